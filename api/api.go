@@ -1,0 +1,87 @@
+// Package api is the wire contract of Signet's relying-party API: paths, JSON bodies, token claims, webhook claims and the one
+// table of error codes. It is compatible with Sign V3 ("Sign with Singpass" V3) as publicly documented up to 15 January 2026;
+// openapi.yaml beside it says the same for other languages.
+//
+// The package holds data and no behaviour. Relying parties written in Go start at package client; the rules behind each code
+// are in internal/sign/doc.go.
+package api
+
+// Version of the contract that the wire forms follow (contract, 14.27).
+const Version = "3.2"
+
+// Paths below the base path of the API.
+const (
+	BasePath    = "/api/v3"
+	PathRequest = "/sign-requests"                         // POST: initiate
+	PathCancel  = "/sign-requests/cancel"                  // POST: cancel
+	PathResult  = "/sign-requests/{request_id}/signed-doc" // GET: result (V3.2)
+	PathResult0 = "/sign-requests/{request_id}/signed_doc" // GET: result (V3.0)
+	PathKeys    = "/.well-known/keys.json"                 // GET, at the root: Signet's own JWKS
+)
+
+// Limits of the contract that clients need to know.
+const (
+	MaxDocumentBytes = 10 << 20 // a document must be smaller (contract, 14.13)
+	MaxLocations     = 20       // signatures in one request
+	TokenLifetime    = 120      // seconds between a token's iat and exp, at most
+	URLLifetime      = 120      // seconds that a signed_doc_url lives
+	RequestLifetime  = 30 * 60  // seconds that a sign request lives
+	ResultLifetime   = 60 * 60  // seconds that the result can be had, from signed_at
+	BoxWidth         = 220.5    // width of a signature box, in points
+	BoxHeight        = 60.0     // height of a signature box, in points
+)
+
+// Location is one place for a signature: the lower-left corner of its box as fractions (0 <= n < 1, at most 4 decimals) of the
+// displayed page's width and height. Page counts from 1.
+type Location struct {
+	Page int     `json:"page"`
+	X    float64 `json:"x"`
+	Y    float64 `json:"y"`
+}
+
+// Initiated answers an accepted initiate call.
+type Initiated struct {
+	SigningURL   string `json:"signing_url"`   // send the signer's browser here; opaque
+	RequestID    string `json:"request_id"`    // "signv3-" and a UUIDv7; opaque
+	ExchangeCode string `json:"exchange_code"` // secret; needed for the result call
+}
+
+// SignerInfo says who signed.
+type SignerInfo struct {
+	SignerName          string `json:"signer_name"`           // CN of the signer's certificate
+	SignerPartialUINFIN string `json:"signer_partial_uinfin"` // last 4 characters of the NRIC or FIN
+	SignedAt            int64  `json:"signed_at"`             // Unix time in milliseconds
+}
+
+// Result answers the result call of a signed request.
+type Result struct {
+	SignedDocURL string     `json:"signed_doc_url"`
+	SignerInfo   SignerInfo `json:"signer_info"`
+	Exp          int64      `json:"exp"` // end of SignedDocURL's life, Unix time in seconds
+}
+
+// Webhook is the body of the notification that a document was signed; Token is an ES256 JWT with [WebhookClaims].
+type Webhook struct {
+	Token string `json:"token"`
+}
+
+// RequestTypeSignedDocURL is the only request_type of a webhook.
+const RequestTypeSignedDocURL = "signed_doc_url"
+
+// WebhookClaims are the claims of a webhook's token (contract, section 7). Exp - Iat is 120 seconds, the life of the URL too.
+type WebhookClaims struct {
+	RequestType  string     `json:"request_type"`
+	SignedDocURL string     `json:"signed_doc_url"`
+	RequestID    string     `json:"request_id"`
+	SignerInfo   SignerInfo `json:"signer_info"`
+	Iat          int64      `json:"iat"`
+	Exp          int64      `json:"exp"`
+}
+
+// Redirect parameters that the signer's browser brings back to the relying party (contract, section 4.5). They prove nothing.
+const (
+	ParamRequestID  = "request_id"
+	ParamStatus     = "status"
+	StatusSuccess   = "success"
+	StatusCancelled = "cancelled"
+)

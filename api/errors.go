@@ -1,0 +1,95 @@
+package api
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// Error is one refusal as it travels: the JSON body of every answer that is not a success. Both members are part of the
+// contract (section 2.5); relying parties decide on Code and show Description to their operators.
+type Error struct {
+	Code        string `json:"error"`
+	Description string `json:"error_description"`
+}
+
+func (e *Error) Error() string { return e.Code + ": " + e.Description }
+
+// Because returns an error that is e on the wire and carries a cause for the log. errors.As finds e.
+func (e *Error) Because(format string, args ...any) error {
+	return &caused{refusal: e, cause: fmt.Errorf(format, args...)}
+}
+
+// caused keeps what we know apart from what we say.
+type caused struct {
+	refusal *Error
+	cause   error
+}
+
+func (c *caused) Error() string   { return c.refusal.Code + " because " + c.cause.Error() }
+func (c *caused) Unwrap() []error { return []error{c.refusal, c.cause} }
+
+// The codes of the relying party's calls (contract, sections 2.5, 5.3 and 6).
+const (
+	CodeUnauthorized        = "UNAUTHORIZED"
+	CodeClientSide          = "CLIENT_SIDE_ERROR"
+	CodeServerSide          = "SERVER_SIDE_ERROR"
+	CodeTooManyRequests     = "TOO_MANY_REQUESTS"
+	CodeActiveSession       = "ACTIVE_SESSION_ONGOING"
+	CodeAlreadySigned       = "DOCUMENT_ALREADY_SIGNED"
+	CodeAlreadyCancelled    = "REQUEST_ALREADY_CANCELLED"
+	CodeNotSigned           = "DOCUMENT_NOT_SIGNED"
+	CodeExpired             = "REQUEST_EXPIRED"
+	CodeCancelled           = "REQUEST_CANCELLED"
+	CodeSignedAccessExpired = "SIGNED_ACCESS_EXPIRED"
+)
+
+// The codes of the signer's side: portal, phone and the sandbox's control listener. No relying party ever sees them.
+const (
+	CodeNoAccess         = "NO_ACCESS"
+	CodeNoActiveSession  = "NO_ACTIVE_SESSION"
+	CodeSigning          = "SIGNING_IN_PROGRESS"
+	CodeNotOpened        = "NOT_OPENED"
+	CodePhoneNotEnrolled = "PHONE_NOT_ENROLLED"
+	CodeSignatureInvalid = "SIGNATURE_INVALID"
+	CodeLoginRequired    = "LOGIN_REQUIRED"
+)
+
+// Every refusal that has one fixed text. Together with [ClientSide] this is the whole table; the texts of the cancel call are
+// fixed by the contract to the letter.
+var (
+	ErrUnauthorized        = &Error{CodeUnauthorized, "Unauthorized."}
+	ErrNoRecord            = &Error{CodeClientSide, "No record found"}
+	ErrServerSide          = &Error{CodeServerSide, "An unexpected error occurred."}
+	ErrTooManyRequests     = &Error{CodeTooManyRequests, "Too many requests."}
+	ErrActiveSession       = &Error{CodeActiveSession, "Request cannot be cancelled due to an active sign session"}
+	ErrAlreadySigned       = &Error{CodeAlreadySigned, "Document has already been signed"}
+	ErrAlreadyCancelled    = &Error{CodeAlreadyCancelled, "Document has already been cancelled"}
+	ErrNotSigned           = &Error{CodeNotSigned, "Document has not been signed"}
+	ErrExpired             = &Error{CodeExpired, "Sign request has expired"}
+	ErrCancelled           = &Error{CodeCancelled, "Sign request has been cancelled"}
+	ErrSignedAccessExpired = &Error{CodeSignedAccessExpired, "Access to the signed document has expired"}
+
+	ErrNoAccess         = &Error{CodeNoAccess, "This document is for another person"}
+	ErrNoActiveSession  = &Error{CodeNoActiveSession, "There is no sign session, or it is another one"}
+	ErrSigning          = &Error{CodeSigning, "The document is being signed"}
+	ErrNotOpened        = &Error{CodeNotOpened, "The document has not been opened"}
+	ErrPhoneNotEnrolled = &Error{CodePhoneNotEnrolled, "This phone is not enrolled"}
+	ErrSignatureInvalid = &Error{CodeSignatureInvalid, "The signature does not verify"}
+	ErrLoginRequired    = &Error{CodeLoginRequired, "Log in first"}
+)
+
+// ErrClientSide is a CLIENT_SIDE_ERROR that says what is wrong with the caller's arguments or document.
+func ErrClientSide(description string) *Error { return &Error{CodeClientSide, description} }
+
+// Status is the HTTP status of a code in the relying party's API: 400 for every documented refusal (contract, section 2.5), 500
+// for our own faults. The status of UNAUTHORIZED is configurable (contract, 14.2); 400 is its default.
+func Status(code string) int {
+	switch code {
+	case CodeServerSide:
+		return http.StatusInternalServerError
+	case CodeTooManyRequests:
+		return http.StatusTooManyRequests
+	default:
+		return http.StatusBadRequest
+	}
+}
