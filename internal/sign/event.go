@@ -1,0 +1,44 @@
+package sign
+
+import "time"
+
+// Event is one line of a request's audit trail. It is written in the transaction of what it tells and never changes.
+type Event struct {
+	Seq    int       `json:"seq"` // from 1, in order; kept by the store
+	At     time.Time `json:"at"`
+	Kind   EventKind `json:"kind"`
+	Detail Detail    `json:"detail,omitempty"`
+}
+
+// Detail says more about an event, in words that may be shown to operators: no NRIC, no secret.
+type Detail map[string]string
+
+// EventKind names what happened.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventInitiated      EventKind = "initiated"
+	EventOpened         EventKind = "opened"
+	EventProceeded      EventKind = "proceeded"
+	EventScanned        EventKind = "scanned"
+	EventSessionEnded   EventKind = "session_ended" // detail: outcome
+	EventApproved       EventKind = "approved"
+	EventApproveRefused EventKind = "approve_refused" // detail: error
+	EventSigned         EventKind = "signed"
+	EventSealRetried    EventKind = "seal_retried" // detail: error
+	EventExpired        EventKind = "expired"
+	EventCancelled      EventKind = "cancelled"
+	EventPurged         EventKind = "purged"
+	EventWebhook        EventKind = "webhook" // one attempt; detail: attempt, status or error
+	EventResult         EventKind = "result"
+	EventDownloaded     EventKind = "downloaded"
+)
+
+func (r *Request) record(at time.Time, kind EventKind, d Detail) {
+	r.events = append(r.events, Event{At: at, Kind: kind, Detail: d})
+}
+
+func (r *Request) enqueue(kind JobKind, due time.Time) {
+	r.jobs = append(r.jobs, Job{RequestID: r.ID, Kind: kind, DueAt: due, Status: JobPending})
+}
