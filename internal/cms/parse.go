@@ -1,0 +1,258 @@
+package cms
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"math/big"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// Limits on foreign messages: far above what honest signers need, low enough
+// that a hostile one cannot make us work.
+const (
+	maxMessage      = 4 << 20
+	maxCertificates = 64
+	maxAttributes   = 64
+)
+
+// SignedData is a parsed message with exactly one SignerInfo.
+type SignedData struct {
+	ContentType asn1.ObjectIdentifier
+	Content     []byte // nil when detached
+	// Certificates are those that parse; others are skipped, so that one odd
+	// certificate of a foreign chain does not hide the signer.
+	Certificates []*x509.Certificate
+	Signer       SignerInfo
+}
+
+// SignerInfo is RFC 5652 SignerInfo, decoded.
+type SignerInfo struct {
+	issuer           []byte // RawIssuer; nil when the key id is used
+	serial           *big.Int
+	keyID            []byte
+	DigestAlgorithm  asn1.ObjectIdentifier
+	signatureAlg     asn1.ObjectIdentifier
+	signatureParams  []byte
+	Signature        []byte
+	signedAttributes []byte // as signed: tag 0x31
+	signed, unsigned map[string][]byte
+}
+
+// SignedAttributes returns the DER SET as it was signed.
+func (s *SignerInfo) SignedAttributes() []byte { return bytes.Clone(s.signedAttributes) }
+
+// Attribute returns the value of a signed attribute, DER with its tag.
+func (s *SignerInfo) Attribute(oid asn1.ObjectIdentifier) ([]byte, bool) {
+	v, ok := s.signed[oid.String()]
+	return v, ok
+}
+
+// Timestamp returns the RFC 3161 token over the signature, if there is one.
+func (s *SignerInfo) Timestamp() ([]byte, bool) {
+	v, ok := s.unsigned[OIDSignatureTimestamp.String()]
+	return v, ok
+}
+
+var errMalformed = errors.New("cms: malformed message")
+
+func malformed(what string) error { return fmt.Errorf("%w: %s", errMalformed, what) }
+
+// Parse decodes a DER ContentInfo that holds SignedData with one SignerInfo.
+// BER that is not DER, trailing bytes and repeated attributes are errors.
+func Parse(der []byte) (*SignedData, error) {
+	if len(der) > maxMessage {
+		return nil, malformed("too large")
+	}
+	ctx0 := cbasn1.Tag(0).Constructed().ContextSpecific()
+	ctx1 := cbasn1.Tag(1).Constructed().ContextSpecific()
+	in := cryptobyte.String(der)
+	var info, wrapped, sd, algs, encap, signers cryptobyte.String
+	var ct asn1.ObjectIdentifier
+	if !in.ReadASN1(&info, cbasn1.SEQUENCE) || !in.Empty() {
+		return nil, malformed("ContentInfo")
+	}
+	if !info.ReadASN1ObjectIdentifier(&ct) || !ct.Equal(OIDSignedData) {
+		return nil, malformed("not SignedData")
+	}
+	if !info.ReadASN1(&wrapped, ctx0) || !info.Empty() || !wrapped.ReadASN1(&sd, cbasn1.SEQUENCE) || !wrapped.Empty() {
+		return nil, malformed("SignedData")
+	}
+	var version int64
+	if !sd.ReadASN1Integer(&version) || version < 1 || version > 5 {
+		return nil, malformed("version")
+	}
+	if !sd.ReadASN1(&algs, cbasn1.SET) || !sd.ReadASN1(&encap, cbasn1.SEQUENCE) {
+		return nil, malformed("digest algorithms or content")
+	}
+	out := &SignedData{}
+	if err := out.parseContent(encap); err != nil {
+		return nil, err
+	}
+	var certs, crls cryptobyte.String
+	var has bool
+	if !sd.ReadOptionalASN1(&certs, &has, ctx0) || !sd.ReadOptionalASN1(&crls, &has, ctx1) {
+		return nil, malformed("certificates")
+	}
+	if err := out.parseCertificates(certs); err != nil {
+		return nil, err
+	}
+	if !sd.ReadASN1(&signers, cbasn1.SET) || !sd.Empty() {
+		return nil, malformed("signer infos")
+	}
+	var si cryptobyte.String
+	if !signers.ReadASN1(&si, cbasn1.SEQUENCE) {
+		return nil, malformed("no signer info")
+	}
+	if !signers.Empty() {
+		return nil, malformed("more than one signer info")
+	}
+	if err := out.Signer.parse(si); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (d *SignedData) parseContent(encap cryptobyte.String) error {
+	var wrapped cryptobyte.String
+	var has bool
+	if !encap.ReadASN1ObjectIdentifier(&d.ContentType) ||
+		!encap.ReadOptionalASN1(&wrapped, &has, cbasn1.Tag(0).Constructed().ContextSpecific()) || !encap.Empty() {
+		return malformed("encapsulated content")
+	}
+	if has {
+		var content cryptobyte.String
+		if !wrapped.ReadASN1(&content, cbasn1.OCTET_STRING) || !wrapped.Empty() {
+			return malformed("encapsulated content")
+		}
+		d.Content = append([]byte{}, content...)
+	}
+	return nil
+}
+
+func (d *SignedData) parseCertificates(in cryptobyte.String) error {
+	for n := 0; !in.Empty(); n++ {
+		if n == maxCertificates {
+			return malformed("too many certificates")
+		}
+		var raw cryptobyte.String
+		var tag cbasn1.Tag
+		if !in.ReadAnyASN1Element(&raw, &tag) {
+			return malformed("certificate")
+		}
+		if tag != cbasn1.SEQUENCE {
+			continue // attribute certificates carry no key
+		}
+		if c, err := x509.ParseCertificate(raw); err == nil {
+			d.Certificates = append(d.Certificates, c)
+		}
+	}
+	return nil
+}
+
+func (s *SignerInfo) parse(in cryptobyte.String) error {
+	var version int64
+	if !in.ReadASN1Integer(&version) {
+		return malformed("signer version")
+	}
+	keyIDTag := cbasn1.Tag(0).ContextSpecific()
+	switch {
+	case version == 1:
+		var sid, issuer cryptobyte.String
+		s.serial = new(big.Int)
+		if !in.ReadASN1(&sid, cbasn1.SEQUENCE) || !sid.ReadASN1Element(&issuer, cbasn1.SEQUENCE) ||
+			!sid.ReadASN1Integer(s.serial) || !sid.Empty() {
+			return malformed("issuer and serial number")
+		}
+		s.issuer = issuer
+	case version == 3 && in.PeekASN1Tag(keyIDTag):
+		var id cryptobyte.String
+		if !in.ReadASN1(&id, keyIDTag) || len(id) == 0 {
+			return malformed("subject key identifier")
+		}
+		s.keyID = id
+	default:
+		return malformed("signer version")
+	}
+	var digestAlg, attrs, sigAlg, sig, unsigned cryptobyte.String
+	if !in.ReadASN1(&digestAlg, cbasn1.SEQUENCE) || !digestAlg.ReadASN1ObjectIdentifier(&s.DigestAlgorithm) {
+		return malformed("digest algorithm")
+	}
+	ctx0 := cbasn1.Tag(0).Constructed().ContextSpecific()
+	if !in.ReadASN1Element(&attrs, ctx0) {
+		return malformed("no signed attributes")
+	}
+	s.signedAttributes = bytes.Clone(attrs)
+	s.signedAttributes[0] = byte(cbasn1.SET)
+	var err error
+	if s.signed, err = parseAttributes(attrs, ctx0); err != nil {
+		return err
+	}
+	if !in.ReadASN1(&sigAlg, cbasn1.SEQUENCE) || !sigAlg.ReadASN1ObjectIdentifier(&s.signatureAlg) {
+		return malformed("signature algorithm")
+	}
+	s.signatureParams = sigAlg
+	if !in.ReadASN1(&sig, cbasn1.OCTET_STRING) {
+		return malformed("signature")
+	}
+	s.Signature = bytes.Clone(sig)
+	var has bool
+	ctx1 := cbasn1.Tag(1).Constructed().ContextSpecific()
+	if in.PeekASN1Tag(ctx1) {
+		if !in.ReadASN1Element(&unsigned, ctx1) {
+			return malformed("unsigned attributes")
+		}
+		has = true
+	}
+	if !in.Empty() {
+		return malformed("bytes after the signer info")
+	}
+	if has {
+		if s.unsigned, err = parseAttributes(unsigned, ctx1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseAttributes reads SET OF Attribute. Every attribute that matters here has
+// exactly one value, and a second one is a way to show two readers two things;
+// so repeated types and multiple values are refused. Ascending order is
+// demanded because the signature is over the DER encoding.
+func parseAttributes(in cryptobyte.String, tag cbasn1.Tag) (map[string][]byte, error) {
+	var set cryptobyte.String
+	if !in.ReadASN1(&set, tag) || !in.Empty() || set.Empty() {
+		return nil, malformed("attributes")
+	}
+	out := make(map[string][]byte)
+	signed := tag == cbasn1.Tag(0).Constructed().ContextSpecific()
+	var previous []byte
+	for !set.Empty() {
+		var raw, attr, values, value cryptobyte.String
+		var oid asn1.ObjectIdentifier
+		var t cbasn1.Tag
+		if len(out) == maxAttributes || !set.ReadASN1Element(&raw, cbasn1.SEQUENCE) {
+			return nil, malformed("attribute")
+		}
+		if signed && bytes.Compare(previous, raw) >= 0 {
+			return nil, malformed("signed attributes are not in DER order")
+		}
+		previous = raw
+		if !raw.ReadASN1(&attr, cbasn1.SEQUENCE) || !attr.ReadASN1ObjectIdentifier(&oid) ||
+			!attr.ReadASN1(&values, cbasn1.SET) || !attr.Empty() || !values.ReadAnyASN1Element(&value, &t) {
+			return nil, malformed("attribute")
+		}
+		if !values.Empty() {
+			return nil, malformed("attribute with several values")
+		}
+		if _, dup := out[oid.String()]; dup {
+			return nil, malformed("repeated attribute")
+		}
+		out[oid.String()] = bytes.Clone(value)
+	}
+	return out, nil
+}

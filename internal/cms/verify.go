@@ -1,0 +1,199 @@
+package cms
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/sha1" // only to match the certificate id of old tokens, see matchESS
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"hash"
+	"math/big"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+)
+
+// Verification failures that callers tell apart.
+var (
+	ErrDigest     = errors.New("cms: the content is not what was signed")
+	ErrSignature  = errors.New("cms: the signature does not verify")
+	ErrNoSigner   = errors.New("cms: the signer's certificate is missing")
+	ErrAlgorithm  = errors.New("cms: algorithm not accepted")
+	ErrAttributes = errors.New("cms: signed attributes are incomplete or contradict the certificate")
+)
+
+// Verify checks the message against its content and returns the signer's
+// certificate. content writes the signed bytes into the hash and is not called
+// for encapsulated content; it may be nil then.
+//
+// It proves: content-type and message-digest agree with the content, the
+// signing-certificate attribute names exactly this certificate, and its key
+// made the signature. It says nothing about trust in the certificate.
+func (d *SignedData) Verify(content func(hash.Hash) error) (*x509.Certificate, error) {
+	s := &d.Signer
+	cert := d.findSigner()
+	if cert == nil {
+		return nil, ErrNoSigner
+	}
+	digestHash, ok := HashByOID(s.DigestAlgorithm)
+	if !ok {
+		return nil, fmt.Errorf("%w: digest %s", ErrAlgorithm, s.DigestAlgorithm)
+	}
+
+	var ct asn1.ObjectIdentifier
+	v := cryptobyte.String(s.signed[OIDContentType.String()])
+	if !v.ReadASN1ObjectIdentifier(&ct) || !v.Empty() || !ct.Equal(d.ContentType) {
+		return nil, fmt.Errorf("%w: content-type", ErrAttributes)
+	}
+	var want cryptobyte.String
+	v = cryptobyte.String(s.signed[OIDMessageDigest.String()])
+	if !v.ReadASN1(&want, cbasn1.OCTET_STRING) || !v.Empty() {
+		return nil, fmt.Errorf("%w: message-digest", ErrAttributes)
+	}
+	h := digestHash.New()
+	switch {
+	case d.Content != nil:
+		h.Write(d.Content)
+	case content != nil:
+		if err := content(h); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, errors.New("cms: detached message without content")
+	}
+	if !bytes.Equal(h.Sum(nil), want) {
+		return nil, ErrDigest
+	}
+	if err := s.matchESS(cert); err != nil {
+		return nil, err
+	}
+	return cert, s.checkSignature(cert, digestHash)
+}
+
+func (d *SignedData) findSigner() *x509.Certificate {
+	for _, c := range d.Certificates {
+		if d.Signer.keyID != nil {
+			if bytes.Equal(c.SubjectKeyId, d.Signer.keyID) {
+				return c
+			}
+		} else if bytes.Equal(c.RawIssuer, d.Signer.issuer) && c.SerialNumber.Cmp(d.Signer.serial) == 0 {
+			return c
+		}
+	}
+	return nil
+}
+
+// matchESS checks signing-certificate-v2, or version 1 where only that is
+// present (RFC 3161 tokens before RFC 5816). Without either an attacker could
+// swap in another certificate for the same key.
+func (s *SignerInfo) matchESS(cert *x509.Certificate) error {
+	bad := fmt.Errorf("%w: signing-certificate", ErrAttributes)
+	raw, v2 := s.signed[OIDSigningCertificateV2.String()]
+	if !v2 {
+		var ok bool
+		if raw, ok = s.signed[OIDSigningCertificate.String()]; !ok {
+			return fmt.Errorf("%w: no signing-certificate", ErrAttributes)
+		}
+	}
+	in := cryptobyte.String(raw)
+	var sc, certs, id, sum cryptobyte.String
+	if !in.ReadASN1(&sc, cbasn1.SEQUENCE) || !in.Empty() || !sc.ReadASN1(&certs, cbasn1.SEQUENCE) ||
+		!certs.ReadASN1(&id, cbasn1.SEQUENCE) { // the first one is the signer's
+		return bad
+	}
+	var h hash.Hash
+	if v2 {
+		alg := OIDSHA256
+		if id.PeekASN1Tag(cbasn1.SEQUENCE) {
+			var a cryptobyte.String
+			if !id.ReadASN1(&a, cbasn1.SEQUENCE) || !a.ReadASN1ObjectIdentifier(&alg) {
+				return bad
+			}
+		}
+		f, ok := HashByOID(alg)
+		if !ok {
+			return fmt.Errorf("%w: certificate id %s", ErrAlgorithm, alg)
+		}
+		h = f.New()
+	} else {
+		h = sha1.New() // a second preimage is needed to cheat here, not a collision
+	}
+	if !id.ReadASN1(&sum, cbasn1.OCTET_STRING) {
+		return bad
+	}
+	h.Write(cert.Raw)
+	if !bytes.Equal(h.Sum(nil), sum) {
+		return bad
+	}
+	if id.Empty() {
+		return nil // issuerSerial is optional
+	}
+	var is, names, dir, name cryptobyte.String
+	serial, ok := readIssuerSerial(&id, &is, &names)
+	if !ok || !names.ReadASN1(&dir, cbasn1.Tag(4).Constructed().ContextSpecific()) || !dir.ReadASN1Element(&name, cbasn1.SEQUENCE) ||
+		!bytes.Equal(name, cert.RawIssuer) || serial.Cmp(cert.SerialNumber) != 0 {
+		return bad
+	}
+	return nil
+}
+
+// readIssuerSerial reads RFC 5035 IssuerSerial: GeneralNames in names and the
+// serial number.
+func readIssuerSerial(in, seq, names *cryptobyte.String) (serial *big.Int, ok bool) {
+	serial = new(big.Int)
+	ok = in.ReadASN1(seq, cbasn1.SEQUENCE) && seq.ReadASN1(names, cbasn1.SEQUENCE) &&
+		seq.ReadASN1Integer(serial) && seq.Empty()
+	return serial, ok
+}
+
+func (s *SignerInfo) checkSignature(cert *x509.Certificate, digestHash crypto.Hash) error {
+	h := digestHash.New()
+	h.Write(s.signedAttributes)
+	digest := h.Sum(nil)
+	switch pub := cert.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		if named, ok := ecdsaHash(s.signatureAlg, digestHash); !ok || named != digestHash {
+			return fmt.Errorf("%w: %s with this digest", ErrAlgorithm, s.signatureAlg)
+		}
+		if !ecdsa.VerifyASN1(pub, digest, s.Signature) {
+			return ErrSignature
+		}
+		return nil
+	case *rsa.PublicKey:
+		if pub.N.BitLen() < 2048 {
+			return fmt.Errorf("%w: RSA key of %d bits", ErrAlgorithm, pub.N.BitLen())
+		}
+		if s.signatureAlg.Equal(oidRSAPSS) {
+			return s.checkPSS(pub, digest, digestHash)
+		}
+		named, ok := oidRSAWithSHA2s[s.signatureAlg.String()]
+		if ok && named != digestHash || !ok && !s.signatureAlg.Equal(oidRSA) {
+			return fmt.Errorf("%w: %s with this digest", ErrAlgorithm, s.signatureAlg)
+		}
+		if rsa.VerifyPKCS1v15(pub, digestHash, digest, s.Signature) != nil {
+			return ErrSignature
+		}
+		return nil
+	}
+	return fmt.Errorf("%w: key type %T", ErrAlgorithm, cert.PublicKey)
+}
+
+// ecdsaHash returns the hash that an ECDSA algorithm identifier implies. Some
+// signers write id-ecPublicKey, which leaves it to the digest algorithm.
+func ecdsaHash(alg asn1.ObjectIdentifier, digest crypto.Hash) (crypto.Hash, bool) {
+	switch {
+	case alg.Equal(oidECDSASHA256):
+		return crypto.SHA256, true
+	case alg.Equal(oidECDSASHA384):
+		return crypto.SHA384, true
+	case alg.Equal(oidECDSASHA512):
+		return crypto.SHA512, true
+	case alg.Equal(oidECPublicKey):
+		return digest, true
+	}
+	return 0, false
+}
