@@ -1,0 +1,35 @@
+package pdf
+
+// cache keeps what was used lately, up to a total cost. It has two halves:
+// when the young one is full it becomes the old one, and what was old and not
+// asked for again is dropped.
+type cache[V any] struct {
+	limit      int // cost of each half
+	cost       int
+	young, old map[int]cached[V]
+}
+
+type cached[V any] struct {
+	value V
+	cost  int
+}
+
+func (c *cache[V]) get(key int) (V, bool) {
+	if e, ok := c.young[key]; ok {
+		return e.value, true
+	}
+	e, ok := c.old[key]
+	if ok {
+		delete(c.old, key)
+		c.put(key, e.value, e.cost)
+	}
+	return e.value, ok
+}
+
+func (c *cache[V]) put(key int, value V, cost int) {
+	if c.young == nil || c.cost+cost > c.limit {
+		c.old, c.young, c.cost = c.young, make(map[int]cached[V]), 0
+	}
+	c.young[key] = cached[V]{value, cost}
+	c.cost += cost
+}

@@ -1,0 +1,294 @@
+package pdf
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+)
+
+// Document is an open PDF file. It reads objects when they are asked for and
+// keeps a bounded number of them. It must not be used from several goroutines
+// at the same time.
+type Document struct {
+	src      source
+	lim      Limits
+	xref     xrefTable
+	sections []Section
+	size     int // largest /Size of all sections
+	root     Ref
+	catalog  Object
+	pages    []Page
+
+	objects cache[Object]
+	streams cache[*objectStream]
+	loading map[int]bool // objects that are being read, to stop loops
+}
+
+// Open reads the structure of a PDF of the given size: header, cross-reference
+// sections, catalog and page tree. Everything else is read when it is asked
+// for. It returns a *Refusal for a file that is not to be signed, and other
+// errors only when r fails.
+func Open(r io.ReaderAt, size int64, lim Limits) (*Document, error) {
+	lim = lim.withDefaults()
+	d := &Document{
+		src:     source{r: r, size: size, work: lim.Work, inflated: lim.Inflated},
+		lim:     lim,
+		objects: cache[Object]{limit: 4 << 20},
+		streams: cache[*objectStream]{limit: 16 << 20},
+		loading: make(map[int]bool),
+	}
+	for _, step := range []func() error{d.checkHeader, d.readXref, d.checkXref, d.readCatalog, d.readPages} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return d, nil
+}
+
+func (d *Document) checkHeader() error {
+	b, _, err := d.src.window(0, 1024)
+	if err != nil {
+		return err
+	}
+	switch i := bytes.Index(b, []byte("%PDF-")); {
+	case i < 0:
+		return refuse(NotPDF, "no %%PDF- in the first 1,024 bytes")
+	case i > 0:
+		return refuse(LeadingBytes, "%d bytes before %%PDF-", i)
+	}
+	return nil
+}
+
+func (d *Document) readXref() error {
+	off, err := d.startXref()
+	if err != nil {
+		return err
+	}
+	return d.readSections(off)
+}
+
+func (d *Document) readCatalog() error {
+	root, ok := d.Trailer().Get("Root").Ref()
+	if !ok {
+		return refuse(NoCatalog, "the trailer has no /Root")
+	}
+	catalog, err := d.Load(root)
+	if err != nil {
+		return err
+	}
+	if !catalog.IsDict() {
+		return refuse(NoCatalog, "the document catalog, object %d, is a %s", root.Num, catalog.kind)
+	}
+	if k, dup := catalog.DuplicateKey(); dup {
+		return refuse(DuplicateKey, "/%s in the document catalog", k)
+	}
+	d.root, d.catalog = root, catalog
+	return nil
+}
+
+// Size returns the number of bytes of the file.
+func (d *Document) Size() int64 { return d.src.size }
+
+// Reader returns the file the document was opened from.
+func (d *Document) Reader() io.ReaderAt { return d.src.r }
+
+// Trailer returns the trailer dictionary of the newest revision.
+func (d *Document) Trailer() Object { return d.sections[0].Dict }
+
+// Sections returns the cross-reference sections, newest first.
+func (d *Document) Sections() []Section { return d.sections }
+
+// Root returns the reference of the document catalog.
+func (d *Document) Root() Ref { return d.root }
+
+// Catalog returns the document catalog.
+func (d *Document) Catalog() Object { return d.catalog }
+
+// Version returns the PDF version, such as "1.7": the catalog's /Version, or
+// else that of the header (ISO 32000-2, 7.7.2).
+func (d *Document) Version() (string, error) {
+	v, err := d.Get(d.catalog, "Version")
+	if err != nil || v.Name() != "" {
+		return v.Name(), err
+	}
+	b, _, err := d.src.window(0, 16)
+	if err != nil {
+		return "", err
+	}
+	p := &parser{src: strings.TrimPrefix(string(b), "%PDF-"), final: true}
+	return p.token()
+}
+
+// Lookup returns the cross-reference entry of an object; Free when there is none.
+func (d *Document) Lookup(num int) Entry { return d.xref.get(num).entry(num) }
+
+// Entries calls yield for the cross-reference entry of every object, in the
+// order of the numbers, until it returns false. It has the form of an
+// iter.Seq, for use in a range clause.
+func (d *Document) Entries(yield func(Entry) bool) {
+	for num, s := range d.xref.all() {
+		if !yield(s.entry(num)) {
+			return
+		}
+	}
+}
+
+// Load returns the newest definition of an object, and null for an object that
+// does not exist or is free.
+func (d *Document) Load(ref Ref) (Object, error) {
+	e := d.Lookup(ref.Num)
+	if e.Kind == Free {
+		return Object{}, nil
+	}
+	if e.Ref.Gen != ref.Gen {
+		return Object{}, refuse(WrongGeneration, "a reference to %d %d R, but the object has generation %d", ref.Num, ref.Gen, e.Ref.Gen)
+	}
+	if o, ok := d.objects.get(ref.Num); ok {
+		return o, nil
+	}
+	if d.loading[ref.Num] {
+		return Object{}, refuse(ReferenceLoop, "reading object %d needs object %d", ref.Num, ref.Num)
+	}
+	d.loading[ref.Num] = true
+	defer delete(d.loading, ref.Num)
+
+	if e.Kind == Compressed {
+		return d.loadCompressed(e)
+	}
+	in, err := d.indirectAt(e.Offset)
+	if err != nil {
+		return Object{}, err
+	}
+	if in.ref != ref {
+		return Object{}, refuse(WrongOffset, "object %d is not at %d, where the cross-reference says it is", ref.Num, e.Offset)
+	}
+	d.objects.put(ref.Num, in.object, in.cost)
+	return in.object, nil
+}
+
+// indirect is an indirect object as it stands in the file.
+type indirect struct {
+	ref    Ref
+	object Object
+	cost   int // bytes of memory that it holds
+}
+
+// objectBytes is the size of an Object in memory, without what it refers to.
+const objectBytes = 56
+
+// indirectAt reads "n g obj", a value, and endobj or stream.
+func (d *Document) indirectAt(off int64) (indirect, error) {
+	var ref Ref
+	var o Object
+	var cost int
+	err := d.src.parse(off, d.lim.ObjectSize, d.lim.Nesting, func(p *parser) error {
+		num, err := p.unsigned()
+		if err != nil {
+			return err
+		}
+		gen, err := p.unsigned()
+		if err != nil {
+			return err
+		}
+		if err := p.keyword("obj"); err != nil {
+			return err
+		}
+		if num > maxObjectNumber || gen > 65535 {
+			return errSyntax
+		}
+		ref = Ref{Num: int(num), Gen: int(gen)}
+		if o, err = p.value(); err != nil {
+			return err
+		}
+		cost = len(p.src) + p.count*objectBytes
+		p.space()
+		word, err := p.token()
+		switch {
+		case err != nil:
+			return err
+		case word == "endobj":
+			return nil
+		case word != "stream" || !o.IsDict():
+			return errSyntax
+		}
+		// The data starts after CR LF or LF, not after a lone CR, which would
+		// leave open whether a following LF is data (ISO 32000-2, 7.3.8.1).
+		if p.pos+2 > len(p.src) {
+			return p.end()
+		}
+		if p.src[p.pos] == '\r' {
+			p.pos++
+		}
+		if p.src[p.pos] != '\n' {
+			return errSyntax
+		}
+		o.kind, o.n = Stream, off+int64(p.pos)+1
+		return nil
+	})
+	if errors.Is(err, errSyntax) {
+		err = refuse(BadObject, "no valid object at %d", off)
+	}
+	return indirect{ref, o, cost}, err
+}
+
+func (d *Document) loadCompressed(e Entry) (Object, error) {
+	s, ok := d.streams.get(e.Container)
+	if !ok {
+		var err error
+		if s, err = d.readObjectStream(e.Container); err != nil {
+			return Object{}, err
+		}
+		d.streams.put(e.Container, s, len(s.data)+16*len(s.objects))
+	}
+	if e.Index >= len(s.objects) || s.objects[e.Index].num != e.Ref.Num {
+		return Object{}, refuse(BadObjectStream, "object %d is not object %d of stream %d", e.Ref.Num, e.Index, e.Container)
+	}
+	text := s.data[s.objects[e.Index].off:]
+	p := &parser{src: text[:min(int64(len(text)), d.lim.ObjectSize)], depth: d.lim.Nesting}
+	p.final = len(p.src) == len(text)
+	o, err := p.value()
+	if err := d.src.charge(int64(p.pos)); err != nil {
+		return Object{}, err
+	}
+	switch {
+	case errors.Is(err, errMore):
+		return Object{}, refuse(ObjectTooLarge, "object %d in stream %d is larger than %d bytes", e.Ref.Num, e.Container, d.lim.ObjectSize)
+	case errors.Is(err, errSyntax):
+		return Object{}, refuse(BadObjectStream, "object %d in stream %d cannot be parsed", e.Ref.Num, e.Container)
+	case err != nil:
+		return Object{}, err
+	}
+	// The text belongs to the stream, which this object keeps alive at worst.
+	d.objects.put(e.Ref.Num, o, len(o.raw)+p.count*objectBytes)
+	return o, nil
+}
+
+// Resolve follows references until it has an object that is none. What does
+// not exist is null.
+func (d *Document) Resolve(o Object) (Object, error) {
+	for range 16 {
+		ref, ok := o.Ref()
+		if !ok {
+			return o, nil
+		}
+		var err error
+		if o, err = d.Load(ref); err != nil {
+			return Object{}, err
+		}
+	}
+	return Object{}, refuse(ReferenceLoop, "a reference leads to a reference, 16 times over")
+}
+
+// Get resolves the value of a key, and of a key in that, and so on. It is null
+// as soon as one of them is missing.
+func (d *Document) Get(o Object, keys ...string) (Object, error) {
+	o, err := d.Resolve(o)
+	for _, k := range keys {
+		if err != nil {
+			return Object{}, err
+		}
+		o, err = d.Resolve(o.Get(k))
+	}
+	return o, err
+}

@@ -1,0 +1,292 @@
+package pdf
+
+import "strings"
+
+// SignatureField is a field of type /Sig of the interactive form
+// (ISO 32000-2, 12.7).
+type SignatureField struct {
+	Name    string // full name: the partial names from the root, joined by periods
+	Ref     Ref    // the field dictionary
+	Value   Object // /V as it is written, mostly a Reference; null when not signed
+	Widgets []Widget
+}
+
+// Signed reports whether the field has a value.
+func (f SignatureField) Signed() bool { return !f.Value.IsNull() }
+
+// Widget is the place of a field on a page.
+type Widget struct {
+	Ref     Ref
+	Page    int  // number of the page that lists it, else of its /P; 0 when neither is known
+	Rect    Rect // in user space; empty for an invisible signature
+	Display Rect // in points on the page as displayed
+	Flags   int  // /F, annotation flags
+}
+
+// SignatureFields returns all signature fields of the document in the order of
+// the field tree.
+func (d *Document) SignatureFields() ([]SignatureField, error) {
+	var out []SignatureField
+	err := d.walkFields(func(f field) error {
+		if f.terminal && f.kind == "Sig" {
+			s := SignatureField{Name: f.name, Ref: f.ref, Value: f.value}
+			for _, w := range f.widgets {
+				s.Widgets = append(s.Widgets, Widget{Ref: w})
+			}
+			out = append(out, s)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, d.locateWidgets(out)
+}
+
+// FieldNames returns the full names of all fields, also of those that only
+// group others.
+func (d *Document) FieldNames() (map[string]bool, error) {
+	names := make(map[string]bool)
+	err := d.walkFields(func(f field) error {
+		names[f.name] = true
+		return nil
+	})
+	return names, err
+}
+
+// field is a node of the field tree.
+type field struct {
+	name     string
+	ref      Ref
+	kind     string // /FT, own or inherited
+	value    Object // /V, own or inherited
+	terminal bool
+	widgets  []Ref
+}
+
+// form returns the dictionary /AcroForm, null when there is none.
+func (d *Document) form() (Object, error) {
+	form, err := d.Get(d.catalog, "AcroForm")
+	if err == nil && !form.IsNull() && !form.IsDict() {
+		err = refuse(BadForm, "/AcroForm is a %s", form.kind)
+	}
+	return form, err
+}
+
+// formFields returns the elements of the form's /Fields.
+func (d *Document) formFields(form Object) ([]Object, error) {
+	fields, err := d.Get(form, "Fields")
+	if err == nil && !fields.IsNull() && fields.kind != Array {
+		err = refuse(BadForm, "/Fields of the form is a %s", fields.kind)
+	}
+	return fields.Elements(), err
+}
+
+func (d *Document) walkFields(visit func(field) error) error {
+	form, err := d.form()
+	if err != nil {
+		return err
+	}
+	roots, err := d.formFields(form)
+	if err != nil {
+		return err
+	}
+	w := fieldWalk{d: d, visit: visit, seen: make(map[int]bool), path: make(map[int]bool)}
+	for _, r := range roots {
+		if err := w.node(r, field{}, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type fieldWalk struct {
+	d     *Document
+	visit func(field) error
+	seen  map[int]bool
+	path  map[int]bool // ancestors of the current node
+}
+
+// node visits a field and those below. A field that is listed twice is visited
+// once; one that is below itself is refused. Freed objects in the lists are
+// null and are passed over.
+func (w *fieldWalk) node(link Object, in field, depth int) error {
+	d := w.d
+	ref, ok := link.Ref()
+	if !ok {
+		if link.IsNull() {
+			return nil
+		}
+		return refuse(BadForm, "a field of the form is a %s, not a reference", link.kind)
+	}
+	if w.path[ref.Num] {
+		return refuse(BadForm, "field %d is below itself", ref.Num)
+	}
+	if w.seen[ref.Num] {
+		return nil
+	}
+	w.seen[ref.Num] = true
+	if depth > d.lim.Nesting {
+		return refuse(TooDeep, "the field tree is deeper than %d levels", d.lim.Nesting)
+	}
+	o, err := d.Load(ref)
+	if err != nil || o.IsNull() {
+		return err
+	}
+	if !o.IsDict() {
+		return refuse(BadForm, "field %d is a %s", ref.Num, o.kind)
+	}
+	f := field{name: in.name, ref: ref, kind: in.kind, value: in.value}
+	if err := w.attributes(&f, o); err != nil {
+		return err
+	}
+	kids, err := d.Get(o, "Kids")
+	if err != nil {
+		return err
+	}
+	below, err := w.split(&f, kids)
+	if err != nil {
+		return err
+	}
+	if len(below) == 0 && len(f.widgets) == 0 {
+		f.widgets = []Ref{ref} // field and widget merged, or a field without a place
+	}
+	f.terminal = len(f.widgets) > 0
+	if err := w.visit(f); err != nil {
+		return err
+	}
+	w.path[ref.Num] = true
+	defer delete(w.path, ref.Num)
+	for _, kid := range below {
+		if err := w.node(kid, f, depth+1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// attributes reads what a field has itself: partial name, type, value.
+func (w *fieldWalk) attributes(f *field, o Object) error {
+	partial, err := w.d.Get(o, "T")
+	if err != nil {
+		return err
+	}
+	if partial.kind == String {
+		f.name = strings.TrimPrefix(f.name+"."+partial.Text(), ".")
+	}
+	kind, err := w.d.Get(o, "FT")
+	if err != nil {
+		return err
+	}
+	if !kind.IsNull() {
+		f.kind = kind.Name()
+	}
+	value, err := w.d.Get(o, "V") // resolved, because it may refer to a freed object
+	if err != nil {
+		return err
+	}
+	if !value.IsNull() {
+		f.value = o.Get("V")
+	}
+	return nil
+}
+
+// split divides the kids of a field into fields, which have a partial name or
+// kids of their own, and widgets.
+func (w *fieldWalk) split(f *field, kids Object) (below []Object, err error) {
+	for _, kid := range kids.Elements() {
+		ref, ok := kid.Ref()
+		if !ok {
+			return nil, refuse(BadForm, "a kid of field %d is a %s, not a reference", f.ref.Num, kid.kind)
+		}
+		o, err := w.d.Load(ref)
+		switch {
+		case err != nil:
+			return nil, err
+		case !o.Get("T").IsNull(), !o.Get("Kids").IsNull():
+			below = append(below, kid)
+		case !o.IsNull():
+			f.widgets = append(f.widgets, ref)
+		}
+	}
+	return below, nil
+}
+
+// locateWidgets fills in where the widgets are. What counts is which page's
+// /Annots lists a widget, because that is where viewers show it; /P is only
+// what the widget says.
+func (d *Document) locateWidgets(fields []SignatureField) error {
+	if len(fields) == 0 {
+		return nil
+	}
+	on, err := d.annotationPages()
+	if err != nil {
+		return err
+	}
+	byRef := make(map[Ref]int, len(d.pages))
+	for _, p := range d.pages {
+		byRef[p.Ref] = p.Number
+	}
+	for _, f := range fields {
+		for i := range f.Widgets {
+			w := &f.Widgets[i]
+			o, err := d.Load(w.Ref)
+			if err != nil {
+				return err
+			}
+			w.Page = on[w.Ref.Num]
+			if w.Page == 0 {
+				p, _ := o.Get("P").Ref()
+				w.Page = byRef[p]
+			}
+			flags, err := d.Get(o, "F")
+			if err != nil {
+				return err
+			}
+			v, _ := flags.Int()
+			w.Flags = int(v)
+			if w.Rect, _, err = d.Rect(o.Get("Rect")); err != nil {
+				return err
+			}
+			if w.Page > 0 {
+				w.Display = d.pages[w.Page-1].ToDisplay(w.Rect)
+			}
+		}
+	}
+	return nil
+}
+
+// annotationPages maps the object numbers of all annotations to the first page
+// that lists them.
+func (d *Document) annotationPages() (map[int]int, error) {
+	on := make(map[int]int)
+	for _, p := range d.pages {
+		elems, err := d.Annotations(p)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range elems {
+			if ref, ok := e.Ref(); ok && on[ref.Num] == 0 {
+				on[ref.Num] = p.Number
+			}
+		}
+	}
+	return on, nil
+}
+
+// Annotations returns the elements of a page's /Annots: References, or
+// annotation dictionaries that stand in the array itself.
+func (d *Document) Annotations(p Page) ([]Object, error) {
+	o, err := d.Load(p.Ref)
+	if err != nil {
+		return nil, err
+	}
+	annots, err := d.Get(o, "Annots")
+	if err != nil {
+		return nil, err
+	}
+	if !annots.IsNull() && annots.kind != Array {
+		return nil, refuse(BadAnnotations, "/Annots of page %d is a %s", p.Number, annots.kind)
+	}
+	return annots.Elements(), nil
+}

@@ -1,0 +1,165 @@
+package pdf
+
+import (
+	"iter"
+	"strconv"
+)
+
+// Kind is the type of an Object.
+type Kind uint8
+
+// Kinds of objects (ISO 32000-2, 7.3). The zero Object is Null.
+const (
+	Null Kind = iota
+	Boolean
+	Integer
+	Real
+	String
+	Name
+	Array
+	Dictionary
+	Reference
+	Stream
+)
+
+func (k Kind) String() string {
+	names := [...]string{"null", "boolean", "integer", "real", "string", "name", "array", "dictionary", "reference", "stream"}
+	if int(k) < len(names) {
+		return names[k]
+	}
+	return "unknown"
+}
+
+// Ref names an indirect object.
+type Ref struct {
+	Num, Gen int
+}
+
+// String returns the reference as it is written in a file: "12 0 R".
+func (r Ref) String() string { return strconv.Itoa(r.Num) + " " + strconv.Itoa(r.Gen) + " R" }
+
+// Object is one parsed object. It keeps the bytes it was parsed from, so that
+// an update can copy it verbatim, and decodes names, strings and reals from
+// them on demand: an Object costs little more than its children. Objects are
+// immutable and safe to copy.
+type Object struct {
+	raw   string
+	elems []Object // Array: elements. Dictionary, Stream: key, value, key, value, ...
+	n     int64    // Integer, Boolean: value. Reference: number<<32 | generation. Stream: offset of the data
+	kind  Kind
+}
+
+// Kind returns the object's type. A stream is not a Dictionary, but has one:
+// Get and Entries work on both.
+func (o Object) Kind() Kind { return o.kind }
+
+// IsNull reports whether the object is null, which in a dictionary means the
+// same as an absent key.
+func (o Object) IsNull() bool { return o.kind == Null }
+
+// IsDict reports whether the object is a Dictionary.
+func (o Object) IsDict() bool { return o.kind == Dictionary }
+
+// Raw returns the bytes the object was parsed from, without surrounding white
+// space; for a stream, those of its dictionary. An absent object gives "null".
+func (o Object) Raw() string {
+	if o.raw == "" {
+		return "null"
+	}
+	return o.raw
+}
+
+// Bool returns the value of a Boolean, and false for every other object.
+func (o Object) Bool() bool { return o.kind == Boolean && o.n != 0 }
+
+// Int returns the value of an Integer.
+func (o Object) Int() (v int64, ok bool) { return o.n, o.kind == Integer }
+
+// Number returns the value of an Integer or a Real.
+func (o Object) Number() (v float64, ok bool) {
+	switch o.kind {
+	case Integer:
+		return float64(o.n), true
+	case Real:
+		v, err := strconv.ParseFloat(o.raw, 64)
+		return v, err == nil
+	}
+	return 0, false
+}
+
+// Ref returns the target of a Reference.
+func (o Object) Ref() (r Ref, ok bool) {
+	if o.kind != Reference {
+		return Ref{}, false
+	}
+	return Ref{Num: int(o.n >> 32), Gen: int(o.n & 0xffffffff)}, true
+}
+
+// Name returns the decoded value of a Name without its slash, and "" for
+// every other object.
+func (o Object) Name() string {
+	if o.kind != Name {
+		return ""
+	}
+	return decodeName(o.raw[1:])
+}
+
+// Bytes returns the decoded bytes of a String, and nil for every other object.
+func (o Object) Bytes() []byte {
+	if o.kind != String {
+		return nil
+	}
+	return decodeString(o.raw)
+}
+
+// Text returns a String as text in UTF-8 (ISO 32000-2, 7.9.2.2), and "" for
+// every other object.
+func (o Object) Text() string { return decodeText(o.Bytes()) }
+
+// Elements returns the elements of an Array, and nil for every other object.
+// The caller must not change the slice.
+func (o Object) Elements() []Object {
+	if o.kind != Array {
+		return nil
+	}
+	return o.elems
+}
+
+// Get returns the value of a key of a Dictionary or a Stream as it is written,
+// which may be a Reference; the zero Object when there is none. When a key is
+// there twice it returns the first; see DuplicateKey.
+func (o Object) Get(key string) Object {
+	for k, v := range o.Entries() {
+		if k == key {
+			return v
+		}
+	}
+	return Object{}
+}
+
+// Entries iterates over the keys and values of a Dictionary or a Stream in the
+// order of the file.
+func (o Object) Entries() iter.Seq2[string, Object] {
+	return func(yield func(string, Object) bool) {
+		if o.kind != Dictionary && o.kind != Stream {
+			return
+		}
+		for i := 0; i+1 < len(o.elems); i += 2 {
+			if !yield(o.elems[i].Name(), o.elems[i+1]) {
+				return
+			}
+		}
+	}
+}
+
+// DuplicateKey returns a key that a Dictionary or a Stream has twice.
+func (o Object) DuplicateKey() (key string, found bool) {
+	seen := make(map[string]bool, len(o.elems)/2)
+	for k := range o.Entries() {
+		if seen[k] {
+			return k, true
+		}
+		seen[k] = true
+	}
+	return "", false
+}

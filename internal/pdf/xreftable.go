@@ -1,0 +1,167 @@
+package pdf
+
+import (
+	"cmp"
+	"iter"
+	"slices"
+)
+
+// EntryKind says what a cross-reference entry tells about its object.
+type EntryKind uint8
+
+// Kinds of entries (ISO 32000-2, Table 18).
+const (
+	Free       EntryKind = iota // the object does not exist
+	InFile                      // at Offset in the file
+	Compressed                  // the Index-th object of the object stream Container
+)
+
+// Entry is the newest cross-reference entry of one object.
+type Entry struct {
+	Ref       Ref
+	Kind      EntryKind
+	Offset    int64
+	Container int
+	Index     int
+}
+
+// slot is an Entry in 16 bytes: pos is the offset or the container's number,
+// aux the generation or the index.
+type slot struct {
+	pos  int64
+	aux  int32
+	kind EntryKind
+	set  bool
+}
+
+// xrefTable holds the merged entries of all sections. It grows in small pages,
+// so that neither one large object number nor many small ones cost much more
+// than the bytes that name them.
+type xrefTable struct {
+	pages map[int]*[slotsPerPage]slot
+	count int
+	max   int // largest number of an object in use
+}
+
+const slotsPerPage = 64
+
+func (t *xrefTable) get(num int) slot {
+	if p := t.pages[num/slotsPerPage]; p != nil && num >= 0 {
+		return p[num%slotsPerPage]
+	}
+	return slot{}
+}
+
+// add records an entry unless a newer section already has.
+func (t *xrefTable) add(num int, s slot) {
+	p := t.pages[num/slotsPerPage]
+	if p == nil {
+		if t.pages == nil {
+			t.pages = make(map[int]*[slotsPerPage]slot)
+		}
+		p = new([slotsPerPage]slot)
+		t.pages[num/slotsPerPage] = p
+	}
+	if at := &p[num%slotsPerPage]; !at.set {
+		s.set = true
+		*at = s
+		t.count++
+		if s.kind != Free {
+			t.max = max(t.max, num)
+		}
+	}
+}
+
+// all iterates over the entries in the order of their numbers.
+func (t *xrefTable) all() iter.Seq2[int, slot] {
+	return func(yield func(int, slot) bool) {
+		keys := make([]int, 0, len(t.pages))
+		for k := range t.pages {
+			keys = append(keys, k)
+		}
+		slices.Sort(keys)
+		for _, k := range keys {
+			for i, s := range t.pages[k] {
+				if s.set && !yield(k*slotsPerPage+i, s) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (s slot) entry(num int) Entry {
+	e := Entry{Ref: Ref{Num: num}, Kind: s.kind}
+	switch s.kind {
+	case InFile:
+		e.Offset, e.Ref.Gen = s.pos, int(s.aux)
+	case Compressed:
+		e.Container, e.Index = int(s.pos), int(s.aux)
+	case Free:
+		e.Ref.Gen = int(s.aux)
+	}
+	return e
+}
+
+// checkXref verifies that every entry in use points at the object it names.
+// Readers that repair and readers that do not would else see two documents.
+// Entries are visited in the order of the file, so that one small window
+// serves its neighbours.
+func (d *Document) checkXref() error {
+	type place struct {
+		off int64
+		num int32
+		gen int32
+	}
+	places := make([]place, 0, d.xref.count)
+	for num, s := range d.xref.all() {
+		switch s.kind {
+		case InFile:
+			places = append(places, place{s.pos, int32(num), s.aux})
+		case Compressed:
+			if c := d.xref.get(int(s.pos)); c.kind != InFile || c.aux != 0 {
+				return refuse(BadXref, "object %d is said to be in object stream %d, which is not an object of the file", num, s.pos)
+			}
+		}
+	}
+	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.off, b.off) })
+
+	const (
+		window = 4096
+		header = 64 // "8388607 65535 obj" and some white space
+	)
+	var text string
+	var start int64
+	var final bool
+	for i, pl := range places {
+		if pl.off <= 0 || pl.off >= d.src.size {
+			return refuse(WrongOffset, "object %d is said to be at %d, outside the file", pl.num, pl.off)
+		}
+		end := start + int64(len(text))
+		if text == "" || pl.off+header > end && !final {
+			n := int64(header)
+			if i+1 < len(places) && places[i+1].off-pl.off < window/2 {
+				n = window
+			}
+			b, f, err := d.src.window(pl.off, n)
+			if err != nil {
+				return err
+			}
+			text, start, final = string(b), pl.off, f
+		}
+		from := int(pl.off - start)
+		p := &parser{src: text[from:min(from+header, len(text))], final: true}
+		num, err := p.unsigned()
+		if err != nil || num != int64(pl.num) {
+			return refuse(WrongOffset, "object %d is not at %d, where the cross-reference says it is", pl.num, pl.off)
+		}
+		gen, err := p.unsigned()
+		if err != nil || !p.has("obj") {
+			return refuse(WrongOffset, "object %d is not at %d, where the cross-reference says it is", pl.num, pl.off)
+		}
+		if gen != int64(pl.gen) {
+			return refuse(WrongGeneration, "object %d has generation %d at %d, and %d in the cross-reference", pl.num, gen, pl.off, pl.gen)
+		}
+	}
+	return nil
+}
