@@ -1,0 +1,180 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+//go:embed all:templates
+var templateFiles embed.FS
+
+// Options configures a [Kit]. The zero value is ready for use.
+type Options struct {
+	// Now is the clock for "time left". Default time.Now.
+	Now func() time.Time
+	// Location is the time zone of the times shown. Default Singapore (UTC+8,
+	// no daylight saving).
+	Location *time.Location
+	// Sandbox puts a line above every page which says that nothing here is
+	// binding.
+	Sandbox bool
+	// LoginURLs are the identity provider's pages that a login redirects to.
+	// They are allowed as targets of the forms that start a login.
+	LoginURLs []string
+}
+
+// Kit renders pages and serves what they load. It is safe for concurrent use.
+type Kit struct {
+	options   Options
+	assets    *assets
+	languages []*language
+	pages     map[string]map[string]*template.Template // language tag -> page -> template
+}
+
+// New reads the embedded templates, messages and bundles. An error means that
+// the build itself is broken.
+func New(o Options) (*Kit, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Location == nil {
+		o.Location = time.FixedZone("SGT", 8*60*60)
+	}
+	k := &Kit{options: o, pages: map[string]map[string]*template.Template{}}
+	var err error
+	if k.assets, err = openAssets(); err != nil {
+		return nil, err
+	}
+	if k.languages, err = openLanguages(); err != nil {
+		return nil, err
+	}
+	for _, l := range k.languages {
+		if k.pages[l.Tag], err = k.parse(l); err != nil {
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+// view is what a template sees: {{.Page}} is the view model.
+type view struct {
+	Page     Page
+	Title    string
+	Shell    shell
+	Name     string // of the template, for styles
+	Style    string
+	Script   string
+	Icon     string
+	Manifest string
+	Live     *liveRef
+	Viewer   *viewerRef
+	Strings  string // JSON of the messages that the page's script needs
+	Language *language
+	Switch   []languageLink
+	Sandbox  bool
+	Now      time.Time
+}
+
+// viewerRef is where the viewer finds its parts.
+type viewerRef struct{ Worker, CMaps, Fonts, Wasm string }
+
+// Render writes the page with its headers. Nothing has been written when it
+// returns an error from a template, so that the caller can still answer with an
+// error page; an error of the connection is returned too.
+func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Page) error {
+	m := page.meta()
+	lang := k.language(w, r)
+	tmpl := k.pages[lang.Tag][m.template]
+	if tmpl == nil {
+		return fmt.Errorf("web: no template %q", m.template)
+	}
+	v := view{
+		Page:     page,
+		Title:    lang.text(m.title, m.args...),
+		Shell:    m.shell,
+		Name:     m.template,
+		Style:    k.assets.url("app.css"),
+		Icon:     k.assets.url("icon.svg"),
+		Live:     m.live,
+		Language: lang,
+		Switch:   k.switchLinks(r, lang),
+		Sandbox:  k.options.Sandbox,
+		Now:      k.options.Now(),
+	}
+	if m.script != "" {
+		v.Script = k.assets.url(m.script + ".js")
+		v.Strings = lang.strings
+	}
+	if m.shell == shellPhone {
+		v.Manifest = k.assets.url("phone.webmanifest")
+	}
+	if m.viewer {
+		v.Viewer = k.assets.viewer()
+	}
+	var body bytes.Buffer
+	if err := tmpl.ExecuteTemplate(&body, "layout", v); err != nil {
+		return fmt.Errorf("web: render %s: %w", m.template, err)
+	}
+	targets := m.targets
+	if m.login {
+		targets = append(append([]string(nil), targets...), k.options.LoginURLs...)
+	}
+	setPageHeaders(w.Header(), targets)
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Language", lang.Tag)
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	h.Add("Vary", "Accept-Language, Cookie")
+	w.WriteHeader(status)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	_, err := w.Write(body.Bytes())
+	return err
+}
+
+// Error answers with the plain error page of the status. If even that cannot be
+// rendered it falls back to text, so a caller need not look further.
+func (k *Kit) Error(w http.ResponseWriter, r *http.Request, status int, reference string) {
+	if err := k.Render(w, r, status, HTTPError{Status: status, Reference: reference}); err != nil {
+		http.Error(w, http.StatusText(status), status)
+	}
+}
+
+// parse builds the pages of one language. Each page is a clone of the layout and
+// the shared parts, with the language's functions bound.
+func (k *Kit) parse(l *language) (map[string]*template.Template, error) {
+	base, err := template.New("").Funcs(k.functions(l)).ParseFS(templateFiles, "templates/_*.html")
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	entries, err := templateFiles.ReadDir("templates")
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	pages := map[string]*template.Template{}
+	for _, e := range entries {
+		name, ok := pageName(e.Name())
+		if !ok {
+			continue
+		}
+		t, err := base.Clone()
+		if err != nil {
+			return nil, fmt.Errorf("web: %w", err)
+		}
+		if _, err := t.ParseFS(templateFiles, "templates/"+e.Name()); err != nil {
+			return nil, fmt.Errorf("web: %w", err)
+		}
+		pages[name] = t
+	}
+	if len(pages) == 0 {
+		return nil, errors.New("web: no pages")
+	}
+	return pages, nil
+}

@@ -1,0 +1,188 @@
+package web
+
+import (
+	"encoding/json"
+	"html/template"
+	"strings"
+	"time"
+)
+
+// Landing is the first page behind a signing URL: who asks, for which document,
+// who may sign, until when. Its form posts to /sign/{id}/login; "Return to" posts
+// to /sign/{id}/leave.
+type Landing struct {
+	Summary
+	Live Live
+	// Intended says that the relying party named the person who may sign;
+	// otherwise the first person who opens the document is the one.
+	Intended bool
+	// Places is the number of signature places, 0 if it is not to be told.
+	Places int
+}
+
+func (p Landing) meta() meta {
+	return meta{
+		template: "landing", title: "landing.title", args: []any{p.Document}, shell: shellPortal,
+		script: "portal", live: p.follow(p.Live), targets: p.targets(), login: true,
+	}
+}
+
+// Place is one signature location. X and Y are fractions of the displayed page
+// (crop box, rotation applied) from its bottom left corner to the bottom left
+// corner of the box, which measures 220.5 x 60 pt.
+type Place struct {
+	Page int     `json:"page"` // from 1
+	X    float64 `json:"x"`
+	Y    float64 `json:"y"`
+}
+
+// Document is the review page: the document, a panel with every signature
+// place, and the button that starts the sign session. The form posts to
+// /sign/{id}/proceed.
+type Document struct {
+	Summary
+	Live   Live
+	Signer Person
+	// Places lists the signature locations in the order of review.
+	Places []Place
+	// Ended tells how the last sign session ended, when there was one:
+	// rejected, timed_out, left, failed or "". It is shown above the document.
+	Ended string
+}
+
+// DocumentURL is where the viewer finds the PDF.
+func (p Document) DocumentURL() string { return p.Path("document.pdf") }
+
+// PlacesJSON is Places for the viewer.
+func (p Document) PlacesJSON() (string, error) {
+	b, err := json.Marshal(p.Places)
+	return string(b), err
+}
+
+func (p Document) meta() meta {
+	return meta{
+		template: "document", title: "document.title", args: []any{p.Document}, shell: shellPortal,
+		script: "portal", live: p.follow(p.Live), viewer: true, targets: p.targets(),
+	}
+}
+
+// SigningCode is the page of a live sign session: the QR code for the phone, the
+// match code and the time left. "Cancel signing" posts to
+// /sign/{id}/leave-session.
+type SigningCode struct {
+	Summary
+	Live   Live
+	Signer Person
+	// QR is the code as an SVG element, made by the server.
+	QR template.HTML
+	// MatchCode is shown here and on the phone: four digits.
+	MatchCode string
+	// PhoneURL is the URL in the QR code, for "Open on this device".
+	PhoneURL string
+	// Places is the number of places that one approval signs.
+	Places int
+	// Sandbox, if not nil, offers to act as the persona's software phone.
+	Sandbox *SandboxPhone
+}
+
+// SandboxPhone is the sandbox's panel on the page of a sign session. Its forms
+// post to /sign/{id}/sandbox/approve and /sign/{id}/sandbox/reject.
+type SandboxPhone struct {
+	// Persona is the name of the persona whose software phone would answer.
+	Persona string
+}
+
+// SpokenCode is MatchCode digit by digit, so that a screen reader does not say a
+// number in the thousands.
+func (p SigningCode) SpokenCode() string {
+	return strings.Join(strings.Split(p.MatchCode, ""), " ")
+}
+
+func (p SigningCode) meta() meta {
+	return meta{
+		template: "code", title: "code.title", args: []any{p.Document}, shell: shellPortal,
+		script: "portal", live: p.follow(p.Live), targets: p.targets(),
+	}
+}
+
+// Sealing is shown between the approval on the phone and the sealed file.
+type Sealing struct {
+	Summary
+	Live   Live
+	Signer Person
+}
+
+func (p Sealing) meta() meta {
+	return meta{
+		template: "sealing", title: "sealing.title", args: []any{p.Document}, shell: shellPortal,
+		script: "portal", live: p.follow(p.Live),
+	}
+}
+
+// Certificate is what a person may want to know of a signer certificate.
+type Certificate struct {
+	Subject  string
+	Issuer   string
+	Serial   string // hexadecimal
+	NotAfter time.Time
+}
+
+// Signed is the page after signing: the signed document, its signature details,
+// and the way back to the relying party (post to /sign/{id}/leave).
+type Signed struct {
+	Summary
+	Live   Live
+	Signer Person
+	// SignedAt is the time in the signature.
+	SignedAt time.Time
+	// Level is the PAdES level, such as "PAdES B-T".
+	Level       string
+	Certificate Certificate
+	Places      int
+	// Available says that /sign/{id}/signed.pdf still answers.
+	Available bool
+}
+
+// SignedURL is where the signed PDF is.
+func (p Signed) SignedURL() string { return p.Path("signed.pdf") }
+
+func (p Signed) meta() meta {
+	return meta{
+		template: "signed", title: "signed.title", args: []any{p.Document}, shell: shellPortal,
+		script: "portal", live: p.follow(p.Live), viewer: true, targets: p.targets(),
+	}
+}
+
+// SessionEnded tells that a sign session ended without a signature and offers
+// one next step: a new code (post to /sign/{id}/proceed), or back to the document
+// if the page needs a review first.
+type SessionEnded struct {
+	Summary
+	Live   Live
+	Signer Person
+	// Outcome is rejected, timed_out, left or failed.
+	Outcome string
+}
+
+func (p SessionEnded) meta() meta {
+	return meta{
+		template: "ended", title: endedKey(p.Outcome) + ".title", shell: shellPortal,
+		script: "portal", live: p.follow(p.Live), targets: p.targets(),
+	}
+}
+
+// TitleKey and TextKey are the messages of the outcome.
+func (p SessionEnded) TitleKey() string { return endedKey(p.Outcome) + ".title" }
+
+// TextKey is the message that explains the outcome.
+func (p SessionEnded) TextKey() string { return endedKey(p.Outcome) + ".text" }
+
+// endedKey is the message prefix of a session's outcome; an outcome that the
+// page does not know is reported as a failure rather than as nothing.
+func endedKey(outcome string) string {
+	switch outcome {
+	case "rejected", "timed_out", "left":
+		return "ended." + outcome
+	}
+	return "ended.failed"
+}
