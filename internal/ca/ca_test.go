@@ -1,0 +1,407 @@
+package ca
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ocsp"
+)
+
+var noon = time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC)
+
+func options() Options {
+	return Options{Name: "Signet", BaseURL: "http://pki.example", Now: func() time.Time { return noon }, Rand: rand.Reader}
+}
+
+func open(t testing.TB, dir string, o Options) *Authority {
+	t.Helper()
+	a, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func phone(t testing.TB) *ecdsa.PrivateKey {
+	t.Helper()
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+// record is the caller's table of certificates.
+type record map[string]Status
+
+func (r record) Status(_ context.Context, serial *big.Int) (Status, error) {
+	return r[serial.String()], nil
+}
+
+func (r record) Revoked(context.Context) ([]Revoked, error) {
+	var out []Revoked
+	for k, s := range r {
+		if !s.RevokedAt.IsZero() {
+			n, _ := new(big.Int).SetString(k, 10)
+			out = append(out, Revoked{n, s.RevokedAt, s.Reason})
+		}
+	}
+	return out, nil
+}
+
+type broken struct{ record }
+
+func (broken) Status(context.Context, *big.Int) (Status, error) {
+	return Status{}, errors.New("database is away")
+}
+
+func TestOpenIsStable(t *testing.T) {
+	dir := t.TempDir()
+	first := open(t, dir, options())
+	again := open(t, dir, options())
+	if !first.Root().Equal(again.Root()) || !first.Issuing().Equal(again.Issuing()) {
+		t.Error("a second Open made a new authority")
+	}
+	o := options()
+	o.Sandbox = true
+	if _, err := Open(dir, o); err == nil {
+		t.Error("a real authority opens as a sandbox")
+	}
+	sandbox := open(t, t.TempDir(), o)
+	for _, c := range append(sandbox.Chain(), sandbox.tsa.cert, sandbox.ocsp.cert) {
+		if !strings.Contains(c.Subject.CommonName, "SANDBOX") {
+			t.Errorf("%q does not say SANDBOX", c.Subject.CommonName)
+		}
+	}
+}
+
+// A crash leaves a prefix of the files (and maybe a temporary one); the next
+// Open must finish the same authority.
+func TestOpenAfterACrash(t *testing.T) {
+	whole := t.TempDir()
+	open(t, whole, options())
+	order := []string{"root.key", "root.crt", "issuing.key", "issuing.crt", "ocsp.key", "ocsp.crt", "tsa.key", "tsa.crt"}
+	for n := range order {
+		dir := t.TempDir()
+		for _, f := range order[:n] {
+			copyFile(t, filepath.Join(whole, f), filepath.Join(dir, f))
+		}
+		if err := os.WriteFile(filepath.Join(dir, ".new-123"), []byte("-----BEGIN"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		a := open(t, dir, options())
+		if _, err := a.IssueSigner(Subject{"S8979373D", "TAN"}, &phone(t).PublicKey); err != nil {
+			t.Errorf("after %d files: %v", n, err)
+		}
+		if n > 1 {
+			want, _ := os.ReadFile(filepath.Join(whole, "root.crt"))
+			got, _ := os.ReadFile(filepath.Join(dir, "root.crt"))
+			if !bytes.Equal(want, got) {
+				t.Errorf("after %d files: the root changed", n)
+			}
+		}
+	}
+	for _, lost := range []string{"root.key", "issuing.key"} {
+		dir := t.TempDir()
+		for _, f := range order {
+			if f != lost {
+				copyFile(t, filepath.Join(whole, f), filepath.Join(dir, f))
+			}
+		}
+		if _, err := Open(dir, options()); err == nil {
+			t.Errorf("%s is lost and Open succeeds", lost)
+		}
+		if _, err := os.Stat(filepath.Join(dir, lost)); err == nil {
+			t.Errorf("%s was replaced", lost)
+		}
+	}
+}
+
+func copyFile(t testing.TB, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, b, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestIssueSigner(t *testing.T) {
+	a := open(t, t.TempDir(), options())
+	key := phone(t)
+	c, err := a.IssueSigner(Subject{UIN: "S8979373D", Name: "TAN AH KOW, MÜLLER 陈"}, &key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Subject.CommonName != "TAN AH KOW, MÜLLER 陈" {
+		t.Errorf("CN = %q", c.Subject.CommonName)
+	}
+	var uid string
+	for _, n := range c.Subject.Names {
+		if n.Type.Equal(oidUID) {
+			uid, _ = n.Value.(string)
+		}
+	}
+	sum := sha256.Sum256([]byte(uid + "S8979373D"))
+	if want := "373D " + hex.EncodeToString(sum[:]); c.Subject.SerialNumber != want || len(uid) != 36 {
+		t.Errorf("serialNumber = %q, want %q", c.Subject.SerialNumber, want)
+	}
+	if strings.Contains(string(c.Raw), "S8979373D") {
+		t.Error("the UIN is in the certificate")
+	}
+	if got := c.NotAfter.Sub(c.NotBefore); got != DefaultValidity {
+		t.Errorf("validity %v", got)
+	}
+	inter := x509.NewCertPool()
+	inter.AddCert(a.Issuing())
+	if _, err := c.Verify(x509.VerifyOptions{
+		Roots: a.Roots(), Intermediates: inter, CurrentTime: noon, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	}); err != nil {
+		t.Error(err)
+	}
+	d, err := a.IssueSigner(Subject{UIN: "S8979373D", Name: "TAN"}, &key.PublicKey)
+	if err != nil || d.SerialNumber.Cmp(c.SerialNumber) == 0 || d.Subject.SerialNumber == c.Subject.SerialNumber {
+		t.Errorf("two certificates share numbers (%v)", err)
+	}
+}
+
+func TestIssueSignerRefuses(t *testing.T) {
+	a := open(t, t.TempDir(), options())
+	good := Subject{"S8979373D", "TAN AH KOW"}
+	key := phone(t)
+	p384, _ := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
+	off := &ecdsa.PublicKey{Curve: elliptic.P256(), X: big.NewInt(1), Y: big.NewInt(1)}
+	for name, tc := range map[string]struct {
+		s   Subject
+		pub *ecdsa.PublicKey
+	}{
+		"lower-case UIN":  {Subject{"s8979373d", "TAN"}, &key.PublicKey},
+		"empty UIN":       {Subject{"", "TAN"}, &key.PublicKey},
+		"empty name":      {Subject{"S8979373D", ""}, &key.PublicKey},
+		"long name":       {Subject{"S8979373D", strings.Repeat("A", 201)}, &key.PublicKey},
+		"newline":         {Subject{"S8979373D", "TAN\nAH"}, &key.PublicKey},
+		"direction trick": {Subject{"S8979373D", "TAN \u202eWOK"}, &key.PublicKey},
+		"not UTF-8":       {Subject{"S8979373D", "TAN\xff"}, &key.PublicKey},
+		"no key":          {good, nil},
+		"P-384":           {good, &p384.PublicKey},
+		"off the curve":   {good, off},
+		"infinity":        {good, &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int), Y: new(big.Int)}},
+	} {
+		if _, err := a.IssueSigner(tc.s, tc.pub); !errors.Is(err, ErrSubject) {
+			t.Errorf("%s: %v, want ErrSubject", name, err)
+		}
+	}
+}
+
+func TestValidityEndsWithTheIssuer(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir, options())
+	o := options()
+	later := noon.Add(issuingLife - 30*24*time.Hour)
+	o.Now = func() time.Time { return later }
+	a := open(t, dir, o)
+	c, err := a.IssueSigner(Subject{"S8979373D", "TAN"}, &phone(t).PublicKey)
+	if err != nil || c.NotAfter.After(a.Issuing().NotAfter) {
+		t.Errorf("%v, %v: beyond the issuer", c, err)
+	}
+	later = noon.Add(issuingLife + time.Hour)
+	if _, err := a.IssueSigner(Subject{"S8979373D", "TAN"}, &phone(t).PublicKey); err == nil {
+		t.Error("an expired CA issues")
+	}
+}
+
+// The lint must notice every kind of slip in a template.
+func TestLintCatches(t *testing.T) {
+	a := open(t, t.TempDir(), options())
+	for name, spoil := range map[string]func(*x509.Certificate){
+		"a CA":           func(c *x509.Certificate) { c.IsCA = true },
+		"key usage":      func(c *x509.Certificate) { c.KeyUsage |= x509.KeyUsageCertSign },
+		"short serial":   func(c *x509.Certificate) { c.SerialNumber = big.NewInt(7) },
+		"life":           func(c *x509.Certificate) { c.NotAfter = c.NotAfter.Add(issuingLife) },
+		"no OCSP":        func(c *x509.Certificate) { c.OCSPServer = nil },
+		"alt name":       func(c *x509.Certificate) { c.DNSNames = []string{"example.org"} },
+		"subject key id": func(c *x509.Certificate) { c.SubjectKeyId = []byte{1} },
+	} {
+		key := phone(t)
+		c, err := a.IssueSigner(Subject{"S8979373D", "TAN"}, &key.PublicKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad := *c
+		bad.ExtraExtensions = nil
+		spoil(&bad)
+		bad.PublicKey = &key.PublicKey
+		der, err := x509.CreateCertificate(rand.Reader, &bad, a.issuing.cert, &key.PublicKey, a.issuing.key)
+		if err != nil {
+			continue // the standard library refused first
+		}
+		parsed, err := x509.ParseCertificate(der)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := profile{c, &key.PublicKey, nil}
+		for _, e := range c.Extensions {
+			if e.Critical {
+				p.critical = append(p.critical, e.Id)
+			}
+		}
+		if lint(c, p, a.issuing.cert) != nil {
+			t.Fatal("lint refuses the good certificate")
+		}
+		if lint(parsed, p, a.issuing.cert) == nil {
+			t.Errorf("%s: lint sees nothing", name)
+		}
+	}
+}
+
+func TestOCSP(t *testing.T) {
+	a := open(t, t.TempDir(), options())
+	c, err := a.IssueSigner(Subject{"S8979373D", "TAN"}, &phone(t).PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	revokedAt := noon.Add(-time.Hour)
+	for _, tc := range []struct {
+		name string
+		r    record
+		want int
+	}{
+		{"good", record{c.SerialNumber.String(): {Known: true}}, ocsp.Good},
+		{"revoked", record{c.SerialNumber.String(): {Known: true, RevokedAt: revokedAt, Reason: ocsp.KeyCompromise}}, ocsp.Revoked},
+		{"revoked, unspecified", record{c.SerialNumber.String(): {Known: true, RevokedAt: revokedAt}}, ocsp.Revoked},
+		{"never issued", record{}, ocsp.Unknown},
+	} {
+		for _, h := range []crypto.Hash{crypto.SHA1, crypto.SHA256} {
+			req, err := ocsp.CreateRequest(c, a.Issuing(), &ocsp.RequestOptions{Hash: h})
+			if err != nil {
+				t.Fatal(err)
+			}
+			der, err := a.OCSP(t.Context(), req, tc.r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := ocsp.ParseResponseForCert(der, c, a.Issuing())
+			if err != nil || resp.Status != tc.want || !resp.ProducedAt.Equal(noon) {
+				t.Errorf("%s: %+v, %v", tc.name, resp, err)
+			}
+			if tc.want == ocsp.Revoked && (!resp.RevokedAt.Equal(revokedAt) || resp.RevocationReason != tc.r[c.SerialNumber.String()].Reason) {
+				t.Errorf("%s: %v reason %d", tc.name, resp.RevokedAt, resp.RevocationReason)
+			}
+		}
+	}
+	if der, err := a.OCSP(t.Context(), []byte("x"), record{}); err == nil || !bytes.Equal(der, ocsp.MalformedRequestErrorResponse) {
+		t.Error("garbage")
+	}
+	req, _ := ocsp.CreateRequest(c, a.Issuing(), nil)
+	if der, err := a.OCSP(t.Context(), req, broken{}); err == nil || !bytes.Equal(der, ocsp.InternalErrorErrorResponse) {
+		t.Error("a broken record must not look good")
+	}
+	foreign := open(t, t.TempDir(), options())
+	req, _ = ocsp.CreateRequest(c, foreign.Issuing(), nil)
+	if der, err := a.OCSP(t.Context(), req, record{}); err == nil || !bytes.Equal(der, ocsp.UnauthorizedErrorResponse) {
+		t.Error("another authority's certificate")
+	}
+}
+
+func TestEvidence(t *testing.T) {
+	a := open(t, t.TempDir(), options())
+	c, err := a.IssueSigner(Subject{"S8979373D", "TAN"}, &phone(t).PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := record{c.SerialNumber.String(): {Known: true, RevokedAt: noon, Reason: 1}}
+	responses, crls, err := a.Evidence(t.Context(), c, r)
+	if err != nil || len(responses) != 1 || len(crls) != 2 {
+		t.Fatalf("signer: %d responses, %d CRLs, %v", len(responses), len(crls), err)
+	}
+	for i, issuer := range a.Chain() {
+		list, err := x509.ParseRevocationList(crls[i])
+		if err != nil || list.CheckSignatureFrom(issuer) != nil {
+			t.Errorf("CRL %d: %v", i, err)
+		}
+		if i == 0 && (len(list.RevokedCertificateEntries) != 1 || list.RevokedCertificateEntries[0].SerialNumber.Cmp(c.SerialNumber) != 0) {
+			t.Error("the revoked certificate is not listed")
+		}
+	}
+	_, tsa := a.TSA()
+	responses, crls, err = a.Evidence(t.Context(), tsa[0], r)
+	if err != nil || len(responses) != 0 || len(crls) != 1 {
+		t.Errorf("TSA: %d responses, %d CRLs, %v", len(responses), len(crls), err)
+	}
+	foreign := open(t, t.TempDir(), options())
+	if responses, crls, err := foreign.Evidence(t.Context(), c, r); err != nil || len(responses)+len(crls) != 0 {
+		t.Error("evidence for another authority's certificate")
+	}
+}
+
+func TestOpenSSLReadsAll(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("openssl is missing: apt-get install openssl")
+		}
+		t.Skip("openssl is missing")
+	}
+	o := options()
+	o.Now = time.Now // openssl judges by the real clock
+	a := open(t, t.TempDir(), o)
+	c, err := a.IssueSigner(Subject{"S8979373D", "TAN"}, &phone(t).PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := record{c.SerialNumber.String(): {Known: true}}
+	responses, crls, err := a.Evidence(t.Context(), c, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	file := func(name, kind string, der ...[]byte) string {
+		var b []byte
+		for _, d := range der {
+			if kind == "" {
+				b = append(b, d...)
+			} else {
+				b = append(b, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: d})...)
+			}
+		}
+		p := filepath.Join(dir, name)
+		if err := os.WriteFile(p, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	root := file("root.pem", "CERTIFICATE", a.Root().Raw)
+	issuing := file("issuing.pem", "CERTIFICATE", a.Issuing().Raw)
+	signer := file("signer.pem", "CERTIFICATE", c.Raw)
+	lists := file("crl.pem", "X509 CRL", crls...)
+	resp := file("ocsp.der", "", responses[0])
+	for _, args := range [][]string{
+		{"verify", "-x509_strict", "-crl_check_all", "-CRLfile", lists, "-CAfile", root, "-untrusted", issuing, signer},
+		{"ocsp", "-issuer", issuing, "-cert", signer, "-respin", resp, "-CAfile", root, "-verify_other", issuing, "-no_nonce"},
+	} {
+		out, err := exec.Command("openssl", args...).CombinedOutput()
+		if err != nil || strings.Contains(string(out), "rror") && args[0] == "ocsp" {
+			t.Errorf("openssl %s: %v\n%s", args[0], err, out)
+		}
+		if args[0] == "ocsp" && (!strings.Contains(string(out), "Response verify OK") || !strings.Contains(string(out), ": good")) {
+			t.Errorf("openssl ocsp:\n%s", out)
+		}
+	}
+}

@@ -1,0 +1,215 @@
+package ca
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/internal/keys"
+)
+
+// Lifetimes of our own certificates.
+const (
+	rootLife    = 20 * 365 * 24 * time.Hour
+	issuingLife = 10 * 365 * 24 * time.Hour
+	serviceLife = 10 * 365 * 24 * time.Hour
+	// DefaultValidity is how long a signer's certificate lives.
+	DefaultValidity = 365 * 24 * time.Hour
+	// backdate keeps a certificate usable by verifiers whose clock is a little late.
+	backdate = time.Minute
+)
+
+// Paths below Options.BaseURL that the certificates refer to. Whoever serves
+// HTTP answers them with [Authority.OCSP], [Authority.CRL] and the certificates.
+const (
+	PathOCSP       = "/ocsp"
+	PathRootCRL    = "/root.crl"
+	PathIssuingCRL = "/issuing.crl"
+	PathRootCert   = "/root.cer"
+	PathIssuing    = "/issuing.cer"
+)
+
+// Options of [Open].
+type Options struct {
+	// Name starts every subject: "Signet" gives "Signet Root CA". At most 40 characters.
+	Name string
+	// Sandbox puts the word SANDBOX in every name, so that nobody mistakes a
+	// test signature for a real one. A directory is one or the other for ever.
+	Sandbox bool
+	// BaseURL is where relying software finds CRLs and OCSP, without a slash at
+	// the end. It is fixed in each certificate when that is made.
+	BaseURL string
+	// Validity of signer certificates, DefaultValidity if 0. It is cut at the
+	// end of the issuing CA.
+	Validity time.Duration
+	Now      func() time.Time
+	Rand     io.Reader
+}
+
+// Authority issues certificates and answers for them. Its methods may be called
+// concurrently.
+type Authority struct {
+	opts                     Options
+	root, issuing, ocsp, tsa entity
+}
+
+type entity struct {
+	cert *x509.Certificate
+	key  crypto.Signer
+}
+
+// Open loads the authority from dir, and creates what is missing on first use.
+//
+// Each step leaves either nothing or a complete file, in an order in which a
+// certificate never exists without its key; a crash between two steps is
+// finished by the next Open, and two processes that open the same new directory
+// end up with the same authority. A certificate whose key is gone is an error:
+// a new key could not stand in for it.
+func Open(dir string, o Options) (*Authority, error) {
+	if o.Now == nil || o.Rand == nil {
+		return nil, errors.New("ca: Now and Rand are required")
+	}
+	if n := len([]rune(o.Name)); n == 0 || n > 40 {
+		return nil, errors.New("ca: Name must have 1 to 40 characters")
+	}
+	if !strings.HasPrefix(o.BaseURL, "http://") && !strings.HasPrefix(o.BaseURL, "https://") || strings.HasSuffix(o.BaseURL, "/") {
+		return nil, fmt.Errorf("ca: BaseURL %q must be an http(s) URL without a slash at its end", o.BaseURL)
+	}
+	if o.Validity == 0 {
+		o.Validity = DefaultValidity
+	}
+	if o.Validity < time.Hour {
+		return nil, errors.New("ca: Validity is below one hour")
+	}
+	store, err := keys.Open(dir, o.Rand)
+	if err != nil {
+		return nil, err
+	}
+	a := &Authority{opts: o}
+	for _, step := range []struct {
+		name   string
+		into   *entity
+		parent *entity // nil: self-signed
+		curve  elliptic.Curve
+		make   func(*ecdsa.PublicKey) (profile, error)
+	}{
+		{"root", &a.root, nil, elliptic.P384(), a.rootProfile},
+		{"issuing", &a.issuing, &a.root, elliptic.P384(), a.issuingProfile},
+		{"ocsp", &a.ocsp, &a.issuing, elliptic.P256(), a.ocspProfile},
+		{"tsa", &a.tsa, &a.root, elliptic.P256(), a.tsaProfile},
+	} {
+		e, err := a.load(store, step.name, step.curve)
+		if errors.Is(err, fs.ErrNotExist) {
+			e, err = a.create(store, step.name, step.curve, step.parent, step.make)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("ca: %s: %w", step.name, err)
+		}
+		parent := e
+		if step.parent != nil {
+			parent = *step.parent
+		}
+		if err := e.cert.CheckSignatureFrom(parent.cert); err != nil {
+			return nil, fmt.Errorf("ca: %s was not issued by the authority beside it: %w", step.name, err)
+		}
+		if strings.Contains(e.cert.Subject.CommonName, sandboxMark) != o.Sandbox {
+			return nil, fmt.Errorf("ca: %s: %q and Sandbox=%v do not go together", step.name, e.cert.Subject.CommonName, o.Sandbox)
+		}
+		*step.into = e
+	}
+	return a, nil
+}
+
+// load returns fs.ErrNotExist only when there is no certificate.
+func (a *Authority) load(store *keys.Dir, name string, curve elliptic.Curve) (entity, error) {
+	data, err := store.Read(name + ".crt")
+	if err != nil {
+		return entity{}, err
+	}
+	key, err := store.Existing(name, curve)
+	if errors.Is(err, fs.ErrNotExist) {
+		return entity{}, errors.New("the certificate is there but its key is not; restore the key from a backup")
+	}
+	if err != nil {
+		return entity{}, err
+	}
+	return pair(data, key)
+}
+
+func (a *Authority) create(store *keys.Dir, name string, curve elliptic.Curve, parent *entity, makeProfile func(*ecdsa.PublicKey) (profile, error)) (entity, error) {
+	key, err := store.Signer(name, curve)
+	if err != nil {
+		return entity{}, err
+	}
+	pub, ok := key.Public().(*ecdsa.PublicKey)
+	if !ok {
+		return entity{}, errors.New("not an EC key")
+	}
+	p, err := makeProfile(pub)
+	if err != nil {
+		return entity{}, err
+	}
+	issuer := entity{cert: p.template, key: key}
+	if parent != nil {
+		issuer = *parent
+	}
+	cert, err := a.issue(p, issuer)
+	if err != nil {
+		return entity{}, err
+	}
+	// Another process may have stored its certificate first: for the same key,
+	// because the key file was agreed on before.
+	data, err := store.Create(name+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
+	if err != nil {
+		return entity{}, err
+	}
+	return pair(data, key)
+}
+
+func pair(data []byte, key crypto.Signer) (entity, error) {
+	block, _ := pem.Decode(data)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return entity{}, errors.New("not a PEM certificate")
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return entity{}, err
+	}
+	pub, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	if !ok || !pub.Equal(key.Public()) {
+		return entity{}, errors.New("certificate and key do not belong together")
+	}
+	return entity{cert: cert, key: key}, nil
+}
+
+// Chain returns what goes behind a signer's certificate: issuing CA, root.
+func (a *Authority) Chain() []*x509.Certificate {
+	return []*x509.Certificate{a.issuing.cert, a.root.cert}
+}
+
+// Root returns the trust anchor.
+func (a *Authority) Root() *x509.Certificate { return a.root.cert }
+
+// Issuing returns the CA that issues signers' certificates.
+func (a *Authority) Issuing() *x509.Certificate { return a.issuing.cert }
+
+// Roots returns a pool with the trust anchor alone.
+func (a *Authority) Roots() *x509.CertPool {
+	pool := x509.NewCertPool()
+	pool.AddCert(a.root.cert)
+	return pool
+}
+
+// TSA returns the key of the time-stamping unit and its chain, its own
+// certificate first.
+func (a *Authority) TSA() (crypto.Signer, []*x509.Certificate) {
+	return a.tsa.key, []*x509.Certificate{a.tsa.cert, a.root.cert}
+}

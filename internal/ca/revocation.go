@@ -1,0 +1,175 @@
+package ca
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	_ "crypto/sha1" // crypto.SHA1: the issuer key hash of an OCSP request is SHA-1 by custom; it identifies, it does not protect
+	"crypto/x509"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"math/big"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+	"golang.org/x/crypto/ocsp"
+)
+
+// How long answers may be cached.
+const (
+	ocspLife = 24 * time.Hour
+	crlLife  = 7 * 24 * time.Hour
+)
+
+// Status is what is known about one serial number.
+type Status struct {
+	// Known is false for a number that was never issued.
+	Known bool
+	// RevokedAt is zero for a certificate in good standing.
+	RevokedAt time.Time
+	// Reason is a CRLReason (RFC 5280, 5.3.1).
+	Reason int
+}
+
+// Revoked is one line of a CRL.
+type Revoked struct {
+	Serial *big.Int
+	At     time.Time
+	Reason int
+}
+
+// Revocations is the record of issued and revoked certificates, kept by the
+// caller. Answers must reflect every revocation that was durable before the
+// call. Methods may be called concurrently; an error is passed on as "try
+// later", never as "good".
+type Revocations interface {
+	// Status looks up a signer's certificate.
+	Status(ctx context.Context, serial *big.Int) (Status, error)
+	// Revoked lists all revoked certificates that have not expired.
+	Revoked(ctx context.Context) ([]Revoked, error)
+}
+
+// OCSP answers one DER OCSP request about a certificate of the issuing CA. It
+// always returns DER to send; the error is for the log. Unknown numbers are
+// answered "unknown", never "good".
+func (a *Authority) OCSP(ctx context.Context, request []byte, r Revocations) ([]byte, error) {
+	req, err := ocsp.ParseRequest(request)
+	if err != nil {
+		return ocsp.MalformedRequestErrorResponse, fmt.Errorf("ca: ocsp: %w", err)
+	}
+	if !a.issuedHere(req) {
+		return ocsp.UnauthorizedErrorResponse, errors.New("ca: ocsp: question about another authority's certificate")
+	}
+	der, err := a.answer(ctx, req.SerialNumber, req.HashAlgorithm, r)
+	if err != nil {
+		return ocsp.InternalErrorErrorResponse, err
+	}
+	return der, nil
+}
+
+// issuedHere compares name and key hash of the request with the issuing CA's.
+func (a *Authority) issuedHere(req *ocsp.Request) bool {
+	if req.HashAlgorithm != crypto.SHA1 && req.HashAlgorithm != crypto.SHA256 {
+		return false
+	}
+	name, key, err := a.issuerHashes(req.HashAlgorithm)
+	return err == nil && bytes.Equal(req.IssuerNameHash, name) && bytes.Equal(req.IssuerKeyHash, key)
+}
+
+// issuerHashes returns the two hashes by which a CertID names the issuing CA.
+func (a *Authority) issuerHashes(f crypto.Hash) (name, key []byte, err error) {
+	in := cryptobyte.String(a.issuing.cert.RawSubjectPublicKeyInfo)
+	var spki cryptobyte.String
+	var bits asn1.BitString
+	if !in.ReadASN1(&spki, cbasn1.SEQUENCE) || !spki.SkipASN1(cbasn1.SEQUENCE) || !spki.ReadASN1BitString(&bits) {
+		return nil, nil, errors.New("ca: unreadable public key")
+	}
+	h := f.New()
+	h.Write(a.issuing.cert.RawSubject)
+	name = h.Sum(nil)
+	h.Reset()
+	h.Write(bits.RightAlign())
+	return name, h.Sum(nil), nil
+}
+
+func (a *Authority) answer(ctx context.Context, serial *big.Int, hash crypto.Hash, r Revocations) ([]byte, error) {
+	s := Status{Known: serial.Cmp(a.ocsp.cert.SerialNumber) == 0}
+	if !s.Known {
+		var err error
+		if s, err = r.Status(ctx, serial); err != nil {
+			return nil, fmt.Errorf("ca: ocsp: %w", err)
+		}
+	}
+	name, key, err := a.issuerHashes(hash)
+	if err != nil {
+		return nil, err
+	}
+	now := a.opts.Now().UTC().Truncate(time.Second)
+	der, err := a.signOCSP(singleResponse{
+		serial: serial, nameHash: name, keyHash: key, hash: hash, status: s, at: now, nextUpdate: now.Add(ocspLife),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ca: ocsp: %w", err)
+	}
+	return der, nil
+}
+
+// CRL returns the DER CRL of the issuing CA as of now. Its number is the time
+// in milliseconds, so it grows without a counter that a crash could lose.
+func (a *Authority) CRL(ctx context.Context, r Revocations) ([]byte, error) {
+	revoked, err := r.Revoked(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("ca: crl: %w", err)
+	}
+	return a.crl(a.issuing, revoked)
+}
+
+// RootCRL returns the root's CRL. The authority never revokes its own parts:
+// whoever must, retires the whole directory; so the list is empty.
+func (a *Authority) RootCRL() ([]byte, error) { return a.crl(a.root, nil) }
+
+func (a *Authority) crl(issuer entity, revoked []Revoked) ([]byte, error) {
+	now := a.opts.Now().UTC()
+	list := &x509.RevocationList{
+		Number: big.NewInt(now.UnixMilli()), ThisUpdate: now.Truncate(time.Second), NextUpdate: now.Truncate(time.Second).Add(crlLife),
+		SignatureAlgorithm: signatureAlgUsed,
+	}
+	for _, e := range revoked {
+		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries,
+			x509.RevocationListEntry{SerialNumber: e.Serial, RevocationTime: e.At.UTC(), ReasonCode: e.Reason})
+	}
+	der, err := x509.CreateRevocationList(a.opts.Rand, list, issuer.cert, issuer.key)
+	if err != nil {
+		return nil, fmt.Errorf("ca: crl: %w", err)
+	}
+	return der, nil
+}
+
+// Evidence returns what a verifier needs later to see that cert and its issuers
+// were in good standing now: OCSP responses and CRLs, DER. cert is a signer's
+// certificate or our time-stamping unit's; for others it returns nothing, so
+// that several sources can be asked in turn.
+func (a *Authority) Evidence(ctx context.Context, cert *x509.Certificate, r Revocations) (responses, crls [][]byte, err error) {
+	switch {
+	case cert.CheckSignatureFrom(a.issuing.cert) == nil:
+		response, err := a.answer(ctx, cert.SerialNumber, crypto.SHA1, r)
+		if err != nil {
+			return nil, nil, err
+		}
+		crl, err := a.CRL(ctx, r)
+		if err != nil {
+			return nil, nil, err
+		}
+		responses, crls = [][]byte{response}, [][]byte{crl}
+	case cert.CheckSignatureFrom(a.root.cert) == nil:
+	default:
+		return nil, nil, nil
+	}
+	rootCRL, err := a.RootCRL()
+	if err != nil {
+		return nil, nil, err
+	}
+	return responses, append(crls, rootCRL), nil
+}
