@@ -1,0 +1,202 @@
+package rp
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/signet-sign/signet/api"
+)
+
+// The arguments of a call are the claims that do not authenticate. Each breach is one answer of the contract's table (14.7,
+// 14.25), with a description that names the claim and the rule. A claim that is null is not absent: it is the usual trace of a
+// variable that was empty by mistake, and dropping it could open a document that was meant for one person to everybody.
+
+// MaxLocations is the most signing locations of one request (the contract, section 3.3).
+const MaxLocations = 20
+
+// Location is where one signature appears: the lower-left corner of its box as a fraction of the displayed page's width and
+// height, from the lower-left corner of the page (the contract, section 3.8). Page counts from 1. X and Y are at least 0, less
+// than 1, and the nearest float64 to a decimal with at most 4 places. Whether the document has the page and the box fits on it
+// is not known here.
+type Location struct {
+	Page int     `json:"page"`
+	X    float64 `json:"x"`
+	Y    float64 `json:"y"`
+}
+
+// readDocument reads the arguments of initiate (the contract, section 3.2).
+func readDocument(c *Claims, o object) (err error) {
+	if c.DocName, err = readDocName(o.get("doc_name")); err != nil {
+		return err
+	}
+	if c.Locations, err = readLocations(o); err != nil {
+		return err
+	}
+	c.SignerUINHash, err = readSignerUINHash(o.get("signer_uin_hash"))
+	return err
+}
+
+func readDocName(v value) (string, error) {
+	if v == nil {
+		return "", api.ErrClientSide("doc_name is missing")
+	}
+	name, ok := v.text()
+	if !ok {
+		return "", api.ErrClientSide("doc_name must be a string")
+	}
+	name = strings.TrimSpace(name)
+	if err := CheckDisplayText(name, MaxDocName); err != nil {
+		return "", api.ErrClientSide("doc_name " + err.Error())
+	}
+	return name, nil
+}
+
+// readLocations reads sign_locations (V3.2) or, without that claim, the one location of x, y and page (V3.0).
+func readLocations(o object) ([]Location, error) {
+	list := o.get("sign_locations")
+	if list == nil {
+		if !o.has("x") && !o.has("y") && !o.has("page") {
+			return nil, api.ErrClientSide("sign_locations is missing")
+		}
+		location, err := readLocation("", o)
+		if err != nil {
+			return nil, err
+		}
+		return []Location{location}, nil
+	}
+	if list.kind() != '[' {
+		return nil, api.ErrClientSide("sign_locations must be an array")
+	}
+	items := list.items()
+	if len(items) < 1 || len(items) > MaxLocations {
+		return nil, api.ErrClientSide(fmt.Sprintf("sign_locations must have 1 to %d entries", MaxLocations))
+	}
+	locations := make([]Location, 0, len(items))
+	for i, item := range items {
+		where := "sign_locations[" + strconv.Itoa(i) + "]"
+		if item.kind() != '{' {
+			return nil, api.ErrClientSide(where + " must be an object")
+		}
+		members, err := item.members()
+		if err != nil { // parseObject has read it once, so this cannot happen
+			return nil, api.ErrClientSide(where + ": " + err.Error())
+		}
+		location, err := readLocation(where+".", members)
+		if err != nil {
+			return nil, err
+		}
+		for j, other := range locations {
+			if location == other {
+				return nil, api.ErrClientSide(fmt.Sprintf("%s is the same as sign_locations[%d]", where, j))
+			}
+		}
+		locations = append(locations, location)
+	}
+	return locations, nil
+}
+
+// readLocation reads one location; the prefix says whose members these are. Other members are ignored: relying parties send
+// width and height, and the box has one size (the contract, section 3.2).
+func readLocation(prefix string, o object) (l Location, err error) {
+	if l.Page, err = readPage(prefix+"page", o.get("page")); err != nil {
+		return Location{}, err
+	}
+	if l.X, err = readFraction(prefix+"x", o.get("x")); err != nil {
+		return Location{}, err
+	}
+	l.Y, err = readFraction(prefix+"y", o.get("y"))
+	return l, err
+}
+
+func readPage(claim string, v value) (int, error) {
+	const digits = 9 // fits an int everywhere, and no document has so many
+	if v == nil {
+		return 0, api.ErrClientSide(claim + " is missing")
+	}
+	n, ok := plainInteger(v, digits)
+	if !ok || n < 1 {
+		return 0, api.ErrClientSide(claim + " must be an integer, counted from 1")
+	}
+	return int(n), nil
+}
+
+// readFraction reads a coordinate. It is judged on its decimal text, because the float64 of 0.1 has 55 decimals. Every JSON
+// spelling of a number is fine, such as Java's 5.0E-4: what counts is how many decimals it has written out, less the zeros at
+// the end.
+func readFraction(claim string, v value) (float64, error) {
+	if v == nil {
+		return 0, api.ErrClientSide(claim + " is missing")
+	}
+	if !v.isNumber() {
+		return 0, api.ErrClientSide(claim + " must be a number")
+	}
+	digits, exponent := decimal(v)
+	switch {
+	case digits == "": // zero, with whatever sign and exponent
+		return 0, nil
+	case v[0] == '-':
+		return 0, api.ErrClientSide(claim + " must be at least 0")
+	case len(digits)+exponent > 0: // the point is behind the first digit
+		return 0, api.ErrClientSide(claim + " must be less than 1")
+	case exponent < -places:
+		return 0, api.ErrClientSide(fmt.Sprintf("%s must have at most %d decimals", claim, places))
+	}
+	n, _ := strconv.Atoi(digits) // at most 4 digits
+	return float64(n) * math.Pow10(exponent+places) / 1e4, nil
+}
+
+// places is how many decimals a coordinate may have (the contract, section 3.2).
+const places = 4
+
+// decimal takes a JSON number apart: its absolute value is digits times 10 to the exponent, and digits neither begins nor ends
+// with a zero. Zero has no digits. An exponent beyond a million is as good as a million.
+func decimal(v value) (digits string, exponent int) {
+	const huge = 1_000_000
+	text := strings.TrimPrefix(string(v), "-")
+	if i := strings.IndexAny(text, "eE"); i >= 0 {
+		e, err := strconv.Atoi(text[i+1:])
+		if err != nil && text[i+1] == '-' { // Atoi fails for what is out of range only
+			e = -huge
+		} else if err != nil {
+			e = huge
+		}
+		exponent = min(max(e, -huge), huge)
+		text = text[:i]
+	}
+	whole, fraction, _ := strings.Cut(text, ".")
+	digits = strings.TrimLeft(whole+fraction, "0")
+	exponent -= len(fraction)
+	trimmed := strings.TrimRight(digits, "0")
+	return trimmed, exponent + len(digits) - len(trimmed)
+}
+
+// readSignerUINHash reads the hash of the intended signer's NRIC: SHA-256 in hex (the contract, 14.11). Absent means that the first
+// person to open the document becomes its signer.
+func readSignerUINHash(v value) (string, error) {
+	if v == nil {
+		return "", nil
+	}
+	const hexDigits = 64
+	hash, ok := v.text()
+	if !ok || len(hash) != hexDigits {
+		return "", api.ErrClientSide("signer_uin_hash must be a string of 64 hexadecimal digits")
+	}
+	for i := range len(hash) {
+		if !isHex(hash[i]) {
+			return "", api.ErrClientSide("signer_uin_hash must be a string of 64 hexadecimal digits")
+		}
+	}
+	return strings.ToLower(hash), nil
+}
+
+// readRequestID reads the argument of cancel. What cannot be an id of ours gets the answer that an unknown one gets.
+func readRequestID(c *Claims, o object) error {
+	id, ok := o.get("request_id").text()
+	if !ok || !couldBeID(id) {
+		return api.ErrNoRecord.Because("claim request_id: it does not have the form of an id")
+	}
+	c.RequestID = id
+	return nil
+}

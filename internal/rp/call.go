@@ -1,0 +1,259 @@
+package rp
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Call is one of the three things that a token can authorise (the contract, section 2).
+type Call int
+
+// The calls.
+const (
+	Initiate Call = iota // POST /sign-requests
+	Result               // GET /sign-requests/{request_id}/signed-doc
+	Cancel               // POST /sign-requests/cancel
+)
+
+func (c Call) String() string {
+	if c < 0 || int(c) >= len(claimTable) {
+		return fmt.Sprintf("Call(%d)", int(c))
+	}
+	return claimTable[c].name
+}
+
+// claimRules is what one call asks of the claims. Claims that no rule names are tolerated (the contract, section 2.2).
+type claimRules struct {
+	name      string
+	required  []claimRule
+	forbidden []string
+	client    []string // the claims that name the party; nil when the party comes from elsewhere
+	singleUse bool     // the jti is used up
+
+	// arguments reads what is not authentication, once the token is authentic; its errors are answers. May be nil.
+	arguments func(*Claims, object) error
+}
+
+type claimRule struct {
+	claim string
+	read  func(*Claims, value) error
+}
+
+// claimTable is the one table of claims. The forbidden ones see to it that a token is good for one call at most: document name
+// for initiate, exchange code for result, neither for cancel. A document name or location that is missing is an argument and not
+// listed here (the contract, 14.7); jti means nothing on cancel, because section 6 lists none there and a repeated cancel must
+// hear the truth about the request instead of a refusal.
+var claimTable = [...]claimRules{
+	Initiate: {
+		name:      "initiate",
+		required:  []claimRule{{"iat", readIssuedAt}, {"exp", readExpiresAt}, {"jti", readJTI}},
+		forbidden: []string{"exchange_code"},
+		client:    []string{"client_id"},
+		singleUse: true,
+		arguments: readDocument,
+	},
+	Result: {
+		name:      "result",
+		required:  []claimRule{{"iat", readIssuedAt}, {"exp", readExpiresAt}, {"jti", readJTI}, {"exchange_code", readExchangeCode}},
+		forbidden: []string{"doc_name"},
+		singleUse: true,
+	},
+	Cancel: {
+		name:      "cancel",
+		required:  []claimRule{{"iat", readIssuedAt}, {"exp", readExpiresAt}, {"request_id", anything}},
+		forbidden: []string{"doc_name", "exchange_code", "sign_locations"},
+		client:    []string{"client_id", "client_request"}, // the contract, 14.1
+		arguments: readRequestID,
+	},
+}
+
+// Claims is what a verified token says. Times and ClientID are set for every call.
+type Claims struct {
+	ClientID  string // of the party, also for Result, whose tokens need not name it
+	JTI       string // UUID in lower case; empty for Cancel
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+
+	// Initiate.
+	DocName       string     // trimmed, safe to show, see CheckDisplayText
+	Locations     []Location // 1 to MaxLocations, no two the same
+	SignerUINHash string     // 64 hex digits in lower case; empty when anybody may sign
+
+	// Result. A secret: compare it in constant time and do not log it.
+	ExchangeCode string
+
+	// Cancel. It has the form of an id, and nobody has looked whether there is such a request.
+	RequestID string
+}
+
+// LogValue keeps the secrets of the claims out of logs: the exchange code, and the hash, which takes minutes to undo.
+func (c Claims) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("client_id", c.ClientID), slog.String("jti", c.JTI),
+		slog.Time("iat", c.IssuedAt), slog.Int("locations", len(c.Locations)))
+}
+
+// judge reads the claims of one call. Its errors are causes.
+func (rules *claimRules) judge(o object, lenient bool) (*Claims, error) {
+	claims := new(Claims)
+	for _, name := range rules.forbidden {
+		if o.has(name) {
+			return nil, fmt.Errorf("claim %s: it belongs to another call than %s", name, rules.name)
+		}
+	}
+	for _, rule := range rules.required {
+		v := o.get(rule.claim)
+		if v == nil {
+			if lenient && rule.claim == "exp" {
+				claims.ExpiresAt = claims.IssuedAt.Add(maxLifetime) // iat stands before exp in the table
+				continue
+			}
+			return nil, fmt.Errorf("claim %s: missing", rule.claim)
+		}
+		if err := rule.read(claims, v); err != nil {
+			return nil, fmt.Errorf("claim %s: %w", rule.claim, err)
+		}
+	}
+	return claims, rules.readClient(claims, o)
+}
+
+// readClient finds the party's id. Where the table names no claim for it, a client_id is still read if there is one, because a
+// token that names one party must not pass for another's that happens to use the same keys.
+func (rules *claimRules) readClient(claims *Claims, o object) error {
+	names := rules.client
+	if names == nil {
+		names = []string{"client_id"}
+	}
+	for _, name := range names {
+		v := o.get(name)
+		if v == nil {
+			continue
+		}
+		id, ok := v.text()
+		if !ok || !validClientID(id) {
+			return fmt.Errorf("claim %s: not a client id", name)
+		}
+		if claims.ClientID != "" && claims.ClientID != id {
+			return fmt.Errorf("claims %s: they differ", strings.Join(names, " and "))
+		}
+		claims.ClientID = id
+	}
+	if claims.ClientID == "" && rules.client != nil {
+		return fmt.Errorf("claim %s: missing", strings.Join(names, " or "))
+	}
+	return nil
+}
+
+// Times of tokens (the contract, sections 2.2 and 14.5).
+const (
+	maxLifetime = 120 * time.Second // from iat to exp
+	maxAhead    = 10 * time.Second  // how far a party's clock may be ahead of ours
+	expLeeway   = 0                 // how long a token outlives its exp: it does not
+)
+
+// judgeTimes applies the two-minute rule. Its errors are causes.
+func (c *Claims) judgeTimes(now time.Time) error {
+	lifetime := c.ExpiresAt.Sub(c.IssuedAt)
+	switch {
+	case lifetime <= 0:
+		return errors.New("claim exp: not after iat")
+	case lifetime > maxLifetime:
+		return fmt.Errorf("claim exp: %d s after iat, the most is %d s", lifetime/time.Second, maxLifetime/time.Second)
+	case now.After(c.ExpiresAt.Add(expLeeway)):
+		return fmt.Errorf("claim exp: the token expired %s ago", now.Sub(c.ExpiresAt).Round(time.Millisecond))
+	case c.IssuedAt.After(now.Add(maxAhead)):
+		return fmt.Errorf("claim iat: %s ahead of our clock", c.IssuedAt.Sub(now).Round(time.Millisecond))
+	}
+	return nil
+}
+
+func readIssuedAt(c *Claims, v value) (err error) {
+	c.IssuedAt, err = readSeconds(v)
+	return err
+}
+
+func readExpiresAt(c *Claims, v value) (err error) {
+	c.ExpiresAt, err = readSeconds(v)
+	return err
+}
+
+// readSeconds reads a time in seconds since 1970, as a plain integer: no string, fraction, exponent or sign. RFC 7519 would
+// allow a fraction, but no reader agrees with another on what to do with it.
+func readSeconds(v value) (time.Time, error) {
+	const digits = 11 // until the year 5138; more would overflow a duration
+	if n, ok := plainInteger(v, digits); ok {
+		return time.Unix(n, 0), nil
+	}
+	return time.Time{}, errors.New("not a plain integer of seconds since 1970")
+}
+
+// plainInteger reads a JSON number of at most so many digits and nothing else. JSON itself rules out leading zeros.
+func plainInteger(v value, digits int) (int64, bool) {
+	if len(v) == 0 || len(v) > digits {
+		return 0, false
+	}
+	for _, c := range v {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+	}
+	n, err := strconv.ParseInt(string(v), 10, 64)
+	return n, err == nil
+}
+
+func readJTI(c *Claims, v value) error {
+	s, ok := v.text()
+	if !ok || !isUUID(s) {
+		return errors.New("not a UUID")
+	}
+	c.JTI = strings.ToLower(s)
+	return nil
+}
+
+// isUUID accepts the hyphenated form of any version (RFC 9562, section 4), in any case.
+func isUUID(s string) bool {
+	if len(s) != 36 {
+		return false
+	}
+	for i := range len(s) {
+		hyphen := i == 8 || i == 13 || i == 18 || i == 23
+		if hyphen != (s[i] == '-') || !hyphen && !isHex(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func readExchangeCode(c *Claims, v value) error {
+	s, ok := v.text()
+	if !ok || !couldBeID(s) {
+		return errors.New("not a code of this service")
+	}
+	c.ExchangeCode = s
+	return nil
+}
+
+// anything is for claims that must be there and are judged as arguments.
+func anything(*Claims, value) error { return nil }
+
+// couldBeID reports whether a text has the alphabet and the length of the ids and codes that this service issues. Others are
+// not worth a look-up, and some databases answer them with an error instead of finding nothing.
+func couldBeID(s string) bool {
+	const longest = 64 // "signv3-" and a UUID are 43
+	if s == "" || len(s) > longest {
+		return false
+	}
+	for i := range len(s) {
+		if !isBase64URL(s[i]) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,695 @@
+package rp_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/outbound"
+	"github.com/signet-sign/signet/internal/rp/rptest"
+)
+
+// epoch is when the tests happen: half a second past a full second, so that rounding shows.
+var epoch = time.Unix(1_760_000_000, 500_000_000)
+
+// bench is a verifier with one party and everything around it.
+type bench struct {
+	*rp.Verifier
+	party    *rptest.Party
+	registry *rp.Registry
+	keys     *rp.Keys
+	replay   *rptest.Replay
+	now      time.Time
+}
+
+func newBench(t testing.TB, change ...func(*rp.VerifierConfig)) *bench {
+	t.Helper()
+	b := &bench{party: rptest.Start(t), replay: new(rptest.Replay), now: epoch}
+	b.party.Now = func() time.Time { return b.now }
+	policy := outbound.Policy{AllowPrivate: true}
+	var err error
+	if b.registry, err = rp.NewRegistry(policy, b.party.Registration()); err != nil {
+		t.Fatal(err)
+	}
+	clock := func() time.Time { return b.now }
+	b.keys = rp.NewKeys(rp.KeysConfig{Client: outbound.NewClient(policy), Now: clock})
+	config := rp.VerifierConfig{Parties: b.registry, Keys: b.keys, Replay: b.replay, Now: clock}
+	for _, f := range change {
+		f(&config)
+	}
+	b.Verifier = rp.NewVerifier(config)
+	return b
+}
+
+// verify judges a token of any call; the request of a result call is the party's.
+func (b *bench) verify(token string, call rp.Call) (*rp.Claims, *rp.Party, error) {
+	if call == rp.Result {
+		return b.VerifyResult(context.Background(), token, b.party.ClientID)
+	}
+	return b.Verify(context.Background(), token, call)
+}
+
+// wantRefusal checks that err is the answer UNAUTHORIZED, has the cause, and repeats nothing of the token.
+func wantRefusal(t *testing.T, err error, cause, token string) {
+	t.Helper()
+	var answer *api.Error
+	switch {
+	case err == nil:
+		t.Fatalf("accepted, want a refusal because of %q", cause)
+	case !errors.As(err, &answer):
+		t.Fatalf("%v is no answer", err)
+	case answer != api.ErrUnauthorized:
+		t.Fatalf("answered %v, want UNAUTHORIZED because of %q", answer, cause)
+	case !strings.Contains(err.Error(), cause):
+		t.Fatalf("cause %q, want %q", err, cause)
+	}
+	wantNothingOf(t, err, token)
+}
+
+// wantNothingOf checks that an error holds neither a part of the token nor a claim that identifies or opens something.
+func wantNothingOf(t *testing.T, err error, token string) {
+	t.Helper()
+	text := err.Error()
+	parts := strings.Split(token, ".")
+	for _, part := range parts {
+		if len(part) > 8 && strings.Contains(text, part) {
+			t.Errorf("the error %q holds a part of the token", text)
+		}
+	}
+	if len(parts) < 2 {
+		return
+	}
+	payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
+	var claims map[string]any
+	_ = json.Unmarshal(payload, &claims)
+	for name, v := range claims {
+		if s, ok := v.(string); ok && len(s) > 8 && strings.Contains(text, s) {
+			t.Errorf("the error %q holds the claim %s", text, name)
+		}
+	}
+}
+
+var callsOf = []rp.Call{rp.Initiate, rp.Result, rp.Cancel}
+
+func TestAccepted(t *testing.T) {
+	b := newBench(t)
+	for _, call := range callsOf {
+		for _, alg := range []string{"ES256", "ES384", "ES512"} {
+			token := b.party.Token(call, b.party.Alg(alg))
+			claims, party, err := b.verify(token, call)
+			if err != nil {
+				t.Fatalf("%s %s: %v", call, alg, err)
+			}
+			if party.ClientID != b.party.ClientID || claims.ClientID != b.party.ClientID {
+				t.Errorf("%s: party %q, client id %q", call, party.ClientID, claims.ClientID)
+			}
+			if got := claims.ExpiresAt.Sub(claims.IssuedAt); got != 120*time.Second || claims.IssuedAt.Unix() != epoch.Unix() {
+				t.Errorf("%s: issued %v, lifetime %v", call, claims.IssuedAt, got)
+			}
+		}
+	}
+	if n := b.party.Fetches(); n != 1 {
+		t.Errorf("%d fetches of the JWKS, want 1", n)
+	}
+	if n := b.replay.Len(); n != 6 {
+		t.Errorf("%d ids used, want those of 3 initiate and 3 result tokens", n)
+	}
+}
+
+func TestAcceptedClaims(t *testing.T) {
+	b := newBench(t)
+	hash := fmt.Sprintf("%X", sha256.Sum256([]byte("S8979373D")))
+	jti := strings.ToUpper(uuid.NewString())
+	claims, _, err := b.verify(b.party.Token(rp.Initiate,
+		rptest.Claims(map[string]any{
+			"doc_name": "  Lease 12/2026.pdf ", "signer_uin_hash": hash, "jti": jti,
+			"x": "ignored", "y": nil, "page": -1, // V3.0 claims do not count beside sign_locations
+			"sign_locations": json.RawMessage(`[ {"page":1,"x":0,"y":0.9999,"width":0.2,"height":[1]} ,
+				{"y":5.0E-4,"x":0.50000,"page":12} ]`),
+			"iss": "somebody", "aud": []string{"a"}, "sub": "x", "webhook_url": "https://elsewhere.example",
+		})), rp.Initiate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if claims.DocName != "Lease 12/2026.pdf" || claims.SignerUINHash != strings.ToLower(hash) || claims.JTI != strings.ToLower(jti) {
+		t.Errorf("%+v", claims)
+	}
+	want := []rp.Location{{Page: 1, X: 0, Y: 0.9999}, {Page: 12, X: 0.5, Y: 0.0005}}
+	if len(claims.Locations) != 2 || claims.Locations[0] != want[0] || claims.Locations[1] != want[1] {
+		t.Errorf("locations %v, want %v", claims.Locations, want)
+	}
+	if logged := claims.LogValue().String(); strings.Contains(logged, claims.SignerUINHash) {
+		t.Errorf("the log value %s holds the hash", logged)
+	}
+
+	id, code := "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332", uuid.NewString()
+	claims, _, err = b.verify(b.party.Token(rp.Cancel, rptest.Claim("request_id", id)), rp.Cancel)
+	if err != nil || claims.RequestID != id || claims.JTI != "" {
+		t.Errorf("cancel: %+v, %v", claims, err)
+	}
+	claims, _, err = b.verify(b.party.Token(rp.Result, rptest.Claim("exchange_code", code)), rp.Result)
+	if err != nil || claims.ExchangeCode != code {
+		t.Errorf("result: %+v, %v", claims, err)
+	}
+	if logged := claims.LogValue().String(); strings.Contains(logged, code) {
+		t.Errorf("the log value %s holds the exchange code", logged)
+	}
+}
+
+// TestTolerated is what strictness must not refuse.
+func TestTolerated(t *testing.T) {
+	b := newBench(t)
+	cases := []struct {
+		name string
+		call rp.Call
+		edit rptest.Edit
+	}{
+		{"no typ", rp.Initiate, rptest.NoHeader("typ")},
+		{"typ in lower case", rp.Initiate, rptest.Header("typ", "jwt")},
+		{"typ JOSE", rp.Initiate, rptest.Header("typ", "JOSE")},
+		{"other header members", rp.Initiate, rptest.Header("x5t", "AAAA")},
+		{"iat 10 s ahead", rp.Initiate, rptest.Claims(map[string]any{"iat": epoch.Unix() + 10, "exp": epoch.Unix() + 100})},
+		{"iat long ago", rp.Initiate, rptest.Claims(map[string]any{"iat": epoch.Unix() - 119, "exp": epoch.Unix() + 1})},
+		{"lifetime of 1 s", rp.Initiate, rptest.Claims(map[string]any{"iat": epoch.Unix(), "exp": epoch.Unix() + 1})},
+		{"jti of version 7", rp.Initiate, rptest.Claim("jti", uuid.Must(uuid.NewV7()).String())},
+		{"request_id on initiate", rp.Initiate, rptest.Claim("request_id", "x")},
+		{"nested claim", rp.Initiate, rptest.Claim("custom", map[string]any{"a": []any{1, "]}", map[string]any{"a": 2}}})},
+		{"result with its client_id", rp.Result, rptest.Claim("client_id", b.party.ClientID)},
+		{"cancel with client_request only", rp.Cancel, func(d *rptest.Draft) {
+			delete(d.Claims, "client_id")
+			d.Claims["client_request"] = b.party.ClientID
+		}},
+		{"cancel with both, equal", rp.Cancel, rptest.Claim("client_request", b.party.ClientID)},
+		{"cancel with a jti that is no UUID", rp.Cancel, rptest.Claim("jti", "same")},
+		{"cancel with the jti again", rp.Cancel, rptest.Claim("jti", "same")},
+		{"cancel of an id of another service", rp.Cancel, rptest.Claim("request_id", "abc")},
+	}
+	for _, c := range cases {
+		if _, _, err := b.verify(b.party.Token(c.call, c.edit), c.call); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+
+	v30 := func(d *rptest.Draft) {
+		delete(d.Claims, "sign_locations")
+		maps.Copy(d.Claims, map[string]any{"x": 0.5, "y": 0.25, "page": 3})
+	}
+	claims, _, err := b.verify(b.party.Token(rp.Initiate, v30), rp.Initiate)
+	if err != nil || len(claims.Locations) != 1 || claims.Locations[0] != (rp.Location{Page: 3, X: 0.5, Y: 0.25}) {
+		t.Errorf("V3.0 claims: %+v, %v", claims, err)
+	}
+
+	twenty := make([]any, rp.MaxLocations)
+	for i := range twenty {
+		twenty[i] = map[string]any{"page": i + 1, "x": 0.1, "y": 0.1, "width": 0.123456789, "height": 0.123456789}
+	}
+	if _, _, err := b.verify(b.party.Token(rp.Initiate, rptest.Claim("sign_locations", twenty),
+		rptest.Claim("doc_name", strings.Repeat("字", 85))), rp.Initiate); err != nil {
+		t.Errorf("20 locations and a name of 255 bytes: %v", err)
+	}
+}
+
+// refused is one change to a good token and the cause that it must be refused for.
+type refused struct {
+	name  string
+	call  rp.Call
+	edit  rptest.Edit
+	cause string
+}
+
+func raw(text string) json.RawMessage { return json.RawMessage(text) }
+
+func refusedEdits(b *bench) []refused {
+	at := epoch.Unix()
+	out := []refused{
+		{"header jku", rp.Initiate, rptest.Header("jku", "https://evil.example"), "jku is refused"},
+		{"header jwk", rp.Initiate, rptest.Header("jwk", b.party.Key("ES256").JWK()), "jwk is refused"},
+		{"header x5u", rp.Initiate, rptest.Header("x5u", "https://evil.example"), "x5u is refused"},
+		{"header x5c", rp.Initiate, rptest.Header("x5c", []string{"AAAA"}), "x5c is refused"},
+		{"header crit", rp.Initiate, rptest.Header("crit", []string{"exp"}), "crit is refused"},
+		{"header crit empty", rp.Initiate, rptest.Header("crit", []string{}), "crit is refused"},
+		{"header crit null", rp.Initiate, rptest.Header("crit", nil), "crit is refused"},
+		{"header b64", rp.Initiate, rptest.Header("b64", true), "b64 is refused"},
+		{"header b64 false", rp.Initiate, rptest.Header("b64", false), "b64 is refused"},
+		{"typ DPoP", rp.Initiate, rptest.Header("typ", "dpop+jwt"), "typ is neither"},
+		{"typ null", rp.Initiate, rptest.Header("typ", nil), "typ is neither"},
+		{"typ number", rp.Initiate, rptest.Header("typ", 1), "typ is neither"},
+		{"alg absent", rp.Initiate, rptest.NoHeader("alg"), "alg is missing"},
+		{"alg number", rp.Initiate, rptest.Header("alg", 256), "alg is missing or not a string"},
+		{"alg null", rp.Initiate, rptest.Header("alg", nil), "alg is missing or not a string"},
+		{"alg none", rp.Initiate, rptest.Header("alg", "none"), "alg is not ES256"},
+		{"alg None", rp.Initiate, rptest.Header("alg", "None"), "alg is not ES256"},
+		{"alg empty", rp.Initiate, rptest.Header("alg", ""), "alg is not ES256"},
+		{"alg HS256", rp.Initiate, rptest.Header("alg", "HS256"), "alg is not ES256"},
+		{"alg RS256", rp.Initiate, rptest.Header("alg", "RS256"), "alg is not ES256"},
+		{"alg PS256", rp.Initiate, rptest.Header("alg", "PS256"), "alg is not ES256"},
+		{"alg EdDSA", rp.Initiate, rptest.Header("alg", "EdDSA"), "alg is not ES256"},
+		{"alg ES256K", rp.Initiate, rptest.Header("alg", "ES256K"), "alg is not ES256"},
+		{"alg in lower case", rp.Initiate, rptest.Header("alg", "es256"), "alg is not ES256"},
+		{"kid absent", rp.Initiate, rptest.NoHeader("kid"), "kid is missing"},
+		{"kid empty", rp.Initiate, rptest.Header("kid", ""), "kid is missing"},
+		{"kid number", rp.Initiate, rptest.Header("kid", 7), "kid is missing or not a string"},
+		{"kid null", rp.Initiate, rptest.Header("kid", nil), "kid is missing or not a string"},
+		{"kid long", rp.Initiate, rptest.Header("kid", strings.Repeat("k", 257)), "kid is longer"},
+		{"kid unknown", rp.Initiate, rptest.Header("kid", "a-key-nobody-has"), "no usable key with the token's kid"},
+		{"kid in another case", rp.Initiate, rptest.Header("kid", strings.ToLower(b.party.Key("ES256").Kid)), "no usable key"},
+		{"kid of another curve", rp.Initiate, rptest.Header("kid", b.party.Key("ES384").Kid), "needs a key on P-256, this one is on P-384"},
+
+		{"exp - iat = 0", rp.Initiate, rptest.Claims(map[string]any{"iat": at + 5, "exp": at + 5}), "exp: not after iat"},
+		{"exp before iat", rp.Initiate, rptest.Claims(map[string]any{"iat": at + 9, "exp": at + 8}), "exp: not after iat"},
+		{"exp - iat = 121", rp.Initiate, rptest.Claims(map[string]any{"iat": at, "exp": at + 121}), "exp: 121 s after iat"},
+		{"exp very far", rp.Initiate, rptest.Claim("exp", 99999999999), "s after iat, the most is 120 s"},
+		{"expired", rp.Initiate, rptest.Claims(map[string]any{"iat": at - 120, "exp": at}), "expired 500ms ago"},
+		{"iat 11 s ahead", rp.Initiate, rptest.Claims(map[string]any{"iat": at + 11, "exp": at + 100}), "ahead of our clock"},
+
+		{"jti no UUID", rp.Initiate, rptest.Claim("jti", "1234"), "jti: not a UUID"},
+		{"jti without hyphens", rp.Initiate, rptest.Claim("jti", strings.ReplaceAll(uuid.NewString(), "-", "")), "jti: not a UUID"},
+		{"jti in braces", rp.Initiate, rptest.Claim("jti", "{"+uuid.NewString()+"}"), "jti: not a UUID"},
+		{"jti URN", rp.Initiate, rptest.Claim("jti", "urn:uuid:"+uuid.NewString()), "jti: not a UUID"},
+		{"jti with another letter", rp.Initiate, rptest.Claim("jti", "g"+uuid.NewString()[1:]), "jti: not a UUID"},
+		{"jti with hyphens elsewhere", rp.Initiate, rptest.Claim("jti", "0000000-00000-0000-0000-000000000000"), "jti: not a UUID"},
+		{"jti number", rp.Result, rptest.Claim("jti", 5), "jti: not a UUID"},
+		{"jti null", rp.Result, rptest.Claim("jti", nil), "jti: not a UUID"},
+		{"jti absent", rp.Initiate, rptest.NoClaim("jti"), "jti: missing"},
+		{"jti absent on result", rp.Result, rptest.NoClaim("jti"), "jti: missing"},
+
+		{"client_id absent", rp.Initiate, rptest.NoClaim("client_id"), "client_id: missing"},
+		{"client_request is not for initiate", rp.Initiate, func(d *rptest.Draft) {
+			delete(d.Claims, "client_id")
+			d.Claims["client_request"] = b.party.ClientID
+		}, "client_id: missing"},
+		{"client_id of nobody", rp.Initiate, rptest.Claim("client_id", "nobody-of-that-name"), "no relying party has this client id"},
+		{"client_id number", rp.Initiate, rptest.Claim("client_id", 5), "client_id: not a client id"},
+		{"client_id null", rp.Initiate, rptest.Claim("client_id", nil), "client_id: not a client id"},
+		{"client_id empty", rp.Initiate, rptest.Claim("client_id", ""), "client_id: not a client id"},
+		{"client_id long", rp.Initiate, rptest.Claim("client_id", strings.Repeat("a", 129)), "client_id: not a client id"},
+		{"client_id with a space", rp.Initiate, rptest.Claim("client_id", b.party.ClientID+" "), "client_id: not a client id"},
+		{"client_id with a NUL", rp.Initiate, rptest.Claim("client_id", b.party.ClientID+"\x00"), "client_id: not a client id"},
+		{"client_id in another case of the member", rp.Initiate, func(d *rptest.Draft) {
+			d.Claims["Client_ID"] = d.Claims["client_id"]
+			delete(d.Claims, "client_id")
+		}, "client_id: missing"},
+
+		{"cancel without client", rp.Cancel, rptest.NoClaim("client_id"), "client_id or client_request: missing"},
+		{"cancel with two clients", rp.Cancel, rptest.Claim("client_request", "somebody-else"), "client_id and client_request: they differ"},
+		{"cancel with client_request null", rp.Cancel, rptest.Claim("client_request", nil), "client_request: not a client id"},
+		{"cancel without request_id", rp.Cancel, rptest.NoClaim("request_id"), "request_id: missing"},
+		{"result without exchange_code", rp.Result, rptest.NoClaim("exchange_code"), "exchange_code: missing"},
+		{"result with exchange_code null", rp.Result, rptest.Claim("exchange_code", nil), "exchange_code: not a code"},
+		{"result with exchange_code empty", rp.Result, rptest.Claim("exchange_code", ""), "exchange_code: not a code"},
+		{"result with exchange_code number", rp.Result, rptest.Claim("exchange_code", 12345678), "exchange_code: not a code"},
+		{"result with exchange_code long", rp.Result, rptest.Claim("exchange_code", strings.Repeat("a", 65)), "exchange_code: not a code"},
+		{"result with another client_id", rp.Result, rptest.Claim("client_id", "somebody-else"), "not the party that the request belongs to"},
+
+		{"initiate with exchange_code", rp.Initiate, rptest.Claim("exchange_code", uuid.NewString()), "exchange_code: it belongs to another call"},
+		{"initiate with exchange_code null", rp.Initiate, rptest.Claim("exchange_code", nil), "exchange_code: it belongs to another call"},
+		{"result with doc_name", rp.Result, rptest.Claim("doc_name", "a.pdf"), "doc_name: it belongs to another call"},
+		{"cancel with doc_name", rp.Cancel, rptest.Claim("doc_name", "a.pdf"), "doc_name: it belongs to another call"},
+		{"cancel with exchange_code", rp.Cancel, rptest.Claim("exchange_code", uuid.NewString()), "exchange_code: it belongs to another call"},
+		{"cancel with sign_locations", rp.Cancel, rptest.Claim("sign_locations", []any{}), "sign_locations: it belongs to another call"},
+
+		{"deep nesting", rp.Initiate, rptest.Claim("custom", raw(strings.Repeat("[", 17)+strings.Repeat("]", 17))), "nested deeper"},
+		{"token too long", rp.Initiate, rptest.Claim("custom", strings.Repeat("x", 13_000)), "longer than 16384 bytes"},
+		{"duplicate inside a claim", rp.Initiate, rptest.Claim("custom", raw(`{"a":1,"b":{"a":1,"\u0061":2}}`)), "same name"},
+	}
+	many := make(map[string]any)
+	for i := range 65 {
+		many[fmt.Sprint("c", i)] = i
+	}
+	out = append(out, refused{"very many claims", rp.Initiate, rptest.Claims(many), "more than 64 members"})
+
+	// Every form of a number that is not a plain integer, on every call.
+	for _, call := range callsOf {
+		for _, claim := range []string{"iat", "exp"} {
+			out = append(out, refused{claim + " absent", call, rptest.NoClaim(claim), "claim " + claim + ": missing"})
+			for _, form := range []string{
+				"null", "true", `"1760000000"`, "1760000000.0", "1760000000.5", "1.76e9", "176e7", "-1760000000", "-0",
+				"[1760000000]", `{"t":1760000000}`, "999999999999", "99999999999999999999",
+			} {
+				out = append(out, refused{claim + " " + form, call, rptest.Claim(claim, raw(form)), "claim " + claim + ": not a plain integer"})
+			}
+		}
+	}
+	return out
+}
+
+func TestRefused(t *testing.T) {
+	b := newBench(t)
+	cases := refusedEdits(b)
+	for _, c := range cases {
+		t.Run(c.call.String()+"/"+c.name, func(t *testing.T) {
+			token := b.party.Token(c.call, c.edit)
+			_, _, err := b.verify(token, c.call)
+			wantRefusal(t, err, c.cause, token)
+		})
+	}
+	if len(cases) < 80 {
+		t.Errorf("only %d cases", len(cases))
+	}
+	if n := b.replay.Len(); n != 0 {
+		t.Errorf("%d ids used up by refused tokens", n)
+	}
+}
+
+// TestRefusedText changes the text of a good token rather than its claims.
+func TestRefusedText(t *testing.T) {
+	b := newBench(t)
+	key := b.party.Key("ES256")
+	d := b.party.Draft(rp.Initiate)
+	header, _ := json.Marshal(d.Header)
+	payload, _ := json.Marshal(d.Claims)
+	good := key.Sign(header, payload)
+	parts := strings.Split(good, ".")
+	input := parts[0] + "." + parts[1]
+	b64 := base64.RawURLEncoding.EncodeToString
+	withHeader := func(h string) string { return key.Sign([]byte(h), payload) }
+	withPayload := func(p string) string { return key.Sign(header, []byte(p)) }
+	signed := func(signature []byte) string { return input + "." + b64(signature) }
+
+	der, err := ecdsa.SignASN1(rand.Reader, key.Private, key.Digest(input))
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := key.Signature(input)
+	flipped[40] ^= 1
+	hs256 := func(secret []byte, alg string) string {
+		in := rptest.SigningInput([]byte(`{"alg":"`+alg+`","kid":"`+key.Kid+`"}`), payload)
+		mac := hmac.New(sha256.New, secret)
+		mac.Write([]byte(in))
+		return in + "." + b64(mac.Sum(nil))
+	}
+	spki, err := x509.MarshalPKIXPublicKey(&key.Private.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := rptest.Start(t).Key("ES256")
+	wrongCurve := b.party.Key("ES384")
+	unsigned := rptest.SigningInput([]byte(`{"alg":"none","kid":"`+key.Kid+`"}`), payload)
+
+	cases := []struct{ name, token, cause string }{
+		{"nothing", "", "header is missing"},
+		{"Bearer", "Bearer " + good, "without the prefix Bearer"},
+		{"bearer in lower case", "bearer " + good, "without the prefix Bearer"},
+		{"Bearer alone", "Bearer ", "without the prefix Bearer"},
+		{"other scheme", "DPoP " + good, "white space"},
+		{"leading space", " " + good, "white space"},
+		{"trailing newline", good + "\n", "white space"},
+		{"newline inside a part", good[:20] + "\r\n" + good[20:], "white space"},
+		{"tab", good + "\t", "white space"},
+		{"JSON serialisation", `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`, "JSON serialisation"},
+		{"two tokens in one header", good + "," + good, "not base64url"},
+		{"quoted", `"` + good + `"`, "not base64url"},
+		{"no dots", strings.ReplaceAll(good, ".", ""), "3 parts, this has 1"},
+		{"two parts", input, "3 parts, this has 2"},
+		{"four parts", good + ".AAAA", "3 parts, this has 4"},
+		{"five parts, as encrypted ones have", good + ".AAAA.AAAA", "3 parts, this has 5"},
+		{"empty header", "." + parts[1] + "." + parts[2], "token header: empty"},
+		{"empty payload", parts[0] + ".." + parts[2], "token payload: empty"},
+		{"empty signature", input + ".", "token signature: empty"},
+		{"padding", good + "=", "not base64url"},
+		{"base64 instead of base64url", strings.Replace(good, parts[2], "+/"+parts[2][2:], 1), "not base64url"},
+		{"stray bits at the end", good[:len(good)-1] + nextLetter(good[len(good)-1]), "not base64url"},
+		{"NUL", good + "\x00", "not base64url"},
+		{"not ASCII", good + "é", "not base64url"},
+		{"too long", good + strings.Repeat("A", 16<<10), "longer than"},
+
+		{"header no JSON", withHeader(`{"alg":"ES256",}`), "header: not valid JSON"},
+		{"header array", withHeader(`["ES256"]`), "header: not a JSON object"},
+		{"header string", withHeader(`"ES256"`), "header: not a JSON object"},
+		{"header followed by more", withHeader(string(header) + `{}`), "header: not valid JSON"},
+		{"header with alg twice", withHeader(`{"alg":"none","alg":"ES256","kid":"` + key.Kid + `"}`), "same name"},
+		{"header with kid twice", withHeader(`{"alg":"ES256","kid":"other","k\u0069d":"` + key.Kid + `"}`), "same name"},
+		{"header with a byte order mark", withHeader("\ufeff" + string(header)), "header: not valid JSON"},
+		{"payload no JSON", withPayload(`client_id=x`), "payload: not valid JSON"},
+		{"payload array", withPayload(`[]`), "payload: not a JSON object"},
+		{"payload null", withPayload(`null`), "payload: not a JSON object"},
+		{"payload with a claim twice", withPayload(strings.Replace(string(payload), "{", `{"doc_name":"other.pdf",`, 1)), "same name"},
+		{"payload with a claim twice, escaped", withPayload(strings.Replace(string(payload), "{", `{"\u0065xp":1,`, 1)), "same name"},
+		{"payload not UTF-8", withPayload(strings.Replace(string(payload), "Agreement", "Agreement\xff", 1)), "payload: not valid JSON"},
+
+		{"alg none, no signature", unsigned + ".", "alg is not ES256"},
+		{"alg none, some signature", unsigned + "." + parts[2], "alg is not ES256"},
+		{"HS256 with the public key as secret", hs256(spki, "HS256"), "alg is not ES256"},
+		{"HS256 called ES256", hs256(spki, "ES256"), "needs r and s in 64 bytes (not DER), this has 32"},
+		{"DER signature", signed(der), "not DER"},
+		{"signature cut", signed(key.Signature(input)[:63]), "this has 63"},
+		{"signature longer", signed(append(key.Signature(input), 0)), "this has 65"},
+		{"signature of zeros", signed(make([]byte, 64)), "does not verify"},
+		{"one bit of the signature", signed(flipped), "does not verify"},
+		{"signed by another", signed(other.Signature(input)), "does not verify"},
+		{"signature over another hash", signed(rptest.Key{Alg: "ES384", Private: key.Private}.Signature(input)), "does not verify"},
+		{"P-384 key as ES256", wrongCurve.Sign([]byte(`{"alg":"ES256","kid":"`+wrongCurve.Kid+`"}`), payload), "needs r and s in 64 bytes"},
+		{"P-256 key as ES384", key.Sign([]byte(`{"alg":"ES384","kid":"`+key.Kid+`"}`), payload), "needs r and s in 96 bytes"},
+		{"payload changed", parts[0] + "." + b64([]byte(strings.Replace(string(payload), "Agreement", "agreement", 1))) + "." + parts[2], "does not verify"},
+		{"header changed", b64([]byte(strings.Replace(string(header), "JWT", "jwt", 1))) + "." + parts[1] + "." + parts[2], "does not verify"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			_, _, err := b.verify(c.token, rp.Initiate)
+			wantRefusal(t, err, c.cause, c.token)
+		})
+	}
+	if b.replay.Len() != 0 {
+		t.Error("a refused token used an id up")
+	}
+	if _, _, err := b.verify(good, rp.Initiate); err != nil {
+		t.Errorf("the unchanged token: %v", err)
+	}
+}
+
+// nextLetter is the character whose value in base64url is one more: the same bytes, when the bits are left over.
+func nextLetter(c byte) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	return string(alphabet[strings.IndexByte(alphabet, c)+1])
+}
+
+// TestTokenIsGoodForOneCall tries every token on every call, and a token that has the claims of all calls.
+func TestTokenIsGoodForOneCall(t *testing.T) {
+	b := newBench(t)
+	for _, made := range callsOf {
+		for _, used := range callsOf {
+			if _, _, err := b.verify(b.party.Token(made), used); (err == nil) != (made == used) {
+				t.Errorf("a token for %s on %s: %v", made, used, err)
+			}
+		}
+	}
+	all := make(map[string]any)
+	for _, call := range callsOf {
+		maps.Copy(all, b.party.Draft(call).Claims)
+	}
+	all["client_request"] = b.party.ClientID
+	names := []string{"client_request", "doc_name", "sign_locations", "exchange_code", "request_id", "jti"}
+	for subset := range 1 << len(names) {
+		claims := maps.Clone(all)
+		claims["jti"] = uuid.NewString()
+		for i, name := range names {
+			if subset&(1<<i) != 0 {
+				delete(claims, name)
+			}
+		}
+		accepted := 0
+		for _, call := range callsOf {
+			token := b.party.Token(call, func(d *rptest.Draft) { d.Claims = claims })
+			fresh := newVerifierLike(b)
+			if _, _, err := fresh.verify(token, call); err == nil {
+				accepted++
+			}
+		}
+		if accepted > 1 {
+			t.Errorf("claims without %06b of %v: good for %d calls", subset, names, accepted)
+		}
+	}
+}
+
+// newVerifierLike shares everything but the memory of used ids.
+func newVerifierLike(b *bench) *bench {
+	c := *b
+	c.replay = new(rptest.Replay)
+	c.Verifier = rp.NewVerifier(rp.VerifierConfig{
+		Parties: b.registry, Keys: b.keys, Replay: c.replay, Now: func() time.Time { return b.now },
+	})
+	return &c
+}
+
+func TestTimesAtTheEdge(t *testing.T) {
+	b := newBench(t)
+	token := b.party.Token(rp.Cancel) // exp = the full second + 120
+	for _, c := range []struct {
+		at time.Time
+		ok bool
+	}{
+		{time.Unix(epoch.Unix()-10, 0), true},
+		{time.Unix(epoch.Unix()-10, -1), false},
+		{time.Unix(epoch.Unix()+120, 0), true},
+		{time.Unix(epoch.Unix()+120, 1), false},
+	} {
+		b.now = c.at
+		if _, _, err := b.verify(token, rp.Cancel); (err == nil) != c.ok {
+			t.Errorf("at %v: %v", c.at.Sub(epoch), err)
+		}
+	}
+}
+
+func TestReplay(t *testing.T) {
+	b := newBench(t)
+	for _, call := range []rp.Call{rp.Initiate, rp.Result} {
+		token := b.party.Token(call)
+		claims, _, err := b.verify(token, call)
+		if err != nil {
+			t.Fatal(err)
+		}
+		until, used := b.replay.Until(b.party.ClientID, claims.JTI)
+		if !used || !until.Equal(claims.ExpiresAt.Add(time.Minute)) {
+			t.Errorf("%s: remembered until %v, exp is %v", call, until, claims.ExpiresAt)
+		}
+		_, _, err = b.verify(token, call)
+		wantRefusal(t, err, "jti: used before", token)
+
+		again := b.party.Token(call, rptest.Claim("jti", strings.ToUpper(claims.JTI)))
+		_, _, err = b.verify(again, call)
+		wantRefusal(t, err, "jti: used before", again)
+	}
+
+	// A cancel is repeated after a lost answer, and the second one must be judged by the state of the request.
+	token := b.party.Token(rp.Cancel, rptest.Claim("jti", uuid.NewString()))
+	for range 2 {
+		if _, _, err := b.verify(token, rp.Cancel); err != nil {
+			t.Error(err)
+		}
+	}
+
+	b.replay.Fail(errors.New("disk full"))
+	_, _, err := b.verify(b.party.Token(rp.Initiate), rp.Initiate)
+	var answer *api.Error
+	if err == nil || errors.As(err, &answer) {
+		t.Errorf("with a broken store: %v, want an error of our own", err)
+	}
+}
+
+func TestForgedTokenUsesNothingUp(t *testing.T) {
+	b := newBench(t)
+	token := b.party.Token(rp.Initiate)
+	forged := token[:len(token)-10] + strings.Repeat("A", 10)
+	if _, _, err := b.verify(forged, rp.Initiate); err == nil {
+		t.Fatal("accepted")
+	}
+	if _, _, err := b.verify(token, rp.Initiate); err != nil {
+		t.Errorf("the true token after the forged one: %v", err)
+	}
+}
+
+func TestCheapRefusalsFetchNothing(t *testing.T) {
+	b := newBench(t)
+	for _, edit := range []rptest.Edit{
+		rptest.Header("alg", "none"),
+		rptest.Claim("exp", epoch.Unix()-1),
+		rptest.Claim("jti", "x"),
+		rptest.Claim("client_id", "nobody"),
+		rptest.Claim("exchange_code", "x"),
+		rptest.Claim("custom", strings.Repeat("x", 20_000)),
+	} {
+		if _, _, err := b.verify(b.party.Token(rp.Initiate, edit), rp.Initiate); err == nil {
+			t.Error("accepted")
+		}
+	}
+	if n := b.party.Fetches(); n != 0 {
+		t.Errorf("%d fetches", n)
+	}
+}
+
+func TestLenient(t *testing.T) {
+	b := newBench(t, func(c *rp.VerifierConfig) { c.Lenient = true })
+	token := b.party.Token(rp.Initiate, rptest.NoClaim("exp"))
+	for range 2 {
+		claims, _, err := b.verify(token, rp.Initiate)
+		if err != nil || claims.ExpiresAt.Sub(claims.IssuedAt) != 120*time.Second {
+			t.Fatalf("%+v, %v", claims, err)
+		}
+	}
+	b.now = b.now.Add(2 * time.Minute)
+	_, _, err := b.verify(token, rp.Initiate)
+	wantRefusal(t, err, "expired", token)
+
+	// Lenient is about exp and jti and nothing else.
+	b.now = epoch
+	for _, c := range refusedEdits(b) {
+		if strings.HasSuffix(c.name, "exp absent") {
+			continue
+		}
+		token := b.party.Token(c.call, c.edit)
+		if _, _, err := b.verify(token, c.call); err == nil {
+			t.Errorf("lenient accepts %s: %s", c.call, c.name)
+		}
+	}
+}
+
+func TestParties(t *testing.T) {
+	b := newBench(t)
+	other := rptest.Start(t)
+	other.Now = b.party.Now
+	policy := outbound.Policy{AllowPrivate: true}
+	if err := b.registry.Replace(policy, b.party.Registration(), other.Registration()); err != nil {
+		t.Fatal(err)
+	}
+
+	// Signed by one party in the name of another.
+	forged := other.Token(rp.Initiate, rptest.Claim("client_id", b.party.ClientID),
+		rptest.Header("kid", b.party.Key("ES256").Kid))
+	_, _, err := b.verify(forged, rp.Initiate)
+	wantRefusal(t, err, "does not verify", forged)
+
+	// A result token of one party for the request of another.
+	result := other.Token(rp.Result)
+	_, _, err = b.verify(result, rp.Result)
+	wantRefusal(t, err, "no usable key", result)
+	if _, _, err := b.VerifyResult(t.Context(), result, other.ClientID); err != nil {
+		t.Error(err)
+	}
+
+	// The same jti of two parties is two ids.
+	jti := rptest.Claim("jti", uuid.NewString())
+	for _, p := range []*rptest.Party{b.party, other} {
+		if _, _, err := b.verify(p.Token(rp.Initiate, jti), rp.Initiate); err != nil {
+			t.Errorf("a jti of two parties: %v", err)
+		}
+	}
+
+	// A party that is gone, and one whose registration cannot be looked up.
+	if err := b.registry.Replace(policy, other.Registration()); err != nil {
+		t.Fatal(err)
+	}
+	token := b.party.Token(rp.Result)
+	_, _, err = b.verify(token, rp.Result)
+	wantRefusal(t, err, "no relying party", token)
+
+	broken := newBench(t, func(c *rp.VerifierConfig) { c.Parties = brokenParties{} })
+	_, _, err = broken.verify(broken.party.Token(rp.Cancel), rp.Cancel)
+	var answer *api.Error
+	if err == nil || errors.As(err, &answer) {
+		t.Errorf("with broken parties: %v, want an error of our own", err)
+	}
+	if _, _, err := b.Verify(t.Context(), token, rp.Result); err == nil || errors.As(err, &answer) {
+		t.Errorf("Verify of a result token: %v, want an error of our own", err)
+	}
+}
+
+type brokenParties struct{}
+
+func (brokenParties) Party(context.Context, string) (*rp.Party, error) {
+	return nil, errors.New("database is away")
+}
