@@ -57,6 +57,9 @@ type Message struct {
 	Content []byte
 	// Certificates holds the signer's certificate first, then its chain.
 	Certificates []*x509.Certificate
+	// OmitCertificates leaves them out of the message, as a time-stamp request
+	// may ask for (RFC 3161, 2.4.1, certReq).
+	OmitCertificates bool
 	// SignedAttributes is the value returned by the function of that name.
 	SignedAttributes []byte
 	// Signature is the DER ECDSA signature over SHA-256(SignedAttributes).
@@ -104,7 +107,9 @@ func Build(m Message) ([]byte, error) {
 						})
 					}
 				})
-				b.AddBytes(setOf(cbasn1.Tag(0).Constructed().ContextSpecific(), certs))
+				if !m.OmitCertificates {
+					b.AddBytes(setOf(cbasn1.Tag(0).Constructed().ContextSpecific(), certs))
+				}
 				b.AddASN1(cbasn1.SET, func(b *cryptobyte.Builder) {
 					b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // SignerInfo
 						b.AddASN1Int64(1)
