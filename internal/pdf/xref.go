@@ -52,24 +52,23 @@ func (d *Document) startXref() (int64, error) {
 	return off, nil
 }
 
-// trimmedEnd returns the end of the file without trailing white space.
+// trimmedEnd returns the end of the file without trailing white space. More
+// white space than a kilobyte is not passed over: programs look for %%EOF in
+// the last 1,024 bytes, and repair the file when they do not find it.
 func (d *Document) trimmedEnd() (int64, error) {
-	end := d.src.size
-	for n := int64(64); end > 0; n = min(2*n, 64<<10) {
-		from := max(0, end-n)
-		b, _, err := d.src.window(from, end-from)
-		if err != nil {
-			return 0, err
-		}
-		for len(b) > 0 && isSpace(b[len(b)-1]) {
-			b = b[:len(b)-1]
-		}
-		end = from + int64(len(b))
-		if len(b) > 0 {
-			break
-		}
+	from := max(0, d.src.size-1024)
+	b, _, err := d.src.window(from, d.src.size-from)
+	if err != nil {
+		return 0, err
 	}
-	return end, nil
+	n := len(b)
+	for n > 0 && isSpace(b[n-1]) {
+		n--
+	}
+	if n == 0 {
+		return 0, refuse(TrailingData, "the last %d bytes are empty", len(b))
+	}
+	return from + int64(n), nil
 }
 
 // readSections reads the chain of cross-reference sections, newest first.
