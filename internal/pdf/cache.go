@@ -27,6 +27,9 @@ func (c *cache[V]) get(key int) (V, bool) {
 }
 
 func (c *cache[V]) put(key int, value V, cost int) {
+	if cost > c.limit {
+		return // it would push out everything else
+	}
 	if c.young == nil || c.cost+cost > c.limit {
 		c.old, c.young, c.cost = c.young, make(map[int]cached[V]), 0
 	}

@@ -137,6 +137,9 @@ func (d *Document) Entries(yield func(Entry) bool) {
 // Load returns the newest definition of an object, and null for an object that
 // does not exist or is free.
 func (d *Document) Load(ref Ref) (Object, error) {
+	if err := d.src.charge(workPerValue); err != nil {
+		return Object{}, err
+	}
 	e := d.Lookup(ref.Num)
 	if e.Kind == Free {
 		return Object{}, nil
@@ -198,7 +201,13 @@ func (d *Document) indirectAt(off int64) (indirect, error) {
 			return errSyntax
 		}
 		ref = Ref{Num: int(num), Gen: int(gen)}
-		if o, err = p.value(); err != nil {
+		if !p.has("endobj") { // nothing at all is null, as in "2 0 obj endobj"
+			o, err = p.value()
+		}
+		if chargeErr := d.src.charge(int64(p.count * workPerValue)); chargeErr != nil {
+			return chargeErr
+		}
+		if err != nil {
 			return err
 		}
 		cost = len(p.src) + p.count*objectBytes
@@ -248,7 +257,7 @@ func (d *Document) loadCompressed(e Entry) (Object, error) {
 	p := &parser{src: text[:min(int64(len(text)), d.lim.ObjectSize)], depth: d.lim.Nesting}
 	p.final = len(p.src) == len(text)
 	o, err := p.value()
-	if err := d.src.charge(int64(p.pos)); err != nil {
+	if err := d.src.charge(int64(p.pos + p.count*workPerValue)); err != nil {
 		return Object{}, err
 	}
 	switch {
@@ -262,6 +271,16 @@ func (d *Document) loadCompressed(e Entry) (Object, error) {
 	// The text belongs to the stream, which this object keeps alive at worst.
 	d.objects.put(e.Ref.Num, o, len(o.raw)+p.count*objectBytes)
 	return o, nil
+}
+
+// elements resolves an array and returns its elements, with a charge for going
+// through them: many objects may refer to the same large array.
+func (d *Document) elements(o Object, key string) ([]Object, error) {
+	a, err := d.Get(o, key)
+	if err != nil {
+		return nil, err
+	}
+	return a.Elements(), d.src.charge(int64(len(a.Elements()) * workPerValue))
 }
 
 // Resolve follows references until it has an object that is none. What does
@@ -286,6 +305,10 @@ func (d *Document) Get(o Object, keys ...string) (Object, error) {
 	o, err := d.Resolve(o)
 	for _, k := range keys {
 		if err != nil {
+			return Object{}, err
+		}
+		// The same large dictionary may be searched many times.
+		if err := d.src.charge(int64(len(o.elems))); err != nil {
 			return Object{}, err
 		}
 		o, err = d.Resolve(o.Get(k))

@@ -140,7 +140,7 @@ func (w *fieldWalk) node(link Object, in field, depth int) error {
 	if err := w.attributes(&f, o); err != nil {
 		return err
 	}
-	kids, err := d.Get(o, "Kids")
+	kids, err := d.elements(o, "Kids")
 	if err != nil {
 		return err
 	}
@@ -172,6 +172,10 @@ func (w *fieldWalk) attributes(f *field, o Object) error {
 		return err
 	}
 	if partial.kind == String {
+		// A long name of a parent is part of the names of all its kids.
+		if err := w.d.src.charge(int64(workPerValue * (len(f.name) + len(partial.raw)))); err != nil {
+			return err
+		}
 		f.name = strings.TrimPrefix(f.name+"."+partial.Text(), ".")
 	}
 	kind, err := w.d.Get(o, "FT")
@@ -193,8 +197,8 @@ func (w *fieldWalk) attributes(f *field, o Object) error {
 
 // split divides the kids of a field into fields, which have a partial name or
 // kids of their own, and widgets.
-func (w *fieldWalk) split(f *field, kids Object) (below []Object, err error) {
-	for _, kid := range kids.Elements() {
+func (w *fieldWalk) split(f *field, kids []Object) (below []Object, err error) {
+	for _, kid := range kids {
 		ref, ok := kid.Ref()
 		if !ok {
 			return nil, refuse(BadForm, "a kid of field %d is a %s, not a reference", f.ref.Num, kid.kind)
@@ -288,5 +292,6 @@ func (d *Document) Annotations(p Page) ([]Object, error) {
 	if !annots.IsNull() && annots.kind != Array {
 		return nil, refuse(BadAnnotations, "/Annots of page %d is a %s", p.Number, annots.kind)
 	}
-	return annots.Elements(), nil
+	// Pages may share one array, however long it is.
+	return annots.Elements(), d.src.charge(int64(len(annots.Elements()) * workPerValue))
 }

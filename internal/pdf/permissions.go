@@ -58,11 +58,11 @@ func (d *Document) CheckPermissions(names ...string) error {
 // checkReferences judges the /Reference array of a signature dictionary
 // (ISO 32000-2, 12.8.2).
 func (d *Document) checkReferences(sig Object, names []string) error {
-	refs, err := d.Get(sig, "Reference")
+	refs, err := d.elements(sig, "Reference")
 	if err != nil {
 		return err
 	}
-	for _, r := range refs.Elements() {
+	for _, r := range refs {
 		method, err := d.Get(r, "TransformMethod")
 		if err != nil {
 			return err
@@ -101,14 +101,17 @@ func (d *Document) checkLock(lock Object, names []string) error {
 	if err != nil {
 		return err
 	}
-	list, err := d.Get(lock, "Fields")
-	if err != nil {
-		return err
-	}
 	listed := func(name string) (bool, error) {
-		for _, e := range list.Elements() {
+		list, err := d.elements(lock, "Fields")
+		if err != nil {
+			return false, err
+		}
+		for _, e := range list {
 			e, err := d.Resolve(e)
 			if err != nil {
+				return false, err
+			}
+			if err := d.src.charge(int64(len(e.raw))); err != nil {
 				return false, err
 			}
 			if n := e.Text(); n == name || strings.HasPrefix(name, n+".") {

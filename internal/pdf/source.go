@@ -16,6 +16,10 @@ type source struct {
 	scratch  []byte
 }
 
+// workPerValue is the work, in the currency of bytes, of making or visiting one
+// object in memory.
+const workPerValue = 16
+
 // charge takes n units from the work budget.
 func (s *source) charge(n int64) error {
 	if s.work -= n; s.work < 0 {

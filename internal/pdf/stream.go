@@ -196,6 +196,9 @@ func (p predictor) undo(data []byte) ([]byte, error) {
 
 // undoPNG reverses the PNG filters; each row starts with the number of its own.
 func undoPNG(data []byte, row, pixel int) ([]byte, error) {
+	if len(data) == 0 {
+		return nil, nil // before rows are made that no data asks for
+	}
 	if len(data)%(row+1) != 0 {
 		return nil, refuse(BadStream, "PNG predictor: %d bytes are not whole rows of %d", len(data), row+1)
 	}

@@ -50,7 +50,7 @@ type config struct {
 	formKeys    string
 	fields      []Field
 	layout      layout
-	predictor   int // of the cross-reference stream; 0: not compressed
+	predictor   int    // of the cross-reference stream; 0: not compressed
 	entryEnd    string // end of a table's entry, default " \n"
 	noFinalEOL  bool
 	prefix      string
