@@ -2,6 +2,7 @@ package sign
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/api"
@@ -73,8 +74,9 @@ type Approval struct {
 // SignedDoc describes the finished document.
 type SignedDoc struct {
 	Document
-	At   time.Time `json:"at"`
-	Name string    `json:"name"` // CN of the signer's certificate
+	At    time.Time `json:"at"`
+	Name  string    `json:"name"`  // CN of the signer's certificate
+	Level string    `json:"level"` // PAdES level that the release gate saw, such as "B-T"
 }
 
 // Outcome says how a session ended without a signature.
@@ -96,6 +98,15 @@ func (r *Request) SignerInfo() api.SignerInfo {
 		SignerPartialUINFIN: uin[max(0, len(uin)-4):],
 		SignedAt:            r.Signed.At.UnixMilli(),
 	}
+}
+
+// SignedName is a file name for the signed document: "lease.pdf" becomes "lease-signed.pdf".
+func (r *Request) SignedName() string {
+	stem := r.DocName
+	if n := len(stem) - len(".pdf"); n > 0 && strings.EqualFold(stem[n:], ".pdf") {
+		stem = stem[:n]
+	}
+	return stem + "-signed.pdf"
 }
 
 // Admits reports whether p may open the request: the intended signer if one is named, else whoever came first.

@@ -27,6 +27,9 @@ func (p Person) Hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
+// Hint tells two people of one name apart without showing the whole UIN.
+func (p Person) Hint() string { return "•••••" + p.UIN[max(0, len(p.UIN)-4):] }
+
 // Normalize trims a UIN and puts it in upper case.
 func Normalize(uin string) string { return strings.ToUpper(strings.TrimSpace(uin)) }
 

@@ -1,0 +1,129 @@
+package app
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/outbound"
+)
+
+// Config is the whole configuration and its reference. Each key is also a flag (--session-lifetime) and an environment variable
+// (SIGNET_SESSION_LIFETIME); flags win over the environment, and that over the file. Unknown keys are refused.
+type Config struct {
+	// Where browsers, phones and relying parties reach the service.
+	Listen string `yaml:"listen" help:"Address to listen on." placeholder:"ADDR"`
+
+	// The control listener. Sandbox: tests look at requests, act as signers and move the clock; loopback only. Service: health
+	// (/isalive) and metrics (/metrics); empty means none.
+	Control string `yaml:"control" help:"Address of the control listener." placeholder:"ADDR"`
+
+	// Scheme, host and port under which the outside reaches Listen, without a path. It stands in signing URLs, download links,
+	// QR codes and certificates. Sandbox: http:// and Listen by default.
+	PublicURL string `yaml:"public_url" help:"URL under which the outside reaches us." placeholder:"URL"`
+
+	// Folder for the database, documents and keys. Back it up as a whole. Sandbox: a temporary one by default.
+	Data string `yaml:"data" help:"Folder for database, documents and keys." placeholder:"DIR"`
+
+	// Database URL: postgres://… ; empty is SQLite in Data.
+	Database string `yaml:"database" help:"PostgreSQL URL; empty is SQLite in the data folder." placeholder:"URL"`
+
+	// The relying parties. As a flag or environment variable: the same list as YAML text.
+	Parties PartyList `yaml:"parties" help:"Relying parties, as YAML." placeholder:"YAML"`
+
+	// Lifetime of a sign session, from Proceed to Sign until it is over without an answer from the phone.
+	SessionLifetime time.Duration `yaml:"session_lifetime" help:"Lifetime of a sign session." default:"180s"`
+
+	// HTTP status of UNAUTHORIZED: 400 like every other documented error, or 401.
+	UnauthorizedStatus int `yaml:"unauthorized_status" help:"HTTP status of UNAUTHORIZED (400 or 401)." default:"400"`
+
+	// Accept tokens without exp, and a jti twice.
+	LenientTokens bool `yaml:"lenient_tokens" help:"Accept tokens without exp and with a jti used before."`
+
+	// Fetch a relying party's JWKS again when a token names a key that it lacks.
+	RefetchUnknownKid bool `yaml:"refetch_unknown_kid" help:"Fetch a JWKS again for an unknown kid."`
+
+	// Let JWKS and webhook URLs be plain http, on any port, and on private addresses: for relying parties on an organisation's
+	// own network. Always on in the sandbox.
+	AllowPrivate bool `yaml:"allow_private" help:"Allow http and private addresses for JWKS and webhooks."`
+
+	// After the contract's three tries go on with a webhook for a day, at growing distances.
+	WebhookLadder bool `yaml:"webhook_ladder" help:"Keep trying failed webhooks for a day."`
+
+	// The organisation's OpenID Connect provider, for signers. Sandbox: its own.
+	OIDCIssuer       string `yaml:"oidc_issuer" help:"OpenID Connect issuer for signers." placeholder:"URL"`
+	OIDCClientID     string `yaml:"oidc_client_id" help:"Client id at the issuer." placeholder:"ID"`
+	OIDCClientSecret string `yaml:"oidc_client_secret" help:"Client secret at the issuer." placeholder:"SECRET"`
+	OIDCUINClaim     string `yaml:"oidc_uin_claim" help:"Claim with the NRIC or FIN." default:"uin"`
+	OIDCNameClaim    string `yaml:"oidc_name_claim" help:"Claim with the name for the certificate." default:"name"`
+
+	// Name of the authority in certificates: "Signet" gives "Signet Root CA".
+	AuthorityName string `yaml:"authority_name" help:"Name of the certificate authority." default:"Signet"`
+
+	// debug, info, warn or error.
+	LogLevel string `yaml:"log_level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
+}
+
+// Party is one relying party of the configuration (contract, section 1.1).
+type Party struct {
+	ClientID    string `yaml:"client_id"`
+	Name        string `yaml:"name"`
+	JWKSURL     string `yaml:"jwks_url"`
+	RedirectURL string `yaml:"redirect_url"`
+	WebhookURL  string `yaml:"webhook_url"` // may be empty
+	LogoURL     string `yaml:"logo_url"`    // may be empty
+}
+
+// PartyList can be read from one flag or environment variable.
+type PartyList []Party
+
+// UnmarshalText reads YAML.
+func (l *PartyList) UnmarshalText(text []byte) error {
+	d := yaml.NewDecoder(strings.NewReader(string(text)))
+	d.KnownFields(true)
+	var list []Party
+	if err := d.Decode(&list); err != nil {
+		return fmt.Errorf("parties: %w", err)
+	}
+	*l = list
+	return nil
+}
+
+// policy is what outbound calls may reach.
+func (c *Config) policy(timeout time.Duration) outbound.Policy {
+	return outbound.Policy{AllowPrivate: c.AllowPrivate, Timeout: timeout}
+}
+
+// registered turns the parties into the domain's.
+func (c *Config) registered() []rp.Party {
+	list := make([]rp.Party, len(c.Parties))
+	for i, p := range c.Parties {
+		list[i] = rp.Party{
+			ClientID: p.ClientID, Name: p.Name, LogoURL: p.LogoURL,
+			JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL, WebhookURL: p.WebhookURL,
+		}
+		if list[i].Name == "" {
+			list[i].Name = p.ClientID
+		}
+	}
+	return list
+}
+
+// check finds what cannot work before anything is started.
+func (c *Config) check() error {
+	u, err := url.Parse(c.PublicURL)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "":
+		return fmt.Errorf("public_url %q: it must be a scheme, a host and perhaps a port, such as https://sign.example.com", c.PublicURL)
+	case c.UnauthorizedStatus != 400 && c.UnauthorizedStatus != 401:
+		return fmt.Errorf("unauthorized_status %d: it must be 400 or 401", c.UnauthorizedStatus)
+	case c.SessionLifetime < 10*time.Second || c.SessionLifetime > 30*time.Minute:
+		return fmt.Errorf("session_lifetime %s: it must be between 10s and 30m", c.SessionLifetime)
+	}
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	return nil
+}

@@ -1,0 +1,108 @@
+// Package obs is what an operator sees of the running program: logs, metrics and health. Start at [New].
+//
+// Logs and metrics name routes by their pattern ("/sign/{request_id}"), never by the path that was asked for: paths hold secrets
+// (a session's id, a download link's signature).
+package obs
+
+import (
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Metrics are the program's own, in a registry of their own.
+type Metrics struct {
+	registry *prometheus.Registry
+	http     *prometheus.HistogramVec
+	fetches  *prometheus.CounterVec
+	jobs     *prometheus.CounterVec
+}
+
+// NewMetrics registers everything.
+func NewMetrics() *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		http: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "signet_http_request_duration_seconds", Help: "Time to answer, by route, method and status.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
+		}, []string{"route", "method", "status"}),
+		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "signet_jwks_fetches_total", Help: "Fetches of relying parties' keys, by outcome.",
+		}, []string{"outcome"}),
+		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "signet_jobs_total", Help: "Attempts at jobs of the outbox, by kind and status afterwards.",
+		}, []string{"kind", "status"}),
+	}
+	m.registry.MustRegister(m.http, m.fetches, m.jobs, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Fetched counts a JWKS fetch.
+func (m *Metrics) Fetched(err error) {
+	outcome := "ok"
+	if err != nil {
+		outcome = "error"
+	}
+	m.fetches.WithLabelValues(outcome).Inc()
+}
+
+// Attempted counts an attempt at a job.
+func (m *Metrics) Attempted(kind, status string) { m.jobs.WithLabelValues(kind, status).Inc() }
+
+// Handler serves the metrics in Prometheus' format.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// NewLogger writes text lines of at least level to w.
+func NewLogger(w io.Writer, level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, err
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l})), nil
+}
+
+// Observe logs and measures every request that next answers.
+func Observe(next http.Handler, log *slog.Logger, m *Metrics) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begin := time.Now()
+		rec := &recorder{ResponseWriter: w}
+		next.ServeHTTP(rec, r)
+		took := time.Since(begin)
+		route := r.Pattern // written by the ServeMux
+		if route == "" {
+			route = "none"
+		}
+		status := rec.status
+		if status == 0 {
+			status = http.StatusOK
+		}
+		m.http.WithLabelValues(route, r.Method, strconv.Itoa(status)).Observe(took.Seconds())
+		log.LogAttrs(r.Context(), slog.LevelDebug, "http", slog.String("route", route), slog.String("method", r.Method),
+			slog.Int("status", status), slog.Duration("took", took))
+	})
+}
+
+// recorder remembers the status. Unwrap lets http.ResponseController reach the connection.
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap gives http.ResponseController the real writer.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

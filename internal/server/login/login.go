@@ -1,0 +1,233 @@
+// Package login lets people log in: an OpenID Connect client (authorization code with PKCE) for portal and phone, and the cookie
+// that says afterwards who is there. It works the same with an organisation's provider and with the sandbox's own.
+//
+// Start at [Login.Begin]. A login holds for one scope, a path such as "/sign/signv3-…" or "/phone": another request in the same
+// browser may belong to another person. Nothing is kept on the server; the cookie is sealed and bound to its scope.
+package login
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// Config is the provider and how to read its answers.
+type Config struct {
+	Issuer       string
+	ClientID     string
+	ClientSecret string
+	UINClaim     string // claim of the ID token with the NRIC or FIN; default "uin"
+	NameClaim    string // claim with the name for the certificate; default "name"
+
+	PublicURL string
+	Secret    []byte       // 32 bytes; seals the cookies
+	Client    *http.Client // reaches the provider
+	Now       func() time.Time
+	Log       *slog.Logger
+
+	// Failed answers when a login does not work out; returnTo is where it began.
+	Failed func(w http.ResponseWriter, r *http.Request, returnTo string, denied bool)
+}
+
+// Login is the OIDC client.
+type Login struct {
+	c    Config
+	seal sealer
+
+	mu       sync.Mutex
+	provider *oidc.Provider // discovered at the first login: the provider may start after us, or be us
+}
+
+// Lifetime is how long a login holds: as long as a sign request lives at most, with the time to look at the result.
+const Lifetime = 90 * time.Minute
+
+// attemptLifetime is how long somebody may take at the provider.
+const attemptLifetime = 15 * time.Minute
+
+// callbackPath is registered with the provider below the public URL.
+const callbackPath = "/login/callback"
+
+// New returns the client; it contacts nobody yet.
+func New(c Config) (*Login, error) {
+	if c.UINClaim == "" {
+		c.UINClaim = "uin"
+	}
+	if c.NameClaim == "" {
+		c.NameClaim = "name"
+	}
+	s, err := newSealer(c.Secret)
+	return &Login{c: c, seal: s}, err
+}
+
+// Routes adds the provider's way back.
+func (l *Login) Routes(mux *http.ServeMux) { mux.HandleFunc("GET "+callbackPath, l.callback) }
+
+// identity is the sealed content of the cookie.
+type identity struct {
+	Person signer.Person `json:"person"`
+	Scope  string        `json:"scope"`
+	Ends   int64         `json:"ends"`
+}
+
+// attempt is what the browser carries to the provider and back.
+type attempt struct {
+	State    string `json:"state"`
+	Nonce    string `json:"nonce"`
+	Verifier string `json:"verifier"`
+	Scope    string `json:"scope"`
+	ReturnTo string `json:"return_to"`
+	Ends     int64  `json:"ends"`
+}
+
+// Person says who is logged in for scope.
+func (l *Login) Person(r *http.Request, scope string) (signer.Person, bool) {
+	for _, c := range r.CookiesNamed(cookieName(scope)) {
+		var id identity
+		if l.seal.open(c.Value, "identity", &id) && id.Scope == scope && l.c.Now().Unix() < id.Ends {
+			return id.Person, true
+		}
+	}
+	return signer.Person{}, false
+}
+
+// Begin sends the browser to the provider. Afterwards it comes back to returnTo, a path of ours below scope.
+func (l *Login) Begin(w http.ResponseWriter, r *http.Request, scope, returnTo string) {
+	conf, _, err := l.oauth(r.Context())
+	if err != nil {
+		l.c.Log.ErrorContext(r.Context(), "the identity provider cannot be reached", "err", err)
+		l.c.Failed(w, r, returnTo, false)
+		return
+	}
+	a := attempt{
+		State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier(),
+		Scope: scope, ReturnTo: returnTo, Ends: l.c.Now().Add(attemptLifetime).Unix(),
+	}
+	// One cookie for each attempt, so that two tabs do not disturb each other.
+	http.SetCookie(w, l.cookie(attemptCookie(a.State), l.seal.seal("attempt", a), callbackPath, attemptLifetime))
+	http.Redirect(w, r, conf.AuthCodeURL(a.State, oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)), http.StatusSeeOther)
+}
+
+func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	var a attempt
+	c, err := r.Cookie(attemptCookie(q.Get("state")))
+	if err != nil || !l.seal.open(c.Value, "attempt", &a) || a.State != q.Get("state") || l.c.Now().Unix() >= a.Ends {
+		l.c.Log.InfoContext(r.Context(), "login answer without its attempt")
+		l.c.Failed(w, r, "", false)
+		return
+	}
+	http.SetCookie(w, l.cookie(c.Name, "", callbackPath, -1))
+	if code := q.Get("error"); code != "" {
+		l.c.Log.InfoContext(r.Context(), "login refused by the provider", "denied", code == "access_denied")
+		l.c.Failed(w, r, a.ReturnTo, code == "access_denied")
+		return
+	}
+	p, err := l.exchange(r.Context(), q.Get("code"), a)
+	if err != nil {
+		l.c.Log.WarnContext(r.Context(), "login failed", "err", err)
+		l.c.Failed(w, r, a.ReturnTo, false)
+		return
+	}
+	l.Set(w, p, a.Scope)
+	http.Redirect(w, r, a.ReturnTo, http.StatusSeeOther)
+}
+
+// Set logs p in for scope.
+func (l *Login) Set(w http.ResponseWriter, p signer.Person, scope string) {
+	id := identity{Person: p, Scope: scope, Ends: l.c.Now().Add(Lifetime).Unix()}
+	http.SetCookie(w, l.cookie(cookieName(scope), l.seal.seal("identity", id), scope, Lifetime))
+}
+
+// exchange turns the provider's code into a person (OpenID Connect Core, section 3.1.3).
+func (l *Login) exchange(ctx context.Context, code string, a attempt) (signer.Person, error) {
+	conf, provider, err := l.oauth(ctx)
+	if err != nil {
+		return signer.Person{}, err
+	}
+	ctx = oidc.ClientContext(ctx, l.c.Client)
+	token, err := conf.Exchange(ctx, code, oauth2.VerifierOption(a.Verifier))
+	if err != nil {
+		return signer.Person{}, fmt.Errorf("redeeming the code: %w", err)
+	}
+	raw, ok := token.Extra("id_token").(string)
+	if !ok {
+		return signer.Person{}, errors.New("the answer holds no ID token")
+	}
+	idToken, err := provider.Verifier(&oidc.Config{ClientID: l.c.ClientID, Now: l.c.Now}).Verify(ctx, raw)
+	if err != nil {
+		return signer.Person{}, err
+	}
+	if idToken.Nonce != a.Nonce {
+		return signer.Person{}, errors.New("the ID token answers another login")
+	}
+	var claims map[string]any
+	if err := idToken.Claims(&claims); err != nil {
+		return signer.Person{}, err
+	}
+	uin, _ := claims[l.c.UINClaim].(string)
+	name, _ := claims[l.c.NameClaim].(string)
+	p := signer.Person{UIN: signer.Normalize(uin), Name: strings.TrimSpace(name)}
+	if !signer.ValidUIN(p.UIN) || p.Name == "" {
+		return signer.Person{}, fmt.Errorf("the ID token lacks a valid %q or a %q", l.c.UINClaim, l.c.NameClaim)
+	}
+	return p, nil
+}
+
+func (l *Login) oauth(ctx context.Context) (*oauth2.Config, *oidc.Provider, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.provider == nil {
+		// The provider keeps this context for its key fetches, so it must not end with the request.
+		p, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), l.c.Client), l.c.Issuer)
+		if err != nil {
+			return nil, nil, err
+		}
+		l.provider = p
+	}
+	return &oauth2.Config{
+		ClientID: l.c.ClientID, ClientSecret: l.c.ClientSecret,
+		Endpoint:    l.provider.Endpoint(),
+		RedirectURL: l.c.PublicURL + callbackPath,
+		Scopes:      []string{oidc.ScopeOpenID, "profile"},
+	}, l.provider, nil
+}
+
+// cookie is HttpOnly and Lax: the provider's redirect back to us is a top-level navigation from another site.
+func (l *Login) cookie(name, value, path string, age time.Duration) *http.Cookie {
+	c := &http.Cookie{
+		Name: name, Value: value, Path: path, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Secure: strings.HasPrefix(l.c.PublicURL, "https://"), MaxAge: int(age.Seconds()),
+	}
+	if age < 0 {
+		c.MaxAge = -1
+	}
+	return c
+}
+
+func cookieName(scope string) string {
+	head, _, _ := strings.Cut(strings.TrimPrefix(scope, "/"), "/")
+	return "signet_" + head
+}
+
+func attemptCookie(state string) string {
+	return "signet_login_" + url.QueryEscape(state[:min(8, len(state))])
+}
+
+func random() string {
+	b := make([]byte, 16)
+	rand.Read(b)
+	return base64.RawURLEncoding.EncodeToString(b)
+}

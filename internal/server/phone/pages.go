@@ -1,0 +1,98 @@
+package phone
+
+import (
+	"crypto/x509"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// home is GET /phone/: the phones of the person who is logged in.
+func (p *Phone) home(w http.ResponseWriter, r *http.Request) {
+	page := web.PhoneHome{LoginURL: "/phone/login?next=/phone/"}
+	if person, ok := p.Login.Person(r, scope); ok {
+		page.Account, page.CanRevoke = &web.Person{Name: person.Name, Hint: person.Hint()}, true
+		phones, err := p.Signers.Store.Phones(r.Context(), person.UIN)
+		if err != nil {
+			p.fail(w, r, err)
+			return
+		}
+		for _, ph := range phones {
+			page.Phones = append(page.Phones, view(ph))
+		}
+	}
+	p.render(w, r, http.StatusOK, page)
+}
+
+func view(ph signer.Phone) web.Phone {
+	v := web.Phone{ID: ph.ID, Name: ph.Name, EnrolledAt: ph.EnrolledAt, Revoked: !ph.RevokedAt.IsZero()}
+	if cert, err := x509.ParseCertificate(ph.Certificate); err == nil {
+		v.Certificate = web.CertificateOf(cert)
+	}
+	return v
+}
+
+// login is GET /phone/login?next=…: it leads through the provider back to a page of the phone.
+func (p *Phone) login(w http.ResponseWriter, r *http.Request) {
+	p.Login.Begin(w, r, scope, ownPath(r.URL.Query().Get("next")))
+}
+
+// enrolPage is GET /phone/enrol?next=…; it needs a login.
+func (p *Phone) enrolPage(w http.ResponseWriter, r *http.Request) {
+	person, ok := p.Login.Person(r, scope)
+	if !ok {
+		p.Login.Begin(w, r, scope, r.URL.RequestURI())
+		return
+	}
+	p.render(w, r, http.StatusOK, web.PhoneEnrol{
+		Account: web.Person{Name: person.Name, Hint: person.Hint()}, Next: ownPath(r.URL.Query().Get("next")),
+	})
+}
+
+// approvePage is GET /phone/sign/{request_id}/{session}: where the QR code leads. A phone that is not enrolled is first.
+func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
+	phone, err := p.phone(r)
+	if err != nil {
+		http.Redirect(w, r, "/phone/enrol?next="+url.QueryEscape(r.URL.Path), http.StatusSeeOther)
+		return
+	}
+	page := web.PhoneApprove{RequestID: r.PathValue("request_id"), Session: r.PathValue("session")}
+	if cert, err := x509.ParseCertificate(phone.Certificate); err == nil {
+		page.Account = web.Person{Name: cert.Subject.CommonName, Hint: signer.Person{UIN: phone.UIN}.Hint()}
+	}
+	p.render(w, r, http.StatusOK, page)
+}
+
+// revoke is POST /phone/revoke: the form behind "Remove" of a phone.
+func (p *Phone) revoke(w http.ResponseWriter, r *http.Request) {
+	if person, ok := p.Login.Person(r, scope); ok {
+		if err := p.Signers.Revoke(r.Context(), person, r.PostFormValue("phone_id")); err != nil && err != signer.ErrNoPhone {
+			p.fail(w, r, err)
+			return
+		}
+	}
+	http.Redirect(w, r, "/phone/", http.StatusSeeOther)
+}
+
+func (p *Phone) render(w http.ResponseWriter, r *http.Request, status int, page web.Page) {
+	if err := p.Kit.Render(w, r, status, page); err != nil {
+		p.Log.ErrorContext(r.Context(), "rendering", "route", r.Pattern, "err", err)
+	}
+}
+
+func (p *Phone) fail(w http.ResponseWriter, r *http.Request, err error) {
+	p.Log.ErrorContext(r.Context(), "page failed", "route", r.Pattern, "err", err)
+	p.Kit.Error(w, r, http.StatusInternalServerError, "")
+}
+
+// ownPath is next if it is a page of the phone, else the phone's home: a login must not lead elsewhere.
+func ownPath(next string) string {
+	u, err := url.Parse(next)
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/phone/") {
+		return "/phone/"
+	}
+	return u.RequestURI()
+}

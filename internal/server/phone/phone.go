@@ -1,0 +1,304 @@
+// Package phone is what the signer's phone talks to, below /phone: its pages, and the small JSON protocol behind them (enrol,
+// challenge, approve, reject). The private key is made on the phone and stays there.
+//
+// Start at [Phone.Routes]. A phone is known by two things: the cookie that says who enrolled it, and the signature that only
+// its key can make. The software phones of the sandbox and of the tests speak the same protocol.
+package phone
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/server/login"
+	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// Phone serves phones.
+type Phone struct {
+	Sign      *sign.Service
+	Signers   *signer.Service
+	Parties   rp.Parties
+	Kit       *web.Kit
+	Streams   web.Streams
+	Login     *login.Login
+	PublicURL string
+	Log       *slog.Logger
+}
+
+// scope is the login's and the cookie's.
+const scope = "/phone"
+
+// cookieName names the cookie that tells which phone this is. It outlives the login by far, as an app would; what it opens is
+// only worth something together with the key.
+const (
+	cookieName = "signet_phone_id"
+	cookieAge  = 365 * 24 * time.Hour
+)
+
+// Routes adds the pages and the protocol.
+func (p *Phone) Routes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /phone/{$}", p.home)
+	mux.HandleFunc("GET /phone/login", p.login)
+	mux.HandleFunc("GET /phone/enrol", p.enrolPage)
+	mux.HandleFunc("GET /phone/sign/{request_id}/{session}", p.approvePage)
+	mux.HandleFunc("POST /phone/revoke", p.revoke)
+
+	j := web.JSON{Status: Status, Log: p.Log}
+	mux.Handle("POST /phone/api/enrol/start", j.Handle(p.startEnrolment))
+	mux.Handle("POST /phone/api/enrol", j.Handle(p.enrol))
+	mux.Handle("POST /phone/api/sign/{request_id}/{session}/challenge", j.Handle(p.challenge))
+	mux.Handle("POST /phone/api/sign/{request_id}/{session}/approve", j.Handle(p.approve))
+	mux.Handle("POST /phone/api/sign/{request_id}/{session}/reject", j.Handle(p.reject))
+	mux.Handle("GET /phone/api/sign/{request_id}/{session}/events", j.Handle(p.events))
+	mux.Handle("GET /phone/api/sign/{request_id}/{session}/state", j.Handle(p.state))
+}
+
+// Status is the HTTP status of a code in the phone's protocol and in other calls on behalf of a signer.
+func Status(code string) int {
+	switch code {
+	case api.CodeLoginRequired, api.CodePhoneNotEnrolled:
+		return http.StatusUnauthorized
+	case api.CodeNoAccess:
+		return http.StatusForbidden
+	case api.CodeClientSide, api.CodeSignatureInvalid:
+		return http.StatusBadRequest
+	case api.CodeServerSide:
+		return http.StatusInternalServerError
+	}
+	return http.StatusConflict
+}
+
+// Enrolment is the protocol's messages for a new phone. All bytes are base64url without padding.
+type (
+	// ChallengeAnswer answers enrol/start.
+	ChallengeAnswer struct {
+		Challenge string `json:"challenge"`
+	}
+	// EnrolRequest is the body of enrol.
+	EnrolRequest struct {
+		Challenge string          `json:"challenge"`
+		PublicKey json.RawMessage `json:"public_key"` // JWK, EC P-256
+		Name      string          `json:"name"`
+		Proof     string          `json:"proof"` // ECDSA/SHA-256 over the challenge's bytes, raw r||s
+	}
+	// EnrolAnswer answers enrol.
+	EnrolAnswer struct {
+		PhoneID     string `json:"phone_id"`
+		Certificate string `json:"certificate"` // PEM
+		Subject     string `json:"subject"`
+	}
+)
+
+// Signing is the protocol's messages for a sign session.
+type (
+	// SignChallenge answers challenge: what to show, and what to sign.
+	SignChallenge struct {
+		RelyingParty   string `json:"relying_party"`
+		DocumentName   string `json:"document_name"`
+		DocumentDigest string `json:"document_digest"` // SHA-256 of the uploaded document, hex
+		MatchCode      string `json:"match_code"`
+		Pages          int    `json:"pages"`
+		Places         int    `json:"places"`
+		SessionEndsAt  int64  `json:"session_ends_at"` // Unix milliseconds
+		ToBeSigned     string `json:"to_be_signed"`    // DER of the signed attributes
+	}
+	// Approval is the body of approve.
+	Approval struct {
+		Signature string `json:"signature"` // ECDSA/SHA-256 over the bytes of to_be_signed, raw r||s
+	}
+)
+
+func (p *Phone) startEnrolment(w http.ResponseWriter, r *http.Request) error {
+	person, ok := p.Login.Person(r, scope)
+	if !ok {
+		return api.ErrLoginRequired
+	}
+	challenge, err := p.Signers.Challenge(person)
+	if err != nil {
+		return err
+	}
+	web.WriteJSON(w, http.StatusOK, ChallengeAnswer{base64.RawURLEncoding.EncodeToString(challenge)})
+	return nil
+}
+
+func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
+	person, ok := p.Login.Person(r, scope)
+	if !ok {
+		return api.ErrLoginRequired
+	}
+	var in EnrolRequest
+	if err := web.ReadJSON(w, r, &in); err != nil {
+		return err
+	}
+	pub, err := publicKey(in.PublicKey)
+	if err != nil {
+		return api.ErrClientSide("public_key must be a JWK of an EC key on P-256").Because("%w", err)
+	}
+	challenge, err1 := base64.RawURLEncoding.DecodeString(in.Challenge)
+	proof, err2 := base64.RawURLEncoding.DecodeString(in.Proof)
+	if err := errors.Join(err1, err2); err != nil {
+		return api.ErrClientSide("challenge and proof must be base64url").Because("%w", err)
+	}
+	phone, err := p.Signers.Enrol(r.Context(), person, in.Name, pub, challenge, proof)
+	if err != nil {
+		return err
+	}
+	cert, err := x509.ParseCertificate(phone.Certificate)
+	if err != nil {
+		return err
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: cookieName, Value: p.Login.Seal("phone", phone.ID), Path: scope, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Secure: strings.HasPrefix(p.PublicURL, "https://"), MaxAge: int(cookieAge.Seconds()),
+	})
+	web.WriteJSON(w, http.StatusOK, EnrolAnswer{
+		PhoneID:     phone.ID,
+		Certificate: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: phone.Certificate})),
+		Subject:     cert.Subject.String(),
+	})
+	return nil
+}
+
+// publicKey reads a JWK and insists on a bare P-256 public key.
+func publicKey(raw json.RawMessage) (*ecdsa.PublicKey, error) {
+	var key jose.JSONWebKey
+	if err := json.Unmarshal(raw, &key); err != nil {
+		return nil, err
+	}
+	pub, ok := key.Key.(*ecdsa.PublicKey)
+	if !ok || pub.Curve.Params().BitSize != 256 {
+		return nil, fmt.Errorf("the key is a %T", key.Key)
+	}
+	return pub, nil
+}
+
+func (p *Phone) challenge(w http.ResponseWriter, r *http.Request) error {
+	phone, err := p.phone(r)
+	if err != nil {
+		return err
+	}
+	c, err := p.Sign.Challenge(r.Context(), r.PathValue("request_id"), r.PathValue("session"), phone)
+	if err != nil {
+		return err
+	}
+	party, err := p.Parties.Party(r.Context(), c.Request.ClientID)
+	if err != nil {
+		return err
+	}
+	web.WriteJSON(w, http.StatusOK, SignChallenge{
+		RelyingParty:   party.Name,
+		DocumentName:   c.Request.DocName,
+		DocumentDigest: hex.EncodeToString(c.Request.Document.SHA256),
+		MatchCode:      c.Request.Session.MatchCode,
+		Pages:          c.Request.Document.Pages,
+		Places:         len(c.Request.Locations),
+		SessionEndsAt:  c.Request.Session.EndsAt.UnixMilli(),
+		ToBeSigned:     base64.RawURLEncoding.EncodeToString(c.ToBeSigned),
+	})
+	return nil
+}
+
+func (p *Phone) approve(w http.ResponseWriter, r *http.Request) error {
+	phone, err := p.phone(r)
+	if err != nil {
+		return err
+	}
+	var in Approval
+	if err := web.ReadJSON(w, r, &in); err != nil {
+		return err
+	}
+	signature, err := base64.RawURLEncoding.DecodeString(in.Signature)
+	if err != nil {
+		return api.ErrSignatureInvalid.Because("%w", err)
+	}
+	if err := p.Sign.Approve(r.Context(), r.PathValue("request_id"), r.PathValue("session"), phone, signature); err != nil {
+		return err
+	}
+	web.WriteJSON(w, http.StatusOK, struct{}{})
+	return nil
+}
+
+func (p *Phone) reject(w http.ResponseWriter, r *http.Request) error {
+	phone, err := p.phone(r)
+	if err != nil {
+		return err
+	}
+	if err := p.Sign.Reject(r.Context(), r.PathValue("request_id"), r.PathValue("session"), phone); err != nil {
+		return err
+	}
+	web.WriteJSON(w, http.StatusOK, struct{}{})
+	return nil
+}
+
+// live is the state of the session's request as this phone may see it.
+func (p *Phone) live(ctx context.Context, phone signer.Phone, id string) (web.Live, error) {
+	req, err := p.Sign.Get(ctx, id)
+	if err != nil {
+		return web.Live{}, err
+	}
+	if req.Signer == nil || req.Signer.UIN != phone.UIN {
+		return web.Live{}, api.ErrNoAccess
+	}
+	return web.LiveOf(req), nil
+}
+
+func (p *Phone) state(w http.ResponseWriter, r *http.Request) error {
+	phone, err := p.phone(r)
+	if err != nil {
+		return err
+	}
+	live, err := p.live(r.Context(), phone, r.PathValue("request_id"))
+	if err != nil {
+		return err
+	}
+	web.WriteJSON(w, http.StatusOK, live)
+	return nil
+}
+
+func (p *Phone) events(w http.ResponseWriter, r *http.Request) error {
+	phone, err := p.phone(r)
+	if err != nil {
+		return err
+	}
+	id := r.PathValue("request_id")
+	return p.Streams.Serve(w, r, id, func(ctx context.Context) (web.Live, error) {
+		return p.live(ctx, phone, id)
+	})
+}
+
+// phone says which enrolled phone this is.
+func (p *Phone) phone(r *http.Request) (signer.Phone, error) {
+	c, err := r.Cookie(cookieName)
+	var id string
+	if err != nil || !p.Login.Open(c.Value, "phone", &id) {
+		return signer.Phone{}, api.ErrPhoneNotEnrolled
+	}
+	phone, err := p.Signers.Store.Phone(r.Context(), id)
+	if errors.Is(err, signer.ErrNoPhone) {
+		return signer.Phone{}, api.ErrPhoneNotEnrolled
+	}
+	if err != nil {
+		return signer.Phone{}, err
+	}
+	if !phone.RevokedAt.IsZero() {
+		return signer.Phone{}, api.ErrPhoneNotEnrolled.Because("the phone was revoked")
+	}
+	return phone, nil
+}

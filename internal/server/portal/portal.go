@@ -1,0 +1,362 @@
+// Package portal is what the signer's browser sees below /sign/{request_id}: landing page, document, QR code, result, and a
+// page for everything that can come between (contract, section 4).
+//
+// Start at [Portal.page]: every GET of a signing URL shows the page of the request's state, so reload, a second tab and the
+// back button are always right. The scripts only tell the browser when to look again.
+package portal
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"html/template"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/server/login"
+	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// Portal serves the signer.
+type Portal struct {
+	Sign      *sign.Service
+	Parties   rp.Parties
+	Kit       *web.Kit
+	Streams   web.Streams
+	Login     *login.Login
+	PublicURL string
+	Log       *slog.Logger
+
+	// SoftPhone, if not nil, offers to act as the persona's software phone: only in the sandbox.
+	SoftPhone SoftPhone
+}
+
+// SoftPhone answers for a persona's phone.
+type SoftPhone interface {
+	Approve(ctx context.Context, requestID string, p signer.Person) error
+	Reject(ctx context.Context, requestID string, p signer.Person) error
+}
+
+// Routes adds the portal's pages.
+func (p *Portal) Routes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /sign/{request_id}", p.handle(p.page))
+	mux.HandleFunc("POST /sign/{request_id}/login", p.login)
+	mux.HandleFunc("POST /sign/{request_id}/proceed", p.handle(p.proceed))
+	mux.HandleFunc("POST /sign/{request_id}/leave-session", p.handle(p.leaveSession))
+	mux.HandleFunc("POST /sign/{request_id}/leave", p.handle(p.leave))
+	mux.HandleFunc("GET /sign/{request_id}/document.pdf", p.handle(p.document))
+	mux.HandleFunc("GET /sign/{request_id}/signed.pdf", p.handle(p.signedDocument))
+
+	j := web.JSON{Status: func(string) int { return http.StatusNotFound }, Log: p.Log}
+	mux.Handle("GET /sign/{request_id}/state", j.Handle(p.state))
+	mux.Handle("GET /sign/{request_id}/events", j.Handle(p.events))
+
+	if p.SoftPhone != nil {
+		mux.HandleFunc("POST /sign/{request_id}/sandbox/approve", p.handle(p.softPhone(p.SoftPhone.Approve)))
+		mux.HandleFunc("POST /sign/{request_id}/sandbox/reject", p.handle(p.softPhone(p.SoftPhone.Reject)))
+	}
+}
+
+// handle turns errors into pages: a refusal shows where the request stands now, and anything else is our fault.
+func (p *Portal) handle(h func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		err := h(w, r)
+		if err == nil {
+			return
+		}
+		var refusal *api.Error
+		switch {
+		case errors.Is(err, api.ErrNoRecord):
+			p.render(w, r, http.StatusNotFound, web.LinkInvalid{})
+		case errors.As(err, &refusal) && r.Method == http.MethodPost:
+			// Somebody was faster: another tab, the clock, the relying party. The page of the state says so.
+			http.Redirect(w, r, path(r.PathValue("request_id")), http.StatusSeeOther)
+		case errors.As(err, &refusal):
+			p.Kit.Error(w, r, http.StatusForbidden, "")
+		default:
+			p.Log.ErrorContext(r.Context(), "page failed", "route", r.Pattern, "err", err)
+			p.Kit.Error(w, r, http.StatusInternalServerError, "")
+		}
+	}
+}
+
+func (p *Portal) render(w http.ResponseWriter, r *http.Request, status int, page web.Page) {
+	if err := p.Kit.Render(w, r, status, page); err != nil {
+		p.Log.ErrorContext(r.Context(), "rendering", "route", r.Pattern, "err", err)
+	}
+}
+
+// page is GET /sign/{request_id}: the page of the state, for whoever is logged in.
+func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
+	req, err := p.Sign.Get(r.Context(), r.PathValue("request_id"))
+	if err != nil {
+		return err
+	}
+	s, err := p.summary(r.Context(), req)
+	if err != nil {
+		return err
+	}
+	person, loggedIn := p.person(r)
+	if loggedIn {
+		// Opening is what makes the first person the signer; a GET may do it, because the login was the decision.
+		opened, err := p.Sign.Open(r.Context(), req.ID, person)
+		switch {
+		case errors.Is(err, api.ErrNoAccess):
+			s.Document = ""
+			p.render(w, r, http.StatusForbidden, web.NoAccess{Summary: s, Signer: account(person)})
+			return nil
+		case err == nil:
+			req = opened
+		case !refused(err):
+			return err
+		default: // signed, expired or cancelled, perhaps in this moment
+			if req, err = p.Sign.Get(r.Context(), req.ID); err != nil {
+				return err
+			}
+		}
+	}
+	p.render(w, r, http.StatusOK, p.pageOf(r, req, s, person, loggedIn))
+	return nil
+}
+
+// pageOf is the page of a state.
+func (p *Portal) pageOf(r *http.Request, req *sign.Request, s web.Summary, person signer.Person, loggedIn bool) web.Page {
+	live := web.LiveOf(req)
+	switch req.State {
+	case sign.Cancelled:
+		return web.Cancelled{Summary: s, At: req.CancelledAt}
+	case sign.Expired:
+		return web.Expired{Summary: s, Live: live}
+	case sign.Signed:
+		if !loggedIn {
+			return web.AlreadySigned{Summary: s, SignedAt: req.Signed.At, CanLogin: true}
+		}
+		return p.signedPage(req, s, live, person)
+	}
+	if !loggedIn {
+		return web.Landing{Summary: s, Live: live, Intended: req.SignerHash != "", Places: len(req.Locations)}
+	}
+	switch req.State {
+	case sign.Session:
+		return p.codePage(req, s, live, person)
+	case sign.Sealing:
+		return web.Sealing{Summary: s, Live: live, Signer: account(person)}
+	}
+	if req.Outcome != "" && req.Outcome != sign.OutcomeLeft && !r.URL.Query().Has("review") {
+		return web.SessionEnded{Summary: s, Live: live, Signer: account(person), Outcome: string(req.Outcome)}
+	}
+	places := make([]web.Place, len(req.Locations))
+	for i, l := range req.Locations {
+		places[i] = web.Place{Page: l.Page, X: l.X, Y: l.Y}
+	}
+	return web.Document{Summary: s, Live: live, Signer: account(person), Places: places, Ended: string(req.Outcome)}
+}
+
+func (p *Portal) codePage(req *sign.Request, s web.Summary, live web.Live, person signer.Person) web.Page {
+	link := PhoneURL(p.PublicURL, req)
+	page := web.SigningCode{
+		Summary: s, Live: live, Signer: account(person),
+		MatchCode: req.Session.MatchCode, PhoneURL: link, Places: len(req.Locations),
+	}
+	svg, err := qrSVG(link)
+	if err != nil { // a URL that is too long for a QR code; the link beside it still works
+		p.Log.Error("drawing the QR code", "request_id", req.ID, "err", err)
+	}
+	page.QR = template.HTML(svg)
+	if p.SoftPhone != nil {
+		page.Sandbox = &web.SandboxPhone{Persona: person.Name}
+	}
+	return page
+}
+
+func (p *Portal) signedPage(req *sign.Request, s web.Summary, live web.Live, person signer.Person) web.Page {
+	page := web.Signed{
+		Summary: s, Live: live, Signer: account(person),
+		SignedAt: req.Signed.At, Level: req.Signed.Level, Places: len(req.Locations),
+		Available: p.Sign.Available(req),
+	}
+	if cert, err := x509.ParseCertificate(req.Approval.Certificate); err == nil {
+		page.Certificate = web.CertificateOf(cert)
+	}
+	return page
+}
+
+// login is POST /sign/{request_id}/login.
+func (p *Portal) login(w http.ResponseWriter, r *http.Request) {
+	scope := path(r.PathValue("request_id"))
+	p.Login.Begin(w, r, scope, scope)
+}
+
+// proceed is POST /sign/{request_id}/proceed: the button Proceed to Sign.
+func (p *Portal) proceed(w http.ResponseWriter, r *http.Request) error {
+	return p.act(w, r, func(ctx context.Context, id string, person signer.Person) error {
+		_, err := p.Sign.Proceed(ctx, id, person)
+		return err
+	})
+}
+
+// leaveSession is POST /sign/{request_id}/leave-session: away from the QR code, back to the document.
+func (p *Portal) leaveSession(w http.ResponseWriter, r *http.Request) error {
+	return p.act(w, r, p.Sign.Leave)
+}
+
+func (p *Portal) softPhone(do func(context.Context, string, signer.Person) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error { return p.act(w, r, do) }
+}
+
+// act does something for the person who is logged in and shows what came of it.
+func (p *Portal) act(w http.ResponseWriter, r *http.Request, do func(context.Context, string, signer.Person) error) error {
+	id := r.PathValue("request_id")
+	if person, ok := p.person(r); ok {
+		if err := do(r.Context(), id, person); err != nil {
+			return err
+		}
+	}
+	http.Redirect(w, r, path(id), http.StatusSeeOther) // without a login this is the landing page
+	return nil
+}
+
+// leave is POST /sign/{request_id}/leave: back to the relying party, with the status of contract 4.5. A session that is open
+// in this browser ends, because nobody is looking at its QR code any more.
+func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("request_id")
+	if person, ok := p.person(r); ok {
+		if err := p.Sign.Leave(r.Context(), id, person); err != nil && !refused(err) {
+			return err
+		}
+	}
+	req, err := p.Sign.Get(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	party, err := p.Parties.Party(r.Context(), req.ClientID)
+	if err != nil {
+		return err
+	}
+	back, err := ReturnURL(party, req)
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, back, http.StatusSeeOther)
+	return nil
+}
+
+// ReturnURL is the party's redirect URL with the parameters of contract 4.5; a query of its own is kept.
+func ReturnURL(party *rp.Party, req *sign.Request) (string, error) {
+	u, err := url.Parse(party.RedirectURL)
+	if err != nil {
+		return "", err
+	}
+	status := api.StatusCancelled
+	if req.State == sign.Signed {
+		status = api.StatusSuccess
+	}
+	q := u.Query()
+	q.Set(api.ParamRequestID, req.ID)
+	q.Set(api.ParamStatus, status)
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
+func (p *Portal) document(w http.ResponseWriter, r *http.Request) error {
+	person, ok := p.person(r)
+	if !ok {
+		return api.ErrLoginRequired
+	}
+	req, doc, err := p.Sign.Document(r.Context(), r.PathValue("request_id"), person)
+	if err != nil {
+		return err
+	}
+	defer doc.Close()
+	web.ServePDF(w, r, doc, web.PDF{Name: req.DocName, ModTime: req.CreatedAt, SHA256: req.Document.SHA256})
+	return nil
+}
+
+func (p *Portal) signedDocument(w http.ResponseWriter, r *http.Request) error {
+	person, ok := p.person(r)
+	if !ok {
+		return api.ErrLoginRequired
+	}
+	req, doc, err := p.Sign.SignedDocument(r.Context(), r.PathValue("request_id"), person)
+	if err != nil {
+		return err
+	}
+	defer doc.Close()
+	web.ServePDF(w, r, doc, web.PDF{
+		Name: req.SignedName(), ModTime: req.Signed.At, SHA256: req.Signed.SHA256,
+		Attachment: r.URL.Query().Has("download"),
+	})
+	return nil
+}
+
+func (p *Portal) state(w http.ResponseWriter, r *http.Request) error {
+	req, err := p.Sign.Get(r.Context(), r.PathValue("request_id"))
+	if err != nil {
+		return err
+	}
+	web.WriteJSON(w, http.StatusOK, web.LiveOf(req))
+	return nil
+}
+
+func (p *Portal) events(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("request_id")
+	return p.Streams.Serve(w, r, id, func(ctx context.Context) (web.Live, error) {
+		req, err := p.Sign.Get(ctx, id)
+		if err != nil {
+			return web.Live{}, err
+		}
+		return web.LiveOf(req), nil
+	})
+}
+
+// LoginFailed is the page for a login that did not work out; returnTo is where it began.
+func (p *Portal) LoginFailed(w http.ResponseWriter, r *http.Request, returnTo string, denied bool) {
+	page := web.LoginFailed{Denied: denied}
+	if id, ok := strings.CutPrefix(returnTo, "/sign/"); ok {
+		if req, err := p.Sign.Get(r.Context(), id); err == nil {
+			if s, err := p.summary(r.Context(), req); err == nil {
+				page.Summary = s
+			}
+		}
+	} else {
+		page.RetryURL = returnTo
+	}
+	p.render(w, r, http.StatusForbidden, page)
+}
+
+// person says who is logged in for this request.
+func (p *Portal) person(r *http.Request) (signer.Person, bool) {
+	return p.Login.Person(r, path(r.PathValue("request_id")))
+}
+
+func (p *Portal) summary(ctx context.Context, req *sign.Request) (web.Summary, error) {
+	party, err := p.Parties.Party(ctx, req.ClientID)
+	if err != nil {
+		return web.Summary{}, err
+	}
+	return web.Summary{
+		ID: req.ID, Party: web.Party{Name: party.Name}, Document: req.DocName,
+		ExpiresAt: req.ExpiresAt.Truncate(time.Second), ReturnURL: party.RedirectURL,
+	}, nil
+}
+
+// PhoneURL is what the QR code carries: the phone's page of the session.
+func PhoneURL(publicURL string, req *sign.Request) string {
+	return publicURL + "/phone/sign/" + req.ID + "/" + req.Session.ID
+}
+
+func account(p signer.Person) web.Person { return web.Person{Name: p.Name, Hint: p.Hint()} }
+
+func path(id string) string { return "/sign/" + id }
+
+func refused(err error) bool {
+	var refusal *api.Error
+	return errors.As(err, &refusal)
+}

@@ -1,0 +1,177 @@
+// Package rpapi is the HTTP face that relying parties see: initiate, cancel, result, Signet's keys, and the download links. It
+// is a thin edge: a token is judged by internal/rp, a request by internal/sign, and an error finds its body in package api.
+//
+// Start at [API.Routes]; follow [API.cancel] for the shortest whole path.
+package rpapi
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"mime"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+// API answers relying parties.
+type API struct {
+	Sign         *sign.Service
+	Verifier     *rp.Verifier
+	Keys         []byte // Signet's own JWKS, as served
+	Unauthorized int    // status of UNAUTHORIZED (contract, 14.2); 0: 400
+	Explain      bool   // say in a header why a token was refused: only for the sandbox
+	Log          *slog.Logger
+
+	// SlowestUpload is the fewest bytes per second that an upload must bring on average; slower ones are cut off, so that
+	// they cannot hold on to the server. 0: 8 KiB.
+	SlowestUpload int64
+}
+
+// Routes adds the calls below base, "/api/v3" or the sandbox's alias.
+func (a *API) Routes(mux *http.ServeMux, base string) {
+	j := web.JSON{Status: a.status, Explain: a.Explain, Log: a.Log}
+	mux.Handle("POST "+base+api.PathCancel, j.Handle(a.cancel))
+	mux.Handle("POST "+base+api.PathRequest, j.Handle(a.initiate))
+	mux.Handle("GET "+base+api.PathResult, j.Handle(a.result))
+	mux.Handle("GET "+base+api.PathResult0, j.Handle(a.result))
+}
+
+// RootRoutes adds what does not depend on a base path.
+func (a *API) RootRoutes(mux *http.ServeMux) {
+	j := web.JSON{Status: linkStatus, Log: a.Log}
+	mux.HandleFunc("GET "+api.PathKeys, a.ServeKeys)
+	mux.Handle("GET /documents/{request_id}", j.Handle(a.download))
+}
+
+func (a *API) status(code string) int {
+	if code == api.CodeUnauthorized && a.Unauthorized != 0 {
+		return a.Unauthorized
+	}
+	return api.Status(code)
+}
+
+// cancel is POST /sign-requests/cancel: everything is in the token; a body is not looked at (contract, 14.23).
+func (a *API) cancel(w http.ResponseWriter, r *http.Request) error {
+	if ct := r.Header.Get("Content-Type"); ct != "" && !isMediaType(ct, "application/json") {
+		return api.ErrClientSide("Content-Type must be application/json, or absent")
+	}
+	claims, _, err := a.Verifier.Verify(r.Context(), r.Header.Get("Authorization"), rp.Cancel)
+	if err != nil {
+		return err
+	}
+	err = a.Sign.Cancel(r.Context(), claims.ClientID, claims.RequestID)
+	var active *sign.ActiveSessionError
+	if errors.As(err, &active) {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(active.RetryAfter.Seconds()))))
+	}
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusOK) // and no body (contract, 14.3)
+	return nil
+}
+
+// initiate is POST /sign-requests: the claims say what, the body is the PDF.
+func (a *API) initiate(w http.ResponseWriter, r *http.Request) error {
+	claims, party, err := a.Verifier.Verify(r.Context(), r.Header.Get("Authorization"), rp.Initiate)
+	if err != nil {
+		return err
+	}
+	if !isMediaType(r.Header.Get("Content-Type"), "application/octet-stream") {
+		return api.ErrClientSide("Content-Type must be application/octet-stream, and the body the PDF's bytes")
+	}
+	if r.ContentLength >= api.MaxDocumentBytes {
+		return api.ErrClientSide(fmt.Sprintf("The document is too large: %d bytes, and it must be smaller than %d", r.ContentLength, api.MaxDocumentBytes))
+	}
+	slowest := a.SlowestUpload
+	if slowest == 0 {
+		slowest = 8 << 10
+	}
+	patience := 10*time.Second + time.Duration(api.MaxDocumentBytes/slowest)*time.Second
+	if r.ContentLength >= 0 {
+		patience = 10*time.Second + time.Duration(r.ContentLength/slowest)*time.Second
+	}
+	// A server that does not know deadlines (a test's recorder) has no slow clients either.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience))
+
+	answer, err := a.Sign.Initiate(r.Context(), sign.Application{
+		ClientID:   party.ClientID,
+		DocName:    claims.DocName,
+		Locations:  claims.Locations,
+		SignerHash: claims.SignerUINHash,
+	}, r.Body)
+	if err != nil {
+		return err
+	}
+	web.WriteJSON(w, http.StatusOK, answer)
+	return nil
+}
+
+// result is GET /sign-requests/{request_id}/signed-doc. Its token does not name the party, so the request does (contract, 5.1).
+func (a *API) result(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("request_id")
+	req, err := a.Sign.Get(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	claims, err := a.Verifier.VerifyResult(r.Context(), r.Header.Get("Authorization"), req.ClientID)
+	if err != nil {
+		return err
+	}
+	answer, err := a.Sign.Result(r.Context(), id, claims.ExchangeCode)
+	if err != nil {
+		return err
+	}
+	web.WriteJSON(w, http.StatusOK, answer)
+	return nil
+}
+
+// ServeKeys is GET /.well-known/keys.json.
+func (a *API) ServeKeys(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "public, max-age=3600")
+	w.Write(a.Keys)
+}
+
+// download is GET and HEAD of a signed_doc_url, with ranges. A link that is over answers 403, as object stores do.
+func (a *API) download(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	req, doc, err := a.Sign.Follow(r.Context(), r.PathValue("request_id"), q.Get("expires"), q.Get("signature"))
+	if err != nil {
+		return err
+	}
+	defer doc.Close()
+	if r.Method == http.MethodGet && r.Header.Get("Range") == "" {
+		if err := a.Sign.Downloaded(r.Context(), req.ID); err != nil {
+			return err
+		}
+	}
+	web.ServePDF(w, r, doc, web.PDF{Name: req.SignedName(), ModTime: req.Signed.At, SHA256: req.Signed.SHA256, Attachment: true})
+	return nil
+}
+
+// linkStatus is the status of a link's refusals: it is a file's URL, not a call of the contract.
+func linkStatus(code string) int {
+	switch code {
+	case api.CodeUnauthorized:
+		return http.StatusForbidden
+	case api.CodeServerSide:
+		return http.StatusInternalServerError
+	default:
+		return http.StatusNotFound
+	}
+}
+
+// isMediaType compares a Content-Type and leaves its parameters aside.
+func isMediaType(header, want string) bool {
+	got, _, err := mime.ParseMediaType(header)
+	return err == nil && got == want
+}

@@ -1,0 +1,190 @@
+package sandbox
+
+import (
+	"crypto"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// Provider is an OpenID Connect provider (Core 1.0, authorization code flow with PKCE) whose login page asks which persona to
+// be. It knows one client: this sandbox's own portal.
+type Provider struct {
+	Issuer       string // public URL of the provider, without a slash at the end
+	ClientID     string
+	ClientSecret string
+	RedirectURL  string
+	Key          crypto.Signer // P-256
+	Kit          *web.Kit
+	Now          func() time.Time
+	Log          *slog.Logger
+
+	mu    sync.Mutex
+	codes map[string]grant
+}
+
+// grant is what a code stands for.
+type grant struct {
+	person    signer.Person
+	nonce     string
+	challenge string
+	ends      time.Time
+}
+
+const (
+	keyID        = "sandbox-idp"
+	codeLifetime = time.Minute
+	maxCodes     = 10_000
+)
+
+// Routes adds the provider below /idp.
+func (p *Provider) Routes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /idp/.well-known/openid-configuration", p.configuration)
+	mux.HandleFunc("GET /idp/keys", p.keys)
+	mux.HandleFunc("GET /idp/authorize", p.authorize)
+	mux.HandleFunc("POST /idp/authorize", p.choose)
+	mux.HandleFunc("POST /idp/token", p.token)
+}
+
+func (p *Provider) configuration(w http.ResponseWriter, r *http.Request) {
+	web.WriteJSON(w, http.StatusOK, map[string]any{
+		"issuer":                                p.Issuer,
+		"authorization_endpoint":                p.Issuer + "/authorize",
+		"token_endpoint":                        p.Issuer + "/token",
+		"jwks_uri":                              p.Issuer + "/keys",
+		"response_types_supported":              []string{"code"},
+		"subject_types_supported":               []string{"public"},
+		"id_token_signing_alg_values_supported": []string{"ES256"},
+		"code_challenge_methods_supported":      []string{"S256"},
+	})
+}
+
+func (p *Provider) keys(w http.ResponseWriter, r *http.Request) {
+	web.WriteJSON(w, http.StatusOK, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
+		{Key: p.Key.Public(), KeyID: keyID, Algorithm: string(jose.ES256), Use: "sig"},
+	}})
+}
+
+// valid checks the parameters that must not be wrong before anybody is sent anywhere.
+func (p *Provider) valid(q url.Values) bool {
+	return q.Get("client_id") == p.ClientID && q.Get("redirect_uri") == p.RedirectURL &&
+		q.Get("response_type") == "code" && q.Get("code_challenge_method") == "S256" && q.Get("code_challenge") != ""
+}
+
+// authorize is the login page.
+func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	if !p.valid(q) {
+		p.Kit.Error(w, r, http.StatusBadRequest, "")
+		return
+	}
+	page := web.PersonaChooser{Action: "/idp/authorize", Client: "Signet", RedirectURL: p.RedirectURL}
+	for _, name := range []string{"client_id", "redirect_uri", "response_type", "code_challenge_method", "code_challenge", "state", "nonce", "scope"} {
+		page.Fields = append(page.Fields, web.Hidden{Name: name, Value: q.Get(name)})
+	}
+	for _, who := range personas {
+		page.Personas = append(page.Personas, web.Persona{ID: who.UIN, Name: who.Name, Identifier: who.UIN, Note: who.note})
+	}
+	if err := p.Kit.Render(w, r, http.StatusOK, page); err != nil {
+		p.Log.ErrorContext(r.Context(), "rendering", "err", err)
+	}
+}
+
+// choose is the answer of the login page.
+func (p *Provider) choose(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil || !p.valid(r.PostForm) {
+		p.Kit.Error(w, r, http.StatusBadRequest, "")
+		return
+	}
+	back := url.Values{"state": {r.PostForm.Get("state")}}
+	if person, ok := Persona(r.PostForm.Get("persona")); ok {
+		back.Set("code", p.grant(person, r.PostForm))
+	} else {
+		back.Set("error", "access_denied")
+	}
+	http.Redirect(w, r, p.RedirectURL+"?"+back.Encode(), http.StatusSeeOther)
+}
+
+func (p *Provider) grant(person signer.Person, q url.Values) string {
+	code := rand.Text()
+	now := p.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c, g := range p.codes {
+		if now.After(g.ends) || len(p.codes) >= maxCodes {
+			delete(p.codes, c)
+		}
+	}
+	if p.codes == nil {
+		p.codes = map[string]grant{}
+	}
+	p.codes[code] = grant{person, q.Get("nonce"), q.Get("code_challenge"), now.Add(codeLifetime)}
+	return code
+}
+
+// token redeems a code, once.
+func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
+	id, secret, ok := r.BasicAuth()
+	if !ok {
+		id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
+	}
+	if id != p.ClientID || subtle.ConstantTimeCompare([]byte(secret), []byte(p.ClientSecret)) != 1 {
+		web.WriteJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_client"})
+		return
+	}
+	code := r.PostFormValue("code")
+	p.mu.Lock()
+	g, ok := p.codes[code]
+	delete(p.codes, code)
+	p.mu.Unlock()
+	sum := sha256.Sum256([]byte(r.PostFormValue("code_verifier")))
+	now := p.Now()
+	if !ok || now.After(g.ends) || r.PostFormValue("redirect_uri") != p.RedirectURL ||
+		base64.RawURLEncoding.EncodeToString(sum[:]) != g.challenge {
+		web.WriteJSON(w, http.StatusBadRequest, map[string]string{"error": "invalid_grant"})
+		return
+	}
+	subject := sha256.Sum256([]byte("sandbox subject " + g.person.UIN))
+	idToken, err := p.sign(map[string]any{
+		"iss": p.Issuer, "aud": p.ClientID, "sub": base64.RawURLEncoding.EncodeToString(subject[:16]),
+		"iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "nonce": g.nonce,
+		"name": g.person.Name, "uin": g.person.UIN,
+	})
+	if err != nil {
+		p.Log.ErrorContext(r.Context(), "signing an ID token", "err", err)
+		web.WriteJSON(w, http.StatusInternalServerError, map[string]string{"error": "server_error"})
+		return
+	}
+	web.WriteJSON(w, http.StatusOK, map[string]any{
+		"access_token": rand.Text(), "token_type": "Bearer", "expires_in": 300, "id_token": idToken,
+	})
+}
+
+func (p *Provider) sign(claims any) (string, error) {
+	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: p.Key, KeyID: keyID}},
+		(&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
+		return "", err
+	}
+	body, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	jws, err := s.Sign(body)
+	if err != nil {
+		return "", err
+	}
+	return jws.CompactSerialize()
+}

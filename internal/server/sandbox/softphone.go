@@ -1,0 +1,130 @@
+package sandbox
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// SoftPhones are the phones of personas: made and enrolled when first needed, in this process's memory. They go through the
+// same calls of the domain as the phone's pages.
+type SoftPhones struct {
+	Sign    *sign.Service
+	Signers *signer.Service
+	Rand    io.Reader
+
+	mu     sync.Mutex
+	phones map[string]*softPhone
+}
+
+type softPhone struct {
+	signer.Phone
+	key *ecdsa.PrivateKey
+}
+
+// of returns the person's phone, enrolled.
+func (s *SoftPhones) of(ctx context.Context, p signer.Person) (*softPhone, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ph := s.phones[p.UIN]; ph != nil {
+		if now, err := s.Signers.Store.Phone(ctx, ph.ID); err == nil && now.RevokedAt.IsZero() {
+			return ph, nil
+		}
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), s.Rand)
+	if err != nil {
+		return nil, err
+	}
+	challenge, err := s.Signers.Challenge(p)
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256(challenge)
+	proof, err := ecdsa.SignASN1(s.Rand, key, digest[:])
+	if err != nil {
+		return nil, err
+	}
+	phone, err := s.Signers.Enrol(ctx, p, "Software phone", &key.PublicKey, challenge, proof)
+	if err != nil {
+		return nil, fmt.Errorf("enrolling a software phone: %w", err)
+	}
+	if s.phones == nil {
+		s.phones = map[string]*softPhone{}
+	}
+	s.phones[p.UIN] = &softPhone{phone, key}
+	return s.phones[p.UIN], nil
+}
+
+// session finds the open session that the person's phone would have scanned.
+func (s *SoftPhones) session(ctx context.Context, id string) (string, error) {
+	r, err := s.Sign.Get(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	if r.Session == nil {
+		return "", nil // the domain knows better than we what to answer
+	}
+	return r.Session.ID, nil
+}
+
+// Approve scans the QR code, signs and approves. It returns when the signature is accepted.
+func (s *SoftPhones) Approve(ctx context.Context, id string, p signer.Person) error {
+	session, err := s.session(ctx, id)
+	if err != nil {
+		return err
+	}
+	phone, err := s.of(ctx, p)
+	if err != nil {
+		return err
+	}
+	c, err := s.Sign.Challenge(ctx, id, session, phone.Phone)
+	if err != nil {
+		return err
+	}
+	digest := sha256.Sum256(c.ToBeSigned)
+	signature, err := ecdsa.SignASN1(s.Rand, phone.key, digest[:])
+	if err != nil {
+		return err
+	}
+	return s.Sign.Approve(ctx, id, session, phone.Phone, signature)
+}
+
+// Reject scans the QR code and rejects.
+func (s *SoftPhones) Reject(ctx context.Context, id string, p signer.Person) error {
+	session, err := s.session(ctx, id)
+	if err != nil {
+		return err
+	}
+	phone, err := s.of(ctx, p)
+	if err != nil {
+		return err
+	}
+	return s.Sign.Reject(ctx, id, session, phone.Phone)
+}
+
+// act is the control listener's vocabulary: a signer's steps by name.
+func (s *SoftPhones) act(ctx context.Context, id string, p signer.Person, do string) error {
+	switch do {
+	case "open":
+		_, err := s.Sign.Open(ctx, id, p)
+		return err
+	case "proceed":
+		_, err := s.Sign.Proceed(ctx, id, p)
+		return err
+	case "approve":
+		return s.Approve(ctx, id, p)
+	case "reject":
+		return s.Reject(ctx, id, p)
+	case "leave":
+		return s.Sign.Leave(ctx, id, p)
+	}
+	return api.ErrClientSide(`"do" must be open, proceed, approve, reject or leave`)
+}

@@ -1,0 +1,47 @@
+// Package server runs HTTP listeners: timeouts, limits, cross-origin protection, graceful stop. What is served is in the
+// packages below: rpapi (relying parties), portal and phone (signers), login, sandbox, and web (the kit that they share).
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+)
+
+// grace is how long requests under way may take after the stop began. It covers a webhook-free answer on a busy machine;
+// streams end at once.
+const grace = 15 * time.Second
+
+// Serve answers on l until ctx ends, then stops accepting, lets answers finish and ends event streams.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+	s := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       60 * time.Second, // initiate sets its own by the size of the upload
+		WriteTimeout:      5 * time.Minute,  // a slow download; event streams lift it
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10, // a token with 20 locations takes 4
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	stopped := make(chan error, 1)
+	go func() {
+		<-ctx.Done()
+		deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+		defer cancel()
+		stopped <- s.Shutdown(deadline)
+	}()
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	if err := <-stopped; err != nil {
+		return s.Close()
+	}
+	return nil
+}
+
+// Protect refuses what another site's page sends in a browser's name (http.CrossOriginProtection). Relying parties and phones
+// that are programs send neither Origin nor Sec-Fetch-Site and pass.
+func Protect(h http.Handler) http.Handler { return http.NewCrossOriginProtection().Handler(h) }

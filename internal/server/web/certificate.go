@@ -1,0 +1,13 @@
+package web
+
+import "crypto/x509"
+
+// CertificateOf is what a person may want to know of c.
+func CertificateOf(c *x509.Certificate) Certificate {
+	return Certificate{
+		Subject:  c.Subject.CommonName,
+		Issuer:   c.Issuer.CommonName,
+		Serial:   c.SerialNumber.Text(16),
+		NotAfter: c.NotAfter,
+	}
+}

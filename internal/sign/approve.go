@@ -1,0 +1,213 @@
+package sign
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/subtle"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/cms"
+	"github.com/signet-sign/signet/internal/pades"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// Challenge is what a phone shows and signs.
+type Challenge struct {
+	Request    *Request
+	ToBeSigned []byte // the DER of the CMS signed attributes; the phone signs its SHA-256 (RFC 5652, section 5.4)
+}
+
+// Challenge answers a phone that has scanned the QR code. The first scan in a session prepares the document: everything is
+// decided and on disk but for the phone's signature.
+func (s *Service) Challenge(ctx context.Context, id, sessionID string, phone signer.Phone) (*Challenge, error) {
+	cert, err := x509.ParseCertificate(phone.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.scan(sessionID, phone); err != nil {
+		return nil, err
+	}
+	if r.Session.Prepared == nil {
+		if r, err = s.prepare(ctx, r, sessionID, phone); err != nil {
+			return nil, err
+		}
+	}
+	p, err := s.prepared(ctx, r.Session.Prepared)
+	if err != nil {
+		return nil, err
+	}
+	return &Challenge{Request: r, ToBeSigned: p.SignedAttributes(cert)}, nil
+}
+
+// scan checks that phone may take part in the session.
+func (r *Request) scan(sessionID string, phone signer.Phone) error {
+	if _, err := r.actBy(signer.Person{UIN: phone.UIN}, ActApprove); err != nil {
+		return err
+	}
+	if !equal(r.Session.ID, sessionID) {
+		return api.ErrNoActiveSession.Because("the session was replaced by a newer one")
+	}
+	if !phone.RevokedAt.IsZero() {
+		return api.ErrPhoneNotEnrolled.Because("the phone was revoked")
+	}
+	return nil
+}
+
+// prepare writes the increment first and its record second; of two phones that scan together the first record wins.
+func (s *Service) prepare(ctx context.Context, r *Request, sessionID string, phone signer.Phone) (*Request, error) {
+	original, err := s.Documents.Open(ctx, r.Document.Key)
+	if err != nil {
+		return nil, err
+	}
+	defer original.Close()
+	p, err := pades.Prepare(original, original.Size(), pades.Options{
+		Locations:  locations(r.Locations),
+		FieldName:  r.ID,
+		SignerName: r.Signer.Name,
+		SignedAt:   s.now(),
+		Sandbox:    s.Sandbox,
+		Rand:       s.Rand,
+		Limits:     s.PDFLimits,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("preparing the signature: %w", err)
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	name, err := s.secret()
+	if err != nil {
+		return nil, err
+	}
+	key := r.ID + "/prepared-" + name
+	if _, err := s.Documents.Put(ctx, key, bytes.NewReader(body)); err != nil {
+		return nil, err
+	}
+	var prepared *Request
+	err = s.update(ctx, r.ID, func(r *Request, now time.Time) error {
+		if err := r.scan(sessionID, phone); err != nil {
+			return err
+		}
+		if r.Session.Prepared == nil {
+			r.Session.Prepared = &Prepared{Key: key, Digest: p.Digest[:], At: now}
+			r.record(now, EventScanned, Detail{"phone": phone.ID})
+		}
+		prepared = r.Clone()
+		return nil
+	})
+	return prepared, err
+}
+
+// prepared reads back what prepare stored.
+func (s *Service) prepared(ctx context.Context, rec *Prepared) (*pades.Prepared, error) {
+	b, err := s.Documents.Open(ctx, rec.Key)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	var p pades.Prepared
+	if err := json.NewDecoder(io.NewSectionReader(b, 0, b.Size())).Decode(&p); err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(p.Digest[:], rec.Digest) {
+		return nil, errors.New("the prepared signature is not the one on record")
+	}
+	return &p, nil
+}
+
+// Approve takes the phone's signature (raw r||s as WebCrypto makes it, or DER) over the challenge. When it returns nil the
+// signature is on disk and the document will be finished, whatever happens to this process. The same approval again is
+// answered the same; any other comes too late.
+func (s *Service) Approve(ctx context.Context, id, sessionID string, phone signer.Phone, signature []byte) error {
+	cert, err := x509.ParseCertificate(phone.Certificate)
+	if err != nil {
+		return err
+	}
+	pub, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return errors.New("the phone's certificate is not for an EC key")
+	}
+	der, err := cms.ECDSAToDER(pub, signature)
+	if err != nil {
+		return api.ErrSignatureInvalid.Because("%w", err)
+	}
+	r, err := s.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if r.State == Session && r.Session.Prepared != nil && equal(r.Session.ID, sessionID) {
+		// The costly check comes before the transaction. It cannot grow stale: the transaction insists on this session,
+		// and a session's prepared document never changes.
+		p, err := s.prepared(ctx, r.Session.Prepared)
+		if err != nil {
+			return err
+		}
+		if err := p.VerifySignature(cert, der); err != nil {
+			return api.ErrSignatureInvalid.Because("%w", err)
+		}
+	}
+
+	var refused error // a refusal that is worth an event is committed, not rolled back
+	err = s.update(ctx, id, func(r *Request, now time.Time) error {
+		refused = nil
+		if a := r.Approval; a != nil && equal(a.SessionID, sessionID) && bytes.Equal(a.Signature, der) {
+			return nil
+		}
+		if err := r.scan(sessionID, phone); err != nil {
+			if table[ActApprove][r.State].logged {
+				refused = err
+				r.record(now, EventApproveRefused, Detail{"phone": phone.ID, "state": string(r.State)})
+				return nil
+			}
+			return err
+		}
+		if r.Session.Prepared == nil {
+			return api.ErrNoActiveSession.Because("the phone has not asked what to sign")
+		}
+		r.State = table[ActApprove][r.State].to
+		r.Approval = &Approval{
+			SessionID: sessionID, PhoneID: phone.ID, Certificate: phone.Certificate, Signature: der, At: now,
+		}
+		r.record(now, EventApproved, Detail{"phone": phone.ID})
+		r.enqueue(JobSeal, now)
+		return nil
+	})
+	return errors.Join(err, refused)
+}
+
+// Reject ends the session from the phone.
+func (s *Service) Reject(ctx context.Context, id, sessionID string, phone signer.Phone) error {
+	return s.update(ctx, id, func(r *Request, now time.Time) error {
+		if _, err := r.actBy(signer.Person{UIN: phone.UIN}, ActReject); err != nil {
+			return err
+		}
+		if !equal(r.Session.ID, sessionID) {
+			return api.ErrNoActiveSession.Because("the session was replaced by a newer one")
+		}
+		r.endSession(ActReject, OutcomeRejected, now)
+		return nil
+	})
+}
+
+// equal compares secrets in constant time.
+func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+func locations(from []api.Location) []pades.Location {
+	to := make([]pades.Location, len(from))
+	for i, l := range from {
+		to[i] = pades.Location(l)
+	}
+	return to
+}

@@ -1,0 +1,53 @@
+package sign
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// Proceed starts a sign session: the signer pressed Proceed to Sign, and a QR code with the session's id may be shown. From
+// here until the session ends the relying party cannot cancel. Proceeding again starts over; the old QR code is dead.
+func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Request, error) {
+	secret, err := s.secret()
+	if err != nil {
+		return nil, err
+	}
+	code, err := rand.Int(s.Rand, big.NewInt(10_000))
+	if err != nil {
+		return nil, err
+	}
+	var session *Request
+	err = s.update(ctx, id, func(r *Request, now time.Time) error {
+		c, err := r.actBy(p, ActProceed)
+		if err != nil {
+			return err
+		}
+		r.State, r.Outcome = c.to, ""
+		r.Session = &SignSession{
+			ID:        secret,
+			StartedAt: now,
+			EndsAt:    now.Add(s.SessionLifetime),
+			MatchCode: fmt.Sprintf("%04d", code),
+		}
+		r.record(now, EventProceeded, Detail{"ends_at": r.Session.EndsAt.Format(time.RFC3339)})
+		session = r.Clone()
+		return nil
+	})
+	return session, err
+}
+
+// Leave ends the session because the signer leaves the QR page.
+func (s *Service) Leave(ctx context.Context, id string, p signer.Person) error {
+	return s.update(ctx, id, func(r *Request, now time.Time) error {
+		if _, err := r.actBy(p, ActLeave); err != nil {
+			return err
+		}
+		r.endSession(ActLeave, OutcomeLeft, now)
+		return nil
+	})
+}

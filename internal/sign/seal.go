@@ -1,0 +1,226 @@
+package sign
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/pades"
+)
+
+// sealBackoff is how long a seal waits after each failed attempt, above all for a timestamp authority that is away. After the
+// last the signer is asked anew.
+var sealBackoff = []time.Duration{1 * seconds, 2 * seconds, 5 * seconds, 10 * seconds, 20 * seconds, 30 * seconds, 60 * seconds}
+
+// errGate marks a finished document that is not what the signer approved. Trying again would not help.
+var errGate = errors.New("release gate")
+
+// Seal finishes a document that a phone has approved: the job that Approve leaves behind. Every step can be done again after
+// a crash, by any process: bytes first, under a name of this attempt's own, then the record that makes them visible.
+func (s *Service) Seal(ctx context.Context, job *Job) []Event {
+	err := s.seal(ctx, job.RequestID)
+	switch {
+	case err == nil:
+		job.Finish()
+		return nil
+	case ctx.Err() != nil: // we are stopping; that is nobody's failure
+		job.Retry(s.now(), err)
+		return nil
+	case job.Attempts <= len(sealBackoff) && !errors.Is(err, errGate):
+		s.Log.Warn("sealing failed, will be tried again", "request_id", job.RequestID, "attempt", job.Attempts, "err", err)
+		job.Retry(s.now().Add(sealBackoff[job.Attempts-1]), err)
+		return []Event{{At: s.now(), Kind: EventSealRetried, Detail: Detail{"attempt": fmt.Sprint(job.Attempts), "error": err.Error()}}}
+	}
+	s.Log.Error("ALARM: a document that was approved cannot be sealed", "request_id", job.RequestID, "attempt", job.Attempts, "err", err)
+	failed := s.update(ctx, job.RequestID, func(r *Request, now time.Time) error {
+		r.endSession(ActSealFailed, OutcomeFailed, now)
+		return nil
+	})
+	if failed != nil {
+		job.Retry(s.now().Add(5*seconds), errors.Join(err, failed))
+		return nil
+	}
+	job.Fail(err)
+	return nil
+}
+
+func (s *Service) seal(ctx context.Context, id string) error {
+	r, err := s.Store.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if table[ActSeal][r.State].to == "" {
+		return nil // done before a crash, or by another process
+	}
+	doc, err := s.finish(ctx, r)
+	if err != nil {
+		return err
+	}
+	won := false
+	err = s.update(ctx, id, func(r *Request, now time.Time) error {
+		won = false
+		c := table[ActSeal][r.State]
+		if c.to == "" {
+			return nil
+		}
+		won = true
+		doc.At = now
+		r.State, r.Signed = c.to, doc
+		r.record(now, EventSigned, Detail{"sha256": fmt.Sprintf("%x", doc.SHA256)})
+		r.enqueue(JobWebhook, now)
+		r.enqueue(JobPurge, now)
+		return nil
+	})
+	if err == nil && !won {
+		s.discard(doc.Key)
+	}
+	return err
+}
+
+// finish writes the signed document and verifies what it has written, as a stranger would.
+func (s *Service) finish(ctx context.Context, r *Request) (*SignedDoc, error) {
+	original, err := s.Documents.Open(ctx, r.Document.Key)
+	if err != nil {
+		return nil, err
+	}
+	defer original.Close()
+	p, err := s.prepared(ctx, r.Session.Prepared)
+	if err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(r.Approval.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	name, err := s.secret()
+	if err != nil {
+		return nil, err
+	}
+	key := r.ID + "/signed-" + name
+
+	pr, pw := io.Pipe()
+	go func() {
+		chain := append([]*x509.Certificate{cert}, s.Chain...)
+		pw.CloseWithError(pades.Embed(ctx, original, p, chain, r.Approval.Signature, s.Timestamper, pw))
+	}()
+	sum := hashing{r: pr, h: sha256.New()}
+	size, err := s.Documents.Put(ctx, key, &sum)
+	pr.CloseWithError(err)
+	if err != nil {
+		return nil, err
+	}
+	doc := &SignedDoc{
+		Document: Document{Key: key, Size: size, SHA256: sum.h.Sum(nil), Pages: r.Document.Pages},
+		Name:     cert.Subject.CommonName,
+	}
+	if err := s.gate(ctx, r, doc, cert); err != nil {
+		s.discard(key)
+		return nil, err
+	}
+	return doc, nil
+}
+
+// gate reads the stored document back and insists on exactly one new signature, by the phone's certificate, over the digest
+// that the signer approved, with the uploaded bytes untouched in front.
+func (s *Service) gate(ctx context.Context, r *Request, doc *SignedDoc, cert *x509.Certificate) error {
+	b, err := s.Documents.Open(ctx, doc.Key)
+	if err != nil {
+		return err
+	}
+	defer b.Close()
+
+	prefix := sha256.New()
+	if _, err := io.Copy(prefix, io.NewSectionReader(b, 0, r.Document.Size)); err != nil {
+		return err
+	}
+	if !bytes.Equal(prefix.Sum(nil), r.Document.SHA256) {
+		return fmt.Errorf("%w: the uploaded bytes changed", errGate)
+	}
+	report, err := pades.Verify(b, b.Size(), pades.VerifyOptions{
+		Roots: s.Chain[len(s.Chain)-1:], TSARoots: s.TSARoots, Now: s.now(),
+	})
+	if err != nil {
+		return fmt.Errorf("%w: %w", errGate, err)
+	}
+	i := slices.IndexFunc(report.Signatures, func(sig pades.SignatureReport) bool {
+		return sig.Certificate != nil && sig.Certificate.Equal(cert) && bytes.Equal(sig.Digest, r.Session.Prepared.Digest)
+	})
+	if i < 0 {
+		return fmt.Errorf("%w: the approved signature is not in the document", errGate)
+	}
+	if err := report.Signatures[i].Err(); err != nil {
+		return fmt.Errorf("%w: %w", errGate, err)
+	}
+	if got := len(report.Signatures[i].Fields); got != max(1, len(r.Locations)) {
+		return fmt.Errorf("%w: the signature has %d appearances and not %d", errGate, got, len(r.Locations))
+	}
+	return nil
+}
+
+// Purge deletes the stored documents that a request does not need any more: the job that every final state leaves behind.
+func (s *Service) Purge(ctx context.Context, job *Job) []Event {
+	n, err := s.purge(ctx, job.RequestID)
+	if err != nil {
+		s.Log.Warn("deleting documents failed, will be tried again", "request_id", job.RequestID, "err", err)
+		job.Retry(s.now().Add(10*seconds), err)
+		return nil
+	}
+	job.Finish()
+	if n == 0 {
+		return nil
+	}
+	return []Event{{At: s.now(), Kind: EventPurged, Detail: Detail{"documents": fmt.Sprint(n)}}}
+}
+
+func (s *Service) purge(ctx context.Context, id string) (int, error) {
+	stored, err := s.Documents.Keys(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	var needed []string
+	switch r, err := s.Store.Get(ctx, id); {
+	case err == nil:
+		needed = r.Keys()
+	case !errors.Is(err, api.ErrNoRecord):
+		return 0, err
+	}
+	spare := slices.DeleteFunc(stored, func(key string) bool { return slices.Contains(needed, key) })
+	return len(spare), s.Documents.Delete(ctx, spare...)
+}
+
+// PurgeStrays deletes documents of requests that do not exist: uploads whose process died before the record was written.
+func (s *Service) PurgeStrays(ctx context.Context) error {
+	ids, err := s.Documents.Requests(ctx, s.now().Add(-time.Hour))
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if _, err := s.Store.Get(ctx, id); !errors.Is(err, api.ErrNoRecord) {
+			continue
+		}
+		if _, err := s.purge(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hashing is a reader that remembers the hash of what went through.
+type hashing struct {
+	r io.Reader
+	h hash.Hash
+}
+
+func (t *hashing) Read(p []byte) (int, error) {
+	n, err := t.r.Read(p)
+	t.h.Write(p[:n])
+	return n, err
+}

@@ -1,0 +1,166 @@
+package sign
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Handler does one job and writes into it what became of it (Finish, Retry or Fail). The events it returns join the trail in
+// the same transaction. It must be safe to run again: a process may die between the work and the record.
+type Handler func(ctx context.Context, job *Job) []Event
+
+// Worker lets time act on requests and does the jobs of the outbox. Any number of workers share a store.
+type Worker struct {
+	service  *Service
+	handlers map[JobKind]lane
+	log      *slog.Logger
+
+	mu      sync.Mutex          // one pass at a time
+	running map[int64]time.Time // jobs under way in this process, with their latest lease
+	lanes   map[JobKind]int
+	done    chan struct{} // a job has ended
+}
+
+// lane is a handler and how many of its jobs may run at once, so that slow webhooks never hold up a signature.
+type lane struct {
+	handle Handler
+	width  int
+}
+
+// lease is how long a job is ours. It is far longer than any handler may take; a process that died loses it then, or at once
+// when the store knows that it died.
+const lease = 60 * time.Second
+
+// poll is how often a worker looks for what time has brought; what changes bring is signalled.
+const poll = 200 * time.Millisecond
+
+// NewWorker returns a worker for s that hands webhooks to deliver.
+func NewWorker(s *Service, deliver Handler) *Worker {
+	return &Worker{
+		service: s,
+		log:     s.Log,
+		handlers: map[JobKind]lane{
+			JobSeal:    {s.Seal, 4},
+			JobPurge:   {s.Purge, 4},
+			JobWebhook: {deliver, 64},
+		},
+		running: map[int64]time.Time{},
+		lanes:   map[JobKind]int{},
+		done:    make(chan struct{}, 1),
+	}
+}
+
+// Run works until ctx ends, then waits for the jobs under way.
+func (w *Worker) Run(ctx context.Context) error {
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	strays := time.NewTicker(time.Hour)
+	defer strays.Stop()
+	if err := w.service.PurgeStrays(ctx); err != nil {
+		w.log.Warn("looking for stray documents", "err", err)
+	}
+	for ctx.Err() == nil {
+		if _, err := w.pass(ctx); err != nil && ctx.Err() == nil {
+			w.log.Error("worker pass", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		case <-w.service.Outbox.Ready():
+		case <-w.done:
+		case <-strays.C:
+			if err := w.service.PurgeStrays(ctx); err != nil {
+				w.log.Warn("looking for stray documents", "err", err)
+			}
+		}
+	}
+	for w.busy() {
+		<-w.done
+	}
+	return nil
+}
+
+// Drain does everything that is due now, and returns when nothing is and nothing is under way.
+func (w *Worker) Drain(ctx context.Context) error {
+	for {
+		n, err := w.pass(ctx)
+		if err != nil {
+			return err
+		}
+		if n == 0 && !w.busy() {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond): // another goroutine may have taken the signal
+		}
+	}
+}
+
+// pass lets time act and starts the jobs that are due. It returns how many things it found to do.
+func (w *Worker) pass(ctx context.Context) (found int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.service.now()
+	ids, err := w.service.Store.Due(ctx, now, 256)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
+		if settleErr := w.service.update(ctx, id, func(*Request, time.Time) error { return nil }); settleErr != nil {
+			err = errors.Join(err, settleErr) // one bad row must not stop the clock for the others
+			continue
+		}
+		found++
+	}
+	for kind, lane := range w.handlers {
+		free := lane.width - w.lanes[kind]
+		if free <= 0 {
+			continue
+		}
+		jobs, claimErr := w.service.Outbox.Claim(ctx, kind, now, lease, free)
+		err = errors.Join(err, claimErr)
+		for _, job := range jobs {
+			_, again := w.running[job.ID]
+			w.running[job.ID] = job.Lease
+			if again {
+				continue // the old lease ran out under our hands, by a clock that was moved; the work goes on
+			}
+			w.lanes[kind]++
+			found++
+			go w.do(ctx, lane.handle, job)
+		}
+	}
+	return found, err
+}
+
+func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
+	events := handle(ctx, &job)
+	// The work is done; its record must not be lost to a shutdown.
+	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	w.mu.Lock()
+	job.Lease = w.running[job.ID]
+	w.mu.Unlock()
+	if err := w.service.Outbox.Settle(settle, job, events); err != nil {
+		w.log.Error("recording a job", "job", job.ID, "kind", job.Kind, "request_id", job.RequestID, "err", err)
+	}
+	w.mu.Lock()
+	delete(w.running, job.ID)
+	w.lanes[job.Kind]--
+	w.mu.Unlock()
+	select {
+	case w.done <- struct{}{}:
+	default:
+	}
+}
+
+func (w *Worker) busy() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.running) > 0
+}

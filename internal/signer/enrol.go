@@ -1,0 +1,170 @@
+package signer
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/cms"
+)
+
+// Service enrols phones and finds them again.
+type Service struct {
+	Store           Store
+	Authority       *ca.Authority
+	ChallengeSecret []byte // 32 bytes; authenticates enrolment challenges, which are kept nowhere
+	Now             func() time.Time
+	Rand            io.Reader
+}
+
+// challengeLifetime is how long a person may take between asking for a challenge and answering it with a new key.
+const challengeLifetime = 5 * time.Minute
+
+// challengePrefix begins every challenge, so that what a phone signs to enrol can never be taken for the DER that it signs to
+// approve, nor the other way round.
+const challengePrefix = "signet enrolment v1\n"
+
+const challengeLen = len(challengePrefix) + 8 + 16 + sha256.Size
+
+// Challenge returns bytes that p's new key has to sign: prefix, end (Unix seconds, 8 bytes), 16 random bytes, and a MAC that
+// binds them to p.
+func (s *Service) Challenge(p Person) ([]byte, error) {
+	b := make([]byte, 0, challengeLen)
+	b = append(b, challengePrefix...)
+	b = binary.BigEndian.AppendUint64(b, uint64(s.Now().Add(challengeLifetime).Unix()))
+	b = b[:len(b)+16]
+	if _, err := io.ReadFull(s.Rand, b[len(b)-16:]); err != nil {
+		return nil, err
+	}
+	return append(b, s.mac(p, b)...), nil
+}
+
+func (s *Service) mac(p Person, body []byte) []byte {
+	m := hmac.New(sha256.New, s.ChallengeSecret)
+	fmt.Fprintf(m, "%s\n", p.UIN)
+	m.Write(body)
+	return m.Sum(nil)
+}
+
+// Enrol certifies a phone's new key for p, who has logged in. proof is the key's ECDSA/SHA-256 signature over the challenge,
+// raw r||s or DER: the proof of possession (RFC 4211, section 4.1). A wrong proof or challenge is [api.ErrSignatureInvalid].
+func (s *Service) Enrol(ctx context.Context, p Person, name string, pub *ecdsa.PublicKey, challenge, proof []byte) (Phone, error) {
+	name, err := checkName(name)
+	if err != nil {
+		return Phone{}, err
+	}
+	if err := s.checkProof(p, pub, challenge, proof); err != nil {
+		return Phone{}, api.ErrSignatureInvalid.Because("%w", err)
+	}
+	cert, err := s.Authority.IssueSigner(ca.Subject{UIN: p.UIN, Name: p.Name}, pub)
+	if err != nil {
+		return Phone{}, fmt.Errorf("certifying the phone's key: %w", err)
+	}
+	id, err := uuid.NewRandomFromReader(s.Rand)
+	if err != nil {
+		return Phone{}, err
+	}
+	phone := Phone{
+		ID: id.String(), UIN: p.UIN, Name: name,
+		Certificate: cert.Raw, Serial: Serial(cert),
+		EnrolledAt: s.Now().UTC().Truncate(time.Microsecond),
+	}
+	return phone, s.Store.AddPhone(ctx, phone)
+}
+
+func (s *Service) checkProof(p Person, pub *ecdsa.PublicKey, challenge, proof []byte) error {
+	if len(challenge) != challengeLen || !strings.HasPrefix(string(challenge), challengePrefix) {
+		return fmt.Errorf("the challenge has not the form of one")
+	}
+	body, mac := challenge[:challengeLen-sha256.Size], challenge[challengeLen-sha256.Size:]
+	if !hmac.Equal(mac, s.mac(p, body)) {
+		return fmt.Errorf("the challenge was not made for this person")
+	}
+	if end := binary.BigEndian.Uint64(body[len(challengePrefix):]); s.Now().Unix() > int64(end) {
+		return fmt.Errorf("the challenge is too old")
+	}
+	der, err := cms.ECDSAToDER(pub, proof)
+	if err != nil {
+		return err
+	}
+	digest := sha256.Sum256(challenge)
+	if !ecdsa.VerifyASN1(pub, digest[:], der) {
+		return fmt.Errorf("the proof of possession does not verify")
+	}
+	return nil
+}
+
+// Serial is the form in which a certificate's serial number is kept.
+func Serial(c *x509.Certificate) string { return c.SerialNumber.Text(16) }
+
+// checkName makes a phone's name fit to show.
+func checkName(name string) (string, error) {
+	name = strings.TrimSpace(name)
+	switch {
+	case name == "":
+		return "Phone", nil
+	case !utf8.ValidString(name) || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return "", api.ErrClientSide("The phone's name must be at most 100 bytes of plain text")
+	}
+	return name, nil
+}
+
+// Revoke withdraws a phone of p: its certificate from the CRL's point of view, its key from ours.
+func (s *Service) Revoke(ctx context.Context, p Person, phoneID string) error {
+	phone, err := s.Store.Phone(ctx, phoneID)
+	if err != nil {
+		return err
+	}
+	if phone.UIN != p.UIN {
+		return ErrNoPhone
+	}
+	return s.Store.RevokePhone(ctx, phoneID, s.Now().UTC().Truncate(time.Microsecond))
+}
+
+// Status tells the authority about a signer's certificate: it makes Service a [ca.Revocations].
+func (s *Service) Status(ctx context.Context, serial *big.Int) (ca.Status, error) {
+	phone, err := s.Store.PhoneBySerial(ctx, serial.Text(16))
+	if errors.Is(err, ErrNoPhone) {
+		return ca.Status{}, nil
+	}
+	if err != nil {
+		return ca.Status{}, err
+	}
+	return ca.Status{Known: true, RevokedAt: phone.RevokedAt, Reason: reasonKeyCompromise}, nil
+}
+
+// Revoked lists the certificates of all revoked phones.
+func (s *Service) Revoked(ctx context.Context) ([]ca.Revoked, error) {
+	phones, err := s.Store.RevokedPhones(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]ca.Revoked, len(phones))
+	for i, p := range phones {
+		cert, err := x509.ParseCertificate(p.Certificate)
+		if err != nil {
+			return nil, err
+		}
+		list[i] = ca.Revoked{Serial: cert.SerialNumber, At: p.RevokedAt, Reason: reasonKeyCompromise}
+	}
+	return list, nil
+}
+
+// reasonKeyCompromise is the CRLReason of a phone that its owner gave up (RFC 5280, section 5.3.1): lost counts as known to
+// others.
+const reasonKeyCompromise = 1

@@ -1,0 +1,188 @@
+// Package webhook tells relying parties that a document is signed (contract, section 7): it is the handler of the outbox's
+// webhook jobs. Start at [Sender.Deliver].
+//
+// When a job is due and who does it is not decided here but by sign.Worker.
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"crypto"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+// The contract's numbers. A client for Sender must time out after Timeout.
+const (
+	Timeout  = 2 * time.Second // of one try
+	pause    = 2 * time.Second // between the end of a try and the next
+	attempts = 3
+)
+
+// tokenLifetime is the life of the token and of the URL in it.
+const tokenLifetime = api.URLLifetime * time.Second
+
+// ladder is when further tries follow, each with a fresh token, if Sender.Ladder is set: an extension for receivers that are
+// down for longer than the contract waits.
+var ladder = []time.Duration{
+	time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+	time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
+}
+
+// Sender delivers webhooks.
+type Sender struct {
+	Sign    *sign.Service
+	Parties rp.Parties
+	Client  *http.Client // SSRF-safe, follows no redirects, times out after Timeout
+	Key     crypto.Signer
+	KeyID   string
+	Now     func() time.Time
+	Log     *slog.Logger
+	Ladder  bool // go on after the contract's three tries
+}
+
+// Deliver makes one attempt and says when the next is due. Any answer but 2xx counts as a failure (contract, 14.15). The
+// attempts that belong together send the same token, so that a relying party can tell a repetition.
+func (s *Sender) Deliver(ctx context.Context, job *sign.Job) []sign.Event {
+	detail := sign.Detail{"attempt": fmt.Sprint(job.Attempts)}
+	status, err := s.attempt(ctx, job)
+	switch {
+	case err == nil:
+		job.Finish()
+		detail["status"] = fmt.Sprint(status)
+	case errors.Is(err, errNoWebhook):
+		job.Finish()
+		return nil
+	case ctx.Err() != nil: // we are stopping: the next process goes on
+		job.Retry(s.Now(), err)
+		return nil
+	default:
+		detail["error"] = err.Error()
+		if status != 0 {
+			detail["status"] = fmt.Sprint(status)
+		}
+		if wait, ok := s.next(job.Attempts); ok {
+			job.Retry(s.Now().Add(wait), err)
+		} else {
+			job.Fail(err)
+			s.Log.Warn("a webhook was not delivered", "request_id", job.RequestID, "attempts", job.Attempts, "err", err)
+		}
+	}
+	return []sign.Event{{At: s.Now().UTC().Truncate(time.Microsecond), Kind: sign.EventWebhook, Detail: detail}}
+}
+
+// next is how long to wait after so many attempts; ok is false when they are over.
+func (s *Sender) next(made int) (wait time.Duration, ok bool) {
+	switch i := made - attempts; {
+	case i < 0:
+		return pause, true
+	case s.Ladder && i < len(ladder):
+		return ladder[i], true
+	}
+	return 0, false
+}
+
+var errNoWebhook = errors.New("the relying party has no webhook")
+
+// attempt posts the token. A status of 0 means that there was no answer.
+func (s *Sender) attempt(ctx context.Context, job *sign.Job) (status int, err error) {
+	r, err := s.Sign.Get(ctx, job.RequestID)
+	if err != nil {
+		return 0, err
+	}
+	if r.State != sign.Signed {
+		return 0, fmt.Errorf("the request is %s", r.State)
+	}
+	party, err := s.Parties.Party(ctx, r.ClientID)
+	if err != nil {
+		return 0, err
+	}
+	if party.WebhookURL == "" {
+		return 0, errNoWebhook
+	}
+	token, err := s.token(job, r)
+	if err != nil {
+		return 0, err
+	}
+	body, err := json.Marshal(api.Webhook{Token: token})
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, party.WebhookURL, bytes.NewReader(body))
+	if err != nil {
+		return 0, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "Signet")
+	resp, err := s.Client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	defer resp.Body.Close()
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // lets the connection be used again
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return resp.StatusCode, fmt.Errorf("the receiver answered %d", resp.StatusCode)
+	}
+	return resp.StatusCode, nil
+}
+
+// envelope is what a job remembers between attempts.
+type envelope struct {
+	Token string    `json:"token"`
+	Ends  time.Time `json:"ends"`
+}
+
+// token returns the job's token, or a fresh one when that has not long to live: after the ladder's pauses, or a crash.
+func (s *Sender) token(job *sign.Job, r *sign.Request) (string, error) {
+	var e envelope
+	now := s.Now()
+	if json.Unmarshal([]byte(job.Payload), &e) == nil && now.Add(tokenLifetime/2).Before(e.Ends) {
+		return e.Token, nil
+	}
+	url, exp := s.Sign.Link(r.ID)
+	token, err := s.sign(api.WebhookClaims{
+		RequestType:  api.RequestTypeSignedDocURL,
+		SignedDocURL: url,
+		RequestID:    r.ID,
+		SignerInfo:   r.SignerInfo(),
+		Iat:          exp.Add(-tokenLifetime).Unix(),
+		Exp:          exp.Unix(),
+	})
+	if err != nil {
+		return "", err
+	}
+	payload, err := json.Marshal(envelope{token, exp})
+	job.Payload = string(payload)
+	return token, err
+}
+
+func (s *Sender) sign(claims any) (string, error) {
+	signer, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: s.Key, KeyID: s.KeyID}},
+		(&jose.SignerOptions{}).WithType("JWT"))
+	if err != nil {
+		return "", err
+	}
+	body, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	jws, err := signer.Sign(body)
+	if err != nil {
+		return "", err
+	}
+	return jws.CompactSerialize()
+}
