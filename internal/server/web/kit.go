@@ -64,21 +64,22 @@ func New(o Options) (*Kit, error) {
 
 // view is what a template sees: {{.Page}} is the view model.
 type view struct {
-	Page     Page
-	Title    string
-	Shell    shell
-	Name     string // of the template, for styles
-	Style    string
-	Script   string
-	Icon     string
-	Manifest string
-	Live     *liveRef
-	Viewer   *viewerRef
-	Strings  string // JSON of the messages that the page's script needs
-	Language *language
-	Switch   []languageLink
-	Sandbox  bool
-	Now      time.Time
+	Page      Page
+	Title     string
+	Shell     shell
+	Name      string // of the template, for styles
+	Style     string
+	Script    string
+	Icon      string
+	TouchIcon string
+	Manifest  string
+	Live      *liveRef
+	Viewer    *viewerRef
+	Strings   string // JSON of the messages that the page's script needs
+	Language  *language
+	Switch    []languageLink
+	Sandbox   bool
+	Now       time.Time
 }
 
 // viewerRef is where the viewer finds its parts.
@@ -95,17 +96,18 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 		return fmt.Errorf("web: no template %q", m.template)
 	}
 	v := view{
-		Page:     page,
-		Title:    lang.text(m.title, m.args...),
-		Shell:    m.shell,
-		Name:     m.template,
-		Style:    k.assets.url("app.css"),
-		Icon:     k.assets.url("icon.svg"),
-		Live:     m.live,
-		Language: lang,
-		Switch:   k.switchLinks(r, lang),
-		Sandbox:  k.options.Sandbox,
-		Now:      k.options.Now(),
+		Page:      page,
+		Title:     lang.text(m.title, m.args...),
+		Shell:     m.shell,
+		Name:      m.template,
+		Style:     k.assets.url("app.css"),
+		Icon:      k.assets.url("icon.svg"),
+		TouchIcon: k.assets.url("icon-180.png"),
+		Live:      m.live,
+		Language:  lang,
+		Switch:    k.switchLinks(r, lang),
+		Sandbox:   k.options.Sandbox,
+		Now:       k.options.Now(),
 	}
 	if m.script != "" {
 		v.Script = k.assets.url(m.script + ".js")

@@ -1,0 +1,225 @@
+// Command bundle builds the browser code: it reads web/src and the packages that
+// npm fetched into web/node_modules, and writes internal/server/web/dist with a
+// manifest from logical names to file names. Run it as web/build.
+//
+// The output depends on nothing but the sources and the versions that
+// web/package-lock.json and tools/go.sum pin, so that web/check can compare.
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+func main() {
+	if len(os.Args) != 3 {
+		fmt.Fprintln(os.Stderr, "usage: bundle WEB-FOLDER DIST-FOLDER")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1], os.Args[2]); err != nil {
+		fmt.Fprintln(os.Stderr, "bundle:", err)
+		os.Exit(1)
+	}
+}
+
+// build is one run: where things are, and the manifest so far.
+type build struct {
+	src, modules, dist string
+	names              map[string]string
+}
+
+func run(web, dist string) error {
+	web, err := filepath.Abs(web)
+	if err != nil {
+		return err
+	}
+	if dist, err = filepath.Abs(dist); err != nil {
+		return err
+	}
+	b := &build{
+		src: filepath.Join(web, "src"), modules: filepath.Join(web, "node_modules"),
+		dist: dist, names: map[string]string{},
+	}
+	if err := os.RemoveAll(dist); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dist, 0o755); err != nil {
+		return err
+	}
+	for _, step := range []func() error{b.scripts, b.icons, b.viewer} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	manifest, err := json.MarshalIndent(b.names, "", "  ") // keys come out sorted
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dist, "manifest.json"), append(manifest, '\n'), 0o644)
+}
+
+// scripts bundles the entry points and the style sheet. The viewer is a chunk of
+// its own that pages without a document never load.
+func (b *build) scripts() error {
+	entries := []string{"portal.ts", "phone.ts", "demo.ts", "styles/app.css"}
+	options := api.BuildOptions{
+		AbsWorkingDir:     b.src,
+		EntryPoints:       entries,
+		Outdir:            b.dist,
+		EntryNames:        "[name]-[hash]",
+		ChunkNames:        "[name]-[hash]",
+		Bundle:            true,
+		Splitting:         true,
+		Format:            api.FormatESModule,
+		Target:            api.ES2021,
+		Engines:           []api.Engine{{Name: api.EngineSafari, Version: "15.4"}, {Name: api.EngineChrome, Version: "98"}},
+		MinifyWhitespace:  true,
+		MinifyIdentifiers: true,
+		MinifySyntax:      true,
+		LegalComments:     api.LegalCommentsInline,
+		Charset:           api.CharsetUTF8,
+		Metafile:          true,
+		Write:             true,
+		LogLevel:          api.LogLevelWarning,
+	}
+	result := api.Build(options)
+	if len(result.Errors) > 0 {
+		return errors.New("esbuild failed")
+	}
+	var meta struct {
+		Outputs map[string]struct {
+			EntryPoint string `json:"entryPoint"`
+		} `json:"outputs"`
+	}
+	if err := json.Unmarshal([]byte(result.Metafile), &meta); err != nil {
+		return err
+	}
+	for output, o := range meta.Outputs {
+		for _, entry := range entries {
+			if o.EntryPoint == entry {
+				logical := strings.TrimSuffix(filepath.Base(entry), ".ts")
+				if logical != filepath.Base(entry) {
+					logical += ".js"
+				}
+				b.names[logical] = filepath.Base(output)
+			}
+		}
+	}
+	for _, want := range []string{"portal.js", "phone.js", "demo.js", "app.css"} {
+		if b.names[want] == "" {
+			return fmt.Errorf("no output for %s", want)
+		}
+	}
+	return nil
+}
+
+// icons copies the icons and writes the phone's web app manifest, which names
+// them.
+func (b *build) icons() error {
+	for _, name := range []string{"icon.svg", "icon-180.png", "icon-192.png", "icon-512.png"} {
+		data, err := os.ReadFile(filepath.Join(b.src, name))
+		if err != nil {
+			return err
+		}
+		if err := b.hashed(name, data); err != nil {
+			return err
+		}
+	}
+	manifest, err := os.ReadFile(filepath.Join(b.src, "phone.webmanifest"))
+	if err != nil {
+		return err
+	}
+	text := string(manifest)
+	for logical, file := range b.names {
+		text = strings.ReplaceAll(text, `"`+logical+`"`, `"/static/`+file+`"`)
+	}
+	return b.hashed("phone.webmanifest", []byte(text))
+}
+
+// viewer copies what pdf.js loads at run time. The worker is copied as published;
+// fonts, character maps and decoders sit in a folder named after the version,
+// because pdf.js puts their names together itself. The WebAssembly decoders stay
+// out: the pages' policy does not allow them, and the script forms do the same.
+func (b *build) viewer() error {
+	pdfjs := filepath.Join(b.modules, "pdfjs-dist")
+	raw, err := os.ReadFile(filepath.Join(pdfjs, "package.json"))
+	if err != nil {
+		return fmt.Errorf("%w (run npm ci in web)", err)
+	}
+	var pkg struct {
+		Version string `json:"version"`
+	}
+	if err := json.Unmarshal(raw, &pkg); err != nil {
+		return err
+	}
+	worker, err := os.ReadFile(filepath.Join(pdfjs, "legacy", "build", "pdf.worker.min.mjs"))
+	if err != nil {
+		return err
+	}
+	if err := b.hashed("pdf.worker.js", worker); err != nil {
+		return err
+	}
+	base := "pdfjs-" + pkg.Version
+	for folder, keep := range map[string]func(string) bool{
+		"cmaps":          func(n string) bool { return strings.HasSuffix(n, ".bcmap") },
+		"standard_fonts": func(n string) bool { return strings.HasSuffix(n, ".pfb") || strings.HasSuffix(n, ".ttf") },
+		"wasm":           func(n string) bool { return strings.HasSuffix(n, "_nowasm_fallback.js") },
+	} {
+		if err := b.copyFolder(filepath.Join(pdfjs, folder), base+"/"+folder, keep); err != nil {
+			return err
+		}
+		b.names[folder] = base + "/" + folder + "/"
+	}
+	data, err := os.ReadFile(filepath.Join(pdfjs, "LICENSE"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(b.dist, base, "LICENSE.txt"), data, 0o644)
+}
+
+// copyFolder copies the files that keep chooses, and every licence as .txt.
+func (b *build) copyFolder(from, to string, keep func(string) bool) error {
+	entries, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(b.dist, to), 0o755); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := e.Name()
+		target := name
+		switch {
+		case strings.HasPrefix(name, "LICENSE"):
+			target += ".txt"
+		case !keep(name):
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(from, name))
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(b.dist, to, target), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hashed writes a file under a name that carries a hash of its content.
+func (b *build) hashed(logical string, data []byte) error {
+	sum := sha256.Sum256(data)
+	hash := base32.StdEncoding.EncodeToString(sum[:])[:8]
+	ext := filepath.Ext(logical)
+	name := strings.TrimSuffix(logical, ext) + "-" + hash + ext
+	b.names[logical] = name
+	return os.WriteFile(filepath.Join(b.dist, name), data, 0o644)
+}

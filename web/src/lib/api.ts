@@ -1,0 +1,51 @@
+// Calls of the phone's own API.
+
+/** A refusal of the server, by its code. */
+export class Refusal extends Error {
+  constructor(
+    readonly code: string,
+    readonly description: string,
+    readonly status: number,
+  ) {
+    super(description || code);
+  }
+}
+
+/** The server could not be reached, or did not answer in time. */
+export class Unreachable extends Error {}
+
+const patience = 20_000;
+
+/** Posts JSON; throws Refusal or Unreachable. */
+export async function post<T>(url: string, body: unknown): Promise<T> {
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), patience);
+  let answer: Response;
+  let raw: string;
+  try {
+    answer = await fetch(url, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Accept: "application/json" },
+      body: JSON.stringify(body),
+      signal: stop.signal,
+      redirect: "error",
+    });
+    raw = await answer.text();
+  } catch {
+    throw new Unreachable();
+  } finally {
+    clearTimeout(timer);
+  }
+  let value: unknown = {};
+  try {
+    value = raw ? JSON.parse(raw) : {};
+  } catch {
+    if (answer.ok) throw new Refusal("GENERAL", "", answer.status);
+  }
+  if (!answer.ok) {
+    const e = value as { error?: string; error_description?: string };
+    if (answer.status >= 502 && !e.error) throw new Unreachable();
+    throw new Refusal(e.error ?? "GENERAL", e.error_description ?? "", answer.status);
+  }
+  return value as T;
+}

@@ -1,0 +1,31 @@
+import { announce, findAll, text } from "./page";
+
+let leaving = 0;
+
+/** True while a form's answer is on its way: a reload now would cut it off. */
+export function formUnderway(): boolean {
+  return Date.now() - leaving < 8000;
+}
+
+/** Lets a form be sent once, and says that something is going on. */
+export function guardForms(): void {
+  for (const form of findAll<HTMLFormElement>("form[method=post]")) {
+    form.addEventListener("submit", (e) => {
+      if (form.dataset["sent"]) {
+        e.preventDefault();
+        return;
+      }
+      form.dataset["sent"] = "1";
+      leaving = Date.now();
+      e.submitter?.classList.add("busy");
+      announce(text("working"));
+    });
+  }
+  addEventListener("pageshow", () => {
+    leaving = 0;
+    for (const form of findAll<HTMLFormElement>("form[data-sent]")) {
+      delete form.dataset["sent"];
+      for (const b of findAll(".busy", form)) b.classList.remove("busy");
+    }
+  });
+}

@@ -1,0 +1,100 @@
+// The signer's pages. Each was rendered from the state of the request; this
+// script reloads the page when the state is another one.
+
+import { countDown } from "./lib/countdown";
+import { formUnderway, guardForms } from "./lib/forms";
+import { Live, type State } from "./lib/live";
+import { announce, find, findAll, memory, text } from "./lib/page";
+import { startReview } from "./review";
+import type { Viewer } from "./viewer";
+
+guardForms();
+follow();
+void showDocuments();
+
+function follow(): void {
+  const data = document.body.dataset;
+  const events = data["liveEvents"];
+  if (!events) {
+    countDown(() => undefined);
+    return;
+  }
+  const rendered = { state: data["liveState"] ?? "", ends: Number(data["liveEnds"] ?? 0) };
+  let pending = 0;
+  const live = new Live(events, data["livePoll"] ?? "", (s) => {
+    if (same(rendered, s)) {
+      memory.remove(reloadKey);
+      showScanned(s.scanned);
+      return;
+    }
+    if (pending) return;
+    const wait = formUnderway() ? 8000 : reloadDelay(s);
+    pending = window.setTimeout(() => location.reload(), wait);
+  });
+  countDown(() => {
+    // The server judges the time; ask until it has, then the state differs.
+    live.check();
+    setInterval(() => live.check(), 2000);
+  });
+}
+
+function same(rendered: { state: string; ends: number }, s: State): boolean {
+  if (s.state !== rendered.state) return false;
+  return s.state !== "session" || !rendered.ends || s.session_ends_at === rendered.ends;
+}
+
+const reloadKey = `signet.reload:${location.pathname}`;
+
+// A page that is rendered from a state which the stream contradicts would reload
+// for ever: each further reload towards the same state waits longer.
+function reloadDelay(s: State): number {
+  const target = `${s.state}/${s.session_ends_at}`;
+  const [seen, count] = (memory.get(reloadKey) ?? "").split(" ");
+  const tries = seen === target ? Number(count) + 1 : 0;
+  memory.set(reloadKey, `${target} ${tries}`);
+  return tries === 0 ? 0 : Math.min(30_000, 500 * 2 ** tries);
+}
+
+function showScanned(scanned: boolean): void {
+  const page = find("[data-code]");
+  if (!page) return;
+  for (const part of findAll("[data-when]", page)) {
+    const hide = (part.dataset["when"] === "scanned") !== scanned;
+    if (!hide && part.hidden && scanned) announce(text("code.scanned"));
+    part.hidden = hide;
+  }
+}
+
+async function showDocuments(): Promise<void> {
+  const review = find("[data-review]");
+  if (review) {
+    const root = find("[data-viewer]", review);
+    if (root) await startReview(review, () => load(root));
+    return;
+  }
+  const button = find("[data-show-document]");
+  const box = find("#signed-document");
+  const root = box && find("[data-viewer]", box);
+  if (!button || !box || !root) return;
+  const label = button.innerHTML;
+  let viewer: Promise<Viewer> | null = null;
+  button.setAttribute("aria-expanded", "false");
+  button.addEventListener("click", (e) => {
+    e.preventDefault();
+    box.hidden = !box.hidden;
+    button.setAttribute("aria-expanded", String(!box.hidden));
+    if (box.hidden) {
+      button.innerHTML = label;
+      return;
+    }
+    button.textContent = text("hide");
+    viewer ??= load(root);
+    viewer.catch(() => undefined);
+    box.scrollIntoView({ block: "start" });
+  });
+}
+
+async function load(root: HTMLElement): Promise<Viewer> {
+  const { openViewer } = await import("./viewer");
+  return openViewer(root);
+}

@@ -1,0 +1,396 @@
+// The PDF viewer: every page, drawn when it comes near, with selectable text and
+// the signature places on top. pdf.js does the reading and the drawing.
+
+import * as pdfjs from "pdfjs-dist/legacy/build/pdf.min.mjs";
+import type { PDFDocumentProxy, PDFPageProxy, RenderTask } from "pdfjs-dist";
+import { find, findAll, text } from "./lib/page";
+
+interface Place {
+  page: number;
+  x: number;
+  y: number;
+}
+
+const boxWidth = 220.5; // pt, the contract's signature box
+const boxHeight = 60;
+const maxPixels = 5_000_000; // per canvas; phones refuse large ones in silence
+const keepDrawn = 8; // canvases kept in memory
+const zooms = [0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4]; // times "fit to width"
+
+export async function openViewer(root: HTMLElement): Promise<Viewer> {
+  const viewer = new Viewer(root);
+  try {
+    await viewer.open();
+  } catch (e) {
+    viewer.fail();
+    throw e;
+  }
+  return viewer;
+}
+
+/** One page's place in the document. Sizes are in points of the displayed page. */
+class Sheet {
+  readonly element = document.createElement("div");
+  width: number;
+  height: number;
+  page: PDFPageProxy | null = null;
+  canvas: HTMLCanvasElement | null = null;
+  layer: HTMLElement | null = null;
+  task: RenderTask | null = null;
+  drawnAt = 0; // scale of the canvas, 0 if none
+  drawing: Promise<void> | null = null;
+  boxes = new Map<number, HTMLButtonElement>();
+
+  constructor(
+    readonly number: number,
+    width: number,
+    height: number,
+  ) {
+    this.width = width;
+    this.height = height;
+    this.element.className = "sheet";
+    this.element.dataset["sheet"] = String(number);
+    this.element.setAttribute("role", "group");
+    this.element.setAttribute("aria-label", text("page.name", number));
+  }
+}
+
+export class Viewer {
+  /** Called when a place on the page is clicked. */
+  onPlace: (index: number) => void = () => undefined;
+
+  private readonly pages: HTMLElement;
+  private readonly places: Place[];
+  private sheets: Sheet[] = [];
+  private pdf: PDFDocumentProxy | null = null;
+  private zoom = 1;
+  private current = 1;
+  private near = new Set<Sheet>();
+  private observer: IntersectionObserver | null = null;
+
+  constructor(private readonly root: HTMLElement) {
+    const pages = find("[data-viewer-pages]", root);
+    if (!pages) throw new Error("viewer: no pages element");
+    this.pages = pages;
+    const places = root.dataset["places"];
+    this.places = places ? (JSON.parse(places) as Place[]) : [];
+  }
+
+  async open(): Promise<void> {
+    const data = this.root.dataset;
+    const absolute = (path: string | undefined): string => new URL(path ?? "", location.href).href;
+    pdfjs.GlobalWorkerOptions.workerSrc = absolute(data["workerUrl"]);
+    this.pdf = await pdfjs.getDocument({
+      url: absolute(data["documentUrl"]),
+      cMapUrl: absolute(data["cmapsUrl"]),
+      cMapPacked: true,
+      standardFontDataUrl: absolute(data["fontsUrl"]),
+      wasmUrl: absolute(data["wasmUrl"]),
+      useWasm: false, // the page's policy allows no WebAssembly
+      enableXfa: false,
+      verbosity: 0,
+    }).promise;
+    const first = await this.pdf.getPage(1);
+    const size = displayed(first);
+    for (let n = 1; n <= this.pdf.numPages; n++) this.sheets.push(new Sheet(n, size.width, size.height));
+    find("[data-viewer-wait]", this.root)?.remove();
+    this.pages.append(...this.sheets.map((s) => s.element));
+    this.layout();
+    this.tools();
+    this.observe();
+    // Pages differ in size: learn the sizes of those with places, so that a jump
+    // lands where it should, and of all in a document of usual length.
+    const wanted = this.pdf.numPages <= 40 ? this.sheets.map((s) => s.number) : this.places.map((p) => p.page);
+    for (const n of new Set(wanted)) {
+      const sheet = this.sheets[n - 1];
+      if (sheet) await this.measure(sheet);
+    }
+    this.layout();
+  }
+
+  fail(): void {
+    find("[data-viewer-wait]", this.root)?.remove();
+    this.pages.hidden = true;
+    const box = find("[data-viewer-failed]", this.root);
+    if (box) box.hidden = false;
+  }
+
+  /** Scrolls to a place and resolves to true when its page has been drawn. */
+  async goTo(index: number): Promise<boolean> {
+    const place = this.places[index];
+    const sheet = place && this.sheets[place.page - 1];
+    if (!sheet) return false;
+    await this.measure(sheet);
+    this.layout();
+    const box = sheet.boxes.get(index);
+    const target = box ?? sheet.element;
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches || Math.abs(sheet.number - this.current) > 2;
+    const top = offsetTop(target, this.pages) - (this.pages.clientHeight - target.offsetHeight) / 2;
+    const leftEdge = offsetLeft(target, this.pages) - (this.pages.clientWidth - target.offsetWidth) / 2;
+    this.pages.scrollTo({ top, left: leftEdge, behavior: still ? "auto" : "smooth" });
+    if (this.pages.scrollHeight <= this.pages.clientHeight) target.scrollIntoView({ block: "nearest" });
+    for (const b of findAll(".place-box.current", this.pages)) b.classList.remove("current");
+    box?.classList.add("current");
+    await this.draw(sheet);
+    return sheet.drawnAt > 0;
+  }
+
+  /** Shows which places have been reviewed. */
+  mark(reviewed: ReadonlySet<number>): void {
+    for (const sheet of this.sheets) {
+      for (const [i, box] of sheet.boxes) {
+        box.classList.toggle("done", reviewed.has(i));
+        box.setAttribute("aria-label", text(reviewed.has(i) ? "place.reviewed" : "place.label", i + 1, sheet.number));
+      }
+    }
+  }
+
+  /** The scale, in CSS pixels per point, at which a page is shown. */
+  private scale(sheet: Sheet): number {
+    const style = getComputedStyle(this.pages);
+    const room = this.pages.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return (Math.min(room, 1000) / sheet.width) * this.zoom;
+  }
+
+  private async measure(sheet: Sheet): Promise<void> {
+    if (sheet.page || !this.pdf) return;
+    sheet.page = await this.pdf.getPage(sheet.number);
+    const size = displayed(sheet.page);
+    sheet.width = size.width;
+    sheet.height = size.height;
+  }
+
+  private layout(): void {
+    for (const sheet of this.sheets) {
+      const scale = this.scale(sheet);
+      const style = sheet.element.style;
+      style.setProperty("width", `${sheet.width * scale}px`);
+      style.setProperty("height", `${sheet.height * scale}px`);
+      style.setProperty("--pt", `${scale}px`);
+      if (sheet.layer && sheet.page) style.setProperty("--total-scale-factor", String(scale));
+    }
+    this.placeBoxes();
+  }
+
+  // The box is a fraction of the displayed page, so it follows every zoom.
+  private placeBoxes(): void {
+    this.places.forEach((place, i) => {
+      const sheet = this.sheets[place.page - 1];
+      if (!sheet) return;
+      let box = sheet.boxes.get(i);
+      if (!box) {
+        box = document.createElement("button");
+        box.type = "button";
+        box.className = "place-box";
+        box.setAttribute("aria-label", text("place.label", i + 1, place.page));
+        box.append(appearance(this.root.dataset["appearanceName"] ?? ""));
+        box.addEventListener("click", () => this.onPlace(i));
+        sheet.boxes.set(i, box);
+        sheet.element.append(box);
+      }
+      const style = box.style;
+      style.setProperty("left", `${place.x * 100}%`);
+      style.setProperty("bottom", `${place.y * 100}%`);
+      style.setProperty("width", `${(boxWidth / sheet.width) * 100}%`);
+      style.setProperty("height", `${(boxHeight / sheet.height) * 100}%`);
+    });
+  }
+
+  private tools(): void {
+    const bar = find(".viewer-bar", this.root);
+    if (bar) bar.hidden = false;
+    for (const button of findAll("[data-zoom]", this.root)) {
+      button.addEventListener("click", () => this.setZoom(button.dataset["zoom"] ?? "fit"));
+    }
+    this.pages.addEventListener("keydown", (e) => {
+      if (e.ctrlKey || e.metaKey || e.altKey) return; // the browser's own zoom stays
+      if (e.key === "+" || e.key === "=") this.setZoom("in");
+      else if (e.key === "-") this.setZoom("out");
+      else if (e.key === "0") this.setZoom("fit");
+      else return;
+      e.preventDefault();
+    });
+    let waiting = 0;
+    let width = this.pages.clientWidth;
+    new ResizeObserver(() => {
+      if (this.pages.clientWidth === width) return;
+      width = this.pages.clientWidth;
+      clearTimeout(waiting);
+      waiting = window.setTimeout(() => this.relayout(), 120);
+    }).observe(this.pages);
+    this.pages.addEventListener("scroll", () => this.showPage(), { passive: true });
+    this.showPage();
+    this.showZoom();
+  }
+
+  private setZoom(what: string): void {
+    const i = zooms.findIndex((z) => z >= this.zoom - 0.01);
+    if (what === "in") this.zoom = zooms[Math.min(zooms.length - 1, i + 1)] ?? 1;
+    else if (what === "out") this.zoom = zooms[Math.max(0, i - 1)] ?? 1;
+    else this.zoom = 1;
+    this.relayout();
+    this.showZoom();
+  }
+
+  /** Lays out anew and keeps what was in the middle in the middle. */
+  private relayout(): void {
+    const p = this.pages;
+    const y = (p.scrollTop + p.clientHeight / 2) / p.scrollHeight;
+    const x = (p.scrollLeft + p.clientWidth / 2) / p.scrollWidth;
+    this.layout();
+    p.scrollTop = y * p.scrollHeight - p.clientHeight / 2;
+    p.scrollLeft = x * p.scrollWidth - p.clientWidth / 2;
+    for (const sheet of this.near) void this.draw(sheet);
+  }
+
+  private showZoom(): void {
+    const out = find("[data-viewer-scale]", this.root);
+    if (out) out.textContent = `${Math.round(this.zoom * 100)}%`;
+  }
+
+  private showPage(): void {
+    const middle = this.pages.scrollTop + this.pages.clientHeight / 2;
+    let n = 1;
+    for (const sheet of this.sheets) {
+      if (sheet.element.offsetTop > middle) break;
+      n = sheet.number;
+    }
+    this.current = n;
+    const out = find("[data-viewer-page]", this.root);
+    const shown = text("page.of", n, this.sheets.length);
+    if (out && out.textContent !== shown) out.textContent = shown;
+  }
+
+  private observe(): void {
+    this.observer = new IntersectionObserver(
+      (entries) => {
+        for (const e of entries) {
+          const sheet = this.sheets[Number((e.target as HTMLElement).dataset["sheet"]) - 1];
+          if (!sheet) continue;
+          if (e.isIntersecting) {
+            this.near.add(sheet);
+            void this.draw(sheet);
+          } else {
+            this.near.delete(sheet);
+          }
+        }
+        this.forget();
+      },
+      { root: null, rootMargin: "60% 0px" },
+    );
+    for (const sheet of this.sheets) this.observer.observe(sheet.element);
+  }
+
+  /** Frees canvases far from view: a phone's browser has little room for them. */
+  private forget(): void {
+    const drawn = this.sheets.filter((s) => s.canvas && !this.near.has(s));
+    drawn.sort((a, b) => Math.abs(b.number - this.current) - Math.abs(a.number - this.current));
+    while (drawn.length > keepDrawn) {
+      const sheet = drawn.shift();
+      if (!sheet) return;
+      if (sheet.canvas) sheet.canvas.width = sheet.canvas.height = 0;
+      sheet.canvas?.remove();
+      sheet.layer?.remove();
+      sheet.canvas = sheet.layer = null;
+      sheet.drawnAt = 0;
+      sheet.page?.cleanup();
+    }
+  }
+
+  /** Draws a page at the present scale; calls for the same page join. */
+  private async draw(sheet: Sheet): Promise<void> {
+    while (sheet.drawing) {
+      await sheet.drawing;
+      if (Math.abs(sheet.drawnAt - this.scale(sheet)) < 0.001) return;
+    }
+    if (Math.abs(sheet.drawnAt - this.scale(sheet)) < 0.001) return;
+    sheet.drawing = this.paint(sheet).catch(() => sheet.element.classList.add("failed"));
+    await sheet.drawing;
+    sheet.drawing = null;
+  }
+
+  private async paint(sheet: Sheet): Promise<void> {
+    const known = sheet.page !== null;
+    await this.measure(sheet);
+    const page = sheet.page;
+    if (!page) return;
+    if (!known) this.layout();
+    const scale = this.scale(sheet);
+    // pdf.js multiplies by UserUnit; our scale is per displayed point without it.
+    const viewport = page.getViewport({ scale: scale / page.userUnit });
+    const area = viewport.width * viewport.height;
+    const ratio = Math.min(devicePixelRatio || 1, Math.sqrt(maxPixels / area));
+    const canvas = document.createElement("canvas");
+    canvas.width = Math.max(1, Math.floor(viewport.width * ratio));
+    canvas.height = Math.max(1, Math.floor(viewport.height * ratio));
+    canvas.setAttribute("aria-hidden", "true");
+    sheet.task = page.render({
+      canvas,
+      viewport,
+      transform: [canvas.width / viewport.width, 0, 0, canvas.height / viewport.height, 0, 0],
+    });
+    await sheet.task.promise;
+    sheet.canvas?.remove();
+    sheet.canvas = canvas;
+    sheet.element.prepend(canvas);
+    sheet.element.classList.add("drawn");
+    sheet.drawnAt = scale;
+    if (!sheet.layer) await this.addText(sheet, page, scale);
+  }
+
+  private async addText(sheet: Sheet, page: PDFPageProxy, scale: number): Promise<void> {
+    const layer = document.createElement("div");
+    layer.className = "textLayer";
+    sheet.element.style.setProperty("--total-scale-factor", String(scale));
+    sheet.canvas?.after(layer);
+    sheet.layer = layer;
+    const textLayer = new pdfjs.TextLayer({
+      textContentSource: page.streamTextContent(),
+      container: layer,
+      viewport: page.getViewport({ scale: scale / page.userUnit }),
+    });
+    try {
+      await textLayer.render();
+    } catch {
+      layer.remove(); // a page whose text cannot be read is still shown
+    }
+  }
+}
+
+/** The displayed page in points: crop box, rotation applied, without UserUnit. */
+function displayed(page: PDFPageProxy): { width: number; height: number } {
+  const [x0 = 0, y0 = 0, x1 = 0, y1 = 0] = page.view;
+  const turned = page.rotate % 180 !== 0;
+  return turned ? { width: y1 - y0, height: x1 - x0 } : { width: x1 - x0, height: y1 - y0 };
+}
+
+/** How the signature will look. */
+function appearance(name: string): HTMLElement {
+  const box = document.createElement("span");
+  box.className = "appearance";
+  box.setAttribute("aria-hidden", "true");
+  const mark = find<SVGElement>(".brand .mark")?.cloneNode(true);
+  if (mark) box.append(mark);
+  const lines = document.createElement("span");
+  lines.className = "appearance-lines";
+  for (const [kind, line] of [
+    ["small", text("appearance.line")],
+    ["name", name],
+    ["small", text("appearance.time")],
+  ] as const) {
+    const span = document.createElement("span");
+    span.className = `appearance-${kind}`;
+    span.textContent = line;
+    lines.append(span);
+  }
+  box.append(lines);
+  return box;
+}
+
+function offsetTop(element: HTMLElement, root: HTMLElement): number {
+  return element.getBoundingClientRect().top - root.getBoundingClientRect().top + root.scrollTop;
+}
+
+function offsetLeft(element: HTMLElement, root: HTMLElement): number {
+  return element.getBoundingClientRect().left - root.getBoundingClientRect().left + root.scrollLeft;
+}
