@@ -36,7 +36,7 @@ func (o object) get(name string) value {
 func (o object) has(name string) bool { return o.get(name) != nil }
 
 // maxDepth is how deep values may be nested. The deepest one of the contract is a coordinate: object, array, object, number.
-const maxDepth = 16
+const maxDepth = 8
 
 var (
 	errNotJSON   = errors.New("not valid JSON in UTF-8")

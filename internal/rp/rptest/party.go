@@ -153,6 +153,9 @@ func (k Key) JWK() map[string]any {
 
 // JWKS is the set of these keys in JSON. It panics on values that JSON cannot hold.
 func JWKS(keys ...map[string]any) []byte {
+	if keys == nil {
+		keys = []map[string]any{}
+	}
 	return marshal(map[string]any{"keys": keys})
 }
 

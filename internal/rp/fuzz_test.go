@@ -1,0 +1,158 @@
+package rp_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/rptest"
+)
+
+// FuzzVerify feeds the verifier any text as a token: it does not panic, answers only with answers, repeats nothing, and accepts
+// only what this test has signed, to the byte.
+func FuzzVerify(f *testing.F) {
+	b := newBench(f)
+	b.replay = nil
+	b.Verifier = rp.NewVerifier(rp.VerifierConfig{
+		Parties: b.registry, Keys: b.keys, Now: b.party.Now, Lenient: true, // so that a token can be tried again
+	})
+	signed := make(map[string]bool)
+	for _, call := range callsOf {
+		for _, alg := range []string{"ES256", "ES384", "ES512"} {
+			token := b.party.Token(call, b.party.Alg(alg))
+			signed[token] = true
+			f.Add(token, int(call))
+			f.Add(token[:len(token)-1], int(call))
+		}
+		for _, edit := range []rptest.Edit{rptest.Header("alg", "none"), rptest.Header("jwk", "x"), rptest.Claim("exp", 1.5)} {
+			f.Add(b.party.Token(call, edit), int(call))
+		}
+	}
+	f.Add("Bearer x", 0)
+	f.Add("..", 1)
+	f.Fuzz(func(t *testing.T, token string, n int) {
+		call := callsOf[uint(n)%uint(len(callsOf))]
+		claims, party, err := b.verify(token, call)
+		if err == nil {
+			if !signed[token] || claims == nil || party == nil {
+				t.Fatalf("accepted for %s: %q", call, token)
+			}
+			return
+		}
+		var answer *api.Error
+		if !errors.As(err, &answer) || claims != nil || party != nil {
+			t.Fatalf("%v, %v, %v", claims, party, err)
+		}
+		if answer != api.ErrUnauthorized && !signed[token] {
+			t.Fatalf("answered %v to a token that nobody signed", answer)
+		}
+		wantNothingOf(t, err, token)
+	})
+}
+
+// FuzzClaims signs any payload: what is accepted must say the same to another reader of JSON.
+func FuzzClaims(f *testing.F) {
+	b := newBench(f)
+	key := b.party.Key("ES256")
+	header := []byte(`{"alg":"ES256","kid":"` + key.Kid + `"}`)
+	for _, call := range callsOf {
+		payload, err := json.Marshal(b.party.Draft(call).Claims)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(payload, int(call))
+		f.Add(bytes.ReplaceAll(payload, []byte(`"`), []byte(` "`)), int(call))
+	}
+	f.Add([]byte(`{"a":[{"b":"\"}]"}],"a":1}`), 0)
+	f.Fuzz(func(t *testing.T, payload []byte, n int) {
+		call := callsOf[uint(n)%uint(len(callsOf))]
+		token := key.Sign(header, payload)
+		claims, _, err := newVerifierLike(b).verify(token, call)
+		if err != nil {
+			wantNothingOf(t, err, token)
+			return
+		}
+		var again map[string]any
+		d := json.NewDecoder(bytes.NewReader(payload))
+		d.UseNumber()
+		if err := d.Decode(&again); err != nil {
+			t.Fatalf("accepted %q: %v", payload, err)
+		}
+		same := again["iat"] == json.Number(jsonInt(claims.IssuedAt.Unix())) && again["exp"] == json.Number(jsonInt(claims.ExpiresAt.Unix()))
+		switch call {
+		case rp.Initiate:
+			name, _ := again["doc_name"].(string)
+			same = same && strings.TrimSpace(name) == claims.DocName && again["client_id"] == claims.ClientID && again["exchange_code"] == nil
+		case rp.Result:
+			same = same && again["exchange_code"] == claims.ExchangeCode && again["doc_name"] == nil
+		case rp.Cancel:
+			same = same && again["request_id"] == claims.RequestID && again["doc_name"] == nil && again["exchange_code"] == nil
+		}
+		if !same {
+			t.Errorf("accepted %q as %+v", payload, claims)
+		}
+	})
+}
+
+func jsonInt(n int64) string {
+	text, _ := json.Marshal(n)
+	return string(text)
+}
+
+func BenchmarkVerify(b *testing.B) {
+	for _, alg := range []string{"ES256", "ES384", "ES512"} {
+		b.Run(alg, func(b *testing.B) {
+			bench := newBench(b)
+			token := bench.party.Token(rp.Cancel, bench.party.Alg(alg))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := bench.verify(token, rp.Cancel); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	// What a forger costs: the signature of a well-formed token that expired, and 16 KiB of nothing.
+	b.Run("expired", func(b *testing.B) {
+		bench := newBench(b)
+		token := bench.party.Token(rp.Cancel, rptest.Claims(map[string]any{"iat": 1, "exp": 2}))
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, _, err := bench.verify(token, rp.Cancel); err == nil {
+				b.Fatal("accepted")
+			}
+		}
+	})
+	b.Run("nested", func(b *testing.B) {
+		bench := newBench(b)
+		payload := []byte(`{"a":` + strings.Repeat("[", 5900) + strings.Repeat("]", 5900) + `}`)
+		token := bench.party.Key("ES256").Sign([]byte(`{"alg":"ES256","kid":"x"}`), payload)
+		if len(token) > 16<<10 || len(token) < 15<<10 {
+			b.Fatal(len(token))
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, _, err := bench.verify(token, rp.Cancel); err == nil {
+				b.Fatal("accepted")
+			}
+		}
+	})
+	b.Run("members", func(b *testing.B) {
+		bench := newBench(b)
+		payload := []byte(`{"a":[` + strings.TrimSuffix(strings.Repeat(`{"b":{"c":1}},`, 840), ",") + `]}`)
+		token := bench.party.Key("ES256").Sign([]byte(`{"alg":"ES256","kid":"x"}`), payload)
+		if len(token) > 16<<10 || len(token) < 15<<10 {
+			b.Fatal(len(token))
+		}
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, _, err := bench.verify(token, rp.Cancel); err == nil {
+				b.Fatal("accepted")
+			}
+		}
+	})
+}

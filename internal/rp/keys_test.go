@@ -1,0 +1,486 @@
+package rp_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/outbound"
+	"github.com/signet-sign/signet/internal/rp/rptest"
+)
+
+// clock is a clock that tests move.
+type clock struct{ nanos atomic.Int64 }
+
+func newClock() *clock {
+	c := new(clock)
+	c.nanos.Store(epoch.UnixNano())
+	return c
+}
+
+func (c *clock) now() time.Time          { return time.Unix(0, c.nanos.Load()) }
+func (c *clock) advance(d time.Duration) { c.nanos.Add(int64(d)) }
+
+// keyBench is a verifier whose keys are the matter: a moving clock and the reports of all fetches.
+type keyBench struct {
+	*rp.Verifier
+	*clock
+	party *rptest.Party
+	keys  *rp.Keys
+
+	mu      sync.Mutex
+	fetches []rp.Fetch
+}
+
+func newKeyBench(t testing.TB, change func(*rp.KeysConfig)) *keyBench {
+	t.Helper()
+	b := &keyBench{clock: newClock(), party: rptest.Start(t)}
+	b.party.Now = b.now
+	policy := outbound.Policy{AllowPrivate: true}
+	registry, err := rp.NewRegistry(policy, b.party.Registration())
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := rp.KeysConfig{
+		Client: outbound.NewClient(policy), Now: b.now,
+		Timeout: 2 * time.Second, Pause: time.Millisecond,
+		OnFetch: func(f rp.Fetch) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.fetches = append(b.fetches, f)
+		},
+	}
+	if change != nil {
+		change(&config)
+	}
+	b.keys = rp.NewKeys(config)
+	b.Verifier = rp.NewVerifier(rp.VerifierConfig{Parties: registry, Keys: b.keys, Replay: new(rptest.Replay), Now: b.now})
+	return b
+}
+
+// cancel verifies a fresh cancel token, which nothing but the keys can spoil.
+func (b *keyBench) cancel(edits ...rptest.Edit) error {
+	_, _, err := b.Verify(context.Background(), b.party.Token(rp.Cancel, edits...), rp.Cancel)
+	return err
+}
+
+func (b *keyBench) lastFetch(t *testing.T) rp.Fetch {
+	t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.fetches) == 0 {
+		t.Fatal("no fetch was reported")
+	}
+	return b.fetches[len(b.fetches)-1]
+}
+
+func wantCause(t *testing.T, err error, cause string) {
+	t.Helper()
+	if !errors.Is(err, api.ErrUnauthorized) || !strings.Contains(err.Error(), cause) {
+		t.Errorf("%v, want UNAUTHORIZED because of %q", err, cause)
+	}
+}
+
+func serve(status int, body []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(status)
+		_, _ = w.Write(body)
+	})
+}
+
+func TestHerdFetchesOnce(t *testing.T) {
+	b := newKeyBench(t, nil)
+	const herd = 1000
+	release := make(chan struct{})
+	b.party.ServeJWKS(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		<-release
+		_, _ = w.Write(rptest.JWKS(b.party.Key("ES256").JWK()))
+	}))
+	token := b.party.Token(rp.Cancel)
+
+	// The first caller gives up while the fetch is under way; the fetch goes on for the others.
+	ctx, giveUp := context.WithCancelCause(t.Context())
+	first := make(chan error)
+	go func() {
+		_, _, err := b.Verify(ctx, token, rp.Cancel)
+		first <- err
+	}()
+	for b.party.Fetches() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	gone := errors.New("the caller is gone")
+	giveUp(gone)
+	if err := <-first; !errors.Is(err, gone) || !errors.Is(err, api.ErrUnauthorized) {
+		t.Errorf("the first caller got %v", err)
+	}
+
+	var waiting, done sync.WaitGroup
+	var refused atomic.Int64
+	for range herd {
+		waiting.Add(1)
+		done.Go(func() {
+			waiting.Done()
+			if _, _, err := b.Verify(t.Context(), token, rp.Cancel); err != nil {
+				refused.Add(1)
+			}
+		})
+	}
+	waiting.Wait()
+	close(release)
+	done.Wait()
+	if n := refused.Load(); n != 0 {
+		t.Errorf("%d of %d refused", n, herd)
+	}
+	if n := b.party.Fetches(); n != 1 {
+		t.Errorf("%d fetches for a herd of %d", n, herd)
+	}
+}
+
+func TestKeysLiveForAnHour(t *testing.T) {
+	b := newKeyBench(t, nil)
+	check := func(when string, fetches int, ok bool) {
+		t.Helper()
+		if err := b.cancel(); (err == nil) != ok {
+			t.Errorf("%s: %v", when, err)
+		}
+		if n := b.party.Fetches(); n != fetches {
+			t.Errorf("%s: %d fetches, want %d", when, n, fetches)
+		}
+	}
+	check("at first", 1, true)
+	if f := b.lastFetch(t); f.ClientID != b.party.ClientID || f.Tries != 1 || f.Usable != 3 || f.Err != nil {
+		t.Errorf("reported %+v", f)
+	}
+	b.advance(time.Hour - time.Nanosecond)
+	check("just before the hour", 1, true)
+	b.advance(time.Nanosecond)
+	check("after the hour", 2, true)
+
+	// After the hour the old keys are gone, whatever the server does.
+	b.advance(time.Hour)
+	b.party.ServeJWKS(serve(http.StatusServiceUnavailable, nil))
+	check("with a broken server", 5, false)
+	check("in the seconds after a failure", 5, false)
+	b.advance(5*time.Second - time.Nanosecond)
+	check("at the end of those seconds", 5, false)
+	b.party.ServeJWKS(nil)
+	b.advance(time.Nanosecond)
+	check("with the server back", 6, true)
+
+	b.keys.Forget("somebody-else")
+	check("after forgetting another", 6, true)
+	b.keys.Forget(b.party.ClientID)
+	check("after forgetting", 7, true)
+}
+
+func TestForgetDuringFetch(t *testing.T) {
+	b := newKeyBench(t, nil)
+	old := b.party.Key("ES256").JWK()
+	entered, release := make(chan struct{}), make(chan struct{})
+	b.party.ServeJWKS(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(entered)
+		<-release
+		_, _ = w.Write(rptest.JWKS(old))
+	}))
+	outcome := make(chan error)
+	go func() { outcome <- b.cancel() }()
+	<-entered
+	b.keys.Forget(b.party.ClientID)
+	b.party.ServeJWKS(serve(http.StatusOK, rptest.JWKS(b.party.Key("ES384").JWK())))
+	close(release)
+	if err := <-outcome; err != nil {
+		t.Errorf("who waited: %v", err)
+	}
+	wantCause(t, b.cancel(), "no usable key")
+}
+
+func TestNewURLStartsAfresh(t *testing.T) {
+	b := newBench(t)
+	if _, _, err := b.verify(b.party.Token(rp.Cancel), rp.Cancel); err != nil {
+		t.Fatal(err)
+	}
+	moved := b.party.Registration()
+	moved.JWKSURL = b.party.URL() + "/nowhere"
+	if err := b.registry.Replace(outbound.Policy{AllowPrivate: true}, moved); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := b.verify(b.party.Token(rp.Cancel), rp.Cancel)
+	wantCause(t, err, "answered 404")
+}
+
+func TestFetchRefused(t *testing.T) {
+	good := func(p *rptest.Party) []byte { return rptest.JWKS(p.Key("ES256").JWK()) }
+	cases := []struct {
+		name  string
+		serve func(*rptest.Party) http.Handler
+		cause string
+		tries int
+	}{
+		{"redirect", func(p *rptest.Party) http.Handler {
+			return http.RedirectHandler(p.URL()+"/elsewhere", http.StatusFound)
+		}, "answered 302, redirects are not followed", 1},
+		{"permanent redirect", func(p *rptest.Party) http.Handler {
+			return http.RedirectHandler("/jwks.json?again", http.StatusPermanentRedirect)
+		}, "answered 308, redirects are not followed", 1},
+		{"not found", func(*rptest.Party) http.Handler { return http.NotFoundHandler() }, "answered 404", 1},
+		{"no content", func(*rptest.Party) http.Handler { return serve(http.StatusNoContent, nil) }, "answered 204", 1},
+		{"server error", func(p *rptest.Party) http.Handler { return serve(500, good(p)) }, "answered 500", 3},
+		{"too many requests", func(p *rptest.Party) http.Handler { return serve(429, good(p)) }, "answered 429", 3},
+		{"connection cut", func(*rptest.Party) http.Handler {
+			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+		}, "EOF", 3},
+		{"too large", func(p *rptest.Party) http.Handler {
+			return serve(200, append(good(p), bytes.Repeat([]byte(" "), 64<<10)...))
+		}, "too large", 1},
+		{"too large, length not told", func(p *rptest.Party) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, _ = w.Write(good(p))
+				w.(http.Flusher).Flush()
+				_, _ = w.Write(bytes.Repeat([]byte(" "), 64<<10))
+			})
+		}, "too large", 1},
+		{"page of a log-in", func(*rptest.Party) http.Handler { return serve(200, []byte("<html>")) }, "not valid JSON", 1},
+		{"empty", func(*rptest.Party) http.Handler { return serve(200, nil) }, "not valid JSON", 1},
+		{"no keys", func(*rptest.Party) http.Handler { return serve(200, []byte(`{}`)) }, "no array keys", 1},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			b := newKeyBench(t, nil)
+			b.party.ServeJWKS(c.serve(b.party))
+			wantCause(t, b.cancel(), c.cause)
+			if n := b.party.Fetches(); n != c.tries {
+				t.Errorf("%d tries, want %d", n, c.tries)
+			}
+			if f := b.lastFetch(t); f.Tries != c.tries || f.Err == nil || f.Usable != 0 {
+				t.Errorf("reported %+v", f)
+			}
+			if err := b.cancel(); strings.Contains(err.Error(), b.party.URL()) {
+				t.Errorf("the error %v holds the URL", err)
+			}
+			if n := b.party.Fetches(); n != c.tries {
+				t.Errorf("%d fetches after the second call", n)
+			}
+		})
+	}
+}
+
+func TestSlowServer(t *testing.T) {
+	b := newKeyBench(t, func(c *rp.KeysConfig) { c.Timeout = 20 * time.Millisecond })
+	var n atomic.Int64
+	release := make(chan struct{})
+	defer close(release)
+	b.party.ServeJWKS(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch n.Add(1) {
+		case 1: // never answers
+			select {
+			case <-release:
+			case <-r.Context().Done():
+			}
+		case 2: // answers, but not to the end
+			_, _ = w.Write([]byte(`{"keys":[`))
+			w.(http.Flusher).Flush()
+			select {
+			case <-release:
+			case <-r.Context().Done():
+			}
+		default:
+			_, _ = w.Write(rptest.JWKS(b.party.Key("ES256").JWK()))
+		}
+	}))
+	if err := b.cancel(); err != nil {
+		t.Errorf("the third try: %v", err)
+	}
+	if f := b.lastFetch(t); f.Tries != 3 || f.Err != nil {
+		t.Errorf("reported %+v", f)
+	}
+
+	b.keys.Forget(b.party.ClientID)
+	n.Store(-10)
+	b.party.ServeJWKS(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	}))
+	wantCause(t, b.cancel(), "deadline exceeded")
+}
+
+func TestPrivateAddressRefused(t *testing.T) {
+	// A name that resolves to this machine passes registration and must be stopped when the connection is made.
+	b := newKeyBench(t, func(c *rp.KeysConfig) { c.Client = outbound.NewClient(outbound.Policy{}) })
+	party := b.party.Registration()
+	party.JWKSURL, party.RedirectURL, party.WebhookURL = "https://localhost/jwks.json", "https://rp.example/", ""
+	registry, err := rp.NewRegistry(outbound.Policy{}, party)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := rp.NewVerifier(rp.VerifierConfig{Parties: registry, Keys: b.keys, Replay: new(rptest.Replay), Now: b.now})
+	_, _, err = v.Verify(t.Context(), b.party.Token(rp.Cancel), rp.Cancel)
+	wantCause(t, err, "address not allowed")
+	if !errors.Is(err, outbound.ErrAddress) {
+		t.Errorf("%v is not ErrAddress", err)
+	}
+	if f := b.lastFetch(t); f.Tries != 1 {
+		t.Errorf("%d tries at a forbidden address", f.Tries)
+	}
+
+	// The same for a URL that should never have been registered.
+	wantCause(t, b.cancel(), "URL not allowed")
+}
+
+func TestUnknownKid(t *testing.T) {
+	unknown := rptest.Header("kid", "unknown")
+	b := newKeyBench(t, nil)
+	if err := b.cancel(); err != nil {
+		t.Fatal(err)
+	}
+	b.advance(30 * time.Minute)
+	wantCause(t, b.cancel(unknown), "no usable key")
+	if n := b.party.Fetches(); n != 1 {
+		t.Errorf("%d fetches; an unknown kid causes none by default", n)
+	}
+}
+
+func TestRefetchUnknownKid(t *testing.T) {
+	unknown := rptest.Header("kid", "unknown")
+	b := newKeyBench(t, func(c *rp.KeysConfig) { c.RefetchUnknownKid = true })
+	fetches := func(want int) {
+		t.Helper()
+		if n := b.party.Fetches(); n != want {
+			t.Errorf("%d fetches, want %d", n, want)
+		}
+	}
+	b.party.ServeJWKS(serve(200, rptest.JWKS(b.party.Key("ES256").JWK())))
+	if err := b.cancel(); err != nil {
+		t.Fatal(err)
+	}
+	wantCause(t, b.cancel(b.party.Alg("ES384")), "no usable key")
+	fetches(1) // too early
+
+	b.advance(time.Minute)
+	b.party.ServeJWKS(nil)
+	if err := b.cancel(b.party.Alg("ES384")); err != nil {
+		t.Errorf("a key published meanwhile: %v", err)
+	}
+	fetches(2)
+	wantCause(t, b.cancel(unknown), "no usable key")
+	fetches(2)
+
+	// A failing refetch takes nothing away.
+	b.advance(time.Minute)
+	b.party.ServeJWKS(serve(404, nil))
+	wantCause(t, b.cancel(unknown), "no usable key")
+	fetches(3)
+	if err := b.cancel(); err != nil {
+		t.Errorf("a known key after a refetch that failed: %v", err)
+	}
+	wantCause(t, b.cancel(unknown), "no usable key")
+	fetches(3)
+
+	// A herd of unknown kids is one fetch, and known ones do not wait for it.
+	b.advance(time.Minute)
+	release := make(chan struct{})
+	b.party.ServeJWKS(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		<-release
+		_, _ = w.Write(rptest.JWKS(b.party.Key("ES256").JWK()))
+	}))
+	var herd sync.WaitGroup
+	for range 100 {
+		herd.Go(func() { _ = b.cancel(unknown) })
+	}
+	for b.party.Fetches() == 3 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := b.cancel(); err != nil {
+		t.Errorf("a known key during a refetch: %v", err)
+	}
+	close(release)
+	herd.Wait()
+	fetches(4)
+}
+
+func TestKeySets(t *testing.T) {
+	b := newKeyBench(t, nil)
+	good, second := b.party.Key("ES256").JWK(), b.party.Key("ES384").JWK()
+	with := func(name string, v any) map[string]any {
+		k := b.party.Key("ES256").JWK()
+		if v == nil {
+			delete(k, name)
+		} else {
+			k[name] = v
+		}
+		return k
+	}
+	many := make([]map[string]any, 101)
+	for i := range many {
+		many[i] = map[string]any{"kty": "RSA", "kid": fmt.Sprint(i)}
+	}
+	duplicate := bytes.Replace(rptest.JWKS(good), []byte(`"kty":"EC"`), []byte(`"kty":"EC","k\u0074y":"EC"`), 1)
+
+	cases := []struct {
+		name  string
+		jwks  []byte
+		cause string // empty: the key works
+	}{
+		{"one key", rptest.JWKS(good), ""},
+		{"without use", rptest.JWKS(with("use", nil)), ""},
+		{"without alg", rptest.JWKS(with("alg", nil)), ""},
+		{"with key_ops", rptest.JWKS(with("key_ops", []string{"verify"})), ""},
+		{"with members nobody knows", rptest.JWKS(with("exp", 5)), ""},
+		{"a hundred others", rptest.JWKS(append(many[:99:99], good)...), ""},
+		{"malformed ones beside it", rptest.JWKS(nil, map[string]any{}, map[string]any{"kty": "EC"}, with("crv", "secp256k1"), good), ""},
+		{"an encryption key of the same kid beside it", rptest.JWKS(with("use", "enc"), good), ""},
+		{"other members of the set", append([]byte(`{"a":[{"keys":[]}],`), rptest.JWKS(good)[1:]...), ""},
+
+		{"more than a hundred", rptest.JWKS(many...), "more than 100 keys"},
+		{"kid twice", rptest.JWKS(good, second, good), "several keys"},
+		{"use enc", rptest.JWKS(with("use", "enc"), second), "use is not sig"},
+		{"use no string", rptest.JWKS(with("use", 1), second), "use is not sig"},
+		{"key_ops sign", rptest.JWKS(with("key_ops", []string{"sign"}), second), "key_ops has no verify"},
+		{"key_ops no array", rptest.JWKS(with("key_ops", "verify"), second), "key_ops has no verify"},
+		{"alg ES384", rptest.JWKS(with("alg", "ES384"), second), "its alg is not the token's alg ES256"},
+		{"alg ECDH-ES", rptest.JWKS(with("alg", "ECDH-ES"), second), "its alg is not the token's alg"},
+		{"alg no string", rptest.JWKS(with("alg", 1), second), "alg is not a string"},
+		{"kty RSA", rptest.JWKS(with("kty", "RSA"), second), "kty is not EC"},
+		{"kty oct", rptest.JWKS(map[string]any{"kty": "oct", "kid": good["kid"], "k": "AAAA"}), "no usable key"},
+		{"kid absent", rptest.JWKS(with("kid", nil), second), "kid is missing"},
+		{"kid number", rptest.JWKS(with("kid", 7), second), "kid is missing"},
+		{"crv P-384", rptest.JWKS(with("crv", "P-384"), second), "not a coordinate of 48 bytes"},
+		{"crv absent", rptest.JWKS(with("crv", nil), second), "crv is not"},
+		{"crv Ed25519", rptest.JWKS(with("crv", "Ed25519"), second), "crv is not"},
+		{"x absent", rptest.JWKS(with("x", nil), second), "not a coordinate"},
+		{"x short", rptest.JWKS(with("x", "AAAA"), second), "not a coordinate"},
+		{"x with padding", rptest.JWKS(with("x", good["x"].(string)+"="), second), "not a coordinate"},
+		{"not on the curve", rptest.JWKS(with("x", good["y"]), second), "not a point on the curve"},
+		{"private key published", rptest.JWKS(with("d", good["x"]), second), "the private key is published"},
+		{"member twice", duplicate, "same name"},
+		{"no key at all", rptest.JWKS(), "no usable key"},
+		{"keys null", []byte(`{"keys":null}`), "no array keys"},
+		{"keys object", []byte(`{"keys":{}}`), "no array keys"},
+		{"keys twice", []byte(`{"keys":[],"keys":[]}`), "same name"},
+		{"the key alone", bytes.TrimSuffix(bytes.TrimPrefix(rptest.JWKS(good), []byte(`{"keys":[`)), []byte(`]}`)), "no array keys"},
+		{"array", []byte(`[]`), "not a JSON object"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			b.keys.Forget(b.party.ClientID)
+			b.party.ServeJWKS(serve(200, c.jwks))
+			err := b.cancel()
+			if c.cause == "" && err != nil {
+				t.Error(err)
+			}
+			if c.cause != "" {
+				wantCause(t, err, c.cause)
+			}
+		})
+	}
+}
