@@ -1,0 +1,40 @@
+//go:build unix
+
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+)
+
+// lockFile takes the lock that says that a process owns a database. The kernel drops it when the process dies, however it
+// dies; the file stays, because removing it would let two processes lock two files of one name.
+func lockFile(path string) (unlock func() error, err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		owner := make([]byte, 20)
+		n, _ := f.ReadAt(owner, 0)
+		_ = f.Close()
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%w (number %s, which holds %s)", ErrInUse, strings.TrimSpace(string(owner[:n])), path)
+		}
+		return nil, fmt.Errorf("locking %s: %w", path, err)
+	}
+	if err := errors.Join(f.Truncate(0), writePID(f)); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f.Close, nil
+}
+
+// writePID is for the message that the next process gets.
+func writePID(f *os.File) error {
+	_, err := fmt.Fprintln(f, os.Getpid())
+	return err
+}

@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+)
+
+// migrations are plain SQL, one file for both databases, named <version>_<what>.sql. They go forward only, and each must
+// leave a schema on which the version before still runs, because nodes are replaced one by one.
+//
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// ErrNewerSchema is the refusal of a database that a newer version of the program has already changed.
+var ErrNewerSchema = errors.New("the database was written by a newer version of signet")
+
+// ErrOtherKind is the refusal of a sandbox's database by the service, and the other way round.
+var ErrOtherKind = errors.New("the database is of another kind")
+
+// migrate brings the schema up to date and makes sure that the database is of the wanted kind. It changes nothing in a
+// database that it refuses.
+func migrate(ctx context.Context, db *sql.DB, d dialect, kind Kind) error {
+	steps, err := loadMigrations(d)
+	if err != nil {
+		return err
+	}
+	opts := []goose.ProviderOption{
+		goose.WithGoMigrations(steps...),
+		goose.WithDisableGlobalRegistry(true),
+		goose.WithLogger(goose.NopLogger()),
+	}
+	if d.goose == goose.DialectPostgres { // several nodes may start at once
+		locker, lockErr := lock.NewPostgresSessionLocker()
+		if lockErr != nil {
+			return lockErr
+		}
+		opts = append(opts, goose.WithSessionLocker(locker))
+	}
+	provider, err := goose.NewProvider(d.goose, db, nil, opts...)
+	if err != nil {
+		return fmt.Errorf("preparing migrations: %w", err)
+	}
+	have, want, err := provider.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the schema's version: %w", err)
+	}
+	if have > want {
+		return fmt.Errorf("%w: its schema is %d, this program knows %d", ErrNewerSchema, have, want)
+	}
+	if have > 0 {
+		if err := checkKind(ctx, db, kind); err != nil {
+			return err
+		}
+	}
+	if have < want {
+		if _, err := provider.Up(ctx); err != nil {
+			return fmt.Errorf("migrating the schema: %w", err)
+		}
+	}
+	const claim = `INSERT INTO meta (key, value) VALUES ('kind', $1) ON CONFLICT (key) DO NOTHING`
+	if _, err := db.ExecContext(ctx, claim, string(kind)); err != nil {
+		return fmt.Errorf("naming the database's kind: %w", err)
+	}
+	return checkKind(ctx, db, kind)
+}
+
+func checkKind(ctx context.Context, db *sql.DB, want Kind) error {
+	var have string
+	err := db.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = 'kind'`).Scan(&have)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil // its first start was interrupted; whoever comes now names it
+	case err != nil:
+		return fmt.Errorf("reading the database's kind: %w", err)
+	case have != string(want):
+		return fmt.Errorf("%w: it belongs to a %s, this is a %s", ErrOtherKind, have, want)
+	}
+	return nil
+}
+
+func loadMigrations(d dialect) ([]*goose.Migration, error) {
+	names, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return nil, err
+	}
+	var steps []*goose.Migration
+	for _, name := range names {
+		text, err := migrations.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		number, _, _ := strings.Cut(strings.TrimPrefix(name, "migrations/"), "_")
+		version, err := strconv.ParseInt(number, 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("migration %s: %w", name, err)
+		}
+		script := strings.ReplaceAll(string(text), "@identity@", d.identity)
+		steps = append(steps, goose.NewGoMigration(version, &goose.GoFunc{
+			RunTx: func(ctx context.Context, tx *sql.Tx) error {
+				_, err := tx.ExecContext(ctx, script)
+				return err
+			},
+		}, nil))
+	}
+	return steps, nil
+}

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+const jobColumns = `id, request_id, kind, status, attempts, due_at, lease, payload, last_error`
+
+// Claim implements sign.Outbox. A claim that finds nothing costs a read.
+func (s *Store) Claim(ctx context.Context, kind sign.JobKind, now time.Time, lease time.Duration, limit int) ([]sign.Job, error) {
+	if limit <= 0 {
+		return nil, nil
+	}
+	var one int
+	err := s.readers.row(ctx, `SELECT 1 FROM outbox WHERE kind = $1 AND status = 'pending' AND ready_at <= $2 LIMIT 1`,
+		[]any{string(kind), now.UnixMicro()}, &one)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("looking for jobs: %w", err)
+	}
+	// Rounded up: a microsecond too long harms nobody, a nanosecond too short breaks the promise.
+	until := now.Add(lease + time.Microsecond - 1).UnixMicro()
+	var jobs []sign.Job
+	err = s.writer.do(ctx, "", func(tx *session, _ *news) error {
+		jobs = nil
+		err := tx.writeRows(`WITH picked AS (
+				SELECT id FROM outbox WHERE kind = $1 AND status = 'pending' AND ready_at <= $2
+				ORDER BY ready_at, id LIMIT $3`+s.dialect.skipLocked+`)
+			UPDATE outbox SET attempts = attempts + 1, lease = $4, ready_at = $4
+			WHERE id IN (SELECT id FROM picked) RETURNING `+jobColumns,
+			[]any{string(kind), now.UnixMicro(), limit, until}, collect(&jobs))
+		if err != nil {
+			return fmt.Errorf("claiming jobs: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(jobs, func(a, b sign.Job) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) })
+	return jobs, nil
+}
+
+// Settle implements sign.Outbox. It compares Lease with what is stored, so it also takes a job that nobody has claimed, as
+// Jobs returned it: that is how a failed job is tried once more.
+func (s *Store) Settle(ctx context.Context, job sign.Job, events []sign.Event) error {
+	events = slices.Clone(events)
+	return s.writer.do(ctx, job.RequestID, func(tx *session, out *news) error {
+		if s.dialect.forUpdate != "" { // the trail's numbers belong to whoever holds the request
+			var one int
+			err := tx.row(`SELECT 1 FROM requests WHERE id = $1`+s.dialect.forUpdate, []any{job.RequestID}, &one)
+			if err != nil && !errors.Is(err, sql.ErrNoRows) {
+				return fmt.Errorf("settling a job: %w", err)
+			}
+		}
+		n, err := tx.write(`UPDATE outbox SET status = $4, due_at = $5, ready_at = $5, lease = 0, payload = $6, last_error = $7
+			WHERE id = $1 AND request_id = $2 AND lease = $3`,
+			job.ID, job.RequestID, micros(job.Lease), string(job.Status), micros(job.DueAt), job.Payload, job.LastError)
+		if err != nil {
+			return fmt.Errorf("settling a job: %w", err)
+		}
+		if n == 0 {
+			return nil
+		}
+		out.jobs = job.Status == sign.JobPending
+		return tx.effects(job.RequestID, events, nil, out)
+	})
+}
+
+// NextDue implements sign.Outbox.
+func (s *Store) NextDue(ctx context.Context, kind sign.JobKind) (at time.Time, ok bool, err error) {
+	var ready sql.NullInt64
+	err = s.readers.row(ctx, `SELECT min(ready_at) FROM outbox WHERE kind = $1 AND status = 'pending'`, []any{string(kind)}, &ready)
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("looking for the next job: %w", err)
+	}
+	return instant(ready.Int64), ready.Valid, nil
+}
+
+// Jobs implements sign.Outbox.
+func (s *Store) Jobs(ctx context.Context, requestID string) ([]sign.Job, error) {
+	var jobs []sign.Job
+	err := s.readers.rows(ctx, `SELECT `+jobColumns+` FROM outbox WHERE request_id = $1 ORDER BY id`, []any{requestID}, collect(&jobs))
+	if err != nil {
+		return nil, fmt.Errorf("reading jobs: %w", err)
+	}
+	return jobs, nil
+}
+
+func collect(jobs *[]sign.Job) func(*sql.Rows) error {
+	return func(rows *sql.Rows) error {
+		var j sign.Job
+		var due, lease int64
+		err := rows.Scan(&j.ID, &j.RequestID, &j.Kind, &j.Status, &j.Attempts, &due, &lease, &j.Payload, &j.LastError)
+		j.DueAt, j.Lease = instant(due), instant(lease)
+		*jobs = append(*jobs, j)
+		return err
+	}
+}

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"modernc.org/sqlite"
+)
+
+// pragmas are set on every connection, in this order: first how long to wait for a lock that another program holds (a backup
+// takes one for a moment), because the next ones may meet it.
+var pragmas = []string{
+	"busy_timeout(10000)",
+	"journal_mode(WAL)",
+	"synchronous(FULL)", // in WAL mode: every commit is on disk before it is answered
+	"foreign_keys(1)",
+	"cache_size(-16000)", // KiB
+	"temp_store(MEMORY)",
+	"journal_size_limit(67108864)", // a log that grew is cut back after it was written home
+}
+
+// openSQLite opens the file o.Database, which belongs to this process alone until it is closed.
+func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
+	path, err := filepath.Abs(o.Database)
+	if err != nil {
+		return nil, err
+	}
+	// The file holds people's numbers: nobody else may read it. SQLite gives its log the same permissions.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	if path, err = filepath.EvalSymlinks(path); err != nil { // two names of a file must meet at one lock
+		return nil, err
+	}
+	unlock, err := lockFile(path + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	undo := []func() error{unlock}
+	defer func() {
+		for i := len(undo) - 1; err != nil && i >= 0; i-- {
+			_ = undo[i]()
+		}
+	}()
+
+	writing, err := sqlitePool(path, pragmas...)
+	if err != nil {
+		return nil, err
+	}
+	undo = append(undo, writing.Close)
+	d := sqlite3()
+	if err := migrate(ctx, writing, d, o.Kind); err != nil {
+		return nil, err
+	}
+	// We hold the lock, so whoever claimed these jobs is dead. Its work need not wait for the leases to run out.
+	const release = `UPDATE outbox SET lease = 0, ready_at = due_at WHERE status = 'pending' AND lease <> 0`
+	if _, err := writing.ExecContext(ctx, release); err != nil {
+		return nil, fmt.Errorf("releasing leases: %w", err)
+	}
+	reading, err := sqlitePool(path, append(pragmas[:len(pragmas):len(pragmas)], "query_only(1)")...)
+	if err != nil {
+		return nil, err
+	}
+	n := max(4, 2*runtime.GOMAXPROCS(0))
+	reading.SetMaxOpenConns(n)
+	reading.SetMaxIdleConns(n)
+
+	connect := func(ctx context.Context) (*session, error) {
+		conn, err := writing.Conn(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return newSession(d, conn), nil
+	}
+	s := &Store{dialect: d, readers: newReaders(reading), hub: newHub()}
+	s.writer = newWriter(connect, sqliteCommitter{}, s.hub, o.Fault)
+	s.close = sync.OnceValue(func() error {
+		// The last connection that closes writes the log home; only then may somebody else come.
+		return errors.Join(s.writer.close(), s.readers.close(), writing.Close(), unlock())
+	})
+	return s, nil
+}
+
+func sqlitePool(path string, pragmas ...string) (*sql.DB, error) {
+	name := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: url.Values{"_pragma": pragmas}.Encode()}
+	connector, err := sqlite.NewConnector(name.String())
+	if err != nil {
+		return nil, err
+	}
+	return sql.OpenDB(connector), nil
+}
+
+// sqliteCommitter commits in the plain way. SQLite answers a commit truthfully: an error means that it did not happen.
+type sqliteCommitter struct{}
+
+func (sqliteCommitter) commit(s *session, _ news) error { return s.run("COMMIT") }
+
+func (sqliteCommitter) transient(error) (again, lost bool) { return false, false }

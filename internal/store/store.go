@@ -1,0 +1,201 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// Options say which database to open, and for whom.
+type Options struct {
+	// Database is the path of a SQLite file, which is made if it does not exist.
+	Database string
+
+	// Kind is who will use the database. The first to open it decides; the other kind is refused with [ErrOtherKind].
+	Kind Kind
+
+	// Log takes what no caller is there to hear; nil drops it.
+	Log *slog.Logger
+
+	// Fault, for tests, is called at every point of [FaultPoints] as it is passed.
+	Fault func(point string)
+}
+
+// Kind is who a database belongs to. A sandbox's requests carry no legal weight and must never be mistaken for real ones.
+type Kind string
+
+// The kinds.
+const (
+	Sandbox Kind = "sandbox"
+	Service Kind = "service"
+)
+
+// The points at which a test may stop the process, in the order in which a change passes them.
+const (
+	FaultBegun     = "store: transaction begun"
+	FaultWritten   = "store: changes written"
+	FaultCommitted = "store: committed, nobody told"
+	FaultAnswered  = "store: callers answered"
+)
+
+// FaultPoints lists the points.
+func FaultPoints() []string { return []string{FaultBegun, FaultWritten, FaultCommitted, FaultAnswered} }
+
+// ErrClosed is the answer of a store that has been closed. Nothing was done.
+var ErrClosed = errors.New("store: closed")
+
+// ErrInUse is the refusal of a SQLite database that another process has open.
+var ErrInUse = errors.New("the database is in use by another process")
+
+// ErrUncertain marks the one failure that leaves a change open: the connection broke while the database was committing, and
+// the database cannot say what became of it. Read before you try again.
+var ErrUncertain = errors.New("store: the outcome of the change is not known")
+
+// Store keeps everything but documents. It implements sign.Store, sign.Watcher, sign.Outbox, signer.Store and rp.Replay.
+// All methods may be called concurrently, but not from within an Update's change.
+type Store struct {
+	dialect dialect
+	writer  *writer
+	readers *readers
+	hub     *hub
+	close   func() error // once
+}
+
+var (
+	_ sign.Store   = (*Store)(nil)
+	_ sign.Watcher = (*Store)(nil)
+	_ sign.Outbox  = (*Store)(nil)
+	_ signer.Store = (*Store)(nil)
+	_ rp.Replay    = (*Store)(nil)
+)
+
+// Open opens the database, brings its schema up to date, and takes over what a process that died on it left under way.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Kind != Sandbox && o.Kind != Service {
+		return nil, fmt.Errorf("store: unknown kind of database %q", o.Kind)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Fault == nil {
+		o.Fault = func(string) {}
+	}
+	s, err := openSQLite(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("opening database: %w", err)
+	}
+	return s, nil
+}
+
+// Close lets the changes that are waiting finish, then closes the database. Later calls get [ErrClosed].
+func (s *Store) Close() error { return s.close() }
+
+// readers are connections that only read, each statement prepared once.
+type readers struct {
+	db *sql.DB
+
+	mu     sync.RWMutex
+	stmts  map[string]*sql.Stmt
+	closed bool
+}
+
+func newReaders(db *sql.DB) *readers { return &readers{db: db, stmts: map[string]*sql.Stmt{}} }
+
+func (r *readers) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	r.mu.RLock()
+	stmt, closed := r.stmts[query], r.closed
+	r.mu.RUnlock()
+	if stmt != nil || closed {
+		return stmt, closedError(closed)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil, ErrClosed
+	}
+	if stmt := r.stmts[query]; stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := r.db.PrepareContext(ctx, query)
+	if err == nil {
+		r.stmts[query] = stmt
+	}
+	return stmt, err
+}
+
+// row reads one row into dest; sql.ErrNoRows if there is none.
+func (r *readers) row(ctx context.Context, query string, args []any, dest ...any) error {
+	stmt, err := r.stmt(ctx, query)
+	if err != nil {
+		return err
+	}
+	return stmt.QueryRowContext(ctx, args...).Scan(dest...)
+}
+
+// rows calls scan for every row.
+func (r *readers) rows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
+	stmt, err := r.stmt(ctx, query)
+	if err != nil {
+		return err
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	return each(rows, scan)
+}
+
+func (r *readers) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return nil
+	}
+	r.closed = true
+	var errs []error
+	for _, stmt := range r.stmts {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(append(errs, r.db.Close())...)
+}
+
+func closedError(closed bool) error {
+	if closed {
+		return ErrClosed
+	}
+	return nil
+}
+
+func each(rows *sql.Rows, scan func(*sql.Rows) error) error {
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// micros is how the database keeps a time; none is 0.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// instant is the way back from micros, in UTC.
+func instant(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}

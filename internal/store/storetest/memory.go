@@ -1,0 +1,351 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// Memory is the reference: a store that forgets everything when it is closed. One change at a time, nothing clever.
+type Memory struct {
+	lock chan struct{} // held by whoever reads or writes what follows; a channel, so that one can give up waiting
+
+	requests map[string]*record
+	jobs     []sign.Job // in order of their ids, which count from 1
+	phones   map[string]signer.Phone
+	used     map[[2]string]time.Time
+	closed   bool
+
+	ready    chan struct{}
+	watching sync.Mutex
+	watchers map[string]map[chan struct{}]bool
+}
+
+type record struct {
+	data    []byte // as JSON, so that no caller shares memory with us
+	version int64
+	due     time.Time
+	events  []sign.Event
+}
+
+// NewMemory returns an empty store.
+func NewMemory() *Memory {
+	return &Memory{
+		lock:     make(chan struct{}, 1),
+		requests: map[string]*record{},
+		phones:   map[string]signer.Phone{},
+		used:     map[[2]string]time.Time{},
+		ready:    make(chan struct{}, 1),
+		watchers: map[string]map[chan struct{}]bool{},
+	}
+}
+
+// hold waits for the store to be free; the caller calls unlock.
+func (m *Memory) hold(ctx context.Context) (unlock func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	select {
+	case m.lock <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if m.closed {
+		<-m.lock
+		return nil, errors.New("memory: closed")
+	}
+	return func() { <-m.lock }, nil
+}
+
+// Close implements [Store].
+func (m *Memory) Close() error {
+	m.lock <- struct{}{}
+	m.closed = true
+	<-m.lock
+	return nil
+}
+
+// Create implements sign.Store.
+func (m *Memory) Create(ctx context.Context, r *sign.Request) error {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if m.requests[r.ID] != nil {
+		return fmt.Errorf("memory: request %s exists", r.ID)
+	}
+	rec := &record{}
+	if err := m.write(rec, r); err != nil {
+		return err
+	}
+	m.requests[r.ID] = rec
+	r.Version = rec.version
+	return nil
+}
+
+// Get implements sign.Store.
+func (m *Memory) Get(ctx context.Context, id string) (*sign.Request, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return m.requests[id].read()
+}
+
+// Update implements sign.Store.
+func (m *Memory) Update(ctx context.Context, id string, change func(*sign.Request) error) error {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	rec := m.requests[id]
+	r, err := rec.read()
+	if err != nil {
+		return err
+	}
+	if err := change(r); err != nil {
+		return err
+	}
+	if r.ID != id {
+		return errors.New("memory: an id may not change")
+	}
+	return m.write(rec, r)
+}
+
+func (rec *record) read() (*sign.Request, error) {
+	if rec == nil {
+		return nil, api.ErrNoRecord
+	}
+	r := &sign.Request{}
+	err := json.Unmarshal(rec.data, r)
+	r.Version = rec.version
+	return r, err
+}
+
+// write is the end of a change.
+func (m *Memory) write(rec *record, r *sign.Request) error {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	events, jobs := r.Effects()
+	if string(data) == string(rec.data) && len(events)+len(jobs) == 0 {
+		return nil
+	}
+	rec.data = data
+	rec.version++
+	rec.due, _ = r.DueAt()
+	m.append(rec, r.ID, events)
+	for _, j := range jobs {
+		j.ID, j.RequestID = int64(len(m.jobs)+1), r.ID
+		m.jobs = append(m.jobs, j)
+		signal(m.ready)
+	}
+	return nil
+}
+
+func (m *Memory) append(rec *record, id string, events []sign.Event) {
+	for _, e := range events {
+		e.Seq, e.Detail = len(rec.events)+1, maps.Clone(e.Detail)
+		rec.events = append(rec.events, e)
+	}
+	m.watching.Lock()
+	defer m.watching.Unlock()
+	for c := range m.watchers[id] {
+		signal(c)
+	}
+}
+
+// Due implements sign.Store.
+func (m *Memory) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	var ids []string
+	for id, rec := range m.requests {
+		if !rec.due.IsZero() && !rec.due.After(now) {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b string) int {
+		return cmp.Or(m.requests[a].due.Compare(m.requests[b].due), cmp.Compare(a, b))
+	})
+	return ids[:min(limit, len(ids))], nil
+}
+
+// Events implements sign.Store.
+func (m *Memory) Events(ctx context.Context, id string) ([]sign.Event, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if m.requests[id] == nil {
+		return nil, nil
+	}
+	return slices.Clone(m.requests[id].events), nil
+}
+
+// Watch implements sign.Watcher.
+func (m *Memory) Watch(id string) (<-chan struct{}, func()) {
+	c := make(chan struct{}, 1)
+	m.watching.Lock()
+	defer m.watching.Unlock()
+	if m.watchers[id] == nil {
+		m.watchers[id] = map[chan struct{}]bool{}
+	}
+	m.watchers[id][c] = true
+	return c, func() {
+		m.watching.Lock()
+		defer m.watching.Unlock()
+		delete(m.watchers[id], c)
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// Ready implements sign.Outbox.
+func (m *Memory) Ready() <-chan struct{} { return m.ready }
+
+// claimable is when a job may be claimed.
+func claimable(j sign.Job) time.Time {
+	if j.Lease.After(j.DueAt) {
+		return j.Lease
+	}
+	return j.DueAt
+}
+
+// pending lists the pending jobs of a kind, the first that may be claimed first.
+func (m *Memory) pending(kind sign.JobKind) []*sign.Job {
+	var jobs []*sign.Job
+	for i := range m.jobs {
+		if j := &m.jobs[i]; j.Kind == kind && j.Status == sign.JobPending {
+			jobs = append(jobs, j)
+		}
+	}
+	slices.SortStableFunc(jobs, func(a, b *sign.Job) int { return claimable(*a).Compare(claimable(*b)) })
+	return jobs
+}
+
+// Claim implements sign.Outbox.
+func (m *Memory) Claim(ctx context.Context, kind sign.JobKind, now time.Time, lease time.Duration, limit int) ([]sign.Job, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	var jobs []sign.Job
+	for _, j := range m.pending(kind) {
+		if len(jobs) >= limit || claimable(*j).After(now) {
+			break
+		}
+		j.Attempts++
+		j.Lease = now.Add(lease)
+		jobs = append(jobs, *j)
+	}
+	return jobs, nil
+}
+
+// Settle implements sign.Outbox.
+func (m *Memory) Settle(ctx context.Context, job sign.Job, events []sign.Event) error {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if job.ID < 1 || job.ID > int64(len(m.jobs)) {
+		return nil
+	}
+	j := &m.jobs[job.ID-1]
+	if j.RequestID != job.RequestID || !j.Lease.Equal(job.Lease) {
+		return nil
+	}
+	j.Status, j.DueAt, j.Payload, j.LastError = job.Status, job.DueAt, job.Payload, job.LastError
+	j.Lease = time.Time{}
+	if j.Status == sign.JobPending {
+		signal(m.ready)
+	}
+	m.append(m.requests[j.RequestID], j.RequestID, events)
+	return nil
+}
+
+// NextDue implements sign.Outbox.
+func (m *Memory) NextDue(ctx context.Context, kind sign.JobKind) (time.Time, bool, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	defer unlock()
+	jobs := m.pending(kind)
+	if len(jobs) == 0 {
+		return time.Time{}, false, nil
+	}
+	return claimable(*jobs[0]), true, nil
+}
+
+// Jobs implements sign.Outbox.
+func (m *Memory) Jobs(ctx context.Context, requestID string) ([]sign.Job, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	var jobs []sign.Job
+	for _, j := range m.jobs {
+		if j.RequestID == requestID {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs, nil
+}
+
+// Use implements rp.Replay.
+func (m *Memory) Use(ctx context.Context, clientID, jti string, until time.Time) (bool, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	key := [2]string{clientID, jti}
+	if _, used := m.used[key]; used {
+		return false, nil
+	}
+	m.used[key] = until
+	return true, nil
+}
+
+// ForgetUsed implements [Store].
+func (m *Memory) ForgetUsed(ctx context.Context, now time.Time) (n int64, err error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	for key, until := range m.used {
+		if until.Before(now) {
+			delete(m.used, key)
+			n++
+		}
+	}
+	return n, nil
+}

@@ -1,0 +1,242 @@
+package storetest
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+var outboxTests = []test{
+	{name: "claim and settle", run: claimAndSettle},
+	{name: "order and limit", run: claimOrder},
+	{name: "kinds", run: claimKinds},
+	{name: "lease runs out", run: leaseRunsOut},
+	{name: "retry", run: retry},
+	{name: "failed and tried again", run: failedAndAgain},
+	{name: "next due", run: nextDue},
+	{name: "settle twice", run: settleTwice},
+	{name: "two never share a job", run: parallelClaims},
+}
+
+// leave creates request i and cancels it at, so that it has one job, due then.
+func (s *suite) leave(i int, at time.Time) *sign.Request {
+	s.t.Helper()
+	r := s.create(sample(i))
+	s.update(r.ID, cancel(at))
+	return r
+}
+
+func claimAndSettle(t *testing.T, s *suite, _ Harness) {
+	r := s.leave(1, start)
+	if jobs := s.claim(start.Add(-time.Microsecond), time.Minute, 10); len(jobs) != 0 {
+		t.Fatalf("claimed %+v before it is due", jobs)
+	}
+	jobs := s.claim(start, time.Minute, 10)
+	if len(jobs) != 1 {
+		t.Fatalf("claimed %d jobs, want 1", len(jobs))
+	}
+	job := jobs[0]
+	want := sign.Job{
+		ID: job.ID, RequestID: r.ID, Kind: sign.JobPurge, Status: sign.JobPending, Attempts: 1,
+		DueAt: start, Lease: start.Add(time.Minute),
+	}
+	if diff := cmp.Diff(want, job); diff != "" {
+		t.Errorf("job (-want +got):\n%s", diff)
+	}
+	if again := s.claim(start, time.Minute, 10); len(again) != 0 {
+		t.Errorf("a leased job was claimed again: %+v", again)
+	}
+	job.Finish()
+	job.Payload = "what was done"
+	event := sign.Event{At: start.Add(time.Second), Kind: sign.EventPurged}
+	s.settle(job, event)
+	got := s.jobs(r.ID)
+	want.Status, want.Payload, want.Lease = sign.JobDone, "what was done", time.Time{}
+	if diff := cmp.Diff([]sign.Job{want}, got); diff != "" {
+		t.Errorf("settled job (-want +got):\n%s", diff)
+	}
+	event.Seq = 2
+	if events := s.events(r.ID); len(events) != 2 || cmp.Diff(event, events[1]) != "" {
+		t.Errorf("events %+v, want %+v at the end", events, event)
+	}
+	if again := s.claim(start.Add(time.Hour), time.Minute, 10); len(again) != 0 {
+		t.Errorf("a finished job was claimed: %+v", again)
+	}
+}
+
+func claimOrder(t *testing.T, s *suite, _ Harness) {
+	third := s.leave(1, start.Add(3*time.Second))
+	first := s.leave(2, start.Add(time.Second))
+	second := s.leave(3, start.Add(2*time.Second))
+	s.leave(4, start.Add(time.Minute))
+	now := start.Add(10 * time.Second)
+	if jobs := s.claim(now, time.Minute, 0); len(jobs) != 0 {
+		t.Errorf("a claim of none got %d", len(jobs))
+	}
+	var got []string
+	for _, limit := range []int{2, 5} {
+		for _, j := range s.claim(now, time.Minute, limit) {
+			got = append(got, j.RequestID)
+		}
+	}
+	if diff := cmp.Diff([]string{first.ID, second.ID, third.ID}, got); diff != "" {
+		t.Errorf("claimed (-want +got):\n%s", diff)
+	}
+}
+
+func claimKinds(t *testing.T, s *suite, _ Harness) {
+	s.leave(1, start)
+	for _, kind := range []sign.JobKind{sign.JobSeal, sign.JobWebhook} {
+		jobs, err := s.Claim(t.Context(), kind, start.Add(time.Hour), time.Minute, 10)
+		if err != nil || len(jobs) != 0 {
+			t.Errorf("Claim(%s) = %+v, %v; the only job is of another kind", kind, jobs, err)
+		}
+		if _, ok, err := s.NextDue(t.Context(), kind); ok || err != nil {
+			t.Errorf("NextDue(%s) = %v, %v", kind, ok, err)
+		}
+	}
+}
+
+func leaseRunsOut(t *testing.T, s *suite, _ Harness) {
+	r := s.leave(1, start)
+	lost := s.claim(start, 1500*time.Nanosecond, 1)[0]
+	if jobs := s.claim(start.Add(1499*time.Nanosecond), time.Minute, 1); len(jobs) != 0 {
+		t.Fatal("claimed before the lease ran out")
+	}
+	if lost.Lease.Before(start.Add(1500 * time.Nanosecond)) {
+		t.Errorf("the lease ends %v after its start, want 1.5 µs at least", lost.Lease.Sub(start))
+	}
+	jobs := s.claim(start.Add(2*time.Microsecond), time.Minute, 1)
+	if len(jobs) != 1 || jobs[0].ID != lost.ID || jobs[0].Attempts != 2 {
+		t.Fatalf("claimed %+v after the lease ran out, want the job again, attempt 2", jobs)
+	}
+	mine := jobs[0]
+	lost.Fail(errors.New("too late"))
+	s.settle(lost, sign.Event{At: start, Kind: sign.EventPurged})
+	if got := s.jobs(r.ID)[0]; got.Status != sign.JobPending || got.LastError != "" || !got.Lease.Equal(mine.Lease) {
+		t.Errorf("a lost lease settled the job: %+v", got)
+	}
+	if n := len(s.events(r.ID)); n != 1 {
+		t.Errorf("a lost lease wrote events: %d, want 1", n)
+	}
+	mine.Finish()
+	s.settle(mine)
+	if got := s.jobs(r.ID)[0]; got.Status != sign.JobDone {
+		t.Errorf("status %s, want done", got.Status)
+	}
+}
+
+func retry(t *testing.T, s *suite, _ Harness) {
+	r := s.leave(1, start)
+	for attempt := 1; attempt <= 3; attempt++ {
+		now := start.Add(time.Duration(attempt) * time.Minute)
+		jobs := s.claim(now, time.Hour, 1)
+		if len(jobs) != 1 || jobs[0].Attempts != attempt {
+			t.Fatalf("claim %d: %+v", attempt, jobs)
+		}
+		jobs[0].Retry(now.Add(time.Minute), errors.New("not yet"))
+		s.settle(jobs[0])
+		if early := s.claim(now.Add(time.Minute-time.Microsecond), time.Hour, 1); len(early) != 0 {
+			t.Fatalf("claimed before the retry is due: %+v", early)
+		}
+	}
+	if got := s.jobs(r.ID)[0]; got.LastError != "not yet" || got.Status != sign.JobPending {
+		t.Errorf("job %+v", got)
+	}
+}
+
+func failedAndAgain(t *testing.T, s *suite, _ Harness) {
+	r := s.leave(1, start)
+	job := s.claim(start, time.Minute, 1)[0]
+	job.Fail(errors.New("no"))
+	s.settle(job)
+	if jobs := s.claim(start.Add(time.Hour), time.Minute, 1); len(jobs) != 0 {
+		t.Fatalf("a failed job was claimed: %+v", jobs)
+	}
+	job = s.jobs(r.ID)[0]
+	job.Status, job.DueAt = sign.JobPending, start.Add(2*time.Hour)
+	s.settle(job)
+	jobs := s.claim(start.Add(2*time.Hour), time.Minute, 1)
+	if len(jobs) != 1 || jobs[0].Attempts != 2 || jobs[0].LastError != "no" {
+		t.Errorf("claimed %+v, want the job again with its history", jobs)
+	}
+}
+
+func nextDue(t *testing.T, s *suite, _ Harness) {
+	check := func(want time.Time) {
+		t.Helper()
+		at, ok, err := s.NextDue(t.Context(), sign.JobPurge)
+		if err != nil || ok == want.IsZero() || !at.Equal(want) {
+			t.Errorf("NextDue = %v, %v, %v; want %v", at, ok, err, want)
+		}
+	}
+	check(time.Time{})
+	s.leave(1, start.Add(time.Hour))
+	s.leave(2, start)
+	check(start)
+	job := s.claim(start, 30*time.Minute, 1)[0]
+	check(start.Add(30 * time.Minute)) // the lease
+	job.Finish()
+	s.settle(job)
+	check(start.Add(time.Hour))
+}
+
+func settleTwice(t *testing.T, s *suite, _ Harness) {
+	r := s.leave(1, start)
+	job := s.claim(start, time.Minute, 1)[0]
+	job.Finish()
+	s.settle(job, sign.Event{At: start, Kind: sign.EventPurged})
+	job.Fail(errors.New("on second thoughts"))
+	s.settle(job, sign.Event{At: start, Kind: sign.EventPurged})
+	if got := s.jobs(r.ID)[0]; got.Status != sign.JobDone {
+		t.Errorf("a second Settle made it %s", got.Status)
+	}
+	if n := len(s.events(r.ID)); n != 2 {
+		t.Errorf("%d events, want 2", n)
+	}
+}
+
+func parallelClaims(t *testing.T, s *suite, _ Harness) {
+	claimWithoutSharing(t, s)
+}
+
+// claimWithoutSharing lets all stores claim jobs of one database until none is left: each must go to one claim only.
+func claimWithoutSharing(t *testing.T, stores ...*suite) {
+	const n = 60
+	for i := range n {
+		stores[0].leave(i, start)
+	}
+	var mu sync.Mutex
+	claims := map[int64]int{}
+	together(12, func(i int) {
+		s := stores[i%len(stores)]
+		for range n {
+			jobs, err := s.Claim(t.Context(), sign.JobPurge, start, time.Hour, 3)
+			if err != nil {
+				t.Errorf("Claim: %v", err)
+			}
+			mu.Lock()
+			for _, j := range jobs {
+				claims[j.ID]++
+			}
+			done := len(claims) == n
+			mu.Unlock()
+			if done {
+				return
+			}
+		}
+	})
+	if len(claims) != n {
+		t.Errorf("%d of %d jobs were claimed", len(claims), n)
+	}
+	for id, c := range claims {
+		if c != 1 {
+			t.Errorf("job %d was claimed %d times", id, c)
+		}
+	}
+}

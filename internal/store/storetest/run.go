@@ -1,0 +1,162 @@
+// Package storetest is what every store must do: [Run] holds a store against the contracts of sign.Store, sign.Watcher,
+// sign.Outbox, signer.Store and rp.Replay, and against what several of them promise together. Start at [Run].
+//
+// [Memory] is the reference: the same promises without a disk, for reading and for tests that need no durability. The package
+// knows nothing of SQL; what only a database can do wrong (crashes, migrations, locks) is tested beside internal/store.
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// Store is all that a store does.
+type Store interface {
+	sign.Store
+	sign.Watcher
+	sign.Outbox
+	signer.Store
+	rp.Replay
+
+	// ForgetUsed drops the used ids of tokens that had to be kept until a time before now.
+	ForgetUsed(ctx context.Context, now time.Time) (n int64, err error)
+
+	// Close waits for what is under way. Every change after it fails.
+	Close() error
+}
+
+// Harness is one empty database.
+type Harness struct {
+	// Open opens it. The suite closes what it opened.
+	Open func(t *testing.T) Store
+
+	Durable bool // what was written is there after Close and another Open
+	Shared  bool // several may have it open at once; else Open takes over the leases of the one before
+}
+
+// Run tests a kind of store. fresh makes a new empty database for each test.
+func Run(t *testing.T, fresh func(t *testing.T) Harness) {
+	groups := []struct {
+		name  string
+		tests []test
+	}{
+		{"requests", requestTests},
+		{"concurrency", concurrencyTests},
+		{"outbox", outboxTests},
+		{"watch", watchTests},
+		{"phones", phoneTests},
+		{"replay", replayTests},
+		{"durability", durabilityTests},
+		{"nodes", nodeTests},
+	}
+	for _, g := range groups {
+		t.Run(g.name, func(t *testing.T) {
+			for _, test := range g.tests {
+				t.Run(test.name, func(t *testing.T) {
+					before := goleak.IgnoreCurrent()
+					h := fresh(t)
+					if test.durable && !h.Durable || test.shared && !h.Shared {
+						t.Skip("not promised by this kind of store")
+					}
+					s := h.open(t)
+					test.run(t, s, h)
+					for _, s := range *s.opened {
+						_ = s.Close()
+					}
+					goleak.VerifyNone(t, before)
+				})
+			}
+		})
+	}
+}
+
+type test struct {
+	name    string
+	run     func(t *testing.T, s *suite, h Harness)
+	durable bool
+	shared  bool
+}
+
+// suite is a store under test with shorthands that end the test when they fail.
+type suite struct {
+	Store
+	t      *testing.T
+	opened *[]Store
+}
+
+func (h Harness) open(t *testing.T) *suite {
+	s := h.Open(t)
+	return &suite{Store: s, t: t, opened: &[]Store{s}}
+}
+
+// another opens the database once more: a second node, or a successor.
+func (s *suite) another(h Harness) *suite {
+	n := h.Open(s.t)
+	*s.opened = append(*s.opened, n)
+	return &suite{Store: n, t: s.t, opened: s.opened}
+}
+
+func (s *suite) create(r *sign.Request) *sign.Request {
+	s.t.Helper()
+	if err := s.Create(s.t.Context(), r); err != nil {
+		s.t.Fatalf("Create(%s): %v", r.ID, err)
+	}
+	return r
+}
+
+func (s *suite) get(id string) *sign.Request {
+	s.t.Helper()
+	r, err := s.Get(s.t.Context(), id)
+	if err != nil {
+		s.t.Fatalf("Get(%s): %v", id, err)
+	}
+	return r
+}
+
+func (s *suite) update(id string, change func(*sign.Request) error) {
+	s.t.Helper()
+	if err := s.Update(s.t.Context(), id, change); err != nil {
+		s.t.Fatalf("Update(%s): %v", id, err)
+	}
+}
+
+func (s *suite) events(id string) []sign.Event {
+	s.t.Helper()
+	events, err := s.Events(s.t.Context(), id)
+	if err != nil {
+		s.t.Fatalf("Events(%s): %v", id, err)
+	}
+	return events
+}
+
+func (s *suite) jobs(id string) []sign.Job {
+	s.t.Helper()
+	jobs, err := s.Jobs(s.t.Context(), id)
+	if err != nil {
+		s.t.Fatalf("Jobs(%s): %v", id, err)
+	}
+	return jobs
+}
+
+func (s *suite) claim(now time.Time, lease time.Duration, limit int) []sign.Job {
+	s.t.Helper()
+	jobs, err := s.Claim(s.t.Context(), sign.JobPurge, now, lease, limit)
+	if err != nil {
+		s.t.Fatalf("Claim: %v", err)
+	}
+	return jobs
+}
+
+func (s *suite) settle(job sign.Job, events ...sign.Event) {
+	s.t.Helper()
+	if err := s.Settle(s.t.Context(), job, events); err != nil {
+		s.t.Fatalf("Settle: %v", err)
+	}
+}

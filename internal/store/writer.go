@@ -1,0 +1,349 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// writer makes changes durable, many with one commit. A single goroutine takes all changes that wait, runs them in one
+// transaction, commits, and answers their callers.
+//
+// It never waits while it is idle: a lone change is committed at once. While a commit is under way new changes queue up, and
+// the next transaction takes them all. Only after a transaction that carried several does it allow their callers a moment to
+// come back, because then the next commit is likely to be shared too, and a full commit costs no more than a small one.
+type writer struct {
+	connect func(context.Context) (*session, error)
+	commit  committer
+	fault   func(point string)
+	hub     *hub
+
+	session *session // of the goroutine; nil before the first use and after a failure
+
+	mu     sync.Mutex
+	queue  []*change
+	want   int // how many changes in the queue wake the goroutine
+	closed bool
+
+	wake    chan struct{} // the queue holds as many as wanted, or the writer was closed
+	stopped chan struct{}
+}
+
+// committer ends transactions in the way of a database.
+type committer interface {
+	// commit commits what s has written; told says whom it concerns. An error means that nothing was committed, unless it
+	// is an ErrUncertain.
+	commit(s *session, told news) error
+
+	// transient reports that the transaction failed for a reason that a new one may not meet. lost: the connection has to
+	// go, too.
+	transient(err error) (again, lost bool)
+}
+
+const (
+	maxBatch = 512              // bounds how long the first waits for the last
+	pause    = time.Millisecond // how long callers of a shared commit are given to come back
+	attempts = 5                // for a transaction that met a conflict or a broken connection
+)
+
+// change is one caller's wish.
+type change struct {
+	key   string // what it changes; several nodes must lock in one order
+	apply func(tx *session, out *news) error
+	stage atomic.Int32
+	out   news
+	err   error
+	done  chan error
+}
+
+// The stages of a change.
+const (
+	waiting   = iota
+	withdrawn // its caller has gone before it was begun: nothing happens
+	begun     // it will be answered
+)
+
+// news is what others must hear once a change is committed.
+type news struct {
+	requests []string // these have changed
+	jobs     bool     // there may be a job to do
+}
+
+// errConflict makes the transaction run again from its start.
+var errConflict = errors.New("the row was changed by another process meanwhile")
+
+// errSpoiled says that a change failed in a way that its neighbours in the transaction cannot survive.
+var errSpoiled = errors.New("the transaction was spoiled")
+
+func newWriter(connect func(context.Context) (*session, error), c committer, h *hub, fault func(string)) *writer {
+	w := &writer{
+		connect: connect, commit: c, fault: fault, hub: h, want: 1,
+		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
+	}
+	go w.run()
+	return w
+}
+
+// do makes a change and returns when it is durable, or has failed with no trace. When ctx ends first, do takes the change
+// back if it has not been begun, and returns the context's error: nothing was written. If it has been begun, do waits for the
+// outcome, as a commit cannot be taken back.
+func (w *writer) do(ctx context.Context, key string, apply func(tx *session, out *news) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c := &change{key: key, apply: apply, done: make(chan error, 1)}
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return ErrClosed
+	}
+	w.queue = append(w.queue, c)
+	enough := len(w.queue) >= w.want
+	w.mu.Unlock()
+	if enough {
+		w.rouse()
+	}
+	select {
+	case err := <-c.done:
+		return err
+	case <-ctx.Done():
+		if c.stage.CompareAndSwap(waiting, withdrawn) {
+			return ctx.Err()
+		}
+		return <-c.done
+	}
+}
+
+func (w *writer) rouse() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// close refuses new changes, finishes those that wait, and ends the goroutine.
+func (w *writer) close() error {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	w.rouse()
+	<-w.stopped
+	if w.session == nil {
+		return nil
+	}
+	s := w.session
+	w.session = nil
+	return s.close()
+}
+
+func (w *writer) run() {
+	var batch []*change
+	regular := false
+	defer func() {
+		if regular {
+			close(w.stopped)
+			return
+		}
+		// A change ended the goroutine with runtime.Goexit, as t.FailNow does. The others must not hang.
+		if w.session != nil {
+			_ = w.session.run("ROLLBACK")
+		}
+		answer(batch, errors.New("store: a change ended its goroutine; nothing was written"))
+		go w.run()
+	}()
+	for last := 0; ; last = len(batch) {
+		batch = w.next(last)
+		if len(batch) == 0 {
+			regular = true
+			return
+		}
+		w.settle(batch)
+	}
+}
+
+// next waits for changes and takes them off the queue; none means that the writer was closed.
+func (w *writer) next(last int) []*change {
+	if last > 1 {
+		w.linger(min(last, maxBatch))
+	}
+	for {
+		w.mu.Lock()
+		n := min(len(w.queue), maxBatch)
+		batch := slices.Clone(w.queue[:n])
+		w.queue = slices.Delete(w.queue, 0, n)
+		closed := w.closed
+		w.mu.Unlock()
+		batch = slices.DeleteFunc(batch, func(c *change) bool { return !c.stage.CompareAndSwap(waiting, begun) })
+		if len(batch) > 0 || n == 0 && closed {
+			return batch
+		}
+		if n == 0 {
+			<-w.wake
+		}
+	}
+}
+
+// linger waits until the queue holds n changes, but not long.
+func (w *writer) linger(n int) {
+	w.mu.Lock()
+	if len(w.queue) >= n || w.closed {
+		w.mu.Unlock()
+		return
+	}
+	w.want = n
+	select { // what woke us for the last batch says nothing about this one
+	case <-w.wake:
+	default:
+	}
+	w.mu.Unlock()
+	timer := time.NewTimer(pause)
+	select {
+	case <-w.wake:
+	case <-timer.C:
+	}
+	timer.Stop()
+	w.mu.Lock()
+	w.want = 1
+	w.mu.Unlock()
+}
+
+// settle brings a batch to its end and answers it.
+func (w *writer) settle(batch []*change) {
+	err := w.transact(batch)
+	for try := 1; err != nil && try < attempts; try++ {
+		again, lost := w.commit.transient(err)
+		if lost {
+			w.drop()
+		}
+		if !again && !errors.Is(err, errConflict) {
+			break
+		}
+		time.Sleep(time.Duration(try*try) * time.Millisecond)
+		err = w.transact(batch)
+	}
+	if errors.Is(err, errSpoiled) && len(batch) > 1 {
+		for _, c := range batch { // each for itself, so that only the guilty one fails
+			w.settle([]*change{c})
+		}
+		return
+	}
+	if err == nil {
+		w.hub.tell(total(batch))
+	}
+	answer(batch, err)
+	w.fault(FaultAnswered)
+}
+
+// answer tells the callers: their own errors if the transaction came to its end, else why it did not. A change that was
+// refused in a transaction that failed gets the failure, too, because it may have been refused for what another one had done.
+func answer(batch []*change, err error) {
+	for _, c := range batch {
+		if err != nil {
+			c.err = err
+		}
+		select {
+		case c.done <- c.err:
+		default: // it had its answer before the goroutine ended
+		}
+	}
+}
+
+// transact runs the batch in one transaction. An error means that no change was made.
+func (w *writer) transact(batch []*change) (err error) {
+	if w.session == nil {
+		s, err := w.connect(context.Background())
+		if err != nil {
+			return fmt.Errorf("store: connecting: %w", err)
+		}
+		w.session = s
+	}
+	s := w.session
+	// Changes of one request stay in their order; those of different requests go in the order in which every node locks.
+	slices.SortStableFunc(batch, func(a, b *change) int { return strings.Compare(a.key, b.key) })
+	if err := s.run(s.dialect.begin); err != nil {
+		return fmt.Errorf("store: beginning a transaction: %w", err)
+	}
+	w.fault(FaultBegun)
+	for _, c := range batch {
+		c.out = news{}
+		c.err = s.apply(c, len(batch) == 1)
+		if errors.Is(c.err, errConflict) || errors.Is(c.err, errSpoiled) {
+			return w.abort(c.err)
+		}
+	}
+	if len(batch) == 1 && batch[0].err != nil {
+		if err := s.run("ROLLBACK"); err != nil {
+			w.drop()
+		}
+		return nil
+	}
+	w.fault(FaultWritten)
+	if err := w.commit.commit(s, total(batch)); err != nil {
+		return w.abort(fmt.Errorf("store: committing: %w", err))
+	}
+	w.fault(FaultCommitted)
+	return nil
+}
+
+// abort takes everything back and returns err.
+func (w *writer) abort(err error) error {
+	if w.session.run("ROLLBACK") != nil {
+		w.drop()
+	}
+	return err
+}
+
+// drop gives up the connection; the next transaction gets a new one.
+func (w *writer) drop() {
+	if w.session != nil {
+		_ = w.session.close()
+		w.session = nil
+	}
+}
+
+// apply runs one change inside the transaction, and takes it back if it fails.
+func (s *session) apply(c *change, alone bool) error {
+	s.alone, s.saved, s.failed = alone, false, false
+	err := c.protected(s)
+	switch {
+	case err == nil && s.saved:
+		if err := s.run(forget); err != nil {
+			return fmt.Errorf("%w: %w", errSpoiled, err)
+		}
+	case err != nil && s.saved:
+		if err := errors.Join(s.run(undo), s.run(forget)); err != nil {
+			return fmt.Errorf("%w: %w", errSpoiled, err)
+		}
+	case err != nil && s.failed && s.dialect.errorSpoils && !errors.Is(err, errConflict):
+		return fmt.Errorf("%w: %w", errSpoiled, err)
+	}
+	if err != nil {
+		c.out = news{}
+	}
+	return err
+}
+
+// protected turns a panic into an error: it is one caller's, and must not end the others' work.
+func (c *change) protected(s *session) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("store: panic in a change: %v\n%s", v, debug.Stack())
+		}
+	}()
+	return c.apply(s, &c.out)
+}
+
+func total(batch []*change) news {
+	var all news
+	for _, c := range batch {
+		all.requests = append(all.requests, c.out.requests...)
+		all.jobs = all.jobs || c.out.jobs
+	}
+	return all
+}
