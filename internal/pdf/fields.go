@@ -173,7 +173,7 @@ func (w *fieldWalk) attributes(f *field, o Object) error {
 	}
 	if partial.kind == String {
 		// A long name of a parent is part of the names of all its kids.
-		if err := w.d.src.charge(int64(workPerValue * (len(f.name) + len(partial.raw)))); err != nil {
+		if err := w.d.src.charge(int64(16 * (len(f.name) + len(partial.raw)))); err != nil {
 			return err
 		}
 		f.name = strings.TrimPrefix(f.name+"."+partial.Text(), ".")

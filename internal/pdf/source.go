@@ -18,7 +18,7 @@ type source struct {
 
 // workPerValue is the work, in the currency of bytes, of making or visiting one
 // object in memory.
-const workPerValue = 16
+const workPerValue = 64
 
 // charge takes n units from the work budget.
 func (s *source) charge(n int64) error {
