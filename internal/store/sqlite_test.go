@@ -1,16 +1,27 @@
 package store_test
 
 import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
 	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/store"
 	"github.com/signet-sign/signet/internal/store/storetest"
 )
 
 func openSQLite(t testing.TB, path string) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Database: path, Kind: store.Sandbox})
+	s, err := store.Open(context.Background(), store.Options{Database: path, Kind: store.Sandbox})
 	if err != nil {
 		t.Fatalf("Open: %v", err)
 	}
@@ -24,6 +35,198 @@ func TestSQLite(t *testing.T) {
 		return storetest.Harness{
 			Open:    func(t *testing.T) storetest.Store { return openSQLite(t, path) },
 			Durable: true,
+		}
+	})
+}
+
+// rename is a small change.
+func rename(name string) func(*sign.Request) error {
+	return func(r *sign.Request) error { r.DocName = name; return nil }
+}
+
+func TestSQLiteBelongsToOneProcess(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	first := openSQLite(t, path)
+	link := filepath.Join(t.TempDir(), "another-name.db")
+	if err := os.Symlink(path, link); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{path, link} {
+		_, err := store.Open(t.Context(), store.Options{Database: name, Kind: store.Sandbox})
+		if !errors.Is(err, store.ErrInUse) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+			t.Errorf("a second Open: %v, want ErrInUse with the process", err)
+		}
+	}
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	openSQLite(t, link)
+}
+
+func TestSQLiteRefusals(t *testing.T) {
+	dir := t.TempDir()
+	good := filepath.Join(dir, "sandbox.db")
+	if err := openSQLite(t, good).Close(); err != nil {
+		t.Fatal(err)
+	}
+	newer := filepath.Join(dir, "newer.db")
+	if err := openSQLite(t, newer).Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", newer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`)
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	other := filepath.Join(dir, "letter.txt")
+	if err := os.WriteFile(other, []byte(strings.Repeat("Dear Sir or Madam, ", 500)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name string
+		o    store.Options
+		want error  // if set
+		says string // in any case
+	}{
+		{"other kind", store.Options{Database: good, Kind: store.Service}, store.ErrOtherKind, "sandbox"},
+		{"no kind", store.Options{Database: good}, nil, "kind"},
+		{"newer schema", store.Options{Database: newer, Kind: store.Sandbox}, store.ErrNewerSchema, "9999"},
+		{"not a database", store.Options{Database: other, Kind: store.Sandbox}, nil, "not a database"},
+		{"no folder", store.Options{Database: filepath.Join(dir, "no", "where.db"), Kind: store.Sandbox}, nil, "no such file"},
+	} {
+		s, err := store.Open(t.Context(), test.o)
+		if err == nil {
+			_ = s.Close()
+			t.Errorf("%s: opened", test.name)
+			continue
+		}
+		if test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+	openSQLite(t, good) // the refusals left no lock behind
+}
+
+func TestSQLiteIsPrivate(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	s := openSQLite(t, path)
+	if err := s.Create(t.Context(), plainRequest(1)); err != nil {
+		t.Fatal(err)
+	}
+	found, err := filepath.Glob(path + "*")
+	if err != nil || len(found) < 3 { // with its log
+		t.Fatalf("files %v, %v", found, err)
+	}
+	for _, name := range found {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: mode %v, want 0600", filepath.Base(name), info.Mode().Perm())
+		}
+	}
+}
+
+// TestSQLiteSurvivesGoexit: a change that calls t.FailNow, or anything else that ends the goroutine, must not hang the store.
+func TestSQLiteSurvivesGoexit(t *testing.T) {
+	s := openSQLite(t, filepath.Join(t.TempDir(), "a.db"))
+	if err := s.Create(t.Context(), plainRequest(1)); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Update(t.Context(), plainRequest(1).ID, func(r *sign.Request) error {
+		r.DocName = "spoiled"
+		runtime.Goexit()
+		return nil
+	})
+	if err == nil {
+		t.Error("the change that ended its goroutine succeeded")
+	}
+	if r, err := s.Get(t.Context(), plainRequest(1).ID); err != nil || r.DocName == "spoiled" {
+		t.Errorf("Get = %+v, %v", r, err)
+	}
+	if err := s.Update(t.Context(), plainRequest(1).ID, rename("fine")); err != nil {
+		t.Errorf("the next change: %v", err)
+	}
+}
+
+// TestSQLiteSharesCommits counts commits: changes that wait for one another's commit share the next.
+func TestSQLiteSharesCommits(t *testing.T) {
+	var mu sync.Mutex
+	commits := 0
+	s, err := store.Open(t.Context(), store.Options{
+		Database: filepath.Join(t.TempDir(), "a.db"), Kind: store.Sandbox,
+		Fault: func(point string) {
+			if point == store.FaultCommitted {
+				mu.Lock()
+				commits++
+				mu.Unlock()
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	const n = 300
+	if err := s.Create(t.Context(), plainRequest(0)); err != nil {
+		t.Fatal(err)
+	}
+	// While this change is under way, the others queue up.
+	begun, proceed := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() {
+		err := s.Update(t.Context(), plainRequest(0).ID, func(r *sign.Request) error {
+			close(begun)
+			<-proceed
+			return rename("first")(r)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-begun
+	for i := 1; i <= n; i++ {
+		all.Go(func() {
+			if err := s.Create(t.Context(), plainRequest(i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	time.Sleep(50 * time.Millisecond)
+	close(proceed)
+	all.Wait()
+	if commits > 10 {
+		t.Errorf("%d changes at once took %d commits", n+2, commits)
+	}
+}
+
+// TestSQLiteIdleDoesNotWait: one caller after another pays for its commit and for nothing else. Inside the bubble the clock
+// stands still unless somebody sleeps.
+func TestSQLiteIdleDoesNotWait(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	synctest.Test(t, func(t *testing.T) {
+		s, err := store.Open(context.Background(), store.Options{Database: path, Kind: store.Sandbox})
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		for i := range 20 {
+			if err := s.Create(t.Context(), plainRequest(i)); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Update(t.Context(), plainRequest(i).ID, rename("x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if waited := time.Since(start); waited != 0 {
+			t.Errorf("40 changes of one caller waited %v beside the disk", waited)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
 		}
 	})
 }
