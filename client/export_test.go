@@ -1,0 +1,4 @@
+package client
+
+// FourDecimals is fourDecimals for tests.
+var FourDecimals = fourDecimals

@@ -1,0 +1,180 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Times of the service's keys (contract, section 8.2).
+const (
+	keysLifetime = time.Hour        // a set is used so long without a look
+	keysGrace    = 24 * time.Hour   // and so long if the service's keys cannot be had
+	refetchPause = time.Minute      // between two fetches while there is a set: a forger must not make us ask more often
+	fetchTimeout = 10 * time.Second // of one fetch; webhooks do not wait for it longer than their senders do
+)
+
+// keySet is one fetched JWKS; it does not change.
+type keySet struct {
+	byID map[string][]jose.JSONWebKey
+}
+
+// keyCache holds the service's keys. Fetches do not end with the webhook that needed them: its sender gives up after two
+// seconds, and the next try must find what the first has begun.
+type keyCache struct {
+	url  string
+	http *http.Client
+	now  func() time.Time
+
+	mu      sync.Mutex
+	set     *keySet // nil: none yet
+	fetched time.Time
+	tried   time.Time
+	err     error         // of the latest fetch
+	flight  chan struct{} // closed when the present fetch ends; nil: there is none
+}
+
+func newKeyCache(url string, client *http.Client, now func() time.Time) *keyCache {
+	return &keyCache{url: url, http: client, now: now}
+}
+
+// get returns the keys, from the service if they are old.
+func (c *keyCache) get(ctx context.Context) (*keySet, error) {
+	c.mu.Lock()
+	set, now := c.set, c.now()
+	age, pause := now.Sub(c.fetched), now.Sub(c.tried)
+	c.mu.Unlock()
+	switch {
+	case set == nil:
+		return c.fetch(ctx)
+	case age < keysLifetime, age < keysGrace && pause < refetchPause:
+		return set, nil
+	}
+	fresh, err := c.fetch(ctx)
+	if err != nil && age < keysGrace {
+		return set, nil
+	}
+	return fresh, err
+}
+
+// newer returns other keys than those that have just failed; nil if there are none, or it is too early to ask.
+func (c *keyCache) newer(ctx context.Context, failed *keySet) (*keySet, error) {
+	c.mu.Lock()
+	set, pause := c.set, c.now().Sub(c.tried)
+	c.mu.Unlock()
+	switch {
+	case set != failed:
+		return set, nil
+	case pause < refetchPause:
+		return nil, nil
+	}
+	return c.fetch(ctx)
+}
+
+// fetch waits for a fetch, the present one or a new one.
+func (c *keyCache) fetch(ctx context.Context) (*keySet, error) {
+	c.mu.Lock()
+	if c.flight == nil {
+		c.flight = make(chan struct{})
+		c.tried = c.now()
+		go c.fly(context.WithoutCancel(ctx), c.flight)
+	}
+	flight := c.flight
+	c.mu.Unlock()
+	select {
+	case <-flight:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("client: the service's keys: %w", context.Cause(ctx))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return nil, fmt.Errorf("client: the service's keys: %w", c.err)
+	}
+	return c.set, nil
+}
+
+func (c *keyCache) fly(ctx context.Context, done chan struct{}) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	set, err := c.load(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		c.set, c.fetched = set, c.now()
+	}
+	c.err, c.flight = err, nil
+	close(done)
+}
+
+func (c *keyCache) load(ctx context.Context) (*keySet, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", "application/json")
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if !succeeded(resp) {
+		return nil, fmt.Errorf("status %d", resp.StatusCode)
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(text) > maxAnswer {
+		return nil, fmt.Errorf("more than %d bytes", maxAnswer)
+	}
+	return parseKeys(text)
+}
+
+// parseKeys reads a JWKS (RFC 7517). Keys of other kinds and for other uses are left out, as the set may hold several in any
+// order, and one day some that this version does not know.
+func parseKeys(text []byte) (*keySet, error) {
+	var jwks struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(text, &jwks); err != nil {
+		return nil, fmt.Errorf("not a JWKS: %w", err)
+	}
+	set := &keySet{byID: map[string][]jose.JSONWebKey{}}
+	for _, raw := range jwks.Keys {
+		var key jose.JSONWebKey
+		if json.Unmarshal(raw, &key) != nil {
+			continue
+		}
+		alg := string(algorithmOf(key.Key)) // "" for private keys too
+		if alg == "" || key.KeyID == "" || key.Use != "" && key.Use != "sig" || key.Algorithm != "" && key.Algorithm != alg {
+			continue
+		}
+		set.byID[key.KeyID] = append(set.byID[key.KeyID], key)
+	}
+	if len(set.byID) == 0 {
+		return nil, errors.New("the JWKS has no usable key")
+	}
+	return set, nil
+}
+
+// verify returns the payload of the token if one of the set's keys has signed it.
+func (s *keySet) verify(jws *jose.JSONWebSignature) (payload []byte, ok bool) {
+	header := jws.Signatures[0].Protected
+	for _, key := range s.byID[header.KeyID] {
+		if header.Algorithm != string(algorithmOf(key.Key)) {
+			continue
+		}
+		if payload, err := jws.Verify(key.Key); err == nil {
+			return payload, true
+		}
+	}
+	return nil, false
+}

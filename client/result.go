@@ -1,0 +1,70 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/signet-sign/signet/api"
+)
+
+// Result asks for the signed document (contract, section 5). exchangeCode is what Initiate returned for this request. The URL in
+// the answer lives two minutes; each call gives a fresh one. Refusals, for errors.Is:
+//
+//   - api.ErrNotSigned: not yet. Wait for the webhook instead of asking again and again.
+//   - api.ErrExpired, api.ErrCancelled: it will not be signed any more.
+//   - api.ErrSignedAccessExpired: signed, but more than an hour ago.
+//   - api.ErrUnauthorized: the exchange code is another request's, or the token was refused.
+//   - api.ErrNoRecord: there is no such request.
+func (c *Client) Result(ctx context.Context, requestID, exchangeCode string) (*api.Result, error) {
+	segment := url.PathEscape(requestID)
+	if segment == "" || segment == "." || segment == ".." { // would become another path
+		return nil, errors.New("client: result: that is no request id")
+	}
+	var answer api.Result
+	err := c.json(ctx, call{
+		name: "result", method: http.MethodGet,
+		path:   strings.Replace(api.PathResult, "{request_id}", segment, 1),
+		claims: map[string]any{"exchange_code": exchangeCode},
+	}, &answer, func() error { return requireHTTP("signed_doc_url", answer.SignedDocURL) })
+	if err != nil {
+		return nil, err
+	}
+	return &answer, nil
+}
+
+// Download fetches the signed document from the URL of a webhook or a result. Keep the URL to yourself: whoever has it has the
+// document. The caller closes the stream, which ends with io.ErrUnexpectedEOF if the connection breaks early: keep nothing before
+// it ended with io.EOF. Config.HTTPClient's Timeout, if it has one, includes the reading.
+//
+// An *Error with status 403 most often means that the URL's two minutes are over: call [Client.Result].
+func (c *Client) Download(ctx context.Context, signedDocURL string) (io.ReadCloser, error) {
+	if err := requireHTTP("the signed_doc_url", signedDocURL); err != nil {
+		return nil, fmt.Errorf("client: download: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, signedDocURL, http.NoBody)
+	if err != nil {
+		return nil, errors.New("client: download: the signed_doc_url is not understood")
+	}
+	resp, err := c.download.Do(req)
+	if err != nil {
+		return nil, &noAnswerError{"download", withoutURL(err)}
+	}
+	if !succeeded(resp) {
+		defer resp.Body.Close()
+		return nil, c.refusal("download", resp)
+	}
+	return resp.Body, nil
+}
+
+// withoutURL takes the URL, which is a secret, out of an error of net/http.
+func withoutURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
