@@ -35,3 +35,27 @@ func BenchmarkLarge(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkManyObjects opens a file of 100,000 objects, nearly all of the time
+// for which is the check of its cross-reference table.
+func BenchmarkManyObjects(b *testing.B) {
+	f, err := os.Create(filepath.Join(b.TempDir(), "many.pdf"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	opts := make([]pdftest.Option, 0, 100_000)
+	for i := range cap(opts) {
+		opts = append(opts, pdftest.Object(30_000+i, "<< /Type /Something /Value 12345678 >>"))
+	}
+	file := pdftest.New(opts...)
+	if _, err := f.Write(file); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := pdf.Open(f, int64(len(file)), pdf.Limits{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -28,6 +28,9 @@ func (u *Update) applyAnnotations() error {
 		if err != nil {
 			return err
 		}
+		if err := u.checkDangling(page.Ref, elems); err != nil {
+			return err
+		}
 		if err := u.Set(page.Ref, "Annots", appendRefs(elems, u.annots[number])); err != nil {
 			return err
 		}
@@ -73,6 +76,9 @@ func (u *Update) applyFields() error {
 	}
 	elems, err := u.doc.formFields(form)
 	if err != nil {
+		return err
+	}
+	if err := u.checkDangling(u.doc.root, elems); err != nil {
 		return err
 	}
 	flags, err := u.doc.Get(form, "SigFlags")

@@ -63,6 +63,7 @@ const (
 	BadForm           Reason = "bad-form"
 	BadAnnotations    Reason = "bad-annotations"
 	DuplicateKey      Reason = "duplicate-key"
+	DanglingReference Reason = "dangling-reference"
 	DynamicXFA        Reason = "dynamic-xfa"
 	Certified         Reason = "certified-no-changes"
 	FieldsLocked      Reason = "fields-locked"
@@ -130,6 +131,8 @@ func (r Reason) Sentence() string {
 		return "A page's /Annots is not an array of annotations."
 	case DuplicateKey:
 		return "A dictionary that signing has to change has the same key twice, so programs disagree about its meaning."
+	case DanglingReference:
+		return "A page, the form or the catalog refers to an object that does not exist and whose number the signature would get."
 	case DynamicXFA:
 		return "The document is a dynamic XFA form, which has no fixed pages to sign; print it to a PDF first."
 	case Certified:

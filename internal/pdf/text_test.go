@@ -121,7 +121,7 @@ func TestEveryReasonHasASentence(t *testing.T) {
 	for _, r := range []Reason{
 		NotPDF, LeadingBytes, NoEndMarker, TrailingData, BadStartXref, BadXref, XrefLoop, HybridReference, Encrypted,
 		WrongOffset, WrongGeneration, BadObject, BadStream, BadObjectStream, UnsupportedFilter, ReferenceLoop, NoCatalog,
-		BadPageTree, PageTreeLoop, NoPages, NoMediaBox, BadRotation, BadForm, BadAnnotations, DuplicateKey, DynamicXFA,
+		BadPageTree, PageTreeLoop, NoPages, NoMediaBox, BadRotation, BadForm, BadAnnotations, DuplicateKey, DanglingReference, DynamicXFA,
 		Certified, FieldsLocked, PageOutOfRange, BoxOffPage, TooManyPages, TooManyObjects, TooManyRevisions, TooDeep,
 		ObjectTooLarge, InflatesTooLarge, TooMuchWork,
 	} {

@@ -157,7 +157,8 @@ func (u *Update) Patch(off int64, b []byte) error {
 
 // Set changes a key of an existing dictionary; the empty value removes it.
 // All other values keep their spelling, and an object that was in an object
-// stream becomes a plain one. A dictionary with a duplicate key is refused.
+// stream becomes a plain one. A dictionary with a duplicate key, or with a
+// reference to a number that the update may allocate, is refused.
 func (u *Update) Set(ref Ref, key, value string) error {
 	o, err := u.doc.Load(ref)
 	if err != nil {
@@ -169,8 +170,26 @@ func (u *Update) Set(ref Ref, key, value string) error {
 	if k, dup := o.DuplicateKey(); dup {
 		return refuse(DuplicateKey, "/%s in object %d, which has to be changed", k, ref.Num)
 	}
+	if err := u.checkDangling(ref, o.elems); err != nil {
+		return err
+	}
 	pairs := slices.DeleteFunc(u.edits[ref], func(p Pair) bool { return p.Key == key })
 	u.edits[ref] = append(pairs, Pair{key, value})
+	return nil
+}
+
+// checkDangling refuses an object to be changed that refers to a number which is
+// not in use but would be allocated: by taking it, the update would put its own
+// objects where the author left a hole, such as among a page's contents.
+func (u *Update) checkDangling(ref Ref, elems []Object) error {
+	for _, e := range elems {
+		if r, ok := e.Ref(); ok && r.Num >= u.first {
+			return refuse(DanglingReference, "object %d refers to %s, which does not exist", ref.Num, r)
+		}
+		if err := u.checkDangling(ref, e.elems); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
