@@ -328,7 +328,7 @@ func TestEvidence(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := record{c.SerialNumber.String(): {Known: true, RevokedAt: noon, Reason: 1}}
-	responses, crls, err := a.Evidence(t.Context(), c, r)
+	responses, crls, err := a.Evidence(t.Context(), []*x509.Certificate{c}, r)
 	if err != nil || len(responses) != 1 || len(crls) != 2 {
 		t.Fatalf("signer: %d responses, %d CRLs, %v", len(responses), len(crls), err)
 	}
@@ -342,12 +342,12 @@ func TestEvidence(t *testing.T) {
 		}
 	}
 	_, tsa := a.TSA()
-	responses, crls, err = a.Evidence(t.Context(), tsa[0], r)
+	responses, crls, err = a.Evidence(t.Context(), tsa, r)
 	if err != nil || len(responses) != 0 || len(crls) != 1 {
 		t.Errorf("TSA: %d responses, %d CRLs, %v", len(responses), len(crls), err)
 	}
 	foreign := open(t, t.TempDir(), options())
-	if responses, crls, err := foreign.Evidence(t.Context(), c, r); err != nil || len(responses)+len(crls) != 0 {
+	if responses, crls, err := foreign.Evidence(t.Context(), []*x509.Certificate{c}, r); err != nil || len(responses)+len(crls) != 0 {
 		t.Error("evidence for another authority's certificate")
 	}
 }
@@ -367,7 +367,7 @@ func TestOpenSSLReadsAll(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := record{c.SerialNumber.String(): {Known: true}}
-	responses, crls, err := a.Evidence(t.Context(), c, r)
+	responses, crls, err := a.Evidence(t.Context(), []*x509.Certificate{c}, r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -147,29 +147,37 @@ func (a *Authority) crl(issuer entity, revoked []Revoked) ([]byte, error) {
 	return der, nil
 }
 
-// Evidence returns what a verifier needs later to see that cert and its issuers
-// were in good standing now: OCSP responses and CRLs, DER. cert is a signer's
-// certificate or our time-stamping unit's; for others it returns nothing, so
-// that several sources can be asked in turn.
-func (a *Authority) Evidence(ctx context.Context, cert *x509.Certificate, r Revocations) (responses, crls [][]byte, err error) {
-	switch {
-	case cert.CheckSignatureFrom(a.issuing.cert) == nil:
-		response, err := a.answer(ctx, cert.SerialNumber, crypto.SHA1, r)
-		if err != nil {
-			return nil, nil, err
+// Evidence returns what a verifier needs later to see that certificates were in
+// good standing now: OCSP responses for signers and the CRLs of their issuers,
+// DER. certs may mix signers', our time-stamping unit's, our own CAs' and other
+// authorities'; the last are passed over, so that several sources can be asked.
+func (a *Authority) Evidence(ctx context.Context, certs []*x509.Certificate, r Revocations) (responses, crls [][]byte, err error) {
+	signers, ours := false, false
+	for _, cert := range certs {
+		switch {
+		case cert.CheckSignatureFrom(a.issuing.cert) == nil:
+			response, err := a.answer(ctx, cert.SerialNumber, crypto.SHA1, r)
+			if err != nil {
+				return nil, nil, err
+			}
+			responses, signers = append(responses, response), true
+		case cert.CheckSignatureFrom(a.root.cert) == nil:
+			ours = true
 		}
+	}
+	if signers {
 		crl, err := a.CRL(ctx, r)
 		if err != nil {
 			return nil, nil, err
 		}
-		responses, crls = [][]byte{response}, [][]byte{crl}
-	case cert.CheckSignatureFrom(a.root.cert) == nil:
-	default:
-		return nil, nil, nil
+		crls = append(crls, crl)
 	}
-	rootCRL, err := a.RootCRL()
-	if err != nil {
-		return nil, nil, err
+	if signers || ours {
+		crl, err := a.RootCRL()
+		if err != nil {
+			return nil, nil, err
+		}
+		crls = append(crls, crl)
 	}
-	return responses, append(crls, rootCRL), nil
+	return responses, crls, nil
 }

@@ -168,3 +168,33 @@ func grid(t testing.TB, doc []byte, n int) []Location {
 	}
 	return out
 }
+
+// Evidence makes the world an EvidenceSource.
+func (w *world) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+	return w.ca.Evidence(ctx, certs, good{})
+}
+
+// extended signs and raises the result to B-LTA, or B-LT without a time stamp.
+func (w *world) extended(t testing.TB, doc []byte, o Options, stamp bool) ([]byte, *Prepared) {
+	t.Helper()
+	out, p := w.signed(t, doc, o)
+	return w.extend(t, out, stamp), p
+}
+
+func (w *world) extend(t testing.TB, signed []byte, stamp bool) []byte {
+	t.Helper()
+	e := ExtendOptions{Evidence: w, FieldName: "Timestamp", Rand: rand.Reader}
+	if stamp {
+		e.Timestamper = w.tsa
+	}
+	update, err := Extend(t.Context(), bytes.NewReader(signed), int64(len(signed)), e)
+	must(t, err)
+	return append(bytes.Clone(signed), update...)
+}
+
+func (w *world) verify(t testing.TB, doc []byte) *Report {
+	t.Helper()
+	r, err := Verify(bytes.NewReader(doc), int64(len(doc)), VerifyOptions{Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: w.now()})
+	must(t, err)
+	return r
+}

@@ -67,42 +67,48 @@ func Prepare(r io.ReaderAt, size int64, o Options) (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	places, err := place(d, o.Locations)
+	u, h, err := draft(d, o)
 	if err != nil {
-		return nil, err
-	}
-	u := pdf.NewUpdate(d)
-	names := make([]string, len(places))
-	for i := range places {
-		if names[i], err = u.UniqueFieldName(o.FieldName); err != nil {
-			return nil, err
-		}
-	}
-	if err := d.CheckPermissions(names...); err != nil {
-		return nil, err
-	}
-	sig := u.Alloc()
-	if err := addFields(u, sig, places, names, o); err != nil {
-		return nil, err
-	}
-	h, err := putSignature(u, sig, Reserved, []pdf.Pair{
-		{Key: "Type", Value: "/Sig"}, {Key: "Filter", Value: "/Adobe.PPKLite"}, {Key: "SubFilter", Value: "/ETSI.CAdES.detached"},
-		{Key: "Name", Value: pdf.TextString(o.SignerName)},
-		{Key: "M", Value: "(D:" + o.SignedAt.UTC().Format("20060102150405") + "Z)"},
-		{Key: "Prop_Build", Value: "<< /App << /Name /Signet >> >>"},
-	})
-	if err != nil {
-		return nil, err
-	}
-	if err := u.Finish(o.Rand); err != nil {
 		return nil, err
 	}
 	p, err := h.close(u, r, size)
 	if err != nil {
 		return nil, err
 	}
-	p.Appearances = len(places)
+	p.Appearances = len(o.Locations)
 	return p, nil
+}
+
+// draft writes the finished update with an empty hole.
+func draft(d *pdf.Document, o Options) (*pdf.Update, hole, error) {
+	places, err := place(d, o.Locations)
+	if err != nil {
+		return nil, hole{}, err
+	}
+	u := pdf.NewUpdate(d)
+	names := make([]string, len(places))
+	for i := range places {
+		if names[i], err = u.UniqueFieldName(o.FieldName); err != nil {
+			return nil, hole{}, err
+		}
+	}
+	if err := d.CheckPermissions(names...); err != nil {
+		return nil, hole{}, err
+	}
+	sig := u.Alloc()
+	if err := addFields(u, sig, places, names, o); err != nil {
+		return nil, hole{}, err
+	}
+	h, err := putSignature(u, sig, Reserved, []pdf.Pair{
+		{Key: "Type", Value: "/Sig"}, {Key: "Filter", Value: "/Adobe.PPKLite"}, {Key: "SubFilter", Value: "/" + subFilterCAdES},
+		{Key: "Name", Value: pdf.TextString(o.SignerName)},
+		{Key: "M", Value: "(D:" + o.SignedAt.UTC().Format("20060102150405") + "Z)"},
+		{Key: "Prop_Build", Value: "<< /App << /Name /Signet >> >>"},
+	})
+	if err != nil {
+		return nil, hole{}, err
+	}
+	return u, h, u.Finish(o.Rand)
 }
 
 // addFields writes one merged field and widget per place, all with the same /V.
@@ -195,7 +201,10 @@ func (h hole) close(u *pdf.Update, original io.ReaderAt, size int64) (*Prepared,
 	if _, err := io.Copy(sum, io.NewSectionReader(original, 0, size)); err != nil {
 		return nil, err
 	}
-	return p, p.digest(sum)
+	if err := p.digest(sum); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // digest sets SHA256 and Digest from a hash that has seen the original.

@@ -1,0 +1,207 @@
+package pades
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/signet-sign/signet/internal/pdf"
+)
+
+// FindingCode names content that can make a signed document show different
+// things to different people.
+type FindingCode string
+
+// Codes of findings.
+const (
+	FindJavaScript      FindingCode = "javascript"
+	FindOpenAction      FindingCode = "open-action"
+	FindAction          FindingCode = "additional-action"
+	FindLaunch          FindingCode = "launch"
+	FindEmbeddedFile    FindingCode = "embedded-file"
+	FindPortfolio       FindingCode = "portfolio"
+	FindRichMedia       FindingCode = "rich-media"
+	FindOptionalContent FindingCode = "optional-content"
+	FindHidden          FindingCode = "hidden-annotation"
+	FindXFA             FindingCode = "xfa"
+	FindEmptySignature  FindingCode = "empty-signature-field"
+)
+
+// Finding is one kind of such content; policy decides whether it is shown to
+// the signer or refused.
+type Finding struct {
+	Code  FindingCode `json:"code"`
+	Where string      `json:"where"` // the first place, for people
+	Count int         `json:"count"`
+}
+
+// finder collects findings.
+type finder struct {
+	doc  *pdf.Document
+	list []Finding
+}
+
+func (f *finder) add(code FindingCode, where string) {
+	for i := range f.list {
+		if f.list[i].Code == code {
+			f.list[i].Count++
+			return
+		}
+	}
+	f.list = append(f.list, Finding{code, where, 1})
+}
+
+func findings(ctx context.Context, d *pdf.Document) ([]Finding, error) {
+	f := &finder{doc: d}
+	if err := f.catalog(); err != nil {
+		return nil, err
+	}
+	for number := 1; number <= d.NumPages(); number++ {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := f.page(number); err != nil {
+			return nil, err
+		}
+	}
+	fields, err := d.SignatureFields()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range fields {
+		if !s.Signed() {
+			f.add(FindEmptySignature, fmt.Sprintf("field %q", s.Name))
+		}
+	}
+	return f.list, nil
+}
+
+func (f *finder) catalog() error {
+	const where = "document catalog"
+	root := f.doc.Catalog()
+	for _, c := range []struct {
+		code FindingCode
+		path []string
+	}{
+		{FindAction, []string{"AA"}},
+		{FindJavaScript, []string{"Names", "JavaScript"}},
+		{FindEmbeddedFile, []string{"Names", "EmbeddedFiles"}},
+		{FindPortfolio, []string{"Collection"}},
+		{FindXFA, []string{"AcroForm", "XFA"}},
+	} {
+		o, err := f.doc.Get(root, c.path...)
+		if err != nil {
+			return err
+		}
+		if !o.IsNull() {
+			f.add(c.code, where)
+		}
+	}
+	groups, err := f.doc.Get(root, "OCProperties", "OCGs")
+	if err != nil {
+		return err
+	}
+	if len(groups.Elements()) > 0 {
+		f.add(FindOptionalContent, where)
+	}
+	open, err := f.doc.Get(root, "OpenAction")
+	if err != nil {
+		return err
+	}
+	if open.IsDict() { // an array is a mere destination
+		s, err := f.doc.Get(open, "S")
+		if err != nil {
+			return err
+		}
+		if s.Name() != "GoTo" {
+			f.add(FindOpenAction, where)
+		}
+		return f.action(open, where)
+	}
+	return nil
+}
+
+func (f *finder) page(number int) error {
+	page, err := f.doc.Page(number)
+	if err != nil {
+		return err
+	}
+	where := fmt.Sprintf("page %d", number)
+	dict, err := f.doc.Load(page.Ref)
+	if err != nil {
+		return err
+	}
+	if aa, err := f.doc.Get(dict, "AA"); err != nil {
+		return err
+	} else if !aa.IsNull() {
+		f.add(FindAction, where)
+	}
+	annots, err := f.doc.Annotations(page)
+	if err != nil {
+		return err
+	}
+	for _, a := range annots {
+		if err := f.annotation(a, where); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *finder) annotation(a pdf.Object, where string) error {
+	a, err := f.doc.Resolve(a)
+	if err != nil || !a.IsDict() {
+		return err
+	}
+	subtype, err := f.doc.Get(a, "Subtype")
+	if err != nil {
+		return err
+	}
+	switch subtype.Name() {
+	case "RichMedia", "Screen", "3D", "Movie", "Sound":
+		f.add(FindRichMedia, where)
+	case "FileAttachment":
+		f.add(FindEmbeddedFile, where)
+	}
+	flags, err := f.doc.Get(a, "F")
+	if err != nil {
+		return err
+	}
+	if v, _ := flags.Int(); v&(flagHidden|flagNoView) != 0 && subtype.Name() != "Popup" {
+		f.add(FindHidden, where)
+	}
+	if aa, err := f.doc.Get(a, "AA"); err != nil {
+		return err
+	} else if !aa.IsNull() {
+		f.add(FindAction, where)
+	}
+	action, err := f.doc.Get(a, "A")
+	if err != nil {
+		return err
+	}
+	return f.action(action, where)
+}
+
+// action looks at an action and those that follow it in a chain.
+func (f *finder) action(a pdf.Object, where string) error {
+	for range 8 {
+		if !a.IsDict() {
+			return nil
+		}
+		s, err := f.doc.Get(a, "S")
+		if err != nil {
+			return err
+		}
+		switch s.Name() {
+		case "JavaScript":
+			f.add(FindJavaScript, where)
+		case "Launch":
+			f.add(FindLaunch, where)
+		case "RichMediaExecute", "Rendition", "Movie", "Sound", "GoTo3DView":
+			f.add(FindRichMedia, where)
+		}
+		if a, err = f.doc.Get(a, "Next"); err != nil {
+			return err
+		}
+	}
+	return nil
+}

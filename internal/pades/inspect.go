@@ -1,0 +1,122 @@
+package pades
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/signet-sign/signet/internal/cms"
+	"github.com/signet-sign/signet/internal/pdf"
+)
+
+// Inspection is what is known about a document that may be signed.
+type Inspection struct {
+	SHA256  [32]byte `json:"sha256"`
+	Pages   int      `json:"pages"`
+	Version string   `json:"version"` // of PDF, such as "1.7"
+	// Sizes of the pages that carry locations, in points as displayed, each once.
+	Sizes []PageSize `json:"sizes"`
+	// Signatures is the number of existing signatures, document time stamps included.
+	Signatures int       `json:"signatures"`
+	Findings   []Finding `json:"findings,omitempty"`
+}
+
+// PageSize is the size of a page as displayed, in points.
+type PageSize struct {
+	Page   int     `json:"page"`
+	Width  float64 `json:"width"`
+	Height float64 `json:"height"`
+}
+
+// Inspect applies every rule about documents and places (the contract, sections
+// 3.5 and 3.8) and looks for content that a signer should know of. It goes
+// through the motions of Prepare, so a document that passes can be prepared.
+// A refusal is a *pdf.Refusal whose Detail names the location, the page and the
+// numbers.
+func Inspect(ctx context.Context, r io.ReaderAt, size int64, locs []Location, lim pdf.Limits) (*Inspection, error) {
+	d, err := pdf.Open(r, size, lim)
+	if err != nil {
+		return nil, err
+	}
+	out := &Inspection{Pages: d.NumPages()}
+	if out.Version, err = d.Version(); err != nil {
+		return nil, err
+	}
+	if out.Signatures, err = checkSignatures(d); err != nil {
+		return nil, err
+	}
+	// A trial run with stand-ins: it finds every structure that an update would
+	// trip over.
+	trial := Options{Locations: locs, FieldName: "trial", SignedAt: time.Unix(0, 0), Rand: zeros{}}
+	if _, _, err := draft(d, trial); err != nil {
+		return nil, err
+	}
+	seen := make(map[int]bool)
+	for _, l := range locs {
+		if seen[l.Page] {
+			continue
+		}
+		seen[l.Page] = true
+		page, err := d.Page(l.Page)
+		if err != nil {
+			return nil, err
+		}
+		w, h := page.DisplaySize()
+		out.Sizes = append(out.Sizes, PageSize{l.Page, w, h})
+	}
+	if out.Findings, err = findings(ctx, d); err != nil {
+		return nil, err
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, contextReader{ctx, io.NewSectionReader(r, 0, size)}); err != nil {
+		return nil, err
+	}
+	sum.Sum(out.SHA256[:0])
+	return out, nil
+}
+
+// zeros is the identifier of a trial update, which nobody keeps.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
+}
+
+// checkSignatures counts the existing signatures and refuses those below PAdES
+// B-T: without a time stamp they lapse with their certificate, and a document
+// with one lapsed signature looks invalid as a whole.
+func checkSignatures(d *pdf.Document) (int, error) {
+	sigs, err := signatures(d)
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range sigs {
+		refuse := func(why string) error {
+			return &pdf.Refusal{Reason: SignatureLevel, Detail: fmt.Sprintf("the existing signature %q is not PAdES level B-T: %s", s.fields[0].Name, why)}
+		}
+		if err := s.read(d); err != nil {
+			if errors.Is(err, errForm) {
+				return 0, refuse(err.Error())
+			}
+			return 0, err
+		}
+		switch s.subFilter {
+		case subFilterStamp:
+		case subFilterCAdES:
+			sd, err := cms.Parse(s.message)
+			if err != nil {
+				return 0, refuse(err.Error())
+			}
+			if _, ok := sd.Signer.Timestamp(); !ok {
+				return 0, refuse("it has no time stamp")
+			}
+		default:
+			return 0, refuse(fmt.Sprintf("its /SubFilter is %q", s.subFilter))
+		}
+	}
+	return len(sigs), nil
+}
