@@ -13,19 +13,6 @@ import (
 // 14.25), with a description that names the claim and the rule. A claim that is null is not absent: it is the usual trace of a
 // variable that was empty by mistake, and dropping it could open a document that was meant for one person to everybody.
 
-// MaxLocations is the most signing locations of one request (the contract, section 3.3).
-const MaxLocations = 20
-
-// Location is where one signature appears: the lower-left corner of its box as a fraction of the displayed page's width and
-// height, from the lower-left corner of the page (the contract, section 3.8). Page counts from 1. X and Y are at least 0, less
-// than 1, and the nearest float64 to a decimal with at most 4 places. Whether the document has the page and the box fits on it
-// is not known here.
-type Location struct {
-	Page int     `json:"page"`
-	X    float64 `json:"x"`
-	Y    float64 `json:"y"`
-}
-
 // readDocument reads the arguments of initiate (the contract, section 3.2).
 func readDocument(c *Claims, o object) (err error) {
 	if c.DocName, err = readDocName(o.get("doc_name")); err != nil {
@@ -54,7 +41,7 @@ func readDocName(v value) (string, error) {
 }
 
 // readLocations reads sign_locations (V3.2) or, without that claim, the one location of x, y and page (V3.0).
-func readLocations(o object) ([]Location, error) {
+func readLocations(o object) ([]api.Location, error) {
 	list := o.get("sign_locations")
 	if list == nil {
 		if !o.has("x") && !o.has("y") && !o.has("page") {
@@ -64,16 +51,16 @@ func readLocations(o object) ([]Location, error) {
 		if err != nil {
 			return nil, err
 		}
-		return []Location{location}, nil
+		return []api.Location{location}, nil
 	}
 	if list.kind() != '[' {
 		return nil, api.ErrClientSide("sign_locations must be an array")
 	}
 	items := list.items()
-	if len(items) < 1 || len(items) > MaxLocations {
-		return nil, api.ErrClientSide(fmt.Sprintf("sign_locations must have 1 to %d entries", MaxLocations))
+	if len(items) < 1 || len(items) > api.MaxLocations {
+		return nil, api.ErrClientSide(fmt.Sprintf("sign_locations must have 1 to %d entries", api.MaxLocations))
 	}
-	locations := make([]Location, 0, len(items))
+	locations := make([]api.Location, 0, len(items))
 	for i, item := range items {
 		where := "sign_locations[" + strconv.Itoa(i) + "]"
 		if item.kind() != '{' {
@@ -99,12 +86,12 @@ func readLocations(o object) ([]Location, error) {
 
 // readLocation reads one location; the prefix says whose members these are. Other members are ignored: relying parties send
 // width and height, and the box has one size (the contract, section 3.2).
-func readLocation(prefix string, o object) (l Location, err error) {
+func readLocation(prefix string, o object) (l api.Location, err error) {
 	if l.Page, err = readPage(prefix+"page", o.get("page")); err != nil {
-		return Location{}, err
+		return api.Location{}, err
 	}
 	if l.X, err = readFraction(prefix+"x", o.get("x")); err != nil {
-		return Location{}, err
+		return api.Location{}, err
 	}
 	l.Y, err = readFraction(prefix+"y", o.get("y"))
 	return l, err

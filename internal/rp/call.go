@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/signet-sign/signet/api"
 )
 
 // Call is one of the three things that a token can authorise (the contract, section 2).
@@ -79,9 +81,9 @@ type Claims struct {
 	ExpiresAt time.Time
 
 	// Initiate.
-	DocName       string     // trimmed, safe to show, see CheckDisplayText
-	Locations     []Location // 1 to MaxLocations, no two the same
-	SignerUINHash string     // 64 hex digits in lower case; empty when anybody may sign
+	DocName       string         // trimmed, safe to show, see CheckDisplayText
+	Locations     []api.Location // 1 to api.MaxLocations, no two the same
+	SignerUINHash string         // 64 hex digits in lower case; empty when anybody may sign
 
 	// Result. A secret: compare it in constant time and do not log it.
 	ExchangeCode string

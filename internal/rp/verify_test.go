@@ -145,7 +145,7 @@ func TestAcceptedClaims(t *testing.T) {
 	if claims.DocName != "Lease 12/2026.pdf" || claims.SignerUINHash != strings.ToLower(hash) || claims.JTI != strings.ToLower(jti) {
 		t.Errorf("%+v", claims)
 	}
-	want := []rp.Location{{Page: 1, X: 0, Y: 0.9999}, {Page: 12, X: 0.5, Y: 0.0005}}
+	want := []api.Location{{Page: 1, X: 0, Y: 0.9999}, {Page: 12, X: 0.5, Y: 0.0005}}
 	if len(claims.Locations) != 2 || claims.Locations[0] != want[0] || claims.Locations[1] != want[1] {
 		t.Errorf("locations %v, want %v", claims.Locations, want)
 	}
@@ -206,11 +206,11 @@ func TestTolerated(t *testing.T) {
 		maps.Copy(d.Claims, map[string]any{"x": 0.5, "y": 0.25, "page": 3})
 	}
 	claims, _, err := b.verify(b.party.Token(rp.Initiate, v30), rp.Initiate)
-	if err != nil || len(claims.Locations) != 1 || claims.Locations[0] != (rp.Location{Page: 3, X: 0.5, Y: 0.25}) {
+	if err != nil || len(claims.Locations) != 1 || claims.Locations[0] != (api.Location{Page: 3, X: 0.5, Y: 0.25}) {
 		t.Errorf("V3.0 claims: %+v, %v", claims, err)
 	}
 
-	twenty := make([]any, rp.MaxLocations)
+	twenty := make([]any, api.MaxLocations)
 	for i := range twenty {
 		twenty[i] = map[string]any{"page": i + 1, "x": 0.1, "y": 0.1, "width": 0.123456789, "height": 0.123456789}
 	}

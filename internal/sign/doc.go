@@ -10,9 +10,20 @@
 // A cell is the next state, a refusal's code, or "-": nothing happens. An asterisk marks a refusal that is written to the
 // audit trail. A test holds this text against the table in state.go.
 //
-//	|             | created            | locked              | session                | sealing                | signed                  | expired           | cancelled                 |
-//	|-------------|--------------------|---------------------|------------------------|------------------------|-------------------------|-------------------|---------------------------|
-//	TABLE
+//	|             | created             | locked              | session                | sealing                | signed                  | expired          | cancelled                 |
+//	|-------------|---------------------|---------------------|------------------------|------------------------|-------------------------|------------------|---------------------------|
+//	| open        | -> locked           | -> locked           | -> session             | -> sealing             | DOCUMENT_ALREADY_SIGNED | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
+//	| open, other | NO_ACCESS           | NO_ACCESS           | NO_ACCESS              | NO_ACCESS              | NO_ACCESS               | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
+//	| proceed     | NOT_OPENED          | -> session          | -> session             | SIGNING_IN_PROGRESS    | DOCUMENT_ALREADY_SIGNED | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
+//	| approve     | NO_ACTIVE_SESSION   | NO_ACTIVE_SESSION*  | -> sealing             | SIGNING_IN_PROGRESS    | DOCUMENT_ALREADY_SIGNED | REQUEST_EXPIRED* | REQUEST_CANCELLED*        |
+//	| reject      | NO_ACTIVE_SESSION   | NO_ACTIVE_SESSION   | -> locked or expired   | SIGNING_IN_PROGRESS    | DOCUMENT_ALREADY_SIGNED | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
+//	| leave       | NO_ACTIVE_SESSION   | NO_ACTIVE_SESSION   | -> locked or expired   | SIGNING_IN_PROGRESS    | DOCUMENT_ALREADY_SIGNED | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
+//	| time-out    | -                   | -                   | -> locked or expired   | -                      | -                       | -                | -                         |
+//	| expire      | -> expired          | -> expired          | -                      | -                      | -                       | -                | -                         |
+//	| seal        | -                   | -                   | -                      | -> signed              | -                       | -                | -                         |
+//	| seal failed | -                   | -                   | -                      | -> locked or expired   | -                       | -                | -                         |
+//	| cancel      | -> cancelled        | -> cancelled        | ACTIVE_SESSION_ONGOING | ACTIVE_SESSION_ONGOING | DOCUMENT_ALREADY_SIGNED | -> cancelled     | REQUEST_ALREADY_CANCELLED |
+//	| result      | DOCUMENT_NOT_SIGNED | DOCUMENT_NOT_SIGNED | DOCUMENT_NOT_SIGNED    | DOCUMENT_NOT_SIGNED    | -> signed               | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
 //
 // What the cells leave unsaid:
 //

@@ -81,7 +81,7 @@ func (s *Service) receive(ctx context.Context, key string, body io.Reader, locs 
 	if err != nil {
 		return nil, refusalOf(err)
 	}
-	return &Document{Key: key, Size: size, SHA256: in.SHA256[:], Pages: in.Pages}, nil
+	return &Document{Key: key, Size: size, SHA256: in.SHA256[:], Pages: in.Pages, Signatures: in.Signatures}, nil
 }
 
 func (s *Service) discard(key string) {

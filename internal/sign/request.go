@@ -43,6 +43,8 @@ type Document struct {
 	Size   int64  `json:"size"`
 	SHA256 []byte `json:"sha256"`
 	Pages  int    `json:"pages"`
+
+	Signatures int `json:"signatures"` // that it had when it was uploaded
 }
 
 // SignSession is the time between Proceed to Sign and its end. Its ID is a secret: it is what the QR code carries.
@@ -100,7 +102,8 @@ func (r *Request) SignerInfo() api.SignerInfo {
 	}
 }
 
-// SignedName is a file name for the signed document: "lease.pdf" becomes "lease-signed.pdf".
+// SignedName is a name for the signed document: "lease.pdf" becomes "lease-signed.pdf". It is as free as the document's; who
+// puts it into a header or on a disk makes it safe.
 func (r *Request) SignedName() string {
 	stem := r.DocName
 	if n := len(stem) - len(".pdf"); n > 0 && strings.EqualFold(stem[n:], ".pdf") {

@@ -1,7 +1,6 @@
 package sign
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -121,7 +120,7 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDoc, error) {
 		Document: Document{Key: key, Size: size, SHA256: sum.h.Sum(nil), Pages: r.Document.Pages},
 		Name:     cert.Subject.CommonName,
 	}
-	if err := s.gate(ctx, r, doc, cert); err != nil {
+	if err := s.gate(ctx, r, doc, p, cert); err != nil {
 		s.discard(key)
 		return nil, err
 	}
@@ -129,39 +128,24 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDoc, error) {
 }
 
 // gate reads the stored document back and insists on exactly one new signature, by the phone's certificate, over the digest
-// that the signer approved, with the uploaded bytes untouched in front.
-func (s *Service) gate(ctx context.Context, r *Request, doc *SignedDoc, cert *x509.Certificate) error {
+// that the signer approved. That digest covers the uploaded bytes, so they are untouched.
+func (s *Service) gate(ctx context.Context, r *Request, doc *SignedDoc, p *pades.Prepared, cert *x509.Certificate) error {
 	b, err := s.Documents.Open(ctx, doc.Key)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
-
-	prefix := sha256.New()
-	if _, err := io.Copy(prefix, io.NewSectionReader(b, 0, r.Document.Size)); err != nil {
-		return err
-	}
-	if !bytes.Equal(prefix.Sum(nil), r.Document.SHA256) {
-		return fmt.Errorf("%w: the uploaded bytes changed", errGate)
-	}
 	report, err := pades.Verify(b, b.Size(), pades.VerifyOptions{
-		Roots: s.Chain[len(s.Chain)-1:], TSARoots: s.TSARoots, Now: s.now(),
+		Roots: s.Roots, TSARoots: s.TSARoots, Now: s.now(), Limits: s.PDFLimits,
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errGate, err)
 	}
-	i := slices.IndexFunc(report.Signatures, func(sig pades.SignatureReport) bool {
-		return sig.Certificate != nil && sig.Certificate.Equal(cert) && bytes.Equal(sig.Digest, r.Session.Prepared.Digest)
-	})
-	if i < 0 {
-		return fmt.Errorf("%w: the approved signature is not in the document", errGate)
-	}
-	if err := report.Signatures[i].Err(); err != nil {
+	want := pades.Expectation{Prepared: p, Certificate: cert, Before: r.Document.Signatures, Level: pades.LevelT}
+	if err := report.Meets(want); err != nil {
 		return fmt.Errorf("%w: %w", errGate, err)
 	}
-	if got := len(report.Signatures[i].Fields); got != max(1, len(r.Locations)) {
-		return fmt.Errorf("%w: the signature has %d appearances and not %d", errGate, got, len(r.Locations))
-	}
+	doc.Level = report.Signatures[r.Document.Signatures].Level.String()
 	return nil
 }
 

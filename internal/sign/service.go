@@ -32,7 +32,8 @@ type Config struct {
 	Timestamper Timestamper
 
 	Chain    []*x509.Certificate // above a phone's certificate: issuing CA first, root last
-	TSARoots []*x509.Certificate // that the Timestamper's tokens must chain to
+	Roots    *x509.CertPool      // that phones' certificates chain to
+	TSARoots *x509.CertPool      // that the Timestamper's tokens chain to
 
 	Now  func() time.Time
 	Rand io.Reader

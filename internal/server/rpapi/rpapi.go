@@ -62,7 +62,7 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request) error {
 	if ct := r.Header.Get("Content-Type"); ct != "" && !isMediaType(ct, "application/json") {
 		return api.ErrClientSide("Content-Type must be application/json, or absent")
 	}
-	claims, _, err := a.Verifier.Verify(r.Context(), r.Header.Get("Authorization"), rp.Cancel)
+	claims, _, err := a.Verifier.Verify(r.Context(), authorization(r), rp.Cancel)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request) error {
 
 // initiate is POST /sign-requests: the claims say what, the body is the PDF.
 func (a *API) initiate(w http.ResponseWriter, r *http.Request) error {
-	claims, party, err := a.Verifier.Verify(r.Context(), r.Header.Get("Authorization"), rp.Initiate)
+	claims, party, err := a.Verifier.Verify(r.Context(), authorization(r), rp.Initiate)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (a *API) result(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	claims, err := a.Verifier.VerifyResult(r.Context(), r.Header.Get("Authorization"), req.ClientID)
+	claims, _, err := a.Verifier.VerifyResult(r.Context(), authorization(r), req.ClientID)
 	if err != nil {
 		return err
 	}
@@ -168,6 +168,14 @@ func linkStatus(code string) int {
 	default:
 		return http.StatusNotFound
 	}
+}
+
+// authorization is the one Authorization header; two are as good as none, because software in between may look at the other.
+func authorization(r *http.Request) string {
+	if values := r.Header.Values("Authorization"); len(values) == 1 {
+		return values[0]
+	}
+	return ""
 }
 
 // isMediaType compares a Content-Type and leaves its parameters aside.

@@ -1,0 +1,119 @@
+package signet
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/signet-sign/signet"
+
+// imports is the import graph of the project: each package, and the packages of the project that it may import. Edges import
+// domain, domain imports engines, storage imports domain; arrows never turn back. An import that is not listed fails the test,
+// and so does a listed one that is gone: change the picture here and in ARCHITECTURE.md together with the code.
+var imports = map[string]string{
+	// public
+	"api":    "",
+	"client": "api",
+
+	// engines: bytes, keys and time in, bytes out
+	"internal/cms":   "",
+	"internal/keys":  "",
+	"internal/pdf":   "",
+	"internal/ca":    "internal/keys",
+	"internal/tsa":   "internal/cms",
+	"internal/pades": "internal/cms internal/pdf internal/tsa",
+
+	// domain
+	"internal/rp/outbound": "",
+	"internal/rp":          "api internal/rp/outbound",
+	"internal/signer":      "api internal/ca internal/cms",
+	"internal/sign":        "api internal/cms internal/pades internal/pdf internal/signer",
+
+	// storage
+	"internal/store": "api internal/rp internal/sign internal/signer",
+	"internal/blob":  "internal/sign",
+
+	// edges
+	"internal/webhook":        "api internal/rp internal/sign",
+	"internal/obs":            "",
+	"internal/server":         "",
+	"internal/server/web":     "api internal/sign",
+	"internal/server/login":   "internal/signer",
+	"internal/server/pki":     "internal/ca",
+	"internal/server/rpapi":   "api internal/rp internal/server/web internal/sign",
+	"internal/server/portal":  "api internal/rp internal/server/login internal/server/web internal/sign internal/signer",
+	"internal/server/phone":   "api internal/rp internal/server/login internal/server/web internal/sign internal/signer",
+	"internal/server/sandbox": "api client internal/server/web internal/sign internal/signer",
+
+	// wiring: sees everything
+	"internal/app": "*",
+	"cmd/signet":   "internal/app internal/obs",
+}
+
+// confined are modules that one package alone may use, so that they can be replaced in one place.
+var confined = map[string]string{
+	"modernc.org/sqlite":                  "internal/store",
+	"github.com/jackc/pgx":                "internal/store",
+	"github.com/pressly/goose":            "internal/store",
+	"github.com/coreos/go-oidc":           "internal/server/login",
+	"github.com/alecthomas/kong":          "cmd/signet",
+	"github.com/prometheus/client_golang": "internal/obs",
+	"rsc.io/qr":                           "internal/server/portal",
+}
+
+// testOnly are packages that only tests import.
+var testOnly = []string{"internal/e2e", "internal/apitest", "test"}
+
+func TestArchitecture(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}:{{join .Imports " "}}`, "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(string(out)) {
+		path, list, _ := strings.Cut(strings.TrimSpace(line), ":")
+		pkg := strings.TrimPrefix(strings.TrimPrefix(path, module), "/")
+		if pkg == "" || slices.ContainsFunc(testOnly, func(s string) bool { return strings.HasPrefix(pkg, s) || strings.HasSuffix(pkg, s) }) {
+			continue
+		}
+		seen[pkg] = true
+		allowed, ok := imports[pkg]
+		if !ok {
+			t.Errorf("package %s is not in the graph", pkg)
+			continue
+		}
+		var got []string
+		for imp := range strings.FieldsSeq(list) {
+			if own, ok := strings.CutPrefix(imp, module+"/"); ok {
+				got = append(got, own)
+				continue
+			}
+			for mod, home := range confined {
+				if strings.HasPrefix(imp, mod) && pkg != home {
+					t.Errorf("%s imports %s, which belongs to %s alone", pkg, imp, home)
+				}
+			}
+		}
+		if allowed == "*" {
+			continue
+		}
+		want := strings.Fields(allowed)
+		for _, imp := range got {
+			if !slices.Contains(want, imp) {
+				t.Errorf("%s imports %s: not in the graph", pkg, imp)
+			}
+		}
+		for _, imp := range want {
+			if !slices.Contains(got, imp) {
+				t.Errorf("%s does not import %s any more: take it out of the graph", pkg, imp)
+			}
+		}
+	}
+	for pkg := range imports {
+		if !seen[pkg] {
+			t.Errorf("package %s is in the graph and does not exist", pkg)
+		}
+	}
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/signet-sign/signet/internal/app"
+)
+
+// resolver reads the configuration file. It is read twice: once into the struct, so that an unknown key or a wrong type is
+// refused with its line, and once as text for each flag, so that the file takes the same way as flags and environment.
+func resolver(r io.Reader) (kong.Resolver, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	strict := yaml.NewDecoder(strings.NewReader(string(text)))
+	strict.KnownFields(true)
+	if err := strict.Decode(new(app.Config)); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	values := map[string]yaml.Node{}
+	if err := yaml.Unmarshal(text, &values); err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		node, ok := values[strings.ReplaceAll(flag.Name, "-", "_")]
+		switch {
+		case !ok || flag.Name == "config":
+			return nil, nil
+		case node.Kind == yaml.ScalarNode:
+			return node.Value, nil
+		}
+		list, err := yaml.Marshal(&node)
+		return string(list), err
+	}), nil
+}

@@ -1,0 +1,133 @@
+// Signet is a self-hosted document-signing service that speaks the Sign V3 API.
+//
+//	signet sandbox   everything on this machine, for development and tests
+//	signet serve     the service
+//
+// Every key of the configuration (see internal/app.Config) is a flag, an environment variable with the prefix SIGNET_, or a line
+// of the YAML file that --config names; what comes first in this list wins.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/obs"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// cli is the command line.
+type cli struct {
+	Sandbox sandboxCmd `cmd:"" help:"Run everything on this machine, with personas, a demo and a clock to move."`
+	Serve   serveCmd   `cmd:"" help:"Run the service."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// configured is what both servers take.
+type configured struct {
+	ConfigFile kong.ConfigFlag `name:"config" env:"SIGNET_CONFIG" help:"YAML file with the configuration." placeholder:"FILE"`
+	app.Config `embed:""`
+}
+
+type (
+	sandboxCmd struct{ configured }
+	serveCmd   struct{ configured }
+	versionCmd struct{}
+)
+
+// environment is what the commands run in.
+type environment struct {
+	ctx    context.Context
+	getenv func(string) string
+	out    io.Writer
+	errs   io.Writer
+}
+
+// run is the program: arguments in, exit status out.
+func run(ctx context.Context, args []string, getenv func(string) string, out, errs io.Writer) int {
+	exit := -1
+	parser, err := kong.New(&cli{},
+		kong.Name("signet"),
+		kong.Description("Document signing that speaks the Sign V3 API."),
+		kong.UsageOnError(),
+		kong.Writers(out, errs),
+		kong.Exit(func(code int) { exit = code }),
+		kong.Configuration(resolver),
+		kong.DefaultEnvars("SIGNET"),
+	)
+	if err != nil {
+		fmt.Fprintln(errs, "signet:", err)
+		return 1
+	}
+	command, err := parser.Parse(args)
+	if exit >= 0 { // --help
+		return exit
+	}
+	if err != nil {
+		fmt.Fprintln(errs, "signet:", err)
+		return 2
+	}
+	if err := command.Run(&environment{ctx, getenv, out, errs}); err != nil {
+		fmt.Fprintln(errs, "signet:", err)
+		return 1
+	}
+	return 0
+}
+
+func (c *sandboxCmd) Run(env *environment) error {
+	log, err := obs.NewLogger(env.errs, c.LogLevel)
+	if err != nil {
+		return err
+	}
+	a, err := app.OpenSandbox(env.ctx, c.Config, env.getenv, log)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.out, `Signet sandbox
+
+  Try it             %[1]s/demo/
+  API base           %[1]s/api/v3         (also %[1]s/sign-v3, as in MockPass)
+  Signet's keys      %[1]s/.well-known/keys.json
+  Control            http://%[2]s/
+  Data               %[3]s
+
+Log in as one of the personas; approve on a phone at %[1]s/phone/ or with the persona's software phone.
+Stop with Ctrl-C.
+`, a.Config.PublicURL, a.Control, a.Config.Data)
+	return a.Run(env.ctx)
+}
+
+func (c *serveCmd) Run(env *environment) error {
+	log, err := obs.NewLogger(env.errs, c.LogLevel)
+	if err != nil {
+		return err
+	}
+	a, err := app.Open(env.ctx, c.Config, log)
+	if err != nil {
+		return err
+	}
+	log.Info("listening", "addr", a.Addr.String(), "public_url", a.Config.PublicURL)
+	return a.Run(env.ctx)
+}
+
+func (versionCmd) Run(env *environment) error {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+	}
+	_, err := fmt.Fprintln(env.out, "signet", version)
+	return err
+}

@@ -1,0 +1,330 @@
+// Package app puts the program together: configuration in, a running service or sandbox out. Start at [Open]; it is a list of
+// what exists and what is handed to what. It decides nothing else.
+package app
+
+import (
+	"context"
+	"crypto"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/blob"
+	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/keys"
+	"github.com/signet-sign/signet/internal/obs"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/outbound"
+	"github.com/signet-sign/signet/internal/server"
+	"github.com/signet-sign/signet/internal/server/login"
+	"github.com/signet-sign/signet/internal/server/phone"
+	"github.com/signet-sign/signet/internal/server/pki"
+	"github.com/signet-sign/signet/internal/server/portal"
+	"github.com/signet-sign/signet/internal/server/rpapi"
+	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/internal/tsa"
+	"github.com/signet-sign/signet/internal/webhook"
+)
+
+// tsaPolicy is the policy of the built-in timestamp authority: one of the arc that RFC 7299 leaves for documentation would not
+// do in a certificate, so it is a UUID-based OID (ITU-T X.667), ours alone.
+const tsaPolicy = "2.25.129270953107219459136871361263545317376"
+
+// App is a program that is ready to run: everything is open, and its addresses are bound.
+type App struct {
+	Config  Config
+	Addr    net.Addr // of the public listener
+	Control net.Addr // of the control listener; nil if there is none
+
+	now     func() time.Time
+	log     *slog.Logger
+	metrics *obs.Metrics
+	stop    chan struct{} // closed when a stop begins
+
+	keys      *keys.Dir
+	store     *store.Store
+	documents *blob.Dir
+	authority *ca.Authority
+	parties   *rp.Registry
+	kit       *web.Kit
+	login     *login.Login
+	sign      *sign.Service
+	signers   *signer.Service
+	worker    *sign.Worker
+	rpapi     *rpapi.API
+	portal    *portal.Portal
+
+	listener, controlListener net.Listener
+	handler, controlHandler   http.Handler
+	closers                   []func() error
+}
+
+// Open builds the service: what `signet serve` runs.
+func Open(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
+	if c.Data == "" {
+		return nil, errors.New("data: a folder is needed")
+	}
+	if c.PublicURL == "" {
+		return nil, errors.New("public_url: it is needed, because it stands in links and certificates")
+	}
+	a := &App{Config: c, now: time.Now, log: log}
+	if err := a.open(ctx, store.Service); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	if c.OIDCIssuer == "" {
+		log.Warn("oidc_issuer is not set: relying parties can call, but no signer can log in")
+	}
+	mux := http.NewServeMux()
+	a.routes(mux)
+	a.handler = mux
+	a.controlHandler = a.healthRoutes()
+	return a, nil
+}
+
+// open builds everything that service and sandbox share. What it opens, Close closes, also when it fails half way.
+func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
+	c := &a.Config
+	a.stop = make(chan struct{})
+	a.metrics = obs.NewMetrics()
+
+	if a.listener, err = a.listen(c.Listen); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	a.Addr = a.listener.Addr()
+	if c.Control != "" {
+		if a.controlListener, err = a.listen(c.Control); err != nil {
+			return fmt.Errorf("control: %w", err)
+		}
+		a.Control = a.controlListener.Addr()
+	}
+	if c.PublicURL == "" {
+		c.PublicURL = "http://" + a.Addr.String()
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return err
+	}
+	if a.store, err = store.Open(ctx, store.Options{Database: filepath.Join(c.Data, "signet.db"), Kind: kind, Log: a.log}); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.store.Close)
+	if a.documents, err = blob.OpenDir(blob.Options{Path: filepath.Join(c.Data, "documents")}); err != nil {
+		return err
+	}
+	a.closers = append(a.closers, a.documents.Close)
+	if a.keys, err = keys.Open(filepath.Join(c.Data, "keys"), rand.Reader); err != nil {
+		return err
+	}
+	sandbox := kind == store.Sandbox
+	a.authority, err = ca.Open(filepath.Join(c.Data, "authority"), ca.Options{
+		Name: c.AuthorityName, Sandbox: sandbox, BaseURL: c.PublicURL + pki.Base, Now: a.now, Rand: rand.Reader,
+	})
+	if err != nil {
+		return err
+	}
+	if a.parties, err = rp.NewRegistry(c.policy(0), c.registered()...); err != nil {
+		return err
+	}
+	if err := a.domain(sandbox); err != nil {
+		return err
+	}
+	return a.edges(sandbox)
+}
+
+// domain builds people, requests and the worker.
+func (a *App) domain(sandbox bool) error {
+	c := &a.Config
+	tsaKey, tsaChain := a.authority.TSA()
+	stamps, err := tsa.New(tsa.Config{
+		Key: tsaKey, Chain: tsaChain, Policy: tsaPolicy, Accuracy: time.Second, Now: a.now, Rand: rand.Reader,
+	})
+	if err != nil {
+		return err
+	}
+	linkSecret, err := a.keys.Secret("links")
+	if err != nil {
+		return err
+	}
+	enrolSecret, err := a.keys.Secret("enrolment")
+	if err != nil {
+		return err
+	}
+	a.sign = sign.New(sign.Config{
+		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents, Timestamper: stamps,
+		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: a.authority.Roots(),
+		Now: a.now, Rand: rand.Reader,
+		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime, Sandbox: sandbox, Log: a.log,
+	})
+	a.signers = &signer.Service{
+		Store: a.store, Authority: a.authority, ChallengeSecret: enrolSecret, Now: a.now, Rand: rand.Reader,
+	}
+
+	key, err := a.keys.Signer("webhook", elliptic.P256())
+	if err != nil {
+		return err
+	}
+	public := jose.JSONWebKey{Key: key.Public(), Algorithm: string(jose.ES256), Use: "sig"}
+	thumb, err := public.Thumbprint(crypto.SHA256)
+	if err != nil {
+		return err
+	}
+	public.KeyID = base64.RawURLEncoding.EncodeToString(thumb)
+	jwks, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}})
+	if err != nil {
+		return err
+	}
+	sender := &webhook.Sender{
+		Sign: a.sign, Parties: a.parties, Client: outbound.NewClient(c.policy(webhook.Timeout)),
+		Key: key, KeyID: public.KeyID, Now: a.now, Log: a.log, Ladder: c.WebhookLadder,
+	}
+	a.worker = sign.NewWorker(a.sign, sender.Deliver)
+
+	a.rpapi = &rpapi.API{
+		Sign: a.sign,
+		Verifier: rp.NewVerifier(rp.VerifierConfig{
+			Parties: a.parties,
+			Keys: rp.NewKeys(rp.KeysConfig{
+				Client: outbound.NewClient(c.policy(0)), Now: a.now, RefetchUnknownKid: c.RefetchUnknownKid,
+				OnFetch: func(f rp.Fetch) { a.metrics.Fetched(f.Err) },
+			}),
+			Replay: a.store, Now: a.now, Lenient: c.LenientTokens,
+		}),
+		Keys: jwks, Unauthorized: c.UnauthorizedStatus, Explain: sandbox, Log: a.log,
+	}
+	return nil
+}
+
+// edges builds what people see.
+func (a *App) edges(sandbox bool) error {
+	c := &a.Config
+	var err error
+	if sandbox {
+		c.OIDCIssuer = c.PublicURL + "/idp" // its own
+	}
+	targets := []string{c.PublicURL}
+	if c.OIDCIssuer != "" {
+		targets = append(targets, c.OIDCIssuer)
+	}
+	if a.kit, err = web.New(web.Options{Now: a.now, Sandbox: sandbox, LoginURLs: targets}); err != nil {
+		return err
+	}
+	cookies, err := a.keys.Secret("cookies")
+	if err != nil {
+		return err
+	}
+	a.portal = &portal.Portal{
+		Sign: a.sign, Parties: a.parties, Kit: a.kit, Streams: a.streams(), PublicURL: c.PublicURL, Log: a.log,
+	}
+	a.login, err = login.New(login.Config{
+		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
+		UINClaim: c.OIDCUINClaim, NameClaim: c.OIDCNameClaim,
+		PublicURL: c.PublicURL, Secret: cookies, Client: a.providerClient(), Now: a.now, Log: a.log, Failed: a.portal.LoginFailed,
+	})
+	a.portal.Login = a.login
+	return err
+}
+
+func (a *App) streams() web.Streams { return web.Streams{Watcher: a.store, Stopping: a.stop} }
+
+// routes mounts what service and sandbox share.
+func (a *App) routes(mux *http.ServeMux) {
+	a.rpapi.Routes(mux, api.BasePath)
+	a.rpapi.RootRoutes(mux)
+	a.portal.Routes(mux)
+	(&phone.Phone{
+		Sign: a.sign, Signers: a.signers, Parties: a.parties, Kit: a.kit, Login: a.login, Streams: a.streams(),
+		PublicURL: a.Config.PublicURL, Log: a.log,
+	}).Routes(mux)
+	a.login.Routes(mux)
+	(&pki.PKI{Authority: a.authority, Revocations: a.signers, Log: a.log}).Routes(mux)
+	mux.Handle("GET /static/", a.kit.Static())
+}
+
+// healthRoutes is the service's control listener.
+func (a *App) healthRoutes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /isalive", func(w http.ResponseWriter, r *http.Request) {
+		web.WriteJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+	})
+	mux.Handle("GET /metrics", a.metrics.Handler())
+	return mux
+}
+
+// Run serves until ctx ends and everything under way is finished.
+func (a *App) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	context.AfterFunc(ctx, func() { close(a.stop) })
+	g.Go(func() error {
+		return server.Serve(ctx, a.listener, obs.Observe(server.Protect(a.handler), a.log, a.metrics), a.log)
+	})
+	if a.controlListener != nil {
+		g.Go(func() error { return server.Serve(ctx, a.controlListener, server.Protect(a.controlHandler), a.log) })
+	}
+	g.Go(func() error { return a.worker.Run(ctx) })
+	g.Go(func() error { return a.forget(ctx) })
+	return errors.Join(g.Wait(), a.Close())
+}
+
+// forget drops token ids that nobody can replay any more.
+func (a *App) forget(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if _, err := a.store.ForgetUsed(ctx, a.now()); err != nil && ctx.Err() == nil {
+				a.log.Warn("forgetting used tokens", "err", err)
+			}
+		}
+	}
+}
+
+// Close closes what Open opened. Run does it at its end.
+func (a *App) Close() error {
+	var err error
+	for _, l := range []net.Listener{a.listener, a.controlListener} {
+		if l != nil {
+			_ = l.Close() // closed by its server already, if that ran
+		}
+	}
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, a.closers[i]())
+	}
+	a.closers = nil
+	return err
+}
+
+func (a *App) listen(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
+
+// providerClient reaches the identity provider. A sandbox is its own provider: those calls go straight to the handler, so that
+// they work whatever address the outside uses.
+func (a *App) providerClient() *http.Client {
+	return &http.Client{Timeout: 10 * time.Second, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		if strings.HasPrefix(r.URL.String(), a.Config.PublicURL+"/") {
+			return serveLocally(a.handler, r)
+		}
+		return http.DefaultTransport.RoundTrip(r)
+	})}
+}

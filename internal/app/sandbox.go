@@ -1,0 +1,200 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"crypto/elliptic"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/server/sandbox"
+	"github.com/signet-sign/signet/internal/store"
+)
+
+// Addresses of a sandbox that is told nothing. The first is the one of MockPass, so that what worked with that finds us.
+const (
+	SandboxListen  = "127.0.0.1:5156"
+	SandboxControl = "127.0.0.1:5157"
+)
+
+// demoClientID is the demo's client id.
+const demoClientID = "signet-demo"
+
+// mockBase is MockPass's base path of the Sign V3 API.
+const mockBase = "/sign-v3"
+
+// OpenSandbox builds the sandbox: the service, with its own identity provider and personas, a demo relying party, a clock that
+// can be moved, and the control listener. Fields of c that are empty get the sandbox's defaults; getenv is os.Getenv.
+func OpenSandbox(ctx context.Context, c Config, getenv func(string) string, log *slog.Logger) (*App, error) {
+	clock := new(sandbox.Clock)
+	a := &App{Config: c, now: clock.Now, log: log}
+	if err := a.openSandbox(ctx, clock, getenv); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func(string) string) error {
+	c := &a.Config
+	if c.Listen == "" {
+		c.Listen = SandboxListen
+	}
+	if c.Control == "" {
+		c.Control = SandboxControl
+	}
+	if err := loopback(c.Control); err != nil {
+		return err
+	}
+	if c.Data == "" {
+		dir, err := os.MkdirTemp("", "signet-sandbox-")
+		if err != nil {
+			return err
+		}
+		c.Data = dir
+		a.closers = append(a.closers, func() error { return os.RemoveAll(dir) })
+	}
+	c.AllowPrivate = true
+	secret := rand.Text()
+	c.OIDCClientID, c.OIDCClientSecret, c.OIDCUINClaim, c.OIDCNameClaim = "signet", secret, "uin", "name"
+	if err := a.open(ctx, store.Sandbox); err != nil {
+		return err
+	}
+
+	phones := &sandbox.SoftPhones{Sign: a.sign, Signers: a.signers, Rand: rand.Reader}
+	a.portal.SoftPhone = phones
+	idpKey, err := a.keys.Signer("sandbox-idp", elliptic.P256())
+	if err != nil {
+		return err
+	}
+	provider := &sandbox.Provider{
+		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: secret, RedirectURL: c.PublicURL + "/login/callback",
+		Key: idpKey, Kit: a.kit, Now: a.now, Log: a.log,
+	}
+	demoKey, err := a.keys.Signer("sandbox-demo", elliptic.P256())
+	if err != nil {
+		return err
+	}
+	local := "http://" + reachable(a.Addr)
+	demo, err := sandbox.NewDemo(sandbox.DemoConfig{
+		PublicURL: c.PublicURL, BaseURL: local + "/api/v3", ClientID: demoClientID, Key: demoKey,
+		Kit: a.kit, Now: a.now, Rand: rand.Reader, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	parties := append(c.registered(), rp.Party{
+		ClientID: demoClientID, Name: "Merlion Lettings (demo)",
+		JWKSURL: local + "/demo/jwks.json", RedirectURL: c.PublicURL + "/demo/return", WebhookURL: local + "/demo/webhook",
+	})
+	if mock := mockParty(getenv); !slices.ContainsFunc(parties, func(p rp.Party) bool { return p.ClientID == mock.ClientID }) {
+		parties = append(parties, mock)
+	}
+	if err := a.parties.Replace(c.policy(0), parties...); err != nil {
+		return err
+	}
+
+	mux := http.NewServeMux()
+	a.routes(mux)
+	a.rpapi.Routes(mux, mockBase)
+	mux.HandleFunc("GET "+mockBase+"/jwks", a.rpapi.ServeKeys)
+	provider.Routes(mux)
+	demo.Routes(mux)
+	mux.Handle("GET /{$}", http.RedirectHandler("/demo/", http.StatusSeeOther))
+	a.handler = mux
+
+	control := http.NewServeMux()
+	control.Handle("/", (&sandbox.Control{Sign: a.sign, Phones: phones, Clock: clock, Drain: a.worker.Drain, Log: a.log}).Handler())
+	control.Handle("GET /metrics", a.metrics.Handler())
+	a.controlHandler = control
+	return nil
+}
+
+// mockParty is the relying party that MockPass's environment variables describe, with MockPass's defaults.
+func mockParty(getenv func(string) string) rp.Party {
+	or := func(fallback string, names ...string) string {
+		for _, name := range names {
+			if v := getenv(name); v != "" {
+				return v
+			}
+		}
+		return fallback
+	}
+	id := or("mockpass-sign-v3-client", "SIGNV3_CLIENT_ID")
+	return rp.Party{
+		ClientID: id, Name: id,
+		JWKSURL: or("http://localhost:4000/jwks", "SIGNV3_CLIENT_JWKS_URL"),
+		// MockPass's documentation and code disagree about the name of this one.
+		RedirectURL: or("http://localhost:4000/redirect", "SIGNV3_CLIENT_REDIRECT_URI", "SIGNV3_CLIENT_REDIRECT_URL"),
+		WebhookURL:  or("http://localhost:4000/webhook", "SIGNV3_CLIENT_WEBHOOK_URL"),
+	}
+}
+
+// loopback insists on an address that only this machine reaches: whoever reaches the control listener may do anything.
+func loopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("control: %w", err)
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("control %q: it must be a loopback address, such as 127.0.0.1:5157", addr)
+	}
+	return nil
+}
+
+// reachable is where this machine reaches its own listener.
+func reachable(addr net.Addr) string {
+	tcp := addr.(*net.TCPAddr)
+	if tcp.IP.IsUnspecified() {
+		return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
+	}
+	return tcp.String()
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// serveLocally answers a client's request with a handler of this process.
+func serveLocally(h http.Handler, r *http.Request) (*http.Response, error) {
+	w := &localWriter{header: http.Header{}, status: http.StatusOK}
+	in := r.Clone(r.Context())
+	in.RequestURI = r.URL.RequestURI()
+	in.Host = r.URL.Host
+	if in.Body == nil {
+		in.Body = http.NoBody
+	}
+	h.ServeHTTP(w, in)
+	return &http.Response{
+		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: w.header, Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()), Request: r,
+	}, nil
+}
+
+// localWriter collects an answer.
+type localWriter struct {
+	header http.Header
+	status int
+	wrote  bool
+	body   bytes.Buffer
+}
+
+func (w *localWriter) Header() http.Header { return w.header }
+
+func (w *localWriter) WriteHeader(status int) {
+	if !w.wrote {
+		w.status, w.wrote = status, true
+	}
+}
+
+func (w *localWriter) Write(p []byte) (int, error) {
+	w.wrote = true
+	return w.body.Write(p)
+}

@@ -1,0 +1,241 @@
+package e2e_test
+
+import (
+	"bufio"
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/rptest"
+)
+
+// TestCancel is the seed document, sentence by sentence, over HTTP.
+func TestCancel(t *testing.T) {
+	s := start(t)
+
+	t.Run("active request", func(t *testing.T) {
+		in := s.initiate(t)
+		a := s.cancel(t, in.RequestID)
+		if !a.is(200, "", "") || a.header.Get("Content-Length") != "0" {
+			t.Errorf("cancel: %d %q, Content-Length %q; want 200 and an empty body", a.status, a.body, a.header.Get("Content-Length"))
+		}
+		if a := s.cancel(t, in.RequestID); !a.is(400, "REQUEST_ALREADY_CANCELLED", "Document has already been cancelled") {
+			t.Errorf("again: %d %s", a.status, a.body)
+		}
+		if a := s.result(t, in); a.status != 400 || !strings.Contains(a.body, `"REQUEST_CANCELLED"`) {
+			t.Errorf("result: %d %s", a.status, a.body)
+		}
+		for _, step := range []string{"open", "proceed", "approve", "reject", "leave"} {
+			if a := s.act(t, in.RequestID, alice, step); a.status != 409 || !strings.Contains(a.body, `"REQUEST_CANCELLED"`) {
+				t.Errorf("%s: %d %s", step, a.status, a.body)
+			}
+		}
+	})
+	t.Run("opened request", func(t *testing.T) {
+		in := s.initiate(t)
+		s.must(t, in.RequestID, alice, "open")
+		if a := s.cancel(t, in.RequestID); !a.is(200, "", "") {
+			t.Errorf("cancel: %d %s", a.status, a.body)
+		}
+	})
+	t.Run("active session", func(t *testing.T) {
+		in := s.initiate(t)
+		s.must(t, in.RequestID, alice, "open", "proceed")
+		a := s.cancel(t, in.RequestID)
+		if !a.is(400, "ACTIVE_SESSION_ONGOING", "Request cannot be cancelled due to an active sign session") {
+			t.Errorf("cancel: %d %s", a.status, a.body)
+		}
+		if n, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || n < 170 || n > 180 {
+			t.Errorf("Retry-After %q, want nearly 180", a.header.Get("Retry-After"))
+		}
+		s.advance(t, a.header.Get("Retry-After")+"s")
+		if a := s.cancel(t, in.RequestID); !a.is(200, "", "") {
+			t.Errorf("after Retry-After: %d %s", a.status, a.body)
+		}
+	})
+	for _, end := range []string{"reject", "leave"} {
+		t.Run("session ended by "+end, func(t *testing.T) {
+			in := s.initiate(t)
+			s.must(t, in.RequestID, alice, "open", "proceed", end)
+			if a := s.cancel(t, in.RequestID); !a.is(200, "", "") {
+				t.Errorf("cancel: %d %s", a.status, a.body)
+			}
+		})
+	}
+	t.Run("signed", func(t *testing.T) {
+		in := s.initiate(t)
+		s.must(t, in.RequestID, alice, "open", "proceed", "approve")
+		s.settled(t, in.RequestID, "signed")
+		for range 2 {
+			if a := s.cancel(t, in.RequestID); !a.is(400, "DOCUMENT_ALREADY_SIGNED", "Document has already been signed") {
+				t.Errorf("cancel: %d %s", a.status, a.body)
+			}
+			s.advance(t, "2h")
+		}
+	})
+	t.Run("expired", func(t *testing.T) {
+		in := s.initiate(t)
+		s.advance(t, "30m")
+		if v := s.view(t, in.RequestID); v.State != "expired" {
+			t.Fatalf("it is %s", v.State)
+		}
+		if a := s.cancel(t, in.RequestID); !a.is(200, "", "") {
+			t.Errorf("cancel: %d %s", a.status, a.body)
+		}
+		if a := s.cancel(t, in.RequestID); !a.is(400, "REQUEST_ALREADY_CANCELLED", "Document has already been cancelled") {
+			t.Errorf("again: %d %s", a.status, a.body)
+		}
+	})
+	t.Run("unknown and foreign ids look the same", func(t *testing.T) {
+		in := s.initiate(t)
+		unknown := s.cancel(t, "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332")
+		if !unknown.is(400, "CLIENT_SIDE_ERROR", "No record found") {
+			t.Errorf("unknown: %d %s", unknown.status, unknown.body)
+		}
+		for _, id := range []string{"", "x", strings.ToUpper(in.RequestID), in.RequestID + " ", strings.TrimPrefix(in.RequestID, "signv3-")} {
+			if a := s.cancel(t, id); a.status != unknown.status || a.body != unknown.body {
+				t.Errorf("id %q: %d %s", id, a.status, a.body)
+			}
+		}
+	})
+}
+
+// TestCancelOfAnotherParty needs two registered parties.
+func TestCancelOfAnotherParty(t *testing.T) {
+	s, other := startTwo(t)
+	in := s.initiate(t)
+	foreign := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", other.Token(rp.Cancel, rptest.Claim("request_id", in.RequestID)), "application/json", nil)
+	unknown := s.cancel(t, "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332")
+	for _, a := range []*answer{&foreign, &unknown} {
+		a.header.Del("Date")
+		a.header.Del("Signet-Explanation") // the sandbox tells its developer more than the service would
+	}
+	if foreign.status != unknown.status || foreign.body != unknown.body {
+		t.Errorf("foreign: %d %q, unknown: %d %q", foreign.status, foreign.body, unknown.status, unknown.body)
+	}
+	for name := range unknown.header {
+		if foreign.header.Get(name) != unknown.header.Get(name) {
+			t.Errorf("header %s tells them apart: %q and %q", name, foreign.header.Get(name), unknown.header.Get(name))
+		}
+	}
+	if a := s.cancel(t, in.RequestID); a.status != 200 {
+		t.Errorf("the owner's cancel: %d %s", a.status, a.body)
+	}
+}
+
+// TestCancelLeavesNothing: the bytes are gone, the trail stays, nobody is told but those who watch.
+func TestCancelLeavesNothing(t *testing.T) {
+	s := start(t)
+	in := s.initiate(t)
+	s.must(t, in.RequestID, alice, "open", "proceed", "reject")
+	if a := s.cancel(t, in.RequestID); a.status != 200 {
+		t.Fatalf("cancel: %d %s", a.status, a.body)
+	}
+	s.advance(t, "1s")
+	if files := s.files(t, in.RequestID); len(files) != 0 {
+		t.Errorf("documents %v are left", files)
+	}
+	var kinds []string
+	for _, e := range s.view(t, in.RequestID).Events {
+		kinds = append(kinds, e.Kind)
+	}
+	if got, want := strings.Join(kinds, " "), "initiated opened proceeded session_ended cancelled purged"; got != want {
+		t.Errorf("trail %q, want %q", got, want)
+	}
+	s.advance(t, "24h")
+	if n := len(s.party.Webhooks()); n != 0 {
+		t.Errorf("%d webhooks", n)
+	}
+}
+
+// TestCancelIsSeen: an open portal page and a waiting phone hear of it within a second.
+func TestCancelIsSeen(t *testing.T) {
+	s := start(t)
+	in := s.initiate(t)
+	states := make(chan string, 16)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, "GET", s.url+"/sign/"+in.RequestID+"/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	go func() {
+		lines := bufio.NewScanner(resp.Body)
+		for lines.Scan() {
+			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				_, rest, _ := strings.Cut(data, `"state":"`)
+				state, _, _ := strings.Cut(rest, `"`)
+				states <- state
+			}
+		}
+	}()
+	next := func(want string) {
+		t.Helper()
+		select {
+		case got := <-states:
+			if got != want {
+				t.Errorf("the page hears %q, want %q", got, want)
+			}
+		case <-time.After(time.Second):
+			t.Errorf("a second passed and the page has not heard %q", want)
+		}
+	}
+	next("created")
+	s.must(t, in.RequestID, alice, "open")
+	next("locked")
+	if a := s.cancel(t, in.RequestID); a.status != 200 {
+		t.Fatalf("cancel: %d %s", a.status, a.body)
+	}
+	next("cancelled")
+}
+
+// TestCancelTokens: what the call's token must be.
+func TestCancelTokens(t *testing.T) {
+	s := start(t)
+	in := s.initiate(t)
+	claim := rptest.Claim("request_id", in.RequestID)
+	post := func(token string) answer {
+		t.Helper()
+		return do(t, "POST", s.url+"/api/v3/sign-requests/cancel", token, "application/json", nil)
+	}
+	for name, token := range map[string]string{
+		"none":              "",
+		"with Bearer":       "Bearer " + s.party.Token(rp.Cancel, claim),
+		"no client":         s.party.Token(rp.Cancel, claim, rptest.NoClaim("client_id")),
+		"two clients":       s.party.Token(rp.Cancel, claim, rptest.Claim("client_request", "somebody-else")),
+		"no exp":            s.party.Token(rp.Cancel, claim, rptest.NoClaim("exp")),
+		"121 seconds":       s.party.Token(rp.Cancel, claim, rptest.Claim("exp", s.now().Unix()+121)),
+		"old":               s.party.Token(rp.Cancel, claim, rptest.Claim("iat", s.now().Unix()-200), rptest.Claim("exp", s.now().Unix()-100)),
+		"of the future":     s.party.Token(rp.Cancel, claim, rptest.Claim("iat", s.now().Unix()+60), rptest.Claim("exp", s.now().Unix()+120)),
+		"an initiate token": s.party.Token(rp.Initiate, claim),
+		"a result token":    s.party.Token(rp.Result, claim, rptest.Claim("client_id", s.party.ClientID)),
+		"no request":        s.party.Token(rp.Cancel, rptest.NoClaim("request_id")),
+		"a key we know not": s.party.Token(rp.Cancel, claim, rptest.Header("kid", "other")),
+		"another signature": s.party.Token(rp.Cancel, claim) + "A",
+		"an embedded key":   s.party.Token(rp.Cancel, claim, rptest.Header("jwk", s.party.Key("ES256").JWK())),
+		"alg none":          s.party.Token(rp.Cancel, claim, rptest.Header("alg", "none")),
+		"an unknown crit":   s.party.Token(rp.Cancel, claim, rptest.Header("crit", []string{"x"}), rptest.Header("x", 1)),
+	} {
+		if a := post(token); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+	if v := s.view(t, in.RequestID); v.State != "created" {
+		t.Fatalf("after refused tokens it is %s", v.State)
+	}
+	if a := post(s.party.Token(rp.Cancel, claim, s.party.Alg("ES384"), rptest.NoClaim("client_id"), rptest.Claim("client_request", s.party.ClientID))); a.status != 200 {
+		t.Errorf("client_request alone, ES384: %d %s", a.status, a.body)
+	}
+	if a := post(s.party.Token(rp.Cancel, claim, s.party.Alg("ES512"), rptest.Claim("client_request", s.party.ClientID))); !strings.Contains(a.body, "REQUEST_ALREADY_CANCELLED") {
+		t.Errorf("both names, ES512: %d %s", a.status, a.body)
+	}
+}

@@ -1,0 +1,84 @@
+// Package pki serves what the certificates in signed documents refer to: CRLs, OCSP answers and issuer certificates, below
+// /pki. It only carries bytes between HTTP and internal/ca.
+package pki
+
+import (
+	"crypto/x509"
+	"encoding/base64"
+	"io"
+	"log/slog"
+	"net/http"
+
+	"github.com/signet-sign/signet/internal/ca"
+)
+
+// Base is the path below the public URL.
+const Base = "/pki"
+
+// PKI serves an authority's public side.
+type PKI struct {
+	Authority   *ca.Authority
+	Revocations ca.Revocations
+	Log         *slog.Logger
+}
+
+// maxOCSP bounds an OCSP request; ones about a single certificate take about a hundred bytes.
+const maxOCSP = 4 << 10
+
+// Routes adds the paths that ca writes into certificates.
+func (p *PKI) Routes(mux *http.ServeMux) {
+	mux.HandleFunc("GET "+Base+ca.PathRootCert, cert(p.Authority.Root()))
+	mux.HandleFunc("GET "+Base+ca.PathIssuing, cert(p.Authority.Issuing()))
+	mux.HandleFunc("GET "+Base+ca.PathRootCRL, func(w http.ResponseWriter, r *http.Request) {
+		der, err := p.Authority.RootCRL()
+		p.answer(w, r, "application/pkix-crl", der, err)
+	})
+	mux.HandleFunc("GET "+Base+ca.PathIssuingCRL, func(w http.ResponseWriter, r *http.Request) {
+		der, err := p.Authority.CRL(r.Context(), p.Revocations)
+		p.answer(w, r, "application/pkix-crl", der, err)
+	})
+	mux.HandleFunc("POST "+Base+ca.PathOCSP, func(w http.ResponseWriter, r *http.Request) {
+		request, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOCSP))
+		if err != nil {
+			http.Error(w, http.StatusText(http.StatusRequestEntityTooLarge), http.StatusRequestEntityTooLarge)
+			return
+		}
+		p.ocsp(w, r, request)
+	})
+	// RFC 6960, appendix A.1: a GET carries the request in base64, in which slashes may stand bare.
+	mux.HandleFunc("GET "+Base+ca.PathOCSP+"/{request...}", func(w http.ResponseWriter, r *http.Request) {
+		request, err := base64.StdEncoding.DecodeString(r.PathValue("request"))
+		if err != nil || len(request) > maxOCSP {
+			http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
+			return
+		}
+		p.ocsp(w, r, request)
+	})
+}
+
+func (p *PKI) ocsp(w http.ResponseWriter, r *http.Request, request []byte) {
+	der, err := p.Authority.OCSP(r.Context(), request, p.Revocations)
+	if err != nil {
+		p.Log.InfoContext(r.Context(), "OCSP request", "err", err)
+	}
+	p.answer(w, r, "application/ocsp-response", der, nil)
+}
+
+func (p *PKI) answer(w http.ResponseWriter, r *http.Request, kind string, der []byte, err error) {
+	if err != nil {
+		p.Log.ErrorContext(r.Context(), "revocation data", "route", r.Pattern, "err", err)
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Write(der)
+}
+
+func cert(c *x509.Certificate) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/pkix-cert")
+		w.Header().Set("Cache-Control", "public, max-age=86400")
+		w.Write(c.Raw)
+	}
+}

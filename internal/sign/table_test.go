@@ -1,0 +1,151 @@
+package sign_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+// want is what a cell of the table promises: a refusal's code, or "" and the state that follows.
+type want struct {
+	code string
+	then sign.State
+}
+
+func ok(then sign.State) want { return want{then: then} }
+func no(code string) want     { return want{code: code} }
+func (w want) after(s sign.State) sign.State {
+	if w.code != "" {
+		return s // a refusal changes nothing
+	}
+	return w.then
+}
+
+// TestEveryCell brings a real request into each state and does each thing to it. The expectations are the contract's and the
+// design's, written down a second time, so that neither the table nor the code can drift alone.
+func TestEveryCell(t *testing.T) {
+	w := newWorld(t)
+	states := []sign.State{sign.Created, sign.Locked, sign.Session, sign.Sealing, sign.Signed, sign.Expired, sign.Cancelled}
+	expired, cancelled, signed := no(api.CodeExpired), no(api.CodeCancelled), no(api.CodeAlreadySigned)
+	rows := []struct {
+		name string
+		do   func(ctx context.Context, r *api.Initiated) error
+		want [7]want
+	}{
+		{
+			"open by the signer",
+			func(ctx context.Context, r *api.Initiated) error {
+				_, err := w.Open(ctx, r.RequestID, alice)
+				return err
+			},
+			[7]want{ok(sign.Locked), ok(sign.Locked), ok(sign.Session), ok(sign.Sealing), signed, expired, cancelled},
+		},
+		{
+			"open by another person", // in state created somebody else is the first, so that cell has a test of its own
+			func(ctx context.Context, r *api.Initiated) error { _, err := w.Open(ctx, r.RequestID, bob); return err },
+			[7]want{ok(sign.Locked), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess), expired, cancelled},
+		},
+		{
+			"proceed",
+			func(ctx context.Context, r *api.Initiated) error {
+				_, err := w.Proceed(ctx, r.RequestID, alice)
+				return err
+			},
+			[7]want{no(api.CodeNotOpened), ok(sign.Session), ok(sign.Session), no(api.CodeSigning), signed, expired, cancelled},
+		},
+		{
+			"proceed by another person",
+			func(ctx context.Context, r *api.Initiated) error {
+				_, err := w.Proceed(ctx, r.RequestID, bob)
+				return err
+			},
+			[7]want{no(api.CodeNotOpened), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess), expired, cancelled},
+		},
+		{
+			"approve",
+			func(ctx context.Context, r *api.Initiated) error { return w.approve(ctx, r.RequestID, alice) },
+			[7]want{no(api.CodeNoActiveSession), no(api.CodeNoActiveSession), ok(sign.Sealing), no(api.CodeSigning), signed, expired, cancelled},
+		},
+		{
+			"approve by another person",
+			func(ctx context.Context, r *api.Initiated) error { return w.approve(ctx, r.RequestID, bob) },
+			[7]want{no(api.CodeNoActiveSession), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess), expired, cancelled},
+		},
+		{
+			"reject",
+			func(ctx context.Context, r *api.Initiated) error { return w.reject(ctx, r.RequestID, alice) },
+			[7]want{no(api.CodeNoActiveSession), no(api.CodeNoActiveSession), ok(sign.Locked), no(api.CodeSigning), signed, expired, cancelled},
+		},
+		{
+			"leave",
+			func(ctx context.Context, r *api.Initiated) error { return w.Leave(ctx, r.RequestID, alice) },
+			[7]want{no(api.CodeNoActiveSession), no(api.CodeNoActiveSession), ok(sign.Locked), no(api.CodeSigning), signed, expired, cancelled},
+		},
+		{
+			"cancel",
+			func(ctx context.Context, r *api.Initiated) error { return w.Cancel(ctx, shop, r.RequestID) },
+			[7]want{
+				ok(sign.Cancelled), ok(sign.Cancelled), no(api.CodeActiveSession), no(api.CodeActiveSession),
+				signed, ok(sign.Cancelled), no(api.CodeAlreadyCancelled),
+			},
+		},
+		{
+			"cancel by another relying party",
+			func(ctx context.Context, r *api.Initiated) error { return w.Cancel(ctx, rival, r.RequestID) },
+			[7]want{
+				no(api.CodeClientSide), no(api.CodeClientSide), no(api.CodeClientSide), no(api.CodeClientSide),
+				no(api.CodeClientSide), no(api.CodeClientSide), no(api.CodeClientSide),
+			},
+		},
+		{
+			"result",
+			func(ctx context.Context, r *api.Initiated) error {
+				_, err := w.Result(ctx, r.RequestID, r.ExchangeCode)
+				return err
+			},
+			[7]want{
+				no(api.CodeNotSigned), no(api.CodeNotSigned), no(api.CodeNotSigned), no(api.CodeNotSigned),
+				ok(sign.Signed), expired, cancelled,
+			},
+		},
+		{
+			"time passes to the end of the session",
+			func(ctx context.Context, r *api.Initiated) error {
+				w.clock.advance(w.SessionLifetime)
+				return nil
+			},
+			[7]want{ok(sign.Created), ok(sign.Locked), ok(sign.Locked), ok(sign.Sealing), ok(sign.Signed), ok(sign.Expired), ok(sign.Cancelled)},
+		},
+		{
+			"time passes to the end of the request",
+			func(ctx context.Context, r *api.Initiated) error {
+				w.clock.advance(api.RequestLifetime * 1e9)
+				return nil
+			},
+			[7]want{ok(sign.Expired), ok(sign.Expired), ok(sign.Expired), ok(sign.Sealing), ok(sign.Signed), ok(sign.Expired), ok(sign.Cancelled)},
+		},
+		{
+			"the document is sealed",
+			func(ctx context.Context, r *api.Initiated) error { return w.worker.Drain(ctx) },
+			[7]want{ok(sign.Created), ok(sign.Locked), ok(sign.Session), ok(sign.Signed), ok(sign.Signed), ok(sign.Expired), ok(sign.Cancelled)},
+		},
+	}
+	for _, row := range rows {
+		for i, s := range states {
+			t.Run(row.name+"/"+string(s), func(t *testing.T) {
+				r := w.in(t, s)
+				if got := w.state(t, r.RequestID); got != s {
+					t.Fatalf("the request is %s and not %s", got, s)
+				}
+				if got := code(row.do(t.Context(), r)); got != row.want[i].code {
+					t.Errorf("answer %q, want %q", got, row.want[i].code)
+				}
+				if got := w.state(t, r.RequestID); got != row.want[i].after(s) {
+					t.Errorf("then it is %s, want %s", got, row.want[i].after(s))
+				}
+			})
+		}
+	}
+}
