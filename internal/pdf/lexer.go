@@ -86,8 +86,8 @@ func (p *parser) unsigned() (int64, error) {
 	return parseUnsigned(t)
 }
 
-func parseUnsigned(t string) (int64, error) {
-	if t == "" || len(t) > 18 {
+func parseUnsigned[T string | []byte](t T) (int64, error) {
+	if len(t) == 0 || len(t) > 18 {
 		return 0, errSyntax
 	}
 	var v int64

@@ -161,7 +161,7 @@ func (d *Document) readTable(off int64) (Object, error) {
 		if err != nil {
 			return Object{}, err
 		}
-		if t == "trailer" {
+		if string(t) == "trailer" {
 			break
 		}
 		first, err := parseUnsigned(t)
@@ -211,7 +211,7 @@ func (d *Document) readTableEntry(s *tableScanner, num int) error {
 	if gen > 65535 {
 		return errSyntax
 	}
-	switch kind {
+	switch string(kind) {
 	case "n":
 		return d.addEntry(num, slot{pos: pos, aux: int32(gen), kind: InFile})
 	case "f":
@@ -236,26 +236,27 @@ type tableScanner struct {
 	buf [20]byte // longer than any token of a table
 }
 
-func (s *tableScanner) token() (string, error) {
+// token returns the next token, which is valid until the next call.
+func (s *tableScanner) token() ([]byte, error) {
 	n := 0
 	for {
 		c, err := s.r.ReadByte()
-		if errors.Is(err, io.EOF) {
-			return "", errSyntax
-		}
 		if err != nil {
-			return "", err
+			if errors.Is(err, io.EOF) {
+				err = errSyntax
+			}
+			return nil, err
 		}
 		switch {
 		case isSpace(c) && n == 0:
 			s.pos++
 		case !isRegular(c):
 			if n == 0 {
-				return "", errSyntax
+				return nil, errSyntax
 			}
-			return string(s.buf[:n]), s.r.UnreadByte()
+			return s.buf[:n], s.r.UnreadByte()
 		case n == len(s.buf):
-			return "", errSyntax
+			return nil, errSyntax
 		default:
 			s.buf[n] = c
 			n++
