@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 // migrations are plain SQL, one file for both databases, named <version>_<what>.sql. They go forward only, and each must
@@ -33,19 +32,8 @@ func migrate(ctx context.Context, db *sql.DB, d dialect, kind Kind) error {
 	if err != nil {
 		return err
 	}
-	opts := []goose.ProviderOption{
-		goose.WithGoMigrations(steps...),
-		goose.WithDisableGlobalRegistry(true),
-		goose.WithLogger(goose.NopLogger()),
-	}
-	if d.goose == goose.DialectPostgres { // several nodes may start at once
-		locker, lockErr := lock.NewPostgresSessionLocker()
-		if lockErr != nil {
-			return lockErr
-		}
-		opts = append(opts, goose.WithSessionLocker(locker))
-	}
-	provider, err := goose.NewProvider(d.goose, db, nil, opts...)
+	provider, err := goose.NewProvider(d.goose, db, nil,
+		goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 	if err != nil {
 		return fmt.Errorf("preparing migrations: %w", err)
 	}

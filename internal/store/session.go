@@ -13,6 +13,7 @@ type session struct {
 	conn    *sql.Conn
 	stmts   map[string]*sql.Stmt
 
+	wrote  bool // the transaction has something to commit
 	alone  bool // the transaction carries one change, which needs no savepoint of its own
 	saved  bool // the change under way has its savepoint
 	failed bool // a statement of the change under way failed
@@ -72,6 +73,7 @@ func (s *session) write(query string, args ...any) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
+	s.wrote = true
 	result, err := stmt.ExecContext(context.Background(), args...)
 	if err != nil {
 		return 0, err
@@ -89,6 +91,7 @@ func (s *session) writeRows(query string, args []any, scan func(*sql.Rows) error
 	if err != nil {
 		return err
 	}
+	s.wrote = true
 	rows, err := stmt.QueryContext(context.Background(), args...)
 	if err != nil {
 		return err

@@ -16,7 +16,8 @@ import (
 
 // Options say which database to open, and for whom.
 type Options struct {
-	// Database is the path of a SQLite file, which is made if it does not exist.
+	// Database is the path of a SQLite file, which is made if it does not exist and belongs to one process at a time; or
+	// the URL of a PostgreSQL database, postgres://user:password@host/name, which any number of processes may share.
 	Database string
 
 	// Kind is who will use the database. The first to open it decides; the other kind is refused with [ErrOtherKind].
@@ -88,7 +89,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Fault == nil {
 		o.Fault = func(string) {}
 	}
-	s, err := openSQLite(ctx, o)
+	open := openSQLite
+	if isPostgres(o.Database) {
+		open = openPostgres
+	}
+	s, err := open(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("opening database: %w", err)
 	}
@@ -100,14 +105,17 @@ func (s *Store) Close() error { return s.close() }
 
 // readers are connections that only read, each statement prepared once.
 type readers struct {
-	db *sql.DB
+	db        *sql.DB
+	transient func(error) bool // another try may work
 
 	mu     sync.RWMutex
 	stmts  map[string]*sql.Stmt
 	closed bool
 }
 
-func newReaders(db *sql.DB) *readers { return &readers{db: db, stmts: map[string]*sql.Stmt{}} }
+func newReaders(db *sql.DB, transient func(error) bool) *readers {
+	return &readers{db: db, transient: transient, stmts: map[string]*sql.Stmt{}}
+}
 
 func (r *readers) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	r.mu.RLock()
@@ -133,24 +141,45 @@ func (r *readers) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 
 // row reads one row into dest; sql.ErrNoRows if there is none.
 func (r *readers) row(ctx context.Context, query string, args []any, dest ...any) error {
-	stmt, err := r.stmt(ctx, query)
-	if err != nil {
-		return err
-	}
-	return stmt.QueryRowContext(ctx, args...).Scan(dest...)
+	return r.patiently(ctx, func() (bool, error) {
+		stmt, err := r.stmt(ctx, query)
+		if err != nil {
+			return true, err
+		}
+		return true, stmt.QueryRowContext(ctx, args...).Scan(dest...)
+	})
 }
 
 // rows calls scan for every row.
 func (r *readers) rows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
-	stmt, err := r.stmt(ctx, query)
-	if err != nil {
-		return err
+	return r.patiently(ctx, func() (bool, error) {
+		stmt, err := r.stmt(ctx, query)
+		if err != nil {
+			return true, err
+		}
+		rows, err := stmt.QueryContext(ctx, args...)
+		if err != nil {
+			return true, err
+		}
+		untouched := true
+		err = each(rows, func(rows *sql.Rows) error { untouched = false; return scan(rows) })
+		return untouched, err
+	})
+}
+
+// patiently repeats a read that met a broken connection: after a restart of the server all of the pool's are.
+func (r *readers) patiently(ctx context.Context, read func() (untouched bool, err error)) error {
+	for wait := time.Millisecond; ; wait *= 2 {
+		untouched, err := read()
+		if err == nil || !untouched || wait > time.Second || !r.transient(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(wait):
+		}
 	}
-	rows, err := stmt.QueryContext(ctx, args...)
-	if err != nil {
-		return err
-	}
-	return each(rows, scan)
 }
 
 func (r *readers) close() error {

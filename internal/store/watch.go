@@ -53,6 +53,18 @@ func (h *hub) tell(n news) {
 	}
 }
 
+// tellAll signals everybody: something may have happened to anything.
+func (h *hub) tellAll() {
+	nudge(h.jobs)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, watchers := range h.watchers {
+		for c := range watchers {
+			nudge(c)
+		}
+	}
+}
+
 func nudge(c chan struct{}) {
 	select {
 	case c <- struct{}{}:

@@ -49,7 +49,7 @@ type committer interface {
 const (
 	maxBatch = 512              // bounds how long the first waits for the last
 	pause    = time.Millisecond // how long callers of a shared commit are given to come back
-	attempts = 5                // for a transaction that met a conflict or a broken connection
+	patience = 3 * time.Second  // how long a transaction is repeated that met a conflict or a broken connection
 )
 
 // change is one caller's wish.
@@ -216,7 +216,8 @@ func (w *writer) linger(n int) {
 // settle brings a batch to its end and answers it.
 func (w *writer) settle(batch []*change) {
 	err := w.transact(batch)
-	for try := 1; err != nil && try < attempts; try++ {
+	wait := time.Millisecond
+	for start := time.Now(); err != nil && time.Since(start) < patience; wait = min(2*wait, 250*time.Millisecond) {
 		again, lost := w.commit.transient(err)
 		if lost {
 			w.drop()
@@ -224,7 +225,7 @@ func (w *writer) settle(batch []*change) {
 		if !again && !errors.Is(err, errConflict) {
 			break
 		}
-		time.Sleep(time.Duration(try*try) * time.Millisecond)
+		time.Sleep(wait)
 		err = w.transact(batch)
 	}
 	if errors.Is(err, errSpoiled) && len(batch) > 1 {
@@ -266,6 +267,7 @@ func (w *writer) transact(batch []*change) (err error) {
 	s := w.session
 	// Changes of one request stay in their order; those of different requests go in the order in which every node locks.
 	slices.SortStableFunc(batch, func(a, b *change) int { return strings.Compare(a.key, b.key) })
+	s.wrote = false
 	if err := s.run(s.dialect.begin); err != nil {
 		return fmt.Errorf("store: beginning a transaction: %w", err)
 	}

@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// A notification is the name of the node that sends it, "jobs" or "-", and the requests that have changed, with spaces
+// between. The server takes less than 8,000 bytes at a time.
+const maxPayload = 7900
+
+func (c *pgCommitter) payloads(n news) (all []string) {
+	if len(n.requests) == 0 && !n.jobs {
+		return nil
+	}
+	jobs := "-"
+	if n.jobs {
+		jobs = "jobs"
+	}
+	head := c.node + " " + jobs
+	var b strings.Builder
+	b.WriteString(head)
+	for _, id := range n.requests {
+		if b.Len()+1+len(id) > maxPayload {
+			all = append(all, b.String())
+			b.Reset()
+			b.WriteString(head)
+		}
+		b.WriteByte(' ')
+		b.WriteString(id)
+	}
+	return append(all, b.String())
+}
+
+// listener hears of the changes that other nodes make.
+type listener struct {
+	stop    context.CancelFunc
+	stopped chan struct{}
+}
+
+// listen begins to listen and returns when it does. Later it connects again when the connection breaks.
+func listen(ctx context.Context, config *pgx.ConnConfig, node string, h *hub, log *slog.Logger) (*listener, error) {
+	conn, err := startListening(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	running, stop := context.WithCancel(context.WithoutCancel(ctx))
+	l := &listener{stop: stop, stopped: make(chan struct{})}
+	go func() {
+		defer close(l.stopped)
+		for {
+			err := hear(running, conn, node, h)
+			closing, cancel := context.WithTimeout(context.WithoutCancel(running), time.Second)
+			_ = conn.Close(closing) // it is broken, or we end
+			cancel()
+			if running.Err() != nil {
+				return
+			}
+			log.Warn("the connection that tells of changes on other nodes broke", "err", err)
+			if conn = again(running, config); conn == nil {
+				return
+			}
+			h.tellAll() // of what we may have missed
+			log.Info("listening to other nodes again")
+		}
+	}()
+	return l, nil
+}
+
+func (l *listener) close() error {
+	l.stop()
+	<-l.stopped
+	return nil
+}
+
+func startListening(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := conn.Exec(ctx, `LISTEN signet`); err != nil {
+		_ = conn.Close(ctx)
+		return nil, err
+	}
+	return conn, nil
+}
+
+// again connects until it works; nil when ctx ends.
+func again(ctx context.Context, config *pgx.ConnConfig) *pgx.Conn {
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		if conn, err := startListening(ctx, config); err == nil {
+			return conn
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+// hear passes on what others say until the connection breaks. Our own changes the writer has told of already.
+func hear(ctx context.Context, conn *pgx.Conn, node string, h *hub) error {
+	for {
+		n, err := conn.WaitForNotification(ctx)
+		if err != nil {
+			return err
+		}
+		words := strings.Split(n.Payload, " ")
+		if len(words) < 2 || words[0] == node {
+			continue
+		}
+		h.tell(news{jobs: words[1] == "jobs", requests: words[2:]})
+	}
+}
