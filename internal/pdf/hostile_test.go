@@ -22,6 +22,9 @@ func TestHostile(t *testing.T) {
 		maxMemory = 400 << 20
 	)
 	lim := pdf.Limits{Work: 128 << 20} // to spare the reader of test results three quarters of the wait
+	if raceEnabled {
+		t.Skip("times and sizes mean nothing under the race detector")
+	}
 	for _, c := range hostile() {
 		t.Run(c.name, func(t *testing.T) {
 			var before, after runtime.MemStats
