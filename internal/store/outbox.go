@@ -65,7 +65,7 @@ func (s *Store) Settle(ctx context.Context, job sign.Job, events []sign.Event) e
 		}
 		n, err := tx.write(`UPDATE outbox SET status = $4, due_at = $5, ready_at = $5, lease = 0, payload = $6, last_error = $7
 			WHERE id = $1 AND request_id = $2 AND lease = $3`,
-			job.ID, job.RequestID, micros(job.Lease), string(job.Status), micros(job.DueAt), job.Payload, job.LastError)
+			job.ID, job.RequestID, micros(job.Lease), string(job.Status), micros(job.DueAt), text(job.Payload), text(job.LastError))
 		if err != nil {
 			return fmt.Errorf("settling a job: %w", err)
 		}
@@ -89,6 +89,9 @@ func (s *Store) NextDue(ctx context.Context, kind sign.JobKind) (at time.Time, o
 
 // Jobs implements sign.Outbox.
 func (s *Store) Jobs(ctx context.Context, requestID string) ([]sign.Job, error) {
+	if !isText(requestID) {
+		return nil, nil
+	}
 	var jobs []sign.Job
 	err := s.readers.rows(ctx, `SELECT `+jobColumns+` FROM outbox WHERE request_id = $1 ORDER BY id`, []any{requestID}, collect(&jobs))
 	if err != nil {

@@ -18,7 +18,7 @@ func (s *Store) AddPhone(ctx context.Context, p signer.Phone) error {
 	certificate := base64.StdEncoding.EncodeToString(p.Certificate)
 	return s.writer.do(ctx, p.ID, func(tx *session, _ *news) error {
 		n, err := tx.write(`INSERT INTO phones (`+phoneColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
-			p.ID, p.UIN, p.Serial, p.Name, certificate, micros(p.EnrolledAt), micros(p.RevokedAt))
+			p.ID, p.UIN, p.Serial, text(p.Name), certificate, micros(p.EnrolledAt), micros(p.RevokedAt))
 		if err != nil {
 			return fmt.Errorf("adding a phone: %w", err)
 		}
@@ -51,6 +51,9 @@ func (s *Store) RevokedPhones(ctx context.Context) ([]signer.Phone, error) {
 
 // RevokePhone implements signer.Store.
 func (s *Store) RevokePhone(ctx context.Context, id string, at time.Time) error {
+	if !isText(id) {
+		return signer.ErrNoPhone
+	}
 	return s.writer.do(ctx, id, func(tx *session, _ *news) error {
 		n, err := tx.write(`UPDATE phones SET revoked_at = CASE WHEN revoked_at = 0 THEN $2 ELSE revoked_at END WHERE id = $1`, id, micros(at))
 		if err != nil {
@@ -63,7 +66,10 @@ func (s *Store) RevokePhone(ctx context.Context, id string, at time.Time) error 
 	})
 }
 
-func (s *Store) onePhone(ctx context.Context, where string, arg any) (signer.Phone, error) {
+func (s *Store) onePhone(ctx context.Context, where, arg string) (signer.Phone, error) {
+	if !isText(arg) {
+		return signer.Phone{}, signer.ErrNoPhone
+	}
 	list, err := s.phones(ctx, where, arg)
 	if err != nil {
 		return signer.Phone{}, err

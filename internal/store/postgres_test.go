@@ -4,10 +4,15 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strconv"
+	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/store"
 	"github.com/signet-sign/signet/internal/store/pgtest"
 	"github.com/signet-sign/signet/internal/store/storetest"
@@ -59,3 +64,152 @@ func ask(t testing.TB, url, statement string) {
 }
 
 func TestPostgresCrash(t *testing.T) { testCrash(t, cluster.Database(t)) }
+
+// TestPostgresRestart breaks all connections under load, again and again. Changes are repeated or refused, but what was
+// acknowledged is there, once, and watchers on another node hear of what came after.
+func TestPostgresRestart(t *testing.T) {
+	url := cluster.Database(t)
+	a, b := openPostgres(t, url), openPostgres(t, url)
+	for i := range 4 {
+		r := plainRequest(i)
+		r.DocName = "0"
+		if err := a.Create(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var all sync.WaitGroup
+	var acknowledged, uncertain [4]int
+	for i := range 4 {
+		s := []*store.Store{a, b}[i%2]
+		all.Go(func() {
+			for ctx.Err() == nil {
+				err := s.Update(ctx, plainRequest(i).ID, func(r *sign.Request) error {
+					n, err := strconv.Atoi(r.DocName)
+					r.DocName = strconv.Itoa(n + 1)
+					return err
+				})
+				switch {
+				case err == nil:
+					acknowledged[i]++
+				case errors.Is(err, store.ErrUncertain):
+					uncertain[i]++
+				}
+				if _, err := s.Get(t.Context(), plainRequest(i).ID); err != nil {
+					t.Errorf("Get: %v", err)
+				}
+			}
+		})
+	}
+	for round := range 6 {
+		time.Sleep(100 * time.Millisecond)
+		if round == 3 {
+			cluster.Restart(t)
+			continue
+		}
+		ask(t, url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()`)
+	}
+	time.Sleep(200 * time.Millisecond)
+	stop()
+	all.Wait()
+	for i := range 4 {
+		r, err := a.Get(t.Context(), plainRequest(i).ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := strconv.Atoi(r.DocName)
+		if err != nil || got < acknowledged[i] || got > acknowledged[i]+uncertain[i] {
+			t.Errorf("request %d stands at %d; acknowledged were %d, uncertain %d", i, got, acknowledged[i], uncertain[i])
+		}
+		if got == 0 {
+			t.Errorf("request %d was never changed", i)
+		}
+	}
+	changed, stopWatching := b.Watch(plainRequest(0).ID)
+	defer stopWatching()
+	for deadline := time.Now().Add(5 * time.Second); ; {
+		if err := a.Update(t.Context(), plainRequest(0).ID, rename(time.Now().String())); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-changed:
+			return
+		case <-time.After(100 * time.Millisecond):
+			if time.Now().After(deadline) {
+				t.Fatal("the other node does not hear of changes any more")
+			}
+		}
+	}
+}
+
+// TestPostgresCommitCutOff ends the writer's connection after the changes and before the commit, and kills it in the moment
+// of the commit: the answer must be the truth either way.
+func TestPostgresCommitCutOff(t *testing.T) {
+	url := cluster.Database(t)
+	cut := false
+	s, err := store.Open(t.Context(), store.Options{Database: url, Kind: store.Sandbox, Fault: func(point string) {
+		if cut && point == store.FaultWritten {
+			cut = false
+			ask(t, url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()`)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if err := s.Create(t.Context(), plainRequest(1)); err != nil {
+		t.Fatal(err)
+	}
+	cut = true
+	calls := 0
+	err = s.Update(t.Context(), plainRequest(1).ID, func(r *sign.Request) error { calls++; return rename("new")(r) })
+	if err != nil || calls != 2 || cut {
+		t.Errorf("Update: %v after %d calls; want success at the second", err, calls)
+	}
+	if r, err := s.Get(t.Context(), plainRequest(1).ID); err != nil || r.DocName != "new" || r.Version != 2 {
+		t.Errorf("Get = %+v, %v", r, err)
+	}
+}
+
+func TestPostgresRefusals(t *testing.T) {
+	url := cluster.Database(t)
+	if err := openPostgres(t, url).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(t.Context(), store.Options{Database: url, Kind: store.Service}); !errors.Is(err, store.ErrOtherKind) {
+		t.Errorf("Open as the other kind: %v, want ErrOtherKind", err)
+	}
+	ask(t, url, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)`)
+	if _, err := store.Open(t.Context(), store.Options{Database: url, Kind: store.Sandbox}); !errors.Is(err, store.ErrNewerSchema) {
+		t.Errorf("Open of a newer schema: %v, want ErrNewerSchema", err)
+	}
+	_, err := store.Open(t.Context(), store.Options{Database: "postgres://u:hunter2@127.0.0.1:1/x", Kind: store.Sandbox})
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("Open of no server: %v, want an error without the password", err)
+	}
+}
+
+// TestPostgresNodesStartAtOnce opens a new database on several nodes: one makes the tables, the others wait for it.
+func TestPostgresNodesStartAtOnce(t *testing.T) {
+	url := cluster.Database(t)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			s, err := store.Open(context.Background(), store.Options{Database: url, Kind: store.Sandbox})
+			if err != nil {
+				t.Errorf("Open: %v", err)
+				return
+			}
+			if err := s.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+func BenchmarkUpdatePostgres(b *testing.B) {
+	real := pgtest.Cluster{Durable: true}
+	defer real.Stop()
+	benchUpdate(b, func(b testing.TB) *store.Store { return openPostgres(b, real.Database(b)) })
+}

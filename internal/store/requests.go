@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/sign"
@@ -42,6 +44,9 @@ func (s *Store) Create(ctx context.Context, r *sign.Request) error {
 
 // Get implements sign.Store.
 func (s *Store) Get(ctx context.Context, id string) (*sign.Request, error) {
+	if !isText(id) {
+		return nil, api.ErrNoRecord
+	}
 	var version int64
 	var data []byte
 	err := s.readers.row(ctx, `SELECT version, data FROM requests WHERE id = $1`, []any{id}, &version, &data)
@@ -50,6 +55,9 @@ func (s *Store) Get(ctx context.Context, id string) (*sign.Request, error) {
 
 // Update implements sign.Store. A change that leaves the request as it was, without events and jobs, writes nothing.
 func (s *Store) Update(ctx context.Context, id string, change func(*sign.Request) error) error {
+	if !isText(id) {
+		return api.ErrNoRecord
+	}
 	return s.writer.do(ctx, id, func(tx *session, out *news) error {
 		var version int64
 		var before []byte
@@ -101,6 +109,9 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) (ids []string
 
 // Events implements sign.Store.
 func (s *Store) Events(ctx context.Context, id string) (events []sign.Event, err error) {
+	if !isText(id) {
+		return nil, nil
+	}
 	err = s.readers.rows(ctx, `SELECT seq, at, kind, detail FROM events WHERE request_id = $1 ORDER BY seq`,
 		[]any{id}, func(rows *sql.Rows) error {
 			var e sign.Event
@@ -145,12 +156,20 @@ func (s *session) effects(id string, events []sign.Event, jobs []sign.Job, out *
 		out.jobs = true
 		_, err := s.write(`INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
 			VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7)`,
-			id, string(j.Kind), string(j.Status), j.Attempts, micros(j.DueAt), j.Payload, j.LastError)
+			id, string(j.Kind), string(j.Status), j.Attempts, micros(j.DueAt), text(j.Payload), text(j.LastError))
 		if err != nil {
 			return fmt.Errorf("writing a job: %w", err)
 		}
 	}
 	return nil
+}
+
+// isText reports whether PostgreSQL takes s as TEXT. What is not text names nothing, and ids come from strangers.
+func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
+// text makes of s what [isText]: the words of an error may come from afar.
+func text(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 func encode(r *sign.Request) (data string, due sql.NullInt64, err error) {

@@ -82,14 +82,16 @@ func revokePhone(t *testing.T, s *suite, _ Harness) {
 }
 
 func unknownPhone(t *testing.T, s *suite, _ Harness) {
-	if _, err := s.Phone(t.Context(), "x"); !errors.Is(err, signer.ErrNoPhone) {
-		t.Errorf("Phone: %v", err)
-	}
-	if _, err := s.PhoneBySerial(t.Context(), "x"); !errors.Is(err, signer.ErrNoPhone) {
-		t.Errorf("PhoneBySerial: %v", err)
-	}
-	if err := s.RevokePhone(t.Context(), "x", start); !errors.Is(err, signer.ErrNoPhone) {
-		t.Errorf("RevokePhone: %v", err)
+	for _, id := range []string{"x", "", "\x00", "\xff"} {
+		if _, err := s.Phone(t.Context(), id); !errors.Is(err, signer.ErrNoPhone) {
+			t.Errorf("Phone(%q): %v", id, err)
+		}
+		if _, err := s.PhoneBySerial(t.Context(), id); !errors.Is(err, signer.ErrNoPhone) {
+			t.Errorf("PhoneBySerial(%q): %v", id, err)
+		}
+		if err := s.RevokePhone(t.Context(), id, start); !errors.Is(err, signer.ErrNoPhone) {
+			t.Errorf("RevokePhone(%q): %v", id, err)
+		}
 	}
 	for _, list := range []func() ([]signer.Phone, error){
 		func() ([]signer.Phone, error) { return s.Phones(t.Context(), "x") },

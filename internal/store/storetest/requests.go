@@ -87,7 +87,7 @@ func createTwice(t *testing.T, s *suite, _ Harness) {
 
 func unknownID(t *testing.T, s *suite, _ Harness) {
 	s.create(sample(1))
-	for _, id := range []string{"", "signv3-none", "signv3-' OR 1=1 --", "SIGNV3-01959A3C-0000-7000-8000-000000000001"} {
+	for _, id := range []string{"", "signv3-none", "signv3-' OR 1=1 --", "SIGNV3-01959A3C-0000-7000-8000-000000000001", "a\x00b", "\xff\xfe"} {
 		if _, err := s.Get(t.Context(), id); !errors.Is(err, api.ErrNoRecord) {
 			t.Errorf("Get(%q): %v, want ErrNoRecord", id, err)
 		}
@@ -199,8 +199,8 @@ func eventOrder(t *testing.T, s *suite, _ Harness) {
 	want = append(want, s.events(r.ID)...)
 	job := s.claim(start, time.Minute, 1)[0]
 	for i := range 12 { // times run backwards: the order is that of the changes
-		e := sign.Event{At: start.Add(-time.Duration(i) * time.Second), Kind: sign.EventWebhook, Detail: sign.Detail{"attempt": fmt.Sprint(i), "error": "“é\n\x00”"[:6]}}
-		job.Retry(start, errors.New("again"))
+		e := sign.Event{At: start.Add(-time.Duration(i) * time.Second), Kind: sign.EventWebhook, Detail: sign.Detail{"attempt": fmt.Sprint(i), "error": "“é\n\x00”"}}
+		job.Retry(start, errors.New("again \x00\xff"))
 		s.settle(job, e)
 		e.Seq = len(want) + 1
 		want = append(want, e)
