@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -39,4 +40,15 @@ func resolver(r io.Reader) (kong.Resolver, error) {
 		list, err := yaml.Marshal(&node)
 		return string(list), err
 	}), nil
+}
+
+// decodeParties reads the list of relying parties from one value.
+func decodeParties(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("parties", &text); err != nil {
+		return err
+	}
+	list, err := app.ParseParties(text)
+	target.Set(reflect.ValueOf(list))
+	return err
 }

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime/debug"
 	"syscall"
 
@@ -66,6 +67,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		kong.Writers(out, errs),
 		kong.Exit(func(code int) { exit = code }),
 		kong.Configuration(resolver),
+		kong.TypeMapper(reflect.TypeFor[app.PartyList](), kong.MapperFunc(decodeParties)),
 		kong.DefaultEnvars("SIGNET"),
 	)
 	if err != nil {

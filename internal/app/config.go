@@ -78,19 +78,18 @@ type Party struct {
 	LogoURL     string `yaml:"logo_url"`    // may be empty
 }
 
-// PartyList can be read from one flag or environment variable.
+// PartyList is a type of its own so that the command line can tell how to read it; see [ParseParties].
 type PartyList []Party
 
-// UnmarshalText reads YAML.
-func (l *PartyList) UnmarshalText(text []byte) error {
-	d := yaml.NewDecoder(strings.NewReader(string(text)))
+// ParseParties reads the list from the YAML of one flag or environment variable.
+func ParseParties(text string) (PartyList, error) {
+	d := yaml.NewDecoder(strings.NewReader(text))
 	d.KnownFields(true)
-	var list []Party
+	var list PartyList
 	if err := d.Decode(&list); err != nil {
-		return fmt.Errorf("parties: %w", err)
+		return nil, fmt.Errorf("parties: %w", err)
 	}
-	*l = list
-	return nil
+	return list, nil
 }
 
 // policy is what outbound calls may reach.

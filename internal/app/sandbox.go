@@ -91,8 +91,9 @@ func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func
 		return err
 	}
 	parties := append(c.registered(), rp.Party{
-		ClientID: demoClientID, Name: "Merlion Lettings (demo)",
-		JWKSURL: local + "/demo/jwks.json", RedirectURL: c.PublicURL + "/demo/return", WebhookURL: local + "/demo/webhook",
+		ClientID: demoClientID, Name: sandbox.DemoName,
+		JWKSURL: local + sandbox.DemoJWKSPath, RedirectURL: c.PublicURL + sandbox.DemoRedirectPath,
+		WebhookURL: local + sandbox.DemoWebhookPath,
 	})
 	if mock := mockParty(getenv); !slices.ContainsFunc(parties, func(p rp.Party) bool { return p.ClientID == mock.ClientID }) {
 		parties = append(parties, mock)

@@ -59,9 +59,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	defer tick.Stop()
 	strays := time.NewTicker(time.Hour)
 	defer strays.Stop()
-	if err := w.service.PurgeStrays(ctx); err != nil {
-		w.log.Warn("looking for stray documents", "err", err)
-	}
+	w.strays(ctx)
 	for ctx.Err() == nil {
 		if _, err := w.pass(ctx); err != nil && ctx.Err() == nil {
 			w.log.Error("worker pass", "err", err)
@@ -72,15 +70,19 @@ func (w *Worker) Run(ctx context.Context) error {
 		case <-w.service.Outbox.Ready():
 		case <-w.done:
 		case <-strays.C:
-			if err := w.service.PurgeStrays(ctx); err != nil {
-				w.log.Warn("looking for stray documents", "err", err)
-			}
+			w.strays(ctx)
 		}
 	}
 	for w.busy() {
 		<-w.done
 	}
 	return nil
+}
+
+func (w *Worker) strays(ctx context.Context) {
+	if err := w.service.PurgeStrays(ctx); err != nil && ctx.Err() == nil {
+		w.log.Warn("looking for stray documents", "err", err)
+	}
 }
 
 // Drain does everything that is due now, and returns when nothing is and nothing is under way.
