@@ -56,6 +56,9 @@ func compare(old, now *pdf.Document, trusted func(pdf.Ref) bool) ([]change, erro
 		c.forbid("the document catalog was replaced by another object")
 		return c.changes, nil
 	}
+	if old.Sections()[0].Offset == now.Sections()[0].Offset {
+		c.forbid("bytes were appended that are not a revision")
+	}
 	if a, b := old.Trailer().Get("Info").Raw(), now.Trailer().Get("Info").Raw(); a != b {
 		c.forbid("the document information was replaced by another object")
 	}
@@ -395,7 +398,45 @@ func (c *differ) field(ref pdf.Ref) (why string, err error) {
 		}
 		c.allow("a document time stamp was added")
 	} else {
+		if why, err := c.covers(ref); why != "" || err != nil {
+			return why, err
+		}
 		c.allow(fmt.Sprintf("a signature was added in field %q", f.Get("T").Text()))
+	}
+	return "", nil
+}
+
+// covers says why the box of a later signature must not be where it is: over an
+// earlier one, or over so much of the page that it could show another document.
+// What is below a smaller box is for the eye of the reader, as on paper.
+func (c *differ) covers(ref pdf.Ref) (why string, err error) {
+	fields, err := c.now.SignatureFields()
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(fields, func(f pdf.SignatureField) bool { return f.Ref == ref })
+	if i < 0 {
+		return "it is not in the field tree", nil
+	}
+	for _, w := range fields[i].Widgets {
+		if w.Page == 0 || w.Rect.Empty() {
+			continue
+		}
+		page, err := c.now.Page(w.Page)
+		if err != nil {
+			return "", err
+		}
+		width, height := page.DisplaySize()
+		if w.Display.Width()*w.Display.Height() > width*height/4 {
+			return "it covers more than a quarter of the page", nil
+		}
+		for j, f := range fields {
+			for _, other := range f.Widgets {
+				if i != j && other.Page == w.Page && !c.isNew(f.Ref) && w.Display.Overlaps(other.Display) {
+					return fmt.Sprintf("it covers the earlier field %q", f.Name), nil
+				}
+			}
+		}
 	}
 	return "", nil
 }

@@ -22,6 +22,9 @@ type evidence struct {
 	certs     []*x509.Certificate
 	responses [][]byte // OCSP
 	lists     []*x509.RevocationList
+	// genuine remembers which lists their issuers signed: checking P-384
+	// signatures is most of the work of a verification.
+	genuine map[*x509.RevocationList]bool
 }
 
 // maxEvidence bounds each list of a store; honest ones have a few dozen.
@@ -147,7 +150,7 @@ func (e *evidence) status(cert, issuer *x509.Certificate, at time.Time) error {
 		}
 	}
 	for _, l := range e.lists {
-		if !bytes.Equal(l.RawIssuer, issuer.RawSubject) || !current(l.ThisUpdate, l.NextUpdate, at) || l.CheckSignatureFrom(issuer) != nil || partial(l) {
+		if !bytes.Equal(l.RawIssuer, issuer.RawSubject) || !current(l.ThisUpdate, l.NextUpdate, at) || partial(l) || !e.signedBy(l, issuer) {
 			continue
 		}
 		verdict = nil
@@ -158,6 +161,20 @@ func (e *evidence) status(cert, issuer *x509.Certificate, at time.Time) error {
 		}
 	}
 	return verdict
+}
+
+// signedBy checks a list's signature, once. Two authorities of one name would
+// have to share a list to be confused here; the second is then not believed.
+func (e *evidence) signedBy(l *x509.RevocationList, issuer *x509.Certificate) bool {
+	ok, done := e.genuine[l]
+	if !done {
+		ok = l.CheckSignatureFrom(issuer) == nil
+		if e.genuine == nil {
+			e.genuine = make(map[*x509.RevocationList]bool)
+		}
+		e.genuine[l] = ok
+	}
+	return ok && bytes.Equal(l.AuthorityKeyId, issuer.SubjectKeyId)
 }
 
 // responder checks that whoever signed a response may: the issuer itself, or a
@@ -206,6 +223,10 @@ func (v *verifier) raiseLevels(sigs []*signature, verdicts map[*signature]*Signa
 		for _, later := range sigs[i+1:] {
 			if stamp := verdicts[later]; !stamp.DocumentTimestamp || len(stamp.Problems) > 0 {
 				continue
+			}
+			if verdicts[later].WholeFile {
+				out.Level = LevelLTA // the evidence is what we just looked at
+				break
 			}
 			// The time stamp protects the evidence only if that was there.
 			stamped, err := pdf.Open(io.NewSectionReader(v.doc.Reader(), 0, later.end()), later.end(), v.opts.Limits)

@@ -133,7 +133,12 @@ func gather(ctx context.Context, s *signature, source EvidenceSource) (*gathered
 	if err != nil {
 		return nil, err
 	}
-	certs := slices.Concat(sd.Certificates, stamp.Certificates())
+	var certs []*x509.Certificate
+	for _, c := range slices.Concat(sd.Certificates, stamp.Certificates()) {
+		if !slices.ContainsFunc(certs, c.Equal) {
+			certs = append(certs, c)
+		}
+	}
 	responses, lists, err := source.Evidence(ctx, certs)
 	if err != nil {
 		return nil, fmt.Errorf("pades: evidence: %w", err)
