@@ -44,8 +44,12 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     if (reviewed.size === items.length) announce(text("panel.ready"));
   };
 
+  let early = -1; // a place that was asked for while the document was loading
   const visit = async (i: number): Promise<void> => {
-    if (!viewer) return;
+    if (!viewer) {
+      early = i;
+      return;
+    }
     for (const item of items) item.removeAttribute("aria-current");
     items[i]?.setAttribute("aria-current", "true");
     items[i]?.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -55,6 +59,7 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
 
   if (hint) hint.dataset["todo"] = hint.textContent ?? "";
   show();
+  items.forEach((item, i) => item.addEventListener("click", () => void visit(i)));
   try {
     viewer = await load();
   } catch {
@@ -63,10 +68,6 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
   }
   viewer.onPlace = (i) => void visit(i);
   viewer.mark(reviewed);
-  items.forEach((item, i) => {
-    item.disabled = false;
-    item.addEventListener("click", () => void visit(i));
-  });
   if (next) {
     next.disabled = false;
     next.addEventListener("click", () => {
@@ -74,6 +75,7 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
       if (i >= 0) void visit(i);
     });
   }
+  if (early >= 0) void visit(early);
 }
 
 // A document that this browser cannot draw must not strand the signer: read it

@@ -140,7 +140,8 @@ export class Viewer {
     for (const sheet of this.sheets) {
       for (const [i, box] of sheet.boxes) {
         box.classList.toggle("done", reviewed.has(i));
-        box.setAttribute("aria-label", text(reviewed.has(i) ? "place.reviewed" : "place.label", i + 1, sheet.number));
+        const label = find(".visually-hidden", box);
+        if (label) label.textContent = text(reviewed.has(i) ? "place.reviewed" : "place.label", i + 1, sheet.number);
       }
     }
   }
@@ -182,8 +183,10 @@ export class Viewer {
         box = document.createElement("button");
         box.type = "button";
         box.className = "place-box";
-        box.setAttribute("aria-label", text("place.label", i + 1, place.page));
-        box.append(appearance(this.root.dataset["appearanceName"] ?? ""));
+        const label = document.createElement("span");
+        label.className = "visually-hidden";
+        label.textContent = text("place.label", i + 1, place.page);
+        box.append(label, appearance(this.root.dataset["appearanceName"] ?? ""));
         box.addEventListener("click", () => this.onPlace(i));
         sheet.boxes.set(i, box);
         sheet.element.append(box);
@@ -368,7 +371,6 @@ function displayed(page: PDFPageProxy): { width: number; height: number } {
 function appearance(name: string): HTMLElement {
   const box = document.createElement("span");
   box.className = "appearance";
-  box.setAttribute("aria-hidden", "true");
   const mark = find<SVGElement>(".brand .mark")?.cloneNode(true);
   if (mark) box.append(mark);
   const lines = document.createElement("span");

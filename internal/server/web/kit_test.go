@@ -217,3 +217,21 @@ func TestHostileNames(t *testing.T) {
 		t.Error("a request id left its path segment")
 	}
 }
+
+func TestNextPath(t *testing.T) {
+	for next, want := range map[string]string{
+		"":                         "/phone/",
+		"/phone/sign/a/b":          "/phone/sign/a/b",
+		"/phone/sign/a/b?x=1":      "/phone/sign/a/b?x=1",
+		"https://evil.example/":    "/phone/",
+		"//evil.example/phone/":    "/phone/",
+		"/sign/a":                  "/phone/",
+		"javascript:alert(1)":      "/phone/",
+		"/phone/../sign/a":         "/phone/",
+		"\\\\evil.example\\phone/": "/phone/",
+	} {
+		if got := (PhoneEnrol{Next: next}).NextPath(); got != want {
+			t.Errorf("%q: %q, want %q", next, got, want)
+		}
+	}
+}

@@ -2,6 +2,8 @@ package web
 
 import (
 	"net/url"
+	"path"
+	"strings"
 	"time"
 )
 
@@ -58,7 +60,7 @@ type PhoneEnrol struct {
 // NextPath is Next if it is safe to follow, else the phone's home.
 func (p PhoneEnrol) NextPath() string {
 	u, err := url.Parse(p.Next)
-	if err != nil || u.IsAbs() || u.Host != "" || len(u.Path) < 7 || u.Path[:7] != "/phone/" {
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(path.Clean(u.Path), "/phone/") {
 		return "/phone/"
 	}
 	return u.RequestURI()

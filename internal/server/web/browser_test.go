@@ -1,0 +1,379 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// site serves the gallery's pages with what their scripts call: documents, the
+// live state, the phone's API.
+type site struct {
+	*httptest.Server
+	kit *Kit
+
+	mu       sync.Mutex
+	live     map[string]any // answer of every state and events URL
+	changed  chan struct{}
+	noStream bool
+	posts    []string // "path body"
+	key      *ecdsa.PublicKey
+	lose     int // approvals whose answer gets lost
+	pdf      []byte
+}
+
+var (
+	testChallenge = []byte("a challenge of the server")
+	testToBeSign  = []byte("the signed attributes of the CMS")
+)
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	s := &site{kit: newKit(t), changed: make(chan struct{}), pdf: testPDF()}
+	s.live = map[string]any{"state": "locked", "scanned": false, "outcome": "", "session_ends_at": 0, "seq": 7}
+	pages := map[string]Sample{}
+	for _, p := range Gallery() {
+		pages[p.Name] = p
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /static/", s.kit.Static())
+	mux.HandleFunc("GET /gallery/{name}", func(w http.ResponseWriter, r *http.Request) {
+		p, ok := pages[r.PathValue("name")]
+		if !ok {
+			http.NotFound(w, r)
+			return
+		}
+		if err := s.kit.Render(w, r, 200, p.Page); err != nil {
+			t.Error(err)
+		}
+	})
+	mux.HandleFunc("GET /sign/{id}/document.pdf", s.document)
+	mux.HandleFunc("GET /sign/{id}/signed.pdf", s.document)
+	mux.HandleFunc("GET /sign/{id}/events", s.events)
+	mux.HandleFunc("GET /sign/{id}/state", s.state)
+	mux.HandleFunc("GET /phone/api/sign/{id}/{session}/events", s.events)
+	mux.HandleFunc("GET /phone/api/sign/{id}/{session}/state", s.state)
+	mux.HandleFunc("POST /", s.post)
+	s.Server = httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return s
+}
+
+func (s *site) document(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Content-Type", "application/pdf")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(s.pdf))
+}
+
+// set changes the live state, as the server does in a transaction.
+func (s *site) set(change map[string]any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := map[string]any{}
+	for k, v := range s.live {
+		next[k] = v
+	}
+	for k, v := range change {
+		next[k] = v
+	}
+	next["seq"] = next["seq"].(int) + 1
+	s.live = next
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *site) events(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	off := s.noStream
+	s.mu.Unlock()
+	if off {
+		http.Error(w, "no stream today", http.StatusBadGateway)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	for {
+		s.mu.Lock()
+		body, _ := json.Marshal(s.live)
+		changed := s.changed
+		s.mu.Unlock()
+		fmt.Fprintf(w, "event: state\ndata: %s\n\n", body)
+		w.(http.Flusher).Flush()
+		select {
+		case <-changed:
+		case <-r.Context().Done():
+			return
+		case <-time.After(20 * time.Second):
+			return
+		}
+	}
+}
+
+func (s *site) state(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = json.NewEncoder(w).Encode(s.live)
+}
+
+// post answers the phone's calls as the contract between the page and the server
+// says, and checks the signatures.
+func (s *site) post(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		PublicKey struct{ Kty, Crv, X, Y string } `json:"public_key"`
+		Name      string
+		Proof     string
+		Signature string
+		PhoneID   string `json:"phone_id"`
+	}
+	var raw bytes.Buffer
+	_, _ = raw.ReadFrom(r.Body)
+	_ = json.Unmarshal(raw.Bytes(), &body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.posts = append(s.posts, r.URL.Path+" "+raw.String())
+	answer := func(status int, v any) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(v)
+	}
+	switch path := r.URL.Path; {
+	case path == "/phone/api/enrol/start":
+		answer(200, map[string]string{"challenge": base64.RawURLEncoding.EncodeToString(testChallenge)})
+	case path == "/phone/api/enrol":
+		s.key = &ecdsa.PublicKey{Curve: elliptic.P256(), X: number(body.PublicKey.X), Y: number(body.PublicKey.Y)}
+		if !verify(s.key, testChallenge, body.Proof) {
+			answer(400, map[string]string{"error": "CLIENT_SIDE_ERROR", "error_description": "wrong proof"})
+			return
+		}
+		answer(200, map[string]string{"phone_id": "phone-1", "certificate": "", "subject": "CN=Tan Mei Lin"})
+	case strings.HasSuffix(path, "/challenge"):
+		answer(200, map[string]any{
+			"relying_party": "Harbour Lane Housing Co-operative", "document_name": "Tenancy agreement, unit 08-12.pdf",
+			"document_digest": strings.Repeat("4f3a90c1", 8), "match_code": "9736", "pages": 3, "places": 3,
+			"session_ends_at": GalleryTime().Add(168 * time.Second).UnixMilli(),
+			"to_be_signed":    base64.RawURLEncoding.EncodeToString(testToBeSign),
+		})
+	case strings.HasSuffix(path, "/approve") && s.key != nil:
+		if s.lose > 0 {
+			s.lose--
+			http.Error(w, "the proxy gave up", http.StatusBadGateway)
+		}
+		if !verify(s.key, testToBeSign, body.Signature) {
+			answer(400, map[string]string{"error": "CLIENT_SIDE_ERROR", "error_description": "wrong signature"})
+			return
+		}
+		answer(200, map[string]string{})
+	default:
+		answer(200, map[string]string{})
+	}
+}
+
+func (s *site) posted(suffix string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []string
+	for _, p := range s.posts {
+		path, body, _ := strings.Cut(p, " ")
+		if strings.HasSuffix(path, suffix) {
+			found = append(found, body)
+		}
+	}
+	return found
+}
+
+func number(text string) *big.Int {
+	b, _ := base64.RawURLEncoding.DecodeString(text)
+	return new(big.Int).SetBytes(b)
+}
+
+func verify(key *ecdsa.PublicKey, message []byte, signature string) bool {
+	raw, err := base64.RawURLEncoding.DecodeString(signature)
+	if err != nil || len(raw) != 64 {
+		return false
+	}
+	digest := sha256.Sum256(message)
+	return ecdsa.Verify(key, digest[:], new(big.Int).SetBytes(raw[:32]), new(big.Int).SetBytes(raw[32:]))
+}
+
+// openBrowser starts Chromium. Without it the test fails in CI, where it must be
+// installed, and is skipped elsewhere.
+func openBrowser(t *testing.T) context.Context {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		if path, err = exec.LookPath("google-chrome"); err != nil {
+			if os.Getenv("CI") != "" {
+				t.Fatal("chromium is not installed: apt-get install chromium")
+			}
+			t.Skip("chromium is not installed: apt-get install chromium")
+		}
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("lang", "en-SG"))
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(cancel)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return ctx
+}
+
+// complaints collects what the browser reports: policy violations, failed loads,
+// uncaught errors.
+type complaints struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func watchConsole(ctx context.Context) *complaints {
+	c := &complaints{}
+	messages := chromedp.Console(ctx)
+	go func() {
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			if m.IsException() || m.Type == "error" || m.Type == "warning" {
+				c.mu.Lock()
+				c.lines = append(c.lines, m.String())
+				c.mu.Unlock()
+			}
+		}
+	}()
+	return c
+}
+
+func (c *complaints) check(t *testing.T) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, l := range c.lines {
+		t.Errorf("the browser complains: %s", l)
+	}
+}
+
+// step is something done in the browser.
+type step = chromedp.Action[chromedp.Void]
+
+func do(t *testing.T, ctx context.Context, steps ...step) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// eval returns the value of a script, or what its promise resolves to.
+func eval[T any](t *testing.T, ctx context.Context, script string) T {
+	t.Helper()
+	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func script(text string) step { return chromedp.Evaluate[chromedp.Void](text) }
+
+func click(selector string) step { return chromedp.Click(chromedp.CSS(selector)) }
+
+// fresh forgets what the pages remember in this tab.
+func fresh() step { return script(`try { sessionStorage.clear() } catch { }`) }
+
+// window sets the size and the colour scheme, and switches motion off.
+func window(width, height int64, dark bool) step {
+	scheme := "light"
+	if dark {
+		scheme = "dark"
+	}
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, target, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+			Width: width, Height: height, DeviceScaleFactor: 1, Mobile: width < 600,
+		}); err != nil {
+			return err
+		}
+		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{
+				{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+			},
+		})
+		return err
+	})
+}
+
+// eventually waits for a script to be true.
+func eventually(text string) step {
+	ready := chromedp.Evaluate[bool](text)
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		for {
+			if ok, err := ready(ctx, target); err == nil && ok {
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("never true: %s", text)
+			case <-time.After(20 * time.Millisecond):
+			}
+		}
+	})
+}
+
+// testPDF makes a document of three pages: plain A4, rotated by 90 degrees, and
+// cropped with an origin that is not 0,0. Each has text at known places.
+func testPDF() []byte {
+	var b bytes.Buffer
+	var offsets []int
+	object := func(format string, args ...any) {
+		offsets = append(offsets, b.Len())
+		fmt.Fprintf(&b, "%d 0 obj\n", len(offsets))
+		fmt.Fprintf(&b, format, args...)
+		b.WriteString("\nendobj\n")
+	}
+	b.WriteString("%PDF-1.7\n")
+	object("<</Type/Catalog/Pages 2 0 R>>")
+	object("<</Type/Pages/Kids[4 0 R 6 0 R 8 0 R]/Count 3>>")
+	object("<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>")
+	for i, box := range []string{
+		"/MediaBox[0 0 595.28 841.89]",
+		"/MediaBox[0 0 595.28 841.89]/Rotate 90",
+		"/MediaBox[0 0 900 900]/CropBox[100 50 600 700]",
+	} {
+		object("<</Type/Page/Parent 2 0 R%s/Resources<</Font<</F 3 0 R>>>>/Contents %d 0 R>>", box, len(offsets)+2)
+		var c bytes.Buffer
+		fmt.Fprintf(&c, "BT /F 20 Tf 150 640 Td (Agreement, page %d) Tj /F 11 Tf 0 -30 Td 15 TL", i+1)
+		for n := range 16 {
+			fmt.Fprintf(&c, " (Clause %d. The parties agree to what is written in this clause of the sample.) Tj T*", n+1)
+		}
+		c.WriteString(" ET")
+		object("<</Length %d>>stream\n%s\nendstream", c.Len(), c.Bytes())
+	}
+	xref := b.Len()
+	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(offsets)+1)
+	for _, o := range offsets {
+		fmt.Fprintf(&b, "%010d 00000 n \n", o)
+	}
+	fmt.Fprintf(&b, "trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n", len(offsets)+1, xref)
+	return b.Bytes()
+}
