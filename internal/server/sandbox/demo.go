@@ -1,0 +1,233 @@
+package sandbox
+
+import (
+	"bytes"
+	"crypto"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/client"
+	"github.com/signet-sign/signet/internal/server/web"
+)
+
+// Demo is a relying party like any other: it knows of its sign requests what package client tells it over HTTP, and nothing more.
+// Its pages show each call with the exact answer. It keeps the newest requests in memory.
+type Demo struct {
+	config   DemoConfig
+	client   *client.Client
+	jwks     []byte
+	requests demoRequests
+}
+
+// DemoConfig is what a [Demo] needs.
+type DemoConfig struct {
+	PublicURL  string // where browsers find this server, without a slash at the end
+	BaseURL    string // of the API, as it can be reached from here, such as "http://127.0.0.1:5156/api/v3"
+	ClientID   string
+	Key        crypto.Signer // P-256, P-384 or P-521
+	Kit        *web.Kit
+	Now        func() time.Time
+	Rand       io.Reader
+	Log        *slog.Logger
+	HTTPClient *http.Client // nil: one that gives up after 30 s
+}
+
+// What the demo must be registered with, below PublicURL.
+const (
+	DemoName         = "Demo Relying Party"
+	DemoJWKSPath     = "/demo/jwks.json"
+	DemoRedirectPath = "/demo/return"
+	DemoWebhookPath  = "/demo/webhook"
+)
+
+const (
+	demoHome   = "/demo/"
+	demoKeyID  = "demo-1"
+	demoUpload = 12 << 20 // bytes of a form; more than the API takes, so that its refusal can be seen
+)
+
+// NewDemo returns a demo. It does not call the service.
+func NewDemo(config DemoConfig) (*Demo, error) {
+	if config.HTTPClient == nil {
+		config.HTTPClient = &http.Client{Timeout: 30 * time.Second}
+	}
+	calls := *config.HTTPClient
+	calls.Transport = &demoTransport{next: calls.Transport, public: config.PublicURL, base: config.BaseURL, now: config.Now}
+	c, err := client.New(client.Config{
+		BaseURL: config.BaseURL, ClientID: config.ClientID, Key: config.Key, KeyID: demoKeyID,
+		HTTPClient: &calls, Now: config.Now, Rand: config.Rand,
+	})
+	if err != nil {
+		return nil, err
+	}
+	jwks, err := c.JWKS()
+	if err != nil {
+		return nil, err
+	}
+	return &Demo{config: config, client: c, jwks: jwks}, nil
+}
+
+// Routes adds the demo below /demo. The form handlers rely on the server's check for cross-origin requests.
+func (d *Demo) Routes(mux *http.ServeMux) {
+	mux.Handle("GET /demo", http.RedirectHandler(demoHome, http.StatusFound))
+	mux.HandleFunc("GET /demo/{$}", d.home)
+	mux.HandleFunc("POST /demo/requests", d.create)
+	mux.HandleFunc("GET /demo/requests/{id}", d.with(d.show))
+	mux.HandleFunc("GET /demo/requests/{id}/state", d.with(d.state))
+	mux.HandleFunc("POST /demo/requests/{id}/cancel", d.with(d.cancel))
+	mux.HandleFunc("POST /demo/requests/{id}/result", d.with(d.result))
+	mux.HandleFunc("GET /demo/requests/{id}/signed.pdf", d.with(d.signed))
+	mux.HandleFunc("GET "+DemoRedirectPath, d.back)
+	mux.HandleFunc("GET "+DemoJWKSPath, d.keys)
+	mux.HandleFunc("POST "+DemoWebhookPath, d.webhook)
+}
+
+// with finds the request of the path.
+func (d *Demo) with(h func(http.ResponseWriter, *http.Request, *demoRequest)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		req := d.requests.find(r.PathValue("id"))
+		if req == nil {
+			d.config.Kit.Error(w, r, http.StatusNotFound, "")
+			return
+		}
+		h(w, r, req)
+	}
+}
+
+func (d *Demo) home(w http.ResponseWriter, r *http.Request) { d.renderHome(w, r, http.StatusOK, nil) }
+
+func (d *Demo) renderHome(w http.ResponseWriter, r *http.Request, status int, refused *web.Exchange) {
+	page := web.DemoHome{Action: "/demo/requests", Party: web.Party{Name: DemoName}, Error: refused}
+	for _, p := range personas {
+		page.Personas = append(page.Personas, web.Persona{ID: p.UIN, Name: p.Name, Identifier: p.UIN, Note: p.note})
+	}
+	for _, p := range demoPlacings {
+		page.Placings = append(page.Placings, web.Choice{Value: p.value, Label: p.label})
+	}
+	now := d.config.Now()
+	for _, req := range d.requests.newest() {
+		page.Requests = append(page.Requests, req.row(now))
+	}
+	d.render(w, r, status, page)
+}
+
+func (d *Demo) render(w http.ResponseWriter, r *http.Request, status int, page web.Page) {
+	if err := d.config.Kit.Render(w, r, status, page); err != nil {
+		d.config.Log.ErrorContext(r.Context(), "rendering", "err", err)
+	}
+}
+
+// create initiates a sign request with what the form says.
+func (d *Demo) create(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, demoUpload)
+	if err := r.ParseMultipartForm(demoUpload); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+		status := http.StatusBadRequest
+		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+			status = http.StatusRequestEntityTooLarge
+		}
+		d.config.Kit.Error(w, r, status, "")
+		return
+	}
+	name, document, err := demoDocument(r)
+	if err != nil {
+		d.renderHome(w, r, http.StatusBadRequest, d.notSent(err))
+		return
+	}
+	locations, err := placeSignatures(r.PostFormValue("places"), document)
+	if err != nil {
+		d.renderHome(w, r, http.StatusBadRequest, d.notSent(err))
+		return
+	}
+	ask := client.Request{DocName: name, Locations: locations}
+	if signer := r.PostFormValue("signer"); signer != "" {
+		ask.SignerUINHash = client.HashUIN(signer)
+	}
+	started := d.config.Now()
+	ctx, record := withRecord(r.Context())
+	initiated, err := d.client.Initiate(ctx, ask, bytes.NewReader(document))
+	calls := record.take()
+	if err != nil {
+		refused := d.notSent(err)
+		if len(calls) > 0 {
+			refused = &calls[0]
+		}
+		d.renderHome(w, r, http.StatusBadRequest, refused)
+		return
+	}
+	d.requests.add(&demoRequest{
+		id: initiated.RequestID, exchangeCode: initiated.ExchangeCode, signingURL: initiated.SigningURL, document: name,
+		created: started, expires: started.Add(api.RequestLifetime * time.Second), exchanges: calls,
+	})
+	http.Redirect(w, r, demoRequestURL(initiated.RequestID, ""), http.StatusSeeOther)
+}
+
+// demoDocument returns the chosen document, and a name for it.
+func demoDocument(r *http.Request) (name string, document []byte, err error) {
+	if r.PostFormValue("source") != "upload" {
+		return sampleName, sampleDocument(), nil
+	}
+	file, header, err := r.FormFile("document")
+	if err != nil {
+		return "", nil, errors.New("choose a file first")
+	}
+	defer file.Close()
+	if document, err = io.ReadAll(file); err != nil {
+		return "", nil, err
+	}
+	name = header.Filename
+	if strings.TrimSpace(name) == "" {
+		name = "Document.pdf"
+	}
+	return name, document, nil
+}
+
+// notSent explains a call that did not happen in the place of its answer.
+func (d *Demo) notSent(err error) *web.Exchange {
+	return &web.Exchange{Call: "POST " + api.PathRequest, Body: "not sent: " + err.Error(), At: d.config.Now()}
+}
+
+func (d *Demo) show(w http.ResponseWriter, r *http.Request, req *demoRequest) {
+	d.renderRequest(w, r, http.StatusOK, req)
+}
+
+func (d *Demo) renderRequest(w http.ResponseWriter, r *http.Request, status int, req *demoRequest) {
+	page := req.page(d.config.Now())
+	page.Party = web.Party{Name: DemoName}
+	page.Returned = r.URL.Query().Get("returned")
+	d.render(w, r, status, page)
+}
+
+// state tells the page whether to reload. It does not ask the service: polling is what webhooks are for.
+func (d *Demo) state(w http.ResponseWriter, _ *http.Request, req *demoRequest) {
+	page := req.page(d.config.Now())
+	web.WriteJSON(w, http.StatusOK, map[string]any{"state": page.State, "seq": page.Seq})
+}
+
+func (d *Demo) cancel(w http.ResponseWriter, r *http.Request, req *demoRequest) {
+	ctx, record := withRecord(r.Context())
+	err := d.client.Cancel(ctx, req.id)
+	req.learn(record.take(), err, stateCancelled, d.config.Now())
+	http.Redirect(w, r, demoRequestURL(req.id, ""), http.StatusSeeOther)
+}
+
+func (d *Demo) result(w http.ResponseWriter, r *http.Request, req *demoRequest) {
+	ctx, record := withRecord(r.Context())
+	_, err := d.client.Result(ctx, req.id, req.exchangeCode)
+	req.learn(record.take(), err, stateSigned, d.config.Now())
+	http.Redirect(w, r, demoRequestURL(req.id, ""), http.StatusSeeOther)
+}
+
+// demoRequestURL is a page of a request: its own, or an action.
+func demoRequestURL(id, action string) string {
+	u := "/demo/requests/" + url.PathEscape(id)
+	if action != "" {
+		u += "/" + action
+	}
+	return u
+}

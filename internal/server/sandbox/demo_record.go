@@ -1,0 +1,111 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/signet-sign/signet/internal/server/web"
+)
+
+// demoRecord collects the calls that are made with one context.
+type demoRecord struct {
+	mu    sync.Mutex
+	calls []web.Exchange // newest first
+}
+
+type demoRecordKey struct{}
+
+func withRecord(ctx context.Context) (context.Context, *demoRecord) {
+	record := new(demoRecord)
+	return context.WithValue(ctx, demoRecordKey{}, record), record
+}
+
+func (r *demoRecord) add(x web.Exchange) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.calls = append([]web.Exchange{x}, r.calls...)
+}
+
+// take hands over what was collected since the last time.
+func (r *demoRecord) take() []web.Exchange {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	calls := r.calls
+	r.calls = nil
+	return calls
+}
+
+// demoTransport records the calls of the API with their exact answers. Links that the service makes for the outside world are
+// followed inside: in a container, the public address leads nowhere.
+type demoTransport struct {
+	next         http.RoundTripper // nil: http.DefaultTransport
+	public, base string
+	now          func() time.Time
+}
+
+// Headers of answers that are worth a look.
+var demoHeaders = [...]string{"Retry-After", web.HeaderExplanation, "Location"}
+
+const maxDemoBody = 16 << 10 // bytes of an answer that are shown
+
+func (t *demoTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	next := t.next
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	record, _ := r.Context().Value(demoRecordKey{}).(*demoRecord)
+	if record == nil || !strings.HasPrefix(r.URL.String(), strings.TrimRight(t.base, "/")+"/") {
+		return next.RoundTrip(t.inside(r))
+	}
+	exchange := web.Exchange{Call: r.Method + " " + r.URL.EscapedPath(), At: t.now()}
+	defer func() { record.add(exchange) }()
+	resp, err := next.RoundTrip(r)
+	if err != nil {
+		exchange.Body = "no answer: " + err.Error()
+		return nil, err
+	}
+	exchange.Status = resp.StatusCode
+	for _, name := range demoHeaders {
+		if value := resp.Header.Get(name); value != "" {
+			exchange.Header = append(exchange.Header, name+": "+value)
+		}
+	}
+	start, err := io.ReadAll(io.LimitReader(resp.Body, maxDemoBody))
+	exchange.Body = string(start)
+	rest := io.Reader(resp.Body)
+	if err != nil {
+		exchange.Body += "\n(broke off: " + err.Error() + ")"
+		rest = brokenOff{err}
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(start), rest), resp.Body}
+	return resp, nil
+}
+
+// inside sends a request for the public address to where the API is. The Host stays, as the public address is what the server
+// knows itself by.
+func (t *demoTransport) inside(r *http.Request) *http.Request {
+	public, err := url.Parse(t.public)
+	if err != nil || r.URL.Scheme != public.Scheme || r.URL.Host != public.Host {
+		return r
+	}
+	base, err := url.Parse(t.base)
+	if err != nil || base.Host == public.Host {
+		return r
+	}
+	r = r.Clone(r.Context())
+	r.URL.Scheme, r.URL.Host, r.Host = base.Scheme, base.Host, public.Host
+	return r
+}
+
+type brokenOff struct{ err error }
+
+func (b brokenOff) Read([]byte) (int, error) { return 0, b.err }
