@@ -75,7 +75,7 @@ func (s *Service) prepare(ctx context.Context, r *Request, sessionID string, pho
 		Locations:  locations(r.Locations),
 		FieldName:  r.ID,
 		SignerName: r.Signer.Name,
-		SignedAt:   s.now(),
+		SignedAt:   s.now().In(singapore),
 		Sandbox:    s.Sandbox,
 		Rand:       s.Rand,
 		Limits:     s.PDFLimits,
@@ -200,6 +200,9 @@ func (s *Service) Reject(ctx context.Context, id, sessionID string, phone signer
 		return nil
 	})
 }
+
+// singapore is the zone of the time that a signature shows (contract, 4.6). It has no daylight saving.
+var singapore = time.FixedZone("SGT", 8*60*60)
 
 // equal compares secrets in constant time.
 func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
