@@ -13,7 +13,7 @@ import (
 // between. The server takes less than 8,000 bytes at a time.
 const maxPayload = 7900
 
-func (c *pgCommitter) payloads(n news) (all []string) {
+func (d *pgDatabase) payloads(n news) (all []string) {
 	if len(n.requests) == 0 && !n.jobs {
 		return nil
 	}
@@ -21,7 +21,7 @@ func (c *pgCommitter) payloads(n news) (all []string) {
 	if n.jobs {
 		jobs = "jobs"
 	}
-	head := c.node + " " + jobs
+	head := d.node + " " + jobs
 	var b strings.Builder
 	b.WriteString(head)
 	for _, id := range n.requests {

@@ -31,7 +31,7 @@ func (s *Store) Claim(ctx context.Context, kind sign.JobKind, now time.Time, lea
 	// Rounded up: a microsecond too long harms nobody, a nanosecond too short breaks the promise.
 	until := now.Add(lease + time.Microsecond - 1).UnixMicro()
 	var jobs []sign.Job
-	err = s.writer.do(ctx, "", func(tx *session, _ *news) error {
+	err = s.writer.do(ctx, target{}, func(tx *session, _ *news) error {
 		jobs = nil
 		err := tx.writeRows(`WITH picked AS (
 				SELECT id FROM outbox WHERE kind = $1 AND status = 'pending' AND ready_at <= $2
@@ -55,14 +55,8 @@ func (s *Store) Claim(ctx context.Context, kind sign.JobKind, now time.Time, lea
 // Jobs returned it: that is how a failed job is tried once more.
 func (s *Store) Settle(ctx context.Context, job sign.Job, events []sign.Event) error {
 	events = slices.Clone(events)
-	return s.writer.do(ctx, job.RequestID, func(tx *session, out *news) error {
-		if s.dialect.forUpdate != "" { // the trail's numbers belong to whoever holds the request
-			var one int
-			err := tx.row(`SELECT 1 FROM requests WHERE id = $1`+s.dialect.forUpdate, []any{job.RequestID}, &one)
-			if err != nil && !errors.Is(err, sql.ErrNoRows) {
-				return fmt.Errorf("settling a job: %w", err)
-			}
-		}
+	// The request's row is locked with it: the trail's numbers belong to whoever holds that.
+	return s.writer.do(ctx, target{key: job.RequestID, request: true}, func(tx *session, out *news) error {
 		n, err := tx.write(`UPDATE outbox SET status = $4, due_at = $5, ready_at = $5, lease = 0, payload = $6, last_error = $7
 			WHERE id = $1 AND request_id = $2 AND lease = $3`,
 			job.ID, job.RequestID, micros(job.Lease), string(job.Status), micros(job.DueAt), text(job.Payload), text(job.LastError))

@@ -67,7 +67,7 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 		}
 		return newSession(d, conn), nil
 	}
-	s.writer = newWriter(connect, &pgCommitter{node: node, db: writing}, s.hub, o.Fault)
+	s.writer = newWriter(connect, &pgDatabase{node: node, db: writing}, s.hub, o.Fault)
 	s.close = sync.OnceValue(func() error {
 		return errors.Join(s.writer.close(), listening.close(), s.readers.close(), writing.Close())
 	})
@@ -91,43 +91,97 @@ func migrateAlone(ctx context.Context, db *sql.DB, d dialect, kind Kind) (err er
 	return migrate(ctx, db, d, kind)
 }
 
-// pgCommitter tells the other nodes of the changes in the transaction that makes them, and finds out what became of a commit
-// that was cut off.
-type pgCommitter struct {
+// pgDatabase runs transactions with few round trips, however many changes they carry: one to begin and read, one to write and
+// to tell the other nodes, one to commit.
+type pgDatabase struct {
 	node string
 	db   *sql.DB
 }
 
-func (c *pgCommitter) commit(s *session, told news) error {
+func (d *pgDatabase) begin(s *session, ids []string) error {
+	var b pgx.Batch
+	b.Queue("BEGIN")
+	loaded := make(map[string]row, len(ids))
+	if len(ids) > 0 {
+		const lock = `SELECT id, version, data FROM requests WHERE id = ANY($1) ORDER BY id COLLATE "C" FOR UPDATE`
+		b.Queue(lock, ids).Query(func(rows pgx.Rows) error {
+			var id string
+			var r row
+			_, err := pgx.ForEachRow(rows, []any{&id, &r.version, &r.data}, func() error {
+				loaded[id] = r
+				return nil
+			})
+			return err
+		})
+	}
+	s.loaded = loaded
+	return d.send(s, &b)
+}
+
+// queue moves what was put off to b. Afterwards conflict tells whether a row was not as expected.
+func (*pgDatabase) queue(s *session, b *pgx.Batch) (conflict func() error) {
+	missed := false
+	for _, p := range s.pending {
+		b.Queue(p.query, p.args...).Exec(func(tag pgconn.CommandTag) error {
+			missed = missed || p.must && tag.RowsAffected() == 0
+			return nil
+		})
+	}
+	s.pending = nil
+	return func() error {
+		if missed {
+			return errConflict
+		}
+		return nil
+	}
+}
+
+// send executes b in one round trip.
+func (*pgDatabase) send(s *session, b *pgx.Batch) error {
+	return s.conn.Raw(func(driver any) error {
+		conn, ok := driver.(*stdlib.Conn)
+		if !ok {
+			return fmt.Errorf("not a connection of pgx: %T", driver)
+		}
+		return conn.Conn().SendBatch(context.Background(), b).Close()
+	})
+}
+
+// commit tells the other nodes of the changes in the transaction that makes them, and finds out what became of a commit that
+// was cut off.
+func (d *pgDatabase) commit(s *session, told news) error {
 	if !s.wrote {
 		return s.run("COMMIT") // there is nothing to lose
 	}
-	transaction := ""
-	if err := s.row(`SELECT pg_current_xact_id()::text`, nil, &transaction); err != nil {
+	var b pgx.Batch
+	conflict := d.queue(s, &b)
+	for _, payload := range d.payloads(told) {
+		b.Queue(`SELECT pg_notify('signet', $1)`, payload)
+	}
+	var transaction string
+	b.Queue(`SELECT pg_current_xact_id()::text`).QueryRow(func(r pgx.Row) error { return r.Scan(&transaction) })
+	if err := d.send(s, &b); err != nil {
 		return err
 	}
-	for _, payload := range c.payloads(told) {
-		var void string
-		if err := s.row(`SELECT pg_notify('signet', $1)::text`, []any{payload}, &void); err != nil {
-			return err
-		}
+	if err := conflict(); err != nil {
+		return err
 	}
 	err := s.run("COMMIT")
 	var answer *pgconn.PgError
 	if err == nil || errors.As(err, &answer) && !connectionLost(err) {
 		return err
 	}
-	return c.outcome(transaction, err)
+	return d.outcome(transaction, err)
 }
 
 // outcome asks on another connection what became of a transaction whose commit was not answered. The server knows; only if it
 // cannot be reached for a while the outcome stays open.
-func (c *pgCommitter) outcome(transaction string, cause error) error {
+func (d *pgDatabase) outcome(transaction string, cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	for ctx.Err() == nil {
 		var status sql.NullString
-		err := c.db.QueryRowContext(ctx, `SELECT pg_xact_status($1::xid8)`, transaction).Scan(&status)
+		err := d.db.QueryRowContext(ctx, `SELECT pg_xact_status($1::xid8)`, transaction).Scan(&status)
 		switch {
 		case err != nil: // still away
 		case status.String == "committed":
@@ -145,7 +199,7 @@ func (c *pgCommitter) outcome(transaction string, cause error) error {
 	return fmt.Errorf("%w: the server does not answer: %w", ErrUncertain, cause)
 }
 
-func (c *pgCommitter) transient(err error) (again, lost bool) {
+func (d *pgDatabase) transient(err error) (again, lost bool) {
 	if errors.Is(err, ErrUncertain) {
 		return false, true
 	}

@@ -2,11 +2,13 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"os"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -142,14 +144,51 @@ func TestPostgresRestart(t *testing.T) {
 	}
 }
 
-// TestPostgresCommitCutOff ends the writer's connection after the changes and before the commit, and kills it in the moment
-// of the commit: the answer must be the truth either way.
+// TestPostgresOutcome asks for the ends of transactions whose commit was not answered.
+func TestPostgresOutcome(t *testing.T) {
+	db, err := sql.Open("pgx", cluster.Database(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	cause := errors.New("the connection broke")
+	begin := func() (tx *sql.Tx, id string) {
+		tx, err := db.BeginTx(t.Context(), nil)
+		if err == nil {
+			err = tx.QueryRowContext(t.Context(), `SELECT pg_current_xact_id()::text`).Scan(&id)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tx, id
+	}
+	committed, id := begin()
+	if err := committed.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Outcome(db, id, cause); err != nil {
+		t.Errorf("a committed transaction: %v", err)
+	}
+	aborted, id := begin()
+	if err := aborted.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Outcome(db, id, cause); !errors.Is(err, cause) || errors.Is(err, store.ErrUncertain) {
+		t.Errorf("an aborted transaction: %v, want the cause alone", err)
+	}
+	slow, id := begin()
+	time.AfterFunc(120*time.Millisecond, func() { _ = slow.Commit() })
+	if err := store.Outcome(db, id, cause); err != nil {
+		t.Errorf("a transaction that takes its time: %v", err)
+	}
+}
+
+// TestPostgresCommitCutOff ends the writer's connection after the changes and before the commit: they are made again.
 func TestPostgresCommitCutOff(t *testing.T) {
 	url := cluster.Database(t)
-	cut := false
+	var cut atomic.Bool
 	s, err := store.Open(t.Context(), store.Options{Database: url, Kind: store.Sandbox, Fault: func(point string) {
-		if cut && point == store.FaultWritten {
-			cut = false
+		if point == store.FaultWritten && cut.CompareAndSwap(true, false) {
 			ask(t, url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()`)
 		}
 	}})
@@ -160,10 +199,10 @@ func TestPostgresCommitCutOff(t *testing.T) {
 	if err := s.Create(t.Context(), plainRequest(1)); err != nil {
 		t.Fatal(err)
 	}
-	cut = true
+	cut.Store(true)
 	calls := 0
 	err = s.Update(t.Context(), plainRequest(1).ID, func(r *sign.Request) error { calls++; return rename("new")(r) })
-	if err != nil || calls != 2 || cut {
+	if err != nil || calls != 2 || cut.Load() {
 		t.Errorf("Update: %v after %d calls; want success at the second", err, calls)
 	}
 	if r, err := s.Get(t.Context(), plainRequest(1).ID); err != nil || r.DocName != "new" || r.Version != 2 {

@@ -8,7 +8,7 @@ import (
 
 // Use implements rp.Replay.
 func (s *Store) Use(ctx context.Context, clientID, jti string, until time.Time) (first bool, err error) {
-	err = s.writer.do(ctx, "token "+clientID+" "+jti, func(tx *session, _ *news) error {
+	err = s.writer.do(ctx, target{key: "token " + clientID + " " + jti}, func(tx *session, _ *news) error {
 		n, err := tx.write(`INSERT INTO used_tokens (client_id, jti, keep_until) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 			clientID, jti, micros(until))
 		if err != nil {
@@ -28,7 +28,7 @@ const forgetAtOnce = 10_000
 func (s *Store) ForgetUsed(ctx context.Context, now time.Time) (n int64, err error) {
 	for {
 		var some int64
-		err := s.writer.do(ctx, "", func(tx *session, _ *news) (err error) {
+		err := s.writer.do(ctx, target{}, func(tx *session, _ *news) (err error) {
 			some, err = tx.write(`DELETE FROM used_tokens WHERE (client_id, jti) IN (
 				SELECT client_id, jti FROM used_tokens WHERE keep_until < $1 LIMIT $2)`, now.UnixMicro(), forgetAtOnce)
 			return err

@@ -24,7 +24,7 @@ func (s *Store) Create(ctx context.Context, r *sign.Request) error {
 	}
 	const insert = `INSERT INTO requests (id, client_id, state, version, created_at, due_at, data)
 		VALUES ($1, $2, $3, 1, $4, $5, $6) ON CONFLICT (id) DO NOTHING`
-	err = s.writer.do(ctx, r.ID, func(tx *session, out *news) error {
+	err = s.writer.do(ctx, target{key: r.ID}, func(tx *session, out *news) error {
 		n, err := tx.write(insert, r.ID, row.ClientID, string(row.State), micros(row.CreatedAt), due, data)
 		if err != nil {
 			return fmt.Errorf("creating a request: %w", err)
@@ -58,11 +58,9 @@ func (s *Store) Update(ctx context.Context, id string, change func(*sign.Request
 	if !isText(id) {
 		return api.ErrNoRecord
 	}
-	return s.writer.do(ctx, id, func(tx *session, out *news) error {
-		var version int64
-		var before []byte
-		err := tx.row(`SELECT version, data FROM requests WHERE id = $1`+s.dialect.forUpdate, []any{id}, &version, &before)
-		r, err := decode(version, before, err)
+	return s.writer.do(ctx, target{key: id, request: true}, func(tx *session, out *news) error {
+		before, err := tx.load(id)
+		r, err := decode(before.version, []byte(before.data), err)
 		if err != nil {
 			return err
 		}
@@ -76,17 +74,11 @@ func (s *Store) Update(ctx context.Context, id string, change func(*sign.Request
 			return err
 		case r.ID != id:
 			return errors.New("updating a request: its id may not change")
-		case after == string(before) && len(events) == 0 && len(jobs) == 0:
+		case after == before.data && len(events) == 0 && len(jobs) == 0:
 			return nil
 		}
-		// Whose it is and since when never changes, and columns that are not named here cost no work on their index.
-		n, err := tx.write(`UPDATE requests SET state = $3, version = version + 1, due_at = $4, data = $5 WHERE id = $1 AND version = $2`,
-			id, version, string(r.State), due, after)
-		if err != nil {
+		if err := tx.replace(id, before, string(r.State), due, after); err != nil {
 			return fmt.Errorf("updating a request: %w", err)
-		}
-		if n == 0 {
-			return errConflict
 		}
 		return tx.effects(id, events, jobs, out)
 	})
@@ -145,7 +137,7 @@ func (s *session) effects(id string, events []sign.Event, jobs []sign.Job, out *
 			}
 			detail = string(b)
 		}
-		_, err := s.write(`INSERT INTO events (request_id, seq, at, kind, detail)
+		err := s.later(false, `INSERT INTO events (request_id, seq, at, kind, detail)
 			VALUES ($1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE request_id = $1), $2, $3, $4)`,
 			id, micros(e.At), string(e.Kind), detail)
 		if err != nil {
@@ -154,7 +146,7 @@ func (s *session) effects(id string, events []sign.Event, jobs []sign.Job, out *
 	}
 	for _, j := range jobs {
 		out.jobs = true
-		_, err := s.write(`INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
+		err := s.later(false, `INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
 			VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7)`,
 			id, string(j.Kind), string(j.Status), j.Attempts, micros(j.DueAt), text(j.Payload), text(j.LastError))
 		if err != nil {

@@ -13,10 +13,69 @@ type session struct {
 	conn    *sql.Conn
 	stmts   map[string]*sql.Stmt
 
-	wrote  bool // the transaction has something to commit
-	alone  bool // the transaction carries one change, which needs no savepoint of its own
-	saved  bool // the change under way has its savepoint
-	failed bool // a statement of the change under way failed
+	wrote   bool // the transaction has something to commit
+	pending []statement
+	loaded  map[string]row // requests as they stand in this transaction; nil: read them one by one
+
+	alone   bool // the transaction carries one change, which needs no savepoint of its own
+	saved   bool // the change under way has its savepoint
+	failed  bool // a statement of the change under way failed
+	touched bool // the change under way has written
+}
+
+// statement is a write that is put off until the end of the transaction, so that one round trip carries many.
+type statement struct {
+	query string
+	args  []any
+	must  bool // it must write a row, or else somebody else has changed it
+}
+
+// row is a request as the database keeps it.
+type row struct {
+	version int64
+	data    string
+}
+
+// reset prepares for a new transaction.
+func (s *session) reset() { s.wrote, s.pending, s.loaded = false, nil, nil }
+
+// load reads a request and locks it until the end of the transaction; sql.ErrNoRows if there is none.
+func (s *session) load(id string) (r row, err error) {
+	if s.loaded != nil {
+		r, ok := s.loaded[id]
+		if !ok {
+			return row{}, sql.ErrNoRows
+		}
+		return r, nil
+	}
+	err = s.row(`SELECT version, data FROM requests WHERE id = $1`, []any{id}, &r.version, &r.data)
+	return r, err
+}
+
+// replace puts off the write of a request that was loaded.
+func (s *session) replace(id string, old row, state string, due sql.NullInt64, data string) error {
+	if s.loaded != nil {
+		s.loaded[id] = row{old.version + 1, data}
+	}
+	// Whose it is and since when never changes, and columns that are not named here cost no work on their index.
+	return s.later(true, `UPDATE requests SET state = $3, version = version + 1, due_at = $4, data = $5 WHERE id = $1 AND version = $2`,
+		id, old.version, state, due, data)
+}
+
+// later is write for a statement whose result nobody needs before the end. What was put off runs in its order, after all
+// that was not: nothing in a transaction may depend on reading it. If it must write a row and does not, the transaction runs
+// again.
+func (s *session) later(must bool, query string, args ...any) error {
+	if s.dialect.batches {
+		s.wrote = true
+		s.pending = append(s.pending, statement{query, args, must})
+		return nil
+	}
+	n, err := s.write(query, args...)
+	if err == nil && n == 0 && must {
+		return errConflict
+	}
+	return err
 }
 
 const (
@@ -50,9 +109,10 @@ func (s *session) run(query string) error {
 	return err
 }
 
-// save sets the savepoint of the change under way, before its first write.
+// save sets the savepoint of the change under way, before its first write. Where every statement is a round trip there are
+// none: should a change fail after it wrote, which none does in good order, each change runs again in a transaction alone.
 func (s *session) save() error {
-	if s.alone || s.saved {
+	if s.alone || s.saved || s.dialect.batches {
 		return nil
 	}
 	if err := s.run(savepoint); err != nil {
@@ -73,12 +133,14 @@ func (s *session) write(query string, args ...any) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	s.wrote = true
 	result, err := stmt.ExecContext(context.Background(), args...)
 	if err != nil {
 		return 0, err
 	}
-	return result.RowsAffected()
+	n, err = result.RowsAffected()
+	s.touched = s.touched || n > 0
+	s.wrote = s.wrote || n > 0
+	return n, err
 }
 
 // writeRows is write for a statement that returns rows.
@@ -91,7 +153,7 @@ func (s *session) writeRows(query string, args []any, scan func(*sql.Rows) error
 	if err != nil {
 		return err
 	}
-	s.wrote = true
+	s.touched, s.wrote = true, true
 	rows, err := stmt.QueryContext(context.Background(), args...)
 	if err != nil {
 		return err

@@ -84,7 +84,7 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 		return newSession(d, conn), nil
 	}
 	s := &Store{dialect: d, readers: newReaders(reading, func(error) bool { return false }), hub: newHub()}
-	s.writer = newWriter(connect, sqliteCommitter{}, s.hub, o.Fault)
+	s.writer = newWriter(connect, sqliteDatabase{}, s.hub, o.Fault)
 	s.close = sync.OnceValue(func() error {
 		// The last connection that closes writes the log home; only then may somebody else come.
 		return errors.Join(s.writer.close(), s.readers.close(), writing.Close(), unlock())
@@ -101,9 +101,14 @@ func sqlitePool(path string, pragmas ...string) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-// sqliteCommitter commits in the plain way. SQLite answers a commit truthfully: an error means that it did not happen.
-type sqliteCommitter struct{}
+// sqliteDatabase runs transactions in the plain way.
+type sqliteDatabase struct{}
 
-func (sqliteCommitter) commit(s *session, _ news) error { return s.run("COMMIT") }
+// begin takes the write lock at once, because a transaction that first reads and then wants to write may be refused. It is the
+// whole database's, so that rows need none.
+func (sqliteDatabase) begin(s *session, _ []string) error { return s.run("BEGIN IMMEDIATE") }
 
-func (sqliteCommitter) transient(error) (again, lost bool) { return false, false }
+// commit is answered truthfully by SQLite: an error means that it did not happen.
+func (sqliteDatabase) commit(s *session, _ news) error { return s.run("COMMIT") }
+
+func (sqliteDatabase) transient(error) (again, lost bool) { return false, false }

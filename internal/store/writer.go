@@ -20,7 +20,7 @@ import (
 // come back, because then the next commit is likely to be shared too, and a full commit costs no more than a small one.
 type writer struct {
 	connect func(context.Context) (*session, error)
-	commit  committer
+	db      database
 	fault   func(point string)
 	hub     *hub
 
@@ -35,9 +35,12 @@ type writer struct {
 	stopped chan struct{}
 }
 
-// committer ends transactions in the way of a database.
-type committer interface {
-	// commit commits what s has written; told says whom it concerns. An error means that nothing was committed, unless it
+// database is how transactions run on SQLite or on PostgreSQL.
+type database interface {
+	// begin starts a transaction in which the requests of these ids will be changed.
+	begin(s *session, ids []string) error
+
+	// commit executes what s has put off and commits all that s has written; told says whom it concerns. An error means that nothing was committed, unless it
 	// is an ErrUncertain.
 	commit(s *session, told news) error
 
@@ -54,12 +57,18 @@ const (
 
 // change is one caller's wish.
 type change struct {
-	key   string // what it changes; several nodes must lock in one order
+	target
 	apply func(tx *session, out *news) error
 	stage atomic.Int32
 	out   news
 	err   error
 	done  chan error
+}
+
+// target is what a change is about. Nodes that share a database must lock in one order, which is that of the keys.
+type target struct {
+	key     string
+	request bool // the key is the id of a request, and the request's row is read or locked
 }
 
 // The stages of a change.
@@ -81,9 +90,9 @@ var errConflict = errors.New("the row was changed by another process meanwhile")
 // errSpoiled says that a change failed in a way that its neighbours in the transaction cannot survive.
 var errSpoiled = errors.New("the transaction was spoiled")
 
-func newWriter(connect func(context.Context) (*session, error), c committer, h *hub, fault func(string)) *writer {
+func newWriter(connect func(context.Context) (*session, error), db database, h *hub, fault func(string)) *writer {
 	w := &writer{
-		connect: connect, commit: c, fault: fault, hub: h, want: 1,
+		connect: connect, db: db, fault: fault, hub: h, want: 1,
 		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
 	}
 	go w.run()
@@ -93,11 +102,11 @@ func newWriter(connect func(context.Context) (*session, error), c committer, h *
 // do makes a change and returns when it is durable, or has failed with no trace. When ctx ends first, do takes the change
 // back if it has not been begun, and returns the context's error: nothing was written. If it has been begun, do waits for the
 // outcome, as a commit cannot be taken back.
-func (w *writer) do(ctx context.Context, key string, apply func(tx *session, out *news) error) error {
+func (w *writer) do(ctx context.Context, t target, apply func(tx *session, out *news) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	c := &change{key: key, apply: apply, done: make(chan error, 1)}
+	c := &change{target: t, apply: apply, done: make(chan error, 1)}
 	w.mu.Lock()
 	if w.closed {
 		w.mu.Unlock()
@@ -218,7 +227,7 @@ func (w *writer) settle(batch []*change) {
 	err := w.transact(batch)
 	wait := time.Millisecond
 	for start := time.Now(); err != nil && time.Since(start) < patience; wait = min(2*wait, 250*time.Millisecond) {
-		again, lost := w.commit.transient(err)
+		again, lost := w.db.transient(err)
 		if lost {
 			w.drop()
 		}
@@ -267,9 +276,9 @@ func (w *writer) transact(batch []*change) (err error) {
 	s := w.session
 	// Changes of one request stay in their order; those of different requests go in the order in which every node locks.
 	slices.SortStableFunc(batch, func(a, b *change) int { return strings.Compare(a.key, b.key) })
-	s.wrote = false
-	if err := s.run(s.dialect.begin); err != nil {
-		return fmt.Errorf("store: beginning a transaction: %w", err)
+	s.reset()
+	if err := w.db.begin(s, requests(batch)); err != nil {
+		return w.abort(fmt.Errorf("store: beginning a transaction: %w", err))
 	}
 	w.fault(FaultBegun)
 	for _, c := range batch {
@@ -286,7 +295,7 @@ func (w *writer) transact(batch []*change) (err error) {
 		return nil
 	}
 	w.fault(FaultWritten)
-	if err := w.commit.commit(s, total(batch)); err != nil {
+	if err := w.db.commit(s, total(batch)); err != nil {
 		return w.abort(fmt.Errorf("store: committing: %w", err))
 	}
 	w.fault(FaultCommitted)
@@ -309,9 +318,20 @@ func (w *writer) drop() {
 	}
 }
 
+// requests lists those that the changes are about, in order.
+func requests(batch []*change) (ids []string) {
+	for _, c := range batch {
+		if c.request && (len(ids) == 0 || ids[len(ids)-1] != c.key) {
+			ids = append(ids, c.key)
+		}
+	}
+	return ids
+}
+
 // apply runs one change inside the transaction, and takes it back if it fails.
 func (s *session) apply(c *change, alone bool) error {
-	s.alone, s.saved, s.failed = alone, false, false
+	s.alone, s.saved, s.failed, s.touched = alone, false, false, false
+	mark := len(s.pending)
 	err := c.protected(s)
 	switch {
 	case err == nil && s.saved:
@@ -322,8 +342,10 @@ func (s *session) apply(c *change, alone bool) error {
 		if err := errors.Join(s.run(undo), s.run(forget)); err != nil {
 			return fmt.Errorf("%w: %w", errSpoiled, err)
 		}
-	case err != nil && s.failed && s.dialect.errorSpoils && !errors.Is(err, errConflict):
+	case err != nil && s.dialect.batches && (s.failed || s.touched) && !errors.Is(err, errConflict):
 		return fmt.Errorf("%w: %w", errSpoiled, err)
+	case err != nil && len(s.pending) > mark:
+		s.pending = s.pending[:mark]
 	}
 	if err != nil {
 		c.out = news{}
