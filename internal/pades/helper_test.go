@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
-	"encoding/pem"
 	"math/big"
 	"os"
 	"os/exec"
@@ -116,17 +115,6 @@ func program(t testing.TB, name, pkg string) {
 		t.Fatalf("%s is missing: apt-get install %s", name, pkg)
 	}
 	t.Skipf("%s is missing: apt-get install %s", name, pkg)
-}
-
-func pemFile(t testing.TB, dir, name string, certs ...*x509.Certificate) string {
-	t.Helper()
-	var b []byte
-	for _, c := range certs {
-		b = append(b, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
-	}
-	path := filepath.Join(dir, name)
-	must(t, os.WriteFile(path, b, 0o600))
-	return path
 }
 
 // parallel runs f for all items on a few goroutines.

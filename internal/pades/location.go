@@ -66,7 +66,7 @@ func place(d *pdf.Document, locs []Location) ([]placed, error) {
 		}
 		p := placed{page: page, rect: rect, display: page.ToDisplay(rect)}
 		for j, other := range out {
-			if other.page.Number == l.Page && other.display.Overlaps(p.display) {
+			if other.page.Number == l.Page && overlap(other.display, p.display) {
 				return nil, &pdf.Refusal{Reason: BoxesOverlap, Detail: fmt.Sprintf(
 					"sign_locations[%d] and sign_locations[%d] overlap on page %d: each box is %s x %s pt, %s and %s",
 					j, i, l.Page, pdf.Number(BoxWidth), pdf.Number(BoxHeight), other.display, p.display)}
@@ -87,7 +87,7 @@ func place(d *pdf.Document, locs []Location) ([]placed, error) {
 				continue
 			}
 			for i, p := range out {
-				if w.Page == p.page.Number && w.Display.Overlaps(p.display) {
+				if w.Page == p.page.Number && overlap(w.Display, p.display) {
 					return nil, &pdf.Refusal{Reason: SignatureOverlap, Detail: fmt.Sprintf(
 						"sign_locations[%d]: the box %s on page %d overlaps the existing signature %q at %s",
 						i, p.display, w.Page, f.Name, w.Display)}
@@ -96,6 +96,15 @@ func place(d *pdf.Document, locs []Location) ([]placed, error) {
 		}
 	}
 	return out, nil
+}
+
+// overlap reports whether two boxes share more than a hair. Coordinates come
+// with four decimals, which is up to 0.06 pt on A4: boxes that were meant to
+// touch may be that far into each other.
+func overlap(a, b pdf.Rect) bool {
+	const hair = 0.1
+	common := a.Intersect(b)
+	return common.X2-common.X1 > hair && common.Y2-common.Y1 > hair
 }
 
 // inLocation says which location a refusal is about.
