@@ -19,7 +19,8 @@
 // repository; `web/build` bundles them into dist, which is committed so that
 // building Signet needs no Node.
 //
-// The package knows nothing of the domain, of storage or of routing: handlers
-// own the URLs and the decisions, and nothing here reads a request other than to
-// choose a language.
+// A view model knows nothing of the domain: handlers own the URLs and the
+// decisions, and a page reads a request only to choose a language. The helpers that
+// every edge shares sit beside the pages: live.go streams a request's state,
+// json.go answers JSON, pdf.go serves documents.
 package web
