@@ -38,6 +38,7 @@ async function enrol(root: HTMLElement, name: string): Promise<void> {
     // way would be of no use.
     record = await create(name);
     const answer = await post<Enrolled>("/phone/api/enrol", {
+      challenge,
       public_key: await publicKey(record),
       name,
       proof: await sign(record, decode(challenge)),

@@ -1,0 +1,308 @@
+package e2e_test
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/signet-sign/signet/internal/rp/rptest"
+)
+
+// browser is a Chromium with a fresh profile: the signer's computer, or the signer's phone.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+	dir string // where screenshots go
+
+	console []string
+}
+
+// newBrowser starts Chromium at a window size. Without Chromium the test fails in CI and skips elsewhere.
+func newBrowser(t *testing.T, width, height int) *browser {
+	t.Helper()
+	path, err := exec.LookPath("chromium")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("chromium is missing: apt-get install chromium")
+		}
+		t.Skip("chromium is missing: apt-get install chromium")
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("lang", "en-SG"),
+		chromedp.WindowSize(width, height))
+	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), options...)
+	ctx, cancel := chromedp.NewContext(alloc)
+	t.Cleanup(func() { cancel(); cancelAlloc() })
+	b := &browser{t: t, ctx: ctx, dir: os.Getenv("SCREENSHOTS")}
+	messages := chromedp.Console(ctx)
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("starting chromium: %v", err)
+	}
+	go func() {
+		for m, err := range messages {
+			if err != nil {
+				return
+			}
+			b.console = append(b.console, fmt.Sprint(m))
+		}
+	}()
+	return b
+}
+
+// fail shows what the page looks like and ends the test.
+func (b *browser) fail(what string, err error) {
+	b.t.Helper()
+	b.shot("failed")
+	text, _ := eval[string](b, `location.href + "\n" + document.body.innerText`)
+	b.t.Fatalf("%s: %v; the page is\n%s\nconsole: %q", what, err, text, b.console)
+}
+
+// eval runs a script on the page.
+func eval[T any](b *browser, script string) (T, error) {
+	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	defer cancel()
+	return chromedp.Run(ctx, chromedp.Evaluate[T](script, chromedp.EvalAwaitPromise))
+}
+
+// until runs a script again and again until it says true, over any change of page in between.
+func (b *browser) until(what, script string) {
+	b.t.Helper()
+	var err error
+	for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(20 * time.Millisecond) {
+		var ok bool
+		if ok, err = eval[bool](b, `Boolean(document.body && (() => `+script+`)())`); err == nil && ok {
+			return
+		}
+	}
+	b.fail(what, fmt.Errorf("it does not happen (%v)", err))
+}
+
+// open goes to a page.
+func (b *browser) open(url string) {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
+	defer cancel()
+	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
+		b.fail("opening "+url, err)
+	}
+}
+
+// sees waits for a text on the page.
+func (b *browser) sees(text string) {
+	b.t.Helper()
+	b.until("seeing "+text, fmt.Sprintf(`document.body.innerText.includes(%q)`, text))
+}
+
+// press clicks the button or link with a text, as soon as it can be clicked.
+func (b *browser) press(text string) {
+	b.t.Helper()
+	b.until("pressing "+text, fmt.Sprintf(`{
+		const found = [...document.querySelectorAll("button, a")].find(e => e.innerText.includes(%q) && !e.disabled && e.checkVisibility());
+		if (!found) return false;
+		found.click();
+		return true;
+	}`, text))
+}
+
+// text reads one element's text or attribute.
+func (b *browser) read(script string) string {
+	b.t.Helper()
+	v, err := eval[string](b, script)
+	if err != nil {
+		b.fail("reading the page", err)
+	}
+	return v
+}
+
+// shot takes a screenshot when SCREENSHOTS names a folder.
+func (b *browser) shot(name string) {
+	if b.dir == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
+	defer cancel()
+	time.Sleep(300 * time.Millisecond) // transitions
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err != nil {
+		b.t.Logf("screenshot: %v", err)
+		return
+	}
+	_ = os.MkdirAll(b.dir, 0o755)
+	_ = os.WriteFile(filepath.Join(b.dir, strings.ReplaceAll(b.t.Name(), "/", "-")+"-"+name+".png"), png, 0o644)
+}
+
+// review marks every place as reviewed.
+func (b *browser) review() {
+	b.t.Helper()
+	b.until("reviewing every place", `{
+		const proceed = document.querySelector("form[data-proceed] button");
+		if (proceed && !proceed.disabled) return true;
+		for (const e of document.querySelectorAll("[data-place], [data-go], [data-mark]")) e.click();
+		return false;
+	}`)
+}
+
+func (b *browser) location() *url.URL {
+	b.t.Helper()
+	u, err := url.Parse(b.read(`location.href`))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return u
+}
+
+// TestJourney is the whole of it: portal on a computer, approval on a phone with a key of its own, back to the relying party.
+func TestJourney(t *testing.T) {
+	s := start(t)
+	in := s.initiate(t, rptest.Claim("doc_name", "Tenancy agreement.pdf"), rptest.Claim("sign_locations", []any{
+		map[string]any{"page": 1, "x": 0.1, "y": 0.1}, map[string]any{"page": 1, "x": 0.55, "y": 0.3},
+	}))
+	desk := newBrowser(t, 1280, 900)
+	desk.open(in.SigningURL)
+	desk.sees("Tenancy agreement.pdf")
+	desk.shot("landing")
+	desk.press("Log in")
+	desk.sees("TAN XIAO HUI")
+	desk.shot("personas")
+	desk.press("TAN XIAO HUI")
+	desk.sees("0 of 2")
+	desk.shot("document")
+	desk.review()
+	desk.press("Proceed to Sign")
+	desk.sees("match")
+	desk.shot("code")
+	link := desk.read(`document.querySelector('a[href*="/phone/sign/"]').href`)
+	code := desk.read(`document.querySelector(".match [aria-hidden]").innerText`)
+
+	phone := newBrowser(t, 390, 844)
+	phone.open(link)
+	phone.press("TAN XIAO HUI")
+	phone.shot("enrol")
+	phone.press("Create")
+	phone.sees("certificate")
+	phone.shot("enrolled")
+	phone.press("Continue")
+	phone.sees(code)
+	phone.sees("Tenancy agreement.pdf")
+	phone.shot("approve")
+	desk.sees("phone")
+	phone.press("Approve")
+	desk.sees("TAN XIAO HUI")
+	desk.until("showing the signed document", `document.querySelector('a[href*="signed.pdf"]')`)
+	desk.shot("signed")
+	phone.sees("pproved")
+	phone.shot("approved")
+	desk.press("Return to")
+	desk.sees("back at the relying party")
+	if q := desk.location().Query(); q.Get("request_id") != in.RequestID || q.Get("status") != "success" {
+		t.Errorf("the browser came back with %v", q)
+	}
+	s.settled(t, in.RequestID, "signed")
+	if _, err := s.party.WaitWebhook(t.Context(), 0); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCancelOnEveryScreen: whatever page is open, it shows the cancel within a second.
+func TestCancelOnEveryScreen(t *testing.T) {
+	s := start(t)
+	b := newBrowser(t, 1280, 900)
+	changes := func(t *testing.T, b *browser, id string) {
+		t.Helper()
+		begin := time.Now()
+		if a := s.cancel(t, id); a.status != 200 {
+			t.Fatalf("cancel: %d %s", a.status, a.body)
+		}
+		b.sees("cancelled")
+		if took := time.Since(begin); took > time.Second {
+			t.Errorf("the page needed %s to show the cancel", took)
+		}
+	}
+	t.Run("landing", func(t *testing.T) {
+		b.t = t
+		in := s.initiate(t)
+		b.open(in.SigningURL)
+		b.sees("Log in")
+		changes(t, b, in.RequestID)
+		b.shot("cancelled")
+	})
+	t.Run("document", func(t *testing.T) {
+		b.t = t
+		in := s.initiate(t)
+		b.open(in.SigningURL)
+		b.press("Log in")
+		b.press("TAN XIAO HUI")
+		b.sees("0 of 1")
+		changes(t, b, in.RequestID)
+	})
+	t.Run("code, after the session's end", func(t *testing.T) {
+		b.t = t
+		in := s.initiate(t)
+		b.open(in.SigningURL)
+		b.press("Log in")
+		b.press("TAN XIAO HUI")
+		b.sees("0 of 1")
+		b.review()
+		b.press("Proceed to Sign")
+		b.sees("match")
+		if a := s.cancel(t, in.RequestID); !strings.Contains(a.body, "ACTIVE_SESSION_ONGOING") {
+			t.Fatalf("cancel during the session: %d %s", a.status, a.body)
+		}
+		s.advance(t, "3m")
+		b.until("noticing the end of the session", `!document.querySelector(".match")`)
+		b.shot("timed-out")
+		changes(t, b, in.RequestID)
+	})
+	t.Run("expired", func(t *testing.T) {
+		b.t = t
+		in := s.initiate(t)
+		b.open(in.SigningURL)
+		b.sees("Log in")
+		s.advance(t, "30m")
+		b.sees("has passed")
+		b.shot("expired")
+		changes(t, b, in.RequestID)
+	})
+}
+
+// TestNegativePages: one page for each way in which there is nothing to sign.
+func TestNegativePages(t *testing.T) {
+	s := start(t)
+	b := newBrowser(t, 390, 844)
+	b.open(s.url + "/sign/signv3-0199cc9c-8b7c-70df-b29b-39843a10c332")
+	b.sees("link")
+	b.shot("link")
+
+	in := s.initiate(t)
+	s.must(t, in.RequestID, bob, "open")
+	b.open(in.SigningURL)
+	b.press("Log in")
+	b.press("TAN XIAO HUI")
+	b.sees("Leave Sign Portal")
+	b.shot("no-access")
+	if strings.Contains(b.read(`document.documentElement.innerHTML`), "Agreement.pdf") {
+		t.Error("the page tells the document's name to somebody who has no access")
+	}
+	b.press("Leave Sign Portal")
+	b.sees("back at the relying party")
+	if q := b.location().Query(); q.Get("status") != "cancelled" {
+		t.Errorf("the browser came back with %v", q)
+	}
+
+	s.must(t, in.RequestID, bob, "proceed", "approve")
+	s.settled(t, in.RequestID, "signed")
+	other := newBrowser(t, 390, 844)
+	other.open(in.SigningURL)
+	other.sees("signed")
+	other.shot("already-signed")
+}
