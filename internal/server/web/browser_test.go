@@ -297,9 +297,6 @@ func script(text string) step { return chromedp.Evaluate[chromedp.Void](text) }
 
 func click(selector string) step { return chromedp.Click(chromedp.CSS(selector)) }
 
-// fresh forgets what the pages remember in this tab.
-func fresh() step { return script(`try { sessionStorage.clear() } catch { }`) }
-
 // window sets the size and the colour scheme, and switches motion off.
 func window(width, height int64, dark bool) step {
 	scheme := "light"

@@ -63,10 +63,24 @@ func (s *site) stateOf(name string) {
 	s.set(state)
 }
 
+// page is the URL of a sample, in the language that PAGE_LANG names.
+func (s *site) page(name string) string {
+	return s.URL + "/gallery/" + name + "?lang=" + os.Getenv("PAGE_LANG")
+}
+
+// leave closes the page in the tab and forgets what it remembered: it would
+// follow the next page's state otherwise.
+func (s *site) leave(t *testing.T, ctx context.Context) {
+	t.Helper()
+	do(t, ctx, script(`try { sessionStorage.clear() } catch { }`), chromedp.Navigate("about:blank"))
+}
+
 // TestGalleryScreenshots draws every page at two widths, light and dark, into the
 // folder that GALLERY names. It is for looking at; run it as
 //
 //	GALLERY=/path/to/folder go test ./internal/server/web -run TestGalleryScreenshots
+//
+// PAGE_LANG=ta draws them in Tamil, and so on.
 func TestGalleryScreenshots(t *testing.T) {
 	dir := os.Getenv("GALLERY")
 	if dir == "" {
@@ -83,13 +97,14 @@ func TestGalleryScreenshots(t *testing.T) {
 			width, height int64
 		}{{390, 844}, {1280, 800}} {
 			for _, dark := range []bool{false, true} {
+				s.leave(t, ctx)
 				s.stateOf(p.page)
 				scheme := "light"
 				if dark {
 					scheme = "dark"
 				}
 				actions := []step{
-					fresh(), window(w.width, w.height, dark), chromedp.Navigate(s.URL + "/gallery/" + p.page),
+					window(w.width, w.height, dark), chromedp.Navigate(s.page(p.page)),
 				}
 				if p.page == "document" || p.page == "document-again" {
 					actions = append(actions, eventually(`document.querySelectorAll(".sheet.drawn").length > 0`))
@@ -130,7 +145,6 @@ func TestAxe(t *testing.T) {
 	}
 	looks := []look{{390, true}, {1280, false}, {390, false}, {1280, true}}
 	for i, p := range shots() {
-		s.stateOf(p.page)
 		// Pages share templates and styles, so each template has its turn in one
 		// of the looks. AXE=full takes every page in all of them.
 		mine := looks[i%4 : i%4+1]
@@ -140,8 +154,10 @@ func TestAxe(t *testing.T) {
 			continue
 		}
 		for _, look := range mine {
+			s.leave(t, ctx)
+			s.stateOf(p.page)
 			actions := []step{
-				fresh(), window(look.width, 800, look.dark), chromedp.Navigate(s.URL + "/gallery/" + p.page),
+				window(look.width, 800, look.dark), chromedp.Navigate(s.page(p.page)),
 			}
 			do(t, ctx, append(actions, p.prepare...)...)
 			for _, v := range axe(t, ctx, string(rules)) {
