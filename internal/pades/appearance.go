@@ -216,13 +216,14 @@ func formatTime(t time.Time) string {
 func (a appearance) write(u *pdf.Update, fonts *Fonts, rotations []int) (map[int]pdf.Ref, error) {
 	var t typesetter
 	content := a.draw(&t, fonts)
-	profile, err := putFlate(u, iccProfile(), pdf.Pair{Key: "N", Value: "3"})
+	var z deflater
+	profile, err := z.put(u, iccProfile(), pdf.Pair{Key: "N", Value: "3"})
 	if err != nil {
 		return nil, err
 	}
 	var fontDict []pdf.Pair
 	for i, s := range t.subsets {
-		ref, err := s.embed(u)
+		ref, err := s.embed(u, &z)
 		if err != nil {
 			return nil, err
 		}
@@ -238,7 +239,7 @@ func (a appearance) write(u *pdf.Update, fonts *Fonts, rotations []int) (map[int
 		}
 		// The viewer fits the turned BBox into /Rect, so only the turn matters.
 		matrix := map[int]string{0: "1 0 0 1 0 0", 90: "0 1 -1 0 0 0", 180: "-1 0 0 -1 0 0", 270: "0 -1 1 0 0 0"}[rotation]
-		ref, err := putFlate(u, content,
+		ref, err := z.put(u, content,
 			pdf.Pair{Key: "Type", Value: "/XObject"}, pdf.Pair{Key: "Subtype", Value: "/Form"},
 			pdf.Pair{Key: "BBox", Value: "[0 0 " + pdf.Number(BoxWidth) + " " + pdf.Number(BoxHeight) + "]"},
 			pdf.Pair{Key: "Matrix", Value: "[" + matrix + "]"}, pdf.Pair{Key: "Resources", Value: resources})

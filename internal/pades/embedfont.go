@@ -12,32 +12,33 @@ import (
 	"github.com/signet-sign/signet/internal/pdf"
 )
 
-// flate compresses a stream.
-func flate(b []byte) ([]byte, error) {
-	var out bytes.Buffer
-	w, err := zlib.NewWriterLevel(&out, zlib.BestCompression)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(b); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
+// deflater compresses streams, one after the other. The standard library's
+// compressor takes most of a megabyte, so one serves a whole update.
+type deflater struct {
+	buf bytes.Buffer
+	zip *zlib.Writer
 }
 
-var flateFilter = pdf.Pair{Key: "Filter", Value: "/FlateDecode"}
-
-// putFlate writes a compressed stream as a new object.
-func putFlate(u *pdf.Update, data []byte, entries ...pdf.Pair) (pdf.Ref, error) {
-	z, err := flate(data)
-	if err != nil {
+// put writes a compressed stream as a new object.
+func (z *deflater) put(u *pdf.Update, data []byte, entries ...pdf.Pair) (pdf.Ref, error) {
+	z.buf.Reset()
+	if z.zip == nil {
+		zip, err := zlib.NewWriterLevel(&z.buf, zlib.BestCompression)
+		if err != nil {
+			return pdf.Ref{}, err
+		}
+		z.zip = zip
+	} else {
+		z.zip.Reset(&z.buf)
+	}
+	if _, err := z.zip.Write(data); err != nil {
+		return pdf.Ref{}, err
+	}
+	if err := z.zip.Close(); err != nil {
 		return pdf.Ref{}, err
 	}
 	ref := u.Alloc()
-	_, err = u.PutStream(ref, append(entries, flateFilter), z)
+	_, err := u.PutStream(ref, append(entries, pdf.Pair{Key: "Filter", Value: "/FlateDecode"}), z.buf.Bytes())
 	return ref, err
 }
 
@@ -50,12 +51,12 @@ func put(u *pdf.Update, pairs ...pdf.Pair) (pdf.Ref, error) {
 
 // embed writes the font as Type0 with Identity-H (ISO 32000-2, 9.7), whole
 // enough for PDF/A-1: subset tag, CIDSet, widths equal to those in the font.
-func (s *subset) embed(u *pdf.Update) (pdf.Ref, error) {
+func (s *subset) embed(u *pdf.Update, z *deflater) (pdf.Ref, error) {
 	ttf, widths, err := s.font()
 	if err != nil {
 		return pdf.Ref{}, err
 	}
-	file, err := putFlate(u, ttf, pdf.Pair{Key: "Length1", Value: fmt.Sprint(len(ttf))})
+	file, err := z.put(u, ttf, pdf.Pair{Key: "Length1", Value: fmt.Sprint(len(ttf))})
 	if err != nil {
 		return pdf.Ref{}, err
 	}
@@ -63,11 +64,11 @@ func (s *subset) embed(u *pdf.Update) (pdf.Ref, error) {
 	for i := range widths {
 		set[i/8] |= 0x80 >> (i % 8)
 	}
-	cidSet, err := putFlate(u, set)
+	cidSet, err := z.put(u, set)
 	if err != nil {
 		return pdf.Ref{}, err
 	}
-	unicode, err := putFlate(u, s.toUnicode())
+	unicode, err := z.put(u, s.toUnicode())
 	if err != nil {
 		return pdf.Ref{}, err
 	}

@@ -210,8 +210,8 @@ func (g *gathered) write(u *pdf.Update, d *pdf.Document, s *signature) error {
 		}
 		var refs []string
 		for _, der := range l.data {
-			ref, err := putFlate(u, der)
-			if err != nil {
+			ref := u.Alloc()
+			if _, err := u.PutStream(ref, nil, der); err != nil { // keys and signatures do not compress
 				return err
 			}
 			refs = append(refs, ref.String())
