@@ -6,14 +6,15 @@
 //
 // The price of a durable change is the wait for the disk. All changes of a process therefore go to one writer (writer.go),
 // which runs whatever is waiting in one transaction and answers each caller after the commit. Alone, a change pays for one
-// commit and no more; under load, one commit carries many. A change that fails is rolled back to its savepoint and leaves
-// its neighbours alone.
+// commit and no more; under load, one commit carries many. A change that is refused or fails leaves its neighbours alone: on
+// SQLite it is rolled back to its savepoint, and on PostgreSQL, where a savepoint would cost two round trips, writes are put
+// off until no change can be refused any more (session.go).
 //
 // # One text of SQL
 //
 // Both databases read the same statements: binds are $1, times are integer microseconds since 1970 (0: none), JSON is TEXT.
-// The few words that differ are in dialect.go. Every read-modify-write takes the row (on PostgreSQL, FOR UPDATE) and
-// compares its version, so that it is right whether or not this process is the only writer.
+// What differs is in dialect.go, and how a transaction runs in sqlite.go and postgres.go. Whoever changes a request holds its
+// row (on SQLite, the whole database) and compares its version, so that it does not matter how many processes there are.
 //
 // # What it does not do
 //

@@ -13,7 +13,7 @@ import (
 )
 
 // writer makes changes durable, many with one commit. A single goroutine takes all changes that wait, runs them in one
-// transaction, commits, and answers their callers.
+// transaction, commits, and answers their callers. The domain sees none of it.
 //
 // It never waits while it is idle: a lone change is committed at once. While a commit is under way new changes queue up, and
 // the next transaction takes them all. Only after a transaction that carried several does it allow their callers a moment to
@@ -243,7 +243,7 @@ func (w *writer) settle(batch []*change) {
 		}
 		return
 	}
-	if err == nil {
+	if err == nil || errors.Is(err, ErrUncertain) { // look, rather than trust that nothing happened
 		w.hub.tell(total(batch))
 	}
 	answer(batch, err)

@@ -1,0 +1,60 @@
+package store_test
+
+import (
+	"database/sql"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestSQLitePlans: with a million requests, whatever runs for every call or many times a second must find its rows by an
+// index.
+func TestSQLitePlans(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	if err := openSQLite(t, path).Close(); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	binds := strings.NewReplacer("$1", "1", "$2", "2", "$3", "3")
+	for query, index := range map[string]string{
+		`SELECT id FROM requests WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2`:                                                  "requests_due",
+		`SELECT version, data FROM requests WHERE id = $1`:                                                                         "sqlite_autoindex_requests_1",
+		`SELECT seq, at, kind, detail FROM events WHERE request_id = $1 ORDER BY seq`:                                              "sqlite_autoindex_events_1",
+		`SELECT coalesce(max(seq), 0) + 1 FROM events WHERE request_id = $1`:                                                       "sqlite_autoindex_events_1",
+		`SELECT 1 FROM outbox WHERE kind = $1 AND status = 'pending' AND ready_at <= $2 LIMIT 1`:                                   "outbox_ready",
+		`SELECT id FROM outbox WHERE kind = $1 AND status = 'pending' AND ready_at <= $2 ORDER BY ready_at, id LIMIT $3`:           "outbox_ready",
+		`SELECT min(ready_at) FROM outbox WHERE kind = $1 AND status = 'pending'`:                                                  "outbox_ready",
+		`SELECT id FROM outbox WHERE request_id = $1 ORDER BY id`:                                                                  "outbox_by_request",
+		`SELECT client_id, jti FROM used_tokens WHERE keep_until < $1 LIMIT $2`:                                                    "used_tokens_until",
+		`SELECT id FROM phones WHERE serial = $1`:                                                                                  "sqlite_autoindex_phones_2",
+		`SELECT id FROM phones WHERE uin = $1 ORDER BY enrolled_at, id`:                                                            "phones_by_uin",
+		`SELECT id FROM phones WHERE revoked_at <> 0 ORDER BY revoked_at, id`:                                                      "phones_revoked",
+		`SELECT id FROM requests WHERE client_id = $1 ORDER BY created_at DESC LIMIT 50`:                                           "requests_by_client",
+		`SELECT id FROM requests WHERE state = $1 ORDER BY created_at DESC LIMIT 50`:                                               "requests_by_state",
+		`DELETE FROM used_tokens WHERE (client_id, jti) IN (SELECT client_id, jti FROM used_tokens WHERE keep_until < $1 LIMIT 9)`: "sqlite_autoindex_used_tokens_1",
+	} {
+		var plan []string
+		rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+binds.Replace(query))
+		if err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		for rows.Next() {
+			var id, parent, unused int
+			var detail string
+			if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+				t.Fatal(err)
+			}
+			plan = append(plan, detail)
+		}
+		if err := rows.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if all := strings.Join(plan, "; "); !strings.Contains(all, index) {
+			t.Errorf("%s\n\tdoes not use %s: %s", query, index, all)
+		}
+	}
+}
