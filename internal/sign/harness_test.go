@@ -283,17 +283,3 @@ func code(err error) string {
 	}
 	return "FAULT: " + err.Error()
 }
-
-// kinds lists the kinds of a request's events.
-func (w *world) kinds(t testing.TB, id string) []sign.EventKind {
-	t.Helper()
-	events, err := w.store.Events(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kinds := make([]sign.EventKind, len(events))
-	for i, e := range events {
-		kinds[i] = e.Kind
-	}
-	return kinds
-}

@@ -171,7 +171,7 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 	web.WriteJSON(w, http.StatusOK, EnrolAnswer{
 		PhoneID:     phone.ID,
 		Certificate: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: phone.Certificate})),
-		Subject:     cert.Subject.String(),
+		Subject:     cert.Subject.CommonName + ", certified by " + cert.Issuer.CommonName,
 	})
 	return nil
 }
