@@ -6,6 +6,7 @@
 //	  ...    the phone signs Prepared.SignedAttributes
 //	Embed    fills the hole: PAdES B-T
 //	Extend   appends revocation evidence and a document time stamp: B-LTA
+//	         (Seal does Embed and Extend in one)
 //	Verify   the judge of our own output before anybody sees it
 //
 // Start reading at prepare.go. One approval on the phone makes one CMS

@@ -10,8 +10,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/signet-sign/signet/internal/cms"
+	"github.com/signet-sign/signet/internal/pdf"
 )
 
 // Timestamper gets RFC 3161 tokens over SHA-256 imprints. What it returns has
@@ -68,33 +70,88 @@ func (p *Prepared) verified(cert *x509.Certificate, sig []byte) ([]byte, error) 
 // prepared; otherwise Embed fails with ErrOriginal and what w got is worthless.
 // Given the same token the output is the same, so it may run again after a crash.
 func Embed(ctx context.Context, original io.ReaderAt, p *Prepared, chain []*x509.Certificate, signature []byte, ts Timestamper, w io.Writer) error {
+	update, err := p.complete(ctx, chain, signature, ts)
+	if err != nil {
+		return err
+	}
+	return p.write(ctx, original, w, update)
+}
+
+// SealOptions of [Seal].
+type SealOptions struct {
+	// Chain is the signer's certificate, then its issuers.
+	Chain       []*x509.Certificate
+	Timestamper Timestamper
+	// Evidence raises the document to level B-LTA; without it the level is B-T.
+	Evidence EvidenceSource
+	// NoDocumentTimestamp stops at B-LT.
+	NoDocumentTimestamp bool
+	// TimestampField names the field of the document time stamp.
+	TimestampField string
+	Rand           io.Reader
+	Limits         pdf.Limits
+}
+
+// Seal is [Embed] and [Extend] in one, without a file in between: original, the
+// revision with the signature, the revision with the evidence. It returns the
+// level that was reached, which [Report.Meets] then has to confirm.
+//
+// It may run again after a crash, with other time stamps and thus another file.
+func Seal(ctx context.Context, original io.ReaderAt, p *Prepared, signature []byte, o SealOptions, w io.Writer) (Level, error) {
+	signed, err := p.complete(ctx, o.Chain, signature, o.Timestamper)
+	if err != nil {
+		return LevelNone, err
+	}
+	if o.Evidence == nil {
+		return LevelT, p.write(ctx, original, w, signed)
+	}
+	level := LevelLTA
+	e := ExtendOptions{Evidence: o.Evidence, Timestamper: o.Timestamper, FieldName: o.TimestampField, Rand: o.Rand, Limits: o.Limits}
+	if o.NoDocumentTimestamp {
+		e.Timestamper, level = nil, LevelLT
+	}
+	joined, size := pdf.Joined(original, p.Size, signed)
+	evidence, err := Extend(ctx, joined, size, e)
+	if err != nil {
+		return LevelNone, err
+	}
+	return level, p.write(ctx, original, w, signed, evidence)
+}
+
+// complete returns the update with the signature in its hole.
+func (p *Prepared) complete(ctx context.Context, chain []*x509.Certificate, signature []byte, ts Timestamper) ([]byte, error) {
 	if len(chain) == 0 || ts == nil {
-		return errors.New("pades: a certificate and a time-stamping authority are required")
+		return nil, errors.New("pades: a certificate and a time-stamping authority are required")
 	}
 	der, err := p.verified(chain[0], signature)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	imprint := sha256.Sum256(der)
 	token, err := ts.Timestamp(ctx, imprint[:])
 	if err != nil {
-		return fmt.Errorf("pades: time stamp: %w", err)
+		return nil, fmt.Errorf("pades: time stamp: %w", err)
 	}
 	message, err := cms.Build(cms.Message{
 		ContentType: cms.OIDData, Certificates: chain, SignedAttributes: p.SignedAttributes(chain[0]), Signature: der, Timestamp: token,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return p.fill(ctx, original, message, w)
+	return p.fill(message)
 }
 
-// fill writes original, update and message.
-func (p *Prepared) fill(ctx context.Context, original io.ReaderAt, message []byte, w io.Writer) error {
+// fill returns the update with a message in its hole.
+func (p *Prepared) fill(message []byte) ([]byte, error) {
 	contents, err := p.contents(message)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	return slices.Concat(p.Before, contents, p.After), nil
+}
+
+// write copies the original and appends the updates.
+func (p *Prepared) write(ctx context.Context, original io.ReaderAt, w io.Writer, updates ...[]byte) error {
 	sum := sha256.New()
 	src := io.NewSectionReader(original, 0, p.Size)
 	n, err := io.Copy(io.MultiWriter(sum, w), contextReader{ctx, src})
@@ -103,15 +160,15 @@ func (p *Prepared) fill(ctx context.Context, original io.ReaderAt, message []byt
 	}
 	// Recompute everything: a Prepared that was damaged in storage must not
 	// become a document whose signature is invalid.
-	again := Prepared{Size: n, Before: p.Before, After: p.After}
+	again := Prepared{Before: p.Before, After: p.After}
 	if err := again.digest(sum); err != nil {
 		return err
 	}
 	if n != p.Size || again.SHA256 != p.SHA256 || again.Digest != p.Digest {
 		return ErrOriginal
 	}
-	for _, part := range [][]byte{p.Before, contents, p.After} {
-		if _, err := w.Write(part); err != nil {
+	for _, u := range updates {
+		if _, err := w.Write(u); err != nil {
 			return err
 		}
 	}

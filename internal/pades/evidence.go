@@ -229,7 +229,7 @@ func (v *verifier) raiseLevels(sigs []*signature, verdicts map[*signature]*Signa
 				break
 			}
 			// The time stamp protects the evidence only if that was there.
-			stamped, err := pdf.Open(io.NewSectionReader(v.doc.Reader(), 0, later.end()), later.end(), v.opts.Limits)
+			stamped, err := v.revision(later.end())
 			if err != nil {
 				return err
 			}

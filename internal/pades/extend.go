@@ -91,11 +91,7 @@ func Extend(ctx context.Context, r io.ReaderAt, size int64, o ExtendOptions) ([]
 	if err != nil {
 		return nil, fmt.Errorf("pades: document time stamp: %w", err)
 	}
-	contents, err := p.contents(token)
-	if err != nil {
-		return nil, err
-	}
-	return slices.Concat(p.Before, contents, p.After), nil
+	return p.fill(token)
 }
 
 // newest returns the signature that closes the last revision.

@@ -2,6 +2,7 @@ package pades
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -78,6 +79,29 @@ func TestLevels(t *testing.T) {
 	}
 	if len(r.Signatures) != 4 || r.Signatures[0].Level != LevelLTA {
 		t.Errorf("%d signatures, the first %v", len(r.Signatures), r.Signatures[0].Level)
+	}
+}
+
+func TestSeal(t *testing.T) {
+	w := newWorld(t)
+	doc := pdftest.New(pdftest.XrefStream(), pdftest.NoFinalEOL())
+	for _, want := range []Level{LevelT, LevelLT, LevelLTA} {
+		p, err := Prepare(bytes.NewReader(doc), int64(len(doc)), w.options(Location{1, 0.1, 0.1}))
+		must(t, err)
+		o := SealOptions{Chain: w.chain(), Timestamper: w.tsa, TimestampField: "Timestamp", Rand: rand.Reader, NoDocumentTimestamp: want == LevelLT}
+		if want > LevelT {
+			o.Evidence = w
+		}
+		var out bytes.Buffer
+		got, err := Seal(t.Context(), bytes.NewReader(doc), p, w.sign(t, p.SignedAttributes(w.cert)), o, &out)
+		must(t, err)
+		if got != want {
+			t.Errorf("level %v, want %v", got, want)
+		}
+		must(t, w.verify(t, out.Bytes()).Meets(Expectation{Prepared: p, Certificate: w.cert, Level: want}))
+		if _, err := Seal(t.Context(), bytes.NewReader(append([]byte("%PDF-1.4"), doc[8:]...)), p, w.sign(t, p.SignedAttributes(w.cert)), o, &out); !errors.Is(err, ErrOriginal) {
+			t.Errorf("another original: %v", err)
+		}
 	}
 }
 

@@ -179,7 +179,9 @@ func TestVerifyProfile(t *testing.T) {
 	message, err := cms.Build(cms.Message{ContentType: cms.OIDData, Certificates: w.chain(), SignedAttributes: attrs, Signature: sig})
 	must(t, err)
 	var bb bytes.Buffer
-	must(t, p.fill(t.Context(), bytes.NewReader(doc), message, &bb))
+	update, err := p.fill(message)
+	must(t, err)
+	must(t, p.write(t.Context(), bytes.NewReader(doc), &bb, update))
 	if r := w.verify(t, bb.Bytes()); r.Err() != nil || r.Signatures[0].Level != LevelB {
 		t.Errorf("B-B: %v, level %v", r.Err(), r.Signatures[0].Level)
 	}
