@@ -124,11 +124,15 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return err
 	}
-	if a.store, err = store.Open(ctx, store.Options{Database: filepath.Join(c.Data, "signet.db"), Kind: kind, Log: a.log}); err != nil {
+	database := c.Database
+	if database == "" {
+		database = filepath.Join(c.Data, "signet.db")
+	}
+	if a.store, err = store.Open(ctx, store.Options{Database: database, Kind: kind, Log: a.log}); err != nil {
 		return err
 	}
 	a.closers = append(a.closers, a.store.Close)
-	if a.documents, err = blob.OpenDir(blob.Options{Path: filepath.Join(c.Data, "documents")}); err != nil {
+	if a.documents, err = blob.OpenDir(blob.Options{Path: filepath.Join(c.Data, "documents"), Now: a.now}); err != nil {
 		return err
 	}
 	a.closers = append(a.closers, a.documents.Close)
@@ -169,15 +173,15 @@ func (a *App) domain(sandbox bool) error {
 	if err != nil {
 		return err
 	}
+	a.signers = &signer.Service{
+		Store: a.store, Authority: a.authority, ChallengeSecret: enrolSecret, Now: a.now, Rand: rand.Reader,
+	}
 	a.sign = sign.New(sign.Config{
-		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents, Timestamper: stamps,
+		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents, Timestamper: stamps, Evidence: a.signers, Level: c.level(),
 		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: a.authority.Roots(),
 		Now: a.now, Rand: rand.Reader,
 		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime, Sandbox: sandbox, Log: a.log,
 	})
-	a.signers = &signer.Service{
-		Store: a.store, Authority: a.authority, ChallengeSecret: enrolSecret, Now: a.now, Rand: rand.Reader,
-	}
 
 	key, err := a.keys.Signer("webhook", elliptic.P256())
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/signet-sign/signet/internal/pades"
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/rp/outbound"
 )
@@ -61,6 +62,9 @@ type Config struct {
 	OIDCUINClaim     string `yaml:"oidc_uin_claim" help:"Claim with the NRIC or FIN." default:"uin"`
 	OIDCNameClaim    string `yaml:"oidc_name_claim" help:"Claim with the name for the certificate." default:"name"`
 
+	// PAdES level of signed documents: B-T, B-LT or B-LTA. A document below it is never released.
+	SignatureLevel string `yaml:"signature_level" help:"PAdES level of signed documents (B-T, B-LT or B-LTA)." default:"B-LTA" enum:"B-T,B-LT,B-LTA"`
+
 	// Name of the authority in certificates: "Signet" gives "Signet Root CA".
 	AuthorityName string `yaml:"authority_name" help:"Name of the certificate authority." default:"Signet"`
 
@@ -110,6 +114,17 @@ func (c *Config) registered() []rp.Party {
 		}
 	}
 	return list
+}
+
+// level is the domain's form of SignatureLevel.
+func (c *Config) level() pades.Level {
+	switch c.SignatureLevel {
+	case "B-T":
+		return pades.LevelT
+	case "B-LT":
+		return pades.LevelLT
+	}
+	return pades.LevelLTA
 }
 
 // check finds what cannot work before anything is started.

@@ -1,6 +1,7 @@
 package sign
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/pades"
+	"github.com/signet-sign/signet/internal/pdf"
 )
 
 // sealBackoff is how long a seal waits after each failed attempt, above all for a timestamp authority that is away. After the
@@ -99,20 +101,35 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDoc, error) {
 	if err != nil {
 		return nil, err
 	}
+	chain := append([]*x509.Certificate{cert}, s.Chain...)
+	signed := tail{skip: original.Size()}
+	if err := pades.Embed(ctx, original, p, chain, r.Approval.Signature, s.Timestamper, &signed); err != nil {
+		return nil, err
+	}
+	appended := [][]byte{signed.kept}
+	if s.Level > pades.LevelT {
+		stamps := s.Timestamper
+		if s.Level < pades.LevelLTA {
+			stamps = nil
+		}
+		whole, size := pdf.Joined(original, original.Size(), signed.kept)
+		archival, err := pades.Extend(ctx, whole, size, pades.ExtendOptions{
+			Evidence: s.Evidence, Timestamper: stamps, FieldName: r.ID + "-timestamp", Rand: s.Rand, Limits: s.PDFLimits,
+		})
+		if err != nil {
+			return nil, err
+		}
+		appended = append(appended, archival)
+	}
+
 	name, err := s.secret()
 	if err != nil {
 		return nil, err
 	}
 	key := r.ID + "/signed-" + name
-
-	pr, pw := io.Pipe()
-	go func() {
-		chain := append([]*x509.Certificate{cert}, s.Chain...)
-		pw.CloseWithError(pades.Embed(ctx, original, p, chain, r.Approval.Signature, s.Timestamper, pw))
-	}()
-	sum := hashing{r: pr, h: sha256.New()}
+	sum := hashing{h: sha256.New(), r: io.MultiReader(
+		io.NewSectionReader(original, 0, original.Size()), bytes.NewReader(bytes.Join(appended, nil)))}
 	size, err := s.Documents.Put(ctx, key, &sum)
-	pr.CloseWithError(err)
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +158,7 @@ func (s *Service) gate(ctx context.Context, r *Request, doc *SignedDoc, p *pades
 	if err != nil {
 		return fmt.Errorf("%w: %w", errGate, err)
 	}
-	want := pades.Expectation{Prepared: p, Certificate: cert, Before: r.Document.Signatures, Level: pades.LevelT}
+	want := pades.Expectation{Prepared: p, Certificate: cert, Before: r.Document.Signatures, Level: s.Level}
 	if err := report.Meets(want); err != nil {
 		return fmt.Errorf("%w: %w", errGate, err)
 	}
@@ -195,6 +212,20 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// tail is a writer that keeps what comes after the first bytes: of a signed document, what was appended to the original.
+type tail struct {
+	skip int64
+	kept []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	n := len(p)
+	head := min(t.skip, int64(n))
+	t.skip -= head
+	t.kept = append(t.kept, p[head:]...)
+	return n, nil
 }
 
 // hashing is a reader that remembers the hash of what went through.

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/pades"
 	"github.com/signet-sign/signet/internal/pdf"
 	"github.com/signet-sign/signet/internal/signer"
 )
@@ -30,6 +31,8 @@ type Config struct {
 	Watcher     Watcher
 	Documents   Documents
 	Timestamper Timestamper
+	Evidence    pades.EvidenceSource // revocation data for levels from B-LT
+	Level       pades.Level          // of signed documents: B-T, B-LT or B-LTA; 0: B-LTA
 
 	Chain    []*x509.Certificate // above a phone's certificate: issuing CA first, root last
 	Roots    *x509.CertPool      // that phones' certificates chain to
@@ -50,6 +53,9 @@ type Config struct {
 func New(c Config) *Service {
 	if c.SessionLifetime == 0 {
 		c.SessionLifetime = 180 * time.Second
+	}
+	if c.Level == 0 {
+		c.Level = pades.LevelLTA
 	}
 	return &Service{c}
 }

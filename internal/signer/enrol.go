@@ -168,3 +168,8 @@ func (s *Service) Revoked(ctx context.Context) ([]ca.Revoked, error) {
 // reasonKeyCompromise is the CRLReason of a phone that its owner gave up (RFC 5280, section 5.3.1): lost counts as known to
 // others.
 const reasonKeyCompromise = 1
+
+// Evidence collects what proves later that certificates of our authority were good now: it makes Service a pades.EvidenceSource.
+func (s *Service) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+	return s.Authority.Evidence(ctx, certs, s)
+}
