@@ -72,6 +72,10 @@ func (s *Service) receive(ctx context.Context, key string, body io.Reader, locs 
 	if size == 0 {
 		return nil, api.ErrClientSide("The body is empty: send the PDF's bytes")
 	}
+	if err := s.inspections.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer s.inspections.Release(1)
 	stored, err := s.Documents.Open(ctx, key)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/pades"
@@ -18,11 +19,16 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Service is the operations on sign requests, one file each. It holds no state of its own: any number of processes may run
-// one over the same store.
+// Service is the operations on sign requests, one file each. It holds no state of the requests: any number of processes may
+// run one over the same store.
 type Service struct {
 	Config
+	inspections *semaphore.Weighted // bounds what uploads that are being parsed may take together
 }
+
+// maxInspections is how many uploads are parsed at once. A hostile file may take a few hundred megabytes and seconds of a
+// processor before it is refused; the ninth waits.
+const maxInspections = 8
 
 // Config is what a Service works with. All fields are required unless they say otherwise.
 type Config struct {
@@ -57,7 +63,7 @@ func New(c Config) *Service {
 	if c.Level == 0 {
 		c.Level = pades.LevelLTA
 	}
-	return &Service{c}
+	return &Service{Config: c, inspections: semaphore.NewWeighted(maxInspections)}
 }
 
 // Get returns the request as it stands now: what time has done to it shows whether or not a sweeper has written it down.
