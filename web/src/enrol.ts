@@ -62,7 +62,8 @@ function done(root: HTMLElement, name: string, subject: string): void {
     if (field) field.textContent = value;
   };
   set("[data-enrolled-name]", name);
-  set("[data-enrolled-subject]", subject);
+  // The common name says enough; the rest is for machines.
+  set("[data-enrolled-subject]", /(?:^|,\s*)CN=([^,]+)/.exec(subject)?.[1] ?? subject);
   start.hidden = true;
   end.hidden = false;
   const heading = find("h1", end);

@@ -87,6 +87,10 @@ func (p PhoneApprove) API() string {
 // Problems are the codes that the page has texts for.
 func (p PhoneApprove) Problems() []string { return phoneProblems() }
 
+// PortalURL is the request's portal page: the way back for a person who opened the
+// session on this device.
+func (p PhoneApprove) PortalURL() string { return Summary{ID: p.RequestID}.Path("") }
+
 // EnrolURL is where a device without a key is sent, and comes back from.
 func (p PhoneApprove) EnrolURL() string {
 	next := "/phone/sign/" + url.PathEscape(p.RequestID) + "/" + url.PathEscape(p.Session)
