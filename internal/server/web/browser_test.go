@@ -156,8 +156,11 @@ func (s *site) post(w http.ResponseWriter, r *http.Request) {
 	case path == "/phone/api/enrol/start":
 		answer(200, map[string]string{"challenge": base64.RawURLEncoding.EncodeToString(testChallenge)})
 	case path == "/phone/api/enrol":
-		s.key = &ecdsa.PublicKey{Curve: elliptic.P256(), X: number(body.PublicKey.X), Y: number(body.PublicKey.Y)}
-		if !verify(s.key, testChallenge, body.Proof) {
+		x, _ := base64.RawURLEncoding.DecodeString(body.PublicKey.X)
+		y, _ := base64.RawURLEncoding.DecodeString(body.PublicKey.Y)
+		var err error
+		s.key, err = ecdsa.ParseUncompressedPublicKey(elliptic.P256(), append(append([]byte{4}, x...), y...))
+		if err != nil || !verify(s.key, testChallenge, body.Proof) {
 			answer(400, map[string]string{"error": "CLIENT_SIDE_ERROR", "error_description": "wrong proof"})
 			return
 		}
@@ -195,11 +198,6 @@ func (s *site) posted(suffix string) []string {
 		}
 	}
 	return found
-}
-
-func number(text string) *big.Int {
-	b, _ := base64.RawURLEncoding.DecodeString(text)
-	return new(big.Int).SetBytes(b)
 }
 
 func verify(key *ecdsa.PublicKey, message []byte, signature string) bool {
