@@ -7,6 +7,7 @@ package rpapi
 import (
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"mime"
@@ -32,6 +33,9 @@ type API struct {
 	// SlowestUpload is the fewest bytes per second that an upload must bring on average; slower ones are cut off, so that
 	// they cannot hold on to the server. 0: 8 KiB.
 	SlowestUpload int64
+
+	// UploadGrace is the time that every upload has on top. 0: 10 s.
+	UploadGrace time.Duration
 }
 
 // Routes adds the calls below base, "/api/v3" or the sandbox's alias.
@@ -80,7 +84,12 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request) error {
 }
 
 // initiate is POST /sign-requests: the claims say what, the body is the PDF.
-func (a *API) initiate(w http.ResponseWriter, r *http.Request) error {
+func (a *API) initiate(w http.ResponseWriter, r *http.Request) (err error) {
+	defer func() {
+		if err != nil {
+			hearOut(r)
+		}
+	}()
 	claims, party, err := a.Verifier.Verify(r.Context(), authorization(r), rp.Initiate)
 	if err != nil {
 		return err
@@ -89,18 +98,10 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request) error {
 		return api.ErrClientSide("Content-Type must be application/octet-stream, and the body the PDF's bytes")
 	}
 	if r.ContentLength >= api.MaxDocumentBytes {
-		return api.ErrClientSide(fmt.Sprintf("The document is too large: %d bytes, and it must be smaller than %d", r.ContentLength, api.MaxDocumentBytes))
-	}
-	slowest := a.SlowestUpload
-	if slowest == 0 {
-		slowest = 8 << 10
-	}
-	patience := 10*time.Second + time.Duration(api.MaxDocumentBytes/slowest)*time.Second
-	if r.ContentLength >= 0 {
-		patience = 10*time.Second + time.Duration(r.ContentLength/slowest)*time.Second
+		return errTooLarge
 	}
 	// A server that does not know deadlines (a test's recorder) has no slow clients either.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience))
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.patience(r.ContentLength)))
 
 	answer, err := a.Sign.Initiate(r.Context(), sign.Application{
 		ClientID:   party.ClientID,
@@ -113,6 +114,33 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request) error {
 	}
 	web.WriteJSON(w, http.StatusOK, answer)
 	return nil
+}
+
+// errTooLarge is what sign.Initiate says of an upload that did not announce its length.
+var errTooLarge = api.ErrClientSide(fmt.Sprintf("The document is too large: it must be smaller than %d MiB (%d bytes)", api.MaxDocumentBytes>>20, api.MaxDocumentBytes))
+
+// patience is how long an upload may take. A length below 0 is not known.
+func (a *API) patience(length int64) time.Duration {
+	slowest, grace := a.SlowestUpload, a.UploadGrace
+	if slowest == 0 {
+		slowest = 8 << 10
+	}
+	if grace == 0 {
+		grace = 10 * time.Second
+	}
+	if length < 0 {
+		length = api.MaxDocumentBytes
+	}
+	return grace + time.Duration(length/slowest)*time.Second
+}
+
+// hearOut reads on after a refusal, because many clients write their whole request before they read, and would find their
+// connection broken instead of the answer. It ends with twice the largest document, or by the read deadline that holds. Whoever
+// waits for "100 Continue" has sent nothing yet.
+func hearOut(r *http.Request) {
+	if r.Header.Get("Expect") == "" {
+		_, _ = io.CopyN(io.Discard, r.Body, 2*api.MaxDocumentBytes)
+	}
 }
 
 // result is GET /sign-requests/{request_id}/signed-doc. Its token does not name the party, so the request does (contract, 5.1).

@@ -1,0 +1,133 @@
+package rpapi_test
+
+import (
+	"bufio"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/internal/blob"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/outbound"
+	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/server/rpapi"
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+// server is the API without a database: uploads that break off never reach one.
+func server(t *testing.T, slowest int64, grace time.Duration) (addr string, party *rptest.Party, documents string) {
+	t.Helper()
+	party = rptest.Start(t)
+	policy := outbound.Policy{AllowPrivate: true}
+	parties, err := rp.NewRegistry(policy, party.Registration())
+	if err != nil {
+		t.Fatal(err)
+	}
+	documents = t.TempDir()
+	dir, err := blob.OpenDir(blob.Options{Path: documents})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dir.Close() })
+	log := slog.New(slog.DiscardHandler)
+	a := &rpapi.API{
+		Sign: sign.New(sign.Config{Documents: dir, Now: time.Now, Rand: rand.Reader, Log: log}),
+		Verifier: rp.NewVerifier(rp.VerifierConfig{
+			Parties: parties, Keys: rp.NewKeys(rp.KeysConfig{Client: outbound.NewClient(policy)}), Replay: new(rptest.Replay),
+		}),
+		SlowestUpload: slowest, UploadGrace: grace, Log: log,
+	}
+	mux := http.NewServeMux()
+	a.Routes(mux, "")
+	s := httptest.NewServer(mux)
+	t.Cleanup(s.Close)
+	return strings.TrimPrefix(s.URL, "http://"), party, documents
+}
+
+// TestSlowUpload: who sends less than the least is cut off, is told so, and leaves nothing on the disk.
+func TestSlowUpload(t *testing.T) {
+	for name, length := range map[string]string{"announced": "Content-Length: 1000", "chunked": "Transfer-Encoding: chunked"} {
+		t.Run(name, func(t *testing.T) {
+			addr, party, documents := server(t, 1<<30, 50*time.Millisecond)
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			begin := time.Now()
+			_ = conn.SetDeadline(begin.Add(10 * time.Second))
+			fmt.Fprintf(conn, "POST /sign-requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nAuthorization: %s\r\n%s\r\n\r\n", party.Token(rp.Initiate), length)
+			if name == "chunked" {
+				fmt.Fprintf(conn, "5\r\n%%PDF-\r\n")
+			} else {
+				fmt.Fprintf(conn, "%%PDF-")
+			}
+			resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			body, _ := io.ReadAll(resp.Body)
+			if resp.StatusCode != 400 || !strings.Contains(string(body), "The upload broke off") {
+				t.Errorf("%d %s", resp.StatusCode, body)
+			}
+			if took := time.Since(begin); took > 5*time.Second {
+				t.Errorf("it took %s", took)
+			}
+			err = filepath.WalkDir(documents, func(path string, d fs.DirEntry, err error) error {
+				if err == nil && !d.IsDir() && !strings.HasPrefix(d.Name(), ".") {
+					t.Errorf("%s is left", path)
+				}
+				return err
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestExpectContinue: who asks before sending is refused at once, and sends nothing.
+func TestExpectContinue(t *testing.T) {
+	addr, _, _ := server(t, 0, 0)
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	fmt.Fprintf(conn, "POST /sign-requests HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5000000\r\n\r\n")
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 400 {
+		t.Errorf("status %d, want the refusal instead of 100 Continue", resp.StatusCode)
+	}
+}
+
+// TestUnauthorizedStatus is the switch of contract 14.2.
+func TestUnauthorizedStatus(t *testing.T) {
+	for configured, want := range map[int]int{0: 400, 400: 400, 401: 401} {
+		mux := http.NewServeMux()
+		(&rpapi.API{Verifier: rp.NewVerifier(rp.VerifierConfig{}), Unauthorized: configured, Log: slog.New(slog.DiscardHandler)}).Routes(mux, "/api")
+		w := httptest.NewRecorder()
+		mux.ServeHTTP(w, httptest.NewRequest("POST", "/api/sign-requests/cancel", nil))
+		if w.Code != want || w.Body.String() != `{"error":"UNAUTHORIZED","error_description":"Unauthorized."}`+"\n" {
+			t.Errorf("configured %d: %d %s", configured, w.Code, w.Body)
+		}
+		if w.Header().Get("Signet-Explanation") != "" {
+			t.Error("the service explains itself")
+		}
+	}
+}
