@@ -40,12 +40,17 @@ func start(t testing.TB, edit ...func(*app.Config)) *sandbox {
 	t.Helper()
 	party := rptest.Start(t)
 	c := config(party)
-	c.Data = t.TempDir()
 	for _, e := range edit {
 		e(&c)
 	}
-	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	a, err := app.OpenSandbox(t.Context(), c, func(string) string { return "" }, log)
+	return run(t, party, c, nil, slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})))
+}
+
+// run runs a sandbox with this configuration, environment and log, on a data folder of its own.
+func run(t testing.TB, party *rptest.Party, c app.Config, env map[string]string, log *slog.Logger) *sandbox {
+	t.Helper()
+	c.Data = t.TempDir()
+	a, err := app.OpenSandbox(t.Context(), c, func(name string) string { return env[name] }, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +138,7 @@ func do(t testing.TB, method, url, token, contentType string, body io.Reader) an
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := checked(t).Do(req)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, url, err)
 	}

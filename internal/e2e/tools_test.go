@@ -1,0 +1,90 @@
+package e2e_test
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// pdfsig lets poppler judge a document: so many signed fields, all of them valid. It does not know how to verify document time
+// stamps, which do not count. Without poppler the test fails in CI and goes on elsewhere.
+func pdfsig(t testing.TB, pdf []byte, fields int) {
+	t.Helper()
+	path, err := exec.LookPath("pdfsig")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("pdfsig is missing: apt-get install poppler-utils")
+		}
+		t.Log("pdfsig is missing: apt-get install poppler-utils")
+		return
+	}
+	file := filepath.Join(t.TempDir(), "signed.pdf")
+	if err := os.WriteFile(file, pdf, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command(path, "-nocert", file).CombinedOutput()
+	if err != nil {
+		t.Errorf("pdfsig: %v: %s", err, out)
+	}
+	valid := 0
+	for _, field := range strings.Split(string(out), "Signature #")[1:] {
+		if !strings.Contains(field, "Signature Type: ETSI.CAdES.detached") {
+			continue
+		}
+		if !strings.Contains(field, "Signature Validation: Signature is Valid.") {
+			t.Errorf("pdfsig finds a signature that is not valid: %s", field)
+		}
+		valid++
+	}
+	if valid != fields {
+		t.Errorf("pdfsig finds %d signed fields, want %d:\n%s", valid, fields, out)
+	}
+}
+
+// uploadDeaf initiates like a client that writes its whole request before it reads, and returns the status; 0 if there was none.
+func uploadDeaf(t testing.TB, base, token string, body []byte) int {
+	t.Helper()
+	addr := strings.TrimPrefix(base, "http://")
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
+	head := fmt.Sprintf("POST /api/v3/sign-requests HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n", addr, len(body))
+	if token != "" {
+		head += "Authorization: " + token + "\r\n"
+	}
+	if _, err := conn.Write(append([]byte(head+"\r\n"), body...)); err != nil {
+		t.Logf("writing: %v", err)
+		return 0
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Logf("reading: %v", err)
+		return 0
+	}
+	defer resp.Body.Close()
+	var text bytes.Buffer
+	_, _ = text.ReadFrom(resp.Body)
+	return resp.StatusCode
+}
+
+// readAll reads a response's body to its end.
+func readAll(t testing.TB, resp *http.Response) string {
+	t.Helper()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
