@@ -115,7 +115,7 @@ func TestSubsetIsASmallSoundFont(t *testing.T) {
 	if sum := checksum(ttf); sum != 0xb1b0afba {
 		t.Errorf("checksum of the whole font is %#x", sum) // OpenType, head.checkSumAdjustment
 	}
-	if s.cid('T') != s.cid('T') || s.cid('T') == s.cid('A') {
+	if first := s.cid('T'); first != s.cid('T') || first == s.cid('A') {
 		t.Error("glyph numbers are not stable by character")
 	}
 	if int(widths[s.cid('T')]) != int(fonts.Bold[0].width(mustGlyph(t, fonts.Bold[0], 'T'))) {

@@ -233,30 +233,30 @@ func (c *differ) gaps() error {
 }
 
 // walk notes the objects that o refers to, directly or through others for which
-// into is nil or true.
+// into is nil or true. It keeps its own stack: a hostile file can chain half a
+// million objects.
 func walk(d *pdf.Document, o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool) error {
-	switch o.Kind() {
-	case pdf.Reference:
-		ref, _ := o.Ref()
-		if seen[ref.Num] || into != nil && !into(ref) {
-			return nil
-		}
-		seen[ref.Num] = true
-		target, err := d.Load(ref)
-		if err != nil {
-			return err
-		}
-		return walk(d, target, seen, into)
-	case pdf.Array:
-		for _, e := range o.Elements() {
-			if err := walk(d, e, seen, into); err != nil {
+	stack := []pdf.Object{o}
+	for len(stack) > 0 {
+		o := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		switch o.Kind() {
+		case pdf.Reference:
+			ref, _ := o.Ref()
+			if seen[ref.Num] || into != nil && !into(ref) {
+				continue
+			}
+			seen[ref.Num] = true
+			target, err := d.Load(ref)
+			if err != nil {
 				return err
 			}
-		}
-	case pdf.Dictionary, pdf.Stream:
-		for _, e := range o.Entries() {
-			if err := walk(d, e, seen, into); err != nil {
-				return err
+			stack = append(stack, target)
+		case pdf.Array:
+			stack = append(stack, o.Elements()...)
+		case pdf.Dictionary, pdf.Stream:
+			for _, e := range o.Entries() {
+				stack = append(stack, e)
 			}
 		}
 	}

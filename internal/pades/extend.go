@@ -267,9 +267,14 @@ func addStampField(u *pdf.Update, d *pdf.Document, name string) (hole, error) {
 	}
 	sig := u.Alloc()
 	pairs := []pdf.Pair{
-		{Key: "Type", Value: "/Annot"}, {Key: "Subtype", Value: "/Widget"}, {Key: "FT", Value: "/Sig"},
-		{Key: "T", Value: pdf.TextString(name)}, {Key: "V", Value: sig.String()},
-		{Key: "Rect", Value: "[0 0 0 0]"}, {Key: "P", Value: page.Ref.String()}, {Key: "F", Value: "132"},
+		{Key: "Type", Value: "/Annot"},
+		{Key: "Subtype", Value: "/Widget"},
+		{Key: "FT", Value: "/Sig"},
+		{Key: "T", Value: pdf.TextString(name)},
+		{Key: "V", Value: sig.String()},
+		{Key: "Rect", Value: "[0 0 0 0]"},
+		{Key: "P", Value: page.Ref.String()},
+		{Key: "F", Value: "132"},
 	}
 	// PDF/A-1 (ISO 19005-1, 6.9) wants an appearance for every field, also one
 	// that nobody sees. Elsewhere it is left out: some verifiers take a time

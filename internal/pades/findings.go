@@ -24,6 +24,7 @@ const (
 	FindHidden          FindingCode = "hidden-annotation"
 	FindXFA             FindingCode = "xfa"
 	FindEmptySignature  FindingCode = "empty-signature-field"
+	FindExternalStream  FindingCode = "external-stream"
 )
 
 // Finding is one kind of such content; policy decides whether it is shown to
@@ -72,7 +73,33 @@ func findings(ctx context.Context, d *pdf.Document) ([]Finding, error) {
 			f.add(FindEmptySignature, fmt.Sprintf("field %q", s.Name))
 		}
 	}
-	return f.list, nil
+	return f.list, f.streams(ctx)
+}
+
+// streams looks for streams whose data is in another file (ISO 32000-2, Table 5,
+// /F): what is shown then is not what is signed. It looks at every object, also
+// at those that nothing refers to yet.
+func (f *finder) streams(ctx context.Context) error {
+	for e := range f.doc.Entries {
+		if e.Kind != pdf.InFile {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		o, err := f.doc.Load(e.Ref)
+		switch {
+		case pdf.ReasonOf(err) == pdf.TooMuchWork:
+			return err
+		case pdf.ReasonOf(err) != "":
+			continue // broken, and not in the way of signing
+		case err != nil:
+			return err
+		case o.Kind() == pdf.Stream && !o.Get("F").IsNull():
+			f.add(FindExternalStream, fmt.Sprintf("object %d", e.Ref.Num))
+		}
+	}
+	return nil
 }
 
 func (f *finder) catalog() error {

@@ -100,7 +100,9 @@ func draft(d *pdf.Document, o Options) (*pdf.Update, hole, error) {
 		return nil, hole{}, err
 	}
 	h, err := putSignature(u, sig, Reserved, []pdf.Pair{
-		{Key: "Type", Value: "/Sig"}, {Key: "Filter", Value: "/Adobe.PPKLite"}, {Key: "SubFilter", Value: "/" + subFilterCAdES},
+		{Key: "Type", Value: "/Sig"},
+		{Key: "Filter", Value: "/Adobe.PPKLite"},
+		{Key: "SubFilter", Value: "/" + subFilterCAdES},
 		{Key: "Name", Value: pdf.TextString(o.SignerName)},
 		{Key: "M", Value: "(D:" + o.SignedAt.UTC().Format("20060102150405") + "Z)"},
 		{Key: "Prop_Build", Value: "<< /App << /Name /Signet >> >>"},
@@ -132,11 +134,14 @@ func addFields(u *pdf.Update, sig pdf.Ref, places []placed, names []string, o Op
 	}
 	for i, p := range places {
 		pairs := []pdf.Pair{
-			{Key: "Type", Value: "/Annot"}, {Key: "Subtype", Value: "/Widget"}, {Key: "FT", Value: "/Sig"},
+			{Key: "Type", Value: "/Annot"},
+			{Key: "Subtype", Value: "/Widget"},
+			{Key: "FT", Value: "/Sig"},
 			{Key: "T", Value: pdf.TextString(names[i])},
 			{Key: "TU", Value: pdf.TextString("Digital signature of " + o.SignerName)}, // read aloud
 			{Key: "V", Value: sig.String()},
-			{Key: "Rect", Value: p.rect.String()}, {Key: "P", Value: p.page.Ref.String()},
+			{Key: "Rect", Value: p.rect.String()},
+			{Key: "P", Value: p.page.Ref.String()},
 			{Key: "F", Value: "132"}, // Print, Locked
 			{Key: "AP", Value: "<< /N " + forms[p.page.Rotate].String() + " >>"},
 		}

@@ -75,7 +75,8 @@ func TestLocationsRefused(t *testing.T) {
 func TestInspect(t *testing.T) {
 	w := newWorld(t)
 	doc := pdftest.New(pdftest.Pages(3), pdftest.Rotate(90),
-		pdftest.Catalog("/OpenAction << /S /JavaScript /JS (1) >> /Names << /EmbeddedFiles << /Names [] >> >>"))
+		pdftest.Catalog("/OpenAction << /S /JavaScript /JS (1) >> /Names << /EmbeddedFiles << /Names [] >> >>"),
+		pdftest.Object(pdftest.FirstFree, pdftest.Stream("/F (other.bin)", "")))
 	got, err := inspect(t, doc, Location{2, 0, 0}, Location{2, 0.5, 0.5})
 	must(t, err)
 	if got.Pages != 3 || got.Signatures != 0 || len(got.Sizes) != 1 || got.Sizes[0] != (PageSize{2, 841.89, 595.28}) {
@@ -85,7 +86,7 @@ func TestInspect(t *testing.T) {
 	for _, f := range got.Findings {
 		codes = append(codes, string(f.Code))
 	}
-	if s := strings.Join(codes, " "); s != "embedded-file open-action javascript" {
+	if s := strings.Join(codes, " "); s != "embedded-file open-action javascript external-stream" {
 		t.Errorf("findings: %s", s)
 	}
 	signed, _ := w.extended(t, pdftest.Minimal(), w.options(Location{1, 0.1, 0.1}), true)
