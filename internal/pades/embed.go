@@ -92,18 +92,23 @@ type SealOptions struct {
 	Limits         pdf.Limits
 }
 
-// Seal is [Embed] and [Extend] in one, without a file in between: original, the
-// revision with the signature, the revision with the evidence. It returns the
-// level that was reached, which [Report.Meets] then has to confirm.
+// Seal is [Embed] and [Extend] in one, for callers that store the original
+// already: it returns what is to be appended to it, the revision with the
+// signature and the one with the evidence, and the level that this reaches,
+// which [Report.Meets] then has to confirm. The original is read and must be the
+// document that was prepared.
 //
-// It may run again after a crash, with other time stamps and thus another file.
-func Seal(ctx context.Context, original io.ReaderAt, p *Prepared, signature []byte, o SealOptions, w io.Writer) (Level, error) {
+// It may run again after a crash, with other time stamps and thus other bytes.
+func Seal(ctx context.Context, original io.ReaderAt, p *Prepared, signature []byte, o SealOptions) ([]byte, Level, error) {
 	signed, err := p.complete(ctx, o.Chain, signature, o.Timestamper)
 	if err != nil {
-		return LevelNone, err
+		return nil, LevelNone, err
+	}
+	if err := p.write(ctx, original, io.Discard); err != nil {
+		return nil, LevelNone, err
 	}
 	if o.Evidence == nil {
-		return LevelT, p.write(ctx, original, w, signed)
+		return signed, LevelT, nil
 	}
 	level := LevelLTA
 	e := ExtendOptions{Evidence: o.Evidence, Timestamper: o.Timestamper, FieldName: o.TimestampField, Rand: o.Rand, Limits: o.Limits}
@@ -113,9 +118,9 @@ func Seal(ctx context.Context, original io.ReaderAt, p *Prepared, signature []by
 	joined, size := pdf.Joined(original, p.Size, signed)
 	evidence, err := Extend(ctx, joined, size, e)
 	if err != nil {
-		return LevelNone, err
+		return nil, LevelNone, err
 	}
-	return level, p.write(ctx, original, w, signed, evidence)
+	return append(signed, evidence...), level, nil
 }
 
 // complete returns the update with the signature in its hole.

@@ -92,14 +92,13 @@ func TestSeal(t *testing.T) {
 		if want > LevelT {
 			o.Evidence = w
 		}
-		var out bytes.Buffer
-		got, err := Seal(t.Context(), bytes.NewReader(doc), p, w.sign(t, p.SignedAttributes(w.cert)), o, &out)
+		appended, got, err := Seal(t.Context(), bytes.NewReader(doc), p, w.sign(t, p.SignedAttributes(w.cert)), o)
 		must(t, err)
 		if got != want {
 			t.Errorf("level %v, want %v", got, want)
 		}
-		must(t, w.verify(t, out.Bytes()).Meets(Expectation{Prepared: p, Certificate: w.cert, Level: want}))
-		if _, err := Seal(t.Context(), bytes.NewReader(append([]byte("%PDF-1.4"), doc[8:]...)), p, w.sign(t, p.SignedAttributes(w.cert)), o, &out); !errors.Is(err, ErrOriginal) {
+		must(t, w.verify(t, append(bytes.Clone(doc), appended...)).Meets(Expectation{Prepared: p, Certificate: w.cert, Level: want}))
+		if _, _, err := Seal(t.Context(), bytes.NewReader(append([]byte("%PDF-1.4"), doc[8:]...)), p, w.sign(t, p.SignedAttributes(w.cert)), o); !errors.Is(err, ErrOriginal) {
 			t.Errorf("another original: %v", err)
 		}
 	}
