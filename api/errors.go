@@ -14,6 +14,12 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Code + ": " + e.Description }
 
+// Is makes refusals that came over the wire equal to ours: by both members.
+func (e *Error) Is(target error) bool {
+	t, ok := target.(*Error)
+	return ok && *t == *e
+}
+
 // Because returns an error that is e on the wire and carries a cause for the log. errors.As finds e.
 func (e *Error) Because(format string, args ...any) error {
 	return &caused{refusal: e, cause: fmt.Errorf(format, args...)}

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/server/sandbox"
@@ -24,6 +25,15 @@ const (
 	SandboxListen  = "127.0.0.1:5156"
 	SandboxControl = "127.0.0.1:5157"
 )
+
+// SandboxDefaults is the configuration of a sandbox that is told nothing: what the command line's defaults say, for Go programs.
+func SandboxDefaults() Config {
+	return Config{
+		Listen: SandboxListen, Control: SandboxControl,
+		SessionLifetime: 180 * time.Second, UnauthorizedStatus: http.StatusBadRequest,
+		SignatureLevel: "B-LTA", AuthorityName: "Signet", LogLevel: "info",
+	}
+}
 
 // demoClientID is the demo's client id.
 const demoClientID = "signet-demo"

@@ -17,7 +17,7 @@ type PDF struct {
 	Attachment bool      // the browser saves it instead of showing it
 }
 
-// ServePDF answers GET and HEAD with ranges. The answer is sandboxed: a PDF is somebody else's document on our origin.
+// ServePDF answers GET and HEAD with ranges.
 func ServePDF(w http.ResponseWriter, r *http.Request, doc io.ReaderAt, p PDF) {
 	sized, ok := doc.(interface{ Size() int64 })
 	if !ok {
@@ -31,7 +31,7 @@ func ServePDF(w http.ResponseWriter, r *http.Request, doc io.ReaderAt, p PDF) {
 	h := w.Header()
 	h.Set("Content-Type", "application/pdf")
 	h.Set("Content-Disposition", contentDisposition(disposition, p.Name))
-	h.Set("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'")
+	h.Set("Content-Security-Policy", "frame-ancestors 'none'") // more would break browsers' own viewers
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Referrer-Policy", "no-referrer")

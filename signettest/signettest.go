@@ -1,0 +1,180 @@
+// Package signettest runs the whole Signet sandbox inside a relying party's `go test`: real states, real cancel, real signatures,
+// with signers that the test plays and a clock that it moves.
+//
+//	sandbox := signettest.Start(t, signettest.Party{ClientID: "shop", JWKSURL: keys.URL, WebhookURL: hook.URL})
+//	shop, err := client.New(client.Config{BaseURL: sandbox.BaseURL, ClientID: "shop", Now: sandbox.Now, …})
+//	request, err := shop.Initiate(ctx, …)
+//	err = sandbox.Act(ctx, request.RequestID, signettest.Signer, "open", "proceed", "approve")
+//
+// The sandbox and its data end with the test.
+package signettest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/app"
+)
+
+// NRICs of two personas. Any other NRIC or FIN with a right check letter is a person too.
+const (
+	Signer  = "S8979373D"
+	Another = "S8116474F"
+)
+
+// Party is a relying party under test.
+type Party struct {
+	ClientID    string
+	Name        string // "" is the client id
+	JWKSURL     string // may be plain HTTP on this machine
+	RedirectURL string // "" if no browser takes part
+	WebhookURL  string // "" if the test asks for results
+}
+
+// Sandbox is a running sandbox.
+type Sandbox struct {
+	URL     string // public URL, without a slash at the end
+	BaseURL string // of the API: URL and "/api/v3"
+	Control string // URL of the control listener
+
+	tb testing.TB
+}
+
+// Start runs a sandbox on free ports of the loopback interface until the test ends.
+func Start(tb testing.TB, parties ...Party) *Sandbox {
+	tb.Helper()
+	c := app.SandboxDefaults()
+	c.Listen, c.Control, c.Data = "127.0.0.1:0", "127.0.0.1:0", tb.TempDir()
+	for _, p := range parties {
+		if p.RedirectURL == "" {
+			p.RedirectURL = "http://127.0.0.1/"
+		}
+		c.Parties = append(c.Parties, app.Party{
+			ClientID: p.ClientID, Name: p.Name, JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL, WebhookURL: p.WebhookURL,
+		})
+	}
+	log := slog.New(slog.NewTextHandler(logWriter{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	a, err := app.OpenSandbox(context.Background(), c, func(string) string { return "" }, log)
+	if err != nil {
+		tb.Fatalf("signettest: %v", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	tb.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			tb.Errorf("signettest: the sandbox ended with: %v", err)
+		}
+	})
+	return &Sandbox{
+		URL: a.Config.PublicURL, BaseURL: a.Config.PublicURL + api.BasePath, Control: "http://" + a.Control.String(), tb: tb,
+	}
+}
+
+// Act performs a signer's steps, in order: "open", "proceed", "approve", "reject" or "leave". A step that is refused ends it; the
+// error is the [api.Error] then. "approve" returns when the signature is accepted; see [Sandbox.WaitSigned].
+func (s *Sandbox) Act(ctx context.Context, requestID, as string, steps ...string) error {
+	for _, step := range steps {
+		if err := s.call(ctx, http.MethodPost, "/requests/"+requestID+"/act", map[string]string{"as": as, "do": step}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// State is where a request stands: created, locked, session, sealing, signed, expired or cancelled.
+func (s *Sandbox) State(ctx context.Context, requestID string) (string, error) {
+	var v struct {
+		State string `json:"state"`
+	}
+	err := s.call(ctx, http.MethodGet, "/requests/"+requestID, nil, &v)
+	return v.State, err
+}
+
+// WaitSigned returns when an approved request is signed.
+func (s *Sandbox) WaitSigned(ctx context.Context, requestID string) error {
+	for {
+		state, err := s.State(ctx, requestID)
+		switch {
+		case err != nil:
+			return err
+		case state == "signed":
+			return nil
+		case state != "sealing":
+			return fmt.Errorf("the request is %s", state)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// Advance moves the sandbox's clock and returns when all that became due has run.
+func (s *Sandbox) Advance(ctx context.Context, d time.Duration) error {
+	return s.call(ctx, http.MethodPost, "/clock", map[string]string{"advance": d.String()}, nil)
+}
+
+// Now is the sandbox's time, by which tokens are judged. It has the form of a clock, so it fails the test on errors.
+func (s *Sandbox) Now() time.Time {
+	var v struct {
+		Now time.Time `json:"now"`
+	}
+	if err := s.call(context.Background(), http.MethodGet, "/clock", nil, &v); err != nil {
+		s.tb.Errorf("signettest: reading the clock: %v", err)
+	}
+	return v.Now
+}
+
+func (s *Sandbox) call(ctx context.Context, method, path string, in, out any) error {
+	var body io.Reader
+	if in != nil {
+		text, err := json.Marshal(in)
+		if err != nil {
+			return err
+		}
+		body = bytes.NewReader(text)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, s.Control+path, body)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		refusal := new(api.Error)
+		if err := json.Unmarshal(text, refusal); err != nil || refusal.Code == "" {
+			return fmt.Errorf("%s %s: %s", method, path, resp.Status)
+		}
+		return refusal
+	}
+	if out == nil {
+		return nil
+	}
+	return json.Unmarshal(text, out)
+}
+
+type logWriter struct{ tb testing.TB }
+
+func (w logWriter) Write(p []byte) (int, error) {
+	w.tb.Logf("signet: %s", bytes.TrimRight(p, "\n"))
+	return len(p), nil
+}

@@ -1,0 +1,121 @@
+package signettest_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/client"
+	"github.com/signet-sign/signet/internal/pdf/pdftest"
+	"github.com/signet-sign/signet/signettest"
+)
+
+// TestRelyingParty is what a relying party's own test looks like: package client against the sandbox, from initiate to the signed
+// document, a webhook, and a cancel.
+func TestRelyingParty(t *testing.T) {
+	ctx := t.Context()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var shop *client.Client
+	webhooks := make(chan *api.WebhookClaims, 1)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /jwks", func(w http.ResponseWriter, r *http.Request) {
+		keys, err := shop.JWKS()
+		if err != nil {
+			t.Error(err)
+		}
+		w.Write(keys)
+	})
+	mux.HandleFunc("POST /webhook", func(w http.ResponseWriter, r *http.Request) {
+		claims, err := shop.VerifyWebhook(r.Context(), r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		webhooks <- claims
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+
+	sandbox := signettest.Start(t, signettest.Party{ClientID: "shop", JWKSURL: server.URL + "/jwks", WebhookURL: server.URL + "/webhook"})
+	shop, err = client.New(client.Config{BaseURL: sandbox.BaseURL, ClientID: "shop", Key: key, KeyID: "key-1", Now: sandbox.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	initiate := func() *api.Initiated {
+		t.Helper()
+		in, err := shop.Initiate(ctx, client.Request{
+			DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}, SignerUINHash: client.HashUIN(signettest.Signer),
+		}, bytes.NewReader(pdftest.Minimal()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in
+	}
+
+	signed := initiate()
+	if err := sandbox.Act(ctx, signed.RequestID, signettest.Another, "open"); !errors.Is(err, api.ErrNoAccess) {
+		t.Errorf("somebody else opens it: %v", err)
+	}
+	if err := sandbox.Act(ctx, signed.RequestID, signettest.Signer, "open", "proceed"); err != nil {
+		t.Fatal(err)
+	}
+	var refused *client.Error
+	if err := shop.Cancel(ctx, signed.RequestID); !errors.As(err, &refused) || refused.Code != api.CodeActiveSession || refused.RetryAfter <= 0 {
+		t.Errorf("cancel during the session: %v", err)
+	}
+	if err := sandbox.Act(ctx, signed.RequestID, signettest.Signer, "approve"); err != nil {
+		t.Fatal(err)
+	}
+	if err := sandbox.WaitSigned(ctx, signed.RequestID); err != nil {
+		t.Fatal(err)
+	}
+	result, err := shop.Result(ctx, signed.RequestID, signed.ExchangeCode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := shop.Download(ctx, result.SignedDocURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	document, err := io.ReadAll(body)
+	if err != nil || !bytes.HasPrefix(document, pdftest.Minimal()) || len(document) == len(pdftest.Minimal()) {
+		t.Errorf("the signed document: %d bytes, %v", len(document), err)
+	}
+	select {
+	case claims := <-webhooks:
+		if claims.RequestID != signed.RequestID || claims.SignerInfo.SignerPartialUINFIN != "373D" {
+			t.Errorf("webhook %+v", claims)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("no webhook")
+	}
+	if err := shop.Cancel(ctx, signed.RequestID); !errors.Is(err, api.ErrAlreadySigned) {
+		t.Errorf("cancel of a signed request: %v", err)
+	}
+
+	cancelled := initiate()
+	if err := sandbox.Advance(ctx, 31*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if state, err := sandbox.State(ctx, cancelled.RequestID); state != "expired" || err != nil {
+		t.Errorf("after 31 minutes it is %s (%v)", state, err)
+	}
+	if err := shop.Cancel(ctx, cancelled.RequestID); err != nil {
+		t.Errorf("cancel of an expired request: %v", err)
+	}
+	if err := shop.Cancel(ctx, cancelled.RequestID); !client.IsCancelled(err) {
+		t.Errorf("the second cancel: %v", err)
+	}
+}
