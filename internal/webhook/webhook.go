@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -129,6 +130,10 @@ func (s *Sender) attempt(ctx context.Context, job *sign.Job) (status int, err er
 	req.Header.Set("User-Agent", "Signet")
 	resp, err := s.Client.Do(req)
 	if err != nil {
+		// net/http puts the URL into its errors, and that may hold a secret of the relying party.
+		if wrapped := new(url.Error); errors.As(err, &wrapped) {
+			err = wrapped.Err
+		}
 		return 0, err
 	}
 	defer resp.Body.Close()
@@ -152,10 +157,10 @@ func (s *Sender) token(job *sign.Job, r *sign.Request) (string, error) {
 	if json.Unmarshal([]byte(job.Payload), &e) == nil && now.Add(tokenLifetime/2).Before(e.Ends) {
 		return e.Token, nil
 	}
-	url, exp := s.Sign.Link(r.ID)
+	link, exp := s.Sign.Link(r.ID)
 	token, err := s.sign(api.WebhookClaims{
 		RequestType:  api.RequestTypeSignedDocURL,
-		SignedDocURL: url,
+		SignedDocURL: link,
 		RequestID:    r.ID,
 		SignerInfo:   r.SignerInfo(),
 		Iat:          exp.Add(-tokenLifetime).Unix(),

@@ -1,0 +1,205 @@
+package webhook_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/webhook"
+)
+
+// oneRequest is a sign.Store that holds one request and only gets.
+type oneRequest struct {
+	sign.Store
+	r *sign.Request
+}
+
+func (s oneRequest) Get(context.Context, string) (*sign.Request, error) { return s.r.Clone(), nil }
+
+// oneParty is rp.Parties of one.
+type oneParty rp.Party
+
+func (p *oneParty) Party(context.Context, string) (*rp.Party, error) { return (*rp.Party)(p), nil }
+
+// bench is a Sender on a signed request, with a clock to set.
+type bench struct {
+	*webhook.Sender
+	now     time.Time
+	request *sign.Request
+	party   *oneParty
+}
+
+func newBench(t *testing.T, webhookURL string) *bench {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
+	b := &bench{
+		now: at,
+		request: &sign.Request{
+			ID: "signv3-1", ClientID: "party", State: sign.Signed,
+			Signer: &signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"},
+			Signed: &sign.SignedDoc{At: at, Name: "TAN XIAO HUI"},
+		},
+		party: &oneParty{ClientID: "party", WebhookURL: webhookURL},
+	}
+	now := func() time.Time { return b.now }
+	log := slog.New(slog.DiscardHandler)
+	b.Sender = &webhook.Sender{
+		Sign:    sign.New(sign.Config{Store: oneRequest{r: b.request}, Now: now, PublicURL: "https://sign.example", LinkSecret: make([]byte, 32), Log: log}),
+		Parties: b.party, Client: http.DefaultClient, Key: key, KeyID: "k", Now: now, Log: log,
+	}
+	return b
+}
+
+// attempt delivers once, as the worker does: it counts the attempt first.
+func (b *bench) attempt(job *sign.Job) []sign.Event {
+	job.Attempts++
+	return b.Deliver(context.Background(), job)
+}
+
+// receiver answers with a status and keeps what it got.
+func receiver(t *testing.T, status int) (url string, tokens func() []string) {
+	t.Helper()
+	var got []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body api.Webhook
+		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+			t.Error(err)
+		}
+		got = append(got, body.Token)
+		w.WriteHeader(status)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, func() []string { return got }
+}
+
+// TestContractsTries: three attempts, two seconds apart, one token.
+func TestContractsTries(t *testing.T) {
+	url, tokens := receiver(t, 500)
+	b := newBench(t, url)
+	job := &sign.Job{RequestID: "signv3-1", Kind: sign.JobWebhook, Status: sign.JobPending}
+	for n := 1; n <= 3; n++ {
+		events := b.attempt(job)
+		if len(events) != 1 || events[0].Kind != sign.EventWebhook || events[0].Detail["status"] != "500" {
+			t.Errorf("attempt %d: events %v", n, events)
+		}
+		switch {
+		case n < 3 && (job.Status != sign.JobPending || !job.DueAt.Equal(b.now.Add(2*time.Second))):
+			t.Errorf("after attempt %d: %s, due in %s", n, job.Status, job.DueAt.Sub(b.now))
+		case n == 3 && job.Status != sign.JobFailed:
+			t.Errorf("after attempt 3: %s", job.Status)
+		}
+		b.now = b.now.Add(2 * time.Second)
+	}
+	if got := tokens(); len(got) != 3 || got[0] != got[1] || got[1] != got[2] {
+		t.Errorf("%d attempts, or not one token", len(got))
+	}
+}
+
+// TestLadder: with the extension a failed webhook goes on for days, with tokens that have not ended.
+func TestLadder(t *testing.T) {
+	url, tokens := receiver(t, 503)
+	b := newBench(t, url)
+	b.Ladder = true
+	job := &sign.Job{RequestID: "signv3-1", Kind: sign.JobWebhook, Status: sign.JobPending}
+	var waits []time.Duration
+	for job.Status == sign.JobPending && job.Attempts < 100 {
+		b.attempt(job)
+		var claims api.WebhookClaims
+		all := tokens()
+		read(t, all[len(all)-1], &claims)
+		if left := time.Unix(claims.Exp, 0).Sub(b.now); left < time.Minute {
+			t.Errorf("attempt %d sends a token with %s left", job.Attempts, left)
+		}
+		if job.Status == sign.JobPending {
+			waits = append(waits, job.DueAt.Sub(b.now))
+			b.now = job.DueAt
+		}
+	}
+	if len(waits) != 11 || waits[0] != 2*time.Second || waits[2] != time.Minute || waits[10] != 24*time.Hour || job.Status != sign.JobFailed {
+		t.Errorf("waits %v, then %s", waits, job.Status)
+	}
+}
+
+// TestAnswers: any 2xx is a success, and everything else is tried again.
+func TestAnswers(t *testing.T) {
+	for status, want := range map[int]sign.JobStatus{
+		200: sign.JobDone, 201: sign.JobDone, 202: sign.JobDone, 204: sign.JobDone, 299: sign.JobDone,
+		301: sign.JobPending, 302: sign.JobPending, 304: sign.JobPending, 400: sign.JobPending, 401: sign.JobPending,
+		404: sign.JobPending, 410: sign.JobPending, 429: sign.JobPending, 500: sign.JobPending, 503: sign.JobPending,
+	} {
+		url, _ := receiver(t, status)
+		b := newBench(t, url)
+		job := &sign.Job{RequestID: "signv3-1", Status: sign.JobPending}
+		if b.attempt(job); job.Status != want {
+			t.Errorf("a receiver that answers %d: %s, want %s", status, job.Status, want)
+		}
+	}
+}
+
+// TestErrorsHideTheURL: a webhook URL may hold a secret, and errors are shown.
+func TestErrorsHideTheURL(t *testing.T) {
+	b := newBench(t, "http://127.0.0.1:1/hook?key=SECRET")
+	job := &sign.Job{RequestID: "signv3-1", Status: sign.JobPending}
+	events := b.attempt(job)
+	if job.LastError == "" || len(events) != 1 || events[0].Detail["error"] == "" {
+		t.Fatalf("job %+v, events %v", job, events)
+	}
+	if strings.Contains(job.LastError+events[0].Detail["error"], "SECRET") {
+		t.Errorf("the error shows the URL: %s", job.LastError)
+	}
+}
+
+// TestNothingToSend: no URL is no failure, a stop is nobody's, and only a signed request is announced.
+func TestNothingToSend(t *testing.T) {
+	b := newBench(t, "")
+	job := &sign.Job{RequestID: "signv3-1", Status: sign.JobPending}
+	if events := b.attempt(job); job.Status != sign.JobDone || len(events) != 0 {
+		t.Errorf("without a URL: %s, %v", job.Status, events)
+	}
+
+	url, tokens := receiver(t, 200)
+	b = newBench(t, url)
+	stopped, stop := context.WithCancel(context.Background())
+	stop()
+	job = &sign.Job{RequestID: "signv3-1", Status: sign.JobPending, Attempts: 3}
+	if events := b.Deliver(stopped, job); job.Status != sign.JobPending || job.DueAt.After(b.now) || len(events) != 0 {
+		t.Errorf("stopped: %s due %s, %v", job.Status, job.DueAt, events)
+	}
+	for _, state := range []sign.State{sign.Created, sign.Locked, sign.Sealing, sign.Expired, sign.Cancelled} {
+		b.request.State, b.request.ExpiresAt = state, b.now.Add(time.Hour)
+		b.attempt(&sign.Job{RequestID: "signv3-1", Status: sign.JobPending})
+	}
+	if n := len(tokens()); n != 0 {
+		t.Errorf("%d webhooks of requests that are not signed", n)
+	}
+}
+
+// read decodes the payload of a token.
+func read(t *testing.T, token string, claims any) {
+	t.Helper()
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(jws.UnsafePayloadWithoutVerification(), claims); err != nil {
+		t.Fatal(err)
+	}
+}
