@@ -37,7 +37,7 @@ type PageSize struct {
 // A refusal is a *pdf.Refusal whose Detail names the location, the page and the
 // numbers.
 func Inspect(ctx context.Context, r io.ReaderAt, size int64, locs []Location, lim pdf.Limits) (*Inspection, error) {
-	d, err := pdf.Open(r, size, lim)
+	d, err := pdf.Open(r, size, headroom(lim))
 	if err != nil {
 		return nil, err
 	}
@@ -48,10 +48,7 @@ func Inspect(ctx context.Context, r io.ReaderAt, size int64, locs []Location, li
 	if out.Signatures, err = checkSignatures(d); err != nil {
 		return nil, err
 	}
-	// A trial run with stand-ins: it finds every structure that an update would
-	// trip over.
-	trial := Options{Locations: locs, FieldName: "trial", SignedAt: time.Unix(0, 0), Rand: zeros{}}
-	if _, _, err := draft(d, trial); err != nil {
+	if err := rehearse(d, locs); err != nil {
 		return nil, err
 	}
 	seen := make(map[int]bool)
@@ -76,6 +73,43 @@ func Inspect(ctx context.Context, r io.ReaderAt, size int64, locs []Location, li
 	}
 	sum.Sum(out.SHA256[:0])
 	return out, nil
+}
+
+// headroom returns limits that leave room for what signing adds: a document that
+// was accepted must not break a limit when it is sealed. The numbers are those
+// of pdf.Limits.
+func headroom(lim pdf.Limits) pdf.Limits {
+	if lim.Revisions == 0 {
+		lim.Revisions = 1000
+	}
+	if lim.Objects == 0 {
+		lim.Objects = 500_000
+	}
+	lim.Revisions -= min(4, lim.Revisions-1)
+	lim.Objects -= min(500, lim.Objects-1)
+	return lim
+}
+
+// rehearse writes both updates with stand-ins for all that is not known yet. It
+// finds every structure that they would trip over, while the relying party can
+// still be told and nobody has approved anything.
+func rehearse(d *pdf.Document, locs []Location) error {
+	trial := Options{Locations: locs, FieldName: "trial", SignedAt: time.Unix(0, 0), Rand: zeros{}}
+	if _, _, err := draft(d, trial); err != nil {
+		return err
+	}
+	u := pdf.NewUpdate(d)
+	if err := (&gathered{}).write(u, d, &signature{}); err != nil {
+		return err
+	}
+	if _, err := addStampField(u, d, "trial"); err != nil {
+		return err
+	}
+	if err := u.Finish(zeros{}); err != nil {
+		return err
+	}
+	_, err := readDSS(d)
+	return err
 }
 
 // zeros is the identifier of a trial update, which nobody keeps.

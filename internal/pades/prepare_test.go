@@ -105,7 +105,41 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-// The structure of pades.md 4: N merged fields, one value.
+// What the second update would trip over is said before anybody approves.
+func TestInspectRehearsesTheExtension(t *testing.T) {
+	for name, doc := range map[string][]byte{
+		"page 1, where the document time stamp goes": pdftest.New(pdftest.Pages(2), pdftest.PageEntries(1, "/Annots (none)")),
+		"security store": pdftest.New(pdftest.Pages(2), pdftest.Catalog("/DSS << /Certs [] /Certs [] >>")),
+	} {
+		if _, err := inspect(t, doc, Location{2, 0.1, 0.1}); pdf.ReasonOf(err) == "" {
+			t.Errorf("%s: %v, want a refusal", name, err)
+		}
+	}
+	doc := pdftest.Minimal()
+	if _, err := Inspect(t.Context(), bytes.NewReader(doc), int64(len(doc)), []Location{{1, 0, 0}}, pdf.Limits{Objects: 503}); pdf.ReasonOf(err) != pdf.TooManyObjects {
+		t.Errorf("no room for our objects: %v", err)
+	}
+}
+
+// A signature that was removed before the document came to us is shown by the
+// report, but is no reason to refuse our own signature after the approval.
+func TestOriginalWithARemovedSignature(t *testing.T) {
+	w := newWorld(t)
+	first, _ := w.signed(t, pdftest.Minimal(), w.options(Location{1, 0.1, 0.1}))
+	v := newVictim(t, w, first)
+	root := v.d.Root().Num
+	doc := v.update(map[int]string{root: v.set(root, pdf.Pair{Key: "AcroForm", Value: ""})})
+	got, err := inspect(t, doc, Location{1, 0.5, 0.5})
+	must(t, err)
+	out, p := w.extended(t, doc, w.options(Location{1, 0.5, 0.5}), true)
+	r := w.verify(t, out)
+	if r.Err() == nil {
+		t.Error("the report does not mention the removed signature")
+	}
+	must(t, r.Meets(Expectation{Prepared: p, Certificate: w.cert, Before: got.Signatures, Level: LevelLTA}))
+}
+
+// One CMS, N merged fields, one value.
 func TestOneSignatureManyFields(t *testing.T) {
 	w := newWorld(t)
 	doc := pdftest.New(pdftest.Pages(2), pdftest.Rotate(270), pdftest.IndirectForm(pdftest.Field{Name: "signv3-x", Page: 1, Rect: "[0 0 0 0]"}))

@@ -364,11 +364,21 @@ func (v *verifier) lost(sigs []*signature) error {
 		}
 		for _, t := range then {
 			if !slices.ContainsFunc(sigs, func(s *signature) bool { return s.ref == t.ref }) {
-				v.report.Problems = append(v.report.Problems, fmt.Errorf("the signature in field %q was removed by a later revision", t.fields[0].Name))
+				v.report.Problems = append(v.report.Problems, &removedError{field: t.fields[0].Name, end: end})
 			}
 		}
 	}
 	return nil
+}
+
+// removedError is a signature that an earlier revision had.
+type removedError struct {
+	field string
+	end   int64 // of a revision that had it
+}
+
+func (e *removedError) Error() string {
+	return fmt.Sprintf("the signature in field %q was removed by a later revision", e.field)
 }
 
 // endOfRevision returns the offset behind the %%EOF that follows a
