@@ -52,7 +52,7 @@ var imports = map[string]string{
 
 	// wiring: sees everything
 	"internal/app": "*",
-	"cmd/signet":   "internal/app internal/obs",
+	"cmd/signet":   "internal/app internal/obs internal/pades",
 }
 
 // confined are modules that one package alone may use, so that they can be replaced in one place.

@@ -2,6 +2,7 @@
 //
 //	signet sandbox   everything on this machine, for development and tests
 //	signet serve     the service
+//	signet verify    check the signatures of PDFs
 //
 // Every key of the configuration (see internal/app.Config) is a flag, an environment variable with the prefix SIGNET_, or a line
 // of the YAML file that --config names; what comes first in this list wins.
@@ -34,6 +35,7 @@ func main() {
 type cli struct {
 	Sandbox sandboxCmd `cmd:"" help:"Run everything on this machine, with personas, a demo and a clock to move."`
 	Serve   serveCmd   `cmd:"" help:"Run the service."`
+	Verify  verifyCmd  `cmd:"" help:"Check the signatures of PDFs."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -177,7 +177,7 @@ func (a *App) domain(sandbox bool) error {
 		Store: a.store, Authority: a.authority, ChallengeSecret: enrolSecret, Now: a.now, Rand: rand.Reader,
 	}
 	a.sign = sign.New(sign.Config{
-		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents, Timestamper: stamps, Evidence: a.signers, Level: c.level(),
+		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents, Timestamper: stamps, Revocation: a.signers, Level: c.level(),
 		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: a.authority.Roots(),
 		Now: a.now, Rand: rand.Reader,
 		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime, Sandbox: sandbox, Log: a.log,

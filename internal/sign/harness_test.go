@@ -102,7 +102,7 @@ func newWorld(t testing.TB) *world {
 	must(err)
 	w.signers = &signer.Service{Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: w.clock.Now, Rand: rand.Reader}
 	w.Service = sign.New(sign.Config{
-		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: w.docs, Timestamper: stamps, Evidence: w.signers,
+		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: w.docs, Timestamper: stamps, Revocation: w.signers,
 		Chain: authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(),
 		Now: w.clock.Now, Rand: rand.Reader, PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), Sandbox: true, Log: log,
 	})

@@ -14,7 +14,6 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/pades"
-	"github.com/signet-sign/signet/internal/pdf"
 )
 
 // sealBackoff is how long a seal waits after each failed attempt, above all for a timestamp authority that is away. After the
@@ -101,25 +100,16 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDoc, error) {
 	if err != nil {
 		return nil, err
 	}
-	chain := append([]*x509.Certificate{cert}, s.Chain...)
-	signed := tail{skip: original.Size()}
-	if err := pades.Embed(ctx, original, p, chain, r.Approval.Signature, s.Timestamper, &signed); err != nil {
-		return nil, err
+	o := pades.SealOptions{
+		Chain: append([]*x509.Certificate{cert}, s.Chain...), Timestamper: s.Timestamper,
+		NoDocumentTimestamp: s.Level < pades.LevelLTA, TimestampField: r.ID + "-timestamp", Rand: s.Rand, Limits: s.PDFLimits,
 	}
-	appended := [][]byte{signed.kept}
 	if s.Level > pades.LevelT {
-		stamps := s.Timestamper
-		if s.Level < pades.LevelLTA {
-			stamps = nil
-		}
-		whole, size := pdf.Joined(original, original.Size(), signed.kept)
-		archival, err := pades.Extend(ctx, whole, size, pades.ExtendOptions{
-			Evidence: s.Evidence, Timestamper: stamps, FieldName: r.ID + "-timestamp", Rand: s.Rand, Limits: s.PDFLimits,
-		})
-		if err != nil {
-			return nil, err
-		}
-		appended = append(appended, archival)
+		o.Evidence = s.Revocation
+	}
+	appended, _, err := pades.Seal(ctx, original, p, r.Approval.Signature, o)
+	if err != nil {
+		return nil, err
 	}
 
 	name, err := s.secret()
@@ -128,7 +118,7 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDoc, error) {
 	}
 	key := r.ID + "/signed-" + name
 	sum := hashing{h: sha256.New(), r: io.MultiReader(
-		io.NewSectionReader(original, 0, original.Size()), bytes.NewReader(bytes.Join(appended, nil)))}
+		io.NewSectionReader(original, 0, original.Size()), bytes.NewReader(appended))}
 	size, err := s.Documents.Put(ctx, key, &sum)
 	if err != nil {
 		return nil, err
@@ -212,20 +202,6 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// tail is a writer that keeps what comes after the first bytes: of a signed document, what was appended to the original.
-type tail struct {
-	skip int64
-	kept []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	n := len(p)
-	head := min(t.skip, int64(n))
-	t.skip -= head
-	t.kept = append(t.kept, p[head:]...)
-	return n, nil
 }
 
 // hashing is a reader that remembers the hash of what went through.

@@ -37,7 +37,7 @@ type Config struct {
 	Watcher     Watcher
 	Documents   Documents
 	Timestamper Timestamper
-	Evidence    pades.EvidenceSource // revocation data for levels from B-LT
+	Revocation  pades.EvidenceSource // revocation data for levels from B-LT
 	Level       pades.Level          // of signed documents: B-T, B-LT or B-LTA; 0: B-LTA
 
 	Chain    []*x509.Certificate // above a phone's certificate: issuing CA first, root last
