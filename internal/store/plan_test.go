@@ -33,8 +33,9 @@ func TestSQLitePlans(t *testing.T) {
 		`SELECT id FROM phones WHERE serial = $1`:                                                                                  "sqlite_autoindex_phones_2",
 		`SELECT id FROM phones WHERE uin = $1 ORDER BY enrolled_at, id`:                                                            "phones_by_uin",
 		`SELECT id FROM phones WHERE revoked_at <> 0 ORDER BY revoked_at, id`:                                                      "phones_revoked",
-		`SELECT id FROM requests WHERE client_id = $1 ORDER BY created_at DESC LIMIT 50`:                                           "requests_by_client",
-		`SELECT id FROM requests WHERE state = $1 ORDER BY created_at DESC LIMIT 50`:                                               "requests_by_state",
+		`SELECT id FROM requests WHERE client_id = $1 AND created_at >= $2 AND created_at <= $3 ORDER BY created_at DESC, id DESC`: "requests_by_client (client_id=? AND created_at>? AND created_at<?)",
+		`SELECT id FROM requests WHERE state = $1 AND created_at >= $2 AND created_at <= $3 ORDER BY created_at DESC, id DESC`:     "requests_by_state (state=? AND created_at>? AND created_at<?)",
+		`SELECT state, count(*) FROM requests WHERE created_at >= $1 AND created_at < $2 GROUP BY state`:                           "COVERING INDEX requests_by_state",
 		`DELETE FROM used_tokens WHERE (client_id, jti) IN (SELECT client_id, jti FROM used_tokens WHERE keep_until < $1 LIMIT 9)`: "sqlite_autoindex_used_tokens_1",
 	} {
 		var plan []string

@@ -1,4 +1,4 @@
-// Package storetest is what every store must do: [Run] holds a store against the contracts of sign.Store, sign.Watcher,
+// Package storetest is what every store must do: [Run] holds a store against the contracts of sign.Store, sign.Lister, sign.Watcher,
 // sign.Outbox, signer.Store and rp.Replay, and against what several of them promise together. Start at [Run].
 //
 // [Memory] is the reference: the same promises without a disk, for reading and for tests that need no durability. The package
@@ -20,6 +20,7 @@ import (
 // Store is all that a store does.
 type Store interface {
 	sign.Store
+	sign.Lister
 	sign.Watcher
 	sign.Outbox
 	signer.Store
@@ -48,6 +49,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		tests []test
 	}{
 		{"requests", requestTests},
+		{"list", listTests},
 		{"concurrency", concurrencyTests},
 		{"outbox", outboxTests},
 		{"watch", watchTests},

@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+var _ sign.Lister = (*Store)(nil)
+
+// List implements sign.Lister. A list that names no relying party and no state is put together from the heads of the states'
+// lists: so every list is read along an index that exists anyway, and writing pays for none more.
+func (s *Store) List(ctx context.Context, f sign.Filter) (page []*sign.Request, err error) {
+	q, ok := s.dialect.search(f)
+	if !ok || f.Limit < 1 {
+		return nil, nil
+	}
+	limit := q.bind(f.Limit)
+	head := func(where string) string {
+		return `SELECT id, version, created_at, data FROM requests WHERE ` + where + ` ORDER BY created_at DESC, id DESC LIMIT ` + limit
+	}
+	before := int64(math.MaxInt64)
+	if !f.Before.IsZero() {
+		before = micros(f.Before.CreatedAt)
+	}
+	at := q.bind(before)
+	// The first condition is there for the index.
+	q.where += ` AND created_at <= ` + at + ` AND (created_at < ` + at + ` OR id < ` + q.bind(f.Before.ID) + `)`
+	query := head(q.where)
+	if f.ClientID == "" && f.State == "" {
+		var heads []string
+		for i, state := range sign.States() {
+			heads = append(heads, `SELECT * FROM (`+head(`state = '`+string(state)+`' AND `+q.where)+`) AS s`+strconv.Itoa(i))
+		}
+		query = strings.Join(heads, " UNION ALL ") + ` ORDER BY created_at DESC, id DESC LIMIT ` + limit
+	}
+	err = s.readers.rows(ctx, query, q.args, func(rows *sql.Rows) error {
+		var id string
+		var version, created int64
+		var data []byte
+		if err := rows.Scan(&id, &version, &created, &data); err != nil {
+			return err
+		}
+		r, err := decode(version, data, nil)
+		page = append(page, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listing requests: %w", err)
+	}
+	return page, nil
+}
+
+// Count implements sign.Lister.
+func (s *Store) Count(ctx context.Context, f sign.Filter) (map[sign.State]int, error) {
+	counts := map[sign.State]int{}
+	q, ok := s.dialect.search(f)
+	if !ok {
+		return counts, nil
+	}
+	err := s.readers.rows(ctx, `SELECT state, count(*) FROM requests WHERE `+q.where+` GROUP BY state`, q.args, func(rows *sql.Rows) error {
+		var state sign.State
+		var n int
+		err := rows.Scan(&state, &n)
+		counts[state] = n
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("counting requests: %w", err)
+	}
+	return counts, nil
+}
+
+// search is a WHERE clause with its arguments.
+type search struct {
+	where string
+	args  []any
+}
+
+// bind adds an argument and returns its name.
+func (q *search) bind(v any) string {
+	q.args = append(q.args, v)
+	return "$" + strconv.Itoa(len(q.args))
+}
+
+// search is the part of f that says which requests, whatever their order. ok is false if there can be none.
+func (d dialect) search(f sign.Filter) (q search, ok bool) {
+	for _, s := range []string{f.ClientID, string(f.State), f.Text, f.Before.ID} {
+		if !isText(s) {
+			return q, false
+		}
+	}
+	from, to := int64(0), int64(math.MaxInt64)
+	if !f.From.IsZero() {
+		from = micros(f.From)
+	}
+	if !f.To.IsZero() {
+		to = micros(f.To)
+	}
+	q.where = `created_at >= ` + q.bind(from) + ` AND created_at < ` + q.bind(to)
+	if f.ClientID != "" {
+		q.where += ` AND client_id = ` + q.bind(f.ClientID)
+	}
+	if f.State != "" {
+		q.where += ` AND state = ` + q.bind(string(f.State))
+	}
+	switch {
+	case f.Text == "":
+	case f.ByID():
+		q.where += ` AND id = ` + q.bind(f.Text)
+	default:
+		q.where += ` AND ` + d.docName + ` LIKE ` + q.bind(pattern(f.Text)) + ` ESCAPE '\'`
+	}
+	return q, true
+}
+
+// pattern makes a LIKE pattern for "contains text", in lower case as far as both databases agree on that: ASCII.
+func pattern(text string) string {
+	lower := strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, text)
+	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(lower) + "%"
+}

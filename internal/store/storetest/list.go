@@ -1,0 +1,190 @@
+package storetest
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+var listTests = []test{
+	{name: "order and pages", run: listPages},
+	{name: "filters", run: listFilters},
+	{name: "whole requests", run: listWhole},
+	{name: "odd text", run: listOddText},
+}
+
+// list returns what the store lists, as the numbers of the samples.
+func (s *suite) list(f sign.Filter) (numbers []int) {
+	s.t.Helper()
+	page, err := s.List(s.t.Context(), f)
+	if err != nil {
+		s.t.Fatalf("List(%+v): %v", f, err)
+	}
+	for _, r := range page {
+		var i int
+		if _, err := fmt.Sscanf(r.ID[len(r.ID)-12:], "%d", &i); err != nil {
+			s.t.Fatalf("id %s: %v", r.ID, err)
+		}
+		numbers = append(numbers, i)
+	}
+	return numbers
+}
+
+func (s *suite) count(f sign.Filter) map[sign.State]int {
+	s.t.Helper()
+	counts, err := s.Count(s.t.Context(), f)
+	if err != nil {
+		s.t.Fatalf("Count(%+v): %v", f, err)
+	}
+	return counts
+}
+
+// listPages walks a list in which times tie and states mix, with every size of page and every way to reach the rows.
+func listPages(t *testing.T, s *suite, _ Harness) {
+	if got := s.list(sign.Filter{Limit: 5}); len(got) != 0 {
+		t.Errorf("an empty store lists %v", got)
+	}
+	const n = 14
+	var want []int
+	for i := range n {
+		r := sample(i)
+		r.CreatedAt = start.Add(time.Duration(i/3) * time.Second) // three at once
+		r.State = sign.States()[i*3%7]
+		r.Session = &sign.SignSession{ID: "s", EndsAt: r.ExpiresAt}
+		s.create(r)
+		want = append([]int{i}, want...)
+	}
+	for _, f := range []sign.Filter{
+		{}, {ClientID: client}, {ClientID: client, Text: "tenancy"}, {From: start, To: start.Add(time.Hour)},
+	} {
+		for _, limit := range []int{1, 2, 3, 5, n, n + 1} {
+			var got []int
+			for f.Limit, f.Before = limit, (sign.Cursor{}); len(got) <= n; {
+				page, err := s.List(t.Context(), f)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got = append(got, s.list(f)...)
+				if len(page) < limit {
+					break
+				}
+				f.Before = sign.CursorAt(page[limit-1])
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%+v, pages of %d (-want +got):\n%s", f, limit, diff)
+			}
+		}
+	}
+	for _, state := range sign.States() {
+		got := s.list(sign.Filter{State: state, Limit: n})
+		if len(got) != 2 || got[0] <= got[1] {
+			t.Errorf("%s: %v, want two, the newer first", state, got)
+		}
+	}
+	if got := s.list(sign.Filter{}); len(got) != 0 {
+		t.Errorf("a page of none: %v", got)
+	}
+}
+
+func listFilters(t *testing.T, s *suite, _ Harness) {
+	for i := range 8 {
+		r := sample(i)
+		if i%2 == 1 {
+			r.ClientID = "STG-OTHER"
+		}
+		if i >= 4 {
+			r.State = sign.Signed
+		}
+		if i == 3 {
+			r.DocName = `100%_"Écart"\<lease>.PDF`
+		}
+		s.create(r)
+	}
+	at := func(i int) time.Time { return start.Add(time.Duration(i) * time.Second) }
+	for _, test := range []struct {
+		name   string
+		filter sign.Filter
+		want   []int
+	}{
+		{"all", sign.Filter{}, []int{7, 6, 5, 4, 3, 2, 1, 0}},
+		{"party", sign.Filter{ClientID: client}, []int{6, 4, 2, 0}},
+		{"unknown party", sign.Filter{ClientID: "stg-suite"}, nil},
+		{"state", sign.Filter{State: sign.Signed}, []int{7, 6, 5, 4}},
+		{"party and state", sign.Filter{ClientID: client, State: sign.Signed}, []int{6, 4}},
+		{"unknown state", sign.Filter{State: "x' OR 1=1 --"}, nil},
+		{"from, itself too", sign.Filter{From: at(6)}, []int{7, 6}},
+		{"to, without itself", sign.Filter{To: at(2)}, []int{1, 0}},
+		{"between", sign.Filter{From: at(2), To: at(6), State: sign.Created}, []int{3, 2}},
+		{"id", sign.Filter{Text: sample(5).ID}, []int{5}},
+		{"id of another party", sign.Filter{Text: sample(5).ID, ClientID: client}, nil},
+		{"part of an id", sign.Filter{Text: sample(5).ID[:20]}, nil},
+		{"name", sign.Filter{Text: "AGREEMENT"}, []int{7, 6, 5, 4, 2, 1, 0}},
+		{"name with a dash", sign.Filter{Text: "– “unit"}, []int{7, 6, 5, 4, 2, 1, 0}},
+		{"whole name", sign.Filter{Text: `100%_"Écart"\<LEASE>.pdf`}, []int{3}},
+		{"wildcards are letters", sign.Filter{Text: `100_`}, nil},
+		{"so is the percent sign", sign.Filter{Text: `1%_`}, nil},
+		{"and the backslash", sign.Filter{Text: `"\<`}, []int{3}},
+		{"beyond ASCII the case counts", sign.Filter{Text: `écart`}, nil},
+		{"and matches", sign.Filter{Text: `Écart`}, []int{3}},
+		{"not the rest of the record", sign.Filter{Text: `doc_name`}, nil},
+	} {
+		f := test.filter
+		f.Limit = 100
+		if diff := cmp.Diff(test.want, s.list(f)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+		total := 0
+		for _, n := range s.count(test.filter) {
+			total += n
+		}
+		if total != len(test.want) {
+			t.Errorf("%s: counts %d, lists %d", test.name, total, len(test.want))
+		}
+	}
+	if diff := cmp.Diff(map[sign.State]int{sign.Created: 4, sign.Signed: 4}, s.count(sign.Filter{Limit: 1, Before: sign.CursorAt(sample(1))})); diff != "" {
+		t.Errorf("counts (-want +got):\n%s", diff)
+	}
+}
+
+// listWhole: the list's requests are those of Get, as last changed.
+func listWhole(t *testing.T, s *suite, _ Harness) {
+	r := s.create(signed(1))
+	s.create(sample(2))
+	s.update(r.ID, func(r *sign.Request) error { r.DocName = "Renamed.pdf"; return nil })
+	page, err := s.List(t.Context(), sign.Filter{State: sign.Signed, Limit: 10})
+	if err != nil || len(page) != 1 {
+		t.Fatalf("%d requests, %v", len(page), err)
+	}
+	if diff := cmp.Diff(s.get(r.ID), page[0], cmp.AllowUnexported(sign.Request{})); diff != "" {
+		t.Errorf("listed (-got by id +listed):\n%s", diff)
+	}
+	s.update(r.ID, func(r *sign.Request) error { r.State = sign.Cancelled; return nil })
+	if got := s.list(sign.Filter{State: sign.Signed, Limit: 10}); len(got) != 0 {
+		t.Errorf("a request is listed under a state that it has left: %v", got)
+	}
+}
+
+// listOddText: what no database takes as text finds nothing, and is no error.
+func listOddText(t *testing.T, s *suite, _ Harness) {
+	s.create(sample(1))
+	for _, odd := range []string{"\x00", "a\xffb"} {
+		for _, f := range []sign.Filter{
+			{Text: odd}, {ClientID: odd}, {State: sign.State(odd)}, {Before: sign.Cursor{CreatedAt: start.Add(time.Hour), ID: odd}},
+		} {
+			f.Limit = 10
+			if f.Before.IsZero() {
+				if got := s.list(f); len(got) != 0 {
+					t.Errorf("%+q lists %v", odd, got)
+				}
+				continue
+			}
+			if _, err := s.List(t.Context(), f); err != nil {
+				t.Errorf("%+q as a cursor: %v", odd, err)
+			}
+		}
+	}
+}
