@@ -1,0 +1,141 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/google/uuid"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/pdf/pdftest"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/rptest"
+)
+
+// TestMockPass makes the calls that the official demo relying party makes with its MockPass configuration: V3.0 claims below
+// /sign-v3, a result call without Content-Type, and a webhook that is verified against /sign-v3/jwks.
+func TestMockPass(t *testing.T) {
+	party := rptest.Start(t)
+	c := config(party)
+	registered := c.Parties[0]
+	c.Parties = nil
+	s := run(t, party, c, map[string]string{
+		"SIGNV3_CLIENT_ID":           registered.ClientID,
+		"SIGNV3_CLIENT_JWKS_URL":     registered.JWKSURL,
+		"SIGNV3_CLIENT_REDIRECT_URI": registered.RedirectURL,
+		"SIGNV3_CLIENT_WEBHOOK_URL":  registered.WebhookURL,
+	}, slog.New(slog.DiscardHandler))
+	base := s.url + "/sign-v3"
+	key := party.Key("ES256")
+	token := func(claims map[string]any) string {
+		now := s.now().Unix()
+		claims["jti"], claims["iat"], claims["exp"] = uuid.NewString(), now, now+120
+		header, err := json.Marshal(map[string]any{"alg": "ES256", "kid": key.Kid})
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload, err := json.Marshal(claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return key.Sign(header, payload)
+	}
+
+	// The button: the answer's three members are what the demo keeps and redirects to.
+	a := do(t, "POST", base+"/sign-requests", token(map[string]any{
+		"client_id": registered.ClientID, "doc_name": "dummy.pdf", "x": 0.5, "y": 0.5, "page": 1,
+	}), "application/octet-stream", bytes.NewReader(pdftest.Minimal()))
+	var in api.Initiated
+	if err := json.Unmarshal([]byte(a.body), &in); err != nil || a.status != 200 || in.SigningURL == "" || in.ExchangeCode == "" {
+		t.Fatalf("initiate: %d %s", a.status, a.body)
+	}
+	result := func() answer {
+		return do(t, "GET", base+"/sign-requests/"+in.RequestID+"/signed_doc", token(map[string]any{"exchange_code": in.ExchangeCode}), "", nil)
+	}
+	if a := result(); !a.is(400, "DOCUMENT_NOT_SIGNED", "Document has not been signed") {
+		t.Errorf("before the signature: %d %s", a.status, a.body)
+	}
+	s.must(t, in.RequestID, alice, "open", "proceed", "approve")
+
+	// The webhook, verified as the demo does it: the key by its kid from /sign-v3/jwks.
+	hook, err := party.WaitWebhook(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := do(t, "GET", base+"/jwks", "", "", nil)
+	var set jose.JSONWebKeySet
+	if err := json.Unmarshal([]byte(keys.body), &set); err != nil || keys.status != 200 {
+		t.Fatalf("jwks: %d %s", keys.status, keys.body)
+	}
+	jws, err := jose.ParseSignedCompact(hook.Token, []jose.SignatureAlgorithm{jose.ES256})
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := jws.Verify(set)
+	if err != nil {
+		t.Fatalf("the webhook does not verify against /sign-v3/jwks: %v", err)
+	}
+	var claims api.WebhookClaims
+	if err := json.Unmarshal(payload, &claims); err != nil || claims.RequestID != in.RequestID || claims.RequestType != "signed_doc_url" {
+		t.Errorf("claims %+v, %v", claims, err)
+	}
+
+	// Both ways to the file.
+	var r api.Result
+	if a := result(); json.Unmarshal([]byte(a.body), &r) != nil || a.status != 200 {
+		t.Fatalf("result: %d %s", a.status, a.body)
+	}
+	for _, link := range []string{claims.SignedDocURL, r.SignedDocURL} {
+		resp, err := http.Get(link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != 200 || !strings.HasPrefix(string(body), string(pdftest.Minimal())) {
+			t.Errorf("download: %d, %d bytes, %v", resp.StatusCode, len(body), err)
+		}
+	}
+
+	// Cancel is newer than MockPass and has its path here all the same.
+	if a := do(t, "POST", base+"/sign-requests/cancel", token(map[string]any{"client_id": registered.ClientID, "request_id": in.RequestID}), "application/json", nil); !a.is(400, "DOCUMENT_ALREADY_SIGNED", "Document has already been signed") {
+		t.Errorf("cancel: %d %s", a.status, a.body)
+	}
+}
+
+// TestRelyingPartyIsDown: its keys cannot be had, so nobody can speak for it; that is no fault of ours (contract, 14.26).
+func TestRelyingPartyIsDown(t *testing.T) {
+	s := start(t)
+	for name, handler := range map[string]http.HandlerFunc{
+		"500":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
+		"no JSON": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
+		"no keys": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
+	} {
+		s.party.ServeJWKS(handler)
+		if a := s.cancel(t, "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332"); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+		s.advance(t, "1m") // the failure is remembered for a while
+	}
+	s.party.ServeJWKS(nil)
+	s.initiate(t)
+	// An unknown kid is not looked up again: the rule for rotation is to publish an hour ahead.
+	fetches := s.party.Fetches()
+	if a := s.upload(t, s.party.Token(rp.Initiate, rptest.Header("kid", "brand-new")), pdftest.Minimal()); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
+		t.Errorf("unknown kid: %d %s", a.status, a.body)
+	}
+	if n := s.party.Fetches(); n != fetches {
+		t.Errorf("the unknown kid cost %d fetches", n-fetches)
+	}
+	s.advance(t, "61m")
+	s.initiate(t)
+	if n := s.party.Fetches(); n != fetches+1 {
+		t.Errorf("after an hour the keys were fetched %d times", n-fetches)
+	}
+}
