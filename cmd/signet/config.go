@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -32,7 +34,7 @@ func resolver(r io.Reader) (kong.Resolver, error) {
 	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
 		node, ok := values[strings.ReplaceAll(flag.Name, "-", "_")]
 		switch {
-		case !ok || flag.Name == "config":
+		case !ok || flag.Name == "config" || fromEnvironment(flag):
 			return nil, nil
 		case node.Kind == yaml.ScalarNode:
 			return node.Value, nil
@@ -40,6 +42,15 @@ func resolver(r io.Reader) (kong.Resolver, error) {
 		list, err := yaml.Marshal(&node)
 		return string(list), err
 	}), nil
+}
+
+// fromEnvironment reports whether the environment has a say in a flag. kong asks it before the resolvers, which would then win
+// over it; here it comes between the command line and the file.
+func fromEnvironment(flag *kong.Flag) bool {
+	return slices.ContainsFunc(flag.Tag.Envs, func(name string) bool {
+		_, ok := os.LookupEnv(name)
+		return ok
+	})
 }
 
 // decodeParties reads the list of relying parties from one value.

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"signet": func() {
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			code := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
+			stop()
+			os.Exit(code)
+		},
+	})
+}
+
+// TestScripts runs testdata/script: what a person sees of the program on the command line.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			// Ports of this script's own. Somebody else may take them in between, which has not been seen yet.
+			for _, name := range []string{"LISTEN", "CONTROL"} {
+				l, err := net.Listen("tcp", "127.0.0.1:0")
+				if err != nil {
+					return err
+				}
+				env.Setenv(name, l.Addr().String())
+				l.Close()
+			}
+			tmp := env.Getenv("WORK") + "/tmp"
+			env.Setenv("TMPDIR", tmp)
+			return os.MkdirAll(tmp, 0o700)
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"alive":     alive,
+			"get":       get,
+			"terminate": terminate,
+		},
+	})
+}
+
+// alive ADDR waits until the program answers there.
+func alive(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 || neg {
+		ts.Fatalf("usage: alive ADDR")
+	}
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		resp, err := http.Get("http://" + args[0] + "/isalive")
+		if err == nil {
+			resp.Body.Close()
+			return
+		}
+	}
+	ts.Fatalf("nobody answers at %s", args[0])
+}
+
+// terminate sends SIGTERM to what runs in the background.
+func terminate(ts *testscript.TestScript, neg bool, args []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+	}
+}
+
+// get URL TEXT wants a status below 400 and the text in the body.
+func get(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: [!] get URL TEXT")
+	}
+	resp, err := http.Get(args[0])
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if ok := resp.StatusCode < 400 && strings.Contains(string(body), args[1]); ok == neg {
+		ts.Fatalf("%s: %d %s", args[0], resp.StatusCode, body)
+	}
+}
+
+// BenchmarkStart measures how long a sandbox needs until it listens, with an authority to make.
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		ctx, cancel := context.WithCancel(context.Background())
+		listen := make(chan string, 1)
+		out := writerFunc(func(p []byte) (int, error) {
+			if text := string(p); strings.Contains(text, "Control") {
+				listen <- text
+			}
+			return len(p), nil
+		})
+		done := make(chan int)
+		go func() {
+			done <- run(ctx, []string{"sandbox", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0", "--log-level", "error"}, func(string) string { return "" }, out, os.Stderr)
+		}()
+		<-listen
+		b.StopTimer()
+		cancel()
+		if code := <-done; code != 0 {
+			b.Fatalf("exit status %d", code)
+		}
+		b.StartTimer()
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
