@@ -24,19 +24,26 @@ type Metrics struct {
 	jobs     *prometheus.CounterVec
 }
 
+// Names of the metrics that pages show, too.
+const (
+	nameHTTP    = "signet_http_request_duration_seconds"
+	nameFetches = "signet_jwks_fetches_total"
+	nameJobs    = "signet_jobs_total"
+)
+
 // NewMetrics registers everything.
 func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
 		http: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "signet_http_request_duration_seconds", Help: "Time to answer, by route, method and status.",
+			Name: nameHTTP, Help: "Time to answer, by route, method and status.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
 		}, []string{"route", "method", "status"}),
 		fetches: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "signet_jwks_fetches_total", Help: "Fetches of relying parties' keys, by outcome.",
+			Name: nameFetches, Help: "Fetches of relying parties' keys, by outcome.",
 		}, []string{"outcome"}),
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "signet_jobs_total", Help: "Attempts at jobs of the outbox, by kind and status afterwards.",
+			Name: nameJobs, Help: "Attempts at jobs of the outbox, by kind and status afterwards.",
 		}, []string{"kind", "status"}),
 	}
 	m.registry.MustRegister(m.http, m.fetches, m.jobs, collectors.NewGoCollector(),

@@ -1,0 +1,43 @@
+package obs
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+)
+
+func TestSnapshot(t *testing.T) {
+	m := NewMetrics()
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /a/{id}", func(w http.ResponseWriter, r *http.Request) {
+		switch r.PathValue("id") {
+		case "bad":
+			w.WriteHeader(http.StatusBadRequest)
+		case "broken":
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	})
+	h := Observe(mux, slog.New(slog.DiscardHandler), m)
+	for _, path := range []string{"/a/1", "/a/2", "/a/bad", "/a/broken", "/nowhere"} {
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
+	}
+	m.Attempted("webhook", "done")
+	m.Attempted("webhook", "done")
+	m.Attempted("webhook", "failed")
+	m.Fetched(nil)
+	s, err := m.Snapshot()
+	if err != nil || len(s.Routes) != 2 {
+		t.Fatalf("%+v, %v", s, err)
+	}
+	r := s.Routes[0]
+	if r.Route != "GET /a/{id}" || r.Count != 4 || r.Refused != 1 || r.Failed != 1 || r.Seconds <= 0 {
+		t.Errorf("busiest route: %+v", r)
+	}
+	if s.Routes[1].Route != "none" || s.Routes[1].Refused != 1 {
+		t.Errorf("the other: %+v", s.Routes[1])
+	}
+	if s.Jobs["webhook"]["done"] != 2 || s.Jobs["webhook"]["failed"] != 1 || s.Fetches["ok"] != 1 {
+		t.Errorf("%+v", s)
+	}
+}

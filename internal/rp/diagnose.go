@@ -1,0 +1,53 @@
+package rp
+
+import (
+	"context"
+	"time"
+
+	"github.com/signet-sign/signet/internal/rp/outbound"
+)
+
+// Diagnoser tries for an operator what calls of and to a relying party depend on. It uses no cache and fills none.
+type Diagnoser struct {
+	Policy outbound.Policy // that parties are registered under
+}
+
+// Diagnosis is what was found. Nil errors are good news; error texts hold no URL.
+type Diagnosis struct {
+	Keys    []KeyInfo     // that tokens can be signed with
+	Ignored []string      // why the other keys of the JWKS are of no use
+	KeysErr error         // why there is no key at all
+	KeysIn  time.Duration // how long the JWKS took
+
+	RedirectErr error // what is wrong with the form of the redirect URL; nobody calls it
+
+	Webhook    outbound.Reached // of the webhook's host, which was connected to and not called
+	WebhookErr error
+}
+
+// KeyInfo is one key of a JWKS.
+type KeyInfo struct {
+	Kid, Curve string
+	Alg        string // the only one that its party allows; empty: whatever fits the curve
+	Twice      bool   // another key has the same kid, so neither can be used
+}
+
+// Diagnose tries p's URLs, each once.
+func (d Diagnoser) Diagnose(ctx context.Context, p *Party) Diagnosis {
+	var found Diagnosis
+	keys := NewKeys(KeysConfig{Client: outbound.NewClient(d.Policy)})
+	begin := time.Now() // a duration; no clock that anybody moves
+	set, err := keys.try(ctx, p.JWKSURL)
+	found.KeysIn, found.KeysErr = time.Since(begin), err
+	if set != nil {
+		for _, k := range set.keys {
+			found.Keys = append(found.Keys, KeyInfo{Kid: k.kid, Curve: k.curve, Alg: k.alg, Twice: set.count(k.kid) > 1})
+		}
+		found.Ignored = set.ignored
+	}
+	found.RedirectErr = checkBrowserURL(p.RedirectURL, d.Policy)
+	if p.WebhookURL != "" {
+		found.Webhook, found.WebhookErr = d.Policy.Reach(ctx, p.WebhookURL)
+	}
+	return found
+}
