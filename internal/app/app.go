@@ -180,7 +180,8 @@ func (a *App) domain(sandbox bool) error {
 		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents, Timestamper: stamps, Revocation: a.signers, Level: c.level(),
 		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: a.authority.Roots(),
 		Now: a.now, Rand: rand.Reader,
-		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime, Sandbox: sandbox, Log: a.log,
+		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime,
+		StaticCode: c.StaticQR, Sandbox: sandbox, Log: a.log,
 	})
 
 	key, err := a.keys.Signer("webhook", elliptic.P256())

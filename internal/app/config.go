@@ -39,6 +39,10 @@ type Config struct {
 	// Lifetime of a sign session, from Proceed to Sign until it is over without an answer from the phone.
 	SessionLifetime time.Duration `yaml:"session_lifetime" help:"Lifetime of a sign session." default:"180s"`
 
+	// Show one QR code for a whole sign session instead of a new one every second: for automated tests. A picture of a static
+	// code can be sent on to a victim.
+	StaticQR bool `yaml:"static_qr" help:"Do not rotate the QR code (tests)."`
+
 	// HTTP status of UNAUTHORIZED: 400 like every other documented error, or 401.
 	UnauthorizedStatus int `yaml:"unauthorized_status" help:"HTTP status of UNAUTHORIZED (400 or 401)." default:"400"`
 

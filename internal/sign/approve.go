@@ -21,7 +21,8 @@ import (
 // Challenge is what a phone shows and signs.
 type Challenge struct {
 	Request    *Request
-	ToBeSigned []byte // the DER of the CMS signed attributes; the phone signs its SHA-256 (RFC 5652, section 5.4)
+	ToBeSigned []byte   // the DER of the CMS signed attributes; the phone signs its SHA-256 (RFC 5652, section 5.4)
+	ByteRange  [4]int64 // what of the prepared document the signature covers: offset and length, twice (ISO 32000-2, 12.8.1)
 }
 
 // Challenge answers a phone that has scanned the QR code. The first scan in a session prepares the document: everything is
@@ -47,8 +48,49 @@ func (s *Service) Challenge(ctx context.Context, id, sessionID string, phone sig
 	if err != nil {
 		return nil, err
 	}
-	return &Challenge{Request: r, ToBeSigned: p.SignedAttributes(cert)}, nil
+	return &Challenge{Request: r, ToBeSigned: p.SignedAttributes(cert), ByteRange: p.ByteRange}, nil
 }
+
+// PreparedDocument is the document that a phone is asked to sign, whole but for the signature, whose room is empty. It begins
+// with the uploaded document.
+type PreparedDocument struct {
+	io.Reader
+	io.Closer
+	Size int64
+}
+
+// PreparedDocument gives a phone the document of its challenge, so that it can check for itself what it signs, and show it.
+func (s *Service) PreparedDocument(ctx context.Context, id, sessionID string, phone signer.Phone) (*PreparedDocument, error) {
+	r, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.scan(sessionID, phone); err != nil {
+		return nil, err
+	}
+	if r.Session.Prepared == nil {
+		return nil, errNotAsked
+	}
+	p, err := s.prepared(ctx, r.Session.Prepared)
+	if err != nil {
+		return nil, err
+	}
+	original, err := s.Documents.Open(ctx, r.Document.Key)
+	if err != nil {
+		return nil, err
+	}
+	hole := bytes.Repeat([]byte{'0'}, int(p.Hole))
+	hole[0], hole[len(hole)-1] = '<', '>'
+	return &PreparedDocument{
+		Reader: io.MultiReader(
+			io.NewSectionReader(original, 0, p.Size), bytes.NewReader(p.Before), bytes.NewReader(hole), bytes.NewReader(p.After)),
+		Closer: original,
+		Size:   p.Size + int64(len(p.Before)) + p.Hole + int64(len(p.After)),
+	}, nil
+}
+
+// errNotAsked refuses a phone that signs or looks before it has asked what to sign.
+var errNotAsked = api.ErrNoActiveSession.Because("the phone has not asked what to sign")
 
 // scan checks that phone may take part in the session.
 func (r *Request) scan(sessionID string, phone signer.Phone) error {
@@ -174,7 +216,7 @@ func (s *Service) Approve(ctx context.Context, id, sessionID string, phone signe
 			return err
 		}
 		if r.Session.Prepared == nil {
-			return api.ErrNoActiveSession.Because("the phone has not asked what to sign")
+			return errNotAsked
 		}
 		r.State = table[ActApprove][r.State].to
 		r.Approval = &Approval{

@@ -1,7 +1,7 @@
 // Package sign owns the sign request: its states, its rules, and every operation on it. It is the heart of Signet.
 //
 // Start at state.go: the whole life of a request is one table, as data. Each operation is a method of [Service] in a file
-// named after it: initiate.go, open.go, proceed.go, approve.go, cancel.go, result.go, seal.go. An operation reads the clock
+// named after it: initiate.go, open.go, proceed.go, scan.go, approve.go, cancel.go, result.go, seal.go. An operation reads the clock
 // and the table inside one transaction of [Store.Update], which compares and sets the request's version and writes the state,
 // its audit event and its jobs together. So of two operations that meet, one sees what the other did.
 //

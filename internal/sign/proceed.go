@@ -10,8 +10,8 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Proceed starts a sign session: the signer pressed Proceed to Sign, and a QR code with the session's id may be shown. From
-// here until the session ends the relying party cannot cancel. Proceeding again starts over; the old QR code is dead.
+// Proceed starts a sign session: the signer pressed Proceed to Sign, and a QR code may be shown ([Service.Code]). From here
+// until the session ends the relying party cannot cancel. Proceeding again starts over; the old QR code is dead.
 func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Request, error) {
 	secret, err := s.secret()
 	if err != nil {

@@ -47,7 +47,7 @@ type Document struct {
 	Signatures int `json:"signatures"` // that it had when it was uploaded
 }
 
-// SignSession is the time between Proceed to Sign and its end. Its ID is a secret: it is what the QR code carries.
+// SignSession is the time between Proceed to Sign and its end. Its ID is a secret: a device gets it for a fresh QR code (scan.go).
 type SignSession struct {
 	ID        string    `json:"id"`
 	StartedAt time.Time `json:"started_at"`

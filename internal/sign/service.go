@@ -50,6 +50,7 @@ type Config struct {
 	PublicURL       string        // scheme and host under which browsers and relying parties reach us; no trailing slash
 	LinkSecret      []byte        // 32 bytes; authenticates download links
 	SessionLifetime time.Duration // of a sign session (contract, 14.9); 0: 180 s
+	StaticCode      bool          // a session's QR code never changes: for tests, because a picture of it can be sent on
 	Sandbox         bool          // signatures say SANDBOX
 	PDFLimits       pdf.Limits    // zero: the defaults
 	Log             *slog.Logger
