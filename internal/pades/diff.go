@@ -210,11 +210,10 @@ func (c *differ) gaps() error {
 			continue
 		}
 		o, err := c.old.Load(e.Ref)
-		if err != nil {
-			if pdf.ReasonOf(err) == "" || pdf.ReasonOf(err) == pdf.TooMuchWork {
-				return err
-			}
-			continue // nobody can read it, whatever it refers to
+		if skip, err := unreadable(err); err != nil {
+			return err
+		} else if skip {
+			continue
 		}
 		refs := make(map[int]bool)
 		if err := walk(c.old, o, refs, func(r pdf.Ref) bool {

@@ -73,33 +73,60 @@ func findings(ctx context.Context, d *pdf.Document) ([]Finding, error) {
 			f.add(FindEmptySignature, fmt.Sprintf("field %q", s.Name))
 		}
 	}
-	return f.list, f.streams(ctx)
+	return f.list, f.objects(ctx)
 }
 
-// streams looks for streams whose data is in another file (ISO 32000-2, Table 5,
-// /F): what is shown then is not what is signed. It looks at every object, also
-// at those that nothing refers to yet.
-func (f *finder) streams(ctx context.Context) error {
+// objects looks at every object, also at those that nothing refers to yet, for
+// two things. A stream whose data is in another file (ISO 32000-2, Table 5, /F)
+// shows what is not signed. And a reference to an object that does not exist,
+// under a number that signing would take, would make something of ours appear
+// where there was nothing; that is refused.
+func (f *finder) objects(ctx context.Context) error {
+	first := pdf.NewUpdate(f.doc).Alloc().Num
 	for e := range f.doc.Entries {
-		if e.Kind != pdf.InFile {
+		if e.Kind == pdf.Free {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		o, err := f.doc.Load(e.Ref)
-		switch {
-		case pdf.ReasonOf(err) == pdf.TooMuchWork:
+		if skip, err := unreadable(err); err != nil {
 			return err
-		case pdf.ReasonOf(err) != "":
-			continue // broken, and not in the way of signing
-		case err != nil:
-			return err
-		case o.Kind() == pdf.Stream && !o.Get("F").IsNull():
+		} else if skip {
+			continue
+		}
+		if o.Kind() == pdf.Stream && !o.Get("F").IsNull() {
 			f.add(FindExternalStream, fmt.Sprintf("object %d", e.Ref.Num))
+		}
+		dangling := 0
+		if err := walk(f.doc, o, nil, func(r pdf.Ref) bool {
+			if r.Num >= first && r.Num < first+spareObjects {
+				dangling = r.Num
+			}
+			return false
+		}); err != nil {
+			return err
+		}
+		if dangling > 0 {
+			return &pdf.Refusal{Reason: pdf.DanglingReference, Detail: fmt.Sprintf(
+				"object %d refers to object %d, which does not exist and whose number signing would use", e.Ref.Num, dangling)}
 		}
 	}
 	return nil
+}
+
+// unreadable sorts errors of loading any object of a file: those of a broken
+// object, which nobody can read and signing does not touch, are passed over;
+// those of a limit or of the reader end the work.
+func unreadable(err error) (skip bool, fatal error) {
+	switch pdf.ReasonOf(err) {
+	case pdf.TooMuchWork, pdf.InflatesTooLarge:
+		return false, err
+	case "":
+		return false, err
+	}
+	return true, nil
 }
 
 func (f *finder) catalog() error {

@@ -75,6 +75,10 @@ func Inspect(ctx context.Context, r io.ReaderAt, size int64, locs []Location, li
 	return out, nil
 }
 
+// spareObjects is more than both updates write: 20 fields, a few dozen parts of
+// the appearance and of the evidence.
+const spareObjects = 500
+
 // headroom returns limits that leave room for what signing adds: a document that
 // was accepted must not break a limit when it is sealed. The numbers are those
 // of pdf.Limits.
@@ -86,7 +90,7 @@ func headroom(lim pdf.Limits) pdf.Limits {
 		lim.Objects = 500_000
 	}
 	lim.Revisions -= min(4, lim.Revisions-1)
-	lim.Objects -= min(500, lim.Objects-1)
+	lim.Objects -= min(spareObjects, lim.Objects-1)
 	return lim
 }
 

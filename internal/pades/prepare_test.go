@@ -121,6 +121,20 @@ func TestInspectRehearsesTheExtension(t *testing.T) {
 	}
 }
 
+// Nothing of ours may appear under a number that the document already refers to.
+func TestInspectRefusesDanglingReferences(t *testing.T) {
+	next := pdftest.FirstFree + 2
+	for name, value := range map[string]string{
+		"next number": fmt.Sprintf("<< /X [1 << /Y %d 0 R >>] >>", next+3), "far away": fmt.Sprintf("[%d 0 R]", next+100000),
+	} {
+		doc := pdftest.New(pdftest.Object(pdftest.FirstFree+1, value))
+		_, err := inspect(t, doc, Location{1, 0.1, 0.1})
+		if got, want := pdf.ReasonOf(err) == pdf.DanglingReference, name == "next number"; got != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // A signature that was removed before the document came to us is shown by the
 // report, but is no reason to refuse our own signature after the approval.
 func TestOriginalWithARemovedSignature(t *testing.T) {
