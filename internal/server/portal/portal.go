@@ -47,8 +47,9 @@ type SoftPhone interface {
 // Routes adds the portal's pages.
 func (p *Portal) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /sign/{request_id}", p.handle(p.page))
-	mux.HandleFunc("POST /sign/{request_id}/login", p.login)
+	mux.HandleFunc("POST /sign/{request_id}/login", p.handle(p.login))
 	mux.HandleFunc("POST /sign/{request_id}/proceed", p.handle(p.proceed))
+	mux.HandleFunc("POST /sign/{request_id}/here", p.handle(p.here))
 	mux.HandleFunc("POST /sign/{request_id}/leave-session", p.handle(p.leaveSession))
 	mux.HandleFunc("POST /sign/{request_id}/leave", p.handle(p.leave))
 	mux.HandleFunc("GET /sign/{request_id}/document.pdf", p.handle(p.document))
@@ -57,6 +58,7 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 	j := web.JSON{Status: func(string) int { return http.StatusNotFound }, Log: p.Log}
 	mux.Handle("GET /sign/{request_id}/state", j.Handle(p.state))
 	mux.Handle("GET /sign/{request_id}/events", j.Handle(p.events))
+	mux.Handle("GET /sign/{request_id}/code", j.Handle(p.code))
 
 	if p.SoftPhone != nil {
 		mux.HandleFunc("POST /sign/{request_id}/sandbox/approve", p.handle(p.softPhone(p.SoftPhone.Approve)))
@@ -145,7 +147,7 @@ func (p *Portal) pageOf(r *http.Request, req *sign.Request, s web.Summary, perso
 	}
 	switch req.State {
 	case sign.Session:
-		return p.codePage(req, s, live, person)
+		return p.codePage(r.Context(), req, s, live, person)
 	case sign.Sealing:
 		return web.Sealing{Summary: s, Live: live, Signer: account(person)}
 	}
@@ -159,17 +161,18 @@ func (p *Portal) pageOf(r *http.Request, req *sign.Request, s web.Summary, perso
 	return web.Document{Summary: s, Live: live, Signer: account(person), Places: places, Ended: string(req.Outcome)}
 }
 
-func (p *Portal) codePage(req *sign.Request, s web.Summary, live web.Live, person signer.Person) web.Page {
-	link := PhoneURL(p.PublicURL, req)
+func (p *Portal) codePage(ctx context.Context, req *sign.Request, s web.Summary, live web.Live, person signer.Person) web.Page {
 	page := web.SigningCode{
 		Summary: s, Live: live, Signer: account(person),
-		MatchCode: req.Session.MatchCode, PhoneURL: link, Places: len(req.Locations),
+		MatchCode: req.Session.MatchCode, Places: len(req.Locations),
 	}
-	svg, err := qrSVG(link)
-	if err != nil { // a URL that is too long for a QR code; the link beside it still works
-		p.Log.Error("drawing the QR code", "request_id", req.ID, "err", err)
+	// Without a code (a session that ended this moment, a URL too long to draw) the page still follows the state and opens on
+	// this device.
+	if c, err := p.drawCode(ctx, req.ID, person); err != nil && !refused(err) {
+		p.Log.ErrorContext(ctx, "drawing the QR code", "request_id", req.ID, "err", err)
+	} else {
+		page.QR = template.HTML(c.SVG)
 	}
-	page.QR = template.HTML(svg)
 	if p.SoftPhone != nil {
 		page.Sandbox = &web.SandboxPhone{Persona: person.Name}
 	}
@@ -188,10 +191,19 @@ func (p *Portal) signedPage(req *sign.Request, s web.Summary, live web.Live, per
 	return page
 }
 
-// login is POST /sign/{request_id}/login.
-func (p *Portal) login(w http.ResponseWriter, r *http.Request) {
-	scope := path(r.PathValue("request_id"))
+// login is POST /sign/{request_id}/login. Nobody logs in for a link that is wrong or over (contract, 4.3).
+func (p *Portal) login(w http.ResponseWriter, r *http.Request) error {
+	req, err := p.Sign.Get(r.Context(), r.PathValue("request_id"))
+	if err != nil {
+		return err
+	}
+	scope := path(req.ID)
+	if req.State == sign.Cancelled || req.State == sign.Expired {
+		http.Redirect(w, r, scope, http.StatusSeeOther)
+		return nil
+	}
 	p.Login.Begin(w, r, scope, scope)
+	return nil
 }
 
 // proceed is POST /sign/{request_id}/proceed: the button Proceed to Sign.
@@ -223,11 +235,12 @@ func (p *Portal) act(w http.ResponseWriter, r *http.Request, do func(context.Con
 	return nil
 }
 
-// leave is POST /sign/{request_id}/leave: back to the relying party, with the status of contract 4.5. A session that is open
-// in this browser ends, because nobody is looking at its QR code any more.
+// leave is POST /sign/{request_id}/leave: back to the relying party. A session that is open in this browser ends, because
+// nobody is looking at its QR code any more.
 func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
-	if person, ok := p.person(r); ok {
+	person, loggedIn := p.person(r)
+	if loggedIn {
 		if err := p.Sign.Leave(r.Context(), id, person); err != nil && !refused(err) {
 			return err
 		}
@@ -240,7 +253,11 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	back, err := ReturnURL(party, req)
+	status := api.StatusCancelled
+	if req.State == sign.Signed && (!loggedIn || person.UIN == req.Signer.UIN) { // not for who has no access (contract, 4.3)
+		status = api.StatusSuccess
+	}
+	back, err := ReturnURL(party, id, status)
 	if err != nil {
 		return err
 	}
@@ -249,17 +266,13 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 }
 
 // ReturnURL is the party's redirect URL with the parameters of contract 4.5; a query of its own is kept.
-func ReturnURL(party *rp.Party, req *sign.Request) (string, error) {
+func ReturnURL(party *rp.Party, id, status string) (string, error) {
 	u, err := url.Parse(party.RedirectURL)
 	if err != nil {
 		return "", err
 	}
-	status := api.StatusCancelled
-	if req.State == sign.Signed {
-		status = api.StatusSuccess
-	}
 	q := u.Query()
-	q.Set(api.ParamRequestID, req.ID)
+	q.Set(api.ParamRequestID, id)
 	q.Set(api.ParamStatus, status)
 	u.RawQuery = q.Encode()
 	return u.String(), nil
@@ -345,11 +358,6 @@ func (p *Portal) summary(ctx context.Context, req *sign.Request) (web.Summary, e
 		ID: req.ID, Party: web.Party{Name: party.Name}, Document: req.DocName,
 		ExpiresAt: req.ExpiresAt.Truncate(time.Second), ReturnURL: party.RedirectURL,
 	}, nil
-}
-
-// PhoneURL is what the QR code carries: the phone's page of the session.
-func PhoneURL(publicURL string, req *sign.Request) string {
-	return publicURL + "/phone/sign/" + req.ID + "/" + req.Session.ID
 }
 
 func account(p signer.Person) web.Person { return web.Person{Name: p.Name, Hint: p.Hint()} }
