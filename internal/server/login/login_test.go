@@ -1,0 +1,360 @@
+package login_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/signet-sign/signet/internal/server/login"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// provider is an organisation's OpenID Connect provider that answers what a test tells it to.
+type provider struct {
+	*httptest.Server
+	key    *ecdsa.PrivateKey
+	claims map[string]any       // of the next ID token
+	answer func(map[string]any) // changes the answer of the token endpoint
+	form   url.Values           // of the last token request
+}
+
+func newProvider(t *testing.T) *provider {
+	t.Helper()
+	p := &provider{key: newKey(t), answer: func(map[string]any) {}}
+	mux := http.NewServeMux()
+	write := func(w http.ResponseWriter, v any) {
+		w.Header().Set("Content-Type", "application/json")
+		if err := json.NewEncoder(w).Encode(v); err != nil {
+			t.Error(err)
+		}
+	}
+	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
+		write(w, map[string]any{
+			"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys",
+			"id_token_signing_alg_values_supported": []string{"ES256"},
+		})
+	})
+	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, r *http.Request) {
+		write(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: p.key.Public(), KeyID: "1", Algorithm: "ES256", Use: "sig"}}})
+	})
+	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		p.form = r.PostForm
+		answer := map[string]any{"access_token": "x", "token_type": "Bearer", "id_token": p.idToken(t, p.key, p.claims)}
+		p.answer(answer)
+		write(w, answer)
+	})
+	p.Server = httptest.NewServer(mux)
+	t.Cleanup(p.Close)
+	return p
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func (p *provider) idToken(t *testing.T, key *ecdsa.PrivateKey, claims map[string]any) string {
+	t.Helper()
+	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: "1"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jws, err := s.Sign(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := jws.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}
+
+// client is a Login with a clock, and what it reported.
+type client struct {
+	*login.Login
+	mux    *http.ServeMux
+	now    time.Time
+	failed []string // where the failed logins began
+	log    bytes.Buffer
+}
+
+func newClient(t *testing.T, edit func(*login.Config)) *client {
+	t.Helper()
+	c := &client{now: time.Now(), mux: http.NewServeMux()}
+	config := login.Config{
+		ClientID: "signet", ClientSecret: "hush", PublicURL: "https://sign.example", Secret: bytes.Repeat([]byte{7}, 32),
+		Client: http.DefaultClient, Now: func() time.Time { return c.now }, Log: slog.New(slog.NewTextHandler(&c.log, nil)),
+		Failed: func(w http.ResponseWriter, _ *http.Request, returnTo string, denied bool) {
+			if denied {
+				returnTo += " denied"
+			}
+			c.failed = append(c.failed, returnTo)
+			w.WriteHeader(http.StatusForbidden)
+		},
+	}
+	edit(&config)
+	l, err := login.New(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Login = l
+	l.Routes(c.mux)
+	return c
+}
+
+// attempt goes through a login: the claims get the nonce that the client asked for.
+func (c *client) attempt(t *testing.T, p *provider, claims map[string]any, scope, returnTo string) *http.Response {
+	t.Helper()
+	w := httptest.NewRecorder()
+	c.Begin(w, httptest.NewRequest("POST", "https://sign.example/", nil), scope, returnTo)
+	at, err := url.Parse(w.Header().Get("Location"))
+	if err != nil || w.Code != http.StatusSeeOther {
+		t.Fatalf("begin: %d %v", w.Code, err)
+	}
+	p.claims = map[string]any{
+		"iss": p.URL, "aud": "signet", "sub": "s", "iat": c.now.Unix(), "exp": c.now.Add(time.Minute).Unix(),
+		"nonce": at.Query().Get("nonce"), "uin": "S8979373D", "name": "TAN XIAO HUI",
+	}
+	for name, v := range claims {
+		if p.claims[name] = v; v == nil {
+			delete(p.claims, name)
+		}
+	}
+	r := httptest.NewRequest("GET", "https://sign.example/login/callback?code=c&state="+at.Query().Get("state"), nil)
+	for _, cookie := range w.Result().Cookies() {
+		r.AddCookie(cookie)
+	}
+	answer := httptest.NewRecorder()
+	c.mux.ServeHTTP(answer, r)
+	return answer.Result()
+}
+
+// TestIDToken is OpenID Connect Core 3.1.3.7, and what we need to know of a person.
+func TestIDToken(t *testing.T) {
+	stranger := newKey(t)
+	for name, c := range map[string]struct {
+		claims map[string]any
+		answer func(*testing.T, *provider) func(map[string]any)
+		ok     bool
+	}{
+		"right":                   {ok: true},
+		"several audiences":       {claims: map[string]any{"aud": []string{"other", "signet"}}, ok: true},
+		"UIN in lower case":       {claims: map[string]any{"uin": " s8979373d "}, ok: true},
+		"another issuer":          {claims: map[string]any{"iss": "https://evil.example"}},
+		"another audience":        {claims: map[string]any{"aud": "other"}},
+		"expired":                 {claims: map[string]any{"exp": time.Now().Add(-time.Minute).Unix()}},
+		"another nonce":           {claims: map[string]any{"nonce": "other"}},
+		"no nonce":                {claims: map[string]any{"nonce": nil}},
+		"no UIN":                  {claims: map[string]any{"uin": nil}},
+		"UIN with a wrong letter": {claims: map[string]any{"uin": "S8979373A"}},
+		"UIN a number":            {claims: map[string]any{"uin": 8979373}},
+		"no name":                 {claims: map[string]any{"name": "  "}},
+		"no ID token": {answer: func(*testing.T, *provider) func(map[string]any) {
+			return func(a map[string]any) { delete(a, "id_token") }
+		}},
+		"another key": {answer: func(t *testing.T, p *provider) func(map[string]any) {
+			return func(a map[string]any) { a["id_token"] = p.idToken(t, stranger, p.claims) }
+		}},
+		"alg none": {answer: func(t *testing.T, p *provider) func(map[string]any) {
+			return func(a map[string]any) {
+				parts := strings.Split(a["id_token"].(string), ".")
+				a["id_token"] = "eyJhbGciOiJub25lIn0." + parts[1] + "."
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProvider(t)
+			if c.answer != nil {
+				p.answer = c.answer(t, p)
+			}
+			l := newClient(t, func(config *login.Config) { config.Issuer = p.URL })
+			resp := l.attempt(t, p, c.claims, "/sign/1", "/sign/1")
+			if c.ok {
+				if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/sign/1" {
+					t.Errorf("%d to %s: %s", resp.StatusCode, resp.Header.Get("Location"), &l.log)
+				}
+				if p.form.Get("code_verifier") == "" || p.form.Get("redirect_uri") != "https://sign.example/login/callback" {
+					t.Errorf("the code was redeemed with %v", p.form)
+				}
+				who, ok := l.Person(with(resp.Cookies()), "/sign/1")
+				if want := (signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}); !ok || who != want {
+					t.Errorf("logged in as %+v", who)
+				}
+				return
+			}
+			if resp.StatusCode != http.StatusForbidden || len(l.failed) != 1 || l.failed[0] != "/sign/1" {
+				t.Errorf("%d, failed %v", resp.StatusCode, l.failed)
+			}
+			if _, ok := l.Person(with(resp.Cookies()), "/sign/1"); ok {
+				t.Error("logged in all the same")
+			}
+			if strings.Contains(l.log.String(), "S8979373") {
+				t.Errorf("the log holds a UIN: %s", &l.log)
+			}
+		})
+	}
+}
+
+func with(cookies []*http.Cookie) *http.Request {
+	r := httptest.NewRequest("GET", "/", nil)
+	for _, c := range cookies {
+		r.AddCookie(c)
+	}
+	return r
+}
+
+// TestCookies: sealed, for one scope, for a time, and marked for the transport that there is.
+func TestCookies(t *testing.T) {
+	l := newClient(t, func(*login.Config) {})
+	w := httptest.NewRecorder()
+	p := signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}
+	l.Set(w, p, "/sign/1")
+	c := w.Result().Cookies()[0]
+	if !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteLaxMode || c.Path != "/sign/1" {
+		t.Errorf("cookie %+v", c)
+	}
+	if who, ok := l.Person(with([]*http.Cookie{c}), "/sign/1"); !ok || who != p {
+		t.Errorf("%+v %v", who, ok)
+	}
+	for _, scope := range []string{"/sign/2", "/sign", "/phone", ""} {
+		renamed := *c
+		for _, name := range []string{"signet_sign", "signet_phone", "signet_"} {
+			renamed.Name = name
+			if _, ok := l.Person(with([]*http.Cookie{&renamed}), scope); ok {
+				t.Errorf("it is good for %q as %s, too", scope, name)
+			}
+		}
+	}
+	forged := *c
+	forged.Value = forged.Value[:len(forged.Value)-2] + "AA"
+	other := newClient(t, func(config *login.Config) { config.Secret = bytes.Repeat([]byte{8}, 32) })
+	for name, check := range map[string]bool{
+		"changed":        has(l.Person(with([]*http.Cookie{&forged}), "/sign/1")),
+		"another secret": has(other.Person(with([]*http.Cookie{c}), "/sign/1")),
+		"not sealed":     has(l.Person(with([]*http.Cookie{{Name: c.Name, Value: "e30"}}), "/sign/1")),
+	} {
+		if check {
+			t.Errorf("a cookie is taken that is %s", name)
+		}
+	}
+	// Two of a name, as other paths of the host may set them: the right one is found.
+	if _, ok := l.Person(with([]*http.Cookie{&forged, c}), "/sign/1"); !ok {
+		t.Error("a second cookie of the name hides the right one")
+	}
+	l.now = l.now.Add(login.Lifetime + time.Second)
+	if _, ok := l.Person(with([]*http.Cookie{c}), "/sign/1"); ok {
+		t.Error("a login does not end")
+	}
+
+	plain := newClient(t, func(config *login.Config) { config.PublicURL = "http://127.0.0.1:5156" })
+	w = httptest.NewRecorder()
+	plain.Set(w, p, "/phone")
+	if w.Result().Cookies()[0].Secure {
+		t.Error("a Secure cookie on http would not come back")
+	}
+}
+
+func has(_ signer.Person, ok bool) bool { return ok }
+
+// TestSeal: what one purpose sealed does not open for another.
+func TestSeal(t *testing.T) {
+	l := newClient(t, func(*login.Config) {})
+	sealed := l.Seal("phone", "id")
+	var got string
+	if !l.Open(sealed, "phone", &got) || got != "id" {
+		t.Errorf("opened %q", got)
+	}
+	for _, text := range []string{"", "x", sealed + "A", sealed[1:], strings.ToUpper(sealed)} {
+		if l.Open(text, "phone", &got) {
+			t.Errorf("%q opens", text)
+		}
+	}
+	for _, purpose := range []string{"", "identity", "attempt", "edge phone"} {
+		if l.Open(sealed, purpose, &got) {
+			t.Errorf("it opens for %q", purpose)
+		}
+	}
+	if l.Seal("phone", "id") == sealed {
+		t.Error("sealing is not random")
+	}
+	if _, err := login.New(login.Config{Secret: []byte("short")}); err == nil {
+		t.Error("a short secret is taken")
+	}
+}
+
+// TestProviderAway: a provider that cannot be reached is a failed login, and the next attempt asks again.
+func TestProviderAway(t *testing.T) {
+	p := newProvider(t)
+	real := p.Config.Handler
+	up := false
+	p.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !up {
+			w.WriteHeader(http.StatusBadGateway)
+			return
+		}
+		real.ServeHTTP(w, r)
+	})
+	l := newClient(t, func(config *login.Config) { config.Issuer = p.URL })
+	w := httptest.NewRecorder()
+	l.Begin(w, httptest.NewRequest("POST", "/", nil), "/phone", "/phone/")
+	if w.Code != http.StatusForbidden || len(l.failed) != 1 || l.failed[0] != "/phone/" {
+		t.Errorf("%d, failed %v", w.Code, l.failed)
+	}
+	up = true
+	if resp := l.attempt(t, p, nil, "/phone", "/phone/"); resp.StatusCode != http.StatusSeeOther {
+		t.Errorf("with the provider back: %d", resp.StatusCode)
+	}
+}
+
+// TestCallbackWithoutAttempt: an answer that nobody asked for, or that the person declined.
+func TestCallbackWithoutAttempt(t *testing.T) {
+	p := newProvider(t)
+	l := newClient(t, func(config *login.Config) { config.Issuer = p.URL })
+	for _, query := range []string{"", "?state=", "?state=x&code=y", "?state=%00&error=access_denied"} {
+		w := httptest.NewRecorder()
+		l.mux.ServeHTTP(w, httptest.NewRequest("GET", "/login/callback"+query, nil))
+		if w.Code != http.StatusForbidden || l.failed[len(l.failed)-1] != "" {
+			t.Errorf("%q: %d, %q", query, w.Code, l.failed)
+		}
+	}
+	w := httptest.NewRecorder()
+	l.Begin(w, httptest.NewRequest("POST", "/", nil), "/sign/1", "/sign/1")
+	at, _ := url.Parse(w.Header().Get("Location"))
+	for code, want := range map[string]string{"access_denied": "/sign/1 denied", "server_error": "/sign/1"} {
+		r := with(w.Result().Cookies())
+		r.URL, _ = url.Parse("/login/callback?error=" + code + "&state=" + at.Query().Get("state"))
+		l.mux.ServeHTTP(httptest.NewRecorder(), r)
+		if got := l.failed[len(l.failed)-1]; got != want {
+			t.Errorf("%s: %q, want %q", code, got, want)
+		}
+	}
+	// A login that began too long ago.
+	l.now = l.now.Add(16 * time.Minute)
+	r := with(w.Result().Cookies())
+	r.URL, _ = url.Parse("/login/callback?code=c&state=" + at.Query().Get("state"))
+	l.mux.ServeHTTP(httptest.NewRecorder(), r)
+	if got := l.failed[len(l.failed)-1]; got != "" {
+		t.Errorf("a late answer: %q", got)
+	}
+}
