@@ -69,7 +69,7 @@ func run(web, dist string) error {
 // scripts bundles the entry points and the style sheet. The viewer is a chunk of
 // its own that pages without a document never load.
 func (b *build) scripts() error {
-	entries := []string{"portal.ts", "phone.ts", "demo.ts", "styles/app.css"}
+	entries := []string{"portal.ts", "phone.ts", "demo.ts", "console.ts", "styles/app.css", "styles/console.css"}
 	options := api.BuildOptions{
 		AbsWorkingDir:     b.src,
 		EntryPoints:       entries,
@@ -113,7 +113,7 @@ func (b *build) scripts() error {
 			}
 		}
 	}
-	for _, want := range []string{"portal.js", "phone.js", "demo.js", "app.css"} {
+	for _, want := range []string{"portal.js", "phone.js", "demo.js", "console.js", "app.css", "console.css"} {
 		if b.names[want] == "" {
 			return fmt.Errorf("no output for %s", want)
 		}

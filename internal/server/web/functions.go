@@ -19,6 +19,7 @@ func pageName(file string) (string, bool) {
 //	t KEY ARG...     message, {0} {1} replaced
 //	tn KEY N         message KEY.one or KEY.other, {0} = N
 //	time, date       a time as a person reads it
+//	exact            a time to the millisecond, for those who look for causes
 //	iso              a time for datetime attributes
 //	ms               a time in Unix milliseconds, for scripts
 //	minutes END NOW  whole minutes left, rounded up, never negative
@@ -38,6 +39,9 @@ func (k *Kit) functions(l *language) template.FuncMap {
 		},
 		"date": func(t time.Time) string {
 			return t.In(k.options.Location).Format("2 Jan 2006")
+		},
+		"exact": func(t time.Time) string {
+			return t.In(k.options.Location).Format("2 Jan 2006, 15:04:05.000")
 		},
 		"iso": func(t time.Time) string {
 			return t.UTC().Format(time.RFC3339)

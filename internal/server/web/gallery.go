@@ -85,7 +85,8 @@ func Gallery() []Sample {
 		{"error-503", 503, HTTPError{Status: 503}},
 	}
 	all = append(all, galleryPhone(now, req.Party, cert)...)
-	return append(all, gallerySandbox(now)...)
+	all = append(all, gallerySandbox(now)...)
+	return append(all, galleryConsole(now)...)
 }
 
 func galleryPhone(now time.Time, party Party, cert Certificate) []Sample {

@@ -69,6 +69,7 @@ type view struct {
 	Shell     shell
 	Name      string // of the template, for styles
 	Style     string
+	More      string // the style sheet of the shell, or ""
 	Script    string
 	Icon      string
 	TouchIcon string
@@ -91,6 +92,9 @@ type viewerRef struct{ Worker, CMaps, Fonts, Wasm string }
 func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Page) error {
 	m := page.meta()
 	lang := k.language(w, r)
+	if m.english {
+		lang = k.byTag("en")
+	}
 	tmpl := k.pages[lang.Tag][m.template]
 	if tmpl == nil {
 		return fmt.Errorf("web: no template %q", m.template)
@@ -115,6 +119,9 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 	}
 	if m.shell == shellPhone {
 		v.Manifest = k.assets.url("phone.webmanifest")
+	}
+	if m.shell == shellConsole {
+		v.More, v.Switch = k.assets.url("console.css"), nil
 	}
 	if m.viewer {
 		v.Viewer = k.assets.viewer()

@@ -18,6 +18,7 @@ const (
 	shellPortal  shell = "portal"
 	shellPhone   shell = "phone"
 	shellSandbox shell = "sandbox"
+	shellConsole shell = "console"
 )
 
 // meta is what the layout needs to know of a page.
@@ -29,6 +30,7 @@ type meta struct {
 	script   string   // entry point of the page's browser code, or ""
 	live     *liveRef // what the page follows, or nil
 	viewer   bool     // the page shows a PDF
+	english  bool     // the page is in English whatever the browser asks for
 	targets  []string // URLs on other origins that a form's answer may redirect to
 	login    bool     // a form's answer may redirect to the identity provider
 }

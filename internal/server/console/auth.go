@@ -1,0 +1,71 @@
+package console
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// MinPassword is the shortest password in bytes that the configuration may set: with [penalty] for each guess, out of reach.
+const MinPassword = 16
+
+// penalty is how long a wrong password takes. Guesses wait for each other; operators wait for nobody.
+const penalty = 300 * time.Millisecond
+
+// guard asks for the password by HTTP Basic authentication (RFC 7617). The user name is the operator's own choice and stands in
+// the trail; it proves nothing, as all share the password.
+func (c *Console) guard(next http.Handler) http.Handler {
+	if c.Password == "" {
+		return next
+	}
+	want := sha256.Sum256([]byte(c.Password))
+	turn := make(chan struct{}, 1)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, ok := r.BasicAuth()
+		got := sha256.Sum256([]byte(password))
+		if ok && subtle.ConstantTimeCompare(got[:], want[:]) == 1 && operatorName(user) != "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if password != "" {
+			select {
+			case turn <- struct{}{}:
+			case <-r.Context().Done():
+				return
+			}
+			time.Sleep(penalty)
+			<-turn
+			c.Log.WarnContext(r.Context(), "console: wrong name or password", "remote", r.RemoteAddr)
+		}
+		h := w.Header()
+		h.Set("WWW-Authenticate", `Basic realm="Signet console", charset="UTF-8"`)
+		h.Set("Cache-Control", "no-store")
+		http.Error(w, "Log in with a name of your choice, which the trail will show, and the console's password.", http.StatusUnauthorized)
+	})
+}
+
+// operator names who is at the console.
+func (c *Console) operator(r *http.Request) string {
+	if user, _, ok := r.BasicAuth(); ok && c.Password != "" {
+		return operatorName(user)
+	}
+	return "console"
+}
+
+// operatorName makes a user name fit for the trail; "" if nothing is left.
+func operatorName(user string) string {
+	const most = 64
+	user = strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(user, "")))
+	if len(user) > most {
+		user = strings.ToValidUTF8(user[:most], "")
+	}
+	return user
+}

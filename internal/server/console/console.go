@@ -1,0 +1,98 @@
+// Package console is what operators see below /console/: sign requests with everything that happened to them, relying parties and
+// whether they can be reached, and what the program has been doing. It is the sandbox's inspector, too.
+//
+// Start at [Console.Handler]. The console is mounted on the control listener only, which operators keep on an address of their
+// own; in the service it also asks for a password (auth.go). It decides nothing: cancelling is sign.Service.Cancel in the relying
+// party's name, with the same rule and the same audit, and every refusal is shown as it is.
+//
+// No page and no bundle holds an NRIC or its hash, a session's id, an exchange code, a link's signature, a token, or the query of
+// a registered URL: see evidence.go and scrub.go.
+package console
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+// Console serves the operators.
+type Console struct {
+	Sign     *sign.Service
+	Lister   sign.Lister
+	Parties  *rp.Registry
+	Diagnose rp.Diagnoser
+	Kit      *web.Kit
+	Now      func() time.Time
+	Log      *slog.Logger
+
+	// Certificates are the authorities' that evidence is checked with.
+	Certificates []*x509.Certificate
+
+	// Metrics reads what the metrics say now.
+	Metrics func() (Metrics, error)
+
+	// Password is what operators log in with; empty: nobody is asked, which only a listener on loopback allows.
+	Password string
+}
+
+// Metrics is what the overview shows of the program's metrics, counted since it began.
+type Metrics struct {
+	Routes   []web.ConsoleRoute // busiest first
+	Webhooks map[string]uint64  // attempts by sign.JobStatus afterwards
+}
+
+// patience is how long a page may look for what was asked: a search through years of requests is given up, not waited for.
+const patience = 10 * time.Second
+
+// Handler serves everything below web.ConsoleBase. It needs the kit's /static/ beside it, and http.CrossOriginProtection around
+// it: browsers send the password along with whatever another site makes them post.
+func (c *Console) Handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /console/{$}", c.handle(c.overview))
+	mux.HandleFunc("GET /console/requests", c.handle(c.requests))
+	mux.HandleFunc("GET /console/requests/{request_id}", c.handle(c.request))
+	mux.HandleFunc("POST /console/requests/{request_id}/cancel", c.handle(c.cancel))
+	mux.HandleFunc("POST /console/requests/{request_id}/resend", c.handle(c.resend))
+	mux.HandleFunc("GET /console/requests/{request_id}/evidence.zip", c.handle(c.evidence))
+	mux.HandleFunc("GET /console/parties", c.handle(c.parties))
+	mux.HandleFunc("POST /console/parties/test", c.handle(c.test))
+	mux.HandleFunc("GET /console/", func(w http.ResponseWriter, r *http.Request) { c.Kit.Error(w, r, http.StatusNotFound, "") })
+	return c.guard(mux)
+}
+
+// handle turns errors into pages.
+func (c *Console) handle(h func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		err := h(w, r)
+		switch {
+		case err == nil, r.Context().Err() != nil:
+		case errors.Is(err, api.ErrNoRecord), errors.Is(err, rp.ErrUnknownParty):
+			c.Kit.Error(w, r, http.StatusNotFound, "")
+		default:
+			c.Log.ErrorContext(r.Context(), "console page failed", "route", r.Pattern, "err", err)
+			c.Kit.Error(w, r, http.StatusInternalServerError, "")
+		}
+	}
+}
+
+func (c *Console) render(w http.ResponseWriter, r *http.Request, status int, page web.Page) {
+	if err := c.Kit.Render(w, r, status, page); err != nil {
+		c.Log.ErrorContext(r.Context(), "rendering", "route", r.Pattern, "err", err)
+	}
+}
+
+// partyName is what a relying party is called; one that is registered no more goes by its client id.
+func (c *Console) partyName(ctx context.Context, clientID string) string {
+	if p, err := c.Parties.Party(ctx, clientID); err == nil {
+		return p.Name
+	}
+	return clientID
+}

@@ -1,0 +1,208 @@
+package console
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+// evidence sends a ZIP of everything that tells what became of a request, for auditors and for disputes.
+func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("request_id")
+	e, err := c.Sign.TakeEvidence(r.Context(), id, c.operator(r))
+	if err != nil {
+		return err
+	}
+	if e.Signed != nil {
+		defer func() { _ = e.Signed.Close() }()
+	}
+	c.Log.InfoContext(r.Context(), "evidence taken", "request_id", id, "by", c.operator(r))
+	h := w.Header()
+	h.Set("Content-Type", "application/zip")
+	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-evidence.zip"`, e.Request.ID)) // our own characters only
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if err := c.bundle(w, e); err != nil {
+		c.Log.ErrorContext(r.Context(), "writing evidence", "request_id", id, "err", err)
+		panic(http.ErrAbortHandler) // half a file must not look like a whole one
+	}
+	return nil
+}
+
+// bundle writes the ZIP.
+func (c *Console) bundle(w io.Writer, e *sign.Evidence) error {
+	b := &bundler{zip: zip.NewWriter(w), at: c.Now()}
+	b.json("request.json", c.factsOf(e.Request))
+	b.json("events.json", scrubbed(e.Events))
+	b.json("jobs.json", scrubbedJobs(e.Jobs))
+	if e.Signed != nil {
+		b.file("signed.pdf", io.NewSectionReader(e.Signed, 0, e.Signed.Size()))
+	}
+	if a := e.Request.Approval; a != nil && e.Signed != nil {
+		b.pem("certificates/signer.pem", a.Certificate)
+	}
+	for i, cert := range c.Certificates {
+		b.pem(fmt.Sprintf("certificates/%d-%s.pem", i+1, fileName(cert)), cert.Raw)
+	}
+	b.file("README.txt", strings.NewReader(readme(e)))
+	b.file("SHA256SUMS", strings.NewReader(b.sums.String()))
+	if b.err != nil {
+		return b.err
+	}
+	return b.zip.Close()
+}
+
+// facts is request.json: the request without what is secret. The hash of the intended signer is left out too, because there are
+// few enough NRICs to try them all.
+type facts struct {
+	RequestID      string         `json:"request_id"`
+	State          sign.State     `json:"state"`
+	ClientID       string         `json:"client_id"`
+	RelyingParty   string         `json:"relying_party"`
+	DocName        string         `json:"doc_name"`
+	CreatedAt      time.Time      `json:"created_at"`
+	ExpiresAt      time.Time      `json:"expires_at"`
+	CancelledAt    time.Time      `json:"cancelled_at,omitzero"`
+	IntendedSigner bool           `json:"intended_signer"` // named by the relying party, rather than the first who opened it
+	Signer         *person        `json:"signer,omitempty"`
+	Places         []api.Location `json:"places"`
+	Document       document       `json:"document"`
+	ApprovedAt     time.Time      `json:"approved_at,omitzero"`
+	PhoneID        string         `json:"phone_id,omitempty"`
+	Signed         *signedRecord  `json:"signed,omitempty"`
+}
+
+type person struct {
+	Name       string `json:"name"`
+	PartialUIN string `json:"partial_uin"`
+}
+
+type document struct {
+	Size       int64  `json:"size"`
+	SHA256     string `json:"sha256"`
+	Pages      int    `json:"pages"`
+	Signatures int    `json:"signatures_before"`
+}
+
+type signedRecord struct {
+	At     time.Time `json:"at"`
+	Name   string    `json:"name"`
+	Level  string    `json:"level"`
+	Size   int64     `json:"size"`
+	SHA256 string    `json:"sha256"`
+}
+
+func (c *Console) factsOf(r *sign.Request) facts {
+	party := r.ClientID
+	for _, p := range c.Parties.All() {
+		if p.ClientID == r.ClientID {
+			party = p.Name
+		}
+	}
+	f := facts{
+		RequestID: r.ID, State: r.State, ClientID: r.ClientID, RelyingParty: party, DocName: r.DocName,
+		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, CancelledAt: r.CancelledAt, IntendedSigner: r.SignerHash != "", Places: r.Locations,
+		Document: document{r.Document.Size, hex.EncodeToString(r.Document.SHA256), r.Document.Pages, r.Document.Signatures},
+	}
+	if r.Signer != nil {
+		f.Signer = &person{r.Signer.Name, r.Signer.Hint()}
+	}
+	if r.Approval != nil {
+		f.ApprovedAt, f.PhoneID = r.Approval.At, r.Approval.PhoneID
+	}
+	if s := r.Signed; s != nil {
+		f.Signed = &signedRecord{s.At, s.Name, s.Level, s.Size, hex.EncodeToString(s.SHA256)}
+	}
+	return f
+}
+
+func readme(e *sign.Evidence) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Evidence of the sign request %s\n\n", e.Request.ID)
+	fmt.Fprintf(&b, "Its state was %q when this was taken. All times are UTC.\n\n", e.Request.State)
+	b.WriteString(`request.json   what was asked, by whom, and who signed
+events.json    the audit trail, oldest first, in the order of seq
+jobs.json      webhook deliveries and other work that followed
+`)
+	if e.Signed != nil {
+		b.WriteString(`signed.pdf     the signed document; its SHA-256 is "signed.sha256" in request.json and in the event "signed"
+`)
+	}
+	b.WriteString(`certificates/  the certificate authority's and the timestamp authority's certificates`)
+	if e.Signed != nil {
+		b.WriteString(", and the signer's")
+	}
+	b.WriteString(`
+SHA256SUMS     digests of the files; check with: sha256sum -c SHA256SUMS
+
+`)
+	if e.Signed == nil {
+		b.WriteString("There is no signed document. The document of a request that is cancelled or expired has been deleted.\n")
+	} else {
+		b.WriteString("The signature in signed.pdf stands on its own: it carries the signer's certificate, a timestamp and, at levels\n" +
+			"B-LT and B-LTA, the revocation data. To check it, trust the root certificate in certificates/.\n")
+	}
+	b.WriteString("\nLeft out, because they are secret or would identify the signer: NRIC or FIN (the last four characters are given),\n" +
+		"the hash of the intended signer, session ids, the exchange code, links and tokens.\n")
+	return b.String()
+}
+
+// fileName is a certificate's name for a file.
+func fileName(c *x509.Certificate) string {
+	return strings.Trim(strings.Map(func(r rune) rune {
+		switch {
+		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
+			return r
+		case 'A' <= r && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return '-'
+	}, c.Subject.CommonName), "-")
+}
+
+// bundler writes files into a ZIP and remembers their digests and the first error.
+type bundler struct {
+	zip  *zip.Writer
+	at   time.Time
+	sums strings.Builder
+	err  error
+}
+
+func (b *bundler) file(name string, r io.Reader) {
+	if b.err != nil {
+		return
+	}
+	w, err := b.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: b.at.UTC()})
+	if err != nil {
+		b.err = err
+		return
+	}
+	sum := sha256.New()
+	if _, b.err = io.Copy(io.MultiWriter(w, sum), r); b.err == nil {
+		fmt.Fprintf(&b.sums, "%x  %s\n", sum.Sum(nil), name)
+	}
+}
+
+func (b *bundler) json(name string, v any) {
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err != nil && b.err == nil {
+		b.err = err
+	}
+	b.file(name, bytes.NewReader(append(text, '\n')))
+}
+
+func (b *bundler) pem(name string, der []byte) {
+	b.file(name, bytes.NewReader(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})))
+}

@@ -1,0 +1,78 @@
+package console
+
+import (
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+// newest is how many signatures the chart of sealing times looks at.
+const newest = 200
+
+// mostRoutes is how many routes the overview shows: the rest is in /metrics.
+const mostRoutes = 12
+
+// overview is the first page.
+func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
+	states, err := c.states(r.Context(), web.ConsoleFilter{}, sign.Filter{})
+	if err != nil {
+		return err
+	}
+	page := web.ConsoleOverview{States: states[1:], Total: states[0].N, Follow: true}
+	signed, _, err := c.Sign.List(r.Context(), c.Lister, sign.Filter{State: sign.Signed, Limit: newest})
+	if err != nil {
+		return err
+	}
+	page.Sealing, page.SealedOf, page.SealedMedian = sealing(signed)
+	m, err := c.Metrics()
+	if err != nil {
+		return err
+	}
+	page.Routes = web.ScaledRoutes(m.Routes[:min(mostRoutes, len(m.Routes))])
+	for _, s := range []struct {
+		status sign.JobStatus
+		tone   string
+	}{{sign.JobDone, "good"}, {sign.JobPending, "busy"}, {sign.JobFailed, "bad"}} {
+		page.Webhooks = append(page.Webhooks, web.ConsoleBar{
+			Label: "console.webhooks." + string(s.status), Tone: s.tone, N: m.Webhooks[string(s.status)],
+		})
+	}
+	page.Webhooks = web.Scaled(page.Webhooks)
+	c.render(w, r, http.StatusOK, page)
+	return nil
+}
+
+// sealing sorts signed requests by how long their sealing took. It comes from the requests themselves: their times outlive the
+// process.
+func sealing(signed []*sign.Request) (bars []web.ConsoleBar, n int, median time.Duration) {
+	limits := []time.Duration{100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 5 * time.Second}
+	for _, l := range limits {
+		bars = append(bars, web.ConsoleBar{Text: "up to " + short(l)})
+	}
+	bars = append(bars, web.ConsoleBar{Text: "longer"})
+	var took []time.Duration
+	for _, r := range signed {
+		if r.Signed == nil || r.Approval == nil {
+			continue
+		}
+		d := r.Signed.At.Sub(r.Approval.At)
+		took = append(took, d)
+		i, _ := slices.BinarySearch(limits, d)
+		bars[i].N++
+	}
+	if len(took) == 0 {
+		return nil, 0, 0
+	}
+	slices.Sort(took)
+	return web.Scaled(bars), len(took), took[len(took)/2]
+}
+
+func short(d time.Duration) string {
+	if d%time.Second == 0 {
+		return d.String()[:len(d.String())-1] + " s"
+	}
+	return web.Took(d)
+}

@@ -1,0 +1,172 @@
+package console
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+// request is all about one request.
+func (c *Console) request(w http.ResponseWriter, r *http.Request) error {
+	page, err := c.about(r.Context(), r.PathValue("request_id"))
+	if err != nil {
+		return err
+	}
+	page.Follow = true
+	// The answer to a form that went well; any other word is not ours.
+	if done := r.URL.Query().Get("done"); done == "cancel" || done == "resend" {
+		page.Answer = &web.ConsoleAnswer{Done: "console." + done + ".done"}
+	}
+	c.render(w, r, http.StatusOK, *page)
+	return nil
+}
+
+// cancel takes the request back in its relying party's name.
+func (c *Console) cancel(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("request_id")
+	req, err := c.Sign.Get(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if err := c.Sign.Cancel(r.Context(), req.ClientID, id); err != nil {
+		return c.refused(w, r, id, err)
+	}
+	c.Log.InfoContext(r.Context(), "cancelled from the console", "request_id", id, "by", c.operator(r))
+	c.done(w, r, id, "cancel")
+	return nil
+}
+
+// resend makes the webhook due now.
+func (c *Console) resend(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("request_id")
+	if err := c.Sign.Resend(r.Context(), id, c.operator(r)); err != nil {
+		return c.refused(w, r, id, err)
+	}
+	c.done(w, r, id, "resend")
+	return nil
+}
+
+func (c *Console) done(w http.ResponseWriter, r *http.Request, id, what string) {
+	http.Redirect(w, r, web.ConsoleRequestURL(id, "")+"?done="+what, http.StatusSeeOther)
+}
+
+// refused shows the request with the refusal as a relying party would get it.
+func (c *Console) refused(w http.ResponseWriter, r *http.Request, id string, cause error) error {
+	var refusal *api.Error
+	if !errors.As(cause, &refusal) || errors.Is(cause, api.ErrNoRecord) {
+		return cause
+	}
+	page, err := c.about(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	page.Answer = &web.ConsoleAnswer{Code: refusal.Code, Description: refusal.Description}
+	if active := (*sign.ActiveSessionError)(nil); errors.As(cause, &active) {
+		page.Answer.RetryAfter = int(math.Ceil(active.RetryAfter.Seconds()))
+	}
+	c.render(w, r, http.StatusConflict, *page)
+	return nil
+}
+
+// about collects the page of a request.
+func (c *Console) about(ctx context.Context, id string) (*web.ConsoleRequest, error) {
+	r, err := c.Sign.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	events, err := c.Sign.Store.Events(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	jobs, err := c.Sign.Outbox.Jobs(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	page := &web.ConsoleRequest{
+		ConsoleRow: c.row(ctx, r), ClientID: r.ClientID, Intended: r.SignerHash != "", Outcome: string(r.Outcome),
+		CancelledAt: r.CancelledAt, File: file(r.Document), Signatures: r.Document.Signatures,
+	}
+	for _, l := range r.Locations {
+		page.Places = append(page.Places, fmt.Sprintf("page %d at %.4g, %.4g", l.Page, l.X, l.Y))
+	}
+	if r.State == sign.Session {
+		page.SessionEndsAt, page.Scanned = r.Session.EndsAt, r.Session.Prepared != nil
+	}
+	if r.State == sign.Signed {
+		page.Signed = signedDocument(r)
+	}
+	for _, e := range scrubbed(events) {
+		page.Events = append(page.Events, timelineEvent(r, e))
+	}
+	for _, j := range scrubbedJobs(jobs) {
+		job := web.ConsoleJob{
+			Kind: string(j.Kind), Status: string(j.Status), Attempts: j.Attempts,
+			LastError: j.LastError, Running: j.Lease.After(c.Now()),
+		}
+		if j.Status == sign.JobPending {
+			job.DueAt = j.DueAt
+		}
+		page.Jobs = append(page.Jobs, job)
+		page.CanResend = page.CanResend || j.Kind == sign.JobWebhook
+	}
+	return page, nil
+}
+
+func file(d sign.Document) web.ConsoleFile {
+	return web.ConsoleFile{Size: d.Size, SHA256: hex.EncodeToString(d.SHA256), Pages: d.Pages}
+}
+
+func signedDocument(r *sign.Request) *web.ConsoleSigned {
+	s := &web.ConsoleSigned{At: r.Signed.At, Name: r.Signed.Name, Level: r.Signed.Level, File: file(r.Signed.Document)}
+	if r.Approval != nil {
+		s.Sealed = r.Signed.At.Sub(r.Approval.At)
+		if cert, err := x509.ParseCertificate(r.Approval.Certificate); err == nil {
+			s.Certificate = web.CertificateOf(cert)
+		}
+	}
+	return s
+}
+
+// timelineEvent is an event as the page shows it.
+func timelineEvent(r *sign.Request, e sign.Event) web.ConsoleEvent {
+	out := web.ConsoleEvent{Seq: e.Seq, At: e.At, Since: max(0, e.At.Sub(r.CreatedAt)), Kind: string(e.Kind), Tone: tone(e)}
+	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
+		value := e.Detail[name]
+		if name == "ends_at" {
+			if at, err := time.Parse(time.RFC3339, value); err == nil {
+				value = at.UTC().Format("15:04:05 MST")
+			}
+		}
+		out.Detail = append(out.Detail, web.ConsoleDetail{Name: name, Value: value})
+	}
+	return out
+}
+
+// tone says at a glance whether an event is good or bad news.
+func tone(e sign.Event) string {
+	switch e.Kind {
+	case sign.EventApproved, sign.EventSigned:
+		return "good"
+	case sign.EventWebhook:
+		if e.Detail["error"] == "" {
+			return "good"
+		}
+		return "bad"
+	case sign.EventApproveRefused, sign.EventSealRetried, sign.EventCancelled, sign.EventExpired, sign.EventSessionEnded:
+		return "bad"
+	case sign.EventProceeded, sign.EventScanned:
+		return "busy"
+	}
+	return ""
+}

@@ -1,0 +1,129 @@
+package console
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+// pageSize is how many requests stand on a page of the list.
+const pageSize = 50
+
+// requests is the list.
+func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
+	page, filter := c.asked(r.URL.Query())
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	list, next, err := c.Sign.List(ctx, c.Lister, filter)
+	if err == nil {
+		page.States, err = c.states(ctx, page.Filter, filter)
+	}
+	switch {
+	case err == nil:
+	case r.Context().Err() == nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		page.Problem, page.Follow, list = "The search took too long. Narrow it by relying party or time.", false, nil
+		if page.States, err = c.states(r.Context(), page.Filter, sign.Filter{}); err != nil {
+			return err
+		}
+	default:
+		return err
+	}
+	for _, req := range list {
+		page.Rows = append(page.Rows, c.row(r.Context(), req))
+	}
+	if !filter.Before.IsZero() {
+		page.NewestURL = page.Filter.URL()
+	}
+	if !next.IsZero() {
+		q := page.Filter.Query()
+		q.Set("before", next.String())
+		page.OlderURL = r.URL.Path + "?" + q.Encode()
+	}
+	page.Parties = []web.Choice{{Label: "All"}}
+	for _, p := range c.sortedParties() {
+		page.Parties = append(page.Parties, web.Choice{Value: p.ClientID, Label: p.Name})
+	}
+	if id := page.Filter.Party; id != "" && !slices.ContainsFunc(page.Parties, func(p web.Choice) bool { return p.Value == id }) {
+		page.Parties = append(page.Parties, web.Choice{Value: id, Label: id}) // registered no more
+	}
+	c.render(w, r, http.StatusOK, page)
+	return nil
+}
+
+// asked reads the list's query. What makes no sense is left out, and the page says so.
+func (c *Console) asked(q url.Values) (page web.ConsoleRequests, filter sign.Filter) {
+	page.Filter = web.ConsoleFilter{
+		State: q.Get("state"), Party: q.Get("party"), From: q.Get("from"), To: q.Get("to"), Text: strings.TrimSpace(q.Get("q")),
+	}
+	f := &page.Filter
+	if !slices.Contains(sign.States(), sign.State(f.State)) {
+		f.State = ""
+	}
+	date := func(field *string) (day time.Time) {
+		if *field == "" {
+			return day
+		}
+		day, err := time.ParseInLocation(time.DateOnly, *field, c.Kit.Location())
+		if err != nil {
+			*field, page.Problem = "", "That is not a date, so it was left out."
+		}
+		return day
+	}
+	filter = sign.Filter{ClientID: f.Party, State: sign.State(f.State), Text: f.Text, Limit: pageSize, From: date(&f.From)}
+	if to := date(&f.To); !to.IsZero() {
+		filter.To = to.AddDate(0, 0, 1) // the day itself, too
+	}
+	if before, err := sign.ParseCursor(q.Get("before")); err == nil {
+		filter.Before = before
+	}
+	// A page further back does not change, and a search is too dear to repeat.
+	page.Follow = filter.Before.IsZero() && f.Text == "" && page.Problem == ""
+	return page, filter
+}
+
+// states counts the requests of each state that match everything else, "all" first.
+func (c *Console) states(ctx context.Context, asked web.ConsoleFilter, f sign.Filter) ([]web.ConsoleState, error) {
+	f.State = ""
+	counts, err := c.Lister.Count(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	current := asked.State
+	asked.State = ""
+	list := []web.ConsoleState{{URL: asked.URL(), Current: current == ""}}
+	for _, s := range sign.States() {
+		asked.State = string(s)
+		list = append(list, web.ConsoleState{State: string(s), N: counts[s], URL: asked.URL(), Current: current == string(s)})
+		list[0].N += counts[s]
+	}
+	return list, nil
+}
+
+// row is a request in the list.
+func (c *Console) row(ctx context.Context, r *sign.Request) web.ConsoleRow {
+	row := web.ConsoleRow{
+		ID: r.ID, Party: c.partyName(ctx, r.ClientID), Document: r.DocName, State: string(r.State),
+		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
+	}
+	if r.Signer != nil {
+		row.Signer = web.Person{Name: r.Signer.Name, Hint: r.Signer.Hint()}
+	}
+	return row
+}
+
+func (c *Console) sortedParties() []*rp.Party {
+	list := c.Parties.All()
+	slices.SortFunc(list, func(a, b *rp.Party) int {
+		return cmp.Or(cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.ClientID, b.ClientID))
+	})
+	return list
+}

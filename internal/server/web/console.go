@@ -1,0 +1,236 @@
+package web
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// ConsoleBase is where the operators' console is mounted.
+const ConsoleBase = "/console/"
+
+// The pages of the console are for operators and developers: English only, dense, and following what happens (web/src/console.ts).
+func consoleMeta(template, title string, args ...any) meta {
+	return meta{template: template, title: title, args: args, shell: shellConsole, script: "console", english: true}
+}
+
+// Location is the time zone of the times that pages show, for the dates that people type.
+func (k *Kit) Location() *time.Location { return k.options.Location }
+
+// ConsoleRequests is the list of sign requests with its filters. The form sends them back by GET.
+type ConsoleRequests struct {
+	Filter  ConsoleFilter
+	States  []ConsoleState // "all" first
+	Parties []Choice       // "" first
+	Rows    []ConsoleRow
+	// NewestURL leads to the first page, OlderURL to the next; "" if this is it.
+	NewestURL, OlderURL string
+	// Problem is what was wrong with the filters, or "".
+	Problem string
+	// Follow lets the page bring itself up to date.
+	Follow bool
+}
+
+// ConsoleFilter is what the list was asked for, in the form of its fields.
+type ConsoleFilter struct{ State, Party, From, To, Text string }
+
+// Any says that something restricts the list.
+func (f ConsoleFilter) Any() bool { return f != ConsoleFilter{} }
+
+// Query is the filter as a query of [ConsoleRequests].
+func (f ConsoleFilter) Query() url.Values {
+	q := url.Values{}
+	for name, value := range map[string]string{"state": f.State, "party": f.Party, "from": f.From, "to": f.To, "q": f.Text} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return q
+}
+
+// URL is the list with this filter.
+func (f ConsoleFilter) URL() string { return consoleURL(f.Query(), "requests") }
+
+// ConsoleState is a state with the number of its requests; State "" is all.
+type ConsoleState struct {
+	State   string
+	N       int
+	URL     string
+	Current bool
+}
+
+// ConsoleRow is one request of the list.
+type ConsoleRow struct {
+	ID, Party, Document, State string
+	CreatedAt, ExpiresAt       time.Time
+	Signer                     Person // zero: nobody has opened it
+}
+
+// URL is the request's page.
+func (r ConsoleRow) URL() string { return ConsoleRequestURL(r.ID, "") }
+
+// ConsoleRequestURL is a page of a request: its own, or an action.
+func ConsoleRequestURL(id, action string) string {
+	parts := []string{"requests", url.PathEscape(id)}
+	if action != "" {
+		parts = append(parts, action)
+	}
+	return consoleURL(nil, parts...)
+}
+
+func consoleURL(q url.Values, parts ...string) string {
+	u := ConsoleBase + strings.Join(parts, "/")
+	if len(q) > 0 {
+		u += "?" + q.Encode()
+	}
+	return u
+}
+
+func (p ConsoleRequests) meta() meta {
+	return consoleMeta("console_requests", "console.requests.title")
+}
+
+// ConsoleRequest is all about one request.
+type ConsoleRequest struct {
+	ConsoleRow
+	ClientID      string
+	Intended      bool // the relying party named the signer
+	Outcome       string
+	CancelledAt   time.Time
+	SessionEndsAt time.Time // zero: no session
+	Scanned       bool
+	File          ConsoleFile
+	Signatures    int      // that the document had before
+	Places        []string // as "page 1 at 0.10, 0.25"
+	Signed        *ConsoleSigned
+	Events        []ConsoleEvent // oldest first
+	Jobs          []ConsoleJob
+	CanResend     bool
+	// Answer is what became of the action that led here; nil: none.
+	Answer *ConsoleAnswer
+	// Follow lets the page bring itself up to date: not after a form.
+	Follow bool
+}
+
+// CancelURL, ResendURL and EvidenceURL are where the page's actions lead.
+func (p ConsoleRequest) CancelURL() string { return ConsoleRequestURL(p.ID, "cancel") }
+
+// ResendURL is where the webhook's form posts.
+func (p ConsoleRequest) ResendURL() string { return ConsoleRequestURL(p.ID, "resend") }
+
+// EvidenceURL is the bundle.
+func (p ConsoleRequest) EvidenceURL() string { return ConsoleRequestURL(p.ID, "evidence.zip") }
+
+func (p ConsoleRequest) meta() meta {
+	return consoleMeta("console_request", "console.request.title", p.Document)
+}
+
+// ConsoleFile describes stored bytes.
+type ConsoleFile struct {
+	Size   int64
+	SHA256 string // lower-case hex
+	Pages  int
+}
+
+// Bytes is the size as people say it.
+func (f ConsoleFile) Bytes() string {
+	switch {
+	case f.Size >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(f.Size)/(1<<20))
+	case f.Size >= 1<<10:
+		return fmt.Sprintf("%.0f KiB", float64(f.Size)/(1<<10))
+	}
+	return fmt.Sprintf("%d bytes", f.Size)
+}
+
+// ConsoleSigned describes the signed document.
+type ConsoleSigned struct {
+	At          time.Time
+	Name, Level string
+	File        ConsoleFile
+	Certificate Certificate
+	Sealed      time.Duration // from the phone's approval to the signed document
+}
+
+// Sealing is Sealed as people read it.
+func (s ConsoleSigned) Sealing() string { return Took(s.Sealed) }
+
+// ConsoleEvent is one line of the trail.
+type ConsoleEvent struct {
+	Seq    int
+	At     time.Time
+	Since  time.Duration // since the request was made
+	Kind   string        // sign.EventKind
+	Tone   string        // good, bad, busy or ""
+	Detail []ConsoleDetail
+}
+
+// Offset is Since as people read it.
+func (e ConsoleEvent) Offset() string { return "+" + Took(e.Since) }
+
+// ConsoleDetail is one detail of an event.
+type ConsoleDetail struct{ Name, Value string }
+
+// Label is the name as words.
+func (d ConsoleDetail) Label() string { return strings.ReplaceAll(d.Name, "_", " ") }
+
+// ConsoleJob is one job of the outbox.
+type ConsoleJob struct {
+	Kind, Status string
+	Attempts     int
+	DueAt        time.Time // of the next attempt; zero: none is due
+	Running      bool
+	LastError    string
+}
+
+// ConsoleAnswer is an action's success, or the exact refusal.
+type ConsoleAnswer struct {
+	// Done is the message's key of a success.
+	Done string
+	// Code and Description are the refusal as a relying party would get it; RetryAfter its header in seconds, or 0.
+	Code, Description string
+	RetryAfter        int
+}
+
+// ConsoleParties is the list of relying parties.
+type ConsoleParties struct{ Parties []ConsoleParty }
+
+// ConsoleParty is one of them. URLs come without their queries, which may be secret.
+type ConsoleParty struct {
+	Party
+	ClientID, JWKSURL, RedirectURL, WebhookURL string
+	// Checks are the answers of a test; none: it was not tested.
+	Checks []ConsoleCheck
+}
+
+// RequestsURL is the list of the party's requests.
+func (p ConsoleParty) RequestsURL() string { return ConsoleFilter{Party: p.ClientID}.URL() }
+
+// TestURL is where the test's form posts client_id.
+func (p ConsoleParties) TestURL() string { return consoleURL(nil, "parties", "test") }
+
+func (p ConsoleParties) meta() meta { return consoleMeta("console_parties", "console.parties.title") }
+
+// ConsoleCheck is one finding of a test.
+type ConsoleCheck struct {
+	Name string // jwks, redirect or webhook
+	Tone string // good, warn or bad
+	Text string
+	More []string
+}
+
+// Took is a duration as people read it.
+func Took(d time.Duration) string {
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%d days", int(d.Hours()/24))
+}

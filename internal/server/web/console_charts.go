@@ -1,0 +1,130 @@
+package web
+
+import (
+	"fmt"
+	"math"
+	"time"
+)
+
+// ConsoleOverview is the console's first page: counters, and charts that are tables with a bar in each row, drawn by the server.
+type ConsoleOverview struct {
+	States []ConsoleState // without "all"
+	Total  int
+	// Webhooks are the attempts by what became of them; Routes the busiest routes. Both count since the process began.
+	Webhooks []ConsoleBar
+	Routes   []ConsoleRoute
+	// Sealing counts how long the newest SealedOf signatures took from approval to signed document; SealedMedian is their middle.
+	Sealing      []ConsoleBar
+	SealedOf     int
+	SealedMedian time.Duration
+	Follow       bool
+}
+
+func (p ConsoleOverview) meta() meta {
+	return consoleMeta("console_overview", "console.overview.title")
+}
+
+// StateBars are the states as a chart.
+func (p ConsoleOverview) StateBars() []ConsoleBar {
+	bars := make([]ConsoleBar, len(p.States))
+	for i, s := range p.States {
+		bars[i] = ConsoleBar{State: s.State, URL: s.URL, N: uint64(s.N)}
+	}
+	return Scaled(bars)
+}
+
+// Delivered is the share of webhook attempts that were received, in per cent; -1 if there was none.
+func (p ConsoleOverview) Delivered() int {
+	var all, good uint64
+	for _, b := range p.Webhooks {
+		all += b.N
+		if b.Tone == "good" {
+			good += b.N
+		}
+	}
+	if all == 0 {
+		return -1
+	}
+	return int(good * 100 / all)
+}
+
+// Median is SealedMedian as people read it.
+func (p ConsoleOverview) Median() string { return Took(p.SealedMedian) }
+
+// ConsoleBar is one row of a chart: a state, or a message's key as Label, or Text as it is.
+type ConsoleBar struct {
+	State, Label, Text string
+	URL                string // where the row leads, or ""
+	Tone               string // good, bad, busy or ""
+	N                  uint64
+	Width              float64 // of the bar, 0 to 100
+}
+
+// W is the width for an SVG attribute.
+func (b ConsoleBar) W() string { return width(b.Width) }
+
+// Scaled sets the bars' widths: the longest fills its place.
+func Scaled(bars []ConsoleBar) []ConsoleBar {
+	var most uint64
+	for _, b := range bars {
+		most = max(most, b.N)
+	}
+	for i := range bars {
+		bars[i].Width = share(bars[i].N, most)
+	}
+	return bars
+}
+
+// ConsoleRoute is one route of the public listener.
+type ConsoleRoute struct {
+	Route                  string
+	N, Refused, Failed     uint64
+	Mean                   time.Duration
+	good, refused, failing float64 // widths, together at most 100
+}
+
+// ScaledRoutes sets the widths of the routes' bars.
+func ScaledRoutes(routes []ConsoleRoute) []ConsoleRoute {
+	var most uint64
+	for _, r := range routes {
+		most = max(most, r.N)
+	}
+	for i := range routes {
+		r := &routes[i]
+		r.refused, r.failing = share(r.Refused, most), share(r.Failed, most)
+		r.good = share(r.N-r.Refused-r.Failed, most)
+	}
+	return routes
+}
+
+// GoodW, RefusedX, RefusedW, FailedX and FailedW are the places of the three parts of the bar.
+func (r ConsoleRoute) GoodW() string { return width(r.good) }
+
+// RefusedX is where the answers 4xx begin.
+func (r ConsoleRoute) RefusedX() string { return width(r.good) }
+
+// RefusedW is how wide they are.
+func (r ConsoleRoute) RefusedW() string { return width(r.refused) }
+
+// FailedX is where the answers 5xx begin.
+func (r ConsoleRoute) FailedX() string { return width(r.good + r.refused) }
+
+// FailedW is how wide they are.
+func (r ConsoleRoute) FailedW() string { return width(r.failing) }
+
+// Average is Mean as people read it.
+func (r ConsoleRoute) Average() string {
+	if r.Mean < 10*time.Millisecond {
+		return fmt.Sprintf("%.1f ms", float64(r.Mean.Microseconds())/1000)
+	}
+	return Took(r.Mean)
+}
+
+func share(n, most uint64) float64 {
+	if most == 0 {
+		return 0
+	}
+	return 100 * float64(n) / float64(most)
+}
+
+func width(w float64) string { return fmt.Sprintf("%.2f", math.Max(w, 0)) }

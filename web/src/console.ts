@@ -1,0 +1,55 @@
+// The operators' console: brings the parts of a page that change up to date, until the operator says not to.
+
+import { guardForms } from "./lib/forms";
+import { announce, find, findAll, memory } from "./lib/page";
+
+const every = 4000;
+const remembered = "signet-console-still";
+
+guardForms();
+follow();
+
+function follow(): void {
+  const frame = find("[data-follow-switch]");
+  const choice = frame && find<HTMLInputElement>("input", frame);
+  if (!frame || !choice) return;
+  frame.hidden = false;
+  choice.checked = memory.get(remembered) === null;
+  choice.addEventListener("change", () => {
+    if (choice.checked) memory.remove(remembered);
+    else memory.set(remembered, "1");
+  });
+  const again = (): void => void setTimeout(() => void tick(choice).finally(again), every);
+  again();
+}
+
+async function tick(choice: HTMLInputElement): Promise<void> {
+  if (!choice.checked || document.visibilityState === "hidden") return;
+  try {
+    const answer = await fetch(location.href, { cache: "no-store" });
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const before = state(document);
+    // What appears for the first time, such as the signed document, has no place yet on this page.
+    const news = findAll("section[id]", fresh).some((s) => !document.getElementById(s.id));
+    if (news && !document.activeElement?.closest("main")) {
+      location.reload();
+      return;
+    }
+    for (const part of findAll("[data-follow]")) {
+      const next = fresh.getElementById(part.id);
+      // Nothing moves under the operator's hands.
+      if (!next || next.innerHTML === part.innerHTML || part.contains(document.activeElement)) continue;
+      part.replaceChildren(...next.childNodes);
+    }
+    const now = state(document);
+    if (now !== before) announce(now);
+  } catch {
+    // The next tick asks again.
+  }
+}
+
+/** The request's state in words, or nothing on other pages. */
+function state(page: Document): string {
+  return page.querySelector("[data-follow-state]")?.textContent?.trim() ?? "";
+}
