@@ -39,7 +39,7 @@ var imports = map[string]string{
 	"internal/blob":  "internal/sign",
 
 	// edges
-	"internal/webhook":        "api internal/rp internal/sign",
+	"internal/webhook":        "api internal/keys internal/rp internal/sign",
 	"internal/obs":            "",
 	"internal/server":         "",
 	"internal/server/web":     "api internal/sign",
@@ -48,7 +48,7 @@ var imports = map[string]string{
 	"internal/server/rpapi":   "api internal/rp internal/server/web internal/sign",
 	"internal/server/portal":  "api internal/rp internal/server/login internal/server/web internal/sign internal/signer",
 	"internal/server/phone":   "api internal/rp internal/server/login internal/server/web internal/sign internal/signer",
-	"internal/server/sandbox": "api client internal/pdf internal/server/web internal/sign internal/signer",
+	"internal/server/sandbox": "api client internal/keys internal/pdf internal/server/web internal/sign internal/signer",
 
 	// wiring: sees everything
 	"internal/app": "*",

@@ -17,9 +17,8 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
-
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/keys"
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/sign"
 )
@@ -158,7 +157,7 @@ func (s *Sender) token(job *sign.Job, r *sign.Request) (string, error) {
 		return e.Token, nil
 	}
 	link, exp := s.Sign.Link(r.ID)
-	token, err := s.sign(api.WebhookClaims{
+	token, err := keys.SignJWT(s.Key, s.KeyID, api.WebhookClaims{
 		RequestType:  api.RequestTypeSignedDocURL,
 		SignedDocURL: link,
 		RequestID:    r.ID,
@@ -172,22 +171,4 @@ func (s *Sender) token(job *sign.Job, r *sign.Request) (string, error) {
 	payload, err := json.Marshal(envelope{token, exp})
 	job.Payload = string(payload)
 	return token, err
-}
-
-func (s *Sender) sign(claims any) (string, error) {
-	signer, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: s.Key, KeyID: s.KeyID}},
-		(&jose.SignerOptions{}).WithType("JWT"))
-	if err != nil {
-		return "", err
-	}
-	body, err := json.Marshal(claims)
-	if err != nil {
-		return "", err
-	}
-	jws, err := signer.Sign(body)
-	if err != nil {
-		return "", err
-	}
-	return jws.CompactSerialize()
 }

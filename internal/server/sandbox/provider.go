@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/signet-sign/signet/internal/keys"
 	"github.com/signet-sign/signet/internal/server/web"
 	"github.com/signet-sign/signet/internal/signer"
 )
@@ -157,7 +157,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	subject := sha256.Sum256([]byte("sandbox subject " + g.person.UIN))
-	idToken, err := p.sign(map[string]any{
+	idToken, err := keys.SignJWT(p.Key, keyID, map[string]any{
 		"iss": p.Issuer, "aud": p.ClientID, "sub": base64.RawURLEncoding.EncodeToString(subject[:16]),
 		"iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "nonce": g.nonce,
 		"name": g.person.Name, "uin": g.person.UIN,
@@ -170,21 +170,4 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	web.WriteJSON(w, http.StatusOK, map[string]any{
 		"access_token": rand.Text(), "token_type": "Bearer", "expires_in": 300, "id_token": idToken,
 	})
-}
-
-func (p *Provider) sign(claims any) (string, error) {
-	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: p.Key, KeyID: keyID}},
-		(&jose.SignerOptions{}).WithType("JWT"))
-	if err != nil {
-		return "", err
-	}
-	body, err := json.Marshal(claims)
-	if err != nil {
-		return "", err
-	}
-	jws, err := s.Sign(body)
-	if err != nil {
-		return "", err
-	}
-	return jws.CompactSerialize()
 }
