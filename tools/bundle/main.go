@@ -54,7 +54,7 @@ func run(web, dist string) error {
 	if err := os.MkdirAll(dist, 0o755); err != nil {
 		return err
 	}
-	for _, step := range []func() error{b.scripts, b.icons, b.viewer} {
+	for _, step := range []func() error{b.scripts, b.icons, b.viewer, b.reader} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func run(web, dist string) error {
 // scripts bundles the entry points and the style sheet. The viewer is a chunk of
 // its own that pages without a document never load.
 func (b *build) scripts() error {
-	entries := []string{"portal.ts", "phone.ts", "demo.ts", "console.ts", "styles/app.css", "styles/console.css"}
+	entries := []string{"portal.ts", "phone.ts", "worker.ts", "demo.ts", "console.ts", "styles/app.css", "styles/console.css"}
 	options := api.BuildOptions{
 		AbsWorkingDir:     b.src,
 		EntryPoints:       entries,
@@ -113,7 +113,7 @@ func (b *build) scripts() error {
 			}
 		}
 	}
-	for _, want := range []string{"portal.js", "phone.js", "demo.js", "console.js", "app.css", "console.css"} {
+	for _, want := range []string{"portal.js", "phone.js", "worker.js", "demo.js", "console.js", "app.css", "console.css"} {
 		if b.names[want] == "" {
 			return fmt.Errorf("no output for %s", want)
 		}
@@ -183,6 +183,15 @@ func (b *build) viewer() error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(b.dist, base, "LICENSE.txt"), data, 0o644)
+}
+
+// reader copies the licence of the QR code reader, which is bundled.
+func (b *build) reader() error {
+	data, err := os.ReadFile(filepath.Join(b.modules, "jsqr", "LICENSE"))
+	if err != nil {
+		return fmt.Errorf("%w (run npm ci in web)", err)
+	}
+	return os.WriteFile(filepath.Join(b.dist, "decode-LICENSE.txt"), data, 0o644)
 }
 
 // copyFolder copies the files that keep chooses, and every licence as .txt.

@@ -1,7 +1,8 @@
-// Approval: show what is to be signed, sign it once, say plainly when it is too
-// late.
+// Approval: check and show what is to be signed, sign it once, say plainly when it
+// is too late.
 
-import { post, Refusal, Unreachable } from "./lib/api";
+import { bytes, post, Refusal, Unreachable } from "./lib/api";
+import { check, Mismatch } from "./lib/check";
 import { left } from "./lib/countdown";
 import { decode, enrolled, type PhoneKey, sign, supported } from "./lib/key";
 import { Live, type State } from "./lib/live";
@@ -11,6 +12,8 @@ interface Challenge {
   relying_party: string;
   document_name: string;
   document_digest: string;
+  document_size: number;
+  byte_range: number[];
   match_code: string;
   pages: number;
   places: number;
@@ -30,6 +33,8 @@ class Approval {
   private busy = false;
   private answered = false;
   private live: Live | null = null;
+  private file: Uint8Array<ArrayBuffer> | null = null; // what is to be signed, once it has been checked
+  private shown = false; // by the viewer
 
   constructor(private readonly root: HTMLElement) {
     this.api = root.dataset["api"] ?? "";
@@ -41,10 +46,15 @@ class Approval {
         else location.reload();
       });
     }
+    find("[data-view]", root)?.addEventListener("click", (e) => this.view(e.currentTarget as HTMLElement));
     setInterval(() => this.tick(), 500);
   }
 
   async start(): Promise<void> {
+    if (this.root.dataset["first"]) {
+      this.goBack();
+      return; // it is over, and the page says how
+    }
     let keys: PhoneKey[] = [];
     if (!supported()) return this.show("UNSUPPORTED");
     try {
@@ -80,6 +90,46 @@ class Approval {
     this.fill(this.challenge);
     this.show("ask");
     this.live = new Live(`${this.api}/events`, `${this.api}/state`, (s) => this.changed(s));
+    await this.verify(this.challenge);
+  }
+
+  /** Nothing can be approved before this phone has seen for itself what it signs. */
+  private async verify(c: Challenge): Promise<void> {
+    const file = await bytes(`${this.api}/prepared`);
+    try {
+      await check(file, { ...c, toBeSigned: decode(c.to_be_signed) });
+    } catch (e) {
+      if (!(e instanceof Mismatch)) throw e;
+      this.live?.stop();
+      this.answered = true;
+      this.show("MISMATCH");
+      return;
+    }
+    this.file = file;
+    for (const line of findAll("[data-check-when]", this.root)) line.hidden = line.dataset["checkWhen"] !== "checked";
+    for (const b of findAll<HTMLButtonElement>("[data-view], [data-do=approve]", this.root)) b.disabled = false;
+  }
+
+  /** Shows the very bytes that were checked. */
+  private view(button: HTMLElement): void {
+    const box = find("#prepared", this.root);
+    const root = box && find("[data-viewer]", box);
+    if (!box || !root || !this.file) return;
+    box.hidden = !box.hidden;
+    button.setAttribute("aria-expanded", String(!box.hidden));
+    button.dataset["label"] ??= button.textContent ?? "";
+    button.textContent = box.hidden ? button.dataset["label"] : text("view.hide");
+    if (box.hidden || this.shown) return;
+    this.shown = true;
+    const file = this.file;
+    void import("./viewer").then((v) => v.openViewer(root, file)).catch(() => undefined); // the viewer says so itself
+  }
+
+  /** A signer who came from the portal in this browser is led back to it, which knows how it went. */
+  private goBack(): void {
+    const portal = this.root.dataset["return"];
+    if (!portal || !find('[data-step="approved"]:not([hidden])', this.root)) return;
+    setTimeout(() => location.replace(portal), 1500);
   }
 
   private fill(c: Challenge): void {
@@ -110,6 +160,7 @@ class Approval {
 
   private async answer(button: HTMLElement, what: "approve" | "reject"): Promise<void> {
     if (this.busy || this.answered || !this.key || !this.challenge) return;
+    if (what === "approve" && !this.file) return;
     this.setBusy(true, button);
     announce(text(what === "approve" ? "approving" : "rejecting"));
     try {
@@ -122,6 +173,7 @@ class Approval {
       this.answered = true;
       this.live?.stop();
       this.show(what === "approve" ? "approved" : "rejected");
+      this.goBack();
     } catch (e) {
       if (e instanceof Unreachable) this.complain(text("approve.network"));
       else this.fail(e);
@@ -150,14 +202,14 @@ class Approval {
       case "sealing":
       case "signed":
         // The answer to our approval may have been lost: then this is ours.
-        return this.show(this.signature ? "approved" : "DOCUMENT_ALREADY_SIGNED");
+        return this.show(this.signature ? "approved" : "OTHER_PHONE");
       case "session":
         if (this.challenge && s.session_ends_at && s.session_ends_at !== this.challenge.session_ends_at) {
-          this.show("NO_ACTIVE_SESSION");
+          this.show("REPLACED");
         }
         return;
       default:
-        this.show("NO_ACTIVE_SESSION");
+        this.show(endings[s.outcome] ?? "NO_ACTIVE_SESSION");
     }
   }
 
@@ -168,7 +220,7 @@ class Approval {
       location.reload(); // the server asks for a login first
       return;
     }
-    this.show(e.code);
+    this.show(e.code === "SIGNING_IN_PROGRESS" ? "OTHER_PHONE" : e.code);
   }
 
   private complain(message: string): void {
@@ -198,6 +250,9 @@ class Approval {
     }
   }
 }
+
+/** What to show for the way in which a session ended. */
+const endings: Record<string, string> = { rejected: "rejected", timed_out: "TIMED_OUT", left: "LEFT", failed: "FAILED" };
 
 /** "4f3a 90c1": easier to compare. */
 function group(hex: string): string {

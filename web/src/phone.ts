@@ -6,6 +6,7 @@ import { countDown } from "./lib/countdown";
 import { guardForms } from "./lib/forms";
 import { enrolled, supported } from "./lib/key";
 import { find, findAll } from "./lib/page";
+import { startScan } from "./scan";
 
 guardForms();
 countDown(() => undefined);
@@ -13,7 +14,12 @@ const enrol = find("[data-enrol]");
 if (enrol) startEnrolment(enrol);
 const approve = find("[data-approve]");
 if (approve) void startApproval(approve);
+const scan = find("[data-scan]");
+if (scan) startScan(scan);
+find("[data-reload]")?.addEventListener("click", () => location.reload());
 void markThisPhone();
+// The app opens without a connection too, and then says so. Where there is no such thing it works all the same.
+void navigator.serviceWorker?.register("/phone/worker.js").catch(() => undefined);
 
 /** The server does not know which of a person's devices is looking: the key does. */
 async function markThisPhone(): Promise<void> {

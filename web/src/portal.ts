@@ -1,6 +1,7 @@
 // The signer's pages. Each was rendered from the state of the request; this
 // script reloads the page when the state is another one.
 
+import { rotateCode } from "./lib/code";
 import { countDown } from "./lib/countdown";
 import { formUnderway, guardForms } from "./lib/forms";
 import { Live, type State } from "./lib/live";
@@ -10,6 +11,7 @@ import type { Viewer } from "./viewer";
 
 guardForms();
 follow();
+rotateCode();
 void showDocuments();
 
 function follow(): void {

@@ -17,8 +17,9 @@ const maxPixels = 5_000_000; // per canvas; phones refuse large ones in silence
 const keepDrawn = 8; // canvases kept in memory
 const zooms = [0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4]; // times "fit to width"
 
-export async function openViewer(root: HTMLElement): Promise<Viewer> {
-  const viewer = new Viewer(root);
+/** Opens the document that root names, or these very bytes, which stay the caller's. */
+export async function openViewer(root: HTMLElement, bytes?: Uint8Array): Promise<Viewer> {
+  const viewer = new Viewer(root, bytes);
   try {
     await viewer.open();
   } catch (e) {
@@ -68,7 +69,10 @@ export class Viewer {
   private near = new Set<Sheet>();
   private observer: IntersectionObserver | null = null;
 
-  constructor(private readonly root: HTMLElement) {
+  constructor(
+    private readonly root: HTMLElement,
+    private readonly bytes?: Uint8Array,
+  ) {
     const pages = find("[data-viewer-pages]", root);
     if (!pages) throw new Error("viewer: no pages element");
     this.pages = pages;
@@ -81,7 +85,7 @@ export class Viewer {
     const absolute = (path: string | undefined): string => new URL(path ?? "", location.href).href;
     pdfjs.GlobalWorkerOptions.workerSrc = absolute(data["workerUrl"]);
     this.pdf = await pdfjs.getDocument({
-      url: absolute(data["documentUrl"]),
+      ...(this.bytes ? { data: this.bytes.slice() } : { url: absolute(data["documentUrl"]) }),
       cMapUrl: absolute(data["cmapsUrl"]),
       cMapPacked: true,
       standardFontDataUrl: absolute(data["fontsUrl"]),

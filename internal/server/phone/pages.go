@@ -52,18 +52,9 @@ func (p *Phone) enrolPage(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// approvePage is GET /phone/sign/{request_id}/{session}: where the QR code leads. A phone that is not enrolled is first.
-func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
-	phone, err := p.phone(r)
-	if err != nil {
-		http.Redirect(w, r, "/phone/enrol?next="+url.QueryEscape(r.URL.Path), http.StatusSeeOther)
-		return
-	}
-	page := web.PhoneApprove{RequestID: r.PathValue("request_id"), Session: r.PathValue("session")}
-	if cert, err := x509.ParseCertificate(phone.Certificate); err == nil {
-		page.Account = web.Person{Name: cert.Subject.CommonName, Hint: signer.Person{UIN: phone.UIN}.Hint()}
-	}
-	p.render(w, r, http.StatusOK, page)
+// page serves a page that is the same for everybody.
+func (p *Phone) page(page web.Page) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { p.render(w, r, http.StatusOK, page) }
 }
 
 // revoke is POST /phone/revoke: the form behind "Remove" of a phone.

@@ -2,7 +2,8 @@
 // challenge, approve, reject). The private key is made on the phone and stays there.
 //
 // Start at [Phone.Routes]. A phone is known by two things: the cookie that says who enrolled it, and the signature that only
-// its key can make. The software phones of the sandbox and of the tests speak the same protocol.
+// its key can make. It takes part in a sign session once its browser holds a grant ([web.Grant]), which it gets for a fresh QR
+// code; no URL and no page holds the session's id.
 package phone
 
 import (
@@ -15,8 +16,10 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -57,17 +60,21 @@ func (p *Phone) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /phone/{$}", p.home)
 	mux.HandleFunc("GET /phone/login", p.login)
 	mux.HandleFunc("GET /phone/enrol", p.enrolPage)
-	mux.HandleFunc("GET /phone/sign/{request_id}/{session}", p.approvePage)
+	mux.HandleFunc("GET /phone/sign/{request_id}", p.approvePage)
+	mux.HandleFunc("GET /phone/scan", p.page(web.PhoneScan{}))
+	mux.HandleFunc("GET /phone/offline", p.page(web.PhoneOffline{}))
+	mux.Handle("GET /phone/worker.js", p.Kit.ServiceWorker())
 	mux.HandleFunc("POST /phone/revoke", p.revoke)
 
 	j := web.JSON{Status: Status, Log: p.Log}
 	mux.Handle("POST /phone/api/enrol/start", j.Handle(p.startEnrolment))
 	mux.Handle("POST /phone/api/enrol", j.Handle(p.enrol))
-	mux.Handle("POST /phone/api/sign/{request_id}/{session}/challenge", j.Handle(p.challenge))
-	mux.Handle("POST /phone/api/sign/{request_id}/{session}/approve", j.Handle(p.approve))
-	mux.Handle("POST /phone/api/sign/{request_id}/{session}/reject", j.Handle(p.reject))
-	mux.Handle("GET /phone/api/sign/{request_id}/{session}/events", j.Handle(p.events))
-	mux.Handle("GET /phone/api/sign/{request_id}/{session}/state", j.Handle(p.state))
+	mux.Handle("POST /phone/sign/{request_id}/challenge", j.Handle(p.challenge))
+	mux.Handle("POST /phone/sign/{request_id}/approve", j.Handle(p.approve))
+	mux.Handle("POST /phone/sign/{request_id}/reject", j.Handle(p.reject))
+	mux.Handle("GET /phone/sign/{request_id}/events", j.Handle(p.events))
+	mux.Handle("GET /phone/sign/{request_id}/state", j.Handle(p.state))
+	mux.Handle("GET /phone/sign/{request_id}/prepared", j.Handle(p.prepared))
 }
 
 // Status is the HTTP status of a code in the phone's protocol and in other calls on behalf of a signer.
@@ -113,11 +120,14 @@ type (
 		RelyingParty   string `json:"relying_party"`
 		DocumentName   string `json:"document_name"`
 		DocumentDigest string `json:"document_digest"` // SHA-256 of the uploaded document, hex
+		DocumentSize   int64  `json:"document_size"`   // its bytes, with which the prepared document begins
 		MatchCode      string `json:"match_code"`
 		Pages          int    `json:"pages"`
 		Places         int    `json:"places"`
 		SessionEndsAt  int64  `json:"session_ends_at"` // Unix milliseconds
-		ToBeSigned     string `json:"to_be_signed"`    // DER of the signed attributes
+
+		ByteRange  [4]int64 `json:"byte_range"`   // what of the prepared document is signed: offset and length, twice
+		ToBeSigned string   `json:"to_be_signed"` // DER of the signed attributes; they hold the digest over the byte range
 	}
 	// Approval is the body of approve.
 	Approval struct {
@@ -190,11 +200,11 @@ func publicKey(raw json.RawMessage) (*ecdsa.PublicKey, error) {
 }
 
 func (p *Phone) challenge(w http.ResponseWriter, r *http.Request) error {
-	phone, err := p.phone(r)
+	phone, session, err := p.session(r)
 	if err != nil {
 		return err
 	}
-	c, err := p.Sign.Challenge(r.Context(), r.PathValue("request_id"), r.PathValue("session"), phone)
+	c, err := p.Sign.Challenge(r.Context(), r.PathValue("request_id"), session, phone)
 	if err != nil {
 		return err
 	}
@@ -206,17 +216,41 @@ func (p *Phone) challenge(w http.ResponseWriter, r *http.Request) error {
 		RelyingParty:   party.Name,
 		DocumentName:   c.Request.DocName,
 		DocumentDigest: hex.EncodeToString(c.Request.Document.SHA256),
+		DocumentSize:   c.Request.Document.Size,
 		MatchCode:      c.Request.Session.MatchCode,
 		Pages:          c.Request.Document.Pages,
 		Places:         len(c.Request.Locations),
 		SessionEndsAt:  c.Request.Session.EndsAt.UnixMilli(),
+		ByteRange:      c.ByteRange,
 		ToBeSigned:     base64.RawURLEncoding.EncodeToString(c.ToBeSigned),
 	})
 	return nil
 }
 
+// prepared streams the document of the challenge, for the phone to check and to show.
+func (p *Phone) prepared(w http.ResponseWriter, r *http.Request) error {
+	phone, session, err := p.session(r)
+	if err != nil {
+		return err
+	}
+	d, err := p.Sign.PreparedDocument(r.Context(), r.PathValue("request_id"), session, phone)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	h := w.Header()
+	h.Set("Content-Type", "application/pdf")
+	h.Set("Content-Length", strconv.FormatInt(d.Size, 10))
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Content-Security-Policy", "frame-ancestors 'none'") // as for every document: more would break browsers' own viewers
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	_, _ = io.Copy(w, d) // the status is out; a phone that gets too little notices
+	return nil
+}
+
 func (p *Phone) approve(w http.ResponseWriter, r *http.Request) error {
-	phone, err := p.phone(r)
+	phone, session, err := p.session(r)
 	if err != nil {
 		return err
 	}
@@ -228,7 +262,7 @@ func (p *Phone) approve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return api.ErrSignatureInvalid.Because("%w", err)
 	}
-	if err := p.Sign.Approve(r.Context(), r.PathValue("request_id"), r.PathValue("session"), phone, signature); err != nil {
+	if err := p.Sign.Approve(r.Context(), r.PathValue("request_id"), session, phone, signature); err != nil {
 		return err
 	}
 	web.WriteJSON(w, http.StatusOK, struct{}{})
@@ -236,11 +270,11 @@ func (p *Phone) approve(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Phone) reject(w http.ResponseWriter, r *http.Request) error {
-	phone, err := p.phone(r)
+	phone, session, err := p.session(r)
 	if err != nil {
 		return err
 	}
-	if err := p.Sign.Reject(r.Context(), r.PathValue("request_id"), r.PathValue("session"), phone); err != nil {
+	if err := p.Sign.Reject(r.Context(), r.PathValue("request_id"), session, phone); err != nil {
 		return err
 	}
 	web.WriteJSON(w, http.StatusOK, struct{}{})
@@ -281,6 +315,19 @@ func (p *Phone) events(w http.ResponseWriter, r *http.Request) error {
 	return p.Streams.Serve(w, r, id, func(ctx context.Context) (web.Live, error) {
 		return p.live(ctx, phone, id)
 	})
+}
+
+// session says which enrolled phone this is, and the session that its browser was let into.
+func (p *Phone) session(r *http.Request) (signer.Phone, string, error) {
+	phone, err := p.phone(r)
+	if err != nil {
+		return signer.Phone{}, "", err
+	}
+	g, ok := web.GrantOf(r, p.Login, r.PathValue("request_id"))
+	if !ok {
+		return signer.Phone{}, "", api.ErrNoActiveSession.Because("this browser has not scanned the code")
+	}
+	return phone, g.Session, nil
 }
 
 // phone says which enrolled phone this is.

@@ -127,6 +127,20 @@ func (k *Kit) Static() http.Handler {
 	})
 }
 
+// ServiceWorker serves the phone's service worker. Its address is fixed, because
+// a browser looks there for the next version; so it must not be kept.
+func (k *Kit) ServiceWorker() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		f := k.assets.files[k.assets.names["worker.js"]]
+		h := w.Header()
+		h.Set("Content-Type", f.kind)
+		h.Set("Cache-Control", "no-cache")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'")
+		_, _ = w.Write(f.data)
+	})
+}
+
 // compressed is the gzip form, made on first use, or nil if it is not smaller.
 func (f *asset) compressed() []byte {
 	f.once.Do(func() {

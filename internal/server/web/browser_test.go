@@ -38,12 +38,73 @@ type site struct {
 	key      *ecdsa.PublicKey
 	lose     int // approvals whose answer gets lost
 	pdf      []byte
+	codes    int                         // QR codes that were handed out
+	noCode   bool                        // none is
+	tamper   func(*asked, []byte) []byte // changes what a phone is told and given
 }
 
-var (
-	testChallenge = []byte("a challenge of the server")
-	testToBeSign  = []byte("the signed attributes of the CMS")
-)
+var testChallenge = []byte("a challenge of the server")
+
+// asked is what a phone is asked to sign, as the challenge says it.
+type asked struct {
+	Digest     string   `json:"document_digest"`
+	Size       int      `json:"document_size"`
+	ByteRange  [4]int64 `json:"byte_range"`
+	ToBeSigned string   `json:"to_be_signed"`
+}
+
+// ask makes the prepared document and what is said about it: the PDF, and an update with an empty room for the signature.
+func (s *site) ask() (asked, []byte) {
+	before, after := "\nan update /Contents ", " and its end"
+	hole := "<" + strings.Repeat("0", 64) + ">"
+	file := append(bytes.Clone(s.pdf), before+hole+after...)
+	at := int64(len(s.pdf) + len(before))
+	whole := sha256.Sum256(append(bytes.Clone(file[:at]), after...))
+	original := sha256.Sum256(s.pdf)
+	a := asked{
+		Digest: fmt.Sprintf("%x", original), Size: len(s.pdf), ToBeSigned: attributes(whole[:]),
+		ByteRange: [4]int64{0, at, at + int64(len(hole)), int64(len(after))},
+	}
+	if s.tamper != nil {
+		file = s.tamper(&a, file)
+	}
+	return a, file
+}
+
+// attributes is the DER of CMS signed attributes with a content type and these message digests, in base64url.
+func attributes(digests ...[]byte) string {
+	der := func(tag byte, parts ...[]byte) []byte {
+		body := bytes.Join(parts, nil)
+		return append([]byte{tag, byte(len(body))}, body...)
+	}
+	pkcs9 := func(n byte) []byte { return der(6, []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, n}) }
+	all := [][]byte{der(0x30, pkcs9(3), der(0x31, der(6, []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1})))}
+	for _, d := range digests {
+		all = append(all, der(0x30, pkcs9(4), der(0x31, der(4, d))))
+	}
+	return base64.RawURLEncoding.EncodeToString(der(0x31, all...))
+}
+
+func (s *site) prepared(w http.ResponseWriter, _ *http.Request) {
+	_, file := s.ask()
+	w.Header().Set("Content-Type", "application/pdf")
+	_, _ = w.Write(file)
+}
+
+// code hands out another code each time.
+func (s *site) code(w http.ResponseWriter, _ *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.noCode {
+		http.Error(w, "no code today", http.StatusBadGateway)
+		return
+	}
+	s.codes++
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"svg":      fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h%dv1z"/></svg>`, s.codes),
+		"fresh_ms": 100,
+	})
+}
 
 func newSite(t *testing.T) *site {
 	t.Helper()
@@ -69,8 +130,16 @@ func newSite(t *testing.T) *site {
 	mux.HandleFunc("GET /sign/{id}/signed.pdf", s.document)
 	mux.HandleFunc("GET /sign/{id}/events", s.events)
 	mux.HandleFunc("GET /sign/{id}/state", s.state)
-	mux.HandleFunc("GET /phone/api/sign/{id}/{session}/events", s.events)
-	mux.HandleFunc("GET /phone/api/sign/{id}/{session}/state", s.state)
+	mux.HandleFunc("GET /sign/{id}/code", s.code)
+	mux.HandleFunc("GET /phone/sign/{id}/events", s.events)
+	mux.HandleFunc("GET /phone/sign/{id}/state", s.state)
+	mux.HandleFunc("GET /phone/sign/{id}/prepared", s.prepared)
+	mux.Handle("GET /phone/worker.js", s.kit.ServiceWorker())
+	mux.HandleFunc("GET /phone/offline", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.kit.Render(w, r, 200, PhoneOffline{}); err != nil {
+			t.Error(err)
+		}
+	})
 	mux.HandleFunc("POST /", s.post)
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(s.Close)
@@ -166,18 +235,21 @@ func (s *site) post(w http.ResponseWriter, r *http.Request) {
 		}
 		answer(200, map[string]string{"phone_id": "phone-1", "certificate": "", "subject": "CN=Tan Mei Lin"})
 	case strings.HasSuffix(path, "/challenge"):
+		a, _ := s.ask()
 		answer(200, map[string]any{
 			"relying_party": "Harbour Lane Housing Co-operative", "document_name": "Tenancy agreement, unit 08-12.pdf",
-			"document_digest": strings.Repeat("4f3a90c1", 8), "match_code": "9736", "pages": 3, "places": 3,
+			"match_code": "9736", "pages": 3, "places": 3,
 			"session_ends_at": GalleryTime().Add(168 * time.Second).UnixMilli(),
-			"to_be_signed":    base64.RawURLEncoding.EncodeToString(testToBeSign),
+			"document_digest": a.Digest, "document_size": a.Size, "byte_range": a.ByteRange, "to_be_signed": a.ToBeSigned,
 		})
 	case strings.HasSuffix(path, "/approve") && s.key != nil:
 		if s.lose > 0 {
 			s.lose--
 			http.Error(w, "the proxy gave up", http.StatusBadGateway)
 		}
-		if !verify(s.key, testToBeSign, body.Signature) {
+		a, _ := s.ask()
+		signed, _ := base64.RawURLEncoding.DecodeString(a.ToBeSigned)
+		if !verify(s.key, signed, body.Signature) {
 			answer(400, map[string]string{"error": "CLIENT_SIDE_ERROR", "error_description": "wrong signature"})
 			return
 		}

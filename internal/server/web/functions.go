@@ -24,6 +24,7 @@ func pageName(file string) (string, bool) {
 //	ms               a time in Unix milliseconds, for scripts
 //	minutes END NOW  whole minutes left, rounded up, never negative
 //	add A B          sum
+//	scannext CODE    whether a fresh code solves a problem of the phone
 //	dict K V ...     map, to hand several values to a part
 func (k *Kit) functions(l *language) template.FuncMap {
 	return template.FuncMap{
@@ -56,8 +57,9 @@ func (k *Kit) functions(l *language) template.FuncMap {
 			}
 			return int((left + time.Minute - 1) / time.Minute)
 		},
-		"add":  func(a, b int) int { return a + b },
-		"dict": dict,
+		"scannext": scanNext,
+		"add":      func(a, b int) int { return a + b },
+		"dict":     dict,
 	}
 }
 

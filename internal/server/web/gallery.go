@@ -41,8 +41,7 @@ func Gallery() []Sample {
 		Serial: "5f3a90c1d27be84410aa62f09c1be377", NotAfter: now.AddDate(1, 0, 0),
 	}
 	code := SigningCode{
-		Summary: req, Live: session, Signer: signer, QR: sampleQR(), MatchCode: "9736",
-		PhoneURL: "/phone/sign/signv3-0199cc9c/4f9c", Places: 3,
+		Summary: req, Live: session, Signer: signer, QR: sampleQR(), MatchCode: "9736", Places: 3,
 	}
 	codeScanned := code
 	codeScanned.Live = scanned
@@ -102,12 +101,14 @@ func galleryPhone(now time.Time, party Party, cert Certificate) []Sample {
 			Account: &person, Phones: phones, CanRevoke: true,
 			Requests: []PendingRequest{{
 				Party: party, Document: "Tenancy agreement, unit 08-12.pdf",
-				URL: "/phone/sign/signv3-0199cc9c/4f9c", EndsAt: now.Add(2 * time.Minute),
+				URL: "/phone/sign/signv3-0199cc9c", EndsAt: now.Add(2 * time.Minute),
 			}},
 		}},
 		{"phone-enrol", 200, PhoneEnrol{Account: person, Name: "Mei's phone"}},
-		{"phone-approve", 200, PhoneApprove{Account: person, RequestID: "signv3-0199cc9c", Session: "4f9c"}},
+		{"phone-approve", 200, PhoneApprove{Account: person, RequestID: "signv3-0199cc9c", Party: party}},
+		{"phone-approve-done", 200, PhoneApprove{Account: person, RequestID: "signv3-0199cc9c", Party: party, Step: "approved", Here: true}},
 	}
+	all = append(all, Sample{"phone-scan", 200, PhoneScan{}}, Sample{"phone-offline", 200, PhoneOffline{}})
 	for _, code := range phoneProblems() {
 		all = append(all, Sample{"phone-problem-" + code, 409, PhoneProblem{Code: code, Party: party}})
 	}

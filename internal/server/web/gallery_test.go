@@ -40,9 +40,12 @@ func shots() []shot {
 			click("[data-enrol-form] button"), eventually(`!document.querySelector("[data-step=done]").hidden`),
 		}},
 		shot{"phone-home-ready", "phone-home", []step{eventually(`!document.querySelector("[data-this-phone]").hidden`)}},
-		shot{"phone-approve", "phone-approve", []step{eventually(`!document.querySelector("[data-step=ask]").hidden`)}},
+		shot{"phone-approve", "phone-approve", []step{eventually(`!document.querySelector("[data-do=approve]").disabled`)}},
+		shot{"phone-approve-document", "phone-approve", []step{
+			eventually(`!document.querySelector("[data-view]").disabled`), click("[data-view]"), drawn,
+		}},
 		shot{"phone-approved", "phone-approve", []step{
-			eventually(`!document.querySelector("[data-step=ask]").hidden`),
+			eventually(`!document.querySelector("[data-do=approve]").disabled`),
 			click("[data-do=approve]"), eventually(`!document.querySelector("[data-step=approved]").hidden`),
 		}},
 	)

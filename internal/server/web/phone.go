@@ -21,7 +21,7 @@ type Phone struct {
 type PendingRequest struct {
 	Party    Party
 	Document string
-	// URL is /phone/sign/{request_id}/{session}.
+	// URL is /phone/sign/{request_id}.
 	URL    string
 	EndsAt time.Time
 }
@@ -71,34 +71,60 @@ func (p PhoneEnrol) meta() meta {
 }
 
 // PhoneApprove is the approval page. Its script asks for the challenge at
-// /phone/api/sign/{request_id}/{session}/challenge, shows what is to be signed and
+// /phone/sign/{request_id}/challenge, checks and shows what is to be signed and
 // posts the answer; the page itself holds nothing secret.
 type PhoneApprove struct {
 	Account   Person
 	RequestID string
-	Session   string
-}
-
-// API is the URL prefix of the session's calls.
-func (p PhoneApprove) API() string {
-	return "/phone/api/sign/" + url.PathEscape(p.RequestID) + "/" + url.PathEscape(p.Session)
+	// Party is the relying party, once the phone is known to be the signer's.
+	Party Party
+	// Step is what the page begins with: "" asks for the challenge; "approved",
+	// "rejected" and the codes of Problems say that it is over.
+	Step string
+	// Here says that this browser came from the portal and goes back there.
+	Here bool
 }
 
 // Problems are the codes that the page has texts for.
 func (p PhoneApprove) Problems() []string { return phoneProblems() }
 
+// ScanNext says that reading a fresh code is what solves the problem.
+func (p PhoneApprove) ScanNext(code string) bool { return scanNext(code) }
+
+// First is the step that is shown before the script runs.
+func (p PhoneApprove) First() string {
+	if p.Step == "" {
+		return "loading"
+	}
+	return p.Step
+}
+
 // PortalURL is the request's portal page: the way back for a person who opened the
 // session on this device.
 func (p PhoneApprove) PortalURL() string { return Summary{ID: p.RequestID}.Path("") }
 
+// DocumentURL is where the viewer finds the document that is to be signed.
+func (p PhoneApprove) DocumentURL() string { return p.Path() + "/prepared" }
+
 // EnrolURL is where a device without a key is sent, and comes back from.
-func (p PhoneApprove) EnrolURL() string {
-	next := "/phone/sign/" + url.PathEscape(p.RequestID) + "/" + url.PathEscape(p.Session)
-	return "/phone/enrol?next=" + url.QueryEscape(next)
-}
+func (p PhoneApprove) EnrolURL() string { return "/phone/enrol?next=" + url.QueryEscape(p.Path()) }
 
 func (p PhoneApprove) meta() meta {
-	return meta{template: "phone_approve", title: "phone.approve.title", shell: shellPhone, script: "phone"}
+	return meta{template: "phone_approve", title: "phone.approve.title", shell: shellPhone, script: "phone", viewer: true}
+}
+
+// PhoneScan reads a QR code inside the app. The camera starts when the person asks for it.
+type PhoneScan struct{}
+
+func (p PhoneScan) meta() meta {
+	return meta{template: "phone_scan", title: "phone.scan.title", shell: shellPhone, script: "phone"}
+}
+
+// PhoneOffline is kept by the service worker and shown when there is no connection.
+type PhoneOffline struct{}
+
+func (p PhoneOffline) meta() meta {
+	return meta{template: "phone_offline", title: "phone.offline.title", shell: shellPhone, script: "phone"}
 }
 
 // PhoneProblem is one plain page for a request that cannot be approved (any
@@ -116,6 +142,7 @@ func phoneProblems() []string {
 	return []string{
 		"REQUEST_CANCELLED", "REQUEST_EXPIRED", "NO_ACTIVE_SESSION", "NO_ACCESS",
 		"DOCUMENT_ALREADY_SIGNED", "PHONE_NOT_ENROLLED", "OFFLINE", "UNSUPPORTED", "GENERAL",
+		"STALE_CODE", "NOT_SCANNED", "REPLACED", "TIMED_OUT", "LEFT", "FAILED", "OTHER_PHONE", "MISMATCH",
 	}
 }
 
@@ -127,6 +154,18 @@ func (p PhoneProblem) Key() string {
 		}
 	}
 	return "GENERAL"
+}
+
+// Scan says that reading a code is the next step.
+func (p PhoneProblem) Scan() bool { return scanNext(p.Key()) }
+
+// scanNext are the problems that a fresh code solves.
+func scanNext(code string) bool {
+	switch code {
+	case "NO_ACTIVE_SESSION", "STALE_CODE", "NOT_SCANNED", "REPLACED", "TIMED_OUT", "LEFT", "FAILED":
+		return true
+	}
+	return false
 }
 
 func (p PhoneProblem) meta() meta {

@@ -67,8 +67,9 @@ func (p Document) meta() meta {
 }
 
 // SigningCode is the page of a live sign session: the QR code for the phone, the
-// match code and the time left. "Cancel signing" posts to
-// /sign/{id}/leave-session.
+// match code and the time left. The script fetches each next code from
+// /sign/{id}/code. "Open on this device" posts to /sign/{id}/here, "Cancel
+// signing" to /sign/{id}/leave-session.
 type SigningCode struct {
 	Summary
 	Live   Live
@@ -77,8 +78,6 @@ type SigningCode struct {
 	QR template.HTML
 	// MatchCode is shown here and on the phone: four digits.
 	MatchCode string
-	// PhoneURL is the URL in the QR code, for "Open on this device".
-	PhoneURL string
 	// Places is the number of places that one approval signs.
 	Places int
 	// Sandbox, if not nil, offers to act as the persona's software phone.
@@ -91,6 +90,9 @@ type SandboxPhone struct {
 	// Persona is the name of the persona whose software phone would answer.
 	Persona string
 }
+
+// CodeURL is where the script finds the next code.
+func (p SigningCode) CodeURL() string { return p.Path("code") }
 
 // SpokenCode is MatchCode digit by digit, so that a screen reader does not say a
 // number in the thousands.

@@ -158,7 +158,7 @@ func TestPhone(t *testing.T) {
 	s.lose = 1
 	s.mu.Unlock()
 	do(t, ctx, chromedp.Navigate(s.URL+"/gallery/phone-approve"),
-		eventually(`!document.querySelector("[data-step=ask]").hidden`),
+		eventually(`!document.querySelector("[data-do=approve]").disabled`),
 		script(`document.querySelector("[data-do=approve]").click(); document.querySelector("[data-do=approve]").click(); 0`),
 		eventually(`!document.querySelector("[data-approve-error]").hidden`),
 		click("[data-do=approve]"),
@@ -182,9 +182,12 @@ func TestPhoneTooLate(t *testing.T) {
 	}{
 		{map[string]any{"state": "cancelled"}, "REQUEST_CANCELLED"},
 		{map[string]any{"state": "expired"}, "REQUEST_EXPIRED"},
-		{map[string]any{"state": "locked", "outcome": "timed_out"}, "NO_ACTIVE_SESSION"},
-		{map[string]any{"state": "session", "session_ends_at": 1773036999000}, "NO_ACTIVE_SESSION"},
-		{map[string]any{"state": "signed"}, "DOCUMENT_ALREADY_SIGNED"},
+		{map[string]any{"state": "locked", "outcome": "timed_out"}, "TIMED_OUT"},
+		{map[string]any{"state": "locked", "outcome": "left"}, "LEFT"},
+		{map[string]any{"state": "locked", "outcome": "rejected"}, "rejected"},
+		{map[string]any{"state": "session", "session_ends_at": 1773036999000}, "REPLACED"},
+		{map[string]any{"state": "sealing"}, "OTHER_PHONE"},
+		{map[string]any{"state": "signed"}, "OTHER_PHONE"},
 	} {
 		s.stateOf("phone-approve")
 		do(t, ctx, chromedp.Navigate(s.URL+"/gallery/phone-approve"),
@@ -199,6 +202,74 @@ func TestPhoneTooLate(t *testing.T) {
 	text := eval[string](t, ctx, `document.querySelector("[data-step=REQUEST_CANCELLED]").innerText`)
 	if !strings.Contains(text, "Cancelled by Harbour Lane Housing Co-operative") {
 		t.Errorf("a cancelled request says %q", text)
+	}
+}
+
+// TestPhoneChecks: the phone signs what it hashed itself, and refuses everything else.
+func TestPhoneChecks(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	do(t, ctx, chromedp.Navigate(s.URL+"/gallery/phone-enrol"),
+		click("[data-enrol-form] button"),
+		eventually(`!document.querySelector("[data-step=done]").hidden`))
+	s.stateOf("phone-approve")
+	zeros := make([]byte, 32)
+	for name, tamper := range map[string]func(*asked, []byte) []byte{
+		"as it should be":           nil,
+		"another document":          func(_ *asked, f []byte) []byte { f[20] ^= 1; return f },
+		"another end":               func(_ *asked, f []byte) []byte { f[len(f)-1] ^= 1; return f },
+		"bytes after the end":       func(_ *asked, f []byte) []byte { return append(f, ' ') },
+		"too short":                 func(_ *asked, f []byte) []byte { return f[:len(f)-1] },
+		"something in the room":     func(a *asked, f []byte) []byte { f[a.ByteRange[1]+9] = 'a'; return f },
+		"the room is not the room":  func(a *asked, f []byte) []byte { a.ByteRange[2]--; a.ByteRange[3]++; return f },
+		"the room hides a page":     func(a *asked, f []byte) []byte { a.ByteRange[1] = 100; return f },
+		"another digest is shown":   func(a *asked, f []byte) []byte { a.Digest = strings.Repeat("4f3a90c1", 8); return f },
+		"shown in part":             func(a *asked, f []byte) []byte { a.Size--; return f },
+		"another digest is signed":  func(a *asked, f []byte) []byte { a.ToBeSigned = attributes(zeros); return f },
+		"two digests are signed":    func(a *asked, f []byte) []byte { a.ToBeSigned = attributes(zeros, zeros); return f },
+		"no digest is signed":       func(a *asked, f []byte) []byte { a.ToBeSigned = attributes(); return f },
+		"what is signed is garbage": func(a *asked, f []byte) []byte { a.ToBeSigned = "MIIB"; return f },
+	} {
+		s.mu.Lock()
+		s.tamper = tamper
+		s.mu.Unlock()
+		do(t, ctx, chromedp.Navigate(s.URL+"/gallery/phone-approve"),
+			eventually(`!document.querySelector("[data-do=approve]").disabled || !document.querySelector("[data-step=MISMATCH]").hidden`))
+		refused := eval[bool](t, ctx, `document.querySelector("[data-do=approve]").disabled && document.querySelector("[data-step=ask]").hidden`)
+		if refused != (tamper != nil) {
+			t.Errorf("%s: refused is %t", name, refused)
+		}
+	}
+	if sent := s.posted("/approve"); len(sent) != 0 {
+		t.Errorf("approvals sent: %q", sent)
+	}
+}
+
+// TestCodeIsRenewed: the page shows each next code, and veils one that it could not renew.
+func TestCodeIsRenewed(t *testing.T) {
+	s := newSite(t)
+	s.stateOf("code")
+	ctx := openBrowser(t)
+	const shown = `document.querySelector("[data-qr] path").getAttribute("d")`
+	do(t, ctx, chromedp.Navigate(s.URL+"/gallery/code"), eventually(shown+` === "M0 0h1v1z"`), eventually(shown+` === "M0 0h3v1z"`))
+	s.mu.Lock()
+	s.noCode = true
+	s.mu.Unlock()
+	do(t, ctx, eventually(`document.querySelector("[data-qr].stale") !== null`))
+	s.mu.Lock()
+	s.noCode = false
+	s.mu.Unlock()
+	do(t, ctx, eventually(`document.querySelector("[data-qr].stale") === null`))
+	s.set(map[string]any{"scanned": true})
+	do(t, ctx, eventually(`document.querySelector("[data-when=waiting]").hidden`))
+	s.mu.Lock()
+	before := s.codes
+	s.mu.Unlock()
+	time.Sleep(1200 * time.Millisecond)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.codes > before+1 { // one may have been under way
+		t.Errorf("%d codes were fetched although it has been scanned", s.codes-before)
 	}
 }
 
@@ -237,7 +308,8 @@ func TestWeight(t *testing.T) {
 	total := render(t, k, Gallery()[0], "", nil).Body.Len()
 	var names []string
 	for name, f := range k.assets.files {
-		if strings.Contains(name, "/") || strings.HasPrefix(name, "viewer-") || strings.HasPrefix(name, "pdf.worker") || strings.HasSuffix(name, ".png") {
+		if strings.Contains(name, "/") || strings.HasPrefix(name, "viewer-") || strings.HasPrefix(name, "decode-") ||
+			strings.HasPrefix(name, "worker-") || strings.HasPrefix(name, "console-") || strings.HasPrefix(name, "pdf.worker") || strings.HasSuffix(name, ".png") {
 			continue
 		}
 		names = append(names, name)

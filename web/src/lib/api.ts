@@ -16,6 +16,20 @@ export class Unreachable extends Error {}
 
 const patience = 20_000;
 
+/** Fetches bytes; throws Refusal or Unreachable. */
+export async function bytes(url: string): Promise<Uint8Array<ArrayBuffer>> {
+  let answer: Response;
+  try {
+    answer = await fetch(url, { cache: "no-store", redirect: "error" });
+    if (answer.ok) return new Uint8Array(await answer.arrayBuffer());
+  } catch {
+    throw new Unreachable();
+  }
+  const e = (await answer.json().catch(() => ({}))) as { error?: string; error_description?: string };
+  if (answer.status >= 502 && !e.error) throw new Unreachable();
+  throw new Refusal(e.error ?? "GENERAL", e.error_description ?? "", answer.status);
+}
+
 /** Posts JSON; throws Refusal or Unreachable. */
 export async function post<T>(url: string, body: unknown): Promise<T> {
   const stop = new AbortController();

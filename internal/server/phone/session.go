@@ -1,0 +1,129 @@
+package phone
+
+import (
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// approvePage is GET /phone/sign/{request_id}: where the QR code leads, with the code's value in c. Once the browser has its grant
+// the value leaves the address, so that reload and history stay good. A phone that is not enrolled is first.
+func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("request_id")
+	page := web.PhoneApprove{RequestID: id}
+	if value := r.URL.Query().Get("c"); value != "" {
+		p.scan(w, r, page, value)
+		return
+	}
+	grant, ok := web.GrantOf(r, p.Login, id)
+	if !ok {
+		p.render(w, r, http.StatusForbidden, web.PhoneProblem{Code: "NOT_SCANNED"})
+		return
+	}
+	phone, err := p.phone(r)
+	if err != nil {
+		if !refused(err) {
+			p.fail(w, r, err)
+			return
+		}
+		http.Redirect(w, r, "/phone/enrol?next="+url.QueryEscape(page.Path()), http.StatusSeeOther)
+		return
+	}
+	req, err := p.Sign.Get(r.Context(), id)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	page.Here, page.Step = grant.Here, stepOf(req, grant.Session, phone)
+	if page.Step != "NO_ACCESS" {
+		party, err := p.Parties.Party(r.Context(), req.ClientID)
+		if err != nil {
+			p.fail(w, r, err)
+			return
+		}
+		page.Party = web.Party{Name: party.Name}
+	}
+	if cert, err := x509.ParseCertificate(phone.Certificate); err == nil {
+		page.Account = web.Person{Name: cert.Subject.CommonName, Hint: signer.Person{UIN: phone.UIN}.Hint()}
+	}
+	p.render(w, r, http.StatusOK, page)
+}
+
+// scan lets the browser in for a fresh code. A browser that was let in before is not turned away by an old one: it came back by
+// its history, and the page knows what became of the session.
+func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page web.PhoneApprove, value string) {
+	req, err := p.Sign.Scan(r.Context(), page.RequestID, value)
+	_, known := web.GrantOf(r, p.Login, page.RequestID)
+	var refusal *api.Error
+	switch {
+	case err == nil:
+		grant := web.Grant{Request: req.ID, Session: req.Session.ID}
+		web.SetGrant(w, p.Login, grant, strings.HasPrefix(p.PublicURL, "https://"))
+		http.Redirect(w, r, page.Path(), http.StatusSeeOther)
+	case known:
+		http.Redirect(w, r, page.Path(), http.StatusSeeOther)
+	case errors.Is(err, sign.ErrStaleCode):
+		p.render(w, r, http.StatusForbidden, web.PhoneProblem{Code: "STALE_CODE"})
+	case errors.As(err, &refusal):
+		p.render(w, r, http.StatusConflict, web.PhoneProblem{Code: problemOf(refusal.Code)})
+	default:
+		p.fail(w, r, err)
+	}
+}
+
+// problemOf is the page for a refusal. An unknown request looks like an old code, so that a guess learns nothing.
+func problemOf(code string) string {
+	switch code {
+	case api.CodeSigning:
+		return "OTHER_PHONE"
+	case api.CodeClientSide:
+		return "NO_ACTIVE_SESSION"
+	}
+	return code
+}
+
+// stepOf is what the approval page says of the session to this phone; "" is that it may still answer.
+func stepOf(req *sign.Request, session string, phone signer.Phone) string {
+	if req.Signer == nil || req.Signer.UIN != phone.UIN {
+		return api.CodeNoAccess
+	}
+	switch req.State {
+	case sign.Session:
+		if req.Session.ID != session {
+			return "REPLACED"
+		}
+		return ""
+	case sign.Sealing, sign.Signed:
+		if req.Approval != nil && req.Approval.PhoneID == phone.ID && req.Approval.SessionID == session {
+			return "approved"
+		}
+		return "OTHER_PHONE"
+	case sign.Cancelled:
+		return api.CodeCancelled
+	case sign.Expired:
+		return api.CodeExpired
+	}
+	switch req.Outcome {
+	case sign.OutcomeRejected:
+		return "rejected"
+	case sign.OutcomeTimedOut:
+		return "TIMED_OUT"
+	case sign.OutcomeLeft:
+		return "LEFT"
+	case sign.OutcomeFailed:
+		return "FAILED"
+	}
+	return api.CodeNoActiveSession
+}
+
+func refused(err error) bool {
+	var refusal *api.Error
+	return errors.As(err, &refusal)
+}
