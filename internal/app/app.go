@@ -202,7 +202,7 @@ func (a *App) domain(sandbox bool) error {
 		Sign: a.sign, Parties: a.parties, Client: outbound.NewClient(c.policy(webhook.Timeout)),
 		Key: key, KeyID: public.KeyID, Now: a.now, Log: a.log, Ladder: c.WebhookLadder,
 	}
-	a.worker = sign.NewWorker(a.sign, sender.Deliver)
+	a.worker = sign.NewWorker(a.sign, a.counted(sender.Deliver))
 
 	a.rpapi = &rpapi.API{
 		Sign: a.sign,
@@ -272,6 +272,9 @@ func (a *App) healthRoutes() http.Handler {
 		web.WriteJSON(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
 	mux.Handle("GET /metrics", a.metrics.Handler())
+	if a.Config.ConsolePassword != "" {
+		a.consoleRoutes(mux, http.NotFoundHandler())
+	}
 	return mux
 }
 

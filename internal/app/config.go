@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/signet-sign/signet/internal/pades"
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/rp/outbound"
+	"github.com/signet-sign/signet/internal/server/console"
 )
 
 // Config is the whole configuration and its reference. Each key is also a flag (--session-lifetime) and an environment variable
@@ -22,6 +24,11 @@ type Config struct {
 	// The control listener. Sandbox: tests look at requests, act as signers and move the clock; loopback only. Service: health
 	// (/isalive) and metrics (/metrics); empty means none.
 	Control string `yaml:"control" help:"Address of the control listener." placeholder:"ADDR"`
+
+	// Password of the operators' console, at /console/ on the control listener, by HTTP Basic authentication: at least 16 bytes.
+	// The user name is for the operator to choose; the trail shows it. Empty means no console in the service, and one without a
+	// password in the sandbox. Keep Control on an internal address, behind TLS if others can listen there.
+	ConsolePassword string `yaml:"console_password" help:"Password of the operators' console; empty: none." placeholder:"PASSWORD"`
 
 	// Scheme, host and port under which the outside reaches Listen, without a path. It stands in signing URLs, download links,
 	// QR codes and certificates. Sandbox: http:// and Listen by default.
@@ -141,6 +148,12 @@ func (c *Config) check() error {
 		return fmt.Errorf("unauthorized_status %d: it must be 400 or 401", c.UnauthorizedStatus)
 	case c.SessionLifetime < 10*time.Second || c.SessionLifetime > 30*time.Minute:
 		return fmt.Errorf("session_lifetime %s: it must be between 10s and 30m", c.SessionLifetime)
+	}
+	if n := len(c.ConsolePassword); n > 0 && n < console.MinPassword {
+		return fmt.Errorf("console_password: it must have at least %d bytes", console.MinPassword)
+	}
+	if c.ConsolePassword != "" && c.Control == "" {
+		return errors.New("console_password: the console is on the control listener, and there is none (control)")
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	return nil

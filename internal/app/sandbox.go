@@ -122,7 +122,9 @@ func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func
 	a.handler = mux
 
 	control := http.NewServeMux()
-	control.Handle("/", (&sandbox.Control{Sign: a.sign, Phones: phones, Clock: clock, Drain: a.worker.Drain, Log: a.log}).Handler())
+	api := (&sandbox.Control{Sign: a.sign, Phones: phones, Clock: clock, Drain: a.worker.Drain, Log: a.log}).Handler()
+	control.Handle("/", api)
+	a.consoleRoutes(control, api)
 	control.Handle("GET /metrics", a.metrics.Handler())
 	a.controlHandler = control
 	return nil

@@ -1,0 +1,66 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+// consoleRoutes mounts the operators' console, and sends browsers there that open the control listener's root; everybody else
+// gets from elsewhere what the root answers, as before.
+func (a *App) consoleRoutes(mux *http.ServeMux, elsewhere http.Handler) {
+	_, stamps := a.authority.TSA()
+	certificates := a.authority.Chain()
+	for _, c := range stamps {
+		if !slices.ContainsFunc(certificates, c.Equal) {
+			certificates = append(certificates, c)
+		}
+	}
+	c := &console.Console{
+		Sign: a.sign, Lister: a.store, Parties: a.parties, Diagnose: rp.Diagnoser{Policy: a.Config.policy(5 * time.Second)},
+		Kit: a.kit, Now: a.now, Log: a.log, Certificates: certificates, Metrics: a.consoleMetrics, Password: a.Config.ConsolePassword,
+	}
+	mux.Handle(web.ConsoleBase, c.Handler())
+	mux.Handle("GET /console", http.RedirectHandler(web.ConsoleBase, http.StatusSeeOther))
+	mux.Handle("GET /static/", a.kit.Static())
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.Header.Get("Accept"), "text/html") {
+			http.Redirect(w, r, web.ConsoleBase, http.StatusSeeOther)
+			return
+		}
+		elsewhere.ServeHTTP(w, r)
+	})
+}
+
+// consoleMetrics is what the console shows of the metrics.
+func (a *App) consoleMetrics() (console.Metrics, error) {
+	s, err := a.metrics.Snapshot()
+	if err != nil {
+		return console.Metrics{}, err
+	}
+	m := console.Metrics{Webhooks: s.Jobs[string(sign.JobWebhook)]}
+	for _, r := range s.Routes {
+		route := web.ConsoleRoute{Route: r.Route, N: r.Count, Refused: r.Refused, Failed: r.Failed}
+		if r.Count > 0 {
+			route.Mean = time.Duration(r.Seconds / float64(r.Count) * float64(time.Second))
+		}
+		m.Routes = append(m.Routes, route)
+	}
+	return m, nil
+}
+
+// counted measures a handler of jobs.
+func (a *App) counted(h sign.Handler) sign.Handler {
+	return func(ctx context.Context, job *sign.Job) []sign.Event {
+		events := h(ctx, job)
+		a.metrics.Attempted(string(job.Kind), string(job.Status))
+		return events
+	}
+}
