@@ -93,9 +93,12 @@ func (a appearance) drawName(b *strings.Builder, t *typesetter, fonts *Fonts) {
 	}
 	one, two := t.set(fonts.Bold, first), t.set(fonts.Bold, second)
 	size = min(one.fit(textWidth, nameTwoLines), two.fit(textWidth, nameTwoLines))
-	const top = nameY + 4.8
+	top, leading := nameY+4.8, 1.13
+	if one.tall || two.tall {
+		size, leading = min(size, nameTwoLines*0.84), 1.36
+	}
 	one.show(b, textX, top, size)
-	two.show(b, textX, top-size*1.13, size)
+	two.show(b, textX, top-size*leading, size)
 }
 
 // halve breaks a name at the space nearest to its middle.

@@ -1,11 +1,13 @@
 package pades
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -31,6 +33,12 @@ func TestTextInTheBox(t *testing.T) {
 		"ŁUKASZ MÜLLER-O'BRIEN ÑÇŞŐ",
 		"陈大文 TAN",
 		"𠮷田",
+		"陳美玲 CHEN MEI LING",
+		"陈伟明",
+		"கமலா தேவி கிருஷ்ணன்",
+		"ஸ்ரீனிவாசன் சொக்கலிங்கம் கௌசல்யா",
+		"முத்துக்கருப்பன் பெருமாள் S/O கோவிந்தசாமி",
+		"अनिल", // a script without a face: boxes, and still text
 		"W",
 		strings.Repeat("WOLFESCHLEGEL", 15),
 		strings.Repeat("WW ", 60) + "W",
@@ -101,11 +109,11 @@ func TestFontsAreEmbeddedSubsets(t *testing.T) {
 }
 
 func TestSubsetIsASmallSoundFont(t *testing.T) {
-	fonts, err := LatinFonts()
+	fonts, err := FontsFor("")
 	must(t, err)
 	s := newSubset(fonts.Bold[0])
 	for _, r := range "ÅÄÖ é TAN" {
-		s.cid(r)
+		s.cid(s.face.single(r))
 	}
 	ttf, widths, err := s.font()
 	must(t, err)
@@ -115,10 +123,10 @@ func TestSubsetIsASmallSoundFont(t *testing.T) {
 	if sum := checksum(ttf); sum != 0xb1b0afba {
 		t.Errorf("checksum of the whole font is %#x", sum) // OpenType, head.checkSumAdjustment
 	}
-	if first := s.cid('T'); first != s.cid('T') || first == s.cid('A') {
+	if first := s.cid(s.face.single('T')); first != s.cid(s.face.single('T')) || first == s.cid(s.face.single('A')) {
 		t.Error("glyph numbers are not stable by character")
 	}
-	if int(widths[s.cid('T')]) != int(fonts.Bold[0].width(mustGlyph(t, fonts.Bold[0], 'T'))) {
+	if int(widths[s.cid(s.face.single('T'))]) != int(fonts.Bold[0].width(mustGlyph(t, fonts.Bold[0], 'T'))) {
 		t.Error("a width was lost")
 	}
 }
@@ -204,6 +212,77 @@ func TestFormatTime(t *testing.T) {
 	} {
 		if got := formatTime(at.In(loc)); got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// Every character of these names has a shape; one visual unit is one glyph, with
+// the text in the order in which it is written down, whatever the order on paper.
+func TestNamesOfSingapore(t *testing.T) {
+	for name, clusters := range map[string][]string{
+		"கெ":        {"கெ"}, // the vowel sign stands before its consonant
+		"கொண்டு":    {"கொ", "ண்", "டு"},
+		"ஸ்ரீதர்":   {"ஸ்ரீ", "த", "ர்"},
+		"க்ஷேமா":    {"க்ஷே", "மா"},
+		"陈大文":       {"陈", "大", "文"},
+		"தேவி DEVI": {"தே", "வி", " ", "D", "E", "V", "I"},
+	} {
+		fonts, err := FontsFor(name)
+		must(t, err)
+		var ts typesetter
+		l := ts.set(fonts.Bold, name)
+		var got []string
+		for _, r := range l.runs {
+			for _, c := range r.cids {
+				g := ts.subsets[r.font].glyphs[c-1]
+				got = append(got, g.text)
+				for _, p := range g.parts {
+					if p.gid == 0 {
+						t.Errorf("%q: no shape for %q", name, g.text)
+					}
+				}
+			}
+		}
+		if !slices.Equal(got, clusters) {
+			t.Errorf("%q: %q", name, got)
+		}
+	}
+	fonts, err := FontsFor("கெ")
+	must(t, err)
+	g := fonts.Bold[1].shape([]rune("கெ"))[0]
+	ka, sign := mustGlyph(t, fonts.Bold[1], 'க'), mustGlyph(t, fonts.Bold[1], '\u0bc6')
+	if len(g.parts) != 2 || g.parts[0].gid != sign || g.parts[1].gid != ka || g.parts[1].dx == 0 {
+		t.Errorf("the vowel sign is not drawn before its consonant: %+v", g)
+	}
+}
+
+// Names come from an identity provider: any sequence of characters must be set.
+func FuzzName(f *testing.F) {
+	f.Add("கொண்டு 陈 ா்ெொ")
+	f.Fuzz(func(t *testing.T, name string) {
+		fonts, err := FontsFor(name)
+		must(t, err)
+		var ts typesetter
+		ts.set(fonts.Bold, name)
+		for _, s := range ts.subsets {
+			if _, widths, err := s.font(); err != nil || len(widths) < len(s.glyphs)+1 {
+				t.Fatalf("%d widths for %d glyphs: %v", len(widths), len(s.glyphs), err)
+			}
+		}
+	})
+}
+
+// The evidence is bounded by its certificates, the appearance by this.
+func TestAppearanceIsSmall(t *testing.T) {
+	w := newWorld(t)
+	o := w.options(Location{1, 0.1, 0.1})
+	for _, name := range []string{"MUHAMMAD FAIZAL BIN ABDUL RAHMAN", "முத்துக்கருப்பன் பெருமாள் 陳美玲 CHEN MEI LING"} {
+		o.SignerName = name
+		doc := blank()
+		p, err := Prepare(bytes.NewReader(doc), int64(len(doc)), o)
+		must(t, err)
+		if n := len(p.Before) + len(p.After); n > 40<<10 {
+			t.Errorf("%q: %d bytes", name, n)
 		}
 	}
 }

@@ -123,12 +123,12 @@ func (s *subset) toUnicode() []byte {
 		"/CIDSystemInfo << /Registry (Adobe) /Ordering (UCS) /Supplement 0 >> def\n" +
 		"/CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n1 begincodespacerange\n<0000> <FFFF>\nendcodespacerange\n")
 	const block = 100 // more in one block is an error (Adobe technical note 5014)
-	for start := 0; start < len(s.runes); start += block {
-		part := s.runes[start:min(start+block, len(s.runes))]
+	for start := 0; start < len(s.glyphs); start += block {
+		part := s.glyphs[start:min(start+block, len(s.glyphs))]
 		fmt.Fprintf(&b, "%d beginbfchar\n", len(part))
-		for i, r := range part {
+		for i, g := range part {
 			fmt.Fprintf(&b, "<%04X> <", start+i+1)
-			for _, unit := range utf16.Encode([]rune{r}) {
+			for _, unit := range utf16.Encode([]rune(g.text)) {
 				fmt.Fprintf(&b, "%04X", unit)
 			}
 			b.WriteString(">\n")

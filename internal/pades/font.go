@@ -1,14 +1,20 @@
 package pades
 
 import (
+	"bytes"
+	_ "embed" // the faces
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"unicode"
+
+	otfont "github.com/go-text/typesetting/font"
 
 	"golang.org/x/image/font/gofont/gobold"
 	"golang.org/x/image/font/gofont/goregular"
 	"golang.org/x/image/font/sfnt"
 	"golang.org/x/image/math/fixed"
+	"golang.org/x/text/unicode/norm"
 )
 
 // Face is a TrueType font that can be subset and embedded.
@@ -19,7 +25,18 @@ type Face struct {
 	em     int // units per em
 	loca   []uint32
 	hmtx   int // number of full horizontal metrics
+	// shaping is set for scripts whose characters change shape and order with
+	// their neighbours.
+	shaping *otfont.Face
 }
+
+// The faces of fonts/README.md: bold, because the name is.
+var (
+	//go:embed fonts/NotoSansSC-Bold.ttf
+	hanBold []byte
+	//go:embed fonts/NotoSansTamil-Bold.ttf
+	tamilBold []byte
+)
 
 // Fonts are the faces of the appearance, in order of preference: a character is
 // set in the first face that has it. Further scripts come in as further faces.
@@ -27,9 +44,10 @@ type Fonts struct {
 	Regular, Bold []*Face
 }
 
-// LatinFonts returns the faces that are always available: Latin with all its
-// European extensions, Greek and Cyrillic (the WGL4 repertoire).
-func LatinFonts() (*Fonts, error) {
+// FontsFor returns the faces for a name: Latin with all its European extensions,
+// Greek and Cyrillic (the WGL4 repertoire), and the faces for Chinese and Tamil
+// if the name needs them.
+func FontsFor(name string) (*Fonts, error) {
 	regular, err := ParseFace("GoRegular", goregular.TTF)
 	if err != nil {
 		return nil, err
@@ -38,7 +56,36 @@ func LatinFonts() (*Fonts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Fonts{Regular: []*Face{regular}, Bold: []*Face{bold}}, nil
+	fonts := &Fonts{Regular: []*Face{regular}, Bold: []*Face{bold}}
+	tamil, other := false, false
+	for _, r := range norm.NFC.String(name) {
+		if _, ok := bold.glyph(r); ok {
+			continue
+		}
+		if unicode.Is(unicode.Tamil, r) {
+			tamil = true
+		} else {
+			other = true
+		}
+	}
+	if tamil {
+		f, err := ParseFace("NotoSansTamil-Bold", tamilBold)
+		if err != nil {
+			return nil, err
+		}
+		if f.shaping, err = otfont.ParseTTF(bytes.NewReader(tamilBold)); err != nil {
+			return nil, fmt.Errorf("pades: font %s: %w", f.name, err)
+		}
+		fonts.Bold = append(fonts.Bold, f)
+	}
+	if other {
+		f, err := ParseFace("NotoSansSC-Bold", hanBold)
+		if err != nil {
+			return nil, err
+		}
+		fonts.Bold = append(fonts.Bold, f)
+	}
+	return fonts, nil
 }
 
 // ParseFace reads a TrueType font with glyf outlines. name is its PostScript

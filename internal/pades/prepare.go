@@ -33,7 +33,7 @@ type Options struct {
 	// Rand gives the second half of the file identifier.
 	Rand   io.Reader
 	Limits pdf.Limits
-	// Fonts of the box; nil means LatinFonts.
+	// Fonts of the box; nil means FontsFor the name.
 	Fonts *Fonts
 }
 
@@ -120,7 +120,7 @@ func addFields(u *pdf.Update, sig pdf.Ref, places []placed, names []string, o Op
 	fonts := o.Fonts
 	if fonts == nil {
 		var err error
-		if fonts, err = LatinFonts(); err != nil {
+		if fonts, err = FontsFor(o.SignerName); err != nil {
 			return err
 		}
 	}

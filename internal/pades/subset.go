@@ -3,42 +3,75 @@ package pades
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
+	"math"
 	"slices"
+	"unicode/utf8"
 )
 
-// subset collects the characters that one face has to show. Every character
-// gets a glyph number of its own, in order of appearance, so that ToUnicode can
-// name each, also where a font draws two alike and where it has none.
+// subset collects the glyphs that one face has to show. Every piece of text that
+// is drawn as a unit, mostly one character, gets a glyph of its own, in order of
+// appearance, so that ToUnicode can name each, also where a font draws two alike,
+// where several outlines make one syllable, and where the face has none.
 type subset struct {
-	face  *Face
-	cids  map[rune]uint16
-	runes []rune   // by CID-1; CID 0 is .notdef
-	old   []uint16 // glyph in the face, by CID-1
+	face   *Face
+	cids   map[string]uint16 // by glyph.key
+	glyphs []glyph           // by CID-1; CID 0 is .notdef
 }
 
-func newSubset(f *Face) *subset { return &subset{face: f, cids: make(map[rune]uint16)} }
+// glyph is a unit of text and what it looks like: one outline of the face, or
+// several, placed beside and over each other. Numbers are in font units.
+type glyph struct {
+	text    string
+	parts   []part
+	advance uint16
+}
 
-// cid returns the glyph number of r in the subset. A character that the face
-// lacks is drawn like .notdef, the hollow box, but is not .notdef, which PDF/A
-// forbids to show; and a reader that copies the text gets the character.
-func (s *subset) cid(r rune) uint16 {
-	if c, ok := s.cids[r]; ok {
+type part struct {
+	gid    uint16
+	dx, dy int16
+}
+
+// simple reports whether the glyph is just one of the face.
+func (g glyph) simple() bool { return len(g.parts) == 1 && g.parts[0].dx == 0 && g.parts[0].dy == 0 }
+
+func (g glyph) key() string {
+	if g.simple() && utf8.RuneCountInString(g.text) == 1 {
+		return g.text
+	}
+	return fmt.Sprint(g)
+}
+
+func newSubset(f *Face) *subset { return &subset{face: f, cids: make(map[string]uint16)} }
+
+// cid returns the number of a glyph in the subset.
+func (s *subset) cid(g glyph) uint16 {
+	key := g.key()
+	if c, ok := s.cids[key]; ok {
 		return c
 	}
-	gid, ok := s.face.glyph(r)
+	s.glyphs = append(s.glyphs, g)
+	c := uint16(len(s.glyphs))
+	s.cids[key] = c
+	return c
+}
+
+// single returns the glyph of one character. One that the face lacks is drawn
+// like .notdef, the hollow box, but is not .notdef, which PDF/A forbids to show;
+// and a reader that copies the text gets the character.
+func (f *Face) single(r rune) glyph {
+	gid, ok := f.glyph(r)
 	if !ok {
 		gid = 0
 	}
-	s.runes = append(s.runes, r)
-	s.old = append(s.old, gid)
-	c := uint16(len(s.runes))
-	s.cids[r] = c
-	return c
+	advance, _ := f.metric(gid)
+	return glyph{text: string(r), parts: []part{{gid: gid}}, advance: advance}
 }
 
 // Flags of a component of a composite glyph (OpenType, glyf).
 const (
 	argsAreWords    = 0x0001
+	argsAreXY       = 0x0002
 	haveScale       = 0x0008
 	moreComponents  = 0x0020
 	haveXYScale     = 0x0040
@@ -50,26 +83,47 @@ const (
 // of them, in thousandths of an em. Hinting is left out: no viewer needs it at
 // these sizes, and its programs are half of the font.
 func (s *subset) font() (ttf []byte, widths []float64, err error) {
-	old := append([]uint16{0}, s.old...)
-	var glyphs [][]byte
+	const made = 0xffff // not a glyph of the face: it has fewer
+	old := []uint16{0}
+	elements, depth := 0, 0
+	for _, g := range s.glyphs {
+		if g.simple() {
+			old = append(old, g.parts[0].gid)
+			continue
+		}
+		old = append(old, made)
+		elements, depth = max(elements, len(g.parts)), 1
+	}
+	var outlines [][]byte
 	for i := 0; i < len(old); i++ { // grows by the components of composites
-		g, err := s.strip(old[i], &old)
-		if err != nil {
+		var g []byte
+		if old[i] == made {
+			g = s.compose(s.glyphs[i-1], &old)
+		} else if g, err = s.strip(old[i], &old); err != nil {
 			return nil, nil, err
 		}
-		glyphs = append(glyphs, g)
+		outlines = append(outlines, g)
 	}
 	var glyf, loca, hmtx []byte
-	for i, g := range glyphs {
+	for i, g := range outlines {
 		loca = binary.BigEndian.AppendUint32(loca, uint32(len(glyf)))
 		glyf = append(glyf, g...)
 		for len(glyf)%4 != 0 {
 			glyf = append(glyf, 0)
 		}
-		advance, bearing := s.face.metric(old[i])
+		var advance uint16
+		var bearing [2]byte
+		if old[i] == made {
+			copy(bearing[:], g[min(2, len(g)):]) // xMin
+		} else {
+			advance, bearing = s.face.metric(old[i])
+		}
+		if i > 0 && i <= len(s.glyphs) {
+			advance = s.glyphs[i-1].advance
+		}
 		hmtx = binary.BigEndian.AppendUint16(hmtx, advance)
 		hmtx = append(hmtx, bearing[:]...)
-		widths = append(widths, s.face.width(old[i]))
+		widths = append(widths, float64(advance)*1000/float64(s.face.em))
 	}
 	loca = binary.BigEndian.AppendUint32(loca, uint32(len(glyf)))
 	if len(glyf) == 0 {
@@ -80,10 +134,58 @@ func (s *subset) font() (ttf []byte, widths []float64, err error) {
 	binary.BigEndian.PutUint32(head[8:], 0)  // checkSumAdjustment, below
 	binary.BigEndian.PutUint16(head[50:], 1) // long loca
 	hhea := bytes.Clone(s.face.tables["hhea"])
-	binary.BigEndian.PutUint16(hhea[34:], uint16(len(glyphs)))
+	binary.BigEndian.PutUint16(hhea[34:], uint16(len(outlines)))
 	maxp := bytes.Clone(s.face.tables["maxp"])
-	binary.BigEndian.PutUint16(maxp[4:], uint16(len(glyphs)))
+	binary.BigEndian.PutUint16(maxp[4:], uint16(len(outlines)))
+	if elements > 0 {
+		// What a rasterizer reserves for one composite: points, contours, parts, nesting.
+		get := func(at int) int { return int(binary.BigEndian.Uint16(maxp[at:])) }
+		set := func(at, v int) { binary.BigEndian.PutUint16(maxp[at:], uint16(min(max(v, get(at)), math.MaxUint16))) }
+		set(10, elements*max(get(6), get(10)))
+		set(12, elements*max(get(8), get(12)))
+		set(28, elements)
+		set(30, depth+get(30))
+	}
 	return assemble(map[string][]byte{"glyf": glyf, "head": head, "hhea": hhea, "hmtx": hmtx, "loca": loca, "maxp": maxp}), widths, nil
+}
+
+// compose returns a composite glyph of several outlines. Components are
+// renumbered; new ones are appended to old.
+func (s *subset) compose(g glyph, old *[]uint16) []byte {
+	var body []byte
+	first := true
+	var box [4]int // xMin, yMin, xMax, yMax
+	drawn := slices.DeleteFunc(slices.Clone(g.parts), func(p part) bool { return len(s.face.outline(p.gid)) < 10 })
+	for n, p := range drawn {
+		outline := s.face.outline(p.gid)
+		for i, d := range [4]int16{p.dx, p.dy, p.dx, p.dy} {
+			v := int(int16(binary.BigEndian.Uint16(outline[2+2*i:]))) + int(d)
+			if first || i < 2 && v < box[i] || i >= 2 && v > box[i] {
+				box[i] = v
+			}
+		}
+		first = false
+		i := slices.Index(*old, p.gid)
+		if i < 0 {
+			i = len(*old)
+			*old = append(*old, p.gid)
+		}
+		flags := uint16(argsAreWords | argsAreXY)
+		if n < len(drawn)-1 {
+			flags |= moreComponents
+		}
+		for _, v := range []uint16{flags, uint16(i), uint16(p.dx), uint16(p.dy)} {
+			body = binary.BigEndian.AppendUint16(body, v)
+		}
+	}
+	if len(body) == 0 {
+		return nil
+	}
+	head := []byte{0xff, 0xff} // -1: composite
+	for _, v := range box {
+		head = binary.BigEndian.AppendUint16(head, uint16(int16(v)))
+	}
+	return append(head, body...)
 }
 
 // strip returns a glyph without instructions. Components are renumbered; new
