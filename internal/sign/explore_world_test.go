@@ -14,6 +14,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"math"
 	mathrand "math/rand/v2"
 	"slices"
 	"strings"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/pades"
 	"github.com/signet-sign/signet/internal/pdf/pdftest"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/tsa"
@@ -35,13 +37,13 @@ import (
 const (
 	tick        = api.RequestLifetime * seconds / 3
 	sessionTime = 2 // ticks
-	horizon     = 5 // ticks until the clock stops: by then everything that can end by itself has
+	horizon     = 4 // ticks until the clock stops: by then everything that can end by itself has
 	lastProceed = horizon - sessionTime
 )
 
 var dawn = time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 
-// phone is one of the phones: two of Alice's, one of Bob's.
+// phone is one of the phones: both are Alice's.
 type explorePhone struct {
 	signer.Phone
 	key *ecdsa.PrivateKey
@@ -69,7 +71,8 @@ type plant struct {
 	blindStore  bool // a store that writes what it computed from an old read
 	lazyStore   bool // a store that answers before the change is on disk
 	lazyBytes   bool // documents that are not on disk when Put returns
-	eagerWorker bool // a worker that announces before it has recorded
+	eagerWorker bool // a worker that announces what is being sealed
+	idlePurge   bool // a worker that deletes nothing
 }
 
 // heldAnswer is what a phone has signed: the answer to a challenge.
@@ -77,25 +80,34 @@ type heldAnswer struct{ session, signature string }
 
 // intern gives equal values one number, from 1.
 type intern[T any] struct {
-	ids map[string]int32
+	ids map[string]int16
 	all []T
 }
 
-func (n *intern[T]) id(key string, v T) int32 {
+func (n *intern[T]) id(key string, v T) int16 {
 	if id, ok := n.ids[key]; ok {
 		return id
 	}
 	if n.ids == nil {
-		n.ids = map[string]int32{}
+		n.ids = map[string]int16{}
 	}
 	n.all = append(n.all, v)
-	n.ids[key] = int32(len(n.all))
-	return int32(len(n.all))
+	id := int16(min(len(n.all), math.MaxInt16))
+	if int(id) != len(n.all) {
+		panic("the exploration has too many values")
+	}
+	n.ids[key] = id
+	return id
 }
 
-func (n *intern[T]) get(id int32) T { return n.all[id-1] }
+func (n *intern[T]) get(id int16) (v T) {
+	if id == 0 {
+		return v
+	}
+	return n.all[id-1]
+}
 
-func (w *world) requestID(r *Request) int32 {
+func (w *world) requestID(r *Request) int16 {
 	b, err := json.Marshal(r)
 	if err != nil {
 		w.t.Fatal(err)
@@ -103,7 +115,7 @@ func (w *world) requestID(r *Request) int32 {
 	return w.requests.id(string(b), r)
 }
 
-func (w *world) docsID(keys []string) int32 {
+func (w *world) docsID(keys []string) int16 {
 	slices.Sort(keys)
 	return w.docs.id(strings.Join(keys, " "), slices.Compact(keys))
 }
@@ -112,11 +124,9 @@ func (w *world) docsID(keys []string) int32 {
 type run struct {
 	began, now  int8
 	read, write *Request // as it was when the operation began, and as it is
-	readDocs    []string
-	writeDocs   []string
-	step        int // 0: stop before the first write; 1: do a first Put, stop before the next write; 2: go on to the end
-	put         bool
-	live        bool // writes have effect from here on
+	docs        []string // as a purge found them
+	step        int      // 0: stop before the first write; 1: do a first Put, stop before the next write; 2: go on to the end
+	live        bool     // writes have effect from here on
 	out         effect
 	rand        io.Reader
 }
@@ -124,8 +134,9 @@ type run struct {
 // effect is what a step did. It is a value, so that a step that was taken once need not be taken again.
 type effect struct {
 	paused    int8 // the step after this one; 0: the operation has ended
-	request   int32
-	docs      int32
+	request   int16
+	put       int16 // what it put
+	deleted   int16
 	jobs      [3]JobKind
 	refused   *api.Error
 	approved  bool // an approval was accepted
@@ -133,7 +144,7 @@ type effect struct {
 	announced bool
 	url       bool // somebody got a link to the signed document
 	retry     bool // the job wants to run again
-	answer    int32
+	answer    int16
 }
 
 var errPaused = errors.New("paused")
@@ -202,28 +213,26 @@ func (w *world) Update(_ context.Context, _ string, change func(*Request) error)
 	return nil
 }
 
-func (w *world) Due(context.Context, time.Time, int) ([]string, error)    { return nil, nil }
-func (w *world) Events(context.Context, string) ([]Event, error)          { return nil, nil }
-func (w *world) Requests(context.Context, time.Time) ([]string, error)    { return nil, nil }
-func (w *world) Read(p []byte) (int, error)                               { return w.run.rand.Read(p) }
-func (w *world) Keys(context.Context, string) ([]string, error)           { return slices.Clone(w.run.readDocs), nil }
-func (w *world) visible(key string) bool {
-	return slices.Contains(w.run.readDocs, key) || slices.Contains(w.run.writeDocs, key) || w.run.put
+func (w *world) Due(context.Context, time.Time, int) ([]string, error) { return nil, nil }
+func (w *world) Events(context.Context, string) ([]Event, error)       { return nil, nil }
+func (w *world) Requests(context.Context, time.Time) ([]string, error) { return nil, nil }
+func (w *world) Read(p []byte) (int, error)                            { return w.run.rand.Read(p) }
+func (w *world) Keys(context.Context, string) ([]string, error) {
+	return slices.Clone(w.run.docs), nil
 }
 
 func (w *world) Put(_ context.Context, key string, r io.Reader) (int64, error) {
+	b, err := io.ReadAll(r) // first, because whoever writes must come to an end before the world goes on
 	if w.run.out.paused != 0 || w.run.step == 0 {
 		return 0, w.run.pause(1)
 	}
-	b, err := io.ReadAll(r)
 	if err != nil {
 		return 0, err
 	}
 	w.contents[key] = b
-	if !w.run.put && w.run.step == 1 {
-		w.run.writeDocs = append(slices.Clone(w.run.writeDocs), key)
+	if w.run.step == 1 {
+		w.run.out.put = w.docsID([]string{key})
 	}
-	w.run.put = true
 	return int64(len(b)), nil
 }
 
@@ -232,10 +241,11 @@ type exploreBlob struct{ *bytes.Reader }
 func (exploreBlob) Close() error { return nil }
 
 func (w *world) Open(_ context.Context, key string) (Blob, error) {
-	if !w.visible(key) {
+	b, ok := w.contents[key] // whether it is there still, the invariants look after
+	if !ok {
 		return nil, fs.ErrNotExist
 	}
-	return exploreBlob{bytes.NewReader(w.contents[key])}, nil
+	return exploreBlob{bytes.NewReader(b)}, nil
 }
 
 func (w *world) Delete(_ context.Context, keys ...string) error {
@@ -245,7 +255,7 @@ func (w *world) Delete(_ context.Context, keys ...string) error {
 	if w.run.stopped() {
 		return errPaused
 	}
-	w.run.writeDocs = slices.DeleteFunc(slices.Clone(w.run.writeDocs), func(k string) bool { return slices.Contains(keys, k) })
+	w.run.out.deleted = w.docsID(slices.Clone(keys))
 	return nil
 }
 
@@ -263,10 +273,9 @@ type memoKey struct {
 	step        int8
 	began, now  int8
 	session     uint8 // number of the next session
-	read, write int32
-	rdocs       int32
-	wdocs       int32
-	held        int32
+	read, write int16
+	docs        int16
+	held        int16
 }
 
 // take runs one step of an operation.
@@ -274,11 +283,15 @@ func (w *world) take(op *operation, k memoKey) effect {
 	if e, ok := w.memo[k]; ok {
 		return e
 	}
-	seed := sha256.Sum256(fmt.Append(nil, op.name, k.began, k.session))
+	read := w.requests.get(k.read)
+	session := ""
+	if read.Session != nil {
+		session = read.Session.ID
+	}
+	seed := sha256.Sum256(fmt.Append(nil, op.name, k.began, k.session, session))
 	w.run = run{
 		began: k.began, now: k.now, step: int(k.step), rand: mathrand.NewChaCha8(seed),
-		read: w.requests.get(k.read), write: w.requests.get(k.write),
-		readDocs: w.docs.get(k.rdocs), writeDocs: w.docs.get(k.wdocs),
+		read: read, write: w.requests.get(k.write), docs: w.docs.get(k.docs),
 	}
 	var held heldAnswer
 	if k.held != 0 {
@@ -296,7 +309,10 @@ func (w *world) take(op *operation, k memoKey) effect {
 		w.t.Fatalf("%s: %v", op.name, err)
 	}
 	out.retry = out.paused == 0 && op.job != "" && job.Status == JobPending
-	out.request, out.docs = w.requestID(w.run.write), w.docsID(w.run.writeDocs)
+	out.request = w.requestID(w.run.write)
+	if out.retry { // nothing of the kind is planned
+		w.t.Fatalf("%s: %s", op.name, job.LastError)
+	}
 	w.memo[k] = out
 	return out
 }
@@ -320,7 +336,7 @@ func newExploreWorld(t *testing.T) (*world, *Request) {
 	key, chain := authority.TSA()
 	stamps, err := tsa.New(tsa.Config{Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: w.now, Rand: rand.Reader})
 	must(err)
-	for i, person := range []int{0, 0, 1} {
+	for i, person := range []int{0, 0} {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		must(err)
 		cert, err := authority.IssueSigner(ca.Subject{UIN: w.people[person].UIN, Name: w.people[person].Name}, &key.PublicKey)
@@ -328,9 +344,9 @@ func newExploreWorld(t *testing.T) (*world, *Request) {
 		w.phones = append(w.phones, explorePhone{signer.Phone{ID: fmt.Sprint(i), UIN: w.people[person].UIN, Certificate: cert.Raw}, key})
 	}
 	w.service = New(Config{
-		Store: w, Documents: w, Timestamper: stamps,
+		Store: w, Documents: w, Timestamper: &stampsOnce{stamps, w.now, map[string][]byte{}},
 		Chain: authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(),
-		Now: w.now, Rand: w, PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), SessionLifetime: sessionTime * tick,
+		Now: w.now, Rand: w, PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), SessionLifetime: sessionTime * tick, Level: pades.LevelT,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	pdf := pdftest.Minimal()
@@ -346,7 +362,7 @@ func newExploreWorld(t *testing.T) (*world, *Request) {
 }
 
 // operations is what can be done, beside the clock, crashes and lost answers.
-func (w *world) operations() []*operation {
+func (w *world) operations(scope scope) []*operation {
 	ctx := context.Background()
 	id := "signv3-019cae3b-0000-7000-8000-000000000001"
 	s := w.service
@@ -360,12 +376,9 @@ func (w *world) operations() []*operation {
 		{name: "sweep", one: true, do: func(*world, *Job, heldAnswer) error {
 			return s.update(ctx, id, func(*Request, time.Time) error { return nil })
 		}},
-		{name: "seal", job: JobSeal, do: func(w *world, j *Job, _ heldAnswer) error { s.Seal(ctx, j); return nil }},
-		{name: "seal without a time stamp", job: JobSeal, do: func(w *world, j *Job, _ heldAnswer) error {
-			broken := *s
-			broken.Timestamper = noStamps{}
-			j.Attempts = len(sealBackoff) + 1
-			broken.Seal(ctx, j)
+		{name: "seal", job: JobSeal, do: func(w *world, j *Job, _ heldAnswer) error {
+			s.Seal(ctx, j)
+			w.run.out.announced = w.plant.eagerWorker && w.run.out.put != 0
 			return nil
 		}},
 		{name: "webhook", job: JobWebhook, do: func(w *world, j *Job, _ heldAnswer) error {
@@ -379,9 +392,29 @@ func (w *world) operations() []*operation {
 			j.Finish()
 			return nil
 		}},
-		{name: "purge", job: JobPurge, do: func(_ *world, j *Job, _ heldAnswer) error { s.Purge(ctx, j); return nil }},
+		{name: "purge", job: JobPurge, do: func(w *world, j *Job, _ heldAnswer) error {
+			if w.plant.idlePurge {
+				j.Finish()
+				return nil
+			}
+			s.Purge(ctx, j)
+			return nil
+		}},
 	}
-	for i, p := range w.people {
+	if scope.failures {
+		ops = append(ops, &operation{name: "seal without a time stamp", job: JobSeal, do: func(w *world, j *Job, _ heldAnswer) error {
+			broken := *s
+			broken.Timestamper = noStamps{}
+			j.Attempts = len(sealBackoff) + 1
+			broken.Seal(ctx, j)
+			return nil
+		}})
+	}
+	people := w.people
+	if !scope.bob {
+		people = people[:1]
+	}
+	for i, p := range people {
 		who := []string{"Alice", "Bob"}[i]
 		ops = append(ops,
 			&operation{name: who + " opens", do: func(*world, *Job, heldAnswer) error { _, err := s.Open(ctx, id, p); return err }},
@@ -389,7 +422,7 @@ func (w *world) operations() []*operation {
 			&operation{name: who + " leaves", one: true, do: func(*world, *Job, heldAnswer) error { return s.Leave(ctx, id, p) }},
 		)
 	}
-	for i, p := range w.phones {
+	for i, p := range w.phones[:scope.phones] {
 		name := fmt.Sprintf("phone %d", i+1)
 		ops = append(ops,
 			&operation{name: name + " scans", do: func(w *world, _ *Job, _ heldAnswer) error {
@@ -417,6 +450,23 @@ func (w *world) operations() []*operation {
 	return ops
 }
 
+// stampsOnce gives the same stamp for the same question, so that the same step has the same effect.
+type stampsOnce struct {
+	Timestamper
+	now   func() time.Time
+	known map[string][]byte
+}
+
+func (s *stampsOnce) Timestamp(ctx context.Context, imprint []byte) (token []byte, err error) {
+	k := fmt.Sprint(s.now(), imprint)
+	if token = s.known[k]; token == nil {
+		token, err = s.Timestamper.Timestamp(ctx, imprint)
+		s.known[k] = token
+	}
+	return token, err
+}
+
+// noStamps is an authority that is away for good.
 type noStamps struct{}
 
 func (noStamps) Timestamp(context.Context, []byte) ([]byte, error) {
