@@ -25,8 +25,8 @@ type browser struct {
 	console []string
 }
 
-// newBrowser starts Chromium at a window size. Without Chromium the test fails in CI and skips elsewhere.
-func newBrowser(t *testing.T, width, height int) *browser {
+// newBrowser starts Chromium at a window size, with further options. Without Chromium the test fails in CI and skips elsewhere.
+func newBrowser(t *testing.T, width, height int, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -40,6 +40,7 @@ func newBrowser(t *testing.T, width, height int) *browser {
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("lang", "en-SG"),
 		chromedp.WindowSize(width, height))
+	options = append(options, more...)
 	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, cancel := chromedp.NewContext(alloc)
 	t.Cleanup(func() { cancel(); cancelAlloc() })

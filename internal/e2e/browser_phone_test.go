@@ -1,0 +1,248 @@
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"rsc.io/qr"
+
+	"github.com/signet-sign/signet/internal/app"
+)
+
+// atCode brings a browser to the page of the QR code of a new request, as Alice.
+func (b *browser) atCode(s *sandbox) (id string) {
+	b.t.Helper()
+	in := s.initiate(b.t)
+	b.open(in.SigningURL)
+	b.press("Log in")
+	b.press("TAN XIAO HUI")
+	b.sees("0 of 1")
+	b.review()
+	b.press("Proceed to Sign")
+	b.sees("match")
+	return in.RequestID
+}
+
+// enrol makes the browser a phone of Alice's.
+func (b *browser) enrol(s *sandbox) {
+	b.t.Helper()
+	b.open(s.url + "/phone/enrol")
+	b.press("TAN XIAO HUI")
+	b.press("Create")
+	b.sees("This phone is ready")
+}
+
+// TestCodeCannotBeRelayed: a code is good while it is shown; a picture of it, or the address it led to, takes nobody in.
+func TestCodeCannotBeRelayed(t *testing.T) {
+	s := start(t)
+	desk := newBrowser(t, 1280, 900)
+	id := desk.atCode(s)
+	phone := newBrowser(t, 390, 844)
+	phone.enrol(s)
+
+	old := desk.code()
+	s.advance(t, "3s")
+	phone.open(old)
+	phone.sees("This code is too old")
+	phone.shot("stale")
+	if fresh := desk.code(); fresh == old || strings.Contains(desk.read(`document.documentElement.outerHTML`), old) {
+		t.Errorf("the page still shows the old code")
+	}
+	phone.open(s.url + "/phone/sign/" + id)
+	phone.sees("Scan the code to go on")
+	phone.shot("not-scanned")
+	if v := s.view(t, id); v.State != "session" {
+		t.Fatalf("it is %s", v.State)
+	}
+
+	phone.scan(desk)
+	phone.sees("Checked on this phone")
+	if at := phone.location(); at.RawQuery != "" || at.Path != "/phone/sign/"+id {
+		t.Errorf("the code stays in the address %s", at)
+	}
+	desk.sees("Code scanned")
+	desk.shot("scanned")
+	phone.open(old) // back in its history: it has been let in
+	phone.sees("Checked on this phone")
+
+	other := newBrowser(t, 390, 844)
+	other.enrol(s)
+	other.open(phone.location().String())
+	other.sees("Scan the code to go on")
+}
+
+// TestReload: reload, a second tab and the back button show where things stand, on both screens.
+func TestReload(t *testing.T) {
+	s := start(t)
+	desk := newBrowser(t, 1280, 900)
+	phone := newBrowser(t, 390, 844)
+	phone.enrol(s)
+	id := desk.atCode(s)
+	phone.scan(desk)
+	phone.sees("Checked on this phone")
+	address := phone.location().String()
+
+	phone.open(address)
+	phone.sees("Checked on this phone")
+	desk.open(desk.location().String())
+	desk.sees("Code scanned")
+
+	// The signer starts over in another tab: the phone hears that its code was replaced.
+	s.must(t, id, alice, "proceed")
+	phone.sees("A newer code took its place")
+	phone.shot("replaced")
+	phone.open(address)
+	phone.sees("A newer code took its place")
+	desk.until("showing the new code", `document.querySelector("[data-qr]") && !document.querySelector("[data-when=waiting]").hidden`)
+
+	phone.scan(desk)
+	phone.press("Reject")
+	phone.sees("Rejected")
+	phone.shot("rejected")
+	desk.sees("You rejected the request")
+	desk.shot("rejected")
+	phone.open(address)
+	phone.sees("Rejected")
+
+	desk.press("Get a new code")
+	desk.sees("match")
+	phone.scan(desk)
+	phone.sees("Checked on this phone")
+	s.advance(t, "3m")
+	phone.sees("Time ran out")
+	phone.shot("timed-out")
+	phone.open(address)
+	phone.sees("Time ran out")
+	desk.press("Get a new code")
+	desk.sees("match")
+	phone.scan(desk)
+	phone.sees("Checked on this phone")
+	desk.press("Cancel signing")
+	phone.sees("Signing was cancelled")
+
+	desk.press("Proceed to Sign")
+	desk.sees("match")
+	phone.scan(desk)
+	phone.sees("Checked on this phone")
+	second := newBrowser(t, 390, 844)
+	second.enrol(s)
+	second.scan(desk)
+	second.sees("Checked on this phone")
+	phone.press("Approve")
+	phone.sees("Approved")
+	second.sees("Approved with another phone")
+	second.shot("other-phone")
+	s.settled(t, id, "signed")
+	phone.open(address)
+	phone.sees("Approved")
+	phone.shot("approved-again")
+	if strings.Contains(phone.read(`document.body.innerText`), "another phone") {
+		t.Error("the phone that approved is told of another")
+	}
+	second.open(address)
+	second.sees("Approved with another phone")
+}
+
+// TestOpenOnThisDevice: on a phone there is nothing to scan. The portal's browser is let in without a code, and comes back.
+func TestOpenOnThisDevice(t *testing.T) {
+	s := start(t)
+	b := newBrowser(t, 390, 844)
+	b.enrol(s)
+	id := b.atCode(s)
+	b.shot("code")
+	b.press("Open on this device")
+	b.sees("Checked on this phone")
+	b.shot("approve")
+	b.press("View document")
+	b.until("drawing the document", `document.querySelector("#prepared .sheet.drawn canvas")`)
+	b.shot("document")
+	b.press("Approve")
+	b.sees("We take you back")
+	b.sees("Document signed")
+	b.shot("signed")
+	if at := b.location().Path; at != "/sign/"+id {
+		t.Errorf("it came back to %s", at)
+	}
+	// Somebody who is not logged in cannot open it that way.
+	other := newBrowser(t, 390, 844)
+	other.open(s.url + "/sign/" + id)
+	other.sees("signed")
+	if status, err := eval[int](other, `fetch(location.pathname + "/here", {method: "POST"}).then(a => a.status)`); err != nil || status != 200 {
+		t.Fatal(status, err) // 200 is the page that asks for a login
+	}
+	other.open(s.url + "/phone/sign/" + id)
+	other.sees("Scan the code to go on")
+}
+
+// TestOffline: the phone's app opens without a connection, and says so.
+func TestOffline(t *testing.T) {
+	s := start(t)
+	b := newBrowser(t, 390, 844)
+	b.open(s.url + "/phone/")
+	b.until("installing the service worker", `navigator.serviceWorker.controller`)
+	s.stop()
+	b.open(s.url + "/phone/")
+	b.sees("You are offline")
+	b.until("being styled", `getComputedStyle(document.querySelector(".card")).display === "flex"`)
+	b.shot("offline")
+}
+
+// TestCameraScan: the app reads a code with the camera, which it asks for when the person presses and not before.
+func TestCameraScan(t *testing.T) {
+	s := start(t, func(c *app.Config) { c.StaticQR = true })
+	desk := newBrowser(t, 1280, 900)
+	desk.atCode(s)
+	film := filepath.Join(t.TempDir(), "code.y4m")
+	if err := os.WriteFile(film, y4m(t, desk.code()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	phone := newBrowser(t, 390, 844,
+		chromedp.Flag("use-fake-ui-for-media-stream", true), chromedp.Flag("use-fake-device-for-media-stream", true),
+		chromedp.Flag("use-file-for-fake-video-capture", film))
+	phone.enrol(s)
+	phone.open(s.url + "/phone/")
+	phone.press("Scan code")
+	phone.sees("Scan the code")
+	phone.shot("scan")
+	time.Sleep(300 * time.Millisecond)
+	if on, err := eval[bool](phone, `document.querySelector("video").srcObject !== null`); err != nil || on {
+		t.Errorf("the camera runs before anybody asked: %t %v", on, err)
+	}
+	phone.press("Start camera")
+	phone.until("seeing the camera's picture", `location.pathname !== "/phone/scan" || document.querySelector("video").videoWidth > 0`)
+	phone.sees("Checked on this phone")
+	desk.sees("Code scanned")
+}
+
+// y4m is a film of a QR code: one grey frame, which the browser's fake camera repeats.
+func y4m(t testing.TB, text string) []byte {
+	t.Helper()
+	code, err := qr.Encode(text, qr.M)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const width, height, module = 640, 480, 8
+	frame := make([]byte, width*height)
+	for i := range frame {
+		frame[i] = 235
+	}
+	left, top := (width-code.Size*module)/2, (height-code.Size*module)/2
+	for y := range code.Size * module {
+		for x := range code.Size * module {
+			if code.Black(x/module, y/module) {
+				frame[(top+y)*width+left+x] = 16
+			}
+		}
+	}
+	film := fmt.Appendf(nil, "YUV4MPEG2 W%d H%d F10:1 Ip A1:1 C420jpeg\nFRAME\n", width, height)
+	film = append(film, frame...)
+	for range width * height / 2 {
+		film = append(film, 128)
+	}
+	return film
+}
