@@ -78,10 +78,10 @@ func keyCheck(d rp.Diagnosis) web.ConsoleCheck {
 	for _, why := range d.Ignored {
 		check.More = append(check.More, "not usable: "+why)
 	}
-	check.Text = fmt.Sprintf("%d usable keys, fetched in %s", usable, web.Took(d.KeysIn))
+	check.Text = fmt.Sprintf("%d usable keys, fetched in %s", usable, web.Took(max(d.KeysIn, time.Millisecond)))
 	switch {
 	case usable == 1:
-		check.Text = "1 usable key, fetched in " + web.Took(d.KeysIn)
+		check.Text = "1 usable key, fetched in " + web.Took(max(d.KeysIn, time.Millisecond))
 	case usable == 0:
 		check.Tone = "bad"
 	}

@@ -107,7 +107,7 @@ func (c *Console) about(ctx context.Context, id string) (*web.ConsoleRequest, er
 		page.Signed = signedDocument(r)
 	}
 	for _, e := range scrubbed(events) {
-		page.Events = append(page.Events, timelineEvent(r, e))
+		page.Events = append(page.Events, c.timelineEvent(r, e))
 	}
 	for _, j := range scrubbedJobs(jobs) {
 		job := web.ConsoleJob{
@@ -139,13 +139,13 @@ func signedDocument(r *sign.Request) *web.ConsoleSigned {
 }
 
 // timelineEvent is an event as the page shows it.
-func timelineEvent(r *sign.Request, e sign.Event) web.ConsoleEvent {
+func (c *Console) timelineEvent(r *sign.Request, e sign.Event) web.ConsoleEvent {
 	out := web.ConsoleEvent{Seq: e.Seq, At: e.At, Since: max(0, e.At.Sub(r.CreatedAt)), Kind: string(e.Kind), Tone: tone(e)}
 	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
 		value := e.Detail[name]
 		if name == "ends_at" {
 			if at, err := time.Parse(time.RFC3339, value); err == nil {
-				value = at.UTC().Format("15:04:05 MST")
+				value = at.In(c.Kit.Location()).Format("15:04:05")
 			}
 		}
 		out.Detail = append(out.Detail, web.ConsoleDetail{Name: name, Value: value})

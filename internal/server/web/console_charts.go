@@ -114,7 +114,10 @@ func (r ConsoleRoute) FailedW() string { return width(r.failing) }
 
 // Average is Mean as people read it.
 func (r ConsoleRoute) Average() string {
-	if r.Mean < 10*time.Millisecond {
+	switch {
+	case r.Mean < 100*time.Microsecond:
+		return "<0.1 ms"
+	case r.Mean < 10*time.Millisecond:
 		return fmt.Sprintf("%.1f ms", float64(r.Mean.Microseconds())/1000)
 	}
 	return Took(r.Mean)
