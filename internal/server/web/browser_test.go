@@ -43,6 +43,9 @@ type site struct {
 	tamper   func(*asked, []byte) []byte // changes what a phone is told and given
 }
 
+// longName is what some people call a document.
+const longName = "Supplementary_deed_of_undertaking_and_indemnity_(schedule_4)_final-final_v12_2026-03-09_for_signature.pdf"
+
 var testChallenge = []byte("a challenge of the server")
 
 // asked is what a phone is asked to sign, as the challenge says it.
@@ -101,7 +104,7 @@ func (s *site) code(w http.ResponseWriter, _ *http.Request) {
 	}
 	s.codes++
 	_ = json.NewEncoder(w).Encode(map[string]any{
-		"svg":      fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><path d="M0 0h%dv1z"/></svg>`, s.codes),
+		"svg":      strings.Replace(string(sampleQR()), "<svg", fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" data-n="%d"`, s.codes), 1),
 		"fresh_ms": 100,
 	})
 }
@@ -237,7 +240,7 @@ func (s *site) post(w http.ResponseWriter, r *http.Request) {
 	case strings.HasSuffix(path, "/challenge"):
 		a, _ := s.ask()
 		answer(200, map[string]any{
-			"relying_party": "Harbour Lane Housing Co-operative", "document_name": "Tenancy agreement, unit 08-12.pdf",
+			"relying_party": "Harbour Lane Housing Co-operative", "document_name": longName,
 			"match_code": "9736", "pages": 3, "places": 3,
 			"session_ends_at": GalleryTime().Add(168 * time.Second).UnixMilli(),
 			"document_digest": a.Digest, "document_size": a.Size, "byte_range": a.ByteRange, "to_be_signed": a.ToBeSigned,

@@ -83,7 +83,7 @@ func (s *site) leave(t *testing.T, ctx context.Context) {
 //
 //	GALLERY=/path/to/folder go test ./internal/server/web -run TestGalleryScreenshots
 //
-// PAGE_LANG=ta draws them in Tamil, and so on.
+// PAGE_LANG=ta draws them in Tamil, and so on; GALLERY_ONLY=phone those with "phone" in their name.
 func TestGalleryScreenshots(t *testing.T) {
 	dir := os.Getenv("GALLERY")
 	if dir == "" {
@@ -96,6 +96,9 @@ func TestGalleryScreenshots(t *testing.T) {
 	ctx := openBrowser(t)
 	said := watchConsole(ctx)
 	for _, p := range shots() {
+		if !strings.Contains(p.name, os.Getenv("GALLERY_ONLY")) {
+			continue
+		}
 		for _, w := range []struct {
 			width, height int64
 		}{{390, 844}, {1280, 800}} {

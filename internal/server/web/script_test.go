@@ -250,8 +250,8 @@ func TestCodeIsRenewed(t *testing.T) {
 	s := newSite(t)
 	s.stateOf("code")
 	ctx := openBrowser(t)
-	const shown = `document.querySelector("[data-qr] path").getAttribute("d")`
-	do(t, ctx, chromedp.Navigate(s.URL+"/gallery/code"), eventually(shown+` === "M0 0h1v1z"`), eventually(shown+` === "M0 0h3v1z"`))
+	const shown = `document.querySelector("[data-qr] svg").dataset.n`
+	do(t, ctx, chromedp.Navigate(s.URL+"/gallery/code"), eventually(shown+` === "1"`), eventually(shown+` === "3"`))
 	s.mu.Lock()
 	s.noCode = true
 	s.mu.Unlock()
