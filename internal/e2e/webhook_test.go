@@ -227,6 +227,13 @@ func TestWebhookTimeout(t *testing.T) {
 	defer close(release)
 	in := s.sign(t)
 	begin := time.Now()
+	// The browser does not wait for the webhook (contract, 14.16): it is back while the receiver still ponders.
+	if to := s.visitor(t).post(t, "/sign/"+in.RequestID+"/leave", nil).follow(t); !strings.HasSuffix(to, "&status=success") {
+		t.Errorf("the browser goes back to %s", to)
+	}
+	if took := time.Since(begin); took > time.Second {
+		t.Errorf("the browser waited %s", took)
+	}
 	if status, attempts, reason := s.webhooks(t, in.RequestID); status != "pending" || attempts != 1 || reason == "" {
 		t.Errorf("%s after %d attempts, because %q", status, attempts, reason)
 	}
