@@ -1,0 +1,343 @@
+package console_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+var rowLink = regexp.MustCompile(`class="cell-document"><a href="/console/requests/([^"]+)"`)
+
+// rows are the ids on a page of the list.
+func rows(a answer) (ids []string) {
+	for _, m := range rowLink.FindAllStringSubmatch(a.body, -1) {
+		ids = append(ids, m[1])
+	}
+	return ids
+}
+
+func TestListPages(t *testing.T) {
+	w := newWorld(t)
+	start := w.Now()
+	for i := range 120 {
+		state := sign.Created
+		if i%2 == 1 {
+			state = sign.Cancelled
+		}
+		err := w.store.Create(t.Context(), &sign.Request{
+			ID: fmt.Sprintf("signv3-01959a3c-0000-7000-8000-%012d", i), ClientID: w.shop.ClientID, State: state, DocName: "lease.pdf",
+			CreatedAt: start.Add(time.Duration(i) * time.Second), ExpiresAt: start.Add(time.Hour),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	older := regexp.MustCompile(`href="([^"]+)" rel="next"`)
+	for query, want := range map[string]int{"": 120, "?state=cancelled": 60, "?q=LEASE&party=" + w.shop.ClientID: 120} {
+		var all []string
+		path := "/console/requests" + query
+		for range 4 {
+			page := w.get(t, path)
+			page.has(t, 200)
+			all = append(all, rows(page)...)
+			next := older.FindStringSubmatch(page.body)
+			if next == nil {
+				break
+			}
+			path = strings.ReplaceAll(next[1], "&amp;", "&")
+		}
+		if len(all) != want {
+			t.Errorf("%q: %d requests on all pages, want %d", query, len(all), want)
+		}
+		for i := 1; i < len(all); i++ {
+			if all[i] >= all[i-1] {
+				t.Errorf("%q: %s after %s", query, all[i], all[i-1])
+			}
+		}
+	}
+}
+
+func TestListFilters(t *testing.T) {
+	w := newWorld(t)
+	created, session := w.in(t, sign.Created), w.in(t, sign.Session)
+	all := w.get(t, "/console/requests")
+	all.has(t, 200, "lease.pdf", "•••••373D", "TAN XIAO HUI", "data-follow", `lang="en"`)
+	if got := rows(all); len(got) != 2 {
+		t.Errorf("rows %v", got)
+	}
+	for query, want := range map[string][]string{
+		"state=session":                      {session},
+		"state=nonsense":                     {session, created},
+		"q=" + created:                       {created},
+		"q=LeAsE&state=created":              {created},
+		"party=rival":                        nil,
+		"from=2026-03-02&to=2026-03-02":      {session, created}, // the day in Singapore
+		"from=2026-03-03":                    nil,
+		"to=2026-03-01":                      nil,
+		"before=nonsense":                    {session, created},
+		"party=" + url.QueryEscape("' OR 1"): nil,
+	} {
+		got := rows(w.get(t, "/console/requests?"+query))
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: %v, want %v", query, got, want)
+		}
+	}
+	w.get(t, "/console/requests?from=yesterday").has(t, 200, "That is not a date")
+	w.get(t, "/console/requests?party=%3Cscript%3Ealert(1)%3C/script%3E").has(t, 200, "&lt;script&gt;alert(1)")
+
+	// Time acts on the list whether or not a worker has written it down.
+	w.advance(31 * time.Minute)
+	if got := rows(w.get(t, "/console/requests?state=created")); len(got) != 0 {
+		t.Errorf("an expired request is listed as created: %v", got)
+	}
+}
+
+func TestRequestPage(t *testing.T) {
+	w := newWorld(t)
+	w.webhookErr = errors.New(`Post "https://user:pw@rp.example/hook?token=hook-secret": connection refused`)
+	id := w.in(t, sign.Signed)
+	page := w.get(t, "/console/requests/"+id)
+	page.has(t, 200, "Initiated by the relying party", "Opened by the signer", "Proceed to Sign", "Scanned by a phone", "Approved on the phone",
+		"Webhook attempt", "https://rp.example/hook?…", "Given up", "TAN XIAO HUI", "•••••373D", "B-LTA", "page 1 at 0.1, 0.1", "Named by the relying party")
+	if strings.Contains(page.body, "console.event.") {
+		t.Error("an event has no words")
+	}
+	w.holdsNoSecret(t, id, page.body)
+	w.get(t, "/console/requests/signv3-nobody").has(t, 404)
+	w.get(t, "/console/nothing").has(t, 404)
+}
+
+// holdsNoSecret looks for everything that no operator may see.
+func (w *world) holdsNoSecret(t *testing.T, id, text string) {
+	t.Helper()
+	r := w.request(t, id)
+	for name, secret := range map[string]string{
+		"UIN": alice.UIN, "hash of the intended signer": r.SignerHash, "hash of the exchange code": base64.StdEncoding.EncodeToString(r.ExchangeHash),
+		"session": r.Approval.SessionID, "webhook's secret": "hook-secret", "webhook's password": "user:pw",
+	} {
+		if secret == "" {
+			t.Fatalf("the test knows no %s", name)
+		}
+		if strings.Contains(text, secret) {
+			t.Errorf("the %s is shown", name)
+		}
+	}
+}
+
+func TestCancel(t *testing.T) {
+	w := newWorld(t)
+	created := w.in(t, sign.Created)
+	done := w.post(t, "/console/requests/"+created+"/cancel", nil)
+	if done.status != http.StatusSeeOther || w.request(t, created).State != sign.Cancelled {
+		t.Errorf("status %d, state %s", done.status, w.request(t, created).State)
+	}
+	w.get(t, done.header.Get("Location")).has(t, 200, "The request is cancelled.", "Cancelled")
+	w.post(t, "/console/requests/"+created+"/cancel", nil).has(t, 409, api.CodeAlreadyCancelled, "Document has already been cancelled")
+
+	session := w.in(t, sign.Session)
+	refused := w.post(t, "/console/requests/"+session+"/cancel", nil)
+	refused.has(t, 409, "ACTIVE_SESSION_ONGOING", "Request cannot be cancelled due to an active sign session", "Retry-After: 180 s")
+	if strings.Contains(refused.body, "data-follow-switch") || w.request(t, session).State != sign.Session {
+		t.Error("the answer to a form follows changes, or a refused cancel changed something")
+	}
+	w.post(t, "/console/requests/"+w.in(t, sign.Signed)+"/cancel", nil).has(t, 409, api.CodeAlreadySigned)
+	w.post(t, "/console/requests/signv3-nobody/cancel", nil).has(t, 404)
+	if got := w.get(t, "/console/requests/"+created+"/cancel"); got.status == 200 {
+		t.Error("a GET may not cancel")
+	}
+}
+
+func TestResend(t *testing.T) {
+	w := newWorld(t)
+	w.webhookErr = errors.New("the receiver answered 503")
+	id := w.in(t, sign.Signed)
+	w.webhookErr = nil
+	done := w.post(t, "/console/requests/"+id+"/resend", nil)
+	if done.status != http.StatusSeeOther {
+		t.Fatalf("status %d", done.status)
+	}
+	w.get(t, done.header.Get("Location")).has(t, 200, "The webhook is due now.", "Pending", "Webhook requested again")
+	if err := w.worker.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	jobs, err := w.store.Jobs(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, j := range jobs {
+		if j.Kind == sign.JobWebhook && (j.Status != sign.JobDone || j.Attempts != 2 || j.LastError != "") {
+			t.Errorf("the webhook's job: %+v", j)
+		}
+	}
+	// One that arrived may be sent again, but not while it is on its way.
+	w.post(t, "/console/requests/"+id+"/resend", nil)
+	if claimed, err := w.store.Claim(t.Context(), sign.JobWebhook, w.Now(), time.Minute, 1); err != nil || len(claimed) != 1 {
+		t.Fatal(claimed, err)
+	}
+	w.post(t, "/console/requests/"+id+"/resend", nil).has(t, 409, "WEBHOOK_UNDER_WAY")
+	w.post(t, "/console/requests/"+w.in(t, sign.Locked)+"/resend", nil).has(t, 409, "NO_WEBHOOK")
+	w.post(t, "/console/requests/signv3-nobody/resend", nil).has(t, 404)
+}
+
+func TestEvidence(t *testing.T) {
+	w := newWorld(t)
+	id := w.in(t, sign.Signed)
+	got := w.get(t, "/console/requests/"+id+"/evidence.zip")
+	got.has(t, 200)
+	if d := got.header.Get("Content-Disposition"); d != `attachment; filename="`+id+`-evidence.zip"` {
+		t.Errorf("disposition %s", d)
+	}
+	files := unzip(t, got.body)
+	for _, name := range []string{"request.json", "events.json", "jobs.json", "signed.pdf", "README.txt", "certificates/signer.pem"} {
+		if len(files[name]) == 0 {
+			t.Errorf("no %s in %d files", name, len(files))
+		}
+	}
+	for line := range strings.Lines(files["SHA256SUMS"]) {
+		sum, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		if want := fmt.Sprintf("%x", sha256.Sum256([]byte(files[name]))); sum != want {
+			t.Errorf("%s: digest %s, want %s", name, sum, want)
+		}
+	}
+	authorities := 0
+	for name, text := range files {
+		if strings.HasSuffix(name, ".pem") {
+			authorities++
+			if block, rest := pem.Decode([]byte(text)); block == nil || block.Type != "CERTIFICATE" || len(rest) > 0 {
+				t.Errorf("%s is not one certificate", name)
+			}
+		}
+		if name != "signed.pdf" { // the signature's own content is not ours to edit
+			w.holdsNoSecret(t, id, text)
+		}
+	}
+	if authorities != 1+len(w.Certificates) {
+		t.Errorf("%d certificates, want %d", authorities, 1+len(w.Certificates))
+	}
+	r := w.request(t, id)
+	if fmt.Sprintf("%x", sha256.Sum256([]byte(files["signed.pdf"]))) != fmt.Sprintf("%x", r.Signed.SHA256) {
+		t.Error("signed.pdf is not the signed document")
+	}
+	var events []sign.Event
+	if err := json.Unmarshal([]byte(files["events.json"]), &events); err != nil || events[len(events)-1].Kind != sign.EventEvidence {
+		t.Errorf("the taking of the evidence is not the last event: %v, %+v", err, events)
+	}
+
+	cancelled := w.in(t, sign.Created)
+	w.post(t, "/console/requests/"+cancelled+"/cancel", nil)
+	files = unzip(t, w.get(t, "/console/requests/"+cancelled+"/evidence.zip").body)
+	if _, there := files["signed.pdf"]; there || !strings.Contains(files["README.txt"], "no signed document") {
+		t.Error("a cancelled request has a signed document")
+	}
+	w.get(t, "/console/requests/signv3-nobody/evidence.zip").has(t, 404)
+}
+
+func unzip(t *testing.T, body string) map[string]string {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader([]byte(body)), int64(len(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[f.Name] = string(b)
+	}
+	return files
+}
+
+func TestParties(t *testing.T) {
+	w := newWorld(t)
+	page := w.get(t, "/console/parties")
+	page.has(t, 200, w.shop.ClientID, "Rival &lt;b&gt;", "?…", "None: it asks for the result")
+	if strings.Contains(page.body, "hook-secret") {
+		t.Error("a registered URL's query is shown")
+	}
+	tested := w.post(t, "/console/parties/test", url.Values{"client_id": {w.shop.ClientID}})
+	tested.has(t, 200, "usable key", "The form is right", "nothing was sent")
+	if strings.Contains(tested.body, "hook-secret") || len(w.shop.Webhooks()) != 0 {
+		t.Error("the test shows the URL's query, or sent a webhook")
+	}
+	w.post(t, "/console/parties/test", url.Values{"client_id": {"rival"}}).has(t, 200, "connection refused")
+	w.post(t, "/console/parties/test", url.Values{"client_id": {"nobody"}}).has(t, 404)
+}
+
+func TestOverview(t *testing.T) {
+	w := newWorld(t)
+	w.get(t, "/console/").has(t, 200, "Nothing has been signed yet.", "75 %", "GET /sign/{request_id}", `<rect class="bar-refused" x="75.00" width="25.00"`)
+	w.in(t, sign.Signed)
+	w.in(t, sign.Created)
+	w.get(t, "/console/").has(t, 200, `href="/console/requests?state=signed"`, "median", "up to 100 ms", "<strong>2</strong>")
+	w.Metrics = func() (console.Metrics, error) { return console.Metrics{}, errors.New("broken") }
+	w.get(t, "/console/").has(t, 500)
+}
+
+func TestPassword(t *testing.T) {
+	const password = "correct horse battery"
+	w := newWorld(t, func(c *console.Console) { c.Password = password })
+	id := w.in(t, sign.Signed)
+	as := func(method, path, user, pass string) answer {
+		r := httptest.NewRequest(method, path, nil)
+		if user+pass != "" {
+			r.SetBasicAuth(user, pass)
+		}
+		return w.do(t, r)
+	}
+	for _, test := range []struct {
+		name, user, pass string
+		want             int
+	}{
+		{"nobody", "", "", 401},
+		{"wrong", "mei", "correct horse batterx", 401},
+		{"part of it", "mei", password[:10], 401},
+		{"no password", "mei", "", 401},
+		{"no name", "", password, 401},
+		{"a name of nothing", " \x01 ", password, 401},
+		{"right", "mei", password, 200},
+	} {
+		for _, path := range []string{"/console/", "/console/requests/" + id + "/evidence.zip"} {
+			got := as("GET", path, test.user, test.pass)
+			if got.status != test.want {
+				t.Errorf("%s: %s answers %d", test.name, path, got.status)
+			}
+			if got.status == 401 && !strings.HasPrefix(got.header.Get("WWW-Authenticate"), "Basic realm=") {
+				t.Error("a browser would not ask")
+			}
+		}
+	}
+	if got := as("POST", "/console/requests/"+id+"/cancel", "", ""); got.status != 401 {
+		t.Errorf("a cancel without password: %d", got.status)
+	}
+	as("POST", "/console/requests/"+id+"/resend", "Mei\nLin", password)
+	events, err := w.store.Events(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := events[len(events)-1]; last.Kind != sign.EventResent || last.Detail["by"] != "MeiLin" {
+		t.Errorf("the trail says %+v", last)
+	}
+}

@@ -1,0 +1,211 @@
+package console_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/blob"
+	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/pdf/pdftest"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/outbound"
+	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/server/sandbox"
+	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/internal/tsa"
+)
+
+var alice = signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}
+
+// world is a console over a real service and store, with a clock that stands still until a test moves it.
+type world struct {
+	*console.Console
+	store  *store.Store
+	worker *sign.Worker
+	phones *sandbox.SoftPhones
+	shop   *rptest.Party
+
+	mu         sync.Mutex
+	now        time.Time
+	webhookErr error // of the next attempts
+	handler    http.Handler
+}
+
+func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
+	t.Helper()
+	w := &world{now: time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)}
+	dir := t.TempDir()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	clock := func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now }
+	log := slog.New(slog.DiscardHandler)
+	var err error
+	w.store, err = store.Open(t.Context(), store.Options{Database: filepath.Join(dir, "signet.db"), Kind: store.Sandbox, Log: log})
+	must(err)
+	docs, err := blob.OpenDir(blob.Options{Path: filepath.Join(dir, "documents")})
+	must(err)
+	t.Cleanup(func() { must(errors.Join(w.store.Close(), docs.Close())) })
+	authority, err := ca.Open(filepath.Join(dir, "authority"), ca.Options{
+		Name: "Test", Sandbox: true, BaseURL: "http://127.0.0.1/pki", Now: clock, Rand: rand.Reader,
+	})
+	must(err)
+	key, chain := authority.TSA()
+	stamps, err := tsa.New(tsa.Config{Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: clock, Rand: rand.Reader})
+	must(err)
+	signers := &signer.Service{Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: clock, Rand: rand.Reader}
+	service := sign.New(sign.Config{
+		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: docs, Timestamper: stamps, Revocation: signers,
+		Chain: authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(),
+		Now: clock, Rand: rand.Reader, PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), Sandbox: true, Log: log,
+	})
+	w.phones = &sandbox.SoftPhones{Sign: service, Signers: signers, Rand: rand.Reader}
+	w.worker = sign.NewWorker(service, w.deliver)
+
+	w.shop = rptest.Start(t)
+	shop := w.shop.Registration()
+	shop.WebhookURL += "?token=hook-secret"
+	policy := outbound.Policy{AllowPrivate: true}
+	parties, err := rp.NewRegistry(policy, shop, rp.Party{
+		ClientID: "rival", Name: `Rival <b>"&</b>`, JWKSURL: "http://127.0.0.1:1/jwks", RedirectURL: "http://127.0.0.1:1/",
+	})
+	must(err)
+	kit, err := web.New(web.Options{Now: clock, Sandbox: true})
+	must(err)
+	w.Console = &console.Console{
+		Sign: service, Lister: w.store, Parties: parties, Diagnose: rp.Diagnoser{Policy: policy}, Kit: kit, Now: clock, Log: log,
+		Certificates: append(authority.Chain(), chain[0]),
+		Metrics: func() (console.Metrics, error) {
+			return console.Metrics{
+				Routes:   []web.ConsoleRoute{{Route: "GET /sign/{request_id}", N: 12, Refused: 3}},
+				Webhooks: map[string]uint64{"done": 3, "failed": 1},
+			}, nil
+		},
+	}
+	for _, e := range edit {
+		e(w.Console)
+	}
+	w.handler = w.Handler()
+	return w
+}
+
+func (w *world) advance(d time.Duration) { w.mu.Lock(); defer w.mu.Unlock(); w.now = w.now.Add(d) }
+
+// deliver is the webhook's handler, with the error that a test wants.
+func (w *world) deliver(_ context.Context, job *sign.Job) []sign.Event {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	e := sign.Event{At: w.now, Kind: sign.EventWebhook, Detail: sign.Detail{"attempt": "1"}}
+	if w.webhookErr == nil {
+		job.Finish()
+		e.Detail["status"] = "204"
+	} else {
+		job.Fail(w.webhookErr)
+		e.Detail["error"] = w.webhookErr.Error()
+	}
+	return []sign.Event{e}
+}
+
+// in brings a new request into a state, as people would.
+func (w *world) in(t *testing.T, state sign.State) string {
+	t.Helper()
+	w.advance(time.Millisecond) // requests of one millisecond have no order that shows
+	do := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("on the way to %s: %v", state, err)
+		}
+	}
+	r, err := w.Sign.Initiate(t.Context(), sign.Application{
+		ClientID: w.shop.ClientID, DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}, SignerHash: alice.Hash(),
+	}, bytes.NewReader(pdftest.Minimal()))
+	do(err)
+	if state == sign.Created {
+		return r.RequestID
+	}
+	_, err = w.Sign.Open(t.Context(), r.RequestID, alice)
+	do(err)
+	if state == sign.Locked {
+		return r.RequestID
+	}
+	_, err = w.Sign.Proceed(t.Context(), r.RequestID, alice)
+	do(err)
+	if state == sign.Session {
+		return r.RequestID
+	}
+	do(w.phones.Approve(t.Context(), r.RequestID, alice))
+	do(w.worker.Drain(t.Context()))
+	return r.RequestID
+}
+
+// answer is a response, read whole.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (w *world) do(t *testing.T, r *http.Request) answer {
+	t.Helper()
+	rec := httptest.NewRecorder()
+	w.handler.ServeHTTP(rec, r)
+	body, err := io.ReadAll(rec.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{rec.Code, rec.Header(), string(body)}
+}
+
+func (w *world) get(t *testing.T, path string) answer {
+	t.Helper()
+	return w.do(t, httptest.NewRequest("GET", path, nil))
+}
+
+func (w *world) post(t *testing.T, path string, form url.Values) answer {
+	t.Helper()
+	r := httptest.NewRequest("POST", path, strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	return w.do(t, r)
+}
+
+// has fails the test unless the page holds every one of the texts.
+func (a answer) has(t *testing.T, status int, texts ...string) {
+	t.Helper()
+	if a.status != status {
+		t.Errorf("status %d, want %d", a.status, status)
+	}
+	for _, text := range texts {
+		if !strings.Contains(a.body, text) {
+			t.Errorf("the page lacks %q", text)
+		}
+	}
+}
+
+func (w *world) request(t *testing.T, id string) *sign.Request {
+	t.Helper()
+	r, err := w.store.Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}

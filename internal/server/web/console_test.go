@@ -1,0 +1,71 @@
+package web
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+// TestConsoleWords: whatever a request's trail and jobs hold, the console has words for it.
+func TestConsoleWords(t *testing.T) {
+	english := newKit(t).byTag("en").messages
+	for _, kind := range []sign.EventKind{
+		sign.EventInitiated, sign.EventOpened, sign.EventProceeded, sign.EventScanned, sign.EventSessionEnded, sign.EventApproved,
+		sign.EventApproveRefused, sign.EventSigned, sign.EventSealRetried, sign.EventExpired, sign.EventCancelled, sign.EventPurged,
+		sign.EventWebhook, sign.EventResent, sign.EventResult, sign.EventDownloaded, sign.EventEvidence,
+	} {
+		if english["console.event."+string(kind)] == "" {
+			t.Errorf("no words for the event %s", kind)
+		}
+	}
+	for _, kind := range []sign.JobKind{sign.JobSeal, sign.JobWebhook, sign.JobPurge} {
+		if english["console.job."+string(kind)] == "" {
+			t.Errorf("no words for the job %s", kind)
+		}
+	}
+	for _, status := range []sign.JobStatus{sign.JobPending, sign.JobDone, sign.JobFailed} {
+		if english["console.job."+string(status)] == "" || english["console.webhooks."+string(status)] == "" {
+			t.Errorf("no words for the status %s", status)
+		}
+	}
+	for _, outcome := range []sign.Outcome{sign.OutcomeRejected, sign.OutcomeLeft, sign.OutcomeTimedOut, sign.OutcomeFailed} {
+		if english["console.outcome."+string(outcome)] == "" {
+			t.Errorf("no words for the outcome %s", outcome)
+		}
+	}
+}
+
+// TestConsoleIsEnglish: its pages have no other language, and say so whatever the browser asks for.
+func TestConsoleIsEnglish(t *testing.T) {
+	w := render(t, newKit(t), Sample{"x", 200, ConsoleOverview{}}, "?lang=ta", http.Header{"Accept-Language": {"zh"}})
+	if body := w.Body.String(); !strings.Contains(body, `<html lang="en">`) || strings.Contains(body, "hreflang") {
+		t.Error("the page claims or offers another language")
+	}
+}
+
+func TestTook(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0 ms", 184 * time.Millisecond: "184 ms", 1500 * time.Millisecond: "1.5 s", 185 * time.Second: "3 min 5 s",
+		150 * time.Minute: "2 h 30 min", 73 * time.Hour: "3 days",
+	} {
+		if got := Took(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}
+
+func TestRouteBars(t *testing.T) {
+	r := ScaledRoutes([]ConsoleRoute{{N: 200, Refused: 50, Failed: 50}, {N: 20}, {}})
+	if r[0].GoodW() != "50.00" || r[0].RefusedX() != "50.00" || r[0].RefusedW() != "25.00" || r[0].FailedX() != "75.00" || r[0].FailedW() != "25.00" {
+		t.Errorf("parts of the longest bar: %+v", r[0])
+	}
+	if r[1].GoodW() != "10.00" || r[2].GoodW() != "0.00" {
+		t.Errorf("the others: %s, %s", r[1].GoodW(), r[2].GoodW())
+	}
+	if got := (ConsoleOverview{}).Delivered(); got != -1 {
+		t.Errorf("nothing delivered is %d %%", got)
+	}
+}
