@@ -1,0 +1,88 @@
+package e2e_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/signet-sign/signet/internal/blob"
+	"github.com/signet-sign/signet/internal/ca"
+	personas "github.com/signet-sign/signet/internal/server/sandbox"
+	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/internal/tsa"
+)
+
+// world is the domain on real storage, without HTTP, so that a test can stand between the domain and what it uses.
+type world struct {
+	*sign.Service
+	worker *sign.Worker
+	store  *store.Store
+	docs   *blob.Dir
+	phones *personas.SoftPhones
+}
+
+// worldOptions say what a world is made of. Nil wraps change nothing.
+type worldOptions struct {
+	dir     string // of a world that outlives its process
+	fault   func(point string)
+	store   func(sign.Store) sign.Store
+	outbox  func(sign.Outbox) sign.Outbox
+	docs    func(sign.Documents) sign.Documents
+	stamps  func(sign.Timestamper) sign.Timestamper
+	deliver sign.Handler // of webhooks; nil: they count as delivered
+	now     func() time.Time
+}
+
+// openWorld opens a world, or opens it again after its process died.
+func openWorld(ctx context.Context, o worldOptions) (*world, error) {
+	w := new(world)
+	var err error
+	w.store, err = store.Open(ctx, store.Options{Database: filepath.Join(o.dir, "signet.db"), Kind: store.Sandbox, Fault: o.fault})
+	if err != nil {
+		return nil, err
+	}
+	if w.docs, err = blob.OpenDir(blob.Options{Path: filepath.Join(o.dir, "documents"), Fault: o.fault, Now: o.now}); err != nil {
+		return nil, errors.Join(err, w.store.Close())
+	}
+	if o.now == nil {
+		o.now = time.Now
+	}
+	authority, err := ca.Open(filepath.Join(o.dir, "authority"), ca.Options{
+		Name: "Test", Sandbox: true, BaseURL: "http://127.0.0.1/pki", Now: o.now, Rand: rand.Reader,
+	})
+	if err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	key, chain := authority.TSA()
+	stamps, err := tsa.New(tsa.Config{Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: o.now, Rand: rand.Reader})
+	if err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	signers := &signer.Service{Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: o.now, Rand: rand.Reader}
+	w.Service = sign.New(sign.Config{
+		Store: wrap[sign.Store](w.store, o.store), Outbox: wrap[sign.Outbox](w.store, o.outbox), Watcher: w.store,
+		Documents: wrap[sign.Documents](w.docs, o.docs), Timestamper: wrap[sign.Timestamper](stamps, o.stamps), Revocation: signers,
+		Chain: authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(), Now: o.now, Rand: rand.Reader,
+		PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), Sandbox: true, Log: slog.New(slog.DiscardHandler),
+	})
+	w.phones = &personas.SoftPhones{Sign: w.Service, Signers: signers, Rand: rand.Reader}
+	if o.deliver == nil {
+		o.deliver = func(_ context.Context, job *sign.Job) []sign.Event { job.Finish(); return nil }
+	}
+	w.worker = sign.NewWorker(w.Service, o.deliver)
+	return w, nil
+}
+
+func (w *world) close() error { return errors.Join(w.store.Close(), w.docs.Close()) }
+
+func wrap[T any](v T, with func(T) T) T {
+	if with == nil {
+		return v
+	}
+	return with(v)
+}
