@@ -39,7 +39,6 @@ import (
 	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
-	"github.com/signet-sign/signet/internal/tsa"
 	"github.com/signet-sign/signet/internal/webhook"
 )
 
@@ -158,13 +157,6 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 // domain builds people, requests and the worker.
 func (a *App) domain(sandbox bool) error {
 	c := &a.Config
-	tsaKey, tsaChain := a.authority.TSA()
-	stamps, err := tsa.New(tsa.Config{
-		Key: tsaKey, Chain: tsaChain, Policy: tsaPolicy, Accuracy: time.Second, Now: a.now, Rand: rand.Reader,
-	})
-	if err != nil {
-		return err
-	}
 	linkSecret, err := a.keys.Secret("links")
 	if err != nil {
 		return err
@@ -176,9 +168,13 @@ func (a *App) domain(sandbox bool) error {
 	a.signers = &signer.Service{
 		Store: a.store, Authority: a.authority, ChallengeSecret: enrolSecret, Now: a.now, Rand: rand.Reader,
 	}
+	stamps, err := newStamps(c, a.authority, a.signers, a.now)
+	if err != nil {
+		return err
+	}
 	a.sign = sign.New(sign.Config{
-		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents, Timestamper: stamps, Revocation: a.signers, Level: c.level(),
-		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: a.authority.Roots(),
+		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents, Timestamper: stamps.source, Revocation: stamps.evidence, Level: c.level(),
+		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: stamps.roots, Known: stamps.known,
 		Now: a.now, Rand: rand.Reader,
 		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime,
 		StaticCode: c.StaticQR, Sandbox: sandbox, Log: a.log,

@@ -76,6 +76,16 @@ type Config struct {
 	// PAdES level of signed documents: B-T, B-LT or B-LTA. A document below it is never released.
 	SignatureLevel string `yaml:"signature_level" help:"PAdES level of signed documents (B-T, B-LT or B-LTA)." default:"B-LTA" enum:"B-T,B-LT,B-LTA"`
 
+	// External timestamp authorities (RFC 3161 over HTTP), asked in this order, 10 seconds each; empty is the built-in one. A
+	// document waits and is tried again while all are away. As a flag or environment variable: separated by commas.
+	TSAURLs URLList `yaml:"tsa_urls" name:"tsa-urls" help:"External timestamp authorities, in order of preference." placeholder:"URL,..."`
+
+	// PEM file with the roots of the external timestamp authorities.
+	TSARoots string `yaml:"tsa_roots" name:"tsa-roots" help:"PEM file with the roots of the timestamp authorities." placeholder:"FILE"`
+
+	// Policy (OID) that external timestamp authorities are asked for and have to use; empty is theirs.
+	TSAPolicy string `yaml:"tsa_policy" name:"tsa-policy" help:"Policy that timestamps must have." placeholder:"OID"`
+
 	// Name of the authority in certificates: "Signet" gives "Signet Root CA".
 	AuthorityName string `yaml:"authority_name" help:"Name of the certificate authority." default:"Signet"`
 
@@ -91,6 +101,24 @@ type Party struct {
 	RedirectURL string `yaml:"redirect_url"`
 	WebhookURL  string `yaml:"webhook_url"` // may be empty
 	LogoURL     string `yaml:"logo_url"`    // may be empty
+}
+
+// URLList is a list in the file and a text with commas elsewhere.
+type URLList []string
+
+// UnmarshalText reads the text of a flag or environment variable, or the YAML list that the file has.
+func (l *URLList) UnmarshalText(text []byte) error {
+	if list := []string{}; yaml.Unmarshal(text, &list) == nil {
+		*l = list
+		return nil
+	}
+	*l = nil
+	for u := range strings.SplitSeq(string(text), ",") {
+		if u = strings.TrimSpace(u); u != "" {
+			*l = append(*l, u)
+		}
+	}
+	return nil
 }
 
 // PartyList is a type of its own so that the command line can tell how to read it; see [ParseParties].
@@ -156,5 +184,5 @@ func (c *Config) check() error {
 		return errors.New("console_password: the console is on the control listener, and there is none (control)")
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
-	return nil
+	return c.checkTSA()
 }

@@ -74,6 +74,15 @@ func (d *SignedData) Verify(content func(hash.Hash) error) (*x509.Certificate, e
 	return cert, s.checkSignature(cert, digestHash)
 }
 
+// SignerCertificate returns the certificate that the message says has signed it.
+// That it did, only [SignedData.Verify] shows.
+func (d *SignedData) SignerCertificate() (*x509.Certificate, error) {
+	if c := d.findSigner(); c != nil {
+		return c, nil
+	}
+	return nil, errors.New("cms: the signer's certificate is not in the message")
+}
+
 func (d *SignedData) findSigner() *x509.Certificate {
 	for _, c := range d.Certificates {
 		if d.Signer.keyID != nil {

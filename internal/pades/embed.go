@@ -84,6 +84,8 @@ type SealOptions struct {
 	Timestamper Timestamper
 	// Evidence raises the document to level B-LTA; without it the level is B-T.
 	Evidence EvidenceSource
+	// Known certificates complete chains; see [ExtendOptions].
+	Known []*x509.Certificate
 	// NoDocumentTimestamp stops at B-LT.
 	NoDocumentTimestamp bool
 	// TimestampField names the field of the document time stamp.
@@ -111,7 +113,7 @@ func Seal(ctx context.Context, original io.ReaderAt, p *Prepared, signature []by
 		return signed, LevelT, nil
 	}
 	level := LevelLTA
-	e := ExtendOptions{Evidence: o.Evidence, Timestamper: o.Timestamper, FieldName: o.TimestampField, Rand: o.Rand, Limits: o.Limits}
+	e := ExtendOptions{Evidence: o.Evidence, Known: o.Known, Timestamper: o.Timestamper, FieldName: o.TimestampField, Rand: o.Rand, Limits: o.Limits}
 	if o.NoDocumentTimestamp {
 		e.Timestamper, level = nil, LevelLT
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/crypto/ocsp"
 
@@ -39,6 +40,9 @@ type ExtendOptions struct {
 	// must be asked after the time stamp was made, which using Extend after
 	// Embed ensures.
 	Evidence EvidenceSource
+	// Known are certificates that complete chains, such as the roots of external
+	// time-stamping authorities, which their tokens often leave out.
+	Known []*x509.Certificate
 	// Timestamper adds the document time stamp of level B-LTA; nil stops at B-LT.
 	Timestamper Timestamper
 	// FieldName of the document time stamp; made unique.
@@ -62,7 +66,7 @@ func Extend(ctx context.Context, r io.ReaderAt, size int64, o ExtendOptions) ([]
 	if err != nil {
 		return nil, err
 	}
-	store, err := gather(ctx, s, o.Evidence)
+	store, err := gather(ctx, s, o)
 	if err != nil {
 		return nil, err
 	}
@@ -116,26 +120,12 @@ type gathered struct {
 }
 
 // gather collects certificates and revocation data and checks that they suffice.
-func gather(ctx context.Context, s *signature, source EvidenceSource) (*gathered, error) {
-	sd, err := cms.Parse(s.message)
+func gather(ctx context.Context, s *signature, o ExtendOptions) (*gathered, error) {
+	certs, at, err := s.chains(o.Known)
 	if err != nil {
 		return nil, err
 	}
-	token, ok := sd.Signer.Timestamp()
-	if !ok {
-		return nil, errors.New("pades: the signature has no time stamp")
-	}
-	stamp, err := tsa.Parse(token)
-	if err != nil {
-		return nil, err
-	}
-	var certs []*x509.Certificate
-	for _, c := range slices.Concat(sd.Certificates, stamp.Certificates()) {
-		if !slices.ContainsFunc(certs, c.Equal) {
-			certs = append(certs, c)
-		}
-	}
-	responses, lists, err := source.Evidence(ctx, certs)
+	responses, lists, err := o.Evidence.Evidence(ctx, certs)
 	if err != nil {
 		return nil, fmt.Errorf("pades: evidence: %w", err)
 	}
@@ -149,10 +139,8 @@ func gather(ctx context.Context, s *signature, source EvidenceSource) (*gathered
 		check.lists = append(check.lists, l)
 	}
 	for _, c := range certs {
-		if issuer := issuerOf(c, certs); issuer == nil {
-			return nil, fmt.Errorf("%w: the issuer of %q is unknown", ErrEvidence, c.Subject.CommonName)
-		} else if !issuer.Equal(c) {
-			if err := check.status(c, issuer, stamp.Time); err != nil {
+		if issuer := issuerOf(c, certs); !issuer.Equal(c) {
+			if err := check.status(c, issuer, at); err != nil {
 				return nil, fmt.Errorf("%w: %w", ErrEvidence, err)
 			}
 		}
@@ -167,6 +155,49 @@ func gather(ctx context.Context, s *signature, source EvidenceSource) (*gathered
 	}
 	g.certs = unique(g.certs)
 	return g, nil
+}
+
+// chains returns the certificates from the signer and its time stamp, or from a
+// document time stamp, up to their roots, and the time for which they have to be
+// proven good. Others that a message brings along prove nothing.
+func (s *signature) chains(known []*x509.Certificate) (certs []*x509.Certificate, at time.Time, err error) {
+	token, found := s.message, known
+	var leaves []*x509.Certificate
+	if s.subFilter != subFilterStamp {
+		sd, err := cms.Parse(s.message)
+		if err != nil {
+			return nil, at, err
+		}
+		leaf, err := sd.SignerCertificate()
+		if err != nil {
+			return nil, at, err
+		}
+		leaves, found = append(leaves, leaf), slices.Concat(found, sd.Certificates)
+		var ok bool
+		if token, ok = sd.Signer.Timestamp(); !ok {
+			return nil, at, errors.New("pades: the signature has no time stamp")
+		}
+	}
+	stamp, err := tsa.Parse(token)
+	if err != nil {
+		return nil, at, err
+	}
+	unit, err := stamp.Unit()
+	if err != nil {
+		return nil, at, err
+	}
+	leaves, found = append(leaves, unit), slices.Concat(found, stamp.Certificates())
+	for _, c := range leaves {
+		for !slices.ContainsFunc(certs, c.Equal) {
+			certs = append(certs, c)
+			issuer := issuerOf(c, found)
+			if issuer == nil {
+				return nil, at, fmt.Errorf("%w: the issuer of %q is unknown", ErrEvidence, c.Subject.CommonName)
+			}
+			c = issuer
+		}
+	}
+	return certs, stamp.Time, nil
 }
 
 // issuerOf returns the certificate that signed c: c itself for a root.

@@ -101,7 +101,7 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDoc, error) {
 		return nil, err
 	}
 	o := pades.SealOptions{
-		Chain: append([]*x509.Certificate{cert}, s.Chain...), Timestamper: s.Timestamper,
+		Chain: append([]*x509.Certificate{cert}, s.Chain...), Timestamper: s.Timestamper, Known: s.Known,
 		NoDocumentTimestamp: s.Level < pades.LevelLTA, TimestampField: r.ID + "-timestamp", Rand: s.Rand, Limits: s.PDFLimits,
 	}
 	if s.Level > pades.LevelT {

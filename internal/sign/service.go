@@ -43,6 +43,7 @@ type Config struct {
 	Chain    []*x509.Certificate // above a phone's certificate: issuing CA first, root last
 	Roots    *x509.CertPool      // that phones' certificates chain to
 	TSARoots *x509.CertPool      // that the Timestamper's tokens chain to
+	Known    []*x509.Certificate // that complete the chains of an external Timestamper; may be empty
 
 	Now  func() time.Time
 	Rand io.Reader

@@ -19,6 +19,7 @@ import (
 )
 
 const (
+	// clientTimeout is the default of Client.Timeout.
 	clientTimeout = 10 * time.Second
 	// maxResponse holds a token with a long chain several times over.
 	maxResponse = 1 << 20
@@ -36,13 +37,15 @@ type Client struct {
 	Policy string
 	// Roots that the authority's certificate must chain to.
 	Roots *x509.CertPool
-	Now   func() time.Time
-	Rand  io.Reader
+	// Timeout of one question; 0 is 10 seconds.
+	Timeout time.Duration
+	Now     func() time.Time
+	Rand    io.Reader
 }
 
 // Timestamp asks for a token over a SHA-256 imprint and checks the answer:
-// status, nonce, imprint, policy, signature, chain and clock. It takes at most
-// 10 seconds and tries once; repeating is the caller's affair.
+// status, nonce, imprint, policy, signature, chain and clock. It tries once;
+// repeating is the caller's affair, and [Alternatives].
 func (c *Client) Timestamp(ctx context.Context, imprint []byte) ([]byte, error) {
 	if len(imprint) != sha256.Size {
 		return nil, fmt.Errorf("tsa: imprint of %d bytes is not SHA-256", len(imprint))
@@ -56,7 +59,11 @@ func (c *Client) Timestamp(ctx context.Context, imprint []byte) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, clientTimeout)
+	timeout := c.Timeout
+	if timeout <= 0 {
+		timeout = clientTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	body, err := c.post(ctx, request)
 	if err != nil {

@@ -10,6 +10,6 @@
 // [Token.Check] are the verifier; the client believes no answer that they
 // have not passed. Start reading at token.go.
 //
-// Revocation of the authority's certificate is not checked here; see package
-// pades. Sources: RFC 3161, RFC 5816 (ESSCertIDv2), ETSI EN 319 422.
+// [Fetcher] gets revocation data about external authorities; judging it is for
+// package pades. Sources: RFC 3161, RFC 5816 (ESSCertIDv2), ETSI EN 319 422.
 package tsa

@@ -41,6 +41,9 @@ type Token struct {
 // Certificates returns the certificates inside the token, in its order.
 func (t *Token) Certificates() []*x509.Certificate { return t.message.Certificates }
 
+// Unit returns the certificate of the time-stamping unit that the token names.
+func (t *Token) Unit() (*x509.Certificate, error) { return t.message.SignerCertificate() }
+
 // Parse decodes a token. It checks form only; see [Token.Check].
 func Parse(der []byte) (*Token, error) {
 	sd, err := cms.Parse(der)

@@ -1,0 +1,99 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+
+	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/pades"
+	"github.com/signet-sign/signet/internal/tsa"
+)
+
+// stamps is where time stamps come from, and what makes them provable for decades.
+type stamps struct {
+	source   pades.Timestamper
+	evidence pades.EvidenceSource
+	roots    *x509.CertPool      // of time stamps
+	known    []*x509.Certificate // roots, which tokens may leave out
+}
+
+// newStamps chooses between the built-in authority and external ones. ours knows about the certificates of our authority. Our
+// root stays trusted for time stamps either way: documents of before the switch have such.
+func newStamps(c *Config, authority *ca.Authority, ours pades.EvidenceSource, now func() time.Time) (stamps, error) {
+	s := stamps{evidence: ours, roots: authority.Roots()}
+	if len(c.TSAURLs) == 0 {
+		key, chain := authority.TSA()
+		own, err := tsa.New(tsa.Config{Key: key, Chain: chain, Policy: tsaPolicy, Accuracy: time.Second, Now: now, Rand: rand.Reader})
+		s.source = own
+		return s, err
+	}
+	text, err := os.ReadFile(c.TSARoots)
+	if err != nil {
+		return s, fmt.Errorf("tsa_roots: %w", err)
+	}
+	external := x509.NewCertPool()
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return s, fmt.Errorf("tsa_roots: %w", err)
+		}
+		if err := cert.CheckSignatureFrom(cert); err != nil {
+			return s, fmt.Errorf("tsa_roots: %q is not a root: %w", cert.Subject.CommonName, err)
+		}
+		s.known = append(s.known, cert)
+		external.AddCert(cert)
+		s.roots.AddCert(cert)
+	}
+	if len(s.known) == 0 {
+		return s, fmt.Errorf("tsa_roots: no certificate in %s", c.TSARoots)
+	}
+	// The operator named these addresses, and authorities that the operator trusts name those of the revocation data: no
+	// stranger does, so that the client needs no rules about where it may go.
+	client := &http.Client{}
+	var list tsa.Alternatives
+	for _, u := range c.TSAURLs {
+		list = append(list, &tsa.Client{URL: u, HTTP: client, Policy: c.TSAPolicy, Roots: external, Now: now, Rand: rand.Reader})
+	}
+	s.source = list
+	s.evidence = sources{ours, &tsa.Fetcher{HTTP: client, Now: now, Skip: authority.Chain()}}
+	return s, nil
+}
+
+// sources puts together what several know.
+type sources []pades.EvidenceSource
+
+func (s sources) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+	for _, source := range s {
+		r, l, err := source.Evidence(ctx, certs)
+		if err != nil {
+			return nil, nil, err
+		}
+		responses, crls = append(responses, r...), append(crls, l...)
+	}
+	return responses, crls, nil
+}
+
+// checkTSA checks the keys of external timestamp authorities.
+func (c *Config) checkTSA() error {
+	for _, text := range c.TSAURLs {
+		if u, err := url.Parse(text); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return fmt.Errorf("tsa_urls %q: it must be a URL with http or https", text)
+		}
+	}
+	if len(c.TSAURLs) > 0 && c.TSARoots == "" {
+		return fmt.Errorf("tsa_roots: it is needed with tsa_urls, because not every authority may be believed")
+	}
+	if c.TSAPolicy != "" {
+		if _, err := x509.ParseOID(c.TSAPolicy); err != nil {
+			return fmt.Errorf("tsa_policy %q: %w", c.TSAPolicy, err)
+		}
+	}
+	return nil
+}
