@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -83,7 +84,7 @@ func (s *site) leave(t *testing.T, ctx context.Context) {
 //
 //	GALLERY=/path/to/folder go test ./internal/server/web -run TestGalleryScreenshots
 //
-// PAGE_LANG=ta draws them in Tamil, and so on; GALLERY_ONLY=phone those with "phone" in their name.
+// PAGE_LANG=ta draws them in Tamil, and so on; GALLERY_ONLY=^code those whose names match.
 func TestGalleryScreenshots(t *testing.T) {
 	dir := os.Getenv("GALLERY")
 	if dir == "" {
@@ -92,11 +93,12 @@ func TestGalleryScreenshots(t *testing.T) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	only := regexp.MustCompile(os.Getenv("GALLERY_ONLY"))
 	s := newSite(t)
 	ctx := openBrowser(t)
 	said := watchConsole(ctx)
 	for _, p := range shots() {
-		if !strings.Contains(p.name, os.Getenv("GALLERY_ONLY")) {
+		if !only.MatchString(p.name) {
 			continue
 		}
 		for _, w := range []struct {
