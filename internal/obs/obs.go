@@ -92,10 +92,21 @@ func Observe(next http.Handler, log *slog.Logger, m *Metrics) http.Handler {
 		if status == 0 {
 			status = http.StatusOK
 		}
-		m.http.WithLabelValues(route, r.Method, strconv.Itoa(status)).Observe(took.Seconds())
-		log.LogAttrs(r.Context(), slog.LevelDebug, "http", slog.String("route", route), slog.String("method", r.Method),
+		method := methodOf(r)
+		m.http.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
+		log.LogAttrs(r.Context(), slog.LevelDebug, "http", slog.String("route", route), slog.String("method", method),
 			slog.Int("status", status), slog.Duration("took", took))
 	})
+}
+
+// methodOf is the method of RFC 9110 (or PATCH), or "other": clients can make methods up without end, and each would be a metric.
+func methodOf(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return r.Method
+	}
+	return "other"
 }
 
 // recorder remembers the status. Unwrap lets http.ResponseController reach the connection.
