@@ -1,0 +1,102 @@
+package app
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/signet-sign/signet/internal/rp"
+)
+
+// TestMockParty: MockPass's variables, under both names of the redirect, and its defaults.
+func TestMockParty(t *testing.T) {
+	defaults := rp.Party{
+		ClientID: "mockpass-sign-v3-client", Name: "mockpass-sign-v3-client", JWKSURL: "http://localhost:4000/jwks",
+		RedirectURL: "http://localhost:4000/redirect", WebhookURL: "http://localhost:4000/webhook",
+	}
+	with := func(edit func(*rp.Party)) rp.Party {
+		p := defaults
+		edit(&p)
+		return p
+	}
+	for name, c := range map[string]struct {
+		env  map[string]string
+		want rp.Party
+	}{
+		"nothing": {nil, defaults},
+		"empty":   {map[string]string{"SIGNV3_CLIENT_ID": ""}, defaults},
+		"all": {map[string]string{
+			"SIGNV3_CLIENT_ID": "a", "SIGNV3_CLIENT_JWKS_URL": "http://a/j", "SIGNV3_CLIENT_REDIRECT_URI": "http://a/r", "SIGNV3_CLIENT_WEBHOOK_URL": "http://a/w",
+		}, rp.Party{ClientID: "a", Name: "a", JWKSURL: "http://a/j", RedirectURL: "http://a/r", WebhookURL: "http://a/w"}},
+		"the redirect's other name":        {map[string]string{"SIGNV3_CLIENT_REDIRECT_URL": "http://a/r"}, with(func(p *rp.Party) { p.RedirectURL = "http://a/r" })},
+		"both names, the one that is read": {map[string]string{"SIGNV3_CLIENT_REDIRECT_URL": "http://a/1", "SIGNV3_CLIENT_REDIRECT_URI": "http://a/2"}, with(func(p *rp.Party) { p.RedirectURL = "http://a/2" })},
+	} {
+		if got := mockParty(func(k string) string { return c.env[k] }); got != c.want {
+			t.Errorf("%s: %+v, want %+v", name, got, c.want)
+		}
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	for addr, ok := range map[string]bool{
+		"127.0.0.1:5157": true, "127.8.8.8:0": true, "[::1]:5157": true, "localhost:5157": true,
+		":5157": false, "0.0.0.0:5157": false, "[::]:5157": false, "10.0.0.1:5157": false, "localhost.example:5157": false, "5157": false, "": false,
+	} {
+		if err := loopback(addr); (err == nil) != ok {
+			t.Errorf("%q: %v", addr, err)
+		}
+	}
+}
+
+func TestReachable(t *testing.T) {
+	for addr, want := range map[string]string{"0.0.0.0:80": "127.0.0.1:80", "[::]:80": "127.0.0.1:80", "127.0.0.1:80": "127.0.0.1:80", "[::1]:80": "[::1]:80"} {
+		tcp, err := net.ResolveTCPAddr("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := reachable(tcp); got != want {
+			t.Errorf("%s: %s, want %s", addr, got, want)
+		}
+	}
+}
+
+// TestServeLocally: a handler of this process answers like a server.
+func TestServeLocally(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		w.Header().Set("X-Was", r.Method+" "+r.RequestURI+" "+r.Host)
+		w.WriteHeader(http.StatusTeapot)
+		w.WriteHeader(http.StatusOK) // too late, as on a real connection
+		_, _ = w.Write(append([]byte("got "), body...))
+	})
+	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) { return serveLocally(h, r) })}
+	resp, err := client.Post("http://sign.example/a?b=c", "text/plain", strings.NewReader("body"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	if resp.StatusCode != http.StatusTeapot || string(body) != "got body" || resp.Header.Get("X-Was") != "POST /a?b=c sign.example" || resp.ContentLength != 8 {
+		t.Errorf("%d %q %v", resp.StatusCode, body, resp.Header)
+	}
+}
+
+// TestRegistered: a party without a name is shown by its id.
+func TestRegistered(t *testing.T) {
+	list, err := ParseParties("[{client_id: a, jwks_url: j, redirect_url: r, webhook_url: w, logo_url: l}, {client_id: b, name: B}]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := (&Config{Parties: list}).registered()
+	want := []rp.Party{{ClientID: "a", Name: "a", JWKSURL: "j", RedirectURL: "r", WebhookURL: "w", LogoURL: "l"}, {ClientID: "b", Name: "B"}}
+	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
+		t.Errorf("%+v", got)
+	}
+	for _, text := range []string{"", "a", "[{client: a}]", "[1]"} {
+		if _, err := ParseParties(text); err == nil {
+			t.Errorf("%q is taken", text)
+		}
+	}
+}

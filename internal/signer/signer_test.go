@@ -1,0 +1,182 @@
+package signer_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+func TestValidUIN(t *testing.T) {
+	for uin, want := range map[string]bool{
+		"S8979373D": true, "S8116474F": true, "T0066846F": true, "F1612345P": true, "G1612345K": true, "M1612345L": true,
+		"S8979373A": false, "T8979373D": false, "s8979373d": false, "S8979373": false, "S89793733D": false, "": false,
+		"X8979373D": false, "S897937XD": false, "S8979373d": false, " S897937D": false, "S897937é": false,
+	} {
+		if got := signer.ValidUIN(uin); got != want {
+			t.Errorf("%q: %v", uin, got)
+		}
+	}
+	// For every number exactly one letter fits.
+	for _, series := range "STFGM" {
+		fits := 0
+		for letter := 'A'; letter <= 'Z'; letter++ {
+			if signer.ValidUIN(string(series) + "1234567" + string(letter)) {
+				fits++
+			}
+		}
+		if fits != 1 {
+			t.Errorf("%c1234567: %d letters fit", series, fits)
+		}
+	}
+}
+
+func TestPerson(t *testing.T) {
+	p := signer.Person{UIN: "S8979373D"}
+	// sha256sum of the nine letters.
+	if got := p.Hash(); got != "d918015ec651bc9ea75adc6fd43685397f3e6b843874f4404561ace4e064f823" {
+		t.Errorf("hash %s", got)
+	}
+	if p.Hash() != (signer.Person{UIN: " s8979373d\n"}).Hash() {
+		t.Error("the hash depends on the spelling")
+	}
+	if p.Hint() != "•••••373D" {
+		t.Errorf("hint %s", p.Hint())
+	}
+}
+
+// phones is a signer.Store in memory, for one goroutine.
+type phones map[string]signer.Phone
+
+func (s phones) AddPhone(_ context.Context, p signer.Phone) error { s[p.ID] = p; return nil }
+
+func (s phones) Phone(_ context.Context, id string) (signer.Phone, error) {
+	if p, ok := s[id]; ok {
+		return p, nil
+	}
+	return signer.Phone{}, signer.ErrNoPhone
+}
+
+func (s phones) Phones(context.Context, string) ([]signer.Phone, error) { return nil, nil }
+
+func (s phones) RevokePhone(_ context.Context, id string, at time.Time) error {
+	p := s[id]
+	p.RevokedAt = at
+	s[id] = p
+	return nil
+}
+
+func (s phones) PhoneBySerial(_ context.Context, serial string) (signer.Phone, error) {
+	for _, p := range s {
+		if p.Serial == serial {
+			return p, nil
+		}
+	}
+	return signer.Phone{}, signer.ErrNoPhone
+}
+
+func (s phones) RevokedPhones(context.Context) (list []signer.Phone, err error) {
+	for _, p := range s {
+		if !p.RevokedAt.IsZero() {
+			list = append(list, p)
+		}
+	}
+	return list, nil
+}
+
+// TestEnrolment: from a challenge to a certificate, to its revocation, as the authority hears of it.
+func TestEnrolment(t *testing.T) {
+	now := time.Now().UTC().Truncate(time.Second)
+	authority, err := ca.Open(t.TempDir(), ca.Options{Name: "Test", BaseURL: "http://localhost/pki", Now: func() time.Time { return now }, Rand: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := phones{}
+	s := &signer.Service{Store: store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: func() time.Time { return now }, Rand: rand.Reader}
+	alice, bob := signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}, signer.Person{UIN: "S8116474F", Name: "LIM CHENG HAO"}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	challenge, err := s.Challenge(alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	prove := func(b []byte) []byte {
+		digest := sha256.Sum256(b)
+		der, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	enrol := func(p signer.Person, challenge []byte) (signer.Phone, error) {
+		return s.Enrol(t.Context(), p, "  My phone ", &key.PublicKey, challenge, prove(challenge))
+	}
+	changed := append([]byte(nil), challenge...)
+	changed[30] ^= 1
+	for name, c := range map[string]struct {
+		who       signer.Person
+		challenge []byte
+	}{
+		"for somebody else": {bob, challenge}, "changed": {alice, changed}, "cut off": {alice, challenge[:len(challenge)-1]}, "none": {alice, nil},
+	} {
+		if _, err := enrol(c.who, c.challenge); !errors.Is(err, api.ErrSignatureInvalid) {
+			t.Errorf("a challenge %s: %v", name, err)
+		}
+	}
+	now = now.Add(5 * time.Minute)
+	phone, err := enrol(alice, challenge)
+	if err != nil {
+		t.Fatalf("at the last moment: %v", err)
+	}
+	now = now.Add(time.Second)
+	if _, err := enrol(alice, challenge); !errors.Is(err, api.ErrSignatureInvalid) {
+		t.Errorf("a challenge that is over: %v", err)
+	}
+	cert, err := x509.ParseCertificate(phone.Certificate)
+	if err != nil || cert.Subject.CommonName != alice.Name || phone.Name != "My phone" || phone.Serial != signer.Serial(cert) || phone.UIN != alice.UIN {
+		t.Errorf("%+v %v", phone, err)
+	}
+
+	status := func(serial *big.Int) ca.Status {
+		t.Helper()
+		st, err := s.Status(t.Context(), serial)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	if st := status(cert.SerialNumber); !st.Known || !st.RevokedAt.IsZero() {
+		t.Errorf("status %+v", st)
+	}
+	if st := status(big.NewInt(7)); st.Known {
+		t.Errorf("a serial that nobody has: %+v", st)
+	}
+	if err := s.Revoke(t.Context(), bob, phone.ID); !errors.Is(err, signer.ErrNoPhone) {
+		t.Errorf("bob revokes: %v", err)
+	}
+	if err := s.Revoke(t.Context(), alice, "nonsense"); !errors.Is(err, signer.ErrNoPhone) {
+		t.Errorf("a phone that is none: %v", err)
+	}
+	if err := s.Revoke(t.Context(), alice, phone.ID); err != nil {
+		t.Fatal(err)
+	}
+	if st := status(cert.SerialNumber); !st.RevokedAt.Equal(now) {
+		t.Errorf("status afterwards %+v", st)
+	}
+	list, err := s.Revoked(t.Context())
+	if err != nil || len(list) != 1 || list[0].Serial.Cmp(cert.SerialNumber) != 0 || !list[0].At.Equal(now) {
+		t.Errorf("%+v %v", list, err)
+	}
+}
