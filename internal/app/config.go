@@ -121,6 +121,14 @@ func (l *URLList) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// UnmarshalYAML reads the list.
+func (l *URLList) UnmarshalYAML(node *yaml.Node) error {
+	var list []string
+	err := node.Decode(&list)
+	*l = list
+	return err
+}
+
 // PartyList is a type of its own so that the command line can tell how to read it; see [ParseParties].
 type PartyList []Party
 
