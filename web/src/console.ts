@@ -30,11 +30,10 @@ async function tick(choice: HTMLInputElement): Promise<void> {
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     const before = state(document);
-    // What appears for the first time, such as the signed document, has no place yet on this page.
-    const news = findAll("section[id]", fresh).some((s) => !document.getElementById(s.id));
-    if (news && !document.activeElement?.closest("main")) {
-      location.reload();
-      return;
+    // What appears for the first time, such as the signed document, goes where it stands on the fresh page.
+    for (const part of findAll("section[id]", fresh)) {
+      const above = part.previousElementSibling?.id;
+      if (above && !document.getElementById(part.id)) document.getElementById(above)?.after(part.cloneNode(true));
     }
     for (const part of findAll("[data-follow]")) {
       const next = fresh.getElementById(part.id);

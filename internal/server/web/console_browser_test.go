@@ -1,0 +1,50 @@
+package web
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+// TestConsoleFollows: a request's page brings itself up to date without a reload, tells a screen reader, adds
+// what is new, and stops when told to.
+func TestConsoleFollows(t *testing.T) {
+	k := newKit(t)
+	var signed atomic.Bool
+	mux := http.NewServeMux()
+	mux.Handle("GET /static/", k.Static())
+	mux.HandleFunc("GET /console/requests/{id}", func(w http.ResponseWriter, r *http.Request) {
+		p := ConsoleRequest{ConsoleRow: ConsoleRow{ID: "a", Party: "Shop", Document: "lease.pdf", State: "session"}, Follow: true}
+		p.Events = []ConsoleEvent{{Seq: 1, Kind: "proceeded"}}
+		if signed.Load() {
+			p.State = "sealing"
+			p.Events = append(p.Events, ConsoleEvent{Seq: 2, Kind: "approved", Tone: "good"})
+			p.Signed = &ConsoleSigned{Level: "B-LTA"}
+		}
+		if err := k.Render(w, r, 200, p); err != nil {
+			t.Error(err)
+		}
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	ctx := openBrowser(t)
+	said := watchConsole(ctx)
+	do(t, ctx, window(1280, 800, false), chromedp.Navigate(server.URL+"/console/requests/a"),
+		eventually(`!document.querySelector("[data-follow-switch]").hidden`), script(`window.sameDocument = true`))
+	signed.Store(true)
+	do(t, ctx, eventually(`document.querySelectorAll(".timeline li").length == 2`),
+		eventually(`document.getElementById("announce").textContent == "Sealing"`),
+		eventually(`document.querySelector("#facts + #signed") !== null`),
+		eventually(`document.querySelector("#facts .tag").textContent == "Sealing"`))
+	if !eval[bool](t, ctx, `window.sameDocument === true`) {
+		t.Error("the page was reloaded")
+	}
+	do(t, ctx, click("[data-follow-switch] input"), chromedp.Reload(), eventually(`!document.querySelector("[data-follow-switch]").hidden`))
+	if eval[bool](t, ctx, `document.querySelector("[data-follow-switch] input").checked`) {
+		t.Error("the choice was forgotten")
+	}
+	said.check(t)
+}
