@@ -105,7 +105,8 @@ func (c *sandboxCmd) Run(env *environment) error {
   Try it             %[1]s/demo/
   API base           %[1]s/api/v3         (also %[1]s/sign-v3, as in MockPass)
   Signet's keys      %[1]s/.well-known/keys.json
-  Control            http://%[2]s/
+  Console            http://%[2]s/console/
+  Control            http://%[2]s/         (for tests: requests, signers' steps, the clock)
   Data               %[3]s
 
 Log in as one of the personas; approve on a phone at %[1]s/phone/ or with the persona's software phone.
