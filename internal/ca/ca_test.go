@@ -231,6 +231,32 @@ func TestValidityEndsWithTheIssuer(t *testing.T) {
 	}
 }
 
+// A unit whose certificate nears its end gets one successor, which stays.
+func TestTimeStampingUnitIsSucceeded(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir, options())
+	at := func(now time.Time) *x509.Certificate {
+		o := options()
+		o.Now = func() time.Time { return now }
+		_, chain := open(t, dir, o).TSA()
+		return chain[0]
+	}
+	first := at(noon)
+	if !at(noon.Add(serviceLife - successionDue - 48*time.Hour)).Equal(first) {
+		t.Error("a successor too early")
+	}
+	second := at(noon.Add(serviceLife - successionDue + time.Hour))
+	if second.Equal(first) || !second.NotAfter.After(first.NotAfter) || second.Subject.CommonName != "Signet Time Stamping Unit 2" {
+		t.Errorf("%s until %s", second.Subject.CommonName, second.NotAfter)
+	}
+	if !at(noon).Equal(second) || !at(noon.Add(serviceLife)).Equal(second) {
+		t.Error("the successor did not stay")
+	}
+	if last := at(noon.Add(rootLife - time.Hour)); last.NotAfter.After(noon.Add(rootLife)) {
+		t.Error("beyond the root")
+	}
+}
+
 // The lint must notice every kind of slip in a template.
 func TestLintCatches(t *testing.T) {
 	a := open(t, t.TempDir(), options())

@@ -21,6 +21,8 @@ const (
 	rootLife    = 20 * 365 * 24 * time.Hour
 	issuingLife = 10 * 365 * 24 * time.Hour
 	serviceLife = 10 * 365 * 24 * time.Hour
+	// successionDue is when the time-stamping unit gets a successor.
+	successionDue = 2 * 365 * 24 * time.Hour
 	// DefaultValidity is how long a signer's certificate lives.
 	DefaultValidity = 365 * 24 * time.Hour
 	// backdate keeps a certificate usable by verifiers whose clock is a little late.
@@ -104,7 +106,7 @@ func Open(dir string, o Options) (*Authority, error) {
 		{"root", &a.root, nil, elliptic.P384(), a.rootProfile},
 		{"issuing", &a.issuing, &a.root, elliptic.P384(), a.issuingProfile},
 		{"ocsp", &a.ocsp, &a.issuing, elliptic.P256(), a.ocspProfile},
-		{"tsa", &a.tsa, &a.root, elliptic.P256(), a.tsaProfile},
+		{"tsa", &a.tsa, &a.root, elliptic.P256(), a.tsaProfile(1)},
 	} {
 		e, err := a.load(store, step.name, step.curve)
 		if errors.Is(err, fs.ErrNotExist) {
@@ -125,7 +127,34 @@ func Open(dir string, o Options) (*Authority, error) {
 		}
 		*step.into = e
 	}
+	if err := a.succeedTSA(store); err != nil {
+		return nil, fmt.Errorf("ca: %w", err)
+	}
 	return a, nil
+}
+
+// succeedTSA goes on to the newest time-stamping unit, and founds the next one
+// when the certificate has less than successionDue left: archived documents can
+// only be renewed by a unit that lives longer than the one before.
+func (a *Authority) succeedTSA(store *keys.Dir) error {
+	for n := 2; ; n++ {
+		name := fmt.Sprintf("tsa-%d", n)
+		e, err := a.load(store, name, elliptic.P256())
+		if errors.Is(err, fs.ErrNotExist) {
+			now, ends := a.opts.Now(), a.tsa.cert.NotAfter
+			if ends.Sub(now) > successionDue || !a.root.cert.NotAfter.After(ends) || !a.root.cert.NotAfter.After(now) {
+				return nil
+			}
+			e, err = a.create(store, name, elliptic.P256(), &a.root, a.tsaProfile(n))
+		}
+		if err == nil {
+			err = e.cert.CheckSignatureFrom(a.root.cert)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		a.tsa = e
+	}
 }
 
 // load returns fs.ErrNotExist only when there is no certificate.

@@ -153,26 +153,29 @@ func (a *Authority) ocspProfile(pub *ecdsa.PublicKey) (profile, error) {
 	return profile{t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr}}, nil
 }
 
-func (a *Authority) tsaProfile(pub *ecdsa.PublicKey) (profile, error) {
-	subject, err := a.serviceName("Time Stamping Unit 1")
-	if err != nil {
-		return profile{}, err
+// tsaProfile is that of the n-th time-stamping unit.
+func (a *Authority) tsaProfile(n int) func(*ecdsa.PublicKey) (profile, error) {
+	return func(pub *ecdsa.PublicKey) (profile, error) {
+		subject, err := a.serviceName(fmt.Sprintf("Time Stamping Unit %d", n))
+		if err != nil {
+			return profile{}, err
+		}
+		t, err := a.base(subject, pub, serviceLife, a.root.cert)
+		if err != nil {
+			return profile{}, err
+		}
+		t.KeyUsage = x509.KeyUsageDigitalSignature
+		// RFC 3161, 2.3: the extended key usage is critical and alone. The standard
+		// library would write it as not critical.
+		eku, err := asn1.Marshal([]asn1.ObjectIdentifier{oidTimeStamping})
+		if err != nil {
+			return profile{}, err
+		}
+		t.ExtraExtensions = []pkix.Extension{{Id: oidExtKeyUsage, Critical: true, Value: eku}}
+		t.CRLDistributionPoints = []string{a.opts.BaseURL + PathRootCRL}
+		t.IssuingCertificateURL = []string{a.opts.BaseURL + PathRootCert}
+		return profile{t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr, oidExtKeyUsage}}, nil
 	}
-	t, err := a.base(subject, pub, serviceLife, a.root.cert)
-	if err != nil {
-		return profile{}, err
-	}
-	t.KeyUsage = x509.KeyUsageDigitalSignature
-	// RFC 3161, 2.3: the extended key usage is critical and alone. The standard
-	// library would write it as not critical.
-	eku, err := asn1.Marshal([]asn1.ObjectIdentifier{oidTimeStamping})
-	if err != nil {
-		return profile{}, err
-	}
-	t.ExtraExtensions = []pkix.Extension{{Id: oidExtKeyUsage, Critical: true, Value: eku}}
-	t.CRLDistributionPoints = []string{a.opts.BaseURL + PathRootCRL}
-	t.IssuingCertificateURL = []string{a.opts.BaseURL + PathRootCert}
-	return profile{t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr, oidExtKeyUsage}}, nil
 }
 
 // newSerial returns 127 random bits with the top one set: positive, never

@@ -62,10 +62,16 @@ func Extend(ctx context.Context, r io.ReaderAt, size int64, o ExtendOptions) ([]
 	if err != nil {
 		return nil, err
 	}
-	s, err := newest(d)
+	s, err := newest(d, subFilterCAdES)
 	if err != nil {
 		return nil, err
 	}
+	return protect(ctx, d, s, o)
+}
+
+// protect returns the update with the evidence for a signature or time stamp
+// that closes the document, and with a time stamp over it.
+func protect(ctx context.Context, d *pdf.Document, s *signature, o ExtendOptions) ([]byte, error) {
 	store, err := gather(ctx, s, o)
 	if err != nil {
 		return nil, err
@@ -87,7 +93,7 @@ func Extend(ctx context.Context, r io.ReaderAt, size int64, o ExtendOptions) ([]
 	if err := u.Finish(o.Rand); err != nil {
 		return nil, err
 	}
-	p, err := h.close(u, r, size)
+	p, err := h.close(u, d.Reader(), d.Size())
 	if err != nil {
 		return nil, err
 	}
@@ -98,14 +104,14 @@ func Extend(ctx context.Context, r io.ReaderAt, size int64, o ExtendOptions) ([]
 	return p.fill(token)
 }
 
-// newest returns the signature that closes the last revision.
-func newest(d *pdf.Document) (*signature, error) {
+// newest returns the signature of the given kind that closes the last revision.
+func newest(d *pdf.Document, subFilter string) (*signature, error) {
 	sigs, err := signatures(d)
 	if err != nil {
 		return nil, err
 	}
 	for _, s := range sigs {
-		if err := s.read(d); err == nil && s.end() == d.Size() && s.subFilter == subFilterCAdES {
+		if err := s.read(d); err == nil && s.end() == d.Size() && s.subFilter == subFilter {
 			return s, nil
 		} else if err != nil && !errors.Is(err, errForm) {
 			return nil, err

@@ -22,7 +22,8 @@ import (
 type VerifyOptions struct {
 	// Roots of signers, TSARoots of time stamps; nil trusts nobody.
 	Roots, TSARoots *x509.CertPool
-	// Now is the time at which a signature without a time stamp is judged.
+	// Now is the time at which a signature without a time stamp is judged, and by
+	// which the newest time stamp's certificate must not have ended.
 	Now    time.Time
 	Limits pdf.Limits
 }
@@ -60,6 +61,7 @@ func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 	if err := v.checkRevisions(sigs, verdicts); err != nil {
 		return nil, err
 	}
+	v.outlived(sigs, verdicts)
 	if err := v.raiseLevels(sigs, verdicts); err != nil {
 		return nil, err
 	}

@@ -83,7 +83,7 @@ func TestVerifyRevocation(t *testing.T) {
 	// A careless program writes such evidence into the file; we still read it.
 	d, err := pdf.Open(bytes.NewReader(out), int64(len(out)), pdf.Limits{})
 	must(t, err)
-	s, err := newest(d)
+	s, err := newest(d, subFilterCAdES)
 	must(t, err)
 	source := revokedAt{w, time.Now().Add(-time.Hour)}
 	responses, lists, err := source.Evidence(t.Context(), w.chain())
