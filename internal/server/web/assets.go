@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,8 @@ type assets struct {
 type asset struct {
 	data []byte
 	kind string // media type
+
+	imports []string // URLs of the chunks that a script cannot start without
 
 	once    sync.Once
 	gzipped []byte // nil if gzip does not pay
@@ -67,6 +70,14 @@ func openAssets() (*assets, error) {
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
 	}
+	for name, f := range a.files {
+		if path.Ext(name) != ".js" || strings.Contains(name, "/") {
+			continue
+		}
+		for _, m := range importPattern().FindAllSubmatch(f.data, -1) {
+			f.imports = append(f.imports, staticPrefix+string(m[1]))
+		}
+	}
 	for logical, file := range a.names {
 		if strings.HasSuffix(file, "/") {
 			continue
@@ -76,6 +87,21 @@ func openAssets() (*assets, error) {
 		}
 	}
 	return a, nil
+}
+
+// importPattern finds the static imports that the bundler wrote. It writes them
+// all at the beginning of a statement, in one form.
+func importPattern() *regexp.Regexp {
+	return regexp.MustCompile(`(?:^|;|\n)import(?:\{[^}]*\}from)?"\./([A-Za-z0-9_-]+\.js)"`)
+}
+
+// imports are the chunks that the script of a logical name cannot start without:
+// a page that names them saves its reader a round trip.
+func (a *assets) imports(name string) []string {
+	if f := a.files[a.names[name]]; f != nil {
+		return f.imports
+	}
+	return nil
 }
 
 // url is the address of an asset by its logical name. An unknown name is a

@@ -71,6 +71,7 @@ type view struct {
 	Style     string
 	More      string // the style sheet of the shell, or ""
 	Script    string
+	Imports   []string // chunks that Script cannot start without
 	Icon      string
 	TouchIcon string
 	Manifest  string
@@ -115,6 +116,7 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 	}
 	if m.script != "" {
 		v.Script = k.assets.url(m.script + ".js")
+		v.Imports = k.assets.imports(m.script + ".js")
 		v.Strings = lang.strings
 	}
 	if m.shell == shellPhone {

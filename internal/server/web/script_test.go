@@ -302,6 +302,23 @@ func TestStatic(t *testing.T) {
 	}
 }
 
+// TestImports: a page names every chunk that its script starts with, so that they load together.
+func TestImports(t *testing.T) {
+	k := newKit(t)
+	for _, name := range []string{"portal.js", "phone.js"} {
+		f := k.assets.files[k.assets.names[name]]
+		if n := strings.Count(string(f.data), `"./chunk-`); n == 0 || len(f.imports) != n {
+			t.Errorf("%s has %d chunks, found %v", name, n, f.imports)
+		}
+		for _, url := range f.imports {
+			checkAsset(t, k, url)
+		}
+	}
+	if page := render(t, k, Gallery()[0], "", nil).Body.String(); strings.Count(page, `<link rel="modulepreload" href="/static/chunk-`) == 0 {
+		t.Error("the page names no chunks")
+	}
+}
+
 // TestWeight keeps a page without the viewer below 150 KB on the wire.
 func TestWeight(t *testing.T) {
 	k := newKit(t)
