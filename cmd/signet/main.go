@@ -3,6 +3,7 @@
 //	signet sandbox   everything on this machine, for development and tests
 //	signet serve     the service
 //	signet verify    check the signatures of PDFs
+//	signet ltv renew keep archived PDFs provable
 //
 // Every key of the configuration (see internal/app.Config) is a flag, an environment variable with the prefix SIGNET_, or a line
 // of the YAML file that --config names; what comes first in this list wins.
@@ -36,6 +37,7 @@ type cli struct {
 	Sandbox sandboxCmd `cmd:"" help:"Run everything on this machine, with personas, a demo and a clock to move."`
 	Serve   serveCmd   `cmd:"" help:"Run the service."`
 	Verify  verifyCmd  `cmd:"" help:"Check the signatures of PDFs."`
+	LTV     ltvCmd     `cmd:"" name:"ltv" help:"Look after documents that are kept for decades."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/signet-sign/signet/internal/app"
+)
+
+// ltvCmd is about documents that are kept for decades.
+type ltvCmd struct {
+	Renew renewCmd `cmd:"" help:"Renew archived documents before their newest timestamp's certificate ends."`
+}
+
+// renewCmd renews files in place. It takes the service's configuration: data has the authority, tsa_urls who stamps.
+type renewCmd struct {
+	Files      []string        `arg:"" name:"file" help:"Signed PDF." type:"existingfile"`
+	Before     days            `help:"Renew what ends within this time, such as 90d or 2160h." default:"90d"`
+	ConfigFile kong.ConfigFlag `name:"config" env:"SIGNET_CONFIG" help:"YAML file with the service's configuration." placeholder:"FILE"`
+	app.Config `embed:""`
+}
+
+// errNotRenewed makes the program end with 1 after each file's reason was printed.
+var errNotRenewed = errors.New("not every document is safe")
+
+func (c *renewCmd) Run(env *environment) error {
+	archive, err := app.OpenArchive(c.Config)
+	if err != nil {
+		return err
+	}
+	failed := false
+	for _, file := range c.Files {
+		switch renewed, err := archive.Renew(env.ctx, file, time.Duration(c.Before)); {
+		case err != nil:
+			failed = true
+			fmt.Fprintf(env.out, "%s: FAILED: %v\n", file, err)
+		case renewed:
+			fmt.Fprintf(env.out, "%s: renewed\n", file)
+		default:
+			fmt.Fprintf(env.out, "%s: not due\n", file)
+		}
+	}
+	if failed {
+		return errNotRenewed
+	}
+	return nil
+}
+
+// days is a duration that may be written in days.
+type days time.Duration
+
+func (d *days) UnmarshalText(text []byte) error {
+	if n, ok := strings.CutSuffix(string(text), "d"); ok {
+		count, err := strconv.ParseUint(n, 10, 16)
+		*d = days(time.Duration(count) * 24 * time.Hour)
+		return err
+	}
+	v, err := time.ParseDuration(string(text))
+	if err == nil && v < 0 {
+		err = errors.New("a time before the end cannot be negative")
+	}
+	*d = days(v)
+	return err
+}

@@ -1,0 +1,172 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/pades"
+)
+
+// Archive renews documents that were signed by the authority of a data folder, beside a running service or without one.
+type Archive struct {
+	stamps stamps
+	roots  *x509.CertPool
+	now    func() time.Time
+}
+
+// OpenArchive reads the authority in c.Data, which must exist, and takes time stamps from where c says.
+func OpenArchive(c Config) (*Archive, error) { return openArchive(c, time.Now) }
+
+func openArchive(c Config, now func() time.Time) (*Archive, error) {
+	if c.Data == "" {
+		return nil, errors.New("data: the folder with the authority is needed")
+	}
+	if err := c.checkTSA(); err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(c.Data, "authority")
+	issuing, err := readCertificate(filepath.Join(dir, "issuing.crt"))
+	if err != nil {
+		return nil, fmt.Errorf("data: no authority: %w", err)
+	}
+	// What a new certificate of the same authority has to say, the old ones know.
+	base := ""
+	if points := issuing.CRLDistributionPoints; len(points) > 0 {
+		base = strings.TrimSuffix(points[0], ca.PathRootCRL)
+	}
+	name := strings.Join(issuing.Subject.Organization, " ")
+	label, sandbox := strings.CutSuffix(name, " SANDBOX")
+	authority, err := ca.Open(dir, ca.Options{Name: label, Sandbox: sandbox, BaseURL: base, Now: now, Rand: rand.Reader})
+	if err != nil {
+		return nil, err
+	}
+	s, err := newStamps(&c, authority, serviceEvidence{authority}, now)
+	if err != nil {
+		return nil, err
+	}
+	return &Archive{stamps: s, roots: authority.Roots(), now: now}, nil
+}
+
+func readCertificate(file string) (*x509.Certificate, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("%s: not PEM", file)
+	}
+	return x509.ParseCertificate(block.Bytes)
+}
+
+// serviceEvidence speaks about the authority's own services. A renewal needs nothing about signers: that is in the document.
+type serviceEvidence struct{ *ca.Authority }
+
+func (e serviceEvidence) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+	return e.Authority.Evidence(ctx, certs, noRegister{})
+}
+
+type noRegister struct{}
+
+var errNoRegister = errors.New("the register of signers' certificates is not open")
+
+func (noRegister) Status(context.Context, *big.Int) (ca.Status, error) {
+	return ca.Status{}, errNoRegister
+}
+func (noRegister) Revoked(context.Context) ([]ca.Revoked, error) { return nil, errNoRegister }
+
+// Renew adds evidence and a time stamp to a file whose newest time stamp's certificate ends within before. The new file is written
+// beside the old one, read back and verified, and then takes its place in one step; whatever goes wrong before leaves the old
+// one as it was. It returns false if the renewal is not due.
+func (a *Archive) Renew(ctx context.Context, file string, before time.Duration) (renewed bool, err error) {
+	if file, err = filepath.EvalSymlinks(file); err != nil { // the file is replaced, not the link to it
+		return false, err
+	}
+	old, err := os.Open(file)
+	if err != nil {
+		return false, err
+	}
+	defer old.Close()
+	info, err := old.Stat()
+	if err != nil {
+		return false, err
+	}
+	if !info.Mode().IsRegular() {
+		return false, fmt.Errorf("%s: not a file", file)
+	}
+	o := pades.RenewOptions{
+		ExtendOptions: pades.ExtendOptions{
+			Evidence: a.stamps.evidence, Known: a.stamps.known, Timestamper: a.stamps.source, FieldName: "Timestamp", Rand: rand.Reader,
+		},
+		Verify: a.trust(), Before: before,
+	}
+	update, err := pades.Renew(ctx, old, info.Size(), o)
+	if errors.Is(err, pades.ErrNotDue) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, a.replace(file, old, info, update)
+}
+
+func (a *Archive) trust() pades.VerifyOptions {
+	return pades.VerifyOptions{Roots: a.roots, TSARoots: a.stamps.roots, Now: a.now()}
+}
+
+// replace writes, flushes, verifies and renames.
+func (a *Archive) replace(file string, old *os.File, info os.FileInfo, update []byte) (err error) {
+	fresh, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+".renewal-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(fresh.Name()))
+		}
+	}()
+	defer fresh.Close()
+	if err := fresh.Chmod(info.Mode().Perm()); err != nil {
+		return err
+	}
+	if _, err := io.Copy(fresh, io.NewSectionReader(old, 0, info.Size())); err != nil {
+		return err
+	}
+	if _, err := fresh.Write(update); err != nil {
+		return err
+	}
+	if err := fresh.Sync(); err != nil {
+		return err
+	}
+	report, err := pades.Verify(fresh, info.Size()+int64(len(update)), a.trust())
+	if err != nil {
+		return err
+	}
+	if err := report.Err(); err != nil {
+		return err
+	}
+	if now, err := os.Stat(file); err != nil || !os.SameFile(now, info) || now.Size() != info.Size() || !now.ModTime().Equal(info.ModTime()) {
+		return errors.Join(fmt.Errorf("%s: somebody else changed it meanwhile", file), err)
+	}
+	if err := os.Rename(fresh.Name(), file); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return nil // it is replaced; only the flush of the folder is missing
+	}
+	defer dir.Close()
+	_ = dir.Sync() // not every file system can
+	return nil
+}
