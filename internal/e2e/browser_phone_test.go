@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"rsc.io/qr"
 
@@ -179,12 +182,26 @@ func TestOpenOnThisDevice(t *testing.T) {
 	other.sees("Scan the code to go on")
 }
 
-// TestOffline: the phone's app opens without a connection, and says so.
+// TestOffline: the phone's app can be installed, opens without a connection, and says so.
 func TestOffline(t *testing.T) {
 	s := start(t)
 	b := newBrowser(t, 390, 844)
 	b.open(s.url + "/phone/")
 	b.until("installing the service worker", `navigator.serviceWorker.controller`)
+	var problems []*page.InstallabilityError
+	err := chromedp.Do(b.ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		answer, err := cdp.Call(ctx, target, page.GetInstallabilityErrors, cdp.Empty{})
+		problems = answer.InstallabilityErrors
+		return err
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if p.ErrorID != "in-incognito" { // how the tests' browser runs
+			t.Errorf("the app cannot be installed: %s", p.ErrorID)
+		}
+	}
 	s.stop()
 	b.open(s.url + "/phone/")
 	b.sees("You are offline")
