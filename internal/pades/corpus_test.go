@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/signet-sign/signet/internal/pdf"
@@ -44,6 +45,8 @@ func TestCorpus(t *testing.T) {
 			items = append(items, item{strings.ReplaceAll(c.Name, " ", "-") + ".pdf", c.PDF, true, len(items)})
 		}
 	}
+	var exhibits []exhibit
+	var mu sync.Mutex
 	parallel(items, func(it item) {
 		for i, n := range []int{1, 3, 20} {
 			if it.generated && it.turn%3 != i && os.Getenv("CI") == "" {
@@ -54,61 +57,72 @@ func TestCorpus(t *testing.T) {
 				continue // too few or too small pages
 			}
 			judged := it.turn%3 == i || os.Getenv("CI") != ""
-			if err := signAndVerify(t, w, dir, it.name, it.doc, locs, judged); err != nil {
+			shown, err := signAndVerify(t, w, dir, it.name, it.doc, locs, judged)
+			if err != nil {
 				t.Errorf("%s with %d: %v", it.name, n, err)
+			} else if shown != nil && judged {
+				mu.Lock()
+				exhibits = append(exhibits, *shown)
+				mu.Unlock()
 			}
 		}
 	})
+	judgeAll(t, exhibits)
 }
 
-func signAndVerify(t *testing.T, w *world, dir, name string, doc []byte, locs []Location, judged bool) error {
+func signAndVerify(t *testing.T, w *world, dir, name string, doc []byte, locs []Location, judged bool) (*exhibit, error) {
 	r := bytes.NewReader(doc)
 	p, err := Prepare(r, r.Size(), w.options(locs...))
 	if pdf.ReasonOf(err) != "" {
 		t.Logf("%s with %d: %v", name, len(locs), err)
-		return nil
+		return nil, nil
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var out bytes.Buffer
 	if err := Embed(t.Context(), r, p, w.chain(), w.sign(t, p.SignedAttributes(w.cert)), w.tsa, &out); err != nil {
-		return err
+		return nil, err
 	}
 	if !bytes.HasPrefix(out.Bytes(), doc) {
-		return fmt.Errorf("the original was touched")
+		return nil, fmt.Errorf("the original was touched")
 	}
 	before := w.verify(t, doc)
 	expect := Expectation{Prepared: p, Certificate: w.cert, Before: len(before.Signatures), Level: LevelT}
 	report := w.verify(t, out.Bytes())
 	if err := report.Meets(expect); err != nil {
-		return fmt.Errorf("B-T: %w", err)
+		return nil, fmt.Errorf("B-T: %w", err)
 	}
 	update, err := Extend(t.Context(), bytes.NewReader(out.Bytes()), int64(out.Len()),
 		ExtendOptions{Evidence: w, Timestamper: w.tsa, FieldName: "Timestamp", Rand: rand.Reader})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	path := filepath.Join(dir, fmt.Sprintf("%d-%s", len(locs), name))
 	if len(locs) == 1 { // one place is judged at B-T, several at B-LTA
 		if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	out.Write(update)
 	expect.Level = LevelLTA
-	if err := w.verify(t, out.Bytes()).Meets(expect); err != nil {
-		return fmt.Errorf("B-LTA: %w", err)
+	final := w.verify(t, out.Bytes())
+	if err := final.Meets(expect); err != nil {
+		return nil, fmt.Errorf("B-LTA: %w", err)
 	}
 	if len(locs) > 1 {
 		if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if !judged {
-		return nil
+		return nil, nil
 	}
-	return judge(path, len(locs), doc)
+	shown := &exhibit{path: path, fields: len(locs), stamped: len(locs) > 1, before: before, after: final}
+	if !shown.stamped {
+		shown.after = report
+	}
+	return shown, judge(path, len(locs), doc)
 }
 
 // command runs a program and returns its output and whether it succeeded. What

@@ -1,0 +1,126 @@
+package pades
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klippa-app/go-pdfium/requests"
+	"github.com/klippa-app/go-pdfium/webassembly"
+)
+
+// exhibit is a signed file for the judges that start slowly and therefore get
+// many at once.
+type exhibit struct {
+	path          string
+	fields        int // of the new signature
+	stamped       bool
+	before, after *Report // our verdicts on the original and on the file
+}
+
+// judgeAll asks PDFBox with Bouncy Castle, and PDFium, about a sample of files.
+func judgeAll(t *testing.T, files []exhibit) {
+	t.Helper()
+	ci := os.Getenv("CI") != ""
+	sample := func(most int) (some []exhibit) {
+		for i := 0; i < len(files); i += (len(files) + most - 1) / most {
+			some = append(some, files[i])
+		}
+		return some
+	}
+	few := map[bool][2]int{false: {15, 6}, true: {120, 40}}[ci]
+	t.Run("PDFBox", func(t *testing.T) { judgePDFBox(t, sample(few[0])) })
+	t.Run("PDFium", func(t *testing.T) { judgePDFium(t, sample(few[1])) })
+}
+
+// judgePDFBox expects every field with our signature, and the time stamp, to be
+// valid for PDFBox and Bouncy Castle.
+func judgePDFBox(t *testing.T, files []exhibit) {
+	program(t, "javac", "default-jdk-headless")
+	var jars []string
+	for _, name := range []string{"pdfbox2", "fontbox2", "commons-logging", "bcprov", "bcutil", "bcpkix"} {
+		jar := filepath.Join("/usr/share/java", name+".jar")
+		if _, err := os.Stat(jar); err != nil {
+			if os.Getenv("CI") != "" {
+				t.Fatalf("%s is missing: apt-get install libpdfbox2-java libbcpkix-java", jar)
+			}
+			t.Skipf("%s is missing: apt-get install libpdfbox2-java libbcpkix-java", jar)
+		}
+		jars = append(jars, jar)
+	}
+	classes := t.TempDir()
+	path := strings.Join(append(jars, classes), ":")
+	if out, err := exec.Command("javac", "-cp", path, "-d", classes, "testdata/judges/PDFBoxJudge.java").CombinedOutput(); err != nil {
+		t.Fatalf("%v:\n%s", err, out)
+	}
+	var names bytes.Buffer
+	for _, f := range files {
+		fmt.Fprintln(&names, f.path)
+	}
+	cmd := exec.CommandContext(t.Context(), "java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx768m", "-cp", path, "PDFBoxJudge")
+	cmd.Stdin = &names
+	out, err := cmd.Output()
+	must(t, err)
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(lines) != len(files) {
+		t.Fatalf("%d verdicts about %d files:\n%s", len(lines), len(files), out)
+	}
+	for i, f := range files {
+		var signatures, stamps, others int
+		if _, err := fmt.Sscan(lines[i], &signatures, &stamps, &others); err != nil {
+			t.Errorf("%s: %s", filepath.Base(f.path), lines[i])
+			continue
+		}
+		want := 0
+		if f.stamped {
+			want = 1
+		}
+		// What the original had is for others to answer for.
+		if earlier := len(f.before.Signatures); signatures < f.fields || stamps < want || earlier == 0 && (signatures != f.fields || stamps != want || others > 0) {
+			t.Errorf("%s: PDFBox finds %d signatures, %d time stamps and %d others valid, want %d and %d", filepath.Base(f.path), signatures, stamps, others, f.fields, want)
+		}
+	}
+}
+
+// judgePDFium expects PDFium to open a file, to count the signatures that we
+// count, and to paint the first page.
+func judgePDFium(t *testing.T, files []exhibit) {
+	pool, err := webassembly.Init(webassembly.Config{MinIdle: 1, MaxIdle: 1, MaxTotal: 1})
+	must(t, err)
+	defer pool.Close()
+	pdfium, err := pool.GetInstance(time.Minute)
+	must(t, err)
+	defer pdfium.Close()
+	for _, f := range files {
+		data, err := os.ReadFile(f.path)
+		must(t, err)
+		doc, err := pdfium.OpenDocument(&requests.OpenDocument{File: &data})
+		if err != nil {
+			t.Errorf("%s: %v", filepath.Base(f.path), err)
+			continue
+		}
+		want := 0
+		for _, s := range f.after.Signatures {
+			want += len(s.Fields)
+		}
+		got, err := pdfium.FPDF_GetSignatureCount(&requests.FPDF_GetSignatureCount{Document: doc.Document})
+		if err != nil || got.Count != want {
+			t.Errorf("%s: PDFium counts %+v signatures, %v; want %d", filepath.Base(f.path), got, err, want)
+		}
+		page, err := pdfium.RenderPageInDPI(&requests.RenderPageInDPI{
+			Page: requests.Page{ByIndex: &requests.PageByIndex{Document: doc.Document, Index: 0}}, DPI: 24,
+		})
+		if err != nil || page.Result.Image.Bounds().Empty() {
+			t.Errorf("%s: PDFium does not paint it: %v", filepath.Base(f.path), err)
+		} else {
+			page.Cleanup()
+		}
+		_, err = pdfium.FPDF_CloseDocument(&requests.FPDF_CloseDocument{Document: doc.Document})
+		must(t, err)
+	}
+}
