@@ -22,7 +22,7 @@ type Config struct {
 	Listen string `yaml:"listen" help:"Address to listen on." placeholder:"ADDR"`
 
 	// The control listener. Sandbox: tests look at requests, act as signers and move the clock; loopback only. Service: health
-	// (/isalive) and metrics (/metrics); empty means none.
+	// (/isalive), metrics (/metrics) and, with ConsolePassword, the console; empty means none.
 	Control string `yaml:"control" help:"Address of the control listener." placeholder:"ADDR"`
 
 	// Password of the operators' console, at /console/ on the control listener, by HTTP Basic authentication: at least 16 bytes.

@@ -50,7 +50,7 @@ type Metrics struct {
 }
 
 // patience is how long a page may look for what was asked: a search through years of requests is given up, not waited for.
-const patience = 10 * time.Second
+const patience = 15 * time.Second
 
 // Handler serves everything below web.ConsoleBase. It needs the kit's /static/ beside it, and http.CrossOriginProtection around
 // it: browsers send the password along with whatever another site makes them post.

@@ -99,6 +99,9 @@ func TestListFilters(t *testing.T) {
 			t.Errorf("%s: %v, want %v", query, got, want)
 		}
 	}
+	if strings.Contains(w.get(t, "/console/requests?q=lease").body, "state-n") || !strings.Contains(all.body, "state-n") {
+		t.Error("a search counts what no index can count, or the list does not count")
+	}
 	w.get(t, "/console/requests?from=yesterday").has(t, 200, "That is not a date")
 	w.get(t, "/console/requests?party=%3Cscript%3Ealert(1)%3C/script%3E").has(t, 200, "&lt;script&gt;alert(1)")
 

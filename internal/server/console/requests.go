@@ -23,17 +23,15 @@ func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
 	page, filter := c.asked(r.URL.Query())
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	list, next, err := c.Sign.List(ctx, c.Lister, filter)
-	if err == nil {
-		page.States, err = c.states(ctx, page.Filter, filter)
+	var err error
+	if page.States, err = c.states(ctx, page.Filter, filter); err != nil {
+		return err
 	}
+	list, next, err := c.Sign.List(ctx, c.Lister, filter)
 	switch {
 	case err == nil:
 	case r.Context().Err() == nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
 		page.Problem, page.Follow, list = "The search took too long. Narrow it by relying party or time.", false, nil
-		if page.States, err = c.states(r.Context(), page.Filter, sign.Filter{}); err != nil {
-			return err
-		}
 	default:
 		return err
 	}
@@ -90,19 +88,25 @@ func (c *Console) asked(q url.Values) (page web.ConsoleRequests, filter sign.Fil
 	return page, filter
 }
 
-// states counts the requests of each state that match everything else, "all" first.
+// states are the list's states, "all" first, with the numbers of requests that match the times asked for. With a relying party
+// or a text there are no numbers: no index has them, and counting would read every request that matches.
 func (c *Console) states(ctx context.Context, asked web.ConsoleFilter, f sign.Filter) ([]web.ConsoleState, error) {
-	f.State = ""
-	counts, err := c.Lister.Count(ctx, f)
-	if err != nil {
-		return nil, err
+	dear := f.ClientID != "" || f.Text != ""
+	counts := map[sign.State]int{}
+	if !dear {
+		var err error
+		if counts, err = c.Lister.Count(ctx, sign.Filter{From: f.From, To: f.To}); err != nil {
+			return nil, err
+		}
 	}
 	current := asked.State
 	asked.State = ""
-	list := []web.ConsoleState{{URL: asked.URL(), Current: current == ""}}
+	list := []web.ConsoleState{{URL: asked.URL(), Current: current == "", Uncounted: dear}}
 	for _, s := range sign.States() {
 		asked.State = string(s)
-		list = append(list, web.ConsoleState{State: string(s), N: counts[s], URL: asked.URL(), Current: current == string(s)})
+		list = append(list, web.ConsoleState{
+			State: string(s), N: counts[s], Uncounted: dear, URL: asked.URL(), Current: current == string(s),
+		})
 		list[0].N += counts[s]
 	}
 	return list, nil

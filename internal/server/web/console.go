@@ -54,10 +54,11 @@ func (f ConsoleFilter) URL() string { return consoleURL(f.Query(), "requests") }
 
 // ConsoleState is a state with the number of its requests; State "" is all.
 type ConsoleState struct {
-	State   string
-	N       int
-	URL     string
-	Current bool
+	State     string
+	N         int
+	Uncounted bool // N is not known
+	URL       string
+	Current   bool
 }
 
 // ConsoleRow is one request of the list.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -40,6 +41,10 @@ func galleryConsole(now time.Time) []Sample {
 	filtered.Filter = ConsoleFilter{Party: "demo", From: "2026-03-01", Text: "lease"}
 	filtered.Rows, filtered.OlderURL, filtered.Follow, filtered.Problem = nil, "", false, "That is not a date, so it was left out."
 	filtered.NewestURL = "/console/requests"
+	filtered.States = slices.Clone(list.States)
+	for i := range filtered.States {
+		filtered.States[i].Uncounted = true
+	}
 
 	event := func(seq int, after time.Duration, kind, tone string, detail ...string) ConsoleEvent {
 		e := ConsoleEvent{Seq: seq, At: ago(10 * time.Minute).Add(after), Since: after, Kind: kind, Tone: tone}
