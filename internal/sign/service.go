@@ -115,13 +115,18 @@ func (s *Service) secret() (string, error) {
 	return base64.RawURLEncoding.EncodeToString(b), nil
 }
 
-// refusalOf turns a refused PDF into the wire's CLIENT_SIDE_ERROR.
+// refusalOf turns a refused PDF into the wire's CLIENT_SIDE_ERROR: what is wrong in a sentence, then where. The reasons of
+// pades, which are about places and signatures, say both in the detail.
 func refusalOf(err error) error {
 	var refusal *pdf.Refusal
-	if errors.As(err, &refusal) {
-		return api.ErrClientSide(refusal.Error()).Because("document refused: %w", err)
+	if !errors.As(err, &refusal) {
+		return fmt.Errorf("inspecting the document: %w", err)
 	}
-	return fmt.Errorf("inspecting the document: %w", err)
+	description := refusal.Detail
+	if s := refusal.Reason.Sentence(); s != pdf.Reason("").Sentence() {
+		description = s + " (" + refusal.Detail + ")"
+	}
+	return api.ErrClientSide(description).Because("document refused: %w", err)
 }
 
 // view is what the signer's read operations share: the request as it stands, if p may see it.
