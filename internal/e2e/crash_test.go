@@ -81,14 +81,19 @@ func newProcess(t *testing.T) *process {
 	return p
 }
 
+// freeAddr is an address that nobody listens on. It lies below the range from which the system takes ports for outgoing
+// connections, so that a program which is down for a moment finds it free again.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
 
 // start runs the program and returns how long it took to answer.
