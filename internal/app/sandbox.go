@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/sandbox"
 	"github.com/signet-sign/signet/internal/store"
 )
@@ -126,7 +127,7 @@ func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func
 	control.Handle("/", api)
 	a.consoleRoutes(control, api)
 	control.Handle("GET /metrics", a.metrics.Handler())
-	a.controlHandler = control
+	a.controlHandler = server.LocalHost(control)
 	return nil
 }
 

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -45,3 +47,20 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 // Protect refuses what another site's page sends in a browser's name (http.CrossOriginProtection). Relying parties and phones
 // that are programs send neither Origin nor Sec-Fetch-Site and pass.
 func Protect(h http.Handler) http.Handler { return http.NewCrossOriginProtection().Handler(h) }
+
+// LocalHost answers only requests that name this machine in their Host header: a loopback address or localhost. A page of the
+// internet whose name was made to resolve to 127.0.0.1 (DNS rebinding) names itself there.
+func LocalHost(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := r.Host
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
+		ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
+		if host != "localhost" && (err != nil || !ip.IsLoopback()) {
+			http.Error(w, "this listener is for this machine", http.StatusMisdirectedRequest)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
+}
