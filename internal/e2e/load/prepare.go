@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/store"
+)
+
+// bench is all that the measures share.
+type bench struct {
+	options
+	dir       string
+	party     *rptest.Party
+	reference *server
+	signet    *server
+	settings  settings
+
+	mu    sync.Mutex
+	fresh []string // ids of stored requests that nobody has cancelled yet
+}
+
+// newBench stores requests, and starts the servers.
+func newBench(ctx context.Context, o options, dir string) (*bench, error) {
+	party, err := rptest.New()
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{options: o, dir: dir, party: party}
+	r := party.Registration()
+	key, err := party.Key("ES256").Private.PublicKey.Bytes() // 4, x, y
+	if err != nil {
+		return nil, err
+	}
+	b.settings = settings{
+		KeyX: hex.EncodeToString(key[1:33]), KeyY: hex.EncodeToString(key[33:]), Database: o.database,
+		Party: app.Party{ClientID: r.ClientID, Name: r.Name, JWKSURL: r.JWKSURL, RedirectURL: r.RedirectURL},
+	}
+	ref := b.settings
+	if ref.Dir, err = b.folder("reference"); err != nil {
+		return nil, err
+	}
+	if b.reference, err = startServer("reference", ref); err != nil {
+		return nil, err
+	}
+	if b.settings.Dir, err = b.folder("signet"); err != nil {
+		return nil, errors.Join(err, b.reference.stop())
+	}
+	used := o.exact + o.pages // and those of the cancel runs
+	if o.only == "" || o.only == "cancel" {
+		used += int(o.seconds.Seconds() * float64(o.rounds) * 9000) // more than it can cancel
+	}
+	begin := time.Now()
+	if b.fresh, err = storeRequests(ctx, b.settings, used+o.stored); err != nil {
+		return nil, errors.Join(err, b.reference.stop())
+	}
+	b.fresh = b.fresh[:used]
+	fmt.Printf("%d requests stored in %s\n", used+o.stored, time.Since(begin).Round(time.Second))
+	if b.signet, err = startServer("signet", b.settings); err != nil {
+		return nil, errors.Join(err, b.reference.stop())
+	}
+	return b, nil
+}
+
+func (b *bench) folder(name string) (string, error) {
+	dir := filepath.Join(b.dir, name)
+	return dir, os.Mkdir(dir, 0o700)
+}
+
+func (b *bench) close() {
+	_ = b.signet.stop()
+	_ = b.reference.stop()
+	b.party.Close()
+}
+
+// storeRequests writes requests that nobody has opened, as many initiates would have, but for their documents.
+func storeRequests(ctx context.Context, s settings, n int) ([]string, error) {
+	database := s.Database
+	if database == "" {
+		database = filepath.Join(s.Dir, "signet.db")
+	}
+	db, err := store.Open(ctx, store.Options{Database: database, Kind: store.Service})
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, n)
+	now := time.Now().UTC().Truncate(time.Microsecond)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	var once sync.Once
+	var failed error
+	for range 256 {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				id := "signv3-" + uuid.Must(uuid.NewV7()).String()
+				err := db.Create(ctx, &sign.Request{
+					ID: id, ClientID: s.Party.ClientID, State: sign.Created, DocName: "Agreement.pdf",
+					Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}, ExchangeHash: make([]byte, 32),
+					CreatedAt: now, ExpiresAt: now.Add(24 * time.Hour),
+					Document: sign.Document{Key: id + "/original", Size: 100_000, SHA256: make([]byte, 32), Pages: 3},
+				})
+				if err != nil {
+					once.Do(func() { failed = err })
+					return
+				}
+				ids[i] = id
+			}
+		})
+	}
+	wg.Wait()
+	return ids, errors.Join(failed, ctx.Err(), db.Close())
+}
+
+// take gives ids that nobody else gets.
+func (b *bench) take(n int) []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n = min(n, len(b.fresh))
+	ids := b.fresh[:n:n]
+	b.fresh = b.fresh[n:]
+	return ids
+}
+
+// cancels are signed cancel calls for as many requests as there are ids. path is the service's, or a reference's.
+func (b *bench) cancels(p *server, path string, ids []string) [][]byte {
+	all := make([][]byte, len(ids))
+	now := time.Now().Unix()
+	var wg sync.WaitGroup
+	for k := range 2 {
+		wg.Go(func() {
+			for i := k; i < len(ids); i += 2 {
+				token := b.party.Token(rp.Cancel, rptest.Claim("request_id", ids[i]), rptest.Claim("iat", now), rptest.Claim("exp", now+120))
+				all[i] = request(p.addr, "POST", path, token, "application/json", nil)
+			}
+		})
+	}
+	wg.Wait()
+	return all
+}
+
+const cancelPath = api.BasePath + api.PathCancel
+
+// each hands out messages one by one.
+func each(all [][]byte) func(int) []byte {
+	return func(i int) []byte {
+		if i >= len(all) {
+			return nil
+		}
+		return all[i]
+	}
+}
+
+// again hands out the same messages over and over.
+func again(all [][]byte) func(int) []byte {
+	return func(i int) []byte { return all[i%len(all)] }
+}
