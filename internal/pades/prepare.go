@@ -96,7 +96,7 @@ func draft(d *pdf.Document, o Options) (*pdf.Update, hole, error) {
 		return nil, hole{}, err
 	}
 	sig := u.Alloc()
-	if err := addFields(u, sig, places, names, o); err != nil {
+	if err := addFields(u, d, sig, places, names, o); err != nil {
 		return nil, hole{}, err
 	}
 	h, err := putSignature(u, sig, Reserved, []pdf.Pair{
@@ -116,7 +116,7 @@ func draft(d *pdf.Document, o Options) (*pdf.Update, hole, error) {
 // addFields writes one merged field and widget per place, all with the same /V.
 // One field with several widgets would be the obvious form, but ISO 32000-2
 // (12.7.5.5) forbids it and viewers fail on it.
-func addFields(u *pdf.Update, sig pdf.Ref, places []placed, names []string, o Options) error {
+func addFields(u *pdf.Update, d *pdf.Document, sig pdf.Ref, places []placed, names []string, o Options) error {
 	fonts := o.Fonts
 	if fonts == nil {
 		var err error
@@ -132,7 +132,12 @@ func addFields(u *pdf.Update, sig pdf.Ref, places []placed, names []string, o Op
 	if err != nil {
 		return err
 	}
+	tags, err := openStructure(d)
+	if err != nil {
+		return err
+	}
 	for i, p := range places {
+		field := u.Alloc()
 		pairs := []pdf.Pair{
 			{Key: "Type", Value: "/Annot"},
 			{Key: "Subtype", Value: "/Widget"},
@@ -148,8 +153,14 @@ func addFields(u *pdf.Update, sig pdf.Ref, places []placed, names []string, o Op
 		if p.page.Rotate != 0 {
 			pairs = append(pairs, pdf.Pair{Key: "MK", Value: fmt.Sprintf("<< /R %d >>", p.page.Rotate)})
 		}
-		field, err := put(u, pairs...)
-		if err != nil {
+		if tags != nil {
+			key, err := tags.add(u, field, p.page)
+			if err != nil {
+				return err
+			}
+			pairs = append(pairs, pdf.Pair{Key: "StructParent", Value: key})
+		}
+		if _, err := u.Put(field, []byte(pdf.DictString(pairs...))); err != nil {
 			return err
 		}
 		if err := u.AddFields(field); err != nil {
@@ -158,6 +169,9 @@ func addFields(u *pdf.Update, sig pdf.Ref, places []placed, names []string, o Op
 		if err := u.AddAnnotations(p.page.Number, field); err != nil {
 			return err
 		}
+	}
+	if tags != nil {
+		return tags.finish(u, d)
 	}
 	return nil
 }
