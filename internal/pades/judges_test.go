@@ -115,7 +115,7 @@ func judgePDFium(t *testing.T, files []exhibit) {
 		page, err := pdfium.RenderPageInDPI(&requests.RenderPageInDPI{
 			Page: requests.Page{ByIndex: &requests.PageByIndex{Document: doc.Document, Index: 0}}, DPI: 24,
 		})
-		if err != nil || page.Result.Image.Bounds().Empty() {
+		if err != nil || page.Result.RenderedImage.Bounds().Empty() {
 			t.Errorf("%s: PDFium does not paint it: %v", filepath.Base(f.path), err)
 		} else {
 			page.Cleanup()

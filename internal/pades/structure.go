@@ -183,7 +183,10 @@ func (s *structure) readTree(d *pdf.Document, root pdf.Object) (ok bool, err err
 // returns the value of the widget's /StructParent.
 func (s *structure) add(u *pdf.Update, widget pdf.Ref, page pdf.Page) (string, error) {
 	pairs := []pdf.Pair{
-		{Key: "Type", Value: "/StructElem"}, {Key: "S", Value: "/Form"}, {Key: "P", Value: s.parent.String()}, {Key: "Pg", Value: page.Ref.String()},
+		{Key: "Type", Value: "/StructElem"},
+		{Key: "S", Value: "/Form"},
+		{Key: "P", Value: s.parent.String()},
+		{Key: "Pg", Value: page.Ref.String()},
 		{Key: "K", Value: "<< /Type /OBJR /Pg " + page.Ref.String() + " /Obj " + widget.String() + " >>"},
 	}
 	if s.namespace != "" {
