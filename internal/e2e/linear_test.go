@@ -45,7 +45,7 @@ type httpNode struct {
 }
 
 func (n *httpNode) call(ctx context.Context, in call, r *api.Initiated) (outcome, bool) {
-	var method, path, token, kind, base = "POST", "", "", "application/json", n.url
+	method, path, token, kind, base := "POST", "", "", "application/json", n.url
 	var body []byte
 	switch in.do {
 	case "initiate":

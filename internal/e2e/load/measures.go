@@ -206,32 +206,24 @@ func (b *bench) events(ctx context.Context) ([]row, error) {
 		heard[i] = make(chan time.Time, 1)
 		opened.Add(1)
 		go func() {
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+b.signet.addr+"/sign/"+id+"/events", nil)
-			if err == nil {
-				var resp *http.Response
-				if resp, err = client.Do(req); err == nil {
-					defer resp.Body.Close()
-					if resp.StatusCode != http.StatusOK {
-						err = fmt.Errorf("events: %s", resp.Status)
-					}
-					defer func() { close(heard[i]) }()
-					lines := bufio.NewScanner(resp.Body)
-					first := true
-					for lines.Scan() {
-						if first {
-							first = false
-							opened.Done()
-						}
-						if strings.Contains(lines.Text(), `"cancelled"`) {
-							heard[i] <- time.Now()
-							return
-						}
-					}
+			resp, err := events(ctx, client, "http://"+b.signet.addr+"/sign/"+id+"/events")
+			if err != nil {
+				failed <- err
+				opened.Done()
+				return
+			}
+			defer resp.Body.Close()
+			defer close(heard[i])
+			lines := bufio.NewScanner(resp.Body)
+			for first := true; lines.Scan(); first = false {
+				if first {
+					opened.Done()
+				}
+				if strings.Contains(lines.Text(), `"cancelled"`) {
+					heard[i] <- time.Now()
 					return
 				}
 			}
-			failed <- err
-			opened.Done()
 		}()
 	}
 	opened.Wait()
@@ -302,4 +294,21 @@ func (b *bench) start(context.Context) ([]row, error) {
 		up = append(up, b.signet.up.Seconds()*1000)
 	}
 	return []row{{fmt.Sprintf("exec to first answer with %d stored", b.stored), fmt.Sprintf("%.0f ms", median(up)), "<= 200 ms"}}, nil
+}
+
+// events opens a stream of server-sent events.
+func events(ctx context.Context, client *http.Client, url string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode != http.StatusOK {
+		resp.Body.Close()
+		return nil, fmt.Errorf("events: %s", resp.Status)
+	}
+	return resp, nil
 }

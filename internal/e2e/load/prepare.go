@@ -47,7 +47,7 @@ func newBench(ctx context.Context, o options, dir string) (*bench, error) {
 		return nil, err
 	}
 	b.settings = settings{
-		KeyX: hex.EncodeToString(key[1:33]), KeyY: hex.EncodeToString(key[33:]), Database: o.database,
+		Key: hex.EncodeToString(key), Database: o.database,
 		Party: app.Party{ClientID: r.ClientID, Name: r.Name, JWKSURL: r.JWKSURL, RedirectURL: r.RedirectURL},
 	}
 	ref := b.settings

@@ -40,8 +40,7 @@ const (
 type settings struct {
 	Listen   string
 	Dir      string
-	KeyX     string // of the party's ES256 key, hex
-	KeyY     string
+	Key      string // the party's ES256 key, uncompressed point, hex
 	Database string
 	Party    app.Party
 }
@@ -120,9 +119,14 @@ func serveSignet(ctx context.Context, s settings) error {
 
 // serveReference is the least that could be: tokens are verified with the standard library, changes are appended.
 func serveReference(ctx context.Context, s settings) error {
-	key := &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int), Y: new(big.Int)}
-	key.X.SetString(s.KeyX, 16)
-	key.Y.SetString(s.KeyY, 16)
+	point, err := hex.DecodeString(s.Key)
+	if err != nil {
+		return err
+	}
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+	if err != nil {
+		return err
+	}
 	log, err := newAppender(filepath.Join(s.Dir, "log"))
 	if err != nil {
 		return err

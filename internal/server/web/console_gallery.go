@@ -12,8 +12,13 @@ func galleryConsole(now time.Time) []Sample {
 	signer := Person{Name: "Tan Mei Lin", Hint: "•••••373D"}
 	id := func(n int) string { return fmt.Sprintf("signv3-0199cc9c-8b7c-70df-b29b-39843a10c%03d", n) }
 	states := []ConsoleState{
-		{State: "created", N: 12}, {State: "locked", N: 3}, {State: "session", N: 1}, {State: "sealing"},
-		{State: "signed", N: 1840}, {State: "expired", N: 96}, {State: "cancelled", N: 41},
+		{State: "created", N: 12},
+		{State: "locked", N: 3},
+		{State: "session", N: 1},
+		{State: "sealing"},
+		{State: "signed", N: 1840},
+		{State: "expired", N: 96},
+		{State: "cancelled", N: 41},
 	}
 	for i := range states {
 		states[i].URL = ConsoleFilter{State: states[i].State}.URL()
@@ -77,7 +82,8 @@ func galleryConsole(now time.Time) []Sample {
 			event(12, 3*time.Minute, "downloaded", ""),
 		},
 		Jobs: []ConsoleJob{
-			{Kind: "seal", Status: "done", Attempts: 1}, {Kind: "webhook", Status: "done", Attempts: 2},
+			{Kind: "seal", Status: "done", Attempts: 1},
+			{Kind: "webhook", Status: "done", Attempts: 2},
 			{Kind: "purge", Status: "failed", Attempts: 4, LastError: "deleting: permission denied"},
 		},
 		CanResend: true, Follow: true,
@@ -96,12 +102,17 @@ func galleryConsole(now time.Time) []Sample {
 	overview := ConsoleOverview{
 		States: states, Total: 1993,
 		Webhooks: Scaled([]ConsoleBar{
-			{Label: "console.webhooks.done", Tone: "good", N: 1811}, {Label: "console.webhooks.pending", Tone: "busy", N: 57},
+			{Label: "console.webhooks.done", Tone: "good", N: 1811},
+			{Label: "console.webhooks.pending", Tone: "busy", N: 57},
 			{Label: "console.webhooks.failed", Tone: "bad", N: 4},
 		}),
 		Sealing: Scaled([]ConsoleBar{
-			{Text: "up to 100 ms", N: 31}, {Text: "up to 250 ms", N: 122}, {Text: "up to 500 ms", N: 40}, {Text: "up to 1 s", N: 5},
-			{Text: "up to 5 s", N: 1}, {Text: "longer", N: 1},
+			{Text: "up to 100 ms", N: 31},
+			{Text: "up to 250 ms", N: 122},
+			{Text: "up to 500 ms", N: 40},
+			{Text: "up to 1 s", N: 5},
+			{Text: "up to 5 s", N: 1},
+			{Text: "longer", N: 1},
 		}),
 		SealedOf: 200, SealedMedian: 184 * time.Millisecond,
 		Routes: ScaledRoutes([]ConsoleRoute{
