@@ -54,7 +54,7 @@ func main() {
 	flag.IntVar(&o.pages, "pages", 1_000, "open pages that wait for an event")
 	flag.IntVar(&o.uploads, "uploads", 40, "uploads of nearly 10 MB that are held at once")
 	flag.StringVar(&o.only, "only", "", "one measure: cancel, initiate, exact, events, uploads or start")
-	flag.StringVar(&o.profile, "pprof", "", "file for a CPU profile of the service during the loaded cancel runs")
+	flag.StringVar(&o.profile, "pprof", "", "file for a CPU profile of the service during the measure of -only, or the cancel runs")
 	flag.StringVar(&o.dir, "dir", "", "folder for the data; default: a temporary one, on the disk that is measured")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

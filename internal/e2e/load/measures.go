@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -39,10 +40,19 @@ func (b *bench) all(ctx context.Context) error {
 		if b.only != "" && b.only != m.name {
 			continue
 		}
+		profiled := b.profile != "" && m.name == cmp.Or(b.only, "cancel")
+		if profiled {
+			if answer := b.signet.ask("profile " + b.profile); answer != "<nil>" {
+				return fmt.Errorf("profile: %s", answer)
+			}
+		}
 		begin := time.Now()
 		got, err := m.run(ctx)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		if profiled {
+			fmt.Println("profile:", b.signet.ask("profiled"))
 		}
 		fmt.Printf("%s: %s\n", m.name, time.Since(begin).Round(100*time.Millisecond))
 		rows = append(rows, got...)
@@ -63,12 +73,6 @@ func median(v []float64) float64 {
 
 // cancel sets cancels against the references, on many connections and on one.
 func (b *bench) cancel(ctx context.Context) ([]row, error) {
-	if b.profile != "" {
-		defer func() { fmt.Println("profile:", b.signet.ask("profiled")) }()
-		if answer := b.signet.ask("profile " + b.profile); answer != "<nil>" {
-			return nil, fmt.Errorf("profile: %s", answer)
-		}
-	}
 	var rate, bare, cpu, work, p99, p50 []float64
 	for round := range b.rounds {
 		share := (len(b.fresh) - b.exact - b.pages) / (2 * (b.rounds - round)) // the others are for other measures
