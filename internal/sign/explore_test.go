@@ -99,7 +99,7 @@ func (x *explorer) story(id int32) string {
 	return strings.Join(steps, "\n")
 }
 
-// exploreAll adds the larger scopes: minutes, and some gigabytes.
+// exploreAll adds the larger scopes: a minute or two.
 var exploreAll = flag.Bool("explore.all", false, "explore the state machine with two phones, two sessions and failures as well")
 
 // TestExplore visits every state that one request can come to, by any order of steps, and holds each against the invariants.
