@@ -149,6 +149,9 @@ func (s *Service) prepare(ctx context.Context, r *Request, sessionID string, pho
 		prepared = r.Clone()
 		return nil
 	})
+	if err != nil || prepared.Session.Prepared.Key != key {
+		s.discard(key) // nobody will ever name it
+	}
 	return prepared, err
 }
 

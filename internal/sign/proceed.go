@@ -11,7 +11,8 @@ import (
 )
 
 // Proceed starts a sign session: the signer pressed Proceed to Sign, and a QR code may be shown ([Service.Code]). From here
-// until the session ends the relying party cannot cancel. Proceeding again starts over; the old QR code is dead.
+// until the session ends the relying party cannot cancel. Proceeding again starts over; the old QR code is dead. After the request's
+// own end, the new session ends when the old one would have.
 func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Request, error) {
 	secret, err := s.secret()
 	if err != nil {
@@ -27,11 +28,15 @@ func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Req
 		if err != nil {
 			return err
 		}
+		ends := now.Add(s.SessionLifetime)
+		if r.State == Session && !now.Before(r.ExpiresAt) {
+			ends = r.Session.EndsAt // a session may outlive the request, once; starting over must not hold a cancel off for ever
+		}
 		r.State, r.Outcome = c.to, ""
 		r.Session = &SignSession{
 			ID:        secret,
 			StartedAt: now,
-			EndsAt:    now.Add(s.SessionLifetime),
+			EndsAt:    ends,
 			MatchCode: fmt.Sprintf("%04d", code),
 		}
 		r.record(now, EventProceeded, Detail{"ends_at": r.Session.EndsAt.Format(time.RFC3339)})

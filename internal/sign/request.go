@@ -174,6 +174,11 @@ func (r *Request) Keys() []string {
 	return keys
 }
 
+// final reports whether nothing more will be stored for r.
+func (r *Request) final() bool {
+	return r.State == Signed || r.State == Expired || r.State == Cancelled
+}
+
 // Effects hands over the events and jobs that were recorded since the last call. Stores call it once in each transaction.
 func (r *Request) Effects() (events []Event, jobs []Job) {
 	events, jobs = r.events, r.jobs

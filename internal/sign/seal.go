@@ -187,15 +187,17 @@ func (s *Service) purge(ctx context.Context, id string) (int, error) {
 	return len(spare), s.Documents.Delete(ctx, spare...)
 }
 
-// PurgeStrays deletes documents of requests that do not exist: uploads whose process died before the record was written.
+// PurgeStrays deletes documents that no purge job will find: of requests that do not exist, because the process died between the
+// upload and the record, and of requests that were over already when a slower operation stored something.
 func (s *Service) PurgeStrays(ctx context.Context) error {
 	ids, err := s.Documents.Requests(ctx, s.now().Add(-time.Hour))
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		if _, err := s.Store.Get(ctx, id); !errors.Is(err, api.ErrNoRecord) {
-			continue
+		r, err := s.Store.Get(ctx, id)
+		if err == nil && !r.final() || err != nil && !errors.Is(err, api.ErrNoRecord) {
+			continue // somebody may be about to name what is there
 		}
 		if _, err := s.purge(ctx, id); err != nil {
 			return err

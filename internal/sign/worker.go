@@ -37,6 +37,10 @@ const lease = 60 * time.Second
 // poll is how often a worker looks for what time has brought; what changes bring is signalled.
 const poll = 200 * time.Millisecond
 
+// breath is the least time between two passes. Under load every change signals, and looking after each would cost more than the
+// work; so one look finds the jobs of many changes. A signature waits that much longer, which nobody can see.
+const breath = 20 * time.Millisecond
+
 // NewWorker returns a worker for s that hands webhooks to deliver.
 func NewWorker(s *Service, deliver Handler) *Worker {
 	return &Worker{
@@ -44,7 +48,7 @@ func NewWorker(s *Service, deliver Handler) *Worker {
 		log:     s.Log,
 		handlers: map[JobKind]lane{
 			JobSeal:    {s.Seal, 4},
-			JobPurge:   {s.Purge, 4},
+			JobPurge:   {s.Purge, 64}, // each waits for the disk; together they share commits
 			JobWebhook: {deliver, 64},
 		},
 		running: map[int64]time.Time{},
@@ -63,6 +67,10 @@ func (w *Worker) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if _, err := w.pass(ctx); err != nil && ctx.Err() == nil {
 			w.log.Error("worker pass", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(breath):
 		}
 		select {
 		case <-ctx.Done():
