@@ -7,8 +7,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
+	"github.com/signet-sign/signet/internal/pdf"
 	"github.com/signet-sign/signet/internal/pdf/pdftest"
 )
 
@@ -83,5 +85,40 @@ func BenchmarkVerifyLarge(b *testing.B) {
 	b.SetBytes(size)
 	for b.Loop() {
 		must(b, w.verify(b, lta).Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}))
+	}
+}
+
+// usual returns a document of 1 MB with 3 pages, as relying parties send.
+func usual(t testing.TB) *bytes.Reader {
+	t.Helper()
+	var doc bytes.Buffer
+	must(t, pdftest.Large(&doc, 1<<20, 3))
+	return bytes.NewReader(doc.Bytes())
+}
+
+// BenchmarkInspect is what every upload costs.
+func BenchmarkInspect(b *testing.B) {
+	doc := usual(b)
+	b.SetBytes(doc.Size())
+	b.ReportAllocs()
+	for b.Loop() {
+		_, err := Inspect(b.Context(), doc, doc.Size(), []Location{{1, 0.3, 0.3}}, pdf.Limits{})
+		must(b, err)
+	}
+}
+
+// Inspect rehearses the signature, but not the drawing of it, which is most of the work of Prepare and the same for every document.
+func TestInspectDrawsNothing(t *testing.T) {
+	doc := usual(t)
+	const runs = 10
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range runs {
+		_, err := Inspect(t.Context(), doc, doc.Size(), []Location{{1, 0.3, 0.3}}, pdf.Limits{})
+		must(t, err)
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / runs; each > 256<<10 {
+		t.Errorf("Inspect allocates %d bytes", each)
 	}
 }

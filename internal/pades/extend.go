@@ -86,7 +86,7 @@ func protect(ctx context.Context, d *pdf.Document, s *signature, o ExtendOptions
 		}
 		return bytes.Clone(u.Bytes()), nil
 	}
-	h, err := addStampField(u, d, o.FieldName)
+	h, err := addStampField(u, d, o.FieldName, reservedStamp)
 	if err != nil {
 		return nil, err
 	}
@@ -289,8 +289,8 @@ func (g *gathered) write(u *pdf.Update, d *pdf.Document, s *signature) error {
 	return u.SetCatalog("DSS", ref.String())
 }
 
-// addStampField adds the invisible field of a document time stamp on page 1.
-func addStampField(u *pdf.Update, d *pdf.Document, name string) (hole, error) {
+// addStampField adds the invisible field of a document time stamp on page 1, with room for a token of so many bytes.
+func addStampField(u *pdf.Update, d *pdf.Document, name string, room int) (hole, error) {
 	name, err := u.UniqueFieldName(name)
 	if err != nil {
 		return hole{}, err
@@ -337,7 +337,7 @@ func addStampField(u *pdf.Update, d *pdf.Document, name string) (hole, error) {
 	if err := u.AddAnnotations(1, field); err != nil {
 		return hole{}, err
 	}
-	return putSignature(u, sig, reservedStamp, []pdf.Pair{
+	return putSignature(u, sig, room, []pdf.Pair{
 		{Key: "Type", Value: "/" + typeDocStamp}, {Key: "Filter", Value: "/Adobe.PPKLite"}, {Key: "SubFilter", Value: "/" + subFilterStamp},
 	})
 }

@@ -94,19 +94,19 @@ func headroom(lim pdf.Limits) pdf.Limits {
 	return lim
 }
 
-// rehearse writes both updates with stand-ins for all that is not known yet. It
-// finds every structure that they would trip over, while the relying party can
-// still be told and nobody has approved anything.
+// rehearse writes both updates, as one, with stand-ins for all that is not known
+// yet. It finds every structure that they would trip over, while the relying
+// party can still be told and nobody has approved anything.
 func rehearse(d *pdf.Document, locs []Location) error {
-	trial := Options{Locations: locs, FieldName: "trial", SignedAt: time.Unix(0, 0), Rand: zeros{}}
-	if _, _, err := draft(d, trial); err != nil {
+	u := pdf.NewUpdate(d)
+	trial := Options{Locations: locs, FieldName: "trial", SignedAt: time.Unix(0, 0), rehearsal: true}
+	if _, err := draft(u, d, trial); err != nil {
 		return err
 	}
-	u := pdf.NewUpdate(d)
 	if err := (&gathered{}).write(u, d, &signature{}); err != nil {
 		return err
 	}
-	if _, err := addStampField(u, d, "trial"); err != nil {
+	if _, err := addStampField(u, d, "trial", 0); err != nil {
 		return err
 	}
 	if err := u.Finish(zeros{}); err != nil {

@@ -35,6 +35,10 @@ type Options struct {
 	Limits pdf.Limits
 	// Fonts of the box; nil means FontsFor the name.
 	Fonts *Fonts
+
+	// rehearsal leaves out what is the same for every document: the drawing and
+	// the room for the message, which cost more than all the rest.
+	rehearsal bool
 }
 
 // Prepared is a document on its way to the signature: everything but the
@@ -67,8 +71,12 @@ func Prepare(r io.ReaderAt, size int64, o Options) (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	u, h, err := draft(d, o)
+	u := pdf.NewUpdate(d)
+	h, err := draft(u, d, o)
 	if err != nil {
+		return nil, err
+	}
+	if err := u.Finish(o.Rand); err != nil {
 		return nil, err
 	}
 	p, err := h.close(u, r, size)
@@ -79,27 +87,30 @@ func Prepare(r io.ReaderAt, size int64, o Options) (*Prepared, error) {
 	return p, nil
 }
 
-// draft writes the finished update with an empty hole.
-func draft(d *pdf.Document, o Options) (*pdf.Update, hole, error) {
+// draft writes the signature fields and the signature with an empty hole.
+func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 	places, err := place(d, o.Locations)
 	if err != nil {
-		return nil, hole{}, err
+		return hole{}, err
 	}
-	u := pdf.NewUpdate(d)
 	names := make([]string, len(places))
 	for i := range places {
 		if names[i], err = u.UniqueFieldName(o.FieldName); err != nil {
-			return nil, hole{}, err
+			return hole{}, err
 		}
 	}
 	if err := d.CheckPermissions(names...); err != nil {
-		return nil, hole{}, err
+		return hole{}, err
 	}
 	sig := u.Alloc()
 	if err := addFields(u, d, sig, places, names, o); err != nil {
-		return nil, hole{}, err
+		return hole{}, err
 	}
-	h, err := putSignature(u, sig, Reserved, []pdf.Pair{
+	room := Reserved
+	if o.rehearsal {
+		room = 0
+	}
+	return putSignature(u, sig, room, []pdf.Pair{
 		{Key: "Type", Value: "/Sig"},
 		{Key: "Filter", Value: "/Adobe.PPKLite"},
 		{Key: "SubFilter", Value: "/" + subFilterCAdES},
@@ -107,28 +118,17 @@ func draft(d *pdf.Document, o Options) (*pdf.Update, hole, error) {
 		{Key: "M", Value: "(D:" + o.SignedAt.UTC().Format("20060102150405") + "Z)"},
 		{Key: "Prop_Build", Value: "<< /App << /Name /Signet >> >>"},
 	})
-	if err != nil {
-		return nil, hole{}, err
-	}
-	return u, h, u.Finish(o.Rand)
 }
 
 // addFields writes one merged field and widget per place, all with the same /V.
 // One field with several widgets would be the obvious form, but ISO 32000-2
 // (12.7.5.5) forbids it and viewers fail on it.
 func addFields(u *pdf.Update, d *pdf.Document, sig pdf.Ref, places []placed, names []string, o Options) error {
-	fonts := o.Fonts
-	if fonts == nil {
-		var err error
-		if fonts, err = FontsFor(o.SignerName); err != nil {
-			return err
-		}
-	}
 	rotations := make([]int, len(places))
 	for i, p := range places {
 		rotations[i] = p.page.Rotate
 	}
-	forms, err := appearance{name: o.SignerName, at: o.SignedAt, sandbox: o.Sandbox}.write(u, fonts, rotations)
+	forms, err := drawings(u, rotations, o)
 	if err != nil {
 		return err
 	}
@@ -174,6 +174,27 @@ func addFields(u *pdf.Update, d *pdf.Document, sig pdf.Ref, places []placed, nam
 		return tags.finish(u, d)
 	}
 	return nil
+}
+
+// drawings writes what the places show: one form XObject per page rotation.
+func drawings(u *pdf.Update, rotations []int, o Options) (map[int]pdf.Ref, error) {
+	if o.rehearsal {
+		blank := u.Alloc()
+		forms := make(map[int]pdf.Ref)
+		for _, r := range rotations {
+			forms[r] = blank
+		}
+		_, err := u.PutStream(blank, nil, nil)
+		return forms, err
+	}
+	fonts := o.Fonts
+	if fonts == nil {
+		var err error
+		if fonts, err = FontsFor(o.SignerName); err != nil {
+			return nil, err
+		}
+	}
+	return appearance{name: o.SignerName, at: o.SignedAt, sandbox: o.Sandbox}.write(u, fonts, rotations)
 }
 
 // hole is the place of a signature in an update that is being written.
