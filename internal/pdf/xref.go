@@ -208,19 +208,23 @@ func (d *Document) readTableEntry(s *tableScanner, num int) error {
 	if err != nil {
 		return err
 	}
-	if gen > 65535 {
-		return errSyntax
-	}
 	switch string(kind) {
 	case "n":
-		return d.addEntry(num, slot{pos: pos, aux: int32(gen), kind: InFile})
+		if gen > 65535 && pos > 0 {
+			return errSyntax
+		}
+		return d.addEntry(num, slot{pos: pos, aux: int32(min(gen, 65535)), kind: InFile})
 	case "f":
-		return d.addEntry(num, slot{pos: pos, aux: int32(gen), kind: Free})
+		// Much used producers write the generation 65536, which no reader minds.
+		return d.addEntry(num, slot{pos: pos, aux: int32(min(gen, 65535)), kind: Free})
 	}
 	return errSyntax
 }
 
 func (d *Document) addEntry(num int, s slot) error {
+	if s.kind == InFile && s.pos == 0 {
+		s.kind, s.nowhere = Free, true
+	}
 	d.xref.add(num, s)
 	if d.xref.count > d.lim.Objects {
 		return refuse(TooManyObjects, "more than %d cross-reference entries", d.lim.Objects)

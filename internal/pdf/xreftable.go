@@ -1,6 +1,7 @@
 package pdf
 
 import (
+	"bytes"
 	"cmp"
 	"iter"
 	"slices"
@@ -28,10 +29,11 @@ type Entry struct {
 // slot is an Entry in 16 bytes: pos is the offset or the container's number,
 // aux the generation or the index.
 type slot struct {
-	pos  int64
-	aux  int32
-	kind EntryKind
-	set  bool
+	pos     int64
+	aux     int32
+	kind    EntryKind
+	set     bool
+	nowhere bool // said to be in use at offset 0; see checkNowhere
 }
 
 // xrefTable holds the merged entries of all sections. It grows in small pages,
@@ -114,7 +116,11 @@ func (d *Document) checkXref() error {
 		gen int32
 	}
 	places := make([]place, 0, d.xref.count)
+	nowhere := make(map[int]bool)
 	for num, s := range d.xref.all() {
+		if s.nowhere {
+			nowhere[num] = true
+		}
 		switch s.kind {
 		case InFile:
 			places = append(places, place{s.pos, int32(num), s.aux})
@@ -123,6 +129,9 @@ func (d *Document) checkXref() error {
 				return refuse(BadXref, "object %d is said to be in object stream %d, which is not an object of the file", num, s.pos)
 			}
 		}
+	}
+	if err := d.checkNowhere(nowhere); err != nil {
+		return err
 	}
 	slices.SortFunc(places, func(a, b place) int { return cmp.Compare(a.off, b.off) })
 
@@ -164,4 +173,53 @@ func (d *Document) checkXref() error {
 		}
 	}
 	return nil
+}
+
+// checkNowhere verifies that objects which are said to be at offset 0 are not
+// somewhere else in the file. Much used producers write deleted objects so, and
+// readers take them for null; but some readers, when they meet a reference to
+// one, search the whole file for it.
+func (d *Document) checkNowhere(nowhere map[int]bool) error {
+	if len(nowhere) == 0 {
+		return nil
+	}
+	const (
+		chunk   = 64 << 10
+		overlap = 64 // longer than "8388607 65535 obj" and some white space
+	)
+	for off := int64(0); ; off += chunk {
+		b, final, err := d.src.window(off, chunk+overlap)
+		if err != nil {
+			return err
+		}
+		for at := 0; ; at++ {
+			i := bytes.Index(b[at:], []byte("obj"))
+			if i < 0 {
+				break
+			}
+			at += i
+			if num := numberBefore(b[:at]); nowhere[num] {
+				return refuse(WrongOffset, "object %d is said to be at 0, but is before %d", num, off+int64(at))
+			}
+		}
+		if final {
+			return nil
+		}
+	}
+}
+
+// numberBefore returns the object number of the "n g " at the end of b, which
+// stands before "obj"; -1 if there is none.
+func numberBefore(b []byte) int {
+	var t []byte
+	for range 2 { // the generation, then the number
+		rest := bytes.TrimRight(b, " \t\r\n\f\x00")
+		b = bytes.TrimRight(rest, "0123456789")
+		t = rest[len(b):]
+	}
+	num, err := parseUnsigned(t)
+	if err != nil || num > maxObjectNumber {
+		return -1
+	}
+	return int(num)
 }

@@ -14,6 +14,7 @@ import (
 type Revision struct {
 	Objects map[int]string // bodies by number, all of generation 0
 	Freed   []int
+	Nowhere []int  // said to be in use, but at offset 0
 	Trailer string // further entries of the trailer
 	NoPrev  bool   // leave out /Prev
 }
@@ -51,6 +52,10 @@ func Update(file []byte, r Revision) []byte {
 	}
 	for _, num := range r.Freed {
 		fmt.Fprintf(&table, "%d 1\n0000000000 00001 f \n", num)
+	}
+	for _, num := range r.Nowhere {
+		size = max(size, num+1)
+		fmt.Fprintf(&table, "%d 1\n0000000000 65536 n \n", num)
 	}
 	at := buf.Len()
 	prev := fmt.Sprintf(" /Prev %d", number(startxref))
