@@ -79,10 +79,23 @@ func (d *Document) Decode(o Object) ([]byte, error) {
 		return nil, streamError(o, err)
 	}
 	data, err := d.readAll(zr, 4*raw.Size())
+	if errors.Is(err, io.ErrUnexpectedEOF) && endsWithFlush(raw) {
+		err = nil
+	}
 	if err != nil {
 		return nil, streamError(o, err)
 	}
 	return pred.undo(data)
+}
+
+// endsWithFlush reports whether deflated data stops behind an empty stored block
+// (RFC 1951, 3.2.4), which a flush writes, instead of a last block and a
+// checksum. macOS leaves the streams so that it appends to a file; all that was
+// written before the flush is there.
+func endsWithFlush(raw *io.SectionReader) bool {
+	var tail [4]byte
+	n, _ := raw.ReadAt(tail[:], raw.Size()-int64(len(tail)))
+	return n == len(tail) && tail == [4]byte{0, 0, 0xff, 0xff}
 }
 
 func streamError(o Object, err error) error {

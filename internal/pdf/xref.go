@@ -118,6 +118,9 @@ func (d *Document) readSections(off int64) error {
 		if off, ok = prev.Int(); !ok {
 			return refuse(BadXref, "/Prev is not an integer")
 		}
+		if off == 0 { // a way to say that there is none: the header is at 0
+			return nil
+		}
 	}
 }
 

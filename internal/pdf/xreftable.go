@@ -198,8 +198,10 @@ func (d *Document) checkNowhere(nowhere map[int]bool) error {
 				break
 			}
 			at += i
-			if num := numberBefore(b[:at]); nowhere[num] {
-				return refuse(WrongOffset, "object %d is said to be at 0, but is before %d", num, off+int64(at))
+			// A cross-reference stream may say so of itself: it was found without.
+			num, start := header(b[:at])
+			if nowhere[num] && !d.isSection(off+int64(start)) {
+				return refuse(WrongOffset, "object %d is said to be at 0, but is at %d", num, off+int64(start))
 			}
 		}
 		if final {
@@ -208,18 +210,22 @@ func (d *Document) checkNowhere(nowhere map[int]bool) error {
 	}
 }
 
-// numberBefore returns the object number of the "n g " at the end of b, which
-// stands before "obj"; -1 if there is none.
-func numberBefore(b []byte) int {
+func (d *Document) isSection(off int64) bool {
+	return slices.ContainsFunc(d.sections, func(s Section) bool { return s.Offset == off })
+}
+
+// header returns the object number and the start of the "n g " at the end of b,
+// which stands before "obj"; the number is -1 if there is none.
+func header(b []byte) (num, start int) {
 	var t []byte
 	for range 2 { // the generation, then the number
 		rest := bytes.TrimRight(b, " \t\r\n\f\x00")
 		b = bytes.TrimRight(rest, "0123456789")
 		t = rest[len(b):]
 	}
-	num, err := parseUnsigned(t)
-	if err != nil || num > maxObjectNumber {
-		return -1
+	n, err := parseUnsigned(t)
+	if err != nil || n > maxObjectNumber {
+		return -1, 0
 	}
-	return int(num)
+	return int(n), len(b)
 }

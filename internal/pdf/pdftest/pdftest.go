@@ -51,6 +51,8 @@ type config struct {
 	fields      []Field
 	layout      layout
 	predictor   int    // of the cross-reference stream; 0: not compressed
+	flushed     bool   // the compressed data ends with a flush
+	selfNowhere bool   // the cross-reference stream says that it is at 0 itself
 	entryEnd    string // end of a table's entry, default " \n"
 	noFinalEOL  bool
 	prefix      string
@@ -230,6 +232,13 @@ func ObjectStreams() Option { return func(c *config) { c.layout = objectStreams 
 // Predictor compresses the cross-reference stream with a predictor: 1 none, 2
 // TIFF, 12 PNG.
 func Predictor(n int) Option { return func(c *config) { c.predictor = n } }
+
+// Flushed ends the data of a compressed cross-reference stream with a flush, not
+// with a last block and a checksum, as macOS does.
+func Flushed() Option { return func(c *config) { c.flushed = true } }
+
+// SelfNowhere makes a cross-reference stream say of itself that it is at 0.
+func SelfNowhere() Option { return func(c *config) { c.selfNowhere = true } }
 
 // Linearized writes two tables as in a linearized file: the newest at the
 // start of the file, the other at its end.

@@ -129,7 +129,11 @@ func (w *writer) stream(compressed []int, container int) {
 		off, gen := w.entry(n)
 		row(n, 1, off, gen)
 	}
-	row(self, 1, at, 0)
+	if w.c.selfNowhere {
+		row(self, 1, 0, 0)
+	} else {
+		row(self, 1, at, 0)
+	}
 	trailer := w.c.trailer
 	if w.c.prevSelf {
 		trailer += fmt.Sprintf(" /Prev %d", at)
@@ -138,7 +142,12 @@ func (w *writer) stream(compressed []int, container int) {
 	body := data.String()
 	if p := w.c.predictor; p > 0 {
 		entries += fmt.Sprintf(" /Filter /FlateDecode /DecodeParms << /Predictor %d /Columns 7 >>", p)
-		body = deflate(predict(p, body, 7))
+		body = predict(p, body, 7)
+		if w.c.flushed {
+			body = flush(body)
+		} else {
+			body = deflate(body)
+		}
 	}
 	fmt.Fprintf(&w.buf, "%d 0 obj\n%s\nendobj\n", self, Stream(entries, body))
 	w.end(at)
@@ -168,6 +177,15 @@ func deflate(data string) string {
 	z := zlib.NewWriter(&b)
 	z.Write([]byte(data))
 	z.Close()
+	return b.String()
+}
+
+// flush is deflate without the last block and the checksum.
+func flush(data string) string {
+	var b bytes.Buffer
+	z := zlib.NewWriter(&b)
+	z.Write([]byte(data))
+	z.Flush()
 	return b.String()
 }
 
