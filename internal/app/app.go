@@ -57,18 +57,20 @@ type App struct {
 	metrics *obs.Metrics
 	stop    chan struct{} // closed when a stop begins
 
-	keys      *keys.Dir
-	store     *store.Store
-	documents *blob.Dir
-	authority *ca.Authority
-	parties   *rp.Registry
-	kit       *web.Kit
-	login     *login.Login
-	sign      *sign.Service
-	signers   *signer.Service
-	worker    *sign.Worker
-	rpapi     *rpapi.API
-	portal    *portal.Portal
+	keys       *keys.Dir
+	store      *store.Store
+	documents  *blob.Dir
+	authority  *ca.Authority
+	parties    *rp.Registry
+	configured []rp.Party
+	partyKeys  *rp.Keys
+	kit        *web.Kit
+	login      *login.Login
+	sign       *sign.Service
+	signers    *signer.Service
+	worker     *sign.Worker
+	rpapi      *rpapi.API
+	portal     *portal.Portal
 
 	listener, controlListener net.Listener
 	handler, controlHandler   http.Handler
@@ -145,13 +147,34 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	if err != nil {
 		return err
 	}
-	if a.parties, err = rp.NewRegistry(c.policy(0), c.registered()...); err != nil {
+	if err := a.openParties(ctx); err != nil {
 		return err
 	}
 	if err := a.domain(sandbox); err != nil {
 		return err
 	}
 	return a.edges(sandbox)
+}
+
+// openParties reads who is registered: in the configuration, and by operators.
+func (a *App) openParties(ctx context.Context) error {
+	c := &a.Config
+	configured, logos, err := c.registered()
+	if err != nil {
+		return err
+	}
+	if a.parties, err = rp.NewRegistry(c.policy(0), configured...); err != nil {
+		return err
+	}
+	for _, l := range logos {
+		a.parties.AddLogo(l)
+	}
+	a.configured = configured
+	a.partyKeys = rp.NewKeys(rp.KeysConfig{
+		Client: outbound.NewClient(c.policy(0)), Now: a.now, RefetchUnknownKid: c.RefetchUnknownKid,
+		OnFetch: func(f rp.Fetch) { a.metrics.Fetched(f.Err) },
+	})
+	return a.parties.Open(ctx, a.store)
 }
 
 // domain builds people, requests and the worker.
@@ -203,12 +226,7 @@ func (a *App) domain(sandbox bool) error {
 	a.rpapi = &rpapi.API{
 		Sign: a.sign,
 		Verifier: rp.NewVerifier(rp.VerifierConfig{
-			Parties: a.parties,
-			Keys: rp.NewKeys(rp.KeysConfig{
-				Client: outbound.NewClient(c.policy(0)), Now: a.now, RefetchUnknownKid: c.RefetchUnknownKid,
-				OnFetch: func(f rp.Fetch) { a.metrics.Fetched(f.Err) },
-			}),
-			Replay: a.store, Now: a.now, Lenient: c.LenientTokens,
+			Parties: a.parties, Keys: a.partyKeys, Replay: a.store, Now: a.now, Lenient: c.LenientTokens,
 		}),
 		Keys: jwks, Unauthorized: c.UnauthorizedStatus, Explain: sandbox, Log: a.log,
 	}
@@ -259,6 +277,18 @@ func (a *App) routes(mux *http.ServeMux) {
 	a.login.Routes(mux)
 	(&pki.PKI{Authority: a.authority, Revocations: a.signers, Log: a.log}).Routes(mux)
 	mux.Handle("GET /static/", a.kit.Static())
+	mux.Handle("GET /logos/{file}", a.logos())
+}
+
+// logos serves the logos of relying parties, to signers and to operators.
+func (a *App) logos() http.Handler {
+	return web.Logos(a.log, func(ctx context.Context, name string) ([]byte, error) {
+		png, err := a.parties.Logo(ctx, name)
+		if errors.Is(err, rp.ErrNoLogo) {
+			return nil, nil
+		}
+		return png, err
+	})
 }
 
 // healthRoutes is the service's control listener.
@@ -286,6 +316,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return a.worker.Run(ctx) })
 	g.Go(func() error { return a.forget(ctx) })
+	g.Go(func() error { return a.parties.Run(ctx, a.log) })
 	return errors.Join(g.Wait(), a.Close())
 }
 

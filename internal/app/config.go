@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -40,7 +41,7 @@ type Config struct {
 	// Database URL: postgres://… ; empty is SQLite in Data.
 	Database string `yaml:"database" help:"PostgreSQL URL; empty is SQLite in the data folder." placeholder:"URL"`
 
-	// The relying parties. As a flag or environment variable: the same list as YAML text.
+	// Relying parties, beside those that operators register in the console. As a flag or environment variable: the same list as YAML text.
 	Parties PartyList `yaml:"parties" help:"Relying parties, as YAML." placeholder:"YAML"`
 
 	// Lifetime of a sign session, from Proceed to Sign until it is over without an answer from the phone.
@@ -93,14 +94,15 @@ type Config struct {
 	LogLevel string `yaml:"log_level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 }
 
-// Party is one relying party of the configuration (contract, section 1.1).
+// Party is one relying party of the configuration (contract, section 1.1). Operators register others in the console; what is
+// registered here they see and do not change, and it goes before one of theirs with the same client id.
 type Party struct {
 	ClientID    string `yaml:"client_id"`
 	Name        string `yaml:"name"`
 	JWKSURL     string `yaml:"jwks_url"`
 	RedirectURL string `yaml:"redirect_url"`
 	WebhookURL  string `yaml:"webhook_url"` // may be empty
-	LogoURL     string `yaml:"logo_url"`    // may be empty
+	Logo        string `yaml:"logo"`        // PNG, JPEG or WebP file, shown to signers from our own origin; may be empty
 }
 
 // URLList is a list in the file and a text with commas elsewhere.
@@ -148,19 +150,32 @@ func (c *Config) policy(timeout time.Duration) outbound.Policy {
 	return outbound.Policy{AllowPrivate: c.AllowPrivate, Timeout: timeout}
 }
 
-// registered turns the parties into the domain's.
-func (c *Config) registered() []rp.Party {
+// registered turns the parties into the domain's, with the logos that they name.
+func (c *Config) registered() (parties []rp.Party, logos []rp.Logo, err error) {
 	list := make([]rp.Party, len(c.Parties))
 	for i, p := range c.Parties {
 		list[i] = rp.Party{
-			ClientID: p.ClientID, Name: p.Name, LogoURL: p.LogoURL,
+			ClientID: p.ClientID, Name: p.Name,
 			JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL, WebhookURL: p.WebhookURL,
 		}
 		if list[i].Name == "" {
 			list[i].Name = p.ClientID
 		}
+		if p.Logo == "" {
+			continue
+		}
+		file, err := os.ReadFile(p.Logo)
+		if err != nil {
+			return nil, nil, fmt.Errorf("client %s: logo: %w", p.ClientID, err)
+		}
+		logo, err := rp.ReadLogo(file)
+		if err != nil {
+			return nil, nil, fmt.Errorf("client %s: logo %s: %w", p.ClientID, p.Logo, err)
+		}
+		list[i].Logo = logo.Name
+		logos = append(logos, logo)
 	}
-	return list
+	return list, logos, nil
 }
 
 // level is the domain's form of SignatureLevel.

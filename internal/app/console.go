@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/rand"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,11 +26,14 @@ func (a *App) consoleRoutes(mux *http.ServeMux, elsewhere http.Handler) {
 	}
 	c := &console.Console{
 		Sign: a.sign, Lister: a.store, Parties: a.parties, Diagnose: rp.Diagnoser{Policy: a.Config.policy(5 * time.Second)},
+		Registrar: &rp.Registrar{Registry: a.parties, Store: a.store, Policy: a.Config.policy(0), Now: a.now, Rand: rand.Reader},
+		Keys:      a.partyKeys, PublicURL: a.Config.PublicURL,
 		Kit: a.kit, Now: a.now, Log: a.log, Certificates: certificates, Metrics: a.consoleMetrics, Password: a.Config.ConsolePassword,
 	}
 	mux.Handle(web.ConsoleBase, c.Handler())
 	mux.Handle("GET /console", http.RedirectHandler(web.ConsoleBase, http.StatusSeeOther))
 	mux.Handle("GET /static/", a.kit.Static())
+	mux.Handle("GET /logos/{file}", a.logos())
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.Header.Get("Accept"), "text/html") {
 			http.Redirect(w, r, web.ConsoleBase, http.StatusSeeOther)

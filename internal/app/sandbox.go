@@ -101,7 +101,7 @@ func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func
 	if err != nil {
 		return err
 	}
-	parties := append(c.registered(), rp.Party{
+	parties := append(a.configured, rp.Party{
 		ClientID: demoClientID, Name: sandbox.DemoName,
 		JWKSURL: local + sandbox.DemoJWKSPath, RedirectURL: c.PublicURL + sandbox.DemoRedirectPath,
 		WebhookURL: local + sandbox.DemoWebhookPath,

@@ -30,6 +30,8 @@ type KeyInfo struct {
 	Kid, Curve string
 	Alg        string // the only one that its party allows; empty: whatever fits the curve
 	Twice      bool   // another key has the same kid, so neither can be used
+
+	LastUsed time.Time // by a token that it verified, as far as this process knows; zero: never
 }
 
 // Diagnose tries p's URLs, each once.
@@ -40,10 +42,7 @@ func (d Diagnoser) Diagnose(ctx context.Context, p *Party) Diagnosis {
 	set, err := keys.try(ctx, p.JWKSURL)
 	found.KeysIn, found.KeysErr = time.Since(begin), err
 	if set != nil {
-		for _, k := range set.keys {
-			found.Keys = append(found.Keys, KeyInfo{Kid: k.kid, Curve: k.curve, Alg: k.alg, Twice: set.count(k.kid) > 1})
-		}
-		found.Ignored = set.ignored
+		found.Keys, found.Ignored = set.describe(), set.ignored
 	}
 	found.RedirectErr = checkBrowserURL(p.RedirectURL, d.Policy)
 	if p.WebhookURL != "" {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 )
 
 // maxKeys is the most keys of one JWKS. Rotation needs two, and 64 KiB hold some hundred.
@@ -18,6 +20,7 @@ type key struct {
 	curve  string // P-256, P-384 or P-521
 	alg    string // the only algorithm that the party uses it with; empty: whatever fits the curve
 	public *ecdsa.PublicKey
+	used   *atomic.Int64 // when it last verified a token, in microseconds since 1970; 0: not since we run
 }
 
 // keySet is the usable keys of a JWKS.
@@ -91,7 +94,7 @@ func parseKey(v value) (*key, error) {
 	if ops := jwk.get("key_ops"); ops != nil && !mayVerify(ops) {
 		return nil, errors.New("key_ops has no verify")
 	}
-	k := new(key)
+	k := &key{used: new(atomic.Int64)}
 	if k.kid, _ = jwk.get("kid").text(); k.kid == "" || len(k.kid) > maxKid {
 		return nil, errors.New("kid is missing, too long or not a string")
 	}
@@ -147,6 +150,32 @@ func (s *keySet) count(kid string) int {
 		}
 	}
 	return n
+}
+
+// follow takes over when the keys of an older set were used that are still in this one.
+func (s *keySet) follow(before *keySet) {
+	if before == nil {
+		return
+	}
+	for i := range s.keys {
+		for j := range before.keys {
+			if s.keys[i].kid == before.keys[j].kid && s.keys[i].public.Equal(before.keys[j].public) {
+				s.keys[i].used = before.keys[j].used
+			}
+		}
+	}
+}
+
+// describe lists the keys for people.
+func (s *keySet) describe() (list []KeyInfo) {
+	for _, k := range s.keys {
+		info := KeyInfo{Kid: k.kid, Curve: k.curve, Alg: k.alg, Twice: s.count(k.kid) > 1}
+		if used := k.used.Load(); used != 0 {
+			info.LastUsed = time.UnixMicro(used)
+		}
+		list = append(list, info)
+	}
+	return list
 }
 
 // find returns the key of a token. Its errors are causes.

@@ -54,17 +54,24 @@ type Keys struct {
 	entries map[source]*entry
 }
 
-// source is where keys come from. The URL is part of it, so that a party registered anew with another URL starts afresh.
-type source struct{ clientID, url string }
+// source is where keys come from. The URL is part of it, so that a party registered anew with another URL starts afresh, and so is
+// the epoch, so that an operator who renews the keys leaves what is cached behind.
+type source struct {
+	clientID, url string
+	epoch         int64
+}
+
+func sourceOf(p *Party) source { return source{p.ClientID, p.JWKSURL, p.KeysEpoch} }
 
 // entry is one fetch and its outcome.
 type entry struct {
 	done chan struct{} // closed when the outcome is there
 
 	// The outcome, written once before done is closed.
-	set   *keySet
-	err   error
-	until time.Time // when it must no longer be used
+	set     *keySet
+	err     error
+	fetched time.Time // when the fetch began
+	until   time.Time // when it must no longer be used
 
 	// Guarded by Keys.mu.
 	renewable time.Time // when an unknown kid may cause the next fetch
@@ -84,16 +91,34 @@ func NewKeys(config KeysConfig) *Keys {
 	return &Keys{config: config, entries: make(map[source]*entry)}
 }
 
-// Forget drops what is cached for a party, so that its next token fetches the keys: for an operator who must not wait an hour
-// for a stolen key to be gone. A fetch under way serves those who wait for it and is not kept.
-func (k *Keys) Forget(clientID string) {
+// CachedKeys is what this process has of a party's keys.
+type CachedKeys struct {
+	Keys      []KeyInfo
+	Ignored   []string // why the other keys of the JWKS are of no use
+	Err       error    // why there is none; until Until nobody asks again
+	FetchedAt time.Time
+	Until     time.Time
+}
+
+// Cached tells what is cached of a party's keys, without a fetch; ok is false if nothing is.
+func (k *Keys) Cached(p *Party) (found CachedKeys, ok bool) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	for from := range k.entries {
-		if from.clientID == clientID {
-			delete(k.entries, from)
-		}
+	e := k.entries[sourceOf(p)]
+	k.mu.Unlock()
+	if e == nil || !e.ended() || e.stale(k.config.Now()) {
+		return CachedKeys{}, false
 	}
+	found = CachedKeys{Err: e.err, FetchedAt: e.fetched, Until: e.until}
+	if e.set != nil {
+		found.Keys, found.Ignored = e.set.describe(), e.set.ignored
+	}
+	return found, true
+}
+
+// Fetch makes sure that there is an outcome in the cache and returns its error.
+func (k *Keys) Fetch(ctx context.Context, p *Party) error {
+	_, err := k.current(ctx, p).wait(ctx)
+	return err
 }
 
 // find returns the key that a token of this party names. Its errors are causes.
@@ -115,32 +140,33 @@ func (k *Keys) find(ctx context.Context, p *Party, t *token) (*key, error) {
 
 // current returns the entry to use now, and starts a fetch if there is none.
 func (k *Keys) current(ctx context.Context, p *Party) *entry {
-	from := source{p.ClientID, p.JWKSURL}
+	from := sourceOf(p)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	e := k.entries[from]
 	if e != nil && !e.stale(k.config.Now()) {
 		return e
 	}
+	before := k.before(from)
 	k.sweep()
 	e = &entry{done: make(chan struct{})}
 	k.entries[from] = e
 	// The fetch serves everybody who comes meanwhile, so it does not end with the one who came first.
-	go k.fill(context.WithoutCancel(ctx), p, e)
+	go k.fill(context.WithoutCancel(ctx), p, e, before)
 	return e
 }
 
 // renew starts or joins the fetch for an unknown kid; nil means that it is too early for one. Until it succeeds the old entry
 // stays in use, or anybody could take a party's keys away by inventing kids while its server is down.
 func (k *Keys) renew(ctx context.Context, p *Party, old *entry) *entry {
-	from := source{p.ClientID, p.JWKSURL}
+	from := sourceOf(p)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	switch now := k.config.Now(); {
 	case old.renewal != nil:
 		return old.renewal
 	case k.entries[from] != old:
-		return k.entries[from] // somebody else's renewal is done; may be nil after Forget
+		return k.entries[from] // somebody else's renewal is done; may be nil after a renewal by an operator
 	case now.Before(old.renewable):
 		return nil
 	default:
@@ -149,7 +175,7 @@ func (k *Keys) renew(ctx context.Context, p *Party, old *entry) *entry {
 	e := &entry{done: make(chan struct{})}
 	old.renewal = e
 	go func(ctx context.Context) {
-		k.fill(ctx, p, e)
+		k.fill(ctx, p, e, old.set)
 		k.mu.Lock()
 		defer k.mu.Unlock()
 		old.renewal = nil
@@ -160,13 +186,33 @@ func (k *Keys) renew(ctx context.Context, p *Party, old *entry) *entry {
 	return e
 }
 
-// fill fetches and publishes the outcome.
-func (k *Keys) fill(ctx context.Context, p *Party, e *entry) {
+// before returns the keys that those of a new fetch follow, and drops what an operator has left behind; with mu held.
+func (k *Keys) before(from source) (set *keySet) {
+	var last time.Time
+	for s, e := range k.entries {
+		if s.clientID != from.clientID {
+			continue
+		}
+		if e.ended() && e.set != nil && e.fetched.After(last) {
+			set, last = e.set, e.fetched
+		}
+		if s.epoch < from.epoch { // a fetch under way still serves those who wait for it
+			delete(k.entries, s)
+		}
+	}
+	return set
+}
+
+// fill fetches and publishes the outcome. Keys that were there before keep the time of their last use.
+func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet) {
 	defer close(e.done)
 	start := k.config.Now()
 	set, tries, err := k.fetch(ctx, p.JWKSURL)
 	now := k.config.Now()
-	e.set, e.err = set, err
+	e.set, e.err, e.fetched = set, err, start
+	if set != nil {
+		set.follow(before)
+	}
 	if err != nil {
 		e.until = now.Add(k.config.Penalty)
 	} else {
@@ -195,15 +241,18 @@ func (k *Keys) sweep() {
 	}
 }
 
-// stale reports whether the entry must not be used. An entry whose fetch is under way is not stale.
-func (e *entry) stale(now time.Time) bool {
+// ended reports whether the outcome is there.
+func (e *entry) ended() bool {
 	select {
 	case <-e.done:
-		return !now.Before(e.until)
+		return true
 	default:
 		return false
 	}
 }
+
+// stale reports whether the entry must not be used. An entry whose fetch is under way is not stale.
+func (e *entry) stale(now time.Time) bool { return e.ended() && !now.Before(e.until) }
 
 // wait returns the outcome when it is there, or the end of the waiting.
 func (e *entry) wait(ctx context.Context) (*keySet, error) {

@@ -36,9 +36,34 @@ type keyBench struct {
 	*clock
 	party *rptest.Party
 	keys  *rp.Keys
+	renewable
 
 	mu      sync.Mutex
 	fetches []rp.Fetch
+}
+
+// renewable is the one party that there is, with keys that an operator renews.
+type renewable struct {
+	rp.Party
+	epoch atomic.Int64
+}
+
+func (r *renewable) renew() { r.epoch.Add(1) }
+
+// registered is what a call gets to see of the party.
+func (r *renewable) registered() *rp.Party {
+	p := r.Party
+	p.KeysEpoch = r.epoch.Load()
+	return &p
+}
+
+type renewableParties struct{ *renewable }
+
+func (r renewableParties) Party(_ context.Context, clientID string) (*rp.Party, error) {
+	if clientID != r.renewable.ClientID {
+		return nil, rp.ErrUnknownParty
+	}
+	return r.registered(), nil
 }
 
 func newKeyBench(t testing.TB, change func(*rp.KeysConfig)) *keyBench {
@@ -46,10 +71,7 @@ func newKeyBench(t testing.TB, change func(*rp.KeysConfig)) *keyBench {
 	b := &keyBench{clock: newClock(), party: rptest.Start(t)}
 	b.party.Now = b.now
 	policy := outbound.Policy{AllowPrivate: true}
-	registry, err := rp.NewRegistry(policy, b.party.Registration())
-	if err != nil {
-		t.Fatal(err)
-	}
+	b.renewable.Party = b.party.Registration()
 	config := rp.KeysConfig{
 		Client: outbound.NewClient(policy), Now: b.now,
 		Timeout: 2 * time.Second, Pause: time.Millisecond,
@@ -63,7 +85,7 @@ func newKeyBench(t testing.TB, change func(*rp.KeysConfig)) *keyBench {
 		change(&config)
 	}
 	b.keys = rp.NewKeys(config)
-	b.Verifier = rp.NewVerifier(rp.VerifierConfig{Parties: registry, Keys: b.keys, Replay: new(rptest.Replay), Now: b.now})
+	b.Verifier = rp.NewVerifier(rp.VerifierConfig{Parties: renewableParties{&b.renewable}, Keys: b.keys, Replay: new(rptest.Replay), Now: b.now})
 	return b
 }
 
@@ -176,13 +198,11 @@ func TestKeysLiveForAnHour(t *testing.T) {
 	b.advance(time.Nanosecond)
 	check("with the server back", 6, true)
 
-	b.keys.Forget("somebody-else")
-	check("after forgetting another", 6, true)
-	b.keys.Forget(b.party.ClientID)
-	check("after forgetting", 7, true)
+	b.renew()
+	check("after a renewal", 7, true)
 }
 
-func TestForgetDuringFetch(t *testing.T) {
+func TestRenewalDuringFetch(t *testing.T) {
 	b := newKeyBench(t, nil)
 	old := b.party.Key("ES256").JWK()
 	entered, release := make(chan struct{}), make(chan struct{})
@@ -194,7 +214,7 @@ func TestForgetDuringFetch(t *testing.T) {
 	outcome := make(chan error)
 	go func() { outcome <- b.cancel() }()
 	<-entered
-	b.keys.Forget(b.party.ClientID)
+	b.renew()
 	b.party.ServeJWKS(serve(http.StatusOK, rptest.JWKS(b.party.Key("ES384").JWK())))
 	close(release)
 	if err := <-outcome; err != nil {
@@ -303,7 +323,7 @@ func TestSlowServer(t *testing.T) {
 		t.Errorf("reported %+v", f)
 	}
 
-	b.keys.Forget(b.party.ClientID)
+	b.renew()
 	n.Store(-10)
 	b.party.ServeJWKS(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {
@@ -472,7 +492,7 @@ func TestKeySets(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			b.keys.Forget(b.party.ClientID)
+			b.renew()
 			b.party.ServeJWKS(serve(200, c.jwks))
 			err := b.cancel()
 			if c.cause == "" && err != nil {
@@ -482,5 +502,63 @@ func TestKeySets(t *testing.T) {
 				wantCause(t, err, c.cause)
 			}
 		})
+	}
+}
+
+// TestCached: an operator sees what is cached, since when and until when, and which key was used; a renewal starts afresh and
+// remembers the use of the keys that stay.
+func TestCached(t *testing.T) {
+	b := newKeyBench(t, nil)
+	if _, ok := b.keys.Cached(b.registered()); ok {
+		t.Error("keys are cached before anybody asked")
+	}
+	if err := b.cancel(); err != nil {
+		t.Fatal(err)
+	}
+	used := b.now()
+	b.advance(time.Minute)
+	forged := []byte(b.party.Token(rp.Cancel, b.party.Alg("ES384"))) // names another key, and does not verify with it
+	if c := &forged[len(forged)-50]; *c == 'A' {
+		*c = 'B'
+	} else {
+		*c = 'A'
+	}
+	if _, _, err := b.Verify(t.Context(), string(forged), rp.Cancel); err == nil {
+		t.Fatal("a forged token passed")
+	}
+	got, ok := b.keys.Cached(b.registered())
+	if !ok || got.Err != nil || !got.FetchedAt.Equal(used) || !got.Until.Equal(used.Add(time.Hour)) || len(got.Keys) != 3 {
+		t.Fatalf("cached: %+v, %v", got, ok)
+	}
+	for _, k := range got.Keys {
+		if k.Kid == b.party.Key("ES256").Kid != k.LastUsed.Equal(used) || k.Kid != b.party.Key("ES256").Kid && !k.LastUsed.IsZero() {
+			t.Errorf("key %s: last used %v", k.Kid, k.LastUsed)
+		}
+	}
+
+	b.party.ServeJWKS(serve(http.StatusOK, rptest.JWKS(b.party.Key("ES256").JWK())))
+	b.renew()
+	if _, ok := b.keys.Cached(b.registered()); ok {
+		t.Error("the old keys are still there after a renewal")
+	}
+	if err := b.keys.Fetch(t.Context(), b.registered()); err != nil {
+		t.Fatal(err)
+	}
+	got, ok = b.keys.Cached(b.registered())
+	if !ok || len(got.Keys) != 1 || !got.Keys[0].LastUsed.Equal(used) || !got.FetchedAt.Equal(b.now()) {
+		t.Errorf("after the renewal: %+v, %v", got, ok)
+	}
+
+	b.party.ServeJWKS(serve(http.StatusNotFound, nil))
+	b.renew()
+	if err := b.keys.Fetch(t.Context(), b.registered()); err == nil {
+		t.Error("a fetch that failed passes for one that worked")
+	}
+	if got, ok := b.keys.Cached(b.registered()); !ok || got.Err == nil || len(got.Keys) != 0 {
+		t.Errorf("after a failed fetch: %+v, %v", got, ok)
+	}
+	b.advance(time.Hour)
+	if _, ok := b.keys.Cached(b.registered()); ok {
+		t.Error("what is stale counts as cached")
 	}
 }

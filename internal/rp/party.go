@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"sync/atomic"
+	"strings"
 
 	"github.com/signet-sign/signet/internal/rp/outbound"
 )
@@ -14,11 +14,17 @@ import (
 type Party struct {
 	ClientID string // 1 to 128 characters of the base64url alphabet and "."; real ones have 32
 	Name     string // shown to the signer, see [CheckDisplayText]; at most MaxName bytes
-	LogoURL  string // shown to the signer; optional
+	Logo     string // shown to the signer: the name of a [Logo], see [Registry.Logo]; "" for none
 
 	JWKSURL     string // where we fetch the keys of the party's tokens
 	RedirectURL string // where the signer's browser returns to; query parameters are added
 	WebhookURL  string // where we push the signed document; empty: the party only asks for the result
+
+	// Disabled refuses the party's calls. What it has asked for goes on: signers may sign, and the webhook is sent.
+	Disabled bool
+
+	// KeysEpoch counts how often an operator threw away what was cached of the party's keys, on all nodes.
+	KeysEpoch int64
 }
 
 // MaxName is the longest display name of a party in bytes.
@@ -26,29 +32,51 @@ const MaxName = 100
 
 const maxClientID = 128
 
-// Validate reports the first thing that is wrong with the registration, by field. Addresses are judged by the policy that the
-// client for JWKS and webhooks obeys, so that a party which registers is a party which can be called. It looks nothing up.
-func (p *Party) Validate(policy outbound.Policy) error {
-	if !validClientID(p.ClientID) {
-		return fmt.Errorf("client id: it must be 1 to %d characters of A-Z a-z 0-9 . _ -", maxClientID)
-	}
-	if err := CheckDisplayText(p.Name, MaxName); err != nil {
-		return fmt.Errorf("client %s: name %w", p.ClientID, err)
-	}
-	if p.LogoURL != "" {
-		if err := checkBrowserURL(p.LogoURL, policy); err != nil {
-			return fmt.Errorf("client %s: logo URL: %w", p.ClientID, err)
+// Field is what one may get wrong in a registration.
+type Field string
+
+// The fields.
+const (
+	FieldClientID Field = "client_id"
+	FieldName     Field = "name"
+	FieldJWKS     Field = "jwks_url"
+	FieldRedirect Field = "redirect_url"
+	FieldWebhook  Field = "webhook_url"
+)
+
+// Problems says what is wrong with the registration, by field; nothing for a good one. Addresses are judged by the policy that
+// the client for JWKS and webhooks obeys, so that a party which registers is a party which can be called. It looks nothing up.
+func (p *Party) Problems(policy outbound.Policy) map[Field]error {
+	found := map[Field]error{}
+	note := func(f Field, err error) {
+		if err != nil {
+			found[f] = err
 		}
 	}
-	if err := policy.CheckURL(p.JWKSURL); err != nil {
-		return fmt.Errorf("client %s: JWKS URL: %w", p.ClientID, err)
+	if !validClientID(p.ClientID) || strings.Trim(p.ClientID, ".") == "" { // "." and ".." would be lost in a path
+		note(FieldClientID, fmt.Errorf("it must be 1 to %d characters of A-Z a-z 0-9 . _ -, and more than dots", maxClientID))
 	}
-	if err := checkBrowserURL(p.RedirectURL, policy); err != nil {
-		return fmt.Errorf("client %s: redirect URL: %w", p.ClientID, err)
-	}
+	note(FieldName, CheckDisplayText(p.Name, MaxName))
+	note(FieldJWKS, policy.CheckURL(p.JWKSURL))
+	note(FieldRedirect, checkBrowserURL(p.RedirectURL, policy))
 	if p.WebhookURL != "" {
-		if err := policy.CheckURL(p.WebhookURL); err != nil {
-			return fmt.Errorf("client %s: webhook URL: %w", p.ClientID, err)
+		note(FieldWebhook, policy.CheckURL(p.WebhookURL))
+	}
+	return found
+}
+
+// Validate reports the first of the [Party.Problems].
+func (p *Party) Validate(policy outbound.Policy) error {
+	found := p.Problems(policy)
+	if err := found[FieldClientID]; err != nil {
+		return fmt.Errorf("client id: %w", err)
+	}
+	for _, f := range []struct {
+		field Field
+		words string
+	}{{FieldName, "name"}, {FieldJWKS, "JWKS URL:"}, {FieldRedirect, "redirect URL:"}, {FieldWebhook, "webhook URL:"}} {
+		if err := found[f.field]; err != nil {
+			return fmt.Errorf("client %s: %s %w", p.ClientID, f.words, err)
 		}
 	}
 	return nil
@@ -96,56 +124,22 @@ type Parties interface {
 	Party(ctx context.Context, clientID string) (*Party, error)
 }
 
-// Registry is Parties in memory, from the configuration. The zero Registry is empty and ready for use.
-type Registry struct {
-	parties atomic.Pointer[map[string]*Party]
-}
+// ErrDisabled is the cause of a refusal: an operator has closed the door for the party.
+var ErrDisabled = errors.New("an operator has disabled this relying party")
 
-// NewRegistry returns a registry of these parties. It fails like [Registry.Replace].
-func NewRegistry(policy outbound.Policy, parties ...Party) (*Registry, error) {
-	r := new(Registry)
-	if err := r.Replace(policy, parties...); err != nil {
-		return nil, err
+// ShownURL is a registered URL for people's eyes, without what may be secret in it: the query's values, and user information.
+func ShownURL(text string) string {
+	if text == "" {
+		return ""
 	}
-	return r, nil
-}
-
-// Replace puts a new set of parties in the place of the old one, all at once: a call sees the one or the other. When a party
-// is not valid or a client id comes twice it returns an error and keeps the old set.
-func (r *Registry) Replace(policy outbound.Policy, parties ...Party) error {
-	set := make(map[string]*Party, len(parties))
-	for _, p := range parties {
-		if err := p.Validate(policy); err != nil {
-			return err
-		}
-		if set[p.ClientID] != nil {
-			return fmt.Errorf("client %s: registered twice", p.ClientID)
-		}
-		set[p.ClientID] = &p
+	u, err := url.Parse(text)
+	if err != nil {
+		return "(not a URL)"
 	}
-	r.parties.Store(&set)
-	return nil
-}
-
-// Party implements [Parties].
-func (r *Registry) Party(_ context.Context, clientID string) (*Party, error) {
-	if set := r.parties.Load(); set != nil {
-		if p := (*set)[clientID]; p != nil {
-			return p, nil
-		}
+	secret := u.RawQuery != ""
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment = nil, "", false, ""
+	if secret {
+		return u.String() + "?…"
 	}
-	return nil, ErrUnknownParty
-}
-
-// All returns the parties in no particular order, for the console. The caller must not change them.
-func (r *Registry) All() []*Party {
-	set := r.parties.Load()
-	if set == nil {
-		return nil
-	}
-	out := make([]*Party, 0, len(*set))
-	for _, p := range *set {
-		out = append(out, p)
-	}
-	return out
+	return u.String()
 }

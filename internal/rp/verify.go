@@ -89,6 +89,8 @@ func (v *Verifier) verify(ctx context.Context, authorization string, call Call, 
 		return refuse(fmt.Errorf("party: %w", err))
 	case err != nil:
 		return nil, nil, fmt.Errorf("look up the party of a token: %w", err)
+	case party.Disabled:
+		return refuse(fmt.Errorf("party: %w", ErrDisabled))
 	}
 	key, err := v.config.Keys.find(ctx, party, t)
 	if err != nil {
@@ -97,6 +99,7 @@ func (v *Verifier) verify(ctx context.Context, authorization string, call Call, 
 	if err := t.verifySignature(key); err != nil {
 		return refuse(err)
 	}
+	key.used.Store(v.config.Now().UnixMicro())
 	if rules.singleUse && !v.config.Lenient {
 		first, err := v.config.Replay.Use(ctx, party.ClientID, claims.JTI, claims.ExpiresAt.Add(replayMargin))
 		if err != nil {

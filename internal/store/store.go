@@ -60,7 +60,8 @@ var ErrInUse = errors.New("the database is in use by another process")
 // the database cannot say what became of it. Read before you try again.
 var ErrUncertain = errors.New("store: the outcome of the change is not known")
 
-// Store keeps everything but documents. It implements sign.Store, sign.Watcher, sign.Outbox, signer.Store and rp.Replay.
+// Store keeps everything but documents. It implements sign.Store, sign.Watcher, sign.Outbox, signer.Store, rp.Replay
+// and rp.PartyStore.
 // All methods may be called concurrently, but not from within an Update's change.
 type Store struct {
 	dialect dialect
@@ -76,6 +77,8 @@ var (
 	_ sign.Outbox  = (*Store)(nil)
 	_ signer.Store = (*Store)(nil)
 	_ rp.Replay    = (*Store)(nil)
+
+	_ rp.PartyStore = (*Store)(nil)
 )
 
 // Open opens the database, brings its schema up to date, and takes over what a process that died on it left under way.

@@ -29,9 +29,14 @@ type Console struct {
 	Lister   sign.Lister
 	Parties  *rp.Registry
 	Diagnose rp.Diagnoser
-	Kit      *web.Kit
-	Now      func() time.Time
-	Log      *slog.Logger
+
+	// Registrar changes relying parties; Keys is what this node has cached of their keys.
+	Registrar *rp.Registrar
+	Keys      *rp.Keys
+	PublicURL string // where signers and relying parties find us
+	Kit       *web.Kit
+	Now       func() time.Time
+	Log       *slog.Logger
 
 	// Certificates are the authorities' that evidence is checked with.
 	Certificates []*x509.Certificate

@@ -34,7 +34,7 @@ func (c *Console) renderParties(w http.ResponseWriter, r *http.Request, tested s
 	for _, p := range c.sortedParties() {
 		view := web.ConsoleParty{
 			Party: web.Party{Name: p.Name}, ClientID: p.ClientID,
-			JWKSURL: shownURL(p.JWKSURL), RedirectURL: shownURL(p.RedirectURL), WebhookURL: shownURL(p.WebhookURL),
+			JWKSURL: rp.ShownURL(p.JWKSURL), RedirectURL: rp.ShownURL(p.RedirectURL), WebhookURL: rp.ShownURL(p.WebhookURL),
 		}
 		if p.ClientID == tested {
 			view.Checks = checks

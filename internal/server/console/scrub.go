@@ -1,33 +1,16 @@
 package console
 
 import (
-	"net/url"
 	"regexp"
 
+	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/sign"
 )
-
-// shownURL is a registered URL without what may be secret in it: the query's values, and user information.
-func shownURL(text string) string {
-	if text == "" {
-		return ""
-	}
-	u, err := url.Parse(text)
-	if err != nil {
-		return "(not a URL)"
-	}
-	secret := u.RawQuery != ""
-	u.User, u.RawQuery, u.ForceQuery, u.Fragment = nil, "", false, ""
-	if secret {
-		return u.String() + "?…"
-	}
-	return u.String()
-}
 
 var anyURL = regexp.MustCompile(`https?://[^\s"'<>]+`)
 
 // scrub takes secrets out of a text that may quote URLs: errors of net/http do.
-func scrub(text string) string { return anyURL.ReplaceAllStringFunc(text, shownURL) }
+func scrub(text string) string { return anyURL.ReplaceAllStringFunc(text, rp.ShownURL) }
 
 // scrubbed is a copy of the trail for people's eyes.
 func scrubbed(events []sign.Event) []sign.Event {

@@ -48,7 +48,7 @@ func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 			p.fail(w, r, err)
 			return
 		}
-		page.Party = web.Party{Name: party.Name}
+		page.Party = web.Party{Name: party.Name, LogoURL: web.LogoURL(party.Logo)}
 	}
 	if cert, err := x509.ParseCertificate(phone.Certificate); err == nil {
 		page.Account = web.Person{Name: cert.Subject.CommonName, Hint: signer.Person{UIN: phone.UIN}.Hint()}

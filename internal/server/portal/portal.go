@@ -355,7 +355,7 @@ func (p *Portal) summary(ctx context.Context, req *sign.Request) (web.Summary, e
 		return web.Summary{}, err
 	}
 	return web.Summary{
-		ID: req.ID, Party: web.Party{Name: party.Name}, Document: req.DocName,
+		ID: req.ID, Party: web.Party{Name: party.Name, LogoURL: web.LogoURL(party.Logo)}, Document: req.DocName,
 		ExpiresAt: req.ExpiresAt.Truncate(time.Second), ReturnURL: party.RedirectURL,
 	}, nil
 }

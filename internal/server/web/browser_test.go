@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"net/http"
 	"net/http/httptest"
@@ -119,6 +120,7 @@ func newSite(t *testing.T) *site {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /static/", s.kit.Static())
+	mux.Handle("GET /logos/{file}", Logos(slog.New(slog.DiscardHandler), sampleLogo))
 	mux.HandleFunc("GET /gallery/{name}", func(w http.ResponseWriter, r *http.Request) {
 		p, ok := pages[r.PathValue("name")]
 		if !ok {

@@ -29,6 +29,7 @@ func Gallery() []Sample {
 		ReturnURL: "https://rp.example/sign-redirect",
 	}
 	long := req
+	long.Party.LogoURL = LogoURL("sample")
 	long.Document = "Supplementary_deed_of_undertaking_and_indemnity_(schedule_4)_final-final_v12_2026-03-09_for_signature.pdf"
 	signer := Person{Name: "Tan Mei Lin", Hint: "•••••373D"}
 	live := func(state string) Live { return Live{State: state, Seq: 7} }

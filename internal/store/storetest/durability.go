@@ -22,6 +22,7 @@ var nodeTests = []test{
 	{name: "claims", run: nodesClaim, shared: true},
 	{name: "used tokens", run: nodesUse, shared: true},
 	{name: "watch", run: nodesWatch, shared: true},
+	{name: "parties", run: nodesParty, shared: true},
 }
 
 func reopen(t *testing.T, s *suite, h Harness) {

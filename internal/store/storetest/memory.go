@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 )
@@ -24,6 +25,7 @@ type Memory struct {
 	jobs     []sign.Job // in order of their ids, which count from 1
 	phones   map[string]signer.Phone
 	used     map[[2]string]time.Time
+	parties  parties
 	closed   bool
 
 	ready    chan struct{}
@@ -45,6 +47,7 @@ func NewMemory() *Memory {
 		requests: map[string]*record{},
 		phones:   map[string]signer.Phone{},
 		used:     map[[2]string]time.Time{},
+		parties:  parties{registered: map[string]rp.Registration{}, pictures: map[string][]byte{}, epochs: map[string]int64{}},
 		ready:    make(chan struct{}, 1),
 		watchers: map[string]map[chan struct{}]bool{},
 	}

@@ -1,5 +1,5 @@
 // Package storetest is what every store must do: [Run] holds a store against the contracts of sign.Store, sign.Lister, sign.Watcher,
-// sign.Outbox, signer.Store and rp.Replay, and against what several of them promise together. Start at [Run].
+// sign.Outbox, signer.Store, rp.Replay and rp.PartyStore, and against what several of them promise together. Start at [Run].
 //
 // [Memory] is the reference: the same promises without a disk, for reading and for tests that need no durability. The package
 // knows nothing of SQL; what only a database can do wrong (crashes, migrations, locks) is tested beside internal/store.
@@ -25,6 +25,7 @@ type Store interface {
 	sign.Outbox
 	signer.Store
 	rp.Replay
+	rp.PartyStore
 
 	// ForgetUsed drops the used ids of tokens that had to be kept until a time before now.
 	ForgetUsed(ctx context.Context, now time.Time) (n int64, err error)
@@ -55,6 +56,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		{"watch", watchTests},
 		{"phones", phoneTests},
 		{"replay", replayTests},
+		{"parties", partyTests},
 		{"durability", durabilityTests},
 		{"nodes", nodeTests},
 	}

@@ -1,0 +1,219 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/signet-sign/signet/internal/rp"
+)
+
+// partiesTopic is what the parties are called where requests have their ids: in the order of locks, and for those who watch. No
+// request has this id.
+const partiesTopic = "parties"
+
+const partyColumns = `client_id, version, name, jwks_url, redirect_url, webhook_url, disabled, logo, created_at, changed_at`
+
+// WatchParties implements rp.PartyStore.
+func (s *Store) WatchParties() (changed <-chan struct{}, stop func()) {
+	return s.hub.watch(partiesTopic)
+}
+
+// Registrations implements rp.PartyStore.
+func (s *Store) Registrations(ctx context.Context) (list []rp.Registration, epochs map[string]int64, err error) {
+	if list, err = s.registrations(ctx, `ORDER BY client_id`); err != nil {
+		return nil, nil, err
+	}
+	epochs = map[string]int64{}
+	err = s.readers.rows(ctx, `SELECT client_id, epoch FROM party_keys`, nil, func(rows *sql.Rows) error {
+		var id string
+		var epoch int64
+		err := rows.Scan(&id, &epoch)
+		epochs[id] = epoch
+		return err
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading renewals of keys: %w", err)
+	}
+	return list, epochs, nil
+}
+
+// Registration implements rp.PartyStore.
+func (s *Store) Registration(ctx context.Context, clientID string) (rp.Registration, error) {
+	if !isText(clientID) {
+		return rp.Registration{}, rp.ErrUnknownParty
+	}
+	list, err := s.registrations(ctx, `WHERE client_id = $1`, clientID)
+	if err != nil {
+		return rp.Registration{}, err
+	}
+	if len(list) == 0 {
+		return rp.Registration{}, rp.ErrUnknownParty
+	}
+	return list[0], nil
+}
+
+func (s *Store) registrations(ctx context.Context, where string, args ...any) (list []rp.Registration, err error) {
+	err = s.readers.rows(ctx, `SELECT `+partyColumns+` FROM parties `+where, args, func(rows *sql.Rows) error {
+		var r rp.Registration
+		var disabled, created, changed int64
+		err := rows.Scan(&r.ClientID, &r.Version, &r.Name, &r.JWKSURL, &r.RedirectURL, &r.WebhookURL, &disabled, &r.Logo, &created, &changed)
+		r.Disabled, r.CreatedAt, r.ChangedAt = disabled != 0, instant(created), instant(changed)
+		list = append(list, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading relying parties: %w", err)
+	}
+	return list, nil
+}
+
+// AddParty implements rp.PartyStore.
+func (s *Store) AddParty(ctx context.Context, p rp.Party, c rp.PartyChange) error {
+	return s.changeParties(ctx, c, func(tx *session) error {
+		n, err := tx.write(`INSERT INTO parties (`+partyColumns+`, picture) VALUES ($1, 1, $2, $3, $4, $5, $6, '', $7, $7, '')
+			ON CONFLICT (client_id) DO NOTHING`,
+			p.ClientID, p.Name, p.JWKSURL, p.RedirectURL, p.WebhookURL, bit(p.Disabled), micros(c.At))
+		if err == nil && n == 0 {
+			return rp.ErrPartyExists
+		}
+		return err
+	})
+}
+
+// ChangeParty implements rp.PartyStore.
+func (s *Store) ChangeParty(ctx context.Context, p rp.Party, version int64, c rp.PartyChange) error {
+	return s.changeParties(ctx, c, func(tx *session) error {
+		n, err := tx.write(`UPDATE parties SET version = version + 1, name = $3, jwks_url = $4, redirect_url = $5, webhook_url = $6,
+			disabled = $7, changed_at = $8 WHERE client_id = $1 AND version = $2`,
+			p.ClientID, version, p.Name, p.JWKSURL, p.RedirectURL, p.WebhookURL, bit(p.Disabled), micros(c.At))
+		return tx.missed(p.ClientID, n, err)
+	})
+}
+
+// ChangeLogo implements rp.PartyStore.
+func (s *Store) ChangeLogo(ctx context.Context, clientID string, version int64, l rp.Logo, c rp.PartyChange) error {
+	picture := base64.StdEncoding.EncodeToString(l.PNG)
+	return s.changeParties(ctx, c, func(tx *session) error {
+		n, err := tx.write(`UPDATE parties SET version = version + 1, logo = $3, picture = $4, changed_at = $5 WHERE client_id = $1 AND version = $2`,
+			clientID, version, l.Name, picture, micros(c.At))
+		return tx.missed(clientID, n, err)
+	})
+}
+
+// RemoveParty implements rp.PartyStore.
+func (s *Store) RemoveParty(ctx context.Context, clientID string, version int64, c rp.PartyChange) error {
+	return s.changeParties(ctx, c, func(tx *session) error {
+		n, err := tx.write(`DELETE FROM parties WHERE client_id = $1 AND version = $2
+			AND NOT EXISTS (SELECT 1 FROM requests WHERE client_id = $1)`, clientID, version)
+		if err = tx.missed(clientID, n, err); errors.Is(err, rp.ErrPartyChanged) {
+			var now int64
+			if err := tx.row(`SELECT version FROM parties WHERE client_id = $1`, []any{clientID}, &now); err == nil && now == version {
+				return rp.ErrPartyInUse
+			}
+		}
+		return err
+	})
+}
+
+// RenewKeys implements rp.PartyStore.
+func (s *Store) RenewKeys(ctx context.Context, clientID string, c rp.PartyChange) error {
+	return s.changeParties(ctx, c, func(tx *session) error {
+		_, err := tx.write(`INSERT INTO party_keys (client_id, epoch) VALUES ($1, 1)
+			ON CONFLICT (client_id) DO UPDATE SET epoch = party_keys.epoch + 1`, clientID)
+		return err
+	})
+}
+
+// changeParties makes a change with its line in the trail, and tells every node.
+func (s *Store) changeParties(ctx context.Context, c rp.PartyChange, change func(*session) error) error {
+	edits := ""
+	if len(c.Edits) > 0 {
+		b, err := json.Marshal(c.Edits)
+		if err != nil {
+			return err
+		}
+		edits = text(string(b))
+	}
+	if !isText(c.ClientID) {
+		return rp.ErrUnknownParty
+	}
+	return s.writer.do(ctx, target{key: partiesTopic}, func(tx *session, out *news) error {
+		if err := change(tx); err != nil {
+			return fmt.Errorf("changing a relying party: %w", err)
+		}
+		out.requests = append(out.requests, partiesTopic)
+		return tx.later(false, `INSERT INTO party_changes (client_id, at, operator, kind, edits) VALUES ($1, $2, $3, $4, $5)`,
+			c.ClientID, micros(c.At), text(c.By), string(c.Kind), edits)
+	})
+}
+
+// missed says why a write of one version of a party wrote no row.
+func (s *session) missed(clientID string, n int64, err error) error {
+	if err != nil || n > 0 {
+		return err
+	}
+	var there int
+	err = s.row(`SELECT 1 FROM parties WHERE client_id = $1`, []any{clientID}, &there)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return rp.ErrUnknownParty
+	case err != nil:
+		return err
+	}
+	return rp.ErrPartyChanged
+}
+
+// PartyChanges implements rp.PartyStore.
+func (s *Store) PartyChanges(ctx context.Context, clientID string, limit int) (list []rp.PartyChange, err error) {
+	if !isText(clientID) {
+		return nil, nil
+	}
+	const query = `SELECT client_id, at, operator, kind, edits FROM party_changes WHERE client_id = $1 ORDER BY id DESC LIMIT $2`
+	err = s.readers.rows(ctx, query, []any{clientID, limit}, func(rows *sql.Rows) error {
+		var c rp.PartyChange
+		var at int64
+		var edits []byte
+		if err := rows.Scan(&c.ClientID, &at, &c.By, &c.Kind, &edits); err != nil {
+			return err
+		}
+		c.At = instant(at)
+		if len(edits) > 0 {
+			if err := json.Unmarshal(edits, &c.Edits); err != nil {
+				return err
+			}
+		}
+		list = append(list, c)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading changes of a relying party: %w", err)
+	}
+	return list, nil
+}
+
+// LogoPNG implements rp.PartyStore.
+func (s *Store) LogoPNG(ctx context.Context, name string) ([]byte, error) {
+	if name == "" || !isText(name) {
+		return nil, rp.ErrNoLogo
+	}
+	var picture string
+	err := s.readers.row(ctx, `SELECT picture FROM parties WHERE logo = $1 AND logo <> '' LIMIT 1`, []any{name}, &picture)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, rp.ErrNoLogo
+	case err != nil:
+		return nil, fmt.Errorf("reading a logo: %w", err)
+	}
+	return base64.StdEncoding.DecodeString(picture)
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

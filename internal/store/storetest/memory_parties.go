@@ -1,0 +1,177 @@
+package storetest
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/signet-sign/signet/internal/rp"
+)
+
+// parties is what [Memory] keeps of relying parties.
+type parties struct {
+	registered map[string]rp.Registration
+	pictures   map[string][]byte // by client id
+	epochs     map[string]int64
+	changes    []rp.PartyChange
+}
+
+// partiesTopic is what the parties are called where requests have their ids.
+const partiesTopic = "parties"
+
+// WatchParties implements rp.PartyStore.
+func (m *Memory) WatchParties() (<-chan struct{}, func()) { return m.Watch(partiesTopic) }
+
+// Registrations implements rp.PartyStore.
+func (m *Memory) Registrations(ctx context.Context) ([]rp.Registration, map[string]int64, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unlock()
+	list := slices.SortedFunc(maps.Values(m.parties.registered), func(a, b rp.Registration) int { return cmp.Compare(a.ClientID, b.ClientID) })
+	return list, maps.Clone(m.parties.epochs), nil
+}
+
+// Registration implements rp.PartyStore.
+func (m *Memory) Registration(ctx context.Context, clientID string) (rp.Registration, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return rp.Registration{}, err
+	}
+	defer unlock()
+	r, ok := m.parties.registered[clientID]
+	if !ok {
+		return rp.Registration{}, rp.ErrUnknownParty
+	}
+	return r, nil
+}
+
+// AddParty implements rp.PartyStore.
+func (m *Memory) AddParty(ctx context.Context, p rp.Party, c rp.PartyChange) error {
+	return m.changeParties(ctx, c, func() error {
+		if _, taken := m.parties.registered[p.ClientID]; taken {
+			return rp.ErrPartyExists
+		}
+		p.Logo, p.KeysEpoch = "", 0
+		m.parties.registered[p.ClientID] = rp.Registration{Party: p, Version: 1, CreatedAt: c.At, ChangedAt: c.At}
+		return nil
+	})
+}
+
+// ChangeParty implements rp.PartyStore.
+func (m *Memory) ChangeParty(ctx context.Context, p rp.Party, version int64, c rp.PartyChange) error {
+	return m.changeParty(ctx, p.ClientID, version, c, func(r *rp.Registration) error {
+		p.Logo, p.KeysEpoch = r.Logo, 0
+		r.Party = p
+		return nil
+	})
+}
+
+// ChangeLogo implements rp.PartyStore.
+func (m *Memory) ChangeLogo(ctx context.Context, clientID string, version int64, l rp.Logo, c rp.PartyChange) error {
+	return m.changeParty(ctx, clientID, version, c, func(r *rp.Registration) error {
+		r.Logo = l.Name
+		m.parties.pictures[clientID] = slices.Clone(l.PNG)
+		return nil
+	})
+}
+
+// RemoveParty implements rp.PartyStore.
+func (m *Memory) RemoveParty(ctx context.Context, clientID string, version int64, c rp.PartyChange) error {
+	return m.changeParty(ctx, clientID, version, c, func(*rp.Registration) error {
+		for _, rec := range m.requests {
+			var r struct {
+				ClientID string `json:"client_id"`
+			}
+			if err := json.Unmarshal(rec.data, &r); err != nil {
+				return err
+			}
+			if r.ClientID == clientID {
+				return rp.ErrPartyInUse
+			}
+		}
+		delete(m.parties.registered, clientID)
+		delete(m.parties.pictures, clientID)
+		return nil
+	})
+}
+
+// RenewKeys implements rp.PartyStore.
+func (m *Memory) RenewKeys(ctx context.Context, clientID string, c rp.PartyChange) error {
+	return m.changeParties(ctx, c, func() error { m.parties.epochs[clientID]++; return nil })
+}
+
+// changeParty changes or removes a party of one version.
+func (m *Memory) changeParty(ctx context.Context, clientID string, version int64, c rp.PartyChange, change func(*rp.Registration) error) error {
+	return m.changeParties(ctx, c, func() error {
+		r, ok := m.parties.registered[clientID]
+		switch {
+		case !ok:
+			return rp.ErrUnknownParty
+		case r.Version != version:
+			return rp.ErrPartyChanged
+		}
+		if err := change(&r); err != nil {
+			return err
+		}
+		r.Version, r.ChangedAt = r.Version+1, c.At
+		if _, still := m.parties.registered[clientID]; still {
+			m.parties.registered[clientID] = r
+		}
+		return nil
+	})
+}
+
+func (m *Memory) changeParties(ctx context.Context, c rp.PartyChange, change func() error) error {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := change(); err != nil {
+		return err
+	}
+	c.Edits = slices.Clone(c.Edits)
+	c.At = c.At.Truncate(time.Microsecond).UTC()
+	m.parties.changes = append(m.parties.changes, c)
+	m.watching.Lock()
+	defer m.watching.Unlock()
+	for w := range m.watchers[partiesTopic] {
+		signal(w)
+	}
+	return nil
+}
+
+// PartyChanges implements rp.PartyStore.
+func (m *Memory) PartyChanges(ctx context.Context, clientID string, limit int) (list []rp.PartyChange, err error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	for _, c := range slices.Backward(m.parties.changes) {
+		if c.ClientID == clientID && len(list) < limit {
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+// LogoPNG implements rp.PartyStore.
+func (m *Memory) LogoPNG(ctx context.Context, name string) ([]byte, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	for id, r := range m.parties.registered {
+		if r.Logo == name && name != "" {
+			return slices.Clone(m.parties.pictures[id]), nil
+		}
+	}
+	return nil, rp.ErrNoLogo
+}

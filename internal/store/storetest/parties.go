@@ -1,0 +1,318 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/signet-sign/signet/internal/rp"
+)
+
+var partyTests = []test{
+	{name: "add and find", run: addParties},
+	{name: "change", run: changeParty},
+	{name: "one of many changes", run: changePartyAtOnce},
+	{name: "logo", run: changeLogo},
+	{name: "remove", run: removeParty},
+	{name: "renew keys", run: renewKeys},
+	{name: "trail", run: partyTrail},
+	{name: "watch", run: watchParties},
+	{name: "strange ids", run: strangeParties},
+}
+
+func party(id string) rp.Party {
+	return rp.Party{
+		ClientID: id, Name: "Shop " + id + " 永", JWKSURL: "https://" + id + ".example/jwks",
+		RedirectURL: "https://" + id + ".example/back?a=b", WebhookURL: "https://" + id + ".example/hook",
+	}
+}
+
+func did(p rp.Party, kind rp.PartyChangeKind, after time.Duration, edits ...rp.PartyEdit) rp.PartyChange {
+	return rp.PartyChange{ClientID: p.ClientID, At: start.Add(after), By: "Mei Lin", Kind: kind, Edits: edits}
+}
+
+func (s *suite) register(parties ...rp.Party) {
+	s.t.Helper()
+	for _, p := range parties {
+		if err := s.AddParty(s.t.Context(), p, did(p, rp.PartyRegistered, 0)); err != nil {
+			s.t.Fatalf("AddParty(%s): %v", p.ClientID, err)
+		}
+	}
+}
+
+func (s *suite) registration(id string) rp.Registration {
+	s.t.Helper()
+	r, err := s.Registration(s.t.Context(), id)
+	if err != nil {
+		s.t.Fatalf("Registration(%s): %v", id, err)
+	}
+	return r
+}
+
+func addParties(t *testing.T, s *suite, _ Harness) {
+	a, b := party("a"), party("b")
+	b.WebhookURL, b.Disabled = "", true
+	s.register(b, a)
+	want := []rp.Registration{
+		{Party: a, Version: 1, CreatedAt: start, ChangedAt: start},
+		{Party: b, Version: 1, CreatedAt: start, ChangedAt: start},
+	}
+	got, epochs, err := s.Registrations(t.Context())
+	if err != nil || len(epochs) != 0 {
+		t.Fatal(epochs, err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("Registrations (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want[1], s.registration("b")); diff != "" {
+		t.Errorf("Registration (-want +got):\n%s", diff)
+	}
+	again := party("a")
+	again.Name = "Thief"
+	if err := s.AddParty(t.Context(), again, did(again, rp.PartyRegistered, 0)); !errors.Is(err, rp.ErrPartyExists) {
+		t.Errorf("a taken client id: %v", err)
+	}
+	if got := s.registration("a"); got.Name != a.Name {
+		t.Errorf("a taken client id now belongs to %q", got.Name)
+	}
+}
+
+func changeParty(t *testing.T, s *suite, _ Harness) {
+	p := party("a")
+	s.register(p, party("b"))
+	p.Name, p.JWKSURL, p.RedirectURL, p.WebhookURL, p.Disabled = "New", "https://new.example/j", "https://new.example/r", "", true
+	if err := s.ChangeParty(t.Context(), p, 1, did(p, rp.PartyEdited, time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	want := rp.Registration{Party: p, Version: 2, CreatedAt: start, ChangedAt: start.Add(time.Hour)}
+	if diff := cmp.Diff(want, s.registration("a")); diff != "" {
+		t.Errorf("after the change (-want +got):\n%s", diff)
+	}
+	for _, version := range []int64{0, 1, 3} {
+		if err := s.ChangeParty(t.Context(), party("a"), version, did(p, rp.PartyEdited, 0)); !errors.Is(err, rp.ErrPartyChanged) {
+			t.Errorf("version %d: %v", version, err)
+		}
+	}
+	if err := s.ChangeParty(t.Context(), party("x"), 1, did(party("x"), rp.PartyEdited, 0)); !errors.Is(err, rp.ErrUnknownParty) {
+		t.Errorf("an unknown party: %v", err)
+	}
+	if diff := cmp.Diff(want, s.registration("a")); diff != "" {
+		t.Errorf("after refused changes (-want +got):\n%s", diff)
+	}
+	if got := s.registration("b"); got.Version != 1 {
+		t.Errorf("a neighbour was changed: %+v", got)
+	}
+}
+
+func changePartyAtOnce(t *testing.T, s *suite, _ Harness) { changePartyFromAll(t, s) }
+
+// changePartyFromAll changes one version of a party everywhere at once: one change is made.
+func changePartyFromAll(t *testing.T, stores ...*suite) {
+	stores[0].register(party("a"))
+	var won atomic.Int32
+	together(20, func(i int) {
+		p := party("a")
+		p.Name = fmt.Sprint("Shop ", i)
+		switch err := stores[i%len(stores)].ChangeParty(t.Context(), p, 1, did(p, rp.PartyEdited, 0)); {
+		case err == nil:
+			won.Add(1)
+		case !errors.Is(err, rp.ErrPartyChanged):
+			t.Errorf("change %d: %v", i, err)
+		}
+	})
+	if got := stores[0].registration("a"); won.Load() != 1 || got.Version != 2 {
+		t.Errorf("%d changes were made, version %d", won.Load(), got.Version)
+	}
+}
+
+func changeLogo(t *testing.T, s *suite, _ Harness) {
+	s.register(party("a"), party("b"))
+	first, second := rp.Logo{Name: "aa", PNG: []byte("first\x00\xff")}, rp.Logo{Name: "bb", PNG: []byte("second")}
+	set := func(id string, version int64, l rp.Logo) {
+		t.Helper()
+		if err := s.ChangeLogo(t.Context(), id, version, l, did(party(id), rp.PartyLogoChanged, time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	has := func(name, want string) {
+		t.Helper()
+		got, err := s.LogoPNG(t.Context(), name)
+		if want == "" && !errors.Is(err, rp.ErrNoLogo) || want != "" && (err != nil || string(got) != want) {
+			t.Errorf("LogoPNG(%q) = %q, %v; want %q", name, got, err, want)
+		}
+	}
+	has("aa", "")
+	set("a", 1, first)
+	set("b", 1, first)
+	has("aa", string(first.PNG))
+	if got := s.registration("a"); got.Logo != "aa" || got.Version != 2 || !got.ChangedAt.Equal(start.Add(time.Minute)) {
+		t.Errorf("with a logo: %+v", got)
+	}
+	if err := s.ChangeLogo(t.Context(), "a", 1, second, did(party("a"), rp.PartyLogoChanged, 0)); !errors.Is(err, rp.ErrPartyChanged) {
+		t.Errorf("an old version: %v", err)
+	}
+	has("bb", "")
+	if err := s.ChangeParty(t.Context(), party("a"), 2, did(party("a"), rp.PartyEdited, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.registration("a"); got.Logo != "aa" {
+		t.Error("an edit took the logo away")
+	}
+	set("a", 3, second)
+	has("bb", string(second.PNG))
+	has("aa", string(first.PNG)) // the other party still has it
+	set("b", 2, rp.Logo{})
+	has("aa", "")
+	has("", "")
+	has("\x00", "")
+	if got := s.registration("b"); got.Logo != "" || got.Version != 3 {
+		t.Errorf("without the logo: %+v", got)
+	}
+}
+
+func removeParty(t *testing.T, s *suite, _ Harness) {
+	busy := party(client)
+	s.register(busy, party("a"))
+	s.create(sample(1)) // of client
+	remove := func(id string, version int64) error {
+		return s.RemoveParty(t.Context(), id, version, did(party(id), rp.PartyRemoved, 0))
+	}
+	if err := remove(client, 1); !errors.Is(err, rp.ErrPartyInUse) {
+		t.Errorf("a party with a request: %v", err)
+	}
+	if err := remove(client, 2); !errors.Is(err, rp.ErrPartyChanged) {
+		t.Errorf("another version of a party with a request: %v", err)
+	}
+	if err := remove("a", 2); !errors.Is(err, rp.ErrPartyChanged) {
+		t.Errorf("another version: %v", err)
+	}
+	if err := remove("x", 1); !errors.Is(err, rp.ErrUnknownParty) {
+		t.Errorf("an unknown party: %v", err)
+	}
+	if err := remove("a", 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Registration(t.Context(), "a"); !errors.Is(err, rp.ErrUnknownParty) {
+		t.Errorf("after the removal: %v", err)
+	}
+	if s.registration(client).Version != 1 {
+		t.Error("a refused removal changed something")
+	}
+	if changes, err := s.PartyChanges(t.Context(), "a", 9); err != nil || len(changes) != 2 || changes[0].Kind != rp.PartyRemoved {
+		t.Errorf("the trail of a removed party: %+v, %v", changes, err)
+	}
+	s.register(party("a")) // the id is free again
+	if got := s.registration("a"); got.Version != 1 {
+		t.Errorf("registered anew: %+v", got)
+	}
+}
+
+func renewKeys(t *testing.T, s *suite, _ Harness) {
+	s.register(party("a"))
+	for _, id := range []string{"a", "configured", "a"} {
+		if err := s.RenewKeys(t.Context(), id, did(party(id), rp.PartyKeysRenewed, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	list, epochs, err := s.Registrations(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]int64{"a": 2, "configured": 1}, epochs); diff != "" || len(list) != 1 || list[0].Version != 1 {
+		t.Errorf("epochs (-want +got):\n%s\n%+v", diff, list)
+	}
+}
+
+func partyTrail(t *testing.T, s *suite, _ Harness) {
+	p := party("a")
+	s.register(p, party("b"))
+	edit := rp.PartyEdit{Field: rp.FieldName, From: "A", To: "B"}
+	edited, renewed := did(p, rp.PartyEdited, time.Hour, edit, rp.PartyEdit{Field: rp.FieldWebhook, To: "x"}), did(p, rp.PartyKeysRenewed, time.Minute)
+	if err := errors.Join(s.ChangeParty(t.Context(), p, 1, edited), s.RenewKeys(t.Context(), "a", renewed)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.ChangeParty(t.Context(), p, 1, edited); err == nil {
+		t.Fatal("an old version was changed")
+	}
+	want := []rp.PartyChange{renewed, edited, did(p, rp.PartyRegistered, 0)} // in the order in which they were made
+	for _, n := range []int{9, 2} {
+		got, err := s.PartyChanges(t.Context(), "a", n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want[:min(n, len(want))], got); diff != "" {
+			t.Errorf("the newest %d (-want +got):\n%s", n, diff)
+		}
+	}
+}
+
+func watchParties(t *testing.T, s *suite, _ Harness) {
+	changed, stop := s.WatchParties()
+	other, stopOther := s.Watch(sample(1).ID)
+	defer stopOther()
+	s.register(party("a"))
+	if !signalled(changed) {
+		t.Error("no signal for a new party")
+	}
+	if !quiet(other) {
+		t.Error("a signal for a request")
+	}
+	for !quiet(changed) {
+	}
+	if err := s.AddParty(t.Context(), party("a"), did(party("a"), rp.PartyRegistered, 0)); err == nil {
+		t.Fatal("a taken client id was accepted")
+	}
+	if !quiet(changed) {
+		t.Error("a signal for a refused change")
+	}
+	if err := s.RenewKeys(t.Context(), "a", did(party("a"), rp.PartyKeysRenewed, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if !signalled(changed) {
+		t.Error("no signal for a renewal of keys")
+	}
+	stop()
+	stop()
+}
+
+func strangeParties(t *testing.T, s *suite, _ Harness) {
+	for _, id := range []string{"", "x", "\x00", "\xff"} {
+		if _, err := s.Registration(t.Context(), id); !errors.Is(err, rp.ErrUnknownParty) {
+			t.Errorf("Registration(%q): %v", id, err)
+		}
+		if list, err := s.PartyChanges(t.Context(), id, 9); err != nil || len(list) != 0 {
+			t.Errorf("PartyChanges(%q) = %+v, %v", id, list, err)
+		}
+	}
+	p := party("a")
+	change := did(p, rp.PartyRegistered, 0, rp.PartyEdit{Field: rp.FieldName, To: "a\x00b\xff"})
+	change.By = "a\x00\xff"
+	if err := s.AddParty(t.Context(), p, change); err != nil {
+		t.Errorf("a change in damaged words: %v", err)
+	}
+}
+
+func nodesParty(t *testing.T, a *suite, h Harness) {
+	b, c := a.another(h), a.another(h)
+	changed, stop := b.WatchParties()
+	defer stop()
+	changePartyFromAll(t, a, b, c)
+	if !signalled(changed) {
+		t.Error("the other node did not hear of the change")
+	}
+	for !quiet(changed) {
+	}
+	if err := a.RenewKeys(t.Context(), "a", did(party("a"), rp.PartyKeysRenewed, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if !signalled(changed) {
+		t.Error("the other node did not hear of the renewal")
+	}
+	if _, epochs, err := b.Registrations(t.Context()); err != nil || epochs["a"] != 1 {
+		t.Errorf("the other node knows %v, %v", epochs, err)
+	}
+}
