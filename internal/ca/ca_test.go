@@ -434,3 +434,49 @@ func TestOpenSSLReadsAll(t *testing.T) {
 		}
 	}
 }
+
+// A list serves for a second, as long as it says the same: a revocation is never late by that.
+func TestCRLIsReused(t *testing.T) {
+	now := time.Now().Truncate(time.Second)
+	a, err := Open(t.TempDir(), Options{Name: "Signet", BaseURL: "http://127.0.0.1:1/pki", Now: func() time.Time { return now }, Rand: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	crl := func(revoked ...Revoked) []byte {
+		t.Helper()
+		der, err := a.CRL(t.Context(), listed(revoked))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	first := crl()
+	now = now.Add(900 * time.Millisecond)
+	if !bytes.Equal(first, crl()) {
+		t.Error("another list within the second")
+	}
+	revoked := Revoked{Serial: big.NewInt(7), At: now, Reason: 1}
+	der := crl(revoked)
+	list, err := x509.ParseRevocationList(der)
+	if err != nil || len(list.RevokedCertificateEntries) != 1 {
+		t.Errorf("a revocation is not listed at once: %v", err)
+	}
+	if !bytes.Equal(der, crl(revoked)) {
+		t.Error("another list within the second")
+	}
+	root, err := a.RootCRL()
+	if err != nil || bytes.Equal(root, der) {
+		t.Errorf("the root has the other CA's list: %v", err)
+	}
+	now = now.Add(100 * time.Millisecond)
+	next, err := x509.ParseRevocationList(crl(revoked))
+	if err != nil || next.ThisUpdate.Equal(list.ThisUpdate) || next.Number.Cmp(list.Number) <= 0 {
+		t.Errorf("the next second has the same list: %v", err)
+	}
+}
+
+// listed is a record of revocations.
+type listed []Revoked
+
+func (l listed) Status(context.Context, *big.Int) (Status, error) { return Status{Known: true}, nil }
+func (l listed) Revoked(context.Context) ([]Revoked, error)       { return l, nil }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/signet-sign/signet/internal/keys"
@@ -61,6 +62,9 @@ type Options struct {
 type Authority struct {
 	opts                     Options
 	root, issuing, ocsp, tsa entity
+
+	mu   sync.Mutex
+	made [2]madeCRL // the newest of the root and of the issuing CA
 }
 
 type entity struct {

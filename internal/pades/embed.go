@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"slices"
 
@@ -74,7 +75,11 @@ func Embed(ctx context.Context, original io.ReaderAt, p *Prepared, chain []*x509
 	if err != nil {
 		return err
 	}
-	return p.write(ctx, original, w, update)
+	if _, err := p.copy(ctx, original, w); err != nil {
+		return err
+	}
+	_, err = w.Write(update)
+	return err
 }
 
 // SealOptions of [Seal].
@@ -92,6 +97,7 @@ type SealOptions struct {
 	TimestampField string
 	Rand           io.Reader
 	Limits         pdf.Limits
+	Memo           *Memo // as in VerifyOptions
 }
 
 // Seal is [Embed] and [Extend] in one, for callers that store the original
@@ -106,17 +112,20 @@ func Seal(ctx context.Context, original io.ReaderAt, p *Prepared, signature []by
 	if err != nil {
 		return nil, LevelNone, err
 	}
-	if err := p.write(ctx, original, io.Discard); err != nil {
+	seen, err := p.copy(ctx, original, io.Discard)
+	if err != nil {
 		return nil, LevelNone, err
 	}
 	if o.Evidence == nil {
 		return signed, LevelT, nil
 	}
 	level := LevelLTA
-	e := ExtendOptions{Evidence: o.Evidence, Known: o.Known, Timestamper: o.Timestamper, FieldName: o.TimestampField, Rand: o.Rand, Limits: o.Limits}
+	e := ExtendOptions{Evidence: o.Evidence, Known: o.Known, Timestamper: o.Timestamper, FieldName: o.TimestampField, Rand: o.Rand, Limits: o.Limits, Memo: o.Memo}
 	if o.NoDocumentTimestamp {
 		e.Timestamper, level = nil, LevelLT
 	}
+	seen.Write(signed)
+	e.seen = seen
 	joined, size := pdf.Joined(original, p.Size, signed)
 	evidence, err := Extend(ctx, joined, size, e)
 	if err != nil {
@@ -157,29 +166,37 @@ func (p *Prepared) fill(message []byte) ([]byte, error) {
 	return slices.Concat(p.Before, contents, p.After), nil
 }
 
-// write copies the original and appends the updates.
-func (p *Prepared) write(ctx context.Context, original io.ReaderAt, w io.Writer, updates ...[]byte) error {
+// copy writes the original to w and checks that it is the document that was
+// prepared. It returns the hash that has seen it.
+func (p *Prepared) copy(ctx context.Context, original io.ReaderAt, w io.Writer) (hash.Hash, error) {
 	sum := sha256.New()
-	src := io.NewSectionReader(original, 0, p.Size)
-	n, err := io.Copy(io.MultiWriter(sum, w), contextReader{ctx, src})
+	n, err := io.Copy(io.MultiWriter(sum, w), contextReader{ctx, io.NewSectionReader(original, 0, p.Size)})
 	if err != nil {
-		return err
+		return nil, err
+	}
+	seen, err := clone(sum)
+	if err != nil {
+		return nil, err
 	}
 	// Recompute everything: a Prepared that was damaged in storage must not
 	// become a document whose signature is invalid.
 	again := Prepared{Before: p.Before, After: p.After}
 	if err := again.digest(sum); err != nil {
-		return err
+		return nil, err
 	}
 	if n != p.Size || again.SHA256 != p.SHA256 || again.Digest != p.Digest {
-		return ErrOriginal
+		return nil, ErrOriginal
 	}
-	for _, u := range updates {
-		if _, err := w.Write(u); err != nil {
-			return err
-		}
+	return seen, nil
+}
+
+// clone returns a hash that has seen the same.
+func clone(h hash.Hash) (hash.Hash, error) {
+	c, ok := h.(hash.Cloner)
+	if !ok {
+		return nil, errors.New("pades: the hash cannot be cloned")
 	}
-	return nil
+	return c.Clone()
 }
 
 // contents returns the value of /Contents: the message in hexadecimal, padded

@@ -22,9 +22,7 @@ type evidence struct {
 	certs     []*x509.Certificate
 	responses [][]byte // OCSP
 	lists     []*x509.RevocationList
-	// genuine remembers which lists their issuers signed: checking P-384
-	// signatures is most of the work of a verification.
-	genuine map[*x509.RevocationList]bool
+	memo      *Memo
 }
 
 // maxEvidence bounds each list of a store; honest ones have a few dozen.
@@ -32,8 +30,8 @@ const maxEvidence = 1000
 
 // readDSS reads the document security store; an absent one is empty. Entries
 // that do not parse are skipped: they prove nothing.
-func readDSS(d *pdf.Document) (*evidence, error) {
-	e := &evidence{}
+func readDSS(d *pdf.Document, memo *Memo) (*evidence, error) {
+	e := &evidence{memo: memo}
 	dss, err := d.Get(d.Catalog(), "DSS")
 	if err != nil || !dss.IsDict() {
 		return e, err
@@ -97,14 +95,6 @@ func streamData(d *pdf.Document, o pdf.Object) ([]byte, error) {
 	return d.Decode(o)
 }
 
-func (e *evidence) intermediates(more []*x509.Certificate) *x509.CertPool {
-	pool := x509.NewCertPool()
-	for _, c := range slices.Concat(e.certs, more) {
-		pool.AddCert(c)
-	}
-	return pool
-}
-
 var (
 	errNoEvidence = errors.New("no revocation data")
 	// errRevoked is a certificate that had been revoked when it was used.
@@ -135,8 +125,10 @@ func (e *evidence) chain(chain []*x509.Certificate, at time.Time) error {
 func (e *evidence) status(cert, issuer *x509.Certificate, at time.Time) error {
 	verdict := fmt.Errorf("%w for %q", errNoEvidence, cert.Subject.CommonName)
 	for _, der := range e.responses {
-		r, err := ocsp.ParseResponseForCert(der, cert, issuer)
-		if err != nil || !responder(r, issuer) || !current(r.ThisUpdate, r.NextUpdate, at) {
+		// Without the issuer: its signature on the responder's certificate is
+		// looked at by responder, with a memory.
+		r, err := ocsp.ParseResponseForCert(der, cert, nil)
+		if err != nil || !e.responder(r, issuer) || !current(r.ThisUpdate, r.NextUpdate, at) {
 			continue
 		}
 		switch r.Status {
@@ -150,7 +142,7 @@ func (e *evidence) status(cert, issuer *x509.Certificate, at time.Time) error {
 		}
 	}
 	for _, l := range e.lists {
-		if !bytes.Equal(l.RawIssuer, issuer.RawSubject) || !current(l.ThisUpdate, l.NextUpdate, at) || partial(l) || !e.signedBy(l, issuer) {
+		if !bytes.Equal(l.RawIssuer, issuer.RawSubject) || !current(l.ThisUpdate, l.NextUpdate, at) || partial(l) || e.memo.CheckList(l, issuer) != nil {
 			continue
 		}
 		verdict = nil
@@ -163,28 +155,17 @@ func (e *evidence) status(cert, issuer *x509.Certificate, at time.Time) error {
 	return verdict
 }
 
-// signedBy checks a list's signature, once. Two authorities of one name would
-// have to share a list to be confused here; the second is then not believed.
-func (e *evidence) signedBy(l *x509.RevocationList, issuer *x509.Certificate) bool {
-	ok, done := e.genuine[l]
-	if !done {
-		ok = l.CheckSignatureFrom(issuer) == nil
-		if e.genuine == nil {
-			e.genuine = make(map[*x509.RevocationList]bool)
-		}
-		e.genuine[l] = ok
-	}
-	return ok && bytes.Equal(l.AuthorityKeyId, issuer.SubjectKeyId)
-}
-
 // responder checks that whoever signed a response may: the issuer itself, or a
-// certificate of the issuer for that purpose (RFC 6960, 4.2.2.2). That the
-// signatures are right, ParseResponseForCert has checked.
-func responder(r *ocsp.Response, issuer *x509.Certificate) bool {
-	if r.Certificate == nil || r.Certificate.Equal(issuer) {
+// certificate of the issuer for that purpose (RFC 6960, 4.2.2.2). That a
+// certificate in the response has signed it, ParseResponseForCert has checked.
+func (e *evidence) responder(r *ocsp.Response, issuer *x509.Certificate) bool {
+	switch {
+	case r.Certificate == nil:
+		return r.CheckSignatureFrom(issuer) == nil
+	case r.Certificate.Equal(issuer):
 		return true
 	}
-	return slices.Contains(r.Certificate.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) && r.Certificate.CheckSignatureFrom(issuer) == nil &&
+	return slices.Contains(r.Certificate.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) && e.memo.CheckCertificate(r.Certificate, issuer) == nil &&
 		slices.ContainsFunc(r.Certificate.Extensions, func(x pkix.Extension) bool { return x.Id.Equal(oidOCSPNoCheck) })
 }
 
@@ -233,7 +214,7 @@ func (v *verifier) raiseLevels(sigs []*signature, verdicts map[*signature]*Signa
 			if err != nil {
 				return err
 			}
-			then, err := readDSS(stamped)
+			then, err := readDSS(stamped, v.opts.Memo)
 			if err != nil {
 				return err
 			}

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"slices"
 	"strings"
@@ -49,6 +50,10 @@ type ExtendOptions struct {
 	FieldName string
 	Rand      io.Reader
 	Limits    pdf.Limits
+	// Memo as in VerifyOptions, where it saves doing all this again.
+	Memo *Memo
+
+	seen hash.Hash // SHA-256 over the document, if its caller has one
 }
 
 // Extend returns the update that, appended to a document that [Embed] wrote,
@@ -93,7 +98,7 @@ func protect(ctx context.Context, d *pdf.Document, s *signature, o ExtendOptions
 	if err := u.Finish(o.Rand); err != nil {
 		return nil, err
 	}
-	p, err := h.close(u, d.Reader(), d.Size())
+	p, err := h.close(u, d.Reader(), d.Size(), o.seen)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +132,10 @@ type gathered struct {
 
 // gather collects certificates and revocation data and checks that they suffice.
 func gather(ctx context.Context, s *signature, o ExtendOptions) (*gathered, error) {
-	certs, at, err := s.chains(o.Known)
+	if o.Memo == nil {
+		o.Memo = new(Memo)
+	}
+	certs, at, err := s.chains(o.Known, o.Memo)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +143,7 @@ func gather(ctx context.Context, s *signature, o ExtendOptions) (*gathered, erro
 	if err != nil {
 		return nil, fmt.Errorf("pades: evidence: %w", err)
 	}
-	check := &evidence{certs: certs, responses: responses}
+	check := &evidence{certs: certs, responses: responses, memo: o.Memo}
 	g := &gathered{responses: unique(responses), lists: unique(lists)}
 	for _, der := range lists {
 		l, err := x509.ParseRevocationList(der)
@@ -145,7 +153,7 @@ func gather(ctx context.Context, s *signature, o ExtendOptions) (*gathered, erro
 		check.lists = append(check.lists, l)
 	}
 	for _, c := range certs {
-		if issuer := issuerOf(c, certs); !issuer.Equal(c) {
+		if issuer := issuerOf(c, certs, o.Memo); !issuer.Equal(c) {
 			if err := check.status(c, issuer, at); err != nil {
 				return nil, fmt.Errorf("%w: %w", ErrEvidence, err)
 			}
@@ -166,7 +174,7 @@ func gather(ctx context.Context, s *signature, o ExtendOptions) (*gathered, erro
 // chains returns the certificates from the signer and its time stamp, or from a
 // document time stamp, up to their roots, and the time for which they have to be
 // proven good. Others that a message brings along prove nothing.
-func (s *signature) chains(known []*x509.Certificate) (certs []*x509.Certificate, at time.Time, err error) {
+func (s *signature) chains(known []*x509.Certificate, memo *Memo) (certs []*x509.Certificate, at time.Time, err error) {
 	token, found := s.message, known
 	var leaves []*x509.Certificate
 	if s.subFilter != subFilterStamp {
@@ -196,7 +204,7 @@ func (s *signature) chains(known []*x509.Certificate) (certs []*x509.Certificate
 	for _, c := range leaves {
 		for !slices.ContainsFunc(certs, c.Equal) {
 			certs = append(certs, c)
-			issuer := issuerOf(c, found)
+			issuer := issuerOf(c, found, memo)
 			if issuer == nil {
 				return nil, at, fmt.Errorf("%w: the issuer of %q is unknown", ErrEvidence, c.Subject.CommonName)
 			}
@@ -207,9 +215,9 @@ func (s *signature) chains(known []*x509.Certificate) (certs []*x509.Certificate
 }
 
 // issuerOf returns the certificate that signed c: c itself for a root.
-func issuerOf(c *x509.Certificate, certs []*x509.Certificate) *x509.Certificate {
+func issuerOf(c *x509.Certificate, certs []*x509.Certificate, memo *Memo) *x509.Certificate {
 	for _, i := range certs {
-		if bytes.Equal(c.RawIssuer, i.RawSubject) && c.CheckSignatureFrom(i) == nil {
+		if bytes.Equal(c.RawIssuer, i.RawSubject) && memo.CheckCertificate(c, i) == nil {
 			return i
 		}
 	}

@@ -28,6 +28,8 @@ type world struct {
 	phone *ecdsa.PrivateKey
 	cert  *x509.Certificate
 	now   func() time.Time
+	roots *x509.CertPool
+	memo  Memo // across documents, as in the service
 }
 
 var singapore = time.FixedZone("SGT", 8*3600)
@@ -38,6 +40,7 @@ func newWorld(t testing.TB) *world {
 	var err error
 	w.ca, err = ca.Open(t.TempDir(), ca.Options{Name: "Signet", BaseURL: "http://127.0.0.1:1/pki", Now: func() time.Time { return w.now() }, Rand: rand.Reader})
 	must(t, err)
+	w.roots = w.ca.Roots()
 	key, chain := w.ca.TSA()
 	w.tsa, err = tsa.New(tsa.Config{Key: key, Chain: chain, Policy: ca.TimestampPolicy, Accuracy: time.Second, Now: func() time.Time { return w.now() }, Rand: rand.Reader})
 	must(t, err)
@@ -171,7 +174,7 @@ func (w *world) extended(t testing.TB, doc []byte, o Options, stamp bool) ([]byt
 
 func (w *world) extend(t testing.TB, signed []byte, stamp bool) []byte {
 	t.Helper()
-	e := ExtendOptions{Evidence: w, FieldName: "Timestamp", Rand: rand.Reader}
+	e := ExtendOptions{Evidence: w, FieldName: "Timestamp", Rand: rand.Reader, Memo: &w.memo}
 	if stamp {
 		e.Timestamper = w.tsa
 	}
@@ -182,7 +185,7 @@ func (w *world) extend(t testing.TB, signed []byte, stamp bool) []byte {
 
 func (w *world) verify(t testing.TB, doc []byte) *Report {
 	t.Helper()
-	r, err := Verify(bytes.NewReader(doc), int64(len(doc)), VerifyOptions{Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: w.now()})
+	r, err := Verify(bytes.NewReader(doc), int64(len(doc)), VerifyOptions{Roots: w.roots, TSARoots: w.roots, Now: w.now(), Memo: &w.memo})
 	must(t, err)
 	return r
 }

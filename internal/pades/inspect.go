@@ -112,7 +112,7 @@ func rehearse(d *pdf.Document, locs []Location) error {
 	if err := u.Finish(zeros{}); err != nil {
 		return err
 	}
-	_, err := readDSS(d)
+	_, err := readDSS(d, nil)
 	return err
 }
 

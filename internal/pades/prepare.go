@@ -79,7 +79,7 @@ func Prepare(r io.ReaderAt, size int64, o Options) (*Prepared, error) {
 	if err := u.Finish(o.Rand); err != nil {
 		return nil, err
 	}
-	p, err := h.close(u, r, size)
+	p, err := h.close(u, r, size, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -223,8 +223,9 @@ func putSignature(u *pdf.Update, ref pdf.Ref, reserved int, pairs []pdf.Pair) (h
 	return hole{byteRange: at, contents: at + int64(len(middle)), size: int64(len(zeros))}, nil
 }
 
-// close sets /ByteRange in the finished update and hashes what it covers.
-func (h hole) close(u *pdf.Update, original io.ReaderAt, size int64) (*Prepared, error) {
+// close sets /ByteRange in the finished update and hashes what it covers. seen,
+// if not nil, is a hash that has seen the original.
+func (h hole) close(u *pdf.Update, original io.ReaderAt, size int64, seen hash.Hash) (*Prepared, error) {
 	total := u.Size()
 	p := &Prepared{Size: size, Hole: h.size, ByteRange: [4]int64{0, h.contents, h.contents + h.size, total - h.contents - h.size}}
 	value := fmt.Sprintf(rangeFormat, p.ByteRange[1], p.ByteRange[2], p.ByteRange[3])
@@ -237,11 +238,13 @@ func (h hole) close(u *pdf.Update, original io.ReaderAt, size int64) (*Prepared,
 		return nil, errors.New("pades: the hole is misplaced")
 	}
 	p.Before, p.After = bytes.Clone(update[:at]), bytes.Clone(update[at+h.size:])
-	sum := sha256.New()
-	if _, err := io.Copy(sum, io.NewSectionReader(original, 0, size)); err != nil {
-		return nil, err
+	if seen == nil {
+		seen = sha256.New()
+		if _, err := io.Copy(seen, io.NewSectionReader(original, 0, size)); err != nil {
+			return nil, err
+		}
 	}
-	if err := p.digest(sum); err != nil {
+	if err := p.digest(seen); err != nil {
 		return nil, err
 	}
 	return p, nil

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -301,5 +302,29 @@ func TestOpenSSL(t *testing.T) {
 	if msg, err := exec.Command("openssl", "cms", "-verify", "-binary", "-cades", "-inform", "DER", "-in", message, "-content", data,
 		"-CAfile", root, "-purpose", "any", "-out", os.DevNull).CombinedOutput(); err != nil {
 		t.Errorf("openssl cms: %v\n%s", err, msg)
+	}
+}
+
+// usual returns a document of 1 MB with 3 pages, as relying parties send.
+func usual(t testing.TB) *bytes.Reader {
+	t.Helper()
+	var doc bytes.Buffer
+	must(t, pdftest.Large(&doc, 1<<20, 3))
+	return bytes.NewReader(doc.Bytes())
+}
+
+// Inspect rehearses the signature, but not the drawing of it, which is most of the work of Prepare and the same for every document.
+func TestInspectDrawsNothing(t *testing.T) {
+	doc := usual(t)
+	const runs = 10
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range runs {
+		_, err := Inspect(t.Context(), doc, doc.Size(), []Location{{1, 0.3, 0.3}}, pdf.Limits{})
+		must(t, err)
+	}
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / runs; each > 256<<10 {
+		t.Errorf("Inspect allocates %d bytes", each)
 	}
 }

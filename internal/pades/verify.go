@@ -2,6 +2,7 @@ package pades
 
 import (
 	"crypto/x509"
+	"encoding"
 	"errors"
 	"fmt"
 	"hash"
@@ -26,7 +27,12 @@ type VerifyOptions struct {
 	// which the newest time stamp's certificate must not have ended.
 	Now    time.Time
 	Limits pdf.Limits
+	// Memo saves checking the same certificates again; nil is one of its own.
+	Memo *Memo
 }
+
+// Memo remembers who signed which certificate or list, from document to document.
+type Memo = cms.Memo
 
 // Verify judges every signature of a document. Faults of the document are in the
 // report; the error is for files that cannot be opened (*pdf.Refusal) or read.
@@ -42,8 +48,11 @@ func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Memo == nil {
+		o.Memo = new(Memo)
+	}
 	v := &verifier{doc: d, opts: o, report: &Report{Size: size}, revisions: make(map[int64]*pdf.Document)}
-	if v.dss, err = readDSS(d); err != nil {
+	if v.dss, err = readDSS(d, o.Memo); err != nil {
 		return nil, err
 	}
 	verdicts := make(map[*signature]*Signature)
@@ -75,6 +84,7 @@ type verifier struct {
 	report    *Report
 	dss       *evidence
 	revisions map[int64]*pdf.Document // by their end, once opened
+	states    []state
 }
 
 // revision opens the document as it was when it ended there.
@@ -117,7 +127,7 @@ func (v *verifier) judge(s *signature, out *Signature) error {
 	if filter := s.dict.Get("Filter").Name(); filter != "Adobe.PPKLite" {
 		out.fail("/Filter is %q", filter)
 	}
-	content := func(h hash.Hash) error { return s.hash(v.doc.Reader(), h) }
+	content := func(h hash.Hash) error { return v.hash(s, h) }
 	switch s.subFilter {
 	case subFilterStamp:
 		return v.checkDocumentTimestamp(s, out, content)
@@ -131,15 +141,45 @@ func (v *verifier) judge(s *signature, out *Signature) error {
 	return nil
 }
 
-// hash writes the signed ranges into h.
-func (s *signature) hash(r io.ReaderAt, h hash.Hash) error {
-	for i := 0; i < 4; i += 2 {
-		if _, err := io.Copy(h, io.NewSectionReader(r, s.byteRange[i], s.byteRange[i+1])); err != nil {
-			return readError{err}
+// hash writes the signed ranges into h, which is new. All signatures of a file
+// begin at its beginning, so each goes on from where the hash of another one
+// stood at its hole: the file is read about once, however many there are.
+func (v *verifier) hash(s *signature, h hash.Hash) error {
+	hole, from := s.byteRange[1], int64(0)
+	var best state
+	for _, st := range v.states {
+		if st.size == h.Size() && st.at <= hole && st.at > from {
+			best, from = st, st.at
 		}
+	}
+	if u, ok := h.(encoding.BinaryUnmarshaler); !ok || from == 0 || u.UnmarshalBinary(best.data) != nil {
+		h.Reset()
+		from = 0
+	}
+	if _, err := io.Copy(h, io.NewSectionReader(v.doc.Reader(), from, hole-from)); err != nil {
+		return readError{err}
+	}
+	if m, ok := h.(encoding.BinaryMarshaler); ok && len(v.states) < maxStates {
+		if data, err := m.MarshalBinary(); err == nil {
+			v.states = append(v.states, state{h.Size(), hole, data})
+		}
+	}
+	if _, err := io.Copy(h, io.NewSectionReader(v.doc.Reader(), s.byteRange[2], s.byteRange[3])); err != nil {
+		return readError{err}
 	}
 	return nil
 }
+
+// state is what a hash was when it had seen the file up to an offset. The size
+// of its value tells the algorithm, as cms accepts SHA-2 only.
+type state struct {
+	size int
+	at   int64
+	data []byte
+}
+
+// maxStates bounds the states that are kept; a file with more signatures is read again.
+const maxStates = 100
 
 // readError tells a fault of the reader from a fault of the signature.
 type readError struct{ error }
@@ -183,7 +223,7 @@ func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash
 	if token, ok := sd.Signer.Timestamp(); ok {
 		stamp, err := tsa.Parse(token)
 		if err == nil {
-			out.stampChain, err = stamp.Check(func(h hash.Hash) error { _, err := h.Write(sd.Signer.Signature); return err }, v.opts.TSARoots)
+			out.stampChain, err = stamp.Check(func(h hash.Hash) error { _, err := h.Write(sd.Signer.Signature); return err }, v.opts.TSARoots, v.opts.Memo)
 		}
 		if err != nil {
 			out.fail("time stamp: %w", err)
@@ -195,14 +235,11 @@ func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash
 		out.fail("no trusted authority is given")
 		return nil
 	}
-	chains, err := out.Signer.Verify(x509.VerifyOptions{
-		Roots: v.opts.Roots, Intermediates: v.dss.intermediates(sd.Certificates), CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
-	})
+	out.Chain, err = v.opts.Memo.Chain(out.Signer, slices.Concat(v.dss.certs, sd.Certificates), v.opts.Roots, at, x509.ExtKeyUsageAny)
 	if err != nil {
 		out.fail("the signer's certificate is not trusted: %w", err)
 		return nil
 	}
-	out.Chain = chains[0]
 	if len(out.Problems) == 0 {
 		out.Level = LevelB
 		if !out.StampedAt.IsZero() {
@@ -221,7 +258,7 @@ func (v *verifier) checkDocumentTimestamp(s *signature, out *Signature, content 
 		return out.fault(err)
 	}
 	out.Digest = token.Imprint
-	chain, err := token.Check(content, v.opts.TSARoots)
+	chain, err := token.Check(content, v.opts.TSARoots, v.opts.Memo)
 	if err != nil {
 		return out.fault(err)
 	}

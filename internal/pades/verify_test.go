@@ -117,7 +117,7 @@ func (w *world) rogue(t *testing.T, doc []byte, rect pdf.Rect) []byte {
 	})
 	must(t, err)
 	must(t, u.Finish(rand.Reader))
-	p, err := h.close(u, bytes.NewReader(doc), int64(len(doc)))
+	p, err := h.close(u, bytes.NewReader(doc), int64(len(doc)), nil)
 	must(t, err)
 	var out bytes.Buffer
 	must(t, Embed(t.Context(), bytes.NewReader(doc), p, w.chain(), w.sign(t, p.SignedAttributes(w.cert)), w.tsa, &out))
@@ -177,13 +177,53 @@ func TestVerifyProfile(t *testing.T) {
 	must(t, err)
 	message, err := cms.Build(cms.Message{ContentType: cms.OIDData, Certificates: w.chain(), SignedAttributes: attrs, Signature: sig})
 	must(t, err)
-	var bb bytes.Buffer
 	update, err := p.fill(message)
 	must(t, err)
-	must(t, p.write(t.Context(), bytes.NewReader(doc), &bb, update))
-	if r := w.verify(t, bb.Bytes()); r.Err() != nil || r.Signatures[0].Level != LevelB {
+	if r := w.verify(t, append(bytes.Clone(doc), update...)); r.Err() != nil || r.Signatures[0].Level != LevelB {
 		t.Errorf("B-B: %v, level %v", r.Err(), r.Signatures[0].Level)
 	}
+}
+
+// Verify reads a file about once, however many signatures it has, and so does Seal.
+func TestReadsOnce(t *testing.T) {
+	w := newWorld(t)
+	var original bytes.Buffer
+	must(t, pdftest.Large(&original, 10<<20, 3))
+	doc := original.Bytes()
+	once := func(what string, read int64) {
+		t.Helper()
+		if size := int64(len(doc)); read < size || read > size+size/2 {
+			t.Errorf("%s: %d bytes were read of a file of %d", what, read, size)
+		}
+	}
+	for page := 1; page <= 3; page++ {
+		p, err := Prepare(bytes.NewReader(doc), int64(len(doc)), w.options(Location{page, 0.1, 0.1}))
+		must(t, err)
+		r := &counted{Reader: bytes.NewReader(doc)}
+		appended, _, err := Seal(t.Context(), r, p, w.sign(t, p.SignedAttributes(w.cert)), SealOptions{
+			Chain: w.chain(), Timestamper: w.tsa, Evidence: w, TimestampField: "Timestamp", Rand: rand.Reader, Memo: &w.memo,
+		})
+		must(t, err)
+		once("Seal", r.n)
+		doc = append(doc, appended...)
+	}
+	r := &counted{Reader: bytes.NewReader(doc)}
+	report, err := Verify(r, int64(len(doc)), VerifyOptions{Roots: w.roots, TSARoots: w.roots, Now: w.now()})
+	must(t, err)
+	must(t, report.Err())
+	once("Verify", r.n)
+}
+
+// counted counts the bytes that are read.
+type counted struct {
+	*bytes.Reader
+	n int64
+}
+
+func (c *counted) ReadAt(p []byte, off int64) (int, error) {
+	n, err := c.Reader.ReadAt(p, off)
+	c.n += int64(n)
+	return n, err
 }
 
 func FuzzVerify(f *testing.F) {

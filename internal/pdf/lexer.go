@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,6 +22,20 @@ type parser struct {
 	final bool // the data ends where src ends
 	depth int  // levels of nesting still allowed
 	count int  // objects made so far, which is what memory depends on
+
+	// stack holds the elements of what is not complete yet, so that complete
+	// arrays and dictionaries get slices of the right size.
+	stack []Object
+}
+
+// complete takes the elements from base on off the stack.
+func (p *parser) complete(base int) []Object {
+	var elems []Object
+	if len(p.stack) > base {
+		elems = slices.Clone(p.stack[base:])
+	}
+	p.stack = p.stack[:base]
+	return elems
 }
 
 func isSpace(c byte) bool {
@@ -191,7 +206,7 @@ func (p *parser) array() (Object, error) {
 	}
 	defer p.leave()
 	o := Object{kind: Array}
-	start := p.pos
+	start, base := p.pos, len(p.stack)
 	for p.pos++; ; {
 		p.space()
 		if p.pos >= len(p.src) {
@@ -199,14 +214,14 @@ func (p *parser) array() (Object, error) {
 		}
 		if p.src[p.pos] == ']' {
 			p.pos++
-			o.raw = p.src[start:p.pos]
+			o.raw, o.elems = p.src[start:p.pos], p.complete(base)
 			return o, nil
 		}
 		v, err := p.value()
 		if err != nil {
 			return Object{}, err
 		}
-		o.elems = append(o.elems, v)
+		p.stack = append(p.stack, v)
 	}
 }
 
@@ -216,7 +231,7 @@ func (p *parser) dictionary() (Object, error) {
 	}
 	defer p.leave()
 	o := Object{kind: Dictionary}
-	start := p.pos
+	start, base := p.pos, len(p.stack)
 	for p.pos += 2; ; {
 		p.space()
 		if p.pos+1 >= len(p.src) {
@@ -224,7 +239,7 @@ func (p *parser) dictionary() (Object, error) {
 		}
 		if p.src[p.pos] == '>' && p.src[p.pos+1] == '>' {
 			p.pos += 2
-			o.raw = p.src[start:p.pos]
+			o.raw, o.elems = p.src[start:p.pos], p.complete(base)
 			return o, nil
 		}
 		if p.src[p.pos] != '/' {
@@ -238,7 +253,7 @@ func (p *parser) dictionary() (Object, error) {
 		if err != nil {
 			return Object{}, err
 		}
-		o.elems = append(o.elems, k, v)
+		p.stack = append(p.stack, k, v)
 	}
 }
 

@@ -14,6 +14,7 @@ type source struct {
 	work     int64 // bytes of work still allowed
 	inflated int64 // bytes of decoded streams still allowed
 	scratch  []byte
+	stack    []Object // of the parsers, one after the other
 }
 
 // workPerValue is the work, in the currency of bytes, of making or visiting one
@@ -57,6 +58,9 @@ func (s *source) window(off, n int64) (b []byte, final bool, err error) {
 // catalogs, pages and annotations fit.
 const firstWindow = 512
 
+// maxStack is the size of a parser's stack that is kept for the next object.
+const maxStack = 1024
+
 // parse runs f over windows at off that double in size until f has enough, the
 // file ends, or the window would be larger than limit.
 func (s *source) parse(off, limit int64, nesting int, f func(p *parser) error) error {
@@ -65,7 +69,11 @@ func (s *source) parse(off, limit int64, nesting int, f func(p *parser) error) e
 		if err != nil {
 			return err
 		}
-		err = f(&parser{src: string(b), final: final, depth: nesting})
+		p := &parser{src: string(b), final: final, depth: nesting, stack: s.stack[:0]}
+		err = f(p)
+		if s.stack = p.stack; cap(s.stack) > maxStack {
+			s.stack = nil
+		}
 		if !errors.Is(err, errMore) {
 			return err
 		}

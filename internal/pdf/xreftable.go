@@ -148,9 +148,12 @@ func (d *Document) checkXref() error {
 		}
 		end := start + int64(len(text))
 		if text == "" || pl.off+header > end && !final {
-			n := int64(header)
-			if i+1 < len(places) && places[i+1].off-pl.off < window/2 {
-				n = window
+			n := int64(header) // and the neighbours that are near enough
+			for _, next := range places[i+1:] {
+				if next.off+header-pl.off > window {
+					break
+				}
+				n = next.off + header - pl.off
 			}
 			b, f, err := d.src.window(pl.off, n)
 			if err != nil {

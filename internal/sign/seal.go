@@ -102,7 +102,7 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDoc, error) {
 	}
 	o := pades.SealOptions{
 		Chain: append([]*x509.Certificate{cert}, s.Chain...), Timestamper: s.Timestamper, Known: s.Known,
-		NoDocumentTimestamp: s.Level < pades.LevelLTA, TimestampField: r.ID + "-timestamp", Rand: s.Rand, Limits: s.PDFLimits,
+		NoDocumentTimestamp: s.Level < pades.LevelLTA, TimestampField: r.ID + "-timestamp", Rand: s.Rand, Limits: s.PDFLimits, Memo: s.memo,
 	}
 	if s.Level > pades.LevelT {
 		o.Evidence = s.Revocation
@@ -143,7 +143,7 @@ func (s *Service) gate(ctx context.Context, r *Request, doc *SignedDoc, p *pades
 	}
 	defer b.Close()
 	report, err := pades.Verify(b, b.Size(), pades.VerifyOptions{
-		Roots: s.Roots, TSARoots: s.TSARoots, Now: s.now(), Limits: s.PDFLimits,
+		Roots: s.Roots, TSARoots: s.TSARoots, Now: s.now(), Limits: s.PDFLimits, Memo: s.memo,
 	})
 	if err != nil {
 		return fmt.Errorf("%w: %w", errGate, err)

@@ -24,6 +24,7 @@ import (
 type Service struct {
 	Config
 	inspections *semaphore.Weighted // bounds what uploads that are being parsed may take together
+	memo        *pades.Memo         // certificates that the gate has seen before
 }
 
 // maxInspections is how many uploads are parsed at once. A hostile file may take a few hundred megabytes and seconds of a
@@ -65,7 +66,7 @@ func New(c Config) *Service {
 	if c.Level == 0 {
 		c.Level = pades.LevelLTA
 	}
-	return &Service{Config: c, inspections: semaphore.NewWeighted(maxInspections)}
+	return &Service{Config: c, inspections: semaphore.NewWeighted(maxInspections), memo: new(pades.Memo)}
 }
 
 // Get returns the request as it stands now: what time has done to it shows whether or not a sweeper has written it down.

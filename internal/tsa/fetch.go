@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ocsp"
+
+	"github.com/signet-sign/signet/internal/cms"
 )
 
 const (
@@ -44,6 +46,7 @@ type Fetcher struct {
 	// Skip are authorities whose certificates another source knows about.
 	Skip []*x509.Certificate
 
+	memo  cms.Memo
 	mu    sync.Mutex
 	known map[[32]byte]fetched
 }
@@ -59,8 +62,8 @@ type fetched struct {
 // nothing to be had about one of them: trying later may help.
 func (f *Fetcher) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
 	for _, c := range certs {
-		issuer := issuerOf(c, certs)
-		if issuer == nil || issuer.Equal(c) || slices.ContainsFunc(f.Skip, func(s *x509.Certificate) bool { return issued(c, s) }) {
+		issuer := f.issuerOf(c, certs)
+		if issuer == nil || issuer.Equal(c) || slices.ContainsFunc(f.Skip, func(s *x509.Certificate) bool { return f.issued(c, s) }) {
 			continue
 		}
 		got, err := f.about(ctx, c, issuer)
@@ -76,12 +79,12 @@ func (f *Fetcher) Evidence(ctx context.Context, certs []*x509.Certificate) (resp
 	return responses, crls, nil
 }
 
-func issued(c, by *x509.Certificate) bool {
-	return bytes.Equal(c.RawIssuer, by.RawSubject) && c.CheckSignatureFrom(by) == nil
+func (f *Fetcher) issued(c, by *x509.Certificate) bool {
+	return bytes.Equal(c.RawIssuer, by.RawSubject) && f.memo.CheckCertificate(c, by) == nil
 }
 
-func issuerOf(c *x509.Certificate, certs []*x509.Certificate) *x509.Certificate {
-	if i := slices.IndexFunc(certs, func(by *x509.Certificate) bool { return issued(c, by) }); i >= 0 {
+func (f *Fetcher) issuerOf(c *x509.Certificate, certs []*x509.Certificate) *x509.Certificate {
+	if i := slices.IndexFunc(certs, func(by *x509.Certificate) bool { return f.issued(c, by) }); i >= 0 {
 		return certs[i]
 	}
 	return nil

@@ -180,17 +180,18 @@ func readAccuracy(in *cryptobyte.String) (time.Duration, error) {
 
 // Check proves that the token is over the given data and was made by a
 // time-stamping unit that chains to roots at the token's own time. It returns
-// the chain, unit first, root last. data writes the stamped bytes into the hash.
-func (t *Token) Check(data func(hash.Hash) error, roots *x509.CertPool) ([]*x509.Certificate, error) {
+// the chain, unit first, root last. data writes the stamped bytes into the hash;
+// memo, which may be nil, remembers units that were checked before.
+func (t *Token) Check(data func(hash.Hash) error, roots *x509.CertPool, memo *cms.Memo) ([]*x509.Certificate, error) {
 	h := t.Hash.New()
 	if err := data(h); err != nil {
 		return nil, err
 	}
-	return t.CheckImprint(t.Hash, h.Sum(nil), roots)
+	return t.CheckImprint(t.Hash, h.Sum(nil), roots, memo)
 }
 
 // CheckImprint is [Token.Check] for data that was hashed before.
-func (t *Token) CheckImprint(h crypto.Hash, imprint []byte, roots *x509.CertPool) ([]*x509.Certificate, error) {
+func (t *Token) CheckImprint(h crypto.Hash, imprint []byte, roots *x509.CertPool, memo *cms.Memo) ([]*x509.Certificate, error) {
 	if h != t.Hash || !bytes.Equal(imprint, t.Imprint) {
 		return nil, ErrImprint
 	}
@@ -204,17 +205,11 @@ func (t *Token) CheckImprint(h crypto.Hash, imprint []byte, roots *x509.CertPool
 	if !stampingOnly(unit) {
 		return nil, fmt.Errorf("%w: extended key usage", ErrUntrusted)
 	}
-	intermediates := x509.NewCertPool()
-	for _, c := range t.message.Certificates {
-		intermediates.AddCert(c)
-	}
-	chains, err := unit.Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: intermediates, CurrentTime: t.Time, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping},
-	})
+	chain, err := memo.Chain(unit, t.message.Certificates, roots, t.Time, x509.ExtKeyUsageTimeStamping)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUntrusted, err)
 	}
-	return chains[0], nil
+	return chain, nil
 }
 
 // stampingOnly demands the extended key usage of RFC 3161, 2.3: critical, and
@@ -239,7 +234,7 @@ func Verify(token, imprint []byte, roots *x509.CertPool) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := t.CheckImprint(crypto.SHA256, imprint, roots); err != nil {
+	if _, err := t.CheckImprint(crypto.SHA256, imprint, roots, nil); err != nil {
 		return nil, err
 	}
 	return t, nil

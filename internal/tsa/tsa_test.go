@@ -118,7 +118,7 @@ func TestTimestamp(t *testing.T) {
 	if _, err := Verify(token, imprint[:], nil); !errors.Is(err, ErrUntrusted) {
 		t.Errorf("no roots: %v", err)
 	}
-	chain, err := got.Check(func(h hash.Hash) error { _, err := io.WriteString(h, "signature value"); return err }, u.roots)
+	chain, err := got.Check(func(h hash.Hash) error { _, err := io.WriteString(h, "signature value"); return err }, u.roots, nil)
 	if err != nil || len(chain) != 2 {
 		t.Errorf("Check = %d certificates, %v", len(chain), err)
 	}

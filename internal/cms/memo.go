@@ -1,0 +1,115 @@
+package cms
+
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Memo remembers who was found to have signed which certificate or list, so
+// that each signature is checked once: those on P-384 are most of the work of
+// sealing and verifying a document. Only what held is remembered, under hashes
+// of all that went into it, so that an answer never depends on what was asked
+// before. The zero value is ready, nil remembers nothing, and all methods may be
+// called concurrently.
+type Memo struct {
+	mu     sync.Mutex
+	signed map[[sha256.Size]byte]bool
+	chains map[chainKey][]*x509.Certificate
+}
+
+type chainKey struct {
+	leaf  [sha256.Size]byte
+	roots *x509.CertPool // trust only ever grows in a pool
+	usage x509.ExtKeyUsage
+}
+
+// maxRemembered bounds each half of a memo; what is beyond is checked again.
+const maxRemembered = 4096
+
+// CheckCertificate is c.CheckSignatureFrom(issuer).
+func (m *Memo) CheckCertificate(c, issuer *x509.Certificate) error {
+	return m.once(c.Raw, issuer, func() error { return c.CheckSignatureFrom(issuer) })
+}
+
+// CheckList is l.CheckSignatureFrom(issuer).
+func (m *Memo) CheckList(l *x509.RevocationList, issuer *x509.Certificate) error {
+	return m.once(l.Raw, issuer, func() error { return l.CheckSignatureFrom(issuer) })
+}
+
+func (m *Memo) once(signed []byte, issuer *x509.Certificate, check func() error) error {
+	if m == nil {
+		return check()
+	}
+	a, b := sha256.Sum256(signed), sha256.Sum256(issuer.Raw)
+	key := sha256.Sum256(append(a[:], b[:]...))
+	m.mu.Lock()
+	known := m.signed[key]
+	m.mu.Unlock()
+	if known {
+		return nil
+	}
+	if err := check(); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.signed == nil || len(m.signed) >= maxRemembered {
+		m.signed = make(map[[sha256.Size]byte]bool)
+	}
+	m.signed[key] = true
+	return nil
+}
+
+// Chain returns a path from leaf to one of the roots that was valid at the time
+// at, for the given usage, with the intermediates that are offered.
+func (m *Memo) Chain(leaf *x509.Certificate, offered []*x509.Certificate, roots *x509.CertPool, at time.Time, usage x509.ExtKeyUsage) ([]*x509.Certificate, error) {
+	var key chainKey
+	if m != nil {
+		key = chainKey{sha256.Sum256(leaf.Raw), roots, usage}
+		m.mu.Lock()
+		known := m.chains[key]
+		m.mu.Unlock()
+		if len(known) > 0 && holds(known, offered, at) {
+			return known, nil
+		}
+	}
+	pool := x509.NewCertPool()
+	for _, c := range offered {
+		if !selfSigned(c) { // a root that is not trusted leads nowhere, and one that is trusted is in roots
+			pool.AddCert(c)
+		}
+	}
+	chains, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: pool, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{usage}})
+	if err != nil {
+		return nil, err
+	}
+	if m != nil {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.chains == nil || len(m.chains) >= maxRemembered {
+			m.chains = make(map[chainKey][]*x509.Certificate)
+		}
+		m.chains[key] = slices.Clip(chains[0])
+	}
+	return chains[0], nil
+}
+
+// holds reports whether a chain that was once found would be found again.
+func holds(chain, offered []*x509.Certificate, at time.Time) bool {
+	for i, c := range chain {
+		if at.Before(c.NotBefore) || at.After(c.NotAfter) {
+			return false
+		}
+		if i > 0 && i < len(chain)-1 && !slices.ContainsFunc(offered, c.Equal) {
+			return false
+		}
+	}
+	return true
+}
+
+func selfSigned(c *x509.Certificate) bool {
+	return string(c.RawSubject) == string(c.RawIssuer) && (len(c.AuthorityKeyId) == 0 || string(c.AuthorityKeyId) == string(c.SubjectKeyId))
+}
