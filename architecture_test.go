@@ -31,25 +31,26 @@ var imports = map[string]string{
 	// domain
 	"internal/rp/outbound": "",
 	"internal/rp":          "api internal/rp/outbound",
+	"internal/rp/calls":    "",
 	"internal/signer":      "api internal/ca internal/cms",
 	"internal/sign":        "api internal/cms internal/pades internal/pdf internal/signer",
 
 	// storage
-	"internal/store": "api internal/rp internal/sign internal/signer",
+	"internal/store": "api internal/rp internal/rp/calls internal/sign internal/signer",
 	"internal/blob":  "internal/sign",
 
 	// edges
-	"internal/webhook":        "api internal/keys internal/rp internal/sign",
+	"internal/webhook":        "api internal/keys internal/rp internal/rp/calls internal/sign",
 	"internal/obs":            "",
 	"internal/server":         "",
 	"internal/server/web":     "api internal/sign",
 	"internal/server/login":   "internal/signer",
 	"internal/server/pki":     "internal/ca",
-	"internal/server/rpapi":   "api internal/rp internal/server/web internal/sign",
+	"internal/server/rpapi":   "api internal/rp internal/rp/calls internal/server/web internal/sign",
 	"internal/server/portal":  "api internal/rp internal/server/login internal/server/web internal/sign internal/signer",
 	"internal/server/phone":   "api internal/rp internal/server/login internal/server/web internal/sign internal/signer",
 	"internal/server/console": "api internal/rp internal/server/web internal/sign",
-	"internal/server/sandbox": "api client internal/keys internal/pdf internal/server/web internal/sign internal/signer",
+	"internal/server/sandbox": "api client internal/keys internal/pdf internal/rp/calls internal/server/web internal/sign internal/signer",
 
 	// wiring: sees everything
 	"internal/app": "*",

@@ -28,6 +28,7 @@ import (
 	"github.com/signet-sign/signet/internal/keys"
 	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/rp/outbound"
 	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/login"
@@ -69,6 +70,7 @@ type App struct {
 	sign       *sign.Service
 	signers    *signer.Service
 	worker     *sign.Worker
+	calls      *calls.Recorder
 	rpapi      *rpapi.API
 	portal     *portal.Portal
 
@@ -150,6 +152,7 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	if err := a.openParties(ctx); err != nil {
 		return err
 	}
+	a.recordCalls(sandbox)
 	if err := a.domain(sandbox); err != nil {
 		return err
 	}
@@ -175,6 +178,25 @@ func (a *App) openParties(ctx context.Context) error {
 		OnFetch: func(f rp.Fetch) { a.metrics.Fetched(f.Err) },
 	})
 	return a.parties.Open(ctx, a.store)
+}
+
+// recordCalls builds the record of relying parties' calls. What waits in it is written before the store closes.
+func (a *App) recordCalls(sandbox bool) {
+	mode := calls.Mode(a.Config.RecordCalls)
+	if mode == "" {
+		mode = calls.Refused
+		if sandbox {
+			mode = calls.All
+		}
+	}
+	a.calls = calls.NewRecorder(calls.Config{
+		Store: a.store, Mode: mode, Limits: calls.DefaultLimits, Now: a.now, Log: a.log, Counted: a.metrics.Recorded,
+		Registered: func(ctx context.Context, clientID string) bool {
+			_, err := a.parties.Party(ctx, clientID)
+			return err == nil
+		},
+	})
+	a.closers = append(a.closers, func() error { return a.calls.Flush(context.Background()) })
 }
 
 // domain builds people, requests and the worker.
@@ -219,7 +241,7 @@ func (a *App) domain(sandbox bool) error {
 	}
 	sender := &webhook.Sender{
 		Sign: a.sign, Parties: a.parties, Client: outbound.NewClient(c.policy(webhook.Timeout)),
-		Key: key, KeyID: public.KeyID, Now: a.now, Log: a.log, Ladder: c.WebhookLadder,
+		Key: key, KeyID: public.KeyID, Now: a.now, Log: a.log, Ladder: c.WebhookLadder, Calls: a.calls,
 	}
 	a.worker = sign.NewWorker(a.sign, a.counted(sender.Deliver))
 
@@ -228,7 +250,7 @@ func (a *App) domain(sandbox bool) error {
 		Verifier: rp.NewVerifier(rp.VerifierConfig{
 			Parties: a.parties, Keys: a.partyKeys, Replay: a.store, Now: a.now, Lenient: c.LenientTokens,
 		}),
-		Keys: jwks, Unauthorized: c.UnauthorizedStatus, Explain: sandbox, Log: a.log,
+		Keys: jwks, Unauthorized: c.UnauthorizedStatus, Explain: sandbox, Calls: a.calls, Log: a.log,
 	}
 	return nil
 }
@@ -315,12 +337,13 @@ func (a *App) Run(ctx context.Context) error {
 		g.Go(func() error { return server.Serve(ctx, a.controlListener, server.Protect(a.controlHandler), a.log) })
 	}
 	g.Go(func() error { return a.worker.Run(ctx) })
+	g.Go(func() error { return a.calls.Run(ctx) })
 	g.Go(func() error { return a.forget(ctx) })
 	g.Go(func() error { return a.parties.Run(ctx, a.log) })
 	return errors.Join(g.Wait(), a.Close())
 }
 
-// forget drops token ids that nobody can replay any more.
+// forget drops token ids that nobody can replay any more, and records of calls that are too old.
 func (a *App) forget(ctx context.Context) error {
 	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()
@@ -331,6 +354,9 @@ func (a *App) forget(ctx context.Context) error {
 		case <-tick.C:
 			if _, err := a.store.ForgetUsed(ctx, a.now()); err != nil && ctx.Err() == nil {
 				a.log.Warn("forgetting used tokens", "err", err)
+			}
+			if err := a.calls.Forget(ctx); err != nil && ctx.Err() == nil {
+				a.log.Warn("forgetting calls", "err", err)
 			}
 		}
 	}

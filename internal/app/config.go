@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/signet-sign/signet/internal/pades"
 	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/rp/outbound"
 	"github.com/signet-sign/signet/internal/server/console"
 )
@@ -63,6 +65,11 @@ type Config struct {
 	// Let JWKS and webhook URLs be plain http, on any port, and on private addresses: for relying parties on an organisation's
 	// own network. Always on in the sandbox.
 	AllowPrivate bool `yaml:"allow_private" help:"Allow http and private addresses for JWKS and webhooks."`
+
+	// Which calls of relying parties the console shows, with their decoded tokens, their answers and why they were refused: none,
+	// refused or all. Empty is all in the sandbox and refused in the service. Records are bounded in number and age, and hold no
+	// secret.
+	RecordCalls string `yaml:"record_calls" help:"Record calls of relying parties: none, refused or all (default: sandbox all, service refused)." placeholder:"WHICH"`
 
 	// After the contract's three tries go on with a webhook for a day, at growing distances.
 	WebhookLadder bool `yaml:"webhook_ladder" help:"Keep trying failed webhooks for a day."`
@@ -197,6 +204,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("public_url %q: it must be a scheme, a host and perhaps a port, such as https://sign.example.com", c.PublicURL)
 	case c.UnauthorizedStatus != 400 && c.UnauthorizedStatus != 401:
 		return fmt.Errorf("unauthorized_status %d: it must be 400 or 401", c.UnauthorizedStatus)
+	case !slices.Contains([]string{"", string(calls.None), string(calls.Refused), string(calls.All)}, c.RecordCalls):
+		return fmt.Errorf("record_calls %q: it must be none, refused or all", c.RecordCalls)
 	case c.SessionLifetime < 10*time.Second || c.SessionLifetime > 30*time.Minute:
 		return fmt.Errorf("session_lifetime %s: it must be between 10s and 30m", c.SessionLifetime)
 	}

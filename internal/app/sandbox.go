@@ -123,7 +123,7 @@ func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func
 	a.handler = mux
 
 	control := http.NewServeMux()
-	api := (&sandbox.Control{Sign: a.sign, Phones: phones, Clock: clock, Drain: a.worker.Drain, Log: a.log}).Handler()
+	api := (&sandbox.Control{Sign: a.sign, Phones: phones, Clock: clock, Drain: a.worker.Drain, Log: a.log, Recorder: a.calls, CallStore: a.store}).Handler()
 	control.Handle("/", api)
 	a.consoleRoutes(control, api)
 	control.Handle("GET /metrics", a.metrics.Handler())

@@ -27,7 +27,7 @@ func TestControl(t *testing.T) {
 		if err := json.Unmarshal([]byte(text), &v); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		want := []string{"client_id", "events", "expires_at", "jobs", "request_id", "session_ends_at", "signer", "state"}
+		want := []string{"calls", "client_id", "events", "expires_at", "jobs", "request_id", "session_ends_at", "signer", "state"}
 		if got := slices.Sorted(maps.Keys(v)); !slices.Equal(got, want) {
 			t.Errorf("members %v, want %v", got, want)
 		}

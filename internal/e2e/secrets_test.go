@@ -3,18 +3,22 @@ package e2e_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
 	"github.com/signet-sign/signet/internal/pdf/pdftest"
 	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/rp/rptest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
+	"github.com/signet-sign/signet/internal/store"
 )
 
 // lockedLog collects a log.
@@ -36,7 +40,7 @@ func (l *lockedLog) String() string {
 }
 
 // TestLogsHoldNoSecrets makes a whole journey, and everything that goes wrong on the way, with the log at its most talkative.
-// Nothing that opens a door is in it, nor who the people are.
+// Nothing that opens a door is in it, nor who the people are. The same goes for the records of relying parties' calls.
 func TestLogsHoldNoSecrets(t *testing.T) {
 	party := rptest.Start(t)
 	c := config(party)
@@ -147,6 +151,12 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	secrets["a path"] = "secret-path-of-somebody"
 	s.stop()
 
+	records := recorded(t, s)
+	for _, want := range []string{`"exchange_code":"••• (36 characters)"`, "/documents/" + in.RequestID + "?…", "claim"} {
+		if !strings.Contains(records, want) {
+			t.Errorf("the records do not show %q, so this test proves nothing", want)
+		}
+	}
 	text := log.String()
 	for _, want := range []string{"msg=http", "request refused", "login failed"} {
 		if !strings.Contains(text, want) {
@@ -162,5 +172,29 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 			line, _, _ = strings.Cut(line, "\n")
 			t.Errorf("the log holds %s: %s", name, line)
 		}
+		if i := strings.Index(records, secret); i >= 0 {
+			t.Errorf("the records hold %s: …%.300s", name, records[max(0, i-100):])
+		}
 	}
+}
+
+// recorded is all that a sandbox, which has been stopped, has recorded of calls.
+func recorded(t *testing.T, s *sandbox) string {
+	t.Helper()
+	db, err := store.Open(t.Context(), store.Options{Database: filepath.Join(s.app.Config.Data, "signet.db"), Kind: store.Sandbox})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	list, err := db.Calls(t.Context(), calls.Filter{Limit: 10_000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(list); err != nil {
+		t.Fatal(err)
+	}
+	return text.String()
 }

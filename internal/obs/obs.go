@@ -22,6 +22,7 @@ type Metrics struct {
 	http     *prometheus.HistogramVec
 	fetches  *prometheus.CounterVec
 	jobs     *prometheus.CounterVec
+	calls    *prometheus.CounterVec
 }
 
 // Names of the metrics that pages show, too.
@@ -29,6 +30,7 @@ const (
 	nameHTTP    = "signet_http_request_duration_seconds"
 	nameFetches = "signet_jwks_fetches_total"
 	nameJobs    = "signet_jobs_total"
+	nameCalls   = "signet_call_records_total"
 )
 
 // NewMetrics registers everything.
@@ -45,8 +47,11 @@ func NewMetrics() *Metrics {
 		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: nameJobs, Help: "Attempts at jobs of the outbox, by kind and status afterwards.",
 		}, []string{"kind", "status"}),
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: nameCalls, Help: "Records of relying parties' calls, by whether they were written or dropped.",
+		}, []string{"outcome"}),
 	}
-	m.registry.MustRegister(m.http, m.fetches, m.jobs, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.http, m.fetches, m.jobs, m.calls, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -62,6 +67,12 @@ func (m *Metrics) Fetched(err error) {
 
 // Attempted counts an attempt at a job.
 func (m *Metrics) Attempted(kind, status string) { m.jobs.WithLabelValues(kind, status).Inc() }
+
+// Recorded counts records of calls.
+func (m *Metrics) Recorded(written, dropped int) {
+	m.calls.WithLabelValues("written").Add(float64(written))
+	m.calls.WithLabelValues("dropped").Add(float64(dropped))
+}
 
 // Handler serves the metrics in Prometheus' format.
 func (m *Metrics) Handler() http.Handler {

@@ -37,6 +37,14 @@ func TestSQLitePlans(t *testing.T) {
 		`SELECT id FROM requests WHERE state = $1 AND created_at >= $2 AND created_at <= $3 ORDER BY created_at DESC, id DESC`:     "requests_by_state (state=? AND created_at>? AND created_at<?)",
 		`SELECT state, count(*) FROM requests WHERE created_at >= $1 AND created_at < $2 GROUP BY state`:                           "COVERING INDEX requests_by_state",
 		`DELETE FROM used_tokens WHERE (client_id, jti) IN (SELECT client_id, jti FROM used_tokens WHERE keep_until < $1 LIMIT 9)`: "sqlite_autoindex_used_tokens_1",
+		`SELECT id, data FROM calls WHERE id < $1 ORDER BY id DESC LIMIT $2`:                                                       "INTEGER PRIMARY KEY",
+		`SELECT id, data FROM calls WHERE id < $1 AND party = $2 ORDER BY id DESC LIMIT $3`:                                        "calls_by_party (party=? AND id<?)",
+		`SELECT id, data FROM calls WHERE id < $1 AND request_id = $2 ORDER BY id DESC LIMIT $3`:                                   "calls_by_request (request_id=? AND id<?)",
+		`SELECT id, data FROM calls WHERE id < $1 AND refused = 1 ORDER BY id DESC LIMIT $2`:                                       "calls_refused (refused=? AND id<?)",
+		`SELECT id FROM calls WHERE party = $1 AND authentic = $2 ORDER BY id DESC LIMIT 1 OFFSET $3`:                              "COVERING INDEX calls_by_party",
+		`SELECT id FROM calls WHERE request_id = $1 AND authentic = $2 ORDER BY id DESC LIMIT 1 OFFSET $3`:                         "COVERING INDEX calls_by_request",
+		`DELETE FROM calls WHERE party = $1 AND authentic = $2 AND id <= $3`:                                                       "calls_by_party (party=? AND id<?)",
+		`SELECT id FROM calls WHERE at < $1 LIMIT $2`:                                                                              "calls_at",
 	} {
 		var plan []string
 		rows, err := db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+binds.Replace(query))

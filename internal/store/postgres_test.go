@@ -43,7 +43,7 @@ func TestPostgres(t *testing.T) {
 	url := cluster.Database(t)
 	openPostgres(t, url) // makes the tables
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
-		ask(t, url, `TRUNCATE requests, events, outbox, phones, used_tokens, parties, party_keys, party_changes`)
+		ask(t, url, `TRUNCATE requests, events, outbox, phones, used_tokens, parties, party_keys, party_changes, calls`)
 		return storetest.Harness{
 			Open:    func(t *testing.T) storetest.Store { return openPostgres(t, url) },
 			Durable: true,

@@ -60,9 +60,8 @@ var ErrInUse = errors.New("the database is in use by another process")
 // the database cannot say what became of it. Read before you try again.
 var ErrUncertain = errors.New("store: the outcome of the change is not known")
 
-// Store keeps everything but documents. It implements sign.Store, sign.Watcher, sign.Outbox, signer.Store, rp.Replay
-// and rp.PartyStore.
-// All methods may be called concurrently, but not from within an Update's change.
+// Store keeps everything but documents. It implements sign.Store, sign.Watcher, sign.Outbox, signer.Store, rp.Replay,
+// rp.PartyStore and calls.Store. All methods may be called concurrently, but not from within an Update's change.
 type Store struct {
 	dialect dialect
 	writer  *writer

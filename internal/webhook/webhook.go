@@ -20,6 +20,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/keys"
 	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/sign"
 )
 
@@ -49,14 +50,19 @@ type Sender struct {
 	KeyID   string
 	Now     func() time.Time
 	Log     *slog.Logger
-	Ladder  bool // go on after the contract's three tries
+	Ladder  bool            // go on after the contract's three tries
+	Calls   *calls.Recorder // of attempts with their tokens; nil: nobody wants to know
 }
 
 // Deliver makes one attempt and says when the next is due. Any answer but 2xx counts as a failure (contract, 14.15). The
 // attempts that belong together send the same token, so that a relying party can tell a repetition.
 func (s *Sender) Deliver(ctx context.Context, job *sign.Job) []sign.Event {
 	detail := sign.Detail{"attempt": fmt.Sprint(job.Attempts)}
-	status, err := s.attempt(ctx, job)
+	begin := time.Now()
+	status, clientID, err := s.attempt(ctx, job)
+	if err == nil || !errors.Is(err, errNoWebhook) && ctx.Err() == nil {
+		s.record(job, clientID, status, time.Since(begin), err)
+	}
 	switch {
 	case err == nil:
 		job.Finish()
@@ -82,6 +88,25 @@ func (s *Sender) Deliver(ctx context.Context, job *sign.Job) []sign.Event {
 	return []sign.Event{{At: s.Now().UTC().Truncate(time.Microsecond), Kind: sign.EventWebhook, Detail: detail}}
 }
 
+// record keeps the attempt for people, with its token.
+func (s *Sender) record(job *sign.Job, clientID string, status int, took time.Duration, err error) {
+	if !s.Calls.Wants(err != nil) {
+		return
+	}
+	rec := calls.Record{
+		Took: took, Kind: calls.Webhook, Party: clientID, Authentic: true, RequestID: job.RequestID, Attempt: job.Attempts, Status: status,
+	}
+	if err != nil {
+		rec.Error, rec.Description = NotDelivered, err.Error()
+	}
+	var e envelope
+	_ = json.Unmarshal([]byte(job.Payload), &e) // without one there is no token
+	s.Calls.Record(rec, e.Token)
+}
+
+// NotDelivered is the error of an attempt's record that was not answered with 2xx.
+const NotDelivered = "NOT_DELIVERED"
+
 // next is how long to wait after so many attempts; ok is false when they are over.
 func (s *Sender) next(made int) (wait time.Duration, ok bool) {
 	switch i := made - attempts; {
@@ -96,34 +121,35 @@ func (s *Sender) next(made int) (wait time.Duration, ok bool) {
 var errNoWebhook = errors.New("the relying party has no webhook")
 
 // attempt posts the token. A status of 0 means that there was no answer.
-func (s *Sender) attempt(ctx context.Context, job *sign.Job) (status int, err error) {
+func (s *Sender) attempt(ctx context.Context, job *sign.Job) (status int, clientID string, err error) {
 	r, err := s.Sign.Get(ctx, job.RequestID)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
+	clientID = r.ClientID
 	if r.State != sign.Signed {
-		return 0, fmt.Errorf("the request is %s", r.State)
+		return 0, clientID, fmt.Errorf("the request is %s", r.State)
 	}
 	party, err := s.Parties.Party(ctx, r.ClientID)
 	if err != nil {
-		return 0, err
+		return 0, clientID, err
 	}
 	if party.WebhookURL == "" {
-		return 0, errNoWebhook
+		return 0, clientID, errNoWebhook
 	}
 	token, err := s.token(job, r)
 	if err != nil {
-		return 0, err
+		return 0, clientID, err
 	}
 	body, err := json.Marshal(api.Webhook{Token: token})
 	if err != nil {
-		return 0, err
+		return 0, clientID, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, party.WebhookURL, bytes.NewReader(body))
 	if err != nil {
-		return 0, err
+		return 0, clientID, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Signet")
@@ -133,14 +159,14 @@ func (s *Sender) attempt(ctx context.Context, job *sign.Job) (status int, err er
 		if wrapped := new(url.Error); errors.As(err, &wrapped) {
 			err = wrapped.Err
 		}
-		return 0, err
+		return 0, clientID, err
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // lets the connection be used again
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return resp.StatusCode, fmt.Errorf("the receiver answered %d", resp.StatusCode)
+		return resp.StatusCode, clientID, fmt.Errorf("the receiver answered %d", resp.StatusCode)
 	}
-	return resp.StatusCode, nil
+	return resp.StatusCode, clientID, nil
 }
 
 // envelope is what a job remembers between attempts.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/server/web"
 	"github.com/signet-sign/signet/internal/sign"
 )
@@ -25,9 +26,10 @@ import (
 type API struct {
 	Sign         *sign.Service
 	Verifier     *rp.Verifier
-	Keys         []byte // Signet's own JWKS, as served
-	Unauthorized int    // status of UNAUTHORIZED (contract, 14.2); 0: 400
-	Explain      bool   // say in a header why a token was refused: only for the sandbox
+	Keys         []byte          // Signet's own JWKS, as served
+	Unauthorized int             // status of UNAUTHORIZED (contract, 14.2); 0: 400
+	Explain      bool            // say in a header why a token was refused: only for the sandbox
+	Calls        *calls.Recorder // of calls and their answers; nil: nobody wants to know
 	Log          *slog.Logger
 
 	// SlowestUpload is the fewest bytes per second that an upload must bring on average; slower ones are cut off, so that
@@ -41,17 +43,17 @@ type API struct {
 // Routes adds the calls below base, "/api/v3" or the sandbox's alias.
 func (a *API) Routes(mux *http.ServeMux, base string) {
 	j := web.JSON{Status: a.status, Explain: a.Explain, Log: a.Log}
-	mux.Handle("POST "+base+api.PathCancel, j.Handle(a.cancel))
-	mux.Handle("POST "+base+api.PathRequest, j.Handle(a.initiate))
-	mux.Handle("GET "+base+api.PathResult, j.Handle(a.result))
-	mux.Handle("GET "+base+api.PathResult0, j.Handle(a.result))
+	mux.Handle("POST "+base+api.PathCancel, a.recorded(j, calls.Cancel, a.cancel))
+	mux.Handle("POST "+base+api.PathRequest, a.recorded(j, calls.Initiate, a.initiate))
+	mux.Handle("GET "+base+api.PathResult, a.recorded(j, calls.Result, a.result))
+	mux.Handle("GET "+base+api.PathResult0, a.recorded(j, calls.Result, a.result))
 }
 
 // RootRoutes adds what does not depend on a base path.
 func (a *API) RootRoutes(mux *http.ServeMux) {
 	j := web.JSON{Status: linkStatus, Log: a.Log}
 	mux.HandleFunc("GET "+api.PathKeys, a.ServeKeys)
-	mux.Handle("GET /documents/{request_id}", j.Handle(a.download))
+	mux.Handle("GET /documents/{request_id}", a.recorded(j, calls.Download, a.download))
 }
 
 func (a *API) status(code string) int {
@@ -62,11 +64,12 @@ func (a *API) status(code string) int {
 }
 
 // cancel is POST /sign-requests/cancel: everything is in the token; a body is not looked at (contract, 14.23).
-func (a *API) cancel(w http.ResponseWriter, r *http.Request) error {
+func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
 	if ct := r.Header.Get("Content-Type"); ct != "" && !isMediaType(ct, "application/json") {
 		return api.ErrClientSide("Content-Type must be application/json, or absent")
 	}
 	claims, _, err := a.Verifier.Verify(r.Context(), authorization(r), rp.Cancel)
+	c.judged(err)
 	if err != nil {
 		return err
 	}
@@ -84,13 +87,14 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request) error {
 }
 
 // initiate is POST /sign-requests: the claims say what, the body is the PDF.
-func (a *API) initiate(w http.ResponseWriter, r *http.Request) (err error) {
+func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err error) {
 	defer func() {
 		if err != nil {
 			hearOut(r)
 		}
 	}()
 	claims, party, err := a.Verifier.Verify(r.Context(), authorization(r), rp.Initiate)
+	c.judged(err)
 	if err != nil {
 		return err
 	}
@@ -112,6 +116,7 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request) (err error) {
 	if err != nil {
 		return err
 	}
+	c.requestID = answer.RequestID
 	web.WriteJSON(w, http.StatusOK, answer)
 	return nil
 }
@@ -144,13 +149,15 @@ func hearOut(r *http.Request) {
 }
 
 // result is GET /sign-requests/{request_id}/signed-doc. Its token does not name the party, so the request does (contract, 5.1).
-func (a *API) result(w http.ResponseWriter, r *http.Request) error {
+func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 	id := r.PathValue("request_id")
 	req, err := a.Sign.Get(r.Context(), id)
 	if err != nil {
 		return err
 	}
+	c.party = req.ClientID
 	claims, _, err := a.Verifier.VerifyResult(r.Context(), authorization(r), req.ClientID)
+	c.judged(err)
 	if err != nil {
 		return err
 	}
@@ -170,14 +177,15 @@ func (a *API) ServeKeys(w http.ResponseWriter, r *http.Request) {
 }
 
 // download is GET and HEAD of a signed_doc_url, with ranges. A link that is over answers 403, as object stores do.
-func (a *API) download(w http.ResponseWriter, r *http.Request) error {
+func (a *API) download(w http.ResponseWriter, r *http.Request, c *call) error {
 	q := r.URL.Query()
 	req, doc, err := a.Sign.Follow(r.Context(), r.PathValue("request_id"), q.Get("expires"), q.Get("signature"))
 	if err != nil {
 		return err
 	}
 	defer doc.Close()
-	if r.Method == http.MethodGet && r.Header.Get("Range") == "" {
+	c.party, c.authentic = req.ClientID, true
+	if c.aside = r.Method != http.MethodGet || r.Header.Get("Range") != ""; !c.aside {
 		if err := a.Sign.Downloaded(r.Context(), req.ID); err != nil {
 			return err
 		}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/server/web"
 	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
@@ -20,6 +22,9 @@ type Control struct {
 	Clock  *Clock
 	Drain  func(ctx context.Context) error // does all that is due
 	Log    *slog.Logger
+
+	Recorder  *calls.Recorder // what CallStore is about to be asked for may still wait here
+	CallStore calls.Store
 }
 
 // Handler returns the routes.
@@ -54,14 +59,15 @@ const codeNotFound = "NOT_FOUND"
 
 // RequestView is a request as the control listener shows it.
 type RequestView struct {
-	RequestID     string       `json:"request_id"`
-	State         sign.State   `json:"state"`
-	ClientID      string       `json:"client_id"`
-	ExpiresAt     time.Time    `json:"expires_at"`
-	SessionEndsAt *time.Time   `json:"session_ends_at"` // null: no session
-	Signer        *string      `json:"signer"`          // NRIC or FIN; null: nobody has opened it
-	Events        []sign.Event `json:"events"`
-	Jobs          []sign.Job   `json:"jobs"` // webhook deliveries and other work, with their attempts
+	RequestID     string         `json:"request_id"`
+	State         sign.State     `json:"state"`
+	ClientID      string         `json:"client_id"`
+	ExpiresAt     time.Time      `json:"expires_at"`
+	SessionEndsAt *time.Time     `json:"session_ends_at"` // null: no session
+	Signer        *string        `json:"signer"`          // NRIC or FIN; null: nobody has opened it
+	Events        []sign.Event   `json:"events"`
+	Jobs          []sign.Job     `json:"jobs"`  // webhook deliveries and other work, with their attempts
+	Calls         []calls.Record `json:"calls"` // of relying parties, oldest first: what they sent, and why it was refused
 }
 
 func (c *Control) show(w http.ResponseWriter, r *http.Request) error {
@@ -82,6 +88,15 @@ func (c *Control) show(w http.ResponseWriter, r *http.Request) error {
 	if v.Jobs, err = c.Sign.Outbox.Jobs(r.Context(), req.ID); err != nil {
 		return err
 	}
+	if err := c.Recorder.Flush(r.Context()); err != nil {
+		return err
+	}
+	limits := calls.DefaultLimits
+	if v.Calls, err = c.CallStore.Calls(r.Context(), calls.Filter{RequestID: req.ID, Limit: limits.Request + limits.RequestStrangers}); err != nil {
+		return err
+	}
+	slices.Reverse(v.Calls)
+	v.Calls = append([]calls.Record{}, v.Calls...) // an empty list is [] in JSON
 	web.WriteJSON(w, http.StatusOK, v)
 	return nil
 }

@@ -52,6 +52,22 @@ func (j JSON) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	WriteJSON(w, status(refusal.Code), refusal)
 }
 
+// Refusal is what [JSON.Refuse] says for err, and the reason behind it, which it does not say: "" if there is no more to know.
+// For no error there is none.
+func Refusal(err error) (refusal *api.Error, reason string) {
+	if err == nil {
+		return nil, ""
+	}
+	if !errors.As(err, &refusal) {
+		return api.ErrServerSide, "an error of ours, which is in the log"
+	}
+	reason, found := strings.CutPrefix(err.Error(), refusal.Code+" because ")
+	if !found {
+		reason = ""
+	}
+	return refusal, reason
+}
+
 // WriteJSON answers with v.
 func WriteJSON(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 )
@@ -26,6 +27,8 @@ type Memory struct {
 	phones   map[string]signer.Phone
 	used     map[[2]string]time.Time
 	parties  parties
+	calls    []calls.Record // newest first
+	lastCall int64
 	closed   bool
 
 	ready    chan struct{}
@@ -165,6 +168,10 @@ func (m *Memory) append(rec *record, id string, events []sign.Event) {
 		e.Seq, e.Detail = len(rec.events)+1, maps.Clone(e.Detail)
 		rec.events = append(rec.events, e)
 	}
+	m.tell(id)
+}
+
+func (m *Memory) tell(id string) {
 	m.watching.Lock()
 	defer m.watching.Unlock()
 	for c := range m.watchers[id] {

@@ -1,5 +1,5 @@
 // Package storetest is what every store must do: [Run] holds a store against the contracts of sign.Store, sign.Lister, sign.Watcher,
-// sign.Outbox, signer.Store, rp.Replay and rp.PartyStore, and against what several of them promise together. Start at [Run].
+// sign.Outbox, signer.Store, rp.Replay, rp.PartyStore and calls.Store, and against what several of them promise together. Start at [Run].
 //
 // [Memory] is the reference: the same promises without a disk, for reading and for tests that need no durability. The package
 // knows nothing of SQL; what only a database can do wrong (crashes, migrations, locks) is tested beside internal/store.
@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 )
@@ -26,6 +27,7 @@ type Store interface {
 	signer.Store
 	rp.Replay
 	rp.PartyStore
+	calls.Store
 
 	// ForgetUsed drops the used ids of tokens that had to be kept until a time before now.
 	ForgetUsed(ctx context.Context, now time.Time) (n int64, err error)
@@ -57,6 +59,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		{"phones", phoneTests},
 		{"replay", replayTests},
 		{"parties", partyTests},
+		{"calls", callTests},
 		{"durability", durabilityTests},
 		{"nodes", nodeTests},
 	}

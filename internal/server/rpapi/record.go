@@ -1,0 +1,72 @@
+package rpapi
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp/calls"
+	"github.com/signet-sign/signet/internal/server/web"
+)
+
+// call is what a handler learns about the call that it answers, for the record.
+type call struct {
+	authentic bool   // its token, or its link, is genuine
+	party     string // client id, where the token need not name it
+	requestID string // where neither path nor token names it
+	aside     bool   // it belongs to another call: a part of a download
+}
+
+// judged takes the verdict of rp.Verifier: an argument is refused only if the token is authentic.
+func (c *call) judged(err error) {
+	if c.authentic = err == nil; c.authentic {
+		return
+	}
+	var refusal *api.Error
+	c.authentic = errors.As(err, &refusal) && refusal.Code == api.CodeClientSide
+}
+
+// recorded makes an http.Handler of h, and records the call after it was answered. A call that nobody wants to know costs a look
+// at the clock.
+func (a *API) recorded(j web.JSON, kind calls.Kind, h func(http.ResponseWriter, *http.Request, *call) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begin := time.Now()
+		var c call
+		err := h(w, r, &c)
+		if err != nil {
+			j.Refuse(w, r, err)
+		}
+		if a.Calls.Wants(err != nil) && !c.aside {
+			a.record(w, r, kind, c, j.Status, time.Since(begin), err)
+		}
+	})
+}
+
+// NoAnswer is the error of a call whose caller went away.
+const NoAnswer = "NO_ANSWER"
+
+func (a *API) record(w http.ResponseWriter, r *http.Request, kind calls.Kind, c call, status func(string) int, took time.Duration, err error) {
+	rec := calls.Record{
+		Took: took, Kind: kind, Party: c.party, Authentic: c.authentic, RequestID: c.requestID, Status: http.StatusOK,
+	}
+	if id := r.PathValue("request_id"); id != "" {
+		rec.RequestID = id
+	}
+	if refusal, reason := web.Refusal(err); refusal == api.ErrServerSide && r.Context().Err() != nil {
+		rec.Status, rec.Error, rec.Description = 0, NoAnswer, "The caller went away before there was an answer"
+	} else if err != nil {
+		rec.Status, rec.Error, rec.Description, rec.Reason = status(refusal.Code), refusal.Code, refusal.Description, reason
+		if wait := w.Header().Get("Retry-After"); wait != "" {
+			rec.Reason = "Retry-After: " + wait + " s"
+		}
+	}
+	token := ""
+	if kind != calls.Download {
+		token = r.Header.Get("Authorization")
+		if len(r.Header.Values("Authorization")) > 1 {
+			token, rec.Reason = "", "there is more than one Authorization header"
+		}
+	}
+	a.Calls.Record(rec, token)
+}

@@ -1,0 +1,179 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/signet-sign/signet/internal/rp/calls"
+)
+
+var _ calls.Store = (*Store)(nil)
+
+// AddCalls implements calls.Store. What is beyond the limits is looked for by a reader, so that other changes do not wait for it.
+func (s *Store) AddCalls(ctx context.Context, records []calls.Record, limits calls.Limits) error {
+	texts := make([]string, len(records))
+	var over []shelf
+	for i := range records {
+		r := records[i]
+		r.ID = 0 // the row's
+		b, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("encoding a call: %w", err)
+		}
+		texts[i] = string(b)
+		over = append(over, shelf{"party", r.Party, r.Authentic, limits.Party})
+		if !r.Authentic {
+			over[len(over)-1].most = limits.PartyStrangers
+		}
+		if r.RequestID == "" {
+			continue
+		}
+		over = append(over, shelf{"request_id", r.RequestID, r.Authentic, limits.Request})
+		if !r.Authentic {
+			over[len(over)-1].most = limits.RequestStrangers
+		}
+	}
+	err := s.writer.do(ctx, target{}, func(tx *session, out *news) error {
+		for i := range records {
+			r := &records[i]
+			err := tx.later(false, `INSERT INTO calls (at, party, authentic, request_id, kind, refused, data)
+				VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+				micros(r.At), r.Party, number(r.Authentic), r.RequestID, string(r.Kind), number(r.Refused()), texts[i])
+			if err != nil {
+				return fmt.Errorf("recording a call: %w", err)
+			}
+			if r.RequestID != "" && !slices.Contains(out.requests, r.RequestID) {
+				out.requests = append(out.requests, r.RequestID)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(over, shelf.compare)
+	for _, sh := range slices.Compact(over) {
+		if err := s.clear(ctx, sh); err != nil {
+			return fmt.Errorf("dropping old calls: %w", err)
+		}
+	}
+	return nil
+}
+
+// shelf is a place that holds so many records.
+type shelf struct {
+	column, value string
+	authentic     bool
+	most          int
+}
+
+func (a shelf) compare(b shelf) int {
+	return slices.Compare([]string{a.column, a.value, strconv.FormatBool(a.authentic)}, []string{b.column, b.value, strconv.FormatBool(b.authentic)})
+}
+
+// clear drops the oldest records of a shelf that holds too many.
+func (s *Store) clear(ctx context.Context, sh shelf) error {
+	where := ` FROM calls WHERE ` + sh.column + ` = $1 AND authentic = $2`
+	var last int64
+	err := s.readers.row(ctx, `SELECT id`+where+` ORDER BY id DESC LIMIT 1 OFFSET $3`, []any{sh.value, number(sh.authentic), sh.most}, &last)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil
+	case err != nil:
+		return err
+	}
+	return s.writer.do(ctx, target{}, func(tx *session, _ *news) error {
+		return tx.later(false, `DELETE`+where+` AND id <= $3`, sh.value, number(sh.authentic), last)
+	})
+}
+
+// Calls implements calls.Store.
+func (s *Store) Calls(ctx context.Context, f calls.Filter) (list []calls.Record, err error) {
+	if !isText(f.RequestID) || !isText(f.Party) || !isText(string(f.Kind)) || f.Limit < 1 {
+		return nil, nil
+	}
+	before := int64(math.MaxInt64)
+	if f.Before > 0 {
+		before = f.Before
+	}
+	q := search{}
+	q.where = `id < ` + q.bind(before)
+	if f.ID != 0 {
+		q.where += ` AND id = ` + q.bind(f.ID)
+	}
+	if f.RequestID != "" {
+		q.where += ` AND request_id = ` + q.bind(f.RequestID)
+	}
+	if f.Party != "" {
+		q.where += ` AND party = ` + q.bind(f.Party)
+	}
+	if f.Kind != "" {
+		q.where += ` AND kind = ` + q.bind(string(f.Kind))
+	}
+	if f.Refused {
+		q.where += ` AND refused = 1`
+	}
+	query := `SELECT id, data FROM calls WHERE ` + q.where + ` ORDER BY id DESC LIMIT ` + q.bind(f.Limit)
+	err = s.readers.rows(ctx, query, q.args, func(rows *sql.Rows) error {
+		var id int64
+		var data []byte
+		if err := rows.Scan(&id, &data); err != nil {
+			return err
+		}
+		var r calls.Record
+		err := json.Unmarshal(data, &r)
+		r.ID = id
+		list = append(list, r)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading calls: %w", err)
+	}
+	return list, nil
+}
+
+// ForgetCalls implements calls.Store, a part of them at a time.
+func (s *Store) ForgetCalls(ctx context.Context, before time.Time, keep int) (n int64, err error) {
+	var last int64
+	err = s.readers.row(ctx, `SELECT id FROM calls ORDER BY id DESC LIMIT 1 OFFSET $1`, []any{keep}, &last)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("counting calls: %w", err)
+	}
+	for _, where := range []struct {
+		condition string
+		bound     int64
+	}{{`at < $1`, micros(before)}, {`id <= $1`, last}} {
+		for {
+			var some int64
+			err := s.writer.do(ctx, target{}, func(tx *session, _ *news) (err error) {
+				some, err = tx.write(`DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE `+where.condition+` LIMIT $2)`, where.bound, forgetCallsAtOnce)
+				return err
+			})
+			if err != nil {
+				return n, fmt.Errorf("forgetting calls: %w", err)
+			}
+			if n += some; some < forgetCallsAtOnce {
+				break
+			}
+		}
+	}
+	return n, nil
+}
+
+// forgetCallsAtOnce bounds how long one clean-up holds up other changes.
+const forgetCallsAtOnce = 1000
+
+// number is how the database keeps a truth.
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

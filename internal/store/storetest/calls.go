@@ -1,0 +1,234 @@
+package storetest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/signet-sign/signet/internal/rp/calls"
+)
+
+var callTests = []test{
+	{name: "whole records", run: callsWhole},
+	{name: "filters and pages", run: callsFilters},
+	{name: "limits", run: callsLimits},
+	{name: "forget", run: callsForget},
+	{name: "watch", run: callsWatch},
+	{name: "after a restart", run: callsDurable, durable: true},
+}
+
+// roomy are limits that no test meets by accident.
+var roomy = calls.Limits{Request: 1000, RequestStrangers: 1000, Party: 1000, PartyStrangers: 1000}
+
+// call is a record of a call, number i, made i seconds after start.
+func call(i int) calls.Record {
+	return calls.Record{
+		At: start.Add(time.Duration(i) * time.Second), Took: 1234567 * time.Nanosecond, Kind: calls.Cancel, Party: client, Authentic: true,
+		RequestID: sample(1).ID, Status: 400, Error: "ACTIVE_SESSION_ONGOING", Description: fmt.Sprintf("call %d", i),
+	}
+}
+
+func (s *suite) addCalls(limits calls.Limits, records ...calls.Record) {
+	s.t.Helper()
+	if err := s.AddCalls(s.t.Context(), records, limits); err != nil {
+		s.t.Fatalf("AddCalls: %v", err)
+	}
+}
+
+// calls returns the descriptions of the records that the store lists.
+func (s *suite) calls(f calls.Filter) string {
+	s.t.Helper()
+	list, err := s.Calls(s.t.Context(), f)
+	if err != nil {
+		s.t.Fatalf("Calls(%+v): %v", f, err)
+	}
+	var numbers []string
+	for _, r := range list {
+		numbers = append(numbers, strings.TrimPrefix(r.Description, "call "))
+	}
+	return strings.Join(numbers, " ")
+}
+
+func callsWhole(t *testing.T, s *suite, _ Harness) {
+	full := call(1)
+	full.Claimed, full.By, full.Attempt, full.Reason = "somebody", "Mei", 3, `claim exp: "late" – 'by' 4 s \`
+	full.Token = &calls.Token{Header: []byte(`{"alg":"ES256"}`), Claims: []byte(`{"b":1,"a":"\u0000é"}`), Signature: "64 bytes", Problem: "none"}
+	bare := calls.Record{At: start, Kind: calls.Initiate}
+	s.addCalls(roomy, full, bare)
+	got, err := s.Calls(t.Context(), calls.Filter{Limit: 10})
+	if err != nil || len(got) != 2 {
+		t.Fatalf("%d records, %v", len(got), err)
+	}
+	if got[0].ID <= got[1].ID || got[1].ID <= 0 {
+		t.Errorf("ids %d, %d", got[0].ID, got[1].ID)
+	}
+	full.ID, bare.ID = got[1].ID, got[0].ID
+	if diff := cmp.Diff([]calls.Record{bare, full}, got); diff != "" {
+		t.Errorf("(-added +listed):\n%s", diff)
+	}
+	s.addCalls(roomy)
+	if all := s.calls(calls.Filter{Limit: 10}); all != " 1" {
+		t.Errorf("adding nothing gives %q", all)
+	}
+}
+
+func callsFilters(t *testing.T, s *suite, _ Harness) {
+	for i := range 8 {
+		r := call(i)
+		if i%2 == 1 {
+			r.Party, r.Authentic = "other", false
+		}
+		if i >= 4 {
+			r.Kind, r.Error = calls.Initiate, ""
+		}
+		if i%3 != 0 {
+			r.RequestID = ""
+		}
+		s.addCalls(roomy, r)
+	}
+	first, err := s.Calls(t.Context(), calls.Filter{Limit: 8})
+	if err != nil || len(first) != 8 {
+		t.Fatalf("%d records, %v", len(first), err)
+	}
+	for _, test := range []struct {
+		filter calls.Filter
+		want   string
+	}{
+		{calls.Filter{}, "7 6 5 4 3 2 1 0"},
+		{calls.Filter{Limit: 3}, "7 6 5"},
+		{calls.Filter{Limit: 3, Before: first[2].ID}, "4 3 2"},
+		{calls.Filter{Before: first[7].ID}, ""},
+		{calls.Filter{ID: first[2].ID}, "5"},
+		{calls.Filter{ID: first[0].ID + 100}, ""},
+		{calls.Filter{Party: client}, "6 4 2 0"},
+		{calls.Filter{Party: "other", Limit: 2, Before: first[0].ID}, "5 3"},
+		{calls.Filter{Kind: calls.Cancel}, "3 2 1 0"},
+		{calls.Filter{Refused: true}, "3 2 1 0"},
+		{calls.Filter{Refused: true, Party: client, Kind: calls.Cancel}, "2 0"},
+		{calls.Filter{RequestID: sample(1).ID}, "6 3 0"},
+		{calls.Filter{RequestID: sample(1).ID, Party: client}, "6 0"},
+		{calls.Filter{Party: "x' OR 1=1 --"}, ""},
+		{calls.Filter{Party: "a\x00\xff"}, ""},
+		{calls.Filter{RequestID: "\x00"}, ""},
+	} {
+		if test.filter.Limit == 0 {
+			test.filter.Limit = 100
+		}
+		if got := s.calls(test.filter); got != test.want {
+			t.Errorf("%+v: %q, want %q", test.filter, got, test.want)
+		}
+	}
+	if got := s.calls(calls.Filter{}); got != "" {
+		t.Errorf("a page of none: %q", got)
+	}
+}
+
+// callsLimits: each shelf holds its number of the newest, and none pushes out what stands on another one.
+func callsLimits(t *testing.T, s *suite, _ Harness) {
+	limits := calls.Limits{Request: 3, RequestStrangers: 2, Party: 5, PartyStrangers: 4}
+	authentic := call(0)
+	s.addCalls(limits, authentic)
+	for i := 1; i <= 20; i++ { // a flood in small and large writes
+		r := call(i)
+		r.Authentic = false
+		if i > 10 {
+			r.RequestID = ""
+		}
+		if i > 15 {
+			r.Party = ""
+		}
+		s.addCalls(limits, r)
+	}
+	var flood []calls.Record
+	for i := 21; i <= 40; i++ {
+		r := call(i)
+		r.Authentic, r.Party, r.RequestID = false, "", ""
+		flood = append(flood, r)
+	}
+	s.addCalls(limits, flood...)
+	for filter, want := range map[calls.Filter]string{
+		{RequestID: authentic.RequestID}: "0", // the strangers' shelf for the party has pushed its two out
+		{Party: client}:                  "15 14 13 12 0",
+		{}:                               "40 39 38 37 15 14 13 12 0",
+	} {
+		filter.Limit = 100
+		if got := s.calls(filter); got != want {
+			t.Errorf("%+v: %q, want %q", filter, got, want)
+		}
+	}
+	for i := 41; i <= 50; i++ {
+		r := call(i)
+		if i > 44 {
+			r.RequestID = sample(i).ID
+		}
+		s.addCalls(limits, r)
+	}
+	if got := s.calls(calls.Filter{Party: client, Limit: 100}); got != "50 49 48 47 46 15 14 13 12" {
+		t.Errorf("the party has %q", got)
+	}
+	for i := 51; i <= 54; i++ {
+		r := call(i)
+		r.Party = "other"
+		s.addCalls(limits, r)
+	}
+	if got := s.calls(calls.Filter{RequestID: sample(1).ID, Limit: 100}); got != "54 53 52" {
+		t.Errorf("the request has %q", got)
+	}
+}
+
+func callsForget(t *testing.T, s *suite, _ Harness) {
+	for i := range 10 {
+		s.addCalls(roomy, call(i))
+	}
+	for _, test := range []struct {
+		before  int
+		keep    int
+		dropped int64
+		left    string
+	}{
+		{0, 10, 0, "9 8 7 6 5 4 3 2 1 0"},
+		{3, 10, 3, "9 8 7 6 5 4 3"},
+		{3, 4, 3, "9 8 7 6"},
+		{9, 2, 3, "9"},
+	} {
+		n, err := s.ForgetCalls(t.Context(), call(test.before).At, test.keep)
+		if err != nil || n != test.dropped {
+			t.Errorf("%+v: dropped %d, %v", test, n, err)
+		}
+		if got := s.calls(calls.Filter{Limit: 100}); got != test.left {
+			t.Errorf("%+v: left %q", test, got)
+		}
+	}
+}
+
+// callsWatch: who looks at a request is told of calls that changed nothing.
+func callsWatch(t *testing.T, s *suite, _ Harness) {
+	r := s.create(sample(1))
+	changed, stop := s.Watch(r.ID)
+	defer stop()
+	for !quiet(changed) {
+	}
+	other := call(1)
+	other.RequestID = sample(2).ID
+	s.addCalls(roomy, other)
+	if !quiet(changed) {
+		t.Error("a signal for the call of another request")
+	}
+	s.addCalls(roomy, call(2))
+	if !signalled(changed) {
+		t.Error("no signal for a call")
+	}
+}
+
+func callsDurable(t *testing.T, s *suite, h Harness) {
+	s.addCalls(roomy, call(1), call(2))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.another(h).calls(calls.Filter{Limit: 100}); got != "2 1" {
+		t.Errorf("left after a restart: %q", got)
+	}
+}
