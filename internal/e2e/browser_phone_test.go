@@ -141,9 +141,10 @@ func TestReload(t *testing.T) {
 	second.sees("Approved with another phone")
 	second.shot("other-phone")
 	s.settled(t, id, "signed")
+	phone.sees("Your signature is complete")
 	phone.open(address)
-	phone.sees("Approved")
-	phone.shot("approved-again")
+	phone.sees("Your signature is complete")
+	phone.shot("signed-again")
 	if strings.Contains(phone.read(`document.body.innerText`), "another phone") {
 		t.Error("the phone that approved is told of another")
 	}
@@ -166,7 +167,7 @@ func TestOpenOnThisDevice(t *testing.T) {
 	b.shot("document")
 	b.press("Approve")
 	b.sees("We take you back")
-	b.sees("Document signed")
+	b.sees("Signature details")
 	b.shot("signed")
 	if at := b.location().Path; at != "/sign/"+id {
 		t.Errorf("it came back to %s", at)
@@ -180,6 +181,55 @@ func TestOpenOnThisDevice(t *testing.T) {
 	}
 	other.open(s.url + "/phone/sign/" + id)
 	other.sees("Scan the code to go on")
+}
+
+// TestPhones: a person has several phones, tells them apart by name, and removes a lost one from another: after a second thought,
+// at once and for good.
+func TestPhones(t *testing.T) {
+	s := start(t)
+	enrol := func(name string) *browser {
+		b := newBrowser(t, 390, 844)
+		b.open(s.url + "/phone/enrol")
+		b.press("TAN XIAO HUI")
+		b.until("naming the phone", fmt.Sprintf(`{ const f = document.querySelector("#phone-name"); if (f) f.value = %q; return f }`, name))
+		b.press("Create")
+		b.sees("This phone is ready")
+		b.sees(name)
+		return b
+	}
+	lost, kept := enrol("Lost in a taxi"), enrol("At hand")
+	desk := newBrowser(t, 1280, 900)
+	id := desk.atCode(s)
+	lost.scan(desk)
+	lost.sees("Checked on this phone")
+
+	kept.open(s.url + "/phone/")
+	kept.sees("This phone is ready to sign")
+	const item = `[...document.querySelectorAll(".device")].find(d => d.innerText.includes("Lost in a taxi"))`
+	kept.until("knowing which it is", `document.querySelector("[data-here]:not([hidden])")?.closest(".device").innerText.includes("At hand")`)
+	if ok, err := eval[bool](kept, item+`.querySelector("form button").checkVisibility()`); err != nil || ok {
+		t.Errorf("a phone can be removed without a second thought: %t %v", ok, err)
+	}
+	kept.read(item + `.querySelector(".confirm > summary").click() ?? ""`)
+	kept.sees("It can no longer approve anything, at once and for good")
+	kept.shot("remove")
+	kept.read(item + `.querySelector("form button").click() ?? ""`)
+	kept.sees("Lost in a taxi was removed")
+	kept.sees("1 removed phone")
+	kept.sees("This phone is ready to sign")
+	kept.shot("removed")
+
+	lost.press("Approve")
+	lost.sees("Set up this phone") // it is none any more
+	if v := s.view(t, id); v.State != "session" {
+		t.Errorf("the request is %s", v.State)
+	}
+	lost.open(s.url + "/phone/")
+	lost.sees("This phone is not set up")
+	lost.until("forgetting its key", `new Promise(done => {
+		const open = indexedDB.open("signet-phone");
+		open.onsuccess = () => { open.result.transaction("keys").objectStore("keys").count().onsuccess = e => { open.result.close(); done(e.target.result === 0) } };
+	})`)
 }
 
 // TestOffline: the phone's app can be installed, opens without a connection, and says so.
@@ -213,7 +263,7 @@ func TestOffline(t *testing.T) {
 func TestCameraScan(t *testing.T) {
 	s := start(t, func(c *app.Config) { c.StaticQR = true })
 	desk := newBrowser(t, 1280, 900)
-	desk.atCode(s)
+	id := desk.atCode(s)
 	film := filepath.Join(t.TempDir(), "code.y4m")
 	if err := os.WriteFile(film, y4m(t, desk.code()), 0o600); err != nil {
 		t.Fatal(err)
@@ -234,6 +284,27 @@ func TestCameraScan(t *testing.T) {
 	phone.until("seeing the camera's picture", `location.pathname !== "/phone/scan" || document.querySelector("video").videoWidth > 0`)
 	phone.sees("Checked on this phone")
 	desk.sees("Code scanned")
+
+	// A code that was too old when the camera app opened it is read again right there.
+	desk.press("Cancel signing")
+	desk.press("Proceed to Sign")
+	desk.sees("match")
+	if err := os.WriteFile(film, y4m(t, desk.code()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	late := newBrowser(t, 390, 844,
+		chromedp.Flag("use-fake-ui-for-media-stream", true), chromedp.Flag("use-fake-device-for-media-stream", true),
+		chromedp.Flag("use-file-for-fake-video-capture", film))
+	late.enrol(s)
+	late.open(s.url + "/phone/sign/" + id + "?c=AAAAAAAAAAAAAAAA")
+	late.sees("This code is too old")
+	late.shot("stale")
+	late.until("starting the camera", `{
+		const start = document.querySelector("[data-scan-start]");
+		if (start && !start.hidden) start.click();
+		return location.search === "";
+	}`)
+	late.sees("Checked on this phone")
 }
 
 // y4m is a film of a QR code: one grey frame, which the browser's fake camera repeats.

@@ -81,7 +81,7 @@ func (b *browser) until(what, script string) {
 	var err error
 	for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(20 * time.Millisecond) {
 		var ok bool
-		if ok, err = eval[bool](b, `Boolean(document.body && (() => `+script+`)())`); err == nil && ok {
+		if ok, err = eval[bool](b, `(async () => Boolean(document.body && await (() => `+script+`)()))()`); err == nil && ok {
 			return
 		}
 	}
@@ -207,7 +207,8 @@ func TestJourney(t *testing.T) {
 	phone.press("TAN XIAO HUI")
 	phone.shot("enrol")
 	phone.press("Create")
-	phone.sees("certificate")
+	phone.sees("This phone is ready")
+	phone.sees("Signet") // the issuer of the certificate
 	phone.shot("enrolled")
 	phone.press("Continue")
 	phone.sees(code)
@@ -219,8 +220,8 @@ func TestJourney(t *testing.T) {
 	desk.sees("TAN XIAO HUI")
 	desk.until("showing the signed document", `document.querySelector('a[href*="signed.pdf"]')`)
 	desk.shot("signed")
-	phone.sees("pproved")
-	phone.shot("approved")
+	phone.sees("Your signature is complete")
+	phone.shot("signed")
 	desk.press("Return to")
 	desk.sees("back at the relying party")
 	if q := desk.location().Query(); q.Get("request_id") != in.RequestID || q.Get("status") != "success" {
@@ -230,68 +231,6 @@ func TestJourney(t *testing.T) {
 	if _, err := s.party.WaitWebhook(t.Context(), 0); err != nil {
 		t.Error(err)
 	}
-}
-
-// TestCancelOnEveryScreen: whatever page is open, it shows the cancel within a second.
-func TestCancelOnEveryScreen(t *testing.T) {
-	s := start(t)
-	b := newBrowser(t, 1280, 900)
-	changes := func(t *testing.T, b *browser, id string) {
-		t.Helper()
-		begin := time.Now()
-		if a := s.cancel(t, id); a.status != 200 {
-			t.Fatalf("cancel: %d %s", a.status, a.body)
-		}
-		b.sees("cancelled")
-		if took := time.Since(begin); took > time.Second {
-			t.Errorf("the page needed %s to show the cancel", took)
-		}
-	}
-	t.Run("landing", func(t *testing.T) {
-		b.t = t
-		in := s.initiate(t)
-		b.open(in.SigningURL)
-		b.sees("Log in")
-		changes(t, b, in.RequestID)
-		b.shot("cancelled")
-	})
-	t.Run("document", func(t *testing.T) {
-		b.t = t
-		in := s.initiate(t)
-		b.open(in.SigningURL)
-		b.press("Log in")
-		b.press("TAN XIAO HUI")
-		b.sees("0 of 1")
-		changes(t, b, in.RequestID)
-	})
-	t.Run("code, after the session's end", func(t *testing.T) {
-		b.t = t
-		in := s.initiate(t)
-		b.open(in.SigningURL)
-		b.press("Log in")
-		b.press("TAN XIAO HUI")
-		b.sees("0 of 1")
-		b.review()
-		b.press("Proceed to Sign")
-		b.sees("match")
-		if a := s.cancel(t, in.RequestID); !strings.Contains(a.body, "ACTIVE_SESSION_ONGOING") {
-			t.Fatalf("cancel during the session: %d %s", a.status, a.body)
-		}
-		s.advance(t, "3m")
-		b.until("noticing the end of the session", `!document.querySelector(".match")`)
-		b.shot("timed-out")
-		changes(t, b, in.RequestID)
-	})
-	t.Run("expired", func(t *testing.T) {
-		b.t = t
-		in := s.initiate(t)
-		b.open(in.SigningURL)
-		b.sees("Log in")
-		s.advance(t, "30m")
-		b.sees("has passed")
-		b.shot("expired")
-		changes(t, b, in.RequestID)
-	})
 }
 
 // TestNegativePages: one page for each way in which there is nothing to sign.

@@ -103,7 +103,8 @@ func (b *build) scripts() error {
 		return err
 	}
 	for output, o := range meta.Outputs {
-		for _, entry := range entries {
+		// The viewer is no entry, but pages name it to have it early.
+		for _, entry := range append(entries, "viewer.ts") {
 			if o.EntryPoint == entry {
 				logical := strings.TrimSuffix(filepath.Base(entry), ".ts")
 				if logical != filepath.Base(entry) {
@@ -113,7 +114,7 @@ func (b *build) scripts() error {
 			}
 		}
 	}
-	for _, want := range []string{"portal.js", "phone.js", "worker.js", "demo.js", "console.js", "app.css", "console.css"} {
+	for _, want := range []string{"portal.js", "phone.js", "worker.js", "demo.js", "console.js", "viewer.js", "app.css", "console.css"} {
 		if b.names[want] == "" {
 			return fmt.Errorf("no output for %s", want)
 		}

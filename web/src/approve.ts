@@ -51,9 +51,12 @@ class Approval {
   }
 
   async start(): Promise<void> {
-    if (this.root.dataset["first"]) {
+    const first = this.root.dataset["first"];
+    if (first) {
+      this.answered = true; // the person's part is over, and the page says how
+      if (first === "approved") this.follow();
       this.goBack();
-      return; // it is over, and the page says how
+      return;
     }
     let keys: PhoneKey[] = [];
     if (!supported()) return this.show("UNSUPPORTED");
@@ -89,8 +92,12 @@ class Approval {
     if (!this.challenge) throw refusal;
     this.fill(this.challenge);
     this.show("ask");
-    this.live = new Live(`${this.api}/events`, `${this.api}/state`, (s) => this.changed(s));
+    this.follow();
     await this.verify(this.challenge);
+  }
+
+  private follow(): void {
+    this.live = new Live(`${this.api}/events`, `${this.api}/state`, (s) => this.changed(s));
   }
 
   /** Nothing can be approved before this phone has seen for itself what it signs. */
@@ -128,7 +135,7 @@ class Approval {
   /** A signer who came from the portal in this browser is led back to it, which knows how it went. */
   private goBack(): void {
     const portal = this.root.dataset["return"];
-    if (!portal || !find('[data-step="approved"]:not([hidden])', this.root)) return;
+    if (!portal || !find('[data-step="approved"]:not([hidden]), [data-step="signed"]:not([hidden])', this.root)) return;
     setTimeout(() => location.replace(portal), 1500);
   }
 
@@ -171,7 +178,7 @@ class Approval {
         await post(`${this.api}/reject`, {});
       }
       this.answered = true;
-      this.live?.stop();
+      if (what === "reject") this.live?.stop();
       this.show(what === "approve" ? "approved" : "rejected");
       this.goBack();
     } catch (e) {
@@ -179,6 +186,7 @@ class Approval {
       else this.fail(e);
     } finally {
       this.setBusy(false, button);
+      this.live?.check(); // what came meanwhile was not looked at
     }
   }
 
@@ -193,7 +201,8 @@ class Approval {
 
   /** What another device, the relying party or the clock did meanwhile. */
   private changed(s: State): void {
-    if (this.answered || this.busy) return;
+    if (this.busy) return;
+    if (this.answered) return this.sealed(s);
     switch (s.state) {
       case "cancelled":
         return this.show("REQUEST_CANCELLED");
@@ -201,8 +210,11 @@ class Approval {
         return this.show("REQUEST_EXPIRED");
       case "sealing":
       case "signed":
-        // The answer to our approval may have been lost: then this is ours.
-        return this.show(this.signature ? "approved" : "OTHER_PHONE");
+        if (!this.signature) return this.show("OTHER_PHONE");
+        // The answer to our approval was lost.
+        this.answered = true;
+        this.show(s.state === "signed" ? "signed" : "approved");
+        return this.goBack();
       case "session":
         if (this.challenge && s.session_ends_at && s.session_ends_at !== this.challenge.session_ends_at) {
           this.show("REPLACED");
@@ -211,6 +223,13 @@ class Approval {
       default:
         this.show(endings[s.outcome] ?? "NO_ACTIVE_SESSION");
     }
+  }
+
+  /** What became of our approval. */
+  private sealed(s: State): void {
+    if (s.state === "signed") this.show("signed");
+    else if (s.state === "cancelled") this.show("REQUEST_CANCELLED");
+    else if (s.outcome === "failed") this.show("FAILED");
   }
 
   private fail(e: unknown): void {

@@ -1,9 +1,11 @@
 // The demo relying party: the page of a request reloads when something happened.
 
+import { menus } from "./lib/menu";
 import { guardForms } from "./lib/forms";
 import { find } from "./lib/page";
 
 guardForms();
+menus();
 watchRequest();
 chooseUpload();
 

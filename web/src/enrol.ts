@@ -2,12 +2,16 @@
 
 import { post, Refusal, Unreachable } from "./lib/api";
 import { create, decode, forget, type PhoneKey, publicKey, save, sign, supported } from "./lib/key";
-import { find, text } from "./lib/page";
+import { Live, type State } from "./lib/live";
+import { find, findAll, text } from "./lib/page";
 
 interface Enrolled {
   phone_id: string;
   certificate: string;
   subject: string;
+  issuer: string;
+  serial: string;
+  not_after: number;
 }
 
 export function startEnrolment(root: HTMLElement): void {
@@ -15,6 +19,7 @@ export function startEnrolment(root: HTMLElement): void {
   const name = find<HTMLInputElement>("#phone-name", root);
   const button = form && find<HTMLButtonElement>("button", form);
   if (!form || !name || !button) return;
+  followSession(root);
   if (!name.value) name.value = guessName();
   if (!supported()) {
     complain(root, text("enrol.storage"));
@@ -46,24 +51,46 @@ async function enrol(root: HTMLElement, name: string): Promise<void> {
     record.phoneId = answer.phone_id;
     record.subject = answer.subject;
     await save(record);
-    done(root, name, answer.subject);
+    done(root, name, answer);
   } catch (e) {
     if (record) await forget(record).catch(() => undefined);
-    complain(root, reason(e));
+    if (e instanceof Refusal && e.status === 401) location.reload(); // the login is over: the server asks for a new one
+    else complain(root, reason(e));
   }
 }
 
-function done(root: HTMLElement, name: string, subject: string): void {
+/** Says when the sign session that waits for this phone is over before the phone is ready. */
+function followSession(root: HTMLElement): void {
+  const { events, poll, session } = root.dataset;
+  if (!events || !poll) return;
+  new Live(events, poll, (s) => {
+    const end = endOf(s, Number(session));
+    for (const notice of findAll("[data-end]", root)) notice.hidden = notice.dataset["end"] !== end;
+  });
+}
+
+function endOf(s: State, session: number): string {
+  switch (s.state) {
+    case "cancelled":
+      return "REQUEST_CANCELLED";
+    case "expired":
+      return "REQUEST_EXPIRED";
+    case "sealing":
+    case "signed":
+      return "OTHER_PHONE";
+    case "session":
+      return s.session_ends_at === session ? "" : "REPLACED";
+  }
+  return { rejected: "rejected", left: "LEFT", failed: "FAILED" }[s.outcome] ?? "TIMED_OUT";
+}
+
+function done(root: HTMLElement, name: string, answer: Enrolled): void {
   const start = find('[data-step="start"]', root);
   const end = find('[data-step="done"]', root);
   if (!start || !end) return;
-  const set = (selector: string, value: string): void => {
-    const field = find(selector, end);
-    if (field) field.textContent = value;
-  };
-  set("[data-enrolled-name]", name);
-  // The common name says enough; the rest is for machines.
-  set("[data-enrolled-subject]", /(?:^|,\s*)CN=([^,]+)/.exec(subject)?.[1] ?? subject);
+  const until = new Intl.DateTimeFormat(`${document.documentElement.lang}-SG`, { dateStyle: "medium" }).format(answer.not_after);
+  const values: Record<string, string> = { name, subject: answer.subject, issuer: answer.issuer, serial: answer.serial, until };
+  for (const field of findAll("[data-enrolled]", end)) field.textContent = values[field.dataset["enrolled"] ?? ""] ?? "";
   start.hidden = true;
   end.hidden = false;
   const heading = find("h1", end);

@@ -3,12 +3,14 @@
 import { startApproval } from "./approve";
 import { startEnrolment } from "./enrol";
 import { countDown } from "./lib/countdown";
+import { menus } from "./lib/menu";
 import { guardForms } from "./lib/forms";
-import { enrolled, supported } from "./lib/key";
+import { enrolled, forget, type PhoneKey, supported } from "./lib/key";
 import { find, findAll } from "./lib/page";
 import { startScan } from "./scan";
 
 guardForms();
+menus();
 countDown(() => undefined);
 const enrol = find("[data-enrol]");
 if (enrol) startEnrolment(enrol);
@@ -25,21 +27,21 @@ void navigator.serviceWorker?.register("/phone/worker.js").catch(() => undefined
 async function markThisPhone(): Promise<void> {
   const section = find("[data-phones]");
   if (!section) return;
-  let mine: string[] = [];
+  let mine: PhoneKey[] = [];
   try {
-    if (supported()) mine = (await enrolled()).map((k) => k.phoneId);
+    if (supported()) mine = await enrolled();
   } catch {
     // No storage: then this device is not one of them.
   }
   let ready = false;
   for (const item of findAll("[data-phone-id]", section)) {
-    const here = mine.includes(item.dataset["phoneId"] ?? "");
+    const key = mine.find((k) => k.phoneId === item.dataset["phoneId"]);
     const tag = find("[data-here]", item);
-    if (tag) tag.hidden = !here;
-    if (here && !item.querySelector(".tag-bad")) ready = true;
+    if (tag) tag.hidden = !key;
+    if (!key) continue;
+    if (item.dataset["gone"] === undefined) ready = true;
+    else void forget(key).catch(() => undefined); // it will never sign again
   }
-  const yes = find("[data-this-phone]", section);
-  const no = find("[data-no-phone]", section);
-  if (yes) yes.hidden = !ready;
-  if (no) no.hidden = ready;
+  for (const part of findAll("[data-this-phone], [data-ready]", section)) part.hidden = !ready;
+  for (const part of findAll("[data-no-phone]", section)) part.hidden = ready;
 }

@@ -5,14 +5,17 @@ import { rotateCode } from "./lib/code";
 import { countDown } from "./lib/countdown";
 import { formUnderway, guardForms } from "./lib/forms";
 import { Live, type State } from "./lib/live";
+import { menus } from "./lib/menu";
 import { announce, find, findAll, memory, text } from "./lib/page";
 import { startReview } from "./review";
 import type { Viewer } from "./viewer";
 
 guardForms();
+menus();
 follow();
 rotateCode();
 void showDocuments();
+warm();
 
 function follow(): void {
   const data = document.body.dataset;
@@ -96,7 +99,22 @@ async function showDocuments(): Promise<void> {
   });
 }
 
+/** Fetches, while the person reads, what the next page needs. */
+function warm(): void {
+  const urls = find("[data-warm]")?.dataset["warm"]?.split(" ") ?? [];
+  const { connection } = navigator as { connection?: { saveData?: boolean } };
+  if (urls.length === 0 || connection?.saveData) return;
+  const go = (): void => {
+    for (const url of urls) void fetch(url, { priority: "low" }).catch(() => undefined);
+  };
+  if (document.readyState === "complete") setTimeout(go, 300);
+  else addEventListener("load", () => setTimeout(go, 300));
+}
+
 async function load(root: HTMLElement): Promise<Viewer> {
+  // The worker is as large as the viewer: it comes at the same time and not after it.
+  const worker = root.dataset["workerUrl"];
+  if (worker) void fetch(worker).catch(() => undefined);
   const { openViewer } = await import("./viewer");
   return openViewer(root);
 }

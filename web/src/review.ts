@@ -11,13 +11,20 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
   const hint = find("[data-proceed-hint]", root);
   const counter = find("[data-review-count]", root);
   const bar = find<HTMLProgressElement>("progress", root);
+  const fallback = find("[data-read-fallback]", root);
+  const elsewhere = find<HTMLInputElement>("[data-read-document]", root);
   const key = `signet.reviewed:${root.dataset["review"] ?? ""}:${items.length}`;
+  const todo = hint?.textContent ?? "";
   const reviewed = new Set<number>();
+  const undrawn = new Set<number>(); // places whose page this browser cannot draw
   for (const part of (memory.get(key) ?? "").split(",")) {
     const i = Number(part);
     if (part !== "" && i >= 0 && i < items.length) reviewed.add(i);
   }
   let viewer: Viewer | null = null;
+  let failed = false;
+
+  const nextPlace = (): number => (failed ? -1 : items.findIndex((_, i) => !reviewed.has(i) && !undrawn.has(i)));
 
   const show = (): void => {
     items.forEach((item, i) => {
@@ -28,20 +35,28 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     });
     if (counter) counter.textContent = text("panel.count", reviewed.size, items.length);
     if (bar) bar.value = reviewed.size;
-    const complete = reviewed.size === items.length;
-    if (next) next.hidden = complete;
+    // A document that this browser cannot draw must not strand the signer: read it in another window, say so, go on.
+    if (fallback) fallback.hidden = !failed && undrawn.size === 0;
+    const complete = reviewed.size === items.length || elsewhere?.checked === true;
+    const onNext = next !== null && next === document.activeElement;
+    if (next) next.hidden = complete || nextPlace() < 0;
     if (proceed) proceed.disabled = !complete;
-    if (hint) hint.textContent = complete ? text("panel.ready") : hint.dataset["todo"] ?? hint.textContent;
+    if (hint) hint.textContent = complete ? text("panel.ready") : todo;
     root.classList.toggle("complete", complete);
     viewer?.mark(reviewed);
+    // The focus goes to what took the place of the button that is gone.
+    if (onNext && next.hidden) (complete ? proceed : elsewhere)?.focus();
   };
 
   const review = (i: number): void => {
     if (reviewed.has(i)) return;
     reviewed.add(i);
+    undrawn.delete(i);
     memory.set(key, [...reviewed].join(","));
     show();
-    if (reviewed.size === items.length) announce(text("panel.ready"));
+    const seen = text("place.reviewed", i + 1, items[i]?.dataset["page"] ?? "");
+    const rest = reviewed.size === items.length ? text("panel.ready") : text("panel.count", reviewed.size, items.length);
+    announce(text("panel.progress", seen, rest));
   };
 
   let early = -1; // a place that was asked for while the document was loading
@@ -54,16 +69,20 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     items[i]?.setAttribute("aria-current", "true");
     items[i]?.scrollIntoView({ block: "nearest", inline: "nearest" });
     // Reviewed means seen: only once the page has been drawn.
-    if (await viewer.goTo(i)) review(i);
+    if (await viewer.goTo(i)) return review(i);
+    undrawn.add(i);
+    show();
+    announce(text("page.failed", items[i]?.dataset["page"] ?? ""));
   };
 
-  if (hint) hint.dataset["todo"] = hint.textContent ?? "";
   show();
   items.forEach((item, i) => item.addEventListener("click", () => void visit(i)));
+  elsewhere?.addEventListener("change", show);
   try {
     viewer = await load();
   } catch {
-    fallback(root, proceed, next);
+    failed = true;
+    show();
     return;
   }
   viewer.onPlace = (i) => void visit(i);
@@ -71,22 +90,9 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
   if (next) {
     next.disabled = false;
     next.addEventListener("click", () => {
-      const i = items.findIndex((_, n) => !reviewed.has(n));
+      const i = nextPlace();
       if (i >= 0) void visit(i);
     });
   }
   if (early >= 0) void visit(early);
-}
-
-// A document that this browser cannot draw must not strand the signer: read it
-// in another window, say so, go on.
-function fallback(root: HTMLElement, proceed: HTMLButtonElement | null, next: HTMLButtonElement | null): void {
-  const box = find("[data-read-fallback]", root);
-  const check = find<HTMLInputElement>("[data-read-document]", root);
-  if (!box || !check || !proceed) return;
-  if (next) next.hidden = true;
-  box.hidden = false;
-  check.addEventListener("change", () => {
-    proceed.disabled = !check.checked;
-  });
 }

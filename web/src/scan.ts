@@ -69,6 +69,13 @@ export function startScan(root: HTMLElement): void {
     if (document.visibilityState === "hidden") end();
   });
   addEventListener("pagehide", end);
+  // Who has just scanned with another app, and lets this page use the camera, goes on at once.
+  if (root.dataset["again"] !== undefined) {
+    void navigator.permissions
+      ?.query({ name: "camera" as PermissionName })
+      .then((p) => (p.state === "granted" ? begin() : start.focus()))
+      .catch(() => start.focus());
+  }
 }
 
 /** Goes where the code leads, if it is one of this service's sign sessions and nothing else. */

@@ -13,8 +13,11 @@ interface Place {
 
 const boxWidth = 220.5; // pt, the contract's signature box
 const boxHeight = 60;
-const maxPixels = 5_000_000; // per canvas; phones refuse large ones in silence
-const keepDrawn = 8; // canvases kept in memory
+// Phones refuse large canvases in silence, and all canvases together may take some 200 MB of an old one: at 4 bytes a pixel this
+// stays far below, with room for what is being drawn.
+const maxPixels = 5_000_000; // of one canvas
+const keptPixels = 16_000_000; // of all that are kept
+const lastTry = 1_000_000; // of a canvas, when the memory did not suffice for a sharp one
 const zooms = [0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4]; // times "fit to width"
 
 /** Opens the document that root names, or these very bytes, which stay the caller's. */
@@ -41,6 +44,11 @@ class Sheet {
   drawnAt = 0; // scale of the canvas, 0 if none
   drawing: Promise<void> | null = null;
   boxes = new Map<number, HTMLButtonElement>();
+
+  /** Pixels of the canvas. */
+  get pixels(): number {
+    return this.canvas ? this.canvas.width * this.canvas.height : 0;
+  }
 
   constructor(
     readonly number: number,
@@ -102,6 +110,12 @@ export class Viewer {
     this.layout();
     this.tools();
     this.observe();
+    // A browser may empty the canvases of a page that it kept in the background.
+    const again = (): void => {
+      if (document.visibilityState === "visible") this.restore();
+    };
+    document.addEventListener("visibilitychange", again);
+    addEventListener("pageshow", again);
     // Pages differ in size: learn the sizes of those with places, so that a jump
     // lands where it should, and of all in a document of usual length.
     const wanted = this.pdf.numPages <= 40 ? this.sheets.map((s) => s.number) : this.places.map((p) => p.page);
@@ -135,6 +149,7 @@ export class Viewer {
     if (this.pages.scrollHeight <= this.pages.clientHeight) target.scrollIntoView({ block: "nearest" });
     for (const b of findAll(".place-box.current", this.pages)) b.classList.remove("current");
     box?.classList.add("current");
+    this.near.add(sheet); // the observer is slower than a drawn page can be forgotten
     await this.draw(sheet);
     return sheet.drawnAt > 0;
   }
@@ -290,17 +305,28 @@ export class Viewer {
 
   /** Frees canvases far from view: a phone's browser has little room for them. */
   private forget(): void {
-    const drawn = this.sheets.filter((s) => s.canvas && !this.near.has(s));
-    drawn.sort((a, b) => Math.abs(b.number - this.current) - Math.abs(a.number - this.current));
-    while (drawn.length > keepDrawn) {
-      const sheet = drawn.shift();
-      if (!sheet) return;
-      if (sheet.canvas) sheet.canvas.width = sheet.canvas.height = 0;
+    let pixels = this.sheets.reduce((sum, s) => sum + s.pixels, 0);
+    const far = this.sheets.filter((s) => s.canvas && !this.near.has(s));
+    far.sort((a, b) => Math.abs(b.number - this.current) - Math.abs(a.number - this.current));
+    for (const sheet of far) {
+      if (pixels <= keptPixels) return;
+      pixels -= sheet.pixels;
+      if (sheet.canvas) sheet.canvas.width = sheet.canvas.height = 0; // Safari frees it now, and not some time later
       sheet.canvas?.remove();
       sheet.layer?.remove();
       sheet.canvas = sheet.layer = null;
       sheet.drawnAt = 0;
+      sheet.element.classList.remove("drawn");
       sheet.page?.cleanup();
+    }
+  }
+
+  /** Draws again what the browser has emptied. */
+  private restore(): void {
+    for (const sheet of this.near) {
+      if (!sheet.canvas || filled(sheet.canvas)) continue;
+      sheet.drawnAt = 0;
+      void this.draw(sheet);
     }
   }
 
@@ -311,12 +337,30 @@ export class Viewer {
       if (Math.abs(sheet.drawnAt - this.scale(sheet)) < 0.001) return;
     }
     if (Math.abs(sheet.drawnAt - this.scale(sheet)) < 0.001) return;
-    sheet.drawing = this.paint(sheet).catch(() => sheet.element.classList.add("failed"));
+    sheet.drawing = this.paint(sheet, maxPixels)
+      .catch(() => {
+        this.forget();
+        return this.paint(sheet, lastTry);
+      })
+      .catch(() => this.failPage(sheet));
     await sheet.drawing;
     sheet.drawing = null;
+    this.forget();
   }
 
-  private async paint(sheet: Sheet): Promise<void> {
+  /** A page that cannot be drawn says so, and where it can be read. */
+  private failPage(sheet: Sheet): void {
+    if (sheet.element.classList.contains("failed")) return;
+    sheet.element.classList.add("failed");
+    const note = document.createElement("p");
+    note.className = "sheet-failed";
+    note.append(text("page.failed", sheet.number));
+    const open = find<HTMLAnchorElement>("[data-viewer-failed] a", this.root)?.cloneNode(true);
+    if (open) note.append(" ", open);
+    sheet.element.append(note);
+  }
+
+  private async paint(sheet: Sheet, most: number): Promise<void> {
     const known = sheet.page !== null;
     await this.measure(sheet);
     const page = sheet.page;
@@ -326,7 +370,7 @@ export class Viewer {
     // pdf.js multiplies by UserUnit; our scale is per displayed point without it.
     const viewport = page.getViewport({ scale: scale / page.userUnit });
     const area = viewport.width * viewport.height;
-    const ratio = Math.min(devicePixelRatio || 1, Math.sqrt(maxPixels / area));
+    const ratio = Math.min(devicePixelRatio || 1, Math.sqrt(most / area));
     const canvas = document.createElement("canvas");
     canvas.width = Math.max(1, Math.floor(viewport.width * ratio));
     canvas.height = Math.max(1, Math.floor(viewport.height * ratio));
@@ -337,6 +381,9 @@ export class Viewer {
       transform: [canvas.width / viewport.width, 0, 0, canvas.height / viewport.height, 0, 0],
     });
     await sheet.task.promise;
+    if (!filled(canvas)) throw new Error("viewer: an empty canvas");
+    find(".sheet-failed", sheet.element)?.remove();
+    sheet.element.classList.remove("failed");
     sheet.canvas?.remove();
     sheet.canvas = canvas;
     sheet.element.prepend(canvas);
@@ -369,6 +416,11 @@ function displayed(page: PDFPageProxy): { width: number; height: number } {
   const [x0 = 0, y0 = 0, x1 = 0, y1 = 0] = page.view;
   const turned = page.rotate % 180 !== 0;
   return turned ? { width: y1 - y0, height: x1 - x0 } : { width: x1 - x0, height: y1 - y0 };
+}
+
+/** Whether anything is on a canvas: pdf.js begins with a white page, and a browser without memory for it leaves nothing at all. */
+function filled(canvas: HTMLCanvasElement): boolean {
+  return canvas.getContext("2d")?.getImageData(0, 0, 1, 1).data[3] === 255;
 }
 
 /** How the signature will look. */

@@ -45,9 +45,10 @@ worker.addEventListener("fetch", (e) => {
   const url = new URL(request.url);
   if (request.mode === "navigate") {
     // Seen with a connection the page is the newest, so that its parts are there when they are needed.
-    e.respondWith(
-      fetch(request).catch(async () => (await (await caches.open(store)).match(page)) ?? Response.error()),
-    );
+    const answer = fetch(request);
+    e.respondWith(answer.catch(async () => (await (await caches.open(store)).match(page)) ?? Response.error()));
+    // The page speaks the language that the person has just chosen.
+    if (url.searchParams.has("lang")) e.waitUntil(answer.then(keep).catch(() => undefined));
   } else if (url.origin === location.origin && url.pathname.startsWith("/static/")) {
     e.respondWith(
       fetch(request).catch(async () => (await (await caches.open(store)).match(request)) ?? Response.error()),

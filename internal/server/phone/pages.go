@@ -2,6 +2,7 @@ package phone
 
 import (
 	"crypto/x509"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -14,7 +15,7 @@ import (
 func (p *Phone) home(w http.ResponseWriter, r *http.Request) {
 	page := web.PhoneHome{LoginURL: "/phone/login?next=/phone/"}
 	if person, ok := p.Login.Person(r, scope); ok {
-		page.Account, page.CanRevoke = &web.Person{Name: person.Name, Hint: person.Hint()}, true
+		page.Account = &web.Person{Name: person.Name, Hint: person.Hint()}
 		phones, err := p.Signers.Store.Phones(r.Context(), person.UIN)
 		if err != nil {
 			p.fail(w, r, err)
@@ -22,6 +23,9 @@ func (p *Phone) home(w http.ResponseWriter, r *http.Request) {
 		}
 		for _, ph := range phones {
 			page.Phones = append(page.Phones, view(ph))
+			if ph.ID == r.URL.Query().Get("removed") && !ph.RevokedAt.IsZero() {
+				page.Removed = ph.Name
+			}
 		}
 	}
 	p.render(w, r, http.StatusOK, page)
@@ -47,9 +51,13 @@ func (p *Phone) enrolPage(w http.ResponseWriter, r *http.Request) {
 		p.Login.Begin(w, r, scope, r.URL.RequestURI())
 		return
 	}
-	p.render(w, r, http.StatusOK, web.PhoneEnrol{
-		Account: web.Person{Name: person.Name, Hint: person.Hint()}, Next: ownPath(r.URL.Query().Get("next")),
-	})
+	page := web.PhoneEnrol{Account: web.Person{Name: person.Name, Hint: person.Hint()}, Next: ownPath(r.URL.Query().Get("next"))}
+	if id, ok := strings.CutPrefix(page.Next, "/phone/sign/"); ok {
+		if req, err := p.Sign.Get(r.Context(), id); err == nil {
+			page.Session = max(1, web.LiveOf(req).SessionEndsMillis()) // 1 is long over: the page says so
+		}
+	}
+	p.render(w, r, http.StatusOK, page)
 }
 
 // page serves a page that is the same for everybody.
@@ -60,7 +68,12 @@ func (p *Phone) page(page web.Page) http.HandlerFunc {
 // revoke is POST /phone/revoke: the form behind "Remove" of a phone.
 func (p *Phone) revoke(w http.ResponseWriter, r *http.Request) {
 	if person, ok := p.Login.Person(r, scope); ok {
-		if err := p.Signers.Revoke(r.Context(), person, r.PostFormValue("phone_id")); err != nil && err != signer.ErrNoPhone {
+		id := r.PostFormValue("phone_id")
+		switch err := p.Signers.Revoke(r.Context(), person, id); {
+		case err == nil:
+			http.Redirect(w, r, "/phone/?removed="+url.QueryEscape(id), http.StatusSeeOther)
+			return
+		case !errors.Is(err, signer.ErrNoPhone):
 			p.fail(w, r, err)
 			return
 		}

@@ -109,7 +109,10 @@ type (
 	EnrolAnswer struct {
 		PhoneID     string `json:"phone_id"`
 		Certificate string `json:"certificate"` // PEM
-		Subject     string `json:"subject"`
+		Subject     string `json:"subject"`     // common names, as the person reads them
+		Issuer      string `json:"issuer"`
+		Serial      string `json:"serial"`    // hexadecimal
+		NotAfter    int64  `json:"not_after"` // Unix milliseconds
 	}
 )
 
@@ -174,6 +177,7 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	shown := web.CertificateOf(cert)
 	http.SetCookie(w, &http.Cookie{
 		Name: cookieName, Value: p.Login.Seal("phone", phone.ID), Path: scope, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		Secure: strings.HasPrefix(p.PublicURL, "https://"), MaxAge: int(cookieAge.Seconds()),
@@ -181,7 +185,7 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 	web.WriteJSON(w, http.StatusOK, EnrolAnswer{
 		PhoneID:     phone.ID,
 		Certificate: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: phone.Certificate})),
-		Subject:     cert.Subject.CommonName + ", certified by " + cert.Issuer.CommonName,
+		Subject:     shown.Subject, Issuer: shown.Issuer, Serial: shown.Serial, NotAfter: shown.NotAfter.UnixMilli(),
 	})
 	return nil
 }

@@ -24,7 +24,7 @@ func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 	}
 	grant, ok := web.GrantOf(r, p.Login, id)
 	if !ok {
-		p.render(w, r, http.StatusForbidden, web.PhoneProblem{Code: "NOT_SCANNED"})
+		p.render(w, r, http.StatusForbidden, web.PhoneScan{Why: "NOT_SCANNED"})
 		return
 	}
 	phone, err := p.phone(r)
@@ -70,7 +70,7 @@ func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page web.PhoneAppro
 	case known:
 		http.Redirect(w, r, page.Path(), http.StatusSeeOther)
 	case errors.Is(err, sign.ErrStaleCode):
-		p.render(w, r, http.StatusForbidden, web.PhoneProblem{Code: "STALE_CODE"})
+		p.render(w, r, http.StatusForbidden, web.PhoneScan{Why: "STALE_CODE"})
 	case errors.As(err, &refusal):
 		p.render(w, r, http.StatusConflict, web.PhoneProblem{Code: problemOf(refusal.Code)})
 	default:
@@ -101,10 +101,13 @@ func stepOf(req *sign.Request, session string, phone signer.Phone) string {
 		}
 		return ""
 	case sign.Sealing, sign.Signed:
-		if req.Approval != nil && req.Approval.PhoneID == phone.ID && req.Approval.SessionID == session {
-			return "approved"
+		switch {
+		case req.Approval == nil || req.Approval.PhoneID != phone.ID || req.Approval.SessionID != session:
+			return "OTHER_PHONE"
+		case req.State == sign.Signed:
+			return "signed"
 		}
-		return "OTHER_PHONE"
+		return "approved"
 	case sign.Cancelled:
 		return api.CodeCancelled
 	case sign.Expired:

@@ -112,7 +112,7 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 		switch {
 		case errors.Is(err, api.ErrNoAccess):
 			s.Document = ""
-			p.render(w, r, http.StatusForbidden, web.NoAccess{Summary: s, Signer: account(person)})
+			p.render(w, r, http.StatusForbidden, web.NoAccess{Summary: s, Signer: account(person), Intended: req.SignerHash != ""})
 			return nil
 		case err == nil:
 			req = opened

@@ -35,7 +35,10 @@ type site struct {
 	live     map[string]any // answer of every state and events URL
 	changed  chan struct{}
 	noStream bool
-	posts    []string // "path body"
+	noPoll   bool
+	cut      chan struct{} // closed to end the streams that are open
+	heard    int           // states told since the last page, by stream or poll
+	posts    []string      // "path body"
 	key      *ecdsa.PublicKey
 	lose     int // approvals whose answer gets lost
 	pdf      []byte
@@ -112,7 +115,7 @@ func (s *site) code(w http.ResponseWriter, _ *http.Request) {
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{kit: newKit(t), changed: make(chan struct{}), pdf: testPDF()}
+	s := &site{kit: newKit(t), changed: make(chan struct{}), cut: make(chan struct{}), pdf: testPDF(3)}
 	s.live = map[string]any{"state": "locked", "scanned": false, "outcome": "", "session_ends_at": 0, "seq": 7}
 	pages := map[string]Sample{}
 	for _, p := range Gallery() {
@@ -127,6 +130,9 @@ func newSite(t *testing.T) *site {
 			http.NotFound(w, r)
 			return
 		}
+		s.mu.Lock()
+		s.heard = 0
+		s.mu.Unlock()
 		if err := s.kit.Render(w, r, 200, p.Page); err != nil {
 			t.Error(err)
 		}
@@ -173,9 +179,31 @@ func (s *site) set(change map[string]any) {
 	s.changed = make(chan struct{})
 }
 
+// outage takes the stream, the poll or both away; streams that are open end.
+func (s *site) outage(noStream, noPoll bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.noStream, s.noPoll = noStream, noPoll
+	close(s.cut)
+	s.cut = make(chan struct{})
+}
+
+// told waits until the page that was opened last has been told the state n times.
+func (s *site) told(t *testing.T, n int) {
+	t.Helper()
+	for ctx := t.Context(); ; time.Sleep(5 * time.Millisecond) {
+		s.mu.Lock()
+		heard := s.heard
+		s.mu.Unlock()
+		if heard >= n || ctx.Err() != nil {
+			return
+		}
+	}
+}
+
 func (s *site) events(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	off := s.noStream
+	off, cut := s.noStream, s.cut
 	s.mu.Unlock()
 	if off {
 		http.Error(w, "no stream today", http.StatusBadGateway)
@@ -186,11 +214,14 @@ func (s *site) events(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		body, _ := json.Marshal(s.live)
 		changed := s.changed
+		s.heard++
 		s.mu.Unlock()
 		fmt.Fprintf(w, "event: state\ndata: %s\n\n", body)
 		w.(http.Flusher).Flush()
 		select {
 		case <-changed:
+		case <-cut:
+			return
 		case <-r.Context().Done():
 			return
 		case <-time.After(20 * time.Second):
@@ -202,6 +233,11 @@ func (s *site) events(w http.ResponseWriter, r *http.Request) {
 func (s *site) state(w http.ResponseWriter, _ *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.noPoll {
+		http.Error(w, "no answer today", http.StatusBadGateway)
+		return
+	}
+	s.heard++
 	_ = json.NewEncoder(w).Encode(s.live)
 }
 
@@ -238,7 +274,10 @@ func (s *site) post(w http.ResponseWriter, r *http.Request) {
 			answer(400, map[string]string{"error": "CLIENT_SIDE_ERROR", "error_description": "wrong proof"})
 			return
 		}
-		answer(200, map[string]string{"phone_id": "phone-1", "certificate": "", "subject": "CN=Tan Mei Lin"})
+		answer(200, map[string]any{
+			"phone_id": "phone-1", "certificate": "", "subject": "Tan Mei Lin",
+			"issuer": "Signet Signer CA 1", "serial": "5f3a90c1d27be84410aa62f09c1be377", "not_after": GalleryTime().AddDate(1, 0, 0).UnixMilli(),
+		})
 	case strings.HasSuffix(path, "/challenge"):
 		a, _ := s.ask()
 		answer(200, map[string]any{
@@ -412,10 +451,21 @@ func eventually(text string) step {
 	})
 }
 
-// testPDF makes a document of three pages: plain A4, rotated by 90 degrees, and
-// cropped with an origin that is not 0,0. Each has text at known places.
-func testPDF() []byte {
-	var b bytes.Buffer
+// testPDF makes a document of at least three pages: plain A4, rotated by 90 degrees,
+// cropped with an origin that is not 0,0, and plain ones. Each has text at known places.
+func testPDF(n int) []byte {
+	boxes := []string{
+		"/MediaBox[0 0 595.28 841.89]",
+		"/MediaBox[0 0 595.28 841.89]/Rotate 90",
+		"/MediaBox[0 0 900 900]/CropBox[100 50 600 700]",
+	}
+	for len(boxes) < n {
+		boxes = append(boxes, boxes[0])
+	}
+	var b, kids bytes.Buffer
+	for i := range boxes {
+		fmt.Fprintf(&kids, "%d 0 R ", 4+2*i)
+	}
 	var offsets []int
 	object := func(format string, args ...any) {
 		offsets = append(offsets, b.Len())
@@ -425,13 +475,9 @@ func testPDF() []byte {
 	}
 	b.WriteString("%PDF-1.7\n")
 	object("<</Type/Catalog/Pages 2 0 R>>")
-	object("<</Type/Pages/Kids[4 0 R 6 0 R 8 0 R]/Count 3>>")
+	object("<</Type/Pages/Kids[%s]/Count %d>>", kids.Bytes(), len(boxes))
 	object("<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>")
-	for i, box := range []string{
-		"/MediaBox[0 0 595.28 841.89]",
-		"/MediaBox[0 0 595.28 841.89]/Rotate 90",
-		"/MediaBox[0 0 900 900]/CropBox[100 50 600 700]",
-	} {
+	for i, box := range boxes {
 		object("<</Type/Page/Parent 2 0 R%s/Resources<</Font<</F 3 0 R>>>>/Contents %d 0 R>>", box, len(offsets)+2)
 		var c bytes.Buffer
 		fmt.Fprintf(&c, "BT /F 20 Tf 150 640 Td (Agreement, page %d) Tj /F 11 Tf 0 -30 Td 15 TL", i+1)

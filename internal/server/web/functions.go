@@ -18,7 +18,8 @@ func pageName(file string) (string, bool) {
 //
 //	t KEY ARG...     message, {0} {1} replaced
 //	tn KEY N         message KEY.one or KEY.other, {0} = N
-//	time, date       a time as a person reads it
+//	time, date       a time as a person reads it, in the page's language
+//	stamp            a time to the second, as a signature shows it
 //	exact            a time to the millisecond, for those who look for causes
 //	iso              a time for datetime attributes
 //	ms               a time in Unix milliseconds, for scripts
@@ -32,15 +33,10 @@ func (k *Kit) functions(l *language) template.FuncMap {
 		"tn": func(key string, n int) string {
 			return l.count(key, n)
 		},
-		"time": func(t time.Time) string {
-			return t.In(k.options.Location).Format("2 Jan 2006, 3:04 PM MST")
-		},
-		"clock": func(t time.Time) string {
-			return t.In(k.options.Location).Format("3:04 PM")
-		},
-		"date": func(t time.Time) string {
-			return t.In(k.options.Location).Format("2 Jan 2006")
-		},
+		"time":  func(t time.Time) string { return l.date(t.In(k.options.Location), "date.time") },
+		"stamp": func(t time.Time) string { return l.date(t.In(k.options.Location), "date.stamp") },
+		"clock": func(t time.Time) string { return l.date(t.In(k.options.Location), "date.clock") },
+		"date":  func(t time.Time) string { return l.date(t.In(k.options.Location), "date.day") },
 		"exact": func(t time.Time) string {
 			return t.In(k.options.Location).Format("2 Jan 2006, 15:04:05.000")
 		},

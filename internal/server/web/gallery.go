@@ -74,6 +74,7 @@ func Gallery() []Sample {
 		{"ended-left", 200, ended("left")},
 		{"ended-failed", 200, ended("failed")},
 		{"no-access", 403, NoAccess{Summary: req, Signer: signer}},
+		{"no-access-intended", 403, NoAccess{Summary: req, Signer: signer, Intended: true}},
 		{"link-invalid", 404, LinkInvalid{}},
 		{"cancelled", 410, Cancelled{Summary: req, At: now.Add(-2 * time.Minute)}},
 		{"already-signed", 200, AlreadySigned{Summary: req, SignedAt: now.Add(-time.Hour), CanLogin: true}},
@@ -81,7 +82,7 @@ func Gallery() []Sample {
 		{"login-failed", 502, LoginFailed{Summary: req}},
 		{"login-denied", 403, LoginFailed{Summary: req, Denied: true}},
 		{"error-404", 404, HTTPError{Status: 404}},
-		{"error-500", 500, HTTPError{Status: 500, Reference: "0199cc9c8b7c"}},
+		{"error-500", 500, HTTPError{Status: 500, Reference: "0199cc9c8b7c", RetryURL: req.Path("")}},
 		{"error-503", 503, HTTPError{Status: 503}},
 	}
 	all = append(all, galleryPhone(now, req.Party, cert)...)
@@ -98,16 +99,17 @@ func galleryPhone(now time.Time, party Party, cert Certificate) []Sample {
 	all := []Sample{
 		{"phone-home-out", 200, PhoneHome{LoginURL: "/phone/login"}},
 		{"phone-home-new", 200, PhoneHome{Account: &person}},
-		{"phone-home", 200, PhoneHome{
-			Account: &person, Phones: phones, CanRevoke: true,
-			Requests: []PendingRequest{{
-				Party: party, Document: "Tenancy agreement, unit 08-12.pdf",
-				URL: "/phone/sign/signv3-0199cc9c", EndsAt: now.Add(2 * time.Minute),
-			}},
-		}},
+		{"phone-home", 200, PhoneHome{Account: &person, Phones: phones}},
+		{"phone-home-removed", 200, PhoneHome{Account: &person, Phones: phones[1:], Removed: "Old iPhone"}},
 		{"phone-enrol", 200, PhoneEnrol{Account: person, Name: "Mei's phone"}},
+		{"phone-enrol-session", 200, PhoneEnrol{
+			Account: person, Name: "Mei's phone", Next: "/phone/sign/signv3-0199cc9c", Session: now.Add(168 * time.Second).UnixMilli(),
+		}},
 		{"phone-approve", 200, PhoneApprove{Account: person, RequestID: "signv3-0199cc9c", Party: party}},
 		{"phone-approve-done", 200, PhoneApprove{Account: person, RequestID: "signv3-0199cc9c", Party: party, Step: "approved", Here: true}},
+		{"phone-approve-signed", 200, PhoneApprove{Account: person, RequestID: "signv3-0199cc9c", Party: party, Step: "signed"}},
+		{"phone-scan-stale", 403, PhoneScan{Why: "STALE_CODE"}},
+		{"phone-scan-first", 403, PhoneScan{Why: "NOT_SCANNED"}},
 	}
 	all = append(all, Sample{"phone-scan", 200, PhoneScan{}}, Sample{"phone-offline", 200, PhoneOffline{}})
 	for _, code := range phoneProblems() {

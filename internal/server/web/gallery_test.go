@@ -60,7 +60,7 @@ func (s *site) stateOf(name string) {
 			state = map[string]any{"state": m.live.State, "scanned": m.live.Scanned, "session_ends_at": m.live.SessionEndsMillis()}
 		}
 	}
-	if name == "phone-approve" {
+	if name == "phone-approve" || name == "phone-enrol-session" {
 		state["state"] = "session"
 		state["session_ends_at"] = GalleryTime().Add(168 * time.Second).UnixMilli()
 	}

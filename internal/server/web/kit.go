@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -77,6 +80,7 @@ type view struct {
 	Manifest  string
 	Live      *liveRef
 	Viewer    *viewerRef
+	Warm      string // URLs that the browser may fetch when it is idle, separated by spaces, or ""
 	Strings   string // JSON of the messages that the page's script needs
 	Language  *language
 	Switch    []languageLink
@@ -128,6 +132,12 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 	if m.viewer {
 		v.Viewer = k.assets.viewer()
 	}
+	if m.eager {
+		v.Imports = append(slices.Clone(v.Imports), k.assets.url("viewer.js"))
+	}
+	if m.warm {
+		v.Warm = k.assets.url("viewer.js") + " " + k.assets.url("pdf.worker.js")
+	}
 	var body bytes.Buffer
 	if err := tmpl.ExecuteTemplate(&body, "layout", v); err != nil {
 		return fmt.Errorf("web: render %s: %w", m.template, err)
@@ -153,9 +163,29 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 // Error answers with the plain error page of the status. If even that cannot be
 // rendered it falls back to text, so a caller need not look further.
 func (k *Kit) Error(w http.ResponseWriter, r *http.Request, status int, reference string) {
-	if err := k.Render(w, r, status, HTTPError{Status: status, Reference: reference}); err != nil {
+	if err := k.Render(w, r, status, HTTPError{Status: status, Reference: reference, RetryURL: retryURL(r, status)}); err != nil {
 		http.Error(w, http.StatusText(status), status)
 	}
+}
+
+// retryURL is where trying again makes sense after an error that may pass: the page itself, or for a form the page that it was on,
+// which a browser tells to its own origin.
+func retryURL(r *http.Request, status int) string {
+	if status != http.StatusTooManyRequests && status < http.StatusInternalServerError {
+		return ""
+	}
+	page := r.URL
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		from, err := url.Parse(r.Referer())
+		if err != nil || from.Host != r.Host {
+			return ""
+		}
+		page = from
+	}
+	if !strings.HasPrefix(page.Path, "/") || strings.HasPrefix(page.Path, "//") { // "//host" would be another origin
+		return ""
+	}
+	return page.RequestURI()
 }
 
 // parse builds the pages of one language. Each page is a clone of the layout and

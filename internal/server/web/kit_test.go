@@ -61,7 +61,9 @@ func TestGalleryPages(t *testing.T) {
 				}
 				checkPage(t, w.Body.String())
 				for _, ref := range regexp.MustCompile(`"(/static/[^"]+)"`).FindAllStringSubmatch(w.Body.String(), -1) {
-					checkAsset(t, k, ref[1])
+					for url := range strings.FieldsSeq(ref[1]) {
+						checkAsset(t, k, url)
+					}
 				}
 			}
 		})
@@ -232,6 +234,33 @@ func TestNextPath(t *testing.T) {
 	} {
 		if got := (PhoneEnrol{Next: next}).NextPath(); got != want {
 			t.Errorf("%q: %q, want %q", next, got, want)
+		}
+	}
+}
+
+// TestRetry: after an error that may pass there is a way on, to a page and on our own origin.
+func TestRetry(t *testing.T) {
+	k := newKit(t)
+	for _, test := range []struct {
+		method, target, referer string
+		status                  int
+		want                    string
+	}{
+		{"GET", "/sign/x?review", "", 500, `href="/sign/x?review"`},
+		{"GET", "/sign/x", "", 503, `href="/sign/x"`},
+		{"POST", "/sign/x/proceed", "http://example.com/sign/x", 500, `href="/sign/x"`},
+		{"POST", "/sign/x/proceed", "http://evil.example/sign/x", 500, ""},
+		{"POST", "/sign/x/proceed", "http://example.com//evil.example/", 500, ""},
+		{"POST", "/sign/x/proceed", "", 500, ""},
+		{"GET", "/sign/x", "", 404, ""},
+		{"GET", "/sign/x", "", 403, ""},
+	} {
+		r := httptest.NewRequest(test.method, test.target, nil)
+		r.Header.Set("Referer", test.referer)
+		w := httptest.NewRecorder()
+		k.Error(w, r, test.status, "")
+		if body := w.Body.String(); strings.Contains(body, "Try again</a>") != (test.want != "") || !strings.Contains(body, test.want) {
+			t.Errorf("%+v: %s", test, body[strings.Index(body, "<main"):])
 		}
 	}
 }

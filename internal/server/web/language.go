@@ -9,6 +9,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"time"
 )
 
 //go:embed messages
@@ -115,6 +116,13 @@ func (l *language) count(key string, n int) string {
 		return l.text(key+".one", n)
 	}
 	return l.text(key+".other", n)
+}
+
+// date is t in the form of the message key: a layout of package time in which {0} stands for the month's name, which package
+// time knows in English only.
+func (l *language) date(t time.Time, key string) string {
+	months := strings.Fields(l.text("date.months"))
+	return strings.ReplaceAll(t.Format(l.text(key)), "{0}", months[t.Month()-1])
 }
 
 // language chooses by ?lang=, which is remembered, by the cookie, by

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestMessages: every message that a template names exists in English, every
@@ -123,5 +124,23 @@ func TestLanguageSwitchKeepsTheQuery(t *testing.T) {
 	}
 	if strings.Contains(page("POST", "/x"), "hreflang") {
 		t.Error("the answer to a form offers a switch that would lose it")
+	}
+}
+
+// TestDates: a time is written as the language writes it.
+func TestDates(t *testing.T) {
+	k := newKit(t)
+	at := time.Date(2026, 3, 9, 14, 4, 5, 0, time.FixedZone("SGT", 8*60*60))
+	for tag, want := range map[string]string{
+		"en": "9 Mar 2026, 2:04:05 PM SGT", "zh": "2026年3月9日 14:04:05 SGT",
+		"ms": "9 Mac 2026, 14:04:05 SGT", "ta": "9 மார். 2026, 14:04:05 SGT",
+	} {
+		l := k.byTag(tag)
+		if got := l.date(at, "date.stamp"); got != want {
+			t.Errorf("%s: %s, want %s", tag, got, want)
+		}
+		for month := time.January; month <= time.December; month++ {
+			l.date(time.Date(2026, month, 1, 0, 0, 0, 0, time.UTC), "date.day") // every month has a name
+		}
 	}
 }

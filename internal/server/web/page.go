@@ -30,6 +30,8 @@ type meta struct {
 	script   string   // entry point of the page's browser code, or ""
 	live     *liveRef // what the page follows, or nil
 	viewer   bool     // the page shows a PDF
+	eager    bool     // the page shows it at once
+	warm     bool     // a page that comes soon shows one
 	english  bool     // the page is in English whatever the browser asks for
 	targets  []string // URLs on other origins that a form's answer may redirect to
 	login    bool     // a form's answer may redirect to the identity provider

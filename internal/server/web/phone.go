@@ -17,27 +17,37 @@ type Phone struct {
 	Revoked bool
 }
 
-// PendingRequest is a sign session that waits for the person's approval.
-type PendingRequest struct {
-	Party    Party
-	Document string
-	// URL is /phone/sign/{request_id}.
-	URL    string
-	EndsAt time.Time
-}
-
 // PhoneHome is the phone's first page. The browser knows which of the devices it
-// is (the key is in IndexedDB) and marks it; "Remove" posts
+// is (the key is in IndexedDB) and marks it; "Remove" asks once more and posts
 // phone_id to /phone/revoke.
+//
+// It lists no requests that wait: what a phone is asked to sign comes only by the
+// code on the signer's own screen, so that nobody can put a request in front of
+// a person who is looking at none.
 type PhoneHome struct {
 	// Account is the signed-in person, or nil when nobody is: then the page
 	// offers to log in (link to LoginURL).
 	Account  *Person
 	LoginURL string
 	Phones   []Phone
-	Requests []PendingRequest
-	// CanRevoke shows the "Remove" buttons.
-	CanRevoke bool
+	// Removed is the name of the phone that was removed just now, or "".
+	Removed string
+}
+
+// Active are the phones that can approve.
+func (p PhoneHome) Active() []Phone { return p.phones(false) }
+
+// Gone are the phones that were removed.
+func (p PhoneHome) Gone() []Phone { return p.phones(true) }
+
+func (p PhoneHome) phones(revoked bool) []Phone {
+	var some []Phone
+	for _, ph := range p.Phones {
+		if ph.Revoked == revoked {
+			some = append(some, ph)
+		}
+	}
+	return some
 }
 
 func (p PhoneHome) meta() meta {
@@ -55,6 +65,26 @@ type PhoneEnrol struct {
 	// Name is the suggested name of the device; the browser fills one in when
 	// it is empty.
 	Name string
+	// Session is the end of the sign session that waits for this phone behind Next, in Unix milliseconds, or 0. The page says
+	// when it is over before the phone is ready.
+	Session int64
+}
+
+// Request is the sign request that Next is about, or nil. Its public state is followed.
+func (p PhoneEnrol) Request() *Summary {
+	id, ok := strings.CutPrefix(p.NextPath(), "/phone/sign/")
+	if !ok || p.Session == 0 || id == "" || strings.ContainsAny(id, "/?") {
+		return nil
+	}
+	return &Summary{ID: id}
+}
+
+// Ends are the ways in which the session can be over meanwhile.
+func (p PhoneEnrol) Ends() []string {
+	if p.Request() == nil {
+		return nil
+	}
+	return []string{"REQUEST_CANCELLED", "REQUEST_EXPIRED", "OTHER_PHONE", "REPLACED", "TIMED_OUT", "LEFT", "FAILED", "rejected"}
 }
 
 // NextPath is Next if it is safe to follow, else the phone's home.
@@ -79,7 +109,7 @@ type PhoneApprove struct {
 	// Party is the relying party, once the phone is known to be the signer's.
 	Party Party
 	// Step is what the page begins with: "" asks for the challenge; "approved",
-	// "rejected" and the codes of Problems say that it is over.
+	// "signed", "rejected" and the codes of Problems say that the person's part is over.
 	Step string
 	// Here says that this browser came from the portal and goes back there.
 	Here bool
@@ -114,7 +144,11 @@ func (p PhoneApprove) meta() meta {
 }
 
 // PhoneScan reads a QR code inside the app. The camera starts when the person asks for it.
-type PhoneScan struct{}
+type PhoneScan struct {
+	// Why is the problem that a fresh code solves here and now, STALE_CODE or NOT_SCANNED, or "". A phone's own camera app is
+	// slow for a code that changes every second: this page reads it in a moment.
+	Why string
+}
 
 func (p PhoneScan) meta() meta {
 	return meta{template: "phone_scan", title: "phone.scan.title", shell: shellPhone, script: "phone"}

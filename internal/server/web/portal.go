@@ -23,7 +23,7 @@ type Landing struct {
 func (p Landing) meta() meta {
 	return meta{
 		template: "landing", title: "landing.title", args: []any{p.Document}, shell: shellPortal,
-		script: "portal", live: p.follow(p.Live), targets: p.targets(), login: true,
+		script: "portal", live: p.follow(p.Live), targets: p.targets(), login: true, warm: true,
 	}
 }
 
@@ -62,7 +62,7 @@ func (p Document) PlacesJSON() (string, error) {
 func (p Document) meta() meta {
 	return meta{
 		template: "document", title: "document.title", args: []any{p.Document}, shell: shellPortal,
-		script: "portal", live: p.follow(p.Live), viewer: true, targets: p.targets(),
+		script: "portal", live: p.follow(p.Live), viewer: true, eager: true, targets: p.targets(),
 	}
 }
 

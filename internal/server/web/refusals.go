@@ -9,6 +9,8 @@ import "time"
 type NoAccess struct {
 	Summary
 	Signer Person
+	// Intended says that the relying party named another person; otherwise another person came first.
+	Intended bool
 }
 
 func (p NoAccess) meta() meta {
@@ -91,6 +93,8 @@ type HTTPError struct {
 	Status int
 	// Reference names the log line, to be quoted to the operator. May be empty.
 	Reference string
+	// RetryURL is a path at which trying again makes sense, or "".
+	RetryURL string
 }
 
 func (p HTTPError) meta() meta {

@@ -1,6 +1,8 @@
 package web
 
 import (
+	"context"
+	"fmt"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -8,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -81,8 +86,139 @@ func TestUnreadableDocument(t *testing.T) {
 		eventually(`!document.querySelector("[data-proceed] button").disabled`))
 }
 
-// TestLive shows that a page reloads within a second when its state is no longer
-// the one it was rendered from, with the stream and without it, and not before.
+// TestReviewByKeyboard: the places are reviewed and signing is reached with the keyboard alone, and each step is announced.
+func TestReviewByKeyboard(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	do(t, ctx, window(1280, 800, false), chromedp.Navigate(s.URL+"/gallery/document"),
+		eventually(`!document.querySelector("[data-next-place]").disabled`),
+		chromedp.Focus(chromedp.CSS("[data-next-place]")))
+	const said = `document.querySelector("#announce").textContent`
+	for _, want := range []string{
+		"Signature 1, page 1: reviewed. 1 of 3 reviewed",
+		"Signature 2, page 2: reviewed. 2 of 3 reviewed",
+		"Signature 3, page 3: reviewed. All places are reviewed. You can proceed to sign.",
+	} {
+		do(t, ctx, chromedp.KeyEvent("\r"), eventually(said+` === "`+want+`"`))
+	}
+	do(t, ctx, eventually(`document.activeElement === document.querySelector("[data-proceed] button")`))
+
+	// What is reviewed can be told without colours, and heard, on a phone too.
+	do(t, ctx, window(390, 844, false), eventually(`[...document.querySelectorAll(".place")].every(p =>
+		p.querySelector(".place-number .icon").checkVisibility() && !p.querySelector(".place-number span").checkVisibility() &&
+		getComputedStyle(p.querySelector(".place-state")).display !== "none" && p.innerText.includes("Reviewed"))`))
+}
+
+// smallCanvas makes a browser of one without memory for canvases of more than n pixels: it leaves them empty, or has no context.
+func smallCanvas(n int) step {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+			Source: fmt.Sprintf(`{
+				const real = HTMLCanvasElement.prototype.getContext;
+				HTMLCanvasElement.prototype.getContext = function (...a) {
+					return this.width * this.height > %d ? null : real.apply(this, a);
+				};
+			}`, n),
+		})
+		return err
+	})
+}
+
+// TestLittleMemory: a page for which the memory does not suffice is drawn less sharp; one that cannot be drawn at all says so and
+// strands nobody, on a phone neither.
+func TestLittleMemory(t *testing.T) {
+	t.Run("some", func(t *testing.T) {
+		s := newSite(t)
+		ctx := openBrowser(t)
+		do(t, ctx, window(1280, 800, false), smallCanvas(1_000_000), chromedp.Navigate(s.URL+"/gallery/document"),
+			eventually(`document.querySelector('[data-sheet="1"].drawn canvas') !== null`))
+		if n := eval[int](t, ctx, `(c => c.width * c.height)(document.querySelector('[data-sheet="1"] canvas'))`); n > 1_000_000 || n < 900_000 {
+			t.Errorf("the page is drawn with %d pixels", n)
+		}
+		if white := eval[bool](t, ctx, `(c => c.getContext("2d").getImageData(0, 0, c.width, c.height).data.every(v => v === 255))(document.querySelector('[data-sheet="1"] canvas'))`); white {
+			t.Error("the page is blank")
+		}
+	})
+	t.Run("none", func(t *testing.T) {
+		s := newSite(t)
+		ctx := openBrowser(t)
+		do(t, ctx, window(390, 844, false), smallCanvas(0), chromedp.Navigate(s.URL+"/gallery/document"),
+			eventually(`!document.querySelector("[data-next-place]").disabled`))
+		do(t, ctx, eventually(`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`),
+			eventually(`document.querySelector('[data-sheet="1"] .sheet-failed')?.innerText.includes("Page 1 cannot be shown here") &&
+				document.querySelector('[data-sheet="1"] .sheet-failed a').checkVisibility()`),
+			eventually(`document.querySelector("[data-read-document]").checkVisibility()`))
+		const open = `(b => !b.disabled && b.checkVisibility())(document.querySelector("[data-proceed] button"))`
+		if eval[bool](t, ctx, open) {
+			t.Error("signing is open although nothing was read")
+		}
+		do(t, ctx, click("[data-read-document]"), eventually(open))
+	})
+}
+
+// TestLongDocument: pages far from view give their memory back, and are drawn again when the person returns.
+func TestLongDocument(t *testing.T) {
+	s := newSite(t)
+	s.pdf = testPDF(40)
+	ctx := openBrowser(t)
+	do(t, ctx, window(1280, 800, false), chromedp.Navigate(s.URL+"/gallery/document"))
+	const first = `document.querySelector('[data-sheet="1"]')`
+	do(t, ctx, eventually(first+`?.classList.contains("drawn")`))
+	most := 0
+	for n := 1; n <= 40; n++ {
+		sheet := fmt.Sprintf(`document.querySelector('[data-sheet="%d"]')`, n)
+		do(t, ctx, script(sheet+`.scrollIntoView()`), eventually(sheet+`.classList.contains("drawn")`))
+		most = max(most, eval[int](t, ctx, `[...document.querySelectorAll("canvas")].reduce((n, c) => n + c.width * c.height, 0)`))
+	}
+	if most > 20_000_000 {
+		t.Errorf("the canvases take %d pixels", most)
+	}
+	if eval[bool](t, ctx, first+`.classList.contains("drawn") || `+first+`.querySelector("canvas") !== null`) {
+		t.Error("the first page is still drawn")
+	}
+	if label := eval[string](t, ctx, `getComputedStyle(`+first+`, "::before").content`); label != `"Page 1"` {
+		t.Errorf("a page that is not drawn shows %s", label)
+	}
+	do(t, ctx, script(first+`.scrollIntoView()`), eventually(first+`.querySelector("canvas") !== null`))
+
+	// The browser emptied the canvases while the page was in the background.
+	do(t, ctx, script(`for (const c of document.querySelectorAll("canvas")) c.width = c.width`),
+		script(`document.dispatchEvent(new Event("visibilitychange"))`),
+		eventually(`(c => c.getContext("2d").getImageData(0, 0, 1, 1).data[3] === 255)(`+first+`.querySelector("canvas"))`))
+}
+
+// TestSelectText: the text of a page can be selected with the mouse.
+func TestSelectText(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	const line = `[...document.querySelectorAll('[data-sheet="1"] .textLayer span')].find(s => s.textContent.includes("Clause 7."))`
+	do(t, ctx, window(1280, 800, false), chromedp.Navigate(s.URL+"/gallery/document"), eventually(line+` !== undefined`))
+	at := eval[[]float64](t, ctx, `(r => [r.left, r.right, r.top + r.height / 2])(`+line+`.getBoundingClientRect())`)
+	do(t, ctx, drag(at[0]+1, at[2], at[1]-1, at[2]))
+	if got := eval[string](t, ctx, `getSelection().toString()`); !strings.Contains(got, "The parties agree to what is written") {
+		t.Errorf("selected: %q", got)
+	}
+}
+
+// drag presses, moves and releases the mouse.
+func drag(x0, y0, x1, y1 float64) step {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		for _, e := range []input.DispatchMouseEventParams{
+			{Type: "mousePressed", X: x0, Y: y0, Button: "left", ClickCount: 1},
+			{Type: "mouseMoved", X: (x0 + x1) / 2, Y: (y0 + y1) / 2, Button: "left"},
+			{Type: "mouseMoved", X: x1, Y: y1, Button: "left"},
+			{Type: "mouseReleased", X: x1, Y: y1, Button: "left", ClickCount: 1},
+		} {
+			if _, err := cdp.Call(ctx, target, input.DispatchMouseEvent, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// TestLive: a page reloads when its state is no longer the one it was rendered from, by the stream alone and by polling alone,
+// and not before.
 func TestLive(t *testing.T) {
 	ctx := openBrowser(t)
 	for _, test := range []struct {
@@ -100,21 +236,41 @@ func TestLive(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSite(t)
-			s.noStream = !test.stream
+			s.noStream, s.noPoll = !test.stream, test.stream
 			s.stateOf(test.page)
-			do(t, ctx, chromedp.Navigate(s.URL+"/gallery/"+test.page), script(`window.before = true`),
-				chromedp.Sleep(400*time.Millisecond))
+			do(t, ctx, chromedp.Navigate(s.URL+"/gallery/"+test.page), script(`window.before = true`))
+			s.told(t, 1) // it has heard of the state that it shows, and then once more
+			s.set(nil)
+			s.told(t, 2)
 			if !eval[bool](t, ctx, `window.before === true`) {
 				t.Fatal("the page reloaded although nothing changed")
 			}
-			start := time.Now()
 			s.set(test.change)
 			do(t, ctx, eventually(`window.before === undefined && document.readyState !== "loading"`))
-			if took := time.Since(start); took > 1500*time.Millisecond {
-				t.Errorf("the page changed after %v", took)
-			}
 		})
 	}
+}
+
+// TestStreamDrops: a page whose stream breaks off goes on by polling, says when the service cannot be reached, and recovers.
+func TestStreamDrops(t *testing.T) {
+	s := newSite(t)
+	s.stateOf("document")
+	ctx := openBrowser(t)
+	const lost = `document.querySelector("[data-lost]").checkVisibility()`
+	do(t, ctx, window(390, 844, false), chromedp.Navigate(s.URL+"/gallery/document"), script(`window.before = true`))
+	s.told(t, 1)
+	s.outage(true, true)
+	do(t, ctx, eventually(lost), eventually(`document.querySelector("#announce").textContent === "Connection lost. Trying again…"`))
+	if overlap := eval[bool](t, ctx, `document.documentElement.scrollWidth > innerWidth`); overlap {
+		t.Error("the line does not fit")
+	}
+	s.outage(true, false)
+	do(t, ctx, eventually(`!`+lost))
+	if !eval[bool](t, ctx, `window.before === true`) {
+		t.Fatal("the page reloaded although nothing changed")
+	}
+	s.set(map[string]any{"state": "cancelled"})
+	do(t, ctx, eventually(`window.before === undefined && document.readyState !== "loading"`))
 }
 
 // TestScanned shows that the page of the code changes in place when the phone
@@ -166,6 +322,57 @@ func TestPhone(t *testing.T) {
 	sent := s.posted("/approve")
 	if len(sent) != 2 || sent[0] != sent[1] {
 		t.Errorf("approvals sent: %q, want the same one twice", sent)
+	}
+}
+
+// TestPhoneHearsOfTheSeal: a phone that has approved says how it went on.
+func TestPhoneHearsOfTheSeal(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	do(t, ctx, chromedp.Navigate(s.URL+"/gallery/phone-enrol"), click("[data-enrol-form] button"),
+		eventually(`!document.querySelector("[data-step=done]").hidden`))
+	for _, test := range []struct {
+		change map[string]any
+		step   string
+	}{
+		{map[string]any{"state": "signed"}, "signed"},
+		{map[string]any{"state": "locked", "outcome": "failed", "session_ends_at": 0}, "FAILED"},
+		{map[string]any{"state": "expired", "outcome": "failed", "session_ends_at": 0}, "FAILED"},
+		{map[string]any{"state": "cancelled", "outcome": "failed", "session_ends_at": 0}, "REQUEST_CANCELLED"},
+	} {
+		s.stateOf("phone-approve")
+		do(t, ctx, chromedp.Navigate(s.URL+"/gallery/phone-approve"),
+			eventually(`!document.querySelector("[data-do=approve]").disabled`), click("[data-do=approve]"),
+			eventually(`!document.querySelector("[data-step=approved]").hidden`))
+		s.set(map[string]any{"state": "sealing", "session_ends_at": 0})
+		s.set(test.change)
+		do(t, ctx, eventually(`!document.querySelector("[data-step=`+test.step+`]").hidden && document.querySelector("[data-step=approved]").hidden`))
+	}
+}
+
+// TestSessionEndsDuringEnrolment: somebody who sets up a phone for a document hears when there is nothing to sign any more.
+func TestSessionEndsDuringEnrolment(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	for _, test := range []struct {
+		change map[string]any
+		end    string
+	}{
+		{map[string]any{"state": "cancelled"}, "REQUEST_CANCELLED"},
+		{map[string]any{"state": "expired"}, "REQUEST_EXPIRED"},
+		{map[string]any{"state": "locked", "outcome": "timed_out"}, "TIMED_OUT"},
+		{map[string]any{"state": "locked", "outcome": "left"}, "LEFT"},
+		{map[string]any{"state": "session", "session_ends_at": 1773036999000}, "REPLACED"},
+		{map[string]any{"state": "sealing"}, "OTHER_PHONE"},
+	} {
+		s.stateOf("phone-enrol-session")
+		do(t, ctx, chromedp.Navigate(s.URL+"/gallery/phone-enrol-session"))
+		s.told(t, 1)
+		if eval[bool](t, ctx, `document.querySelector("[data-end]:not([hidden])") !== null`) {
+			t.Fatal("the session is over before it is")
+		}
+		s.set(test.change)
+		do(t, ctx, eventually(`document.querySelector("[data-end]:not([hidden])")?.dataset.end === "`+test.end+`"`))
 	}
 }
 

@@ -1,6 +1,6 @@
 // The QR code changes every second: a picture of it is worth nothing soon after.
 
-import { find } from "./page";
+import { find, findAll } from "./page";
 
 interface Code {
   svg: string;
@@ -28,9 +28,12 @@ export function rotateCode(): void {
           wait = Math.min(1000, Math.max(100, code.fresh_ms + 20));
         }
       } catch {
-        // The veil says it.
+        // The veil and the line below it say it.
       }
-      box.classList.toggle("stale", Date.now() - shown > 2500);
+      const stale = Date.now() - shown > 2500;
+      box.classList.toggle("stale", stale);
+      for (const line of findAll("[data-fresh]")) line.hidden = stale;
+      for (const line of findAll("[data-stale]")) line.hidden = !stale;
     }
     clearTimeout(timer);
     timer = window.setTimeout(() => void next(), wait);

@@ -1,4 +1,4 @@
-import { findAll, now, text } from "./page";
+import { announce, findAll, now, text } from "./page";
 
 /** "2 minutes", or "2:48" for short spans. */
 export function left(end: number, style: string): string {
@@ -18,12 +18,18 @@ export function countDown(over: () => void): void {
   const fields = findAll("[data-countdown]");
   if (fields.length === 0) return;
   let told = false;
+  let warned = false;
   const tick = (): void => {
     for (const field of fields) {
       const end = Number(field.dataset["countdown"]);
       if (!end) continue;
       const shown = left(end, field.dataset["countdownStyle"] ?? "minutes");
       if (field.textContent !== shown) field.textContent = shown;
+      // Once, for those who do not see the seconds run.
+      if (!warned && end - now() <= 60_000 && end > now()) {
+        warned = true;
+        announce(text("left.soon"));
+      }
       if (end <= now() && !told) {
         told = true;
         over();

@@ -1,7 +1,7 @@
 // Follows the state of a sign request: server-sent events, and polling of the
 // same JSON while the stream is down.
 
-import { announce, text } from "./page";
+import { showLost } from "./page";
 
 export interface State {
   state: string;
@@ -20,7 +20,6 @@ export class Live {
   private retry = 0;
   private hide = 0;
   private failures = 0;
-  private lost = false;
   private last = -1;
   private stopped = false;
 
@@ -57,10 +56,7 @@ export class Live {
     stream.addEventListener("open", () => {
       this.failures = 0;
       this.endPolling();
-      if (this.lost) {
-        this.lost = false;
-        announce(text("connection.back"));
-      }
+      showLost(false);
     });
     stream.addEventListener("state", (e) => this.take((e as MessageEvent<string>).data));
     stream.addEventListener("error", () => this.dropped(stream));
@@ -91,11 +87,9 @@ export class Live {
     try {
       const answer = await fetch(this.pollURL, { headers: { Accept: "application/json" }, cache: "no-store" });
       if (answer.ok) this.take(await answer.text());
+      showLost(answer.status >= 502);
     } catch {
-      if (!this.lost) {
-        this.lost = true;
-        announce(text("connection.lost"));
-      }
+      showLost(true);
     }
   }
 

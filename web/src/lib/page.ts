@@ -31,6 +31,14 @@ export function announce(message: string): void {
   if (region) region.textContent = message;
 }
 
+/** Shows or takes away the line that says that the service cannot be reached. */
+export function showLost(lost: boolean): void {
+  const line = document.querySelector<HTMLElement>("[data-lost]");
+  if (!line || line.hidden !== lost) return;
+  line.hidden = !lost;
+  announce(text(lost ? "connection.lost" : "connection.back"));
+}
+
 export function find<T extends Element = HTMLElement>(selector: string, root: ParentNode = document): T | null {
   return root.querySelector<T>(selector);
 }
