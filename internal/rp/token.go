@@ -1,13 +1,16 @@
 package rp
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	_ "crypto/sha256" // ES256
+	_ "crypto/sha512" // ES384 and ES512
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
-
-	"github.com/go-jose/go-jose/v4"
 )
 
 // maxToken is the longest Authorization value in bytes. Twenty signing locations with sizes that nobody asked for, a long name
@@ -17,28 +20,30 @@ const maxToken = 16 << 10
 // maxKid is the longest key id in bytes; thumbprints have 43, UUIDs 36.
 const maxKid = 256
 
-// algorithm ties a JWS algorithm to the curve that it needs and to the length of its signature, which is r and s of fixed
-// length one after the other (RFC 7518, section 3.4).
+// algorithm ties a JWS algorithm to the curve and the hash that it needs and to the length of its signature, which is r and s
+// of fixed length one after the other (RFC 7518, section 3.4).
 type algorithm struct {
-	name      jose.SignatureAlgorithm
+	name      string
 	curve     string
+	hash      crypto.Hash
 	signature int
 }
 
 // algorithms is the allow-list (the contract, section 2.2): the elliptic curves that a JWKS may hold. HMAC and "none" must never
 // get in; they would turn a public key into a secret, or need none.
 var algorithms = []algorithm{
-	{jose.ES256, "P-256", 64},
-	{jose.ES384, "P-384", 96},
-	{jose.ES512, "P-521", 132},
+	{"ES256", "P-256", crypto.SHA256, 64},
+	{"ES384", "P-384", crypto.SHA384, 96},
+	{"ES512", "P-521", crypto.SHA512, 132},
 }
 
 // token is a compact JWS that was taken apart but not yet believed.
 type token struct {
-	compact string // what is signed and the signature
-	alg     algorithm
-	kid     string
-	claims  object
+	signed    string // header and payload as they came: the JWS signing input (RFC 7515, section 5.1)
+	signature []byte // r and s
+	alg       algorithm
+	kid       string
+	claims    object
 }
 
 // parseToken takes the value of an Authorization header apart. Its errors are causes: they say what is wrong and quote nothing.
@@ -50,7 +55,7 @@ func parseToken(authorization string) (*token, error) {
 	if len(parts) != 3 {
 		return nil, fmt.Errorf("token: a compact JWS has 3 parts, this has %d", len(parts))
 	}
-	t := &token{compact: authorization}
+	t := &token{signed: authorization[:len(parts[0])+1+len(parts[1])]}
 
 	header, err := decodeObject(parts[0])
 	if err != nil {
@@ -60,13 +65,12 @@ func parseToken(authorization string) (*token, error) {
 		return nil, err
 	}
 
-	signature, err := decodeBase64URL(parts[2])
-	if err != nil {
+	if t.signature, err = decodeBase64URL(parts[2]); err != nil {
 		return nil, fmt.Errorf("token signature: %w", err)
 	}
-	if len(signature) != t.alg.signature {
+	if len(t.signature) != t.alg.signature {
 		return nil, fmt.Errorf("token signature: %s needs r and s in %d bytes (not DER), this has %d",
-			t.alg.name, t.alg.signature, len(signature))
+			t.alg.name, t.alg.signature, len(t.signature))
 	}
 
 	if t.claims, err = decodeObject(parts[1]); err != nil {
@@ -125,7 +129,7 @@ func (t *token) readHeader(header object) error {
 	if !ok {
 		return errors.New("token header: alg is missing or not a string")
 	}
-	i := slices.IndexFunc(algorithms, func(a algorithm) bool { return string(a.name) == alg })
+	i := slices.IndexFunc(algorithms, func(a algorithm) bool { return a.name == alg })
 	if i < 0 {
 		return errors.New("token header: alg is not ES256, ES384 or ES512")
 	}
@@ -165,4 +169,16 @@ func decodeBase64URL(part string) ([]byte, error) {
 		return nil, errors.New("empty")
 	}
 	return out, nil
+}
+
+// verify checks the signature over exactly the bytes that were taken apart, with the one algorithm that the key fits.
+func (t *token) verify(k *key) error {
+	h := t.alg.hash.New()
+	h.Write([]byte(t.signed))
+	half := len(t.signature) / 2
+	r, s := new(big.Int).SetBytes(t.signature[:half]), new(big.Int).SetBytes(t.signature[half:])
+	if !ecdsa.Verify(k.public, h.Sum(nil), r, s) {
+		return errors.New("token signature: does not verify with the key that kid names")
+	}
+	return nil
 }
