@@ -226,7 +226,7 @@ func (s *Service) Approve(ctx context.Context, id, sessionID string, phone signe
 			SessionID: sessionID, PhoneID: phone.ID, Certificate: phone.Certificate, Signature: der, At: now,
 		}
 		r.record(now, EventApproved, Detail{"phone": phone.ID})
-		r.enqueue(JobSeal, now)
+		r.Enqueue(JobSeal, now)
 		return nil
 	})
 	return errors.Join(err, refused)

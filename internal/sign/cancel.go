@@ -47,6 +47,6 @@ func (r *Request) cancel(now time.Time) error {
 	}
 	r.record(now, EventCancelled, Detail{"from": string(r.State)})
 	r.State, r.CancelledAt = c.to, now
-	r.enqueue(JobPurge, now)
+	r.PurgeAt = now
 	return nil
 }

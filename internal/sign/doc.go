@@ -38,8 +38,8 @@
 // # Bytes and records
 //
 // Bytes are written first, under a name of their own; then the record that makes them visible. After a crash there may be
-// bytes without a record, which [Service.PurgeStrays] and the purge jobs delete, and never a record without bytes. What has to
-// happen after a commit (seal, webhook, purge) is a [Job] in the same transaction, done by a [Worker] of any process, again if
+// bytes without a record, which [Service.PurgeStrays] deletes, and never a record without bytes. What has to
+// happen after a commit (seal, webhook) is a [Job] in the same transaction, done by a [Worker] of any process, again if
 // need be.
 //
 // The package does no HTTP (internal/server), no SQL (internal/store), and knows PDF only through internal/pades.

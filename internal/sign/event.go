@@ -39,6 +39,7 @@ func (r *Request) record(at time.Time, kind EventKind, d Detail) {
 	r.events = append(r.events, Event{At: at, Kind: kind, Detail: d})
 }
 
-func (r *Request) enqueue(kind JobKind, due time.Time) {
+// Enqueue leaves a job behind, which is written with the change.
+func (r *Request) Enqueue(kind JobKind, due time.Time) {
 	r.jobs = append(r.jobs, Job{RequestID: r.ID, Kind: kind, DueAt: due, Status: JobPending})
 }

@@ -14,7 +14,7 @@ type state struct {
 	request  int16
 	docs     int16
 	disk     [2]int16 // request and docs as a crash leaves them; the same, unless a bug is planted
-	jobs     [5]jobSlot
+	jobs     [2]jobSlot
 	under    [2]underway // what people have begun, and what the worker has
 	held     [2]int16    // what each phone has signed
 	sessions uint8       // begun so far
@@ -274,6 +274,10 @@ func (x *explorer) begin(id int32, s state, o uint8) {
 		}
 	case op.name == "result" && x.requests.get(s.request).State != Signed:
 		return // refused: the table's tests show it
+	case op.name == "purge" && x.requests.get(s.request).PurgeAt.IsZero():
+		return
+	case op.name == "strays" && (x.plant.noSweep || !x.over(s) || x.clean(s)):
+		return // it sweeps before, too; but then something is left to do anyway
 	case op.name == "sweep" && x.at(s.now, s.request).State == x.requests.get(s.request).State:
 		return
 	}
@@ -300,7 +304,7 @@ func (x *explorer) goOn(id int32, s state, i int) {
 }
 
 func (x *explorer) jobOp(kind JobKind) uint8 {
-	return x.index[map[JobKind]string{JobSeal: "seal", JobWebhook: "webhook", JobPurge: "purge"}[kind]]
+	return x.index[map[JobKind]string{JobSeal: "seal", JobWebhook: "webhook"}[kind]]
 }
 
 // perform takes a step of an operation and puts down what comes of it.
@@ -310,7 +314,7 @@ func (x *explorer) perform(id int32, s state, u underway, goesOn bool) {
 	if strings.HasSuffix(op.name, "proceeds") {
 		k.session = s.sessions
 	}
-	if op.job != JobPurge {
+	if !op.docs {
 		k.docs = 0
 	}
 	e := x.take(op, k)
@@ -342,16 +346,16 @@ func (x *explorer) perform(id int32, s state, u underway, goesOn bool) {
 		s.held[op.name[len("phone ")]-'1'] = e.answer
 	}
 	// What has begun goes on by itself; only people and broken authorities have a choice.
-	alone := goesOn || op.job != "" && op.name != "seal without a time stamp" || op.name == "sweep"
+	alone := goesOn || op.job != "" && op.name != "seal without a time stamp" || op.late || op.name == "sweep"
 	if e.paused != 0 || op.job != "" {
 		u.step, u.retry, u.key = e.paused, e.retry, max(u.key, e.put)
-		if op.job != JobPurge {
+		if !op.docs {
 			u.docs = 0
 		}
 		if e.paused == 0 {
 			u.step, u.request, u.docs, u.held, u.key = 3, 0, 0, 0, 0
 		}
-		lane := one(op.job != "")
+		lane := one(op.job != "" || op.late)
 		if s.under[lane] != (underway{}) {
 			return // one at a time
 		}

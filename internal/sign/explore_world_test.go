@@ -73,6 +73,7 @@ type plant struct {
 	lazyBytes   bool // documents that are not on disk when Put returns
 	eagerWorker bool // a worker that announces what is being sealed
 	idlePurge   bool // a worker that deletes nothing
+	noSweep     bool // a worker that does not look for strays
 }
 
 // heldAnswer is what a phone has signed: the answer to a challenge.
@@ -125,7 +126,7 @@ type run struct {
 	began, now  int8
 	read, write *Request // as it was when the operation began, and as it is
 	docs        []string // as a purge found them
-	step        int      // 0: stop before the first write; 1: do a first Put, stop before the next write; 2: go on to the end
+	step        int      // 0: stop before the first write; 1: do a first Put or Delete, stop before the next write; 2: go on to the end
 	live        bool     // writes have effect from here on
 	out         effect
 	rand        io.Reader
@@ -215,11 +216,14 @@ func (w *world) Update(_ context.Context, _ string, change func(*Request) error)
 
 func (w *world) Due(context.Context, time.Time, int) ([]string, error) { return nil, nil }
 func (w *world) Events(context.Context, string) ([]Event, error)       { return nil, nil }
-func (w *world) Requests(context.Context, time.Time) ([]string, error) { return nil, nil }
-func (w *world) Read(p []byte) (int, error)                            { return w.run.rand.Read(p) }
+func (w *world) Requests(context.Context, time.Time) ([]string, error) {
+	return []string{w.run.read.ID}, nil
+}
+func (w *world) Read(p []byte) (int, error) { return w.run.rand.Read(p) }
 func (w *world) Keys(context.Context, string) ([]string, error) {
 	return slices.Clone(w.run.docs), nil
 }
+func (w *world) PurgeDue(context.Context, time.Time, int) ([]string, error) { return nil, nil }
 
 func (w *world) Put(_ context.Context, key string, r io.Reader) (int64, error) {
 	b, err := io.ReadAll(r) // first, because whoever writes must come to an end before the world goes on
@@ -248,14 +252,17 @@ func (w *world) Open(_ context.Context, key string) (Blob, error) {
 	return exploreBlob{bytes.NewReader(b)}, nil
 }
 
+// Delete takes the first step as Put does, so that everything can happen between the deletion and its record.
 func (w *world) Delete(_ context.Context, keys ...string) error {
 	if len(keys) == 0 {
 		return nil
 	}
-	if w.run.stopped() {
-		return errPaused
+	if w.run.out.paused != 0 || w.run.step == 0 {
+		return w.run.pause(1)
 	}
-	w.run.out.deleted = w.docsID(slices.Clone(keys))
+	if w.run.step == 1 || w.run.live {
+		w.run.out.deleted = w.docsID(slices.Clone(keys))
+	}
 	return nil
 }
 
@@ -263,6 +270,8 @@ func (w *world) Delete(_ context.Context, keys ...string) error {
 type operation struct {
 	name string
 	job  JobKind // the worker does it when it has claimed such a job
+	docs bool    // it looks at what is stored
+	late bool    // the worker does it, without a job
 	one  bool    // it reads nothing before it writes, so that its one step is its transaction's
 	do   func(w *world, job *Job, held heldAnswer) error
 }
@@ -392,14 +401,14 @@ func (w *world) operations(scope scope) []*operation {
 			j.Finish()
 			return nil
 		}},
-		{name: "purge", job: JobPurge, do: func(w *world, j *Job, _ heldAnswer) error {
+		{name: "purge", late: true, docs: true, do: func(w *world, _ *Job, _ heldAnswer) error {
 			if w.plant.idlePurge {
-				j.Finish()
-				return nil
+				return s.update(ctx, id, func(r *Request, _ time.Time) error { r.PurgeAt = time.Time{}; return nil })
 			}
-			s.Purge(ctx, j)
+			s.Purge(ctx, []string{id})
 			return nil
 		}},
+		{name: "strays", late: true, docs: true, do: func(*world, *Job, heldAnswer) error { return s.PurgeStrays(ctx) }},
 	}
 	if scope.failures {
 		ops = append(ops, &operation{name: "seal without a time stamp", job: JobSeal, do: func(w *world, j *Job, _ heldAnswer) error {

@@ -22,7 +22,6 @@ type JobKind string
 const (
 	JobSeal    JobKind = "seal"    // finish the document with the phone's signature
 	JobWebhook JobKind = "webhook" // tell the relying party that the document is signed
-	JobPurge   JobKind = "purge"   // delete the stored documents that the request does not need
 )
 
 // JobStatus is pending until the handler says done, or failed: kept, shown, and not tried again by itself.

@@ -32,6 +32,7 @@ type Request struct {
 	Signed      *SignedDoc     `json:"signed,omitempty"`
 	CancelledAt time.Time      `json:"cancelled_at,omitzero"`
 	Outcome     Outcome        `json:"outcome,omitempty"` // how the latest session ended without a signature
+	PurgeAt     time.Time      `json:"purge_at,omitzero"` // when the stored documents that r does not need are deleted; zero: there are none
 
 	events []Event
 	jobs   []Job
@@ -129,7 +130,7 @@ func (r *Request) settle(now time.Time) {
 	if c := table[ActExpire][r.State]; c.to != "" && !now.Before(r.ExpiresAt) {
 		r.State = c.to
 		r.record(now, EventExpired, nil)
-		r.enqueue(JobPurge, now)
+		r.PurgeAt = now
 	}
 }
 
@@ -144,6 +145,9 @@ func (r *Request) DueAt() (at time.Time, ok bool) {
 	return time.Time{}, false
 }
 
+// PurgeDue is when documents of r are to be deleted; ok is false if none are.
+func (r *Request) PurgeDue() (at time.Time, ok bool) { return r.PurgeAt, !r.PurgeAt.IsZero() }
+
 // endSession takes r out of its session (or out of a sealing that failed), by the rule of action.
 func (r *Request) endSession(action Action, outcome Outcome, now time.Time) {
 	if table[action][r.State].to != fallback {
@@ -155,7 +159,7 @@ func (r *Request) endSession(action Action, outcome Outcome, now time.Time) {
 	if !now.Before(r.ExpiresAt) {
 		r.State = Expired
 		r.record(now, EventExpired, nil)
-		r.enqueue(JobPurge, now)
+		r.PurgeAt = now
 	}
 }
 

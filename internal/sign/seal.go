@@ -9,10 +9,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
-	"slices"
 	"time"
 
-	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/pades"
 )
 
@@ -75,8 +73,8 @@ func (s *Service) seal(ctx context.Context, id string) error {
 		doc.At = now
 		r.State, r.Signed = c.to, doc
 		r.record(now, EventSigned, Detail{"sha256": fmt.Sprintf("%x", doc.SHA256)})
-		r.enqueue(JobWebhook, now)
-		r.enqueue(JobPurge, now)
+		r.Enqueue(JobWebhook, now)
+		r.PurgeAt = now
 		return nil
 	})
 	if err == nil && !won {
@@ -153,56 +151,6 @@ func (s *Service) gate(ctx context.Context, r *Request, doc *SignedDoc, p *pades
 		return fmt.Errorf("%w: %w", errGate, err)
 	}
 	doc.Level = report.Signatures[r.Document.Signatures].Level.String()
-	return nil
-}
-
-// Purge deletes the stored documents that a request does not need any more: the job that every final state leaves behind.
-func (s *Service) Purge(ctx context.Context, job *Job) []Event {
-	n, err := s.purge(ctx, job.RequestID)
-	if err != nil {
-		s.Log.Warn("deleting documents failed, will be tried again", "request_id", job.RequestID, "err", err)
-		job.Retry(s.now().Add(10*seconds), err)
-		return nil
-	}
-	job.Finish()
-	if n == 0 {
-		return nil
-	}
-	return []Event{{At: s.now(), Kind: EventPurged, Detail: Detail{"documents": fmt.Sprint(n)}}}
-}
-
-func (s *Service) purge(ctx context.Context, id string) (int, error) {
-	stored, err := s.Documents.Keys(ctx, id)
-	if err != nil {
-		return 0, err
-	}
-	var needed []string
-	switch r, err := s.Store.Get(ctx, id); {
-	case err == nil:
-		needed = r.Keys()
-	case !errors.Is(err, api.ErrNoRecord):
-		return 0, err
-	}
-	spare := slices.DeleteFunc(stored, func(key string) bool { return slices.Contains(needed, key) })
-	return len(spare), s.Documents.Delete(ctx, spare...)
-}
-
-// PurgeStrays deletes documents that no purge job will find: of requests that do not exist, because the process died between the
-// upload and the record, and of requests that were over already when a slower operation stored something.
-func (s *Service) PurgeStrays(ctx context.Context) error {
-	ids, err := s.Documents.Requests(ctx, s.now().Add(-time.Hour))
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		r, err := s.Store.Get(ctx, id)
-		if err == nil && !r.final() || err != nil && !errors.Is(err, api.ErrNoRecord) {
-			continue // somebody may be about to name what is there
-		}
-		if _, err := s.purge(ctx, id); err != nil {
-			return err
-		}
-	}
 	return nil
 }
 

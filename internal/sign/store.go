@@ -26,6 +26,9 @@ type Store interface {
 	// Due lists up to limit requests on which time acts at or before now (Request.DueAt), earliest first.
 	Due(ctx context.Context, now time.Time, limit int) (ids []string, err error)
 
+	// PurgeDue lists up to limit requests whose documents are to be deleted at or before now (Request.PurgeDue), earliest first.
+	PurgeDue(ctx context.Context, now time.Time, limit int) (ids []string, err error)
+
 	// Events returns the audit trail, oldest first; empty for an unknown id.
 	Events(ctx context.Context, id string) ([]Event, error)
 }
@@ -47,9 +50,6 @@ type Outbox interface {
 	// request's trail, in one transaction. A job whose lease was lost to another claim is left alone, and that is no error.
 	Settle(ctx context.Context, job Job, events []Event) error
 
-	// NextDue returns when the earliest pending job of a kind is due, with leases counted; ok is false if there is none.
-	NextDue(ctx context.Context, kind JobKind) (at time.Time, ok bool, err error)
-
 	// Jobs returns all jobs of a request, oldest first.
 	Jobs(ctx context.Context, requestID string) ([]Job, error)
 
@@ -69,7 +69,8 @@ type Documents interface {
 	// Keys lists what is stored for a request, in order.
 	Keys(ctx context.Context, requestID string) ([]string, error)
 
-	// Delete removes keys; missing ones are no error.
+	// Delete removes keys, of any requests; missing ones are no error. When it returns nil they stay gone, whatever happens to the
+	// machine. Many keys in one call cost far less than a call each.
 	Delete(ctx context.Context, keys ...string) error
 
 	// Requests lists the ids of requests that have something stored that is older than before.

@@ -22,6 +22,8 @@ type Worker struct {
 	running map[int64]time.Time // jobs under way in this process, with their latest lease
 	lanes   map[JobKind]int
 	done    chan struct{} // a job has ended
+
+	purging sync.Mutex // one stroke at a time
 }
 
 // lane is a handler and how many of its jobs may run at once, so that slow webhooks never hold up a signature.
@@ -41,6 +43,12 @@ const poll = 200 * time.Millisecond
 // work; so one look finds the jobs of many changes. A signature waits that much longer, which nobody can see.
 const breath = 20 * time.Millisecond
 
+// Documents are deleted in strokes: so the deletions of a second share their flushes, and nobody's cancel waits for them.
+const (
+	purgeEvery  = time.Second
+	purgeAtOnce = 512
+)
+
 // NewWorker returns a worker for s that hands webhooks to deliver.
 func NewWorker(s *Service, deliver Handler) *Worker {
 	return &Worker{
@@ -48,7 +56,6 @@ func NewWorker(s *Service, deliver Handler) *Worker {
 		log:     s.Log,
 		handlers: map[JobKind]lane{
 			JobSeal:    {s.Seal, 4},
-			JobPurge:   {s.Purge, 64}, // each waits for the disk; together they share commits
 			JobWebhook: {deliver, 64},
 		},
 		running: map[int64]time.Time{},
@@ -64,6 +71,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	strays := time.NewTicker(time.Hour)
 	defer strays.Stop()
 	w.strays(ctx)
+	var purging sync.WaitGroup
+	purging.Go(func() { w.purges(ctx) })
+	defer purging.Wait()
 	for ctx.Err() == nil {
 		if _, err := w.pass(ctx); err != nil && ctx.Err() == nil {
 			w.log.Error("worker pass", "err", err)
@@ -93,6 +103,39 @@ func (w *Worker) strays(ctx context.Context) {
 	}
 }
 
+// purges deletes documents until ctx ends.
+func (w *Worker) purges(ctx context.Context) {
+	tick := time.NewTicker(purgeEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for ctx.Err() == nil {
+			n, err := w.purge(ctx)
+			if err != nil && ctx.Err() == nil {
+				w.log.Error("deleting documents", "err", err)
+			}
+			if n < purgeAtOnce {
+				break
+			}
+		}
+	}
+}
+
+// purge deletes the documents of the requests whose time for that has come, up to a number. It returns for how many it did.
+func (w *Worker) purge(ctx context.Context) (done int, err error) {
+	w.purging.Lock()
+	defer w.purging.Unlock()
+	ids, err := w.service.Store.PurgeDue(ctx, w.service.now(), purgeAtOnce)
+	if err != nil || len(ids) == 0 {
+		return 0, err
+	}
+	return w.service.Purge(ctx, ids), nil
+}
+
 // Drain does everything that is due now, and returns when nothing is and nothing is under way.
 func (w *Worker) Drain(ctx context.Context) error {
 	for {
@@ -101,7 +144,9 @@ func (w *Worker) Drain(ctx context.Context) error {
 			return err
 		}
 		if n == 0 && !w.busy() {
-			return nil
+			if n, err = w.purge(ctx); n == 0 {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():

@@ -43,12 +43,9 @@ func (s *Store) AddCalls(ctx context.Context, records []calls.Record, limits cal
 	err := s.writer.do(ctx, target{}, func(tx *session, out *news) error {
 		for i := range records {
 			r := &records[i]
-			err := tx.later(false, `INSERT INTO calls (at, party, authentic, request_id, kind, refused, data)
+			tx.later(`INSERT INTO calls (at, party, authentic, request_id, kind, refused, data)
 				VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 				micros(r.At), r.Party, number(r.Authentic), r.RequestID, string(r.Kind), number(r.Refused()), texts[i])
-			if err != nil {
-				return fmt.Errorf("recording a call: %w", err)
-			}
 			if r.RequestID != "" && !slices.Contains(out.requests, r.RequestID) {
 				out.requests = append(out.requests, r.RequestID)
 			}
@@ -90,7 +87,8 @@ func (s *Store) clear(ctx context.Context, sh shelf) error {
 		return err
 	}
 	return s.writer.do(ctx, target{}, func(tx *session, _ *news) error {
-		return tx.later(false, `DELETE`+where+` AND id <= $3`, sh.value, number(sh.authentic), last)
+		tx.later(`DELETE`+where+` AND id <= $3`, sh.value, number(sh.authentic), last)
+		return nil
 	})
 }
 

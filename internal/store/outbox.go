@@ -54,7 +54,10 @@ func (s *Store) Claim(ctx context.Context, kind sign.JobKind, now time.Time, lea
 // Settle implements sign.Outbox. It compares Lease with what is stored, so it also takes a job that nobody has claimed, as
 // Jobs returned it: that is how a failed job is tried once more.
 func (s *Store) Settle(ctx context.Context, job sign.Job, events []sign.Event) error {
-	events = slices.Clone(events)
+	left, err := effects(job.RequestID, events, nil)
+	if err != nil {
+		return err
+	}
 	// The request's row is locked with it: the trail's numbers belong to whoever holds that.
 	return s.writer.do(ctx, target{key: job.RequestID, request: true}, func(tx *session, out *news) error {
 		n, err := tx.write(`UPDATE outbox SET status = $4, due_at = $5, ready_at = $5, lease = 0, payload = $6, last_error = $7
@@ -66,19 +69,10 @@ func (s *Store) Settle(ctx context.Context, job sign.Job, events []sign.Event) e
 		if n == 0 {
 			return nil
 		}
+		tx.leave(job.RequestID, left, out)
 		out.jobs = job.Status == sign.JobPending
-		return tx.effects(job.RequestID, events, nil, out)
+		return nil
 	})
-}
-
-// NextDue implements sign.Outbox.
-func (s *Store) NextDue(ctx context.Context, kind sign.JobKind) (at time.Time, ok bool, err error) {
-	var ready sql.NullInt64
-	err = s.readers.row(ctx, `SELECT min(ready_at) FROM outbox WHERE kind = $1 AND status = 'pending'`, []any{string(kind)}, &ready)
-	if err != nil {
-		return time.Time{}, false, fmt.Errorf("looking for the next job: %w", err)
-	}
-	return instant(ready.Int64), ready.Valid, nil
 }
 
 // Jobs implements sign.Outbox.

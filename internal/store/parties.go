@@ -146,8 +146,9 @@ func (s *Store) changeParties(ctx context.Context, c rp.PartyChange, change func
 			return fmt.Errorf("changing a relying party: %w", err)
 		}
 		out.requests = append(out.requests, partiesTopic)
-		return tx.later(false, `INSERT INTO party_changes (client_id, at, operator, kind, edits) VALUES ($1, $2, $3, $4, $5)`,
+		tx.later(`INSERT INTO party_changes (client_id, at, operator, kind, edits) VALUES ($1, $2, $3, $4, $5)`,
 			c.ClientID, micros(c.At), text(c.By), string(c.Kind), edits)
+		return nil
 	})
 }
 

@@ -27,7 +27,7 @@ func TestSQLitePlans(t *testing.T) {
 		`SELECT coalesce(max(seq), 0) + 1 FROM events WHERE request_id = $1`:                                                       "sqlite_autoindex_events_1",
 		`SELECT 1 FROM outbox WHERE kind = $1 AND status = 'pending' AND ready_at <= $2 LIMIT 1`:                                   "outbox_ready",
 		`SELECT id FROM outbox WHERE kind = $1 AND status = 'pending' AND ready_at <= $2 ORDER BY ready_at, id LIMIT $3`:           "outbox_ready",
-		`SELECT min(ready_at) FROM outbox WHERE kind = $1 AND status = 'pending'`:                                                  "outbox_ready",
+		`SELECT id FROM requests WHERE purge_at <= $1 ORDER BY purge_at, id LIMIT $2`:                                              "requests_purge",
 		`SELECT id FROM outbox WHERE request_id = $1 ORDER BY id`:                                                                  "outbox_by_request",
 		`SELECT client_id, jti FROM used_tokens WHERE keep_until < $1 LIMIT $2`:                                                    "used_tokens_until",
 		`SELECT id FROM phones WHERE serial = $1`:                                                                                  "sqlite_autoindex_phones_2",

@@ -91,8 +91,8 @@ func migrateAlone(ctx context.Context, db *sql.DB, d dialect, kind Kind) (err er
 	return migrate(ctx, db, d, kind)
 }
 
-// pgDatabase runs transactions with few round trips, however many changes they carry: one to begin and read, one to write and
-// to tell the other nodes, one to commit.
+// pgDatabase runs transactions with two round trips, however many changes they carry: one to begin and to read, one to write, to tell
+// the other nodes, and to commit. What is written travels as arrays, because a statement costs the server far more than a row.
 type pgDatabase struct {
 	node string
 	db   *sql.DB
@@ -101,38 +101,88 @@ type pgDatabase struct {
 func (d *pgDatabase) begin(s *session, ids []string) error {
 	var b pgx.Batch
 	b.Queue("BEGIN")
-	loaded := make(map[string]row, len(ids))
+	b.Queue(`SELECT pg_current_xact_id()::text`).QueryRow(func(r pgx.Row) error { return r.Scan(&s.transaction) })
 	if len(ids) > 0 {
 		const lock = `SELECT id, version, data FROM requests WHERE id = ANY($1) ORDER BY id COLLATE "C" FOR UPDATE`
 		b.Queue(lock, ids).Query(func(rows pgx.Rows) error {
 			var id string
 			var r row
 			_, err := pgx.ForEachRow(rows, []any{&id, &r.version, &r.data}, func() error {
-				loaded[id] = r
+				s.loaded[id] = r
 				return nil
 			})
 			return err
 		})
 	}
-	s.loaded = loaded
+	s.complete = true
 	return d.send(s, &b)
 }
 
-// queue moves what was put off to b. Afterwards conflict tells whether a row was not as expected.
-func (*pgDatabase) queue(s *session, b *pgx.Batch) (conflict func() error) {
-	missed := false
-	for _, p := range s.pending {
-		b.Queue(p.query, p.args...).Exec(func(tag pgconn.CommandTag) error {
-			missed = missed || p.must && tag.RowsAffected() == 0
-			return nil
-		})
+// The rows of requests are locked since they were read, so that they are what they were; should one not be, the division fails,
+// and with it the transaction.
+const (
+	pgInsertRows = `INSERT INTO requests (id, client_id, state, version, created_at, due_at, purge_at, data)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[])`
+	pgUpdateRows = `WITH changed AS (
+			UPDATE requests AS r SET state = n.state, version = n.version, due_at = n.due_at, purge_at = n.purge_at, data = n.data
+			FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
+				AS n (id, old, state, version, due_at, purge_at, data)
+			WHERE r.id = n.id AND r.version = n.old RETURNING 1)
+		SELECT 1 / (count(*) = cardinality($1::text[]))::int FROM changed`
+	pgInsertEvents = `INSERT INTO events (request_id, seq, at, kind, detail)
+		SELECT n.id, n.nth + coalesce((SELECT max(e.seq) FROM events AS e WHERE e.request_id = n.id), 0), n.at, n.kind, n.detail
+		FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[]) AS n (id, nth, at, kind, detail)`
+	pgInsertJobs = `INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
+		SELECT n.id, n.kind, n.status, n.attempts, n.due, n.due, 0, n.payload, n.error
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
+			AS n (id, kind, status, attempts, due, payload, error)`
+)
+
+// queue adds to b what was put off.
+func (*pgDatabase) queue(held deferred, b *pgx.Batch) {
+	var fresh, changed struct {
+		ids, clients, states, data []string
+		old, versions, created     []int64
+		due, purge                 []sql.NullInt64
 	}
-	s.pending = nil
-	return func() error {
-		if missed {
-			return errConflict
+	for _, c := range held.merged() {
+		to := &changed
+		if c.old.version == 0 {
+			to = &fresh
 		}
-		return nil
+		to.ids, to.clients, to.states, to.data = append(to.ids, c.id), append(to.clients, c.new.clientID), append(to.states, c.new.state), append(to.data, c.new.data)
+		to.old, to.versions, to.created = append(to.old, c.old.version), append(to.versions, c.new.version), append(to.created, c.new.createdAt)
+		to.due, to.purge = append(to.due, c.new.due), append(to.purge, c.new.purge)
+	}
+	if len(fresh.ids) > 0 {
+		b.Queue(pgInsertRows, fresh.ids, fresh.clients, fresh.states, fresh.versions, fresh.created, fresh.due, fresh.purge, fresh.data)
+	}
+	if len(changed.ids) > 0 {
+		b.Queue(pgUpdateRows, changed.ids, changed.old, changed.states, changed.versions, changed.due, changed.purge, changed.data)
+	}
+	if len(held.events) > 0 {
+		var ids, kinds, details []string
+		var nth, at []int64
+		count := map[string]int64{}
+		for _, e := range held.events {
+			count[e.id]++
+			ids, kinds, details = append(ids, e.id), append(kinds, e.kind), append(details, e.detail)
+			nth, at = append(nth, count[e.id]), append(at, e.at)
+		}
+		b.Queue(pgInsertEvents, ids, nth, at, kinds, details)
+	}
+	if len(held.jobs) > 0 {
+		var ids, kinds, statuses, payloads, failures []string
+		var attempts, due []int64
+		for _, j := range held.jobs {
+			ids, kinds, statuses = append(ids, j.id), append(kinds, j.kind), append(statuses, j.status)
+			attempts, due = append(attempts, int64(j.attempts)), append(due, j.due)
+			payloads, failures = append(payloads, j.payload), append(failures, j.lastError)
+		}
+		b.Queue(pgInsertJobs, ids, kinds, statuses, attempts, due, payloads, failures)
+	}
+	for _, o := range held.others {
+		b.Queue(o.query, o.args...)
 	}
 }
 
@@ -147,31 +197,34 @@ func (*pgDatabase) send(s *session, b *pgx.Batch) error {
 	})
 }
 
-// commit tells the other nodes of the changes in the transaction that makes them, and finds out what became of a commit that
-// was cut off.
+// flush does nothing: what was put off travels with the commit.
+func (*pgDatabase) flush(*session) error { return nil }
+
+// commit writes, tells the other nodes of the changes in the transaction that makes them, and commits; and it finds out what
+// became of a commit that was cut off.
 func (d *pgDatabase) commit(s *session, told news) error {
-	if !s.wrote {
+	var b pgx.Batch
+	d.queue(s.held, &b)
+	if b.Len() == 0 && !s.wrote {
 		return s.run("COMMIT") // there is nothing to lose
 	}
-	var b pgx.Batch
-	conflict := d.queue(s, &b)
 	for _, payload := range d.payloads(told) {
 		b.Queue(`SELECT pg_notify('signet', $1)`, payload)
 	}
-	var transaction string
-	b.Queue(`SELECT pg_current_xact_id()::text`).QueryRow(func(r pgx.Row) error { return r.Scan(&transaction) })
-	if err := d.send(s, &b); err != nil {
-		return err
-	}
-	if err := conflict(); err != nil {
-		return err
-	}
-	err := s.run("COMMIT")
+	b.Queue("COMMIT")
+	err := d.send(s, &b)
 	var answer *pgconn.PgError
-	if err == nil || errors.As(err, &answer) && !connectionLost(err) {
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &answer) || connectionLost(err):
+		return d.outcome(s.transaction, err)
+	case answer.Code == "22012": // division by zero
+		return errConflict
+	case pgTransient(err):
 		return err
 	}
-	return d.outcome(transaction, err)
+	return fmt.Errorf("%w: %w", errSpoiled, err)
 }
 
 // outcome asks on another connection what became of a transaction whose commit was not answered. The server knows; only if it

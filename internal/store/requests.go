@@ -16,23 +16,27 @@ import (
 
 // Create implements sign.Store. It sets the request's Version and takes its effects when it succeeds.
 func (s *Store) Create(ctx context.Context, r *sign.Request) error {
-	row := r.Clone()
-	events, jobs := row.Effects()
-	data, due, err := encode(row)
+	copied := r.Clone()
+	events, jobs := copied.Effects()
+	fresh, err := encode(copied)
 	if err != nil {
 		return err
 	}
-	const insert = `INSERT INTO requests (id, client_id, state, version, created_at, due_at, data)
-		VALUES ($1, $2, $3, 1, $4, $5, $6) ON CONFLICT (id) DO NOTHING`
-	err = s.writer.do(ctx, target{key: r.ID}, func(tx *session, out *news) error {
-		n, err := tx.write(insert, r.ID, row.ClientID, string(row.State), micros(row.CreatedAt), due, data)
-		if err != nil {
+	fresh.clientID, fresh.createdAt = copied.ClientID, micros(copied.CreatedAt)
+	left, err := effects(copied.ID, events, jobs)
+	if err != nil {
+		return err
+	}
+	err = s.writer.do(ctx, target{key: r.ID, request: true}, func(tx *session, out *news) error {
+		switch _, err := tx.load(copied.ID); {
+		case err == nil:
+			return fmt.Errorf("creating a request: %s exists already", copied.ID)
+		case !errors.Is(err, sql.ErrNoRows):
 			return fmt.Errorf("creating a request: %w", err)
 		}
-		if n == 0 {
-			return fmt.Errorf("creating a request: %s exists already", r.ID)
-		}
-		return tx.effects(r.ID, events, jobs, out)
+		tx.put(copied.ID, row{}, fresh)
+		tx.leave(copied.ID, left, out)
+		return nil
 	})
 	if err != nil {
 		return err
@@ -68,25 +72,37 @@ func (s *Store) Update(ctx context.Context, id string, change func(*sign.Request
 			return err
 		}
 		events, jobs := r.Effects()
-		after, due, err := encode(r)
+		after, err := encode(r)
 		switch {
 		case err != nil:
 			return err
 		case r.ID != id:
 			return errors.New("updating a request: its id may not change")
-		case after == before.data && len(events) == 0 && len(jobs) == 0:
+		case after.data == before.data && len(events) == 0 && len(jobs) == 0:
 			return nil
 		}
-		if err := tx.replace(id, before, string(r.State), due, after); err != nil {
-			return fmt.Errorf("updating a request: %w", err)
+		left, err := effects(id, events, jobs)
+		if err != nil {
+			return err
 		}
-		return tx.effects(id, events, jobs, out)
+		tx.put(id, before, after)
+		tx.leave(id, left, out)
+		return nil
 	})
 }
 
 // Due implements sign.Store.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) (ids []string, err error) {
-	err = s.readers.rows(ctx, `SELECT id FROM requests WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2`,
+	return s.before(ctx, `SELECT id FROM requests WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2`, now, limit)
+}
+
+// PurgeDue implements sign.Store.
+func (s *Store) PurgeDue(ctx context.Context, now time.Time, limit int) (ids []string, err error) {
+	return s.before(ctx, `SELECT id FROM requests WHERE purge_at <= $1 ORDER BY purge_at, id LIMIT $2`, now, limit)
+}
+
+func (s *Store) before(ctx context.Context, query string, now time.Time, limit int) (ids []string, err error) {
+	err = s.readers.rows(ctx, query,
 		[]any{now.UnixMicro(), max(limit, 0)}, func(rows *sql.Rows) error {
 			var id string
 			err := rows.Scan(&id)
@@ -125,35 +141,34 @@ func (s *Store) Events(ctx context.Context, id string) (events []sign.Event, err
 	return events, nil
 }
 
-// effects writes what a change to a request left behind, and who must hear of it.
-func (s *session) effects(id string, events []sign.Event, jobs []sign.Job, out *news) error {
-	out.requests = append(out.requests, id)
+// effects is what a change to a request leaves behind, as rows.
+func effects(id string, events []sign.Event, jobs []sign.Job) (left deferred, err error) {
 	for _, e := range events {
 		detail := ""
 		if len(e.Detail) > 0 {
 			b, err := json.Marshal(e.Detail)
 			if err != nil {
-				return err
+				return left, fmt.Errorf("encoding an event: %w", err)
 			}
 			detail = string(b)
 		}
-		err := s.later(false, `INSERT INTO events (request_id, seq, at, kind, detail)
-			VALUES ($1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE request_id = $1), $2, $3, $4)`,
-			id, micros(e.At), string(e.Kind), detail)
-		if err != nil {
-			return fmt.Errorf("writing an event: %w", err)
-		}
+		left.events = append(left.events, eventRow{id: id, at: micros(e.At), kind: string(e.Kind), detail: detail})
 	}
 	for _, j := range jobs {
-		out.jobs = true
-		err := s.later(false, `INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
-			VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7)`,
-			id, string(j.Kind), string(j.Status), j.Attempts, micros(j.DueAt), text(j.Payload), text(j.LastError))
-		if err != nil {
-			return fmt.Errorf("writing a job: %w", err)
-		}
+		left.jobs = append(left.jobs, jobRow{
+			id: id, kind: string(j.Kind), status: string(j.Status), attempts: j.Attempts, due: micros(j.DueAt),
+			payload: text(j.Payload), lastError: text(j.LastError),
+		})
 	}
-	return nil
+	return left, nil
+}
+
+// leave puts off the write of effects, and notes who must hear of it.
+func (s *session) leave(id string, left deferred, out *news) {
+	s.held.events = append(s.held.events, left.events...)
+	s.held.jobs = append(s.held.jobs, left.jobs...)
+	out.requests = append(out.requests, id)
+	out.jobs = out.jobs || len(left.jobs) > 0
 }
 
 // isText reports whether PostgreSQL takes s as TEXT. What is not text names nothing, and ids come from strangers.
@@ -164,15 +179,21 @@ func text(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
-func encode(r *sign.Request) (data string, due sql.NullInt64, err error) {
+// encode is the row of r, but for what never changes.
+func encode(r *sign.Request) (row, error) {
 	b, err := json.Marshal(r)
 	if err != nil {
-		return "", due, fmt.Errorf("encoding request %s: %w", r.ID, err)
+		return row{}, fmt.Errorf("encoding request %s: %w", r.ID, err)
 	}
-	if at, ok := r.DueAt(); ok {
-		due = sql.NullInt64{Int64: at.UnixMicro(), Valid: true}
+	return row{state: string(r.State), due: optional(r.DueAt()), purge: optional(r.PurgeDue()), data: string(b)}, nil
+}
+
+// optional is a time in a column that may be NULL.
+func optional(at time.Time, ok bool) sql.NullInt64 {
+	if !ok {
+		return sql.NullInt64{}
 	}
-	return string(b), due, nil
+	return sql.NullInt64{Int64: at.UnixMicro(), Valid: true}
 }
 
 // decode takes the answer of a query for version and data.

@@ -8,84 +8,140 @@ import (
 
 // session is the writer's connection, with its prepared statements, in the middle of a transaction. No caller's context
 // reaches it: once begun, a transaction carries the changes of several callers, and none of them may end it for the others.
+//
+// What a change does to a request is put off until all changes of the transaction have had their say (put, effects). So a
+// change that is refused has written nothing that would have to be taken back, a request that several of them change is
+// written once, and a server gets all in one message.
 type session struct {
 	dialect dialect
 	conn    *sql.Conn
 	stmts   map[string]*sql.Stmt
 
-	wrote   bool // the transaction has something to commit
-	pending []statement
-	loaded  map[string]row // requests as they stand in this transaction; nil: read them one by one
+	transaction string         // how the server calls it, where one has to be asked what became of it
+	loaded      map[string]row // requests as they stand in this transaction, with what was put off
+	complete    bool           // all requests that the transaction is about are in loaded, if they exist
+	held        deferred
+	wrote       bool // something was not put off
 
-	alone   bool // the transaction carries one change, which needs no savepoint of its own
-	saved   bool // the change under way has its savepoint
-	failed  bool // a statement of the change under way failed
-	touched bool // the change under way has written
-}
-
-// statement is a write that is put off until the end of the transaction, so that one round trip carries many.
-type statement struct {
-	query string
-	args  []any
-	must  bool // it must write a row, or else somebody else has changed it
+	// Of the change under way: a statement failed; one has written.
+	failed, touched bool
 }
 
 // row is a request as the database keeps it.
 type row struct {
-	version int64
-	data    string
+	version    int64
+	clientID   string // of a row that is new; whose it is and since when never changes
+	createdAt  int64
+	state      string
+	due, purge sql.NullInt64
+	data       string
 }
 
-// reset prepares for a new transaction.
-func (s *session) reset() { s.wrote, s.pending, s.loaded = false, nil, nil }
-
-// load reads a request and locks it until the end of the transaction; sql.ErrNoRows if there is none.
-func (s *session) load(id string) (r row, err error) {
-	if s.loaded != nil {
-		r, ok := s.loaded[id]
-		if !ok {
-			return row{}, sql.ErrNoRows
-		}
-		return r, nil
-	}
-	err = s.row(`SELECT version, data FROM requests WHERE id = $1`, []any{id}, &r.version, &r.data)
-	return r, err
+// deferred is what the transaction writes at its end. Rows are what the requests' rows shall be: the first of an id tells which version it
+// replaces, the last what it becomes.
+type deferred struct {
+	rows   []rowChange
+	events []eventRow
+	jobs   []jobRow
+	others []statement
 }
 
-// replace puts off the write of a request that was loaded.
-func (s *session) replace(id string, old row, state string, due sql.NullInt64, data string) error {
-	if s.loaded != nil {
-		s.loaded[id] = row{old.version + 1, data}
-	}
-	// Whose it is and since when never changes, and columns that are not named here cost no work on their index.
-	return s.later(true, `UPDATE requests SET state = $3, version = version + 1, due_at = $4, data = $5 WHERE id = $1 AND version = $2`,
-		id, old.version, state, due, data)
+// statement is a write of any other kind.
+type statement struct {
+	query string
+	args  []any
 }
 
-// later is write for a statement whose result nobody needs before the end. What was put off runs in its order, after all
-// that was not: nothing in a transaction may depend on reading it. If it must write a row and does not, the transaction runs
-// again.
-func (s *session) later(must bool, query string, args ...any) error {
-	if s.dialect.batches {
-		s.wrote = true
-		s.pending = append(s.pending, statement{query, args, must})
-		return nil
-	}
-	n, err := s.write(query, args...)
-	if err == nil && n == 0 && must {
-		return errConflict
-	}
-	return err
+type rowChange struct {
+	id       string
+	old, new row // old.version 0: there was none
 }
 
-const (
-	savepoint = "SAVEPOINT change"
-	forget    = "RELEASE SAVEPOINT change"
-	undo      = "ROLLBACK TO SAVEPOINT change"
-)
+type eventRow struct {
+	id           string
+	at           int64
+	kind, detail string
+}
+
+type jobRow struct {
+	id                 string
+	kind, status       string
+	attempts           int
+	due                int64
+	payload, lastError string
+}
 
 func newSession(d dialect, conn *sql.Conn) *session {
 	return &session{dialect: d, conn: conn, stmts: map[string]*sql.Stmt{}}
+}
+
+// reset prepares for a new transaction.
+func (s *session) reset() {
+	s.transaction, s.complete, s.wrote, s.held = "", false, false, deferred{}
+	s.loaded = map[string]row{}
+}
+
+// load reads a request, which nobody else changes until the end of the transaction; sql.ErrNoRows if there is none.
+func (s *session) load(id string) (r row, err error) {
+	r, ok := s.loaded[id]
+	switch {
+	case ok:
+		return r, nil
+	case s.complete:
+		return row{}, sql.ErrNoRows
+	}
+	err = s.row(`SELECT version, data FROM requests WHERE id = $1`, []any{id}, &r.version, &r.data)
+	if err == nil {
+		s.loaded[id] = r
+	}
+	return r, err
+}
+
+// put puts off the write of a request that was loaded, or of a new one, whose old row is the zero row.
+func (s *session) put(id string, old, new row) {
+	new.version = old.version + 1
+	s.loaded[id] = new
+	s.held.rows = append(s.held.rows, rowChange{id, old, new})
+}
+
+// later puts off a write whose result nobody needs. Nothing in the transaction may depend on reading it.
+func (s *session) later(query string, args ...any) {
+	s.held.others = append(s.held.others, statement{query, args})
+}
+
+// mark and backTo take back what a change has put off that failed after all.
+func (s *session) mark() [4]int {
+	return [4]int{len(s.held.rows), len(s.held.events), len(s.held.jobs), len(s.held.others)}
+}
+
+func (s *session) backTo(mark [4]int) {
+	for i := len(s.held.rows) - 1; i >= mark[0]; i-- {
+		c := s.held.rows[i]
+		if s.loaded[c.id] = c.old; c.old.version == 0 {
+			delete(s.loaded, c.id)
+		}
+	}
+	s.held.rows, s.held.events = s.held.rows[:mark[0]], s.held.events[:mark[1]]
+	s.held.jobs, s.held.others = s.held.jobs[:mark[2]], s.held.others[:mark[3]]
+}
+
+// merged is the rows to write, one for each request.
+func (d *deferred) merged() []rowChange {
+	if len(d.rows) < 2 {
+		return d.rows
+	}
+	at := make(map[string]int, len(d.rows))
+	var out []rowChange
+	for _, c := range d.rows {
+		if i, ok := at[c.id]; ok {
+			c.new.clientID, c.new.createdAt = out[i].new.clientID, out[i].new.createdAt
+			out[i].new = c.new
+			continue
+		}
+		at[c.id] = len(out)
+		out = append(out, c)
+	}
+	return out
 }
 
 func (s *session) stmt(query string) (*sql.Stmt, error) {
@@ -109,25 +165,8 @@ func (s *session) run(query string) error {
 	return err
 }
 
-// save sets the savepoint of the change under way, before its first write. Where every statement is a round trip there are
-// none: should a change fail after it wrote, which none does in good order, each change runs again in a transaction alone.
-func (s *session) save() error {
-	if s.alone || s.saved || s.dialect.batches {
-		return nil
-	}
-	if err := s.run(savepoint); err != nil {
-		s.failed = true
-		return err
-	}
-	s.saved = true
-	return nil
-}
-
-// write executes a statement and tells how many rows it wrote.
+// write executes a statement at once and tells how many rows it wrote.
 func (s *session) write(query string, args ...any) (n int64, err error) {
-	if err := s.save(); err != nil {
-		return 0, err
-	}
 	defer func() { s.failed = s.failed || err != nil }()
 	stmt, err := s.stmt(query)
 	if err != nil {
@@ -145,9 +184,6 @@ func (s *session) write(query string, args ...any) (n int64, err error) {
 
 // writeRows is write for a statement that returns rows.
 func (s *session) writeRows(query string, args []any, scan func(*sql.Rows) error) (err error) {
-	if err := s.save(); err != nil {
-		return err
-	}
 	defer func() { s.failed = s.failed || err != nil }()
 	stmt, err := s.stmt(query)
 	if err != nil {

@@ -37,11 +37,14 @@ type writer struct {
 
 // database is how transactions run on SQLite or on PostgreSQL.
 type database interface {
-	// begin starts a transaction in which the requests of these ids will be changed.
+	// begin starts a transaction in which the requests of these ids may be changed.
 	begin(s *session, ids []string) error
 
-	// commit executes what s has put off and commits all that s has written; told says whom it concerns. An error means that nothing was committed, unless it
-	// is an ErrUncertain.
+	// flush executes what s has put off, as far as that needs a step of its own.
+	flush(s *session) error
+
+	// commit commits all that s has written and what flush has left; told says whom it concerns. An error means that nothing
+	// was committed, unless it is an ErrUncertain.
 	commit(s *session, told news) error
 
 	// transient reports that the transaction failed for a reason that a new one may not meet. lost: the connection has to
@@ -283,7 +286,7 @@ func (w *writer) transact(batch []*change) (err error) {
 	w.fault(FaultBegun)
 	for _, c := range batch {
 		c.out = news{}
-		c.err = s.apply(c, len(batch) == 1)
+		c.err = s.apply(c)
 		if errors.Is(c.err, errConflict) || errors.Is(c.err, errSpoiled) {
 			return w.abort(c.err)
 		}
@@ -293,6 +296,9 @@ func (w *writer) transact(batch []*change) (err error) {
 			w.drop()
 		}
 		return nil
+	}
+	if err := w.db.flush(s); err != nil {
+		return w.abort(fmt.Errorf("store: writing: %w", err))
 	}
 	w.fault(FaultWritten)
 	if err := w.db.commit(s, total(batch)); err != nil {
@@ -328,27 +334,19 @@ func requests(batch []*change) (ids []string) {
 	return ids
 }
 
-// apply runs one change inside the transaction, and takes it back if it fails.
-func (s *session) apply(c *change, alone bool) error {
-	s.alone, s.saved, s.failed, s.touched = alone, false, false, false
-	mark := len(s.pending)
+// apply runs one change inside the transaction. If it fails, nothing of it is left. What it has not put off cannot be taken back
+// alone, so a change that fails after such a write spoils the transaction; none does in good order.
+func (s *session) apply(c *change) error {
+	s.failed, s.touched = false, false
+	mark := s.mark()
 	err := c.protected(s)
-	switch {
-	case err == nil && s.saved:
-		if err := s.run(forget); err != nil {
-			return fmt.Errorf("%w: %w", errSpoiled, err)
-		}
-	case err != nil && s.saved:
-		if err := errors.Join(s.run(undo), s.run(forget)); err != nil {
-			return fmt.Errorf("%w: %w", errSpoiled, err)
-		}
-	case err != nil && s.dialect.batches && (s.failed || s.touched) && !errors.Is(err, errConflict):
-		return fmt.Errorf("%w: %w", errSpoiled, err)
-	case err != nil && len(s.pending) > mark:
-		s.pending = s.pending[:mark]
+	if err == nil {
+		return nil
 	}
-	if err != nil {
-		c.out = news{}
+	s.backTo(mark)
+	c.out = news{}
+	if (s.failed || s.touched) && !errors.Is(err, errConflict) {
+		return fmt.Errorf("%w: %w", errSpoiled, err)
 	}
 	return err
 }

@@ -84,7 +84,7 @@ func galleryConsole(now time.Time) []Sample {
 		Jobs: []ConsoleJob{
 			{Kind: "seal", Status: "done", Attempts: 1},
 			{Kind: "webhook", Status: "done", Attempts: 2},
-			{Kind: "purge", Status: "failed", Attempts: 4, LastError: "deleting: permission denied"},
+			{Kind: "seal", Status: "failed", Attempts: 8, LastError: "the time-stamp authority does not answer"},
 		},
 		CanResend: true, Follow: true,
 	}
@@ -97,7 +97,6 @@ func galleryConsole(now time.Time) []Sample {
 	cancelled := refused
 	cancelled.State, cancelled.SessionEndsAt, cancelled.CancelledAt, cancelled.Outcome = "cancelled", time.Time{}, now, ""
 	cancelled.Answer = &ConsoleAnswer{Done: "console.cancel.done"}
-	cancelled.Jobs = []ConsoleJob{{Kind: "purge", Status: "pending", DueAt: now.Add(time.Second)}}
 
 	overview := ConsoleOverview{
 		States: states, Total: 1993,

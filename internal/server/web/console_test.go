@@ -21,7 +21,7 @@ func TestConsoleWords(t *testing.T) {
 			t.Errorf("no words for the event %s", kind)
 		}
 	}
-	for _, kind := range []sign.JobKind{sign.JobSeal, sign.JobWebhook, sign.JobPurge} {
+	for _, kind := range []sign.JobKind{sign.JobSeal, sign.JobWebhook} {
 		if english["console.job."+string(kind)] == "" {
 			t.Errorf("no words for the job %s", kind)
 		}

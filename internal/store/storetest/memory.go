@@ -40,6 +40,7 @@ type record struct {
 	data    []byte // as JSON, so that no caller shares memory with us
 	version int64
 	due     time.Time
+	purge   time.Time
 	events  []sign.Event
 }
 
@@ -154,6 +155,7 @@ func (m *Memory) write(rec *record, r *sign.Request) error {
 	rec.data = data
 	rec.version++
 	rec.due, _ = r.DueAt()
+	rec.purge, _ = r.PurgeDue()
 	m.append(rec, r.ID, events)
 	for _, j := range jobs {
 		j.ID, j.RequestID = int64(len(m.jobs)+1), r.ID
@@ -181,6 +183,15 @@ func (m *Memory) tell(id string) {
 
 // Due implements sign.Store.
 func (m *Memory) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	return m.before(ctx, now, limit, func(rec *record) time.Time { return rec.due })
+}
+
+// PurgeDue implements sign.Store.
+func (m *Memory) PurgeDue(ctx context.Context, now time.Time, limit int) ([]string, error) {
+	return m.before(ctx, now, limit, func(rec *record) time.Time { return rec.purge })
+}
+
+func (m *Memory) before(ctx context.Context, now time.Time, limit int, due func(*record) time.Time) ([]string, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, err
@@ -188,12 +199,12 @@ func (m *Memory) Due(ctx context.Context, now time.Time, limit int) ([]string, e
 	defer unlock()
 	var ids []string
 	for id, rec := range m.requests {
-		if !rec.due.IsZero() && !rec.due.After(now) {
+		if at := due(rec); !at.IsZero() && !at.After(now) {
 			ids = append(ids, id)
 		}
 	}
 	slices.SortFunc(ids, func(a, b string) int {
-		return cmp.Or(m.requests[a].due.Compare(m.requests[b].due), cmp.Compare(a, b))
+		return cmp.Or(due(m.requests[a]).Compare(due(m.requests[b])), cmp.Compare(a, b))
 	})
 	return ids[:min(limit, len(ids))], nil
 }
@@ -297,20 +308,6 @@ func (m *Memory) Settle(ctx context.Context, job sign.Job, events []sign.Event) 
 	}
 	m.append(m.requests[j.RequestID], j.RequestID, events)
 	return nil
-}
-
-// NextDue implements sign.Outbox.
-func (m *Memory) NextDue(ctx context.Context, kind sign.JobKind) (time.Time, bool, error) {
-	unlock, err := m.hold(ctx)
-	if err != nil {
-		return time.Time{}, false, err
-	}
-	defer unlock()
-	jobs := m.pending(kind)
-	if len(jobs) == 0 {
-		return time.Time{}, false, nil
-	}
-	return claimable(*jobs[0]), true, nil
 }
 
 // Jobs implements sign.Outbox.

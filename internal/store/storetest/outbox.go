@@ -18,7 +18,6 @@ var outboxTests = []test{
 	{name: "lease runs out", run: leaseRunsOut},
 	{name: "retry", run: retry},
 	{name: "failed and tried again", run: failedAndAgain},
-	{name: "next due", run: nextDue},
 	{name: "settle twice", run: settleTwice},
 	{name: "two never share a job", run: parallelClaims},
 }
@@ -42,7 +41,7 @@ func claimAndSettle(t *testing.T, s *suite, _ Harness) {
 	}
 	job := jobs[0]
 	want := sign.Job{
-		ID: job.ID, RequestID: r.ID, Kind: sign.JobPurge, Status: sign.JobPending, Attempts: 1,
+		ID: job.ID, RequestID: r.ID, Kind: sign.JobWebhook, Status: sign.JobPending, Attempts: 1,
 		DueAt: start, Lease: start.Add(time.Minute),
 	}
 	if diff := cmp.Diff(want, job); diff != "" {
@@ -91,13 +90,10 @@ func claimOrder(t *testing.T, s *suite, _ Harness) {
 
 func claimKinds(t *testing.T, s *suite, _ Harness) {
 	s.leave(1, start)
-	for _, kind := range []sign.JobKind{sign.JobSeal, sign.JobWebhook} {
+	for _, kind := range []sign.JobKind{sign.JobSeal, "another"} {
 		jobs, err := s.Claim(t.Context(), kind, start.Add(time.Hour), time.Minute, 10)
 		if err != nil || len(jobs) != 0 {
 			t.Errorf("Claim(%s) = %+v, %v; the only job is of another kind", kind, jobs, err)
-		}
-		if _, ok, err := s.NextDue(t.Context(), kind); ok || err != nil {
-			t.Errorf("NextDue(%s) = %v, %v", kind, ok, err)
 		}
 	}
 }
@@ -167,25 +163,6 @@ func failedAndAgain(t *testing.T, s *suite, _ Harness) {
 	}
 }
 
-func nextDue(t *testing.T, s *suite, _ Harness) {
-	check := func(want time.Time) {
-		t.Helper()
-		at, ok, err := s.NextDue(t.Context(), sign.JobPurge)
-		if err != nil || ok == want.IsZero() || !at.Equal(want) {
-			t.Errorf("NextDue = %v, %v, %v; want %v", at, ok, err, want)
-		}
-	}
-	check(time.Time{})
-	s.leave(1, start.Add(time.Hour))
-	s.leave(2, start)
-	check(start)
-	job := s.claim(start, 30*time.Minute, 1)[0]
-	check(start.Add(30 * time.Minute)) // the lease
-	job.Finish()
-	s.settle(job)
-	check(start.Add(time.Hour))
-}
-
 func settleTwice(t *testing.T, s *suite, _ Harness) {
 	r := s.leave(1, start)
 	job := s.claim(start, time.Minute, 1)[0]
@@ -216,7 +193,7 @@ func claimWithoutSharing(t *testing.T, stores ...*suite) {
 	together(12, func(i int) {
 		s := stores[i%len(stores)]
 		for range n {
-			jobs, err := s.Claim(t.Context(), sign.JobPurge, start, time.Hour, 3)
+			jobs, err := s.Claim(t.Context(), sign.JobWebhook, start, time.Hour, 3)
 			if err != nil {
 				t.Errorf("Claim: %v", err)
 			}

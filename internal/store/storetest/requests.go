@@ -26,6 +26,7 @@ var requestTests = []test{
 	{name: "copies", run: copies},
 	{name: "events", run: eventOrder},
 	{name: "due", run: due},
+	{name: "purge due", run: purgeDue},
 	{name: "closed", run: closed},
 }
 
@@ -62,7 +63,7 @@ func createWithEffects(t *testing.T, s *suite, _ Harness) {
 	if diff := cmp.Diff(wantEvents, s.events(r.ID)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
-	wantJobs := []sign.Job{{RequestID: r.ID, Kind: sign.JobPurge, Status: sign.JobPending, DueAt: at}}
+	wantJobs := []sign.Job{{RequestID: r.ID, Kind: sign.JobWebhook, Status: sign.JobPending, DueAt: at}}
 	if diff := cmp.Diff(wantJobs, s.jobs(r.ID), cmpopts.IgnoreFields(sign.Job{}, "ID")); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
@@ -104,10 +105,13 @@ func unknownID(t *testing.T, s *suite, _ Harness) {
 func update(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
 	at := r.ExpiresAt.Add(time.Second) // so that two things happen in one change
-	s.update(r.ID, cancel(at))
+	s.update(r.ID, func(r *sign.Request) error {
+		r.Enqueue(sign.JobSeal, at)
+		return cancel(at)(r)
+	})
 	got := s.get(r.ID)
 	want := sample(1)
-	want.State, want.CancelledAt, want.Version = sign.Cancelled, at, 2
+	want.State, want.CancelledAt, want.PurgeAt, want.Version = sign.Cancelled, at, at, 2
 	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
@@ -241,6 +245,30 @@ func due(t *testing.T, s *suite, _ Harness) {
 	s.update(early.ID, cancel(start))
 	s.update(session.ID, func(r *sign.Request) error { r.Session.EndsAt = start.Add(50 * time.Minute); return nil })
 	check(start.Add(time.Hour), 10, late.ID, session.ID)
+}
+
+func purgeDue(t *testing.T, s *suite, _ Harness) {
+	late, early, never := sample(20), sample(10), sample(1)
+	late.PurgeAt, early.PurgeAt = start.Add(time.Minute), start
+	for _, r := range []*sign.Request{late, early, never} {
+		s.create(r)
+	}
+	check := func(now time.Time, limit int, want ...string) {
+		t.Helper()
+		ids, err := s.PurgeDue(t.Context(), now, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, ids, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("PurgeDue(%v, %d) (-want +got):\n%s", now.Sub(start), limit, diff)
+		}
+	}
+	check(start.Add(-time.Microsecond), 10)
+	check(start, 10, early.ID)
+	check(start.Add(time.Hour), 10, early.ID, late.ID)
+	check(start.Add(time.Hour), 1, early.ID)
+	s.update(early.ID, func(r *sign.Request) error { r.PurgeAt = time.Time{}; return nil })
+	check(start.Add(time.Hour), 10, late.ID)
 }
 
 func closed(t *testing.T, s *suite, _ Harness) {

@@ -154,7 +154,7 @@ func (s *suite) jobs(id string) []sign.Job {
 
 func (s *suite) claim(now time.Time, lease time.Duration, limit int) []sign.Job {
 	s.t.Helper()
-	jobs, err := s.Claim(s.t.Context(), sign.JobPurge, now, lease, limit)
+	jobs, err := s.Claim(s.t.Context(), sign.JobWebhook, now, lease, limit)
 	if err != nil {
 		s.t.Fatalf("Claim: %v", err)
 	}

@@ -54,13 +54,19 @@ func signed(i int) *sign.Request {
 	return r
 }
 
-// cancel is a change as the domain makes it, at a time of its choice: the state, one event, and one job of the kind purge that
-// is due at once. On a request whose time is over it leaves two of each.
+// cancel is a change as the domain makes it, at a time of its choice: the state and one event, on a request whose time is over
+// two. Beside that it leaves a job that is due at once.
 func cancel(at time.Time) func(*sign.Request) error {
 	var c capture
 	service := sign.New(sign.Config{Store: &c, Now: func() time.Time { return at }})
 	_ = service.Cancel(context.Background(), client, "") // it only hands over the change
-	return c.change
+	return func(r *sign.Request) error {
+		err := c.change(r)
+		if err == nil {
+			r.Enqueue(sign.JobWebhook, at)
+		}
+		return err
+	}
 }
 
 // capture is a store that keeps the change instead of making it.
