@@ -210,20 +210,25 @@ func (v *verifier) raiseLevels(sigs []*signature, verdicts map[*signature]*Signa
 				break
 			}
 			// The time stamp protects the evidence only if that was there.
-			stamped, err := v.revision(later.end())
-			if err != nil {
+			then, err := v.evidenceAt(later.end())
+			if err != nil && pdf.ReasonOf(err) == "" {
 				return err
 			}
-			then, err := readDSS(stamped, v.opts.Memo)
-			if err != nil {
-				return err
-			}
-			if then.backs(out) == nil {
+			if err == nil && then.backs(out) == nil {
 				out.Level = LevelLTA
 			}
 		}
 	}
 	return nil
+}
+
+// evidenceAt reads the evidence of an earlier revision.
+func (v *verifier) evidenceAt(end int64) (*evidence, error) {
+	d, err := v.revision(end)
+	if err != nil {
+		return nil, err
+	}
+	return readDSS(d, v.opts.Memo)
 }
 
 // backs checks the chains of a signature and of its time stamp.

@@ -132,6 +132,9 @@ func checkSignatures(d *pdf.Document) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if len(sigs) > maxSignatures-2 { // ours and its time stamp come on top
+		return 0, &pdf.Refusal{Reason: TooManySignatures, Detail: fmt.Sprintf("%d signatures", len(sigs))}
+	}
 	for _, s := range sigs {
 		refuse := func(why string) error {
 			return &pdf.Refusal{Reason: SignatureLevel, Detail: fmt.Sprintf("the existing signature %q is not PAdES level B-T: %s", s.fields[0].Name, why)}

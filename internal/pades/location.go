@@ -28,6 +28,8 @@ const (
 	PageDimensions pdf.Reason = "page-dimensions"
 	// SignatureLevel: an existing signature is not PAdES B-T or better.
 	SignatureLevel pdf.Reason = "signature-level"
+	// TooManySignatures: hashing the document for each would take too long.
+	TooManySignatures pdf.Reason = "too-many-signatures"
 )
 
 // maxPage is the largest side of a page in points (ISO 32000-1, annex C); the

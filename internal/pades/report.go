@@ -124,10 +124,10 @@ func (r *Report) Meets(e Expectation) error {
 		return fmt.Errorf("pades: release refused: "+format, args...)
 	}
 	for _, p := range r.Problems {
-		// What was removed before the document came to us is part of its
-		// history, and of what the signer saw.
-		var removed *removedError
-		if !errors.As(p, &removed) || removed.end > e.Prepared.Size {
+		// What happened before the document came to us is part of its history,
+		// and of what the signer saw.
+		var history *historyError
+		if !errors.As(p, &history) || history.end > e.Prepared.Size {
 			return fail("%w", p)
 		}
 	}

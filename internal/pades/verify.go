@@ -40,6 +40,9 @@ type Memo = cms.Memo
 // The rules are stricter than the common viewers': see signature.read for the
 // form, checkCMS for the message, diff.go for later revisions.
 func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
+	if o.Limits.Work == 0 {
+		o.Limits.Work = verifyWork
+	}
 	d, err := pdf.Open(r, size, o.Limits)
 	if err != nil {
 		return nil, err
@@ -47,6 +50,9 @@ func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 	sigs, err := signatures(d)
 	if err != nil {
 		return nil, err
+	}
+	if len(sigs) > maxSignatures {
+		return nil, &pdf.Refusal{Reason: TooManySignatures, Detail: fmt.Sprintf("%d signatures, and each covers the whole document", len(sigs))}
 	}
 	if o.Memo == nil {
 		o.Memo = new(Memo)
@@ -77,6 +83,14 @@ func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 	return v.report, nil
 }
 
+// verifyWork is the budget of work for a document and all its revisions: twice
+// that of [Inspect], which does not look into revisions, and so enough for what
+// Inspect has let in.
+const verifyWork = 1 << 30
+
+// maxSignatures bounds the time for hashing, which is not work of package pdf.
+const maxSignatures = 100
+
 // verifier is the state of one Verify.
 type verifier struct {
 	doc       *pdf.Document
@@ -87,7 +101,8 @@ type verifier struct {
 	states    []state
 }
 
-// revision opens the document as it was when it ended there.
+// revision opens the document as it was when it ended there. All revisions draw
+// on one budget of work.
 func (v *verifier) revision(end int64) (*pdf.Document, error) {
 	if end == v.doc.Size() {
 		return v.doc, nil
@@ -95,7 +110,7 @@ func (v *verifier) revision(end int64) (*pdf.Document, error) {
 	if d := v.revisions[end]; d != nil {
 		return d, nil
 	}
-	d, err := pdf.Open(io.NewSectionReader(v.doc.Reader(), 0, end), end, v.opts.Limits)
+	d, err := v.doc.Revision(end)
 	if err != nil {
 		return nil, err
 	}
@@ -291,9 +306,11 @@ func parseDate(s string) time.Time {
 }
 
 // checkRevisions applies the rules about what follows a signature, and finds
-// signatures that were in an earlier revision and are not listed any more.
+// signatures that were in an earlier revision and are not listed any more. The
+// newest signature comes first, so that older ones do not use up the work that
+// it takes, and are judged knowing what is wrong with it.
 func (v *verifier) checkRevisions(sigs []*signature, verdicts map[*signature]*Signature) error {
-	for _, s := range sigs {
+	for _, s := range slices.Backward(sigs) {
 		out := verdicts[s]
 		if s.message == nil {
 			continue // unreadable, and said so
@@ -387,36 +404,47 @@ func (v *verifier) lost(sigs []*signature) error {
 		if end == 0 || known || end+2 >= v.doc.Size() {
 			continue
 		}
-		earlier, err := v.revision(end)
-		if err != nil {
-			if pdf.ReasonOf(err) == "" {
+		then, err := v.signaturesAt(end)
+		switch pdf.ReasonOf(err) {
+		case pdf.TooMuchWork:
+			v.report.Problems = append(v.report.Problems, &historyError{end: end})
+			return nil
+		case "":
+			if err != nil {
 				return err
 			}
+		default:
 			continue // such as the first section of a linearized file
-		}
-		then, err := signatures(earlier)
-		if err != nil {
-			if pdf.ReasonOf(err) == "" {
-				return err
-			}
-			continue
 		}
 		for _, t := range then {
 			if !slices.ContainsFunc(sigs, func(s *signature) bool { return s.ref == t.ref }) {
-				v.report.Problems = append(v.report.Problems, &removedError{field: t.fields[0].Name, end: end})
+				v.report.Problems = append(v.report.Problems, &historyError{end: end, field: t.fields[0].Name})
 			}
 		}
 	}
 	return nil
 }
 
-// removedError is a signature that an earlier revision had.
-type removedError struct {
-	field string
-	end   int64 // of a revision that had it
+// signaturesAt returns the signatures of an earlier revision.
+func (v *verifier) signaturesAt(end int64) ([]*signature, error) {
+	d, err := v.doc.Revision(end)
+	if err != nil {
+		return nil, err
+	}
+	return signatures(d)
 }
 
-func (e *removedError) Error() string {
+// historyError is a problem of a revision before the last: a signature that it
+// had and later ones do not or, with no field, that it cannot be looked at.
+type historyError struct {
+	field string
+	end   int64 // of the revision
+}
+
+func (e *historyError) Error() string {
+	if e.field == "" {
+		return fmt.Sprintf("the revision that ends at %d, and those before, take too much work to look at", e.end)
+	}
 	return fmt.Sprintf("the signature in field %q was removed by a later revision", e.field)
 }
 

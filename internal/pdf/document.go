@@ -31,8 +31,19 @@ type Document struct {
 // errors only when r fails.
 func Open(r io.ReaderAt, size int64, lim Limits) (*Document, error) {
 	lim = lim.withDefaults()
+	return open(r, size, lim, &lim.Work)
+}
+
+// Revision opens the document as it was when the file ended at the given size.
+// It draws on the work budget of d: however many revisions are looked at, the
+// file costs no more than its limit.
+func (d *Document) Revision(size int64) (*Document, error) {
+	return open(io.NewSectionReader(d.src.r, 0, size), size, d.lim, d.src.work)
+}
+
+func open(r io.ReaderAt, size int64, lim Limits, work *int64) (*Document, error) {
 	d := &Document{
-		src:     source{r: r, size: size, work: lim.Work, inflated: lim.Inflated},
+		src:     source{r: r, size: size, work: work, inflated: lim.Inflated},
 		lim:     lim,
 		objects: cache[Object]{limit: 4 << 20},
 		streams: cache[*objectStream]{limit: 16 << 20},

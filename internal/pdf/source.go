@@ -11,8 +11,8 @@ import (
 type source struct {
 	r        io.ReaderAt
 	size     int64
-	work     int64 // bytes of work still allowed
-	inflated int64 // bytes of decoded streams still allowed
+	work     *int64 // bytes of work still allowed; its revisions share it
+	inflated int64  // bytes of decoded streams still allowed
 	scratch  []byte
 	stack    []Object // of the parsers, one after the other
 }
@@ -23,7 +23,7 @@ const workPerValue = 64
 
 // charge takes n units from the work budget.
 func (s *source) charge(n int64) error {
-	if s.work -= n; s.work < 0 {
+	if *s.work -= n; *s.work < 0 {
 		return refuse(TooMuchWork, "the budget of work is used up")
 	}
 	return nil
