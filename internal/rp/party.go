@@ -30,7 +30,10 @@ type Party struct {
 // MaxName is the longest display name of a party in bytes.
 const MaxName = 100
 
-const maxClientID = 128
+const (
+	maxClientID = 128
+	maxURL      = 2048 // bytes
+)
 
 // Field is what one may get wrong in a registration.
 type Field string
@@ -61,6 +64,11 @@ func (p *Party) Problems(policy outbound.Policy) map[Field]error {
 	note(FieldRedirect, checkBrowserURL(p.RedirectURL, policy))
 	if p.WebhookURL != "" {
 		note(FieldWebhook, policy.CheckURL(p.WebhookURL))
+	}
+	for f, u := range map[Field]string{FieldJWKS: p.JWKSURL, FieldRedirect: p.RedirectURL, FieldWebhook: p.WebhookURL} {
+		if len(u) > maxURL {
+			note(f, fmt.Errorf("it is longer than %d bytes", maxURL))
+		}
 	}
 	return found
 }

@@ -41,6 +41,7 @@ func TestValidate(t *testing.T) {
 		{"JWKS on another port", change(func(p *rp.Party) { p.JWKSURL = "https://acme.example:8443/" }), "JWKS URL: URL not allowed: the port"},
 		{"JWKS at home", change(func(p *rp.Party) { p.JWKSURL = "https://127.0.0.1/" }), "JWKS URL: address not allowed"},
 		{"webhook at home", change(func(p *rp.Party) { p.WebhookURL = "https://[::1]/" }), "webhook URL: address not allowed"},
+		{"endless webhook", change(func(p *rp.Party) { p.WebhookURL += strings.Repeat("a", 2048) }), "webhook URL: it is longer than 2048"},
 		{"no redirect", change(func(p *rp.Party) { p.RedirectURL = "" }), "redirect URL: "},
 		{"redirect with a script", change(func(p *rp.Party) { p.RedirectURL = "javascript://a/%0aalert(1)" }), "redirect URL: the scheme"},
 		{"redirect without host", change(func(p *rp.Party) { p.RedirectURL = "https:///x" }), "redirect URL: there is no host"},

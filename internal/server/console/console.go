@@ -1,5 +1,5 @@
-// Package console is what operators see below /console/: sign requests with everything that happened to them, relying parties and
-// whether they can be reached, and what the program has been doing. It is the sandbox's inspector, too.
+// Package console is what operators see below /console/: sign requests with everything that happened to them, relying parties (to
+// register, change and test), and what the program has been doing. It is the sandbox's inspector, too.
 //
 // Start at [Console.Handler]. The console is mounted on the control listener only, which operators keep on an address of their
 // own; in the service it also asks for a password (auth.go). It decides nothing: cancelling is sign.Service.Cancel in the relying
@@ -67,8 +67,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("POST /console/requests/{request_id}/cancel", c.handle(c.cancel))
 	mux.HandleFunc("POST /console/requests/{request_id}/resend", c.handle(c.resend))
 	mux.HandleFunc("GET /console/requests/{request_id}/evidence.zip", c.handle(c.evidence))
-	mux.HandleFunc("GET /console/parties", c.handle(c.parties))
-	mux.HandleFunc("POST /console/parties/test", c.handle(c.test))
+	c.partyRoutes(mux)
 	mux.HandleFunc("GET /console/", func(w http.ResponseWriter, r *http.Request) { c.Kit.Error(w, r, http.StatusNotFound, "") })
 	return c.guard(mux)
 }

@@ -273,22 +273,6 @@ func unzip(t *testing.T, body string) map[string]string {
 	return files
 }
 
-func TestParties(t *testing.T) {
-	w := newWorld(t)
-	page := w.get(t, "/console/parties")
-	page.has(t, 200, w.shop.ClientID, "Rival &lt;b&gt;", "?…", "None: it asks for the result")
-	if strings.Contains(page.body, "hook-secret") {
-		t.Error("a registered URL's query is shown")
-	}
-	tested := w.post(t, "/console/parties/test", url.Values{"client_id": {w.shop.ClientID}})
-	tested.has(t, 200, "usable key", "The form is right", "nothing was sent")
-	if strings.Contains(tested.body, "hook-secret") || len(w.shop.Webhooks()) != 0 {
-		t.Error("the test shows the URL's query, or sent a webhook")
-	}
-	w.post(t, "/console/parties/test", url.Values{"client_id": {"rival"}}).has(t, 200, "connection refused")
-	w.post(t, "/console/parties/test", url.Values{"client_id": {"nobody"}}).has(t, 404)
-}
-
 func TestOverview(t *testing.T) {
 	w := newWorld(t)
 	w.get(t, "/console/").has(t, 200, "Nothing has been signed yet.", "75 %", "GET /sign/{request_id}", `<rect class="bar-refused" x="75.00" width="25.00"`)

@@ -2,46 +2,279 @@ package console
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
 	"time"
 
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/server/web"
 )
 
+// partyRoutes are the pages of relying parties. Forms are plain; what changes something is a POST, and names the version that
+// its operator has seen.
+func (c *Console) partyRoutes(mux *http.ServeMux) {
+	mux.HandleFunc("GET /console/parties", c.handle(c.parties))
+	mux.HandleFunc("GET /console/parties/new", c.handle(c.newParty))
+	mux.HandleFunc("POST /console/parties", c.handle(c.register))
+	mux.HandleFunc("POST /console/parties/test", c.handle(c.try))
+	mux.HandleFunc("GET /console/party/{client_id}", c.handle(c.party))
+	mux.HandleFunc("POST /console/party/{client_id}/test", c.handle(c.test))
+	mux.HandleFunc("GET /console/party/{client_id}/edit", c.handle(c.editParty))
+	mux.HandleFunc("POST /console/party/{client_id}/edit", c.handle(c.save))
+	mux.HandleFunc("POST /console/party/{client_id}/keys", c.handle(c.renewKeys))
+	mux.HandleFunc("POST /console/party/{client_id}/logo", c.handle(c.logo))
+	mux.HandleFunc("POST /console/party/{client_id}/logo-remove", c.change("logo-remove", func(ctx context.Context, by, id string, version int64) error {
+		return c.Registrar.SetLogo(ctx, by, id, version, rp.Logo{})
+	}))
+	mux.HandleFunc("POST /console/party/{client_id}/disable", c.change("disable", func(ctx context.Context, by, id string, version int64) error {
+		return c.Registrar.SetDisabled(ctx, by, id, version, true)
+	}))
+	mux.HandleFunc("POST /console/party/{client_id}/enable", c.change("enable", func(ctx context.Context, by, id string, version int64) error {
+		return c.Registrar.SetDisabled(ctx, by, id, version, false)
+	}))
+	mux.HandleFunc("POST /console/party/{client_id}/remove", c.change("remove", c.removeParty))
+}
+
+// maxForm bounds a form's body: three URLs, each byte of them escaped, and room.
+const maxForm = 32 << 10
+
 // parties lists the relying parties.
 func (c *Console) parties(w http.ResponseWriter, r *http.Request) error {
-	c.renderParties(w, r, "", nil)
+	page := web.ConsoleParties{Done: doneKey(r, "remove")}
+	for _, p := range c.Parties.All() {
+		page.Parties = append(page.Parties, c.partyView(p))
+	}
+	c.render(w, r, http.StatusOK, page)
 	return nil
 }
 
-// test tries one party's URLs.
+// doneKey is the message of the success that a redirect tells of; any other word is not ours.
+func doneKey(r *http.Request, words ...string) string {
+	if done := r.URL.Query().Get("done"); slices.Contains(words, done) {
+		return "console.party.done." + done
+	}
+	return ""
+}
+
+func (c *Console) partyView(p *rp.Party) web.ConsoleParty {
+	return web.ConsoleParty{
+		Party: web.Party{Name: p.Name, LogoURL: web.LogoURL(p.Logo)}, ClientID: p.ClientID,
+		JWKSURL: rp.ShownURL(p.JWKSURL), RedirectURL: rp.ShownURL(p.RedirectURL), WebhookURL: rp.ShownURL(p.WebhookURL),
+		Configured: c.Parties.Configured(p.ClientID), Disabled: p.Disabled,
+	}
+}
+
+// party is all about one.
+func (c *Console) party(w http.ResponseWriter, r *http.Request) error {
+	page, _, err := c.aboutParty(r.Context(), r.PathValue("client_id"))
+	if err != nil {
+		return err
+	}
+	page.Done = doneKey(r, "registered", "edited", "logo", "logo-remove", "disable", "enable", "keys")
+	c.render(w, r, http.StatusOK, *page)
+	return nil
+}
+
+// newestChanges is how much of a party's trail its page shows.
+const newestChanges = 50
+
+// aboutParty collects the page of a party. Of one that operators manage it shows what the store says, which may be newer than
+// what this node has heard of.
+func (c *Console) aboutParty(ctx context.Context, id string) (*web.ConsolePartyPage, *rp.Party, error) {
+	p, err := c.Parties.Party(ctx, id)
+	page := &web.ConsolePartyPage{API: c.PublicURL + api.BasePath, KeysURL: c.PublicURL + api.PathKeys}
+	if err == nil && c.Parties.Configured(id) {
+		page.ConsoleParty = c.partyView(p)
+	} else {
+		saved, err := c.Registrar.Store.Registration(ctx, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if p != nil {
+			saved.KeysEpoch = p.KeysEpoch
+		}
+		p = &saved.Party
+		page.ConsoleParty = c.partyView(p)
+		page.Version, page.CreatedAt, page.ChangedAt = saved.Version, saved.CreatedAt, saved.ChangedAt
+	}
+	changes, err := c.Registrar.Store.PartyChanges(ctx, id, newestChanges)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, change := range changes {
+		line := web.ConsoleChange{At: change.At, By: change.By, Kind: string(change.Kind)}
+		for _, e := range change.Edits {
+			line.Edits = append(line.Edits, web.ConsoleEdit{Field: string(e.Field), From: e.From, To: e.To})
+		}
+		page.Changes = append(page.Changes, line)
+	}
+	page.Keys = c.cachedKeys(p)
+	return page, p, nil
+}
+
+func (c *Console) cachedKeys(p *rp.Party) *web.ConsoleKeys {
+	cached, ok := c.Keys.Cached(p)
+	if !ok {
+		return nil
+	}
+	keys := &web.ConsoleKeys{Ignored: cached.Ignored, FetchedAt: cached.FetchedAt, Until: cached.Until}
+	if cached.Err != nil {
+		keys.Failed = scrub(cached.Err.Error())
+	}
+	for _, k := range cached.Keys {
+		keys.Keys = append(keys.Keys, web.ConsoleKey{Kid: k.Kid, Curve: k.Curve, Alg: k.Alg, Twice: k.Twice, LastUsed: k.LastUsed})
+	}
+	return keys
+}
+
+// test tries the URLs that are saved.
 func (c *Console) test(w http.ResponseWriter, r *http.Request) error {
-	r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
-	p, err := c.Parties.Party(r.Context(), r.PostFormValue("client_id"))
+	page, p, err := c.aboutParty(r.Context(), r.PathValue("client_id"))
+	if err != nil {
+		return err
+	}
+	page.Checks = c.diagnose(r.Context(), p)
+	c.render(w, r, http.StatusOK, *page)
+	return nil
+}
+
+func (c *Console) diagnose(ctx context.Context, p *rp.Party) []web.ConsoleCheck {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return c.checks(p, c.Diagnose.Diagnose(ctx, p))
+}
+
+// renewKeys throws the cached keys away on all nodes, and fetches them on this one, so that the operator sees what came.
+func (c *Console) renewKeys(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("client_id")
+	if err := c.Registrar.RenewKeys(r.Context(), c.operator(r), id); err != nil {
+		return err
+	}
+	p, err := c.Parties.Party(r.Context(), id)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
-	c.renderParties(w, r, p.ClientID, c.checks(p, c.Diagnose.Diagnose(ctx, p)))
+	_ = c.Keys.Fetch(ctx, p) // the page shows how it went
+	c.Log.InfoContext(r.Context(), "keys renewed from the console", "client_id", id, "by", c.operator(r))
+	c.partyDone(w, r, id, "keys")
 	return nil
 }
 
-func (c *Console) renderParties(w http.ResponseWriter, r *http.Request, tested string, checks []web.ConsoleCheck) {
-	var page web.ConsoleParties
-	for _, p := range c.sortedParties() {
-		view := web.ConsoleParty{
-			Party: web.Party{Name: p.Name}, ClientID: p.ClientID,
-			JWKSURL: rp.ShownURL(p.JWKSURL), RedirectURL: rp.ShownURL(p.RedirectURL), WebhookURL: rp.ShownURL(p.WebhookURL),
-		}
-		if p.ClientID == tested {
-			view.Checks = checks
-		}
-		page.Parties = append(page.Parties, view)
+// logo takes a picture in.
+func (c *Console) logo(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("client_id")
+	r.Body = http.MaxBytesReader(w, r.Body, rp.MaxLogo+maxForm)
+	l, version, problem := uploadedLogo(r)
+	if problem != "" {
+		return c.partyProblem(w, r, id, http.StatusUnprocessableEntity, problem)
 	}
-	c.render(w, r, http.StatusOK, page)
+	if err := c.Registrar.SetLogo(r.Context(), c.operator(r), id, version, l); err != nil {
+		return c.partyRefused(w, r, id, err)
+	}
+	c.partyDone(w, r, id, "logo")
+	return nil
+}
+
+// uploadedLogo reads the form of a logo; what is wrong with it comes in words.
+func uploadedLogo(r *http.Request) (l rp.Logo, version int64, problem string) {
+	if err := r.ParseMultipartForm(rp.MaxLogo + maxForm); err != nil {
+		if errors.As(err, new(*http.MaxBytesError)) {
+			return l, 0, fmt.Sprintf("The file is larger than %d KiB.", rp.MaxLogo>>10)
+		}
+		return l, 0, "The file did not arrive whole. Try again."
+	}
+	file, _, err := r.FormFile("logo")
+	if err != nil {
+		return l, 0, "Choose a file first."
+	}
+	defer file.Close()
+	bytes, err := io.ReadAll(file)
+	if err != nil {
+		return l, 0, "The file did not arrive whole. Try again."
+	}
+	if l, err = rp.ReadLogo(bytes); err != nil {
+		return l, 0, sentence(err.Error())
+	}
+	return l, formVersion(r), ""
+}
+
+// change handles a form that does one thing to one version of a party.
+func (c *Console) change(done string, do func(ctx context.Context, by, id string, version int64) error) http.HandlerFunc {
+	return c.handle(func(w http.ResponseWriter, r *http.Request) error {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		id := r.PathValue("client_id")
+		if err := do(r.Context(), c.operator(r), id, formVersion(r)); err != nil {
+			return c.partyRefused(w, r, id, err)
+		}
+		c.Log.InfoContext(r.Context(), "relying party changed from the console", "client_id", id, "change", done, "by", c.operator(r))
+		c.partyDone(w, r, id, done)
+		return nil
+	})
+}
+
+func (c *Console) removeParty(ctx context.Context, by, id string, version int64) error {
+	return c.Registrar.Remove(ctx, by, id, version)
+}
+
+// formVersion is the version that the operator has seen; one that is no number is no party's.
+func formVersion(r *http.Request) int64 {
+	version, err := strconv.ParseInt(r.PostFormValue("version"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return version
+}
+
+func (c *Console) partyDone(w http.ResponseWriter, r *http.Request, id, done string) {
+	to := web.ConsolePartyURL(id, "")
+	if done == "remove" {
+		to = web.ConsolePartiesURL("")
+	}
+	http.Redirect(w, r, to+"?done="+url.QueryEscape(done), http.StatusSeeOther)
+}
+
+// partyRefused shows the party as it is now, with the reason why it was not changed.
+func (c *Console) partyRefused(w http.ResponseWriter, r *http.Request, id string, cause error) error {
+	if problem := partyRefusal(cause); problem != "" {
+		return c.partyProblem(w, r, id, http.StatusConflict, problem)
+	}
+	return cause
+}
+
+func (c *Console) partyProblem(w http.ResponseWriter, r *http.Request, id string, status int, problem string) error {
+	page, _, err := c.aboutParty(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	page.Problem = problem
+	c.render(w, r, status, *page)
+	return nil
+}
+
+// partyRefusal says in words why a party was not changed; "" if that is no refusal.
+func partyRefusal(err error) string {
+	for _, refusal := range []struct {
+		err   error
+		words string
+	}{
+		{rp.ErrPartyChanged, "Nothing was done: somebody else has changed the relying party meanwhile. This is how it is now."},
+		{rp.ErrPartyInUse, "It has sign requests, so it cannot be removed. Disabled, it can ask for no more."},
+		{rp.ErrPartyEnabled, "Disable it before you remove it."},
+		{rp.ErrPartyConfigured, "It is registered in the configuration, so it is changed there."},
+	} {
+		if errors.Is(err, refusal.err) {
+			return refusal.words
+		}
+	}
+	return ""
 }
 
 // checks puts a diagnosis into words.

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -10,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/server/web"
 	"github.com/signet-sign/signet/internal/sign"
 )
@@ -47,7 +45,7 @@ func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
 		page.OlderURL = r.URL.Path + "?" + q.Encode()
 	}
 	page.Parties = []web.Choice{{Label: "All"}}
-	for _, p := range c.sortedParties() {
+	for _, p := range c.Parties.All() {
 		page.Parties = append(page.Parties, web.Choice{Value: p.ClientID, Label: p.Name})
 	}
 	if id := page.Filter.Party; id != "" && !slices.ContainsFunc(page.Parties, func(p web.Choice) bool { return p.Value == id }) {
@@ -122,12 +120,4 @@ func (c *Console) row(ctx context.Context, r *sign.Request) web.ConsoleRow {
 		row.Signer = web.Person{Name: r.Signer.Name, Hint: r.Signer.Hint()}
 	}
 	return row
-}
-
-func (c *Console) sortedParties() []*rp.Party {
-	list := c.Parties.All()
-	slices.SortFunc(list, func(a, b *rp.Party) int {
-		return cmp.Or(cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.ClientID, b.ClientID))
-	})
-	return list
 }

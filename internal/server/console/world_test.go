@@ -46,6 +46,7 @@ type world struct {
 	now        time.Time
 	webhookErr error // of the next attempts
 	handler    http.Handler
+	user       string // logs in with the password of the console
 }
 
 func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
@@ -90,10 +91,14 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 		ClientID: "rival", Name: `Rival <b>"&</b>`, JWKSURL: "http://127.0.0.1:1/jwks", RedirectURL: "http://127.0.0.1:1/",
 	})
 	must(err)
+	must(parties.Open(t.Context(), w.store))
 	kit, err := web.New(web.Options{Now: clock, Sandbox: true})
 	must(err)
 	w.Console = &console.Console{
-		Sign: service, Lister: w.store, Parties: parties, Diagnose: rp.Diagnoser{Policy: policy}, Kit: kit, Now: clock, Log: log,
+		Sign: service, Lister: w.store, Parties: parties, Diagnose: rp.Diagnoser{Policy: policy},
+		Registrar: &rp.Registrar{Registry: parties, Store: w.store, Policy: policy, Now: clock, Rand: rand.Reader},
+		Keys:      rp.NewKeys(rp.KeysConfig{Client: outbound.NewClient(policy), Now: clock}), PublicURL: "http://sign.test",
+		Kit: kit, Now: clock, Log: log,
 		Certificates: append(authority.Chain(), chain[0]),
 		Metrics: func() (console.Metrics, error) {
 			return console.Metrics{
@@ -167,6 +172,9 @@ type answer struct {
 
 func (w *world) do(t *testing.T, r *http.Request) answer {
 	t.Helper()
+	if w.user != "" {
+		r.SetBasicAuth(w.user, w.Password)
+	}
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, r)
 	body, err := io.ReadAll(rec.Body)

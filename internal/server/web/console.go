@@ -194,33 +194,6 @@ type ConsoleAnswer struct {
 	RetryAfter        int
 }
 
-// ConsoleParties is the list of relying parties.
-type ConsoleParties struct{ Parties []ConsoleParty }
-
-// ConsoleParty is one of them. URLs come without their queries, which may be secret.
-type ConsoleParty struct {
-	Party
-	ClientID, JWKSURL, RedirectURL, WebhookURL string
-	// Checks are the answers of a test; none: it was not tested.
-	Checks []ConsoleCheck
-}
-
-// RequestsURL is the list of the party's requests.
-func (p ConsoleParty) RequestsURL() string { return ConsoleFilter{Party: p.ClientID}.URL() }
-
-// TestURL is where the test's form posts client_id.
-func (p ConsoleParties) TestURL() string { return consoleURL(nil, "parties", "test") }
-
-func (p ConsoleParties) meta() meta { return consoleMeta("console_parties", "console.parties.title") }
-
-// ConsoleCheck is one finding of a test.
-type ConsoleCheck struct {
-	Name string // jwks, redirect or webhook
-	Tone string // good, warn or bad
-	Text string
-	More []string
-}
-
 // Took is a duration as people read it.
 func Took(d time.Duration) string {
 	switch {

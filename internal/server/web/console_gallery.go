@@ -122,17 +122,68 @@ func galleryConsole(now time.Time) []Sample {
 		Follow: true,
 	}
 	party := ConsoleParty{
-		Party: Party{Name: "Harbour Lane Housing Co-operative"}, ClientID: "harbour-lane", JWKSURL: "https://harbour-lane.example/.well-known/jwks.json",
-		RedirectURL: "https://harbour-lane.example/sign/return", WebhookURL: "https://harbour-lane.example/hooks/sign?…",
+		Party: Party{Name: "Harbour Lane Housing Co-operative", LogoURL: LogoURL("sample")}, ClientID: "kX2vQpB0zWm3nC8Ls5TdRfYhJa7uE1Gi",
+		JWKSURL: "https://harbour-lane.example/.well-known/jwks.json", RedirectURL: "https://harbour-lane.example/sign/return",
+		WebhookURL: "https://harbour-lane.example/hooks/sign?…", Version: 4,
 	}
-	tested := party
-	tested.Checks = []ConsoleCheck{
-		{Name: "jwks", Tone: "warn", Text: "1 key, in 84 ms", More: []string{"kid 2026-03: P-256, ES256", "keys[1]: use is not sig"}},
-		{Name: "redirect", Tone: "good", Text: "The form is right."},
+	checks := []ConsoleCheck{
+		{Name: "jwks", Tone: "warn", Text: "1 usable key, fetched in 84 ms", More: []string{"kid 2026-03: P-256, ES256", "not usable: keys[1]: use is not sig"}},
+		{Name: "redirect", Tone: "good", Text: "The form is right. Only browsers go there, so it was not called."},
 		{Name: "webhook", Tone: "bad", Text: "dial tcp 192.0.2.7:443: connect: connection refused"},
 	}
-	quiet := party
-	quiet.Name, quiet.ClientID, quiet.WebhookURL = "Demo Relying Party", "demo", ""
+	quiet := ConsoleParty{Party: Party{Name: "Demo Relying Party"}, ClientID: "demo", Configured: true, JWKSURL: party.JWKSURL, RedirectURL: party.RedirectURL}
+	closed := party
+	closed.Disabled, closed.LogoURL, closed.Name, closed.ClientID = true, "", "Lantern Street Insurance", "lantern-street"
+	page := ConsolePartyPage{
+		ConsoleParty: party, API: "https://sign.example/api/v3", KeysURL: "https://sign.example/.well-known/keys.json", Checks: checks,
+		Keys: &ConsoleKeys{
+			Keys: []ConsoleKey{
+				{Kid: "2026-03", Curve: "P-256", Alg: "ES256", LastUsed: ago(80 * time.Second)},
+				{Kid: "2025-09", Curve: "P-256", Alg: "ES256", LastUsed: ago(50 * time.Hour)},
+				{Kid: "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", Curve: "P-521"},
+			},
+			Ignored: []string{"keys[3]: use is not sig"}, FetchedAt: ago(20 * time.Minute), Until: now.Add(40 * time.Minute),
+		},
+		Changes: []ConsoleChange{
+			{At: ago(20 * time.Minute), By: "mei.lin", Kind: "keys_renewed"},
+			{At: ago(26 * time.Hour), By: "mei.lin", Kind: "edited", Edits: []ConsoleEdit{
+				{"name", "Harbour Lane Housing", "Harbour Lane Housing Co-operative"},
+				{"webhook_url", "https://harbour-lane.example/hooks/sign?…", "https://harbour-lane.example/hooks/sign?… (another query)"},
+			}},
+			{At: ago(50 * time.Hour), By: "ravi", Kind: "logo"},
+			{At: ago(51 * time.Hour), By: "ravi", Kind: "registered", Edits: []ConsoleEdit{
+				{"name", "", "Harbour Lane Housing"}, {"jwks_url", "", "https://harbour-lane.example/.well-known/jwks.json"},
+			}},
+		},
+	}
+	shut := page
+	shut.ConsoleParty, shut.Checks, shut.Changes = closed, nil, append([]ConsoleChange{{At: now, By: "mei.lin", Kind: "disabled"}}, page.Changes[3:]...)
+	shut.Keys = &ConsoleKeys{Failed: "JWKS: answered 404", FetchedAt: now, Until: now.Add(5 * time.Second)}
+	shut.Done = "console.party.done.disable"
+	configured := page
+	configured.ConsoleParty, configured.Checks, configured.Keys, configured.Changes = quiet, nil, nil, nil
+	configured.Problem = "It is registered in the configuration, so it is changed there."
+	fields := func(edit ...ConsoleField) []ConsoleField {
+		all := []ConsoleField{
+			{Name: "name", Value: party.Name, Required: true},
+			{Name: "jwks_url", Value: party.JWKSURL, Required: true},
+			{Name: "redirect_url", Value: party.RedirectURL, Required: true},
+			{Name: "webhook_url", Value: party.WebhookURL, Masked: true},
+		}
+		for _, e := range edit {
+			all[slices.IndexFunc(all, func(f ConsoleField) bool { return f.Name == e.Name })] = e
+		}
+		return all
+	}
+	wrong := ConsolePartyForm{
+		Fields: append([]ConsoleField{{Name: "client_id", Value: "harbour lane", Error: "It must be 1 to 128 characters of A-Z a-z 0-9 . _ -, and more than dots."}},
+			fields(ConsoleField{Name: "jwks_url", Value: "http://harbour-lane.example/jwks", Required: true, Error: "The scheme is not https."}, ConsoleField{Name: "webhook_url"})...),
+		Problem: "Nothing was saved. Look at the fields that are marked.",
+	}
+	edit := ConsolePartyForm{Version: 4, ClientID: party.ClientID, Name: party.Name, Fields: fields(), Checks: checks}
+	conflict := edit
+	conflict.Checks, conflict.Fields = nil, fields(ConsoleField{Name: "name", Value: "Harbour Lane", Required: true, Saved: party.Name})
+	conflict.Problem = "Nothing was saved: somebody else has changed the relying party since you began. What is saved now stands below each field that differs. Save again to replace it."
 	return []Sample{
 		{"console-overview", 200, overview},
 		{"console-overview-new", 200, ConsoleOverview{States: make([]ConsoleState, 0), SealedMedian: 0, Follow: true}},
@@ -141,6 +192,13 @@ func galleryConsole(now time.Time) []Sample {
 		{"console-request", 200, signed},
 		{"console-request-refused", 409, refused},
 		{"console-request-cancelled", 200, cancelled},
-		{"console-parties", 200, ConsoleParties{[]ConsoleParty{tested, quiet}}},
+		{"console-parties", 200, ConsoleParties{Parties: []ConsoleParty{quiet, party, closed}}},
+		{"console-parties-none", 200, ConsoleParties{Done: "console.party.done.remove"}},
+		{"console-party", 200, page},
+		{"console-party-disabled", 200, shut},
+		{"console-party-configured", 409, configured},
+		{"console-party-new", 422, wrong},
+		{"console-party-edit", 200, edit},
+		{"console-party-conflict", 409, conflict},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/sign"
 )
 
@@ -34,6 +35,23 @@ func TestConsoleWords(t *testing.T) {
 	for _, outcome := range []sign.Outcome{sign.OutcomeRejected, sign.OutcomeLeft, sign.OutcomeTimedOut, sign.OutcomeFailed} {
 		if english["console.outcome."+string(outcome)] == "" {
 			t.Errorf("no words for the outcome %s", outcome)
+		}
+	}
+}
+
+// TestPartyWords: whatever an operator did to a relying party, its page has words for it, and every field has a name and a hint.
+func TestPartyWords(t *testing.T) {
+	english := newKit(t).byTag("en").messages
+	for _, kind := range []rp.PartyChangeKind{
+		rp.PartyRegistered, rp.PartyEdited, rp.PartyLogoChanged, rp.PartyDisabled, rp.PartyEnabled, rp.PartyRemoved, rp.PartyKeysRenewed,
+	} {
+		if english["console.change."+string(kind)] == "" {
+			t.Errorf("no words for the change %s", kind)
+		}
+	}
+	for _, field := range []rp.Field{rp.FieldClientID, rp.FieldName, rp.FieldJWKS, rp.FieldRedirect, rp.FieldWebhook} {
+		if english["console.field."+string(field)] == "" || english["console.hint."+string(field)] == "" {
+			t.Errorf("no words for the field %s", field)
 		}
 	}
 }
