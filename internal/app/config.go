@@ -97,6 +97,10 @@ type Config struct {
 	// Name of the authority in certificates: "Signet" gives "Signet Root CA".
 	AuthorityName string `yaml:"authority_name" help:"Name of the certificate authority." default:"Signet"`
 
+	// How long the certificate of a signer's phone is good for, from one hour; a phone enrols again after it. Short-lived ones
+	// need no revocation in practice. Signatures stay valid: they are stamped while the certificate is.
+	SignerValidity time.Duration `yaml:"signer_validity" help:"Lifetime of signers' certificates." default:"8760h"`
+
 	// debug, info, warn or error.
 	LogLevel string `yaml:"log_level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 }
@@ -196,6 +200,9 @@ func (c *Config) level() pades.Level {
 	return pades.LevelLTA
 }
 
+// maxValidity of signers' certificates: three years, the longest that the usual policies allow.
+const maxValidity = 3 * 8760 * time.Hour
+
 // check finds what cannot work before anything is started.
 func (c *Config) check() error {
 	u, err := url.Parse(c.PublicURL)
@@ -208,6 +215,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("record_calls %q: it must be none, refused or all", c.RecordCalls)
 	case c.SessionLifetime < 10*time.Second || c.SessionLifetime > 30*time.Minute:
 		return fmt.Errorf("session_lifetime %s: it must be between 10s and 30m", c.SessionLifetime)
+	case c.SignerValidity != 0 && (c.SignerValidity < time.Hour || c.SignerValidity > maxValidity):
+		return fmt.Errorf("signer_validity %s: it must be between 1h and %s", c.SignerValidity, maxValidity)
 	}
 	if n := len(c.ConsolePassword); n > 0 && n < console.MinPassword {
 		return fmt.Errorf("console_password: it must have at least %d bytes", console.MinPassword)

@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/server/pki"
 )
@@ -125,6 +127,19 @@ func TestRevocation(t *testing.T) {
 	if a := do(t, "GET", s.url+pki.Base+ca.PathOCSP+"/%25", "", "", nil); a.status != 400 {
 		t.Errorf("no base64: %d", a.status)
 	}
+}
+
+// TestShortLivedCertificates: certificates live as long as the configuration says, phones enrol again, and what was signed stays valid.
+func TestShortLivedCertificates(t *testing.T) {
+	s := start(t, func(c *app.Config) { c.SignerValidity = time.Hour })
+	phone := enrolled(t, s, alice)
+	if life := phone.cert.NotAfter.Sub(phone.cert.NotBefore); life != time.Hour {
+		t.Errorf("a certificate for %s", life)
+	}
+	pdf := s.signedPDF(t, s.initiate(t))
+	s.advance(t, "2h")
+	s.sign(t) // by a software phone that has enrolled again
+	pdfsig(t, pdf, 1)
 }
 
 func write(t *testing.T, dir, name string, b []byte) {

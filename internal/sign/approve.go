@@ -39,6 +39,9 @@ func (s *Service) Challenge(ctx context.Context, id, sessionID string, phone sig
 	if err := r.scan(sessionID, phone); err != nil {
 		return nil, err
 	}
+	if err := r.outlasts(cert); err != nil {
+		return nil, err
+	}
 	if r.Session.Prepared == nil {
 		if r, err = s.prepare(ctx, r, sessionID, phone); err != nil {
 			return nil, err
@@ -102,6 +105,18 @@ func (r *Request) scan(sessionID string, phone signer.Phone) error {
 	}
 	if !phone.RevokedAt.IsZero() {
 		return api.ErrPhoneNotEnrolled.Because("the phone was revoked")
+	}
+	return nil
+}
+
+// sealing is how long a document may take from the end of its session to its time stamp: all of sealBackoff, twice.
+const sealing = 5 * time.Minute
+
+// outlasts checks that the phone's certificate is still good when the signature is stamped. A signature that a certificate of
+// yesterday has made would be refused by the release gate, after the signer was told that all is well.
+func (r *Request) outlasts(cert *x509.Certificate) error {
+	if cert.NotAfter.Before(r.Session.EndsAt.Add(sealing)) {
+		return api.ErrPhoneNotEnrolled.Because("the phone's certificate ends on %s", cert.NotAfter.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -220,6 +235,9 @@ func (s *Service) Approve(ctx context.Context, id, sessionID string, phone signe
 		}
 		if r.Session.Prepared == nil {
 			return errNotAsked
+		}
+		if err := r.outlasts(cert); err != nil {
+			return err
 		}
 		r.State = table[ActApprove][r.State].to
 		r.Approval = &Approval{

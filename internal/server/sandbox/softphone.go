@@ -5,9 +5,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"sync"
+	"time"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/sign"
@@ -35,7 +37,7 @@ func (s *SoftPhones) of(ctx context.Context, p signer.Person) (*softPhone, error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ph := s.phones[p.UIN]; ph != nil {
-		if now, err := s.Signers.Store.Phone(ctx, ph.ID); err == nil && now.RevokedAt.IsZero() {
+		if now, err := s.Signers.Store.Phone(ctx, ph.ID); err == nil && now.RevokedAt.IsZero() && s.lasts(now) {
 			return ph, nil
 		}
 	}
@@ -61,6 +63,12 @@ func (s *SoftPhones) of(ctx context.Context, p signer.Person) (*softPhone, error
 	}
 	s.phones[p.UIN] = &softPhone{phone, key}
 	return s.phones[p.UIN], nil
+}
+
+// lasts reports whether the phone's certificate is good for the longest session and what follows it.
+func (s *SoftPhones) lasts(ph signer.Phone) bool {
+	cert, err := x509.ParseCertificate(ph.Certificate)
+	return err == nil && cert.NotAfter.After(s.Signers.Now().Add(40*time.Minute))
 }
 
 // session finds the open session that the person's phone would have scanned.
