@@ -76,37 +76,89 @@ func Extend(ctx context.Context, r io.ReaderAt, size int64, o ExtendOptions) ([]
 
 // protect returns the update with the evidence for a signature or time stamp
 // that closes the document, and with a time stamp over it.
+//
+// If that time stamp turns out to come from an authority, or a unit of it, that
+// the evidence says nothing about, as when the first authority goes away between
+// two questions, it is made again over evidence that does. Verifiers want it,
+// and later it may be gone.
 func protect(ctx context.Context, d *pdf.Document, s *signature, o ExtendOptions) ([]byte, error) {
-	store, err := gather(ctx, s, o)
+	if o.Memo == nil {
+		o.Memo = new(Memo)
+	}
+	certs, at, err := s.chains(o.Known, o.Memo)
 	if err != nil {
 		return nil, err
 	}
-	u := pdf.NewUpdate(d)
-	if err := store.write(u, d, s); err != nil {
-		return nil, err
-	}
-	if o.Timestamper == nil {
-		if err := u.Finish(o.Rand); err != nil {
+	const tries = 3
+	for try := 1; ; try++ {
+		store, err := gather(ctx, certs, at, o)
+		if err != nil {
 			return nil, err
 		}
-		return bytes.Clone(u.Bytes()), nil
+		p, token, err := stamped(ctx, d, s, store, o)
+		if err != nil {
+			return nil, err
+		}
+		if token == nil {
+			return p.Before, nil
+		}
+		more, err := chainOfStamp(token, certs, o)
+		if err != nil {
+			return nil, err
+		}
+		if len(more) == len(certs) || try == tries {
+			return p.fill(token)
+		}
+		certs = more
+	}
+}
+
+// stamped writes the update and gets the time stamp over it; without a
+// Timestamper there is no token, and the update is all in Before.
+func stamped(ctx context.Context, d *pdf.Document, s *signature, store *gathered, o ExtendOptions) (*Prepared, []byte, error) {
+	u := pdf.NewUpdate(d)
+	if err := store.write(u, d, s); err != nil {
+		return nil, nil, err
+	}
+	if o.Timestamper == nil {
+		err := u.Finish(o.Rand)
+		return &Prepared{Before: bytes.Clone(u.Bytes())}, nil, err
 	}
 	h, err := addStampField(u, d, o.FieldName, reservedStamp)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := u.Finish(o.Rand); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	p, err := h.close(u, d.Reader(), d.Size(), o.seen)
+	seen := o.seen
+	if seen != nil {
+		if seen, err = clone(seen); err != nil {
+			return nil, nil, err
+		}
+	}
+	p, err := h.close(u, d.Reader(), d.Size(), seen)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	token, err := o.Timestamper.Timestamp(ctx, p.Digest[:])
 	if err != nil {
-		return nil, fmt.Errorf("pades: document time stamp: %w", err)
+		return nil, nil, fmt.Errorf("pades: document time stamp: %w", err)
 	}
-	return p.fill(token)
+	return p, token, nil
+}
+
+// chainOfStamp returns certs with those of a token's chain that are not among them.
+func chainOfStamp(token []byte, certs []*x509.Certificate, o ExtendOptions) ([]*x509.Certificate, error) {
+	stamp, err := tsa.Parse(token)
+	if err != nil {
+		return nil, err
+	}
+	unit, err := stamp.Unit()
+	if err != nil {
+		return nil, err
+	}
+	return climb(certs, unit, slices.Concat(o.Known, stamp.Certificates()), o.Memo)
 }
 
 // newest returns the signature of the given kind that closes the last revision.
@@ -130,15 +182,9 @@ type gathered struct {
 	certs, responses, lists [][]byte
 }
 
-// gather collects certificates and revocation data and checks that they suffice.
-func gather(ctx context.Context, s *signature, o ExtendOptions) (*gathered, error) {
-	if o.Memo == nil {
-		o.Memo = new(Memo)
-	}
-	certs, at, err := s.chains(o.Known, o.Memo)
-	if err != nil {
-		return nil, err
-	}
+// gather collects revocation data about certificates and checks that it says
+// that they were good at the given time.
+func gather(ctx context.Context, certs []*x509.Certificate, at time.Time, o ExtendOptions) (*gathered, error) {
 	responses, lists, err := o.Evidence.Evidence(ctx, certs)
 	if err != nil {
 		return nil, fmt.Errorf("pades: evidence: %w", err)
@@ -202,16 +248,25 @@ func (s *signature) chains(known []*x509.Certificate, memo *Memo) (certs []*x509
 	}
 	leaves, found = append(leaves, unit), slices.Concat(found, stamp.Certificates())
 	for _, c := range leaves {
-		for !slices.ContainsFunc(certs, c.Equal) {
-			certs = append(certs, c)
-			issuer := issuerOf(c, found, memo)
-			if issuer == nil {
-				return nil, at, fmt.Errorf("%w: the issuer of %q is unknown", ErrEvidence, c.Subject.CommonName)
-			}
-			c = issuer
+		if certs, err = climb(certs, c, found, memo); err != nil {
+			return nil, at, err
 		}
 	}
 	return certs, stamp.Time, nil
+}
+
+// climb adds a certificate and its issuers up to the root to certs.
+func climb(certs []*x509.Certificate, c *x509.Certificate, found []*x509.Certificate, memo *Memo) ([]*x509.Certificate, error) {
+	certs = slices.Clip(certs)
+	for !slices.ContainsFunc(certs, c.Equal) {
+		certs = append(certs, c)
+		issuer := issuerOf(c, found, memo)
+		if issuer == nil {
+			return nil, fmt.Errorf("%w: the issuer of %q is unknown", ErrEvidence, c.Subject.CommonName)
+		}
+		c = issuer
+	}
+	return certs, nil
 }
 
 // issuerOf returns the certificate that signed c: c itself for a root.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/pdf"
 	"github.com/signet-sign/signet/internal/pdf/pdftest"
 	"github.com/signet-sign/signet/internal/tsa"
 )
@@ -160,6 +161,34 @@ func TestExternalAuthorities(t *testing.T) {
 		t.Errorf("both away: %v", err)
 	}
 	first.stamp, second.stamp = nil, nil
+
+	// The first goes away between the two time stamps: the evidence covers both authorities.
+	var asked atomic.Int32
+	first.stamp = func(w http.ResponseWriter, _ *http.Request, answer func()) {
+		if asked.Add(1) == 1 {
+			answer()
+			return
+		}
+		http.Error(w, "away", http.StatusServiceUnavailable)
+	}
+	second.stamp = nil
+	_, out, err := seal(fetcher())
+	must(t, err)
+	report, err := Verify(bytes.NewReader(out), int64(len(out)), VerifyOptions{Roots: w.ca.Roots(), TSARoots: trusted, Now: time.Now()})
+	must(t, err)
+	must(t, report.Err())
+	d, err := pdf.Open(bytes.NewReader(out), int64(len(out)), pdf.Limits{})
+	must(t, err)
+	dss, err := readDSS(d, nil)
+	must(t, err)
+	last := report.Signatures[1]
+	if last.Chain[1].Equal(report.Signatures[0].stampChain[1]) {
+		t.Error("both time stamps are by one authority")
+	}
+	if err := dss.chain(last.Chain, last.StampedAt); err != nil {
+		t.Errorf("the authority of the document time stamp: %v", err)
+	}
+	first.stamp = nil
 
 	// The list is downloaded once for several documents; without it there is no
 	// document at all, at whatever level.
