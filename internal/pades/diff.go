@@ -58,10 +58,7 @@ func compare(old, now *pdf.Document, trusted func(pdf.Ref) bool) ([]change, erro
 	if old.Sections()[0].Offset == now.Sections()[0].Offset {
 		c.forbid("bytes were appended that are not a revision")
 	}
-	if a, b := old.Trailer().Get("Info").Raw(), now.Trailer().Get("Info").Raw(); a != b {
-		c.forbid("the document information was replaced by another object")
-	}
-	for _, step := range []func() error{c.catalog, c.containers, c.gaps} {
+	for _, step := range []func() error{c.info, c.catalog, c.containers, c.gaps} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -141,6 +138,40 @@ func (c *differ) same(num int, before, after pdf.Entry) (bool, error) {
 // isNew reports whether the signed revision had no such object.
 func (c *differ) isNew(ref pdf.Ref) bool { return c.old.Lookup(ref.Num).Kind == pdf.Free }
 
+// info compares the document information. Whatever else the object may serve as,
+// a string that becomes another one shows nowhere.
+func (c *differ) info() error {
+	a, b := c.old.Trailer().Get("Info"), c.now.Trailer().Get("Info")
+	if a.Raw() != b.Raw() {
+		c.forbid("the document information was replaced by another object")
+		return nil
+	}
+	ref, ok := b.Ref()
+	if !ok || !c.changed[ref.Num] {
+		return nil
+	}
+	old, err := c.old.Resolve(a)
+	if err != nil {
+		return err
+	}
+	now, err := c.now.Resolve(b)
+	if err != nil {
+		return err
+	}
+	if !old.IsDict() || !now.IsDict() {
+		return nil // a change without an explanation
+	}
+	for _, key := range keysOf(old, now) {
+		was, is := old.Get(key), now.Get(key)
+		written := (key == "ModDate" || key == "Producer") && (was.IsNull() || was.Kind() == pdf.String) && is.Kind() == pdf.String
+		if was.Raw() != is.Raw() && !written {
+			c.forbid("/" + key + " of the document information was changed")
+		}
+	}
+	c.explained[ref.Num] = true
+	return nil
+}
+
 // catalog compares the catalogs key by key.
 func (c *differ) catalog() error {
 	old, now := c.old.Catalog(), c.now.Catalog()
@@ -154,6 +185,10 @@ func (c *differ) catalog() error {
 		case "AcroForm":
 			if err := c.form(a, b); err != nil {
 				return err
+			}
+		case "Extensions": // names of standards (ISO 32000-2, 7.12)
+			if a.Raw() != b.Raw() && !b.IsDict() {
+				c.forbid("/Extensions of the document catalog was changed")
 			}
 		default:
 			if a.Raw() != b.Raw() {
