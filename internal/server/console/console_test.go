@@ -161,6 +161,9 @@ func TestCancel(t *testing.T) {
 		t.Error("the answer to a form follows changes, or a refused cancel changed something")
 	}
 	w.post(t, "/console/requests/"+w.in(t, sign.Signed)+"/cancel", nil).has(t, 409, api.CodeAlreadySigned)
+	// The trail names who did it, and what was refused stands beside it.
+	w.get(t, "/console/requests/"+created).has(t, 200, "<dt>by</dt><dd class=\"breakable\">console</dd>", "Cancel refused", api.CodeAlreadyCancelled, "in the console, by console")
+	w.get(t, "/console/requests/"+session).has(t, 200, "Cancel refused", "ACTIVE_SESSION_ONGOING")
 	w.post(t, "/console/requests/signv3-nobody/cancel", nil).has(t, 404)
 	if got := w.get(t, "/console/requests/"+created+"/cancel"); got.status == 200 {
 		t.Error("a GET may not cancel")
