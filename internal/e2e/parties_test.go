@@ -1,0 +1,253 @@
+package e2e_test
+
+import (
+	"bytes"
+	"image"
+	"image/png"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/pdf/pdftest"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/store/pgtest"
+)
+
+// submit sends a form of the console as a browser does.
+func (s *sandbox) submit(t testing.TB, path string, form url.Values) answer {
+	t.Helper()
+	return do(t, "POST", s.control+path, "", "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
+}
+
+// saved ends the test unless a form went well; the answer is the page that it led to.
+func (s *sandbox) saved(t testing.TB, a answer) answer {
+	t.Helper()
+	page := browse(t.(*testing.T), "GET", s.control+a.follow(t))
+	if page.status != http.StatusOK {
+		t.Fatalf("the page behind the form: %d", page.status)
+	}
+	return page
+}
+
+func registration(p *rptest.Party) url.Values {
+	r := p.Registration()
+	return url.Values{"client_id": {r.ClientID}, "name": {r.Name}, "jwks_url": {r.JWKSURL}, "redirect_url": {r.RedirectURL}, "webhook_url": {r.WebhookURL}}
+}
+
+// as is the sandbox with another relying party before it.
+func (s *sandbox) as(p *rptest.Party) *sandbox {
+	p.Now = s.now
+	other := *s
+	other.party = p
+	return &other
+}
+
+// TestRegisteredInConsole follows a relying party from its registration to the day when it is disabled, over HTTP.
+func TestRegisteredInConsole(t *testing.T) {
+	s := start(t)
+	shop := rptest.Start(t)
+	mine := s.as(shop)
+	if a := mine.upload(t, shop.Token(rp.Initiate), pdftest.Minimal()); !strings.Contains(a.header.Get("Signet-Explanation"), "no relying party has this client id") {
+		t.Fatalf("before the registration: %d %s", a.status, a.header.Get("Signet-Explanation"))
+	}
+	if a := s.submit(t, "/console/parties", nil); a.status != http.StatusUnprocessableEntity {
+		t.Errorf("an empty form: %d", a.status)
+	}
+	if got := browse(t, "POST", s.control+"/console/parties", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") }); got.status != http.StatusForbidden {
+		t.Errorf("another site's form may register: %d", got.status)
+	}
+	s.saved(t, s.submit(t, "/console/parties", registration(shop)))
+	in := mine.initiate(t)
+	if a := mine.cancel(t, in.RequestID); a.status != http.StatusOK {
+		t.Errorf("cancel: %d %s", a.status, a.body)
+	}
+
+	// The logo goes with the name, from our own origin.
+	own := "/console/party/" + shop.ClientID
+	s.saved(t, s.uploadLogo(t, own+"/logo", "1"))
+	request := mine.initiate(t)
+	v := s.visitor(t)
+	landing := v.get(t, "/sign/"+request.RequestID)
+	src := regexp.MustCompile(`<img class="logo" src="(/logos/[0-9a-f]{32}\.png)"`).FindStringSubmatch(landing.body)
+	if src == nil {
+		t.Fatal("the landing page shows no logo")
+	}
+	if !strings.Contains(landing.header.Get("Content-Security-Policy"), "img-src 'self';") {
+		t.Error("pages allow pictures of others")
+	}
+	logo := v.get(t, src[1])
+	if _, err := png.Decode(strings.NewReader(logo.body)); err != nil || logo.status != 200 || logo.header.Get("Content-Type") != "image/png" ||
+		logo.header.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(logo.header.Get("Cache-Control"), "immutable") {
+		t.Errorf("logo: %d %v, %v", logo.status, logo.header, err)
+	}
+	if page := v.login(t, request, alice); !strings.Contains(page.body, src[1]) {
+		t.Error("the document's page shows no logo")
+	}
+	if a := browse(t, "GET", s.control+src[1]); a.status != 200 {
+		t.Errorf("the console's logo: %d", a.status)
+	}
+
+	// Another JWKS counts from the next call on.
+	moved := rptest.Start(t)
+	moved.Now = s.now
+	edit := registration(shop)
+	edit.Set("jwks_url", moved.URL()+"/jwks.json")
+	edit.Set("version", "2")
+	s.saved(t, s.submit(t, own+"/edit", edit))
+	if a := mine.upload(t, shop.Token(rp.Initiate), pdftest.Minimal()); !strings.Contains(a.header.Get("Signet-Explanation"), "no usable key with the token's kid") {
+		t.Errorf("the old keys: %d %s", a.status, a.header.Get("Signet-Explanation"))
+	}
+	if a := mine.upload(t, moved.Token(rp.Initiate, rptest.Claim("client_id", shop.ClientID)), pdftest.Minimal()); a.status != http.StatusOK {
+		t.Errorf("the new keys: %d %s", a.status, a.body)
+	}
+	edit.Set("jwks_url", shop.URL()+"/jwks.json")
+	edit.Set("version", "3")
+	s.saved(t, s.submit(t, own+"/edit", edit))
+
+	// Disabled: it can ask for nothing, and what it has asked for goes on.
+	s.saved(t, s.submit(t, own+"/disable", url.Values{"version": {"4"}}))
+	for name, a := range map[string]answer{
+		"initiate": mine.upload(t, shop.Token(rp.Initiate), pdftest.Minimal()),
+		"cancel":   mine.cancel(t, request.RequestID),
+		"result":   mine.result(t, request),
+	} {
+		if a.status != http.StatusBadRequest || !strings.Contains(a.body, `"UNAUTHORIZED"`) ||
+			!strings.Contains(a.header.Get("Signet-Explanation"), "an operator has disabled this relying party") {
+			t.Errorf("%s of a disabled party: %d %s %s", name, a.status, a.body, a.header.Get("Signet-Explanation"))
+		}
+	}
+	s.must(t, request.RequestID, alice, "open", "proceed", "approve")
+	s.settled(t, request.RequestID, "signed")
+	if _, err := shop.WaitWebhook(t.Context(), 0); err != nil {
+		t.Errorf("the webhook of a disabled party: %v", err)
+	}
+	s.saved(t, s.submit(t, own+"/enable", url.Values{"version": {"5"}}))
+	if a := mine.result(t, request); a.status != http.StatusOK {
+		t.Errorf("enabled again: %d %s", a.status, a.body)
+	}
+	if page := browse(t, "GET", s.control+own); !strings.Contains(page.body, "Disabled") || !strings.Contains(page.body, ">console<") {
+		t.Error("the trail does not say that the console's user disabled it")
+	}
+}
+
+// uploadLogo sends a picture.
+func (s *sandbox) uploadLogo(t testing.TB, path, version string) answer {
+	t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	if err := form.WriteField("version", version); err != nil {
+		t.Fatal(err)
+	}
+	file, err := form.CreateFormFile("logo", "logo.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := png.Encode(file, image.NewGray(image.Rect(0, 0, 64, 64))); err != nil {
+		t.Fatal(err)
+	}
+	if err := form.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return do(t, "POST", s.control+path, "", form.FormDataContentType(), &body)
+}
+
+// TestPartiesSurvive: what operators registered is there after a restart, and a kill.
+func TestPartiesSurvive(t *testing.T) {
+	p := newProcess(t)
+	p.start(t)
+	shop := rptest.Start(t)
+	s := &sandbox{url: p.url, control: p.control, party: p.party}
+	s.saved(t, s.submit(t, "/console/parties", registration(shop)))
+	p.kill()
+	p.start(t)
+	s.as(shop).initiate(t)
+}
+
+// TestPartiesOnTwoNodes: what is done in the console of one node is in force on the other.
+func TestPartiesOnTwoNodes(t *testing.T) {
+	var cluster pgtest.Cluster
+	t.Cleanup(cluster.Stop)
+	database := cluster.Database(t)
+	node := func() *sandbox {
+		party := rptest.Start(t)
+		c := config(party)
+		c.Database = database
+		return run(t, party, c, nil, slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	}
+	a, b := node(), node()
+	shop := rptest.Start(t)
+	onB := b.as(shop)
+	// until asks the other node until it answers as it should.
+	until := func(what string, good func(answer) bool) {
+		t.Helper()
+		var got answer
+		for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+			if got = onB.upload(t, shop.Token(rp.Initiate), pdftest.Minimal()); good(got) {
+				return
+			}
+		}
+		t.Fatalf("%s: %d %s %s", what, got.status, got.body, got.header.Get("Signet-Explanation"))
+	}
+	accepted := func(a answer) bool { return a.status == http.StatusOK }
+	explained := func(words string) func(answer) bool {
+		return func(a answer) bool { return strings.Contains(a.header.Get("Signet-Explanation"), words) }
+	}
+	a.saved(t, a.submit(t, "/console/parties", registration(shop)))
+	until("registered", accepted)
+	in := onB.initiate(t)
+	if got := onB.cancel(t, in.RequestID); got.status != http.StatusOK {
+		t.Errorf("cancel: %d %s", got.status, got.body)
+	}
+
+	// A stolen key: its owner has taken it back, node B has it cached, and node A's operator throws it away.
+	shop.ServeJWKS(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(rptest.JWKS(shop.Key("ES384").JWK()))
+	}))
+	if got := onB.upload(t, shop.Token(rp.Initiate), pdftest.Minimal()); !accepted(got) {
+		t.Fatalf("the test shows nothing: %d %s", got.status, got.body)
+	}
+	own := "/console/party/" + shop.ClientID
+	a.saved(t, a.submit(t, own+"/keys", nil))
+	until("keys renewed", explained("no usable key with the token's kid"))
+	shop.ServeJWKS(nil)
+	a.saved(t, a.submit(t, own+"/keys", nil))
+	until("keys renewed again", accepted)
+
+	a.saved(t, a.submit(t, own+"/disable", url.Values{"version": {"1"}}))
+	until("disabled", explained("an operator has disabled"))
+	b.saved(t, b.submit(t, own+"/enable", url.Values{"version": {"2"}}))
+	until("enabled", accepted)
+	if got := a.submit(t, own+"/disable", url.Values{"version": {"2"}}); got.status != http.StatusConflict {
+		t.Errorf("a change upon an old version: %d", got.status)
+	}
+}
+
+// TestConfiguredLogo: a configured party has its logo, too.
+func TestConfiguredLogo(t *testing.T) {
+	file := t.TempDir() + "/logo.png"
+	var drawn bytes.Buffer
+	if err := png.Encode(&drawn, image.NewGray(image.Rect(0, 0, 9, 9))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, drawn.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := start(t, func(c *app.Config) { c.Parties[0].Logo = file })
+	in := s.initiate(t)
+	v := s.visitor(t)
+	src := regexp.MustCompile(`src="(/logos/[0-9a-f]{32}\.png)"`).FindStringSubmatch(v.get(t, "/sign/"+in.RequestID).body)
+	if src == nil {
+		t.Fatal("the landing page shows no logo")
+	}
+	if size, err := png.DecodeConfig(strings.NewReader(v.get(t, src[1]).body)); err != nil || size.Width != 9 {
+		t.Errorf("%+v, %v", size, err)
+	}
+}
