@@ -2,6 +2,7 @@ package pades
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/signet-sign/signet/internal/pdf"
@@ -37,8 +38,9 @@ type Finding struct {
 
 // finder collects findings.
 type finder struct {
-	doc  *pdf.Document
-	list []Finding
+	doc     *pdf.Document
+	list    []Finding
+	damaged map[int]*pdf.Refusal // by the number of the object
 }
 
 func (f *finder) add(code FindingCode, where string) {
@@ -52,7 +54,7 @@ func (f *finder) add(code FindingCode, where string) {
 }
 
 func findings(ctx context.Context, d *pdf.Document) ([]Finding, error) {
-	f := &finder{doc: d}
+	f := &finder{doc: d, damaged: make(map[int]*pdf.Refusal)}
 	if err := f.catalog(); err != nil {
 		return nil, err
 	}
@@ -77,7 +79,7 @@ func findings(ctx context.Context, d *pdf.Document) ([]Finding, error) {
 }
 
 // objects looks at every object, also at those that nothing refers to yet, for
-// two things. A stream whose data is in another file (ISO 32000-2, Table 5, /F)
+// three things. Damage, see load. A stream whose data is in another file (ISO 32000-2, Table 5, /F)
 // shows what is not signed. And a reference to an object that does not exist,
 // under a number that signing would take, would make something of ours appear
 // where there was nothing; that is refused.
@@ -90,10 +92,11 @@ func (f *finder) objects(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		o, err := f.doc.Load(e.Ref)
-		if skip, err := unreadable(err); err != nil {
+		o, ok, err := f.load(e.Ref)
+		if err != nil {
 			return err
-		} else if skip {
+		}
+		if !ok {
 			continue
 		}
 		if o.Kind() == pdf.Stream && !o.Get("F").IsNull() {
@@ -113,11 +116,62 @@ func (f *finder) objects(ctx context.Context) error {
 				"object %d refers to object %d, which does not exist and whose number signing would use", e.Ref.Num, dangling)}
 		}
 	}
-	return nil
+	return f.damage()
+}
+
+// load reads an object and notes it as damaged if readers have to guess what it
+// is: they guess differently, and show one page with different contents.
+func (f *finder) load(ref pdf.Ref) (o pdf.Object, ok bool, err error) {
+	if o, err = f.doc.Load(ref); err != nil {
+		skip, fatal := unreadable(err)
+		return o, !skip, f.note(ref, err, fatal)
+	}
+	if key, twice := o.AmbiguousKey(); twice {
+		f.damaged[ref.Num] = &pdf.Refusal{Reason: pdf.DuplicateKey, Detail: "/" + key}
+	}
+	if o.Kind() == pdf.Stream {
+		if _, err := f.doc.RawStream(o); err != nil {
+			_, fatal := unreadable(err)
+			return o, true, f.note(ref, err, fatal)
+		}
+	}
+	return o, true, nil
+}
+
+// note keeps an error that means damage, and returns one that is fatal.
+func (f *finder) note(ref pdf.Ref, err, fatal error) error {
+	var r *pdf.Refusal
+	if fatal == nil && errors.As(err, &r) {
+		switch r.Reason {
+		case pdf.BadObject, pdf.BadStream, pdf.BadObjectStream, pdf.ReferenceLoop:
+			f.damaged[ref.Num] = r
+		}
+	}
+	return fatal
+}
+
+// damage refuses a damaged object that the document uses. What nothing leads to
+// is left alone, as it shows nowhere.
+func (f *finder) damage() error {
+	if len(f.damaged) == 0 {
+		return nil
+	}
+	num := 0
+	err := walk(f.doc, f.doc.Trailer(), make(map[int]bool), func(r pdf.Ref) bool {
+		if f.damaged[r.Num] != nil {
+			num = r.Num
+		}
+		return num == 0
+	})
+	if err != nil || num == 0 {
+		return err
+	}
+	why := f.damaged[num]
+	return &pdf.Refusal{Reason: why.Reason, Detail: fmt.Sprintf("object %d, which the document uses: %s", num, why.Detail)}
 }
 
 // unreadable sorts errors of loading any object of a file: those of a broken
-// object, which nobody can read and signing does not touch, are passed over;
+// object, which signing does not touch, are passed over here;
 // those of a limit or of the reader end the work.
 func unreadable(err error) (skip bool, fatal error) {
 	switch pdf.ReasonOf(err) {

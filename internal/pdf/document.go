@@ -232,15 +232,15 @@ func (d *Document) indirectAt(off int64) (indirect, error) {
 		case word != "stream" || !o.IsDict():
 			return errSyntax
 		}
-		// The data starts after CR LF or LF, not after a lone CR, which would
-		// leave open whether a following LF is data (ISO 32000-2, 7.3.8.1).
+		// The data starts after CR LF or LF (ISO 32000-2, 7.3.8.1), and for every
+		// reader also after a CR that no LF follows.
 		if p.pos+2 > len(p.src) {
 			return p.end()
 		}
-		if p.src[p.pos] == '\r' {
+		switch {
+		case p.src[p.pos] == '\r' && p.src[p.pos+1] == '\n':
 			p.pos++
-		}
-		if p.src[p.pos] != '\n' {
+		case p.src[p.pos] != '\r' && p.src[p.pos] != '\n':
 			return errSyntax
 		}
 		o.kind, o.n = Stream, off+int64(p.pos)+1

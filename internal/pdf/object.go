@@ -3,6 +3,7 @@ package pdf
 import (
 	"iter"
 	"strconv"
+	"strings"
 )
 
 // Kind is the type of an Object.
@@ -162,4 +163,43 @@ func (o Object) DuplicateKey() (key string, found bool) {
 		seen[k] = true
 	}
 	return "", false
+}
+
+// AmbiguousKey returns a key that a dictionary in o, at any depth, has twice with
+// different values. References are not followed.
+func (o Object) AmbiguousKey() (key string, found bool) {
+	for _, e := range o.elems {
+		if len(e.elems) > 0 {
+			if key, found = e.AmbiguousKey(); found {
+				return key, true
+			}
+		}
+	}
+	if o.kind != Dictionary && o.kind != Stream {
+		return "", false
+	}
+	const few = 2 * 12 // elements up to which comparing is cheaper than a map
+	if len(o.elems) > few {
+		values := make(map[string]string, len(o.elems)/2)
+		for k, v := range o.Entries() {
+			if was, twice := values[k]; twice && was != v.raw {
+				return k, true
+			}
+			values[k] = v.raw
+		}
+		return "", false
+	}
+	for i := 0; i+1 < len(o.elems); i += 2 {
+		for j := 0; j < i; j += 2 {
+			if o.elems[i+1].raw != o.elems[j+1].raw && o.elems[i].sameName(o.elems[j]) {
+				return o.elems[i].Name(), true
+			}
+		}
+	}
+	return "", false
+}
+
+// sameName compares two names as they are decoded.
+func (o Object) sameName(other Object) bool {
+	return o.raw == other.raw || (strings.Contains(o.raw, "#") || strings.Contains(other.raw, "#")) && o.Name() == other.Name()
 }

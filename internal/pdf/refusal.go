@@ -130,7 +130,7 @@ func (r Reason) Sentence() string {
 	case BadAnnotations:
 		return "A page's /Annots is not an array of annotations."
 	case DuplicateKey:
-		return "A dictionary that signing has to change has the same key twice, so programs disagree about its meaning."
+		return "A dictionary has the same key twice, so programs disagree about its meaning."
 	case DanglingReference:
 		return "A page, the form or the catalog refers to an object that does not exist and whose number the signature would get."
 	case DynamicXFA:

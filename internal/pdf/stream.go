@@ -31,13 +31,13 @@ func (d *Document) RawStream(o Object) (*io.SectionReader, error) {
 		} else if p.src != "" && isSpace(p.src[0]) {
 			p.pos = 1
 		}
-		if !p.has("endstream") {
-			return errSyntax
+		if err := p.keyword("endstream"); err != nil {
+			return err
 		}
-		return nil
+		return p.keyword("endobj")
 	})
 	if errors.Is(err, errSyntax) {
-		return nil, refuse(BadStream, "no endstream at %d, where /Length says", end)
+		return nil, refuse(BadStream, "no endstream and endobj at %d, where /Length says", end)
 	}
 	if err != nil {
 		return nil, err

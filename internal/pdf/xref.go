@@ -228,7 +228,10 @@ func (d *Document) addEntry(num int, s slot) error {
 	if s.kind == InFile && s.pos == 0 {
 		s.kind, s.nowhere = Free, true
 	}
-	d.xref.add(num, s)
+	s.section = uint16(1 + len(d.sections))
+	if d.xref.add(num, s) {
+		return refuse(BadXref, "one cross-reference section has two entries for object %d", num)
+	}
 	if d.xref.count > d.lim.Objects {
 		return refuse(TooManyObjects, "more than %d cross-reference entries", d.lim.Objects)
 	}

@@ -31,8 +31,8 @@ type Entry struct {
 type slot struct {
 	pos     int64
 	aux     int32
+	section uint16 // that has the entry, from 1; 0 if none has
 	kind    EntryKind
-	set     bool
 	nowhere bool // said to be in use at offset 0; see checkNowhere
 }
 
@@ -54,8 +54,9 @@ func (t *xrefTable) get(num int) slot {
 	return slot{}
 }
 
-// add records an entry unless a newer section already has.
-func (t *xrefTable) add(num int, s slot) {
+// add records an entry unless a newer section already has. It reports whether
+// the same section has another entry for the object.
+func (t *xrefTable) add(num int, s slot) (conflict bool) {
 	p := t.pages[num/slotsPerPage]
 	if p == nil {
 		if t.pages == nil {
@@ -64,14 +65,15 @@ func (t *xrefTable) add(num int, s slot) {
 		p = new([slotsPerPage]slot)
 		t.pages[num/slotsPerPage] = p
 	}
-	if at := &p[num%slotsPerPage]; !at.set {
-		s.set = true
+	at := &p[num%slotsPerPage]
+	if at.section == 0 {
 		*at = s
 		t.count++
 		if s.kind != Free {
 			t.max = max(t.max, num)
 		}
 	}
+	return at.section == s.section && *at != s
 }
 
 // all iterates over the entries in the order of their numbers.
@@ -84,7 +86,7 @@ func (t *xrefTable) all() iter.Seq2[int, slot] {
 		slices.Sort(keys)
 		for _, k := range keys {
 			for i, s := range t.pages[k] {
-				if s.set && !yield(k*slotsPerPage+i, s) {
+				if s.section > 0 && !yield(k*slotsPerPage+i, s) {
 					return
 				}
 			}

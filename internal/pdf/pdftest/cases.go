@@ -109,6 +109,7 @@ func refusedCases() []Case {
 		{Name: "startxref-missing", PDF: bytes.Replace(Minimal(), []byte("startxref"), []byte("startyref"), 1), Refused: "bad-startxref"},
 		{Name: "startxref-wrong", PDF: bytes.Replace(Minimal(), []byte("startxref\n"), []byte("startxref\n1"), 1), Refused: "bad-startxref"},
 		{Name: "xref-damaged", PDF: bytes.Replace(Minimal(), []byte("65535 f"), []byte("65535 x"), 1), Refused: "bad-xref"},
+		{Name: "xref-two-entries", PDF: bytes.Replace(Minimal(), []byte("xref\n0 1\n"), []byte("xref\n12 1\n0000000015 00000 n \n0 1\n"), 1), Refused: "bad-xref"},
 		{Name: "xref-loop", PDF: New(XrefLoop()), Refused: "xref-loop"},
 		{Name: "xref-stream-loop", PDF: New(XrefLoop(), XrefStream()), Refused: "xref-loop"},
 		{Name: "prev-wrong", PDF: New(Trailer("/Prev 20")), Refused: "bad-xref"},
