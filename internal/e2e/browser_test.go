@@ -130,9 +130,9 @@ func (b *browser) shot(name string) {
 	if b.dir == "" {
 		return
 	}
+	_, _ = eval[bool](b, `new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`)
 	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
 	defer cancel()
-	time.Sleep(300 * time.Millisecond) // transitions
 	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
 	if err != nil {
 		b.t.Logf("screenshot: %v", err)
@@ -221,7 +221,7 @@ func TestJourney(t *testing.T) {
 	desk.until("showing the signed document", `document.querySelector('a[href*="signed.pdf"]')`)
 	desk.shot("signed")
 	phone.sees("Your signature is complete")
-	phone.shot("signed")
+	phone.shot("phone-signed")
 	desk.press("Return to")
 	desk.sees("back at the relying party")
 	if q := desk.location().Query(); q.Get("request_id") != in.RequestID || q.Get("status") != "success" {
@@ -230,6 +230,21 @@ func TestJourney(t *testing.T) {
 	s.settled(t, in.RequestID, "signed")
 	if _, err := s.party.WaitWebhook(t.Context(), 0); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestViewerIsAtHand: what the page of the document needs is fetched while the person reads the landing page.
+func TestViewerIsAtHand(t *testing.T) {
+	s := start(t)
+	b := newBrowser(t, 390, 844)
+	b.open(s.initiate(t).SigningURL)
+	const parts = `performance.getEntriesByType("resource").filter(e => /viewer-|pdf[.]worker-/.test(e.name) && e.responseEnd > 0)`
+	b.until("fetching the viewer", parts+`.length === 2`)
+	b.press("Log in")
+	b.press("TAN XIAO HUI")
+	b.until("drawing the first page", `document.querySelector(".sheet.drawn")`)
+	if n := b.read(parts + `.filter(e => e.transferSize > 0).map(e => e.name).join(" ")`); n != "" {
+		t.Errorf("fetched once more: %s", n)
 	}
 }
 
@@ -263,4 +278,37 @@ func TestNegativePages(t *testing.T) {
 	other.open(in.SigningURL)
 	other.sees("signed")
 	other.shot("already-signed")
+}
+
+// TestLanguageStays: a language that was chosen once stays through the login, the document, the code, the phone and the offline
+// page, and the pages say which it is.
+func TestLanguageStays(t *testing.T) {
+	s := start(t)
+	b := newBrowser(t, 390, 844)
+	in := s.initiate(t)
+	spoken := func(lang, text string) {
+		t.Helper()
+		b.sees(text)
+		b.until("saying its language", fmt.Sprintf(`document.documentElement.lang === %q`, lang))
+	}
+	b.open(in.SigningURL)
+	spoken("en", "You have a document to sign")
+	b.until("opening the menu", `{ document.querySelector(".language summary").click(); return true }`)
+	b.press("中文")
+	spoken("zh", "您有一份文件待签署")
+	b.press("登录")
+	b.press("TAN XIAO HUI")
+	spoken("zh", "已查阅 0 / 1")
+	b.until("opening the menu", `{ document.querySelector(".language summary").click(); return true }`)
+	b.press("Bahasa Melayu") // there is a switch on the page of the document too
+	spoken("ms", "0 daripada 1 disemak")
+	b.review()
+	b.press("Teruskan untuk Tandatangan")
+	spoken("ms", "Kod padanan anda")
+	b.open(s.url + "/phone/")
+	spoken("ms", "Tandatangan dengan telefon ini")
+	b.until("installing the service worker", `navigator.serviceWorker.controller`)
+	b.open(s.url + "/phone/?lang=ta")
+	spoken("ta", "இந்தக் கைப்பேசியால் கையொப்பமிடுக")
+	b.until("keeping the offline page in the new language", `caches.match("/phone/offline").then(a => a.text()).then(t => t.includes('lang="ta"'))`)
 }

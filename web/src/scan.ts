@@ -73,8 +73,8 @@ export function startScan(root: HTMLElement): void {
   if (root.dataset["again"] !== undefined) {
     void navigator.permissions
       ?.query({ name: "camera" as PermissionName })
-      .then((p) => (p.state === "granted" ? begin() : start.focus()))
-      .catch(() => start.focus());
+      .then((p) => (p.state === "granted" ? begin() : undefined))
+      .catch(() => undefined);
   }
 }
 

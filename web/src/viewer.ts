@@ -141,7 +141,7 @@ export class Viewer {
     await this.measure(sheet);
     this.layout();
     const box = sheet.boxes.get(index);
-    const target = box ?? sheet.element;
+    const target = box && !sheet.element.classList.contains("failed") ? box : sheet.element;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches || Math.abs(sheet.number - this.current) > 2;
     const top = offsetTop(target, this.pages) - (this.pages.clientHeight - target.offsetHeight) / 2;
     const leftEdge = offsetLeft(target, this.pages) - (this.pages.clientWidth - target.offsetWidth) / 2;
@@ -350,14 +350,24 @@ export class Viewer {
 
   /** A page that cannot be drawn says so, and where it can be read. */
   private failPage(sheet: Sheet): void {
+    if (sheet.canvas && filled(sheet.canvas)) {
+      sheet.drawnAt = this.scale(sheet); // less sharp than it might be, and readable
+      return;
+    }
+    sheet.canvas?.remove();
+    sheet.layer?.remove();
+    sheet.canvas = sheet.layer = null;
+    sheet.element.classList.remove("drawn");
     if (sheet.element.classList.contains("failed")) return;
     sheet.element.classList.add("failed");
     const note = document.createElement("p");
     note.className = "sheet-failed";
     note.append(text("page.failed", sheet.number));
-    const open = find<HTMLAnchorElement>("[data-viewer-failed] a", this.root)?.cloneNode(true);
+    const open = find("[data-viewer-failed] a", this.root)?.cloneNode(true) as HTMLElement | undefined;
     if (open) note.append(" ", open);
+    const focused = sheet.element.contains(document.activeElement);
     sheet.element.append(note);
+    if (focused) open?.focus(); // the boxes of the page are hidden now
   }
 
   private async paint(sheet: Sheet, most: number): Promise<void> {
@@ -389,7 +399,7 @@ export class Viewer {
     sheet.element.prepend(canvas);
     sheet.element.classList.add("drawn");
     sheet.drawnAt = scale;
-    if (!sheet.layer) await this.addText(sheet, page, scale);
+    if (!sheet.layer) void this.addText(sheet, page, scale); // the picture does not wait for it
   }
 
   private async addText(sheet: Sheet, page: PDFPageProxy, scale: number): Promise<void> {
