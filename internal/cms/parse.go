@@ -147,7 +147,7 @@ func (d *SignedData) parseCertificates(in cryptobyte.String) error {
 		if tag != cbasn1.SEQUENCE {
 			continue // attribute certificates carry no key
 		}
-		if c, err := x509.ParseCertificate(raw); err == nil {
+		if c, err := ParseCertificate(raw); err == nil {
 			d.Certificates = append(d.Certificates, c)
 		}
 	}

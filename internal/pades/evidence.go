@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/crypto/ocsp"
 
+	"github.com/signet-sign/signet/internal/cms"
 	"github.com/signet-sign/signet/internal/pdf"
 )
 
@@ -42,11 +43,15 @@ func readDSS(d *pdf.Document, memo *Memo) (*evidence, error) {
 		add func([]byte)
 	}{
 		{"Certs", func(der []byte) {
-			if c, err := x509.ParseCertificate(der); err == nil {
+			if c, err := cms.ParseCertificate(der); err == nil {
 				e.certs = append(e.certs, c)
 			}
 		}},
-		{"OCSPs", func(der []byte) { e.responses = append(e.responses, der) }},
+		{"OCSPs", func(der []byte) {
+			if cms.CheckResponder(der) == nil {
+				e.responses = append(e.responses, der)
+			}
+		}},
 		{"CRLs", func(der []byte) {
 			if l, err := x509.ParseRevocationList(der); err == nil {
 				e.lists = append(e.lists, l)

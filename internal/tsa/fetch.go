@@ -143,6 +143,9 @@ func (f *Fetcher) askOCSP(ctx context.Context, where string, c, issuer *x509.Cer
 	if err != nil {
 		return fetched{}, err
 	}
+	if err := cms.CheckResponder(der); err != nil {
+		return fetched{}, fmt.Errorf("%s: %w", where, err)
+	}
 	r, err := ocsp.ParseResponseForCert(der, c, issuer)
 	if err != nil {
 		return fetched{}, fmt.Errorf("%s: %w", where, err)
