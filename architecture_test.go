@@ -49,7 +49,7 @@ var imports = map[string]string{
 	"internal/server/rpapi":   "api internal/rp internal/rp/calls internal/server/web internal/sign",
 	"internal/server/portal":  "api internal/rp internal/server/login internal/server/web internal/sign internal/signer",
 	"internal/server/phone":   "api internal/rp internal/server/login internal/server/web internal/sign internal/signer",
-	"internal/server/console": "api internal/rp internal/rp/outbound internal/server/web internal/sign",
+	"internal/server/console": "api internal/rp internal/rp/calls internal/rp/outbound internal/server/web internal/sign",
 	"internal/server/sandbox": "api client internal/keys internal/pdf internal/rp/calls internal/server/web internal/sign internal/signer",
 
 	// wiring: sees everything

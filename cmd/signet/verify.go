@@ -28,25 +28,8 @@ var errInvalid = errors.New("not every signature is valid")
 
 // verdict is the report of one file, as --json prints it.
 type verdict struct {
-	File       string             `json:"file"`
-	Valid      bool               `json:"valid"`
-	Problems   []string           `json:"problems,omitempty"` // of the file as a whole
-	Signatures []signatureVerdict `json:"signatures"`
-}
-
-type signatureVerdict struct {
-	Kind      string     `json:"kind"` // "signature" or "document timestamp"
-	Signer    string     `json:"signer"`
-	Issuer    string     `json:"issuer,omitempty"`
-	Trusted   bool       `json:"trusted"` // the certificate chains to a given root
-	Level     string     `json:"level"`   // PAdES level, "none" if it is not valid
-	ClaimedAt *time.Time `json:"claimed_at,omitempty"`
-	StampedAt *time.Time `json:"stamped_at,omitempty"`
-	Fields    []string   `json:"fields"`
-	Places    int        `json:"places"`
-	WholeFile bool       `json:"covers_whole_file"`
-	Changes   []string   `json:"later_changes,omitempty"`
-	Problems  []string   `json:"problems,omitempty"`
+	File string `json:"file"`
+	pades.Summary
 }
 
 func (c *verifyCmd) Run(env *environment) error {
@@ -101,7 +84,7 @@ func (c *verifyCmd) roots() (*x509.CertPool, error) {
 }
 
 func verify(file string, roots *x509.CertPool) verdict {
-	v := verdict{File: file, Signatures: []signatureVerdict{}}
+	v := verdict{File: file, Summary: pades.Summary{Signatures: []pades.SignatureSummary{}}}
 	fail := func(err error) verdict {
 		v.Problems = append(v.Problems, err.Error())
 		return v
@@ -119,39 +102,8 @@ func verify(file string, roots *x509.CertPool) verdict {
 	if err != nil {
 		return fail(err)
 	}
-	v.Valid = report.Err() == nil
-	v.Problems = texts(report.Problems)
-	if len(report.Signatures) == 0 {
-		v.Problems = append(v.Problems, pades.ErrUnsigned.Error())
-	}
-	for _, s := range report.Signatures {
-		sv := signatureVerdict{
-			Kind: "signature", Trusted: s.Chain != nil, Level: s.Level.String(), ClaimedAt: moment(s.ClaimedAt), StampedAt: moment(s.StampedAt),
-			Fields: s.Fields, Places: s.Appearances, WholeFile: s.WholeFile, Changes: s.Changes, Problems: texts(s.Problems),
-		}
-		if s.DocumentTimestamp {
-			sv.Kind = "document timestamp"
-		}
-		if s.Signer != nil {
-			sv.Signer, sv.Issuer = s.Signer.Subject.CommonName, s.Signer.Issuer.CommonName
-		}
-		v.Signatures = append(v.Signatures, sv)
-	}
+	v.Summary = report.Summary()
 	return v
-}
-
-func texts(errs []error) (out []string) {
-	for _, err := range errs {
-		out = append(out, err.Error())
-	}
-	return out
-}
-
-func moment(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
 }
 
 func (v verdict) print(w io.Writer) {

@@ -83,6 +83,18 @@ func TestCallsOfARequest(t *testing.T) {
 			t.Errorf("call %d: token %s %s, want %s", i+1, c.Token.Header, c.Token.Claims, w.claim)
 		}
 	}
+	page := browse(t, "GET", s.control+"/console/requests/"+in.RequestID)
+	for _, text := range []string{
+		"Cancel refused", "ACTIVE_SESSION_ONGOING", "&#34;request_id&#34;: &#34;" + in.RequestID + "&#34;", "121 s after iat, the most is 120 s",
+		"&#34;exchange_code&#34;: &#34;••• (36 characters)&#34;",
+	} {
+		if page.status != 200 || !strings.Contains(page.body, text) {
+			t.Errorf("the request's page (%d) lacks %q", page.status, text)
+		}
+	}
+	if strings.Contains(page.body, in.ExchangeCode) {
+		t.Error("the request's page shows the exchange code")
+	}
 	if err := got[1].Description; err != "Request cannot be cancelled due to an active sign session" {
 		t.Errorf("the refusal's text is %q", err)
 	}

@@ -109,7 +109,7 @@ func (c *differ) fields(a, b pdf.Object) error {
 
 // fieldKeys are the entries that a new signature field may have. /A and /AA
 // would act, /Kids and /Parent would hide further widgets.
-var fieldKeys = strings.Fields("Type Subtype FT T TU V Rect P F AP MK Lock SV NM M H Ff DA DR StructParent")
+var fieldKeys = strings.Fields("Type Subtype FT T TU Contents Lang V Rect P F AP MK Lock SV NM M H Ff DA DR StructParent")
 
 // field checks one new field and explains what it is made of. It returns why
 // the field is not allowed.

@@ -371,6 +371,8 @@ func addStampField(u *pdf.Update, d *pdf.Document, name string, room int) (hole,
 		{Key: "Subtype", Value: "/Widget"},
 		{Key: "FT", Value: "/Sig"},
 		{Key: "T", Value: pdf.TextString(name)},
+		{Key: "Contents", Value: "(Document timestamp)"}, // PDF/UA-2 asks every widget, also one that nobody sees
+		{Key: "Lang", Value: "(en)"},
 		{Key: "V", Value: sig.String()},
 		{Key: "Rect", Value: "[0 0 0 0]"},
 		{Key: "P", Value: page.Ref.String()},
@@ -418,6 +420,5 @@ func claimsPDFA1(d *pdf.Document) (bool, error) {
 		}
 		return false, err
 	}
-	text := strings.Join(strings.Fields(string(xmp)), "")
-	return strings.Contains(text, "pdfaid:part>1<") || strings.Contains(text, `pdfaid:part="1"`) || strings.Contains(text, `pdfaid:part='1'`), nil
+	return conformance(xmp) == "1", nil
 }

@@ -136,6 +136,7 @@ func addFields(u *pdf.Update, d *pdf.Document, sig pdf.Ref, places []placed, nam
 	if err != nil {
 		return err
 	}
+	said := pdf.TextString("Digital signature of " + o.SignerName)
 	for i, p := range places {
 		field := u.Alloc()
 		pairs := []pdf.Pair{
@@ -143,7 +144,9 @@ func addFields(u *pdf.Update, d *pdf.Document, sig pdf.Ref, places []placed, nam
 			{Key: "Subtype", Value: "/Widget"},
 			{Key: "FT", Value: "/Sig"},
 			{Key: "T", Value: pdf.TextString(names[i])},
-			{Key: "TU", Value: pdf.TextString("Digital signature of " + o.SignerName)}, // read aloud
+			{Key: "TU", Value: said}, // read aloud, as the next two: PDF/UA-1 (ISO 14289-1, 7.2) wants a language, PDF/UA-2 (ISO 14289-2, 8.10.2.3) /Contents
+			{Key: "Contents", Value: said},
+			{Key: "Lang", Value: "(en)"},
 			{Key: "V", Value: sig.String()},
 			{Key: "Rect", Value: p.rect.String()},
 			{Key: "P", Value: p.page.Ref.String()},

@@ -91,6 +91,11 @@ func TestTaggedDocumentsStayTagged(t *testing.T) {
 		for _, f := range fields[:2] {
 			widget, err := d.Load(f.Ref)
 			must(t, err)
+			for key, want := range map[string]string{"TU": "Digital signature of TAN AH KOW", "Contents": "Digital signature of TAN AH KOW", "Lang": "en"} {
+				if got := widget.Get(key).Text(); got != want {
+					t.Errorf("%s: /%s is %q", name, key, got)
+				}
+			}
 			key, ok := widget.Get("StructParent").Int()
 			element, err := d.Resolve(tree[key])
 			must(t, err)
@@ -111,6 +116,11 @@ func TestTaggedDocumentsStayTagged(t *testing.T) {
 			if n != 1 || len(kids) < 3 {
 				t.Errorf("%s: field %s: its parent has the kids %v", name, f.Name, kids)
 			}
+		}
+		stamp, err := d.Load(fields[2].Ref)
+		must(t, err)
+		if stamp.Get("Contents").Text() != "Document timestamp" || stamp.Get("Lang").Text() != "en" {
+			t.Errorf("%s: the time stamp's field is not described: %s", name, stamp.Raw())
 		}
 		if next, err := d.Get(d.Catalog(), "StructTreeRoot", "ParentTreeNextKey"); err != nil || next.Raw() != "5" {
 			t.Errorf("%s: the next key is %s, %v", name, next.Raw(), err)

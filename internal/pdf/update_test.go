@@ -3,6 +3,7 @@ package pdf_test
 import (
 	"bytes"
 	"crypto/rand"
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -59,6 +60,19 @@ func TestPatch(t *testing.T) {
 			if err := u.Patch(off, []byte("<abcd>")); err == nil {
 				t.Errorf("%s: Patch at %d of %d succeeds", name, off, u.Size())
 			}
+		}
+	}
+}
+
+// The number of a cross-reference stream is taken, whether or not any section
+// lists it.
+func TestAllocPassesXrefStream(t *testing.T) {
+	for name, opts := range map[string][]pdftest.Option{"listed": nil, "nowhere": {pdftest.SelfNowhere()}, "unlisted": {pdftest.SelfUnlisted()}} {
+		doc := pdftest.New(append(opts, pdftest.XrefStream())...)
+		d := open(t, doc)
+		taken := string(doc[d.Sections()[0].Offset:])
+		if got := pdf.NewUpdate(d).Alloc(); strings.HasPrefix(taken, fmt.Sprintf("%d 0 obj", got.Num)) {
+			t.Errorf("%s: %v is the number of the cross-reference stream", name, got)
 		}
 	}
 }

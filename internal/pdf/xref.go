@@ -296,6 +296,12 @@ func (d *Document) readXrefStream(off int64) (Object, error) {
 	if o.kind != Stream || o.Get("Type").Name() != "XRef" {
 		return Object{}, errNoSection
 	}
+	if in.ref.Num > maxObjectNumber {
+		return Object{}, refuse(TooManyObjects, "the cross-reference stream at %d is object %d", off, in.ref.Num)
+	}
+	// Some do not list themselves. Still the number is taken: a reader that keeps
+	// objects by number would mix it up with one that we add.
+	d.size = max(d.size, in.ref.Num+1)
 	width, err := fieldWidths(o.Get("W"))
 	if err != nil {
 		return Object{}, err

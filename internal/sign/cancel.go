@@ -29,11 +29,16 @@ func (s *Service) Cancel(ctx context.Context, clientID, id string) error {
 		if r.ClientID != clientID {
 			return api.ErrNoRecord.Because("the request belongs to another relying party")
 		}
-		return r.cancel(now)
+		return r.cancel(now, "")
 	})
 }
 
-func (r *Request) cancel(now time.Time) error {
+// CancelFor is Cancel for an operator who acts in the party's name: the same rule, and the trail names the operator.
+func (s *Service) CancelFor(ctx context.Context, id, operator string) error {
+	return s.update(ctx, id, func(r *Request, now time.Time) error { return r.cancel(now, operator) })
+}
+
+func (r *Request) cancel(now time.Time, operator string) error {
 	c := table[ActCancel][r.State]
 	switch {
 	case c.refuse == api.ErrActiveSession:
@@ -45,7 +50,11 @@ func (r *Request) cancel(now time.Time) error {
 	case c.refuse != nil:
 		return c.refuse
 	}
-	r.record(now, EventCancelled, Detail{"from": string(r.State)})
+	detail := Detail{"from": string(r.State)}
+	if operator != "" {
+		detail["by"] = operator
+	}
+	r.record(now, EventCancelled, detail)
 	r.State, r.CancelledAt = c.to, now
 	r.PurgeAt = now
 	return nil

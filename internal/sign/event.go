@@ -28,7 +28,7 @@ const (
 	EventSigned         EventKind = "signed"
 	EventSealRetried    EventKind = "seal_retried" // detail: error
 	EventExpired        EventKind = "expired"
-	EventCancelled      EventKind = "cancelled"
+	EventCancelled      EventKind = "cancelled" // detail: from; by, if an operator did it
 	EventPurged         EventKind = "purged"
 	EventWebhook        EventKind = "webhook" // one attempt; detail: attempt, status or error
 	EventResult         EventKind = "result"

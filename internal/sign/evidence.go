@@ -2,7 +2,10 @@ package sign
 
 import (
 	"context"
+	"errors"
 	"time"
+
+	"github.com/signet-sign/signet/internal/pades"
 )
 
 // EventEvidence notes that an operator took the evidence of a request; detail: by.
@@ -13,7 +16,23 @@ type Evidence struct {
 	Request *Request
 	Events  []Event // the last one is the taking of this evidence
 	Jobs    []Job
-	Signed  Blob // the signed document; nil if there is none. The caller closes it.
+
+	// The documents: what was uploaded, while the request is open, and what was signed. Nil: there is none. The caller closes the evidence.
+	Uploaded, Signed Blob
+
+	// Report is what became of the signed document's signatures when they were checked for this evidence.
+	Report *pades.Summary
+}
+
+// Close closes the documents.
+func (e *Evidence) Close() error {
+	var errs []error
+	for _, b := range []Blob{e.Uploaded, e.Signed} {
+		if b != nil {
+			errs = append(errs, b.Close())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // TakeEvidence collects the evidence of a request for an operator, and notes in the trail who took it. There is no rule against
@@ -27,19 +46,38 @@ func (s *Service) TakeEvidence(ctx context.Context, id, by string) (e *Evidence,
 		return nil, err
 	}
 	e = new(Evidence)
-	if e.Request, err = s.Get(ctx, id); err != nil {
-		return nil, err
-	}
-	if e.Events, err = s.Store.Events(ctx, id); err != nil {
-		return nil, err
-	}
-	if e.Jobs, err = s.Outbox.Jobs(ctx, id); err != nil {
-		return nil, err
-	}
-	if e.Request.State == Signed {
-		if e.Signed, err = s.Documents.Open(ctx, e.Request.Signed.Key); err != nil {
-			return nil, err
-		}
+	if err := s.collect(ctx, id, e); err != nil {
+		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
+}
+
+func (s *Service) collect(ctx context.Context, id string, e *Evidence) (err error) {
+	if e.Request, err = s.Get(ctx, id); err != nil {
+		return err
+	}
+	if e.Events, err = s.Store.Events(ctx, id); err != nil {
+		return err
+	}
+	if e.Jobs, err = s.Outbox.Jobs(ctx, id); err != nil {
+		return err
+	}
+	switch e.Request.State {
+	case Created, Locked, Session, Sealing:
+		e.Uploaded, err = s.Documents.Open(ctx, e.Request.Document.Key)
+		return err
+	case Signed:
+	default: // the document's bytes are on their way out, or gone
+		return nil
+	}
+	if e.Signed, err = s.Documents.Open(ctx, e.Request.Signed.Key); err != nil {
+		return err
+	}
+	report, err := pades.Verify(e.Signed, e.Signed.Size(), pades.VerifyOptions{Roots: s.Roots, TSARoots: s.TSARoots, Now: s.now()})
+	if err != nil { // a file that cannot be read is evidence, too
+		e.Report = &pades.Summary{Problems: []string{err.Error()}, Signatures: []pades.SignatureSummary{}}
+		return nil
+	}
+	e.Report = new(report.Summary())
+	return nil
 }

@@ -37,8 +37,14 @@ async function tick(choice: HTMLInputElement): Promise<void> {
     }
     for (const part of findAll("[data-follow]")) {
       const next = fresh.getElementById(part.id);
+      if (!next) continue;
+      // What the operator has opened stays open.
+      for (const opened of findAll<HTMLDetailsElement>("details[id][open]", part)) {
+        const same = fresh.getElementById(opened.id);
+        if (same instanceof HTMLDetailsElement) same.open = true;
+      }
       // Nothing moves under the operator's hands.
-      if (!next || next.innerHTML === part.innerHTML || part.contains(document.activeElement)) continue;
+      if (next.innerHTML === part.innerHTML || part.contains(document.activeElement)) continue;
       part.replaceChildren(...next.childNodes);
     }
     const now = state(document);

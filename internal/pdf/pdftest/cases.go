@@ -52,6 +52,7 @@ func goodCases() []Case {
 		{Name: "xref-stream-tiff", PDF: New(XrefStream(), Predictor(2))},
 		{Name: "xref-stream-flushed", PDF: New(ObjectStreams(), Predictor(1), Flushed())},
 		{Name: "xref-stream-nowhere", PDF: New(XrefStream(), SelfNowhere())},
+		{Name: "xref-stream-unlisted", PDF: New(XrefStream(), SelfUnlisted())},
 		{Name: "prev-0", PDF: New(Trailer("/Prev 0"))},
 		{Name: "annots-shared", PDF: New(Pages(2), SharedAnnots())},
 		{Name: "annots-inline", PDF: New(InlineAnnots())},

@@ -35,33 +35,34 @@ func New(opts ...Option) []byte {
 type Option func(*config)
 
 type config struct {
-	version     string
-	pages       int
-	fanout      int // of the page tree; 0: all pages are kids of the root
-	mediaBox    string
-	pageAttrs   string         // on every page, or on the root of the tree if inherit
-	inherit     bool           // attributes are on the root of the page tree
-	pageKeys    map[int]string // further entries by page number
-	catalog     string
-	trailer     string
-	objects     map[int]string
-	annots      annotsForm
-	form        formForm
-	formKeys    string
-	fields      []Field
-	layout      layout
-	predictor   int    // of the cross-reference stream; 0: not compressed
-	flushed     bool   // the compressed data ends with a flush
-	selfNowhere bool   // the cross-reference stream says that it is at 0 itself
-	entryEnd    string // end of a table's entry, default " \n"
-	noFinalEOL  bool
-	prefix      string
-	suffix      string
-	endComment  int // bytes of comment between startxref and %%EOF
-	badOffset   int // object whose entry is wrong
-	badGen      int
-	generations map[int]int
-	prevSelf    bool // the trailer's /Prev is its own section
+	version      string
+	pages        int
+	fanout       int // of the page tree; 0: all pages are kids of the root
+	mediaBox     string
+	pageAttrs    string         // on every page, or on the root of the tree if inherit
+	inherit      bool           // attributes are on the root of the page tree
+	pageKeys     map[int]string // further entries by page number
+	catalog      string
+	trailer      string
+	objects      map[int]string
+	annots       annotsForm
+	form         formForm
+	formKeys     string
+	fields       []Field
+	layout       layout
+	predictor    int    // of the cross-reference stream; 0: not compressed
+	flushed      bool   // the compressed data ends with a flush
+	selfNowhere  bool   // the cross-reference stream says that it is at 0 itself
+	selfUnlisted bool   // the cross-reference stream is beyond its own /Size
+	entryEnd     string // end of a table's entry, default " \n"
+	noFinalEOL   bool
+	prefix       string
+	suffix       string
+	endComment   int // bytes of comment between startxref and %%EOF
+	badOffset    int // object whose entry is wrong
+	badGen       int
+	generations  map[int]int
+	prevSelf     bool // the trailer's /Prev is its own section
 }
 
 type layout int
@@ -239,6 +240,9 @@ func Flushed() Option { return func(c *config) { c.flushed = true } }
 
 // SelfNowhere makes a cross-reference stream say of itself that it is at 0.
 func SelfNowhere() Option { return func(c *config) { c.selfNowhere = true } }
+
+// SelfUnlisted makes a cross-reference stream pass over itself, and end /Size before its own number.
+func SelfUnlisted() Option { return func(c *config) { c.selfUnlisted = true } }
 
 // Linearized writes two tables as in a linearized file: the newest at the
 // start of the file, the other at its end.

@@ -129,16 +129,20 @@ func (w *writer) stream(compressed []int, container int) {
 		off, gen := w.entry(n)
 		row(n, 1, off, gen)
 	}
-	if w.c.selfNowhere {
+	size := self + 1
+	switch {
+	case w.c.selfUnlisted:
+		size = self
+	case w.c.selfNowhere:
 		row(self, 1, 0, 0)
-	} else {
+	default:
 		row(self, 1, at, 0)
 	}
 	trailer := w.c.trailer
 	if w.c.prevSelf {
 		trailer += fmt.Sprintf(" /Prev %d", at)
 	}
-	entries := fmt.Sprintf("/Type /XRef /Size %d /W [1 4 2] /Index [%s ] /Root %s /Info %s%s%s", self+1, index.String(), ref(w.c, CatalogNum), ref(w.c, InfoNum), id, trailer)
+	entries := fmt.Sprintf("/Type /XRef /Size %d /W [1 4 2] /Index [%s ] /Root %s /Info %s%s%s", size, index.String(), ref(w.c, CatalogNum), ref(w.c, InfoNum), id, trailer)
 	body := data.String()
 	if p := w.c.predictor; p > 0 {
 		entries += fmt.Sprintf(" /Filter /FlateDecode /DecodeParms << /Predictor %d /Columns 7 >>", p)

@@ -89,6 +89,14 @@ func NewRecorder(config Config) *Recorder {
 	return &Recorder{config: config, bucket: bucket{tokens: burstStrangers}, wake: make(chan struct{}, 1), buckets: map[book]*bucket{}}
 }
 
+// Mode is which calls are recorded.
+func (r *Recorder) Mode() Mode {
+	if r == nil {
+		return None
+	}
+	return r.config.Mode
+}
+
 // Wants reports whether a call is to be recorded, before any work is done for it.
 func (r *Recorder) Wants(refused bool) bool { return r != nil && (refused || r.config.Mode == All) }
 

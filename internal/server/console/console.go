@@ -19,6 +19,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/server/web"
 	"github.com/signet-sign/signet/internal/sign"
 )
@@ -44,6 +45,10 @@ type Console struct {
 	// Metrics reads what the metrics say now.
 	Metrics func() (Metrics, error)
 
+	// Calls are the records of relying parties' calls; Recorder holds those that are about to be written, and may be nil.
+	Calls    calls.Store
+	Recorder *calls.Recorder
+
 	// Password is what operators log in with; empty: nobody is asked, which only a listener on loopback allows.
 	Password string
 }
@@ -67,6 +72,8 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("POST /console/requests/{request_id}/cancel", c.handle(c.cancel))
 	mux.HandleFunc("POST /console/requests/{request_id}/resend", c.handle(c.resend))
 	mux.HandleFunc("GET /console/requests/{request_id}/evidence.zip", c.handle(c.evidence))
+	mux.HandleFunc("GET /console/calls", c.handle(c.calls))
+	mux.HandleFunc("GET /console/calls/{id}", c.handle(c.call))
 	c.partyRoutes(mux)
 	mux.HandleFunc("GET /console/", func(w http.ResponseWriter, r *http.Request) { c.Kit.Error(w, r, http.StatusNotFound, "") })
 	return c.guard(mux)

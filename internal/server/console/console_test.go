@@ -19,6 +19,10 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/pades"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/calls"
+	"github.com/signet-sign/signet/internal/rp/rptest"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/sign"
 )
@@ -161,6 +165,9 @@ func TestCancel(t *testing.T) {
 		t.Error("the answer to a form follows changes, or a refused cancel changed something")
 	}
 	w.post(t, "/console/requests/"+w.in(t, sign.Signed)+"/cancel", nil).has(t, 409, api.CodeAlreadySigned)
+	// The trail names who did it, and what was refused stands beside it.
+	w.get(t, "/console/requests/"+created).has(t, 200, "<dt>by</dt><dd class=\"breakable\">console</dd>", "Cancel refused", api.CodeAlreadyCancelled, "in the console, by console")
+	w.get(t, "/console/requests/"+session).has(t, 200, "Cancel refused", "ACTIVE_SESSION_ONGOING")
 	w.post(t, "/console/requests/signv3-nobody/cancel", nil).has(t, 404)
 	if got := w.get(t, "/console/requests/"+created+"/cancel"); got.status == 200 {
 		t.Error("a GET may not cancel")
@@ -201,17 +208,37 @@ func TestResend(t *testing.T) {
 
 func TestEvidence(t *testing.T) {
 	w := newWorld(t)
+	w.shop.Now = w.Now
 	id := w.in(t, sign.Signed)
+	w.Recorder.Record(calls.Record{Kind: calls.Result, Authentic: true, Party: w.shop.ClientID, RequestID: id, Status: 400, Error: "UNAUTHORIZED", Reason: "the exchange code"},
+		w.shop.Token(rp.Result, rptest.Claim("exchange_code", "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11")))
 	got := w.get(t, "/console/requests/"+id+"/evidence.zip")
 	got.has(t, 200)
 	if d := got.header.Get("Content-Disposition"); d != `attachment; filename="`+id+`-evidence.zip"` {
 		t.Errorf("disposition %s", d)
 	}
 	files := unzip(t, got.body)
-	for _, name := range []string{"request.json", "events.json", "jobs.json", "signed.pdf", "README.txt", "certificates/signer.pem"} {
+	for _, name := range []string{"request.json", "events.json", "jobs.json", "calls.json", "signed.pdf", "verification.json", "README.txt", "certificates/signer.pem"} {
 		if len(files[name]) == 0 {
 			t.Errorf("no %s in %d files", name, len(files))
 		}
+		if !strings.Contains(files["README.txt"], strings.TrimSuffix(name, "signer.pem")) && name != "README.txt" {
+			t.Errorf("the README does not say what %s is", name)
+		}
+	}
+	var report pades.Summary
+	if err := json.Unmarshal([]byte(files["verification.json"]), &report); err != nil || !report.Valid || len(report.Signatures) == 0 || report.Signatures[0].Level != "B-LTA" {
+		t.Errorf("the verification: %v, %s", err, files["verification.json"])
+	}
+	var records []calls.Record
+	if err := json.Unmarshal([]byte(files["calls.json"]), &records); err != nil || len(records) != 1 || records[0].Reason != "the exchange code" {
+		t.Errorf("the calls: %v, %s", err, files["calls.json"])
+	}
+	if strings.Contains(files["calls.json"], "8c2f3a52") {
+		t.Error("an exchange code is in the evidence")
+	}
+	if n := strings.Count(files["SHA256SUMS"], "\n"); n != len(files)-1 {
+		t.Errorf("the manifest names %d of %d other files", n, len(files)-1)
 	}
 	for line := range strings.Lines(files["SHA256SUMS"]) {
 		sum, name, _ := strings.Cut(strings.TrimSpace(line), "  ")
@@ -243,10 +270,16 @@ func TestEvidence(t *testing.T) {
 		t.Errorf("the taking of the evidence is not the last event: %v, %+v", err, events)
 	}
 
+	open := w.in(t, sign.Session)
+	files = unzip(t, w.get(t, "/console/requests/"+open+"/evidence.zip").body)
+	if fmt.Sprintf("%x", sha256.Sum256([]byte(files["uploaded.pdf"]))) != fmt.Sprintf("%x", w.request(t, open).Document.SHA256) {
+		t.Error("uploaded.pdf is not the document of an open request")
+	}
+
 	cancelled := w.in(t, sign.Created)
 	w.post(t, "/console/requests/"+cancelled+"/cancel", nil)
 	files = unzip(t, w.get(t, "/console/requests/"+cancelled+"/evidence.zip").body)
-	if _, there := files["signed.pdf"]; there || !strings.Contains(files["README.txt"], "no signed document") {
+	if files["signed.pdf"]+files["uploaded.pdf"]+files["verification.json"] != "" || !strings.Contains(files["README.txt"], "no signed document") {
 		t.Error("a cancelled request has a signed document")
 	}
 	w.get(t, "/console/requests/signv3-nobody/evidence.zip").has(t, 404)

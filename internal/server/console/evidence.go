@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/sign"
 )
 
@@ -25,8 +26,10 @@ func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if e.Signed != nil {
-		defer func() { _ = e.Signed.Close() }()
+	defer func() { _ = e.Close() }()
+	records, err := c.callsOf(r.Context(), id)
+	if err != nil {
+		return err
 	}
 	c.Log.InfoContext(r.Context(), "evidence taken", "request_id", id, "by", c.operator(r))
 	h := w.Header()
@@ -34,7 +37,7 @@ func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-evidence.zip"`, e.Request.ID)) // our own characters only
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	if err := c.bundle(w, e); err != nil {
+	if err := c.bundle(w, e, records); err != nil {
 		c.Log.ErrorContext(r.Context(), "writing evidence", "request_id", id, "err", err)
 		panic(http.ErrAbortHandler) // half a file must not look like a whole one
 	}
@@ -42,13 +45,18 @@ func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 }
 
 // bundle writes the ZIP.
-func (c *Console) bundle(w io.Writer, e *sign.Evidence) error {
+func (c *Console) bundle(w io.Writer, e *sign.Evidence, records []calls.Record) error {
 	b := &bundler{zip: zip.NewWriter(w), at: c.Now()}
 	b.json("request.json", c.factsOf(e.Request))
 	b.json("events.json", scrubbed(e.Events))
 	b.json("jobs.json", scrubbedJobs(e.Jobs))
+	b.json("calls.json", append([]calls.Record{}, records...)) // an empty list is [] in JSON
+	if e.Uploaded != nil {
+		b.file("uploaded.pdf", io.NewSectionReader(e.Uploaded, 0, e.Uploaded.Size()))
+	}
 	if e.Signed != nil {
 		b.file("signed.pdf", io.NewSectionReader(e.Signed, 0, e.Signed.Size()))
+		b.json("verification.json", e.Report)
 	}
 	if a := e.Request.Approval; a != nil && e.Signed != nil {
 		b.pem("certificates/signer.pem", a.Certificate)
@@ -132,15 +140,23 @@ func readme(e *sign.Evidence) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Evidence of the sign request %s\n\n", e.Request.ID)
 	fmt.Fprintf(&b, "Its state was %q when this was taken. All times are UTC.\n\n", e.Request.State)
-	b.WriteString(`request.json   what was asked, by whom, and who signed
-events.json    the audit trail, oldest first, in the order of seq
-jobs.json      webhook deliveries and other work that followed
+	b.WriteString(`request.json       what was asked, by whom, and who signed
+events.json        the audit trail, oldest first, in the order of seq
+jobs.json          webhook deliveries and other work that followed
+calls.json         calls of the relying party, and webhooks, as far as they were recorded, oldest first: answers, reasons of
+                   refusals, decoded tokens. "authentic": false means that anybody may have sent it.
 `)
-	if e.Signed != nil {
-		b.WriteString(`signed.pdf     the signed document; its SHA-256 is "signed.sha256" in request.json and in the event "signed"
+	if e.Uploaded != nil {
+		b.WriteString(`uploaded.pdf       the document as it was uploaded; its SHA-256 is "document.sha256" in request.json
 `)
 	}
-	b.WriteString(`certificates/  the certificate authority's and the timestamp authority's certificates`)
+	if e.Signed != nil {
+		b.WriteString(`signed.pdf         the signed document; its SHA-256 is "signed.sha256" in request.json and in the event "signed"
+verification.json  what checking all signatures in signed.pdf gave when this was taken; earlier signatures by others are in it,
+                   too, and are trusted only if they chain to the roots that this service trusts
+`)
+	}
+	b.WriteString(`certificates/      the certificate authority's and the timestamp authority's certificates`)
 	if e.Signed != nil {
 		b.WriteString(", and the signer's")
 	}
@@ -148,9 +164,12 @@ jobs.json      webhook deliveries and other work that followed
 SHA256SUMS     digests of the files; check with: sha256sum -c SHA256SUMS
 
 `)
-	if e.Signed == nil {
-		b.WriteString("There is no signed document. The document of a request that is cancelled or expired has been deleted.\n")
-	} else {
+	switch {
+	case e.Signed == nil && e.Uploaded == nil:
+		b.WriteString("There is no signed document. The document of a request that is cancelled or expired is deleted.\n")
+	case e.Signed == nil:
+		b.WriteString("There is no signed document yet.\n")
+	default:
 		b.WriteString("The signature in signed.pdf stands on its own: it carries the signer's certificate, a timestamp and, at levels\n" +
 			"B-LT and B-LTA, the revocation data. To check it, trust the root certificate in certificates/.\n")
 	}

@@ -39,7 +39,10 @@ func (c *Console) cancel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := c.Sign.Cancel(r.Context(), req.ClientID, id); err != nil {
+	begin := time.Now()
+	err = c.Sign.CancelFor(r.Context(), id, c.operator(r))
+	c.recordCancel(req, c.operator(r), time.Since(begin), err)
+	if err != nil {
 		return c.refused(w, r, id, err)
 	}
 	c.Log.InfoContext(r.Context(), "cancelled from the console", "request_id", id, "by", c.operator(r))
@@ -106,9 +109,11 @@ func (c *Console) about(ctx context.Context, id string) (*web.ConsoleRequest, er
 	if r.State == sign.Signed {
 		page.Signed = signedDocument(r)
 	}
-	for _, e := range scrubbed(events) {
-		page.Events = append(page.Events, c.timelineEvent(r, e))
+	records, err := c.callsOf(ctx, id)
+	if err != nil {
+		return nil, err
 	}
+	page.Events = c.timeline(ctx, r, scrubbed(events), records)
 	for _, j := range scrubbedJobs(jobs) {
 		job := web.ConsoleJob{
 			Kind: string(j.Kind), Status: string(j.Status), Attempts: j.Attempts,

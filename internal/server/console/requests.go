@@ -44,13 +44,7 @@ func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
 		q.Set("before", next.String())
 		page.OlderURL = r.URL.Path + "?" + q.Encode()
 	}
-	page.Parties = []web.Choice{{Label: "All"}}
-	for _, p := range c.Parties.All() {
-		page.Parties = append(page.Parties, web.Choice{Value: p.ClientID, Label: p.Name})
-	}
-	if id := page.Filter.Party; id != "" && !slices.ContainsFunc(page.Parties, func(p web.Choice) bool { return p.Value == id }) {
-		page.Parties = append(page.Parties, web.Choice{Value: id, Label: id}) // registered no more
-	}
+	page.Parties = c.partyChoices(page.Filter.Party)
 	c.render(w, r, http.StatusOK, page)
 	return nil
 }
@@ -120,4 +114,16 @@ func (c *Console) row(ctx context.Context, r *sign.Request) web.ConsoleRow {
 		row.Signer = web.Person{Name: r.Signer.Name, Hint: r.Signer.Hint()}
 	}
 	return row
+}
+
+// partyChoices are the relying parties to choose from, and the present choice if it is registered no more.
+func (c *Console) partyChoices(chosen string) []web.Choice {
+	list := []web.Choice{{Label: "All"}}
+	for _, p := range c.Parties.All() {
+		list = append(list, web.Choice{Value: p.ClientID, Label: p.Name})
+	}
+	if chosen != "" && !slices.ContainsFunc(list, func(p web.Choice) bool { return p.Value == chosen }) {
+		list = append(list, web.Choice{Value: chosen, Label: chosen})
+	}
+	return list
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/pdf/pdftest"
 	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/rp/outbound"
 	"github.com/signet-sign/signet/internal/rp/rptest"
 	"github.com/signet-sign/signet/internal/server/console"
@@ -107,6 +108,11 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 			}, nil
 		},
 	}
+	w.Console.Calls = w.store
+	w.Recorder = calls.NewRecorder(calls.Config{
+		Store: w.store, Mode: calls.All, Limits: calls.DefaultLimits, Now: clock, Log: log,
+		Registered: func(_ context.Context, id string) bool { return id == w.shop.ClientID },
+	})
 	for _, e := range edit {
 		e(w.Console)
 	}

@@ -157,14 +157,26 @@ type ConsoleSigned struct {
 // Sealing is Sealed as people read it.
 func (s ConsoleSigned) Sealing() string { return Took(s.Sealed) }
 
-// ConsoleEvent is one line of the trail.
+// ConsoleEvent is one line of the timeline: of the trail, with the call that brought it about; or a call that changed nothing.
 type ConsoleEvent struct {
-	Seq    int
+	Call   *ConsoleCall // nil: none, or it was not recorded
+	Seq    int          // in the trail; 0: it is a call alone
 	At     time.Time
 	Since  time.Duration // since the request was made
-	Kind   string        // sign.EventKind
+	Kind   string        // sign.EventKind; of a call alone, calls.Kind
 	Tone   string        // good, bad, busy or ""
 	Detail []ConsoleDetail
+}
+
+// Label is the key of the message that says what happened.
+func (e ConsoleEvent) Label() string {
+	switch {
+	case e.Seq > 0:
+		return "console.event." + e.Kind
+	case e.Call.Code != "":
+		return "console.call." + e.Kind + ".refused"
+	}
+	return "console.call." + e.Kind
 }
 
 // Offset is Since as people read it.

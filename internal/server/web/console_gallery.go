@@ -58,6 +58,37 @@ func galleryConsole(now time.Time) []Sample {
 		}
 		return e
 	}
+	call := func(n int64, after time.Duration, kind, code, description, reason string) *ConsoleCall {
+		c := &ConsoleCall{
+			ID: n, At: ago(10 * time.Minute).Add(after), Took: 4213 * time.Microsecond, Kind: kind, Party: "Harbour Lane Housing Co-operative",
+			ClientID: "harbour-lane", Authentic: true, RequestID: id(1), Status: 200, Code: code, Description: description, Reason: reason,
+			Token: &ConsoleToken{
+				Header:    "{\n  \"alg\": \"ES256\",\n  \"kid\": \"2026-03\",\n  \"typ\": \"JWT\"\n}",
+				Claims:    "{\n  \"client_id\": \"harbour-lane\",\n  \"request_id\": \"" + id(1) + "\",\n  \"iat\": 1773035891,\n  \"exp\": 1773036011\n}",
+				Signature: "64 bytes, not kept",
+				Times:     []ConsoleDetail{{"iat", "9 Mar 2026, 13:58:11, 812 ms before the call"}, {"exp", "9 Mar 2026, 14:00:11, 1 min 59 s after the call"}},
+			},
+		}
+		if code != "" {
+			c.Status = 400
+		}
+		return c
+	}
+	alone := func(c *ConsoleCall) ConsoleEvent {
+		return ConsoleEvent{Call: c, At: c.At, Since: c.At.Sub(ago(10 * time.Minute)), Kind: c.Kind, Tone: c.Tone()}
+	}
+	inSession := call(2, 72*time.Second, "cancel", "ACTIVE_SESSION_ONGOING", "Request cannot be cancelled due to an active sign session", "Retry-After: 178 s")
+	forged := call(3, 74*time.Second, "cancel", "UNAUTHORIZED", "Unauthorized.", "cancel: token signature: does not verify with the key that kid names")
+	forged.Authentic = false
+	stranger := call(4, 80*time.Second, "initiate", "UNAUTHORIZED", "Unauthorized.", "initiate: claim exp: 3600 s after iat, the most is 120 s")
+	stranger.Authentic, stranger.Party, stranger.ClientID, stranger.Claimed, stranger.RequestID = false, "", "", "STG-an-old-client-id", ""
+	garbage := call(5, 81*time.Second, "initiate", "UNAUTHORIZED", "Unauthorized.", "initiate: the Authorization header is missing")
+	garbage.Authentic, garbage.Party, garbage.ClientID, garbage.RequestID, garbage.Token = false, "", "", "", nil
+	hook := call(6, 106*time.Second, "webhook", "NOT_DELIVERED", "the receiver answered 503", "")
+	hook.Status, hook.Attempt = 503, 1
+	operator := call(7, 90*time.Second, "cancel", "ACTIVE_SESSION_ONGOING", "Request cannot be cancelled due to an active sign session", "")
+	operator.By, operator.Status, operator.Token = "Mei Lin", 0, nil
+	initiated := call(1, 0, "initiate", "", "", "")
 	digest := "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 	signed := ConsoleRequest{
 		ConsoleRow: row(1, "signed", "Tenancy agreement, unit 08-12.pdf", signer), ClientID: "harbour-lane", Intended: true,
@@ -71,6 +102,8 @@ func galleryConsole(now time.Time) []Sample {
 			event(1, 0, "initiated", "", "pages", "7", "places", "2", "size", "184320"),
 			event(2, 41200*time.Millisecond, "opened", ""),
 			event(3, 70*time.Second, "proceeded", "busy", "ends_at", "2026-03-09T05:58:10Z"),
+			alone(inSession),
+			alone(forged),
 			event(4, 75*time.Second, "session_ended", "bad", "outcome", "rejected"),
 			event(5, 82*time.Second, "approve_refused", "bad", "phone", "f0b3c1", "state", "locked"),
 			event(6, 90*time.Second, "proceeded", "busy", "ends_at", "2026-03-09T05:58:30Z"),
@@ -184,7 +217,17 @@ func galleryConsole(now time.Time) []Sample {
 	conflict := edit
 	conflict.Checks, conflict.Fields = nil, fields(ConsoleField{Name: "name", Value: "Harbour Lane", Required: true, Saved: party.Name})
 	conflict.Problem = "Nothing was saved: somebody else has changed the relying party since you began. What is saved now stands below each field that differs. Save again to replace it."
+	signed.Events[0].Call = initiated
+	calls := ConsoleCalls{
+		Recorded: "all", Parties: list.Parties, Follow: true, OlderURL: "/console/calls?before=1",
+		Kinds: []Choice{{"", "All"}, {"initiate", "console.call.initiate"}, {"cancel", "console.call.cancel"}, {"webhook", "console.call.webhook"}},
+		Rows:  []ConsoleCall{*hook, *operator, *garbage, *stranger, *forged, *inSession, *initiated},
+	}
 	return []Sample{
+		{"console-calls", 200, calls},
+		{"console-calls-none", 200, ConsoleCalls{Recorded: "none", Parties: list.Parties, Kinds: calls.Kinds, Filter: ConsoleCallFilter{Refused: true}}},
+		{"console-call", 200, ConsoleCallPage{*forged}},
+		{"console-call-bare", 200, ConsoleCallPage{*garbage}},
 		{"console-overview", 200, overview},
 		{"console-overview-new", 200, ConsoleOverview{States: make([]ConsoleState, 0), SealedMedian: 0, Follow: true}},
 		{"console-requests", 200, list},

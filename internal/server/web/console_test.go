@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/sign"
 )
 
@@ -30,6 +31,16 @@ func TestConsoleWords(t *testing.T) {
 	for _, status := range []sign.JobStatus{sign.JobPending, sign.JobDone, sign.JobFailed} {
 		if english["console.job."+string(status)] == "" || english["console.webhooks."+string(status)] == "" {
 			t.Errorf("no words for the status %s", status)
+		}
+	}
+	for _, kind := range calls.Kinds() {
+		if english["console.call."+string(kind)] == "" || english["console.call."+string(kind)+".refused"] == "" {
+			t.Errorf("no words for the call %s", kind)
+		}
+	}
+	for _, mode := range []calls.Mode{calls.None, calls.Refused, calls.All} {
+		if english["console.calls."+string(mode)] == "" {
+			t.Errorf("no words for the mode %s", mode)
 		}
 	}
 	for _, outcome := range []sign.Outcome{sign.OutcomeRejected, sign.OutcomeLeft, sign.OutcomeTimedOut, sign.OutcomeFailed} {

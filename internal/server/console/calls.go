@@ -1,0 +1,204 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp/calls"
+	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+// calls is the list of relying parties' calls.
+func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	page := web.ConsoleCalls{
+		Filter:   web.ConsoleCallFilter{Party: q.Get("party"), Kind: q.Get("call"), Refused: q.Get("refused") != ""},
+		Recorded: string(c.Recorder.Mode()),
+		Kinds:    []web.Choice{{Label: "All"}},
+	}
+	f := &page.Filter
+	if !slices.Contains(calls.Kinds(), calls.Kind(f.Kind)) {
+		f.Kind = ""
+	}
+	before, err := strconv.ParseInt(q.Get("before"), 10, 64)
+	if err != nil || before < 1 {
+		before = 0
+	}
+	if err := c.Recorder.Flush(r.Context()); err != nil {
+		return err
+	}
+	list, err := c.Calls.Calls(r.Context(), calls.Filter{
+		Party: f.Party, Kind: calls.Kind(f.Kind), Refused: f.Refused, Before: before, Limit: pageSize + 1,
+	})
+	if err != nil {
+		return err
+	}
+	if len(list) > pageSize {
+		list = list[:pageSize]
+		q := f.Query()
+		q.Set("before", strconv.FormatInt(list[pageSize-1].ID, 10))
+		page.OlderURL = r.URL.Path + "?" + q.Encode()
+	}
+	if before > 0 {
+		page.NewestURL = f.URL()
+	}
+	page.Follow = before == 0
+	for _, rec := range list {
+		page.Rows = append(page.Rows, c.shownCall(r.Context(), rec))
+	}
+	for _, kind := range calls.Kinds() {
+		page.Kinds = append(page.Kinds, web.Choice{Value: string(kind), Label: "console.call." + string(kind)})
+	}
+	page.Parties = c.partyChoices(f.Party)
+	c.render(w, r, http.StatusOK, page)
+	return nil
+}
+
+// call is one call.
+func (c *Console) call(w http.ResponseWriter, r *http.Request) error {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if err != nil || id < 1 {
+		return api.ErrNoRecord
+	}
+	list, err := c.Calls.Calls(r.Context(), calls.Filter{ID: id, Limit: 1})
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return api.ErrNoRecord
+	}
+	c.render(w, r, http.StatusOK, web.ConsoleCallPage{ConsoleCall: c.shownCall(r.Context(), list[0])})
+	return nil
+}
+
+// callsOf are the calls of a request, oldest first.
+func (c *Console) callsOf(ctx context.Context, id string) ([]calls.Record, error) {
+	if err := c.Recorder.Flush(ctx); err != nil {
+		return nil, err
+	}
+	limits := calls.DefaultLimits
+	list, err := c.Calls.Calls(ctx, calls.Filter{RequestID: id, Limit: limits.Request + limits.RequestStrangers})
+	slices.Reverse(list)
+	return list, err
+}
+
+// recordCancel records a cancel from the console like a relying party's.
+func (c *Console) recordCancel(r *sign.Request, operator string, took time.Duration, err error) {
+	if !c.Recorder.Wants(err != nil) {
+		return
+	}
+	rec := calls.Record{Took: took, Kind: calls.Cancel, Party: r.ClientID, Authentic: true, By: operator, RequestID: r.ID}
+	if refusal, reason := web.Refusal(err); refusal != nil {
+		rec.Error, rec.Description, rec.Reason = refusal.Code, refusal.Description, reason
+	}
+	c.Recorder.Record(rec, "")
+}
+
+// shownCall is a record as pages show it.
+func (c *Console) shownCall(ctx context.Context, r calls.Record) web.ConsoleCall {
+	out := web.ConsoleCall{
+		ID: r.ID, At: r.At, Took: r.Took, Kind: string(r.Kind), ClientID: r.Party, Claimed: r.Claimed, Authentic: r.Authentic, By: r.By,
+		RequestID: r.RequestID, Attempt: r.Attempt, Status: r.Status, Code: r.Error, Description: r.Description, Reason: r.Reason,
+	}
+	if r.Party != "" {
+		out.Party = c.partyName(ctx, r.Party)
+	}
+	if t := r.Token; t != nil {
+		out.Token = &web.ConsoleToken{
+			Header: indented(t.Header), Claims: indented(t.Claims), Signature: t.Signature, Problem: t.Problem, Times: c.tokenTimes(t.Claims, r.At),
+		}
+	}
+	return out
+}
+
+func indented(text json.RawMessage) string {
+	var b bytes.Buffer
+	if json.Indent(&b, text, "", "  ") != nil {
+		return ""
+	}
+	return b.String()
+}
+
+// tokenTimes says when a token was made and when it ends, and how that was when it came.
+func (c *Console) tokenTimes(claims json.RawMessage, at time.Time) (out []web.ConsoleDetail) {
+	var times struct {
+		Iat any `json:"iat"`
+		Exp any `json:"exp"`
+	}
+	if json.Unmarshal(claims, &times) != nil {
+		return nil
+	}
+	for _, claim := range []struct {
+		name  string
+		value any
+	}{{"iat", times.Iat}, {"exp", times.Exp}} {
+		seconds, ok := claim.value.(float64)
+		if !ok || seconds < 0 || seconds > 1e11 {
+			continue
+		}
+		when := time.Unix(int64(seconds), 0)
+		text := when.In(c.Kit.Location()).Format("2 Jan 2006, 15:04:05") + ", "
+		if d := when.Sub(at).Round(time.Millisecond); d < 0 {
+			text += web.Took(-d) + " before the call"
+		} else {
+			text += web.Took(d) + " after the call"
+		}
+		out = append(out, web.ConsoleDetail{Name: claim.name, Value: text})
+	}
+	return out
+}
+
+// broughtAbout is which event an accepted call leaves in the trail. An attempt at a webhook leaves one in any case.
+var broughtAbout = map[calls.Kind]sign.EventKind{
+	calls.Initiate: sign.EventInitiated, calls.Cancel: sign.EventCancelled, calls.Result: sign.EventResult,
+	calls.Download: sign.EventDownloaded, calls.Webhook: sign.EventWebhook,
+}
+
+// timeline puts the trail and the calls together: a call stands with the event that it brought about, the others stand alone.
+func (c *Console) timeline(ctx context.Context, r *sign.Request, events []sign.Event, records []calls.Record) []web.ConsoleEvent {
+	trail := make([]web.ConsoleEvent, len(events))
+	for i, e := range events {
+		trail[i] = c.timelineEvent(r, e)
+	}
+	var alone []web.ConsoleEvent
+	for _, rec := range records {
+		shown := c.shownCall(ctx, rec)
+		if i := eventOf(rec, events, trail); i >= 0 {
+			trail[i].Call = &shown
+			continue
+		}
+		alone = append(alone, web.ConsoleEvent{Call: &shown, At: rec.At, Since: max(0, rec.At.Sub(r.CreatedAt)), Kind: string(rec.Kind), Tone: shown.Tone()})
+	}
+	var list []web.ConsoleEvent
+	for _, e := range trail { // in its own order: nodes' clocks may differ
+		for len(alone) > 0 && alone[0].At.Before(e.At) {
+			list, alone = append(list, alone[0]), alone[1:]
+		}
+		list = append(list, e)
+	}
+	return append(list, alone...)
+}
+
+// eventOf finds the event that a call brought about: it was written while the call ran, and belongs to no call yet. -1: none.
+func eventOf(rec calls.Record, events []sign.Event, trail []web.ConsoleEvent) int {
+	if rec.Refused() && rec.Kind != calls.Webhook {
+		return -1
+	}
+	const slack = time.Second // of two clocks, and of what follows the operation in a call
+	for i, e := range events {
+		if e.Kind == broughtAbout[rec.Kind] && trail[i].Call == nil &&
+			!e.At.Before(rec.At.Add(-slack)) && !e.At.After(rec.At.Add(rec.Took+slack)) &&
+			(rec.Kind != calls.Webhook || e.Detail["attempt"] == strconv.Itoa(rec.Attempt)) &&
+			(rec.Kind != calls.Cancel || e.Detail["by"] == rec.By) {
+			return i
+		}
+	}
+	return -1
+}

@@ -1,0 +1,111 @@
+package console_test
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/calls"
+	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+// TestTimelineWithCalls: an accepted call stands with the event that it brought about, a refused one alone in its place, with its
+// token and the reason.
+func TestTimelineWithCalls(t *testing.T) {
+	w := newWorld(t)
+	w.shop.Now = w.Now
+	id := w.in(t, sign.Created)
+	w.Recorder.Record(calls.Record{Kind: calls.Initiate, Authentic: true, Took: time.Millisecond, RequestID: id, Status: 200}, w.shop.Token(rp.Initiate))
+	w.advance(10 * time.Second)
+	if _, err := w.Sign.Open(t.Context(), id, alice); err != nil {
+		t.Fatal(err)
+	}
+	w.advance(10 * time.Second)
+	w.Recorder.Record(calls.Record{
+		Kind: calls.Cancel, Took: 30 * time.Microsecond, Status: 400, Error: "UNAUTHORIZED", Description: "Unauthorized.",
+		Reason: "cancel: claim exp: the token expired 3 s ago",
+	}, w.shop.Token(rp.Cancel, rptest.Claim("request_id", id), rptest.Claim("password", "hush-hush"), rptest.Claim("note", "<script>")))
+	w.advance(10 * time.Second)
+	w.post(t, "/console/requests/"+id+"/cancel", nil)
+
+	page := w.get(t, "/console/requests/"+id)
+	page.has(t, 200, "cancel: claim exp: the token expired 3 s ago", "Not proven: anybody may have sent this", "&#34;request_id&#34;: &#34;"+id+"&#34;",
+		"&#34;password&#34;: &#34;(a string of 9 characters)&#34;", "&lt;0.1 ms", "0 ms after the call")
+	if strings.Contains(page.body, "hush-hush") || strings.Contains(page.body, "<script>") {
+		t.Error("a claim is shown that nobody knows")
+	}
+	var heads []string
+	for _, m := range regexp.MustCompile(`(?s)<p class="timeline-head"><strong>([^<]+)`).FindAllStringSubmatch(page.body, -1) {
+		heads = append(heads, m[1])
+	}
+	want := "Initiated by the relying party, Opened by the signer, Cancel refused, Cancelled"
+	if got := strings.Join(heads, ", "); got != want {
+		t.Errorf("the timeline is %s, want %s", got, want)
+	}
+	if n := strings.Count(page.body, `<details id="call-`); n != 3 {
+		t.Errorf("%d calls can be opened, want 3", n)
+	}
+}
+
+var callLink = regexp.MustCompile(`href="(/console/calls/\d+)"`)
+
+func TestCallsPages(t *testing.T) {
+	w := newWorld(t)
+	w.shop.Now = w.Now
+	w.get(t, "/console/calls").has(t, 200, "No call has been recorded yet", "record_calls: all")
+	add := func(i int, edit func(*calls.Record), token string) {
+		w.advance(time.Minute)
+		r := calls.Record{Kind: calls.Cancel, Authentic: true, Took: time.Millisecond, Status: 400, Error: "CLIENT_SIDE_ERROR", Description: fmt.Sprintf("number %d.", i)}
+		edit(&r)
+		w.Recorder.Record(r, token)
+	}
+	for i := range 60 {
+		add(i, func(*calls.Record) {}, w.shop.Token(rp.Cancel))
+	}
+	add(60, func(r *calls.Record) { r.Kind, r.Error, r.Description, r.Status = calls.Initiate, "", "", 200 }, w.shop.Token(rp.Initiate))
+	add(61, func(r *calls.Record) { r.Kind, r.Authentic, r.Reason = calls.Initiate, false, "a reason" }, "junk")
+	add(62, func(r *calls.Record) { r.Authentic = false }, w.shop.Token(rp.Cancel, rptest.Claim("client_id", "who-is-this")))
+
+	first := w.get(t, "/console/calls")
+	first.has(t, 200, "data-follow", "who-is-this", "Nobody known", "a reason", "number 62.", "number 13.", "None known")
+	older := regexp.MustCompile(`href="([^"]+)" rel="next"`).FindStringSubmatch(first.body)
+	if older == nil || strings.Contains(first.body, "number 12.") {
+		t.Fatal("there is no second page, or the first has no end")
+	}
+	w.get(t, strings.ReplaceAll(older[1], "&amp;", "&")).has(t, 200, "number 12.", "number 0.", "Newest")
+	for query, want := range map[string]int{
+		"call=initiate":                           2,
+		"call=initiate&refused=1":                 1,
+		"call=initiate&party=" + w.shop.ClientID:  1,
+		"refused=1&party=" + w.shop.ClientID:      50,
+		"party=who-is-this":                       0,
+		"party=" + url.QueryEscape("' OR 1=1 --"): 0,
+		"call=nonsense&before=junk":               50,
+	} {
+		if rows := strings.Count(w.get(t, "/console/calls?"+query).body, `class="cell-answer"`); rows != want {
+			t.Errorf("%s: %d rows, want %d", query, rows, want)
+		}
+	}
+
+	links := callLink.FindAllStringSubmatch(first.body, -1)
+	w.get(t, links[0][1]).has(t, 200, "Cancel", "number 62.", "claims to be", "who-is-this", "&#34;alg&#34;: &#34;ES256&#34;")
+	w.get(t, links[1][1]).has(t, 200, "A compact JWS has 3 parts, this has 1.", "a reason")
+	for _, wrong := range []string{"/console/calls/0", "/console/calls/x", "/console/calls/999999"} {
+		w.get(t, wrong).has(t, 404)
+	}
+}
+
+// TestCallsNotRecorded: the page says so, and nothing else breaks.
+func TestCallsNotRecorded(t *testing.T) {
+	w := newWorld(t, func(c *console.Console) { c.Recorder = nil })
+	w.get(t, "/console/calls").has(t, 200, "Calls are not recorded")
+	id := w.in(t, sign.Created)
+	w.post(t, "/console/requests/"+id+"/cancel", nil).has(t, 303)
+	w.get(t, "/console/requests/"+id).has(t, 200, "Cancelled")
+}
