@@ -43,10 +43,6 @@ import (
 	"github.com/signet-sign/signet/internal/webhook"
 )
 
-// tsaPolicy is the policy of the built-in timestamp authority: one of the arc that RFC 7299 leaves for documentation would not
-// do in a certificate, so it is a UUID-based OID (ITU-T X.667), ours alone.
-const tsaPolicy = "2.25.129270953107219459136871361263545317376"
-
 // App is a program that is ready to run: everything is open, and its addresses are bound.
 type App struct {
 	Config  Config

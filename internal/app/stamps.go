@@ -30,7 +30,7 @@ func newStamps(c *Config, authority *ca.Authority, ours pades.EvidenceSource, no
 	s := stamps{evidence: ours, roots: authority.Roots()}
 	if len(c.TSAURLs) == 0 {
 		key, chain := authority.TSA()
-		own, err := tsa.New(tsa.Config{Key: key, Chain: chain, Policy: tsaPolicy, Accuracy: time.Second, Now: now, Rand: rand.Reader})
+		own, err := tsa.New(tsa.Config{Key: key, Chain: chain, Policy: ca.TimestampPolicy, Accuracy: time.Second, Now: now, Rand: rand.Reader})
 		s.source = own
 		return s, err
 	}

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -480,3 +481,14 @@ type listed []Revoked
 
 func (l listed) Status(context.Context, *big.Int) (Status, error) { return Status{Known: true}, nil }
 func (l listed) Revoked(context.Context) ([]Revoked, error)       { return l, nil }
+
+// Programs keep the numbers of object identifiers in an int.
+func TestPoliciesAreReadByAll(t *testing.T) {
+	for _, policy := range []string{SignerPolicy, TimestampPolicy} {
+		for number := range strings.SplitSeq(policy, ".") {
+			if n, err := strconv.ParseInt(number, 10, 32); err != nil {
+				t.Errorf("%s: %d: %v", policy, n, err)
+			}
+		}
+	}
+}

@@ -15,13 +15,16 @@ import (
 // sandboxMark is in every name of a sandbox authority.
 const sandboxMark = "SANDBOX"
 
-// Policy identifiers. They are OIDs made from UUIDs (ITU-T X.667), which need
-// no registration.
+// Policy identifiers. They are made from UUIDs in the arc that Microsoft gives
+// to everybody for that, in pieces of at most 24 bits, and so need no
+// registration. (The arc 2.25 of ITU-T X.667 would take a UUID as one number of
+// 128 bits, over which programs stumble that keep such numbers in an int: Go's
+// encoding/asn1 is one.)
 const (
 	// SignerPolicy marks signers' certificates.
-	SignerPolicy = "2.25.32673506854134229957735368166637384969"
+	SignerPolicy = "1.2.840.113556.1.8000.2554.6292.45123.6498.19699.39253.8710443.8467721"
 	// TimestampPolicy is the policy of our time stamps.
-	TimestampPolicy = "2.25.67908680566038097780017731331266679087"
+	TimestampPolicy = "1.2.840.113556.1.8000.2554.13078.48243.37947.18340.33589.15907194.14389551"
 )
 
 var (

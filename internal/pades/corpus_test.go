@@ -67,7 +67,7 @@ func TestCorpus(t *testing.T) {
 			}
 		}
 	})
-	judgeAll(t, exhibits)
+	judgeAll(t, w, exhibits)
 }
 
 func signAndVerify(t *testing.T, w *world, dir, name string, doc []byte, locs []Location, judged bool) (*exhibit, error) {

@@ -2,6 +2,8 @@ package pades
 
 import (
 	"bytes"
+	"encoding/hex"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,7 +15,10 @@ import (
 
 	"github.com/klippa-app/go-pdfium/requests"
 	"github.com/klippa-app/go-pdfium/webassembly"
+	"github.com/pdfcpu/pdfcpu/pkg/api"
+	"github.com/pdfcpu/pdfcpu/pkg/pdfcpu/model"
 
+	"github.com/signet-sign/signet/internal/cms"
 	"github.com/signet-sign/signet/internal/pdf"
 )
 
@@ -26,8 +31,9 @@ type exhibit struct {
 	before, after *Report // our verdicts on the original and on the file
 }
 
-// judgeAll asks PDFBox with Bouncy Castle, and PDFium: about all files in CI, elsewhere about a sample, which is always the same.
-func judgeAll(t *testing.T, files []exhibit) {
+// judgeAll asks OpenSSL, PDFBox with Bouncy Castle, PDFium, PKI.js with pdf.js, and pdfcpu: about all files in CI, elsewhere
+// about a sample, which is always the same.
+func judgeAll(t *testing.T, w *world, files []exhibit) {
 	t.Helper()
 	slices.SortFunc(files, func(a, b exhibit) int { return strings.Compare(filepath.Base(a.path), filepath.Base(b.path)) })
 	sample := func(most int) (some []exhibit) {
@@ -39,8 +45,165 @@ func judgeAll(t *testing.T, files []exhibit) {
 		}
 		return some
 	}
+	t.Run("OpenSSL", func(t *testing.T) { judgeOpenSSL(t, w, sample(20)) })
 	t.Run("PDFBox", func(t *testing.T) { judgePDFBox(t, sample(15)) })
 	t.Run("PDFium", func(t *testing.T) { judgePDFium(t, sample(6)) })
+	t.Run("PKI.js", func(t *testing.T) { judgePKIjs(t, w, sample(20)) })
+	t.Run("pdfcpu", func(t *testing.T) { judgePDFCPU(t, w, sample(15)) })
+}
+
+// judgeOpenSSL expects the new messages to be CAdES over the ranges of the file, and their time stamps over the signatures; and
+// a document time stamp to be one over its ranges.
+func judgeOpenSSL(t *testing.T, w *world, files []exhibit) {
+	program(t, "openssl", "openssl")
+	dir := t.TempDir()
+	root := rootFile(t, w, dir)
+	put := func(name string, data ...[]byte) string {
+		path := filepath.Join(dir, name)
+		must(t, os.WriteFile(path, slices.Concat(data...), 0o600))
+		return path
+	}
+	for _, f := range files {
+		file, err := os.ReadFile(f.path)
+		must(t, err)
+		for _, s := range f.after.Signatures[len(f.before.Signatures):] {
+			br := s.ByteRange
+			ranges := put("ranges", file[:br[1]], file[br[2]:br[2]+br[3]])
+			padded, err := hex.DecodeString(string(file[br[1]+1 : br[2]-1]))
+			must(t, err)
+			n, err := derLength(padded)
+			must(t, err)
+			message, stamped, token := padded[:n], ranges, padded[:n]
+			if !s.DocumentTimestamp {
+				if out, err := exec.Command("openssl", "cms", "-verify", "-binary", "-cades", "-inform", "DER", "-in", put("message", message),
+					"-content", ranges, "-CAfile", root, "-purpose", "any", "-out", os.DevNull).CombinedOutput(); err != nil {
+					t.Errorf("%s: openssl cms: %v\n%s", filepath.Base(f.path), err, out)
+				}
+				sd, err := cms.Parse(message)
+				must(t, err)
+				stamped = put("signature", sd.Signer.Signature)
+				token, _ = sd.Signer.Timestamp()
+			}
+			if out, err := exec.Command("openssl", "ts", "-verify", "-token_in", "-in", put("token", token), "-data", stamped, "-CAfile", root).CombinedOutput(); err != nil {
+				t.Errorf("%s: openssl ts: %v\n%s", filepath.Base(f.path), err, out)
+			}
+		}
+	}
+}
+
+// rootFile writes the root's certificate as PEM.
+func rootFile(t *testing.T, w *world, dir string) string {
+	t.Helper()
+	path := filepath.Join(dir, "root.pem")
+	must(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.ca.Root().Raw}), 0o600))
+	return path
+}
+
+// judgePKIjs expects one valid PAdES signature with a time stamp and one document time stamp for PKI.js, with their chains, and
+// all signature fields for pdf.js. A file with a changed byte must have none.
+func judgePKIjs(t *testing.T, w *world, files []exhibit) {
+	program(t, "node", "nodejs")
+	if _, err := os.Stat("../../web/node_modules/pkijs"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("pkijs is missing: web/deps")
+		}
+		t.Skip("pkijs is missing: web/deps")
+	}
+	root := filepath.Join(t.TempDir(), "root.der")
+	must(t, os.WriteFile(root, w.ca.Root().Raw, 0o600))
+	names := bytes.NewBufferString(root + "\n")
+	for _, f := range files {
+		fmt.Fprintln(names, f.path)
+	}
+	fmt.Fprintln(names, tampered(t, files[0]))
+	cmd := exec.CommandContext(t.Context(), "node", "testdata/judges/pkijs.mjs")
+	cmd.Stdin = names
+	out, err := cmd.Output()
+	must(t, err)
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if len(lines) != len(files)+1 {
+		t.Fatalf("%d verdicts about %d files:\n%s", len(lines), len(files)+1, out)
+	}
+	for i, f := range files {
+		var signatures, stamps, fields, wantStamps int
+		if _, err := fmt.Sscan(lines[i], &signatures, &stamps, &fields); err != nil {
+			t.Errorf("%s: %s", filepath.Base(f.path), lines[i])
+			continue
+		}
+		if f.stamped {
+			wantStamps = 1
+		}
+		if signatures != 1 || stamps != wantStamps || fields < f.fields+wantStamps {
+			t.Errorf("%s: PKI.js finds %d signatures and %d time stamps valid, want 1 and %d; pdf.js %d fields, want at least %d",
+				filepath.Base(f.path), signatures, stamps, wantStamps, fields, f.fields+wantStamps)
+		}
+	}
+	if last := lines[len(files)]; !strings.HasPrefix(last, "0 0 ") {
+		t.Errorf("a file with a changed byte: %s", last)
+	}
+}
+
+// tampered returns the name of a copy of a file with a bit of the original's header changed.
+func tampered(t *testing.T, f exhibit) string {
+	t.Helper()
+	file, err := os.ReadFile(f.path)
+	must(t, err)
+	file[bytes.IndexByte(file, '.')+1] ^= 1 // %PDF-1.7 becomes 1.6
+	path := filepath.Join(t.TempDir(), "tampered.pdf")
+	must(t, os.WriteFile(path, file, 0o600))
+	return path
+}
+
+// judgePDFCPU expects pdfcpu to find no fault with any of the new fields: authentic, with a time stamp that it reads and a chain
+// to the root. It does not judge revocation without a network, nor knows /VRI, and so calls no signature valid.
+func judgePDFCPU(t *testing.T, w *world, files []exhibit) {
+	model.ConfigPath = "disable"
+	model.TrustedCertDir = t.TempDir()
+	rootFile(t, w, model.TrustedCertDir)
+	ask := func(path string) ([]*model.SignatureValidationResult, error) {
+		conf := model.NewDefaultConfiguration()
+		conf.Offline = true
+		return api.ValidateSignatures(path, true, conf)
+	}
+	for _, f := range files {
+		results, err := ask(f.path)
+		if err != nil {
+			// What it does not read for reasons of its own, such as the original's, others have judged.
+			t.Logf("%s: pdfcpu: %v", filepath.Base(f.path), err)
+			continue
+		}
+		found := 0
+		for _, r := range results {
+			if len(r.Details.Signers) != 1 || !strings.HasPrefix(r.Details.FieldName, "signv3-") && r.Details.FieldName != "Timestamp" {
+				continue
+			}
+			found++
+			signer := r.Details.Signers[0]
+			ok := r.Status != model.SignatureStatusInvalid && r.DocModified != model.True && !signer.Timestamp.IsZero() && signer.Certificate != nil && signer.Certificate.Trust.Status == model.True
+			switch r.Reason {
+			case model.SignatureReasonDocNotModified, model.SignatureReasonUnsupported, model.SignatureReasonCertRevocationUnknown:
+			default:
+				ok = false
+			}
+			if !ok {
+				t.Errorf("%s: pdfcpu about %q: %s", filepath.Base(f.path), r.Details.FieldName, r)
+			}
+		}
+		want := f.fields
+		if f.stamped {
+			want++
+		}
+		if found != want {
+			t.Errorf("%s: pdfcpu finds %d of our %d signature fields", filepath.Base(f.path), found, want)
+		}
+	}
+	results, err := ask(tampered(t, files[0]))
+	must(t, err)
+	for _, r := range results {
+		if r.Status != model.SignatureStatusInvalid {
+			t.Errorf("a file with a changed byte: %s", r)
+		}
+	}
 }
 
 // judgePDFBox expects every field with our signature, and the time stamp, to be
