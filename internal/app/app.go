@@ -217,7 +217,7 @@ func (a *App) domain(sandbox bool) error {
 		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents, Timestamper: stamps.source, Revocation: stamps.evidence, Level: c.level(),
 		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: stamps.roots, Known: stamps.known,
 		Now: a.now, Rand: rand.Reader,
-		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime,
+		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime, RenewBefore: c.RenewBefore,
 		StaticCode: c.StaticQR, Sandbox: sandbox, Log: a.log,
 	})
 

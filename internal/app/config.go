@@ -101,6 +101,9 @@ type Config struct {
 	// need no revocation in practice. Signatures stay valid: they are stamped while the certificate is.
 	SignerValidity time.Duration `yaml:"signer_validity" help:"Lifetime of signers' certificates." default:"8760h"`
 
+	// How long before its newest timestamp's certificate ends a stored document of level B-LTA gets a further timestamp.
+	RenewBefore time.Duration `yaml:"renew_before" help:"Renew stored documents so long before their timestamp ends." default:"2160h"`
+
 	// debug, info, warn or error.
 	LogLevel string `yaml:"log_level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 }
@@ -217,6 +220,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("session_lifetime %s: it must be between 10s and 30m", c.SessionLifetime)
 	case c.SignerValidity != 0 && (c.SignerValidity < time.Hour || c.SignerValidity > maxValidity):
 		return fmt.Errorf("signer_validity %s: it must be between 1h and %s", c.SignerValidity, maxValidity)
+	}
+	if c.RenewBefore < 0 {
+		return fmt.Errorf("renew_before %s: it must not be negative", c.RenewBefore)
 	}
 	if n := len(c.ConsolePassword); n > 0 && n < console.MinPassword {
 		return fmt.Errorf("console_password: it must have at least %d bytes", console.MinPassword)

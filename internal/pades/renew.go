@@ -13,11 +13,33 @@ import (
 
 // Why [Renew] leaves a document alone.
 var (
-	// ErrNotDue: the newest document time stamp is good for longer.
+	// ErrNotDue: the newest document time stamp is good for longer. It comes as a *NotDueError.
 	ErrNotDue = errors.New("pades: renewal is not due")
 	// ErrNotArchived: the document does not end with a document time stamp.
 	ErrNotArchived = errors.New("pades: not an archived document")
 )
+
+// NotDueError says for how long the document is good.
+type NotDueError struct{ Until time.Time }
+
+func (e *NotDueError) Error() string {
+	return fmt.Sprintf("%v: good until %s", ErrNotDue, e.Until.UTC().Format(time.RFC3339))
+}
+
+// Is makes it an ErrNotDue.
+func (e *NotDueError) Is(target error) bool { return target == ErrNotDue }
+
+// Until is when the certificate of the document time stamp that covers the whole file ends; zero if there is no valid one.
+func (r *Report) Until() time.Time {
+	if len(r.Signatures) == 0 {
+		return time.Time{}
+	}
+	last := r.Signatures[len(r.Signatures)-1]
+	if !last.DocumentTimestamp || !last.WholeFile || len(last.Problems) > 0 {
+		return time.Time{}
+	}
+	return chainEnd(last.Chain)
+}
 
 // RenewOptions of [Renew].
 type RenewOptions struct {
@@ -28,13 +50,17 @@ type RenewOptions struct {
 	Verify VerifyOptions
 	// Before the end of the newest time stamp's certificate the renewal is due.
 	Before time.Duration
+	// Others allows for faults of signatures that are not ours to answer for, such
+	// as by an authority that is not trusted here, as long as none is added. The
+	// newest document time stamp has to be valid in any case.
+	Others bool
 }
 
 // Renew returns the update that lets an archived document outlive the
 // certificate of its newest document time stamp: revocation data about that
 // certificate's chain and a further document time stamp over all of it (EN 319
-// 142-1, 5.4.3). The document has to be valid before, and is checked to be valid
-// after. It fails with ErrNotDue, with the date, if there is time left.
+// 142-1, 5.4.3). The document has to be valid before (see Others), and is checked
+// to be so after. It fails with ErrNotDue if there is time left.
 func Renew(ctx context.Context, r io.ReaderAt, size int64, o RenewOptions) ([]byte, error) {
 	if o.Evidence == nil || o.Rand == nil || o.FieldName == "" || o.Timestamper == nil {
 		return nil, errors.New("pades: Evidence, Timestamper, FieldName and Rand are required")
@@ -43,16 +69,15 @@ func Renew(ctx context.Context, r io.ReaderAt, size int64, o RenewOptions) ([]by
 	if err != nil {
 		return nil, err
 	}
-	if err := report.Err(); err != nil {
+	if err := report.Err(); err != nil && !o.Others {
 		return nil, err
 	}
-	last := report.Signatures[len(report.Signatures)-1]
-	if !last.DocumentTimestamp || !last.WholeFile {
-		return nil, fmt.Errorf("%w: its newest signature has level %s", ErrNotArchived, last.Level)
+	ends := report.Until()
+	if ends.IsZero() {
+		return nil, errors.Join(ErrNotArchived, report.Err())
 	}
-	ends := chainEnd(last.Chain)
 	if ends.Add(-o.Before).After(o.Verify.Now) {
-		return nil, fmt.Errorf("%w: good until %s", ErrNotDue, ends.UTC().Format(time.RFC3339))
+		return nil, &NotDueError{ends}
 	}
 	d, err := pdf.Open(r, size, o.Limits)
 	if err != nil {
@@ -71,18 +96,21 @@ func Renew(ctx context.Context, r io.ReaderAt, size int64, o RenewOptions) ([]by
 	if err != nil {
 		return nil, err
 	}
-	if err := after.Err(); err != nil {
+	if err := after.Err(); err != nil && !o.Others {
 		return nil, fmt.Errorf("pades: after renewal: %w", err)
+	}
+	if len(after.Problems) > len(report.Problems) {
+		return nil, fmt.Errorf("pades: after renewal: %w", errors.Join(after.Problems...))
 	}
 	if len(after.Signatures) != len(report.Signatures)+1 {
 		return nil, fmt.Errorf("pades: after renewal: %d signatures instead of %d", len(after.Signatures), len(report.Signatures)+1)
 	}
 	for i, s := range report.Signatures {
-		if after.Signatures[i].Level < s.Level {
-			return nil, fmt.Errorf("pades: after renewal: signature %q fell to %s", s.Fields[0], after.Signatures[i].Level)
+		if a := after.Signatures[i]; a.Level < s.Level || len(a.Problems) > len(s.Problems) {
+			return nil, fmt.Errorf("pades: after renewal: signature %q fell to %s: %w", s.Fields[0], a.Level, errors.Join(a.Problems...))
 		}
 	}
-	if then := chainEnd(after.Signatures[len(report.Signatures)].Chain); !then.After(ends) {
+	if then := after.Until(); !then.After(ends) {
 		return nil, fmt.Errorf("pades: the authority's certificate ends on %s, no later than the one to be renewed", then.UTC().Format(time.RFC3339))
 	}
 	return update, nil

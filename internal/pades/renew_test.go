@@ -99,3 +99,34 @@ func TestRenew(t *testing.T) {
 		}
 	}
 }
+
+// A document that somebody else has signed before, under an authority that we do not know, is renewed for the sake of our own
+// signature when that is allowed for; and not when the newest time stamp itself is no good.
+func TestRenewBesideOthers(t *testing.T) {
+	w, other := newWorld(t), newWorld(t)
+	dir := t.TempDir()
+	w.renewal(t, dir, time.Now())
+	cert, err := w.ca.IssueSigner(ca.Subject{UIN: "S8979373D", Name: "TAN AH KOW"}, &w.phone.PublicKey)
+	must(t, err)
+	w.cert = cert
+	theirs, _ := other.extended(t, pdftest.Minimal(), other.options(Location{1, 0.1, 0.1}), true)
+	doc, _ := w.extended(t, theirs, w.options(Location{1, 0.1, 0.5}), true)
+	_, chain := w.ca.TSA()
+	o := w.renewal(t, dir, chain[0].NotAfter.AddDate(0, 0, -30))
+	if _, err := Renew(t.Context(), bytes.NewReader(doc), int64(len(doc)), o); err == nil {
+		t.Error("a signature that is not trusted is not noticed")
+	}
+	o.Others = true
+	update, err := Renew(t.Context(), bytes.NewReader(doc), int64(len(doc)), o)
+	must(t, err)
+	renewed := append(bytes.Clone(doc), update...)
+	report, err := Verify(bytes.NewReader(renewed), int64(len(renewed)), VerifyOptions{Roots: o.Verify.Roots, TSARoots: o.Verify.TSARoots, Now: chain[0].NotAfter.AddDate(1, 0, 0)})
+	must(t, err)
+	if ours := report.Signatures[2]; len(report.Signatures) != 5 || len(ours.Problems) > 0 || ours.Level != LevelLTA {
+		t.Errorf("%d signatures, ours %v %v", len(report.Signatures), ours.Level, ours.Problems)
+	}
+	doc[len(theirs)+100] ^= 1
+	if _, err := Renew(t.Context(), bytes.NewReader(doc), int64(len(doc)), o); err == nil {
+		t.Error("a damaged document is renewed")
+	}
+}

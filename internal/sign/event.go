@@ -27,6 +27,8 @@ const (
 	EventApproveRefused EventKind = "approve_refused" // detail: error
 	EventSigned         EventKind = "signed"
 	EventSealRetried    EventKind = "seal_retried" // detail: error
+	EventRenewed        EventKind = "renewed"      // detail: sha256, until
+	EventRenewFailed    EventKind = "renew_failed" // detail: failures, error
 	EventExpired        EventKind = "expired"
 	EventCancelled      EventKind = "cancelled" // detail: from; by, if an operator did it
 	EventPurged         EventKind = "purged"

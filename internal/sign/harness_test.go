@@ -45,6 +45,7 @@ type world struct {
 	signers *signer.Service
 	clock   *clock
 	sent    *sync.Map // request id -> number of webhooks
+	dir     string
 
 	mu     sync.Mutex
 	phones map[string]*phone
@@ -77,6 +78,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	dir := t.TempDir()
 	w := &world{
+		dir:    dir,
 		clock:  &clock{t: time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)},
 		sent:   new(sync.Map),
 		phones: map[string]*phone{},

@@ -5,7 +5,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
 	"time"
 
@@ -28,18 +30,23 @@ func (s *Service) Follow(ctx context.Context, id, expires, signature string) (*R
 	if s.now().After(time.Unix(exp, 0)) {
 		return nil, nil, api.ErrUnauthorized.Because("the link ended at %d", exp)
 	}
-	r, err := s.Get(ctx, id)
-	if err != nil {
-		return nil, nil, err
+	for again := false; ; again = true {
+		r, err := s.Get(ctx, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if r.State != Signed {
+			return nil, nil, api.ErrNotSigned
+		}
+		b, err := s.Documents.Open(ctx, r.Signed.Key)
+		if errors.Is(err, fs.ErrNotExist) && !again {
+			continue // it was renewed after we looked
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		return r, b, nil
 	}
-	if r.State != Signed {
-		return nil, nil, api.ErrNotSigned
-	}
-	b, err := s.Documents.Open(ctx, r.Signed.Key)
-	if err != nil {
-		return nil, nil, err
-	}
-	return r, b, nil
 }
 
 // Downloaded notes in the trail that a link was used.

@@ -80,6 +80,11 @@ type SignedDoc struct {
 	At    time.Time `json:"at"`
 	Name  string    `json:"name"`  // CN of the signer's certificate
 	Level string    `json:"level"` // PAdES level that the release gate saw, such as "B-T"
+
+	// Until is when the certificate of the newest document time stamp ends; zero below level B-LTA. Renewal is the key of the
+	// renewed document while that is being written.
+	Until   time.Time `json:"until,omitzero"`
+	Renewal string    `json:"renewal,omitempty"`
 }
 
 // Outcome says how a session ended without a signature.
@@ -169,6 +174,9 @@ func (r *Request) Keys() []string {
 	case Cancelled, Expired:
 		return nil
 	case Signed:
+		if r.Signed.Renewal != "" {
+			return []string{r.Signed.Key, r.Signed.Renewal}
+		}
 		return []string{r.Signed.Key}
 	}
 	keys := []string{r.Document.Key}

@@ -74,6 +74,9 @@ func (s *Service) seal(ctx context.Context, id string) error {
 		r.State, r.Signed = c.to, doc
 		r.record(now, EventSigned, Detail{"sha256": fmt.Sprintf("%x", doc.SHA256)})
 		r.Enqueue(JobWebhook, now)
+		if s.Level == pades.LevelLTA {
+			r.Enqueue(JobRenew, s.renewalDue(doc.Until))
+		}
 		r.PurgeAt = now
 		return nil
 	})
@@ -140,9 +143,7 @@ func (s *Service) gate(ctx context.Context, r *Request, doc *SignedDoc, p *pades
 		return err
 	}
 	defer b.Close()
-	report, err := pades.Verify(b, b.Size(), pades.VerifyOptions{
-		Roots: s.Roots, TSARoots: s.TSARoots, Now: s.now(), Limits: s.PDFLimits, Memo: s.memo,
-	})
+	report, err := pades.Verify(b, b.Size(), s.trust())
 	if err != nil {
 		return fmt.Errorf("%w: %w", errGate, err)
 	}
@@ -150,8 +151,13 @@ func (s *Service) gate(ctx context.Context, r *Request, doc *SignedDoc, p *pades
 	if err := report.Meets(want); err != nil {
 		return fmt.Errorf("%w: %w", errGate, err)
 	}
-	doc.Level = report.Signatures[r.Document.Signatures].Level.String()
+	doc.Level, doc.Until = report.Signatures[r.Document.Signatures].Level.String(), report.Until()
 	return nil
+}
+
+// trust says how documents are judged now.
+func (s *Service) trust() pades.VerifyOptions {
+	return pades.VerifyOptions{Roots: s.Roots, TSARoots: s.TSARoots, Now: s.now(), Limits: s.PDFLimits, Memo: s.memo}
 }
 
 // hashing is a reader that remembers the hash of what went through.

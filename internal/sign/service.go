@@ -52,6 +52,7 @@ type Config struct {
 	PublicURL       string        // scheme and host under which browsers and relying parties reach us; no trailing slash
 	LinkSecret      []byte        // 32 bytes; authenticates download links
 	SessionLifetime time.Duration // of a sign session (contract, 14.9); 0: 180 s
+	RenewBefore     time.Duration // the end of its newest time stamp a document is renewed; 0: DefaultRenewBefore
 	StaticCode      bool          // a session's QR code never changes: for tests, because a picture of it can be sent on
 	Sandbox         bool          // signatures say SANDBOX
 	PDFLimits       pdf.Limits    // zero: the defaults
@@ -62,6 +63,9 @@ type Config struct {
 func New(c Config) *Service {
 	if c.SessionLifetime == 0 {
 		c.SessionLifetime = 180 * time.Second
+	}
+	if c.RenewBefore == 0 {
+		c.RenewBefore = DefaultRenewBefore
 	}
 	if c.Level == 0 {
 		c.Level = pades.LevelLTA

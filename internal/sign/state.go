@@ -35,6 +35,7 @@ const (
 	ActExpire     Action = "expire"      // the request's end has come
 	ActSeal       Action = "seal"        // the document is finished
 	ActSealFailed Action = "seal failed" // the document cannot be finished, for good
+	ActRenew      Action = "renew"       // the signed document gets a further time stamp
 	ActCancel     Action = "cancel"      // the relying party cancels
 	ActResult     Action = "result"      // the relying party asks for the result
 )
@@ -56,7 +57,7 @@ var (
 	states  = []State{Created, Locked, Session, Sealing, Signed, Expired, Cancelled}
 	actions = []Action{
 		ActOpen, ActOpenOther, ActProceed, ActApprove, ActReject, ActLeave, ActTimeOut, ActExpire,
-		ActSeal, ActSealFailed, ActCancel, ActResult,
+		ActSeal, ActSealFailed, ActRenew, ActCancel, ActResult,
 	}
 )
 
@@ -112,6 +113,9 @@ var table = map[Action]map[State]cell{
 	},
 	ActSealFailed: {
 		Created: {}, Locked: {}, Session: {}, Sealing: to(fallback), Signed: {}, Expired: {}, Cancelled: {},
+	},
+	ActRenew: {
+		Created: {}, Locked: {}, Session: {}, Sealing: {}, Signed: to(Signed), Expired: {}, Cancelled: {},
 	},
 	ActCancel: {
 		Created:   to(Cancelled),

@@ -2,6 +2,7 @@ package sign_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"github.com/signet-sign/signet/api"
@@ -125,6 +126,17 @@ func TestEveryCell(t *testing.T) {
 				return nil
 			},
 			[7]want{ok(sign.Expired), ok(sign.Expired), ok(sign.Expired), ok(sign.Sealing), ok(sign.Signed), ok(sign.Expired), ok(sign.Cancelled)},
+		},
+		{
+			"the document is renewed", // which it is not before it is due; the state is the same either way
+			func(ctx context.Context, r *api.Initiated) error {
+				job := &sign.Job{RequestID: r.RequestID, Kind: sign.JobRenew, Attempts: 1}
+				if events := w.Renew(ctx, job); len(events) > 0 {
+					return fmt.Errorf("%v", events)
+				}
+				return nil
+			},
+			[7]want{ok(sign.Created), ok(sign.Locked), ok(sign.Session), ok(sign.Sealing), ok(sign.Signed), ok(sign.Expired), ok(sign.Cancelled)},
 		},
 		{
 			"the document is sealed",

@@ -57,6 +57,7 @@ func NewWorker(s *Service, deliver Handler) *Worker {
 		handlers: map[JobKind]lane{
 			JobSeal:    {s.Seal, 4},
 			JobWebhook: {deliver, 64},
+			JobRenew:   {s.Renew, 1}, // nobody waits for it
 		},
 		running: map[int64]time.Time{},
 		lanes:   map[JobKind]int{},

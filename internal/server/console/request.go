@@ -161,14 +161,14 @@ func (c *Console) timelineEvent(r *sign.Request, e sign.Event) web.ConsoleEvent 
 // tone says at a glance whether an event is good or bad news.
 func tone(e sign.Event) string {
 	switch e.Kind {
-	case sign.EventApproved, sign.EventSigned:
+	case sign.EventApproved, sign.EventSigned, sign.EventRenewed:
 		return "good"
 	case sign.EventWebhook:
 		if e.Detail["error"] == "" {
 			return "good"
 		}
 		return "bad"
-	case sign.EventApproveRefused, sign.EventSealRetried, sign.EventCancelled, sign.EventExpired, sign.EventSessionEnded:
+	case sign.EventApproveRefused, sign.EventSealRetried, sign.EventRenewFailed, sign.EventCancelled, sign.EventExpired, sign.EventSessionEnded:
 		return "bad"
 	case sign.EventProceeded, sign.EventScanned:
 		return "busy"

@@ -16,14 +16,14 @@ func TestConsoleWords(t *testing.T) {
 	english := newKit(t).byTag("en").messages
 	for _, kind := range []sign.EventKind{
 		sign.EventInitiated, sign.EventOpened, sign.EventProceeded, sign.EventScanned, sign.EventSessionEnded, sign.EventApproved,
-		sign.EventApproveRefused, sign.EventSigned, sign.EventSealRetried, sign.EventExpired, sign.EventCancelled, sign.EventPurged,
+		sign.EventApproveRefused, sign.EventSigned, sign.EventSealRetried, sign.EventRenewed, sign.EventRenewFailed, sign.EventExpired, sign.EventCancelled, sign.EventPurged,
 		sign.EventWebhook, sign.EventResent, sign.EventResult, sign.EventDownloaded, sign.EventEvidence,
 	} {
 		if english["console.event."+string(kind)] == "" {
 			t.Errorf("no words for the event %s", kind)
 		}
 	}
-	for _, kind := range []sign.JobKind{sign.JobSeal, sign.JobWebhook} {
+	for _, kind := range []sign.JobKind{sign.JobSeal, sign.JobWebhook, sign.JobRenew} {
 		if english["console.job."+string(kind)] == "" {
 			t.Errorf("no words for the job %s", kind)
 		}
