@@ -186,7 +186,6 @@ export class Viewer {
       const style = sheet.element.style;
       style.setProperty("width", `${sheet.width * scale}px`);
       style.setProperty("height", `${sheet.height * scale}px`);
-      style.setProperty("--pt", `${scale}px`);
       if (sheet.layer && sheet.page) style.setProperty("--total-scale-factor", String(scale));
     }
     this.placeBoxes();
@@ -205,7 +204,7 @@ export class Viewer {
         const label = document.createElement("span");
         label.className = "visually-hidden";
         label.textContent = text("place.label", i + 1, place.page);
-        box.append(label, appearance(this.root.dataset["appearanceName"] ?? ""));
+        box.append(label, appearance(this.root.dataset["appearanceName"] ?? "", this.root.dataset["appearanceSandbox"] !== undefined));
         box.addEventListener("click", () => this.onPlace(i));
         sheet.boxes.set(i, box);
         sheet.element.append(box);
@@ -433,26 +432,46 @@ function filled(canvas: HTMLCanvasElement): boolean {
   return canvas.getContext("2d")?.getImageData(0, 0, 1, 1).data[3] === 255;
 }
 
-/** How the signature will look. */
-function appearance(name: string): HTMLElement {
-  const box = document.createElement("span");
-  box.className = "appearance";
-  const mark = find<SVGElement>(".brand .mark")?.cloneNode(true);
-  if (mark) box.append(mark);
-  const lines = document.createElement("span");
-  lines.className = "appearance-lines";
-  for (const [kind, line] of [
-    ["small", text("appearance.line")],
-    ["name", name],
-    ["small", text("appearance.time")],
-  ] as const) {
-    const span = document.createElement("span");
-    span.className = `appearance-${kind}`;
-    span.textContent = line;
-    lines.append(span);
+/** How the signature will look: the measures and inks of internal/pades/appearance.go, in points, seen from above. */
+function appearance(name: string, sandbox: boolean): SVGSVGElement {
+  const box = svg("svg", { class: sandbox ? "appearance sandbox" : "appearance", viewBox: `0 0 ${boxWidth} ${boxHeight}`, "aria-hidden": "true" });
+  const mark = find<SVGElement>(".brand .mark")?.cloneNode(true) as SVGElement | undefined;
+  if (mark) {
+    for (const [key, value] of Object.entries({ x: "5", y: "8", width: "44", height: "44" })) mark.setAttribute(key, value);
+    box.append(mark);
   }
-  box.append(lines);
+  const line = (kind: string, y: number, words: string): SVGTextElement => {
+    const text = svg("text", { class: `appearance-${kind}`, x: "56", y: String(y) });
+    text.textContent = words;
+    box.append(text);
+    return text;
+  };
+  const head = line("head", 15.4, "Digitally signed with ");
+  const brand = svg("tspan", { class: "appearance-brand" });
+  brand.textContent = "Signet";
+  head.append(brand);
+  if (sandbox) {
+    const badge = svg("tspan", { class: "appearance-badge", dx: "5" });
+    badge.textContent = "SANDBOX";
+    head.append(badge);
+  }
+  const person = line("name", 32.4, name);
+  line("time", 48.8, text("appearance.time"));
+  // A long name is set smaller, as on the document.
+  requestAnimationFrame(() => {
+    const long = person.getComputedTextLength?.() ?? 0;
+    if (long > 160.5) {
+      person.setAttribute("textLength", "160.5");
+      person.setAttribute("lengthAdjust", "spacingAndGlyphs");
+    }
+  });
   return box;
+}
+
+function svg<K extends keyof SVGElementTagNameMap>(kind: K, attributes: Record<string, string>): SVGElementTagNameMap[K] {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", kind);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
 }
 
 function offsetTop(element: HTMLElement, root: HTMLElement): number {

@@ -60,6 +60,15 @@ func TestReview(t *testing.T) {
 	do(t, ctx, eventually(`!document.querySelector("[data-proceed] button").disabled`),
 		eventually(`[...document.querySelectorAll(".textLayer")].some(l => l.textContent.includes("Clause 7."))`))
 
+	// The box shows what the signature will say, where it will say it, and no more than fits.
+	preview := eval[[]string](t, ctx, `[...document.querySelectorAll(".place-box.current text")].map(e => e.textContent)`)
+	if got := strings.Join(preview, "|"); got != "Digitally signed with SignetSANDBOX|Tan Mei Lin|Date and time of signing" {
+		t.Errorf("the box says %s", got)
+	}
+	if wide := eval[float64](t, ctx, `Math.max(...[...document.querySelectorAll(".place-box.current text")].map(e => { const b = e.getBBox(); return b.x + b.width }))`); wide > 220.5 {
+		t.Errorf("the box's text reaches to %.1f pt", wide)
+	}
+
 	// A reload forgets nothing.
 	do(t, ctx, chromedp.Reload(), eventually(`!document.querySelector("[data-proceed] button").disabled`))
 
