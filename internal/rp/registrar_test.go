@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -192,13 +193,13 @@ func TestConfigurationGoesFirst(t *testing.T) {
 // deaf is a store whose news are lost and that is away now and then.
 type deaf struct {
 	*storetest.Memory
-	away bool
+	away atomic.Bool
 }
 
 func (d *deaf) WatchParties() (<-chan struct{}, func()) { return nil, func() {} }
 
 func (d *deaf) Registrations(ctx context.Context) ([]rp.Registration, map[string]int64, error) {
-	if d.away {
+	if d.away.Load() {
 		return nil, nil, errors.New("the database is away")
 	}
 	return d.Memory.Registrations(ctx)
@@ -235,14 +236,14 @@ func TestRegistryFollows(t *testing.T) {
 		if !knows(&blind, "a") {
 			t.Error("a node that hears nothing does not look")
 		}
-		lost.away = true
+		lost.away.Store(true)
 		add("b")
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if !knows(&blind, "a") || knows(&blind, "b") {
 			t.Error("a store that is away changed something")
 		}
-		lost.away = false
+		lost.away.Store(false)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if !knows(&blind, "b") {
