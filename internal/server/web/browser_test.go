@@ -151,6 +151,8 @@ func newSite(t *testing.T) *site {
 			t.Error(err)
 		}
 	})
+	// A phone that has approved goes back to the portal; with this answer a browser stays where it is.
+	mux.HandleFunc("GET /sign/{id}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("POST /", s.post)
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(s.Close)
