@@ -2,9 +2,15 @@ package pades
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
+	"math/big"
 	"testing"
+	"time"
 
 	"github.com/signet-sign/signet/internal/pdf"
 	"github.com/signet-sign/signet/internal/pdf/pdftest"
@@ -62,5 +68,39 @@ func TestForeignSecondSignature(t *testing.T) {
 				t.Errorf("%d signatures, %v", len(report.Signatures), report.Err())
 			}
 		})
+	}
+}
+
+// TestForeignKeyUsage verifies signatures with certificates of another authority.
+func TestForeignKeyUsage(t *testing.T) {
+	w := newWorld(t)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	issue := func(subject, issuer *x509.Certificate, pub *ecdsa.PublicKey) *x509.Certificate {
+		subject.SerialNumber, subject.NotBefore, subject.NotAfter = big.NewInt(5), w.now().Add(-time.Hour), w.now().Add(time.Hour)
+		der, err := x509.CreateCertificate(rand.Reader, subject, issuer, pub, key)
+		must(t, err)
+		cert, err := x509.ParseCertificate(der)
+		must(t, err)
+		return cert
+	}
+	root := &x509.Certificate{Subject: pkix.Name{CommonName: "Root"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	root = issue(root, root, &key.PublicKey)
+	roots := x509.NewCertPool()
+	roots.AddCert(root)
+	doc := bytes.NewReader(pdftest.Minimal())
+	for usage, valid := range map[x509.KeyUsage]bool{
+		0: true, x509.KeyUsageDigitalSignature: true, x509.KeyUsageContentCommitment: true, x509.KeyUsageKeyAgreement: false,
+	} {
+		leaf := issue(&x509.Certificate{Subject: pkix.Name{CommonName: "Signer"}, KeyUsage: usage}, root, &w.phone.PublicKey)
+		p, err := Prepare(doc, doc.Size(), w.options(Location{1, 0.5, 0.5}))
+		must(t, err)
+		var out bytes.Buffer
+		must(t, Embed(t.Context(), doc, p, []*x509.Certificate{leaf, root}, w.sign(t, p.SignedAttributes(leaf)), w.tsa, &out))
+		report, err := Verify(bytes.NewReader(out.Bytes()), int64(out.Len()), VerifyOptions{Roots: roots, TSARoots: w.ca.Roots(), Now: w.now()})
+		must(t, err)
+		if err := report.Err(); (err == nil) != valid {
+			t.Errorf("key usage %b: %v", usage, err)
+		}
 	}
 }

@@ -231,7 +231,8 @@ func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash
 	if out.ClaimedAt.IsZero() {
 		out.fail("/M, the claimed time, is missing")
 	}
-	if out.Signer.KeyUsage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
+	// A certificate that does not say what its key is for does not restrict it (RFC 5280, 4.2.1.3).
+	if usage := out.Signer.KeyUsage; usage != 0 && usage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
 		out.fail("the certificate is not for signing")
 	}
 	at := v.opts.Now
