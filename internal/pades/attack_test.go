@@ -317,7 +317,7 @@ var attacks = map[string]func(*victim) []byte{
 	},
 }
 
-// TestAttacks plays every attack on a document at B-T and at B-LTA: each must
+// TestAttacks plays every attack on a document at each level: each must
 // end in a refusal, a failed report, or a report that the record refutes.
 func TestAttacks(t *testing.T) {
 	w := newWorld(t)
@@ -329,7 +329,7 @@ func TestAttacks(t *testing.T) {
 	for _, level := range []struct {
 		level Level
 		doc   []byte
-	}{{LevelT, bt}, {LevelLTA, lta}} {
+	}{{LevelT, bt}, {LevelLT, w.extend(t, bt, false)}, {LevelLTA, lta}} {
 		expect := Expectation{Prepared: p, Certificate: w.cert, Level: level.level}
 		if r := w.verify(t, level.doc); r.Err() != nil || r.Meets(expect) != nil {
 			t.Fatalf("%v: the victim itself fails: %v, %v", level.level, r.Err(), r.Meets(expect))

@@ -2,6 +2,7 @@ package pades
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -55,7 +56,9 @@ func compare(old, now *pdf.Document, trusted func(pdf.Ref) bool) ([]change, erro
 		c.forbid("the document catalog was replaced by another object")
 		return c.changes, nil
 	}
-	if old.Sections()[0].Offset == now.Sections()[0].Offset {
+	if more, err := c.trailing(); err != nil {
+		return nil, err
+	} else if more || old.Sections()[0].Offset == now.Sections()[0].Offset {
 		c.forbid("bytes were appended that are not a revision")
 	}
 	for _, step := range []func() error{c.info, c.catalog, c.containers, c.gaps} {
@@ -69,6 +72,20 @@ func compare(old, now *pdf.Document, trusted func(pdf.Ref) bool) ([]change, erro
 		}
 	}
 	return c.changes, nil
+}
+
+// trailing reports whether more than white space follows the newest revision.
+// Comments may, for a reader, but nobody has a reason to put them there.
+func (c *differ) trailing() (bool, error) {
+	end, err := endOfRevision(c.now, c.now.Sections()[0].Offset)
+	if err != nil {
+		return false, err
+	}
+	rest := make([]byte, min(c.now.Size()-end, 1025)) // the reader accepts less white space than that
+	if _, err := c.now.Reader().ReadAt(rest, end); err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	return len(bytes.Trim(rest, " \t\r\n\f\x00")) > 0, nil
 }
 
 func (c *differ) forbid(what string) { c.changes = append(c.changes, change{what, false}) }
