@@ -366,3 +366,32 @@ func (s swept) Put(ctx context.Context, key string, r io.Reader) (int64, error) 
 	s.sweep()
 	return n, err
 }
+
+// TestRenewFindsOutWhen: the job of a document that was signed before renewals were planned, and whose record does not say how
+// long it holds, is due at once, finds out, and renews when the time has come.
+func TestRenewFindsOutWhen(t *testing.T) {
+	w := newWorld(t)
+	in := w.in(t, sign.Signed)
+	r, _, _ := w.signed(t, in.RequestID)
+	planned := w.renewals(t, in.RequestID)[0]
+	err := w.store.Update(t.Context(), in.RequestID, func(r *sign.Request) error {
+		r.Signed.Until = time.Time{}
+		r.Enqueue(sign.JobRenew, time.UnixMicro(0))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.drain(t)
+	jobs := w.renewals(t, in.RequestID)
+	if len(jobs) != 2 || !jobs[1].DueAt.Equal(planned.DueAt) || jobs[1].LastError != "" {
+		t.Fatalf("renewals %+v, want both at %s", jobs, planned.DueAt)
+	}
+	w.clock.advance(planned.DueAt.Sub(w.clock.Now()))
+	w.restart(t)
+	w.drain(t)
+	now, _, report := w.signed(t, in.RequestID)
+	if report.Err() != nil || len(report.Signatures) != 3 || !now.Signed.Until.After(r.Signed.Until) {
+		t.Errorf("%d signatures, good until %s: %v", len(report.Signatures), now.Signed.Until, report.Err())
+	}
+}
