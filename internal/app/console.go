@@ -28,7 +28,7 @@ func (a *App) consoleRoutes(mux *http.ServeMux, elsewhere http.Handler) {
 		Sign: a.sign, Lister: a.store, Parties: a.parties, Diagnose: rp.Diagnoser{Policy: a.Config.policy(5 * time.Second)},
 		Registrar: &rp.Registrar{Registry: a.parties, Store: a.store, Policy: a.Config.policy(0), Now: a.now, Rand: rand.Reader},
 		Keys:      a.partyKeys, PublicURL: a.Config.PublicURL,
-		Kit: a.kit, Now: a.now, Log: a.log, Certificates: certificates, Metrics: a.consoleMetrics, Calls: a.store, Recorder: a.calls,
+		Kit: a.kit, Now: a.now, Log: a.log, Certificates: certificates, Metrics: a.consoleMetrics, Calls: a.store, Recorder: a.calls, Streams: a.streams(),
 		Password: a.Config.ConsolePassword,
 	}
 	mux.Handle(web.ConsoleBase, c.Handler())

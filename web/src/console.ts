@@ -6,21 +6,70 @@ import { announce, find, findAll, memory } from "./lib/page";
 const every = 4000;
 const remembered = "signet-console-still";
 
-guardForms();
-follow();
-
 function follow(): void {
   const frame = find("[data-follow-switch]");
   const choice = frame && find<HTMLInputElement>("input", frame);
   if (!frame || !choice) return;
   frame.hidden = false;
   choice.checked = memory.get(remembered) === null;
+  const events = frame.dataset["events"];
+  const stream = events ? new Stream(events, () => void refresh(choice)) : null;
+  const connect = (): void => stream?.want(choice.checked && document.visibilityState === "visible");
   choice.addEventListener("change", () => {
     if (choice.checked) memory.remove(remembered);
     else memory.set(remembered, "1");
+    connect();
   });
-  const again = (): void => void setTimeout(() => void tick(choice).finally(again), every);
+  document.addEventListener("visibilitychange", connect);
+  addEventListener("pagehide", () => stream?.want(false));
+  addEventListener("pageshow", connect);
+  connect();
+  // Pages without a stream ask now and then, and so do those whose stream is down.
+  const again = (): void =>
+    void setTimeout(() => {
+      if (stream?.open) again();
+      else void refresh(choice).finally(again);
+    }, every);
   again();
+}
+
+/** Server-sent events that say: look again. */
+class Stream {
+  private source: EventSource | null = null;
+
+  constructor(
+    private readonly url: string,
+    private readonly onChange: () => void,
+  ) {}
+
+  get open(): boolean {
+    return this.source?.readyState === EventSource.OPEN;
+  }
+
+  want(wanted: boolean): void {
+    // A source that is closed will not come back by itself.
+    if (this.source && (!wanted || this.source.readyState === EventSource.CLOSED)) {
+      this.source.close();
+      this.source = null;
+    }
+    if (!wanted || this.source) return;
+    this.source = new EventSource(this.url);
+    this.source.addEventListener("state", this.onChange);
+  }
+}
+
+let busy = false;
+let more = false;
+
+async function refresh(choice: HTMLInputElement): Promise<void> {
+  more = true;
+  if (busy) return;
+  busy = true;
+  while (more) {
+    more = false;
+    await tick(choice);
+  }
+  busy = false;
 }
 
 async function tick(choice: HTMLInputElement): Promise<void> {
@@ -58,3 +107,6 @@ async function tick(choice: HTMLInputElement): Promise<void> {
 function state(page: Document): string {
   return page.querySelector("[data-follow-state]")?.textContent?.trim() ?? "";
 }
+
+guardForms();
+follow();

@@ -1,7 +1,10 @@
 package console_test
 
 import (
+	"bufio"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -12,6 +15,7 @@ import (
 	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/rp/rptest"
 	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/server/web"
 	"github.com/signet-sign/signet/internal/sign"
 )
 
@@ -108,4 +112,48 @@ func TestCallsNotRecorded(t *testing.T) {
 	id := w.in(t, sign.Created)
 	w.post(t, "/console/requests/"+id+"/cancel", nil).has(t, 303)
 	w.get(t, "/console/requests/"+id).has(t, 200, "Cancelled")
+}
+
+// TestFollow: the stream of a request's page tells of changes, and of calls that changed nothing.
+func TestFollow(t *testing.T) {
+	w := newWorld(t)
+	w.shop.Now = w.Now
+	w.Streams = web.Streams{Watcher: w.store, Stopping: make(chan struct{})}
+	id := w.in(t, sign.Created)
+	server := httptest.NewServer(w.handler)
+	defer server.Close()
+	r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/console/requests/"+id+"/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := server.Client().Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	lines := bufio.NewScanner(resp.Body)
+	next := func() string {
+		for lines.Scan() {
+			if data, ok := strings.CutPrefix(lines.Text(), "data: "); ok {
+				return data
+			}
+		}
+		t.Fatal("the stream has ended")
+		return ""
+	}
+	if first := next(); !strings.Contains(first, `"state":"created"`) {
+		t.Errorf("first %s", first)
+	}
+	w.Recorder.Record(calls.Record{Kind: calls.Cancel, Error: "UNAUTHORIZED"}, w.shop.Token(rp.Cancel, rptest.Claim("request_id", id)))
+	if err := w.Recorder.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if second := next(); !strings.Contains(second, `"state":"created"`) {
+		t.Errorf("after a refused call %s", second)
+	}
+	w.post(t, "/console/requests/"+id+"/cancel", nil)
+	if third := next(); !strings.Contains(third, `"state":"cancelled"`) {
+		t.Errorf("after a cancel %s", third)
+	}
+	w.get(t, "/console/requests/signv3-nobody/events").has(t, 404)
 }

@@ -49,6 +49,9 @@ type Console struct {
 	Calls    calls.Store
 	Recorder *calls.Recorder
 
+	// Streams tell open pages of changes.
+	Streams web.Streams
+
 	// Password is what operators log in with; empty: nobody is asked, which only a listener on loopback allows.
 	Password string
 }
@@ -69,6 +72,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /console/{$}", c.handle(c.overview))
 	mux.HandleFunc("GET /console/requests", c.handle(c.requests))
 	mux.HandleFunc("GET /console/requests/{request_id}", c.handle(c.request))
+	mux.HandleFunc("GET /console/requests/{request_id}/events", c.handle(c.follow))
 	mux.HandleFunc("POST /console/requests/{request_id}/cancel", c.handle(c.cancel))
 	mux.HandleFunc("POST /console/requests/{request_id}/resend", c.handle(c.resend))
 	mux.HandleFunc("GET /console/requests/{request_id}/evidence.zip", c.handle(c.evidence))

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/server/web"
 	"github.com/signet-sign/signet/internal/sign"
 )
@@ -30,6 +31,31 @@ func (c *Console) request(w http.ResponseWriter, r *http.Request) error {
 	}
 	c.render(w, r, http.StatusOK, *page)
 	return nil
+}
+
+// follow tells an open page of every change, of every line of the trail and of every call, as it is written.
+func (c *Console) follow(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("request_id")
+	return c.Streams.Serve(w, r, id, func(ctx context.Context) (web.Live, error) {
+		req, err := c.Sign.Get(ctx, id)
+		if err != nil {
+			return web.Live{}, err
+		}
+		events, err := c.Sign.Store.Events(ctx, id)
+		if err != nil {
+			return web.Live{}, err
+		}
+		newest, err := c.Calls.Calls(ctx, calls.Filter{RequestID: id, Limit: 1})
+		if err != nil {
+			return web.Live{}, err
+		}
+		live := web.LiveOf(req)
+		live.Seq += int64(len(events)) // each part only grows, and so does the sum
+		for _, rec := range newest {
+			live.Seq += rec.ID
+		}
+		return live, nil
+	})
 }
 
 // cancel takes the request back in its relying party's name.

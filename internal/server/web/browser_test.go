@@ -142,6 +142,7 @@ func newSite(t *testing.T) *site {
 	mux.HandleFunc("GET /sign/{id}/events", s.events)
 	mux.HandleFunc("GET /sign/{id}/state", s.state)
 	mux.HandleFunc("GET /sign/{id}/code", s.code)
+	mux.HandleFunc("GET /console/requests/{id}/events", s.events)
 	mux.HandleFunc("GET /phone/sign/{id}/events", s.events)
 	mux.HandleFunc("GET /phone/sign/{id}/state", s.state)
 	mux.HandleFunc("GET /phone/sign/{id}/prepared", s.prepared)

@@ -120,6 +120,9 @@ func (p ConsoleRequest) CancelURL() string { return ConsoleRequestURL(p.ID, "can
 // ResendURL is where the webhook's form posts.
 func (p ConsoleRequest) ResendURL() string { return ConsoleRequestURL(p.ID, "resend") }
 
+// EventsURL is the stream that tells of changes.
+func (p ConsoleRequest) EventsURL() string { return ConsoleRequestURL(p.ID, "events") }
+
 // EvidenceURL is the bundle.
 func (p ConsoleRequest) EvidenceURL() string { return ConsoleRequestURL(p.ID, "evidence.zip") }
 
