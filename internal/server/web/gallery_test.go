@@ -78,7 +78,11 @@ func shots() []shot {
 }
 
 // broken is a browser without memory: the pages that it has drawn are empty, and it draws no others.
-const broken = `HTMLCanvasElement.prototype.getContext = () => null; document.dispatchEvent(new Event("visibilitychange"))`
+const broken = `{
+	const real = HTMLCanvasElement.prototype.getContext;
+	HTMLCanvasElement.prototype.getContext = function (...a) { return this.width * this.height > 100000 ? null : real.apply(this, a) };
+	document.dispatchEvent(new Event("visibilitychange"));
+}`
 
 // stateOf keeps the live state what the page was rendered from.
 func (s *site) stateOf(name string) {
