@@ -56,6 +56,6 @@ func (r *Request) cancel(now time.Time, operator string) error {
 	}
 	r.record(now, EventCancelled, detail)
 	r.State, r.CancelledAt = c.to, now
-	r.PurgeAt = now
+	r.purge(now)
 	return nil
 }

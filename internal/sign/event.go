@@ -38,10 +38,13 @@ const (
 )
 
 func (r *Request) record(at time.Time, kind EventKind, d Detail) {
-	r.events = append(r.events, Event{At: at, Kind: kind, Detail: d})
+	r.effects.Events = append(r.effects.Events, Event{At: at, Kind: kind, Detail: d})
 }
 
 // Enqueue leaves a job behind, which is written with the change.
 func (r *Request) Enqueue(kind JobKind, due time.Time) {
-	r.jobs = append(r.jobs, Job{RequestID: r.ID, Kind: kind, DueAt: due, Status: JobPending})
+	r.effects.Jobs = append(r.effects.Jobs, Job{RequestID: r.ID, Kind: kind, DueAt: due, Status: JobPending})
 }
+
+// purge asks for the deletion of what r does not need any more.
+func (r *Request) purge(from time.Time) { r.effects.Purge = from }

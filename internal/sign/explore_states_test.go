@@ -17,6 +17,7 @@ type state struct {
 	jobs     [2]jobSlot
 	under    [2]underway // what people have begun, and what the worker has
 	held     [2]int16    // what each phone has signed
+	purges   uint8       // that are due
 	sessions uint8       // begun so far
 	crashes  uint8
 	told     told
@@ -274,7 +275,7 @@ func (x *explorer) begin(id int32, s state, o uint8) {
 		}
 	case op.name == "result" && x.requests.get(s.request).State != Signed:
 		return // refused: the table's tests show it
-	case op.name == "purge" && x.requests.get(s.request).PurgeAt.IsZero():
+	case op.name == "purge" && s.purges == 0:
 		return
 	case op.name == "strays" && (x.plant.noSweep || !x.over(s) || x.clean(s)):
 		return // it sweeps before, too; but then something is left to do anyway
@@ -330,6 +331,8 @@ func (x *explorer) perform(id int32, s state, u underway, goesOn bool) {
 		}
 		s.jobs[free] = jobSlot{x.jobOp(kind), unclaimed}
 	}
+	s.purges += one(e.purge)
+	s.purges -= one(e.purged)
 	if !x.plant.lazyStore {
 		s.disk[0] = s.request
 	}

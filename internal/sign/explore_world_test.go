@@ -139,6 +139,8 @@ type effect struct {
 	put       int16 // what it put
 	deleted   int16
 	jobs      [3]JobKind
+	purge     bool // it left a purge behind
+	purged    bool // it ended one
 	refused   *api.Error
 	approved  bool // an approval was accepted
 	failed    bool // a sealing was given up
@@ -202,11 +204,12 @@ func (w *world) Update(_ context.Context, _ string, change func(*Request) error)
 	if err := change(r); err != nil {
 		return err
 	}
-	events, jobs := r.Effects()
-	for i, j := range jobs {
+	behind := r.Effects()
+	for i, j := range behind.Jobs {
 		w.run.out.jobs[i] = j.Kind
 	}
-	for _, e := range events {
+	w.run.out.purge = !behind.Purge.IsZero()
+	for _, e := range behind.Events {
 		w.run.out.approved = w.run.out.approved || e.Kind == EventApproved
 		w.run.out.failed = w.run.out.failed || e.Kind == EventSessionEnded && e.Detail["outcome"] == string(OutcomeFailed)
 	}
@@ -223,7 +226,15 @@ func (w *world) Read(p []byte) (int, error) { return w.run.rand.Read(p) }
 func (w *world) Keys(context.Context, string) ([]string, error) {
 	return slices.Clone(w.run.docs), nil
 }
-func (w *world) PurgeDue(context.Context, time.Time, int) ([]string, error) { return nil, nil }
+func (w *world) PurgesDue(context.Context, time.Time, int) ([]Purge, error) { return nil, nil }
+
+func (w *world) Purged(context.Context, []Purge) error {
+	if w.run.stopped() {
+		return errPaused
+	}
+	w.run.out.purged = true
+	return nil
+}
 
 func (w *world) Put(_ context.Context, key string, r io.Reader) (int64, error) {
 	b, err := io.ReadAll(r) // first, because whoever writes must come to an end before the world goes on
@@ -402,11 +413,12 @@ func (w *world) operations(scope scope) []*operation {
 			return nil
 		}},
 		{name: "purge", late: true, docs: true, do: func(w *world, _ *Job, _ heldAnswer) error {
+			due := []Purge{{RequestID: id, State: w.run.read.State}}
 			if w.plant.idlePurge {
-				return s.update(ctx, id, func(r *Request, _ time.Time) error { r.PurgeAt = time.Time{}; return nil })
+				return w.Purged(ctx, due)
 			}
-			s.Purge(ctx, []string{id})
-			return nil
+			_, err := s.Purge(ctx, due)
+			return err
 		}},
 		{name: "strays", late: true, docs: true, do: func(*world, *Job, heldAnswer) error { return s.PurgeStrays(ctx) }},
 	}

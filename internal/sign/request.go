@@ -32,11 +32,19 @@ type Request struct {
 	Signed      *SignedDoc     `json:"signed,omitempty"`
 	CancelledAt time.Time      `json:"cancelled_at,omitzero"`
 	Outcome     Outcome        `json:"outcome,omitempty"` // how the latest session ended without a signature
-	PurgeAt     time.Time      `json:"purge_at,omitzero"` // when the stored documents that r does not need are deleted; zero: there are none
 
-	events []Event
-	jobs   []Job
+	effects Effects
 }
+
+// Effects is what a change leaves behind beside the request itself. It is written in the transaction of the change.
+type Effects struct {
+	Events []Event
+	Jobs   []Job
+	Purge  time.Time // from when on the stored documents that the request does not need are to be deleted; zero: nothing is
+}
+
+// None reports that nothing is left behind.
+func (e *Effects) None() bool { return len(e.Events) == 0 && len(e.Jobs) == 0 && e.Purge.IsZero() }
 
 // Document describes stored bytes. Key is where they are in [Documents].
 type Document struct {
@@ -135,7 +143,7 @@ func (r *Request) settle(now time.Time) {
 	if c := table[ActExpire][r.State]; c.to != "" && !now.Before(r.ExpiresAt) {
 		r.State = c.to
 		r.record(now, EventExpired, nil)
-		r.PurgeAt = now
+		r.purge(now)
 	}
 }
 
@@ -150,9 +158,6 @@ func (r *Request) DueAt() (at time.Time, ok bool) {
 	return time.Time{}, false
 }
 
-// PurgeDue is when documents of r are to be deleted; ok is false if none are.
-func (r *Request) PurgeDue() (at time.Time, ok bool) { return r.PurgeAt, !r.PurgeAt.IsZero() }
-
 // endSession takes r out of its session (or out of a sealing that failed), by the rule of action.
 func (r *Request) endSession(action Action, outcome Outcome, now time.Time) {
 	if table[action][r.State].to != fallback {
@@ -164,7 +169,7 @@ func (r *Request) endSession(action Action, outcome Outcome, now time.Time) {
 	if !now.Before(r.ExpiresAt) {
 		r.State = Expired
 		r.record(now, EventExpired, nil)
-		r.PurgeAt = now
+		r.purge(now)
 	}
 }
 
@@ -191,18 +196,18 @@ func (r *Request) final() bool {
 	return r.State == Signed || r.State == Expired || r.State == Cancelled
 }
 
-// Effects hands over the events and jobs that were recorded since the last call. Stores call it once in each transaction.
-func (r *Request) Effects() (events []Event, jobs []Job) {
-	events, jobs = r.events, r.jobs
-	r.events, r.jobs = nil, nil
-	return events, jobs
+// Effects hands over what was left behind since the last call. Stores call it once in each transaction.
+func (r *Request) Effects() Effects {
+	e := r.effects
+	r.effects = Effects{}
+	return e
 }
 
 // Clone returns a copy that shares nothing that changes.
 func (r *Request) Clone() *Request {
 	c := *r
 	c.Locations = slices.Clone(r.Locations)
-	c.events, c.jobs = slices.Clone(r.events), slices.Clone(r.jobs)
+	c.effects.Events, c.effects.Jobs = slices.Clone(r.effects.Events), slices.Clone(r.effects.Jobs)
 	c.Signer = clone(r.Signer)
 	if c.Session = clone(r.Session); c.Session != nil {
 		c.Session.Prepared = clone(r.Session.Prepared)

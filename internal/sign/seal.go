@@ -77,7 +77,7 @@ func (s *Service) seal(ctx context.Context, id string) error {
 		if s.Level == pades.LevelLTA {
 			r.Enqueue(JobRenew, s.renewalDue(doc.Until))
 		}
-		r.PurgeAt = now
+		r.purge(now)
 		return nil
 	})
 	if err == nil && !won {

@@ -26,8 +26,12 @@ type Store interface {
 	// Due lists up to limit requests on which time acts at or before now (Request.DueAt), earliest first.
 	Due(ctx context.Context, now time.Time, limit int) (ids []string, err error)
 
-	// PurgeDue lists up to limit requests whose documents are to be deleted at or before now (Request.PurgeDue), earliest first.
-	PurgeDue(ctx context.Context, now time.Time, limit int) (ids []string, err error)
+	// PurgesDue lists up to limit purges that changes have left behind (Effects.Purge) and that are due at now, earliest first.
+	PurgesDue(ctx context.Context, now time.Time, limit int) ([]Purge, error)
+
+	// Purged ends purges as PurgesDue listed them, or puts them off, and adds their events to the trails, in one transaction. A
+	// purge that is not there any more adds none, and that is no error: somebody else has done it.
+	Purged(ctx context.Context, purges []Purge) error
 
 	// Events returns the audit trail, oldest first; empty for an unknown id.
 	Events(ctx context.Context, id string) ([]Event, error)

@@ -43,10 +43,13 @@ const poll = 200 * time.Millisecond
 // work; so one look finds the jobs of many changes. A signature waits that much longer, which nobody can see.
 const breath = 20 * time.Millisecond
 
-// Documents are deleted in strokes: so the deletions of a second share their flushes, and nobody's cancel waits for them.
+// Documents are deleted in strokes, so that the deletions of a second share their flushes, and while the service is busy not for
+// a while, so that nobody's cancel waits for them.
 const (
 	purgeEvery  = time.Second
-	purgeAtOnce = 512
+	purgeAtOnce = 256
+	purgeBusy   = 200              // changes of a second that make it a busy one
+	purgeWait   = 20 * time.Second // how long a purge waits for a quiet second
 )
 
 // NewWorker returns a worker for s that hands webhooks to deliver.
@@ -108,14 +111,18 @@ func (w *Worker) strays(ctx context.Context) {
 func (w *Worker) purges(ctx context.Context) {
 	tick := time.NewTicker(purgeEvery)
 	defer tick.Stop()
+	var changes int64
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
+		before := changes
+		changes = w.service.changes.Load()
+		busy := changes-before > purgeBusy
 		for ctx.Err() == nil {
-			n, err := w.purge(ctx)
+			n, err := w.purge(ctx, busy)
 			if err != nil && ctx.Err() == nil {
 				w.log.Error("deleting documents", "err", err)
 			}
@@ -126,15 +133,15 @@ func (w *Worker) purges(ctx context.Context) {
 	}
 }
 
-// purge deletes the documents of the requests whose time for that has come, up to a number. It returns for how many it did.
-func (w *Worker) purge(ctx context.Context) (done int, err error) {
+// purge does the purges that are due, up to a number, or none if the service is busy and they can wait. It returns how many.
+func (w *Worker) purge(ctx context.Context, busy bool) (done int, err error) {
 	w.purging.Lock()
 	defer w.purging.Unlock()
-	ids, err := w.service.Store.PurgeDue(ctx, w.service.now(), purgeAtOnce)
-	if err != nil || len(ids) == 0 {
+	due, err := w.service.Store.PurgesDue(ctx, w.service.now(), purgeAtOnce)
+	if err != nil || len(due) == 0 || busy && w.service.now().Sub(due[0].DueAt) < purgeWait {
 		return 0, err
 	}
-	return w.service.Purge(ctx, ids), nil
+	return w.service.Purge(ctx, due)
 }
 
 // Drain does everything that is due now, and returns when nothing is and nothing is under way.
@@ -145,7 +152,7 @@ func (w *Worker) Drain(ctx context.Context) error {
 			return err
 		}
 		if n == 0 && !w.busy() {
-			if n, err = w.purge(ctx); n == 0 {
+			if n, err = w.purge(ctx, false); n == 0 {
 				return err
 			}
 		}

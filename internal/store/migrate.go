@@ -91,7 +91,7 @@ func loadMigrations(d dialect) ([]*goose.Migration, error) {
 		if err != nil {
 			return nil, fmt.Errorf("migration %s: %w", name, err)
 		}
-		script := strings.ReplaceAll(string(text), "@identity@", d.identity)
+		script := strings.NewReplacer("@identity@", d.identity, "@clustered@", d.clustered).Replace(string(text))
 		steps = append(steps, goose.NewGoMigration(version, &goose.GoFunc{
 			RunTx: func(ctx context.Context, tx *sql.Tx) error {
 				_, err := tx.ExecContext(ctx, script)

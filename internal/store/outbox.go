@@ -54,12 +54,12 @@ func (s *Store) Claim(ctx context.Context, kind sign.JobKind, now time.Time, lea
 // Settle implements sign.Outbox. It compares Lease with what is stored, so it also takes a job that nobody has claimed, as
 // Jobs returned it: that is how a failed job is tried once more.
 func (s *Store) Settle(ctx context.Context, job sign.Job, events []sign.Event) error {
-	left, err := effects(job.RequestID, events, nil)
+	left, err := effects(job.RequestID, sign.Effects{Events: events})
 	if err != nil {
 		return err
 	}
 	// The request's row is locked with it: the trail's numbers belong to whoever holds that.
-	return s.writer.do(ctx, target{key: job.RequestID, request: true}, func(tx *session, out *news) error {
+	return s.writer.do(ctx, aRequest(job.RequestID), func(tx *session, out *news) error {
 		n, err := tx.write(`UPDATE outbox SET status = $4, due_at = $5, ready_at = $5, lease = 0, payload = $6, last_error = $7
 			WHERE id = $1 AND request_id = $2 AND lease = $3`,
 			job.ID, job.RequestID, micros(job.Lease), string(job.Status), micros(job.DueAt), text(job.Payload), text(job.LastError))

@@ -121,12 +121,12 @@ func (d *pgDatabase) begin(s *session, ids []string) error {
 // The rows of requests are locked since they were read, so that they are what they were; should one not be, the division fails,
 // and with it the transaction.
 const (
-	pgInsertRows = `INSERT INTO requests (id, client_id, state, version, created_at, due_at, purge_at, data)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::text[])`
+	pgInsertRows = `INSERT INTO requests (id, client_id, state, version, created_at, due_at, data)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])`
 	pgUpdateRows = `WITH changed AS (
-			UPDATE requests AS r SET state = n.state, version = n.version, due_at = n.due_at, purge_at = n.purge_at, data = n.data
-			FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])
-				AS n (id, old, state, version, due_at, purge_at, data)
+			UPDATE requests AS r SET state = n.state, version = n.version, due_at = n.due_at, data = n.data
+			FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])
+				AS n (id, old, state, version, due_at, data)
 			WHERE r.id = n.id AND r.version = n.old RETURNING 1)
 		SELECT 1 / (count(*) = cardinality($1::text[]))::int FROM changed`
 	pgInsertEvents = `INSERT INTO events (request_id, seq, at, kind, detail)
@@ -143,7 +143,7 @@ func (*pgDatabase) queue(held deferred, b *pgx.Batch) {
 	var fresh, changed struct {
 		ids, clients, states, data []string
 		old, versions, created     []int64
-		due, purge                 []sql.NullInt64
+		due                        []sql.NullInt64
 	}
 	for _, c := range held.merged() {
 		to := &changed
@@ -152,13 +152,13 @@ func (*pgDatabase) queue(held deferred, b *pgx.Batch) {
 		}
 		to.ids, to.clients, to.states, to.data = append(to.ids, c.id), append(to.clients, c.new.clientID), append(to.states, c.new.state), append(to.data, c.new.data)
 		to.old, to.versions, to.created = append(to.old, c.old.version), append(to.versions, c.new.version), append(to.created, c.new.createdAt)
-		to.due, to.purge = append(to.due, c.new.due), append(to.purge, c.new.purge)
+		to.due = append(to.due, c.new.due)
 	}
 	if len(fresh.ids) > 0 {
-		b.Queue(pgInsertRows, fresh.ids, fresh.clients, fresh.states, fresh.versions, fresh.created, fresh.due, fresh.purge, fresh.data)
+		b.Queue(pgInsertRows, fresh.ids, fresh.clients, fresh.states, fresh.versions, fresh.created, fresh.due, fresh.data)
 	}
 	if len(changed.ids) > 0 {
-		b.Queue(pgUpdateRows, changed.ids, changed.old, changed.states, changed.versions, changed.due, changed.purge, changed.data)
+		b.Queue(pgUpdateRows, changed.ids, changed.old, changed.states, changed.versions, changed.due, changed.data)
 	}
 	if len(held.events) > 0 {
 		var ids, kinds, details []string
@@ -180,6 +180,9 @@ func (*pgDatabase) queue(held deferred, b *pgx.Batch) {
 			payloads, failures = append(payloads, j.payload), append(failures, j.lastError)
 		}
 		b.Queue(pgInsertJobs, ids, kinds, statuses, attempts, due, payloads, failures)
+	}
+	for _, p := range held.purges {
+		b.Queue(insertPurge, p.due, p.id)
 	}
 	for _, o := range held.others {
 		b.Queue(o.query, o.args...)

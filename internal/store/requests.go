@@ -17,17 +17,17 @@ import (
 // Create implements sign.Store. It sets the request's Version and takes its effects when it succeeds.
 func (s *Store) Create(ctx context.Context, r *sign.Request) error {
 	copied := r.Clone()
-	events, jobs := copied.Effects()
+	behind := copied.Effects()
 	fresh, err := encode(copied)
 	if err != nil {
 		return err
 	}
 	fresh.clientID, fresh.createdAt = copied.ClientID, micros(copied.CreatedAt)
-	left, err := effects(copied.ID, events, jobs)
+	left, err := effects(copied.ID, behind)
 	if err != nil {
 		return err
 	}
-	err = s.writer.do(ctx, target{key: r.ID, request: true}, func(tx *session, out *news) error {
+	err = s.writer.do(ctx, aRequest(r.ID), func(tx *session, out *news) error {
 		switch _, err := tx.load(copied.ID); {
 		case err == nil:
 			return fmt.Errorf("creating a request: %s exists already", copied.ID)
@@ -62,7 +62,7 @@ func (s *Store) Update(ctx context.Context, id string, change func(*sign.Request
 	if !isText(id) {
 		return api.ErrNoRecord
 	}
-	return s.writer.do(ctx, target{key: id, request: true}, func(tx *session, out *news) error {
+	return s.writer.do(ctx, aRequest(id), func(tx *session, out *news) error {
 		before, err := tx.load(id)
 		r, err := decode(before.version, []byte(before.data), err)
 		if err != nil {
@@ -71,17 +71,17 @@ func (s *Store) Update(ctx context.Context, id string, change func(*sign.Request
 		if err := change(r); err != nil {
 			return err
 		}
-		events, jobs := r.Effects()
+		behind := r.Effects()
 		after, err := encode(r)
 		switch {
 		case err != nil:
 			return err
 		case r.ID != id:
 			return errors.New("updating a request: its id may not change")
-		case after.data == before.data && len(events) == 0 && len(jobs) == 0:
+		case after.data == before.data && behind.None():
 			return nil
 		}
-		left, err := effects(id, events, jobs)
+		left, err := effects(id, behind)
 		if err != nil {
 			return err
 		}
@@ -93,16 +93,7 @@ func (s *Store) Update(ctx context.Context, id string, change func(*sign.Request
 
 // Due implements sign.Store.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) (ids []string, err error) {
-	return s.before(ctx, `SELECT id FROM requests WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2`, now, limit)
-}
-
-// PurgeDue implements sign.Store.
-func (s *Store) PurgeDue(ctx context.Context, now time.Time, limit int) (ids []string, err error) {
-	return s.before(ctx, `SELECT id FROM requests WHERE purge_at <= $1 ORDER BY purge_at, id LIMIT $2`, now, limit)
-}
-
-func (s *Store) before(ctx context.Context, query string, now time.Time, limit int) (ids []string, err error) {
-	err = s.readers.rows(ctx, query,
+	err = s.readers.rows(ctx, `SELECT id FROM requests WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2`,
 		[]any{now.UnixMicro(), max(limit, 0)}, func(rows *sql.Rows) error {
 			var id string
 			err := rows.Scan(&id)
@@ -142,8 +133,8 @@ func (s *Store) Events(ctx context.Context, id string) (events []sign.Event, err
 }
 
 // effects is what a change to a request leaves behind, as rows.
-func effects(id string, events []sign.Event, jobs []sign.Job) (left deferred, err error) {
-	for _, e := range events {
+func effects(id string, behind sign.Effects) (left deferred, err error) {
+	for _, e := range behind.Events {
 		detail := ""
 		if len(e.Detail) > 0 {
 			b, err := json.Marshal(e.Detail)
@@ -154,11 +145,14 @@ func effects(id string, events []sign.Event, jobs []sign.Job) (left deferred, er
 		}
 		left.events = append(left.events, eventRow{id: id, at: micros(e.At), kind: string(e.Kind), detail: detail})
 	}
-	for _, j := range jobs {
+	for _, j := range behind.Jobs {
 		left.jobs = append(left.jobs, jobRow{
 			id: id, kind: string(j.Kind), status: string(j.Status), attempts: j.Attempts, due: micros(j.DueAt),
 			payload: text(j.Payload), lastError: text(j.LastError),
 		})
+	}
+	if !behind.Purge.IsZero() {
+		left.purges = []purgeRow{{micros(behind.Purge), id}}
 	}
 	return left, nil
 }
@@ -167,6 +161,7 @@ func effects(id string, events []sign.Event, jobs []sign.Job) (left deferred, er
 func (s *session) leave(id string, left deferred, out *news) {
 	s.held.events = append(s.held.events, left.events...)
 	s.held.jobs = append(s.held.jobs, left.jobs...)
+	s.held.purges = append(s.held.purges, left.purges...)
 	out.requests = append(out.requests, id)
 	out.jobs = out.jobs || len(left.jobs) > 0
 }
@@ -185,7 +180,7 @@ func encode(r *sign.Request) (row, error) {
 	if err != nil {
 		return row{}, fmt.Errorf("encoding request %s: %w", r.ID, err)
 	}
-	return row{state: string(r.State), due: optional(r.DueAt()), purge: optional(r.PurgeDue()), data: string(b)}, nil
+	return row{state: string(r.State), due: optional(r.DueAt()), data: string(b)}, nil
 }
 
 // optional is a time in a column that may be NULL.

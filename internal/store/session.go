@@ -29,12 +29,12 @@ type session struct {
 
 // row is a request as the database keeps it.
 type row struct {
-	version    int64
-	clientID   string // of a row that is new; whose it is and since when never changes
-	createdAt  int64
-	state      string
-	due, purge sql.NullInt64
-	data       string
+	version   int64
+	clientID  string // of a row that is new; whose it is and since when never changes
+	createdAt int64
+	state     string
+	due       sql.NullInt64
+	data      string
 }
 
 // deferred is what the transaction writes at its end. Rows are what the requests' rows shall be: the first of an id tells which version it
@@ -43,7 +43,13 @@ type deferred struct {
 	rows   []rowChange
 	events []eventRow
 	jobs   []jobRow
+	purges []purgeRow
 	others []statement
+}
+
+type purgeRow struct {
+	due int64
+	id  string
 }
 
 // statement is a write of any other kind.
@@ -110,11 +116,11 @@ func (s *session) later(query string, args ...any) {
 }
 
 // mark and backTo take back what a change has put off that failed after all.
-func (s *session) mark() [4]int {
-	return [4]int{len(s.held.rows), len(s.held.events), len(s.held.jobs), len(s.held.others)}
+func (s *session) mark() [5]int {
+	return [5]int{len(s.held.rows), len(s.held.events), len(s.held.jobs), len(s.held.purges), len(s.held.others)}
 }
 
-func (s *session) backTo(mark [4]int) {
+func (s *session) backTo(mark [5]int) {
 	for i := len(s.held.rows) - 1; i >= mark[0]; i-- {
 		c := s.held.rows[i]
 		if s.loaded[c.id] = c.old; c.old.version == 0 {
@@ -122,7 +128,7 @@ func (s *session) backTo(mark [4]int) {
 		}
 	}
 	s.held.rows, s.held.events = s.held.rows[:mark[0]], s.held.events[:mark[1]]
-	s.held.jobs, s.held.others = s.held.jobs[:mark[2]], s.held.others[:mark[3]]
+	s.held.jobs, s.held.purges, s.held.others = s.held.jobs[:mark[2]], s.held.purges[:mark[3]], s.held.others[:mark[4]]
 }
 
 // merged is the rows to write, one for each request.

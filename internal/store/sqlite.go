@@ -122,12 +122,12 @@ func (sqliteDatabase) flush(s *session) error {
 	}
 	for _, c := range s.held.merged() {
 		r := c.new
-		query, args := `INSERT INTO requests (id, client_id, state, version, created_at, due_at, purge_at, data)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`, []any{c.id, r.clientID, r.state, r.version, r.createdAt, r.due, r.purge, r.data}
+		query, args := `INSERT INTO requests (id, client_id, state, version, created_at, due_at, data)
+			VALUES ($1, $2, $3, $4, $5, $6, $7)`, []any{c.id, r.clientID, r.state, r.version, r.createdAt, r.due, r.data}
 		if c.old.version != 0 {
 			// Columns that are not named here cost no work on their index.
-			query, args = `UPDATE requests SET state = $3, version = $4, due_at = $5, purge_at = $6, data = $7 WHERE id = $1 AND version = $2`,
-				[]any{c.id, c.old.version, r.state, r.version, r.due, r.purge, r.data}
+			query, args = `UPDATE requests SET state = $3, version = $4, due_at = $5, data = $6 WHERE id = $1 AND version = $2`,
+				[]any{c.id, c.old.version, r.state, r.version, r.due, r.data}
 		}
 		if err := exactlyOne(query, args...); err != nil {
 			return err
@@ -146,6 +146,9 @@ func (sqliteDatabase) flush(s *session) error {
 		if err != nil {
 			return err
 		}
+	}
+	for _, p := range s.held.purges {
+		s.later(insertPurge, p.due, p.id)
 	}
 	for _, o := range s.held.others {
 		if _, err := s.write(o.query, o.args...); err != nil {

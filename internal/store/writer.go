@@ -70,9 +70,12 @@ type change struct {
 
 // target is what a change is about. Nodes that share a database must lock in one order, which is that of the keys.
 type target struct {
-	key     string
-	request bool // the key is the id of a request, and the request's row is read or locked
+	key      string
+	requests []string // the ids of requests whose rows are read or locked
 }
+
+// aRequest is the target of a change to one request.
+func aRequest(id string) target { return target{key: id, requests: []string{id}} }
 
 // The stages of a change.
 const (
@@ -327,9 +330,7 @@ func (w *writer) drop() {
 // requests lists those that the changes are about, in order.
 func requests(batch []*change) (ids []string) {
 	for _, c := range batch {
-		if c.request && (len(ids) == 0 || ids[len(ids)-1] != c.key) {
-			ids = append(ids, c.key)
-		}
+		ids = append(ids, c.requests...)
 	}
 	return ids
 }

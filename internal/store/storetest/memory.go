@@ -26,6 +26,7 @@ type Memory struct {
 	jobs     []sign.Job // in order of their ids, which count from 1
 	phones   map[string]signer.Phone
 	used     map[[2]string]time.Time
+	purges   map[purgeKey]bool
 	parties  parties
 	calls    []calls.Record // newest first
 	lastCall int64
@@ -36,11 +37,15 @@ type Memory struct {
 	watchers map[string]map[chan struct{}]bool
 }
 
+type purgeKey struct {
+	due time.Time
+	id  string
+}
+
 type record struct {
 	data    []byte // as JSON, so that no caller shares memory with us
 	version int64
 	due     time.Time
-	purge   time.Time
 	events  []sign.Event
 }
 
@@ -51,6 +56,7 @@ func NewMemory() *Memory {
 		requests: map[string]*record{},
 		phones:   map[string]signer.Phone{},
 		used:     map[[2]string]time.Time{},
+		purges:   map[purgeKey]bool{},
 		parties:  parties{registered: map[string]rp.Registration{}, pictures: map[string][]byte{}, epochs: map[string]int64{}},
 		ready:    make(chan struct{}, 1),
 		watchers: map[string]map[chan struct{}]bool{},
@@ -148,16 +154,18 @@ func (m *Memory) write(rec *record, r *sign.Request) error {
 	if err != nil {
 		return err
 	}
-	events, jobs := r.Effects()
-	if string(data) == string(rec.data) && len(events)+len(jobs) == 0 {
+	behind := r.Effects()
+	if string(data) == string(rec.data) && behind.None() {
 		return nil
 	}
 	rec.data = data
 	rec.version++
 	rec.due, _ = r.DueAt()
-	rec.purge, _ = r.PurgeDue()
-	m.append(rec, r.ID, events)
-	for _, j := range jobs {
+	if at := behind.Purge; !at.IsZero() {
+		m.purges[purgeKey{at, r.ID}] = true
+	}
+	m.append(rec, r.ID, behind.Events)
+	for _, j := range behind.Jobs {
 		j.ID, j.RequestID = int64(len(m.jobs)+1), r.ID
 		m.jobs = append(m.jobs, j)
 		signal(m.ready)
@@ -183,15 +191,6 @@ func (m *Memory) tell(id string) {
 
 // Due implements sign.Store.
 func (m *Memory) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	return m.before(ctx, now, limit, func(rec *record) time.Time { return rec.due })
-}
-
-// PurgeDue implements sign.Store.
-func (m *Memory) PurgeDue(ctx context.Context, now time.Time, limit int) ([]string, error) {
-	return m.before(ctx, now, limit, func(rec *record) time.Time { return rec.purge })
-}
-
-func (m *Memory) before(ctx context.Context, now time.Time, limit int, due func(*record) time.Time) ([]string, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, err
@@ -199,14 +198,59 @@ func (m *Memory) before(ctx context.Context, now time.Time, limit int, due func(
 	defer unlock()
 	var ids []string
 	for id, rec := range m.requests {
-		if at := due(rec); !at.IsZero() && !at.After(now) {
+		if !rec.due.IsZero() && !rec.due.After(now) {
 			ids = append(ids, id)
 		}
 	}
 	slices.SortFunc(ids, func(a, b string) int {
-		return cmp.Or(due(m.requests[a]).Compare(due(m.requests[b])), cmp.Compare(a, b))
+		return cmp.Or(m.requests[a].due.Compare(m.requests[b].due), cmp.Compare(a, b))
 	})
 	return ids[:min(limit, len(ids))], nil
+}
+
+// PurgesDue implements sign.Store.
+func (m *Memory) PurgesDue(ctx context.Context, now time.Time, limit int) ([]sign.Purge, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	var due []sign.Purge
+	for p := range m.purges {
+		if p.due.After(now) {
+			continue
+		}
+		r, err := m.requests[p.id].read()
+		if err != nil {
+			return nil, err
+		}
+		due = append(due, sign.Purge{RequestID: p.id, DueAt: p.due, State: r.State})
+	}
+	slices.SortFunc(due, func(a, b sign.Purge) int {
+		return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.RequestID, b.RequestID))
+	})
+	return due[:min(limit, len(due))], nil
+}
+
+// Purged implements sign.Store.
+func (m *Memory) Purged(ctx context.Context, purges []sign.Purge) error {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	for _, p := range purges {
+		key := purgeKey{p.DueAt, p.RequestID}
+		if !m.purges[key] {
+			continue
+		}
+		delete(m.purges, key)
+		if !p.Again.IsZero() {
+			m.purges[purgeKey{p.Again, p.RequestID}] = true
+		}
+		m.append(m.requests[p.RequestID], p.RequestID, p.Events)
+	}
+	return nil
 }
 
 // Events implements sign.Store.

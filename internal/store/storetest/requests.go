@@ -26,7 +26,7 @@ var requestTests = []test{
 	{name: "copies", run: copies},
 	{name: "events", run: eventOrder},
 	{name: "due", run: due},
-	{name: "purge due", run: purgeDue},
+	{name: "purges", run: purges},
 	{name: "closed", run: closed},
 }
 
@@ -56,8 +56,8 @@ func createWithEffects(t *testing.T, s *suite, _ Harness) {
 		t.Fatal(err)
 	}
 	s.create(r)
-	if events, jobs := r.Effects(); len(events)+len(jobs) != 0 {
-		t.Errorf("Create left %d events and %d jobs in the request", len(events), len(jobs))
+	if behind := r.Effects(); !behind.None() {
+		t.Errorf("Create left effects in the request: %+v", behind)
 	}
 	wantEvents := []sign.Event{{Seq: 1, At: at, Kind: sign.EventCancelled, Detail: sign.Detail{"from": "created"}}}
 	if diff := cmp.Diff(wantEvents, s.events(r.ID)); diff != "" {
@@ -111,7 +111,7 @@ func update(t *testing.T, s *suite, _ Harness) {
 	})
 	got := s.get(r.ID)
 	want := sample(1)
-	want.State, want.CancelledAt, want.PurgeAt, want.Version = sign.Cancelled, at, at, 2
+	want.State, want.CancelledAt, want.Version = sign.Cancelled, at, 2
 	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
@@ -247,28 +247,59 @@ func due(t *testing.T, s *suite, _ Harness) {
 	check(start.Add(time.Hour), 10, late.ID, session.ID)
 }
 
-func purgeDue(t *testing.T, s *suite, _ Harness) {
-	late, early, never := sample(20), sample(10), sample(1)
-	late.PurgeAt, early.PurgeAt = start.Add(time.Minute), start
-	for _, r := range []*sign.Request{late, early, never} {
-		s.create(r)
-	}
-	check := func(now time.Time, limit int, want ...string) {
+func purges(t *testing.T, s *suite, _ Harness) {
+	late, early := s.create(sample(2)), s.create(sample(1))
+	never := s.create(sample(3))
+	s.update(late.ID, cancel(start.Add(time.Minute)))
+	s.update(early.ID, cancel(start))
+	due := func(now time.Time, limit int, want ...string) (got []sign.Purge) {
 		t.Helper()
-		ids, err := s.PurgeDue(t.Context(), now, limit)
+		got, err := s.PurgesDue(t.Context(), now, limit)
 		if err != nil {
 			t.Fatal(err)
 		}
+		var ids []string
+		for _, p := range got {
+			ids = append(ids, p.RequestID)
+			if p.State != sign.Cancelled {
+				t.Errorf("%s is listed as %q", p.RequestID, p.State)
+			}
+		}
 		if diff := cmp.Diff(want, ids, cmpopts.EquateEmpty()); diff != "" {
-			t.Errorf("PurgeDue(%v, %d) (-want +got):\n%s", now.Sub(start), limit, diff)
+			t.Errorf("PurgesDue(%v, %d) (-want +got):\n%s", now.Sub(start), limit, diff)
+		}
+		return got
+	}
+	end := func(p ...sign.Purge) {
+		t.Helper()
+		if err := s.Purged(t.Context(), p); err != nil {
+			t.Fatal(err)
 		}
 	}
-	check(start.Add(-time.Microsecond), 10)
-	check(start, 10, early.ID)
-	check(start.Add(time.Hour), 10, early.ID, late.ID)
-	check(start.Add(time.Hour), 1, early.ID)
-	s.update(early.ID, func(r *sign.Request) error { r.PurgeAt = time.Time{}; return nil })
-	check(start.Add(time.Hour), 10, late.ID)
+	hour := start.Add(time.Hour)
+	due(start.Add(-time.Microsecond), 10)
+	due(start, 10, early.ID)
+	due(hour, 1, early.ID)
+	due(hour, 0)
+	both := due(hour, 10, early.ID, late.ID)
+	both[0].Events = []sign.Event{{At: hour, Kind: sign.EventPurged}}
+	both[1].Again = hour.Add(time.Second)
+	both[1].Events = []sign.Event{{At: hour, Kind: sign.EventSealRetried, Detail: sign.Detail{"error": "no"}}}
+	end(both...)
+	end(both...) // somebody else was as fast: nothing comes of it
+	end(sign.Purge{RequestID: never.ID, DueAt: start, Events: both[0].Events})
+	due(hour, 10)
+	again := due(hour.Add(time.Second), 10, late.ID)
+	end(again...)
+	due(hour.Add(time.Hour), 10)
+	for r, want := range map[*sign.Request]int{early: 2, late: 2, never: 0} {
+		if got := s.events(r.ID); len(got) != want || want == 2 && got[1].Seq != 2 {
+			t.Errorf("%s: events %+v, want %d", r.ID, got, want)
+		}
+	}
+	if err := s.Purged(t.Context(), nil); err != nil {
+		t.Errorf("no purges: %v", err)
+	}
 }
 
 func closed(t *testing.T, s *suite, _ Harness) {
