@@ -116,7 +116,7 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 			doc.At = n.Signed.At // it is the same signature
 			n.Signed = doc
 			n.record(now, EventRenewed, Detail{"sha256": fmt.Sprintf("%x", doc.SHA256), "until": doc.Until.UTC().Format(time.RFC3339)})
-			n.PurgeAt = now
+			n.purge(now)
 			return nil
 		})
 	}

@@ -98,7 +98,7 @@ type pgDatabase struct {
 	db   *sql.DB
 }
 
-func (d *pgDatabase) begin(s *session, ids []string) error {
+func (d *pgDatabase) begin(s *session, ids, _ []string) error {
 	var b pgx.Batch
 	b.Queue("BEGIN")
 	b.Queue(`SELECT pg_current_xact_id()::text`).QueryRow(func(r pgx.Row) error { return r.Scan(&s.transaction) })
@@ -114,7 +114,6 @@ func (d *pgDatabase) begin(s *session, ids []string) error {
 			return err
 		})
 	}
-	s.complete = true
 	return d.send(s, &b)
 }
 

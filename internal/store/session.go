@@ -18,8 +18,7 @@ type session struct {
 	stmts   map[string]*sql.Stmt
 
 	transaction string         // how the server calls it, where one has to be asked what became of it
-	loaded      map[string]row // requests as they stand in this transaction, with what was put off
-	complete    bool           // all requests that the transaction is about are in loaded, if they exist
+	loaded      map[string]row // the requests that are read, as they stand in this transaction, with what was put off
 	held        deferred
 	wrote       bool // something was not put off
 
@@ -83,24 +82,17 @@ func newSession(d dialect, conn *sql.Conn) *session {
 
 // reset prepares for a new transaction.
 func (s *session) reset() {
-	s.transaction, s.complete, s.wrote, s.held = "", false, false, deferred{}
+	s.transaction, s.wrote, s.held = "", false, deferred{}
 	s.loaded = map[string]row{}
 }
 
-// load reads a request, which nobody else changes until the end of the transaction; sql.ErrNoRows if there is none.
-func (s *session) load(id string) (r row, err error) {
+// load gives a request that the transaction is about; sql.ErrNoRows if there is none.
+func (s *session) load(id string) (row, error) {
 	r, ok := s.loaded[id]
-	switch {
-	case ok:
-		return r, nil
-	case s.complete:
+	if !ok {
 		return row{}, sql.ErrNoRows
 	}
-	err = s.row(`SELECT version, data FROM requests WHERE id = $1`, []any{id}, &r.version, &r.data)
-	if err == nil {
-		s.loaded[id] = r
-	}
-	return r, err
+	return r, nil
 }
 
 // put puts off the write of a request that was loaded, or of a new one, whose old row is the zero row.
@@ -191,11 +183,16 @@ func (s *session) write(query string, args ...any) (n int64, err error) {
 // writeRows is write for a statement that returns rows.
 func (s *session) writeRows(query string, args []any, scan func(*sql.Rows) error) (err error) {
 	defer func() { s.failed = s.failed || err != nil }()
+	s.touched, s.wrote = true, true
+	return s.rows(query, args, scan)
+}
+
+// rows calls scan for every row that a query gives.
+func (s *session) rows(query string, args []any, scan func(*sql.Rows) error) error {
 	stmt, err := s.stmt(query)
 	if err != nil {
 		return err
 	}
-	s.touched, s.wrote = true, true
 	rows, err := stmt.QueryContext(context.Background(), args...)
 	if err != nil {
 		return err

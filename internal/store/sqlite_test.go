@@ -137,13 +137,23 @@ func TestSQLiteSurvivesGoexit(t *testing.T) {
 	if err := s.Create(t.Context(), plainRequest(1)); err != nil {
 		t.Fatal(err)
 	}
-	err := s.Update(t.Context(), plainRequest(1).ID, func(r *sign.Request) error {
-		r.DocName = "spoiled"
-		runtime.Goexit()
-		return nil
-	})
-	if err == nil {
-		t.Error("the change that ended its goroutine succeeded")
+	// The first leads, in the goroutine that it ends; the others wait for it, and each for the one before.
+	ended := make(chan error, 3)
+	for range cap(ended) {
+		go func() {
+			err := errors.New("its goroutine ended")
+			defer func() { ended <- err }()
+			err = s.Update(t.Context(), plainRequest(1).ID, func(r *sign.Request) error {
+				r.DocName = "spoiled"
+				runtime.Goexit()
+				return nil
+			})
+		}()
+	}
+	for range cap(ended) {
+		if err := <-ended; err == nil {
+			t.Error("a change that ended its goroutine succeeded")
+		}
 	}
 	if r, err := s.Get(t.Context(), plainRequest(1).ID); err != nil || r.DocName == "spoiled" {
 		t.Errorf("Get = %+v, %v", r, err)

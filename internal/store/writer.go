@@ -12,33 +12,34 @@ import (
 	"time"
 )
 
-// writer makes changes durable, many with one commit. A single goroutine takes all changes that wait, runs them in one
+// writer makes changes durable, many with one commit. Whoever finds it idle leads: takes all changes that wait, runs them in one
 // transaction, commits, and answers their callers. The domain sees none of it.
 //
-// It never waits while it is idle: a lone change is committed at once. While a commit is under way new changes queue up, and
-// the next transaction takes them all. Only after a transaction that carried several does it allow their callers a moment to
-// come back, because then the next commit is likely to be shared too, and a full commit costs no more than a small one.
+// It never waits while it is idle: a lone change is committed at once, by the goroutine of its own caller. While a commit is under
+// way new changes queue up, and the next transaction takes them all; a goroutine of the writer's own leads it. Only after a
+// transaction that carried several does it allow their callers a moment to come back, because then the next commit is likely to
+// be shared too, and a full commit costs no more than a small one.
 type writer struct {
 	connect func(context.Context) (*session, error)
 	db      database
 	fault   func(point string)
 	hub     *hub
 
-	session *session // of the goroutine; nil before the first use and after a failure
+	session *session // of who leads; nil before the first use and after a failure
 
-	mu     sync.Mutex
-	queue  []*change
-	want   int // how many changes in the queue wake the goroutine
-	closed bool
+	mu      sync.Mutex
+	queue   []*change
+	leading bool          // somebody leads
+	want    int           // how many changes in the queue wake the one who leads
+	idle    chan struct{} // closed when nobody leads any more; nil: the writer is not closed
 
-	wake    chan struct{} // the queue holds as many as wanted, or the writer was closed
-	stopped chan struct{}
+	wake chan struct{} // the queue holds as many as wanted, or the writer was closed
 }
 
 // database is how transactions run on SQLite or on PostgreSQL.
 type database interface {
-	// begin starts a transaction in which the requests of these ids may be changed.
-	begin(s *session, ids []string) error
+	// begin starts a transaction in which the requests of these ids may be changed, and loads those that are read.
+	begin(s *session, requests, read []string) error
 
 	// flush executes what s has put off, as far as that needs a step of its own.
 	flush(s *session) error
@@ -71,11 +72,12 @@ type change struct {
 // target is what a change is about. Nodes that share a database must lock in one order, which is that of the keys.
 type target struct {
 	key      string
-	requests []string // the ids of requests whose rows are read or locked
+	requests []string // the ids of requests whose rows nobody else may change meanwhile
+	read     bool     // they are read, too
 }
 
 // aRequest is the target of a change to one request.
-func aRequest(id string) target { return target{key: id, requests: []string{id}} }
+func aRequest(id string) target { return target{key: id, requests: []string{id}, read: true} }
 
 // The stages of a change.
 const (
@@ -97,12 +99,7 @@ var errConflict = errors.New("the row was changed by another process meanwhile")
 var errSpoiled = errors.New("the transaction was spoiled")
 
 func newWriter(connect func(context.Context) (*session, error), db database, h *hub, fault func(string)) *writer {
-	w := &writer{
-		connect: connect, db: db, fault: fault, hub: h, want: 1,
-		wake: make(chan struct{}, 1), stopped: make(chan struct{}),
-	}
-	go w.run()
-	return w
+	return &writer{connect: connect, db: db, fault: fault, hub: h, want: 1, wake: make(chan struct{}, 1)}
 }
 
 // do makes a change and returns when it is durable, or has failed with no trace. When ctx ends first, do takes the change
@@ -114,14 +111,19 @@ func (w *writer) do(ctx context.Context, t target, apply func(tx *session, out *
 	}
 	c := &change{target: t, apply: apply, done: make(chan error, 1)}
 	w.mu.Lock()
-	if w.closed {
+	if w.idle != nil {
 		w.mu.Unlock()
 		return ErrClosed
 	}
 	w.queue = append(w.queue, c)
+	lead := !w.leading
+	w.leading = true
 	enough := len(w.queue) >= w.want
 	w.mu.Unlock()
-	if enough {
+	switch {
+	case lead:
+		w.lead(0, true)
+	case enough:
 		w.rouse()
 	}
 	select {
@@ -142,13 +144,16 @@ func (w *writer) rouse() {
 	}
 }
 
-// close refuses new changes, finishes those that wait, and ends the goroutine.
+// close refuses new changes, and finishes those that wait.
 func (w *writer) close() error {
 	w.mu.Lock()
-	w.closed = true
+	w.idle = make(chan struct{})
+	if !w.leading {
+		close(w.idle)
+	}
 	w.mu.Unlock()
 	w.rouse()
-	<-w.stopped
+	<-w.idle
 	if w.session == nil {
 		return nil
 	}
@@ -157,12 +162,13 @@ func (w *writer) close() error {
 	return s.close()
 }
 
-func (w *writer) run() {
+// lead settles what waits until nothing does; last is how many changes the transaction before carried. Who leads only once, a
+// caller that has better things to do, leaves the rest to a goroutine.
+func (w *writer) lead(last int, once bool) {
 	var batch []*change
 	regular := false
 	defer func() {
 		if regular {
-			close(w.stopped)
 			return
 		}
 		// A change ended the goroutine with runtime.Goexit, as t.FailNow does. The others must not hang.
@@ -170,19 +176,29 @@ func (w *writer) run() {
 			_ = w.session.run("ROLLBACK")
 		}
 		answer(batch, errors.New("store: a change ended its goroutine; nothing was written"))
-		go w.run()
+		go w.lead(0, false)
 	}()
-	for last := 0; ; last = len(batch) {
-		batch = w.next(last)
-		if len(batch) == 0 {
-			regular = true
-			return
+	for {
+		if batch = w.next(last); len(batch) == 0 {
+			break
 		}
 		w.settle(batch)
+		if last = len(batch); once && w.more(last) {
+			go w.lead(last, false)
+			break
+		}
 	}
+	regular = true
 }
 
-// next waits for changes and takes them off the queue; none means that the writer was closed.
+// more reports whether it is worth while to go on leading after a transaction of so many changes.
+func (w *writer) more(last int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return last > 1 || len(w.queue) > 0
+}
+
+// next takes changes off the queue; none means that there are none, and that nobody leads from here on.
 func (w *writer) next(last int) []*change {
 	if last > 1 {
 		w.linger(min(last, maxBatch))
@@ -192,14 +208,16 @@ func (w *writer) next(last int) []*change {
 		n := min(len(w.queue), maxBatch)
 		batch := slices.Clone(w.queue[:n])
 		w.queue = slices.Delete(w.queue, 0, n)
-		closed := w.closed
+		if n == 0 {
+			w.leading = false
+			if w.idle != nil {
+				close(w.idle)
+			}
+		}
 		w.mu.Unlock()
 		batch = slices.DeleteFunc(batch, func(c *change) bool { return !c.stage.CompareAndSwap(waiting, begun) })
-		if len(batch) > 0 || n == 0 && closed {
+		if n == 0 || len(batch) > 0 {
 			return batch
-		}
-		if n == 0 {
-			<-w.wake
 		}
 	}
 }
@@ -207,7 +225,7 @@ func (w *writer) next(last int) []*change {
 // linger waits until the queue holds n changes, but not long.
 func (w *writer) linger(n int) {
 	w.mu.Lock()
-	if len(w.queue) >= n || w.closed {
+	if len(w.queue) >= n || w.idle != nil {
 		w.mu.Unlock()
 		return
 	}
@@ -283,7 +301,7 @@ func (w *writer) transact(batch []*change) (err error) {
 	// Changes of one request stay in their order; those of different requests go in the order in which every node locks.
 	slices.SortStableFunc(batch, func(a, b *change) int { return strings.Compare(a.key, b.key) })
 	s.reset()
-	if err := w.db.begin(s, requests(batch)); err != nil {
+	if err := w.db.begin(s, requests(batch, false), requests(batch, true)); err != nil {
 		return w.abort(fmt.Errorf("store: beginning a transaction: %w", err))
 	}
 	w.fault(FaultBegun)
@@ -327,10 +345,12 @@ func (w *writer) drop() {
 	}
 }
 
-// requests lists those that the changes are about, in order.
-func requests(batch []*change) (ids []string) {
+// requests lists those that the changes are about, or only those that they read.
+func requests(batch []*change, read bool) (ids []string) {
 	for _, c := range batch {
-		ids = append(ids, c.requests...)
+		if c.read || !read {
+			ids = append(ids, c.requests...)
+		}
 	}
 	return ids
 }
