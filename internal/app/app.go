@@ -222,7 +222,7 @@ func (a *App) domain(sandbox bool) error {
 		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: stamps.roots, Known: stamps.known,
 		Now: a.now, Rand: rand.Reader,
 		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime, RenewBefore: c.RenewBefore,
-		StaticCode: c.StaticQR, Sandbox: sandbox, Log: a.log,
+		StaticCode: c.StaticQR, Sandbox: sandbox, Log: a.log, Sealed: a.metrics.Sealed,
 	})
 
 	key, err := a.keys.Signer("webhook", elliptic.P256())

@@ -51,6 +51,9 @@ func (a *App) consoleMetrics() (console.Metrics, error) {
 		return console.Metrics{}, err
 	}
 	m := console.Metrics{Webhooks: s.Jobs[string(sign.JobWebhook)]}
+	for _, b := range s.Sealing {
+		m.Sealing = append(m.Sealing, console.Sealing{UpTo: b.UpTo, N: b.Count})
+	}
 	for _, r := range s.Routes {
 		route := web.ConsoleRoute{Route: r.Route, N: r.Count, Refused: r.Refused, Failed: r.Failed}
 		if r.Count > 0 {

@@ -69,6 +69,9 @@ func TestConsoleOfTheSandbox(t *testing.T) {
 			t.Errorf("the request's page shows %s", secret)
 		}
 	}
+	if got := browse(t, "GET", s.control+"/metrics"); !strings.Contains(got.body, "signet_sealing_duration_seconds_count 1") {
+		t.Error("the metrics do not show the sealing")
+	}
 	other := s.initiate(t)
 	if got := browse(t, "POST", s.control+"/console/requests/"+other.RequestID+"/cancel"); got.status != http.StatusSeeOther {
 		t.Errorf("cancel: %d", got.status)

@@ -23,6 +23,7 @@ type Metrics struct {
 	fetches  *prometheus.CounterVec
 	jobs     *prometheus.CounterVec
 	calls    *prometheus.CounterVec
+	sealing  prometheus.Histogram
 }
 
 // Names of the metrics that pages show, too.
@@ -31,6 +32,7 @@ const (
 	nameFetches = "signet_jwks_fetches_total"
 	nameJobs    = "signet_jobs_total"
 	nameCalls   = "signet_call_records_total"
+	nameSealing = "signet_sealing_duration_seconds"
 )
 
 // NewMetrics registers everything.
@@ -50,8 +52,11 @@ func NewMetrics() *Metrics {
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: nameCalls, Help: "Records of relying parties' calls, by whether they were written or dropped.",
 		}, []string{"outcome"}),
+		sealing: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: nameSealing, Help: "Time from a phone's approval to the signed document.", Buckets: []float64{.1, .25, .5, 1, 5},
+		}),
 	}
-	m.registry.MustRegister(m.http, m.fetches, m.jobs, m.calls, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.http, m.fetches, m.jobs, m.calls, m.sealing, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -67,6 +72,9 @@ func (m *Metrics) Fetched(err error) {
 
 // Attempted counts an attempt at a job.
 func (m *Metrics) Attempted(kind, status string) { m.jobs.WithLabelValues(kind, status).Inc() }
+
+// Sealed measures a sealing.
+func (m *Metrics) Sealed(took time.Duration) { m.sealing.Observe(took.Seconds()) }
 
 // Recorded counts records of calls.
 func (m *Metrics) Recorded(written, dropped int) {

@@ -3,6 +3,7 @@ package obs
 import (
 	"fmt"
 	"sort"
+	"time"
 )
 
 // Snapshot is what the metrics say now, counted since this process began, for pages that people read.
@@ -10,6 +11,13 @@ type Snapshot struct {
 	Routes  []Route                      // busiest first
 	Jobs    map[string]map[string]uint64 // kind -> status afterwards -> attempts
 	Fetches map[string]uint64            // outcome -> fetches of relying parties' keys
+	Sealing []Bucket                     // how long sealings took; the last one is without bound
+}
+
+// Bucket is how many took at most so long, and longer than the bucket before.
+type Bucket struct {
+	UpTo  time.Duration // 0: without bound
+	Count uint64
 }
 
 // Route is one route and method.
@@ -48,6 +56,14 @@ func (m *Metrics) Snapshot() (Snapshot, error) {
 					s.Jobs[kind] = map[string]uint64{}
 				}
 				s.Jobs[kind][label["status"]] += uint64(metric.GetCounter().GetValue())
+			case nameSealing:
+				h := metric.GetHistogram()
+				var below uint64 // its counts are cumulative
+				for _, b := range h.GetBucket() {
+					s.Sealing = append(s.Sealing, Bucket{time.Duration(b.GetUpperBound() * float64(time.Second)), b.GetCumulativeCount() - below})
+					below = b.GetCumulativeCount()
+				}
+				s.Sealing = append(s.Sealing, Bucket{Count: h.GetSampleCount() - below})
 			case nameFetches:
 				s.Fetches[label["outcome"]] += uint64(metric.GetCounter().GetValue())
 			}

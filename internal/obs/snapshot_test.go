@@ -1,10 +1,12 @@
 package obs
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 )
 
 func TestSnapshot(t *testing.T) {
@@ -26,9 +28,19 @@ func TestSnapshot(t *testing.T) {
 	m.Attempted("webhook", "done")
 	m.Attempted("webhook", "failed")
 	m.Fetched(nil)
+	for _, took := range []time.Duration{20 * time.Millisecond, 100 * time.Millisecond, 300 * time.Millisecond, time.Minute} {
+		m.Sealed(took)
+	}
 	s, err := m.Snapshot()
 	if err != nil || len(s.Routes) != 2 {
 		t.Fatalf("%+v, %v", s, err)
+	}
+	var sealed []uint64
+	for _, b := range s.Sealing {
+		sealed = append(sealed, b.Count)
+	}
+	if fmt.Sprint(sealed) != "[2 0 1 0 0 1]" || s.Sealing[0].UpTo != 100*time.Millisecond || s.Sealing[5].UpTo != 0 {
+		t.Errorf("sealing: %+v", s.Sealing)
 	}
 	r := s.Routes[0]
 	if r.Route != "GET /a/{id}" || r.Count != 4 || r.Refused != 1 || r.Failed != 1 || r.Seconds <= 0 {

@@ -83,6 +83,9 @@ func (s *Service) seal(ctx context.Context, id string) error {
 	if err == nil && !won {
 		s.discard(doc.Key)
 	}
+	if err == nil && won && s.Sealed != nil {
+		s.Sealed(doc.At.Sub(r.Approval.At))
+	}
 	return err
 }
 

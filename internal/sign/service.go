@@ -59,6 +59,9 @@ type Config struct {
 	Sandbox         bool          // signatures say SANDBOX
 	PDFLimits       pdf.Limits    // zero: the defaults
 	Log             *slog.Logger
+
+	// Sealed, if set, hears how long each sealing took, from the phone's approval to the signed document.
+	Sealed func(took time.Duration)
 }
 
 // New returns a Service.

@@ -60,6 +60,13 @@ type Console struct {
 type Metrics struct {
 	Routes   []web.ConsoleRoute // busiest first
 	Webhooks map[string]uint64  // attempts by sign.JobStatus afterwards
+	Sealing  []Sealing          // in order; the last one is without bound
+}
+
+// Sealing is how many sealings took at most so long, and longer than the one before; UpTo 0: any longer time.
+type Sealing struct {
+	UpTo time.Duration
+	N    uint64
 }
 
 // patience is how long a page may look for what was asked: a search through years of requests is given up, not waited for.

@@ -312,6 +312,10 @@ func TestOverview(t *testing.T) {
 	w.in(t, sign.Signed)
 	w.in(t, sign.Created)
 	w.get(t, "/console/").has(t, 200, `href="/console/requests?state=signed"`, "median", "up to 100 ms", "<strong>2</strong>")
+	w.Metrics = func() (console.Metrics, error) {
+		return console.Metrics{Sealing: []console.Sealing{{UpTo: 250 * time.Millisecond, N: 31}, {N: 62}}}, nil
+	}
+	w.get(t, "/console/").has(t, 200, "up to 250 ms", "longer", `class="bar-fill" width="50.00"`, "Counted since the program started")
 	w.Metrics = func() (console.Metrics, error) { return console.Metrics{}, errors.New("broken") }
 	w.get(t, "/console/").has(t, 500)
 }

@@ -31,6 +31,9 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if bars := sealingBars(m.Sealing); bars != nil {
+		page.Sealing, page.SealingSince = bars, true
+	}
 	page.Routes = web.ScaledRoutes(m.Routes[:min(mostRoutes, len(m.Routes))])
 	for _, s := range []struct {
 		status sign.JobStatus
@@ -45,8 +48,25 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// sealing sorts signed requests by how long their sealing took. It comes from the requests themselves: their times outlive the
-// process.
+// sealingBars draws what the metrics say; nil if nothing has been sealed since the program began.
+func sealingBars(list []Sealing) (bars []web.ConsoleBar) {
+	var all uint64
+	for _, s := range list {
+		bar := web.ConsoleBar{Text: "longer", N: s.N}
+		if s.UpTo > 0 {
+			bar.Text = "up to " + short(s.UpTo)
+		}
+		bars = append(bars, bar)
+		all += s.N
+	}
+	if all == 0 {
+		return nil
+	}
+	return web.Scaled(bars)
+}
+
+// sealing sorts signed requests by how long their sealing took. It comes from the requests themselves, whose times outlive the
+// process: it gives the median, and the chart until the metrics have something to say.
 func sealing(signed []*sign.Request) (bars []web.ConsoleBar, n int, median time.Duration) {
 	limits := []time.Duration{100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 5 * time.Second}
 	for _, l := range limits {

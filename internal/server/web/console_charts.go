@@ -17,6 +17,7 @@ type ConsoleOverview struct {
 	Sealing      []ConsoleBar
 	SealedOf     int
 	SealedMedian time.Duration
+	SealingSince bool // Sealing counts all since the process began instead
 	Follow       bool
 }
 
