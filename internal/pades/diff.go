@@ -61,7 +61,7 @@ func compare(old, now *pdf.Document, trusted func(pdf.Ref) bool) ([]change, erro
 	} else if more || old.Sections()[0].Offset == now.Sections()[0].Offset {
 		c.forbid("bytes were appended that are not a revision")
 	}
-	for _, step := range []func() error{c.info, c.catalog, c.containers, c.gaps} {
+	for _, step := range []func() error{c.catalog, c.info, c.containers, c.gaps} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -164,8 +164,8 @@ func (c *differ) info() error {
 		return nil
 	}
 	ref, ok := b.Ref()
-	if !ok || !c.changed[ref.Num] {
-		return nil
+	if !ok || !c.changed[ref.Num] || c.explained[ref.Num] {
+		return nil // the last because some files name their catalog or form here
 	}
 	old, err := c.old.Resolve(a)
 	if err != nil {

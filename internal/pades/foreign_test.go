@@ -104,3 +104,17 @@ func TestForeignKeyUsage(t *testing.T) {
 		}
 	}
 }
+
+// TestInformationIsTheForm signs a document whose trailer names the form, or the
+// catalog, as the document information.
+func TestInformationIsTheForm(t *testing.T) {
+	w := newWorld(t)
+	form := pdftest.New(pdftest.Catalog(fmt.Sprintf("/AcroForm %d 0 R", pdftest.InfoNum)), pdftest.Object(pdftest.InfoNum, "<< /Fields [] >>"))
+	catalog := bytes.Replace(pdftest.Minimal(), fmt.Appendf(nil, "/Info %d 0 R", pdftest.InfoNum), fmt.Appendf(nil, "/Info %d 0 R", pdftest.CatalogNum), 1)
+	for _, doc := range [][]byte{form, catalog} {
+		out, p := w.extended(t, doc, w.options(Location{1, 0.5, 0.5}), true)
+		report := w.verify(t, out)
+		must(t, report.Err())
+		must(t, report.Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}))
+	}
+}
