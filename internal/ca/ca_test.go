@@ -436,6 +436,67 @@ func TestOpenSSLReadsAll(t *testing.T) {
 	}
 }
 
+// What is served begins a minute ago, for verifiers that chose their time before they asked; what goes into documents begins now.
+func TestServedRevocationDataIsBackdated(t *testing.T) {
+	now := time.Now().UTC().Truncate(time.Second)
+	a, err := Open(t.TempDir(), Options{Name: "Signet", BaseURL: "http://127.0.0.1:1/pki", Now: func() time.Time { return now }, Rand: rand.Reader})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := a.IssueSigner(Subject{UIN: "S8979373D", Name: "TAN AH KOW"}, &key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := record{cert.SerialNumber.String(): {Known: true}}
+	check := func(what string, from, want time.Time, err error) {
+		t.Helper()
+		if err != nil || !from.Equal(want) {
+			t.Errorf("%s begins at %v, want %v (%v)", what, from, want, err)
+		}
+	}
+	list := func(what string, der []byte, want time.Time) {
+		t.Helper()
+		l, err := x509.ParseRevocationList(der)
+		check(what, l.ThisUpdate, want, err)
+	}
+	answer := func(what string, der []byte, want time.Time) {
+		t.Helper()
+		r, err := ocsp.ParseResponseForCert(der, cert, a.Issuing())
+		check(what, r.ThisUpdate, want, err)
+		check(what+" was produced, which", r.ProducedAt, now, err)
+	}
+	responses, crls, err := a.Evidence(t.Context(), []*x509.Certificate{cert}, known)
+	if err != nil || len(responses) != 1 || len(crls) != 2 {
+		t.Fatalf("evidence: %d, %d, %v", len(responses), len(crls), err)
+	}
+	answer("the answer in a document", responses[0], now)
+	list("the list in a document", crls[0], now)
+	list("the root's list in a document", crls[1], now)
+
+	served := now.Add(-time.Minute)
+	req, err := ocsp.CreateRequest(cert, a.Issuing(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := a.OCSP(t.Context(), req, known)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer("the answer served", der, served)
+	if der, err = a.CRL(t.Context(), known); err != nil {
+		t.Fatal(err)
+	}
+	list("the list served", der, served)
+	if der, err = a.RootCRL(); err != nil {
+		t.Fatal(err)
+	}
+	list("the root's list served", der, served)
+}
+
 // A list serves for a second, as long as it says the same: a revocation is never late by that.
 func TestCRLIsReused(t *testing.T) {
 	now := time.Now().Truncate(time.Second)

@@ -25,7 +25,8 @@ type singleResponse struct {
 	keyHash    []byte
 	hash       crypto.Hash // SHA-1 or SHA-256
 	status     Status
-	at         time.Time // producedAt and thisUpdate
+	producedAt time.Time
+	thisUpdate time.Time
 	nextUpdate time.Time
 }
 
@@ -39,7 +40,7 @@ func (a *Authority) signOCSP(s singleResponse) ([]byte, error) {
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // ResponseData
 		b.AddASN1(explicit(1), func(b *cryptobyte.Builder) { b.AddBytes(a.ocsp.cert.RawSubject) })
-		b.AddASN1GeneralizedTime(s.at)
+		b.AddASN1GeneralizedTime(s.producedAt)
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // SingleResponse
 				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // CertID
@@ -56,7 +57,7 @@ func (a *Authority) signOCSP(s singleResponse) ([]byte, error) {
 					b.AddASN1BigInt(s.serial)
 				})
 				addCertStatus(b, s.status)
-				b.AddASN1GeneralizedTime(s.at)
+				b.AddASN1GeneralizedTime(s.thisUpdate)
 				b.AddASN1(explicit(0), func(b *cryptobyte.Builder) { b.AddASN1GeneralizedTime(s.nextUpdate) })
 			})
 		})

@@ -63,7 +63,7 @@ func (a *Authority) OCSP(ctx context.Context, request []byte, r Revocations) ([]
 	if !a.issuedHere(req) {
 		return ocsp.UnauthorizedErrorResponse, errors.New("ca: ocsp: question about another authority's certificate")
 	}
-	der, err := a.answer(ctx, req.SerialNumber, req.HashAlgorithm, r)
+	der, err := a.answer(ctx, req.SerialNumber, req.HashAlgorithm, r, backdate)
 	if err != nil {
 		return ocsp.InternalErrorErrorResponse, err
 	}
@@ -95,7 +95,8 @@ func (a *Authority) issuerHashes(f crypto.Hash) (name, key []byte, err error) {
 	return name, h.Sum(nil), nil
 }
 
-func (a *Authority) answer(ctx context.Context, serial *big.Int, hash crypto.Hash, r Revocations) ([]byte, error) {
+// answer states what is known now, and says that it was known for the time given.
+func (a *Authority) answer(ctx context.Context, serial *big.Int, hash crypto.Hash, r Revocations, since time.Duration) ([]byte, error) {
 	s := Status{Known: serial.Cmp(a.ocsp.cert.SerialNumber) == 0}
 	if !s.Known {
 		var err error
@@ -109,7 +110,7 @@ func (a *Authority) answer(ctx context.Context, serial *big.Int, hash crypto.Has
 	}
 	now := a.opts.Now().UTC().Truncate(time.Second)
 	der, err := a.signOCSP(singleResponse{
-		serial: serial, nameHash: name, keyHash: key, hash: hash, status: s, at: now, nextUpdate: now.Add(ocspLife),
+		serial: serial, nameHash: name, keyHash: key, hash: hash, status: s, producedAt: now, thisUpdate: now.Add(-since), nextUpdate: now.Add(ocspLife),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ca: ocsp: %w", err)
@@ -117,39 +118,47 @@ func (a *Authority) answer(ctx context.Context, serial *big.Int, hash crypto.Has
 	return der, nil
 }
 
-// CRL returns the DER CRL of the issuing CA as of now. Its number is the time
-// in milliseconds, so it grows without a counter that a crash could lose.
+// CRL returns the DER CRL of the issuing CA, to be served. Its number is the time
+// in milliseconds, so it grows without a counter that a crash could lose. Like
+// the answers of [Authority.OCSP] it says all that is known now and yet begins a
+// minute ago: verifiers choose the time for which they judge before they ask,
+// and refuse what begins after it.
 func (a *Authority) CRL(ctx context.Context, r Revocations) ([]byte, error) {
+	return a.issuingCRL(ctx, r, backdate)
+}
+
+func (a *Authority) issuingCRL(ctx context.Context, r Revocations, since time.Duration) ([]byte, error) {
 	revoked, err := r.Revoked(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ca: crl: %w", err)
 	}
-	return a.crl(&a.made[1], a.issuing, revoked)
+	return a.crl(&a.made[1], a.issuing, revoked, since)
 }
 
-// RootCRL returns the root's CRL. The authority never revokes its own parts:
+// RootCRL returns the root's CRL, to be served. The authority never revokes its own parts:
 // whoever must, retires the whole directory; so the list is empty.
-func (a *Authority) RootCRL() ([]byte, error) { return a.crl(&a.made[0], a.root, nil) }
+func (a *Authority) RootCRL() ([]byte, error) { return a.crl(&a.made[0], a.root, nil, backdate) }
 
 // madeCRL is a list, and what it was made from.
 type madeCRL struct {
-	second  time.Time
+	from    time.Time
 	revoked []Revoked
 	der     []byte
 }
 
-// crl returns the list as of now: the same one within a second, as long as it
+// crl returns the list as of now, which begins earlier by since: the same one within a second, as long as it
 // says the same. Each signed document takes one along, and each costs two
 // operations on P-384.
-func (a *Authority) crl(made *madeCRL, issuer entity, revoked []Revoked) ([]byte, error) {
+func (a *Authority) crl(made *madeCRL, issuer entity, revoked []Revoked, since time.Duration) ([]byte, error) {
 	now := a.opts.Now().UTC()
+	from := now.Truncate(time.Second).Add(-since)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if made.second.Equal(now.Truncate(time.Second)) && slices.EqualFunc(made.revoked, revoked, Revoked.equal) {
+	if made.from.Equal(from) && slices.EqualFunc(made.revoked, revoked, Revoked.equal) {
 		return made.der, nil
 	}
 	list := &x509.RevocationList{
-		Number: big.NewInt(now.UnixMilli()), ThisUpdate: now.Truncate(time.Second), NextUpdate: now.Truncate(time.Second).Add(crlLife),
+		Number: big.NewInt(now.UnixMilli()), ThisUpdate: from, NextUpdate: now.Truncate(time.Second).Add(crlLife),
 		SignatureAlgorithm: signatureAlgUsed,
 	}
 	for _, e := range revoked {
@@ -160,7 +169,7 @@ func (a *Authority) crl(made *madeCRL, issuer entity, revoked []Revoked) ([]byte
 	if err != nil {
 		return nil, fmt.Errorf("ca: crl: %w", err)
 	}
-	*made = madeCRL{now.Truncate(time.Second), slices.Clone(revoked), der}
+	*made = madeCRL{from, slices.Clone(revoked), der}
 	return der, nil
 }
 
@@ -172,12 +181,13 @@ func (r Revoked) equal(o Revoked) bool {
 // good standing now: OCSP responses for signers and the CRLs of their issuers,
 // DER. certs may mix signers', our time-stamping unit's, our own CAs' and other
 // authorities'; the last are passed over, so that several sources can be asked.
+// It begins now, not earlier: what proves a signature good must not be older.
 func (a *Authority) Evidence(ctx context.Context, certs []*x509.Certificate, r Revocations) (responses, crls [][]byte, err error) {
 	signers, ours := false, false
 	for _, cert := range certs {
 		switch {
 		case issued(cert, a.issuing.cert):
-			response, err := a.answer(ctx, cert.SerialNumber, crypto.SHA1, r)
+			response, err := a.answer(ctx, cert.SerialNumber, crypto.SHA1, r, 0)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -187,14 +197,14 @@ func (a *Authority) Evidence(ctx context.Context, certs []*x509.Certificate, r R
 		}
 	}
 	if signers {
-		crl, err := a.CRL(ctx, r)
+		crl, err := a.issuingCRL(ctx, r, 0)
 		if err != nil {
 			return nil, nil, err
 		}
 		crls = append(crls, crl)
 	}
 	if signers || ours {
-		crl, err := a.RootCRL()
+		crl, err := a.crl(&a.made[0], a.root, nil, 0)
 		if err != nil {
 			return nil, nil, err
 		}
