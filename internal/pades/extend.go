@@ -371,12 +371,15 @@ func addStampField(u *pdf.Update, d *pdf.Document, name string, room int) (hole,
 		{Key: "Subtype", Value: "/Widget"},
 		{Key: "FT", Value: "/Sig"},
 		{Key: "T", Value: pdf.TextString(name)},
-		{Key: "Contents", Value: "(Document timestamp)"}, // PDF/UA-2 asks every widget, also one that nobody sees
-		{Key: "Lang", Value: "(en)"},
 		{Key: "V", Value: sig.String()},
 		{Key: "Rect", Value: "[0 0 0 0]"},
 		{Key: "P", Value: page.Ref.String()},
 		{Key: "F", Value: "132"},
+	}
+	// PDF/UA-2 (8.10.2.3) wants a description of every widget, also of one that
+	// nobody sees; PDF/UA-1 (7.2) forbids one whose language is not known.
+	if !d.Catalog().Get("Lang").IsNull() {
+		pairs = append(pairs, pdf.Pair{Key: "Contents", Value: "(Document timestamp)"}, pdf.Pair{Key: "Lang", Value: "(en)"})
 	}
 	// PDF/A-1 (ISO 19005-1, 6.9) wants an appearance for every field, also one
 	// that nobody sees. Elsewhere it is left out: some verifiers take a time

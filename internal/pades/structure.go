@@ -185,6 +185,7 @@ func (s *structure) add(u *pdf.Update, widget pdf.Ref, page pdf.Page) (string, e
 	pairs := []pdf.Pair{
 		{Key: "Type", Value: "/StructElem"},
 		{Key: "S", Value: "/Form"},
+		{Key: "Lang", Value: "(en)"}, // of what the widget says; the document's may be another, or none
 		{Key: "P", Value: s.parent.String()},
 		{Key: "Pg", Value: page.Ref.String()},
 		{Key: "K", Value: "<< /Type /OBJR /Pg " + page.Ref.String() + " /Obj " + widget.String() + " >>"},

@@ -100,7 +100,7 @@ func TestTaggedDocumentsStayTagged(t *testing.T) {
 			element, err := d.Resolve(tree[key])
 			must(t, err)
 			obj, _ := element.Get("K").Get("Obj").Ref()
-			if !ok || key < 3 || element.Get("S").Name() != "Form" || obj != f.Ref {
+			if !ok || key < 3 || element.Get("S").Name() != "Form" || element.Get("Lang").Text() != "en" || obj != f.Ref {
 				t.Errorf("%s: field %s: key %d leads to %s", name, f.Name, key, element.Raw())
 			}
 			above, err := d.Resolve(element.Get("P"))
@@ -136,6 +136,23 @@ func TestTaggedDocumentsStayTagged(t *testing.T) {
 		r = w.verify(t, second)
 		if err := r.Err(); err != nil || r.Signatures[0].Level != LevelLTA {
 			t.Errorf("%s: second signer: %v, %v", name, err, r.Signatures[0].Level)
+		}
+	}
+}
+
+// Where the document says nothing about its language, neither does the time stamp's field say anything in one.
+func TestTimestampFieldWithoutLanguage(t *testing.T) {
+	w := newWorld(t)
+	for catalog, want := range map[string]string{"/Lang (de)": "Document timestamp", "": ""} {
+		out, _ := w.extended(t, pdftest.New(pdftest.Catalog(catalog)), w.options(Location{1, 0.1, 0.1}), true)
+		d, err := pdf.Open(bytes.NewReader(out), int64(len(out)), pdf.Limits{})
+		must(t, err)
+		fields, err := d.SignatureFields()
+		must(t, err)
+		stamp, err := d.Load(fields[len(fields)-1].Ref)
+		must(t, err)
+		if got := stamp.Get("Contents").Text(); got != want {
+			t.Errorf("with %q the time stamp's field says %q, want %q", catalog, got, want)
 		}
 	}
 }
