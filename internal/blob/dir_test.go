@@ -155,7 +155,7 @@ func TestDirCrash(t *testing.T) {
 				t.Fatalf("the child was not killed: %v\n%s", err, out)
 			}
 			want := map[string]string{
-				blob.FaultReceived: old, blob.FaultFlushed: old, blob.FaultPlaced: strings.Repeat("new", 2000), blob.FaultDeleted: "",
+				blob.FaultReceived: old, blob.FaultPlaced: strings.Repeat("new", 2000), blob.FaultFlushed: strings.Repeat("new", 2000), blob.FaultDeleted: "",
 			}[point]
 			d = open(t, blob.Options{Path: path})
 			got := ""

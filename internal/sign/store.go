@@ -64,7 +64,8 @@ type Outbox interface {
 // Documents keeps bytes under keys of the form "<request id>/<name>". All methods may run concurrently.
 type Documents interface {
 	// Put stores what r yields and replaces what was there. When it returns nil the bytes are durable and complete; when
-	// it fails, or the process dies, the key holds what it held before.
+	// it fails, or the process dies before, the key holds all that it held before or all of the new bytes. Only if it held
+	// nothing, and the machine died, may it hold a part.
 	Put(ctx context.Context, key string, r io.Reader) (size int64, err error)
 
 	// Open gives random access. A missing key gives fs.ErrNotExist. What is open stays readable if the key is deleted.
