@@ -35,6 +35,7 @@ type claimRules struct {
 	forbidden []string
 	client    []string // the claims that name the party; nil when the party comes from elsewhere
 	singleUse bool     // the jti is used up
+	byChange  bool     // with the change that the call makes, and not before: see Verifier.Verify
 
 	// arguments reads what is not authentication, once the token is authentic; its errors are answers. May be nil.
 	arguments func(*Claims, object) error
@@ -56,6 +57,7 @@ var claimTable = [...]claimRules{
 		forbidden: []string{"exchange_code"},
 		client:    []string{"client_id"},
 		singleUse: true,
+		byChange:  true,
 		arguments: readDocument,
 	},
 	Result: {
@@ -79,6 +81,7 @@ type Claims struct {
 	JTI       string // UUID in lower case; empty for Cancel
 	IssuedAt  time.Time
 	ExpiresAt time.Time
+	Ticket    Ticket // of a token that is good for one call; see Verifier.Verify
 
 	// Initiate.
 	DocName       string         // trimmed, safe to show, see CheckDisplayText
@@ -90,6 +93,12 @@ type Claims struct {
 
 	// Cancel. It has the form of an id, and nobody has looked whether there is such a request.
 	RequestID string
+}
+
+// Ticket is what has to be remembered of a token so that it is not used again. The zero Ticket is that of a token that may be.
+type Ticket struct {
+	ClientID, JTI string
+	KeepUntil     time.Time
 }
 
 // LogValue keeps the secrets of the claims out of logs: the exchange code, and the hash, which takes minutes to undo.

@@ -12,6 +12,9 @@ type Replay interface {
 	// of concurrent calls with one pair, in whatever process or node, exactly one gets first = true. Ids of different
 	// parties do not meet. An error means that nothing is known, and the caller refuses the token.
 	Use(ctx context.Context, clientID, jti string, until time.Time) (first bool, err error)
+
+	// Used reports whether a record of the pair is there already. It may miss one that is made in this moment.
+	Used(ctx context.Context, clientID, jti string) (bool, error)
 }
 
 // replayMargin is how long a jti outlives its token: the clocks of several nodes may differ by that much.

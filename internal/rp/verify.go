@@ -40,8 +40,12 @@ func NewVerifier(config VerifierConfig) *Verifier {
 // one Authorization header.
 //
 // The error is, by errors.As, an *api.Error that is the answer to the call: UNAUTHORIZED for everything that is wrong with the
-// token, CLIENT_SIDE_ERROR for arguments of a call that is authentic. Any other error is our own fault. Once Verify returns
-// without error, or with CLIENT_SIDE_ERROR, the jti of an Initiate token is used up.
+// token, CLIENT_SIDE_ERROR for arguments of a call that is authentic. Any other error is our own fault.
+//
+// The jti of an Initiate token was not used before when Verify returns without error, and it is not used up yet: the caller uses
+// Claims.Ticket up in the transaction of what the call does, which refuses a ticket that another call was faster to use, or, if
+// the call comes to nothing, by [Verifier.Spend]. So a call costs the disk one commit and not two. With CLIENT_SIDE_ERROR the jti is
+// used up.
 func (v *Verifier) Verify(ctx context.Context, authorization string, call Call) (*Claims, *Party, error) {
 	if call != Initiate && call != Cancel {
 		return nil, nil, fmt.Errorf("rp: Verify does not know the party of %s", call)
@@ -98,8 +102,13 @@ func (v *Verifier) verify(ctx context.Context, authorization string, call Call, 
 		return refuse(err)
 	}
 	key.used.Store(v.config.Now().UnixMicro())
+	var arguments error
+	if rules.arguments != nil {
+		arguments = rules.arguments(claims, t.claims)
+	}
 	if rules.singleUse && !v.config.Lenient {
-		first, err := v.config.Replay.Use(ctx, party.ClientID, claims.JTI, claims.ExpiresAt.Add(replayMargin))
+		claims.Ticket = Ticket{party.ClientID, claims.JTI, claims.ExpiresAt.Add(replayMargin)}
+		first, err := v.first(ctx, claims.Ticket, rules.byChange && arguments == nil)
 		if err != nil {
 			return nil, nil, fmt.Errorf("remember the jti of a token: %w", err)
 		}
@@ -107,10 +116,26 @@ func (v *Verifier) verify(ctx context.Context, authorization string, call Call, 
 			return refuse(errors.New("claim jti: used before"))
 		}
 	}
-	if rules.arguments != nil {
-		if err := rules.arguments(claims, t.claims); err != nil {
-			return nil, nil, err
-		}
+	if arguments != nil {
+		return nil, nil, arguments
 	}
 	return claims, party, nil
+}
+
+// first reports whether a ticket was not used before; only looking leaves it as it is.
+func (v *Verifier) first(ctx context.Context, t Ticket, onlyLook bool) (bool, error) {
+	if onlyLook {
+		used, err := v.config.Replay.Used(ctx, t.ClientID, t.JTI)
+		return !used, err
+	}
+	return v.config.Replay.Use(ctx, t.ClientID, t.JTI, t.KeepUntil)
+}
+
+// Spend uses up the ticket of an Initiate call that came to nothing, so that its token is good for no other.
+func (v *Verifier) Spend(ctx context.Context, t Ticket) error {
+	if t == (Ticket{}) {
+		return nil
+	}
+	_, err := v.config.Replay.Use(ctx, t.ClientID, t.JTI, t.KeepUntil)
+	return err
 }

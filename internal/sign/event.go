@@ -48,3 +48,6 @@ func (r *Request) Enqueue(kind JobKind, due time.Time) {
 
 // purge asks for the deletion of what r does not need any more.
 func (r *Request) purge(from time.Time) { r.effects.Purge = from }
+
+// Use lets the change use a ticket up. Only new requests have one.
+func (r *Request) Use(t Ticket) { r.effects.Ticket = t }

@@ -19,6 +19,7 @@ type Application struct {
 	DocName    string
 	Locations  []api.Location
 	SignerHash string // empty if no signer is intended
+	Ticket     Ticket // of the token; the zero Ticket if it may be used again
 }
 
 // Initiate stores the document that body yields, checks it, and makes a sign request. body is read once, to the disk; it is
@@ -50,6 +51,7 @@ func (s *Service) Initiate(ctx context.Context, a Application, body io.Reader) (
 		CreatedAt:    now, ExpiresAt: now.Add(api.RequestLifetime * seconds),
 		Document: *doc,
 	}
+	r.Use(a.Ticket)
 	r.record(now, EventInitiated, Detail{"pages": fmt.Sprint(doc.Pages), "size": fmt.Sprint(doc.Size), "places": fmt.Sprint(len(a.Locations))})
 	if err := s.Store.Create(ctx, r); err != nil {
 		s.discard(key)

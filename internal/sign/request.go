@@ -40,8 +40,19 @@ type Request struct {
 type Effects struct {
 	Events []Event
 	Jobs   []Job
+	Ticket Ticket    // that a new request uses up
 	Purge  time.Time // from when on the stored documents that the request does not need are to be deleted; zero: nothing is
 }
+
+// Ticket is the id of a token that is good for one call. The change that the call makes records it, or is refused with
+// [ErrTicketUsed] because another one has: so a token makes one request at most, whatever races and crashes do.
+type Ticket struct {
+	ClientID, JTI string
+	KeepUntil     time.Time // until when the token could be used again
+}
+
+// ErrTicketUsed is what the second of two calls with one token hears.
+var ErrTicketUsed error = api.ErrUnauthorized.Because("claim jti: used before")
 
 // None reports that nothing is left behind.
 func (e *Effects) None() bool { return len(e.Events) == 0 && len(e.Jobs) == 0 && e.Purge.IsZero() }

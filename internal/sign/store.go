@@ -11,7 +11,7 @@ import (
 //
 // An unknown id gives an error for which errors.Is(err, api.ErrNoRecord) holds.
 type Store interface {
-	// Create adds a new request with its events and jobs, in one transaction.
+	// Create adds a new request with its effects, in one transaction. It fails with ErrTicketUsed if its ticket was used before.
 	Create(ctx context.Context, r *Request) error
 
 	// Get returns the request as last committed. The caller may change the copy.

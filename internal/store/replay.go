@@ -2,22 +2,44 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/signet-sign/signet/internal/sign"
 )
 
 // Use implements rp.Replay.
 func (s *Store) Use(ctx context.Context, clientID, jti string, until time.Time) (first bool, err error) {
-	err = s.writer.do(ctx, target{key: "token " + clientID + " " + jti}, func(tx *session, _ *news) error {
-		n, err := tx.write(`INSERT INTO used_tokens (client_id, jti, keep_until) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-			clientID, jti, micros(until))
-		if err != nil {
-			return fmt.Errorf("recording a token: %w", err)
-		}
-		first = n == 1
-		return nil
+	err = s.writer.do(ctx, target{key: "token " + clientID + " " + jti}, func(tx *session, _ *news) (err error) {
+		first, err = tx.use(sign.Ticket{ClientID: clientID, JTI: jti, KeepUntil: until})
+		return err
 	})
 	return first && err == nil, err
+}
+
+// use records a token at once.
+func (s *session) use(t sign.Ticket) (first bool, err error) {
+	n, err := s.write(`INSERT INTO used_tokens (client_id, jti, keep_until) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		t.ClientID, t.JTI, micros(t.KeepUntil))
+	if err != nil {
+		return false, fmt.Errorf("recording a token: %w", err)
+	}
+	return n == 1, nil
+}
+
+// Used implements rp.Replay.
+func (s *Store) Used(ctx context.Context, clientID, jti string) (bool, error) {
+	var one int
+	err := s.readers.row(ctx, `SELECT 1 FROM used_tokens WHERE client_id = $1 AND jti = $2`, []any{clientID, jti}, &one)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return false, nil
+	case err != nil:
+		return false, fmt.Errorf("looking for a token: %w", err)
+	}
+	return true, nil
 }
 
 // forgetAtOnce bounds how long one clean-up holds up other changes.

@@ -34,6 +34,14 @@ func (s *Store) Create(ctx context.Context, r *sign.Request) error {
 		case !errors.Is(err, sql.ErrNoRows):
 			return fmt.Errorf("creating a request: %w", err)
 		}
+		if t := behind.Ticket; t != (sign.Ticket{}) {
+			switch first, err := tx.use(t); {
+			case err != nil:
+				return err
+			case !first:
+				return sign.ErrTicketUsed
+			}
+		}
 		tx.put(copied.ID, row{}, fresh)
 		tx.leave(copied.ID, left, out)
 		return nil

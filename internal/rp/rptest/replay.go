@@ -31,6 +31,14 @@ func (r *Replay) Use(_ context.Context, clientID, jti string, until time.Time) (
 	return true, nil
 }
 
+// Used implements rp.Replay.
+func (r *Replay) Used(_ context.Context, clientID, jti string) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, used := r.used[clientID+"/"+jti]
+	return used, r.err
+}
+
 // Until returns until when the jti has to be remembered; false when it was not used.
 func (r *Replay) Until(clientID, jti string) (time.Time, bool) {
 	r.mu.Lock()

@@ -5,6 +5,7 @@
 package rpapi
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -98,6 +99,17 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	if err != nil {
 		return err
 	}
+	defer func() {
+		if err == nil {
+			return // the request has used it up
+		}
+		// Not the caller's context: the call may have failed because the caller went away.
+		spend, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 10*time.Second)
+		defer cancel()
+		if spent := a.Verifier.Spend(spend, claims.Ticket); spent != nil {
+			a.Log.ErrorContext(r.Context(), "the token of a call that came to nothing may be used again", "err", spent)
+		}
+	}()
 	if !isMediaType(r.Header.Get("Content-Type"), "application/octet-stream") {
 		return api.ErrClientSide("Content-Type must be application/octet-stream, and the body the PDF's bytes")
 	}
@@ -112,6 +124,7 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 		DocName:    claims.DocName,
 		Locations:  claims.Locations,
 		SignerHash: claims.SignerUINHash,
+		Ticket:     sign.Ticket(claims.Ticket),
 	}, r.Body)
 	if err != nil {
 		return err

@@ -98,9 +98,17 @@ func (m *Memory) Create(ctx context.Context, r *sign.Request) error {
 	if m.requests[r.ID] != nil {
 		return fmt.Errorf("memory: request %s exists", r.ID)
 	}
+	t := r.Clone().Effects().Ticket
+	ticket := [2]string{t.ClientID, t.JTI}
+	if _, used := m.used[ticket]; used && t != (sign.Ticket{}) {
+		return sign.ErrTicketUsed
+	}
 	rec := &record{}
 	if err := m.write(rec, r); err != nil {
 		return err
+	}
+	if t != (sign.Ticket{}) {
+		m.used[ticket] = t.KeepUntil
 	}
 	m.requests[r.ID] = rec
 	r.Version = rec.version
@@ -383,6 +391,17 @@ func (m *Memory) Use(ctx context.Context, clientID, jti string, until time.Time)
 	}
 	m.used[key] = until
 	return true, nil
+}
+
+// Used implements rp.Replay.
+func (m *Memory) Used(ctx context.Context, clientID, jti string) (bool, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	_, used := m.used[[2]string{clientID, jti}]
+	return used, nil
 }
 
 // ForgetUsed implements [Store].

@@ -1,14 +1,19 @@
 package storetest
 
 import (
+	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/sign"
 )
 
 var replayTests = []test{
 	{name: "once", run: useOnce},
 	{name: "at once", run: useAtOnce},
+	{name: "tickets", run: tickets},
 	{name: "forget", run: forget},
 }
 
@@ -51,6 +56,54 @@ func useFromAll(t *testing.T, stores ...*suite) {
 		if firsts.Load() != 1 {
 			t.Errorf("round %d: %d were first", round, firsts.Load())
 		}
+	}
+}
+
+// tickets: a token's id and the request that it makes are recorded together, or neither is.
+func tickets(t *testing.T, s *suite, _ Harness) {
+	withTicket := func(i int, jti string) *sign.Request {
+		r := sample(i)
+		r.Use(sign.Ticket{ClientID: client, JTI: jti, KeepUntil: start})
+		return r
+	}
+	used := func(jti string) bool {
+		t.Helper()
+		used, err := s.Used(t.Context(), client, jti)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return used
+	}
+	first := withTicket(1, "one")
+	if used("one") {
+		t.Error("used before the request was made")
+	}
+	s.create(first)
+	if !used("one") || s.use(client, "one", start) {
+		t.Error("the request did not use its ticket up")
+	}
+	second := withTicket(2, "one")
+	if err := s.Create(t.Context(), second); !errors.Is(err, sign.ErrTicketUsed) {
+		t.Errorf("a second request of one token: %v", err)
+	}
+	if _, err := s.Get(t.Context(), second.ID); !errors.Is(err, api.ErrNoRecord) {
+		t.Errorf("it is there: %v", err)
+	}
+	s.use(client, "two", start)
+	if err := s.Create(t.Context(), withTicket(3, "two")); !errors.Is(err, sign.ErrTicketUsed) {
+		t.Errorf("a request of a token that was used otherwise: %v", err)
+	}
+	var made atomic.Int32
+	together(20, func(i int) {
+		switch err := s.Create(t.Context(), withTicket(10+i, "race")); {
+		case err == nil:
+			made.Add(1)
+		case !errors.Is(err, sign.ErrTicketUsed):
+			t.Errorf("Create: %v", err)
+		}
+	})
+	if n := made.Load(); n != 1 {
+		t.Errorf("one token made %d requests", n)
 	}
 }
 
