@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -37,7 +38,7 @@ type Kit struct {
 	options   Options
 	assets    *assets
 	languages []*language
-	pages     map[string]map[string]*template.Template // language tag -> page -> template
+	pages     map[string]func() (map[string]*template.Template, error) // language tag -> page -> template; parsed on first use
 }
 
 // New reads the embedded templates, messages and bundles. An error means that
@@ -49,7 +50,7 @@ func New(o Options) (*Kit, error) {
 	if o.Location == nil {
 		o.Location = time.FixedZone("SGT", 8*60*60)
 	}
-	k := &Kit{options: o, pages: map[string]map[string]*template.Template{}}
+	k := &Kit{options: o, pages: map[string]func() (map[string]*template.Template, error){}}
 	var err error
 	if k.assets, err = openAssets(); err != nil {
 		return nil, err
@@ -58,11 +59,10 @@ func New(o Options) (*Kit, error) {
 		return nil, err
 	}
 	for _, l := range k.languages {
-		if k.pages[l.Tag], err = k.parse(l); err != nil {
-			return nil, err
-		}
+		k.pages[l.Tag] = sync.OnceValues(func() (map[string]*template.Template, error) { return k.parse(l) })
 	}
-	return k, nil
+	_, err = k.pages[k.languages[0].Tag]() // it is the same text for all: a fault shows here
+	return k, err
 }
 
 // view is what a template sees: {{.Page}} is the view model.
@@ -100,7 +100,11 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 	if m.english {
 		lang = k.byTag("en")
 	}
-	tmpl := k.pages[lang.Tag][m.template]
+	pages, err := k.pages[lang.Tag]()
+	if err != nil {
+		return err
+	}
+	tmpl := pages[m.template]
 	if tmpl == nil {
 		return fmt.Errorf("web: no template %q", m.template)
 	}
@@ -156,7 +160,7 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	_, err := w.Write(body.Bytes())
+	_, err = w.Write(body.Bytes())
 	return err
 }
 
