@@ -164,10 +164,14 @@ func (s *Service) prepare(ctx context.Context, r *Request, sessionID string, pho
 		prepared = r.Clone()
 		return nil
 	})
-	if err != nil || prepared.Session.Prepared.Key != key {
-		s.discard(key) // nobody will ever name it
+	if err != nil {
+		s.abandon(key, err)
+		return nil, err
 	}
-	return prepared, err
+	if prepared.Session.Prepared.Key != key {
+		s.discard(key)
+	}
+	return prepared, nil
 }
 
 // prepared reads back what prepare stored.

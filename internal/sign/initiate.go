@@ -54,7 +54,7 @@ func (s *Service) Initiate(ctx context.Context, a Application, body io.Reader) (
 	r.Use(a.Ticket)
 	r.record(now, EventInitiated, Detail{"pages": fmt.Sprint(doc.Pages), "size": fmt.Sprint(doc.Size), "places": fmt.Sprint(len(a.Locations))})
 	if err := s.Store.Create(ctx, r); err != nil {
-		s.discard(key)
+		s.abandon(key, err)
 		return nil, err
 	}
 	return &api.Initiated{
@@ -90,11 +90,20 @@ func (s *Service) receive(ctx context.Context, key string, body io.Reader, locs 
 	return &Document{Key: key, Size: size, SHA256: in.SHA256[:], Pages: in.Pages, Signatures: in.Signatures}, nil
 }
 
+// abandon deletes what the record does not name, because the change that was to name it has failed with err. If nobody knows
+// whether it failed the bytes stay: the record may name them. If it does not, a purge of the request or the sweep finds them.
+func (s *Service) abandon(key string, err error) {
+	if !errors.Is(err, ErrUncertain) {
+		s.discard(key)
+	}
+}
+
+// discard deletes what nobody names, and nobody will.
 func (s *Service) discard(key string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*seconds)
 	defer cancel()
 	if err := s.Documents.Delete(ctx, key); err != nil {
-		s.Log.Warn("a refused document could not be deleted", "key", key, "err", err)
+		s.Log.Warn("bytes that nobody needs could not be deleted", "key", key, "err", err)
 	}
 }
 

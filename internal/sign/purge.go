@@ -24,7 +24,7 @@ type Purge struct {
 const purgeRetry = 10 * seconds
 
 // Purge deletes what is to be deleted: of a cancelled or expired request everything, of a signed one all but the signed document.
-// Many requests share the flushes to the disk and the record. It reports how many are done; the others are put off. It is safe to
+// Many requests share the flushes to the disk and the record. It reports how many are done and on record; the others are put off. It is safe to
 // run again, also on several nodes at once.
 func (s *Service) Purge(ctx context.Context, purges []Purge) (done int, err error) {
 	spare := make([][]string, len(purges))
@@ -33,10 +33,8 @@ func (s *Service) Purge(ctx context.Context, purges []Purge) (done int, err erro
 		spare[i], failed[i] = s.spare(ctx, p.RequestID, p.State)
 	}
 	if s.Documents.Delete(ctx, slices.Concat(spare...)...) != nil {
-		for i, p := range purges { // each for itself, so that only the guilty one stays
-			if failed[i] = errors.Join(failed[i], s.Documents.Delete(ctx, spare[i]...)); failed[i] != nil && ctx.Err() == nil {
-				s.Log.Warn("deleting documents failed, will be tried again", "request_id", p.RequestID, "err", failed[i])
-			}
+		for i := range purges { // each for itself, so that only the guilty one stays
+			failed[i] = errors.Join(failed[i], s.Documents.Delete(ctx, spare[i]...))
 		}
 	}
 	now := s.now()
@@ -44,6 +42,9 @@ func (s *Service) Purge(ctx context.Context, purges []Purge) (done int, err erro
 		p := &purges[i]
 		switch {
 		case failed[i] != nil:
+			if ctx.Err() == nil {
+				s.Log.Warn("deleting documents failed, will be tried again", "request_id", p.RequestID, "err", failed[i])
+			}
 			p.Again = now.Add(purgeRetry)
 			continue
 		case len(spare[i]) > 0:
@@ -51,7 +52,10 @@ func (s *Service) Purge(ctx context.Context, purges []Purge) (done int, err erro
 		}
 		done++
 	}
-	return done, s.Store.Purged(ctx, purges)
+	if err := s.Store.Purged(ctx, purges); err != nil {
+		return 0, err
+	}
+	return done, nil
 }
 
 // spare lists what is stored for a request that it does not need.

@@ -121,7 +121,7 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 		})
 	}
 	if err != nil {
-		s.discard(key)
+		s.abandon(key, err)
 		return until, err
 	}
 	return doc.Until, nil

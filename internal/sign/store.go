@@ -2,6 +2,7 @@ package sign
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 )
@@ -9,7 +10,8 @@ import (
 // Store keeps requests. What a method reports as done is on disk when it returns. All methods may run concurrently, also in
 // several processes over one database.
 //
-// An unknown id gives an error for which errors.Is(err, api.ErrNoRecord) holds.
+// An unknown id gives an error for which errors.Is(err, api.ErrNoRecord) holds. A change that fails has left no trace, unless the
+// error is an ErrUncertain.
 type Store interface {
 	// Create adds a new request with its effects, in one transaction. It fails with ErrTicketUsed if its ticket was used before.
 	Create(ctx context.Context, r *Request) error
@@ -36,6 +38,10 @@ type Store interface {
 	// Events returns the audit trail, oldest first; empty for an unknown id.
 	Events(ctx context.Context, id string) ([]Event, error)
 }
+
+// ErrUncertain marks the one failure that leaves a change open: the connection broke while the database was committing, and
+// the database cannot say what became of it. Read before you try again.
+var ErrUncertain = errors.New("the outcome of the change is not known")
 
 // Watcher tells of changes. A signal means "look again"; signals merge, and one may come without a change. A change that is
 // committed on any node is signalled on every node.

@@ -56,9 +56,8 @@ var ErrClosed = errors.New("store: closed")
 // ErrInUse is the refusal of a SQLite database that another process has open.
 var ErrInUse = errors.New("the database is in use by another process")
 
-// ErrUncertain marks the one failure that leaves a change open: the connection broke while the database was committing, and
-// the database cannot say what became of it. Read before you try again.
-var ErrUncertain = errors.New("store: the outcome of the change is not known")
+// ErrUncertain is [sign.ErrUncertain]; changes of other kinds may meet it, too.
+var ErrUncertain = sign.ErrUncertain
 
 // Store keeps everything but documents. It implements sign.Store, sign.Watcher, sign.Outbox, signer.Store, rp.Replay,
 // rp.PartyStore and calls.Store. All methods may be called concurrently, but not from within an Update's change.

@@ -1,0 +1,68 @@
+package sign_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+// TestPurgeFails: a request whose documents cannot be listed is put off and told of in the log, and its neighbour is done.
+func TestPurgeFails(t *testing.T) {
+	w := newWorld(t)
+	var log bytes.Buffer
+	w.Log = slog.New(slog.NewTextHandler(&log, nil))
+	in := []string{w.in(t, sign.Cancelled).RequestID, w.in(t, sign.Cancelled).RequestID}
+	real := w.Documents
+	w.Documents = unlisted{real, in[0]}
+	w.drain(t)
+	w.Documents = real
+	if !strings.Contains(log.String(), in[0]) || strings.Contains(log.String(), in[1]) {
+		t.Errorf("the log tells: %s", &log)
+	}
+	w.audited(t, in[0], sign.EventPurged, 0)
+	w.audited(t, in[1], sign.EventPurged, 1)
+	w.clock.advance(time.Minute)
+	w.drain(t)
+	w.audited(t, in[0], sign.EventPurged, 1)
+}
+
+// unlisted cannot list the documents of one request.
+type unlisted struct {
+	sign.Documents
+	id string
+}
+
+func (u unlisted) Keys(ctx context.Context, id string) ([]string, error) {
+	if id == u.id {
+		return nil, errors.New("cannot be listed")
+	}
+	return u.Documents.Keys(ctx, id)
+}
+
+// TestPurgeWithoutRecord: when deletions cannot be put on record nothing counts as done, or a worker would do them again and again
+// without a pause.
+func TestPurgeWithoutRecord(t *testing.T) {
+	w := newWorld(t)
+	w.in(t, sign.Cancelled)
+	due, err := w.store.PurgesDue(t.Context(), w.clock.Now(), 10)
+	if err != nil || len(due) != 1 {
+		t.Fatalf("%+v, %v", due, err)
+	}
+	w.Store = fullDisk{w.Store}
+	if done, err := w.Purge(t.Context(), due); done != 0 || !errors.Is(err, errFull) {
+		t.Errorf("%d done, %v", done, err)
+	}
+}
+
+// fullDisk takes no record of a deletion.
+type fullDisk struct{ sign.Store }
+
+var errFull = errors.New("the disk is full")
+
+func (fullDisk) Purged(context.Context, []sign.Purge) error { return errFull }
