@@ -20,10 +20,11 @@ type call struct {
 	step int // seconds that a clock moves
 }
 
-// outcome is what came back: an error's code, "" for success. An unknown outcome is that of a call that was cut off.
+// outcome is what came back: an error's code, "" for success. An unknown outcome is that of a call that was cut off; dropped if
+// the node's side did it.
 type outcome struct {
-	code    string
-	unknown bool
+	code             string
+	unknown, dropped bool
 }
 
 const modelNodes = 3

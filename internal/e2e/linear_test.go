@@ -71,12 +71,14 @@ func (n *httpNode) call(ctx context.Context, in call, r *api.Initiated) (outcome
 	req.Header.Set("Content-Type", kind)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return outcome{unknown: true}, !errors.Is(err, syscall.ECONNREFUSED)
+		return outcome{unknown: true, dropped: ctx.Err() == nil}, !errors.Is(err, syscall.ECONNREFUSED)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	switch {
-	case err != nil || resp.StatusCode >= 500:
+	case err != nil:
+		return outcome{unknown: true, dropped: ctx.Err() == nil}, true
+	case resp.StatusCode >= 500:
 		return outcome{unknown: true}, true
 	case resp.StatusCode == http.StatusOK:
 		if in.do == "initiate" {
@@ -120,12 +122,13 @@ type recorder struct {
 	all     map[int][]porcupine.Operation // by request
 	shared  map[int][]porcupine.Operation // by round
 	ahead   [modelNodes]int               // how far the nodes' clocks were moved
+	deaths  map[int]int64                 // by round: when the one node was dead
 	clients int
 	cut     int // connections cut
 }
 
 func newRecorder() *recorder {
-	return &recorder{begin: time.Now(), all: map[int][]porcupine.Operation{}, shared: map[int][]porcupine.Operation{}}
+	return &recorder{begin: time.Now(), all: map[int][]porcupine.Operation{}, shared: map[int][]porcupine.Operation{}, deaths: map[int]int64{}}
 }
 
 // round begins a round: the model starts with clocks that agree, so it must hear how they stand.
@@ -166,8 +169,9 @@ func (r *recorder) add(request, client int, in call, called int64, out outcome) 
 func (r *recorder) check(t *testing.T) (broken []int) {
 	t.Helper()
 	model := requestModel()
-	for id, h := range r.all {
-		switch result, _ := porcupine.CheckOperationsVerbose(model, append(slices.Clone(h), r.shared[id/roundSize]...), time.Minute); result {
+	for id := range r.all {
+		h := r.history(id)
+		switch result, _ := porcupine.CheckOperationsVerbose(model, h, time.Minute); result {
 		case porcupine.Illegal:
 			broken = append(broken, id)
 		case porcupine.Unknown:
@@ -177,9 +181,23 @@ func (r *recorder) check(t *testing.T) (broken []int) {
 	return broken
 }
 
+// history is all that happened to a request. A call that the one node dropped by its death was done before that, or never: what
+// a dead process had begun must not come to life in the next.
+func (r *recorder) history(request int) []porcupine.Operation {
+	ops := append(slices.Clone(r.all[request]), r.shared[request/roundSize]...)
+	if dead := r.deaths[request/roundSize]; dead > 0 {
+		for i := range ops {
+			if ops[i].Output.(outcome).dropped && ops[i].Call < dead {
+				ops[i].Return = dead
+			}
+		}
+	}
+	return ops
+}
+
 // tell shows a history.
 func (r *recorder) tell(request int) string {
-	ops := append(slices.Clone(r.all[request]), r.shared[request/roundSize]...)
+	ops := r.history(request)
 	slices.SortFunc(ops, func(a, b porcupine.Operation) int { return int(a.Call - b.Call) })
 	var b strings.Builder
 	for _, op := range ops {
@@ -289,18 +307,53 @@ func (r *recorder) step(round int, n node, number int, seconds int) {
 	}
 }
 
-// TestLinearSQLite records histories on one node with SQLite.
+// kill ends a node with kill -9 and starts it again, on the same data.
+func (r *recorder) kill(t *testing.T, round int, p *process, number int) (dead int64) {
+	called := r.since()
+	p.kill()
+	dead = r.since()
+	p.start(t)
+	r.addShared(round, call{do: "restart", node: number}, called, outcome{})
+	r.ahead[number] = 0
+	return dead
+}
+
+// TestLinearSQLite records histories on one node with SQLite, a process of its own. In every other round it is killed in the
+// middle and started again on its data folder.
 func TestLinearSQLite(t *testing.T) {
-	s := start(t)
-	n := &httpNode{s.url, s.control, s.party, clockOf(s.control)}
+	p := newProcess(t)
+	p.start(t)
+	n := &httpNode{p.url, p.control, p.party, clockOf(p.control)}
 	r := newRecorder()
 	for round := range *histories / roundSize {
 		r.live([]node{n}, uint64(round), 40, func(rng *rand.Rand) {
-			for range rng.IntN(3) {
+			steps := rng.IntN(3)
+			victim := -1 // after how many steps of the clock it is killed
+			if round%2 == 1 {
+				victim = rng.IntN(steps + 1)
+			}
+			for i := range steps + 1 {
 				time.Sleep(time.Duration(rng.IntN(40)) * time.Millisecond)
-				r.step(round, n, 0, []int{100, 200, 1900}[rng.IntN(3)])
+				if i == victim {
+					r.deaths[round] = r.kill(t, round, p, 0)
+				}
+				if i < steps {
+					r.step(round, n, 0, []int{100, 200, 1900}[rng.IntN(3)])
+				}
 			}
 		})
+	}
+	dropped := 0
+	for _, h := range r.all {
+		for _, op := range h {
+			if op.Output.(outcome).dropped {
+				dropped++
+			}
+		}
+	}
+	t.Logf("%d kills of the node, which dropped %d calls", len(r.deaths), dropped)
+	if len(r.deaths) > 0 && dropped == 0 {
+		t.Error("no call met a kill")
 	}
 	r.report(t)
 }

@@ -52,11 +52,7 @@ func TestLinearPostgres(t *testing.T) {
 				r.step(round, nodes[victim], victim, []int{2, 200, 1900}[rng.IntN(3)]) // a clock that runs away
 			case 2:
 				kills++
-				called := r.since()
-				processes[victim].kill()
-				processes[victim].start(t)
-				r.addShared(round, call{do: "restart", node: victim}, called, outcome{})
-				r.ahead[victim] = 0
+				r.kill(t, round, processes[victim], victim)
 			case 3:
 				restarts++
 				cluster.Restart(t)
