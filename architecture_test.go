@@ -31,7 +31,7 @@ var imports = map[string]string{
 	// domain
 	"internal/rp/outbound": "",
 	"internal/rp":          "api internal/rp/outbound",
-	"internal/rp/calls":    "",
+	"internal/rp/calls":    "internal/rp",
 	"internal/signer":      "api internal/ca internal/cms",
 	"internal/sign":        "api internal/cms internal/pades internal/pdf internal/signer",
 

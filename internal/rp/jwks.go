@@ -196,7 +196,7 @@ func (s *keySet) find(t *token) (*key, error) {
 	if k.curve != t.alg.curve {
 		return nil, fmt.Errorf("key: %s needs a key on %s, this one is on %s", t.alg.name, t.alg.curve, k.curve)
 	}
-	if k.alg != "" && k.alg != string(t.alg.name) {
+	if k.alg != "" && k.alg != t.alg.name {
 		return nil, fmt.Errorf("key: its alg is not the token's alg %s", t.alg.name)
 	}
 	return k, nil

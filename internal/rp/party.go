@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"github.com/signet-sign/signet/internal/rp/outbound"
@@ -135,7 +136,12 @@ type Parties interface {
 // ErrDisabled is the cause of a refusal: an operator has closed the door for the party.
 var ErrDisabled = errors.New("an operator has disabled this relying party")
 
-// ShownURL is a registered URL for people's eyes, without what may be secret in it: the query's values, and user information.
+// ShownText is a text for people's eyes that may quote URLs, as errors of net/http do: each is what [ShownURL] makes of it.
+func ShownText(text string) string { return quotedURL.ReplaceAllStringFunc(text, ShownURL) }
+
+var quotedURL = regexp.MustCompile(`https?://[^\s"'<>]+`)
+
+// ShownURL is a URL for people's eyes, without what may be secret in it: the query's values, and user information.
 func ShownURL(text string) string {
 	if text == "" {
 		return ""

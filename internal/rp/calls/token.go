@@ -5,10 +5,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"regexp"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/signet-sign/signet/internal/rp"
 )
 
 // Token is a compact JWS, taken apart for people to read: its members in their order, with what is secret or personal masked. It
@@ -271,7 +272,6 @@ func brief(s string, n int) string {
 
 var (
 	tokens = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)*`)
-	urls   = regexp.MustCompile(`https?://[^\s"'<>]+`)
 	uins   = regexp.MustCompile(`(?i)[STFGM][0-9]{7}[A-Z]`)
 )
 
@@ -279,17 +279,6 @@ var (
 // but for their last four characters.
 func scrub(s string) string {
 	s = tokens.ReplaceAllString(s, "(a token)")
-	s = urls.ReplaceAllStringFunc(s, func(text string) string {
-		u, err := url.Parse(text)
-		if err != nil {
-			return "(a URL)"
-		}
-		secret := u.RawQuery != ""
-		u.User, u.RawQuery, u.ForceQuery, u.Fragment = nil, "", false, ""
-		if secret {
-			return u.String() + "?…"
-		}
-		return u.String()
-	})
+	s = rp.ShownText(s)
 	return uins.ReplaceAllStringFunc(s, func(uin string) string { return "•••••" + uin[5:] })
 }

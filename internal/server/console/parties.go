@@ -125,7 +125,7 @@ func (c *Console) cachedKeys(p *rp.Party) *web.ConsoleKeys {
 	}
 	keys := &web.ConsoleKeys{Ignored: cached.Ignored, FetchedAt: cached.FetchedAt, Until: cached.Until}
 	if cached.Err != nil {
-		keys.Failed = scrub(cached.Err.Error())
+		keys.Failed = rp.ShownText(cached.Err.Error())
 	}
 	for _, k := range cached.Keys {
 		keys.Keys = append(keys.Keys, web.ConsoleKey{Kid: k.Kid, Curve: k.Curve, Alg: k.Alg, Twice: k.Twice, LastUsed: k.LastUsed})
@@ -292,7 +292,7 @@ func (c *Console) checks(p *rp.Party, d rp.Diagnosis) []web.ConsoleCheck {
 func keyCheck(d rp.Diagnosis) web.ConsoleCheck {
 	check := web.ConsoleCheck{Name: "jwks", Tone: "good"}
 	if d.KeysErr != nil {
-		check.Tone, check.Text = "bad", scrub(d.KeysErr.Error())
+		check.Tone, check.Text = "bad", rp.ShownText(d.KeysErr.Error())
 		return check
 	}
 	usable := 0
@@ -330,7 +330,7 @@ const expiring = 14 * 24 * time.Hour
 func (c *Console) webhookCheck(d rp.Diagnosis) web.ConsoleCheck {
 	check := web.ConsoleCheck{Name: "webhook", Tone: "good"}
 	if d.WebhookErr != nil {
-		check.Tone, check.Text = "bad", scrub(d.WebhookErr.Error())
+		check.Tone, check.Text = "bad", rp.ShownText(d.WebhookErr.Error())
 		if d.Webhook.Addr != "" {
 			check.More = []string{"connected to " + d.Webhook.Addr + "; the TLS handshake failed"}
 		}

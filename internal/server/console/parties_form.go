@@ -188,7 +188,7 @@ func fieldError(field rp.Field, cause error, p rp.Party) string {
 	case field == rp.FieldName:
 		return sentence("it " + cause.Error())
 	}
-	text := scrub(cause.Error())
+	text := rp.ShownText(cause.Error())
 	for _, head := range []string{"URL not allowed: ", "address not allowed: "} {
 		text = strings.TrimPrefix(text, head)
 	}

@@ -1,16 +1,9 @@
 package console
 
 import (
-	"regexp"
-
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/sign"
 )
-
-var anyURL = regexp.MustCompile(`https?://[^\s"'<>]+`)
-
-// scrub takes secrets out of a text that may quote URLs: errors of net/http do.
-func scrub(text string) string { return anyURL.ReplaceAllStringFunc(text, rp.ShownURL) }
 
 // scrubbed is a copy of the trail for people's eyes.
 func scrubbed(events []sign.Event) []sign.Event {
@@ -18,7 +11,7 @@ func scrubbed(events []sign.Event) []sign.Event {
 	for i, e := range events {
 		detail := sign.Detail{}
 		for name, value := range e.Detail {
-			detail[name] = scrub(value)
+			detail[name] = rp.ShownText(value)
 		}
 		e.Detail = detail
 		if len(detail) == 0 {
@@ -33,7 +26,7 @@ func scrubbed(events []sign.Event) []sign.Event {
 func scrubbedJobs(jobs []sign.Job) []sign.Job {
 	out := make([]sign.Job, len(jobs))
 	for i, j := range jobs {
-		j.LastError, j.Payload = scrub(j.LastError), ""
+		j.LastError, j.Payload = rp.ShownText(j.LastError), ""
 		out[i] = j
 	}
 	return out
