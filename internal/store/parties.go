@@ -212,6 +212,7 @@ func (s *Store) LogoPNG(ctx context.Context, name string) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(picture)
 }
 
+// bit is how the database keeps a truth.
 func bit(b bool) int {
 	if b {
 		return 1

@@ -36,8 +36,8 @@ type row struct {
 	data      string
 }
 
-// deferred is what the transaction writes at its end. Rows are what the requests' rows shall be: the first of an id tells which version it
-// replaces, the last what it becomes.
+// deferred is what the transaction writes at its end. Rows are what the requests' rows shall be: the first of an id tells which
+// version it replaces, the last what it becomes.
 type deferred struct {
 	rows   []rowChange
 	events []eventRow

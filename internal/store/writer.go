@@ -172,10 +172,11 @@ func (w *writer) lead(last int, once bool) {
 			return
 		}
 		// A change ended the goroutine with runtime.Goexit, as t.FailNow does. The others must not hang.
+		err := errors.New("store: a change ended its goroutine; nothing was written")
 		if w.session != nil {
-			_ = w.session.run("ROLLBACK")
+			_ = w.abort(err)
 		}
-		answer(batch, errors.New("store: a change ended its goroutine; nothing was written"))
+		answer(batch, err)
 		go w.lead(0, false)
 	}()
 	for {
