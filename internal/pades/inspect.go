@@ -76,8 +76,8 @@ func Inspect(ctx context.Context, r io.ReaderAt, size int64, locs []Location, li
 }
 
 // spareObjects is more than both updates write: 20 fields, a few dozen parts of
-// the appearance and of the evidence.
-const spareObjects = 500
+// the appearance and of the evidence, and annotations.
+const spareObjects = 500 + pdf.MaxSeparated
 
 // headroom returns limits that leave room for what signing adds: a document that
 // was accepted must not break a limit when it is sealed. The numbers are those

@@ -102,6 +102,13 @@ func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 	if err := d.CheckPermissions(names...); err != nil {
 		return hole{}, err
 	}
+	if earlier, err := signatures(d); err != nil {
+		return hole{}, err
+	} else if len(earlier) == 0 { // after a signature this would be a change of the pages
+		if err := u.SeparateAnnotations(); err != nil {
+			return hole{}, err
+		}
+	}
 	sig := u.Alloc()
 	if err := addFields(u, d, sig, places, names, o); err != nil {
 		return hole{}, err

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/crypto/ocsp"
+
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/pdf"
 	"github.com/signet-sign/signet/internal/pdf/pdftest"
@@ -47,6 +49,90 @@ func TestFiveSigners(t *testing.T) {
 		}
 		if r := w.verify(t, doc); len(r.Signatures) != 10 || r.Signatures[8].Appearances != 2 {
 			t.Errorf("%d signatures at the end", len(r.Signatures))
+		}
+	}
+}
+
+// The first signature makes objects of annotations that have none, on all pages,
+// because some verifiers take every later field for a forbidden change otherwise.
+// After a signature, whose it may be, they are left alone.
+func TestInlineAnnotations(t *testing.T) {
+	w := newWorld(t)
+	inline := func(doc []byte) (n int) {
+		d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
+		must(t, err)
+		for number := 1; number <= d.NumPages(); number++ {
+			page, err := d.Page(number)
+			must(t, err)
+			elems, err := d.Annotations(page)
+			must(t, err)
+			for _, e := range elems {
+				if e.Kind() != pdf.Reference {
+					n++
+				}
+			}
+		}
+		return n
+	}
+	doc := pdftest.New(pdftest.Pages(3), pdftest.InlineAnnots())
+	if n := inline(doc); n != 3 {
+		t.Fatalf("the original has %d annotations without a number", n)
+	}
+	for i := range 2 {
+		o := w.options(Location{2, 0.5, 0.1 + 0.3*float64(i)})
+		o.FieldName = fmt.Sprintf("request-%d", i)
+		doc, _ = w.extended(t, doc, o, true)
+		if n := inline(doc); n != 0 {
+			t.Errorf("%d annotations without a number after signature %d", n, i+1)
+		}
+		r := w.verify(t, doc)
+		must(t, r.Err())
+		if s := r.Signatures[2*i]; s.Level != LevelLTA || s.Appearances != 1 {
+			t.Errorf("signature %d has level %v and %d appearances", i+1, s.Level, s.Appearances)
+		}
+	}
+
+	signed := pdftest.Field{Name: "sig", Page: 1, Rect: "[72 100 272 160]", Value: pdftest.Signature("")}
+	doc, _ = w.signed(t, pdftest.New(pdftest.Pages(3), pdftest.InlineAnnots(), pdftest.IndirectForm(signed)), w.options(Location{2, 0.5, 0.5}))
+	if n := inline(doc); n != 3 {
+		t.Errorf("%d of 3 annotations in a signed document are as they were", n)
+	}
+}
+
+// Verifiers may want revocation data that was made after the signature
+// (ETSI EN 319 102-1, 5.2.5.4). Ours is, for the signer's chain and the time
+// stamp's, to the second, in which both are given.
+func TestEvidenceFollowsTheTimestamp(t *testing.T) {
+	w := newWorld(t)
+	at := w.now().Truncate(time.Second)
+	for _, step := range []time.Duration{0, time.Millisecond, 999 * time.Millisecond, 1700 * time.Millisecond} {
+		now := at.Add(999 * time.Millisecond)
+		w.now = func() time.Time {
+			now = now.Add(step)
+			return now
+		}
+		doc, _ := w.extended(t, pdftest.Minimal(), w.options(Location{1, 0.5, 0.5}), true)
+		r := w.verify(t, doc)
+		must(t, r.Err())
+		stamped := r.Signatures[0].StampedAt
+		d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
+		must(t, err)
+		e, err := readDSS(d, nil)
+		must(t, err)
+		if len(e.responses) == 0 || len(e.lists) < 2 {
+			t.Fatalf("%d OCSP responses and %d CRLs", len(e.responses), len(e.lists))
+		}
+		for _, der := range e.responses {
+			response, err := ocsp.ParseResponse(der, nil)
+			must(t, err)
+			if response.ThisUpdate.Before(stamped) || response.ProducedAt.Before(stamped) {
+				t.Errorf("an OCSP response of %v, made at %v, for a signature of %v", response.ThisUpdate, response.ProducedAt, stamped)
+			}
+		}
+		for _, l := range e.lists {
+			if l.ThisUpdate.Before(stamped) {
+				t.Errorf("a CRL of %v for a signature of %v", l.ThisUpdate, stamped)
+			}
 		}
 	}
 }

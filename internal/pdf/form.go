@@ -31,18 +31,92 @@ func (u *Update) applyAnnotations() error {
 		if err := u.checkDangling(page.Ref, elems); err != nil {
 			return err
 		}
-		if err := u.Set(page.Ref, "Annots", appendRefs(elems, u.annots[number])); err != nil {
+		if err := u.Set(page.Ref, "Annots", appendRefs(elems, u.separate[number], u.annots[number])); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// appendRefs writes an array of existing elements, as they are spelled, and
-// new references.
-func appendRefs(elems []Object, refs []Ref) string {
+// What SeparateAnnotations writes at most; with more it leaves all as it is.
+const (
+	MaxSeparated     = 500       // annotations, which are objects
+	maxSeparatedSize = 128 << 10 // bytes of these and of the pages that list them
+)
+
+// SeparateAnnotations makes an object of each annotation that is written inside
+// the /Annots of its page, on all pages; what it says keeps its spelling.
+//
+// Verifiers that compare revisions know an annotation by its number. Some take
+// every later signature or time stamp for a forbidden change if only one page
+// lists an annotation that has none. So this belongs into the first signed
+// revision, and in no later one. Pages that cannot be rewritten as they are
+// (see [Update.Set]) leave the whole document as it is: it may be signed anyhow.
+func (u *Update) SeparateAnnotations() error {
+	type list struct {
+		page  int
+		elems []Object
+	}
+	var lists []list
+	count, size := 0, 0
+	for number := 1; number <= u.doc.NumPages(); number++ {
+		page, err := u.doc.Page(number)
+		if err != nil {
+			return err
+		}
+		elems, err := u.doc.Annotations(page)
+		if err != nil {
+			return err
+		}
+		before := count
+		for _, e := range elems {
+			if e.Kind() == Dictionary {
+				count++
+			}
+			size += len(e.Raw())
+		}
+		if count == before {
+			continue
+		}
+		o, err := u.doc.Load(page.Ref)
+		if err != nil {
+			return err
+		}
+		size += len(o.Raw())
+		if _, dup := o.DuplicateKey(); dup || count > MaxSeparated || size > maxSeparatedSize ||
+			u.checkDangling(page.Ref, o.elems) != nil || u.checkDangling(page.Ref, elems) != nil {
+			return nil
+		}
+		lists = append(lists, list{number, elems})
+	}
+	for _, l := range lists {
+		refs := make(map[int]Ref)
+		for i, e := range l.elems {
+			if e.Kind() != Dictionary {
+				continue
+			}
+			refs[i] = u.Alloc()
+			if _, err := u.Put(refs[i], []byte(e.Raw())); err != nil {
+				return err
+			}
+		}
+		u.separate[l.page] = refs
+		if err := u.AddAnnotations(l.page); err != nil { // none, but the page is to be written
+			return err
+		}
+	}
+	return nil
+}
+
+// appendRefs writes an array of existing elements, as they are spelled unless
+// there is an object for them by their index, and new references.
+func appendRefs(elems []Object, instead map[int]Ref, refs []Ref) string {
 	parts := make([]string, 0, len(elems)+len(refs))
-	for _, e := range elems {
+	for i, e := range elems {
+		if ref, ok := instead[i]; ok {
+			parts = append(parts, ref.String())
+			continue
+		}
 		parts = append(parts, e.Raw())
 	}
 	for _, r := range refs {
@@ -87,7 +161,7 @@ func (u *Update) applyFields() error {
 	}
 	old, _ := flags.Int()
 	changes := []Pair{
-		{"Fields", appendRefs(elems, u.fields)},
+		{"Fields", appendRefs(elems, nil, u.fields)},
 		{"SigFlags", fmt.Sprint(old | 3)},
 	}
 	// The form may be an object of its own, part of the catalog, or new.

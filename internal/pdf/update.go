@@ -18,16 +18,17 @@ import (
 // in form.go, and written by Finish, which ends the update with a
 // cross-reference section of the same kind as the newest one of the file.
 type Update struct {
-	doc     *Document
-	buf     bytes.Buffer
-	first   int              // first number that the file does not use
-	next    int              // next number to allocate
-	written map[int]position // objects of this update
-	edits   map[Ref][]Pair   // changes to existing dictionaries
-	annots  map[int][]Ref    // new annotations by page number
-	fields  []Ref            // new root fields of the form
-	names   map[string]bool  // names of fields, existing and reserved
-	done    bool
+	doc      *Document
+	buf      bytes.Buffer
+	first    int                 // first number that the file does not use
+	next     int                 // next number to allocate
+	written  map[int]position    // objects of this update
+	edits    map[Ref][]Pair      // changes to existing dictionaries
+	annots   map[int][]Ref       // new annotations by page number
+	separate map[int]map[int]Ref // objects for annotations inside an array, by page number and index
+	fields   []Ref               // new root fields of the form
+	names    map[string]bool     // names of fields, existing and reserved
+	done     bool
 }
 
 type position struct {
@@ -40,12 +41,13 @@ type position struct {
 func NewUpdate(d *Document) *Update {
 	next := max(d.size, d.xref.max+1, 1)
 	u := &Update{
-		doc:     d,
-		first:   next,
-		next:    next,
-		written: make(map[int]position),
-		edits:   make(map[Ref][]Pair),
-		annots:  make(map[int][]Ref),
+		doc:      d,
+		first:    next,
+		next:     next,
+		written:  make(map[int]position),
+		edits:    make(map[Ref][]Pair),
+		annots:   make(map[int][]Ref),
+		separate: make(map[int]map[int]Ref),
 	}
 	return u
 }

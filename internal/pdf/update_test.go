@@ -175,6 +175,82 @@ func TestSharedAnnotations(t *testing.T) {
 	}
 }
 
+// TestSeparateAnnotations: what stands inside /Annots becomes an object, on all
+// pages, in its place and as it is spelled. Where that cannot be, all stays.
+func TestSeparateAnnotations(t *testing.T) {
+	many := "<< >> " + strings.Repeat("<< /Subtype /Link >> ", pdf.MaxSeparated-2)
+	for name, c := range map[string]struct {
+		annots [2]string // of the two pages
+		keep   bool
+	}{
+		"one on each page":   {annots: [2]string{"[<< /Subtype  /Link >>]", "[ 5000 0 R << /A << /S /URI >> >> 5000 0 R <<>> ]"}},
+		"one page":           {annots: [2]string{"[5000 0 R]", "[<<>>]"}},
+		"an indirect array":  {annots: [2]string{"5001 0 R", "5001 0 R"}},
+		"none":               {annots: [2]string{"[5000 0 R]", "[]"}, keep: true},
+		"not too many":       {annots: [2]string{"[" + many + "]", "[ << >> ]"}},
+		"too many":           {annots: [2]string{"[" + many + "]", "[ << >> << >> ]"}, keep: true},
+		"too long":           {annots: [2]string{"[<<>>]", "[<< /Contents (" + strings.Repeat("x", 128<<10) + ") >>]"}, keep: true},
+		"a key twice":        {annots: [2]string{"[<<>>]", "[<<>>] /Tabs /S /Tabs /S"}, keep: true},
+		"a hole in an entry": {annots: [2]string{"[<<>>]", "[<< /A 9000 0 R >>]"}, keep: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := open(t, pdftest.New(pdftest.Pages(2), pdftest.PageEntries(1, "/Annots "+c.annots[0]), pdftest.PageEntries(2, "/Annots "+c.annots[1]),
+				pdftest.Object(5000, "<< /Subtype /Text >>"), pdftest.Object(5001, "[ << /Subtype /Link >> 5000 0 R ]")))
+			u := pdf.NewUpdate(d)
+			if err := u.SeparateAnnotations(); err != nil {
+				t.Fatal(err)
+			}
+			widget := u.Alloc()
+			if _, err := u.Put(widget, []byte("<< /Subtype /Widget >>")); err != nil {
+				t.Fatal(err)
+			}
+			if err := u.AddAnnotations(1, widget); err != nil {
+				t.Fatal(err)
+			}
+			d2, _ := finish(t, d, u)
+			for number := 1; number <= 2; number++ {
+				page, err := d.Page(number)
+				if err != nil {
+					t.Fatal(err)
+				}
+				before, err := d.Annotations(page)
+				if err != nil {
+					t.Fatal(err)
+				}
+				after, err := d2.Annotations(page)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if number == 1 {
+					if last := after[len(after)-1].Raw(); last != widget.String() {
+						t.Errorf("page 1 ends in %s, not in %s", last, widget)
+					}
+					after = after[:len(after)-1]
+				}
+				if len(before) != len(after) {
+					t.Fatalf("page %d has %d annotations, then %d", number, len(before), len(after))
+				}
+				for i := range before {
+					was, is := before[i], after[i]
+					if c.keep || was.Kind() == pdf.Reference {
+						if was.Raw() != is.Raw() {
+							t.Errorf("page %d: %s became %s", number, was.Raw(), is.Raw())
+						}
+						continue
+					}
+					o, err := d2.Resolve(is)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if is.Kind() != pdf.Reference || o.Raw() != was.Raw() {
+						t.Errorf("page %d: %s became %s, which is %s", number, was.Raw(), is.Raw(), o.Raw())
+					}
+				}
+			}
+		})
+	}
+}
+
 // TestForm checks the flags and the untouched entries of each kind of form.
 func TestForm(t *testing.T) {
 	keys := pdftest.FormEntries("/DR << /Font  << >> >> /NeedAppearances true /SigFlags 5000 0 R /XFA (x)")
