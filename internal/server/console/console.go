@@ -2,11 +2,11 @@
 // register, change and test), and what the program has been doing. It is the sandbox's inspector, too.
 //
 // Start at [Console.Handler]. The console is mounted on the control listener only, which operators keep on an address of their
-// own; in the service it also asks for a password (auth.go). It decides nothing: cancelling is sign.Service.Cancel in the relying
+// own; in the service it also asks for a password (auth.go). It decides nothing: cancelling is sign.Service.CancelFor in the relying
 // party's name, with the same rule and the same audit, and every refusal is shown as it is.
 //
 // No page and no bundle holds an NRIC or its hash, a session's id, an exchange code, a link's signature, a token, or the query of
-// a registered URL: see evidence.go and scrub.go.
+// a registered URL: see evidence.go, scrub.go and package calls.
 package console
 
 import (
