@@ -183,7 +183,7 @@ func TestOpenOnThisDevice(t *testing.T) {
 	other.sees("Scan the code to go on")
 }
 
-// TestPhones: a person has several phones, tells them apart by name, and removes a lost one from another: after a second thought,
+// TestPhones: a person has several phones, tells them apart by name, renames one, and removes a lost one from another: after a second thought,
 // at once and for good.
 func TestPhones(t *testing.T) {
 	s := start(t)
@@ -197,7 +197,7 @@ func TestPhones(t *testing.T) {
 		b.sees(name)
 		return b
 	}
-	lost, kept := enrol("Lost in a taxi"), enrol("At hand")
+	lost, kept := enrol("Spare"), enrol("At hand")
 	desk := newBrowser(t, 1280, 900)
 	id := desk.atCode(s)
 	lost.scan(desk)
@@ -205,15 +205,20 @@ func TestPhones(t *testing.T) {
 
 	kept.open(s.url + "/phone/")
 	kept.sees("This phone is ready to sign")
+	const spare = `[...document.querySelectorAll(".device")].find(d => d.innerText.includes("Spare"))`
+	kept.until("renaming", `{ const d = `+spare+`; d.querySelector(".rename > summary").click(); d.querySelector("input[name=name]").value = "Lost in a taxi"; return true }`)
+	kept.shot("rename")
+	kept.read(spare + `.querySelector(".rename form button").click() ?? ""`)
+	kept.sees("Lost in a taxi: the new name is saved")
 	const item = `[...document.querySelectorAll(".device")].find(d => d.innerText.includes("Lost in a taxi"))`
 	kept.until("knowing which it is", `document.querySelector("[data-here]:not([hidden])")?.closest(".device").innerText.includes("At hand")`)
-	if ok, err := eval[bool](kept, item+`.querySelector("form button").checkVisibility()`); err != nil || ok {
+	if ok, err := eval[bool](kept, item+`.querySelector(".confirm form button").checkVisibility()`); err != nil || ok {
 		t.Errorf("a phone can be removed without a second thought: %t %v", ok, err)
 	}
 	kept.read(item + `.querySelector(".confirm > summary").click() ?? ""`)
 	kept.sees("It can no longer approve anything, at once and for good")
 	kept.shot("remove")
-	kept.read(item + `.querySelector("form button").click() ?? ""`)
+	kept.read(item + `.querySelector(".confirm form button").click() ?? ""`)
 	kept.sees("Lost in a taxi was removed")
 	kept.sees("1 removed phone")
 	kept.sees("This phone is ready to sign")

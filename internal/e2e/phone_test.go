@@ -353,6 +353,12 @@ func TestPhoneRefusals(t *testing.T) {
 		if a := lost.call(t, session+"/challenge", nil, nil); a.status != 200 {
 			t.Fatalf("challenge: %d %s", a.status, a.body)
 		}
+		bobs.post(t, "/phone/rename", url.Values{"phone_id": {lost.id}, "name": {"Bob's"}}).follow(t)
+		lost.post(t, "/phone/rename", url.Values{"phone_id": {lost.id}, "name": {"two\nlines"}}).shows(t, 400, "This request was not understood")
+		if to := lost.post(t, "/phone/rename", url.Values{"phone_id": {lost.id}, "name": {"Taxi"}}).follow(t); to != "/phone/?renamed="+lost.id {
+			t.Errorf("renaming leads to %s", to)
+		}
+		lost.get(t, "/phone/?renamed="+lost.id).shows(t, 200, "Taxi: the new name is saved")
 		lost.post(t, "/phone/revoke", url.Values{"phone_id": {lost.id}}).follow(t)
 		for _, call := range []string{"/challenge", "/approve", "/reject"} {
 			lost.call(t, session+call, some, nil).refusedAs(t, call, 401, "PHONE_NOT_ENROLLED")

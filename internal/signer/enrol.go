@@ -112,26 +112,53 @@ func (s *Service) checkProof(p Person, pub *ecdsa.PublicKey, challenge, proof []
 // Serial is the form in which a certificate's serial number is kept.
 func Serial(c *x509.Certificate) string { return c.SerialNumber.Text(16) }
 
+// longestName is in characters, more than the pages let a person type: 60 letters of Tamil are 180 bytes.
+const longestName = 100
+
 // checkName makes a phone's name fit to show.
 func checkName(name string) (string, error) {
 	name = strings.TrimSpace(name)
 	switch {
 	case name == "":
 		return "Phone", nil
-	case !utf8.ValidString(name) || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return "", api.ErrClientSide("The phone's name must be at most 100 bytes of plain text")
+	case !utf8.ValidString(name) || utf8.RuneCountInString(name) > longestName || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return "", api.ErrClientSide(fmt.Sprintf("The phone's name must be at most %d characters of plain text", longestName))
 	}
 	return name, nil
 }
 
-// Revoke withdraws a phone of p: its certificate from the CRL's point of view, its key from ours.
-func (s *Service) Revoke(ctx context.Context, p Person, phoneID string) error {
-	phone, err := s.Store.Phone(ctx, phoneID)
+// Rename gives a phone of p that can still sign another name.
+func (s *Service) Rename(ctx context.Context, p Person, phoneID, name string) error {
+	name, err := checkName(name)
 	if err != nil {
 		return err
 	}
-	if phone.UIN != p.UIN {
+	phone, err := s.own(ctx, p, phoneID)
+	if err != nil {
+		return err
+	}
+	if !phone.RevokedAt.IsZero() {
 		return ErrNoPhone
+	}
+	return s.Store.RenamePhone(ctx, phoneID, name)
+}
+
+// own is a phone of p, revoked or not; [ErrNoPhone] if it is nobody's or another person's.
+func (s *Service) own(ctx context.Context, p Person, phoneID string) (Phone, error) {
+	phone, err := s.Store.Phone(ctx, phoneID)
+	if err != nil {
+		return Phone{}, err
+	}
+	if phone.UIN != p.UIN {
+		return Phone{}, ErrNoPhone
+	}
+	return phone, nil
+}
+
+// Revoke withdraws a phone of p: its certificate from the CRL's point of view, its key from ours.
+func (s *Service) Revoke(ctx context.Context, p Person, phoneID string) error {
+	if _, err := s.own(ctx, p, phoneID); err != nil {
+		return err
 	}
 	return s.Store.RevokePhone(ctx, phoneID, s.Now().UTC().Truncate(time.Microsecond))
 }

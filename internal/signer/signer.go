@@ -88,6 +88,9 @@ type Store interface {
 	// RevokePhone sets RevokedAt if it is not set yet; [ErrNoPhone] if there is no such phone.
 	RevokePhone(ctx context.Context, id string, at time.Time) error
 
+	// RenamePhone sets Name; [ErrNoPhone] if there is no such phone.
+	RenamePhone(ctx context.Context, id, name string) error
+
 	// PhoneBySerial finds the phone of a certificate by its serial number in lower-case hex; [ErrNoPhone] if there is none.
 	PhoneBySerial(ctx context.Context, serial string) (Phone, error)
 

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -72,6 +73,13 @@ func (s phones) Phones(context.Context, string) ([]signer.Phone, error) { return
 func (s phones) RevokePhone(_ context.Context, id string, at time.Time) error {
 	p := s[id]
 	p.RevokedAt = at
+	s[id] = p
+	return nil
+}
+
+func (s phones) RenamePhone(_ context.Context, id, name string) error {
+	p := s[id]
+	p.Name = name
 	s[id] = p
 	return nil
 }
@@ -169,8 +177,30 @@ func TestEnrolment(t *testing.T) {
 	if err := s.Revoke(t.Context(), alice, "nonsense"); !errors.Is(err, signer.ErrNoPhone) {
 		t.Errorf("a phone that is none: %v", err)
 	}
+	tamil := strings.Repeat("க", 60) // what the pages allow, in the longest letters
+	for _, c := range []struct {
+		who      signer.Person
+		id, name string
+		want     error
+		after    string
+	}{
+		{bob, phone.ID, "Bob's", signer.ErrNoPhone, "My phone"},
+		{alice, "nonsense", "Any", signer.ErrNoPhone, "My phone"},
+		{alice, phone.ID, "two\nlines", api.ErrClientSide("The phone's name must be at most 100 characters of plain text"), "My phone"},
+		{alice, phone.ID, strings.Repeat("x", 101), api.ErrClientSide("The phone's name must be at most 100 characters of plain text"), "My phone"},
+		{alice, phone.ID, tamil, nil, tamil},
+		{alice, phone.ID, " At home ", nil, "At home"},
+	} {
+		err := s.Rename(t.Context(), c.who, c.id, c.name)
+		if got := store[phone.ID].Name; !errors.Is(err, c.want) || got != c.after {
+			t.Errorf("renaming to %q: %v, now it is %q", c.name, err, got)
+		}
+	}
 	if err := s.Revoke(t.Context(), alice, phone.ID); err != nil {
 		t.Fatal(err)
+	}
+	if err := s.Rename(t.Context(), alice, phone.ID, "Gone"); !errors.Is(err, signer.ErrNoPhone) {
+		t.Errorf("a removed phone is renamed: %v", err)
 	}
 	if st := status(cert.SerialNumber); !st.RevokedAt.Equal(now) {
 		t.Errorf("status afterwards %+v", st)

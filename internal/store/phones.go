@@ -66,6 +66,23 @@ func (s *Store) RevokePhone(ctx context.Context, id string, at time.Time) error 
 	})
 }
 
+// RenamePhone implements signer.Store.
+func (s *Store) RenamePhone(ctx context.Context, id, name string) error {
+	if !isText(id) {
+		return signer.ErrNoPhone
+	}
+	return s.writer.do(ctx, target{key: id}, func(tx *session, _ *news) error {
+		n, err := tx.write(`UPDATE phones SET name = $2 WHERE id = $1`, id, text(name))
+		if err != nil {
+			return fmt.Errorf("renaming a phone: %w", err)
+		}
+		if n == 0 {
+			return signer.ErrNoPhone
+		}
+		return nil
+	})
+}
+
 func (s *Store) onePhone(ctx context.Context, where, arg string) (signer.Phone, error) {
 	if !isText(arg) {
 		return signer.Phone{}, signer.ErrNoPhone

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/server/web"
 	"github.com/signet-sign/signet/internal/signer"
 )
@@ -25,6 +26,9 @@ func (p *Phone) home(w http.ResponseWriter, r *http.Request) {
 			page.Phones = append(page.Phones, view(ph))
 			if ph.ID == r.URL.Query().Get("removed") && !ph.RevokedAt.IsZero() {
 				page.Removed = ph.Name
+			}
+			if ph.ID == r.URL.Query().Get("renamed") && ph.RevokedAt.IsZero() {
+				page.Renamed = ph.Name
 			}
 		}
 	}
@@ -65,13 +69,32 @@ func (p *Phone) page(page web.Page) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { p.render(w, r, http.StatusOK, page) }
 }
 
+// rename is POST /phone/rename: the form behind "Rename" of a phone.
+func (p *Phone) rename(w http.ResponseWriter, r *http.Request) {
+	p.change(w, r, "renamed", func(person signer.Person, id string) error {
+		return p.Signers.Rename(r.Context(), person, id, r.PostFormValue("name"))
+	})
+}
+
 // revoke is POST /phone/revoke: the form behind "Remove" of a phone.
 func (p *Phone) revoke(w http.ResponseWriter, r *http.Request) {
+	p.change(w, r, "removed", func(person signer.Person, id string) error {
+		return p.Signers.Revoke(r.Context(), person, id)
+	})
+}
+
+// change does something to the phone that a form names, and leads home, which says what was done. Somebody else's phone, or
+// nobody's, is left as it is.
+func (p *Phone) change(w http.ResponseWriter, r *http.Request, what string, do func(person signer.Person, id string) error) {
 	if person, ok := p.Login.Person(r, scope); ok {
 		id := r.PostFormValue("phone_id")
-		switch err := p.Signers.Revoke(r.Context(), person, id); {
+		var refused *api.Error
+		switch err := do(person, id); {
 		case err == nil:
-			http.Redirect(w, r, "/phone/?removed="+url.QueryEscape(id), http.StatusSeeOther)
+			http.Redirect(w, r, "/phone/?"+what+"="+url.QueryEscape(id), http.StatusSeeOther)
+			return
+		case errors.As(err, &refused):
+			p.Kit.Error(w, r, Status(refused.Code), "")
 			return
 		case !errors.Is(err, signer.ErrNoPhone):
 			p.fail(w, r, err)

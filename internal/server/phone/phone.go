@@ -64,6 +64,7 @@ func (p *Phone) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /phone/scan", p.page(web.PhoneScan{}))
 	mux.HandleFunc("GET /phone/offline", p.page(web.PhoneOffline{}))
 	mux.Handle("GET /phone/worker.js", p.Kit.ServiceWorker())
+	mux.HandleFunc("POST /phone/rename", p.rename)
 	mux.HandleFunc("POST /phone/revoke", p.revoke)
 
 	j := web.JSON{Status: Status, Log: p.Log}

@@ -100,6 +100,7 @@ func galleryPhone(now time.Time, party Party, cert Certificate) []Sample {
 		{"phone-home-out", 200, PhoneHome{LoginURL: "/phone/login"}},
 		{"phone-home-new", 200, PhoneHome{Account: &person}},
 		{"phone-home", 200, PhoneHome{Account: &person, Phones: phones}},
+		{"phone-home-renamed", 200, PhoneHome{Account: &person, Phones: phones, Renamed: "Mei's Pixel"}},
 		{"phone-home-removed", 200, PhoneHome{Account: &person, Phones: phones[1:], Removed: "Old iPhone"}},
 		{"phone-enrol", 200, PhoneEnrol{Account: person, Name: "Mei's phone"}},
 		{"phone-enrol-session", 200, PhoneEnrol{

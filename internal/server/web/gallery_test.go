@@ -56,6 +56,7 @@ func shots() []shot {
 			eventually(`!document.querySelector("[data-lost]").hidden`),
 		}},
 		shot{"landing-languages", "landing-intended", []step{click(".language summary")}},
+		shot{"phone-home-rename", "phone-home", []step{click(".rename summary"), eventually(`document.querySelector(".rename[open]") !== null`)}},
 		shot{"phone-home-remove", "phone-home", []step{click(".confirm summary"), eventually(`document.querySelector(".confirm[open]") !== null`)}},
 		shot{"phone-scan-denied", "phone-scan", []step{
 			script(`navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "NotAllowedError"))`),

@@ -19,7 +19,7 @@ type Phone struct {
 
 // PhoneHome is the phone's first page. The browser knows which of the devices it
 // is (the key is in IndexedDB) and marks it; "Remove" asks once more and posts
-// phone_id to /phone/revoke.
+// phone_id to /phone/revoke, "Rename" posts phone_id and name to /phone/rename.
 //
 // It lists no requests that wait: what a phone is asked to sign comes only by the
 // code on the signer's own screen, so that nobody can put a request in front of
@@ -30,8 +30,8 @@ type PhoneHome struct {
 	Account  *Person
 	LoginURL string
 	Phones   []Phone
-	// Removed is the name of the phone that was removed just now, or "".
-	Removed string
+	// Removed is the name of the phone that was removed just now, Renamed of the one that was renamed, or "".
+	Removed, Renamed string
 }
 
 // Active are the phones that can approve.

@@ -65,6 +65,22 @@ func (m *Memory) RevokePhone(ctx context.Context, id string, at time.Time) error
 	return nil
 }
 
+// RenamePhone implements signer.Store.
+func (m *Memory) RenamePhone(ctx context.Context, id, name string) error {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	p, ok := m.phones[id]
+	if !ok {
+		return signer.ErrNoPhone
+	}
+	p.Name = name
+	m.phones[id] = p
+	return nil
+}
+
 func (m *Memory) onePhone(ctx context.Context, is func(signer.Phone) bool) (signer.Phone, error) {
 	list, err := m.listPhones(ctx, is, func(signer.Phone) time.Time { return time.Time{} })
 	if err != nil {

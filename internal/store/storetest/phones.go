@@ -14,6 +14,7 @@ import (
 var phoneTests = []test{
 	{name: "add and find", run: addPhones},
 	{name: "revoke", run: revokePhone},
+	{name: "rename", run: renamePhone},
 	{name: "unknown", run: unknownPhone},
 	{name: "taken", run: takenPhone},
 }
@@ -81,6 +82,23 @@ func revokePhone(t *testing.T, s *suite, _ Harness) {
 	}
 }
 
+// renamePhone changes the name and nothing else.
+func renamePhone(t *testing.T, s *suite, _ Harness) {
+	a, b := phone("a", "S8979373D", 0), phone("b", "S8979373D", time.Second)
+	s.add(a, b)
+	a.Name = "Tan's phone, 美玲的手机"
+	if err := s.RenamePhone(t.Context(), a.ID, a.Name); err != nil {
+		t.Fatal(err)
+	}
+	list, err := s.Phones(t.Context(), "S8979373D")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]signer.Phone{a, b}, list); diff != "" {
+		t.Errorf("Phones (-want +got):\n%s", diff)
+	}
+}
+
 func unknownPhone(t *testing.T, s *suite, _ Harness) {
 	for _, id := range []string{"x", "", "\x00", "\xff"} {
 		if _, err := s.Phone(t.Context(), id); !errors.Is(err, signer.ErrNoPhone) {
@@ -91,6 +109,9 @@ func unknownPhone(t *testing.T, s *suite, _ Harness) {
 		}
 		if err := s.RevokePhone(t.Context(), id, start); !errors.Is(err, signer.ErrNoPhone) {
 			t.Errorf("RevokePhone(%q): %v", id, err)
+		}
+		if err := s.RenamePhone(t.Context(), id, "any"); !errors.Is(err, signer.ErrNoPhone) {
+			t.Errorf("RenamePhone(%q): %v", id, err)
 		}
 	}
 	for _, list := range []func() ([]signer.Phone, error){
