@@ -126,7 +126,9 @@ class Approval {
     button.setAttribute("aria-expanded", String(!box.hidden));
     button.dataset["label"] ??= button.textContent ?? "";
     button.textContent = box.hidden ? button.dataset["label"] : text("view.hide");
-    if (box.hidden || this.shown) return;
+    if (box.hidden) return;
+    box.scrollIntoView(); // it begins below the answer on a small screen
+    if (this.shown) return;
     this.shown = true;
     const file = this.file;
     void import("./viewer").then((v) => v.openViewer(root, file)).catch(() => undefined); // the viewer says so itself

@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/signet-sign/signet/api"
@@ -174,9 +175,14 @@ func (c *Console) timelineEvent(r *sign.Request, e sign.Event) web.ConsoleEvent 
 	out := web.ConsoleEvent{Seq: e.Seq, At: e.At, Since: max(0, e.At.Sub(r.CreatedAt)), Kind: string(e.Kind), Tone: tone(e)}
 	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
 		value := e.Detail[name]
-		if name == "ends_at" {
+		switch name {
+		case "ends_at":
 			if at, err := time.Parse(time.RFC3339, value); err == nil {
 				value = at.In(c.Kit.Location()).Format("15:04:05")
+			}
+		case "size":
+			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+				value = web.ConsoleFile{Size: n}.Bytes()
 			}
 		}
 		out.Detail = append(out.Detail, web.ConsoleDetail{Name: name, Value: value})

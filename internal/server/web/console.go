@@ -114,6 +114,9 @@ type ConsoleRequest struct {
 	Follow bool
 }
 
+// CanCancel says that a cancel may succeed, now or once the sign session is over. What is signed or cancelled stays so.
+func (p ConsoleRequest) CanCancel() bool { return p.State != "signed" && p.State != "cancelled" }
+
 // CancelURL, ResendURL and EvidenceURL are where the page's actions lead.
 func (p ConsoleRequest) CancelURL() string { return ConsoleRequestURL(p.ID, "cancel") }
 

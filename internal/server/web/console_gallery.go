@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -59,14 +60,18 @@ func galleryConsole(now time.Time) []Sample {
 		return e
 	}
 	call := func(n int64, after time.Duration, kind, code, description, reason string) *ConsoleCall {
+		issued := ago(10 * time.Minute).Add(after - time.Second).In(time.FixedZone("SGT", 8*60*60))
 		c := &ConsoleCall{
 			ID: n, At: ago(10 * time.Minute).Add(after), Took: 4213 * time.Microsecond, Kind: kind, Party: "Harbour Lane Housing Co-operative",
 			ClientID: "harbour-lane", Authentic: true, RequestID: id(1), Status: 200, Code: code, Description: description, Reason: reason,
 			Token: &ConsoleToken{
 				Header:    "{\n  \"alg\": \"ES256\",\n  \"kid\": \"2026-03\",\n  \"typ\": \"JWT\"\n}",
-				Claims:    "{\n  \"client_id\": \"harbour-lane\",\n  \"request_id\": \"" + id(1) + "\",\n  \"iat\": 1773035891,\n  \"exp\": 1773036011\n}",
+				Claims:    "{\n  \"client_id\": \"harbour-lane\",\n  \"request_id\": \"" + id(1) + "\",\n  \"iat\": " + strconv.FormatInt(issued.Unix(), 10) + ",\n  \"exp\": " + strconv.FormatInt(issued.Unix()+120, 10) + "\n}",
 				Signature: "64 bytes, not kept",
-				Times:     []ConsoleDetail{{"iat", "9 Mar 2026, 13:58:11, 812 ms before the call"}, {"exp", "9 Mar 2026, 14:00:11, 1 min 59 s after the call"}},
+				Times: []ConsoleDetail{
+					{"iat", issued.Format("2 Jan 2006, 15:04:05") + ", 1 s before the call"},
+					{"exp", issued.Add(2*time.Minute).Format("2 Jan 2006, 15:04:05") + ", 1 min 59 s after the call"},
+				},
 			},
 		}
 		if code != "" {
@@ -99,14 +104,14 @@ func galleryConsole(now time.Time) []Sample {
 			Certificate: Certificate{Issuer: "Signet Issuing CA", Serial: "5f3a90c1d27be84410aa62f09c1be377"}, Sealed: 180 * time.Millisecond,
 		},
 		Events: []ConsoleEvent{
-			event(1, 0, "initiated", "", "pages", "7", "places", "2", "size", "184320"),
+			event(1, 0, "initiated", "", "pages", "7", "places", "2", "size", "180 KiB"),
 			event(2, 41200*time.Millisecond, "opened", ""),
-			event(3, 70*time.Second, "proceeded", "busy", "ends_at", "2026-03-09T05:58:10Z"),
+			event(3, 70*time.Second, "proceeded", "busy", "ends_at", "13:58:10"),
 			alone(inSession),
 			alone(forged),
 			event(4, 75*time.Second, "session_ended", "bad", "outcome", "rejected"),
 			event(5, 82*time.Second, "approve_refused", "bad", "phone", "f0b3c1", "state", "locked"),
-			event(6, 90*time.Second, "proceeded", "busy", "ends_at", "2026-03-09T05:58:30Z"),
+			event(6, 90*time.Second, "proceeded", "busy", "ends_at", "13:58:30"),
 			event(7, 96*time.Second, "scanned", "busy", "phone", "f0b3c1"),
 			event(8, 104*time.Second, "approved", "good", "phone", "f0b3c1"),
 			event(9, 104180*time.Millisecond, "signed", "good", "sha256", digest),
@@ -121,6 +126,8 @@ func galleryConsole(now time.Time) []Sample {
 		},
 		CanResend: true, Follow: true,
 	}
+	signed.CreatedAt, signed.ExpiresAt = ago(10*time.Minute), ago(-20*time.Minute)
+	signed.Signed.At = signed.CreatedAt.Add(104180 * time.Millisecond)
 	refused := ConsoleRequest{
 		ConsoleRow: row(2, "session", "Tenancy agreement, unit 03-07.pdf", signer), ClientID: "harbour-lane", SessionEndsAt: now.Add(2 * time.Minute),
 		File: ConsoleFile{Size: 92, SHA256: digest, Pages: 1}, Places: []string{"page 1 at 0.12, 0.18"}, Outcome: "timed_out",

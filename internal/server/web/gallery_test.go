@@ -30,6 +30,8 @@ func shots() []shot {
 		}
 	}
 	drawn := eventually(`document.querySelectorAll(".sheet.drawn").length > 0`)
+	// The list of phones moves down once the browser knows whether it is one of them; a click that is aimed before may hit a link.
+	known := eventually(`document.querySelector("[data-this-phone]:not([hidden]), [data-no-phone]:not([hidden])") !== null`)
 	return append(all,
 		shot{"document-reviewed", "document", []step{
 			drawn, eventually(`!document.querySelector("[data-next-place]").disabled`),
@@ -56,8 +58,8 @@ func shots() []shot {
 			eventually(`!document.querySelector("[data-lost]").hidden`),
 		}},
 		shot{"landing-languages", "landing-intended", []step{click(".language summary")}},
-		shot{"phone-home-rename", "phone-home", []step{click(".rename summary"), eventually(`document.querySelector(".rename[open]") !== null`)}},
-		shot{"phone-home-remove", "phone-home", []step{click(".confirm summary"), eventually(`document.querySelector(".confirm[open]") !== null`)}},
+		shot{"phone-home-rename", "phone-home", []step{known, click(".rename summary"), eventually(`document.querySelector(".rename[open]") !== null`)}},
+		shot{"phone-home-remove", "phone-home", []step{known, click(".confirm summary"), eventually(`document.querySelector(".confirm[open]") !== null`)}},
 		shot{"phone-scan-denied", "phone-scan", []step{
 			script(`navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "NotAllowedError"))`),
 			click("[data-scan-start]"), eventually(`!document.querySelector("[data-scan-error]").hidden`),
