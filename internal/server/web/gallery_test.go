@@ -202,8 +202,9 @@ func TestReflow(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
 	do(t, ctx, window(320, 512, false))
+	only := regexp.MustCompile(os.Getenv("GALLERY_ONLY"))
 	for i, p := range shots() {
-		if alike(p.name) || strings.HasPrefix(p.name, "console-") || strings.HasPrefix(p.name, "demo-") {
+		if !only.MatchString(p.name) || alike(p.name) || strings.HasPrefix(p.name, "console-") || strings.HasPrefix(p.name, "demo-") {
 			continue
 		}
 		languages := []string{"en", "zh", "ms", "ta"}
