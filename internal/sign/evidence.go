@@ -3,6 +3,7 @@ package sign
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"time"
 
 	"github.com/signet-sign/signet/internal/pades"
@@ -45,11 +46,18 @@ func (s *Service) TakeEvidence(ctx context.Context, id, by string) (e *Evidence,
 	if err != nil {
 		return nil, err
 	}
-	e = new(Evidence)
-	if err := s.collect(ctx, id, e); err != nil {
-		return nil, errors.Join(err, e.Close())
+	for again := false; ; again = true {
+		e = new(Evidence)
+		err := s.collect(ctx, id, e)
+		if err == nil {
+			return e, nil
+		}
+		err = errors.Join(err, e.Close())
+		if !errors.Is(err, fs.ErrNotExist) || again {
+			return nil, err
+		}
+		// It was sealed or renewed after we looked.
 	}
-	return e, nil
 }
 
 func (s *Service) collect(ctx context.Context, id string, e *Evidence) (err error) {
@@ -73,7 +81,7 @@ func (s *Service) collect(ctx context.Context, id string, e *Evidence) (err erro
 	if e.Signed, err = s.Documents.Open(ctx, e.Request.Signed.Key); err != nil {
 		return err
 	}
-	report, err := pades.Verify(e.Signed, e.Signed.Size(), pades.VerifyOptions{Roots: s.Roots, TSARoots: s.TSARoots, Now: s.now()})
+	report, err := pades.Verify(e.Signed, e.Signed.Size(), s.trust())
 	if err != nil { // a file that cannot be read is evidence, too
 		e.Report = &pades.Summary{Problems: []string{err.Error()}, Signatures: []pades.SignatureSummary{}}
 		return nil

@@ -226,6 +226,11 @@ func TestEvidence(t *testing.T) {
 			t.Errorf("the README does not say what %s is", name)
 		}
 	}
+	for _, kind := range []sign.EventKind{sign.EventSigned, sign.EventRenewed} {
+		if !strings.Contains(files["README.txt"], fmt.Sprintf("event %q", kind)) {
+			t.Errorf("the README does not say that the event %q holds the digest", kind)
+		}
+	}
 	var report pades.Summary
 	if err := json.Unmarshal([]byte(files["verification.json"]), &report); err != nil || !report.Valid || len(report.Signatures) == 0 || report.Signatures[0].Level != "B-LTA" {
 		t.Errorf("the verification: %v, %s", err, files["verification.json"])

@@ -151,7 +151,8 @@ calls.json         calls of the relying party, and webhooks, as far as they were
 `)
 	}
 	if e.Signed != nil {
-		b.WriteString(`signed.pdf         the signed document; its SHA-256 is "signed.sha256" in request.json and in the event "signed"
+		b.WriteString(`signed.pdf         the signed document; its SHA-256 is "signed.sha256" in request.json and in the event "signed", or, if a
+                   further time stamp was added since, in the newest event "renewed"
 verification.json  what checking all signatures in signed.pdf gave when this was taken; earlier signatures by others are in it,
                    too, and are trusted only if they chain to the roots that this service trusts
 `)
@@ -161,7 +162,7 @@ verification.json  what checking all signatures in signed.pdf gave when this was
 		b.WriteString(", and the signer's")
 	}
 	b.WriteString(`
-SHA256SUMS     digests of the files; check with: sha256sum -c SHA256SUMS
+SHA256SUMS         digests of the files; check with: sha256sum -c SHA256SUMS
 
 `)
 	switch {
