@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -28,21 +29,23 @@ type world struct {
 
 // worldOptions say what a world is made of. Nil wraps change nothing.
 type worldOptions struct {
-	dir     string // of a world that outlives its process
-	fault   func(point string)
-	store   func(sign.Store) sign.Store
-	outbox  func(sign.Outbox) sign.Outbox
-	docs    func(sign.Documents) sign.Documents
-	stamps  func(sign.Timestamper) sign.Timestamper
-	deliver sign.Handler // of webhooks; nil: they count as delivered
-	now     func() time.Time
+	dir      string // of a world that outlives its process
+	database string // empty: a file in dir
+	fault    func(point string)
+	store    func(sign.Store) sign.Store
+	outbox   func(sign.Outbox) sign.Outbox
+	docs     func(sign.Documents) sign.Documents
+	stamps   func(sign.Timestamper) sign.Timestamper
+	deliver  sign.Handler // of webhooks; nil: they count as delivered
+	now      func() time.Time
 }
 
 // openWorld opens a world, or opens it again after its process died.
 func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 	w := new(world)
 	var err error
-	w.store, err = store.Open(ctx, store.Options{Database: filepath.Join(o.dir, "signet.db"), Kind: store.Sandbox, Fault: o.fault})
+	database := cmp.Or(o.database, filepath.Join(o.dir, "signet.db"))
+	w.store, err = store.Open(ctx, store.Options{Database: database, Kind: store.Sandbox, Fault: o.fault})
 	if err != nil {
 		return nil, err
 	}
