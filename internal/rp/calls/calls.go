@@ -2,6 +2,7 @@ package calls
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -87,4 +88,17 @@ var DefaultLimits = Limits{
 	Request: 100, RequestStrangers: 20,
 	Party: 10_000, PartyStrangers: 500,
 	All: 200_000, Age: 90 * 24 * time.Hour,
+}
+
+// OfRequest lists what is kept of a request's calls, oldest first and never nil, with what r (nil: nothing) is about to write.
+func OfRequest(ctx context.Context, s Store, r *Recorder, requestID string) ([]Record, error) {
+	if err := r.Flush(ctx); err != nil {
+		return nil, err
+	}
+	list, err := s.Calls(ctx, Filter{RequestID: requestID, Limit: DefaultLimits.Request + DefaultLimits.RequestStrangers})
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(list)
+	return append([]Record{}, list...), nil
 }

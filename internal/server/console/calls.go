@@ -78,17 +78,6 @@ func (c *Console) call(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// callsOf are the calls of a request, oldest first.
-func (c *Console) callsOf(ctx context.Context, id string) ([]calls.Record, error) {
-	if err := c.Recorder.Flush(ctx); err != nil {
-		return nil, err
-	}
-	limits := calls.DefaultLimits
-	list, err := c.Calls.Calls(ctx, calls.Filter{RequestID: id, Limit: limits.Request + limits.RequestStrangers})
-	slices.Reverse(list)
-	return list, err
-}
-
 // recordCancel records a cancel from the console like a relying party's.
 func (c *Console) recordCancel(r *sign.Request, operator string, took time.Duration, err error) {
 	if !c.Recorder.Wants(err != nil) {

@@ -27,7 +27,7 @@ func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer func() { _ = e.Close() }()
-	records, err := c.callsOf(r.Context(), id)
+	records, err := calls.OfRequest(r.Context(), c.Calls, c.Recorder, id)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func (c *Console) bundle(w io.Writer, e *sign.Evidence, records []calls.Record) 
 	b.json("request.json", c.factsOf(e.Request))
 	b.json("events.json", scrubbed(e.Events))
 	b.json("jobs.json", scrubbedJobs(e.Jobs))
-	b.json("calls.json", append([]calls.Record{}, records...)) // an empty list is [] in JSON
+	b.json("calls.json", records)
 	if e.Uploaded != nil {
 		b.file("uploaded.pdf", io.NewSectionReader(e.Uploaded, 0, e.Uploaded.Size()))
 	}

@@ -136,7 +136,7 @@ func (c *Console) about(ctx context.Context, id string) (*web.ConsoleRequest, er
 	if r.State == sign.Signed {
 		page.Signed = signedDocument(r)
 	}
-	records, err := c.callsOf(ctx, id)
+	records, err := calls.OfRequest(ctx, c.Calls, c.Recorder, id)
 	if err != nil {
 		return nil, err
 	}

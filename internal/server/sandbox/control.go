@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/signet-sign/signet/api"
@@ -88,15 +87,9 @@ func (c *Control) show(w http.ResponseWriter, r *http.Request) error {
 	if v.Jobs, err = c.Sign.Outbox.Jobs(r.Context(), req.ID); err != nil {
 		return err
 	}
-	if err := c.Recorder.Flush(r.Context()); err != nil {
+	if v.Calls, err = calls.OfRequest(r.Context(), c.CallStore, c.Recorder, req.ID); err != nil {
 		return err
 	}
-	limits := calls.DefaultLimits
-	if v.Calls, err = c.CallStore.Calls(r.Context(), calls.Filter{RequestID: req.ID, Limit: limits.Request + limits.RequestStrangers}); err != nil {
-		return err
-	}
-	slices.Reverse(v.Calls)
-	v.Calls = append([]calls.Record{}, v.Calls...) // an empty list is [] in JSON
 	web.WriteJSON(w, http.StatusOK, v)
 	return nil
 }
