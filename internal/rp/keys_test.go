@@ -122,8 +122,9 @@ func serve(status int, body []byte) http.Handler {
 func TestHerdFetchesOnce(t *testing.T) {
 	b := newKeyBench(t, nil)
 	const herd = 1000
-	release := make(chan struct{})
+	begun, release := make(chan struct{}, 9), make(chan struct{})
 	b.party.ServeJWKS(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		begun <- struct{}{}
 		<-release
 		_, _ = w.Write(rptest.JWKS(b.party.Key("ES256").JWK()))
 	}))
@@ -136,9 +137,7 @@ func TestHerdFetchesOnce(t *testing.T) {
 		_, _, err := b.Verify(ctx, token, rp.Cancel)
 		first <- err
 	}()
-	for b.party.Fetches() == 0 {
-		time.Sleep(time.Millisecond)
-	}
+	<-begun
 	gone := errors.New("the caller is gone")
 	giveUp(gone)
 	if err := <-first; !errors.Is(err, gone) || !errors.Is(err, api.ErrUnauthorized) {
@@ -408,8 +407,9 @@ func TestRefetchUnknownKid(t *testing.T) {
 
 	// A herd of unknown kids is one fetch, and known ones do not wait for it.
 	b.advance(time.Minute)
-	release := make(chan struct{})
+	begun, release := make(chan struct{}, 9), make(chan struct{})
 	b.party.ServeJWKS(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		begun <- struct{}{}
 		<-release
 		_, _ = w.Write(rptest.JWKS(b.party.Key("ES256").JWK()))
 	}))
@@ -417,9 +417,7 @@ func TestRefetchUnknownKid(t *testing.T) {
 	for range 100 {
 		herd.Go(func() { _ = b.cancel(unknown) })
 	}
-	for b.party.Fetches() == 3 {
-		time.Sleep(time.Millisecond)
-	}
+	<-begun
 	if err := b.cancel(); err != nil {
 		t.Errorf("a known key during a refetch: %v", err)
 	}

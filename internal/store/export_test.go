@@ -6,3 +6,10 @@ import "database/sql"
 func Outcome(db *sql.DB, transaction string, cause error) error {
 	return (&pgDatabase{db: db}).outcome(transaction, cause)
 }
+
+// Queued is how many changes wait for the one that is under way.
+func (s *Store) Queued() int {
+	s.writer.mu.Lock()
+	defer s.writer.mu.Unlock()
+	return len(s.writer.queue)
+}

@@ -83,6 +83,7 @@ func TestPostgresRestart(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	var acknowledged, uncertain [4]int
+	made := make(chan struct{}) // tells whoever waits for it of changes that were acknowledged
 	for i := range 4 {
 		s := []*store.Store{a, b}[i%2]
 		all.Go(func() {
@@ -95,6 +96,10 @@ func TestPostgresRestart(t *testing.T) {
 				switch {
 				case err == nil:
 					acknowledged[i]++
+					select {
+					case made <- struct{}{}:
+					default:
+					}
 				case errors.Is(err, store.ErrUncertain):
 					uncertain[i]++
 				}
@@ -104,15 +109,20 @@ func TestPostgresRestart(t *testing.T) {
 			}
 		})
 	}
+	goOn := func() {
+		for range 40 {
+			<-made
+		}
+	}
 	for round := range 6 {
-		time.Sleep(100 * time.Millisecond)
+		goOn()
 		if round == 3 {
 			cluster.Restart(t)
 			continue
 		}
 		ask(t, url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()`)
 	}
-	time.Sleep(200 * time.Millisecond)
+	goOn()
 	stop()
 	all.Wait()
 	for i := range 4 {

@@ -207,11 +207,13 @@ func TestSQLiteSharesCommits(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(50 * time.Millisecond)
+	for s.Queued() < n {
+		runtime.Gosched()
+	}
 	close(proceed)
 	all.Wait()
-	if commits > 10 {
-		t.Errorf("%d changes at once took %d commits", n+2, commits)
+	if commits != 3 { // the first request, its change, and all that waited
+		t.Errorf("%d changes at once took %d commits, want 3", n+2, commits)
 	}
 }
 
