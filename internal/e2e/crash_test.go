@@ -340,7 +340,13 @@ func TestGracefulStop(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(100 * time.Millisecond)
+	for { // it has begun to stop when nobody new gets in
+		c, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+		if err != nil {
+			break
+		}
+		c.Close()
+	}
 	_, _ = pw.Write(pdf[100:])
 	pw.Close()
 	if status := <-answered; status != 200 {
