@@ -66,3 +66,36 @@ type fullDisk struct{ sign.Store }
 var errFull = errors.New("the disk is full")
 
 func (fullDisk) Purged(context.Context, []sign.Purge) error { return errFull }
+
+// TestNobodyWaitsForTheSweep: jobs are done while all that is stored is looked at.
+func TestNobodyWaitsForTheSweep(t *testing.T) {
+	w := newWorld(t)
+	in := w.in(t, sign.Sealing)
+	changed, stop := w.store.Watch(in.RequestID)
+	defer stop()
+	sweep := endless{w.Documents, make(chan struct{})}
+	w.Documents = sweep
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- w.worker.Run(ctx) }()
+	<-sweep.begun
+	for w.state(t, in.RequestID) != sign.Signed {
+		<-changed
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// endless lists requests until the context ends.
+type endless struct {
+	sign.Documents
+	begun chan struct{}
+}
+
+func (e endless) Requests(ctx context.Context, _ time.Time) ([]string, error) {
+	close(e.begun)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}

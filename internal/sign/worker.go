@@ -72,12 +72,10 @@ func NewWorker(s *Service, deliver Handler) *Worker {
 func (w *Worker) Run(ctx context.Context) error {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
-	strays := time.NewTicker(time.Hour)
-	defer strays.Stop()
-	w.strays(ctx)
-	var purging sync.WaitGroup
-	purging.Go(func() { w.purges(ctx) })
-	defer purging.Wait()
+	var deleting sync.WaitGroup
+	deleting.Go(func() { w.purges(ctx) })
+	deleting.Go(func() { w.strays(ctx) })
+	defer deleting.Wait()
 	for ctx.Err() == nil {
 		if _, err := w.pass(ctx); err != nil && ctx.Err() == nil {
 			w.log.Error("worker pass", "err", err)
@@ -91,8 +89,6 @@ func (w *Worker) Run(ctx context.Context) error {
 		case <-tick.C:
 		case <-w.service.Outbox.Ready():
 		case <-w.done:
-		case <-strays.C:
-			w.strays(ctx)
 		}
 	}
 	for w.busy() {
@@ -101,9 +97,20 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
+// strays looks for stray documents until ctx ends: now, and every hour. It looks at everything that is stored, which takes its time,
+// so no job waits for it.
 func (w *Worker) strays(ctx context.Context) {
-	if err := w.service.PurgeStrays(ctx); err != nil && ctx.Err() == nil {
-		w.log.Warn("looking for stray documents", "err", err)
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		if err := w.service.PurgeStrays(ctx); err != nil && ctx.Err() == nil {
+			w.log.Warn("looking for stray documents", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
 	}
 }
 
