@@ -91,12 +91,17 @@ func (p *server) memory() int64 {
 	return n
 }
 
-// quiet waits until the process has nothing left to do, such as deleting what was cancelled.
+// quiet waits until the process has nothing left to do, such as deleting what was cancelled, which it puts off to the first quiet
+// second.
 func (p *server) quiet() {
-	for range 300 {
+	calm := 0
+	for range 600 {
 		before := p.cpu()
 		time.Sleep(100 * time.Millisecond)
-		if p.cpu()-before < 4*time.Millisecond {
+		if calm++; p.cpu()-before >= 4*time.Millisecond {
+			calm = 0
+		}
+		if calm == 25 {
 			return
 		}
 	}
