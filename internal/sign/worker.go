@@ -19,7 +19,7 @@ type Worker struct {
 	log      *slog.Logger
 
 	mu      sync.Mutex          // one pass at a time
-	running map[int64]time.Time // jobs under way in this process, with their latest lease
+	running map[int64]Job // jobs under way in this process, as they were claimed last
 	lanes   map[JobKind]int
 	done    chan struct{} // a job has ended
 
@@ -62,7 +62,7 @@ func NewWorker(s *Service, deliver Handler) *Worker {
 			JobWebhook: {deliver, 64},
 			JobRenew:   {s.Renew, 1}, // nobody waits for it
 		},
-		running: map[int64]time.Time{},
+		running: map[int64]Job{},
 		lanes:   map[JobKind]int{},
 		done:    make(chan struct{}, 1),
 	}
@@ -196,9 +196,9 @@ func (w *Worker) pass(ctx context.Context) (found int, err error) {
 		err = errors.Join(err, claimErr)
 		for _, job := range jobs {
 			_, again := w.running[job.ID]
-			w.running[job.ID] = job.Lease
+			w.running[job.ID] = job
 			if again {
-				continue // the old lease ran out under our hands, by a clock that was moved; the work goes on
+				continue // who does it finds the new claim when it is done
 			}
 			w.lanes[kind]++
 			found++
@@ -208,24 +208,38 @@ func (w *Worker) pass(ctx context.Context) (found int, err error) {
 	return found, err
 }
 
+// do does a job. We may claim it once more meanwhile: while it is done, because a clock was moved beyond its lease, and then the
+// record is that of the new claim; or after it was recorded, to be tried again at once, and then it is done again.
 func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
-	events := handle(ctx, &job)
-	// The work is done; its record must not be lost to a shutdown.
-	settle, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	w.mu.Lock()
-	job.Lease = w.running[job.ID]
-	w.mu.Unlock()
-	if err := w.service.Outbox.Settle(settle, job, events); err != nil {
-		w.log.Error("recording a job", "job", job.ID, "kind", job.Kind, "request_id", job.RequestID, "err", err)
+	for {
+		events := handle(ctx, &job)
+		w.mu.Lock()
+		job.Lease = w.running[job.ID].Lease
+		w.mu.Unlock()
+		w.record(ctx, job, events)
+		w.mu.Lock()
+		latest := w.running[job.ID]
+		if latest.Lease.Equal(job.Lease) || ctx.Err() != nil {
+			delete(w.running, job.ID)
+			w.lanes[job.Kind]--
+			w.mu.Unlock()
+			break
+		}
+		w.mu.Unlock()
+		job = latest
 	}
-	w.mu.Lock()
-	delete(w.running, job.ID)
-	w.lanes[job.Kind]--
-	w.mu.Unlock()
 	select {
 	case w.done <- struct{}{}:
 	default:
+	}
+}
+
+// record writes down what became of a job. The work is done; its record must not be lost to a shutdown.
+func (w *Worker) record(ctx context.Context, job Job, events []Event) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := w.service.Outbox.Settle(ctx, job, events); err != nil {
+		w.log.Error("recording a job", "job", job.ID, "kind", job.Kind, "request_id", job.RequestID, "err", err)
 	}
 }
 
