@@ -18,7 +18,7 @@ type Worker struct {
 	handlers map[JobKind]lane
 	log      *slog.Logger
 
-	mu      sync.Mutex          // one pass at a time
+	mu      sync.Mutex    // one pass at a time
 	running map[int64]Job // jobs under way in this process, as they were claimed last
 	lanes   map[JobKind]int
 	done    chan struct{} // a job has ended

@@ -17,7 +17,8 @@ type eagerOutbox struct {
 	lost   int // records of a claim that was not the latest
 }
 
-func (o *eagerOutbox) Due(context.Context, time.Time, int) ([]string, error)      { return nil, nil }
+func (o *eagerOutbox) Due(context.Context, time.Time, int) ([]string, error) { return nil, nil }
+
 func (o *eagerOutbox) PurgesDue(context.Context, time.Time, int) ([]Purge, error) { return nil, nil }
 
 func (o *eagerOutbox) Claim(_ context.Context, kind JobKind, now time.Time, lease time.Duration, _ int) ([]Job, error) {
