@@ -75,24 +75,29 @@ func (s *Service) spare(ctx context.Context, id string, state State) ([]string, 
 }
 
 // PurgeStrays deletes documents that no purge will find: of requests that do not exist, because the process died between the
-// upload and the record, and of requests that were over already when a slower operation stored something.
+// upload and the record, and of requests that were over already when a slower operation stored something. What cannot be deleted
+// keeps no other stray.
 func (s *Service) PurgeStrays(ctx context.Context) error {
 	ids, err := s.Documents.Requests(ctx, s.now().Add(-time.Hour))
 	if err != nil {
 		return err
 	}
+	var failed []error
 	for _, id := range ids {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		r, err := s.Store.Get(ctx, id)
 		if err == nil && !r.final() || err != nil && !errors.Is(err, api.ErrNoRecord) {
 			continue // somebody may be about to name what is there
 		}
 		strays, err := s.spare(ctx, id, "")
-		if err != nil {
-			return err
+		if err == nil {
+			err = s.Documents.Delete(ctx, strays...)
 		}
-		if err := s.Documents.Delete(ctx, strays...); err != nil {
-			return err
+		if err != nil && len(failed) < 10 { // enough to see what is wrong
+			failed = append(failed, fmt.Errorf("%s: %w", id, err))
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -98,4 +99,29 @@ func (e endless) Requests(ctx context.Context, _ time.Time) ([]string, error) {
 	close(e.begun)
 	<-ctx.Done()
 	return nil, ctx.Err()
+}
+
+// TestStraysBehindAnother: what cannot be listed keeps no other stray.
+func TestStraysBehindAnother(t *testing.T) {
+	w := newWorld(t)
+	in := []string{w.in(t, sign.Cancelled).RequestID, w.in(t, sign.Cancelled).RequestID, w.in(t, sign.Cancelled).RequestID}
+	w.drain(t)
+	for _, id := range in {
+		if _, err := w.docs.Put(t.Context(), id+"/prepared-late", bytes.NewReader(minimal())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.clock.t = time.Now().Add(2 * time.Hour) // documents grow old by the machine's clock here
+	slices.Sort(in)                           // the order in which they are looked at
+	broken := in[0]
+	w.Documents = unlisted{w.docs, broken}
+	if err := w.PurgeStrays(t.Context()); err == nil || !strings.Contains(err.Error(), broken) {
+		t.Errorf("%s cannot be listed: %v", broken, err)
+	}
+	for _, id := range in {
+		keys, err := w.docs.Keys(t.Context(), id)
+		if err != nil || (len(keys) > 0) != (id == broken) {
+			t.Errorf("%s: %v, %v", id, keys, err)
+		}
+	}
 }
