@@ -231,7 +231,7 @@ class Approval {
   private sealed(s: State): void {
     if (s.state === "signed") this.show("signed");
     else if (s.state === "cancelled") this.show("REQUEST_CANCELLED");
-    else if (s.outcome === "failed") this.show("FAILED");
+    else if (s.state !== "session" && s.state !== "sealing" && s.outcome === "failed") this.show("FAILED"); // else it is an earlier session's
   }
 
   private fail(e: unknown): void {
