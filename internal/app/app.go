@@ -16,6 +16,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -43,9 +45,19 @@ import (
 	"github.com/signet-sign/signet/internal/webhook"
 )
 
-// GCPercent is what the programs set GOGC to unless their environment does (runtime/debug.SetGCPercent). The heap is small, so
-// collecting it less often costs some tens of megabytes, and gives a tenth of the processor back under load.
-const GCPercent = 400
+// Tune sets what of the Go runtime this program wants differently, unless its environment (GOGC, GOMAXPROCS) says how it shall be.
+//
+// The heap is small, so collecting it less often costs some tens of megabytes, and gives a tenth of the processor back under load. And one
+// thread is nearly always in a call to the disk: with as many as there are processors, what comes back from a commit would wait for its turn
+// behind everything that has become ready meanwhile, and with it all callers of that commit.
+func Tune() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
+}
 
 // App is a program that is ready to run: everything is open, and its addresses are bound.
 type App struct {

@@ -105,7 +105,7 @@ func residentBytes() int64 {
 }
 
 func serveSignet(ctx context.Context, s settings) error {
-	debug.SetGCPercent(app.GCPercent) // as the program does
+	app.Tune() // as the program does
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	a, err := app.Open(ctx, app.Config{
 		Listen: s.Listen, PublicURL: "http://" + s.Listen, Data: s.Dir, Database: s.Database, Parties: app.PartyList{s.Party},
