@@ -10,6 +10,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	jsonv2 "github.com/go-json-experiment/json"
+
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/sign"
 )
@@ -208,7 +210,7 @@ func decode(version int64, data []byte, err error) (*sign.Request, error) {
 		return nil, fmt.Errorf("reading a request: %w", err)
 	}
 	r := new(sign.Request)
-	if err := json.Unmarshal(data, r); err != nil {
+	if err := jsonv2.Unmarshal(data, r); err != nil { // takes half the time of version 1, and nothing else in a cancel is as dear
 		return nil, fmt.Errorf("decoding a request: %w", err)
 	}
 	r.Version = version
