@@ -7,9 +7,10 @@
 //
 // The price of a durable change is the wait for the disk. All changes of a process therefore go to one writer (writer.go),
 // which runs whatever is waiting in one transaction and answers each caller after the commit. Alone, a change pays for one
-// commit and no more; under load, one commit carries many. A change that is refused or fails leaves its neighbours alone: writes
-// are put off until no change can be refused any more (session.go), and should the database refuse what one of them writes, each
-// runs again in a transaction of its own.
+// commit and no more; under load, one commit carries many. On PostgreSQL a second transaction may run beside the first, never
+// about the same request. A change that is refused or fails leaves its neighbours alone: writes are put off until no change can
+// be refused any more (session.go), and should the database refuse what one of them writes, each runs again in a transaction of
+// its own.
 //
 // # One text of SQL
 //

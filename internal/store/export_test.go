@@ -13,3 +13,13 @@ func (s *Store) Queued() int {
 	defer s.writer.mu.Unlock()
 	return len(s.writer.queue)
 }
+
+// Statements of the writer on PostgreSQL, with the types of their arguments, and the settings of its connections.
+var (
+	PgWrites = map[string]string{
+		pgLock:         "text[]",
+		pgUpdateRows:   "text[], bigint[], text[], bigint[], bigint[], text[]",
+		pgInsertEvents: "text[], bigint[], bigint[], bigint[], text[], text[]",
+	}
+	PgLookups = pgLookups
+)

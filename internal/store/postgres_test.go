@@ -4,7 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"os"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -151,6 +154,149 @@ func TestPostgresRestart(t *testing.T) {
 			if time.Now().After(deadline) {
 				t.Fatal("the other node does not hear of changes any more")
 			}
+		}
+	}
+}
+
+// TestPostgresTwoAtOnce: a change is made durable while another one is being decided, but no change of the same request is.
+func TestPostgresTwoAtOnce(t *testing.T) {
+	s := openPostgres(t, cluster.Database(t))
+	for i := range 3 {
+		if err := s.Create(t.Context(), plainRequest(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begun, proceed := make(chan struct{}), make(chan struct{})
+	var order []string // of the changes of request 0
+	var all sync.WaitGroup
+	all.Go(func() {
+		err := s.Update(t.Context(), plainRequest(0).ID, func(r *sign.Request) error {
+			close(begun)
+			<-proceed
+			order = append(order, "first")
+			return rename("first")(r)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-begun
+	all.Go(func() {
+		err := s.Update(t.Context(), plainRequest(0).ID, func(r *sign.Request) error {
+			order = append(order, r.DocName)
+			return rename("second")(r)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	for s.Queued() < 1 {
+		runtime.Gosched()
+	}
+	for _, i := range []int{1, 2, 1} { // one after the other, on the second connection
+		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+		if err := s.Update(ctx, plainRequest(i).ID, rename("new")); err != nil {
+			t.Errorf("request %d while another one is under way: %v", i, err)
+		}
+		stop()
+	}
+	close(proceed)
+	all.Wait()
+	if !slices.Equal(order, []string{"first", "first"}) {
+		t.Errorf("the second change of the request saw %q, want it to wait for the first", order)
+	}
+}
+
+// TestPostgresTrailOrder: lines that are written with one statement stand in the order of their changes, whether they are numbered
+// by a request's version or follow what is there.
+func TestPostgresTrailOrder(t *testing.T) {
+	s := openPostgres(t, cluster.Database(t))
+	for i := range 3 {
+		if err := s.Create(t.Context(), plainRequest(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := plainRequest(2).ID
+	if err := s.Update(t.Context(), id, func(r *sign.Request) error { r.Enqueue(sign.JobWebhook, r.CreatedAt); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	jobs, err := s.Claim(t.Context(), sign.JobWebhook, plainRequest(2).CreatedAt, time.Minute, 1)
+	if err != nil || len(jobs) != 1 {
+		t.Fatalf("claimed %v, %v", jobs, err)
+	}
+	begun, proceed := make(chan struct{}, 2), make(chan struct{})
+	var all sync.WaitGroup
+	for i := range 2 { // both connections are busy, so that what comes now shares a transaction
+		all.Go(func() {
+			err := s.Update(t.Context(), plainRequest(i).ID, func(r *sign.Request) error {
+				begun <- struct{}{}
+				<-proceed
+				return rename("new")(r)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		<-begun
+	}
+	service := sign.New(sign.Config{Store: s, Now: func() time.Time { return plainRequest(2).CreatedAt }})
+	for i, change := range []func() error{
+		func() error { return service.Cancel(t.Context(), plainRequest(2).ClientID, id) },
+		func() error { return s.Settle(t.Context(), jobs[0], []sign.Event{{Kind: sign.EventWebhook}}) },
+	} {
+		all.Go(func() {
+			if err := change(); err != nil {
+				t.Error(err)
+			}
+		})
+		for s.Queued() < i+1 {
+			runtime.Gosched()
+		}
+	}
+	close(proceed)
+	all.Wait()
+	events, err := s.Events(t.Context(), id)
+	if err != nil || len(events) != 2 || events[0].Kind != sign.EventCancelled || events[1].Kind != sign.EventWebhook || events[1].Seq != 2 {
+		t.Errorf("the trail is %+v, %v", events, err)
+	}
+}
+
+// TestPostgresPlans: the writer finds its rows by key, in tables of any size and from the first statement on.
+func TestPostgresPlans(t *testing.T) {
+	url := cluster.Database(t)
+	openPostgres(t, url)
+	// As small as they are now, reading them whole would be as good; the plan is kept when they grow.
+	ask(t, url, `INSERT INTO requests SELECT 'r' || n, 'c', 'created', 1, n, NULL, '' FROM generate_series(1, 30) AS n;
+		INSERT INTO events SELECT 'r' || n, 1, n, 'k', '' FROM generate_series(1, 30) AS n; ANALYZE`)
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(config.RuntimeParams, store.PgLookups)
+	conn, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	for query, types := range store.PgWrites {
+		nulls := strings.TrimSuffix(strings.Repeat("NULL, ", strings.Count(types, ",")+1), ", ")
+		if _, err := conn.Exec(t.Context(), "PREPARE p ("+types+") AS "+query); err != nil {
+			t.Fatal(err)
+		}
+		rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE p ("+nulls+")", pgx.QueryExecModeSimpleProtocol)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := strings.Join(lines, "\n")
+		if !strings.Contains(plan, "_pkey") || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Hash") || strings.Contains(plan, "Merge") {
+			t.Errorf("%s\n%s", query, plan)
+		}
+		if _, err := conn.Exec(t.Context(), "DEALLOCATE p"); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -86,7 +86,7 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 		return newSession(d, conn), nil
 	}
 	s := &Store{dialect: d, readers: newReaders(reading, func(error) bool { return false }), hub: newHub()}
-	s.writer = newWriter(connect, sqliteDatabase{}, s.hub, o.Fault)
+	s.writer = newWriter(1, connect, sqliteDatabase{}, s.hub, o.Fault)
 	s.close = sync.OnceValue(func() error {
 		// The last connection that closes writes the log home; only then may somebody else come.
 		return errors.Join(s.writer.close(), s.readers.close(), writing.Close(), unlock())

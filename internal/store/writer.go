@@ -19,21 +19,32 @@ import (
 // way new changes queue up, and the next transaction takes them all; a goroutine of the writer's own leads it. Only after a
 // transaction that carried several does it allow their callers a moment to come back, because then the next commit is likely to
 // be shared too, and a full commit costs no more than a small one.
+//
+// Where the database can do several at once, another transaction begins when as many changes wait as are under way: so one's
+// decisions are made while the disk is busy with the other, and neither is small.
 type writer struct {
 	connect func(context.Context) (*session, error)
 	db      database
 	fault   func(point string)
 	hub     *hub
 
-	session *session // of who leads; nil before the first use and after a failure
-
-	mu      sync.Mutex
-	queue   []*change
-	leading bool          // somebody leads
-	want    int           // how many changes in the queue wake the one who leads
-	idle    chan struct{} // closed when nobody leads any more; nil: the writer is not closed
+	mu    sync.Mutex
+	queue []*change
+	lanes []*lane             // those on which nobody leads
+	busy  int                 // how many others there are
+	under int                 // how many changes are under way
+	held  map[string]struct{} // the requests that those are about: changes of one request do not meet on two lanes
+	want  int                 // how many changes in the queue wake the one who lingers; 0: nobody does
+	idle  chan struct{}       // closed when nobody leads any more; nil: the writer is not closed
 
 	wake chan struct{} // the queue holds as many as wanted, or the writer was closed
+}
+
+// lane is a connection, on which one transaction runs at a time. It belongs to who leads.
+type lane struct {
+	*writer
+	session *session  // nil before the first use and after a failure
+	batch   []*change // under way, or settled last
 }
 
 // database is how transactions run on SQLite or on PostgreSQL.
@@ -98,8 +109,13 @@ var errConflict = errors.New("the row was changed by another process meanwhile")
 // errSpoiled says that a change failed in a way that its neighbours in the transaction cannot survive.
 var errSpoiled = errors.New("the transaction was spoiled")
 
-func newWriter(connect func(context.Context) (*session, error), db database, h *hub, fault func(string)) *writer {
-	return &writer{connect: connect, db: db, fault: fault, hub: h, want: 1, wake: make(chan struct{}, 1)}
+// newWriter makes a writer that runs up to n transactions at once.
+func newWriter(n int, connect func(context.Context) (*session, error), db database, h *hub, fault func(string)) *writer {
+	w := &writer{connect: connect, db: db, fault: fault, hub: h, held: map[string]struct{}{}, wake: make(chan struct{}, 1)}
+	for range n {
+		w.lanes = append(w.lanes, &lane{writer: w})
+	}
+	return w
 }
 
 // do makes a change and returns when it is durable, or has failed with no trace. When ctx ends first, do takes the change
@@ -116,13 +132,15 @@ func (w *writer) do(ctx context.Context, t target, apply func(tx *session, out *
 		return ErrClosed
 	}
 	w.queue = append(w.queue, c)
-	lead := !w.leading
-	w.leading = true
-	enough := len(w.queue) >= w.want
+	enough := w.want > 0 && len(w.queue) >= w.want
+	var l *lane
+	if w.want == 0 && len(w.queue) >= w.under {
+		l = w.take()
+	}
 	w.mu.Unlock()
 	switch {
-	case lead:
-		w.lead(0, true)
+	case l != nil:
+		l.lead(true)
 	case enough:
 		w.rouse()
 	}
@@ -137,6 +155,18 @@ func (w *writer) do(ctx context.Context, t target, apply func(tx *session, out *
 	}
 }
 
+// take is a free lane, if there is one; the caller holds the lock.
+func (w *writer) take() *lane {
+	n := len(w.lanes)
+	if n == 0 {
+		return nil
+	}
+	l := w.lanes[n-1]
+	w.lanes = w.lanes[:n-1]
+	w.busy++
+	return l
+}
+
 func (w *writer) rouse() {
 	select {
 	case w.wake <- struct{}{}:
@@ -148,24 +178,25 @@ func (w *writer) rouse() {
 func (w *writer) close() error {
 	w.mu.Lock()
 	w.idle = make(chan struct{})
-	if !w.leading {
+	if w.busy == 0 {
 		close(w.idle)
 	}
 	w.mu.Unlock()
 	w.rouse()
 	<-w.idle
-	if w.session == nil {
-		return nil
+	var errs []error
+	for _, l := range w.lanes {
+		if l.session != nil {
+			errs = append(errs, l.session.close())
+			l.session = nil
+		}
 	}
-	s := w.session
-	w.session = nil
-	return s.close()
+	return errors.Join(errs...)
 }
 
-// lead settles what waits until nothing does; last is how many changes the transaction before carried. Who leads only once, a
-// caller that has better things to do, leaves the rest to a goroutine.
-func (w *writer) lead(last int, once bool) {
-	var batch []*change
+// lead settles what waits until nothing does. Who leads only once, a caller that has better things to do, leaves the rest to a
+// goroutine.
+func (l *lane) lead(once bool) {
 	regular := false
 	defer func() {
 		if regular {
@@ -173,61 +204,82 @@ func (w *writer) lead(last int, once bool) {
 		}
 		// A change ended the goroutine with runtime.Goexit, as t.FailNow does. The others must not hang.
 		err := errors.New("store: a change ended its goroutine; nothing was written")
-		if w.session != nil {
-			_ = w.abort(err)
+		if l.session != nil {
+			_ = l.abort(err)
 		}
-		answer(batch, err)
-		go w.lead(0, false)
+		answer(l.batch, err)
+		go l.lead(false)
 	}()
-	for {
-		if batch = w.next(last); len(batch) == 0 {
-			break
-		}
-		w.settle(batch)
-		if last = len(batch); once && w.more(last) {
-			go w.lead(last, false)
+	for l.next() {
+		l.settle(l.batch)
+		if once && l.more() {
+			go l.lead(false)
 			break
 		}
 	}
 	regular = true
 }
 
-// more reports whether it is worth while to go on leading after a transaction of so many changes.
-func (w *writer) more(last int) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return last > 1 || len(w.queue) > 0
+// more reports whether there will be something to lead, or may soon be.
+func (l *lane) more() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.batch) > 1 || len(l.queue) > 0
 }
 
-// next takes changes off the queue; none means that there are none, and that nobody leads from here on.
-func (w *writer) next(last int) []*change {
-	if last > 1 {
-		w.linger(min(last, maxBatch))
-	}
-	for {
-		w.mu.Lock()
-		n := min(len(w.queue), maxBatch)
-		batch := slices.Clone(w.queue[:n])
-		w.queue = slices.Delete(w.queue, 0, n)
-		if n == 0 {
-			w.leading = false
-			if w.idle != nil {
-				close(w.idle)
-			}
-		}
-		w.mu.Unlock()
-		batch = slices.DeleteFunc(batch, func(c *change) bool { return !c.stage.CompareAndSwap(waiting, begun) })
-		if n == 0 || len(batch) > 0 {
-			return batch
+// next ends the lane's batch and gives it another one from the queue. If there is none, the lane is free from here on.
+func (l *lane) next() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := len(l.batch)
+	l.under -= last
+	for _, c := range l.batch {
+		for _, id := range c.requests {
+			delete(l.held, id)
 		}
 	}
+	l.batch = nil
+	if last > 1 && l.busy == 1 {
+		l.linger(min(last, maxBatch))
+	}
+	if len(l.queue) >= l.under {
+		l.batch = l.pick()
+	}
+	if l.under += len(l.batch); len(l.batch) > 0 {
+		return true
+	}
+	l.lanes = append(l.lanes, l)
+	if l.busy--; l.busy == 0 && l.idle != nil {
+		close(l.idle)
+	}
+	return false
 }
 
-// linger waits until the queue holds n changes, but not long.
+// pick takes from the queue what may begin now, and drops what was withdrawn; the caller holds the lock.
+func (w *writer) pick() (batch []*change) {
+	rest := w.queue[:0]
+	for _, c := range w.queue {
+		free := !slices.ContainsFunc(c.requests, func(id string) bool { _, ok := w.held[id]; return ok })
+		switch {
+		case !free || len(batch) == maxBatch:
+			rest = append(rest, c)
+		case c.stage.CompareAndSwap(waiting, begun):
+			batch = append(batch, c)
+		}
+	}
+	clear(w.queue[len(rest):])
+	w.queue = rest
+	for _, c := range batch {
+		for _, id := range c.requests {
+			w.held[id] = struct{}{}
+		}
+	}
+	return batch
+}
+
+// linger waits until the queue holds n changes, but not long. The caller holds the lock, and has it again afterwards.
 func (w *writer) linger(n int) {
-	w.mu.Lock()
 	if len(w.queue) >= n || w.idle != nil {
-		w.mu.Unlock()
 		return
 	}
 	w.want = n
@@ -243,36 +295,35 @@ func (w *writer) linger(n int) {
 	}
 	timer.Stop()
 	w.mu.Lock()
-	w.want = 1
-	w.mu.Unlock()
+	w.want = 0
 }
 
 // settle brings a batch to its end and answers it.
-func (w *writer) settle(batch []*change) {
-	err := w.transact(batch)
+func (l *lane) settle(batch []*change) {
+	err := l.transact(batch)
 	wait := time.Millisecond
 	for start := time.Now(); err != nil && time.Since(start) < patience; wait = min(2*wait, 250*time.Millisecond) {
-		again, lost := w.db.transient(err)
+		again, lost := l.db.transient(err)
 		if lost {
-			w.drop()
+			l.drop()
 		}
 		if !again && !errors.Is(err, errConflict) {
 			break
 		}
 		time.Sleep(wait)
-		err = w.transact(batch)
+		err = l.transact(batch)
 	}
 	if errors.Is(err, errSpoiled) && len(batch) > 1 {
 		for _, c := range batch { // each for itself, so that only the guilty one fails
-			w.settle([]*change{c})
+			l.settle([]*change{c})
 		}
 		return
 	}
 	if err == nil || errors.Is(err, ErrUncertain) { // look, rather than trust that nothing happened
-		w.hub.tell(total(batch))
+		l.hub.tell(total(batch))
 	}
 	answer(batch, err)
-	w.fault(FaultAnswered)
+	l.fault(FaultAnswered)
 }
 
 // answer tells the callers: their own errors if the transaction came to its end, else why it did not. A change that was
@@ -290,59 +341,59 @@ func answer(batch []*change, err error) {
 }
 
 // transact runs the batch in one transaction. An error means that no change was made.
-func (w *writer) transact(batch []*change) (err error) {
-	if w.session == nil {
-		s, err := w.connect(context.Background())
+func (l *lane) transact(batch []*change) (err error) {
+	if l.session == nil {
+		s, err := l.connect(context.Background())
 		if err != nil {
 			return fmt.Errorf("store: connecting: %w", err)
 		}
-		w.session = s
+		l.session = s
 	}
-	s := w.session
+	s := l.session
 	// Changes of one request stay in their order; those of different requests go in the order in which every node locks.
 	slices.SortStableFunc(batch, func(a, b *change) int { return strings.Compare(a.key, b.key) })
 	s.reset()
-	if err := w.db.begin(s, requests(batch, false), requests(batch, true)); err != nil {
-		return w.abort(fmt.Errorf("store: beginning a transaction: %w", err))
+	if err := l.db.begin(s, requests(batch, false), requests(batch, true)); err != nil {
+		return l.abort(fmt.Errorf("store: beginning a transaction: %w", err))
 	}
-	w.fault(FaultBegun)
+	l.fault(FaultBegun)
 	for _, c := range batch {
 		c.out = news{}
 		c.err = s.apply(c)
 		if errors.Is(c.err, errConflict) || errors.Is(c.err, errSpoiled) {
-			return w.abort(c.err)
+			return l.abort(c.err)
 		}
 	}
 	if len(batch) == 1 && batch[0].err != nil {
 		if err := s.run("ROLLBACK"); err != nil {
-			w.drop()
+			l.drop()
 		}
 		return nil
 	}
-	if err := w.db.flush(s); err != nil {
-		return w.abort(fmt.Errorf("store: writing: %w", err))
+	if err := l.db.flush(s); err != nil {
+		return l.abort(fmt.Errorf("store: writing: %w", err))
 	}
-	w.fault(FaultWritten)
-	if err := w.db.commit(s, total(batch)); err != nil {
-		return w.abort(fmt.Errorf("store: committing: %w", err))
+	l.fault(FaultWritten)
+	if err := l.db.commit(s, total(batch)); err != nil {
+		return l.abort(fmt.Errorf("store: committing: %w", err))
 	}
-	w.fault(FaultCommitted)
+	l.fault(FaultCommitted)
 	return nil
 }
 
 // abort takes everything back and returns err.
-func (w *writer) abort(err error) error {
-	if w.session.run("ROLLBACK") != nil {
-		w.drop()
+func (l *lane) abort(err error) error {
+	if l.session.run("ROLLBACK") != nil {
+		l.drop()
 	}
 	return err
 }
 
 // drop gives up the connection; the next transaction gets a new one.
-func (w *writer) drop() {
-	if w.session != nil {
-		_ = w.session.close()
-		w.session = nil
+func (l *lane) drop() {
+	if l.session != nil {
+		_ = l.session.close()
+		l.session = nil
 	}
 }
 
