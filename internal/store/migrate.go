@@ -13,8 +13,8 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// migrations are plain SQL, one file for both databases, named <version>_<what>.sql. They go forward only, and each must
-// leave a schema on which the version before still runs, because nodes are replaced one by one.
+// migrations are plain SQL, named <version>_<what>.sql: one file for both databases, or <version>_<what>.<database>.sql for each. They
+// go forward only, and on PostgreSQL each must leave a schema on which the version before still runs, because nodes are replaced one by one.
 //
 //go:embed migrations/*.sql
 var migrations embed.FS
@@ -82,6 +82,9 @@ func loadMigrations(d dialect) ([]*goose.Migration, error) {
 	}
 	var steps []*goose.Migration
 	for _, name := range names {
+		if stem := strings.TrimSuffix(name, ".sql"); strings.Contains(stem, ".") && !strings.HasSuffix(stem, "."+d.name) {
+			continue
+		}
 		text, err := migrations.ReadFile(name)
 		if err != nil {
 			return nil, err

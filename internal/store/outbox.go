@@ -69,7 +69,7 @@ func (s *Store) Settle(ctx context.Context, job sign.Job, events []sign.Event) e
 		if n == 0 {
 			return nil
 		}
-		tx.leave(job.RequestID, left, out)
+		tx.leave(job.RequestID, 0, left, out)
 		out.jobs = job.Status == sign.JobPending
 		return nil
 	})

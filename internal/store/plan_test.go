@@ -23,8 +23,8 @@ func TestSQLitePlans(t *testing.T) {
 	for query, index := range map[string]string{
 		`SELECT id FROM requests WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2`:                                                                                         "requests_due",
 		`SELECT version, data FROM requests WHERE id = $1`:                                                                                                                "sqlite_autoindex_requests_1",
-		`SELECT seq, at, kind, detail FROM events WHERE request_id = $1 ORDER BY seq`:                                                                                     "sqlite_autoindex_events_1",
-		`SELECT coalesce(max(seq), 0) + 1 FROM events WHERE request_id = $1`:                                                                                              "sqlite_autoindex_events_1",
+		`SELECT at, kind, detail FROM events WHERE request_id = $1 ORDER BY seq`:                                                                                          "events USING PRIMARY KEY (request_id=?)",
+		`SELECT coalesce(max(seq), 0) + 1 FROM events WHERE request_id = $1`:                                                                                              "events USING PRIMARY KEY (request_id=?)",
 		`SELECT 1 FROM outbox WHERE kind = $1 AND status = 'pending' AND ready_at <= $2 LIMIT 1`:                                                                          "outbox_ready",
 		`SELECT id FROM outbox WHERE kind = $1 AND status = 'pending' AND ready_at <= $2 ORDER BY ready_at, id LIMIT $3`:                                                  "outbox_ready",
 		`SELECT p.due_at, p.request_id, r.state FROM purges AS p JOIN requests AS r ON r.id = p.request_id WHERE p.due_at <= $1 ORDER BY p.due_at, p.request_id LIMIT $2`: "SEARCH p USING PRIMARY KEY (due_at<?); SEARCH r USING INDEX sqlite_autoindex_requests_1",

@@ -140,8 +140,8 @@ const (
 			WHERE r.id = n.id AND r.version = n.old RETURNING 1)
 		SELECT 1 / (count(*) = cardinality($1::text[]))::int FROM changed`
 	pgInsertEvents = `INSERT INTO events (request_id, seq, at, kind, detail)
-		SELECT n.id, n.nth + coalesce((SELECT max(e.seq) FROM events AS e WHERE e.request_id = n.id), 0), n.at, n.kind, n.detail
-		FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[]) AS n (id, nth, at, kind, detail)`
+		SELECT n.id, coalesce(n.seq, n.nth + (SELECT coalesce(max(e.seq), 0) FROM events AS e WHERE e.request_id = n.id)), n.at, n.kind, n.detail
+		FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[]) AS n (id, seq, nth, at, kind, detail)`
 	pgInsertJobs = `INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
 		SELECT n.id, n.kind, n.status, n.attempts, n.due, n.due, 0, n.payload, n.error
 		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
@@ -173,14 +173,19 @@ func (*pgDatabase) queue(held deferred, b *pgx.Batch) {
 	}
 	if len(held.events) > 0 {
 		var ids, kinds, details []string
+		var seq []sql.NullInt64
 		var nth, at []int64
-		count := map[string]int64{}
+		last, count := map[string]int64{}, map[string]int64{}
 		for _, e := range held.events {
+			if n := last[e.id]; n != 0 && !e.seq.Valid { // it follows one of this very statement
+				e.seq = sql.NullInt64{Int64: n + 1, Valid: true}
+			}
+			last[e.id] = e.seq.Int64
 			count[e.id]++
 			ids, kinds, details = append(ids, e.id), append(kinds, e.kind), append(details, e.detail)
-			nth, at = append(nth, count[e.id]), append(at, e.at)
+			seq, nth, at = append(seq, e.seq), append(nth, count[e.id]), append(at, e.at)
 		}
-		b.Queue(pgInsertEvents, ids, nth, at, kinds, details)
+		b.Queue(pgInsertEvents, ids, seq, nth, at, kinds, details)
 	}
 	if len(held.jobs) > 0 {
 		var ids, kinds, statuses, payloads, failures []string

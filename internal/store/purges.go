@@ -48,7 +48,7 @@ func (s *Store) Purged(ctx context.Context, purges []sign.Purge) error {
 		}
 		for i, p := range purges {
 			if ended[purgeRow{micros(p.DueAt), p.RequestID}] {
-				tx.leave(p.RequestID, behind[i], out)
+				tx.leave(p.RequestID, 0, behind[i], out)
 			}
 		}
 		return nil

@@ -44,8 +44,7 @@ func (s *Store) Create(ctx context.Context, r *sign.Request) error {
 				return sign.ErrTicketUsed
 			}
 		}
-		tx.put(copied.ID, row{}, fresh)
-		tx.leave(copied.ID, left, out)
+		tx.leave(copied.ID, tx.put(copied.ID, row{}, fresh), left, out)
 		return nil
 	})
 	if err != nil {
@@ -95,8 +94,7 @@ func (s *Store) Update(ctx context.Context, id string, change func(*sign.Request
 		if err != nil {
 			return err
 		}
-		tx.put(id, before, after)
-		tx.leave(id, left, out)
+		tx.leave(id, tx.put(id, before, after), left, out)
 		return nil
 	})
 }
@@ -121,12 +119,12 @@ func (s *Store) Events(ctx context.Context, id string) (events []sign.Event, err
 	if !isText(id) {
 		return nil, nil
 	}
-	err = s.readers.rows(ctx, `SELECT seq, at, kind, detail FROM events WHERE request_id = $1 ORDER BY seq`,
+	err = s.readers.rows(ctx, `SELECT at, kind, detail FROM events WHERE request_id = $1 ORDER BY seq`,
 		[]any{id}, func(rows *sql.Rows) error {
-			var e sign.Event
+			e := sign.Event{Seq: len(events) + 1}
 			var at int64
 			var detail []byte
-			if err := rows.Scan(&e.Seq, &at, &e.Kind, &detail); err != nil {
+			if err := rows.Scan(&at, &e.Kind, &detail); err != nil {
 				return err
 			}
 			e.At = instant(at)
@@ -167,9 +165,15 @@ func effects(id string, behind sign.Effects) (left deferred, err error) {
 	return left, nil
 }
 
-// leave puts off the write of effects, and notes who must hear of it.
-func (s *session) leave(id string, left deferred, out *news) {
-	s.held.events = append(s.held.events, left.events...)
+// leave puts off the write of effects, and notes who must hear of it. version is what the change makes of the request, or 0 if it
+// leaves the request's row alone.
+func (s *session) leave(id string, version int64, left deferred, out *news) {
+	for i, e := range left.events {
+		if version != 0 {
+			e.seq = sql.NullInt64{Int64: version<<eventsPerVersion + int64(i), Valid: true}
+		}
+		s.held.events = append(s.held.events, e)
+	}
 	s.held.jobs = append(s.held.jobs, left.jobs...)
 	s.held.purges = append(s.held.purges, left.purges...)
 	out.requests = append(out.requests, id)

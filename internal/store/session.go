@@ -29,6 +29,7 @@ type session struct {
 // row is a request as the database keeps it.
 type row struct {
 	version   int64
+	rowid     int64  // where SQLite has it, in this transaction
 	clientID  string // of a row that is new; whose it is and since when never changes
 	createdAt int64
 	state     string
@@ -46,6 +47,9 @@ type deferred struct {
 	others []statement
 }
 
+// eventsPerVersion is how many bits number the lines that belong to one version of a request.
+const eventsPerVersion = 16
+
 type purgeRow struct {
 	due int64
 	id  string
@@ -62,8 +66,11 @@ type rowChange struct {
 	old, new row // old.version 0: there was none
 }
 
+// eventRow is a line of a request's trail. Lines are numbered upwards, with gaps: those of a change by the request's new version, which
+// nobody has to look up; others follow whatever is there.
 type eventRow struct {
 	id           string
+	seq          sql.NullInt64 // NULL: what follows
 	at           int64
 	kind, detail string
 }
@@ -95,11 +102,12 @@ func (s *session) load(id string) (row, error) {
 	return r, nil
 }
 
-// put puts off the write of a request that was loaded, or of a new one, whose old row is the zero row.
-func (s *session) put(id string, old, new row) {
-	new.version = old.version + 1
+// put puts off the write of a request that was loaded, or of a new one, whose old row is the zero row. It returns the new version.
+func (s *session) put(id string, old, new row) (version int64) {
+	new.version, new.rowid = old.version+1, old.rowid
 	s.loaded[id] = new
 	s.held.rows = append(s.held.rows, rowChange{id, old, new})
+	return new.version
 }
 
 // later puts off a write whose result nobody needs. Nothing in the transaction may depend on reading it.

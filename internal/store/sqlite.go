@@ -112,9 +112,9 @@ func (sqliteDatabase) begin(s *session, _, read []string) error {
 	if err := s.run("BEGIN IMMEDIATE"); err != nil || len(read) == 0 {
 		return err
 	}
-	query, ids := `SELECT id, version, data FROM requests WHERE id = $1`, read[0]
+	query, ids := `SELECT id, rowid, version, data FROM requests WHERE id = $1`, read[0]
 	if len(read) > 1 { // one statement for all is the cheaper, the more there are
-		query = `SELECT id, version, data FROM requests WHERE id IN (SELECT value FROM json_each($1))`
+		query = `SELECT id, rowid, version, data FROM requests WHERE id IN (SELECT value FROM json_each($1))`
 		b, err := json.Marshal(read)
 		if err != nil {
 			return err
@@ -124,7 +124,7 @@ func (sqliteDatabase) begin(s *session, _, read []string) error {
 	return s.rows(query, []any{ids}, func(rows *sql.Rows) error {
 		var id string
 		var r row
-		err := rows.Scan(&id, &r.version, &r.data)
+		err := rows.Scan(&id, &r.rowid, &r.version, &r.data)
 		s.loaded[id] = r
 		return err
 	})
@@ -148,8 +148,8 @@ func (sqliteDatabase) flush(s *session) error {
 			VALUES ($1, $2, $3, $4, $5, $6, $7)`, []any{c.id, r.clientID, r.state, r.version, r.createdAt, r.due, r.data}
 		if c.old.version != 0 {
 			// Columns that are not named here cost no work on their index.
-			query, args = `UPDATE requests SET state = $3, version = $4, due_at = $5, data = $6 WHERE id = $1 AND version = $2`,
-				[]any{c.id, c.old.version, r.state, r.version, r.due, r.data}
+			query, args = `UPDATE requests SET state = $3, version = $4, due_at = $5, data = $6 WHERE rowid = $1 AND version = $2`,
+				[]any{r.rowid, c.old.version, r.state, r.version, r.due, r.data}
 		}
 		if err := exactlyOne(query, args...); err != nil {
 			return err
@@ -157,7 +157,8 @@ func (sqliteDatabase) flush(s *session) error {
 	}
 	for _, e := range s.held.events {
 		err := exactlyOne(`INSERT INTO events (request_id, seq, at, kind, detail)
-			VALUES ($1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE request_id = $1), $2, $3, $4)`, e.id, e.at, e.kind, e.detail)
+			VALUES ($1, coalesce($2, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE request_id = $1)), $3, $4, $5)`,
+			e.id, e.seq, e.at, e.kind, e.detail)
 		if err != nil {
 			return err
 		}

@@ -198,10 +198,14 @@ func copies(t *testing.T, s *suite, _ Harness) {
 
 func eventOrder(t *testing.T, s *suite, _ Harness) {
 	r, other := s.create(sample(1)), s.create(sample(2))
-	s.update(r.ID, cancel(start))
-	var want []sign.Event
-	want = append(want, s.events(r.ID)...)
+	s.update(r.ID, func(r *sign.Request) error { r.Enqueue(sign.JobWebhook, start); return nil })
 	job := s.claim(start, time.Minute, 1)[0]
+	job.Retry(start, errors.New("before the cancel"))
+	before := sign.Event{Seq: 1, At: start.Add(time.Hour), Kind: sign.EventWebhook} // its job has changed nothing of the request
+	s.settle(job, before)
+	s.update(r.ID, cancel(start))
+	want := []sign.Event{before, {Seq: 2, At: start, Kind: sign.EventCancelled, Detail: sign.Detail{"from": "created"}}}
+	job = s.claim(start, time.Minute, 1)[0]
 	for i := range 12 { // times run backwards: the order is that of the changes
 		e := sign.Event{At: start.Add(-time.Duration(i) * time.Second), Kind: sign.EventWebhook, Detail: sign.Detail{"attempt": fmt.Sprint(i), "error": "“é\n\x00”"}}
 		job.Retry(start, errors.New("again \x00\xff"))
