@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -40,9 +41,15 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 	if config.RuntimeParams["synchronous_commit"] == "" {
 		config.RuntimeParams["synchronous_commit"] = "on"
 	}
+	// Packets may vanish without a word; then the connection has to be given up.
+	keepAlive := net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}
+	config.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext
 	d := postgres()
 	lookups := config.Copy()
 	maps.Copy(lookups.RuntimeParams, pgLookups)
+	if lookups.RuntimeParams["idle_in_transaction_session_timeout"] == "" {
+		lookups.RuntimeParams["idle_in_transaction_session_timeout"] = "5s"
+	}
 	writing, reading := stdlib.OpenDB(*lookups), stdlib.OpenDB(*config)
 	undo := []func() error{writing.Close, reading.Close}
 	defer func() {
@@ -71,7 +78,7 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 		return newSession(d, conn), nil
 	}
 	const atOnce = 2 // transactions: one is decided upon while the disk is busy with the other
-	s.writer = newWriter(atOnce, connect, &pgDatabase{node: node, db: writing}, s.hub, o.Fault)
+	s.writer = newWriter(atOnce, connect, &pgDatabase{node: node, db: writing, timeout: cmp.Or(o.ServerTimeout, 10*time.Second)}, s.hub, o.Fault)
 	s.close = sync.OnceValue(func() error {
 		return errors.Join(s.writer.close(), listening.close(), s.readers.close(), writing.Close())
 	})
@@ -104,12 +111,21 @@ func migrateAlone(ctx context.Context, db *sql.DB, d dialect, kind Kind) (err er
 
 // pgDatabase runs transactions with two round trips, however many changes they carry: one to begin and to read, one to write, to tell
 // the other nodes, and to commit. What is written travels as arrays, because a statement costs the server far more than a row.
+//
+// A server that says nothing, or a network that lets nothing through, ends a transaction after the timeout; what became of it is then
+// asked on another connection. And a node that stands still in the middle of a transaction, with requests locked, loses it to the server's
+// idle_in_transaction_session_timeout, so that the others can go on.
 type pgDatabase struct {
-	node string
-	db   *sql.DB
+	node    string
+	db      *sql.DB
+	timeout time.Duration
 }
 
 func (d *pgDatabase) begin(s *session, ids, _ []string) error {
+	err := pgRaw(s, func(conn *pgx.Conn) error { return conn.PgConn().Conn().SetDeadline(time.Now().Add(d.timeout)) })
+	if err != nil {
+		return err
+	}
 	var b pgx.Batch
 	b.Queue("BEGIN")
 	b.Queue(`SELECT pg_current_xact_id()::text`).QueryRow(func(r pgx.Row) error { return r.Scan(&s.transaction) })
@@ -212,12 +228,17 @@ func (*pgDatabase) queue(held deferred, b *pgx.Batch) {
 
 // send executes b in one round trip.
 func (*pgDatabase) send(s *session, b *pgx.Batch) error {
+	return pgRaw(s, func(conn *pgx.Conn) error { return conn.SendBatch(context.Background(), b).Close() })
+}
+
+// pgRaw does something with the session's own connection.
+func pgRaw(s *session, do func(*pgx.Conn) error) error {
 	return s.conn.Raw(func(driver any) error {
 		conn, ok := driver.(*stdlib.Conn)
 		if !ok {
 			return fmt.Errorf("not a connection of pgx: %T", driver)
 		}
-		return conn.Conn().SendBatch(context.Background(), b).Close()
+		return do(conn.Conn())
 	})
 }
 
@@ -296,8 +317,8 @@ func pgTransient(err error) bool {
 func connectionLost(err error) bool {
 	var answer *pgconn.PgError
 	if errors.As(err, &answer) {
-		// Class 08: connection exceptions. 57P01 to 57P05: the server ends, starts, or has thrown us out.
-		return strings.HasPrefix(answer.Code, "08") || strings.HasPrefix(answer.Code, "57P")
+		// Class 08: connection exceptions. 57P01 to 57P05: the server ends, starts, or has thrown us out. 25P03: we stood still.
+		return strings.HasPrefix(answer.Code, "08") || strings.HasPrefix(answer.Code, "57P") || answer.Code == "25P03"
 	}
 	return pgconn.SafeToRetry(err) || errors.Is(err, sql.ErrConnDone) || isNetwork(err)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"maps"
+	"net"
 	"os"
 	"runtime"
 	"slices"
@@ -16,6 +18,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/store"
@@ -298,6 +301,159 @@ func TestPostgresPlans(t *testing.T) {
 		if _, err := conn.Exec(t.Context(), "DEALLOCATE p"); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// tunnel is a network between a store and its server that can lose everything.
+type tunnel struct {
+	net.Listener
+	mu   sync.Mutex
+	lost []*atomic.Bool // a flag for each connection
+}
+
+// openTunnel gives a tunnel to the server of url, and the URL that leads through it.
+func openTunnel(t *testing.T, url string) (*tunnel, string) {
+	t.Helper()
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &tunnel{Listener: l}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			near, err := l.Accept()
+			if err != nil {
+				return
+			}
+			network, address := pgconn.NetworkAddress(config.Host, config.Port)
+			far, err := net.Dial(network, address)
+			if err != nil {
+				_ = near.Close()
+				continue
+			}
+			lost := new(atomic.Bool)
+			u.mu.Lock()
+			u.lost = append(u.lost, lost)
+			u.mu.Unlock()
+			carry := func(to, from net.Conn) {
+				b := make([]byte, 1<<16)
+				for {
+					n, err := from.Read(b)
+					if lost.Load() { // neither bytes nor the end of the connection come through
+						continue
+					}
+					if err == nil {
+						_, err = to.Write(b[:n])
+					}
+					if err != nil {
+						_ = to.Close()
+						return
+					}
+				}
+			}
+			go carry(far, near)
+			go carry(near, far)
+		}
+	}()
+	return u, fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", config.User, l.Addr(), config.Database)
+}
+
+// lose makes the connections of this moment silent, for ever.
+func (u *tunnel) lose() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, lost := range u.lost {
+		lost.Store(true)
+	}
+}
+
+// TestPostgresSilence: connections over which nothing comes any more are given up, before the transaction and in the middle of it, and the
+// change is made once.
+func TestPostgresSilence(t *testing.T) {
+	u, url := openTunnel(t, cluster.Database(t))
+	var point atomic.Value
+	point.Store("")
+	s, err := store.Open(t.Context(), store.Options{
+		Database: url + "&idle_in_transaction_session_timeout=300ms", Kind: store.Sandbox, ServerTimeout: 200 * time.Millisecond,
+		Fault: func(p string) {
+			if point.CompareAndSwap(p, "") {
+				u.lose()
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	if err := s.Create(t.Context(), plainRequest(1)); err != nil {
+		t.Fatal(err)
+	}
+	add := func() {
+		t.Helper()
+		ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
+		defer stop()
+		err := s.Update(ctx, plainRequest(1).ID, func(r *sign.Request) error { r.DocName += "+"; return nil })
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	u.lose()
+	add()
+	point.Store(store.FaultWritten)
+	add()
+	if got, err := s.Get(t.Context(), plainRequest(1).ID); err != nil || got.DocName != plainRequest(1).DocName+"++" || point.Load() != "" {
+		t.Errorf("after two changes: %+v, %v", got, err)
+	}
+}
+
+// TestPostgresStandstill: a node that stands still with a request locked keeps the others from it for a moment only.
+func TestPostgresStandstill(t *testing.T) {
+	url := cluster.Database(t)
+	separator := "?"
+	if strings.Contains(url, "?") {
+		separator = "&"
+	}
+	still, goOn := make(chan struct{}), make(chan struct{})
+	var stop atomic.Bool
+	a, err := store.Open(t.Context(), store.Options{
+		Database: url + separator + "idle_in_transaction_session_timeout=300ms", Kind: store.Sandbox,
+		Fault: func(p string) {
+			if p == store.FaultWritten && stop.CompareAndSwap(true, false) {
+				close(still)
+				<-goOn
+			}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Close() }()
+	b := openPostgres(t, url)
+	if err := a.Create(t.Context(), plainRequest(1)); err != nil {
+		t.Fatal(err)
+	}
+	stop.Store(true)
+	var all sync.WaitGroup
+	all.Go(func() {
+		err := a.Update(t.Context(), plainRequest(1).ID, func(r *sign.Request) error { r.DocName += " a"; return nil })
+		if err != nil {
+			t.Errorf("the node that stood still: %v", err)
+		}
+	})
+	<-still
+	err = b.Update(t.Context(), plainRequest(1).ID, func(r *sign.Request) error { r.DocName += " b"; return nil })
+	if err != nil {
+		t.Errorf("the other node: %v", err)
+	}
+	close(goOn)
+	all.Wait()
+	if got, err := b.Get(t.Context(), plainRequest(1).ID); err != nil || got.DocName != plainRequest(1).DocName+" b a" {
+		t.Errorf("after both: %+v, %v", got, err)
 	}
 }
 

@@ -23,6 +23,9 @@ type Options struct {
 	// Kind is who will use the database. The first to open it decides; the other kind is refused with [ErrOtherKind].
 	Kind Kind
 
+	// ServerTimeout is how long a transaction may wait for a PostgreSQL server in all, before its connection is given up; 0: 10 s.
+	ServerTimeout time.Duration
+
 	// Log takes what no caller is there to hear; nil drops it.
 	Log *slog.Logger
 
