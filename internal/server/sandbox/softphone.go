@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -41,6 +42,21 @@ func (s *SoftPhones) of(ctx context.Context, p signer.Person) (*softPhone, error
 			return ph, nil
 		}
 	}
+	ph, err := s.enrol(ctx, p)
+	if errors.Is(err, api.ErrSignatureInvalid) { // somebody moved the clock meanwhile, by more than a challenge lives
+		ph, err = s.enrol(ctx, p)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("enrolling a software phone: %w", err)
+	}
+	if s.phones == nil {
+		s.phones = map[string]*softPhone{}
+	}
+	s.phones[p.UIN] = ph
+	return ph, nil
+}
+
+func (s *SoftPhones) enrol(ctx context.Context, p signer.Person) (*softPhone, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), s.Rand)
 	if err != nil {
 		return nil, err
@@ -55,14 +71,7 @@ func (s *SoftPhones) of(ctx context.Context, p signer.Person) (*softPhone, error
 		return nil, err
 	}
 	phone, err := s.Signers.Enrol(ctx, p, "Software phone", &key.PublicKey, challenge, proof)
-	if err != nil {
-		return nil, fmt.Errorf("enrolling a software phone: %w", err)
-	}
-	if s.phones == nil {
-		s.phones = map[string]*softPhone{}
-	}
-	s.phones[p.UIN] = &softPhone{phone, key}
-	return s.phones[p.UIN], nil
+	return &softPhone{phone, key}, err
 }
 
 // lasts reports whether the phone's certificate is good for the longest session and what follows it.
