@@ -170,7 +170,7 @@ func effects(id string, behind sign.Effects) (left deferred, err error) {
 func (s *session) leave(id string, version int64, left deferred, out *news) {
 	for i, e := range left.events {
 		if version != 0 {
-			e.seq = sql.NullInt64{Int64: version<<eventsPerVersion + int64(i), Valid: true}
+			e.seq = sql.NullInt64{Int64: version<<lineBits + int64(i), Valid: true}
 		}
 		s.held.events = append(s.held.events, e)
 	}

@@ -47,8 +47,8 @@ type deferred struct {
 	others []statement
 }
 
-// eventsPerVersion is how many bits number the lines that belong to one version of a request.
-const eventsPerVersion = 16
+// lineBits is how many bits of a line's number tell the lines of one version of a request apart; the others are the version.
+const lineBits = 16
 
 type purgeRow struct {
 	due int64

@@ -71,7 +71,10 @@ func (s *SoftPhones) enrol(ctx context.Context, p signer.Person) (*softPhone, er
 		return nil, err
 	}
 	phone, err := s.Signers.Enrol(ctx, p, "Software phone", &key.PublicKey, challenge, proof)
-	return &softPhone{phone, key}, err
+	if err != nil {
+		return nil, err
+	}
+	return &softPhone{phone, key}, nil
 }
 
 // lasts reports whether the phone's certificate is good for the longest session and what follows it.

@@ -49,24 +49,19 @@ func (m *Memory) RevokedPhones(ctx context.Context) ([]signer.Phone, error) {
 
 // RevokePhone implements signer.Store.
 func (m *Memory) RevokePhone(ctx context.Context, id string, at time.Time) error {
-	unlock, err := m.hold(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	p, ok := m.phones[id]
-	if !ok {
-		return signer.ErrNoPhone
-	}
-	if p.RevokedAt.IsZero() {
-		p.RevokedAt = at
-		m.phones[id] = p
-	}
-	return nil
+	return m.changePhone(ctx, id, func(p *signer.Phone) {
+		if p.RevokedAt.IsZero() {
+			p.RevokedAt = at
+		}
+	})
 }
 
 // RenamePhone implements signer.Store.
 func (m *Memory) RenamePhone(ctx context.Context, id, name string) error {
+	return m.changePhone(ctx, id, func(p *signer.Phone) { p.Name = name })
+}
+
+func (m *Memory) changePhone(ctx context.Context, id string, change func(*signer.Phone)) error {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return err
@@ -76,7 +71,7 @@ func (m *Memory) RenamePhone(ctx context.Context, id, name string) error {
 	if !ok {
 		return signer.ErrNoPhone
 	}
-	p.Name = name
+	change(&p)
 	m.phones[id] = p
 	return nil
 }
