@@ -130,12 +130,15 @@ func galleryConsole(now time.Time) []Sample {
 	signed.Signed.At = signed.CreatedAt.Add(104180 * time.Millisecond)
 	refused := ConsoleRequest{
 		ConsoleRow: row(2, "session", "Tenancy agreement, unit 03-07.pdf", signer), ClientID: "harbour-lane", SessionEndsAt: now.Add(2 * time.Minute),
-		File: ConsoleFile{Size: 92, SHA256: digest, Pages: 1}, Places: []string{"page 1 at 0.12, 0.18"}, Outcome: "timed_out",
-		Events: signed.Events[:3],
+		File: signed.File, Places: signed.Places,
+		Events: []ConsoleEvent{
+			signed.Events[0], event(2, 8*time.Minute, "opened", ""), event(3, 9*time.Minute, "proceeded", "busy", "ends_at", "14:06:00"),
+		},
 		Answer: &ConsoleAnswer{Code: "ACTIVE_SESSION_ONGOING", Description: "Request cannot be cancelled due to an active sign session", RetryAfter: 120},
 	}
+	refused.CreatedAt, refused.ExpiresAt = signed.CreatedAt, signed.ExpiresAt
 	cancelled := refused
-	cancelled.State, cancelled.SessionEndsAt, cancelled.CancelledAt, cancelled.Outcome = "cancelled", time.Time{}, now, ""
+	cancelled.State, cancelled.SessionEndsAt, cancelled.CancelledAt = "cancelled", time.Time{}, now
 	cancelled.Answer = &ConsoleAnswer{Done: "console.cancel.done"}
 
 	overview := ConsoleOverview{
