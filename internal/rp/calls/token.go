@@ -271,7 +271,8 @@ func brief(s string, n int) string {
 }
 
 var (
-	tokens = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)*`)
+	// With a dot wherever it begins; without one, which is a part of a token, only as a word: a client id may hold these letters, too.
+	tokens = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)+|\beyJ[A-Za-z0-9_-]{8,}`)
 	uins   = regexp.MustCompile(`(?i)[STFGM][0-9]{7}[A-Z]`)
 )
 

@@ -42,6 +42,12 @@ func TestDecode(t *testing.T) {
 			`{"alg":null,"kid":7}`,
 			`{"iat":"1760074491","exp":1.5e9,"client_id":"(an object)","sign_locations":[{"page":"(a string of 1 characters)","x":"(true or false)","y":"(null)"},{}],"signer_uin_hash":"(a string of 5 characters)","x":"(an array)","exchange_code":"(a number)"}`,
 		},
+		{
+			"what looks like a token", `{"kid":"eyJhbGciOiJFUzI1NiJ9"}`,
+			`{"client_id":"xHweyJqksS95xYGSP6XV2-NCkJ-w8DPj","iss":"xeyJhbGciOiJFUzI1NiJ9.eyJhIjoxfQ.AAAA","sub":"Bearer eyJhbGciOiJFUzI1NiJ9","aud":"eyJhbGciOiJFUzI1NiJ9."}`,
+			`{"kid":"(a token)"}`,
+			`{"client_id":"xHweyJqksS95xYGSP6XV2-NCkJ-w8DPj","iss":"x(a token)","sub":"Bearer (a token)","aud":"(a token)"}`,
+		},
 		{"names come twice", `{"alg":"none","alg":"ES256"}`, `{}`, `{"alg":"none","alg":"ES256"}`, `{}`},
 		{
 			"a webhook's", `{}`, `{"signer_info":{"signer_name":"TAN","signer_partial_uinfin":"S8979373D","signed_at":1}}`,
