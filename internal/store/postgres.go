@@ -122,8 +122,7 @@ type pgDatabase struct {
 }
 
 func (d *pgDatabase) begin(s *session, ids, _ []string) error {
-	err := pgRaw(s, func(conn *pgx.Conn) error { return conn.PgConn().Conn().SetDeadline(time.Now().Add(d.timeout)) })
-	if err != nil {
+	if err := pgDeadline(s, time.Now().Add(d.timeout)); err != nil {
 		return err
 	}
 	var b pgx.Batch
@@ -242,6 +241,11 @@ func pgRaw(s *session, do func(*pgx.Conn) error) error {
 	})
 }
 
+// pgDeadline says until when the session's connection may be read and written; the zero time: for ever.
+func pgDeadline(s *session, t time.Time) error {
+	return pgRaw(s, func(conn *pgx.Conn) error { return conn.PgConn().Conn().SetDeadline(t) })
+}
+
 // flush does nothing: what was put off travels with the commit.
 func (*pgDatabase) flush(*session) error { return nil }
 
@@ -296,6 +300,9 @@ func (d *pgDatabase) outcome(transaction string, cause error) error {
 	}
 	return fmt.Errorf("%w: the server does not answer: %w", ErrUncertain, cause)
 }
+
+// end lets the connection be idle as long as it likes. If that fails there is none any more.
+func (*pgDatabase) end(s *session) { _ = pgDeadline(s, time.Time{}) }
 
 func (d *pgDatabase) transient(err error) (again, lost bool) {
 	if errors.Is(err, ErrUncertain) {

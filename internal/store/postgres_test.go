@@ -414,6 +414,24 @@ func TestPostgresSilence(t *testing.T) {
 	}
 }
 
+// TestPostgresIdle: how long a server may take to answer says nothing about a connection on which nothing is asked.
+func TestPostgresIdle(t *testing.T) {
+	const timeout = 100 * time.Millisecond
+	s, err := store.Open(t.Context(), store.Options{Database: cluster.Database(t), Kind: store.Sandbox, ServerTimeout: timeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		if _, err := s.Use(t.Context(), "party", fmt.Sprint(i), time.Now()); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(timeout + timeout/2)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
 // TestPostgresStandstill: a node that stands still with a request locked keeps the others from it for a moment only.
 func TestPostgresStandstill(t *testing.T) {
 	_, url := openTunnel(t, cluster.Database(t)) // on TCP it reads why it was thrown out; on a socket of the machine it may not come so far

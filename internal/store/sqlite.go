@@ -184,4 +184,6 @@ func (sqliteDatabase) flush(s *session) error {
 // commit is answered truthfully by SQLite: an error means that it did not happen.
 func (sqliteDatabase) commit(s *session, _ news) error { return s.run("COMMIT") }
 
+func (sqliteDatabase) end(*session) {}
+
 func (sqliteDatabase) transient(error) (again, lost bool) { return false, false }

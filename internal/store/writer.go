@@ -59,6 +59,9 @@ type database interface {
 	// was committed, unless it is an ErrUncertain.
 	commit(s *session, told news) error
 
+	// end follows the transaction, however it ended.
+	end(s *session)
+
 	// transient reports that the transaction failed for a reason that a new one may not meet. lost: the connection has to
 	// go, too.
 	transient(err error) (again, lost bool)
@@ -353,6 +356,7 @@ func (l *lane) transact(batch []*change) (err error) {
 	// Changes of one request stay in their order; those of different requests go in the order in which every node locks.
 	slices.SortStableFunc(batch, func(a, b *change) int { return strings.Compare(a.key, b.key) })
 	s.reset()
+	defer l.db.end(s)
 	if err := l.db.begin(s, requests(batch, false), requests(batch, true)); err != nil {
 		return l.abort(fmt.Errorf("store: beginning a transaction: %w", err))
 	}
