@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"os"
 	"path"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -151,7 +153,7 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err
 			err = fmt.Errorf("storing a document: %w", err)
 		}
 	}()
-	if size, err = io.Copy(f, contextReader{ctx, r}); err != nil {
+	if size, err = receive(f, contextReader{ctx, r}); err != nil {
 		return 0, err
 	}
 	now := d.now()
@@ -175,7 +177,6 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err
 	// The shard is flushed even if the folder was there: whoever made it may not have come so far. If the folder is gone by
 	// now, somebody has deleted the document after we put it there.
 	var flushes errgroup.Group
-	flushes.Go(f.Sync)
 	flushes.Go(func() error { return d.sync(shard(id)) })
 	flushes.Go(func() error {
 		if err := d.sync(folder(id)); !errors.Is(err, fs.ErrNotExist) {
@@ -183,11 +184,31 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err
 		}
 		return nil
 	})
-	if err = flushes.Wait(); err != nil {
+	if err = errors.Join(f.Sync(), flushes.Wait()); err != nil {
 		return 0, err
 	}
 	d.fault(FaultFlushed)
 	return size, nil
+}
+
+// chunk is how much of a document is written at once. Whatever the pieces in which a network brings it, the file grows by whole pages:
+// one that comes in two steps costs the system twice.
+const chunk = 64 << 10
+
+var chunks = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, chunk) }}
+
+// receive writes what r yields.
+func receive(f *os.File, r io.Reader) (size int64, err error) {
+	w := chunks.Get().(*bufio.Writer) //nolint:forcetypeassert // it is the pool's only type
+	defer func() {
+		w.Reset(nil)
+		chunks.Put(w)
+	}()
+	w.Reset(struct{ io.Writer }{f}) // a File would read by itself
+	if size, err = w.ReadFrom(r); err != nil {
+		return size, err
+	}
+	return size, w.Flush()
 }
 
 // place moves a whole file to where it belongs.

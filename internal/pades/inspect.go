@@ -2,7 +2,6 @@ package pades
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -14,9 +13,8 @@ import (
 
 // Inspection is what is known about a document that may be signed.
 type Inspection struct {
-	SHA256  [32]byte `json:"sha256"`
-	Pages   int      `json:"pages"`
-	Version string   `json:"version"` // of PDF, such as "1.7"
+	Pages   int    `json:"pages"`
+	Version string `json:"version"` // of PDF, such as "1.7"
 	// Sizes of the pages that carry locations, in points as displayed, each once.
 	Sizes []PageSize `json:"sizes"`
 	// Signatures is the number of existing signatures, document time stamps included.
@@ -67,11 +65,6 @@ func Inspect(ctx context.Context, r io.ReaderAt, size int64, locs []Location, li
 	if out.Findings, err = findings(ctx, d); err != nil {
 		return nil, err
 	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, contextReader{ctx, io.NewSectionReader(r, 0, size)}); err != nil {
-		return nil, err
-	}
-	sum.Sum(out.SHA256[:0])
 	return out, nil
 }
 

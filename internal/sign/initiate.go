@@ -64,10 +64,12 @@ func (s *Service) Initiate(ctx context.Context, a Application, body io.Reader) (
 	}, nil
 }
 
-// receive stores the body and holds it against every rule for documents.
+// receive stores the body and holds it against every rule for documents. It is hashed on its way, so that nobody has to read the whole
+// of it again.
 func (s *Service) receive(ctx context.Context, key string, body io.Reader, locs []pades.Location) (*Document, error) {
+	sum := sha256.New()
 	limited := &limitedReader{r: body, left: api.MaxDocumentBytes}
-	size, err := s.Documents.Put(ctx, key, limited)
+	size, err := s.Documents.Put(ctx, key, io.TeeReader(limited, sum))
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +89,7 @@ func (s *Service) receive(ctx context.Context, key string, body io.Reader, locs 
 	if err != nil {
 		return nil, refusalOf(err)
 	}
-	return &Document{Key: key, Size: size, SHA256: in.SHA256[:], Pages: in.Pages, Signatures: in.Signatures}, nil
+	return &Document{Key: key, Size: size, SHA256: sum.Sum(nil), Pages: in.Pages, Signatures: in.Signatures}, nil
 }
 
 // abandon deletes what the record does not name, because the change that was to name it has failed with err. If nobody knows
