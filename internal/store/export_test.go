@@ -14,12 +14,12 @@ func (s *Store) Queued() int {
 	return len(s.writer.queue)
 }
 
-// Statements of the writer on PostgreSQL, with the types of their arguments, and the settings of its connections.
+// Statements of the writer on PostgreSQL, with the types of their arguments, and the settings of connections.
 var (
 	PgWrites = map[string]string{
 		pgLock:         "text[]",
 		pgUpdateRows:   "text[], bigint[], text[], bigint[], bigint[], text[]",
 		pgInsertEvents: "text[], bigint[], bigint[], bigint[], text[], text[]",
 	}
-	PgLookups = pgLookups
+	PgDefaults, PgLookups = pgDefaults, pgLookups
 )

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"strings"
 	"sync"
@@ -31,25 +30,16 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err // without the password: pgx takes care of that
 	}
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = "signet"
-	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
-	// What we acknowledge is on disk, whatever the server's default is, unless the operator says so in the URL.
-	if config.RuntimeParams["synchronous_commit"] == "" {
-		config.RuntimeParams["synchronous_commit"] = "on"
-	}
+	setDefaults(config, pgDefaults)
 	// Packets may vanish without a word; then the connection has to be given up.
 	keepAlive := net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}
 	config.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext
 	d := postgres()
 	lookups := config.Copy()
-	maps.Copy(lookups.RuntimeParams, pgLookups)
-	if lookups.RuntimeParams["idle_in_transaction_session_timeout"] == "" {
-		lookups.RuntimeParams["idle_in_transaction_session_timeout"] = "5s"
-	}
+	setDefaults(lookups, pgLookups)
 	writing, reading := stdlib.OpenDB(*lookups), stdlib.OpenDB(*config)
 	undo := []func() error{writing.Close, reading.Close}
 	defer func() {
@@ -85,11 +75,29 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 	return s, nil
 }
 
-// pgLookups are settings of the connections that write. Whatever they execute finds its rows by key, so there is one good plan for it, at
-// every size of the tables: it is made once, and not anew, at a cost like that of the work itself, for the sake of statistics.
-var pgLookups = map[string]string{
-	"plan_cache_mode": "force_generic_plan",
-	"enable_seqscan":  "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
+// Settings of the server for our connections, whatever its own defaults are, unless the operator says something else in the URL.
+var (
+	pgDefaults = map[string]string{
+		"application_name":   "signet",
+		"synchronous_commit": "on",  // what we acknowledge is on disk
+		"jit":                "off", // compiling takes a tenth of a second, and none of our queries that long
+	}
+
+	// Those of the connections that write. Whatever they execute finds its rows by key, so there is one good plan for it, at every size
+	// of the tables: it is made once, and not anew, at a cost like that of the work itself, for the sake of statistics.
+	pgLookups = map[string]string{
+		"plan_cache_mode": "force_generic_plan",
+		"enable_seqscan":  "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
+		"idle_in_transaction_session_timeout": "5s",
+	}
+)
+
+func setDefaults(config *pgx.ConnConfig, defaults map[string]string) {
+	for name, value := range defaults {
+		if config.RuntimeParams[name] == "" {
+			config.RuntimeParams[name] = value
+		}
+	}
 }
 
 // migrateAlone is migrate while no other node does the same.
