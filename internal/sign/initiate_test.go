@@ -1,0 +1,71 @@
+package sign_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/pdf/pdftest"
+	"github.com/signet-sign/signet/internal/sign"
+)
+
+// countedDocuments counts the bytes that are read.
+type countedDocuments struct {
+	sign.Documents
+	read atomic.Int64
+}
+
+func (d *countedDocuments) Open(ctx context.Context, key string) (sign.Blob, error) {
+	b, err := d.Documents.Open(ctx, key)
+	return countedBlob{b, &d.read}, err
+}
+
+type countedBlob struct {
+	sign.Blob
+	read *atomic.Int64
+}
+
+func (b countedBlob) ReadAt(p []byte, off int64) (int, error) {
+	n, err := b.Blob.ReadAt(p, off)
+	b.read.Add(int64(n))
+	return n, err
+}
+
+// TestInitiateHashesOnTheWay: an upload is stored as it came, in whatever pieces, and most of it is not read again.
+func TestInitiateHashesOnTheWay(t *testing.T) {
+	w := newWorld(t)
+	docs := &countedDocuments{Documents: w.docs}
+	w.Documents = docs
+	var pdf bytes.Buffer
+	if err := pdftest.Large(&pdf, 1_000_000, 3); err != nil {
+		t.Fatal(err)
+	}
+	a := sign.Application{ClientID: shop, DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}}
+	got, err := w.Initiate(t.Context(), a, iotest.HalfReader(bytes.NewReader(pdf.Bytes())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := docs.read.Load(); n > int64(pdf.Len()/4) {
+		t.Errorf("%d of %d bytes were read again", n, pdf.Len())
+	}
+	r, err := w.Get(t.Context(), got.RequestID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := sha256.Sum256(pdf.Bytes()); !bytes.Equal(r.Document.SHA256, want[:]) {
+		t.Errorf("SHA-256 %x, want %x", r.Document.SHA256, want)
+	}
+	stored, err := w.docs.Open(t.Context(), r.Document.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = stored.Close() }()
+	all := make([]byte, stored.Size())
+	if _, err := stored.ReadAt(all, 0); err != nil || !bytes.Equal(all, pdf.Bytes()) {
+		t.Errorf("other bytes are stored, %v", err)
+	}
+}
