@@ -140,6 +140,9 @@ func (s *Service) prepare(ctx context.Context, r *Request, sessionID string, pho
 	if err != nil {
 		return nil, fmt.Errorf("preparing the signature: %w", err)
 	}
+	if !bytes.Equal(p.SHA256[:], r.Document.SHA256) { // other bytes would be signed than those on record
+		return nil, fmt.Errorf("preparing the signature: the document of request %s is not what was received", r.ID)
+	}
 	body, err := json.Marshal(p)
 	if err != nil {
 		return nil, err

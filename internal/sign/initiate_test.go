@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
@@ -67,5 +68,30 @@ func TestInitiateHashesOnTheWay(t *testing.T) {
 	all := make([]byte, stored.Size())
 	if _, err := stored.ReadAt(all, 0); err != nil || !bytes.Equal(all, pdf.Bytes()) {
 		t.Errorf("other bytes are stored, %v", err)
+	}
+}
+
+// TestOtherDocument: what is signed is what was received and hashed, or nothing.
+func TestOtherDocument(t *testing.T) {
+	w := newWorld(t)
+	r := w.initiate(t)
+	if _, err := w.Open(t.Context(), r.RequestID, alice); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Proceed(t.Context(), r.RequestID, alice); err != nil {
+		t.Fatal(err)
+	}
+	var other bytes.Buffer
+	if err := pdftest.Large(&other, 10_000, 1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.docs.Put(t.Context(), r.RequestID+"/original", &other); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.approve(t.Context(), r.RequestID, alice); err == nil || !strings.Contains(err.Error(), "not what was received") {
+		t.Errorf("another document was approved: %v", err)
+	}
+	if got, err := w.Get(t.Context(), r.RequestID); err != nil || got.State != sign.Session || got.Session.Prepared != nil {
+		t.Errorf("the request became %+v, %v", got, err)
 	}
 }
