@@ -309,7 +309,7 @@ func (d *pgDatabase) outcome(transaction string, cause error) error {
 	return fmt.Errorf("%w: the server does not answer: %w", ErrUncertain, cause)
 }
 
-// end lets the connection be idle as long as it likes. If that fails there is none any more.
+// end takes the deadline away, so that it does not strike later, in the middle of something else. If that fails, the connection is gone.
 func (*pgDatabase) end(s *session) { _ = pgDeadline(s, time.Time{}) }
 
 func (d *pgDatabase) transient(err error) (again, lost bool) {

@@ -59,7 +59,7 @@ type database interface {
 	// was committed, unless it is an ErrUncertain.
 	commit(s *session, told news) error
 
-	// end follows the transaction, however it ended.
+	// end takes back what begin has done to the connection for the time of the transaction, however that ended.
 	end(s *session)
 
 	// transient reports that the transaction failed for a reason that a new one may not meet. lost: the connection has to

@@ -146,8 +146,8 @@ func (b *bench) initiate(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	const conns = 8
-	seconds := b.seconds / 2 // what is written fills the memory, too
-	var rate []float64
+	seconds := b.seconds / 2 // uploads stay in the page cache, and a virtual machine that needs more memory has to be given it first
+	var rate, cpu []float64
 	for round := range b.rounds {
 		plain, err := drive(ctx, b.reference, conns, seconds, func(int) []byte {
 			return request(b.reference.addr, "POST", "/upload", b.party.Token(rp.Cancel), "application/octet-stream", pdf.Bytes())
@@ -165,10 +165,14 @@ func (b *bench) initiate(ctx context.Context) ([]row, error) {
 			return nil, fmt.Errorf("answers %v", o.codes)
 		}
 		rate = append(rate, o.rate()/plain.rate())
+		cpu = append(cpu, o.cpu.Seconds()/float64(o.calls)/(plain.cpu.Seconds()/float64(plain.calls)))
 		fmt.Printf("  round %d, 1 MB: %.0f/s, reference %.0f/s; CPU %s, reference %s\n", round+1, o.rate(), plain.rate(),
 			(o.cpu / time.Duration(o.calls)).Round(time.Microsecond), (plain.cpu / time.Duration(plain.calls)).Round(time.Microsecond))
 	}
-	return []row{{"initiate 1 MB / (receive + SHA-256 + file + fdatasync), 8 connections", fmt.Sprintf("%.2f", median(rate)), ">= 0.9"}}, nil
+	return []row{
+		{fmt.Sprintf("initiate 1 MB / (receive + SHA-256 + file + fdatasync), %d connections, runs of %s", conns, seconds), fmt.Sprintf("%.2f", median(rate)), ">= 0.9"},
+		{"  CPU per initiate / CPU per reference's upload", fmt.Sprintf("%.2f", median(cpu)), ""},
+	}, nil
 }
 
 // exactly cancels each of many requests three times at once.
