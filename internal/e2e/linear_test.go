@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -124,7 +125,8 @@ type recorder struct {
 	ahead   [modelNodes]int               // how far the nodes' clocks were moved
 	deaths  map[int]int64                 // by round: when the one node was dead
 	clients int
-	cut     int // connections cut
+	cut     int          // connections cut
+	under   atomic.Int32 // calls that a request's clients wait for
 }
 
 func newRecorder() *recorder {
@@ -252,7 +254,9 @@ func (r *recorder) live(nodes []node, seed uint64, cuts int, disturb func(rng *r
 							time.AfterFunc(time.Duration(rng.ExpFloat64()*float64(2*time.Millisecond)), cancel)
 						}
 						called := r.since()
+						r.under.Add(1)
 						out, sent := nodes[step.node].call(ctx, step, &in)
+						r.under.Add(-1)
 						cancel()
 						if sent {
 							r.add(request, c, step, called, out)
@@ -335,6 +339,12 @@ func TestLinearSQLite(t *testing.T) {
 			for i := range steps + 1 {
 				time.Sleep(time.Duration(rng.IntN(40)) * time.Millisecond)
 				if i == victim {
+					for range 1000 { // a kill between two calls, or while requests are being made, would find nothing out
+						if r.under.Load() > 0 {
+							break
+						}
+						time.Sleep(time.Millisecond)
+					}
 					r.deaths[round] = r.kill(t, round, p, 0)
 				}
 				if i < steps {
