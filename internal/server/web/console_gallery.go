@@ -139,6 +139,7 @@ func galleryConsole(now time.Time) []Sample {
 	refused.CreatedAt, refused.ExpiresAt = signed.CreatedAt, signed.ExpiresAt
 	cancelled := refused
 	cancelled.State, cancelled.SessionEndsAt, cancelled.CancelledAt = "cancelled", time.Time{}, now
+	cancelled.Events = append(refused.Events[:2:2], event(3, 10*time.Minute, "cancelled", "bad", "by", "MeiLin", "from", "locked"))
 	cancelled.Answer = &ConsoleAnswer{Done: "console.cancel.done"}
 
 	overview := ConsoleOverview{
