@@ -66,6 +66,7 @@ var confined = map[string]string{
 	"github.com/alecthomas/kong":          "cmd/signet",
 	"github.com/prometheus/client_golang": "internal/obs",
 	"rsc.io/qr":                           "internal/server/portal",
+	"filippo.io/nistec":                   "internal/rp",
 }
 
 // testOnly are packages that only tests import.

@@ -8,7 +8,7 @@
 //	claims        what the call requires and forbids, times              call.go
 //	party         registered under the client id                         party.go
 //	key           the one key of the party's JWKS with that kid          jwks.go, keys.go
-//	signature     over exactly these bytes                               token.go
+//	signature     over exactly these bytes                               token.go, p256.go
 //	jti           used for the first time                                replay.go
 //	arguments     document name, locations, signer                       arguments.go
 //

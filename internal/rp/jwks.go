@@ -5,8 +5,10 @@ import (
 	"crypto/elliptic"
 	"errors"
 	"fmt"
+	"math/big"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -20,6 +22,7 @@ type key struct {
 	curve  string // P-256, P-384 or P-521
 	alg    string // the only algorithm that the party uses it with; empty: whatever fits the curve
 	public *ecdsa.PublicKey
+	comb   func() *comb  // made when the first token comes; may return nil
 	used   *atomic.Int64 // when it last verified a token, in microseconds since 1970; 0: not since we run
 }
 
@@ -118,9 +121,18 @@ func parseKey(v value) (*key, error) {
 			return nil, errors.New("x and y are not a point on the curve")
 		}
 		k.curve = crv
+		k.comb = sync.OnceValue(func() *comb { return newComb(k.public) })
 		return k, nil
 	}
 	return nil, errors.New("crv is not P-256, P-384 or P-521")
+}
+
+// verify reports whether r and s are the key's signature of a digest, which its algorithm's hash made.
+func (k *key) verify(digest []byte, r, s *big.Int) bool {
+	if c := k.comb(); c != nil {
+		return c.verify(digest, r, s)
+	}
+	return ecdsa.Verify(k.public, digest, r, s)
 }
 
 func mayVerify(ops value) bool {
@@ -152,7 +164,7 @@ func (s *keySet) count(kid string) int {
 	return n
 }
 
-// follow takes over when the keys of an older set were used that are still in this one.
+// follow takes over what was learnt of keys that an older set had too: when they were used, and their multiples.
 func (s *keySet) follow(before *keySet) {
 	if before == nil {
 		return
@@ -160,7 +172,7 @@ func (s *keySet) follow(before *keySet) {
 	for i := range s.keys {
 		for j := range before.keys {
 			if s.keys[i].kid == before.keys[j].kid && s.keys[i].public.Equal(before.keys[j].public) {
-				s.keys[i].used = before.keys[j].used
+				s.keys[i].used, s.keys[i].comb = before.keys[j].used, before.keys[j].comb
 			}
 		}
 	}

@@ -2,7 +2,6 @@ package rp
 
 import (
 	"crypto"
-	"crypto/ecdsa"
 	_ "crypto/sha256" // ES256
 	_ "crypto/sha512" // ES384 and ES512
 	"encoding/base64"
@@ -177,7 +176,7 @@ func (t *token) verify(k *key) error {
 	h.Write([]byte(t.signed))
 	half := len(t.signature) / 2
 	r, s := new(big.Int).SetBytes(t.signature[:half]), new(big.Int).SetBytes(t.signature[half:])
-	if !ecdsa.Verify(k.public, h.Sum(nil), r, s) {
+	if !k.verify(h.Sum(nil), r, s) {
 		return errors.New("token signature: does not verify with the key that kid names")
 	}
 	return nil
