@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,6 +53,7 @@ type process struct {
 	party        *rptest.Party
 	url, control string
 	args         []string
+	under        []string // the program that runs it, with arguments; nil: none
 	cmd          *exec.Cmd
 	ended        chan struct{} // closed when cmd has
 	log          bytes.Buffer
@@ -103,7 +105,9 @@ func (p *process) start(t *testing.T) time.Duration {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.cmd = exec.Command(path, p.args...)
+	command := slices.Concat(p.under, []string{path}, p.args)
+	p.cmd = exec.Command(command[0], command[1:]...)
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: p.under != nil}
 	p.cmd.Stdout, p.cmd.Stderr = &p.log, &p.log
 	begin := time.Now()
 	if err := p.cmd.Start(); err != nil {
@@ -132,6 +136,9 @@ func (p *process) start(t *testing.T) time.Duration {
 func (p *process) kill() {
 	if p.ended != nil {
 		_ = p.cmd.Process.Kill()
+		if p.under != nil {
+			_ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) // and what ran under it
+		}
 		<-p.ended
 	}
 }

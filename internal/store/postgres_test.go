@@ -161,6 +161,69 @@ func TestPostgresRestart(t *testing.T) {
 	}
 }
 
+// TestPostgresIsDurable: whatever a database is set to, what we acknowledge is on disk. (That SQLite's is, TestFlushed sees.)
+func TestPostgresIsDurable(t *testing.T) {
+	url := cluster.Database(t)
+	ask(t, url, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$`)
+	if got, err := openPostgres(t, url).Setting(t.Context(), "synchronous_commit"); got != "on" || err != nil {
+		t.Errorf("synchronous_commit is %s, %v", got, err)
+	}
+}
+
+func TestPostgresWritesOverNothing(t *testing.T) {
+	testWritesOverNothing(t, openPostgres(t, cluster.Database(t)))
+}
+
+func TestPostgresRefusesAWrite(t *testing.T) {
+	url := cluster.Database(t)
+	s := openPostgres(t, url)
+	ask(t, url, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'poison'; END $$;
+		CREATE TRIGGER refuse BEFORE UPDATE ON requests FOR EACH ROW WHEN (NEW.data LIKE '%poison%') EXECUTE FUNCTION refuse()`)
+	testRefusesAWrite(t, s, 2)
+}
+
+// TestPostgresNodesTakeTurns: a change on one node waits for that of the same request on another before it decides, instead of
+// finding out afterwards that it has decided upon what is no more.
+func TestPostgresNodesTakeTurns(t *testing.T) {
+	url := cluster.Database(t)
+	a, b := openPostgres(t, url), openPostgres(t, url)
+	id := plainRequest(0).ID
+	if err := a.Create(t.Context(), plainRequest(0)); err != nil {
+		t.Fatal(err)
+	}
+	begun, proceed := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() {
+		err := a.Update(t.Context(), id, func(r *sign.Request) error {
+			close(begun)
+			<-proceed
+			return rename("first")(r)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-begun
+	var saw []string
+	all.Go(func() {
+		err := b.Update(t.Context(), id, func(r *sign.Request) error {
+			saw = append(saw, r.DocName)
+			return rename("second")(r)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	waits := `DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock') LOOP
+		PERFORM pg_sleep(0.001); PERFORM pg_stat_clear_snapshot(); END LOOP; END $$`
+	ask(t, url, waits)
+	close(proceed)
+	all.Wait()
+	if !slices.Equal(saw, []string{"first"}) {
+		t.Errorf("the second node's change was tried on %q, want it tried once, on what the first had made", saw)
+	}
+}
+
 // TestPostgresTwoAtOnce: a change is made durable while another one is being decided, but no change of the same request is.
 func TestPostgresTwoAtOnce(t *testing.T) {
 	s := openPostgres(t, cluster.Database(t))

@@ -9,9 +9,9 @@ import (
 // session is the writer's connection, with its prepared statements, in the middle of a transaction. No caller's context
 // reaches it: once begun, a transaction carries the changes of several callers, and none of them may end it for the others.
 //
-// What a change does to a request is put off until all changes of the transaction have had their say (put, effects). So a
-// change that is refused has written nothing that would have to be taken back, a request that several of them change is
-// written once, and a server gets all in one message.
+// What a change does to a request is put off until all changes of the transaction have had their say (put, leave, later), and a
+// change puts off as its last step. So one that is refused has left nothing that would have to be taken back, a request that several
+// of them change is written once, and a server gets all in one message.
 type session struct {
 	dialect dialect
 	conn    *sql.Conn
@@ -115,20 +115,9 @@ func (s *session) later(query string, args ...any) {
 	s.held.others = append(s.held.others, statement{query, args})
 }
 
-// mark and backTo take back what a change has put off that failed after all.
-func (s *session) mark() [5]int {
-	return [5]int{len(s.held.rows), len(s.held.events), len(s.held.jobs), len(s.held.purges), len(s.held.others)}
-}
-
-func (s *session) backTo(mark [5]int) {
-	for i := len(s.held.rows) - 1; i >= mark[0]; i-- {
-		c := s.held.rows[i]
-		if s.loaded[c.id] = c.old; c.old.version == 0 {
-			delete(s.loaded, c.id)
-		}
-	}
-	s.held.rows, s.held.events = s.held.rows[:mark[0]], s.held.events[:mark[1]]
-	s.held.jobs, s.held.purges, s.held.others = s.held.jobs[:mark[2]], s.held.purges[:mark[3]], s.held.others[:mark[4]]
+// size is how many writes were put off.
+func (d *deferred) size() int {
+	return len(d.rows) + len(d.events) + len(d.jobs) + len(d.purges) + len(d.others)
 }
 
 // merged is the rows to write, one for each request.

@@ -30,6 +30,119 @@ func openSQLite(t testing.TB, path string) *store.Store {
 	return s
 }
 
+func TestSQLiteWritesOverNothing(t *testing.T) {
+	testWritesOverNothing(t, openSQLite(t, filepath.Join(t.TempDir(), "signet.db")))
+}
+
+func TestSQLiteRefusesAWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "signet.db")
+	s := openSQLite(t, path)
+	db, err := sql.Open("sqlite", path)
+	if err == nil {
+		_, err = db.ExecContext(t.Context(), `CREATE TRIGGER refuse BEFORE UPDATE ON requests WHEN NEW.data LIKE '%poison%' BEGIN SELECT RAISE(ABORT, 'poison'); END`)
+		err = errors.Join(err, db.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	testRefusesAWrite(t, s, 1)
+}
+
+// testRefusesAWrite: a write that the database refuses fails that change, alone or in company, and so does an error after a change has
+// put off its writes. Nothing of either is left, and those who share the transaction lose nothing. So many lanes does the store have.
+func testRefusesAWrite(t *testing.T, s *store.Store, lanes int) {
+	const innocent, refused, late, first = 0, 2, 4, 6
+	for i := range first + lanes {
+		if err := s.Create(t.Context(), plainRequest(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	errLate := errors.New("late")
+	change := func(i int) error {
+		switch i {
+		case refused, refused + 1:
+			return s.Update(t.Context(), plainRequest(i).ID, rename("poison"))
+		case late, late + 1:
+			return s.FailLate(t.Context(), plainRequest(i).ID, errLate)
+		}
+		return s.Update(t.Context(), plainRequest(i).ID, rename("new"))
+	}
+	check := func(i int, err error) {
+		t.Helper()
+		r, reading := s.Get(t.Context(), plainRequest(i).ID)
+		switch {
+		case reading != nil:
+			t.Error(reading)
+		case i < refused && (err != nil || r.DocName != "new" || r.Version != 2):
+			t.Errorf("request %d, whose change is in order: %v; it is called %s, version %d", i, err, r.DocName, r.Version)
+		case i >= refused && (err == nil || r.DocName == "poison" || r.State != sign.Created || r.Version != 1):
+			t.Errorf("request %d, whose change fails: %v; it is called %s, version %d, and is %s", i, err, r.DocName, r.Version, r.State)
+		case i >= late && !errors.Is(err, errLate):
+			t.Errorf("request %d: %v, want its own error", i, err)
+		}
+	}
+	for _, i := range []int{innocent, refused, late} {
+		check(i, change(i))
+	}
+
+	begun, proceed := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	for i := range lanes { // all lanes are busy, so that what comes now shares a transaction
+		all.Go(func() {
+			err := s.Update(t.Context(), plainRequest(first+i).ID, func(r *sign.Request) error {
+				begun <- struct{}{}
+				<-proceed
+				return rename("new")(r)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		<-begun
+	}
+	company := []int{innocent + 1, refused + 1, late + 1}
+	var errs [first]error
+	for n, i := range company {
+		all.Go(func() { errs[i] = change(i) })
+		for s.Queued() <= n {
+			runtime.Gosched()
+		}
+	}
+	close(proceed)
+	all.Wait()
+	for _, i := range company {
+		check(i, errs[i])
+	}
+}
+
+// testWritesOverNothing: behind the locks there is a second guard. A write names the version of the row that it replaces, and if the
+// row has another one, nothing of the transaction happens.
+func testWritesOverNothing(t *testing.T, s *store.Store) {
+	r := plainRequest(0)
+	if err := s.Create(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Update(t.Context(), r.ID, rename("old")); err != nil {
+		t.Fatal(err)
+	}
+	r.Version++
+	for _, version := range []int64{r.Version - 1, r.Version + 1} {
+		if err := s.WriteOver(r.ID, version); !errors.Is(err, store.Conflict) {
+			t.Errorf("writing over version %d as if it were %d: %v, want a conflict", r.Version, version, err)
+		}
+	}
+	got, err := s.Get(t.Context(), r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Version != r.Version || got.State != r.State {
+		t.Errorf("version %d in state %s is stored, want %d in %s", got.Version, got.State, r.Version, r.State)
+	}
+	if err := s.Update(t.Context(), r.ID, rename("new")); err != nil {
+		t.Errorf("a change after that: %v", err)
+	}
+}
+
 func TestSQLite(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
 		path := filepath.Join(t.TempDir(), "odd name?%20#.db")

@@ -411,18 +411,17 @@ func requests(batch []*change, read bool) (ids []string) {
 	return ids
 }
 
-// apply runs one change inside the transaction. If it fails, nothing of it is left. What it has not put off cannot be taken back
-// alone, so a change that fails after such a write spoils the transaction; none does in good order.
+// apply runs one change inside the transaction. If it fails, nothing of it is left. What it has written or put off by then cannot be
+// taken back alone, so it spoils the transaction; none does in good order.
 func (s *session) apply(c *change) error {
 	s.failed, s.touched = false, false
-	mark := s.mark()
+	before := s.held.size()
 	err := c.protected(s)
 	if err == nil {
 		return nil
 	}
-	s.backTo(mark)
 	c.out = news{}
-	if (s.failed || s.touched) && !errors.Is(err, errConflict) {
+	if (s.failed || s.touched || s.held.size() > before) && !errors.Is(err, errConflict) {
 		return fmt.Errorf("%w: %w", errSpoiled, err)
 	}
 	return err

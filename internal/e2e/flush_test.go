@@ -1,0 +1,234 @@
+package e2e_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/pdf/pdftest"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/rptest"
+)
+
+// TestFlushed watches the program's system calls for what a power failure would leave. kill -9 cannot tell: what a dead program has
+// written the system still has. At every moment the model of the disk below knows what would be lost, and holds it against three rules: of what a party is told,
+// nothing; of a document, nothing once a record of it is committed; and a document goes only once that is committed which ends it.
+func TestFlushed(t *testing.T) {
+	strace, err := exec.LookPath("strace")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("strace is missing: apt-get install strace")
+		}
+		t.Log("strace is missing: apt-get install strace")
+		return
+	}
+	p := newProcess(t)
+	trace := filepath.Join(t.TempDir(), "trace")
+	p.under = []string{
+		strace, "-f", "-qq", "-yy", "-s", "80", "-o", trace,
+		"-e", "trace=openat,read,write,pwrite64,fsync,fdatasync,renameat,renameat2,unlinkat,mkdirat,ftruncate",
+	}
+	p.args = append(p.args, "--record-calls", "none") // they are written on the side, and may be lost
+	p.start(t)
+
+	initiate := func() (in api.Initiated) {
+		status, text, _ := p.call("POST", "/api/v3/sign-requests", p.party.Token(rp.Initiate), "application/octet-stream", pdftest.Minimal())
+		if err := json.Unmarshal([]byte(text), &in); err != nil || status != http.StatusOK {
+			t.Fatalf("initiate: %d %s", status, text)
+		}
+		return in
+	}
+	until := func(what string, done func() bool) {
+		for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: not within 30 s", what)
+			}
+		}
+	}
+
+	cancelled := initiate().RequestID
+	token := p.party.Token(rp.Cancel, rptest.Claim("request_id", cancelled))
+	if status, text, _ := p.call("POST", "/api/v3/sign-requests/cancel", token, "application/json", nil); status != http.StatusOK {
+		t.Fatalf("cancel: %d %s", status, text)
+	}
+	until("the cancelled document is deleted", func() bool {
+		left, err := filepath.Glob(filepath.Join(filepath.Dir(p.args[2]), "data", "documents", "*", cancelled))
+		return err == nil && len(left) == 0
+	})
+	signed := initiate().RequestID
+	for _, what := range []string{"open", "proceed", "approve"} {
+		body := []byte(`{"as": "` + alice + `", "do": "` + what + `"}`)
+		if status, text, _ := p.call("POST", "/requests/"+signed+"/act", "", "application/json", body); status != http.StatusOK {
+			t.Fatalf("%s: %d %s", what, status, text)
+		}
+	}
+	until("the document is signed", func() bool { return p.state(t, signed) == "signed" })
+	p.kill()
+
+	f, err := os.Open(trace)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	d := &disk{t: t, unflushed: map[string]int{}, pending: map[string]pendingCall{}, asked: map[string]string{}, counts: map[string]int{}}
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		d.read(lines.Text())
+	}
+	for what, n := range map[string]int{"initiates": 2, "cancels": 1, "commits": 6, "documents placed": 3, "documents removed": 1} {
+		if d.counts[what] < n {
+			t.Errorf("seen: %d %s, want %d at least: the trace was not understood", d.counts[what], what, n)
+		}
+	}
+}
+
+// disk follows a trace and keeps what has been written and not flushed.
+type disk struct {
+	t         *testing.T
+	now       int                    // lines read
+	unflushed map[string]int         // by path of a file, or of a folder that lists something new or no more: since when
+	pending   map[string]pendingCall // by thread
+	asked     map[string]string      // by connection: the request that is to be answered
+	counts    map[string]int
+}
+
+// pendingCall is a system call that has not returned.
+type pendingCall struct {
+	text  string
+	since int
+}
+
+var (
+	callLine    = regexp.MustCompile(`^(\d+) +(\w+\(.*)$`)
+	resumedLine = regexp.MustCompile(`^(\d+) +<\.\.\. \w+ resumed>(.*)$`)
+	returned    = regexp.MustCompile(`^(.*)\) += (-?\d+)(.*)$`)
+	descriptor  = regexp.MustCompile(`^\w+\(\d+<(.*?)>`)
+	named       = regexp.MustCompile(`(?:\d+|AT_FDCWD)<([^>]*)>, "([^"]*)"`)
+)
+
+// read takes in a line: a whole call, its beginning or its end.
+func (d *disk) read(line string) {
+	d.now++
+	if m := resumedLine.FindStringSubmatch(line); m != nil {
+		begun := d.pending[m[1]]
+		delete(d.pending, m[1])
+		d.call(begun.text+m[2], begun.since)
+		return
+	}
+	m := callLine.FindStringSubmatch(line)
+	if m == nil {
+		return // a signal
+	}
+	if text, ok := strings.CutSuffix(m[2], "<unfinished ...>"); ok {
+		text = strings.TrimSuffix(text, " ")
+		d.pending[m[1]] = pendingCall{text, d.now}
+		d.begin(text)
+		return
+	}
+	d.begin(m[2])
+	d.call(m[2], d.now)
+}
+
+// A program's own folder of unfinished uploads may lose what it likes.
+func passing(path string) bool { return strings.Contains(path, "/documents/tmp") }
+
+func isDocument(path string) bool { return strings.Contains(path, "/documents/") && !passing(path) }
+
+func isLog(path string) bool { return strings.HasSuffix(path, "signet.db-wal") }
+
+// begin judges a call before it has an effect.
+func (d *disk) begin(text string) {
+	path := ""
+	if m := descriptor.FindStringSubmatch(text); m != nil {
+		path = m[1]
+	}
+	name, _, _ := strings.Cut(text, "(")
+	switch {
+	case (name == "fsync" || name == "fdatasync") && isLog(path):
+		d.counts["commits"]++
+		d.flushed("a commit", isDocument)
+	case name == "unlinkat" && isDocument(path) && !strings.Contains(text, "AT_REMOVEDIR"):
+		d.flushed("the removal of a document", isLog)
+	case name == "write" && strings.HasPrefix(path, "TCP:") && strings.Contains(text, `"HTTP/1.1 200 `):
+		switch asked := d.asked[path]; {
+		case strings.HasPrefix(asked, "POST /api/v3/sign-requests/cancel "):
+			d.counts["cancels"]++
+		case strings.HasPrefix(asked, "POST /api/v3/sign-requests "):
+			d.counts["initiates"]++
+		default:
+			return
+		}
+		d.flushed("the answer to "+d.asked[path], func(path string) bool { return isDocument(path) || isLog(path) })
+	}
+}
+
+// flushed is the rule: before this moment, everything of that kind is on disk.
+func (d *disk) flushed(moment string, kind func(path string) bool) {
+	for path, since := range d.unflushed {
+		if kind(path) {
+			d.t.Errorf("line %d, %s: %s is not flushed since line %d", d.now, moment, path, since)
+		}
+	}
+}
+
+// call takes in what a call that began at a line has done.
+func (d *disk) call(text string, since int) {
+	m := returned.FindStringSubmatch(text)
+	if m == nil || strings.HasPrefix(m[2], "-") {
+		return
+	}
+	path := ""
+	if m := descriptor.FindStringSubmatch(text); m != nil {
+		path = m[1]
+	}
+	var folders, paths []string // of the names in folders that the call is about
+	for _, m := range named.FindAllStringSubmatch(text, -1) {
+		whole := m[2]
+		if !filepath.IsAbs(whole) {
+			whole = filepath.Join(m[1], whole)
+		}
+		folders, paths = append(folders, filepath.Dir(whole)), append(paths, whole)
+	}
+	switch name, _, _ := strings.Cut(text, "("); name {
+	case "write", "pwrite64", "ftruncate":
+		if strings.HasPrefix(path, "/") {
+			d.unflushed[path] = d.now
+		}
+	case "read":
+		if _, first, _ := strings.Cut(text, `, "`); strings.HasPrefix(path, "TCP:") && strings.Contains(first, " HTTP/1.1") {
+			d.asked[path], _, _ = strings.Cut(first, "HTTP/1.1")
+		}
+	case "fsync", "fdatasync":
+		if at, ok := d.unflushed[path]; ok && at <= since {
+			delete(d.unflushed, path)
+		}
+	case "openat":
+		if strings.Contains(text, "O_CREAT") {
+			d.unflushed[folders[0]] = d.now
+		}
+	case "mkdirat":
+		d.unflushed[folders[0]] = d.now
+	case "unlinkat":
+		d.unflushed[folders[0]] = d.now
+		delete(d.unflushed, paths[0])
+		if isDocument(paths[0]) && !strings.Contains(text, "AT_REMOVEDIR") {
+			d.counts["documents removed"]++
+		}
+	case "renameat", "renameat2":
+		if at, ok := d.unflushed[paths[0]]; ok {
+			delete(d.unflushed, paths[0])
+			d.unflushed[paths[1]] = at
+		}
+		d.unflushed[folders[0]], d.unflushed[folders[1]] = d.now, d.now
+		if isDocument(paths[1]) {
+			d.counts["documents placed"]++
+		}
+	}
+}
