@@ -26,12 +26,16 @@ import (
 	"github.com/signet-sign/signet/internal/rp/rptest"
 )
 
+// built is the folder of the program; empty if no test needed it.
+var built string
+
 // binary builds the program once for all tests that run it as a process.
 var binary = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "signet-e2e-")
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	path := filepath.Join(dir, "signet")
 	out, err := exec.Command("go", "build", "-o", path, "../../cmd/signet").CombinedOutput()
 	if err != nil {
@@ -42,8 +46,8 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := binary(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(path))
+	if built != "" {
+		_ = os.RemoveAll(built)
 	}
 	os.Exit(code)
 }

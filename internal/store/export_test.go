@@ -56,6 +56,19 @@ func (s *Store) FailLate(ctx context.Context, id string, err error) error {
 	})
 }
 
+// ConflictOnce makes a change that finds out, when it is written for the first time, that the row is not what was read.
+func (s *Store) ConflictOnce(ctx context.Context, id string) (calls int, err error) {
+	err = s.writer.do(ctx, aRequest(id), func(tx *session, _ *news) error {
+		stored := tx.loaded[id]
+		if calls++; calls == 1 {
+			stored.version--
+		}
+		tx.put(id, stored, row{state: "LOCKED", data: stored.data})
+		return nil
+	})
+	return calls, err
+}
+
 // Conflict is how a write fails whose row is not what was read.
 var Conflict = errConflict
 

@@ -609,6 +609,93 @@ func TestPostgresCommitCutOff(t *testing.T) {
 	}
 }
 
+// TestPostgresMissedNews: what another node changes while nothing is heard from it is not lost on those who watch here.
+func TestPostgresMissedNews(t *testing.T) {
+	url := cluster.Database(t)
+	a, b := openPostgres(t, url), openPostgres(t, url)
+	id := plainRequest(0).ID
+	if err := a.Create(t.Context(), plainRequest(0)); err != nil {
+		t.Fatal(err)
+	}
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := config.Database
+	config.Database = "postgres"
+	admin, err := pgx.ConnectConfig(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = admin.Close(context.Background()) }()
+	do := func(statement string) {
+		t.Helper()
+		if _, err := admin.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do(`ALTER DATABASE "` + name + `" ALLOW_CONNECTIONS false`)
+	do(`DO $$ BEGIN
+		PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '` + name + `' AND query = 'LISTEN signet';
+		WHILE EXISTS (SELECT FROM pg_stat_activity WHERE datname = '` + name + `' AND query = 'LISTEN signet') LOOP
+			PERFORM pg_sleep(0.001); PERFORM pg_stat_clear_snapshot();
+		END LOOP; END $$`)
+	changed, stop := b.Watch(id)
+	defer stop()
+	if err := a.Update(t.Context(), id, rename("new")); err != nil { // on a connection that it has
+		t.Fatal(err)
+	}
+	select {
+	case <-changed:
+		t.Error("the news came although nobody listens: the test is wrong")
+	default:
+	}
+	do(`ALTER DATABASE "` + name + `" ALLOW_CONNECTIONS true`)
+	select {
+	case <-changed:
+	case <-time.After(20 * time.Second):
+		t.Error("who watches on the other node never hears of it")
+	}
+}
+
+// TestPostgresForgotten: a server that does not know any more what became of a commit leaves it open, and so do we. Nothing is tried
+// again, and whoever watches the request is told to look.
+func TestPostgresForgotten(t *testing.T) {
+	url := cluster.Database(t)
+	ask(t, url, `CREATE SCHEMA forgetful; CREATE FUNCTION forgetful.pg_xact_status(xid8) RETURNS text LANGUAGE sql AS 'SELECT NULL';
+		DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, forgetful, pg_catalog', current_database()); END $$`)
+	var cut atomic.Bool
+	s, err := store.Open(t.Context(), store.Options{Database: url, Kind: store.Sandbox, Fault: func(point string) {
+		if point == store.FaultWritten && cut.CompareAndSwap(true, false) {
+			ask(t, url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()`)
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	id := plainRequest(1).ID
+	if err := s.Create(t.Context(), plainRequest(1)); err != nil {
+		t.Fatal(err)
+	}
+	changed, stop := s.Watch(id)
+	defer stop()
+	cut.Store(true)
+	calls := 0
+	err = s.Update(t.Context(), id, func(r *sign.Request) error { calls++; return rename("new")(r) })
+	if !errors.Is(err, store.ErrUncertain) || calls != 1 {
+		t.Errorf("Update: %v after %d calls; want it uncertain after one", err, calls)
+	}
+	select {
+	case <-changed:
+	default:
+		t.Error("nobody was told to look")
+	}
+	if err := s.Update(t.Context(), id, rename("newer")); err != nil {
+		t.Errorf("the next Update: %v", err)
+	}
+}
+
 func TestPostgresRefusals(t *testing.T) {
 	url := cluster.Database(t)
 	if err := openPostgres(t, url).Close(); err != nil {

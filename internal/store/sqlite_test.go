@@ -138,8 +138,11 @@ func testWritesOverNothing(t *testing.T, s *store.Store) {
 	if got.Version != r.Version || got.State != r.State {
 		t.Errorf("version %d in state %s is stored, want %d in %s", got.Version, got.State, r.Version, r.State)
 	}
-	if err := s.Update(t.Context(), r.ID, rename("new")); err != nil {
-		t.Errorf("a change after that: %v", err)
+	if calls, err := s.ConflictOnce(t.Context(), r.ID); calls != 2 || err != nil {
+		t.Errorf("a change that meets a conflict once: %v after %d calls, want it done at the second", err, calls)
+	}
+	if got, err = s.Get(t.Context(), r.ID); err != nil || got.Version != r.Version+1 {
+		t.Errorf("version %d, %v after a change", got.Version, err)
 	}
 }
 
