@@ -192,6 +192,8 @@ func TestPostgresNodesTakeTurns(t *testing.T) {
 		t.Fatal(err)
 	}
 	begun, proceed := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(proceed) })
+	defer release()
 	var all sync.WaitGroup
 	all.Go(func() {
 		err := a.Update(t.Context(), id, func(r *sign.Request) error {
@@ -215,9 +217,10 @@ func TestPostgresNodesTakeTurns(t *testing.T) {
 		}
 	})
 	waits := `DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock') LOOP
+		IF clock_timestamp() > now() + interval '20 s' THEN RAISE 'nobody waits'; END IF;
 		PERFORM pg_sleep(0.001); PERFORM pg_stat_clear_snapshot(); END LOOP; END $$`
 	ask(t, url, waits)
-	close(proceed)
+	release()
 	all.Wait()
 	if !slices.Equal(saw, []string{"first"}) {
 		t.Errorf("the second node's change was tried on %q, want it tried once, on what the first had made", saw)
