@@ -585,10 +585,10 @@ func TestPostgresOutcome(t *testing.T) {
 	}
 }
 
-// TestPostgresCommitCutOff ends the writer's connection after the changes and before the commit: they are made again.
-func TestPostgresCommitCutOff(t *testing.T) {
-	url := cluster.Database(t)
-	var cut atomic.Bool
+// openCut opens a store whose connection ends, once cut is set, after the changes of a transaction and before its commit.
+func openCut(t *testing.T, url string) (s *store.Store, cut *atomic.Bool) {
+	t.Helper()
+	cut = new(atomic.Bool)
 	s, err := store.Open(t.Context(), store.Options{Database: url, Kind: store.Sandbox, Fault: func(point string) {
 		if point == store.FaultWritten && cut.CompareAndSwap(true, false) {
 			ask(t, url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()`)
@@ -597,13 +597,20 @@ func TestPostgresCommitCutOff(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = s.Close() }()
+	t.Cleanup(func() { _ = s.Close() })
+	return s, cut
+}
+
+// TestPostgresCommitCutOff ends the writer's connection after the changes and before the commit: they are made again.
+func TestPostgresCommitCutOff(t *testing.T) {
+	url := cluster.Database(t)
+	s, cut := openCut(t, url)
 	if err := s.Create(t.Context(), plainRequest(1)); err != nil {
 		t.Fatal(err)
 	}
 	cut.Store(true)
 	calls := 0
-	err = s.Update(t.Context(), plainRequest(1).ID, func(r *sign.Request) error { calls++; return rename("new")(r) })
+	err := s.Update(t.Context(), plainRequest(1).ID, func(r *sign.Request) error { calls++; return rename("new")(r) })
 	if err != nil || calls != 2 || cut.Load() {
 		t.Errorf("Update: %v after %d calls; want success at the second", err, calls)
 	}
@@ -667,16 +674,7 @@ func TestPostgresForgotten(t *testing.T) {
 	url := cluster.Database(t)
 	ask(t, url, `CREATE SCHEMA forgetful; CREATE FUNCTION forgetful.pg_xact_status(xid8) RETURNS text LANGUAGE sql AS 'SELECT NULL';
 		DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, forgetful, pg_catalog', current_database()); END $$`)
-	var cut atomic.Bool
-	s, err := store.Open(t.Context(), store.Options{Database: url, Kind: store.Sandbox, Fault: func(point string) {
-		if point == store.FaultWritten && cut.CompareAndSwap(true, false) {
-			ask(t, url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()`)
-		}
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = s.Close() }()
+	s, cut := openCut(t, url)
 	id := plainRequest(1).ID
 	if err := s.Create(t.Context(), plainRequest(1)); err != nil {
 		t.Fatal(err)
@@ -685,7 +683,7 @@ func TestPostgresForgotten(t *testing.T) {
 	defer stop()
 	cut.Store(true)
 	calls := 0
-	err = s.Update(t.Context(), id, func(r *sign.Request) error { calls++; return rename("new")(r) })
+	err := s.Update(t.Context(), id, func(r *sign.Request) error { calls++; return rename("new")(r) })
 	if !errors.Is(err, store.ErrUncertain) || calls != 1 {
 		t.Errorf("Update: %v after %d calls; want it uncertain after one", err, calls)
 	}
