@@ -191,21 +191,8 @@ func TestPostgresNodesTakeTurns(t *testing.T) {
 	if err := a.Create(t.Context(), plainRequest(0)); err != nil {
 		t.Fatal(err)
 	}
-	begun, proceed := make(chan struct{}), make(chan struct{})
-	release := sync.OnceFunc(func() { close(proceed) })
-	defer release()
+	release := hold(t, a, id)
 	var all sync.WaitGroup
-	all.Go(func() {
-		err := a.Update(t.Context(), id, func(r *sign.Request) error {
-			close(begun)
-			<-proceed
-			return rename("first")(r)
-		})
-		if err != nil {
-			t.Error(err)
-		}
-	})
-	<-begun
 	var saw []string
 	all.Go(func() {
 		err := b.Update(t.Context(), id, func(r *sign.Request) error {
@@ -222,7 +209,7 @@ func TestPostgresNodesTakeTurns(t *testing.T) {
 	ask(t, url, waits)
 	release()
 	all.Wait()
-	if !slices.Equal(saw, []string{"first"}) {
+	if !slices.Equal(saw, []string{"held"}) {
 		t.Errorf("the second node's change was tried on %q, want it tried once, on what the first had made", saw)
 	}
 }
@@ -293,21 +280,8 @@ func TestPostgresTrailOrder(t *testing.T) {
 	if err != nil || len(jobs) != 1 {
 		t.Fatalf("claimed %v, %v", jobs, err)
 	}
-	begun, proceed := make(chan struct{}, 2), make(chan struct{})
+	release := hold(t, s, plainRequest(0).ID, plainRequest(1).ID) // both connections are busy, so that what comes now shares a transaction
 	var all sync.WaitGroup
-	for i := range 2 { // both connections are busy, so that what comes now shares a transaction
-		all.Go(func() {
-			err := s.Update(t.Context(), plainRequest(i).ID, func(r *sign.Request) error {
-				begun <- struct{}{}
-				<-proceed
-				return rename("new")(r)
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-		<-begun
-	}
 	service := sign.New(sign.Config{Store: s, Now: func() time.Time { return plainRequest(2).CreatedAt }})
 	for i, change := range []func() error{
 		func() error { return service.Cancel(t.Context(), plainRequest(2).ClientID, id) },
@@ -322,7 +296,7 @@ func TestPostgresTrailOrder(t *testing.T) {
 			runtime.Gosched()
 		}
 	}
-	close(proceed)
+	release()
 	all.Wait()
 	events, err := s.Events(t.Context(), id)
 	if err != nil || len(events) != 2 || events[0].Kind != sign.EventCancelled || events[1].Kind != sign.EventWebhook || events[1].Seq != 2 {

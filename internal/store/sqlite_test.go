@@ -34,6 +34,32 @@ func TestSQLiteWritesOverNothing(t *testing.T) {
 	testWritesOverNothing(t, openSQLite(t, filepath.Join(t.TempDir(), "signet.db")))
 }
 
+// hold begins a change of each request, which occupies a lane, and returns when all are under way. They go on with release, which
+// waits for them, and rename their requests.
+func hold(t *testing.T, s *store.Store, ids ...string) (release func()) {
+	t.Helper()
+	proceed := make(chan struct{})
+	var all sync.WaitGroup
+	release = sync.OnceFunc(func() { close(proceed); all.Wait() })
+	t.Cleanup(release)
+	for _, id := range ids {
+		begun := make(chan struct{})
+		begin := sync.OnceFunc(func() { close(begun) })
+		all.Go(func() {
+			err := s.Update(context.Background(), id, func(r *sign.Request) error {
+				begin()
+				<-proceed
+				return rename("held")(r)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		<-begun
+	}
+	return release
+}
+
 func TestSQLiteRefusesAWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "signet.db")
 	s := openSQLite(t, path)
@@ -85,21 +111,12 @@ func testRefusesAWrite(t *testing.T, s *store.Store, lanes int) {
 		check(i, change(i))
 	}
 
-	begun, proceed := make(chan struct{}), make(chan struct{})
-	var all sync.WaitGroup
-	for i := range lanes { // all lanes are busy, so that what comes now shares a transaction
-		all.Go(func() {
-			err := s.Update(t.Context(), plainRequest(first+i).ID, func(r *sign.Request) error {
-				begun <- struct{}{}
-				<-proceed
-				return rename("new")(r)
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-		<-begun
+	var busy []string
+	for i := range lanes {
+		busy = append(busy, plainRequest(first+i).ID)
 	}
+	release := hold(t, s, busy...) // so that what comes now shares a transaction
+	var all sync.WaitGroup
 	company := []int{innocent + 1, refused + 1, late + 1}
 	var errs [first]error
 	for n, i := range company {
@@ -108,7 +125,7 @@ func testRefusesAWrite(t *testing.T, s *store.Store, lanes int) {
 			runtime.Gosched()
 		}
 	}
-	close(proceed)
+	release()
 	all.Wait()
 	for _, i := range company {
 		check(i, errs[i])
