@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -28,12 +27,9 @@ type browser struct {
 // newBrowser starts Chromium at a window size, with further options. Without Chromium the test fails in CI and skips elsewhere.
 func newBrowser(t *testing.T, width, height int, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("chromium is missing: apt-get install chromium")
-		}
-		t.Skip("chromium is missing: apt-get install chromium")
+	path := tool(t, "chromium", "chromium")
+	if path == "" {
+		t.SkipNow()
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,

@@ -56,6 +56,7 @@ func TestMain(m *testing.M) {
 type process struct {
 	party        *rptest.Party
 	url, control string
+	data         string // the folder
 	args         []string
 	under        []string // the program that runs it, with arguments; nil: none
 	cmd          *exec.Cmd
@@ -77,7 +78,8 @@ func newProcess(t *testing.T) *process {
 	}
 	listen, control := freeAddr(t), freeAddr(t)
 	p.url, p.control = "http://"+listen, "http://"+control
-	p.args = []string{"sandbox", "--config", conf, "--listen", listen, "--control", control, "--data", filepath.Join(dir, "data")}
+	p.data = filepath.Join(dir, "data")
+	p.args = []string{"sandbox", "--config", conf, "--listen", listen, "--control", control, "--data", p.data}
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {

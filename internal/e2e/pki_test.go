@@ -21,12 +21,9 @@ import (
 // skips elsewhere.
 func openssl(t *testing.T, dir string, args ...string) string {
 	t.Helper()
-	path, err := exec.LookPath("openssl")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("openssl is missing: apt-get install openssl")
-		}
-		t.Skip("openssl is missing: apt-get install openssl")
+	path := tool(t, "openssl", "openssl")
+	if path == "" {
+		t.SkipNow()
 	}
 	cmd := exec.Command(path, args...)
 	cmd.Dir = dir

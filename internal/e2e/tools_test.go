@@ -15,16 +15,27 @@ import (
 	"time"
 )
 
+// tool gives the path of a program that a Debian package of this name has. Without it a test fails in CI; elsewhere the path is empty.
+func tool(t testing.TB, program, debian string) (path string) {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err == nil {
+		return path
+	}
+	missing := program + " is missing: apt-get install " + debian
+	if os.Getenv("CI") != "" {
+		t.Fatal(missing)
+	}
+	t.Log(missing)
+	return ""
+}
+
 // pdfsig lets poppler judge a document: so many signed fields, all of them valid. It does not know how to verify document time
 // stamps, which do not count. Without poppler the test fails in CI and goes on elsewhere.
 func pdfsig(t testing.TB, pdf []byte, fields int) {
 	t.Helper()
-	path, err := exec.LookPath("pdfsig")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("pdfsig is missing: apt-get install poppler-utils")
-		}
-		t.Log("pdfsig is missing: apt-get install poppler-utils")
+	path := tool(t, "pdfsig", "poppler-utils")
+	if path == "" {
 		return
 	}
 	file := filepath.Join(t.TempDir(), "signed.pdf")

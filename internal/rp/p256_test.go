@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/fips140"
 	"crypto/rand"
 	"math/big"
+	"os"
+	"os/exec"
 	"testing"
 
 	"filippo.io/nistec"
@@ -196,6 +199,31 @@ func TestCombOfKey(t *testing.T) {
 	after.follow(before)
 	if after.keys[0].comb() != before.keys[0].comb() {
 		t.Error("the table was made again")
+	}
+}
+
+// TestCombLeftOut: where all cryptography is left to Go's certified module, no key has a table, and signatures are checked.
+func TestCombLeftOut(t *testing.T) {
+	if !fips140.Enabled() {
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCombLeftOut$")
+		child.Env = append(os.Environ(), "GODEBUG=fips140=on")
+		if out, err := child.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return
+	}
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := make([]byte, 32)
+	r, s, err := ecdsa.Sign(rand.Reader, private, digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &key{public: &private.PublicKey, comb: func() *comb { return newComb(&private.PublicKey) }}
+	if k.comb() != nil || !k.verify(digest, r, s) || k.verify(digest, s, r) {
+		t.Errorf("there is a table: %v; a good signature passes: %v; a bad one: %v", k.comb() != nil, k.verify(digest, r, s), k.verify(digest, s, r))
 	}
 }
 

@@ -1,0 +1,283 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/store"
+)
+
+// hold begins a change of each request, which occupies a lane, and returns when all are under way. They go on with release, which
+// waits for them, and rename their requests.
+func hold(t *testing.T, s *store.Store, ids ...string) (release func()) {
+	t.Helper()
+	proceed := make(chan struct{})
+	var all sync.WaitGroup
+	release = sync.OnceFunc(func() { close(proceed); all.Wait() })
+	t.Cleanup(release)
+	for _, id := range ids {
+		begun := make(chan struct{})
+		begin := sync.OnceFunc(func() { close(begun) })
+		all.Go(func() {
+			err := s.Update(context.Background(), id, func(r *sign.Request) error {
+				begin()
+				<-proceed
+				return rename("held")(r)
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		<-begun
+	}
+	return release
+}
+
+func TestSQLiteWritesOverNothing(t *testing.T) {
+	testWritesOverNothing(t, openSQLite(t, filepath.Join(t.TempDir(), "signet.db")))
+}
+
+func TestPostgresWritesOverNothing(t *testing.T) {
+	testWritesOverNothing(t, openPostgres(t, cluster.Database(t)))
+}
+
+// testWritesOverNothing: behind the locks there is a second guard. A write names the version of the row that it replaces, and if the
+// row has another one, nothing of the transaction happens.
+func testWritesOverNothing(t *testing.T, s *store.Store) {
+	r := plainRequest(0)
+	if err := s.Create(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Update(t.Context(), r.ID, rename("old")); err != nil {
+		t.Fatal(err)
+	}
+	r.Version++
+	for _, version := range []int64{r.Version - 1, r.Version + 1} {
+		if err := s.WriteOver(r.ID, version); !errors.Is(err, store.Conflict) {
+			t.Errorf("writing over version %d as if it were %d: %v, want a conflict", r.Version, version, err)
+		}
+	}
+	got, err := s.Get(t.Context(), r.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Version != r.Version || got.State != r.State {
+		t.Errorf("version %d in state %s is stored, want %d in %s", got.Version, got.State, r.Version, r.State)
+	}
+	if calls, err := s.ConflictOnce(t.Context(), r.ID); calls != 2 || err != nil {
+		t.Errorf("a change that meets a conflict once: %v after %d calls, want it done at the second", err, calls)
+	}
+	if got, err = s.Get(t.Context(), r.ID); err != nil || got.Version != r.Version+1 {
+		t.Errorf("version %d, %v after a change", got.Version, err)
+	}
+}
+
+func TestSQLiteRefusesAWrite(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "signet.db")
+	s := openSQLite(t, path)
+	db, err := sql.Open("sqlite", path)
+	if err == nil {
+		_, err = db.ExecContext(t.Context(), `CREATE TRIGGER refuse BEFORE UPDATE ON requests WHEN NEW.data LIKE '%poison%' BEGIN SELECT RAISE(ABORT, 'poison'); END`)
+		err = errors.Join(err, db.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	testRefusesAWrite(t, s, 1)
+}
+
+func TestPostgresRefusesAWrite(t *testing.T) {
+	url := cluster.Database(t)
+	s := openPostgres(t, url)
+	ask(t, url, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'poison'; END $$;
+		CREATE TRIGGER refuse BEFORE UPDATE ON requests FOR EACH ROW WHEN (NEW.data LIKE '%poison%') EXECUTE FUNCTION refuse()`)
+	testRefusesAWrite(t, s, 2)
+}
+
+// testRefusesAWrite: a write that the database refuses fails that change, alone or in company, and so does an error after a change has
+// put off its writes. Nothing of either is left, and those who share the transaction lose nothing. So many lanes does the store have.
+func testRefusesAWrite(t *testing.T, s *store.Store, lanes int) {
+	const innocent, refused, late, first = 0, 2, 4, 6
+	for i := range first + lanes {
+		if err := s.Create(t.Context(), plainRequest(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	errLate := errors.New("late")
+	change := func(i int) error {
+		switch i {
+		case refused, refused + 1:
+			return s.Update(t.Context(), plainRequest(i).ID, rename("poison"))
+		case late, late + 1:
+			return s.FailLate(t.Context(), plainRequest(i).ID, errLate)
+		}
+		return s.Update(t.Context(), plainRequest(i).ID, rename("new"))
+	}
+	check := func(i int, err error) {
+		t.Helper()
+		r, reading := s.Get(t.Context(), plainRequest(i).ID)
+		switch {
+		case reading != nil:
+			t.Error(reading)
+		case i < refused && (err != nil || r.DocName != "new" || r.Version != 2):
+			t.Errorf("request %d, whose change is in order: %v; it is called %s, version %d", i, err, r.DocName, r.Version)
+		case i >= refused && (err == nil || r.DocName == "poison" || r.State != sign.Created || r.Version != 1):
+			t.Errorf("request %d, whose change fails: %v; it is called %s, version %d, and is %s", i, err, r.DocName, r.Version, r.State)
+		case i >= late && !errors.Is(err, errLate):
+			t.Errorf("request %d: %v, want its own error", i, err)
+		}
+	}
+	for _, i := range []int{innocent, refused, late} {
+		check(i, change(i))
+	}
+
+	var busy []string
+	for i := range lanes {
+		busy = append(busy, plainRequest(first+i).ID)
+	}
+	release := hold(t, s, busy...) // so that what comes now shares a transaction
+	var all sync.WaitGroup
+	company := []int{innocent + 1, refused + 1, late + 1}
+	var errs [first]error
+	for n, i := range company {
+		all.Go(func() { errs[i] = change(i) })
+		for s.Queued() <= n {
+			runtime.Gosched()
+		}
+	}
+	release()
+	all.Wait()
+	for _, i := range company {
+		check(i, errs[i])
+	}
+}
+
+// TestPostgresNodesTakeTurns: a change on one node waits for that of the same request on another before it decides, instead of
+// finding out afterwards that it has decided upon what is no more.
+func TestPostgresNodesTakeTurns(t *testing.T) {
+	url := cluster.Database(t)
+	a, b := openPostgres(t, url), openPostgres(t, url)
+	id := plainRequest(0).ID
+	if err := a.Create(t.Context(), plainRequest(0)); err != nil {
+		t.Fatal(err)
+	}
+	release := hold(t, a, id)
+	var all sync.WaitGroup
+	var saw []string
+	all.Go(func() {
+		err := b.Update(t.Context(), id, func(r *sign.Request) error {
+			saw = append(saw, r.DocName)
+			return rename("second")(r)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	waits := `DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock') LOOP
+		IF clock_timestamp() > now() + interval '20 s' THEN RAISE 'nobody waits'; END IF;
+		PERFORM pg_sleep(0.001); PERFORM pg_stat_clear_snapshot(); END LOOP; END $$`
+	ask(t, url, waits)
+	release()
+	all.Wait()
+	if !slices.Equal(saw, []string{"held"}) {
+		t.Errorf("the second node's change was tried on %q, want it tried once, on what the first had made", saw)
+	}
+}
+
+// TestPostgresTwoAtOnce: a change is made durable while another one is being decided, but no change of the same request is.
+func TestPostgresTwoAtOnce(t *testing.T) {
+	s := openPostgres(t, cluster.Database(t))
+	for i := range 3 {
+		if err := s.Create(t.Context(), plainRequest(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begun, proceed := make(chan struct{}), make(chan struct{})
+	var order []string // of the changes of request 0
+	var all sync.WaitGroup
+	all.Go(func() {
+		err := s.Update(t.Context(), plainRequest(0).ID, func(r *sign.Request) error {
+			close(begun)
+			<-proceed
+			order = append(order, "first")
+			return rename("first")(r)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-begun
+	all.Go(func() {
+		err := s.Update(t.Context(), plainRequest(0).ID, func(r *sign.Request) error {
+			order = append(order, r.DocName)
+			return rename("second")(r)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	for s.Queued() < 1 {
+		runtime.Gosched()
+	}
+	for _, i := range []int{1, 2, 1} { // one after the other, on the second connection
+		ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+		if err := s.Update(ctx, plainRequest(i).ID, rename("new")); err != nil {
+			t.Errorf("request %d while another one is under way: %v", i, err)
+		}
+		stop()
+	}
+	close(proceed)
+	all.Wait()
+	if !slices.Equal(order, []string{"first", "first"}) {
+		t.Errorf("the second change of the request saw %q, want it to wait for the first", order)
+	}
+}
+
+// TestPostgresTrailOrder: lines that are written with one statement stand in the order of their changes, whether they are numbered
+// by a request's version or follow what is there.
+func TestPostgresTrailOrder(t *testing.T) {
+	s := openPostgres(t, cluster.Database(t))
+	for i := range 3 {
+		if err := s.Create(t.Context(), plainRequest(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	id := plainRequest(2).ID
+	if err := s.Update(t.Context(), id, func(r *sign.Request) error { r.Enqueue(sign.JobWebhook, r.CreatedAt); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	jobs, err := s.Claim(t.Context(), sign.JobWebhook, plainRequest(2).CreatedAt, time.Minute, 1)
+	if err != nil || len(jobs) != 1 {
+		t.Fatalf("claimed %v, %v", jobs, err)
+	}
+	release := hold(t, s, plainRequest(0).ID, plainRequest(1).ID) // both connections are busy, so that what comes now shares a transaction
+	var all sync.WaitGroup
+	service := sign.New(sign.Config{Store: s, Now: func() time.Time { return plainRequest(2).CreatedAt }})
+	for i, change := range []func() error{
+		func() error { return service.Cancel(t.Context(), plainRequest(2).ClientID, id) },
+		func() error { return s.Settle(t.Context(), jobs[0], []sign.Event{{Kind: sign.EventWebhook}}) },
+	} {
+		all.Go(func() {
+			if err := change(); err != nil {
+				t.Error(err)
+			}
+		})
+		for s.Queued() < i+1 {
+			runtime.Gosched()
+		}
+	}
+	release()
+	all.Wait()
+	events, err := s.Events(t.Context(), id)
+	if err != nil || len(events) != 2 || events[0].Kind != sign.EventCancelled || events[1].Kind != sign.EventWebhook || events[1].Seq != 2 {
+		t.Errorf("the trail is %+v, %v", events, err)
+	}
+}
