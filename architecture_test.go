@@ -21,40 +21,40 @@ var imports = map[string]string{
 	"signettest": "api internal/app",
 
 	// engines: bytes, keys and time in, bytes out
-	"internal/cms":   "",
-	"internal/keys":  "",
-	"internal/pdf":   "",
-	"internal/ca":    "internal/keys",
-	"internal/tsa":   "internal/cms",
-	"internal/pades": "internal/cms internal/pdf internal/tsa",
+	"pades/cms":       "",
+	"internal/keydir": "",
+	"pades/pdf":       "",
+	"internal/ca":     "internal/keydir",
+	"pades/tsa":       "pades/cms",
+	"pades":           "pades/cms pades/pdf pades/tsa",
 
 	// domain
-	"internal/rp/outbound": "",
-	"internal/rp":          "api internal/rp/outbound",
-	"internal/rp/calls":    "internal/rp",
-	"internal/signer":      "api internal/ca internal/cms",
-	"internal/sign":        "api internal/cms internal/pades internal/pdf internal/signer",
+	"internal/safehttp": "",
+	"internal/rp":       "api internal/safehttp",
+	"internal/calllog":  "internal/rp",
+	"internal/signer":   "api internal/ca pades/cms",
+	"internal/request":  "api pades/cms pades pades/pdf internal/signer",
 
 	// storage
-	"internal/store": "api internal/rp internal/rp/calls internal/sign internal/signer",
-	"internal/blob":  "internal/sign",
+	"internal/store":     "api internal/rp internal/calllog internal/request internal/signer",
+	"internal/documents": "internal/request",
 
 	// edges
-	"internal/webhook":        "api internal/keys internal/rp internal/rp/calls internal/sign",
+	"internal/webhook":        "api internal/keydir internal/rp internal/calllog internal/request",
 	"internal/obs":            "",
 	"internal/server":         "",
-	"internal/server/web":     "api internal/sign",
+	"internal/server/web":     "api internal/request",
 	"internal/server/login":   "internal/signer",
 	"internal/server/pki":     "internal/ca",
-	"internal/server/rpapi":   "api internal/rp internal/rp/calls internal/server/web internal/sign",
-	"internal/server/portal":  "api internal/rp internal/server/login internal/server/web internal/sign internal/signer",
-	"internal/server/phone":   "api internal/rp internal/server/login internal/server/web internal/sign internal/signer",
-	"internal/server/console": "api internal/rp internal/rp/calls internal/rp/outbound internal/server/web internal/sign",
-	"internal/server/sandbox": "api client internal/keys internal/pdf internal/rp/calls internal/server/web internal/sign internal/signer",
+	"internal/server/rpapi":   "api internal/rp internal/calllog internal/server/web internal/request",
+	"internal/server/portal":  "api internal/rp internal/server/login internal/server/web internal/request internal/signer",
+	"internal/server/phone":   "api internal/rp internal/server/login internal/server/web internal/request internal/signer",
+	"internal/server/console": "api internal/rp internal/calllog internal/safehttp internal/server/web internal/request",
+	"internal/server/sandbox": "api client internal/keydir pades/pdf internal/calllog internal/server/web internal/request internal/signer",
 
 	// wiring: sees everything
 	"internal/app": "*",
-	"cmd/signet":   "internal/app internal/obs internal/pades",
+	"cmd/signet":   "internal/app internal/obs pades",
 }
 
 // confined are modules that one package alone may use, so that they can be replaced in one place.

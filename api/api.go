@@ -3,7 +3,7 @@
 // openapi.yaml beside it says the same for other languages.
 //
 // The package holds data and no behaviour. Relying parties written in Go start at package client; the rules behind each code
-// are in internal/sign/doc.go.
+// are in internal/request/doc.go.
 package api
 
 // Version of the contract that the wire forms follow (contract, 14.27).

@@ -10,20 +10,20 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/outbound"
 	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/safehttp"
 )
 
 // The service's own verifier takes the tokens of every algorithm and reads what the client meant.
 func TestVerifierTakesTheTokens(t *testing.T) {
 	party := rptest.Start(t)
-	policy := outbound.Policy{AllowPrivate: true}
+	policy := safehttp.Policy{AllowPrivate: true}
 	registry, err := rp.NewRegistry(policy, party.Registration())
 	if err != nil {
 		t.Fatal(err)
 	}
 	verifier := rp.NewVerifier(rp.VerifierConfig{
-		Parties: registry, Keys: rp.NewKeys(rp.KeysConfig{Client: outbound.NewClient(policy)}), Replay: new(rptest.Replay),
+		Parties: registry, Keys: rp.NewKeys(rp.KeysConfig{Client: safehttp.NewClient(policy)}), Replay: new(rptest.Replay),
 	})
 	var authorization string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 	"github.com/signet-sign/signet/signettest"
 )
 

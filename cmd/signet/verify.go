@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/signet-sign/signet/internal/pades"
+	"github.com/signet-sign/signet/pades"
 )
 
 // verifyCmd checks the signatures of documents, as a stranger would who trusts the given roots and nobody else.

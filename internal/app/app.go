@@ -25,13 +25,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/blob"
 	"github.com/signet-sign/signet/internal/ca"
-	"github.com/signet-sign/signet/internal/keys"
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/obs"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/calls"
-	"github.com/signet-sign/signet/internal/rp/outbound"
+	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/server/phone"
@@ -39,7 +40,6 @@ import (
 	"github.com/signet-sign/signet/internal/server/portal"
 	"github.com/signet-sign/signet/internal/server/rpapi"
 	"github.com/signet-sign/signet/internal/server/web"
-	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
 	"github.com/signet-sign/signet/internal/webhook"
@@ -70,19 +70,19 @@ type App struct {
 	metrics *obs.Metrics
 	stop    chan struct{} // closed when a stop begins
 
-	keys       *keys.Dir
+	keys       *keydir.Dir
 	store      *store.Store
-	documents  *blob.Dir
+	documents  *documents.Dir
 	authority  *ca.Authority
 	parties    *rp.Registry
 	configured []rp.Party
 	partyKeys  *rp.Keys
 	kit        *web.Kit
 	login      *login.Login
-	sign       *sign.Service
+	sign       *request.Service
 	signers    *signer.Service
-	worker     *sign.Worker
-	calls      *calls.Recorder
+	worker     *request.Worker
+	calls      *calllog.Recorder
 	rpapi      *rpapi.API
 	portal     *portal.Portal
 
@@ -147,11 +147,11 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 		return err
 	}
 	a.closers = append(a.closers, a.store.Close)
-	if a.documents, err = blob.OpenDir(blob.Options{Path: filepath.Join(c.Data, "documents"), Now: a.now}); err != nil {
+	if a.documents, err = documents.OpenDir(documents.Options{Path: filepath.Join(c.Data, "documents"), Now: a.now}); err != nil {
 		return err
 	}
 	a.closers = append(a.closers, a.documents.Close)
-	if a.keys, err = keys.Open(filepath.Join(c.Data, "keys"), rand.Reader); err != nil {
+	if a.keys, err = keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader); err != nil {
 		return err
 	}
 	sandbox := kind == store.Sandbox
@@ -186,7 +186,7 @@ func (a *App) openParties(ctx context.Context) error {
 	}
 	a.configured = configured
 	a.partyKeys = rp.NewKeys(rp.KeysConfig{
-		Client: outbound.NewClient(c.policy(0)), Now: a.now, RefetchUnknownKid: c.RefetchUnknownKid,
+		Client: safehttp.NewClient(c.policy(0)), Now: a.now, RefetchUnknownKid: c.RefetchUnknownKid,
 		OnFetch: func(f rp.Fetch) { a.metrics.Fetched(f.Err) },
 	})
 	return a.parties.Open(ctx, a.store)
@@ -194,15 +194,15 @@ func (a *App) openParties(ctx context.Context) error {
 
 // recordCalls builds the record of relying parties' calls. What waits in it is written before the store closes.
 func (a *App) recordCalls(sandbox bool) {
-	mode := calls.Mode(a.Config.RecordCalls)
+	mode := calllog.Mode(a.Config.RecordCalls)
 	if mode == "" {
-		mode = calls.Refused
+		mode = calllog.Refused
 		if sandbox {
-			mode = calls.All
+			mode = calllog.All
 		}
 	}
-	a.calls = calls.NewRecorder(calls.Config{
-		Store: a.store, Mode: mode, Limits: calls.DefaultLimits, Now: a.now, Log: a.log, Counted: a.metrics.Recorded,
+	a.calls = calllog.NewRecorder(calllog.Config{
+		Store: a.store, Mode: mode, Limits: calllog.DefaultLimits, Now: a.now, Log: a.log, Counted: a.metrics.Recorded,
 		Registered: func(ctx context.Context, clientID string) bool {
 			_, err := a.parties.Party(ctx, clientID)
 			return err == nil
@@ -229,7 +229,7 @@ func (a *App) domain(sandbox bool) error {
 	if err != nil {
 		return err
 	}
-	a.sign = sign.New(sign.Config{
+	a.sign = request.New(request.Config{
 		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents, Timestamper: stamps.source, Revocation: stamps.evidence, Level: c.level(),
 		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: stamps.roots, Known: stamps.known,
 		Now: a.now, Rand: rand.Reader,
@@ -252,13 +252,13 @@ func (a *App) domain(sandbox bool) error {
 		return err
 	}
 	sender := &webhook.Sender{
-		Sign: a.sign, Parties: a.parties, Client: outbound.NewClient(c.policy(webhook.Timeout)),
+		Requests: a.sign, Parties: a.parties, Client: safehttp.NewClient(c.policy(webhook.Timeout)),
 		Key: key, KeyID: public.KeyID, Now: a.now, Log: a.log, Ladder: c.WebhookLadder, Calls: a.calls,
 	}
-	a.worker = sign.NewWorker(a.sign, a.counted(sender.Deliver))
+	a.worker = request.NewWorker(a.sign, a.counted(sender.Deliver))
 
 	a.rpapi = &rpapi.API{
-		Sign: a.sign,
+		Requests: a.sign,
 		Verifier: rp.NewVerifier(rp.VerifierConfig{
 			Parties: a.parties, Keys: a.partyKeys, Replay: a.store, Now: a.now, Lenient: c.LenientTokens,
 		}),
@@ -286,7 +286,7 @@ func (a *App) edges(sandbox bool) error {
 		return err
 	}
 	a.portal = &portal.Portal{
-		Sign: a.sign, Parties: a.parties, Kit: a.kit, Streams: a.streams(), PublicURL: c.PublicURL, Log: a.log,
+		Requests: a.sign, Parties: a.parties, Kit: a.kit, Streams: a.streams(), PublicURL: c.PublicURL, Log: a.log,
 	}
 	a.login, err = login.New(login.Config{
 		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
@@ -305,7 +305,7 @@ func (a *App) routes(mux *http.ServeMux) {
 	a.rpapi.RootRoutes(mux)
 	a.portal.Routes(mux)
 	(&phone.Phone{
-		Sign: a.sign, Signers: a.signers, Parties: a.parties, Kit: a.kit, Login: a.login, Streams: a.streams(),
+		Requests: a.sign, Signers: a.signers, Parties: a.parties, Kit: a.kit, Login: a.login, Streams: a.streams(),
 		PublicURL: a.Config.PublicURL, Log: a.log,
 	}).Routes(mux)
 	a.login.Routes(mux)

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/ca"
-	"github.com/signet-sign/signet/internal/pades"
+	"github.com/signet-sign/signet/pades"
 )
 
 // Archive renews documents that were signed by the authority of a data folder, beside a running service or without one.

@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/ca"
-	"github.com/signet-sign/signet/internal/pades"
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
+	"github.com/signet-sign/signet/pades"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // clean is a register in which everybody is in good standing.

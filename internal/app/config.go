@@ -11,11 +11,11 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/signet-sign/signet/internal/pades"
+	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/calls"
-	"github.com/signet-sign/signet/internal/rp/outbound"
+	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/pades"
 )
 
 // Config is the whole configuration and its reference. Each key is also a flag (--session-lifetime) and an environment variable
@@ -160,8 +160,8 @@ func ParseParties(text string) (PartyList, error) {
 }
 
 // policy is what outbound calls may reach.
-func (c *Config) policy(timeout time.Duration) outbound.Policy {
-	return outbound.Policy{AllowPrivate: c.AllowPrivate, Timeout: timeout}
+func (c *Config) policy(timeout time.Duration) safehttp.Policy {
+	return safehttp.Policy{AllowPrivate: c.AllowPrivate, Timeout: timeout}
 }
 
 // registered turns the parties into the domain's, with the logos that they name.
@@ -214,7 +214,7 @@ func (c *Config) check() error {
 		return fmt.Errorf("public_url %q: it must be a scheme, a host and perhaps a port, such as https://sign.example.com", c.PublicURL)
 	case c.UnauthorizedStatus != 400 && c.UnauthorizedStatus != 401:
 		return fmt.Errorf("unauthorized_status %d: it must be 400 or 401", c.UnauthorizedStatus)
-	case !slices.Contains([]string{"", string(calls.None), string(calls.Refused), string(calls.All)}, c.RecordCalls):
+	case !slices.Contains([]string{"", string(calllog.None), string(calllog.Refused), string(calllog.All)}, c.RecordCalls):
 		return fmt.Errorf("record_calls %q: it must be none, refused or all", c.RecordCalls)
 	case c.SessionLifetime < 10*time.Second || c.SessionLifetime > 30*time.Minute:
 		return fmt.Errorf("session_lifetime %s: it must be between 10s and 30m", c.SessionLifetime)

@@ -8,10 +8,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/web"
-	"github.com/signet-sign/signet/internal/sign"
 )
 
 // consoleRoutes mounts the operators' console, and sends browsers there that open the control listener's root; everybody else
@@ -25,7 +25,7 @@ func (a *App) consoleRoutes(mux *http.ServeMux, elsewhere http.Handler) {
 		}
 	}
 	c := &console.Console{
-		Sign: a.sign, Lister: a.store, Parties: a.parties, Diagnose: rp.Diagnoser{Policy: a.Config.policy(5 * time.Second)},
+		Requests: a.sign, Lister: a.store, Parties: a.parties, Diagnose: rp.Diagnoser{Policy: a.Config.policy(5 * time.Second)},
 		Registrar: &rp.Registrar{Registry: a.parties, Store: a.store, Policy: a.Config.policy(0), Now: a.now, Rand: rand.Reader},
 		Keys:      a.partyKeys, PublicURL: a.Config.PublicURL,
 		Kit: a.kit, Now: a.now, Log: a.log, Certificates: certificates, Metrics: a.consoleMetrics, Calls: a.store, Recorder: a.calls, Streams: a.streams(),
@@ -50,7 +50,7 @@ func (a *App) consoleMetrics() (console.Metrics, error) {
 	if err != nil {
 		return console.Metrics{}, err
 	}
-	m := console.Metrics{Webhooks: s.Jobs[string(sign.JobWebhook)]}
+	m := console.Metrics{Webhooks: s.Jobs[string(request.JobWebhook)]}
 	for _, b := range s.Sealing {
 		m.Sealing = append(m.Sealing, console.Sealing{UpTo: b.UpTo, N: b.Count})
 	}
@@ -65,8 +65,8 @@ func (a *App) consoleMetrics() (console.Metrics, error) {
 }
 
 // counted measures a handler of jobs.
-func (a *App) counted(h sign.Handler) sign.Handler {
-	return func(ctx context.Context, job *sign.Job) []sign.Event {
+func (a *App) counted(h request.Handler) request.Handler {
+	return func(ctx context.Context, job *request.Job) []request.Event {
 		events := h(ctx, job)
 		a.metrics.Attempted(string(job.Kind), string(job.Status))
 		return events

@@ -79,7 +79,7 @@ func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func
 		return err
 	}
 
-	phones := &sandbox.SoftPhones{Sign: a.sign, Signers: a.signers, Rand: rand.Reader}
+	phones := &sandbox.SoftPhones{Requests: a.sign, Signers: a.signers, Rand: rand.Reader}
 	a.portal.SoftPhone = phones
 	idpKey, err := a.keys.Signer("sandbox-idp", elliptic.P256())
 	if err != nil {
@@ -123,7 +123,7 @@ func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func
 	a.handler = mux
 
 	control := http.NewServeMux()
-	api := (&sandbox.Control{Sign: a.sign, Phones: phones, Clock: clock, Drain: a.worker.Drain, Log: a.log, Recorder: a.calls, CallStore: a.store}).Handler()
+	api := (&sandbox.Control{Requests: a.sign, Phones: phones, Clock: clock, Drain: a.worker.Drain, Log: a.log, Recorder: a.calls, CallStore: a.store}).Handler()
 	control.Handle("/", api)
 	a.consoleRoutes(control, api)
 	control.Handle("GET /metrics", a.metrics.Handler())

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/ca"
-	"github.com/signet-sign/signet/internal/pades"
-	"github.com/signet-sign/signet/internal/tsa"
+	"github.com/signet-sign/signet/pades"
+	"github.com/signet-sign/signet/pades/tsa"
 )
 
 // stamps is where time stamps come from, and what makes them provable for decades.

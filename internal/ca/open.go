@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signet-sign/signet/internal/keys"
+	"github.com/signet-sign/signet/internal/keydir"
 )
 
 // Lifetimes of our own certificates.
@@ -95,7 +95,7 @@ func Open(dir string, o Options) (*Authority, error) {
 	if o.Validity < time.Hour {
 		return nil, errors.New("ca: Validity is below one hour")
 	}
-	store, err := keys.Open(dir, o.Rand)
+	store, err := keydir.Open(dir, o.Rand)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func Open(dir string, o Options) (*Authority, error) {
 // succeedTSA goes on to the newest time-stamping unit, and founds the next one
 // when the certificate has less than successionDue left: archived documents can
 // only be renewed by a unit that lives longer than the one before.
-func (a *Authority) succeedTSA(store *keys.Dir) error {
+func (a *Authority) succeedTSA(store *keydir.Dir) error {
 	for n := 2; ; n++ {
 		name := fmt.Sprintf("tsa-%d", n)
 		e, err := a.load(store, name, elliptic.P256())
@@ -162,7 +162,7 @@ func (a *Authority) succeedTSA(store *keys.Dir) error {
 }
 
 // load returns fs.ErrNotExist only when there is no certificate.
-func (a *Authority) load(store *keys.Dir, name string, curve elliptic.Curve) (entity, error) {
+func (a *Authority) load(store *keydir.Dir, name string, curve elliptic.Curve) (entity, error) {
 	data, err := store.Read(name + ".crt")
 	if err != nil {
 		return entity{}, err
@@ -177,7 +177,7 @@ func (a *Authority) load(store *keys.Dir, name string, curve elliptic.Curve) (en
 	return pair(data, key)
 }
 
-func (a *Authority) create(store *keys.Dir, name string, curve elliptic.Curve, parent *entity, makeProfile func(*ecdsa.PublicKey) (profile, error)) (entity, error) {
+func (a *Authority) create(store *keydir.Dir, name string, curve elliptic.Curve, parent *entity, makeProfile func(*ecdsa.PublicKey) (profile, error)) (entity, error) {
 	key, err := store.Signer(name, curve)
 	if err != nil {
 		return entity{}, err

@@ -9,18 +9,18 @@ import (
 	"testing"
 
 	"github.com/signet-sign/signet/internal/app"
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
+	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // calls is what the control listener shows of a request's calls, oldest first.
-func (s *sandbox) calls(t testing.TB, id string) []calls.Record {
+func (s *sandbox) calls(t testing.TB, id string) []calllog.Record {
 	t.Helper()
 	a := do(t, "GET", s.control+"/requests/"+id, "", "", nil)
 	var v struct {
-		Calls []calls.Record `json:"calls"`
+		Calls []calllog.Record `json:"calls"`
 	}
 	if err := json.Unmarshal([]byte(a.body), &v); err != nil || a.status != http.StatusOK {
 		t.Fatalf("request: %d %s", a.status, a.body)
@@ -49,23 +49,23 @@ func TestCallsOfARequest(t *testing.T) {
 
 	got := s.calls(t, in.RequestID)
 	want := []struct {
-		kind      calls.Kind
+		kind      calllog.Kind
 		status    int
 		err       string
 		reason    string
 		authentic bool
 		claim     string
 	}{
-		{calls.Initiate, 200, "", "", true, `"doc_name":"`},
-		{calls.Cancel, 400, "ACTIVE_SESSION_ONGOING", "Retry-After: ", true, `"request_id":"` + in.RequestID + `"`},
-		{calls.Cancel, 400, "UNAUTHORIZED", "cancel: claim exp: 121 s after iat, the most is 120 s", false, `"exp":`},
-		{calls.Result, 400, "DOCUMENT_NOT_SIGNED", "", true, `"exchange_code":"••• (36 characters)"`},
-		{calls.Result, 400, "UNAUTHORIZED", "the exchange code is not this request's", true, `"exchange_code":"••• (36 characters)"`},
-		{calls.Webhook, 200, "", "", true, `"signed_doc_url":"` + s.url + "/documents/" + in.RequestID + `?…"`},
-		{calls.Result, 200, "", "", true, `"jti":"`},
-		{calls.Download, 200, "", "", true, ""},
-		{calls.Download, 403, "UNAUTHORIZED", "not a link of ours", false, ""},
-		{calls.Cancel, 400, "DOCUMENT_ALREADY_SIGNED", "", true, `"client_id":"` + s.party.ClientID + `"`},
+		{calllog.Initiate, 200, "", "", true, `"doc_name":"`},
+		{calllog.Cancel, 400, "ACTIVE_SESSION_ONGOING", "Retry-After: ", true, `"request_id":"` + in.RequestID + `"`},
+		{calllog.Cancel, 400, "UNAUTHORIZED", "cancel: claim exp: 121 s after iat, the most is 120 s", false, `"exp":`},
+		{calllog.Result, 400, "DOCUMENT_NOT_SIGNED", "", true, `"exchange_code":"••• (36 characters)"`},
+		{calllog.Result, 400, "UNAUTHORIZED", "the exchange code is not this request's", true, `"exchange_code":"••• (36 characters)"`},
+		{calllog.Webhook, 200, "", "", true, `"signed_doc_url":"` + s.url + "/documents/" + in.RequestID + `?…"`},
+		{calllog.Result, 200, "", "", true, `"jti":"`},
+		{calllog.Download, 200, "", "", true, ""},
+		{calllog.Download, 403, "UNAUTHORIZED", "not a link of ours", false, ""},
+		{calllog.Cancel, 400, "DOCUMENT_ALREADY_SIGNED", "", true, `"client_id":"` + s.party.ClientID + `"`},
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d calls, want %d: %+v", len(got), len(want), got)
@@ -133,11 +133,11 @@ func TestCallsFlood(t *testing.T) {
 			garbage++
 		}
 	}
-	if authentic != 3 || garbage != calls.DefaultLimits.RequestStrangers {
-		t.Errorf("%d authentic calls, want 3; %d forged ones, want %d", authentic, garbage, calls.DefaultLimits.RequestStrangers)
+	if authentic != 3 || garbage != calllog.DefaultLimits.RequestStrangers {
+		t.Errorf("%d authentic calls, want 3; %d forged ones, want %d", authentic, garbage, calllog.DefaultLimits.RequestStrangers)
 	}
 	s.stop()
-	var all []calls.Record
+	var all []calllog.Record
 	if err := json.Unmarshal([]byte(recorded(t, s)), &all); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestCallsOfNobody(t *testing.T) {
 	s.upload(t, s.party.Token(rp.Initiate), []byte("no PDF"))
 	do(t, "GET", s.url+"/api/v3/sign-requests/signv3-unknown/signed-doc", s.party.Token(rp.Result), "", nil)
 	s.stop()
-	var all []calls.Record
+	var all []calllog.Record
 	if err := json.Unmarshal([]byte(recorded(t, s)), &all); err != nil {
 		t.Fatal(err)
 	}

@@ -21,9 +21,9 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // built is the folder of the program; empty if no test needed it.

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 )
 
 // TestJudgeSees tampers with what a process has left: the judge of the fault tests must complain.
@@ -58,7 +58,7 @@ func TestJudgeSees(t *testing.T) {
 		"announced again": func(_ string, w *world) error {
 			jobs, err := w.store.Jobs(t.Context(), ids[0])
 			for _, j := range jobs {
-				if j.Kind == sign.JobWebhook {
+				if j.Kind == request.JobWebhook {
 					j.Retry(time.Now(), errors.New("again"))
 					err = errors.Join(err, w.store.Settle(t.Context(), j, nil))
 				}
@@ -106,7 +106,7 @@ func judge(t *testing.T, dir string, complain func(format string, args ...any)) 
 	ahead := time.Duration(0)
 	w, err := openWorld(ctx, worldOptions{
 		dir: dir, now: func() time.Time { return time.Now().Add(ahead) },
-		deliver: func(_ context.Context, job *sign.Job) []sign.Event {
+		deliver: func(_ context.Context, job *request.Job) []request.Event {
 			sent[job.RequestID]++ // of one kind the worker of this test has at most one under way
 			job.Finish()
 			return nil
@@ -139,23 +139,23 @@ func judge(t *testing.T, dir string, complain func(format string, args ...any)) 
 		cancelled := words["cancel"]+words["cancel at once"] > 0
 		asked := words["asked-cancel"]+words["asked-cancel at once"] > 0
 		switch {
-		case cancelled && r.State != sign.Cancelled:
+		case cancelled && r.State != request.StateCancelled:
 			fail("an acknowledged cancel is lost")
-		case !asked && r.State == sign.Cancelled:
+		case !asked && r.State == request.StateCancelled:
 			fail("nobody has cancelled it")
-		case words["approve"] > 0 && r.State != sign.Signed:
+		case words["approve"] > 0 && r.State != request.StateSigned:
 			fail("an acknowledged approval is lost")
-		case words["asked-approve"] == 0 && r.State == sign.Signed:
+		case words["asked-approve"] == 0 && r.State == request.StateSigned:
 			fail("nobody has approved it")
 		case words["open"] > 0 && (r.Signer == nil || r.Signer.UIN != alice):
 			fail("it has forgotten its signer")
-		case words["proceed"] > 0 && words["leave"]+words["asked-leave"]+words["asked-approve"] == 0 && r.State != sign.Session:
+		case words["proceed"] > 0 && words["leave"]+words["asked-leave"]+words["asked-approve"] == 0 && r.State != request.StateSession:
 			fail("it has forgotten its session")
 		}
 		switch all := words["sent"] + sent[id]; {
-		case r.State != sign.Signed && all > 0:
+		case r.State != request.StateSigned && all > 0:
 			fail("it was announced")
-		case r.State == sign.Signed && all == 0:
+		case r.State == request.StateSigned && all == 0:
 			fail("it was not announced")
 		case words["recorded-webhook"] > 0 && sent[id] > 0:
 			fail("it was announced again after its record")
@@ -164,12 +164,12 @@ func judge(t *testing.T, dir string, complain func(format string, args ...any)) 
 		}
 		checkBytes(t, w, r, complain)
 		// What is not over yet can be ended.
-		if r.State == sign.Session {
+		if r.State == request.StateSession {
 			if err := w.Leave(ctx, id, signerAlice); err != nil {
 				fail("leaving: %v", err)
 			}
 		}
-		want := map[sign.State]error{sign.Signed: api.ErrAlreadySigned, sign.Cancelled: api.ErrAlreadyCancelled}[r.State]
+		want := map[request.State]error{request.StateSigned: api.ErrAlreadySigned, request.StateCancelled: api.ErrAlreadyCancelled}[r.State]
 		if err := w.Cancel(ctx, shop, id); !errors.Is(err, want) {
 			fail("a cancel answers %v, want %v", err, want)
 		}
@@ -195,7 +195,7 @@ func judge(t *testing.T, dir string, complain func(format string, args ...any)) 
 }
 
 // checkBytes holds the stored documents of a request against its record.
-func checkBytes(t *testing.T, w *world, r *sign.Request, complain func(format string, args ...any)) {
+func checkBytes(t *testing.T, w *world, r *request.Request, complain func(format string, args ...any)) {
 	t.Helper()
 	keys, err := w.docs.Keys(t.Context(), r.ID)
 	if err != nil {
@@ -209,7 +209,7 @@ func checkBytes(t *testing.T, w *world, r *sign.Request, complain func(format st
 	for _, key := range keys {
 		needed := slices.Contains(r.Keys(), key)
 		switch {
-		case r.State == sign.Signed || r.State == sign.Cancelled || r.State == sign.Expired:
+		case r.State == request.StateSigned || r.State == request.StateCancelled || r.State == request.StateExpired:
 			if !needed {
 				complain("%s: a document %s is left", r.State, kindOf(key))
 			}
@@ -217,7 +217,7 @@ func checkBytes(t *testing.T, w *world, r *sign.Request, complain func(format st
 			complain("%s: a signed document without a record", r.State)
 		}
 	}
-	if r.State != sign.Signed {
+	if r.State != request.StateSigned {
 		return
 	}
 	b, err := w.docs.Open(t.Context(), r.Signed.Key)

@@ -8,11 +8,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 )
 
 // points is where the child of the fault tests may be killed: it hears of every point that the journey passes, by name. The
-// points of storage itself come from store.FaultPoints and blob.FaultPoints; the others stand between the domain and the
+// points of storage itself come from store.FaultPoints and documents.FaultPoints; the others stand between the domain and the
 // interfaces that it uses.
 type points struct {
 	mu   sync.Mutex
@@ -38,35 +38,35 @@ func (p *points) options(dir string, told func(words ...string)) worldOptions {
 	return worldOptions{
 		dir:    dir,
 		fault:  p.at,
-		store:  func(s sign.Store) sign.Store { return faultyStore{s, p} },
-		outbox: func(o sign.Outbox) sign.Outbox { return faultyOutbox{o, p, told} },
-		docs:   func(d sign.Documents) sign.Documents { return faultyDocuments{d, p} },
-		stamps: func(t sign.Timestamper) sign.Timestamper { return faultyTimestamper{t, p} },
-		deliver: func(_ context.Context, job *sign.Job) []sign.Event {
+		store:  func(s request.Store) request.Store { return faultyStore{s, p} },
+		outbox: func(o request.Outbox) request.Outbox { return faultyOutbox{o, p, told} },
+		docs:   func(d request.Documents) request.Documents { return faultyDocuments{d, p} },
+		stamps: func(t request.Timestamper) request.Timestamper { return faultyTimestamper{t, p} },
+		deliver: func(_ context.Context, job *request.Job) []request.Event {
 			p.at("webhook: not sent")
 			told("sent", job.RequestID)
 			p.at("webhook: sent, not recorded")
 			job.Finish()
-			return []sign.Event{{At: time.Now(), Kind: sign.EventWebhook}}
+			return []request.Event{{At: time.Now(), Kind: request.EventWebhook}}
 		},
 	}
 }
 
 type faultyStore struct {
-	sign.Store
+	request.Store
 	p *points
 }
 
-func (s faultyStore) Create(ctx context.Context, r *sign.Request) error {
+func (s faultyStore) Create(ctx context.Context, r *request.Request) error {
 	s.p.at("record: not begun")
 	defer s.p.at("record: made, not acknowledged")
 	return s.Store.Create(ctx, r)
 }
 
-func (s faultyStore) Update(ctx context.Context, id string, change func(*sign.Request) error) error {
+func (s faultyStore) Update(ctx context.Context, id string, change func(*request.Request) error) error {
 	s.p.at("change: not begun")
 	defer s.p.at("change: made, not acknowledged")
-	return s.Store.Update(ctx, id, func(r *sign.Request) error {
+	return s.Store.Update(ctx, id, func(r *request.Request) error {
 		err := change(r)
 		s.p.at("change: decided, not written")
 		return err
@@ -74,12 +74,12 @@ func (s faultyStore) Update(ctx context.Context, id string, change func(*sign.Re
 }
 
 type faultyOutbox struct {
-	sign.Outbox
+	request.Outbox
 	p    *points
 	told func(words ...string)
 }
 
-func (o faultyOutbox) Claim(ctx context.Context, kind sign.JobKind, now time.Time, lease time.Duration, limit int) ([]sign.Job, error) {
+func (o faultyOutbox) Claim(ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, limit int) ([]request.Job, error) {
 	jobs, err := o.Outbox.Claim(ctx, kind, now, lease, limit)
 	if len(jobs) > 0 {
 		o.p.at("outbox: " + string(kind) + " claimed")
@@ -87,10 +87,10 @@ func (o faultyOutbox) Claim(ctx context.Context, kind sign.JobKind, now time.Tim
 	return jobs, err
 }
 
-func (o faultyOutbox) Settle(ctx context.Context, job sign.Job, events []sign.Event) error {
+func (o faultyOutbox) Settle(ctx context.Context, job request.Job, events []request.Event) error {
 	o.p.at("outbox: " + string(job.Kind) + " done, not recorded")
 	err := o.Outbox.Settle(ctx, job, events)
-	if err == nil && job.Status == sign.JobDone {
+	if err == nil && job.Status == request.JobDone {
 		o.told("recorded-"+string(job.Kind), job.RequestID)
 	}
 	o.p.at("outbox: " + string(job.Kind) + " recorded")
@@ -98,7 +98,7 @@ func (o faultyOutbox) Settle(ctx context.Context, job sign.Job, events []sign.Ev
 }
 
 type faultyDocuments struct {
-	sign.Documents
+	request.Documents
 	p *points
 }
 
@@ -144,7 +144,7 @@ func (h *halfway) Read(b []byte) (int, error) {
 }
 
 type faultyTimestamper struct {
-	sign.Timestamper
+	request.Timestamper
 	p *points
 }
 

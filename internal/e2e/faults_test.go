@@ -15,11 +15,11 @@ import (
 	"testing"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/blob"
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // allFaults kills the child each time that it passes a point, and not only the first time, or once in an approval and a cancel.
@@ -71,7 +71,7 @@ func TestFaultChild(t *testing.T) {
 func journey(ctx context.Context, w *world, p *points, told func(...string)) error {
 	initiate := func() (string, error) {
 		p.begin("initiate")
-		in, err := w.Initiate(ctx, sign.Application{
+		in, err := w.Initiate(ctx, request.Application{
 			ClientID: shop, DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
 		}, bytes.NewReader(pdftest.Minimal()))
 		if err != nil {
@@ -217,7 +217,7 @@ func TestKillAtFaultPoints(t *testing.T) {
 		})
 	}
 	t.Logf("%d kills at %d named points, out of %d passages", kills, len(kinds), len(passed))
-	for _, want := range slices.Concat(store.FaultPoints(), blob.FaultPoints()) {
+	for _, want := range slices.Concat(store.FaultPoints(), documents.FaultPoints()) {
 		if !kinds[want] {
 			t.Errorf("the journey does not pass %q", want)
 		}

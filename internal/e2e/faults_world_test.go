@@ -9,21 +9,21 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/signet-sign/signet/internal/blob"
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/request"
 	personas "github.com/signet-sign/signet/internal/server/sandbox"
-	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
-	"github.com/signet-sign/signet/internal/tsa"
+	"github.com/signet-sign/signet/pades/tsa"
 )
 
 // world is the domain on real storage, without HTTP, so that a test can stand between the domain and what it uses.
 type world struct {
-	*sign.Service
-	worker *sign.Worker
+	*request.Service
+	worker *request.Worker
 	store  *store.Store
-	docs   *blob.Dir
+	docs   *documents.Dir
 	phones *personas.SoftPhones
 }
 
@@ -32,11 +32,11 @@ type worldOptions struct {
 	dir      string // of a world that outlives its process
 	database string // empty: a file in dir
 	fault    func(point string)
-	store    func(sign.Store) sign.Store
-	outbox   func(sign.Outbox) sign.Outbox
-	docs     func(sign.Documents) sign.Documents
-	stamps   func(sign.Timestamper) sign.Timestamper
-	deliver  sign.Handler // of webhooks; nil: they count as delivered
+	store    func(request.Store) request.Store
+	outbox   func(request.Outbox) request.Outbox
+	docs     func(request.Documents) request.Documents
+	stamps   func(request.Timestamper) request.Timestamper
+	deliver  request.Handler // of webhooks; nil: they count as delivered
 	now      func() time.Time
 }
 
@@ -49,7 +49,7 @@ func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.docs, err = blob.OpenDir(blob.Options{Path: filepath.Join(o.dir, "documents"), Fault: o.fault, Now: o.now}); err != nil {
+	if w.docs, err = documents.OpenDir(documents.Options{Path: filepath.Join(o.dir, "documents"), Fault: o.fault, Now: o.now}); err != nil {
 		return nil, errors.Join(err, w.store.Close())
 	}
 	if o.now == nil {
@@ -67,17 +67,17 @@ func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 		return nil, errors.Join(err, w.close())
 	}
 	signers := &signer.Service{Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: o.now, Rand: rand.Reader}
-	w.Service = sign.New(sign.Config{
-		Store: wrap[sign.Store](w.store, o.store), Outbox: wrap[sign.Outbox](w.store, o.outbox), Watcher: w.store,
-		Documents: wrap[sign.Documents](w.docs, o.docs), Timestamper: wrap[sign.Timestamper](stamps, o.stamps), Revocation: signers,
+	w.Service = request.New(request.Config{
+		Store: wrap[request.Store](w.store, o.store), Outbox: wrap[request.Outbox](w.store, o.outbox), Watcher: w.store,
+		Documents: wrap[request.Documents](w.docs, o.docs), Timestamper: wrap[request.Timestamper](stamps, o.stamps), Revocation: signers,
 		Chain: authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(), Now: o.now, Rand: rand.Reader,
 		PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), Sandbox: true, Log: slog.New(slog.DiscardHandler),
 	})
-	w.phones = &personas.SoftPhones{Sign: w.Service, Signers: signers, Rand: rand.Reader}
+	w.phones = &personas.SoftPhones{Requests: w.Service, Signers: signers, Rand: rand.Reader}
 	if o.deliver == nil {
-		o.deliver = func(_ context.Context, job *sign.Job) []sign.Event { job.Finish(); return nil }
+		o.deliver = func(_ context.Context, job *request.Job) []request.Event { job.Finish(); return nil }
 	}
-	w.worker = sign.NewWorker(w.Service, o.deliver)
+	w.worker = request.NewWorker(w.Service, o.deliver)
 	return w, nil
 }
 

@@ -14,10 +14,10 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/blob"
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
+	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // TestFlushed watches the program's system calls for what a power failure would leave. kill -9 cannot tell: what a dead program has
@@ -85,7 +85,7 @@ func TestFlushedReplacement(t *testing.T) {
 
 // replace is the child.
 func replace(t *testing.T, path string) {
-	d, err := blob.OpenDir(blob.Options{Path: path})
+	d, err := documents.OpenDir(documents.Options{Path: path})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,9 +22,9 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // histories is how many requests' histories each linearizability test records and checks: a multiple of roundSize.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // TestLogin goes from the signing URL through the identity provider to the document.

@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/pades"
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
+	"github.com/signet-sign/signet/internal/request"
 	personas "github.com/signet-sign/signet/internal/server/sandbox"
-	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/store/pgtest"
+	"github.com/signet-sign/signet/pades"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // firstTables are the tables of the first schema and their columns, without those that number themselves.
@@ -57,7 +57,7 @@ func testMigrateFirst(t *testing.T, driver, database string, dialect *strings.Re
 	}
 	clock := new(personas.Clock)
 	announced := map[string]int{}
-	o := worldOptions{dir: t.TempDir(), now: clock.Now, deliver: func(_ context.Context, job *sign.Job) []sign.Event {
+	o := worldOptions{dir: t.TempDir(), now: clock.Now, deliver: func(_ context.Context, job *request.Job) []request.Event {
 		announced[job.RequestID]++
 		job.Finish()
 		return nil
@@ -69,7 +69,7 @@ func testMigrateFirst(t *testing.T, driver, database string, dialect *strings.Re
 	ids := map[string]string{}
 	bring := func(name string, steps ...func(id string) error) {
 		t.Helper()
-		in, err := w.Initiate(ctx, sign.Application{
+		in, err := w.Initiate(ctx, request.Application{
 			ClientID: shop, DocName: name + ".pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
 		}, bytes.NewReader(pdftest.Minimal()))
 		must(err)
@@ -129,7 +129,7 @@ func testMigrateFirst(t *testing.T, driver, database string, dialect *strings.Re
 			t.Errorf("%s was\n%s\nand is\n%s", table.name, strings.Join(before[table.name], "\n"), strings.Join(after[table.name], "\n"))
 		}
 	}
-	states := func(want map[string]sign.State) {
+	states := func(want map[string]request.State) {
 		t.Helper()
 		for name, state := range want {
 			if r, err := w.Get(ctx, ids[name]); err != nil || r.State != state || r.DocName != name+".pdf" {
@@ -137,9 +137,9 @@ func testMigrateFirst(t *testing.T, driver, database string, dialect *strings.Re
 			}
 		}
 	}
-	states(map[string]sign.State{
-		"created": sign.Created, "locked": sign.Locked, "session": sign.Session, "sealing": sign.Sealing,
-		"signed": sign.Signed, "expired": sign.Expired, "cancelled": sign.Cancelled,
+	states(map[string]request.State{
+		"created": request.StateCreated, "locked": request.StateLocked, "session": request.StateSession, "sealing": request.StateSealing,
+		"signed": request.StateSigned, "expired": request.StateExpired, "cancelled": request.StateCancelled,
 	})
 
 	// It goes on where it stopped: for the relying party, for time and for the worker.
@@ -157,9 +157,9 @@ func testMigrateFirst(t *testing.T, driver, database string, dialect *strings.Re
 	must(w.worker.Drain(ctx))
 	clock.Advance(2 * time.Hour)
 	must(errors.Join(w.worker.Drain(ctx), w.PurgeStrays(ctx)))
-	states(map[string]sign.State{
-		"created": sign.Cancelled, "locked": sign.Expired, "session": sign.Expired, "sealing": sign.Signed,
-		"signed": sign.Signed, "expired": sign.Cancelled, "cancelled": sign.Cancelled,
+	states(map[string]request.State{
+		"created": request.StateCancelled, "locked": request.StateExpired, "session": request.StateExpired, "sealing": request.StateSigned,
+		"signed": request.StateSigned, "expired": request.StateCancelled, "cancelled": request.StateCancelled,
 	})
 	for name, id := range ids {
 		r, err := w.Get(ctx, id)
@@ -174,13 +174,13 @@ func testMigrateFirst(t *testing.T, driver, database string, dialect *strings.Re
 		must(err)
 		for _, j := range jobs {
 			switch {
-			case j.Kind == sign.JobRenew && j.Status == sign.JobPending && j.DueAt.After(clock.Now()) && j.LastError == "":
+			case j.Kind == request.JobRenew && j.Status == request.JobPending && j.DueAt.After(clock.Now()) && j.LastError == "":
 				renewals++
-			case j.Status != sign.JobDone:
+			case j.Status != request.JobDone:
 				t.Errorf("%s: a job is left: %+v", name, j)
 			}
 		}
-		if r.State == sign.Signed {
+		if r.State == request.StateSigned {
 			sends = 1
 			checkLTA(t, w, r, clock.Now())
 		}
@@ -215,7 +215,7 @@ func makeFirst(t *testing.T, from, to *sql.DB, dialect *strings.Replacer) {
 		}
 		for _, row := range readTable(t, from, table.name, table.columns) {
 			switch {
-			case table.name == "outbox" && row[1] == string(sign.JobRenew): // nobody planned renewals, or knew when they are due
+			case table.name == "outbox" && row[1] == string(request.JobRenew): // nobody planned renewals, or knew when they are due
 				continue
 			case table.name == "requests":
 				var data map[string]any
@@ -279,7 +279,7 @@ func readTable(t *testing.T, db *sql.DB, name, columns string) (all [][]any) {
 }
 
 // checkLTA holds the stored document of a signed request against the roots.
-func checkLTA(t *testing.T, w *world, r *sign.Request, now time.Time) {
+func checkLTA(t *testing.T, w *world, r *request.Request, now time.Time) {
 	t.Helper()
 	b, err := w.docs.Open(t.Context(), r.Signed.Key)
 	if err != nil {

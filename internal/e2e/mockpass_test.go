@@ -13,9 +13,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // TestMockPass makes the calls that the official demo relying party makes with its MockPass configuration: V3.0 claims below

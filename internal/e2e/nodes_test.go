@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
+	"github.com/signet-sign/signet/internal/request"
 	personas "github.com/signet-sign/signet/internal/server/sandbox"
-	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store/pgtest"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // TestLinearPostgres records histories on three nodes over one PostgreSQL database, each a process of its own with a clock of
@@ -92,7 +92,7 @@ func (n *domainNode) call(ctx context.Context, in call, r *api.Initiated) (outco
 	switch in.do {
 	case "initiate":
 		var made *api.Initiated
-		made, err = n.Initiate(ctx, sign.Application{
+		made, err = n.Initiate(ctx, request.Application{
 			ClientID: "shop", DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
 		}, bytes.NewReader(pdftest.Minimal()))
 		if err == nil {
@@ -126,9 +126,9 @@ func (n *domainNode) call(ctx context.Context, in call, r *api.Initiated) (outco
 }
 
 // blindStore is the bug: it reads, decides, lets others go on, and writes over whatever they did.
-type blindStore struct{ sign.Store }
+type blindStore struct{ request.Store }
 
-func (s blindStore) Update(ctx context.Context, id string, change func(*sign.Request) error) error {
+func (s blindStore) Update(ctx context.Context, id string, change func(*request.Request) error) error {
 	decided, err := s.Get(ctx, id)
 	if err != nil {
 		return err
@@ -138,7 +138,7 @@ func (s blindStore) Update(ctx context.Context, id string, change func(*sign.Req
 	}
 	sum := sha256.Sum256([]byte(id + string(decided.State)))
 	time.Sleep(time.Duration(sum[0]) * 10 * time.Microsecond)
-	return s.Store.Update(ctx, id, func(r *sign.Request) error {
+	return s.Store.Update(ctx, id, func(r *request.Request) error {
 		*r = *decided.Clone()
 		return nil
 	})
@@ -153,7 +153,7 @@ func TestLinearFindsPlantedBug(t *testing.T) {
 			clock := new(personas.Clock)
 			o.now = clock.Now
 			if wrong {
-				o.store = func(s sign.Store) sign.Store { return blindStore{s} }
+				o.store = func(s request.Store) request.Store { return blindStore{s} }
 			}
 			w, err := openWorld(t.Context(), o)
 			if err != nil {

@@ -15,10 +15,10 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/app"
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/rp/rptest"
 	"github.com/signet-sign/signet/internal/store/pgtest"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // submit sends a form of the console as a browser does.

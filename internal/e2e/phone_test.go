@@ -21,9 +21,9 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
 	"github.com/signet-sign/signet/internal/rp/rptest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // phone is a software phone that speaks the protocol of the phone's page, over HTTP.

@@ -14,9 +14,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // The clock of a sandbox goes on by itself while a test moves it, so a border is shown from both sides, this far away from it.

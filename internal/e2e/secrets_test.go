@@ -13,12 +13,12 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
+	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/rp/rptest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // lockedLog collects a log.
@@ -186,7 +186,7 @@ func recorded(t *testing.T, s *sandbox) string {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	list, err := db.Calls(t.Context(), calls.Filter{Limit: 10_000})
+	list, err := db.Calls(t.Context(), calllog.Filter{Limit: 10_000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,8 +17,8 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
 	"github.com/signet-sign/signet/internal/app"
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
 	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // trail is all that the control listener tells of a request.

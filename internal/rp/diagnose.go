@@ -4,12 +4,12 @@ import (
 	"context"
 	"time"
 
-	"github.com/signet-sign/signet/internal/rp/outbound"
+	"github.com/signet-sign/signet/internal/safehttp"
 )
 
 // Diagnoser tries for an operator what calls of and to a relying party depend on. It uses no cache and fills none.
 type Diagnoser struct {
-	Policy outbound.Policy // that parties are registered under
+	Policy safehttp.Policy // that parties are registered under
 }
 
 // Diagnosis is what was found. Nil errors are good news; error texts hold no URL.
@@ -21,7 +21,7 @@ type Diagnosis struct {
 
 	RedirectErr error // what is wrong with the form of the redirect URL; nobody calls it
 
-	Webhook    outbound.Reached // of the webhook's host, which was connected to and not called
+	Webhook    safehttp.Reached // of the webhook's host, which was connected to and not called
 	WebhookErr error
 }
 
@@ -37,7 +37,7 @@ type KeyInfo struct {
 // Diagnose tries p's URLs, each once.
 func (d Diagnoser) Diagnose(ctx context.Context, p *Party) Diagnosis {
 	var found Diagnosis
-	keys := NewKeys(KeysConfig{Client: outbound.NewClient(d.Policy)})
+	keys := NewKeys(KeysConfig{Client: safehttp.NewClient(d.Policy)})
 	begin := time.Now() // a duration; no clock that anybody moves
 	set, err := keys.try(ctx, p.JWKSURL)
 	found.KeysIn, found.KeysErr = time.Since(begin), err

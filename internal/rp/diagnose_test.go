@@ -8,12 +8,12 @@ import (
 	"testing"
 
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/outbound"
 	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/safehttp"
 )
 
 func TestDiagnose(t *testing.T) {
-	d := rp.Diagnoser{Policy: outbound.Policy{AllowPrivate: true}}
+	d := rp.Diagnoser{Policy: safehttp.Policy{AllowPrivate: true}}
 	party := rptest.Start(t)
 	healthy := party.Registration()
 	got := d.Diagnose(t.Context(), &healthy)

@@ -18,5 +18,5 @@
 // whose token is authentic learns it.
 //
 // The package does not know sign requests: whether a request exists, belongs to the party, or has that exchange code is
-// judged by internal/sign. It does not write HTTP answers either.
+// judged by internal/request. It does not write HTTP answers either.
 package rp

@@ -9,7 +9,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/signet-sign/signet/internal/rp/outbound"
+	"github.com/signet-sign/signet/internal/safehttp"
 )
 
 // maxJWKS is the largest JWKS in bytes; two keys need 500.
@@ -70,7 +70,7 @@ func transportError(err error) error {
 		err = with.Err
 	}
 	err = fmt.Errorf("JWKS: %w", err)
-	for _, refused := range []error{outbound.ErrURL, outbound.ErrAddress, outbound.ErrTooLarge} {
+	for _, refused := range []error{safehttp.ErrURL, safehttp.ErrAddress, safehttp.ErrTooLarge} {
 		if errors.Is(err, refused) {
 			return errFinal{err}
 		}

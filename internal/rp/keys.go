@@ -10,7 +10,7 @@ import (
 
 // KeysConfig is what [Keys] needs. Zero durations and counts mean the contract's numbers (section 8.1).
 type KeysConfig struct {
-	// Client does the fetches; make it with outbound.NewClient and the policy that parties are registered under.
+	// Client does the fetches; make it with safehttp.NewClient and the policy that parties are registered under.
 	Client *http.Client
 
 	// Now is the clock; nil means time.Now.

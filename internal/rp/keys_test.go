@@ -14,8 +14,8 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/outbound"
 	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/safehttp"
 )
 
 // clock is a clock that tests move.
@@ -70,10 +70,10 @@ func newKeyBench(t testing.TB, change func(*rp.KeysConfig)) *keyBench {
 	t.Helper()
 	b := &keyBench{clock: newClock(), party: rptest.Start(t)}
 	b.party.Now = b.now
-	policy := outbound.Policy{AllowPrivate: true}
+	policy := safehttp.Policy{AllowPrivate: true}
 	b.renewable.Party = b.party.Registration()
 	config := rp.KeysConfig{
-		Client: outbound.NewClient(policy), Now: b.now,
+		Client: safehttp.NewClient(policy), Now: b.now,
 		Timeout: 2 * time.Second, Pause: time.Millisecond,
 		OnFetch: func(f rp.Fetch) {
 			b.mu.Lock()
@@ -229,7 +229,7 @@ func TestNewURLStartsAfresh(t *testing.T) {
 	}
 	moved := b.party.Registration()
 	moved.JWKSURL = b.party.URL() + "/nowhere"
-	if err := b.registry.Replace(outbound.Policy{AllowPrivate: true}, moved); err != nil {
+	if err := b.registry.Replace(safehttp.Policy{AllowPrivate: true}, moved); err != nil {
 		t.Fatal(err)
 	}
 	_, _, err := b.verify(b.party.Token(rp.Cancel), rp.Cancel)
@@ -335,17 +335,17 @@ func TestSlowServer(t *testing.T) {
 
 func TestPrivateAddressRefused(t *testing.T) {
 	// A name that resolves to this machine passes registration and must be stopped when the connection is made.
-	b := newKeyBench(t, func(c *rp.KeysConfig) { c.Client = outbound.NewClient(outbound.Policy{}) })
+	b := newKeyBench(t, func(c *rp.KeysConfig) { c.Client = safehttp.NewClient(safehttp.Policy{}) })
 	party := b.party.Registration()
 	party.JWKSURL, party.RedirectURL, party.WebhookURL = "https://localhost/jwks.json", "https://rp.example/", ""
-	registry, err := rp.NewRegistry(outbound.Policy{}, party)
+	registry, err := rp.NewRegistry(safehttp.Policy{}, party)
 	if err != nil {
 		t.Fatal(err)
 	}
 	v := rp.NewVerifier(rp.VerifierConfig{Parties: registry, Keys: b.keys, Replay: new(rptest.Replay), Now: b.now})
 	_, _, err = v.Verify(t.Context(), b.party.Token(rp.Cancel), rp.Cancel)
 	wantCause(t, err, "address not allowed")
-	if !errors.Is(err, outbound.ErrAddress) {
+	if !errors.Is(err, safehttp.ErrAddress) {
 		t.Errorf("%v is not ErrAddress", err)
 	}
 	if f := b.lastFetch(t); f.Tries != 1 {

@@ -8,7 +8,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/signet-sign/signet/internal/rp/outbound"
+	"github.com/signet-sign/signet/internal/safehttp"
 )
 
 // Party is one relying party as it is registered (the contract, section 1.1). None of it ever travels in a request.
@@ -50,7 +50,7 @@ const (
 
 // Problems says what is wrong with the registration, by field; nothing for a good one. Addresses are judged by the policy that
 // the client for JWKS and webhooks obeys, so that a party which registers is a party which can be called. It looks nothing up.
-func (p *Party) Problems(policy outbound.Policy) map[Field]error {
+func (p *Party) Problems(policy safehttp.Policy) map[Field]error {
 	found := map[Field]error{}
 	note := func(f Field, err error) {
 		if err != nil {
@@ -75,7 +75,7 @@ func (p *Party) Problems(policy outbound.Policy) map[Field]error {
 }
 
 // Validate reports the first of the [Party.Problems].
-func (p *Party) Validate(policy outbound.Policy) error {
+func (p *Party) Validate(policy safehttp.Policy) error {
 	found := p.Problems(policy)
 	if err := found[FieldClientID]; err != nil {
 		return fmt.Errorf("client id: %w", err)
@@ -92,7 +92,7 @@ func (p *Party) Validate(policy outbound.Policy) error {
 }
 
 // checkBrowserURL judges a URL that the signer's browser opens and we do not: any host and port, no script, no cleartext.
-func checkBrowserURL(text string, policy outbound.Policy) error {
+func checkBrowserURL(text string, policy safehttp.Policy) error {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil:

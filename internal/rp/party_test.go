@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/outbound"
+	"github.com/signet-sign/signet/internal/safehttp"
 )
 
 func TestValidate(t *testing.T) {
@@ -50,7 +50,7 @@ func TestValidate(t *testing.T) {
 		{"redirect no URL", change(func(p *rp.Party) { p.RedirectURL = "https://acme.example/%zz" }), "redirect URL: it cannot be parsed"},
 	}
 	for _, c := range cases {
-		err := c.party.Validate(outbound.Policy{})
+		err := c.party.Validate(safehttp.Policy{})
 		if c.cause == "" && err != nil {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -61,13 +61,13 @@ func TestValidate(t *testing.T) {
 
 	sandbox := good
 	sandbox.JWKSURL, sandbox.RedirectURL, sandbox.WebhookURL = "http://localhost:3000/jwks", "http://localhost:3000/", "http://host.docker.internal/hook"
-	if err := sandbox.Validate(outbound.Policy{AllowPrivate: true}); err != nil {
+	if err := sandbox.Validate(safehttp.Policy{AllowPrivate: true}); err != nil {
 		t.Errorf("in the sandbox: %v", err)
 	}
 }
 
 func TestRegistry(t *testing.T) {
-	policy := outbound.Policy{}
+	policy := safehttp.Policy{}
 	party := func(id, name string) rp.Party {
 		return rp.Party{ClientID: id, Name: name, JWKSURL: "https://a.example/", RedirectURL: "https://a.example/"}
 	}

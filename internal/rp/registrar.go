@@ -8,7 +8,7 @@ import (
 	"io"
 	"time"
 
-	"github.com/signet-sign/signet/internal/rp/outbound"
+	"github.com/signet-sign/signet/internal/safehttp"
 )
 
 // Registration is a party that operators manage, as the store keeps it.
@@ -100,7 +100,7 @@ var (
 type Registrar struct {
 	Registry *Registry
 	Store    PartyStore
-	Policy   outbound.Policy // that parties are registered under
+	Policy   safehttp.Policy // that parties are registered under
 	Now      func() time.Time
 	Rand     io.Reader
 }

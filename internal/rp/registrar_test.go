@@ -13,10 +13,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/outbound"
 	"github.com/signet-sign/signet/internal/rp/rptest"
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/store/storetest"
 )
 
@@ -30,7 +30,7 @@ type operated struct {
 func newOperated(t *testing.T, configured ...rp.Party) *operated {
 	t.Helper()
 	o := &operated{store: storetest.NewMemory(), now: epoch}
-	registry, err := rp.NewRegistry(outbound.Policy{}, configured...)
+	registry, err := rp.NewRegistry(safehttp.Policy{}, configured...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func TestRegistrar(t *testing.T) {
 	if a, fixed := o.found(t, "a"), o.found(t, "fixed"); a.KeysEpoch != 1 || fixed.KeysEpoch != 1 {
 		t.Errorf("epochs %d and %d", a.KeysEpoch, fixed.KeysEpoch)
 	}
-	must(o.store.Create(ctx, &sign.Request{ID: "signv3-1", ClientID: "a", CreatedAt: epoch}))
+	must(o.store.Create(ctx, &request.Request{ID: "signv3-1", ClientID: "a", CreatedAt: epoch}))
 	refused(o.Remove(ctx, "mei", "a", 5), rp.ErrPartyInUse)
 	must(o.Register(ctx, "mei", shop("b")))
 	must(o.SetDisabled(ctx, "mei", "b", 1, true))
@@ -176,13 +176,13 @@ func TestConfigurationGoesFirst(t *testing.T) {
 	}
 	fixed := shop("a")
 	fixed.Name = "From the file"
-	if err := o.Registry.Replace(outbound.Policy{}, fixed); err != nil {
+	if err := o.Registry.Replace(safehttp.Policy{}, fixed); err != nil {
 		t.Fatal(err)
 	}
 	if got := o.found(t, "a"); got.Name != fixed.Name || !o.Registry.Configured("a") || len(o.Registry.All()) != 1 {
 		t.Errorf("%+v", got)
 	}
-	if err := o.Registry.Replace(outbound.Policy{}); err != nil {
+	if err := o.Registry.Replace(safehttp.Policy{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := o.found(t, "a"); got.Name != "Shop" || o.Registry.Configured("a") {
@@ -258,13 +258,13 @@ func TestDisabled(t *testing.T) {
 	party := rptest.Start(t)
 	registered := party.Registration()
 	registered.Disabled = true
-	policy := outbound.Policy{AllowPrivate: true}
+	policy := safehttp.Policy{AllowPrivate: true}
 	registry, err := rp.NewRegistry(policy, registered)
 	if err != nil {
 		t.Fatal(err)
 	}
 	replay := new(rptest.Replay)
-	v := rp.NewVerifier(rp.VerifierConfig{Parties: registry, Keys: rp.NewKeys(rp.KeysConfig{Client: outbound.NewClient(policy)}), Replay: replay})
+	v := rp.NewVerifier(rp.VerifierConfig{Parties: registry, Keys: rp.NewKeys(rp.KeysConfig{Client: safehttp.NewClient(policy)}), Replay: replay})
 	tokens := map[rp.Call]string{rp.Initiate: party.Token(rp.Initiate), rp.Cancel: party.Token(rp.Cancel), rp.Result: party.Token(rp.Result)}
 	verify := func(call rp.Call) (err error) {
 		if call == rp.Result {

@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/signet-sign/signet/internal/rp/outbound"
+	"github.com/signet-sign/signet/internal/safehttp"
 )
 
 // Registry is [Parties] in memory: those of the configuration, and those that operators manage, as the store has them. A call
@@ -38,7 +38,7 @@ type snapshot struct {
 }
 
 // NewRegistry returns a registry of these parties. It fails like [Registry.Replace].
-func NewRegistry(policy outbound.Policy, parties ...Party) (*Registry, error) {
+func NewRegistry(policy safehttp.Policy, parties ...Party) (*Registry, error) {
 	r := new(Registry)
 	if err := r.Replace(policy, parties...); err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func NewRegistry(policy outbound.Policy, parties ...Party) (*Registry, error) {
 
 // Replace puts a new set of configured parties in the place of the old one, all at once: a call sees the one or the other. When
 // a party is not valid or a client id comes twice it returns an error and keeps the old set.
-func (r *Registry) Replace(policy outbound.Policy, parties ...Party) error {
+func (r *Registry) Replace(policy safehttp.Policy, parties ...Party) error {
 	set := make(map[string]*Party, len(parties))
 	for _, p := range parties {
 		if err := p.Validate(policy); err != nil {

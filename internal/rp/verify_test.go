@@ -16,8 +16,8 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/outbound"
 	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/safehttp"
 )
 
 // epoch is when the tests happen: half a second past a full second, so that rounding shows.
@@ -37,13 +37,13 @@ func newBench(t testing.TB, change ...func(*rp.VerifierConfig)) *bench {
 	t.Helper()
 	b := &bench{party: rptest.Start(t), replay: new(rptest.Replay), now: epoch}
 	b.party.Now = func() time.Time { return b.now }
-	policy := outbound.Policy{AllowPrivate: true}
+	policy := safehttp.Policy{AllowPrivate: true}
 	var err error
 	if b.registry, err = rp.NewRegistry(policy, b.party.Registration()); err != nil {
 		t.Fatal(err)
 	}
 	clock := func() time.Time { return b.now }
-	b.keys = rp.NewKeys(rp.KeysConfig{Client: outbound.NewClient(policy), Now: clock})
+	b.keys = rp.NewKeys(rp.KeysConfig{Client: safehttp.NewClient(policy), Now: clock})
 	config := rp.VerifierConfig{Parties: b.registry, Keys: b.keys, Replay: b.replay, Now: clock}
 	for _, f := range change {
 		f(&config)
@@ -537,7 +537,7 @@ func TestParties(t *testing.T) {
 	b := newBench(t)
 	other := rptest.Start(t)
 	other.Now = b.party.Now
-	policy := outbound.Policy{AllowPrivate: true}
+	policy := safehttp.Policy{AllowPrivate: true}
 	if err := b.registry.Replace(policy, b.party.Registration(), other.Registration()); err != nil {
 		t.Fatal(err)
 	}

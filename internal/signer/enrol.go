@@ -20,7 +20,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/ca"
-	"github.com/signet-sign/signet/internal/cms"
+	"github.com/signet-sign/signet/pades/cms"
 )
 
 // Service enrols phones and finds them again.

@@ -11,13 +11,13 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/signet-sign/signet/internal/rp/calls"
+	"github.com/signet-sign/signet/internal/calllog"
 )
 
-var _ calls.Store = (*Store)(nil)
+var _ calllog.Store = (*Store)(nil)
 
-// AddCalls implements calls.Store. What is beyond the limits is looked for by a reader, so that other changes do not wait for it.
-func (s *Store) AddCalls(ctx context.Context, records []calls.Record, limits calls.Limits) error {
+// AddCalls implements calllog.Store. What is beyond the limits is looked for by a reader, so that other changes do not wait for it.
+func (s *Store) AddCalls(ctx context.Context, records []calllog.Record, limits calllog.Limits) error {
 	texts := make([]string, len(records))
 	var over []shelf
 	for i := range records {
@@ -92,8 +92,8 @@ func (s *Store) clear(ctx context.Context, sh shelf) error {
 	})
 }
 
-// Calls implements calls.Store.
-func (s *Store) Calls(ctx context.Context, f calls.Filter) (list []calls.Record, err error) {
+// Calls implements calllog.Store.
+func (s *Store) Calls(ctx context.Context, f calllog.Filter) (list []calllog.Record, err error) {
 	if !isText(f.RequestID) || !isText(f.Party) || !isText(string(f.Kind)) || f.Limit < 1 {
 		return nil, nil
 	}
@@ -125,7 +125,7 @@ func (s *Store) Calls(ctx context.Context, f calls.Filter) (list []calls.Record,
 		if err := rows.Scan(&id, &data); err != nil {
 			return err
 		}
-		var r calls.Record
+		var r calllog.Record
 		err := json.Unmarshal(data, &r)
 		r.ID = id
 		list = append(list, r)
@@ -137,7 +137,7 @@ func (s *Store) Calls(ctx context.Context, f calls.Filter) (list []calls.Record,
 	return list, nil
 }
 
-// ForgetCalls implements calls.Store, a part of them at a time.
+// ForgetCalls implements calllog.Store, a part of them at a time.
 func (s *Store) ForgetCalls(ctx context.Context, before time.Time, keep int) (n int64, err error) {
 	var last int64
 	err = s.readers.row(ctx, `SELECT id FROM calls ORDER BY id DESC LIMIT 1 OFFSET $1`, []any{keep}, &last)

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/store"
 )
 
@@ -51,7 +51,7 @@ func TestCrashChild(t *testing.T) {
 		all.Go(func() {
 			for {
 				var count int
-				err := s.Update(context.Background(), plainRequest(i).ID, func(r *sign.Request) error {
+				err := s.Update(context.Background(), plainRequest(i).ID, func(r *request.Request) error {
 					n, err := strconv.Atoi(r.DocName)
 					count = n + 1
 					r.DocName = strconv.Itoa(count)

@@ -1,6 +1,6 @@
 // Package store keeps sign requests, their audit trails, the outbox, phones, relying parties with their calls and used token
-// ids, in SQLite for one machine or in PostgreSQL for several. Start at [Open]; [Store] implements sign.Store, sign.Watcher,
-// sign.Outbox, signer.Store, rp.Replay, rp.PartyStore and calls.Store, and what those interfaces promise is tested by the suite in
+// ids, in SQLite for one machine or in PostgreSQL for several. Start at [Open]; [Store] implements request.Store, request.Watcher,
+// request.Outbox, signer.Store, rp.Replay, rp.PartyStore and calls.Store, and what those interfaces promise is tested by the suite in
 // storetest.
 //
 // # One transaction for many changes
@@ -20,6 +20,6 @@
 //
 // # What it does not do
 //
-// It knows no rule about requests: what may happen to one is decided in internal/sign, inside Update. It does not keep
-// documents (internal/blob does).
+// It knows no rule about requests: what may happen to one is decided in internal/request, inside Update. It does not keep
+// documents (internal/documents does).
 package store

@@ -8,14 +8,14 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 )
 
-var _ sign.Lister = (*Store)(nil)
+var _ request.Lister = (*Store)(nil)
 
-// List implements sign.Lister. A list that names no relying party and no state is put together from the heads of the states'
+// List implements request.Lister. A list that names no relying party and no state is put together from the heads of the states'
 // lists: so every list is read along an index that exists anyway, and writing pays for none more.
-func (s *Store) List(ctx context.Context, f sign.Filter) (page []*sign.Request, err error) {
+func (s *Store) List(ctx context.Context, f request.Filter) (page []*request.Request, err error) {
 	q, ok := s.dialect.search(f)
 	if !ok || f.Limit < 1 {
 		return nil, nil
@@ -34,7 +34,7 @@ func (s *Store) List(ctx context.Context, f sign.Filter) (page []*sign.Request, 
 	query := head(q.where)
 	if f.ClientID == "" && f.State == "" {
 		var heads []string
-		for i, state := range sign.States() {
+		for i, state := range request.States() {
 			heads = append(heads, `SELECT * FROM (`+head(`state = '`+string(state)+`' AND `+q.where)+`) AS s`+strconv.Itoa(i))
 		}
 		query = strings.Join(heads, " UNION ALL ") + ` ORDER BY created_at DESC, id DESC LIMIT ` + limit
@@ -56,15 +56,15 @@ func (s *Store) List(ctx context.Context, f sign.Filter) (page []*sign.Request, 
 	return page, nil
 }
 
-// Count implements sign.Lister.
-func (s *Store) Count(ctx context.Context, f sign.Filter) (map[sign.State]int, error) {
-	counts := map[sign.State]int{}
+// Count implements request.Lister.
+func (s *Store) Count(ctx context.Context, f request.Filter) (map[request.State]int, error) {
+	counts := map[request.State]int{}
 	q, ok := s.dialect.search(f)
 	if !ok {
 		return counts, nil
 	}
 	err := s.readers.rows(ctx, `SELECT state, count(*) FROM requests WHERE `+q.where+` GROUP BY state`, q.args, func(rows *sql.Rows) error {
-		var state sign.State
+		var state request.State
 		var n int
 		err := rows.Scan(&state, &n)
 		counts[state] = n
@@ -89,7 +89,7 @@ func (q *search) bind(v any) string {
 }
 
 // search is the part of f that says which requests, whatever their order. ok is false if there can be none.
-func (d dialect) search(f sign.Filter) (q search, ok bool) {
+func (d dialect) search(f request.Filter) (q search, ok bool) {
 	for _, s := range []string{f.ClientID, string(f.State), f.Text, f.Before.ID} {
 		if !isText(s) {
 			return q, false

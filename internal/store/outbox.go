@@ -9,13 +9,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 )
 
 const jobColumns = `id, request_id, kind, status, attempts, due_at, lease, payload, last_error`
 
-// Claim implements sign.Outbox. A claim that finds nothing costs a read.
-func (s *Store) Claim(ctx context.Context, kind sign.JobKind, now time.Time, lease time.Duration, limit int) ([]sign.Job, error) {
+// Claim implements request.Outbox. A claim that finds nothing costs a read.
+func (s *Store) Claim(ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, limit int) ([]request.Job, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
@@ -30,7 +30,7 @@ func (s *Store) Claim(ctx context.Context, kind sign.JobKind, now time.Time, lea
 	}
 	// Rounded up: a microsecond too long harms nobody, a nanosecond too short breaks the promise.
 	until := now.Add(lease + time.Microsecond - 1).UnixMicro()
-	var jobs []sign.Job
+	var jobs []request.Job
 	err = s.writer.do(ctx, target{}, func(tx *session, _ *news) error {
 		jobs = nil
 		err := tx.writeRows(`WITH picked AS (
@@ -47,14 +47,14 @@ func (s *Store) Claim(ctx context.Context, kind sign.JobKind, now time.Time, lea
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(jobs, func(a, b sign.Job) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(jobs, func(a, b request.Job) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) })
 	return jobs, nil
 }
 
-// Settle implements sign.Outbox. It compares Lease with what is stored, so it also takes a job that nobody has claimed, as
+// Settle implements request.Outbox. It compares Lease with what is stored, so it also takes a job that nobody has claimed, as
 // Jobs returned it: that is how a failed job is tried once more.
-func (s *Store) Settle(ctx context.Context, job sign.Job, events []sign.Event) error {
-	left, err := effects(job.RequestID, sign.Effects{Events: events})
+func (s *Store) Settle(ctx context.Context, job request.Job, events []request.Event) error {
+	left, err := effects(job.RequestID, request.Effects{Events: events})
 	if err != nil {
 		return err
 	}
@@ -70,17 +70,17 @@ func (s *Store) Settle(ctx context.Context, job sign.Job, events []sign.Event) e
 			return nil
 		}
 		tx.leave(job.RequestID, 0, left, out)
-		out.jobs = job.Status == sign.JobPending
+		out.jobs = job.Status == request.JobPending
 		return nil
 	})
 }
 
-// Jobs implements sign.Outbox.
-func (s *Store) Jobs(ctx context.Context, requestID string) ([]sign.Job, error) {
+// Jobs implements request.Outbox.
+func (s *Store) Jobs(ctx context.Context, requestID string) ([]request.Job, error) {
 	if !isText(requestID) {
 		return nil, nil
 	}
-	var jobs []sign.Job
+	var jobs []request.Job
 	err := s.readers.rows(ctx, `SELECT `+jobColumns+` FROM outbox WHERE request_id = $1 ORDER BY id`, []any{requestID}, collect(&jobs))
 	if err != nil {
 		return nil, fmt.Errorf("reading jobs: %w", err)
@@ -88,9 +88,9 @@ func (s *Store) Jobs(ctx context.Context, requestID string) ([]sign.Job, error) 
 	return jobs, nil
 }
 
-func collect(jobs *[]sign.Job) func(*sql.Rows) error {
+func collect(jobs *[]request.Job) func(*sql.Rows) error {
 	return func(rows *sql.Rows) error {
-		var j sign.Job
+		var j request.Job
 		var due, lease int64
 		err := rows.Scan(&j.ID, &j.RequestID, &j.Kind, &j.Status, &j.Attempts, &due, &lease, &j.Payload, &j.LastError)
 		j.DueAt, j.Lease = instant(due), instant(lease)

@@ -15,7 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/store"
 )
 
@@ -39,7 +39,7 @@ func TestPostgresRestart(t *testing.T) {
 		s := []*store.Store{a, b}[i%2]
 		all.Go(func() {
 			for ctx.Err() == nil {
-				err := s.Update(ctx, plainRequest(i).ID, func(r *sign.Request) error {
+				err := s.Update(ctx, plainRequest(i).ID, func(r *request.Request) error {
 					n, err := strconv.Atoi(r.DocName)
 					r.DocName = strconv.Itoa(n + 1)
 					return err
@@ -202,7 +202,7 @@ func TestPostgresSilence(t *testing.T) {
 		t.Helper()
 		ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
 		defer stop()
-		err := s.Update(ctx, plainRequest(1).ID, func(r *sign.Request) error { r.DocName += "+"; return nil })
+		err := s.Update(ctx, plainRequest(1).ID, func(r *request.Request) error { r.DocName += "+"; return nil })
 		if err != nil {
 			t.Error(err)
 		}
@@ -259,13 +259,13 @@ func TestPostgresStandstill(t *testing.T) {
 	stop.Store(true)
 	var all sync.WaitGroup
 	all.Go(func() {
-		err := a.Update(t.Context(), plainRequest(1).ID, func(r *sign.Request) error { r.DocName += " a"; return nil })
+		err := a.Update(t.Context(), plainRequest(1).ID, func(r *request.Request) error { r.DocName += " a"; return nil })
 		if err != nil {
 			t.Errorf("the node that stood still: %v", err)
 		}
 	})
 	<-still
-	err = b.Update(t.Context(), plainRequest(1).ID, func(r *sign.Request) error { r.DocName += " b"; return nil })
+	err = b.Update(t.Context(), plainRequest(1).ID, func(r *request.Request) error { r.DocName += " b"; return nil })
 	if err != nil {
 		t.Errorf("the other node: %v", err)
 	}
@@ -340,7 +340,7 @@ func TestPostgresCommitCutOff(t *testing.T) {
 	}
 	cut.Store(true)
 	calls := 0
-	err := s.Update(t.Context(), plainRequest(1).ID, func(r *sign.Request) error { calls++; return rename("new")(r) })
+	err := s.Update(t.Context(), plainRequest(1).ID, func(r *request.Request) error { calls++; return rename("new")(r) })
 	if err != nil || calls != 2 || cut.Load() {
 		t.Errorf("Update: %v after %d calls; want success at the second", err, calls)
 	}
@@ -413,7 +413,7 @@ func TestPostgresForgotten(t *testing.T) {
 	defer stop()
 	cut.Store(true)
 	calls := 0
-	err := s.Update(t.Context(), id, func(r *sign.Request) error { calls++; return rename("new")(r) })
+	err := s.Update(t.Context(), id, func(r *request.Request) error { calls++; return rename("new")(r) })
 	if !errors.Is(err, store.ErrUncertain) || calls != 1 {
 		t.Errorf("Update: %v after %d calls; want it uncertain after one", err, calls)
 	}

@@ -6,18 +6,18 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 )
 
 // Two changes of one request may ask at the same microsecond. One purge is enough then.
 const insertPurge = `INSERT INTO purges (due_at, request_id) VALUES ($1, $2) ON CONFLICT DO NOTHING`
 
-// PurgesDue implements sign.Store.
-func (s *Store) PurgesDue(ctx context.Context, now time.Time, limit int) (due []sign.Purge, err error) {
+// PurgesDue implements request.Store.
+func (s *Store) PurgesDue(ctx context.Context, now time.Time, limit int) (due []request.Purge, err error) {
 	const query = `SELECT p.due_at, p.request_id, r.state FROM purges AS p JOIN requests AS r ON r.id = p.request_id
 		WHERE p.due_at <= $1 ORDER BY p.due_at, p.request_id LIMIT $2`
 	err = s.readers.rows(ctx, query, []any{now.UnixMicro(), max(limit, 0)}, func(rows *sql.Rows) error {
-		var p sign.Purge
+		var p request.Purge
 		var at int64
 		err := rows.Scan(&at, &p.RequestID, &p.State)
 		p.DueAt = instant(at)
@@ -30,14 +30,14 @@ func (s *Store) PurgesDue(ctx context.Context, now time.Time, limit int) (due []
 	return due, nil
 }
 
-// Purged implements sign.Store.
-func (s *Store) Purged(ctx context.Context, purges []sign.Purge) error {
+// Purged implements request.Store.
+func (s *Store) Purged(ctx context.Context, purges []request.Purge) error {
 	var t target
 	behind := make([]deferred, len(purges))
 	for i, p := range purges {
 		t.requests = append(t.requests, p.RequestID) // the trail's numbers belong to whoever holds the row
 		var err error
-		if behind[i], err = effects(p.RequestID, sign.Effects{Events: p.Events, Purge: p.Again}); err != nil {
+		if behind[i], err = effects(p.RequestID, request.Effects{Events: p.Events, Purge: p.Again}); err != nil {
 			return err
 		}
 	}
@@ -56,7 +56,7 @@ func (s *Store) Purged(ctx context.Context, purges []sign.Purge) error {
 }
 
 // endPurges deletes purges and tells which were there.
-func (s *session) endPurges(purges []sign.Purge) (ended map[purgeRow]bool, err error) {
+func (s *session) endPurges(purges []request.Purge) (ended map[purgeRow]bool, err error) {
 	ended = make(map[purgeRow]bool, len(purges))
 	if !s.dialect.arrays {
 		for _, p := range purges {

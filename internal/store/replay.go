@@ -7,20 +7,20 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 )
 
 // Use implements rp.Replay.
 func (s *Store) Use(ctx context.Context, clientID, jti string, until time.Time) (first bool, err error) {
 	err = s.writer.do(ctx, target{key: "token " + clientID + " " + jti}, func(tx *session, _ *news) (err error) {
-		first, err = tx.use(sign.Ticket{ClientID: clientID, JTI: jti, KeepUntil: until})
+		first, err = tx.use(request.Ticket{ClientID: clientID, JTI: jti, KeepUntil: until})
 		return err
 	})
 	return first && err == nil, err
 }
 
 // use records a token at once.
-func (s *session) use(t sign.Ticket) (first bool, err error) {
+func (s *session) use(t request.Ticket) (first bool, err error) {
 	n, err := s.write(`INSERT INTO used_tokens (client_id, jti, keep_until) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 		t.ClientID, t.JTI, micros(t.KeepUntil))
 	if err != nil {

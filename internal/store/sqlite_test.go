@@ -14,8 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/signet-sign/signet/internal/rp/calls"
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/store"
 	"github.com/signet-sign/signet/internal/store/storetest"
 )
@@ -41,8 +41,8 @@ func TestSQLite(t *testing.T) {
 }
 
 // rename is a small change.
-func rename(name string) func(*sign.Request) error {
-	return func(r *sign.Request) error { r.DocName = name; return nil }
+func rename(name string) func(*request.Request) error {
+	return func(r *request.Request) error { r.DocName = name; return nil }
 }
 
 func TestSQLiteBelongsToOneProcess(t *testing.T) {
@@ -144,7 +144,7 @@ func TestSQLiteSurvivesGoexit(t *testing.T) {
 		go func() {
 			err := errors.New("its goroutine ended")
 			defer func() { ended <- err }()
-			err = s.Update(t.Context(), plainRequest(1).ID, func(r *sign.Request) error {
+			err = s.Update(t.Context(), plainRequest(1).ID, func(r *request.Request) error {
 				r.DocName = "spoiled"
 				runtime.Goexit()
 				return nil
@@ -190,7 +190,7 @@ func TestSQLiteSharesCommits(t *testing.T) {
 	begun, proceed := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
 	all.Go(func() {
-		err := s.Update(t.Context(), plainRequest(0).ID, func(r *sign.Request) error {
+		err := s.Update(t.Context(), plainRequest(0).ID, func(r *request.Request) error {
 			close(begun)
 			<-proceed
 			return rename("first")(r)
@@ -261,10 +261,10 @@ func TestSQLiteCallsAreWrittenOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if err := s.AddCalls(ctx, []calls.Record{{At: time.UnixMicro(1), Kind: calls.Cancel}}, calls.DefaultLimits); err != nil {
+	if err := s.AddCalls(ctx, []calllog.Record{{At: time.UnixMicro(1), Kind: calllog.Cancel}}, calllog.DefaultLimits); err != nil {
 		t.Error(err)
 	}
-	if list, err := s.Calls(t.Context(), calls.Filter{Limit: 2}); err != nil || len(list) != 1 {
+	if list, err := s.Calls(t.Context(), calllog.Filter{Limit: 2}); err != nil || len(list) != 1 {
 		t.Errorf("%d records, %v", len(list), err)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -59,10 +59,10 @@ var ErrClosed = errors.New("store: closed")
 // ErrInUse is the refusal of a SQLite database that another process has open.
 var ErrInUse = errors.New("the database is in use by another process")
 
-// ErrUncertain is [sign.ErrUncertain]; changes of other kinds may meet it, too.
-var ErrUncertain = sign.ErrUncertain
+// ErrUncertain is [request.ErrUncertain]; changes of other kinds may meet it, too.
+var ErrUncertain = request.ErrUncertain
 
-// Store keeps everything but documents. It implements sign.Store, sign.Watcher, sign.Outbox, signer.Store, rp.Replay,
+// Store keeps everything but documents. It implements request.Store, request.Watcher, request.Outbox, signer.Store, rp.Replay,
 // rp.PartyStore and calls.Store. All methods may be called concurrently, but not from within an Update's change.
 type Store struct {
 	dialect dialect
@@ -73,11 +73,11 @@ type Store struct {
 }
 
 var (
-	_ sign.Store   = (*Store)(nil)
-	_ sign.Watcher = (*Store)(nil)
-	_ sign.Outbox  = (*Store)(nil)
-	_ signer.Store = (*Store)(nil)
-	_ rp.Replay    = (*Store)(nil)
+	_ request.Store   = (*Store)(nil)
+	_ request.Watcher = (*Store)(nil)
+	_ request.Outbox  = (*Store)(nil)
+	_ signer.Store    = (*Store)(nil)
+	_ rp.Replay       = (*Store)(nil)
 
 	_ rp.PartyStore = (*Store)(nil)
 )

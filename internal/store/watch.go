@@ -13,10 +13,10 @@ func newHub() *hub {
 	return &hub{watchers: map[string]map[chan struct{}]struct{}{}, jobs: make(chan struct{}, 1)}
 }
 
-// Watch implements sign.Watcher.
+// Watch implements request.Watcher.
 func (s *Store) Watch(id string) (changed <-chan struct{}, stop func()) { return s.hub.watch(id) }
 
-// Ready implements sign.Outbox. There is one channel for all: each signal wakes one of those who wait.
+// Ready implements request.Outbox. There is one channel for all: each signal wakes one of those who wait.
 func (s *Store) Ready() <-chan struct{} { return s.hub.jobs }
 
 func (h *hub) watch(id string) (<-chan struct{}, func()) {

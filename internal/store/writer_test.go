@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/store"
 )
 
@@ -27,7 +27,7 @@ func hold(t *testing.T, s *store.Store, ids ...string) (release func()) {
 		begun := make(chan struct{})
 		begin := sync.OnceFunc(func() { close(begun) })
 		all.Go(func() {
-			err := s.Update(context.Background(), id, func(r *sign.Request) error {
+			err := s.Update(context.Background(), id, func(r *request.Request) error {
 				begin()
 				<-proceed
 				return rename("held")(r)
@@ -129,7 +129,7 @@ func testRefusesAWrite(t *testing.T, s *store.Store, lanes int) {
 			t.Error(reading)
 		case i < refused && (err != nil || r.DocName != "new" || r.Version != 2):
 			t.Errorf("request %d, whose change is in order: %v; it is called %s, version %d", i, err, r.DocName, r.Version)
-		case i >= refused && (err == nil || r.DocName == "poison" || r.State != sign.Created || r.Version != 1):
+		case i >= refused && (err == nil || r.DocName == "poison" || r.State != request.StateCreated || r.Version != 1):
 			t.Errorf("request %d, whose change fails: %v; it is called %s, version %d, and is %s", i, err, r.DocName, r.Version, r.State)
 		case i >= late && !errors.Is(err, errLate):
 			t.Errorf("request %d: %v, want its own error", i, err)
@@ -173,7 +173,7 @@ func TestPostgresNodesTakeTurns(t *testing.T) {
 	var all sync.WaitGroup
 	var saw []string
 	all.Go(func() {
-		err := b.Update(t.Context(), id, func(r *sign.Request) error {
+		err := b.Update(t.Context(), id, func(r *request.Request) error {
 			saw = append(saw, r.DocName)
 			return rename("second")(r)
 		})
@@ -204,7 +204,7 @@ func TestPostgresTwoAtOnce(t *testing.T) {
 	var order []string // of the changes of request 0
 	var all sync.WaitGroup
 	all.Go(func() {
-		err := s.Update(t.Context(), plainRequest(0).ID, func(r *sign.Request) error {
+		err := s.Update(t.Context(), plainRequest(0).ID, func(r *request.Request) error {
 			close(begun)
 			<-proceed
 			order = append(order, "first")
@@ -216,7 +216,7 @@ func TestPostgresTwoAtOnce(t *testing.T) {
 	})
 	<-begun
 	all.Go(func() {
-		err := s.Update(t.Context(), plainRequest(0).ID, func(r *sign.Request) error {
+		err := s.Update(t.Context(), plainRequest(0).ID, func(r *request.Request) error {
 			order = append(order, r.DocName)
 			return rename("second")(r)
 		})
@@ -251,19 +251,19 @@ func TestPostgresTrailOrder(t *testing.T) {
 		}
 	}
 	id := plainRequest(2).ID
-	if err := s.Update(t.Context(), id, func(r *sign.Request) error { r.Enqueue(sign.JobWebhook, r.CreatedAt); return nil }); err != nil {
+	if err := s.Update(t.Context(), id, func(r *request.Request) error { r.Enqueue(request.JobWebhook, r.CreatedAt); return nil }); err != nil {
 		t.Fatal(err)
 	}
-	jobs, err := s.Claim(t.Context(), sign.JobWebhook, plainRequest(2).CreatedAt, time.Minute, 1)
+	jobs, err := s.Claim(t.Context(), request.JobWebhook, plainRequest(2).CreatedAt, time.Minute, 1)
 	if err != nil || len(jobs) != 1 {
 		t.Fatalf("claimed %v, %v", jobs, err)
 	}
 	release := hold(t, s, plainRequest(0).ID, plainRequest(1).ID) // both connections are busy, so that what comes now shares a transaction
 	var all sync.WaitGroup
-	service := sign.New(sign.Config{Store: s, Now: func() time.Time { return plainRequest(2).CreatedAt }})
+	service := request.New(request.Config{Store: s, Now: func() time.Time { return plainRequest(2).CreatedAt }})
 	for i, change := range []func() error{
 		func() error { return service.Cancel(t.Context(), plainRequest(2).ClientID, id) },
-		func() error { return s.Settle(t.Context(), jobs[0], []sign.Event{{Kind: sign.EventWebhook}}) },
+		func() error { return s.Settle(t.Context(), jobs[0], []request.Event{{Kind: request.EventWebhook}}) },
 	} {
 		all.Go(func() {
 			if err := change(); err != nil {
@@ -277,7 +277,7 @@ func TestPostgresTrailOrder(t *testing.T) {
 	release()
 	all.Wait()
 	events, err := s.Events(t.Context(), id)
-	if err != nil || len(events) != 2 || events[0].Kind != sign.EventCancelled || events[1].Kind != sign.EventWebhook || events[1].Seq != 2 {
+	if err != nil || len(events) != 2 || events[0].Kind != request.EventCancelled || events[1].Kind != request.EventWebhook || events[1].Seq != 2 {
 		t.Errorf("the trail is %+v, %v", events, err)
 	}
 }

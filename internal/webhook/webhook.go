@@ -1,7 +1,7 @@
 // Package webhook tells relying parties that a document is signed (contract, section 7): it is the handler of the outbox's
 // webhook jobs. Start at [Sender.Deliver].
 //
-// When a job is due and who does it is not decided here but by sign.Worker.
+// When a job is due and who does it is not decided here but by request.Worker.
 package webhook
 
 import (
@@ -18,10 +18,10 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/keys"
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/keydir"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/calls"
-	"github.com/signet-sign/signet/internal/sign"
 )
 
 // The contract's numbers. A client for Sender must time out after Timeout.
@@ -43,21 +43,21 @@ var ladder = []time.Duration{
 
 // Sender delivers webhooks.
 type Sender struct {
-	Sign    *sign.Service
-	Parties rp.Parties
-	Client  *http.Client // SSRF-safe, follows no redirects, times out after Timeout
-	Key     crypto.Signer
-	KeyID   string
-	Now     func() time.Time
-	Log     *slog.Logger
-	Ladder  bool            // go on after the contract's three tries
-	Calls   *calls.Recorder // of attempts with their tokens; nil: nobody wants to know
+	Requests *request.Service
+	Parties  rp.Parties
+	Client   *http.Client // SSRF-safe, follows no redirects, times out after Timeout
+	Key      crypto.Signer
+	KeyID    string
+	Now      func() time.Time
+	Log      *slog.Logger
+	Ladder   bool              // go on after the contract's three tries
+	Calls    *calllog.Recorder // of attempts with their tokens; nil: nobody wants to know
 }
 
 // Deliver makes one attempt and says when the next is due. Any answer but 2xx counts as a failure (contract, 14.15). The
 // attempts that belong together send the same token, so that a relying party can tell a repetition.
-func (s *Sender) Deliver(ctx context.Context, job *sign.Job) []sign.Event {
-	detail := sign.Detail{"attempt": fmt.Sprint(job.Attempts)}
+func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event {
+	detail := request.Detail{"attempt": fmt.Sprint(job.Attempts)}
 	begin := time.Now()
 	status, clientID, err := s.attempt(ctx, job)
 	if err == nil || !errors.Is(err, errNoWebhook) && ctx.Err() == nil {
@@ -85,16 +85,16 @@ func (s *Sender) Deliver(ctx context.Context, job *sign.Job) []sign.Event {
 			s.Log.Warn("a webhook was not delivered", "request_id", job.RequestID, "attempts", job.Attempts, "err", err)
 		}
 	}
-	return []sign.Event{{At: s.Now().UTC().Truncate(time.Microsecond), Kind: sign.EventWebhook, Detail: detail}}
+	return []request.Event{{At: s.Now().UTC().Truncate(time.Microsecond), Kind: request.EventWebhook, Detail: detail}}
 }
 
 // record keeps the attempt for people, with its token.
-func (s *Sender) record(job *sign.Job, clientID string, status int, took time.Duration, err error) {
+func (s *Sender) record(job *request.Job, clientID string, status int, took time.Duration, err error) {
 	if !s.Calls.Wants(err != nil) {
 		return
 	}
-	rec := calls.Record{
-		Took: took, Kind: calls.Webhook, Party: clientID, Authentic: true, RequestID: job.RequestID, Attempt: job.Attempts, Status: status,
+	rec := calllog.Record{
+		Took: took, Kind: calllog.Webhook, Party: clientID, Authentic: true, RequestID: job.RequestID, Attempt: job.Attempts, Status: status,
 	}
 	if err != nil {
 		rec.Error, rec.Description = NotDelivered, err.Error()
@@ -121,13 +121,13 @@ func (s *Sender) next(made int) (wait time.Duration, ok bool) {
 var errNoWebhook = errors.New("the relying party has no webhook")
 
 // attempt posts the token. A status of 0 means that there was no answer.
-func (s *Sender) attempt(ctx context.Context, job *sign.Job) (status int, clientID string, err error) {
-	r, err := s.Sign.Get(ctx, job.RequestID)
+func (s *Sender) attempt(ctx context.Context, job *request.Job) (status int, clientID string, err error) {
+	r, err := s.Requests.Get(ctx, job.RequestID)
 	if err != nil {
 		return 0, "", err
 	}
 	clientID = r.ClientID
-	if r.State != sign.Signed {
+	if r.State != request.StateSigned {
 		return 0, clientID, fmt.Errorf("the request is %s", r.State)
 	}
 	party, err := s.Parties.Party(ctx, r.ClientID)
@@ -176,14 +176,14 @@ type envelope struct {
 }
 
 // token returns the job's token, or a fresh one when that has not long to live: after the ladder's pauses, or a crash.
-func (s *Sender) token(job *sign.Job, r *sign.Request) (string, error) {
+func (s *Sender) token(job *request.Job, r *request.Request) (string, error) {
 	var e envelope
 	now := s.Now()
 	if json.Unmarshal([]byte(job.Payload), &e) == nil && now.Add(tokenLifetime/2).Before(e.Ends) {
 		return e.Token, nil
 	}
-	link, exp := s.Sign.Link(r.ID)
-	token, err := keys.SignJWT(s.Key, s.KeyID, api.WebhookClaims{
+	link, exp := s.Requests.Link(r.ID)
+	token, err := keydir.SignJWT(s.Key, s.KeyID, api.WebhookClaims{
 		RequestType:  api.RequestTypeSignedDocURL,
 		SignedDocURL: link,
 		RequestID:    r.ID,

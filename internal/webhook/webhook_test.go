@@ -16,19 +16,19 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/webhook"
 )
 
-// oneRequest is a sign.Store that holds one request and only gets.
+// oneRequest is a request.Store that holds one request and only gets.
 type oneRequest struct {
-	sign.Store
-	r *sign.Request
+	request.Store
+	r *request.Request
 }
 
-func (s oneRequest) Get(context.Context, string) (*sign.Request, error) { return s.r.Clone(), nil }
+func (s oneRequest) Get(context.Context, string) (*request.Request, error) { return s.r.Clone(), nil }
 
 // oneParty is rp.Parties of one.
 type oneParty rp.Party
@@ -39,7 +39,7 @@ func (p *oneParty) Party(context.Context, string) (*rp.Party, error) { return (*
 type bench struct {
 	*webhook.Sender
 	now     time.Time
-	request *sign.Request
+	request *request.Request
 	party   *oneParty
 }
 
@@ -52,24 +52,24 @@ func newBench(t *testing.T, webhookURL string) *bench {
 	at := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
 	b := &bench{
 		now: at,
-		request: &sign.Request{
-			ID: "signv3-1", ClientID: "party", State: sign.Signed,
+		request: &request.Request{
+			ID: "signv3-1", ClientID: "party", State: request.StateSigned,
 			Signer: &signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"},
-			Signed: &sign.SignedDoc{At: at, Name: "TAN XIAO HUI"},
+			Signed: &request.SignedDocument{At: at, Name: "TAN XIAO HUI"},
 		},
 		party: &oneParty{ClientID: "party", WebhookURL: webhookURL},
 	}
 	now := func() time.Time { return b.now }
 	log := slog.New(slog.DiscardHandler)
 	b.Sender = &webhook.Sender{
-		Sign:    sign.New(sign.Config{Store: oneRequest{r: b.request}, Now: now, PublicURL: "https://sign.example", LinkSecret: make([]byte, 32), Log: log}),
-		Parties: b.party, Client: http.DefaultClient, Key: key, KeyID: "k", Now: now, Log: log,
+		Requests: request.New(request.Config{Store: oneRequest{r: b.request}, Now: now, PublicURL: "https://sign.example", LinkSecret: make([]byte, 32), Log: log}),
+		Parties:  b.party, Client: http.DefaultClient, Key: key, KeyID: "k", Now: now, Log: log,
 	}
 	return b
 }
 
 // attempt delivers once, as the worker does: it counts the attempt first.
-func (b *bench) attempt(job *sign.Job) []sign.Event {
+func (b *bench) attempt(job *request.Job) []request.Event {
 	job.Attempts++
 	return b.Deliver(context.Background(), job)
 }
@@ -94,16 +94,16 @@ func receiver(t *testing.T, status int) (url string, tokens func() []string) {
 func TestContractsTries(t *testing.T) {
 	url, tokens := receiver(t, 500)
 	b := newBench(t, url)
-	job := &sign.Job{RequestID: "signv3-1", Kind: sign.JobWebhook, Status: sign.JobPending}
+	job := &request.Job{RequestID: "signv3-1", Kind: request.JobWebhook, Status: request.JobPending}
 	for n := 1; n <= 3; n++ {
 		events := b.attempt(job)
-		if len(events) != 1 || events[0].Kind != sign.EventWebhook || events[0].Detail["status"] != "500" {
+		if len(events) != 1 || events[0].Kind != request.EventWebhook || events[0].Detail["status"] != "500" {
 			t.Errorf("attempt %d: events %v", n, events)
 		}
 		switch {
-		case n < 3 && (job.Status != sign.JobPending || !job.DueAt.Equal(b.now.Add(2*time.Second))):
+		case n < 3 && (job.Status != request.JobPending || !job.DueAt.Equal(b.now.Add(2*time.Second))):
 			t.Errorf("after attempt %d: %s, due in %s", n, job.Status, job.DueAt.Sub(b.now))
-		case n == 3 && job.Status != sign.JobFailed:
+		case n == 3 && job.Status != request.JobFailed:
 			t.Errorf("after attempt 3: %s", job.Status)
 		}
 		b.now = b.now.Add(2 * time.Second)
@@ -118,9 +118,9 @@ func TestLadder(t *testing.T) {
 	url, tokens := receiver(t, 503)
 	b := newBench(t, url)
 	b.Ladder = true
-	job := &sign.Job{RequestID: "signv3-1", Kind: sign.JobWebhook, Status: sign.JobPending}
+	job := &request.Job{RequestID: "signv3-1", Kind: request.JobWebhook, Status: request.JobPending}
 	var waits []time.Duration
-	for job.Status == sign.JobPending && job.Attempts < 100 {
+	for job.Status == request.JobPending && job.Attempts < 100 {
 		b.attempt(job)
 		var claims api.WebhookClaims
 		all := tokens()
@@ -128,26 +128,26 @@ func TestLadder(t *testing.T) {
 		if left := time.Unix(claims.Exp, 0).Sub(b.now); left < time.Minute {
 			t.Errorf("attempt %d sends a token with %s left", job.Attempts, left)
 		}
-		if job.Status == sign.JobPending {
+		if job.Status == request.JobPending {
 			waits = append(waits, job.DueAt.Sub(b.now))
 			b.now = job.DueAt
 		}
 	}
-	if len(waits) != 11 || waits[0] != 2*time.Second || waits[2] != time.Minute || waits[10] != 24*time.Hour || job.Status != sign.JobFailed {
+	if len(waits) != 11 || waits[0] != 2*time.Second || waits[2] != time.Minute || waits[10] != 24*time.Hour || job.Status != request.JobFailed {
 		t.Errorf("waits %v, then %s", waits, job.Status)
 	}
 }
 
 // TestAnswers: any 2xx is a success, and everything else is tried again.
 func TestAnswers(t *testing.T) {
-	for status, want := range map[int]sign.JobStatus{
-		200: sign.JobDone, 201: sign.JobDone, 202: sign.JobDone, 204: sign.JobDone, 299: sign.JobDone,
-		301: sign.JobPending, 302: sign.JobPending, 304: sign.JobPending, 400: sign.JobPending, 401: sign.JobPending,
-		404: sign.JobPending, 410: sign.JobPending, 429: sign.JobPending, 500: sign.JobPending, 503: sign.JobPending,
+	for status, want := range map[int]request.JobStatus{
+		200: request.JobDone, 201: request.JobDone, 202: request.JobDone, 204: request.JobDone, 299: request.JobDone,
+		301: request.JobPending, 302: request.JobPending, 304: request.JobPending, 400: request.JobPending, 401: request.JobPending,
+		404: request.JobPending, 410: request.JobPending, 429: request.JobPending, 500: request.JobPending, 503: request.JobPending,
 	} {
 		url, _ := receiver(t, status)
 		b := newBench(t, url)
-		job := &sign.Job{RequestID: "signv3-1", Status: sign.JobPending}
+		job := &request.Job{RequestID: "signv3-1", Status: request.JobPending}
 		if b.attempt(job); job.Status != want {
 			t.Errorf("a receiver that answers %d: %s, want %s", status, job.Status, want)
 		}
@@ -157,7 +157,7 @@ func TestAnswers(t *testing.T) {
 // TestErrorsHideTheURL: a webhook URL may hold a secret, and errors are shown.
 func TestErrorsHideTheURL(t *testing.T) {
 	b := newBench(t, "http://127.0.0.1:1/hook?key=SECRET")
-	job := &sign.Job{RequestID: "signv3-1", Status: sign.JobPending}
+	job := &request.Job{RequestID: "signv3-1", Status: request.JobPending}
 	events := b.attempt(job)
 	if job.LastError == "" || len(events) != 1 || events[0].Detail["error"] == "" {
 		t.Fatalf("job %+v, events %v", job, events)
@@ -170,8 +170,8 @@ func TestErrorsHideTheURL(t *testing.T) {
 // TestNothingToSend: no URL is no failure, a stop is nobody's, and only a signed request is announced.
 func TestNothingToSend(t *testing.T) {
 	b := newBench(t, "")
-	job := &sign.Job{RequestID: "signv3-1", Status: sign.JobPending}
-	if events := b.attempt(job); job.Status != sign.JobDone || len(events) != 0 {
+	job := &request.Job{RequestID: "signv3-1", Status: request.JobPending}
+	if events := b.attempt(job); job.Status != request.JobDone || len(events) != 0 {
 		t.Errorf("without a URL: %s, %v", job.Status, events)
 	}
 
@@ -179,13 +179,13 @@ func TestNothingToSend(t *testing.T) {
 	b = newBench(t, url)
 	stopped, stop := context.WithCancel(context.Background())
 	stop()
-	job = &sign.Job{RequestID: "signv3-1", Status: sign.JobPending, Attempts: 3}
-	if events := b.Deliver(stopped, job); job.Status != sign.JobPending || job.DueAt.After(b.now) || len(events) != 0 {
+	job = &request.Job{RequestID: "signv3-1", Status: request.JobPending, Attempts: 3}
+	if events := b.Deliver(stopped, job); job.Status != request.JobPending || job.DueAt.After(b.now) || len(events) != 0 {
 		t.Errorf("stopped: %s due %s, %v", job.Status, job.DueAt, events)
 	}
-	for _, state := range []sign.State{sign.Created, sign.Locked, sign.Sealing, sign.Expired, sign.Cancelled} {
+	for _, state := range []request.State{request.StateCreated, request.StateLocked, request.StateSealing, request.StateExpired, request.StateCancelled} {
 		b.request.State, b.request.ExpiresAt = state, b.now.Add(time.Hour)
-		b.attempt(&sign.Job{RequestID: "signv3-1", Status: sign.JobPending})
+		b.attempt(&request.Job{RequestID: "signv3-1", Status: request.JobPending})
 	}
 	if n := len(tokens()); n != 0 {
 		t.Errorf("%d webhooks of requests that are not signed", n)

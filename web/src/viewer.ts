@@ -432,7 +432,7 @@ function filled(canvas: HTMLCanvasElement): boolean {
   return canvas.getContext("2d")?.getImageData(0, 0, 1, 1).data[3] === 255;
 }
 
-/** How the signature will look: the measures and inks of internal/pades/appearance.go, in points, seen from above. */
+/** How the signature will look: the measures and inks of pades/appearance.go, in points, seen from above. */
 function appearance(name: string, sandbox: boolean): SVGSVGElement {
   const box = svg("svg", { class: sandbox ? "appearance sandbox" : "appearance", viewBox: `0 0 ${boxWidth} ${boxHeight}`, "aria-hidden": "true" });
   const mark = find<SVGElement>(".brand .mark")?.cloneNode(true) as SVGElement | undefined;

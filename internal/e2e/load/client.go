@@ -112,8 +112,8 @@ func (p *server) stop() error {
 	return p.cmd.Wait()
 }
 
-// request is the bytes of an HTTP request.
-func request(addr, method, path, token, contentType string, body []byte) []byte {
+// httpRequest is the bytes of an HTTP request.
+func httpRequest(addr, method, path, token, contentType string, body []byte) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
 		method, path, addr, token, contentType, len(body))

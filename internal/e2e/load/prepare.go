@@ -15,9 +15,9 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/rp/rptest"
-	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/store"
 )
 
@@ -107,11 +107,11 @@ func storeRequests(ctx context.Context, s settings, n int) ([]string, error) {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(n) && ctx.Err() == nil; i = next.Add(1) - 1 {
 				id := "signv3-" + uuid.Must(uuid.NewV7()).String()
-				err := db.Create(ctx, &sign.Request{
-					ID: id, ClientID: s.Party.ClientID, State: sign.Created, DocName: "Agreement.pdf",
+				err := db.Create(ctx, &request.Request{
+					ID: id, ClientID: s.Party.ClientID, State: request.StateCreated, DocName: "Agreement.pdf",
 					Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}, ExchangeHash: make([]byte, 32),
 					CreatedAt: now, ExpiresAt: now.Add(24 * time.Hour),
-					Document: sign.Document{Key: id + "/original", Size: 100_000, SHA256: make([]byte, 32), Pages: 3},
+					Document: request.Document{Key: id + "/original", Size: 100_000, SHA256: make([]byte, 32), Pages: 3},
 				})
 				if err != nil {
 					once.Do(func() { failed = err })
@@ -144,7 +144,7 @@ func (b *bench) cancels(p *server, path string, ids []string) [][]byte {
 		wg.Go(func() {
 			for i := k; i < len(ids); i += 2 {
 				token := b.party.Token(rp.Cancel, rptest.Claim("request_id", ids[i]), rptest.Claim("iat", now), rptest.Claim("exp", now+120))
-				all[i] = request(p.addr, "POST", path, token, "application/json", nil)
+				all[i] = httpRequest(p.addr, "POST", path, token, "application/json", nil)
 			}
 		})
 	}

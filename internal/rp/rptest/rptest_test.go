@@ -12,8 +12,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/outbound"
 	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/safehttp"
 )
 
 // TestPartyIsOrdinary checks the party with a library that shares nothing with it: whoever tests against the party must not be
@@ -21,7 +21,7 @@ import (
 func TestPartyIsOrdinary(t *testing.T) {
 	p := rptest.Start(t)
 	registration := p.Registration()
-	if err := registration.Validate(outbound.Policy{AllowPrivate: true}); err != nil {
+	if err := registration.Validate(safehttp.Policy{AllowPrivate: true}); err != nil {
 		t.Error(err)
 	}
 	answer, err := http.Get(registration.JWKSURL)

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp/calls"
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/web"
-	"github.com/signet-sign/signet/internal/sign"
 )
 
 // calls is the list of relying parties' calls.
@@ -24,7 +24,7 @@ func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
 		Kinds:    []web.Choice{{Label: "All"}},
 	}
 	f := &page.Filter
-	if !slices.Contains(calls.Kinds(), calls.Kind(f.Kind)) {
+	if !slices.Contains(calllog.Kinds(), calllog.Kind(f.Kind)) {
 		f.Kind = ""
 	}
 	before, err := strconv.ParseInt(q.Get("before"), 10, 64)
@@ -34,8 +34,8 @@ func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
 	if err := c.Recorder.Flush(r.Context()); err != nil {
 		return err
 	}
-	list, err := c.Calls.Calls(r.Context(), calls.Filter{
-		Party: f.Party, Kind: calls.Kind(f.Kind), Refused: f.Refused, Before: before, Limit: pageSize + 1,
+	list, err := c.Calls.Calls(r.Context(), calllog.Filter{
+		Party: f.Party, Kind: calllog.Kind(f.Kind), Refused: f.Refused, Before: before, Limit: pageSize + 1,
 	})
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
 	for _, rec := range list {
 		page.Rows = append(page.Rows, c.shownCall(r.Context(), rec))
 	}
-	for _, kind := range calls.Kinds() {
+	for _, kind := range calllog.Kinds() {
 		page.Kinds = append(page.Kinds, web.Choice{Value: string(kind), Label: "console.call." + string(kind)})
 	}
 	page.Parties = c.partyChoices(f.Party)
@@ -67,7 +67,7 @@ func (c *Console) call(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || id < 1 {
 		return api.ErrNoRecord
 	}
-	list, err := c.Calls.Calls(r.Context(), calls.Filter{ID: id, Limit: 1})
+	list, err := c.Calls.Calls(r.Context(), calllog.Filter{ID: id, Limit: 1})
 	if err != nil {
 		return err
 	}
@@ -79,11 +79,11 @@ func (c *Console) call(w http.ResponseWriter, r *http.Request) error {
 }
 
 // recordCancel records a cancel from the console like a relying party's.
-func (c *Console) recordCancel(r *sign.Request, operator string, took time.Duration, err error) {
+func (c *Console) recordCancel(r *request.Request, operator string, took time.Duration, err error) {
 	if !c.Recorder.Wants(err != nil) {
 		return
 	}
-	rec := calls.Record{Took: took, Kind: calls.Cancel, Party: r.ClientID, Authentic: true, By: operator, RequestID: r.ID}
+	rec := calllog.Record{Took: took, Kind: calllog.Cancel, Party: r.ClientID, Authentic: true, By: operator, RequestID: r.ID}
 	if refusal, reason := web.Refusal(err); refusal != nil {
 		rec.Error, rec.Description, rec.Reason = refusal.Code, refusal.Description, reason
 	}
@@ -91,7 +91,7 @@ func (c *Console) recordCancel(r *sign.Request, operator string, took time.Durat
 }
 
 // shownCall is a record as pages show it.
-func (c *Console) shownCall(ctx context.Context, r calls.Record) web.ConsoleCall {
+func (c *Console) shownCall(ctx context.Context, r calllog.Record) web.ConsoleCall {
 	out := web.ConsoleCall{
 		ID: r.ID, At: r.At, Took: r.Took, Kind: string(r.Kind), ClientID: r.Party, Claimed: r.Claimed, Authentic: r.Authentic, By: r.By,
 		RequestID: r.RequestID, Attempt: r.Attempt, Status: r.Status, Code: r.Error, Description: r.Description, Reason: r.Reason,
@@ -145,13 +145,13 @@ func (c *Console) tokenTimes(claims json.RawMessage, at time.Time) (out []web.Co
 }
 
 // broughtAbout is which event an accepted call leaves in the trail. An attempt at a webhook leaves one in any case.
-var broughtAbout = map[calls.Kind]sign.EventKind{
-	calls.Initiate: sign.EventInitiated, calls.Cancel: sign.EventCancelled, calls.Result: sign.EventResult,
-	calls.Download: sign.EventDownloaded, calls.Webhook: sign.EventWebhook,
+var broughtAbout = map[calllog.Kind]request.EventKind{
+	calllog.Initiate: request.EventInitiated, calllog.Cancel: request.EventCancelled, calllog.Result: request.EventResult,
+	calllog.Download: request.EventDownloaded, calllog.Webhook: request.EventWebhook,
 }
 
 // timeline puts the trail and the calls together: a call stands with the event that it brought about, the others stand alone.
-func (c *Console) timeline(ctx context.Context, r *sign.Request, events []sign.Event, records []calls.Record) []web.ConsoleEvent {
+func (c *Console) timeline(ctx context.Context, r *request.Request, events []request.Event, records []calllog.Record) []web.ConsoleEvent {
 	trail := make([]web.ConsoleEvent, len(events))
 	for i, e := range events {
 		trail[i] = c.timelineEvent(r, e)
@@ -176,16 +176,16 @@ func (c *Console) timeline(ctx context.Context, r *sign.Request, events []sign.E
 }
 
 // eventOf finds the event that a call brought about: it was written while the call ran, and belongs to no call yet. -1: none.
-func eventOf(rec calls.Record, events []sign.Event, trail []web.ConsoleEvent) int {
-	if rec.Refused() && rec.Kind != calls.Webhook {
+func eventOf(rec calllog.Record, events []request.Event, trail []web.ConsoleEvent) int {
+	if rec.Refused() && rec.Kind != calllog.Webhook {
 		return -1
 	}
 	const slack = time.Second // of two clocks, and of what follows the operation in a call
 	for i, e := range events {
 		if e.Kind == broughtAbout[rec.Kind] && trail[i].Call == nil &&
 			!e.At.Before(rec.At.Add(-slack)) && !e.At.After(rec.At.Add(rec.Took+slack)) &&
-			(rec.Kind != calls.Webhook || e.Detail["attempt"] == strconv.Itoa(rec.Attempt)) &&
-			(rec.Kind != calls.Cancel || e.Detail["by"] == rec.By) {
+			(rec.Kind != calllog.Webhook || e.Detail["attempt"] == strconv.Itoa(rec.Attempt)) &&
+			(rec.Kind != calllog.Cancel || e.Detail["by"] == rec.By) {
 			return i
 		}
 	}

@@ -2,7 +2,7 @@
 // register, change and test), and what the program has been doing. It is the sandbox's inspector, too.
 //
 // Start at [Console.Handler]. The console is mounted on the control listener only, which operators keep on an address of their
-// own; in the service it also asks for a password (auth.go). It decides nothing: cancelling is sign.Service.CancelFor in the relying
+// own; in the service it also asks for a password (auth.go). It decides nothing: cancelling is request.Service.CancelFor in the relying
 // party's name, with the same rule and the same audit, and every refusal is shown as it is.
 //
 // No page and no bundle holds an NRIC or its hash, a session's id, an exchange code, a link's signature, a token, or the query of
@@ -18,16 +18,16 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/server/web"
-	"github.com/signet-sign/signet/internal/sign"
 )
 
 // Console serves the operators.
 type Console struct {
-	Sign     *sign.Service
-	Lister   sign.Lister
+	Requests *request.Service
+	Lister   request.Lister
 	Parties  *rp.Registry
 	Diagnose rp.Diagnoser
 
@@ -46,8 +46,8 @@ type Console struct {
 	Metrics func() (Metrics, error)
 
 	// Calls are the records of relying parties' calls; Recorder holds those that are about to be written, and may be nil.
-	Calls    calls.Store
-	Recorder *calls.Recorder
+	Calls    calllog.Store
+	Recorder *calllog.Recorder
 
 	// Streams tell open pages of changes.
 	Streams web.Streams
@@ -59,7 +59,7 @@ type Console struct {
 // Metrics is what the overview shows of the program's metrics, counted since it began.
 type Metrics struct {
 	Routes   []web.ConsoleRoute // busiest first
-	Webhooks map[string]uint64  // attempts by sign.JobStatus afterwards
+	Webhooks map[string]uint64  // attempts by request.JobStatus afterwards
 	Sealing  []Sealing          // in order; the last one is without bound
 }
 

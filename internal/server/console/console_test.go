@@ -19,12 +19,12 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/pades"
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/rp/rptest"
 	"github.com/signet-sign/signet/internal/server/console"
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/pades"
 )
 
 var rowLink = regexp.MustCompile(`class="cell-document"><a href="/console/requests/([^"]+)"`)
@@ -41,11 +41,11 @@ func TestListPages(t *testing.T) {
 	w := newWorld(t)
 	start := w.Now()
 	for i := range 120 {
-		state := sign.Created
+		state := request.StateCreated
 		if i%2 == 1 {
-			state = sign.Cancelled
+			state = request.StateCancelled
 		}
-		err := w.store.Create(t.Context(), &sign.Request{
+		err := w.store.Create(t.Context(), &request.Request{
 			ID: fmt.Sprintf("signv3-01959a3c-0000-7000-8000-%012d", i), ClientID: w.shop.ClientID, State: state, DocName: "lease.pdf",
 			CreatedAt: start.Add(time.Duration(i) * time.Second), ExpiresAt: start.Add(time.Hour),
 		})
@@ -80,7 +80,7 @@ func TestListPages(t *testing.T) {
 
 func TestListFilters(t *testing.T) {
 	w := newWorld(t)
-	created, session := w.in(t, sign.Created), w.in(t, sign.Session)
+	created, session := w.in(t, request.StateCreated), w.in(t, request.StateSession)
 	all := w.get(t, "/console/requests")
 	all.has(t, 200, "lease.pdf", "•••••373D", "TAN XIAO HUI", "data-follow", `lang="en"`)
 	if got := rows(all); len(got) != 2 {
@@ -119,7 +119,7 @@ func TestListFilters(t *testing.T) {
 func TestRequestPage(t *testing.T) {
 	w := newWorld(t)
 	w.webhookErr = errors.New(`Post "https://user:pw@rp.example/hook?token=hook-secret": connection refused`)
-	id := w.in(t, sign.Signed)
+	id := w.in(t, request.StateSigned)
 	page := w.get(t, "/console/requests/"+id)
 	page.has(t, 200, "Initiated by the relying party", "Opened by the signer", "Proceed to Sign", "Scanned by a phone", "Approved on the phone",
 		"Webhook attempt", "https://rp.example/hook?…", "Given up", "TAN XIAO HUI", "•••••373D", "B-LTA", "page 1 at 0.1, 0.1", "Named by the relying party")
@@ -150,21 +150,21 @@ func (w *world) holdsNoSecret(t *testing.T, id, text string) {
 
 func TestCancel(t *testing.T) {
 	w := newWorld(t)
-	created := w.in(t, sign.Created)
+	created := w.in(t, request.StateCreated)
 	done := w.post(t, "/console/requests/"+created+"/cancel", nil)
-	if done.status != http.StatusSeeOther || w.request(t, created).State != sign.Cancelled {
+	if done.status != http.StatusSeeOther || w.request(t, created).State != request.StateCancelled {
 		t.Errorf("status %d, state %s", done.status, w.request(t, created).State)
 	}
 	w.get(t, done.header.Get("Location")).has(t, 200, "The request is cancelled.", "Cancelled")
 	w.post(t, "/console/requests/"+created+"/cancel", nil).has(t, 409, api.CodeAlreadyCancelled, "Document has already been cancelled")
 
-	session := w.in(t, sign.Session)
+	session := w.in(t, request.StateSession)
 	refused := w.post(t, "/console/requests/"+session+"/cancel", nil)
 	refused.has(t, 409, "ACTIVE_SESSION_ONGOING", "Request cannot be cancelled due to an active sign session", "Retry-After: 180 s")
-	if strings.Contains(refused.body, "data-follow-switch") || w.request(t, session).State != sign.Session {
+	if strings.Contains(refused.body, "data-follow-switch") || w.request(t, session).State != request.StateSession {
 		t.Error("the answer to a form follows changes, or a refused cancel changed something")
 	}
-	w.post(t, "/console/requests/"+w.in(t, sign.Signed)+"/cancel", nil).has(t, 409, api.CodeAlreadySigned)
+	w.post(t, "/console/requests/"+w.in(t, request.StateSigned)+"/cancel", nil).has(t, 409, api.CodeAlreadySigned)
 	// The trail names who did it, and what was refused stands beside it.
 	w.get(t, "/console/requests/"+created).has(t, 200, "<dt>by</dt><dd class=\"breakable\">console</dd>", "Cancel refused", api.CodeAlreadyCancelled, "in the console, by console")
 	w.get(t, "/console/requests/"+session).has(t, 200, "Cancel refused", "ACTIVE_SESSION_ONGOING")
@@ -177,7 +177,7 @@ func TestCancel(t *testing.T) {
 func TestResend(t *testing.T) {
 	w := newWorld(t)
 	w.webhookErr = errors.New("the receiver answered 503")
-	id := w.in(t, sign.Signed)
+	id := w.in(t, request.StateSigned)
 	w.webhookErr = nil
 	done := w.post(t, "/console/requests/"+id+"/resend", nil)
 	if done.status != http.StatusSeeOther {
@@ -192,25 +192,25 @@ func TestResend(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, j := range jobs {
-		if j.Kind == sign.JobWebhook && (j.Status != sign.JobDone || j.Attempts != 2 || j.LastError != "") {
+		if j.Kind == request.JobWebhook && (j.Status != request.JobDone || j.Attempts != 2 || j.LastError != "") {
 			t.Errorf("the webhook's job: %+v", j)
 		}
 	}
 	// One that arrived may be sent again, but not while it is on its way.
 	w.post(t, "/console/requests/"+id+"/resend", nil)
-	if claimed, err := w.store.Claim(t.Context(), sign.JobWebhook, w.Now(), time.Minute, 1); err != nil || len(claimed) != 1 {
+	if claimed, err := w.store.Claim(t.Context(), request.JobWebhook, w.Now(), time.Minute, 1); err != nil || len(claimed) != 1 {
 		t.Fatal(claimed, err)
 	}
 	w.post(t, "/console/requests/"+id+"/resend", nil).has(t, 409, "WEBHOOK_UNDER_WAY")
-	w.post(t, "/console/requests/"+w.in(t, sign.Locked)+"/resend", nil).has(t, 409, "NO_WEBHOOK")
+	w.post(t, "/console/requests/"+w.in(t, request.StateLocked)+"/resend", nil).has(t, 409, "NO_WEBHOOK")
 	w.post(t, "/console/requests/signv3-nobody/resend", nil).has(t, 404)
 }
 
 func TestEvidence(t *testing.T) {
 	w := newWorld(t)
 	w.shop.Now = w.Now
-	id := w.in(t, sign.Signed)
-	w.Recorder.Record(calls.Record{Kind: calls.Result, Authentic: true, Party: w.shop.ClientID, RequestID: id, Status: 400, Error: "UNAUTHORIZED", Reason: "the exchange code"},
+	id := w.in(t, request.StateSigned)
+	w.Recorder.Record(calllog.Record{Kind: calllog.Result, Authentic: true, Party: w.shop.ClientID, RequestID: id, Status: 400, Error: "UNAUTHORIZED", Reason: "the exchange code"},
 		w.shop.Token(rp.Result, rptest.Claim("exchange_code", "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11")))
 	got := w.get(t, "/console/requests/"+id+"/evidence.zip")
 	got.has(t, 200)
@@ -226,7 +226,7 @@ func TestEvidence(t *testing.T) {
 			t.Errorf("the README does not say what %s is", name)
 		}
 	}
-	for _, kind := range []sign.EventKind{sign.EventSigned, sign.EventRenewed} {
+	for _, kind := range []request.EventKind{request.EventSigned, request.EventRenewed} {
 		if !strings.Contains(files["README.txt"], fmt.Sprintf("event %q", kind)) {
 			t.Errorf("the README does not say that the event %q holds the digest", kind)
 		}
@@ -235,7 +235,7 @@ func TestEvidence(t *testing.T) {
 	if err := json.Unmarshal([]byte(files["verification.json"]), &report); err != nil || !report.Valid || len(report.Signatures) == 0 || report.Signatures[0].Level != "B-LTA" {
 		t.Errorf("the verification: %v, %s", err, files["verification.json"])
 	}
-	var records []calls.Record
+	var records []calllog.Record
 	if err := json.Unmarshal([]byte(files["calls.json"]), &records); err != nil || len(records) != 1 || records[0].Reason != "the exchange code" {
 		t.Errorf("the calls: %v, %s", err, files["calls.json"])
 	}
@@ -270,18 +270,18 @@ func TestEvidence(t *testing.T) {
 	if fmt.Sprintf("%x", sha256.Sum256([]byte(files["signed.pdf"]))) != fmt.Sprintf("%x", r.Signed.SHA256) {
 		t.Error("signed.pdf is not the signed document")
 	}
-	var events []sign.Event
-	if err := json.Unmarshal([]byte(files["events.json"]), &events); err != nil || events[len(events)-1].Kind != sign.EventEvidence {
+	var events []request.Event
+	if err := json.Unmarshal([]byte(files["events.json"]), &events); err != nil || events[len(events)-1].Kind != request.EventEvidence {
 		t.Errorf("the taking of the evidence is not the last event: %v, %+v", err, events)
 	}
 
-	open := w.in(t, sign.Session)
+	open := w.in(t, request.StateSession)
 	files = unzip(t, w.get(t, "/console/requests/"+open+"/evidence.zip").body)
 	if fmt.Sprintf("%x", sha256.Sum256([]byte(files["uploaded.pdf"]))) != fmt.Sprintf("%x", w.request(t, open).Document.SHA256) {
 		t.Error("uploaded.pdf is not the document of an open request")
 	}
 
-	cancelled := w.in(t, sign.Created)
+	cancelled := w.in(t, request.StateCreated)
 	w.post(t, "/console/requests/"+cancelled+"/cancel", nil)
 	files = unzip(t, w.get(t, "/console/requests/"+cancelled+"/evidence.zip").body)
 	if files["signed.pdf"]+files["uploaded.pdf"]+files["verification.json"] != "" || !strings.Contains(files["README.txt"], "no signed document") {
@@ -314,8 +314,8 @@ func unzip(t *testing.T, body string) map[string]string {
 func TestOverview(t *testing.T) {
 	w := newWorld(t)
 	w.get(t, "/console/").has(t, 200, "Nothing has been signed yet.", "75 %", "GET /sign/{request_id}", `<rect class="bar-refused" x="75.00" width="25.00"`)
-	w.in(t, sign.Signed)
-	w.in(t, sign.Created)
+	w.in(t, request.StateSigned)
+	w.in(t, request.StateCreated)
 	w.get(t, "/console/").has(t, 200, `href="/console/requests?state=signed"`, "median", "up to 100 ms", "<strong>2</strong>")
 	w.Metrics = func() (console.Metrics, error) {
 		return console.Metrics{Sealing: []console.Sealing{{UpTo: 250 * time.Millisecond, N: 31}, {N: 62}}}, nil
@@ -328,7 +328,7 @@ func TestOverview(t *testing.T) {
 func TestPassword(t *testing.T) {
 	const password = "correct horse battery"
 	w := newWorld(t, func(c *console.Console) { c.Password = password })
-	id := w.in(t, sign.Signed)
+	id := w.in(t, request.StateSigned)
 	as := func(method, path, user, pass string) answer {
 		r := httptest.NewRequest(method, path, nil)
 		if user+pass != "" {
@@ -366,7 +366,7 @@ func TestPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last := events[len(events)-1]; last.Kind != sign.EventResent || last.Detail["by"] != "MeiLin" {
+	if last := events[len(events)-1]; last.Kind != request.EventResent || last.Detail["by"] != "MeiLin" {
 		t.Errorf("the trail says %+v", last)
 	}
 }

@@ -15,19 +15,19 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp/calls"
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/request"
 )
 
 // evidence sends a ZIP of everything that tells what became of a request, for auditors and for disputes.
 func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
-	e, err := c.Sign.TakeEvidence(r.Context(), id, c.operator(r))
+	e, err := c.Requests.TakeEvidence(r.Context(), id, c.operator(r))
 	if err != nil {
 		return err
 	}
 	defer func() { _ = e.Close() }()
-	records, err := calls.OfRequest(r.Context(), c.Calls, c.Recorder, id)
+	records, err := calllog.OfRequest(r.Context(), c.Calls, c.Recorder, id)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 }
 
 // bundle writes the ZIP.
-func (c *Console) bundle(w io.Writer, e *sign.Evidence, records []calls.Record) error {
+func (c *Console) bundle(w io.Writer, e *request.Evidence, records []calllog.Record) error {
 	b := &bundler{zip: zip.NewWriter(w), at: c.Now()}
 	b.json("request.json", c.factsOf(e.Request))
 	b.json("events.json", scrubbed(e.Events))
@@ -76,7 +76,7 @@ func (c *Console) bundle(w io.Writer, e *sign.Evidence, records []calls.Record) 
 // few enough NRICs to try them all.
 type facts struct {
 	RequestID      string         `json:"request_id"`
-	State          sign.State     `json:"state"`
+	State          request.State  `json:"state"`
 	ClientID       string         `json:"client_id"`
 	RelyingParty   string         `json:"relying_party"`
 	DocName        string         `json:"doc_name"`
@@ -112,7 +112,7 @@ type signedRecord struct {
 	SHA256 string    `json:"sha256"`
 }
 
-func (c *Console) factsOf(r *sign.Request) facts {
+func (c *Console) factsOf(r *request.Request) facts {
 	party := r.ClientID
 	for _, p := range c.Parties.All() {
 		if p.ClientID == r.ClientID {
@@ -136,7 +136,7 @@ func (c *Console) factsOf(r *sign.Request) facts {
 	return f
 }
 
-func readme(e *sign.Evidence) string {
+func readme(e *request.Evidence) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Evidence of the sign request %s\n\n", e.Request.ID)
 	fmt.Fprintf(&b, "Its state was %q when this was taken. All times are UTC.\n\n", e.Request.State)

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/web"
-	"github.com/signet-sign/signet/internal/sign"
 )
 
 // newest is how many signatures the chart of sealing times looks at.
@@ -17,12 +17,12 @@ const mostRoutes = 12
 
 // overview is the first page.
 func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
-	states, err := c.states(r.Context(), web.ConsoleFilter{}, sign.Filter{})
+	states, err := c.states(r.Context(), web.ConsoleFilter{}, request.Filter{})
 	if err != nil {
 		return err
 	}
 	page := web.ConsoleOverview{States: states[1:], Total: states[0].N, Follow: true}
-	signed, _, err := c.Sign.List(r.Context(), c.Lister, sign.Filter{State: sign.Signed, Limit: newest})
+	signed, _, err := c.Requests.List(r.Context(), c.Lister, request.Filter{State: request.StateSigned, Limit: newest})
 	if err != nil {
 		return err
 	}
@@ -36,9 +36,9 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.Routes = web.ScaledRoutes(m.Routes[:min(mostRoutes, len(m.Routes))])
 	for _, s := range []struct {
-		status sign.JobStatus
+		status request.JobStatus
 		tone   string
-	}{{sign.JobDone, "good"}, {sign.JobPending, "busy"}, {sign.JobFailed, "bad"}} {
+	}{{request.JobDone, "good"}, {request.JobPending, "busy"}, {request.JobFailed, "bad"}} {
 		page.Webhooks = append(page.Webhooks, web.ConsoleBar{
 			Label: "console.webhooks." + string(s.status), Tone: s.tone, N: m.Webhooks[string(s.status)],
 		})
@@ -67,7 +67,7 @@ func sealingBars(list []Sealing) (bars []web.ConsoleBar) {
 
 // sealing sorts signed requests by how long their sealing took. It comes from the requests themselves, whose times outlive the
 // process: it gives the median, and the chart until the metrics have something to say.
-func sealing(signed []*sign.Request) (bars []web.ConsoleBar, n int, median time.Duration) {
+func sealing(signed []*request.Request) (bars []web.ConsoleBar, n int, median time.Duration) {
 	limits := []time.Duration{100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 5 * time.Second}
 	for _, l := range limits {
 		bars = append(bars, web.ConsoleBar{Text: "up to " + short(l)})

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/outbound"
+	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server/web"
 )
 
@@ -170,7 +170,7 @@ func (c *Console) readForm(w http.ResponseWriter, r *http.Request, id string) (f
 }
 
 // judge notes what is wrong with the fields, and reports whether all are right.
-func (f *partyForm) judge(p rp.Party, policy outbound.Policy) bool {
+func (f *partyForm) judge(p rp.Party, policy safehttp.Policy) bool {
 	for field, cause := range p.Problems(policy) {
 		if f.errors[field] == "" {
 			f.errors[field] = fieldError(field, cause, p)

@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/rp/rptest"
 	"github.com/signet-sign/signet/internal/server/console"
-	"github.com/signet-sign/signet/internal/sign"
 )
 
 // form is a registration as an operator types it.
@@ -195,7 +195,7 @@ func TestDisableAndRemove(t *testing.T) {
 		t.Error("not enabled")
 	}
 	w.done(t, w.post(t, own+"/disable", version()))
-	if err := w.store.Create(t.Context(), &sign.Request{ID: "signv3-busy", ClientID: party.ClientID, State: sign.Expired, CreatedAt: w.Now()}); err != nil {
+	if err := w.store.Create(t.Context(), &request.Request{ID: "signv3-busy", ClientID: party.ClientID, State: request.StateExpired, CreatedAt: w.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	w.post(t, own+"/remove", version()).has(t, 409, "It has sign requests")

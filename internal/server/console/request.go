@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp/calls"
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/web"
-	"github.com/signet-sign/signet/internal/sign"
 )
 
 // request is all about one request.
@@ -38,15 +38,15 @@ func (c *Console) request(w http.ResponseWriter, r *http.Request) error {
 func (c *Console) follow(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
 	return c.Streams.Serve(w, r, id, func(ctx context.Context) (web.Live, error) {
-		req, err := c.Sign.Get(ctx, id)
+		req, err := c.Requests.Get(ctx, id)
 		if err != nil {
 			return web.Live{}, err
 		}
-		events, err := c.Sign.Store.Events(ctx, id)
+		events, err := c.Requests.Store.Events(ctx, id)
 		if err != nil {
 			return web.Live{}, err
 		}
-		newest, err := c.Calls.Calls(ctx, calls.Filter{RequestID: id, Limit: 1})
+		newest, err := c.Calls.Calls(ctx, calllog.Filter{RequestID: id, Limit: 1})
 		if err != nil {
 			return web.Live{}, err
 		}
@@ -62,12 +62,12 @@ func (c *Console) follow(w http.ResponseWriter, r *http.Request) error {
 // cancel takes the request back in its relying party's name.
 func (c *Console) cancel(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
-	req, err := c.Sign.Get(r.Context(), id)
+	req, err := c.Requests.Get(r.Context(), id)
 	if err != nil {
 		return err
 	}
 	begin := time.Now()
-	err = c.Sign.CancelFor(r.Context(), id, c.operator(r))
+	err = c.Requests.CancelFor(r.Context(), id, c.operator(r))
 	c.recordCancel(req, c.operator(r), time.Since(begin), err)
 	if err != nil {
 		return c.refused(w, r, id, err)
@@ -80,7 +80,7 @@ func (c *Console) cancel(w http.ResponseWriter, r *http.Request) error {
 // resend makes the webhook due now.
 func (c *Console) resend(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
-	if err := c.Sign.Resend(r.Context(), id, c.operator(r)); err != nil {
+	if err := c.Requests.Resend(r.Context(), id, c.operator(r)); err != nil {
 		return c.refused(w, r, id, err)
 	}
 	c.done(w, r, id, "resend")
@@ -102,7 +102,7 @@ func (c *Console) refused(w http.ResponseWriter, r *http.Request, id string, cau
 		return err
 	}
 	page.Answer = &web.ConsoleAnswer{Code: refusal.Code, Description: refusal.Description}
-	if active := (*sign.ActiveSessionError)(nil); errors.As(cause, &active) {
+	if active := (*request.ActiveSessionError)(nil); errors.As(cause, &active) {
 		page.Answer.RetryAfter = int(math.Ceil(active.RetryAfter.Seconds()))
 	}
 	c.render(w, r, http.StatusConflict, *page)
@@ -111,15 +111,15 @@ func (c *Console) refused(w http.ResponseWriter, r *http.Request, id string, cau
 
 // about collects the page of a request.
 func (c *Console) about(ctx context.Context, id string) (*web.ConsoleRequest, error) {
-	r, err := c.Sign.Get(ctx, id)
+	r, err := c.Requests.Get(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	events, err := c.Sign.Store.Events(ctx, id)
+	events, err := c.Requests.Store.Events(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	jobs, err := c.Sign.Outbox.Jobs(ctx, id)
+	jobs, err := c.Requests.Outbox.Jobs(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -130,13 +130,13 @@ func (c *Console) about(ctx context.Context, id string) (*web.ConsoleRequest, er
 	for _, l := range r.Locations {
 		page.Places = append(page.Places, fmt.Sprintf("page %d at %.4g, %.4g", l.Page, l.X, l.Y))
 	}
-	if r.State == sign.Session {
+	if r.State == request.StateSession {
 		page.SessionEndsAt, page.Scanned = r.Session.EndsAt, r.Session.Prepared != nil
 	}
-	if r.State == sign.Signed {
+	if r.State == request.StateSigned {
 		page.Signed = signedDocument(r)
 	}
-	records, err := calls.OfRequest(ctx, c.Calls, c.Recorder, id)
+	records, err := calllog.OfRequest(ctx, c.Calls, c.Recorder, id)
 	if err != nil {
 		return nil, err
 	}
@@ -146,20 +146,20 @@ func (c *Console) about(ctx context.Context, id string) (*web.ConsoleRequest, er
 			Kind: string(j.Kind), Status: string(j.Status), Attempts: j.Attempts,
 			LastError: j.LastError, Running: j.Lease.After(c.Now()),
 		}
-		if j.Status == sign.JobPending {
+		if j.Status == request.JobPending {
 			job.DueAt = j.DueAt
 		}
 		page.Jobs = append(page.Jobs, job)
-		page.CanResend = page.CanResend || j.Kind == sign.JobWebhook
+		page.CanResend = page.CanResend || j.Kind == request.JobWebhook
 	}
 	return page, nil
 }
 
-func file(d sign.Document) web.ConsoleFile {
+func file(d request.Document) web.ConsoleFile {
 	return web.ConsoleFile{Size: d.Size, SHA256: hex.EncodeToString(d.SHA256), Pages: d.Pages}
 }
 
-func signedDocument(r *sign.Request) *web.ConsoleSigned {
+func signedDocument(r *request.Request) *web.ConsoleSigned {
 	s := &web.ConsoleSigned{At: r.Signed.At, Name: r.Signed.Name, Level: r.Signed.Level, File: file(r.Signed.Document)}
 	if r.Approval != nil {
 		s.Sealed = r.Signed.At.Sub(r.Approval.At)
@@ -171,7 +171,7 @@ func signedDocument(r *sign.Request) *web.ConsoleSigned {
 }
 
 // timelineEvent is an event as the page shows it.
-func (c *Console) timelineEvent(r *sign.Request, e sign.Event) web.ConsoleEvent {
+func (c *Console) timelineEvent(r *request.Request, e request.Event) web.ConsoleEvent {
 	out := web.ConsoleEvent{Seq: e.Seq, At: e.At, Since: max(0, e.At.Sub(r.CreatedAt)), Kind: string(e.Kind), Tone: tone(e)}
 	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
 		value := e.Detail[name]
@@ -191,18 +191,18 @@ func (c *Console) timelineEvent(r *sign.Request, e sign.Event) web.ConsoleEvent 
 }
 
 // tone says at a glance whether an event is good or bad news.
-func tone(e sign.Event) string {
+func tone(e request.Event) string {
 	switch e.Kind {
-	case sign.EventApproved, sign.EventSigned, sign.EventRenewed:
+	case request.EventApproved, request.EventSigned, request.EventRenewed:
 		return "good"
-	case sign.EventWebhook:
+	case request.EventWebhook:
 		if e.Detail["error"] == "" {
 			return "good"
 		}
 		return "bad"
-	case sign.EventApproveRefused, sign.EventSealRetried, sign.EventRenewFailed, sign.EventCancelled, sign.EventExpired, sign.EventSessionEnded:
+	case request.EventApproveRefused, request.EventSealRetried, request.EventRenewFailed, request.EventCancelled, request.EventExpired, request.EventSessionEnded:
 		return "bad"
-	case sign.EventProceeded, sign.EventScanned:
+	case request.EventProceeded, request.EventScanned:
 		return "busy"
 	}
 	return ""

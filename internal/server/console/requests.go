@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/web"
-	"github.com/signet-sign/signet/internal/sign"
 )
 
 // pageSize is how many requests stand on a page of the list.
@@ -25,7 +25,7 @@ func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
 	if page.States, err = c.states(ctx, page.Filter, filter); err != nil {
 		return err
 	}
-	list, next, err := c.Sign.List(ctx, c.Lister, filter)
+	list, next, err := c.Requests.List(ctx, c.Lister, filter)
 	switch {
 	case err == nil:
 	case r.Context().Err() == nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
@@ -50,12 +50,12 @@ func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
 }
 
 // asked reads the list's query. What makes no sense is left out, and the page says so.
-func (c *Console) asked(q url.Values) (page web.ConsoleRequests, filter sign.Filter) {
+func (c *Console) asked(q url.Values) (page web.ConsoleRequests, filter request.Filter) {
 	page.Filter = web.ConsoleFilter{
 		State: q.Get("state"), Party: q.Get("party"), From: q.Get("from"), To: q.Get("to"), Text: strings.TrimSpace(q.Get("q")),
 	}
 	f := &page.Filter
-	if !slices.Contains(sign.States(), sign.State(f.State)) {
+	if !slices.Contains(request.States(), request.State(f.State)) {
 		f.State = ""
 	}
 	date := func(field *string) (day time.Time) {
@@ -68,11 +68,11 @@ func (c *Console) asked(q url.Values) (page web.ConsoleRequests, filter sign.Fil
 		}
 		return day
 	}
-	filter = sign.Filter{ClientID: f.Party, State: sign.State(f.State), Text: f.Text, Limit: pageSize, From: date(&f.From)}
+	filter = request.Filter{ClientID: f.Party, State: request.State(f.State), Text: f.Text, Limit: pageSize, From: date(&f.From)}
 	if to := date(&f.To); !to.IsZero() {
 		filter.To = to.AddDate(0, 0, 1) // the day itself, too
 	}
-	if before, err := sign.ParseCursor(q.Get("before")); err == nil {
+	if before, err := request.ParseCursor(q.Get("before")); err == nil {
 		filter.Before = before
 	}
 	// A page further back does not change, and a search is too dear to repeat.
@@ -82,19 +82,19 @@ func (c *Console) asked(q url.Values) (page web.ConsoleRequests, filter sign.Fil
 
 // states are the list's states, "all" first, with the numbers of requests that match the times asked for. With a relying party
 // or a text there are no numbers: no index has them, and counting would read every request that matches.
-func (c *Console) states(ctx context.Context, asked web.ConsoleFilter, f sign.Filter) ([]web.ConsoleState, error) {
+func (c *Console) states(ctx context.Context, asked web.ConsoleFilter, f request.Filter) ([]web.ConsoleState, error) {
 	dear := f.ClientID != "" || f.Text != ""
-	counts := map[sign.State]int{}
+	counts := map[request.State]int{}
 	if !dear {
 		var err error
-		if counts, err = c.Lister.Count(ctx, sign.Filter{From: f.From, To: f.To}); err != nil {
+		if counts, err = c.Lister.Count(ctx, request.Filter{From: f.From, To: f.To}); err != nil {
 			return nil, err
 		}
 	}
 	current := asked.State
 	asked.State = ""
 	list := []web.ConsoleState{{URL: asked.URL(), Current: current == "", Uncounted: dear}}
-	for _, s := range sign.States() {
+	for _, s := range request.States() {
 		asked.State = string(s)
 		list = append(list, web.ConsoleState{
 			State: string(s), N: counts[s], Uncounted: dear, URL: asked.URL(), Current: current == string(s),
@@ -105,7 +105,7 @@ func (c *Console) states(ctx context.Context, asked web.ConsoleFilter, f sign.Fi
 }
 
 // row is a request in the list.
-func (c *Console) row(ctx context.Context, r *sign.Request) web.ConsoleRow {
+func (c *Console) row(ctx context.Context, r *request.Request) web.ConsoleRow {
 	row := web.ConsoleRow{
 		ID: r.ID, Party: c.partyName(ctx, r.ClientID), Document: r.DocName, State: string(r.State),
 		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,

@@ -1,15 +1,15 @@
 package console
 
 import (
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/sign"
 )
 
 // scrubbed is a copy of the trail for people's eyes.
-func scrubbed(events []sign.Event) []sign.Event {
-	out := make([]sign.Event, len(events))
+func scrubbed(events []request.Event) []request.Event {
+	out := make([]request.Event, len(events))
 	for i, e := range events {
-		detail := sign.Detail{}
+		detail := request.Detail{}
 		for name, value := range e.Detail {
 			detail[name] = rp.ShownText(value)
 		}
@@ -23,8 +23,8 @@ func scrubbed(events []sign.Event) []sign.Event {
 }
 
 // scrubbedJobs is a copy of the jobs for people's eyes.
-func scrubbedJobs(jobs []sign.Job) []sign.Job {
-	out := make([]sign.Job, len(jobs))
+func scrubbedJobs(jobs []request.Job) []request.Job {
+	out := make([]request.Job, len(jobs))
 	for i, j := range jobs {
 		j.LastError, j.Payload = rp.ShownText(j.LastError), ""
 		out[i] = j

@@ -17,20 +17,20 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/blob"
 	"github.com/signet-sign/signet/internal/ca"
-	"github.com/signet-sign/signet/internal/pdf/pdftest"
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/calls"
-	"github.com/signet-sign/signet/internal/rp/outbound"
 	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/sandbox"
 	"github.com/signet-sign/signet/internal/server/web"
-	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
-	"github.com/signet-sign/signet/internal/tsa"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
+	"github.com/signet-sign/signet/pades/tsa"
 )
 
 var alice = signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}
@@ -39,7 +39,7 @@ var alice = signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}
 type world struct {
 	*console.Console
 	store  *store.Store
-	worker *sign.Worker
+	worker *request.Worker
 	phones *sandbox.SoftPhones
 	shop   *rptest.Party
 
@@ -65,7 +65,7 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	var err error
 	w.store, err = store.Open(t.Context(), store.Options{Database: filepath.Join(dir, "signet.db"), Kind: store.Sandbox, Log: log})
 	must(err)
-	docs, err := blob.OpenDir(blob.Options{Path: filepath.Join(dir, "documents")})
+	docs, err := documents.OpenDir(documents.Options{Path: filepath.Join(dir, "documents")})
 	must(err)
 	t.Cleanup(func() { must(errors.Join(w.store.Close(), docs.Close())) })
 	authority, err := ca.Open(filepath.Join(dir, "authority"), ca.Options{
@@ -76,18 +76,18 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	stamps, err := tsa.New(tsa.Config{Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: clock, Rand: rand.Reader})
 	must(err)
 	signers := &signer.Service{Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: clock, Rand: rand.Reader}
-	service := sign.New(sign.Config{
+	service := request.New(request.Config{
 		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: docs, Timestamper: stamps, Revocation: signers,
 		Chain: authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(),
 		Now: clock, Rand: rand.Reader, PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), Sandbox: true, Log: log,
 	})
-	w.phones = &sandbox.SoftPhones{Sign: service, Signers: signers, Rand: rand.Reader}
-	w.worker = sign.NewWorker(service, w.deliver)
+	w.phones = &sandbox.SoftPhones{Requests: service, Signers: signers, Rand: rand.Reader}
+	w.worker = request.NewWorker(service, w.deliver)
 
 	w.shop = rptest.Start(t)
 	shop := w.shop.Registration()
 	shop.WebhookURL += "?token=hook-secret"
-	policy := outbound.Policy{AllowPrivate: true}
+	policy := safehttp.Policy{AllowPrivate: true}
 	parties, err := rp.NewRegistry(policy, shop, rp.Party{
 		ClientID: "rival", Name: `Rival <b>"&</b>`, JWKSURL: "http://127.0.0.1:1/jwks", RedirectURL: "http://127.0.0.1:1/",
 	})
@@ -96,9 +96,9 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	kit, err := web.New(web.Options{Now: clock, Sandbox: true})
 	must(err)
 	w.Console = &console.Console{
-		Sign: service, Lister: w.store, Parties: parties, Diagnose: rp.Diagnoser{Policy: policy},
+		Requests: service, Lister: w.store, Parties: parties, Diagnose: rp.Diagnoser{Policy: policy},
 		Registrar: &rp.Registrar{Registry: parties, Store: w.store, Policy: policy, Now: clock, Rand: rand.Reader},
-		Keys:      rp.NewKeys(rp.KeysConfig{Client: outbound.NewClient(policy), Now: clock}), PublicURL: "http://sign.test",
+		Keys:      rp.NewKeys(rp.KeysConfig{Client: safehttp.NewClient(policy), Now: clock}), PublicURL: "http://sign.test",
 		Kit: kit, Now: clock, Log: log,
 		Certificates: append(authority.Chain(), chain[0]),
 		Metrics: func() (console.Metrics, error) {
@@ -109,8 +109,8 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 		},
 	}
 	w.Console.Calls = w.store
-	w.Recorder = calls.NewRecorder(calls.Config{
-		Store: w.store, Mode: calls.All, Limits: calls.DefaultLimits, Now: clock, Log: log,
+	w.Recorder = calllog.NewRecorder(calllog.Config{
+		Store: w.store, Mode: calllog.All, Limits: calllog.DefaultLimits, Now: clock, Log: log,
 		Registered: func(_ context.Context, id string) bool { return id == w.shop.ClientID },
 	})
 	for _, e := range edit {
@@ -123,10 +123,10 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 func (w *world) advance(d time.Duration) { w.mu.Lock(); defer w.mu.Unlock(); w.now = w.now.Add(d) }
 
 // deliver is the webhook's handler, with the error that a test wants.
-func (w *world) deliver(_ context.Context, job *sign.Job) []sign.Event {
+func (w *world) deliver(_ context.Context, job *request.Job) []request.Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	e := sign.Event{At: w.now, Kind: sign.EventWebhook, Detail: sign.Detail{"attempt": "1"}}
+	e := request.Event{At: w.now, Kind: request.EventWebhook, Detail: request.Detail{"attempt": "1"}}
 	if w.webhookErr == nil {
 		job.Finish()
 		e.Detail["status"] = "204"
@@ -134,11 +134,11 @@ func (w *world) deliver(_ context.Context, job *sign.Job) []sign.Event {
 		job.Fail(w.webhookErr)
 		e.Detail["error"] = w.webhookErr.Error()
 	}
-	return []sign.Event{e}
+	return []request.Event{e}
 }
 
 // in brings a new request into a state, as people would.
-func (w *world) in(t *testing.T, state sign.State) string {
+func (w *world) in(t *testing.T, state request.State) string {
 	t.Helper()
 	w.advance(time.Millisecond) // requests of one millisecond have no order that shows
 	do := func(err error) {
@@ -147,21 +147,21 @@ func (w *world) in(t *testing.T, state sign.State) string {
 			t.Fatalf("on the way to %s: %v", state, err)
 		}
 	}
-	r, err := w.Sign.Initiate(t.Context(), sign.Application{
+	r, err := w.Requests.Initiate(t.Context(), request.Application{
 		ClientID: w.shop.ClientID, DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}, SignerHash: alice.Hash(),
 	}, bytes.NewReader(pdftest.Minimal()))
 	do(err)
-	if state == sign.Created {
+	if state == request.StateCreated {
 		return r.RequestID
 	}
-	_, err = w.Sign.Open(t.Context(), r.RequestID, alice)
+	_, err = w.Requests.Open(t.Context(), r.RequestID, alice)
 	do(err)
-	if state == sign.Locked {
+	if state == request.StateLocked {
 		return r.RequestID
 	}
-	_, err = w.Sign.Proceed(t.Context(), r.RequestID, alice)
+	_, err = w.Requests.Proceed(t.Context(), r.RequestID, alice)
 	do(err)
-	if state == sign.Session {
+	if state == request.StateSession {
 		return r.RequestID
 	}
 	do(w.phones.Approve(t.Context(), r.RequestID, alice))
@@ -215,7 +215,7 @@ func (a answer) has(t *testing.T, status int, texts ...string) {
 	}
 }
 
-func (w *world) request(t *testing.T, id string) *sign.Request {
+func (w *world) request(t *testing.T, id string) *request.Request {
 	t.Helper()
 	r, err := w.store.Get(t.Context(), id)
 	if err != nil {

@@ -57,7 +57,7 @@ func (p *Phone) enrolPage(w http.ResponseWriter, r *http.Request) {
 	}
 	page := web.PhoneEnrol{Account: web.Person{Name: person.Name, Hint: person.Hint()}, Next: ownPath(r.URL.Query().Get("next"))}
 	if id, ok := strings.CutPrefix(page.Next, "/phone/sign/"); ok {
-		if req, err := p.Sign.Get(r.Context(), id); err == nil {
+		if req, err := p.Requests.Get(r.Context(), id); err == nil {
 			page.Session = max(1, web.LiveOf(req).SessionEndsMillis()) // 1 is long over: the page says so
 		}
 	}

@@ -26,16 +26,16 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/server/web"
-	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
 // Phone serves phones.
 type Phone struct {
-	Sign      *sign.Service
+	Requests  *request.Service
 	Signers   *signer.Service
 	Parties   rp.Parties
 	Kit       *web.Kit
@@ -209,7 +209,7 @@ func (p *Phone) challenge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c, err := p.Sign.Challenge(r.Context(), r.PathValue("request_id"), session, phone)
+	c, err := p.Requests.Challenge(r.Context(), r.PathValue("request_id"), session, phone)
 	if err != nil {
 		return err
 	}
@@ -238,7 +238,7 @@ func (p *Phone) prepared(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d, err := p.Sign.PreparedDocument(r.Context(), r.PathValue("request_id"), session, phone)
+	d, err := p.Requests.PreparedDocument(r.Context(), r.PathValue("request_id"), session, phone)
 	if err != nil {
 		return err
 	}
@@ -267,7 +267,7 @@ func (p *Phone) approve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return api.ErrSignatureInvalid.Because("%w", err)
 	}
-	if err := p.Sign.Approve(r.Context(), r.PathValue("request_id"), session, phone, signature); err != nil {
+	if err := p.Requests.Approve(r.Context(), r.PathValue("request_id"), session, phone, signature); err != nil {
 		return err
 	}
 	web.WriteJSON(w, http.StatusOK, struct{}{})
@@ -279,7 +279,7 @@ func (p *Phone) reject(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := p.Sign.Reject(r.Context(), r.PathValue("request_id"), session, phone); err != nil {
+	if err := p.Requests.Reject(r.Context(), r.PathValue("request_id"), session, phone); err != nil {
 		return err
 	}
 	web.WriteJSON(w, http.StatusOK, struct{}{})
@@ -288,7 +288,7 @@ func (p *Phone) reject(w http.ResponseWriter, r *http.Request) error {
 
 // live is the state of the session's request as this phone may see it.
 func (p *Phone) live(ctx context.Context, phone signer.Phone, id string) (web.Live, error) {
-	req, err := p.Sign.Get(ctx, id)
+	req, err := p.Requests.Get(ctx, id)
 	if err != nil {
 		return web.Live{}, err
 	}

@@ -8,8 +8,8 @@ import (
 	"strings"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/web"
-	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -36,7 +36,7 @@ func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/phone/enrol?next="+url.QueryEscape(page.Path()), http.StatusSeeOther)
 		return
 	}
-	req, err := p.Sign.Get(r.Context(), id)
+	req, err := p.Requests.Get(r.Context(), id)
 	if err != nil {
 		p.fail(w, r, err)
 		return
@@ -59,7 +59,7 @@ func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 // scan lets the browser in for a fresh code. A browser that was let in before is not turned away by an old one: it came back by
 // its history, and the page knows what became of the session.
 func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page web.PhoneApprove, value string) {
-	req, err := p.Sign.Scan(r.Context(), page.RequestID, value)
+	req, err := p.Requests.Scan(r.Context(), page.RequestID, value)
 	_, known := web.GrantOf(r, p.Login, page.RequestID)
 	var refusal *api.Error
 	switch {
@@ -69,7 +69,7 @@ func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page web.PhoneAppro
 		http.Redirect(w, r, page.Path(), http.StatusSeeOther)
 	case known:
 		http.Redirect(w, r, page.Path(), http.StatusSeeOther)
-	case errors.Is(err, sign.ErrStaleCode):
+	case errors.Is(err, request.ErrStaleCode):
 		p.render(w, r, http.StatusForbidden, web.PhoneScan{Why: "STALE_CODE"})
 	case errors.As(err, &refusal):
 		p.render(w, r, http.StatusConflict, web.PhoneProblem{Code: problemOf(refusal.Code)})
@@ -90,37 +90,37 @@ func problemOf(code string) string {
 }
 
 // stepOf is what the approval page says of the session to this phone; "" is that it may still answer.
-func stepOf(req *sign.Request, session string, phone signer.Phone) string {
+func stepOf(req *request.Request, session string, phone signer.Phone) string {
 	if req.Signer == nil || req.Signer.UIN != phone.UIN {
 		return api.CodeNoAccess
 	}
 	switch req.State {
-	case sign.Session:
+	case request.StateSession:
 		if req.Session.ID != session {
 			return "REPLACED"
 		}
 		return ""
-	case sign.Sealing, sign.Signed:
+	case request.StateSealing, request.StateSigned:
 		switch {
 		case req.Approval == nil || req.Approval.PhoneID != phone.ID || req.Approval.SessionID != session:
 			return "OTHER_PHONE"
-		case req.State == sign.Signed:
+		case req.State == request.StateSigned:
 			return "signed"
 		}
 		return "approved"
-	case sign.Cancelled:
+	case request.StateCancelled:
 		return api.CodeCancelled
-	case sign.Expired:
+	case request.StateExpired:
 		return api.CodeExpired
 	}
 	switch req.Outcome {
-	case sign.OutcomeRejected:
+	case request.OutcomeRejected:
 		return "rejected"
-	case sign.OutcomeTimedOut:
+	case request.OutcomeTimedOut:
 		return "TIMED_OUT"
-	case sign.OutcomeLeft:
+	case request.OutcomeLeft:
 		return "LEFT"
-	case sign.OutcomeFailed:
+	case request.OutcomeFailed:
 		return "FAILED"
 	}
 	return api.CodeNoActiveSession

@@ -20,7 +20,7 @@ type Code struct {
 
 // drawCode makes the present QR code for the signer: the phone's page of the request, with a value that is soon worth nothing.
 func (p *Portal) drawCode(ctx context.Context, id string, person signer.Person) (Code, error) {
-	value, fresh, err := p.Sign.Code(ctx, id, person)
+	value, fresh, err := p.Requests.Code(ctx, id, person)
 	if err != nil {
 		return Code{}, err
 	}
@@ -51,7 +51,7 @@ func (p *Portal) here(w http.ResponseWriter, r *http.Request) error {
 		http.Redirect(w, r, path(id), http.StatusSeeOther)
 		return nil
 	}
-	req, err := p.Sign.OpenHere(r.Context(), id, person)
+	req, err := p.Requests.OpenHere(r.Context(), id, person)
 	if err != nil {
 		return err
 	}

@@ -17,16 +17,16 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/server/web"
-	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
 // Portal serves the signer.
 type Portal struct {
-	Sign      *sign.Service
+	Requests  *request.Service
 	Parties   rp.Parties
 	Kit       *web.Kit
 	Streams   web.Streams
@@ -97,7 +97,7 @@ func (p *Portal) render(w http.ResponseWriter, r *http.Request, status int, page
 
 // page is GET /sign/{request_id}: the page of the state, for whoever is logged in.
 func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
-	req, err := p.Sign.Get(r.Context(), r.PathValue("request_id"))
+	req, err := p.Requests.Get(r.Context(), r.PathValue("request_id"))
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 	person, loggedIn := p.person(r)
 	if loggedIn {
 		// Opening is what makes the first person the signer; a GET may do it, because the login was the decision.
-		opened, err := p.Sign.Open(r.Context(), req.ID, person)
+		opened, err := p.Requests.Open(r.Context(), req.ID, person)
 		switch {
 		case errors.Is(err, api.ErrNoAccess):
 			s.Document = ""
@@ -119,7 +119,7 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 		case !refused(err):
 			return err
 		default: // signed, expired or cancelled, perhaps in this moment
-			if req, err = p.Sign.Get(r.Context(), req.ID); err != nil {
+			if req, err = p.Requests.Get(r.Context(), req.ID); err != nil {
 				return err
 			}
 		}
@@ -129,14 +129,14 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 }
 
 // pageOf is the page of a state.
-func (p *Portal) pageOf(r *http.Request, req *sign.Request, s web.Summary, person signer.Person, loggedIn bool) web.Page {
+func (p *Portal) pageOf(r *http.Request, req *request.Request, s web.Summary, person signer.Person, loggedIn bool) web.Page {
 	live := web.LiveOf(req)
 	switch req.State {
-	case sign.Cancelled:
+	case request.StateCancelled:
 		return web.Cancelled{Summary: s, At: req.CancelledAt}
-	case sign.Expired:
+	case request.StateExpired:
 		return web.Expired{Summary: s, Live: live}
-	case sign.Signed:
+	case request.StateSigned:
 		if !loggedIn {
 			return web.AlreadySigned{Summary: s, SignedAt: req.Signed.At, CanLogin: true}
 		}
@@ -146,12 +146,12 @@ func (p *Portal) pageOf(r *http.Request, req *sign.Request, s web.Summary, perso
 		return web.Landing{Summary: s, Live: live, Intended: req.SignerHash != "", Places: len(req.Locations)}
 	}
 	switch req.State {
-	case sign.Session:
+	case request.StateSession:
 		return p.codePage(r.Context(), req, s, live, person)
-	case sign.Sealing:
+	case request.StateSealing:
 		return web.Sealing{Summary: s, Live: live, Signer: account(person)}
 	}
-	if req.Outcome != "" && req.Outcome != sign.OutcomeLeft && !r.URL.Query().Has("review") {
+	if req.Outcome != "" && req.Outcome != request.OutcomeLeft && !r.URL.Query().Has("review") {
 		return web.SessionEnded{Summary: s, Live: live, Signer: account(person), Outcome: string(req.Outcome)}
 	}
 	places := make([]web.Place, len(req.Locations))
@@ -161,7 +161,7 @@ func (p *Portal) pageOf(r *http.Request, req *sign.Request, s web.Summary, perso
 	return web.Document{Summary: s, Live: live, Signer: account(person), Places: places, Ended: string(req.Outcome)}
 }
 
-func (p *Portal) codePage(ctx context.Context, req *sign.Request, s web.Summary, live web.Live, person signer.Person) web.Page {
+func (p *Portal) codePage(ctx context.Context, req *request.Request, s web.Summary, live web.Live, person signer.Person) web.Page {
 	page := web.SigningCode{
 		Summary: s, Live: live, Signer: account(person),
 		MatchCode: req.Session.MatchCode, Places: len(req.Locations),
@@ -179,11 +179,11 @@ func (p *Portal) codePage(ctx context.Context, req *sign.Request, s web.Summary,
 	return page
 }
 
-func (p *Portal) signedPage(req *sign.Request, s web.Summary, live web.Live, person signer.Person) web.Page {
+func (p *Portal) signedPage(req *request.Request, s web.Summary, live web.Live, person signer.Person) web.Page {
 	page := web.Signed{
 		Summary: s, Live: live, Signer: account(person),
 		SignedAt: req.Signed.At, Level: req.Signed.Level, Places: len(req.Locations),
-		Available: p.Sign.Available(req),
+		Available: p.Requests.Available(req),
 	}
 	if cert, err := x509.ParseCertificate(req.Approval.Certificate); err == nil {
 		page.Certificate = web.CertificateOf(cert)
@@ -193,12 +193,12 @@ func (p *Portal) signedPage(req *sign.Request, s web.Summary, live web.Live, per
 
 // login is POST /sign/{request_id}/login. Nobody logs in for a link that is wrong or over (contract, 4.3).
 func (p *Portal) login(w http.ResponseWriter, r *http.Request) error {
-	req, err := p.Sign.Get(r.Context(), r.PathValue("request_id"))
+	req, err := p.Requests.Get(r.Context(), r.PathValue("request_id"))
 	if err != nil {
 		return err
 	}
 	scope := path(req.ID)
-	if req.State == sign.Cancelled || req.State == sign.Expired {
+	if req.State == request.StateCancelled || req.State == request.StateExpired {
 		http.Redirect(w, r, scope, http.StatusSeeOther)
 		return nil
 	}
@@ -209,14 +209,14 @@ func (p *Portal) login(w http.ResponseWriter, r *http.Request) error {
 // proceed is POST /sign/{request_id}/proceed: the button Proceed to Sign.
 func (p *Portal) proceed(w http.ResponseWriter, r *http.Request) error {
 	return p.act(w, r, func(ctx context.Context, id string, person signer.Person) error {
-		_, err := p.Sign.Proceed(ctx, id, person)
+		_, err := p.Requests.Proceed(ctx, id, person)
 		return err
 	})
 }
 
 // leaveSession is POST /sign/{request_id}/leave-session: away from the QR code, back to the document.
 func (p *Portal) leaveSession(w http.ResponseWriter, r *http.Request) error {
-	return p.act(w, r, p.Sign.Leave)
+	return p.act(w, r, p.Requests.Leave)
 }
 
 func (p *Portal) softPhone(do func(context.Context, string, signer.Person) error) func(http.ResponseWriter, *http.Request) error {
@@ -241,11 +241,11 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
 	person, loggedIn := p.person(r)
 	if loggedIn {
-		if err := p.Sign.Leave(r.Context(), id, person); err != nil && !refused(err) {
+		if err := p.Requests.Leave(r.Context(), id, person); err != nil && !refused(err) {
 			return err
 		}
 	}
-	req, err := p.Sign.Get(r.Context(), id)
+	req, err := p.Requests.Get(r.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -254,7 +254,7 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	status := api.StatusCancelled
-	if req.State == sign.Signed && (!loggedIn || person.UIN == req.Signer.UIN) { // not for who has no access (contract, 4.3)
+	if req.State == request.StateSigned && (!loggedIn || person.UIN == req.Signer.UIN) { // not for who has no access (contract, 4.3)
 		status = api.StatusSuccess
 	}
 	back, err := ReturnURL(party, id, status)
@@ -283,7 +283,7 @@ func (p *Portal) document(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return api.ErrLoginRequired
 	}
-	req, doc, err := p.Sign.Document(r.Context(), r.PathValue("request_id"), person)
+	req, doc, err := p.Requests.Document(r.Context(), r.PathValue("request_id"), person)
 	if err != nil {
 		return err
 	}
@@ -297,7 +297,7 @@ func (p *Portal) signedDocument(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return api.ErrLoginRequired
 	}
-	req, doc, err := p.Sign.SignedDocument(r.Context(), r.PathValue("request_id"), person)
+	req, doc, err := p.Requests.SignedDocument(r.Context(), r.PathValue("request_id"), person)
 	if err != nil {
 		return err
 	}
@@ -310,7 +310,7 @@ func (p *Portal) signedDocument(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p *Portal) state(w http.ResponseWriter, r *http.Request) error {
-	req, err := p.Sign.Get(r.Context(), r.PathValue("request_id"))
+	req, err := p.Requests.Get(r.Context(), r.PathValue("request_id"))
 	if err != nil {
 		return err
 	}
@@ -321,7 +321,7 @@ func (p *Portal) state(w http.ResponseWriter, r *http.Request) error {
 func (p *Portal) events(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
 	return p.Streams.Serve(w, r, id, func(ctx context.Context) (web.Live, error) {
-		req, err := p.Sign.Get(ctx, id)
+		req, err := p.Requests.Get(ctx, id)
 		if err != nil {
 			return web.Live{}, err
 		}
@@ -333,7 +333,7 @@ func (p *Portal) events(w http.ResponseWriter, r *http.Request) error {
 func (p *Portal) LoginFailed(w http.ResponseWriter, r *http.Request, returnTo string, denied bool) {
 	page := web.LoginFailed{Denied: denied}
 	if id, ok := strings.CutPrefix(returnTo, "/sign/"); ok {
-		if req, err := p.Sign.Get(r.Context(), id); err == nil {
+		if req, err := p.Requests.Get(r.Context(), id); err == nil {
 			if s, err := p.summary(r.Context(), req); err == nil {
 				page.Summary = s
 			}
@@ -349,7 +349,7 @@ func (p *Portal) person(r *http.Request) (signer.Person, bool) {
 	return p.Login.Person(r, path(r.PathValue("request_id")))
 }
 
-func (p *Portal) summary(ctx context.Context, req *sign.Request) (web.Summary, error) {
+func (p *Portal) summary(ctx context.Context, req *request.Request) (web.Summary, error) {
 	party, err := p.Parties.Party(ctx, req.ClientID)
 	if err != nil {
 		return web.Summary{}, err

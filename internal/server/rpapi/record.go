@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp/calls"
+	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/server/web"
 )
 
@@ -29,7 +29,7 @@ func (c *call) judged(err error) {
 
 // recorded makes an http.Handler of h, and records the call after it was answered. A call that nobody wants to know costs a look
 // at the clock.
-func (a *API) recorded(j web.JSON, kind calls.Kind, h func(http.ResponseWriter, *http.Request, *call) error) http.Handler {
+func (a *API) recorded(j web.JSON, kind calllog.Kind, h func(http.ResponseWriter, *http.Request, *call) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
 		var c call
@@ -46,8 +46,8 @@ func (a *API) recorded(j web.JSON, kind calls.Kind, h func(http.ResponseWriter, 
 // NoAnswer is the error of a call whose caller went away.
 const NoAnswer = "NO_ANSWER"
 
-func (a *API) record(w http.ResponseWriter, r *http.Request, kind calls.Kind, c call, status func(string) int, took time.Duration, err error) {
-	rec := calls.Record{
+func (a *API) record(w http.ResponseWriter, r *http.Request, kind calllog.Kind, c call, status func(string) int, took time.Duration, err error) {
+	rec := calllog.Record{
 		Took: took, Kind: kind, Party: c.party, Authentic: c.authentic, RequestID: c.requestID, Status: http.StatusOK,
 	}
 	if id := r.PathValue("request_id"); id != "" {
@@ -62,7 +62,7 @@ func (a *API) record(w http.ResponseWriter, r *http.Request, kind calls.Kind, c 
 		}
 	}
 	token := ""
-	if kind != calls.Download {
+	if kind != calllog.Download {
 		token = r.Header.Get("Authorization")
 		if len(r.Header.Values("Authorization")) > 1 {
 			token, rec.Reason = "", "there is more than one Authorization header"

@@ -1,5 +1,5 @@
 // Package rpapi is the HTTP face that relying parties see: initiate, cancel, result, Signet's keys, and the download links. It
-// is a thin edge: a token is judged by internal/rp, a request by internal/sign, and an error finds its body in package api.
+// is a thin edge: a token is judged by internal/rp, a request by internal/request, and an error finds its body in package api.
 //
 // Start at [API.Routes]; follow [API.cancel] for the shortest whole path.
 package rpapi
@@ -17,20 +17,20 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/calls"
 	"github.com/signet-sign/signet/internal/server/web"
-	"github.com/signet-sign/signet/internal/sign"
 )
 
 // API answers relying parties.
 type API struct {
-	Sign         *sign.Service
+	Requests     *request.Service
 	Verifier     *rp.Verifier
-	Keys         []byte          // Signet's own JWKS, as served
-	Unauthorized int             // status of UNAUTHORIZED (contract, 14.2); 0: 400
-	Explain      bool            // say in a header why a token was refused: only for the sandbox
-	Calls        *calls.Recorder // of calls and their answers; nil: nobody wants to know
+	Keys         []byte            // Signet's own JWKS, as served
+	Unauthorized int               // status of UNAUTHORIZED (contract, 14.2); 0: 400
+	Explain      bool              // say in a header why a token was refused: only for the sandbox
+	Calls        *calllog.Recorder // of calls and their answers; nil: nobody wants to know
 	Log          *slog.Logger
 
 	// SlowestUpload is the fewest bytes per second that an upload must bring on average; slower ones are cut off, so that
@@ -44,17 +44,17 @@ type API struct {
 // Routes adds the calls below base, "/api/v3" or the sandbox's alias.
 func (a *API) Routes(mux *http.ServeMux, base string) {
 	j := web.JSON{Status: a.status, Explain: a.Explain, Log: a.Log}
-	mux.Handle("POST "+base+api.PathCancel, a.recorded(j, calls.Cancel, a.cancel))
-	mux.Handle("POST "+base+api.PathRequest, a.recorded(j, calls.Initiate, a.initiate))
-	mux.Handle("GET "+base+api.PathResult, a.recorded(j, calls.Result, a.result))
-	mux.Handle("GET "+base+api.PathResult0, a.recorded(j, calls.Result, a.result))
+	mux.Handle("POST "+base+api.PathCancel, a.recorded(j, calllog.Cancel, a.cancel))
+	mux.Handle("POST "+base+api.PathRequest, a.recorded(j, calllog.Initiate, a.initiate))
+	mux.Handle("GET "+base+api.PathResult, a.recorded(j, calllog.Result, a.result))
+	mux.Handle("GET "+base+api.PathResult0, a.recorded(j, calllog.Result, a.result))
 }
 
 // RootRoutes adds what does not depend on a base path.
 func (a *API) RootRoutes(mux *http.ServeMux) {
 	j := web.JSON{Status: linkStatus, Log: a.Log}
 	mux.HandleFunc("GET "+api.PathKeys, a.ServeKeys)
-	mux.Handle("GET /documents/{request_id}", a.recorded(j, calls.Download, a.download))
+	mux.Handle("GET /documents/{request_id}", a.recorded(j, calllog.Download, a.download))
 }
 
 func (a *API) status(code string) int {
@@ -74,8 +74,8 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
 	if err != nil {
 		return err
 	}
-	err = a.Sign.Cancel(r.Context(), claims.ClientID, claims.RequestID)
-	var active *sign.ActiveSessionError
+	err = a.Requests.Cancel(r.Context(), claims.ClientID, claims.RequestID)
+	var active *request.ActiveSessionError
 	if errors.As(err, &active) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(active.RetryAfter.Seconds()))))
 	}
@@ -119,12 +119,12 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	// A server that does not know deadlines (a test's recorder) has no slow clients either.
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.patience(r.ContentLength)))
 
-	answer, err := a.Sign.Initiate(r.Context(), sign.Application{
+	answer, err := a.Requests.Initiate(r.Context(), request.Application{
 		ClientID:   party.ClientID,
 		DocName:    claims.DocName,
 		Locations:  claims.Locations,
 		SignerHash: claims.SignerUINHash,
-		Ticket:     sign.Ticket(claims.Ticket),
+		Ticket:     request.Ticket(claims.Ticket),
 	}, r.Body)
 	if err != nil {
 		return err
@@ -134,7 +134,7 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	return nil
 }
 
-// errTooLarge is what sign.Initiate says of an upload that did not announce its length.
+// errTooLarge is what request.Initiate says of an upload that did not announce its length.
 var errTooLarge = api.ErrClientSide(fmt.Sprintf("The document is too large: it must be smaller than %d MiB (%d bytes)", api.MaxDocumentBytes>>20, api.MaxDocumentBytes))
 
 // patience is how long an upload may take. A length below 0 is not known.
@@ -164,7 +164,7 @@ func hearOut(r *http.Request) {
 // result is GET /sign-requests/{request_id}/signed-doc. Its token does not name the party, so the request does (contract, 5.1).
 func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 	id := r.PathValue("request_id")
-	req, err := a.Sign.Get(r.Context(), id)
+	req, err := a.Requests.Get(r.Context(), id)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 	if err != nil {
 		return err
 	}
-	answer, err := a.Sign.Result(r.Context(), id, claims.ExchangeCode)
+	answer, err := a.Requests.Result(r.Context(), id, claims.ExchangeCode)
 	if err != nil {
 		return err
 	}
@@ -192,14 +192,14 @@ func (a *API) ServeKeys(w http.ResponseWriter, r *http.Request) {
 // download is GET and HEAD of a signed_doc_url, with ranges. A link that is over answers 403, as object stores do.
 func (a *API) download(w http.ResponseWriter, r *http.Request, c *call) error {
 	q := r.URL.Query()
-	req, doc, err := a.Sign.Follow(r.Context(), r.PathValue("request_id"), q.Get("expires"), q.Get("signature"))
+	req, doc, err := a.Requests.Follow(r.Context(), r.PathValue("request_id"), q.Get("expires"), q.Get("signature"))
 	if err != nil {
 		return err
 	}
 	defer doc.Close()
 	c.party, c.authentic = req.ClientID, true
 	if c.aside = r.Method != http.MethodGet || r.Header.Get("Range") != ""; !c.aside {
-		if err := a.Sign.Downloaded(r.Context(), req.ID); err != nil {
+		if err := a.Requests.Downloaded(r.Context(), req.ID); err != nil {
 			return err
 		}
 	}

@@ -15,34 +15,34 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signet-sign/signet/internal/blob"
+	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/outbound"
 	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server/rpapi"
-	"github.com/signet-sign/signet/internal/sign"
 )
 
 // server is the API without a database: uploads that break off never reach one.
-func server(t *testing.T, slowest int64, grace time.Duration) (addr string, party *rptest.Party, documents string) {
+func server(t *testing.T, slowest int64, grace time.Duration) (addr string, party *rptest.Party, folder string) {
 	t.Helper()
 	party = rptest.Start(t)
-	policy := outbound.Policy{AllowPrivate: true}
+	policy := safehttp.Policy{AllowPrivate: true}
 	parties, err := rp.NewRegistry(policy, party.Registration())
 	if err != nil {
 		t.Fatal(err)
 	}
-	documents = t.TempDir()
-	dir, err := blob.OpenDir(blob.Options{Path: documents})
+	folder = t.TempDir()
+	dir, err := documents.OpenDir(documents.Options{Path: folder})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { dir.Close() })
 	log := slog.New(slog.DiscardHandler)
 	a := &rpapi.API{
-		Sign: sign.New(sign.Config{Documents: dir, Now: time.Now, Rand: rand.Reader, Log: log}),
+		Requests: request.New(request.Config{Documents: dir, Now: time.Now, Rand: rand.Reader, Log: log}),
 		Verifier: rp.NewVerifier(rp.VerifierConfig{
-			Parties: parties, Keys: rp.NewKeys(rp.KeysConfig{Client: outbound.NewClient(policy)}), Replay: new(rptest.Replay),
+			Parties: parties, Keys: rp.NewKeys(rp.KeysConfig{Client: safehttp.NewClient(policy)}), Replay: new(rptest.Replay),
 		}),
 		SlowestUpload: slowest, UploadGrace: grace, Log: log,
 	}
@@ -50,7 +50,7 @@ func server(t *testing.T, slowest int64, grace time.Duration) (addr string, part
 	a.Routes(mux, "")
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
-	return strings.TrimPrefix(s.URL, "http://"), party, documents
+	return strings.TrimPrefix(s.URL, "http://"), party, folder
 }
 
 // TestSlowUpload: who sends less than the least is cut off, is told so, and leaves nothing on the disk.

@@ -8,22 +8,22 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp/calls"
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/web"
-	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
 // Control is the second listener of the sandbox, on loopback: tests look at requests, act as signers, and move the clock.
 type Control struct {
-	Sign   *sign.Service
-	Phones *SoftPhones
-	Clock  *Clock
-	Drain  func(ctx context.Context) error // does all that is due
-	Log    *slog.Logger
+	Requests *request.Service
+	Phones   *SoftPhones
+	Clock    *Clock
+	Drain    func(ctx context.Context) error // does all that is due
+	Log      *slog.Logger
 
-	Recorder  *calls.Recorder // what CallStore is about to be asked for may still wait here
-	CallStore calls.Store
+	Recorder  *calllog.Recorder // what CallStore is about to be asked for may still wait here
+	CallStore calllog.Store
 }
 
 // Handler returns the routes.
@@ -58,36 +58,36 @@ const codeNotFound = "NOT_FOUND"
 
 // RequestView is a request as the control listener shows it.
 type RequestView struct {
-	RequestID     string         `json:"request_id"`
-	State         sign.State     `json:"state"`
-	ClientID      string         `json:"client_id"`
-	ExpiresAt     time.Time      `json:"expires_at"`
-	SessionEndsAt *time.Time     `json:"session_ends_at"` // null: no session
-	Signer        *string        `json:"signer"`          // NRIC or FIN; null: nobody has opened it
-	Events        []sign.Event   `json:"events"`
-	Jobs          []sign.Job     `json:"jobs"`  // webhook deliveries and other work, with their attempts
-	Calls         []calls.Record `json:"calls"` // of relying parties, oldest first: what they sent, and why it was refused
+	RequestID     string           `json:"request_id"`
+	State         request.State    `json:"state"`
+	ClientID      string           `json:"client_id"`
+	ExpiresAt     time.Time        `json:"expires_at"`
+	SessionEndsAt *time.Time       `json:"session_ends_at"` // null: no session
+	Signer        *string          `json:"signer"`          // NRIC or FIN; null: nobody has opened it
+	Events        []request.Event  `json:"events"`
+	Jobs          []request.Job    `json:"jobs"`  // webhook deliveries and other work, with their attempts
+	Calls         []calllog.Record `json:"calls"` // of relying parties, oldest first: what they sent, and why it was refused
 }
 
 func (c *Control) show(w http.ResponseWriter, r *http.Request) error {
-	req, err := c.Sign.Get(r.Context(), r.PathValue("request_id"))
+	req, err := c.Requests.Get(r.Context(), r.PathValue("request_id"))
 	if err != nil {
 		return notFound(err)
 	}
 	v := RequestView{RequestID: req.ID, State: req.State, ClientID: req.ClientID, ExpiresAt: req.ExpiresAt}
-	if req.State == sign.Session {
+	if req.State == request.StateSession {
 		v.SessionEndsAt = &req.Session.EndsAt
 	}
 	if req.Signer != nil {
 		v.Signer = &req.Signer.UIN
 	}
-	if v.Events, err = c.Sign.Store.Events(r.Context(), req.ID); err != nil {
+	if v.Events, err = c.Requests.Store.Events(r.Context(), req.ID); err != nil {
 		return err
 	}
-	if v.Jobs, err = c.Sign.Outbox.Jobs(r.Context(), req.ID); err != nil {
+	if v.Jobs, err = c.Requests.Outbox.Jobs(r.Context(), req.ID); err != nil {
 		return err
 	}
-	if v.Calls, err = calls.OfRequest(r.Context(), c.CallStore, c.Recorder, req.ID); err != nil {
+	if v.Calls, err = calllog.OfRequest(r.Context(), c.CallStore, c.Recorder, req.ID); err != nil {
 		return err
 	}
 	web.WriteJSON(w, http.StatusOK, v)

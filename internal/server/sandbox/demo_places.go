@@ -6,7 +6,7 @@ import (
 	"math"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/pdf"
+	"github.com/signet-sign/signet/pades/pdf"
 )
 
 // demoPlacings are what the form offers. The last two are there to be refused.

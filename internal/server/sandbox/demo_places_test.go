@@ -5,8 +5,8 @@ import (
 	"testing"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/pades"
-	"github.com/signet-sign/signet/internal/pdf"
+	"github.com/signet-sign/signet/pades"
+	"github.com/signet-sign/signet/pades/pdf"
 )
 
 // On pages of every size that can hold a box, all placings but the two wrong ones fit, and their boxes stay apart.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/signet-sign/signet/internal/keys"
+	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/server/web"
 	"github.com/signet-sign/signet/internal/signer"
 )
@@ -157,7 +157,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	subject := sha256.Sum256([]byte("sandbox subject " + g.person.UIN))
-	idToken, err := keys.SignJWT(p.Key, keyID, map[string]any{
+	idToken, err := keydir.SignJWT(p.Key, keyID, map[string]any{
 		"iss": p.Issuer, "aud": p.ClientID, "sub": base64.RawURLEncoding.EncodeToString(subject[:16]),
 		"iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "nonce": g.nonce,
 		"name": g.person.Name, "uin": g.person.UIN,

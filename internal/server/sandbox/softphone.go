@@ -13,16 +13,16 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
 // SoftPhones are the phones of personas: made and enrolled when first needed, in this process's memory. They go through the
 // same calls of the domain as the phone's pages.
 type SoftPhones struct {
-	Sign    *sign.Service
-	Signers *signer.Service
-	Rand    io.Reader
+	Requests *request.Service
+	Signers  *signer.Service
+	Rand     io.Reader
 
 	mu     sync.Mutex
 	phones map[string]*softPhone
@@ -85,7 +85,7 @@ func (s *SoftPhones) lasts(ph signer.Phone) bool {
 
 // session finds the open session that the person's phone would have scanned.
 func (s *SoftPhones) session(ctx context.Context, id string) (string, error) {
-	r, err := s.Sign.Get(ctx, id)
+	r, err := s.Requests.Get(ctx, id)
 	if err != nil {
 		return "", err
 	}
@@ -105,7 +105,7 @@ func (s *SoftPhones) Approve(ctx context.Context, id string, p signer.Person) er
 	if err != nil {
 		return err
 	}
-	c, err := s.Sign.Challenge(ctx, id, session, phone.Phone)
+	c, err := s.Requests.Challenge(ctx, id, session, phone.Phone)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (s *SoftPhones) Approve(ctx context.Context, id string, p signer.Person) er
 	if err != nil {
 		return err
 	}
-	return s.Sign.Approve(ctx, id, session, phone.Phone, signature)
+	return s.Requests.Approve(ctx, id, session, phone.Phone, signature)
 }
 
 // Reject scans the QR code and rejects.
@@ -127,24 +127,24 @@ func (s *SoftPhones) Reject(ctx context.Context, id string, p signer.Person) err
 	if err != nil {
 		return err
 	}
-	return s.Sign.Reject(ctx, id, session, phone.Phone)
+	return s.Requests.Reject(ctx, id, session, phone.Phone)
 }
 
 // act is the control listener's vocabulary: a signer's steps by name.
 func (s *SoftPhones) act(ctx context.Context, id string, p signer.Person, do string) error {
 	switch do {
 	case "open":
-		_, err := s.Sign.Open(ctx, id, p)
+		_, err := s.Requests.Open(ctx, id, p)
 		return err
 	case "proceed":
-		_, err := s.Sign.Proceed(ctx, id, p)
+		_, err := s.Requests.Proceed(ctx, id, p)
 		return err
 	case "approve":
 		return s.Approve(ctx, id, p)
 	case "reject":
 		return s.Reject(ctx, id, p)
 	case "leave":
-		return s.Sign.Leave(ctx, id, p)
+		return s.Requests.Leave(ctx, id, p)
 	}
 	return api.ErrClientSide(`"do" must be open, proceed, approve, reject or leave`)
 }

@@ -169,7 +169,7 @@ type ConsoleEvent struct {
 	Seq    int          // in the trail; 0: it is a call alone
 	At     time.Time
 	Since  time.Duration // since the request was made
-	Kind   string        // sign.EventKind; of a call alone, calls.Kind
+	Kind   string        // request.EventKind; of a call alone, calllog.Kind
 	Tone   string        // good, bad, busy or ""
 	Detail []ConsoleDetail
 }

@@ -6,44 +6,44 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/calls"
-	"github.com/signet-sign/signet/internal/sign"
 )
 
 // TestConsoleWords: whatever a request's trail and jobs hold, the console has words for it.
 func TestConsoleWords(t *testing.T) {
 	english := newKit(t).byTag("en").messages
-	for _, kind := range []sign.EventKind{
-		sign.EventInitiated, sign.EventOpened, sign.EventProceeded, sign.EventScanned, sign.EventSessionEnded, sign.EventApproved,
-		sign.EventApproveRefused, sign.EventSigned, sign.EventSealRetried, sign.EventRenewed, sign.EventRenewFailed, sign.EventExpired, sign.EventCancelled, sign.EventPurged,
-		sign.EventWebhook, sign.EventResent, sign.EventResult, sign.EventDownloaded, sign.EventEvidence,
+	for _, kind := range []request.EventKind{
+		request.EventInitiated, request.EventOpened, request.EventProceeded, request.EventScanned, request.EventSessionEnded, request.EventApproved,
+		request.EventApproveRefused, request.EventSigned, request.EventSealRetried, request.EventRenewed, request.EventRenewFailed, request.EventExpired, request.EventCancelled, request.EventPurged,
+		request.EventWebhook, request.EventResent, request.EventResult, request.EventDownloaded, request.EventEvidence,
 	} {
 		if english["console.event."+string(kind)] == "" {
 			t.Errorf("no words for the event %s", kind)
 		}
 	}
-	for _, kind := range []sign.JobKind{sign.JobSeal, sign.JobWebhook, sign.JobRenew} {
+	for _, kind := range []request.JobKind{request.JobSeal, request.JobWebhook, request.JobRenew} {
 		if english["console.job."+string(kind)] == "" {
 			t.Errorf("no words for the job %s", kind)
 		}
 	}
-	for _, status := range []sign.JobStatus{sign.JobPending, sign.JobDone, sign.JobFailed} {
+	for _, status := range []request.JobStatus{request.JobPending, request.JobDone, request.JobFailed} {
 		if english["console.job."+string(status)] == "" || english["console.webhooks."+string(status)] == "" {
 			t.Errorf("no words for the status %s", status)
 		}
 	}
-	for _, kind := range calls.Kinds() {
+	for _, kind := range calllog.Kinds() {
 		if english["console.call."+string(kind)] == "" || english["console.call."+string(kind)+".refused"] == "" {
 			t.Errorf("no words for the call %s", kind)
 		}
 	}
-	for _, mode := range []calls.Mode{calls.None, calls.Refused, calls.All} {
+	for _, mode := range []calllog.Mode{calllog.None, calllog.Refused, calllog.All} {
 		if english["console.calls."+string(mode)] == "" {
 			t.Errorf("no words for the mode %s", mode)
 		}
 	}
-	for _, outcome := range []sign.Outcome{sign.OutcomeRejected, sign.OutcomeLeft, sign.OutcomeTimedOut, sign.OutcomeFailed} {
+	for _, outcome := range []request.Outcome{request.OutcomeRejected, request.OutcomeLeft, request.OutcomeTimedOut, request.OutcomeFailed} {
 		if english["console.outcome."+string(outcome)] == "" {
 			t.Errorf("no words for the outcome %s", outcome)
 		}

@@ -7,13 +7,13 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 )
 
 // LiveOf is the live state of a request.
-func LiveOf(r *sign.Request) Live {
+func LiveOf(r *request.Request) Live {
 	l := Live{State: string(r.State), Outcome: string(r.Outcome), Seq: r.Version}
-	if r.Session != nil && r.State == sign.Session {
+	if r.Session != nil && r.State == request.StateSession {
 		l.SessionEndsAt = r.Session.EndsAt
 		l.Scanned = r.Session.Prepared != nil
 	}
@@ -36,7 +36,7 @@ const heartbeat = 15 * time.Second
 
 // Streams serves live state.
 type Streams struct {
-	Watcher  sign.Watcher
+	Watcher  request.Watcher
 	Stopping <-chan struct{} // closed when the server stops; streams end then, so that a graceful stop need not wait for them
 }
 

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/signet-sign/signet/internal/rp/calls"
+	"github.com/signet-sign/signet/internal/calllog"
 )
 
 var callTests = []test{
@@ -21,17 +21,17 @@ var callTests = []test{
 }
 
 // roomy are limits that no test meets by accident.
-var roomy = calls.Limits{Request: 1000, RequestStrangers: 1000, Party: 1000, PartyStrangers: 1000}
+var roomy = calllog.Limits{Request: 1000, RequestStrangers: 1000, Party: 1000, PartyStrangers: 1000}
 
 // call is a record of a call, number i, made i seconds after start.
-func call(i int) calls.Record {
-	return calls.Record{
-		At: start.Add(time.Duration(i) * time.Second), Took: 1234567 * time.Nanosecond, Kind: calls.Cancel, Party: client, Authentic: true,
+func call(i int) calllog.Record {
+	return calllog.Record{
+		At: start.Add(time.Duration(i) * time.Second), Took: 1234567 * time.Nanosecond, Kind: calllog.Cancel, Party: client, Authentic: true,
 		RequestID: sample(1).ID, Status: 400, Error: "ACTIVE_SESSION_ONGOING", Description: fmt.Sprintf("call %d", i),
 	}
 }
 
-func (s *suite) addCalls(limits calls.Limits, records ...calls.Record) {
+func (s *suite) addCalls(limits calllog.Limits, records ...calllog.Record) {
 	s.t.Helper()
 	if err := s.AddCalls(s.t.Context(), records, limits); err != nil {
 		s.t.Fatalf("AddCalls: %v", err)
@@ -39,7 +39,7 @@ func (s *suite) addCalls(limits calls.Limits, records ...calls.Record) {
 }
 
 // calls returns the descriptions of the records that the store lists.
-func (s *suite) calls(f calls.Filter) string {
+func (s *suite) calls(f calllog.Filter) string {
 	s.t.Helper()
 	list, err := s.Calls(s.t.Context(), f)
 	if err != nil {
@@ -55,10 +55,10 @@ func (s *suite) calls(f calls.Filter) string {
 func callsWhole(t *testing.T, s *suite, _ Harness) {
 	full := call(1)
 	full.Claimed, full.By, full.Attempt, full.Reason = "somebody", "Mei", 3, `claim exp: "late" – 'by' 4 s \`
-	full.Token = &calls.Token{Header: []byte(`{"alg":"ES256"}`), Claims: []byte(`{"b":1,"a":"\u0000é"}`), Signature: "64 bytes", Problem: "none"}
-	bare := calls.Record{At: start, Kind: calls.Initiate}
+	full.Token = &calllog.Token{Header: []byte(`{"alg":"ES256"}`), Claims: []byte(`{"b":1,"a":"\u0000é"}`), Signature: "64 bytes", Problem: "none"}
+	bare := calllog.Record{At: start, Kind: calllog.Initiate}
 	s.addCalls(roomy, full, bare)
-	got, err := s.Calls(t.Context(), calls.Filter{Limit: 10})
+	got, err := s.Calls(t.Context(), calllog.Filter{Limit: 10})
 	if err != nil || len(got) != 2 {
 		t.Fatalf("%d records, %v", len(got), err)
 	}
@@ -66,11 +66,11 @@ func callsWhole(t *testing.T, s *suite, _ Harness) {
 		t.Errorf("ids %d, %d", got[0].ID, got[1].ID)
 	}
 	full.ID, bare.ID = got[1].ID, got[0].ID
-	if diff := cmp.Diff([]calls.Record{bare, full}, got); diff != "" {
+	if diff := cmp.Diff([]calllog.Record{bare, full}, got); diff != "" {
 		t.Errorf("(-added +listed):\n%s", diff)
 	}
 	s.addCalls(roomy)
-	if all := s.calls(calls.Filter{Limit: 10}); all != " 1" {
+	if all := s.calls(calllog.Filter{Limit: 10}); all != " 1" {
 		t.Errorf("adding nothing gives %q", all)
 	}
 }
@@ -82,37 +82,37 @@ func callsFilters(t *testing.T, s *suite, _ Harness) {
 			r.Party, r.Authentic = "other", false
 		}
 		if i >= 4 {
-			r.Kind, r.Error = calls.Initiate, ""
+			r.Kind, r.Error = calllog.Initiate, ""
 		}
 		if i%3 != 0 {
 			r.RequestID = ""
 		}
 		s.addCalls(roomy, r)
 	}
-	first, err := s.Calls(t.Context(), calls.Filter{Limit: 8})
+	first, err := s.Calls(t.Context(), calllog.Filter{Limit: 8})
 	if err != nil || len(first) != 8 {
 		t.Fatalf("%d records, %v", len(first), err)
 	}
 	for _, test := range []struct {
-		filter calls.Filter
+		filter calllog.Filter
 		want   string
 	}{
-		{calls.Filter{}, "7 6 5 4 3 2 1 0"},
-		{calls.Filter{Limit: 3}, "7 6 5"},
-		{calls.Filter{Limit: 3, Before: first[2].ID}, "4 3 2"},
-		{calls.Filter{Before: first[7].ID}, ""},
-		{calls.Filter{ID: first[2].ID}, "5"},
-		{calls.Filter{ID: first[0].ID + 100}, ""},
-		{calls.Filter{Party: client}, "6 4 2 0"},
-		{calls.Filter{Party: "other", Limit: 2, Before: first[0].ID}, "5 3"},
-		{calls.Filter{Kind: calls.Cancel}, "3 2 1 0"},
-		{calls.Filter{Refused: true}, "3 2 1 0"},
-		{calls.Filter{Refused: true, Party: client, Kind: calls.Cancel}, "2 0"},
-		{calls.Filter{RequestID: sample(1).ID}, "6 3 0"},
-		{calls.Filter{RequestID: sample(1).ID, Party: client}, "6 0"},
-		{calls.Filter{Party: "x' OR 1=1 --"}, ""},
-		{calls.Filter{Party: "a\x00\xff"}, ""},
-		{calls.Filter{RequestID: "\x00"}, ""},
+		{calllog.Filter{}, "7 6 5 4 3 2 1 0"},
+		{calllog.Filter{Limit: 3}, "7 6 5"},
+		{calllog.Filter{Limit: 3, Before: first[2].ID}, "4 3 2"},
+		{calllog.Filter{Before: first[7].ID}, ""},
+		{calllog.Filter{ID: first[2].ID}, "5"},
+		{calllog.Filter{ID: first[0].ID + 100}, ""},
+		{calllog.Filter{Party: client}, "6 4 2 0"},
+		{calllog.Filter{Party: "other", Limit: 2, Before: first[0].ID}, "5 3"},
+		{calllog.Filter{Kind: calllog.Cancel}, "3 2 1 0"},
+		{calllog.Filter{Refused: true}, "3 2 1 0"},
+		{calllog.Filter{Refused: true, Party: client, Kind: calllog.Cancel}, "2 0"},
+		{calllog.Filter{RequestID: sample(1).ID}, "6 3 0"},
+		{calllog.Filter{RequestID: sample(1).ID, Party: client}, "6 0"},
+		{calllog.Filter{Party: "x' OR 1=1 --"}, ""},
+		{calllog.Filter{Party: "a\x00\xff"}, ""},
+		{calllog.Filter{RequestID: "\x00"}, ""},
 	} {
 		if test.filter.Limit == 0 {
 			test.filter.Limit = 100
@@ -121,14 +121,14 @@ func callsFilters(t *testing.T, s *suite, _ Harness) {
 			t.Errorf("%+v: %q, want %q", test.filter, got, test.want)
 		}
 	}
-	if got := s.calls(calls.Filter{}); got != "" {
+	if got := s.calls(calllog.Filter{}); got != "" {
 		t.Errorf("a page of none: %q", got)
 	}
 }
 
 // callsLimits: each shelf holds its number of the newest, and none pushes out what stands on another one.
 func callsLimits(t *testing.T, s *suite, _ Harness) {
-	limits := calls.Limits{Request: 3, RequestStrangers: 2, Party: 5, PartyStrangers: 4}
+	limits := calllog.Limits{Request: 3, RequestStrangers: 2, Party: 5, PartyStrangers: 4}
 	authentic := call(0)
 	s.addCalls(limits, authentic)
 	for i := 1; i <= 20; i++ { // a flood in small and large writes
@@ -142,14 +142,14 @@ func callsLimits(t *testing.T, s *suite, _ Harness) {
 		}
 		s.addCalls(limits, r)
 	}
-	var flood []calls.Record
+	var flood []calllog.Record
 	for i := 21; i <= 40; i++ {
 		r := call(i)
 		r.Authentic, r.Party, r.RequestID = false, "", ""
 		flood = append(flood, r)
 	}
 	s.addCalls(limits, flood...)
-	for filter, want := range map[calls.Filter]string{
+	for filter, want := range map[calllog.Filter]string{
 		{RequestID: authentic.RequestID}: "0", // the strangers' shelf for the party has pushed its two out
 		{Party: client}:                  "15 14 13 12 0",
 		{}:                               "40 39 38 37 15 14 13 12 0",
@@ -166,7 +166,7 @@ func callsLimits(t *testing.T, s *suite, _ Harness) {
 		}
 		s.addCalls(limits, r)
 	}
-	if got := s.calls(calls.Filter{Party: client, Limit: 100}); got != "50 49 48 47 46 15 14 13 12" {
+	if got := s.calls(calllog.Filter{Party: client, Limit: 100}); got != "50 49 48 47 46 15 14 13 12" {
 		t.Errorf("the party has %q", got)
 	}
 	for i := 51; i <= 54; i++ {
@@ -174,7 +174,7 @@ func callsLimits(t *testing.T, s *suite, _ Harness) {
 		r.Party = "other"
 		s.addCalls(limits, r)
 	}
-	if got := s.calls(calls.Filter{RequestID: sample(1).ID, Limit: 100}); got != "54 53 52" {
+	if got := s.calls(calllog.Filter{RequestID: sample(1).ID, Limit: 100}); got != "54 53 52" {
 		t.Errorf("the request has %q", got)
 	}
 }
@@ -198,7 +198,7 @@ func callsForget(t *testing.T, s *suite, _ Harness) {
 		if err != nil || n != test.dropped {
 			t.Errorf("%+v: dropped %d, %v", test, n, err)
 		}
-		if got := s.calls(calls.Filter{Limit: 100}); got != test.left {
+		if got := s.calls(calllog.Filter{Limit: 100}); got != test.left {
 			t.Errorf("%+v: left %q", test, got)
 		}
 	}
@@ -228,7 +228,7 @@ func callsDurable(t *testing.T, s *suite, h Harness) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.another(h).calls(calls.Filter{Limit: 100}); got != "2 1" {
+	if got := s.another(h).calls(calllog.Filter{Limit: 100}); got != "2 1" {
 		t.Errorf("left after a restart: %q", got)
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 )
 
 var concurrencyTests = []test{
@@ -43,7 +43,7 @@ func manyUpdates(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
 	const n = 100
 	together(n, func(i int) {
-		err := s.Update(t.Context(), r.ID, func(r *sign.Request) error {
+		err := s.Update(t.Context(), r.ID, func(r *request.Request) error {
 			r.DocName += fmt.Sprintf(" <%d>", i)
 			return nil
 		})
@@ -99,7 +99,7 @@ func neighbours(t *testing.T, s *suite, _ Harness) {
 				t.Errorf("cancel %d: %v", i, err)
 			}
 		case 1:
-			err := s.Update(t.Context(), id, func(r *sign.Request) error {
+			err := s.Update(t.Context(), id, func(r *request.Request) error {
 				r.DocName = "refused"
 				return own
 			})
@@ -112,14 +112,14 @@ func neighbours(t *testing.T, s *suite, _ Harness) {
 			}
 		case 3:
 			defer func() { _ = recover() }()
-			if err := s.Update(t.Context(), id, func(*sign.Request) error { panic(k) }); err == nil {
+			if err := s.Update(t.Context(), id, func(*request.Request) error { panic(k) }); err == nil {
 				t.Errorf("panic %d came to nothing", i)
 			}
 		}
 	})
 	for i := range n {
 		r := s.get(sample(i).ID)
-		if r.State != sign.Cancelled || r.Version != 2 || r.DocName != sample(i).DocName {
+		if r.State != request.StateCancelled || r.Version != 2 || r.DocName != sample(i).DocName {
 			t.Errorf("request %d: state %s, version %d, name %q", i, r.State, r.Version, r.DocName)
 		}
 		if events, jobs := s.events(r.ID), s.jobs(r.ID); len(events) != 1 || len(jobs) != 1 {
@@ -167,7 +167,7 @@ func contextWaiting(t *testing.T, s *suite, _ Harness) {
 	begun, proceed := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
 	all.Go(func() {
-		err := s.Update(context.Background(), r.ID, func(r *sign.Request) error {
+		err := s.Update(context.Background(), r.ID, func(r *request.Request) error {
 			close(begun)
 			<-proceed
 			r.DocName = "first"
@@ -181,9 +181,9 @@ func contextWaiting(t *testing.T, s *suite, _ Harness) {
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer stop()
 	var called atomic.Bool
-	err := s.Update(ctx, r.ID, func(r *sign.Request) error {
+	err := s.Update(ctx, r.ID, func(r *request.Request) error {
 		called.Store(true)
-		r.Outcome = sign.OutcomeLeft
+		r.Outcome = request.OutcomeLeft
 		return nil
 	})
 	if !errors.Is(err, context.DeadlineExceeded) {
@@ -191,7 +191,7 @@ func contextWaiting(t *testing.T, s *suite, _ Harness) {
 	}
 	close(proceed)
 	all.Wait()
-	s.update(r.ID, func(r *sign.Request) error { r.Signer = nil; return nil }) // after whatever was still queued
+	s.update(r.ID, func(r *request.Request) error { r.Signer = nil; return nil }) // after whatever was still queued
 	if got := s.get(r.ID); called.Load() || got.Outcome != "" || got.DocName != "first" {
 		t.Errorf("after a withdrawn change: called %v, outcome %q, name %q", called.Load(), got.Outcome, got.DocName)
 	}
@@ -200,13 +200,13 @@ func contextWaiting(t *testing.T, s *suite, _ Harness) {
 func contextBegun(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
 	ctx, stop := context.WithCancel(t.Context())
-	err := s.Update(ctx, r.ID, func(r *sign.Request) error {
+	err := s.Update(ctx, r.ID, func(r *request.Request) error {
 		stop()
 		time.Sleep(5 * time.Millisecond) // let the waiting caller notice
 		return cancel(start)(r)
 	})
 	got := s.get(r.ID)
-	if made := got.State == sign.Cancelled; made != (err == nil) {
+	if made := got.State == request.StateCancelled; made != (err == nil) {
 		t.Errorf("Update: %v, and the request is %s: not the truth", err, got.State)
 	}
 }
@@ -233,7 +233,7 @@ func closeUnderLoad(t *testing.T, s *suite, h Harness) {
 	}
 	s = s.another(h)
 	for i := range n {
-		if got := s.get(sample(i).ID).State == sign.Cancelled; got != made[i] {
+		if got := s.get(sample(i).ID).State == request.StateCancelled; got != made[i] {
 			t.Errorf("request %d: cancelled %v, acknowledged %v", i, got, made[i])
 		}
 	}

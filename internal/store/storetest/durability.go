@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 )
 
 var durabilityTests = []test{
@@ -31,7 +31,7 @@ func reopen(t *testing.T, s *suite, h Harness) {
 	job := s.claim(start, time.Minute, 1)[0]
 	job.Retry(start.Add(time.Hour), fmt.Errorf("later"))
 	job.Payload = "kept"
-	s.settle(job, sign.Event{At: start, Kind: sign.EventPurged, Detail: sign.Detail{"k": "v"}})
+	s.settle(job, request.Event{At: start, Kind: request.EventPurged, Detail: request.Detail{"k": "v"}})
 	s.add(phone("a", "S8979373D", 0))
 	s.use(client, "jti", start)
 	wantJobs, wantEvents := s.jobs(job.RequestID), s.events(job.RequestID)
@@ -78,7 +78,7 @@ func nodesUpdate(t *testing.T, a *suite, h Harness) {
 	r := a.create(sample(1))
 	const n = 60
 	together(n, func(i int) {
-		err := stores[i%len(stores)].Update(t.Context(), r.ID, func(r *sign.Request) error {
+		err := stores[i%len(stores)].Update(t.Context(), r.ID, func(r *request.Request) error {
 			r.DocName += fmt.Sprintf(" <%d>", i)
 			return nil
 		})
@@ -110,7 +110,7 @@ func nodesCross(t *testing.T, a *suite, h Harness) {
 		if k >= 2*n {
 			job := jobs[i]
 			job.Finish()
-			if err := stores[k%2].Settle(t.Context(), job, []sign.Event{{At: start, Kind: sign.EventPurged}}); err != nil {
+			if err := stores[k%2].Settle(t.Context(), job, []request.Event{{At: start, Kind: request.EventPurged}}); err != nil {
 				t.Errorf("Settle: %v", err)
 			}
 			return
@@ -118,7 +118,7 @@ func nodesCross(t *testing.T, a *suite, h Harness) {
 		if k >= n {
 			i = n - 1 - i
 		}
-		err := stores[k/n].Update(t.Context(), sample(i).ID, func(r *sign.Request) error { r.DocName += "+"; return nil })
+		err := stores[k/n].Update(t.Context(), sample(i).ID, func(r *request.Request) error { r.DocName += "+"; return nil })
 		if err != nil {
 			t.Errorf("Update: %v", err)
 		}

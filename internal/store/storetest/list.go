@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 )
 
 var listTests = []test{
@@ -18,7 +18,7 @@ var listTests = []test{
 }
 
 // list returns what the store lists, as the numbers of the samples.
-func (s *suite) list(f sign.Filter) (numbers []int) {
+func (s *suite) list(f request.Filter) (numbers []int) {
 	s.t.Helper()
 	page, err := s.List(s.t.Context(), f)
 	if err != nil {
@@ -34,7 +34,7 @@ func (s *suite) list(f sign.Filter) (numbers []int) {
 	return numbers
 }
 
-func (s *suite) count(f sign.Filter) map[sign.State]int {
+func (s *suite) count(f request.Filter) map[request.State]int {
 	s.t.Helper()
 	counts, err := s.Count(s.t.Context(), f)
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *suite) count(f sign.Filter) map[sign.State]int {
 
 // listPages walks a list in which times tie and states mix, with every size of page and every way to reach the rows.
 func listPages(t *testing.T, s *suite, _ Harness) {
-	if got := s.list(sign.Filter{Limit: 5}); len(got) != 0 {
+	if got := s.list(request.Filter{Limit: 5}); len(got) != 0 {
 		t.Errorf("an empty store lists %v", got)
 	}
 	const n = 14
@@ -53,17 +53,17 @@ func listPages(t *testing.T, s *suite, _ Harness) {
 	for i := range n {
 		r := sample(i)
 		r.CreatedAt = start.Add(time.Duration(i/3) * time.Second) // three at once
-		r.State = sign.States()[i*3%7]
-		r.Session = &sign.SignSession{ID: "s", EndsAt: r.ExpiresAt}
+		r.State = request.States()[i*3%7]
+		r.Session = &request.Session{ID: "s", EndsAt: r.ExpiresAt}
 		s.create(r)
 		want = append([]int{i}, want...)
 	}
-	for _, f := range []sign.Filter{
+	for _, f := range []request.Filter{
 		{}, {ClientID: client}, {ClientID: client, Text: "tenancy"}, {From: start, To: start.Add(time.Hour)},
 	} {
 		for _, limit := range []int{1, 2, 3, 5, n, n + 1} {
 			var got []int
-			for f.Limit, f.Before = limit, (sign.Cursor{}); len(got) <= n; {
+			for f.Limit, f.Before = limit, (request.Cursor{}); len(got) <= n; {
 				page, err := s.List(t.Context(), f)
 				if err != nil {
 					t.Fatal(err)
@@ -72,20 +72,20 @@ func listPages(t *testing.T, s *suite, _ Harness) {
 				if len(page) < limit {
 					break
 				}
-				f.Before = sign.CursorAt(page[limit-1])
+				f.Before = request.CursorAt(page[limit-1])
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%+v, pages of %d (-want +got):\n%s", f, limit, diff)
 			}
 		}
 	}
-	for _, state := range sign.States() {
-		got := s.list(sign.Filter{State: state, Limit: n})
+	for _, state := range request.States() {
+		got := s.list(request.Filter{State: state, Limit: n})
 		if len(got) != 2 || got[0] <= got[1] {
 			t.Errorf("%s: %v, want two, the newer first", state, got)
 		}
 	}
-	if got := s.list(sign.Filter{}); len(got) != 0 {
+	if got := s.list(request.Filter{}); len(got) != 0 {
 		t.Errorf("a page of none: %v", got)
 	}
 }
@@ -97,7 +97,7 @@ func listFilters(t *testing.T, s *suite, _ Harness) {
 			r.ClientID = "STG-OTHER"
 		}
 		if i >= 4 {
-			r.State = sign.Signed
+			r.State = request.StateSigned
 		}
 		if i == 3 {
 			r.DocName = `100%_"Écart"\<lease>.PDF`
@@ -107,30 +107,30 @@ func listFilters(t *testing.T, s *suite, _ Harness) {
 	at := func(i int) time.Time { return start.Add(time.Duration(i) * time.Second) }
 	for _, test := range []struct {
 		name   string
-		filter sign.Filter
+		filter request.Filter
 		want   []int
 	}{
-		{"all", sign.Filter{}, []int{7, 6, 5, 4, 3, 2, 1, 0}},
-		{"party", sign.Filter{ClientID: client}, []int{6, 4, 2, 0}},
-		{"unknown party", sign.Filter{ClientID: "stg-suite"}, nil},
-		{"state", sign.Filter{State: sign.Signed}, []int{7, 6, 5, 4}},
-		{"party and state", sign.Filter{ClientID: client, State: sign.Signed}, []int{6, 4}},
-		{"unknown state", sign.Filter{State: "x' OR 1=1 --"}, nil},
-		{"from, itself too", sign.Filter{From: at(6)}, []int{7, 6}},
-		{"to, without itself", sign.Filter{To: at(2)}, []int{1, 0}},
-		{"between", sign.Filter{From: at(2), To: at(6), State: sign.Created}, []int{3, 2}},
-		{"id", sign.Filter{Text: sample(5).ID}, []int{5}},
-		{"id of another party", sign.Filter{Text: sample(5).ID, ClientID: client}, nil},
-		{"part of an id", sign.Filter{Text: sample(5).ID[:20]}, nil},
-		{"name", sign.Filter{Text: "AGREEMENT"}, []int{7, 6, 5, 4, 2, 1, 0}},
-		{"name with a dash", sign.Filter{Text: "– “unit"}, []int{7, 6, 5, 4, 2, 1, 0}},
-		{"whole name", sign.Filter{Text: `100%_"Écart"\<LEASE>.pdf`}, []int{3}},
-		{"wildcards are letters", sign.Filter{Text: `100_`}, nil},
-		{"so is the percent sign", sign.Filter{Text: `1%_`}, nil},
-		{"and the backslash", sign.Filter{Text: `"\<`}, []int{3}},
-		{"beyond ASCII the case counts", sign.Filter{Text: `écart`}, nil},
-		{"and matches", sign.Filter{Text: `Écart`}, []int{3}},
-		{"not the rest of the record", sign.Filter{Text: `doc_name`}, nil},
+		{"all", request.Filter{}, []int{7, 6, 5, 4, 3, 2, 1, 0}},
+		{"party", request.Filter{ClientID: client}, []int{6, 4, 2, 0}},
+		{"unknown party", request.Filter{ClientID: "stg-suite"}, nil},
+		{"state", request.Filter{State: request.StateSigned}, []int{7, 6, 5, 4}},
+		{"party and state", request.Filter{ClientID: client, State: request.StateSigned}, []int{6, 4}},
+		{"unknown state", request.Filter{State: "x' OR 1=1 --"}, nil},
+		{"from, itself too", request.Filter{From: at(6)}, []int{7, 6}},
+		{"to, without itself", request.Filter{To: at(2)}, []int{1, 0}},
+		{"between", request.Filter{From: at(2), To: at(6), State: request.StateCreated}, []int{3, 2}},
+		{"id", request.Filter{Text: sample(5).ID}, []int{5}},
+		{"id of another party", request.Filter{Text: sample(5).ID, ClientID: client}, nil},
+		{"part of an id", request.Filter{Text: sample(5).ID[:20]}, nil},
+		{"name", request.Filter{Text: "AGREEMENT"}, []int{7, 6, 5, 4, 2, 1, 0}},
+		{"name with a dash", request.Filter{Text: "– “unit"}, []int{7, 6, 5, 4, 2, 1, 0}},
+		{"whole name", request.Filter{Text: `100%_"Écart"\<LEASE>.pdf`}, []int{3}},
+		{"wildcards are letters", request.Filter{Text: `100_`}, nil},
+		{"so is the percent sign", request.Filter{Text: `1%_`}, nil},
+		{"and the backslash", request.Filter{Text: `"\<`}, []int{3}},
+		{"beyond ASCII the case counts", request.Filter{Text: `écart`}, nil},
+		{"and matches", request.Filter{Text: `Écart`}, []int{3}},
+		{"not the rest of the record", request.Filter{Text: `doc_name`}, nil},
 	} {
 		f := test.filter
 		f.Limit = 100
@@ -145,7 +145,7 @@ func listFilters(t *testing.T, s *suite, _ Harness) {
 			t.Errorf("%s: counts %d, lists %d", test.name, total, len(test.want))
 		}
 	}
-	if diff := cmp.Diff(map[sign.State]int{sign.Created: 4, sign.Signed: 4}, s.count(sign.Filter{Limit: 1, Before: sign.CursorAt(sample(1))})); diff != "" {
+	if diff := cmp.Diff(map[request.State]int{request.StateCreated: 4, request.StateSigned: 4}, s.count(request.Filter{Limit: 1, Before: request.CursorAt(sample(1))})); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }
@@ -154,16 +154,16 @@ func listFilters(t *testing.T, s *suite, _ Harness) {
 func listWhole(t *testing.T, s *suite, _ Harness) {
 	r := s.create(signed(1))
 	s.create(sample(2))
-	s.update(r.ID, func(r *sign.Request) error { r.DocName = "Renamed.pdf"; return nil })
-	page, err := s.List(t.Context(), sign.Filter{State: sign.Signed, Limit: 10})
+	s.update(r.ID, func(r *request.Request) error { r.DocName = "Renamed.pdf"; return nil })
+	page, err := s.List(t.Context(), request.Filter{State: request.StateSigned, Limit: 10})
 	if err != nil || len(page) != 1 {
 		t.Fatalf("%d requests, %v", len(page), err)
 	}
-	if diff := cmp.Diff(s.get(r.ID), page[0], cmp.AllowUnexported(sign.Request{})); diff != "" {
+	if diff := cmp.Diff(s.get(r.ID), page[0], cmp.AllowUnexported(request.Request{})); diff != "" {
 		t.Errorf("listed (-got by id +listed):\n%s", diff)
 	}
-	s.update(r.ID, func(r *sign.Request) error { r.State = sign.Cancelled; return nil })
-	if got := s.list(sign.Filter{State: sign.Signed, Limit: 10}); len(got) != 0 {
+	s.update(r.ID, func(r *request.Request) error { r.State = request.StateCancelled; return nil })
+	if got := s.list(request.Filter{State: request.StateSigned, Limit: 10}); len(got) != 0 {
 		t.Errorf("a request is listed under a state that it has left: %v", got)
 	}
 }
@@ -172,8 +172,8 @@ func listWhole(t *testing.T, s *suite, _ Harness) {
 func listOddText(t *testing.T, s *suite, _ Harness) {
 	s.create(sample(1))
 	for _, odd := range []string{"\x00", "a\xffb"} {
-		for _, f := range []sign.Filter{
-			{Text: odd}, {ClientID: odd}, {State: sign.State(odd)}, {Before: sign.Cursor{CreatedAt: start.Add(time.Hour), ID: odd}},
+		for _, f := range []request.Filter{
+			{Text: odd}, {ClientID: odd}, {State: request.State(odd)}, {Before: request.Cursor{CreatedAt: start.Add(time.Hour), ID: odd}},
 		} {
 			f.Limit = 10
 			if f.Before.IsZero() {

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/calls"
-	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -23,12 +23,12 @@ type Memory struct {
 	lock chan struct{} // held by whoever reads or writes what follows; a channel, so that one can give up waiting
 
 	requests map[string]*record
-	jobs     []sign.Job // in order of their ids, which count from 1
+	jobs     []request.Job // in order of their ids, which count from 1
 	phones   map[string]signer.Phone
 	used     map[[2]string]time.Time
 	purges   map[purgeKey]bool
 	parties  parties
-	calls    []calls.Record // newest first
+	calls    []calllog.Record // newest first
 	lastCall int64
 	closed   bool
 
@@ -46,7 +46,7 @@ type record struct {
 	data    []byte // as JSON, so that no caller shares memory with us
 	version int64
 	due     time.Time
-	events  []sign.Event
+	events  []request.Event
 }
 
 // NewMemory returns an empty store.
@@ -88,8 +88,8 @@ func (m *Memory) Close() error {
 	return nil
 }
 
-// Create implements sign.Store.
-func (m *Memory) Create(ctx context.Context, r *sign.Request) error {
+// Create implements request.Store.
+func (m *Memory) Create(ctx context.Context, r *request.Request) error {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return err
@@ -100,14 +100,14 @@ func (m *Memory) Create(ctx context.Context, r *sign.Request) error {
 	}
 	t := r.Clone().Effects().Ticket
 	ticket := [2]string{t.ClientID, t.JTI}
-	if _, used := m.used[ticket]; used && t != (sign.Ticket{}) {
-		return sign.ErrTicketUsed
+	if _, used := m.used[ticket]; used && t != (request.Ticket{}) {
+		return request.ErrTicketUsed
 	}
 	rec := &record{}
 	if err := m.write(rec, r); err != nil {
 		return err
 	}
-	if t != (sign.Ticket{}) {
+	if t != (request.Ticket{}) {
 		m.used[ticket] = t.KeepUntil
 	}
 	m.requests[r.ID] = rec
@@ -115,8 +115,8 @@ func (m *Memory) Create(ctx context.Context, r *sign.Request) error {
 	return nil
 }
 
-// Get implements sign.Store.
-func (m *Memory) Get(ctx context.Context, id string) (*sign.Request, error) {
+// Get implements request.Store.
+func (m *Memory) Get(ctx context.Context, id string) (*request.Request, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, err
@@ -125,8 +125,8 @@ func (m *Memory) Get(ctx context.Context, id string) (*sign.Request, error) {
 	return m.requests[id].read()
 }
 
-// Update implements sign.Store.
-func (m *Memory) Update(ctx context.Context, id string, change func(*sign.Request) error) error {
+// Update implements request.Store.
+func (m *Memory) Update(ctx context.Context, id string, change func(*request.Request) error) error {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return err
@@ -146,18 +146,18 @@ func (m *Memory) Update(ctx context.Context, id string, change func(*sign.Reques
 	return m.write(rec, r)
 }
 
-func (rec *record) read() (*sign.Request, error) {
+func (rec *record) read() (*request.Request, error) {
 	if rec == nil {
 		return nil, api.ErrNoRecord
 	}
-	r := &sign.Request{}
+	r := &request.Request{}
 	err := json.Unmarshal(rec.data, r)
 	r.Version = rec.version
 	return r, err
 }
 
 // write is the end of a change.
-func (m *Memory) write(rec *record, r *sign.Request) error {
+func (m *Memory) write(rec *record, r *request.Request) error {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -181,7 +181,7 @@ func (m *Memory) write(rec *record, r *sign.Request) error {
 	return nil
 }
 
-func (m *Memory) append(rec *record, id string, events []sign.Event) {
+func (m *Memory) append(rec *record, id string, events []request.Event) {
 	for _, e := range events {
 		e.Seq, e.Detail = len(rec.events)+1, maps.Clone(e.Detail)
 		rec.events = append(rec.events, e)
@@ -197,7 +197,7 @@ func (m *Memory) tell(id string) {
 	}
 }
 
-// Due implements sign.Store.
+// Due implements request.Store.
 func (m *Memory) Due(ctx context.Context, now time.Time, limit int) ([]string, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
@@ -216,14 +216,14 @@ func (m *Memory) Due(ctx context.Context, now time.Time, limit int) ([]string, e
 	return ids[:min(limit, len(ids))], nil
 }
 
-// PurgesDue implements sign.Store.
-func (m *Memory) PurgesDue(ctx context.Context, now time.Time, limit int) ([]sign.Purge, error) {
+// PurgesDue implements request.Store.
+func (m *Memory) PurgesDue(ctx context.Context, now time.Time, limit int) ([]request.Purge, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	var due []sign.Purge
+	var due []request.Purge
 	for p := range m.purges {
 		if p.due.After(now) {
 			continue
@@ -232,16 +232,16 @@ func (m *Memory) PurgesDue(ctx context.Context, now time.Time, limit int) ([]sig
 		if err != nil {
 			return nil, err
 		}
-		due = append(due, sign.Purge{RequestID: p.id, DueAt: p.due, State: r.State})
+		due = append(due, request.Purge{RequestID: p.id, DueAt: p.due, State: r.State})
 	}
-	slices.SortFunc(due, func(a, b sign.Purge) int {
+	slices.SortFunc(due, func(a, b request.Purge) int {
 		return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.RequestID, b.RequestID))
 	})
 	return due[:min(limit, len(due))], nil
 }
 
-// Purged implements sign.Store.
-func (m *Memory) Purged(ctx context.Context, purges []sign.Purge) error {
+// Purged implements request.Store.
+func (m *Memory) Purged(ctx context.Context, purges []request.Purge) error {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return err
@@ -261,8 +261,8 @@ func (m *Memory) Purged(ctx context.Context, purges []sign.Purge) error {
 	return nil
 }
 
-// Events implements sign.Store.
-func (m *Memory) Events(ctx context.Context, id string) ([]sign.Event, error) {
+// Events implements request.Store.
+func (m *Memory) Events(ctx context.Context, id string) ([]request.Event, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, err
@@ -274,7 +274,7 @@ func (m *Memory) Events(ctx context.Context, id string) ([]sign.Event, error) {
 	return slices.Clone(m.requests[id].events), nil
 }
 
-// Watch implements sign.Watcher.
+// Watch implements request.Watcher.
 func (m *Memory) Watch(id string) (<-chan struct{}, func()) {
 	c := make(chan struct{}, 1)
 	m.watching.Lock()
@@ -297,11 +297,11 @@ func signal(c chan struct{}) {
 	}
 }
 
-// Ready implements sign.Outbox.
+// Ready implements request.Outbox.
 func (m *Memory) Ready() <-chan struct{} { return m.ready }
 
 // claimable is when a job may be claimed.
-func claimable(j sign.Job) time.Time {
+func claimable(j request.Job) time.Time {
 	if j.Lease.After(j.DueAt) {
 		return j.Lease
 	}
@@ -309,25 +309,25 @@ func claimable(j sign.Job) time.Time {
 }
 
 // pending lists the pending jobs of a kind, the first that may be claimed first.
-func (m *Memory) pending(kind sign.JobKind) []*sign.Job {
-	var jobs []*sign.Job
+func (m *Memory) pending(kind request.JobKind) []*request.Job {
+	var jobs []*request.Job
 	for i := range m.jobs {
-		if j := &m.jobs[i]; j.Kind == kind && j.Status == sign.JobPending {
+		if j := &m.jobs[i]; j.Kind == kind && j.Status == request.JobPending {
 			jobs = append(jobs, j)
 		}
 	}
-	slices.SortStableFunc(jobs, func(a, b *sign.Job) int { return claimable(*a).Compare(claimable(*b)) })
+	slices.SortStableFunc(jobs, func(a, b *request.Job) int { return claimable(*a).Compare(claimable(*b)) })
 	return jobs
 }
 
-// Claim implements sign.Outbox.
-func (m *Memory) Claim(ctx context.Context, kind sign.JobKind, now time.Time, lease time.Duration, limit int) ([]sign.Job, error) {
+// Claim implements request.Outbox.
+func (m *Memory) Claim(ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, limit int) ([]request.Job, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	var jobs []sign.Job
+	var jobs []request.Job
 	for _, j := range m.pending(kind) {
 		if len(jobs) >= limit || claimable(*j).After(now) {
 			break
@@ -339,8 +339,8 @@ func (m *Memory) Claim(ctx context.Context, kind sign.JobKind, now time.Time, le
 	return jobs, nil
 }
 
-// Settle implements sign.Outbox.
-func (m *Memory) Settle(ctx context.Context, job sign.Job, events []sign.Event) error {
+// Settle implements request.Outbox.
+func (m *Memory) Settle(ctx context.Context, job request.Job, events []request.Event) error {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return err
@@ -355,21 +355,21 @@ func (m *Memory) Settle(ctx context.Context, job sign.Job, events []sign.Event) 
 	}
 	j.Status, j.DueAt, j.Payload, j.LastError = job.Status, job.DueAt, job.Payload, job.LastError
 	j.Lease = time.Time{}
-	if j.Status == sign.JobPending {
+	if j.Status == request.JobPending {
 		signal(m.ready)
 	}
 	m.append(m.requests[j.RequestID], j.RequestID, events)
 	return nil
 }
 
-// Jobs implements sign.Outbox.
-func (m *Memory) Jobs(ctx context.Context, requestID string) ([]sign.Job, error) {
+// Jobs implements request.Outbox.
+func (m *Memory) Jobs(ctx context.Context, requestID string) ([]request.Job, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	var jobs []sign.Job
+	var jobs []request.Job
 	for _, j := range m.jobs {
 		if j.RequestID == requestID {
 			jobs = append(jobs, j)

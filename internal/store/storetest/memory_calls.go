@@ -6,11 +6,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/signet-sign/signet/internal/rp/calls"
+	"github.com/signet-sign/signet/internal/calllog"
 )
 
-// AddCalls implements calls.Store.
-func (m *Memory) AddCalls(ctx context.Context, records []calls.Record, limits calls.Limits) error {
+// AddCalls implements calllog.Store.
+func (m *Memory) AddCalls(ctx context.Context, records []calllog.Record, limits calllog.Limits) error {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return err
@@ -23,17 +23,17 @@ func (m *Memory) AddCalls(ctx context.Context, records []calls.Record, limits ca
 		if err != nil {
 			return err
 		}
-		var own calls.Record
+		var own calllog.Record
 		if err := json.Unmarshal(b, &own); err != nil {
 			return err
 		}
-		m.calls = append([]calls.Record{own}, m.calls...)
+		m.calls = append([]calllog.Record{own}, m.calls...)
 		party, request := limits.Party, limits.Request
 		if !r.Authentic {
 			party, request = limits.PartyStrangers, limits.RequestStrangers
 		}
-		m.keepCalls(party, func(c calls.Record) bool { return c.Party == r.Party && c.Authentic == r.Authentic })
-		m.keepCalls(request, func(c calls.Record) bool {
+		m.keepCalls(party, func(c calllog.Record) bool { return c.Party == r.Party && c.Authentic == r.Authentic })
+		m.keepCalls(request, func(c calllog.Record) bool {
 			return r.RequestID != "" && c.RequestID == r.RequestID && c.Authentic == r.Authentic
 		})
 		m.tell(r.RequestID)
@@ -42,9 +42,9 @@ func (m *Memory) AddCalls(ctx context.Context, records []calls.Record, limits ca
 }
 
 // keepCalls drops the calls that match beyond the newest so many.
-func (m *Memory) keepCalls(most int, matches func(calls.Record) bool) (dropped int64) {
+func (m *Memory) keepCalls(most int, matches func(calllog.Record) bool) (dropped int64) {
 	n := 0
-	m.calls = slices.DeleteFunc(m.calls, func(c calls.Record) bool {
+	m.calls = slices.DeleteFunc(m.calls, func(c calllog.Record) bool {
 		if matches(c) {
 			n++
 		}
@@ -57,8 +57,8 @@ func (m *Memory) keepCalls(most int, matches func(calls.Record) bool) (dropped i
 	return dropped
 }
 
-// Calls implements calls.Store.
-func (m *Memory) Calls(ctx context.Context, f calls.Filter) (list []calls.Record, err error) {
+// Calls implements calllog.Store.
+func (m *Memory) Calls(ctx context.Context, f calllog.Filter) (list []calllog.Record, err error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, err
@@ -80,13 +80,13 @@ func (m *Memory) Calls(ctx context.Context, f calls.Filter) (list []calls.Record
 	return list, nil
 }
 
-// ForgetCalls implements calls.Store.
+// ForgetCalls implements calllog.Store.
 func (m *Memory) ForgetCalls(ctx context.Context, before time.Time, keep int) (int64, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return 0, err
 	}
 	defer unlock()
-	n := m.keepCalls(0, func(c calls.Record) bool { return c.At.Before(before) })
-	return n + m.keepCalls(keep, func(calls.Record) bool { return true }), nil
+	n := m.keepCalls(0, func(c calllog.Record) bool { return c.At.Before(before) })
+	return n + m.keepCalls(keep, func(calllog.Record) bool { return true }), nil
 }

@@ -6,37 +6,39 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 )
 
-// List implements sign.Lister.
-func (m *Memory) List(ctx context.Context, f sign.Filter) ([]*sign.Request, error) {
+// List implements request.Lister.
+func (m *Memory) List(ctx context.Context, f request.Filter) ([]*request.Request, error) {
 	found, err := m.search(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	newestFirst := func(a, b sign.Cursor) int { return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID)) }
-	slices.SortFunc(found, func(a, b *sign.Request) int { return newestFirst(sign.CursorAt(a), sign.CursorAt(b)) })
+	newestFirst := func(a, b request.Cursor) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
+	}
+	slices.SortFunc(found, func(a, b *request.Request) int { return newestFirst(request.CursorAt(a), request.CursorAt(b)) })
 	if !f.Before.IsZero() {
-		found = slices.DeleteFunc(found, func(r *sign.Request) bool { return newestFirst(f.Before, sign.CursorAt(r)) >= 0 })
+		found = slices.DeleteFunc(found, func(r *request.Request) bool { return newestFirst(f.Before, request.CursorAt(r)) >= 0 })
 	}
 	return found[:min(max(f.Limit, 0), len(found))], nil
 }
 
-// Count implements sign.Lister.
-func (m *Memory) Count(ctx context.Context, f sign.Filter) (map[sign.State]int, error) {
+// Count implements request.Lister.
+func (m *Memory) Count(ctx context.Context, f request.Filter) (map[request.State]int, error) {
 	found, err := m.search(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	counts := map[sign.State]int{}
+	counts := map[request.State]int{}
 	for _, r := range found {
 		counts[r.State]++
 	}
 	return counts, nil
 }
 
-func (m *Memory) search(ctx context.Context, f sign.Filter) (found []*sign.Request, err error) {
+func (m *Memory) search(ctx context.Context, f request.Filter) (found []*request.Request, err error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, err
@@ -54,7 +56,7 @@ func (m *Memory) search(ctx context.Context, f sign.Filter) (found []*sign.Reque
 	return found, nil
 }
 
-func matches(f sign.Filter, r *sign.Request) bool {
+func matches(f request.Filter, r *request.Request) bool {
 	switch {
 	case f.ClientID != "" && r.ClientID != f.ClientID,
 		f.State != "" && r.State != f.State,

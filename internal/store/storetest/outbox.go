@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 )
 
 var outboxTests = []test{
@@ -23,7 +23,7 @@ var outboxTests = []test{
 }
 
 // leave creates request i and cancels it at, so that it has one job, due then.
-func (s *suite) leave(i int, at time.Time) *sign.Request {
+func (s *suite) leave(i int, at time.Time) *request.Request {
 	s.t.Helper()
 	r := s.create(sample(i))
 	s.update(r.ID, cancel(at))
@@ -40,8 +40,8 @@ func claimAndSettle(t *testing.T, s *suite, _ Harness) {
 		t.Fatalf("claimed %d jobs, want 1", len(jobs))
 	}
 	job := jobs[0]
-	want := sign.Job{
-		ID: job.ID, RequestID: r.ID, Kind: sign.JobWebhook, Status: sign.JobPending, Attempts: 1,
+	want := request.Job{
+		ID: job.ID, RequestID: r.ID, Kind: request.JobWebhook, Status: request.JobPending, Attempts: 1,
 		DueAt: start, Lease: start.Add(time.Minute),
 	}
 	if diff := cmp.Diff(want, job); diff != "" {
@@ -52,11 +52,11 @@ func claimAndSettle(t *testing.T, s *suite, _ Harness) {
 	}
 	job.Finish()
 	job.Payload = "what was done"
-	event := sign.Event{At: start.Add(time.Second), Kind: sign.EventPurged}
+	event := request.Event{At: start.Add(time.Second), Kind: request.EventPurged}
 	s.settle(job, event)
 	got := s.jobs(r.ID)
-	want.Status, want.Payload, want.Lease = sign.JobDone, "what was done", time.Time{}
-	if diff := cmp.Diff([]sign.Job{want}, got); diff != "" {
+	want.Status, want.Payload, want.Lease = request.JobDone, "what was done", time.Time{}
+	if diff := cmp.Diff([]request.Job{want}, got); diff != "" {
 		t.Errorf("settled job (-want +got):\n%s", diff)
 	}
 	event.Seq = 2
@@ -90,7 +90,7 @@ func claimOrder(t *testing.T, s *suite, _ Harness) {
 
 func claimKinds(t *testing.T, s *suite, _ Harness) {
 	s.leave(1, start)
-	for _, kind := range []sign.JobKind{sign.JobSeal, "another"} {
+	for _, kind := range []request.JobKind{request.JobSeal, "another"} {
 		jobs, err := s.Claim(t.Context(), kind, start.Add(time.Hour), time.Minute, 10)
 		if err != nil || len(jobs) != 0 {
 			t.Errorf("Claim(%s) = %+v, %v; the only job is of another kind", kind, jobs, err)
@@ -113,8 +113,8 @@ func leaseRunsOut(t *testing.T, s *suite, _ Harness) {
 	}
 	mine := jobs[0]
 	lost.Fail(errors.New("too late"))
-	s.settle(lost, sign.Event{At: start, Kind: sign.EventPurged})
-	if got := s.jobs(r.ID)[0]; got.Status != sign.JobPending || got.LastError != "" || !got.Lease.Equal(mine.Lease) {
+	s.settle(lost, request.Event{At: start, Kind: request.EventPurged})
+	if got := s.jobs(r.ID)[0]; got.Status != request.JobPending || got.LastError != "" || !got.Lease.Equal(mine.Lease) {
 		t.Errorf("a lost lease settled the job: %+v", got)
 	}
 	if n := len(s.events(r.ID)); n != 1 {
@@ -122,7 +122,7 @@ func leaseRunsOut(t *testing.T, s *suite, _ Harness) {
 	}
 	mine.Finish()
 	s.settle(mine)
-	if got := s.jobs(r.ID)[0]; got.Status != sign.JobDone {
+	if got := s.jobs(r.ID)[0]; got.Status != request.JobDone {
 		t.Errorf("status %s, want done", got.Status)
 	}
 }
@@ -141,7 +141,7 @@ func retry(t *testing.T, s *suite, _ Harness) {
 			t.Fatalf("claimed before the retry is due: %+v", early)
 		}
 	}
-	if got := s.jobs(r.ID)[0]; got.LastError != "not yet" || got.Status != sign.JobPending {
+	if got := s.jobs(r.ID)[0]; got.LastError != "not yet" || got.Status != request.JobPending {
 		t.Errorf("job %+v", got)
 	}
 }
@@ -155,7 +155,7 @@ func failedAndAgain(t *testing.T, s *suite, _ Harness) {
 		t.Fatalf("a failed job was claimed: %+v", jobs)
 	}
 	job = s.jobs(r.ID)[0]
-	job.Status, job.DueAt = sign.JobPending, start.Add(2*time.Hour)
+	job.Status, job.DueAt = request.JobPending, start.Add(2*time.Hour)
 	s.settle(job)
 	jobs := s.claim(start.Add(2*time.Hour), time.Minute, 1)
 	if len(jobs) != 1 || jobs[0].Attempts != 2 || jobs[0].LastError != "no" {
@@ -167,10 +167,10 @@ func settleTwice(t *testing.T, s *suite, _ Harness) {
 	r := s.leave(1, start)
 	job := s.claim(start, time.Minute, 1)[0]
 	job.Finish()
-	s.settle(job, sign.Event{At: start, Kind: sign.EventPurged})
+	s.settle(job, request.Event{At: start, Kind: request.EventPurged})
 	job.Fail(errors.New("on second thoughts"))
-	s.settle(job, sign.Event{At: start, Kind: sign.EventPurged})
-	if got := s.jobs(r.ID)[0]; got.Status != sign.JobDone {
+	s.settle(job, request.Event{At: start, Kind: request.EventPurged})
+	if got := s.jobs(r.ID)[0]; got.Status != request.JobDone {
 		t.Errorf("a second Settle made it %s", got.Status)
 	}
 	if n := len(s.events(r.ID)); n != 2 {
@@ -193,7 +193,7 @@ func claimWithoutSharing(t *testing.T, stores ...*suite) {
 	together(12, func(i int) {
 		s := stores[i%len(stores)]
 		for range n {
-			jobs, err := s.Claim(t.Context(), sign.JobWebhook, start, time.Hour, 3)
+			jobs, err := s.Claim(t.Context(), request.JobWebhook, start, time.Hour, 3)
 			if err != nil {
 				t.Errorf("Claim: %v", err)
 			}

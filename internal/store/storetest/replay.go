@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 )
 
 var replayTests = []test{
@@ -61,9 +61,9 @@ func useFromAll(t *testing.T, stores ...*suite) {
 
 // tickets: a token's id and the request that it makes are recorded together, or neither is.
 func tickets(t *testing.T, s *suite, _ Harness) {
-	withTicket := func(i int, jti string) *sign.Request {
+	withTicket := func(i int, jti string) *request.Request {
 		r := sample(i)
-		r.Use(sign.Ticket{ClientID: client, JTI: jti, KeepUntil: start})
+		r.Use(request.Ticket{ClientID: client, JTI: jti, KeepUntil: start})
 		return r
 	}
 	used := func(jti string) bool {
@@ -83,14 +83,14 @@ func tickets(t *testing.T, s *suite, _ Harness) {
 		t.Error("the request did not use its ticket up")
 	}
 	second := withTicket(2, "one")
-	if err := s.Create(t.Context(), second); !errors.Is(err, sign.ErrTicketUsed) {
+	if err := s.Create(t.Context(), second); !errors.Is(err, request.ErrTicketUsed) {
 		t.Errorf("a second request of one token: %v", err)
 	}
 	if _, err := s.Get(t.Context(), second.ID); !errors.Is(err, api.ErrNoRecord) {
 		t.Errorf("it is there: %v", err)
 	}
 	s.use(client, "two", start)
-	if err := s.Create(t.Context(), withTicket(3, "two")); !errors.Is(err, sign.ErrTicketUsed) {
+	if err := s.Create(t.Context(), withTicket(3, "two")); !errors.Is(err, request.ErrTicketUsed) {
 		t.Errorf("a request of a token that was used otherwise: %v", err)
 	}
 	var made atomic.Int32
@@ -98,7 +98,7 @@ func tickets(t *testing.T, s *suite, _ Harness) {
 		switch err := s.Create(t.Context(), withTicket(10+i, "race")); {
 		case err == nil:
 			made.Add(1)
-		case !errors.Is(err, sign.ErrTicketUsed):
+		case !errors.Is(err, request.ErrTicketUsed):
 			t.Errorf("Create: %v", err)
 		}
 	})

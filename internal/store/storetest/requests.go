@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/sign"
+	"github.com/signet-sign/signet/internal/request"
 )
 
 var requestTests = []test{
@@ -31,14 +31,14 @@ var requestTests = []test{
 }
 
 // same compares what is kept of requests.
-var same = cmpopts.IgnoreUnexported(sign.Request{})
+var same = cmpopts.IgnoreUnexported(request.Request{})
 
 func createAndGet(t *testing.T, s *suite, _ Harness) {
 	cancelled := sample(3)
 	if err := cancel(start)(cancelled); err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range []*sign.Request{sample(1), signed(2), cancelled, {ID: "bare", State: sign.Cancelled}} {
+	for _, r := range []*request.Request{sample(1), signed(2), cancelled, {ID: "bare", State: request.StateCancelled}} {
 		s.create(r)
 		if r.Version != 1 {
 			t.Errorf("%s: Version = %d after Create, want 1", r.ID, r.Version)
@@ -59,12 +59,12 @@ func createWithEffects(t *testing.T, s *suite, _ Harness) {
 	if behind := r.Effects(); !behind.None() {
 		t.Errorf("Create left effects in the request: %+v", behind)
 	}
-	wantEvents := []sign.Event{{Seq: 1, At: at, Kind: sign.EventCancelled, Detail: sign.Detail{"from": "created"}}}
+	wantEvents := []request.Event{{Seq: 1, At: at, Kind: request.EventCancelled, Detail: request.Detail{"from": "created"}}}
 	if diff := cmp.Diff(wantEvents, s.events(r.ID)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
-	wantJobs := []sign.Job{{RequestID: r.ID, Kind: sign.JobWebhook, Status: sign.JobPending, DueAt: at}}
-	if diff := cmp.Diff(wantJobs, s.jobs(r.ID), cmpopts.IgnoreFields(sign.Job{}, "ID")); diff != "" {
+	wantJobs := []request.Job{{RequestID: r.ID, Kind: request.JobWebhook, Status: request.JobPending, DueAt: at}}
+	if diff := cmp.Diff(wantJobs, s.jobs(r.ID), cmpopts.IgnoreFields(request.Job{}, "ID")); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
 }
@@ -78,7 +78,7 @@ func createTwice(t *testing.T, s *suite, _ Harness) {
 	if err := s.Create(t.Context(), second); err == nil {
 		t.Fatal("a second Create of one id succeeded")
 	}
-	if diff := cmp.Diff(sample(1), s.get(first.ID), same, cmpopts.IgnoreFields(sign.Request{}, "Version")); diff != "" {
+	if diff := cmp.Diff(sample(1), s.get(first.ID), same, cmpopts.IgnoreFields(request.Request{}, "Version")); diff != "" {
 		t.Errorf("the first request changed (-created +got):\n%s", diff)
 	}
 	if events, jobs := s.events(first.ID), s.jobs(first.ID); len(events)+len(jobs) != 0 {
@@ -92,7 +92,7 @@ func unknownID(t *testing.T, s *suite, _ Harness) {
 		if _, err := s.Get(t.Context(), id); !errors.Is(err, api.ErrNoRecord) {
 			t.Errorf("Get(%q): %v, want ErrNoRecord", id, err)
 		}
-		err := s.Update(t.Context(), id, func(*sign.Request) error { t.Errorf("change called for %q", id); return nil })
+		err := s.Update(t.Context(), id, func(*request.Request) error { t.Errorf("change called for %q", id); return nil })
 		if !errors.Is(err, api.ErrNoRecord) {
 			t.Errorf("Update(%q): %v, want ErrNoRecord", id, err)
 		}
@@ -105,19 +105,19 @@ func unknownID(t *testing.T, s *suite, _ Harness) {
 func update(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
 	at := r.ExpiresAt.Add(time.Second) // so that two things happen in one change
-	s.update(r.ID, func(r *sign.Request) error {
-		r.Enqueue(sign.JobSeal, at)
+	s.update(r.ID, func(r *request.Request) error {
+		r.Enqueue(request.JobSeal, at)
 		return cancel(at)(r)
 	})
 	got := s.get(r.ID)
 	want := sample(1)
-	want.State, want.CancelledAt, want.Version = sign.Cancelled, at, 2
+	want.State, want.CancelledAt, want.Version = request.StateCancelled, at, 2
 	if diff := cmp.Diff(want, got, same); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
-	wantEvents := []sign.Event{
-		{Seq: 1, At: at, Kind: sign.EventExpired},
-		{Seq: 2, At: at, Kind: sign.EventCancelled, Detail: sign.Detail{"from": "expired"}},
+	wantEvents := []request.Event{
+		{Seq: 1, At: at, Kind: request.EventExpired},
+		{Seq: 2, At: at, Kind: request.EventCancelled, Detail: request.Detail{"from": "expired"}},
 	}
 	if diff := cmp.Diff(wantEvents, s.events(r.ID)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
@@ -130,7 +130,7 @@ func update(t *testing.T, s *suite, _ Harness) {
 func updateError(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
 	boom := errors.New("boom")
-	err := s.Update(t.Context(), r.ID, func(r *sign.Request) error {
+	err := s.Update(t.Context(), r.ID, func(r *request.Request) error {
 		if err := cancel(start)(r); err != nil {
 			return err
 		}
@@ -150,7 +150,7 @@ func updateError(t *testing.T, s *suite, _ Harness) {
 
 func updateNothing(t *testing.T, s *suite, _ Harness) {
 	r := s.create(signed(1))
-	s.update(r.ID, func(*sign.Request) error { return nil })
+	s.update(r.ID, func(*request.Request) error { return nil })
 	if got := s.get(r.ID); got.Version != 1 {
 		t.Errorf("Version = %d after a change of nothing, want 1", got.Version)
 	}
@@ -158,7 +158,7 @@ func updateNothing(t *testing.T, s *suite, _ Harness) {
 
 func updateID(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
-	if err := s.Update(t.Context(), r.ID, func(r *sign.Request) error { r.ID = "other"; return nil }); err == nil {
+	if err := s.Update(t.Context(), r.ID, func(r *request.Request) error { r.ID = "other"; return nil }); err == nil {
 		t.Error("a change of the id was taken")
 	}
 	if diff := cmp.Diff(r, s.get(r.ID), same); diff != "" {
@@ -170,7 +170,7 @@ func updatePanics(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
 	func() {
 		defer func() { _ = recover() }()
-		err := s.Update(t.Context(), r.ID, func(r *sign.Request) error { r.DocName = "spoiled"; panic("boom") })
+		err := s.Update(t.Context(), r.ID, func(r *request.Request) error { r.DocName = "spoiled"; panic("boom") })
 		if err == nil {
 			t.Error("a change that panicked succeeded")
 		}
@@ -186,8 +186,8 @@ func copies(t *testing.T, s *suite, _ Harness) {
 	r.Signer.Name, r.Locations[0].Page = "somebody else", 99 // after Create it is the caller's own again
 	got := s.get(r.ID)
 	got.Signer.Name, got.Locations[0].Page = "somebody else", 99
-	var kept *sign.Request
-	s.update(r.ID, func(r *sign.Request) error { kept = r; r.DocName = "new"; return nil })
+	var kept *request.Request
+	s.update(r.ID, func(r *request.Request) error { kept = r; r.DocName = "new"; return nil })
 	kept.Signer.Name, kept.Locations[0].Page = "somebody else", 99
 	want := signed(1)
 	want.DocName, want.Version = "new", 2
@@ -198,16 +198,16 @@ func copies(t *testing.T, s *suite, _ Harness) {
 
 func eventOrder(t *testing.T, s *suite, _ Harness) {
 	r, other := s.create(sample(1)), s.create(sample(2))
-	s.update(r.ID, func(r *sign.Request) error { r.Enqueue(sign.JobWebhook, start); return nil })
+	s.update(r.ID, func(r *request.Request) error { r.Enqueue(request.JobWebhook, start); return nil })
 	job := s.claim(start, time.Minute, 1)[0]
 	job.Retry(start, errors.New("before the cancel"))
-	before := sign.Event{Seq: 1, At: start.Add(time.Hour), Kind: sign.EventWebhook} // its job has changed nothing of the request
+	before := request.Event{Seq: 1, At: start.Add(time.Hour), Kind: request.EventWebhook} // its job has changed nothing of the request
 	s.settle(job, before)
 	s.update(r.ID, cancel(start))
-	want := []sign.Event{before, {Seq: 2, At: start, Kind: sign.EventCancelled, Detail: sign.Detail{"from": "created"}}}
+	want := []request.Event{before, {Seq: 2, At: start, Kind: request.EventCancelled, Detail: request.Detail{"from": "created"}}}
 	job = s.claim(start, time.Minute, 1)[0]
 	for i := range 12 { // times run backwards: the order is that of the changes
-		e := sign.Event{At: start.Add(-time.Duration(i) * time.Second), Kind: sign.EventWebhook, Detail: sign.Detail{"attempt": fmt.Sprint(i), "error": "“é\n\x00”"}}
+		e := request.Event{At: start.Add(-time.Duration(i) * time.Second), Kind: request.EventWebhook, Detail: request.Detail{"attempt": fmt.Sprint(i), "error": "“é\n\x00”"}}
 		job.Retry(start, errors.New("again \x00\xff"))
 		s.settle(job, e)
 		e.Seq = len(want) + 1
@@ -224,10 +224,10 @@ func eventOrder(t *testing.T, s *suite, _ Harness) {
 
 func due(t *testing.T, s *suite, _ Harness) {
 	late, early, session := sample(20), sample(10), sample(1)
-	session.State = sign.Session
-	session.Session = &sign.SignSession{EndsAt: start.Add(time.Minute)}
+	session.State = request.StateSession
+	session.Session = &request.Session{EndsAt: start.Add(time.Minute)}
 	never := signed(2)
-	for _, r := range []*sign.Request{late, early, session, never} {
+	for _, r := range []*request.Request{late, early, session, never} {
 		s.create(r)
 	}
 	check := func(now time.Time, limit int, want ...string) {
@@ -247,7 +247,7 @@ func due(t *testing.T, s *suite, _ Harness) {
 	check(start.Add(time.Hour), 2, session.ID, early.ID)
 	check(start.Add(time.Hour), 0)
 	s.update(early.ID, cancel(start))
-	s.update(session.ID, func(r *sign.Request) error { r.Session.EndsAt = start.Add(50 * time.Minute); return nil })
+	s.update(session.ID, func(r *request.Request) error { r.Session.EndsAt = start.Add(50 * time.Minute); return nil })
 	check(start.Add(time.Hour), 10, late.ID, session.ID)
 }
 
@@ -256,7 +256,7 @@ func purges(t *testing.T, s *suite, _ Harness) {
 	never := s.create(sample(3))
 	s.update(late.ID, cancel(start.Add(time.Minute)))
 	s.update(early.ID, cancel(start))
-	due := func(now time.Time, limit int, want ...string) (got []sign.Purge) {
+	due := func(now time.Time, limit int, want ...string) (got []request.Purge) {
 		t.Helper()
 		got, err := s.PurgesDue(t.Context(), now, limit)
 		if err != nil {
@@ -265,7 +265,7 @@ func purges(t *testing.T, s *suite, _ Harness) {
 		var ids []string
 		for _, p := range got {
 			ids = append(ids, p.RequestID)
-			if p.State != sign.Cancelled {
+			if p.State != request.StateCancelled {
 				t.Errorf("%s is listed as %q", p.RequestID, p.State)
 			}
 		}
@@ -274,7 +274,7 @@ func purges(t *testing.T, s *suite, _ Harness) {
 		}
 		return got
 	}
-	end := func(p ...sign.Purge) {
+	end := func(p ...request.Purge) {
 		t.Helper()
 		if err := s.Purged(t.Context(), p); err != nil {
 			t.Fatal(err)
@@ -286,17 +286,17 @@ func purges(t *testing.T, s *suite, _ Harness) {
 	due(hour, 1, early.ID)
 	due(hour, 0)
 	both := due(hour, 10, early.ID, late.ID)
-	both[0].Events = []sign.Event{{At: hour, Kind: sign.EventPurged}}
+	both[0].Events = []request.Event{{At: hour, Kind: request.EventPurged}}
 	both[1].Again = hour.Add(time.Second)
-	both[1].Events = []sign.Event{{At: hour, Kind: sign.EventSealRetried, Detail: sign.Detail{"error": "no"}}}
+	both[1].Events = []request.Event{{At: hour, Kind: request.EventSealRetried, Detail: request.Detail{"error": "no"}}}
 	end(both...)
 	end(both...) // somebody else was as fast: nothing comes of it
-	end(sign.Purge{RequestID: never.ID, DueAt: start, Events: both[0].Events})
+	end(request.Purge{RequestID: never.ID, DueAt: start, Events: both[0].Events})
 	due(hour, 10)
 	again := due(hour.Add(time.Second), 10, late.ID)
 	end(again...)
 	due(hour.Add(time.Hour), 10)
-	for r, want := range map[*sign.Request]int{early: 2, late: 2, never: 0} {
+	for r, want := range map[*request.Request]int{early: 2, late: 2, never: 0} {
 		if got := s.events(r.ID); len(got) != want || want == 2 && got[1].Seq != 2 {
 			t.Errorf("%s: events %+v, want %d", r.ID, got, want)
 		}

@@ -1,5 +1,5 @@
-// Package storetest is what every store must do: [Run] holds a store against the contracts of sign.Store, sign.Lister, sign.Watcher,
-// sign.Outbox, signer.Store, rp.Replay, rp.PartyStore and calls.Store, and against what several of them promise together. Start at [Run].
+// Package storetest is what every store must do: [Run] holds a store against the contracts of request.Store, request.Lister, request.Watcher,
+// request.Outbox, signer.Store, rp.Replay, rp.PartyStore and calllog.Store, and against what several of them promise together. Start at [Run].
 //
 // [Memory] is the reference: the same promises without a disk, for reading and for tests that need no durability. The package
 // knows nothing of SQL; what only a database can do wrong (crashes, migrations, locks) is tested beside internal/store.
@@ -12,22 +12,22 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/calls"
-	"github.com/signet-sign/signet/internal/sign"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
 // Store is all that a store does.
 type Store interface {
-	sign.Store
-	sign.Lister
-	sign.Watcher
-	sign.Outbox
+	request.Store
+	request.Lister
+	request.Watcher
+	request.Outbox
 	signer.Store
 	rp.Replay
 	rp.PartyStore
-	calls.Store
+	calllog.Store
 
 	// ForgetUsed drops the used ids of tokens that had to be kept until a time before now.
 	ForgetUsed(ctx context.Context, now time.Time) (n int64, err error)
@@ -110,7 +110,7 @@ func (s *suite) another(h Harness) *suite {
 	return &suite{Store: n, t: s.t, opened: s.opened}
 }
 
-func (s *suite) create(r *sign.Request) *sign.Request {
+func (s *suite) create(r *request.Request) *request.Request {
 	s.t.Helper()
 	if err := s.Create(s.t.Context(), r); err != nil {
 		s.t.Fatalf("Create(%s): %v", r.ID, err)
@@ -118,7 +118,7 @@ func (s *suite) create(r *sign.Request) *sign.Request {
 	return r
 }
 
-func (s *suite) get(id string) *sign.Request {
+func (s *suite) get(id string) *request.Request {
 	s.t.Helper()
 	r, err := s.Get(s.t.Context(), id)
 	if err != nil {
@@ -127,14 +127,14 @@ func (s *suite) get(id string) *sign.Request {
 	return r
 }
 
-func (s *suite) update(id string, change func(*sign.Request) error) {
+func (s *suite) update(id string, change func(*request.Request) error) {
 	s.t.Helper()
 	if err := s.Update(s.t.Context(), id, change); err != nil {
 		s.t.Fatalf("Update(%s): %v", id, err)
 	}
 }
 
-func (s *suite) events(id string) []sign.Event {
+func (s *suite) events(id string) []request.Event {
 	s.t.Helper()
 	events, err := s.Events(s.t.Context(), id)
 	if err != nil {
@@ -143,7 +143,7 @@ func (s *suite) events(id string) []sign.Event {
 	return events
 }
 
-func (s *suite) jobs(id string) []sign.Job {
+func (s *suite) jobs(id string) []request.Job {
 	s.t.Helper()
 	jobs, err := s.Jobs(s.t.Context(), id)
 	if err != nil {
@@ -152,16 +152,16 @@ func (s *suite) jobs(id string) []sign.Job {
 	return jobs
 }
 
-func (s *suite) claim(now time.Time, lease time.Duration, limit int) []sign.Job {
+func (s *suite) claim(now time.Time, lease time.Duration, limit int) []request.Job {
 	s.t.Helper()
-	jobs, err := s.Claim(s.t.Context(), sign.JobWebhook, now, lease, limit)
+	jobs, err := s.Claim(s.t.Context(), request.JobWebhook, now, lease, limit)
 	if err != nil {
 		s.t.Fatalf("Claim: %v", err)
 	}
 	return jobs
 }
 
-func (s *suite) settle(job sign.Job, events ...sign.Event) {
+func (s *suite) settle(job request.Job, events ...request.Event) {
 	s.t.Helper()
 	if err := s.Settle(s.t.Context(), job, events); err != nil {
 		s.t.Fatalf("Settle: %v", err)

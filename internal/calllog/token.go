@@ -1,0 +1,285 @@
+package calllog
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/signet-sign/signet/internal/rp"
+)
+
+// Token is a compact JWS, taken apart for people to read: its members in their order, with what is secret or personal masked. It
+// cannot be put together again.
+type Token struct {
+	Header    json.RawMessage `json:"header,omitempty"`    // an object
+	Claims    json.RawMessage `json:"claims,omitempty"`    // an object
+	Signature string          `json:"signature,omitempty"` // how long it is
+	Problem   string          `json:"problem,omitempty"`   // why a part is missing
+}
+
+// What is kept of a token, in bytes.
+const (
+	maxToken   = 16 << 10 // longer ones are refused unread by package rp, too
+	maxMembers = 24       // of header or claims, not bytes
+	maxName    = 40       // of a member's name
+	maxText    = 200      // of a string
+	maxPart    = 2048     // of header or claims
+)
+
+// Decode takes a token apart, however broken it is; nil if there is none.
+func Decode(compact string) *Token {
+	t, _ := decode(compact)
+	return t
+}
+
+// named is what a token says of its call.
+type named struct{ clientID, requestID string }
+
+func decode(compact string) (t *Token, n named) {
+	switch {
+	case compact == "":
+		return nil, n
+	case len(compact) > maxToken:
+		return &Token{Problem: fmt.Sprintf("It is longer than %d bytes.", maxToken)}, n
+	}
+	t = new(Token)
+	if len(compact) >= 7 && strings.EqualFold(compact[:7], "Bearer ") {
+		compact = strings.TrimLeft(compact[7:], " ")
+		t.fault("It stands behind the word Bearer.")
+	}
+	parts := strings.Split(compact, ".")
+	if len(parts) != 3 {
+		t.fault(fmt.Sprintf("A compact JWS has 3 parts, this has %d.", len(parts)))
+		return t, n
+	}
+	header, err := members(parts[0])
+	if err != nil {
+		t.fault("Header: " + err.Error() + ".")
+	}
+	claims, err := members(parts[1])
+	if err != nil {
+		t.fault("Claims: " + err.Error() + ".")
+	}
+	t.Header, t.Claims = masked(header, maskHeader), masked(claims, maskClaim)
+	t.Signature = fmt.Sprintf("%d bytes, not kept", base64.RawURLEncoding.DecodedLen(len(parts[2])))
+	for _, m := range claims {
+		s, _ := m.text()
+		switch m.name {
+		case "client_id", "client_request":
+			if n.clientID == "" {
+				n.clientID = brief(s, maxClientID)
+			}
+		case "request_id":
+			n.requestID = OurID(s)
+		}
+	}
+	return t, n
+}
+
+func (t *Token) fault(text string) { t.Problem = strings.TrimSpace(t.Problem + " " + text) }
+
+type member struct {
+	name  string
+	value json.RawMessage
+}
+
+// text is the string that the member is.
+func (m member) text() (s string, ok bool) {
+	ok = len(m.value) > 0 && m.value[0] == '"' && json.Unmarshal(m.value, &s) == nil
+	return s, ok
+}
+
+// members reads the object of a token's part. What came before an error is returned with it.
+func members(part string) (list []member, err error) {
+	text, err := base64.RawURLEncoding.DecodeString(part)
+	if err != nil {
+		return nil, fmt.Errorf("not base64url without padding")
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	if start, err := d.Token(); err != nil || start != json.Delim('{') {
+		return nil, fmt.Errorf("not a JSON object")
+	}
+	list = []member{}
+	for d.More() {
+		var m member
+		name, err := d.Token()
+		if err == nil {
+			err = d.Decode(&m.value)
+		}
+		if err != nil {
+			return list, fmt.Errorf("not valid JSON")
+		}
+		m.name, _ = name.(string)
+		list = append(list, m)
+	}
+	if _, err := d.Token(); err != nil {
+		return list, fmt.Errorf("not valid JSON")
+	}
+	return list, nil
+}
+
+// masked puts members together again, each as mask leaves it.
+func masked(list []member, mask func(member) any) json.RawMessage {
+	if list == nil {
+		return nil
+	}
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, m := range list {
+		value, _ := json.Marshal(mask(m)) // strings, and JSON that was read before
+		name, _ := json.Marshal(scrub(brief(m.name, maxName)))
+		if i == maxMembers || b.Len()+len(name)+len(value) > maxPart {
+			fmt.Fprintf(&b, `,"…":"%d more"`, len(list)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(name)
+		b.WriteByte(':')
+		b.Write(value)
+	}
+	b.WriteByte('}')
+	return b.Bytes()
+}
+
+func maskHeader(m member) any {
+	switch m.name {
+	case "alg", "kid", "typ", "cty", "crit", "b64":
+		return plain(m)
+	}
+	return shape(m) // a jwk could hold a private key
+}
+
+// maskClaim shows the claims that we know. Of others nobody can say how secret they are, so only their shape is kept.
+func maskClaim(m member) any {
+	s, isText := m.text()
+	switch m.name {
+	case "iat", "exp", "nbf", "iss", "sub", "aud", "jti", "client_id", "client_request", "doc_name", "x", "y", "page", "request_type":
+		return plain(m)
+	case "request_id":
+		if isText && OurID(s) == "" {
+			return shape(m) + " that is no id of ours"
+		}
+		return plain(m)
+	case "signer_uin_hash":
+		// Whole, it names the signer: there are few enough NRICs to try them all. So short, thousands fit.
+		if isText && len(s) > 16 {
+			return fmt.Sprintf("%s (%d characters)", brief(s, 4), utf8.RuneCountInString(s))
+		}
+	case "signed_doc_url":
+		if isText {
+			return scrub(brief(s, maxText))
+		}
+	case "sign_locations":
+		return locations(m)
+	case "signer_info":
+		var info struct {
+			Name     string `json:"signer_name"`
+			Partial  string `json:"signer_partial_uinfin"`
+			SignedAt int64  `json:"signed_at"`
+		}
+		if json.Unmarshal(m.value, &info) == nil {
+			info.Name, info.Partial = scrub(brief(info.Name, maxText)), scrub(brief(info.Partial, 16))
+			return info
+		}
+	}
+	return shape(m)
+}
+
+// plain is a string or number as it is, if that is short and no secret.
+func plain(m member) any {
+	if s, ok := m.text(); ok {
+		return scrub(brief(s, maxText))
+	}
+	if kind := m.value[0]; kind == '{' || kind == '[' || len(m.value) > 32 {
+		return shape(m)
+	}
+	return m.value
+}
+
+// locations are the places of signatures, if they have the form; numbers only, so nothing else can hide there.
+func locations(m member) any {
+	var list []map[string]json.RawMessage
+	if json.Unmarshal(m.value, &list) != nil || len(list) > 20 {
+		return shape(m)
+	}
+	out := make([]map[string]any, len(list))
+	for i, place := range list {
+		out[i] = map[string]any{}
+		for _, name := range []string{"page", "x", "y"} {
+			if v, ok := place[name]; ok {
+				out[i][name] = v
+				if c := v[0]; c != '-' && (c < '0' || c > '9') || len(v) > 12 {
+					out[i][name] = shape(member{name, v})
+				}
+			}
+		}
+	}
+	return out
+}
+
+// shape says what kind of value it is.
+func shape(m member) string {
+	s, ok := m.text()
+	switch {
+	case ok && m.name == "exchange_code":
+		return fmt.Sprintf("••• (%d characters)", utf8.RuneCountInString(s))
+	case ok:
+		return fmt.Sprintf("(a string of %d characters)", utf8.RuneCountInString(s))
+	}
+	switch m.value[0] {
+	case '{':
+		return "(an object)"
+	case '[':
+		return "(an array)"
+	case 't', 'f':
+		return "(true or false)"
+	case 'n':
+		return "(null)"
+	}
+	return "(a number)"
+}
+
+const maxClientID = 128
+
+// OurID is id if it has the form of a request's id, else "": what callers put in its place may be a secret.
+func OurID(id string) string {
+	const prefix, longest = "signv3-", 64
+	if len(id) > longest || !strings.HasPrefix(id, prefix) {
+		return ""
+	}
+	for _, c := range id[len(prefix):] {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' {
+			return ""
+		}
+	}
+	return id
+}
+
+// brief cuts a string to at most n bytes, and says so.
+func brief(s string, n int) string {
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD") // PostgreSQL takes no NUL
+	if len(s) <= n {
+		return s
+	}
+	return strings.ToValidUTF8(s[:n], "") + "…"
+}
+
+var (
+	// With a dot wherever it begins; without one, which is a part of a token, only as a word: a client id may hold these letters, too.
+	tokens = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)+|\beyJ[A-Za-z0-9_-]{8,}`)
+	uins   = regexp.MustCompile(`(?i)[STFGM][0-9]{7}[A-Z]`)
+)
+
+// scrub takes out of a text what callers may have put there though it is secret or personal: tokens, queries of URLs, and NRICs
+// but for their last four characters.
+func scrub(s string) string {
+	s = tokens.ReplaceAllString(s, "(a token)")
+	s = rp.ShownText(s)
+	return uins.ReplaceAllStringFunc(s, func(uin string) string { return "•••••" + uin[5:] })
+}

@@ -1,0 +1,392 @@
+package documents
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/signet-sign/signet/internal/request"
+)
+
+// Options say where documents are kept.
+type Options struct {
+	// Path is the directory, which is made if it does not exist. Nothing else should be in it.
+	Path string
+
+	// Now is the clock by which documents grow old; nil is time.Now.
+	Now func() time.Time
+
+	// Fault, for tests, is called at every point of [FaultPoints] as it is passed.
+	Fault func(point string)
+}
+
+// The points at which a test may stop the process, in the order in which a Put passes them.
+const (
+	FaultReceived = "blob: received, not in place"
+	FaultPlaced   = "blob: in place, not flushed"
+	FaultFlushed  = "blob: in place and flushed, not acknowledged"
+	FaultDeleted  = "blob: deleted, not acknowledged"
+)
+
+// FaultPoints lists the points.
+func FaultPoints() []string {
+	return []string{FaultReceived, FaultPlaced, FaultFlushed, FaultDeleted}
+}
+
+// Dir is documents in a directory. It implements request.Documents.
+type Dir struct {
+	root  *os.Root
+	now   func() time.Time
+	fault func(string)
+}
+
+var _ request.Documents = (*Dir)(nil)
+
+const (
+	tmp = "tmp" // where documents are until they are whole; no request's shard, which has two characters
+
+	// A file in tmp that is older was left by a process that died: an upload takes seconds.
+	stale = time.Hour
+)
+
+// OpenDir opens a directory of documents, and removes what processes left in it that died in the middle of a Put.
+func OpenDir(o Options) (_ *Dir, err error) {
+	if err := os.MkdirAll(o.Path, 0o700); err != nil {
+		return nil, fmt.Errorf("opening documents: %w", err)
+	}
+	root, err := os.OpenRoot(o.Path)
+	if err != nil {
+		return nil, fmt.Errorf("opening documents: %w", err)
+	}
+	d := &Dir{root: root, now: o.Now, fault: o.Fault}
+	if d.now == nil {
+		d.now = time.Now
+	}
+	if d.fault == nil {
+		d.fault = func(string) {}
+	}
+	if err := errors.Join(d.prepare(), d.sweep()); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening documents: %w", err), root.Close())
+	}
+	return d, nil
+}
+
+// prepare makes all shards, so that no Put has to.
+func (d *Dir) prepare() error {
+	made := false
+	for i := -1; i < 256; i++ {
+		name := tmp
+		if i >= 0 {
+			name = fmt.Sprintf("%02x", i)
+		}
+		err := d.root.Mkdir(name, 0o700)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		made = made || err == nil
+	}
+	if !made {
+		return nil
+	}
+	return d.sync(".")
+}
+
+// sweep removes old files from tmp. It goes by the file system's own clock, which may be another machine's.
+func (d *Dir) sweep() error {
+	probe, name, err := d.create()
+	if err != nil {
+		return err
+	}
+	info, err := probe.Stat()
+	if err := errors.Join(err, probe.Close(), d.root.Remove(name)); err != nil {
+		return err
+	}
+	files, err := d.list(tmp)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		left, err := f.Info()
+		if err == nil && info.ModTime().Sub(left.ModTime()) > stale {
+			err = d.root.Remove(path.Join(tmp, f.Name()))
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // somebody else sweeps, too
+			return err
+		}
+	}
+	return nil
+}
+
+// Close releases the directory. Documents that are open stay readable.
+func (d *Dir) Close() error { return d.root.Close() }
+
+// Put implements request.Documents. The file, the folder and the shard are flushed together, after the file is in its place: three
+// flushes one after the other would make every upload wait for the disk three times, behind the uploads of others. Should the
+// machine lose its power before that, a new key may hold a part of the bytes. Nobody was told of it, no record names it, and it
+// is swept as a stray. A key that is replaced must not lose what it held, so there the bytes are flushed first.
+func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err error) {
+	id, name, err := split(key)
+	if err != nil {
+		return 0, err
+	}
+	f, temp, err := d.create()
+	if err != nil {
+		return 0, fmt.Errorf("storing a document: %w", err)
+	}
+	at := temp
+	defer func() {
+		_ = f.Close()
+		if err != nil {
+			_ = d.root.Remove(at)
+			err = fmt.Errorf("storing a document: %w", err)
+		}
+	}()
+	if size, err = receive(f, contextReader{ctx, r}); err != nil {
+		return 0, err
+	}
+	now := d.now()
+	if err = d.root.Chtimes(temp, now, now); err != nil { // before the flush, so that it is flushed, too
+		return 0, err
+	}
+	d.fault(FaultReceived)
+	_, missing := d.root.Lstat(folder(id) + "/" + name)
+	if !errors.Is(missing, fs.ErrNotExist) {
+		if err = f.Sync(); err != nil {
+			return 0, err
+		}
+	}
+	if err = d.place(temp, id, name); err != nil {
+		return 0, err
+	}
+	if missing != nil {
+		at = folder(id) + "/" + name
+	}
+	d.fault(FaultPlaced)
+	// The shard is flushed even if the folder was there: whoever made it may not have come so far. If the folder is gone by
+	// now, somebody has deleted the document after we put it there.
+	var flushes errgroup.Group
+	flushes.Go(func() error { return d.sync(shard(id)) })
+	flushes.Go(func() error {
+		if err := d.sync(folder(id)); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+	if err = errors.Join(f.Sync(), flushes.Wait()); err != nil {
+		return 0, err
+	}
+	d.fault(FaultFlushed)
+	return size, nil
+}
+
+// chunk is how much of a document is written at once. Whatever the pieces in which a network brings it, the file grows by whole pages:
+// one that comes in two steps costs the system twice.
+const chunk = 64 << 10
+
+var chunks = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, chunk) }}
+
+// receive writes what r yields.
+func receive(f *os.File, r io.Reader) (size int64, err error) {
+	w := chunks.Get().(*bufio.Writer) //nolint:forcetypeassert // it is the pool's only type
+	defer func() {
+		w.Reset(nil)
+		chunks.Put(w)
+	}()
+	w.Reset(struct{ io.Writer }{f}) // a File would read by itself
+	if size, err = w.ReadFrom(r); err != nil {
+		return size, err
+	}
+	return size, w.Flush()
+}
+
+// place moves a whole file to where it belongs.
+func (d *Dir) place(temp, id, name string) error {
+	in := folder(id)
+	for try := 0; ; try++ {
+		if err := d.root.Mkdir(in, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		err := d.root.Rename(temp, in+"/"+name)
+		// A Delete has found the folder empty and removed it between our two steps. It cannot do so for long.
+		if err == nil || !errors.Is(err, fs.ErrNotExist) || try > 1000 {
+			return err
+		}
+	}
+}
+
+// Open implements request.Documents.
+func (d *Dir) Open(_ context.Context, key string) (request.Blob, error) {
+	id, name, err := split(key)
+	if err != nil {
+		return nil, err
+	}
+	f, err := d.root.Open(folder(id) + "/" + name)
+	if err != nil {
+		return nil, fmt.Errorf("opening a document: %w", err)
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("not a regular file")
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening a document: %w", err), f.Close())
+	}
+	return &file{f, info.Size()}, nil
+}
+
+// file is an open document.
+type file struct {
+	*os.File
+	size int64
+}
+
+// Size implements request.Blob.
+func (f *file) Size() int64 { return f.size }
+
+// Keys implements request.Documents.
+func (d *Dir) Keys(_ context.Context, requestID string) ([]string, error) {
+	if !validID(requestID) {
+		return nil, fmt.Errorf("%w: request %.200q", ErrKey, requestID)
+	}
+	files, err := d.list(folder(requestID))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("listing documents: %w", err)
+	}
+	var keys []string
+	for _, f := range files {
+		keys = append(keys, requestID+"/"+f.Name())
+	}
+	slices.Sort(keys)
+	return keys, nil
+}
+
+// Delete implements request.Documents. It also removes the requests' folders when they are empty. When it returns, the documents
+// stay gone, whatever happens to the machine: every folder that changed is flushed, once, after all that changes in it.
+func (d *Dir) Delete(_ context.Context, keys ...string) error {
+	ids := map[string]bool{}
+	for _, key := range keys {
+		id, name, err := split(key)
+		if err != nil {
+			return err
+		}
+		err = d.root.Remove(folder(id) + "/" + name)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("deleting a document: %w", err)
+		}
+		ids[id] = true
+	}
+	d.fault(FaultDeleted)
+	changed := map[string]bool{}
+	for id := range ids {
+		in := shard(id)
+		if !d.prune(id) {
+			in = folder(id) // there is more in it
+		}
+		changed[in] = true
+	}
+	for in := range changed {
+		if err := d.sync(in); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("deleting a document: %w", err)
+		}
+	}
+	return nil
+}
+
+// prune removes a request's folder if it is empty, and reports whether it is gone. A Put that was about to use it makes it
+// again.
+func (d *Dir) prune(id string) (gone bool) {
+	err := d.root.Remove(folder(id))
+	return err == nil || errors.Is(err, fs.ErrNotExist)
+}
+
+// Requests implements request.Documents. It removes the empty folders that it meets.
+func (d *Dir) Requests(ctx context.Context, before time.Time) ([]string, error) {
+	var ids []string
+	for i := range 256 {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		folders, err := d.list(fmt.Sprintf("%02x", i))
+		if err != nil {
+			return nil, fmt.Errorf("listing documents: %w", err)
+		}
+		for _, f := range folders {
+			id := f.Name()
+			if !f.IsDir() || !validID(id) || shard(id) != fmt.Sprintf("%02x", i) {
+				continue // not ours
+			}
+			files, err := d.list(folder(id))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, fmt.Errorf("listing documents: %w", err)
+			}
+			if len(files) == 0 {
+				d.prune(id)
+			}
+			if slices.ContainsFunc(files, func(e fs.DirEntry) bool { return olderThan(e, before) }) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+func olderThan(e fs.DirEntry, t time.Time) bool {
+	info, err := e.Info()
+	return err == nil && info.ModTime().Before(t)
+}
+
+// create opens a new file in tmp.
+func (d *Dir) create() (f *os.File, name string, err error) {
+	name = tmp + "/" + rand.Text()
+	f, err = d.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	return f, name, err
+}
+
+// list reads a folder.
+func (d *Dir) list(name string) ([]fs.DirEntry, error) {
+	f, err := d.root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }()
+	return f.ReadDir(-1)
+}
+
+// sync flushes what a folder lists.
+func (d *Dir) sync(name string) error {
+	f, err := d.root.Open(name)
+	if err != nil {
+		return err
+	}
+	err = f.Sync()
+	if errors.Is(err, syscall.EINVAL) { // some network file systems flush by themselves and do not know the call
+		err = nil
+	}
+	return errors.Join(err, f.Close())
+}
+
+// contextReader ends when its context does.
+type contextReader struct {
+	ctx context.Context //nolint:containedctx // it lives as long as the call
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}

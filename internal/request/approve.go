@@ -1,0 +1,286 @@
+package request
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/subtle"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/pades"
+	"github.com/signet-sign/signet/pades/cms"
+)
+
+// Challenge is what a phone shows and signs.
+type Challenge struct {
+	Request    *Request
+	ToBeSigned []byte   // the DER of the CMS signed attributes; the phone signs its SHA-256 (RFC 5652, section 5.4)
+	ByteRange  [4]int64 // what of the prepared document the signature covers: offset and length, twice (ISO 32000-2, 12.8.1)
+}
+
+// Challenge answers a phone that has scanned the QR code. The first scan in a session prepares the document: everything is
+// decided and on disk but for the phone's signature.
+func (s *Service) Challenge(ctx context.Context, id, sessionID string, phone signer.Phone) (*Challenge, error) {
+	cert, err := x509.ParseCertificate(phone.Certificate)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.scan(sessionID, phone); err != nil {
+		return nil, err
+	}
+	if err := r.outlasts(cert); err != nil {
+		return nil, err
+	}
+	if r.Session.Prepared == nil {
+		if r, err = s.prepare(ctx, r, sessionID, phone); err != nil {
+			return nil, err
+		}
+	}
+	p, err := s.prepared(ctx, r.Session.Prepared)
+	if err != nil {
+		return nil, err
+	}
+	return &Challenge{Request: r, ToBeSigned: p.SignedAttributes(cert), ByteRange: p.ByteRange}, nil
+}
+
+// PreparedDocument is the document that a phone is asked to sign, whole but for the signature, whose room is empty. It begins
+// with the uploaded document.
+type PreparedDocument struct {
+	io.Reader
+	io.Closer
+	Size int64
+}
+
+// PreparedDocument gives a phone the document of its challenge, so that it can check for itself what it signs, and show it.
+func (s *Service) PreparedDocument(ctx context.Context, id, sessionID string, phone signer.Phone) (*PreparedDocument, error) {
+	r, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.scan(sessionID, phone); err != nil {
+		return nil, err
+	}
+	if r.Session.Prepared == nil {
+		return nil, errNotAsked
+	}
+	p, err := s.prepared(ctx, r.Session.Prepared)
+	if err != nil {
+		return nil, err
+	}
+	original, err := s.Documents.Open(ctx, r.Document.Key)
+	if err != nil {
+		return nil, err
+	}
+	hole := bytes.Repeat([]byte{'0'}, int(p.Hole))
+	hole[0], hole[len(hole)-1] = '<', '>'
+	return &PreparedDocument{
+		Reader: io.MultiReader(
+			io.NewSectionReader(original, 0, p.Size), bytes.NewReader(p.Before), bytes.NewReader(hole), bytes.NewReader(p.After)),
+		Closer: original,
+		Size:   p.Size + int64(len(p.Before)) + p.Hole + int64(len(p.After)),
+	}, nil
+}
+
+// errNotAsked refuses a phone that signs or looks before it has asked what to sign.
+var errNotAsked = api.ErrNoActiveSession.Because("the phone has not asked what to sign")
+
+// scan checks that phone may take part in the session.
+func (r *Request) scan(sessionID string, phone signer.Phone) error {
+	if _, err := r.actBy(signer.Person{UIN: phone.UIN}, ActApprove); err != nil {
+		return err
+	}
+	if !equal(r.Session.ID, sessionID) {
+		return api.ErrNoActiveSession.Because("the session was replaced by a newer one")
+	}
+	if !phone.RevokedAt.IsZero() {
+		return api.ErrPhoneNotEnrolled.Because("the phone was revoked")
+	}
+	return nil
+}
+
+// sealing is how long a document may take from the end of its session to its time stamp: all of sealBackoff, twice.
+const sealing = 5 * time.Minute
+
+// outlasts checks that the phone's certificate is still good when the signature is stamped. A signature that a certificate of
+// yesterday has made would be refused by the release gate, after the signer was told that all is well.
+func (r *Request) outlasts(cert *x509.Certificate) error {
+	if cert.NotAfter.Before(r.Session.EndsAt.Add(sealing)) {
+		return api.ErrPhoneNotEnrolled.Because("the phone's certificate ends on %s", cert.NotAfter.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// prepare writes the increment first and its record second; of two phones that scan together the first record wins.
+func (s *Service) prepare(ctx context.Context, r *Request, sessionID string, phone signer.Phone) (*Request, error) {
+	original, err := s.Documents.Open(ctx, r.Document.Key)
+	if err != nil {
+		return nil, err
+	}
+	defer original.Close()
+	p, err := pades.Prepare(original, original.Size(), pades.Options{
+		Locations:  locations(r.Locations),
+		FieldName:  r.ID,
+		SignerName: r.Signer.Name,
+		SignedAt:   s.now().In(singapore),
+		Sandbox:    s.Sandbox,
+		Rand:       s.Rand,
+		Limits:     s.PDFLimits,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("preparing the signature: %w", err)
+	}
+	if !bytes.Equal(p.SHA256[:], r.Document.SHA256) { // other bytes would be signed than those on record
+		return nil, fmt.Errorf("preparing the signature: the document of request %s is not what was received", r.ID)
+	}
+	body, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	name, err := s.secret()
+	if err != nil {
+		return nil, err
+	}
+	key := r.ID + "/prepared-" + name
+	if _, err := s.Documents.Put(ctx, key, bytes.NewReader(body)); err != nil {
+		return nil, err
+	}
+	var prepared *Request
+	err = s.update(ctx, r.ID, func(r *Request, now time.Time) error {
+		if err := r.scan(sessionID, phone); err != nil {
+			return err
+		}
+		if r.Session.Prepared == nil {
+			r.Session.Prepared = &Prepared{Key: key, Digest: p.Digest[:], At: now}
+			r.record(now, EventScanned, Detail{"phone": phone.ID})
+		}
+		prepared = r.Clone()
+		return nil
+	})
+	if err != nil {
+		s.abandon(key, err)
+		return nil, err
+	}
+	if prepared.Session.Prepared.Key != key {
+		s.discard(key)
+	}
+	return prepared, nil
+}
+
+// prepared reads back what prepare stored.
+func (s *Service) prepared(ctx context.Context, rec *Prepared) (*pades.Prepared, error) {
+	b, err := s.Documents.Open(ctx, rec.Key)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	var p pades.Prepared
+	if err := json.NewDecoder(io.NewSectionReader(b, 0, b.Size())).Decode(&p); err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(p.Digest[:], rec.Digest) {
+		return nil, errors.New("the prepared signature is not the one on record")
+	}
+	return &p, nil
+}
+
+// Approve takes the phone's signature (raw r||s as WebCrypto makes it, or DER) over the challenge. When it returns nil the
+// signature is on disk and the document will be finished, whatever happens to this process. The same approval again is
+// answered the same; any other comes too late.
+func (s *Service) Approve(ctx context.Context, id, sessionID string, phone signer.Phone, signature []byte) error {
+	cert, err := x509.ParseCertificate(phone.Certificate)
+	if err != nil {
+		return err
+	}
+	pub, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return errors.New("the phone's certificate is not for an EC key")
+	}
+	der, err := cms.ECDSAToDER(pub, signature)
+	if err != nil {
+		return api.ErrSignatureInvalid.Because("%w", err)
+	}
+	r, err := s.Get(ctx, id)
+	if err != nil {
+		return err
+	}
+	if r.State == StateSession && r.Session.Prepared != nil && equal(r.Session.ID, sessionID) {
+		// The costly check comes before the transaction. It cannot grow stale: the transaction insists on this session,
+		// and a session's prepared document never changes.
+		p, err := s.prepared(ctx, r.Session.Prepared)
+		if err != nil {
+			return err
+		}
+		if err := p.VerifySignature(cert, der); err != nil {
+			return api.ErrSignatureInvalid.Because("%w", err)
+		}
+	}
+
+	var refused error // a refusal that is worth an event is committed, not rolled back
+	err = s.update(ctx, id, func(r *Request, now time.Time) error {
+		refused = nil
+		if a := r.Approval; a != nil && equal(a.SessionID, sessionID) && bytes.Equal(a.Signature, der) {
+			return nil
+		}
+		if err := r.scan(sessionID, phone); err != nil {
+			if table[ActApprove][r.State].logged {
+				refused = err
+				r.record(now, EventApproveRefused, Detail{"phone": phone.ID, "state": string(r.State)})
+				return nil
+			}
+			return err
+		}
+		if r.Session.Prepared == nil {
+			return errNotAsked
+		}
+		if err := r.outlasts(cert); err != nil {
+			return err
+		}
+		r.State = table[ActApprove][r.State].to
+		r.Approval = &Approval{
+			SessionID: sessionID, PhoneID: phone.ID, Certificate: phone.Certificate, Signature: der, At: now,
+		}
+		r.record(now, EventApproved, Detail{"phone": phone.ID})
+		r.Enqueue(JobSeal, now)
+		return nil
+	})
+	return errors.Join(err, refused)
+}
+
+// Reject ends the session from the phone.
+func (s *Service) Reject(ctx context.Context, id, sessionID string, phone signer.Phone) error {
+	return s.update(ctx, id, func(r *Request, now time.Time) error {
+		if _, err := r.actBy(signer.Person{UIN: phone.UIN}, ActReject); err != nil {
+			return err
+		}
+		if !equal(r.Session.ID, sessionID) {
+			return api.ErrNoActiveSession.Because("the session was replaced by a newer one")
+		}
+		r.endSession(ActReject, OutcomeRejected, now)
+		return nil
+	})
+}
+
+// singapore is the zone of the time that a signature shows (contract, 4.6). It has no daylight saving.
+var singapore = time.FixedZone("SGT", 8*60*60)
+
+// equal compares secrets in constant time.
+func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
+
+func locations(from []api.Location) []pades.Location {
+	to := make([]pades.Location, len(from))
+	for i, l := range from {
+		to[i] = pades.Location(l)
+	}
+	return to
+}

@@ -1,0 +1,61 @@
+package request
+
+import (
+	"context"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+)
+
+// ActiveSessionError is the refusal ACTIVE_SESSION_ONGOING, with the time after which it may no longer hold. It is an
+// [api.ErrActiveSession].
+type ActiveSessionError struct {
+	RetryAfter time.Duration // until the session must have ended; at least a second
+}
+
+func (e *ActiveSessionError) Error() string { return api.ErrActiveSession.Error() }
+
+// Unwrap gives the wire form.
+func (e *ActiveSessionError) Unwrap() error { return api.ErrActiveSession }
+
+// Cancel takes a sign request back on behalf of the relying party that made it (contract, section 6). Active and expired
+// requests can be cancelled, once; the refusals are the row "cancel" of the table. When it returns nil the request is
+// cancelled on disk: from then on it cannot be opened, signed, downloaded or announced, its document's bytes are on their way
+// out, and everybody who watches it has been told.
+//
+// An id that is unknown and an id of another party give the same answer, api.ErrNoRecord.
+func (s *Service) Cancel(ctx context.Context, clientID, id string) error {
+	return s.update(ctx, id, func(r *Request, now time.Time) error {
+		if r.ClientID != clientID {
+			return api.ErrNoRecord.Because("the request belongs to another relying party")
+		}
+		return r.cancel(now, "")
+	})
+}
+
+// CancelFor is Cancel for an operator who acts in the party's name: the same rule, and the trail names the operator.
+func (s *Service) CancelFor(ctx context.Context, id, operator string) error {
+	return s.update(ctx, id, func(r *Request, now time.Time) error { return r.cancel(now, operator) })
+}
+
+func (r *Request) cancel(now time.Time, operator string) error {
+	c := table[ActCancel][r.State]
+	switch {
+	case c.refuse == api.ErrActiveSession:
+		wait := time.Second // sealing: it takes about as long, and then the answer is another one
+		if r.State == StateSession {
+			wait = max(wait, r.Session.EndsAt.Sub(now))
+		}
+		return &ActiveSessionError{RetryAfter: wait}
+	case c.refuse != nil:
+		return c.refuse
+	}
+	detail := Detail{"from": string(r.State)}
+	if operator != "" {
+		detail["by"] = operator
+	}
+	r.record(now, EventCancelled, detail)
+	r.State, r.CancelledAt = c.to, now
+	r.purge(now)
+	return nil
+}

@@ -1,0 +1,53 @@
+package request
+
+import "time"
+
+// Event is one line of a request's audit trail. It is written in the transaction of what it tells and never changes.
+type Event struct {
+	Seq    int       `json:"seq"` // from 1, in order; kept by the store
+	At     time.Time `json:"at"`
+	Kind   EventKind `json:"kind"`
+	Detail Detail    `json:"detail,omitempty"`
+}
+
+// Detail says more about an event, in words that may be shown to operators: no NRIC, no secret.
+type Detail map[string]string
+
+// EventKind names what happened.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventInitiated      EventKind = "initiated"
+	EventOpened         EventKind = "opened"
+	EventProceeded      EventKind = "proceeded"
+	EventScanned        EventKind = "scanned"
+	EventSessionEnded   EventKind = "session_ended" // detail: outcome
+	EventApproved       EventKind = "approved"
+	EventApproveRefused EventKind = "approve_refused" // detail: error
+	EventSigned         EventKind = "signed"
+	EventSealRetried    EventKind = "seal_retried" // detail: error
+	EventRenewed        EventKind = "renewed"      // detail: sha256, until
+	EventRenewFailed    EventKind = "renew_failed" // detail: failures, error
+	EventExpired        EventKind = "expired"
+	EventCancelled      EventKind = "cancelled" // detail: from; by, if an operator did it
+	EventPurged         EventKind = "purged"
+	EventWebhook        EventKind = "webhook" // one attempt; detail: attempt, status or error
+	EventResult         EventKind = "result"
+	EventDownloaded     EventKind = "downloaded"
+)
+
+func (r *Request) record(at time.Time, kind EventKind, d Detail) {
+	r.effects.Events = append(r.effects.Events, Event{At: at, Kind: kind, Detail: d})
+}
+
+// Enqueue leaves a job behind, which is written with the change.
+func (r *Request) Enqueue(kind JobKind, due time.Time) {
+	r.effects.Jobs = append(r.effects.Jobs, Job{RequestID: r.ID, Kind: kind, DueAt: due, Status: JobPending})
+}
+
+// purge asks for the deletion of what r does not need any more.
+func (r *Request) purge(from time.Time) { r.effects.Purge = from }
+
+// Use lets the change use a ticket up. Only new requests have one.
+func (r *Request) Use(t Ticket) { r.effects.Ticket = t }

@@ -1,0 +1,91 @@
+package request
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"time"
+
+	"github.com/signet-sign/signet/pades"
+)
+
+// EventEvidence notes that an operator took the evidence of a request; detail: by.
+const EventEvidence EventKind = "evidence"
+
+// Evidence is everything that tells what became of a request.
+type Evidence struct {
+	Request *Request
+	Events  []Event // the last one is the taking of this evidence
+	Jobs    []Job
+
+	// The documents: what was uploaded, while the request is open, and what was signed. Nil: there is none. The caller closes the evidence.
+	Uploaded, Signed Blob
+
+	// Report is what became of the signed document's signatures when they were checked for this evidence.
+	Report *pades.Summary
+}
+
+// Close closes the documents.
+func (e *Evidence) Close() error {
+	var errs []error
+	for _, b := range []Blob{e.Uploaded, e.Signed} {
+		if b != nil {
+			errs = append(errs, b.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// TakeEvidence collects the evidence of a request for an operator, and notes in the trail who took it. There is no rule against
+// it: relying parties lose access to a signed document after an hour, operators never do.
+func (s *Service) TakeEvidence(ctx context.Context, id, by string) (e *Evidence, err error) {
+	err = s.update(ctx, id, func(r *Request, now time.Time) error {
+		r.record(now, EventEvidence, Detail{"by": by})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for again := false; ; again = true {
+		e = new(Evidence)
+		err := s.collect(ctx, id, e)
+		if err == nil {
+			return e, nil
+		}
+		err = errors.Join(err, e.Close())
+		if !errors.Is(err, fs.ErrNotExist) || again {
+			return nil, err
+		}
+		// It was sealed or renewed after we looked.
+	}
+}
+
+func (s *Service) collect(ctx context.Context, id string, e *Evidence) (err error) {
+	if e.Request, err = s.Get(ctx, id); err != nil {
+		return err
+	}
+	if e.Events, err = s.Store.Events(ctx, id); err != nil {
+		return err
+	}
+	if e.Jobs, err = s.Outbox.Jobs(ctx, id); err != nil {
+		return err
+	}
+	switch e.Request.State {
+	case StateCreated, StateLocked, StateSession, StateSealing:
+		e.Uploaded, err = s.Documents.Open(ctx, e.Request.Document.Key)
+		return err
+	case StateSigned:
+	default: // the document's bytes are on their way out, or gone
+		return nil
+	}
+	if e.Signed, err = s.Documents.Open(ctx, e.Request.Signed.Key); err != nil {
+		return err
+	}
+	report, err := pades.Verify(e.Signed, e.Signed.Size(), s.trust())
+	if err != nil { // a file that cannot be read is evidence, too
+		e.Report = &pades.Summary{Problems: []string{err.Error()}, Signatures: []pades.SignatureSummary{}}
+		return nil
+	}
+	e.Report = new(report.Summary())
+	return nil
+}

@@ -1,0 +1,135 @@
+package request
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/google/uuid"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/pades"
+)
+
+// Application is what a relying party asks for: the claims of its initiate token, already checked for their form.
+type Application struct {
+	ClientID   string
+	DocName    string
+	Locations  []api.Location
+	SignerHash string // empty if no signer is intended
+	Ticket     Ticket // of the token; the zero Ticket if it may be used again
+}
+
+// Initiate stores the document that body yields, checks it, and makes a sign request. body is read once, to the disk; it is
+// never in memory as a whole.
+func (s *Service) Initiate(ctx context.Context, a Application, body io.Reader) (*api.Initiated, error) {
+	now := s.now()
+	id, err := s.newRequestID(now)
+	if err != nil {
+		return nil, err
+	}
+	exchange, err := uuid.NewRandomFromReader(s.Rand)
+	if err != nil {
+		return nil, err
+	}
+
+	key := id + "/original"
+	doc, err := s.receive(ctx, key, body, locations(a.Locations))
+	if err != nil {
+		// Not the caller's context: it may be why we are here. What even this leaves behind, the sweeper finds.
+		s.discard(key)
+		return nil, err
+	}
+
+	now = s.now() // the 30 minutes begin when the answer does, not with a slow upload
+	r := &Request{
+		ID: id, ClientID: a.ClientID, State: StateCreated,
+		DocName: a.DocName, Locations: a.Locations, SignerHash: a.SignerHash,
+		ExchangeHash: exchangeHash(exchange.String()),
+		CreatedAt:    now, ExpiresAt: now.Add(api.RequestLifetime * seconds),
+		Document: *doc,
+	}
+	r.Use(a.Ticket)
+	r.record(now, EventInitiated, Detail{"pages": fmt.Sprint(doc.Pages), "size": fmt.Sprint(doc.Size), "places": fmt.Sprint(len(a.Locations))})
+	if err := s.Store.Create(ctx, r); err != nil {
+		s.abandon(key, err)
+		return nil, err
+	}
+	return &api.Initiated{
+		SigningURL:   s.PublicURL + "/sign/" + id,
+		RequestID:    id,
+		ExchangeCode: exchange.String(),
+	}, nil
+}
+
+// receive stores the body and holds it against every rule for documents. It is hashed on its way, so that nobody has to read the whole
+// of it again.
+func (s *Service) receive(ctx context.Context, key string, body io.Reader, locs []pades.Location) (*Document, error) {
+	sum := sha256.New()
+	limited := &limitedReader{r: body, left: api.MaxDocumentBytes}
+	size, err := s.Documents.Put(ctx, key, io.TeeReader(limited, sum))
+	if err != nil {
+		return nil, err
+	}
+	if size == 0 {
+		return nil, api.ErrClientSide("The body is empty: send the PDF's bytes")
+	}
+	if err := s.inspections.Acquire(ctx, 1); err != nil {
+		return nil, err
+	}
+	defer s.inspections.Release(1)
+	stored, err := s.Documents.Open(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer stored.Close()
+	in, err := pades.Inspect(ctx, stored, size, locs, s.PDFLimits)
+	if err != nil {
+		return nil, refusalOf(err)
+	}
+	return &Document{Key: key, Size: size, SHA256: sum.Sum(nil), Pages: in.Pages, Signatures: in.Signatures}, nil
+}
+
+// abandon deletes what the record does not name, because the change that was to name it has failed with err. If nobody knows
+// whether it failed the bytes stay: the record may name them. If it does not, a purge of the request or the sweep finds them.
+func (s *Service) abandon(key string, err error) {
+	if !errors.Is(err, ErrUncertain) {
+		s.discard(key)
+	}
+}
+
+// discard deletes what nobody names, and nobody will.
+func (s *Service) discard(key string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*seconds)
+	defer cancel()
+	if err := s.Documents.Delete(ctx, key); err != nil {
+		s.Log.Warn("bytes that nobody needs could not be deleted", "key", key, "err", err)
+	}
+}
+
+// errTooLarge is the refusal of contract 3.5 and 14.13.
+var errTooLarge = api.ErrClientSide("The document is too large: it must be smaller than 10 MiB (10485760 bytes)")
+
+// limitedReader fails as soon as the body is as large as the limit, so that an endless upload ends there.
+type limitedReader struct {
+	r    io.Reader
+	left int64 // bytes until it is too large
+}
+
+func (l *limitedReader) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if l.left -= int64(n); l.left <= 0 {
+		return n, errTooLarge
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = api.ErrClientSide("The upload broke off").Because("reading the body: %w", err)
+	}
+	return n, err
+}
+
+func exchangeHash(code string) []byte {
+	sum := sha256.Sum256([]byte(code))
+	return sum[:]
+}

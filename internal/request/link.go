@@ -1,0 +1,61 @@
+package request
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+)
+
+// Link makes a download URL for the signed document. Whoever has it may fetch the document until exp, like a presigned URL of
+// an object store; nothing is kept for it.
+func (s *Service) Link(id string) (url string, exp time.Time) {
+	exp = s.now().Truncate(time.Second).Add(api.URLLifetime * seconds)
+	return fmt.Sprintf("%s/documents/%s?expires=%d&signature=%s", s.PublicURL, id, exp.Unix(), s.linkMAC(id, exp.Unix())), exp
+}
+
+// Follow opens the document of a link. A link that is wrong or over gives [api.ErrUnauthorized].
+func (s *Service) Follow(ctx context.Context, id, expires, signature string) (*Request, Blob, error) {
+	exp, err := strconv.ParseInt(expires, 10, 64)
+	if err != nil || !equal(signature, s.linkMAC(id, exp)) {
+		return nil, nil, api.ErrUnauthorized.Because("not a link of ours")
+	}
+	if s.now().After(time.Unix(exp, 0)) {
+		return nil, nil, api.ErrUnauthorized.Because("the link ended at %d", exp)
+	}
+	for again := false; ; again = true {
+		r, err := s.Get(ctx, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if r.State != StateSigned {
+			return nil, nil, api.ErrNotSigned
+		}
+		b, err := s.Documents.Open(ctx, r.Signed.Key)
+		if errors.Is(err, fs.ErrNotExist) && !again {
+			continue // it was renewed after we looked
+		}
+		if err != nil {
+			return nil, nil, err
+		}
+		return r, b, nil
+	}
+}
+
+// Downloaded notes in the trail that a link was used.
+func (s *Service) Downloaded(ctx context.Context, id string) error {
+	return s.note(ctx, id, EventDownloaded)
+}
+
+func (s *Service) linkMAC(id string, exp int64) string {
+	m := hmac.New(sha256.New, s.LinkSecret)
+	fmt.Fprintf(m, "signet document link\n%s\n%d", id, exp)
+	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
+}

@@ -1,0 +1,89 @@
+package request
+
+import (
+	"context"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// Open lets p into the request. The first person who is admitted is the signer from then on, and nobody else (contract, 3.3).
+func (s *Service) Open(ctx context.Context, id string, p signer.Person) (*Request, error) {
+	// A reload by the signer changes nothing, so it need not wait for a write.
+	if r, err := s.Get(ctx, id); err != nil {
+		return nil, err
+	} else if r.Signer != nil && r.Signer.UIN == p.UIN {
+		if c := table[ActOpen][r.State]; c.refuse != nil {
+			return nil, c.refuse
+		}
+		return r, nil
+	}
+	var opened *Request
+	err := s.update(ctx, id, func(r *Request, now time.Time) error {
+		action := ActOpen
+		if !r.Admits(p) {
+			action = ActOpenOther
+		}
+		c := table[action][r.State]
+		if c.refuse != nil {
+			return c.refuse
+		}
+		if r.Signer == nil {
+			r.State, r.Signer = c.to, &p
+			r.record(now, EventOpened, nil)
+		}
+		opened = r.Clone()
+		return nil
+	})
+	return opened, err
+}
+
+// Document opens the uploaded document for the signer who has opened the request.
+func (s *Service) Document(ctx context.Context, id string, p signer.Person) (*Request, Blob, error) {
+	r, err := s.view(ctx, id, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c := table[ActOpen][r.State]; c.refuse != nil {
+		return nil, nil, c.refuse
+	}
+	b, err := s.Documents.Open(ctx, r.Document.Key)
+	return r, b, err
+}
+
+// SignedDocument opens the finished document for its signer, for as long as the relying party may fetch it.
+func (s *Service) SignedDocument(ctx context.Context, id string, p signer.Person) (*Request, Blob, error) {
+	r, err := s.view(ctx, id, p)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := r.resultAt(s.now()); err != nil {
+		return nil, nil, err
+	}
+	b, err := s.Documents.Open(ctx, r.Signed.Key)
+	return r, b, err
+}
+
+// Available reports whether the signed document may still be fetched.
+func (s *Service) Available(r *Request) bool { return r.resultAt(s.now()) == nil }
+
+// actBy checks that p is the signer, before the table says whether the signer may.
+func (r *Request) actBy(p signer.Person, action Action) (cell, error) {
+	c := table[action][r.State]
+	if r.Signer != nil && r.Signer.UIN != p.UIN || !r.Admits(p) {
+		if c.refuse == api.ErrCancelled || c.refuse == api.ErrExpired {
+			return c, c.refuse
+		}
+		return c, api.ErrNoAccess
+	}
+	return c, c.refuseErr()
+}
+
+// refuseErr avoids the typed nil.
+func (c cell) refuseErr() error {
+	if c.refuse == nil {
+		return nil
+	}
+	return c.refuse
+}

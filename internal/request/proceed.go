@@ -1,0 +1,58 @@
+package request
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"math/big"
+	"time"
+
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// Proceed starts a sign session: the signer pressed Proceed to Sign, and a QR code may be shown ([Service.Code]). From here
+// until the session ends the relying party cannot cancel. Proceeding again starts over; the old QR code is dead. After the request's
+// own end, the new session ends when the old one would have.
+func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Request, error) {
+	secret, err := s.secret()
+	if err != nil {
+		return nil, err
+	}
+	code, err := rand.Int(s.Rand, big.NewInt(10_000))
+	if err != nil {
+		return nil, err
+	}
+	var session *Request
+	err = s.update(ctx, id, func(r *Request, now time.Time) error {
+		c, err := r.actBy(p, ActProceed)
+		if err != nil {
+			return err
+		}
+		ends := now.Add(s.SessionLifetime)
+		if r.State == StateSession && !now.Before(r.ExpiresAt) {
+			ends = r.Session.EndsAt // a session may outlive the request, once; starting over must not hold a cancel off for ever
+		}
+		r.State, r.Outcome = c.to, ""
+		r.Session = &Session{
+			ID:        secret,
+			StartedAt: now,
+			EndsAt:    ends,
+			MatchCode: fmt.Sprintf("%04d", code),
+		}
+		r.record(now, EventProceeded, Detail{"ends_at": r.Session.EndsAt.Format(time.RFC3339)})
+		session = r.Clone()
+		return nil
+	})
+	return session, err
+}
+
+// Leave ends the session because the signer leaves the QR page.
+func (s *Service) Leave(ctx context.Context, id string, p signer.Person) error {
+	return s.update(ctx, id, func(r *Request, now time.Time) error {
+		if _, err := r.actBy(p, ActLeave); err != nil {
+			return err
+		}
+		r.endSession(ActLeave, OutcomeLeft, now)
+		return nil
+	})
+}

@@ -1,0 +1,237 @@
+package request
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// Request is one sign request: one row, one version, one state. Its methods change it in memory; only [Store.Update] makes a
+// change real, together with the events and jobs that the change recorded.
+type Request struct {
+	ID       string `json:"id"` // "signv3-" and a UUIDv7
+	ClientID string `json:"client_id"`
+	Version  int64  `json:"-"` // counts changes; kept by the store
+	State    State  `json:"state"`
+
+	DocName      string         `json:"doc_name"`
+	Locations    []api.Location `json:"locations"`
+	SignerHash   string         `json:"signer_hash,omitempty"` // of the intended signer (contract, 3.4); empty: the first who opens it
+	ExchangeHash []byte         `json:"exchange_hash"`         // SHA-256 of the exchange code, which only the relying party has
+
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+
+	Document    Document        `json:"document"`
+	Signer      *signer.Person  `json:"signer,omitempty"`  // who opened it; nobody else may from then on
+	Session     *Session        `json:"session,omitempty"` // in state session; kept in sealing
+	Approval    *Approval       `json:"approval,omitempty"`
+	Signed      *SignedDocument `json:"signed,omitempty"`
+	CancelledAt time.Time       `json:"cancelled_at,omitzero"`
+	Outcome     Outcome         `json:"outcome,omitempty"` // how the latest session ended without a signature
+
+	effects Effects
+}
+
+// Effects is what a change leaves behind beside the request itself. It is written in the transaction of the change.
+type Effects struct {
+	Events []Event
+	Jobs   []Job
+	Ticket Ticket    // that a new request uses up
+	Purge  time.Time // from when on the stored documents that the request does not need are to be deleted; zero: nothing is
+}
+
+// Ticket is the id of a token that is good for one call. The change that the call makes records it, or is refused with
+// [ErrTicketUsed] because another one has: so a token makes one request at most, whatever races and crashes do.
+type Ticket struct {
+	ClientID, JTI string
+	KeepUntil     time.Time // until when the token could be used again
+}
+
+// ErrTicketUsed is what the second of two calls with one token hears.
+var ErrTicketUsed error = api.ErrUnauthorized.Because("claim jti: used before")
+
+// None reports that nothing is left behind.
+func (e *Effects) None() bool { return len(e.Events) == 0 && len(e.Jobs) == 0 && e.Purge.IsZero() }
+
+// Document describes stored bytes. Key is where they are in [Documents].
+type Document struct {
+	Key    string `json:"key"`
+	Size   int64  `json:"size"`
+	SHA256 []byte `json:"sha256"`
+	Pages  int    `json:"pages"`
+
+	Signatures int `json:"signatures"` // that it had when it was uploaded
+}
+
+// SignSession is the time between Proceed to Sign and its end. Its ID is a secret: a device gets it for a fresh QR code (scan.go).
+type Session struct {
+	ID        string    `json:"id"`
+	StartedAt time.Time `json:"started_at"`
+	EndsAt    time.Time `json:"ends_at"`
+	MatchCode string    `json:"match_code"` // 4 digits, on the page and on the phone
+	Prepared  *Prepared `json:"prepared,omitempty"`
+}
+
+// Prepared is the record of the increment that waits for the phone's signature. It appears when a phone has scanned.
+type Prepared struct {
+	Key    string    `json:"key"`    // of the serialised pades.Prepared
+	Digest []byte    `json:"digest"` // SHA-256 over the byte range: what the signature covers
+	At     time.Time `json:"at"`
+}
+
+// Approval is the phone's answer. It is written in the transaction that ends the signer's part, so that any process can
+// finish the document and nobody is asked twice.
+type Approval struct {
+	SessionID   string    `json:"session_id"`
+	PhoneID     string    `json:"phone_id"`
+	Certificate []byte    `json:"certificate"` // DER, of the phone's key
+	Signature   []byte    `json:"signature"`   // DER ECDSA over SHA-256 of the signed attributes
+	At          time.Time `json:"at"`
+}
+
+// SignedDoc describes the finished document.
+type SignedDocument struct {
+	Document
+	At    time.Time `json:"at"`
+	Name  string    `json:"name"`  // CN of the signer's certificate
+	Level string    `json:"level"` // PAdES level that the release gate saw, such as "B-T"
+
+	// Until is when the certificate of the newest document time stamp ends; zero below level B-LTA. Renewal is the key of the
+	// renewed document while that is being written.
+	Until   time.Time `json:"until,omitzero"`
+	Renewal string    `json:"renewal,omitempty"`
+}
+
+// Outcome says how a session ended without a signature.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeRejected Outcome = "rejected"
+	OutcomeLeft     Outcome = "left"
+	OutcomeTimedOut Outcome = "timed_out"
+	OutcomeFailed   Outcome = "failed"
+)
+
+// SignerInfo is the wire form of who signed; only a signed request has it.
+func (r *Request) SignerInfo() api.SignerInfo {
+	uin := r.Signer.UIN
+	return api.SignerInfo{
+		SignerName:          r.Signed.Name,
+		SignerPartialUINFIN: uin[max(0, len(uin)-4):],
+		SignedAt:            r.Signed.At.UnixMilli(),
+	}
+}
+
+// SignedName is a name for the signed document: "lease.pdf" becomes "lease-signed.pdf". It is as free as the document's; who
+// puts it into a header or on a disk makes it safe.
+func (r *Request) SignedName() string {
+	stem := r.DocName
+	if n := len(stem) - len(".pdf"); n > 0 && strings.EqualFold(stem[n:], ".pdf") {
+		stem = stem[:n]
+	}
+	return stem + "-signed.pdf"
+}
+
+// Admits reports whether p may open the request: the intended signer if one is named, else whoever came first.
+func (r *Request) Admits(p signer.Person) bool {
+	if r.SignerHash != "" && p.Hash() != r.SignerHash {
+		return false
+	}
+	return r.Signer == nil || r.Signer.UIN == p.UIN
+}
+
+// settle lets time act: it moves r to where it stands at now. Reads call it on their copy and writes inside their
+// transaction, so both judge alike, whether or not a sweeper has run.
+func (r *Request) settle(now time.Time) {
+	if r.State == StateSession && !now.Before(r.Session.EndsAt) {
+		r.endSession(ActTimeOut, OutcomeTimedOut, now)
+	}
+	if c := table[ActExpire][r.State]; c.to != "" && !now.Before(r.ExpiresAt) {
+		r.State = c.to
+		r.record(now, EventExpired, nil)
+		r.purge(now)
+	}
+}
+
+// DueAt is when time acts on r next; ok is false if it never will.
+func (r *Request) DueAt() (at time.Time, ok bool) {
+	switch r.State {
+	case StateCreated, StateLocked:
+		return r.ExpiresAt, true
+	case StateSession:
+		return r.Session.EndsAt, true
+	}
+	return time.Time{}, false
+}
+
+// endSession takes r out of its session (or out of a sealing that failed), by the rule of action.
+func (r *Request) endSession(action Action, outcome Outcome, now time.Time) {
+	if table[action][r.State].to != fallback {
+		return
+	}
+	r.State = StateLocked
+	r.Session, r.Approval, r.Outcome = nil, nil, outcome
+	r.record(now, EventSessionEnded, Detail{"outcome": string(outcome)})
+	if !now.Before(r.ExpiresAt) {
+		r.State = StateExpired
+		r.record(now, EventExpired, nil)
+		r.purge(now)
+	}
+}
+
+// Keys lists the stored documents that r still needs; all others below its id may go.
+func (r *Request) Keys() []string {
+	switch r.State {
+	case StateCancelled, StateExpired:
+		return nil
+	case StateSigned:
+		if r.Signed.Renewal != "" {
+			return []string{r.Signed.Key, r.Signed.Renewal}
+		}
+		return []string{r.Signed.Key}
+	}
+	keys := []string{r.Document.Key}
+	if r.Session != nil && r.Session.Prepared != nil {
+		keys = append(keys, r.Session.Prepared.Key)
+	}
+	return keys
+}
+
+// final reports whether nothing more will be stored for r.
+func (r *Request) final() bool {
+	return r.State == StateSigned || r.State == StateExpired || r.State == StateCancelled
+}
+
+// Effects hands over what was left behind since the last call. Stores call it once in each transaction.
+func (r *Request) Effects() Effects {
+	e := r.effects
+	r.effects = Effects{}
+	return e
+}
+
+// Clone returns a copy that shares nothing that changes.
+func (r *Request) Clone() *Request {
+	c := *r
+	c.Locations = slices.Clone(r.Locations)
+	c.effects.Events, c.effects.Jobs = slices.Clone(r.effects.Events), slices.Clone(r.effects.Jobs)
+	c.Signer = clone(r.Signer)
+	if c.Session = clone(r.Session); c.Session != nil {
+		c.Session.Prepared = clone(r.Session.Prepared)
+	}
+	c.Approval = clone(r.Approval)
+	c.Signed = clone(r.Signed)
+	return &c
+}
+
+func clone[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}

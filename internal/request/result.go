@@ -1,0 +1,50 @@
+package request
+
+import (
+	"context"
+	"crypto/subtle"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+)
+
+// Result answers the relying party that asks for the signed document (contract, section 5). The caller has authenticated the
+// party through the request; the exchange code proves that it is the one who initiated. Each call gives a fresh URL.
+func (s *Service) Result(ctx context.Context, id, exchangeCode string) (*api.Result, error) {
+	r, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if subtle.ConstantTimeCompare(exchangeHash(exchangeCode), r.ExchangeHash) != 1 {
+		return nil, api.ErrUnauthorized.Because("the exchange code is not this request's")
+	}
+	if err := r.resultAt(s.now()); err != nil {
+		return nil, err
+	}
+	if err := s.note(ctx, id, EventResult); err != nil {
+		return nil, err
+	}
+	url, exp := s.Link(r.ID)
+	return &api.Result{SignedDocURL: url, SignerInfo: r.SignerInfo(), Exp: exp.Unix()}, nil
+}
+
+// resultAt is nil if the signed document may be fetched at now.
+func (r *Request) resultAt(now time.Time) error {
+	if err := table[ActResult][r.State].refuseErr(); err != nil {
+		return err
+	}
+	if now.After(r.Signed.At.Add(api.ResultLifetime * seconds)) {
+		return api.ErrSignedAccessExpired
+	}
+	return nil
+}
+
+// note adds an event to the trail that changes nothing else.
+func (s *Service) note(ctx context.Context, id string, kind EventKind) error {
+	return s.update(ctx, id, func(r *Request, now time.Time) error {
+		r.record(now, kind, nil)
+		return nil
+	})
+}
+
+const seconds = time.Second

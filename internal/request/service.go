@@ -1,0 +1,153 @@
+package request
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/pades"
+	"github.com/signet-sign/signet/pades/pdf"
+)
+
+// Service is the operations on sign requests, one file each. It holds no state of the requests: any number of processes may
+// run one over the same store.
+type Service struct {
+	Config
+	changes     *atomic.Int64       // asked for so far, for the worker to see whether many are
+	inspections *semaphore.Weighted // bounds what uploads that are being parsed may take together
+	memo        *pades.Memo         // certificates that the gate has seen before
+}
+
+// maxInspections is how many uploads are parsed at once. A hostile file may take a few hundred megabytes and seconds of a
+// processor before it is refused; the ninth waits.
+const maxInspections = 8
+
+// Config is what a Service works with. All fields are required unless they say otherwise.
+type Config struct {
+	Store       Store
+	Outbox      Outbox
+	Watcher     Watcher
+	Documents   Documents
+	Timestamper Timestamper
+	Revocation  pades.EvidenceSource // revocation data for levels from B-LT
+	Level       pades.Level          // of signed documents: B-T, B-LT or B-LTA; 0: B-LTA
+
+	Chain    []*x509.Certificate // above a phone's certificate: issuing CA first, root last
+	Roots    *x509.CertPool      // that phones' certificates chain to
+	TSARoots *x509.CertPool      // that the Timestamper's tokens chain to
+	Known    []*x509.Certificate // that complete the chains of an external Timestamper; may be empty
+
+	Now  func() time.Time
+	Rand io.Reader
+
+	PublicURL       string        // scheme and host under which browsers and relying parties reach us; no trailing slash
+	LinkSecret      []byte        // 32 bytes; authenticates download links
+	SessionLifetime time.Duration // of a sign session (contract, 14.9); 0: 180 s
+	RenewBefore     time.Duration // the end of its newest time stamp a document is renewed; 0: DefaultRenewBefore
+	StaticCode      bool          // a session's QR code never changes: for tests, because a picture of it can be sent on
+	Sandbox         bool          // signatures say SANDBOX
+	PDFLimits       pdf.Limits    // zero: the defaults
+	Log             *slog.Logger
+
+	// Sealed, if set, hears how long each sealing took, from the phone's approval to the signed document.
+	Sealed func(took time.Duration)
+}
+
+// New returns a Service.
+func New(c Config) *Service {
+	if c.SessionLifetime == 0 {
+		c.SessionLifetime = 180 * time.Second
+	}
+	if c.RenewBefore == 0 {
+		c.RenewBefore = DefaultRenewBefore
+	}
+	if c.Level == 0 {
+		c.Level = pades.LevelLTA
+	}
+	return &Service{Config: c, changes: new(atomic.Int64), inspections: semaphore.NewWeighted(maxInspections), memo: new(pades.Memo)}
+}
+
+// Get returns the request as it stands now: what time has done to it shows whether or not a sweeper has written it down.
+func (s *Service) Get(ctx context.Context, id string) (*Request, error) {
+	r, err := s.Store.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	r.settle(s.now())
+	r.Effects() // those of a read stay in the air
+	return r, nil
+}
+
+// update is Store.Update on the request as it stands now.
+func (s *Service) update(ctx context.Context, id string, change func(r *Request, now time.Time) error) error {
+	s.changes.Add(1)
+	return s.Store.Update(ctx, id, func(r *Request) error {
+		now := s.now() // read inside the transaction: the order of changes is the order of their times
+		r.settle(now)
+		return change(r, now)
+	})
+}
+
+// now is the time to the precision that stores keep.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
+
+// newRequestID makes "signv3-" and a UUIDv7 (RFC 9562, section 5.7) of the service's own clock.
+func (s *Service) newRequestID(now time.Time) (string, error) {
+	var u uuid.UUID
+	if _, err := io.ReadFull(s.Rand, u[:]); err != nil {
+		return "", err
+	}
+	ms := uint64(now.UnixMilli())
+	for i := range 6 {
+		u[i] = byte(ms >> (40 - 8*i))
+	}
+	u[6] = u[6]&0x0f | 0x70
+	u[8] = u[8]&0x3f | 0x80
+	return "signv3-" + u.String(), nil
+}
+
+// secret returns 128 random bits in base64url.
+func (s *Service) secret() (string, error) {
+	b := make([]byte, 16)
+	if _, err := io.ReadFull(s.Rand, b); err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(b), nil
+}
+
+// refusalOf turns a refused PDF into the wire's CLIENT_SIDE_ERROR: what is wrong in a sentence, then where. The reasons of
+// pades, which are about places and signatures, say both in the detail.
+func refusalOf(err error) error {
+	var refusal *pdf.Refusal
+	if !errors.As(err, &refusal) {
+		return fmt.Errorf("inspecting the document: %w", err)
+	}
+	description := refusal.Detail
+	if s := refusal.Reason.Sentence(); s != pdf.Reason("").Sentence() {
+		description = s + " (" + refusal.Detail + ")"
+	}
+	return api.ErrClientSide(description).Because("document refused: %w", err)
+}
+
+// view is what the signer's read operations share: the request as it stands, if p may see it.
+func (s *Service) view(ctx context.Context, id string, p signer.Person) (*Request, error) {
+	r, err := s.Get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	if r.Signer == nil || r.Signer.UIN != p.UIN {
+		return nil, api.ErrNoAccess
+	}
+	return r, nil
+}

@@ -1,0 +1,250 @@
+package request
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Handler does one job and writes into it what became of it (Finish, Retry or Fail). The events it returns join the trail in
+// the same transaction. It must be safe to run again: a process may die between the work and the record.
+type Handler func(ctx context.Context, job *Job) []Event
+
+// Worker lets time act on requests and does the jobs of the outbox. Any number of workers share a store.
+type Worker struct {
+	service  *Service
+	handlers map[JobKind]lane
+	log      *slog.Logger
+
+	mu      sync.Mutex    // one pass at a time
+	running map[int64]Job // jobs under way in this process, as they were claimed last
+	lanes   map[JobKind]int
+	done    chan struct{} // a job has ended
+
+	purging sync.Mutex // one stroke at a time
+}
+
+// lane is a handler and how many of its jobs may run at once, so that slow webhooks never hold up a signature.
+type lane struct {
+	handle Handler
+	width  int
+}
+
+// lease is how long a job is ours. It is far longer than any handler may take; a process that died loses it then, or at once
+// when the store knows that it died.
+const lease = 60 * time.Second
+
+// poll is how often a worker looks for what time has brought; what changes bring is signalled.
+const poll = 200 * time.Millisecond
+
+// breath is the least time between two passes. Under load every change signals, and looking after each would cost more than the
+// work; so one look finds the jobs of many changes. A signature waits that much longer, which nobody can see.
+const breath = 20 * time.Millisecond
+
+// Documents are deleted in strokes, so that the deletions of a second share their flushes, and while the service is busy not for
+// a while, so that nobody's cancel waits for them.
+const (
+	purgeEvery  = time.Second
+	purgeAtOnce = 256
+	purgeBusy   = 200              // changes of a second that make it a busy one
+	purgeWait   = 20 * time.Second // how long a purge waits for a quiet second
+)
+
+// NewWorker returns a worker for s that hands webhooks to deliver.
+func NewWorker(s *Service, deliver Handler) *Worker {
+	return &Worker{
+		service: s,
+		log:     s.Log,
+		handlers: map[JobKind]lane{
+			JobSeal:    {s.Seal, 4},
+			JobWebhook: {deliver, 64},
+			JobRenew:   {s.Renew, 1}, // nobody waits for it
+		},
+		running: map[int64]Job{},
+		lanes:   map[JobKind]int{},
+		done:    make(chan struct{}, 1),
+	}
+}
+
+// Run works until ctx ends, then waits for the jobs under way.
+func (w *Worker) Run(ctx context.Context) error {
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	var deleting sync.WaitGroup
+	deleting.Go(func() { w.purges(ctx) })
+	deleting.Go(func() { w.strays(ctx) })
+	defer deleting.Wait()
+	for ctx.Err() == nil {
+		if _, err := w.pass(ctx); err != nil && ctx.Err() == nil {
+			w.log.Error("worker pass", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(breath):
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		case <-w.service.Outbox.Ready():
+		case <-w.done:
+		}
+	}
+	for w.busy() {
+		<-w.done
+	}
+	return nil
+}
+
+// strays looks for stray documents until ctx ends: now, and every hour. It looks at everything that is stored, which takes its time,
+// so no job waits for it.
+func (w *Worker) strays(ctx context.Context) {
+	tick := time.NewTicker(time.Hour)
+	defer tick.Stop()
+	for {
+		if err := w.service.PurgeStrays(ctx); err != nil && ctx.Err() == nil {
+			w.log.Warn("looking for stray documents", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// purges deletes documents until ctx ends.
+func (w *Worker) purges(ctx context.Context) {
+	tick := time.NewTicker(purgeEvery)
+	defer tick.Stop()
+	var changes int64
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		before := changes
+		changes = w.service.changes.Load()
+		busy := changes-before > purgeBusy
+		for ctx.Err() == nil {
+			n, err := w.purge(ctx, busy)
+			if err != nil && ctx.Err() == nil {
+				w.log.Error("deleting documents", "err", err)
+			}
+			if n < purgeAtOnce {
+				break
+			}
+		}
+	}
+}
+
+// purge does the purges that are due, up to a number, or none if the service is busy and they can wait. It returns how many.
+func (w *Worker) purge(ctx context.Context, busy bool) (done int, err error) {
+	w.purging.Lock()
+	defer w.purging.Unlock()
+	due, err := w.service.Store.PurgesDue(ctx, w.service.now(), purgeAtOnce)
+	if err != nil || len(due) == 0 || busy && w.service.now().Sub(due[0].DueAt) < purgeWait {
+		return 0, err
+	}
+	return w.service.Purge(ctx, due)
+}
+
+// Drain does everything that is due now, and returns when nothing is and nothing is under way.
+func (w *Worker) Drain(ctx context.Context) error {
+	for {
+		n, err := w.pass(ctx)
+		if err != nil {
+			return err
+		}
+		if n == 0 && !w.busy() {
+			if n, err = w.purge(ctx, false); n == 0 {
+				return err
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond): // another goroutine may have taken the signal
+		}
+	}
+}
+
+// pass lets time act and starts the jobs that are due. It returns how many things it found to do.
+func (w *Worker) pass(ctx context.Context) (found int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := w.service.now()
+	ids, err := w.service.Store.Due(ctx, now, 256)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range ids {
+		if settleErr := w.service.update(ctx, id, func(*Request, time.Time) error { return nil }); settleErr != nil {
+			err = errors.Join(err, settleErr) // one bad row must not stop the clock for the others
+			continue
+		}
+		found++
+	}
+	for kind, lane := range w.handlers {
+		free := lane.width - w.lanes[kind]
+		if free <= 0 {
+			continue
+		}
+		jobs, claimErr := w.service.Outbox.Claim(ctx, kind, now, lease, free)
+		err = errors.Join(err, claimErr)
+		for _, job := range jobs {
+			_, again := w.running[job.ID]
+			w.running[job.ID] = job
+			if again {
+				continue // who does it finds the new claim when it is done
+			}
+			w.lanes[kind]++
+			found++
+			go w.do(ctx, lane.handle, job)
+		}
+	}
+	return found, err
+}
+
+// do does a job. We may claim it once more meanwhile: while it is done, because a clock was moved beyond its lease, and then the
+// record is that of the new claim; or after it was recorded, to be tried again at once, and then it is done again.
+func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
+	for {
+		events := handle(ctx, &job)
+		w.mu.Lock()
+		job.Lease = w.running[job.ID].Lease
+		w.mu.Unlock()
+		w.record(ctx, job, events)
+		w.mu.Lock()
+		latest := w.running[job.ID]
+		if latest.Lease.Equal(job.Lease) || ctx.Err() != nil {
+			delete(w.running, job.ID)
+			w.lanes[job.Kind]--
+			w.mu.Unlock()
+			break
+		}
+		w.mu.Unlock()
+		job = latest
+	}
+	select {
+	case w.done <- struct{}{}:
+	default:
+	}
+}
+
+// record writes down what became of a job. The work is done; its record must not be lost to a shutdown.
+func (w *Worker) record(ctx context.Context, job Job, events []Event) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := w.service.Outbox.Settle(ctx, job, events); err != nil {
+		w.log.Error("recording a job", "job", job.ID, "kind", job.Kind, "request_id", job.RequestID, "err", err)
+	}
+}
+
+func (w *Worker) busy() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.running) > 0
+}

@@ -1,0 +1,68 @@
+package request
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+)
+
+// eagerOutbox has one job, which is claimed again in the moment in which its record says that it is to be tried once more.
+type eagerOutbox struct {
+	Store
+	Outbox
+	worker *Worker
+	job    Job
+	claims int
+	lost   int // records of a claim that was not the latest
+}
+
+func (o *eagerOutbox) Due(context.Context, time.Time, int) ([]string, error) { return nil, nil }
+
+func (o *eagerOutbox) PurgesDue(context.Context, time.Time, int) ([]Purge, error) { return nil, nil }
+
+func (o *eagerOutbox) Claim(_ context.Context, kind JobKind, now time.Time, lease time.Duration, _ int) ([]Job, error) {
+	if kind != o.job.Kind || o.job.Status != JobPending || o.job.Lease.After(now) {
+		return nil, nil
+	}
+	o.claims++
+	o.job.Attempts++
+	o.job.Lease = now.Add(lease + time.Duration(o.claims))
+	return []Job{o.job}, nil
+}
+
+func (o *eagerOutbox) Settle(ctx context.Context, job Job, _ []Event) error {
+	if !job.Lease.Equal(o.job.Lease) {
+		o.lost++
+		return nil
+	}
+	o.job = job
+	o.job.Lease = time.Time{}
+	_, err := o.worker.pass(ctx)
+	return err
+}
+
+// TestRetryAtOnce: a job that is claimed again before its last attempt is off the books is done, and not left until the lease
+// of that claim runs out.
+func TestRetryAtOnce(t *testing.T) {
+	o := &eagerOutbox{job: Job{ID: 1, RequestID: "r", Kind: JobWebhook, Status: JobPending}}
+	s := New(Config{Store: o, Outbox: o, Now: func() time.Time { return dawn }, Log: slog.New(slog.DiscardHandler)})
+	attempts := 0
+	o.worker = NewWorker(s, func(_ context.Context, job *Job) []Event {
+		if attempts++; attempts < 3 {
+			job.Retry(dawn, context.DeadlineExceeded)
+		} else {
+			job.Finish()
+		}
+		return nil
+	})
+	if err := o.worker.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if attempts != 3 || o.job.Attempts != 3 || o.job.Status != JobDone || o.lost != 0 {
+		t.Errorf("%d attempts, %d records lost, the job is %+v", attempts, o.lost, o.job)
+	}
+	if o.worker.busy() || o.worker.lanes[JobWebhook] != 0 {
+		t.Errorf("still under way: %v, %v", o.worker.running, o.worker.lanes)
+	}
+}

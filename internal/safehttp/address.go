@@ -1,0 +1,94 @@
+package safehttp
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// reserved are the ranges that are no business of ours although they may look like ordinary unicast (IANA special-purpose
+// address registries, RFC 6890 and its updates). Private, loopback, link-local, multicast and unspecified addresses are not
+// listed: netip knows them.
+var reserved = prefixes(
+	"0.0.0.0/8",       // this network (RFC 791)
+	"192.0.0.0/24",    // IETF protocol assignments (RFC 6890)
+	"192.0.2.0/24",    // documentation (RFC 5737)
+	"192.31.196.0/24", // AS112 (RFC 7535)
+	"192.52.193.0/24", // AMT (RFC 7450)
+	"192.88.99.0/24",  // 6to4 relays (RFC 7526)
+	"192.175.48.0/24", // AS112 (RFC 7534)
+	"198.18.0.0/15",   // benchmarks (RFC 2544)
+	"198.51.100.0/24", // documentation
+	"203.0.113.0/24",  // documentation
+	"240.0.0.0/4",     // reserved, and the limited broadcast (RFC 1112)
+
+	"2001::/23",         // IETF protocol assignments: Teredo, ORCHID, benchmarks, ... (RFC 2928)
+	"2001:db8::/32",     // documentation (RFC 3849)
+	"2002::/16",         // 6to4: an IPv4 address in disguise (RFC 3056)
+	"2620:4f:8000::/48", // AS112 (RFC 7534)
+	"3fff::/20",         // documentation (RFC 9637)
+)
+
+// globalIPv6 is all that is assigned to the internet. What is outside is refused wholesale: ::/96 and 64:ff9b::/96 carry IPv4
+// addresses, 100::/64 is a sink, fec0::/10 was site-local, and the rest is not assigned.
+var globalIPv6 = netip.MustParsePrefix("2000::/3")
+
+// carrierNAT is shared address space (RFC 6598): inside a provider, and the home of several cloud metadata services.
+var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
+
+func prefixes(texts ...string) []netip.Prefix {
+	out := make([]netip.Prefix, len(texts))
+	for i, text := range texts {
+		out[i] = netip.MustParsePrefix(text)
+	}
+	return out
+}
+
+// checkAddr reports whether a connection to ip is allowed. The error wraps [ErrAddress].
+func (p Policy) checkAddr(ip netip.Addr) error {
+	if ip.Zone() != "" {
+		return fmt.Errorf("%w: it has a zone", ErrAddress)
+	}
+	if ip.Is4In6() {
+		// The operating system connects to the IPv4 address inside, so that is the one to judge.
+		ip = ip.Unmap()
+	}
+	if kind := p.refuse(ip); kind != "" {
+		return fmt.Errorf("%w: %s is %s", ErrAddress, ip, kind)
+	}
+	return nil
+}
+
+// refuse names the kind of address that is not allowed; empty means allowed.
+func (p Policy) refuse(ip netip.Addr) string {
+	switch {
+	case !ip.IsValid():
+		return "not valid"
+	case ip.IsUnspecified():
+		return "unspecified"
+	case ip.IsMulticast():
+		return "multicast"
+	case ip.IsLinkLocalUnicast():
+		return "link-local"
+	case ip.IsLoopback():
+		return unless(p.AllowPrivate, "loopback")
+	case ip.IsPrivate():
+		return unless(p.AllowPrivate, "private")
+	case ip.Is4() && carrierNAT.Contains(ip):
+		return unless(p.AllowPrivate, "shared address space")
+	case ip.Is6() && !globalIPv6.Contains(ip):
+		return "not global unicast"
+	}
+	for _, prefix := range reserved {
+		if prefix.Contains(ip) {
+			return "reserved"
+		}
+	}
+	return ""
+}
+
+func unless(allowed bool, kind string) string {
+	if allowed {
+		return ""
+	}
+	return kind
+}

@@ -1,0 +1,125 @@
+package safehttp
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"syscall"
+	"time"
+)
+
+// NewClient returns a client that obeys the policy: no proxy, no redirect (the 3xx is the answer that the caller sees), no
+// cookies, TLS 1.2 or newer, bounded headers and body, every connection judged by its resolved address.
+//
+// Errors of the client wrap [ErrURL], [ErrAddress] or [ErrTooLarge] where the policy refused. Beware that net/http puts the
+// URL into the text of its *url.Error: unwrap it before you log.
+func NewClient(policy Policy) *http.Client {
+	if policy.MaxResponse <= 0 {
+		policy.MaxResponse = DefaultMaxResponse
+	}
+	dialer := &net.Dialer{
+		Timeout: connectTimeout,
+		ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
+			return policy.checkDial(network, address)
+		},
+	}
+	return &http.Client{
+		Timeout: policy.Timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+		Transport: &guard{policy: policy, next: &http.Transport{
+			Proxy:                  nil, // a proxy would resolve and connect in our place, past the address check
+			DialContext:            dialer.DialContext,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: policy.Roots},
+			TLSHandshakeTimeout:    connectTimeout,
+			ForceAttemptHTTP2:      true,
+			DisableCompression:     true, // the bound on the body is then a bound on what crosses the wire, too
+			MaxResponseHeaderBytes: maxResponseHeader,
+			MaxIdleConns:           maxIdle,
+			MaxIdleConnsPerHost:    maxIdlePerHost,
+			IdleConnTimeout:        idleTimeout,
+		}},
+	}
+}
+
+const (
+	// connectTimeout bounds connecting and the handshake each, for policies without a timeout of their own.
+	connectTimeout = 5 * time.Second
+	// maxResponseHeader is far more than honest servers send.
+	maxResponseHeader = 32 << 10
+	// Calls to one host are rare; a few open connections save handshakes in a burst of webhooks.
+	maxIdle        = 64
+	maxIdlePerHost = 4
+	idleTimeout    = 30 * time.Second
+)
+
+// checkDial judges the address that the dialer is about to connect to; the name is resolved by then.
+func (p Policy) checkDial(network, address string) error {
+	if network != "tcp4" && network != "tcp6" {
+		return fmt.Errorf("%w: network %s", ErrAddress, network)
+	}
+	target, err := netip.ParseAddrPort(address)
+	if err != nil {
+		return fmt.Errorf("%w: it cannot be parsed", ErrAddress)
+	}
+	if !p.AllowPrivate && target.Port() != 443 {
+		return fmt.Errorf("%w: port %d", ErrAddress, target.Port())
+	}
+	return p.checkAddr(target.Addr())
+}
+
+// guard checks the URL before a request and bounds the body after it.
+type guard struct {
+	policy Policy
+	next   *http.Transport
+}
+
+func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
+	if err := g.policy.check(r.URL); err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close() // the contract of http.RoundTripper
+		}
+		return nil, err
+	}
+	answer, err := g.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	if answer.ContentLength > g.policy.MaxResponse {
+		_ = answer.Body.Close()
+		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, g.policy.MaxResponse)
+	}
+	answer.Body = &boundedBody{body: answer.Body, limit: g.policy.MaxResponse, left: g.policy.MaxResponse}
+	return answer, nil
+}
+
+// CloseIdleConnections lets http.Client.CloseIdleConnections reach the transport.
+func (g *guard) CloseIdleConnections() { g.next.CloseIdleConnections() }
+
+// boundedBody fails, rather than ends, when there is more to read than allowed: a shortened body must not pass for a whole one.
+type boundedBody struct {
+	body        io.ReadCloser
+	limit, left int64
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	if b.left < 0 {
+		return 0, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, b.limit)
+	}
+	if int64(len(p)) > b.left+1 {
+		p = p[:b.left+1] // one byte more than allowed tells "exactly full" from "too much"
+	}
+	n, err := b.body.Read(p)
+	b.left -= int64(n)
+	if b.left < 0 {
+		return n - 1, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, b.limit)
+	}
+	return n, err
+}
+
+func (b *boundedBody) Close() error { return b.body.Close() }

@@ -1,0 +1,76 @@
+package safehttp
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"time"
+)
+
+// Policy says where a client may connect and how much it may read. The zero Policy is the one for production: https on port
+// 443 (the contract, section 8.1) to public addresses only.
+type Policy struct {
+	// AllowPrivate is for the sandbox and for development: http, any port, and the addresses of this machine and of
+	// private networks. Link-local addresses stay refused even then: the metadata services of the clouds live there.
+	AllowPrivate bool
+
+	// Timeout bounds a whole exchange, from name resolution to the last byte of the answer. Zero means no bound, for callers
+	// that bound every request through its context.
+	Timeout time.Duration
+
+	// MaxResponse is the largest body in bytes; reading beyond it fails with [ErrTooLarge]. Zero means DefaultMaxResponse.
+	MaxResponse int64
+
+	// Roots are the authorities that may vouch for a server; nil means those of the system.
+	Roots *x509.CertPool
+}
+
+// DefaultMaxResponse is the largest body of an answer in bytes: nobody that we call has more to say.
+const DefaultMaxResponse = 64 << 10
+
+// maxURL is the longest registered URL in bytes. Browsers and proxies agree on about this much.
+const maxURL = 2048
+
+// Errors of this package; match them with errors.Is. Their texts are for logs and for the operator who registers a URL.
+var (
+	ErrURL      = errors.New("URL not allowed")
+	ErrAddress  = errors.New("address not allowed")
+	ErrTooLarge = errors.New("answer too large")
+)
+
+// CheckURL reports whether a client of this policy would request rawURL, as far as that can be told without resolving its
+// name. The error wraps [ErrURL] and never contains the URL, which may hold a secret in its query.
+func (p Policy) CheckURL(rawURL string) error {
+	if len(rawURL) > maxURL {
+		return fmt.Errorf("%w: longer than %d bytes", ErrURL, maxURL)
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return fmt.Errorf("%w: it cannot be parsed", ErrURL)
+	}
+	return p.check(u)
+}
+
+func (p Policy) check(u *url.URL) error {
+	switch {
+	case u.Scheme != "https" && (u.Scheme != "http" || !p.AllowPrivate):
+		return fmt.Errorf("%w: the scheme is not https", ErrURL)
+	case u.Opaque != "" || u.Hostname() == "":
+		return fmt.Errorf("%w: there is no host", ErrURL)
+	case u.User != nil:
+		return fmt.Errorf("%w: it holds user information", ErrURL)
+	case u.Fragment != "":
+		return fmt.Errorf("%w: it holds a fragment", ErrURL)
+	case u.Port() != "" && u.Port() != httpsPort && !p.AllowPrivate:
+		return fmt.Errorf("%w: the port is not %s", ErrURL, httpsPort)
+	}
+	if ip, err := netip.ParseAddr(u.Hostname()); err == nil {
+		// A literal address needs no resolver to be judged, so that registration can refuse it.
+		return p.checkAddr(ip)
+	}
+	return nil
+}
+
+const httpsPort = "443"

@@ -1,0 +1,70 @@
+package safehttp
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/url"
+	"syscall"
+	"time"
+)
+
+// Reached is what was found at an address.
+type Reached struct {
+	Addr     string    // IP address and port that answered
+	TLS      string    // version, such as "TLS 1.3"; empty: plain http
+	Subject  string    // first name in the server's certificate
+	NotAfter time.Time // end of the server's certificate
+}
+
+// Reach connects to the host of rawURL as a client of this policy would, finishes the TLS handshake, and hangs up. It sends no
+// request, so a webhook can be tried without anybody being told anything. Its errors hold no URL.
+func (p Policy) Reach(ctx context.Context, rawURL string) (Reached, error) {
+	if err := p.CheckURL(rawURL); err != nil {
+		return Reached{}, err
+	}
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return Reached{}, fmt.Errorf("%w: it cannot be parsed", ErrURL)
+	}
+	port := u.Port()
+	if port == "" {
+		port = httpsPort
+		if u.Scheme == "http" {
+			port = "80"
+		}
+	}
+	dialer := &net.Dialer{
+		Timeout: connectTimeout,
+		ControlContext: func(_ context.Context, network, address string, _ syscall.RawConn) error {
+			return p.checkDial(network, address)
+		},
+	}
+	conn, err := dialer.DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), port))
+	if err != nil {
+		return Reached{}, err
+	}
+	defer func() { _ = conn.Close() }()
+	found := Reached{Addr: conn.RemoteAddr().String()}
+	if u.Scheme != "https" {
+		return found, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	secure := tls.Client(conn, &tls.Config{
+		MinVersion: tls.VersionTLS12, RootCAs: p.Roots, ServerName: u.Hostname(), NextProtos: []string{"h2", "http/1.1"},
+	})
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return found, err
+	}
+	state := secure.ConnectionState()
+	found.TLS = tls.VersionName(state.Version)
+	cert := state.PeerCertificates[0]
+	found.NotAfter = cert.NotAfter
+	found.Subject = cert.Subject.CommonName
+	if len(cert.DNSNames) > 0 {
+		found.Subject = cert.DNSNames[0]
+	}
+	return found, nil
+}

@@ -1,0 +1,255 @@
+package pades
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/pades/pdf"
+)
+
+// The box of a visible signature, in points (the contract, section 3.8).
+const (
+	BoxWidth  = 220.5
+	BoxHeight = 60.0
+)
+
+// Layout of the box: the mark at the left, three lines of text beside it.
+const (
+	markX, markY, markR = 27.0, 30.0, 21.0
+	textX               = 56.0
+	textWidth           = BoxWidth - textX - 4
+	headSize            = 8.0
+	nameSize            = 12.3
+	nameTwoLines        = 9.0 // below this size a name is broken into two lines
+	timeSize            = 9.0
+	headY, nameY, timeY = 44.6, 27.6, 11.2
+)
+
+// color is red, green, blue from 0 to 1 in the profile of iccProfile.
+type color [3]float64
+
+func (c color) String() string {
+	return pdf.Number(c[0]) + " " + pdf.Number(c[1]) + " " + pdf.Number(c[2])
+}
+
+type palette struct{ mark, text, quiet color }
+
+var (
+	inks        = palette{mark: color{0.11, 0.20, 0.47}, text: color{0.07, 0.09, 0.16}, quiet: color{0.33, 0.37, 0.46}}
+	inksSandbox = palette{mark: color{0.76, 0.30, 0.05}, text: color{0.07, 0.09, 0.16}, quiet: color{0.33, 0.37, 0.46}}
+)
+
+// appearance is what the box says.
+type appearance struct {
+	name    string
+	at      time.Time
+	sandbox bool
+}
+
+// draw returns the content stream of the box. The page below stays visible
+// between the strokes: a signature must not hide what was signed.
+func (a appearance) draw(t *typesetter, fonts *Fonts) []byte {
+	inks := inks
+	if a.sandbox {
+		inks = inksSandbox
+	}
+	var b strings.Builder
+	b.WriteString("q /C cs /C CS\n")
+	drawMark(&b, inks.mark)
+	fmt.Fprintf(&b, "%s scn\n", inks.quiet)
+	head := t.set(fonts.Regular, "Digitally signed with ")
+	head.show(&b, textX, headY, headSize)
+	brand := t.set(fonts.Bold, "Signet")
+	brandX := textX + head.width*headSize
+	fmt.Fprintf(&b, "%s scn\n", inks.mark)
+	brand.show(&b, brandX, headY, headSize)
+	if a.sandbox {
+		a.drawBadge(&b, t, fonts, inks.mark, brandX+brand.width*headSize+5)
+	}
+	fmt.Fprintf(&b, "%s scn\n", inks.text)
+	a.drawName(&b, t, fonts)
+	fmt.Fprintf(&b, "%s scn\n", inks.quiet)
+	when := t.set(fonts.Regular, formatTime(a.at))
+	when.show(&b, textX, timeY, when.fit(textWidth, timeSize))
+	b.WriteString("Q\n")
+	return []byte(b.String())
+}
+
+// drawName sets the name as large as fits: one line down to nameTwoLines, then
+// two lines. It never leaves the box, however long the name is.
+func (a appearance) drawName(b *strings.Builder, t *typesetter, fonts *Fonts) {
+	whole := t.set(fonts.Bold, a.name)
+	size := whole.fit(textWidth, nameSize)
+	if size >= nameTwoLines {
+		whole.show(b, textX, nameY, size)
+		return
+	}
+	first, second, ok := halve(a.name)
+	if !ok {
+		whole.show(b, textX, nameY, size)
+		return
+	}
+	one, two := t.set(fonts.Bold, first), t.set(fonts.Bold, second)
+	size = min(one.fit(textWidth, nameTwoLines), two.fit(textWidth, nameTwoLines))
+	top, leading := nameY+4.8, 1.13
+	if one.tall || two.tall {
+		size, leading = min(size, nameTwoLines*0.84), 1.36
+	}
+	one.show(b, textX, top, size)
+	two.show(b, textX, top-size*leading, size)
+}
+
+// halve breaks a name at the space nearest to its middle.
+func halve(name string) (first, second string, ok bool) {
+	runes := []rune(name)
+	best := -1
+	for i, r := range runes {
+		if r == ' ' && i > 0 && i < len(runes)-1 && (best < 0 || abs(2*i-len(runes)) < abs(2*best-len(runes))) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return "", "", false
+	}
+	return string(runes[:best]), string(runes[best+1:]), true
+}
+
+func abs(n int) int { return max(n, -n) }
+
+// drawBadge writes SANDBOX in a frame, so that no print of it passes for real.
+func (a appearance) drawBadge(b *strings.Builder, t *typesetter, fonts *Fonts, ink color, x float64) {
+	const size, pad = 5.6, 2.6
+	l := t.set(fonts.Bold, "SANDBOX")
+	w := l.width*size + 2*pad
+	x = min(x, BoxWidth-w-1)
+	fmt.Fprintf(b, "%s scn\n", ink)
+	roundedRect(b, x, headY-2.3, w, 9, 2)
+	b.WriteString("f\n1 1 1 scn\n")
+	l.show(b, x+pad, headY+0.2, size)
+}
+
+// drawMark paints our mark: a scalloped seal, as a signet ring leaves in wax,
+// with a pen stroke in the shape of an S.
+func drawMark(b *strings.Builder, ink color) {
+	const bumps = 30
+	at := func(r, angle float64) (x, y float64) {
+		return markX + r*math.Cos(angle), markY + r*math.Sin(angle)
+	}
+	fmt.Fprintf(b, "%s scn\n", ink)
+	const valley, crest = markR - 1.1, markR + 0.9
+	for i := range bumps {
+		from := 2 * math.Pi * float64(i) / bumps
+		step := 2 * math.Pi / bumps
+		if i == 0 {
+			x, y := at(valley, from)
+			fmt.Fprintf(b, "%s %s m\n", pdf.Number(x), pdf.Number(y))
+		}
+		x1, y1 := at(crest, from+step*0.18)
+		x2, y2 := at(crest, from+step*0.82)
+		x3, y3 := at(valley, from+step)
+		curve(b, x1, y1, x2, y2, x3, y3)
+	}
+	b.WriteString("f\n1 1 1 SCN 0.9 w\n")
+	circle(b, markX, markY, markR-4.2)
+	// The S, then the underline of a signature.
+	b.WriteString("S\n2.9 w 1 J 1 j\n")
+	fmt.Fprintf(b, "%s %s m\n", pdf.Number(markX+5.6), pdf.Number(markY+6.6))
+	curve(b, markX+2.6, markY+11.2, markX-6.6, markY+9.8, markX-5.4, markY+4.4)
+	curve(b, markX-4.4, markY-0.2, markX+6.4, markY+1.8, markX+5.6, markY-4.2)
+	curve(b, markX+4.8, markY-9.6, markX-4.6, markY-9.2, markX-6.4, markY-4.6)
+	b.WriteString("S\n0 J 0 j\n")
+}
+
+func curve(b *strings.Builder, x1, y1, x2, y2, x3, y3 float64) {
+	for _, v := range []float64{x1, y1, x2, y2, x3, y3} {
+		b.WriteString(pdf.Number(math.Round(v*100)/100) + " ")
+	}
+	b.WriteString("c\n")
+}
+
+// kappa makes a cubic curve out of a quarter of a circle.
+const kappa = 0.5523
+
+func circle(b *strings.Builder, x, y, r float64) {
+	fmt.Fprintf(b, "%s %s m\n", pdf.Number(x+r), pdf.Number(y))
+	curve(b, x+r, y+kappa*r, x+kappa*r, y+r, x, y+r)
+	curve(b, x-kappa*r, y+r, x-r, y+kappa*r, x-r, y)
+	curve(b, x-r, y-kappa*r, x-kappa*r, y-r, x, y-r)
+	curve(b, x+kappa*r, y-r, x+r, y-kappa*r, x+r, y)
+}
+
+func roundedRect(b *strings.Builder, x, y, w, h, r float64) {
+	k := r * (1 - kappa)
+	move := func(x, y float64, op string) {
+		fmt.Fprintf(b, "%s %s %s\n", pdf.Number(x), pdf.Number(y), op)
+	}
+	move(x+r, y, "m")
+	move(x+w-r, y, "l")
+	curve(b, x+w-k, y, x+w, y+k, x+w, y+r)
+	move(x+w, y+h-r, "l")
+	curve(b, x+w, y+h-k, x+w-k, y+h, x+w-r, y+h)
+	move(x+r, y+h, "l")
+	curve(b, x+k, y+h, x, y+h-k, x, y+h-r)
+	move(x, y+r, "l")
+	curve(b, x, y+k, x+k, y, x+r, y)
+	b.WriteString("h\n")
+}
+
+// formatTime writes "15 Jun 2025, 7:32:30 PM SGT": the contract, section 4.6.
+func formatTime(t time.Time) string {
+	zone, offset := t.Zone()
+	switch {
+	case t.Location().String() == "Asia/Singapore":
+		zone = "SGT" // the time zone database has only "+08"
+	case zone == "" || zone[0] == '+' || zone[0] == '-':
+		sign := '+'
+		if offset < 0 {
+			sign, offset = '-', -offset
+		}
+		zone = fmt.Sprintf("UTC%c%02d:%02d", sign, offset/3600, offset/60%60)
+	}
+	return t.Format("2 Jan 2006, 3:04:05 PM ") + zone
+}
+
+// write puts the fonts, the profile and one form XObject per page rotation into
+// the update. The result maps a rotation to the XObject that appears upright on
+// such a page (ISO 32000-2, 12.5.5 and Table 192, /R).
+func (a appearance) write(u *pdf.Update, fonts *Fonts, rotations []int) (map[int]pdf.Ref, error) {
+	var t typesetter
+	content := a.draw(&t, fonts)
+	var z deflater
+	profile, err := z.put(u, iccProfile(), pdf.Pair{Key: "N", Value: "3"})
+	if err != nil {
+		return nil, err
+	}
+	var fontDict []pdf.Pair
+	for i, s := range t.subsets {
+		ref, err := s.embed(u, &z)
+		if err != nil {
+			return nil, err
+		}
+		fontDict = append(fontDict, pdf.Pair{Key: fmt.Sprintf("F%d", i), Value: ref.String()})
+	}
+	resources := pdf.DictString(
+		pdf.Pair{Key: "ColorSpace", Value: "<< /C [/ICCBased " + profile.String() + "] >>"},
+		pdf.Pair{Key: "Font", Value: pdf.DictString(fontDict...)})
+	out := make(map[int]pdf.Ref)
+	for _, rotation := range rotations {
+		if _, done := out[rotation]; done {
+			continue
+		}
+		// The viewer fits the turned BBox into /Rect, so only the turn matters.
+		matrix := map[int]string{0: "1 0 0 1 0 0", 90: "0 1 -1 0 0 0", 180: "-1 0 0 -1 0 0", 270: "0 -1 1 0 0 0"}[rotation]
+		ref, err := z.put(u, content,
+			pdf.Pair{Key: "Type", Value: "/XObject"}, pdf.Pair{Key: "Subtype", Value: "/Form"},
+			pdf.Pair{Key: "BBox", Value: "[0 0 " + pdf.Number(BoxWidth) + " " + pdf.Number(BoxHeight) + "]"},
+			pdf.Pair{Key: "Matrix", Value: "[" + matrix + "]"}, pdf.Pair{Key: "Resources", Value: resources})
+		if err != nil {
+			return nil, err
+		}
+		out[rotation] = ref
+	}
+	return out, nil
+}

@@ -1,0 +1,225 @@
+package pades
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+
+	"github.com/signet-sign/signet/pades/cms"
+	"github.com/signet-sign/signet/pades/pdf"
+)
+
+// Timestamper gets RFC 3161 tokens over SHA-256 imprints. What it returns has
+// been verified. Calls may be concurrent.
+type Timestamper interface {
+	Timestamp(ctx context.Context, imprint []byte) (token []byte, err error)
+}
+
+// Errors of the second phase.
+var (
+	// ErrOriginal: the document is not the one that was prepared.
+	ErrOriginal = errors.New("pades: the original is not the document that was prepared")
+	// ErrSignature: the signature is not by this certificate over this document.
+	ErrSignature = errors.New("pades: the signature does not verify")
+	// ErrTooLarge: the message does not fit into the hole.
+	ErrTooLarge = errors.New("pades: certificates and time stamp do not fit into the reserved room")
+)
+
+// SignedAttributes returns the DER bytes that the signer's phone hashes with
+// SHA-256 and signs. They bind the document's digest to this certificate.
+func (p *Prepared) SignedAttributes(cert *x509.Certificate) []byte {
+	return cms.SignedAttributes(cms.OIDData, p.Digest[:], cert)
+}
+
+// VerifySignature reports whether sig, raw r||s or DER, is a signature over
+// [Prepared.SignedAttributes] by the key of cert.
+func (p *Prepared) VerifySignature(cert *x509.Certificate, sig []byte) error {
+	_, err := p.verified(cert, sig)
+	return err
+}
+
+// verified returns the signature in DER.
+func (p *Prepared) verified(cert *x509.Certificate, sig []byte) ([]byte, error) {
+	pub, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return nil, fmt.Errorf("%w: the certificate has no EC key", ErrSignature)
+	}
+	der, err := cms.ECDSAToDER(pub, sig)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	sum := sha256.Sum256(p.SignedAttributes(cert))
+	if !ecdsa.VerifyASN1(pub, sum[:], der) {
+		return nil, ErrSignature
+	}
+	return der, nil
+}
+
+// Embed writes the signed document, level B-T, to w: the original, copied, and
+// the update with the hole filled. chain is the signer's certificate, then its
+// issuers. The signature is verified first, and the time stamp is over it.
+//
+// The original is hashed while it is copied and must be the document that was
+// prepared; otherwise Embed fails with ErrOriginal and what w got is worthless.
+// Given the same token the output is the same, so it may run again after a crash.
+func Embed(ctx context.Context, original io.ReaderAt, p *Prepared, chain []*x509.Certificate, signature []byte, ts Timestamper, w io.Writer) error {
+	update, err := p.complete(ctx, chain, signature, ts)
+	if err != nil {
+		return err
+	}
+	if _, err := p.copy(ctx, original, w); err != nil {
+		return err
+	}
+	_, err = w.Write(update)
+	return err
+}
+
+// SealOptions of [Seal].
+type SealOptions struct {
+	// Chain is the signer's certificate, then its issuers.
+	Chain       []*x509.Certificate
+	Timestamper Timestamper
+	// Evidence raises the document to level B-LTA; without it the level is B-T.
+	Evidence EvidenceSource
+	// Known certificates complete chains; see [ExtendOptions].
+	Known []*x509.Certificate
+	// NoDocumentTimestamp stops at B-LT.
+	NoDocumentTimestamp bool
+	// TimestampField names the field of the document time stamp.
+	TimestampField string
+	Rand           io.Reader
+	Limits         pdf.Limits
+	Memo           *Memo // as in VerifyOptions
+}
+
+// Seal is [Embed] and [Extend] in one, for callers that store the original
+// already: it returns what is to be appended to it, the revision with the
+// signature and the one with the evidence, and the level that this reaches,
+// which [Report.Meets] then has to confirm. The original is read and must be the
+// document that was prepared.
+//
+// It may run again after a crash, with other time stamps and thus other bytes.
+func Seal(ctx context.Context, original io.ReaderAt, p *Prepared, signature []byte, o SealOptions) ([]byte, Level, error) {
+	signed, err := p.complete(ctx, o.Chain, signature, o.Timestamper)
+	if err != nil {
+		return nil, LevelNone, err
+	}
+	seen, err := p.copy(ctx, original, io.Discard)
+	if err != nil {
+		return nil, LevelNone, err
+	}
+	if o.Evidence == nil {
+		return signed, LevelT, nil
+	}
+	level := LevelLTA
+	e := ExtendOptions{Evidence: o.Evidence, Known: o.Known, Timestamper: o.Timestamper, FieldName: o.TimestampField, Rand: o.Rand, Limits: o.Limits, Memo: o.Memo}
+	if o.NoDocumentTimestamp {
+		e.Timestamper, level = nil, LevelLT
+	}
+	seen.Write(signed)
+	e.seen = seen
+	joined, size := pdf.Joined(original, p.Size, signed)
+	evidence, err := Extend(ctx, joined, size, e)
+	if err != nil {
+		return nil, LevelNone, err
+	}
+	return append(signed, evidence...), level, nil
+}
+
+// complete returns the update with the signature in its hole.
+func (p *Prepared) complete(ctx context.Context, chain []*x509.Certificate, signature []byte, ts Timestamper) ([]byte, error) {
+	if len(chain) == 0 || ts == nil {
+		return nil, errors.New("pades: a certificate and a time-stamping authority are required")
+	}
+	der, err := p.verified(chain[0], signature)
+	if err != nil {
+		return nil, err
+	}
+	imprint := sha256.Sum256(der)
+	token, err := ts.Timestamp(ctx, imprint[:])
+	if err != nil {
+		return nil, fmt.Errorf("pades: time stamp: %w", err)
+	}
+	message, err := cms.Build(cms.Message{
+		ContentType: cms.OIDData, Certificates: chain, SignedAttributes: p.SignedAttributes(chain[0]), Signature: der, Timestamp: token,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p.fill(message)
+}
+
+// fill returns the update with a message in its hole.
+func (p *Prepared) fill(message []byte) ([]byte, error) {
+	contents, err := p.contents(message)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Concat(p.Before, contents, p.After), nil
+}
+
+// copy writes the original to w and checks that it is the document that was
+// prepared. It returns the hash that has seen it.
+func (p *Prepared) copy(ctx context.Context, original io.ReaderAt, w io.Writer) (hash.Hash, error) {
+	sum := sha256.New()
+	n, err := io.Copy(io.MultiWriter(sum, w), contextReader{ctx, io.NewSectionReader(original, 0, p.Size)})
+	if err != nil {
+		return nil, err
+	}
+	seen, err := clone(sum)
+	if err != nil {
+		return nil, err
+	}
+	// Recompute everything: a Prepared that was damaged in storage must not
+	// become a document whose signature is invalid.
+	again := Prepared{Before: p.Before, After: p.After}
+	if err := again.digest(sum); err != nil {
+		return nil, err
+	}
+	if n != p.Size || again.SHA256 != p.SHA256 || again.Digest != p.Digest {
+		return nil, ErrOriginal
+	}
+	return seen, nil
+}
+
+// clone returns a hash that has seen the same.
+func clone(h hash.Hash) (hash.Hash, error) {
+	c, ok := h.(hash.Cloner)
+	if !ok {
+		return nil, errors.New("pades: the hash cannot be cloned")
+	}
+	return c.Clone()
+}
+
+// contents returns the value of /Contents: the message in hexadecimal, padded
+// with zeros to the size of the hole.
+func (p *Prepared) contents(message []byte) ([]byte, error) {
+	if p.Hole < 2 || int64(len(message))*2 > p.Hole-2 {
+		return nil, fmt.Errorf("%w: %d bytes, room for %d", ErrTooLarge, len(message), (p.Hole-2)/2)
+	}
+	out := bytes.Repeat([]byte{'0'}, int(p.Hole))
+	out[0], out[len(out)-1] = '<', '>'
+	hex.Encode(out[1:], message)
+	return out, nil
+}
+
+// contextReader stops a long copy when the context ends.
+type contextReader struct {
+	ctx context.Context // lives only within one call of fill
+	r   io.Reader
+}
+
+func (c contextReader) Read(b []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(b)
+}

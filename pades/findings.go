@@ -1,0 +1,315 @@
+package pades
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/signet-sign/signet/pades/pdf"
+)
+
+// FindingCode names content that can make a signed document show different
+// things to different people.
+type FindingCode string
+
+// Codes of findings.
+const (
+	FindJavaScript      FindingCode = "javascript"
+	FindOpenAction      FindingCode = "open-action"
+	FindAction          FindingCode = "additional-action"
+	FindLaunch          FindingCode = "launch"
+	FindEmbeddedFile    FindingCode = "embedded-file"
+	FindPortfolio       FindingCode = "portfolio"
+	FindRichMedia       FindingCode = "rich-media"
+	FindOptionalContent FindingCode = "optional-content"
+	FindHidden          FindingCode = "hidden-annotation"
+	FindXFA             FindingCode = "xfa"
+	FindEmptySignature  FindingCode = "empty-signature-field"
+	FindExternalStream  FindingCode = "external-stream"
+)
+
+// Finding is one kind of such content; policy decides whether it is shown to
+// the signer or refused.
+type Finding struct {
+	Code  FindingCode `json:"code"`
+	Where string      `json:"where"` // the first place, for people
+	Count int         `json:"count"`
+}
+
+// finder collects findings.
+type finder struct {
+	doc     *pdf.Document
+	list    []Finding
+	damaged map[int]*pdf.Refusal // by the number of the object
+}
+
+func (f *finder) add(code FindingCode, where string) {
+	for i := range f.list {
+		if f.list[i].Code == code {
+			f.list[i].Count++
+			return
+		}
+	}
+	f.list = append(f.list, Finding{code, where, 1})
+}
+
+func findings(ctx context.Context, d *pdf.Document) ([]Finding, error) {
+	f := &finder{doc: d, damaged: make(map[int]*pdf.Refusal)}
+	if err := f.catalog(); err != nil {
+		return nil, err
+	}
+	for number := 1; number <= d.NumPages(); number++ {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if err := f.page(number); err != nil {
+			return nil, err
+		}
+	}
+	fields, err := d.SignatureFields()
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range fields {
+		if !s.Signed() {
+			f.add(FindEmptySignature, fmt.Sprintf("field %q", s.Name))
+		}
+	}
+	return f.list, f.objects(ctx)
+}
+
+// objects looks at every object, also at those that nothing refers to yet, for
+// three things. Damage, see load. A stream whose data is in another file (ISO 32000-2, Table 5, /F)
+// shows what is not signed. And a reference to an object that does not exist,
+// under a number that signing would take, would make something of ours appear
+// where there was nothing; that is refused.
+func (f *finder) objects(ctx context.Context) error {
+	first := pdf.NewUpdate(f.doc).Alloc().Num
+	for e := range f.doc.Entries {
+		if e.Kind == pdf.Free {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		o, ok, err := f.load(e.Ref)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			continue
+		}
+		if o.Kind() == pdf.Stream && !o.Get("F").IsNull() {
+			f.add(FindExternalStream, fmt.Sprintf("object %d", e.Ref.Num))
+		}
+		dangling := 0
+		if err := walk(f.doc, o, nil, func(r pdf.Ref) bool {
+			if r.Num >= first && r.Num < first+spareObjects {
+				dangling = r.Num
+			}
+			return false
+		}); err != nil {
+			return err
+		}
+		if dangling > 0 {
+			return &pdf.Refusal{Reason: pdf.DanglingReference, Detail: fmt.Sprintf(
+				"object %d refers to object %d, which does not exist and whose number signing would use", e.Ref.Num, dangling)}
+		}
+	}
+	return f.damage()
+}
+
+// load reads an object and notes it as damaged if readers have to guess what it
+// is: they guess differently, and show one page with different contents.
+func (f *finder) load(ref pdf.Ref) (o pdf.Object, ok bool, err error) {
+	if o, err = f.doc.Load(ref); err != nil {
+		skip, fatal := unreadable(err)
+		return o, !skip, f.note(ref, err, fatal)
+	}
+	if key, twice := o.AmbiguousKey(); twice {
+		f.damaged[ref.Num] = &pdf.Refusal{Reason: pdf.DuplicateKey, Detail: "/" + key}
+	}
+	if o.Kind() == pdf.Stream {
+		if _, err := f.doc.RawStream(o); err != nil {
+			_, fatal := unreadable(err)
+			return o, true, f.note(ref, err, fatal)
+		}
+	}
+	return o, true, nil
+}
+
+// note keeps an error that means damage, and returns one that is fatal.
+func (f *finder) note(ref pdf.Ref, err, fatal error) error {
+	var r *pdf.Refusal
+	if fatal == nil && errors.As(err, &r) {
+		switch r.Reason {
+		case pdf.BadObject, pdf.BadStream, pdf.BadObjectStream, pdf.ReferenceLoop:
+			f.damaged[ref.Num] = r
+		}
+	}
+	return fatal
+}
+
+// damage refuses a damaged object that the document uses. What nothing leads to
+// is left alone, as it shows nowhere.
+func (f *finder) damage() error {
+	if len(f.damaged) == 0 {
+		return nil
+	}
+	num := 0
+	err := walk(f.doc, f.doc.Trailer(), make(map[int]bool), func(r pdf.Ref) bool {
+		if f.damaged[r.Num] != nil {
+			num = r.Num
+		}
+		return num == 0
+	})
+	if err != nil || num == 0 {
+		return err
+	}
+	why := f.damaged[num]
+	return &pdf.Refusal{Reason: why.Reason, Detail: fmt.Sprintf("object %d, which the document uses: %s", num, why.Detail)}
+}
+
+// unreadable sorts errors of loading any object of a file: those of a broken
+// object, which signing does not touch, are passed over here;
+// those of a limit or of the reader end the work.
+func unreadable(err error) (skip bool, fatal error) {
+	switch pdf.ReasonOf(err) {
+	case pdf.TooMuchWork, pdf.InflatesTooLarge:
+		return false, err
+	case "":
+		return false, err
+	}
+	return true, nil
+}
+
+func (f *finder) catalog() error {
+	const where = "document catalog"
+	root := f.doc.Catalog()
+	for _, c := range []struct {
+		code FindingCode
+		path []string
+	}{
+		{FindAction, []string{"AA"}},
+		{FindJavaScript, []string{"Names", "JavaScript"}},
+		{FindEmbeddedFile, []string{"Names", "EmbeddedFiles"}},
+		{FindPortfolio, []string{"Collection"}},
+		{FindXFA, []string{"AcroForm", "XFA"}},
+	} {
+		o, err := f.doc.Get(root, c.path...)
+		if err != nil {
+			return err
+		}
+		if !o.IsNull() {
+			f.add(c.code, where)
+		}
+	}
+	groups, err := f.doc.Get(root, "OCProperties", "OCGs")
+	if err != nil {
+		return err
+	}
+	if len(groups.Elements()) > 0 {
+		f.add(FindOptionalContent, where)
+	}
+	open, err := f.doc.Get(root, "OpenAction")
+	if err != nil {
+		return err
+	}
+	if open.IsDict() { // an array is a mere destination
+		s, err := f.doc.Get(open, "S")
+		if err != nil {
+			return err
+		}
+		if s.Name() != "GoTo" {
+			f.add(FindOpenAction, where)
+		}
+		return f.action(open, where)
+	}
+	return nil
+}
+
+func (f *finder) page(number int) error {
+	page, err := f.doc.Page(number)
+	if err != nil {
+		return err
+	}
+	where := fmt.Sprintf("page %d", number)
+	dict, err := f.doc.Load(page.Ref)
+	if err != nil {
+		return err
+	}
+	if aa, err := f.doc.Get(dict, "AA"); err != nil {
+		return err
+	} else if !aa.IsNull() {
+		f.add(FindAction, where)
+	}
+	annots, err := f.doc.Annotations(page)
+	if err != nil {
+		return err
+	}
+	for _, a := range annots {
+		if err := f.annotation(a, where); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *finder) annotation(a pdf.Object, where string) error {
+	a, err := f.doc.Resolve(a)
+	if err != nil || !a.IsDict() {
+		return err
+	}
+	subtype, err := f.doc.Get(a, "Subtype")
+	if err != nil {
+		return err
+	}
+	switch subtype.Name() {
+	case "RichMedia", "Screen", "3D", "Movie", "Sound":
+		f.add(FindRichMedia, where)
+	case "FileAttachment":
+		f.add(FindEmbeddedFile, where)
+	}
+	flags, err := f.doc.Get(a, "F")
+	if err != nil {
+		return err
+	}
+	if v, _ := flags.Int(); v&(flagHidden|flagNoView) != 0 && subtype.Name() != "Popup" {
+		f.add(FindHidden, where)
+	}
+	if aa, err := f.doc.Get(a, "AA"); err != nil {
+		return err
+	} else if !aa.IsNull() {
+		f.add(FindAction, where)
+	}
+	action, err := f.doc.Get(a, "A")
+	if err != nil {
+		return err
+	}
+	return f.action(action, where)
+}
+
+// action looks at an action and those that follow it in a chain.
+func (f *finder) action(a pdf.Object, where string) error {
+	for range 8 {
+		if !a.IsDict() {
+			return nil
+		}
+		s, err := f.doc.Get(a, "S")
+		if err != nil {
+			return err
+		}
+		switch s.Name() {
+		case "JavaScript":
+			f.add(FindJavaScript, where)
+		case "Launch":
+			f.add(FindLaunch, where)
+		case "RichMediaExecute", "Rendition", "Movie", "Sound", "GoTo3DView":
+			f.add(FindRichMedia, where)
+		}
+		if a, err = f.doc.Get(a, "Next"); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package pades
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/pades/pdf"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
+)
+
+// TestForeignSecondSignature verifies a signature of ours after another program
+// has added its own, with what such programs write beside it.
+func TestForeignSecondSignature(t *testing.T) {
+	w := newWorld(t)
+	first, _ := w.extended(t, pdftest.Minimal(), w.options(Location{1, 0.1, 0.1}), true)
+	ours := "/Producer (pdftest)" // what the generator writes
+	for _, tc := range []struct {
+		name, field, info, catalog string
+		changed                    bool
+	}{
+		{name: "plain"},
+		{name: "keys of the field", field: "/H /N /Ff 1 /DA (/Helv 0 Tf 0 g) /DR << >> /StructParent 7"},
+		{name: "time of change", info: ours + " /ModDate (D:20300101000000Z)"},
+		{name: "another producer", info: "/Producer (Another)"},
+		{name: "extensions", catalog: "<< /ESIC << /BaseVersion /1.7 /ExtensionLevel 5 >> >>"},
+		{name: "an action", field: "/A << /S /JavaScript /JS (app.alert(1)) >>", changed: true},
+		{name: "a title", info: ours + " /Title (Another document)", changed: true},
+		{name: "a producer that is no string", info: "/Producer 5 0 R", changed: true},
+		{name: "extensions elsewhere", catalog: "5 0 R", changed: true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d, err := pdf.Open(bytes.NewReader(first), int64(len(first)), pdf.Limits{})
+			must(t, err)
+			u := pdf.NewUpdate(d)
+			sig, field := u.Alloc(), u.Alloc()
+			h, err := putSignature(u, sig, Reserved, []pdf.Pair{
+				{Key: "Type", Value: "/Sig"}, {Key: "Filter", Value: "/Adobe.PPKLite"}, {Key: "SubFilter", Value: "/" + subFilterCAdES}, {Key: "M", Value: "(D:20261125120000Z)"},
+			})
+			must(t, err)
+			page, err := d.Page(1)
+			must(t, err)
+			_, err = u.Put(field, fmt.Appendf(nil, "<< /Type /Annot /Subtype /Widget /FT /Sig /T (other) /V %s /P %s /Rect [300 300 400 340] /F 132 %s >>", sig, page.Ref, tc.field))
+			must(t, err)
+			must(t, u.AddFields(field))
+			must(t, u.AddAnnotations(1, field))
+			if tc.info != "" {
+				_, err := u.Put(pdf.Ref{Num: pdftest.InfoNum}, []byte("<< "+tc.info+" >>"))
+				must(t, err)
+			}
+			if tc.catalog != "" {
+				must(t, u.SetCatalog("Extensions", tc.catalog))
+			}
+			must(t, u.Finish(rand.Reader))
+			p, err := h.close(u, bytes.NewReader(first), int64(len(first)), nil)
+			must(t, err)
+			var out bytes.Buffer
+			must(t, Embed(t.Context(), bytes.NewReader(first), p, w.chain(), w.sign(t, p.SignedAttributes(w.cert)), w.tsa, &out))
+			report := w.verify(t, out.Bytes())
+			if changed := report.Err() != nil; changed != tc.changed || len(report.Signatures) != 3 {
+				t.Errorf("%d signatures, %v", len(report.Signatures), report.Err())
+			}
+		})
+	}
+}
+
+// TestForeignKeyUsage verifies signatures with certificates of another authority.
+func TestForeignKeyUsage(t *testing.T) {
+	w := newWorld(t)
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	issue := func(subject, issuer *x509.Certificate, pub *ecdsa.PublicKey) *x509.Certificate {
+		subject.SerialNumber, subject.NotBefore, subject.NotAfter = big.NewInt(5), w.now().Add(-time.Hour), w.now().Add(time.Hour)
+		der, err := x509.CreateCertificate(rand.Reader, subject, issuer, pub, key)
+		must(t, err)
+		cert, err := x509.ParseCertificate(der)
+		must(t, err)
+		return cert
+	}
+	root := &x509.Certificate{Subject: pkix.Name{CommonName: "Root"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	root = issue(root, root, &key.PublicKey)
+	roots := x509.NewCertPool()
+	roots.AddCert(root)
+	doc := bytes.NewReader(pdftest.Minimal())
+	for usage, valid := range map[x509.KeyUsage]bool{
+		0: true, x509.KeyUsageDigitalSignature: true, x509.KeyUsageContentCommitment: true, x509.KeyUsageKeyAgreement: false,
+	} {
+		leaf := issue(&x509.Certificate{Subject: pkix.Name{CommonName: "Signer"}, KeyUsage: usage}, root, &w.phone.PublicKey)
+		p, err := Prepare(doc, doc.Size(), w.options(Location{1, 0.5, 0.5}))
+		must(t, err)
+		var out bytes.Buffer
+		must(t, Embed(t.Context(), doc, p, []*x509.Certificate{leaf, root}, w.sign(t, p.SignedAttributes(leaf)), w.tsa, &out))
+		report, err := Verify(bytes.NewReader(out.Bytes()), int64(out.Len()), VerifyOptions{Roots: roots, TSARoots: w.ca.Roots(), Now: w.now()})
+		must(t, err)
+		if err := report.Err(); (err == nil) != valid {
+			t.Errorf("key usage %b: %v", usage, err)
+		}
+	}
+}
+
+// TestInformationIsTheForm signs a document whose trailer names the form, or the
+// catalog, as the document information.
+func TestInformationIsTheForm(t *testing.T) {
+	w := newWorld(t)
+	form := pdftest.New(pdftest.Catalog(fmt.Sprintf("/AcroForm %d 0 R", pdftest.InfoNum)), pdftest.Object(pdftest.InfoNum, "<< /Fields [] >>"))
+	catalog := bytes.Replace(pdftest.Minimal(), fmt.Appendf(nil, "/Info %d 0 R", pdftest.InfoNum), fmt.Appendf(nil, "/Info %d 0 R", pdftest.CatalogNum), 1)
+	for _, doc := range [][]byte{form, catalog} {
+		out, p := w.extended(t, doc, w.options(Location{1, 0.5, 0.5}), true)
+		report := w.verify(t, out)
+		must(t, report.Err())
+		must(t, report.Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}))
+	}
+}

@@ -1,0 +1,156 @@
+package pades
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/signet-sign/signet/pades/cms"
+	"github.com/signet-sign/signet/pades/pdf"
+)
+
+// Inspection is what is known about a document that may be signed.
+type Inspection struct {
+	Pages   int    `json:"pages"`
+	Version string `json:"version"` // of PDF, such as "1.7"
+	// Sizes of the pages that carry locations, in points as displayed, each once.
+	Sizes []PageSize `json:"sizes"`
+	// Signatures is the number of existing signatures, document time stamps included.
+	Signatures int       `json:"signatures"`
+	Findings   []Finding `json:"findings,omitempty"`
+}
+
+// PageSize is the size of a page as displayed, in points.
+type PageSize struct {
+	Page   int     `json:"page"`
+	Width  float64 `json:"width"`
+	Height float64 `json:"height"`
+}
+
+// Inspect applies every rule about documents and places (the contract, sections
+// 3.5 and 3.8) and looks for content that a signer should know of. It goes
+// through the motions of Prepare, so a document that passes can be prepared.
+// A refusal is a *pdf.Refusal whose Detail names the location, the page and the
+// numbers.
+func Inspect(ctx context.Context, r io.ReaderAt, size int64, locs []Location, lim pdf.Limits) (*Inspection, error) {
+	d, err := pdf.Open(r, size, headroom(lim))
+	if err != nil {
+		return nil, err
+	}
+	out := &Inspection{Pages: d.NumPages()}
+	if out.Version, err = d.Version(); err != nil {
+		return nil, err
+	}
+	if out.Signatures, err = checkSignatures(d); err != nil {
+		return nil, err
+	}
+	if err := rehearse(d, locs); err != nil {
+		return nil, err
+	}
+	seen := make(map[int]bool)
+	for _, l := range locs {
+		if seen[l.Page] {
+			continue
+		}
+		seen[l.Page] = true
+		page, err := d.Page(l.Page)
+		if err != nil {
+			return nil, err
+		}
+		w, h := page.DisplaySize()
+		out.Sizes = append(out.Sizes, PageSize{l.Page, w, h})
+	}
+	if out.Findings, err = findings(ctx, d); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// spareObjects is more than both updates write: 20 fields, a few dozen parts of
+// the appearance and of the evidence, and annotations.
+const spareObjects = 500 + pdf.MaxSeparated
+
+// headroom returns limits that leave room for what signing adds: a document that
+// was accepted must not break a limit when it is sealed. The numbers are those
+// of pdf.Limits.
+func headroom(lim pdf.Limits) pdf.Limits {
+	if lim.Revisions == 0 {
+		lim.Revisions = 1000
+	}
+	if lim.Objects == 0 {
+		lim.Objects = 500_000
+	}
+	lim.Revisions -= min(4, lim.Revisions-1)
+	lim.Objects -= min(spareObjects, lim.Objects-1)
+	return lim
+}
+
+// rehearse writes both updates, as one, with stand-ins for all that is not known
+// yet. It finds every structure that they would trip over, while the relying
+// party can still be told and nobody has approved anything.
+func rehearse(d *pdf.Document, locs []Location) error {
+	u := pdf.NewUpdate(d)
+	trial := Options{Locations: locs, FieldName: "trial", SignedAt: time.Unix(0, 0), rehearsal: true}
+	if _, err := draft(u, d, trial); err != nil {
+		return err
+	}
+	if err := (&gathered{}).write(u, d, &signature{}); err != nil {
+		return err
+	}
+	if _, err := addStampField(u, d, "trial", 0); err != nil {
+		return err
+	}
+	if err := u.Finish(zeros{}); err != nil {
+		return err
+	}
+	_, err := readDSS(d, nil)
+	return err
+}
+
+// zeros is the identifier of a trial update, which nobody keeps.
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
+}
+
+// checkSignatures counts the existing signatures and refuses those below PAdES
+// B-T: without a time stamp they lapse with their certificate, and a document
+// with one lapsed signature looks invalid as a whole.
+func checkSignatures(d *pdf.Document) (int, error) {
+	sigs, err := signatures(d)
+	if err != nil {
+		return 0, err
+	}
+	if len(sigs) > maxSignatures-2 { // ours and its time stamp come on top
+		return 0, &pdf.Refusal{Reason: TooManySignatures, Detail: fmt.Sprintf("%d signatures", len(sigs))}
+	}
+	for _, s := range sigs {
+		refuse := func(why string) error {
+			return &pdf.Refusal{Reason: SignatureLevel, Detail: fmt.Sprintf("the existing signature %q is not PAdES level B-T: %s", s.fields[0].Name, why)}
+		}
+		if err := s.read(d); err != nil {
+			if errors.Is(err, errForm) {
+				return 0, refuse(err.Error())
+			}
+			return 0, err
+		}
+		switch s.subFilter {
+		case subFilterStamp:
+		case subFilterCAdES:
+			sd, err := cms.Parse(s.message)
+			if err != nil {
+				return 0, refuse(err.Error())
+			}
+			if _, ok := sd.Signer.Timestamp(); !ok {
+				return 0, refuse("it has no time stamp")
+			}
+		default:
+			return 0, refuse(fmt.Sprintf("its /SubFilter is %q", s.subFilter))
+		}
+	}
+	return len(sigs), nil
+}

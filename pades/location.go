@@ -1,0 +1,119 @@
+package pades
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/signet-sign/signet/pades/pdf"
+)
+
+// Location is one visible place of the signature: page from 1, and the lower-left
+// corner of the box as fractions of the page's width and height as displayed,
+// from the lower-left corner of the page (the contract, sections 3.8 and 14.8).
+type Location struct {
+	Page int     `json:"page"`
+	X    float64 `json:"x"`
+	Y    float64 `json:"y"`
+}
+
+// Reasons of this package, beside those of package pdf.
+const (
+	// NoLocation: nothing was asked for.
+	NoLocation pdf.Reason = "no-location"
+	// BoxesOverlap: two of the requested boxes share an area.
+	BoxesOverlap pdf.Reason = "boxes-overlap"
+	// SignatureOverlap: a requested box would cover an existing signature.
+	SignatureOverlap pdf.Reason = "signature-overlap"
+	// PageDimensions: a page to be signed is larger than any viewer shows.
+	PageDimensions pdf.Reason = "page-dimensions"
+	// SignatureLevel: an existing signature is not PAdES B-T or better.
+	SignatureLevel pdf.Reason = "signature-level"
+	// TooManySignatures: hashing the document for each would take too long.
+	TooManySignatures pdf.Reason = "too-many-signatures"
+)
+
+// maxPage is the largest side of a page in points (ISO 32000-1, annex C); the
+// contract has a limit but no public number (14.8). The smallest page is the box.
+const maxPage = 14400
+
+// flagHidden and flagNoView are annotation flags that keep a widget off the screen.
+const flagHidden, flagNoView = 2, 32
+
+// placed is a location that was found acceptable.
+type placed struct {
+	page    pdf.Page
+	rect    pdf.Rect // in user space
+	display pdf.Rect // as displayed, in points
+}
+
+// place checks all locations against the pages, against each other and against
+// the visible signatures that are already there.
+func place(d *pdf.Document, locs []Location) ([]placed, error) {
+	if len(locs) == 0 {
+		return nil, &pdf.Refusal{Reason: NoLocation, Detail: "at least one sign location is needed"}
+	}
+	out := make([]placed, 0, len(locs))
+	for i, l := range locs {
+		page, err := d.Page(l.Page)
+		if err != nil {
+			return nil, inLocation(i, err)
+		}
+		if w, h := page.DisplaySize(); w > maxPage || h > maxPage {
+			return nil, &pdf.Refusal{Reason: PageDimensions, Detail: fmt.Sprintf(
+				"sign_locations[%d]: page %d is %s x %s pt, more than %d pt", i, l.Page, pdf.Number(w), pdf.Number(h), maxPage)}
+		}
+		rect, err := page.Place(l.X, l.Y, BoxWidth, BoxHeight)
+		if err != nil {
+			return nil, inLocation(i, err)
+		}
+		p := placed{page: page, rect: rect, display: page.ToDisplay(rect)}
+		for j, other := range out {
+			if other.page.Number == l.Page && overlap(other.display, p.display) {
+				return nil, &pdf.Refusal{Reason: BoxesOverlap, Detail: fmt.Sprintf(
+					"sign_locations[%d] and sign_locations[%d] overlap on page %d: each box is %s x %s pt, %s and %s",
+					j, i, l.Page, pdf.Number(BoxWidth), pdf.Number(BoxHeight), other.display, p.display)}
+			}
+		}
+		out = append(out, p)
+	}
+	fields, err := d.SignatureFields()
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range fields {
+		if !f.Signed() {
+			continue // an empty field of a template may be where the box should go
+		}
+		for _, w := range f.Widgets {
+			if w.Flags&(flagHidden|flagNoView) != 0 {
+				continue
+			}
+			for i, p := range out {
+				if w.Page == p.page.Number && overlap(w.Display, p.display) {
+					return nil, &pdf.Refusal{Reason: SignatureOverlap, Detail: fmt.Sprintf(
+						"sign_locations[%d]: the box %s on page %d overlaps the existing signature %q at %s",
+						i, p.display, w.Page, f.Name, w.Display)}
+				}
+			}
+		}
+	}
+	return out, nil
+}
+
+// overlap reports whether two boxes share more than a hair. Coordinates come
+// with four decimals, which is up to 0.06 pt on A4: boxes that were meant to
+// touch may be that far into each other.
+func overlap(a, b pdf.Rect) bool {
+	const hair = 0.1
+	common := a.Intersect(b)
+	return common.X2-common.X1 > hair && common.Y2-common.Y1 > hair
+}
+
+// inLocation says which location a refusal is about.
+func inLocation(i int, err error) error {
+	var r *pdf.Refusal
+	if !errors.As(err, &r) {
+		return err
+	}
+	return &pdf.Refusal{Reason: r.Reason, Detail: fmt.Sprintf("sign_locations[%d]: %s", i, r.Detail)}
+}

@@ -1,0 +1,274 @@
+package pades
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/pades/pdf"
+)
+
+// Reserved is the room for the CMS message in bytes. Our own messages, with
+// three certificates and a time stamp, take a third of it; an external
+// authority with a long chain needs more.
+const Reserved = 15000
+
+// Options of [Prepare].
+type Options struct {
+	Locations []Location
+	// FieldName names the first signature field; the others get "-2", "-3" and so
+	// on. It is the request's id.
+	FieldName string
+	// SignerName is shown in the box and written to /Name, as in the certificate.
+	SignerName string
+	// SignedAt goes to /M in UTC and, in its own location, into the box.
+	SignedAt time.Time
+	// Sandbox marks the box.
+	Sandbox bool
+	// Rand gives the second half of the file identifier.
+	Rand   io.Reader
+	Limits pdf.Limits
+	// Fonts of the box; nil means FontsFor the name.
+	Fonts *Fonts
+
+	// rehearsal leaves out what is the same for every document: the drawing and
+	// the room for the message, which cost more than all the rest.
+	rehearsal bool
+}
+
+// Prepared is a document on its way to the signature: everything but the
+// original and the signature. It survives in JSON while the phone is asked.
+type Prepared struct {
+	// Size and SHA256 identify the original.
+	Size   int64    `json:"size"`
+	SHA256 [32]byte `json:"sha256"`
+	// Before and After are the update without the hole between them.
+	Before []byte `json:"before"`
+	After  []byte `json:"after"`
+	// Hole is the length of /Contents with its angle brackets.
+	Hole int64 `json:"hole"`
+	// ByteRange is what the signature covers, as in the file.
+	ByteRange [4]int64 `json:"byte_range"`
+	// Digest is SHA-256 over the ByteRange: what the signer approves.
+	Digest [32]byte `json:"digest"`
+	// Appearances is the number of visible places.
+	Appearances int `json:"appearances"`
+}
+
+// Prepare writes the update that adds the signature fields and returns it with
+// the digest to be signed. It reads the original once and keeps none of it. It
+// applies the same rules as [Inspect] and refuses with *pdf.Refusal.
+func Prepare(r io.ReaderAt, size int64, o Options) (*Prepared, error) {
+	if o.FieldName == "" || o.Rand == nil || o.SignedAt.IsZero() {
+		return nil, errors.New("pades: FieldName, SignedAt and Rand are required")
+	}
+	d, err := pdf.Open(r, size, o.Limits)
+	if err != nil {
+		return nil, err
+	}
+	u := pdf.NewUpdate(d)
+	h, err := draft(u, d, o)
+	if err != nil {
+		return nil, err
+	}
+	if err := u.Finish(o.Rand); err != nil {
+		return nil, err
+	}
+	p, err := h.close(u, r, size, nil)
+	if err != nil {
+		return nil, err
+	}
+	p.Appearances = len(o.Locations)
+	return p, nil
+}
+
+// draft writes the signature fields and the signature with an empty hole.
+func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
+	places, err := place(d, o.Locations)
+	if err != nil {
+		return hole{}, err
+	}
+	names := make([]string, len(places))
+	for i := range places {
+		if names[i], err = u.UniqueFieldName(o.FieldName); err != nil {
+			return hole{}, err
+		}
+	}
+	if err := d.CheckPermissions(names...); err != nil {
+		return hole{}, err
+	}
+	if earlier, err := signatures(d); err != nil {
+		return hole{}, err
+	} else if len(earlier) == 0 { // after a signature this would be a change of the pages
+		if err := u.SeparateAnnotations(); err != nil {
+			return hole{}, err
+		}
+	}
+	sig := u.Alloc()
+	if err := addFields(u, d, sig, places, names, o); err != nil {
+		return hole{}, err
+	}
+	room := Reserved
+	if o.rehearsal {
+		room = 0
+	}
+	return putSignature(u, sig, room, []pdf.Pair{
+		{Key: "Type", Value: "/Sig"},
+		{Key: "Filter", Value: "/Adobe.PPKLite"},
+		{Key: "SubFilter", Value: "/" + subFilterCAdES},
+		{Key: "Name", Value: pdf.TextString(o.SignerName)},
+		{Key: "M", Value: "(D:" + o.SignedAt.UTC().Format("20060102150405") + "Z)"},
+		{Key: "Prop_Build", Value: "<< /App << /Name /Signet >> >>"},
+	})
+}
+
+// addFields writes one merged field and widget per place, all with the same /V.
+// One field with several widgets would be the obvious form, but ISO 32000-2
+// (12.7.5.5) forbids it and viewers fail on it.
+func addFields(u *pdf.Update, d *pdf.Document, sig pdf.Ref, places []placed, names []string, o Options) error {
+	rotations := make([]int, len(places))
+	for i, p := range places {
+		rotations[i] = p.page.Rotate
+	}
+	forms, err := drawings(u, rotations, o)
+	if err != nil {
+		return err
+	}
+	tags, err := openStructure(d)
+	if err != nil {
+		return err
+	}
+	said := pdf.TextString("Digital signature of " + o.SignerName)
+	for i, p := range places {
+		field := u.Alloc()
+		pairs := []pdf.Pair{
+			{Key: "Type", Value: "/Annot"},
+			{Key: "Subtype", Value: "/Widget"},
+			{Key: "FT", Value: "/Sig"},
+			{Key: "T", Value: pdf.TextString(names[i])},
+			{Key: "TU", Value: said}, // read aloud, as the next two: PDF/UA-1 (ISO 14289-1, 7.2) wants a language, PDF/UA-2 (ISO 14289-2, 8.10.2.3) /Contents
+			{Key: "Contents", Value: said},
+			{Key: "Lang", Value: "(en)"},
+			{Key: "V", Value: sig.String()},
+			{Key: "Rect", Value: p.rect.String()},
+			{Key: "P", Value: p.page.Ref.String()},
+			{Key: "F", Value: "132"}, // Print, Locked
+			{Key: "AP", Value: "<< /N " + forms[p.page.Rotate].String() + " >>"},
+		}
+		if p.page.Rotate != 0 {
+			pairs = append(pairs, pdf.Pair{Key: "MK", Value: fmt.Sprintf("<< /R %d >>", p.page.Rotate)})
+		}
+		if tags != nil {
+			key, err := tags.add(u, field, p.page)
+			if err != nil {
+				return err
+			}
+			pairs = append(pairs, pdf.Pair{Key: "StructParent", Value: key})
+		}
+		if _, err := u.Put(field, []byte(pdf.DictString(pairs...))); err != nil {
+			return err
+		}
+		if err := u.AddFields(field); err != nil {
+			return err
+		}
+		if err := u.AddAnnotations(p.page.Number, field); err != nil {
+			return err
+		}
+	}
+	if tags != nil {
+		return tags.finish(u, d)
+	}
+	return nil
+}
+
+// drawings writes what the places show: one form XObject per page rotation.
+func drawings(u *pdf.Update, rotations []int, o Options) (map[int]pdf.Ref, error) {
+	if o.rehearsal {
+		blank := u.Alloc()
+		forms := make(map[int]pdf.Ref)
+		for _, r := range rotations {
+			forms[r] = blank
+		}
+		_, err := u.PutStream(blank, nil, nil)
+		return forms, err
+	}
+	fonts := o.Fonts
+	if fonts == nil {
+		var err error
+		if fonts, err = FontsFor(o.SignerName); err != nil {
+			return nil, err
+		}
+	}
+	return appearance{name: o.SignerName, at: o.SignedAt, sandbox: o.Sandbox}.write(u, fonts, rotations)
+}
+
+// hole is the place of a signature in an update that is being written.
+type hole struct {
+	byteRange int64 // offset of the value of /ByteRange
+	contents  int64 // offset of '<'
+	size      int64 // up to and with '>'
+}
+
+// rangeFormat gives /ByteRange one length whatever its numbers are.
+const rangeFormat = "[0 %010d %010d %010d]"
+
+// putSignature writes a signature dictionary with room for a CMS message.
+// Offsets are computed from what is written, never searched for.
+func putSignature(u *pdf.Update, ref pdf.Ref, reserved int, pairs []pdf.Pair) (hole, error) {
+	rangeValue := fmt.Sprintf(rangeFormat, 0, 0, 0)
+	const end = " >>"
+	head := strings.TrimSuffix(pdf.DictString(pairs...), end) + " /ByteRange "
+	middle := rangeValue + " /Contents "
+	zeros := "<" + strings.Repeat("0", 2*reserved) + ">"
+	off, err := u.Put(ref, []byte(head+middle+zeros+end))
+	if err != nil {
+		return hole{}, err
+	}
+	at := off + int64(len(head))
+	return hole{byteRange: at, contents: at + int64(len(middle)), size: int64(len(zeros))}, nil
+}
+
+// close sets /ByteRange in the finished update and hashes what it covers. seen,
+// if not nil, is a hash that has seen the original.
+func (h hole) close(u *pdf.Update, original io.ReaderAt, size int64, seen hash.Hash) (*Prepared, error) {
+	total := u.Size()
+	p := &Prepared{Size: size, Hole: h.size, ByteRange: [4]int64{0, h.contents, h.contents + h.size, total - h.contents - h.size}}
+	value := fmt.Sprintf(rangeFormat, p.ByteRange[1], p.ByteRange[2], p.ByteRange[3])
+	if err := u.Patch(h.byteRange, []byte(value)); err != nil {
+		return nil, err
+	}
+	update := u.Bytes()
+	at := h.contents - size
+	if update[at] != '<' || update[at+h.size-1] != '>' {
+		return nil, errors.New("pades: the hole is misplaced")
+	}
+	p.Before, p.After = bytes.Clone(update[:at]), bytes.Clone(update[at+h.size:])
+	if seen == nil {
+		seen = sha256.New()
+		if _, err := io.Copy(seen, io.NewSectionReader(original, 0, size)); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.digest(seen); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// digest sets SHA256 and Digest from a hash that has seen the original.
+func (p *Prepared) digest(sum hash.Hash) error {
+	sum.Sum(p.SHA256[:0]) // leaves the state as it is
+	if _, err := sum.Write(p.Before); err != nil {
+		return err
+	}
+	if _, err := sum.Write(p.After); err != nil {
+		return err
+	}
+	sum.Sum(p.Digest[:0])
+	return nil
+}

@@ -1,0 +1,218 @@
+package tsa
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ocsp"
+
+	"github.com/signet-sign/signet/pades/cms"
+)
+
+const (
+	fetchTimeout = 10 * time.Second
+	// Every signed document carries what was fetched, so that a list of a
+	// megabyte is not usable anyway; honest authorities for time stamps have
+	// lists of some kilobytes.
+	maxCRL  = 1 << 20
+	maxOCSP = 64 << 10
+	// maxFetched is how many answers are remembered.
+	maxFetched = 64
+	// fetchedLife is how long an answer serves, if it does not end earlier.
+	fetchedLife = time.Hour
+)
+
+// Fetcher gets revocation data about other authorities' certificates from where
+// these say that it is: OCSP first, which is small, then the CRL. It is a
+// pades.EvidenceSource and may be used concurrently.
+//
+// What it returns is signed by the issuer, current, and about the certificate;
+// whether it says "good" the caller has to look.
+type Fetcher struct {
+	HTTP *http.Client
+	Now  func() time.Time
+	// Skip are authorities whose certificates another source knows about.
+	Skip []*x509.Certificate
+
+	memo  cms.Memo
+	mu    sync.Mutex
+	known map[[32]byte]fetched
+}
+
+type fetched struct {
+	ocsp bool
+	der  []byte
+	till time.Time
+}
+
+// Evidence returns OCSP responses and CRLs, DER, for all certs that have an
+// issuer among certs, leaving out roots and those of Skip. It fails if there is
+// nothing to be had about one of them: trying later may help.
+func (f *Fetcher) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+	for _, c := range certs {
+		issuer := f.issuerOf(c, certs)
+		if issuer == nil || issuer.Equal(c) || slices.ContainsFunc(f.Skip, func(s *x509.Certificate) bool { return f.issued(c, s) }) {
+			continue
+		}
+		got, err := f.about(ctx, c, issuer)
+		if err != nil {
+			return nil, nil, fmt.Errorf("tsa: no revocation data about %q: %w", c.Subject.CommonName, err)
+		}
+		if got.ocsp {
+			responses = append(responses, got.der)
+		} else {
+			crls = append(crls, got.der)
+		}
+	}
+	return responses, crls, nil
+}
+
+func (f *Fetcher) issued(c, by *x509.Certificate) bool {
+	return bytes.Equal(c.RawIssuer, by.RawSubject) && f.memo.CheckCertificate(c, by) == nil
+}
+
+func (f *Fetcher) issuerOf(c *x509.Certificate, certs []*x509.Certificate) *x509.Certificate {
+	if i := slices.IndexFunc(certs, func(by *x509.Certificate) bool { return f.issued(c, by) }); i >= 0 {
+		return certs[i]
+	}
+	return nil
+}
+
+func (f *Fetcher) about(ctx context.Context, c, issuer *x509.Certificate) (fetched, error) {
+	key := sha256.Sum256(slices.Concat(c.Raw, issuer.Raw))
+	f.mu.Lock()
+	got, ok := f.known[key]
+	f.mu.Unlock()
+	if ok && f.Now().Before(got.till) {
+		return got, nil
+	}
+	errs := []error{errors.New("the certificate names neither OCSP nor CRL over http")}
+	for _, try := range []struct {
+		urls []string
+		get  func(context.Context, string, *x509.Certificate, *x509.Certificate) (fetched, error)
+	}{{c.OCSPServer, f.askOCSP}, {c.CRLDistributionPoints, f.loadCRL}} {
+		for _, u := range try.urls {
+			if parsed, err := url.Parse(u); err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" {
+				continue // ldap
+			}
+			got, err := try.get(ctx, u, c, issuer)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			f.remember(key, got)
+			return got, nil
+		}
+	}
+	if len(errs) > 1 {
+		errs = errs[1:]
+	}
+	return fetched{}, errors.Join(errs...)
+}
+
+func (f *Fetcher) remember(key [32]byte, got fetched) {
+	if most := f.Now().Add(fetchedLife); got.till.After(most) {
+		got.till = most
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.known == nil || len(f.known) >= maxFetched {
+		f.known = make(map[[32]byte]fetched)
+	}
+	f.known[key] = got
+}
+
+func (f *Fetcher) askOCSP(ctx context.Context, where string, c, issuer *x509.Certificate) (fetched, error) {
+	request, err := ocsp.CreateRequest(c, issuer, nil)
+	if err != nil {
+		return fetched{}, err
+	}
+	der, err := f.do(ctx, http.MethodPost, where, request, maxOCSP)
+	if err != nil {
+		return fetched{}, err
+	}
+	if err := cms.CheckResponder(der); err != nil {
+		return fetched{}, fmt.Errorf("%s: %w", where, err)
+	}
+	r, err := ocsp.ParseResponseForCert(der, c, issuer)
+	if err != nil {
+		return fetched{}, fmt.Errorf("%s: %w", where, err)
+	}
+	// A responder that would have to be checked in turn makes the evidence
+	// longer than a list does.
+	if s := r.Certificate; s != nil && !s.Equal(issuer) && (!slices.Contains(s.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) ||
+		s.CheckSignatureFrom(issuer) != nil || !slices.ContainsFunc(s.Extensions, func(x pkix.Extension) bool { return x.Id.Equal(oidOCSPNoCheck) })) {
+		return fetched{}, fmt.Errorf("%s: the responder's certificate is not for OCSP without further checks", where)
+	}
+	if r.Status == ocsp.Unknown || !f.current(r.ThisUpdate, r.NextUpdate) {
+		return fetched{}, fmt.Errorf("%s: an answer of %s that says nothing about now", where, r.ThisUpdate.UTC().Format(time.RFC3339))
+	}
+	return fetched{ocsp: true, der: der, till: r.NextUpdate}, nil
+}
+
+var oidOCSPNoCheck = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
+
+func (f *Fetcher) loadCRL(ctx context.Context, where string, _, issuer *x509.Certificate) (fetched, error) {
+	der, err := f.do(ctx, http.MethodGet, where, nil, maxCRL)
+	if err != nil {
+		return fetched{}, err
+	}
+	l, err := x509.ParseRevocationList(der)
+	if err == nil {
+		err = l.CheckSignatureFrom(issuer)
+	}
+	if err != nil {
+		return fetched{}, fmt.Errorf("%s: %w", where, err)
+	}
+	if !f.current(l.ThisUpdate, l.NextUpdate) {
+		return fetched{}, fmt.Errorf("%s: a list of %s that has ended", where, l.ThisUpdate.UTC().Format(time.RFC3339))
+	}
+	return fetched{der: der, till: l.NextUpdate}, nil
+}
+
+// current: an answer without an end may be years old.
+func (f *Fetcher) current(from, till time.Time) bool {
+	now := f.Now()
+	return !from.After(now.Add(maxSkew)) && till.After(now)
+}
+
+// do makes one exchange, bounded in time and size.
+func (f *Fetcher) do(ctx context.Context, method, where string, body []byte, most int64) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, where, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/ocsp-request")
+	}
+	resp, err := f.HTTP.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: HTTP status %d", where, resp.StatusCode)
+	}
+	out, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", where, err)
+	}
+	if int64(len(out)) > most {
+		return nil, fmt.Errorf("%s: the answer is larger than %d bytes", where, most)
+	}
+	return out, nil
+}

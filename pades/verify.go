@@ -1,0 +1,467 @@
+package pades
+
+import (
+	"crypto/x509"
+	"encoding"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/signet-sign/signet/pades/cms"
+	"github.com/signet-sign/signet/pades/pdf"
+	"github.com/signet-sign/signet/pades/tsa"
+)
+
+// VerifyOptions say whom to trust.
+type VerifyOptions struct {
+	// Roots of signers, TSARoots of time stamps; nil trusts nobody.
+	Roots, TSARoots *x509.CertPool
+	// Now is the time at which a signature without a time stamp is judged, and by
+	// which the newest time stamp's certificate must not have ended.
+	Now    time.Time
+	Limits pdf.Limits
+	// Memo saves checking the same certificates again; nil is one of its own.
+	Memo *Memo
+}
+
+// Memo remembers who signed which certificate or list, from document to document.
+type Memo = cms.Memo
+
+// Verify judges every signature of a document. Faults of the document are in the
+// report; the error is for files that cannot be opened (*pdf.Refusal) or read.
+//
+// The rules are stricter than the common viewers': see signature.read for the
+// form, checkCMS for the message, diff.go for later revisions.
+func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
+	if o.Limits.Work == 0 {
+		o.Limits.Work = verifyWork
+	}
+	d, err := pdf.Open(r, size, o.Limits)
+	if err != nil {
+		return nil, err
+	}
+	sigs, err := signatures(d)
+	if err != nil {
+		return nil, err
+	}
+	if len(sigs) > maxSignatures {
+		return nil, &pdf.Refusal{Reason: TooManySignatures, Detail: fmt.Sprintf("%d signatures, and each covers the whole document", len(sigs))}
+	}
+	if o.Memo == nil {
+		o.Memo = new(Memo)
+	}
+	v := &verifier{doc: d, opts: o, report: &Report{Size: size}, revisions: make(map[int64]*pdf.Document)}
+	if v.dss, err = readDSS(d, o.Memo); err != nil {
+		return nil, err
+	}
+	verdicts := make(map[*signature]*Signature)
+	for _, s := range sigs {
+		verdict := &Signature{}
+		verdicts[s] = verdict
+		if err := v.judge(s, verdict); err != nil {
+			return nil, err
+		}
+	}
+	slices.SortStableFunc(sigs, func(a, b *signature) int { return int(min(max(a.end()-b.end(), -1), 1)) })
+	for _, s := range sigs {
+		v.report.Signatures = append(v.report.Signatures, verdicts[s])
+	}
+	if err := v.checkRevisions(sigs, verdicts); err != nil {
+		return nil, err
+	}
+	v.outlived(sigs, verdicts)
+	if err := v.raiseLevels(sigs, verdicts); err != nil {
+		return nil, err
+	}
+	return v.report, nil
+}
+
+// verifyWork is the budget of work for a document and all its revisions: twice
+// that of [Inspect], which does not look into revisions, and so enough for what
+// Inspect has let in.
+const verifyWork = 1 << 30
+
+// maxSignatures bounds the time for hashing, which is not work of package pdf.
+const maxSignatures = 100
+
+// verifier is the state of one Verify.
+type verifier struct {
+	doc       *pdf.Document
+	opts      VerifyOptions
+	report    *Report
+	dss       *evidence
+	revisions map[int64]*pdf.Document // by their end, once opened
+	states    []state
+}
+
+// revision opens the document as it was when it ended there. All revisions draw
+// on one budget of work.
+func (v *verifier) revision(end int64) (*pdf.Document, error) {
+	if end == v.doc.Size() {
+		return v.doc, nil
+	}
+	if d := v.revisions[end]; d != nil {
+		return d, nil
+	}
+	d, err := v.doc.Revision(end)
+	if err != nil {
+		return nil, err
+	}
+	v.revisions[end] = d
+	return d, nil
+}
+
+// judge checks one signature by itself. Only faults of the reader are returned.
+func (v *verifier) judge(s *signature, out *Signature) error {
+	for _, f := range s.fields {
+		out.Fields = append(out.Fields, f.Name)
+		for _, w := range f.Widgets {
+			if w.Page > 0 && !w.Rect.Empty() && w.Flags&(flagHidden|flagNoView) == 0 {
+				out.Appearances++
+			}
+		}
+	}
+	if err := s.read(v.doc); err != nil {
+		if !errors.Is(err, errForm) {
+			return err
+		}
+		out.fail("%w", err)
+		return nil
+	}
+	out.ByteRange = s.byteRange
+	out.WholeFile = s.end() == v.doc.Size()
+	out.ClaimedAt = parseDate(s.dict.Get("M").Text())
+	out.DocumentTimestamp = s.subFilter == subFilterStamp
+	if filter := s.dict.Get("Filter").Name(); filter != "Adobe.PPKLite" {
+		out.fail("/Filter is %q", filter)
+	}
+	content := func(h hash.Hash) error { return v.hash(s, h) }
+	switch s.subFilter {
+	case subFilterStamp:
+		return v.checkDocumentTimestamp(s, out, content)
+	case subFilterCAdES:
+		return v.checkCMS(s, out, content)
+	case subFilterPKCS7:
+		out.fail("the signature is of the older kind %s, not PAdES", s.subFilter)
+	default:
+		out.fail("unknown /SubFilter %q", s.subFilter)
+	}
+	return nil
+}
+
+// hash writes the signed ranges into h, which is new. All signatures of a file
+// begin at its beginning, so each goes on from where the hash of another one
+// stood at its hole: the file is read about once, however many there are.
+func (v *verifier) hash(s *signature, h hash.Hash) error {
+	hole, from := s.byteRange[1], int64(0)
+	var best state
+	for _, st := range v.states {
+		if st.size == h.Size() && st.at <= hole && st.at > from {
+			best, from = st, st.at
+		}
+	}
+	if u, ok := h.(encoding.BinaryUnmarshaler); !ok || from == 0 || u.UnmarshalBinary(best.data) != nil {
+		h.Reset()
+		from = 0
+	}
+	if _, err := io.Copy(h, io.NewSectionReader(v.doc.Reader(), from, hole-from)); err != nil {
+		return readError{err}
+	}
+	if m, ok := h.(encoding.BinaryMarshaler); ok && len(v.states) < maxStates {
+		if data, err := m.MarshalBinary(); err == nil {
+			v.states = append(v.states, state{h.Size(), hole, data})
+		}
+	}
+	if _, err := io.Copy(h, io.NewSectionReader(v.doc.Reader(), s.byteRange[2], s.byteRange[3])); err != nil {
+		return readError{err}
+	}
+	return nil
+}
+
+// state is what a hash was when it had seen the file up to an offset. The size
+// of its value tells the algorithm, as cms accepts SHA-2 only.
+type state struct {
+	size int
+	at   int64
+	data []byte
+}
+
+// maxStates bounds the states that are kept; a file with more signatures is read again.
+const maxStates = 100
+
+// readError tells a fault of the reader from a fault of the signature.
+type readError struct{ error }
+
+func (e readError) Unwrap() error { return e.error }
+
+// fault passes on faults of the reader and notes all others.
+func (s *Signature) fault(err error) error {
+	var r readError
+	if errors.As(err, &r) {
+		return r.error
+	}
+	s.Problems = append(s.Problems, err)
+	return nil
+}
+
+// checkCMS checks a person's signature: message, attributes, chain, time stamp.
+func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash) error) error {
+	sd, err := cms.Parse(s.message)
+	if err != nil {
+		return out.fault(err)
+	}
+	if sd.Content != nil || !sd.ContentType.Equal(cms.OIDData) {
+		out.fail("the message is not a detached signature")
+		return nil
+	}
+	out.Digest = messageDigest(sd)
+	if out.Signer, err = sd.Verify(content); err != nil {
+		return out.fault(err)
+	}
+	if _, ok := sd.Signer.Attribute(cms.OIDSigningTime); ok {
+		out.fail("the signing-time attribute is not allowed in PAdES")
+	}
+	if out.ClaimedAt.IsZero() {
+		out.fail("/M, the claimed time, is missing")
+	}
+	// A certificate that does not say what its key is for does not restrict it (RFC 5280, 4.2.1.3).
+	if usage := out.Signer.KeyUsage; usage != 0 && usage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
+		out.fail("the certificate is not for signing")
+	}
+	at := v.opts.Now
+	if token, ok := sd.Signer.Timestamp(); ok {
+		stamp, err := tsa.Parse(token)
+		if err == nil {
+			out.stampChain, err = stamp.Check(func(h hash.Hash) error { _, err := h.Write(sd.Signer.Signature); return err }, v.opts.TSARoots, v.opts.Memo)
+		}
+		if err != nil {
+			out.fail("time stamp: %w", err)
+		} else {
+			out.StampedAt, at = stamp.Time, stamp.Time
+		}
+	}
+	if v.opts.Roots == nil {
+		out.fail("no trusted authority is given")
+		return nil
+	}
+	out.Chain, err = v.opts.Memo.Chain(out.Signer, slices.Concat(v.dss.certs, sd.Certificates), v.opts.Roots, at, x509.ExtKeyUsageAny)
+	if err != nil {
+		out.fail("the signer's certificate is not trusted: %w", err)
+		return nil
+	}
+	if len(out.Problems) == 0 {
+		out.Level = LevelB
+		if !out.StampedAt.IsZero() {
+			out.Level = LevelT
+		}
+	}
+	return nil
+}
+
+func (v *verifier) checkDocumentTimestamp(s *signature, out *Signature, content func(hash.Hash) error) error {
+	if kind := s.dict.Get("Type").Name(); kind != typeDocStamp {
+		out.fail("/Type is %q instead of DocTimeStamp", kind)
+	}
+	token, err := tsa.Parse(s.message)
+	if err != nil {
+		return out.fault(err)
+	}
+	out.Digest = token.Imprint
+	chain, err := token.Check(content, v.opts.TSARoots, v.opts.Memo)
+	if err != nil {
+		return out.fault(err)
+	}
+	out.Signer, out.Chain, out.StampedAt = chain[0], chain, token.Time
+	return nil
+}
+
+// messageDigest returns the attribute's value, nil if it is malformed.
+func messageDigest(sd *cms.SignedData) []byte {
+	raw, _ := sd.Signer.Attribute(cms.OIDMessageDigest)
+	in := cryptobyte.String(raw)
+	var digest cryptobyte.String
+	if !in.ReadASN1(&digest, cbasn1.OCTET_STRING) {
+		return nil
+	}
+	return digest
+}
+
+// parseDate reads a PDF date (ISO 32000-2, 7.9.4) down to the second; the zero
+// time for anything else.
+func parseDate(s string) time.Time {
+	s = strings.TrimPrefix(s, "D:")
+	s = strings.ReplaceAll(s, "'", "")
+	for _, layout := range []string{"20060102150405Z", "20060102150405Z0000", "20060102150405-0700", "20060102150405"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t.UTC()
+		}
+	}
+	return time.Time{}
+}
+
+// checkRevisions applies the rules about what follows a signature, and finds
+// signatures that were in an earlier revision and are not listed any more. The
+// newest signature comes first, so that older ones do not use up the work that
+// it takes, and are judged knowing what is wrong with it.
+func (v *verifier) checkRevisions(sigs []*signature, verdicts map[*signature]*Signature) error {
+	for _, s := range slices.Backward(sigs) {
+		out := verdicts[s]
+		if s.message == nil {
+			continue // unreadable, and said so
+		}
+		signed, err := v.revision(s.end())
+		if err != nil {
+			if pdf.ReasonOf(err) == "" {
+				return err
+			}
+			out.fail("the signed range is not a complete revision: %w", err)
+			continue
+		}
+		if err := v.listed(signed, sigs, s); err != nil {
+			if pdf.ReasonOf(err) == "" && !errors.Is(err, errUnlisted) {
+				return err
+			}
+			out.fail("%w", err)
+		}
+		if out.WholeFile {
+			continue
+		}
+		trusted := func(ref pdf.Ref) bool {
+			for _, later := range sigs {
+				if later.ref == ref && later.end() > s.end() {
+					return len(verdicts[later].Problems) == 0
+				}
+			}
+			return false
+		}
+		changes, err := compare(signed, v.doc, trusted)
+		if err != nil {
+			if pdf.ReasonOf(err) == "" {
+				return err
+			}
+			out.fail("later revisions cannot be judged: %w", err)
+			continue
+		}
+		for _, c := range changes {
+			out.Changes = append(out.Changes, c.what)
+			if !c.allowed {
+				out.fail("changed after signing: %s", c.what)
+			}
+		}
+		if len(out.Problems) > 0 {
+			out.Level = LevelNone
+		}
+	}
+	return v.lost(sigs)
+}
+
+var errUnlisted = errors.New("the signature is not part of the revision that it signs")
+
+// listed checks that the signature is in a field of its own signed revision:
+// one that a later revision lists cannot have been meant by the signer (EAA).
+func (v *verifier) listed(signed *pdf.Document, now []*signature, s *signature) error {
+	then, err := signatures(signed)
+	if err != nil {
+		return err
+	}
+	for _, t := range then {
+		if t.ref != s.ref {
+			if !slices.ContainsFunc(now, func(n *signature) bool { return n.ref == t.ref }) {
+				return fmt.Errorf("%w: an earlier signature in field %q was removed", errUnlisted, t.fields[0].Name)
+			}
+			continue
+		}
+		if len(t.fields) != len(s.fields) {
+			return fmt.Errorf("%w: later revisions show it in other fields", errUnlisted)
+		}
+		return nil
+	}
+	return errUnlisted
+}
+
+// maxLookBack bounds the number of earlier revisions that lost opens.
+const maxLookBack = 64
+
+// lost looks into earlier revisions for signatures that the newest does not list.
+func (v *verifier) lost(sigs []*signature) error {
+	for i, section := range v.doc.Sections() {
+		if i == 0 || i > maxLookBack {
+			continue
+		}
+		end, err := endOfRevision(v.doc, section.Offset)
+		if err != nil {
+			return err
+		}
+		// An end of line may follow. Revisions that end with a signature were
+		// looked at by listed.
+		known := slices.ContainsFunc(sigs, func(s *signature) bool { return s.message != nil && s.end() >= end && s.end() <= end+2 })
+		if end == 0 || known || end+2 >= v.doc.Size() {
+			continue
+		}
+		then, err := v.signaturesAt(end)
+		switch pdf.ReasonOf(err) {
+		case pdf.TooMuchWork:
+			v.report.Problems = append(v.report.Problems, &historyError{end: end})
+			return nil
+		case "":
+			if err != nil {
+				return err
+			}
+		default:
+			continue // such as the first section of a linearized file
+		}
+		for _, t := range then {
+			if !slices.ContainsFunc(sigs, func(s *signature) bool { return s.ref == t.ref }) {
+				v.report.Problems = append(v.report.Problems, &historyError{end: end, field: t.fields[0].Name})
+			}
+		}
+	}
+	return nil
+}
+
+// signaturesAt returns the signatures of an earlier revision.
+func (v *verifier) signaturesAt(end int64) ([]*signature, error) {
+	d, err := v.doc.Revision(end)
+	if err != nil {
+		return nil, err
+	}
+	return signatures(d)
+}
+
+// historyError is a problem of a revision before the last: a signature that it
+// had and later ones do not or, with no field, that it cannot be looked at.
+type historyError struct {
+	field string
+	end   int64 // of the revision
+}
+
+func (e *historyError) Error() string {
+	if e.field == "" {
+		return fmt.Sprintf("the revision that ends at %d, and those before, take too much work to look at", e.end)
+	}
+	return fmt.Sprintf("the signature in field %q was removed by a later revision", e.field)
+}
+
+// endOfRevision returns the offset behind the %%EOF that follows a
+// cross-reference section, 0 if there is none.
+func endOfRevision(d *pdf.Document, section int64) (int64, error) {
+	const chunk = 64 << 10
+	buf := make([]byte, chunk+8)
+	for at := section; at < d.Size(); at += chunk {
+		n, err := d.Reader().ReadAt(buf, at)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return 0, err
+		}
+		if i := strings.Index(string(buf[:n]), "%%EOF"); i >= 0 {
+			return at + int64(i) + 5, nil
+		}
+	}
+	return 0, nil
+}
