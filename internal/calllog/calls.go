@@ -21,7 +21,8 @@ const (
 // Kinds lists the kinds in the order of a request's life.
 func Kinds() []Kind { return []Kind{Initiate, Webhook, Result, Download, Cancel} }
 
-// Record is one call and its answer. Nothing in it is secret.
+// Record is one call and its answer. Nothing in it is secret. Its tags are the JSON of evidence and of the sandbox's control
+// listener.
 type Record struct {
 	ID   int64         `json:"id"` // given by the store; a later record has a larger one
 	At   time.Time     `json:"at"` // when the call began

@@ -2,7 +2,8 @@ package request
 
 import "time"
 
-// Job is one row of the outbox: work that a change left behind.
+// Job is one row of the outbox: work that a change left behind. Its tags are the JSON of evidence and of the sandbox's control
+// listener.
 type Job struct {
 	ID        int64     `json:"id"`
 	RequestID string    `json:"request_id"`

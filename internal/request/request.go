@@ -10,28 +10,28 @@ import (
 )
 
 // Request is one sign request: one row, one version, one state. Its methods change it in memory; only [Store.Update] makes a
-// change real, together with the events and jobs that the change recorded.
+// change real, together with the events and jobs that the change recorded. How it is stored is in internal/store/row.go.
 type Request struct {
-	ID       string `json:"id"` // "signv3-" and a UUIDv7
-	ClientID string `json:"client_id"`
-	Version  int64  `json:"-"` // counts changes; kept by the store
-	State    State  `json:"state"`
+	ID       string // "signv3-" and a UUIDv7
+	ClientID string
+	Version  int64 // counts changes; kept by the store
+	State    State
 
-	DocName      string         `json:"doc_name"`
-	Locations    []api.Location `json:"locations"`
-	SignerHash   string         `json:"signer_hash,omitempty"` // of the intended signer (contract, 3.4); empty: the first who opens it
-	ExchangeHash []byte         `json:"exchange_hash"`         // SHA-256 of the exchange code, which only the relying party has
+	DocName      string
+	Locations    []api.Location
+	SignerHash   string // of the intended signer (contract, 3.4); empty: the first who opens it
+	ExchangeHash []byte // SHA-256 of the exchange code, which only the relying party has
 
-	CreatedAt time.Time `json:"created_at"`
-	ExpiresAt time.Time `json:"expires_at"`
+	CreatedAt time.Time
+	ExpiresAt time.Time
 
-	Document    Document        `json:"document"`
-	Signer      *signer.Person  `json:"signer,omitempty"`  // who opened it; nobody else may from then on
-	Session     *Session        `json:"session,omitempty"` // in state session; kept in sealing
-	Approval    *Approval       `json:"approval,omitempty"`
-	Signed      *SignedDocument `json:"signed,omitempty"`
-	CancelledAt time.Time       `json:"cancelled_at,omitzero"`
-	Outcome     Outcome         `json:"outcome,omitempty"` // how the latest session ended without a signature
+	Document    Document
+	Signer      *signer.Person // who opened it; nobody else may from then on
+	Session     *Session       // in state session; kept in sealing
+	Approval    *Approval
+	Signed      *SignedDocument
+	CancelledAt time.Time
+	Outcome     Outcome // how the latest session ended without a signature
 
 	effects Effects
 }
@@ -59,51 +59,51 @@ func (e *Effects) None() bool { return len(e.Events) == 0 && len(e.Jobs) == 0 &&
 
 // Document describes stored bytes. Key is where they are in [Documents].
 type Document struct {
-	Key    string `json:"key"`
-	Size   int64  `json:"size"`
-	SHA256 []byte `json:"sha256"`
-	Pages  int    `json:"pages"`
+	Key    string
+	Size   int64
+	SHA256 []byte
+	Pages  int
 
-	Signatures int `json:"signatures"` // that it had when it was uploaded
+	Signatures int // that it had when it was uploaded
 }
 
-// SignSession is the time between Proceed to Sign and its end. Its ID is a secret: a device gets it for a fresh QR code (scan.go).
+// Session is the time between Proceed to Sign and its end. Its ID is a secret: a device gets it for a fresh QR code (scan.go).
 type Session struct {
-	ID        string    `json:"id"`
-	StartedAt time.Time `json:"started_at"`
-	EndsAt    time.Time `json:"ends_at"`
-	MatchCode string    `json:"match_code"` // 4 digits, on the page and on the phone
-	Prepared  *Prepared `json:"prepared,omitempty"`
+	ID        string
+	StartedAt time.Time
+	EndsAt    time.Time
+	MatchCode string // 4 digits, on the page and on the phone
+	Prepared  *Prepared
 }
 
 // Prepared is the record of the increment that waits for the phone's signature. It appears when a phone has scanned.
 type Prepared struct {
-	Key    string    `json:"key"`    // of the serialised pades.Prepared
-	Digest []byte    `json:"digest"` // SHA-256 over the byte range: what the signature covers
-	At     time.Time `json:"at"`
+	Key    string // of the serialised pades.Prepared
+	Digest []byte // SHA-256 over the byte range: what the signature covers
+	At     time.Time
 }
 
 // Approval is the phone's answer. It is written in the transaction that ends the signer's part, so that any process can
 // finish the document and nobody is asked twice.
 type Approval struct {
-	SessionID   string    `json:"session_id"`
-	PhoneID     string    `json:"phone_id"`
-	Certificate []byte    `json:"certificate"` // DER, of the phone's key
-	Signature   []byte    `json:"signature"`   // DER ECDSA over SHA-256 of the signed attributes
-	At          time.Time `json:"at"`
+	SessionID   string
+	PhoneID     string
+	Certificate []byte // DER, of the phone's key
+	Signature   []byte // DER ECDSA over SHA-256 of the signed attributes
+	At          time.Time
 }
 
-// SignedDoc describes the finished document.
+// SignedDocument describes the finished document.
 type SignedDocument struct {
 	Document
-	At    time.Time `json:"at"`
-	Name  string    `json:"name"`  // CN of the signer's certificate
-	Level string    `json:"level"` // PAdES level that the release gate saw, such as "B-T"
+	At    time.Time
+	Name  string // CN of the signer's certificate
+	Level string // PAdES level that the release gate saw, such as "B-T"
 
 	// Until is when the certificate of the newest document time stamp ends; zero below level B-LTA. Renewal is the key of the
 	// renewed document while that is being written.
-	Until   time.Time `json:"until,omitzero"`
-	Renewal string    `json:"renewal,omitempty"`
+	Until   time.Time
+	Renewal string
 }
 
 // Outcome says how a session ended without a signature.

@@ -81,9 +81,8 @@ const (
 
 // PartyEdit is a field's old and new value, as people may see them: of a URL's query they see that it is another one.
 type PartyEdit struct {
-	Field Field  `json:"field"`
-	From  string `json:"from,omitempty"`
-	To    string `json:"to,omitempty"`
+	Field    Field
+	From, To string
 }
 
 // What a change of a party may be refused for.

@@ -16,8 +16,8 @@ import (
 
 // Person is somebody who has logged in.
 type Person struct {
-	UIN  string `json:"uin"`  // NRIC or FIN, upper case; never in a log
-	Name string `json:"name"` // as it will stand in the certificate
+	UIN  string // NRIC or FIN, upper case; never in a log
+	Name string // as it will stand in the certificate
 }
 
 // Hash is the form in which a relying party names its intended signer: lower-case hex SHA-256 over the upper-case UIN
@@ -65,13 +65,13 @@ func ValidUIN(uin string) bool {
 
 // Phone is one enrolled key of a person. It outlives its revocation, because signatures do.
 type Phone struct {
-	ID          string    `json:"id"` // UUID
-	UIN         string    `json:"uin"`
-	Serial      string    `json:"serial"`      // of the certificate, lower-case hex
-	Name        string    `json:"name"`        // given by the person: "Ah Kow's phone"
-	Certificate []byte    `json:"certificate"` // DER
-	EnrolledAt  time.Time `json:"enrolled_at"`
-	RevokedAt   time.Time `json:"revoked_at,omitzero"`
+	ID          string // UUID
+	UIN         string
+	Serial      string // of the certificate, lower-case hex
+	Name        string // given by the person: "Ah Kow's phone"
+	Certificate []byte // DER
+	EnrolledAt  time.Time
+	RevokedAt   time.Time
 }
 
 // Store keeps phones. What a method reports as done is on disk when it returns; all may run concurrently.

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -21,13 +20,11 @@ func (s *Store) AddCalls(ctx context.Context, records []calllog.Record, limits c
 	texts := make([]string, len(records))
 	var over []shelf
 	for i := range records {
-		r := records[i]
-		r.ID = 0 // the row's
-		b, err := json.Marshal(r)
-		if err != nil {
-			return fmt.Errorf("encoding a call: %w", err)
+		r := &records[i]
+		var err error
+		if texts[i], err = encodeCall(r); err != nil {
+			return err
 		}
-		texts[i] = string(b)
 		over = append(over, shelf{"party", r.Party, r.Authentic, limits.Party})
 		if !r.Authentic {
 			over[len(over)-1].most = limits.PartyStrangers
@@ -125,9 +122,7 @@ func (s *Store) Calls(ctx context.Context, f calllog.Filter) (list []calllog.Rec
 		if err := rows.Scan(&id, &data); err != nil {
 			return err
 		}
-		var r calllog.Record
-		err := json.Unmarshal(data, &r)
-		r.ID = id
+		r, err := decodeCall(id, data)
 		list = append(list, r)
 		return err
 	})

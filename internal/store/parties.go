@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -130,13 +129,9 @@ func (s *Store) RenewKeys(ctx context.Context, clientID string, c rp.PartyChange
 
 // changeParties makes a change with its line in the trail, and tells every node.
 func (s *Store) changeParties(ctx context.Context, c rp.PartyChange, change func(*session) error) error {
-	edits := ""
-	if len(c.Edits) > 0 {
-		b, err := json.Marshal(c.Edits)
-		if err != nil {
-			return err
-		}
-		edits = text(string(b))
+	edits, err := encodeEdits(c.Edits)
+	if err != nil {
+		return err
 	}
 	if !isText(c.ClientID) {
 		return rp.ErrUnknownParty
@@ -182,13 +177,10 @@ func (s *Store) PartyChanges(ctx context.Context, clientID string, limit int) (l
 			return err
 		}
 		c.At = instant(at)
-		if len(edits) > 0 {
-			if err := json.Unmarshal(edits, &c.Edits); err != nil {
-				return err
-			}
-		}
+		var err error
+		c.Edits, err = decodeEdits(edits)
 		list = append(list, c)
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading changes of a relying party: %w", err)

@@ -3,10 +3,10 @@ package storetest
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -43,8 +43,7 @@ type purgeKey struct {
 }
 
 type record struct {
-	data    []byte // as JSON, so that no caller shares memory with us
-	version int64
+	request *request.Request // a copy, so that no caller shares memory with us
 	due     time.Time
 	events  []request.Event
 }
@@ -111,7 +110,7 @@ func (m *Memory) Create(ctx context.Context, r *request.Request) error {
 		m.used[ticket] = t.KeepUntil
 	}
 	m.requests[r.ID] = rec
-	r.Version = rec.version
+	r.Version = rec.request.Version
 	return nil
 }
 
@@ -150,24 +149,21 @@ func (rec *record) read() (*request.Request, error) {
 	if rec == nil {
 		return nil, api.ErrNoRecord
 	}
-	r := &request.Request{}
-	err := json.Unmarshal(rec.data, r)
-	r.Version = rec.version
-	return r, err
+	return rec.request.Clone(), nil
 }
 
 // write is the end of a change.
 func (m *Memory) write(rec *record, r *request.Request) error {
-	data, err := json.Marshal(r)
-	if err != nil {
-		return err
-	}
 	behind := r.Effects()
-	if string(data) == string(rec.data) && behind.None() {
+	if behind.None() && reflect.DeepEqual(r, rec.request) {
 		return nil
 	}
-	rec.data = data
-	rec.version++
+	version := int64(1)
+	if rec.request != nil {
+		version = rec.request.Version + 1
+	}
+	rec.request = r.Clone()
+	rec.request.Version = version
 	rec.due, _ = r.DueAt()
 	if at := behind.Purge; !at.IsZero() {
 		m.purges[purgeKey{at, r.ID}] = true

@@ -3,7 +3,6 @@ package storetest
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -84,13 +83,7 @@ func (m *Memory) ChangeLogo(ctx context.Context, clientID string, version int64,
 func (m *Memory) RemoveParty(ctx context.Context, clientID string, version int64, c rp.PartyChange) error {
 	return m.changeParty(ctx, clientID, version, c, func(*rp.Registration) error {
 		for _, rec := range m.requests {
-			var r struct {
-				ClientID string `json:"client_id"`
-			}
-			if err := json.Unmarshal(rec.data, &r); err != nil {
-				return err
-			}
-			if r.ClientID == clientID {
+			if rec.request.ClientID == clientID {
 				return rp.ErrPartyInUse
 			}
 		}

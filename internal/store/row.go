@@ -1,0 +1,284 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// The structs of this file are the stored form of what is kept as JSON: requests.data, events.detail, calls.data and
+// party_changes.edits. Their members are in databases that exist, so a member is never renamed, removed or given another type;
+// a new member is optional. What is searched for is in columns of its own, see migrations/.
+//
+// Each object has its version in the member v. Rows without it are of version 1. A form that the program does not know is an
+// error, because a member that it does not know would be lost with the next change.
+
+// rowVersion is the version of the form that this program writes, and the newest one that it reads.
+const rowVersion = 1
+
+var errNewerRow = errors.New("the row was written by a newer version of signet")
+
+func checkVersion(v int) error {
+	if v > rowVersion {
+		return fmt.Errorf("%w: its version is %d, this program knows %d", errNewerRow, v, rowVersion)
+	}
+	return nil
+}
+
+// requestRow is requests.data. The member doc_name is searched for (dialect.docName).
+type requestRow struct {
+	V            int           `json:"v,omitempty"`
+	ID           string        `json:"id"`
+	ClientID     string        `json:"client_id"`
+	State        string        `json:"state"`
+	DocName      string        `json:"doc_name"`
+	Locations    []locationRow `json:"locations"`
+	SignerHash   string        `json:"signer_hash,omitempty"`
+	ExchangeHash []byte        `json:"exchange_hash"`
+	CreatedAt    time.Time     `json:"created_at"`
+	ExpiresAt    time.Time     `json:"expires_at"`
+	Document     documentRow   `json:"document"`
+	Signer       *personRow    `json:"signer,omitempty"`
+	Session      *sessionRow   `json:"session,omitempty"`
+	Approval     *approvalRow  `json:"approval,omitempty"`
+	Signed       *signedRow    `json:"signed,omitempty"`
+	CancelledAt  time.Time     `json:"cancelled_at,omitzero"`
+	Outcome      string        `json:"outcome,omitempty"`
+}
+
+type locationRow struct {
+	Page int     `json:"page"`
+	X    float64 `json:"x"`
+	Y    float64 `json:"y"`
+}
+
+type documentRow struct {
+	Key        string `json:"key"`
+	Size       int64  `json:"size"`
+	SHA256     []byte `json:"sha256"`
+	Pages      int    `json:"pages"`
+	Signatures int    `json:"signatures"`
+}
+
+type personRow struct {
+	UIN  string `json:"uin"`
+	Name string `json:"name"`
+}
+
+type sessionRow struct {
+	ID        string       `json:"id"`
+	StartedAt time.Time    `json:"started_at"`
+	EndsAt    time.Time    `json:"ends_at"`
+	MatchCode string       `json:"match_code"`
+	Prepared  *preparedRow `json:"prepared,omitempty"`
+}
+
+type preparedRow struct {
+	Key    string    `json:"key"`
+	Digest []byte    `json:"digest"`
+	At     time.Time `json:"at"`
+}
+
+type approvalRow struct {
+	SessionID   string    `json:"session_id"`
+	PhoneID     string    `json:"phone_id"`
+	Certificate []byte    `json:"certificate"`
+	Signature   []byte    `json:"signature"`
+	At          time.Time `json:"at"`
+}
+
+type signedRow struct {
+	documentRow
+	At      time.Time `json:"at"`
+	Name    string    `json:"name"`
+	Level   string    `json:"level"`
+	Until   time.Time `json:"until,omitzero"`
+	Renewal string    `json:"renewal,omitempty"`
+}
+
+// encodeRequest is the stored form of r. Version is not in it: it is a column.
+func encodeRequest(r *request.Request) (string, error) {
+	row := requestRow{
+		V: rowVersion, ID: r.ID, ClientID: r.ClientID, State: string(r.State), DocName: r.DocName,
+		SignerHash: r.SignerHash, ExchangeHash: r.ExchangeHash, CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
+		Document: documentRow(r.Document), Signer: (*personRow)(r.Signer), Approval: (*approvalRow)(r.Approval),
+		CancelledAt: r.CancelledAt, Outcome: string(r.Outcome),
+	}
+	if r.Locations != nil {
+		row.Locations = make([]locationRow, len(r.Locations))
+		for i, l := range r.Locations {
+			row.Locations[i] = locationRow(l)
+		}
+	}
+	if s := r.Session; s != nil {
+		row.Session = &sessionRow{s.ID, s.StartedAt, s.EndsAt, s.MatchCode, (*preparedRow)(s.Prepared)}
+	}
+	if d := r.Signed; d != nil {
+		row.Signed = &signedRow{documentRow(d.Document), d.At, d.Name, d.Level, d.Until, d.Renewal}
+	}
+	b, err := json.Marshal(row)
+	if err != nil {
+		return "", fmt.Errorf("encoding request %s: %w", r.ID, err)
+	}
+	return string(b), nil
+}
+
+// decodeRequest reads what encodeRequest wrote.
+func decodeRequest(data []byte) (*request.Request, error) {
+	var row requestRow
+	err := json.Unmarshal(data, &row)
+	if err == nil {
+		err = checkVersion(row.V)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("decoding a request: %w", err)
+	}
+	r := &request.Request{
+		ID: row.ID, ClientID: row.ClientID, State: request.State(row.State), DocName: row.DocName,
+		SignerHash: row.SignerHash, ExchangeHash: row.ExchangeHash, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt,
+		Document: request.Document(row.Document), Signer: (*signer.Person)(row.Signer), Approval: (*request.Approval)(row.Approval),
+		CancelledAt: row.CancelledAt, Outcome: request.Outcome(row.Outcome),
+	}
+	if row.Locations != nil {
+		r.Locations = make([]api.Location, len(row.Locations))
+		for i, l := range row.Locations {
+			r.Locations[i] = api.Location(l)
+		}
+	}
+	if s := row.Session; s != nil {
+		r.Session = &request.Session{
+			ID: s.ID, StartedAt: s.StartedAt, EndsAt: s.EndsAt, MatchCode: s.MatchCode, Prepared: (*request.Prepared)(s.Prepared),
+		}
+	}
+	if d := row.Signed; d != nil {
+		r.Signed = &request.SignedDocument{
+			Document: request.Document(d.documentRow), At: d.At, Name: d.Name, Level: d.Level, Until: d.Until, Renewal: d.Renewal,
+		}
+	}
+	return r, nil
+}
+
+// detailRow is events.detail, or an empty text. It has no version: any name with a text may be in it, and only that.
+type detailRow map[string]string
+
+func encodeDetail(d request.Detail) (string, error) {
+	if len(d) == 0 {
+		return "", nil
+	}
+	b, err := json.Marshal(detailRow(d))
+	if err != nil {
+		return "", fmt.Errorf("encoding an event: %w", err)
+	}
+	return string(b), nil
+}
+
+func decodeDetail(text []byte) (request.Detail, error) {
+	if len(text) == 0 {
+		return nil, nil
+	}
+	var d detailRow
+	if err := json.Unmarshal(text, &d); err != nil {
+		return nil, fmt.Errorf("decoding an event: %w", err)
+	}
+	return request.Detail(d), nil
+}
+
+// callRow is calls.data. The record's ID is a column.
+type callRow struct {
+	V           int       `json:"v,omitempty"`
+	At          time.Time `json:"at"`
+	Took        int64     `json:"took_ns"`
+	Kind        string    `json:"call"`
+	Party       string    `json:"client_id,omitempty"`
+	Claimed     string    `json:"client_id_claimed,omitempty"`
+	Authentic   bool      `json:"authentic"`
+	By          string    `json:"by,omitempty"`
+	RequestID   string    `json:"request_id,omitempty"`
+	Attempt     int       `json:"attempt,omitempty"`
+	Status      int       `json:"status,omitempty"`
+	Error       string    `json:"error,omitempty"`
+	Description string    `json:"error_description,omitempty"`
+	Reason      string    `json:"reason,omitempty"`
+	Token       *tokenRow `json:"token,omitempty"`
+}
+
+type tokenRow struct {
+	Header    json.RawMessage `json:"header,omitempty"`
+	Claims    json.RawMessage `json:"claims,omitempty"`
+	Signature string          `json:"signature,omitempty"`
+	Problem   string          `json:"problem,omitempty"`
+}
+
+func encodeCall(r *calllog.Record) (string, error) {
+	b, err := json.Marshal(callRow{
+		rowVersion, r.At, int64(r.Took), string(r.Kind), r.Party, r.Claimed, r.Authentic, r.By, r.RequestID, r.Attempt,
+		r.Status, r.Error, r.Description, r.Reason, (*tokenRow)(r.Token),
+	})
+	if err != nil {
+		return "", fmt.Errorf("encoding a call: %w", err)
+	}
+	return string(b), nil
+}
+
+func decodeCall(id int64, data []byte) (calllog.Record, error) {
+	var row callRow
+	err := json.Unmarshal(data, &row)
+	if err == nil {
+		err = checkVersion(row.V)
+	}
+	if err != nil {
+		return calllog.Record{}, fmt.Errorf("decoding a call: %w", err)
+	}
+	return calllog.Record{
+		ID: id, At: row.At, Took: time.Duration(row.Took), Kind: calllog.Kind(row.Kind), Party: row.Party, Claimed: row.Claimed,
+		Authentic: row.Authentic, By: row.By, RequestID: row.RequestID, Attempt: row.Attempt, Status: row.Status, Error: row.Error,
+		Description: row.Description, Reason: row.Reason, Token: (*calllog.Token)(row.Token),
+	}, nil
+}
+
+// editRow is an element of party_changes.edits, which is an array, or an empty text.
+type editRow struct {
+	V     int    `json:"v,omitempty"`
+	Field string `json:"field"`
+	From  string `json:"from,omitempty"`
+	To    string `json:"to,omitempty"`
+}
+
+func encodeEdits(edits []rp.PartyEdit) (string, error) {
+	if len(edits) == 0 {
+		return "", nil
+	}
+	rows := make([]editRow, len(edits))
+	for i, e := range edits {
+		rows[i] = editRow{rowVersion, string(e.Field), e.From, e.To}
+	}
+	b, err := json.Marshal(rows)
+	if err != nil {
+		return "", fmt.Errorf("encoding a change of a relying party: %w", err)
+	}
+	return text(string(b)), nil
+}
+
+func decodeEdits(data []byte) (edits []rp.PartyEdit, err error) {
+	if len(data) == 0 {
+		return nil, nil
+	}
+	var rows []editRow
+	if err := json.Unmarshal(data, &rows); err != nil {
+		return nil, fmt.Errorf("decoding a change of a relying party: %w", err)
+	}
+	for _, row := range rows {
+		if err := checkVersion(row.V); err != nil {
+			return nil, err
+		}
+		edits = append(edits, rp.PartyEdit{Field: rp.Field(row.Field), From: row.From, To: row.To})
+	}
+	return edits, nil
+}

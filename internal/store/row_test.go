@@ -1,0 +1,184 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// fill sets every exported field below v, each to another value. A field of a kind that it does not know fails the test.
+func fill(t *testing.T, v reflect.Value, n *int) {
+	t.Helper()
+	*n++
+	switch v.Interface().(type) {
+	case time.Time:
+		v.Set(reflect.ValueOf(time.UnixMicro(1_700_000_000_000_000 + int64(*n)).UTC()))
+		return
+	case []byte:
+		v.SetBytes(fmt.Append(nil, "bytes ", *n))
+		return
+	case interface{ MarshalJSON() ([]byte, error) }: // json.RawMessage
+		v.SetBytes(fmt.Appendf(nil, `{"n":%d}`, *n))
+		return
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(int64(*n))
+	case reflect.Float64:
+		v.SetFloat(1 / float64(*n))
+	case reflect.String:
+		v.SetString(fmt.Sprint("text ", *n))
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(t, v.Elem(), n)
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
+		for i := range v.Len() {
+			fill(t, v.Index(i), n)
+		}
+	case reflect.Map:
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		fill(t, key, n)
+		fill(t, value, n)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(key, value)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				fill(t, v.Field(i), n)
+			}
+		}
+	default:
+		t.Fatalf("a field of the type %s", v.Type())
+	}
+}
+
+func filled[T any](t *testing.T) (v T) {
+	t.Helper()
+	n := 0
+	fill(t, reflect.ValueOf(&v).Elem(), &n)
+	return v
+}
+
+// TestRowsKeepEveryField fills every field of what is stored as JSON, so that a new field that is not stored fails.
+func TestRowsKeepEveryField(t *testing.T) {
+	check := func(want, got any, err error, opts ...cmp.Option) {
+		t.Helper()
+		if diff := cmp.Diff(want, got, opts...); diff != "" || err != nil {
+			t.Errorf("%T (-stored +read): %v\n%s", want, err, diff)
+		}
+	}
+	r := filled[request.Request](t)
+	data, err := encodeRequest(&r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := decode(r.Version, []byte(data), nil)
+	check(&r, got, err, cmp.AllowUnexported(request.Request{}))
+
+	bare := request.Request{}
+	if data, err = encodeRequest(&bare); err != nil {
+		t.Fatal(err)
+	}
+	got, err = decodeRequest([]byte(data))
+	check(&bare, got, err, cmp.AllowUnexported(request.Request{}))
+
+	call := filled[calllog.Record](t)
+	if data, err = encodeCall(&call); err != nil {
+		t.Fatal(err)
+	}
+	gotCall, err := decodeCall(call.ID, []byte(data))
+	check(call, gotCall, err)
+
+	detail := filled[request.Detail](t)
+	if data, err = encodeDetail(detail); err != nil {
+		t.Fatal(err)
+	}
+	gotDetail, err := decodeDetail([]byte(data))
+	check(detail, gotDetail, err)
+
+	edits := filled[[]rp.PartyEdit](t)
+	if data, err = encodeEdits(edits); err != nil {
+		t.Fatal(err)
+	}
+	gotEdits, err := decodeEdits([]byte(data))
+	check(edits, gotEdits, err)
+}
+
+// TestColumnsKeepEveryField does the same for what is stored in columns.
+func TestColumnsKeepEveryField(t *testing.T) {
+	s, err := Open(t.Context(), Options{Database: t.TempDir() + "/a.db", Kind: Sandbox})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	check := func(want, got any, err error) {
+		t.Helper()
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%T (-stored +read): %v\n%s", want, err, diff)
+		}
+	}
+
+	phone := filled[signer.Phone](t)
+	if err := s.AddPhone(t.Context(), phone); err != nil {
+		t.Fatal(err)
+	}
+	gotPhone, err := s.Phone(t.Context(), phone.ID)
+	check(phone, gotPhone, err)
+
+	party, change := filled[rp.Party](t), filled[rp.PartyChange](t)
+	change.ClientID = party.ClientID
+	logo := rp.Logo{Name: party.Logo, PNG: []byte("picture")}
+	err = errors.Join(s.AddParty(t.Context(), party, change), s.ChangeLogo(t.Context(), party.ClientID, 1, logo, change))
+	if err != nil {
+		t.Fatal(err)
+	}
+	registration, err := s.Registration(t.Context(), party.ClientID)
+	party.KeysEpoch = 0 // it is not the registration's: RenewKeys counts it for configured parties, too
+	want := rp.Registration{Party: party, Version: 2, CreatedAt: change.At, ChangedAt: change.At}
+	check(want, registration, err)
+	changes, err := s.PartyChanges(t.Context(), party.ClientID, 1)
+	check([]rp.PartyChange{change}, changes, err)
+}
+
+// TestRowsOfVersion1 reads rows without a version, as the first releases wrote them, and refuses those of a later program.
+func TestRowsOfVersion1(t *testing.T) {
+	r, call := filled[request.Request](t), filled[calllog.Record](t)
+	text, err := encodeRequest(&r)
+	callText, callErr := encodeCall(&call)
+	editText, editErr := encodeEdits(filled[[]rp.PartyEdit](t))
+	if err := errors.Join(err, callErr, editErr); err != nil {
+		t.Fatal(err)
+	}
+	for name, row := range map[string]struct {
+		text string
+		read func([]byte) error
+	}{
+		"request": {text, func(b []byte) error { _, err := decodeRequest(b); return err }},
+		"call":    {callText, func(b []byte) error { _, err := decodeCall(1, b); return err }},
+		"edit":    {editText, func(b []byte) error { _, err := decodeEdits(b); return err }},
+	} {
+		without, later := strings.Replace(row.text, `"v":1,`, "", 1), strings.Replace(row.text, `"v":1`, `"v":2`, 1)
+		if without == row.text || later == row.text {
+			t.Fatalf("%s has no version: %s", name, row.text)
+		}
+		if err := row.read([]byte(without)); err != nil {
+			t.Errorf("%s without a version: %v", name, err)
+		}
+		if err := row.read([]byte(later)); !errors.Is(err, errNewerRow) {
+			t.Errorf("%s of version 2: %v", name, err)
+		}
+	}
+}
