@@ -6,7 +6,7 @@
 // are in internal/request/doc.go.
 package api
 
-// Version of the contract that the wire forms follow (contract, 14.27).
+// Version of the contract that the wire forms follow (docs/contract.md, 14.27).
 const Version = "3.2"
 
 // Paths below the base path of the API.
@@ -17,11 +17,12 @@ const (
 	PathResult  = "/sign-requests/{request_id}/signed-doc" // GET: result (V3.2)
 	PathResult0 = "/sign-requests/{request_id}/signed_doc" // GET: result (V3.0)
 	PathKeys    = "/.well-known/keys.json"                 // GET, at the root: Signet's own JWKS
+	PathOpenAPI = "/openapi.yaml"                          // GET, at the root: [OpenAPI]
 )
 
 // Limits of the contract that clients need to know.
 const (
-	MaxDocumentBytes = 10 << 20 // a document must be smaller (contract, 14.13)
+	MaxDocumentBytes = 10 << 20 // a document must be smaller (docs/contract.md, 14.13)
 	MaxLocations     = 20       // signatures in one request
 	TokenLifetime    = 120      // seconds between a token's iat and exp, at most
 	URLLifetime      = 120      // seconds that a signed_doc_url lives
@@ -68,7 +69,7 @@ type Webhook struct {
 // RequestTypeSignedDocURL is the only request_type of a webhook.
 const RequestTypeSignedDocURL = "signed_doc_url"
 
-// WebhookClaims are the claims of a webhook's token (contract, section 7). Exp - Iat is 120 seconds, the life of the URL too.
+// WebhookClaims are the claims of a webhook's token (docs/contract.md, 7.2). Exp - Iat is 120 seconds, the life of the URL too.
 type WebhookClaims struct {
 	RequestType  string     `json:"request_type"`
 	SignedDocURL string     `json:"signed_doc_url"`
@@ -78,7 +79,7 @@ type WebhookClaims struct {
 	Exp          int64      `json:"exp"`
 }
 
-// Redirect parameters that the signer's browser brings back to the relying party (contract, section 4.5). They prove nothing.
+// Redirect parameters that the signer's browser brings back to the relying party (docs/contract.md, 4.4). They prove nothing.
 const (
 	ParamRequestID  = "request_id"
 	ParamStatus     = "status"

@@ -6,7 +6,7 @@ import (
 )
 
 // Error is one refusal as it travels: the JSON body of every answer that is not a success. Both members are part of the
-// contract (section 2.5); relying parties decide on Code and show Description to their operators.
+// contract (docs/contract.md, 2.5.1); relying parties decide on Code and show Description to their operators.
 type Error struct {
 	Code        string `json:"error"`
 	Description string `json:"error_description"`
@@ -34,7 +34,7 @@ type caused struct {
 func (c *caused) Error() string   { return c.refusal.Code + " because " + c.cause.Error() }
 func (c *caused) Unwrap() []error { return []error{c.refusal, c.cause} }
 
-// The codes of the relying party's calls (contract, sections 2.5, 5.3 and 6).
+// The codes of the relying party's calls (docs/contract.md, 2.5, 5.3 and 6.2).
 const (
 	CodeUnauthorized        = "UNAUTHORIZED"
 	CodeClientSide          = "CLIENT_SIDE_ERROR"
@@ -87,8 +87,8 @@ var (
 // ErrClientSide is a CLIENT_SIDE_ERROR that says what is wrong with the caller's arguments or document.
 func ErrClientSide(description string) *Error { return &Error{CodeClientSide, description} }
 
-// Status is the HTTP status of a code in the relying party's API: 400 for every documented refusal (contract, section 2.5), 500
-// for our own faults. The status of UNAUTHORIZED is configurable (contract, 14.2); 400 is its default.
+// Status is the HTTP status of a code in the relying party's API: 400 for every documented refusal (docs/contract.md, 2.5.2), 500
+// for our own faults. The status of UNAUTHORIZED is configurable (docs/contract.md, 14.2); 400 is its default.
 func Status(code string) int {
 	switch code {
 	case CodeServerSide:

@@ -10,7 +10,7 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Cancel takes a sign request back (contract, section 6). When it returns nil, nobody can sign the document any more. Active and
+// Cancel takes a sign request back (docs/contract.md, 6). When it returns nil, nobody can sign the document any more. Active and
 // expired requests can be cancelled, once. Refusals, for errors.Is:
 //
 //   - api.ErrActiveSession: the signer is signing. Ask again after the [Error]'s RetryAfter, or use [Client.CancelWhenIdle].
@@ -19,11 +19,11 @@ import (
 //   - api.ErrNoRecord: there is no such request, or it belongs to another party.
 func (c *Client) Cancel(ctx context.Context, requestID string) error {
 	// The documentation names the claim client_request and its sample client_id; a service that reads one ignores the other
-	// (contract, 14.1).
+	// (docs/contract.md, 14.1).
 	_, err := c.do(ctx, call{
 		name: "cancel", method: http.MethodPost, path: api.PathCancel, contentType: "application/json",
 		claims: map[string]any{"request_id": requestID, "client_id": c.clientID, "client_request": c.clientID},
-	}, false) // what a success says besides is not specified (contract, 14.3)
+	}, false) // what a success says besides is not specified (docs/contract.md, 14.3)
 	return err
 }
 

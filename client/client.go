@@ -186,7 +186,7 @@ func (c *Client) json(ctx context.Context, call call, into any, valid func() err
 	return nil
 }
 
-// Any 2xx is a success (contract, 14.3).
+// Any 2xx is a success (docs/contract.md, 14.3).
 func succeeded(resp *http.Response) bool { return resp.StatusCode >= 200 && resp.StatusCode <= 299 }
 
 // noAnswerError says that a call may or may not have taken effect.

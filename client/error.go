@@ -19,7 +19,7 @@ import (
 type Error struct {
 	Call string // "initiate", "cancel", "result" or "download"
 
-	// Status is the HTTP status. Do not decide on it when there is a Code (contract, 14.2). It is 2xx for a success that is not
+	// Status is the HTTP status. Do not decide on it when there is a Code (docs/contract.md, 14.2). It is 2xx for a success that is not
 	// understood.
 	Status int
 

@@ -29,7 +29,7 @@ type Request struct {
 }
 
 // HashUIN makes Request.SignerUINHash of a person's NRIC or FIN: lower-case hexadecimal SHA-256 of the number in upper case,
-// without blanks around it (contract, section 3.4). It hides little, as there are few numbers: keep the hash as you keep the number.
+// without blanks around it (docs/contract.md, 3.4.1). It hides little, as there are few numbers: keep the hash as you keep the number.
 func HashUIN(uin string) string {
 	sum := sha256.Sum256([]byte(strings.ToUpper(strings.TrimSpace(uin))))
 	return hex.EncodeToString(sum[:])
@@ -38,7 +38,7 @@ func HashUIN(uin string) string {
 // ErrDocumentSize says that a document is empty or not smaller than api.MaxDocumentBytes. Nothing was sent.
 var ErrDocumentSize = errors.New("the document is empty or too large")
 
-// Initiate asks for a signature on a PDF (contract, section 3). Do it when the signer is there: the request lives 30 minutes
+// Initiate asks for a signature on a PDF (docs/contract.md, 3). Do it when the signer is there: the request lives 30 minutes
 // from now on. The document is read to its end, and not closed.
 //
 // Every refusal is final except the [Error.Temporary] ones. CLIENT_SIDE_ERROR says in its Description what is wrong with the

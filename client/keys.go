@@ -13,7 +13,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Times of the service's keys (contract, section 8.2).
+// Times of the service's keys (docs/contract.md, 8.2.2).
 const (
 	keysLifetime = time.Hour        // a set is used so long without a look
 	keysGrace    = 24 * time.Hour   // and so long if the service's keys cannot be had

@@ -12,7 +12,7 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Result asks for the signed document (contract, section 5). exchangeCode is what Initiate returned for this request. The URL in
+// Result asks for the signed document (docs/contract.md, 5). exchangeCode is what Initiate returned for this request. The URL in
 // the answer lives two minutes; each call gives a fresh one. Refusals, for errors.Is:
 //
 //   - api.ErrNotSigned: not yet. Wait for the webhook instead of asking again and again.

@@ -18,7 +18,7 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// algorithms are those of the contract, section 2.2: one for each curve.
+// algorithms are those of docs/contract.md, 2.2.2: one for each curve.
 var algorithms = []struct {
 	curve elliptic.Curve
 	name  jose.SignatureAlgorithm
@@ -79,7 +79,7 @@ func newTokens(config Config) (*tokens, error) {
 func (t *tokens) public() jose.JSONWebKey { return t.key }
 
 // sign makes a token for one call: the claims, and those that every call has. A jti is on cancel too, where the service asks for
-// none; other claims than the listed ones are tolerated (contract, section 2.2).
+// none; other claims than the listed ones are tolerated (docs/contract.md, 2.3.7).
 func (t *tokens) sign(claims map[string]any) (string, error) {
 	jti, err := uuid.NewRandomFromReader(t.rand)
 	if err != nil {

@@ -23,7 +23,7 @@ const (
 )
 
 // VerifyWebhook reads the request that came to your webhook URL, and returns its claims if the service has signed them
-// (contract, section 7). A webhook comes only when a document was signed. Then:
+// (docs/contract.md, 7). A webhook comes only when a document was signed. Then:
 //
 //   - answer with any 2xx within two seconds, else it comes again, three times in all; it may also come again without a reason,
 //     so look at RequestID whether you have had it;
@@ -61,7 +61,7 @@ func (c *Client) VerifyWebhookToken(ctx context.Context, token string) (*api.Web
 		return nil, err
 	}
 	payload, ok := set.verify(jws)
-	if !ok { // the service may have new keys: look once (contract, section 8.2)
+	if !ok { // the service may have new keys: look once (docs/contract.md, 8.2.2)
 		newer, err := c.keys.newer(ctx, set)
 		if err != nil {
 			return nil, err

@@ -9,7 +9,7 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// The box of a visible signature, in points (the contract, section 3.8).
+// The box of a visible signature, in points.
 const (
 	BoxWidth  = 220.5
 	BoxHeight = 60.0
@@ -197,7 +197,7 @@ func roundedRect(b *strings.Builder, x, y, w, h, r float64) {
 	b.WriteString("h\n")
 }
 
-// formatTime writes "15 Jun 2025, 7:32:30 PM SGT": the contract, section 4.6.
+// formatTime writes "15 Jun 2025, 7:32:30 PM SGT".
 func formatTime(t time.Time) string {
 	zone, offset := t.Zone()
 	switch {

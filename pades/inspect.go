@@ -29,8 +29,7 @@ type PageSize struct {
 	Height float64 `json:"height"`
 }
 
-// Inspect applies every rule about documents and places (the contract, sections
-// 3.5 and 3.8) and looks for content that a signer should know of. It goes
+// Inspect applies every rule about documents and places and looks for content that a signer should know of. It goes
 // through the motions of Prepare, so a document that passes can be prepared.
 // A refusal is a *pdf.Refusal whose Detail names the location, the page and the
 // numbers.

@@ -9,7 +9,7 @@ import (
 
 // Location is one visible place of the signature: page from 1, and the lower-left
 // corner of the box as fractions of the page's width and height as displayed,
-// from the lower-left corner of the page (the contract, sections 3.8 and 14.8).
+// from the lower-left corner of the page.
 type Location struct {
 	Page int     `json:"page"`
 	X    float64 `json:"x"`
@@ -32,8 +32,8 @@ const (
 	TooManySignatures pdf.Reason = "too-many-signatures"
 )
 
-// maxPage is the largest side of a page in points (ISO 32000-1, annex C); the
-// contract has a limit but no public number (14.8). The smallest page is the box.
+// maxPage is the largest side of a page in points (ISO 32000-1, annex C).
+// The smallest page is the box.
 const maxPage = 14400
 
 // flagHidden and flagNoView are annotation flags that keep a widget off the screen.

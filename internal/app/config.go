@@ -108,7 +108,7 @@ type Config struct {
 	LogLevel string `yaml:"log_level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 }
 
-// Party is one relying party of the configuration (contract, section 1.1). Operators register others in the console; what is
+// Party is one relying party of the configuration (docs/contract.md, 1.1). Operators register others in the console; what is
 // registered here they see and do not change, and it goes before one of theirs with the same client id.
 type Party struct {
 	ClientID    string `yaml:"client_id"`

@@ -81,35 +81,37 @@ func TestConsoleOfTheSandbox(t *testing.T) {
 	}
 }
 
+// serve runs the service, not the sandbox, with this console password.
+func serve(t *testing.T, party *rptest.Party, consolePassword string) *app.App {
+	t.Helper()
+	c := config(party)
+	c.Data, c.PublicURL, c.AllowPrivate, c.ConsolePassword = t.TempDir(), "http://sign.test", true, consolePassword
+	a, err := app.Open(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("the service does not stop")
+		}
+	})
+	return a
+}
+
 // TestConsoleOfTheService is not there without a password, never on the public listener, and asks for the password.
 func TestConsoleOfTheService(t *testing.T) {
 	const password = "a password of some length"
 	party := rptest.Start(t)
-	serve := func(set string) *app.App {
-		t.Helper()
-		c := config(party)
-		c.Data, c.PublicURL, c.AllowPrivate, c.ConsolePassword = t.TempDir(), "http://sign.test", true, set
-		a, err := app.Open(t.Context(), c, slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan error, 1)
-		go func() { done <- a.Run(ctx) }()
-		t.Cleanup(func() {
-			cancel()
-			select {
-			case err := <-done:
-				if err != nil {
-					t.Error(err)
-				}
-			case <-time.After(20 * time.Second):
-				t.Error("the service does not stop")
-			}
-		})
-		return a
-	}
-	with, without := serve(password), serve("")
+	with, without := serve(t, party, password), serve(t, party, "")
 	for _, test := range []struct {
 		name, url, password string
 		want                int

@@ -117,7 +117,7 @@ func TestInitiateAccepts(t *testing.T) {
 	}
 }
 
-// TestInitiateRefuses plays every rule of the contract's section 3, each with the description that tells the developer what to
+// TestInitiateRefuses plays every rule of docs/contract.md, 3, each with the description that tells the developer what to
 // change. The descriptions are in testdata/initiate.golden, to be read as a whole.
 func TestInitiateRefuses(t *testing.T) {
 	s := start(t)

@@ -41,7 +41,7 @@ func (s *sandbox) sign(t testing.TB, edits ...rptest.Edit) api.Initiated {
 	return in
 }
 
-// TestResultByState is the contract's section 5.3 along the life of a request.
+// TestResultByState is docs/contract.md, 5.3 along the life of a request.
 func TestResultByState(t *testing.T) {
 	s := start(t)
 	expect := func(t *testing.T, in api.Initiated, code, description string) {

@@ -1,11 +1,7 @@
 package e2e_test
 
 import (
-	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -14,49 +10,14 @@ import (
 	"github.com/signet-sign/signet/internal/rp/rptest"
 )
 
-// TestKnownUnknowns: every row of docs/known-unknowns.md names a place in the code that exists, and tests that exist.
-func TestKnownUnknowns(t *testing.T) {
-	const doc = "../../docs/known-unknowns.md"
-	text, err := os.ReadFile(doc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	place := regexp.MustCompile("\\[`(\\w+)`\\]\\(([^)]+)\\)")
-	test := regexp.MustCompile(`\[(Test\w+)\]\(([^)]+)\)`)
-	source := func(link string) string {
-		b, err := os.ReadFile(filepath.Join(filepath.Dir(doc), link))
-		if err != nil {
-			t.Error(err)
+// TestOpenAPIIsServed: sandbox and service serve the document that is built into the program.
+func TestOpenAPIIsServed(t *testing.T) {
+	s := start(t)
+	for name, url := range map[string]string{"sandbox": s.url, "service": "http://" + serve(t, s.party, "").Addr.String()} {
+		a := do(t, "GET", url+"/openapi.yaml", "", "", nil)
+		if a.status != 200 || a.header.Get("Content-Type") != "application/yaml" || a.body != string(api.OpenAPI()) {
+			t.Errorf("%s: %d, %s, %d bytes", name, a.status, a.header.Get("Content-Type"), len(a.body))
 		}
-		return string(b)
-	}
-	rows := 0
-	for line := range strings.Lines(string(text)) {
-		if !strings.HasPrefix(line, "| 14.") {
-			continue
-		}
-		rows++
-		cells := strings.Split(line, " | ")
-		if len(cells) != 5 || !strings.HasPrefix(line, fmt.Sprintf("| 14.%d |", rows)) {
-			t.Fatalf("row %d is %s", rows, line)
-		}
-		places, tests := place.FindAllStringSubmatch(cells[3], -1), test.FindAllStringSubmatch(cells[4], -1)
-		if len(places) == 0 || len(tests) == 0 {
-			t.Errorf("row %d names no place or no test", rows)
-		}
-		for _, m := range places {
-			if !regexp.MustCompile(`\b` + m[1] + `\b`).MatchString(source(m[2])) {
-				t.Errorf("row %d: %s is not in %s", rows, m[1], m[2])
-			}
-		}
-		for _, m := range tests {
-			if !strings.Contains(source(m[2]), "func "+m[1]+"(t *testing.T)") {
-				t.Errorf("row %d: %s is not in %s", rows, m[1], m[2])
-			}
-		}
-	}
-	if rows != 27 {
-		t.Errorf("%d rows", rows)
 	}
 }
 

@@ -227,7 +227,7 @@ func TestWebhookTimeout(t *testing.T) {
 	defer close(release)
 	in := s.sign(t)
 	begin := time.Now()
-	// The browser does not wait for the webhook (contract, 14.16): it is back while the receiver still ponders.
+	// The browser does not wait for the webhook (docs/contract.md, 14.16): it is back while the receiver still ponders.
 	if to := s.visitor(t).post(t, "/sign/"+in.RequestID+"/leave", nil).follow(t); !strings.HasSuffix(to, "&status=success") {
 		t.Errorf("the browser goes back to %s", to)
 	}

@@ -271,7 +271,7 @@ func (s *Service) Reject(ctx context.Context, id, sessionID string, phone signer
 	})
 }
 
-// singapore is the zone of the time that a signature shows (contract, 4.6). It has no daylight saving.
+// singapore is the zone of the time that a signature shows (docs/contract.md, 4.5). It has no daylight saving.
 var singapore = time.FixedZone("SGT", 8*60*60)
 
 // equal compares secrets in constant time.

@@ -18,7 +18,7 @@ func (e *ActiveSessionError) Error() string { return api.ErrActiveSession.Error(
 // Unwrap gives the wire form.
 func (e *ActiveSessionError) Unwrap() error { return api.ErrActiveSession }
 
-// Cancel takes a sign request back on behalf of the relying party that made it (contract, section 6). Active and expired
+// Cancel takes a sign request back on behalf of the relying party that made it (docs/contract.md, 6). Active and expired
 // requests can be cancelled, once; the refusals are the row "cancel" of the table. When it returns nil the request is
 // cancelled on disk: from then on it cannot be opened, signed, downloaded or announced, its document's bytes are on their way
 // out, and everybody who watches it has been told.

@@ -30,7 +30,7 @@
 //
 //   - created and locked become expired when the clock passes ExpiresAt, and a session is over when the clock passes its own
 //     end, whether or not a sweeper has written that down: reads and writes call the same settle. A session that began before
-//     ExpiresAt may complete after it; "locked or expired" is decided when it ends (contract, 14.9).
+//     ExpiresAt may complete after it; "locked or expired" is decided when it ends (docs/contract.md, 14.9).
 //   - "other" is anybody but the intended signer, or, if none is named, anybody but the first who opened the request.
 //   - Approve holds for one session id and one prepared document. The same approval again is answered like the first.
 //   - A signed request answers result for an hour, then SIGNED_ACCESS_EXPIRED.

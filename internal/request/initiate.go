@@ -109,7 +109,7 @@ func (s *Service) discard(key string) {
 	}
 }
 
-// errTooLarge is the refusal of contract 3.5 and 14.13.
+// errTooLarge is the refusal of docs/contract.md, 3.5.1.
 var errTooLarge = api.ErrClientSide("The document is too large: it must be smaller than 10 MiB (10485760 bytes)")
 
 // limitedReader fails as soon as the body is as large as the limit, so that an endless upload ends there.

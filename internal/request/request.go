@@ -19,7 +19,7 @@ type Request struct {
 
 	DocName      string
 	Locations    []api.Location
-	SignerHash   string // of the intended signer (contract, 3.4); empty: the first who opens it
+	SignerHash   string // of the intended signer (docs/contract.md, 3.4.1); empty: the first who opens it
 	ExchangeHash []byte // SHA-256 of the exchange code, which only the relying party has
 
 	CreatedAt time.Time

@@ -53,7 +53,7 @@ type Config struct {
 
 	PublicURL       string        // scheme and host under which browsers and relying parties reach us; no trailing slash
 	LinkSecret      []byte        // 32 bytes; authenticates download links
-	SessionLifetime time.Duration // of a sign session (contract, 14.9); 0: 180 s
+	SessionLifetime time.Duration // of a sign session (docs/contract.md, 14.9); 0: 180 s
 	RenewBefore     time.Duration // the end of its newest time stamp a document is renewed; 0: DefaultRenewBefore
 	StaticCode      bool          // a session's QR code never changes: for tests, because a picture of it can be sent on
 	Sandbox         bool          // signatures say SANDBOX

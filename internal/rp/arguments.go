@@ -9,11 +9,11 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// The arguments of a call are the claims that do not authenticate. Each breach is one answer of the contract's table (14.7,
-// 14.25), with a description that names the claim and the rule. A claim that is null is not absent: it is the usual trace of a
+// The arguments of a call are the claims that do not authenticate. Each breach is one answer of the table (docs/contract.md,
+// 14.7 and 14.25), with a description that names the claim and the rule. A claim that is null is not absent: it is the usual trace of a
 // variable that was empty by mistake, and dropping it could open a document that was meant for one person to everybody.
 
-// readDocument reads the arguments of initiate (the contract, section 3.2).
+// readDocument reads the arguments of initiate (docs/contract.md, 3.2).
 func readDocument(c *Claims, o object) (err error) {
 	if c.DocName, err = readDocName(o.get("doc_name")); err != nil {
 		return err
@@ -85,7 +85,7 @@ func readLocations(o object) ([]api.Location, error) {
 }
 
 // readLocation reads one location; the prefix says whose members these are. Other members are ignored: relying parties send
-// width and height, and the box has one size (the contract, section 3.2).
+// width and height, and the box has one size (docs/contract.md, 3.2.4).
 func readLocation(prefix string, o object) (l api.Location, err error) {
 	if l.Page, err = readPage(prefix+"page", o.get("page")); err != nil {
 		return api.Location{}, err
@@ -134,7 +134,7 @@ func readFraction(claim string, v value) (float64, error) {
 	return float64(n) * math.Pow10(exponent+places) / 1e4, nil
 }
 
-// places is how many decimals a coordinate may have (the contract, section 3.2).
+// places is how many decimals a coordinate may have (docs/contract.md, 3.2.6).
 const places = 4
 
 // decimal takes a JSON number apart: its absolute value is digits times 10 to the exponent, and digits neither begins nor ends
@@ -159,7 +159,7 @@ func decimal(v value) (digits string, exponent int) {
 	return trimmed, exponent + len(digits) - len(trimmed)
 }
 
-// readSignerUINHash reads the hash of the intended signer's NRIC: SHA-256 in hex (the contract, 14.11). Absent means that the first
+// readSignerUINHash reads the hash of the intended signer's NRIC: SHA-256 in hex (docs/contract.md, 14.11). Absent means that the first
 // person to open the document becomes its signer.
 func readSignerUINHash(v value) (string, error) {
 	if v == nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Call is one of the three things that a token can authorise (the contract, section 2).
+// Call is one of the three things that a token can authorise (docs/contract.md, 2).
 type Call int
 
 // The calls.
@@ -28,7 +28,7 @@ func (c Call) String() string {
 	return claimTable[c].name
 }
 
-// claimRules is what one call asks of the claims. Claims that no rule names are tolerated (the contract, section 2.2).
+// claimRules is what one call asks of the claims. Claims that no rule names are tolerated (docs/contract.md, 2.3.7).
 type claimRules struct {
 	name      string
 	required  []claimRule
@@ -48,7 +48,7 @@ type claimRule struct {
 
 // claimTable is the one table of claims. The forbidden ones see to it that a token is good for one call at most: document name
 // for initiate, exchange code for result, neither for cancel. A document name or location that is missing is an argument and not
-// listed here (the contract, 14.7); jti means nothing on cancel, because section 6 lists none there and a repeated cancel must
+// listed here (docs/contract.md, 14.7); jti means nothing on cancel, because cancel asks for none (docs/contract.md, 6.1.5) and a repeated cancel must
 // hear the truth about the request instead of a refusal.
 var claimTable = [...]claimRules{
 	Initiate: {
@@ -70,7 +70,7 @@ var claimTable = [...]claimRules{
 		name:      "cancel",
 		required:  []claimRule{{"iat", readIssuedAt}, {"exp", readExpiresAt}, {"request_id", anything}},
 		forbidden: []string{"doc_name", "exchange_code", "sign_locations"},
-		client:    []string{"client_id", "client_request"}, // the contract, 14.1
+		client:    []string{"client_id", "client_request"}, // docs/contract.md, 14.1
 		arguments: readRequestID,
 	},
 }
@@ -158,7 +158,7 @@ func (rules *claimRules) readClient(claims *Claims, o object) error {
 	return nil
 }
 
-// Times of tokens (the contract, sections 2.2 and 14.5).
+// Times of tokens (docs/contract.md, 2.3 and 14.5).
 const (
 	maxLifetime = 120 * time.Second // from iat to exp
 	maxAhead    = 10 * time.Second  // how far a party's clock may be ahead of ours

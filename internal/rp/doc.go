@@ -1,5 +1,5 @@
 // Package rp owns the relying parties (RPs): who they are, the keys that they publish, and the tokens that authorise their three
-// calls (the contract, sections 1.1, 2, 3.2, 5.1, 6 and 8.1).
+// calls (docs/contract.md, 1.1, 2, 3.2, 5.1, 6 and 8.1).
 //
 // Start reading at [Verifier.Verify] in verify.go, which is the order in which a token is judged:
 //

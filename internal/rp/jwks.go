@@ -32,7 +32,7 @@ type keySet struct {
 	ignored []string // why the other keys are of no use, for the log
 }
 
-// curves are those of the contract, section 8.1, with the length of a coordinate in bytes (RFC 7518, section 6.2.1.2).
+// curves are those of docs/contract.md, 8.1.1, with the length of a coordinate in bytes (RFC 7518, section 6.2.1.2).
 var curves = []struct {
 	name   string
 	size   int

@@ -22,7 +22,7 @@ type KeysConfig struct {
 
 	// RefetchUnknownKid fetches a set again when a token names a key that it lacks, at most once a minute and party. The
 	// contract's rule for rotation (publish an hour ahead) makes do without, and staging does not do it, so it is off by
-	// default: a relying party that rotates too fast should find out here (the contract, 14.26).
+	// default: a relying party that rotates too fast should find out here (docs/contract.md, 14.26).
 	RefetchUnknownKid bool
 
 	Timeout  time.Duration // of one try, 3 s

@@ -11,7 +11,7 @@ import (
 	"github.com/signet-sign/signet/internal/safehttp"
 )
 
-// Party is one relying party as it is registered (the contract, section 1.1). None of it ever travels in a request.
+// Party is one relying party as it is registered (docs/contract.md, 1.1). None of it ever travels in a request.
 type Party struct {
 	ClientID string // 1 to 128 characters of the base64url alphabet and "."; real ones have 32
 	Name     string // shown to the signer, see [CheckDisplayText]; at most MaxName bytes

@@ -28,7 +28,7 @@ type algorithm struct {
 	signature int
 }
 
-// algorithms is the allow-list (the contract, section 2.2): the elliptic curves that a JWKS may hold. HMAC and "none" must never
+// algorithms is the allow-list (docs/contract.md, 2.2.2): the elliptic curves that a JWKS may hold. HMAC and "none" must never
 // get in; they would turn a public key into a secret, or need none.
 var algorithms = []algorithm{
 	{"ES256", "P-256", crypto.SHA256, 64},
@@ -86,7 +86,7 @@ func checkCompact(authorization string) error {
 	case len(authorization) > maxToken:
 		return fmt.Errorf("token: longer than %d bytes", maxToken)
 	case len(authorization) >= 7 && strings.EqualFold(authorization[:7], "Bearer "):
-		// The real service refuses it too (the contract, 14.6); whoever gets used to it here fails there.
+		// The real service refuses it too (docs/contract.md, 14.6); whoever gets used to it here fails there.
 		return errors.New("token: the Authorization header holds the token alone, without the prefix Bearer")
 	case strings.ContainsAny(authorization, " \t\r\n"):
 		return errors.New("token: it contains white space")

@@ -18,7 +18,7 @@ type VerifierConfig struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	// Lenient accepts a token without exp, as if it ended 120 s after iat, and a jti that was used before (the contract,
+	// Lenient accepts a token without exp, as if it ended 120 s after iat, and a jti that was used before (docs/contract.md,
 	// 14.5). It is for clients that are being written, in the sandbox; every other rule stays.
 	Lenient bool
 }
@@ -54,7 +54,7 @@ func (v *Verifier) Verify(ctx context.Context, authorization string, call Call) 
 }
 
 // VerifyResult judges the token of a Result call. Its party is the one that the request in the call's path belongs to, because the
-// token need not name it (the contract, section 5.1). Errors are those of [Verifier.Verify].
+// token need not name it (docs/contract.md, 5.1.2). Errors are those of [Verifier.Verify].
 func (v *Verifier) VerifyResult(ctx context.Context, authorization, clientID string) (*Claims, *Party, error) {
 	return v.verify(ctx, authorization, Result, clientID)
 }

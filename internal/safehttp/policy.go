@@ -10,7 +10,7 @@ import (
 )
 
 // Policy says where a client may connect and how much it may read. The zero Policy is the one for production: https on port
-// 443 (the contract, section 8.1) to public addresses only.
+// 443 (docs/contract.md, 1.1.4) to public addresses only.
 type Policy struct {
 	// AllowPrivate is for the sandbox and for development: http, any port, and the addresses of this machine and of
 	// private networks. Link-local addresses stay refused even then: the metadata services of the clouds live there.

@@ -21,7 +21,7 @@ type Person struct {
 }
 
 // Hash is the form in which a relying party names its intended signer: lower-case hex SHA-256 over the upper-case UIN
-// (contract, 3.4 and 14.11).
+// (docs/contract.md, 3.4.1 and 14.11).
 func (p Person) Hash() string {
 	sum := sha256.Sum256([]byte(Normalize(p.UIN)))
 	return hex.EncodeToString(sum[:])

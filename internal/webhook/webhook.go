@@ -1,4 +1,4 @@
-// Package webhook tells relying parties that a document is signed (contract, section 7): it is the handler of the outbox's
+// Package webhook tells relying parties that a document is signed (docs/contract.md, 7): it is the handler of the outbox's
 // webhook jobs. Start at [Sender.Deliver].
 //
 // When a job is due and who does it is not decided here but by request.Worker.
@@ -54,7 +54,7 @@ type Sender struct {
 	Calls    *calllog.Recorder // of attempts with their tokens; nil: nobody wants to know
 }
 
-// Deliver makes one attempt and says when the next is due. Any answer but 2xx counts as a failure (contract, 14.15). The
+// Deliver makes one attempt and says when the next is due. Any answer but 2xx counts as a failure (docs/contract.md, 14.15). The
 // attempts that belong together send the same token, so that a relying party can tell a repetition.
 func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event {
 	detail := request.Detail{"attempt": fmt.Sprint(job.Attempts)}

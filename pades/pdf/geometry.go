@@ -74,8 +74,7 @@ func (p Page) DisplaySize() (w, h float64) {
 
 // Place returns the rectangle in user space, as for an annotation's /Rect, of
 // a box of boxW by boxH points whose lower-left corner, on the page as
-// displayed, is at the fractions x and y of its width and height (the contract,
-// sections 3.8 and 14.8). A box that leaves the page is refused with BoxOffPage.
+// displayed, is at the fractions x and y of its width and height. A box that leaves the page is refused with BoxOffPage.
 func (p Page) Place(x, y, boxW, boxH float64) (Rect, error) {
 	// Slack for the rounding of sums, not a margin: a hundredth of a point
 	// shows on no device.

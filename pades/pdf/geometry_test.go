@@ -9,7 +9,7 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// The box of the contract, section 3.8.
+// The box of a visible signature.
 const boxW, boxH = 220.5, 60
 
 // TestPlace checks positions that were worked out by hand: the corner of the

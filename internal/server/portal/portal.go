@@ -1,5 +1,5 @@
 // Package portal is what the signer's browser sees below /sign/{request_id}: landing page, document, QR code, result, and a
-// page for everything that can come between (contract, section 4).
+// page for everything that can come between (docs/contract.md, 4).
 //
 // Start at [Portal.page]: every GET of a signing URL shows the page of the request's state, so reload, a second tab and the
 // back button are always right. The scripts only tell the browser when to look again.
@@ -191,7 +191,7 @@ func (p *Portal) signedPage(req *request.Request, s web.Summary, live web.Live, 
 	return page
 }
 
-// login is POST /sign/{request_id}/login. Nobody logs in for a link that is wrong or over (contract, 4.3).
+// login is POST /sign/{request_id}/login. Nobody logs in for a link that is wrong or over (docs/contract.md, 4.2.2).
 func (p *Portal) login(w http.ResponseWriter, r *http.Request) error {
 	req, err := p.Requests.Get(r.Context(), r.PathValue("request_id"))
 	if err != nil {
@@ -254,7 +254,7 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	status := api.StatusCancelled
-	if req.State == request.StateSigned && (!loggedIn || person.UIN == req.Signer.UIN) { // not for who has no access (contract, 4.3)
+	if req.State == request.StateSigned && (!loggedIn || person.UIN == req.Signer.UIN) { // not for who has no access (docs/contract.md, 4.2.1)
 		status = api.StatusSuccess
 	}
 	back, err := ReturnURL(party, id, status)
@@ -265,7 +265,7 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// ReturnURL is the party's redirect URL with the parameters of contract 4.5; a query of its own is kept.
+// ReturnURL is the party's redirect URL with the parameters of docs/contract.md, 4.4; a query of its own is kept.
 func ReturnURL(party *rp.Party, id, status string) (string, error) {
 	u, err := url.Parse(party.RedirectURL)
 	if err != nil {

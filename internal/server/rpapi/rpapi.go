@@ -28,7 +28,7 @@ type API struct {
 	Requests     *request.Service
 	Verifier     *rp.Verifier
 	Keys         []byte            // Signet's own JWKS, as served
-	Unauthorized int               // status of UNAUTHORIZED (contract, 14.2); 0: 400
+	Unauthorized int               // status of UNAUTHORIZED (docs/contract.md, 14.2); 0: 400
 	Explain      bool              // say in a header why a token was refused: only for the sandbox
 	Calls        *calllog.Recorder // of calls and their answers; nil: nobody wants to know
 	Log          *slog.Logger
@@ -54,6 +54,7 @@ func (a *API) Routes(mux *http.ServeMux, base string) {
 func (a *API) RootRoutes(mux *http.ServeMux) {
 	j := web.JSON{Status: linkStatus, Log: a.Log}
 	mux.HandleFunc("GET "+api.PathKeys, a.ServeKeys)
+	mux.HandleFunc("GET "+api.PathOpenAPI, serveOpenAPI)
 	mux.Handle("GET /documents/{request_id}", a.recorded(j, calllog.Download, a.download))
 }
 
@@ -64,7 +65,7 @@ func (a *API) status(code string) int {
 	return api.Status(code)
 }
 
-// cancel is POST /sign-requests/cancel: everything is in the token; a body is not looked at (contract, 14.23).
+// cancel is POST /sign-requests/cancel: everything is in the token; a body is not looked at (docs/contract.md, 14.23).
 func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
 	if ct := r.Header.Get("Content-Type"); ct != "" && !isMediaType(ct, "application/json") {
 		return api.ErrClientSide("Content-Type must be application/json, or absent")
@@ -83,7 +84,7 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusOK) // and no body (contract, 14.3)
+	w.WriteHeader(http.StatusOK) // and no body (docs/contract.md, 14.3)
 	return nil
 }
 
@@ -161,7 +162,7 @@ func hearOut(r *http.Request) {
 	}
 }
 
-// result is GET /sign-requests/{request_id}/signed-doc. Its token does not name the party, so the request does (contract, 5.1).
+// result is GET /sign-requests/{request_id}/signed-doc. Its token does not name the party, so the request does (docs/contract.md, 5.1.2).
 func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 	id := r.PathValue("request_id")
 	req, err := a.Requests.Get(r.Context(), id)
@@ -187,6 +188,13 @@ func (a *API) ServeKeys(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "public, max-age=3600")
 	w.Write(a.Keys)
+}
+
+// serveOpenAPI is GET /openapi.yaml.
+func serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/yaml") // RFC 9512
+	w.Header().Set("Cache-Control", "public, max-age=3600")
+	w.Write(api.OpenAPI())
 }
 
 // download is GET and HEAD of a signed_doc_url, with ranges. A link that is over answers 403, as object stores do.

@@ -2,7 +2,10 @@ package rpapi_test
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -116,7 +119,7 @@ func TestExpectContinue(t *testing.T) {
 	}
 }
 
-// TestUnauthorizedStatus is the switch of contract 14.2.
+// TestUnauthorizedStatus is the switch of docs/contract.md, 14.2.
 func TestUnauthorizedStatus(t *testing.T) {
 	for configured, want := range map[int]int{0: 400, 400: 400, 401: 401} {
 		mux := http.NewServeMux()
@@ -129,5 +132,40 @@ func TestUnauthorizedStatus(t *testing.T) {
 		if w.Header().Get("Signet-Explanation") != "" {
 			t.Error("the service explains itself")
 		}
+	}
+}
+
+// brokenReplay fails every call that asks about a jti.
+type brokenReplay struct{ rp.Replay }
+
+func (brokenReplay) Used(context.Context, string, string) (bool, error) {
+	return false, errors.New("the disk is full")
+}
+
+// TestServerSideError: a fault of the service has one answer, which does not tell the cause, and the log has the cause.
+func TestServerSideError(t *testing.T) {
+	party := rptest.Start(t)
+	policy := safehttp.Policy{AllowPrivate: true}
+	parties, err := rp.NewRegistry(policy, party.Registration())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	mux := http.NewServeMux()
+	(&rpapi.API{
+		Verifier: rp.NewVerifier(rp.VerifierConfig{
+			Parties: parties, Keys: rp.NewKeys(rp.KeysConfig{Client: safehttp.NewClient(policy)}), Replay: brokenReplay{},
+		}),
+		Explain: true, Log: slog.New(slog.NewTextHandler(&log, nil)),
+	}).Routes(mux, "")
+	r := httptest.NewRequest("POST", "/sign-requests", strings.NewReader("%PDF-"))
+	r.Header.Set("Authorization", party.Token(rp.Initiate))
+	w := httptest.NewRecorder()
+	mux.ServeHTTP(w, r)
+	if w.Code != 500 || w.Body.String() != `{"error":"SERVER_SIDE_ERROR","error_description":"An unexpected error occurred."}`+"\n" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+	if w.Header().Get("Signet-Explanation") != "" || strings.Count(log.String(), "the disk is full") != 1 {
+		t.Errorf("explanation %q, log %q", w.Header().Get("Signet-Explanation"), log.String())
 	}
 }
