@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -44,6 +45,20 @@ func (v *victim) set(num int, pairs ...pdf.Pair) string {
 	body, err := pdf.EditDict(o, pairs...)
 	must(v.t, err)
 	return body
+}
+
+// root is the number of the catalog.
+func (v *victim) root() int { return v.d.Root().Num }
+
+// stream returns a stream as it is written.
+func (v *victim) stream(num int) string {
+	o, err := v.d.Load(v.d.Lookup(num).Ref)
+	must(v.t, err)
+	r, err := v.d.RawStream(o)
+	must(v.t, err)
+	data, err := io.ReadAll(r)
+	must(v.t, err)
+	return o.Raw() + "\nstream\n" + string(data) + "\nendstream"
 }
 
 func (v *victim) update(objects map[int]string, freed ...int) []byte {

@@ -11,85 +11,94 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// The rules about what may be appended to a signed document. Everything that
-// differs between the signed revision and the whole file must be explained by
-// one of these, or it is a change after signing:
+// The rules about what may be appended to a signed document. Objects are compared by value
+// (pdf.Equal), so that one that another program spelled its own way is the same. Every object
+// that differs between the signed revision and the whole file, and that a reader can reach,
+// must be explained by one of these rules, or it is a change of kind [ChangeOther]:
 //
-//   - the catalog gets a /DSS, or another value of it, made of new objects;
-//   - the form gets further signature fields, each merged with its one widget,
-//     and further bits in /SigFlags;
-//   - the value of such a field is a signature or time stamp that is valid by
-//     itself; a field without one would be an overlay that nobody signed;
-//   - a page's /Annots gets the widgets of these fields at its end;
-//   - new objects that are reached only from the above, and the containers
-//     (object and cross-reference streams) of allowed objects.
+//   - archive: the catalog gets a /DSS, or another value of it, made of new objects; a
+//     document time stamp is added in an invisible field (diffstore.go, diffform.go);
+//   - metadata: dates and producer of the document information, the catalog's XMP
+//     /Metadata, /Version and /Extensions (this file);
+//   - signature: the form gets a signature field with its widgets, or an empty one gets a
+//     value, and that is a signature which verifies by itself. A field without one would
+//     be an overlay that nothing protects (diffform.go);
+//   - form-fill: a field that is not a signature gets another value and appearance;
+//   - annotation: a page's /Annots gets, loses or changes what is not a form's widget.
 //
-// Whatever existed keeps its bytes; nothing is freed. That covers the attacks
-// known as incremental saving and shadow replacement (Mladenov et al. 2019,
-// 2021) and evil annotation (2021), because those must change or add an object
-// that no rule explains.
-
-// change is one difference, in words.
-type change struct {
-	what    string
-	allowed bool
-}
+// The first three are allowed unless a permission forbids further signatures. The others
+// are allowed only where a certification grants them (pdf.Permissions).
+//
+// Objects that nothing refers to cannot show and need no explanation. That leaves nothing to
+// the attacks known as incremental saving and shadow replacement (Mladenov et al. 2019, 2021)
+// and evil annotation (Rohlmann et al. 2021), because those must change or add an object that
+// shows.
 
 // differ compares a signed revision with the document that it became.
 type differ struct {
-	old, now *pdf.Document
-	// trusted reports whether a signature dictionary belongs to a later
-	// signature without problems.
-	trusted   func(pdf.Ref) bool
+	old, now    *pdf.Document
+	permissions *pdf.Permissions
+	// later returns the verdict on the later signature with a dictionary.
+	later     func(pdf.Ref) (*Signature, bool)
 	changed   map[int]bool // objects that are new or not the same
 	explained map[int]bool
-	changes   []change
+	referrers map[int][]int    // of changed objects: the objects of the signed revision that refer to them
+	widgets   map[pdf.Ref]bool // that form has judged
+	changes   []Change
 }
 
 // compare lists the differences between a revision and a later one.
-func compare(old, now *pdf.Document, trusted func(pdf.Ref) bool) ([]change, error) {
-	c := &differ{old: old, now: now, trusted: trusted, changed: make(map[int]bool), explained: make(map[int]bool)}
+func compare(old, now *pdf.Document, permissions *pdf.Permissions, later func(pdf.Ref) (*Signature, bool)) ([]Change, error) {
+	c := &differ{
+		old: old, now: now, permissions: permissions, later: later,
+		changed: make(map[int]bool), explained: make(map[int]bool), referrers: make(map[int][]int),
+		widgets: make(map[pdf.Ref]bool),
+	}
 	if err := c.collect(); err != nil {
 		return nil, err
 	}
 	if c.old.Root() != c.now.Root() {
-		c.forbid("the document catalog was replaced by another object")
+		c.add(Change{Kind: ChangeOther, Text: "the document catalog was replaced by another object", Object: c.now.Root().Num})
 		return c.changes, nil
 	}
-	if more, err := c.trailing(); err != nil {
+	end, err := endOfRevision(now, now.Sections()[0].Offset)
+	if err != nil {
 		return nil, err
-	} else if more || old.Sections()[0].Offset == now.Sections()[0].Offset {
-		c.forbid("bytes were appended that are not a revision")
 	}
-	for _, step := range []func() error{c.catalog, c.info, c.containers, c.gaps} {
+	if blank, err := blankFrom(now, end); err != nil {
+		return nil, err
+	} else if !blank || old.Sections()[0].Offset == now.Sections()[0].Offset {
+		c.add(Change{Kind: ChangeOther, Text: "bytes were appended that are not a revision"})
+	}
+	for _, step := range []func() error{c.refer, c.catalog, c.info, c.pages, c.containers, c.gaps, c.rest} {
 		if err := step(); err != nil {
 			return nil, err
-		}
-	}
-	for _, num := range slices.Sorted(maps.Keys(c.changed)) {
-		if !c.explained[num] {
-			c.forbid(fmt.Sprintf("object %d was added or changed", num))
 		}
 	}
 	return c.changes, nil
 }
 
-// trailing reports whether more than white space follows the newest revision.
-// Comments may, for a reader, but nobody has a reason to put them there.
-func (c *differ) trailing() (bool, error) {
-	end, err := endOfRevision(c.now, c.now.Sections()[0].Offset)
-	if err != nil {
-		return false, err
+// add notes a change and decides whether it is allowed.
+func (c *differ) add(ch Change) {
+	switch p := c.permissions; ch.Kind {
+	case ChangeArchive, ChangeMetadata:
+		ch.Allowed = true
+	case ChangeSignature:
+		ch.Allowed = p.DocMDP != 1 && !p.Locked(ch.Field)
+	case ChangeFormFilling:
+		ch.Allowed = p.DocMDP >= 2 && !p.Locked(ch.Field)
+	case ChangeAnnotation:
+		ch.Allowed = p.DocMDP == 3
 	}
-	rest := make([]byte, min(c.now.Size()-end, 1025)) // the reader accepts less white space than that
-	if _, err := c.now.Reader().ReadAt(rest, end); err != nil && !errors.Is(err, io.EOF) {
-		return false, err
+	if !ch.Allowed && ch.Kind == ChangeSignature {
+		ch.Text += ", which an earlier signature does not allow"
 	}
-	return len(bytes.Trim(rest, " \t\r\n\f\x00")) > 0, nil
+	c.changes = append(c.changes, ch)
 }
 
-func (c *differ) forbid(what string) { c.changes = append(c.changes, change{what, false}) }
-func (c *differ) allow(what string)  { c.changes = append(c.changes, change{what, true}) }
+func (c *differ) other(object int, format string, args ...any) {
+	c.add(Change{Kind: ChangeOther, Object: object, Text: fmt.Sprintf(format, args...)})
+}
 
 // collect finds the objects whose entry and value differ.
 func (c *differ) collect() error {
@@ -98,7 +107,7 @@ func (c *differ) collect() error {
 		if e == before {
 			continue
 		}
-		same, err := c.same(e.Ref.Num, before, e)
+		same, err := c.same(before, e)
 		if err != nil {
 			return err
 		}
@@ -115,7 +124,7 @@ func (c *differ) collect() error {
 }
 
 // same reports whether an object that was written again has the same value.
-func (c *differ) same(num int, before, after pdf.Entry) (bool, error) {
+func (c *differ) same(before, after pdf.Entry) (bool, error) {
 	if before.Kind == pdf.Free || after.Kind == pdf.Free {
 		return before.Kind == after.Kind, nil
 	}
@@ -123,18 +132,15 @@ func (c *differ) same(num int, before, after pdf.Entry) (bool, error) {
 		return false, nil
 	}
 	a, err := c.old.Load(before.Ref)
-	if err != nil {
+	if skip, err := unreadable(err); skip || err != nil {
 		return false, err
 	}
 	b, err := c.now.Load(after.Ref)
-	if err != nil {
+	if skip, err := unreadable(err); skip || err != nil {
 		return false, err
 	}
-	if a.Kind() != b.Kind() || a.Raw() != b.Raw() {
-		return false, nil
-	}
-	if a.Kind() != pdf.Stream {
-		return true, nil
+	if a.Kind() != pdf.Stream || !pdf.Equal(a, b) {
+		return pdf.Equal(a, b), nil
 	}
 	ra, err := c.old.RawStream(a)
 	if err != nil {
@@ -143,6 +149,9 @@ func (c *differ) same(num int, before, after pdf.Entry) (bool, error) {
 	rb, err := c.now.RawStream(b)
 	if err != nil {
 		return false, err
+	}
+	if ra.Size() != rb.Size() {
+		return false, nil
 	}
 	da, err := io.ReadAll(ra)
 	if err != nil {
@@ -155,105 +164,32 @@ func (c *differ) same(num int, before, after pdf.Entry) (bool, error) {
 // isNew reports whether the signed revision had no such object.
 func (c *differ) isNew(ref pdf.Ref) bool { return c.old.Lookup(ref.Num).Kind == pdf.Free }
 
-// info compares the document information. Whatever else the object may serve as,
-// a string that becomes another one shows nowhere.
-func (c *differ) info() error {
-	a, b := c.old.Trailer().Get("Info"), c.now.Trailer().Get("Info")
-	if a.Raw() != b.Raw() {
-		c.forbid("the document information was replaced by another object")
-		return nil
+// equal reports whether two values mean the same. One may be a reference to what the other
+// holds directly, or both references to equal objects; a new object that takes the place of
+// its equal is explained.
+func (c *differ) equal(a, b pdf.Object) (bool, error) {
+	if pdf.Equal(a, b) {
+		return true, nil
 	}
-	ref, ok := b.Ref()
-	if !ok || !c.changed[ref.Num] || c.explained[ref.Num] {
-		return nil // the last because some files name their catalog or form here
-	}
-	old, err := c.old.Resolve(a)
+	x, err := c.old.Resolve(a)
 	if err != nil {
-		return err
+		return false, err
 	}
-	now, err := c.now.Resolve(b)
+	y, err := c.now.Resolve(b)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if !old.IsDict() || !now.IsDict() {
-		return nil // a change without an explanation
+	if x.Kind() == pdf.Stream || !pdf.Equal(x, y) {
+		return false, nil
 	}
-	for _, key := range keysOf(old, now) {
-		was, is := old.Get(key), now.Get(key)
-		written := (key == "ModDate" || key == "Producer") && (was.IsNull() || was.Kind() == pdf.String) && is.Kind() == pdf.String
-		if was.Raw() != is.Raw() && !written {
-			c.forbid("/" + key + " of the document information was changed")
-		}
+	if ref, ok := b.Ref(); ok && c.isNew(ref) {
+		c.explained[ref.Num] = true
 	}
-	c.explained[ref.Num] = true
-	return nil
+	return true, nil
 }
 
-// catalog compares the catalogs key by key.
-func (c *differ) catalog() error {
-	old, now := c.old.Catalog(), c.now.Catalog()
-	for _, key := range keysOf(old, now) {
-		a, b := old.Get(key), now.Get(key)
-		switch key {
-		case "DSS":
-			if err := c.store(b); err != nil {
-				return err
-			}
-		case "AcroForm":
-			if err := c.form(a, b); err != nil {
-				return err
-			}
-		case "Extensions": // names of standards (ISO 32000-2, 7.12)
-			if a.Raw() != b.Raw() && !b.IsDict() {
-				c.forbid("/Extensions of the document catalog was changed")
-			}
-		default:
-			if a.Raw() != b.Raw() {
-				c.forbid("/" + key + " of the document catalog was changed")
-			}
-		}
-	}
-	c.explained[c.now.Root().Num] = true
-	return nil
-}
-
-func keysOf(objects ...pdf.Object) []string {
-	set := make(map[string]bool)
-	for _, o := range objects {
-		for k := range o.Entries() {
-			set[k] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(set))
-}
-
-// containers explains the streams that only hold other objects: each of those
-// is judged by itself.
-func (c *differ) containers() error {
-	for num := range c.changed {
-		ref := c.now.Lookup(num).Ref
-		if c.explained[num] || !c.isNew(pdf.Ref{Num: num}) {
-			continue
-		}
-		o, err := c.now.Load(ref)
-		if err != nil {
-			return err
-		}
-		if o.Kind() != pdf.Stream {
-			continue
-		}
-		if kind := o.Get("Type").Name(); kind == "XRef" || kind == "ObjStm" {
-			c.explained[num] = true
-		}
-	}
-	return nil
-}
-
-// gaps looks for references in the signed revision to objects that it did not
-// have. They were null when it was signed; an object that is added under such a
-// number would show up in the signed pages (shadow attack by a dangling
-// reference).
-func (c *differ) gaps() error {
+// refer notes which objects of the signed revision refer to the changed ones.
+func (c *differ) refer() error {
 	if len(c.changed) == 0 {
 		return nil
 	}
@@ -267,26 +203,315 @@ func (c *differ) gaps() error {
 		} else if skip {
 			continue
 		}
-		refs := make(map[int]bool)
-		if err := walk(c.old, o, refs, func(r pdf.Ref) bool {
-			if c.changed[r.Num] && c.isNew(r) {
-				refs[r.Num] = true
+		noted := make(map[int]bool)
+		if err := walk(c.old, o, make(map[int]bool), func(r pdf.Ref) bool {
+			if c.changed[r.Num] && !noted[r.Num] {
+				noted[r.Num] = true
+				c.referrers[r.Num] = append(c.referrers[r.Num], e.Ref.Num)
 			}
 			return false
 		}); err != nil {
 			return err
 		}
-		for num := range refs {
-			c.forbid(fmt.Sprintf("object %d was added, to which object %d had referred before", num, e.Ref.Num))
+	}
+	return nil
+}
+
+// gaps looks for references in the signed revision to objects that it did not have. They
+// were null when it was signed; an object that is added under such a number would show up
+// in the signed pages (shadow attack by a dangling reference).
+func (c *differ) gaps() error {
+	for _, num := range slices.Sorted(maps.Keys(c.referrers)) {
+		if !c.isNew(pdf.Ref{Num: num}) {
+			continue
+		}
+		for _, from := range c.referrers[num] {
+			c.other(num, "an object was added to which object %d had referred before", from)
+		}
+		c.explained[num] = true
+	}
+	return nil
+}
+
+// infoKeys are the entries of the document information that programs write when they save
+// (ISO 32000-2, 14.3.3). The true ones may change; the others may only be added.
+var infoKeys = map[string]bool{"ModDate": true, "Producer": true, "CreationDate": false, "Creator": false}
+
+// info compares the document information. Its object may serve as something else too; then
+// that role is judged by its own rule.
+func (c *differ) info() error {
+	a, b := c.old.Trailer().Get("Info"), c.now.Trailer().Get("Info")
+	old, err := c.old.Resolve(a)
+	if err != nil {
+		return err
+	}
+	now, err := c.now.Resolve(b)
+	if err != nil {
+		return err
+	}
+	ref, indirect := b.Ref()
+	if pdf.Equal(old, now) || indirect && c.explained[ref.Num] {
+		return nil // the last because some files name their catalog or form here
+	}
+	was, _ := a.Ref()
+	switch {
+	case now.IsNull() && old.IsDict():
+		c.other(was.Num, "the document information was removed")
+		return nil
+	case !now.IsDict() || !old.IsDict() && !old.IsNull():
+		return nil // a change without an explanation
+	case indirect && ref != was && !c.isNew(ref):
+		c.other(ref.Num, "the document information was replaced by an object that had another use")
+		return nil
+	}
+	harmless := true
+	for _, key := range keysOf(old, now) {
+		x, y := old.Get(key), now.Get(key)
+		if pdf.Equal(x, y) {
+			continue
+		}
+		change, known := infoKeys[key]
+		if !known || y.Kind() != pdf.String || !x.IsNull() && (x.Kind() != pdf.String || !change) {
+			c.other(ref.Num, "/%s of the document information was changed", key)
+			harmless = false
+		}
+	}
+	if harmless {
+		c.add(Change{Kind: ChangeMetadata, Object: ref.Num, Text: "the document information was updated"})
+	}
+	c.explained[ref.Num] = true
+	return nil
+}
+
+// catalog compares the catalogs key by key.
+func (c *differ) catalog() error {
+	old, now := c.old.Catalog(), c.now.Catalog()
+	root := c.now.Root().Num
+	if key, twice := now.AmbiguousKey(); twice {
+		c.other(root, "/%s stands twice in the document catalog", key)
+	}
+	for _, key := range keysOf(old, now) {
+		a, b := old.Get(key), now.Get(key)
+		switch key {
+		case "DSS":
+			if err := c.store(b); err != nil {
+				return err
+			}
+			continue
+		case "AcroForm":
+			if err := c.form(a, b); err != nil {
+				return err
+			}
+			continue
+		}
+		same, err := c.equal(a, b)
+		if err != nil {
+			return err
+		}
+		if same {
+			continue
+		}
+		harmless, err := c.harmless(key, a, b)
+		if err != nil {
+			return err
+		}
+		if harmless {
+			c.add(Change{Kind: ChangeMetadata, Text: "/" + key + " of the document catalog was updated"})
+		} else {
+			c.other(root, "/%s of the document catalog was changed", key)
+		}
+	}
+	c.explained[root] = true
+	return c.metadata(old.Get("Metadata"), now.Get("Metadata"))
+}
+
+// harmless reports whether another value of a key of the catalog is metadata: the version,
+// names of standards (ISO 32000-2, 7.12), or an XMP stream. It explains what they are made of.
+func (c *differ) harmless(key string, was, is pdf.Object) (bool, error) {
+	now, err := c.now.Resolve(is)
+	if err != nil {
+		return false, err
+	}
+	ref, indirect := is.Ref()
+	if old, _ := was.Ref(); indirect && ref != old && !c.isNew(ref) {
+		return false, nil
+	}
+	switch key {
+	case "Version":
+		return now.Kind() == pdf.Name, nil
+	case "Extensions":
+		if !now.IsDict() {
+			return false, nil
+		}
+		if indirect {
+			c.explained[ref.Num] = true
+		}
+		return true, c.explainNew(now)
+	case "Metadata":
+		return c.isXMP(now), nil // metadata explains it
+	}
+	return false, nil
+}
+
+// metadata explains the catalog's XMP stream, which shows nowhere, if nothing else uses it.
+func (c *differ) metadata(was, is pdf.Object) error {
+	ref, ok := is.Ref()
+	if !ok || !c.changed[ref.Num] || c.explained[ref.Num] {
+		return nil
+	}
+	o, err := c.now.Load(ref)
+	if err != nil {
+		return err
+	}
+	alone := c.isNew(ref) || c.onlyFrom(ref.Num, c.old.Root().Num)
+	if !c.isXMP(o) || !alone {
+		return nil
+	}
+	if old, _ := was.Ref(); old == ref {
+		c.add(Change{Kind: ChangeMetadata, Object: ref.Num, Text: "the XMP metadata was updated"})
+	}
+	c.explained[ref.Num] = true
+	return c.explainNew(o)
+}
+
+func (c *differ) isXMP(o pdf.Object) bool {
+	return o.Kind() == pdf.Stream && o.Get("Type").Name() == "Metadata" && o.Get("Subtype").Name() == "XML"
+}
+
+// onlyFrom reports whether nothing else in the signed revision refers to a changed object.
+func (c *differ) onlyFrom(num, referrer int) bool {
+	return !slices.ContainsFunc(c.referrers[num], func(from int) bool { return from != referrer })
+}
+
+// explainNew explains the new objects that a value reaches through new objects only.
+func (c *differ) explainNew(values ...pdf.Object) error {
+	reached := make(map[int]bool)
+	for _, v := range values {
+		if err := walk(c.now, v, reached, c.isNew); err != nil {
+			return err
+		}
+	}
+	maps.Copy(c.explained, reached)
+	return nil
+}
+
+func keysOf(objects ...pdf.Object) []string {
+	set := make(map[string]bool)
+	for _, o := range objects {
+		for k := range o.Entries() {
+			set[k] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}
+
+// containers explains the new streams that only hold other objects: each of those is judged
+// by itself.
+func (c *differ) containers() error {
+	for num := range c.changed {
+		if c.explained[num] || !c.isNew(pdf.Ref{Num: num}) {
+			continue
+		}
+		o, err := c.now.Load(c.now.Lookup(num).Ref)
+		if skip, err := unreadable(err); err != nil {
+			return err
+		} else if skip || o.Kind() != pdf.Stream {
+			continue
+		}
+		if kind := o.Get("Type").Name(); kind == "XRef" || kind == "ObjStm" {
+			c.explained[num] = true
 		}
 	}
 	return nil
 }
 
-// walk notes the objects that o refers to, directly or through others for which
-// into is nil or true. It keeps its own stack: a hostile file can chain half a
-// million objects.
+// rest notes what no rule explains and a reader can reach, with the page that shows it.
+func (c *differ) rest() error {
+	var left []int
+	for _, num := range slices.Sorted(maps.Keys(c.changed)) {
+		if !c.explained[num] {
+			left = append(left, num)
+		}
+	}
+	if len(left) == 0 {
+		return nil
+	}
+	on := make(map[int]int) // object: the first page that reaches it
+	reached := make(map[int]bool)
+	pages := make(map[int]bool)
+	for n := 1; n <= c.now.NumPages(); n++ {
+		page, err := c.now.Page(n)
+		if err != nil {
+			return err
+		}
+		pages[page.Ref.Num] = true
+	}
+	for n := 1; n <= c.now.NumPages(); n++ {
+		page, err := c.now.Page(n)
+		if err != nil {
+			return err
+		}
+		on[page.Ref.Num] = n
+		o, err := c.now.Load(page.Ref)
+		if err != nil {
+			return err
+		}
+		if err := c.reach(o, reached, func(r pdf.Ref) bool {
+			if pages[r.Num] || r == parentOf(o) {
+				return false
+			}
+			if on[r.Num] == 0 {
+				on[r.Num] = n
+			}
+			return true
+		}); err != nil {
+			return err
+		}
+	}
+	reached = make(map[int]bool)
+	if err := c.reach(c.now.Trailer(), reached, nil); err != nil {
+		return err
+	}
+	for _, num := range left {
+		if !reached[num] {
+			continue
+		}
+		ch := Change{Kind: ChangeOther, Object: num, Page: on[num], Text: "an object was changed"}
+		switch {
+		case c.isNew(pdf.Ref{Num: num}):
+			ch.Text = "an object was added"
+		case c.now.Lookup(num).Kind == pdf.Free:
+			ch.Text = "an object was removed"
+		}
+		c.add(ch)
+	}
+	return nil
+}
+
+func parentOf(page pdf.Object) pdf.Ref {
+	ref, _ := page.Get("Parent").Ref()
+	return ref
+}
+
+// reach is walk for a file whose objects need not all be readable.
+func (c *differ) reach(o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool) error {
+	return walkObjects(o, seen, into, func(ref pdf.Ref) (pdf.Object, error) {
+		o, err := c.now.Load(ref)
+		if skip, err := unreadable(err); skip || err != nil {
+			return pdf.Object{}, err
+		}
+		return o, nil
+	})
+}
+
+// walk notes the objects that o refers to, directly or through others for which into is nil
+// or true.
 func walk(d *pdf.Document, o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool) error {
+	return walkObjects(o, seen, into, d.Load)
+}
+
+// walkObjects keeps its own stack: a hostile file can chain half a million objects.
+func walkObjects(o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool, load func(pdf.Ref) (pdf.Object, error)) error {
 	stack := []pdf.Object{o}
 	for len(stack) > 0 {
 		o := stack[len(stack)-1]
@@ -298,7 +523,7 @@ func walk(d *pdf.Document, o pdf.Object, seen map[int]bool, into func(pdf.Ref) b
 				continue
 			}
 			seen[ref.Num] = true
-			target, err := d.Load(ref)
+			target, err := load(ref)
 			if err != nil {
 				return err
 			}
@@ -312,4 +537,68 @@ func walk(d *pdf.Document, o pdf.Object, seen map[int]bool, into func(pdf.Ref) b
 		}
 	}
 	return nil
+}
+
+var errNotArray = errors.New("not an array")
+
+// list resolves an array, and returns its elements without nulls, which mean nothing there.
+func list(d *pdf.Document, o pdf.Object) ([]pdf.Object, error) {
+	o, err := d.Resolve(o)
+	if err != nil {
+		return nil, err
+	}
+	if !o.IsNull() && o.Kind() != pdf.Array {
+		return nil, errNotArray
+	}
+	return slices.DeleteFunc(slices.Clone(o.Elements()), pdf.Object.IsNull), nil
+}
+
+// added compares two lists. It returns what now has besides old; ok is false if something of
+// old is missing or in another order. The array's own object is explained: its elements are
+// judged by the caller.
+func (c *differ) added(a, b pdf.Object) (added []pdf.Object, ok bool, err error) {
+	old, err := list(c.old, a)
+	if err != nil {
+		return nil, false, ignore(err, errNotArray)
+	}
+	now, err := list(c.now, b)
+	if err != nil {
+		return nil, false, ignore(err, errNotArray)
+	}
+	ok = true
+	listed := make(map[pdf.Ref]bool, len(old))
+	for _, o := range old {
+		ref, _ := o.Ref()
+		listed[ref] = true
+	}
+	for _, o := range now {
+		// References are looked up; what stands in the array itself must be next.
+		ref, indirect := o.Ref()
+		switch {
+		case len(old) > 0 && pdf.Equal(old[0], o):
+			old = old[1:]
+			delete(listed, ref)
+		case indirect && listed[ref]:
+			ok = false
+			delete(listed, ref) // each is searched for once
+			if i := slices.IndexFunc(old, func(e pdf.Object) bool { return pdf.Equal(e, o) }); i >= 0 {
+				old = old[i+1:]
+			}
+		default:
+			added = append(added, o)
+		}
+	}
+	if ref, indirect := b.Ref(); indirect {
+		if was, _ := a.Ref(); c.isNew(ref) || was == ref {
+			c.explained[ref.Num] = true
+		}
+	}
+	return added, ok && len(old) == 0, nil
+}
+
+func ignore(err, target error) error {
+	if errors.Is(err, target) {
+		return nil
+	}
+	return err
 }

@@ -199,7 +199,7 @@ func (v *verifier) raiseLevels(sigs []*signature, verdicts map[*signature]*Signa
 		}
 		err := v.dss.backs(out)
 		if errors.Is(err, errRevoked) {
-			out.fail("%w", err)
+			out.fail(Revoked, "%w", err)
 			out.Level = LevelNone
 		}
 		if err != nil {

@@ -100,14 +100,14 @@ func Renew(ctx context.Context, r io.ReaderAt, size int64, o RenewOptions) ([]by
 		return nil, fmt.Errorf("pades: after renewal: %w", err)
 	}
 	if len(after.Problems) > len(report.Problems) {
-		return nil, fmt.Errorf("pades: after renewal: %w", errors.Join(after.Problems...))
+		return nil, fmt.Errorf("pades: after renewal: %w", joinProblems(after.Problems))
 	}
 	if len(after.Signatures) != len(report.Signatures)+1 {
 		return nil, fmt.Errorf("pades: after renewal: %d signatures instead of %d", len(after.Signatures), len(report.Signatures)+1)
 	}
 	for i, s := range report.Signatures {
 		if a := after.Signatures[i]; a.Level < s.Level || len(a.Problems) > len(s.Problems) {
-			return nil, fmt.Errorf("pades: after renewal: signature %q fell to %s: %w", s.Fields[0], a.Level, errors.Join(a.Problems...))
+			return nil, fmt.Errorf("pades: after renewal: signature %q fell to %s: %w", s.Fields[0], a.Level, a.Err())
 		}
 	}
 	if then := after.Until(); !then.After(ends) {
@@ -143,7 +143,7 @@ func (v *verifier) outlived(sigs []*signature, verdicts map[*signature]*Signatur
 			continue
 		}
 		if ends := chainEnd(chain); at.After(ends) {
-			out.fail("the certificate of the time stamp ended on %s, and no later document time stamp was made before", ends.UTC().Format(time.RFC3339))
+			out.fail(OutOfBoundsNoPOE, "the certificate of the time stamp ended on %s, and no later document time stamp was made before", ends.UTC().Format(time.RFC3339))
 			out.Level = LevelNone
 			continue
 		}

@@ -5,7 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/signet-sign/signet/pades/pdf"
 )
 
 // Level is a PAdES baseline level (EN 319 142-1, section 6).
@@ -58,19 +61,52 @@ type Signature struct {
 	// Digest is the message digest that was signed, ByteRange what it covers.
 	Digest    []byte
 	ByteRange [4]int64
-	// WholeFile says that nothing was appended after this signature.
+	// WholeFile says that nothing but white space was appended after this signature.
 	WholeFile bool
-	// Changes are what later revisions did, in words; only additions of the
-	// white list (see diff.go) do not count as problems.
-	Changes []string
-	// Problems, if any, say why the signature must not be relied on.
-	Problems []error
+	// Permissions are what this signature and those before it allow to later revisions.
+	Permissions *pdf.Permissions
+	// Changes are what later revisions did (see diff.go). One that is not allowed is a
+	// problem too.
+	Changes []Change
+	// Problems, if any, say why the signature is not [TotalPassed].
+	Problems []*Problem
 
+	// verified says that the form is right and the signature verifies over the signed bytes.
+	verified   bool
 	stampChain []*x509.Certificate // of the signature time stamp
 }
 
-func (s *Signature) fail(format string, args ...any) {
-	s.Problems = append(s.Problems, fmt.Errorf(format, args...))
+// Indication is the verdict on the signature, with the reason if it is not [TotalPassed].
+func (s *Signature) Indication() (Indication, SubIndication) { return indicate(s.Problems) }
+
+// Err joins the problems; nil if the signature is [TotalPassed].
+func (s *Signature) Err() error { return joinProblems(s.Problems) }
+
+// Intact reports whether the signed bytes are what was signed and nothing came after them
+// that the signature does not allow. It says nothing about who signed.
+func (s *Signature) Intact() bool {
+	return s.verified && !slices.ContainsFunc(s.Problems, func(p *Problem) bool {
+		return p.SubIndication.Failed() && p.SubIndication != Revoked
+	})
+}
+
+// Trusted reports whether the certificate leads to one of the given roots.
+func (s *Signature) Trusted() bool { return s.Chain != nil }
+
+// Later is the most serious kind of change that later revisions made: "" for none, and one
+// of [ChangeArchive], [ChangeFormFilling], [ChangeAnnotation] and [ChangeOther], the first
+// of which stands for signatures and metadata too.
+func (s *Signature) Later() ChangeKind {
+	kinds := [...]ChangeKind{"", ChangeArchive, ChangeFormFilling, ChangeAnnotation, ChangeOther}
+	worst := 0
+	for _, c := range s.Changes {
+		worst = max(worst, c.Kind.rank())
+	}
+	return kinds[worst]
+}
+
+func (s *Signature) fail(sub SubIndication, format string, args ...any) {
+	s.Problems = append(s.Problems, &Problem{sub, fmt.Errorf(format, args...)})
 }
 
 // Report is what [Verify] found.
@@ -79,17 +115,32 @@ type Report struct {
 	// Signatures in the order in which they close the file's revisions.
 	Signatures []*Signature
 	// Problems concern the file as a whole.
-	Problems []error
+	Problems []*Problem
+}
+
+// Indication is the verdict on the document: the worst of all signatures' and of the file's
+// own problems. A document without a signature is [Indeterminate]; see [ErrUnsigned].
+func (r *Report) Indication() (Indication, SubIndication) {
+	all := slices.Clone(r.Problems)
+	for _, s := range r.Signatures {
+		all = append(all, s.Problems...)
+	}
+	if len(r.Signatures) == 0 && len(all) == 0 {
+		return Indeterminate, SigConstraintsFailure
+	}
+	return indicate(all)
 }
 
 // ErrUnsigned reports a document without any signature.
 var ErrUnsigned = errors.New("pades: the document has no signature")
 
-// Err returns nil only for a document with at least one signature in which all
-// signatures are valid and nothing but additions of the white list was made
-// after each.
+// Err returns nil only for a document with at least one signature in which all signatures
+// are [TotalPassed].
 func (r *Report) Err() error {
-	errs := r.Problems
+	var errs []error
+	for _, p := range r.Problems {
+		errs = append(errs, p)
+	}
 	for _, s := range r.Signatures {
 		for _, p := range s.Problems {
 			errs = append(errs, fmt.Errorf("signature %q: %w", s.Fields[0], p))
@@ -140,12 +191,12 @@ func (r *Report) Meets(e Expectation) error {
 	}
 	for i, s := range r.Signatures[e.Before:] {
 		if len(s.Problems) > 0 {
-			return fail("%w", errors.Join(s.Problems...))
+			return fail("%w", s.Err())
 		}
 		if s.DocumentTimestamp != (i > 0) {
 			return fail("the new signatures are of the wrong kind")
 		}
-		if last := e.Before+i == want-1; last && !s.WholeFile && e.Level != LevelLT {
+		if last := e.Before+i == want-1; last && s.ByteRange[2]+s.ByteRange[3] != r.Size && e.Level != LevelLT {
 			return fail("the last signature does not cover the whole file")
 		}
 	}

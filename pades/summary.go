@@ -1,55 +1,132 @@
 package pades
 
-import "time"
+import (
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"time"
 
-// Summary is a [Report] as JSON, for programs and for the files of disputes.
+	"github.com/signet-sign/signet/pades/pdf"
+)
+
+// Summary is a [Report] as JSON, for programs and for the files of disputes. Its schema is in
+// docs/signatures.md; names and codes stay as they are.
 type Summary struct {
-	Valid      bool               `json:"valid"`
-	Problems   []string           `json:"problems,omitempty"` // of the file as a whole
-	Signatures []SignatureSummary `json:"signatures"`
+	// Valid says that the indication is TOTAL-PASSED.
+	Valid         bool               `json:"valid"`
+	Indication    Indication         `json:"indication"`
+	SubIndication SubIndication      `json:"sub_indication,omitempty"`
+	Problems      []ProblemSummary   `json:"problems,omitempty"` // of the file as a whole
+	Signatures    []SignatureSummary `json:"signatures"`
 }
 
-// SignatureSummary is the verdict on one signature.
+// ProblemSummary is a [Problem].
+type ProblemSummary struct {
+	SubIndication SubIndication `json:"sub_indication"`
+	Text          string        `json:"text"`
+}
+
+// SignatureSummary is the verdict on one signature: three questions and the facts.
 type SignatureSummary struct {
-	Kind      string     `json:"kind"` // "signature" or "document timestamp"
-	Signer    string     `json:"signer"`
-	Issuer    string     `json:"issuer,omitempty"`
-	Trusted   bool       `json:"trusted"` // the certificate chains to a given root
-	Level     string     `json:"level"`   // PAdES level, "none" if it is not valid
-	ClaimedAt *time.Time `json:"claimed_at,omitempty"`
-	StampedAt *time.Time `json:"stamped_at,omitempty"`
-	Fields    []string   `json:"fields"`
-	Places    int        `json:"places"`
-	WholeFile bool       `json:"covers_whole_file"`
-	Changes   []string   `json:"later_changes,omitempty"`
-	Problems  []string   `json:"problems,omitempty"`
+	Kind          string        `json:"kind"` // "signature" or "document-timestamp"
+	Indication    Indication    `json:"indication"`
+	SubIndication SubIndication `json:"sub_indication,omitempty"`
+
+	// Is it intact? Who signed, and does the certificate lead to a given root? What came after?
+	Intact  bool       `json:"intact"`
+	Trusted bool       `json:"trusted"`
+	Later   ChangeKind `json:"later,omitempty"` // archive, form-fill, annotation or other
+
+	Signer      *CertificateSummary `json:"signer,omitempty"`
+	Issuer      *CertificateSummary `json:"issuer,omitempty"` // if it is in the file or trusted
+	Level       string              `json:"level,omitempty"`  // B-B, B-T, B-LT, B-LTA; "none" if not TOTAL-PASSED; absent for time stamps
+	ClaimedAt   *time.Time          `json:"claimed_at,omitempty"`
+	StampedAt   *time.Time          `json:"stamped_at,omitempty"`
+	Fields      []string            `json:"fields"`
+	Places      int                 `json:"places"` // fields that are visible
+	Coverage    Coverage            `json:"coverage"`
+	Permissions *PermissionSummary  `json:"permissions,omitempty"`
+	Changes     []ChangeSummary     `json:"later_changes,omitempty"`
+	Problems    []ProblemSummary    `json:"problems,omitempty"`
+}
+
+// CertificateSummary names a certificate.
+type CertificateSummary struct {
+	Name   string `json:"name"`   // common name, else the whole subject
+	Serial string `json:"serial"` // hexadecimal
+	SHA256 string `json:"sha256"` // of the DER, hexadecimal
+}
+
+// Coverage is what a signature covers of the file.
+type Coverage struct {
+	ByteRange [4]int64 `json:"byte_range"`
+	WholeFile bool     `json:"whole_file"` // but for white space at the end
+}
+
+// PermissionSummary is what the signature and those before it allow ([pdf.Permissions]).
+type PermissionSummary struct {
+	DocMDP int        `json:"doc_mdp,omitempty"` // 1, 2 or 3
+	Locks  []pdf.Lock `json:"locks,omitempty"`
+}
+
+// ChangeSummary is a [Change].
+type ChangeSummary struct {
+	Kind    ChangeKind `json:"kind"`
+	Allowed bool       `json:"allowed"`
+	Page    int        `json:"page,omitempty"`
+	Object  int        `json:"object,omitempty"`
+	Field   string     `json:"field,omitempty"`
+	Text    string     `json:"text"`
 }
 
 // Summary is the report in short. A document without a signature is not valid.
 func (r *Report) Summary() Summary {
-	out := Summary{Valid: r.Err() == nil, Problems: texts(r.Problems), Signatures: []SignatureSummary{}}
+	out := Summary{Problems: summarize(r.Problems), Signatures: []SignatureSummary{}}
+	out.Indication, out.SubIndication = r.Indication()
+	out.Valid = out.Indication == TotalPassed
 	if len(r.Signatures) == 0 {
-		out.Problems = append(out.Problems, ErrUnsigned.Error())
+		out.Problems = append(out.Problems, ProblemSummary{SigConstraintsFailure, ErrUnsigned.Error()})
 	}
 	for _, s := range r.Signatures {
 		sum := SignatureSummary{
-			Kind: "signature", Trusted: s.Chain != nil, Level: s.Level.String(), ClaimedAt: moment(s.ClaimedAt), StampedAt: moment(s.StampedAt),
-			Fields: s.Fields, Places: s.Appearances, WholeFile: s.WholeFile, Changes: s.Changes, Problems: texts(s.Problems),
+			Kind: "signature", Intact: s.Intact(), Trusted: s.Trusted(), Later: s.Later(), Level: s.Level.String(),
+			ClaimedAt: moment(s.ClaimedAt), StampedAt: moment(s.StampedAt), Fields: s.Fields, Places: s.Appearances,
+			Coverage: Coverage{s.ByteRange, s.WholeFile}, Problems: summarize(s.Problems),
 		}
+		sum.Indication, sum.SubIndication = s.Indication()
 		if s.DocumentTimestamp {
-			sum.Kind = "document timestamp"
+			sum.Kind, sum.Level = "document-timestamp", ""
 		}
-		if s.Signer != nil {
-			sum.Signer, sum.Issuer = s.Signer.Subject.CommonName, s.Signer.Issuer.CommonName
+		sum.Signer = certificate(s.Signer)
+		if len(s.Chain) > 1 {
+			sum.Issuer = certificate(s.Chain[1])
+		}
+		if p := s.Permissions; p != nil && (p.DocMDP > 0 || len(p.Locks) > 0) {
+			sum.Permissions = &PermissionSummary{p.DocMDP, p.Locks}
+		}
+		for _, c := range s.Changes {
+			sum.Changes = append(sum.Changes, ChangeSummary(c))
 		}
 		out.Signatures = append(out.Signatures, sum)
 	}
 	return out
 }
 
-func texts(errs []error) (out []string) {
-	for _, err := range errs {
-		out = append(out, err.Error())
+func summarize(problems []*Problem) (out []ProblemSummary) {
+	for _, p := range problems {
+		out = append(out, ProblemSummary{p.SubIndication, p.Error()})
+	}
+	return out
+}
+
+func certificate(c *x509.Certificate) *CertificateSummary {
+	if c == nil {
+		return nil
+	}
+	sum := sha256.Sum256(c.Raw)
+	out := &CertificateSummary{Name: c.Subject.CommonName, Serial: c.SerialNumber.Text(16), SHA256: hex.EncodeToString(sum[:])}
+	if out.Name == "" {
+		out.Name = c.Subject.String()
 	}
 	return out
 }

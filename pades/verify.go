@@ -1,8 +1,10 @@
 package pades
 
 import (
+	"bytes"
 	"crypto/x509"
 	"encoding"
+	"encoding/asn1"
 	"errors"
 	"fmt"
 	"hash"
@@ -132,15 +134,19 @@ func (v *verifier) judge(s *signature, out *Signature) error {
 		if !errors.Is(err, errForm) {
 			return err
 		}
-		out.fail("%w", err)
+		out.fail(FormatFailure, "%w", err)
 		return nil
 	}
 	out.ByteRange = s.byteRange
-	out.WholeFile = s.end() == v.doc.Size()
+	blank, err := blankFrom(v.doc, s.end())
+	if err != nil {
+		return err
+	}
+	out.WholeFile = blank
 	out.ClaimedAt = parseDate(s.dict.Get("M").Text())
 	out.DocumentTimestamp = s.subFilter == subFilterStamp
 	if filter := s.dict.Get("Filter").Name(); filter != "Adobe.PPKLite" {
-		out.fail("/Filter is %q", filter)
+		out.fail(SigConstraintsFailure, "/Filter is %q", filter)
 	}
 	content := func(h hash.Hash) error { return v.hash(s, h) }
 	switch s.subFilter {
@@ -149,9 +155,10 @@ func (v *verifier) judge(s *signature, out *Signature) error {
 	case subFilterCAdES:
 		return v.checkCMS(s, out, content)
 	case subFilterPKCS7:
-		out.fail("the signature is of the older kind %s, not PAdES", s.subFilter)
+		out.fail(SigConstraintsFailure, "the signature is of the older kind %s, not PAdES", s.subFilter)
+		return v.checkOlder(s, out, content)
 	default:
-		out.fail("unknown /SubFilter %q", s.subFilter)
+		out.fail(SigConstraintsFailure, "unknown /SubFilter %q", s.subFilter)
 	}
 	return nil
 }
@@ -207,7 +214,25 @@ func (s *Signature) fault(err error) error {
 	if errors.As(err, &r) {
 		return r.error
 	}
-	s.Problems = append(s.Problems, err)
+	s.Problems = append(s.Problems, &Problem{classify(err), err})
+	return nil
+}
+
+// checkOlder checks a signature of the kind that came before PAdES (ISO 32000-1, 12.8.3.3):
+// its message and nothing else, to know whether its field shows what somebody signed.
+func (v *verifier) checkOlder(s *signature, out *Signature, content func(hash.Hash) error) error {
+	sd, err := cms.Parse(s.message)
+	if err != nil {
+		return out.fault(err)
+	}
+	if sd.Content != nil || !sd.ContentType.Equal(cms.OIDData) {
+		out.fail(FormatFailure, "the message is not a detached signature")
+		return nil
+	}
+	if out.Signer, err = sd.VerifyUnbound(content); err != nil {
+		return out.fault(err)
+	}
+	out.Digest, out.verified = messageDigest(sd), true
 	return nil
 }
 
@@ -218,22 +243,22 @@ func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash
 		return out.fault(err)
 	}
 	if sd.Content != nil || !sd.ContentType.Equal(cms.OIDData) {
-		out.fail("the message is not a detached signature")
+		out.fail(FormatFailure, "the message is not a detached signature")
 		return nil
 	}
 	out.Digest = messageDigest(sd)
 	if out.Signer, err = sd.Verify(content); err != nil {
 		return out.fault(err)
 	}
+	out.verified = true
 	if _, ok := sd.Signer.Attribute(cms.OIDSigningTime); ok {
-		out.fail("the signing-time attribute is not allowed in PAdES")
+		out.fail(SigConstraintsFailure, "the signing-time attribute is not allowed in PAdES")
 	}
 	if out.ClaimedAt.IsZero() {
-		out.fail("/M, the claimed time, is missing")
+		out.fail(SigConstraintsFailure, "/M, the claimed time, is missing")
 	}
-	// A certificate that does not say what its key is for does not restrict it (RFC 5280, 4.2.1.3).
-	if usage := out.Signer.KeyUsage; usage != 0 && usage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
-		out.fail("the certificate is not for signing")
+	if why := unfit(out.Signer); why != "" {
+		out.fail(ChainConstraintsFailure, "the signer's certificate is not for signing documents: %s", why)
 	}
 	at := v.opts.Now
 	if token, ok := sd.Signer.Timestamp(); ok {
@@ -242,18 +267,22 @@ func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash
 			out.stampChain, err = stamp.Check(func(h hash.Hash) error { _, err := h.Write(sd.Signer.Signature); return err }, v.opts.TSARoots, v.opts.Memo)
 		}
 		if err != nil {
-			out.fail("time stamp: %w", err)
+			sub := classify(err)
+			if sub.Failed() {
+				sub = SigConstraintsFailure // the time stamp proves nothing; the signature is another matter
+			}
+			out.fail(sub, "time stamp: %w", err)
 		} else {
 			out.StampedAt, at = stamp.Time, stamp.Time
 		}
 	}
 	if v.opts.Roots == nil {
-		out.fail("no trusted authority is given")
+		out.fail(NoCertificateChainFound, "no trusted root is given")
 		return nil
 	}
 	out.Chain, err = v.opts.Memo.Chain(out.Signer, slices.Concat(v.dss.certs, sd.Certificates), v.opts.Roots, at, x509.ExtKeyUsageAny)
 	if err != nil {
-		out.fail("the signer's certificate is not trusted: %w", err)
+		out.fail(classify(err), "the signer's certificate is not trusted: %w", err)
 		return nil
 	}
 	if len(out.Problems) == 0 {
@@ -267,18 +296,20 @@ func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash
 
 func (v *verifier) checkDocumentTimestamp(s *signature, out *Signature, content func(hash.Hash) error) error {
 	if kind := s.dict.Get("Type").Name(); kind != typeDocStamp {
-		out.fail("/Type is %q instead of DocTimeStamp", kind)
+		out.fail(FormatFailure, "/Type is %q instead of DocTimeStamp", kind)
 	}
 	token, err := tsa.Parse(s.message)
 	if err != nil {
 		return out.fault(err)
 	}
 	out.Digest = token.Imprint
+	out.Signer, _ = token.Unit()
 	chain, err := token.Check(content, v.opts.TSARoots, v.opts.Memo)
+	out.verified = err == nil || errors.Is(err, tsa.ErrUntrusted) || errors.Is(err, tsa.ErrPurpose)
 	if err != nil {
 		return out.fault(err)
 	}
-	out.Signer, out.Chain, out.StampedAt = chain[0], chain, token.Time
+	out.Chain, out.StampedAt = chain, token.Time
 	return nil
 }
 
@@ -321,38 +352,45 @@ func (v *verifier) checkRevisions(sigs []*signature, verdicts map[*signature]*Si
 			if pdf.ReasonOf(err) == "" {
 				return err
 			}
-			out.fail("the signed range is not a complete revision: %w", err)
+			out.fail(FormatFailure, "the signed range is not a complete revision: %w", err)
 			continue
 		}
 		if err := v.listed(signed, sigs, s); err != nil {
 			if pdf.ReasonOf(err) == "" && !errors.Is(err, errUnlisted) {
 				return err
 			}
-			out.fail("%w", err)
+			out.fail(FormatFailure, "%w", err)
+		}
+		if out.Permissions, err = signed.Permissions(); err != nil {
+			if pdf.ReasonOf(err) == "" {
+				return err
+			}
+			out.fail(FormatFailure, "the permissions cannot be read: %w", err)
+			continue
 		}
 		if out.WholeFile {
 			continue
 		}
-		trusted := func(ref pdf.Ref) bool {
-			for _, later := range sigs {
-				if later.ref == ref && later.end() > s.end() {
-					return len(verdicts[later].Problems) == 0
+		later := func(ref pdf.Ref) (*Signature, bool) {
+			for _, l := range sigs {
+				if l.ref == ref && l.end() > s.end() {
+					return verdicts[l], true
 				}
 			}
-			return false
+			return nil, false
 		}
-		changes, err := compare(signed, v.doc, trusted)
+		changes, err := compare(signed, v.doc, out.Permissions, later)
 		if err != nil {
 			if pdf.ReasonOf(err) == "" {
 				return err
 			}
-			out.fail("later revisions cannot be judged: %w", err)
+			out.fail(FormatFailure, "later revisions cannot be judged: %w", err)
 			continue
 		}
+		out.Changes = changes
 		for _, c := range changes {
-			out.Changes = append(out.Changes, c.what)
-			if !c.allowed {
-				out.fail("changed after signing: %s", c.what)
+			if !c.Allowed {
+				out.fail(FormatFailure, "changed after signing: %s", c)
 			}
 		}
 		if len(out.Problems) > 0 {
@@ -408,7 +446,7 @@ func (v *verifier) lost(sigs []*signature) error {
 		then, err := v.signaturesAt(end)
 		switch pdf.ReasonOf(err) {
 		case pdf.TooMuchWork:
-			v.report.Problems = append(v.report.Problems, &historyError{end: end})
+			v.history(&historyError{end: end})
 			return nil
 		case "":
 			if err != nil {
@@ -419,11 +457,15 @@ func (v *verifier) lost(sigs []*signature) error {
 		}
 		for _, t := range then {
 			if !slices.ContainsFunc(sigs, func(s *signature) bool { return s.ref == t.ref }) {
-				v.report.Problems = append(v.report.Problems, &historyError{end: end, field: t.fields[0].Name})
+				v.history(&historyError{end: end, field: t.fields[0].Name})
 			}
 		}
 	}
 	return nil
+}
+
+func (v *verifier) history(err *historyError) {
+	v.report.Problems = append(v.report.Problems, &Problem{FormatFailure, err})
 }
 
 // signaturesAt returns the signatures of an earlier revision.
@@ -464,4 +506,46 @@ func endOfRevision(d *pdf.Document, section int64) (int64, error) {
 		}
 	}
 	return 0, nil
+}
+
+// blankFrom reports whether nothing but white space follows an offset. Mail gateways append
+// an end of line. The reader of package pdf refuses more white space than is read here.
+func blankFrom(d *pdf.Document, at int64) (bool, error) {
+	const most = 1024
+	rest := make([]byte, min(d.Size()-at, most+1))
+	if _, err := d.Reader().ReadAt(rest, at); err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	return len(rest) <= most && len(bytes.Trim(rest, " \t\r\n\f\x00")) == 0, nil
+}
+
+// documentUsages are the extended key usages with which a certificate may sign documents.
+var documentUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageAny, x509.ExtKeyUsageEmailProtection, x509.ExtKeyUsageClientAuth}
+
+// documentPurposes are those that package x509 does not know: document signing (RFC 9336),
+// and the older ones of Microsoft and Adobe.
+var documentPurposes = []asn1.ObjectIdentifier{
+	{1, 3, 6, 1, 5, 5, 7, 3, 36}, {1, 3, 6, 1, 4, 1, 311, 10, 3, 12}, {1, 2, 840, 113583, 1, 1, 5},
+}
+
+// unfit says why a certificate must not sign documents, "" if it may. A certificate that does
+// not say what its key is for does not restrict it (RFC 5280, 4.2.1.3 and 4.2.1.12).
+func unfit(c *x509.Certificate) string {
+	if usage := c.KeyUsage; usage != 0 && usage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
+		return "key usage"
+	}
+	if len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0 {
+		return ""
+	}
+	for _, u := range c.ExtKeyUsage {
+		if slices.Contains(documentUsages, u) {
+			return ""
+		}
+	}
+	for _, u := range c.UnknownExtKeyUsage {
+		if slices.ContainsFunc(documentPurposes, u.Equal) {
+			return ""
+		}
+	}
+	return "extended key usage"
 }

@@ -11,6 +11,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -62,6 +63,11 @@ type environment struct {
 	errs   io.Writer
 }
 
+// exitStatus is the error of a command that has printed all it has to say.
+type exitStatus int
+
+func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+
 // run is the program: arguments in, exit status out.
 func run(ctx context.Context, args []string, getenv func(string) string, out, errs io.Writer) int {
 	exit := -1
@@ -87,7 +93,11 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		fmt.Fprintln(errs, "signet:", err)
 		return 2
 	}
-	if err := command.Run(&environment{ctx, getenv, out, errs}); err != nil {
+	err = command.Run(&environment{ctx, getenv, out, errs})
+	if status := exitStatus(0); errors.As(err, &status) {
+		return int(status)
+	}
+	if err != nil {
 		fmt.Fprintln(errs, "signet:", err)
 		return 1
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
-	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -38,21 +37,16 @@ func newStamps(c *Config, authority *ca.Authority, ours pades.EvidenceSource, no
 	if err != nil {
 		return s, fmt.Errorf("tsa_roots: %w", err)
 	}
+	if s.known, err = pades.ParseCertificates(text); err != nil {
+		return s, fmt.Errorf("tsa_roots: %s: %w", c.TSARoots, err)
+	}
 	external := x509.NewCertPool()
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		cert, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return s, fmt.Errorf("tsa_roots: %w", err)
-		}
+	for _, cert := range s.known {
 		if err := cert.CheckSignatureFrom(cert); err != nil {
 			return s, fmt.Errorf("tsa_roots: %q is not a root: %w", cert.Subject.CommonName, err)
 		}
-		s.known = append(s.known, cert)
 		external.AddCert(cert)
 		s.roots.AddCert(cert)
-	}
-	if len(s.known) == 0 {
-		return s, fmt.Errorf("tsa_roots: no certificate in %s", c.TSARoots)
 	}
 	// The operator named these addresses, and authorities that the operator trusts name those of the revocation data: no
 	// stranger does, so that the client needs no rules about where it may go.

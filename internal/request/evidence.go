@@ -83,7 +83,10 @@ func (s *Service) collect(ctx context.Context, id string, e *Evidence) (err erro
 	}
 	report, err := pades.Verify(e.Signed, e.Signed.Size(), s.trust())
 	if err != nil { // a file that cannot be read is evidence, too
-		e.Report = &pades.Summary{Problems: []string{err.Error()}, Signatures: []pades.SignatureSummary{}}
+		e.Report = &pades.Summary{
+			Indication: pades.TotalFailed, SubIndication: pades.FormatFailure, Signatures: []pades.SignatureSummary{},
+			Problems: []pades.ProblemSummary{{SubIndication: pades.FormatFailure, Text: err.Error()}},
+		}
 		return nil
 	}
 	e.Report = new(report.Summary())

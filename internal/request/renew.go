@@ -154,7 +154,7 @@ func (s *Service) rewrite(ctx context.Context, r *Request, key string, old Blob,
 	doc.Until = report.Until()
 	switch {
 	case len(ours.Problems) > 0:
-		return nil, fmt.Errorf("%w: %w", errGate, errors.Join(ours.Problems...))
+		return nil, fmt.Errorf("%w: %w", errGate, ours.Err())
 	case !bytes.Equal(ours.Signer.Raw, r.Approval.Certificate) || ours.Level.String() != r.Signed.Level:
 		return nil, fmt.Errorf("%w: another signature than the one on record", errGate)
 	case !doc.Until.After(r.Signed.Until):

@@ -34,6 +34,17 @@ var (
 // signing-certificate attribute names exactly this certificate, and its key
 // made the signature. It says nothing about trust in the certificate.
 func (d *SignedData) Verify(content func(hash.Hash) error) (*x509.Certificate, error) {
+	return d.verify(content, true)
+}
+
+// VerifyUnbound is [SignedData.Verify] for messages from before CAdES, which need not name
+// the signer's certificate in a signed attribute. Another certificate for the same key could
+// be put in its place.
+func (d *SignedData) VerifyUnbound(content func(hash.Hash) error) (*x509.Certificate, error) {
+	return d.verify(content, false)
+}
+
+func (d *SignedData) verify(content func(hash.Hash) error, bound bool) (*x509.Certificate, error) {
 	s := &d.Signer
 	cert := d.findSigner()
 	if cert == nil {
@@ -68,8 +79,10 @@ func (d *SignedData) Verify(content func(hash.Hash) error) (*x509.Certificate, e
 	if !bytes.Equal(h.Sum(nil), want) {
 		return nil, ErrDigest
 	}
-	if err := s.matchESS(cert); err != nil {
-		return nil, err
+	if bound {
+		if err := s.matchESS(cert); err != nil {
+			return nil, err
+		}
 	}
 	return cert, s.checkSignature(cert, digestHash)
 }

@@ -11,6 +11,27 @@ type SignatureField struct {
 	Widgets []Widget
 }
 
+// FormField is a node of the field tree of the interactive form: a field, or a group of
+// fields. Type and value may be inherited from a group.
+type FormField struct {
+	Name     string // full name: the partial names from the root, joined by periods
+	Ref      Ref
+	Type     string // /FT: Sig, Tx, Btn or Ch; "" for a group without one
+	Value    Object // /V as it is written; null when there is none
+	Terminal bool   // it has widgets; false for a group
+	Widgets  []Ref  // Ref itself when the field and its only widget are merged
+}
+
+// FormFields returns all nodes of the field tree, each after the group it is in.
+func (d *Document) FormFields() ([]FormField, error) {
+	var out []FormField
+	err := d.walkFields(func(f field) error {
+		out = append(out, FormField{f.name, f.ref, f.kind, f.value, f.terminal, f.widgets})
+		return nil
+	})
+	return out, err
+}
+
 // Signed reports whether the field has a value.
 func (f SignatureField) Signed() bool { return !f.Value.IsNull() }
 

@@ -1,63 +1,95 @@
 package pdf
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
-// CheckPermissions refuses a document in which new signature fields with the
-// given full names must not be added: dynamic XFA, a certification that allows
-// no changes (DocMDP with P 1), and a lock (FieldMDP, /Lock) of an existing
-// signature that covers one of the names. It is not part of Open, because a
-// signed document that allows no further change can still be verified.
-func (d *Document) CheckPermissions(names ...string) error {
-	rendering, err := d.Get(d.catalog, "NeedsRendering")
+// Permissions are the changes that the signatures of a document allow to later
+// revisions (ISO 32000-2, 12.8.2.2 and 12.8.2.4).
+type Permissions struct {
+	// DocMDP is the strictest access permission that a certification or a lock names:
+	// 1 no changes, 2 filling in forms and signing, 3 also annotations; 0 when none does.
+	// Document security stores and document time stamps are allowed with each of them.
+	DocMDP int
+	// Locks are the sets of fields that signatures lock.
+	Locks []Lock
+}
+
+// Lock is a set of form fields: the parameters of a FieldMDP transform, or the signature
+// field lock of a signed field (ISO 32000-2, Tables 236 and 258).
+type Lock struct {
+	Action string   `json:"action"`           // All, Include or Exclude
+	Fields []string `json:"fields,omitempty"` // full names; a name stands for all fields below it too
+}
+
+// Covers reports whether the lock covers the field with a full name.
+func (l Lock) Covers(name string) bool {
+	listed := slices.ContainsFunc(l.Fields, func(n string) bool {
+		return n == name || strings.HasPrefix(name, n+".")
+	})
+	switch l.Action {
+	case "All":
+		return true
+	case "Include":
+		return listed
+	case "Exclude":
+		return !listed
+	}
+	return false
+}
+
+// Locked reports whether one of the locks covers a field.
+func (p *Permissions) Locked(name string) bool {
+	return slices.ContainsFunc(p.Locks, func(l Lock) bool { return l.Covers(name) })
+}
+
+// Permissions reads the permissions from all signatures of the document. A lock of a field
+// takes effect when the field is signed.
+func (d *Document) Permissions() (*Permissions, error) {
+	p := new(Permissions)
+	certification, err := d.Get(d.catalog, "Perms", "DocMDP")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if rendering.Bool() {
-		return refuse(DynamicXFA, "the catalog has /NeedsRendering true")
-	}
-	certified, err := d.Get(d.catalog, "Perms", "DocMDP")
-	if err != nil {
-		return err
-	}
-	if err := d.checkReferences(certified, names); err != nil {
-		return err
+	if err := p.addReferences(d, certification); err != nil {
+		return nil, err
 	}
 	fields, err := d.SignatureFields()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, f := range fields {
 		if !f.Signed() {
-			continue // its /Lock takes effect when it is signed
+			continue
 		}
 		sig, err := d.Resolve(f.Value)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := d.checkReferences(sig, names); err != nil {
-			return err
+		if err := p.addReferences(d, sig); err != nil {
+			return nil, err
 		}
 		o, err := d.Load(f.Ref)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		lock, err := d.Get(o, "Lock")
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if err := d.checkLock(lock, names); err != nil {
-			return err
+		if err := p.addLock(d, lock); err != nil {
+			return nil, err
 		}
-		if err := d.checkCertification(lock); err != nil {
-			return err
+		if err := p.addLevel(d, lock, 0); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return p, nil
 }
 
-// checkReferences judges the /Reference array of a signature dictionary
-// (ISO 32000-2, 12.8.2).
-func (d *Document) checkReferences(sig Object, names []string) error {
+// addReferences reads the /Reference array of a signature dictionary.
+func (p *Permissions) addReferences(d *Document, sig Object) error {
 	refs, err := d.elements(sig, "Reference")
 	if err != nil {
 		return err
@@ -73,9 +105,9 @@ func (d *Document) checkReferences(sig Object, names []string) error {
 		}
 		switch method.Name() {
 		case "DocMDP":
-			err = d.checkCertification(parms)
+			err = p.addLevel(d, parms, 2)
 		case "FieldMDP":
-			err = d.checkLock(parms, names)
+			err = p.addLock(d, parms)
 		}
 		if err != nil {
 			return err
@@ -84,58 +116,72 @@ func (d *Document) checkReferences(sig Object, names []string) error {
 	return nil
 }
 
-func (d *Document) checkCertification(parms Object) error {
-	p, err := d.Get(parms, "P")
+// addLevel reads /P, which is otherwise if it is absent or out of range.
+func (p *Permissions) addLevel(d *Document, parms Object, otherwise int) error {
+	o, err := d.Get(parms, "P")
 	if err != nil {
 		return err
 	}
-	if v, ok := p.Int(); ok && v == 1 {
+	level := otherwise
+	if v, ok := o.Int(); ok && v >= 1 && v <= 3 {
+		level = int(v)
+	}
+	if level > 0 && (p.DocMDP == 0 || level < p.DocMDP) {
+		p.DocMDP = level
+	}
+	return nil
+}
+
+func (p *Permissions) addLock(d *Document, parms Object) error {
+	action, err := d.Get(parms, "Action")
+	if err != nil || action.Name() == "" {
+		return err
+	}
+	list, err := d.elements(parms, "Fields")
+	if err != nil {
+		return err
+	}
+	lock := Lock{Action: action.Name()}
+	for _, e := range list {
+		if e, err = d.Resolve(e); err != nil {
+			return err
+		}
+		if err := d.src.charge(int64(len(e.raw))); err != nil {
+			return err
+		}
+		lock.Fields = append(lock.Fields, e.Text())
+	}
+	p.Locks = append(p.Locks, lock)
+	return nil
+}
+
+// CheckPermissions refuses a document in which new signature fields with the given full
+// names must not be added: dynamic XFA, a certification that allows no changes (DocMDP with
+// /P 1), and a lock of an existing signature that covers one of the names. It is not part
+// of Open, because a signed document that allows no further change can still be verified.
+func (d *Document) CheckPermissions(names ...string) error {
+	rendering, err := d.Get(d.catalog, "NeedsRendering")
+	if err != nil {
+		return err
+	}
+	if rendering.Bool() {
+		return refuse(DynamicXFA, "the catalog has /NeedsRendering true")
+	}
+	p, err := d.Permissions()
+	if err != nil {
+		return err
+	}
+	if p.DocMDP == 1 {
 		return refuse(Certified, "a signature allows no changes: DocMDP with /P 1")
 	}
-	return nil
-}
-
-// checkLock judges a lock dictionary or the parameters of FieldMDP.
-func (d *Document) checkLock(lock Object, names []string) error {
-	action, err := d.Get(lock, "Action")
-	if err != nil {
-		return err
-	}
-	listed := func(name string) (bool, error) {
-		list, err := d.elements(lock, "Fields")
-		if err != nil {
-			return false, err
-		}
-		for _, e := range list {
-			e, err := d.Resolve(e)
-			if err != nil {
-				return false, err
+	for _, l := range p.Locks {
+		for _, name := range names {
+			if err := d.src.charge(int64(16 * len(l.Fields))); err != nil {
+				return err
 			}
-			if err := d.src.charge(int64(len(e.raw))); err != nil {
-				return false, err
+			if l.Covers(name) {
+				return refuse(FieldsLocked, "a lock with /Action /%s covers new signature fields", l.Action)
 			}
-			if n := e.Text(); n == name || strings.HasPrefix(name, n+".") {
-				return true, nil
-			}
-		}
-		return false, nil
-	}
-	for _, name := range names {
-		in, err := listed(name)
-		if err != nil {
-			return err
-		}
-		locked := false
-		switch action.Name() {
-		case "All":
-			locked = true
-		case "Include":
-			locked = in
-		case "Exclude":
-			locked = !in
-		}
-		if locked {
-			return refuse(FieldsLocked, "a lock with /Action /%s covers the new field %q", action.Name(), name)
 		}
 	}
 	return nil

@@ -23,6 +23,7 @@ var (
 	ErrMalformed = errors.New("tsa: malformed time stamp")
 	ErrImprint   = errors.New("tsa: the time stamp is over something else")
 	ErrUntrusted = errors.New("tsa: the time-stamping certificate is not trusted")
+	ErrPurpose   = errors.New("tsa: the certificate is not for time stamps alone")
 )
 
 // Token is a parsed TimeStampToken.
@@ -199,11 +200,11 @@ func (t *Token) CheckImprint(h crypto.Hash, imprint []byte, roots *x509.CertPool
 	if err != nil {
 		return nil, fmt.Errorf("tsa: %w", err)
 	}
+	if !stampingOnly(unit) {
+		return nil, ErrPurpose
+	}
 	if roots == nil {
 		return nil, fmt.Errorf("%w: no roots given", ErrUntrusted)
-	}
-	if !stampingOnly(unit) {
-		return nil, fmt.Errorf("%w: extended key usage", ErrUntrusted)
 	}
 	chain, err := memo.Chain(unit, t.message.Certificates, roots, t.Time, x509.ExtKeyUsageTimeStamping)
 	if err != nil {
