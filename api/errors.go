@@ -65,6 +65,8 @@ const (
 var (
 	ErrUnauthorized        = &Error{CodeUnauthorized, "Unauthorized."}
 	ErrNoRecord            = &Error{CodeClientSide, "No record found"}
+	ErrNoCall              = &Error{CodeClientSide, "No such call"}
+	ErrMethod              = &Error{CodeClientSide, "The call does not take this method"}
 	ErrServerSide          = &Error{CodeServerSide, "An unexpected error occurred."}
 	ErrTooManyRequests     = &Error{CodeTooManyRequests, "Too many requests."}
 	ErrActiveSession       = &Error{CodeActiveSession, "Request cannot be cancelled due to an active sign session"}

@@ -84,6 +84,7 @@ type App struct {
 	worker     *request.Worker
 	calls      *calllog.Recorder
 	rpapi      *rpapi.API
+	apiBases   []string // where the calls are
 	portal     *portal.Portal
 
 	listener, controlListener net.Listener
@@ -257,6 +258,7 @@ func (a *App) domain(sandbox bool) error {
 	}
 	a.worker = request.NewWorker(a.sign, a.counted(sender.Deliver))
 
+	a.apiBases = []string{api.BasePath}
 	a.rpapi = &rpapi.API{
 		Requests: a.sign,
 		Verifier: rp.NewVerifier(rp.VerifierConfig{
@@ -301,8 +303,6 @@ func (a *App) streams() web.Streams { return web.Streams{Watcher: a.store, Stopp
 
 // routes mounts what service and sandbox share.
 func (a *App) routes(mux *http.ServeMux) {
-	a.rpapi.Routes(mux, api.BasePath)
-	a.rpapi.RootRoutes(mux)
 	a.portal.Routes(mux)
 	(&phone.Phone{
 		Requests: a.sign, Signers: a.signers, Parties: a.parties, Kit: a.kit, Login: a.login, Streams: a.streams(),
@@ -325,6 +325,12 @@ func (a *App) logos() http.Handler {
 	})
 }
 
+// public is the handler of the public listener: relying parties' calls, and pages, which other sites
+// must not act on.
+func (a *App) public() http.Handler {
+	return a.rpapi.Handler(server.Protect(a.handler), a.apiBases...)
+}
+
 // healthRoutes is the service's control listener.
 func (a *App) healthRoutes() http.Handler {
 	mux := http.NewServeMux()
@@ -343,7 +349,7 @@ func (a *App) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	context.AfterFunc(ctx, func() { close(a.stop) })
 	g.Go(func() error {
-		return server.Serve(ctx, a.listener, obs.Observe(server.Protect(a.handler), a.log, a.metrics), a.log)
+		return server.Serve(ctx, a.listener, obs.Observe(a.public(), a.log, a.metrics), a.log)
 	})
 	if a.controlListener != nil {
 		g.Go(func() error { return server.Serve(ctx, a.controlListener, server.Protect(a.controlHandler), a.log) })

@@ -115,8 +115,8 @@ func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func
 
 	mux := http.NewServeMux()
 	a.routes(mux)
-	a.rpapi.Routes(mux, mockBase)
-	mux.HandleFunc("GET "+mockBase+"/jwks", a.rpapi.ServeKeys)
+	a.apiBases = append(a.apiBases, mockBase)
+	a.rpapi.KeysAlias = mockBase + "/jwks"
 	provider.Routes(mux)
 	demo.Routes(mux)
 	mux.Handle("GET /{$}", http.RedirectHandler("/demo/", http.StatusSeeOther))

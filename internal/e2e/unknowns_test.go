@@ -31,6 +31,39 @@ func TestContractVersion(t *testing.T) {
 	}
 }
 
+// TestForeignOrigin: headers that a browser or a forwarding backend adds do not stand in a call's way.
+func TestForeignOrigin(t *testing.T) {
+	s := start(t)
+	for name, header := range map[string]http.Header{
+		"Origin":         {"Origin": {"https://rp.example"}},
+		"Origin null":    {"Origin": {"null"}},
+		"Sec-Fetch-Site": {"Sec-Fetch-Site": {"cross-site"}},
+	} {
+		for base, want := range map[string]int{"/api/v3": 200, "/sign-v3": 200, "/sign": 403} {
+			in := s.initiate(t)
+			path := "/sign-requests/cancel"
+			if base == "/sign" { // a page, for comparison
+				path = "/" + in.RequestID + "/leave"
+			}
+			req, err := http.NewRequest("POST", s.url+base+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header = header.Clone()
+			req.Header.Set("Authorization", s.party.Token(rp.Cancel, rptest.Claim("request_id", in.RequestID)))
+			resp, err := checked(t).Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text := readAll(t, resp)
+			resp.Body.Close()
+			if resp.StatusCode != want {
+				t.Errorf("%s, %s: %d %s", name, base, resp.StatusCode, text)
+			}
+		}
+	}
+}
+
 // TestCancelContentType: a body is never looked at, not even one that claims to be JSON and is not.
 func TestCancelContentType(t *testing.T) {
 	s := start(t)
@@ -60,5 +93,9 @@ func TestCancelContentType(t *testing.T) {
 			}
 			in = s.initiate(t)
 		}
+	}
+	// The token is judged first: a caller without one does not hear about headers.
+	if a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", s.party.Token(rp.Cancel)+"A", "text/plain", nil); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
+		t.Errorf("a bad token with text/plain: %d %s", a.status, a.body)
 	}
 }

@@ -1,10 +1,54 @@
 package server
 
 import (
+	"bufio"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"time"
 )
+
+// TestLimits: a request that is malformed, or has too many headers, never reaches the handler.
+func TestLimits(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan error)
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	go func() { done <- Serve(ctx, l, h, slog.New(slog.DiscardHandler)) }()
+	for text, want := range map[string]int{
+		"GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 60<<10) + "\r\n\r\n": 204,
+		"GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 80<<10) + "\r\n\r\n": 431,
+		"GET / HTTP/1.1\r\nHost: x\r\nA b: c\r\n\r\n":                                 400,
+	} {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		fmt.Fprint(conn, text)
+		resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		conn.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%d bytes: %d, want %d", len(text), resp.StatusCode, want)
+		}
+	}
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
 
 func TestLocalHost(t *testing.T) {
 	h := LocalHost(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))

@@ -1,7 +1,7 @@
 // Package rpapi is the HTTP face that relying parties see: initiate, cancel, result, Signet's keys, and the download links. It
 // is a thin edge: a token is judged by internal/rp, a request by internal/request, and an error finds its body in package api.
 //
-// Start at [API.Routes]; follow [API.cancel] for the shortest whole path.
+// Start at [API.Handler]; follow [API.cancel] for the shortest whole path.
 package rpapi
 
 import (
@@ -28,6 +28,7 @@ type API struct {
 	Requests     *request.Service
 	Verifier     *rp.Verifier
 	Keys         []byte            // Signet's own JWKS, as served
+	KeysAlias    string            // a second path of the keys, which MockPass has; "": none
 	Unauthorized int               // status of UNAUTHORIZED (docs/contract.md, 14.2); 0: 400
 	Explain      bool              // say in a header why a token was refused: only for the sandbox
 	Calls        *calllog.Recorder // of calls and their answers; nil: nobody wants to know
@@ -41,23 +42,6 @@ type API struct {
 	UploadGrace time.Duration
 }
 
-// Routes adds the calls below base, "/api/v3" or the sandbox's alias.
-func (a *API) Routes(mux *http.ServeMux, base string) {
-	j := web.JSON{Status: a.status, Explain: a.Explain, Log: a.Log}
-	mux.Handle("POST "+base+api.PathCancel, a.recorded(j, calllog.Cancel, a.cancel))
-	mux.Handle("POST "+base+api.PathRequest, a.recorded(j, calllog.Initiate, a.initiate))
-	mux.Handle("GET "+base+api.PathResult, a.recorded(j, calllog.Result, a.result))
-	mux.Handle("GET "+base+api.PathResult0, a.recorded(j, calllog.Result, a.result))
-}
-
-// RootRoutes adds what does not depend on a base path.
-func (a *API) RootRoutes(mux *http.ServeMux) {
-	j := web.JSON{Status: linkStatus, Log: a.Log}
-	mux.HandleFunc("GET "+api.PathKeys, a.ServeKeys)
-	mux.HandleFunc("GET "+api.PathOpenAPI, serveOpenAPI)
-	mux.Handle("GET /documents/{request_id}", a.recorded(j, calllog.Download, a.download))
-}
-
 func (a *API) status(code string) int {
 	if code == api.CodeUnauthorized && a.Unauthorized != 0 {
 		return a.Unauthorized
@@ -67,13 +51,13 @@ func (a *API) status(code string) int {
 
 // cancel is POST /sign-requests/cancel: everything is in the token; a body is not looked at (docs/contract.md, 14.23).
 func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
-	if ct := r.Header.Get("Content-Type"); ct != "" && !isMediaType(ct, "application/json") {
-		return api.ErrClientSide("Content-Type must be application/json, or absent")
-	}
 	claims, _, err := a.Verifier.Verify(r.Context(), authorization(r), rp.Cancel)
 	c.judged(err)
 	if err != nil {
 		return err
+	}
+	if ct := r.Header.Get("Content-Type"); ct != "" && !isMediaType(ct, "application/json") {
+		return api.ErrClientSide("Content-Type must be application/json, or absent")
 	}
 	err = a.Requests.Cancel(r.Context(), claims.ClientID, claims.RequestID)
 	var active *request.ActiveSessionError
@@ -183,8 +167,8 @@ func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 	return nil
 }
 
-// ServeKeys is GET /.well-known/keys.json.
-func (a *API) ServeKeys(w http.ResponseWriter, r *http.Request) {
+// serveKeys is GET /.well-known/keys.json.
+func (a *API) serveKeys(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "public, max-age=3600")
 	w.Write(a.Keys)

@@ -49,9 +49,7 @@ func server(t *testing.T, slowest int64, grace time.Duration) (addr string, part
 		}),
 		SlowestUpload: slowest, UploadGrace: grace, Log: log,
 	}
-	mux := http.NewServeMux()
-	a.Routes(mux, "")
-	s := httptest.NewServer(mux)
+	s := httptest.NewServer(a.Handler(http.NotFoundHandler(), ""))
 	t.Cleanup(s.Close)
 	return strings.TrimPrefix(s.URL, "http://"), party, folder
 }
@@ -122,10 +120,9 @@ func TestExpectContinue(t *testing.T) {
 // TestUnauthorizedStatus is the switch of docs/contract.md, 14.2.
 func TestUnauthorizedStatus(t *testing.T) {
 	for configured, want := range map[int]int{0: 400, 400: 400, 401: 401} {
-		mux := http.NewServeMux()
-		(&rpapi.API{Verifier: rp.NewVerifier(rp.VerifierConfig{}), Unauthorized: configured, Log: slog.New(slog.DiscardHandler)}).Routes(mux, "/api")
+		h := (&rpapi.API{Verifier: rp.NewVerifier(rp.VerifierConfig{}), Unauthorized: configured, Log: slog.New(slog.DiscardHandler)}).Handler(http.NotFoundHandler(), "/api")
 		w := httptest.NewRecorder()
-		mux.ServeHTTP(w, httptest.NewRequest("POST", "/api/sign-requests/cancel", nil))
+		h.ServeHTTP(w, httptest.NewRequest("POST", "/api/sign-requests/cancel", nil))
 		if w.Code != want || w.Body.String() != `{"error":"UNAUTHORIZED","error_description":"Unauthorized."}`+"\n" {
 			t.Errorf("configured %d: %d %s", configured, w.Code, w.Body)
 		}
@@ -151,17 +148,16 @@ func TestServerSideError(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	mux := http.NewServeMux()
-	(&rpapi.API{
+	h := (&rpapi.API{
 		Verifier: rp.NewVerifier(rp.VerifierConfig{
 			Parties: parties, Keys: rp.NewKeys(rp.KeysConfig{Client: safehttp.NewClient(policy)}), Replay: brokenReplay{},
 		}),
 		Explain: true, Log: slog.New(slog.NewTextHandler(&log, nil)),
-	}).Routes(mux, "")
+	}).Handler(http.NotFoundHandler(), "")
 	r := httptest.NewRequest("POST", "/sign-requests", strings.NewReader("%PDF-"))
 	r.Header.Set("Authorization", party.Token(rp.Initiate))
 	w := httptest.NewRecorder()
-	mux.ServeHTTP(w, r)
+	h.ServeHTTP(w, r)
 	if w.Code != 500 || w.Body.String() != `{"error":"SERVER_SIDE_ERROR","error_description":"An unexpected error occurred."}`+"\n" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}

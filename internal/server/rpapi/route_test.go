@@ -1,0 +1,80 @@
+package rpapi_test
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/server/rpapi"
+)
+
+// TestRoutes: a path or a method that is not a call's is answered in JSON, with the reason in the sandbox.
+func TestRoutes(t *testing.T) {
+	const id = "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332"
+	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	for _, explain := range []bool{true, false} {
+		h := (&rpapi.API{
+			Verifier: rp.NewVerifier(rp.VerifierConfig{}), Keys: []byte(`{"keys":[]}`), KeysAlias: "/sign-v3/jwks",
+			Explain: explain, Log: slog.New(slog.DiscardHandler),
+		}).Handler(page, "/api/v3", "/sign-v3")
+		for _, c := range []struct {
+			method, path string
+			status       int
+			allow        string
+			explanation  string // part of it
+		}{
+			{"POST", "/api/v3/sign-requests", 400, "", "Authorization header is missing"},
+			{"POST", "/sign-v3/sign-requests/cancel", 400, "", "Authorization header is missing"},
+			{"GET", "/.well-known/keys.json", 200, "", ""},
+			{"GET", "/sign-v3/jwks", 200, "", ""},
+			{"GET", "/openapi.yaml", 200, "", ""},
+			{"GET", "/", 418, "", ""},
+			{"GET", "/sign/" + id, 418, "", ""},
+			{"POST", "/apis/v3/sign-requests", 418, "", ""},
+
+			{"GET", "/api/v3/sign-requests", 405, "POST", "the call takes POST"},
+			{"PUT", "/api/v3/sign-requests", 405, "POST", "the call takes POST"},
+			{"OPTIONS", "/api/v3/sign-requests/cancel", 405, "POST", "the call takes POST"},
+			{"DELETE", "/sign-v3/sign-requests/cancel", 405, "POST", "the call takes POST"},
+			{"POST", "/api/v3/sign-requests/" + id + "/signed-doc", 405, "GET, HEAD", "the call takes GET and HEAD"},
+			{"POST", "/api/v3/sign-requests/" + id + "/signed_doc", 405, "GET, HEAD", "the call takes GET and HEAD"},
+			{"POST", "/documents/" + id, 405, "GET, HEAD", "the call takes GET and HEAD"},
+			{"POST", "/.well-known/keys.json", 405, "GET, HEAD", "the call takes GET and HEAD"},
+
+			{"POST", "/api/v3/sign-requests/", 404, "", "the call is at /api/v3/sign-requests"},
+			{"POST", "//api/v3/sign-requests", 404, "", "the call is at /api/v3/sign-requests"},
+			{"POST", "/api/v3//sign-requests/cancel", 404, "", "the call is at /api/v3/sign-requests/cancel"},
+			{"POST", "/api/./v3/sign-requests", 404, "", "the call is at /api/v3/sign-requests"},
+			{"POST", "/api/V3/Sign-Requests", 404, "", "the call is at /api/v3/sign-requests"},
+			{"GET", "/api/v3/sign-requests/" + id + "/signed-doc/", 404, "", "the call is at /api/v3/sign-requests/" + id + "/signed-doc"},
+			{"GET", "/api/v3/sign-requests/" + id, 404, "", "calls are at /api/v3/sign-requests"},
+			{"POST", "/api/v3.2/sign-requests", 404, "", "calls are at /api/v3/sign-requests"},
+			{"POST", "/api/v3/sign-request", 404, "", "calls are at /api/v3/sign-requests"},
+			{"GET", "/api", 404, "", "calls are at /api/v3/sign-requests"},
+			{"GET", "/documents", 404, "", "calls are at /api/v3/sign-requests"},
+		} {
+			r := httptest.NewRequest(c.method, "http://sign.example/", nil)
+			r.URL.Path = c.path
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != c.status || w.Header().Get("Allow") != c.allow {
+				t.Errorf("%s %s: %d, Allow %q, want %d, %q", c.method, c.path, w.Code, w.Header().Get("Allow"), c.status, c.allow)
+			}
+			got := w.Header().Get("Signet-Explanation")
+			if !explain && got != "" || explain && (!strings.Contains(got, c.explanation) || (got == "") != (c.explanation == "")) {
+				t.Errorf("%s %s: explanation %q, want %q", c.method, c.path, got, c.explanation)
+			}
+			if want := map[int]*api.Error{404: api.ErrNoCall, 405: api.ErrMethod}[c.status]; want != nil {
+				var body api.Error
+				if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || body != *want || w.Header().Get("Content-Type") != "application/json" {
+					t.Errorf("%s %s: %s %s", c.method, c.path, w.Header().Get("Content-Type"), w.Body)
+				}
+			}
+		}
+	}
+}
