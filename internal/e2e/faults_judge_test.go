@@ -60,7 +60,7 @@ func TestJudgeSees(t *testing.T) {
 			for _, j := range jobs {
 				if j.Kind == request.JobWebhook {
 					j.Retry(time.Now(), errors.New("again"))
-					err = errors.Join(err, w.store.Settle(t.Context(), j, nil))
+					err = errors.Join(err, w.store.Settle(t.Context(), request.Settlement{Job: j}))
 				}
 			}
 			return err

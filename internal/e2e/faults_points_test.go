@@ -57,19 +57,19 @@ type faultyStore struct {
 	p *points
 }
 
-func (s faultyStore) Create(ctx context.Context, r *request.Request) error {
+func (s faultyStore) Create(ctx context.Context, r *request.Request, e request.Effects) error {
 	s.p.at("record: not begun")
 	defer s.p.at("record: made, not acknowledged")
-	return s.Store.Create(ctx, r)
+	return s.Store.Create(ctx, r, e)
 }
 
-func (s faultyStore) Update(ctx context.Context, id string, change func(*request.Request) error) error {
+func (s faultyStore) Update(ctx context.Context, id string, change func(*request.Request) (request.Effects, error)) error {
 	s.p.at("change: not begun")
 	defer s.p.at("change: made, not acknowledged")
-	return s.Store.Update(ctx, id, func(r *request.Request) error {
-		err := change(r)
+	return s.Store.Update(ctx, id, func(r *request.Request) (request.Effects, error) {
+		e, err := change(r)
 		s.p.at("change: decided, not written")
-		return err
+		return e, err
 	})
 }
 
@@ -87,13 +87,16 @@ func (o faultyOutbox) Claim(ctx context.Context, kind request.JobKind, now time.
 	return jobs, err
 }
 
-func (o faultyOutbox) Settle(ctx context.Context, job request.Job, events []request.Event) error {
-	o.p.at("outbox: " + string(job.Kind) + " done, not recorded")
-	err := o.Outbox.Settle(ctx, job, events)
-	if err == nil && job.Status == request.JobDone {
-		o.told("recorded-"+string(job.Kind), job.RequestID)
+func (o faultyOutbox) Settle(ctx context.Context, settled ...request.Settlement) error {
+	kind := string(settled[0].Job.Kind)
+	o.p.at("outbox: " + kind + " done, not recorded")
+	err := o.Outbox.Settle(ctx, settled...)
+	for _, s := range settled {
+		if err == nil && s.Job.Status == request.JobDone {
+			o.told("recorded-"+kind, s.Job.RequestID)
+		}
 	}
-	o.p.at("outbox: " + string(job.Kind) + " recorded")
+	o.p.at("outbox: " + kind + " recorded")
 	return err
 }
 

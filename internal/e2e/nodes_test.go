@@ -128,19 +128,20 @@ func (n *domainNode) call(ctx context.Context, in call, r *api.Initiated) (outco
 // blindStore is the bug: it reads, decides, lets others go on, and writes over whatever they did.
 type blindStore struct{ request.Store }
 
-func (s blindStore) Update(ctx context.Context, id string, change func(*request.Request) error) error {
+func (s blindStore) Update(ctx context.Context, id string, change func(*request.Request) (request.Effects, error)) error {
 	decided, err := s.Get(ctx, id)
 	if err != nil {
 		return err
 	}
-	if err := change(decided); err != nil {
+	e, err := change(decided)
+	if err != nil {
 		return err
 	}
 	sum := sha256.Sum256([]byte(id + string(decided.State)))
 	time.Sleep(time.Duration(sum[0]) * 10 * time.Microsecond)
-	return s.Store.Update(ctx, id, func(r *request.Request) error {
+	return s.Store.Update(ctx, id, func(r *request.Request) (request.Effects, error) {
 		*r = *decided.Clone()
-		return nil
+		return e, nil
 	})
 }
 

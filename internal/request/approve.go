@@ -156,16 +156,16 @@ func (s *Service) prepare(ctx context.Context, r *Request, sessionID string, pho
 		return nil, err
 	}
 	var prepared *Request
-	err = s.update(ctx, r.ID, func(r *Request, now time.Time) error {
+	err = s.update(ctx, r.ID, func(r *Request, now time.Time) (e Effects, err error) {
 		if err := r.scan(sessionID, phone); err != nil {
-			return err
+			return e, err
 		}
 		if r.Session.Prepared == nil {
 			r.Session.Prepared = &Prepared{Key: key, Digest: p.Digest[:], At: now}
-			r.record(now, EventScanned, Detail{"phone": phone.ID})
+			e.record(now, EventScanned, Detail{"phone": phone.ID})
 		}
 		prepared = r.Clone()
-		return nil
+		return e, nil
 	})
 	if err != nil {
 		s.abandon(key, err)
@@ -227,47 +227,46 @@ func (s *Service) Approve(ctx context.Context, id, sessionID string, phone signe
 	}
 
 	var refused error // a refusal that is worth an event is committed, not rolled back
-	err = s.update(ctx, id, func(r *Request, now time.Time) error {
+	err = s.update(ctx, id, func(r *Request, now time.Time) (e Effects, err error) {
 		refused = nil
 		if a := r.Approval; a != nil && equal(a.SessionID, sessionID) && bytes.Equal(a.Signature, der) {
-			return nil
+			return e, nil
 		}
 		if err := r.scan(sessionID, phone); err != nil {
 			if table[ActApprove][r.State].logged {
 				refused = err
-				r.record(now, EventApproveRefused, Detail{"phone": phone.ID, "state": string(r.State)})
-				return nil
+				e.record(now, EventApproveRefused, Detail{"phone": phone.ID, "state": string(r.State)})
+				return e, nil
 			}
-			return err
+			return e, err
 		}
 		if r.Session.Prepared == nil {
-			return errNotAsked
+			return e, errNotAsked
 		}
 		if err := r.outlasts(cert); err != nil {
-			return err
+			return e, err
 		}
 		r.State = table[ActApprove][r.State].to
 		r.Approval = &Approval{
 			SessionID: sessionID, PhoneID: phone.ID, Certificate: phone.Certificate, Signature: der, At: now,
 		}
-		r.record(now, EventApproved, Detail{"phone": phone.ID})
-		r.Enqueue(JobSeal, now)
-		return nil
+		e.record(now, EventApproved, Detail{"phone": phone.ID})
+		e.Enqueue(JobSeal, now)
+		return e, nil
 	})
 	return errors.Join(err, refused)
 }
 
 // Reject ends the session from the phone.
 func (s *Service) Reject(ctx context.Context, id, sessionID string, phone signer.Phone) error {
-	return s.update(ctx, id, func(r *Request, now time.Time) error {
+	return s.update(ctx, id, func(r *Request, now time.Time) (Effects, error) {
 		if _, err := r.actBy(signer.Person{UIN: phone.UIN}, ActReject); err != nil {
-			return err
+			return Effects{}, err
 		}
 		if !equal(r.Session.ID, sessionID) {
-			return api.ErrNoActiveSession.Because("the session was replaced by a newer one")
+			return Effects{}, api.ErrNoActiveSession.Because("the session was replaced by a newer one")
 		}
-		r.endSession(ActReject, OutcomeRejected, now)
-		return nil
+		return r.endSession(ActReject, OutcomeRejected, now), nil
 	})
 }
 

@@ -25,9 +25,9 @@ func (e *ActiveSessionError) Unwrap() error { return api.ErrActiveSession }
 //
 // An id that is unknown and an id of another party give the same answer, api.ErrNoRecord.
 func (s *Service) Cancel(ctx context.Context, clientID, id string) error {
-	return s.update(ctx, id, func(r *Request, now time.Time) error {
+	return s.update(ctx, id, func(r *Request, now time.Time) (Effects, error) {
 		if r.ClientID != clientID {
-			return api.ErrNoRecord.Because("the request belongs to another relying party")
+			return Effects{}, api.ErrNoRecord.Because("the request belongs to another relying party")
 		}
 		return r.cancel(now, "")
 	})
@@ -35,10 +35,10 @@ func (s *Service) Cancel(ctx context.Context, clientID, id string) error {
 
 // CancelFor is Cancel for an operator who acts in the party's name: the same rule, and the trail names the operator.
 func (s *Service) CancelFor(ctx context.Context, id, operator string) error {
-	return s.update(ctx, id, func(r *Request, now time.Time) error { return r.cancel(now, operator) })
+	return s.update(ctx, id, func(r *Request, now time.Time) (Effects, error) { return r.cancel(now, operator) })
 }
 
-func (r *Request) cancel(now time.Time, operator string) error {
+func (r *Request) cancel(now time.Time, operator string) (e Effects, err error) {
 	c := table[ActCancel][r.State]
 	switch {
 	case c.refuse == api.ErrActiveSession:
@@ -46,16 +46,16 @@ func (r *Request) cancel(now time.Time, operator string) error {
 		if r.State == StateSession {
 			wait = max(wait, r.Session.EndsAt.Sub(now))
 		}
-		return &ActiveSessionError{RetryAfter: wait}
+		return e, &ActiveSessionError{RetryAfter: wait}
 	case c.refuse != nil:
-		return c.refuse
+		return e, c.refuse
 	}
 	detail := Detail{"from": string(r.State)}
 	if operator != "" {
 		detail["by"] = operator
 	}
-	r.record(now, EventCancelled, detail)
 	r.State, r.CancelledAt = c.to, now
-	r.purge(now)
-	return nil
+	e.record(now, EventCancelled, detail)
+	e.purge(now)
+	return e, nil
 }

@@ -40,8 +40,7 @@
 //
 // Bytes are written first, under a name of their own; then the record that makes them visible. After a crash there may be
 // bytes without a record, which [Service.PurgeStrays] deletes, and never a record without bytes. What has to happen after a commit
-// is in the same transaction: a [Job] (seal, webhook, renew) or a [Purge] (delete what is not needed any more), done by a [Worker]
-// of any process, again if need be.
+// is in the same transaction: a [Job] (seal, webhook, renew, purge), done by a [Worker] of any process, again if need be.
 //
 // The package does no HTTP (internal/server), no SQL (internal/store), and knows PDF only through pades.
 package request

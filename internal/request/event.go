@@ -32,23 +32,8 @@ const (
 	EventRenewFailed    EventKind = "renew_failed" // detail: failures, error
 	EventExpired        EventKind = "expired"
 	EventCancelled      EventKind = "cancelled" // detail: from; by, if an operator did it
-	EventPurged         EventKind = "purged"
-	EventWebhook        EventKind = "webhook" // one attempt; detail: attempt, status or error
+	EventPurged         EventKind = "purged"    // detail: documents
+	EventWebhook        EventKind = "webhook"   // one attempt; detail: attempt, status or error
 	EventResult         EventKind = "result"
 	EventDownloaded     EventKind = "downloaded"
 )
-
-func (r *Request) record(at time.Time, kind EventKind, d Detail) {
-	r.effects.Events = append(r.effects.Events, Event{At: at, Kind: kind, Detail: d})
-}
-
-// Enqueue leaves a job behind, which is written with the change.
-func (r *Request) Enqueue(kind JobKind, due time.Time) {
-	r.effects.Jobs = append(r.effects.Jobs, Job{RequestID: r.ID, Kind: kind, DueAt: due, Status: JobPending})
-}
-
-// purge asks for the deletion of what r does not need any more.
-func (r *Request) purge(from time.Time) { r.effects.Purge = from }
-
-// Use lets the change use a ticket up. Only new requests have one.
-func (r *Request) Use(t Ticket) { r.effects.Ticket = t }

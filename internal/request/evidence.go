@@ -39,9 +39,9 @@ func (e *Evidence) Close() error {
 // TakeEvidence collects the evidence of a request for an operator, and notes in the trail who took it. There is no rule against
 // it: relying parties lose access to a signed document after an hour, operators never do.
 func (s *Service) TakeEvidence(ctx context.Context, id, by string) (e *Evidence, err error) {
-	err = s.update(ctx, id, func(r *Request, now time.Time) error {
-		r.record(now, EventEvidence, Detail{"by": by})
-		return nil
+	err = s.update(ctx, id, func(_ *Request, now time.Time) (e Effects, err error) {
+		e.record(now, EventEvidence, Detail{"by": by})
+		return e, nil
 	})
 	if err != nil {
 		return nil, err

@@ -322,7 +322,11 @@ func (x *explorer) perform(id int32, s state, u underway, goesOn bool) {
 	before := x.at(s.now, s.request).State
 	s.request, s.docs = e.request, x.changed(s.docs, e.put, e.deleted)
 	for _, kind := range e.jobs {
-		if kind == "" {
+		switch kind {
+		case "":
+			continue
+		case JobPurge:
+			s.purges++
 			continue
 		}
 		free := slices.IndexFunc(s.jobs[:], func(j jobSlot) bool { return j.kind == 0 })
@@ -331,7 +335,6 @@ func (x *explorer) perform(id int32, s state, u underway, goesOn bool) {
 		}
 		s.jobs[free] = jobSlot{x.jobOp(kind), unclaimed}
 	}
-	s.purges += one(e.purge)
 	s.purges -= one(e.purged)
 	if !x.plant.lazyStore {
 		s.disk[0] = s.request

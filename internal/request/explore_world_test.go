@@ -35,7 +35,7 @@ import (
 
 // Ticks of the clock. A session lasts two, a request three, so that a session can begin in time and end too late.
 const (
-	tick        = api.RequestLifetime * seconds / 3
+	tick        = api.RequestLifetime * time.Second / 3
 	sessionTime = 2 // ticks
 	horizon     = 4 // ticks until the clock stops: by then everything that can end by itself has
 	lastProceed = horizon - sessionTime
@@ -139,8 +139,7 @@ type effect struct {
 	put       int16 // what it put
 	deleted   int16
 	jobs      [3]JobKind
-	purge     bool // it left a purge behind
-	purged    bool // it ended one
+	purged    bool // it settled a purge
 	refused   *api.Error
 	approved  bool // an approval was accepted
 	failed    bool // a sealing was given up
@@ -182,7 +181,7 @@ func (w *world) now() time.Time {
 
 // Store, Outbox and Documents of the Service.
 
-func (w *world) Create(context.Context, *Request) error { return errors.ErrUnsupported }
+func (w *world) Create(context.Context, *Request, Effects) error { return errors.ErrUnsupported }
 
 func (w *world) Get(context.Context, string) (*Request, error) {
 	if w.run.live {
@@ -191,7 +190,7 @@ func (w *world) Get(context.Context, string) (*Request, error) {
 	return w.run.read.Clone(), nil
 }
 
-func (w *world) Update(_ context.Context, _ string, change func(*Request) error) error {
+func (w *world) Update(_ context.Context, _ string, change func(*Request) (Effects, error)) error {
 	if w.run.stopped() {
 		return errPaused
 	}
@@ -199,17 +198,16 @@ func (w *world) Update(_ context.Context, _ string, change func(*Request) error)
 	if w.plant.blindStore {
 		from = w.run.read
 	}
-	_ = change(from.Clone()) // a store may call it again after a conflict: nothing may come of the first time
+	_, _ = change(from.Clone()) // a store may call it again after a conflict: nothing may come of the first time
 	r := from.Clone()
-	if err := change(r); err != nil {
+	e, err := change(r)
+	if err != nil {
 		return err
 	}
-	behind := r.Effects()
-	for i, j := range behind.Jobs {
+	for i, j := range e.Jobs {
 		w.run.out.jobs[i] = j.Kind
 	}
-	w.run.out.purge = !behind.Purge.IsZero()
-	for _, e := range behind.Events {
+	for _, e := range e.Events {
 		w.run.out.approved = w.run.out.approved || e.Kind == EventApproved
 		w.run.out.failed = w.run.out.failed || e.Kind == EventSessionEnded && e.Detail["outcome"] == string(OutcomeFailed)
 	}
@@ -226,9 +224,9 @@ func (w *world) Read(p []byte) (int, error) { return w.run.rand.Read(p) }
 func (w *world) Keys(context.Context, string) ([]string, error) {
 	return slices.Clone(w.run.docs), nil
 }
-func (w *world) PurgesDue(context.Context, time.Time, int) ([]Purge, error) { return nil, nil }
 
-func (w *world) Purged(context.Context, []Purge) error {
+// settlePurge is the worker's settling of a purge, which it has claimed.
+func (w *world) settlePurge() error {
 	if w.run.stopped() {
 		return errPaused
 	}
@@ -374,7 +372,7 @@ func newExploreWorld(t *testing.T) (*world, *Request) {
 	r := &Request{
 		ID: "signv3-019cae3b-0000-7000-8000-000000000001", ClientID: "shop", State: StateCreated, DocName: "lease.pdf",
 		Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}, ExchangeHash: exchangeHash("code"),
-		CreatedAt: dawn, ExpiresAt: dawn.Add(api.RequestLifetime * seconds),
+		CreatedAt: dawn, ExpiresAt: dawn.Add(api.RequestLifetime * time.Second),
 	}
 	r.Document = Document{Key: r.ID + "/original", Size: int64(len(pdf)), SHA256: sum[:], Pages: 1}
 	w.contents[r.Document.Key] = pdf
@@ -394,7 +392,7 @@ func (w *world) operations(scope scope) []*operation {
 			return err
 		}},
 		{name: "sweep", one: true, do: func(*world, *Job, heldAnswer) error {
-			return s.update(ctx, id, func(*Request, time.Time) error { return nil })
+			return s.update(ctx, id, func(*Request, time.Time) (Effects, error) { return Effects{}, nil })
 		}},
 		{name: "seal", job: JobSeal, do: func(w *world, j *Job, _ heldAnswer) error {
 			s.Seal(ctx, j)
@@ -413,12 +411,10 @@ func (w *world) operations(scope scope) []*operation {
 			return nil
 		}},
 		{name: "purge", late: true, docs: true, do: func(w *world, _ *Job, _ heldAnswer) error {
-			due := []Purge{{RequestID: id, State: w.run.read.State}}
-			if w.plant.idlePurge {
-				return w.Purged(ctx, due)
+			if !w.plant.idlePurge {
+				s.Purge(ctx, []Job{{RequestID: id, Kind: JobPurge}})
 			}
-			_, err := s.Purge(ctx, due)
-			return err
+			return w.settlePurge()
 		}},
 		{name: "strays", late: true, docs: true, do: func(*world, *Job, heldAnswer) error { return s.PurgeStrays(ctx) }},
 	}

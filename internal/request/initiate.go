@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -48,12 +49,12 @@ func (s *Service) Initiate(ctx context.Context, a Application, body io.Reader) (
 		ID: id, ClientID: a.ClientID, State: StateCreated,
 		DocName: a.DocName, Locations: a.Locations, SignerHash: a.SignerHash,
 		ExchangeHash: exchangeHash(exchange.String()),
-		CreatedAt:    now, ExpiresAt: now.Add(api.RequestLifetime * seconds),
+		CreatedAt:    now, ExpiresAt: now.Add(api.RequestLifetime * time.Second),
 		Document: *doc,
 	}
-	r.Use(a.Ticket)
-	r.record(now, EventInitiated, Detail{"pages": fmt.Sprint(doc.Pages), "size": fmt.Sprint(doc.Size), "places": fmt.Sprint(len(a.Locations))})
-	if err := s.Store.Create(ctx, r); err != nil {
+	e := Effects{Ticket: a.Ticket}
+	e.record(now, EventInitiated, Detail{"pages": fmt.Sprint(doc.Pages), "size": fmt.Sprint(doc.Size), "places": fmt.Sprint(len(a.Locations))})
+	if err := s.Store.Create(ctx, r, e); err != nil {
 		s.abandon(key, err)
 		return nil, err
 	}
@@ -102,7 +103,7 @@ func (s *Service) abandon(key string, err error) {
 
 // discard deletes what nobody names, and nobody will.
 func (s *Service) discard(key string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*seconds)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := s.Documents.Delete(ctx, key); err != nil {
 		s.Log.Warn("bytes that nobody needs could not be deleted", "key", key, "err", err)

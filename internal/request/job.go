@@ -24,6 +24,7 @@ const (
 	JobSeal    JobKind = "seal"    // finish the document with the phone's signature
 	JobWebhook JobKind = "webhook" // tell the relying party that the document is signed
 	JobRenew   JobKind = "renew"   // give the document a further time stamp before the newest one's certificate ends
+	JobPurge   JobKind = "purge"   // delete the stored documents that the request does not need
 )
 
 // JobStatus is pending until the handler says done, or failed: kept, shown, and not tried again by itself.

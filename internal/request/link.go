@@ -17,7 +17,7 @@ import (
 // Link makes a download URL for the signed document. Whoever has it may fetch the document until exp, like a presigned URL of
 // an object store; nothing is kept for it.
 func (s *Service) Link(id string) (url string, exp time.Time) {
-	exp = s.now().Truncate(time.Second).Add(api.URLLifetime * seconds)
+	exp = s.now().Truncate(time.Second).Add(api.URLLifetime * time.Second)
 	return fmt.Sprintf("%s/documents/%s?expires=%d&signature=%s", s.PublicURL, id, exp.Unix(), s.linkMAC(id, exp.Unix())), exp
 }
 

@@ -92,7 +92,6 @@ func (s *Service) List(ctx context.Context, from Lister, f Filter) (page []*Requ
 	now := s.now()
 	for _, r := range page {
 		r.settle(now)
-		r.Effects()
 	}
 	page = slices.DeleteFunc(page, func(r *Request) bool { return f.State != "" && r.State != f.State })
 	return page, next, nil

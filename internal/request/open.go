@@ -20,21 +20,21 @@ func (s *Service) Open(ctx context.Context, id string, p signer.Person) (*Reques
 		return r, nil
 	}
 	var opened *Request
-	err := s.update(ctx, id, func(r *Request, now time.Time) error {
+	err := s.update(ctx, id, func(r *Request, now time.Time) (e Effects, err error) {
 		action := ActOpen
 		if !r.Admits(p) {
 			action = ActOpenOther
 		}
 		c := table[action][r.State]
 		if c.refuse != nil {
-			return c.refuse
+			return e, c.refuse
 		}
 		if r.Signer == nil {
 			r.State, r.Signer = c.to, &p
-			r.record(now, EventOpened, nil)
+			e.record(now, EventOpened, nil)
 		}
 		opened = r.Clone()
-		return nil
+		return e, nil
 	})
 	return opened, err
 }

@@ -23,10 +23,10 @@ func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Req
 		return nil, err
 	}
 	var session *Request
-	err = s.update(ctx, id, func(r *Request, now time.Time) error {
+	err = s.update(ctx, id, func(r *Request, now time.Time) (e Effects, err error) {
 		c, err := r.actBy(p, ActProceed)
 		if err != nil {
-			return err
+			return e, err
 		}
 		ends := now.Add(s.SessionLifetime)
 		if r.State == StateSession && !now.Before(r.ExpiresAt) {
@@ -39,20 +39,19 @@ func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Req
 			EndsAt:    ends,
 			MatchCode: fmt.Sprintf("%04d", code),
 		}
-		r.record(now, EventProceeded, Detail{"ends_at": r.Session.EndsAt.Format(time.RFC3339)})
+		e.record(now, EventProceeded, Detail{"ends_at": r.Session.EndsAt.Format(time.RFC3339)})
 		session = r.Clone()
-		return nil
+		return e, nil
 	})
 	return session, err
 }
 
 // Leave ends the session because the signer leaves the QR page.
 func (s *Service) Leave(ctx context.Context, id string, p signer.Person) error {
-	return s.update(ctx, id, func(r *Request, now time.Time) error {
+	return s.update(ctx, id, func(r *Request, now time.Time) (Effects, error) {
 		if _, err := r.actBy(p, ActLeave); err != nil {
-			return err
+			return Effects{}, err
 		}
-		r.endSession(ActLeave, OutcomeLeft, now)
-		return nil
+		return r.endSession(ActLeave, OutcomeLeft, now), nil
 	})
 }

@@ -10,59 +10,49 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Purge is a wish to delete the stored documents that a request does not need any more. Every change to a final state leaves one.
-type Purge struct {
-	RequestID string
-	DueAt     time.Time
-	State     State // of the request, when the purge was listed
-
-	Again  time.Time // as the outcome: when to try again; zero: it is done
-	Events []Event   // as the outcome: what joins the trail
-}
-
 // purgeRetry is how long documents that could not be deleted wait for the next attempt.
-const purgeRetry = 10 * seconds
+const purgeRetry = 10 * time.Second
 
-// Purge deletes what is to be deleted: of a cancelled or expired request everything, of a signed one all but the signed document.
-// Many requests share the flushes to the disk and the record. It reports how many are done and on record; the others are put off. It is safe to
-// run again, also on several nodes at once.
-func (s *Service) Purge(ctx context.Context, purges []Purge) (done int, err error) {
-	spare := make([][]string, len(purges))
-	failed := make([]error, len(purges))
-	for i, p := range purges {
-		spare[i], failed[i] = s.spare(ctx, p.RequestID, p.State)
+// Purge does jobs of the kind JobPurge, which every change to a final state leaves behind: it deletes the stored documents that
+// the requests do not need any more, of a cancelled or expired request all, of a signed one all but the signed document. The
+// deletions share their flushes to the disk. It returns what became of the jobs, in their order, and may run again, also on
+// several nodes at once.
+func (s *Service) Purge(ctx context.Context, jobs []Job) []Settlement {
+	unneeded := make([][]string, len(jobs))
+	failed := make([]error, len(jobs))
+	for i, job := range jobs {
+		unneeded[i], failed[i] = s.unneeded(ctx, job.RequestID)
 	}
-	if s.Documents.Delete(ctx, slices.Concat(spare...)...) != nil {
-		for i := range purges { // each for itself, so that only the guilty one stays
-			failed[i] = errors.Join(failed[i], s.Documents.Delete(ctx, spare[i]...))
+	if s.Documents.Delete(ctx, slices.Concat(unneeded...)...) != nil {
+		for i := range jobs { // each for itself, so that only the one that fails is tried again
+			failed[i] = errors.Join(failed[i], s.Documents.Delete(ctx, unneeded[i]...))
 		}
 	}
 	now := s.now()
-	for i := range purges {
-		p := &purges[i]
+	settled := make([]Settlement, len(jobs))
+	for i, job := range jobs {
 		switch {
 		case failed[i] != nil:
 			if ctx.Err() == nil {
-				s.Log.Warn("deleting documents failed, will be tried again", "request_id", p.RequestID, "err", failed[i])
+				s.Log.Warn("deleting documents failed, will be tried again", "request_id", job.RequestID, "err", failed[i])
 			}
-			p.Again = now.Add(purgeRetry)
-			continue
-		case len(spare[i]) > 0:
-			p.Events = []Event{{At: now, Kind: EventPurged, Detail: Detail{"documents": fmt.Sprint(len(spare[i]))}}}
+			job.Retry(now.Add(purgeRetry), failed[i])
+		default:
+			job.Finish()
+			if n := len(unneeded[i]); n > 0 {
+				settled[i].Events = []Event{{At: now, Kind: EventPurged, Detail: Detail{"documents": fmt.Sprint(n)}}}
+			}
 		}
-		done++
+		settled[i].Job = job
 	}
-	if err := s.Store.Purged(ctx, purges); err != nil {
-		return 0, err
-	}
-	return done, nil
+	return settled
 }
 
-// spare lists what is stored for a request that it does not need.
-func (s *Service) spare(ctx context.Context, id string, state State) ([]string, error) {
+// unneeded lists what is stored for a request that it does not need.
+func (s *Service) unneeded(ctx context.Context, id string) ([]string, error) {
 	keys, err := s.Documents.Keys(ctx, id)
-	if err != nil || state == StateCancelled || state == StateExpired {
-		return keys, err
+	if err != nil || len(keys) == 0 {
+		return nil, err
 	}
 	var needed []string
 	switch r, err := s.Store.Get(ctx, id); {
@@ -74,9 +64,9 @@ func (s *Service) spare(ctx context.Context, id string, state State) ([]string, 
 	return slices.DeleteFunc(keys, func(key string) bool { return slices.Contains(needed, key) }), nil
 }
 
-// PurgeStrays deletes documents that no purge will find: of requests that do not exist, because the process died between the
-// upload and the record, and of requests that were over already when a slower operation stored something. What cannot be deleted
-// keeps no other stray.
+// PurgeStrays deletes documents that no job will find: of requests that do not exist, because the process died between the
+// upload and the record, and of requests that were over already when a slower operation stored something. A request whose
+// documents cannot be deleted does not keep the others.
 func (s *Service) PurgeStrays(ctx context.Context) error {
 	ids, err := s.Documents.Requests(ctx, s.now().Add(-time.Hour))
 	if err != nil {
@@ -89,9 +79,9 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 		}
 		r, err := s.Store.Get(ctx, id)
 		if err == nil && !r.final() || err != nil && !errors.Is(err, api.ErrNoRecord) {
-			continue // somebody may be about to name what is there
+			continue // an operation may be about to name what is there
 		}
-		strays, err := s.spare(ctx, id, "")
+		strays, err := s.unneeded(ctx, id)
 		if err == nil {
 			err = s.Documents.Delete(ctx, strays...)
 		}

@@ -46,28 +46,6 @@ func (u unlisted) Keys(ctx context.Context, id string) ([]string, error) {
 	return u.Documents.Keys(ctx, id)
 }
 
-// TestPurgeWithoutRecord: when deletions cannot be put on record nothing counts as done, or a worker would do them again and again
-// without a pause.
-func TestPurgeWithoutRecord(t *testing.T) {
-	w := newWorld(t)
-	w.in(t, request.StateCancelled)
-	due, err := w.store.PurgesDue(t.Context(), w.clock.Now(), 10)
-	if err != nil || len(due) != 1 {
-		t.Fatalf("%+v, %v", due, err)
-	}
-	w.Store = fullDisk{w.Store}
-	if done, err := w.Purge(t.Context(), due); done != 0 || !errors.Is(err, errFull) {
-		t.Errorf("%d done, %v", done, err)
-	}
-}
-
-// fullDisk takes no record of a deletion.
-type fullDisk struct{ request.Store }
-
-var errFull = errors.New("the disk is full")
-
-func (fullDisk) Purged(context.Context, []request.Purge) error { return errFull }
-
 // TestNobodyWaitsForTheSweep: jobs are done while all that is stored is looked at.
 func TestNobodyWaitsForTheSweep(t *testing.T) {
 	w := newWorld(t)

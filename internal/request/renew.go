@@ -97,27 +97,27 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 		return until, err
 	}
 	key := id + "/signed-" + name
-	err = s.update(ctx, id, func(n *Request, _ time.Time) error {
+	err = s.update(ctx, id, func(n *Request, _ time.Time) (Effects, error) {
 		if n.State != StateSigned || n.Signed.Key != r.Signed.Key {
-			return errOvertaken
+			return Effects{}, errOvertaken
 		}
 		n.Signed.Renewal = key
-		return nil
+		return Effects{}, nil
 	})
 	if err != nil {
 		return until, err
 	}
 	doc, err := s.rewrite(ctx, r, key, old, update)
 	if err == nil {
-		err = s.update(ctx, id, func(n *Request, now time.Time) error {
+		err = s.update(ctx, id, func(n *Request, now time.Time) (e Effects, err error) {
 			if n.State != StateSigned || n.Signed.Key != r.Signed.Key || n.Signed.Renewal != key {
-				return errOvertaken
+				return e, errOvertaken
 			}
 			doc.At = n.Signed.At // it is the same signature
 			n.Signed = doc
-			n.record(now, EventRenewed, Detail{"sha256": fmt.Sprintf("%x", doc.SHA256), "until": doc.Until.UTC().Format(time.RFC3339)})
-			n.purge(now)
-			return nil
+			e.record(now, EventRenewed, Detail{"sha256": fmt.Sprintf("%x", doc.SHA256), "until": doc.Until.UTC().Format(time.RFC3339)})
+			e.purge(now)
+			return e, nil
 		})
 	}
 	if err != nil {

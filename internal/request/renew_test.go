@@ -374,10 +374,10 @@ func TestRenewFindsOutWhen(t *testing.T) {
 	in := w.in(t, request.StateSigned)
 	r, _, _ := w.signed(t, in.RequestID)
 	planned := w.renewals(t, in.RequestID)[0]
-	err := w.store.Update(t.Context(), in.RequestID, func(r *request.Request) error {
+	err := w.store.Update(t.Context(), in.RequestID, func(r *request.Request) (e request.Effects, err error) {
 		r.Signed.Until = time.Time{}
-		r.Enqueue(request.JobRenew, time.UnixMicro(0))
-		return nil
+		e.Enqueue(request.JobRenew, time.UnixMicro(0))
+		return e, nil
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,8 +9,8 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Request is one sign request: one row, one version, one state. Its methods change it in memory; only [Store.Update] makes a
-// change real, together with the events and jobs that the change recorded. How it is stored is in internal/store/row.go.
+// Request is one sign request: one row, one version, one state. Its methods change it in memory and return the [Effects] of the
+// change; only [Store.Update] makes both real, in one transaction. How it is stored is in internal/store/row.go.
 type Request struct {
 	ID       string // "signv3-" and a UUIDv7
 	ClientID string
@@ -32,16 +32,13 @@ type Request struct {
 	Signed      *SignedDocument
 	CancelledAt time.Time
 	Outcome     Outcome // how the latest session ended without a signature
-
-	effects Effects
 }
 
-// Effects is what a change leaves behind beside the request itself. It is written in the transaction of the change.
+// Effects is what a change wants written beside the request, in the same transaction.
 type Effects struct {
-	Events []Event
-	Jobs   []Job
-	Ticket Ticket    // that a new request uses up
-	Purge  time.Time // from when on the stored documents that the request does not need are to be deleted; zero: nothing is
+	Events []Event // lines of the audit trail; the store numbers them
+	Jobs   []Job   // of this request; the store gives them their ids
+	Ticket Ticket  // that a new request uses up
 }
 
 // Ticket is the id of a token that is good for one call. The change that the call makes records it, or is refused with
@@ -54,8 +51,24 @@ type Ticket struct {
 // ErrTicketUsed is what the second of two calls with one token hears.
 var ErrTicketUsed error = api.ErrUnauthorized.Because("claim jti: used before")
 
-// None reports that nothing is left behind.
-func (e *Effects) None() bool { return len(e.Events) == 0 && len(e.Jobs) == 0 && e.Purge.IsZero() }
+// None reports that there is nothing to write.
+func (e *Effects) None() bool { return len(e.Events) == 0 && len(e.Jobs) == 0 }
+
+// Enqueue adds a job.
+func (e *Effects) Enqueue(kind JobKind, due time.Time) {
+	e.Jobs = append(e.Jobs, Job{Kind: kind, DueAt: due, Status: JobPending})
+}
+
+func (e *Effects) record(at time.Time, kind EventKind, d Detail) {
+	e.Events = append(e.Events, Event{At: at, Kind: kind, Detail: d})
+}
+
+// purge enqueues the deletion of what the request does not need any more.
+func (e *Effects) purge(now time.Time) { e.Enqueue(JobPurge, now) }
+
+func (e *Effects) add(more Effects) {
+	e.Events, e.Jobs = append(e.Events, more.Events...), append(e.Jobs, more.Jobs...)
+}
 
 // Document describes stored bytes. Key is where they are in [Documents].
 type Document struct {
@@ -145,17 +158,18 @@ func (r *Request) Admits(p signer.Person) bool {
 	return r.Signer == nil || r.Signer.UIN == p.UIN
 }
 
-// settle lets time act: it moves r to where it stands at now. Reads call it on their copy and writes inside their
-// transaction, so both judge alike, whether or not a sweeper has run.
-func (r *Request) settle(now time.Time) {
+// settle moves r to where it stands at now. A read settles its copy and drops the effects, a write settles inside its
+// transaction, so both judge alike, whether or not the worker has written down what time has done.
+func (r *Request) settle(now time.Time) (e Effects) {
 	if r.State == StateSession && !now.Before(r.Session.EndsAt) {
-		r.endSession(ActTimeOut, OutcomeTimedOut, now)
+		e = r.endSession(ActTimeOut, OutcomeTimedOut, now)
 	}
 	if c := table[ActExpire][r.State]; c.to != "" && !now.Before(r.ExpiresAt) {
 		r.State = c.to
-		r.record(now, EventExpired, nil)
-		r.purge(now)
+		e.record(now, EventExpired, nil)
+		e.purge(now)
 	}
+	return e
 }
 
 // DueAt is when time acts on r next; ok is false if it never will.
@@ -170,18 +184,19 @@ func (r *Request) DueAt() (at time.Time, ok bool) {
 }
 
 // endSession takes r out of its session (or out of a sealing that failed), by the rule of action.
-func (r *Request) endSession(action Action, outcome Outcome, now time.Time) {
+func (r *Request) endSession(action Action, outcome Outcome, now time.Time) (e Effects) {
 	if table[action][r.State].to != fallback {
-		return
+		return e
 	}
 	r.State = StateLocked
 	r.Session, r.Approval, r.Outcome = nil, nil, outcome
-	r.record(now, EventSessionEnded, Detail{"outcome": string(outcome)})
+	e.record(now, EventSessionEnded, Detail{"outcome": string(outcome)})
 	if !now.Before(r.ExpiresAt) {
 		r.State = StateExpired
-		r.record(now, EventExpired, nil)
-		r.purge(now)
+		e.record(now, EventExpired, nil)
+		e.purge(now)
 	}
+	return e
 }
 
 // Keys lists the stored documents that r still needs; all others below its id may go.
@@ -207,18 +222,10 @@ func (r *Request) final() bool {
 	return r.State == StateSigned || r.State == StateExpired || r.State == StateCancelled
 }
 
-// Effects hands over what was left behind since the last call. Stores call it once in each transaction.
-func (r *Request) Effects() Effects {
-	e := r.effects
-	r.effects = Effects{}
-	return e
-}
-
-// Clone returns a copy that shares nothing that changes.
+// Clone returns a copy that shares nothing that changes: texts of bytes are replaced, never written to.
 func (r *Request) Clone() *Request {
 	c := *r
 	c.Locations = slices.Clone(r.Locations)
-	c.effects.Events, c.effects.Jobs = slices.Clone(r.effects.Events), slices.Clone(r.effects.Jobs)
 	c.Signer = clone(r.Signer)
 	if c.Session = clone(r.Session); c.Session != nil {
 		c.Session.Prepared = clone(r.Session.Prepared)

@@ -33,7 +33,7 @@ func (r *Request) resultAt(now time.Time) error {
 	if err := table[ActResult][r.State].refuseErr(); err != nil {
 		return err
 	}
-	if now.After(r.Signed.At.Add(api.ResultLifetime * seconds)) {
+	if now.After(r.Signed.At.Add(api.ResultLifetime * time.Second)) {
 		return api.ErrSignedAccessExpired
 	}
 	return nil
@@ -41,10 +41,8 @@ func (r *Request) resultAt(now time.Time) error {
 
 // note adds an event to the trail that changes nothing else.
 func (s *Service) note(ctx context.Context, id string, kind EventKind) error {
-	return s.update(ctx, id, func(r *Request, now time.Time) error {
-		r.record(now, kind, nil)
-		return nil
+	return s.update(ctx, id, func(_ *Request, now time.Time) (e Effects, err error) {
+		e.record(now, kind, nil)
+		return e, nil
 	})
 }
-
-const seconds = time.Second

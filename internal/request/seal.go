@@ -16,7 +16,7 @@ import (
 
 // sealBackoff is how long a seal waits after each failed attempt, above all for a timestamp authority that is away. After the
 // last the signer is asked anew.
-var sealBackoff = []time.Duration{1 * seconds, 2 * seconds, 5 * seconds, 10 * seconds, 20 * seconds, 30 * seconds, 60 * seconds}
+var sealBackoff = []time.Duration{1 * time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second, 60 * time.Second}
 
 // errGate marks a finished document that is not what the signer approved. Trying again would not help.
 var errGate = errors.New("release gate")
@@ -38,12 +38,11 @@ func (s *Service) Seal(ctx context.Context, job *Job) []Event {
 		return []Event{{At: s.now(), Kind: EventSealRetried, Detail: Detail{"attempt": fmt.Sprint(job.Attempts), "error": err.Error()}}}
 	}
 	s.Log.Error("ALARM: a document that was approved cannot be sealed", "request_id", job.RequestID, "attempt", job.Attempts, "err", err)
-	failed := s.update(ctx, job.RequestID, func(r *Request, now time.Time) error {
-		r.endSession(ActSealFailed, OutcomeFailed, now)
-		return nil
+	failed := s.update(ctx, job.RequestID, func(r *Request, now time.Time) (Effects, error) {
+		return r.endSession(ActSealFailed, OutcomeFailed, now), nil
 	})
 	if failed != nil {
-		job.Retry(s.now().Add(5*seconds), errors.Join(err, failed))
+		job.Retry(s.now().Add(5*time.Second), errors.Join(err, failed))
 		return nil
 	}
 	job.Fail(err)
@@ -63,22 +62,22 @@ func (s *Service) seal(ctx context.Context, id string) error {
 		return err
 	}
 	won := false
-	err = s.update(ctx, id, func(r *Request, now time.Time) error {
+	err = s.update(ctx, id, func(r *Request, now time.Time) (e Effects, err error) {
 		won = false
 		c := table[ActSeal][r.State]
 		if c.to == "" {
-			return nil
+			return e, nil
 		}
 		won = true
 		doc.At = now
 		r.State, r.Signed = c.to, doc
-		r.record(now, EventSigned, Detail{"sha256": fmt.Sprintf("%x", doc.SHA256)})
-		r.Enqueue(JobWebhook, now)
+		e.record(now, EventSigned, Detail{"sha256": fmt.Sprintf("%x", doc.SHA256)})
+		e.Enqueue(JobWebhook, now)
 		if s.Level == pades.LevelLTA {
-			r.Enqueue(JobRenew, s.renewalDue(doc.Until))
+			e.Enqueue(JobRenew, s.renewalDue(doc.Until))
 		}
-		r.purge(now)
-		return nil
+		e.purge(now)
+		return e, nil
 	})
 	if err == nil && !won {
 		s.discard(doc.Key)

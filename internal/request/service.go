@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,7 +23,6 @@ import (
 // run one over the same store.
 type Service struct {
 	Config
-	changes     *atomic.Int64       // asked for so far, for the worker to see whether many are
 	inspections *semaphore.Weighted // bounds what uploads that are being parsed may take together
 	memo        *pades.Memo         // certificates that the gate has seen before
 }
@@ -75,7 +73,7 @@ func New(c Config) *Service {
 	if c.Level == 0 {
 		c.Level = pades.LevelLTA
 	}
-	return &Service{Config: c, changes: new(atomic.Int64), inspections: semaphore.NewWeighted(maxInspections), memo: new(pades.Memo)}
+	return &Service{Config: c, inspections: semaphore.NewWeighted(maxInspections), memo: new(pades.Memo)}
 }
 
 // Get returns the request as it stands now: what time has done to it shows whether or not a sweeper has written it down.
@@ -85,17 +83,17 @@ func (s *Service) Get(ctx context.Context, id string) (*Request, error) {
 		return nil, err
 	}
 	r.settle(s.now())
-	r.Effects() // those of a read stay in the air
 	return r, nil
 }
 
 // update is Store.Update on the request as it stands now.
-func (s *Service) update(ctx context.Context, id string, change func(r *Request, now time.Time) error) error {
-	s.changes.Add(1)
-	return s.Store.Update(ctx, id, func(r *Request) error {
+func (s *Service) update(ctx context.Context, id string, change func(r *Request, now time.Time) (Effects, error)) error {
+	return s.Store.Update(ctx, id, func(r *Request) (Effects, error) {
 		now := s.now() // read inside the transaction: the order of changes is the order of their times
-		r.settle(now)
-		return change(r, now)
+		e := r.settle(now)
+		more, err := change(r, now)
+		e.add(more)
+		return e, err
 	})
 }
 

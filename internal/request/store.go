@@ -13,27 +13,22 @@ import (
 // An unknown id gives an error for which errors.Is(err, api.ErrNoRecord) holds. A change that fails has left no trace, unless the
 // error is an ErrUncertain.
 type Store interface {
-	// Create adds a new request with its effects, in one transaction. It fails with ErrTicketUsed if its ticket was used before.
-	Create(ctx context.Context, r *Request) error
+	// Create adds a new request with its effects, in one transaction. It sets r.Version. It fails with ErrTicketUsed if the
+	// ticket was used before.
+	Create(ctx context.Context, r *Request, e Effects) error
 
 	// Get returns the request as last committed. The caller may change the copy.
 	Get(ctx context.Context, id string) (*Request, error)
 
-	// Update reads the request, calls change, and writes request, events and jobs in one transaction. No other change to
-	// the same request comes between the read and the write. If change returns an error nothing is written and Update
-	// returns that error as it is. change may be called more than once (a retry after a conflict): it must have no other
+	// Update reads the request, calls change, and writes the request and the effects that change returns in one
+	// transaction. No other change to the same request comes between the read and the write. If change returns an error
+	// nothing is written and Update returns that error as it is. A change that returns no effects and leaves the request
+	// as it was writes nothing. change may be called more than once (a retry after a conflict): it must have no other
 	// effect than on the request it is given.
-	Update(ctx context.Context, id string, change func(*Request) error) error
+	Update(ctx context.Context, id string, change func(*Request) (Effects, error)) error
 
 	// Due lists up to limit requests on which time acts at or before now (Request.DueAt), earliest first.
 	Due(ctx context.Context, now time.Time, limit int) (ids []string, err error)
-
-	// PurgesDue lists up to limit purges that changes have left behind (Effects.Purge) and that are due at now, earliest first.
-	PurgesDue(ctx context.Context, now time.Time, limit int) ([]Purge, error)
-
-	// Purged ends purges as PurgesDue listed them, or puts them off, and adds their events to the trails, in one transaction. A
-	// purge that is not there any more adds none, and that is no error: somebody else has done it.
-	Purged(ctx context.Context, purges []Purge) error
 
 	// Events returns the audit trail, oldest first; empty for an unknown id.
 	Events(ctx context.Context, id string) ([]Event, error)
@@ -56,15 +51,21 @@ type Outbox interface {
 	// else gets them before now+lease, by the clock of the caller.
 	Claim(ctx context.Context, kind JobKind, now time.Time, lease time.Duration, limit int) ([]Job, error)
 
-	// Settle writes what became of a claimed job (Status, DueAt, Payload, LastError), ends its lease and adds events to the
-	// request's trail, in one transaction. A job whose lease was lost to another claim is left alone, and that is no error.
-	Settle(ctx context.Context, job Job, events []Event) error
+	// Settle writes what became of claimed jobs, each with its events in one transaction, and ends their leases. A job whose
+	// lease was lost to another claim is left alone, and that is no error. After an error some may be settled.
+	Settle(ctx context.Context, settled ...Settlement) error
 
 	// Jobs returns all jobs of a request, oldest first.
 	Jobs(ctx context.Context, requestID string) ([]Job, error)
 
 	// Ready signals that a job may have been added on any node. Signals merge.
 	Ready() <-chan struct{}
+}
+
+// Settlement is what became of a claimed job.
+type Settlement struct {
+	Job    Job     // Status, DueAt, Payload and LastError are written; Lease is that of the claim
+	Events []Event // that join the request's trail
 }
 
 // Documents keeps bytes under keys of the form "<request id>/<name>". All methods may run concurrently.

@@ -24,12 +24,12 @@ func (u *uncertain) outcome(err error) error {
 	return err
 }
 
-func (u *uncertain) Create(ctx context.Context, r *request.Request) error {
+func (u *uncertain) Create(ctx context.Context, r *request.Request, e request.Effects) error {
 	u.id = r.ID
-	return u.outcome(u.Store.Create(ctx, r))
+	return u.outcome(u.Store.Create(ctx, r, e))
 }
 
-func (u *uncertain) Update(ctx context.Context, id string, change func(*request.Request) error) error {
+func (u *uncertain) Update(ctx context.Context, id string, change func(*request.Request) (request.Effects, error)) error {
 	return u.outcome(u.Store.Update(ctx, id, change))
 }
 

@@ -23,7 +23,7 @@ type Worker struct {
 	lanes   map[JobKind]int
 	done    chan struct{} // a job has ended
 
-	purging sync.Mutex // one stroke at a time
+	purging sync.Mutex // one batch at a time
 }
 
 // lane is a handler and how many of its jobs may run at once, so that slow webhooks never hold up a signature.
@@ -39,17 +39,14 @@ const lease = 60 * time.Second
 // poll is how often a worker looks for what time has brought; what changes bring is signalled.
 const poll = 200 * time.Millisecond
 
-// breath is the least time between two passes. Under load every change signals, and looking after each would cost more than the
-// work; so one look finds the jobs of many changes. A signature waits that much longer, which nobody can see.
-const breath = 20 * time.Millisecond
+// minInterval is the least time between two passes. Under load every change signals, and a pass after each would cost more than
+// the work; so one pass finds the jobs of many changes.
+const minInterval = 20 * time.Millisecond
 
-// Documents are deleted in strokes, so that the deletions of a second share their flushes, and while the service is busy not for
-// a while, so that nobody's cancel waits for them.
+// Documents are deleted in batches, so that the deletions of a second share their flushes.
 const (
 	purgeEvery  = time.Second
 	purgeAtOnce = 256
-	purgeBusy   = 200              // changes of a second that make it a busy one
-	purgeWait   = 20 * time.Second // how long a purge waits for a quiet second
 )
 
 // NewWorker returns a worker for s that hands webhooks to deliver.
@@ -82,7 +79,7 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(breath):
+		case <-time.After(minInterval):
 		}
 		select {
 		case <-ctx.Done():
@@ -118,18 +115,14 @@ func (w *Worker) strays(ctx context.Context) {
 func (w *Worker) purges(ctx context.Context) {
 	tick := time.NewTicker(purgeEvery)
 	defer tick.Stop()
-	var changes int64
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		before := changes
-		changes = w.service.changes.Load()
-		busy := changes-before > purgeBusy
 		for ctx.Err() == nil {
-			n, err := w.purge(ctx, busy)
+			n, err := w.purge(ctx)
 			if err != nil && ctx.Err() == nil {
 				w.log.Error("deleting documents", "err", err)
 			}
@@ -140,15 +133,18 @@ func (w *Worker) purges(ctx context.Context) {
 	}
 }
 
-// purge does the purges that are due, up to a number, or none if the service is busy and they can wait. It returns how many.
-func (w *Worker) purge(ctx context.Context, busy bool) (done int, err error) {
+// purge claims up to purgeAtOnce purges and does them. It returns how many it has settled.
+func (w *Worker) purge(ctx context.Context) (n int, err error) {
 	w.purging.Lock()
 	defer w.purging.Unlock()
-	due, err := w.service.Store.PurgesDue(ctx, w.service.now(), purgeAtOnce)
-	if err != nil || len(due) == 0 || busy && w.service.now().Sub(due[0].DueAt) < purgeWait {
+	jobs, err := w.service.Outbox.Claim(ctx, JobPurge, w.service.now(), lease, purgeAtOnce)
+	if err != nil || len(jobs) == 0 {
 		return 0, err
 	}
-	return w.service.Purge(ctx, due)
+	if err := w.settle(ctx, w.service.Purge(ctx, jobs)...); err != nil {
+		return 0, err
+	}
+	return len(jobs), nil
 }
 
 // Drain does everything that is due now, and returns when nothing is and nothing is under way.
@@ -159,7 +155,7 @@ func (w *Worker) Drain(ctx context.Context) error {
 			return err
 		}
 		if n == 0 && !w.busy() {
-			if n, err = w.purge(ctx, false); n == 0 {
+			if n, err = w.purge(ctx); n == 0 {
 				return err
 			}
 		}
@@ -181,7 +177,7 @@ func (w *Worker) pass(ctx context.Context) (found int, err error) {
 		return 0, err
 	}
 	for _, id := range ids {
-		if settleErr := w.service.update(ctx, id, func(*Request, time.Time) error { return nil }); settleErr != nil {
+		if settleErr := w.service.update(ctx, id, func(*Request, time.Time) (Effects, error) { return Effects{}, nil }); settleErr != nil {
 			err = errors.Join(err, settleErr) // one bad row must not stop the clock for the others
 			continue
 		}
@@ -216,7 +212,9 @@ func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
 		w.mu.Lock()
 		job.Lease = w.running[job.ID].Lease
 		w.mu.Unlock()
-		w.record(ctx, job, events)
+		if err := w.settle(ctx, Settlement{job, events}); err != nil {
+			w.log.Error("recording a job", "job", job.ID, "kind", job.Kind, "request_id", job.RequestID, "err", err)
+		}
 		w.mu.Lock()
 		latest := w.running[job.ID]
 		if latest.Lease.Equal(job.Lease) || ctx.Err() != nil {
@@ -234,13 +232,11 @@ func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
 	}
 }
 
-// record writes down what became of a job. The work is done; its record must not be lost to a shutdown.
-func (w *Worker) record(ctx context.Context, job Job, events []Event) {
+// settle writes down what became of jobs. The work is done; its record must not be lost to a shutdown.
+func (w *Worker) settle(ctx context.Context, settled ...Settlement) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if err := w.service.Outbox.Settle(ctx, job, events); err != nil {
-		w.log.Error("recording a job", "job", job.ID, "kind", job.Kind, "request_id", job.RequestID, "err", err)
-	}
+	return w.service.Outbox.Settle(ctx, settled...)
 }
 
 func (w *Worker) busy() bool {

@@ -19,8 +19,6 @@ type eagerOutbox struct {
 
 func (o *eagerOutbox) Due(context.Context, time.Time, int) ([]string, error) { return nil, nil }
 
-func (o *eagerOutbox) PurgesDue(context.Context, time.Time, int) ([]Purge, error) { return nil, nil }
-
 func (o *eagerOutbox) Claim(_ context.Context, kind JobKind, now time.Time, lease time.Duration, _ int) ([]Job, error) {
 	if kind != o.job.Kind || o.job.Status != JobPending || o.job.Lease.After(now) {
 		return nil, nil
@@ -31,7 +29,8 @@ func (o *eagerOutbox) Claim(_ context.Context, kind JobKind, now time.Time, leas
 	return []Job{o.job}, nil
 }
 
-func (o *eagerOutbox) Settle(ctx context.Context, job Job, _ []Event) error {
+func (o *eagerOutbox) Settle(ctx context.Context, settled ...Settlement) error {
+	job := settled[0].Job
 	if !job.Lease.Equal(o.job.Lease) {
 		o.lost++
 		return nil

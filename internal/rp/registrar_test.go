@@ -123,7 +123,7 @@ func TestRegistrar(t *testing.T) {
 	if a, fixed := o.found(t, "a"), o.found(t, "fixed"); a.KeysEpoch != 1 || fixed.KeysEpoch != 1 {
 		t.Errorf("epochs %d and %d", a.KeysEpoch, fixed.KeysEpoch)
 	}
-	must(o.store.Create(ctx, &request.Request{ID: "signv3-1", ClientID: "a", CreatedAt: epoch}))
+	must(o.store.Create(ctx, &request.Request{ID: "signv3-1", ClientID: "a", CreatedAt: epoch}, request.Effects{}))
 	refused(o.Remove(ctx, "mei", "a", 5), rp.ErrPartyInUse)
 	must(o.Register(ctx, "mei", shop("b")))
 	must(o.SetDisabled(ctx, "mei", "b", 1, true))

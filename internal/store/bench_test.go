@@ -34,7 +34,7 @@ func benchUpdate(b *testing.B, open func(testing.TB) *store.Store) {
 			for k := range 20 {
 				fill.Go(func() {
 					for i := k; i < n; i += 20 {
-						if err := s.Create(b.Context(), plainRequest(i)); err != nil {
+						if err := s.Create(b.Context(), plainRequest(i), request.Effects{}); err != nil {
 							b.Error(err)
 						}
 					}
@@ -47,10 +47,10 @@ func benchUpdate(b *testing.B, open func(testing.TB) *store.Store) {
 			for range callers {
 				all.Go(func() {
 					for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
-						err := s.Update(b.Context(), plainRequest(int(i*7919)%n).ID, func(r *request.Request) error {
+						err := s.Update(b.Context(), plainRequest(int(i*7919)%n).ID, only(func(r *request.Request) error {
 							r.CancelledAt = r.CreatedAt.Add(time.Duration(i) * time.Second)
 							return nil
-						})
+						}))
 						if err != nil {
 							b.Error(err)
 						}

@@ -51,12 +51,12 @@ func TestCrashChild(t *testing.T) {
 		all.Go(func() {
 			for {
 				var count int
-				err := s.Update(context.Background(), plainRequest(i).ID, func(r *request.Request) error {
+				err := s.Update(context.Background(), plainRequest(i).ID, only(func(r *request.Request) error {
 					n, err := strconv.Atoi(r.DocName)
 					count = n + 1
 					r.DocName = strconv.Itoa(count)
 					return err
-				})
+				}))
 				if err != nil {
 					t.Error(err)
 					return
@@ -88,7 +88,7 @@ func testCrash(t *testing.T, database string) {
 	for i := range crashers {
 		r := plainRequest(i)
 		r.DocName = "0"
-		if err := s.Create(t.Context(), r); err != nil {
+		if err := s.Create(t.Context(), r, request.Effects{}); err != nil {
 			t.Fatal(err)
 		}
 	}

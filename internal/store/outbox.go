@@ -53,24 +53,34 @@ func (s *Store) Claim(ctx context.Context, kind request.JobKind, now time.Time, 
 
 // Settle implements request.Outbox. It compares Lease with what is stored, so it also takes a job that nobody has claimed, as
 // Jobs returned it: that is how a failed job is tried once more.
-func (s *Store) Settle(ctx context.Context, job request.Job, events []request.Event) error {
-	left, err := effects(job.RequestID, request.Effects{Events: events})
-	if err != nil {
-		return err
+func (s *Store) Settle(ctx context.Context, settled ...request.Settlement) error {
+	var t target
+	left := make([]deferred, len(settled))
+	for i, st := range settled {
+		t.requests = append(t.requests, st.Job.RequestID) // the trail's numbers belong to whoever holds the row
+		var err error
+		if left[i], err = effects(st.Job.RequestID, request.Effects{Events: st.Events}); err != nil {
+			return err
+		}
 	}
-	// The request's row is locked with it: the trail's numbers belong to whoever holds that.
-	return s.writer.do(ctx, aRequest(job.RequestID), func(tx *session, out *news) error {
-		n, err := tx.write(`UPDATE outbox SET status = $4, due_at = $5, ready_at = $5, lease = 0, payload = $6, last_error = $7
-			WHERE id = $1 AND request_id = $2 AND lease = $3`,
-			job.ID, job.RequestID, micros(job.Lease), string(job.Status), micros(job.DueAt), text(job.Payload), text(job.LastError))
-		if err != nil {
-			return fmt.Errorf("settling a job: %w", err)
+	if len(settled) == 1 {
+		t.key = settled[0].Job.RequestID
+	}
+	return s.writer.do(ctx, t, func(tx *session, out *news) error {
+		for i, st := range settled {
+			job := st.Job
+			n, err := tx.write(`UPDATE outbox SET status = $4, due_at = $5, ready_at = $5, lease = 0, payload = $6, last_error = $7
+				WHERE id = $1 AND request_id = $2 AND lease = $3`,
+				job.ID, job.RequestID, micros(job.Lease), string(job.Status), micros(job.DueAt), text(job.Payload), text(job.LastError))
+			if err != nil {
+				return fmt.Errorf("settling a job: %w", err)
+			}
+			if n == 0 {
+				continue
+			}
+			tx.leave(job.RequestID, 0, left[i], out)
+			out.jobs = out.jobs || job.Status == request.JobPending
 		}
-		if n == 0 {
-			return nil
-		}
-		tx.leave(job.RequestID, 0, left, out)
-		out.jobs = job.Status == request.JobPending
 		return nil
 	})
 }

@@ -169,7 +169,6 @@ const (
 		SELECT n.id, n.kind, n.status, n.attempts, n.due, n.due, 0, n.payload, n.error
 		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
 			AS n (id, kind, status, attempts, due, payload, error)`
-	pgInsertPurges = `INSERT INTO purges (due_at, request_id) SELECT * FROM unnest($1::bigint[], $2::text[]) ON CONFLICT DO NOTHING`
 )
 
 // queue adds to b what was put off.
@@ -219,14 +218,6 @@ func (*pgDatabase) queue(held deferred, b *pgx.Batch) {
 			payloads, failures = append(payloads, j.payload), append(failures, j.lastError)
 		}
 		b.Queue(pgInsertJobs, ids, kinds, statuses, attempts, due, payloads, failures)
-	}
-	if len(held.purges) > 0 {
-		var due []int64
-		var ids []string
-		for _, p := range held.purges {
-			due, ids = append(due, p.due), append(ids, p.id)
-		}
-		b.Queue(pgInsertPurges, due, ids)
 	}
 	for _, o := range held.others {
 		b.Queue(o.query, o.args...)

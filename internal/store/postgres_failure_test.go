@@ -27,7 +27,7 @@ func TestPostgresRestart(t *testing.T) {
 	for i := range 4 {
 		r := plainRequest(i)
 		r.DocName = "0"
-		if err := a.Create(t.Context(), r); err != nil {
+		if err := a.Create(t.Context(), r, request.Effects{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -39,11 +39,11 @@ func TestPostgresRestart(t *testing.T) {
 		s := []*store.Store{a, b}[i%2]
 		all.Go(func() {
 			for ctx.Err() == nil {
-				err := s.Update(ctx, plainRequest(i).ID, func(r *request.Request) error {
+				err := s.Update(ctx, plainRequest(i).ID, only(func(r *request.Request) error {
 					n, err := strconv.Atoi(r.DocName)
 					r.DocName = strconv.Itoa(n + 1)
 					return err
-				})
+				}))
 				switch {
 				case err == nil:
 					acknowledged[i]++
@@ -195,14 +195,14 @@ func TestPostgresSilence(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	if err := s.Create(t.Context(), plainRequest(1)); err != nil {
+	if err := s.Create(t.Context(), plainRequest(1), request.Effects{}); err != nil {
 		t.Fatal(err)
 	}
 	add := func() {
 		t.Helper()
 		ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
 		defer stop()
-		err := s.Update(ctx, plainRequest(1).ID, func(r *request.Request) error { r.DocName += "+"; return nil })
+		err := s.Update(ctx, plainRequest(1).ID, only(func(r *request.Request) error { r.DocName += "+"; return nil }))
 		if err != nil {
 			t.Error(err)
 		}
@@ -253,19 +253,19 @@ func TestPostgresStandstill(t *testing.T) {
 	}
 	defer func() { _ = a.Close() }()
 	b := openPostgres(t, url)
-	if err := a.Create(t.Context(), plainRequest(1)); err != nil {
+	if err := a.Create(t.Context(), plainRequest(1), request.Effects{}); err != nil {
 		t.Fatal(err)
 	}
 	stop.Store(true)
 	var all sync.WaitGroup
 	all.Go(func() {
-		err := a.Update(t.Context(), plainRequest(1).ID, func(r *request.Request) error { r.DocName += " a"; return nil })
+		err := a.Update(t.Context(), plainRequest(1).ID, only(func(r *request.Request) error { r.DocName += " a"; return nil }))
 		if err != nil {
 			t.Errorf("the node that stood still: %v", err)
 		}
 	})
 	<-still
-	err = b.Update(t.Context(), plainRequest(1).ID, func(r *request.Request) error { r.DocName += " b"; return nil })
+	err = b.Update(t.Context(), plainRequest(1).ID, only(func(r *request.Request) error { r.DocName += " b"; return nil }))
 	if err != nil {
 		t.Errorf("the other node: %v", err)
 	}
@@ -335,12 +335,12 @@ func openCut(t *testing.T, url string) (s *store.Store, cut *atomic.Bool) {
 func TestPostgresCommitCutOff(t *testing.T) {
 	url := cluster.Database(t)
 	s, cut := openCut(t, url)
-	if err := s.Create(t.Context(), plainRequest(1)); err != nil {
+	if err := s.Create(t.Context(), plainRequest(1), request.Effects{}); err != nil {
 		t.Fatal(err)
 	}
 	cut.Store(true)
 	calls := 0
-	err := s.Update(t.Context(), plainRequest(1).ID, func(r *request.Request) error { calls++; return rename("new")(r) })
+	err := s.Update(t.Context(), plainRequest(1).ID, func(r *request.Request) (request.Effects, error) { calls++; return rename("new")(r) })
 	if err != nil || calls != 2 || cut.Load() {
 		t.Errorf("Update: %v after %d calls; want success at the second", err, calls)
 	}
@@ -354,7 +354,7 @@ func TestPostgresMissedNews(t *testing.T) {
 	url := cluster.Database(t)
 	a, b := openPostgres(t, url), openPostgres(t, url)
 	id := plainRequest(0).ID
-	if err := a.Create(t.Context(), plainRequest(0)); err != nil {
+	if err := a.Create(t.Context(), plainRequest(0), request.Effects{}); err != nil {
 		t.Fatal(err)
 	}
 	config, err := pgx.ParseConfig(url)
@@ -406,14 +406,14 @@ func TestPostgresForgotten(t *testing.T) {
 		DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, forgetful, pg_catalog', current_database()); END $$`)
 	s, cut := openCut(t, url)
 	id := plainRequest(1).ID
-	if err := s.Create(t.Context(), plainRequest(1)); err != nil {
+	if err := s.Create(t.Context(), plainRequest(1), request.Effects{}); err != nil {
 		t.Fatal(err)
 	}
 	changed, stop := s.Watch(id)
 	defer stop()
 	cut.Store(true)
 	calls := 0
-	err := s.Update(t.Context(), id, func(r *request.Request) error { calls++; return rename("new")(r) })
+	err := s.Update(t.Context(), id, func(r *request.Request) (request.Effects, error) { calls++; return rename("new")(r) })
 	if !errors.Is(err, store.ErrUncertain) || calls != 1 {
 		t.Errorf("Update: %v after %d calls; want it uncertain after one", err, calls)
 	}

@@ -14,16 +14,15 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// Create implements request.Store. It sets the request's Version and takes its effects when it succeeds.
-func (s *Store) Create(ctx context.Context, r *request.Request) error {
+// Create implements request.Store.
+func (s *Store) Create(ctx context.Context, r *request.Request, e request.Effects) error {
 	copied := r.Clone()
-	behind := copied.Effects()
 	fresh, err := encode(copied)
 	if err != nil {
 		return err
 	}
 	fresh.clientID, fresh.createdAt = copied.ClientID, micros(copied.CreatedAt)
-	left, err := effects(copied.ID, behind)
+	left, err := effects(copied.ID, e)
 	if err != nil {
 		return err
 	}
@@ -34,7 +33,7 @@ func (s *Store) Create(ctx context.Context, r *request.Request) error {
 		case !errors.Is(err, sql.ErrNoRows):
 			return fmt.Errorf("creating a request: %w", err)
 		}
-		if t := behind.Ticket; t != (request.Ticket{}) {
+		if t := e.Ticket; t != (request.Ticket{}) {
 			switch first, err := tx.use(t); {
 			case err != nil:
 				return err
@@ -48,7 +47,6 @@ func (s *Store) Create(ctx context.Context, r *request.Request) error {
 	if err != nil {
 		return err
 	}
-	r.Effects()
 	r.Version = 1
 	return nil
 }
@@ -64,8 +62,8 @@ func (s *Store) Get(ctx context.Context, id string) (*request.Request, error) {
 	return decode(version, data, err)
 }
 
-// Update implements request.Store. A change that leaves the request as it was, without events and jobs, writes nothing.
-func (s *Store) Update(ctx context.Context, id string, change func(*request.Request) error) error {
+// Update implements request.Store.
+func (s *Store) Update(ctx context.Context, id string, change func(*request.Request) (request.Effects, error)) error {
 	if !isText(id) {
 		return api.ErrNoRecord
 	}
@@ -76,20 +74,20 @@ func (s *Store) Update(ctx context.Context, id string, change func(*request.Requ
 			return err
 		}
 		r := stored.Clone()
-		if err := change(r); err != nil {
+		e, err := change(r)
+		if err != nil {
 			return err
 		}
-		behind := r.Effects()
 		after, err := encode(r)
 		switch {
 		case err != nil:
 			return err
 		case r.ID != id:
 			return errors.New("updating a request: its id may not change")
-		case behind.None() && reflect.DeepEqual(stored, r):
+		case e.None() && reflect.DeepEqual(stored, r):
 			return nil
 		}
-		left, err := effects(id, behind)
+		left, err := effects(id, e)
 		if err != nil {
 			return err
 		}
@@ -138,23 +136,20 @@ func (s *Store) Events(ctx context.Context, id string) (events []request.Event, 
 	return events, nil
 }
 
-// effects is what a change to a request leaves behind, as rows.
-func effects(id string, behind request.Effects) (left deferred, err error) {
-	for _, e := range behind.Events {
+// effects is what a change to a request wants written, as rows.
+func effects(id string, of request.Effects) (left deferred, err error) {
+	for _, e := range of.Events {
 		detail, err := encodeDetail(e.Detail)
 		if err != nil {
 			return left, err
 		}
 		left.events = append(left.events, eventRow{id: id, at: micros(e.At), kind: string(e.Kind), detail: detail})
 	}
-	for _, j := range behind.Jobs {
+	for _, j := range of.Jobs {
 		left.jobs = append(left.jobs, jobRow{
 			id: id, kind: string(j.Kind), status: string(j.Status), attempts: j.Attempts, due: micros(j.DueAt),
 			payload: text(j.Payload), lastError: text(j.LastError),
 		})
-	}
-	if !behind.Purge.IsZero() {
-		left.purges = []purgeRow{{micros(behind.Purge), id}}
 	}
 	return left, nil
 }
@@ -169,7 +164,6 @@ func (s *session) leave(id string, version int64, left deferred, out *news) {
 		s.held.events = append(s.held.events, e)
 	}
 	s.held.jobs = append(s.held.jobs, left.jobs...)
-	s.held.purges = append(s.held.purges, left.purges...)
 	out.requests = append(out.requests, id)
 	out.jobs = out.jobs || len(left.jobs) > 0
 }

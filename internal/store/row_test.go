@@ -138,6 +138,23 @@ func TestColumnsKeepEveryField(t *testing.T) {
 	gotPhone, err := s.Phone(t.Context(), phone.ID)
 	check(phone, gotPhone, err)
 
+	r := &request.Request{ID: "id", State: request.StateCreated}
+	e := filled[request.Effects](t)
+	e.Ticket = request.Ticket{}
+	for i := range e.Events {
+		e.Events[i].Seq = i + 1 // the store's
+	}
+	if err := s.Create(t.Context(), r, e); err != nil {
+		t.Fatal(err)
+	}
+	events, err := s.Events(t.Context(), r.ID)
+	check(e.Events, events, err)
+	jobs, err := s.Jobs(t.Context(), r.ID)
+	for i := range e.Jobs { // a new job has no lease
+		e.Jobs[i].ID, e.Jobs[i].RequestID, e.Jobs[i].Lease = int64(i+1), r.ID, time.Time{}
+	}
+	check(e.Jobs, jobs, err)
+
 	party, change := filled[rp.Party](t), filled[rp.PartyChange](t)
 	change.ClientID = party.ClientID
 	logo := rp.Logo{Name: party.Logo, PNG: []byte("picture")}

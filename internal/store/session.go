@@ -43,17 +43,11 @@ type deferred struct {
 	rows   []rowChange
 	events []eventRow
 	jobs   []jobRow
-	purges []purgeRow
 	others []statement
 }
 
 // lineBits is how many bits of a line's number tell the lines of one version of a request apart; the others are the version.
 const lineBits = 16
-
-type purgeRow struct {
-	due int64
-	id  string
-}
 
 // statement is a write of any other kind.
 type statement struct {
@@ -117,7 +111,7 @@ func (s *session) later(query string, args ...any) {
 
 // size is how many writes were put off.
 func (d *deferred) size() int {
-	return len(d.rows) + len(d.events) + len(d.jobs) + len(d.purges) + len(d.others)
+	return len(d.rows) + len(d.events) + len(d.jobs) + len(d.others)
 }
 
 // merged is the rows to write, one for each request.

@@ -170,9 +170,6 @@ func (sqliteDatabase) flush(s *session) error {
 			return err
 		}
 	}
-	for _, p := range s.held.purges {
-		s.later(insertPurge, p.due, p.id)
-	}
 	for _, o := range s.held.others {
 		if _, err := s.write(o.query, o.args...); err != nil {
 			return fmt.Errorf("%w: %w", errSpoiled, err)

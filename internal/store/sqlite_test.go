@@ -40,9 +40,14 @@ func TestSQLite(t *testing.T) {
 	})
 }
 
+// only is a change without effects.
+func only(change func(*request.Request) error) func(*request.Request) (request.Effects, error) {
+	return func(r *request.Request) (request.Effects, error) { return request.Effects{}, change(r) }
+}
+
 // rename is a small change.
-func rename(name string) func(*request.Request) error {
-	return func(r *request.Request) error { r.DocName = name; return nil }
+func rename(name string) func(*request.Request) (request.Effects, error) {
+	return only(func(r *request.Request) error { r.DocName = name; return nil })
 }
 
 func TestSQLiteBelongsToOneProcess(t *testing.T) {
@@ -114,7 +119,7 @@ func TestSQLiteRefusals(t *testing.T) {
 func TestSQLiteIsPrivate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	s := openSQLite(t, path)
-	if err := s.Create(t.Context(), plainRequest(1)); err != nil {
+	if err := s.Create(t.Context(), plainRequest(1), request.Effects{}); err != nil {
 		t.Fatal(err)
 	}
 	found, err := filepath.Glob(path + "*")
@@ -135,7 +140,7 @@ func TestSQLiteIsPrivate(t *testing.T) {
 // TestSQLiteSurvivesGoexit: a change that calls t.FailNow, or anything else that ends the goroutine, must not hang the store.
 func TestSQLiteSurvivesGoexit(t *testing.T) {
 	s := openSQLite(t, filepath.Join(t.TempDir(), "a.db"))
-	if err := s.Create(t.Context(), plainRequest(1)); err != nil {
+	if err := s.Create(t.Context(), plainRequest(1), request.Effects{}); err != nil {
 		t.Fatal(err)
 	}
 	// The first leads, in the goroutine that it ends; the others wait for it, and each for the one before.
@@ -144,11 +149,11 @@ func TestSQLiteSurvivesGoexit(t *testing.T) {
 		go func() {
 			err := errors.New("its goroutine ended")
 			defer func() { ended <- err }()
-			err = s.Update(t.Context(), plainRequest(1).ID, func(r *request.Request) error {
+			err = s.Update(t.Context(), plainRequest(1).ID, only(func(r *request.Request) error {
 				r.DocName = "spoiled"
 				runtime.Goexit()
 				return nil
-			})
+			}))
 		}()
 	}
 	for range cap(ended) {
@@ -183,14 +188,14 @@ func TestSQLiteSharesCommits(t *testing.T) {
 	}
 	defer func() { _ = s.Close() }()
 	const n = 300
-	if err := s.Create(t.Context(), plainRequest(0)); err != nil {
+	if err := s.Create(t.Context(), plainRequest(0), request.Effects{}); err != nil {
 		t.Fatal(err)
 	}
 	// While this change is under way, the others queue up.
 	begun, proceed := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
 	all.Go(func() {
-		err := s.Update(t.Context(), plainRequest(0).ID, func(r *request.Request) error {
+		err := s.Update(t.Context(), plainRequest(0).ID, func(r *request.Request) (request.Effects, error) {
 			close(begun)
 			<-proceed
 			return rename("first")(r)
@@ -202,7 +207,7 @@ func TestSQLiteSharesCommits(t *testing.T) {
 	<-begun
 	for i := 1; i <= n; i++ {
 		all.Go(func() {
-			if err := s.Create(t.Context(), plainRequest(i)); err != nil {
+			if err := s.Create(t.Context(), plainRequest(i), request.Effects{}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -228,7 +233,7 @@ func TestSQLiteIdleDoesNotWait(t *testing.T) {
 		}
 		start := time.Now()
 		for i := range 20 {
-			if err := s.Create(t.Context(), plainRequest(i)); err != nil {
+			if err := s.Create(t.Context(), plainRequest(i), request.Effects{}); err != nil {
 				t.Fatal(err)
 			}
 			if err := s.Update(t.Context(), plainRequest(i).ID, rename("x")); err != nil {

@@ -27,7 +27,7 @@ func hold(t *testing.T, s *store.Store, ids ...string) (release func()) {
 		begun := make(chan struct{})
 		begin := sync.OnceFunc(func() { close(begun) })
 		all.Go(func() {
-			err := s.Update(context.Background(), id, func(r *request.Request) error {
+			err := s.Update(context.Background(), id, func(r *request.Request) (request.Effects, error) {
 				begin()
 				<-proceed
 				return rename("held")(r)
@@ -53,7 +53,7 @@ func TestPostgresWritesOverNothing(t *testing.T) {
 // row has another one, nothing of the transaction happens.
 func testWritesOverNothing(t *testing.T, s *store.Store) {
 	r := plainRequest(0)
-	if err := s.Create(t.Context(), r); err != nil {
+	if err := s.Create(t.Context(), r, request.Effects{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Update(t.Context(), r.ID, rename("old")); err != nil {
@@ -107,7 +107,7 @@ func TestPostgresRefusesAWrite(t *testing.T) {
 func testRefusesAWrite(t *testing.T, s *store.Store, lanes int) {
 	const innocent, refused, late, first = 0, 2, 4, 6
 	for i := range first + lanes {
-		if err := s.Create(t.Context(), plainRequest(i)); err != nil {
+		if err := s.Create(t.Context(), plainRequest(i), request.Effects{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -166,14 +166,14 @@ func TestPostgresNodesTakeTurns(t *testing.T) {
 	url := cluster.Database(t)
 	a, b := openPostgres(t, url), openPostgres(t, url)
 	id := plainRequest(0).ID
-	if err := a.Create(t.Context(), plainRequest(0)); err != nil {
+	if err := a.Create(t.Context(), plainRequest(0), request.Effects{}); err != nil {
 		t.Fatal(err)
 	}
 	release := hold(t, a, id)
 	var all sync.WaitGroup
 	var saw []string
 	all.Go(func() {
-		err := b.Update(t.Context(), id, func(r *request.Request) error {
+		err := b.Update(t.Context(), id, func(r *request.Request) (request.Effects, error) {
 			saw = append(saw, r.DocName)
 			return rename("second")(r)
 		})
@@ -196,7 +196,7 @@ func TestPostgresNodesTakeTurns(t *testing.T) {
 func TestPostgresTwoAtOnce(t *testing.T) {
 	s := openPostgres(t, cluster.Database(t))
 	for i := range 3 {
-		if err := s.Create(t.Context(), plainRequest(i)); err != nil {
+		if err := s.Create(t.Context(), plainRequest(i), request.Effects{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -204,7 +204,7 @@ func TestPostgresTwoAtOnce(t *testing.T) {
 	var order []string // of the changes of request 0
 	var all sync.WaitGroup
 	all.Go(func() {
-		err := s.Update(t.Context(), plainRequest(0).ID, func(r *request.Request) error {
+		err := s.Update(t.Context(), plainRequest(0).ID, func(r *request.Request) (request.Effects, error) {
 			close(begun)
 			<-proceed
 			order = append(order, "first")
@@ -216,7 +216,7 @@ func TestPostgresTwoAtOnce(t *testing.T) {
 	})
 	<-begun
 	all.Go(func() {
-		err := s.Update(t.Context(), plainRequest(0).ID, func(r *request.Request) error {
+		err := s.Update(t.Context(), plainRequest(0).ID, func(r *request.Request) (request.Effects, error) {
 			order = append(order, r.DocName)
 			return rename("second")(r)
 		})
@@ -246,12 +246,15 @@ func TestPostgresTwoAtOnce(t *testing.T) {
 func TestPostgresTrailOrder(t *testing.T) {
 	s := openPostgres(t, cluster.Database(t))
 	for i := range 3 {
-		if err := s.Create(t.Context(), plainRequest(i)); err != nil {
+		if err := s.Create(t.Context(), plainRequest(i), request.Effects{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	id := plainRequest(2).ID
-	if err := s.Update(t.Context(), id, func(r *request.Request) error { r.Enqueue(request.JobWebhook, r.CreatedAt); return nil }); err != nil {
+	if err := s.Update(t.Context(), id, func(r *request.Request) (e request.Effects, err error) {
+		e.Enqueue(request.JobWebhook, r.CreatedAt)
+		return e, nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	jobs, err := s.Claim(t.Context(), request.JobWebhook, plainRequest(2).CreatedAt, time.Minute, 1)
@@ -263,7 +266,9 @@ func TestPostgresTrailOrder(t *testing.T) {
 	service := request.New(request.Config{Store: s, Now: func() time.Time { return plainRequest(2).CreatedAt }})
 	for i, change := range []func() error{
 		func() error { return service.Cancel(t.Context(), plainRequest(2).ClientID, id) },
-		func() error { return s.Settle(t.Context(), jobs[0], []request.Event{{Kind: request.EventWebhook}}) },
+		func() error {
+			return s.Settle(t.Context(), request.Settlement{Job: jobs[0], Events: []request.Event{{Kind: request.EventWebhook}}})
+		},
 	} {
 		all.Go(func() {
 			if err := change(); err != nil {

@@ -112,7 +112,7 @@ func storeRequests(ctx context.Context, s settings, n int) ([]string, error) {
 					Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}, ExchangeHash: make([]byte, 32),
 					CreatedAt: now, ExpiresAt: now.Add(24 * time.Hour),
 					Document: request.Document{Key: id + "/original", Size: 100_000, SHA256: make([]byte, 32), Pages: 3},
-				})
+				}, request.Effects{})
 				if err != nil {
 					once.Do(func() { failed = err })
 					return

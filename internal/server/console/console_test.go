@@ -48,7 +48,7 @@ func TestListPages(t *testing.T) {
 		err := w.store.Create(t.Context(), &request.Request{
 			ID: fmt.Sprintf("signv3-01959a3c-0000-7000-8000-%012d", i), ClientID: w.shop.ClientID, State: state, DocName: "lease.pdf",
 			CreatedAt: start.Add(time.Duration(i) * time.Second), ExpiresAt: start.Add(time.Hour),
-		})
+		}, request.Effects{})
 		if err != nil {
 			t.Fatal(err)
 		}

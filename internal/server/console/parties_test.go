@@ -195,7 +195,7 @@ func TestDisableAndRemove(t *testing.T) {
 		t.Error("not enabled")
 	}
 	w.done(t, w.post(t, own+"/disable", version()))
-	if err := w.store.Create(t.Context(), &request.Request{ID: "signv3-busy", ClientID: party.ClientID, State: request.StateExpired, CreatedAt: w.Now()}); err != nil {
+	if err := w.store.Create(t.Context(), &request.Request{ID: "signv3-busy", ClientID: party.ClientID, State: request.StateExpired, CreatedAt: w.Now()}, request.Effects{}); err != nil {
 		t.Fatal(err)
 	}
 	w.post(t, own+"/remove", version()).has(t, 409, "It has sign requests")

@@ -23,7 +23,7 @@ func TestConsoleWords(t *testing.T) {
 			t.Errorf("no words for the event %s", kind)
 		}
 	}
-	for _, kind := range []request.JobKind{request.JobSeal, request.JobWebhook, request.JobRenew} {
+	for _, kind := range []request.JobKind{request.JobSeal, request.JobWebhook, request.JobRenew, request.JobPurge} {
 		if english["console.job."+string(kind)] == "" {
 			t.Errorf("no words for the job %s", kind)
 		}

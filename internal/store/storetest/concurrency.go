@@ -43,10 +43,10 @@ func manyUpdates(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
 	const n = 100
 	together(n, func(i int) {
-		err := s.Update(t.Context(), r.ID, func(r *request.Request) error {
+		err := s.Update(t.Context(), r.ID, only(func(r *request.Request) error {
 			r.DocName += fmt.Sprintf(" <%d>", i)
 			return nil
-		})
+		}))
 		if err != nil {
 			t.Errorf("Update %d: %v", i, err)
 		}
@@ -99,20 +99,20 @@ func neighbours(t *testing.T, s *suite, _ Harness) {
 				t.Errorf("cancel %d: %v", i, err)
 			}
 		case 1:
-			err := s.Update(t.Context(), id, func(r *request.Request) error {
+			err := s.Update(t.Context(), id, only(func(r *request.Request) error {
 				r.DocName = "refused"
 				return own
-			})
+			}))
 			if err != own { //nolint:errorlint // as it is
 				t.Errorf("refused change %d: %v, want its own error", i, err)
 			}
 		case 2:
-			if err := s.Create(t.Context(), sample(i)); err == nil {
+			if err := s.Create(t.Context(), sample(i), request.Effects{}); err == nil {
 				t.Errorf("second Create of %d succeeded", i)
 			}
 		case 3:
 			defer func() { _ = recover() }()
-			if err := s.Update(t.Context(), id, func(*request.Request) error { panic(k) }); err == nil {
+			if err := s.Update(t.Context(), id, only(func(*request.Request) error { panic(k) })); err == nil {
 				t.Errorf("panic %d came to nothing", i)
 			}
 		}
@@ -133,7 +133,7 @@ func manyCreates(t *testing.T, s *suite, _ Harness) {
 	together(50, func(i int) {
 		r := sample(1)
 		r.DocName = fmt.Sprint(i)
-		if s.Create(t.Context(), r) == nil {
+		if s.Create(t.Context(), r, request.Effects{}) == nil {
 			won.Add(1)
 		}
 	})
@@ -149,7 +149,7 @@ func contextBefore(t *testing.T, s *suite, _ Harness) {
 	if err := s.Update(ctx, r.ID, cancel(start)); !errors.Is(err, context.Canceled) {
 		t.Errorf("Update: %v, want context.Canceled", err)
 	}
-	if err := s.Create(ctx, sample(2)); !errors.Is(err, context.Canceled) {
+	if err := s.Create(ctx, sample(2), request.Effects{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("Create: %v, want context.Canceled", err)
 	}
 	if got := s.get(r.ID); got.Version != 1 {
@@ -167,12 +167,12 @@ func contextWaiting(t *testing.T, s *suite, _ Harness) {
 	begun, proceed := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
 	all.Go(func() {
-		err := s.Update(context.Background(), r.ID, func(r *request.Request) error {
+		err := s.Update(context.Background(), r.ID, only(func(r *request.Request) error {
 			close(begun)
 			<-proceed
 			r.DocName = "first"
 			return nil
-		})
+		}))
 		if err != nil {
 			t.Errorf("the change under way: %v", err)
 		}
@@ -181,17 +181,17 @@ func contextWaiting(t *testing.T, s *suite, _ Harness) {
 	ctx, stop := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer stop()
 	var called atomic.Bool
-	err := s.Update(ctx, r.ID, func(r *request.Request) error {
+	err := s.Update(ctx, r.ID, only(func(r *request.Request) error {
 		called.Store(true)
 		r.Outcome = request.OutcomeLeft
 		return nil
-	})
+	}))
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the waiting change: %v, want context.DeadlineExceeded", err)
 	}
 	close(proceed)
 	all.Wait()
-	s.update(r.ID, func(r *request.Request) error { r.Signer = nil; return nil }) // after whatever was still queued
+	s.update(r.ID, only(func(r *request.Request) error { r.Signer = nil; return nil })) // after whatever was still queued
 	if got := s.get(r.ID); called.Load() || got.Outcome != "" || got.DocName != "first" {
 		t.Errorf("after a withdrawn change: called %v, outcome %q, name %q", called.Load(), got.Outcome, got.DocName)
 	}
@@ -200,7 +200,7 @@ func contextWaiting(t *testing.T, s *suite, _ Harness) {
 func contextBegun(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
 	ctx, stop := context.WithCancel(t.Context())
-	err := s.Update(ctx, r.ID, func(r *request.Request) error {
+	err := s.Update(ctx, r.ID, func(r *request.Request) (request.Effects, error) {
 		stop()
 		time.Sleep(5 * time.Millisecond) // let the waiting caller notice
 		return cancel(start)(r)

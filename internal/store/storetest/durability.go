@@ -40,7 +40,7 @@ func reopen(t *testing.T, s *suite, h Harness) {
 	}
 
 	s = s.another(h)
-	if diff := cmp.Diff(r, s.get(r.ID), same); diff != "" {
+	if diff := cmp.Diff(r, s.get(r.ID)); diff != "" {
 		t.Errorf("request (-before +after):\n%s", diff)
 	}
 	if diff := cmp.Diff(wantJobs, s.jobs(job.RequestID)); diff != "" {
@@ -78,10 +78,10 @@ func nodesUpdate(t *testing.T, a *suite, h Harness) {
 	r := a.create(sample(1))
 	const n = 60
 	together(n, func(i int) {
-		err := stores[i%len(stores)].Update(t.Context(), r.ID, func(r *request.Request) error {
+		err := stores[i%len(stores)].Update(t.Context(), r.ID, only(func(r *request.Request) error {
 			r.DocName += fmt.Sprintf(" <%d>", i)
 			return nil
-		})
+		}))
 		if err != nil {
 			t.Errorf("Update %d: %v", i, err)
 		}
@@ -110,7 +110,7 @@ func nodesCross(t *testing.T, a *suite, h Harness) {
 		if k >= 2*n {
 			job := jobs[i]
 			job.Finish()
-			if err := stores[k%2].Settle(t.Context(), job, []request.Event{{At: start, Kind: request.EventPurged}}); err != nil {
+			if err := stores[k%2].Settle(t.Context(), request.Settlement{Job: job, Events: []request.Event{{At: start, Kind: request.EventPurged}}}); err != nil {
 				t.Errorf("Settle: %v", err)
 			}
 			return
@@ -118,7 +118,7 @@ func nodesCross(t *testing.T, a *suite, h Harness) {
 		if k >= n {
 			i = n - 1 - i
 		}
-		err := stores[k/n].Update(t.Context(), sample(i).ID, func(r *request.Request) error { r.DocName += "+"; return nil })
+		err := stores[k/n].Update(t.Context(), sample(i).ID, only(func(r *request.Request) error { r.DocName += "+"; return nil }))
 		if err != nil {
 			t.Errorf("Update: %v", err)
 		}

@@ -154,7 +154,7 @@ func listFilters(t *testing.T, s *suite, _ Harness) {
 func listWhole(t *testing.T, s *suite, _ Harness) {
 	r := s.create(signed(1))
 	s.create(sample(2))
-	s.update(r.ID, func(r *request.Request) error { r.DocName = "Renamed.pdf"; return nil })
+	s.update(r.ID, only(func(r *request.Request) error { r.DocName = "Renamed.pdf"; return nil }))
 	page, err := s.List(t.Context(), request.Filter{State: request.StateSigned, Limit: 10})
 	if err != nil || len(page) != 1 {
 		t.Fatalf("%d requests, %v", len(page), err)
@@ -162,7 +162,7 @@ func listWhole(t *testing.T, s *suite, _ Harness) {
 	if diff := cmp.Diff(s.get(r.ID), page[0], cmp.AllowUnexported(request.Request{})); diff != "" {
 		t.Errorf("listed (-got by id +listed):\n%s", diff)
 	}
-	s.update(r.ID, func(r *request.Request) error { r.State = request.StateCancelled; return nil })
+	s.update(r.ID, only(func(r *request.Request) error { r.State = request.StateCancelled; return nil }))
 	if got := s.list(request.Filter{State: request.StateSigned, Limit: 10}); len(got) != 0 {
 		t.Errorf("a request is listed under a state that it has left: %v", got)
 	}

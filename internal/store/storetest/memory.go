@@ -26,7 +26,6 @@ type Memory struct {
 	jobs     []request.Job // in order of their ids, which count from 1
 	phones   map[string]signer.Phone
 	used     map[[2]string]time.Time
-	purges   map[purgeKey]bool
 	parties  parties
 	calls    []calllog.Record // newest first
 	lastCall int64
@@ -35,11 +34,6 @@ type Memory struct {
 	ready    chan struct{}
 	watching sync.Mutex
 	watchers map[string]map[chan struct{}]bool
-}
-
-type purgeKey struct {
-	due time.Time
-	id  string
 }
 
 type record struct {
@@ -55,7 +49,6 @@ func NewMemory() *Memory {
 		requests: map[string]*record{},
 		phones:   map[string]signer.Phone{},
 		used:     map[[2]string]time.Time{},
-		purges:   map[purgeKey]bool{},
 		parties:  parties{registered: map[string]rp.Registration{}, pictures: map[string][]byte{}, epochs: map[string]int64{}},
 		ready:    make(chan struct{}, 1),
 		watchers: map[string]map[chan struct{}]bool{},
@@ -88,7 +81,7 @@ func (m *Memory) Close() error {
 }
 
 // Create implements request.Store.
-func (m *Memory) Create(ctx context.Context, r *request.Request) error {
+func (m *Memory) Create(ctx context.Context, r *request.Request, e request.Effects) error {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return err
@@ -97,13 +90,13 @@ func (m *Memory) Create(ctx context.Context, r *request.Request) error {
 	if m.requests[r.ID] != nil {
 		return fmt.Errorf("memory: request %s exists", r.ID)
 	}
-	t := r.Clone().Effects().Ticket
+	t := e.Ticket
 	ticket := [2]string{t.ClientID, t.JTI}
 	if _, used := m.used[ticket]; used && t != (request.Ticket{}) {
 		return request.ErrTicketUsed
 	}
 	rec := &record{}
-	if err := m.write(rec, r); err != nil {
+	if err := m.write(rec, r, e); err != nil {
 		return err
 	}
 	if t != (request.Ticket{}) {
@@ -125,7 +118,7 @@ func (m *Memory) Get(ctx context.Context, id string) (*request.Request, error) {
 }
 
 // Update implements request.Store.
-func (m *Memory) Update(ctx context.Context, id string, change func(*request.Request) error) error {
+func (m *Memory) Update(ctx context.Context, id string, change func(*request.Request) (request.Effects, error)) error {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return err
@@ -136,13 +129,14 @@ func (m *Memory) Update(ctx context.Context, id string, change func(*request.Req
 	if err != nil {
 		return err
 	}
-	if err := change(r); err != nil {
+	e, err := change(r)
+	if err != nil {
 		return err
 	}
 	if r.ID != id {
 		return errors.New("memory: an id may not change")
 	}
-	return m.write(rec, r)
+	return m.write(rec, r, e)
 }
 
 func (rec *record) read() (*request.Request, error) {
@@ -153,9 +147,8 @@ func (rec *record) read() (*request.Request, error) {
 }
 
 // write is the end of a change.
-func (m *Memory) write(rec *record, r *request.Request) error {
-	behind := r.Effects()
-	if behind.None() && reflect.DeepEqual(r, rec.request) {
+func (m *Memory) write(rec *record, r *request.Request, e request.Effects) error {
+	if e.None() && reflect.DeepEqual(r, rec.request) {
 		return nil
 	}
 	version := int64(1)
@@ -165,11 +158,8 @@ func (m *Memory) write(rec *record, r *request.Request) error {
 	rec.request = r.Clone()
 	rec.request.Version = version
 	rec.due, _ = r.DueAt()
-	if at := behind.Purge; !at.IsZero() {
-		m.purges[purgeKey{at, r.ID}] = true
-	}
-	m.append(rec, r.ID, behind.Events)
-	for _, j := range behind.Jobs {
+	m.append(rec, r.ID, e.Events)
+	for _, j := range e.Jobs {
 		j.ID, j.RequestID = int64(len(m.jobs)+1), r.ID
 		m.jobs = append(m.jobs, j)
 		signal(m.ready)
@@ -210,51 +200,6 @@ func (m *Memory) Due(ctx context.Context, now time.Time, limit int) ([]string, e
 		return cmp.Or(m.requests[a].due.Compare(m.requests[b].due), cmp.Compare(a, b))
 	})
 	return ids[:min(limit, len(ids))], nil
-}
-
-// PurgesDue implements request.Store.
-func (m *Memory) PurgesDue(ctx context.Context, now time.Time, limit int) ([]request.Purge, error) {
-	unlock, err := m.hold(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer unlock()
-	var due []request.Purge
-	for p := range m.purges {
-		if p.due.After(now) {
-			continue
-		}
-		r, err := m.requests[p.id].read()
-		if err != nil {
-			return nil, err
-		}
-		due = append(due, request.Purge{RequestID: p.id, DueAt: p.due, State: r.State})
-	}
-	slices.SortFunc(due, func(a, b request.Purge) int {
-		return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.RequestID, b.RequestID))
-	})
-	return due[:min(limit, len(due))], nil
-}
-
-// Purged implements request.Store.
-func (m *Memory) Purged(ctx context.Context, purges []request.Purge) error {
-	unlock, err := m.hold(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	for _, p := range purges {
-		key := purgeKey{p.DueAt, p.RequestID}
-		if !m.purges[key] {
-			continue
-		}
-		delete(m.purges, key)
-		if !p.Again.IsZero() {
-			m.purges[purgeKey{p.Again, p.RequestID}] = true
-		}
-		m.append(m.requests[p.RequestID], p.RequestID, p.Events)
-	}
-	return nil
 }
 
 // Events implements request.Store.
@@ -336,25 +281,28 @@ func (m *Memory) Claim(ctx context.Context, kind request.JobKind, now time.Time,
 }
 
 // Settle implements request.Outbox.
-func (m *Memory) Settle(ctx context.Context, job request.Job, events []request.Event) error {
+func (m *Memory) Settle(ctx context.Context, settled ...request.Settlement) error {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if job.ID < 1 || job.ID > int64(len(m.jobs)) {
-		return nil
+	for _, s := range settled {
+		job := s.Job
+		if job.ID < 1 || job.ID > int64(len(m.jobs)) {
+			continue
+		}
+		j := &m.jobs[job.ID-1]
+		if j.RequestID != job.RequestID || !j.Lease.Equal(job.Lease) {
+			continue
+		}
+		j.Status, j.DueAt, j.Payload, j.LastError = job.Status, job.DueAt, job.Payload, job.LastError
+		j.Lease = time.Time{}
+		if j.Status == request.JobPending {
+			signal(m.ready)
+		}
+		m.append(m.requests[j.RequestID], j.RequestID, s.Events)
 	}
-	j := &m.jobs[job.ID-1]
-	if j.RequestID != job.RequestID || !j.Lease.Equal(job.Lease) {
-		return nil
-	}
-	j.Status, j.DueAt, j.Payload, j.LastError = job.Status, job.DueAt, job.Payload, job.LastError
-	j.Lease = time.Time{}
-	if j.Status == request.JobPending {
-		signal(m.ready)
-	}
-	m.append(m.requests[j.RequestID], j.RequestID, events)
 	return nil
 }
 

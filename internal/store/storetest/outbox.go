@@ -19,6 +19,7 @@ var outboxTests = []test{
 	{name: "retry", run: retry},
 	{name: "failed and tried again", run: failedAndAgain},
 	{name: "settle twice", run: settleTwice},
+	{name: "settle several", run: settleSeveral},
 	{name: "two never share a job", run: parallelClaims},
 }
 
@@ -175,6 +176,36 @@ func settleTwice(t *testing.T, s *suite, _ Harness) {
 	}
 	if n := len(s.events(r.ID)); n != 2 {
 		t.Errorf("%d events, want 2", n)
+	}
+}
+
+// settleSeveral settles jobs of several requests in one call; that of a lost lease is left alone.
+func settleSeveral(t *testing.T, s *suite, _ Harness) {
+	var settled []request.Settlement
+	for i := range 5 {
+		s.leave(i, start)
+	}
+	for _, job := range s.claim(start, time.Minute, 5) {
+		st := request.Settlement{Job: job, Events: []request.Event{{At: start, Kind: request.EventPurged}}}
+		st.Job.Finish()
+		settled = append(settled, st)
+	}
+	settled[1].Job.Retry(start.Add(time.Hour), errors.New("later"))
+	settled[2].Job.Lease = start
+	if err := s.Settle(t.Context(), settled...); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []struct {
+		status request.JobStatus
+		events int
+	}{{request.JobDone, 2}, {request.JobPending, 2}, {request.JobPending, 1}, {request.JobDone, 2}, {request.JobDone, 2}} {
+		id := settled[i].Job.RequestID
+		if job, events := s.jobs(id)[0], s.events(id); job.Status != want.status || len(events) != want.events || job.Lease.IsZero() != (i != 2) {
+			t.Errorf("job %d is %+v, with %d events", i, job, len(events))
+		}
+	}
+	if err := s.Settle(t.Context()); err != nil {
+		t.Errorf("settling nothing: %v", err)
 	}
 }
 

@@ -61,10 +61,8 @@ func useFromAll(t *testing.T, stores ...*suite) {
 
 // tickets: a token's id and the request that it makes are recorded together, or neither is.
 func tickets(t *testing.T, s *suite, _ Harness) {
-	withTicket := func(i int, jti string) *request.Request {
-		r := sample(i)
-		r.Use(request.Ticket{ClientID: client, JTI: jti, KeepUntil: start})
-		return r
+	create := func(i int, jti string) error {
+		return s.Create(t.Context(), sample(i), request.Effects{Ticket: request.Ticket{ClientID: client, JTI: jti, KeepUntil: start}})
 	}
 	used := func(jti string) bool {
 		t.Helper()
@@ -74,28 +72,28 @@ func tickets(t *testing.T, s *suite, _ Harness) {
 		}
 		return used
 	}
-	first := withTicket(1, "one")
 	if used("one") {
 		t.Error("used before the request was made")
 	}
-	s.create(first)
+	if err := create(1, "one"); err != nil {
+		t.Fatal(err)
+	}
 	if !used("one") || s.use(client, "one", start) {
 		t.Error("the request did not use its ticket up")
 	}
-	second := withTicket(2, "one")
-	if err := s.Create(t.Context(), second); !errors.Is(err, request.ErrTicketUsed) {
+	if err := create(2, "one"); !errors.Is(err, request.ErrTicketUsed) {
 		t.Errorf("a second request of one token: %v", err)
 	}
-	if _, err := s.Get(t.Context(), second.ID); !errors.Is(err, api.ErrNoRecord) {
+	if _, err := s.Get(t.Context(), sample(2).ID); !errors.Is(err, api.ErrNoRecord) {
 		t.Errorf("it is there: %v", err)
 	}
 	s.use(client, "two", start)
-	if err := s.Create(t.Context(), withTicket(3, "two")); !errors.Is(err, request.ErrTicketUsed) {
+	if err := create(3, "two"); !errors.Is(err, request.ErrTicketUsed) {
 		t.Errorf("a request of a token that was used otherwise: %v", err)
 	}
 	var made atomic.Int32
 	together(20, func(i int) {
-		switch err := s.Create(t.Context(), withTicket(10+i, "race")); {
+		switch err := create(10+i, "race"); {
 		case err == nil:
 			made.Add(1)
 		case !errors.Is(err, request.ErrTicketUsed):

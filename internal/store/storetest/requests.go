@@ -26,16 +26,12 @@ var requestTests = []test{
 	{name: "copies", run: copies},
 	{name: "events", run: eventOrder},
 	{name: "due", run: due},
-	{name: "purges", run: purges},
 	{name: "closed", run: closed},
 }
 
-// same compares what is kept of requests.
-var same = cmpopts.IgnoreUnexported(request.Request{})
-
 func createAndGet(t *testing.T, s *suite, _ Harness) {
 	cancelled := sample(3)
-	if err := cancel(start)(cancelled); err != nil {
+	if _, err := cancel(start)(cancelled); err != nil {
 		t.Fatal(err)
 	}
 	for _, r := range []*request.Request{sample(1), signed(2), cancelled, {ID: "bare", State: request.StateCancelled}} {
@@ -43,7 +39,7 @@ func createAndGet(t *testing.T, s *suite, _ Harness) {
 		if r.Version != 1 {
 			t.Errorf("%s: Version = %d after Create, want 1", r.ID, r.Version)
 		}
-		if diff := cmp.Diff(r, s.get(r.ID), same); diff != "" {
+		if diff := cmp.Diff(r, s.get(r.ID)); diff != "" {
 			t.Errorf("%s changed (-created +got):\n%s", r.ID, diff)
 		}
 	}
@@ -52,12 +48,12 @@ func createAndGet(t *testing.T, s *suite, _ Harness) {
 func createWithEffects(t *testing.T, s *suite, _ Harness) {
 	r := sample(1)
 	at := start.Add(time.Minute)
-	if err := cancel(at)(r); err != nil {
-		t.Fatal(err)
+	e, err := cancel(at)(r)
+	if err == nil {
+		err = s.Create(t.Context(), r, e)
 	}
-	s.create(r)
-	if behind := r.Effects(); !behind.None() {
-		t.Errorf("Create left effects in the request: %+v", behind)
+	if err != nil {
+		t.Fatal(err)
 	}
 	wantEvents := []request.Event{{Seq: 1, At: at, Kind: request.EventCancelled, Detail: request.Detail{"from": "created"}}}
 	if diff := cmp.Diff(wantEvents, s.events(r.ID)); diff != "" {
@@ -72,13 +68,13 @@ func createWithEffects(t *testing.T, s *suite, _ Harness) {
 func createTwice(t *testing.T, s *suite, _ Harness) {
 	first := s.create(sample(1))
 	second := signed(1)
-	if err := cancel(start)(first); err != nil { // not in the store
+	if _, err := cancel(start)(first); err != nil { // not in the store
 		t.Fatal(err)
 	}
-	if err := s.Create(t.Context(), second); err == nil {
+	if err := s.Create(t.Context(), second, request.Effects{}); err == nil {
 		t.Fatal("a second Create of one id succeeded")
 	}
-	if diff := cmp.Diff(sample(1), s.get(first.ID), same, cmpopts.IgnoreFields(request.Request{}, "Version")); diff != "" {
+	if diff := cmp.Diff(sample(1), s.get(first.ID), cmpopts.IgnoreFields(request.Request{}, "Version")); diff != "" {
 		t.Errorf("the first request changed (-created +got):\n%s", diff)
 	}
 	if events, jobs := s.events(first.ID), s.jobs(first.ID); len(events)+len(jobs) != 0 {
@@ -92,7 +88,7 @@ func unknownID(t *testing.T, s *suite, _ Harness) {
 		if _, err := s.Get(t.Context(), id); !errors.Is(err, api.ErrNoRecord) {
 			t.Errorf("Get(%q): %v, want ErrNoRecord", id, err)
 		}
-		err := s.Update(t.Context(), id, func(*request.Request) error { t.Errorf("change called for %q", id); return nil })
+		err := s.Update(t.Context(), id, only(func(*request.Request) error { t.Errorf("change called for %q", id); return nil }))
 		if !errors.Is(err, api.ErrNoRecord) {
 			t.Errorf("Update(%q): %v, want ErrNoRecord", id, err)
 		}
@@ -105,14 +101,15 @@ func unknownID(t *testing.T, s *suite, _ Harness) {
 func update(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
 	at := r.ExpiresAt.Add(time.Second) // so that two things happen in one change
-	s.update(r.ID, func(r *request.Request) error {
-		r.Enqueue(request.JobSeal, at)
-		return cancel(at)(r)
+	s.update(r.ID, func(r *request.Request) (request.Effects, error) {
+		e, err := cancel(at)(r)
+		e.Enqueue(request.JobSeal, at)
+		return e, err
 	})
 	got := s.get(r.ID)
 	want := sample(1)
 	want.State, want.CancelledAt, want.Version = request.StateCancelled, at, 2
-	if diff := cmp.Diff(want, got, same); diff != "" {
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("request (-want +got):\n%s", diff)
 	}
 	wantEvents := []request.Event{
@@ -130,17 +127,18 @@ func update(t *testing.T, s *suite, _ Harness) {
 func updateError(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
 	boom := errors.New("boom")
-	err := s.Update(t.Context(), r.ID, func(r *request.Request) error {
-		if err := cancel(start)(r); err != nil {
-			return err
-		}
+	err := s.Update(t.Context(), r.ID, func(r *request.Request) (request.Effects, error) {
+		e, err := cancel(start)(r)
 		r.DocName = "spoiled"
-		return boom
+		if err != nil {
+			t.Error(err)
+		}
+		return e, boom
 	})
 	if err != boom { //nolint:errorlint // as it is
 		t.Errorf("Update: %v, want the change's own error", err)
 	}
-	if diff := cmp.Diff(r, s.get(r.ID), same); diff != "" {
+	if diff := cmp.Diff(r, s.get(r.ID)); diff != "" {
 		t.Errorf("request changed (-want +got):\n%s", diff)
 	}
 	if events, jobs := s.events(r.ID), s.jobs(r.ID); len(events)+len(jobs) != 0 {
@@ -150,7 +148,7 @@ func updateError(t *testing.T, s *suite, _ Harness) {
 
 func updateNothing(t *testing.T, s *suite, _ Harness) {
 	r := s.create(signed(1))
-	s.update(r.ID, func(*request.Request) error { return nil })
+	s.update(r.ID, only(func(*request.Request) error { return nil }))
 	if got := s.get(r.ID); got.Version != 1 {
 		t.Errorf("Version = %d after a change of nothing, want 1", got.Version)
 	}
@@ -158,10 +156,10 @@ func updateNothing(t *testing.T, s *suite, _ Harness) {
 
 func updateID(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
-	if err := s.Update(t.Context(), r.ID, func(r *request.Request) error { r.ID = "other"; return nil }); err == nil {
+	if err := s.Update(t.Context(), r.ID, only(func(r *request.Request) error { r.ID = "other"; return nil })); err == nil {
 		t.Error("a change of the id was taken")
 	}
-	if diff := cmp.Diff(r, s.get(r.ID), same); diff != "" {
+	if diff := cmp.Diff(r, s.get(r.ID)); diff != "" {
 		t.Errorf("request changed (-want +got):\n%s", diff)
 	}
 }
@@ -170,12 +168,12 @@ func updatePanics(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
 	func() {
 		defer func() { _ = recover() }()
-		err := s.Update(t.Context(), r.ID, func(r *request.Request) error { r.DocName = "spoiled"; panic("boom") })
+		err := s.Update(t.Context(), r.ID, only(func(r *request.Request) error { r.DocName = "spoiled"; panic("boom") }))
 		if err == nil {
 			t.Error("a change that panicked succeeded")
 		}
 	}()
-	if diff := cmp.Diff(r, s.get(r.ID), same); diff != "" {
+	if diff := cmp.Diff(r, s.get(r.ID)); diff != "" {
 		t.Errorf("request changed (-want +got):\n%s", diff)
 	}
 	s.update(r.ID, cancel(start)) // and life goes on
@@ -187,18 +185,21 @@ func copies(t *testing.T, s *suite, _ Harness) {
 	got := s.get(r.ID)
 	got.Signer.Name, got.Locations[0].Page = "somebody else", 99
 	var kept *request.Request
-	s.update(r.ID, func(r *request.Request) error { kept = r; r.DocName = "new"; return nil })
+	s.update(r.ID, only(func(r *request.Request) error { kept = r; r.DocName = "new"; return nil }))
 	kept.Signer.Name, kept.Locations[0].Page = "somebody else", 99
 	want := signed(1)
 	want.DocName, want.Version = "new", 2
-	if diff := cmp.Diff(want, s.get(r.ID), same); diff != "" {
+	if diff := cmp.Diff(want, s.get(r.ID)); diff != "" {
 		t.Errorf("the store's copy was changed from outside (-want +got):\n%s", diff)
 	}
 }
 
 func eventOrder(t *testing.T, s *suite, _ Harness) {
 	r, other := s.create(sample(1)), s.create(sample(2))
-	s.update(r.ID, func(r *request.Request) error { r.Enqueue(request.JobWebhook, start); return nil })
+	s.update(r.ID, func(*request.Request) (e request.Effects, err error) {
+		e.Enqueue(request.JobWebhook, start)
+		return e, nil
+	})
 	job := s.claim(start, time.Minute, 1)[0]
 	job.Retry(start, errors.New("before the cancel"))
 	before := request.Event{Seq: 1, At: start.Add(time.Hour), Kind: request.EventWebhook} // its job has changed nothing of the request
@@ -247,63 +248,8 @@ func due(t *testing.T, s *suite, _ Harness) {
 	check(start.Add(time.Hour), 2, session.ID, early.ID)
 	check(start.Add(time.Hour), 0)
 	s.update(early.ID, cancel(start))
-	s.update(session.ID, func(r *request.Request) error { r.Session.EndsAt = start.Add(50 * time.Minute); return nil })
+	s.update(session.ID, only(func(r *request.Request) error { r.Session.EndsAt = start.Add(50 * time.Minute); return nil }))
 	check(start.Add(time.Hour), 10, late.ID, session.ID)
-}
-
-func purges(t *testing.T, s *suite, _ Harness) {
-	late, early := s.create(sample(2)), s.create(sample(1))
-	never := s.create(sample(3))
-	s.update(late.ID, cancel(start.Add(time.Minute)))
-	s.update(early.ID, cancel(start))
-	due := func(now time.Time, limit int, want ...string) (got []request.Purge) {
-		t.Helper()
-		got, err := s.PurgesDue(t.Context(), now, limit)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var ids []string
-		for _, p := range got {
-			ids = append(ids, p.RequestID)
-			if p.State != request.StateCancelled {
-				t.Errorf("%s is listed as %q", p.RequestID, p.State)
-			}
-		}
-		if diff := cmp.Diff(want, ids, cmpopts.EquateEmpty()); diff != "" {
-			t.Errorf("PurgesDue(%v, %d) (-want +got):\n%s", now.Sub(start), limit, diff)
-		}
-		return got
-	}
-	end := func(p ...request.Purge) {
-		t.Helper()
-		if err := s.Purged(t.Context(), p); err != nil {
-			t.Fatal(err)
-		}
-	}
-	hour := start.Add(time.Hour)
-	due(start.Add(-time.Microsecond), 10)
-	due(start, 10, early.ID)
-	due(hour, 1, early.ID)
-	due(hour, 0)
-	both := due(hour, 10, early.ID, late.ID)
-	both[0].Events = []request.Event{{At: hour, Kind: request.EventPurged}}
-	both[1].Again = hour.Add(time.Second)
-	both[1].Events = []request.Event{{At: hour, Kind: request.EventSealRetried, Detail: request.Detail{"error": "no"}}}
-	end(both...)
-	end(both...) // somebody else was as fast: nothing comes of it
-	end(request.Purge{RequestID: never.ID, DueAt: start, Events: both[0].Events})
-	due(hour, 10)
-	again := due(hour.Add(time.Second), 10, late.ID)
-	end(again...)
-	due(hour.Add(time.Hour), 10)
-	for r, want := range map[*request.Request]int{early: 2, late: 2, never: 0} {
-		if got := s.events(r.ID); len(got) != want || want == 2 && got[1].Seq != 2 {
-			t.Errorf("%s: events %+v, want %d", r.ID, got, want)
-		}
-	}
-	if err := s.Purged(t.Context(), nil); err != nil {
-		t.Errorf("no purges: %v", err)
-	}
 }
 
 func closed(t *testing.T, s *suite, _ Harness) {
@@ -317,7 +263,7 @@ func closed(t *testing.T, s *suite, _ Harness) {
 	if err := s.Update(t.Context(), r.ID, cancel(start)); err == nil {
 		t.Error("Update succeeded after Close")
 	}
-	if err := s.Create(t.Context(), sample(2)); err == nil {
+	if err := s.Create(t.Context(), sample(2), request.Effects{}); err == nil {
 		t.Error("Create succeeded after Close")
 	}
 	if _, err := s.Use(t.Context(), client, "j", start); err == nil {

@@ -112,7 +112,7 @@ func (s *suite) another(h Harness) *suite {
 
 func (s *suite) create(r *request.Request) *request.Request {
 	s.t.Helper()
-	if err := s.Create(s.t.Context(), r); err != nil {
+	if err := s.Create(s.t.Context(), r, request.Effects{}); err != nil {
 		s.t.Fatalf("Create(%s): %v", r.ID, err)
 	}
 	return r
@@ -127,7 +127,7 @@ func (s *suite) get(id string) *request.Request {
 	return r
 }
 
-func (s *suite) update(id string, change func(*request.Request) error) {
+func (s *suite) update(id string, change func(*request.Request) (request.Effects, error)) {
 	s.t.Helper()
 	if err := s.Update(s.t.Context(), id, change); err != nil {
 		s.t.Fatalf("Update(%s): %v", id, err)
@@ -163,7 +163,7 @@ func (s *suite) claim(now time.Time, lease time.Duration, limit int) []request.J
 
 func (s *suite) settle(job request.Job, events ...request.Event) {
 	s.t.Helper()
-	if err := s.Settle(s.t.Context(), job, events); err != nil {
+	if err := s.Settle(s.t.Context(), request.Settlement{Job: job, Events: events}); err != nil {
 		s.t.Fatalf("Settle: %v", err)
 	}
 }

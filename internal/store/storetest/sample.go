@@ -54,28 +54,32 @@ func signed(i int) *request.Request {
 	return r
 }
 
+// only is a change without effects.
+func only(change func(*request.Request) error) func(*request.Request) (request.Effects, error) {
+	return func(r *request.Request) (request.Effects, error) { return request.Effects{}, change(r) }
+}
+
 // cancel is a change as the domain makes it, at a time of its choice: the state and one event, on a request whose time is over
-// two. Beside that it leaves a job that is due at once.
-func cancel(at time.Time) func(*request.Request) error {
+// two. Instead of the purge it leaves a webhook, due at once.
+func cancel(at time.Time) func(*request.Request) (request.Effects, error) {
 	var c capture
 	service := request.New(request.Config{Store: &c, Now: func() time.Time { return at }})
 	_ = service.Cancel(context.Background(), client, "") // it only hands over the change
-	return func(r *request.Request) error {
-		err := c.change(r)
-		if err == nil {
-			r.Enqueue(request.JobWebhook, at)
-		}
-		return err
+	return func(r *request.Request) (request.Effects, error) {
+		e, err := c.change(r)
+		e.Jobs = nil
+		e.Enqueue(request.JobWebhook, at)
+		return e, err
 	}
 }
 
 // capture is a store that keeps the change instead of making it.
 type capture struct {
 	request.Store
-	change func(*request.Request) error
+	change func(*request.Request) (request.Effects, error)
 }
 
-func (c *capture) Update(_ context.Context, _ string, change func(*request.Request) error) error {
+func (c *capture) Update(_ context.Context, _ string, change func(*request.Request) (request.Effects, error)) error {
 	c.change = change
 	return nil
 }

@@ -44,7 +44,7 @@ func watch(t *testing.T, s *suite, _ Harness) {
 	changed, stop := quietly(s.Watch(r.ID))
 	otherChanged, stopOther := quietly(s.Watch(other.ID))
 	defer stopOther()
-	_ = s.Update(t.Context(), r.ID, func(r *request.Request) error { r.DocName = "refused"; return errors.New("no") })
+	_ = s.Update(t.Context(), r.ID, only(func(r *request.Request) error { r.DocName = "refused"; return errors.New("no") }))
 	if !quiet(changed) {
 		t.Error("a signal for a refused change")
 	}
@@ -56,7 +56,7 @@ func watch(t *testing.T, s *suite, _ Harness) {
 		t.Error("a signal for the change of another request")
 	}
 	for range 5 {
-		s.update(r.ID, func(r *request.Request) error { r.DocName += "."; return nil })
+		s.update(r.ID, only(func(r *request.Request) error { r.DocName += "."; return nil }))
 	}
 	if !signalled(changed) {
 		t.Error("no signal for several changes")
@@ -71,7 +71,7 @@ func watch(t *testing.T, s *suite, _ Harness) {
 	}
 	stop()
 	stop() // twice is harmless
-	s.update(r.ID, func(r *request.Request) error { r.DocName += "."; return nil })
+	s.update(r.ID, only(func(r *request.Request) error { r.DocName += "."; return nil }))
 	if !quiet(changed) {
 		t.Error("a signal after stop")
 	}
@@ -101,7 +101,7 @@ func ready(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
 	for !quiet(s.Ready()) {
 	}
-	s.update(r.ID, func(r *request.Request) error { r.DocName = "no job"; return nil })
+	s.update(r.ID, only(func(r *request.Request) error { r.DocName = "no job"; return nil }))
 	if !quiet(s.Ready()) {
 		t.Error("a signal without a job")
 	}

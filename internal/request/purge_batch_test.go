@@ -1,0 +1,122 @@
+package request
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// purgeWorld is a store, an outbox and documents of which only what purges need is there.
+type purgeWorld struct {
+	Store
+	Outbox
+	Documents
+	jobs      []Job
+	leased    bool
+	settled   []Settlement
+	settleErr error
+	requests  map[string]*Request
+	stored    map[string][]string
+	broken    string // a key that cannot be deleted
+	batches   int    // calls of Delete
+}
+
+func (w *purgeWorld) Claim(_ context.Context, kind JobKind, now time.Time, _ time.Duration, limit int) ([]Job, error) {
+	if kind != JobPurge || w.leased {
+		return nil, nil
+	}
+	w.leased = true
+	due := slices.DeleteFunc(slices.Clone(w.jobs), func(j Job) bool { return j.DueAt.After(now) })
+	return due[:min(limit, len(due))], nil
+}
+
+func (w *purgeWorld) Settle(_ context.Context, settled ...Settlement) error {
+	w.settled = append(w.settled, settled...)
+	return w.settleErr
+}
+
+func (w *purgeWorld) Get(_ context.Context, id string) (*Request, error) { return w.requests[id], nil }
+
+func (w *purgeWorld) Keys(_ context.Context, id string) ([]string, error) {
+	return slices.Clone(w.stored[id]), nil
+}
+
+func (w *purgeWorld) Delete(_ context.Context, keys ...string) error {
+	w.batches++
+	if slices.Contains(keys, w.broken) {
+		return errors.New("permission denied")
+	}
+	for _, key := range keys {
+		id, _, _ := strings.Cut(key, "/")
+		w.stored[id] = slices.DeleteFunc(w.stored[id], func(k string) bool { return k == key })
+	}
+	return nil
+}
+
+func newPurgeWorld() (*purgeWorld, *Worker) {
+	w := &purgeWorld{requests: map[string]*Request{}, stored: map[string][]string{}}
+	s := New(Config{Store: w, Outbox: w, Documents: w, Now: func() time.Time { return dawn }, Log: slog.New(slog.DiscardHandler)})
+	return w, NewWorker(s, nil)
+}
+
+func (w *purgeWorld) add(id string, state State, due time.Time, keys ...string) {
+	w.jobs = append(w.jobs, Job{ID: int64(len(w.jobs) + 1), RequestID: id, Kind: JobPurge, Status: JobPending, DueAt: due})
+	w.requests[id] = &Request{ID: id, State: state, Signed: &SignedDocument{Document: Document{Key: id + "/signed"}}}
+	w.stored[id] = keys
+}
+
+// TestPurgesShareOneDeletion: the deletions of many requests are one call, and what is signed stays.
+func TestPurgesShareOneDeletion(t *testing.T) {
+	w, worker := newPurgeWorld()
+	w.add("a", StateCancelled, dawn, "a/original", "a/prepared")
+	w.add("b", StateSigned, dawn, "b/original", "b/signed")
+	w.add("c", StateExpired, dawn)
+	w.add("later", StateExpired, dawn.Add(time.Second), "later/original")
+	if n, err := worker.purge(t.Context()); n != 3 || err != nil {
+		t.Fatalf("purge = %d, %v", n, err)
+	}
+	if w.batches != 1 {
+		t.Errorf("%d calls of Delete", w.batches)
+	}
+	if got := slices.Concat(w.stored["a"], w.stored["b"], w.stored["c"], w.stored["later"]); !slices.Equal(got, []string{"b/signed", "later/original"}) {
+		t.Errorf("stored: %v", got)
+	}
+	for i, documents := range []string{"2", "1", ""} {
+		s := w.settled[i]
+		if said := len(s.Events) == 1 && s.Events[0].Detail["documents"] == documents; said != (documents != "") || s.Job.Status != JobDone {
+			t.Errorf("%s ended with %+v", s.Job.RequestID, s)
+		}
+	}
+}
+
+// TestPurgeOfABrokenDocument: one document that cannot be deleted holds up no other, and is tried again.
+func TestPurgeOfABrokenDocument(t *testing.T) {
+	w, worker := newPurgeWorld()
+	w.broken = "bad/original"
+	w.add("good", StateCancelled, dawn, "good/original")
+	w.add("bad", StateCancelled, dawn, "bad/original")
+	if n, err := worker.purge(t.Context()); n != 2 || err != nil {
+		t.Fatalf("purge = %d, %v", n, err)
+	}
+	good, bad := w.settled[0], w.settled[1]
+	if good.Job.Status != JobDone || len(good.Events) != 1 || len(w.stored["good"]) != 0 {
+		t.Errorf("the good one ended with %+v", good)
+	}
+	if bad.Job.Status != JobPending || !bad.Job.DueAt.Equal(dawn.Add(purgeRetry)) || bad.Job.LastError == "" || len(bad.Events) != 0 {
+		t.Errorf("the bad one ended with %+v", bad)
+	}
+}
+
+// TestPurgeWithoutRecord: purges that cannot be settled stay leased, and do not count as done, so that the worker pauses.
+func TestPurgeWithoutRecord(t *testing.T) {
+	w, worker := newPurgeWorld()
+	w.settleErr = errors.New("the disk is full")
+	w.add("a", StateCancelled, dawn, "a/original")
+	if n, err := worker.purge(t.Context()); n != 0 || !errors.Is(err, w.settleErr) {
+		t.Errorf("purge = %d, %v", n, err)
+	}
+}
