@@ -29,7 +29,8 @@ import (
 // live state, the phone's API.
 type site struct {
 	*httptest.Server
-	kit *Kit
+	kit   *Kit
+	pages map[string]Sample // below /gallery/
 
 	mu       sync.Mutex
 	live     map[string]any // answer of every state and events URL
@@ -117,15 +118,15 @@ func newSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{kit: newKit(t), changed: make(chan struct{}), cut: make(chan struct{}), pdf: testPDF(3)}
 	s.live = map[string]any{"state": "locked", "scanned": false, "outcome": "", "session_ends_at": 0, "seq": 7}
-	pages := map[string]Sample{}
+	s.pages = map[string]Sample{}
 	for _, p := range Gallery() {
-		pages[p.Name] = p
+		s.pages[p.Name] = p
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /static/", s.kit.Static())
 	mux.Handle("GET /logos/{file}", Logos(slog.New(slog.DiscardHandler), sampleLogo))
 	mux.HandleFunc("GET /gallery/{name}", func(w http.ResponseWriter, r *http.Request) {
-		p, ok := pages[r.PathValue("name")]
+		p, ok := s.pages[r.PathValue("name")]
 		if !ok {
 			http.NotFound(w, r)
 			return

@@ -81,6 +81,54 @@ func TestReview(t *testing.T) {
 	said.check(t)
 }
 
+// TestPanel shows that the progress bar and the buttons of the review page stay in the window for any number of places and any
+// length of names, and that the list shows the place that was visited last.
+func TestPanel(t *testing.T) {
+	s := newSite(t)
+	s.pdf = testPDF(20)
+	ctx := openBrowser(t)
+	sample := s.pages["document"].Page.(Document)
+	for _, names := range []string{"short", "long"} {
+		if names == "long" {
+			sample.Party.Name = strings.Repeat("Harbour Lane Housing Co-operative ", 4)[:120]
+			sample.Document = longName
+			sample.Ended = "timed_out"
+		}
+		for _, n := range []int{1, 3, 20} {
+			sample.Places = nil
+			for i := range n {
+				sample.Places = append(sample.Places, Place{Page: i + 1, X: 0.12, Y: 0.2})
+			}
+			s.pages["panel"] = Sample{"panel", 200, sample}
+			for _, size := range [][2]int64{{1280, 720}, {1280, 900}, {1920, 1080}} {
+				t.Run(fmt.Sprintf("%s names, %d places, %dx%d", names, n, size[0], size[1]), func(t *testing.T) {
+					s.leave(t, ctx)
+					do(t, ctx, window(size[0], size[1], false), chromedp.Navigate(s.URL+"/gallery/panel"),
+						eventually(`!document.querySelector("[data-next-place]").disabled`))
+					if bar := eval[float64](t, ctx, `document.querySelector(".panel-bar").getBoundingClientRect().height`); bar < 4 {
+						t.Errorf("the progress bar is %g px high", bar)
+					}
+					if hidden := eval[string](t, ctx, `[...document.querySelectorAll(".panel-bar, .panel-actions .button")].filter(e => e.checkVisibility()).filter(e => {
+						const r = e.getBoundingClientRect();
+						const at = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
+						return r.top < 0 || r.bottom > innerHeight || r.right > innerWidth || !e.contains(at);
+					}).map(e => e.innerText || e.className).join(", ")`); hidden != "" {
+						t.Errorf("not in the window: %s", hidden)
+					}
+					do(t, ctx, eventually(`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`))
+					if !eval[bool](t, ctx, `(() => {
+						const list = document.querySelector(".panel-list").getBoundingClientRect();
+						const last = [...document.querySelectorAll(".place")].pop().getBoundingClientRect();
+						return last.height >= 44 && last.top >= list.top && last.bottom <= list.bottom;
+					})()`) {
+						t.Error("the list does not show the last place")
+					}
+				})
+			}
+		}
+	}
+}
+
 // TestUnreadableDocument shows that a document which cannot be drawn does not
 // strand the signer.
 func TestUnreadableDocument(t *testing.T) {
