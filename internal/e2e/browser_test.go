@@ -244,6 +244,36 @@ func TestViewerIsAtHand(t *testing.T) {
 	}
 }
 
+// TestLettersOfSample looks at the pixels of the sandbox's sample, whose fonts are not embedded: the letters of its heading have
+// the widths that the document reckons with, so that white lies between them.
+func TestLettersOfSample(t *testing.T) {
+	s := start(t)
+	b := newBrowser(t, 1280, 900)
+	b.open(s.url + "/demo/")
+	b.press("Create sign request")
+	b.press("Sign")
+	b.press("Log in")
+	b.press("TAN XIAO HUI")
+	const heading = `[...document.querySelectorAll('[data-sheet="1"] .textLayer span')].find(e => e.textContent === "Tenancy agreement")`
+	b.until("drawing the first page", heading)
+	letters, err := eval[int](b, `(() => {
+		const canvas = document.querySelector('[data-sheet="1"] canvas'), all = canvas.getBoundingClientRect(), line = `+heading+`.getBoundingClientRect();
+		const f = canvas.width / all.width, width = Math.round(line.width * f) + 4, height = Math.round(line.height * f);
+		const { data } = canvas.getContext("2d").getImageData((line.left - all.left) * f, (line.top - all.top) * f, width, height);
+		const inked = x => { for (let y = 0; y < height; y++) if (data[4 * (y * width + x)] < 160) return true; return false };
+		let runs = 0;
+		for (let x = 1; x < width; x++) if (inked(x) && !inked(x - 1)) runs++;
+		return runs;
+	})()`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := len("Tenancyagreement"); letters != want {
+		t.Errorf("the heading has %d letters that stand apart, want %d", letters, want)
+	}
+	b.shot("sample")
+}
+
 // TestNegativePages: one page for each way in which there is nothing to sign.
 func TestNegativePages(t *testing.T) {
 	s := start(t)

@@ -97,6 +97,7 @@ export class Viewer {
       cMapUrl: absolute(data["cmapsUrl"]),
       cMapPacked: true,
       standardFontDataUrl: absolute(data["fontsUrl"]),
+      useSystemFonts: false, // a substitute of the system has other widths than the document reckons with
       wasmUrl: absolute(data["wasmUrl"]),
       useWasm: false, // the page's policy allows no WebAssembly
       enableXfa: false,
