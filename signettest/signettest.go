@@ -62,7 +62,7 @@ func Start(tb testing.TB, parties ...Party) *Sandbox {
 		})
 	}
 	log := slog.New(slog.NewTextHandler(logWriter{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	a, err := app.OpenSandbox(context.Background(), c, func(string) string { return "" }, log)
+	a, err := app.OpenSandbox(context.Background(), c, time.Now, func(string) string { return "" }, log)
 	if err != nil {
 		tb.Fatalf("signettest: %v", err)
 	}

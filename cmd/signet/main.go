@@ -19,6 +19,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kong"
 
@@ -109,7 +110,7 @@ func (c *sandboxCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	a, err := app.OpenSandbox(env.ctx, c.Config, env.getenv, log)
+	a, err := app.OpenSandbox(env.ctx, c.Config, time.Now, env.getenv, log)
 	if err != nil {
 		return err
 	}

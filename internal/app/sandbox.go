@@ -43,9 +43,10 @@ const demoClientID = "signet-demo"
 const mockBase = "/sign-v3"
 
 // OpenSandbox builds the sandbox: the service, with its own identity provider and personas, a demo relying party, a clock that
-// can be moved, and the control listener. Fields of c that are empty get the sandbox's defaults; getenv is os.Getenv.
-func OpenSandbox(ctx context.Context, c Config, getenv func(string) string, log *slog.Logger) (*App, error) {
-	clock := new(sandbox.Clock)
+// can be moved, and the control listener. Fields of c that are empty get the sandbox's defaults; now is time.Now, from which the
+// clock starts, and getenv is os.Getenv.
+func OpenSandbox(ctx context.Context, c Config, now func() time.Time, getenv func(string) string, log *slog.Logger) (*App, error) {
+	clock := &sandbox.Clock{Base: now}
 	a := &App{Config: c, now: clock.Now, log: log}
 	if err := a.openSandbox(ctx, clock, getenv); err != nil {
 		return nil, errors.Join(err, a.Close())

@@ -468,3 +468,13 @@ func hears(t *testing.T, states <-chan string, want string) {
 		}
 	}
 }
+
+// approval is the phone's signature over what a challenge shows.
+func (p *phone) approval(t testing.TB, c phoneapi.SignChallenge) string {
+	t.Helper()
+	tbs, err := base64.RawURLEncoding.DecodeString(c.ToBeSigned)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p.signature(t, tbs)
+}

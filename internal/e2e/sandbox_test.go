@@ -50,7 +50,13 @@ func start(t testing.TB, edit ...func(*app.Config)) *sandbox {
 func run(t testing.TB, party *rptest.Party, c app.Config, env map[string]string, log *slog.Logger) *sandbox {
 	t.Helper()
 	c.Data = t.TempDir()
-	a, err := app.OpenSandbox(t.Context(), c, func(name string) string { return env[name] }, log)
+	return runAt(t, party, c, time.Now, env, log)
+}
+
+// runAt runs a sandbox on the data folder that its configuration names, by a clock of the test's.
+func runAt(t testing.TB, party *rptest.Party, c app.Config, now func() time.Time, env map[string]string, log *slog.Logger) *sandbox {
+	t.Helper()
+	a, err := app.OpenSandbox(t.Context(), c, now, func(name string) string { return env[name] }, log)
 	if err != nil {
 		t.Fatal(err)
 	}

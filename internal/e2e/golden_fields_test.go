@@ -1,0 +1,472 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/store"
+)
+
+// stored is a record that a store returned, and how a listing shows it.
+type stored struct {
+	record any // pointer
+	show   func() fields
+}
+
+func storedAs[T any](list []T, show func(*T) fields) (all []stored) {
+	for i := range list {
+		all = append(all, stored{&list[i], func() fields { return show(&list[i]) }})
+	}
+	return all
+}
+
+// storedRecords are all records of a golden database.
+func storedRecords(t testing.TB, s *store.Store, g *golden) (all []stored) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx := t.Context()
+	for _, kept := range g.Requests {
+		r, err := s.Get(ctx, kept.RequestID)
+		must(err)
+		events, err := s.Events(ctx, r.ID)
+		must(err)
+		jobs, err := s.Jobs(ctx, r.ID)
+		must(err)
+		all = slices.Concat(all, []stored{{r, func() fields { return listRequest(r) }}}, storedAs(events, listEvent), storedAs(jobs, listJob))
+	}
+	for _, uin := range goldenPeople {
+		phones, err := s.Phones(ctx, uin)
+		must(err)
+		all = append(all, storedAs(phones, listPhone)...)
+	}
+	parties, _, err := s.Registrations(ctx)
+	must(err)
+	changes, err := s.PartyChanges(ctx, g.Clinic, 1000)
+	must(err)
+	records, err := s.Calls(ctx, calllog.Filter{Limit: 10_000})
+	must(err)
+	return slices.Concat(all, storedAs(parties, listRegistration), storedAs(changes, listChange), storedAs(records, listCall))
+}
+
+// leaves visits what a record consists of, with its path.
+func leaves(path string, v reflect.Value, visit func(path string, v reflect.Value)) {
+	switch {
+	case v.Kind() == reflect.Pointer && !v.IsNil():
+		leaves(path, v.Elem(), visit)
+	case v.Kind() == reflect.Struct && v.Type() != reflect.TypeFor[time.Time]():
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() {
+				leaves(path+"."+f.Name, v.Field(i), visit)
+			}
+		}
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct && v.Len() > 0:
+		for i := range v.Len() {
+			leaves(path, v.Index(i), visit)
+		}
+	default:
+		visit(path, v)
+	}
+}
+
+// leafPaths lists the paths of all that a record of a type may consist of.
+func leafPaths(path string, t reflect.Type) []string {
+	switch {
+	case t.Kind() == reflect.Pointer, t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+		return leafPaths(path, t.Elem())
+	case t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]():
+		var all []string
+		for i := range t.NumField() {
+			if f := t.Field(i); f.IsExported() {
+				all = append(all, leafPaths(path+"."+f.Name, f.Type)...)
+			}
+		}
+		return all
+	}
+	return []string{path}
+}
+
+// storedTypes are the records that a store keeps.
+var storedTypes = []reflect.Type{
+	reflect.TypeFor[request.Request](), reflect.TypeFor[request.Event](), reflect.TypeFor[request.Job](), reflect.TypeFor[signer.Phone](),
+	reflect.TypeFor[rp.Registration](), reflect.TypeFor[rp.PartyChange](), reflect.TypeFor[calllog.Record](),
+}
+
+// notStored lists the fields that are zero in every record of a database.
+func (c *goldenCopy) notStored(t testing.TB, s *store.Store) []string {
+	t.Helper()
+	missing := map[string]bool{}
+	for _, kind := range storedTypes {
+		for _, path := range leafPaths(kind.String(), kind) {
+			missing[path] = true
+		}
+	}
+	delete(missing, "rp.Registration.Party.KeysEpoch")            // kept beside the registration
+	delete(missing, "request.Request.Signed.Document.Signatures") // of uploaded documents only
+	if c.kind() == onSQLite {
+		delete(missing, "request.Job.Lease") // it ends when the database is opened
+	}
+	for _, r := range storedRecords(t, s, &c.golden) {
+		v := reflect.ValueOf(r.record)
+		leaves(v.Type().Elem().String(), v, func(path string, v reflect.Value) {
+			if !v.IsZero() {
+				delete(missing, path)
+			}
+		})
+	}
+	return slices.Sorted(maps.Keys(missing))
+}
+
+// TestGoldenShowsFields: a listing shows every field of every record, so that TestGolden compares all of them.
+func TestGoldenShowsFields(t *testing.T) {
+	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
+		c := open(t)
+		shown := 0
+		for _, r := range storedRecords(t, c.store(t), &c.golden) {
+			v := reflect.ValueOf(r.record)
+			before := r.show()
+			leaves(v.Type().Elem().String(), v, func(path string, v reflect.Value) {
+				if v.IsZero() {
+					return
+				}
+				was := reflect.New(v.Type()).Elem()
+				was.Set(v)
+				v.SetZero()
+				if reflect.DeepEqual(before, r.show()) {
+					t.Errorf("no listing shows %s", path)
+				}
+				v.Set(was)
+				shown++
+			})
+		}
+		if shown < 1000 {
+			t.Errorf("%d values only", shown)
+		}
+	})
+}
+
+// unseen are stored values that a listing does not show, and what else fails if the program reads them otherwise.
+var unseen = map[string]string{
+	"calls.at":               "only tells when a record is dropped (storetest)",
+	"calls.authentic":        "only tells which records are dropped (storetest)",
+	"calls.data.id":          "0, and no longer read: the row's number is in a column",
+	"outbox.ready_at":        "TestGoldenOperations: jobs that wait",
+	"purges.due_at":          "TestGoldenOperations: documents that wait for their deletion",
+	"purges.request_id":      "TestGoldenOperations: documents that wait for their deletion",
+	"used_tokens.keep_until": "only tells when a token is forgotten (storetest)",
+	"requests.data.signed.signatures removed": "0: of uploaded documents only",
+	"requests.data.signed.signatures renamed": "0: of uploaded documents only",
+	"meta.key":            "read when the database is opened (TestOtherKind)",
+	"meta.value":          "read when the database is opened (TestOtherKind)",
+	"sqlite outbox.lease": "over when the database is opened",
+}
+
+// TestGoldenNoticesChanges plants changes into golden databases, one at a time: each member of each JSON text is renamed, removed
+// or of another type, and each column holds other values. What a database has then is to today's program what a golden database is
+// to a program that has renamed, removed or retyped that field. TestGolden has to notice each.
+func TestGoldenNoticesChanges(t *testing.T) {
+	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
+		c := open(t)
+		s := c.store(t)
+		// First all JSON is written as it will be with the changes, so that they alone are what there is to notice.
+		for _, table := range c.tables(t) {
+			rows := c.readRows(t, table)
+			for column := range table.columns {
+				rows = edited(rows, column, func(v any) any { return rewritten(t, v, func(any) {}) })
+			}
+			c.writeRows(t, table, rows)
+		}
+		before, err := c.listing(t, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		planted := 0
+		notices := func(what string) {
+			t.Helper()
+			planted++
+			after, err := c.listing(t, s)
+			noticed := err != nil || after != before
+			member, _, _ := strings.Cut(what, " ")
+			expected := true
+			for _, name := range []string{what, member, c.kind() + " " + what} {
+				if _, ok := unseen[name]; ok {
+					expected = false
+				}
+			}
+			if noticed != expected {
+				t.Errorf("%s: noticed is %v", what, noticed)
+			}
+		}
+		for _, table := range c.tables(t) {
+			rows := c.readRows(t, table)
+			for column, name := range table.columns {
+				what := table.name + "." + name
+				if plantColumn(c, t, table, rows, column) {
+					notices(what)
+					c.writeRows(t, table, rows)
+				}
+				if c.kind() == onPostgres {
+					continue // JSON is the same text there
+				}
+				for _, path := range jsonPaths(rows, column) {
+					for _, how := range []string{"retyped", "renamed", "removed"} {
+						if path == ".v" && how != "retyped" {
+							break // rows without a version are of version 1
+						}
+						plantJSON(c, t, table, rows, column, path, how)
+						notices(what + path + " " + how)
+						c.writeRows(t, table, rows)
+					}
+				}
+			}
+		}
+		if after, err := c.listing(t, s); err != nil || after != before {
+			t.Fatalf("the last change was not taken back: %v\n%s", err, cmp.Diff(before, after))
+		}
+		if planted < 50 || c.kind() == onSQLite && planted < 300 {
+			t.Errorf("%d changes only", planted)
+		}
+	})
+}
+
+// table is a table of a golden database.
+type table struct {
+	name    string
+	columns []string
+}
+
+// tables lists the tables that the program made for itself.
+func (c *goldenCopy) tables(t testing.TB) (all []table) {
+	t.Helper()
+	query := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'`
+	if c.database != "" {
+		query = `SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'`
+	}
+	for _, row := range c.query(t, query+` ORDER BY 1`) {
+		name := fmt.Sprint(row[0])
+		if name == "goose_db_version" {
+			continue
+		}
+		rows, err := c.db.QueryContext(t.Context(), "SELECT * FROM "+name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns, err := rows.Columns()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = rows.Close()
+		all = append(all, table{name, columns})
+	}
+	return all
+}
+
+func (c *goldenCopy) query(t testing.TB, query string) (all [][]any) {
+	t.Helper()
+	rows, err := c.db.QueryContext(t.Context(), query)
+	if err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for rows.Next() {
+		row, into := make([]any, len(columns)), make([]any, len(columns))
+		for i := range row {
+			into[i] = &row[i]
+		}
+		if err := rows.Scan(into...); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, row)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func (c *goldenCopy) readRows(t testing.TB, table table) [][]any {
+	t.Helper()
+	return c.query(t, "SELECT "+strings.Join(table.columns, ", ")+" FROM "+table.name)
+}
+
+// writeRows replaces what a table holds.
+func (c *goldenCopy) writeRows(t testing.TB, table table, rows [][]any) {
+	t.Helper()
+	var places []string
+	for i := range table.columns {
+		places = append(places, fmt.Sprintf("$%d", i+1))
+	}
+	tx, err := c.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exec := func(query string, args ...any) {
+		t.Helper()
+		if _, err := tx.ExecContext(t.Context(), query, args...); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+	}
+	exec("DELETE FROM " + table.name)
+	for _, row := range rows {
+		exec("INSERT INTO "+table.name+" ("+strings.Join(table.columns, ", ")+") VALUES ("+strings.Join(places, ", ")+")", row...)
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// edited is rows with one column changed.
+func edited(rows [][]any, column int, change func(any) any) (out [][]any) {
+	for _, row := range rows {
+		row = slices.Clone(row)
+		row[column] = change(row[column])
+		out = append(out, row)
+	}
+	return out
+}
+
+// plantColumn changes what a column holds: instants are of another unit, truths are the opposite, texts are longer. It is false if
+// the column holds nothing.
+func plantColumn(c *goldenCopy, t testing.TB, table table, rows [][]any, column int) bool {
+	t.Helper()
+	holds := false
+	c.writeRows(t, table, edited(rows, column, func(v any) any {
+		switch v := v.(type) {
+		case int64:
+			holds = holds || v != 0
+			if v < 1000 {
+				return 1_000_000 - v // numbers of rows stay distinct
+			}
+			return v/1000 + v%1000
+		case string:
+			holds = holds || v != ""
+			if v != "" {
+				return v + "~"
+			}
+		}
+		return v
+	}))
+	return holds
+}
+
+// jsonPaths lists the members of the JSON texts in a column, such as ".session.prepared.key"; those of arrays' elements are like
+// ".locations.x".
+func jsonPaths(rows [][]any, column int) []string {
+	paths := map[string]bool{}
+	var walk func(path string, v any)
+	walk = func(path string, v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			for name, member := range v {
+				paths[path+"."+name] = true
+				walk(path+"."+name, member)
+			}
+		case []any:
+			for _, element := range v {
+				walk(path, element)
+			}
+		}
+	}
+	for _, row := range rows {
+		if v, ok := parsed(row[column]); ok {
+			walk("", v)
+		}
+	}
+	return slices.Sorted(maps.Keys(paths))
+}
+
+func parsed(value any) (v any, ok bool) {
+	text, isText := value.(string)
+	if !isText || !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") {
+		return nil, false
+	}
+	d := json.NewDecoder(strings.NewReader(text))
+	d.UseNumber()
+	return v, d.Decode(&v) == nil
+}
+
+// plantJSON changes a member of the JSON texts in a column.
+func plantJSON(c *goldenCopy, t testing.TB, table table, rows [][]any, column int, path, how string) {
+	t.Helper()
+	names := strings.Split(strings.TrimPrefix(path, "."), ".")
+	var plant func(v any, names []string)
+	plant = func(v any, names []string) {
+		switch v := v.(type) {
+		case []any:
+			for _, element := range v {
+				plant(element, names)
+			}
+		case map[string]any:
+			member, ok := v[names[0]]
+			switch {
+			case !ok:
+			case len(names) > 1:
+				plant(member, names[1:])
+			case how == "renamed":
+				v[names[0]+"_"] = member
+				delete(v, names[0])
+			case how == "removed":
+				delete(v, names[0])
+			case how == "retyped":
+				v[names[0]] = retyped(member)
+			}
+		}
+	}
+	c.writeRows(t, table, edited(rows, column, func(value any) any {
+		return rewritten(t, value, func(v any) { plant(v, names) })
+	}))
+}
+
+// rewritten is a JSON text after a change; what is none stays.
+func rewritten(t testing.TB, value any, change func(v any)) any {
+	t.Helper()
+	v, ok := parsed(value)
+	if !ok {
+		return value
+	}
+	change(v)
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// retyped is a value as another JSON type.
+func retyped(v any) any {
+	switch v := v.(type) {
+	case string:
+		return 1
+	case json.Number, bool:
+		return fmt.Sprint(v)
+	}
+	return []any{v}
+}
+
+// kind is that of the database.
+func (c *goldenCopy) kind() string {
+	if c.database != "" {
+		return onPostgres
+	}
+	return onSQLite
+}

@@ -1,0 +1,250 @@
+package e2e_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/store"
+)
+
+// fields is a record as a listing shows it. Its names are the listing's own: they stay when the program's change.
+type fields map[string]any
+
+// compact drops what is zero, so that a listing of an older release need not know the fields of newer ones.
+func (f fields) compact() fields {
+	for name, v := range f {
+		if inner, ok := v.(fields); ok {
+			if v = inner.compact(); len(inner) == 0 {
+				delete(f, name)
+			}
+			continue
+		}
+		if value := reflect.ValueOf(v); !value.IsValid() || value.IsZero() || value.Kind() == reflect.Slice && value.Len() == 0 {
+			delete(f, name)
+		}
+	}
+	return f
+}
+
+func listDocument(d request.Document) fields {
+	return fields{"key": d.Key, "size": d.Size, "sha256": d.SHA256, "pages": d.Pages, "signatures": d.Signatures}
+}
+
+// listRequest shows every field of a request.
+func listRequest(r *request.Request) fields {
+	f := fields{
+		"id": r.ID, "client": r.ClientID, "version": r.Version, "state": r.State, "doc_name": r.DocName,
+		"signer_hash": r.SignerHash, "exchange_hash": r.ExchangeHash, "created": r.CreatedAt, "expires": r.ExpiresAt,
+		"document": listDocument(r.Document), "cancelled": r.CancelledAt, "outcome": r.Outcome,
+	}
+	var places []fields
+	for _, l := range r.Locations {
+		places = append(places, fields{"page": l.Page, "x": l.X, "y": l.Y})
+	}
+	f["places"] = places
+	if p := r.Signer; p != nil {
+		f["signer"] = fields{"uin": p.UIN, "name": p.Name}
+	}
+	if s := r.Session; s != nil {
+		session := fields{"id": s.ID, "started": s.StartedAt, "ends": s.EndsAt, "match_code": s.MatchCode}
+		if p := s.Prepared; p != nil {
+			session["prepared"] = fields{"key": p.Key, "digest": p.Digest, "at": p.At}
+		}
+		f["session"] = session
+	}
+	if a := r.Approval; a != nil {
+		f["approval"] = fields{"session": a.SessionID, "phone": a.PhoneID, "certificate": a.Certificate, "signature": a.Signature, "at": a.At}
+	}
+	if d := r.Signed; d != nil {
+		f["signed"] = fields{
+			"document": listDocument(d.Document), "at": d.At, "name": d.Name, "level": d.Level, "until": d.Until, "renewal": d.Renewal,
+		}
+	}
+	return f.compact()
+}
+
+func listEvent(e *request.Event) fields {
+	return fields{"seq": e.Seq, "at": e.At, "kind": e.Kind, "detail": e.Detail}.compact()
+}
+
+func listJob(j *request.Job) fields {
+	return fields{
+		"id": j.ID, "request": j.RequestID, "kind": j.Kind, "status": j.Status, "attempts": j.Attempts, "due": j.DueAt, "lease": j.Lease,
+		"payload": j.Payload, "last_error": j.LastError,
+	}.compact()
+}
+
+func listPhone(p *signer.Phone) fields {
+	return fields{
+		"id": p.ID, "uin": p.UIN, "serial": p.Serial, "name": p.Name, "certificate": p.Certificate, "enrolled": p.EnrolledAt,
+		"revoked": p.RevokedAt,
+	}.compact()
+}
+
+func listRegistration(r *rp.Registration) fields {
+	return fields{
+		"client": r.ClientID, "name": r.Name, "logo": r.Logo, "jwks_url": r.JWKSURL, "redirect_url": r.RedirectURL,
+		"webhook_url": r.WebhookURL, "disabled": r.Disabled, "keys_epoch": r.KeysEpoch,
+		"version": r.Version, "created": r.CreatedAt, "changed": r.ChangedAt,
+	}.compact()
+}
+
+func listChange(c *rp.PartyChange) fields {
+	var edits []fields
+	for _, e := range c.Edits {
+		edits = append(edits, fields{"field": e.Field, "from": e.From, "to": e.To}.compact())
+	}
+	return fields{"client": c.ClientID, "at": c.At, "by": c.By, "kind": c.Kind, "edits": edits}.compact()
+}
+
+func listCall(c *calllog.Record) fields {
+	f := fields{
+		"id": c.ID, "at": c.At, "took": c.Took, "kind": c.Kind, "party": c.Party, "claimed": c.Claimed, "authentic": c.Authentic, "by": c.By,
+		"request": c.RequestID, "attempt": c.Attempt, "status": c.Status, "error": c.Error, "description": c.Description, "reason": c.Reason,
+	}
+	if t := c.Token; t != nil {
+		f["token"] = fields{"header": string(t.Header), "claims": string(t.Claims), "signature": t.Signature, "problem": t.Problem}
+	}
+	return f.compact()
+}
+
+// goldenPeople are those who have phones in golden databases.
+var goldenPeople = []string{alice, bob}
+
+// listGolden reads all that a store can read of a golden database, as people and programs ask for it.
+func listGolden(ctx context.Context, s *store.Store, g *golden) (fields, error) {
+	var l lister
+	all := fields{}
+	requests, err := s.List(ctx, request.Filter{Limit: 1000})
+	l.note(err)
+	var rows []fields
+	found := fields{}
+	find := func(what string, f request.Filter) {
+		if found[what] == nil {
+			f.Limit = 1000
+			ids, err := s.List(ctx, f)
+			l.note(err)
+			found[what] = each(ids, func(r **request.Request) string { return (*r).DocName })
+		}
+	}
+	for i, listed := range requests {
+		if listed == nil {
+			continue
+		}
+		r, err := s.Get(ctx, listed.ID)
+		if l.note(err); err != nil {
+			continue
+		}
+		row := fields{"request": listRequest(r)}
+		events, err := s.Events(ctx, r.ID)
+		l.note(err)
+		row["events"] = each(events, listEvent)
+		jobs, err := s.Jobs(ctx, r.ID)
+		l.note(err)
+		row["jobs"] = each(jobs, listJob)
+		kept, err := s.Calls(ctx, calllog.Filter{RequestID: r.ID, Limit: 1000})
+		l.note(err)
+		row["calls"] = each(kept, func(c *calllog.Record) int64 { return c.ID })
+		find("party "+r.ClientID+", "+string(r.State), request.Filter{ClientID: r.ClientID, State: r.State})
+		find("time "+r.CreatedAt.String(), request.Filter{From: r.CreatedAt, To: r.CreatedAt.Add(time.Microsecond)})
+		if i%10 == 5 {
+			find("name "+r.DocName, request.Filter{Text: strings.ToUpper(r.DocName)})
+			find("id "+r.ID, request.Filter{Text: r.ID})
+			find("before "+r.DocName, request.Filter{Before: request.CursorAt(r)})
+		}
+		rows = append(rows, row)
+	}
+	all["requests"], all["found"] = rows, found
+	counts, err := s.Count(ctx, request.Filter{})
+	l.note(err)
+	all["counts"] = counts
+	all["due"], err = s.Due(ctx, g.At, 1000)
+	l.note(err)
+
+	phones := fields{}
+	for _, uin := range goldenPeople {
+		list, err := s.Phones(ctx, uin)
+		l.note(err)
+		phones[uin] = each(list, listPhone)
+		for _, p := range list {
+			byID, err := s.Phone(ctx, p.ID)
+			l.note(err)
+			bySerial, err := s.PhoneBySerial(ctx, p.Serial)
+			l.note(err)
+			phones["by id "+p.ID], phones["by serial "+p.Serial] = byID.Name, bySerial.ID
+		}
+	}
+	revoked, err := s.RevokedPhones(ctx)
+	l.note(err)
+	phones["revoked"] = each(revoked, listPhone)
+	all["phones"] = phones
+
+	parties := fields{}
+	registrations, epochs, err := s.Registrations(ctx)
+	l.note(err)
+	parties["registered"], parties["epochs"] = each(registrations, listRegistration), epochs
+	for _, id := range []string{g.Shop, g.Clinic, g.Gone} {
+		changes, err := s.PartyChanges(ctx, id, 1000)
+		l.note(err)
+		parties["changes of "+id] = each(changes, listChange)
+	}
+	for _, r := range registrations {
+		if r.Logo == "" {
+			continue
+		}
+		logo, err := s.LogoPNG(ctx, r.Logo)
+		l.note(err)
+		sum := sha256.Sum256(logo)
+		parties["logo of "+r.ClientID] = sum[:]
+	}
+	all["parties"] = parties
+
+	records, err := s.Calls(ctx, calllog.Filter{Limit: 10_000})
+	l.note(err)
+	all["calls"] = each(records, listCall)
+	shelves := fields{}
+	for name, f := range map[string]calllog.Filter{
+		"shop": {Party: g.Shop}, "clinic": {Party: g.Clinic}, "refused": {Refused: true}, "webhooks": {Kind: calllog.Webhook},
+	} {
+		f.Limit = 10_000
+		list, err := s.Calls(ctx, f)
+		l.note(err)
+		shelves[name] = each(list, func(c *calllog.Record) int64 { return c.ID })
+	}
+	all["calls of"] = shelves
+
+	var unused []string
+	for client, ids := range g.JTIs {
+		for _, jti := range ids {
+			used, err := s.Used(ctx, client, jti)
+			if l.note(err); !used {
+				unused = append(unused, jti)
+			}
+		}
+	}
+	all["unused tokens"] = unused
+	return all, l.err
+}
+
+// lister keeps the first error.
+type lister struct{ err error }
+
+func (l *lister) note(err error) {
+	if l.err == nil {
+		l.err = err
+	}
+}
+
+func each[T, R any](list []T, show func(*T) R) (rows []R) {
+	for i := range list {
+		rows = append(rows, show(&list[i]))
+	}
+	return rows
+}

@@ -1,0 +1,474 @@
+package e2e_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/rptest"
+	phoneapi "github.com/signet-sign/signet/internal/server/phone"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
+)
+
+// goldenSandbox is today's program on a copy of a golden database. Its clock stands at golden.At until a test moves it.
+type goldenSandbox struct {
+	*sandbox
+	golden
+	clinic *sandbox // the same program, for the clinic
+}
+
+// run starts the program. The shop is in its configuration; the clinic's addresses are edited in the console.
+func (c *goldenCopy) run(t *testing.T, edit func(*app.Config), at time.Time) *goldenSandbox {
+	t.Helper()
+	shop, clinic := rptest.Start(t), rptest.Start(t)
+	shop.ClientID, clinic.ClientID = c.Shop, c.Clinic
+	conf := config(shop)
+	conf.Data, conf.Database = c.data, c.database
+	if edit != nil {
+		edit(&conf)
+	}
+	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelError}))
+	s := new(goldenSandbox)
+	s.sandbox = runAt(t, shop, conf, func() time.Time { return at }, nil, log)
+	form := registration(clinic)
+	form.Set("version", fmt.Sprint(c.Version))
+	s.saved(t, s.submit(t, "/console/party/"+c.Clinic+"/edit", form))
+	c.Version++
+	s.golden, s.clinic = c.golden, s.as(clinic)
+	return s
+}
+
+// of is the program for the party that made a request.
+func (s *goldenSandbox) of(r goldenRequest) *sandbox {
+	if r.Party == s.Clinic {
+		return s.clinic
+	}
+	return s.sandbox
+}
+
+// other is the program for the other party.
+func (s *goldenSandbox) other(r goldenRequest) *sandbox {
+	if r.Party == s.Clinic {
+		return s.sandbox
+	}
+	return s.clinic
+}
+
+// each calls do with every request, by name.
+func (s *goldenSandbox) each(t *testing.T, do func(t *testing.T, name string, r goldenRequest)) {
+	t.Helper()
+	for _, name := range slices.Sorted(maps.Keys(s.Requests)) {
+		t.Run(name, func(t *testing.T) { do(t, name, s.Requests[name]) })
+	}
+}
+
+// signer is the person whose request it is; alice's is one that has not been opened.
+func (s *goldenSandbox) signer(t *testing.T, r goldenRequest) string {
+	t.Helper()
+	if p := s.trail(t, r.RequestID).Signer; p != nil {
+		return *p
+	}
+	return alice
+}
+
+// answers is a row of the table of states: the code of the refusal in each state, or "" where the operation is done.
+type answers map[string]string
+
+// steps are the rows of what signers do.
+var steps = map[string]answers{
+	"open": {
+		"signed": "DOCUMENT_ALREADY_SIGNED", "expired": "REQUEST_EXPIRED", "cancelled": "REQUEST_CANCELLED",
+	},
+	"proceed": {
+		"created": "NOT_OPENED", "sealing": "SIGNING_IN_PROGRESS",
+		"signed": "DOCUMENT_ALREADY_SIGNED", "expired": "REQUEST_EXPIRED", "cancelled": "REQUEST_CANCELLED",
+	},
+	"approve": endsSession, "reject": endsSession, "leave": endsSession,
+}
+
+var endsSession = answers{
+	"created": "NO_ACTIVE_SESSION", "locked": "NO_ACTIVE_SESSION", "sealing": "SIGNING_IN_PROGRESS",
+	"signed": "DOCUMENT_ALREADY_SIGNED", "expired": "REQUEST_EXPIRED", "cancelled": "REQUEST_CANCELLED",
+}
+
+// stepTo is where a step leads that is done.
+var stepTo = map[string]map[string]string{
+	"open":    {"created": "locked", "locked": "locked", "session": "session", "sealing": "sealing"},
+	"proceed": {"locked": "session", "session": "session"},
+	"approve": {"session": "signed"},
+	"reject":  {"session": "locked"},
+	"leave":   {"session": "locked"},
+}
+
+var cancels = answers{
+	"session": "ACTIVE_SESSION_ONGOING", "sealing": "ACTIVE_SESSION_ONGOING", "signed": "DOCUMENT_ALREADY_SIGNED",
+	"cancelled": "REQUEST_ALREADY_CANCELLED",
+}
+
+var results = answers{
+	"created": "DOCUMENT_NOT_SIGNED", "locked": "DOCUMENT_NOT_SIGNED", "session": "DOCUMENT_NOT_SIGNED",
+	"sealing": "DOCUMENT_NOT_SIGNED", "expired": "REQUEST_EXPIRED", "cancelled": "REQUEST_CANCELLED",
+}
+
+// longSigned are the requests that were signed more than an hour ago.
+var longSigned = []string{"renewed", "renew-failed", "signed-past"}
+
+// goldenOperations are what one may do with a request. Each runs on a copy of its own.
+var goldenOperations = map[string]func(t *testing.T, s *goldenSandbox){
+	"status": func(t *testing.T, s *goldenSandbox) {
+		lists := map[string]string{}
+		s.each(t, func(t *testing.T, name string, r goldenRequest) {
+			v := s.trail(t, r.RequestID)
+			if v.State != r.State || len(v.Events) == 0 || len(s.calls(t, r.RequestID)) == 0 {
+				t.Errorf("it is %s with %d events, want %s", v.State, len(v.Events), r.State)
+			}
+			if lists[r.State] == "" {
+				lists[r.State] = browse(t, "GET", s.control+"/console/requests?state="+r.State).body
+			}
+			if !strings.Contains(lists[r.State], r.RequestID) {
+				t.Errorf("the console's list of those that are %s lacks it", r.State)
+			}
+			if page := browse(t, "GET", s.control+"/console/requests/"+r.RequestID); page.status != 200 || !strings.Contains(page.body, name+".pdf") {
+				t.Errorf("the console's page: %d", page.status)
+			}
+			s.visitor(t).get(t, "/sign/"+r.RequestID).shows(t, 200, "")
+		})
+	},
+	"open, other": func(t *testing.T, s *goldenSandbox) {
+		s.each(t, func(t *testing.T, name string, r goldenRequest) {
+			other := bob
+			if s.signer(t, r) == bob {
+				other = alice
+			}
+			want := map[string]string{"expired": "REQUEST_EXPIRED", "cancelled": "REQUEST_CANCELLED"}[r.State]
+			if want == "" {
+				want = "NO_ACCESS"
+			}
+			if r.State == "created" && name != "created-intended" {
+				want = ""
+			}
+			s.answered(t, s.act(t, r.RequestID, other, "open"), want)
+		})
+	},
+	"cancel": func(t *testing.T, s *goldenSandbox) {
+		s.each(t, func(t *testing.T, _ string, r goldenRequest) {
+			if a := s.other(r).cancel(t, r.RequestID); !a.is(400, "CLIENT_SIDE_ERROR", "No record found") {
+				t.Errorf("another party: %d %s", a.status, a.body)
+			}
+			s.answered(t, s.of(r).cancel(t, r.RequestID), cancels[r.State])
+			if cancels[r.State] == "" {
+				s.answered(t, s.of(r).cancel(t, r.RequestID), "REQUEST_ALREADY_CANCELLED")
+			}
+		})
+	},
+	"cancel, operator": func(t *testing.T, s *goldenSandbox) {
+		s.each(t, func(t *testing.T, _ string, r goldenRequest) {
+			a := s.submit(t, "/console/requests/"+r.RequestID+"/cancel", nil)
+			want := cancels[r.State]
+			if done := a.status == http.StatusSeeOther; done != (want == "") || !done && !strings.Contains(a.body, want) {
+				t.Errorf("%d, want %q", a.status, want)
+			}
+		})
+	},
+	"result": func(t *testing.T, s *goldenSandbox) {
+		s.each(t, func(t *testing.T, name string, r goldenRequest) {
+			wrong := r.Initiated
+			wrong.ExchangeCode = s.Requests["created"].ExchangeCode + "0"
+			s.answered(t, s.of(r).result(t, wrong), "UNAUTHORIZED")
+			want := results[r.State]
+			if slices.Contains(longSigned, name) {
+				want = "SIGNED_ACCESS_EXPIRED"
+			}
+			a := s.of(r).result(t, r.Initiated)
+			if s.answered(t, a, want); want != "" {
+				return
+			}
+			var result api.Result
+			if err := json.Unmarshal([]byte(a.body), &result); err != nil {
+				t.Fatal(err)
+			}
+			signed := do(t, "GET", result.SignedDocURL, "", "", nil)
+			fields := 1
+			if name == "signed" {
+				fields = 2
+			}
+			pdfsig(t, []byte(signed.body), fields)
+		})
+	},
+	"resend": func(t *testing.T, s *goldenSandbox) {
+		before := len(s.party.Webhooks())
+		s.each(t, func(t *testing.T, name string, r goldenRequest) {
+			a := s.submit(t, "/console/requests/"+r.RequestID+"/resend", nil)
+			switch want := "NO_WEBHOOK"; {
+			case r.State == "signed" && a.status == http.StatusSeeOther:
+			case name == "signed-bt" && strings.Contains(a.body, "WEBHOOK_UNDER_WAY"): // PostgreSQL honours the lease of the program that died
+			case r.State == "signed" || a.status != http.StatusConflict || !strings.Contains(a.body, want):
+				t.Errorf("%d", a.status)
+			}
+		})
+		s.advance(t, "60s")
+		arrived := map[string]int{}
+		for _, hook := range slices.Concat(s.party.Webhooks()[before:], s.clinic.party.Webhooks()) {
+			arrived[payloadOf(t, hook.Token).RequestID]++
+		}
+		for name, r := range s.Requests {
+			if got := arrived[r.RequestID]; (got > 0) != (r.State == "signed" || name == "sealing") {
+				t.Errorf("%s: %d webhooks", name, got)
+			}
+		}
+	},
+	"evidence": func(t *testing.T, s *goldenSandbox) {
+		s.each(t, func(t *testing.T, name string, r goldenRequest) {
+			a := browse(t, "GET", s.control+"/console/requests/"+r.RequestID+"/evidence.zip")
+			z, err := zip.NewReader(strings.NewReader(a.body), int64(len(a.body)))
+			if err != nil || a.status != 200 {
+				t.Fatalf("%d, %v", a.status, err)
+			}
+			has := func(file string) bool {
+				return slices.ContainsFunc(z.File, func(f *zip.File) bool { return f.Name == file })
+			}
+			open := slices.Contains([]string{"created", "locked", "session", "sealing"}, r.State)
+			if has("uploaded.pdf") != open || has("signed.pdf") != (r.State == "signed") {
+				t.Errorf("uploaded %v, signed %v", has("uploaded.pdf"), has("signed.pdf"))
+			}
+			if r.State != "signed" {
+				return
+			}
+			f, err := z.Open("verification.json")
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			level := map[string]string{"signed-bt": "B-T", "signed-blt": "B-LT"}[name]
+			if level == "" {
+				level = "B-LTA"
+			}
+			if !bytes.Contains(text, []byte(`"valid": true`)) || !bytes.Contains(text, []byte(`"level": "`+level+`"`)) {
+				t.Errorf("want level %s: %s", level, text)
+			}
+		})
+	},
+	"phones": func(t *testing.T, s *goldenSandbox) {
+		p := s.phone(t)
+		home := p.get(t, "/phone/")
+		home.shows(t, 200, "Alice’s phone")
+		home.shows(t, 200, "Software phone")
+
+		// It approves what it was asked before.
+		in := s.Requests["scanned"].Initiated
+		desk := s.visitor(t)
+		desk.login(t, in, alice)
+		session := p.scan(t, desk, in)
+		var c phoneapi.SignChallenge
+		if a := p.call(t, session+"/challenge", nil, &c); a.status != 200 || c.Pages != 2 || c.Places != 1 {
+			t.Fatalf("challenge: %d %s", a.status, a.body)
+		}
+		if a := p.call(t, session+"/approve", phoneapi.Approval{Signature: p.approval(t, c)}, nil); a.status != 200 {
+			t.Fatalf("approve: %d %s", a.status, a.body)
+		}
+		s.settled(t, in.RequestID, "signed")
+		for _, e := range s.trail(t, in.RequestID).Events[4:] {
+			if e.Kind == "scanned" {
+				t.Error("the document was prepared again")
+			}
+		}
+		pdfsig(t, []byte(do(t, "GET", s.signedResult(t, in).SignedDocURL, "", "", nil).body), 1)
+
+		p.post(t, "/phone/rename", url.Values{"phone_id": {p.id}, "name": {"Old phone"}}).follow(t)
+		p.get(t, "/phone/").shows(t, 200, "Old phone")
+		p.post(t, "/phone/revoke", url.Values{"phone_id": {p.id}}).follow(t)
+		p.call(t, "sign/"+s.Requests["session"].RequestID+"/challenge", nil, nil).refusedAs(t, "a revoked phone", 401, "PHONE_NOT_ENROLLED")
+	},
+	"parties": func(t *testing.T, s *goldenSandbox) {
+		own := "/console/party/" + s.Clinic
+		form := registration(s.clinic.party)
+		form.Set("version", fmt.Sprint(s.Version-1))
+		if a := s.submit(t, own+"/edit", form); a.status != http.StatusConflict {
+			t.Errorf("a change of an old version: %d", a.status)
+		}
+		page := browse(t, "GET", s.control+own)
+		for _, text := range []string{"Clinic by the Sea", "/logos/", ">console<", "clinic.invalid"} {
+			if !strings.Contains(page.body, text) {
+				t.Errorf("the clinic's page lacks %q", text)
+			}
+		}
+		version := url.Values{"version": {fmt.Sprint(s.Version)}}
+		s.saved(t, s.submit(t, own+"/disable", version))
+		s.answered(t, s.clinic.cancel(t, s.Requests["clinic-created"].RequestID), "UNAUTHORIZED")
+		version.Set("version", fmt.Sprint(s.Version+1))
+		if a := s.submit(t, own+"/remove", version); a.status != http.StatusConflict {
+			t.Errorf("a party with requests was removed: %d", a.status)
+		}
+		a := s.upload(t, s.party.Token(rp.Initiate, rptest.Claim("client_id", "closed-for-good")), pdftest.Minimal())
+		if !strings.Contains(a.header.Get("Signet-Explanation"), "an operator has disabled") {
+			t.Errorf("a disabled party: %s", a.header.Get("Signet-Explanation"))
+		}
+		s.saved(t, s.submit(t, "/console/party/closed-for-good/remove", url.Values{"version": {"2"}}))
+	},
+	"calls": func(t *testing.T, s *goldenSandbox) {
+		for filter, text := range map[string]string{
+			"": s.Requests["sealing"].RequestID, "?party=" + s.Shop: s.Requests["sealing"].RequestID, "?refused=1": "UNAUTHORIZED", "?call=webhook": "NOT_DELIVERED",
+		} {
+			page := browse(t, "GET", s.control+"/console/calls"+filter)
+			if page.status != 200 || !strings.Contains(page.body, text) {
+				t.Errorf("calls %s: %d without %q", filter, page.status, text)
+			}
+		}
+		s.each(t, func(t *testing.T, _ string, r goldenRequest) {
+			for _, c := range s.calls(t, r.RequestID) {
+				if page := browse(t, "GET", fmt.Sprintf("%s/console/calls/%d", s.control, c.ID)); page.status != 200 {
+					t.Errorf("call %d: %d", c.ID, page.status)
+				}
+			}
+		})
+	},
+	"tokens": func(t *testing.T, s *goldenSandbox) {
+		for _, p := range []*sandbox{s.sandbox, s.clinic} {
+			for _, jti := range s.JTIs[p.party.ClientID] {
+				s.answered(t, p.upload(t, p.party.Token(rp.Initiate, rptest.Claim("jti", jti)), pdftest.Minimal()), "UNAUTHORIZED")
+			}
+		}
+		s.initiate(t)
+	},
+	"time": func(t *testing.T, s *goldenSandbox) {
+		// What was to be deleted and announced is.
+		s.advance(t, "0s")
+		if left := s.files(t, s.Requests["cancelled-stored"].RequestID); len(left) > 0 {
+			t.Errorf("still stored: %q", left)
+		}
+		s.advance(t, "61s") // the end of leases, and of what the timestamp authority was given
+		if !slices.ContainsFunc(s.party.Webhooks(), func(h rptest.Webhook) bool { return h.Token == s.Token }) {
+			t.Error("a webhook's further attempt has another token")
+		}
+		s.advance(t, "10m")
+		announced := map[string]bool{}
+		for _, hook := range s.party.Webhooks() {
+			announced[payloadOf(t, hook.Token).RequestID] = true
+		}
+		for _, name := range []string{"signed-bt", "signed-unannounced", "sealing"} {
+			if !announced[s.Requests[name].RequestID] {
+				t.Errorf("%s is not announced", name)
+			}
+		}
+		// Everything comes to its end, and nothing stays but signed documents.
+		s.advance(t, "1h")
+		s.each(t, func(t *testing.T, _ string, r goldenRequest) {
+			want := map[string]string{"created": "expired", "locked": "expired", "session": "expired", "sealing": "signed"}[r.State]
+			if want == "" {
+				want = r.State
+			}
+			v := s.trail(t, r.RequestID)
+			documents := 0
+			if want == "signed" {
+				documents = 1
+			}
+			if left := s.files(t, r.RequestID); v.State != want || len(left) != documents {
+				t.Errorf("it is %s, want %s, and stored are %q", v.State, want, left)
+			}
+			for _, j := range v.Jobs {
+				if j.Status == "pending" && j.Kind != "renew" {
+					t.Errorf("a job is left: %+v", j)
+				}
+			}
+		})
+	},
+}
+
+// answered checks the code of an answer; "" is a success.
+func (s *goldenSandbox) answered(t *testing.T, a answer, code string) {
+	t.Helper()
+	if code == "" && a.status == http.StatusOK {
+		return
+	}
+	if code == "" || a.status == http.StatusOK || refusalOf(t, a).Code != code {
+		t.Errorf("%d %s, want %q", a.status, a.body, code)
+	}
+}
+
+// phone is alice's, as it was.
+func (s *goldenSandbox) phone(t *testing.T) *phone {
+	t.Helper()
+	key, err := x509.ParsePKCS8PrivateKey(s.Phone.Key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &phone{visitor: s.visitor(t), key: key.(*ecdsa.PrivateKey), id: s.Phone.ID}
+	u, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.client.Jar.SetCookies(u, []*http.Cookie{{Name: phoneCookie, Value: s.Phone.Cookie, Path: "/phone"}})
+	p.phoneLogin(t, alice)
+	return p
+}
+
+// TestGoldenOperations does everything that one may do with every request of every golden database, as the table of states demands.
+func TestGoldenOperations(t *testing.T) {
+	operations := maps.Clone(goldenOperations)
+	for step, refusals := range steps {
+		operations[step] = func(t *testing.T, s *goldenSandbox) {
+			s.each(t, func(t *testing.T, _ string, r goldenRequest) {
+				a := s.act(t, r.RequestID, s.signer(t, r), step)
+				if s.answered(t, a, refusals[r.State]); refusals[r.State] == "" {
+					s.settled(t, r.RequestID, stepTo[step][r.State])
+				}
+			})
+		}
+	}
+	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
+		for _, name := range slices.Sorted(maps.Keys(operations)) {
+			t.Run(name, func(t *testing.T) {
+				c := open(t)
+				operations[name](t, c.run(t, nil, c.At))
+			})
+		}
+		t.Run("renew", func(t *testing.T) { testGoldenRenewal(t, open(t)) })
+	})
+}
+
+// testGoldenRenewal opens a copy and ends a renewal that has failed, and opens it again years later, when the certificates of the
+// newest time stamps end soon.
+func testGoldenRenewal(t *testing.T, c *goldenCopy) {
+	years := func(c *app.Config) { c.RenewBefore = 2 * 365 * 24 * time.Hour }
+	s := c.run(t, years, c.At)
+	s.advance(t, "10m")
+	s.stop()
+	s = c.run(t, years, c.At.Add((8*365+2)*24*time.Hour))
+	s.advance(t, "0s")
+	s.each(t, func(t *testing.T, name string, r goldenRequest) {
+		if r.State != "signed" || name == "signed-bt" || name == "signed-blt" {
+			return
+		}
+		renewed := 0
+		for _, e := range s.trail(t, r.RequestID).Events {
+			if e.Kind == "renewed" {
+				renewed++
+			}
+		}
+		want := 1
+		if name == "renewed" || name == "renew-failed" {
+			want = 2
+		}
+		if left := s.files(t, r.RequestID); renewed != want || len(left) != 1 {
+			t.Errorf("renewed %d times, stored are %q: %+v", renewed, left, s.trail(t, r.RequestID).Jobs)
+		}
+	})
+}

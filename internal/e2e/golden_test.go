@@ -1,0 +1,273 @@
+package e2e_test
+
+import (
+	"archive/tar"
+	"cmp"
+	"compress/gzip"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"flag"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	cmpdiff "github.com/google/go-cmp/cmp"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/internal/store/pgtest"
+)
+
+// goldenDir has a folder for each release, and in it one for each kind of database: what the program of that release stored.
+//
+//	golden.json   what those who used the program kept: ids, exchange codes, a phone's key (type golden)
+//	listing.json  what the program of that release read from its own database (golden_listing_test.go)
+//	data.tar.gz   the data folder: documents, keys, authority, and the SQLite file
+//	dump.sql      the PostgreSQL database, as pg_dump writes it
+//
+// The files of a release never change. Its keys are good for nothing else.
+const goldenDir = "testdata/golden"
+
+var goldenWrite = flag.String("golden.write", "", "write the golden databases of this `release`, such as v0.2.0, before the test reads them")
+
+// The kinds of databases.
+const (
+	onSQLite   = "sqlite"
+	onPostgres = "postgres"
+)
+
+// golden is what the users of a golden database kept.
+type golden struct {
+	At       time.Time                // by the clock of those who open the database
+	Shop     string                   // client id of the party in the configuration
+	Clinic   string                   // client id of the party that an operator registered
+	Gone     string                   // client id of a party that was registered and removed
+	Version  int64                    // of the clinic's registration
+	JTIs     map[string][]string      // of tokens that were used, by client id
+	Token    string                   // of the webhook of "signed", which the shop did not take
+	Phone    goldenPhone              // of alice
+	Requests map[string]goldenRequest // by the name of their document, without ".pdf"
+}
+
+// goldenPhone is what a phone keeps.
+type goldenPhone struct {
+	ID     string
+	Key    []byte // PKCS #8
+	Cookie string // that tells which phone it is
+}
+
+// goldenRequest is what a relying party keeps of a request, and where the request stands at golden.At.
+type goldenRequest struct {
+	api.Initiated
+	Party string // client id
+	State string
+}
+
+// goldenCopy is a copy of a golden database that a test may change.
+type goldenCopy struct {
+	golden
+	folder   string // of the golden database itself
+	data     string // data folder
+	database string // URL; empty: SQLite in the data folder
+	db       *sql.DB
+}
+
+// eachGolden runs a test for every golden database.
+func eachGolden(t *testing.T, test func(t *testing.T, open func(testing.TB) *goldenCopy)) {
+	var cluster pgtest.Cluster
+	t.Cleanup(cluster.Stop)
+	folders, err := filepath.Glob(goldenDir + "/*/*/golden.json")
+	if err != nil || len(folders) == 0 {
+		t.Fatalf("no golden database in %s: %v", goldenDir, err)
+	}
+	for _, file := range folders {
+		folder := filepath.Dir(file)
+		t.Run(strings.TrimPrefix(filepath.ToSlash(folder), goldenDir+"/"), func(t *testing.T) {
+			test(t, func(t testing.TB) *goldenCopy { return openGolden(t, folder, &cluster) })
+		})
+	}
+}
+
+// openGolden makes a copy of the golden database in a folder.
+func openGolden(t testing.TB, folder string, cluster *pgtest.Cluster) *goldenCopy {
+	t.Helper()
+	c := &goldenCopy{folder: folder, data: t.TempDir()}
+	readJSON(t, filepath.Join(folder, "golden.json"), &c.golden)
+	unpack(t, filepath.Join(folder, "data.tar.gz"), c.data)
+	driver, source := "sqlite", "file:"+filepath.Join(c.data, "signet.db")+"?_pragma=synchronous(0)&_pragma=busy_timeout(10000)"
+	if filepath.Base(folder) == onPostgres {
+		c.database = cluster.Database(t)
+		driver, source = "pgx", c.database
+		restore(t, c.database, filepath.Join(folder, "dump.sql"))
+	}
+	var err error
+	if c.db, err = sql.Open(driver, source); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.db.Close() })
+	return c
+}
+
+// store opens the copy's store until the test ends.
+func (c *goldenCopy) store(t testing.TB) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Options{Database: cmp.Or(c.database, filepath.Join(c.data, "signet.db")), Kind: store.Sandbox})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// listing is what today's program reads from a copy, as text.
+func (c *goldenCopy) listing(t testing.TB, s *store.Store) (string, error) {
+	t.Helper()
+	all, err := listGolden(t.Context(), s, &c.golden)
+	if err != nil {
+		return "", err
+	}
+	text, err := json.MarshalIndent(all, "", "  ")
+	return string(text) + "\n", err
+}
+
+// TestGolden reads every golden database: each field of each record is what it was.
+func TestGolden(t *testing.T) {
+	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
+		c := open(t)
+		got, err := c.listing(t, c.store(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := os.ReadFile(filepath.Join(c.folder, "listing.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmpdiff.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+			t.Errorf("the program reads something else than the one that wrote it (-then +now):\n%s", diff)
+		}
+	})
+}
+
+func readJSON(t testing.TB, file string, into any) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func writeJSON(t testing.TB, file string, v any) {
+	t.Helper()
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err == nil {
+		err = os.WriteFile(file, append(text, '\n'), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// restore loads a dump into an empty database.
+func restore(t testing.TB, database, dump string) {
+	t.Helper()
+	text, err := os.ReadFile(dump)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("pgx", database) // a connection of its own: the dump changes its settings
+	if err == nil {
+		_, err = db.ExecContext(t.Context(), string(text))
+		err = errors.Join(err, db.Close())
+	}
+	if err != nil {
+		t.Fatalf("restoring %s: %v", dump, err)
+	}
+}
+
+// pack writes a folder into an archive, with modes and times, without what keep rejects.
+func pack(t testing.TB, file, folder string, keep func(path string) bool) {
+	t.Helper()
+	f, err := os.Create(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	compressed, _ := gzip.NewWriterLevel(f, gzip.BestCompression)
+	out := tar.NewWriter(compressed)
+	root := os.DirFS(folder)
+	err = fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == "." || !keep(path) {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		h := &tar.Header{Name: path, Mode: int64(info.Mode().Perm()), ModTime: info.ModTime().Truncate(time.Second)}
+		if d.IsDir() {
+			h.Typeflag, h.Name = tar.TypeDir, path+"/"
+			return out.WriteHeader(h)
+		}
+		b, err := fs.ReadFile(root, path)
+		if err != nil {
+			return err
+		}
+		h.Size = int64(len(b))
+		if err := out.WriteHeader(h); err != nil {
+			return err
+		}
+		_, err = out.Write(b)
+		return err
+	})
+	if err = errors.Join(err, out.Close(), compressed.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unpack is the way back from pack. Documents have their age again, so that sweeps judge them as they would have.
+func unpack(t testing.TB, file, folder string) {
+	t.Helper()
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	compressed, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := tar.NewReader(compressed)
+	for {
+		h, err := in.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(folder, filepath.FromSlash(h.Name))
+		if h.Typeflag == tar.TypeDir {
+			err = os.Mkdir(path, fs.FileMode(h.Mode))
+		} else {
+			var b []byte
+			if b, err = io.ReadAll(in); err == nil {
+				err = os.WriteFile(path, b, fs.FileMode(h.Mode))
+			}
+			err = errors.Join(err, os.Chtimes(path, h.ModTime, h.ModTime))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

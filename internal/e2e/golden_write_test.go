@@ -1,0 +1,428 @@
+package e2e_test
+
+import (
+	"crypto/x509"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/rp/rptest"
+	phoneapi "github.com/signet-sign/signet/internal/server/phone"
+	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/store/pgtest"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
+)
+
+// TestGoldenWrite makes the golden databases of a release, when it is asked to: it runs the program over some years of a clock
+// that stands still but for what the test moves it by, and uses it from outside.
+func TestGoldenWrite(t *testing.T) {
+	if *goldenWrite == "" {
+		t.Skip("no -golden.write")
+	}
+	var cluster pgtest.Cluster
+	t.Cleanup(cluster.Stop)
+	for _, kind := range []string{onSQLite, onPostgres} {
+		t.Run(kind, func(t *testing.T) {
+			w := &goldenWriter{
+				T: t, dir: t.TempDir(), now: time.Date(2018, 7, 2, 1, 0, 0, 0, time.UTC), shop: rptest.Start(t), clinic: rptest.Start(t),
+				golden: golden{JTIs: map[string][]string{}, Requests: map[string]goldenRequest{}},
+			}
+			if kind == onPostgres {
+				w.database = cluster.Database(t)
+			}
+			w.Shop, w.Clinic, w.Gone = w.shop.ClientID, w.clinic.ClientID, "gone-out-of-business"
+			w.live()
+			folder := filepath.Join(goldenDir, *goldenWrite, kind)
+			w.write(folder)
+			c := openGolden(t, folder, &cluster)
+			opened := c.store(t)
+			if missing := c.notStored(t, opened); len(missing) > 0 {
+				t.Errorf("no record has the fields %q: the test has to do more", missing)
+			}
+			text, err := c.listing(t, opened)
+			w.must(err)
+			w.must(os.WriteFile(filepath.Join(folder, "listing.json"), []byte(text), 0o600))
+		})
+	}
+}
+
+// goldenWriter uses the program.
+type goldenWriter struct {
+	*testing.T
+	golden
+	dir, database string
+	now           time.Time
+	shop, clinic  *rptest.Party
+	phone         *phone
+
+	s        *sandbox // that runs
+	snapshot string   // copy of dir
+}
+
+// phase runs the program for a while; edit may change its configuration.
+func (w *goldenWriter) phase(edit func(*app.Config), live func()) {
+	w.Helper()
+	c := config(w.shop)
+	c.Data, c.Database = w.dir, w.database
+	if edit != nil {
+		edit(&c)
+	}
+	begin := w.now
+	log := slog.New(slog.NewTextHandler(testWriter{w.T}, &slog.HandlerOptions{Level: slog.LevelError}))
+	w.s = runAt(w.T, w.shop, c, func() time.Time { return begin }, nil, log)
+	w.clinic.Now = w.s.now
+	if w.phone != nil {
+		w.phone.s = w.s
+		w.phone.phoneLogin(w.T, alice)
+	}
+	live()
+	w.now = w.s.now()
+	w.s.stop()
+}
+
+// request initiates a request that will be in this state at the end.
+func (w *goldenWriter) request(name, state string, s *sandbox, pdf []byte, edits ...rptest.Edit) string {
+	w.Helper()
+	jti := uuid.NewString()
+	edits = append([]rptest.Edit{rptest.Claim("doc_name", name+".pdf"), rptest.Claim("jti", jti)}, edits...)
+	a := s.upload(w.T, s.party.Token(rp.Initiate, edits...), pdf)
+	var in api.Initiated
+	if err := json.Unmarshal([]byte(a.body), &in); err != nil || a.status != http.StatusOK {
+		w.Fatalf("%s: %d %s", name, a.status, a.body)
+	}
+	w.JTIs[s.party.ClientID] = append(w.JTIs[s.party.ClientID], jti)
+	w.Requests[name] = goldenRequest{Initiated: in, Party: s.party.ClientID, State: state}
+	return in.RequestID
+}
+
+// minimal is a request of the shop for the smallest document, taken through steps by a person.
+func (w *goldenWriter) minimal(name, state, as string, steps ...string) string {
+	w.Helper()
+	id := w.request(name, state, w.s, pdftest.Minimal())
+	w.s.must(w.T, id, as, steps...)
+	return id
+}
+
+// signed is a minimal request that becomes signed, with its webhook sent as far as the party takes it.
+func (w *goldenWriter) signed(name string) string {
+	w.Helper()
+	id := w.minimal(name, "signed", alice, "open", "proceed", "approve")
+	w.s.settled(w.T, id, "signed")
+	w.s.advance(w.T, "0s")
+	return id
+}
+
+func (w *goldenWriter) in(name string) api.Initiated { return w.Requests[name].Initiated }
+
+// console posts a form of the console.
+func (w *goldenWriter) console(path string, form url.Values) {
+	w.Helper()
+	if a := w.s.submit(w.T, "/console/"+path, form); a.status != http.StatusSeeOther {
+		w.Fatalf("%s: %d %s", path, a.status, a.text())
+	}
+}
+
+// live is the life of the database. The last phase ends at golden.At, or a little before.
+func (w *goldenWriter) live() {
+	const day = 24 * time.Hour
+	years := func(c *app.Config) { c.RenewBefore = 2 * 365 * day }
+	w.phase(years, func() { w.signed("renewed") })
+	w.phase(func(c *app.Config) { c.RenewBefore = 729*day - 105*time.Minute }, func() { w.signed("renew-failed") }) // due today
+	w.now = w.now.Add((8*365 + 1) * day)                                                                            // the time stamping unit has less than two years left: there will be another
+	w.phase(years, func() {
+		w.s.advance(w.T, "0s")
+		w.register()
+		w.over()
+	})
+	w.phase(func(c *app.Config) { c.SignatureLevel = "B-T" }, func() {
+		w.shop.AnswerWebhooks(func(int) int { return 503 })
+		w.signed("signed-bt")
+		w.s.advance(w.T, "2s")
+		w.s.advance(w.T, "2s") // that was the last attempt
+		w.shop.AnswerWebhooks(func(int) int { return 200 })
+	})
+	w.phase(func(c *app.Config) { c.SignatureLevel = "B-LT" }, func() {
+		w.console("requests/"+w.signed("signed-blt")+"/resend", nil)
+		w.s.advance(w.T, "0s")
+	})
+	w.phase(func(c *app.Config) { years(c); c.SessionLifetime = 30 * time.Minute }, w.today)
+	away := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "away", 503) }))
+	defer away.Close()
+	w.phase(func(c *app.Config) {
+		years(c)
+		c.SessionLifetime, c.WebhookLadder, c.TSAURLs, c.TSARoots = 10*time.Second, true, app.URLList{away.URL}, filepath.Join(w.dir, "authority", "root.crt")
+	}, w.lastMinutes)
+}
+
+// register is what operators do with parties.
+func (w *goldenWriter) register() {
+	own := "party/" + w.Clinic
+	w.console("parties", registration(w.clinic))
+	edited := registration(w.clinic)
+	edited.Set("name", "Clinic by the Sea")
+	edited.Set("redirect_url", edited.Get("redirect_url")+"?from=signet")
+	edited.Set("version", "1")
+	w.console(own+"/edit", edited)
+	if a := w.s.uploadLogo(w.T, "/console/"+own+"/logo", "2"); a.status != http.StatusSeeOther {
+		w.Fatalf("logo: %d %s", a.status, a.text())
+	}
+	w.console(own+"/disable", url.Values{"version": {"3"}})
+	w.console(own+"/enable", url.Values{"version": {"4"}})
+	w.console(own+"/disable", url.Values{"version": {"5"}}) // what it has asked for goes on
+	w.console(own+"/enable", url.Values{"version": {"6"}})
+	w.console("party/"+w.Shop+"/keys", nil)
+	w.console(own+"/keys", nil)
+	closed := registration(w.clinic)
+	closed.Set("client_id", "closed-for-good")
+	w.console("parties", closed)
+	w.console("party/closed-for-good/disable", url.Values{"version": {"1"}})
+	gone := registration(w.clinic)
+	gone.Set("client_id", w.Gone)
+	w.console("parties", gone)
+	w.console("party/"+w.Gone+"/disable", url.Values{"version": {"1"}})
+	w.console("party/"+w.Gone+"/remove", url.Values{"version": {"2"}})
+}
+
+// over is what is long over.
+func (w *goldenWriter) over() {
+	w.signed("signed-past")
+	link := w.s.signedResult(w.T, w.in("signed-past")).SignedDocURL
+	do(w.T, "GET", link, "", "", nil)
+	w.s.result(w.T, api.Initiated{RequestID: w.in("signed-past").RequestID, ExchangeCode: uuid.NewString()})
+	w.s.upload(w.T, w.s.party.Token(rp.Initiate, rptest.Claim("client_id", "a-stranger")), pdftest.Minimal())
+	w.s.upload(w.T, "junk", pdftest.Minimal())
+	w.s.upload(w.T, w.s.party.Token(rp.Initiate, rptest.NoClaim("doc_name")), pdftest.Minimal())
+	if a := browse(w.T, "GET", w.s.control+"/console/requests/"+w.in("signed-past").RequestID+"/evidence.zip"); a.status != http.StatusOK {
+		w.Fatalf("evidence: %d", a.status)
+	}
+	w.minimal("expired-created", "expired", alice)
+	w.minimal("expired-locked", "expired", alice, "open")
+	w.minimal("cancelled-expired", "cancelled", alice, "open")
+	w.s.cancel(w.T, w.minimal("cancelled-created", "cancelled", alice))
+	w.s.cancel(w.T, w.minimal("cancelled-locked", "cancelled", bob, "open", "proceed", "reject"))
+	w.console("requests/"+w.minimal("cancelled-operator", "cancelled", alice)+"/cancel", nil)
+	session := w.minimal("expired-session", "expired", alice, "open")
+	w.s.advance(w.T, "29m")
+	w.s.must(w.T, session, alice, "proceed")
+	w.s.advance(w.T, "4m")
+	w.s.cancel(w.T, w.in("cancelled-expired").RequestID)
+	w.s.advance(w.T, "1h")
+}
+
+// today is what happens in the last half hour.
+func (w *goldenWriter) today() {
+	w.minimal("overdue", "expired", bob, "open")         // its half hour ends when the program is down
+	incoming := filepath.Join(w.dir, "documents", "tmp") // a renewed document that cannot be stored
+	w.must(errors.Join(os.Rename(incoming, incoming+".away"), os.WriteFile(incoming, nil, 0o600)))
+	w.s.advance(w.T, "25m30s")
+	w.must(errors.Join(os.Remove(incoming), os.Rename(incoming+".away", incoming)))
+
+	w.phone = enrolled(w.T, w.s, alice)
+	w.phone.post(w.T, "/phone/rename", url.Values{"phone_id": {w.phone.id}, "name": {"Alice’s phone"}}).follow(w.T)
+	lost := enrolled(w.T, w.s, alice)
+	lost.post(w.T, "/phone/revoke", url.Values{"phone_id": {lost.id}}).follow(w.T)
+
+	w.request("signed", "signed", w.s, pdftest.New(pdftest.Pages(2)), places(1, 0.1, 0.1, 2, 0.5, 0.625))
+	w.approve(w.scanned("signed"), "signed")
+	w.s.settled(w.T, w.in("signed").RequestID, "signed")
+	result := w.s.signedResult(w.T, w.in("signed"))
+	do(w.T, "GET", result.SignedDocURL, "", "", nil)
+
+	clinic := w.s.as(w.clinic)
+	id := w.request("clinic-signed", "signed", clinic, pdftest.Minimal(), rptest.Claim("signer_uin_hash", signer.Person{UIN: bob}.Hash()))
+	w.s.must(w.T, id, bob, "open", "proceed", "approve")
+	w.s.settled(w.T, id, "signed")
+	w.request("clinic-created", "created", clinic, pdftest.Minimal())
+
+	w.minimal("created", "created", alice)
+	w.request("created-intended", "created", w.s, pdftest.Minimal(), rptest.Claim("signer_uin_hash", signer.Person{UIN: alice}.Hash()))
+	w.request("created-places", "created", w.s, pdftest.New(pdftest.Pages(3)), places(3, 0.25, 0.75, 1, 0, 0.9, 2, 0.333, 0.667))
+	once := do(w.T, "GET", w.s.signedResult(w.T, w.in("signed-bt")).SignedDocURL, "", "", nil)
+	w.request("created-signed-before", "created", w.s, []byte(once.body), places(1, 0.5, 0.5))
+	w.minimal("locked", "locked", bob, "open")
+	w.minimal("locked-rejected", "locked", alice, "open", "proceed", "reject")
+	w.request("locked-left", "locked", w.s, pdftest.Minimal())
+	late := w.scanned("locked-left")
+	w.s.must(w.T, w.in("locked-left").RequestID, alice, "leave")
+	w.approve(late, "locked-left")
+	w.minimal("session", "session", alice, "open", "proceed")
+	w.request("scanned", "session", w.s, pdftest.New(pdftest.Pages(2)), places(2, 0.2, 0.2))
+	w.scanned("scanned")
+
+	w.shop.AnswerWebhooks(func(int) int { return 500 }) // until the end
+	w.signed("signed-unannounced")
+}
+
+// scanned takes a request to where alice's phone asks what to sign, and returns what that is.
+func (w *goldenWriter) scanned(name string) phoneapi.SignChallenge {
+	w.Helper()
+	desk := w.s.visitor(w.T)
+	desk.login(w.T, w.in(name), alice)
+	desk.proceed(w.T, w.in(name))
+	session := w.phone.scan(w.T, desk, w.in(name))
+	var c phoneapi.SignChallenge
+	if a := w.phone.call(w.T, session+"/challenge", nil, &c); a.status != 200 {
+		w.Fatalf("challenge: %d %s", a.status, a.body)
+	}
+	return c
+}
+
+// approve lets alice's phone sign, whether it may or not.
+func (w *goldenWriter) approve(c phoneapi.SignChallenge, name string) {
+	w.Helper()
+	w.phone.call(w.T, "sign/"+w.in(name).RequestID+"/approve", phoneapi.Approval{Signature: w.phone.approval(w.T, c)}, nil)
+}
+
+// lastMinutes go by while the timestamp authority is away.
+func (w *goldenWriter) lastMinutes() {
+	w.s.advance(w.T, "1m")
+	w.minimal("locked-failed", "locked", alice, "open", "proceed", "approve")
+	w.minimal("locked-timed-out", "locked", alice, "open", "proceed")
+	tries := []string{"0s", "1s", "2s", "5s", "10s", "20s", "30s", "60s"}
+	for _, d := range tries {
+		w.s.advance(w.T, d)
+	}
+	w.minimal("sealing", "sealing", bob, "open", "proceed", "approve")
+	for _, d := range tries[:7] {
+		w.s.advance(w.T, d)
+	}
+
+	// A document that cannot be deleted keeps its purge.
+	stuck := w.minimal("cancelled-stored", "cancelled", alice)
+	file := w.s.files(w.T, stuck)[0]
+	w.must(errors.Join(os.Rename(file, file+".away"), os.MkdirAll(file+"/full", 0o700)))
+	w.s.cancel(w.T, stuck)
+	w.s.advance(w.T, "0s")
+	w.must(errors.Join(os.RemoveAll(file), os.Rename(file+".away", file)))
+
+	w.minimal("overdue-session", "locked", alice, "open", "proceed")
+
+	// The clinic moves to where no test can meet another program.
+	moved := registration(w.clinic)
+	moved.Set("name", "Clinic by the Sea")
+	for _, name := range []string{"jwks_url", "redirect_url", "webhook_url"} {
+		moved.Set(name, "https://clinic.invalid/"+name)
+	}
+	moved.Set("version", "7")
+	w.console("party/"+w.Clinic+"/edit", moved)
+	w.Version = 8
+	w.At = w.s.now().Add(30 * time.Second)
+
+	// The second attempt of a webhook fails; the next one is made by those who open the database.
+	w.console("requests/"+w.in("signed").RequestID+"/resend", nil)
+	w.s.advance(w.T, "0s")
+	sent := w.shop.Webhooks()
+	w.Token = sent[len(sent)-1].Token
+
+	// The last moment is that of a webhook on its way: the program goes no further.
+	asked, release := make(chan struct{}), make(chan struct{})
+	w.shop.AnswerWebhooks(func(int) int { close(asked); <-release; return 200 })
+	w.s.view(w.T, stuck) // which writes the records of calls
+	w.console("requests/"+w.in("signed-bt").RequestID+"/resend", nil)
+	<-asked
+	w.snapshot = w.TempDir()
+	if w.database != "" {
+		dump, err := exec.Command(tool(w.T, "pg_dump", "postgresql-client"), "--inserts", "--no-owner", "--no-privileges", w.database).Output()
+		w.must(err)
+		text := slices.DeleteFunc(strings.SplitAfter(string(dump), "\n"), func(line string) bool { return strings.HasPrefix(line, `\`) })
+		w.must(os.WriteFile(filepath.Join(w.snapshot, "dump.sql"), []byte(strings.Join(text, "")), 0o600))
+	}
+	w.must(copyTree(w.dir, filepath.Join(w.snapshot, "data")))
+	close(release)
+}
+
+func (w *goldenWriter) must(err error) {
+	w.Helper()
+	if err != nil {
+		w.Fatal(err)
+	}
+}
+
+// copyTree copies a folder with modes and times. What is written meanwhile may be missing, as after a power cut.
+func copyTree(from, to string) error {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, strings.TrimPrefix(path, from))
+		if d.IsDir() {
+			return os.MkdirAll(target, info.Mode())
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(os.WriteFile(target, b, info.Mode()), os.Chtimes(target, info.ModTime(), info.ModTime()))
+	})
+}
+
+// write writes the files of the golden database.
+func (w *goldenWriter) write(folder string) {
+	data := filepath.Join(w.snapshot, "data")
+	w.must(os.MkdirAll(folder, 0o755))
+	w.Phone.ID = w.phone.id
+	var err error
+	w.Phone.Key, err = x509.MarshalPKCS8PrivateKey(w.phone.key)
+	w.must(err)
+	w.Phone.Cookie = w.phone.cookie(w.T)
+	if w.database == "" {
+		db, err := sql.Open("sqlite", filepath.Join(data, "signet.db"))
+		w.must(err)
+		_, err = db.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+		w.must(errors.Join(err, db.Close()))
+	} else {
+		b, err := os.ReadFile(filepath.Join(w.snapshot, "dump.sql"))
+		w.must(err)
+		w.must(os.WriteFile(filepath.Join(folder, "dump.sql"), b, 0o600))
+	}
+	pack(w.T, filepath.Join(folder, "data.tar.gz"), data, func(path string) bool {
+		return path != "documents/tmp" && !strings.HasPrefix(path, "signet.db.") && !strings.HasPrefix(path, "signet.db-") && !emptyShard(data, path)
+	})
+	writeJSON(w.T, filepath.Join(folder, "golden.json"), w.golden)
+}
+
+// emptyShard reports whether path is one of the many empty folders of documents, which the program makes again.
+func emptyShard(data, path string) bool {
+	entries, err := os.ReadDir(filepath.Join(data, path))
+	return err == nil && len(entries) == 0
+}
+
+// cookie tells which phone this is.
+func (p *phone) cookie(t testing.TB) string {
+	t.Helper()
+	u, err := url.Parse(p.s.url + "/phone/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range p.client.Jar.Cookies(u) {
+		if c.Name == phoneCookie {
+			return c.Value
+		}
+	}
+	t.Fatal("the phone has no cookie")
+	return ""
+}
+
+// phoneCookie is the name of the cookie that tells a phone from others.
+const phoneCookie = "signet_phone_id"
