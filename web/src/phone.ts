@@ -44,4 +44,5 @@ async function markThisPhone(): Promise<void> {
   }
   for (const part of findAll("[data-this-phone], [data-ready]", section)) part.hidden = !ready;
   for (const part of findAll("[data-no-phone]", section)) part.hidden = ready;
+  section.removeAttribute("aria-busy"); // see pages.css
 }

@@ -30,8 +30,7 @@ func shots() []shot {
 		}
 	}
 	drawn := eventually(`document.querySelectorAll(".sheet.drawn").length > 0`)
-	// The list of phones moves down once the browser knows whether it is one of them; a click that is aimed before may hit a link.
-	known := eventually(`document.querySelector("[data-this-phone]:not([hidden]), [data-no-phone]:not([hidden])") !== null`)
+	known := eventually(`document.querySelector("[data-phones][aria-busy]") === null`)
 	return append(all,
 		shot{"document-reviewed", "document", []step{
 			drawn, eventually(`!document.querySelector("[data-next-place]").disabled`),
@@ -243,9 +242,10 @@ func TestFocus(t *testing.T) {
 		s.stateOf(p.page)
 		actions := []step{chromedp.Navigate(s.page(p.page))}
 		if p.page == "document" || p.page == "document-again" {
-			actions = append(actions, eventually(`document.querySelectorAll(".sheet.drawn").length > 0`))
+			actions = append(actions, eventually(`document.querySelectorAll(".sheet.drawn").length > 0 && !document.querySelector("[data-next-place]").disabled`))
 		}
 		actions = append(actions, p.prepare...)
+		actions = append(actions, eventually(`document.querySelector("[data-phones][aria-busy]") === null`))
 		do(t, ctx, append(actions, script(`document.querySelector(".skip").focus(); window.stops = [document.activeElement]`))...)
 		for range 60 {
 			do(t, ctx, chromedp.KeyEvent("\t"))

@@ -341,6 +341,37 @@ func TestScanned(t *testing.T) {
 		document.querySelector("[data-when=waiting]").hidden`))
 }
 
+// TestPhonesAppearAtOnce shows that the list of phones appears when the browser knows whether it is one of them, with the button
+// that this decides, and not before: no control of the list moves.
+func TestPhonesAppearAtOnce(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	slow := chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+			Source: `{
+				const open = IDBFactory.prototype.open, success = Object.getOwnPropertyDescriptor(IDBRequest.prototype, "onsuccess");
+				window.answer = () => undefined;
+				const answered = new Promise(done => window.answer = done);
+				IDBFactory.prototype.open = function (...a) {
+					const request = open.apply(this, a);
+					Object.defineProperty(request, "onsuccess", {set(f) { success.set.call(request, () => answered.then(f)) }});
+					return request;
+				};
+			}`,
+		})
+		return err
+	})
+	const shown = `[...document.querySelectorAll("[data-phones] a, [data-phones] summary")].filter(e => e.checkVisibility({visibilityProperty: true})).map(e => e.innerText.trim())`
+	do(t, ctx, window(390, 844, false), slow, chromedp.Navigate(s.URL+"/gallery/phone-home-renamed"))
+	if before := eval[[]string](t, ctx, shown); len(before) > 0 {
+		t.Errorf("shown before the keys are known: %q", before)
+	}
+	do(t, ctx, script(`window.answer()`), eventually(shown+`.some(text => text.includes("Set up this phone"))`))
+
+	// Without an answer the list is shown all the same.
+	do(t, ctx, chromedp.Reload(), eventually(shown+`.length > 2`))
+}
+
 // TestPhone enrols a device and approves with it. The key is not extractable, the
 // signatures verify, a lost answer is asked for again with the same signature, and
 // two quick taps send one approval.
