@@ -144,7 +144,7 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	if database == "" {
 		database = filepath.Join(c.Data, "signet.db")
 	}
-	if a.store, err = store.Open(ctx, store.Options{Database: database, Kind: kind, Log: a.log}); err != nil {
+	if a.store, err = store.Open(ctx, store.Options{Database: database, Kind: kind, Now: a.now, Log: a.log}); err != nil {
 		return err
 	}
 	a.closers = append(a.closers, a.store.Close)

@@ -45,7 +45,7 @@ func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 	w := new(world)
 	var err error
 	database := cmp.Or(o.database, filepath.Join(o.dir, "signet.db"))
-	w.store, err = store.Open(ctx, store.Options{Database: database, Kind: store.Sandbox, Fault: o.fault})
+	w.store, err = store.Open(ctx, store.Options{Database: database, Kind: store.Sandbox, Now: o.now, Fault: o.fault})
 	if err != nil {
 		return nil, err
 	}

@@ -217,6 +217,7 @@ func (w *world) Update(_ context.Context, _ string, change func(*Request) (Effec
 
 func (w *world) Due(context.Context, time.Time, int) ([]string, error) { return nil, nil }
 func (w *world) Events(context.Context, string) ([]Event, error)       { return nil, nil }
+func (w *world) CreatedAt(context.Context) (time.Time, error)          { return time.Time{}, nil }
 func (w *world) Requests(context.Context, time.Time) ([]string, error) {
 	return []string{w.run.read.ID}, nil
 }

@@ -91,7 +91,7 @@ func newWorld(t testing.TB) *world {
 		}
 	}
 	log := slog.New(slog.DiscardHandler)
-	w.store, err = store.Open(t.Context(), store.Options{Database: filepath.Join(dir, "signet.db"), Kind: store.Sandbox, Log: log})
+	w.store, err = store.Open(t.Context(), store.Options{Database: filepath.Join(dir, "signet.db"), Kind: store.Sandbox, Now: w.clock.Now, Log: log})
 	must(err)
 	w.docs, err = documents.OpenDir(documents.Options{Path: filepath.Join(dir, "documents")})
 	must(err)

@@ -57,20 +57,44 @@ func (s *Service) unneeded(ctx context.Context, id string) ([]string, error) {
 	var needed []string
 	switch r, err := s.Store.Get(ctx, id); {
 	case err == nil:
-		needed = r.Keys()
+		if needed = r.Keys(); r.State == StateSigned && !slices.Contains(keys, r.Signed.Key) {
+			// The database may be restored from a backup, and the stored document be a renewed one.
+			return nil, fmt.Errorf("the record names %s, which is not stored", r.Signed.Key)
+		}
 	case !errors.Is(err, api.ErrNoRecord):
 		return nil, err
 	}
 	return slices.DeleteFunc(keys, func(key string) bool { return slices.Contains(needed, key) }), nil
 }
 
-// PurgeStrays deletes documents that no job will find: of requests that do not exist, because the process died between the
-// upload and the record, and of requests that were over already when a slower operation stored something. A request whose
-// documents cannot be deleted does not keep the others.
+// A request that the database does not know may be a real one of another database: the node was
+// started with a wrong database, or with an old backup. So PurgeStrays deletes the documents of
+// unknown requests only within these bounds.
+const (
+	strayAge      = time.Hour      // younger documents may belong to an upload in progress
+	strayDatabase = 24 * time.Hour // a younger database deletes none
+	strayShare    = 100            // a sweep deletes one in so many stored requests, at least one
+)
+
+// PurgeStrays deletes documents that no job will find: of requests that the database does not know,
+// because the process died between the upload and the record, and of finished requests for which a
+// slower operation stored something afterwards. It logs the id of each unknown request whose
+// documents it deletes. It keeps those that were initiated before the database was created, and
+// what exceeds the bounds above. An error for one request does not keep it from deleting the
+// documents of others.
 func (s *Service) PurgeStrays(ctx context.Context) error {
-	ids, err := s.Documents.Requests(ctx, s.now().Add(-time.Hour))
+	ids, err := s.Documents.Requests(ctx, s.now().Add(-strayAge))
 	if err != nil {
 		return err
+	}
+	created, err := s.Store.CreatedAt(ctx)
+	if err != nil {
+		return err
+	}
+	limit := max(1, len(ids)/strayShare)
+	allowed, kept := limit, 0
+	if s.now().Sub(created) < strayDatabase {
+		allowed = 0
 	}
 	var failed []error
 	for _, id := range ids {
@@ -78,8 +102,17 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 			return err
 		}
 		r, err := s.Store.Get(ctx, id)
-		if err == nil && !r.final() || err != nil && !errors.Is(err, api.ErrNoRecord) {
-			continue // an operation may be about to name what is there
+		unknown := errors.Is(err, api.ErrNoRecord)
+		switch {
+		case !unknown && (err != nil || !r.final()):
+			continue // an operation may be about to name what is stored
+		case unknown && (allowed == 0 || initiatedAt(id).Before(created)):
+			kept++
+			continue
+		}
+		if unknown {
+			allowed--
+			s.Log.Warn("deleting the documents of a request that is not in the database", "request_id", id)
 		}
 		strays, err := s.unneeded(ctx, id)
 		if err == nil {
@@ -88,6 +121,10 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 		if err != nil && len(failed) < 10 { // enough to see what is wrong
 			failed = append(failed, fmt.Errorf("%s: %w", id, err))
 		}
+	}
+	if kept > limit {
+		s.Log.Error("keeping documents of requests that are not in the database: is it the wrong one?",
+			"requests", kept, "stored", len(ids), "database_created_at", created)
 	}
 	return errors.Join(failed...)
 }

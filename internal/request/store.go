@@ -30,6 +30,9 @@ type Store interface {
 	// Due lists up to limit requests on which time acts at or before now (Request.DueAt), earliest first.
 	Due(ctx context.Context, now time.Time, limit int) (ids []string, err error)
 
+	// CreatedAt returns when the database was created, by the clock of the process that created it.
+	CreatedAt(ctx context.Context) (time.Time, error)
+
 	// Events returns the audit trail, oldest first; empty for an unknown id.
 	Events(ctx context.Context, id string) ([]Event, error)
 }

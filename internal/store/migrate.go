@@ -27,7 +27,7 @@ var ErrOtherKind = errors.New("the database is of another kind")
 
 // migrate brings the schema up to date and makes sure that the database is of the wanted kind. It changes nothing in a
 // database that it refuses.
-func migrate(ctx context.Context, db *sql.DB, d dialect, kind Kind) error {
+func migrate(ctx context.Context, db *sql.DB, d dialect, o Options) error {
 	steps, err := loadMigrations(d)
 	if err != nil {
 		return err
@@ -45,7 +45,7 @@ func migrate(ctx context.Context, db *sql.DB, d dialect, kind Kind) error {
 		return fmt.Errorf("%w: its schema is %d, this program knows %d", ErrNewerSchema, have, want)
 	}
 	if have > 0 {
-		if err := checkKind(ctx, db, kind); err != nil {
+		if err := checkKind(ctx, db, o.Kind); err != nil {
 			return err
 		}
 	}
@@ -54,11 +54,11 @@ func migrate(ctx context.Context, db *sql.DB, d dialect, kind Kind) error {
 			return fmt.Errorf("migrating the schema: %w", err)
 		}
 	}
-	const claim = `INSERT INTO meta (key, value) VALUES ('kind', $1) ON CONFLICT (key) DO NOTHING`
-	if _, err := db.ExecContext(ctx, claim, string(kind)); err != nil {
-		return fmt.Errorf("naming the database's kind: %w", err)
+	const claim = `INSERT INTO meta (key, value) VALUES ('kind', $1), ('created_at', $2) ON CONFLICT (key) DO NOTHING`
+	if _, err := db.ExecContext(ctx, claim, string(o.Kind), strconv.FormatInt(micros(o.Now()), 10)); err != nil {
+		return fmt.Errorf("naming the database's kind and age: %w", err)
 	}
-	return checkKind(ctx, db, kind)
+	return checkKind(ctx, db, o.Kind)
 }
 
 func checkKind(ctx context.Context, db *sql.DB, want Kind) error {

@@ -47,7 +47,7 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 			_ = undo[i]()
 		}
 	}()
-	if err := migrateAlone(ctx, writing, d, o.Kind); err != nil {
+	if err := migrateAlone(ctx, writing, d, o); err != nil {
 		return nil, err
 	}
 	const readers = 16 // for each node; a server has 100 connections unless it is told otherwise
@@ -101,7 +101,7 @@ func setDefaults(config *pgx.ConnConfig, defaults map[string]string) {
 }
 
 // migrateAlone is migrate while no other node does the same.
-func migrateAlone(ctx context.Context, db *sql.DB, d dialect, kind Kind) (err error) {
+func migrateAlone(ctx context.Context, db *sql.DB, d dialect, o Options) (err error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return err
@@ -114,7 +114,7 @@ func migrateAlone(ctx context.Context, db *sql.DB, d dialect, kind Kind) (err er
 		_, unlock := conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(lock))
 		err = errors.Join(err, unlock, conn.Close())
 	}()
-	return migrate(ctx, db, d, kind)
+	return migrate(ctx, db, d, o)
 }
 
 // pgDatabase runs transactions with two round trips, however many changes they carry: one to begin and to read, one to write, to tell

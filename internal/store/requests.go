@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -109,6 +110,19 @@ func (s *Store) Due(ctx context.Context, now time.Time, limit int) (ids []string
 		return nil, fmt.Errorf("looking for due requests: %w", err)
 	}
 	return ids, nil
+}
+
+// CreatedAt implements request.Store.
+func (s *Store) CreatedAt(ctx context.Context) (time.Time, error) {
+	var value string
+	if err := s.readers.row(ctx, `SELECT value FROM meta WHERE key = 'created_at'`, nil, &value); err != nil {
+		return time.Time{}, fmt.Errorf("reading when the database was created: %w", err)
+	}
+	us, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading when the database was created: %w", err)
+	}
+	return instant(us), nil
 }
 
 // Events implements request.Store.

@@ -62,7 +62,7 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	}
 	undo = append(undo, writing.Close)
 	d := sqlite3()
-	if err := migrate(ctx, writing, d, o.Kind); err != nil {
+	if err := migrate(ctx, writing, d, o); err != nil {
 		return nil, err
 	}
 	// We hold the lock, so whoever claimed these jobs is dead. Its work need not wait for the leases to run out.

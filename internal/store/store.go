@@ -26,6 +26,9 @@ type Options struct {
 	// ServerTimeout is how long a transaction may wait for a PostgreSQL server in all, before its connection is given up; 0: 10 s.
 	ServerTimeout time.Duration
 
+	// Now is the clock that says when the database was created; nil is time.Now.
+	Now func() time.Time
+
 	// Log takes what no caller is there to hear; nil drops it.
 	Log *slog.Logger
 
@@ -89,6 +92,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
 	}
 	if o.Fault == nil {
 		o.Fault = func(string) {}

@@ -20,6 +20,8 @@ import (
 
 // Memory is the reference: a store that forgets everything when it is closed. One change at a time, nothing clever.
 type Memory struct {
+	created time.Time
+
 	lock chan struct{} // held by whoever reads or writes what follows; a channel, so that one can give up waiting
 
 	requests map[string]*record
@@ -45,6 +47,7 @@ type record struct {
 // NewMemory returns an empty store.
 func NewMemory() *Memory {
 	return &Memory{
+		created:  time.Now(),
 		lock:     make(chan struct{}, 1),
 		requests: map[string]*record{},
 		phones:   map[string]signer.Phone{},
@@ -201,6 +204,9 @@ func (m *Memory) Due(ctx context.Context, now time.Time, limit int) ([]string, e
 	})
 	return ids[:min(limit, len(ids))], nil
 }
+
+// CreatedAt implements request.Store.
+func (m *Memory) CreatedAt(context.Context) (time.Time, error) { return m.created, nil }
 
 // Events implements request.Store.
 func (m *Memory) Events(ctx context.Context, id string) ([]request.Event, error) {
