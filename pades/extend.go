@@ -117,6 +117,9 @@ func protect(ctx context.Context, d *pdf.Document, s *signature, o ExtendOptions
 // Timestamper there is no token, and the update is all in Before.
 func stamped(ctx context.Context, d *pdf.Document, s *signature, store *gathered, o ExtendOptions) (*Prepared, []byte, error) {
 	u := pdf.NewUpdate(d)
+	if err := spare(u, d); err != nil {
+		return nil, nil, err
+	}
 	if err := store.write(u, d, s); err != nil {
 		return nil, nil, err
 	}

@@ -53,7 +53,7 @@ func (f *finder) add(code FindingCode, where string) {
 	f.list = append(f.list, Finding{code, where, 1})
 }
 
-func findings(ctx context.Context, d *pdf.Document) ([]Finding, error) {
+func findings(ctx context.Context, d *pdf.Document, locs []Location) ([]Finding, error) {
 	f := &finder{doc: d, damaged: make(map[int]*pdf.Refusal)}
 	if err := f.catalog(); err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func findings(ctx context.Context, d *pdf.Document) ([]Finding, error) {
 			f.add(FindEmptySignature, fmt.Sprintf("field %q", s.Name))
 		}
 	}
-	return f.list, f.objects(ctx)
+	return f.list, f.objects(ctx, locs)
 }
 
 // objects looks at every object, also at those that nothing refers to yet, for
@@ -83,8 +83,12 @@ func findings(ctx context.Context, d *pdf.Document) ([]Finding, error) {
 // shows what is not signed. And a reference to an object that does not exist,
 // under a number that signing would take, would make something of ours appear
 // where there was nothing; that is refused.
-func (f *finder) objects(ctx context.Context) error {
-	first := pdf.NewUpdate(f.doc).Alloc().Num
+func (f *finder) objects(ctx context.Context, locs []Location) error {
+	u := pdf.NewUpdate(f.doc)
+	if err := spare(u, f.doc, locs...); err != nil {
+		return err
+	}
+	first := u.Alloc().Num
 	for e := range f.doc.Entries {
 		if e.Kind == pdf.Free {
 			continue
@@ -104,7 +108,7 @@ func (f *finder) objects(ctx context.Context) error {
 		}
 		dangling := 0
 		if err := walk(f.doc, o, nil, func(r pdf.Ref) bool {
-			if r.Num >= first && r.Num < first+spareObjects {
+			if r.Num >= first && r.Num < first+spareObjects && !u.Spares(r.Num) {
 				dangling = r.Num
 			}
 			return false

@@ -61,7 +61,7 @@ func Inspect(ctx context.Context, r io.ReaderAt, size int64, locs []Location, li
 		w, h := page.DisplaySize()
 		out.Sizes = append(out.Sizes, PageSize{l.Page, w, h})
 	}
-	if out.Findings, err = findings(ctx, d); err != nil {
+	if out.Findings, err = findings(ctx, d, locs); err != nil {
 		return nil, err
 	}
 	return out, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -93,6 +94,9 @@ func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 	if err != nil {
 		return hole{}, err
 	}
+	if err := spare(u, d, o.Locations...); err != nil {
+		return hole{}, err
+	}
 	names := make([]string, len(places))
 	for i := range places {
 		if names[i], err = u.UniqueFieldName(o.FieldName); err != nil {
@@ -125,6 +129,29 @@ func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 		{Key: "M", Value: "(D:" + o.SignedAt.UTC().Format("20060102150405") + "Z)"},
 		{Key: "Prop_Build", Value: "<< /App << /Name /Signet >> >>"},
 	})
+}
+
+// spare keeps the update from using numbers to which a page refers that signing changes: those
+// of the new places, those of earlier signatures, which a later update must treat as this one
+// did, and page 1, where document time stamps go.
+func spare(u *pdf.Update, d *pdf.Document, locs ...Location) error {
+	pages := []int{1}
+	for _, l := range locs {
+		pages = append(pages, l.Page)
+	}
+	fields, err := d.SignatureFields()
+	if err != nil {
+		return err
+	}
+	for _, f := range fields {
+		for _, w := range f.Widgets {
+			if w.Page > 0 {
+				pages = append(pages, w.Page)
+			}
+		}
+	}
+	slices.Sort(pages)
+	return u.Spare(slices.Compact(pages)...)
 }
 
 // addFields writes one merged field and widget per place, all with the same /V.

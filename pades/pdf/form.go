@@ -117,6 +117,9 @@ func appendRefs(elems []Object, instead map[int]Ref, refs []Ref) string {
 			parts = append(parts, ref.String())
 			continue
 		}
+		if e.IsNull() {
+			continue // it means nothing there, and verifiers want references only
+		}
 		parts = append(parts, e.Raw())
 	}
 	for _, r := range refs {

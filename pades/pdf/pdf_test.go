@@ -27,6 +27,9 @@ func open(t testing.TB, b []byte) *pdf.Document {
 // root field, a stream and a catalog key.
 func sign(d *pdf.Document) (*pdf.Update, error) {
 	u := pdf.NewUpdate(d)
+	if err := u.Spare(1); err != nil {
+		return nil, err
+	}
 	name, err := u.UniqueFieldName("signv3-0001")
 	if err != nil {
 		return nil, err

@@ -28,6 +28,7 @@ type Update struct {
 	separate map[int]map[int]Ref // objects for annotations inside an array, by page number and index
 	fields   []Ref               // new root fields of the form
 	names    map[string]bool     // names of fields, existing and reserved
+	spared   map[int]bool        // numbers that Alloc passes over; see Spare
 	done     bool
 }
 
@@ -48,12 +49,61 @@ func NewUpdate(d *Document) *Update {
 		edits:    make(map[Ref][]Pair),
 		annots:   make(map[int][]Ref),
 		separate: make(map[int]map[int]Ref),
+		spared:   make(map[int]bool),
 	}
 	return u
 }
 
+// Spare keeps from being allocated the numbers of objects that do not exist, but to which the
+// catalog, the form or one of the given pages refers. Such a reference means null (ISO
+// 32000-2, 7.3.10); an object of the update under that number would show up in its place.
+// It is called before Alloc.
+func (u *Update) Spare(pages ...int) error {
+	form, err := u.doc.Get(u.doc.catalog, "AcroForm")
+	if err != nil {
+		return err
+	}
+	list, err := u.doc.Get(form, "Fields")
+	if err != nil {
+		return err
+	}
+	u.spare(u.doc.catalog, form, list)
+	for _, number := range pages {
+		page, err := u.doc.Page(number)
+		if err != nil {
+			return err
+		}
+		o, err := u.doc.Load(page.Ref)
+		if err != nil {
+			return err
+		}
+		annots, err := u.doc.Annotations(page)
+		if err != nil {
+			return err
+		}
+		u.spare(o)
+		u.spare(annots...)
+	}
+	return nil
+}
+
+// Spares reports whether Alloc passes over a number.
+func (u *Update) Spares(num int) bool { return u.spared[num] }
+
+func (u *Update) spare(objects ...Object) {
+	for _, o := range objects {
+		if r, ok := o.Ref(); ok && r.Num >= u.first {
+			u.spared[r.Num] = true
+		}
+		u.spare(o.elems...)
+	}
+}
+
 // Alloc reserves the number of a new object. Finish fails unless it is written.
 func (u *Update) Alloc() Ref {
+	for u.spared[u.next] {
+		u.next++
+	}
 	u.next++
 	return Ref{Num: u.next - 1}
 }
@@ -65,6 +115,9 @@ func (u *Update) Size() int64 { return u.doc.src.size + int64(u.buf.Len()) }
 // returns the offset of the first byte of body in the updated file, so that a
 // caller that knows where in the body a placeholder is can Patch it.
 func (u *Update) Put(ref Ref, body []byte) (off int64, err error) {
+	if err := u.checkSize(); err != nil {
+		return 0, err
+	}
 	if err := checkBody(body); err != nil {
 		return 0, fmt.Errorf("pdf: put %s: %w", ref, err)
 	}
@@ -80,6 +133,9 @@ func (u *Update) Put(ref Ref, body []byte) (off int64, err error) {
 // PutStream writes a stream. The entries are those of its dictionary without
 // /Length. It returns the offset of the data.
 func (u *Update) PutStream(ref Ref, entries []Pair, data []byte) (off int64, err error) {
+	if err := u.checkSize(); err != nil {
+		return 0, err
+	}
 	dict := DictString(append(slices.Clone(entries), Pair{"Length", fmt.Sprint(len(data))})...)
 	if err := checkBody([]byte(dict)); err != nil {
 		return 0, fmt.Errorf("pdf: put stream %s: %w", ref, err)
@@ -162,6 +218,9 @@ func (u *Update) Patch(off int64, b []byte) error {
 // stream becomes a plain one. A dictionary with a duplicate key, or with a
 // reference to a number that the update may allocate, is refused.
 func (u *Update) Set(ref Ref, key, value string) error {
+	if err := u.checkSize(); err != nil {
+		return err
+	}
 	o, err := u.doc.Load(ref)
 	if err != nil {
 		return err
@@ -185,7 +244,7 @@ func (u *Update) Set(ref Ref, key, value string) error {
 // objects where the author left a hole, such as among a page's contents.
 func (u *Update) checkDangling(ref Ref, elems []Object) error {
 	for _, e := range elems {
-		if r, ok := e.Ref(); ok && r.Num >= u.first {
+		if r, ok := e.Ref(); ok && r.Num >= u.first && !u.spared[r.Num] {
 			return refuse(DanglingReference, "object %d refers to %s, which does not exist", ref.Num, r)
 		}
 		if err := u.checkDangling(ref, e.elems); err != nil {
@@ -229,7 +288,7 @@ func (u *Update) Finish(random io.Reader) error {
 		}
 	}
 	for num := u.first; num < u.next; num++ {
-		if _, ok := u.written[num]; !ok {
+		if _, ok := u.written[num]; !ok && !u.spared[num] {
 			return fmt.Errorf("pdf: object %d is allocated but not written", num)
 		}
 	}
