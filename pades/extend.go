@@ -21,9 +21,10 @@ import (
 	"github.com/signet-sign/signet/pades/tsa"
 )
 
-// reservedStamp is the room for a document time stamp in bytes. Tokens are 2 to
-// 7 KB, by the length of the authority's chain.
-const reservedStamp = 10000
+// reservedStamp is the room for a document time stamp in bytes where its size is not known
+// beforehand. Tokens are 2 to 7 KB, by the length of the authority's chain. One that does not
+// fit is asked for again, with room for it.
+const reservedStamp = 8000
 
 // EvidenceSource gets revocation data. It returns DER OCSP responses and CRLs
 // that speak about the given certificates, end entities and CAs, as of now; a
@@ -90,12 +91,16 @@ func protect(ctx context.Context, d *pdf.Document, s *signature, o ExtendOptions
 		return nil, err
 	}
 	const tries = 3
+	room := reservedStamp
+	if s, ok := o.Timestamper.(TokenSizer); ok && s.TokenSize() > 0 {
+		room = s.TokenSize()
+	}
 	for try := 1; ; try++ {
 		store, err := gather(ctx, certs, at, o)
 		if err != nil {
 			return nil, err
 		}
-		p, token, err := stamped(ctx, d, s, store, o)
+		p, token, err := stamped(ctx, d, s, store, room, o)
 		if err != nil {
 			return nil, err
 		}
@@ -106,6 +111,10 @@ func protect(ctx context.Context, d *pdf.Document, s *signature, o ExtendOptions
 		if err != nil {
 			return nil, err
 		}
+		if len(token) > room && try < tries {
+			room, certs = len(token)+1024, more
+			continue
+		}
 		if len(more) == len(certs) || try == tries {
 			return p.fill(token)
 		}
@@ -115,7 +124,7 @@ func protect(ctx context.Context, d *pdf.Document, s *signature, o ExtendOptions
 
 // stamped writes the update and gets the time stamp over it; without a
 // Timestamper there is no token, and the update is all in Before.
-func stamped(ctx context.Context, d *pdf.Document, s *signature, store *gathered, o ExtendOptions) (*Prepared, []byte, error) {
+func stamped(ctx context.Context, d *pdf.Document, s *signature, store *gathered, room int, o ExtendOptions) (*Prepared, []byte, error) {
 	u := pdf.NewUpdate(d)
 	if err := spare(u, d); err != nil {
 		return nil, nil, err
@@ -127,7 +136,7 @@ func stamped(ctx context.Context, d *pdf.Document, s *signature, store *gathered
 		err := u.Finish(o.Rand)
 		return &Prepared{Before: bytes.Clone(u.Bytes())}, nil, err
 	}
-	h, err := addStampField(u, d, o.FieldName, reservedStamp)
+	h, err := addStampField(u, d, o.FieldName, room)
 	if err != nil {
 		return nil, nil, err
 	}

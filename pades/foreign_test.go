@@ -7,10 +7,14 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/hex"
 	"fmt"
 	"math/big"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
 	"github.com/signet-sign/signet/pades/pdf"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
@@ -118,4 +122,49 @@ func TestInformationIsTheForm(t *testing.T) {
 		must(t, report.Err())
 		must(t, report.Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}))
 	}
+}
+
+// TestIndefiniteLengths signs and verifies a document whose first signature has its message in
+// BER, as BouncyCastle writes it.
+func TestIndefiniteLengths(t *testing.T) {
+	w := newWorld(t)
+	doc, _ := w.signed(t, pdftest.Minimal(), w.options(Location{1, 0.1, 0.1}))
+	s, _, _ := newVictim(t, w, doc).sig()
+	message := indefinite(t, s.message, 3) // ContentInfo, its content, SignedData
+	hole := doc[s.byteRange[1]+1 : s.byteRange[2]-1]
+	for i := range hole {
+		hole[i] = '0'
+	}
+	hex.Encode(hole, message)
+	must(t, w.verify(t, doc).Err())
+	if got, err := Inspect(t.Context(), bytes.NewReader(doc), int64(len(doc)), []Location{{1, 0.5, 0.5}}, pdf.Limits{}); err != nil || got.Signatures != 1 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	out, p := w.extended(t, doc, w.options(Location{1, 0.5, 0.5}), true)
+	r := w.verify(t, out)
+	must(t, r.Err())
+	must(t, r.Meets(Expectation{Prepared: p, Certificate: w.cert, Before: 1, Level: LevelLTA}))
+}
+
+// indefinite writes the elements of a message down to a depth with indefinite lengths.
+func indefinite(t *testing.T, der []byte, depth int) []byte {
+	t.Helper()
+	in := cryptobyte.String(der)
+	var content cryptobyte.String
+	var tag cbasn1.Tag
+	if !in.ReadAnyASN1(&content, &tag) {
+		t.Fatalf("no element: %x", der)
+	}
+	if depth == 0 || der[0]&0x20 == 0 {
+		return der
+	}
+	out := []byte{der[0], 0x80}
+	for !content.Empty() {
+		var element cryptobyte.String
+		if !content.ReadAnyASN1Element(&element, &tag) {
+			t.Fatalf("no element: %x", content)
+		}
+		out = append(out, indefinite(t, element, depth-1)...)
+	}
+	return append(out, 0, 0)
 }

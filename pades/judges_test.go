@@ -71,9 +71,9 @@ func judgeOpenSSL(t *testing.T, w *world, files []exhibit) {
 			ranges := put("ranges", file[:br[1]], file[br[2]:br[2]+br[3]])
 			padded, err := hex.DecodeString(string(file[br[1]+1 : br[2]-1]))
 			must(t, err)
-			n, err := derLength(padded)
+			message, _, err := cms.DER(padded)
 			must(t, err)
-			message, stamped, token := padded[:n], ranges, padded[:n]
+			stamped, token := ranges, message
 			if !s.DocumentTimestamp {
 				if out, err := exec.Command("openssl", "cms", "-verify", "-binary", "-cades", "-inform", "DER", "-in", put("message", message),
 					"-content", ranges, "-CAfile", root, "-purpose", "any", "-out", os.DevNull).CombinedOutput(); err != nil {

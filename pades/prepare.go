@@ -3,6 +3,7 @@ package pades
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"hash"
@@ -14,10 +15,30 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// Reserved is the room for the CMS message in bytes. Our own messages, with
-// three certificates and a time stamp, take a third of it; an external
-// authority with a long chain needs more.
+// Reserved is the room for the CMS message in bytes where the size of the time stamp is not
+// known beforehand; see [Room].
 const Reserved = 15000
+
+// TokenSizer is what a [Timestamper] may implement: TokenSize returns the largest number of
+// bytes that a token can have, 0 if that is not known.
+type TokenSizer interface{ TokenSize() int }
+
+// Room returns how many bytes to reserve for the CMS message of a signer whose certificate,
+// with its issuers, is chain: enough for every time stamp that ts can make, and never less
+// than 8 KiB, so that another authority can take its place between the two phases.
+// Signatures cannot outgrow it: it bounds each part of the message.
+func Room(chain []*x509.Certificate, ts Timestamper) int {
+	sizer, ok := ts.(TokenSizer)
+	if !ok || sizer.TokenSize() == 0 || len(chain) == 0 {
+		return Reserved
+	}
+	const rest = 1024 // headers, attributes but for the issuer's name, identifiers, signature
+	n := rest + 2*len(chain[0].RawIssuer) + sizer.TokenSize()
+	for _, c := range chain {
+		n += len(c.Raw)
+	}
+	return max(n, 8<<10)
+}
 
 // Options of [Prepare].
 type Options struct {
@@ -34,6 +55,8 @@ type Options struct {
 	// Rand gives the second half of the file identifier.
 	Rand   io.Reader
 	Limits pdf.Limits
+	// Room for the CMS message in bytes, see [Room]; 0 means [Reserved].
+	Room int
 	// Fonts of the box; nil means FontsFor the name.
 	Fonts *Fonts
 
@@ -117,7 +140,10 @@ func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 	if err := addFields(u, d, sig, places, names, o); err != nil {
 		return hole{}, err
 	}
-	room := Reserved
+	room := o.Room
+	if room == 0 {
+		room = Reserved
+	}
 	if o.rehearsal {
 		room = 0
 	}

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -328,3 +329,54 @@ func TestInspectDrawsNothing(t *testing.T) {
 		t.Errorf("Inspect allocates %d bytes", each)
 	}
 }
+
+// TestRoom holds the room for messages to what they need, and shows that it cannot overflow: a
+// token is bounded by TokenSize, the message by Room, and a document time stamp that is larger
+// than was foreseen is made again with room for it.
+func TestRoom(t *testing.T) {
+	w := newWorld(t)
+	largest := 0
+	for range 200 {
+		token, err := w.tsa.Timestamp(t.Context(), make([]byte, 32))
+		must(t, err)
+		largest = max(largest, len(token))
+	}
+	if size := w.tsa.TokenSize(); largest > size || largest < size/3 {
+		t.Errorf("tokens have %d bytes, TokenSize says %d", largest, size)
+	}
+	o := w.options(Location{1, 0.1, 0.1})
+	o.Room = Room(w.chain(), w.tsa)
+	doc, p := w.extended(t, pdftest.Minimal(), o, true)
+	must(t, w.verify(t, doc).Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}))
+	added := len(doc) - len(pdftest.Minimal())
+	if added > 40_000 {
+		t.Errorf("%d bytes were added at B-LTA", added)
+	}
+	t.Logf("%d bytes were added at B-LTA", added)
+	s, _, _ := newVictim(t, w, doc).sig()
+	if len(s.message) > o.Room {
+		t.Errorf("a message of %d bytes, room for %d", len(s.message), o.Room)
+	}
+	if got := Room(w.chain(), anySize{w.tsa, 0}); got != Reserved {
+		t.Errorf("room for tokens of unknown size: %d", got)
+	}
+	// The chain grows, and so does the room.
+	if small, large := Room(w.chain(), w.tsa), Room(slices.Repeat(w.chain(), 5), w.tsa); large <= small {
+		t.Errorf("room %d for a chain, %d for five of them", small, large)
+	}
+	// A timestamper that says less than its tokens have.
+	out, _ := w.signed(t, pdftest.Minimal(), o)
+	update, err := Extend(t.Context(), bytes.NewReader(out), int64(len(out)), ExtendOptions{
+		Evidence: w, FieldName: "Timestamp", Rand: rand.Reader, Timestamper: anySize{w.tsa, 100},
+	})
+	must(t, err)
+	must(t, w.verify(t, append(out, update...)).Err())
+}
+
+// anySize is a timestamper that says of its tokens what it likes.
+type anySize struct {
+	Timestamper
+	size int
+}
+
+func (a anySize) TokenSize() int { return a.size }

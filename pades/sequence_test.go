@@ -204,7 +204,9 @@ func TestMemoryOfALargeDocument(t *testing.T) {
 			}
 		}
 	}()
-	p, err := Prepare(f, size, w.options(locs...))
+	o := w.options(locs...)
+	o.Room = Room(w.chain(), w.tsa)
+	p, err := Prepare(f, size, o)
 	must(t, err)
 	appended, _, err := Seal(t.Context(), f, p, w.sign(t, p.SignedAttributes(w.cert)), SealOptions{
 		Chain: w.chain(), Timestamper: w.tsa, Evidence: w, TimestampField: "Timestamp", Rand: rand.Reader,
@@ -222,7 +224,7 @@ func TestMemoryOfALargeDocument(t *testing.T) {
 		t.Logf("the heap grew by %d MB", grown>>20)
 	}
 	// Messages stand in hexadecimal in the room reserved for them.
-	const messages = 2*Reserved + 2*reservedStamp
+	messages := 2*o.Room + 2*w.tsa.TokenSize()
 	if n := len(appended); n > 40<<10+messages {
 		t.Errorf("%d bytes were appended", n)
 	} else {

@@ -1,13 +1,13 @@
 package pades
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/signet-sign/signet/pades/cms"
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
@@ -29,7 +29,7 @@ type signature struct {
 	fields    []pdf.SignatureField
 	subFilter string
 	byteRange [4]int64
-	message   []byte // DER, without the padding
+	message   []byte // in DER, without the padding
 	padded    []byte // all of /Contents, decoded
 }
 
@@ -72,7 +72,7 @@ func signatures(d *pdf.Document) ([]*signature, error) {
 var errForm = errors.New("the signature dictionary is malformed")
 
 // read decodes the dictionary: a direct /ByteRange of four numbers from 0, a
-// hexadecimal /Contents that holds one DER message and zeros, and nothing
+// hexadecimal /Contents that holds one message, in DER or BER, and zeros, and nothing
 // twice. It insists that the hole in the ByteRange is exactly the value of
 // /Contents: otherwise bytes could change, or be read as signed, without being
 // either (attack classes USF and SWA).
@@ -117,14 +117,14 @@ func (s *signature) read(d *pdf.Document) error {
 	if err != nil {
 		return bad("/Contents is not plain hexadecimal")
 	}
-	n, err := derLength(padded)
+	message, n, err := cms.DER(padded)
 	if err != nil {
-		return bad("%v", err)
+		return bad("/Contents does not begin with a CMS message: %v", err)
 	}
 	if slices.ContainsFunc(padded[n:], func(b byte) bool { return b != 0 }) {
 		return bad("bytes other than zero follow the message in /Contents")
 	}
-	s.padded, s.message = padded, padded[:n]
+	s.padded, s.message = padded, message
 	return nil
 }
 
@@ -165,26 +165,4 @@ func (s *signature) contentsOffset(d *pdf.Document, raw string) (int64, error) {
 		}
 		from = i + 1
 	}
-}
-
-// derLength returns the length of the DER element at the start of b.
-func derLength(b []byte) (int, error) {
-	bad := errors.New("/Contents holds no DER message")
-	if len(b) < 2 || b[0] != 0x30 {
-		return 0, bad
-	}
-	n, head := int(b[1]), 2
-	if b[1] >= 0x80 {
-		octets := int(b[1] & 0x7f)
-		if octets == 0 || octets > 4 || len(b) < 2+octets {
-			return 0, bad
-		}
-		var v [4]byte
-		copy(v[4-octets:], b[2:2+octets])
-		n, head = int(binary.BigEndian.Uint32(v[:])), 2+octets
-	}
-	if n > len(b)-head {
-		return 0, bad
-	}
-	return head + n, nil
 }

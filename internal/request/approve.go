@@ -43,7 +43,7 @@ func (s *Service) Challenge(ctx context.Context, id, sessionID string, phone sig
 		return nil, err
 	}
 	if r.Session.Prepared == nil {
-		if r, err = s.prepare(ctx, r, sessionID, phone); err != nil {
+		if r, err = s.prepare(ctx, r, sessionID, phone, cert); err != nil {
 			return nil, err
 		}
 	}
@@ -122,7 +122,7 @@ func (r *Request) outlasts(cert *x509.Certificate) error {
 }
 
 // prepare writes the increment first and its record second; of two phones that scan together the first record wins.
-func (s *Service) prepare(ctx context.Context, r *Request, sessionID string, phone signer.Phone) (*Request, error) {
+func (s *Service) prepare(ctx context.Context, r *Request, sessionID string, phone signer.Phone, cert *x509.Certificate) (*Request, error) {
 	original, err := s.Documents.Open(ctx, r.Document.Key)
 	if err != nil {
 		return nil, err
@@ -134,6 +134,7 @@ func (s *Service) prepare(ctx context.Context, r *Request, sessionID string, pho
 		SignerName: r.Signer.Name,
 		SignedAt:   s.now().In(singapore),
 		Sandbox:    s.Sandbox,
+		Room:       pades.Room(append([]*x509.Certificate{cert}, s.Chain...), s.Timestamper),
 		Rand:       s.Rand,
 		Limits:     s.PDFLimits,
 	})

@@ -76,6 +76,15 @@ func (a *Authority) Timestamp(ctx context.Context, imprint []byte) ([]byte, erro
 	return a.stamp(query{hash: crypto.SHA256, imprint: imprint, certReq: true})
 }
 
+// TokenSize returns the largest number of bytes that a token can have.
+func (a *Authority) TokenSize() int {
+	n := 1024 // headers, TSTInfo, attributes but for the issuer's name, signature
+	for _, c := range a.cfg.Chain {
+		n += len(c.Raw)
+	}
+	return n + 2*len(a.cfg.Chain[0].RawIssuer)
+}
+
 // stamp makes the token for a request that was found acceptable.
 func (a *Authority) stamp(q query) ([]byte, error) {
 	serial := make([]byte, 16)
