@@ -39,7 +39,7 @@ func TestForeignSecondSignature(t *testing.T) {
 		{name: "a title", info: ours + " /Title (Another document)", changed: true},
 		{name: "a producer that is no string", info: "/Producer 5 0 R", changed: true},
 		{name: "extensions that are another object", catalog: fmt.Sprintf("%d 0 R", pdftest.FontNum), changed: true},
-		{name: "extensions that do not exist", catalog: "5 0 R"},
+		{name: "extensions are taken away", catalog: "5 0 R", changed: true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			d, err := pdf.Open(bytes.NewReader(first), int64(len(first)), pdf.Limits{})

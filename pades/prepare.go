@@ -136,6 +136,9 @@ func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 			return hole{}, err
 		}
 	}
+	if err := declare(u, d); err != nil {
+		return hole{}, err
+	}
 	sig := u.Alloc()
 	if err := addFields(u, d, sig, places, names, o); err != nil {
 		return hole{}, err
@@ -155,6 +158,35 @@ func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 		{Key: "M", Value: "(D:" + o.SignedAt.UTC().Format("20060102150405") + "Z)"},
 		{Key: "Prop_Build", Value: "<< /App << /Name /Signet >> >>"},
 	})
+}
+
+// esicLevel is the level of ETSI's extensions to PDF 1.7 that has ETSI.CAdES.detached, document
+// security stores and document time stamps (EN 319 142-1, 5.6; ISO 32000-2 has them itself).
+const esicLevel = 2
+
+// declare writes to the catalog that a document before PDF 2.0 uses these extensions. Other
+// extensions stay as they are.
+func declare(u *pdf.Update, d *pdf.Document) error {
+	version, err := d.Version()
+	if err != nil || version >= "2.0" {
+		return err
+	}
+	extensions, err := d.Get(d.Catalog(), "Extensions")
+	if err != nil || !extensions.IsNull() && !extensions.IsDict() {
+		return err // what is not a dictionary stays as it is
+	}
+	level, err := d.Get(extensions, "ESIC", "ExtensionLevel")
+	if err != nil {
+		return err
+	}
+	if n, ok := level.Int(); ok && n >= esicLevel {
+		return nil
+	}
+	value, err := pdf.EditDict(extensions, pdf.Pair{Key: "ESIC", Value: fmt.Sprintf("<< /BaseVersion /1.7 /ExtensionLevel %d >>", esicLevel)})
+	if err != nil {
+		return err
+	}
+	return u.SetCatalog("Extensions", value)
 }
 
 // spare keeps the update from using numbers to which a page refers that signing changes: those

@@ -380,3 +380,31 @@ type anySize struct {
 }
 
 func (a anySize) TokenSize() int { return a.size }
+
+// TestExtensionsAreDeclared checks the catalog's /Extensions after signing.
+func TestExtensionsAreDeclared(t *testing.T) {
+	w := newWorld(t)
+	const esic = "/ESIC << /BaseVersion /1.7 /ExtensionLevel 2 >>"
+	for name, tc := range map[string]struct {
+		doc        []byte
+		want, kept string
+	}{
+		"none":      {pdftest.Minimal(), esic, ""},
+		"others":    {pdftest.New(pdftest.Catalog("/Extensions << /ADBE << /BaseVersion /1.7 /ExtensionLevel 8 >> >>")), esic, "/ADBE"},
+		"indirect":  {pdftest.New(pdftest.Catalog("/Extensions 5000 0 R"), pdftest.Object(5000, "<< /ADBE << /BaseVersion /1.7 /ExtensionLevel 8 >> >>")), esic, "/ADBE"},
+		"lower":     {pdftest.New(pdftest.Catalog("/Extensions << /ESIC << /BaseVersion /1.7 /ExtensionLevel 1 >> >>")), esic, ""},
+		"higher":    {pdftest.New(pdftest.Catalog("/Extensions << /ESIC << /BaseVersion /1.7 /ExtensionLevel 5 >> >>")), "/ExtensionLevel 5", ""},
+		"PDF 2.0":   {pdftest.New(pdftest.Version("2.0")), "", ""},
+		"something": {pdftest.New(pdftest.Catalog("/Extensions [1]")), "[1]", ""},
+	} {
+		out, p := w.extended(t, tc.doc, w.options(Location{1, 0.1, 0.1}), true)
+		must(t, w.verify(t, out).Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}))
+		d, err := pdf.Open(bytes.NewReader(out), int64(len(out)), pdf.Limits{})
+		must(t, err)
+		got, err := d.Get(d.Catalog(), "Extensions")
+		must(t, err)
+		if raw := got.Raw(); !strings.Contains(raw, tc.want) || !strings.Contains(raw, tc.kept) || tc.want == "" && !got.IsNull() {
+			t.Errorf("%s: %s", name, raw)
+		}
+	}
+}
