@@ -72,16 +72,7 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 // run is the program: arguments in, exit status out.
 func run(ctx context.Context, args []string, getenv func(string) string, out, errs io.Writer) int {
 	exit := -1
-	parser, err := kong.New(&cli{},
-		kong.Name("signet"),
-		kong.Description("Document signing that speaks the Sign V3 API."),
-		kong.UsageOnError(),
-		kong.Writers(out, errs),
-		kong.Exit(func(code int) { exit = code }),
-		kong.Configuration(resolver),
-		kong.TypeMapper(reflect.TypeFor[app.PartyList](), kong.MapperFunc(decodeParties)),
-		kong.DefaultEnvars("SIGNET"),
-	)
+	parser, err := newParser(&cli{}, kong.Writers(out, errs), kong.Exit(func(code int) { exit = code }))
 	if err != nil {
 		fmt.Fprintln(errs, "signet:", err)
 		return 1
@@ -103,6 +94,18 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		return 1
 	}
 	return 0
+}
+
+// newParser returns the parser of the command line into c.
+func newParser(c *cli, options ...kong.Option) (*kong.Kong, error) {
+	return kong.New(c, append(options,
+		kong.Name("signet"),
+		kong.Description("Document signing that speaks the Sign V3 API."),
+		kong.UsageOnError(),
+		kong.Configuration(resolver),
+		kong.TypeMapper(reflect.TypeFor[app.PartyList](), kong.MapperFunc(decodeParties)),
+		kong.DefaultEnvars("SIGNET"),
+	)...)
 }
 
 func (c *sandboxCmd) Run(env *environment) error {

@@ -78,7 +78,7 @@ type Config struct {
 	OIDCIssuer       string `yaml:"oidc_issuer" help:"OpenID Connect issuer for signers." placeholder:"URL"`
 	OIDCClientID     string `yaml:"oidc_client_id" help:"Client id at the issuer." placeholder:"ID"`
 	OIDCClientSecret string `yaml:"oidc_client_secret" help:"Client secret at the issuer." placeholder:"SECRET"`
-	OIDCUINClaim     string `yaml:"oidc_uin_claim" help:"Claim with the NRIC or FIN." default:"uin"`
+	OIDCUINClaim     string `yaml:"oidc_uin_claim" name:"oidc-uin-claim" help:"Claim with the NRIC or FIN." default:"uin"`
 	OIDCNameClaim    string `yaml:"oidc_name_claim" help:"Claim with the name for the certificate." default:"name"`
 
 	// PAdES level of signed documents: B-T, B-LT or B-LTA. A document below it is never released.

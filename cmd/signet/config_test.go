@@ -1,0 +1,118 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/signet-sign/signet/internal/app"
+)
+
+// TestEveryKey sets each key of the configuration to another value than its default, in the file, in
+// the environment and as a flag. The three must change the key's field to that value, and no other.
+func TestEveryKey(t *testing.T) {
+	defaults := parseServe(t)
+	fields := reflect.VisibleFields(reflect.TypeFor[app.Config]())
+	if len(fields) == 0 {
+		t.Fatal("no keys")
+	}
+	for _, field := range fields {
+		key := field.Tag.Get("yaml")
+		if key == "" {
+			t.Errorf("%s has no key", field.Name)
+			continue
+		}
+		text, value := sample(t, field)
+		want := defaults
+		reflect.ValueOf(&want).Elem().FieldByIndex(field.Index).Set(reflect.ValueOf(value).Convert(field.Type))
+		if reflect.DeepEqual(want, defaults) {
+			t.Errorf("%s: %s is its default", key, text)
+		}
+		check := func(t *testing.T, way string, got app.Config) {
+			t.Helper()
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: %s in the %s (-want +got):\n%s", key, text, way, diff)
+			}
+		}
+		t.Run(key+"/file", func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "signet.yaml")
+			if err := os.WriteFile(file, []byte(key+": "+text+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			check(t, "file", parseServe(t, "--config", file))
+		})
+		t.Run(key+"/environment", func(t *testing.T) {
+			t.Setenv("SIGNET_"+strings.ToUpper(key), text)
+			check(t, "environment", parseServe(t))
+		})
+		t.Run(key+"/flag", func(t *testing.T) {
+			check(t, "command line", parseServe(t, "--"+strings.ReplaceAll(key, "_", "-")+"="+text))
+		})
+	}
+}
+
+// sample is a value for a key that is not its default, and how it is written.
+func sample(t *testing.T, field reflect.StructField) (text string, value any) {
+	t.Helper()
+	if enum := field.Tag.Get("enum"); enum != "" {
+		for choice := range strings.SplitSeq(enum, ",") {
+			if choice != field.Tag.Get("default") {
+				return choice, choice
+			}
+		}
+	}
+	switch v := reflect.Zero(field.Type).Interface().(type) {
+	case string:
+		text = "of-" + field.Name
+		return text, text
+	case bool:
+		return "true", true
+	case int:
+		return "407", 407
+	case time.Duration:
+		return "47m0s", 47 * time.Minute
+	case app.URLList:
+		return "[http://a.test, http://b.test]", app.URLList{"http://a.test", "http://b.test"}
+	case app.PartyList:
+		return "[{client_id: a, name: b}]", app.PartyList{{ClientID: "a", Name: "b"}}
+	default:
+		t.Fatalf("%s: no sample of type %T", field.Name, v)
+		return "", nil
+	}
+}
+
+// parseServe is the configuration of signet serve with arguments.
+func parseServe(t *testing.T, args ...string) app.Config {
+	t.Helper()
+	var c cli
+	parser, err := newParser(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := parser.Parse(append([]string{"serve"}, args...)); err != nil {
+		t.Fatal(err)
+	}
+	return c.Serve.Config
+}
+
+// TestUnknownKeys: an unknown key is refused in the file and as a flag.
+func TestUnknownKeys(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "signet.yaml")
+	if err := os.WriteFile(file, []byte("oidcuin_claim: sub\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"serve", "--config", file}, {"serve", "--oidcuin-claim=sub"}} {
+		parser, err := newParser(new(cli))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parser.Parse(args); err == nil || !strings.Contains(err.Error(), "oidcuin") {
+			t.Errorf("%q: %v", args, err)
+		}
+	}
+}
