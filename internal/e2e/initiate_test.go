@@ -74,16 +74,22 @@ func TestInitiateAccepts(t *testing.T) {
 		"width and height are ignored": {edits: []rptest.Edit{rptest.Claim("sign_locations", []any{
 			map[string]any{"page": 1, "x": 0.1, "y": 0.1, "width": 9999, "height": "tall"},
 		})}},
-		"every spelling of a number":   {edits: []rptest.Edit{places(1, number("5.0E-4"), number("0.10000"))}},
-		"three pages, the last":        {edits: []rptest.Edit{places(3, 0.1, 0.1)}, pdf: pdftest.New(pdftest.Pages(3))},
-		"the same place on two pages":  {edits: []rptest.Edit{places(1, 0.1, 0.1, 2, 0.1, 0.1)}, pdf: pdftest.New(pdftest.Pages(2))},
-		"boxes that touch":             {edits: []rptest.Edit{places(1, 0, 0, 1, 0, 0.0713)}},
-		"rotated, inside":              {edits: []rptest.Edit{places(1, 0.73, 0.89)}, pdf: pdftest.New(pdftest.Rotate(90))},
-		"cropped, inside":              {edits: []rptest.Edit{places(1, 0.5, 0.9)}, pdf: pdftest.New(pdftest.CropBox(50, 60, 500, 700))},
-		"one byte below 10 MiB":        {pdf: filled(api.MaxDocumentBytes - 1)},
-		"hash in upper case":           {edits: []rptest.Edit{rptest.Claim("signer_uin_hash", strings.Repeat("AB", 32))}},
-		"doc_name with spaces around":  {edits: []rptest.Edit{rptest.Claim("doc_name", "  Lease.pdf ")}},
-		"doc_name of 255 bytes":        {edits: []rptest.Edit{rptest.Claim("doc_name", strings.Repeat("é", 127)+".")}},
+		"every spelling of a number":  {edits: []rptest.Edit{places(1, number("5.0E-4"), number("0.10000"))}},
+		"three pages, the last":       {edits: []rptest.Edit{places(3, 0.1, 0.1)}, pdf: pdftest.New(pdftest.Pages(3))},
+		"the same place on two pages": {edits: []rptest.Edit{places(1, 0.1, 0.1, 2, 0.1, 0.1)}, pdf: pdftest.New(pdftest.Pages(2))},
+		"boxes that touch":            {edits: []rptest.Edit{places(1, 0, 0, 1, 0, 0.0713)}},
+		"rotated, inside":             {edits: []rptest.Edit{places(1, 0.73, 0.89)}, pdf: pdftest.New(pdftest.Rotate(90))},
+		"cropped, inside":             {edits: []rptest.Edit{places(1, 0.5, 0.9)}, pdf: pdftest.New(pdftest.CropBox(50, 60, 500, 700))},
+		"one byte below 10 MiB":       {pdf: filled(api.MaxDocumentBytes - 1)},
+		"hash in upper case":          {edits: []rptest.Edit{rptest.Claim("signer_uin_hash", strings.Repeat("AB", 32))}},
+		"doc_name with spaces around": {edits: []rptest.Edit{rptest.Claim("doc_name", "  Lease.pdf ")}},
+		"doc_name of 255 characters":  {edits: []rptest.Edit{rptest.Claim("doc_name", strings.Repeat("合", 255))}},
+		"doc_name with joiners":       {edits: []rptest.Edit{rptest.Claim("doc_name", "می\u200cخواهم 👨\u200d👩\u200d👧 क्\u200dष a\u00adb.pdf")}},
+		"page 1.0 and fractions of times": {edits: []rptest.Edit{places(number("1.0"), 0.1, 0.1), func(d *rptest.Draft) {
+			now := float64(s.now().UnixMilli()) / 1000
+			d.Claims["iat"], d.Claims["exp"] = now, now+120
+		}}},
+		"claims of other calls":        {edits: []rptest.Edit{rptest.Claims(map[string]any{"exchange_code": "x", "request_id": "y"})}},
 		"doc_name in other scripts":    {edits: []rptest.Edit{rptest.Claim("doc_name", "租约 ஒப்பந்தம் חוזה.pdf")}},
 		"claims that nobody asked for": {edits: []rptest.Edit{rptest.Claims(map[string]any{"iss": "x", "aud": []string{"y"}, "sub": nil})}},
 		"cross-reference stream":       {pdf: pdftest.New(pdftest.XrefStream())},
@@ -149,7 +155,7 @@ func TestInitiateRefuses(t *testing.T) {
 		{"page 2 of 1", nil, edit(places(2, 0.1, 0.1))},
 		{"page 0", nil, edit(places(0, 0.1, 0.1))},
 		{"page -1", nil, edit(places(-1, 0.1, 0.1))},
-		{"page 1.0", nil, edit(places(number("1.0"), 0.1, 0.1))},
+		{"page 1.5", nil, edit(places(number("1.5"), 0.1, 0.1))},
 		{"page as a string", nil, edit(places("1", 0.1, 0.1))},
 		{"page missing", nil, edit(claim("sign_locations", []any{map[string]any{"x": 0.1, "y": 0.1}}))},
 		{"x = 1", nil, edit(places(1, 1, 0.1))},
@@ -196,7 +202,7 @@ func TestInitiateRefuses(t *testing.T) {
 		{"doc_name that runs backwards", nil, edit(claim("doc_name", "exe.\u202efdp"))},
 		{"doc_name with an isolate", nil, edit(claim("doc_name", "a\u2066b"))},
 		{"doc_name with a zero-width space", nil, edit(claim("doc_name", "a\u200bb.pdf"))},
-		{"doc_name of 256 bytes", nil, edit(claim("doc_name", strings.Repeat("a", 256)))},
+		{"doc_name of 256 characters", nil, edit(claim("doc_name", strings.Repeat("a", 256)))},
 	}
 	var golden strings.Builder
 	for _, c := range cases {
@@ -231,6 +237,22 @@ func TestInitiateRefuses(t *testing.T) {
 			t.Errorf("%s: %d %s", c.name, a.status, a.body)
 		}
 		fmt.Fprintf(&golden, "%-40s %s\n", c.name, refused.Description)
+	}
+	for encoding, want := range map[string]int{"gzip": 400, "br": 400, "identity": 200} {
+		req, err := http.NewRequest("POST", s.url+"/api/v3/sign-requests", bytes.NewReader(pdftest.Minimal()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{"Content-Type": {"application/octet-stream"}, "Content-Encoding": {encoding}, "Authorization": {s.party.Token(rp.Initiate)}}
+		resp, err := checked(t).Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := readAll(t, resp)
+		resp.Body.Close()
+		if resp.StatusCode != want || want == 400 && !strings.Contains(text, "Content-Encoding is not supported") {
+			t.Errorf("Content-Encoding %s: %d %s", encoding, resp.StatusCode, text)
+		}
 	}
 	if a := do(t, "POST", s.url+"/api/v3/sign-requests", s.party.Token(rp.Initiate), "Application/Octet-Stream; charset=binary", bytes.NewReader(pdftest.Minimal())); a.status != 200 {
 		t.Errorf("the media type in another spelling: %d %s", a.status, a.body)
@@ -319,53 +341,58 @@ func TestNextSigner(t *testing.T) {
 	pdfsig(t, []byte(both.body), 2)
 }
 
-// TestTokensOfOtherCalls sends each call's token to the other calls.
+// TestTokensOfOtherCalls sends each call's token to the other calls, which refuse it for what it lacks, and then a token with
+// the claims of all calls, which is good for each.
 func TestTokensOfOtherCalls(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)
 	client, request, code := rptest.Claim("client_id", s.party.ClientID), rptest.Claim("request_id", in.RequestID), rptest.Claim("exchange_code", in.ExchangeCode)
-	doc := rptest.Claim("doc_name", "a.pdf")
-	initiate := func(token string) answer { return s.upload(t, token, pdftest.Minimal()) }
 	result := func(path string) func(string) answer {
 		return func(token string) answer {
 			return do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+path, token, "", nil)
 		}
 	}
-	cancel := func(token string) answer {
-		return do(t, "POST", s.url+"/api/v3/sign-requests/cancel", token, "application/json", nil)
-	}
 	calls := map[string]func(string) answer{
-		"initiate": initiate, "result": result("/signed-doc"), "result V3.0": result("/signed_doc"), "cancel": cancel,
+		"initiate": func(token string) answer { return s.upload(t, token, pdftest.Minimal()) },
+		"result":   result("/signed-doc"), "result V3.0": result("/signed_doc"),
+		"cancel": func(token string) answer {
+			return do(t, "POST", s.url+"/api/v3/sign-requests/cancel", token, "application/json", nil)
+		},
 	}
 	for _, c := range []struct {
 		name  string
 		call  rp.Call
 		edits []rptest.Edit
-		not   []string
+		to    string
+		code  string
 	}{
-		{"initiate", rp.Initiate, []rptest.Edit{request}, []string{"result", "result V3.0", "cancel"}},
-		{"initiate V3.0", rp.Initiate, []rptest.Edit{oldForm(1, 0.5, 0.5), request}, []string{"result", "result V3.0", "cancel"}},
-		{"result", rp.Result, []rptest.Edit{code, client, request}, []string{"initiate", "cancel"}},
-		{"cancel", rp.Cancel, []rptest.Edit{request}, []string{"initiate", "result", "result V3.0"}},
-		{"everything at once", rp.Initiate, []rptest.Edit{request, code, doc}, []string{"initiate", "result", "result V3.0", "cancel"}},
+		{"initiate", rp.Initiate, nil, "result", "UNAUTHORIZED"},
+		{"initiate", rp.Initiate, nil, "result V3.0", "UNAUTHORIZED"},
+		{"initiate", rp.Initiate, nil, "cancel", "CLIENT_SIDE_ERROR"},
+		{"result", rp.Result, []rptest.Edit{code, request}, "initiate", "UNAUTHORIZED"},
+		{"result", rp.Result, []rptest.Edit{code, request}, "cancel", "UNAUTHORIZED"},
+		{"cancel", rp.Cancel, []rptest.Edit{request}, "initiate", "UNAUTHORIZED"},
+		{"cancel", rp.Cancel, []rptest.Edit{request}, "result", "UNAUTHORIZED"},
 	} {
-		for _, where := range c.not {
-			if a := calls[where](s.party.Token(c.call, c.edits...)); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
-				t.Errorf("a token for %s, sent to %s: %d %s", c.name, where, a.status, a.body)
-			}
+		if a := calls[c.to](s.party.Token(c.call, c.edits...)); a.status != 400 || refusalOf(t, a).Code != c.code {
+			t.Errorf("a token for %s, sent to %s: %d %s", c.name, c.to, a.status, a.body)
 		}
 	}
 	if v := s.view(t, in.RequestID); v.State != "created" {
 		t.Errorf("after refused tokens the request is %s", v.State)
 	}
-	// On the right call each of them is good, by either path.
-	for _, path := range []string{"/signed-doc", "/signed_doc"} {
-		if a := result(path)(s.party.Token(rp.Result, code)); !a.is(400, "DOCUMENT_NOT_SIGNED", "Document has not been signed") {
-			t.Errorf("%s: %d %s", path, a.status, a.body)
+	for _, step := range []struct {
+		to, want string
+	}{
+		{"initiate", `"signing_url"`},
+		{"result", "DOCUMENT_NOT_SIGNED"},
+		{"result V3.0", "DOCUMENT_NOT_SIGNED"},
+		{"cancel", ""},
+		{"cancel", "REQUEST_ALREADY_CANCELLED"},
+	} {
+		if a := calls[step.to](s.party.Token(rp.Initiate, client, request, code)); !strings.Contains(a.body, step.want) || step.want == "" && a.status != 200 {
+			t.Errorf("a token with all claims, sent to %s: %d %s", step.to, a.status, a.body)
 		}
-	}
-	if a := cancel(s.party.Token(rp.Cancel, request)); a.status != 200 {
-		t.Errorf("cancel: %d %s", a.status, a.body)
 	}
 }
 

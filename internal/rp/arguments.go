@@ -98,15 +98,19 @@ func readLocation(prefix string, o object) (l api.Location, err error) {
 }
 
 func readPage(claim string, v value) (int, error) {
-	const digits = 9 // fits an int everywhere, and no document has so many
+	const most = 9 // digits fit an int everywhere, and no document has so many pages
 	if v == nil {
 		return 0, api.ErrClientSide(claim + " is missing")
 	}
-	n, ok := plainInteger(v, digits)
-	if !ok || n < 1 {
-		return 0, api.ErrClientSide(claim + " must be an integer, counted from 1")
+	refused := api.ErrClientSide(claim + " must be an integer, counted from 1")
+	if !v.isNumber() || v[0] == '-' {
+		return 0, refused
 	}
-	return int(n), nil
+	digits, exponent := decimal(v) // of 1.0 and 1e0, which some libraries write, as of 1
+	if digits == "" || exponent < 0 || len(digits)+exponent > most {
+		return 0, refused
+	}
+	return strconv.Atoi(digits + strings.Repeat("0", exponent))
 }
 
 // readFraction reads a coordinate. It is judged on its decimal text, because the float64 of 0.1 has 55 decimals. Every JSON
@@ -181,6 +185,9 @@ func readSignerUINHash(v value) (string, error) {
 // readRequestID reads the argument of cancel. What cannot be an id of ours gets the answer that an unknown one gets.
 func readRequestID(c *Claims, o object) error {
 	id, ok := o.get("request_id").text()
+	if !o.has("request_id") {
+		return api.ErrNoRecord.Because("claim request_id: missing")
+	}
 	if !ok || !couldBeID(id) {
 		return api.ErrNoRecord.Because("claim request_id: it does not have the form of an id")
 	}

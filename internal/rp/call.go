@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -32,7 +33,6 @@ func (c Call) String() string {
 type claimRules struct {
 	name      string
 	required  []claimRule
-	forbidden []string
 	client    []string // the claims that name the party; nil when the party comes from elsewhere
 	singleUse bool     // the jti is used up
 	byChange  bool     // with the change that the call makes, and not before: see Verifier.Verify
@@ -46,15 +46,14 @@ type claimRule struct {
 	read  func(*Claims, value) error
 }
 
-// claimTable is the one table of claims. The forbidden ones see to it that a token is good for one call at most: document name
-// for initiate, exchange code for result, neither for cancel. A document name or location that is missing is an argument and not
-// listed here (docs/contract.md, 14.7); jti means nothing on cancel, because cancel asks for none (docs/contract.md, 6.1.5) and a repeated cancel must
-// hear the truth about the request instead of a refusal.
+// claimTable is the one table of claims. A document name, location or request id that is missing is
+// an argument and not listed here (docs/contract.md, 14.7 and 14.37). Cancel asks for no jti
+// (docs/contract.md, 6.1.5): a repeated cancel gets the answer of the request's state instead of a
+// refusal.
 var claimTable = [...]claimRules{
 	Initiate: {
 		name:      "initiate",
 		required:  []claimRule{{"iat", readIssuedAt}, {"exp", readExpiresAt}, {"jti", readJTI}},
-		forbidden: []string{"exchange_code"},
 		client:    []string{"client_id"},
 		singleUse: true,
 		byChange:  true,
@@ -63,13 +62,11 @@ var claimTable = [...]claimRules{
 	Result: {
 		name:      "result",
 		required:  []claimRule{{"iat", readIssuedAt}, {"exp", readExpiresAt}, {"jti", readJTI}, {"exchange_code", readExchangeCode}},
-		forbidden: []string{"doc_name"},
 		singleUse: true,
 	},
 	Cancel: {
 		name:      "cancel",
-		required:  []claimRule{{"iat", readIssuedAt}, {"exp", readExpiresAt}, {"request_id", anything}},
-		forbidden: []string{"doc_name", "exchange_code", "sign_locations"},
+		required:  []claimRule{{"iat", readIssuedAt}, {"exp", readExpiresAt}},
 		client:    []string{"client_id", "client_request"}, // docs/contract.md, 14.1
 		arguments: readRequestID,
 	},
@@ -110,11 +107,6 @@ func (c Claims) LogValue() slog.Value {
 // judge reads the claims of one call. Its errors are causes.
 func (rules *claimRules) judge(o object, lenient bool) (*Claims, error) {
 	claims := new(Claims)
-	for _, name := range rules.forbidden {
-		if o.has(name) {
-			return nil, fmt.Errorf("claim %s: it belongs to another call than %s", name, rules.name)
-		}
-	}
 	for _, rule := range rules.required {
 		v := o.get(rule.claim)
 		if v == nil {
@@ -172,7 +164,7 @@ func (c *Claims) judgeTimes(now time.Time) error {
 	case lifetime <= 0:
 		return errors.New("claim exp: not after iat")
 	case lifetime > maxLifetime:
-		return fmt.Errorf("claim exp: %d s after iat, the most is %d s", lifetime/time.Second, maxLifetime/time.Second)
+		return fmt.Errorf("claim exp: %s s after iat, the most is %d s", seconds(lifetime), maxLifetime/time.Second)
 	case now.After(c.ExpiresAt.Add(expLeeway)):
 		return fmt.Errorf("claim exp: the token expired %s ago", now.Sub(c.ExpiresAt).Round(time.Millisecond))
 	case c.IssuedAt.After(now.Add(maxAhead)):
@@ -180,6 +172,9 @@ func (c *Claims) judgeTimes(now time.Time) error {
 	}
 	return nil
 }
+
+// seconds writes a duration as a number of seconds.
+func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
 
 func readIssuedAt(c *Claims, v value) (err error) {
 	c.IssuedAt, err = readSeconds(v)
@@ -191,28 +186,20 @@ func readExpiresAt(c *Claims, v value) (err error) {
 	return err
 }
 
-// readSeconds reads a time in seconds since 1970, as a plain integer: no string, fraction, exponent or sign. RFC 7519 would
-// allow a fraction, but no reader agrees with another on what to do with it.
+// readSeconds reads a NumericDate (RFC 7519, section 2): seconds since 1970, with a fraction if the
+// party's clock has one. The difference of two such numbers is exact, because both are float64
+// values of one binary exponent.
 func readSeconds(v value) (time.Time, error) {
-	const digits = 11 // until the year 5138; more would overflow a duration
-	if n, ok := plainInteger(v, digits); ok {
-		return time.Unix(n, 0), nil
+	const end = 1e11 // until the year 5138; more would overflow a duration
+	seconds, err := strconv.ParseFloat(string(v), 64)
+	switch {
+	case !v.isNumber(), seconds < 0:
+		return time.Time{}, errors.New("not a number of seconds since 1970")
+	case err != nil, seconds >= end:
+		return time.Time{}, errors.New("too large for seconds since 1970; milliseconds must be divided by 1000")
 	}
-	return time.Time{}, errors.New("not a plain integer of seconds since 1970")
-}
-
-// plainInteger reads a JSON number of at most so many digits and nothing else. JSON itself rules out leading zeros.
-func plainInteger(v value, digits int) (int64, bool) {
-	if len(v) == 0 || len(v) > digits {
-		return 0, false
-	}
-	for _, c := range v {
-		if c < '0' || c > '9' {
-			return 0, false
-		}
-	}
-	n, err := strconv.ParseInt(string(v), 10, 64)
-	return n, err == nil
+	whole, fraction := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(fraction*1e9)), nil
 }
 
 func readJTI(c *Claims, v value) error {
@@ -250,9 +237,6 @@ func readExchangeCode(c *Claims, v value) error {
 	c.ExchangeCode = s
 	return nil
 }
-
-// anything is for claims that must be there and are judged as arguments.
-func anything(*Claims, value) error { return nil }
 
 // couldBeID reports whether a text has the alphabet and the length of the ids and codes that this service issues. Others are
 // not worth a look-up, and some databases answer them with an error instead of finding nothing.

@@ -65,8 +65,8 @@ func TestDiagnose(t *testing.T) {
 	}
 
 	twice := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		k := `{"kty":"EC","crv":"P-256","kid":"a",` + point + `}`
-		_, _ = io.WriteString(w, `{"keys":[`+k+`,`+k+`]}`)
+		k := `"kty":"EC","crv":"P-256","kid":"a",` + point + `}`
+		_, _ = io.WriteString(w, `{"keys":[{`+k+`,{"alg":"ES256",`+k+`]}`)
 	}))
 	defer twice.Close()
 	p := healthy

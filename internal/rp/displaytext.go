@@ -8,23 +8,25 @@ import (
 	"unicode/utf8"
 )
 
-// MaxDocName is the longest document name in bytes: what one path element of the common file systems holds.
+// MaxDocName is the longest document name in characters (docs/contract.md, 14.31).
 const MaxDocName = 255
+
+// maxFileName is the longest file name in bytes that the common file systems hold.
+const maxFileName = 255
 
 // CheckDisplayText reports why a text that a relying party chose must not be shown to a signer. What it lets through may still
 // be in a right-to-left script, so pages isolate it (<bdi>) and escape it like any other text. Errors read on after a noun:
 // "doc_name" + " must not be empty".
 //
-// Refused are: nothing to see, more than limit bytes, invalid UTF-8 and U+FFFD (damaged on its way to us), and everything that
-// shows nothing but changes what is seen: control characters, line and paragraph separators, bidirectional controls (a name
-// could otherwise read "fdp.exe" for "exe.pdf"), zero-width and other invisible characters (two names could look the same),
-// private-use characters. Slashes are fine in a name; [FileName] takes them out of file names.
+// Refused are: nothing to see, more than limit characters, invalid UTF-8 and U+FFFD (damaged on its way to us), and everything
+// that shows nothing but changes what is seen: control characters, line and paragraph separators, bidirectional controls (a name
+// could otherwise read "fdp.exe" for "exe.pdf"), invisible characters other than joiners, private-use characters. Slashes are fine in a name; [FileName] takes them out of file names.
 func CheckDisplayText(text string, limit int) error {
 	if strings.TrimSpace(text) == "" {
 		return errors.New("must not be empty")
 	}
-	if len(text) > limit {
-		return fmt.Errorf("must not be longer than %d bytes in UTF-8", limit)
+	if utf8.RuneCountInString(text) > limit {
+		return fmt.Errorf("must not be longer than %d characters", limit)
 	}
 	visible := false
 	for _, c := range text {
@@ -34,7 +36,7 @@ func CheckDisplayText(text string, limit int) error {
 		if hidden(c) {
 			return fmt.Errorf("must not contain the character U+%04X", c)
 		}
-		visible = visible || !unicode.IsSpace(c) && !unicode.IsMark(c)
+		visible = visible || !unicode.IsSpace(c) && !unicode.IsMark(c) && !joins(c)
 	}
 	if !visible {
 		return errors.New("must contain a visible character")
@@ -42,20 +44,27 @@ func CheckDisplayText(text string, limit int) error {
 	return nil
 }
 
-// hidden reports whether a character must not be in a text that is shown. The zero-width joiners are format characters with a
-// meaning in some scripts; a name can do without, and a signer cannot see them.
+// joins reports whether a character is invisible but changes how its neighbours are written:
+// Persian and the scripts of India cannot do without the zero-width non-joiner and joiner, nor can
+// emoji of several people. A soft hyphen says where a long word may be divided.
+func joins(c rune) bool { return c == '\u200c' || c == '\u200d' || c == '\u00ad' }
+
+// hidden reports whether a character must not be in a text that is shown.
 func hidden(c rune) bool {
+	if joins(c) {
+		return false
+	}
 	const brailleBlank = '\u2800' // a symbol by category, a space to the eye
 	return !unicode.IsGraphic(c) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, c) || c == brailleBlank
 }
 
 // FileName makes the name of a file to download from a document name that passed [CheckDisplayText]: no character that a file
 // system or a shell takes for more than a letter, no leading dot, no name of a Windows device, and always ".pdf" at the end.
-// The result is at most MaxDocName bytes of UTF-8; whoever puts it into a Content-Disposition header still has to encode it.
+// The result is at most maxFileName bytes of UTF-8; whoever puts it into a Content-Disposition header still has to encode it.
 func FileName(docName string) string {
 	const suffix = ".pdf"
 	name := strings.Map(func(c rune) rune {
-		if hidden(c) || strings.ContainsRune(`/\:*?"<>|%;`, c) {
+		if hidden(c) || joins(c) || strings.ContainsRune(`/\:*?"<>|%;`, c) {
 			return '_'
 		}
 		if unicode.IsSpace(c) {
@@ -67,13 +76,13 @@ func FileName(docName string) string {
 	if n := len(name) - len(suffix); n >= 0 && strings.EqualFold(name[n:], suffix) {
 		name = name[:n]
 	}
-	name = truncate(name, MaxDocName-len(suffix))
+	name = truncate(name, maxFileName-len(suffix))
 	name = strings.TrimRight(name, ". ")
 	if name == "" {
 		name = "document"
 	}
 	if isDevice(name) {
-		name = truncate("_"+name, MaxDocName-len(suffix))
+		name = truncate("_"+name, maxFileName-len(suffix))
 	}
 	return name + suffix
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -65,7 +66,9 @@ func parseKeySet(text []byte) (*keySet, error) {
 			set.ignored = append(set.ignored, "keys["+strconv.Itoa(i)+"]: "+err.Error())
 			continue
 		}
-		set.keys = append(set.keys, *k)
+		if !slices.ContainsFunc(set.keys, k.same) { // docs/contract.md, 14.33
+			set.keys = append(set.keys, *k)
+		}
 	}
 	if len(set.keys) == 0 {
 		return nil, fmt.Errorf("JWKS: no usable key%s", set.remarks())
@@ -125,6 +128,11 @@ func parseKey(v value) (*key, error) {
 		return k, nil
 	}
 	return nil, errors.New("crv is not P-256, P-384 or P-521")
+}
+
+// same reports whether other is the same key for the same use.
+func (k *key) same(other key) bool {
+	return k.kid == other.kid && k.alg == other.alg && k.public.Equal(other.public)
 }
 
 // verify reports whether r and s are the key's signature of a digest, which its algorithm's hash made.

@@ -429,6 +429,8 @@ func TestRefetchUnknownKid(t *testing.T) {
 func TestKeySets(t *testing.T) {
 	b := newKeyBench(t, nil)
 	good, second := b.party.Key("ES256").JWK(), b.party.Key("ES384").JWK()
+	other := rptest.Start(t).Key("ES256").JWK()
+	other["kid"] = good["kid"]
 	with := func(name string, v any) map[string]any {
 		k := b.party.Key("ES256").JWK()
 		if v == nil {
@@ -460,7 +462,9 @@ func TestKeySets(t *testing.T) {
 		{"other members of the set", append([]byte(`{"a":[{"keys":[]}],`), rptest.JWKS(good)[1:]...), ""},
 
 		{"more than a hundred", rptest.JWKS(many...), "more than 100 keys"},
-		{"kid twice", rptest.JWKS(good, second, good), "several keys"},
+		{"the same key twice", rptest.JWKS(good, second, good), ""},
+		{"two keys with one kid", rptest.JWKS(good, second, other), "several keys"},
+		{"one key for two algorithms", rptest.JWKS(with("alg", nil), second, good), "several keys"},
 		{"use enc", rptest.JWKS(with("use", "enc"), second), "use is not sig"},
 		{"use no string", rptest.JWKS(with("use", 1), second), "use is not sig"},
 		{"key_ops sign", rptest.JWKS(with("key_ops", []string{"sign"}), second), "key_ops has no verify"},

@@ -14,7 +14,7 @@ import (
 // Party is one relying party as it is registered (docs/contract.md, 1.1). None of it ever travels in a request.
 type Party struct {
 	ClientID string // 1 to 128 characters of the base64url alphabet and "."; real ones have 32
-	Name     string // shown to the signer, see [CheckDisplayText]; at most MaxName bytes
+	Name     string // shown to the signer, see [CheckDisplayText]; at most MaxName characters
 	Logo     string // shown to the signer: the name of a [Logo], see [Registry.Logo]; "" for none
 
 	JWKSURL     string // where we fetch the keys of the party's tokens
@@ -28,7 +28,7 @@ type Party struct {
 	KeysEpoch int64
 }
 
-// MaxName is the longest display name of a party in bytes.
+// MaxName is the longest display name of a party in characters.
 const MaxName = 100
 
 const (

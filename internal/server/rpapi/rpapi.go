@@ -14,6 +14,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/api"
@@ -97,6 +98,9 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	}()
 	if !isMediaType(r.Header.Get("Content-Type"), "application/octet-stream") {
 		return api.ErrClientSide("Content-Type must be application/octet-stream, and the body the PDF's bytes")
+	}
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+		return api.ErrClientSide("Content-Encoding is not supported: the body must be the PDF's bytes as they are")
 	}
 	if r.ContentLength >= api.MaxDocumentBytes {
 		return errTooLarge
