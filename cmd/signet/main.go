@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"reflect"
@@ -52,13 +53,13 @@ type configured struct {
 
 type (
 	sandboxCmd struct{ configured }
-	serveCmd   struct{ configured }
 	versionCmd struct{}
 )
 
 // environment is what the commands run in.
 type environment struct {
 	ctx    context.Context
+	args   []string
 	getenv func(string) string
 	out    io.Writer
 	errs   io.Writer
@@ -85,7 +86,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, out, er
 		fmt.Fprintln(errs, "signet:", err)
 		return 2
 	}
-	err = command.Run(&environment{ctx, getenv, out, errs})
+	err = command.Run(&environment{ctx, args, getenv, out, errs})
 	if status := exitStatus(0); errors.As(err, &status) {
 		return int(status)
 	}
@@ -109,11 +110,14 @@ func newParser(c *cli, options ...kong.Option) (*kong.Kong, error) {
 }
 
 func (c *sandboxCmd) Run(env *environment) error {
-	log, err := obs.NewLogger(env.errs, c.LogLevel)
-	if err != nil {
+	level := new(slog.LevelVar)
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return err
 	}
-	a, err := app.OpenSandbox(env.ctx, c.Config, time.Now, env.getenv, log)
+	// The terminal that a sandbox runs in was closed.
+	ctx, stop := signal.NotifyContext(env.ctx, syscall.SIGHUP)
+	defer stop()
+	a, err := app.OpenSandbox(ctx, c.Config, time.Now, env.getenv, obs.NewLogger(env.errs, level))
 	if err != nil {
 		return err
 	}
@@ -129,20 +133,7 @@ func (c *sandboxCmd) Run(env *environment) error {
 Log in as one of the personas; approve on a phone at %[1]s/phone/ or with the persona's software phone.
 Stop with Ctrl-C.
 `, a.Config.PublicURL, a.Control, a.Config.Data)
-	return a.Run(env.ctx)
-}
-
-func (c *serveCmd) Run(env *environment) error {
-	log, err := obs.NewLogger(env.errs, c.LogLevel)
-	if err != nil {
-		return err
-	}
-	a, err := app.Open(env.ctx, c.Config, log)
-	if err != nil {
-		return err
-	}
-	log.Info("listening", "addr", a.Addr.String(), "public_url", a.Config.PublicURL)
-	return a.Run(env.ctx)
+	return a.Run(ctx)
 }
 
 func (versionCmd) Run(env *environment) error {

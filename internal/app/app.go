@@ -76,6 +76,7 @@ type App struct {
 	authority  *ca.Authority
 	parties    *rp.Registry
 	configured []rp.Party
+	loaded     Config // as it was read last
 	partyKeys  *rp.Keys
 	kit        *web.Kit
 	login      *login.Login
@@ -100,7 +101,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
 	if c.PublicURL == "" {
 		return nil, errors.New("public_url: it is needed, because it stands in links and certificates")
 	}
-	a := &App{Config: c, now: time.Now, log: log}
+	a := &App{Config: c, loaded: c, now: time.Now, log: log}
 	if err := a.open(ctx, store.Service); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/obs"
+)
+
+type serveCmd struct{ configured }
+
+// Run runs the service until SIGINT or SIGTERM. It reads the configuration again at each SIGHUP.
+func (c *serveCmd) Run(env *environment) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	level := new(slog.LevelVar)
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return err
+	}
+	log := obs.NewLogger(env.errs, level)
+	a, err := app.Open(env.ctx, c.Config, log)
+	if err != nil {
+		return err
+	}
+	log.Info("listening", "addr", a.Addr.String(), "public_url", a.Config.PublicURL)
+	ctx, stop := context.WithCancel(env.ctx)
+	var reloads sync.WaitGroup
+	reloads.Go(func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-hangups:
+			}
+			if err := reload(env.args, a, level); err != nil {
+				log.Error("reloading the configuration failed: the old one stays in force", "err", err)
+			}
+		}
+	})
+	err = a.Run(ctx)
+	stop()
+	reloads.Wait()
+	return err
+}
+
+// reload reads the configuration again and applies what may change while the service runs.
+func reload(args []string, a *app.App, level *slog.LevelVar) error {
+	var c cli
+	parser, err := newParser(&c)
+	if err != nil {
+		return err
+	}
+	if _, err := parser.Parse(args); err != nil {
+		return err
+	}
+	if err := a.Reload(c.Serve.Config); err != nil {
+		return err
+	}
+	return level.UnmarshalText([]byte(c.Serve.LogLevel))
+}

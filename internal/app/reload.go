@@ -1,0 +1,56 @@
+package app
+
+import (
+	"reflect"
+	"slices"
+)
+
+// reloadable are the keys of [Config] that may change while the service runs. The caller of
+// [App.Reload] applies log_level, because the logger is its own.
+var reloadable = []string{"parties", "log_level"}
+
+// Reload applies a configuration that was read again: the relying parties, with their logos. It logs
+// what it changed, and which other keys are different and take effect at the next start. On an error
+// nothing has changed. Calls must not overlap.
+func (a *App) Reload(c Config) error {
+	next := c
+	if err := next.check(); err != nil {
+		return err
+	}
+	parties, logos, err := next.registered()
+	if err != nil {
+		return err
+	}
+	if err := a.parties.Replace(a.Config.policy(0), parties...); err != nil {
+		return err
+	}
+	for _, l := range logos {
+		a.parties.AddLogo(l)
+	}
+	var applied, postponed []string
+	for _, key := range changedKeys(a.loaded, c) {
+		if slices.Contains(reloadable, key) {
+			applied = append(applied, key)
+		} else {
+			postponed = append(postponed, key)
+		}
+	}
+	// A key that waits for the next start is reported again at the next reload.
+	a.loaded.Parties, a.loaded.LogLevel = c.Parties, c.LogLevel
+	a.log.Info("reloaded the configuration", "changed", applied, "parties", len(parties))
+	if len(postponed) > 0 {
+		a.log.Warn("changed keys take effect at the next start", "keys", postponed)
+	}
+	return nil
+}
+
+// changedKeys lists the keys in which two configurations differ.
+func changedKeys(a, b Config) (keys []string) {
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
+		was, is := reflect.ValueOf(a).FieldByIndex(f.Index), reflect.ValueOf(b).FieldByIndex(f.Index)
+		if !reflect.DeepEqual(was.Interface(), is.Interface()) {
+			keys = append(keys, f.Tag.Get("yaml"))
+		}
+	}
+	return keys
+}
