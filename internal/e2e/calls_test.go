@@ -115,7 +115,9 @@ func TestCallsFlood(t *testing.T) {
 				if j%3 == 0 {
 					token = fmt.Sprintf("junk %d %d", i, j)
 				}
-				do(t, "POST", s.url+"/api/v3/sign-requests/cancel", token, "application/json", nil)
+				if a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", token, "application/json", nil); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
+					t.Errorf("a forged call: %d %s", a.status, a.body)
+				}
 			}
 		})
 	}

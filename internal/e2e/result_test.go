@@ -84,7 +84,10 @@ func TestResultByState(t *testing.T) {
 		expect(t, in, "REQUEST_CANCELLED", "Sign request has been cancelled")
 	})
 	t.Run("signed, then the hour is over", func(t *testing.T) {
-		in := s.sign(t)
+		in := s.initiate(t)
+		s.advance(t, "20m") // the hour begins with the signature
+		s.must(t, in.RequestID, alice, "open", "proceed", "approve")
+		s.settled(t, in.RequestID, "signed")
 		at := time.UnixMilli(s.signedResult(t, in).SignerInfo.SignedAt)
 		s.reach(t, at.Add(time.Hour-beside))
 		last := s.signedResult(t, in)
