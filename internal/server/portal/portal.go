@@ -257,25 +257,26 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 	if req.State == request.StateSigned && (!loggedIn || person.UIN == req.Signer.UIN) { // not for who has no access (docs/contract.md, 4.2.1)
 		status = api.StatusSuccess
 	}
-	back, err := ReturnURL(party, id, status)
-	if err != nil {
-		return err
-	}
-	http.Redirect(w, r, back, http.StatusSeeOther)
+	http.Redirect(w, r, ReturnURL(party, id, status), http.StatusSeeOther)
 	return nil
 }
 
-// ReturnURL is the party's redirect URL with the parameters of docs/contract.md, 4.4; a query of its own is kept.
-func ReturnURL(party *rp.Party, id, status string) (string, error) {
-	u, err := url.Parse(party.RedirectURL)
-	if err != nil {
-		return "", err
+// ReturnURL is the party's redirect URL with the parameters of docs/contract.md, 4.4. The query that
+// the URL has stays as it is, byte for byte, but for parameters of these two names.
+func ReturnURL(party *rp.Party, id, status string) string {
+	base, query, _ := strings.Cut(party.RedirectURL, "?")
+	kept := []string{}
+	for _, pair := range strings.Split(query, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(name); err == nil {
+			name = plain
+		}
+		if pair != "" && name != api.ParamRequestID && name != api.ParamStatus {
+			kept = append(kept, pair)
+		}
 	}
-	q := u.Query()
-	q.Set(api.ParamRequestID, id)
-	q.Set(api.ParamStatus, status)
-	u.RawQuery = q.Encode()
-	return u.String(), nil
+	added := api.ParamRequestID + "=" + url.QueryEscape(id) + "&" + api.ParamStatus + "=" + url.QueryEscape(status)
+	return base + "?" + strings.Join(append(kept, added), "&")
 }
 
 func (p *Portal) document(w http.ResponseWriter, r *http.Request) error {
