@@ -167,8 +167,6 @@ var unseen = map[string]string{
 	"calls.authentic":        "only tells which records are dropped (storetest)",
 	"calls.data.id":          "0, and no longer read: the row's number is in a column",
 	"outbox.ready_at":        "TestGoldenOperations: jobs that wait",
-	"purges.due_at":          "TestGoldenOperations: documents that wait for their deletion",
-	"purges.request_id":      "TestGoldenOperations: documents that wait for their deletion",
 	"used_tokens.keep_until": "only tells when a token is forgotten (storetest)",
 	"requests.data.signed.signatures removed": "0: of uploaded documents only",
 	"requests.data.signed.signatures renamed": "0: of uploaded documents only",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -148,6 +149,8 @@ func listGolden(ctx context.Context, s *store.Store, g *golden) (fields, error) 
 		row["events"] = each(events, listEvent)
 		jobs, err := s.Jobs(ctx, r.ID)
 		l.note(err)
+		// Purges were no jobs in version 0.1. TestGoldenOperations looks at what they do.
+		jobs = slices.DeleteFunc(jobs, func(j request.Job) bool { return j.Kind == "purge" })
 		row["jobs"] = each(jobs, listJob)
 		kept, err := s.Calls(ctx, calllog.Filter{RequestID: r.ID, Limit: 1000})
 		l.note(err)
