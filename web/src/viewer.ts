@@ -4,6 +4,7 @@
 import * as pdfjs from "pdfjs-dist/legacy/build/pdf.min.mjs";
 import type { PDFDocumentProxy, PDFPageProxy, RenderTask } from "pdfjs-dist";
 import { find, findAll, text } from "./lib/page";
+import { onPinch } from "./lib/pinch";
 
 interface Place {
   page: number;
@@ -19,6 +20,7 @@ const maxPixels = 5_000_000; // of one canvas
 const keptPixels = 16_000_000; // of all that are kept
 const lastTry = 1_000_000; // of a canvas, when the memory did not suffice for a sharp one
 const zooms = [0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4]; // times "fit to width"
+const readable = 1.2; // CSS pixels a point: text of 10 pt is 12 px high
 
 /** Opens the document that root names, or these very bytes, which stay the caller's. */
 export async function openViewer(root: HTMLElement, bytes?: Uint8Array): Promise<Viewer> {
@@ -32,11 +34,11 @@ export async function openViewer(root: HTMLElement, bytes?: Uint8Array): Promise
   return viewer;
 }
 
-/** One page's place in the document. Sizes are in points of the displayed page. */
+/** One page's place in the document. */
 class Sheet {
   readonly element = document.createElement("div");
-  width: number;
-  height: number;
+  width = 0; // points of the displayed page
+  height = 0;
   page: PDFPageProxy | null = null;
   canvas: HTMLCanvasElement | null = null;
   layer: HTMLElement | null = null;
@@ -55,12 +57,19 @@ class Sheet {
     width: number,
     height: number,
   ) {
-    this.width = width;
-    this.height = height;
+    this.resize(width, height);
     this.element.className = "sheet";
     this.element.dataset["sheet"] = String(number);
     this.element.setAttribute("role", "group");
     this.element.setAttribute("aria-label", text("page.name", number));
+  }
+
+  /** Takes the size in points. The style sheet makes pixels of it with the width that all pages have. */
+  resize(width: number, height: number): void {
+    this.width = width;
+    this.height = height;
+    this.element.style.setProperty("--page-width", String(width));
+    this.element.style.setProperty("--page-height", String(height));
   }
 }
 
@@ -73,6 +82,7 @@ export class Viewer {
   private sheets: Sheet[] = [];
   private pdf: PDFDocumentProxy | null = null;
   private zoom = 1;
+  private chosen = false; // by the person, and not by goTo
   private current = 1;
   private near = new Set<Sheet>();
   private observer: IntersectionObserver | null = null;
@@ -124,7 +134,6 @@ export class Viewer {
       const sheet = this.sheets[n - 1];
       if (sheet) await this.measure(sheet);
     }
-    this.layout();
   }
 
   fail(): void {
@@ -140,13 +149,16 @@ export class Viewer {
     const sheet = place && this.sheets[place.page - 1];
     if (!sheet) return false;
     await this.measure(sheet);
-    this.layout();
     const box = sheet.boxes.get(index);
     const target = box && !sheet.element.classList.contains("failed") ? box : sheet.element;
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches || Math.abs(sheet.number - this.current) > 2;
+    // On a phone a page that fits the width cannot be read: the place gets nearly the whole width.
+    const room = this.pages.clientWidth / boxWidth;
+    const zoom = this.scale(sheet) < readable || (!this.chosen && this.scale(sheet) > room);
+    if (zoom) this.zoomTo((Math.min(1.5, 0.92 * room) * sheet.width) / this.fitted());
+    const still = zoom || matchMedia("(prefers-reduced-motion: reduce)").matches || Math.abs(sheet.number - this.current) > 2;
     const top = offsetTop(target, this.pages) - (this.pages.clientHeight - target.offsetHeight) / 2;
-    const leftEdge = offsetLeft(target, this.pages) - (this.pages.clientWidth - target.offsetWidth) / 2;
-    this.pages.scrollTo({ top, left: leftEdge, behavior: still ? "auto" : "smooth" });
+    const left = offsetLeft(target, this.pages) - Math.max(8, (this.pages.clientWidth - target.offsetWidth) / 2);
+    this.pages.scrollTo({ top, left, behavior: still ? "auto" : "smooth" });
     if (this.pages.scrollHeight <= this.pages.clientHeight) target.scrollIntoView({ block: "nearest" });
     for (const b of findAll(".place-box.current", this.pages)) b.classList.remove("current");
     box?.classList.add("current");
@@ -166,29 +178,30 @@ export class Viewer {
     }
   }
 
+  /** The width in CSS pixels of a page that fits the window. */
+  private fitted(): number {
+    const style = getComputedStyle(this.pages);
+    return Math.min(this.pages.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight), 1000);
+  }
+
   /** The scale, in CSS pixels per point, at which a page is shown. */
   private scale(sheet: Sheet): number {
-    const style = getComputedStyle(this.pages);
-    const room = this.pages.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    return (Math.min(room, 1000) / sheet.width) * this.zoom;
+    return (this.fitted() / sheet.width) * this.zoom;
   }
 
   private async measure(sheet: Sheet): Promise<void> {
     if (sheet.page || !this.pdf) return;
     sheet.page = await this.pdf.getPage(sheet.number);
-    const size = displayed(sheet.page);
-    sheet.width = size.width;
-    sheet.height = size.height;
+    const { width, height } = displayed(sheet.page);
+    if (width === sheet.width && height === sheet.height) return;
+    this.keep(() => {
+      sheet.resize(width, height);
+      this.layout();
+    });
   }
 
   private layout(): void {
-    for (const sheet of this.sheets) {
-      const scale = this.scale(sheet);
-      const style = sheet.element.style;
-      style.setProperty("width", `${sheet.width * scale}px`);
-      style.setProperty("height", `${sheet.height * scale}px`);
-      if (sheet.layer && sheet.page) style.setProperty("--total-scale-factor", String(scale));
-    }
+    this.pages.style.setProperty("--sheet-width", String(this.fitted() * this.zoom));
     this.placeBoxes();
   }
 
@@ -232,13 +245,24 @@ export class Viewer {
       else return;
       e.preventDefault();
     });
+    onPinch(
+      this.pages,
+      (factor, x, y) => {
+        this.chosen = true;
+        this.zoomTo(this.zoom * factor, x, y);
+      },
+      () => this.redraw(),
+    );
     let waiting = 0;
     let width = this.pages.clientWidth;
     new ResizeObserver(() => {
       if (this.pages.clientWidth === width) return;
       width = this.pages.clientWidth;
       clearTimeout(waiting);
-      waiting = window.setTimeout(() => this.relayout(), 120);
+      waiting = window.setTimeout(() => {
+        this.zoomTo(this.zoom);
+        this.redraw();
+      }, 120);
     }).observe(this.pages);
     this.pages.addEventListener("scroll", () => this.showPage(), { passive: true });
     this.showPage();
@@ -246,38 +270,67 @@ export class Viewer {
   }
 
   private setZoom(what: string): void {
-    const i = zooms.findIndex((z) => z >= this.zoom - 0.01);
-    if (what === "in") this.zoom = zooms[Math.min(zooms.length - 1, i + 1)] ?? 1;
-    else if (what === "out") this.zoom = zooms[Math.max(0, i - 1)] ?? 1;
-    else this.zoom = 1;
-    this.relayout();
+    const now = this.zoom;
+    this.chosen = what !== "fit";
+    if (what === "in") this.zoomTo(zooms.find((z) => z > now + 0.01) ?? now);
+    else if (what === "out") this.zoomTo(zooms.filter((z) => z < now - 0.01).pop() ?? now);
+    else this.zoomTo(1);
+    this.redraw();
+  }
+
+  /** Zooms to a multiple of "fit to width". What is at a point of the window, or at its middle, stays there. */
+  private zoomTo(zoom: number, x?: number, y?: number): void {
+    this.keep(
+      () => {
+        this.zoom = Math.min(zooms[zooms.length - 1] ?? 1, Math.max(zooms[0] ?? 1, zoom));
+        this.layout();
+      },
+      x,
+      y,
+    );
     this.showZoom();
   }
 
-  /** Lays out anew and keeps what was in the middle in the middle. */
-  private relayout(): void {
-    const p = this.pages;
-    const y = (p.scrollTop + p.clientHeight / 2) / p.scrollHeight;
-    const x = (p.scrollLeft + p.clientWidth / 2) / p.scrollWidth;
-    this.layout();
-    p.scrollTop = y * p.scrollHeight - p.clientHeight / 2;
-    p.scrollLeft = x * p.scrollWidth - p.clientWidth / 2;
+  /** Changes the layout and scrolls so that the part of a page that was at a point of the window is there again. */
+  private keep(change: () => void, x = this.pages.clientWidth / 2, y = this.pages.clientHeight / 2): void {
+    const view = this.pages.getBoundingClientRect();
+    const [left, top] = [view.left + this.pages.clientLeft + x, view.top + this.pages.clientTop + y];
+    const sheet = this.sheetAt(y);
+    const before = sheet?.element.getBoundingClientRect();
+    change();
+    const after = sheet?.element.getBoundingClientRect();
+    if (!before || !after) return;
+    this.pages.scrollLeft += after.left + ((left - before.left) / before.width) * after.width - left;
+    this.pages.scrollTop += after.top + ((top - before.top) / before.height) * after.height - top;
+  }
+
+  private redraw(): void {
     for (const sheet of this.near) void this.draw(sheet);
+  }
+
+  /** The page at a height of the window. */
+  private sheetAt(y: number): Sheet | undefined {
+    let found = this.sheets[0];
+    for (const sheet of this.sheets) {
+      if (sheet.element.offsetTop > this.pages.scrollTop + y) break;
+      found = sheet;
+    }
+    return found;
   }
 
   private showZoom(): void {
     const out = find("[data-viewer-scale]", this.root);
-    if (out) out.textContent = `${Math.round(this.zoom * 100)}%`;
+    const sheet = this.sheets[this.current - 1];
+    if (!out || !sheet) return;
+    out.textContent = Math.abs(this.zoom - 1) < 0.005 ? text("viewer.fit") : `${Math.round((this.scale(sheet) * 7200) / 96)}%`;
   }
 
   private showPage(): void {
-    const middle = this.pages.scrollTop + this.pages.clientHeight / 2;
-    let n = 1;
-    for (const sheet of this.sheets) {
-      if (sheet.element.offsetTop > middle) break;
-      n = sheet.number;
+    const n = this.sheetAt(this.pages.clientHeight / 2)?.number ?? 1;
+    if (n !== this.current) {
+      this.current = n;
+      this.showZoom(); // pages differ in width
     }
-    this.current = n;
     const out = find("[data-viewer-page]", this.root);
     const shown = text("page.of", n, this.sheets.length);
     if (out && out.textContent !== shown) out.textContent = shown;
@@ -371,11 +424,9 @@ export class Viewer {
   }
 
   private async paint(sheet: Sheet, most: number): Promise<void> {
-    const known = sheet.page !== null;
     await this.measure(sheet);
     const page = sheet.page;
     if (!page) return;
-    if (!known) this.layout();
     const scale = this.scale(sheet);
     // pdf.js multiplies by UserUnit; our scale is per displayed point without it.
     const viewport = page.getViewport({ scale: scale / page.userUnit });
@@ -405,7 +456,6 @@ export class Viewer {
   private async addText(sheet: Sheet, page: PDFPageProxy, scale: number): Promise<void> {
     const layer = document.createElement("div");
     layer.className = "textLayer";
-    sheet.element.style.setProperty("--total-scale-factor", String(scale));
     sheet.canvas?.after(layer);
     sheet.layer = layer;
     const textLayer = new pdfjs.TextLayer({

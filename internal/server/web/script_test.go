@@ -129,6 +129,82 @@ func TestPanel(t *testing.T) {
 	}
 }
 
+// TestReadableOnPhone shows that the document has half of a phone's window, that going to a place zooms to it so that its text
+// can be read and all of it is in view, and that what can be touched is 44 px high or wide.
+func TestReadableOnPhone(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	do(t, ctx, window(390, 844, false), chromedp.Navigate(s.URL+"/gallery/document"),
+		eventually(`!document.querySelector("[data-next-place]").disabled`))
+	if part := eval[float64](t, ctx, `document.querySelector("[data-viewer-pages]").clientHeight / innerHeight`); part < 0.5 {
+		t.Errorf("the document has %.0f %% of the window", part*100)
+	}
+	// A place is a target of its own, larger than it is drawn: what is hit 22 px above and below its middle.
+	if small := eval[string](t, ctx, `[...document.querySelectorAll("a, button, summary, input")].filter(e => e.checkVisibility() && !e.matches(".skip")).filter(e => {
+		e.scrollIntoView({block: "center", inline: "center"});
+		const r = e.getBoundingClientRect(), x = r.left + r.width / 2, y = r.top + r.height / 2;
+		return [[0, -21], [0, 21], [-21, 0], [21, 0]].some(([dx, dy]) => !e.contains(document.elementFromPoint(x + dx, y + dy)));
+	}).map(e => e.innerText || e.getAttribute("aria-label") || e.className).join(", ")`); small != "" {
+		t.Errorf("smaller than 44 px: %s", small)
+	}
+	for i := range 3 {
+		do(t, ctx, click("[data-next-place]"), eventually(fmt.Sprintf(`document.querySelectorAll(".place.done").length === %d`, i+1)))
+		got := eval[[]float64](t, ctx, `(() => {
+			const box = document.querySelector(".place-box.current"), sheet = box.closest(".sheet"), b = box.getBoundingClientRect();
+			const view = document.querySelector("[data-viewer-pages]").getBoundingClientRect(), canvas = sheet.querySelector("canvas");
+			return [b.width / 220.5 * 10, b.left - view.left, view.right - b.right, b.top - view.top, view.bottom - b.bottom,
+				canvas.width / sheet.getBoundingClientRect().width];
+		})()`)
+		for n, least := range []float64{12, 0, 0, 0, 0, 0.99} { // text of 10 pt, four distances, pixels of the canvas a pixel
+			if got[n] < least {
+				t.Errorf("place %d: value %d is %.2f, want %.2f at least", i+1, n, got[n], least)
+			}
+		}
+	}
+}
+
+// TestPinch shows that two fingers zoom the pages within the viewer and leave the rest of the window as it is, that the point
+// between the fingers stays between them, and that the page is drawn again for its new size.
+func TestPinch(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	do(t, ctx, window(390, 844, false), chromedp.Navigate(s.URL+"/gallery/document"),
+		eventually(`!document.querySelector("[data-next-place]").disabled && document.querySelector('[data-sheet="1"].drawn') !== null`))
+	const look = `(r => [r.width, (195 - r.left) / r.width, (400 - r.top) / r.width])(document.querySelector('[data-sheet="1"]').getBoundingClientRect())`
+	before := eval[[]float64](t, ctx, look)
+	do(t, ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		touch := func(kind input.DispatchTouchEventType, apart float64) error {
+			var points []*input.TouchPoint
+			if kind != "touchEnd" {
+				points = []*input.TouchPoint{{X: 195 - apart, Y: 400, ID: new(1.0)}, {X: 195 + apart, Y: 400, ID: new(2.0)}}
+			}
+			_, err := cdp.Call(ctx, target, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: kind, TouchPoints: points})
+			return err
+		}
+		if err := touch("touchStart", 40); err != nil {
+			return err
+		}
+		for apart := 45.0; apart <= 100; apart += 5 {
+			if err := touch("touchMove", apart); err != nil {
+				return err
+			}
+		}
+		return touch("touchEnd", 0)
+	}))
+	do(t, ctx, eventually(`(e => e.querySelector("canvas").width >= Math.floor(e.getBoundingClientRect().width) && e.getBoundingClientRect().width > 700)(document.querySelector('[data-sheet="1"]'))`))
+	after := eval[[]float64](t, ctx, look)
+	if grown := after[0] / before[0]; grown < 2.2 || grown > 2.6 {
+		t.Errorf("the page is %.2f times as large, the fingers 2.5 times as far apart", grown)
+	}
+	if math.Abs(after[1]-before[1]) > 0.02 || math.Abs(after[2]-before[2]) > 0.02 {
+		t.Errorf("between the fingers is the point %.3f, and was %.3f", after[1:], before[1:])
+	}
+	if !eval[bool](t, ctx, `visualViewport.scale === 1 && document.documentElement.scrollWidth <= innerWidth &&
+		document.querySelector("[data-next-place]").getBoundingClientRect().bottom < innerHeight`) {
+		t.Error("the buttons have left the window")
+	}
+}
+
 // TestUnreadableDocument shows that a document which cannot be drawn does not
 // strand the signer.
 func TestUnreadableDocument(t *testing.T) {
