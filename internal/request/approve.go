@@ -128,6 +128,11 @@ func (s *Service) prepare(ctx context.Context, r *Request, sessionID string, pho
 		return nil, err
 	}
 	defer original.Close()
+	turn, err := s.takeTurn(ctx, r.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	defer turn.end()
 	p, err := pades.Prepare(original, original.Size(), pades.Options{
 		Locations:  locations(r.Locations),
 		FieldName:  r.ID,

@@ -81,7 +81,7 @@ func (s *Service) collect(ctx context.Context, id string, e *Evidence) (err erro
 	if e.Signed, err = s.Documents.Open(ctx, e.Request.Signed.Key); err != nil {
 		return err
 	}
-	report, err := pades.Verify(e.Signed, e.Signed.Size(), s.trust())
+	report, err := s.verify(ctx, e.Request.ClientID, e.Signed)
 	if err != nil { // a file that cannot be read is evidence, too
 		e.Report = &pades.Summary{
 			Indication: pades.TotalFailed, SubIndication: pades.FormatFailure, Signatures: []pades.SignatureSummary{},

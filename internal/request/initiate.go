@@ -37,7 +37,7 @@ func (s *Service) Initiate(ctx context.Context, a Application, body io.Reader) (
 	}
 
 	key := id + "/original"
-	doc, err := s.receive(ctx, key, body, locations(a.Locations))
+	doc, err := s.receive(ctx, a.ClientID, key, body, locations(a.Locations))
 	if err != nil {
 		// Not the caller's context: it may be why we are here. What even this leaves behind, the sweeper finds.
 		s.discard(key)
@@ -67,7 +67,7 @@ func (s *Service) Initiate(ctx context.Context, a Application, body io.Reader) (
 
 // receive stores the body and holds it against every rule for documents. It is hashed on its way, so that nobody has to read the whole
 // of it again.
-func (s *Service) receive(ctx context.Context, key string, body io.Reader, locs []pades.Location) (*Document, error) {
+func (s *Service) receive(ctx context.Context, party, key string, body io.Reader, locs []pades.Location) (*Document, error) {
 	sum := sha256.New()
 	limited := &limitedReader{r: body, left: api.MaxDocumentBytes}
 	size, err := s.Documents.Put(ctx, key, io.TeeReader(limited, sum))
@@ -77,10 +77,11 @@ func (s *Service) receive(ctx context.Context, key string, body io.Reader, locs 
 	if size == 0 {
 		return nil, api.ErrClientSide("The body is empty: send the PDF's bytes")
 	}
-	if err := s.inspections.Acquire(ctx, 1); err != nil {
+	turn, err := s.takeTurn(ctx, party)
+	if err != nil {
 		return nil, err
 	}
-	defer s.inspections.Release(1)
+	defer turn.end()
 	stored, err := s.Documents.Open(ctx, key)
 	if err != nil {
 		return nil, err

@@ -82,12 +82,18 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 		return until, err
 	}
 	defer old.Close()
+	turn, err := s.takeTurn(ctx, r.ClientID)
+	if err != nil {
+		return until, err
+	}
+	defer turn.end()
 	update, err := pades.Renew(ctx, old, old.Size(), pades.RenewOptions{
 		ExtendOptions: pades.ExtendOptions{
-			Evidence: s.Revocation, Known: s.Known, Timestamper: s.Timestamper, FieldName: id + "-timestamp", Rand: s.Rand, Limits: s.PDFLimits, Memo: s.memo,
+			Evidence: asking{s.Revocation, turn}, Known: s.Known, Timestamper: stamping{s.Timestamper, turn}, FieldName: id + "-timestamp", Rand: s.Rand, Limits: s.PDFLimits, Memo: s.memo,
 		},
 		Verify: s.trust(), Before: s.RenewBefore, Others: true,
 	})
+	turn.end()
 	if err != nil {
 		return until, err
 	}
@@ -146,7 +152,7 @@ func (s *Service) rewrite(ctx context.Context, r *Request, key string, old Blob,
 		return nil, err
 	}
 	defer b.Close()
-	report, err := pades.Verify(b, b.Size(), s.trust())
+	report, err := s.verify(ctx, r.ClientID, b)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errGate, err)
 	}

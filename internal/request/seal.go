@@ -103,14 +103,20 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDocument, erro
 	if err != nil {
 		return nil, err
 	}
+	turn, err := s.takeTurn(ctx, r.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	defer turn.end()
 	o := pades.SealOptions{
-		Chain: append([]*x509.Certificate{cert}, s.Chain...), Timestamper: s.Timestamper, Known: s.Known,
+		Chain: append([]*x509.Certificate{cert}, s.Chain...), Timestamper: stamping{s.Timestamper, turn}, Known: s.Known,
 		NoDocumentTimestamp: s.Level < pades.LevelLTA, TimestampField: r.ID + "-timestamp", Rand: s.Rand, Limits: s.PDFLimits, Memo: s.memo,
 	}
 	if s.Level > pades.LevelT {
-		o.Evidence = s.Revocation
+		o.Evidence = asking{s.Revocation, turn}
 	}
 	appended, _, err := pades.Seal(ctx, original, p, r.Approval.Signature, o)
+	turn.end()
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +151,7 @@ func (s *Service) gate(ctx context.Context, r *Request, doc *SignedDocument, p *
 		return err
 	}
 	defer b.Close()
-	report, err := pades.Verify(b, b.Size(), s.trust())
+	report, err := s.verify(ctx, r.ClientID, b)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errGate, err)
 	}

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"golang.org/x/sync/semaphore"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/signer"
@@ -24,13 +23,9 @@ import (
 // run one over the same store.
 type Service struct {
 	Config
-	inspections *semaphore.Weighted // bounds what uploads that are being parsed may take together
-	memo        *pades.Memo         // certificates that the gate has seen before
+	parsing *turns      // bounds what documents that are being parsed take together
+	memo    *pades.Memo // certificates that the gate has seen before
 }
-
-// maxInspections is how many uploads are parsed at once. A hostile file may take a few hundred megabytes and seconds of a
-// processor before it is refused; the ninth waits.
-const maxInspections = 8
 
 // Config is what a Service works with. All fields are required unless they say otherwise.
 type Config struct {
@@ -74,7 +69,7 @@ func New(c Config) *Service {
 	if c.Level == 0 {
 		c.Level = pades.LevelLTA
 	}
-	return &Service{Config: c, inspections: semaphore.NewWeighted(maxInspections), memo: new(pades.Memo)}
+	return &Service{Config: c, parsing: newTurns(), memo: new(pades.Memo)}
 }
 
 // Get returns the request as it stands now: what time has done to it shows whether or not a sweeper has written it down.

@@ -212,6 +212,7 @@ func (d *Document) indirectAt(off int64) (indirect, error) {
 			return errSyntax
 		}
 		ref = Ref{Num: int(num), Gen: int(gen)}
+		p.most = d.lim.Values
 		if !p.has("endobj") { // nothing at all is null, as in "2 0 obj endobj"
 			o, err = p.value()
 		}
@@ -265,7 +266,7 @@ func (d *Document) loadCompressed(e Entry) (Object, error) {
 		return Object{}, refuse(BadObjectStream, "object %d is not object %d of stream %d", e.Ref.Num, e.Index, e.Container)
 	}
 	text := s.data[s.objects[e.Index].off:]
-	p := &parser{src: text[:min(int64(len(text)), d.lim.ObjectSize)], depth: d.lim.Nesting}
+	p := &parser{src: text[:min(int64(len(text)), d.lim.ObjectSize)], depth: d.lim.Nesting, most: d.lim.Values}
 	p.final = len(p.src) == len(text)
 	o, err := p.value()
 	if err := d.src.charge(int64(p.pos + p.count*workPerValue)); err != nil {

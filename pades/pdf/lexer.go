@@ -21,7 +21,8 @@ type parser struct {
 	pos   int
 	final bool // the data ends where src ends
 	depth int  // levels of nesting still allowed
-	count int  // objects made so far, which is what memory depends on
+	count int  // values made so far, which is what memory depends on
+	most  int  // values allowed; 0 for any number
 
 	// stack holds the elements of what is not complete yet, so that complete
 	// arrays and dictionaries get slices of the right size.
@@ -130,7 +131,9 @@ func (p *parser) keyword(want string) error {
 
 // value reads one object, without the stream data that may follow it.
 func (p *parser) value() (Object, error) {
-	p.count++
+	if p.count++; p.most > 0 && p.count > p.most {
+		return Object{}, refuse(ObjectTooLarge, "an object holds more than %d values", p.most)
+	}
 	p.space()
 	if p.pos >= len(p.src) {
 		return Object{}, p.end()

@@ -7,6 +7,14 @@ type Limits struct {
 	// have. Default 100 MiB.
 	Inflated int64
 
+	// Stream is the number of bytes that one decoded stream may have: those with
+	// structure are small, and it is held in memory. Default 16 MiB.
+	Stream int64
+
+	// Values is the number of values, at any depth, that one object may hold. A
+	// value takes up to 56 bytes of memory for two bytes of a file. Default 200,000.
+	Values int
+
 	// Pages is the number of pages. Default 2,000.
 	Pages int
 
@@ -47,6 +55,8 @@ func (l Limits) withDefaults() Limits {
 		}
 	}
 	set(&l.Inflated, 100<<20)
+	set(&l.Stream, 16<<20)
+	setInt(&l.Values, 200_000)
 	setInt(&l.Pages, 2_000)
 	setInt(&l.Objects, 500_000)
 	setInt(&l.Nesting, 64)

@@ -110,7 +110,10 @@ func streamError(o Object, err error) error {
 func (d *Document) readAll(r io.Reader, hint int64) ([]byte, error) {
 	var buf bytes.Buffer
 	buf.Grow(int(min(hint, 64<<10)))
-	n, err := buf.ReadFrom(io.LimitReader(r, max(0, min(d.src.inflated, *d.src.work))+1))
+	n, err := buf.ReadFrom(io.LimitReader(r, max(0, min(d.src.inflated, *d.src.work, d.lim.Stream))+1))
+	if n > d.lim.Stream {
+		return nil, refuse(InflatesTooLarge, "a stream inflates to more than %d bytes", d.lim.Stream)
+	}
 	if d.src.inflated -= n; d.src.inflated < 0 {
 		return nil, refuse(InflatesTooLarge, "the streams inflate to more than %d bytes", d.lim.Inflated)
 	}

@@ -1,0 +1,170 @@
+package request
+
+import (
+	"context"
+	"crypto/x509"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/signet-sign/signet/pades"
+)
+
+// turns bounds how many documents are parsed at once, because a hostile one can take seconds of
+// a processor and some 100 MiB of memory. It is fair: one relying party never holds all slots,
+// and the parties that wait are served in turn, however many documents each of them has.
+type turns struct {
+	mu      sync.Mutex
+	free    int
+	most    int                        // slots that one party may hold
+	held    map[string]int             // slots by party
+	waiting map[string][]chan struct{} // by party, in the order of arrival
+	order   []string                   // parties that wait; the next one to be served first
+}
+
+// newTurns returns turns with a slot for each processor, at least two.
+func newTurns() *turns {
+	slots := max(2, runtime.GOMAXPROCS(0))
+	return &turns{free: slots, most: slots - 1, held: make(map[string]int), waiting: make(map[string][]chan struct{})}
+}
+
+// take waits for a slot. The caller calls release when the document is parsed.
+func (t *turns) take(ctx context.Context, party string) (release func(), err error) {
+	release = func() { t.release(party) }
+	t.mu.Lock()
+	if t.free > 0 && t.held[party] < t.most {
+		t.free--
+		t.held[party]++
+		t.mu.Unlock()
+		return release, nil
+	}
+	turn := make(chan struct{})
+	if len(t.waiting[party]) == 0 {
+		t.order = append(t.order, party)
+	}
+	t.waiting[party] = append(t.waiting[party], turn)
+	t.mu.Unlock()
+	select {
+	case <-turn:
+		return release, nil
+	case <-ctx.Done():
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if i := slices.Index(t.waiting[party], turn); i >= 0 {
+		t.remove(party, i)
+		return nil, ctx.Err()
+	}
+	return release, nil // the slot was granted in the same moment
+}
+
+func (t *turns) release(party string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.free++
+	if t.held[party]--; t.held[party] == 0 {
+		delete(t.held, party)
+	}
+	for t.free > 0 {
+		i := slices.IndexFunc(t.order, func(p string) bool { return t.held[p] < t.most })
+		if i < 0 {
+			return
+		}
+		next := t.order[i]
+		close(t.waiting[next][0])
+		t.free--
+		t.held[next]++
+		t.order = append(slices.Delete(t.order, i, i+1), next) // behind the others
+		t.remove(next, 0)
+	}
+}
+
+// remove takes a waiting call off the lists.
+func (t *turns) remove(party string, i int) {
+	t.waiting[party] = slices.Delete(t.waiting[party], i, i+1)
+	if len(t.waiting[party]) == 0 {
+		delete(t.waiting, party)
+		t.order = slices.DeleteFunc(t.order, func(p string) bool { return p == party })
+	}
+}
+
+// turn is a slot that is held, and can be given up for the time of a call to somewhere else.
+type turn struct {
+	turns   *turns
+	party   string
+	release func()
+}
+
+// takeTurn waits until a document of a party may be parsed.
+func (s *Service) takeTurn(ctx context.Context, party string) (*turn, error) {
+	release, err := s.parsing.take(ctx, party)
+	if err != nil {
+		return nil, err
+	}
+	return &turn{s.parsing, party, release}, nil
+}
+
+// end gives the slot back. It may be called twice.
+func (t *turn) end() {
+	if t.release != nil {
+		t.release()
+		t.release = nil
+	}
+}
+
+// without runs call without the slot, and takes it again.
+func (t *turn) without(ctx context.Context, call func() error) error {
+	t.end()
+	err := call()
+	if err != nil {
+		return err
+	}
+	t.release, err = t.turns.take(ctx, t.party)
+	return err
+}
+
+// stamping is a Timestamper whose calls, which may take long, do not hold a slot.
+type stamping struct {
+	pades.Timestamper
+	turn *turn
+}
+
+func (s stamping) Timestamp(ctx context.Context, imprint []byte) (token []byte, err error) {
+	err = s.turn.without(ctx, func() error {
+		token, err = s.Timestamper.Timestamp(ctx, imprint)
+		return err
+	})
+	return token, err
+}
+
+// TokenSize makes stamping a pades.TokenSizer.
+func (s stamping) TokenSize() int {
+	if sizer, ok := s.Timestamper.(pades.TokenSizer); ok {
+		return sizer.TokenSize()
+	}
+	return 0
+}
+
+// asking is an EvidenceSource whose calls do not hold a slot either.
+type asking struct {
+	pades.EvidenceSource
+	turn *turn
+}
+
+func (u asking) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+	err = u.turn.without(ctx, func() error {
+		responses, crls, err = u.EvidenceSource.Evidence(ctx, certs)
+		return err
+	})
+	return responses, crls, err
+}
+
+// verify judges a stored document of a party.
+func (s *Service) verify(ctx context.Context, party string, b Blob) (*pades.Report, error) {
+	turn, err := s.takeTurn(ctx, party)
+	if err != nil {
+		return nil, err
+	}
+	defer turn.end()
+	return pades.Verify(b, b.Size(), s.trust())
+}
