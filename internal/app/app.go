@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -45,19 +44,21 @@ import (
 	"github.com/signet-sign/signet/internal/webhook"
 )
 
-// Tune sets what of the Go runtime this program wants differently, unless its environment (GOGC, GOMAXPROCS) says how it shall be.
+// Tune sets how the Go runtime collects garbage, unless its environment (GOGC, GOMEMLIMIT) says how.
 //
-// The heap is small, so collecting it less often costs some tens of megabytes, and gives a tenth of the processor back under load. And one
-// thread is nearly always in a call to the disk: with as many as there are processors, what comes back from a commit would wait for its turn
-// behind everything that has become ready meanwhile, and with it all callers of that commit.
+// The heap is small, so collecting it less often costs some tens of megabytes, and gives a tenth of the processor back under
+// load. Beyond the soft limit, which only hostile documents reach, garbage is collected as often as it takes.
 func Tune() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
-	if os.Getenv("GOMAXPROCS") == "" {
-		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(softLimit)
 	}
 }
+
+// softLimit is what the heap of a busy service does not reach, in bytes.
+const softLimit = 384 << 20
 
 // App is a program that is ready to run: everything is open, and its addresses are bound.
 type App struct {

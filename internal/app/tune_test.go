@@ -1,33 +1,34 @@
 package app
 
 import (
-	"runtime"
+	"math"
 	"runtime/debug"
 	"testing"
 )
 
-// TestTune: one processor more than there are, and a lazier collector, unless the environment says otherwise.
+// TestTune checks the collector's settings, and that the environment comes first.
 func TestTune(t *testing.T) {
-	procs, percent := runtime.GOMAXPROCS(0), debug.SetGCPercent(100)
+	percent, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(-1)
 	defer func() {
-		runtime.GOMAXPROCS(procs)
 		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
 	}()
 	for _, c := range []struct {
-		name, gogc, gomaxprocs string
-		procs, percent         int
+		gogc, gomemlimit string
+		percent          int
+		limit            int64
 	}{
-		{"nothing said", "", "", procs + 1, 400},
-		{"collector said", "100", "", procs + 1, 100},
-		{"processors said", "", "2", procs, 400},
+		{"", "", 400, softLimit},
+		{"100", "", 100, softLimit},
+		{"", "1GiB", 400, math.MaxInt64},
 	} {
 		t.Setenv("GOGC", c.gogc)
-		t.Setenv("GOMAXPROCS", c.gomaxprocs)
-		runtime.GOMAXPROCS(procs)
+		t.Setenv("GOMEMLIMIT", c.gomemlimit)
 		debug.SetGCPercent(100)
+		debug.SetMemoryLimit(math.MaxInt64)
 		Tune()
-		if n, p := runtime.GOMAXPROCS(0), debug.SetGCPercent(100); n != c.procs || p != c.percent {
-			t.Errorf("%s: %d processors, GOGC=%d; want %d and %d", c.name, n, p, c.procs, c.percent)
+		if p, l := debug.SetGCPercent(100), debug.SetMemoryLimit(-1); p != c.percent || l != c.limit {
+			t.Errorf("GOGC=%q GOMEMLIMIT=%q: %d and %d, want %d and %d", c.gogc, c.gomemlimit, p, l, c.percent, c.limit)
 		}
 	}
 }
