@@ -303,7 +303,7 @@ func (a *App) edges(sandbox bool) error {
 
 func (a *App) streams() web.Streams { return web.Streams{Watcher: a.store, Stopping: a.stop} }
 
-// routes mounts what service and sandbox share.
+// routes mounts the pages and files that service and sandbox share; public adds the calls of relying parties.
 func (a *App) routes(mux *http.ServeMux) {
 	a.portal.Routes(mux)
 	(&phone.Phone{
