@@ -30,26 +30,27 @@ var imports = map[string]string{
 
 	// domain
 	"internal/safehttp": "",
-	"internal/rp":       "api internal/safehttp",
-	"internal/calllog":  "internal/rp",
+	"internal/party":    "internal/safehttp",
+	"internal/token":    "api internal/party",
+	"internal/calllog":  "internal/party",
 	"internal/signer":   "api internal/ca pades/cms",
 	"internal/request":  "api pades/cms pades pades/pdf internal/signer",
 
 	// storage
-	"internal/store":     "api internal/rp internal/calllog internal/request internal/signer",
+	"internal/store":     "api internal/party internal/token internal/calllog internal/request internal/signer",
 	"internal/documents": "internal/request",
 
 	// edges
-	"internal/webhook":        "api internal/keydir internal/rp internal/calllog internal/request",
+	"internal/webhook":        "api internal/keydir internal/party internal/calllog internal/request",
 	"internal/obs":            "",
 	"internal/server":         "",
 	"internal/server/web":     "api internal/request",
 	"internal/server/login":   "internal/signer",
 	"internal/server/pki":     "internal/ca",
-	"internal/server/rpapi":   "api internal/rp internal/calllog internal/server/web internal/request",
-	"internal/server/portal":  "api internal/rp internal/server/login internal/server/web internal/request internal/signer",
-	"internal/server/phone":   "api internal/rp internal/server/login internal/server/web internal/request internal/signer",
-	"internal/server/console": "api internal/rp internal/calllog internal/safehttp internal/server/web internal/request",
+	"internal/server/rpapi":   "api internal/token internal/calllog internal/server/web internal/request",
+	"internal/server/portal":  "api internal/party internal/server/login internal/server/web internal/request internal/signer",
+	"internal/server/phone":   "api internal/party internal/server/login internal/server/web internal/request internal/signer",
+	"internal/server/console": "api internal/party internal/calllog internal/safehttp internal/server/web internal/request",
 	"internal/server/sandbox": "api client internal/keydir pades/pdf internal/calllog internal/server/web internal/request internal/signer",
 
 	// wiring: sees everything
@@ -66,7 +67,6 @@ var confined = map[string]string{
 	"github.com/alecthomas/kong":          "cmd/signet",
 	"github.com/prometheus/client_golang": "internal/obs",
 	"rsc.io/qr":                           "internal/server/portal",
-	"filippo.io/nistec":                   "internal/rp",
 }
 
 // testOnly are packages that only tests import.

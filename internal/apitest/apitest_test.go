@@ -12,8 +12,8 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
 	"github.com/signet-sign/signet/internal/apitest"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/token"
 )
 
 func load(t *testing.T) *apitest.Document {
@@ -29,10 +29,10 @@ const id = "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332"
 
 func TestCheck(t *testing.T) {
 	d := load(t)
-	party := rptest.Start(t)
-	initiate := party.Token(rp.Initiate)
-	result, cancel := party.Token(rp.Result), party.Token(rp.Cancel)
-	v30 := party.Token(rp.Initiate, rptest.NoClaim("sign_locations"), rptest.Claims(map[string]any{"x": 0.5, "y": 0.5, "page": 1}))
+	rp := partytest.Start(t)
+	initiate := rp.Token(token.Initiate)
+	result, cancel := rp.Token(token.Result), rp.Token(token.Cancel)
+	v30 := rp.Token(token.Initiate, partytest.NoClaim("sign_locations"), partytest.Claims(map[string]any{"x": 0.5, "y": 0.5, "page": 1}))
 	initiated := `{"signing_url":"https://sign.example/sign/1","request_id":"` + id + `","exchange_code":"8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11"}`
 	signed := `{"signed_doc_url":"https://sign.example/documents/1","signer_info":{"signer_name":"TAN","signer_partial_uinfin":"373D","signed_at":1},"exp":2}`
 	refused := func(code string) string { return `{"error":"` + code + `","error_description":"d"}` }
@@ -116,7 +116,7 @@ func TestCheck(t *testing.T) {
 
 func TestCheckWebhook(t *testing.T) {
 	d := load(t)
-	k := rptest.Start(t).Key("ES256")
+	k := partytest.Start(t).Key("ES256")
 	body := func(claims string) string {
 		return `{"token":"` + k.Sign([]byte(`{"alg":"ES256"}`), []byte(claims)) + `"}`
 	}
@@ -143,7 +143,7 @@ func TestCheckWebhook(t *testing.T) {
 // What the client sends and what a server answers is checked on the way, on both sides alike, and reaches the other side whole.
 func TestTransportAndHandler(t *testing.T) {
 	d := load(t)
-	party := rptest.Start(t)
+	rp := partytest.Start(t)
 	var mu sync.Mutex
 	reports := map[string][]string{}
 	report := func(side string) func(*http.Request, error) {
@@ -171,9 +171,9 @@ func TestTransportAndHandler(t *testing.T) {
 	server := httptest.NewServer(d.Handler(mux, report("server")))
 	defer server.Close()
 
-	k := party.Key("ES256")
+	k := rp.Key("ES256")
 	c, err := client.New(client.Config{
-		BaseURL: server.URL + api.BasePath, ClientID: party.ClientID, Key: k.Private, KeyID: k.Kid,
+		BaseURL: server.URL + api.BasePath, ClientID: rp.ClientID, Key: k.Private, KeyID: k.Kid,
 		HTTPClient: &http.Client{Transport: d.Transport(nil, report("client"))},
 	})
 	if err != nil {

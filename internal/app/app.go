@@ -29,8 +29,8 @@ import (
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/obs"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/login"
@@ -41,6 +41,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/web"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/internal/webhook"
 )
 
@@ -75,10 +76,10 @@ type App struct {
 	store      *store.Store
 	documents  *documents.Dir
 	authority  *ca.Authority
-	parties    *rp.Registry
-	configured []rp.Party
+	parties    *party.Registry
+	configured []party.Party
 	loaded     Config // as it was read last
-	partyKeys  *rp.Keys
+	partyKeys  *party.Keys
 	kit        *web.Kit
 	login      *login.Login
 	sign       *request.Service
@@ -181,16 +182,16 @@ func (a *App) openParties(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if a.parties, err = rp.NewRegistry(c.policy(0), configured...); err != nil {
+	if a.parties, err = party.NewRegistry(c.policy(0), configured...); err != nil {
 		return err
 	}
 	for _, l := range logos {
 		a.parties.AddLogo(l)
 	}
 	a.configured = configured
-	a.partyKeys = rp.NewKeys(rp.KeysConfig{
+	a.partyKeys = party.NewKeys(party.KeysConfig{
 		Client: safehttp.NewClient(c.policy(0)), Now: a.now, RefetchUnknownKid: c.RefetchUnknownKid,
-		OnFetch: func(f rp.Fetch) { a.metrics.Fetched(f.Err) },
+		OnFetch: func(f party.Fetch) { a.metrics.Fetched(f.Err) },
 	})
 	return a.parties.Open(ctx, a.store)
 }
@@ -263,7 +264,7 @@ func (a *App) domain(sandbox bool) error {
 	a.apiBases = []string{api.BasePath}
 	a.rpapi = &rpapi.API{
 		Requests: a.sign,
-		Verifier: rp.NewVerifier(rp.VerifierConfig{
+		Verifier: token.NewVerifier(token.VerifierConfig{
 			Parties: a.parties, Keys: a.partyKeys, Replay: a.store, Now: a.now, Lenient: c.LenientTokens,
 		}),
 		Keys: jwks, Unauthorized: c.UnauthorizedStatus, Explain: sandbox, Calls: a.calls, Log: a.log,
@@ -320,7 +321,7 @@ func (a *App) routes(mux *http.ServeMux) {
 func (a *App) logos() http.Handler {
 	return web.Logos(a.log, func(ctx context.Context, name string) ([]byte, error) {
 		png, err := a.parties.Logo(ctx, name)
-		if errors.Is(err, rp.ErrNoLogo) {
+		if errors.Is(err, party.ErrNoLogo) {
 			return nil, nil
 		}
 		return png, err

@@ -12,7 +12,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/signet-sign/signet/internal/calllog"
-	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/pades"
@@ -165,10 +165,10 @@ func (c *Config) policy(timeout time.Duration) safehttp.Policy {
 }
 
 // registered turns the parties into the domain's, with the logos that they name.
-func (c *Config) registered() (parties []rp.Party, logos []rp.Logo, err error) {
-	list := make([]rp.Party, len(c.Parties))
+func (c *Config) registered() (parties []party.Party, logos []party.Logo, err error) {
+	list := make([]party.Party, len(c.Parties))
 	for i, p := range c.Parties {
-		list[i] = rp.Party{
+		list[i] = party.Party{
 			ClientID: p.ClientID, Name: p.Name,
 			JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL, WebhookURL: p.WebhookURL,
 		}
@@ -182,7 +182,7 @@ func (c *Config) registered() (parties []rp.Party, logos []rp.Logo, err error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("client %s: logo: %w", p.ClientID, err)
 		}
-		logo, err := rp.ReadLogo(file)
+		logo, err := party.ReadLogo(file)
 		if err != nil {
 			return nil, nil, fmt.Errorf("client %s: logo %s: %w", p.ClientID, p.Logo, err)
 		}

@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/web"
 )
@@ -25,8 +25,8 @@ func (a *App) consoleRoutes(mux *http.ServeMux, elsewhere http.Handler) {
 		}
 	}
 	c := &console.Console{
-		Requests: a.sign, Lister: a.store, Parties: a.parties, Diagnose: rp.Diagnoser{Policy: a.Config.policy(5 * time.Second)},
-		Registrar: &rp.Registrar{Registry: a.parties, Store: a.store, Policy: a.Config.policy(0), Now: a.now, Rand: rand.Reader},
+		Requests: a.sign, Lister: a.store, Parties: a.parties, Diagnose: party.Diagnoser{Policy: a.Config.policy(5 * time.Second)},
+		Registrar: &party.Registrar{Registry: a.parties, Store: a.store, Policy: a.Config.policy(0), Now: a.now, Rand: rand.Reader},
 		Keys:      a.partyKeys, PublicURL: a.Config.PublicURL,
 		Kit: a.kit, Now: a.now, Log: a.log, Certificates: certificates, Metrics: a.consoleMetrics, Calls: a.store, Recorder: a.calls, Streams: a.streams(),
 		Password: a.Config.ConsolePassword,

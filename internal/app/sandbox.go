@@ -15,7 +15,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/sandbox"
 	"github.com/signet-sign/signet/internal/store"
@@ -102,12 +102,12 @@ func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func
 	if err != nil {
 		return err
 	}
-	parties := append(a.configured, rp.Party{
+	parties := append(a.configured, party.Party{
 		ClientID: demoClientID, Name: sandbox.DemoName,
 		JWKSURL: local + sandbox.DemoJWKSPath, RedirectURL: c.PublicURL + sandbox.DemoRedirectPath,
 		WebhookURL: local + sandbox.DemoWebhookPath,
 	})
-	if mock := mockParty(getenv); !slices.ContainsFunc(parties, func(p rp.Party) bool { return p.ClientID == mock.ClientID }) {
+	if mock := mockParty(getenv); !slices.ContainsFunc(parties, func(p party.Party) bool { return p.ClientID == mock.ClientID }) {
 		parties = append(parties, mock)
 	}
 	if err := a.parties.Replace(c.policy(0), parties...); err != nil {
@@ -133,7 +133,7 @@ func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func
 }
 
 // mockParty is the relying party that MockPass's environment variables describe, with MockPass's defaults.
-func mockParty(getenv func(string) string) rp.Party {
+func mockParty(getenv func(string) string) party.Party {
 	or := func(fallback string, names ...string) string {
 		for _, name := range names {
 			if v := getenv(name); v != "" {
@@ -143,7 +143,7 @@ func mockParty(getenv func(string) string) rp.Party {
 		return fallback
 	}
 	id := or("mockpass-sign-v3-client", "SIGNV3_CLIENT_ID")
-	return rp.Party{
+	return party.Party{
 		ClientID: id, Name: id,
 		JWKSURL: or("http://localhost:4000/jwks", "SIGNV3_CLIENT_JWKS_URL"),
 		// MockPass's documentation and code disagree about the name of this one.

@@ -13,31 +13,31 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/party"
 )
 
 // TestMockParty: MockPass's variables, under both names of the redirect, and its defaults.
 func TestMockParty(t *testing.T) {
-	defaults := rp.Party{
+	defaults := party.Party{
 		ClientID: "mockpass-sign-v3-client", Name: "mockpass-sign-v3-client", JWKSURL: "http://localhost:4000/jwks",
 		RedirectURL: "http://localhost:4000/redirect", WebhookURL: "http://localhost:4000/webhook",
 	}
-	with := func(edit func(*rp.Party)) rp.Party {
+	with := func(edit func(*party.Party)) party.Party {
 		p := defaults
 		edit(&p)
 		return p
 	}
 	for name, c := range map[string]struct {
 		env  map[string]string
-		want rp.Party
+		want party.Party
 	}{
 		"nothing": {nil, defaults},
 		"empty":   {map[string]string{"SIGNV3_CLIENT_ID": ""}, defaults},
 		"all": {map[string]string{
 			"SIGNV3_CLIENT_ID": "a", "SIGNV3_CLIENT_JWKS_URL": "http://a/j", "SIGNV3_CLIENT_REDIRECT_URI": "http://a/r", "SIGNV3_CLIENT_WEBHOOK_URL": "http://a/w",
-		}, rp.Party{ClientID: "a", Name: "a", JWKSURL: "http://a/j", RedirectURL: "http://a/r", WebhookURL: "http://a/w"}},
-		"the redirect's other name":        {map[string]string{"SIGNV3_CLIENT_REDIRECT_URL": "http://a/r"}, with(func(p *rp.Party) { p.RedirectURL = "http://a/r" })},
-		"both names, the one that is read": {map[string]string{"SIGNV3_CLIENT_REDIRECT_URL": "http://a/1", "SIGNV3_CLIENT_REDIRECT_URI": "http://a/2"}, with(func(p *rp.Party) { p.RedirectURL = "http://a/2" })},
+		}, party.Party{ClientID: "a", Name: "a", JWKSURL: "http://a/j", RedirectURL: "http://a/r", WebhookURL: "http://a/w"}},
+		"the redirect's other name":        {map[string]string{"SIGNV3_CLIENT_REDIRECT_URL": "http://a/r"}, with(func(p *party.Party) { p.RedirectURL = "http://a/r" })},
+		"both names, the one that is read": {map[string]string{"SIGNV3_CLIENT_REDIRECT_URL": "http://a/1", "SIGNV3_CLIENT_REDIRECT_URI": "http://a/2"}, with(func(p *party.Party) { p.RedirectURL = "http://a/2" })},
 	} {
 		if got := mockParty(func(k string) string { return c.env[k] }); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
@@ -99,7 +99,7 @@ func TestRegistered(t *testing.T) {
 	if err != nil || len(logos) != 0 {
 		t.Fatal(logos, err)
 	}
-	want := []rp.Party{{ClientID: "a", Name: "a", JWKSURL: "j", RedirectURL: "r", WebhookURL: "w"}, {ClientID: "b", Name: "B"}}
+	want := []party.Party{{ClientID: "a", Name: "a", JWKSURL: "j", RedirectURL: "r", WebhookURL: "w"}, {ClientID: "b", Name: "B"}}
 	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
 		t.Errorf("%+v", got)
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/party"
 )
 
 // Token is a compact JWS, taken apart for people to read: its members in their order, with what is secret or personal masked. It
@@ -23,7 +23,7 @@ type Token struct {
 
 // What is kept of a token, in bytes.
 const (
-	maxToken   = 16 << 10 // longer ones are refused unread by package rp, too
+	maxToken   = 16 << 10 // longer ones are refused unread by package token too
 	maxMembers = 24       // of header or claims, not bytes
 	maxName    = 40       // of a member's name
 	maxText    = 200      // of a string
@@ -280,6 +280,6 @@ var (
 // but for their last four characters.
 func scrub(s string) string {
 	s = tokens.ReplaceAllString(s, "(a token)")
-	s = rp.ShownText(s)
+	s = party.ShownText(s)
 	return uins.ReplaceAllStringFunc(s, func(uin string) string { return "•••••" + uin[5:] })
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
 )
 
 // browser is a Chromium with a fresh profile: the signer's computer, or the signer's phone.
@@ -179,7 +179,7 @@ func (b *browser) scan(desk *browser) {
 // TestJourney is the whole of it: portal on a computer, approval on a phone with a key of its own, back to the relying party.
 func TestJourney(t *testing.T) {
 	s := start(t)
-	in := s.initiate(t, rptest.Claim("doc_name", "Tenancy agreement.pdf"), rptest.Claim("sign_locations", []any{
+	in := s.initiate(t, partytest.Claim("doc_name", "Tenancy agreement.pdf"), partytest.Claim("sign_locations", []any{
 		map[string]any{"page": 1, "x": 0.1, "y": 0.1}, map[string]any{"page": 1, "x": 0.55, "y": 0.3},
 	}))
 	desk := newBrowser(t, 1280, 900)

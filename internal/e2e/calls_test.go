@@ -10,8 +10,8 @@ import (
 
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/calllog"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -35,10 +35,10 @@ func TestCallsOfARequest(t *testing.T) {
 	s.must(t, in.RequestID, alice, "open", "proceed")
 	s.cancel(t, in.RequestID)
 	do(t, "POST", s.url+"/api/v3/sign-requests/cancel",
-		s.party.Token(rp.Cancel, rptest.Claim("request_id", in.RequestID), rptest.Claim("exp", s.now().Unix()+121)), "application/json", nil)
+		s.party.Token(token.Cancel, partytest.Claim("request_id", in.RequestID), partytest.Claim("exp", s.now().Unix()+121)), "application/json", nil)
 	s.result(t, in)
 	do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/signed-doc",
-		s.party.Token(rp.Result, rptest.Claim("exchange_code", "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11")), "", nil)
+		s.party.Token(token.Result, partytest.Claim("exchange_code", "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11")), "", nil)
 	s.must(t, in.RequestID, alice, "approve")
 	s.settled(t, in.RequestID, "signed")
 	s.advance(t, "1s") // returns when the webhook is out
@@ -106,16 +106,16 @@ func TestCallsFlood(t *testing.T) {
 	in := s.initiate(t)
 	s.must(t, in.RequestID, alice, "open", "proceed")
 	s.cancel(t, in.RequestID)
-	forged := other.Token(rp.Cancel, rptest.Claim("client_id", s.party.ClientID), rptest.Claim("request_id", in.RequestID))
+	forged := other.Token(token.Cancel, partytest.Claim("client_id", s.party.ClientID), partytest.Claim("request_id", in.RequestID))
 	var strangers sync.WaitGroup
 	for i := range 8 {
 		strangers.Go(func() {
 			for j := range 150 {
-				token := forged
+				jws := forged
 				if j%3 == 0 {
-					token = fmt.Sprintf("junk %d %d", i, j)
+					jws = fmt.Sprintf("junk %d %d", i, j)
 				}
-				if a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", token, "application/json", nil); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
+				if a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", jws, "application/json", nil); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
 					t.Errorf("a forged call: %d %s", a.status, a.body)
 				}
 			}
@@ -170,10 +170,10 @@ func TestCallsOff(t *testing.T) {
 func TestCallsOfNobody(t *testing.T) {
 	s := start(t)
 	s.upload(t, "", pdftest.Minimal())
-	s.upload(t, s.party.Token(rp.Initiate, rptest.NoClaim("doc_name")), pdftest.Minimal())
-	s.upload(t, s.party.Token(rp.Initiate, rptest.Claim("client_id", "nobody-we-know")), pdftest.Minimal())
-	s.upload(t, s.party.Token(rp.Initiate), []byte("no PDF"))
-	do(t, "GET", s.url+"/api/v3/sign-requests/signv3-unknown/signed-doc", s.party.Token(rp.Result), "", nil)
+	s.upload(t, s.party.Token(token.Initiate, partytest.NoClaim("doc_name")), pdftest.Minimal())
+	s.upload(t, s.party.Token(token.Initiate, partytest.Claim("client_id", "nobody-we-know")), pdftest.Minimal())
+	s.upload(t, s.party.Token(token.Initiate), []byte("no PDF"))
+	do(t, "GET", s.url+"/api/v3/sign-requests/signv3-unknown/signed-doc", s.party.Token(token.Result), "", nil)
 	s.stop()
 	var all []calllog.Record
 	if err := json.Unmarshal([]byte(recorded(t, s)), &all); err != nil {

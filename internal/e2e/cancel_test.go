@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // TestCancel is the seed document, sentence by sentence, over HTTP.
@@ -108,7 +108,7 @@ func TestCancel(t *testing.T) {
 func TestCancelOfAnotherParty(t *testing.T) {
 	s, other := startTwo(t)
 	in := s.initiate(t)
-	foreign := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", other.Token(rp.Cancel, rptest.Claim("request_id", in.RequestID)), "application/json", nil)
+	foreign := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", other.Token(token.Cancel, partytest.Claim("request_id", in.RequestID)), "application/json", nil)
 	unknown := s.cancel(t, "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332")
 	for _, a := range []*answer{&foreign, &unknown} {
 		a.header.Del("Date")
@@ -202,40 +202,40 @@ func TestCancelIsSeen(t *testing.T) {
 func TestCancelTokens(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)
-	claim := rptest.Claim("request_id", in.RequestID)
-	post := func(token string) answer {
+	claim := partytest.Claim("request_id", in.RequestID)
+	post := func(jws string) answer {
 		t.Helper()
-		return do(t, "POST", s.url+"/api/v3/sign-requests/cancel", token, "application/json", nil)
+		return do(t, "POST", s.url+"/api/v3/sign-requests/cancel", jws, "application/json", nil)
 	}
-	for name, token := range map[string]string{
+	for name, jws := range map[string]string{
 		"none":              "",
-		"with Bearer":       "Bearer " + s.party.Token(rp.Cancel, claim),
-		"no client":         s.party.Token(rp.Cancel, claim, rptest.NoClaim("client_id")),
-		"two clients":       s.party.Token(rp.Cancel, claim, rptest.Claim("client_request", "somebody-else")),
-		"no exp":            s.party.Token(rp.Cancel, claim, rptest.NoClaim("exp")),
-		"121 seconds":       s.party.Token(rp.Cancel, claim, rptest.Claim("exp", s.now().Unix()+121)),
-		"old":               s.party.Token(rp.Cancel, claim, rptest.Claim("iat", s.now().Unix()-200), rptest.Claim("exp", s.now().Unix()-100)),
-		"of the future":     s.party.Token(rp.Cancel, claim, rptest.Claim("iat", s.now().Unix()+60), rptest.Claim("exp", s.now().Unix()+120)),
-		"a key we know not": s.party.Token(rp.Cancel, claim, rptest.Header("kid", "other")),
-		"another signature": s.party.Token(rp.Cancel, claim) + "A",
-		"an embedded key":   s.party.Token(rp.Cancel, claim, rptest.Header("jwk", s.party.Key("ES256").JWK())),
-		"alg none":          s.party.Token(rp.Cancel, claim, rptest.Header("alg", "none")),
-		"an unknown crit":   s.party.Token(rp.Cancel, claim, rptest.Header("crit", []string{"x"}), rptest.Header("x", 1)),
+		"with Bearer":       "Bearer " + s.party.Token(token.Cancel, claim),
+		"no client":         s.party.Token(token.Cancel, claim, partytest.NoClaim("client_id")),
+		"two clients":       s.party.Token(token.Cancel, claim, partytest.Claim("client_request", "somebody-else")),
+		"no exp":            s.party.Token(token.Cancel, claim, partytest.NoClaim("exp")),
+		"121 seconds":       s.party.Token(token.Cancel, claim, partytest.Claim("exp", s.now().Unix()+121)),
+		"old":               s.party.Token(token.Cancel, claim, partytest.Claim("iat", s.now().Unix()-200), partytest.Claim("exp", s.now().Unix()-100)),
+		"of the future":     s.party.Token(token.Cancel, claim, partytest.Claim("iat", s.now().Unix()+60), partytest.Claim("exp", s.now().Unix()+120)),
+		"a key we know not": s.party.Token(token.Cancel, claim, partytest.Header("kid", "other")),
+		"another signature": s.party.Token(token.Cancel, claim) + "A",
+		"an embedded key":   s.party.Token(token.Cancel, claim, partytest.Header("jwk", s.party.Key("ES256").JWK())),
+		"alg none":          s.party.Token(token.Cancel, claim, partytest.Header("alg", "none")),
+		"an unknown crit":   s.party.Token(token.Cancel, claim, partytest.Header("crit", []string{"x"}), partytest.Header("x", 1)),
 	} {
-		if a := post(token); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
+		if a := post(jws); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
-	if a := post(s.party.Token(rp.Cancel, rptest.NoClaim("request_id"))); !a.is(400, "CLIENT_SIDE_ERROR", "No record found") {
+	if a := post(s.party.Token(token.Cancel, partytest.NoClaim("request_id"))); !a.is(400, "CLIENT_SIDE_ERROR", "No record found") {
 		t.Errorf("no request: %d %s", a.status, a.body)
 	}
 	if v := s.view(t, in.RequestID); v.State != "created" {
 		t.Fatalf("after refused tokens it is %s", v.State)
 	}
-	if a := post(s.party.Token(rp.Cancel, claim, s.party.Alg("ES384"), rptest.NoClaim("client_id"), rptest.Claim("client_request", s.party.ClientID))); a.status != 200 {
+	if a := post(s.party.Token(token.Cancel, claim, s.party.Alg("ES384"), partytest.NoClaim("client_id"), partytest.Claim("client_request", s.party.ClientID))); a.status != 200 {
 		t.Errorf("client_request alone, ES384: %d %s", a.status, a.body)
 	}
-	if a := post(s.party.Token(rp.Cancel, claim, s.party.Alg("ES512"), rptest.Claim("client_request", s.party.ClientID))); !strings.Contains(a.body, "REQUEST_ALREADY_CANCELLED") {
+	if a := post(s.party.Token(token.Cancel, claim, s.party.Alg("ES512"), partytest.Claim("client_request", s.party.ClientID))); !strings.Contains(a.body, "REQUEST_ALREADY_CANCELLED") {
 		t.Errorf("both names, ES512: %d %s", a.status, a.body)
 	}
 }

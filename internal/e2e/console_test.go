@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/app"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
 )
 
 // browse asks as a browser would; redirects are answers.
@@ -82,7 +82,7 @@ func TestConsoleOfTheSandbox(t *testing.T) {
 }
 
 // serve runs the service, not the sandbox, with this console password.
-func serve(t *testing.T, party *rptest.Party, consolePassword string) *app.App {
+func serve(t *testing.T, party *partytest.Party, consolePassword string) *app.App {
 	t.Helper()
 	c := config(party)
 	c.Data, c.PublicURL, c.AllowPrivate, c.ConsolePassword = t.TempDir(), "http://sign.test", true, consolePassword
@@ -110,7 +110,7 @@ func serve(t *testing.T, party *rptest.Party, consolePassword string) *app.App {
 // TestConsoleOfTheService is not there without a password, never on the public listener, and asks for the password.
 func TestConsoleOfTheService(t *testing.T) {
 	const password = "a password of some length"
-	party := rptest.Start(t)
+	party := partytest.Start(t)
 	with, without := serve(t, party, password), serve(t, party, "")
 	for _, test := range []struct {
 		name, url, password string

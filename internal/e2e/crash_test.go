@@ -21,8 +21,8 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -54,7 +54,7 @@ func TestMain(m *testing.M) {
 
 // process is the compiled sandbox on a data folder that outlives it.
 type process struct {
-	party        *rptest.Party
+	party        *partytest.Party
 	url, control string
 	data         string // the folder
 	args         []string
@@ -66,7 +66,7 @@ type process struct {
 
 func newProcess(t *testing.T) *process {
 	t.Helper()
-	p := &process{party: rptest.Start(t)}
+	p := &process{party: partytest.Start(t)}
 	dir := t.TempDir()
 	text, err := yaml.Marshal(map[string]any{"parties": config(p.party).Parties})
 	if err != nil {
@@ -150,7 +150,7 @@ func (p *process) kill() {
 }
 
 // call is a request that may meet a dead program; ok is false then.
-func (p *process) call(method, path, token, kind string, body []byte) (status int, text string, ok bool) {
+func (p *process) call(method, path, jws, kind string, body []byte) (status int, text string, ok bool) {
 	base := p.url
 	if strings.HasPrefix(path, "/requests/") {
 		base = p.control
@@ -159,8 +159,8 @@ func (p *process) call(method, path, token, kind string, body []byte) (status in
 	if err != nil {
 		return 0, "", false
 	}
-	if token != "" {
-		req.Header.Set("Authorization", token)
+	if jws != "" {
+		req.Header.Set("Authorization", jws)
 	}
 	req.Header.Set("Content-Type", kind)
 	resp, err := http.DefaultClient.Do(req)
@@ -208,7 +208,7 @@ func TestKill(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(round), uint64(lane)))
 			wg.Go(func() {
 				for {
-					status, text, ok := p.call("POST", "/api/v3/sign-requests", p.party.Token(rp.Initiate), "application/octet-stream", pdf)
+					status, text, ok := p.call("POST", "/api/v3/sign-requests", p.party.Token(token.Initiate), "application/octet-stream", pdf)
 					if !ok {
 						return
 					}
@@ -226,7 +226,7 @@ func TestKill(t *testing.T) {
 					}
 					if rng.IntN(2) == 0 {
 						s.cancelAsked = true
-						status, _, ok := p.call("POST", "/api/v3/sign-requests/cancel", p.party.Token(rp.Cancel, rptest.Claim("request_id", s.in.RequestID)), "application/json", nil)
+						status, _, ok := p.call("POST", "/api/v3/sign-requests/cancel", p.party.Token(token.Cancel, partytest.Claim("request_id", s.in.RequestID)), "application/json", nil)
 						s.cancelled = ok && status == 200
 						continue
 					}
@@ -264,7 +264,7 @@ func TestKill(t *testing.T) {
 				p.checkSigned(t, s.in)
 			}
 			// Whatever happened to it: the truth is told again.
-			status, text, _ := p.call("POST", "/api/v3/sign-requests/cancel", p.party.Token(rp.Cancel, rptest.Claim("request_id", id)), "application/json", nil)
+			status, text, _ := p.call("POST", "/api/v3/sign-requests/cancel", p.party.Token(token.Cancel, partytest.Claim("request_id", id)), "application/json", nil)
 			want := map[string]string{"cancelled": "REQUEST_ALREADY_CANCELLED", "signed": "DOCUMENT_ALREADY_SIGNED", "session": "ACTIVE_SESSION_ONGOING"}[state]
 			if want == "" && status != 200 || want != "" && !strings.Contains(text, want) {
 				t.Errorf("cancelling a request that is %s: %d %s", state, status, text)
@@ -278,7 +278,7 @@ func TestKill(t *testing.T) {
 // checkSigned downloads the document of a signed request.
 func (p *process) checkSigned(t *testing.T, in api.Initiated) {
 	t.Helper()
-	status, text, _ := p.call("GET", "/api/v3/sign-requests/"+in.RequestID+"/signed-doc", p.party.Token(rp.Result, rptest.Claim("exchange_code", in.ExchangeCode)), "", nil)
+	status, text, _ := p.call("GET", "/api/v3/sign-requests/"+in.RequestID+"/signed-doc", p.party.Token(token.Result, partytest.Claim("exchange_code", in.ExchangeCode)), "", nil)
 	var result api.Result
 	if err := json.Unmarshal([]byte(text), &result); err != nil || status != 200 {
 		t.Errorf("result of a signed request: %d %s", status, text)
@@ -300,9 +300,9 @@ func (p *process) checkSigned(t *testing.T, in api.Initiated) {
 func TestReplayAfterRestart(t *testing.T) {
 	p := newProcess(t)
 	p.start(t)
-	token := p.party.Token(rp.Initiate)
+	jws := p.party.Token(token.Initiate)
 	post := func() (int, string) {
-		status, text, _ := p.call("POST", "/api/v3/sign-requests", token, "application/octet-stream", pdftest.Minimal())
+		status, text, _ := p.call("POST", "/api/v3/sign-requests", jws, "application/octet-stream", pdftest.Minimal())
 		return status, text
 	}
 	if status, text := post(); status != 200 {
@@ -326,7 +326,7 @@ func TestGracefulStop(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", p.party.Token(rp.Initiate))
+	req.Header.Set("Authorization", p.party.Token(token.Initiate))
 	req.Header.Set("Content-Type", "application/octet-stream")
 	answered := make(chan int, 1)
 	go func() {

@@ -15,8 +15,8 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/documents"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -32,7 +32,7 @@ func TestFlushed(t *testing.T) {
 	p.start(t)
 
 	initiate := func() (in api.Initiated) {
-		status, text, _ := p.call("POST", "/api/v3/sign-requests", p.party.Token(rp.Initiate), "application/octet-stream", pdftest.Minimal())
+		status, text, _ := p.call("POST", "/api/v3/sign-requests", p.party.Token(token.Initiate), "application/octet-stream", pdftest.Minimal())
 		if err := json.Unmarshal([]byte(text), &in); err != nil || status != http.StatusOK {
 			t.Fatalf("initiate: %d %s", status, text)
 		}
@@ -47,8 +47,8 @@ func TestFlushed(t *testing.T) {
 	}
 
 	cancelled := initiate().RequestID
-	token := p.party.Token(rp.Cancel, rptest.Claim("request_id", cancelled))
-	if status, text, _ := p.call("POST", "/api/v3/sign-requests/cancel", token, "application/json", nil); status != http.StatusOK {
+	jws := p.party.Token(token.Cancel, partytest.Claim("request_id", cancelled))
+	if status, text, _ := p.call("POST", "/api/v3/sign-requests/cancel", jws, "application/json", nil); status != http.StatusOK {
 		t.Fatalf("cancel: %d %s", status, text)
 	}
 	until("the cancelled document is deleted", func() bool {

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
 )
@@ -105,7 +105,7 @@ func leafPaths(path string, t reflect.Type) []string {
 // storedTypes are the records that a store keeps.
 var storedTypes = []reflect.Type{
 	reflect.TypeFor[request.Request](), reflect.TypeFor[request.Event](), reflect.TypeFor[request.Job](), reflect.TypeFor[signer.Phone](),
-	reflect.TypeFor[rp.Registration](), reflect.TypeFor[rp.PartyChange](), reflect.TypeFor[calllog.Record](),
+	reflect.TypeFor[party.Registration](), reflect.TypeFor[party.Change](), reflect.TypeFor[calllog.Record](),
 }
 
 // notStored lists the fields that are zero in every record of a database.

@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
 )
@@ -89,7 +89,7 @@ func listPhone(p *signer.Phone) fields {
 	}.compact()
 }
 
-func listRegistration(r *rp.Registration) fields {
+func listRegistration(r *party.Registration) fields {
 	return fields{
 		"client": r.ClientID, "name": r.Name, "logo": r.Logo, "jwks_url": r.JWKSURL, "redirect_url": r.RedirectURL,
 		"webhook_url": r.WebhookURL, "disabled": r.Disabled, "keys_epoch": r.KeysEpoch,
@@ -97,7 +97,7 @@ func listRegistration(r *rp.Registration) fields {
 	}.compact()
 }
 
-func listChange(c *rp.PartyChange) fields {
+func listChange(c *party.Change) fields {
 	var edits []fields
 	for _, e := range c.Edits {
 		edits = append(edits, fields{"field": e.Field, "from": e.From, "to": e.To}.compact())

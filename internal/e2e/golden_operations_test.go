@@ -19,9 +19,9 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -35,7 +35,7 @@ type goldenSandbox struct {
 // run starts the program. The shop is in its configuration; the clinic's addresses are edited in the console.
 func (c *goldenCopy) run(t *testing.T, edit func(*app.Config), at time.Time) *goldenSandbox {
 	t.Helper()
-	shop, clinic := rptest.Start(t), rptest.Start(t)
+	shop, clinic := partytest.Start(t), partytest.Start(t)
 	shop.ClientID, clinic.ClientID = c.Shop, c.Clinic
 	conf := config(shop)
 	conf.Data, conf.Database = c.data, c.database
@@ -317,7 +317,7 @@ var goldenOperations = map[string]func(t *testing.T, s *goldenSandbox){
 		if a := s.submit(t, own+"/remove", version); a.status != http.StatusConflict {
 			t.Errorf("a party with requests was removed: %d", a.status)
 		}
-		a := s.upload(t, s.party.Token(rp.Initiate, rptest.Claim("client_id", "closed-for-good")), pdftest.Minimal())
+		a := s.upload(t, s.party.Token(token.Initiate, partytest.Claim("client_id", "closed-for-good")), pdftest.Minimal())
 		if !strings.Contains(a.header.Get("Signet-Explanation"), "an operator has disabled") {
 			t.Errorf("a disabled party: %s", a.header.Get("Signet-Explanation"))
 		}
@@ -343,7 +343,7 @@ var goldenOperations = map[string]func(t *testing.T, s *goldenSandbox){
 	"tokens": func(t *testing.T, s *goldenSandbox) {
 		for _, p := range []*sandbox{s.sandbox, s.clinic} {
 			for _, jti := range s.JTIs[p.party.ClientID] {
-				s.answered(t, p.upload(t, p.party.Token(rp.Initiate, rptest.Claim("jti", jti)), pdftest.Minimal()), "UNAUTHORIZED")
+				s.answered(t, p.upload(t, p.party.Token(token.Initiate, partytest.Claim("jti", jti)), pdftest.Minimal()), "UNAUTHORIZED")
 			}
 		}
 		s.initiate(t)
@@ -355,7 +355,7 @@ var goldenOperations = map[string]func(t *testing.T, s *goldenSandbox){
 			t.Errorf("still stored: %q", left)
 		}
 		s.advance(t, "61s") // the end of leases, and of what the timestamp authority was given
-		if !slices.ContainsFunc(s.party.Webhooks(), func(h rptest.Webhook) bool { return h.Token == s.Token }) {
+		if !slices.ContainsFunc(s.party.Webhooks(), func(h partytest.Webhook) bool { return h.Token == s.Token }) {
 			t.Error("a webhook's further attempt has another token")
 		}
 		s.advance(t, "10m")

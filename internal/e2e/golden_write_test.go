@@ -22,11 +22,11 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store/pgtest"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -41,7 +41,7 @@ func TestGoldenWrite(t *testing.T) {
 	for _, kind := range []string{onSQLite, onPostgres} {
 		t.Run(kind, func(t *testing.T) {
 			w := &goldenWriter{
-				T: t, dir: t.TempDir(), now: time.Date(2018, 7, 2, 1, 0, 0, 0, time.UTC), shop: rptest.Start(t), clinic: rptest.Start(t),
+				T: t, dir: t.TempDir(), now: time.Date(2018, 7, 2, 1, 0, 0, 0, time.UTC), shop: partytest.Start(t), clinic: partytest.Start(t),
 				golden: golden{JTIs: map[string][]string{}, Requests: map[string]goldenRequest{}},
 			}
 			if kind == onPostgres {
@@ -69,7 +69,7 @@ type goldenWriter struct {
 	golden
 	dir, database string
 	now           time.Time
-	shop, clinic  *rptest.Party
+	shop, clinic  *partytest.Party
 	phone         *phone
 
 	s        *sandbox // that runs
@@ -98,11 +98,11 @@ func (w *goldenWriter) phase(edit func(*app.Config), live func()) {
 }
 
 // request initiates a request that will be in this state at the end.
-func (w *goldenWriter) request(name, state string, s *sandbox, pdf []byte, edits ...rptest.Edit) string {
+func (w *goldenWriter) request(name, state string, s *sandbox, pdf []byte, edits ...partytest.Edit) string {
 	w.Helper()
 	jti := uuid.NewString()
-	edits = append([]rptest.Edit{rptest.Claim("doc_name", name+".pdf"), rptest.Claim("jti", jti)}, edits...)
-	a := s.upload(w.T, s.party.Token(rp.Initiate, edits...), pdf)
+	edits = append([]partytest.Edit{partytest.Claim("doc_name", name+".pdf"), partytest.Claim("jti", jti)}, edits...)
+	a := s.upload(w.T, s.party.Token(token.Initiate, edits...), pdf)
 	var in api.Initiated
 	if err := json.Unmarshal([]byte(a.body), &in); err != nil || a.status != http.StatusOK {
 		w.Fatalf("%s: %d %s", name, a.status, a.body)
@@ -206,9 +206,9 @@ func (w *goldenWriter) over() {
 	link := w.s.signedResult(w.T, w.in("signed-past")).SignedDocURL
 	do(w.T, "GET", link, "", "", nil)
 	w.s.result(w.T, api.Initiated{RequestID: w.in("signed-past").RequestID, ExchangeCode: uuid.NewString()})
-	w.s.upload(w.T, w.s.party.Token(rp.Initiate, rptest.Claim("client_id", "a-stranger")), pdftest.Minimal())
+	w.s.upload(w.T, w.s.party.Token(token.Initiate, partytest.Claim("client_id", "a-stranger")), pdftest.Minimal())
 	w.s.upload(w.T, "junk", pdftest.Minimal())
-	w.s.upload(w.T, w.s.party.Token(rp.Initiate, rptest.NoClaim("doc_name")), pdftest.Minimal())
+	w.s.upload(w.T, w.s.party.Token(token.Initiate, partytest.NoClaim("doc_name")), pdftest.Minimal())
 	if a := browse(w.T, "GET", w.s.control+"/console/requests/"+w.in("signed-past").RequestID+"/evidence.zip"); a.status != http.StatusOK {
 		w.Fatalf("evidence: %d", a.status)
 	}
@@ -246,13 +246,13 @@ func (w *goldenWriter) today() {
 	do(w.T, "GET", result.SignedDocURL, "", "", nil)
 
 	clinic := w.s.as(w.clinic)
-	id := w.request("clinic-signed", "signed", clinic, pdftest.Minimal(), rptest.Claim("signer_uin_hash", signer.Person{UIN: bob}.Hash()))
+	id := w.request("clinic-signed", "signed", clinic, pdftest.Minimal(), partytest.Claim("signer_uin_hash", signer.Person{UIN: bob}.Hash()))
 	w.s.must(w.T, id, bob, "open", "proceed", "approve")
 	w.s.settled(w.T, id, "signed")
 	w.request("clinic-created", "created", clinic, pdftest.Minimal())
 
 	w.minimal("created", "created", alice)
-	w.request("created-intended", "created", w.s, pdftest.Minimal(), rptest.Claim("signer_uin_hash", signer.Person{UIN: alice}.Hash()))
+	w.request("created-intended", "created", w.s, pdftest.Minimal(), partytest.Claim("signer_uin_hash", signer.Person{UIN: alice}.Hash()))
 	w.request("created-places", "created", w.s, pdftest.New(pdftest.Pages(3)), places(3, 0.25, 0.75, 1, 0, 0.9, 2, 0.333, 0.667))
 	once := do(w.T, "GET", w.s.signedResult(w.T, w.in("signed-bt")).SignedDocURL, "", "", nil)
 	w.request("created-signed-before", "created", w.s, []byte(once.body), places(1, 0.5, 0.5))

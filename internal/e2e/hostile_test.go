@@ -12,8 +12,8 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -24,7 +24,7 @@ func TestHostileUploads(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Fatalf("this test reads the memory of a process from /proc: %v", err)
 	}
-	p, other := newProcess(t), rptest.Start(t)
+	p, other := newProcess(t), partytest.Start(t)
 	text, err := yaml.Marshal(map[string]any{"parties": slices.Concat(config(p.party).Parties, config(other).Parties)})
 	if err != nil {
 		t.Fatal(err)
@@ -33,8 +33,8 @@ func TestHostileUploads(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.start(t)
-	initiate := func(party *rptest.Party, doc []byte) (int, string) {
-		status, answer, ok := p.call("POST", api.BasePath+api.PathRequest, party.Token(rp.Initiate), "application/octet-stream", doc)
+	initiate := func(rp *partytest.Party, doc []byte) (int, string) {
+		status, answer, ok := p.call("POST", api.BasePath+api.PathRequest, rp.Token(token.Initiate), "application/octet-stream", doc)
 		if !ok {
 			t.Error("no answer")
 		}

@@ -17,25 +17,25 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 var update = flag.Bool("update", false, "write testdata/initiate.golden anew")
 
 // places is the claim sign_locations: page, x and y, one after the other.
-func places(numbers ...any) rptest.Edit {
+func places(numbers ...any) partytest.Edit {
 	list := []any{}
 	for i := 0; i+2 < len(numbers); i += 3 {
 		list = append(list, map[string]any{"page": numbers[i], "x": numbers[i+1], "y": numbers[i+2]})
 	}
-	return rptest.Claim("sign_locations", list)
+	return partytest.Claim("sign_locations", list)
 }
 
 // oldForm asks in the form of V3.0.
-func oldForm(page, x, y any) rptest.Edit {
-	return func(d *rptest.Draft) {
+func oldForm(page, x, y any) partytest.Edit {
+	return func(d *partytest.Draft) {
 		delete(d.Claims, "sign_locations")
 		d.Claims["page"], d.Claims["x"], d.Claims["y"] = page, x, y
 	}
@@ -62,43 +62,43 @@ func TestInitiateAccepts(t *testing.T) {
 	}
 	number := func(text string) json.RawMessage { return json.RawMessage(text) }
 	for name, c := range map[string]struct {
-		edits []rptest.Edit
+		edits []partytest.Edit
 		pdf   []byte
 	}{
 		"V3.2":                            {},
-		"V3.0":                            {edits: []rptest.Edit{oldForm(1, 0.5, 0.5)}},
-		"both forms, sign_locations wins": {edits: []rptest.Edit{rptest.Claims(map[string]any{"page": 77, "x": 0.9, "y": 0.9})}},
-		"corner":                          {edits: []rptest.Edit{places(1, 0, 0)}},
-		"the last place on A4":            {edits: []rptest.Edit{places(1, 0.6295, 0.9287)}},
-		"20 places":                       {edits: []rptest.Edit{places(grid...)}},
-		"width and height are ignored": {edits: []rptest.Edit{rptest.Claim("sign_locations", []any{
+		"V3.0":                            {edits: []partytest.Edit{oldForm(1, 0.5, 0.5)}},
+		"both forms, sign_locations wins": {edits: []partytest.Edit{partytest.Claims(map[string]any{"page": 77, "x": 0.9, "y": 0.9})}},
+		"corner":                          {edits: []partytest.Edit{places(1, 0, 0)}},
+		"the last place on A4":            {edits: []partytest.Edit{places(1, 0.6295, 0.9287)}},
+		"20 places":                       {edits: []partytest.Edit{places(grid...)}},
+		"width and height are ignored": {edits: []partytest.Edit{partytest.Claim("sign_locations", []any{
 			map[string]any{"page": 1, "x": 0.1, "y": 0.1, "width": 9999, "height": "tall"},
 		})}},
-		"every spelling of a number":  {edits: []rptest.Edit{places(1, number("5.0E-4"), number("0.10000"))}},
-		"three pages, the last":       {edits: []rptest.Edit{places(3, 0.1, 0.1)}, pdf: pdftest.New(pdftest.Pages(3))},
-		"the same place on two pages": {edits: []rptest.Edit{places(1, 0.1, 0.1, 2, 0.1, 0.1)}, pdf: pdftest.New(pdftest.Pages(2))},
-		"boxes that touch":            {edits: []rptest.Edit{places(1, 0, 0, 1, 0, 0.0713)}},
-		"rotated, inside":             {edits: []rptest.Edit{places(1, 0.73, 0.89)}, pdf: pdftest.New(pdftest.Rotate(90))},
-		"cropped, inside":             {edits: []rptest.Edit{places(1, 0.5, 0.9)}, pdf: pdftest.New(pdftest.CropBox(50, 60, 500, 700))},
+		"every spelling of a number":  {edits: []partytest.Edit{places(1, number("5.0E-4"), number("0.10000"))}},
+		"three pages, the last":       {edits: []partytest.Edit{places(3, 0.1, 0.1)}, pdf: pdftest.New(pdftest.Pages(3))},
+		"the same place on two pages": {edits: []partytest.Edit{places(1, 0.1, 0.1, 2, 0.1, 0.1)}, pdf: pdftest.New(pdftest.Pages(2))},
+		"boxes that touch":            {edits: []partytest.Edit{places(1, 0, 0, 1, 0, 0.0713)}},
+		"rotated, inside":             {edits: []partytest.Edit{places(1, 0.73, 0.89)}, pdf: pdftest.New(pdftest.Rotate(90))},
+		"cropped, inside":             {edits: []partytest.Edit{places(1, 0.5, 0.9)}, pdf: pdftest.New(pdftest.CropBox(50, 60, 500, 700))},
 		"one byte below 10 MiB":       {pdf: filled(api.MaxDocumentBytes - 1)},
-		"hash in upper case":          {edits: []rptest.Edit{rptest.Claim("signer_uin_hash", strings.Repeat("AB", 32))}},
-		"doc_name with spaces around": {edits: []rptest.Edit{rptest.Claim("doc_name", "  Lease.pdf ")}},
-		"doc_name of 255 characters":  {edits: []rptest.Edit{rptest.Claim("doc_name", strings.Repeat("合", 255))}},
-		"doc_name with joiners":       {edits: []rptest.Edit{rptest.Claim("doc_name", "می\u200cخواهم 👨\u200d👩\u200d👧 क्\u200dष a\u00adb.pdf")}},
-		"page 1.0 and fractions of times": {edits: []rptest.Edit{places(number("1.0"), 0.1, 0.1), func(d *rptest.Draft) {
+		"hash in upper case":          {edits: []partytest.Edit{partytest.Claim("signer_uin_hash", strings.Repeat("AB", 32))}},
+		"doc_name with spaces around": {edits: []partytest.Edit{partytest.Claim("doc_name", "  Lease.pdf ")}},
+		"doc_name of 255 characters":  {edits: []partytest.Edit{partytest.Claim("doc_name", strings.Repeat("合", 255))}},
+		"doc_name with joiners":       {edits: []partytest.Edit{partytest.Claim("doc_name", "می\u200cخواهم 👨\u200d👩\u200d👧 क्\u200dष a\u00adb.pdf")}},
+		"page 1.0 and fractions of times": {edits: []partytest.Edit{places(number("1.0"), 0.1, 0.1), func(d *partytest.Draft) {
 			now := float64(s.now().UnixMilli()) / 1000
 			d.Claims["iat"], d.Claims["exp"] = now, now+120
 		}}},
-		"claims of other calls":        {edits: []rptest.Edit{rptest.Claims(map[string]any{"exchange_code": "x", "request_id": "y"})}},
-		"doc_name in other scripts":    {edits: []rptest.Edit{rptest.Claim("doc_name", "租约 ஒப்பந்தம் חוזה.pdf")}},
-		"claims that nobody asked for": {edits: []rptest.Edit{rptest.Claims(map[string]any{"iss": "x", "aud": []string{"y"}, "sub": nil})}},
+		"claims of other calls":        {edits: []partytest.Edit{partytest.Claims(map[string]any{"exchange_code": "x", "request_id": "y"})}},
+		"doc_name in other scripts":    {edits: []partytest.Edit{partytest.Claim("doc_name", "租约 ஒப்பந்தம் חוזה.pdf")}},
+		"claims that nobody asked for": {edits: []partytest.Edit{partytest.Claims(map[string]any{"iss": "x", "aud": []string{"y"}, "sub": nil})}},
 		"cross-reference stream":       {pdf: pdftest.New(pdftest.XrefStream())},
 	} {
 		pdf := c.pdf
 		if pdf == nil {
 			pdf = pdftest.Minimal()
 		}
-		a := s.upload(t, s.party.Token(rp.Initiate, c.edits...), pdf)
+		a := s.upload(t, s.party.Token(token.Initiate, c.edits...), pdf)
 		if a.status != http.StatusOK {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 			continue
@@ -129,7 +129,7 @@ func TestInitiateRefuses(t *testing.T) {
 	s := start(t)
 	signed := s.signedPDF(t, s.initiate(t, places(1, 0.1, 0.1)))
 	number := func(text string) json.RawMessage { return json.RawMessage(text) }
-	claim, without := rptest.Claim, rptest.NoClaim
+	claim, without := partytest.Claim, partytest.NoClaim
 	crowd := []any{}
 	for i := range 21 {
 		crowd = append(crowd, i+1, 0.1, 0.1)
@@ -137,9 +137,9 @@ func TestInitiateRefuses(t *testing.T) {
 	type refusal struct {
 		name  string
 		pdf   []byte // nil: one A4 page
-		edits []rptest.Edit
+		edits []partytest.Edit
 	}
-	edit := func(edits ...rptest.Edit) []rptest.Edit { return edits }
+	edit := func(edits ...partytest.Edit) []partytest.Edit { return edits }
 	cases := []refusal{
 		{"empty body", []byte{}, nil},
 		{"not a PDF", []byte("<!DOCTYPE html><p>Not found"), nil},
@@ -210,7 +210,7 @@ func TestInitiateRefuses(t *testing.T) {
 		if pdf == nil {
 			pdf = pdftest.Minimal()
 		}
-		a := s.upload(t, s.party.Token(rp.Initiate, c.edits...), pdf)
+		a := s.upload(t, s.party.Token(token.Initiate, c.edits...), pdf)
 		refused := refusalOf(t, a)
 		if a.status != 400 || refused.Code != "CLIENT_SIDE_ERROR" {
 			t.Errorf("%s: %d %s", c.name, a.status, a.body)
@@ -231,7 +231,7 @@ func TestInitiateRefuses(t *testing.T) {
 		{"no Content-Type", "", bytes.NewReader(pdftest.Minimal())},
 		{"a broken Content-Type", "application/octet-stream;;;=", bytes.NewReader(pdftest.Minimal())},
 	} {
-		a := do(t, "POST", s.url+"/api/v3/sign-requests", s.party.Token(rp.Initiate), c.contentType, c.body)
+		a := do(t, "POST", s.url+"/api/v3/sign-requests", s.party.Token(token.Initiate), c.contentType, c.body)
 		refused := refusalOf(t, a)
 		if a.status != 400 || refused.Code != "CLIENT_SIDE_ERROR" {
 			t.Errorf("%s: %d %s", c.name, a.status, a.body)
@@ -243,7 +243,7 @@ func TestInitiateRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Header = http.Header{"Content-Type": {"application/octet-stream"}, "Content-Encoding": {encoding}, "Authorization": {s.party.Token(rp.Initiate)}}
+		req.Header = http.Header{"Content-Type": {"application/octet-stream"}, "Content-Encoding": {encoding}, "Authorization": {s.party.Token(token.Initiate)}}
 		resp, err := checked(t).Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -254,7 +254,7 @@ func TestInitiateRefuses(t *testing.T) {
 			t.Errorf("Content-Encoding %s: %d %s", encoding, resp.StatusCode, text)
 		}
 	}
-	if a := do(t, "POST", s.url+"/api/v3/sign-requests", s.party.Token(rp.Initiate), "Application/Octet-Stream; charset=binary", bytes.NewReader(pdftest.Minimal())); a.status != 200 {
+	if a := do(t, "POST", s.url+"/api/v3/sign-requests", s.party.Token(token.Initiate), "Application/Octet-Stream; charset=binary", bytes.NewReader(pdftest.Minimal())); a.status != 200 {
 		t.Errorf("the media type in another spelling: %d %s", a.status, a.body)
 	}
 
@@ -327,7 +327,7 @@ func (s *sandbox) signedResult(t testing.TB, in api.Initiated) api.Result {
 func TestNextSigner(t *testing.T) {
 	s := start(t)
 	first := s.signedPDF(t, s.initiate(t, places(1, 0.1, 0.1)))
-	a := s.upload(t, s.party.Token(rp.Initiate, places(1, 0.1, 0.3)), first)
+	a := s.upload(t, s.party.Token(token.Initiate, places(1, 0.1, 0.3)), first)
 	var in api.Initiated
 	if err := json.Unmarshal([]byte(a.body), &in); err != nil || a.status != 200 {
 		t.Fatalf("initiate with a signed document: %d %s", a.status, a.body)
@@ -346,33 +346,33 @@ func TestNextSigner(t *testing.T) {
 func TestTokensOfOtherCalls(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)
-	client, request, code := rptest.Claim("client_id", s.party.ClientID), rptest.Claim("request_id", in.RequestID), rptest.Claim("exchange_code", in.ExchangeCode)
+	client, request, code := partytest.Claim("client_id", s.party.ClientID), partytest.Claim("request_id", in.RequestID), partytest.Claim("exchange_code", in.ExchangeCode)
 	result := func(path string) func(string) answer {
-		return func(token string) answer {
-			return do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+path, token, "", nil)
+		return func(jws string) answer {
+			return do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+path, jws, "", nil)
 		}
 	}
 	calls := map[string]func(string) answer{
-		"initiate": func(token string) answer { return s.upload(t, token, pdftest.Minimal()) },
+		"initiate": func(jws string) answer { return s.upload(t, jws, pdftest.Minimal()) },
 		"result":   result("/signed-doc"), "result V3.0": result("/signed_doc"),
-		"cancel": func(token string) answer {
-			return do(t, "POST", s.url+"/api/v3/sign-requests/cancel", token, "application/json", nil)
+		"cancel": func(jws string) answer {
+			return do(t, "POST", s.url+"/api/v3/sign-requests/cancel", jws, "application/json", nil)
 		},
 	}
 	for _, c := range []struct {
 		name  string
-		call  rp.Call
-		edits []rptest.Edit
+		call  token.Call
+		edits []partytest.Edit
 		to    string
 		code  string
 	}{
-		{"initiate", rp.Initiate, nil, "result", "UNAUTHORIZED"},
-		{"initiate", rp.Initiate, nil, "result V3.0", "UNAUTHORIZED"},
-		{"initiate", rp.Initiate, nil, "cancel", "CLIENT_SIDE_ERROR"},
-		{"result", rp.Result, []rptest.Edit{code, request}, "initiate", "UNAUTHORIZED"},
-		{"result", rp.Result, []rptest.Edit{code, request}, "cancel", "UNAUTHORIZED"},
-		{"cancel", rp.Cancel, []rptest.Edit{request}, "initiate", "UNAUTHORIZED"},
-		{"cancel", rp.Cancel, []rptest.Edit{request}, "result", "UNAUTHORIZED"},
+		{"initiate", token.Initiate, nil, "result", "UNAUTHORIZED"},
+		{"initiate", token.Initiate, nil, "result V3.0", "UNAUTHORIZED"},
+		{"initiate", token.Initiate, nil, "cancel", "CLIENT_SIDE_ERROR"},
+		{"result", token.Result, []partytest.Edit{code, request}, "initiate", "UNAUTHORIZED"},
+		{"result", token.Result, []partytest.Edit{code, request}, "cancel", "UNAUTHORIZED"},
+		{"cancel", token.Cancel, []partytest.Edit{request}, "initiate", "UNAUTHORIZED"},
+		{"cancel", token.Cancel, []partytest.Edit{request}, "result", "UNAUTHORIZED"},
 	} {
 		if a := calls[c.to](s.party.Token(c.call, c.edits...)); a.status != 400 || refusalOf(t, a).Code != c.code {
 			t.Errorf("a token for %s, sent to %s: %d %s", c.name, c.to, a.status, a.body)
@@ -390,7 +390,7 @@ func TestTokensOfOtherCalls(t *testing.T) {
 		{"cancel", ""},
 		{"cancel", "REQUEST_ALREADY_CANCELLED"},
 	} {
-		if a := calls[step.to](s.party.Token(rp.Initiate, client, request, code)); !strings.Contains(a.body, step.want) || step.want == "" && a.status != 200 {
+		if a := calls[step.to](s.party.Token(token.Initiate, client, request, code)); !strings.Contains(a.body, step.want) || step.want == "" && a.status != 200 {
 			t.Errorf("a token with all claims, sent to %s: %d %s", step.to, a.status, a.body)
 		}
 	}
@@ -400,36 +400,36 @@ func TestTokensOfOtherCalls(t *testing.T) {
 func TestTokenIDs(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)
-	code := rptest.Claim("exchange_code", in.ExchangeCode)
-	result := func(edits ...rptest.Edit) answer {
-		return do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/signed-doc", s.party.Token(rp.Result, append(edits, code)...), "", nil)
+	code := partytest.Claim("exchange_code", in.ExchangeCode)
+	result := func(edits ...partytest.Edit) answer {
+		return do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/signed-doc", s.party.Token(token.Result, append(edits, code)...), "", nil)
 	}
-	jti := rptest.Claim("jti", uuid.NewString())
+	jti := partytest.Claim("jti", uuid.NewString())
 	if a := result(jti); refusalOf(t, a).Code != "DOCUMENT_NOT_SIGNED" {
 		t.Errorf("first use: %d %s", a.status, a.body)
 	}
 	for name, a := range map[string]answer{
 		"again":             result(jti),
-		"on another call":   s.upload(t, s.party.Token(rp.Initiate, jti), pdftest.Minimal()),
-		"missing":           result(rptest.NoClaim("jti")),
-		"not a UUID":        result(rptest.Claim("jti", "1")),
-		"initiate, missing": s.upload(t, s.party.Token(rp.Initiate, rptest.NoClaim("jti")), pdftest.Minimal()),
+		"on another call":   s.upload(t, s.party.Token(token.Initiate, jti), pdftest.Minimal()),
+		"missing":           result(partytest.NoClaim("jti")),
+		"not a UUID":        result(partytest.Claim("jti", "1")),
+		"initiate, missing": s.upload(t, s.party.Token(token.Initiate, partytest.NoClaim("jti")), pdftest.Minimal()),
 	} {
 		if !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
 			t.Errorf("jti %s: %d %s", name, a.status, a.body)
 		}
 	}
 	// Arguments that are refused use the token up as well: it was authentic.
-	used := rptest.Claim("jti", uuid.NewString())
-	if a := s.upload(t, s.party.Token(rp.Initiate, used, rptest.NoClaim("doc_name")), pdftest.Minimal()); refusalOf(t, a).Code != "CLIENT_SIDE_ERROR" {
+	used := partytest.Claim("jti", uuid.NewString())
+	if a := s.upload(t, s.party.Token(token.Initiate, used, partytest.NoClaim("doc_name")), pdftest.Minimal()); refusalOf(t, a).Code != "CLIENT_SIDE_ERROR" {
 		t.Errorf("without doc_name: %d %s", a.status, a.body)
 	}
-	if a := s.upload(t, s.party.Token(rp.Initiate, used), pdftest.Minimal()); refusalOf(t, a).Code != "UNAUTHORIZED" {
+	if a := s.upload(t, s.party.Token(token.Initiate, used), pdftest.Minimal()); refusalOf(t, a).Code != "UNAUTHORIZED" {
 		t.Errorf("its jti again: %d %s", a.status, a.body)
 	}
 	// On cancel a jti means nothing.
 	for _, want := range []string{"", "REQUEST_ALREADY_CANCELLED"} {
-		a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", s.party.Token(rp.Cancel, rptest.Claim("request_id", in.RequestID), jti), "", nil)
+		a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", s.party.Token(token.Cancel, partytest.Claim("request_id", in.RequestID), jti), "", nil)
 		if want == "" && a.status != 200 || want != "" && !strings.Contains(a.body, want) {
 			t.Errorf("cancel: %d %s", a.status, a.body)
 		}
@@ -440,16 +440,16 @@ func TestTokenIDs(t *testing.T) {
 func TestRefusedUploadIsHeard(t *testing.T) {
 	s := start(t)
 	body := filled(8 << 20)
-	for name, token := range map[string]string{
+	for name, jws := range map[string]string{
 		"no token":   "",
-		"no place":   s.party.Token(rp.Initiate, rptest.NoClaim("sign_locations")),
-		"other call": s.party.Token(rp.Cancel),
+		"no place":   s.party.Token(token.Initiate, partytest.NoClaim("sign_locations")),
+		"other call": s.party.Token(token.Cancel),
 	} {
-		if status := uploadDeaf(t, s.url, token, body); status != 400 {
+		if status := uploadDeaf(t, s.url, jws, body); status != 400 {
 			t.Errorf("%s: the client heard %d", name, status)
 		}
 	}
-	if status := uploadDeaf(t, s.url, s.party.Token(rp.Initiate), filled(api.MaxDocumentBytes)); status != 400 {
+	if status := uploadDeaf(t, s.url, s.party.Token(token.Initiate), filled(api.MaxDocumentBytes)); status != 400 {
 		t.Errorf("too large: the client heard %d", status)
 	}
 }

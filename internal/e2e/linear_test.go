@@ -22,8 +22,8 @@ import (
 	"github.com/anishathalye/porcupine"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -41,22 +41,22 @@ type node interface {
 // httpNode is a node that is reached as relying parties and tests reach it.
 type httpNode struct {
 	url, control string
-	party        *rptest.Party
+	party        *partytest.Party
 	clock        func() time.Time
 }
 
 func (n *httpNode) call(ctx context.Context, in call, r *api.Initiated) (outcome, bool) {
-	method, path, token, kind, base := "POST", "", "", "application/json", n.url
+	method, path, jws, kind, base := "POST", "", "", "application/json", n.url
 	var body []byte
 	switch in.do {
 	case "initiate":
 		path, kind, body = "/api/v3/sign-requests", "application/octet-stream", pdftest.Minimal()
-		token = n.token(rp.Initiate)
+		jws = n.token(token.Initiate)
 	case "cancel":
-		path, token = "/api/v3/sign-requests/cancel", n.token(rp.Cancel, rptest.Claim("request_id", r.RequestID))
+		path, jws = "/api/v3/sign-requests/cancel", n.token(token.Cancel, partytest.Claim("request_id", r.RequestID))
 	case "result":
 		method, path = "GET", "/api/v3/sign-requests/"+r.RequestID+"/signed-doc"
-		token = n.token(rp.Result, rptest.Claim("exchange_code", r.ExchangeCode))
+		jws = n.token(token.Result, partytest.Claim("exchange_code", r.ExchangeCode))
 	case "clock":
 		base, path, body = n.control, "/clock", fmt.Appendf(nil, `{"advance":"%ds"}`, in.step)
 	default:
@@ -66,8 +66,8 @@ func (n *httpNode) call(ctx context.Context, in call, r *api.Initiated) (outcome
 	if err != nil {
 		panic(err)
 	}
-	if token != "" {
-		req.Header.Set("Authorization", token)
+	if jws != "" {
+		req.Header.Set("Authorization", jws)
 	}
 	req.Header.Set("Content-Type", kind)
 	resp, err := http.DefaultClient.Do(req)
@@ -95,9 +95,9 @@ func (n *httpNode) call(ctx context.Context, in call, r *api.Initiated) (outcome
 	return outcome{code: refusal.Code}, refusal.Code != api.CodeUnauthorized
 }
 
-func (n *httpNode) token(c rp.Call, edits ...rptest.Edit) string {
+func (n *httpNode) token(c token.Call, edits ...partytest.Edit) string {
 	now := n.clock().Unix()
-	return n.party.Token(c, append(edits, rptest.Claim("iat", now), rptest.Claim("exp", now+120))...)
+	return n.party.Token(c, append(edits, partytest.Claim("iat", now), partytest.Claim("exp", now+120))...)
 }
 
 // clockOf asks a control listener for its time, relative to ours; a node that is down has no say.

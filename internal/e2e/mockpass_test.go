@@ -13,27 +13,27 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // TestMockPass makes the calls that the official demo relying party makes with its MockPass configuration: V3.0 claims below
 // /sign-v3, a result call without Content-Type, and a webhook that is verified against /sign-v3/jwks.
 func TestMockPass(t *testing.T) {
-	party := rptest.Start(t)
-	c := config(party)
+	rp := partytest.Start(t)
+	c := config(rp)
 	registered := c.Parties[0]
 	c.Parties = nil
-	s := run(t, party, c, map[string]string{
+	s := run(t, rp, c, map[string]string{
 		"SIGNV3_CLIENT_ID":           registered.ClientID,
 		"SIGNV3_CLIENT_JWKS_URL":     registered.JWKSURL,
 		"SIGNV3_CLIENT_REDIRECT_URI": registered.RedirectURL,
 		"SIGNV3_CLIENT_WEBHOOK_URL":  registered.WebhookURL,
 	}, slog.New(slog.DiscardHandler))
 	base := s.url + "/sign-v3"
-	key := party.Key("ES256")
-	token := func(claims map[string]any) string {
+	key := rp.Key("ES256")
+	compact := func(claims map[string]any) string {
 		now := s.now().Unix()
 		claims["jti"], claims["iat"], claims["exp"] = uuid.NewString(), now, now+120
 		header, err := json.Marshal(map[string]any{"alg": "ES256", "kid": key.Kid})
@@ -48,7 +48,7 @@ func TestMockPass(t *testing.T) {
 	}
 
 	// The button: the answer's three members are what the demo keeps and redirects to.
-	a := do(t, "POST", base+"/sign-requests", token(map[string]any{
+	a := do(t, "POST", base+"/sign-requests", compact(map[string]any{
 		"client_id": registered.ClientID, "doc_name": "dummy.pdf", "x": 0.5, "y": 0.5, "page": 1,
 	}), "application/octet-stream", bytes.NewReader(pdftest.Minimal()))
 	var in api.Initiated
@@ -56,7 +56,7 @@ func TestMockPass(t *testing.T) {
 		t.Fatalf("initiate: %d %s", a.status, a.body)
 	}
 	result := func() answer {
-		return do(t, "GET", base+"/sign-requests/"+in.RequestID+"/signed_doc", token(map[string]any{"exchange_code": in.ExchangeCode}), "", nil)
+		return do(t, "GET", base+"/sign-requests/"+in.RequestID+"/signed_doc", compact(map[string]any{"exchange_code": in.ExchangeCode}), "", nil)
 	}
 	if a := result(); !a.is(400, "DOCUMENT_NOT_SIGNED", "Document has not been signed") {
 		t.Errorf("before the signature: %d %s", a.status, a.body)
@@ -64,7 +64,7 @@ func TestMockPass(t *testing.T) {
 	s.must(t, in.RequestID, alice, "open", "proceed", "approve")
 
 	// The webhook, verified as the demo does it: the key by its kid from /sign-v3/jwks.
-	hook, err := party.WaitWebhook(t.Context(), 0)
+	hook, err := rp.WaitWebhook(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func TestMockPass(t *testing.T) {
 	}
 
 	// Cancel is newer than MockPass and has its path here all the same.
-	if a := do(t, "POST", base+"/sign-requests/cancel", token(map[string]any{"client_id": registered.ClientID, "request_id": in.RequestID}), "application/json", nil); !a.is(400, "DOCUMENT_ALREADY_SIGNED", "Document has already been signed") {
+	if a := do(t, "POST", base+"/sign-requests/cancel", compact(map[string]any{"client_id": registered.ClientID, "request_id": in.RequestID}), "application/json", nil); !a.is(400, "DOCUMENT_ALREADY_SIGNED", "Document has already been signed") {
 		t.Errorf("cancel: %d %s", a.status, a.body)
 	}
 }
@@ -127,7 +127,7 @@ func TestRelyingPartyIsDown(t *testing.T) {
 	s.initiate(t)
 	// An unknown kid is not looked up again: the rule for rotation is to publish an hour ahead.
 	fetches := s.party.Fetches()
-	if a := s.upload(t, s.party.Token(rp.Initiate, rptest.Header("kid", "brand-new")), pdftest.Minimal()); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
+	if a := s.upload(t, s.party.Token(token.Initiate, partytest.Header("kid", "brand-new")), pdftest.Minimal()); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
 		t.Errorf("unknown kid: %d %s", a.status, a.body)
 	}
 	if n := s.party.Fetches(); n != fetches {

@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/app"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/store/pgtest"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -37,13 +37,13 @@ func (s *sandbox) saved(t testing.TB, a answer) answer {
 	return page
 }
 
-func registration(p *rptest.Party) url.Values {
+func registration(p *partytest.Party) url.Values {
 	r := p.Registration()
 	return url.Values{"client_id": {r.ClientID}, "name": {r.Name}, "jwks_url": {r.JWKSURL}, "redirect_url": {r.RedirectURL}, "webhook_url": {r.WebhookURL}}
 }
 
 // as is the sandbox with another relying party before it.
-func (s *sandbox) as(p *rptest.Party) *sandbox {
+func (s *sandbox) as(p *partytest.Party) *sandbox {
 	p.Now = s.now
 	other := *s
 	other.party = p
@@ -53,9 +53,9 @@ func (s *sandbox) as(p *rptest.Party) *sandbox {
 // TestRegisteredInConsole follows a relying party from its registration to the day when it is disabled, over HTTP.
 func TestRegisteredInConsole(t *testing.T) {
 	s := start(t)
-	shop := rptest.Start(t)
+	shop := partytest.Start(t)
 	mine := s.as(shop)
-	if a := mine.upload(t, shop.Token(rp.Initiate), pdftest.Minimal()); !strings.Contains(a.header.Get("Signet-Explanation"), "no relying party has this client id") {
+	if a := mine.upload(t, shop.Token(token.Initiate), pdftest.Minimal()); !strings.Contains(a.header.Get("Signet-Explanation"), "no relying party has this client id") {
 		t.Fatalf("before the registration: %d %s", a.status, a.header.Get("Signet-Explanation"))
 	}
 	if a := s.submit(t, "/console/parties", nil); a.status != http.StatusUnprocessableEntity {
@@ -96,16 +96,16 @@ func TestRegisteredInConsole(t *testing.T) {
 	}
 
 	// Another JWKS counts from the next call on.
-	moved := rptest.Start(t)
+	moved := partytest.Start(t)
 	moved.Now = s.now
 	edit := registration(shop)
 	edit.Set("jwks_url", moved.URL()+"/jwks.json")
 	edit.Set("version", "2")
 	s.saved(t, s.submit(t, own+"/edit", edit))
-	if a := mine.upload(t, shop.Token(rp.Initiate), pdftest.Minimal()); !strings.Contains(a.header.Get("Signet-Explanation"), "no usable key with the token's kid") {
+	if a := mine.upload(t, shop.Token(token.Initiate), pdftest.Minimal()); !strings.Contains(a.header.Get("Signet-Explanation"), "no usable key with the token's kid") {
 		t.Errorf("the old keys: %d %s", a.status, a.header.Get("Signet-Explanation"))
 	}
-	if a := mine.upload(t, moved.Token(rp.Initiate, rptest.Claim("client_id", shop.ClientID)), pdftest.Minimal()); a.status != http.StatusOK {
+	if a := mine.upload(t, moved.Token(token.Initiate, partytest.Claim("client_id", shop.ClientID)), pdftest.Minimal()); a.status != http.StatusOK {
 		t.Errorf("the new keys: %d %s", a.status, a.body)
 	}
 	edit.Set("jwks_url", shop.URL()+"/jwks.json")
@@ -115,7 +115,7 @@ func TestRegisteredInConsole(t *testing.T) {
 	// Disabled: it can ask for nothing, and what it has asked for goes on.
 	s.saved(t, s.submit(t, own+"/disable", url.Values{"version": {"4"}}))
 	for name, a := range map[string]answer{
-		"initiate": mine.upload(t, shop.Token(rp.Initiate), pdftest.Minimal()),
+		"initiate": mine.upload(t, shop.Token(token.Initiate), pdftest.Minimal()),
 		"cancel":   mine.cancel(t, request.RequestID),
 		"result":   mine.result(t, request),
 	} {
@@ -163,7 +163,7 @@ func (s *sandbox) uploadLogo(t testing.TB, path, version string) answer {
 func TestPartiesSurvive(t *testing.T) {
 	p := newProcess(t)
 	p.start(t)
-	shop := rptest.Start(t)
+	shop := partytest.Start(t)
 	s := &sandbox{url: p.url, control: p.control, party: p.party}
 	s.saved(t, s.submit(t, "/console/parties", registration(shop)))
 	p.kill()
@@ -177,20 +177,20 @@ func TestPartiesOnTwoNodes(t *testing.T) {
 	t.Cleanup(cluster.Stop)
 	database := cluster.Database(t)
 	node := func() *sandbox {
-		party := rptest.Start(t)
-		c := config(party)
+		rp := partytest.Start(t)
+		c := config(rp)
 		c.Database = database
-		return run(t, party, c, nil, slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})))
+		return run(t, rp, c, nil, slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	}
 	a, b := node(), node()
-	shop := rptest.Start(t)
+	shop := partytest.Start(t)
 	onB := b.as(shop)
 	// until asks the other node until it answers as it should.
 	until := func(what string, good func(answer) bool) {
 		t.Helper()
 		var got answer
 		for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-			if got = onB.upload(t, shop.Token(rp.Initiate), pdftest.Minimal()); good(got) {
+			if got = onB.upload(t, shop.Token(token.Initiate), pdftest.Minimal()); good(got) {
 				return
 			}
 		}
@@ -209,9 +209,9 @@ func TestPartiesOnTwoNodes(t *testing.T) {
 
 	// A stolen key: its owner has taken it back, node B has it cached, and node A's operator throws it away.
 	shop.ServeJWKS(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = w.Write(rptest.JWKS(shop.Key("ES384").JWK()))
+		_, _ = w.Write(partytest.JWKS(shop.Key("ES384").JWK()))
 	}))
-	if got := onB.upload(t, shop.Token(rp.Initiate), pdftest.Minimal()); !accepted(got) {
+	if got := onB.upload(t, shop.Token(token.Initiate), pdftest.Minimal()); !accepted(got) {
 		t.Fatalf("the test shows nothing: %d %s", got.status, got.body)
 	}
 	own := "/console/party/" + shop.ClientID

@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -77,7 +77,7 @@ func (p *phone) signature(t testing.TB, message []byte) string {
 }
 
 func (p *phone) jwk() json.RawMessage {
-	b, err := json.Marshal(rptest.Key{Alg: "ES256", Kid: "phone", Private: p.key}.JWK())
+	b, err := json.Marshal(partytest.Key{Alg: "ES256", Kid: "phone", Private: p.key}.JWK())
 	if err != nil {
 		panic(err)
 	}
@@ -184,7 +184,7 @@ func TestPhoneEnrols(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p384, err := json.Marshal(rptest.Key{Alg: "ES384", Private: other}.JWK())
+	p384, err := json.Marshal(partytest.Key{Alg: "ES384", Private: other}.JWK())
 	if err != nil {
 		t.Fatal(err)
 	}

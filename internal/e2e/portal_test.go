@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/signet-sign/signet/internal/app"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -79,7 +79,7 @@ func TestPortalPages(t *testing.T) {
 		}
 	})
 	t.Run("not the intended signer", func(t *testing.T) {
-		in := s.initiate(t, rptest.Claim("signer_uin_hash", strings.ToUpper(signer.Person{UIN: bob}.Hash())))
+		in := s.initiate(t, partytest.Claim("signer_uin_hash", strings.ToUpper(signer.Person{UIN: bob}.Hash())))
 		v := s.visitor(t)
 		v.login(t, in, alice).shows(t, http.StatusForbidden, "You have no access to this document")
 		for _, act := range []string{"proceed", "leave-session", "sandbox/approve"} {

@@ -14,8 +14,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -33,7 +33,7 @@ func (s *sandbox) reach(t testing.TB, at time.Time) {
 }
 
 // sign lets alice sign a new request.
-func (s *sandbox) sign(t testing.TB, edits ...rptest.Edit) api.Initiated {
+func (s *sandbox) sign(t testing.TB, edits ...partytest.Edit) api.Initiated {
 	t.Helper()
 	in := s.initiate(t, edits...)
 	s.must(t, in.RequestID, alice, "open", "proceed", "approve")
@@ -107,38 +107,38 @@ func TestResultByState(t *testing.T) {
 func TestResultAuthentication(t *testing.T) {
 	s, other := startTwo(t)
 	in := s.sign(t)
-	code := rptest.Claim("exchange_code", in.ExchangeCode)
-	get := func(id, token string) answer {
-		return do(t, "GET", s.url+"/api/v3/sign-requests/"+id+"/signed-doc", token, "", nil)
+	code := partytest.Claim("exchange_code", in.ExchangeCode)
+	get := func(id, jws string) answer {
+		return do(t, "GET", s.url+"/api/v3/sign-requests/"+id+"/signed-doc", jws, "", nil)
 	}
-	for name, token := range map[string]string{
+	for name, jws := range map[string]string{
 		"no token":                  "",
-		"Bearer":                    "Bearer " + s.party.Token(rp.Result, code),
-		"another exchange code":     s.party.Token(rp.Result, rptest.Claim("exchange_code", uuid.NewString())),
-		"no exchange code":          s.party.Token(rp.Result, rptest.NoClaim("exchange_code")),
-		"exchange code empty":       s.party.Token(rp.Result, rptest.Claim("exchange_code", "")),
-		"exchange code in capitals": s.party.Token(rp.Result, rptest.Claim("exchange_code", strings.ToUpper(in.ExchangeCode))),
-		"another party's key":       other.Token(rp.Result, code),
-		"another party's id":        s.party.Token(rp.Result, code, rptest.Claim("client_id", other.ClientID)),
-		"an old token":              s.party.Token(rp.Result, code, rptest.Claim("iat", s.now().Unix()-200), rptest.Claim("exp", s.now().Unix()-100)),
+		"Bearer":                    "Bearer " + s.party.Token(token.Result, code),
+		"another exchange code":     s.party.Token(token.Result, partytest.Claim("exchange_code", uuid.NewString())),
+		"no exchange code":          s.party.Token(token.Result, partytest.NoClaim("exchange_code")),
+		"exchange code empty":       s.party.Token(token.Result, partytest.Claim("exchange_code", "")),
+		"exchange code in capitals": s.party.Token(token.Result, partytest.Claim("exchange_code", strings.ToUpper(in.ExchangeCode))),
+		"another party's key":       other.Token(token.Result, code),
+		"another party's id":        s.party.Token(token.Result, code, partytest.Claim("client_id", other.ClientID)),
+		"an old token":              s.party.Token(token.Result, code, partytest.Claim("iat", s.now().Unix()-200), partytest.Claim("exp", s.now().Unix()-100)),
 	} {
-		if a := get(in.RequestID, token); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
+		if a := get(in.RequestID, jws); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
 	for _, id := range []string{"signv3-0199cc9c-8b7c-70df-b29b-39843a10c332", "x", strings.ToUpper(in.RequestID), "%00", "..%2f.."} {
-		if a := get(id, s.party.Token(rp.Result, code)); !a.is(400, "CLIENT_SIDE_ERROR", "No record found") {
+		if a := get(id, s.party.Token(token.Result, code)); !a.is(400, "CLIENT_SIDE_ERROR", "No record found") {
 			t.Errorf("id %s: %d %s", id, a.status, a.body)
 		}
 	}
 	// Content-Type is not looked at, and the client's id is tolerated; a second Authorization header is not.
 	for _, kind := range []string{"", "application/json", "text/plain", ";;"} {
-		if a := do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/signed-doc", s.party.Token(rp.Result, code, rptest.Claim("client_id", s.party.ClientID)), kind, nil); a.status != 200 {
+		if a := do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/signed-doc", s.party.Token(token.Result, code, partytest.Claim("client_id", s.party.ClientID)), kind, nil); a.status != 200 {
 			t.Errorf("Content-Type %q: %d %s", kind, a.status, a.body)
 		}
 	}
 	req, _ := http.NewRequest("GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/signed-doc", nil)
-	req.Header["Authorization"] = []string{s.party.Token(rp.Result, code), s.party.Token(rp.Result, code)}
+	req.Header["Authorization"] = []string{s.party.Token(token.Result, code), s.party.Token(token.Result, code)}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +156,7 @@ func TestResult(t *testing.T) {
 	in := s.sign(t)
 	after := s.now()
 	for _, path := range []string{"signed-doc", "signed_doc"} {
-		a := do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/"+path, s.party.Token(rp.Result, rptest.Claim("exchange_code", in.ExchangeCode)), "", nil)
+		a := do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/"+path, s.party.Token(token.Result, partytest.Claim("exchange_code", in.ExchangeCode)), "", nil)
 		if a.status != 200 || a.header.Get("Content-Type") != "application/json" || a.header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %d %v", path, a.status, a.header)
 		}
@@ -307,7 +307,7 @@ func TestDownloadNames(t *testing.T) {
 		"<script>alert(1)":     `attachment; filename="_script_alert(1)-signed.pdf"`,
 		"percent %0d%0a X.pdf": `attachment; filename="percent %0d%0a X-signed.pdf"`,
 	} {
-		in := s.sign(t, rptest.Claim("doc_name", name))
+		in := s.sign(t, partytest.Claim("doc_name", name))
 		a := do(t, "HEAD", s.signedResult(t, in).SignedDocURL, "", "", nil)
 		if got := a.header.Get("Content-Disposition"); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, want)

@@ -16,8 +16,8 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -30,7 +30,7 @@ const (
 // sandbox is a running sandbox and a relying party that is registered with it.
 type sandbox struct {
 	url, control string
-	party        *rptest.Party
+	party        *partytest.Party
 	app          *app.App
 	stop         func()
 }
@@ -38,23 +38,23 @@ type sandbox struct {
 // start runs a sandbox in this process on free ports; edit may change its configuration.
 func start(t testing.TB, edit ...func(*app.Config)) *sandbox {
 	t.Helper()
-	party := rptest.Start(t)
-	c := config(party)
+	rp := partytest.Start(t)
+	c := config(rp)
 	for _, e := range edit {
 		e(&c)
 	}
-	return run(t, party, c, nil, slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	return run(t, rp, c, nil, slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})))
 }
 
 // run runs a sandbox with this configuration, environment and log, on a data folder of its own.
-func run(t testing.TB, party *rptest.Party, c app.Config, env map[string]string, log *slog.Logger) *sandbox {
+func run(t testing.TB, rp *partytest.Party, c app.Config, env map[string]string, log *slog.Logger) *sandbox {
 	t.Helper()
 	c.Data = t.TempDir()
-	return runAt(t, party, c, time.Now, env, log)
+	return runAt(t, rp, c, time.Now, env, log)
 }
 
 // runAt runs a sandbox on the data folder that its configuration names, by a clock of the test's.
-func runAt(t testing.TB, party *rptest.Party, c app.Config, now func() time.Time, env map[string]string, log *slog.Logger) *sandbox {
+func runAt(t testing.TB, rp *partytest.Party, c app.Config, now func() time.Time, env map[string]string, log *slog.Logger) *sandbox {
 	t.Helper()
 	a, err := app.OpenSandbox(t.Context(), c, now, func(name string) string { return env[name] }, log)
 	if err != nil {
@@ -63,7 +63,7 @@ func runAt(t testing.TB, party *rptest.Party, c app.Config, now func() time.Time
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
-	s := &sandbox{url: a.Config.PublicURL, control: "http://" + a.Control.String(), party: party, app: a}
+	s := &sandbox{url: a.Config.PublicURL, control: "http://" + a.Control.String(), party: rp, app: a}
 	s.stop = func() {
 		cancel()
 		if err, ok := <-done; ok && err != nil {
@@ -76,13 +76,13 @@ func runAt(t testing.TB, party *rptest.Party, c app.Config, now func() time.Time
 			s.stop()
 		}
 	})
-	party.Now = s.now
+	rp.Now = s.now
 	return s
 }
 
 // config is a sandbox's with one party.
-func config(party *rptest.Party) app.Config {
-	r := party.Registration()
+func config(rp *partytest.Party) app.Config {
+	r := rp.Registration()
 	return app.Config{
 		Listen: "127.0.0.1:0", Control: "127.0.0.1:0", SessionLifetime: 180 * time.Second, UnauthorizedStatus: 400,
 		AuthorityName: "Signet", LogLevel: "warn",
@@ -132,14 +132,14 @@ func (a answer) is(status int, code, description string) bool {
 	return a.status == status && a.body == want
 }
 
-func do(t testing.TB, method, url, token, contentType string, body io.Reader) answer {
+func do(t testing.TB, method, url, jws, contentType string, body io.Reader) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(context.Background(), method, url, body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if token != "" {
-		req.Header.Set("Authorization", token)
+	if jws != "" {
+		req.Header.Set("Authorization", jws)
 	}
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
@@ -157,9 +157,9 @@ func do(t testing.TB, method, url, token, contentType string, body io.Reader) an
 }
 
 // initiate makes a request for one signature.
-func (s *sandbox) initiate(t testing.TB, edits ...rptest.Edit) api.Initiated {
+func (s *sandbox) initiate(t testing.TB, edits ...partytest.Edit) api.Initiated {
 	t.Helper()
-	a := s.upload(t, s.party.Token(rp.Initiate, edits...), pdftest.Minimal())
+	a := s.upload(t, s.party.Token(token.Initiate, edits...), pdftest.Minimal())
 	var in api.Initiated
 	if err := json.Unmarshal([]byte(a.body), &in); err != nil || a.status != http.StatusOK {
 		t.Fatalf("initiate: %d %s", a.status, a.body)
@@ -167,20 +167,20 @@ func (s *sandbox) initiate(t testing.TB, edits ...rptest.Edit) api.Initiated {
 	return in
 }
 
-func (s *sandbox) upload(t testing.TB, token string, pdf []byte) answer {
+func (s *sandbox) upload(t testing.TB, jws string, pdf []byte) answer {
 	t.Helper()
-	return do(t, "POST", s.url+"/api/v3/sign-requests", token, "application/octet-stream", bytes.NewReader(pdf))
+	return do(t, "POST", s.url+"/api/v3/sign-requests", jws, "application/octet-stream", bytes.NewReader(pdf))
 }
 
 func (s *sandbox) cancel(t testing.TB, id string) answer {
 	t.Helper()
-	return do(t, "POST", s.url+"/api/v3/sign-requests/cancel", s.party.Token(rp.Cancel, rptest.Claim("request_id", id)), "application/json", nil)
+	return do(t, "POST", s.url+"/api/v3/sign-requests/cancel", s.party.Token(token.Cancel, partytest.Claim("request_id", id)), "application/json", nil)
 }
 
 func (s *sandbox) result(t testing.TB, in api.Initiated) answer {
 	t.Helper()
 	return do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/signed-doc",
-		s.party.Token(rp.Result, rptest.Claim("exchange_code", in.ExchangeCode)), "", nil)
+		s.party.Token(token.Result, partytest.Claim("exchange_code", in.ExchangeCode)), "", nil)
 }
 
 // act performs a signer's step through the control listener.
@@ -239,9 +239,9 @@ func (s *sandbox) settled(t testing.TB, id, state string) {
 }
 
 // startTwo is a sandbox with a second relying party.
-func startTwo(t testing.TB) (*sandbox, *rptest.Party) {
+func startTwo(t testing.TB) (*sandbox, *partytest.Party) {
 	t.Helper()
-	other := rptest.Start(t)
+	other := partytest.Start(t)
 	s := start(t, func(c *app.Config) { c.Parties = append(c.Parties, config(other).Parties...) })
 	other.Now = s.now
 	return s, other

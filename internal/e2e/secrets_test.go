@@ -14,10 +14,10 @@ import (
 	"testing"
 
 	"github.com/signet-sign/signet/internal/calllog"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -42,24 +42,24 @@ func (l *lockedLog) String() string {
 // TestLogsHoldNoSecrets makes a whole journey, and everything that goes wrong on the way, with the log at its most talkative.
 // Nothing that opens a door is in it, nor who the people are. The same goes for the records of relying parties' calls.
 func TestLogsHoldNoSecrets(t *testing.T) {
-	party := rptest.Start(t)
-	c := config(party)
+	rp := partytest.Start(t)
+	c := config(rp)
 	c.LogLevel = "debug"
 	c.Parties[0].WebhookURL += "?key=" + "hush-hush-hush"
 	log := new(lockedLog)
-	s := run(t, party, c, nil, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	s := run(t, rp, c, nil, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	s.party.AnswerWebhooks(func(n int) int { return []int{500, 200}[min(n, 1)] })
 
 	secrets := map[string]string{"the webhook's URL": "hush-hush-hush", "alice's NRIC": alice, "bob's NRIC": bob}
-	token := func(name string, call rp.Call, edits ...rptest.Edit) string {
+	jws := func(name string, call token.Call, edits ...partytest.Edit) string {
 		text := s.party.Token(call, edits...)
 		parts := strings.Split(text, ".")
 		secrets["the payload of "+name], secrets["the signature of "+name] = parts[1], parts[2]
 		return text
 	}
 	api := s.url + "/api/v3/sign-requests"
-	post := func(to, token, kind string) {
-		do(t, "POST", to, token, kind, bytes.NewReader(pdftest.Minimal()))
+	post := func(to, jws, kind string) {
+		do(t, "POST", to, jws, kind, bytes.NewReader(pdftest.Minimal()))
 	}
 
 	// A journey, by portal and phone.
@@ -126,23 +126,23 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	p.call(t, session+"/challenge", nil, nil)
 
 	// Refusals, and tokens that are none.
-	post(api, token("a token without a document", rp.Initiate, rptest.NoClaim("doc_name")), "application/octet-stream")
-	post(api, token("a token for another call", rp.Cancel), "application/octet-stream")
-	post(api, "Bearer "+token("a token with Bearer", rp.Initiate), "application/octet-stream")
-	post(api, token("a token with a wrong end", rp.Initiate)+"AAAA", "application/octet-stream")
-	post(api, token("a token with an unknown kid", rp.Initiate, rptest.Header("kid", "kid-that-was-made-up")), "application/octet-stream")
-	post(api, token("a token with another type", rp.Initiate), "application/pdf")
-	post(api+"/cancel", token("a token for a foreign request", rp.Cancel), "application/json")
+	post(api, jws("a token without a document", token.Initiate, partytest.NoClaim("doc_name")), "application/octet-stream")
+	post(api, jws("a token for another call", token.Cancel), "application/octet-stream")
+	post(api, "Bearer "+jws("a token with Bearer", token.Initiate), "application/octet-stream")
+	post(api, jws("a token with a wrong end", token.Initiate)+"AAAA", "application/octet-stream")
+	post(api, jws("a token with an unknown kid", token.Initiate, partytest.Header("kid", "kid-that-was-made-up")), "application/octet-stream")
+	post(api, jws("a token with another type", token.Initiate), "application/pdf")
+	post(api+"/cancel", jws("a token for a foreign request", token.Cancel), "application/json")
 	for i, junk := range []string{"junk-token-in-one-part", "eyJhbGciOiJFUzI1NiJ9.junkpayloadofatoken.junksignature", strings.Repeat("A", 40_000), "a.b.c.d.junkfivepart"} {
 		do(t, "POST", api+"/cancel", junk, "application/json", nil)
 		secrets[fmt.Sprintf("junk %d", i)] = junk[:min(len(junk), 20)]
 	}
-	wrong := token("a token with a wrong code", rp.Result, rptest.Claim("exchange_code", "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11"))
+	wrong := jws("a token with a wrong code", token.Result, partytest.Claim("exchange_code", "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11"))
 	secrets["a wrong exchange code"] = "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11"
 	do(t, "GET", api+"/"+in.RequestID+"/signed-doc", wrong, "", nil)
 	s.party.ServeJWKS(http.NotFoundHandler())
 	s.advance(t, "61m")
-	post(api+"/cancel", token("a token of a party that is down", rp.Cancel), "application/json")
+	post(api+"/cancel", jws("a token of a party that is down", token.Cancel), "application/json")
 	s.act(t, in.RequestID, bob, "open")
 	s.act(t, in.RequestID, "S1234567X", "open")
 	for _, path := range []string{"/secret-path-of-somebody", "/sign/secret-path-of-somebody", "/documents/x?expires=1&signature=secret-path-of-somebody"} {

@@ -6,8 +6,8 @@ import (
 	"testing"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // TestOpenAPIIsServed: sandbox and service serve the document that is built into the program.
@@ -50,7 +50,7 @@ func TestForeignOrigin(t *testing.T) {
 				t.Fatal(err)
 			}
 			req.Header = header.Clone()
-			req.Header.Set("Authorization", s.party.Token(rp.Cancel, rptest.Claim("request_id", in.RequestID)))
+			req.Header.Set("Authorization", s.party.Token(token.Cancel, partytest.Claim("request_id", in.RequestID)))
 			resp, err := checked(t).Do(req)
 			if err != nil {
 				t.Fatal(err)
@@ -78,7 +78,7 @@ func TestCancelContentType(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			req.Header.Set("Authorization", s.party.Token(rp.Cancel, rptest.Claim("request_id", in.RequestID)))
+			req.Header.Set("Authorization", s.party.Token(token.Cancel, partytest.Claim("request_id", in.RequestID)))
 			if kind != "" {
 				req.Header.Set("Content-Type", kind)
 			}
@@ -95,7 +95,7 @@ func TestCancelContentType(t *testing.T) {
 		}
 	}
 	// The token is judged first: a caller without one does not hear about headers.
-	if a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", s.party.Token(rp.Cancel)+"A", "text/plain", nil); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
+	if a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", s.party.Token(token.Cancel)+"A", "text/plain", nil); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
 		t.Errorf("a bad token with text/plain: %d %s", a.status, a.body)
 	}
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
 	"github.com/signet-sign/signet/internal/app"
-	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -298,7 +298,7 @@ func TestWebhookAfterKill(t *testing.T) {
 	answer.Store(500)
 	p.party.AnswerWebhooks(func(int) int { return int(answer.Load()) })
 	p.start(t)
-	status, text, _ := p.call("POST", "/api/v3/sign-requests", p.party.Token(rp.Initiate), "application/octet-stream", pdftest.Minimal())
+	status, text, _ := p.call("POST", "/api/v3/sign-requests", p.party.Token(token.Initiate), "application/octet-stream", pdftest.Minimal())
 	var in api.Initiated
 	if err := json.Unmarshal([]byte(text), &in); err != nil || status != 200 {
 		t.Fatalf("initiate: %d %s", status, text)
@@ -326,11 +326,11 @@ func TestWebhookAfterKill(t *testing.T) {
 }
 
 // payloadOf reads the claims of a webhook without verifying it.
-func payloadOf(t testing.TB, token string) (claims api.WebhookClaims) {
+func payloadOf(t testing.TB, compact string) (claims api.WebhookClaims) {
 	t.Helper()
-	parts := strings.Split(token, ".")
+	parts := strings.Split(compact, ".")
 	if len(parts) != 3 {
-		t.Fatalf("%q is not a token", token)
+		t.Fatalf("%q is not a token", compact)
 	}
 	text, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err == nil {

@@ -1,6 +1,6 @@
 // Package store keeps sign requests, their audit trails, the outbox, phones, relying parties with their calls and used token
 // ids, in SQLite for one machine or in PostgreSQL for several. Start at [Open]; [Store] implements request.Store, request.Watcher,
-// request.Outbox, signer.Store, rp.Replay, rp.PartyStore and calls.Store, and what those interfaces promise is tested by the suite in
+// request.Outbox, signer.Store, token.Replay, party.Store and calls.Store, and what those interfaces promise is tested by the suite in
 // storetest.
 //
 // # One transaction for many changes

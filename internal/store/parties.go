@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/party"
 )
 
 // partiesTopic is what the parties are called where requests have their ids: in the order of locks, and for those who watch. No
@@ -16,13 +16,13 @@ const partiesTopic = "parties"
 
 const partyColumns = `client_id, version, name, jwks_url, redirect_url, webhook_url, disabled, logo, created_at, changed_at`
 
-// WatchParties implements rp.PartyStore.
+// WatchParties implements party.Store.
 func (s *Store) WatchParties() (changed <-chan struct{}, stop func()) {
 	return s.hub.watch(partiesTopic)
 }
 
-// Registrations implements rp.PartyStore.
-func (s *Store) Registrations(ctx context.Context) (list []rp.Registration, epochs map[string]int64, err error) {
+// Registrations implements party.Store.
+func (s *Store) Registrations(ctx context.Context) (list []party.Registration, epochs map[string]int64, err error) {
 	if list, err = s.registrations(ctx, `ORDER BY client_id`); err != nil {
 		return nil, nil, err
 	}
@@ -40,24 +40,24 @@ func (s *Store) Registrations(ctx context.Context) (list []rp.Registration, epoc
 	return list, epochs, nil
 }
 
-// Registration implements rp.PartyStore.
-func (s *Store) Registration(ctx context.Context, clientID string) (rp.Registration, error) {
+// Registration implements party.Store.
+func (s *Store) Registration(ctx context.Context, clientID string) (party.Registration, error) {
 	if !isText(clientID) {
-		return rp.Registration{}, rp.ErrUnknownParty
+		return party.Registration{}, party.ErrUnknown
 	}
 	list, err := s.registrations(ctx, `WHERE client_id = $1`, clientID)
 	if err != nil {
-		return rp.Registration{}, err
+		return party.Registration{}, err
 	}
 	if len(list) == 0 {
-		return rp.Registration{}, rp.ErrUnknownParty
+		return party.Registration{}, party.ErrUnknown
 	}
 	return list[0], nil
 }
 
-func (s *Store) registrations(ctx context.Context, where string, args ...any) (list []rp.Registration, err error) {
+func (s *Store) registrations(ctx context.Context, where string, args ...any) (list []party.Registration, err error) {
 	err = s.readers.rows(ctx, `SELECT `+partyColumns+` FROM parties `+where, args, func(rows *sql.Rows) error {
-		var r rp.Registration
+		var r party.Registration
 		var disabled, created, changed int64
 		err := rows.Scan(&r.ClientID, &r.Version, &r.Name, &r.JWKSURL, &r.RedirectURL, &r.WebhookURL, &disabled, &r.Logo, &created, &changed)
 		r.Disabled, r.CreatedAt, r.ChangedAt = disabled != 0, instant(created), instant(changed)
@@ -70,21 +70,21 @@ func (s *Store) registrations(ctx context.Context, where string, args ...any) (l
 	return list, nil
 }
 
-// AddParty implements rp.PartyStore.
-func (s *Store) AddParty(ctx context.Context, p rp.Party, c rp.PartyChange) error {
+// AddParty implements party.Store.
+func (s *Store) AddParty(ctx context.Context, p party.Party, c party.Change) error {
 	return s.changeParties(ctx, c, func(tx *session) error {
 		n, err := tx.write(`INSERT INTO parties (`+partyColumns+`, picture) VALUES ($1, 1, $2, $3, $4, $5, $6, '', $7, $7, '')
 			ON CONFLICT (client_id) DO NOTHING`,
 			p.ClientID, p.Name, p.JWKSURL, p.RedirectURL, p.WebhookURL, bit(p.Disabled), micros(c.At))
 		if err == nil && n == 0 {
-			return rp.ErrPartyExists
+			return party.ErrExists
 		}
 		return err
 	})
 }
 
-// ChangeParty implements rp.PartyStore.
-func (s *Store) ChangeParty(ctx context.Context, p rp.Party, version int64, c rp.PartyChange) error {
+// ChangeParty implements party.Store.
+func (s *Store) ChangeParty(ctx context.Context, p party.Party, version int64, c party.Change) error {
 	return s.changeParties(ctx, c, func(tx *session) error {
 		n, err := tx.write(`UPDATE parties SET version = version + 1, name = $3, jwks_url = $4, redirect_url = $5, webhook_url = $6,
 			disabled = $7, changed_at = $8 WHERE client_id = $1 AND version = $2`,
@@ -93,8 +93,8 @@ func (s *Store) ChangeParty(ctx context.Context, p rp.Party, version int64, c rp
 	})
 }
 
-// ChangeLogo implements rp.PartyStore.
-func (s *Store) ChangeLogo(ctx context.Context, clientID string, version int64, l rp.Logo, c rp.PartyChange) error {
+// ChangeLogo implements party.Store.
+func (s *Store) ChangeLogo(ctx context.Context, clientID string, version int64, l party.Logo, c party.Change) error {
 	picture := base64.StdEncoding.EncodeToString(l.PNG)
 	return s.changeParties(ctx, c, func(tx *session) error {
 		n, err := tx.write(`UPDATE parties SET version = version + 1, logo = $3, picture = $4, changed_at = $5 WHERE client_id = $1 AND version = $2`,
@@ -103,23 +103,23 @@ func (s *Store) ChangeLogo(ctx context.Context, clientID string, version int64, 
 	})
 }
 
-// RemoveParty implements rp.PartyStore.
-func (s *Store) RemoveParty(ctx context.Context, clientID string, version int64, c rp.PartyChange) error {
+// RemoveParty implements party.Store.
+func (s *Store) RemoveParty(ctx context.Context, clientID string, version int64, c party.Change) error {
 	return s.changeParties(ctx, c, func(tx *session) error {
 		n, err := tx.write(`DELETE FROM parties WHERE client_id = $1 AND version = $2
 			AND NOT EXISTS (SELECT 1 FROM requests WHERE client_id = $1)`, clientID, version)
-		if err = tx.missed(clientID, n, err); errors.Is(err, rp.ErrPartyChanged) {
+		if err = tx.missed(clientID, n, err); errors.Is(err, party.ErrChanged) {
 			var now int64
 			if err := tx.row(`SELECT version FROM parties WHERE client_id = $1`, []any{clientID}, &now); err == nil && now == version {
-				return rp.ErrPartyInUse
+				return party.ErrInUse
 			}
 		}
 		return err
 	})
 }
 
-// RenewKeys implements rp.PartyStore.
-func (s *Store) RenewKeys(ctx context.Context, clientID string, c rp.PartyChange) error {
+// RenewKeys implements party.Store.
+func (s *Store) RenewKeys(ctx context.Context, clientID string, c party.Change) error {
 	return s.changeParties(ctx, c, func(tx *session) error {
 		_, err := tx.write(`INSERT INTO party_keys (client_id, epoch) VALUES ($1, 1)
 			ON CONFLICT (client_id) DO UPDATE SET epoch = party_keys.epoch + 1`, clientID)
@@ -128,13 +128,13 @@ func (s *Store) RenewKeys(ctx context.Context, clientID string, c rp.PartyChange
 }
 
 // changeParties makes a change with its line in the trail, and tells every node.
-func (s *Store) changeParties(ctx context.Context, c rp.PartyChange, change func(*session) error) error {
+func (s *Store) changeParties(ctx context.Context, c party.Change, change func(*session) error) error {
 	edits, err := encodeEdits(c.Edits)
 	if err != nil {
 		return err
 	}
 	if !isText(c.ClientID) {
-		return rp.ErrUnknownParty
+		return party.ErrUnknown
 	}
 	return s.writer.do(ctx, target{key: partiesTopic}, func(tx *session, out *news) error {
 		if err := change(tx); err != nil {
@@ -156,21 +156,21 @@ func (s *session) missed(clientID string, n int64, err error) error {
 	err = s.row(`SELECT 1 FROM parties WHERE client_id = $1`, []any{clientID}, &there)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return rp.ErrUnknownParty
+		return party.ErrUnknown
 	case err != nil:
 		return err
 	}
-	return rp.ErrPartyChanged
+	return party.ErrChanged
 }
 
-// PartyChanges implements rp.PartyStore.
-func (s *Store) PartyChanges(ctx context.Context, clientID string, limit int) (list []rp.PartyChange, err error) {
+// PartyChanges implements party.Store.
+func (s *Store) PartyChanges(ctx context.Context, clientID string, limit int) (list []party.Change, err error) {
 	if !isText(clientID) {
 		return nil, nil
 	}
 	const query = `SELECT client_id, at, operator, kind, edits FROM party_changes WHERE client_id = $1 ORDER BY id DESC LIMIT $2`
 	err = s.readers.rows(ctx, query, []any{clientID, limit}, func(rows *sql.Rows) error {
-		var c rp.PartyChange
+		var c party.Change
 		var at int64
 		var edits []byte
 		if err := rows.Scan(&c.ClientID, &at, &c.By, &c.Kind, &edits); err != nil {
@@ -188,16 +188,16 @@ func (s *Store) PartyChanges(ctx context.Context, clientID string, limit int) (l
 	return list, nil
 }
 
-// LogoPNG implements rp.PartyStore.
+// LogoPNG implements party.Store.
 func (s *Store) LogoPNG(ctx context.Context, name string) ([]byte, error) {
 	if name == "" || !isText(name) {
-		return nil, rp.ErrNoLogo
+		return nil, party.ErrNoLogo
 	}
 	var picture string
 	err := s.readers.row(ctx, `SELECT picture FROM parties WHERE logo = $1 AND logo <> '' LIMIT 1`, []any{name}, &picture)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return nil, rp.ErrNoLogo
+		return nil, party.ErrNoLogo
 	case err != nil:
 		return nil, fmt.Errorf("reading a logo: %w", err)
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// Use implements rp.Replay.
+// Use implements token.Replay.
 func (s *Store) Use(ctx context.Context, clientID, jti string, until time.Time) (first bool, err error) {
 	err = s.writer.do(ctx, target{key: "token " + clientID + " " + jti}, func(tx *session, _ *news) (err error) {
 		first, err = tx.use(request.Ticket{ClientID: clientID, JTI: jti, KeepUntil: until})
@@ -29,7 +29,7 @@ func (s *session) use(t request.Ticket) (first bool, err error) {
 	return n == 1, nil
 }
 
-// Used implements rp.Replay.
+// Used implements token.Replay.
 func (s *Store) Used(ctx context.Context, clientID, jti string) (bool, error) {
 	var one int
 	err := s.readers.row(ctx, `SELECT 1 FROM used_tokens WHERE client_id = $1 AND jti = $2`, []any{clientID, jti}, &one)

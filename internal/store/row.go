@@ -8,8 +8,8 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -251,7 +251,7 @@ type editRow struct {
 	To    string `json:"to,omitempty"`
 }
 
-func encodeEdits(edits []rp.PartyEdit) (string, error) {
+func encodeEdits(edits []party.Edit) (string, error) {
 	if len(edits) == 0 {
 		return "", nil
 	}
@@ -266,7 +266,7 @@ func encodeEdits(edits []rp.PartyEdit) (string, error) {
 	return text(string(b)), nil
 }
 
-func decodeEdits(data []byte) (edits []rp.PartyEdit, err error) {
+func decodeEdits(data []byte) (edits []party.Edit, err error) {
 	if len(data) == 0 {
 		return nil, nil
 	}
@@ -278,7 +278,7 @@ func decodeEdits(data []byte) (edits []rp.PartyEdit, err error) {
 		if err := checkVersion(row.V); err != nil {
 			return nil, err
 		}
-		edits = append(edits, rp.PartyEdit{Field: rp.Field(row.Field), From: row.From, To: row.To})
+		edits = append(edits, party.Edit{Field: party.Field(row.Field), From: row.From, To: row.To})
 	}
 	return edits, nil
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -109,7 +109,7 @@ func TestRowsKeepEveryField(t *testing.T) {
 	gotDetail, err := decodeDetail([]byte(data))
 	check(detail, gotDetail, err)
 
-	edits := filled[[]rp.PartyEdit](t)
+	edits := filled[[]party.Edit](t)
 	if data, err = encodeEdits(edits); err != nil {
 		t.Fatal(err)
 	}
@@ -155,19 +155,19 @@ func TestColumnsKeepEveryField(t *testing.T) {
 	}
 	check(e.Jobs, jobs, err)
 
-	party, change := filled[rp.Party](t), filled[rp.PartyChange](t)
-	change.ClientID = party.ClientID
-	logo := rp.Logo{Name: party.Logo, PNG: []byte("picture")}
-	err = errors.Join(s.AddParty(t.Context(), party, change), s.ChangeLogo(t.Context(), party.ClientID, 1, logo, change))
+	rp, change := filled[party.Party](t), filled[party.Change](t)
+	change.ClientID = rp.ClientID
+	logo := party.Logo{Name: rp.Logo, PNG: []byte("picture")}
+	err = errors.Join(s.AddParty(t.Context(), rp, change), s.ChangeLogo(t.Context(), rp.ClientID, 1, logo, change))
 	if err != nil {
 		t.Fatal(err)
 	}
-	registration, err := s.Registration(t.Context(), party.ClientID)
-	party.KeysEpoch = 0 // it is not the registration's: RenewKeys counts it for configured parties, too
-	want := rp.Registration{Party: party, Version: 2, CreatedAt: change.At, ChangedAt: change.At}
+	registration, err := s.Registration(t.Context(), rp.ClientID)
+	rp.KeysEpoch = 0 // it is not the registration's: RenewKeys counts it for configured parties, too
+	want := party.Registration{Party: rp, Version: 2, CreatedAt: change.At, ChangedAt: change.At}
 	check(want, registration, err)
-	changes, err := s.PartyChanges(t.Context(), party.ClientID, 1)
-	check([]rp.PartyChange{change}, changes, err)
+	changes, err := s.PartyChanges(t.Context(), rp.ClientID, 1)
+	check([]party.Change{change}, changes, err)
 }
 
 // TestRowsOfVersion1 reads rows without a version, as the first releases wrote them, and refuses those of a later program.
@@ -175,7 +175,7 @@ func TestRowsOfVersion1(t *testing.T) {
 	r, call := filled[request.Request](t), filled[calllog.Record](t)
 	text, err := encodeRequest(&r)
 	callText, callErr := encodeCall(&call)
-	editText, editErr := encodeEdits(filled[[]rp.PartyEdit](t))
+	editText, editErr := encodeEdits(filled[[]party.Edit](t))
 	if err := errors.Join(err, callErr, editErr); err != nil {
 		t.Fatal(err)
 	}

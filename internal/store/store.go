@@ -9,9 +9,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // Options say which database to open, and for whom.
@@ -65,8 +66,8 @@ var ErrInUse = errors.New("the database is in use by another process")
 // ErrUncertain is [request.ErrUncertain]; changes of other kinds may meet it, too.
 var ErrUncertain = request.ErrUncertain
 
-// Store keeps everything but documents. It implements request.Store, request.Watcher, request.Outbox, signer.Store, rp.Replay,
-// rp.PartyStore and calls.Store. All methods may be called concurrently, but not from within an Update's change.
+// Store keeps everything but documents. It implements request.Store, request.Watcher, request.Outbox, signer.Store, token.Replay,
+// party.Store and calls.Store. All methods may be called concurrently, but not from within an Update's change.
 type Store struct {
 	dialect dialect
 	writer  *writer
@@ -80,9 +81,9 @@ var (
 	_ request.Watcher = (*Store)(nil)
 	_ request.Outbox  = (*Store)(nil)
 	_ signer.Store    = (*Store)(nil)
-	_ rp.Replay       = (*Store)(nil)
+	_ token.Replay    = (*Store)(nil)
 
-	_ rp.PartyStore = (*Store)(nil)
+	_ party.Store = (*Store)(nil)
 )
 
 // Open opens the database, brings its schema up to date, and takes over what a process that died on it left under way.

@@ -20,8 +20,8 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/keydir"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 )
 
 // The contract's numbers. A client for Sender must time out after Timeout.
@@ -44,7 +44,7 @@ var ladder = []time.Duration{
 // Sender delivers webhooks.
 type Sender struct {
 	Requests *request.Service
-	Parties  rp.Parties
+	Parties  party.Parties
 	Client   *http.Client // SSRF-safe, follows no redirects, times out after Timeout
 	Key      crypto.Signer
 	KeyID    string
@@ -130,24 +130,24 @@ func (s *Sender) attempt(ctx context.Context, job *request.Job) (status int, cli
 	if r.State != request.StateSigned {
 		return 0, clientID, fmt.Errorf("the request is %s", r.State)
 	}
-	party, err := s.Parties.Party(ctx, r.ClientID)
+	rp, err := s.Parties.Party(ctx, r.ClientID)
 	if err != nil {
 		return 0, clientID, err
 	}
-	if party.WebhookURL == "" {
+	if rp.WebhookURL == "" {
 		return 0, clientID, errNoWebhook
 	}
-	token, err := s.token(job, r)
+	jws, err := s.token(job, r)
 	if err != nil {
 		return 0, clientID, err
 	}
-	body, err := json.Marshal(api.Webhook{Token: token})
+	body, err := json.Marshal(api.Webhook{Token: jws})
 	if err != nil {
 		return 0, clientID, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, party.WebhookURL, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, rp.WebhookURL, bytes.NewReader(body))
 	if err != nil {
 		return 0, clientID, err
 	}
@@ -183,7 +183,7 @@ func (s *Sender) token(job *request.Job, r *request.Request) (string, error) {
 		return e.Token, nil
 	}
 	link, exp := s.Requests.Link(r.ID)
-	token, err := keydir.SignJWT(s.Key, s.KeyID, api.WebhookClaims{
+	jws, err := keydir.SignJWT(s.Key, s.KeyID, api.WebhookClaims{
 		RequestType:  api.RequestTypeSignedDocURL,
 		SignedDocURL: link,
 		RequestID:    r.ID,
@@ -194,7 +194,7 @@ func (s *Sender) token(job *request.Job, r *request.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	payload, err := json.Marshal(envelope{token, exp})
+	payload, err := json.Marshal(envelope{jws, exp})
 	job.Payload = string(payload)
-	return token, err
+	return jws, err
 }

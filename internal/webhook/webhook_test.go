@@ -16,8 +16,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/webhook"
 )
@@ -30,10 +30,12 @@ type oneRequest struct {
 
 func (s oneRequest) Get(context.Context, string) (*request.Request, error) { return s.r.Clone(), nil }
 
-// oneParty is rp.Parties of one.
-type oneParty rp.Party
+// oneParty is party.Parties of one.
+type oneParty party.Party
 
-func (p *oneParty) Party(context.Context, string) (*rp.Party, error) { return (*rp.Party)(p), nil }
+func (p *oneParty) Party(context.Context, string) (*party.Party, error) {
+	return (*party.Party)(p), nil
+}
 
 // bench is a Sender on a signed request, with a clock to set.
 type bench struct {
@@ -193,9 +195,9 @@ func TestNothingToSend(t *testing.T) {
 }
 
 // read decodes the payload of a token.
-func read(t *testing.T, token string, claims any) {
+func read(t *testing.T, compact string, claims any) {
 	t.Helper()
-	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
+	jws, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
 		t.Fatal(err)
 	}

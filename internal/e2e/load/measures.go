@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -150,13 +150,13 @@ func (b *bench) initiate(ctx context.Context) ([]row, error) {
 	var rate, cpu []float64
 	for round := range b.rounds {
 		plain, err := drive(ctx, b.reference, conns, seconds, func(int) []byte {
-			return httpRequest(b.reference.addr, "POST", "/upload", b.party.Token(rp.Cancel), "application/octet-stream", pdf.Bytes())
+			return httpRequest(b.reference.addr, "POST", "/upload", b.party.Token(token.Cancel), "application/octet-stream", pdf.Bytes())
 		})
 		if err != nil {
 			return nil, err
 		}
 		o, err := drive(ctx, b.signet, conns, seconds, func(int) []byte {
-			return httpRequest(b.signet.addr, "POST", api.BasePath+api.PathRequest, b.party.Token(rp.Initiate), "application/octet-stream", pdf.Bytes())
+			return httpRequest(b.signet.addr, "POST", api.BasePath+api.PathRequest, b.party.Token(token.Initiate), "application/octet-stream", pdf.Bytes())
 		})
 		if err != nil {
 			return nil, err
@@ -276,7 +276,7 @@ func (b *bench) held(context.Context) ([]row, error) {
 			return nil, err
 		}
 		defer func() { _ = c.Close() }()
-		head := httpRequest(b.signet.addr, "POST", api.BasePath+api.PathRequest, b.party.Token(rp.Initiate), "application/octet-stream", nil)
+		head := httpRequest(b.signet.addr, "POST", api.BasePath+api.PathRequest, b.party.Token(token.Initiate), "application/octet-stream", nil)
 		head = bytes.Replace(head, []byte("Content-Length: 0"), fmt.Appendf(nil, "Content-Length: %d", size), 1)
 		if _, err := c.Write(head); err != nil {
 			return nil, err

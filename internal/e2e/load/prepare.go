@@ -15,17 +15,17 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
 	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // bench is all that the measures share.
 type bench struct {
 	options
 	dir       string
-	party     *rptest.Party
+	party     *partytest.Party
 	reference *server
 	signet    *server
 	settings  settings
@@ -36,13 +36,13 @@ type bench struct {
 
 // newBench stores requests, and starts the servers.
 func newBench(ctx context.Context, o options, dir string) (*bench, error) {
-	party, err := rptest.New()
+	rp, err := partytest.New()
 	if err != nil {
 		return nil, err
 	}
-	b := &bench{options: o, dir: dir, party: party}
-	r := party.Registration()
-	key, err := party.Key("ES256").Private.PublicKey.Bytes() // 4, x, y
+	b := &bench{options: o, dir: dir, party: rp}
+	r := rp.Registration()
+	key, err := rp.Key("ES256").Private.PublicKey.Bytes() // 4, x, y
 	if err != nil {
 		return nil, err
 	}
@@ -143,8 +143,8 @@ func (b *bench) cancels(p *server, path string, ids []string) [][]byte {
 	for k := range 2 {
 		wg.Go(func() {
 			for i := k; i < len(ids); i += 2 {
-				token := b.party.Token(rp.Cancel, rptest.Claim("request_id", ids[i]), rptest.Claim("iat", now), rptest.Claim("exp", now+120))
-				all[i] = httpRequest(p.addr, "POST", path, token, "application/json", nil)
+				jws := b.party.Token(token.Cancel, partytest.Claim("request_id", ids[i]), partytest.Claim("iat", now), partytest.Claim("exp", now+120))
+				all[i] = httpRequest(p.addr, "POST", path, jws, "application/json", nil)
 			}
 		})
 	}

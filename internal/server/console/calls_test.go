@@ -12,11 +12,11 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // TestTimelineWithCalls: an accepted call stands with the event that it brought about, a refused one alone in its place, with its
@@ -25,7 +25,7 @@ func TestTimelineWithCalls(t *testing.T) {
 	w := newWorld(t)
 	w.shop.Now = w.Now
 	id := w.in(t, request.StateCreated)
-	w.Recorder.Record(calllog.Record{Kind: calllog.Initiate, Authentic: true, Took: time.Millisecond, RequestID: id, Status: 200}, w.shop.Token(rp.Initiate))
+	w.Recorder.Record(calllog.Record{Kind: calllog.Initiate, Authentic: true, Took: time.Millisecond, RequestID: id, Status: 200}, w.shop.Token(token.Initiate))
 	w.advance(10 * time.Second)
 	if _, err := w.Requests.Open(t.Context(), id, alice); err != nil {
 		t.Fatal(err)
@@ -34,7 +34,7 @@ func TestTimelineWithCalls(t *testing.T) {
 	w.Recorder.Record(calllog.Record{
 		Kind: calllog.Cancel, Took: 30 * time.Microsecond, Status: 400, Error: "UNAUTHORIZED", Description: "Unauthorized.",
 		Reason: "cancel: claim exp: the token expired 3 s ago",
-	}, w.shop.Token(rp.Cancel, rptest.Claim("request_id", id), rptest.Claim("password", "hush-hush"), rptest.Claim("note", "<script>")))
+	}, w.shop.Token(token.Cancel, partytest.Claim("request_id", id), partytest.Claim("password", "hush-hush"), partytest.Claim("note", "<script>")))
 	w.advance(10 * time.Second)
 	w.post(t, "/console/requests/"+id+"/cancel", nil)
 
@@ -63,18 +63,18 @@ func TestCallsPages(t *testing.T) {
 	w := newWorld(t)
 	w.shop.Now = w.Now
 	w.get(t, "/console/calls").has(t, 200, "No call has been recorded yet", "record_calls: all")
-	add := func(i int, edit func(*calllog.Record), token string) {
+	add := func(i int, edit func(*calllog.Record), jws string) {
 		w.advance(time.Minute)
 		r := calllog.Record{Kind: calllog.Cancel, Authentic: true, Took: time.Millisecond, Status: 400, Error: "CLIENT_SIDE_ERROR", Description: fmt.Sprintf("number %d.", i)}
 		edit(&r)
-		w.Recorder.Record(r, token)
+		w.Recorder.Record(r, jws)
 	}
 	for i := range 60 {
-		add(i, func(*calllog.Record) {}, w.shop.Token(rp.Cancel))
+		add(i, func(*calllog.Record) {}, w.shop.Token(token.Cancel))
 	}
-	add(60, func(r *calllog.Record) { r.Kind, r.Error, r.Description, r.Status = calllog.Initiate, "", "", 200 }, w.shop.Token(rp.Initiate))
+	add(60, func(r *calllog.Record) { r.Kind, r.Error, r.Description, r.Status = calllog.Initiate, "", "", 200 }, w.shop.Token(token.Initiate))
 	add(61, func(r *calllog.Record) { r.Kind, r.Authentic, r.Reason = calllog.Initiate, false, "a reason" }, "junk")
-	add(62, func(r *calllog.Record) { r.Authentic = false }, w.shop.Token(rp.Cancel, rptest.Claim("client_id", "who-is-this")))
+	add(62, func(r *calllog.Record) { r.Authentic = false }, w.shop.Token(token.Cancel, partytest.Claim("client_id", "who-is-this")))
 
 	first := w.get(t, "/console/calls")
 	first.has(t, 200, "data-follow", "who-is-this", "Nobody known", "a reason", "number 62.", "number 13.", "None known")
@@ -144,7 +144,7 @@ func TestFollow(t *testing.T) {
 	if first := next(); !strings.Contains(first, `"state":"created"`) {
 		t.Errorf("first %s", first)
 	}
-	w.Recorder.Record(calllog.Record{Kind: calllog.Cancel, Error: "UNAUTHORIZED"}, w.shop.Token(rp.Cancel, rptest.Claim("request_id", id)))
+	w.Recorder.Record(calllog.Record{Kind: calllog.Cancel, Error: "UNAUTHORIZED"}, w.shop.Token(token.Cancel, partytest.Claim("request_id", id)))
 	if err := w.Recorder.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}

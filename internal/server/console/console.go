@@ -19,8 +19,8 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/server/web"
 )
 
@@ -28,12 +28,12 @@ import (
 type Console struct {
 	Requests *request.Service
 	Lister   request.Lister
-	Parties  *rp.Registry
-	Diagnose rp.Diagnoser
+	Parties  *party.Registry
+	Diagnose party.Diagnoser
 
 	// Registrar changes relying parties; Keys is what this node has cached of their keys.
-	Registrar *rp.Registrar
-	Keys      *rp.Keys
+	Registrar *party.Registrar
+	Keys      *party.Keys
 	PublicURL string // where signers and relying parties find us
 	Kit       *web.Kit
 	Now       func() time.Time
@@ -96,7 +96,7 @@ func (c *Console) handle(h func(w http.ResponseWriter, r *http.Request) error) h
 		err := h(w, r)
 		switch {
 		case err == nil, r.Context().Err() != nil:
-		case errors.Is(err, api.ErrNoRecord), errors.Is(err, rp.ErrUnknownParty):
+		case errors.Is(err, api.ErrNoRecord), errors.Is(err, party.ErrUnknown):
 			c.Kit.Error(w, r, http.StatusNotFound, "")
 		default:
 			c.Log.ErrorContext(r.Context(), "console page failed", "route", r.Pattern, "err", err)

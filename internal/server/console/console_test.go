@@ -20,10 +20,10 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
 	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades"
 )
 
@@ -211,7 +211,7 @@ func TestEvidence(t *testing.T) {
 	w.shop.Now = w.Now
 	id := w.in(t, request.StateSigned)
 	w.Recorder.Record(calllog.Record{Kind: calllog.Result, Authentic: true, Party: w.shop.ClientID, RequestID: id, Status: 400, Error: "UNAUTHORIZED", Reason: "the exchange code"},
-		w.shop.Token(rp.Result, rptest.Claim("exchange_code", "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11")))
+		w.shop.Token(token.Result, partytest.Claim("exchange_code", "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11")))
 	got := w.get(t, "/console/requests/"+id+"/evidence.zip")
 	got.has(t, 200)
 	if d := got.header.Get("Content-Disposition"); d != `attachment; filename="`+id+`-evidence.zip"` {

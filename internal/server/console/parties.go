@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/server/web"
 )
 
@@ -30,7 +30,7 @@ func (c *Console) partyRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /console/party/{client_id}/keys", c.handle(c.renewKeys))
 	mux.HandleFunc("POST /console/party/{client_id}/logo", c.handle(c.logo))
 	mux.HandleFunc("POST /console/party/{client_id}/logo-remove", c.change("logo-remove", func(ctx context.Context, by, id string, version int64) error {
-		return c.Registrar.SetLogo(ctx, by, id, version, rp.Logo{})
+		return c.Registrar.SetLogo(ctx, by, id, version, party.Logo{})
 	}))
 	mux.HandleFunc("POST /console/party/{client_id}/disable", c.change("disable", func(ctx context.Context, by, id string, version int64) error {
 		return c.Registrar.SetDisabled(ctx, by, id, version, true)
@@ -62,10 +62,10 @@ func doneKey(r *http.Request, words ...string) string {
 	return ""
 }
 
-func (c *Console) partyView(p *rp.Party) web.ConsoleParty {
+func (c *Console) partyView(p *party.Party) web.ConsoleParty {
 	return web.ConsoleParty{
 		Party: web.Party{Name: p.Name, LogoURL: web.LogoURL(p.Logo)}, ClientID: p.ClientID,
-		JWKSURL: rp.ShownURL(p.JWKSURL), RedirectURL: rp.ShownURL(p.RedirectURL), WebhookURL: rp.ShownURL(p.WebhookURL),
+		JWKSURL: party.ShownURL(p.JWKSURL), RedirectURL: party.ShownURL(p.RedirectURL), WebhookURL: party.ShownURL(p.WebhookURL),
 		Configured: c.Parties.Configured(p.ClientID), Disabled: p.Disabled,
 	}
 }
@@ -86,7 +86,7 @@ const newestChanges = 50
 
 // aboutParty collects the page of a party. Of one that operators manage it shows what the store says, which may be newer than
 // what this node has heard of.
-func (c *Console) aboutParty(ctx context.Context, id string) (*web.ConsolePartyPage, *rp.Party, error) {
+func (c *Console) aboutParty(ctx context.Context, id string) (*web.ConsolePartyPage, *party.Party, error) {
 	p, err := c.Parties.Party(ctx, id)
 	page := &web.ConsolePartyPage{API: c.PublicURL + api.BasePath, KeysURL: c.PublicURL + api.PathKeys}
 	if err == nil && c.Parties.Configured(id) {
@@ -118,14 +118,14 @@ func (c *Console) aboutParty(ctx context.Context, id string) (*web.ConsolePartyP
 	return page, p, nil
 }
 
-func (c *Console) cachedKeys(p *rp.Party) *web.ConsoleKeys {
+func (c *Console) cachedKeys(p *party.Party) *web.ConsoleKeys {
 	cached, ok := c.Keys.Cached(p)
 	if !ok {
 		return nil
 	}
 	keys := &web.ConsoleKeys{Ignored: cached.Ignored, FetchedAt: cached.FetchedAt, Until: cached.Until}
 	if cached.Err != nil {
-		keys.Failed = rp.ShownText(cached.Err.Error())
+		keys.Failed = party.ShownText(cached.Err.Error())
 	}
 	for _, k := range cached.Keys {
 		keys.Keys = append(keys.Keys, web.ConsoleKey{Kid: k.Kid, Curve: k.Curve, Alg: k.Alg, Twice: k.Twice, LastUsed: k.LastUsed})
@@ -144,7 +144,7 @@ func (c *Console) test(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (c *Console) diagnose(ctx context.Context, p *rp.Party) []web.ConsoleCheck {
+func (c *Console) diagnose(ctx context.Context, p *party.Party) []web.ConsoleCheck {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return c.checks(p, c.Diagnose.Diagnose(ctx, p))
@@ -171,7 +171,7 @@ func (c *Console) renewKeys(w http.ResponseWriter, r *http.Request) error {
 // logo takes a picture in.
 func (c *Console) logo(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("client_id")
-	r.Body = http.MaxBytesReader(w, r.Body, rp.MaxLogo+maxForm)
+	r.Body = http.MaxBytesReader(w, r.Body, party.MaxLogo+maxForm)
 	l, version, problem := uploadedLogo(r)
 	if problem != "" {
 		return c.partyProblem(w, r, id, http.StatusUnprocessableEntity, problem)
@@ -184,10 +184,10 @@ func (c *Console) logo(w http.ResponseWriter, r *http.Request) error {
 }
 
 // uploadedLogo reads the form of a logo; what is wrong with it comes in words.
-func uploadedLogo(r *http.Request) (l rp.Logo, version int64, problem string) {
-	if err := r.ParseMultipartForm(rp.MaxLogo + maxForm); err != nil {
+func uploadedLogo(r *http.Request) (l party.Logo, version int64, problem string) {
+	if err := r.ParseMultipartForm(party.MaxLogo + maxForm); err != nil {
 		if errors.As(err, new(*http.MaxBytesError)) {
-			return l, 0, fmt.Sprintf("The file is larger than %d KiB.", rp.MaxLogo>>10)
+			return l, 0, fmt.Sprintf("The file is larger than %d KiB.", party.MaxLogo>>10)
 		}
 		return l, 0, "The file did not arrive whole. Try again."
 	}
@@ -200,7 +200,7 @@ func uploadedLogo(r *http.Request) (l rp.Logo, version int64, problem string) {
 	if err != nil {
 		return l, 0, "The file did not arrive whole. Try again."
 	}
-	if l, err = rp.ReadLogo(bytes); err != nil {
+	if l, err = party.ReadLogo(bytes); err != nil {
 		return l, 0, sentence(err.Error())
 	}
 	return l, formVersion(r), ""
@@ -265,10 +265,10 @@ func partyRefusal(err error) string {
 		err   error
 		words string
 	}{
-		{rp.ErrPartyChanged, "Nothing was done: somebody else has changed the relying party meanwhile. This is how it is now."},
-		{rp.ErrPartyInUse, "It has sign requests, so it cannot be removed. Disabled, it can ask for no more."},
-		{rp.ErrPartyEnabled, "Disable it before you remove it."},
-		{rp.ErrPartyConfigured, "It is registered in the configuration, so it is changed there."},
+		{party.ErrChanged, "Nothing was done: somebody else has changed the relying party meanwhile. This is how it is now."},
+		{party.ErrInUse, "It has sign requests, so it cannot be removed. Disabled, it can ask for no more."},
+		{party.ErrEnabled, "Disable it before you remove it."},
+		{party.ErrConfigured, "It is registered in the configuration, so it is changed there."},
 	} {
 		if errors.Is(err, refusal.err) {
 			return refusal.words
@@ -278,7 +278,7 @@ func partyRefusal(err error) string {
 }
 
 // checks puts a diagnosis into words.
-func (c *Console) checks(p *rp.Party, d rp.Diagnosis) []web.ConsoleCheck {
+func (c *Console) checks(p *party.Party, d party.Diagnosis) []web.ConsoleCheck {
 	checks := []web.ConsoleCheck{keyCheck(d), {Name: "redirect", Tone: "good", Text: "The form is right. Only browsers go there, so it was not called."}}
 	if d.RedirectErr != nil {
 		checks[1] = web.ConsoleCheck{Name: "redirect", Tone: "bad", Text: d.RedirectErr.Error()}
@@ -289,10 +289,10 @@ func (c *Console) checks(p *rp.Party, d rp.Diagnosis) []web.ConsoleCheck {
 	return checks
 }
 
-func keyCheck(d rp.Diagnosis) web.ConsoleCheck {
+func keyCheck(d party.Diagnosis) web.ConsoleCheck {
 	check := web.ConsoleCheck{Name: "jwks", Tone: "good"}
 	if d.KeysErr != nil {
-		check.Tone, check.Text = "bad", rp.ShownText(d.KeysErr.Error())
+		check.Tone, check.Text = "bad", party.ShownText(d.KeysErr.Error())
 		return check
 	}
 	usable := 0
@@ -327,10 +327,10 @@ func keyCheck(d rp.Diagnosis) web.ConsoleCheck {
 // expiring is when a certificate's end is worth a warning.
 const expiring = 14 * 24 * time.Hour
 
-func (c *Console) webhookCheck(d rp.Diagnosis) web.ConsoleCheck {
+func (c *Console) webhookCheck(d party.Diagnosis) web.ConsoleCheck {
 	check := web.ConsoleCheck{Name: "webhook", Tone: "good"}
 	if d.WebhookErr != nil {
-		check.Tone, check.Text = "bad", rp.ShownText(d.WebhookErr.Error())
+		check.Tone, check.Text = "bad", party.ShownText(d.WebhookErr.Error())
 		if d.Webhook.Addr != "" {
 			check.More = []string{"connected to " + d.Webhook.Addr + "; the TLS handshake failed"}
 		}

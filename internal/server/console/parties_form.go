@@ -8,18 +8,18 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server/web"
 )
 
 // partyForm is what an operator typed, beside what is saved.
 type partyForm struct {
-	version int64    // that is edited; 0: a new party
-	saved   rp.Party // zero for a new party
-	now     int64    // version of saved
-	typed   rp.Party // URLs as they were typed
-	errors  map[rp.Field]string
+	version int64       // that is edited; 0: a new party
+	saved   party.Party // zero for a new party
+	now     int64       // version of saved
+	typed   party.Party // URLs as they were typed
+	errors  map[party.Field]string
 }
 
 // newParty is the empty form.
@@ -37,16 +37,16 @@ func (c *Console) editParty(w http.ResponseWriter, r *http.Request) error {
 	}
 	typed := saved.Party
 	for _, u := range []*string{&typed.JWKSURL, &typed.RedirectURL, &typed.WebhookURL} {
-		*u = rp.ShownURL(*u)
+		*u = party.ShownURL(*u)
 	}
 	c.renderForm(w, r, http.StatusOK, &partyForm{version: saved.Version, saved: saved.Party, now: saved.Version, typed: typed}, "", nil)
 	return nil
 }
 
 // editable is a party that operators manage, as it is saved.
-func (c *Console) editable(ctx context.Context, id string) (rp.Registration, error) {
+func (c *Console) editable(ctx context.Context, id string) (party.Registration, error) {
 	if c.Parties.Configured(id) {
-		return rp.Registration{}, rp.ErrPartyConfigured
+		return party.Registration{}, party.ErrConfigured
 	}
 	return c.Registrar.Store.Registration(ctx, id)
 }
@@ -72,10 +72,10 @@ func (c *Console) register(w http.ResponseWriter, r *http.Request) error {
 			c.Log.InfoContext(r.Context(), "relying party registered from the console", "client_id", p.ClientID, "by", c.operator(r))
 			c.partyDone(w, r, p.ClientID, "registered")
 			return nil
-		case !errors.Is(err, rp.ErrPartyExists) && !errors.Is(err, rp.ErrPartyConfigured):
+		case !errors.Is(err, party.ErrExists) && !errors.Is(err, party.ErrConfigured):
 			return err
 		}
-		f.errors[rp.FieldClientID] = sentence(err.Error())
+		f.errors[party.FieldClientID] = sentence(err.Error())
 	}
 	c.renderForm(w, r, http.StatusUnprocessableEntity, f, marked, nil)
 	return nil
@@ -96,7 +96,7 @@ func (c *Console) save(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	err = c.Registrar.Edit(r.Context(), c.operator(r), f.version, p)
-	if errors.Is(err, rp.ErrPartyChanged) { // in this moment
+	if errors.Is(err, party.ErrChanged) { // in this moment
 		return c.conflict(w, r, id)
 	}
 	if err != nil {
@@ -135,9 +135,9 @@ func (c *Console) try(w http.ResponseWriter, r *http.Request) error {
 }
 
 // readForm reads the form of a party, of a new one if id is empty. p is what it means: with the parts of URLs that were hidden.
-func (c *Console) readForm(w http.ResponseWriter, r *http.Request, id string) (f *partyForm, p rp.Party, err error) {
+func (c *Console) readForm(w http.ResponseWriter, r *http.Request, id string) (f *partyForm, p party.Party, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	f = &partyForm{errors: map[rp.Field]string{}}
+	f = &partyForm{errors: map[party.Field]string{}}
 	if id != "" {
 		saved, err := c.editable(r.Context(), id)
 		if err != nil {
@@ -145,22 +145,22 @@ func (c *Console) readForm(w http.ResponseWriter, r *http.Request, id string) (f
 		}
 		f.version, f.saved, f.now = formVersion(r), saved.Party, saved.Version
 	}
-	field := func(name rp.Field) string { return strings.TrimSpace(r.PostFormValue(string(name))) }
-	f.typed = rp.Party{
-		ClientID: field(rp.FieldClientID), Name: field(rp.FieldName),
-		JWKSURL: field(rp.FieldJWKS), RedirectURL: field(rp.FieldRedirect), WebhookURL: field(rp.FieldWebhook),
+	field := func(name party.Field) string { return strings.TrimSpace(r.PostFormValue(string(name))) }
+	f.typed = party.Party{
+		ClientID: field(party.FieldClientID), Name: field(party.FieldName),
+		JWKSURL: field(party.FieldJWKS), RedirectURL: field(party.FieldRedirect), WebhookURL: field(party.FieldWebhook),
 	}
 	if id != "" {
 		f.typed.ClientID = id
 	}
 	p = f.typed
 	for _, u := range []struct {
-		field rp.Field
+		field party.Field
 		typed *string
 		saved string
-	}{{rp.FieldJWKS, &p.JWKSURL, f.saved.JWKSURL}, {rp.FieldRedirect, &p.RedirectURL, f.saved.RedirectURL}, {rp.FieldWebhook, &p.WebhookURL, f.saved.WebhookURL}} {
+	}{{party.FieldJWKS, &p.JWKSURL, f.saved.JWKSURL}, {party.FieldRedirect, &p.RedirectURL, f.saved.RedirectURL}, {party.FieldWebhook, &p.WebhookURL, f.saved.WebhookURL}} {
 		switch {
-		case u.saved != "" && *u.typed == rp.ShownURL(u.saved):
+		case u.saved != "" && *u.typed == party.ShownURL(u.saved):
 			*u.typed = u.saved
 		case strings.HasSuffix(*u.typed, "?…"):
 			f.errors[u.field] = "Write out what stands behind the ?, which is not shown, or leave it away."
@@ -170,7 +170,7 @@ func (c *Console) readForm(w http.ResponseWriter, r *http.Request, id string) (f
 }
 
 // judge notes what is wrong with the fields, and reports whether all are right.
-func (f *partyForm) judge(p rp.Party, policy safehttp.Policy) bool {
+func (f *partyForm) judge(p party.Party, policy safehttp.Policy) bool {
 	for field, cause := range p.Problems(policy) {
 		if f.errors[field] == "" {
 			f.errors[field] = fieldError(field, cause, p)
@@ -180,15 +180,15 @@ func (f *partyForm) judge(p rp.Party, policy safehttp.Policy) bool {
 }
 
 // fieldError is what is wrong with a field, in a sentence.
-func fieldError(field rp.Field, cause error, p rp.Party) string {
-	empty := map[rp.Field]bool{rp.FieldName: p.Name == "", rp.FieldJWKS: p.JWKSURL == "", rp.FieldRedirect: p.RedirectURL == ""}
+func fieldError(field party.Field, cause error, p party.Party) string {
+	empty := map[party.Field]bool{party.FieldName: p.Name == "", party.FieldJWKS: p.JWKSURL == "", party.FieldRedirect: p.RedirectURL == ""}
 	switch {
 	case empty[field]:
 		return "It is needed."
-	case field == rp.FieldName:
+	case field == party.FieldName:
 		return sentence("it " + cause.Error())
 	}
-	text := rp.ShownText(cause.Error())
+	text := party.ShownText(cause.Error())
 	for _, head := range []string{"URL not allowed: ", "address not allowed: "} {
 		text = strings.TrimPrefix(text, head)
 	}
@@ -203,19 +203,19 @@ func sentence(text string) string {
 
 func (c *Console) renderForm(w http.ResponseWriter, r *http.Request, status int, f *partyForm, problem string, edit func(*web.ConsolePartyForm)) {
 	page := web.ConsolePartyForm{Version: f.version, ClientID: f.saved.ClientID, Name: f.saved.Name, Problem: problem}
-	add := func(field rp.Field, value, saved string, required bool) {
+	add := func(field party.Field, value, saved string, required bool) {
 		page.Fields = append(page.Fields, web.ConsoleField{
 			Name: string(field), Value: value, Error: f.errors[field], Required: required,
-			Masked: saved != "" && value == rp.ShownURL(saved) && value != saved,
+			Masked: saved != "" && value == party.ShownURL(saved) && value != saved,
 		})
 	}
 	if f.version == 0 {
-		add(rp.FieldClientID, f.typed.ClientID, "", false)
+		add(party.FieldClientID, f.typed.ClientID, "", false)
 	}
-	add(rp.FieldName, f.typed.Name, "", true)
-	add(rp.FieldJWKS, f.typed.JWKSURL, f.saved.JWKSURL, true)
-	add(rp.FieldRedirect, f.typed.RedirectURL, f.saved.RedirectURL, true)
-	add(rp.FieldWebhook, f.typed.WebhookURL, f.saved.WebhookURL, false)
+	add(party.FieldName, f.typed.Name, "", true)
+	add(party.FieldJWKS, f.typed.JWKSURL, f.saved.JWKSURL, true)
+	add(party.FieldRedirect, f.typed.RedirectURL, f.saved.RedirectURL, true)
+	add(party.FieldWebhook, f.typed.WebhookURL, f.saved.WebhookURL, false)
 	if edit != nil {
 		edit(&page)
 	}
@@ -225,8 +225,8 @@ func (c *Console) renderForm(w http.ResponseWriter, r *http.Request, status int,
 // besideSaved puts what is saved below each field that differs from it.
 func (f *partyForm) besideSaved(page *web.ConsolePartyForm) {
 	saved := map[string]string{
-		string(rp.FieldName): f.saved.Name, string(rp.FieldJWKS): rp.ShownURL(f.saved.JWKSURL),
-		string(rp.FieldRedirect): rp.ShownURL(f.saved.RedirectURL), string(rp.FieldWebhook): rp.ShownURL(f.saved.WebhookURL),
+		string(party.FieldName): f.saved.Name, string(party.FieldJWKS): party.ShownURL(f.saved.JWKSURL),
+		string(party.FieldRedirect): party.ShownURL(f.saved.RedirectURL), string(party.FieldWebhook): party.ShownURL(f.saved.WebhookURL),
 	}
 	for i := range page.Fields {
 		field := &page.Fields[i]

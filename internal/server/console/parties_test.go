@@ -13,14 +13,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
 	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // form is a registration as an operator types it.
-func form(p rp.Party, edits ...string) url.Values {
+func form(p party.Party, edits ...string) url.Values {
 	f := url.Values{"client_id": {p.ClientID}, "name": {p.Name}, "jwks_url": {p.JWKSURL}, "redirect_url": {p.RedirectURL}, "webhook_url": {p.WebhookURL}}
 	for i := 0; i+1 < len(edits); i += 2 {
 		f.Set(edits[i], edits[i+1])
@@ -50,15 +51,15 @@ func (w *world) done(t *testing.T, a answer, texts ...string) answer {
 }
 
 // newcomer registers a relying party of its own.
-func (w *world) newcomer(t *testing.T) (*rptest.Party, string) {
+func (w *world) newcomer(t *testing.T) (*partytest.Party, string) {
 	t.Helper()
-	party := rptest.Start(t)
-	party.Now = w.Now
-	w.done(t, w.post(t, "/console/parties", form(party.Registration(), "webhook_url", party.URL()+"/webhook?token=hook-secret")))
-	return party, "/console/party/" + party.ClientID
+	rp := partytest.Start(t)
+	rp.Now = w.Now
+	w.done(t, w.post(t, "/console/parties", form(rp.Registration(), "webhook_url", rp.URL()+"/webhook?token=hook-secret")))
+	return rp, "/console/party/" + rp.ClientID
 }
 
-func (w *world) found(t *testing.T, id string) rp.Party {
+func (w *world) found(t *testing.T, id string) party.Party {
 	t.Helper()
 	p, err := w.Parties.Party(t.Context(), id)
 	if err != nil {
@@ -104,8 +105,8 @@ func TestRegister(t *testing.T) {
 	w := newWorld(t, func(c *console.Console) { c.Password = "correct horse battery" })
 	w.user = "mei"
 	w.get(t, "/console/parties/new").has(t, 200, `action="/console/parties"`, `formaction="/console/parties/test"`)
-	party := rptest.Start(t)
-	typed := party.Registration()
+	rp := partytest.Start(t)
+	typed := rp.Registration()
 
 	// Every mistake stands beside its field, and nothing that was typed is lost.
 	wrong := w.post(t, "/console/parties", form(typed, "client_id", "a b", "name", " ", "jwks_url", "ftp://x", "redirect_url", ""))
@@ -145,13 +146,13 @@ func TestRegister(t *testing.T) {
 
 func TestEdit(t *testing.T) {
 	w := newWorld(t)
-	party, own := w.newcomer(t)
+	rp, own := w.newcomer(t)
 	page := w.get(t, own+"/edit")
 	page.has(t, 200, "What stands behind the ? is not shown")
 	if strings.Contains(page.body, "hook-secret") {
 		t.Error("the form shows a URL's query")
 	}
-	typed := form(party.Registration(), "name", "Quay & Co", "webhook_url", page.value(t, "webhook_url"), "version", page.value(t, "version"))
+	typed := form(rp.Registration(), "name", "Quay & Co", "webhook_url", page.value(t, "webhook_url"), "version", page.value(t, "version"))
 
 	// A test of a form whose query is hidden tests the real one.
 	tried := w.post(t, "/console/parties/test", typed)
@@ -159,43 +160,43 @@ func TestEdit(t *testing.T) {
 	if strings.Contains(tried.body, "hook-secret") || tried.value(t, "name") != "Quay & Co" || tried.value(t, "version") != "1" {
 		t.Error("the test shows the query, or loses what was typed")
 	}
-	w.done(t, w.post(t, own+"/edit", typed), "Saved.", "Quay &amp; Co", "<del>"+party.Registration().Name+"</del>", "<ins>Quay &amp; Co</ins>")
-	if got := w.found(t, party.ClientID); got.Name != "Quay & Co" || !strings.HasSuffix(got.WebhookURL, "?token=hook-secret") {
+	w.done(t, w.post(t, own+"/edit", typed), "Saved.", "Quay &amp; Co", "<del>"+rp.Registration().Name+"</del>", "<ins>Quay &amp; Co</ins>")
+	if got := w.found(t, rp.ClientID); got.Name != "Quay & Co" || !strings.HasSuffix(got.WebhookURL, "?token=hook-secret") {
 		t.Errorf("saved %+v: the hidden query is lost, or the name is not saved", got)
 	}
 
 	// A hidden query does not move to another host.
-	moved := form(party.Registration(), "webhook_url", "http://other.example/hook?…", "version", "2")
+	moved := form(rp.Registration(), "webhook_url", "http://other.example/hook?…", "version", "2")
 	w.post(t, own+"/edit", moved).has(t, 422, "Write out what stands behind the ?", `id="e-webhook_url"`)
-	w.post(t, own+"/edit", form(party.Registration(), "jwks_url", "", "version", "2")).has(t, 422, "It is needed.", `id="e-jwks_url"`)
+	w.post(t, own+"/edit", form(rp.Registration(), "jwks_url", "", "version", "2")).has(t, 422, "It is needed.", `id="e-jwks_url"`)
 
 	// Somebody who began before that save sees what was saved, keeps what was typed, and may save again.
-	late := w.post(t, own+"/edit", form(party.Registration(), "name", "Late", "webhook_url", "", "version", "1"))
+	late := w.post(t, own+"/edit", form(rp.Registration(), "name", "Late", "webhook_url", "", "version", "1"))
 	late.has(t, 409, "somebody else has changed", "Saved meanwhile", "Quay &amp; Co", `id="s-webhook_url"`)
 	if strings.Contains(late.body, `id="s-jwks_url"`) || strings.Contains(late.body, "hook-secret") || late.value(t, "name") != "Late" {
 		t.Error("a field that agrees is marked, a secret shown, or the typing lost")
 	}
-	w.done(t, w.post(t, own+"/edit", form(party.Registration(), "name", "Late", "webhook_url", "", "version", late.value(t, "version"))), "Late", "asks for the result")
-	w.post(t, own+"/edit", form(party.Registration(), "version", "nonsense")).has(t, 409, "somebody else")
+	w.done(t, w.post(t, own+"/edit", form(rp.Registration(), "name", "Late", "webhook_url", "", "version", late.value(t, "version"))), "Late", "asks for the result")
+	w.post(t, own+"/edit", form(rp.Registration(), "version", "nonsense")).has(t, 409, "somebody else")
 }
 
 func TestDisableAndRemove(t *testing.T) {
 	w := newWorld(t)
-	party, own := w.newcomer(t)
+	rp, own := w.newcomer(t)
 	version := func() url.Values { return url.Values{"version": {w.get(t, own+"/edit").value(t, "version")}} }
 	w.post(t, own+"/remove", version()).has(t, 409, "Disable it before")
 	w.post(t, own+"/disable", url.Values{"version": {"9"}}).has(t, 409, "somebody else has changed")
 	w.done(t, w.post(t, own+"/disable", version()), "Its calls are refused from now on", "Enable it again", "Remove this relying party")
-	if !w.found(t, party.ClientID).Disabled {
+	if !w.found(t, rp.ClientID).Disabled {
 		t.Error("not disabled")
 	}
 	w.get(t, "/console/parties").has(t, 200, "Disabled")
 	w.done(t, w.post(t, own+"/enable", version()), "It can call from now on")
-	if w.found(t, party.ClientID).Disabled {
+	if w.found(t, rp.ClientID).Disabled {
 		t.Error("not enabled")
 	}
 	w.done(t, w.post(t, own+"/disable", version()))
-	if err := w.store.Create(t.Context(), &request.Request{ID: "signv3-busy", ClientID: party.ClientID, State: request.StateExpired, CreatedAt: w.Now()}, request.Effects{}); err != nil {
+	if err := w.store.Create(t.Context(), &request.Request{ID: "signv3-busy", ClientID: rp.ClientID, State: request.StateExpired, CreatedAt: w.Now()}, request.Effects{}); err != nil {
 		t.Fatal(err)
 	}
 	w.post(t, own+"/remove", version()).has(t, 409, "It has sign requests")
@@ -211,34 +212,34 @@ func TestDisableAndRemove(t *testing.T) {
 
 func TestRenewKeys(t *testing.T) {
 	w := newWorld(t)
-	party, own := w.newcomer(t)
+	rp, own := w.newcomer(t)
 	w.get(t, own).has(t, 200, "no keys of it in its cache")
-	verifier := rp.NewVerifier(rp.VerifierConfig{Parties: w.Parties, Keys: w.Keys, Replay: w.store, Now: w.Now})
+	verifier := token.NewVerifier(token.VerifierConfig{Parties: w.Parties, Keys: w.Keys, Replay: w.store, Now: w.Now})
 	cancel := func() error {
-		_, _, err := verifier.Verify(t.Context(), party.Token(rp.Cancel), rp.Cancel)
+		_, _, err := verifier.Verify(t.Context(), rp.Token(token.Cancel), token.Cancel)
 		return err
 	}
 	if err := cancel(); err != nil {
 		t.Fatal(err)
 	}
-	w.get(t, own).has(t, 200, party.Key("ES256").Kid, "P-384", "last used", "2 Mar 2026, 17:30:00.000", "2 Mar 2026, 18:30:00.000", "not used since")
+	w.get(t, own).has(t, 200, rp.Key("ES256").Kid, "P-384", "last used", "2 Mar 2026, 17:30:00.000", "2 Mar 2026, 18:30:00.000", "not used since")
 
 	// The key was stolen: its owner takes it back, and it must not work for the rest of the hour.
 	w.advance(time.Minute)
-	party.ServeJWKS(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
-		_, _ = rw.Write(rptest.JWKS(party.Key("ES384").JWK()))
+	rp.ServeJWKS(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		_, _ = rw.Write(partytest.JWKS(rp.Key("ES384").JWK()))
 	}))
 	if err := cancel(); err != nil {
 		t.Fatalf("the test shows nothing: the key is gone without a renewal: %v", err)
 	}
-	page := w.done(t, w.post(t, own+"/keys", nil), "The cached keys are gone", "Keys fetched again", party.Key("ES384").Kid, "2 Mar 2026, 18:31:00.000")
-	if strings.Contains(page.body, party.Key("ES256").Kid) || party.Fetches() != 2 {
-		t.Errorf("the stolen key is still there, or %d fetches", party.Fetches())
+	page := w.done(t, w.post(t, own+"/keys", nil), "The cached keys are gone", "Keys fetched again", rp.Key("ES384").Kid, "2 Mar 2026, 18:31:00.000")
+	if strings.Contains(page.body, rp.Key("ES256").Kid) || rp.Fetches() != 2 {
+		t.Errorf("the stolen key is still there, or %d fetches", rp.Fetches())
 	}
 	if err := cancel(); err == nil {
 		t.Error("the stolen key still works")
 	}
-	party.ServeJWKS(http.NotFoundHandler())
+	rp.ServeJWKS(http.NotFoundHandler())
 	w.done(t, w.post(t, own+"/keys", nil), "JWKS: answered 404", "Not asked again before")
 	w.done(t, w.post(t, "/console/party/"+w.shop.ClientID+"/keys", nil), w.shop.Key("ES256").Kid) // a configured one, too
 }
@@ -264,18 +265,18 @@ func (w *world) upload(t *testing.T, path, version string, file []byte) answer {
 
 func TestLogo(t *testing.T) {
 	w := newWorld(t)
-	party, own := w.newcomer(t)
+	rp, own := w.newcomer(t)
 	var drawn bytes.Buffer
 	if err := png.Encode(&drawn, image.NewGray(image.Rect(0, 0, 300, 300))); err != nil {
 		t.Fatal(err)
 	}
 	w.upload(t, own+"/logo", "1", []byte("<svg/>")).has(t, 422, "The file is not a PNG, JPEG or WebP picture.")
-	w.upload(t, own+"/logo", "1", make([]byte, rp.MaxLogo+1)).has(t, 422, "larger than 1024 KiB")
-	w.upload(t, own+"/logo", "1", make([]byte, 2*rp.MaxLogo)).has(t, 422, "larger than 1024 KiB")
+	w.upload(t, own+"/logo", "1", make([]byte, party.MaxLogo+1)).has(t, 422, "larger than 1024 KiB")
+	w.upload(t, own+"/logo", "1", make([]byte, 2*party.MaxLogo)).has(t, 422, "larger than 1024 KiB")
 	w.post(t, own+"/logo", url.Values{"version": {"1"}}).has(t, 422, "did not arrive")
 	w.upload(t, own+"/logo", "7", drawn.Bytes()).has(t, 409, "somebody else has changed")
 	page := w.done(t, w.upload(t, own+"/logo", "1", drawn.Bytes()), "The logo is saved", "Logo changed", "Remove the logo")
-	name := w.found(t, party.ClientID).Logo
+	name := w.found(t, rp.ClientID).Logo
 	if len(name) != 32 || !strings.Contains(page.body, `<img class="logo" src="/logos/`+name+`.png"`) {
 		t.Errorf("the page does not show the logo %q", name)
 	}
@@ -286,7 +287,7 @@ func TestLogo(t *testing.T) {
 		t.Errorf("%+v, %v", size, err)
 	}
 	page = w.done(t, w.post(t, own+"/logo-remove", url.Values{"version": {"2"}}), "a letter stands in")
-	if strings.Contains(page.body, "<img") || w.found(t, party.ClientID).Logo != "" {
+	if strings.Contains(page.body, "<img") || w.found(t, rp.ClientID).Logo != "" {
 		t.Error("the logo is still there")
 	}
 }

@@ -1,8 +1,8 @@
 package console
 
 import (
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 )
 
 // scrubbed is a copy of the trail for people's eyes.
@@ -11,7 +11,7 @@ func scrubbed(events []request.Event) []request.Event {
 	for i, e := range events {
 		detail := request.Detail{}
 		for name, value := range e.Detail {
-			detail[name] = rp.ShownText(value)
+			detail[name] = party.ShownText(value)
 		}
 		e.Detail = detail
 		if len(detail) == 0 {
@@ -26,7 +26,7 @@ func scrubbed(events []request.Event) []request.Event {
 func scrubbedJobs(jobs []request.Job) []request.Job {
 	out := make([]request.Job, len(jobs))
 	for i, j := range jobs {
-		j.LastError, j.Payload = rp.ShownText(j.LastError), ""
+		j.LastError, j.Payload = party.ShownText(j.LastError), ""
 		out[i] = j
 	}
 	return out

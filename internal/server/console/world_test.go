@@ -20,9 +20,9 @@ import (
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
 	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/sandbox"
@@ -41,7 +41,7 @@ type world struct {
 	store  *store.Store
 	worker *request.Worker
 	phones *sandbox.SoftPhones
-	shop   *rptest.Party
+	shop   *partytest.Party
 
 	mu         sync.Mutex
 	now        time.Time
@@ -84,11 +84,11 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	w.phones = &sandbox.SoftPhones{Requests: service, Signers: signers, Rand: rand.Reader}
 	w.worker = request.NewWorker(service, w.deliver)
 
-	w.shop = rptest.Start(t)
+	w.shop = partytest.Start(t)
 	shop := w.shop.Registration()
 	shop.WebhookURL += "?token=hook-secret"
 	policy := safehttp.Policy{AllowPrivate: true}
-	parties, err := rp.NewRegistry(policy, shop, rp.Party{
+	parties, err := party.NewRegistry(policy, shop, party.Party{
 		ClientID: "rival", Name: `Rival <b>"&</b>`, JWKSURL: "http://127.0.0.1:1/jwks", RedirectURL: "http://127.0.0.1:1/",
 	})
 	must(err)
@@ -96,9 +96,9 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	kit, err := web.New(web.Options{Now: clock, Sandbox: true})
 	must(err)
 	w.Console = &console.Console{
-		Requests: service, Lister: w.store, Parties: parties, Diagnose: rp.Diagnoser{Policy: policy},
-		Registrar: &rp.Registrar{Registry: parties, Store: w.store, Policy: policy, Now: clock, Rand: rand.Reader},
-		Keys:      rp.NewKeys(rp.KeysConfig{Client: safehttp.NewClient(policy), Now: clock}), PublicURL: "http://sign.test",
+		Requests: service, Lister: w.store, Parties: parties, Diagnose: party.Diagnoser{Policy: policy},
+		Registrar: &party.Registrar{Registry: parties, Store: w.store, Policy: policy, Now: clock, Rand: rand.Reader},
+		Keys:      party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy), Now: clock}), PublicURL: "http://sign.test",
 		Kit: kit, Now: clock, Log: log,
 		Certificates: append(authority.Chain(), chain[0]),
 		Metrics: func() (console.Metrics, error) {

@@ -26,8 +26,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/server/web"
 	"github.com/signet-sign/signet/internal/signer"
@@ -37,7 +37,7 @@ import (
 type Phone struct {
 	Requests  *request.Service
 	Signers   *signer.Service
-	Parties   rp.Parties
+	Parties   party.Parties
 	Kit       *web.Kit
 	Streams   web.Streams
 	Login     *login.Login
@@ -213,12 +213,12 @@ func (p *Phone) challenge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	party, err := p.Parties.Party(r.Context(), c.Request.ClientID)
+	rp, err := p.Parties.Party(r.Context(), c.Request.ClientID)
 	if err != nil {
 		return err
 	}
 	web.WriteJSON(w, http.StatusOK, SignChallenge{
-		RelyingParty:   party.Name,
+		RelyingParty:   rp.Name,
 		DocumentName:   c.Request.DocName,
 		DocumentDigest: hex.EncodeToString(c.Request.Document.SHA256),
 		DocumentSize:   c.Request.Document.Size,

@@ -17,8 +17,8 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/server/web"
 	"github.com/signet-sign/signet/internal/signer"
@@ -27,7 +27,7 @@ import (
 // Portal serves the signer.
 type Portal struct {
 	Requests  *request.Service
-	Parties   rp.Parties
+	Parties   party.Parties
 	Kit       *web.Kit
 	Streams   web.Streams
 	Login     *login.Login
@@ -249,7 +249,7 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	party, err := p.Parties.Party(r.Context(), req.ClientID)
+	rp, err := p.Parties.Party(r.Context(), req.ClientID)
 	if err != nil {
 		return err
 	}
@@ -257,14 +257,14 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 	if req.State == request.StateSigned && (!loggedIn || person.UIN == req.Signer.UIN) { // not for who has no access (docs/contract.md, 4.2.1)
 		status = api.StatusSuccess
 	}
-	http.Redirect(w, r, ReturnURL(party, id, status), http.StatusSeeOther)
+	http.Redirect(w, r, ReturnURL(rp, id, status), http.StatusSeeOther)
 	return nil
 }
 
 // ReturnURL is the party's redirect URL with the parameters of docs/contract.md, 4.4. The query that
 // the URL has stays as it is, byte for byte, but for parameters of these two names.
-func ReturnURL(party *rp.Party, id, status string) string {
-	base, query, _ := strings.Cut(party.RedirectURL, "?")
+func ReturnURL(rp *party.Party, id, status string) string {
+	base, query, _ := strings.Cut(rp.RedirectURL, "?")
 	kept := []string{}
 	for _, pair := range strings.Split(query, "&") {
 		name, _, _ := strings.Cut(pair, "=")
@@ -351,13 +351,13 @@ func (p *Portal) person(r *http.Request) (signer.Person, bool) {
 }
 
 func (p *Portal) summary(ctx context.Context, req *request.Request) (web.Summary, error) {
-	party, err := p.Parties.Party(ctx, req.ClientID)
+	rp, err := p.Parties.Party(ctx, req.ClientID)
 	if err != nil {
 		return web.Summary{}, err
 	}
 	return web.Summary{
-		ID: req.ID, Party: web.Party{Name: party.Name, LogoURL: web.LogoURL(party.Logo)}, Document: req.DocName,
-		ExpiresAt: req.ExpiresAt.Truncate(time.Second), ReturnURL: party.RedirectURL,
+		ID: req.ID, Party: web.Party{Name: rp.Name, LogoURL: web.LogoURL(rp.Logo)}, Document: req.DocName,
+		ExpiresAt: req.ExpiresAt.Truncate(time.Second), ReturnURL: rp.RedirectURL,
 	}, nil
 }
 

@@ -3,7 +3,7 @@ package portal_test
 import (
 	"testing"
 
-	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/server/portal"
 )
 
@@ -23,7 +23,7 @@ func TestReturnURL(t *testing.T) {
 		"https://rp.example/b?status=theirs&a=1&request_id=2&status=3": "https://rp.example/b?a=1&" + added,
 		"https://rp.example/b?%73tatus=theirs&statuses=1":              "https://rp.example/b?statuses=1&" + added,
 	} {
-		if got := portal.ReturnURL(&rp.Party{RedirectURL: registered}, "signv3-1", "success"); got != want {
+		if got := portal.ReturnURL(&party.Party{RedirectURL: registered}, "signv3-1", "success"); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", registered, got, want)
 		}
 	}

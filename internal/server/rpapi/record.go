@@ -18,7 +18,7 @@ type call struct {
 	aside     bool   // it belongs to another call: a part of a download
 }
 
-// judged takes the verdict of rp.Verifier: an argument is refused only if the token is authentic.
+// judged takes the verdict of token.Verifier: an argument is refused only if the token is authentic.
 func (c *call) judged(err error) {
 	if c.authentic = err == nil; c.authentic {
 		return

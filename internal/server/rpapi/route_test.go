@@ -9,8 +9,8 @@ import (
 	"testing"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/server/rpapi"
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // TestRoutes: a path or a method that is not a call's is answered in JSON, with the reason in the sandbox.
@@ -19,7 +19,7 @@ func TestRoutes(t *testing.T) {
 	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	for _, explain := range []bool{true, false} {
 		h := (&rpapi.API{
-			Verifier: rp.NewVerifier(rp.VerifierConfig{}), Keys: []byte(`{"keys":[]}`), KeysAlias: "/sign-v3/jwks",
+			Verifier: token.NewVerifier(token.VerifierConfig{}), Keys: []byte(`{"keys":[]}`), KeysAlias: "/sign-v3/jwks",
 			Explain: explain, Log: slog.New(slog.DiscardHandler),
 		}).Handler(page, "/api/v3", "/sign-v3")
 		for _, c := range []struct {

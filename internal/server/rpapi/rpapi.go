@@ -1,5 +1,5 @@
 // Package rpapi is the HTTP face that relying parties see: initiate, cancel, result, Signet's keys, and the download links. It
-// is a thin edge: a token is judged by internal/rp, a request by internal/request, and an error finds its body in package api.
+// is a thin edge: a token is judged by internal/token, a request by internal/request, and an error finds its body in package api.
 //
 // Start at [API.Handler]; follow [API.cancel] for the shortest whole path.
 package rpapi
@@ -20,14 +20,14 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // API answers relying parties.
 type API struct {
 	Requests     *request.Service
-	Verifier     *rp.Verifier
+	Verifier     *token.Verifier
 	Keys         []byte            // Signet's own JWKS, as served
 	KeysAlias    string            // a second path of the keys, which MockPass has; "": none
 	Unauthorized int               // status of UNAUTHORIZED (docs/contract.md, 14.2); 0: 400
@@ -52,7 +52,7 @@ func (a *API) status(code string) int {
 
 // cancel is POST /sign-requests/cancel: everything is in the token; a body is not looked at (docs/contract.md, 14.23).
 func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
-	claims, _, err := a.Verifier.Verify(r.Context(), authorization(r), rp.Cancel)
+	claims, _, err := a.Verifier.Verify(r.Context(), authorization(r), token.Cancel)
 	c.judged(err)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 			hearOut(r)
 		}
 	}()
-	claims, party, err := a.Verifier.Verify(r.Context(), authorization(r), rp.Initiate)
+	claims, rp, err := a.Verifier.Verify(r.Context(), authorization(r), token.Initiate)
 	c.judged(err)
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.patience(r.ContentLength)))
 
 	answer, err := a.Requests.Initiate(r.Context(), request.Application{
-		ClientID:   party.ClientID,
+		ClientID:   rp.ClientID,
 		DocName:    claims.DocName,
 		Locations:  claims.Locations,
 		SignerHash: claims.SignerUINHash,

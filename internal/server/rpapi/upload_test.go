@@ -19,19 +19,20 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
-	"github.com/signet-sign/signet/internal/rp/rptest"
 	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server/rpapi"
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // server is the API without a database: uploads that break off never reach one.
-func server(t *testing.T, slowest int64, grace time.Duration) (addr string, party *rptest.Party, folder string) {
+func server(t *testing.T, slowest int64, grace time.Duration) (addr string, rp *partytest.Party, folder string) {
 	t.Helper()
-	party = rptest.Start(t)
+	rp = partytest.Start(t)
 	policy := safehttp.Policy{AllowPrivate: true}
-	parties, err := rp.NewRegistry(policy, party.Registration())
+	parties, err := party.NewRegistry(policy, rp.Registration())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,21 +45,21 @@ func server(t *testing.T, slowest int64, grace time.Duration) (addr string, part
 	log := slog.New(slog.DiscardHandler)
 	a := &rpapi.API{
 		Requests: request.New(request.Config{Documents: dir, Now: time.Now, Rand: rand.Reader, Log: log}),
-		Verifier: rp.NewVerifier(rp.VerifierConfig{
-			Parties: parties, Keys: rp.NewKeys(rp.KeysConfig{Client: safehttp.NewClient(policy)}), Replay: new(rptest.Replay),
+		Verifier: token.NewVerifier(token.VerifierConfig{
+			Parties: parties, Keys: party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy)}), Replay: new(partytest.Replay),
 		}),
 		SlowestUpload: slowest, UploadGrace: grace, Log: log,
 	}
 	s := httptest.NewServer(a.Handler(http.NotFoundHandler(), ""))
 	t.Cleanup(s.Close)
-	return strings.TrimPrefix(s.URL, "http://"), party, folder
+	return strings.TrimPrefix(s.URL, "http://"), rp, folder
 }
 
 // TestSlowUpload: who sends less than the least is cut off, is told so, and leaves nothing on the disk.
 func TestSlowUpload(t *testing.T) {
 	for name, length := range map[string]string{"announced": "Content-Length: 1000", "chunked": "Transfer-Encoding: chunked"} {
 		t.Run(name, func(t *testing.T) {
-			addr, party, documents := server(t, 1<<30, 50*time.Millisecond)
+			addr, rp, documents := server(t, 1<<30, 50*time.Millisecond)
 			conn, err := net.Dial("tcp", addr)
 			if err != nil {
 				t.Fatal(err)
@@ -66,7 +67,7 @@ func TestSlowUpload(t *testing.T) {
 			defer conn.Close()
 			begin := time.Now()
 			_ = conn.SetDeadline(begin.Add(10 * time.Second))
-			fmt.Fprintf(conn, "POST /sign-requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nAuthorization: %s\r\n%s\r\n\r\n", party.Token(rp.Initiate), length)
+			fmt.Fprintf(conn, "POST /sign-requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nAuthorization: %s\r\n%s\r\n\r\n", rp.Token(token.Initiate), length)
 			if name == "chunked" {
 				fmt.Fprintf(conn, "5\r\n%%PDF-\r\n")
 			} else {
@@ -120,7 +121,7 @@ func TestExpectContinue(t *testing.T) {
 // TestUnauthorizedStatus is the switch of docs/contract.md, 14.2.
 func TestUnauthorizedStatus(t *testing.T) {
 	for configured, want := range map[int]int{0: 400, 400: 400, 401: 401} {
-		h := (&rpapi.API{Verifier: rp.NewVerifier(rp.VerifierConfig{}), Unauthorized: configured, Log: slog.New(slog.DiscardHandler)}).Handler(http.NotFoundHandler(), "/api")
+		h := (&rpapi.API{Verifier: token.NewVerifier(token.VerifierConfig{}), Unauthorized: configured, Log: slog.New(slog.DiscardHandler)}).Handler(http.NotFoundHandler(), "/api")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("POST", "/api/sign-requests/cancel", nil))
 		if w.Code != want || w.Body.String() != `{"error":"UNAUTHORIZED","error_description":"Unauthorized."}`+"\n" {
@@ -133,7 +134,7 @@ func TestUnauthorizedStatus(t *testing.T) {
 }
 
 // brokenReplay fails every call that asks about a jti.
-type brokenReplay struct{ rp.Replay }
+type brokenReplay struct{ token.Replay }
 
 func (brokenReplay) Used(context.Context, string, string) (bool, error) {
 	return false, errors.New("the disk is full")
@@ -141,21 +142,21 @@ func (brokenReplay) Used(context.Context, string, string) (bool, error) {
 
 // TestServerSideError: a fault of the service has one answer, which does not tell the cause, and the log has the cause.
 func TestServerSideError(t *testing.T) {
-	party := rptest.Start(t)
+	rp := partytest.Start(t)
 	policy := safehttp.Policy{AllowPrivate: true}
-	parties, err := rp.NewRegistry(policy, party.Registration())
+	parties, err := party.NewRegistry(policy, rp.Registration())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
 	h := (&rpapi.API{
-		Verifier: rp.NewVerifier(rp.VerifierConfig{
-			Parties: parties, Keys: rp.NewKeys(rp.KeysConfig{Client: safehttp.NewClient(policy)}), Replay: brokenReplay{},
+		Verifier: token.NewVerifier(token.VerifierConfig{
+			Parties: parties, Keys: party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy)}), Replay: brokenReplay{},
 		}),
 		Explain: true, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	}).Handler(http.NotFoundHandler(), "")
 	r := httptest.NewRequest("POST", "/sign-requests", strings.NewReader("%PDF-"))
-	r.Header.Set("Authorization", party.Token(rp.Initiate))
+	r.Header.Set("Authorization", rp.Token(token.Initiate))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	if w.Code != 500 || w.Body.String() != `{"error":"SERVER_SIDE_ERROR","error_description":"An unexpected error occurred."}`+"\n" {

@@ -95,7 +95,7 @@ type ConsoleKey struct {
 type ConsoleChange struct {
 	At    time.Time
 	By    string
-	Kind  string // rp.PartyChangeKind
+	Kind  string // party.ChangeKind
 	Edits []ConsoleEdit
 }
 

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 )
 
 // TestConsoleWords: whatever a request's trail and jobs hold, the console has words for it.
@@ -53,14 +53,14 @@ func TestConsoleWords(t *testing.T) {
 // TestPartyWords: whatever an operator did to a relying party, its page has words for it, and every field has a name and a hint.
 func TestPartyWords(t *testing.T) {
 	english := newKit(t).byTag("en").messages
-	for _, kind := range []rp.PartyChangeKind{
-		rp.PartyRegistered, rp.PartyEdited, rp.PartyLogoChanged, rp.PartyDisabled, rp.PartyEnabled, rp.PartyRemoved, rp.PartyKeysRenewed,
+	for _, kind := range []party.ChangeKind{
+		party.ChangeRegistered, party.ChangeEdited, party.ChangeLogo, party.ChangeDisabled, party.ChangeEnabled, party.ChangeRemoved, party.ChangeKeysRenewed,
 	} {
 		if english["console.change."+string(kind)] == "" {
 			t.Errorf("no words for the change %s", kind)
 		}
 	}
-	for _, field := range []rp.Field{rp.FieldClientID, rp.FieldName, rp.FieldJWKS, rp.FieldRedirect, rp.FieldWebhook} {
+	for _, field := range []party.Field{party.FieldClientID, party.FieldName, party.FieldJWKS, party.FieldRedirect, party.FieldWebhook} {
 		if english["console.field."+string(field)] == "" || english["console.hint."+string(field)] == "" {
 			t.Errorf("no words for the field %s", field)
 		}

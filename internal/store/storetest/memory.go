@@ -13,8 +13,8 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -52,7 +52,7 @@ func NewMemory() *Memory {
 		requests: map[string]*record{},
 		phones:   map[string]signer.Phone{},
 		used:     map[[2]string]time.Time{},
-		parties:  parties{registered: map[string]rp.Registration{}, pictures: map[string][]byte{}, epochs: map[string]int64{}},
+		parties:  parties{registered: map[string]party.Registration{}, pictures: map[string][]byte{}, epochs: map[string]int64{}},
 		ready:    make(chan struct{}, 1),
 		watchers: map[string]map[chan struct{}]bool{},
 	}
@@ -328,7 +328,7 @@ func (m *Memory) Jobs(ctx context.Context, requestID string) ([]request.Job, err
 	return jobs, nil
 }
 
-// Use implements rp.Replay.
+// Use implements token.Replay.
 func (m *Memory) Use(ctx context.Context, clientID, jti string, until time.Time) (bool, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
@@ -343,7 +343,7 @@ func (m *Memory) Use(ctx context.Context, clientID, jti string, until time.Time)
 	return true, nil
 }
 
-// Used implements rp.Replay.
+// Used implements token.Replay.
 func (m *Memory) Used(ctx context.Context, clientID, jti string) (bool, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {

@@ -7,84 +7,84 @@ import (
 	"slices"
 	"time"
 
-	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/party"
 )
 
 // parties is what [Memory] keeps of relying parties.
 type parties struct {
-	registered map[string]rp.Registration
+	registered map[string]party.Registration
 	pictures   map[string][]byte // by client id
 	epochs     map[string]int64
-	changes    []rp.PartyChange
+	changes    []party.Change
 }
 
 // partiesTopic is what the parties are called where requests have their ids.
 const partiesTopic = "parties"
 
-// WatchParties implements rp.PartyStore.
+// WatchParties implements party.Store.
 func (m *Memory) WatchParties() (<-chan struct{}, func()) { return m.Watch(partiesTopic) }
 
-// Registrations implements rp.PartyStore.
-func (m *Memory) Registrations(ctx context.Context) ([]rp.Registration, map[string]int64, error) {
+// Registrations implements party.Store.
+func (m *Memory) Registrations(ctx context.Context) ([]party.Registration, map[string]int64, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer unlock()
-	list := slices.SortedFunc(maps.Values(m.parties.registered), func(a, b rp.Registration) int { return cmp.Compare(a.ClientID, b.ClientID) })
+	list := slices.SortedFunc(maps.Values(m.parties.registered), func(a, b party.Registration) int { return cmp.Compare(a.ClientID, b.ClientID) })
 	return list, maps.Clone(m.parties.epochs), nil
 }
 
-// Registration implements rp.PartyStore.
-func (m *Memory) Registration(ctx context.Context, clientID string) (rp.Registration, error) {
+// Registration implements party.Store.
+func (m *Memory) Registration(ctx context.Context, clientID string) (party.Registration, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
-		return rp.Registration{}, err
+		return party.Registration{}, err
 	}
 	defer unlock()
 	r, ok := m.parties.registered[clientID]
 	if !ok {
-		return rp.Registration{}, rp.ErrUnknownParty
+		return party.Registration{}, party.ErrUnknown
 	}
 	return r, nil
 }
 
-// AddParty implements rp.PartyStore.
-func (m *Memory) AddParty(ctx context.Context, p rp.Party, c rp.PartyChange) error {
+// AddParty implements party.Store.
+func (m *Memory) AddParty(ctx context.Context, p party.Party, c party.Change) error {
 	return m.changeParties(ctx, c, func() error {
 		if _, taken := m.parties.registered[p.ClientID]; taken {
-			return rp.ErrPartyExists
+			return party.ErrExists
 		}
 		p.Logo, p.KeysEpoch = "", 0
-		m.parties.registered[p.ClientID] = rp.Registration{Party: p, Version: 1, CreatedAt: c.At, ChangedAt: c.At}
+		m.parties.registered[p.ClientID] = party.Registration{Party: p, Version: 1, CreatedAt: c.At, ChangedAt: c.At}
 		return nil
 	})
 }
 
-// ChangeParty implements rp.PartyStore.
-func (m *Memory) ChangeParty(ctx context.Context, p rp.Party, version int64, c rp.PartyChange) error {
-	return m.changeParty(ctx, p.ClientID, version, c, func(r *rp.Registration) error {
+// ChangeParty implements party.Store.
+func (m *Memory) ChangeParty(ctx context.Context, p party.Party, version int64, c party.Change) error {
+	return m.changeParty(ctx, p.ClientID, version, c, func(r *party.Registration) error {
 		p.Logo, p.KeysEpoch = r.Logo, 0
 		r.Party = p
 		return nil
 	})
 }
 
-// ChangeLogo implements rp.PartyStore.
-func (m *Memory) ChangeLogo(ctx context.Context, clientID string, version int64, l rp.Logo, c rp.PartyChange) error {
-	return m.changeParty(ctx, clientID, version, c, func(r *rp.Registration) error {
+// ChangeLogo implements party.Store.
+func (m *Memory) ChangeLogo(ctx context.Context, clientID string, version int64, l party.Logo, c party.Change) error {
+	return m.changeParty(ctx, clientID, version, c, func(r *party.Registration) error {
 		r.Logo = l.Name
 		m.parties.pictures[clientID] = slices.Clone(l.PNG)
 		return nil
 	})
 }
 
-// RemoveParty implements rp.PartyStore.
-func (m *Memory) RemoveParty(ctx context.Context, clientID string, version int64, c rp.PartyChange) error {
-	return m.changeParty(ctx, clientID, version, c, func(*rp.Registration) error {
+// RemoveParty implements party.Store.
+func (m *Memory) RemoveParty(ctx context.Context, clientID string, version int64, c party.Change) error {
+	return m.changeParty(ctx, clientID, version, c, func(*party.Registration) error {
 		for _, rec := range m.requests {
 			if rec.request.ClientID == clientID {
-				return rp.ErrPartyInUse
+				return party.ErrInUse
 			}
 		}
 		delete(m.parties.registered, clientID)
@@ -93,20 +93,20 @@ func (m *Memory) RemoveParty(ctx context.Context, clientID string, version int64
 	})
 }
 
-// RenewKeys implements rp.PartyStore.
-func (m *Memory) RenewKeys(ctx context.Context, clientID string, c rp.PartyChange) error {
+// RenewKeys implements party.Store.
+func (m *Memory) RenewKeys(ctx context.Context, clientID string, c party.Change) error {
 	return m.changeParties(ctx, c, func() error { m.parties.epochs[clientID]++; return nil })
 }
 
 // changeParty changes or removes a party of one version.
-func (m *Memory) changeParty(ctx context.Context, clientID string, version int64, c rp.PartyChange, change func(*rp.Registration) error) error {
+func (m *Memory) changeParty(ctx context.Context, clientID string, version int64, c party.Change, change func(*party.Registration) error) error {
 	return m.changeParties(ctx, c, func() error {
 		r, ok := m.parties.registered[clientID]
 		switch {
 		case !ok:
-			return rp.ErrUnknownParty
+			return party.ErrUnknown
 		case r.Version != version:
-			return rp.ErrPartyChanged
+			return party.ErrChanged
 		}
 		if err := change(&r); err != nil {
 			return err
@@ -119,7 +119,7 @@ func (m *Memory) changeParty(ctx context.Context, clientID string, version int64
 	})
 }
 
-func (m *Memory) changeParties(ctx context.Context, c rp.PartyChange, change func() error) error {
+func (m *Memory) changeParties(ctx context.Context, c party.Change, change func() error) error {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return err
@@ -139,8 +139,8 @@ func (m *Memory) changeParties(ctx context.Context, c rp.PartyChange, change fun
 	return nil
 }
 
-// PartyChanges implements rp.PartyStore.
-func (m *Memory) PartyChanges(ctx context.Context, clientID string, limit int) (list []rp.PartyChange, err error) {
+// PartyChanges implements party.Store.
+func (m *Memory) PartyChanges(ctx context.Context, clientID string, limit int) (list []party.Change, err error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func (m *Memory) PartyChanges(ctx context.Context, clientID string, limit int) (
 	return list, nil
 }
 
-// LogoPNG implements rp.PartyStore.
+// LogoPNG implements party.Store.
 func (m *Memory) LogoPNG(ctx context.Context, name string) ([]byte, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
@@ -166,5 +166,5 @@ func (m *Memory) LogoPNG(ctx context.Context, name string) ([]byte, error) {
 			return slices.Clone(m.parties.pictures[id]), nil
 		}
 	}
-	return nil, rp.ErrNoLogo
+	return nil, party.ErrNoLogo
 }

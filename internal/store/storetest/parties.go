@@ -9,7 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/signet-sign/signet/internal/rp"
+	"github.com/signet-sign/signet/internal/party"
 )
 
 var partyTests = []test{
@@ -24,27 +24,27 @@ var partyTests = []test{
 	{name: "strange ids", run: strangeParties},
 }
 
-func party(id string) rp.Party {
-	return rp.Party{
+func aParty(id string) party.Party {
+	return party.Party{
 		ClientID: id, Name: "Shop " + id + " 永", JWKSURL: "https://" + id + ".example/jwks",
 		RedirectURL: "https://" + id + ".example/back?a=b", WebhookURL: "https://" + id + ".example/hook",
 	}
 }
 
-func did(p rp.Party, kind rp.PartyChangeKind, after time.Duration, edits ...rp.PartyEdit) rp.PartyChange {
-	return rp.PartyChange{ClientID: p.ClientID, At: start.Add(after), By: "Mei Lin", Kind: kind, Edits: edits}
+func did(p party.Party, kind party.ChangeKind, after time.Duration, edits ...party.Edit) party.Change {
+	return party.Change{ClientID: p.ClientID, At: start.Add(after), By: "Mei Lin", Kind: kind, Edits: edits}
 }
 
-func (s *suite) register(parties ...rp.Party) {
+func (s *suite) register(parties ...party.Party) {
 	s.t.Helper()
 	for _, p := range parties {
-		if err := s.AddParty(s.t.Context(), p, did(p, rp.PartyRegistered, 0)); err != nil {
+		if err := s.AddParty(s.t.Context(), p, did(p, party.ChangeRegistered, 0)); err != nil {
 			s.t.Fatalf("AddParty(%s): %v", p.ClientID, err)
 		}
 	}
 }
 
-func (s *suite) registration(id string) rp.Registration {
+func (s *suite) registration(id string) party.Registration {
 	s.t.Helper()
 	r, err := s.Registration(s.t.Context(), id)
 	if err != nil {
@@ -54,10 +54,10 @@ func (s *suite) registration(id string) rp.Registration {
 }
 
 func addParties(t *testing.T, s *suite, _ Harness) {
-	a, b := party("a"), party("b")
+	a, b := aParty("a"), aParty("b")
 	b.WebhookURL, b.Disabled = "", true
 	s.register(b, a)
-	want := []rp.Registration{
+	want := []party.Registration{
 		{Party: a, Version: 1, CreatedAt: start, ChangedAt: start},
 		{Party: b, Version: 1, CreatedAt: start, ChangedAt: start},
 	}
@@ -71,9 +71,9 @@ func addParties(t *testing.T, s *suite, _ Harness) {
 	if diff := cmp.Diff(want[1], s.registration("b")); diff != "" {
 		t.Errorf("Registration (-want +got):\n%s", diff)
 	}
-	again := party("a")
+	again := aParty("a")
 	again.Name = "Thief"
-	if err := s.AddParty(t.Context(), again, did(again, rp.PartyRegistered, 0)); !errors.Is(err, rp.ErrPartyExists) {
+	if err := s.AddParty(t.Context(), again, did(again, party.ChangeRegistered, 0)); !errors.Is(err, party.ErrExists) {
 		t.Errorf("a taken client id: %v", err)
 	}
 	if got := s.registration("a"); got.Name != a.Name {
@@ -82,22 +82,22 @@ func addParties(t *testing.T, s *suite, _ Harness) {
 }
 
 func changeParty(t *testing.T, s *suite, _ Harness) {
-	p := party("a")
-	s.register(p, party("b"))
+	p := aParty("a")
+	s.register(p, aParty("b"))
 	p.Name, p.JWKSURL, p.RedirectURL, p.WebhookURL, p.Disabled = "New", "https://new.example/j", "https://new.example/r", "", true
-	if err := s.ChangeParty(t.Context(), p, 1, did(p, rp.PartyEdited, time.Hour)); err != nil {
+	if err := s.ChangeParty(t.Context(), p, 1, did(p, party.ChangeEdited, time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	want := rp.Registration{Party: p, Version: 2, CreatedAt: start, ChangedAt: start.Add(time.Hour)}
+	want := party.Registration{Party: p, Version: 2, CreatedAt: start, ChangedAt: start.Add(time.Hour)}
 	if diff := cmp.Diff(want, s.registration("a")); diff != "" {
 		t.Errorf("after the change (-want +got):\n%s", diff)
 	}
 	for _, version := range []int64{0, 1, 3} {
-		if err := s.ChangeParty(t.Context(), party("a"), version, did(p, rp.PartyEdited, 0)); !errors.Is(err, rp.ErrPartyChanged) {
+		if err := s.ChangeParty(t.Context(), aParty("a"), version, did(p, party.ChangeEdited, 0)); !errors.Is(err, party.ErrChanged) {
 			t.Errorf("version %d: %v", version, err)
 		}
 	}
-	if err := s.ChangeParty(t.Context(), party("x"), 1, did(party("x"), rp.PartyEdited, 0)); !errors.Is(err, rp.ErrUnknownParty) {
+	if err := s.ChangeParty(t.Context(), aParty("x"), 1, did(aParty("x"), party.ChangeEdited, 0)); !errors.Is(err, party.ErrUnknown) {
 		t.Errorf("an unknown party: %v", err)
 	}
 	if diff := cmp.Diff(want, s.registration("a")); diff != "" {
@@ -112,15 +112,15 @@ func changePartyAtOnce(t *testing.T, s *suite, _ Harness) { changePartyFromAll(t
 
 // changePartyFromAll changes one version of a party everywhere at once: one change is made.
 func changePartyFromAll(t *testing.T, stores ...*suite) {
-	stores[0].register(party("a"))
+	stores[0].register(aParty("a"))
 	var won atomic.Int32
 	together(20, func(i int) {
-		p := party("a")
+		p := aParty("a")
 		p.Name = fmt.Sprint("Shop ", i)
-		switch err := stores[i%len(stores)].ChangeParty(t.Context(), p, 1, did(p, rp.PartyEdited, 0)); {
+		switch err := stores[i%len(stores)].ChangeParty(t.Context(), p, 1, did(p, party.ChangeEdited, 0)); {
 		case err == nil:
 			won.Add(1)
-		case !errors.Is(err, rp.ErrPartyChanged):
+		case !errors.Is(err, party.ErrChanged):
 			t.Errorf("change %d: %v", i, err)
 		}
 	})
@@ -130,18 +130,18 @@ func changePartyFromAll(t *testing.T, stores ...*suite) {
 }
 
 func changeLogo(t *testing.T, s *suite, _ Harness) {
-	s.register(party("a"), party("b"))
-	first, second := rp.Logo{Name: "aa", PNG: []byte("first\x00\xff")}, rp.Logo{Name: "bb", PNG: []byte("second")}
-	set := func(id string, version int64, l rp.Logo) {
+	s.register(aParty("a"), aParty("b"))
+	first, second := party.Logo{Name: "aa", PNG: []byte("first\x00\xff")}, party.Logo{Name: "bb", PNG: []byte("second")}
+	set := func(id string, version int64, l party.Logo) {
 		t.Helper()
-		if err := s.ChangeLogo(t.Context(), id, version, l, did(party(id), rp.PartyLogoChanged, time.Minute)); err != nil {
+		if err := s.ChangeLogo(t.Context(), id, version, l, did(aParty(id), party.ChangeLogo, time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	has := func(name, want string) {
 		t.Helper()
 		got, err := s.LogoPNG(t.Context(), name)
-		if want == "" && !errors.Is(err, rp.ErrNoLogo) || want != "" && (err != nil || string(got) != want) {
+		if want == "" && !errors.Is(err, party.ErrNoLogo) || want != "" && (err != nil || string(got) != want) {
 			t.Errorf("LogoPNG(%q) = %q, %v; want %q", name, got, err, want)
 		}
 	}
@@ -152,11 +152,11 @@ func changeLogo(t *testing.T, s *suite, _ Harness) {
 	if got := s.registration("a"); got.Logo != "aa" || got.Version != 2 || !got.ChangedAt.Equal(start.Add(time.Minute)) {
 		t.Errorf("with a logo: %+v", got)
 	}
-	if err := s.ChangeLogo(t.Context(), "a", 1, second, did(party("a"), rp.PartyLogoChanged, 0)); !errors.Is(err, rp.ErrPartyChanged) {
+	if err := s.ChangeLogo(t.Context(), "a", 1, second, did(aParty("a"), party.ChangeLogo, 0)); !errors.Is(err, party.ErrChanged) {
 		t.Errorf("an old version: %v", err)
 	}
 	has("bb", "")
-	if err := s.ChangeParty(t.Context(), party("a"), 2, did(party("a"), rp.PartyEdited, 0)); err != nil {
+	if err := s.ChangeParty(t.Context(), aParty("a"), 2, did(aParty("a"), party.ChangeEdited, 0)); err != nil {
 		t.Fatal(err)
 	}
 	if got := s.registration("a"); got.Logo != "aa" {
@@ -165,7 +165,7 @@ func changeLogo(t *testing.T, s *suite, _ Harness) {
 	set("a", 3, second)
 	has("bb", string(second.PNG))
 	has("aa", string(first.PNG)) // the other party still has it
-	set("b", 2, rp.Logo{})
+	set("b", 2, party.Logo{})
 	has("aa", "")
 	has("", "")
 	has("\x00", "")
@@ -175,46 +175,46 @@ func changeLogo(t *testing.T, s *suite, _ Harness) {
 }
 
 func removeParty(t *testing.T, s *suite, _ Harness) {
-	busy := party(client)
-	s.register(busy, party("a"))
+	busy := aParty(client)
+	s.register(busy, aParty("a"))
 	s.create(sample(1)) // of client
 	remove := func(id string, version int64) error {
-		return s.RemoveParty(t.Context(), id, version, did(party(id), rp.PartyRemoved, 0))
+		return s.RemoveParty(t.Context(), id, version, did(aParty(id), party.ChangeRemoved, 0))
 	}
-	if err := remove(client, 1); !errors.Is(err, rp.ErrPartyInUse) {
+	if err := remove(client, 1); !errors.Is(err, party.ErrInUse) {
 		t.Errorf("a party with a request: %v", err)
 	}
-	if err := remove(client, 2); !errors.Is(err, rp.ErrPartyChanged) {
+	if err := remove(client, 2); !errors.Is(err, party.ErrChanged) {
 		t.Errorf("another version of a party with a request: %v", err)
 	}
-	if err := remove("a", 2); !errors.Is(err, rp.ErrPartyChanged) {
+	if err := remove("a", 2); !errors.Is(err, party.ErrChanged) {
 		t.Errorf("another version: %v", err)
 	}
-	if err := remove("x", 1); !errors.Is(err, rp.ErrUnknownParty) {
+	if err := remove("x", 1); !errors.Is(err, party.ErrUnknown) {
 		t.Errorf("an unknown party: %v", err)
 	}
 	if err := remove("a", 1); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Registration(t.Context(), "a"); !errors.Is(err, rp.ErrUnknownParty) {
+	if _, err := s.Registration(t.Context(), "a"); !errors.Is(err, party.ErrUnknown) {
 		t.Errorf("after the removal: %v", err)
 	}
 	if s.registration(client).Version != 1 {
 		t.Error("a refused removal changed something")
 	}
-	if changes, err := s.PartyChanges(t.Context(), "a", 9); err != nil || len(changes) != 2 || changes[0].Kind != rp.PartyRemoved {
+	if changes, err := s.PartyChanges(t.Context(), "a", 9); err != nil || len(changes) != 2 || changes[0].Kind != party.ChangeRemoved {
 		t.Errorf("the trail of a removed party: %+v, %v", changes, err)
 	}
-	s.register(party("a")) // the id is free again
+	s.register(aParty("a")) // the id is free again
 	if got := s.registration("a"); got.Version != 1 {
 		t.Errorf("registered anew: %+v", got)
 	}
 }
 
 func renewKeys(t *testing.T, s *suite, _ Harness) {
-	s.register(party("a"))
+	s.register(aParty("a"))
 	for _, id := range []string{"a", "configured", "a"} {
-		if err := s.RenewKeys(t.Context(), id, did(party(id), rp.PartyKeysRenewed, 0)); err != nil {
+		if err := s.RenewKeys(t.Context(), id, did(aParty(id), party.ChangeKeysRenewed, 0)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -228,17 +228,17 @@ func renewKeys(t *testing.T, s *suite, _ Harness) {
 }
 
 func partyTrail(t *testing.T, s *suite, _ Harness) {
-	p := party("a")
-	s.register(p, party("b"))
-	edit := rp.PartyEdit{Field: rp.FieldName, From: "A", To: "B"}
-	edited, renewed := did(p, rp.PartyEdited, time.Hour, edit, rp.PartyEdit{Field: rp.FieldWebhook, To: "x"}), did(p, rp.PartyKeysRenewed, time.Minute)
+	p := aParty("a")
+	s.register(p, aParty("b"))
+	edit := party.Edit{Field: party.FieldName, From: "A", To: "B"}
+	edited, renewed := did(p, party.ChangeEdited, time.Hour, edit, party.Edit{Field: party.FieldWebhook, To: "x"}), did(p, party.ChangeKeysRenewed, time.Minute)
 	if err := errors.Join(s.ChangeParty(t.Context(), p, 1, edited), s.RenewKeys(t.Context(), "a", renewed)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.ChangeParty(t.Context(), p, 1, edited); err == nil {
 		t.Fatal("an old version was changed")
 	}
-	want := []rp.PartyChange{renewed, edited, did(p, rp.PartyRegistered, 0)} // in the order in which they were made
+	want := []party.Change{renewed, edited, did(p, party.ChangeRegistered, 0)} // in the order in which they were made
 	for _, n := range []int{9, 2} {
 		got, err := s.PartyChanges(t.Context(), "a", n)
 		if err != nil {
@@ -254,7 +254,7 @@ func watchParties(t *testing.T, s *suite, _ Harness) {
 	changed, stop := s.WatchParties()
 	other, stopOther := s.Watch(sample(1).ID)
 	defer stopOther()
-	s.register(party("a"))
+	s.register(aParty("a"))
 	if !signalled(changed) {
 		t.Error("no signal for a new party")
 	}
@@ -263,13 +263,13 @@ func watchParties(t *testing.T, s *suite, _ Harness) {
 	}
 	for !quiet(changed) {
 	}
-	if err := s.AddParty(t.Context(), party("a"), did(party("a"), rp.PartyRegistered, 0)); err == nil {
+	if err := s.AddParty(t.Context(), aParty("a"), did(aParty("a"), party.ChangeRegistered, 0)); err == nil {
 		t.Fatal("a taken client id was accepted")
 	}
 	if !quiet(changed) {
 		t.Error("a signal for a refused change")
 	}
-	if err := s.RenewKeys(t.Context(), "a", did(party("a"), rp.PartyKeysRenewed, 0)); err != nil {
+	if err := s.RenewKeys(t.Context(), "a", did(aParty("a"), party.ChangeKeysRenewed, 0)); err != nil {
 		t.Fatal(err)
 	}
 	if !signalled(changed) {
@@ -281,15 +281,15 @@ func watchParties(t *testing.T, s *suite, _ Harness) {
 
 func strangeParties(t *testing.T, s *suite, _ Harness) {
 	for _, id := range []string{"", "x", "\x00", "\xff"} {
-		if _, err := s.Registration(t.Context(), id); !errors.Is(err, rp.ErrUnknownParty) {
+		if _, err := s.Registration(t.Context(), id); !errors.Is(err, party.ErrUnknown) {
 			t.Errorf("Registration(%q): %v", id, err)
 		}
 		if list, err := s.PartyChanges(t.Context(), id, 9); err != nil || len(list) != 0 {
 			t.Errorf("PartyChanges(%q) = %+v, %v", id, list, err)
 		}
 	}
-	p := party("a")
-	change := did(p, rp.PartyRegistered, 0, rp.PartyEdit{Field: rp.FieldName, To: "a\x00b\xff"})
+	p := aParty("a")
+	change := did(p, party.ChangeRegistered, 0, party.Edit{Field: party.FieldName, To: "a\x00b\xff"})
 	change.By = "a\x00\xff"
 	if err := s.AddParty(t.Context(), p, change); err != nil {
 		t.Errorf("a change in damaged words: %v", err)
@@ -306,7 +306,7 @@ func nodesParty(t *testing.T, a *suite, h Harness) {
 	}
 	for !quiet(changed) {
 	}
-	if err := a.RenewKeys(t.Context(), "a", did(party("a"), rp.PartyKeysRenewed, 0)); err != nil {
+	if err := a.RenewKeys(t.Context(), "a", did(aParty("a"), party.ChangeKeysRenewed, 0)); err != nil {
 		t.Fatal(err)
 	}
 	if !signalled(changed) {

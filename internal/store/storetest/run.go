@@ -1,5 +1,5 @@
 // Package storetest is what every store must do: [Run] holds a store against the contracts of request.Store, request.Lister, request.Watcher,
-// request.Outbox, signer.Store, rp.Replay, rp.PartyStore and calllog.Store, and against what several of them promise together. Start at [Run].
+// request.Outbox, signer.Store, token.Replay, party.Store and calllog.Store, and against what several of them promise together. Start at [Run].
 //
 // [Memory] is the reference: the same promises without a disk, for reading and for tests that need no durability. The package
 // knows nothing of SQL; what only a database can do wrong (crashes, migrations, locks) is tested beside internal/store.
@@ -13,9 +13,10 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/rp"
 	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // Store is all that a store does.
@@ -25,8 +26,8 @@ type Store interface {
 	request.Watcher
 	request.Outbox
 	signer.Store
-	rp.Replay
-	rp.PartyStore
+	token.Replay
+	party.Store
 	calllog.Store
 
 	// ForgetUsed drops the used ids of tokens that had to be kept until a time before now.

@@ -1,0 +1,272 @@
+package party
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// KeysConfig is what [Keys] needs. Zero durations and counts mean the contract's numbers (section 8.1).
+type KeysConfig struct {
+	// Client does the fetches; make it with safehttp.NewClient and the policy that parties are registered under.
+	Client *http.Client
+
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+
+	// OnFetch is told of every fetch after it, successful or not, for metrics and logs. It must be quick and safe for
+	// concurrent use. May be nil.
+	OnFetch func(Fetch)
+
+	// RefetchUnknownKid fetches a set again when a token names a key that it lacks, at most once a minute and party. The
+	// contract's rule for rotation (publish an hour ahead) makes do without, and staging does not do it, so it is off by
+	// default: a relying party that rotates too fast should find out here (docs/contract.md, 14.26).
+	RefetchUnknownKid bool
+
+	Timeout  time.Duration // of one try, 3 s
+	Tries    int           // 3
+	Pause    time.Duration // between two tries, 100 ms
+	Lifetime time.Duration // of a set that was fetched, 1 h
+	Penalty  time.Duration // how long a failure is remembered, 5 s, so that a dead host is not hammered
+}
+
+// Fetch is what happened when a JWKS was fetched.
+type Fetch struct {
+	ClientID string
+	Tries    int           // 1 and up
+	Took     time.Duration // all tries and pauses
+	Usable   int           // keys that tokens can name; 0 when Err is set
+	Err      error         // of the last try
+}
+
+// refetchGap is the shortest time between two fetches for unknown kids: anybody can invent a kid.
+const refetchGap = time.Minute
+
+// Keys fetches and caches the JWKS of relying parties. A set lives for its hour and not longer, also when the next fetch fails:
+// a key that its owner has withdrawn must not work on because its server is down. It is safe for concurrent use; however many
+// calls need a set, one fetch of it is under way.
+type Keys struct {
+	config KeysConfig
+
+	mu      sync.Mutex
+	entries map[source]*entry
+}
+
+// source is where keys come from. The URL is part of it, so that a party registered anew with another URL starts afresh, and so is
+// the epoch, so that an operator who renews the keys leaves what is cached behind.
+type source struct {
+	clientID, url string
+	epoch         int64
+}
+
+func sourceOf(p *Party) source { return source{p.ClientID, p.JWKSURL, p.KeysEpoch} }
+
+// entry is one fetch and its outcome.
+type entry struct {
+	done chan struct{} // closed when the outcome is there
+
+	// The outcome, written once before done is closed.
+	set     *keySet
+	err     error
+	fetched time.Time // when the fetch began
+	until   time.Time // when it must no longer be used
+
+	// Guarded by Keys.mu.
+	renewable time.Time // when an unknown kid may cause the next fetch
+	renewal   *entry    // that fetch while it is under way
+}
+
+// NewKeys returns an empty cache.
+func NewKeys(config KeysConfig) *Keys {
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	config.Timeout = cmp.Or(config.Timeout, 3*time.Second)
+	config.Tries = cmp.Or(config.Tries, 3)
+	config.Pause = cmp.Or(config.Pause, 100*time.Millisecond)
+	config.Lifetime = cmp.Or(config.Lifetime, time.Hour)
+	config.Penalty = cmp.Or(config.Penalty, 5*time.Second)
+	return &Keys{config: config, entries: make(map[source]*entry)}
+}
+
+// CachedKeys is what this process has of a party's keys.
+type CachedKeys struct {
+	Keys      []KeyInfo
+	Ignored   []string // why the other keys of the JWKS are of no use
+	Err       error    // why there is none; until Until nobody asks again
+	FetchedAt time.Time
+	Until     time.Time
+}
+
+// Cached tells what is cached of a party's keys, without a fetch; ok is false if nothing is.
+func (k *Keys) Cached(p *Party) (found CachedKeys, ok bool) {
+	k.mu.Lock()
+	e := k.entries[sourceOf(p)]
+	k.mu.Unlock()
+	if e == nil || !e.ended() || e.stale(k.config.Now()) {
+		return CachedKeys{}, false
+	}
+	found = CachedKeys{Err: e.err, FetchedAt: e.fetched, Until: e.until}
+	if e.set != nil {
+		found.Keys, found.Ignored = e.set.describe(), e.set.ignored
+	}
+	return found, true
+}
+
+// Fetch makes sure that there is an outcome in the cache and returns its error.
+func (k *Keys) Fetch(ctx context.Context, p *Party) error {
+	_, err := k.current(ctx, p).wait(ctx)
+	return err
+}
+
+// Find returns the key that a token of this party names by kid and uses with alg, which is ES256, ES384 or
+// ES512. It fetches the party's JWKS if no current one is cached. Its errors are for the log: they say why
+// there is no such key and hold no URL.
+func (k *Keys) Find(ctx context.Context, p *Party, kid, alg string) (*Key, error) {
+	e := k.current(ctx, p)
+	set, err := e.wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if k.config.RefetchUnknownKid && set.count(kid) == 0 {
+		if renewed := k.renew(ctx, p, e); renewed != nil {
+			if newer, err := renewed.wait(ctx); err == nil {
+				set = newer
+			}
+		}
+	}
+	return set.find(kid, alg)
+}
+
+// current returns the entry to use now, and starts a fetch if there is none.
+func (k *Keys) current(ctx context.Context, p *Party) *entry {
+	from := sourceOf(p)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	e := k.entries[from]
+	if e != nil && !e.stale(k.config.Now()) {
+		return e
+	}
+	before := k.before(from)
+	k.sweep()
+	e = &entry{done: make(chan struct{})}
+	k.entries[from] = e
+	// The fetch serves everybody who comes meanwhile, so it does not end with the one who came first.
+	go k.fill(context.WithoutCancel(ctx), p, e, before)
+	return e
+}
+
+// renew starts or joins the fetch for an unknown kid; nil means that it is too early for one. Until it succeeds the old entry
+// stays in use, or anybody could take a party's keys away by inventing kids while its server is down.
+func (k *Keys) renew(ctx context.Context, p *Party, old *entry) *entry {
+	from := sourceOf(p)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	switch now := k.config.Now(); {
+	case old.renewal != nil:
+		return old.renewal
+	case k.entries[from] != old:
+		return k.entries[from] // somebody else's renewal is done; may be nil after a renewal by an operator
+	case now.Before(old.renewable):
+		return nil
+	default:
+		old.renewable = now.Add(refetchGap)
+	}
+	e := &entry{done: make(chan struct{})}
+	old.renewal = e
+	go func(ctx context.Context) {
+		k.fill(ctx, p, e, old.set)
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		old.renewal = nil
+		if e.err == nil && k.entries[from] == old {
+			k.entries[from] = e
+		}
+	}(context.WithoutCancel(ctx))
+	return e
+}
+
+// before returns the keys that those of a new fetch follow, and drops what an operator has left behind; with mu held.
+func (k *Keys) before(from source) (set *keySet) {
+	var last time.Time
+	for s, e := range k.entries {
+		if s.clientID != from.clientID {
+			continue
+		}
+		if e.ended() && e.set != nil && e.fetched.After(last) {
+			set, last = e.set, e.fetched
+		}
+		if s.epoch < from.epoch { // a fetch under way still serves those who wait for it
+			delete(k.entries, s)
+		}
+	}
+	return set
+}
+
+// fill fetches and publishes the outcome. Keys that were there before keep the time of their last use.
+func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet) {
+	defer close(e.done)
+	start := k.config.Now()
+	set, tries, err := k.fetch(ctx, p.JWKSURL)
+	now := k.config.Now()
+	e.set, e.err, e.fetched = set, err, start
+	if set != nil {
+		set.follow(before)
+	}
+	if err != nil {
+		e.until = now.Add(k.config.Penalty)
+	} else {
+		e.until = start.Add(k.config.Lifetime) // the server may have read the set at any time since
+	}
+	k.mu.Lock()
+	e.renewable = start.Add(refetchGap)
+	k.mu.Unlock()
+
+	if k.config.OnFetch != nil {
+		report := Fetch{ClientID: p.ClientID, Tries: tries, Took: now.Sub(start), Err: err}
+		if set != nil {
+			report.Usable = len(set.keys)
+		}
+		k.config.OnFetch(report)
+	}
+}
+
+// sweep drops what is stale, so that parties which are gone do not stay for ever. It runs once a fetch, with mu held.
+func (k *Keys) sweep() {
+	now := k.config.Now()
+	for from, e := range k.entries {
+		if e.stale(now) {
+			delete(k.entries, from)
+		}
+	}
+}
+
+// ended reports whether the outcome is there.
+func (e *entry) ended() bool {
+	select {
+	case <-e.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// stale reports whether the entry must not be used. An entry whose fetch is under way is not stale.
+func (e *entry) stale(now time.Time) bool { return e.ended() && !now.Before(e.until) }
+
+// wait returns the outcome when it is there, or the end of the waiting.
+func (e *entry) wait(ctx context.Context) (*keySet, error) {
+	select {
+	case <-e.done:
+		return e.set, e.err
+	default:
+	}
+	select {
+	case <-e.done:
+		return e.set, e.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}

@@ -1,0 +1,152 @@
+package party
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/signet-sign/signet/internal/safehttp"
+)
+
+// Party is one relying party as it is registered (docs/contract.md, 1.1). None of it ever travels in a request.
+type Party struct {
+	ClientID string // 1 to 128 characters of the base64url alphabet and "."; real ones have 32
+	Name     string // shown to the signer, see [CheckDisplayText]; at most MaxName characters
+	Logo     string // shown to the signer: the name of a [Logo], see [Registry.Logo]; "" for none
+
+	JWKSURL     string // where we fetch the keys of the party's tokens
+	RedirectURL string // where the signer's browser returns to; query parameters are added
+	WebhookURL  string // where we push the signed document; empty: the party only asks for the result
+
+	// Disabled refuses the party's calls. What it has asked for goes on: signers may sign, and the webhook is sent.
+	Disabled bool
+
+	// KeysEpoch counts how often an operator threw away what was cached of the party's keys, on all nodes.
+	KeysEpoch int64
+}
+
+// MaxName is the longest display name of a party in characters.
+const MaxName = 100
+
+const (
+	maxClientID = 128
+	maxURL      = 2048 // bytes
+)
+
+// Field is what one may get wrong in a registration.
+type Field string
+
+// The fields.
+const (
+	FieldClientID Field = "client_id"
+	FieldName     Field = "name"
+	FieldJWKS     Field = "jwks_url"
+	FieldRedirect Field = "redirect_url"
+	FieldWebhook  Field = "webhook_url"
+)
+
+// Problems says what is wrong with the registration, by field; nothing for a good one. Addresses are judged by the policy that
+// the client for JWKS and webhooks obeys, so that a party which registers is a party which can be called. It looks nothing up.
+func (p *Party) Problems(policy safehttp.Policy) map[Field]error {
+	found := map[Field]error{}
+	note := func(f Field, err error) {
+		if err != nil {
+			found[f] = err
+		}
+	}
+	if !ValidClientID(p.ClientID) || strings.Trim(p.ClientID, ".") == "" { // "." and ".." would be lost in a path
+		note(FieldClientID, fmt.Errorf("it must be 1 to %d characters of A-Z a-z 0-9 . _ -, and more than dots", maxClientID))
+	}
+	note(FieldName, CheckDisplayText(p.Name, MaxName))
+	note(FieldJWKS, policy.CheckURL(p.JWKSURL))
+	note(FieldRedirect, checkBrowserURL(p.RedirectURL, policy))
+	if p.WebhookURL != "" {
+		note(FieldWebhook, policy.CheckURL(p.WebhookURL))
+	}
+	for f, u := range map[Field]string{FieldJWKS: p.JWKSURL, FieldRedirect: p.RedirectURL, FieldWebhook: p.WebhookURL} {
+		if len(u) > maxURL {
+			note(f, fmt.Errorf("it is longer than %d bytes", maxURL))
+		}
+	}
+	return found
+}
+
+// Validate reports the first of the [Party.Problems].
+func (p *Party) Validate(policy safehttp.Policy) error {
+	found := p.Problems(policy)
+	if err := found[FieldClientID]; err != nil {
+		return fmt.Errorf("client id: %w", err)
+	}
+	for _, f := range []struct {
+		field Field
+		words string
+	}{{FieldName, "name"}, {FieldJWKS, "JWKS URL:"}, {FieldRedirect, "redirect URL:"}, {FieldWebhook, "webhook URL:"}} {
+		if err := found[f.field]; err != nil {
+			return fmt.Errorf("client %s: %s %w", p.ClientID, f.words, err)
+		}
+	}
+	return nil
+}
+
+// checkBrowserURL judges a URL that the signer's browser opens and we do not: any host and port, no script, no cleartext.
+func checkBrowserURL(text string, policy safehttp.Policy) error {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return errors.New("it cannot be parsed")
+	case u.Scheme != "https" && (u.Scheme != "http" || !policy.AllowPrivate):
+		return errors.New("the scheme is not https")
+	case u.Opaque != "" || u.Hostname() == "":
+		return errors.New("there is no host")
+	case u.User != nil:
+		return errors.New("it holds user information")
+	case u.Fragment != "":
+		return errors.New("it holds a fragment")
+	}
+	return nil
+}
+
+// ValidClientID reports whether id has the form of a client id (docs/contract.md, 1.1.3).
+func ValidClientID(id string) bool {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+	return id != "" && len(id) <= maxClientID && strings.Trim(id, alphabet) == ""
+}
+
+// ErrUnknown means that no party is registered under a client id.
+var ErrUnknown = errors.New("no relying party has this client id")
+
+// Parties finds relying parties. It is asked for every call of every relying party, so it must be fast, and it must be safe for
+// concurrent use.
+type Parties interface {
+	// Party returns the party with exactly this client id. The caller must not change it. The error is ErrUnknown
+	// when there is none; any other error means that the answer is not known now.
+	Party(ctx context.Context, clientID string) (*Party, error)
+}
+
+// ErrDisabled is the cause of a refusal: an operator has closed the door for the party.
+var ErrDisabled = errors.New("an operator has disabled this relying party")
+
+// ShownText is a text for people's eyes that may quote URLs, as errors of net/http do: each is what [ShownURL] makes of it.
+func ShownText(text string) string { return quotedURL.ReplaceAllStringFunc(text, ShownURL) }
+
+var quotedURL = regexp.MustCompile(`https?://[^\s"'<>]+`)
+
+// ShownURL is a URL for people's eyes, without what may be secret in it: the query's values, and user information.
+func ShownURL(text string) string {
+	if text == "" {
+		return ""
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return "(not a URL)"
+	}
+	secret := u.RawQuery != ""
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment = nil, "", false, ""
+	if secret {
+		return u.String() + "?…"
+	}
+	return u.String()
+}

@@ -1,0 +1,180 @@
+package party_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/safehttp"
+	"github.com/signet-sign/signet/internal/token"
+)
+
+func TestValidate(t *testing.T) {
+	good := party.Party{
+		ClientID: "9RgGCHe8X1", Name: "Acme Pte Ltd 永", Logo: "0123",
+		JWKSURL: "https://acme.example/jwks.json", RedirectURL: "https://acme.example/back?a=b", WebhookURL: "https://acme.example:443/hook",
+	}
+	change := func(f func(*party.Party)) party.Party {
+		p := good
+		f(&p)
+		return p
+	}
+	cases := []struct {
+		name  string
+		party party.Party
+		cause string // empty: valid
+	}{
+		{"as it should be", good, ""},
+		{"without webhook", change(func(p *party.Party) { p.WebhookURL = "" }), ""},
+		{"redirect to another port", change(func(p *party.Party) { p.RedirectURL = "https://acme.example:8443/" }), ""},
+
+		{"no client id", change(func(p *party.Party) { p.ClientID = "" }), "client id: it must be"},
+		{"client id with a space", change(func(p *party.Party) { p.ClientID = "a b" }), "client id: it must be"},
+		{"client id of dots", change(func(p *party.Party) { p.ClientID = ".." }), "client id: it must be"},
+		{"client id too long", change(func(p *party.Party) { p.ClientID = strings.Repeat("a", 129) }), "client id: it must be"},
+		{"no name", change(func(p *party.Party) { p.Name = " " }), "name must not be empty"},
+		{"name too long", change(func(p *party.Party) { p.Name = strings.Repeat("a", 101) }), "name must not be longer than 100"},
+		{"name with an override", change(func(p *party.Party) { p.Name = "a\u202eb" }), "name must not contain the character U+202E"},
+		{"no JWKS", change(func(p *party.Party) { p.JWKSURL = "" }), "JWKS URL: "},
+		{"JWKS without TLS", change(func(p *party.Party) { p.JWKSURL = "http://acme.example/" }), "JWKS URL: URL not allowed: the scheme"},
+		{"JWKS on another port", change(func(p *party.Party) { p.JWKSURL = "https://acme.example:8443/" }), "JWKS URL: URL not allowed: the port"},
+		{"JWKS at home", change(func(p *party.Party) { p.JWKSURL = "https://127.0.0.1/" }), "JWKS URL: address not allowed"},
+		{"webhook at home", change(func(p *party.Party) { p.WebhookURL = "https://[::1]/" }), "webhook URL: address not allowed"},
+		{"endless webhook", change(func(p *party.Party) { p.WebhookURL += strings.Repeat("a", 2048) }), "webhook URL: it is longer than 2048"},
+		{"no redirect", change(func(p *party.Party) { p.RedirectURL = "" }), "redirect URL: "},
+		{"redirect with a script", change(func(p *party.Party) { p.RedirectURL = "javascript://a/%0aalert(1)" }), "redirect URL: the scheme"},
+		{"redirect without host", change(func(p *party.Party) { p.RedirectURL = "https:///x" }), "redirect URL: there is no host"},
+		{"redirect with a password", change(func(p *party.Party) { p.RedirectURL = "https://u:p@acme.example/" }), "redirect URL: it holds user"},
+		{"redirect with a fragment", change(func(p *party.Party) { p.RedirectURL = "https://acme.example/#x" }), "redirect URL: it holds a fragment"},
+		{"redirect no URL", change(func(p *party.Party) { p.RedirectURL = "https://acme.example/%zz" }), "redirect URL: it cannot be parsed"},
+	}
+	for _, c := range cases {
+		err := c.party.Validate(safehttp.Policy{})
+		if c.cause == "" && err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if c.cause != "" && (err == nil || !strings.Contains(err.Error(), c.cause)) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.cause)
+		}
+	}
+
+	sandbox := good
+	sandbox.JWKSURL, sandbox.RedirectURL, sandbox.WebhookURL = "http://localhost:3000/jwks", "http://localhost:3000/", "http://host.docker.internal/hook"
+	if err := sandbox.Validate(safehttp.Policy{AllowPrivate: true}); err != nil {
+		t.Errorf("in the sandbox: %v", err)
+	}
+}
+
+func TestRegistry(t *testing.T) {
+	policy := safehttp.Policy{}
+	rp := func(id, name string) party.Party {
+		return party.Party{ClientID: id, Name: name, JWKSURL: "https://a.example/", RedirectURL: "https://a.example/"}
+	}
+	var r party.Registry
+	if _, err := r.Party(t.Context(), "a"); !errors.Is(err, party.ErrUnknown) || len(r.All()) != 0 {
+		t.Errorf("an empty registry: %v", err)
+	}
+	if err := r.Replace(policy, rp("a", "A1"), rp("b", "B1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Replace(policy, rp("c", "C"), rp("c", "D")); err == nil {
+		t.Error("a client id twice was accepted")
+	}
+	if err := r.Replace(policy, rp("c", "")); err == nil {
+		t.Error("a party that is not valid was accepted")
+	}
+	if _, err := party.NewRegistry(policy, rp("c", "")); err == nil {
+		t.Error("a party that is not valid was accepted")
+	}
+	if p, err := r.Party(t.Context(), "a"); err != nil || p.Name != "A1" || len(r.All()) != 2 {
+		t.Errorf("after failed changes: %+v, %v", p, err)
+	}
+	for _, id := range []string{"", "A", "a ", "c"} {
+		if _, err := r.Party(t.Context(), id); !errors.Is(err, party.ErrUnknown) {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+
+	// Readers see the old set or the new one, and never half of each.
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 1000 {
+				all := r.All()
+				if len(all) != 2 || all[0].Name[1] != all[1].Name[1] {
+					t.Errorf("a mixed set: %v", all)
+					return
+				}
+			}
+		})
+	}
+	for i := range 1000 {
+		n := string(rune('1' + i%2))
+		if err := r.Replace(policy, rp("a", "A"+n), rp("b", "B"+n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	group.Wait()
+}
+
+func TestFileName(t *testing.T) {
+	for in, want := range map[string]string{
+		"Agreement.pdf":                     "Agreement.pdf",
+		"Agreement":                         "Agreement.pdf",
+		"Agreement.PDF":                     "Agreement.pdf",
+		"Agreement v1.2":                    "Agreement v1.2.pdf",
+		"合同.pdf":                            "合同.pdf",
+		"Lease 12/2026.pdf":                 "Lease 12_2026.pdf",
+		"../../etc/passwd":                  "_.._etc_passwd.pdf",
+		`C:\Windows\a.pdf`:                  "C__Windows_a.pdf",
+		".hidden":                           "hidden.pdf",
+		"...":                               "document.pdf",
+		".pdf":                              "pdf.pdf",
+		" .pdf .pdf":                        "pdf.pdf",
+		"":                                  "document.pdf",
+		"name. . .pdf":                      "name.pdf",
+		"a\u3000b":                          "a b.pdf",
+		"a\u202eb":                          "a_b.pdf",
+		"a\r\nX: y":                         "a__X_ y.pdf",
+		`a";filename*=b`:                    "a__filename_=b.pdf",
+		"a\xffb":                            "a_b.pdf",
+		"CON":                               "_CON.pdf",
+		"con.pdf":                           "_con.pdf",
+		"nul.txt":                           "_nul.txt.pdf",
+		"Com1":                              "_Com1.pdf",
+		"lpt\u00b9":                         "_lpt\u00b9.pdf",
+		"COM10":                             "COM10.pdf",
+		"COMb":                              "COMb.pdf",
+		"console":                           "console.pdf",
+		strings.Repeat("a", 300):            strings.Repeat("a", 251) + ".pdf",
+		strings.Repeat("字", 85):             strings.Repeat("字", 83) + ".pdf",
+		"con." + strings.Repeat("a", 300):   "_con." + strings.Repeat("a", 246) + ".pdf",
+		strings.Repeat("a", 250) + ". .pdf": strings.Repeat("a", 250) + ".pdf",
+	} {
+		if got := party.FileName(in); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+// FuzzFileName checks what makes a file name safe, on names that were never checked for display.
+func FuzzFileName(f *testing.F) {
+	for _, seed := range []string{"a.pdf", "../x", "con", "\x00", strings.Repeat("é", 200), ". .", "a. .pdf"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, docName string) {
+		name := party.FileName(docName)
+		if err := party.CheckDisplayText(name, token.MaxDocName); err != nil {
+			t.Errorf("%q: %q %v", docName, name, err)
+		}
+		base, ok := strings.CutSuffix(name, ".pdf")
+		if !ok || base == "" || strings.ContainsAny(name, `/\:*?"<>|%;`) || strings.HasPrefix(name, ".") || strings.HasSuffix(base, " ") {
+			t.Errorf("%q: %q", docName, name)
+		}
+		if again := party.FileName(name); again != name {
+			t.Errorf("%q: %q, and again %q", docName, name, again)
+		}
+	})
+}

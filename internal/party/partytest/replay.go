@@ -1,0 +1,62 @@
+package partytest
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// Replay is an token.Replay in memory. The zero Replay is ready for use.
+type Replay struct {
+	mu   sync.Mutex
+	used map[string]time.Time
+	err  error
+}
+
+// Use implements token.Replay.
+func (r *Replay) Use(_ context.Context, clientID, jti string, until time.Time) (first bool, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.err != nil {
+		return false, r.err
+	}
+	id := clientID + "/" + jti
+	if _, used := r.used[id]; used {
+		return false, nil
+	}
+	if r.used == nil {
+		r.used = make(map[string]time.Time)
+	}
+	r.used[id] = until
+	return true, nil
+}
+
+// Used implements token.Replay.
+func (r *Replay) Used(_ context.Context, clientID, jti string) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, used := r.used[clientID+"/"+jti]
+	return used, r.err
+}
+
+// Until returns until when the jti has to be remembered; false when it was not used.
+func (r *Replay) Until(clientID, jti string) (time.Time, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	until, used := r.used[clientID+"/"+jti]
+	return until, used
+}
+
+// Len is how many ids were used.
+func (r *Replay) Len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.used)
+}
+
+// Fail makes every later use fail with this error; nil makes it work again.
+func (r *Replay) Fail(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.err = err
+}

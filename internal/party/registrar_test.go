@@ -1,0 +1,253 @@
+package party_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/safehttp"
+	"github.com/signet-sign/signet/internal/store/storetest"
+)
+
+// operated is a registry with an operator before it.
+type operated struct {
+	*party.Registrar
+	store *storetest.Memory
+	now   time.Time
+}
+
+func newOperated(t *testing.T, configured ...party.Party) *operated {
+	t.Helper()
+	o := &operated{store: storetest.NewMemory(), now: epoch}
+	registry, err := party.NewRegistry(safehttp.Policy{}, configured...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := registry.Open(t.Context(), o.store); err != nil {
+		t.Fatal(err)
+	}
+	o.Registrar = &party.Registrar{Registry: registry, Store: o.store, Now: func() time.Time { return o.now }, Rand: bytes.NewReader(make([]byte, 99))}
+	return o
+}
+
+func shop(id string) party.Party {
+	return party.Party{
+		ClientID: id, Name: "Shop", JWKSURL: "https://shop.example/jwks", RedirectURL: "https://shop.example/back",
+		WebhookURL: "https://shop.example/hook?token=secret-1",
+	}
+}
+
+// found is the party as calls find it.
+func (o *operated) found(t *testing.T, id string) party.Party {
+	t.Helper()
+	p, err := o.Registry.Party(t.Context(), id)
+	if err != nil {
+		t.Fatalf("%s: %v", id, err)
+	}
+	return *p
+}
+
+func TestRegistrar(t *testing.T) {
+	ctx := t.Context()
+	o := newOperated(t, shop("fixed"))
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	refused := func(err, want error) {
+		t.Helper()
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+
+	var invalid party.Invalid
+	if err := o.Register(ctx, "mei", party.Party{ClientID: "a b", Name: " ", JWKSURL: "http://a.example"}); !errors.As(err, &invalid) || len(invalid) != 4 {
+		t.Errorf("all that is wrong: %v, %v", invalid, err)
+	}
+	refused(o.Register(ctx, "mei", shop("fixed")), party.ErrConfigured)
+	must(o.Register(ctx, "mei", shop("a")))
+	refused(o.Register(ctx, "lin", shop("a")), party.ErrExists)
+	if diff := cmp.Diff(shop("a"), o.found(t, "a")); diff != "" {
+		t.Errorf("registered (-want +got):\n%s", diff)
+	}
+
+	edited := shop("a")
+	edited.Name, edited.WebhookURL = "New Shop", "https://shop.example/hook?token=secret-2"
+	o.now = o.now.Add(time.Hour)
+	must(o.Edit(ctx, "lin", 1, edited))
+	if got := o.found(t, "a"); got != edited {
+		t.Errorf("edited: %+v", got)
+	}
+	refused(o.Edit(ctx, "mei", 1, shop("a")), party.ErrChanged)
+	refused(o.Edit(ctx, "mei", 1, shop("x")), party.ErrUnknown)
+	refused(o.Edit(ctx, "mei", 1, shop("fixed")), party.ErrConfigured)
+	must(o.Edit(ctx, "mei", 2, edited)) // nothing new: no version, no line
+
+	refused(o.Remove(ctx, "mei", "a", 2), party.ErrEnabled)
+	must(o.SetDisabled(ctx, "mei", "a", 2, true))
+	must(o.SetDisabled(ctx, "mei", "a", 3, true))
+	if !o.found(t, "a").Disabled {
+		t.Error("not disabled")
+	}
+	edited.Name = "Shop"
+	must(o.Edit(ctx, "mei", 3, edited))
+	if !o.found(t, "a").Disabled {
+		t.Error("an edit opened the door again")
+	}
+	must(o.SetLogo(ctx, "mei", "a", 4, party.Logo{Name: strings.Repeat("ab", 16), PNG: []byte("png")}))
+	if png, err := o.Registry.Logo(ctx, o.found(t, "a").Logo); err != nil || string(png) != "png" {
+		t.Errorf("logo: %q, %v", png, err)
+	}
+	for _, name := range []string{"", "x", strings.Repeat("cd", 16)} {
+		if _, err := o.Registry.Logo(ctx, name); !errors.Is(err, party.ErrNoLogo) {
+			t.Errorf("logo %q: %v", name, err)
+		}
+	}
+	must(o.RenewKeys(ctx, "mei", "a"))
+	must(o.RenewKeys(ctx, "mei", "fixed"))
+	refused(o.RenewKeys(ctx, "mei", "x"), party.ErrUnknown)
+	if a, fixed := o.found(t, "a"), o.found(t, "fixed"); a.KeysEpoch != 1 || fixed.KeysEpoch != 1 {
+		t.Errorf("epochs %d and %d", a.KeysEpoch, fixed.KeysEpoch)
+	}
+	must(o.store.Create(ctx, &request.Request{ID: "signv3-1", ClientID: "a", CreatedAt: epoch}, request.Effects{}))
+	refused(o.Remove(ctx, "mei", "a", 5), party.ErrInUse)
+	must(o.Register(ctx, "mei", shop("b")))
+	must(o.SetDisabled(ctx, "mei", "b", 1, true))
+	must(o.Remove(ctx, "mei", "b", 2))
+	if _, err := o.Registry.Party(ctx, "b"); !errors.Is(err, party.ErrUnknown) {
+		t.Errorf("removed: %v", err)
+	}
+
+	changes, err := o.store.PartyChanges(ctx, "a", 9)
+	must(err)
+	var kinds []party.ChangeKind
+	for _, c := range changes {
+		kinds = append(kinds, c.Kind)
+		for _, e := range c.Edits {
+			if strings.Contains(e.From+e.To, "secret-") {
+				t.Errorf("the trail holds a URL's secret: %+v", e)
+			}
+		}
+	}
+	want := []party.ChangeKind{party.ChangeKeysRenewed, party.ChangeLogo, party.ChangeEdited, party.ChangeDisabled, party.ChangeEdited, party.ChangeRegistered}
+	if diff := cmp.Diff(want, kinds); diff != "" {
+		t.Errorf("trail (-want +got):\n%s", diff)
+	}
+	first := party.Change{ClientID: "a", At: epoch.Add(time.Hour).UTC(), By: "lin", Kind: party.ChangeEdited, Edits: []party.Edit{
+		{Field: party.FieldName, From: "Shop", To: "New Shop"},
+		{Field: party.FieldWebhook, From: "https://shop.example/hook?…", To: "https://shop.example/hook?… (another query)"},
+	}}
+	if diff := cmp.Diff(first, changes[4]); diff != "" {
+		t.Errorf("an edit's line (-want +got):\n%s", diff)
+	}
+}
+
+func TestNewClientID(t *testing.T) {
+	o := newOperated(t)
+	id, err := o.NewClientID()
+	if err != nil || len(id) != 32 {
+		t.Errorf("%q, %v", id, err)
+	}
+	o.Rand = bytes.NewReader(nil)
+	if _, err := o.NewClientID(); err == nil {
+		t.Error("an id without randomness")
+	}
+}
+
+// TestConfigurationGoesFirst: a party that was registered by hand and then put into the file is the file's.
+func TestConfigurationGoesFirst(t *testing.T) {
+	o := newOperated(t)
+	if err := o.Register(t.Context(), "mei", shop("a")); err != nil {
+		t.Fatal(err)
+	}
+	fixed := shop("a")
+	fixed.Name = "From the file"
+	if err := o.Registry.Replace(safehttp.Policy{}, fixed); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.found(t, "a"); got.Name != fixed.Name || !o.Registry.Configured("a") || len(o.Registry.All()) != 1 {
+		t.Errorf("%+v", got)
+	}
+	if err := o.Registry.Replace(safehttp.Policy{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.found(t, "a"); got.Name != "Shop" || o.Registry.Configured("a") {
+		t.Errorf("out of the file again: %+v", got)
+	}
+}
+
+// deaf is a store whose news are lost and that is away now and then.
+type deaf struct {
+	*storetest.Memory
+	away atomic.Bool
+}
+
+func (d *deaf) WatchParties() (<-chan struct{}, func()) { return nil, func() {} }
+
+func (d *deaf) Registrations(ctx context.Context) ([]party.Registration, map[string]int64, error) {
+	if d.away.Load() {
+		return nil, nil, errors.New("the database is away")
+	}
+	return d.Memory.Registrations(ctx)
+}
+
+// TestRegistryFollows: another node's change is in force when the store tells of it, and without news when the node looks; while
+// the store is away all stays as it was.
+func TestRegistryFollows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		shared := storetest.NewMemory()
+		lost := &deaf{Memory: shared}
+		ctx, stop := context.WithCancel(t.Context())
+		var told, blind party.Registry
+		for r, s := range map[*party.Registry]party.Store{&told: shared, &blind: lost} {
+			if err := r.Open(ctx, s); err != nil {
+				t.Fatal(err)
+			}
+			go func() { _ = r.Run(ctx, slog.New(slog.DiscardHandler)) }()
+		}
+		synctest.Wait()
+		knows := func(r *party.Registry, id string) bool { _, err := r.Party(ctx, id); return err == nil }
+		add := func(id string) {
+			if err := shared.AddParty(ctx, shop(id), party.Change{ClientID: id}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		add("a")
+		if !knows(&told, "a") || knows(&blind, "a") {
+			t.Error("the news did not arrive, or arrived where they were lost")
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if !knows(&blind, "a") {
+			t.Error("a node that hears nothing does not look")
+		}
+		lost.away.Store(true)
+		add("b")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if !knows(&blind, "a") || knows(&blind, "b") {
+			t.Error("a store that is away changed something")
+		}
+		lost.away.Store(false)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if !knows(&blind, "b") {
+			t.Error("the store is back and nobody looks")
+		}
+		stop()
+	})
+}

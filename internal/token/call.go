@@ -1,0 +1,238 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/party"
+)
+
+// Call is one of the three things that a token can authorise (docs/contract.md, 2).
+type Call int
+
+// The calls.
+const (
+	Initiate Call = iota // POST /sign-requests
+	Result               // GET /sign-requests/{request_id}/signed-doc
+	Cancel               // POST /sign-requests/cancel
+)
+
+func (c Call) String() string {
+	if c < 0 || int(c) >= len(claimTable) {
+		return fmt.Sprintf("Call(%d)", int(c))
+	}
+	return claimTable[c].name
+}
+
+// claimRules is what one call asks of the claims. Claims that no rule names are tolerated (docs/contract.md, 2.3.7).
+type claimRules struct {
+	name      string
+	required  []claimRule
+	client    []string // the claims that name the party; nil when the party comes from elsewhere
+	singleUse bool     // the jti is used up
+	byChange  bool     // with the change that the call makes, and not before: see Verifier.Verify
+
+	// arguments reads what is not authentication, once the token is authentic; its errors are answers. May be nil.
+	arguments func(*Claims, object) error
+}
+
+type claimRule struct {
+	claim string
+	read  func(*Claims, value) error
+}
+
+// claimTable is the one table of claims. A document name, location or request id that is missing is
+// an argument and not listed here (docs/contract.md, 14.7 and 14.37). Cancel asks for no jti
+// (docs/contract.md, 6.1.5): a repeated cancel gets the answer of the request's state instead of a
+// refusal.
+var claimTable = [...]claimRules{
+	Initiate: {
+		name:      "initiate",
+		required:  []claimRule{{"iat", readIssuedAt}, {"exp", readExpiresAt}, {"jti", readJTI}},
+		client:    []string{"client_id"},
+		singleUse: true,
+		byChange:  true,
+		arguments: readDocument,
+	},
+	Result: {
+		name:      "result",
+		required:  []claimRule{{"iat", readIssuedAt}, {"exp", readExpiresAt}, {"jti", readJTI}, {"exchange_code", readExchangeCode}},
+		singleUse: true,
+	},
+	Cancel: {
+		name:      "cancel",
+		required:  []claimRule{{"iat", readIssuedAt}, {"exp", readExpiresAt}},
+		client:    []string{"client_id", "client_request"}, // docs/contract.md, 14.1
+		arguments: readRequestID,
+	},
+}
+
+// Claims is what a verified token says. Times and ClientID are set for every call.
+type Claims struct {
+	ClientID  string // of the party, also for Result, whose tokens need not name it
+	JTI       string // UUID in lower case; empty for Cancel
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+	Ticket    Ticket // of a token that is good for one call; see Verifier.Verify
+
+	// Initiate.
+	DocName       string         // trimmed, safe to show, see CheckDisplayText
+	Locations     []api.Location // 1 to api.MaxLocations, no two the same
+	SignerUINHash string         // 64 hex digits in lower case; empty when anybody may sign
+
+	// Result. A secret: compare it in constant time and do not log it.
+	ExchangeCode string
+
+	// Cancel. It has the form of an id, and nobody has looked whether there is such a request.
+	RequestID string
+}
+
+// Ticket is what has to be remembered of a token so that it is not used again. The zero Ticket is that of a token that may be.
+type Ticket struct {
+	ClientID, JTI string
+	KeepUntil     time.Time
+}
+
+// judge reads the claims of one call. Its errors are causes.
+func (rules *claimRules) judge(o object, lenient bool) (*Claims, error) {
+	claims := new(Claims)
+	for _, rule := range rules.required {
+		v := o.get(rule.claim)
+		if v == nil {
+			if lenient && rule.claim == "exp" {
+				claims.ExpiresAt = claims.IssuedAt.Add(maxLifetime) // iat stands before exp in the table
+				continue
+			}
+			return nil, fmt.Errorf("claim %s: missing", rule.claim)
+		}
+		if err := rule.read(claims, v); err != nil {
+			return nil, fmt.Errorf("claim %s: %w", rule.claim, err)
+		}
+	}
+	return claims, rules.readClient(claims, o)
+}
+
+// readClient finds the party's id. Where the table names no claim for it, a client_id is still read if there is one, because a
+// token that names one party must not pass for another's that happens to use the same keys.
+func (rules *claimRules) readClient(claims *Claims, o object) error {
+	names := rules.client
+	if names == nil {
+		names = []string{"client_id"}
+	}
+	for _, name := range names {
+		v := o.get(name)
+		if v == nil {
+			continue
+		}
+		id, ok := v.text()
+		if !ok || !party.ValidClientID(id) {
+			return fmt.Errorf("claim %s: not a client id", name)
+		}
+		if claims.ClientID != "" && claims.ClientID != id {
+			return fmt.Errorf("claims %s: they differ", strings.Join(names, " and "))
+		}
+		claims.ClientID = id
+	}
+	if claims.ClientID == "" && rules.client != nil {
+		return fmt.Errorf("claim %s: missing", strings.Join(names, " or "))
+	}
+	return nil
+}
+
+// Times of tokens (docs/contract.md, 2.3 and 14.5).
+const (
+	maxLifetime = 120 * time.Second // from iat to exp
+	maxAhead    = 10 * time.Second  // how far a party's clock may be ahead of ours
+	expLeeway   = 0                 // how long a token outlives its exp: it does not
+)
+
+// judgeTimes applies the two-minute rule. Its errors are causes.
+func (c *Claims) judgeTimes(now time.Time) error {
+	lifetime := c.ExpiresAt.Sub(c.IssuedAt)
+	switch {
+	case lifetime <= 0:
+		return errors.New("claim exp: not after iat")
+	case lifetime > maxLifetime:
+		return fmt.Errorf("claim exp: %s s after iat, the most is %d s", seconds(lifetime), maxLifetime/time.Second)
+	case now.After(c.ExpiresAt.Add(expLeeway)):
+		return fmt.Errorf("claim exp: the token expired %s ago", now.Sub(c.ExpiresAt).Round(time.Millisecond))
+	case c.IssuedAt.After(now.Add(maxAhead)):
+		return fmt.Errorf("claim iat: %s ahead of our clock", c.IssuedAt.Sub(now).Round(time.Millisecond))
+	}
+	return nil
+}
+
+// seconds writes a duration as a number of seconds.
+func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
+
+func readIssuedAt(c *Claims, v value) (err error) {
+	c.IssuedAt, err = readSeconds(v)
+	return err
+}
+
+func readExpiresAt(c *Claims, v value) (err error) {
+	c.ExpiresAt, err = readSeconds(v)
+	return err
+}
+
+// readSeconds reads a NumericDate (RFC 7519, section 2): seconds since 1970, with a fraction if the
+// party's clock has one. The difference of two such numbers is exact, because both are float64
+// values of one binary exponent.
+func readSeconds(v value) (time.Time, error) {
+	const end = 1e11 // until the year 5138; more would overflow a duration
+	seconds, err := strconv.ParseFloat(string(v), 64)
+	switch {
+	case !v.isNumber(), seconds < 0:
+		return time.Time{}, errors.New("not a number of seconds since 1970")
+	case err != nil, seconds >= end:
+		return time.Time{}, errors.New("too large for seconds since 1970; milliseconds must be divided by 1000")
+	}
+	whole, fraction := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(fraction*1e9)), nil
+}
+
+func readJTI(c *Claims, v value) error {
+	s, ok := v.text()
+	if !ok || !isUUID(s) {
+		return errors.New("not a UUID")
+	}
+	c.JTI = strings.ToLower(s)
+	return nil
+}
+
+// isUUID accepts the hyphenated form of any version (RFC 9562, section 4), in any case.
+func isUUID(s string) bool {
+	const hyphenated = 36 // uuid.Validate also accepts forms of other lengths
+	return len(s) == hyphenated && uuid.Validate(s) == nil
+}
+
+func readExchangeCode(c *Claims, v value) error {
+	s, ok := v.text()
+	if !ok || !couldBeID(s) {
+		return errors.New("not a code of this service")
+	}
+	c.ExchangeCode = s
+	return nil
+}
+
+// couldBeID reports whether a text has the alphabet and the length of the ids and codes that this service issues. Others are
+// not worth a look-up, and some databases answer them with an error instead of finding nothing.
+func couldBeID(s string) bool {
+	const longest = 64 // "signv3-" and a UUID are 43
+	if s == "" || len(s) > longest {
+		return false
+	}
+	for i := range len(s) {
+		if !isBase64URL(s[i]) {
+			return false
+		}
+	}
+	return true
+}

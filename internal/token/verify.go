@@ -1,0 +1,142 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/party"
+)
+
+// VerifierConfig is what a [Verifier] needs.
+type VerifierConfig struct {
+	Parties party.Parties
+	Keys    *party.Keys
+	Replay  Replay
+
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+
+	// Lenient accepts a token without exp, as if it ended 120 s after iat, and a jti that was used before (docs/contract.md,
+	// 14.5). It is for clients that are being written, in the sandbox; every other rule stays.
+	Lenient bool
+}
+
+// Verifier judges the tokens of relying parties. It is safe for concurrent use.
+type Verifier struct {
+	config VerifierConfig
+}
+
+// NewVerifier returns a verifier.
+func NewVerifier(config VerifierConfig) *Verifier {
+	if config.Now == nil {
+		config.Now = time.Now
+	}
+	return &Verifier{config: config}
+}
+
+// Verify judges the token of an Initiate or Cancel call, which names its party. The authorization is the value of the request's
+// one Authorization header.
+//
+// The error is, by errors.As, an *api.Error that is the answer to the call: UNAUTHORIZED for everything that is wrong with the
+// token, CLIENT_SIDE_ERROR for arguments of a call that is authentic. Any other error is our own fault.
+//
+// The jti of an Initiate token was not used before when Verify returns without error, and it is not used up yet: the caller uses
+// Claims.Ticket up in the transaction of what the call does, which refuses a ticket that another call was faster to use, or, if
+// the call comes to nothing, by [Verifier.Spend]. So a call costs the disk one commit and not two. With CLIENT_SIDE_ERROR the jti is
+// used up.
+func (v *Verifier) Verify(ctx context.Context, authorization string, call Call) (*Claims, *party.Party, error) {
+	if call != Initiate && call != Cancel {
+		return nil, nil, fmt.Errorf("token: Verify does not know the party of %s", call)
+	}
+	return v.verify(ctx, authorization, call, "")
+}
+
+// VerifyResult judges the token of a Result call. Its party is the one that the request in the call's path belongs to, because the
+// token need not name it (docs/contract.md, 5.1.2). Errors are those of [Verifier.Verify].
+func (v *Verifier) VerifyResult(ctx context.Context, authorization, clientID string) (*Claims, *party.Party, error) {
+	return v.verify(ctx, authorization, Result, clientID)
+}
+
+// verify does the cheap checks first: text, header and claims, then the party, then its key (which may take a fetch), then the
+// signature. The write that uses the jti up comes last, so a forged token causes no write.
+func (v *Verifier) verify(ctx context.Context, authorization string, call Call, owner string) (*Claims, *party.Party, error) {
+	rules := &claimTable[call]
+	refuse := func(cause error) (*Claims, *party.Party, error) {
+		return nil, nil, api.ErrUnauthorized.Because("%s: %w", rules.name, cause)
+	}
+
+	t, err := parseToken(authorization)
+	if err != nil {
+		return refuse(err)
+	}
+	claims, err := rules.judge(t.claims, v.config.Lenient)
+	if err != nil {
+		return refuse(err)
+	}
+	if err := claims.judgeTimes(v.config.Now()); err != nil {
+		return refuse(err)
+	}
+	if rules.client == nil {
+		if claims.ClientID != "" && claims.ClientID != owner {
+			return refuse(errors.New("claim client_id: not the party that the request belongs to"))
+		}
+		claims.ClientID = owner
+	}
+
+	p, err := v.config.Parties.Party(ctx, claims.ClientID)
+	switch {
+	case errors.Is(err, party.ErrUnknown):
+		return refuse(fmt.Errorf("party: %w", err))
+	case err != nil:
+		return nil, nil, fmt.Errorf("look up the party of a token: %w", err)
+	case p.Disabled:
+		return refuse(fmt.Errorf("party: %w", party.ErrDisabled))
+	}
+	key, err := v.config.Keys.Find(ctx, p, t.kid, t.alg.name)
+	if err != nil {
+		return refuse(err)
+	}
+	if err := t.verify(key.Public); err != nil {
+		return refuse(err)
+	}
+	key.MarkUsed(v.config.Now())
+	var arguments error
+	if rules.arguments != nil {
+		arguments = rules.arguments(claims, t.claims)
+	}
+	if rules.singleUse && !v.config.Lenient {
+		claims.Ticket = Ticket{p.ClientID, claims.JTI, claims.ExpiresAt.Add(replayMargin)}
+		first, err := v.first(ctx, claims.Ticket, rules.byChange && arguments == nil)
+		if err != nil {
+			return nil, nil, fmt.Errorf("remember the jti of a token: %w", err)
+		}
+		if !first {
+			return refuse(errors.New("claim jti: used before"))
+		}
+	}
+	if arguments != nil {
+		return nil, nil, arguments
+	}
+	return claims, p, nil
+}
+
+// first reports whether a ticket was not used before; only looking leaves it as it is.
+func (v *Verifier) first(ctx context.Context, t Ticket, onlyLook bool) (bool, error) {
+	if onlyLook {
+		used, err := v.config.Replay.Used(ctx, t.ClientID, t.JTI)
+		return !used, err
+	}
+	return v.config.Replay.Use(ctx, t.ClientID, t.JTI, t.KeepUntil)
+}
+
+// Spend uses up the ticket of an Initiate call that came to nothing, so that its token is good for no other.
+func (v *Verifier) Spend(ctx context.Context, t Ticket) error {
+	if t == (Ticket{}) {
+		return nil
+	}
+	_, err := v.config.Replay.Use(ctx, t.ClientID, t.JTI, t.KeepUntil)
+	return err
+}
