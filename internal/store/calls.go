@@ -37,14 +37,14 @@ func (s *Store) AddCalls(ctx context.Context, records []calllog.Record, limits c
 			over[len(over)-1].most = limits.RequestStrangers
 		}
 	}
-	err := s.writer.do(ctx, target{}, func(tx *session, out *news) error {
+	err := s.writers.do(ctx, target{}, func(ctx context.Context, tx *tx) error {
 		for i := range records {
 			r := &records[i]
-			tx.later(`INSERT INTO calls (at, party, authentic, request_id, kind, refused, data)
+			tx.put(`INSERT INTO calls (at, party, authentic, request_id, kind, refused, data)
 				VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 				micros(r.At), r.Party, bit(r.Authentic), r.RequestID, string(r.Kind), bit(r.Refused()), texts[i])
-			if r.RequestID != "" && !slices.Contains(out.requests, r.RequestID) {
-				out.requests = append(out.requests, r.RequestID)
+			if r.RequestID != "" && !slices.Contains(tx.told.requests, r.RequestID) {
+				tx.told.requests = append(tx.told.requests, r.RequestID)
 			}
 		}
 		return nil
@@ -83,8 +83,8 @@ func (s *Store) clear(ctx context.Context, sh shelf) error {
 	case err != nil:
 		return err
 	}
-	return s.writer.do(ctx, target{}, func(tx *session, _ *news) error {
-		tx.later(`DELETE`+where+` AND id <= $3`, sh.value, bit(sh.authentic), last)
+	return s.writers.do(ctx, target{}, func(ctx context.Context, tx *tx) error {
+		tx.put(`DELETE`+where+` AND id <= $3`, sh.value, bit(sh.authentic), last)
 		return nil
 	})
 }
@@ -145,8 +145,8 @@ func (s *Store) ForgetCalls(ctx context.Context, before time.Time, keep int) (n 
 	}{{`at < $1`, micros(before)}, {`id <= $1`, last}} {
 		for {
 			var some int64
-			err := s.writer.do(ctx, target{}, func(tx *session, _ *news) (err error) {
-				some, err = tx.write(`DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE `+where.condition+` LIMIT $2)`, where.bound, forgetCallsAtOnce)
+			err := s.writers.do(ctx, target{}, func(ctx context.Context, tx *tx) (err error) {
+				some, err = tx.write(ctx, `DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE `+where.condition+` LIMIT $2)`, where.bound, forgetCallsAtOnce)
 				return err
 			})
 			if err != nil {

@@ -13,7 +13,7 @@ import (
 // between. The server takes less than 8,000 bytes at a time.
 const maxPayload = 7900
 
-func (d *pgDatabase) payloads(n news) (all []string) {
+func (d *pgDatabase) payloads(n notification) (all []string) {
 	if len(n.requests) == 0 && !n.jobs {
 		return nil
 	}
@@ -114,6 +114,6 @@ func hear(ctx context.Context, conn *pgx.Conn, node string, h *hub) error {
 		if len(words) < 2 || words[0] == node {
 			continue
 		}
-		h.tell(news{jobs: words[1] == "jobs", requests: words[2:]})
+		h.tell(notification{jobs: words[1] == "jobs", requests: words[2:]})
 	}
 }

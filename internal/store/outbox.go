@@ -31,9 +31,9 @@ func (s *Store) Claim(ctx context.Context, kind request.JobKind, now time.Time, 
 	// Rounded up: a microsecond too long harms nobody, a nanosecond too short breaks the promise.
 	until := now.Add(lease + time.Microsecond - 1).UnixMicro()
 	var jobs []request.Job
-	err = s.writer.do(ctx, target{}, func(tx *session, _ *news) error {
+	err = s.writers.do(ctx, target{}, func(ctx context.Context, tx *tx) error {
 		jobs = nil
-		err := tx.writeRows(`WITH picked AS (
+		err := tx.writeRows(ctx, `WITH picked AS (
 				SELECT id FROM outbox WHERE kind = $1 AND status = 'pending' AND ready_at <= $2
 				ORDER BY ready_at, id LIMIT $3`+s.dialect.skipLocked+`)
 			UPDATE outbox SET attempts = attempts + 1, lease = $4, ready_at = $4
@@ -54,32 +54,46 @@ func (s *Store) Claim(ctx context.Context, kind request.JobKind, now time.Time, 
 // Settle implements request.Outbox. It compares Lease with what is stored, so it also takes a job that nobody has claimed, as
 // Jobs returned it: that is how a failed job is tried once more.
 func (s *Store) Settle(ctx context.Context, settled ...request.Settlement) error {
-	var t target
-	left := make([]deferred, len(settled))
+	groups := map[*writer][]request.Settlement{}
+	for _, st := range settled {
+		w := s.writers.of(st.Job.RequestID)
+		groups[w] = append(groups[w], st)
+	}
+	var errs []error
+	for _, group := range groups {
+		errs = append(errs, s.settle(ctx, group))
+	}
+	return errors.Join(errs...)
+}
+
+// settle settles jobs of requests of one writer.
+func (s *Store) settle(ctx context.Context, settled []request.Settlement) error {
+	t := target{key: settled[0].Job.RequestID}
+	statements := make([]statement, len(settled))
 	for i, st := range settled {
-		t.requests = append(t.requests, st.Job.RequestID) // the trail's numbers belong to whoever holds the row
-		var err error
-		if left[i], err = effects(st.Job.RequestID, request.Effects{Events: st.Events}); err != nil {
-			return err
+		if len(st.Events) > 0 { // who holds the row numbers the lines of the trail
+			t.requests = append(t.requests, st.Job.RequestID)
+		}
+		j := st.Job
+		statements[i].query = `UPDATE outbox SET status = $4, due_at = $5, ready_at = $5, lease = 0, payload = $6, last_error = $7
+			WHERE id = $1 AND request_id = $2 AND lease = $3`
+		statements[i].args = []any{
+			j.ID, j.RequestID, micros(j.Lease), string(j.Status), micros(j.DueAt), text(j.Payload), text(j.LastError),
 		}
 	}
-	if len(settled) == 1 {
-		t.key = settled[0].Job.RequestID
-	}
-	return s.writer.do(ctx, t, func(tx *session, out *news) error {
+	return s.writers.do(ctx, t, func(ctx context.Context, tx *tx) error {
+		counts, err := tx.writeAll(ctx, statements)
+		if err != nil {
+			return fmt.Errorf("settling jobs: %w", err)
+		}
 		for i, st := range settled {
-			job := st.Job
-			n, err := tx.write(`UPDATE outbox SET status = $4, due_at = $5, ready_at = $5, lease = 0, payload = $6, last_error = $7
-				WHERE id = $1 AND request_id = $2 AND lease = $3`,
-				job.ID, job.RequestID, micros(job.Lease), string(job.Status), micros(job.DueAt), text(job.Payload), text(job.LastError))
-			if err != nil {
-				return fmt.Errorf("settling a job: %w", err)
-			}
-			if n == 0 {
+			if counts[i] == 0 {
 				continue
 			}
-			tx.leave(job.RequestID, 0, left[i], out)
-			out.jobs = out.jobs || job.Status == request.JobPending
+			if err := tx.leave(st.Job.RequestID, 0, request.Effects{Events: st.Events}); err != nil {
+				return err
+			}
+			tx.told.jobs = tx.told.jobs || st.Job.Status == request.JobPending
 		}
 		return nil
 	})

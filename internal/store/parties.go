@@ -72,8 +72,8 @@ func (s *Store) registrations(ctx context.Context, where string, args ...any) (l
 
 // AddParty implements party.Store.
 func (s *Store) AddParty(ctx context.Context, p party.Party, c party.Change) error {
-	return s.changeParties(ctx, c, func(tx *session) error {
-		n, err := tx.write(`INSERT INTO parties (`+partyColumns+`, picture) VALUES ($1, 1, $2, $3, $4, $5, $6, '', $7, $7, '')
+	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
+		n, err := tx.write(ctx, `INSERT INTO parties (`+partyColumns+`, picture) VALUES ($1, 1, $2, $3, $4, $5, $6, '', $7, $7, '')
 			ON CONFLICT (client_id) DO NOTHING`,
 			p.ClientID, p.Name, p.JWKSURL, p.RedirectURL, p.WebhookURL, bit(p.Disabled), micros(c.At))
 		if err == nil && n == 0 {
@@ -85,32 +85,32 @@ func (s *Store) AddParty(ctx context.Context, p party.Party, c party.Change) err
 
 // ChangeParty implements party.Store.
 func (s *Store) ChangeParty(ctx context.Context, p party.Party, version int64, c party.Change) error {
-	return s.changeParties(ctx, c, func(tx *session) error {
-		n, err := tx.write(`UPDATE parties SET version = version + 1, name = $3, jwks_url = $4, redirect_url = $5, webhook_url = $6,
+	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
+		n, err := tx.write(ctx, `UPDATE parties SET version = version + 1, name = $3, jwks_url = $4, redirect_url = $5, webhook_url = $6,
 			disabled = $7, changed_at = $8 WHERE client_id = $1 AND version = $2`,
 			p.ClientID, version, p.Name, p.JWKSURL, p.RedirectURL, p.WebhookURL, bit(p.Disabled), micros(c.At))
-		return tx.missed(p.ClientID, n, err)
+		return tx.missed(ctx, p.ClientID, n, err)
 	})
 }
 
 // ChangeLogo implements party.Store.
 func (s *Store) ChangeLogo(ctx context.Context, clientID string, version int64, l party.Logo, c party.Change) error {
 	picture := base64.StdEncoding.EncodeToString(l.PNG)
-	return s.changeParties(ctx, c, func(tx *session) error {
-		n, err := tx.write(`UPDATE parties SET version = version + 1, logo = $3, picture = $4, changed_at = $5 WHERE client_id = $1 AND version = $2`,
+	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
+		n, err := tx.write(ctx, `UPDATE parties SET version = version + 1, logo = $3, picture = $4, changed_at = $5 WHERE client_id = $1 AND version = $2`,
 			clientID, version, l.Name, picture, micros(c.At))
-		return tx.missed(clientID, n, err)
+		return tx.missed(ctx, clientID, n, err)
 	})
 }
 
 // RemoveParty implements party.Store.
 func (s *Store) RemoveParty(ctx context.Context, clientID string, version int64, c party.Change) error {
-	return s.changeParties(ctx, c, func(tx *session) error {
-		n, err := tx.write(`DELETE FROM parties WHERE client_id = $1 AND version = $2
+	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
+		n, err := tx.write(ctx, `DELETE FROM parties WHERE client_id = $1 AND version = $2
 			AND NOT EXISTS (SELECT 1 FROM requests WHERE client_id = $1)`, clientID, version)
-		if err = tx.missed(clientID, n, err); errors.Is(err, party.ErrChanged) {
+		if err = tx.missed(ctx, clientID, n, err); errors.Is(err, party.ErrChanged) {
 			var now int64
-			if err := tx.row(`SELECT version FROM parties WHERE client_id = $1`, []any{clientID}, &now); err == nil && now == version {
+			if err := tx.row(ctx, `SELECT version FROM parties WHERE client_id = $1`, []any{clientID}, &now); err == nil && now == version {
 				return party.ErrInUse
 			}
 		}
@@ -120,15 +120,15 @@ func (s *Store) RemoveParty(ctx context.Context, clientID string, version int64,
 
 // RenewKeys implements party.Store.
 func (s *Store) RenewKeys(ctx context.Context, clientID string, c party.Change) error {
-	return s.changeParties(ctx, c, func(tx *session) error {
-		_, err := tx.write(`INSERT INTO party_keys (client_id, epoch) VALUES ($1, 1)
+	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
+		_, err := tx.write(ctx, `INSERT INTO party_keys (client_id, epoch) VALUES ($1, 1)
 			ON CONFLICT (client_id) DO UPDATE SET epoch = party_keys.epoch + 1`, clientID)
 		return err
 	})
 }
 
 // changeParties makes a change with its line in the trail, and tells every node.
-func (s *Store) changeParties(ctx context.Context, c party.Change, change func(*session) error) error {
+func (s *Store) changeParties(ctx context.Context, c party.Change, change func(context.Context, *tx) error) error {
 	edits, err := encodeEdits(c.Edits)
 	if err != nil {
 		return err
@@ -136,24 +136,24 @@ func (s *Store) changeParties(ctx context.Context, c party.Change, change func(*
 	if !isText(c.ClientID) {
 		return party.ErrUnknown
 	}
-	return s.writer.do(ctx, target{key: partiesTopic}, func(tx *session, out *news) error {
-		if err := change(tx); err != nil {
+	return s.writers.do(ctx, target{key: partiesTopic}, func(ctx context.Context, tx *tx) error {
+		if err := change(ctx, tx); err != nil {
 			return fmt.Errorf("changing a relying party: %w", err)
 		}
-		out.requests = append(out.requests, partiesTopic)
-		tx.later(`INSERT INTO party_changes (client_id, at, operator, kind, edits) VALUES ($1, $2, $3, $4, $5)`,
+		tx.told.requests = append(tx.told.requests, partiesTopic)
+		tx.put(`INSERT INTO party_changes (client_id, at, operator, kind, edits) VALUES ($1, $2, $3, $4, $5)`,
 			c.ClientID, micros(c.At), text(c.By), string(c.Kind), edits)
 		return nil
 	})
 }
 
 // missed says why a write of one version of a party wrote no row.
-func (s *session) missed(clientID string, n int64, err error) error {
+func (t *tx) missed(ctx context.Context, clientID string, n int64, err error) error {
 	if err != nil || n > 0 {
 		return err
 	}
 	var there int
-	err = s.row(`SELECT 1 FROM parties WHERE client_id = $1`, []any{clientID}, &there)
+	err = t.row(ctx, `SELECT 1 FROM parties WHERE client_id = $1`, []any{clientID}, &there)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return party.ErrUnknown

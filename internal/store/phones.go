@@ -16,8 +16,8 @@ const phoneColumns = `id, uin, serial, name, certificate, enrolled_at, revoked_a
 // AddPhone implements signer.Store. An id or a serial number that is taken is an error.
 func (s *Store) AddPhone(ctx context.Context, p signer.Phone) error {
 	certificate := base64.StdEncoding.EncodeToString(p.Certificate)
-	return s.writer.do(ctx, target{key: p.ID}, func(tx *session, _ *news) error {
-		n, err := tx.write(`INSERT INTO phones (`+phoneColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
+	return s.writers.do(ctx, target{key: p.ID}, func(ctx context.Context, tx *tx) error {
+		n, err := tx.write(ctx, `INSERT INTO phones (`+phoneColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
 			p.ID, p.UIN, p.Serial, text(p.Name), certificate, micros(p.EnrolledAt), micros(p.RevokedAt))
 		if err != nil {
 			return fmt.Errorf("adding a phone: %w", err)
@@ -54,8 +54,8 @@ func (s *Store) RevokePhone(ctx context.Context, id string, at time.Time) error 
 	if !isText(id) {
 		return signer.ErrNoPhone
 	}
-	return s.writer.do(ctx, target{key: id}, func(tx *session, _ *news) error {
-		n, err := tx.write(`UPDATE phones SET revoked_at = CASE WHEN revoked_at = 0 THEN $2 ELSE revoked_at END WHERE id = $1`, id, micros(at))
+	return s.writers.do(ctx, target{key: id}, func(ctx context.Context, tx *tx) error {
+		n, err := tx.write(ctx, `UPDATE phones SET revoked_at = CASE WHEN revoked_at = 0 THEN $2 ELSE revoked_at END WHERE id = $1`, id, micros(at))
 		if err != nil {
 			return fmt.Errorf("revoking a phone: %w", err)
 		}
@@ -71,8 +71,8 @@ func (s *Store) RenamePhone(ctx context.Context, id, name string) error {
 	if !isText(id) {
 		return signer.ErrNoPhone
 	}
-	return s.writer.do(ctx, target{key: id}, func(tx *session, _ *news) error {
-		n, err := tx.write(`UPDATE phones SET name = $2 WHERE id = $1`, id, text(name))
+	return s.writers.do(ctx, target{key: id}, func(ctx context.Context, tx *tx) error {
+		n, err := tx.write(ctx, `UPDATE phones SET name = $2 WHERE id = $1`, id, text(name))
 		if err != nil {
 			return fmt.Errorf("renaming a phone: %w", err)
 		}

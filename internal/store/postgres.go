@@ -34,13 +34,11 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 		config.ConnectTimeout = 5 * time.Second
 	}
 	setDefaults(config, pgDefaults)
-	// Packets may vanish without a word; then the connection has to be given up.
+	// A network may lose everything without an error; then the connection has to be given up.
 	keepAlive := net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}
 	config.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext
 	d := postgres()
-	lookups := config.Copy()
-	setDefaults(lookups, pgLookups)
-	writing, reading := stdlib.OpenDB(*lookups), stdlib.OpenDB(*config)
+	writing, reading := stdlib.OpenDB(*config), stdlib.OpenDB(*config)
 	undo := []func() error{writing.Close, reading.Close}
 	defer func() {
 		for i := len(undo) - 1; err != nil && i >= 0; i-- {
@@ -60,37 +58,21 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
-	connect := func(ctx context.Context) (*session, error) {
-		conn, err := writing.Conn(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return newSession(d, conn), nil
-	}
-	const atOnce = 2 // transactions: one is decided upon while the disk is busy with the other
-	s.writer = newWriter(atOnce, connect, &pgDatabase{node: node, db: writing, timeout: cmp.Or(o.ServerTimeout, 10*time.Second)}, s.hub, o.Fault)
+	const atOnce = 2 // one decides while the disk is busy with the other; more are not faster
+	db := &pgDatabase{node: node, writing: writing, timeout: cmp.Or(o.ServerTimeout, 10*time.Second)}
+	s.writers = newWriters(atOnce, db, s.hub, o.Fault)
 	s.close = sync.OnceValue(func() error {
-		return errors.Join(s.writer.close(), listening.close(), s.readers.close(), writing.Close())
+		return errors.Join(s.writers.close(), listening.close(), s.readers.close(), writing.Close())
 	})
 	return s, nil
 }
 
-// Settings of the server for our connections, whatever its own defaults are, unless the operator says something else in the URL.
-var (
-	pgDefaults = map[string]string{
-		"application_name":   "signet",
-		"synchronous_commit": "on",  // what we acknowledge is on disk
-		"jit":                "off", // compiling takes a tenth of a second, and none of our queries that long
-	}
-
-	// Those of the connections that write. Whatever they execute finds its rows by key, so there is one good plan for it, at every size
-	// of the tables: it is made once, and not anew, at a cost like that of the work itself, for the sake of statistics.
-	pgLookups = map[string]string{
-		"plan_cache_mode": "force_generic_plan",
-		"enable_seqscan":  "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
-		"idle_in_transaction_session_timeout": "5s",
-	}
-)
+// pgDefaults are settings of the server for our connections, unless the operator says something else in the URL.
+var pgDefaults = map[string]string{
+	"application_name":                    "signet",
+	"synchronous_commit":                  "on", // what we acknowledge is on disk
+	"idle_in_transaction_session_timeout": "5s",
+}
 
 func setDefaults(config *pgx.ConnConfig, defaults map[string]string) {
 	for name, value := range defaults {
@@ -117,162 +99,89 @@ func migrateAlone(ctx context.Context, db *sql.DB, d dialect, o Options) (err er
 	return migrate(ctx, db, d, o)
 }
 
-// pgDatabase runs transactions with two round trips, however many changes they carry: one to begin and to read, one to write, to tell
-// the other nodes, and to commit. What is written travels as arrays, because a statement costs the server far more than a row.
+// pgDatabase runs transactions with three round trips, however many changes they carry: one begins, locks and reads, one writes
+// and tells the other nodes, one commits.
 //
-// A server that says nothing, or a network that lets nothing through, ends a transaction after the timeout; what became of it is then
-// asked on another connection. And a node that stands still in the middle of a transaction, with requests locked, loses it to the server's
-// idle_in_transaction_session_timeout, so that the others can go on.
+// A server that does not answer, or a network that loses everything, ends a transaction after the timeout; what became of its commit
+// is then asked on another connection. A node that stops in the middle of a transaction, with requests locked, loses it to the server's
+// idle_in_transaction_session_timeout, so that the other nodes can go on.
 type pgDatabase struct {
 	node    string
-	db      *sql.DB
+	writing *sql.DB
 	timeout time.Duration
 }
 
-func (d *pgDatabase) begin(s *session, ids, _ []string) error {
-	if err := pgDeadline(s, time.Now().Add(d.timeout)); err != nil {
-		return err
-	}
+func (d *pgDatabase) connect(ctx context.Context) (*conn, error) { return newConn(ctx, d.writing) }
+
+func (d *pgDatabase) limit() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), d.timeout)
+}
+
+// pgLock locks in the order of the ids, as every node does.
+const pgLock = `SELECT id, version, data FROM requests WHERE id = ANY($1) ORDER BY id COLLATE "C" FOR UPDATE`
+
+func (*pgDatabase) begin(ctx context.Context, c *conn, ids []string) (map[string]row, error) {
+	loaded := map[string]row{}
 	var b pgx.Batch
 	b.Queue("BEGIN")
-	b.Queue(`SELECT pg_current_xact_id()::text`).QueryRow(func(r pgx.Row) error { return r.Scan(&s.transaction) })
+	b.Queue(`SELECT pg_current_xact_id()::text`).QueryRow(func(r pgx.Row) error { return r.Scan(&c.transaction) })
 	if len(ids) > 0 {
 		b.Queue(pgLock, ids).Query(func(rows pgx.Rows) error {
 			var id string
 			var r row
 			_, err := pgx.ForEachRow(rows, []any{&id, &r.version, &r.data}, func() error {
-				s.loaded[id] = r
+				loaded[id] = r
 				return nil
 			})
 			return err
 		})
 	}
-	return d.send(s, &b)
+	return loaded, pgSend(ctx, c, &b)
 }
 
-// The rows of requests are locked since they were read, so that they are what they were; should one not be, the division fails,
-// and with it the transaction.
-const (
-	pgLock       = `SELECT id, version, data FROM requests WHERE id = ANY($1) ORDER BY id COLLATE "C" FOR UPDATE`
-	pgInsertRows = `INSERT INTO requests (id, client_id, state, version, created_at, due_at, data)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[])`
-	pgUpdateRows = `WITH changed AS (
-			UPDATE requests AS r SET state = n.state, version = n.version, due_at = n.due_at, data = n.data
-			FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])
-				AS n (id, old, state, version, due_at, data)
-			WHERE r.id = n.id AND r.version = n.old RETURNING 1)
-		SELECT 1 / (count(*) = cardinality($1::text[]))::int FROM changed`
-	pgInsertEvents = `INSERT INTO events (request_id, seq, at, kind, detail)
-		SELECT n.id, coalesce(n.seq, n.nth + (SELECT coalesce(max(e.seq), 0) FROM events AS e WHERE e.request_id = n.id)), n.at, n.kind, n.detail
-		FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[], $5::text[], $6::text[]) AS n (id, seq, nth, at, kind, detail)`
-	pgInsertJobs = `INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
-		SELECT n.id, n.kind, n.status, n.attempts, n.due, n.due, 0, n.payload, n.error
-		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
-			AS n (id, kind, status, attempts, due, payload, error)`
-)
-
-// queue adds to b what was put off.
-func (*pgDatabase) queue(held deferred, b *pgx.Batch) {
-	var fresh, changed struct {
-		ids, clients, states, data []string
-		old, versions, created     []int64
-		due                        []sql.NullInt64
+func (*pgDatabase) write(ctx context.Context, c *conn, statements []statement) ([]int64, error) {
+	if len(statements) == 0 {
+		return nil, nil
 	}
-	for _, c := range held.merged() {
-		to := &changed
-		if c.old.version == 0 {
-			to = &fresh
-		}
-		to.ids, to.clients, to.states, to.data = append(to.ids, c.id), append(to.clients, c.new.clientID), append(to.states, c.new.state), append(to.data, c.new.data)
-		to.old, to.versions, to.created = append(to.old, c.old.version), append(to.versions, c.new.version), append(to.created, c.new.createdAt)
-		to.due = append(to.due, c.new.due)
+	counts := make([]int64, len(statements))
+	var b pgx.Batch
+	for i, s := range statements {
+		b.Queue(s.query, s.args...).Exec(func(tag pgconn.CommandTag) error {
+			counts[i] = tag.RowsAffected()
+			return nil
+		})
 	}
-	if len(fresh.ids) > 0 {
-		b.Queue(pgInsertRows, fresh.ids, fresh.clients, fresh.states, fresh.versions, fresh.created, fresh.due, fresh.data)
-	}
-	if len(changed.ids) > 0 {
-		b.Queue(pgUpdateRows, changed.ids, changed.old, changed.states, changed.versions, changed.due, changed.data)
-	}
-	if len(held.events) > 0 {
-		var ids, kinds, details []string
-		var seq []sql.NullInt64
-		var nth, at []int64
-		last, count := map[string]int64{}, map[string]int64{}
-		for _, e := range held.events {
-			if n := last[e.id]; n != 0 && !e.seq.Valid { // it follows one of this very statement
-				e.seq = sql.NullInt64{Int64: n + 1, Valid: true}
-			}
-			last[e.id] = e.seq.Int64
-			count[e.id]++
-			ids, kinds, details = append(ids, e.id), append(kinds, e.kind), append(details, e.detail)
-			seq, nth, at = append(seq, e.seq), append(nth, count[e.id]), append(at, e.at)
-		}
-		b.Queue(pgInsertEvents, ids, seq, nth, at, kinds, details)
-	}
-	if len(held.jobs) > 0 {
-		var ids, kinds, statuses, payloads, failures []string
-		var attempts, due []int64
-		for _, j := range held.jobs {
-			ids, kinds, statuses = append(ids, j.id), append(kinds, j.kind), append(statuses, j.status)
-			attempts, due = append(attempts, int64(j.attempts)), append(due, j.due)
-			payloads, failures = append(payloads, j.payload), append(failures, j.lastError)
-		}
-		b.Queue(pgInsertJobs, ids, kinds, statuses, attempts, due, payloads, failures)
-	}
-	for _, o := range held.others {
-		b.Queue(o.query, o.args...)
-	}
+	return counts, pgSend(ctx, c, &b)
 }
 
-// send executes b in one round trip.
-func (*pgDatabase) send(s *session, b *pgx.Batch) error {
-	return pgRaw(s, func(conn *pgx.Conn) error { return conn.SendBatch(context.Background(), b).Close() })
+// announce tells the other nodes in the transaction that makes the change.
+func (d *pgDatabase) announce(n notification) (statements []statement) {
+	for _, payload := range d.payloads(n) {
+		statements = append(statements, statement{query: `SELECT pg_notify('signet', $1)`, args: []any{payload}})
+	}
+	return statements
 }
 
-// pgRaw does something with the session's own connection.
-func pgRaw(s *session, do func(*pgx.Conn) error) error {
-	return s.conn.Raw(func(driver any) error {
+// pgSend executes b in one round trip.
+func pgSend(ctx context.Context, c *conn, b *pgx.Batch) error {
+	return c.Raw(func(driver any) error {
 		conn, ok := driver.(*stdlib.Conn)
 		if !ok {
 			return fmt.Errorf("not a connection of pgx: %T", driver)
 		}
-		return do(conn.Conn())
+		return conn.Conn().SendBatch(ctx, b).Close()
 	})
 }
 
-// pgDeadline says until when the session's connection may be read and written; the zero time: for ever.
-func pgDeadline(s *session, t time.Time) error {
-	return pgRaw(s, func(conn *pgx.Conn) error { return conn.PgConn().Conn().SetDeadline(t) })
-}
-
-// flush does nothing: what was put off travels with the commit.
-func (*pgDatabase) flush(*session) error { return nil }
-
-// commit writes, tells the other nodes of the changes in the transaction that makes them, and commits; and it finds out what
-// became of a commit that was cut off.
-func (d *pgDatabase) commit(s *session, told news) error {
-	var b pgx.Batch
-	d.queue(s.held, &b)
-	if b.Len() == 0 && !s.wrote {
-		return s.run("COMMIT") // there is nothing to lose
-	}
-	for _, payload := range d.payloads(told) {
-		b.Queue(`SELECT pg_notify('signet', $1)`, payload)
-	}
-	b.Queue("COMMIT")
-	err := d.send(s, &b)
+// commit commits, and finds out what became of a commit that was not answered.
+func (d *pgDatabase) commit(ctx context.Context, c *conn) error {
+	_, err := c.exec(ctx, "COMMIT")
 	var answer *pgconn.PgError
-	switch {
-	case err == nil:
-		return nil
-	case !errors.As(err, &answer) || connectionLost(err):
-		return d.outcome(s.transaction, err)
-	case answer.Code == "22012": // division by zero
-		return errConflict
-	case pgTransient(err):
+	if err == nil || errors.As(err, &answer) && !connectionLost(err) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", errSpoiled, err)
+	c.lost = true
+	return d.outcome(c.transaction, err)
 }
 
 // outcome asks on another connection what became of a transaction whose commit was not answered. The server knows; only if it
@@ -282,7 +191,7 @@ func (d *pgDatabase) outcome(transaction string, cause error) error {
 	defer cancel()
 	for ctx.Err() == nil {
 		var status sql.NullString
-		err := d.db.QueryRowContext(ctx, `SELECT pg_xact_status($1::xid8)`, transaction).Scan(&status)
+		err := d.writing.QueryRowContext(ctx, `SELECT pg_xact_status($1::xid8)`, transaction).Scan(&status)
 		switch {
 		case err != nil: // still away
 		case status.String == "committed":
@@ -299,9 +208,6 @@ func (d *pgDatabase) outcome(transaction string, cause error) error {
 	}
 	return fmt.Errorf("%w: the server does not answer: %w", ErrUncertain, cause)
 }
-
-// end takes the deadline away, so that it does not strike later, in the middle of something else. If that fails, the connection is gone.
-func (*pgDatabase) end(s *session) { _ = pgDeadline(s, time.Time{}) }
 
 func (d *pgDatabase) transient(err error) (again, lost bool) {
 	if errors.Is(err, ErrUncertain) {
@@ -333,5 +239,5 @@ func isNetwork(err error) bool {
 	var network net.Error
 	var connecting *pgconn.ConnectError
 	return errors.As(err, &network) || errors.As(err, &connecting) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, net.ErrClosed) || errors.Is(err, driver.ErrBadConn)
+		errors.Is(err, net.ErrClosed) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -3,7 +3,6 @@ package store_test
 import (
 	"context"
 	"errors"
-	"maps"
 	"os"
 	"strings"
 	"sync"
@@ -70,52 +69,6 @@ func TestPostgresIsDurable(t *testing.T) {
 	ask(t, url, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$`)
 	if got, err := openPostgres(t, url).Setting(t.Context(), "synchronous_commit"); got != "on" || err != nil {
 		t.Errorf("synchronous_commit is %s, %v", got, err)
-	}
-}
-
-// TestPostgresPlans: the writer finds its rows by key, in tables of any size and from the first statement on.
-func TestPostgresPlans(t *testing.T) {
-	url := cluster.Database(t)
-	openPostgres(t, url)
-	// As small as they are now, reading them whole would be as good; the plan is kept when they grow.
-	ask(t, url, `INSERT INTO requests SELECT 'r' || n, 'c', 'created', 1, n, NULL, '' FROM generate_series(1, 30) AS n;
-		INSERT INTO events SELECT 'r' || n, 1, n, 'k', '' FROM generate_series(1, 30) AS n; ANALYZE`)
-	config, err := pgx.ParseConfig(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	maps.Copy(config.RuntimeParams, store.PgDefaults)
-	maps.Copy(config.RuntimeParams, store.PgLookups)
-	conn, err := pgx.ConnectConfig(t.Context(), config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(context.Background()) }()
-	// A small table is read whole, although that counts as so dear on these connections that a server would rather compile the query.
-	var plan string
-	if err := conn.QueryRow(t.Context(), "EXPLAIN (FORMAT JSON) SELECT max(version_id) FROM goose_db_version").Scan(&plan); err != nil || strings.Contains(plan, "JIT") {
-		t.Errorf("a query is compiled: %s, %v", plan, err)
-	}
-	for query, types := range store.PgWrites {
-		nulls := strings.TrimSuffix(strings.Repeat("NULL, ", strings.Count(types, ",")+1), ", ")
-		if _, err := conn.Exec(t.Context(), "PREPARE p ("+types+") AS "+query); err != nil {
-			t.Fatal(err)
-		}
-		rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE p ("+nulls+")", pgx.QueryExecModeSimpleProtocol)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			t.Fatal(err)
-		}
-		plan := strings.Join(lines, "\n")
-		if !strings.Contains(plan, "_pkey") || strings.Contains(plan, "Seq Scan") || strings.Contains(plan, "Hash") || strings.Contains(plan, "Merge") {
-			t.Errorf("%s\n%s", query, plan)
-		}
-		if _, err := conn.Exec(t.Context(), "DEALLOCATE p"); err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 

@@ -12,17 +12,17 @@ import (
 
 // Use implements token.Replay.
 func (s *Store) Use(ctx context.Context, clientID, jti string, until time.Time) (first bool, err error) {
-	err = s.writer.do(ctx, target{key: "token " + clientID + " " + jti}, func(tx *session, _ *news) (err error) {
-		first, err = tx.use(request.Ticket{ClientID: clientID, JTI: jti, KeepUntil: until})
+	err = s.writers.do(ctx, target{key: "token " + clientID + " " + jti}, func(ctx context.Context, tx *tx) (err error) {
+		first, err = tx.use(ctx, request.Ticket{ClientID: clientID, JTI: jti, KeepUntil: until})
 		return err
 	})
 	return first && err == nil, err
 }
 
 // use records a token at once.
-func (s *session) use(t request.Ticket) (first bool, err error) {
-	n, err := s.write(`INSERT INTO used_tokens (client_id, jti, keep_until) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-		t.ClientID, t.JTI, micros(t.KeepUntil))
+func (t *tx) use(ctx context.Context, k request.Ticket) (first bool, err error) {
+	n, err := t.write(ctx, `INSERT INTO used_tokens (client_id, jti, keep_until) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		k.ClientID, k.JTI, micros(k.KeepUntil))
 	if err != nil {
 		return false, fmt.Errorf("recording a token: %w", err)
 	}
@@ -50,8 +50,8 @@ const forgetAtOnce = 10_000
 func (s *Store) ForgetUsed(ctx context.Context, now time.Time) (n int64, err error) {
 	for {
 		var some int64
-		err := s.writer.do(ctx, target{}, func(tx *session, _ *news) (err error) {
-			some, err = tx.write(`DELETE FROM used_tokens WHERE (client_id, jti) IN (
+		err := s.writers.do(ctx, target{}, func(ctx context.Context, tx *tx) (err error) {
+			some, err = tx.write(ctx, `DELETE FROM used_tokens WHERE (client_id, jti) IN (
 				SELECT client_id, jti FROM used_tokens WHERE keep_until < $1 LIMIT $2)`, now.UnixMicro(), forgetAtOnce)
 			return err
 		})

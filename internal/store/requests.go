@@ -22,12 +22,7 @@ func (s *Store) Create(ctx context.Context, r *request.Request, e request.Effect
 	if err != nil {
 		return err
 	}
-	fresh.clientID, fresh.createdAt = copied.ClientID, micros(copied.CreatedAt)
-	left, err := effects(copied.ID, e)
-	if err != nil {
-		return err
-	}
-	err = s.writer.do(ctx, aRequest(r.ID), func(tx *session, out *news) error {
+	err = s.writers.do(ctx, aRequest(r.ID), func(ctx context.Context, tx *tx) error {
 		switch _, err := tx.load(copied.ID); {
 		case err == nil:
 			return fmt.Errorf("creating a request: %s exists already", copied.ID)
@@ -35,15 +30,15 @@ func (s *Store) Create(ctx context.Context, r *request.Request, e request.Effect
 			return fmt.Errorf("creating a request: %w", err)
 		}
 		if t := e.Ticket; t != (request.Ticket{}) {
-			switch first, err := tx.use(t); {
+			switch first, err := tx.use(ctx, t); {
 			case err != nil:
 				return err
 			case !first:
 				return request.ErrTicketUsed
 			}
 		}
-		tx.leave(copied.ID, tx.put(copied.ID, row{}, fresh), left, out)
-		return nil
+		tx.insert(copied, fresh)
+		return tx.leave(copied.ID, 1, e)
 	})
 	if err != nil {
 		return err
@@ -68,7 +63,7 @@ func (s *Store) Update(ctx context.Context, id string, change func(*request.Requ
 	if !isText(id) {
 		return api.ErrNoRecord
 	}
-	return s.writer.do(ctx, aRequest(id), func(tx *session, out *news) error {
+	return s.writers.do(ctx, aRequest(id), func(_ context.Context, tx *tx) error {
 		before, err := tx.load(id)
 		stored, err := decode(before.version, []byte(before.data), err)
 		if err != nil {
@@ -88,12 +83,7 @@ func (s *Store) Update(ctx context.Context, id string, change func(*request.Requ
 		case e.None() && reflect.DeepEqual(stored, r):
 			return nil
 		}
-		left, err := effects(id, e)
-		if err != nil {
-			return err
-		}
-		tx.leave(id, tx.put(id, before, after), left, out)
-		return nil
+		return tx.leave(id, tx.update(id, before, after), e)
 	})
 }
 
@@ -148,38 +138,6 @@ func (s *Store) Events(ctx context.Context, id string) (events []request.Event, 
 		return nil, fmt.Errorf("reading events: %w", err)
 	}
 	return events, nil
-}
-
-// effects is what a change to a request wants written, as rows.
-func effects(id string, of request.Effects) (left deferred, err error) {
-	for _, e := range of.Events {
-		detail, err := encodeDetail(e.Detail)
-		if err != nil {
-			return left, err
-		}
-		left.events = append(left.events, eventRow{id: id, at: micros(e.At), kind: string(e.Kind), detail: detail})
-	}
-	for _, j := range of.Jobs {
-		left.jobs = append(left.jobs, jobRow{
-			id: id, kind: string(j.Kind), status: string(j.Status), attempts: j.Attempts, due: micros(j.DueAt),
-			payload: text(j.Payload), lastError: text(j.LastError),
-		})
-	}
-	return left, nil
-}
-
-// leave puts off the write of effects, and notes who must hear of it. version is what the change makes of the request, or 0 if it
-// leaves the request's row alone.
-func (s *session) leave(id string, version int64, left deferred, out *news) {
-	for i, e := range left.events {
-		if version != 0 {
-			e.seq = sql.NullInt64{Int64: version<<lineBits + int64(i), Valid: true}
-		}
-		s.held.events = append(s.held.events, e)
-	}
-	s.held.jobs = append(s.held.jobs, left.jobs...)
-	out.requests = append(out.requests, id)
-	out.jobs = out.jobs || len(left.jobs) > 0
 }
 
 // isText reports whether PostgreSQL takes s as TEXT. What is not text names nothing, and ids come from strangers.

@@ -78,18 +78,11 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	reading.SetMaxOpenConns(n)
 	reading.SetMaxIdleConns(n)
 
-	connect := func(ctx context.Context) (*session, error) {
-		conn, err := writing.Conn(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return newSession(d, conn), nil
-	}
 	s := &Store{dialect: d, readers: newReaders(reading, func(error) bool { return false }), hub: newHub()}
-	s.writer = newWriter(1, connect, sqliteDatabase{}, s.hub, o.Fault)
+	s.writers = newWriters(1, sqliteDatabase{writing}, s.hub, o.Fault)
 	s.close = sync.OnceValue(func() error {
-		// The last connection that closes writes the log home; only then may somebody else come.
-		return errors.Join(s.writer.close(), s.readers.close(), writing.Close(), unlock())
+		// The last connection that closes writes the log into the database; only then may another process open it.
+		return errors.Join(s.writers.close(), s.readers.close(), writing.Close(), unlock())
 	})
 	return s, nil
 }
@@ -104,83 +97,58 @@ func sqlitePool(path string, pragmas ...string) (*sql.DB, error) {
 }
 
 // sqliteDatabase runs transactions in the plain way.
-type sqliteDatabase struct{}
+type sqliteDatabase struct{ writing *sql.DB }
+
+func (d sqliteDatabase) connect(ctx context.Context) (*conn, error) { return newConn(ctx, d.writing) }
+
+// limit sets none: the disk answers, and a lock that another program holds is waited for as long as busy_timeout says.
+func (sqliteDatabase) limit() (context.Context, context.CancelFunc) {
+	return context.Background(), func() {}
+}
 
 // begin takes the write lock at once, because a transaction that first reads and then wants to write may be refused. It is the
 // whole database's, so that rows need none.
-func (sqliteDatabase) begin(s *session, _, read []string) error {
-	if err := s.run("BEGIN IMMEDIATE"); err != nil || len(read) == 0 {
-		return err
+func (sqliteDatabase) begin(ctx context.Context, c *conn, ids []string) (map[string]row, error) {
+	loaded := map[string]row{}
+	if _, err := c.exec(ctx, "BEGIN IMMEDIATE"); err != nil || len(ids) == 0 {
+		return loaded, err
 	}
-	query, ids := `SELECT id, rowid, version, data FROM requests WHERE id = $1`, read[0]
-	if len(read) > 1 { // one statement for all is the cheaper, the more there are
-		query = `SELECT id, rowid, version, data FROM requests WHERE id IN (SELECT value FROM json_each($1))`
-		b, err := json.Marshal(read)
+	query, arg := `SELECT id, version, data FROM requests WHERE id = $1`, ids[0]
+	if len(ids) > 1 { // one statement for all is cheaper than one for each
+		query = `SELECT id, version, data FROM requests WHERE id IN (SELECT value FROM json_each($1))`
+		b, err := json.Marshal(ids)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		ids = string(b)
+		arg = string(b)
 	}
-	return s.rows(query, []any{ids}, func(rows *sql.Rows) error {
+	err := c.rows(ctx, query, []any{arg}, func(rows *sql.Rows) error {
 		var id string
 		var r row
-		err := rows.Scan(&id, &r.rowid, &r.version, &r.data)
-		s.loaded[id] = r
+		err := rows.Scan(&id, &r.version, &r.data)
+		loaded[id] = r
 		return err
 	})
+	return loaded, err
 }
 
-// flush writes row by row: a statement costs no more than a row of a longer one.
-func (sqliteDatabase) flush(s *session) error {
-	exactlyOne := func(query string, args ...any) error {
-		n, err := s.write(query, args...)
-		switch {
-		case err != nil:
-			return fmt.Errorf("%w: %w", errSpoiled, err)
-		case n != 1:
-			return errConflict
-		}
-		return nil
-	}
-	for _, c := range s.held.merged() {
-		r := c.new
-		query, args := `INSERT INTO requests (id, client_id, state, version, created_at, due_at, data)
-			VALUES ($1, $2, $3, $4, $5, $6, $7)`, []any{c.id, r.clientID, r.state, r.version, r.createdAt, r.due, r.data}
-		if c.old.version != 0 {
-			// Columns that are not named here cost no work on their index.
-			query, args = `UPDATE requests SET state = $3, version = $4, due_at = $5, data = $6 WHERE rowid = $1 AND version = $2`,
-				[]any{r.rowid, c.old.version, r.state, r.version, r.due, r.data}
-		}
-		if err := exactlyOne(query, args...); err != nil {
-			return err
+func (sqliteDatabase) write(ctx context.Context, c *conn, statements []statement) ([]int64, error) {
+	counts := make([]int64, len(statements))
+	for i, s := range statements {
+		var err error
+		if counts[i], err = c.exec(ctx, s.query, s.args...); err != nil {
+			return nil, err
 		}
 	}
-	for _, e := range s.held.events {
-		err := exactlyOne(`INSERT INTO events (request_id, seq, at, kind, detail)
-			VALUES ($1, coalesce($2, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE request_id = $1)), $3, $4, $5)`,
-			e.id, e.seq, e.at, e.kind, e.detail)
-		if err != nil {
-			return err
-		}
-	}
-	for _, j := range s.held.jobs {
-		err := exactlyOne(`INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
-			VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7)`, j.id, j.kind, j.status, j.attempts, j.due, j.payload, j.lastError)
-		if err != nil {
-			return err
-		}
-	}
-	for _, o := range s.held.others {
-		if _, err := s.write(o.query, o.args...); err != nil {
-			return fmt.Errorf("%w: %w", errSpoiled, err)
-		}
-	}
-	return nil
+	return counts, nil
 }
+
+func (sqliteDatabase) announce(notification) []statement { return nil }
 
 // commit is answered truthfully by SQLite: an error means that it did not happen.
-func (sqliteDatabase) commit(s *session, _ news) error { return s.run("COMMIT") }
-
-func (sqliteDatabase) end(*session) {}
+func (sqliteDatabase) commit(ctx context.Context, c *conn) error {
+	_, err := c.exec(ctx, "COMMIT")
+	return err
+}
 
 func (sqliteDatabase) transient(error) (again, lost bool) { return false, false }

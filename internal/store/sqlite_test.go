@@ -143,7 +143,7 @@ func TestSQLiteSurvivesGoexit(t *testing.T) {
 	if err := s.Create(t.Context(), plainRequest(1), request.Effects{}); err != nil {
 		t.Fatal(err)
 	}
-	// The first leads, in the goroutine that it ends; the others wait for it, and each for the one before.
+	// Each ends the writer's goroutine, while the others wait.
 	ended := make(chan error, 3)
 	for range cap(ended) {
 		go func() {

@@ -70,7 +70,7 @@ var ErrUncertain = request.ErrUncertain
 // party.Store and calls.Store. All methods may be called concurrently, but not from within an Update's change.
 type Store struct {
 	dialect dialect
-	writer  *writer
+	writers *writers
 	readers *readers
 	hub     *hub
 	close   func() error // once

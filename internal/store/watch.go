@@ -2,6 +2,12 @@ package store
 
 import "sync"
 
+// notification is what watchers and other nodes are told of a change once it is committed.
+type notification struct {
+	requests []string // these have changed
+	jobs     bool     // there may be a job to do
+}
+
 // hub tells those who watch a request in this process. A watcher that is slow to look gets one signal for many changes.
 type hub struct {
 	mu       sync.Mutex
@@ -37,9 +43,10 @@ func (h *hub) watch(id string) (<-chan struct{}, func()) {
 	}
 }
 
-func (h *hub) tell(n news) {
+// tell passes on what was committed.
+func (h *hub) tell(n notification) {
 	if n.jobs {
-		nudge(h.jobs)
+		signal(h.jobs)
 	}
 	if len(n.requests) == 0 {
 		return
@@ -48,24 +55,24 @@ func (h *hub) tell(n news) {
 	defer h.mu.Unlock()
 	for _, id := range n.requests {
 		for c := range h.watchers[id] {
-			nudge(c)
+			signal(c)
 		}
 	}
 }
 
-// tellAll signals everybody: something may have happened to anything.
+// tellAll signals all: any request may have changed.
 func (h *hub) tellAll() {
-	nudge(h.jobs)
+	signal(h.jobs)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, watchers := range h.watchers {
 		for c := range watchers {
-			nudge(c)
+			signal(c)
 		}
 	}
 }
 
-func nudge(c chan struct{}) {
+func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default: // a signal is waiting already

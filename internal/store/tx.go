@@ -1,0 +1,199 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+
+	"github.com/signet-sign/signet/internal/request"
+)
+
+// tx is a transaction as one change sees it. No caller's context reaches it: a transaction carries the changes of several
+// callers, and none of them may end it for the others.
+//
+// What a change writes about a request is put off until all changes of the transaction have been applied, so that one that is refused leaves
+// nothing that would have to be undone, and PostgreSQL gets all in one message.
+type tx struct {
+	db     database
+	conn   *conn
+	loaded map[string]row // the requests of the transaction, as the changes before this one left them
+
+	rows    map[string]row // those that this change makes of them
+	later   []statement    // what it writes at the end
+	told    notification
+	touched bool // it has written at once, or a statement has failed
+}
+
+// row is a request as the database keeps it.
+type row struct {
+	version int64
+	state   string
+	due     sql.NullInt64
+	data    string
+}
+
+// statement is a write that was put off.
+type statement struct {
+	query string
+	args  []any
+	one   bool // it has to write one row
+}
+
+// load gives a request of the change's target; sql.ErrNoRows if there is none.
+func (t *tx) load(id string) (row, error) {
+	r, ok := t.loaded[id]
+	if !ok {
+		return row{}, sql.ErrNoRows
+	}
+	return r, nil
+}
+
+// insert puts off the write of a new request, whose version is 1.
+func (t *tx) insert(r *request.Request, new row) {
+	new.version = 1
+	t.rows = map[string]row{r.ID: new}
+	t.must(`INSERT INTO requests (id, client_id, state, version, created_at, due_at, data) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		r.ID, r.ClientID, new.state, new.version, micros(r.CreatedAt), new.due, new.data)
+}
+
+// update puts off the write of a request that was loaded, and returns its new version.
+func (t *tx) update(id string, old, new row) (version int64) {
+	new.version = old.version + 1
+	t.rows = map[string]row{id: new}
+	// Columns that are not named here cost no work on their index.
+	t.must(`UPDATE requests SET state = $3, version = $4, due_at = $5, data = $6 WHERE id = $1 AND version = $2`,
+		id, old.version, new.state, new.version, new.due, new.data)
+	return new.version
+}
+
+// lineBits is how many bits of a line's number tell the lines of one version of a request apart; the others are the version.
+const lineBits = 16
+
+// leave puts off the write of the effects of a change to a request, and notes who is to be told. version is what the change makes
+// of the request, or 0 if it leaves the request's row alone.
+//
+// Lines of the trail are numbered upwards, with gaps: those of a change by the request's new version, which saves a look-up, others
+// follow whatever is there.
+func (t *tx) leave(id string, version int64, e request.Effects) error {
+	for i, e := range e.Events {
+		detail, err := encodeDetail(e.Detail)
+		if err != nil {
+			return err
+		}
+		if version != 0 {
+			t.must(`INSERT INTO events (request_id, seq, at, kind, detail) VALUES ($1, $2, $3, $4, $5)`,
+				id, version<<lineBits+int64(i), micros(e.At), string(e.Kind), detail)
+			continue
+		}
+		t.must(`INSERT INTO events (request_id, seq, at, kind, detail)
+			VALUES ($1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE request_id = $1), $2, $3, $4)`,
+			id, micros(e.At), string(e.Kind), detail)
+	}
+	for _, j := range e.Jobs {
+		t.must(`INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
+			VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7)`,
+			id, string(j.Kind), string(j.Status), j.Attempts, micros(j.DueAt), text(j.Payload), text(j.LastError))
+	}
+	t.told.requests = append(t.told.requests, id)
+	t.told.jobs = t.told.jobs || len(e.Jobs) > 0
+	return nil
+}
+
+// must puts off a write of one row.
+func (t *tx) must(query string, args ...any) { t.later = append(t.later, statement{query, args, true}) }
+
+// put puts off a write of any number of rows.
+func (t *tx) put(query string, args ...any) { t.later = append(t.later, statement{query, args, false}) }
+
+// write executes a statement at once and tells how many rows it wrote.
+func (t *tx) write(ctx context.Context, query string, args ...any) (n int64, err error) {
+	n, err = t.conn.exec(ctx, query, args...)
+	t.touched = t.touched || err != nil || n > 0
+	return n, err
+}
+
+// writeAll executes statements at once and tells how many rows each wrote.
+func (t *tx) writeAll(ctx context.Context, statements []statement) (counts []int64, err error) {
+	t.touched = true
+	return t.db.write(ctx, t.conn, statements)
+}
+
+// writeRows is write for a statement that returns rows.
+func (t *tx) writeRows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
+	t.touched = true
+	return t.conn.rows(ctx, query, args, scan)
+}
+
+// row reads one row into dest; sql.ErrNoRows if there is none.
+func (t *tx) row(ctx context.Context, query string, args []any, dest ...any) error {
+	stmt, err := t.conn.stmt(ctx, query)
+	if err == nil {
+		err = stmt.QueryRowContext(ctx, args...).Scan(dest...)
+	}
+	t.touched = t.touched || err != nil && !errors.Is(err, sql.ErrNoRows)
+	return err
+}
+
+// conn is a writer's connection, with its prepared statements.
+type conn struct {
+	*sql.Conn
+	stmts       map[string]*sql.Stmt
+	transaction string // how PostgreSQL calls the transaction under way
+	lost        bool   // the connection broke during a commit
+}
+
+func newConn(ctx context.Context, db *sql.DB) (*conn, error) {
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{Conn: c, stmts: map[string]*sql.Stmt{}}, nil
+}
+
+func (c *conn) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+	if stmt := c.stmts[query]; stmt != nil {
+		return stmt, nil
+	}
+	stmt, err := c.PrepareContext(ctx, query)
+	if err == nil {
+		c.stmts[query] = stmt
+	}
+	return stmt, err
+}
+
+func (c *conn) exec(ctx context.Context, query string, args ...any) (n int64, err error) {
+	stmt, err := c.stmt(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	result, err := stmt.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// rows calls scan for every row that a query gives.
+func (c *conn) rows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
+	stmt, err := c.stmt(ctx, query)
+	if err != nil {
+		return err
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	return each(rows, scan)
+}
+
+func (c *conn) close() error {
+	var errs []error
+	for _, stmt := range c.stmts {
+		errs = append(errs, stmt.Close())
+	}
+	return errors.Join(append(errs, c.Close())...)
+}
+
+// discard closes the connection to the server, rather than give it back to the pool.
+func (c *conn) discard() { _ = c.Raw(func(any) error { return driver.ErrBadConn }) }
