@@ -1,8 +1,12 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -10,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
 	"github.com/signet-sign/signet/internal/party/partytest"
@@ -272,6 +278,90 @@ func TestLettersOfSample(t *testing.T) {
 		t.Errorf("the heading has %d letters that stand apart, want %d", letters, want)
 	}
 	b.shot("sample")
+}
+
+// TestPreviewIsWhatIsSigned compares the pixels of the preview on the review page with those of the signed document, at the same
+// place of the same page and at the same scale: the mark, what shows through around it, and where the SANDBOX badge lies.
+func TestPreviewIsWhatIsSigned(t *testing.T) {
+	s := start(t)
+	in := s.initiate(t, partytest.Claim("sign_locations", []any{map[string]any{"page": 1, "x": 0.1, "y": 0.7}}))
+	b := newBrowser(t, 1280, 900)
+	// box is the box of the signature on the web page.
+	const box = `(sheet => { const r = sheet.getBoundingClientRect(), f = r.width / parseFloat(sheet.style.getPropertyValue("--page-width"));
+		return {x: scrollX + r.left + 0.1 * r.width, y: scrollY + r.bottom - 0.7 * r.height - 60 * f, width: 220.5 * f, height: 60 * f}; })(document.querySelector(".sheet"))`
+	// look is a picture of the box, two pixels a point.
+	look := func(name string) image.Image {
+		t.Helper()
+		b.until("drawing the page", `document.querySelector(".sheet.drawn")`)
+		b.read(`document.querySelector(".sheet").scrollIntoView(), document.activeElement.blur(), ""`)
+		b.shot(name)
+		var at struct{ X, Y, Width, Height float64 }
+		if err := json.Unmarshal([]byte(b.read(`JSON.stringify(`+box+`)`)), &at); err != nil {
+			t.Fatal(err)
+		}
+		var raw []byte
+		err := chromedp.Do(b.ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			answer, err := cdp.Call(ctx, target, page.CaptureScreenshot, page.CaptureScreenshotParams{
+				Clip: &page.Viewport{X: at.X, Y: at.Y, Width: at.Width, Height: at.Height, Scale: 441 / at.Width},
+			})
+			if err == nil {
+				raw = answer.Data
+			}
+			return err
+		}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		picture, err := png.Decode(bytes.NewReader(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return picture
+	}
+
+	b.open(in.SigningURL)
+	b.press("Log in")
+	b.press("TAN XIAO HUI")
+	b.review()
+	preview := look("preview")
+	b.press("Proceed to Sign")
+	b.sees("match")
+	s.must(t, in.RequestID, alice, "approve")
+	b.until("starting the script", `document.querySelector("[data-show-document][aria-expanded]")`)
+	b.press("View signed document")
+	signed := look("signed")
+
+	// orange is the ink of the mark and the badge.
+	orange := func(p image.Image, x, y int) bool {
+		r, g, b, _ := p.At(x, y).RGBA()
+		return r > 0x9000 && g < 0x8000 && b < 0x6000
+	}
+	extent := func(p image.Image, r image.Rectangle) image.Rectangle {
+		var all image.Rectangle
+		for y := r.Min.Y; y < r.Max.Y; y++ {
+			for x := r.Min.X; x < r.Max.X; x++ {
+				if orange(p, x, y) {
+					all = all.Union(image.Rect(x, y, x+1, y+1))
+				}
+			}
+		}
+		return all
+	}
+	var differ int
+	for y := 6; y < 114; y++ {
+		for x := 6; x < 106; x++ {
+			if orange(preview, x, y) != orange(signed, x, y) {
+				differ++
+			}
+		}
+	}
+	if differ > 108*100/20 {
+		t.Errorf("%d of %d pixels around the mark differ", differ, 108*100)
+	}
+	band := image.Rect(112, 10, 438, 40)
+	if p, s := extent(preview, band), extent(signed, band); max(p.Min.Y-s.Min.Y, s.Min.Y-p.Min.Y, p.Max.Y-s.Max.Y, s.Max.Y-p.Max.Y) > 2 || p.Empty() || s.Empty() {
+		t.Errorf("the badge of the preview is at %v, of the signature at %v", p, s)
+	}
 }
 
 // TestNegativePages: one page for each way in which there is nothing to sign.

@@ -86,6 +86,12 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     return;
   }
   viewer.onPlace = (i) => void visit(i);
+  viewer.onCovered = (i) => {
+    const page = items[i] && find(".place-page", items[i]);
+    if (page) page.textContent = text("panel.covers", items[i]?.dataset["page"] ?? "");
+    items[i]?.classList.add("covers");
+  };
+  viewer.covered.forEach(viewer.onCovered);
   viewer.mark(reviewed);
   if (next) {
     next.disabled = false;

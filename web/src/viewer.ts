@@ -3,6 +3,7 @@
 
 import * as pdfjs from "pdfjs-dist/legacy/build/pdf.min.mjs";
 import type { PDFDocumentProxy, PDFPageProxy, RenderTask } from "pdfjs-dist";
+import { appearance, boxHeight, boxWidth } from "./lib/appearance";
 import { find, findAll, text } from "./lib/page";
 import { onPinch } from "./lib/pinch";
 
@@ -12,8 +13,6 @@ interface Place {
   y: number;
 }
 
-const boxWidth = 220.5; // pt, the contract's signature box
-const boxHeight = 60;
 // Phones refuse large canvases in silence, and all canvases together may take some 200 MB of an old one: at 4 bytes a pixel this
 // stays far below, with room for what is being drawn.
 const maxPixels = 5_000_000; // of one canvas
@@ -76,6 +75,9 @@ class Sheet {
 export class Viewer {
   /** Called when a place on the page is clicked. */
   onPlace: (index: number) => void = () => undefined;
+  /** The places that were found to lie over the text of their page; onCovered is called for each further one. */
+  readonly covered = new Set<number>();
+  onCovered: (index: number) => void = () => undefined;
 
   private readonly pages: HTMLElement;
   private readonly places: Place[];
@@ -153,8 +155,10 @@ export class Viewer {
     const target = box && !sheet.element.classList.contains("failed") ? box : sheet.element;
     // On a phone a page that fits the width cannot be read: the place gets nearly the whole width.
     const room = this.pages.clientWidth / boxWidth;
-    const zoom = this.scale(sheet) < readable || (!this.chosen && this.scale(sheet) > room);
-    if (zoom) this.zoomTo((Math.min(1.5, 0.92 * room) * sheet.width) / this.fitted());
+    const fit = this.fitted() / sheet.width;
+    const wanted = fit < readable || fit > room ? Math.min(1.5, 0.92 * room) / fit : 1;
+    const zoom = this.chosen ? this.scale(sheet) < readable : Math.abs(wanted - this.zoom) > 0.01;
+    if (zoom) this.zoomTo(wanted);
     const still = zoom || matchMedia("(prefers-reduced-motion: reduce)").matches || Math.abs(sheet.number - this.current) > 2;
     const top = offsetTop(target, this.pages) - (this.pages.clientHeight - target.offsetHeight) / 2;
     const left = offsetLeft(target, this.pages) - Math.max(8, (this.pages.clientWidth - target.offsetWidth) / 2);
@@ -467,8 +471,25 @@ export class Viewer {
       await textLayer.render();
     } catch {
       layer.remove(); // a page whose text cannot be read is still shown
+      return;
+    }
+    for (const [i, box] of sheet.boxes) {
+      if (!covers(box, textLayer.textDivs)) continue;
+      this.covered.add(i);
+      this.onCovered(i);
     }
   }
+}
+
+/** Whether a place lies over text: over more of a line than the room between lines. */
+function covers(box: HTMLElement, lines: HTMLElement[]): boolean {
+  const b = box.getBoundingClientRect();
+  return lines.some((line) => {
+    if (!line.textContent?.trim()) return false;
+    const r = line.getBoundingClientRect();
+    const rim = Math.min(r.width, r.height) / 5;
+    return r.left + rim < b.right && r.right - rim > b.left && r.top + rim < b.bottom && r.bottom - rim > b.top;
+  });
 }
 
 /** The displayed page in points: crop box, rotation applied, without UserUnit. */
@@ -481,48 +502,6 @@ function displayed(page: PDFPageProxy): { width: number; height: number } {
 /** Whether anything is on a canvas: pdf.js begins with a white page, and a browser without memory for it leaves nothing at all. */
 function filled(canvas: HTMLCanvasElement): boolean {
   return canvas.getContext("2d")?.getImageData(0, 0, 1, 1).data[3] === 255;
-}
-
-/** How the signature will look: the measures and inks of pades/appearance.go, in points, seen from above. */
-function appearance(name: string, sandbox: boolean): SVGSVGElement {
-  const box = svg("svg", { class: sandbox ? "appearance sandbox" : "appearance", viewBox: `0 0 ${boxWidth} ${boxHeight}`, "aria-hidden": "true" });
-  const mark = find<SVGElement>(".brand .mark")?.cloneNode(true) as SVGElement | undefined;
-  if (mark) {
-    for (const [key, value] of Object.entries({ x: "5", y: "8", width: "44", height: "44" })) mark.setAttribute(key, value);
-    box.append(mark);
-  }
-  const line = (kind: string, y: number, words: string): SVGTextElement => {
-    const text = svg("text", { class: `appearance-${kind}`, x: "56", y: String(y) });
-    text.textContent = words;
-    box.append(text);
-    return text;
-  };
-  const head = line("head", 15.4, "Digitally signed with ");
-  const brand = svg("tspan", { class: "appearance-brand" });
-  brand.textContent = "Signet";
-  head.append(brand);
-  if (sandbox) {
-    const badge = svg("tspan", { class: "appearance-badge", dx: "5" });
-    badge.textContent = "SANDBOX";
-    head.append(badge);
-  }
-  const person = line("name", 32.4, name);
-  line("time", 48.8, text("appearance.time"));
-  // A long name is set smaller, as on the document.
-  requestAnimationFrame(() => {
-    const long = person.getComputedTextLength?.() ?? 0;
-    if (long > 160.5) {
-      person.setAttribute("textLength", "160.5");
-      person.setAttribute("lengthAdjust", "spacingAndGlyphs");
-    }
-  });
-  return box;
-}
-
-function svg<K extends keyof SVGElementTagNameMap>(kind: K, attributes: Record<string, string>): SVGElementTagNameMap[K] {
-  const element = document.createElementNS("http://www.w3.org/2000/svg", kind);
-  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
-  return element;
 }
 
 function offsetTop(element: HTMLElement, root: HTMLElement): number {

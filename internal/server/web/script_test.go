@@ -62,7 +62,7 @@ func TestReview(t *testing.T) {
 
 	// The box shows what the signature will say, where it will say it, and no more than fits.
 	preview := eval[[]string](t, ctx, `[...document.querySelectorAll(".place-box.current text")].map(e => e.textContent)`)
-	if got := strings.Join(preview, "|"); got != "Digitally signed with SignetSANDBOX|Tan Mei Lin|Date and time of signing" {
+	if got := strings.Join(preview, "|"); got != "Digitally signed with Signet|SANDBOX|Tan Mei Lin|Date and time of signing" {
 		t.Errorf("the box says %s", got)
 	}
 	if wide := eval[float64](t, ctx, `Math.max(...[...document.querySelectorAll(".place-box.current text")].map(e => { const b = e.getBBox(); return b.x + b.width }))`); wide > 220.5 {
@@ -126,6 +126,25 @@ func TestPanel(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestPlaceOverText shows that the panel tells the signer which places lie over the text of the page, and only those, and that the
+// page shows through a place.
+func TestPlaceOverText(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	sample := s.pages["document"].Page.(Document)
+	sample.Places = []Place{{Page: 1, X: 0.3, Y: 0.6}, {Page: 1, X: 0.3, Y: 0.1}, {Page: 2, X: 0.5, Y: 0.3}}
+	s.pages["over"] = Sample{"over", 200, sample}
+	do(t, ctx, window(1280, 800, false), chromedp.Navigate(s.URL+"/gallery/over"),
+		eventually(`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`),
+		eventually(`document.querySelectorAll(".place.covers").length > 0`), chromedp.Sleep(200*time.Millisecond))
+	if got := strings.Join(eval[[]string](t, ctx, `[...document.querySelectorAll(".place-page")].map(e => e.textContent)`), "|"); got != "Page 1, over text|Page 1|Page 2, over text" {
+		t.Errorf("the panel says %s", got)
+	}
+	if got := eval[string](t, ctx, `getComputedStyle(document.querySelector(".place-box")).backgroundColor`); got != "rgba(0, 0, 0, 0)" {
+		t.Errorf("behind the preview is %s", got)
 	}
 }
 

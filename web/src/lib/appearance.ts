@@ -1,0 +1,103 @@
+// How the signature will look on the document: the measures and inks of pades/appearance.go, in points, seen from above. Nothing
+// is filled behind it: what the document shows below shows through here too.
+
+import { text } from "./page";
+
+export const boxWidth = 220.5; // pt, the contract's signature box
+export const boxHeight = 60;
+
+const textX = 56;
+const textWidth = boxWidth - textX - 4;
+const headY = 15.4;
+const nameY = 32.4;
+const timeY = 48.8;
+const nameSize = 12.3;
+const nameTwoLines = 9; // below this size a name is broken into two lines
+
+export function appearance(name: string, sandbox: boolean): SVGSVGElement {
+  const box = svg("svg", { class: sandbox ? "appearance sandbox" : "appearance", viewBox: `0 0 ${boxWidth} ${boxHeight}`, "aria-hidden": "true" });
+  box.append(seal());
+  const line = (kind: string, y: number, words: string): SVGTextElement => {
+    const element = svg("text", { class: `appearance-${kind}`, x: String(textX), y: String(y) });
+    element.textContent = words;
+    box.append(element);
+    return element;
+  };
+  const head = line("head", headY, "Digitally signed with ");
+  const brand = svg("tspan", { class: "appearance-brand" });
+  brand.textContent = "Signet";
+  head.append(brand);
+  const badge = svg("rect", { class: "appearance-badge", y: "8.7", height: "9", rx: "2" });
+  const word = svg("text", { class: "appearance-word", y: "15.2" });
+  word.textContent = "SANDBOX";
+  if (sandbox) box.append(badge, word);
+  line("name", nameY, name);
+  line("time", timeY, text("appearance.time"));
+  // Widths are known when the box is on the page.
+  requestAnimationFrame(() => {
+    const width = word.getComputedTextLength() + 5.2;
+    const x = Math.min(textX + head.getComputedTextLength() + 5, boxWidth - width - 1);
+    badge.setAttribute("x", String(x));
+    badge.setAttribute("width", String(width));
+    word.setAttribute("x", String(x + 2.6));
+    fitName(box, name);
+  });
+  return box;
+}
+
+/** Sets a long name smaller, then in two lines, as drawName does. */
+function fitName(box: SVGSVGElement, name: string): void {
+  const first = box.querySelector<SVGTextElement>(".appearance-name");
+  if (!first) return;
+  const width = (line: SVGTextElement): number => line.getComputedTextLength() || 1;
+  const size = Math.min(nameSize, (nameSize * textWidth) / width(first));
+  const middle = halve(name);
+  if (size >= nameTwoLines || middle < 0) {
+    first.style.fontSize = `${size}px`;
+    return;
+  }
+  const second = first.cloneNode() as SVGTextElement;
+  first.textContent = name.slice(0, middle);
+  second.textContent = name.slice(middle + 1);
+  first.after(second);
+  const both = Math.min(nameTwoLines, (nameSize * textWidth) / Math.max(width(first), width(second)));
+  first.style.fontSize = second.style.fontSize = `${both}px`;
+  first.setAttribute("y", String(nameY - 4.8));
+  second.setAttribute("y", String(nameY - 4.8 + both * 1.13));
+}
+
+/** The space nearest to the middle of a name, or -1. */
+function halve(name: string): number {
+  let best = -1;
+  for (let i = 1; i < name.length - 1; i++) {
+    if (name[i] === " " && (best < 0 || Math.abs(2 * i - name.length) < Math.abs(2 * best - name.length))) best = i;
+  }
+  return best;
+}
+
+/** The mark, with the curves of drawMark. */
+function seal(): SVGGElement {
+  const bumps = 30;
+  const at = (r: number, angle: number): string => `${(r * Math.cos(angle)).toFixed(2)} ${(r * Math.sin(angle)).toFixed(2)}`;
+  const step = (2 * Math.PI) / bumps;
+  let edge = `M${at(19.9, 0)}`;
+  for (let i = 0; i < bumps; i++) edge += `C${at(21.9, step * (i + 0.18))} ${at(21.9, step * (i + 0.82))} ${at(19.9, step * (i + 1))}`;
+  const mark = svg("g", { transform: "translate(27 30) scale(1 -1)" });
+  mark.append(
+    svg("path", { class: "appearance-seal", d: edge }),
+    svg("circle", { class: "appearance-line", r: "16.8", "stroke-width": "0.9" }),
+    svg("path", {
+      class: "appearance-line",
+      "stroke-width": "2.9",
+      "stroke-linecap": "round",
+      d: "M5.6 6.6C2.6 11.2-6.6 9.8-5.4 4.4C-4.4-.2 6.4 1.8 5.6-4.2C4.8-9.6-4.6-9.2-6.4-4.6",
+    }),
+  );
+  return mark;
+}
+
+function svg<K extends keyof SVGElementTagNameMap>(kind: K, attributes: Record<string, string>): SVGElementTagNameMap[K] {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", kind);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  return element;
+}
