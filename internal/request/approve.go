@@ -220,7 +220,7 @@ func (s *Service) Approve(ctx context.Context, id, sessionID string, phone signe
 	if err != nil {
 		return err
 	}
-	if r.State == StateSession && r.Session.Prepared != nil && equal(r.Session.ID, sessionID) {
+	if r.State.InSession() && r.Session.Prepared != nil && equal(r.Session.ID, sessionID) {
 		// The costly check comes before the transaction. It cannot grow stale: the transaction insists on this session,
 		// and a session's prepared document never changes.
 		p, err := s.prepared(ctx, r.Session.Prepared)

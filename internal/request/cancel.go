@@ -43,7 +43,7 @@ func (r *Request) cancel(now time.Time, operator string) (e Effects, err error) 
 	switch {
 	case c.refuse == api.ErrActiveSession:
 		wait := time.Second // sealing: it takes about as long, and then the answer is another one
-		if r.State == StateSession {
+		if r.State.InSession() {
 			wait = max(wait, r.Session.EndsAt.Sub(now))
 		}
 		return e, &ActiveSessionError{RetryAfter: wait}

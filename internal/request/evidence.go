@@ -70,12 +70,11 @@ func (s *Service) collect(ctx context.Context, id string, e *Evidence) (err erro
 	if e.Jobs, err = s.Outbox.Jobs(ctx, id); err != nil {
 		return err
 	}
-	switch e.Request.State {
-	case StateCreated, StateLocked, StateSession, StateSealing:
+	if e.Request.State.KeepsUpload() {
 		e.Uploaded, err = s.Documents.Open(ctx, e.Request.Document.Key)
 		return err
-	case StateSigned:
-	default: // the document's bytes are on their way out, or gone
+	}
+	if !e.Request.State.Signed() { // the documents are deleted, or will be
 		return nil
 	}
 	if e.Signed, err = s.Documents.Open(ctx, e.Request.Signed.Key); err != nil {

@@ -56,7 +56,7 @@ func (x *explorer) check(s state, id int32) {
 // over reports that a request has ended and nothing is left to do for it, but perhaps to look for strays.
 func (x *explorer) over(s state) bool {
 	r := x.requests.get(s.request) // not as it stands: it has to be written down
-	return r.final() && s.purges == 0 && s.jobs == [2]jobSlot{} && s.under == [2]underway{}
+	return r.State.final() && s.purges == 0 && s.jobs == [2]jobSlot{} && s.under == [2]underway{}
 }
 
 // clean reports that nothing is stored but what the request needs.

@@ -35,7 +35,7 @@ func (s *Service) Follow(ctx context.Context, id, expires, signature string) (*R
 		if err != nil {
 			return nil, nil, err
 		}
-		if r.State != StateSigned {
+		if !r.State.Signed() {
 			return nil, nil, api.ErrNotSigned
 		}
 		b, err := s.Documents.Open(ctx, r.Signed.Key)

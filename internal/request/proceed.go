@@ -29,7 +29,7 @@ func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Req
 			return e, err
 		}
 		ends := now.Add(s.SessionLifetime)
-		if r.State == StateSession && !now.Before(r.ExpiresAt) {
+		if r.State.InSession() && !now.Before(r.ExpiresAt) {
 			ends = r.Session.EndsAt // a session may outlive the request, once; starting over must not hold a cancel off for ever
 		}
 		r.State, r.Outcome = c.to, ""

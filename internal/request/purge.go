@@ -57,7 +57,7 @@ func (s *Service) unneeded(ctx context.Context, id string) ([]string, error) {
 	var needed []string
 	switch r, err := s.Store.Get(ctx, id); {
 	case err == nil:
-		if needed = r.Keys(); r.State == StateSigned && !slices.Contains(keys, r.Signed.Key) {
+		if needed = r.Keys(); r.State.Signed() && !slices.Contains(keys, r.Signed.Key) {
 			// The database may be restored from a backup, and the stored document be a renewed one.
 			return nil, fmt.Errorf("the record names %s, which is not stored", r.Signed.Key)
 		}
@@ -104,7 +104,7 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 		r, err := s.Store.Get(ctx, id)
 		unknown := errors.Is(err, api.ErrNoRecord)
 		switch {
-		case !unknown && (err != nil || !r.final()):
+		case !unknown && (err != nil || !r.State.final()):
 			continue // an operation may be about to name what is stored
 		case unknown && (allowed == 0 || initiatedAt(id).Before(created)):
 			kept++

@@ -104,7 +104,7 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 	}
 	key := id + "/signed-" + name
 	err = s.update(ctx, id, func(n *Request, _ time.Time) (Effects, error) {
-		if n.State != StateSigned || n.Signed.Key != r.Signed.Key {
+		if table[ActRenew][n.State].to == "" || n.Signed.Key != r.Signed.Key {
 			return Effects{}, errOvertaken
 		}
 		n.Signed.Renewal = key
@@ -116,7 +116,7 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 	doc, err := s.rewrite(ctx, r, key, old, update)
 	if err == nil {
 		err = s.update(ctx, id, func(n *Request, now time.Time) (e Effects, err error) {
-			if n.State != StateSigned || n.Signed.Key != r.Signed.Key || n.Signed.Renewal != key {
+			if table[ActRenew][n.State].to == "" || n.Signed.Key != r.Signed.Key || n.Signed.Renewal != key {
 				return e, errOvertaken
 			}
 			doc.At = n.Signed.At // it is the same signature

@@ -160,10 +160,15 @@ func (r *Request) Admits(p signer.Person) bool {
 
 // settle moves r to where it stands at now. A read settles its copy and drops the effects, a write settles inside its
 // transaction, so both judge alike, whether or not the worker has written down what time has done.
-func (r *Request) settle(now time.Time) (e Effects) {
-	if r.State == StateSession && !now.Before(r.Session.EndsAt) {
-		e = r.endSession(ActTimeOut, OutcomeTimedOut, now)
+func (r *Request) settle(now time.Time) Effects {
+	if table[ActTimeOut][r.State].ends && !now.Before(r.Session.EndsAt) {
+		return r.endSession(ActTimeOut, OutcomeTimedOut, now)
 	}
+	return r.expire(now)
+}
+
+// expire ends r if its time is over at now.
+func (r *Request) expire(now time.Time) (e Effects) {
 	if c := table[ActExpire][r.State]; c.to != "" && !now.Before(r.ExpiresAt) {
 		r.State = c.to
 		e.record(now, EventExpired, nil)
@@ -172,54 +177,34 @@ func (r *Request) settle(now time.Time) (e Effects) {
 	return e
 }
 
-// DueAt is when time acts on r next; ok is false if it never will.
-func (r *Request) DueAt() (at time.Time, ok bool) {
-	switch r.State {
-	case StateCreated, StateLocked:
-		return r.ExpiresAt, true
-	case StateSession:
-		return r.Session.EndsAt, true
-	}
-	return time.Time{}, false
-}
-
 // endSession takes r out of its session (or out of a sealing that failed), by the rule of action.
 func (r *Request) endSession(action Action, outcome Outcome, now time.Time) (e Effects) {
-	if table[action][r.State].to != fallback {
+	c := table[action][r.State]
+	if !c.ends {
 		return e
 	}
-	r.State = StateLocked
+	r.State = c.to
 	r.Session, r.Approval, r.Outcome = nil, nil, outcome
 	e.record(now, EventSessionEnded, Detail{"outcome": string(outcome)})
-	if !now.Before(r.ExpiresAt) {
-		r.State = StateExpired
-		e.record(now, EventExpired, nil)
-		e.purge(now)
-	}
+	e.add(r.expire(now))
 	return e
 }
 
 // Keys lists the stored documents that r still needs; all others below its id may go.
-func (r *Request) Keys() []string {
-	switch r.State {
-	case StateCancelled, StateExpired:
-		return nil
-	case StateSigned:
-		if r.Signed.Renewal != "" {
-			return []string{r.Signed.Key, r.Signed.Renewal}
+func (r *Request) Keys() (keys []string) {
+	if r.State.KeepsUpload() {
+		keys = append(keys, r.Document.Key)
+		if r.Session != nil && r.Session.Prepared != nil {
+			keys = append(keys, r.Session.Prepared.Key)
 		}
-		return []string{r.Signed.Key}
 	}
-	keys := []string{r.Document.Key}
-	if r.Session != nil && r.Session.Prepared != nil {
-		keys = append(keys, r.Session.Prepared.Key)
+	if r.State.Signed() {
+		keys = append(keys, r.Signed.Key)
+		if r.Signed.Renewal != "" {
+			keys = append(keys, r.Signed.Renewal)
+		}
 	}
 	return keys
-}
-
-// final reports whether nothing more will be stored for r.
-func (r *Request) final() bool {
-	return r.State == StateSigned || r.State == StateExpired || r.State == StateCancelled
 }
 
 // Clone returns a copy that shares nothing that changes: texts of bytes are replaced, never written to.

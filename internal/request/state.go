@@ -1,6 +1,10 @@
 package request
 
-import "github.com/signet-sign/signet/api"
+import (
+	"time"
+
+	"github.com/signet-sign/signet/api"
+)
 
 // State is where a sign request stands. The zero value is not a state.
 type State string
@@ -15,10 +19,6 @@ const (
 	StateExpired   State = "expired"   // its 30 minutes are over
 	StateCancelled State = "cancelled" // the relying party took it back
 )
-
-// fallback stands in the table for "locked, or expired if its time is over meanwhile": where a session goes that ends
-// without a signature.
-const fallback State = "locked or expired"
 
 // Action is what somebody, or time, does to a request.
 type Action string
@@ -40,15 +40,17 @@ const (
 	ActResult     Action = "result"      // the relying party asks for the result
 )
 
-// cell is one cell of the table: a next state, or a refusal. The zero cell means that nothing happens: time has no one to
-// tell. A logged refusal is worth an audit event, because somebody held a phone that was too late.
+// cell is one cell of the table: a next state, or a refusal. The zero cell means that nothing happens. A logged refusal is
+// recorded in the trail, because a phone held a challenge that it could no longer answer.
 type cell struct {
 	to     State
+	ends   bool // a session ends without a signature; if the request's time is over too, expire follows at once
 	refuse *api.Error
 	logged bool
 }
 
 func to(s State) cell                { return cell{to: s} }
+func endsTo(s State) cell            { return cell{to: s, ends: true} }
 func refuse(e *api.Error) cell       { return cell{refuse: e} }
 func refuseLogged(e *api.Error) cell { return cell{refuse: e, logged: true} }
 
@@ -61,8 +63,8 @@ var (
 	}
 )
 
-// table is the whole life of a sign request. Nothing else in the program decides whether something may happen; a test walks
-// every cell, and another holds it against the table in doc.go.
+// table is the whole life of a sign request. Nothing else in the program decides whether something may happen: no other file
+// compares states, which a test checks. A test walks every cell, and another compares the table with that in doc.go.
 var table = map[Action]map[State]cell{
 	ActOpen: {
 		StateCreated:   to(StateLocked),
@@ -103,7 +105,7 @@ var table = map[Action]map[State]cell{
 	ActReject: endSession,
 	ActLeave:  endSession,
 	ActTimeOut: {
-		StateCreated: {}, StateLocked: {}, StateSession: to(fallback), StateSealing: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
+		StateCreated: {}, StateLocked: {}, StateSession: endsTo(StateLocked), StateSealing: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
 	},
 	ActExpire: {
 		StateCreated: to(StateExpired), StateLocked: to(StateExpired), StateSession: {}, StateSealing: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
@@ -112,7 +114,7 @@ var table = map[Action]map[State]cell{
 		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: to(StateSigned), StateSigned: {}, StateExpired: {}, StateCancelled: {},
 	},
 	ActSealFailed: {
-		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: to(fallback), StateSigned: {}, StateExpired: {}, StateCancelled: {},
+		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: endsTo(StateLocked), StateSigned: {}, StateExpired: {}, StateCancelled: {},
 	},
 	ActRenew: {
 		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: {}, StateSigned: to(StateSigned), StateExpired: {}, StateCancelled: {},
@@ -141,9 +143,63 @@ var table = map[Action]map[State]cell{
 var endSession = map[State]cell{
 	StateCreated:   refuse(api.ErrNoActiveSession),
 	StateLocked:    refuse(api.ErrNoActiveSession),
-	StateSession:   to(fallback),
+	StateSession:   endsTo(StateLocked),
 	StateSealing:   refuse(api.ErrSigning),
 	StateSigned:    refuse(api.ErrAlreadySigned),
 	StateExpired:   refuse(api.ErrExpired),
 	StateCancelled: refuse(api.ErrCancelled),
+}
+
+// traits are what holds of a request in a state, whatever is done to it. The predicates below give them names.
+type traits struct {
+	session  bool // a sign session runs
+	upload   bool // the uploaded document is needed
+	approved bool // a phone's approval was accepted
+	signed   bool // the signed document is there
+	over     bool // there is nothing left for a signer to see
+	final    bool // nothing more is stored, but for renewals
+}
+
+var traitsOf = map[State]traits{
+	StateCreated:   {upload: true},
+	StateLocked:    {upload: true},
+	StateSession:   {upload: true, session: true},
+	StateSealing:   {upload: true, approved: true},
+	StateSigned:    {approved: true, signed: true, final: true},
+	StateExpired:   {over: true, final: true},
+	StateCancelled: {over: true, final: true},
+}
+
+// InSession reports whether a sign session runs. Its end is in Session.EndsAt.
+func (s State) InSession() bool { return traitsOf[s].session }
+
+// Approved reports whether a phone's approval was accepted: the document is signed, or will be.
+func (s State) Approved() bool { return traitsOf[s].approved }
+
+// Signed reports whether the signed document is there.
+func (s State) Signed() bool { return traitsOf[s].signed }
+
+// MayLogin reports whether a signer may log in to see the request.
+func (s State) MayLogin() bool { return !traitsOf[s].over }
+
+// MayAnnounce reports whether a webhook may tell of the request.
+func (s State) MayAnnounce() bool { return traitsOf[s].signed }
+
+// KeepsUpload reports whether the uploaded document and what was prepared from it are needed.
+func (s State) KeepsUpload() bool { return traitsOf[s].upload }
+
+func (s State) final() bool { return traitsOf[s].final }
+
+// Refusal is what the table refuses an action with; nil if it does not.
+func (s State) Refusal(a Action) *api.Error { return table[a][s].refuse }
+
+// DueAt is when time acts on r next; ok is false if it never will.
+func (r *Request) DueAt() (at time.Time, ok bool) {
+	switch {
+	case table[ActTimeOut][r.State].ends:
+		return r.Session.EndsAt, true
+	case table[ActExpire][r.State].to != "":
+		return r.ExpiresAt, true
+	}
+	return time.Time{}, false
 }

@@ -2,9 +2,16 @@ package request
 
 import (
 	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // text is a cell as doc.go writes it.
@@ -14,6 +21,8 @@ func (c cell) text() string {
 		return c.refuse.Code + "*"
 	case c.refuse != nil:
 		return c.refuse.Code
+	case c.ends:
+		return "-> " + string(c.to) + " or " + string(table[ActExpire][c.to].to)
 	case c.to != "":
 		return "-> " + string(c.to)
 	}
@@ -79,5 +88,86 @@ func TestTableIsWhole(t *testing.T) {
 				t.Errorf("%s in %s: both a next state and a refusal", a, s)
 			}
 		}
+	}
+}
+
+// TestTraits walks every state.
+func TestTraits(t *testing.T) {
+	type row struct {
+		inSession, approved, signed, mayLogin, mayAnnounce, keepsUpload, final bool
+		due                                                                    string
+	}
+	const yes, no = true, false
+	ends, expires := dawn.Add(time.Minute), dawn.Add(time.Hour)
+	for s, want := range map[State]row{
+		//               in session, approved, signed, may log in, may announce, keeps upload, final, due
+		StateCreated:   {no, no, no, yes, no, yes, no, "request"},
+		StateLocked:    {no, no, no, yes, no, yes, no, "request"},
+		StateSession:   {yes, no, no, yes, no, yes, no, "session"},
+		StateSealing:   {no, yes, no, yes, no, yes, no, ""},
+		StateSigned:    {no, yes, yes, yes, yes, no, yes, ""},
+		StateExpired:   {no, no, no, no, no, no, yes, ""},
+		StateCancelled: {no, no, no, no, no, no, yes, ""},
+	} {
+		got := row{s.InSession(), s.Approved(), s.Signed(), s.MayLogin(), s.MayAnnounce(), s.KeepsUpload(), s.final(), ""}
+		r := &Request{State: s, ExpiresAt: expires, Session: &Session{EndsAt: ends}}
+		if at, ok := r.DueAt(); ok {
+			got.due = map[time.Time]string{ends: "session", expires: "request"}[at]
+		}
+		if got != want {
+			t.Errorf("%s: %+v, want %+v", s, got, want)
+		}
+		for _, a := range actions {
+			if s.Refusal(a) != table[a][s].refuse {
+				t.Errorf("%s, %s: another refusal than the table's", s, a)
+			}
+		}
+	}
+	if len(traitsOf) != len(states) {
+		t.Errorf("traits of %d states, there are %d", len(traitsOf), len(states))
+	}
+}
+
+// TestOnlyTheTableDecides finds comparisons with a state, switches on states and changes to a named state outside state.go. They are
+// decisions, and belong into the table or to the traits.
+func TestOnlyTheTableDecides(t *testing.T) {
+	isState := regexp.MustCompile(`^State(Created|Locked|Session|Sealing|Signed|Expired|Cancelled)$`)
+	fset := token.NewFileSet()
+	seen := 0
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+			path == filepath.Join("..", "request", "state.go") || strings.Contains(path, "storetest") {
+			return err
+		}
+		seen++
+		f, err := parser.ParseFile(fset, path, nil, 0)
+		if err != nil {
+			return err
+		}
+		check := func(exprs ...ast.Expr) {
+			for _, e := range exprs {
+				if s, ok := e.(*ast.SelectorExpr); ok {
+					e = s.Sel
+				}
+				if id, ok := e.(*ast.Ident); ok && isState.MatchString(id.Name) {
+					t.Errorf("%s decides by %s", fset.Position(id.Pos()), id.Name)
+				}
+			}
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.BinaryExpr:
+				check(n.X, n.Y)
+			case *ast.CaseClause:
+				check(n.List...)
+			case *ast.AssignStmt:
+				check(n.Rhs...)
+			}
+			return true
+		})
+		return nil
+	})
+	if err != nil || seen < 100 {
+		t.Errorf("%d files looked at, %v", seen, err)
 	}
 }

@@ -127,7 +127,7 @@ func (s *Sender) attempt(ctx context.Context, job *request.Job) (status int, cli
 		return 0, "", err
 	}
 	clientID = r.ClientID
-	if r.State != request.StateSigned {
+	if !r.State.MayAnnounce() {
 		return 0, clientID, fmt.Errorf("the request is %s", r.State)
 	}
 	rp, err := s.Parties.Party(ctx, r.ClientID)

@@ -130,10 +130,10 @@ func (c *Console) about(ctx context.Context, id string) (*web.ConsoleRequest, er
 	for _, l := range r.Locations {
 		page.Places = append(page.Places, fmt.Sprintf("page %d at %.4g, %.4g", l.Page, l.X, l.Y))
 	}
-	if r.State == request.StateSession {
+	if r.State.InSession() {
 		page.SessionEndsAt, page.Scanned = r.Session.EndsAt, r.Session.Prepared != nil
 	}
-	if r.State == request.StateSigned {
+	if r.State.Signed() {
 		page.Signed = signedDocument(r)
 	}
 	records, err := calllog.OfRequest(ctx, c.Calls, c.Recorder, id)

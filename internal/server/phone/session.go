@@ -94,24 +94,23 @@ func stepOf(req *request.Request, session string, phone signer.Phone) string {
 	if req.Signer == nil || req.Signer.UIN != phone.UIN {
 		return api.CodeNoAccess
 	}
-	switch req.State {
-	case request.StateSession:
+	switch {
+	case req.State.InSession():
 		if req.Session.ID != session {
 			return "REPLACED"
 		}
 		return ""
-	case request.StateSealing, request.StateSigned:
+	case req.State.Approved():
 		switch {
 		case req.Approval == nil || req.Approval.PhoneID != phone.ID || req.Approval.SessionID != session:
 			return "OTHER_PHONE"
-		case req.State == request.StateSigned:
+		case req.State.Signed():
 			return "signed"
 		}
 		return "approved"
-	case request.StateCancelled:
-		return api.CodeCancelled
-	case request.StateExpired:
-		return api.CodeExpired
+	}
+	if refusal := req.State.Refusal(request.ActOpen); refusal != nil {
+		return refusal.Code
 	}
 	switch req.Outcome {
 	case request.OutcomeRejected:

@@ -131,12 +131,12 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 // pageOf is the page of a state.
 func (p *Portal) pageOf(r *http.Request, req *request.Request, s web.Summary, person signer.Person, loggedIn bool) web.Page {
 	live := web.LiveOf(req)
-	switch req.State {
-	case request.StateCancelled:
+	switch req.State.Refusal(request.ActOpen) {
+	case api.ErrCancelled:
 		return web.Cancelled{Summary: s, At: req.CancelledAt}
-	case request.StateExpired:
+	case api.ErrExpired:
 		return web.Expired{Summary: s, Live: live}
-	case request.StateSigned:
+	case api.ErrAlreadySigned:
 		if !loggedIn {
 			return web.AlreadySigned{Summary: s, SignedAt: req.Signed.At, CanLogin: true}
 		}
@@ -145,10 +145,10 @@ func (p *Portal) pageOf(r *http.Request, req *request.Request, s web.Summary, pe
 	if !loggedIn {
 		return web.Landing{Summary: s, Live: live, Intended: req.SignerHash != "", Places: len(req.Locations)}
 	}
-	switch req.State {
-	case request.StateSession:
+	switch {
+	case req.State.InSession():
 		return p.codePage(r.Context(), req, s, live, person)
-	case request.StateSealing:
+	case req.State.Approved():
 		return web.Sealing{Summary: s, Live: live, Signer: account(person)}
 	}
 	if req.Outcome != "" && req.Outcome != request.OutcomeLeft && !r.URL.Query().Has("review") {
@@ -198,7 +198,7 @@ func (p *Portal) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	scope := path(req.ID)
-	if req.State == request.StateCancelled || req.State == request.StateExpired {
+	if !req.State.MayLogin() {
 		http.Redirect(w, r, scope, http.StatusSeeOther)
 		return nil
 	}
@@ -254,7 +254,7 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	status := api.StatusCancelled
-	if req.State == request.StateSigned && (!loggedIn || person.UIN == req.Signer.UIN) { // not for who has no access (docs/contract.md, 4.2.1)
+	if req.State.Signed() && (!loggedIn || person.UIN == req.Signer.UIN) { // not for who has no access (docs/contract.md, 4.2.1)
 		status = api.StatusSuccess
 	}
 	http.Redirect(w, r, ReturnURL(rp, id, status), http.StatusSeeOther)

@@ -75,7 +75,7 @@ func (c *Control) show(w http.ResponseWriter, r *http.Request) error {
 		return notFound(err)
 	}
 	v := RequestView{RequestID: req.ID, State: req.State, ClientID: req.ClientID, ExpiresAt: req.ExpiresAt}
-	if req.State == request.StateSession {
+	if req.State.InSession() {
 		v.SessionEndsAt = &req.Session.EndsAt
 	}
 	if req.Signer != nil {

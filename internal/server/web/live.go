@@ -13,7 +13,7 @@ import (
 // LiveOf is the live state of a request.
 func LiveOf(r *request.Request) Live {
 	l := Live{State: string(r.State), Outcome: string(r.Outcome), Seq: r.Version}
-	if r.Session != nil && r.State == request.StateSession {
+	if r.State.InSession() {
 		l.SessionEndsAt = r.Session.EndsAt
 		l.Scanned = r.Session.Prepared != nil
 	}
