@@ -7,6 +7,10 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // Mode says which calls are recorded.
@@ -42,12 +46,12 @@ type Recorder struct {
 	mu        sync.Mutex // of what edges touch
 	authentic []entry
 	strangers []entry
-	bucket    bucket // of strangers before their tokens are looked at
-	dropped   int    // since the last write
+	limiter   *rate.Limiter // of strangers before their tokens are looked at
+	dropped   int           // since the last write
 	wake      chan struct{}
 
-	writing sync.Mutex // of whoever writes
-	buckets map[book]*bucket
+	writing  sync.Mutex // of whoever writes
+	limiters map[book]*rate.Limiter
 }
 
 // Config is what a Recorder needs.
@@ -86,7 +90,10 @@ func NewRecorder(config Config) *Recorder {
 	if config.Counted == nil {
 		config.Counted = func(int, int) {}
 	}
-	return &Recorder{config: config, bucket: bucket{tokens: burstStrangers}, wake: make(chan struct{}, 1), buckets: map[book]*bucket{}}
+	return &Recorder{
+		config:  config,
+		limiter: rate.NewLimiter(rateStrangers, burstStrangers), wake: make(chan struct{}, 1), limiters: map[book]*rate.Limiter{},
+	}
 }
 
 // Mode is which calls are recorded.
@@ -107,8 +114,8 @@ func (r *Recorder) Record(rec Record, compact string) {
 	if r == nil {
 		return
 	}
-	if len(compact) > maxToken+1 {
-		compact = compact[:maxToken+1] // which says that it is too long
+	if len(compact) > token.MaxToken+1 {
+		compact = compact[:token.MaxToken+1] // which says that it is too long
 	}
 	now := r.config.Now()
 	rec.At = now.Add(-rec.Took).UTC().Truncate(time.Microsecond)
@@ -118,7 +125,7 @@ func (r *Recorder) Record(rec Record, compact string) {
 	if !rec.Authentic {
 		queue, most = &r.strangers, queueStrangers
 	}
-	if len(*queue) >= most || !rec.Authentic && !r.bucket.take(now, rateStrangers, burstStrangers) {
+	if len(*queue) >= most || !rec.Authentic && !r.limiter.AllowN(now, 1) {
 		r.dropped++
 		return
 	}
@@ -199,8 +206,8 @@ func (r *Recorder) Flush(ctx context.Context) error {
 // read completes a record with what its token says, and holds it against the rates. Once written it holds no secret.
 func (r *Recorder) read(ctx context.Context, e entry) (rec Record, ok bool) {
 	rec = e.Record
-	token, said := decode(e.compact)
-	rec.Token = token
+	jws, said := decode(e.compact)
+	rec.Token = jws
 	rec.RequestID = OurID(rec.RequestID)
 	if rec.RequestID == "" {
 		rec.RequestID = said.requestID
@@ -214,20 +221,18 @@ func (r *Recorder) read(ctx context.Context, e entry) (rec Record, ok bool) {
 	rec.Description, rec.Reason = scrub(brief(rec.Description, 300)), scrub(brief(rec.Reason, 500))
 
 	b := book{rec.Party, rec.Authentic}
-	if r.buckets[b] == nil {
-		// There are two for each registered party; should parties come and go for years, begin anew.
-		if len(r.buckets) > 10_000 {
-			clear(r.buckets)
+	limiter := r.limiters[b]
+	if limiter == nil {
+		limiter = rate.NewLimiter(rateStrangersPerParty, burstStrangersPerParty)
+		if b.authentic {
+			limiter = rate.NewLimiter(ratePerParty, burstPerParty)
 		}
-		r.buckets[b] = &bucket{tokens: burstPerParty}
-		if !b.authentic {
-			r.buckets[b].tokens = burstStrangersPerParty
+		if len(r.limiters) > 10_000 { // each registered party has two, and parties come and go for years
+			clear(r.limiters)
 		}
+		r.limiters[b] = limiter
 	}
-	if b.authentic {
-		return rec, r.buckets[b].take(rec.At, ratePerParty, burstPerParty)
-	}
-	return rec, r.buckets[b].take(rec.At, rateStrangersPerParty, burstStrangersPerParty)
+	return rec, limiter.AllowN(rec.At, 1)
 }
 
 // Forget drops records that are too old or too many; it is to be called now and then.
@@ -237,25 +242,4 @@ func (r *Recorder) Forget(ctx context.Context) error {
 	}
 	_, err := r.config.Store.ForgetCalls(ctx, r.config.Now().Add(-r.config.Limits.Age), r.config.Limits.All)
 	return err
-}
-
-// bucket is a token bucket.
-type bucket struct {
-	tokens float64
-	last   time.Time
-}
-
-// take takes one token if there is one. A clock that goes back brings none.
-func (b *bucket) take(now time.Time, perSecond, most float64) bool {
-	if since := now.Sub(b.last); since > 0 {
-		if !b.last.IsZero() {
-			b.tokens = min(most, b.tokens+since.Seconds()*perSecond)
-		}
-		b.last = now
-	}
-	if b.tokens < 1 {
-		return false
-	}
-	b.tokens--
-	return true
 }

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // shelf is a store that keeps everything, or fails.
@@ -122,7 +124,7 @@ func TestGarbage(t *testing.T) {
 		t.Errorf("%d strangers wait", n)
 	}
 	for _, e := range b.strangers {
-		if len(e.compact) > maxToken+1 {
+		if len(e.compact) > token.MaxToken+1 {
 			t.Fatalf("a token of %d bytes waits", len(e.compact))
 		}
 	}

@@ -10,10 +10,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/token"
 )
 
-// Token is a compact JWS, taken apart for people to read: its members in their order, with what is secret or personal masked. It
-// cannot be put together again.
+// Token is a compact JWS for people to read: its members in their order, with what is secret or personal
+// masked. It cannot be put together again.
 type Token struct {
 	Header    json.RawMessage `json:"header,omitempty"`    // an object
 	Claims    json.RawMessage `json:"claims,omitempty"`    // an object
@@ -23,14 +24,13 @@ type Token struct {
 
 // What is kept of a token, in bytes.
 const (
-	maxToken   = 16 << 10 // longer ones are refused unread by package token too
-	maxMembers = 24       // of header or claims, not bytes
-	maxName    = 40       // of a member's name
-	maxText    = 200      // of a string
-	maxPart    = 2048     // of header or claims
+	maxMembers = 24   // of header or claims, not bytes
+	maxName    = 40   // of a member's name
+	maxText    = 200  // of a string
+	maxPart    = 2048 // of header or claims
 )
 
-// Decode takes a token apart, however broken it is; nil if there is none.
+// Decode reads a token, also one that is malformed; nil if compact is empty.
 func Decode(compact string) *Token {
 	t, _ := decode(compact)
 	return t
@@ -43,8 +43,8 @@ func decode(compact string) (t *Token, n named) {
 	switch {
 	case compact == "":
 		return nil, n
-	case len(compact) > maxToken:
-		return &Token{Problem: fmt.Sprintf("It is longer than %d bytes.", maxToken)}, n
+	case len(compact) > token.MaxToken:
+		return &Token{Problem: fmt.Sprintf("It is longer than %d bytes.", token.MaxToken)}, n
 	}
 	t = new(Token)
 	if len(compact) >= 7 && strings.EqualFold(compact[:7], "Bearer ") {
@@ -56,19 +56,19 @@ func decode(compact string) (t *Token, n named) {
 		t.fault(fmt.Sprintf("A compact JWS has 3 parts, this has %d.", len(parts)))
 		return t, n
 	}
-	header, err := members(parts[0])
+	header, err := token.ReadPart(parts[0])
 	if err != nil {
 		t.fault("Header: " + err.Error() + ".")
 	}
-	claims, err := members(parts[1])
+	claims, err := token.ReadPart(parts[1])
 	if err != nil {
 		t.fault("Claims: " + err.Error() + ".")
 	}
 	t.Header, t.Claims = masked(header, maskHeader), masked(claims, maskClaim)
 	t.Signature = fmt.Sprintf("%d bytes, not kept", base64.RawURLEncoding.DecodedLen(len(parts[2])))
 	for _, m := range claims {
-		s, _ := m.text()
-		switch m.name {
+		s, _ := m.Value.Text()
+		switch m.Name {
 		case "client_id", "client_request":
 			if n.clientID == "" {
 				n.clientID = brief(s, maxClientID)
@@ -82,48 +82,8 @@ func decode(compact string) (t *Token, n named) {
 
 func (t *Token) fault(text string) { t.Problem = strings.TrimSpace(t.Problem + " " + text) }
 
-type member struct {
-	name  string
-	value json.RawMessage
-}
-
-// text is the string that the member is.
-func (m member) text() (s string, ok bool) {
-	ok = len(m.value) > 0 && m.value[0] == '"' && json.Unmarshal(m.value, &s) == nil
-	return s, ok
-}
-
-// members reads the object of a token's part. What came before an error is returned with it.
-func members(part string) (list []member, err error) {
-	text, err := base64.RawURLEncoding.DecodeString(part)
-	if err != nil {
-		return nil, fmt.Errorf("not base64url without padding")
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	if start, err := d.Token(); err != nil || start != json.Delim('{') {
-		return nil, fmt.Errorf("not a JSON object")
-	}
-	list = []member{}
-	for d.More() {
-		var m member
-		name, err := d.Token()
-		if err == nil {
-			err = d.Decode(&m.value)
-		}
-		if err != nil {
-			return list, fmt.Errorf("not valid JSON")
-		}
-		m.name, _ = name.(string)
-		list = append(list, m)
-	}
-	if _, err := d.Token(); err != nil {
-		return list, fmt.Errorf("not valid JSON")
-	}
-	return list, nil
-}
-
 // masked puts members together again, each as mask leaves it.
-func masked(list []member, mask func(member) any) json.RawMessage {
+func masked(list []token.Member, mask func(token.Member) any) json.RawMessage {
 	if list == nil {
 		return nil
 	}
@@ -131,7 +91,7 @@ func masked(list []member, mask func(member) any) json.RawMessage {
 	b.WriteByte('{')
 	for i, m := range list {
 		value, _ := json.Marshal(mask(m)) // strings, and JSON that was read before
-		name, _ := json.Marshal(scrub(brief(m.name, maxName)))
+		name, _ := json.Marshal(scrub(brief(m.Name, maxName)))
 		if i == maxMembers || b.Len()+len(name)+len(value) > maxPart {
 			fmt.Fprintf(&b, `,"…":"%d more"`, len(list)-i)
 			break
@@ -147,8 +107,8 @@ func masked(list []member, mask func(member) any) json.RawMessage {
 	return b.Bytes()
 }
 
-func maskHeader(m member) any {
-	switch m.name {
+func maskHeader(m token.Member) any {
+	switch m.Name {
 	case "alg", "kid", "typ", "cty", "crit", "b64":
 		return plain(m)
 	}
@@ -156,9 +116,9 @@ func maskHeader(m member) any {
 }
 
 // maskClaim shows the claims that we know. Of others nobody can say how secret they are, so only their shape is kept.
-func maskClaim(m member) any {
-	s, isText := m.text()
-	switch m.name {
+func maskClaim(m token.Member) any {
+	s, isText := m.Value.Text()
+	switch m.Name {
 	case "iat", "exp", "nbf", "iss", "sub", "aud", "jti", "client_id", "client_request", "doc_name", "x", "y", "page", "request_type":
 		return plain(m)
 	case "request_id":
@@ -183,7 +143,7 @@ func maskClaim(m member) any {
 			Partial  string `json:"signer_partial_uinfin"`
 			SignedAt int64  `json:"signed_at"`
 		}
-		if json.Unmarshal(m.value, &info) == nil {
+		if json.Unmarshal(m.Value, &info) == nil {
 			info.Name, info.Partial = scrub(brief(info.Name, maxText)), scrub(brief(info.Partial, 16))
 			return info
 		}
@@ -192,20 +152,20 @@ func maskClaim(m member) any {
 }
 
 // plain is a string or number as it is, if that is short and no secret.
-func plain(m member) any {
-	if s, ok := m.text(); ok {
+func plain(m token.Member) any {
+	if s, ok := m.Value.Text(); ok {
 		return scrub(brief(s, maxText))
 	}
-	if kind := m.value[0]; kind == '{' || kind == '[' || len(m.value) > 32 {
+	if kind := m.Value.Kind(); kind == '{' || kind == '[' || len(m.Value) > 32 {
 		return shape(m)
 	}
-	return m.value
+	return json.RawMessage(m.Value)
 }
 
 // locations are the places of signatures, if they have the form; numbers only, so nothing else can hide there.
-func locations(m member) any {
+func locations(m token.Member) any {
 	var list []map[string]json.RawMessage
-	if json.Unmarshal(m.value, &list) != nil || len(list) > 20 {
+	if json.Unmarshal(m.Value, &list) != nil || len(list) > 20 {
 		return shape(m)
 	}
 	out := make([]map[string]any, len(list))
@@ -215,7 +175,7 @@ func locations(m member) any {
 			if v, ok := place[name]; ok {
 				out[i][name] = v
 				if c := v[0]; c != '-' && (c < '0' || c > '9') || len(v) > 12 {
-					out[i][name] = shape(member{name, v})
+					out[i][name] = shape(token.Member{Name: name, Value: token.Value(v)})
 				}
 			}
 		}
@@ -224,15 +184,15 @@ func locations(m member) any {
 }
 
 // shape says what kind of value it is.
-func shape(m member) string {
-	s, ok := m.text()
+func shape(m token.Member) string {
+	s, ok := m.Value.Text()
 	switch {
-	case ok && m.name == "exchange_code":
+	case ok && m.Name == "exchange_code":
 		return fmt.Sprintf("••• (%d characters)", utf8.RuneCountInString(s))
 	case ok:
 		return fmt.Sprintf("(a string of %d characters)", utf8.RuneCountInString(s))
 	}
-	switch m.value[0] {
+	switch m.Value.Kind() {
 	case '{':
 		return "(an object)"
 	case '[':

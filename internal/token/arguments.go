@@ -30,11 +30,11 @@ func readDocument(c *Claims, o object) (err error) {
 // MaxDocName is the longest document name in characters (docs/contract.md, 14.31).
 const MaxDocName = 255
 
-func readDocName(v value) (string, error) {
+func readDocName(v Value) (string, error) {
 	if v == nil {
 		return "", api.ErrClientSide("doc_name is missing")
 	}
-	name, ok := v.text()
+	name, ok := v.Text()
 	if !ok {
 		return "", api.ErrClientSide("doc_name must be a string")
 	}
@@ -58,7 +58,7 @@ func readLocations(o object) ([]api.Location, error) {
 		}
 		return []api.Location{location}, nil
 	}
-	if list.kind() != '[' {
+	if list.Kind() != '[' {
 		return nil, api.ErrClientSide("sign_locations must be an array")
 	}
 	items := list.items()
@@ -68,11 +68,11 @@ func readLocations(o object) ([]api.Location, error) {
 	locations := make([]api.Location, 0, len(items))
 	for i, item := range items {
 		where := "sign_locations[" + strconv.Itoa(i) + "]"
-		if item.kind() != '{' {
+		if item.Kind() != '{' {
 			return nil, api.ErrClientSide(where + " must be an object")
 		}
-		members, err := item.members()
-		if err != nil { // parseObject has read it once, so this cannot happen
+		members, err := readObject(item)
+		if err != nil { // readObject has read it once, so this cannot happen
 			return nil, api.ErrClientSide(where + ": " + err.Error())
 		}
 		location, err := readLocation(where+".", members)
@@ -102,7 +102,7 @@ func readLocation(prefix string, o object) (l api.Location, err error) {
 	return l, err
 }
 
-func readPage(claim string, v value) (int, error) {
+func readPage(claim string, v Value) (int, error) {
 	const most = 9 // digits fit an int everywhere, and no document has so many pages
 	if v == nil {
 		return 0, api.ErrClientSide(claim + " is missing")
@@ -121,7 +121,7 @@ func readPage(claim string, v value) (int, error) {
 // readFraction reads a coordinate. It is judged on its decimal text, because the float64 of 0.1 has 55 decimals. Every JSON
 // spelling of a number is fine, such as Java's 5.0E-4: what counts is how many decimals it has written out, less the zeros at
 // the end.
-func readFraction(claim string, v value) (float64, error) {
+func readFraction(claim string, v Value) (float64, error) {
 	if v == nil {
 		return 0, api.ErrClientSide(claim + " is missing")
 	}
@@ -148,7 +148,7 @@ const places = 4
 
 // decimal takes a JSON number apart: its absolute value is digits times 10 to the exponent, and digits neither begins nor ends
 // with a zero. Zero has no digits. An exponent beyond a million is as good as a million.
-func decimal(v value) (digits string, exponent int) {
+func decimal(v Value) (digits string, exponent int) {
 	const huge = 1_000_000
 	text := strings.TrimPrefix(string(v), "-")
 	if i := strings.IndexAny(text, "eE"); i >= 0 {
@@ -170,12 +170,12 @@ func decimal(v value) (digits string, exponent int) {
 
 // readSignerUINHash reads the hash of the intended signer's NRIC: SHA-256 in hex (docs/contract.md, 14.11). Absent means that the first
 // person to open the document becomes its signer.
-func readSignerUINHash(v value) (string, error) {
+func readSignerUINHash(v Value) (string, error) {
 	if v == nil {
 		return "", nil
 	}
 	const hexDigits = 64
-	hash, ok := v.text()
+	hash, ok := v.Text()
 	_, err := hex.DecodeString(hash)
 	if !ok || err != nil || len(hash) != hexDigits {
 		return "", api.ErrClientSide("signer_uin_hash must be a string of 64 hexadecimal digits")
@@ -185,7 +185,7 @@ func readSignerUINHash(v value) (string, error) {
 
 // readRequestID reads the argument of cancel. What cannot be an id of ours gets the answer that an unknown one gets.
 func readRequestID(c *Claims, o object) error {
-	id, ok := o.get("request_id").text()
+	id, ok := o.get("request_id").Text()
 	if !o.has("request_id") {
 		return api.ErrNoRecord.Because("claim request_id: missing")
 	}

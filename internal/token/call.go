@@ -45,7 +45,7 @@ type claimRules struct {
 
 type claimRule struct {
 	claim string
-	read  func(*Claims, value) error
+	read  func(*Claims, Value) error
 }
 
 // claimTable is the one table of claims. A document name, location or request id that is missing is
@@ -131,7 +131,7 @@ func (rules *claimRules) readClient(claims *Claims, o object) error {
 		if v == nil {
 			continue
 		}
-		id, ok := v.text()
+		id, ok := v.Text()
 		if !ok || !party.ValidClientID(id) {
 			return fmt.Errorf("claim %s: not a client id", name)
 		}
@@ -172,12 +172,12 @@ func (c *Claims) judgeTimes(now time.Time) error {
 // seconds writes a duration as a number of seconds.
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
 
-func readIssuedAt(c *Claims, v value) (err error) {
+func readIssuedAt(c *Claims, v Value) (err error) {
 	c.IssuedAt, err = readSeconds(v)
 	return err
 }
 
-func readExpiresAt(c *Claims, v value) (err error) {
+func readExpiresAt(c *Claims, v Value) (err error) {
 	c.ExpiresAt, err = readSeconds(v)
 	return err
 }
@@ -185,7 +185,7 @@ func readExpiresAt(c *Claims, v value) (err error) {
 // readSeconds reads a NumericDate (RFC 7519, section 2): seconds since 1970, with a fraction if the
 // party's clock has one. The difference of two such numbers is exact, because both are float64
 // values of one binary exponent.
-func readSeconds(v value) (time.Time, error) {
+func readSeconds(v Value) (time.Time, error) {
 	const end = 1e11 // until the year 5138; more would overflow a duration
 	seconds, err := strconv.ParseFloat(string(v), 64)
 	switch {
@@ -198,8 +198,8 @@ func readSeconds(v value) (time.Time, error) {
 	return time.Unix(int64(whole), int64(fraction*1e9)), nil
 }
 
-func readJTI(c *Claims, v value) error {
-	s, ok := v.text()
+func readJTI(c *Claims, v Value) error {
+	s, ok := v.Text()
 	if !ok || !isUUID(s) {
 		return errors.New("not a UUID")
 	}
@@ -213,8 +213,8 @@ func isUUID(s string) bool {
 	return len(s) == hyphenated && uuid.Validate(s) == nil
 }
 
-func readExchangeCode(c *Claims, v value) error {
-	s, ok := v.text()
+func readExchangeCode(c *Claims, v Value) error {
+	s, ok := v.Text()
 	if !ok || !couldBeID(s) {
 		return errors.New("not a code of this service")
 	}

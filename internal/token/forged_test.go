@@ -89,6 +89,7 @@ func TestRefusedText(t *testing.T) {
 		{"payload null", withPayload(`null`), "payload: not a JSON object"},
 		{"payload with a claim twice", withPayload(strings.Replace(string(payload), "{", `{"doc_name":"other.pdf",`, 1)), "same name"},
 		{"payload with a claim twice, escaped", withPayload(strings.Replace(string(payload), "{", `{"\u0065xp":1,`, 1)), "same name"},
+		{"payload with half a surrogate", withPayload(strings.Replace(string(payload), "Agreement", `Agreement\ud800`, 1)), "payload: not valid JSON"},
 		{"payload not UTF-8", withPayload(strings.Replace(string(payload), "Agreement", "Agreement\xff", 1)), "payload: not valid JSON"},
 
 		{"alg none, no signature", unsigned + ".", "alg is not ES256"},

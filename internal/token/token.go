@@ -1,50 +1,38 @@
 package token
 
 import (
-	"crypto"
 	"crypto/ecdsa"
-	_ "crypto/sha256" // ES256
-	_ "crypto/sha512" // ES384 and ES512
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"math/big"
 	"slices"
 	"strings"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/internal/party"
 )
 
-// maxToken is the longest Authorization value in bytes. Twenty signing locations with sizes that nobody asked for, a long name
-// in escapes and the claims of some framework fit into half of it.
-const maxToken = 16 << 10
+// MaxToken is the longest Authorization value in bytes. Twenty signing locations with unknown members, a
+// long name in escapes and the claims of some framework fit into half of it.
+const MaxToken = 16 << 10
 
-// algorithm ties a JWS algorithm to its hash and to the length of its signature, which is r and s of fixed length one after
-// the other (RFC 7518, section 3.4).
-type algorithm struct {
-	name      string
-	hash      crypto.Hash
-	signature int
-}
+// algorithms is the allow-list (docs/contract.md, 2.2.2): the elliptic curves that a JWKS may hold. HMAC
+// and "none" must never be in it; they would turn a public key into a secret, or need none.
+var algorithms = []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512}
 
-// algorithms is the allow-list (docs/contract.md, 2.2.2): the elliptic curves that a JWKS may hold. HMAC and "none" must never
-// get in; they would turn a public key into a secret, or need none.
-var algorithms = []algorithm{
-	{"ES256", crypto.SHA256, 64},
-	{"ES384", crypto.SHA384, 96},
-	{"ES512", crypto.SHA512, 132},
-}
+// signatureSize is the length of a signature: r and s of fixed length, one after the other (RFC 7518,
+// section 3.4).
+var signatureSize = map[jose.SignatureAlgorithm]int{jose.ES256: 64, jose.ES384: 96, jose.ES512: 132}
 
-// token is a compact JWS that was taken apart but not yet believed.
+// token is a compact JWS that was parsed and is not verified.
 type token struct {
-	signed    string // header and payload as they came: the JWS signing input (RFC 7515, section 5.1)
-	signature []byte // r and s
-	alg       algorithm
-	kid       string
-	claims    object
+	jws    *jose.JSONWebSignature
+	alg    jose.SignatureAlgorithm
+	kid    string
+	claims object
 }
 
-// parseToken takes the value of an Authorization header apart. Its errors are causes: they say what is wrong and quote nothing.
+// parseToken parses the value of an Authorization header. Its errors are causes: they say what is wrong and quote nothing.
 func parseToken(authorization string) (*token, error) {
 	if err := checkCompact(authorization); err != nil {
 		return nil, err
@@ -53,39 +41,39 @@ func parseToken(authorization string) (*token, error) {
 	if len(parts) != 3 {
 		return nil, fmt.Errorf("token: a compact JWS has 3 parts, this has %d", len(parts))
 	}
-	t := &token{signed: authorization[:len(parts[0])+1+len(parts[1])]}
-
-	header, err := decodeObject(parts[0])
+	t := new(token)
+	header, err := ReadPart(parts[0])
 	if err != nil {
 		return nil, fmt.Errorf("token header: %w", err)
 	}
 	if err := t.readHeader(header); err != nil {
 		return nil, err
 	}
-
-	if t.signature, err = decodeBase64URL(parts[2]); err != nil {
+	signature, err := decodeBase64URL(parts[2])
+	if err != nil {
 		return nil, fmt.Errorf("token signature: %w", err)
 	}
-	if len(t.signature) != t.alg.signature {
-		return nil, fmt.Errorf("token signature: %s needs r and s in %d bytes (not DER), this has %d",
-			t.alg.name, t.alg.signature, len(t.signature))
+	if size := signatureSize[t.alg]; len(signature) != size {
+		return nil, fmt.Errorf("token signature: %s needs r and s in %d bytes (not DER), this has %d", t.alg, size, len(signature))
 	}
-
-	if t.claims, err = decodeObject(parts[1]); err != nil {
+	if t.claims, err = ReadPart(parts[1]); err != nil {
 		return nil, fmt.Errorf("token payload: %w", err)
+	}
+	if t.jws, err = jose.ParseSignedCompact(authorization, algorithms); err != nil {
+		return nil, errors.New("token: not a compact JWS")
 	}
 	return t, nil
 }
 
-// checkCompact refuses whatever is no bare compact JWS and says what it was taken for.
+// checkCompact refuses what is not a bare compact JWS and says what it looks like.
 func checkCompact(authorization string) error {
 	switch {
 	case authorization == "":
 		return errors.New("the Authorization header is missing")
-	case len(authorization) > maxToken:
-		return fmt.Errorf("token: longer than %d bytes", maxToken)
+	case len(authorization) > MaxToken:
+		return fmt.Errorf("token: longer than %d bytes", MaxToken)
 	case len(authorization) >= 7 && strings.EqualFold(authorization[:7], "Bearer "):
-		// The real service refuses it too (docs/contract.md, 14.6); whoever gets used to it here fails there.
+		// The real service refuses it too (docs/contract.md, 14.6).
 		return errors.New("token: the Authorization header holds the token alone, without the prefix Bearer")
 	case strings.ContainsAny(authorization, " \t\r\n"):
 		return errors.New("token: it contains white space")
@@ -117,23 +105,21 @@ func (t *token) readHeader(header object) error {
 		}
 	}
 	if typ := header.get("typ"); typ != nil {
-		name, ok := typ.text()
+		name, ok := typ.Text()
 		if !ok || !ordinaryType(name) {
 			return errors.New("token header: typ is neither absent nor JWT")
 		}
 	}
 
-	alg, ok := header.get("alg").text()
+	alg, ok := header.get("alg").Text()
 	if !ok {
 		return errors.New("token header: alg is missing or not a string")
 	}
-	i := slices.IndexFunc(algorithms, func(a algorithm) bool { return a.name == alg })
-	if i < 0 {
+	if t.alg = jose.SignatureAlgorithm(alg); !slices.Contains(algorithms, t.alg) {
 		return errors.New("token header: alg is not ES256, ES384 or ES512")
 	}
-	t.alg = algorithms[i]
 
-	t.kid, ok = header.get("kid").text()
+	t.kid, ok = header.get("kid").Text()
 	if !ok || t.kid == "" {
 		return errors.New("token header: kid is missing or not a string")
 	}
@@ -143,39 +129,16 @@ func (t *token) readHeader(header object) error {
 	return nil
 }
 
-// ordinaryType reports whether typ says nothing special. Explicitly typed tokens, such as DPoP proofs, were made for somebody else
-// with what may be the same key (RFC 8725, section 3.11).
+// ordinaryType reports whether typ says nothing special. Explicitly typed tokens, such as DPoP proofs,
+// were made for another recipient, maybe with the same key (RFC 8725, section 3.11).
 func ordinaryType(typ string) bool {
 	return strings.EqualFold(typ, "JWT") || strings.EqualFold(typ, "JOSE")
 }
 
-func decodeObject(part string) (object, error) {
-	text, err := decodeBase64URL(part)
-	if err != nil {
-		return nil, err
-	}
-	return parseObject(text)
-}
-
-// decodeBase64URL accepts exactly one spelling of each text: no padding, and no stray bits in the last character.
-func decodeBase64URL(part string) ([]byte, error) {
-	out, err := base64.RawURLEncoding.Strict().DecodeString(part)
-	if err != nil {
-		return nil, errors.New("not base64url without padding") // the library's error holds an offset only, but says less
-	}
-	if len(out) == 0 {
-		return nil, errors.New("empty")
-	}
-	return out, nil
-}
-
-// verify checks the signature over exactly the bytes that were taken apart, with the one algorithm that the key fits.
+// verify checks the signature over exactly the bytes that were parsed. The key must be on the curve of
+// the token's algorithm.
 func (t *token) verify(public *ecdsa.PublicKey) error {
-	h := t.alg.hash.New()
-	h.Write([]byte(t.signed))
-	half := len(t.signature) / 2
-	r, s := new(big.Int).SetBytes(t.signature[:half]), new(big.Int).SetBytes(t.signature[half:])
-	if !ecdsa.Verify(public, h.Sum(nil), r, s) {
+	if _, err := t.jws.Verify(public); err != nil {
 		return errors.New("token signature: does not verify with the key that kid names")
 	}
 	return nil

@@ -95,7 +95,7 @@ func (v *Verifier) verify(ctx context.Context, authorization string, call Call, 
 	case p.Disabled:
 		return refuse(fmt.Errorf("party: %w", party.ErrDisabled))
 	}
-	key, err := v.config.Keys.Find(ctx, p, t.kid, t.alg.name)
+	key, err := v.config.Keys.Find(ctx, p, t.kid, string(t.alg))
 	if err != nil {
 		return refuse(err)
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestParseObject(t *testing.T) {
+func TestReadObject(t *testing.T) {
 	nested := func(depth int) string { // of values, the outermost object among them
 		return `{"a":` + strings.Repeat("[", depth-1) + strings.Repeat("]", depth-1) + `}`
 	}
@@ -24,7 +24,8 @@ func TestParseObject(t *testing.T) {
 		nested(5000):                                errDepth,
 		`{"a":1,"a":1}`:                             errDuplicate,
 		`{"a":1,"\u0061":1}`:                        errDuplicate,
-		`{"\ud800":1,"\udfff":1}`:                   errDuplicate, // both read as U+FFFD
+		`{"\ud800":1}`:                              errNotJSON,
+		`{"a":"\udfff"}`:                            errNotJSON,
 		`{"b":[0,{"a":1, "a" : 1}]}`:                errDuplicate,
 		`{"b":{"c":{"a":1,"b":2,"a":1}}}`:           errDuplicate,
 		`[]`:                                        errNotObject,
@@ -43,20 +44,20 @@ func TestParseObject(t *testing.T) {
 		"{\"a\":\"\x00\"}":                          errNotJSON,
 		"\u00a0{}":                                  errNotJSON,
 	} {
-		if _, err := parseObject([]byte(text)); !errors.Is(err, want) {
+		if _, err := readObject([]byte(text)); !errors.Is(err, want) {
 			t.Errorf("%.60q: %v, want %v", text, err, want)
 		}
 	}
 }
 
-// FuzzParseObject compares the members with what encoding/json reads.
-func FuzzParseObject(f *testing.F) {
+// FuzzReadObject compares the members with what encoding/json reads.
+func FuzzReadObject(f *testing.F) {
 	for _, seed := range []string{`{}`, `{"a":[1,{"b":"\\\""}],"c" : null }`, `{"a":1,"a":2}`, `{"\u0000":-1.5e+3}`, `{"a":{"x":1,"x":2}}`} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		before := bytes.Clone(text)
-		got, err := parseObject(text)
+		got, err := readObject(text)
 		if !bytes.Equal(before, text) {
 			t.Fatal("the text was changed")
 		}
@@ -71,25 +72,25 @@ func FuzzParseObject(f *testing.F) {
 			t.Fatalf("%d members of %d, one comes twice", len(got), len(want))
 		}
 		for _, m := range got {
-			if !bytes.Equal(m.value, want[m.name]) {
-				t.Errorf("member %q is %q, want %q", m.name, m.value, want[m.name])
+			if !bytes.Equal(m.Value, want[m.Name]) {
+				t.Errorf("member %q is %q, want %q", m.Name, m.Value, want[m.Name])
 			}
 			var s string
-			text, ok := m.value.text()
-			if isText := json.Unmarshal(m.value, &s) == nil && m.value.kind() != 'n'; ok != isText || text != s {
-				t.Errorf("the text of %q is %q, want %q", m.value, text, s)
+			text, ok := m.Value.Text()
+			if isText := json.Unmarshal(m.Value, &s) == nil && m.Value.Kind() != 'n'; ok != isText || text != s {
+				t.Errorf("the text of %q is %q, want %q", m.Value, text, s)
 			}
-			if m.value.kind() == '[' {
+			if m.Value.Kind() == '[' {
 				var items []json.RawMessage
-				if err := json.Unmarshal(m.value, &items); err != nil {
+				if err := json.Unmarshal(m.Value, &items); err != nil {
 					t.Fatal(err)
 				}
 				cut := make([]json.RawMessage, 0, len(items))
-				for _, item := range m.value.items() {
+				for _, item := range m.Value.items() {
 					cut = append(cut, json.RawMessage(item))
 				}
 				if len(items)+len(cut) > 0 && !reflect.DeepEqual(items, cut) {
-					t.Errorf("the items of %q are %q, want %q", m.value, cut, items)
+					t.Errorf("the items of %q are %q, want %q", m.Value, cut, items)
 				}
 			}
 		}
