@@ -19,7 +19,7 @@ import (
 	"github.com/signet-sign/signet/internal/store"
 )
 
-// stored is a record that a store returned, and how a listing shows it.
+// stored is a record that a store returned. show returns the record as a listing shows it.
 type stored struct {
 	record any // pointer
 	show   func() fields
@@ -49,7 +49,8 @@ func storedRecords(t testing.TB, s *store.Store, g *golden) (all []stored) {
 		must(err)
 		jobs, err := s.Jobs(ctx, r.ID)
 		must(err)
-		all = slices.Concat(all, []stored{{r, func() fields { return listRequest(r) }}}, storedAs(events, listEvent), storedAs(jobs, listJob))
+		all = append(all, stored{r, func() fields { return listRequest(r) }})
+		all = slices.Concat(all, storedAs(events, listEvent), storedAs(jobs, listJob))
 	}
 	for _, uin := range goldenPeople {
 		phones, err := s.Phones(ctx, uin)
@@ -62,10 +63,11 @@ func storedRecords(t testing.TB, s *store.Store, g *golden) (all []stored) {
 	must(err)
 	records, err := s.Calls(ctx, calllog.Filter{Limit: 10_000})
 	must(err)
-	return slices.Concat(all, storedAs(parties, listRegistration), storedAs(changes, listChange), storedAs(records, listCall))
+	return slices.Concat(all,
+		storedAs(parties, listRegistration), storedAs(changes, listChange), storedAs(records, listCall))
 }
 
-// leaves visits what a record consists of, with its path.
+// leaves calls visit with each value that a record consists of, and its path.
 func leaves(path string, v reflect.Value, visit func(path string, v reflect.Value)) {
 	switch {
 	case v.Kind() == reflect.Pointer && !v.IsNil():
@@ -85,7 +87,7 @@ func leaves(path string, v reflect.Value, visit func(path string, v reflect.Valu
 	}
 }
 
-// leafPaths lists the paths of all that a record of a type may consist of.
+// leafPaths lists the paths of all values that a record of a type may have.
 func leafPaths(path string, t reflect.Type) []string {
 	switch {
 	case t.Kind() == reflect.Pointer, t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
@@ -102,13 +104,14 @@ func leafPaths(path string, t reflect.Type) []string {
 	return []string{path}
 }
 
-// storedTypes are the records that a store keeps.
+// storedTypes are the types of the records that a store keeps.
 var storedTypes = []reflect.Type{
-	reflect.TypeFor[request.Request](), reflect.TypeFor[request.Event](), reflect.TypeFor[request.Job](), reflect.TypeFor[signer.Phone](),
-	reflect.TypeFor[party.Registration](), reflect.TypeFor[party.Change](), reflect.TypeFor[calllog.Record](),
+	reflect.TypeFor[request.Request](), reflect.TypeFor[request.Event](),
+	reflect.TypeFor[request.Job](), reflect.TypeFor[signer.Phone](), reflect.TypeFor[calllog.Record](),
+	reflect.TypeFor[party.Registration](), reflect.TypeFor[party.Change](),
 }
 
-// notStored lists the fields that are zero in every record of a database.
+// notStored lists the fields that are zero in every record of the database.
 func (c *goldenCopy) notStored(t testing.TB, s *store.Store) []string {
 	t.Helper()
 	missing := map[string]bool{}
@@ -117,10 +120,10 @@ func (c *goldenCopy) notStored(t testing.TB, s *store.Store) []string {
 			missing[path] = true
 		}
 	}
-	delete(missing, "rp.Registration.Party.KeysEpoch")            // kept beside the registration
+	delete(missing, "party.Registration.Party.KeysEpoch")         // kept beside the registration
 	delete(missing, "request.Request.Signed.Document.Signatures") // of uploaded documents only
 	if c.kind() == onSQLite {
-		delete(missing, "request.Job.Lease") // it ends when the database is opened
+		delete(missing, "request.Job.Lease") // SQLite: leases end when the database is opened
 	}
 	for _, r := range storedRecords(t, s, &c.golden) {
 		v := reflect.ValueOf(r.record)
@@ -133,7 +136,8 @@ func (c *goldenCopy) notStored(t testing.TB, s *store.Store) []string {
 	return slices.Sorted(maps.Keys(missing))
 }
 
-// TestGoldenShowsFields: a listing shows every field of every record, so that TestGolden compares all of them.
+// TestGoldenShowsFields checks that a listing shows every field of every record, so that TestGolden
+// compares all of them.
 func TestGoldenShowsFields(t *testing.T) {
 	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
 		c := open(t)
@@ -161,7 +165,8 @@ func TestGoldenShowsFields(t *testing.T) {
 	})
 }
 
-// unseen are stored values that a listing does not show, and what else fails if the program reads them otherwise.
+// unseen lists stored values that a listing does not show. The text says why, or which test covers
+// the value.
 var unseen = map[string]string{
 	"calls.at":               "only tells when a record is dropped (storetest)",
 	"calls.authentic":        "only tells which records are dropped (storetest)",
@@ -175,14 +180,16 @@ var unseen = map[string]string{
 	"sqlite outbox.lease": "over when the database is opened",
 }
 
-// TestGoldenNoticesChanges plants changes into golden databases, one at a time: each member of each JSON text is renamed, removed
-// or of another type, and each column holds other values. What a database has then is to today's program what a golden database is
-// to a program that has renamed, removed or retyped that field. TestGolden has to notice each.
+// TestGoldenNoticesChanges changes golden databases, one field at a time: it renames, removes and
+// retypes each member of each JSON text, and changes the values of each column. To today's program
+// the changed database is what the golden one is to a program that has renamed, removed or retyped
+// the field. The test checks that TestGolden would fail each time.
 func TestGoldenNoticesChanges(t *testing.T) {
 	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
 		c := open(t)
 		s := c.store(t)
-		// First all JSON is written as it will be with the changes, so that they alone are what there is to notice.
+		// Writing a change orders the members of JSON objects. All rows are written so before the
+		// first change, so that the order makes no difference.
 		for _, table := range c.tables(t) {
 			rows := c.readRows(t, table)
 			for column := range table.columns {
@@ -220,12 +227,12 @@ func TestGoldenNoticesChanges(t *testing.T) {
 					c.writeRows(t, table, rows)
 				}
 				if c.kind() == onPostgres {
-					continue // JSON is the same text there
+					continue // its JSON is that of SQLite
 				}
 				for _, path := range jsonPaths(rows, column) {
 					for _, how := range []string{"retyped", "renamed", "removed"} {
 						if path == ".v" && how != "retyped" {
-							break // rows without a version are of version 1
+							break // a row without a version is of version 1
 						}
 						plantJSON(c, t, table, rows, column, path, how)
 						notices(what + path + " " + how)
@@ -249,7 +256,7 @@ type table struct {
 	columns []string
 }
 
-// tables lists the tables that the program made for itself.
+// tables lists the tables, without that of the migrations.
 func (c *goldenCopy) tables(t testing.TB) (all []table) {
 	t.Helper()
 	query := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'`
@@ -324,9 +331,11 @@ func (c *goldenCopy) writeRows(t testing.TB, table table, rows [][]any) {
 			t.Fatalf("%s: %v", query, err)
 		}
 	}
+	insert := "INSERT INTO " + table.name + " (" + strings.Join(table.columns, ", ") + ")" +
+		" VALUES (" + strings.Join(places, ", ") + ")"
 	exec("DELETE FROM " + table.name)
 	for _, row := range rows {
-		exec("INSERT INTO "+table.name+" ("+strings.Join(table.columns, ", ")+") VALUES ("+strings.Join(places, ", ")+")", row...)
+		exec(insert, row...)
 	}
 	if err := tx.Commit(); err != nil {
 		t.Fatal(err)
@@ -343,8 +352,8 @@ func edited(rows [][]any, column int, change func(any) any) (out [][]any) {
 	return out
 }
 
-// plantColumn changes what a column holds: instants are of another unit, truths are the opposite, texts are longer. It is false if
-// the column holds nothing.
+// plantColumn changes the values of a column: it changes the unit of instants, negates truth values
+// and lengthens texts. It returns false if all values are empty.
 func plantColumn(c *goldenCopy, t testing.TB, table table, rows [][]any, column int) bool {
 	t.Helper()
 	holds := false
@@ -353,7 +362,7 @@ func plantColumn(c *goldenCopy, t testing.TB, table table, rows [][]any, column 
 		case int64:
 			holds = holds || v != 0
 			if v < 1000 {
-				return 1_000_000 - v // numbers of rows stay distinct
+				return 1_000_000 - v // keeps the numbers of rows distinct
 			}
 			return v/1000 + v%1000
 		case string:
@@ -367,8 +376,8 @@ func plantColumn(c *goldenCopy, t testing.TB, table table, rows [][]any, column 
 	return holds
 }
 
-// jsonPaths lists the members of the JSON texts in a column, such as ".session.prepared.key"; those of arrays' elements are like
-// ".locations.x".
+// jsonPaths lists the members of the JSON texts in a column, such as ".session.prepared.key". The
+// path of a member of an array's elements has no index: ".locations.x".
 func jsonPaths(rows [][]any, column int) []string {
 	paths := map[string]bool{}
 	var walk func(path string, v any)
@@ -404,7 +413,8 @@ func parsed(value any) (v any, ok bool) {
 }
 
 // plantJSON changes a member of the JSON texts in a column.
-func plantJSON(c *goldenCopy, t testing.TB, table table, rows [][]any, column int, path, how string) {
+func plantJSON(c *goldenCopy, t testing.TB, table table, rows [][]any, column int, path, how string,
+) {
 	t.Helper()
 	names := strings.Split(strings.TrimPrefix(path, "."), ".")
 	var plant func(v any, names []string)
@@ -435,7 +445,7 @@ func plantJSON(c *goldenCopy, t testing.TB, table table, rows [][]any, column in
 	}))
 }
 
-// rewritten is a JSON text after a change; what is none stays.
+// rewritten is a JSON text after a change. Other values stay as they are.
 func rewritten(t testing.TB, value any, change func(v any)) any {
 	t.Helper()
 	v, ok := parsed(value)
@@ -450,7 +460,7 @@ func rewritten(t testing.TB, value any, change func(v any)) any {
 	return string(text)
 }
 
-// retyped is a value as another JSON type.
+// retyped is a value of another JSON type.
 func retyped(v any) any {
 	switch v := v.(type) {
 	case string:
@@ -461,7 +471,7 @@ func retyped(v any) any {
 	return []any{v}
 }
 
-// kind is that of the database.
+// kind is onSQLite or onPostgres.
 func (c *goldenCopy) kind() string {
 	if c.database != "" {
 		return onPostgres

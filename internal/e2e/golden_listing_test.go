@@ -15,10 +15,11 @@ import (
 	"github.com/signet-sign/signet/internal/store"
 )
 
-// fields is a record as a listing shows it. Its names are the listing's own: they stay when the program's change.
+// fields is a record as a listing shows it. The names are the listing's own and stay when a Go
+// field is renamed.
 type fields map[string]any
 
-// compact drops what is zero, so that a listing of an older release need not know the fields of newer ones.
+// compact drops zero values, so that the listing of an older release matches when fields are added.
 func (f fields) compact() fields {
 	for name, v := range f {
 		if inner, ok := v.(fields); ok {
@@ -27,7 +28,8 @@ func (f fields) compact() fields {
 			}
 			continue
 		}
-		if value := reflect.ValueOf(v); !value.IsValid() || value.IsZero() || value.Kind() == reflect.Slice && value.Len() == 0 {
+		value := reflect.ValueOf(v)
+		if !value.IsValid() || value.IsZero() || value.Kind() == reflect.Slice && value.Len() == 0 {
 			delete(f, name)
 		}
 	}
@@ -35,15 +37,18 @@ func (f fields) compact() fields {
 }
 
 func listDocument(d request.Document) fields {
-	return fields{"key": d.Key, "size": d.Size, "sha256": d.SHA256, "pages": d.Pages, "signatures": d.Signatures}
+	return fields{
+		"key": d.Key, "size": d.Size, "sha256": d.SHA256, "pages": d.Pages, "signatures": d.Signatures,
+	}
 }
 
 // listRequest shows every field of a request.
 func listRequest(r *request.Request) fields {
 	f := fields{
-		"id": r.ID, "client": r.ClientID, "version": r.Version, "state": r.State, "doc_name": r.DocName,
-		"signer_hash": r.SignerHash, "exchange_hash": r.ExchangeHash, "created": r.CreatedAt, "expires": r.ExpiresAt,
-		"document": listDocument(r.Document), "cancelled": r.CancelledAt, "outcome": r.Outcome,
+		"id": r.ID, "client": r.ClientID, "version": r.Version, "state": r.State,
+		"doc_name": r.DocName, "document": listDocument(r.Document),
+		"signer_hash": r.SignerHash, "exchange_hash": r.ExchangeHash, "outcome": r.Outcome,
+		"created": r.CreatedAt, "expires": r.ExpiresAt, "cancelled": r.CancelledAt,
 	}
 	var places []fields
 	for _, l := range r.Locations {
@@ -61,11 +66,15 @@ func listRequest(r *request.Request) fields {
 		f["session"] = session
 	}
 	if a := r.Approval; a != nil {
-		f["approval"] = fields{"session": a.SessionID, "phone": a.PhoneID, "certificate": a.Certificate, "signature": a.Signature, "at": a.At}
+		f["approval"] = fields{
+			"session": a.SessionID, "phone": a.PhoneID, "certificate": a.Certificate,
+			"signature": a.Signature, "at": a.At,
+		}
 	}
 	if d := r.Signed; d != nil {
 		f["signed"] = fields{
-			"document": listDocument(d.Document), "at": d.At, "name": d.Name, "level": d.Level, "until": d.Until, "renewal": d.Renewal,
+			"document": listDocument(d.Document), "at": d.At, "name": d.Name, "level": d.Level,
+			"until": d.Until, "renewal": d.Renewal,
 		}
 	}
 	return f.compact()
@@ -77,22 +86,23 @@ func listEvent(e *request.Event) fields {
 
 func listJob(j *request.Job) fields {
 	return fields{
-		"id": j.ID, "request": j.RequestID, "kind": j.Kind, "status": j.Status, "attempts": j.Attempts, "due": j.DueAt, "lease": j.Lease,
-		"payload": j.Payload, "last_error": j.LastError,
+		"id": j.ID, "request": j.RequestID, "kind": j.Kind, "status": j.Status, "attempts": j.Attempts,
+		"due": j.DueAt, "lease": j.Lease, "payload": j.Payload, "last_error": j.LastError,
 	}.compact()
 }
 
 func listPhone(p *signer.Phone) fields {
 	return fields{
-		"id": p.ID, "uin": p.UIN, "serial": p.Serial, "name": p.Name, "certificate": p.Certificate, "enrolled": p.EnrolledAt,
-		"revoked": p.RevokedAt,
+		"id": p.ID, "uin": p.UIN, "serial": p.Serial, "name": p.Name, "certificate": p.Certificate,
+		"enrolled": p.EnrolledAt, "revoked": p.RevokedAt,
 	}.compact()
 }
 
 func listRegistration(r *party.Registration) fields {
 	return fields{
-		"client": r.ClientID, "name": r.Name, "logo": r.Logo, "jwks_url": r.JWKSURL, "redirect_url": r.RedirectURL,
-		"webhook_url": r.WebhookURL, "disabled": r.Disabled, "keys_epoch": r.KeysEpoch,
+		"client": r.ClientID, "name": r.Name, "logo": r.Logo, "jwks_url": r.JWKSURL,
+		"redirect_url": r.RedirectURL, "webhook_url": r.WebhookURL,
+		"disabled": r.Disabled, "keys_epoch": r.KeysEpoch,
 		"version": r.Version, "created": r.CreatedAt, "changed": r.ChangedAt,
 	}.compact()
 }
@@ -102,24 +112,29 @@ func listChange(c *party.Change) fields {
 	for _, e := range c.Edits {
 		edits = append(edits, fields{"field": e.Field, "from": e.From, "to": e.To}.compact())
 	}
-	return fields{"client": c.ClientID, "at": c.At, "by": c.By, "kind": c.Kind, "edits": edits}.compact()
+	f := fields{"client": c.ClientID, "at": c.At, "by": c.By, "kind": c.Kind, "edits": edits}
+	return f.compact()
 }
 
 func listCall(c *calllog.Record) fields {
 	f := fields{
-		"id": c.ID, "at": c.At, "took": c.Took, "kind": c.Kind, "party": c.Party, "claimed": c.Claimed, "authentic": c.Authentic, "by": c.By,
-		"request": c.RequestID, "attempt": c.Attempt, "status": c.Status, "error": c.Error, "description": c.Description, "reason": c.Reason,
+		"id": c.ID, "at": c.At, "took": c.Took, "kind": c.Kind, "party": c.Party, "claimed": c.Claimed,
+		"authentic": c.Authentic, "by": c.By, "request": c.RequestID, "attempt": c.Attempt,
+		"status": c.Status, "error": c.Error, "description": c.Description, "reason": c.Reason,
 	}
 	if t := c.Token; t != nil {
-		f["token"] = fields{"header": string(t.Header), "claims": string(t.Claims), "signature": t.Signature, "problem": t.Problem}
+		f["token"] = fields{
+			"header": string(t.Header), "claims": string(t.Claims),
+			"signature": t.Signature, "problem": t.Problem,
+		}
 	}
 	return f.compact()
 }
 
-// goldenPeople are those who have phones in golden databases.
+// goldenPeople are the owners of the phones in golden databases.
 var goldenPeople = []string{alice, bob}
 
-// listGolden reads all that a store can read of a golden database, as people and programs ask for it.
+// listGolden reads everything of a golden database that a store's methods return.
 func listGolden(ctx context.Context, s *store.Store, g *golden) (fields, error) {
 	var l lister
 	all := fields{}
@@ -149,14 +164,17 @@ func listGolden(ctx context.Context, s *store.Store, g *golden) (fields, error) 
 		row["events"] = each(events, listEvent)
 		jobs, err := s.Jobs(ctx, r.ID)
 		l.note(err)
-		// Purges were no jobs in version 0.1. TestGoldenOperations looks at what they do.
+		// Version 0.1 kept purges in a table of their own. TestGoldenOperations checks what they
+		// do.
 		jobs = slices.DeleteFunc(jobs, func(j request.Job) bool { return j.Kind == "purge" })
 		row["jobs"] = each(jobs, listJob)
 		kept, err := s.Calls(ctx, calllog.Filter{RequestID: r.ID, Limit: 1000})
 		l.note(err)
 		row["calls"] = each(kept, func(c *calllog.Record) int64 { return c.ID })
-		find("party "+r.ClientID+", "+string(r.State), request.Filter{ClientID: r.ClientID, State: r.State})
-		find("time "+r.CreatedAt.String(), request.Filter{From: r.CreatedAt, To: r.CreatedAt.Add(time.Microsecond)})
+		find("party "+r.ClientID+", "+string(r.State),
+			request.Filter{ClientID: r.ClientID, State: r.State})
+		find("time "+r.CreatedAt.String(),
+			request.Filter{From: r.CreatedAt, To: r.CreatedAt.Add(time.Microsecond)})
 		if i%10 == 5 {
 			find("name "+r.DocName, request.Filter{Text: strings.ToUpper(r.DocName)})
 			find("id "+r.ID, request.Filter{Text: r.ID})
@@ -214,7 +232,8 @@ func listGolden(ctx context.Context, s *store.Store, g *golden) (fields, error) 
 	all["calls"] = each(records, listCall)
 	shelves := fields{}
 	for name, f := range map[string]calllog.Filter{
-		"shop": {Party: g.Shop}, "clinic": {Party: g.Clinic}, "refused": {Refused: true}, "webhooks": {Kind: calllog.Webhook},
+		"shop": {Party: g.Shop}, "clinic": {Party: g.Clinic},
+		"refused": {Refused: true}, "webhooks": {Kind: calllog.Webhook},
 	} {
 		f.Limit = 10_000
 		list, err := s.Calls(ctx, f)

@@ -23,17 +23,19 @@ import (
 	"github.com/signet-sign/signet/internal/store/pgtest"
 )
 
-// goldenDir has a folder for each release, and in it one for each kind of database: what the program of that release stored.
+// goldenDir has a folder for each release, and in it one for each kind of database: what the
+// program of that release stored.
 //
-//	golden.json   what those who used the program kept: ids, exchange codes, a phone's key (type golden)
-//	listing.json  what the program of that release read from its own database (golden_listing_test.go)
+//	golden.json   what its users know: ids, exchange codes, a phone's key (type golden)
+//	listing.json  what the release read from its own database (golden_listing_test.go)
 //	data.tar.gz   the data folder: documents, keys, authority, and the SQLite file
 //	dump.sql      the PostgreSQL database, as pg_dump writes it
 //
-// The files of a release never change. Its keys are good for nothing else.
+// The files of a release never change. The keys in them are used nowhere else.
 const goldenDir = "testdata/golden"
 
-var goldenWrite = flag.String("golden.write", "", "write the golden databases of this `release`, such as v0.2.0, before the test reads them")
+var goldenWrite = flag.String("golden.write", "",
+	"write the golden databases of this `release`, such as v0.2.0 (TestGoldenWrite)")
 
 // The kinds of databases.
 const (
@@ -41,15 +43,15 @@ const (
 	onPostgres = "postgres"
 )
 
-// golden is what the users of a golden database kept.
+// golden is what relying parties, a phone and an operator know of a golden database.
 type golden struct {
-	At       time.Time                // by the clock of those who open the database
+	At       time.Time                // time at which tests open the database
 	Shop     string                   // client id of the party in the configuration
 	Clinic   string                   // client id of the party that an operator registered
 	Gone     string                   // client id of a party that was registered and removed
 	Version  int64                    // of the clinic's registration
 	JTIs     map[string][]string      // of tokens that were used, by client id
-	Token    string                   // of the webhook of "signed", which the shop did not take
+	Token    string                   // of the webhook of "signed", whose next attempt is due
 	Phone    goldenPhone              // of alice
 	Requests map[string]goldenRequest // by the name of their document, without ".pdf"
 }
@@ -61,7 +63,8 @@ type goldenPhone struct {
 	Cookie string // that tells which phone it is
 }
 
-// goldenRequest is what a relying party keeps of a request, and where the request stands at golden.At.
+// goldenRequest is what a relying party keeps of a request, and where the request stands at
+// golden.At.
 type goldenRequest struct {
 	api.Initiated
 	Party string // client id
@@ -99,7 +102,8 @@ func openGolden(t testing.TB, folder string, cluster *pgtest.Cluster) *goldenCop
 	c := &goldenCopy{folder: folder, data: t.TempDir()}
 	readJSON(t, filepath.Join(folder, "golden.json"), &c.golden)
 	unpack(t, filepath.Join(folder, "data.tar.gz"), c.data)
-	driver, source := "sqlite", "file:"+filepath.Join(c.data, "signet.db")+"?_pragma=synchronous(0)&_pragma=busy_timeout(10000)"
+	const quick = "?_pragma=synchronous(0)&_pragma=busy_timeout(10000)"
+	driver, source := "sqlite", "file:"+filepath.Join(c.data, "signet.db")+quick
 	if filepath.Base(folder) == onPostgres {
 		c.database = cluster.Database(t)
 		driver, source = "pgx", c.database
@@ -116,7 +120,8 @@ func openGolden(t testing.TB, folder string, cluster *pgtest.Cluster) *goldenCop
 // store opens the copy's store until the test ends.
 func (c *goldenCopy) store(t testing.TB) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Options{Database: cmp.Or(c.database, filepath.Join(c.data, "signet.db")), Kind: store.Sandbox})
+	database := cmp.Or(c.database, filepath.Join(c.data, "signet.db"))
+	s, err := store.Open(t.Context(), store.Options{Database: database, Kind: store.Sandbox})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +144,8 @@ func (c *goldenCopy) listing(t testing.TB, s *store.Store) (string, error) {
 	return string(text) + "\n", err
 }
 
-// TestGolden reads every golden database: each field of each record is what it was.
+// TestGolden compares each field of each record of every golden database with what the program that
+// wrote it read.
 func TestGolden(t *testing.T) {
 	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
 		c := open(t)
@@ -152,7 +158,7 @@ func TestGolden(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmpdiff.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
-			t.Errorf("the program reads something else than the one that wrote it (-then +now):\n%s", diff)
+			t.Errorf("the program does not read what the release read (-release +now):\n%s", diff)
 		}
 	})
 }
@@ -196,7 +202,7 @@ func restore(t testing.TB, database, dump string) {
 	}
 }
 
-// pack writes a folder into an archive, with modes and times, without what keep rejects.
+// pack writes the files of a folder that keep accepts into an archive, with their modes and times.
 func pack(t testing.TB, file, folder string, keep func(path string) bool) {
 	t.Helper()
 	f, err := os.Create(file)
@@ -214,7 +220,9 @@ func pack(t testing.TB, file, folder string, keep func(path string) bool) {
 		if err != nil {
 			return err
 		}
-		h := &tar.Header{Name: path, Mode: int64(info.Mode().Perm()), ModTime: info.ModTime().Truncate(time.Second)}
+		h := &tar.Header{
+			Name: path, Mode: int64(info.Mode().Perm()), ModTime: info.ModTime().Truncate(time.Second),
+		}
 		if d.IsDir() {
 			h.Typeflag, h.Name = tar.TypeDir, path+"/"
 			return out.WriteHeader(h)
@@ -235,7 +243,7 @@ func pack(t testing.TB, file, folder string, keep func(path string) bool) {
 	}
 }
 
-// unpack is the way back from pack. Documents have their age again, so that sweeps judge them as they would have.
+// unpack reads what pack wrote. It sets the files' times, by which sweeps judge documents.
 func unpack(t testing.TB, file, folder string) {
 	t.Helper()
 	f, err := os.Open(file)

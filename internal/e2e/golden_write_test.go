@@ -30,8 +30,8 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// TestGoldenWrite makes the golden databases of a release, when it is asked to: it runs the program over some years of a clock
-// that stands still but for what the test moves it by, and uses it from outside.
+// TestGoldenWrite writes the golden databases of a release, if the flag names one. It uses the
+// program through its listeners. The program's clock stands still until the test moves it.
 func TestGoldenWrite(t *testing.T) {
 	if *goldenWrite == "" {
 		t.Skip("no -golden.write")
@@ -41,7 +41,8 @@ func TestGoldenWrite(t *testing.T) {
 	for _, kind := range []string{onSQLite, onPostgres} {
 		t.Run(kind, func(t *testing.T) {
 			w := &goldenWriter{
-				T: t, dir: t.TempDir(), now: time.Date(2018, 7, 2, 1, 0, 0, 0, time.UTC), shop: partytest.Start(t), clinic: partytest.Start(t),
+				T: t, dir: t.TempDir(), now: time.Date(2018, 7, 2, 1, 0, 0, 0, time.UTC),
+				shop: partytest.Start(t), clinic: partytest.Start(t),
 				golden: golden{JTIs: map[string][]string{}, Requests: map[string]goldenRequest{}},
 			}
 			if kind == onPostgres {
@@ -76,7 +77,7 @@ type goldenWriter struct {
 	snapshot string   // copy of dir
 }
 
-// phase runs the program for a while; edit may change its configuration.
+// phase runs the program and calls live while it runs. edit may change the configuration.
 func (w *goldenWriter) phase(edit func(*app.Config), live func()) {
 	w.Helper()
 	c := config(w.shop)
@@ -97,11 +98,13 @@ func (w *goldenWriter) phase(edit func(*app.Config), live func()) {
 	w.s.stop()
 }
 
-// request initiates a request that will be in this state at the end.
-func (w *goldenWriter) request(name, state string, s *sandbox, pdf []byte, edits ...partytest.Edit) string {
+// request initiates a request. state is the request's state at golden.At.
+func (w *goldenWriter) request(
+	name, state string, s *sandbox, pdf []byte, edits ...partytest.Edit,
+) string {
 	w.Helper()
 	jti := uuid.NewString()
-	edits = append([]partytest.Edit{partytest.Claim("doc_name", name+".pdf"), partytest.Claim("jti", jti)}, edits...)
+	edits = append(edits, partytest.Claim("doc_name", name+".pdf"), partytest.Claim("jti", jti))
 	a := s.upload(w.T, s.party.Token(token.Initiate, edits...), pdf)
 	var in api.Initiated
 	if err := json.Unmarshal([]byte(a.body), &in); err != nil || a.status != http.StatusOK {
@@ -112,7 +115,7 @@ func (w *goldenWriter) request(name, state string, s *sandbox, pdf []byte, edits
 	return in.RequestID
 }
 
-// minimal is a request of the shop for the smallest document, taken through steps by a person.
+// minimal initiates a request of the shop for the smallest document and runs a person's steps.
 func (w *goldenWriter) minimal(name, state, as string, steps ...string) string {
 	w.Helper()
 	id := w.request(name, state, w.s, pdftest.Minimal())
@@ -120,7 +123,8 @@ func (w *goldenWriter) minimal(name, state, as string, steps ...string) string {
 	return id
 }
 
-// signed is a minimal request that becomes signed, with its webhook sent as far as the party takes it.
+// signed is minimal for a request that becomes signed. It returns after the first attempt of the
+// webhook.
 func (w *goldenWriter) signed(name string) string {
 	w.Helper()
 	id := w.minimal(name, "signed", alice, "open", "proceed", "approve")
@@ -139,13 +143,16 @@ func (w *goldenWriter) console(path string, form url.Values) {
 	}
 }
 
-// live is the life of the database. The last phase ends at golden.At, or a little before.
+// live makes the content of the database, from the oldest request to golden.At.
 func (w *goldenWriter) live() {
 	const day = 24 * time.Hour
 	years := func(c *app.Config) { c.RenewBefore = 2 * 365 * day }
 	w.phase(years, func() { w.signed("renewed") })
-	w.phase(func(c *app.Config) { c.RenewBefore = 729*day - 105*time.Minute }, func() { w.signed("renew-failed") }) // due today
-	w.now = w.now.Add((8*365 + 1) * day)                                                                            // the time stamping unit has less than two years left: there will be another
+	dueToday := func(c *app.Config) { c.RenewBefore = 729*day - 105*time.Minute }
+	w.phase(dueToday, func() { w.signed("renew-failed") })
+	// The certificate of the time stamping unit ends in less than two years, so the next start
+	// makes a new unit.
+	w.now = w.now.Add((8*365 + 1) * day)
 	w.phase(years, func() {
 		w.s.advance(w.T, "0s")
 		w.register()
@@ -163,15 +170,18 @@ func (w *goldenWriter) live() {
 		w.s.advance(w.T, "0s")
 	})
 	w.phase(func(c *app.Config) { years(c); c.SessionLifetime = 30 * time.Minute }, w.today)
-	away := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "away", 503) }))
+	away := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+		rw.WriteHeader(http.StatusServiceUnavailable)
+	}))
 	defer away.Close()
 	w.phase(func(c *app.Config) {
 		years(c)
-		c.SessionLifetime, c.WebhookLadder, c.TSAURLs, c.TSARoots = 10*time.Second, true, app.URLList{away.URL}, filepath.Join(w.dir, "authority", "root.crt")
+		c.SessionLifetime, c.WebhookLadder = 10*time.Second, true
+		c.TSAURLs, c.TSARoots = app.URLList{away.URL}, filepath.Join(w.dir, "authority", "root.crt")
 	}, w.lastMinutes)
 }
 
-// register is what operators do with parties.
+// register makes every change to parties that the console offers.
 func (w *goldenWriter) register() {
 	own := "party/" + w.Clinic
 	w.console("parties", registration(w.clinic))
@@ -185,7 +195,7 @@ func (w *goldenWriter) register() {
 	}
 	w.console(own+"/disable", url.Values{"version": {"3"}})
 	w.console(own+"/enable", url.Values{"version": {"4"}})
-	w.console(own+"/disable", url.Values{"version": {"5"}}) // what it has asked for goes on
+	w.console(own+"/disable", url.Values{"version": {"5"}})
 	w.console(own+"/enable", url.Values{"version": {"6"}})
 	w.console("party/"+w.Shop+"/keys", nil)
 	w.console(own+"/keys", nil)
@@ -200,17 +210,19 @@ func (w *goldenWriter) register() {
 	w.console("party/"+w.Gone+"/remove", url.Values{"version": {"2"}})
 }
 
-// over is what is long over.
+// over makes requests that end hours before golden.At.
 func (w *goldenWriter) over() {
-	w.signed("signed-past")
+	past := w.signed("signed-past")
 	link := w.s.signedResult(w.T, w.in("signed-past")).SignedDocURL
 	do(w.T, "GET", link, "", "", nil)
-	w.s.result(w.T, api.Initiated{RequestID: w.in("signed-past").RequestID, ExchangeCode: uuid.NewString()})
-	w.s.upload(w.T, w.s.party.Token(token.Initiate, partytest.Claim("client_id", "a-stranger")), pdftest.Minimal())
+	w.s.result(w.T, api.Initiated{RequestID: past, ExchangeCode: uuid.NewString()})
+	stranger := w.s.party.Token(token.Initiate, partytest.Claim("client_id", "a-stranger"))
+	w.s.upload(w.T, stranger, pdftest.Minimal())
 	w.s.upload(w.T, "junk", pdftest.Minimal())
 	w.s.upload(w.T, w.s.party.Token(token.Initiate, partytest.NoClaim("doc_name")), pdftest.Minimal())
-	if a := browse(w.T, "GET", w.s.control+"/console/requests/"+w.in("signed-past").RequestID+"/evidence.zip"); a.status != http.StatusOK {
-		w.Fatalf("evidence: %d", a.status)
+	evidence := browse(w.T, "GET", w.s.control+"/console/requests/"+past+"/evidence.zip")
+	if evidence.status != http.StatusOK {
+		w.Fatalf("evidence: %d", evidence.status)
 	}
 	w.minimal("expired-created", "expired", alice)
 	w.minimal("expired-locked", "expired", alice, "open")
@@ -226,34 +238,40 @@ func (w *goldenWriter) over() {
 	w.s.advance(w.T, "1h")
 }
 
-// today is what happens in the last half hour.
+// today makes the requests of the last half hour.
 func (w *goldenWriter) today() {
-	w.minimal("overdue", "expired", bob, "open")         // its half hour ends when the program is down
-	incoming := filepath.Join(w.dir, "documents", "tmp") // a renewed document that cannot be stored
+	w.minimal("overdue", "expired", bob, "open")         // it expires while the program is down
+	incoming := filepath.Join(w.dir, "documents", "tmp") // the renewed document cannot be stored
 	w.must(errors.Join(os.Rename(incoming, incoming+".away"), os.WriteFile(incoming, nil, 0o600)))
 	w.s.advance(w.T, "25m30s")
 	w.must(errors.Join(os.Remove(incoming), os.Rename(incoming+".away", incoming)))
 
 	w.phone = enrolled(w.T, w.s, alice)
-	w.phone.post(w.T, "/phone/rename", url.Values{"phone_id": {w.phone.id}, "name": {"Alice’s phone"}}).follow(w.T)
+	name := url.Values{"phone_id": {w.phone.id}, "name": {"Alice’s phone"}}
+	w.phone.post(w.T, "/phone/rename", name).follow(w.T)
 	lost := enrolled(w.T, w.s, alice)
 	lost.post(w.T, "/phone/revoke", url.Values{"phone_id": {lost.id}}).follow(w.T)
 
-	w.request("signed", "signed", w.s, pdftest.New(pdftest.Pages(2)), places(1, 0.1, 0.1, 2, 0.5, 0.625))
+	intended := func(uin string) partytest.Edit {
+		return partytest.Claim("signer_uin_hash", signer.Person{UIN: uin}.Hash())
+	}
+	twoPages, threePages := pdftest.New(pdftest.Pages(2)), pdftest.New(pdftest.Pages(3))
+	w.request("signed", "signed", w.s, twoPages, places(1, 0.1, 0.1, 2, 0.5, 0.625))
 	w.approve(w.scanned("signed"), "signed")
 	w.s.settled(w.T, w.in("signed").RequestID, "signed")
 	result := w.s.signedResult(w.T, w.in("signed"))
 	do(w.T, "GET", result.SignedDocURL, "", "", nil)
 
 	clinic := w.s.as(w.clinic)
-	id := w.request("clinic-signed", "signed", clinic, pdftest.Minimal(), partytest.Claim("signer_uin_hash", signer.Person{UIN: bob}.Hash()))
+	id := w.request("clinic-signed", "signed", clinic, pdftest.Minimal(), intended(bob))
 	w.s.must(w.T, id, bob, "open", "proceed", "approve")
 	w.s.settled(w.T, id, "signed")
 	w.request("clinic-created", "created", clinic, pdftest.Minimal())
 
 	w.minimal("created", "created", alice)
-	w.request("created-intended", "created", w.s, pdftest.Minimal(), partytest.Claim("signer_uin_hash", signer.Person{UIN: alice}.Hash()))
-	w.request("created-places", "created", w.s, pdftest.New(pdftest.Pages(3)), places(3, 0.25, 0.75, 1, 0, 0.9, 2, 0.333, 0.667))
+	w.request("created-intended", "created", w.s, pdftest.Minimal(), intended(alice))
+	w.request("created-places", "created", w.s, threePages,
+		places(3, 0.25, 0.75, 1, 0, 0.9, 2, 0.333, 0.667))
 	once := do(w.T, "GET", w.s.signedResult(w.T, w.in("signed-bt")).SignedDocURL, "", "", nil)
 	w.request("created-signed-before", "created", w.s, []byte(once.body), places(1, 0.5, 0.5))
 	w.minimal("locked", "locked", bob, "open")
@@ -263,14 +281,14 @@ func (w *goldenWriter) today() {
 	w.s.must(w.T, w.in("locked-left").RequestID, alice, "leave")
 	w.approve(late, "locked-left")
 	w.minimal("session", "session", alice, "open", "proceed")
-	w.request("scanned", "session", w.s, pdftest.New(pdftest.Pages(2)), places(2, 0.2, 0.2))
+	w.request("scanned", "session", w.s, twoPages, places(2, 0.2, 0.2))
 	w.scanned("scanned")
 
 	w.shop.AnswerWebhooks(func(int) int { return 500 }) // until the end
 	w.signed("signed-unannounced")
 }
 
-// scanned takes a request to where alice's phone asks what to sign, and returns what that is.
+// scanned opens a request, proceeds, scans the code with alice's phone and returns its challenge.
 func (w *goldenWriter) scanned(name string) phoneapi.SignChallenge {
 	w.Helper()
 	desk := w.s.visitor(w.T)
@@ -284,13 +302,15 @@ func (w *goldenWriter) scanned(name string) phoneapi.SignChallenge {
 	return c
 }
 
-// approve lets alice's phone sign, whether it may or not.
+// approve sends the approval of alice's phone, which may be refused.
 func (w *goldenWriter) approve(c phoneapi.SignChallenge, name string) {
 	w.Helper()
-	w.phone.call(w.T, "sign/"+w.in(name).RequestID+"/approve", phoneapi.Approval{Signature: w.phone.approval(w.T, c)}, nil)
+	approval := phoneapi.Approval{Signature: w.phone.approval(w.T, c)}
+	w.phone.call(w.T, "sign/"+w.in(name).RequestID+"/approve", approval, nil)
 }
 
-// lastMinutes go by while the timestamp authority is away.
+// lastMinutes makes the requests of the last minutes, in which the timestamp authority does not
+// answer.
 func (w *goldenWriter) lastMinutes() {
 	w.s.advance(w.T, "1m")
 	w.minimal("locked-failed", "locked", alice, "open", "proceed", "approve")
@@ -304,7 +324,7 @@ func (w *goldenWriter) lastMinutes() {
 		w.s.advance(w.T, d)
 	}
 
-	// A document that cannot be deleted keeps its purge.
+	// The purge of a document that cannot be deleted stays pending.
 	stuck := w.minimal("cancelled-stored", "cancelled", alice)
 	file := w.s.files(w.T, stuck)[0]
 	w.must(errors.Join(os.Rename(file, file+".away"), os.MkdirAll(file+"/full", 0o700)))
@@ -314,7 +334,7 @@ func (w *goldenWriter) lastMinutes() {
 
 	w.minimal("overdue-session", "locked", alice, "open", "proceed")
 
-	// The clinic moves to where no test can meet another program.
+	// The clinic's URLs reach no other program when a test opens the database.
 	moved := registration(w.clinic)
 	moved.Set("name", "Clinic by the Sea")
 	for _, name := range []string{"jwks_url", "redirect_url", "webhook_url"} {
@@ -325,13 +345,13 @@ func (w *goldenWriter) lastMinutes() {
 	w.Version = 8
 	w.At = w.s.now().Add(30 * time.Second)
 
-	// The second attempt of a webhook fails; the next one is made by those who open the database.
+	// The second attempt of a webhook fails. The third is due when a test opens the database.
 	w.console("requests/"+w.in("signed").RequestID+"/resend", nil)
 	w.s.advance(w.T, "0s")
 	sent := w.shop.Webhooks()
 	w.Token = sent[len(sent)-1].Token
 
-	// The last moment is that of a webhook on its way: the program goes no further.
+	// The copy is made while a webhook is being delivered: its job has a lease.
 	asked, release := make(chan struct{}), make(chan struct{})
 	w.shop.AnswerWebhooks(func(int) int { close(asked); <-release; return 200 })
 	w.s.view(w.T, stuck) // which writes the records of calls
@@ -339,10 +359,13 @@ func (w *goldenWriter) lastMinutes() {
 	<-asked
 	w.snapshot = w.TempDir()
 	if w.database != "" {
-		dump, err := exec.Command(tool(w.T, "pg_dump", "postgresql-client"), "--inserts", "--no-owner", "--no-privileges", w.database).Output()
+		program := tool(w.T, "pg_dump", "postgresql-client")
+		arguments := []string{"--inserts", "--no-owner", "--no-privileges", w.database}
+		dump, err := exec.Command(program, arguments...).Output()
 		w.must(err)
-		text := slices.DeleteFunc(strings.SplitAfter(string(dump), "\n"), func(line string) bool { return strings.HasPrefix(line, `\`) })
-		w.must(os.WriteFile(filepath.Join(w.snapshot, "dump.sql"), []byte(strings.Join(text, "")), 0o600))
+		commands := func(line string) bool { return strings.HasPrefix(line, `\`) } // for psql
+		text := strings.Join(slices.DeleteFunc(strings.SplitAfter(string(dump), "\n"), commands), "")
+		w.must(os.WriteFile(filepath.Join(w.snapshot, "dump.sql"), []byte(text), 0o600))
 	}
 	w.must(copyTree(w.dir, filepath.Join(w.snapshot, "data")))
 	close(release)
@@ -355,7 +378,8 @@ func (w *goldenWriter) must(err error) {
 	}
 }
 
-// copyTree copies a folder with modes and times. What is written meanwhile may be missing, as after a power cut.
+// copyTree copies a folder with modes and times. What the program writes during the copy may be
+// missing, as after a power failure.
 func copyTree(from, to string) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -373,7 +397,8 @@ func copyTree(from, to string) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(os.WriteFile(target, b, info.Mode()), os.Chtimes(target, info.ModTime(), info.ModTime()))
+		err = os.WriteFile(target, b, info.Mode())
+		return errors.Join(err, os.Chtimes(target, info.ModTime(), info.ModTime()))
 	})
 }
 
@@ -397,18 +422,19 @@ func (w *goldenWriter) write(folder string) {
 		w.must(os.WriteFile(filepath.Join(folder, "dump.sql"), b, 0o600))
 	}
 	pack(w.T, filepath.Join(folder, "data.tar.gz"), data, func(path string) bool {
-		return path != "documents/tmp" && !strings.HasPrefix(path, "signet.db.") && !strings.HasPrefix(path, "signet.db-") && !emptyShard(data, path)
+		beside := strings.HasPrefix(path, "signet.db.") || strings.HasPrefix(path, "signet.db-")
+		return !beside && !emptyFolder(data, path)
 	})
 	writeJSON(w.T, filepath.Join(folder, "golden.json"), w.golden)
 }
 
-// emptyShard reports whether path is one of the many empty folders of documents, which the program makes again.
-func emptyShard(data, path string) bool {
+// emptyFolder reports whether path is an empty folder. The program makes missing folders.
+func emptyFolder(data, path string) bool {
 	entries, err := os.ReadDir(filepath.Join(data, path))
 	return err == nil && len(entries) == 0
 }
 
-// cookie tells which phone this is.
+// cookie is the value of the cookie that identifies the phone.
 func (p *phone) cookie(t testing.TB) string {
 	t.Helper()
 	u, err := url.Parse(p.s.url + "/phone/")
@@ -424,5 +450,5 @@ func (p *phone) cookie(t testing.TB) string {
 	return ""
 }
 
-// phoneCookie is the name of the cookie that tells a phone from others.
+// phoneCookie is the name of the cookie that identifies a phone.
 const phoneCookie = "signet_phone_id"
