@@ -193,7 +193,17 @@ func (a *App) openParties(ctx context.Context) error {
 		Client: safehttp.NewClient(c.policy(0)), Now: a.now, RefetchUnknownKid: c.RefetchUnknownKid,
 		OnFetch: func(f party.Fetch) { a.metrics.Fetched(f.Err) },
 	})
+	a.logProblems()
 	return a.parties.Open(ctx, a.store)
+}
+
+// logProblems tells the operator which configured parties cannot call.
+func (a *App) logProblems() {
+	for _, p := range a.parties.All() {
+		if p.Problem != nil {
+			a.log.Error("the calls of a relying party are refused: its registration is not valid", "client_id", p.ClientID, "err", p.Problem)
+		}
+	}
 }
 
 // recordCalls builds the record of relying parties' calls. What waits in it is written before the store closes.

@@ -21,6 +21,11 @@ func (a *App) Reload(c Config) error {
 	if err != nil {
 		return err
 	}
+	for _, p := range parties { // a start refuses the calls of such a party; a reload can keep the old one
+		if err := p.Validate(a.Config.policy(0)); err != nil {
+			return err
+		}
+	}
 	if err := a.parties.Replace(a.Config.policy(0), parties...); err != nil {
 		return err
 	}

@@ -230,6 +230,36 @@ func TestPartiesOnTwoNodes(t *testing.T) {
 	}
 }
 
+// TestMistakeOfOneParty: a registration that is not valid refuses the calls of its party, says why, and leaves the others alone.
+func TestMistakeOfOneParty(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(*app.Party)
+		why   string
+	}{
+		"fragment in the redirect URL": {func(p *app.Party) { p.RedirectURL += "#/signed" }, "redirect URL: it holds a fragment"},
+		"password in the webhook URL":  {func(p *app.Party) { p.WebhookURL = "http://user:s3cret@127.0.0.1/" }, "webhook URL: URL not allowed: it holds user information"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			party, other := partytest.Start(t), partytest.Start(t)
+			conf := config(party)
+			conf.Parties = append(conf.Parties, config(other).Parties...)
+			c.spoil(&conf.Parties[1])
+			var log bytes.Buffer
+			s := run(t, party, conf, nil, slog.New(slog.NewTextHandler(&log, nil)))
+			other.Now = s.now
+			s.initiate(t)
+			a := s.upload(t, other.Token(token.Initiate), pdftest.Minimal())
+			if got := a.header.Get("Signet-Explanation"); !a.is(400, "UNAUTHORIZED", "Unauthorized.") || !strings.Contains(got, c.why) {
+				t.Errorf("the call of the other: %d %s %s", a.status, a.body, got)
+			}
+			s.stop()
+			if text := log.String(); strings.Count(text, c.why) != 1 || strings.Contains(text, "s3cret") {
+				t.Errorf("the log: %s", text)
+			}
+		})
+	}
+}
+
 // TestConfiguredLogo: a configured party has its logo, too.
 func TestConfiguredLogo(t *testing.T) {
 	file := t.TempDir() + "/logo.png"

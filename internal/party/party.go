@@ -24,6 +24,10 @@ type Party struct {
 	// Disabled refuses the party's calls. What it has asked for goes on: signers may sign, and the webhook is sent.
 	Disabled bool
 
+	// Problem is what is wrong with the registration of a configured party, for which its calls are
+	// refused. Nil means that nothing is wrong.
+	Problem error
+
 	// KeysEpoch counts how often an operator threw away what was cached of the party's keys, on all nodes.
 	KeysEpoch int64
 }
@@ -57,7 +61,7 @@ func (p *Party) Problems(policy safehttp.Policy) map[Field]error {
 			found[f] = err
 		}
 	}
-	if !ValidClientID(p.ClientID) || strings.Trim(p.ClientID, ".") == "" { // "." and ".." would be lost in a path
+	if !ValidClientID(p.ClientID) {
 		note(FieldClientID, fmt.Errorf("it must be 1 to %d characters of A-Z a-z 0-9 . _ -, and more than dots", maxClientID))
 	}
 	note(FieldName, CheckDisplayText(p.Name, MaxName))
@@ -105,14 +109,21 @@ func checkBrowserURL(text string, policy safehttp.Policy) error {
 		return errors.New("it holds user information")
 	case u.Fragment != "":
 		return errors.New("it holds a fragment")
+	case strings.ContainsFunc(u.RawQuery, encoded):
+		return errors.New("its query holds a character that must be percent-encoded")
 	}
 	return nil
 }
 
+// encoded reports whether a character cannot be in a query (RFC 3986, section 3.4). Browsers and
+// servers would encode it on the way, and the relying party would get another query.
+func encoded(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("\"<>\\^`{|}", c) }
+
 // ValidClientID reports whether id has the form of a client id (docs/contract.md, 1.1.3).
 func ValidClientID(id string) bool {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
-	return id != "" && len(id) <= maxClientID && strings.Trim(id, alphabet) == ""
+	// "." and ".." would be lost in a path.
+	return len(id) <= maxClientID && strings.Trim(id, alphabet) == "" && strings.Trim(id, ".") != ""
 }
 
 // ErrUnknown means that no party is registered under a client id.

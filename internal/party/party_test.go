@@ -2,6 +2,7 @@ package party_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +29,8 @@ func TestValidate(t *testing.T) {
 	}{
 		{"as it should be", good, ""},
 		{"without webhook", change(func(p *party.Party) { p.WebhookURL = "" }), ""},
+		{"redirect with an odd query", change(func(p *party.Party) { p.RedirectURL = "https://acme.example/?a=1;b=%zz&flag&c='*'" }), ""},
+		{"name of 100 characters", change(func(p *party.Party) { p.Name = strings.Repeat("永", 100) }), ""},
 		{"redirect to another port", change(func(p *party.Party) { p.RedirectURL = "https://acme.example:8443/" }), ""},
 
 		{"no client id", change(func(p *party.Party) { p.ClientID = "" }), "client id: it must be"},
@@ -48,6 +51,10 @@ func TestValidate(t *testing.T) {
 		{"redirect without host", change(func(p *party.Party) { p.RedirectURL = "https:///x" }), "redirect URL: there is no host"},
 		{"redirect with a password", change(func(p *party.Party) { p.RedirectURL = "https://u:p@acme.example/" }), "redirect URL: it holds user"},
 		{"redirect with a fragment", change(func(p *party.Party) { p.RedirectURL = "https://acme.example/#x" }), "redirect URL: it holds a fragment"},
+		{"redirect with a space in its query", change(func(p *party.Party) { p.RedirectURL = "https://acme.example/?a=b c" }), "redirect URL: its query holds a character"},
+		{"redirect with a letter of another script in its query", change(func(p *party.Party) { p.RedirectURL = "https://acme.example/?a=é" }), "redirect URL: its query holds a character"},
+		{"redirect with a quote in its query", change(func(p *party.Party) { p.RedirectURL = `https://acme.example/?a="b"` }), "redirect URL: its query holds a character"},
+		{"webhook with a password", change(func(p *party.Party) { p.WebhookURL = "https://u:p@acme.example/" }), "webhook URL: URL not allowed: it holds user"},
 		{"redirect no URL", change(func(p *party.Party) { p.RedirectURL = "https://acme.example/%zz" }), "redirect URL: it cannot be parsed"},
 	}
 	for _, c := range cases {
@@ -82,11 +89,13 @@ func TestRegistry(t *testing.T) {
 	if err := r.Replace(policy, rp("c", "C"), rp("c", "D")); err == nil {
 		t.Error("a client id twice was accepted")
 	}
-	if err := r.Replace(policy, rp("c", "")); err == nil {
-		t.Error("a party that is not valid was accepted")
-	}
-	if _, err := party.NewRegistry(policy, rp("c", "")); err == nil {
-		t.Error("a party that is not valid was accepted")
+	for _, id := range []string{"", "..", "c d"} {
+		if err := r.Replace(policy, rp(id, "C")); err == nil {
+			t.Errorf("the client id %q was accepted", id)
+		}
+		if _, err := party.NewRegistry(policy, rp(id, "C")); err == nil {
+			t.Errorf("the client id %q was accepted", id)
+		}
 	}
 	if p, err := r.Party(t.Context(), "a"); err != nil || p.Name != "A1" || len(r.All()) != 2 {
 		t.Errorf("after failed changes: %+v, %v", p, err)
@@ -94,6 +103,23 @@ func TestRegistry(t *testing.T) {
 	for _, id := range []string{"", "A", "a ", "c"} {
 		if _, err := r.Party(t.Context(), id); !errors.Is(err, party.ErrUnknown) {
 			t.Errorf("%q: %v", id, err)
+		}
+	}
+
+	// A mistake in a registration is that party's alone.
+	bad := rp("b", "B1")
+	bad.RedirectURL += "#x"
+	mixed, err := party.NewRegistry(policy, rp("a", "A1"), bad)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, want := range map[string]string{"a": "", "b": "client b: redirect URL: it holds a fragment"} {
+		p, err := mixed.Party(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(p.Problem); want == "" && p.Problem != nil || want != "" && got != want {
+			t.Errorf("%s: problem %s, want %q", id, got, want)
 		}
 	}
 

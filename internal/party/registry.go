@@ -46,13 +46,16 @@ func NewRegistry(policy safehttp.Policy, parties ...Party) (*Registry, error) {
 	return r, nil
 }
 
-// Replace puts a new set of configured parties in the place of the old one, all at once: a call sees the one or the other. When
-// a party is not valid or a client id comes twice it returns an error and keeps the old set.
+// Replace puts a new set of configured parties in the place of the old one, all at once: a call sees
+// the one or the other. A registration that is not valid is its party's [Party.Problem] and no
+// other's. When a client id is malformed or comes twice, Replace returns an error and keeps the old
+// set.
 func (r *Registry) Replace(policy safehttp.Policy, parties ...Party) error {
 	set := make(map[string]*Party, len(parties))
 	for _, p := range parties {
-		if err := p.Validate(policy); err != nil {
-			return err
+		p.Problem = p.Validate(policy)
+		if !ValidClientID(p.ClientID) {
+			return p.Problem
 		}
 		if set[p.ClientID] != nil {
 			return fmt.Errorf("client %s: registered twice", p.ClientID)

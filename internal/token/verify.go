@@ -92,6 +92,8 @@ func (v *Verifier) verify(ctx context.Context, authorization string, call Call, 
 		return refuse(fmt.Errorf("party: %w", err))
 	case err != nil:
 		return nil, nil, fmt.Errorf("look up the party of a token: %w", err)
+	case p.Problem != nil:
+		return refuse(fmt.Errorf("party: %w", p.Problem))
 	case p.Disabled:
 		return refuse(fmt.Errorf("party: %w", party.ErrDisabled))
 	}
