@@ -7,6 +7,7 @@ import type { Viewer } from "./viewer";
 export async function startReview(root: HTMLElement, load: () => Promise<Viewer>): Promise<void> {
   const items = findAll<HTMLButtonElement>("[data-place]", root);
   const next = find<HTMLButtonElement>("[data-next-place]", root);
+  const previous = find<HTMLButtonElement>("[data-previous-place]", root);
   const proceed = find<HTMLButtonElement>("[data-proceed] button", root);
   const hint = find("[data-proceed-hint]", root);
   const counter = find("[data-review-count]", root);
@@ -59,12 +60,15 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     announce(text("panel.progress", seen, rest));
   };
 
+  let current = -1; // the place that was visited last
   let early = -1; // a place that was asked for while the document was loading
   const visit = async (i: number): Promise<void> => {
     if (!viewer) {
       early = i;
       return;
     }
+    current = i;
+    if (previous) previous.disabled = i <= 0;
     for (const item of items) item.removeAttribute("aria-current");
     items[i]?.setAttribute("aria-current", "true");
     items[i]?.scrollIntoView({ block: "nearest", inline: "nearest" });
@@ -100,5 +104,14 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
       if (i >= 0) void visit(i);
     });
   }
+  previous?.addEventListener("click", () => {
+    if (current > 0) void visit(current - 1);
+  });
+  // The viewer's own keys are on its pages; these two belong to the places.
+  find("[data-viewer-pages]", root)?.addEventListener("keydown", (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey || (e.key !== "n" && e.key !== "p")) return;
+    const i = e.key === "n" ? current + 1 : current - 1;
+    if (i >= 0 && i < items.length) void visit(i);
+  });
   if (early >= 0) void visit(early);
 }

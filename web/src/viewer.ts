@@ -6,6 +6,8 @@ import type { PDFDocumentProxy, PDFPageProxy, RenderTask } from "pdfjs-dist";
 import { appearance, boxHeight, boxWidth } from "./lib/appearance";
 import { find, findAll, text } from "./lib/page";
 import { onPinch } from "./lib/pinch";
+import type { Match } from "./search";
+import { addTools } from "./tools";
 
 interface Place {
   page: number;
@@ -41,6 +43,7 @@ class Sheet {
   page: PDFPageProxy | null = null;
   canvas: HTMLCanvasElement | null = null;
   layer: HTMLElement | null = null;
+  text: Promise<pdfjs.TextLayer | null> | null = null; // null if the page has not been drawn, or has no text that can be read
   task: RenderTask | null = null;
   drawnAt = 0; // scale of the canvas, 0 if none
   drawing: Promise<void> | null = null;
@@ -78,6 +81,8 @@ export class Viewer {
   /** The places that were found to lie over the text of their page; onCovered is called for each further one. */
   readonly covered = new Set<number>();
   onCovered: (index: number) => void = () => undefined;
+  /** Called when another page is in the middle of the window. */
+  onPage: (number: number) => void = () => undefined;
 
   private readonly pages: HTMLElement;
   private readonly places: Place[];
@@ -85,7 +90,7 @@ export class Viewer {
   private pdf: PDFDocumentProxy | null = null;
   private zoom = 1;
   private chosen = false; // by the person, and not by goTo
-  private current = 1;
+  private current = 0;
   private near = new Set<Sheet>();
   private observer: IntersectionObserver | null = null;
 
@@ -153,7 +158,56 @@ export class Viewer {
     await this.measure(sheet);
     const box = sheet.boxes.get(index);
     const target = box && !sheet.element.classList.contains("failed") ? box : sheet.element;
-    // On a phone a page that fits the width cannot be read: the place gets nearly the whole width.
+    this.scrollTo(sheet, target);
+    for (const b of findAll(".place-box.current", this.pages)) b.classList.remove("current");
+    box?.classList.add("current");
+    return this.drawn(sheet);
+  }
+
+  /** Scrolls to a page, or to a height of it, from 0 at its top to 1. */
+  async goToPage(number: number, height = 0): Promise<void> {
+    const sheet = this.sheets[number - 1];
+    if (!sheet) return;
+    await this.measure(sheet);
+    this.pages.scrollTop = offsetTop(sheet.element, this.pages) + height * sheet.element.offsetHeight - 8;
+    if (this.pages.scrollHeight <= this.pages.clientHeight) sheet.element.scrollIntoView({ block: "nearest" });
+    await this.drawn(sheet);
+  }
+
+  /** Marks what was found on a page, and scrolls to one of the matches unless current is -1. */
+  async showMatches(number: number, matches: Match[], current: number): Promise<void> {
+    const sheet = this.sheets[number - 1];
+    if (!sheet) return;
+    if (current >= 0) await this.drawn(sheet);
+    const text = await sheet.text;
+    for (const mark of findAll(".found", sheet.element)) mark.remove();
+    if (!text) return current < 0 ? undefined : this.goToPage(number);
+    const page = sheet.element.getBoundingClientRect();
+    matches.forEach((match, i) => {
+      for (const r of rectangles(text, match)) {
+        const mark = document.createElement("div");
+        mark.className = i === current ? "found current" : "found";
+        mark.style.setProperty("left", `${((r.left - page.left) / page.width) * 100}%`);
+        mark.style.setProperty("top", `${((r.top - page.top) / page.height) * 100}%`);
+        mark.style.setProperty("width", `${(r.width / page.width) * 100}%`);
+        mark.style.setProperty("height", `${(r.height / page.height) * 100}%`);
+        sheet.element.append(mark);
+      }
+    });
+    const target = find(".found.current", sheet.element);
+    if (target) this.scrollTo(sheet, target);
+  }
+
+  /** Resolves to true when a page has been drawn, or to false when it cannot be. */
+  private async drawn(sheet: Sheet): Promise<boolean> {
+    this.near.add(sheet); // the observer is slower than a drawn page can be forgotten
+    await this.draw(sheet);
+    return sheet.drawnAt > 0;
+  }
+
+  /** Scrolls to a place or a match, which gets the middle of the window, and zooms to it where it could not be read. */
+  private scrollTo(sheet: Sheet, target: HTMLElement): void {
+    // On a phone a page that fits the width cannot be read: a place gets nearly the whole width.
     const room = this.pages.clientWidth / boxWidth;
     const fit = this.fitted() / sheet.width;
     const wanted = fit < readable || fit > room ? Math.min(1.5, 0.92 * room) / fit : 1;
@@ -164,11 +218,7 @@ export class Viewer {
     const left = offsetLeft(target, this.pages) - Math.max(8, (this.pages.clientWidth - target.offsetWidth) / 2);
     this.pages.scrollTo({ top, left, behavior: still ? "auto" : "smooth" });
     if (this.pages.scrollHeight <= this.pages.clientHeight) target.scrollIntoView({ block: "nearest" });
-    for (const b of findAll(".place-box.current", this.pages)) b.classList.remove("current");
-    box?.classList.add("current");
-    this.near.add(sheet); // the observer is slower than a drawn page can be forgotten
-    await this.draw(sheet);
-    return sheet.drawnAt > 0;
+    if (zoom) this.redraw();
   }
 
   /** Shows which places have been reviewed. */
@@ -269,8 +319,8 @@ export class Viewer {
       }, 120);
     }).observe(this.pages);
     this.pages.addEventListener("scroll", () => this.showPage(), { passive: true });
+    if (this.pdf) addTools(this.root, this, this.pdf);
     this.showPage();
-    this.showZoom();
   }
 
   private setZoom(what: string): void {
@@ -331,13 +381,10 @@ export class Viewer {
 
   private showPage(): void {
     const n = this.sheetAt(this.pages.clientHeight / 2)?.number ?? 1;
-    if (n !== this.current) {
-      this.current = n;
-      this.showZoom(); // pages differ in width
-    }
-    const out = find("[data-viewer-page]", this.root);
-    const shown = text("page.of", n, this.sheets.length);
-    if (out && out.textContent !== shown) out.textContent = shown;
+    if (n === this.current) return;
+    this.current = n;
+    this.showZoom(); // pages differ in width
+    this.onPage(n);
   }
 
   private observe(): void {
@@ -371,7 +418,7 @@ export class Viewer {
       if (sheet.canvas) sheet.canvas.width = sheet.canvas.height = 0; // Safari frees it now, and not some time later
       sheet.canvas?.remove();
       sheet.layer?.remove();
-      sheet.canvas = sheet.layer = null;
+      sheet.canvas = sheet.layer = sheet.text = null;
       sheet.drawnAt = 0;
       sheet.element.classList.remove("drawn");
       sheet.page?.cleanup();
@@ -413,7 +460,7 @@ export class Viewer {
     }
     sheet.canvas?.remove();
     sheet.layer?.remove();
-    sheet.canvas = sheet.layer = null;
+    sheet.canvas = sheet.layer = sheet.text = null;
     sheet.element.classList.remove("drawn");
     if (sheet.element.classList.contains("failed")) return;
     sheet.element.classList.add("failed");
@@ -454,16 +501,16 @@ export class Viewer {
     sheet.element.prepend(canvas);
     sheet.element.classList.add("drawn");
     sheet.drawnAt = scale;
-    if (!sheet.layer) void this.addText(sheet, page, scale); // the picture does not wait for it
+    if (!sheet.layer) sheet.text = this.addText(sheet, page, scale); // the picture does not wait for it
   }
 
-  private async addText(sheet: Sheet, page: PDFPageProxy, scale: number): Promise<void> {
+  private async addText(sheet: Sheet, page: PDFPageProxy, scale: number): Promise<pdfjs.TextLayer | null> {
     const layer = document.createElement("div");
     layer.className = "textLayer";
     sheet.canvas?.after(layer);
     sheet.layer = layer;
     const textLayer = new pdfjs.TextLayer({
-      textContentSource: page.streamTextContent(),
+      textContentSource: page.streamTextContent({ disableNormalization: true }), // as the search reads it
       container: layer,
       viewport: page.getViewport({ scale: scale / page.userUnit }),
     });
@@ -471,14 +518,33 @@ export class Viewer {
       await textLayer.render();
     } catch {
       layer.remove(); // a page whose text cannot be read is still shown
-      return;
+      return null;
     }
     for (const [i, box] of sheet.boxes) {
       if (!covers(box, textLayer.textDivs)) continue;
       this.covered.add(i);
       this.onCovered(i);
     }
+    return textLayer;
   }
+}
+
+/** Where a match is in the window; the text layer has one element for each run of text. */
+function rectangles({ textDivs, textContentItemsStr }: pdfjs.TextLayer, { start, length }: Match): DOMRect[] {
+  const found: DOMRect[] = [];
+  let at = 0; // position of the run
+  textContentItemsStr.forEach((run, i) => {
+    const [from, to] = [Math.max(start, at) - at, Math.min(start + length, at + run.length) - at];
+    const node = textDivs[i]?.firstChild;
+    if (from < to && node) {
+      const range = document.createRange();
+      range.setStart(node, from);
+      range.setEnd(node, to);
+      found.push(...range.getClientRects());
+    }
+    at += run.length;
+  });
+  return found;
 }
 
 /** Whether a place lies over text: over more of a line than the room between lines. */

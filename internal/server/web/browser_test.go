@@ -456,7 +456,7 @@ func eventually(text string) step {
 }
 
 // testPDF makes a document of at least three pages: plain A4, rotated by 90 degrees,
-// cropped with an origin that is not 0,0, and plain ones. Each has text at known places.
+// cropped with an origin that is not 0,0, and plain ones. Each has text at known places. The outline leads to pages 1 and 3.
 func testPDF(n int) []byte {
 	boxes := []string{
 		"/MediaBox[0 0 595.28 841.89]",
@@ -478,7 +478,8 @@ func testPDF(n int) []byte {
 		b.WriteString("\nendobj\n")
 	}
 	b.WriteString("%PDF-1.7\n")
-	object("<</Type/Catalog/Pages 2 0 R>>")
+	last := 3 + 2*len(boxes) // object numbers of the outline follow the pages
+	object("<</Type/Catalog/Pages 2 0 R/Outlines %d 0 R>>", last+1)
 	object("<</Type/Pages/Kids[%s]/Count %d>>", kids.Bytes(), len(boxes))
 	object("<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>")
 	for i, box := range boxes {
@@ -491,6 +492,9 @@ func testPDF(n int) []byte {
 		c.WriteString(" ET")
 		object("<</Length %d>>stream\n%s\nendstream", c.Len(), c.Bytes())
 	}
+	object("<</Type/Outlines/First %d 0 R/Last %[1]d 0 R/Count 1>>", last+2)
+	object("<</Title(Agreement)/Parent %d 0 R/First %d 0 R/Last %[2]d 0 R/Count 1/Dest[4 0 R/Fit]>>", last+1, last+3)
+	object("<</Title(Schedule)/Parent %d 0 R/Dest[8 0 R/XYZ 100 400 null]>>", last+2) // page 3, 300 of its 650 pt below its top
 	xref := b.Len()
 	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(offsets)+1)
 	for _, o := range offsets {

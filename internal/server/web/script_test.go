@@ -158,6 +158,9 @@ func TestReadableOnPhone(t *testing.T) {
 	if part := eval[float64](t, ctx, `document.querySelector("[data-viewer-pages]").clientHeight / innerHeight`); part < 0.5 {
 		t.Errorf("the document has %.0f %% of the window", part*100)
 	}
+	if !eval[bool](t, ctx, `(bar => bar.scrollWidth <= bar.clientWidth)(document.querySelector(".viewer-bar"))`) {
+		t.Error("the tools do not fit")
+	}
 	// A place is a target of its own, larger than it is drawn: what is hit 22 px above and below its middle.
 	if small := eval[string](t, ctx, `[...document.querySelectorAll("a, button, summary, input")].filter(e => e.checkVisibility() && !e.matches(".skip")).filter(e => {
 		e.scrollIntoView({block: "center", inline: "center"});
@@ -222,6 +225,68 @@ func TestPinch(t *testing.T) {
 		document.querySelector("[data-next-place]").getBoundingClientRect().bottom < innerHeight`) {
 		t.Error("the buttons have left the window")
 	}
+}
+
+// inView says that a page has been drawn and that its top, or this part of its height, is at the top of the viewer.
+func inView(number int, height float64) step {
+	return eventually(fmt.Sprintf(`(sheet => sheet.classList.contains("drawn") && (r => Math.abs(r.top + %f * r.height - document.querySelector("[data-viewer-pages]").getBoundingClientRect().top - 8) < 3)
+		(sheet.getBoundingClientRect()))(document.querySelector('[data-sheet="%d"]'))`, height, number))
+}
+
+// TestFindTheWay goes through a long document by number, by thumbnail, by outline and by search, on a desktop and on a phone.
+func TestFindTheWay(t *testing.T) {
+	s := newSite(t)
+	s.pdf = testPDF(40)
+	ctx := openBrowser(t)
+	said := watchConsole(ctx)
+	for _, width := range []int64{1280, 390} {
+		s.leave(t, ctx)
+		do(t, ctx, window(width, 844, false), chromedp.Navigate(s.URL+"/gallery/document"),
+			eventually(`!document.querySelector("[data-next-place]").disabled`))
+		const number = `document.querySelector("[data-viewer-page]")`
+		do(t, ctx, script(number+`.focus(); `+number+`.select()`), chromedp.KeyEvent("25\r"), inView(25, 0))
+		do(t, ctx, script(number+`.blur()`))
+		do(t, ctx, click("[data-viewer-side-button]"), eventually(`document.querySelector('[data-thumbnail="25"].drawn[aria-current]') !== null &&
+			document.querySelectorAll(".thumbnail").length === 40 && !document.querySelector("[data-viewer-outline]").hidden`))
+		if n := eval[int](t, ctx, `document.querySelectorAll(".thumbnail.drawn").length`); n > 30 {
+			t.Errorf("%d of 40 thumbnails are drawn, though they are not in view", n)
+		}
+		do(t, ctx, click(`[data-thumbnail="27"]`), inView(27, 0), eventually(number+`.value === "27"`))
+		if open := eval[bool](t, ctx, `document.querySelector("[data-viewer-side]").checkVisibility()`); open != (width > 640) {
+			t.Errorf("the pages' list is open: %t", open)
+		}
+		if width < 640 {
+			do(t, ctx, click("[data-viewer-side-button]"))
+		}
+		do(t, ctx, script(`[...document.querySelectorAll(".viewer-outline button")].find(e => e.innerText === "Schedule").click()`), inView(3, 300.0/650))
+
+		do(t, ctx, script(`document.querySelector("[data-viewer-pages]").focus()`), script(`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "f", ctrlKey: true, bubbles: true}))`),
+			eventually(`document.activeElement.matches("[data-viewer-search] input")`))
+		const found = `document.querySelector("[data-viewer-found]").textContent`
+		const seen = `(m => m !== null && (r => r.width > 20 && r.top > 0 && r.bottom < innerHeight && r.left >= 0 && r.right <= innerWidth)(m.getBoundingClientRect()))`
+		do(t, ctx, chromedp.KeyEvent("agreement, PAGE 33"), eventually(found+` === "1 of 1"`),
+			eventually(seen+`(document.querySelector('[data-sheet="33"] .found.current'))`))
+		do(t, ctx, script(`document.querySelector("[data-viewer-search] input").select()`), chromedp.KeyEvent("clause 7."), eventually(found+` === "33 of 40"`),
+			chromedp.KeyEvent("\r"), eventually(found+` === "34 of 40"`), eventually(seen+`(document.querySelector('[data-sheet="34"] .found.current'))`),
+			click("[data-viewer-found-previous]"), click("[data-viewer-found-previous]"), eventually(found+` === "32 of 40"`),
+			script(`document.querySelector("[data-viewer-search] input").select()`), chromedp.KeyEvent("nowhere"), eventually(found+` === "Not found"`),
+			chromedp.KeyEvent("\x1b"), eventually(`document.querySelectorAll(".found").length === 0 && document.activeElement.matches("[data-viewer-search-button]")`))
+	}
+	said.check(t)
+}
+
+// TestPreviousPlace goes back to a place by the button and by the keys.
+func TestPreviousPlace(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	const at = `[...document.querySelectorAll(".place")].findIndex(e => e.hasAttribute("aria-current"))`
+	do(t, ctx, window(390, 844, false), chromedp.Navigate(s.URL+"/gallery/document"),
+		eventually(`!document.querySelector("[data-next-place]").disabled`),
+		click("[data-next-place]"), eventually(`document.querySelectorAll(".place.done").length === 1 && document.querySelector("[data-previous-place]").disabled`),
+		click("[data-next-place]"), eventually(`document.querySelectorAll(".place.done").length === 2`),
+		click("[data-previous-place]"), eventually(at+` === 0 && document.querySelector('[data-sheet="1"] .place-box.current') !== null`),
+		chromedp.Focus(chromedp.CSS("[data-viewer-pages]")), chromedp.KeyEvent("n"), eventually(at+` === 1`),
+		chromedp.KeyEvent("n"), eventually(at+` === 2`), chromedp.KeyEvent("p"), eventually(at+` === 1`))
 }
 
 // TestUnreadableDocument shows that a document which cannot be drawn does not
