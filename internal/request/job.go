@@ -27,6 +27,9 @@ const (
 	JobPurge   JobKind = "purge"   // delete the stored documents that the request does not need
 )
 
+// Wakes reports whether a worker is to look for a job of this kind at once. It looks for purges once a second anyway.
+func (k JobKind) Wakes() bool { return k != JobPurge }
+
 // JobStatus is pending until the handler says done, or failed: kept, shown, and not tried again by itself.
 type JobStatus string
 

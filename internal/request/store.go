@@ -61,7 +61,7 @@ type Outbox interface {
 	// Jobs returns all jobs of a request, oldest first.
 	Jobs(ctx context.Context, requestID string) ([]Job, error)
 
-	// Ready signals that a job may have been added on any node. Signals merge.
+	// Ready signals that a job of a kind that wakes the worker may have been added on any node. Signals merge.
 	Ready() <-chan struct{}
 }
 

@@ -75,8 +75,7 @@ func (s *Store) settle(ctx context.Context, settled []request.Settlement) error 
 			t.requests = append(t.requests, st.Job.RequestID)
 		}
 		j := st.Job
-		statements[i].query = `UPDATE outbox SET status = $4, due_at = $5, ready_at = $5, lease = 0, payload = $6, last_error = $7
-			WHERE id = $1 AND request_id = $2 AND lease = $3`
+		statements[i].query = settleJob
 		statements[i].args = []any{
 			j.ID, j.RequestID, micros(j.Lease), string(j.Status), micros(j.DueAt), text(j.Payload), text(j.LastError),
 		}
@@ -93,7 +92,7 @@ func (s *Store) settle(ctx context.Context, settled []request.Settlement) error 
 			if err := tx.leave(st.Job.RequestID, 0, request.Effects{Events: st.Events}); err != nil {
 				return err
 			}
-			tx.told.jobs = tx.told.jobs || st.Job.Status == request.JobPending
+			tx.told.jobs = tx.told.jobs || st.Job.Status == request.JobPending && st.Job.Kind.Wakes()
 		}
 		return nil
 	})

@@ -139,19 +139,112 @@ func (*pgDatabase) begin(ctx context.Context, c *conn, ids []string) (map[string
 	return loaded, pgSend(ctx, c, &b)
 }
 
+// pgMany are statements that do for arrays what those of tx.go do for one row, and return the first column. A statement for many
+// rows costs a third of the processor time of as many statements.
+var pgMany = map[string]string{
+	insertRequest: `INSERT INTO requests (id, client_id, state, version, created_at, due_at, data)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[]) RETURNING id`,
+	updateRequest: `UPDATE requests AS r SET state = n.state, version = n.version, due_at = n.due_at, data = n.data
+		FROM unnest($1::text[], $2::bigint[], $3::text[], $4::bigint[], $5::bigint[], $6::text[]) AS n (id, old, state, version, due_at, data)
+		WHERE r.id = n.id AND r.version = n.old RETURNING r.id`,
+	insertEvent: `INSERT INTO events (request_id, seq, at, kind, detail)
+		SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[]) RETURNING request_id`,
+	insertJob: `INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
+		SELECT n.id, n.kind, n.status, n.attempts, n.due, n.due, 0, n.payload, n.error
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
+			AS n (id, kind, status, attempts, due, payload, error) RETURNING request_id`,
+	settleJob: `UPDATE outbox AS o SET status = n.status, due_at = n.due, ready_at = n.due, lease = 0, payload = n.payload, last_error = n.error
+		FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[])
+			AS n (id, request_id, lease, status, due, payload, error)
+		WHERE o.id = n.id AND o.request_id = n.request_id AND o.lease = n.lease RETURNING o.id`,
+}
+
+// pgGroup is statements of one text that are executed as one.
+type pgGroup struct {
+	query      string
+	statements []int // their numbers
+	keys       map[any]bool
+}
+
+// pgGroups puts statements into groups. A group has one statement for each row that is changed. A statement that is alone comes
+// after those before it, and before those after it.
+func pgGroups(statements []statement) (groups []*pgGroup) {
+	open := map[string]*pgGroup{}
+	for i, s := range statements {
+		many := pgMany[s.query]
+		if many == "" {
+			groups = append(groups, &pgGroup{query: s.query, statements: []int{i}})
+			clear(open)
+			continue
+		}
+		unique := s.query == updateRequest || s.query == settleJob
+		g := open[s.query]
+		if g == nil || unique && g.keys[s.args[0]] {
+			g = &pgGroup{query: many, keys: map[any]bool{}}
+			groups, open[s.query] = append(groups, g), g
+		}
+		g.statements, g.keys[s.args[0]] = append(g.statements, i), true
+	}
+	return groups
+}
+
 func (*pgDatabase) write(ctx context.Context, c *conn, statements []statement) ([]int64, error) {
 	if len(statements) == 0 {
 		return nil, nil
 	}
 	counts := make([]int64, len(statements))
 	var b pgx.Batch
-	for i, s := range statements {
-		b.Queue(s.query, s.args...).Exec(func(tag pgconn.CommandTag) error {
-			counts[i] = tag.RowsAffected()
-			return nil
+	for _, g := range pgGroups(statements) {
+		if g.keys == nil {
+			i := g.statements[0]
+			b.Queue(g.query, statements[i].args...).Exec(func(tag pgconn.CommandTag) error {
+				counts[i] = tag.RowsAffected()
+				return nil
+			})
+			continue
+		}
+		columns := make([]any, len(statements[g.statements[0]].args))
+		for k := range columns {
+			columns[k] = pgColumn(statements, g.statements, k)
+		}
+		b.Queue(g.query, columns...).Query(func(rows pgx.Rows) error {
+			written := map[any]int64{}
+			for rows.Next() {
+				key, err := rows.Values()
+				if err != nil {
+					return err
+				}
+				written[key[0]]++
+			}
+			for _, i := range g.statements {
+				if key := statements[i].args[0]; written[key] > 0 {
+					written[key]--
+					counts[i] = 1
+				}
+			}
+			return rows.Err()
 		})
 	}
 	return counts, pgSend(ctx, c, &b)
+}
+
+// pgColumn is one argument of several statements, as an array.
+func pgColumn(statements []statement, numbers []int, k int) any {
+	switch statements[numbers[0]].args[k].(type) {
+	case string:
+		return pgArray[string](statements, numbers, k)
+	case sql.NullInt64:
+		return pgArray[sql.NullInt64](statements, numbers, k)
+	}
+	return pgArray[int64](statements, numbers, k)
+}
+
+func pgArray[T any](statements []statement, numbers []int, k int) []T {
+	array := make([]T, len(numbers))
+	for i, n := range numbers {
+		array[i] = statements[n].args[k].(T)
+	}
+	return array
 }
 
 // announce tells the other nodes in the transaction that makes the change.

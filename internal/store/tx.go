@@ -33,6 +33,17 @@ type row struct {
 	data    string
 }
 
+// The writes that every change consists of. Columns that an UPDATE does not name cost no work on their index.
+const (
+	insertRequest = `INSERT INTO requests (id, client_id, state, version, created_at, due_at, data) VALUES ($1, $2, $3, $4, $5, $6, $7)`
+	updateRequest = `UPDATE requests SET state = $3, version = $4, due_at = $5, data = $6 WHERE id = $1 AND version = $2`
+	insertEvent   = `INSERT INTO events (request_id, seq, at, kind, detail) VALUES ($1, $2, $3, $4, $5)`
+	insertJob     = `INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
+		VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7)`
+	settleJob = `UPDATE outbox SET status = $4, due_at = $5, ready_at = $5, lease = 0, payload = $6, last_error = $7
+		WHERE id = $1 AND request_id = $2 AND lease = $3`
+)
+
 // statement is a write that was put off.
 type statement struct {
 	query string
@@ -53,17 +64,14 @@ func (t *tx) load(id string) (row, error) {
 func (t *tx) insert(r *request.Request, new row) {
 	new.version = 1
 	t.rows = map[string]row{r.ID: new}
-	t.must(`INSERT INTO requests (id, client_id, state, version, created_at, due_at, data) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		r.ID, r.ClientID, new.state, new.version, micros(r.CreatedAt), new.due, new.data)
+	t.must(insertRequest, r.ID, r.ClientID, new.state, new.version, micros(r.CreatedAt), new.due, new.data)
 }
 
 // update puts off the write of a request that was loaded, and returns its new version.
 func (t *tx) update(id string, old, new row) (version int64) {
 	new.version = old.version + 1
 	t.rows = map[string]row{id: new}
-	// Columns that are not named here cost no work on their index.
-	t.must(`UPDATE requests SET state = $3, version = $4, due_at = $5, data = $6 WHERE id = $1 AND version = $2`,
-		id, old.version, new.state, new.version, new.due, new.data)
+	t.must(updateRequest, id, old.version, new.state, new.version, new.due, new.data)
 	return new.version
 }
 
@@ -82,8 +90,7 @@ func (t *tx) leave(id string, version int64, e request.Effects) error {
 			return err
 		}
 		if version != 0 {
-			t.must(`INSERT INTO events (request_id, seq, at, kind, detail) VALUES ($1, $2, $3, $4, $5)`,
-				id, version<<lineBits+int64(i), micros(e.At), string(e.Kind), detail)
+			t.must(insertEvent, id, version<<lineBits+int64(i), micros(e.At), string(e.Kind), detail)
 			continue
 		}
 		t.must(`INSERT INTO events (request_id, seq, at, kind, detail)
@@ -91,12 +98,10 @@ func (t *tx) leave(id string, version int64, e request.Effects) error {
 			id, micros(e.At), string(e.Kind), detail)
 	}
 	for _, j := range e.Jobs {
-		t.must(`INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
-			VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7)`,
-			id, string(j.Kind), string(j.Status), j.Attempts, micros(j.DueAt), text(j.Payload), text(j.LastError))
+		t.told.jobs = t.told.jobs || j.Kind.Wakes()
+		t.must(insertJob, id, string(j.Kind), string(j.Status), int64(j.Attempts), micros(j.DueAt), text(j.Payload), text(j.LastError))
 	}
 	t.told.requests = append(t.told.requests, id)
-	t.told.jobs = t.told.jobs || len(e.Jobs) > 0
 	return nil
 }
 

@@ -165,7 +165,9 @@ func (m *Memory) write(rec *record, r *request.Request, e request.Effects) error
 	for _, j := range e.Jobs {
 		j.ID, j.RequestID = int64(len(m.jobs)+1), r.ID
 		m.jobs = append(m.jobs, j)
-		signal(m.ready)
+		if j.Kind.Wakes() {
+			signal(m.ready)
+		}
 	}
 	return nil
 }
@@ -304,7 +306,7 @@ func (m *Memory) Settle(ctx context.Context, settled ...request.Settlement) erro
 		}
 		j.Status, j.DueAt, j.Payload, j.LastError = job.Status, job.DueAt, job.Payload, job.LastError
 		j.Lease = time.Time{}
-		if j.Status == request.JobPending {
+		if j.Status == request.JobPending && j.Kind.Wakes() {
 			signal(m.ready)
 		}
 		m.append(m.requests[j.RequestID], j.RequestID, s.Events)

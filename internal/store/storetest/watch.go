@@ -105,6 +105,13 @@ func ready(t *testing.T, s *suite, _ Harness) {
 	if !quiet(s.Ready()) {
 		t.Error("a signal without a job")
 	}
+	s.update(r.ID, func(*request.Request) (e request.Effects, err error) {
+		e.Enqueue(request.JobPurge, start)
+		return e, nil
+	})
+	if !quiet(s.Ready()) {
+		t.Error("a signal for a purge")
+	}
 	s.update(r.ID, cancel(start))
 	if !signalled(s.Ready()) {
 		t.Error("no signal for a job")
