@@ -168,16 +168,67 @@ func TestGoldenShowsFields(t *testing.T) {
 // unseen lists stored values that a listing does not show. The text says why, or which test covers
 // the value.
 var unseen = map[string]string{
-	"calls.at":               "only tells when a record is dropped (storetest)",
-	"calls.authentic":        "only tells which records are dropped (storetest)",
+	"calls.at":               "TestGoldenForgets",
+	"calls.authentic":        "only tells which records are dropped",
 	"calls.data.id":          "0, and no longer read: the row's number is in a column",
 	"outbox.ready_at":        "TestGoldenOperations: jobs that wait",
-	"used_tokens.keep_until": "only tells when a token is forgotten (storetest)",
+	"used_tokens.keep_until": "TestGoldenForgets",
 	"requests.data.signed.signatures removed": "0: of uploaded documents only",
 	"requests.data.signed.signatures renamed": "0: of uploaded documents only",
-	"meta.key":            "read when the database is opened (TestOtherKind)",
-	"meta.value":          "read when the database is opened (TestOtherKind)",
-	"sqlite outbox.lease": "over when the database is opened",
+	"meta.key":            "read when the database is opened",
+	"meta.value":          "read when the database is opened",
+	"sqlite outbox.lease": "0 when the database is open",
+}
+
+// TestGoldenForgets drops the records of calls and the tokens of golden databases that are too old,
+// and checks that the others stay.
+func TestGoldenForgets(t *testing.T) {
+	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
+		c := open(t)
+		s, ctx := c.store(t), t.Context()
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		all, err := s.Calls(ctx, calllog.Filter{Limit: 10_000})
+		must(err)
+		before := c.At.Add(-time.Hour)
+		young := slices.Clone(all)
+		young = slices.DeleteFunc(young, func(r calllog.Record) bool { return r.At.Before(before) })
+		_, err = s.ForgetCalls(ctx, before, 10_000)
+		must(err)
+		left, err := s.Calls(ctx, calllog.Filter{Limit: 10_000})
+		must(err)
+		if len(young) == 0 || len(young) == len(all) || len(left) != len(young) {
+			t.Errorf("%d of %d calls are left, want %d", len(left), len(all), len(young))
+		}
+
+		_, err = s.ForgetUsed(ctx, c.At)
+		must(err)
+		used, want := 0, 0
+		for client, ids := range c.JTIs {
+			for _, jti := range ids {
+				is, err := s.Used(ctx, client, jti)
+				must(err)
+				if is {
+					used++
+				}
+			}
+		}
+		for _, kept := range c.Requests {
+			r, err := s.Get(ctx, kept.RequestID)
+			must(err)
+			// A token lives for two minutes, and its id is kept for a minute more.
+			if r.CreatedAt.Add(3 * time.Minute).After(c.At) {
+				want++
+			}
+		}
+		if want == 0 || want == len(c.Requests) || used != want {
+			t.Errorf("the ids of %d tokens are left, want %d", used, want)
+		}
+	})
 }
 
 // TestGoldenNoticesChanges changes golden databases, one field at a time: it renames, removes and
