@@ -278,6 +278,10 @@ func (a *App) domain(sandbox bool) error {
 			Parties: a.parties, Keys: a.partyKeys, Replay: a.store, Now: a.now, Lenient: c.LenientTokens,
 		}),
 		Keys: jwks, Unauthorized: c.UnauthorizedStatus, Explain: sandbox, Calls: a.calls, Log: a.log,
+		Limits: rpapi.Limits{
+			Rate: c.RatePerParty, PartyUploads: c.UploadsPerParty, Uploads: c.Uploads,
+			PartyBytes: int64(c.UploadMiBPerParty) << 20, Bytes: int64(c.UploadMiB) << 20,
+		},
 	}
 	return nil
 }

@@ -62,6 +62,16 @@ type Config struct {
 	// Fetch a relying party's JWKS again when a token names a key that it lacks.
 	RefetchUnknownKid bool `yaml:"refetch_unknown_kid" help:"Fetch a JWKS again for an unknown kid."`
 
+	// Limits of each relying party, and of all together, in one process; 0 is no limit. A call beyond them
+	// is answered with 429 TOO_MANY_REQUESTS. Calls count once their token is verified; ten times the rate
+	// may come at once after a pause. Uploads count while they are in progress, with the size that they
+	// announce.
+	RatePerParty      int `yaml:"rate_per_party" help:"Calls of one relying party per second; 0: no limit." default:"100"`
+	UploadsPerParty   int `yaml:"uploads_per_party" help:"Uploads of one relying party in progress; 0: no limit." default:"32"`
+	Uploads           int `yaml:"uploads" help:"Uploads of all relying parties in progress; 0: no limit." default:"256"`
+	UploadMiBPerParty int `yaml:"upload_mib_per_party" name:"upload-mib-per-party" help:"MiB of one relying party's uploads in progress; 0: no limit." default:"128"`
+	UploadMiB         int `yaml:"upload_mib" name:"upload-mib" help:"MiB of all uploads in progress; 0: no limit." default:"1024"`
+
 	// Let JWKS and webhook URLs be plain http, on any port, and on private addresses: for relying parties on an organisation's
 	// own network. Always on in the sandbox.
 	AllowPrivate bool `yaml:"allow_private" help:"Allow http and private addresses for JWKS and webhooks."`
@@ -220,6 +230,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("session_lifetime %s: it must be between 10s and 30m", c.SessionLifetime)
 	case c.SignerValidity != 0 && (c.SignerValidity < time.Hour || c.SignerValidity > maxValidity):
 		return fmt.Errorf("signer_validity %s: it must be between 1h and %s", c.SignerValidity, maxValidity)
+	}
+	if min(c.RatePerParty, c.UploadsPerParty, c.Uploads, c.UploadMiBPerParty, c.UploadMiB) < 0 {
+		return errors.New("rate_per_party, uploads_per_party, uploads, upload_mib_per_party and upload_mib must not be negative")
 	}
 	if c.RenewBefore < 0 {
 		return fmt.Errorf("renew_before %s: it must not be negative", c.RenewBefore)

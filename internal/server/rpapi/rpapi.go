@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math"
 	"mime"
@@ -35,12 +34,16 @@ type API struct {
 	Calls        *calllog.Recorder // of calls and their answers; nil: nobody wants to know
 	Log          *slog.Logger
 
-	// SlowestUpload is the fewest bytes per second that an upload must bring on average; slower ones are cut off, so that
-	// they cannot hold on to the server. 0: 8 KiB.
+	Limits Limits // of calls and uploads
+
+	// SlowestUpload is the fewest bytes per second that an upload must bring; slower ones are cut off.
+	// 0: 8 KiB.
 	SlowestUpload int64
 
-	// UploadGrace is the time that every upload has on top. 0: 10 s.
-	UploadGrace time.Duration
+	// UploadWindow is the time over which SlowestUpload is measured. 0: 10 s.
+	UploadWindow time.Duration
+
+	limiter limiter
 }
 
 func (a *API) status(code string) int {
@@ -55,6 +58,9 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
 	claims, _, err := a.Verifier.Verify(r.Context(), authorization(r), token.Cancel)
 	c.judged(err)
 	if err != nil {
+		return err
+	}
+	if err := a.admit(w, claims.ClientID); err != nil {
 		return err
 	}
 	if ct := r.Header.Get("Content-Type"); ct != "" && !isMediaType(ct, "application/json") {
@@ -75,9 +81,10 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
 
 // initiate is POST /sign-requests: the claims say what, the body is the PDF.
 func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err error) {
+	body := a.paced(w, r)
 	defer func() {
-		if err != nil {
-			hearOut(r)
+		if err != nil && !body.failed {
+			drainBody(w, r, c.authentic && !errors.Is(err, api.ErrTooManyRequests))
 		}
 	}()
 	claims, rp, err := a.Verifier.Verify(r.Context(), authorization(r), token.Initiate)
@@ -85,6 +92,14 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	if err != nil {
 		return err
 	}
+	if err := a.admit(w, rp.ClientID); err != nil {
+		return err
+	}
+	end, err := a.beginUpload(w, rp.ClientID, claims.Ticket, r.ContentLength)
+	if err != nil {
+		return err
+	}
+	defer end()
 	defer func() {
 		if err == nil {
 			return // the request has used it up
@@ -105,16 +120,13 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	if r.ContentLength >= api.MaxDocumentBytes {
 		return errTooLarge
 	}
-	// A server that does not know deadlines (a test's recorder) has no slow clients either.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.patience(r.ContentLength)))
-
 	answer, err := a.Requests.Initiate(r.Context(), request.Application{
 		ClientID:   rp.ClientID,
 		DocName:    claims.DocName,
 		Locations:  claims.Locations,
 		SignerHash: claims.SignerUINHash,
 		Ticket:     request.Ticket(claims.Ticket),
-	}, r.Body)
+	}, body)
 	if err != nil {
 		return err
 	}
@@ -125,30 +137,6 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 
 // errTooLarge is what request.Initiate says of an upload that did not announce its length.
 var errTooLarge = api.ErrClientSide(fmt.Sprintf("The document is too large: it must be smaller than %d MiB (%d bytes)", api.MaxDocumentBytes>>20, api.MaxDocumentBytes))
-
-// patience is how long an upload may take. A length below 0 is not known.
-func (a *API) patience(length int64) time.Duration {
-	slowest, grace := a.SlowestUpload, a.UploadGrace
-	if slowest == 0 {
-		slowest = 8 << 10
-	}
-	if grace == 0 {
-		grace = 10 * time.Second
-	}
-	if length < 0 {
-		length = api.MaxDocumentBytes
-	}
-	return grace + time.Duration(length/slowest)*time.Second
-}
-
-// hearOut reads on after a refusal, because many clients write their whole request before they read, and would find their
-// connection broken instead of the answer. It ends with twice the largest document, or by the read deadline that holds. Whoever
-// waits for "100 Continue" has sent nothing yet.
-func hearOut(r *http.Request) {
-	if r.Header.Get("Expect") == "" {
-		_, _ = io.CopyN(io.Discard, r.Body, 2*api.MaxDocumentBytes)
-	}
-}
 
 // result is GET /sign-requests/{request_id}/signed-doc. Its token does not name the party, so the request does (docs/contract.md, 5.1.2).
 func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
@@ -161,6 +149,9 @@ func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 	claims, _, err := a.Verifier.VerifyResult(r.Context(), authorization(r), req.ClientID)
 	c.judged(err)
 	if err != nil {
+		return err
+	}
+	if err := a.admit(w, req.ClientID); err != nil {
 		return err
 	}
 	answer, err := a.Requests.Result(r.Context(), id, claims.ExchangeCode)

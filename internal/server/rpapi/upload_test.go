@@ -28,11 +28,11 @@ import (
 )
 
 // server is the API without a database: uploads that break off never reach one.
-func server(t *testing.T, slowest int64, grace time.Duration) (addr string, rp *partytest.Party, folder string) {
+func server(t *testing.T, change func(*rpapi.API), more ...party.Party) (addr string, rp *partytest.Party, folder string) {
 	t.Helper()
 	rp = partytest.Start(t)
 	policy := safehttp.Policy{AllowPrivate: true}
-	parties, err := party.NewRegistry(policy, rp.Registration())
+	parties, err := party.NewRegistry(policy, append(more, rp.Registration())...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,10 @@ func server(t *testing.T, slowest int64, grace time.Duration) (addr string, rp *
 		Verifier: token.NewVerifier(token.VerifierConfig{
 			Parties: parties, Keys: party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy)}), Replay: new(partytest.Replay),
 		}),
-		SlowestUpload: slowest, UploadGrace: grace, Log: log,
+		Log: log,
+	}
+	if change != nil {
+		change(a)
 	}
 	s := httptest.NewServer(a.Handler(http.NotFoundHandler(), ""))
 	t.Cleanup(s.Close)
@@ -59,7 +62,7 @@ func server(t *testing.T, slowest int64, grace time.Duration) (addr string, rp *
 func TestSlowUpload(t *testing.T) {
 	for name, length := range map[string]string{"announced": "Content-Length: 1000", "chunked": "Transfer-Encoding: chunked"} {
 		t.Run(name, func(t *testing.T) {
-			addr, rp, documents := server(t, 1<<30, 50*time.Millisecond)
+			addr, rp, documents := server(t, func(a *rpapi.API) { a.SlowestUpload, a.UploadWindow = 1<<30, 50*time.Millisecond })
 			conn, err := net.Dial("tcp", addr)
 			if err != nil {
 				t.Fatal(err)
@@ -100,7 +103,7 @@ func TestSlowUpload(t *testing.T) {
 
 // TestExpectContinue: who asks before sending is refused at once, and sends nothing.
 func TestExpectContinue(t *testing.T) {
-	addr, _, _ := server(t, 0, 0)
+	addr, _, _ := server(t, nil)
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)

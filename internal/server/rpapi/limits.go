@@ -1,0 +1,187 @@
+package rpapi
+
+import (
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/token"
+)
+
+// Limits bound what one relying party can take of the service. They hold for one process. A call
+// beyond them is answered with TOO_MANY_REQUESTS. Zero means no limit.
+type Limits struct {
+	// Rate is the authentic calls of one party per second. After a pause burstSeconds times as many
+	// may come at once.
+	Rate int
+
+	PartyUploads, Uploads int   // in progress, of one party and of all
+	PartyBytes, Bytes     int64 // of uploads in progress, of one party and of all, as announced
+}
+
+const burstSeconds = 10
+
+// usage is what uploads in progress take.
+type usage struct {
+	uploads int
+	bytes   int64
+}
+
+// limiter keeps what Limits count. The zero limiter is ready for use.
+type limiter struct {
+	mu      sync.Mutex
+	rates   map[string]*rate.Limiter // by client id
+	parties map[string]usage         // by client id
+	all     usage
+	tokens  map[token.Ticket]bool // of uploads in progress
+}
+
+// admit counts an authentic call of a party, or refuses it.
+func (a *API) admit(w http.ResponseWriter, clientID string) error {
+	limit := a.Limits.Rate
+	if limit == 0 {
+		return nil
+	}
+	l := &a.limiter
+	l.mu.Lock()
+	r := l.rates[clientID]
+	if r == nil {
+		if l.rates == nil {
+			l.rates = map[string]*rate.Limiter{}
+		}
+		r = rate.NewLimiter(rate.Limit(limit), limit*burstSeconds)
+		l.rates[clientID] = r
+	}
+	l.mu.Unlock()
+	if r.Allow() {
+		return nil
+	}
+	w.Header().Set("RateLimit-Limit", strconv.Itoa(limit))
+	w.Header().Set("RateLimit-Remaining", "0")
+	w.Header().Set("RateLimit-Reset", "1")
+	return tooMany(w, "the relying party makes more than %d calls a second", limit)
+}
+
+// tooMany is the refusal of a call that may be made again in a second.
+func tooMany(w http.ResponseWriter, format string, args ...any) error {
+	w.Header().Set("Retry-After", "1")
+	return api.ErrTooManyRequests.Because(format, args...)
+}
+
+// beginUpload reserves the token and the share of an upload until end is called. size is what the
+// upload announces; below 0, it counts as the largest document.
+//
+// Another call with the same token is refused while the upload is in progress. Other processes do not
+// know of it: of uploads with one token to several nodes, the first to finish makes the request.
+func (a *API) beginUpload(w http.ResponseWriter, clientID string, t token.Ticket, size int64) (end func(), err error) {
+	if size < 0 {
+		size = api.MaxDocumentBytes
+	}
+	l := &a.limiter
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.tokens[t] {
+		return nil, api.ErrUnauthorized.Because("initiate: claim jti: an upload with this token is in progress")
+	}
+	if limits, used := a.Limits, l.parties[clientID]; beyond(limits.PartyUploads, used.uploads+1) || beyond(limits.PartyBytes, used.bytes+size) {
+		return nil, tooMany(w, "the relying party has %d uploads in progress, of %d bytes", used.uploads, used.bytes)
+	} else if beyond(limits.Uploads, l.all.uploads+1) || beyond(limits.Bytes, l.all.bytes+size) {
+		return nil, tooMany(w, "all relying parties have %d uploads in progress, of %d bytes", l.all.uploads, l.all.bytes)
+	}
+	if l.parties == nil {
+		l.parties, l.tokens = map[string]usage{}, map[token.Ticket]bool{}
+	}
+	l.count(clientID, 1, size)
+	if t != (token.Ticket{}) { // the zero Ticket is of a token that may be used again
+		l.tokens[t] = true
+	}
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.count(clientID, -1, -size)
+		delete(l.tokens, t)
+	}, nil
+}
+
+// count adds to what uploads in progress take, with mu held.
+func (l *limiter) count(clientID string, uploads int, bytes int64) {
+	l.all.uploads += uploads
+	l.all.bytes += bytes
+	used := l.parties[clientID]
+	used.uploads += uploads
+	used.bytes += bytes
+	if l.parties[clientID] = used; used.uploads == 0 {
+		delete(l.parties, clientID)
+	}
+}
+
+func beyond[N int | int64](limit, n N) bool { return limit > 0 && n > limit }
+
+// pacedBody is the body of an upload that must keep up a rate: the next least bytes must come within
+// each window, or reading fails.
+type pacedBody struct {
+	io.ReadCloser
+	connection *http.ResponseController
+	window     time.Duration
+	least      int64 // bytes per window
+	left       int64 // bytes that this window lacks; 0: no window has begun
+	failed     bool  // by an error other than io.EOF
+}
+
+func (a *API) paced(w http.ResponseWriter, r *http.Request) *pacedBody {
+	b := &pacedBody{ReadCloser: r.Body, connection: http.NewResponseController(w), window: a.UploadWindow, least: a.SlowestUpload}
+	if b.window == 0 {
+		b.window = 10 * time.Second
+	}
+	if b.least == 0 {
+		b.least = 8 << 10
+	}
+	b.least = int64(math.Ceil(float64(b.least) * b.window.Seconds()))
+	return b
+}
+
+// begin begins a window that ends at a time; the zero Time is no end. A ResponseWriter that does not
+// know deadlines, as in a test, has no slow clients either.
+func (b *pacedBody) begin(end time.Time) {
+	b.left = b.least
+	_ = b.connection.SetReadDeadline(end)
+}
+
+func (b *pacedBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		b.begin(time.Now().Add(b.window))
+	}
+	n, err := b.ReadCloser.Read(p)
+	switch b.left -= int64(n); {
+	case errors.Is(err, io.EOF):
+		b.begin(time.Time{}) // the deadline would end the context of the call
+	case err != nil:
+		b.failed = true
+	case b.left <= 0:
+		b.left = 0
+	}
+	return n, err
+}
+
+// drainBody reads on after a refusal, because many clients write their whole request before they
+// read, and would find a closed connection instead of the answer. It reads up to twice the largest
+// document of a caller that has proven who it is, and little of others. A client that waits for
+// "100 Continue" has sent nothing yet.
+func drainBody(w http.ResponseWriter, r *http.Request, authentic bool) {
+	most, wait := int64(256<<10), time.Second
+	if authentic {
+		most, wait = 2*api.MaxDocumentBytes, 10*time.Second
+	}
+	if r.Header.Get("Expect") != "" {
+		return
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(wait))
+	_, _ = io.CopyN(io.Discard, r.Body, most)
+}
