@@ -91,7 +91,8 @@ func (s *Sandbox) Act(ctx context.Context, requestID, as string, steps ...string
 	return nil
 }
 
-// State is where a request stands: created, locked, session, sealing, signed, expired or cancelled.
+// State is where a request stands: created, locked, session, sealing, stalled, signed, expired or
+// cancelled.
 func (s *Sandbox) State(ctx context.Context, requestID string) (string, error) {
 	var v struct {
 		State string `json:"state"`

@@ -248,6 +248,7 @@ func (a *App) domain(sandbox bool) error {
 		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: stamps.roots, Known: stamps.known,
 		Now: a.now, Rand: rand.Reader,
 		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime, RenewBefore: c.RenewBefore,
+		SealTimeout: c.SealTimeout, Stalled: a.metrics.Stalled,
 		StaticCode: c.StaticQR, Sandbox: sandbox, Log: a.log, Sealed: a.metrics.Sealed,
 	})
 

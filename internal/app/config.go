@@ -95,7 +95,7 @@ type Config struct {
 	SignatureLevel string `yaml:"signature_level" help:"PAdES level of signed documents (B-T, B-LT or B-LTA)." default:"B-LTA" enum:"B-T,B-LT,B-LTA"`
 
 	// External timestamp authorities (RFC 3161 over HTTP), asked in this order, 10 seconds each; empty is the built-in one. A
-	// document waits and is tried again while all are away. As a flag or environment variable: separated by commas.
+	// document waits and is tried again while all are away, for SealTimeout. As a flag or environment variable: separated by commas.
 	TSAURLs URLList `yaml:"tsa_urls" name:"tsa-urls" help:"External timestamp authorities, in order of preference." placeholder:"URL,..."`
 
 	// PEM file with the roots of the external timestamp authorities.
@@ -103,6 +103,12 @@ type Config struct {
 
 	// Policy (OID) that external timestamp authorities are asked for and have to use; empty is theirs.
 	TSAPolicy string `yaml:"tsa_policy" name:"tsa-policy" help:"Policy that timestamps must have." placeholder:"OID"`
+
+	// For how long an approved document is tried to be sealed while no timestamp authority answers.
+	// The attempts are up to an hour apart. Then the request is stalled: the phone's signature is
+	// kept, the log has an alarm, operators can have it sealed again or abort it, and the relying
+	// party can cancel. The end of the phone's certificate ends the attempts earlier.
+	SealTimeout time.Duration `yaml:"seal_timeout" help:"Try to seal an approved document for so long." default:"24h"`
 
 	// Name of the authority in certificates: "Signet" gives "Signet Root CA".
 	AuthorityName string `yaml:"authority_name" help:"Name of the certificate authority." default:"Signet"`
@@ -228,6 +234,8 @@ func (c *Config) check() error {
 		return fmt.Errorf("record_calls %q: it must be none, refused or all", c.RecordCalls)
 	case c.SessionLifetime < 10*time.Second || c.SessionLifetime > 30*time.Minute:
 		return fmt.Errorf("session_lifetime %s: it must be between 10s and 30m", c.SessionLifetime)
+	case c.SealTimeout != 0 && (c.SealTimeout < time.Minute || c.SealTimeout > 720*time.Hour):
+		return fmt.Errorf("seal_timeout %s: it must be between 1m and 720h", c.SealTimeout)
 	case c.SignerValidity != 0 && (c.SignerValidity < time.Hour || c.SignerValidity > maxValidity):
 		return fmt.Errorf("signer_validity %s: it must be between 1h and %s", c.SignerValidity, maxValidity)
 	}

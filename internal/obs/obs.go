@@ -24,6 +24,7 @@ type Metrics struct {
 	jobs     *prometheus.CounterVec
 	calls    *prometheus.CounterVec
 	sealing  prometheus.Histogram
+	stalled  prometheus.Counter
 }
 
 // Names of the metrics that pages show, too.
@@ -56,7 +57,10 @@ func NewMetrics() *Metrics {
 			Name: nameSealing, Help: "Time from a phone's approval to the signed document.", Buckets: []float64{.1, .25, .5, 1, 5},
 		}),
 	}
-	m.registry.MustRegister(m.http, m.fetches, m.jobs, m.calls, m.sealing, collectors.NewGoCollector(),
+	m.stalled = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "signet_stalled_documents_total", Help: "Approved documents that could not be sealed in time.",
+	})
+	m.registry.MustRegister(m.http, m.fetches, m.jobs, m.calls, m.sealing, m.stalled, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -75,6 +79,9 @@ func (m *Metrics) Attempted(kind, status string) { m.jobs.WithLabelValues(kind, 
 
 // Sealed measures a sealing.
 func (m *Metrics) Sealed(took time.Duration) { m.sealing.Observe(took.Seconds()) }
+
+// Stalled counts a document that could not be sealed in time.
+func (m *Metrics) Stalled() { m.stalled.Inc() }
 
 // Recorded counts records of calls.
 func (m *Metrics) Recorded(written, dropped int) {

@@ -109,7 +109,8 @@ func (r *Request) scan(sessionID string, phone signer.Phone) error {
 	return nil
 }
 
-// sealing is how long a document may take from the end of its session to its time stamp: all of sealBackoff, twice.
+// sealing is how long before its end a phone's certificate is good for no new session: the time for
+// sealing while no timestamp authority is away.
 const sealing = 5 * time.Minute
 
 // outlasts checks that the phone's certificate is still good when the signature is stamped. A signature that a certificate of
@@ -255,6 +256,10 @@ func (s *Service) Approve(ctx context.Context, id, sessionID string, phone signe
 		r.State = table[ActApprove][r.State].to
 		r.Approval = &Approval{
 			SessionID: sessionID, PhoneID: phone.ID, Certificate: phone.Certificate, Signature: der, At: now,
+			SealBy: now.Add(s.SealTimeout),
+		}
+		if cert.NotAfter.Before(r.Approval.SealBy) { // no later time stamp helps
+			r.Approval.SealBy = cert.NotAfter.UTC()
 		}
 		e.record(now, EventApproved, Detail{"phone": phone.ID})
 		e.Enqueue(JobSeal, now)

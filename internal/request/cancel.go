@@ -10,7 +10,9 @@ import (
 // ActiveSessionError is the refusal ACTIVE_SESSION_ONGOING, with the time after which it may no longer hold. It is an
 // [api.ErrActiveSession].
 type ActiveSessionError struct {
-	RetryAfter time.Duration // until the session must have ended; at least a second
+	// RetryAfter is the time until the session must have ended, or until the next attempt to seal the
+	// document; at least a second.
+	RetryAfter time.Duration
 }
 
 func (e *ActiveSessionError) Error() string { return api.ErrActiveSession.Error() }
@@ -42,11 +44,13 @@ func (r *Request) cancel(now time.Time, operator string) (e Effects, err error) 
 	c := table[ActCancel][r.State]
 	switch {
 	case c.refuse == api.ErrActiveSession:
-		wait := time.Second // sealing: it takes about as long, and then the answer is another one
+		var until time.Time
 		if r.State.InSession() {
-			wait = max(wait, r.Session.EndsAt.Sub(now))
+			until = r.Session.EndsAt
+		} else {
+			until = r.Approval.NextTry // zero at the first attempt, which takes about a second
 		}
-		return e, &ActiveSessionError{RetryAfter: wait}
+		return e, &ActiveSessionError{RetryAfter: max(time.Second, until.Sub(now))}
 	case c.refuse != nil:
 		return e, c.refuse
 	}
@@ -55,6 +59,7 @@ func (r *Request) cancel(now time.Time, operator string) (e Effects, err error) 
 		detail["by"] = operator
 	}
 	r.State, r.CancelledAt = c.to, now
+	r.Session, r.Approval = nil, nil // of a stalled request
 	e.record(now, EventCancelled, detail)
 	e.purge(now)
 	return e, nil

@@ -10,21 +10,23 @@
 // A cell is the next state, a refusal's code, or "-": nothing happens. An asterisk marks a refusal that is written to the
 // audit trail. A test holds this text against the table in state.go.
 //
-//	|             | created             | locked              | session                | sealing                | signed                  | expired          | cancelled                 |
-//	|-------------|---------------------|---------------------|------------------------|------------------------|-------------------------|------------------|---------------------------|
-//	| open        | -> locked           | -> locked           | -> session             | -> sealing             | DOCUMENT_ALREADY_SIGNED | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
-//	| open, other | NO_ACCESS           | NO_ACCESS           | NO_ACCESS              | NO_ACCESS              | NO_ACCESS               | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
-//	| proceed     | NOT_OPENED          | -> session          | -> session             | SIGNING_IN_PROGRESS    | DOCUMENT_ALREADY_SIGNED | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
-//	| approve     | NO_ACTIVE_SESSION   | NO_ACTIVE_SESSION*  | -> sealing             | SIGNING_IN_PROGRESS    | DOCUMENT_ALREADY_SIGNED | REQUEST_EXPIRED* | REQUEST_CANCELLED*        |
-//	| reject      | NO_ACTIVE_SESSION   | NO_ACTIVE_SESSION   | -> locked or expired   | SIGNING_IN_PROGRESS    | DOCUMENT_ALREADY_SIGNED | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
-//	| leave       | NO_ACTIVE_SESSION   | NO_ACTIVE_SESSION   | -> locked or expired   | SIGNING_IN_PROGRESS    | DOCUMENT_ALREADY_SIGNED | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
-//	| time-out    | -                   | -                   | -> locked or expired   | -                      | -                       | -                | -                         |
-//	| expire      | -> expired          | -> expired          | -                      | -                      | -                       | -                | -                         |
-//	| seal        | -                   | -                   | -                      | -> signed              | -                       | -                | -                         |
-//	| seal failed | -                   | -                   | -                      | -> locked or expired   | -                       | -                | -                         |
-//	| renew       | -                   | -                   | -                      | -                      | -> signed               | -                | -                         |
-//	| cancel      | -> cancelled        | -> cancelled        | ACTIVE_SESSION_ONGOING | ACTIVE_SESSION_ONGOING | DOCUMENT_ALREADY_SIGNED | -> cancelled     | REQUEST_ALREADY_CANCELLED |
-//	| result      | DOCUMENT_NOT_SIGNED | DOCUMENT_NOT_SIGNED | DOCUMENT_NOT_SIGNED    | DOCUMENT_NOT_SIGNED    | -> signed               | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
+//	|             | created             | locked              | session                | sealing                | stalled              | signed                  | expired          | cancelled                 |
+//	|-------------|---------------------|---------------------|------------------------|------------------------|----------------------|-------------------------|------------------|---------------------------|
+//	| open        | -> locked           | -> locked           | -> session             | -> sealing             | -> stalled           | DOCUMENT_ALREADY_SIGNED | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
+//	| open, other | NO_ACCESS           | NO_ACCESS           | NO_ACCESS              | NO_ACCESS              | NO_ACCESS            | NO_ACCESS               | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
+//	| proceed     | NOT_OPENED          | -> session          | -> session             | SIGNING_IN_PROGRESS    | SIGNING_IN_PROGRESS  | DOCUMENT_ALREADY_SIGNED | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
+//	| approve     | NO_ACTIVE_SESSION   | NO_ACTIVE_SESSION*  | -> sealing             | SIGNING_IN_PROGRESS    | SIGNING_IN_PROGRESS  | DOCUMENT_ALREADY_SIGNED | REQUEST_EXPIRED* | REQUEST_CANCELLED*        |
+//	| reject      | NO_ACTIVE_SESSION   | NO_ACTIVE_SESSION   | -> locked or expired   | SIGNING_IN_PROGRESS    | SIGNING_IN_PROGRESS  | DOCUMENT_ALREADY_SIGNED | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
+//	| leave       | NO_ACTIVE_SESSION   | NO_ACTIVE_SESSION   | -> locked or expired   | SIGNING_IN_PROGRESS    | SIGNING_IN_PROGRESS  | DOCUMENT_ALREADY_SIGNED | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
+//	| time-out    | -                   | -                   | -> locked or expired   | -                      | -                    | -                       | -                | -                         |
+//	| expire      | -> expired          | -> expired          | -                      | -                      | -                    | -                       | -                | -                         |
+//	| seal        | -                   | -                   | -                      | -> signed              | -                    | -                       | -                | -                         |
+//	| seal failed | -                   | -                   | -                      | -> stalled             | -                    | -                       | -                | -                         |
+//	| seal again  | NOT_SEALING         | NOT_SEALING         | NOT_SEALING            | -> sealing             | -> sealing           | NOT_SEALING             | NOT_SEALING      | NOT_SEALING               |
+//	| abort       | NOT_SEALING         | NOT_SEALING         | NOT_SEALING            | -> locked or expired   | -> locked or expired | NOT_SEALING             | NOT_SEALING      | NOT_SEALING               |
+//	| renew       | -                   | -                   | -                      | -                      | -                    | -> signed               | -                | -                         |
+//	| cancel      | -> cancelled        | -> cancelled        | ACTIVE_SESSION_ONGOING | ACTIVE_SESSION_ONGOING | -> cancelled         | DOCUMENT_ALREADY_SIGNED | -> cancelled     | REQUEST_ALREADY_CANCELLED |
+//	| result      | DOCUMENT_NOT_SIGNED | DOCUMENT_NOT_SIGNED | DOCUMENT_NOT_SIGNED    | DOCUMENT_NOT_SIGNED    | DOCUMENT_NOT_SIGNED  | -> signed               | REQUEST_EXPIRED  | REQUEST_CANCELLED         |
 //
 // What the cells leave unsaid:
 //
@@ -33,6 +35,9 @@
 //     ExpiresAt may complete after it; "locked or expired" is decided when it ends (docs/contract.md, 14.9).
 //   - "other" is anybody but the intended signer, or, if none is named, anybody but the first who opened the request.
 //   - Approve holds for one session id and one prepared document. The same approval again is answered like the first.
+//   - While no timestamp authority answers, an approved document is tried again at growing distances until
+//     Approval.SealBy. Then it is stalled: nothing discards the phone's signature but an operator's abort and the
+//     relying party's cancel.
 //   - A signed request answers result for an hour, then SIGNED_ACCESS_EXPIRED.
 //   - An unknown id and another party's id are both "No record found".
 //

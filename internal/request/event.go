@@ -27,7 +27,10 @@ const (
 	EventApproved       EventKind = "approved"
 	EventApproveRefused EventKind = "approve_refused" // detail: error
 	EventSigned         EventKind = "signed"
-	EventSealRetried    EventKind = "seal_retried" // detail: error
+	EventSealRetried    EventKind = "seal_retried" // detail: attempt, error
+	EventSealFailed     EventKind = "seal_failed"  // the request is stalled; detail: attempt, error
+	EventSealAgain      EventKind = "seal_again"   // detail: by
+	EventSealAborted    EventKind = "seal_aborted" // detail: by
 	EventRenewed        EventKind = "renewed"      // detail: sha256, until
 	EventRenewFailed    EventKind = "renew_failed" // detail: failures, error
 	EventExpired        EventKind = "expired"

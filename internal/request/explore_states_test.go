@@ -47,7 +47,7 @@ type told struct {
 	cancels   uint8 // answers 200 to a cancel
 	opened    uint8 // 1: Alice, 2: Bob was let in
 	accepted  uint8 // approvals that were recorded
-	given     uint8 // sealings that were given up: each allows one approval more
+	given     uint8 // signatures that an operator or the relying party discarded: each allows one approval more
 	approved  bool  // a phone was told that its approval holds
 	announced bool
 	url       bool
@@ -279,6 +279,8 @@ func (x *explorer) begin(id int32, s state, o uint8) {
 		return
 	case op.name == "strays" && (x.plant.noSweep || !x.over(s) || x.clean(s)):
 		return // it sweeps before, too; but then something is left to do anyway
+	case op.name == "operator seals again" && x.at(s.now, s.request).State != StateStalled:
+		return // or there is a further job at every moment
 	case op.name == "sweep" && x.at(s.now, s.request).State == x.requests.get(s.request).State:
 		return
 	}
@@ -372,6 +374,9 @@ func (x *explorer) perform(id int32, s state, u underway, goesOn bool) {
 	if e.refused != nil {
 		x.moved(id, x.all[id], s, label{op.name, e.refused.Code}, alone)
 		return
+	}
+	if op.name == "cancel" { // it was let through
+		s.told.given += one(before == StateStalled)
 	}
 	if s.request != x.all[id].request { // a lost answer, with the connection or with the process, differs only if something happened
 		if op.name == "cancel" || strings.HasSuffix(op.name, "approves") {

@@ -142,7 +142,7 @@ type effect struct {
 	purged    bool // it settled a purge
 	refused   *api.Error
 	approved  bool // an approval was accepted
-	failed    bool // a sealing was given up
+	failed    bool // an operator discarded a signature
 	announced bool
 	url       bool // somebody got a link to the signed document
 	retry     bool // the job wants to run again
@@ -366,7 +366,8 @@ func newExploreWorld(t *testing.T) (*world, *Request) {
 		Store: w, Documents: w, Timestamper: &stampsOnce{stamps, w.now, map[string][]byte{}},
 		Chain: authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(),
 		Now: w.now, Rand: w, PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), SessionLifetime: sessionTime * tick, Level: pades.LevelT,
-		Log: slog.New(slog.DiscardHandler),
+		SealTimeout: 1, // the first attempt that fails is the last one
+		Log:         slog.New(slog.DiscardHandler),
 	})
 	pdf := pdftest.Minimal()
 	sum := sha256.Sum256(pdf)
@@ -423,10 +424,16 @@ func (w *world) operations(scope scope) []*operation {
 		ops = append(ops, &operation{name: "seal without a time stamp", job: JobSeal, do: func(w *world, j *Job, _ heldAnswer) error {
 			broken := *s
 			broken.Timestamper = noStamps{}
-			j.Attempts = len(sealBackoff) + 1
 			broken.Seal(ctx, j)
 			return nil
-		}})
+		}},
+			&operation{name: "operator seals again", one: true, do: func(*world, *Job, heldAnswer) error {
+				return s.SealAgain(ctx, id, "operator")
+			}},
+			&operation{name: "operator aborts", one: true, do: func(*world, *Job, heldAnswer) error {
+				return s.Abort(ctx, id, "operator")
+			}},
+		)
 	}
 	people := w.people
 	if !scope.bob {

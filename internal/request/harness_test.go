@@ -170,10 +170,33 @@ func (w *world) in(t testing.TB, state request.State) *api.Initiated {
 		return r
 	}
 	do(w.approve(t.Context(), r.RequestID, alice))
-	if state == request.StateSigned {
+	switch state {
+	case request.StateStalled:
+		w.away(t, func() {
+			do(w.worker.Drain(t.Context()))
+			w.clock.advance(request.DefaultSealTimeout)
+			do(w.worker.Drain(t.Context()))
+		})
+	case request.StateSigned:
 		do(w.worker.Drain(t.Context()))
 	}
 	return r
+}
+
+// away runs do while no timestamp authority answers.
+func (w *world) away(t testing.TB, do func()) {
+	t.Helper()
+	stamps := w.Timestamper
+	w.Timestamper = silent{}
+	defer func() { w.Timestamper = stamps }()
+	do()
+}
+
+// silent is a timestamp authority that does not answer.
+type silent struct{}
+
+func (silent) Timestamp(context.Context, []byte) ([]byte, error) {
+	return nil, errors.New("the authority does not answer")
 }
 
 // phoneOf returns the person's enrolled software phone.

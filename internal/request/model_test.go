@@ -23,6 +23,10 @@ type model struct {
 	open      bool   // the session has neither ended nor been approved
 	ends      time.Time
 	approved  bool
+	sealBy    time.Time
+	tries     int // to seal, that failed
+	nextTry   time.Time
+	stalled   bool
 	sealed    bool
 	signedAt  time.Time
 	cancelled bool
@@ -44,6 +48,8 @@ func (m *model) state(now time.Time) request.State {
 		return request.StateCancelled
 	case m.sealed:
 		return request.StateSigned
+	case m.stalled:
+		return request.StateStalled
 	case m.approved:
 		return request.StateSealing
 	case m.inSession(now):
@@ -90,6 +96,8 @@ func (m *model) act(now time.Time, uin string) string {
 // compares every answer and every state with the model.
 func TestModel(t *testing.T) {
 	w := newWorld(t)
+	w.SealTimeout = 2 * time.Hour
+	stamps := w.Timestamper
 	rapid.Check(t, func(rt *rapid.T) {
 		var all []*model
 		pick := func(rt *rapid.T) *model {
@@ -107,6 +115,7 @@ func TestModel(t *testing.T) {
 			}
 		}
 		now := w.clock.Now
+		w.Timestamper = stamps
 		rt.Repeat(map[string]func(*rapid.T){
 			"initiate": func(rt *rapid.T) {
 				if len(all) == 3 {
@@ -181,6 +190,9 @@ func TestModel(t *testing.T) {
 					}
 				}
 				if want == "" {
+					if !m.approved {
+						m.sealBy, m.tries, m.nextTry = now().Add(w.SealTimeout), 0, now()
+					}
 					m.approved, m.open = true, false
 				}
 				check(rt, "approve", err, want)
@@ -215,10 +227,10 @@ func TestModel(t *testing.T) {
 					want = api.CodeAlreadySigned
 				case m.cancelled:
 					want = api.CodeAlreadyCancelled
-				case m.approved || m.inSession(now()):
+				case m.approved && !m.stalled || m.inSession(now()):
 					want = api.CodeActiveSession
 				default:
-					m.cancelled = true
+					m.cancelled, m.approved, m.stalled = true, false, false
 				}
 				check(rt, "cancel", err, want)
 			},
@@ -248,10 +260,40 @@ func TestModel(t *testing.T) {
 					rt.Fatal(err)
 				}
 				for _, m := range all {
-					if m.approved && !m.sealed {
-						m.sealed, m.signedAt = true, now()
-					}
+					m.seal(now(), w.Timestamper == stamps)
 				}
+			},
+			"the timestamp authority goes away or comes back": func(*rapid.T) {
+				if w.Timestamper == stamps {
+					w.Timestamper = silent{}
+				} else {
+					w.Timestamper = stamps
+				}
+			},
+			"an operator has it sealed again": func(rt *rapid.T) {
+				m := pick(rt)
+				want := request.ErrNotSealing.Code
+				if m.approved && !m.sealed {
+					want = ""
+					m.stalled, m.sealBy, m.tries, m.nextTry = false, now().Add(w.SealTimeout), 0, now()
+				}
+				check(rt, "seal again", w.SealAgain(t.Context(), m.id, "operator"), want)
+				if err := w.worker.Drain(t.Context()); err != nil { // so that one job at most waits
+					rt.Fatal(err)
+				}
+				for _, m := range all {
+					m.seal(now(), w.Timestamper == stamps)
+				}
+			},
+			"an operator aborts": func(rt *rapid.T) {
+				m := pick(rt)
+				want := request.ErrNotSealing.Code
+				if m.approved && !m.sealed {
+					want = ""
+					m.approved, m.stalled = false, false
+					m.stale, m.answer = m.answer, nil
+				}
+				check(rt, "abort", w.Abort(t.Context(), m.id, "operator"), want)
 			},
 			"": func(rt *rapid.T) { // after every step
 				for _, m := range all {
@@ -261,13 +303,31 @@ func TestModel(t *testing.T) {
 				}
 			},
 		})
+		w.Timestamper = stamps
+		w.clock.advance(time.Hour) // every attempt is due
 		if err := w.worker.Drain(t.Context()); err != nil {
 			rt.Fatal(err)
 		}
 		for _, m := range all {
+			m.seal(now(), true)
 			w.checkEnd(rt, m)
 		}
 	})
+}
+
+// seal is what the worker does for an approved request.
+func (m *model) seal(now time.Time, stamps bool) {
+	switch {
+	case !m.approved || m.sealed || m.stalled || now.Before(m.nextTry):
+	case stamps:
+		m.sealed, m.signedAt = true, now
+	case m.sealBy.Sub(now) < time.Second:
+		m.stalled = true
+	default:
+		wait := min(time.Second<<m.tries, time.Hour)
+		m.tries++
+		m.nextTry = now.Add(min(wait, m.sealBy.Sub(now)))
+	}
 }
 
 // end is what ending a session answers, and does.
@@ -294,6 +354,10 @@ func (w *world) checkEnd(rt *rapid.T, m *model) {
 		sent = n.(int)
 	}
 	switch state := m.state(w.clock.Now()); {
+	case state == request.StateStalled:
+		if len(keys) != 2 || sent != 0 {
+			rt.Fatalf("stalled: documents %v and %d webhooks, want the upload and the prepared one", keys, sent)
+		}
 	case m.approved:
 		if len(keys) != 1 || sent != 1 {
 			rt.Fatalf("signed: %d documents and %d webhooks, want one of each", len(keys), sent)

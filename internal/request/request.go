@@ -104,6 +104,9 @@ type Approval struct {
 	Certificate []byte // DER, of the phone's key
 	Signature   []byte // DER ECDSA over SHA-256 of the signed attributes
 	At          time.Time
+	SealBy      time.Time // until when sealing is tried; see sealBy
+	Tries       int       // to seal, that failed
+	NextTry     time.Time // to seal, after one that failed
 }
 
 // SignedDocument describes the finished document.
@@ -177,7 +180,7 @@ func (r *Request) expire(now time.Time) (e Effects) {
 	return e
 }
 
-// endSession takes r out of its session (or out of a sealing that failed), by the rule of action.
+// endSession takes r out of its session (or out of a sealing that is aborted), by the rule of action.
 func (r *Request) endSession(action Action, outcome Outcome, now time.Time) (e Effects) {
 	c := table[action][r.State]
 	if !c.ends {

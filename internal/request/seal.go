@@ -11,61 +11,154 @@ import (
 	"io"
 	"time"
 
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/pades"
 )
 
-// sealBackoff is how long a seal waits after each failed attempt, above all for a timestamp authority that is away. After the
-// last the signer is asked anew.
-var sealBackoff = []time.Duration{1 * time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second, 60 * time.Second}
+// DefaultSealTimeout is how long Seal tries to finish a document, unless the configuration says
+// otherwise.
+const DefaultSealTimeout = 24 * time.Hour
 
-// errGate marks a finished document that is not what the signer approved. Trying again would not help.
+// The attempts to finish a document are 1, 2, 4 and so on seconds apart, up to sealMaxWait.
+const (
+	sealMinWait = time.Second
+	sealMaxWait = time.Hour
+)
+
+// sealWait is the time from the last of so many failed attempts to the next.
+func sealWait(tries int) time.Duration {
+	return min(sealMinWait<<min(tries-1, 12), sealMaxWait)
+}
+
+// errGate marks a finished document that is not what the signer approved. Trying again does not help.
 var errGate = errors.New("release gate")
 
-// Seal finishes a document that a phone has approved: the job that Approve leaves behind. Every step can be done again after
-// a crash, by any process: bytes first, under a name of this attempt's own, then the record that makes them visible.
+// Seal finishes a document that a phone has approved: the job that Approve leaves behind. Every step
+// can be done again after a crash, by any process: bytes first, under a name of this attempt's own,
+// then the record that makes them visible. While no timestamp authority answers, the document waits
+// and is tried again until Approval.SealBy. Then the request is stalled: the phone's signature stays
+// until an operator has it sealed again or aborts it, or the relying party cancels.
 func (s *Service) Seal(ctx context.Context, job *Job) []Event {
-	err := s.seal(ctx, job.RequestID)
+	r, err := s.Store.Get(ctx, job.RequestID)
 	switch {
-	case err == nil:
+	case err != nil:
+		job.Retry(s.now().Add(sealRecordWait), err)
+		return nil
+	case table[ActSeal][r.State].to == "": // done before a crash, or by another process
 		job.Finish()
 		return nil
+	case r.Approval.NextTry.After(s.now()): // another job tries before, or a crash kept this one from waiting
+		job.Retry(r.Approval.NextTry, errors.New("the next attempt is not due"))
+		return nil
+	}
+	switch err := s.seal(ctx, r); {
+	case err == nil:
+		job.Finish()
 	case ctx.Err() != nil: // we are stopping; that is nobody's failure
 		job.Retry(s.now(), err)
-		return nil
-	case job.Attempts <= len(sealBackoff) && !errors.Is(err, errGate):
-		s.Log.Warn("sealing failed, will be tried again", "request_id", job.RequestID, "attempt", job.Attempts, "err", err)
-		job.Retry(s.now().Add(sealBackoff[job.Attempts-1]), err)
-		return []Event{{At: s.now(), Kind: EventSealRetried, Detail: Detail{"attempt": fmt.Sprint(job.Attempts), "error": err.Error()}}}
+	default:
+		s.sealFailed(ctx, r, job, err)
 	}
-	s.Log.Error("ALARM: a document that was approved cannot be sealed", "request_id", job.RequestID, "attempt", job.Attempts, "err", err)
-	failed := s.update(ctx, job.RequestID, func(r *Request, now time.Time) (Effects, error) {
-		return r.endSession(ActSealFailed, OutcomeFailed, now), nil
-	})
-	if failed != nil {
-		job.Retry(s.now().Add(5*time.Second), errors.Join(err, failed))
-		return nil
-	}
-	job.Fail(err)
 	return nil
 }
 
-func (s *Service) seal(ctx context.Context, id string) error {
-	r, err := s.Store.Get(ctx, id)
-	if err != nil {
-		return err
+// sealRecordWait is the time to the next attempt where the database failed and not the sealing.
+const sealRecordWait = 5 * time.Second
+
+// sealFailed plans the next attempt, or has the request stalled if there is none.
+func (s *Service) sealFailed(ctx context.Context, tried *Request, job *Job, cause error) {
+	var due time.Time // of the next attempt; zero: there is none
+	stalled := false
+	err := s.update(ctx, tried.ID, func(r *Request, now time.Time) (e Effects, _ error) {
+		due, stalled = time.Time{}, false
+		c := table[ActSealFailed][r.State]
+		if c.to == "" || r.Approval.SessionID != tried.Approval.SessionID {
+			return e, nil // an operator has aborted it, or another process has finished it
+		}
+		r.Approval.Tries++
+		detail := Detail{"attempt": fmt.Sprint(r.Approval.Tries), "error": cause.Error()}
+		left := r.Approval.sealBy(s.SealTimeout).Sub(now)
+		if left < sealMinWait || errors.Is(cause, errGate) {
+			stalled = true
+			r.State = c.to
+			e.record(now, EventSealFailed, detail)
+			return e, nil
+		}
+		due = now.Add(min(left, sealWait(r.Approval.Tries)))
+		r.Approval.NextTry = due
+		e.record(now, EventSealRetried, detail)
+		return e, nil
+	})
+	switch {
+	case err != nil:
+		job.Retry(s.now().Add(sealRecordWait), errors.Join(cause, err))
+	case stalled:
+		s.Log.Error("ALARM: a document that was approved cannot be sealed", "request_id", tried.ID, "err", cause)
+		if s.Stalled != nil {
+			s.Stalled()
+		}
+		job.Fail(cause)
+	case due.IsZero():
+		job.Finish()
+	default:
+		s.Log.Warn("sealing failed, will be tried again", "request_id", tried.ID, "due", due, "err", cause)
+		job.Retry(due, cause)
 	}
-	if table[ActSeal][r.State].to == "" {
-		return nil // done before a crash, or by another process
+}
+
+// ErrNotSealing is the refusal of SealAgain and Abort where no approved document waits. Operators see
+// the text.
+var ErrNotSealing = &api.Error{Code: "NOT_SEALING", Description: "No approved document waits to be sealed"}
+
+// SealAgain has an approved document sealed at once: one that waits for its next attempt, or one that
+// is stalled, which gets as long again. by names the operator in the trail.
+func (s *Service) SealAgain(ctx context.Context, id, by string) error {
+	return s.update(ctx, id, func(r *Request, now time.Time) (e Effects, _ error) {
+		c := table[ActSealAgain][r.State]
+		if c.refuse != nil {
+			return e, c.refuse
+		}
+		r.State = c.to
+		r.Approval.SealBy, r.Approval.NextTry, r.Approval.Tries = now.Add(s.SealTimeout), time.Time{}, 0
+		e.record(now, EventSealAgain, Detail{"by": by})
+		e.Enqueue(JobSeal, now)
+		return e, nil
+	})
+}
+
+// Abort discards the phone's signature of a document that is not sealed yet. The signer can sign
+// again if the request has not expired. by names the operator in the trail.
+func (s *Service) Abort(ctx context.Context, id, by string) error {
+	return s.update(ctx, id, func(r *Request, now time.Time) (e Effects, _ error) {
+		if c := table[ActAbort][r.State]; c.refuse != nil {
+			return e, c.refuse
+		}
+		e.record(now, EventSealAborted, Detail{"by": by})
+		e.add(r.endSession(ActAbort, OutcomeFailed, now))
+		return e, nil
+	})
+}
+
+// sealBy is until when sealing is tried. Approvals of earlier releases do not say.
+func (a *Approval) sealBy(timeout time.Duration) time.Time {
+	if a.SealBy.IsZero() {
+		return a.At.Add(timeout)
 	}
+	return a.SealBy
+}
+
+// seal finishes the document of r, which is approved.
+func (s *Service) seal(ctx context.Context, r *Request) error {
+	approved := r.Approval
 	doc, err := s.finish(ctx, r)
 	if err != nil {
 		return err
 	}
 	won := false
-	err = s.update(ctx, id, func(r *Request, now time.Time) (e Effects, err error) {
+	err = s.update(ctx, r.ID, func(r *Request, now time.Time) (e Effects, err error) {
 		won = false
 		c := table[ActSeal][r.State]
-		if c.to == "" {
+		if c.to == "" || r.Approval.SessionID != approved.SessionID {
 			return e, nil
 		}
 		won = true
@@ -83,7 +176,7 @@ func (s *Service) seal(ctx context.Context, id string) error {
 		s.discard(doc.Key)
 	}
 	if err == nil && won && s.Sealed != nil {
-		s.Sealed(doc.At.Sub(r.Approval.At))
+		s.Sealed(doc.At.Sub(approved.At))
 	}
 	return err
 }

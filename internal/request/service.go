@@ -49,10 +49,14 @@ type Config struct {
 	LinkSecret      []byte        // 32 bytes; authenticates download links
 	SessionLifetime time.Duration // of a sign session (docs/contract.md, 14.9); 0: 180 s
 	RenewBefore     time.Duration // the end of its newest time stamp a document is renewed; 0: DefaultRenewBefore
+	SealTimeout     time.Duration // for which sealing is tried; 0: DefaultSealTimeout
 	StaticCode      bool          // a session's QR code never changes: for tests, because a picture of it can be sent on
 	Sandbox         bool          // signatures say SANDBOX
 	PDFLimits       pdf.Limits    // zero: the defaults
 	Log             *slog.Logger
+
+	// Stalled, if set, is called for each document that could not be sealed in time.
+	Stalled func()
 
 	// Sealed, if set, hears how long each sealing took, from the phone's approval to the signed document.
 	Sealed func(took time.Duration)
@@ -62,6 +66,9 @@ type Config struct {
 func New(c Config) *Service {
 	if c.SessionLifetime == 0 {
 		c.SessionLifetime = 180 * time.Second
+	}
+	if c.SealTimeout == 0 {
+		c.SealTimeout = DefaultSealTimeout
 	}
 	if c.RenewBefore == 0 {
 		c.RenewBefore = DefaultRenewBefore

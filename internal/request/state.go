@@ -9,12 +9,13 @@ import (
 // State is where a sign request stands. The zero value is not a state.
 type State string
 
-// The seven states. Signed, Cancelled and (but for a cancel) Expired are final.
+// The eight states. Signed, Cancelled and (but for a cancel) Expired are final.
 const (
 	StateCreated   State = "created"   // nobody has opened it
 	StateLocked    State = "locked"    // it belongs to one signer
 	StateSession   State = "session"   // the signer pressed Proceed to Sign; a QR code is shown
 	StateSealing   State = "sealing"   // the phone's signature is stored; the document is being finished
+	StateStalled   State = "stalled"   // it could not be finished in time; the phone's signature is kept
 	StateSigned    State = "signed"    // the signed document is there
 	StateExpired   State = "expired"   // its 30 minutes are over
 	StateCancelled State = "cancelled" // the relying party took it back
@@ -34,7 +35,9 @@ const (
 	ActTimeOut    Action = "time-out"    // the session's own end has come
 	ActExpire     Action = "expire"      // the request's end has come
 	ActSeal       Action = "seal"        // the document is finished
-	ActSealFailed Action = "seal failed" // the document cannot be finished, for good
+	ActSealFailed Action = "seal failed" // the document could not be finished in time, or at all
+	ActSealAgain  Action = "seal again"  // an operator has it tried again, at once
+	ActAbort      Action = "abort"       // an operator discards the phone's signature
 	ActRenew      Action = "renew"       // the signed document gets a further time stamp
 	ActCancel     Action = "cancel"      // the relying party cancels
 	ActResult     Action = "result"      // the relying party asks for the result
@@ -56,10 +59,12 @@ func refuseLogged(e *api.Error) cell { return cell{refuse: e, logged: true} }
 
 // states and actions list the table's columns and rows.
 var (
-	states  = []State{StateCreated, StateLocked, StateSession, StateSealing, StateSigned, StateExpired, StateCancelled}
+	states = []State{
+		StateCreated, StateLocked, StateSession, StateSealing, StateStalled, StateSigned, StateExpired, StateCancelled,
+	}
 	actions = []Action{
 		ActOpen, ActOpenOther, ActProceed, ActApprove, ActReject, ActLeave, ActTimeOut, ActExpire,
-		ActSeal, ActSealFailed, ActRenew, ActCancel, ActResult,
+		ActSeal, ActSealFailed, ActSealAgain, ActAbort, ActRenew, ActCancel, ActResult,
 	}
 )
 
@@ -71,6 +76,7 @@ var table = map[Action]map[State]cell{
 		StateLocked:    to(StateLocked),
 		StateSession:   to(StateSession),
 		StateSealing:   to(StateSealing),
+		StateStalled:   to(StateStalled),
 		StateSigned:    refuse(api.ErrAlreadySigned),
 		StateExpired:   refuse(api.ErrExpired),
 		StateCancelled: refuse(api.ErrCancelled),
@@ -80,6 +86,7 @@ var table = map[Action]map[State]cell{
 		StateLocked:    refuse(api.ErrNoAccess),
 		StateSession:   refuse(api.ErrNoAccess),
 		StateSealing:   refuse(api.ErrNoAccess),
+		StateStalled:   refuse(api.ErrNoAccess),
 		StateSigned:    refuse(api.ErrNoAccess),
 		StateExpired:   refuse(api.ErrExpired),
 		StateCancelled: refuse(api.ErrCancelled),
@@ -89,6 +96,7 @@ var table = map[Action]map[State]cell{
 		StateLocked:    to(StateSession),
 		StateSession:   to(StateSession), // a new session: the old QR code is dead
 		StateSealing:   refuse(api.ErrSigning),
+		StateStalled:   refuse(api.ErrSigning),
 		StateSigned:    refuse(api.ErrAlreadySigned),
 		StateExpired:   refuse(api.ErrExpired),
 		StateCancelled: refuse(api.ErrCancelled),
@@ -98,6 +106,7 @@ var table = map[Action]map[State]cell{
 		StateLocked:    refuseLogged(api.ErrNoActiveSession),
 		StateSession:   to(StateSealing),
 		StateSealing:   refuse(api.ErrSigning),
+		StateStalled:   refuse(api.ErrSigning),
 		StateSigned:    refuse(api.ErrAlreadySigned),
 		StateExpired:   refuseLogged(api.ErrExpired),
 		StateCancelled: refuseLogged(api.ErrCancelled),
@@ -105,25 +114,46 @@ var table = map[Action]map[State]cell{
 	ActReject: endSession,
 	ActLeave:  endSession,
 	ActTimeOut: {
-		StateCreated: {}, StateLocked: {}, StateSession: endsTo(StateLocked), StateSealing: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
+		StateCreated: {}, StateLocked: {}, StateSession: endsTo(StateLocked), StateSealing: {}, StateStalled: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
 	},
 	ActExpire: {
-		StateCreated: to(StateExpired), StateLocked: to(StateExpired), StateSession: {}, StateSealing: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
+		StateCreated: to(StateExpired), StateLocked: to(StateExpired), StateSession: {}, StateSealing: {}, StateStalled: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
 	},
 	ActSeal: {
-		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: to(StateSigned), StateSigned: {}, StateExpired: {}, StateCancelled: {},
+		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: to(StateSigned), StateStalled: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
 	},
 	ActSealFailed: {
-		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: endsTo(StateLocked), StateSigned: {}, StateExpired: {}, StateCancelled: {},
+		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: to(StateStalled), StateStalled: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
+	},
+	ActSealAgain: {
+		StateCreated:   refuse(ErrNotSealing),
+		StateLocked:    refuse(ErrNotSealing),
+		StateSession:   refuse(ErrNotSealing),
+		StateSealing:   to(StateSealing),
+		StateStalled:   to(StateSealing),
+		StateSigned:    refuse(ErrNotSealing),
+		StateExpired:   refuse(ErrNotSealing),
+		StateCancelled: refuse(ErrNotSealing),
+	},
+	ActAbort: {
+		StateCreated:   refuse(ErrNotSealing),
+		StateLocked:    refuse(ErrNotSealing),
+		StateSession:   refuse(ErrNotSealing),
+		StateSealing:   endsTo(StateLocked),
+		StateStalled:   endsTo(StateLocked),
+		StateSigned:    refuse(ErrNotSealing),
+		StateExpired:   refuse(ErrNotSealing),
+		StateCancelled: refuse(ErrNotSealing),
 	},
 	ActRenew: {
-		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: {}, StateSigned: to(StateSigned), StateExpired: {}, StateCancelled: {},
+		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: {}, StateStalled: {}, StateSigned: to(StateSigned), StateExpired: {}, StateCancelled: {},
 	},
 	ActCancel: {
 		StateCreated:   to(StateCancelled),
 		StateLocked:    to(StateCancelled),
 		StateSession:   refuse(api.ErrActiveSession),
 		StateSealing:   refuse(api.ErrActiveSession),
+		StateStalled:   to(StateCancelled),
 		StateSigned:    refuse(api.ErrAlreadySigned),
 		StateExpired:   to(StateCancelled),
 		StateCancelled: refuse(api.ErrAlreadyCancelled),
@@ -133,6 +163,7 @@ var table = map[Action]map[State]cell{
 		StateLocked:    refuse(api.ErrNotSigned),
 		StateSession:   refuse(api.ErrNotSigned),
 		StateSealing:   refuse(api.ErrNotSigned),
+		StateStalled:   refuse(api.ErrNotSigned),
 		StateSigned:    to(StateSigned), // for an hour; then SIGNED_ACCESS_EXPIRED
 		StateExpired:   refuse(api.ErrExpired),
 		StateCancelled: refuse(api.ErrCancelled),
@@ -145,6 +176,7 @@ var endSession = map[State]cell{
 	StateLocked:    refuse(api.ErrNoActiveSession),
 	StateSession:   endsTo(StateLocked),
 	StateSealing:   refuse(api.ErrSigning),
+	StateStalled:   refuse(api.ErrSigning),
 	StateSigned:    refuse(api.ErrAlreadySigned),
 	StateExpired:   refuse(api.ErrExpired),
 	StateCancelled: refuse(api.ErrCancelled),
@@ -165,6 +197,7 @@ var traitsOf = map[State]traits{
 	StateLocked:    {upload: true},
 	StateSession:   {upload: true, session: true},
 	StateSealing:   {upload: true, approved: true},
+	StateStalled:   {upload: true, approved: true},
 	StateSigned:    {approved: true, signed: true, final: true},
 	StateExpired:   {over: true, final: true},
 	StateCancelled: {over: true, final: true},
@@ -173,7 +206,7 @@ var traitsOf = map[State]traits{
 // InSession reports whether a sign session runs. Its end is in Session.EndsAt.
 func (s State) InSession() bool { return traitsOf[s].session }
 
-// Approved reports whether a phone's approval was accepted: the document is signed, or will be.
+// Approved reports whether a phone's approval was accepted: the document is signed, or waits for it.
 func (s State) Approved() bool { return traitsOf[s].approved }
 
 // Signed reports whether the signed document is there.
@@ -189,6 +222,15 @@ func (s State) MayAnnounce() bool { return traitsOf[s].signed }
 func (s State) KeepsUpload() bool { return traitsOf[s].upload }
 
 func (s State) final() bool { return traitsOf[s].final }
+
+// ForSigner is the state that signers see. They have nothing to do for a stalled request, as for one
+// that is being sealed.
+func (s State) ForSigner() State {
+	if s == StateStalled {
+		return StateSealing
+	}
+	return s
+}
 
 // Refusal is what the table refuses an action with; nil if it does not.
 func (s State) Refusal(a Action) *api.Error { return table[a][s].refuse }

@@ -105,6 +105,7 @@ func TestTraits(t *testing.T) {
 		StateLocked:    {no, no, no, yes, no, yes, no, "request"},
 		StateSession:   {yes, no, no, yes, no, yes, no, "session"},
 		StateSealing:   {no, yes, no, yes, no, yes, no, ""},
+		StateStalled:   {no, yes, no, yes, no, yes, no, ""},
 		StateSigned:    {no, yes, yes, yes, yes, no, yes, ""},
 		StateExpired:   {no, no, no, no, no, no, yes, ""},
 		StateCancelled: {no, no, no, no, no, no, yes, ""},
@@ -131,7 +132,7 @@ func TestTraits(t *testing.T) {
 // TestOnlyTheTableDecides finds comparisons with a state, switches on states and changes to a named state outside state.go. They are
 // decisions, and belong into the table or to the traits.
 func TestOnlyTheTableDecides(t *testing.T) {
-	isState := regexp.MustCompile(`^State(Created|Locked|Session|Sealing|Signed|Expired|Cancelled)$`)
+	isState := regexp.MustCompile(`^State(Created|Locked|Session|Sealing|Stalled|Signed|Expired|Cancelled)$`)
 	fset := token.NewFileSet()
 	seen := 0
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {

@@ -28,12 +28,13 @@ func (w want) after(s request.State) request.State {
 // design's, written down a second time, so that neither the table nor the code can drift alone.
 func TestEveryCell(t *testing.T) {
 	w := newWorld(t)
-	states := []request.State{request.StateCreated, request.StateLocked, request.StateSession, request.StateSealing, request.StateSigned, request.StateExpired, request.StateCancelled}
+	states := request.States()
 	expired, cancelled, signed := no(api.CodeExpired), no(api.CodeCancelled), no(api.CodeAlreadySigned)
+	notSealing := no(request.ErrNotSealing.Code)
 	rows := []struct {
 		name string
 		do   func(ctx context.Context, r *api.Initiated) error
-		want [7]want
+		want [8]want
 	}{
 		{
 			"open by the signer",
@@ -41,12 +42,18 @@ func TestEveryCell(t *testing.T) {
 				_, err := w.Open(ctx, r.RequestID, alice)
 				return err
 			},
-			[7]want{ok(request.StateLocked), ok(request.StateLocked), ok(request.StateSession), ok(request.StateSealing), signed, expired, cancelled},
+			[8]want{
+				ok(request.StateLocked), ok(request.StateLocked), ok(request.StateSession), ok(request.StateSealing),
+				ok(request.StateStalled), signed, expired, cancelled,
+			},
 		},
 		{
 			"open by another person", // in state created somebody else is the first, so that cell has a test of its own
 			func(ctx context.Context, r *api.Initiated) error { _, err := w.Open(ctx, r.RequestID, bob); return err },
-			[7]want{ok(request.StateLocked), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess), expired, cancelled},
+			[8]want{
+				ok(request.StateLocked), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess),
+				no(api.CodeNoAccess), no(api.CodeNoAccess), expired, cancelled,
+			},
 		},
 		{
 			"proceed",
@@ -54,7 +61,10 @@ func TestEveryCell(t *testing.T) {
 				_, err := w.Proceed(ctx, r.RequestID, alice)
 				return err
 			},
-			[7]want{no(api.CodeNotOpened), ok(request.StateSession), ok(request.StateSession), no(api.CodeSigning), signed, expired, cancelled},
+			[8]want{
+				no(api.CodeNotOpened), ok(request.StateSession), ok(request.StateSession), no(api.CodeSigning),
+				no(api.CodeSigning), signed, expired, cancelled,
+			},
 		},
 		{
 			"proceed by another person",
@@ -62,42 +72,57 @@ func TestEveryCell(t *testing.T) {
 				_, err := w.Proceed(ctx, r.RequestID, bob)
 				return err
 			},
-			[7]want{no(api.CodeNotOpened), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess), expired, cancelled},
+			[8]want{
+				no(api.CodeNotOpened), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess),
+				no(api.CodeNoAccess), no(api.CodeNoAccess), expired, cancelled,
+			},
 		},
 		{
 			"approve",
 			func(ctx context.Context, r *api.Initiated) error { return w.approve(ctx, r.RequestID, alice) },
-			[7]want{no(api.CodeNoActiveSession), no(api.CodeNoActiveSession), ok(request.StateSealing), no(api.CodeSigning), signed, expired, cancelled},
+			[8]want{
+				no(api.CodeNoActiveSession), no(api.CodeNoActiveSession), ok(request.StateSealing), no(api.CodeSigning),
+				no(api.CodeSigning), signed, expired, cancelled,
+			},
 		},
 		{
 			"approve by another person",
 			func(ctx context.Context, r *api.Initiated) error { return w.approve(ctx, r.RequestID, bob) },
-			[7]want{no(api.CodeNoActiveSession), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess), expired, cancelled},
+			[8]want{
+				no(api.CodeNoActiveSession), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess),
+				no(api.CodeNoAccess), no(api.CodeNoAccess), expired, cancelled,
+			},
 		},
 		{
 			"reject",
 			func(ctx context.Context, r *api.Initiated) error { return w.reject(ctx, r.RequestID, alice) },
-			[7]want{no(api.CodeNoActiveSession), no(api.CodeNoActiveSession), ok(request.StateLocked), no(api.CodeSigning), signed, expired, cancelled},
+			[8]want{
+				no(api.CodeNoActiveSession), no(api.CodeNoActiveSession), ok(request.StateLocked), no(api.CodeSigning),
+				no(api.CodeSigning), signed, expired, cancelled,
+			},
 		},
 		{
 			"leave",
 			func(ctx context.Context, r *api.Initiated) error { return w.Leave(ctx, r.RequestID, alice) },
-			[7]want{no(api.CodeNoActiveSession), no(api.CodeNoActiveSession), ok(request.StateLocked), no(api.CodeSigning), signed, expired, cancelled},
+			[8]want{
+				no(api.CodeNoActiveSession), no(api.CodeNoActiveSession), ok(request.StateLocked), no(api.CodeSigning),
+				no(api.CodeSigning), signed, expired, cancelled,
+			},
 		},
 		{
 			"cancel",
 			func(ctx context.Context, r *api.Initiated) error { return w.Cancel(ctx, shop, r.RequestID) },
-			[7]want{
+			[8]want{
 				ok(request.StateCancelled), ok(request.StateCancelled), no(api.CodeActiveSession), no(api.CodeActiveSession),
-				signed, ok(request.StateCancelled), no(api.CodeAlreadyCancelled),
+				ok(request.StateCancelled), signed, ok(request.StateCancelled), no(api.CodeAlreadyCancelled),
 			},
 		},
 		{
 			"cancel by another relying party",
 			func(ctx context.Context, r *api.Initiated) error { return w.Cancel(ctx, rival, r.RequestID) },
-			[7]want{
+			[8]want{
 				no(api.CodeClientSide), no(api.CodeClientSide), no(api.CodeClientSide), no(api.CodeClientSide),
-				no(api.CodeClientSide), no(api.CodeClientSide), no(api.CodeClientSide),
+				no(api.CodeClientSide), no(api.CodeClientSide), no(api.CodeClientSide), no(api.CodeClientSide),
 			},
 		},
 		{
@@ -106,9 +131,9 @@ func TestEveryCell(t *testing.T) {
 				_, err := w.Result(ctx, r.RequestID, r.ExchangeCode)
 				return err
 			},
-			[7]want{
+			[8]want{
 				no(api.CodeNotSigned), no(api.CodeNotSigned), no(api.CodeNotSigned), no(api.CodeNotSigned),
-				ok(request.StateSigned), expired, cancelled,
+				no(api.CodeNotSigned), ok(request.StateSigned), expired, cancelled,
 			},
 		},
 		{
@@ -117,7 +142,10 @@ func TestEveryCell(t *testing.T) {
 				w.clock.advance(w.SessionLifetime)
 				return nil
 			},
-			[7]want{ok(request.StateCreated), ok(request.StateLocked), ok(request.StateLocked), ok(request.StateSealing), ok(request.StateSigned), ok(request.StateExpired), ok(request.StateCancelled)},
+			[8]want{
+				ok(request.StateCreated), ok(request.StateLocked), ok(request.StateLocked), ok(request.StateSealing),
+				ok(request.StateStalled), ok(request.StateSigned), ok(request.StateExpired), ok(request.StateCancelled),
+			},
 		},
 		{
 			"time passes to the end of the request",
@@ -125,7 +153,10 @@ func TestEveryCell(t *testing.T) {
 				w.clock.advance(api.RequestLifetime * 1e9)
 				return nil
 			},
-			[7]want{ok(request.StateExpired), ok(request.StateExpired), ok(request.StateExpired), ok(request.StateSealing), ok(request.StateSigned), ok(request.StateExpired), ok(request.StateCancelled)},
+			[8]want{
+				ok(request.StateExpired), ok(request.StateExpired), ok(request.StateExpired), ok(request.StateSealing),
+				ok(request.StateStalled), ok(request.StateSigned), ok(request.StateExpired), ok(request.StateCancelled),
+			},
 		},
 		{
 			"the document is renewed", // which it is not before it is due; the state is the same either way
@@ -136,12 +167,34 @@ func TestEveryCell(t *testing.T) {
 				}
 				return nil
 			},
-			[7]want{ok(request.StateCreated), ok(request.StateLocked), ok(request.StateSession), ok(request.StateSealing), ok(request.StateSigned), ok(request.StateExpired), ok(request.StateCancelled)},
+			[8]want{
+				ok(request.StateCreated), ok(request.StateLocked), ok(request.StateSession), ok(request.StateSealing),
+				ok(request.StateStalled), ok(request.StateSigned), ok(request.StateExpired), ok(request.StateCancelled),
+			},
+		},
+		{
+			"an operator has the document sealed again",
+			func(ctx context.Context, r *api.Initiated) error { return w.SealAgain(ctx, r.RequestID, "operator") },
+			[8]want{
+				notSealing, notSealing, notSealing, ok(request.StateSealing),
+				ok(request.StateSealing), notSealing, notSealing, notSealing,
+			},
+		},
+		{
+			"an operator aborts the sealing", // a request is stalled for longer than it lives
+			func(ctx context.Context, r *api.Initiated) error { return w.Abort(ctx, r.RequestID, "operator") },
+			[8]want{
+				notSealing, notSealing, notSealing, ok(request.StateLocked),
+				ok(request.StateExpired), notSealing, notSealing, notSealing,
+			},
 		},
 		{
 			"the document is sealed",
 			func(ctx context.Context, r *api.Initiated) error { return w.worker.Drain(ctx) },
-			[7]want{ok(request.StateCreated), ok(request.StateLocked), ok(request.StateSession), ok(request.StateSigned), ok(request.StateSigned), ok(request.StateExpired), ok(request.StateCancelled)},
+			[8]want{
+				ok(request.StateCreated), ok(request.StateLocked), ok(request.StateSession), ok(request.StateSigned),
+				ok(request.StateStalled), ok(request.StateSigned), ok(request.StateExpired), ok(request.StateCancelled),
+			},
 		},
 	}
 	for _, row := range rows {

@@ -92,6 +92,9 @@ type approvalRow struct {
 	Certificate []byte    `json:"certificate"`
 	Signature   []byte    `json:"signature"`
 	At          time.Time `json:"at"`
+	SealBy      time.Time `json:"seal_by,omitzero"`
+	Tries       int       `json:"tries,omitempty"`
+	NextTry     time.Time `json:"next_try,omitzero"`
 }
 
 type signedRow struct {

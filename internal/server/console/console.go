@@ -82,6 +82,8 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /console/requests/{request_id}/events", c.handle(c.follow))
 	mux.HandleFunc("POST /console/requests/{request_id}/cancel", c.handle(c.cancel))
 	mux.HandleFunc("POST /console/requests/{request_id}/resend", c.handle(c.resend))
+	mux.HandleFunc("POST /console/requests/{request_id}/seal", c.handle(c.sealAgain))
+	mux.HandleFunc("POST /console/requests/{request_id}/abort", c.handle(c.abort))
 	mux.HandleFunc("GET /console/requests/{request_id}/evidence.zip", c.handle(c.evidence))
 	mux.HandleFunc("GET /console/calls", c.handle(c.calls))
 	mux.HandleFunc("GET /console/calls/{id}", c.handle(c.call))

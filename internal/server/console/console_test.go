@@ -206,6 +206,31 @@ func TestResend(t *testing.T) {
 	w.post(t, "/console/requests/signv3-nobody/resend", nil).has(t, 404)
 }
 
+// TestSealAgain: operators can have an approved document sealed at once, or discard the signature. The
+// page offers both only there, and the trail names who did it.
+func TestSealAgain(t *testing.T) {
+	w := newWorld(t)
+	locked := w.in(t, request.StateLocked)
+	for _, form := range []string{"/seal", "/abort"} {
+		url := "/console/requests/" + locked + form
+		w.post(t, url, nil).has(t, 409, "NOT_SEALING", "No approved document waits to be sealed")
+		if page := w.get(t, "/console/requests/"+locked); strings.Contains(page.body, url) {
+			t.Errorf("the page of a request that is not sealing has a form to %s", url)
+		}
+		w.post(t, "/console/requests/signv3-nobody"+form, nil).has(t, 404)
+	}
+	id := w.in(t, request.StateSealing)
+	w.get(t, "/console/requests/"+id).has(t, 200, "Seal now", "/console/requests/"+id+"/abort")
+	done := w.post(t, "/console/requests/"+id+"/seal", nil)
+	w.get(t, done.header.Get("Location")).has(t, 200, "The document is being sealed.",
+		"Sealed again by an operator", "<dt>by</dt><dd class=\"breakable\">console</dd>")
+	done = w.post(t, "/console/requests/"+id+"/abort", nil)
+	w.get(t, done.header.Get("Location")).has(t, 200, "The phone&#39;s signature is discarded.", "Sealing aborted by an operator")
+	if got := w.request(t, id).State; got != request.StateLocked {
+		t.Errorf("aborted, the request is %s", got)
+	}
+}
+
 func TestEvidence(t *testing.T) {
 	w := newWorld(t)
 	w.shop.Now = w.Now

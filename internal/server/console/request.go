@@ -27,7 +27,7 @@ func (c *Console) request(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.Follow = true
 	// The answer to a form that went well; any other word is not ours.
-	if done := r.URL.Query().Get("done"); done == "cancel" || done == "resend" {
+	if done := r.URL.Query().Get("done"); slices.Contains([]string{"cancel", "resend", "seal", "abort"}, done) {
 		page.Answer = &web.ConsoleAnswer{Done: "console." + done + ".done"}
 	}
 	c.render(w, r, http.StatusOK, *page)
@@ -84,6 +84,27 @@ func (c *Console) resend(w http.ResponseWriter, r *http.Request) error {
 		return c.refused(w, r, id, err)
 	}
 	c.done(w, r, id, "resend")
+	return nil
+}
+
+// sealAgain has the approved document sealed at once.
+func (c *Console) sealAgain(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("request_id")
+	if err := c.Requests.SealAgain(r.Context(), id, c.operator(r)); err != nil {
+		return c.refused(w, r, id, err)
+	}
+	c.done(w, r, id, "seal")
+	return nil
+}
+
+// abort discards the phone's signature.
+func (c *Console) abort(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("request_id")
+	if err := c.Requests.Abort(r.Context(), id, c.operator(r)); err != nil {
+		return c.refused(w, r, id, err)
+	}
+	c.Log.InfoContext(r.Context(), "aborted sealing from the console", "request_id", id, "by", c.operator(r))
+	c.done(w, r, id, "abort")
 	return nil
 }
 
@@ -200,7 +221,8 @@ func tone(e request.Event) string {
 			return "good"
 		}
 		return "bad"
-	case request.EventApproveRefused, request.EventSealRetried, request.EventRenewFailed, request.EventCancelled, request.EventExpired, request.EventSessionEnded:
+	case request.EventApproveRefused, request.EventSealRetried, request.EventSealFailed, request.EventSealAborted,
+		request.EventRenewFailed, request.EventCancelled, request.EventExpired, request.EventSessionEnded:
 		return "bad"
 	case request.EventProceeded, request.EventScanned:
 		return "busy"

@@ -165,6 +165,9 @@ func (w *world) in(t *testing.T, state request.State) string {
 		return r.RequestID
 	}
 	do(w.phones.Approve(t.Context(), r.RequestID, alice))
+	if state == request.StateSealing {
+		return r.RequestID
+	}
 	do(w.worker.Drain(t.Context()))
 	return r.RequestID
 }

@@ -149,7 +149,9 @@ func (p *Portal) pageOf(r *http.Request, req *request.Request, s web.Summary, pe
 	case req.State.InSession():
 		return p.codePage(r.Context(), req, s, live, person)
 	case req.State.Approved():
-		return web.Sealing{Summary: s, Live: live, Signer: account(person)}
+		return web.Sealing{
+			Summary: s, Live: live, Signer: account(person), Delayed: !req.Approval.NextTry.IsZero(),
+		}
 	}
 	if req.Outcome != "" && req.Outcome != request.OutcomeLeft && !r.URL.Query().Has("review") {
 		return web.SessionEnded{Summary: s, Live: live, Signer: account(person), Outcome: string(req.Outcome)}

@@ -117,6 +117,15 @@ type ConsoleRequest struct {
 // CanCancel says that a cancel may succeed, now or once the sign session is over. What is signed or cancelled stays so.
 func (p ConsoleRequest) CanCancel() bool { return p.State != "signed" && p.State != "cancelled" }
 
+// CanSeal says that an approved document waits to be sealed.
+func (p ConsoleRequest) CanSeal() bool { return p.State == "sealing" || p.State == "stalled" }
+
+// SealURL is where the form posts that has the document sealed at once.
+func (p ConsoleRequest) SealURL() string { return ConsoleRequestURL(p.ID, "seal") }
+
+// AbortURL is where the form posts that discards the phone's signature.
+func (p ConsoleRequest) AbortURL() string { return ConsoleRequestURL(p.ID, "abort") }
+
 // CancelURL, ResendURL and EvidenceURL are where the page's actions lead.
 func (p ConsoleRequest) CancelURL() string { return ConsoleRequestURL(p.ID, "cancel") }
 

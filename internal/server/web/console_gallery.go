@@ -17,6 +17,7 @@ func galleryConsole(now time.Time) []Sample {
 		{State: "locked", N: 3},
 		{State: "session", N: 1},
 		{State: "sealing"},
+		{State: "stalled"},
 		{State: "signed", N: 1840},
 		{State: "expired", N: 96},
 		{State: "cancelled", N: 41},

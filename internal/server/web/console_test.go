@@ -16,7 +16,7 @@ func TestConsoleWords(t *testing.T) {
 	english := newKit(t).byTag("en").messages
 	for _, kind := range []request.EventKind{
 		request.EventInitiated, request.EventOpened, request.EventProceeded, request.EventScanned, request.EventSessionEnded, request.EventApproved,
-		request.EventApproveRefused, request.EventSigned, request.EventSealRetried, request.EventRenewed, request.EventRenewFailed, request.EventExpired, request.EventCancelled, request.EventPurged,
+		request.EventApproveRefused, request.EventSigned, request.EventSealRetried, request.EventSealFailed, request.EventSealAgain, request.EventSealAborted, request.EventRenewed, request.EventRenewFailed, request.EventExpired, request.EventCancelled, request.EventPurged,
 		request.EventWebhook, request.EventResent, request.EventResult, request.EventDownloaded, request.EventEvidence,
 	} {
 		if english["console.event."+string(kind)] == "" {

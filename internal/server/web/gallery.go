@@ -67,6 +67,7 @@ func Gallery() []Sample {
 		{"code-scanned", 200, codeScanned},
 		{"code-sandbox", 200, codeSandbox},
 		{"sealing", 200, Sealing{Summary: req, Live: live("sealing"), Signer: signer}},
+		{"sealing-delayed", 200, Sealing{Summary: req, Live: live("sealing"), Signer: signer, Delayed: true}},
 		{"signed", 200, signed},
 		{"signed-gone", 200, signedGone},
 		{"ended-rejected", 200, ended("rejected")},

@@ -12,7 +12,7 @@ import (
 
 // LiveOf is the live state of a request.
 func LiveOf(r *request.Request) Live {
-	l := Live{State: string(r.State), Outcome: string(r.Outcome), Seq: r.Version}
+	l := Live{State: string(r.State.ForSigner()), Outcome: string(r.Outcome), Seq: r.Version}
 	if r.State.InSession() {
 		l.SessionEndsAt = r.Session.EndsAt
 		l.Scanned = r.Session.Prepared != nil

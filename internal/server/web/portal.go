@@ -112,6 +112,8 @@ type Sealing struct {
 	Summary
 	Live   Live
 	Signer Person
+	// Delayed says that the document could not be sealed at once.
+	Delayed bool
 }
 
 func (p Sealing) meta() meta {

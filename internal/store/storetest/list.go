@@ -48,12 +48,13 @@ func listPages(t *testing.T, s *suite, _ Harness) {
 	if got := s.list(request.Filter{Limit: 5}); len(got) != 0 {
 		t.Errorf("an empty store lists %v", got)
 	}
-	const n = 14
+	states := request.States()
+	n := 2 * len(states)
 	var want []int
 	for i := range n {
 		r := sample(i)
 		r.CreatedAt = start.Add(time.Duration(i/3) * time.Second) // three at once
-		r.State = request.States()[i*3%7]
+		r.State = states[i*3%len(states)]
 		r.Session = &request.Session{ID: "s", EndsAt: r.ExpiresAt}
 		s.create(r)
 		want = append([]int{i}, want...)
@@ -79,7 +80,7 @@ func listPages(t *testing.T, s *suite, _ Harness) {
 			}
 		}
 	}
-	for _, state := range request.States() {
+	for _, state := range states {
 		got := s.list(request.Filter{State: state, Limit: n})
 		if len(got) != 2 || got[0] <= got[1] {
 			t.Errorf("%s: %v, want two, the newer first", state, got)
