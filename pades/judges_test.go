@@ -103,7 +103,7 @@ func rootFile(t *testing.T, w *world, dir string) string {
 // all signature fields for pdf.js. A file with a changed byte must have none.
 func judgePKIjs(t *testing.T, w *world, files []exhibit) {
 	program(t, "node", "nodejs")
-	if _, err := os.Stat("../../web/node_modules/pkijs"); err != nil {
+	if _, err := os.Stat("../web/node_modules/pkijs"); err != nil {
 		if os.Getenv("CI") != "" {
 			t.Fatal("pkijs is missing: web/deps")
 		}
