@@ -42,7 +42,7 @@ type underway struct {
 	key           int16 // of what it has put
 }
 
-// told is what people know: nobody may take it back.
+// told is what people were told and rely on.
 type told struct {
 	cancels   uint8 // answers 200 to a cancel
 	opened    uint8 // 1: Alice, 2: Bob was let in
@@ -58,7 +58,7 @@ type label struct{ who, what string }
 
 // scope is how much there is to explore.
 type scope struct {
-	bob      bool // somebody else tries to open the request
+	bob      bool // another person tries to open the request
 	intended bool // Alice is named as the signer
 	phones   int  // of Alice
 	sessions uint8
@@ -76,7 +76,7 @@ type explorer struct {
 	all    []state
 	parent []int32
 	how    []label
-	alone  [][2]int32       // transitions that need nobody but the clock and the worker
+	alone  [][2]int32       // transitions that need only the clock and the worker
 	broken map[string]int32 // invariant: first state in which it does not hold
 	stands map[[2]int16]*Request
 	tidied map[[4]int16]int16
@@ -133,7 +133,7 @@ func (x *explorer) visit(s state, from int32, how label) int32 {
 	return id
 }
 
-// tidy gives all documents one name that nobody will ever ask for by theirs, so that they make no difference.
+// tidy gives all documents one name that no step asks for by theirs, so that they make no difference.
 func (x *explorer) tidy(s state) int16 {
 	if s.under[0].docs != 0 || s.under[1].docs != 0 {
 		return s.docs // a purge goes by the names that it has read

@@ -183,7 +183,7 @@ func TestExploreFindsBugs(t *testing.T) {
 		"documents that are not flushed":  {plant: plant{lazyBytes: true}, scope: crashing, finds: []string{recordHasBytes}},
 		"a worker that announces early":   {plant: plant{eagerWorker: true}, finds: []string{announceSigned}},
 		"a purge that forgets":            {plant: plant{idlePurge: true}, finds: []string{uploadGoes}},
-		"strays that nobody looks for":    {plant: plant{noSweep: true}, scope: crashing, finds: []string{exitExists}},
+		"strays that are not looked for":  {plant: plant{noSweep: true}, scope: crashing, finds: []string{exitExists}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if bug.cell != nil {

@@ -144,7 +144,7 @@ type effect struct {
 	approved  bool // an approval was accepted
 	failed    bool // an operator discarded a signature
 	announced bool
-	url       bool // somebody got a link to the signed document
+	url       bool // a link was given to the signed document
 	retry     bool // the job wants to run again
 	answer    int16
 }
@@ -236,7 +236,7 @@ func (w *world) settlePurge() error {
 }
 
 func (w *world) Put(_ context.Context, key string, r io.Reader) (int64, error) {
-	b, err := io.ReadAll(r) // first, because whoever writes must come to an end before the world goes on
+	b, err := io.ReadAll(r) // first, because the writer must come to an end before the world goes on
 	if w.run.out.paused != 0 || w.run.step == 0 {
 		return 0, w.run.pause(1)
 	}
@@ -276,7 +276,7 @@ func (w *world) Delete(_ context.Context, keys ...string) error {
 	return nil
 }
 
-// operation is something that somebody does. arg is what a phone holds.
+// operation is one step of a person or of the worker. arg is what a phone holds.
 type operation struct {
 	name string
 	job  JobKind // the worker does it when it has claimed such a job

@@ -65,8 +65,8 @@ func (s *Service) Initiate(ctx context.Context, a Application, body io.Reader) (
 	}, nil
 }
 
-// receive stores the body and holds it against every rule for documents. It is hashed on its way, so that nobody has to read the whole
-// of it again.
+// receive stores the body and checks it against every rule for documents. The body is hashed while it is stored, so that the
+// stored document is not read again for that.
 func (s *Service) receive(ctx context.Context, party, key string, body io.Reader, locs []pades.Location) (*Document, error) {
 	sum := sha256.New()
 	limited := &limitedReader{r: body, left: api.MaxDocumentBytes}
@@ -94,20 +94,20 @@ func (s *Service) receive(ctx context.Context, party, key string, body io.Reader
 	return &Document{Key: key, Size: size, SHA256: sum.Sum(nil), Pages: in.Pages, Signatures: in.Signatures}, nil
 }
 
-// abandon deletes what the record does not name, because the change that was to name it has failed with err. If nobody knows
-// whether it failed the bytes stay: the record may name them. If it does not, a purge of the request or the sweep finds them.
+// abandon deletes what the record does not name, because the change that was to name it has failed with err. If its outcome
+// is not known the bytes stay: the record may name them. If it does not, a purge of the request or the sweep finds them.
 func (s *Service) abandon(key string, err error) {
 	if !errors.Is(err, ErrUncertain) {
 		s.discard(key)
 	}
 }
 
-// discard deletes what nobody names, and nobody will.
+// discard deletes bytes that no record names.
 func (s *Service) discard(key string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := s.Documents.Delete(ctx, key); err != nil {
-		s.Log.Warn("bytes that nobody needs could not be deleted", "key", key, "err", err)
+		s.Log.Warn("deleting bytes without a record failed", "key", key, "err", err)
 	}
 }
 

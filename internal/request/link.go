@@ -14,7 +14,7 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Link makes a download URL for the signed document. Whoever has it may fetch the document until exp, like a presigned URL of
+// Link makes a download URL for the signed document. It serves the document to any client until exp, like a presigned URL of
 // an object store; nothing is kept for it.
 func (s *Service) Link(id string) (url string, exp time.Time) {
 	exp = s.now().Truncate(time.Second).Add(api.URLLifetime * time.Second)

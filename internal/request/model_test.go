@@ -30,7 +30,7 @@ type model struct {
 	sealed    bool
 	signedAt  time.Time
 	cancelled bool
-	answer    *approval // of the latest session, if somebody has scanned it
+	answer    *approval // of the latest session, if it was scanned
 	stale     *approval // of some earlier one
 }
 
@@ -179,7 +179,7 @@ func TestModel(t *testing.T) {
 			"approve": func(rt *rapid.T) {
 				m := pick(rt)
 				if m.answer == nil {
-					rt.Skip("nobody has scanned")
+					rt.Skip("not scanned")
 				}
 				err := w.send(t.Context(), m.answer)
 				want := ""

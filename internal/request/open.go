@@ -8,7 +8,7 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Open lets p into the request. The first person who is admitted is the signer from then on, and nobody else (docs/contract.md, 3.3).
+// Open lets p into the request. The first person who is admitted is the signer from then on, and no other person (docs/contract.md, 3.3).
 func (s *Service) Open(ctx context.Context, id string, p signer.Person) (*Request, error) {
 	// A reload by the signer changes nothing, so it need not wait for a write.
 	if r, err := s.Get(ctx, id); err != nil {

@@ -46,8 +46,8 @@ func (u unlisted) Keys(ctx context.Context, id string) ([]string, error) {
 	return u.Documents.Keys(ctx, id)
 }
 
-// TestNobodyWaitsForTheSweep: jobs are done while all that is stored is looked at.
-func TestNobodyWaitsForTheSweep(t *testing.T) {
+// TestJobsDoNotWaitForTheSweep: jobs are done while all that is stored is looked at.
+func TestJobsDoNotWaitForTheSweep(t *testing.T) {
 	w := newWorld(t)
 	in := w.in(t, request.StateSealing)
 	changed, stop := w.store.Watch(in.RequestID)

@@ -19,10 +19,10 @@ const DefaultRenewBefore = 90 * 24 * time.Hour
 // renewBackoff is how long a renewal waits after each failed attempt, and from the last on always: there are months of time.
 var renewBackoff = []time.Duration{time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
 
-// renewAlarm is the number of failures in a row from which on somebody has to look.
+// renewAlarm is the number of failures in a row from which on an operator has to look.
 const renewAlarm = 3
 
-// errOvertaken: another node has renewed the document meanwhile.
+// errOvertaken: another attempt has renewed the document.
 var errOvertaken = errors.New("another attempt has renewed the document")
 
 // renewalDue is when a document whose newest time stamp holds until then is to be renewed.
@@ -32,7 +32,7 @@ func (s *Service) renewalDue(until time.Time) time.Time { return until.Add(-s.Re
 // that the sealing of a document of level B-LTA leaves behind. The job stays pending for as long as the document is kept and
 // becomes due again before each end. Its payload counts the failures since the last success.
 //
-// The new name is put into the record first, so that nobody takes the bytes for strays; then come the bytes, then their
+// The new name is put into the record first, so that no sweep takes the bytes for strays; then come the bytes, then their
 // verification, then the record that makes them visible and gives up the old ones. At every moment the record names a whole
 // document. Of two nodes that renew at the same time the one whose name is in the record wins.
 func (s *Service) Renew(ctx context.Context, job *Job) []Event {

@@ -184,7 +184,7 @@ type away struct{}
 func (away) Timestamp(context.Context, []byte) ([]byte, error) { return nil, errors.New("away") }
 
 // TestRenewOnTwoNodes: attempts that run at the same time leave one whole document, on record, and nothing else; those that ask
-// for it meanwhile get the old or the new one.
+// for it during the renewal get the old or the new one.
 func TestRenewOnTwoNodes(t *testing.T) {
 	w := newWorld(t)
 	in, _, doc := w.due(t)
@@ -204,7 +204,7 @@ func TestRenewOnTwoNodes(t *testing.T) {
 			}
 			r, b, err := w.Follow(t.Context(), in.RequestID, u.Query().Get("expires"), u.Query().Get("signature"))
 			if err != nil {
-				t.Errorf("a download meanwhile: %v", err)
+				t.Errorf("a download during a renewal: %v", err)
 				return
 			}
 			if b.Size() != r.Signed.Size {
@@ -338,7 +338,7 @@ func (f forgetful) Put(ctx context.Context, key string, r io.Reader) (int64, err
 	return f.Documents.Put(ctx, key, bytes.NewReader(b))
 }
 
-// TestRenewAmongStrays: whoever looks for strays while a document is renewed takes neither the old bytes nor the new ones.
+// TestRenewAmongStrays: a sweep for strays while a document is renewed takes neither the old bytes nor the new ones.
 func TestRenewAmongStrays(t *testing.T) {
 	w := newWorld(t)
 	in, _, _ := w.due(t)

@@ -26,7 +26,7 @@ type Request struct {
 	ExpiresAt time.Time
 
 	Document    Document
-	Signer      *signer.Person // who opened it; nobody else may from then on
+	Signer      *signer.Person // who opened it; no other person may from then on
 	Session     *Session       // in state session; kept in sealing
 	Approval    *Approval
 	Signed      *SignedDocument
@@ -97,7 +97,7 @@ type Prepared struct {
 }
 
 // Approval is the phone's answer. It is written in the transaction that ends the signer's part, so that any process can
-// finish the document and nobody is asked twice.
+// finish the document and no signer is asked twice.
 type Approval struct {
 	SessionID   string
 	PhoneID     string
@@ -153,7 +153,7 @@ func (r *Request) SignedName() string {
 	return stem + "-signed.pdf"
 }
 
-// Admits reports whether p may open the request: the intended signer if one is named, else whoever came first.
+// Admits reports whether p may open the request: the intended signer if one is named, else the first who opened it.
 func (r *Request) Admits(p signer.Person) bool {
 	if r.SignerHash != "" && p.Hash() != r.SignerHash {
 		return false

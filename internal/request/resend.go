@@ -6,7 +6,7 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// EventResent is an operator's wish to send the webhook once more; detail: by.
+// EventResent notes that an operator has the webhook sent once more; detail: by.
 const EventResent EventKind = "webhook_resent"
 
 // What Resend refuses. Operators see the texts.

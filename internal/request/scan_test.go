@@ -84,10 +84,10 @@ func TestCodeIsNotTheSession(t *testing.T) {
 		t.Errorf("approve with a code in place of the session: %v", err)
 	}
 	if _, _, err := w.Code(t.Context(), id, bob); code(err) != api.CodeNoAccess {
-		t.Errorf("somebody else's look at the code: %v", err)
+		t.Errorf("another person's look at the code: %v", err)
 	}
 	if _, err := w.OpenHere(t.Context(), id, bob); code(err) != api.CodeNoAccess {
-		t.Errorf("somebody else's device: %v", err)
+		t.Errorf("another person's device: %v", err)
 	}
 	other := w.in(t, request.StateSession).RequestID
 	if _, err := w.Scan(t.Context(), other, value); !errors.Is(err, request.ErrStaleCode) {
@@ -119,7 +119,7 @@ func TestScanWithoutSession(t *testing.T) {
 			t.Errorf("%s: %v, want %s", state, err, want)
 		}
 		if state == request.StateCreated || state == request.StateCancelled {
-			continue // nobody has opened it: there is no signer to show anything to
+			continue // it was not opened: there is no signer to show anything to
 		}
 		if _, err := w.OpenHere(t.Context(), id, alice); code(err) != want {
 			t.Errorf("%s, open here: %v, want %s", state, err, want)

@@ -11,7 +11,7 @@ type State string
 
 // The eight states. Signed, Cancelled and (but for a cancel) Expired are final.
 const (
-	StateCreated   State = "created"   // nobody has opened it
+	StateCreated   State = "created"   // it was not opened yet
 	StateLocked    State = "locked"    // it belongs to one signer
 	StateSession   State = "session"   // the signer pressed Proceed to Sign; a QR code is shown
 	StateSealing   State = "sealing"   // the phone's signature is stored; the document is being finished
@@ -21,13 +21,13 @@ const (
 	StateCancelled State = "cancelled" // the relying party took it back
 )
 
-// Action is what somebody, or time, does to a request.
+// Action is what a person, the worker, or time does to a request.
 type Action string
 
 // The actions, in the order of the table in doc.go.
 const (
 	ActOpen       Action = "open"        // the signer opens the document
-	ActOpenOther  Action = "open, other" // somebody else tries to
+	ActOpenOther  Action = "open, other" // another person tries to
 	ActProceed    Action = "proceed"     // the signer presses Proceed to Sign
 	ActApprove    Action = "approve"     // the phone approves this session with a valid signature
 	ActReject     Action = "reject"      // the phone rejects

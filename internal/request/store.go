@@ -50,8 +50,8 @@ type Watcher interface {
 
 // Outbox keeps the jobs that changes leave behind: work that must happen after the commit, and survive a crash.
 type Outbox interface {
-	// Claim leases up to limit pending jobs of a kind that are due at now, earliest first, and counts the attempt. Nobody
-	// else gets them before now+lease, by the clock of the caller.
+	// Claim leases up to limit pending jobs of a kind that are due at now, earliest first, and counts the attempt. No other
+	// claim gets them before now+lease, by the clock of the caller.
 	Claim(ctx context.Context, kind JobKind, now time.Time, lease time.Duration, limit int) ([]Job, error)
 
 	// Settle writes what became of claimed jobs, each with its events in one transaction, and ends their leases. A job whose

@@ -48,7 +48,7 @@ func TestEveryCell(t *testing.T) {
 			},
 		},
 		{
-			"open by another person", // in state created somebody else is the first, so that cell has a test of its own
+			"open by another person", // in state created another person is the first, so that cell has a test of its own
 			func(ctx context.Context, r *api.Initiated) error { _, err := w.Open(ctx, r.RequestID, bob); return err },
 			[8]want{
 				ok(request.StateLocked), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess),

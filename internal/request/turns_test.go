@@ -50,7 +50,7 @@ func TestTurns(t *testing.T) {
 			t.Fatalf("b waited %v: %v", time.Since(start), err)
 		}
 		release()
-		// Parties that wait are served in turn, whoever came first.
+		// Parties that wait are served in turn, whichever came first.
 		for range 3 {
 			ask("c")
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// uncertain is a store whose connection breaks while it commits, once: the change is made, and nobody can say so.
+// uncertain is a store whose connection breaks while it commits, once: the change is made, and the caller is not told.
 type uncertain struct {
 	request.Store
 	certain int    // changes that are answered before that
@@ -33,7 +33,7 @@ func (u *uncertain) Update(ctx context.Context, id string, change func(*request.
 	return u.outcome(u.Store.Update(ctx, id, change))
 }
 
-// TestUncertainOutcome: when nobody knows whether a record names new bytes, they stay, and a further
+// TestUncertainOutcome: when it is not known whether a record names new bytes, they stay, and a further
 // attempt finds everything in order.
 func TestUncertainOutcome(t *testing.T) {
 	t.Run("initiate", func(t *testing.T) {

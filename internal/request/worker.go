@@ -57,7 +57,7 @@ func NewWorker(s *Service, deliver Handler) *Worker {
 		handlers: map[JobKind]lane{
 			JobSeal:    {s.Seal, 4},
 			JobWebhook: {deliver, 64},
-			JobRenew:   {s.Renew, 1}, // nobody waits for it
+			JobRenew:   {s.Renew, 1}, // no person waits for it
 		},
 		running: map[int64]Job{},
 		lanes:   map[JobKind]int{},
@@ -204,7 +204,7 @@ func (w *Worker) pass(ctx context.Context) (found int, err error) {
 	return found, err
 }
 
-// do does a job. We may claim it once more meanwhile: while it is done, because a clock was moved beyond its lease, and then the
+// do does a job. It may be claimed once more: while it is done, because a clock was moved beyond its lease, and then the
 // record is that of the new claim; or after it was recorded, to be tried again at once, and then it is done again.
 func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
 	for {

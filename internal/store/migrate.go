@@ -66,7 +66,7 @@ func checkKind(ctx context.Context, db *sql.DB, want Kind) error {
 	err := db.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = 'kind'`).Scan(&have)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return nil // its first start was interrupted; whoever comes now names it
+		return nil // its first start was interrupted; this one names the kind
 	case err != nil:
 		return fmt.Errorf("reading the database's kind: %w", err)
 	case have != string(want):

@@ -28,7 +28,7 @@ func (s *Store) Claim(ctx context.Context, kind request.JobKind, now time.Time, 
 	case err != nil:
 		return nil, fmt.Errorf("looking for jobs: %w", err)
 	}
-	// Rounded up: a microsecond too long harms nobody, a nanosecond too short breaks the promise.
+	// Rounded up, because the lease must not end early.
 	until := now.Add(lease + time.Microsecond - 1).UnixMicro()
 	var jobs []request.Job
 	err = s.writers.do(ctx, target{}, func(ctx context.Context, tx *tx) error {
@@ -51,7 +51,7 @@ func (s *Store) Claim(ctx context.Context, kind request.JobKind, now time.Time, 
 	return jobs, nil
 }
 
-// Settle implements request.Outbox. It compares Lease with what is stored, so it also takes a job that nobody has claimed, as
+// Settle implements request.Outbox. It compares Lease with what is stored, so it also takes a job that is not claimed, as
 // Jobs returned it: that is how a failed job is tried once more.
 func (s *Store) Settle(ctx context.Context, settled ...request.Settlement) error {
 	groups := map[*writer][]request.Settlement{}

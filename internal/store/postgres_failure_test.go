@@ -34,7 +34,7 @@ func TestPostgresRestart(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	var all sync.WaitGroup
 	var acknowledged, uncertain [4]int
-	made := make(chan struct{}) // tells whoever waits for it of changes that were acknowledged
+	made := make(chan struct{}) // receives when a change was acknowledged
 	for i := range 4 {
 		s := []*store.Store{a, b}[i%2]
 		all.Go(func() {
@@ -349,8 +349,8 @@ func TestPostgresCommitCutOff(t *testing.T) {
 	}
 }
 
-// TestPostgresMissedNews: what another node changes while nothing is heard from it is not lost on those who watch here.
-func TestPostgresMissedNews(t *testing.T) {
+// TestPostgresMissedNotifications: watchers learn of what another node changed while this node did not listen.
+func TestPostgresMissedNotifications(t *testing.T) {
 	url := cluster.Database(t)
 	a, b := openPostgres(t, url), openPostgres(t, url)
 	id := plainRequest(0).ID
@@ -387,19 +387,19 @@ func TestPostgresMissedNews(t *testing.T) {
 	}
 	select {
 	case <-changed:
-		t.Error("the news came although nobody listens: the test is wrong")
+		t.Error("a notification came although no connection listens: the test is wrong")
 	default:
 	}
 	do(`ALTER DATABASE "` + name + `" ALLOW_CONNECTIONS true`)
 	select {
 	case <-changed:
 	case <-time.After(20 * time.Second):
-		t.Error("who watches on the other node never hears of it")
+		t.Error("the watcher on the other node never hears of it")
 	}
 }
 
 // TestPostgresForgotten: a server that does not know any more what became of a commit leaves it open, and so do we. Nothing is tried
-// again, and whoever watches the request is told to look.
+// again, and those that watch the request are told to look.
 func TestPostgresForgotten(t *testing.T) {
 	url := cluster.Database(t)
 	ask(t, url, `CREATE SCHEMA forgetful; CREATE FUNCTION forgetful.pg_xact_status(xid8) RETURNS text LANGUAGE sql AS 'SELECT NULL';
@@ -420,7 +420,7 @@ func TestPostgresForgotten(t *testing.T) {
 	select {
 	case <-changed:
 	default:
-		t.Error("nobody was told to look")
+		t.Error("the watcher was not told to look")
 	}
 	if err := s.Update(t.Context(), id, rename("newer")); err != nil {
 		t.Errorf("the next Update: %v", err)

@@ -32,6 +32,10 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 		return
 	}
 	switch v.Kind() {
+	case reflect.Interface:
+		if v.Type() != reflect.TypeFor[error]() { // found out when the value is used, and never stored
+			t.Fatalf("a field of the type %s", v.Type())
+		}
 	case reflect.Bool:
 		v.SetBool(true)
 	case reflect.Int, reflect.Int64:

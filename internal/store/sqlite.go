@@ -21,11 +21,11 @@ var pragmas = []string{
 	"busy_timeout(10000)",
 	"journal_mode(WAL)",
 	"synchronous(FULL)",  // in WAL mode: every commit is on disk before it is answered
-	"foreign_keys(0)",    // the outbox's is left from the first schema; see the migration 0006_trail.postgres.sql for why nobody checks it
+	"foreign_keys(0)",    // the outbox's is left from the first schema; see the migration 0006_trail.postgres.sql for why it is not checked
 	"cache_size(-32000)", // KiB
 	"temp_store(MEMORY)",
-	"wal_autocheckpoint(4000)",     // pages: the log is written home by one commit in hundreds, and by none that a quantile of 99 % sees
-	"journal_size_limit(67108864)", // a log that grew is cut back after it was written home
+	"wal_autocheckpoint(4000)",     // pages: one commit in hundreds writes the log into the database, too rarely for the 99 % quantile
+	"journal_size_limit(67108864)", // a log that grew is cut back afterwards
 }
 
 // openSQLite opens the file o.Database, which belongs to this process alone until it is closed.
@@ -34,7 +34,7 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// The file holds people's numbers: nobody else may read it. SQLite gives its log the same permissions.
+	// The file holds people's numbers: no other user may read it. SQLite gives its log the same permissions.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := migrate(ctx, writing, d, o); err != nil {
 		return nil, err
 	}
-	// We hold the lock, so whoever claimed these jobs is dead. Its work need not wait for the leases to run out.
+	// This process holds the lock, so the one that claimed these jobs has ended. They need not wait for the leases to run out.
 	const release = `UPDATE outbox SET lease = 0, ready_at = due_at WHERE status = 'pending' AND lease <> 0`
 	if _, err := writing.ExecContext(ctx, release); err != nil {
 		return nil, fmt.Errorf("releasing leases: %w", err)

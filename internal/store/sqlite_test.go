@@ -223,7 +223,7 @@ func TestSQLiteSharesCommits(t *testing.T) {
 }
 
 // TestSQLiteIdleDoesNotWait: one caller after another pays for its commit and for nothing else. Inside the bubble the clock
-// stands still unless somebody sleeps.
+// stands still unless a goroutine sleeps.
 func TestSQLiteIdleDoesNotWait(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	synctest.Test(t, func(t *testing.T) {
@@ -249,8 +249,8 @@ func TestSQLiteIdleDoesNotWait(t *testing.T) {
 	})
 }
 
-// TestSQLiteCallsAreWrittenOnce: whoever goes away while a record's shelf is tidied is not told that the record is lost, for then
-// he would count it as lost.
+// TestSQLiteCallsAreWrittenOnce: a caller that goes away while old records are dropped is not told that the new one is lost,
+// because it is written.
 func TestSQLiteCallsAreWrittenOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -30,7 +30,7 @@ type Options struct {
 	// Now is the clock that says when the database was created; nil is time.Now.
 	Now func() time.Time
 
-	// Log takes what no caller is there to hear; nil drops it.
+	// Log takes what concerns no caller; nil drops it.
 	Log *slog.Logger
 
 	// Fault, for tests, is called at every point of [FaultPoints] as it is passed.
@@ -50,7 +50,7 @@ const (
 const (
 	FaultBegun     = "store: transaction begun"
 	FaultWritten   = "store: changes written"
-	FaultCommitted = "store: committed, nobody told"
+	FaultCommitted = "store: committed, not answered"
 	FaultAnswered  = "store: callers answered"
 )
 
@@ -86,7 +86,7 @@ var (
 	_ party.Store = (*Store)(nil)
 )
 
-// Open opens the database, brings its schema up to date, and takes over what a process that died on it left under way.
+// Open opens the database, brings its schema up to date, and releases the jobs that a process which died had claimed.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Kind != Sandbox && o.Kind != Service {
 		return nil, fmt.Errorf("store: unknown kind of database %q", o.Kind)
@@ -152,7 +152,7 @@ func (r *readers) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 
 // row reads one row into dest; sql.ErrNoRows if there is none.
 func (r *readers) row(ctx context.Context, query string, args []any, dest ...any) error {
-	return r.patiently(ctx, func() (bool, error) {
+	return r.retry(ctx, func() (bool, error) {
 		stmt, err := r.stmt(ctx, query)
 		if err != nil {
 			return true, err
@@ -163,7 +163,7 @@ func (r *readers) row(ctx context.Context, query string, args []any, dest ...any
 
 // rows calls scan for every row.
 func (r *readers) rows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
-	return r.patiently(ctx, func() (bool, error) {
+	return r.retry(ctx, func() (bool, error) {
 		stmt, err := r.stmt(ctx, query)
 		if err != nil {
 			return true, err
@@ -178,8 +178,8 @@ func (r *readers) rows(ctx context.Context, query string, args []any, scan func(
 	})
 }
 
-// patiently repeats a read that met a broken connection: after a restart of the server all of the pool's are.
-func (r *readers) patiently(ctx context.Context, read func() (untouched bool, err error)) error {
+// retry repeats a read that met a broken connection. After a restart of the server all connections of the pool are broken.
+func (r *readers) retry(ctx context.Context, read func() (untouched bool, err error)) error {
 	for wait := time.Millisecond; ; wait *= 2 {
 		untouched, err := read()
 		if err == nil || !untouched || wait > time.Second || !r.transient(err) {

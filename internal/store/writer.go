@@ -48,7 +48,7 @@ type database interface {
 	// limit is the context of one transaction.
 	limit() (context.Context, context.CancelFunc)
 
-	// begin starts a transaction, in which nobody else can change the requests of these ids, and reads them.
+	// begin starts a transaction, in which only this one can change the requests of these ids, and reads them.
 	begin(ctx context.Context, c *conn, ids []string) (map[string]row, error)
 
 	// write executes statements in their order and tells how many rows each wrote.

@@ -199,7 +199,7 @@ func TestPostgresNodesTakeTurns(t *testing.T) {
 		}
 	})
 	waits := `DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock') LOOP
-		IF clock_timestamp() > now() + interval '20 s' THEN RAISE 'nobody waits'; END IF;
+		IF clock_timestamp() > now() + interval '20 s' THEN RAISE 'no session waits'; END IF;
 		PERFORM pg_sleep(0.001); PERFORM pg_stat_clear_snapshot(); END LOOP; END $$`
 	ask(t, url, waits)
 	release()

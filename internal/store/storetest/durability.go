@@ -97,7 +97,7 @@ func nodesUpdate(t *testing.T, a *suite, h Harness) {
 	}
 }
 
-// nodesCross changes the same requests on two nodes in opposite orders, with jobs settled between: nobody may wait for ever.
+// nodesCross changes the same requests on two nodes in opposite orders, with jobs settled between: no call may wait for ever.
 func nodesCross(t *testing.T, a *suite, h Harness) {
 	stores := []*suite{a, a.another(h)}
 	const n = 20

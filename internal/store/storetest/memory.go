@@ -22,7 +22,7 @@ import (
 type Memory struct {
 	created time.Time
 
-	lock chan struct{} // held by whoever reads or writes what follows; a channel, so that one can give up waiting
+	lock chan struct{} // held while a method reads or writes what follows; a channel, so that one can give up waiting
 
 	requests map[string]*record
 	jobs     []request.Job // in order of their ids, which count from 1

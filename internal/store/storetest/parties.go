@@ -207,7 +207,7 @@ func removeParty(t *testing.T, s *suite, _ Harness) {
 	}
 	s.register(aParty("a")) // the id is free again
 	if got := s.registration("a"); got.Version != 1 {
-		t.Errorf("registered anew: %+v", got)
+		t.Errorf("registered again: %+v", got)
 	}
 }
 

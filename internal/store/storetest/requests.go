@@ -181,12 +181,12 @@ func updatePanics(t *testing.T, s *suite, _ Harness) {
 
 func copies(t *testing.T, s *suite, _ Harness) {
 	r := s.create(signed(1))
-	r.Signer.Name, r.Locations[0].Page = "somebody else", 99 // after Create it is the caller's own again
+	r.Signer.Name, r.Locations[0].Page = "another person", 99 // after Create it is the caller's own again
 	got := s.get(r.ID)
-	got.Signer.Name, got.Locations[0].Page = "somebody else", 99
+	got.Signer.Name, got.Locations[0].Page = "another person", 99
 	var kept *request.Request
 	s.update(r.ID, only(func(r *request.Request) error { kept = r; r.DocName = "new"; return nil }))
-	kept.Signer.Name, kept.Locations[0].Page = "somebody else", 99
+	kept.Signer.Name, kept.Locations[0].Page = "another person", 99
 	want := signed(1)
 	want.DocName, want.Version = "new", 2
 	if diff := cmp.Diff(want, s.get(r.ID)); diff != "" {
