@@ -32,7 +32,7 @@ var imports = map[string]string{
 	"internal/safehttp": "",
 	"internal/party":    "internal/safehttp",
 	"internal/token":    "api internal/party",
-	"internal/calllog":  "internal/party internal/token",
+	"internal/calllog":  "api internal/party internal/token",
 	"internal/signer":   "api internal/ca pades/cms",
 	"internal/request":  "api pades/cms pades pades/pdf internal/signer",
 

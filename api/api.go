@@ -32,6 +32,9 @@ const (
 	BoxHeight        = 60.0     // height of a signature box, in points
 )
 
+// RequestIDPrefix begins the id of every sign request.
+const RequestIDPrefix = "signv3-"
+
 // Location is one place for a signature: the lower-left corner of its box as fractions (0 <= n < 1, at most 4 decimals) of the
 // displayed page's width and height. Page counts from 1.
 type Location struct {
@@ -43,7 +46,7 @@ type Location struct {
 // Initiated answers an accepted initiate call.
 type Initiated struct {
 	SigningURL   string `json:"signing_url"`   // send the signer's browser here; opaque
-	RequestID    string `json:"request_id"`    // "signv3-" and a UUIDv7; opaque
+	RequestID    string `json:"request_id"`    // RequestIDPrefix and a UUIDv7; opaque
 	ExchangeCode string `json:"exchange_code"` // secret; needed for the result call
 }
 

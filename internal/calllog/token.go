@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/token"
 )
@@ -30,15 +31,10 @@ const (
 	maxPart    = 2048 // of header or claims
 )
 
-// Decode reads a token, also one that is malformed; nil if compact is empty.
-func Decode(compact string) *Token {
-	t, _ := decode(compact)
-	return t
-}
-
 // named is what a token says of its call.
 type named struct{ clientID, requestID string }
 
+// decode reads a token, also one that is malformed; t is nil if compact is empty.
 func decode(compact string) (t *Token, n named) {
 	switch {
 	case compact == "":
@@ -209,11 +205,11 @@ const maxClientID = 128
 
 // OurID is id if it has the form of a request's id, else "": what callers put in its place may be a secret.
 func OurID(id string) string {
-	const prefix, longest = "signv3-", 64
-	if len(id) > longest || !strings.HasPrefix(id, prefix) {
+	const longest = 64
+	if len(id) > longest || !strings.HasPrefix(id, api.RequestIDPrefix) {
 		return ""
 	}
-	for _, c := range id[len(prefix):] {
+	for _, c := range id[len(api.RequestIDPrefix):] {
 		if (c < '0' || c > '9') && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && c != '-' {
 			return ""
 		}

@@ -111,8 +111,8 @@ func (s *Service) discard(key string) {
 	}
 }
 
-// errTooLarge is the refusal of docs/contract.md, 3.5.1.
-var errTooLarge = api.ErrClientSide("The document is too large: it must be smaller than 10 MiB (10485760 bytes)")
+// ErrTooLarge is the refusal of docs/contract.md, 3.5.1.
+var ErrTooLarge = api.ErrClientSide("The document is too large: it must be smaller than 10 MiB (10485760 bytes)")
 
 // limitedReader fails as soon as the body is as large as the limit, so that an endless upload ends there.
 type limitedReader struct {
@@ -123,7 +123,7 @@ type limitedReader struct {
 func (l *limitedReader) Read(p []byte) (int, error) {
 	n, err := l.r.Read(p)
 	if l.left -= int64(n); l.left <= 0 {
-		return n, errTooLarge
+		return n, ErrTooLarge
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		err = api.ErrClientSide("The upload broke off").Because("reading the body: %w", err)

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/signet-sign/signet/api"
 )
 
 // Lister finds requests for operators. It may run concurrently with everything, and sees what was committed: a request whose
@@ -36,8 +38,8 @@ type Filter struct {
 
 // ByID reports whether Text is a request's id.
 func (f Filter) ByID() bool {
-	const idPrefix, uuid = "signv3-", 36 // as newRequestID makes them
-	return len(f.Text) == len(idPrefix)+uuid && strings.HasPrefix(f.Text, idPrefix)
+	const uuid = 36
+	return len(f.Text) == len(api.RequestIDPrefix)+uuid && strings.HasPrefix(f.Text, api.RequestIDPrefix)
 }
 
 // Cursor is a place in the list: the last request of the page before.

@@ -115,12 +115,12 @@ func (s *Service) newRequestID(now time.Time) (string, error) {
 	}
 	u[6] = u[6]&0x0f | 0x70
 	u[8] = u[8]&0x3f | 0x80
-	return "signv3-" + u.String(), nil
+	return api.RequestIDPrefix + u.String(), nil
 }
 
 // initiatedAt is the time in an id that newRequestID made; zero for any other.
 func initiatedAt(id string) time.Time {
-	u, err := uuid.Parse(strings.TrimPrefix(id, "signv3-"))
+	u, err := uuid.Parse(strings.TrimPrefix(id, api.RequestIDPrefix))
 	if err != nil || u.Version() != 7 {
 		return time.Time{}
 	}

@@ -80,7 +80,7 @@ type Claims struct {
 	JTI       string // UUID in lower case; empty for Cancel
 	IssuedAt  time.Time
 	ExpiresAt time.Time
-	Ticket    Ticket // of a token that is good for one call; see Verifier.Verify
+	KeepUntil time.Time // when the jti may be forgotten; zero if the token may be used again
 
 	// Initiate.
 	DocName       string         // trimmed, safe to show, see CheckDisplayText
@@ -92,12 +92,6 @@ type Claims struct {
 
 	// Cancel. It has the form of an id, and nobody has looked whether there is such a request.
 	RequestID string
-}
-
-// Ticket is what has to be remembered of a token so that it is not used again. The zero Ticket is that of a token that may be.
-type Ticket struct {
-	ClientID, JTI string
-	KeepUntil     time.Time
 }
 
 // judge reads the claims of one call. Its errors are causes.

@@ -43,10 +43,9 @@ func NewVerifier(config VerifierConfig) *Verifier {
 // The error is, by errors.As, an *api.Error that is the answer to the call: UNAUTHORIZED for everything that is wrong with the
 // token, CLIENT_SIDE_ERROR for arguments of a call that is authentic. Any other error is our own fault.
 //
-// The jti of an Initiate token was not used before when Verify returns without error, and it is not used up yet: the caller uses
-// Claims.Ticket up in the transaction of what the call does, which refuses a ticket that another call was faster to use, or, if
-// the call comes to nothing, by [Verifier.Spend]. So a call costs the disk one commit and not two. With CLIENT_SIDE_ERROR the jti is
-// used up.
+// The jti of an Initiate token was not used before when Verify returns without error, and it is not used up yet. The caller uses
+// it up in the transaction that makes the request, which fails if another call has used it, or with [Verifier.Spend] if the call
+// fails. So a call takes one commit and not two. With CLIENT_SIDE_ERROR the jti is used up.
 func (v *Verifier) Verify(ctx context.Context, authorization string, call Call) (*Claims, *party.Party, error) {
 	if call != Initiate && call != Cancel {
 		return nil, nil, fmt.Errorf("token: Verify does not know the party of %s", call)
@@ -110,8 +109,8 @@ func (v *Verifier) verify(ctx context.Context, authorization string, call Call, 
 		arguments = rules.arguments(claims, t.claims)
 	}
 	if rules.singleUse && !v.config.Lenient {
-		claims.Ticket = Ticket{p.ClientID, claims.JTI, claims.ExpiresAt.Add(replayMargin)}
-		first, err := v.first(ctx, claims.Ticket, rules.byChange && arguments == nil)
+		claims.KeepUntil = claims.ExpiresAt.Add(replayMargin)
+		first, err := v.first(ctx, claims, rules.byChange && arguments == nil)
 		if err != nil {
 			return nil, nil, fmt.Errorf("remember the jti of a token: %w", err)
 		}
@@ -125,20 +124,20 @@ func (v *Verifier) verify(ctx context.Context, authorization string, call Call, 
 	return claims, p, nil
 }
 
-// first reports whether a ticket was not used before; only looking leaves it as it is.
-func (v *Verifier) first(ctx context.Context, t Ticket, onlyLook bool) (bool, error) {
+// first reports whether the jti was not used before, and uses it up unless onlyLook is set.
+func (v *Verifier) first(ctx context.Context, c *Claims, onlyLook bool) (bool, error) {
 	if onlyLook {
-		used, err := v.config.Replay.Used(ctx, t.ClientID, t.JTI)
+		used, err := v.config.Replay.Used(ctx, c.ClientID, c.JTI)
 		return !used, err
 	}
-	return v.config.Replay.Use(ctx, t.ClientID, t.JTI, t.KeepUntil)
+	return v.config.Replay.Use(ctx, c.ClientID, c.JTI, c.KeepUntil)
 }
 
-// Spend uses up the ticket of an Initiate call that came to nothing, so that its token is good for no other.
-func (v *Verifier) Spend(ctx context.Context, t Ticket) error {
-	if t == (Ticket{}) {
+// Spend uses up the jti of an Initiate call that failed, so that its token authorises no other call.
+func (v *Verifier) Spend(ctx context.Context, c *Claims) error {
+	if c.KeepUntil.IsZero() {
 		return nil
 	}
-	_, err := v.config.Replay.Use(ctx, t.ClientID, t.JTI, t.KeepUntil)
+	_, err := v.config.Replay.Use(ctx, c.ClientID, c.JTI, c.KeepUntil)
 	return err
 }

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/token"
+	"github.com/signet-sign/signet/internal/request"
 )
 
 // Limits bound what one relying party can take of the service. They hold for one process. A call
@@ -40,7 +40,7 @@ type limiter struct {
 	rates   map[string]*rate.Limiter // by client id
 	parties map[string]usage         // by client id
 	all     usage
-	tokens  map[token.Ticket]bool // of uploads in progress
+	tokens  map[request.Ticket]bool // of uploads in progress
 }
 
 // admit counts an authentic call of a party, or refuses it.
@@ -80,7 +80,7 @@ func tooMany(w http.ResponseWriter, format string, args ...any) error {
 //
 // Another call with the same token is refused while the upload is in progress. Other processes do not
 // know of it: of uploads with one token to several nodes, the first to finish makes the request.
-func (a *API) beginUpload(w http.ResponseWriter, clientID string, t token.Ticket, size int64) (end func(), err error) {
+func (a *API) beginUpload(w http.ResponseWriter, clientID string, t request.Ticket, size int64) (end func(), err error) {
 	if size < 0 {
 		size = api.MaxDocumentBytes
 	}
@@ -96,10 +96,10 @@ func (a *API) beginUpload(w http.ResponseWriter, clientID string, t token.Ticket
 		return nil, tooMany(w, "all relying parties have %d uploads in progress, of %d bytes", l.all.uploads, l.all.bytes)
 	}
 	if l.parties == nil {
-		l.parties, l.tokens = map[string]usage{}, map[token.Ticket]bool{}
+		l.parties, l.tokens = map[string]usage{}, map[request.Ticket]bool{}
 	}
 	l.count(clientID, 1, size)
-	if t != (token.Ticket{}) { // the zero Ticket is of a token that may be used again
+	if t != (request.Ticket{}) { // the zero Ticket is of a token that may be used again
 		l.tokens[t] = true
 	}
 	return func() {

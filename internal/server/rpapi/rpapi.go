@@ -7,7 +7,6 @@ package rpapi
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"mime"
@@ -95,7 +94,11 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	if err := a.admit(w, rp.ClientID); err != nil {
 		return err
 	}
-	end, err := a.beginUpload(w, rp.ClientID, claims.Ticket, r.ContentLength)
+	var ticket request.Ticket
+	if !claims.KeepUntil.IsZero() {
+		ticket = request.Ticket{ClientID: claims.ClientID, JTI: claims.JTI, KeepUntil: claims.KeepUntil}
+	}
+	end, err := a.beginUpload(w, rp.ClientID, ticket, r.ContentLength)
 	if err != nil {
 		return err
 	}
@@ -104,11 +107,11 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 		if err == nil {
 			return // the request has used it up
 		}
-		// Not the caller's context: the call may have failed because the caller went away.
+		// Not the caller's context: the call may have failed because the caller closed the connection.
 		spend, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 10*time.Second)
 		defer cancel()
-		if spent := a.Verifier.Spend(spend, claims.Ticket); spent != nil {
-			a.Log.ErrorContext(r.Context(), "the token of a call that came to nothing may be used again", "err", spent)
+		if spent := a.Verifier.Spend(spend, claims); spent != nil {
+			a.Log.ErrorContext(r.Context(), "the token of a call that failed may be used again", "err", spent)
 		}
 	}()
 	if !isMediaType(r.Header.Get("Content-Type"), "application/octet-stream") {
@@ -118,14 +121,14 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 		return api.ErrClientSide("Content-Encoding is not supported: the body must be the PDF's bytes as they are")
 	}
 	if r.ContentLength >= api.MaxDocumentBytes {
-		return errTooLarge
+		return request.ErrTooLarge
 	}
 	answer, err := a.Requests.Initiate(r.Context(), request.Application{
 		ClientID:   rp.ClientID,
 		DocName:    claims.DocName,
 		Locations:  claims.Locations,
 		SignerHash: claims.SignerUINHash,
-		Ticket:     request.Ticket(claims.Ticket),
+		Ticket:     ticket,
 	}, body)
 	if err != nil {
 		return err
@@ -134,9 +137,6 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	web.WriteJSON(w, http.StatusOK, answer)
 	return nil
 }
-
-// errTooLarge is what request.Initiate says of an upload that did not announce its length.
-var errTooLarge = api.ErrClientSide(fmt.Sprintf("The document is too large: it must be smaller than %d MiB (%d bytes)", api.MaxDocumentBytes>>20, api.MaxDocumentBytes))
 
 // result is GET /sign-requests/{request_id}/signed-doc. Its token does not name the party, so the request does (docs/contract.md, 5.1.2).
 func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {

@@ -44,15 +44,7 @@ func ServePDF(w http.ResponseWriter, r *http.Request, doc io.ReaderAt, p PDF) {
 
 // contentDisposition writes the name in both forms of RFC 6266: plain ASCII for old clients, and UTF-8.
 func contentDisposition(kind, name string) string {
-	name = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || strings.ContainsRune(`/\:*?"<>|`, r) {
-			return '_'
-		}
-		return r
-	}, strings.TrimLeft(name, "."))
-	if name == "" {
-		name = "document.pdf"
-	}
+	name = fileName(name)
 	ascii := strings.Map(func(r rune) rune {
 		if r > '~' {
 			return '_'
