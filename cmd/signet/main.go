@@ -10,6 +10,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"os/signal"
 	"reflect"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -137,10 +139,34 @@ Stop with Ctrl-C.
 }
 
 func (versionCmd) Run(env *environment) error {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		info = &debug.BuildInfo{}
 	}
-	_, err := fmt.Fprintln(env.out, "signet", version)
+	_, err := fmt.Fprintln(env.out, "signet", version(info))
 	return err
+}
+
+// version tells the version of a build, and the commit and its date where the build knows them:
+// "v0.1.0 (commit 0123456789ab of 2026-11-28)". A build with changes that are not committed says so.
+func version(info *debug.BuildInfo) string {
+	text := cmp.Or(info.Main.Version, "unknown")
+	vcs := make(map[string]string)
+	for _, s := range info.Settings {
+		if key, ok := strings.CutPrefix(s.Key, "vcs."); ok {
+			vcs[key] = s.Value
+		}
+	}
+	commit, date := vcs["revision"], vcs["time"]
+	if commit == "" {
+		return text
+	}
+	text += " (commit " + commit[:min(len(commit), 12)]
+	if day, _, ok := strings.Cut(date, "T"); ok {
+		text += " of " + day
+	}
+	if vcs["modified"] == "true" {
+		text += ", with changes"
+	}
+	return text + ")"
 }
