@@ -24,8 +24,8 @@ type Party struct {
 	// Disabled refuses the party's calls. What it has asked for goes on: signers may sign, and the webhook is sent.
 	Disabled bool
 
-	// Problem is what is wrong with the registration of a configured party, for which its calls are
-	// refused. Nil means that nothing is wrong.
+	// Problem is the part of a URL that a configured party must not have, for which its calls are
+	// refused; see [Registry.Replace]. Nil means that nothing is wrong.
 	Problem error
 
 	// KeysEpoch counts how often an operator threw away what was cached of the party's keys, on all nodes.
@@ -76,6 +76,17 @@ func (p *Party) Problems(policy safehttp.Policy) map[Field]error {
 		}
 	}
 	return found
+}
+
+// bare is p with URLs that have no user information, query and fragment.
+func (p Party) bare() Party {
+	for _, text := range []*string{&p.JWKSURL, &p.RedirectURL, &p.WebhookURL} {
+		if u, err := url.Parse(*text); err == nil {
+			u.User, u.RawQuery, u.Fragment, u.RawFragment = nil, "", "", ""
+			*text = u.String()
+		}
+	}
+	return p
 }
 
 // Validate reports the first of the [Party.Problems].

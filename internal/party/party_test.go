@@ -88,6 +88,17 @@ func TestRegistry(t *testing.T) {
 	if err := r.Replace(policy, rp("c", "C"), rp("c", "D")); err == nil {
 		t.Error("a client id twice was accepted")
 	}
+	if err := r.Replace(policy, rp("c", "")); err == nil {
+		t.Error("a party that is not valid was accepted")
+	}
+	if _, err := party.NewRegistry(policy, rp("c", "")); err == nil {
+		t.Error("a party that is not valid was accepted")
+	}
+	worse := rp("c", "C")
+	worse.RedirectURL = "ftp://a.example/#x"
+	if err := r.Replace(policy, worse); err == nil {
+		t.Error("a scheme was accepted because of a fragment")
+	}
 	for _, id := range []string{"", "..", "c d"} {
 		if err := r.Replace(policy, rp(id, "C")); err == nil {
 			t.Errorf("the client id %q was accepted", id)
@@ -105,7 +116,7 @@ func TestRegistry(t *testing.T) {
 		}
 	}
 
-	// A mistake in a registration is that party's alone.
+	// A part of a URL that is too much is that party's mistake alone.
 	bad := rp("b", "B1")
 	bad.RedirectURL += "#x"
 	mixed, err := party.NewRegistry(policy, rp("a", "A1"), bad)

@@ -47,15 +47,16 @@ func NewRegistry(policy safehttp.Policy, parties ...Party) (*Registry, error) {
 }
 
 // Replace puts a new set of configured parties in the place of the old one, all at once: a call sees
-// the one or the other. A registration that is not valid is its party's [Party.Problem] and no
-// other's. When a client id is malformed or comes twice, Replace returns an error and keeps the old
-// set.
+// the one or the other. When a party is not valid or a client id comes twice it returns an error and
+// keeps the old set. A URL that only has a part too many is the party's [Party.Problem] instead, and
+// does not keep the others out.
 func (r *Registry) Replace(policy safehttp.Policy, parties ...Party) error {
 	set := make(map[string]*Party, len(parties))
 	for _, p := range parties {
-		p.Problem = p.Validate(policy)
-		if !ValidClientID(p.ClientID) {
-			return p.Problem
+		if p.Problem = p.Validate(policy); p.Problem != nil {
+			if bare := p.bare(); bare.Validate(policy) != nil {
+				return p.Problem
+			}
 		}
 		if set[p.ClientID] != nil {
 			return fmt.Errorf("client %s: registered twice", p.ClientID)
