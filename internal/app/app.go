@@ -33,12 +33,13 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server"
+	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/server/pki"
 	"github.com/signet-sign/signet/internal/server/portal"
 	"github.com/signet-sign/signet/internal/server/rpapi"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
 	"github.com/signet-sign/signet/internal/token"
@@ -80,7 +81,7 @@ type App struct {
 	configured []party.Party
 	loaded     Config // as it was read last
 	partyKeys  *party.Keys
-	kit        *web.Kit
+	kit        *ui.Kit
 	login      *login.Login
 	sign       *request.Service
 	signers    *signer.Service
@@ -298,7 +299,10 @@ func (a *App) edges(sandbox bool) error {
 	if c.OIDCIssuer != "" {
 		targets = append(targets, c.OIDCIssuer)
 	}
-	if a.kit, err = web.New(web.Options{Now: a.now, Sandbox: sandbox, LoginURLs: targets}); err != nil {
+	if a.kit, err = ui.New(ui.Options{
+		Now: a.now, Sandbox: sandbox, LoginURLs: targets,
+		Templates: templates(),
+	}); err != nil {
 		return err
 	}
 	cookies, err := a.keys.Secret("cookies")
@@ -317,7 +321,7 @@ func (a *App) edges(sandbox bool) error {
 	return err
 }
 
-func (a *App) streams() web.Streams { return web.Streams{Watcher: a.store, Stopping: a.stop} }
+func (a *App) streams() httpx.Streams { return httpx.Streams{Watcher: a.store, Stopping: a.stop} }
 
 // routes mounts the pages and files that service and sandbox share; public adds the calls of relying parties.
 func (a *App) routes(mux *http.ServeMux) {
@@ -334,7 +338,7 @@ func (a *App) routes(mux *http.ServeMux) {
 
 // logos serves the logos of relying parties, to signers and to operators.
 func (a *App) logos() http.Handler {
-	return web.Logos(a.log, func(ctx context.Context, name string) ([]byte, error) {
+	return ui.Logos(a.log, func(ctx context.Context, name string) ([]byte, error) {
 		png, err := a.parties.Logo(ctx, name)
 		if errors.Is(err, party.ErrNoLogo) {
 			return nil, nil
@@ -353,7 +357,7 @@ func (a *App) public() http.Handler {
 func (a *App) healthRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /isalive", func(w http.ResponseWriter, r *http.Request) {
-		web.WriteJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+		httpx.WriteJSON(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
 	mux.Handle("GET /metrics", a.metrics.Handler())
 	if a.Config.ConsolePassword != "" {

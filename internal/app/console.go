@@ -11,7 +11,6 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/console"
-	"github.com/signet-sign/signet/internal/server/web"
 )
 
 // consoleRoutes mounts the operators' console, and sends browsers there that open the control listener's root; everybody else
@@ -31,13 +30,13 @@ func (a *App) consoleRoutes(mux *http.ServeMux, elsewhere http.Handler) {
 		Kit: a.kit, Now: a.now, Log: a.log, Certificates: certificates, Metrics: a.consoleMetrics, Calls: a.store, Recorder: a.calls, Streams: a.streams(),
 		Password: a.Config.ConsolePassword,
 	}
-	mux.Handle(web.ConsoleBase, c.Handler())
-	mux.Handle("GET /console", http.RedirectHandler(web.ConsoleBase, http.StatusSeeOther))
+	mux.Handle(console.Base, c.Handler())
+	mux.Handle("GET /console", http.RedirectHandler(console.Base, http.StatusSeeOther))
 	mux.Handle("GET /static/", a.kit.Static())
 	mux.Handle("GET /logos/{file}", a.logos())
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.Header.Get("Accept"), "text/html") {
-			http.Redirect(w, r, web.ConsoleBase, http.StatusSeeOther)
+			http.Redirect(w, r, console.Base, http.StatusSeeOther)
 			return
 		}
 		elsewhere.ServeHTTP(w, r)
@@ -55,7 +54,7 @@ func (a *App) consoleMetrics() (console.Metrics, error) {
 		m.Sealing = append(m.Sealing, console.Sealing{UpTo: b.UpTo, N: b.Count})
 	}
 	for _, r := range s.Routes {
-		route := web.ConsoleRoute{Route: r.Route, N: r.Count, Refused: r.Refused, Failed: r.Failed}
+		route := console.Route{Route: r.Route, N: r.Count, Refused: r.Refused, Failed: r.Failed}
 		if r.Count > 0 {
 			route.Mean = time.Duration(r.Seconds / float64(r.Count) * float64(time.Second))
 		}

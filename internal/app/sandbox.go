@@ -17,7 +17,11 @@ import (
 
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/server"
+	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/server/phone"
+	"github.com/signet-sign/signet/internal/server/portal"
 	"github.com/signet-sign/signet/internal/server/sandbox"
+	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/store"
 )
 
@@ -212,4 +216,9 @@ func (w *localWriter) WriteHeader(status int) {
 func (w *localWriter) Write(p []byte) (int, error) {
 	w.wrote = true
 	return w.body.Write(p)
+}
+
+// templates are those of all edges that answer with pages.
+func templates() []ui.Templates {
+	return []ui.Templates{portal.Templates(), phone.Templates(), console.Templates(), sandbox.Templates()}
 }

@@ -42,7 +42,7 @@ type Record struct {
 	Status      int    `json:"status,omitempty"` // of HTTP; 0: there was no answer
 	Error       string `json:"error,omitempty"`  // code of the refusal; "": it was accepted
 	Description string `json:"error_description,omitempty"`
-	Reason      string `json:"reason,omitempty"` // what we know and do not say, see web.HeaderExplanation
+	Reason      string `json:"reason,omitempty"` // what we know and do not say, see httpx.HeaderExplanation
 
 	Token *Token `json:"token,omitempty"` // nil: the call has none
 }

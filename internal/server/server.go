@@ -1,5 +1,18 @@
-// Package server runs HTTP listeners: timeouts, limits, cross-origin protection, graceful stop. What is served is in the
-// packages below: rpapi (relying parties), portal and phone (signers), login, sandbox, and web (the kit that they share).
+// Package server runs HTTP listeners: timeouts, limits, cross-origin protection, graceful stop.
+// It serves nothing itself. The packages below it are the edges, one for each kind of caller:
+//
+//	rpapi    relying parties' programs: the Sign V3 API
+//	pki      verifiers of signatures: CRLs, OCSP, issuer certificates
+//	portal   the signer's browser
+//	phone    the signer's phone
+//	login    OpenID Connect, for portal and phone
+//	console  operators
+//	sandbox  developers: personas, identity provider, demo relying party, control listener
+//
+// Each edge holds its handlers, its view models (views*.go) and its templates. Two packages serve
+// them all: httpx (JSON, event streams, PDF files) and ui (the kit that renders pages, the browser
+// bundles, the languages). What answers only JSON or bytes does not import ui. Start at an edge's
+// method Routes or Handler.
 package server
 
 import (

@@ -1,5 +1,5 @@
 // Command bundle builds the browser code: it reads web/src and the packages that
-// npm fetched into web/node_modules, and writes internal/server/web/dist with a
+// npm fetched into web/node_modules, and writes internal/server/ui/dist with a
 // manifest from logical names to file names. Run it as web/build.
 //
 // The output depends on nothing but the sources and the versions that

@@ -12,16 +12,17 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/ui"
 )
 
 // calls is the list of relying parties' calls.
 func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
-	page := web.ConsoleCalls{
-		Filter:   web.ConsoleCallFilter{Party: q.Get("party"), Kind: q.Get("call"), Refused: q.Get("refused") != ""},
+	page := Calls{
+		Filter:   CallFilter{Party: q.Get("party"), Kind: q.Get("call"), Refused: q.Get("refused") != ""},
 		Recorded: string(c.Recorder.Mode()),
-		Kinds:    []web.Choice{{Label: "All"}},
+		Kinds:    []ui.Choice{{Label: "All"}},
 	}
 	f := &page.Filter
 	if !slices.Contains(calllog.Kinds(), calllog.Kind(f.Kind)) {
@@ -54,10 +55,10 @@ func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
 		page.Rows = append(page.Rows, c.shownCall(r.Context(), rec))
 	}
 	for _, kind := range calllog.Kinds() {
-		page.Kinds = append(page.Kinds, web.Choice{Value: string(kind), Label: "console.call." + string(kind)})
+		page.Kinds = append(page.Kinds, ui.Choice{Value: string(kind), Label: "console.call." + string(kind)})
 	}
 	page.Parties = c.partyChoices(f.Party)
-	c.render(w, r, http.StatusOK, page)
+	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
 	return nil
 }
 
@@ -74,7 +75,7 @@ func (c *Console) call(w http.ResponseWriter, r *http.Request) error {
 	if len(list) == 0 {
 		return api.ErrNoRecord
 	}
-	c.render(w, r, http.StatusOK, web.ConsoleCallPage{ConsoleCall: c.shownCall(r.Context(), list[0])})
+	c.Kit.Show(w, r, c.Log, http.StatusOK, CallPage{Call: c.shownCall(r.Context(), list[0])})
 	return nil
 }
 
@@ -84,15 +85,15 @@ func (c *Console) recordCancel(r *request.Request, operator string, took time.Du
 		return
 	}
 	rec := calllog.Record{Took: took, Kind: calllog.Cancel, Party: r.ClientID, Authentic: true, By: operator, RequestID: r.ID}
-	if refusal, reason := web.Refusal(err); refusal != nil {
+	if refusal, reason := httpx.Refusal(err); refusal != nil {
 		rec.Error, rec.Description, rec.Reason = refusal.Code, refusal.Description, reason
 	}
 	c.Recorder.Record(rec, "")
 }
 
 // shownCall is a record as pages show it.
-func (c *Console) shownCall(ctx context.Context, r calllog.Record) web.ConsoleCall {
-	out := web.ConsoleCall{
+func (c *Console) shownCall(ctx context.Context, r calllog.Record) Call {
+	out := Call{
 		ID: r.ID, At: r.At, Took: r.Took, Kind: string(r.Kind), ClientID: r.Party, Claimed: r.Claimed, Authentic: r.Authentic, By: r.By,
 		RequestID: r.RequestID, Attempt: r.Attempt, Status: r.Status, Code: r.Error, Description: r.Description, Reason: r.Reason,
 	}
@@ -100,7 +101,7 @@ func (c *Console) shownCall(ctx context.Context, r calllog.Record) web.ConsoleCa
 		out.Party = c.partyName(ctx, r.Party)
 	}
 	if t := r.Token; t != nil {
-		out.Token = &web.ConsoleToken{
+		out.Token = &Token{
 			Header: indented(t.Header), Claims: indented(t.Claims), Signature: t.Signature, Problem: t.Problem, Times: c.tokenTimes(t.Claims, r.At),
 		}
 	}
@@ -116,7 +117,7 @@ func indented(text json.RawMessage) string {
 }
 
 // tokenTimes says when a token was made and when it ends, and how that was when it came.
-func (c *Console) tokenTimes(claims json.RawMessage, at time.Time) (out []web.ConsoleDetail) {
+func (c *Console) tokenTimes(claims json.RawMessage, at time.Time) (out []Detail) {
 	var times struct {
 		Iat any `json:"iat"`
 		Exp any `json:"exp"`
@@ -135,11 +136,11 @@ func (c *Console) tokenTimes(claims json.RawMessage, at time.Time) (out []web.Co
 		when := time.Unix(int64(seconds), 0)
 		text := when.In(c.Kit.Location()).Format("2 Jan 2006, 15:04:05") + ", "
 		if d := when.Sub(at).Round(time.Millisecond); d < 0 {
-			text += web.Took(-d) + " before the call"
+			text += Took(-d) + " before the call"
 		} else {
-			text += web.Took(d) + " after the call"
+			text += Took(d) + " after the call"
 		}
-		out = append(out, web.ConsoleDetail{Name: claim.name, Value: text})
+		out = append(out, Detail{Name: claim.name, Value: text})
 	}
 	return out
 }
@@ -151,21 +152,21 @@ var broughtAbout = map[calllog.Kind]request.EventKind{
 }
 
 // timeline puts the trail and the calls together: a call stands with the event that it brought about, the others stand alone.
-func (c *Console) timeline(ctx context.Context, r *request.Request, events []request.Event, records []calllog.Record) []web.ConsoleEvent {
-	trail := make([]web.ConsoleEvent, len(events))
+func (c *Console) timeline(ctx context.Context, r *request.Request, events []request.Event, records []calllog.Record) []Event {
+	trail := make([]Event, len(events))
 	for i, e := range events {
 		trail[i] = c.timelineEvent(r, e)
 	}
-	var alone []web.ConsoleEvent
+	var alone []Event
 	for _, rec := range records {
 		shown := c.shownCall(ctx, rec)
 		if i := eventOf(rec, events, trail); i >= 0 {
 			trail[i].Call = &shown
 			continue
 		}
-		alone = append(alone, web.ConsoleEvent{Call: &shown, At: rec.At, Since: max(0, rec.At.Sub(r.CreatedAt)), Kind: string(rec.Kind), Tone: shown.Tone()})
+		alone = append(alone, Event{Call: &shown, At: rec.At, Since: max(0, rec.At.Sub(r.CreatedAt)), Kind: string(rec.Kind), Tone: shown.Tone()})
 	}
-	var list []web.ConsoleEvent
+	var list []Event
 	for _, e := range trail { // in its own order: nodes' clocks may differ
 		for len(alone) > 0 && alone[0].At.Before(e.At) {
 			list, alone = append(list, alone[0]), alone[1:]
@@ -176,7 +177,7 @@ func (c *Console) timeline(ctx context.Context, r *request.Request, events []req
 }
 
 // eventOf finds the event that a call brought about: it was written while the call ran, and belongs to no call yet. -1: none.
-func eventOf(rec calllog.Record, events []request.Event, trail []web.ConsoleEvent) int {
+func eventOf(rec calllog.Record, events []request.Event, trail []Event) int {
 	if rec.Refused() && rec.Kind != calllog.Webhook {
 		return -1
 	}

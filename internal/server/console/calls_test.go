@@ -15,7 +15,7 @@ import (
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/console"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/token"
 )
 
@@ -118,7 +118,7 @@ func TestCallsNotRecorded(t *testing.T) {
 func TestFollow(t *testing.T) {
 	w := newWorld(t)
 	w.shop.Now = w.Now
-	w.Streams = web.Streams{Watcher: w.store, Stopping: make(chan struct{})}
+	w.Streams = httpx.Streams{Watcher: w.store, Stopping: make(chan struct{})}
 	id := w.in(t, request.StateCreated)
 	server := httptest.NewServer(w.handler)
 	defer server.Close()

@@ -21,7 +21,8 @@ import (
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/ui"
 )
 
 // Console serves the operators.
@@ -35,7 +36,7 @@ type Console struct {
 	Registrar *party.Registrar
 	Keys      *party.Keys
 	PublicURL string // where signers and relying parties find us
-	Kit       *web.Kit
+	Kit       *ui.Kit
 	Now       func() time.Time
 	Log       *slog.Logger
 
@@ -50,7 +51,7 @@ type Console struct {
 	Recorder *calllog.Recorder
 
 	// Streams tell open pages of changes.
-	Streams web.Streams
+	Streams httpx.Streams
 
 	// Password is what operators log in with; empty: nobody is asked, which only a listener on loopback allows.
 	Password string
@@ -58,9 +59,9 @@ type Console struct {
 
 // Metrics is what the overview shows of the program's metrics, counted since it began.
 type Metrics struct {
-	Routes   []web.ConsoleRoute // busiest first
-	Webhooks map[string]uint64  // attempts by request.JobStatus afterwards
-	Sealing  []Sealing          // in order; the last one is without bound
+	Routes   []Route           // busiest first
+	Webhooks map[string]uint64 // attempts by request.JobStatus afterwards
+	Sealing  []Sealing         // in order; the last one is without bound
 }
 
 // Sealing is how many sealings took at most so long, and longer than the one before; UpTo 0: any longer time.
@@ -72,7 +73,7 @@ type Sealing struct {
 // patience is how long a page may look for what was asked: a search through years of requests is given up, not waited for.
 const patience = 15 * time.Second
 
-// Handler serves everything below web.ConsoleBase. It needs the kit's /static/ beside it, and http.CrossOriginProtection around
+// Handler serves everything below Base. It needs the kit's /static/ beside it, and http.CrossOriginProtection around
 // it: browsers send the password along with whatever another site makes them post.
 func (c *Console) Handler() http.Handler {
 	mux := http.NewServeMux()
@@ -104,12 +105,6 @@ func (c *Console) handle(h func(w http.ResponseWriter, r *http.Request) error) h
 			c.Log.ErrorContext(r.Context(), "console page failed", "route", r.Pattern, "err", err)
 			c.Kit.Error(w, r, http.StatusInternalServerError, "")
 		}
-	}
-}
-
-func (c *Console) render(w http.ResponseWriter, r *http.Request, status int, page web.Page) {
-	if err := c.Kit.Render(w, r, status, page); err != nil {
-		c.Log.ErrorContext(r.Context(), "rendering", "route", r.Pattern, "err", err)
 	}
 }
 

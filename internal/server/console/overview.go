@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/server/web"
 )
 
 // newest is how many signatures the chart of sealing times looks at.
@@ -17,11 +16,11 @@ const mostRoutes = 12
 
 // overview is the first page.
 func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
-	states, err := c.states(r.Context(), web.ConsoleFilter{}, request.Filter{})
+	states, err := c.states(r.Context(), Filter{}, request.Filter{})
 	if err != nil {
 		return err
 	}
-	page := web.ConsoleOverview{States: states[1:], Total: states[0].N, Follow: true}
+	page := Overview{States: states[1:], Total: states[0].N, Follow: true}
 	signed, _, err := c.Requests.List(r.Context(), c.Lister, request.Filter{State: request.StateSigned, Limit: newest})
 	if err != nil {
 		return err
@@ -34,25 +33,25 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 	if bars := sealingBars(m.Sealing); bars != nil {
 		page.Sealing, page.SealingSince = bars, true
 	}
-	page.Routes = web.ScaledRoutes(m.Routes[:min(mostRoutes, len(m.Routes))])
+	page.Routes = ScaledRoutes(m.Routes[:min(mostRoutes, len(m.Routes))])
 	for _, s := range []struct {
 		status request.JobStatus
 		tone   string
 	}{{request.JobDone, "good"}, {request.JobPending, "busy"}, {request.JobFailed, "bad"}} {
-		page.Webhooks = append(page.Webhooks, web.ConsoleBar{
+		page.Webhooks = append(page.Webhooks, Bar{
 			Label: "console.webhooks." + string(s.status), Tone: s.tone, N: m.Webhooks[string(s.status)],
 		})
 	}
-	page.Webhooks = web.Scaled(page.Webhooks)
-	c.render(w, r, http.StatusOK, page)
+	page.Webhooks = Scaled(page.Webhooks)
+	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
 	return nil
 }
 
 // sealingBars draws what the metrics say; nil if nothing has been sealed since the program began.
-func sealingBars(list []Sealing) (bars []web.ConsoleBar) {
+func sealingBars(list []Sealing) (bars []Bar) {
 	var all uint64
 	for _, s := range list {
-		bar := web.ConsoleBar{Text: "longer", N: s.N}
+		bar := Bar{Text: "longer", N: s.N}
 		if s.UpTo > 0 {
 			bar.Text = "up to " + short(s.UpTo)
 		}
@@ -62,17 +61,17 @@ func sealingBars(list []Sealing) (bars []web.ConsoleBar) {
 	if all == 0 {
 		return nil
 	}
-	return web.Scaled(bars)
+	return Scaled(bars)
 }
 
 // sealing sorts signed requests by how long their sealing took. It comes from the requests themselves, whose times outlive the
 // process: it gives the median, and the chart until the metrics have something to say.
-func sealing(signed []*request.Request) (bars []web.ConsoleBar, n int, median time.Duration) {
+func sealing(signed []*request.Request) (bars []Bar, n int, median time.Duration) {
 	limits := []time.Duration{100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 5 * time.Second}
 	for _, l := range limits {
-		bars = append(bars, web.ConsoleBar{Text: "up to " + short(l)})
+		bars = append(bars, Bar{Text: "up to " + short(l)})
 	}
-	bars = append(bars, web.ConsoleBar{Text: "longer"})
+	bars = append(bars, Bar{Text: "longer"})
 	var took []time.Duration
 	for _, r := range signed {
 		if r.Signed == nil || r.Approval == nil {
@@ -87,12 +86,12 @@ func sealing(signed []*request.Request) (bars []web.ConsoleBar, n int, median ti
 		return nil, 0, 0
 	}
 	slices.Sort(took)
-	return web.Scaled(bars), len(took), took[len(took)/2]
+	return Scaled(bars), len(took), took[len(took)/2]
 }
 
 func short(d time.Duration) string {
 	if d%time.Second == 0 {
 		return d.String()[:len(d.String())-1] + " s"
 	}
-	return web.Took(d)
+	return Took(d)
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/party"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/ui"
 )
 
 // partyRoutes are the pages of relying parties. Forms are plain; what changes something is a POST, and names the version that
@@ -46,11 +46,11 @@ const maxForm = 32 << 10
 
 // parties lists the relying parties.
 func (c *Console) parties(w http.ResponseWriter, r *http.Request) error {
-	page := web.ConsoleParties{Done: doneKey(r, "remove")}
+	page := Parties{Done: doneKey(r, "remove")}
 	for _, p := range c.Parties.All() {
 		page.Parties = append(page.Parties, c.partyView(p))
 	}
-	c.render(w, r, http.StatusOK, page)
+	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
 	return nil
 }
 
@@ -62,9 +62,9 @@ func doneKey(r *http.Request, words ...string) string {
 	return ""
 }
 
-func (c *Console) partyView(p *party.Party) web.ConsoleParty {
-	return web.ConsoleParty{
-		Party: web.Party{Name: p.Name, LogoURL: web.LogoURL(p.Logo)}, ClientID: p.ClientID,
+func (c *Console) partyView(p *party.Party) Party {
+	return Party{
+		Party: ui.Party{Name: p.Name, LogoURL: ui.LogoURL(p.Logo)}, ClientID: p.ClientID,
 		JWKSURL: party.ShownURL(p.JWKSURL), RedirectURL: party.ShownURL(p.RedirectURL), WebhookURL: party.ShownURL(p.WebhookURL),
 		Configured: c.Parties.Configured(p.ClientID), Disabled: p.Disabled,
 	}
@@ -77,7 +77,7 @@ func (c *Console) party(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page.Done = doneKey(r, "registered", "edited", "logo", "logo-remove", "disable", "enable", "keys")
-	c.render(w, r, http.StatusOK, *page)
+	c.Kit.Show(w, r, c.Log, http.StatusOK, *page)
 	return nil
 }
 
@@ -86,11 +86,11 @@ const newestChanges = 50
 
 // aboutParty collects the page of a party. Of one that operators manage it shows what the store says, which may be newer than
 // what this node has heard of.
-func (c *Console) aboutParty(ctx context.Context, id string) (*web.ConsolePartyPage, *party.Party, error) {
+func (c *Console) aboutParty(ctx context.Context, id string) (*PartyPage, *party.Party, error) {
 	p, err := c.Parties.Party(ctx, id)
-	page := &web.ConsolePartyPage{API: c.PublicURL + api.BasePath, KeysURL: c.PublicURL + api.PathKeys}
+	page := &PartyPage{API: c.PublicURL + api.BasePath, KeysURL: c.PublicURL + api.PathKeys}
 	if err == nil && c.Parties.Configured(id) {
-		page.ConsoleParty = c.partyView(p)
+		page.Party = c.partyView(p)
 	} else {
 		saved, err := c.Registrar.Store.Registration(ctx, id)
 		if err != nil {
@@ -100,7 +100,7 @@ func (c *Console) aboutParty(ctx context.Context, id string) (*web.ConsolePartyP
 			saved.KeysEpoch = p.KeysEpoch
 		}
 		p = &saved.Party
-		page.ConsoleParty = c.partyView(p)
+		page.Party = c.partyView(p)
 		page.Version, page.CreatedAt, page.ChangedAt = saved.Version, saved.CreatedAt, saved.ChangedAt
 	}
 	changes, err := c.Registrar.Store.PartyChanges(ctx, id, newestChanges)
@@ -108,9 +108,9 @@ func (c *Console) aboutParty(ctx context.Context, id string) (*web.ConsolePartyP
 		return nil, nil, err
 	}
 	for _, change := range changes {
-		line := web.ConsoleChange{At: change.At, By: change.By, Kind: string(change.Kind)}
+		line := Change{At: change.At, By: change.By, Kind: string(change.Kind)}
 		for _, e := range change.Edits {
-			line.Edits = append(line.Edits, web.ConsoleEdit{Field: string(e.Field), From: e.From, To: e.To})
+			line.Edits = append(line.Edits, Edit{Field: string(e.Field), From: e.From, To: e.To})
 		}
 		page.Changes = append(page.Changes, line)
 	}
@@ -118,17 +118,17 @@ func (c *Console) aboutParty(ctx context.Context, id string) (*web.ConsolePartyP
 	return page, p, nil
 }
 
-func (c *Console) cachedKeys(p *party.Party) *web.ConsoleKeys {
+func (c *Console) cachedKeys(p *party.Party) *Keys {
 	cached, ok := c.Keys.Cached(p)
 	if !ok {
 		return nil
 	}
-	keys := &web.ConsoleKeys{Ignored: cached.Ignored, FetchedAt: cached.FetchedAt, Until: cached.Until}
+	keys := &Keys{Ignored: cached.Ignored, FetchedAt: cached.FetchedAt, Until: cached.Until}
 	if cached.Err != nil {
 		keys.Failed = party.ShownText(cached.Err.Error())
 	}
 	for _, k := range cached.Keys {
-		keys.Keys = append(keys.Keys, web.ConsoleKey{Kid: k.Kid, Curve: k.Curve, Alg: k.Alg, Twice: k.Twice, LastUsed: k.LastUsed})
+		keys.Keys = append(keys.Keys, Key{Kid: k.Kid, Curve: k.Curve, Alg: k.Alg, Twice: k.Twice, LastUsed: k.LastUsed})
 	}
 	return keys
 }
@@ -140,11 +140,11 @@ func (c *Console) test(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page.Checks = c.diagnose(r.Context(), p)
-	c.render(w, r, http.StatusOK, *page)
+	c.Kit.Show(w, r, c.Log, http.StatusOK, *page)
 	return nil
 }
 
-func (c *Console) diagnose(ctx context.Context, p *party.Party) []web.ConsoleCheck {
+func (c *Console) diagnose(ctx context.Context, p *party.Party) []Check {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return c.checks(p, c.Diagnose.Diagnose(ctx, p))
@@ -234,9 +234,9 @@ func formVersion(r *http.Request) int64 {
 }
 
 func (c *Console) partyDone(w http.ResponseWriter, r *http.Request, id, done string) {
-	to := web.ConsolePartyURL(id, "")
+	to := PartyURL(id, "")
 	if done == "remove" {
-		to = web.ConsolePartiesURL("")
+		to = PartiesURL("")
 	}
 	http.Redirect(w, r, to+"?done="+url.QueryEscape(done), http.StatusSeeOther)
 }
@@ -255,7 +255,7 @@ func (c *Console) partyProblem(w http.ResponseWriter, r *http.Request, id string
 		return err
 	}
 	page.Problem = problem
-	c.render(w, r, status, *page)
+	c.Kit.Show(w, r, c.Log, status, *page)
 	return nil
 }
 
@@ -278,10 +278,10 @@ func partyRefusal(err error) string {
 }
 
 // checks puts a diagnosis into words.
-func (c *Console) checks(p *party.Party, d party.Diagnosis) []web.ConsoleCheck {
-	checks := []web.ConsoleCheck{keyCheck(d), {Name: "redirect", Tone: "good", Text: "The form is right. Only browsers go there, so it was not called."}}
+func (c *Console) checks(p *party.Party, d party.Diagnosis) []Check {
+	checks := []Check{keyCheck(d), {Name: "redirect", Tone: "good", Text: "The form is right. Only browsers go there, so it was not called."}}
 	if d.RedirectErr != nil {
-		checks[1] = web.ConsoleCheck{Name: "redirect", Tone: "bad", Text: d.RedirectErr.Error()}
+		checks[1] = Check{Name: "redirect", Tone: "bad", Text: d.RedirectErr.Error()}
 	}
 	if p.WebhookURL != "" {
 		checks = append(checks, c.webhookCheck(d))
@@ -289,8 +289,8 @@ func (c *Console) checks(p *party.Party, d party.Diagnosis) []web.ConsoleCheck {
 	return checks
 }
 
-func keyCheck(d party.Diagnosis) web.ConsoleCheck {
-	check := web.ConsoleCheck{Name: "jwks", Tone: "good"}
+func keyCheck(d party.Diagnosis) Check {
+	check := Check{Name: "jwks", Tone: "good"}
 	if d.KeysErr != nil {
 		check.Tone, check.Text = "bad", party.ShownText(d.KeysErr.Error())
 		return check
@@ -311,10 +311,10 @@ func keyCheck(d party.Diagnosis) web.ConsoleCheck {
 	for _, why := range d.Ignored {
 		check.More = append(check.More, "not usable: "+why)
 	}
-	check.Text = fmt.Sprintf("%d usable keys, fetched in %s", usable, web.Took(max(d.KeysIn, time.Millisecond)))
+	check.Text = fmt.Sprintf("%d usable keys, fetched in %s", usable, Took(max(d.KeysIn, time.Millisecond)))
 	switch {
 	case usable == 1:
-		check.Text = "1 usable key, fetched in " + web.Took(max(d.KeysIn, time.Millisecond))
+		check.Text = "1 usable key, fetched in " + Took(max(d.KeysIn, time.Millisecond))
 	case usable == 0:
 		check.Tone = "bad"
 	}
@@ -327,8 +327,8 @@ func keyCheck(d party.Diagnosis) web.ConsoleCheck {
 // expiring is when a certificate's end is worth a warning.
 const expiring = 14 * 24 * time.Hour
 
-func (c *Console) webhookCheck(d party.Diagnosis) web.ConsoleCheck {
-	check := web.ConsoleCheck{Name: "webhook", Tone: "good"}
+func (c *Console) webhookCheck(d party.Diagnosis) Check {
+	check := Check{Name: "webhook", Tone: "good"}
 	if d.WebhookErr != nil {
 		check.Tone, check.Text = "bad", party.ShownText(d.WebhookErr.Error())
 		if d.Webhook.Addr != "" {

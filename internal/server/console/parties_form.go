@@ -10,7 +10,6 @@ import (
 
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/safehttp"
-	"github.com/signet-sign/signet/internal/server/web"
 )
 
 // partyForm is what an operator typed, beside what is saved.
@@ -130,7 +129,7 @@ func (c *Console) try(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c.renderForm(w, r, http.StatusOK, f, "", func(page *web.ConsolePartyForm) { page.Checks = c.diagnose(r.Context(), &p) })
+	c.renderForm(w, r, http.StatusOK, f, "", func(page *PartyForm) { page.Checks = c.diagnose(r.Context(), &p) })
 	return nil
 }
 
@@ -201,10 +200,10 @@ func sentence(text string) string {
 	return string(unicode.ToUpper(first)) + text[size:] + "."
 }
 
-func (c *Console) renderForm(w http.ResponseWriter, r *http.Request, status int, f *partyForm, problem string, edit func(*web.ConsolePartyForm)) {
-	page := web.ConsolePartyForm{Version: f.version, ClientID: f.saved.ClientID, Name: f.saved.Name, Problem: problem}
+func (c *Console) renderForm(w http.ResponseWriter, r *http.Request, status int, f *partyForm, problem string, edit func(*PartyForm)) {
+	page := PartyForm{Version: f.version, ClientID: f.saved.ClientID, Name: f.saved.Name, Problem: problem}
 	add := func(field party.Field, value, saved string, required bool) {
-		page.Fields = append(page.Fields, web.ConsoleField{
+		page.Fields = append(page.Fields, Field{
 			Name: string(field), Value: value, Error: f.errors[field], Required: required,
 			Masked: saved != "" && value == party.ShownURL(saved) && value != saved,
 		})
@@ -219,11 +218,11 @@ func (c *Console) renderForm(w http.ResponseWriter, r *http.Request, status int,
 	if edit != nil {
 		edit(&page)
 	}
-	c.render(w, r, status, page)
+	c.Kit.Show(w, r, c.Log, status, page)
 }
 
 // besideSaved puts what is saved below each field that differs from it.
-func (f *partyForm) besideSaved(page *web.ConsolePartyForm) {
+func (f *partyForm) besideSaved(page *PartyForm) {
 	saved := map[string]string{
 		string(party.FieldName): f.saved.Name, string(party.FieldJWKS): party.ShownURL(f.saved.JWKSURL),
 		string(party.FieldRedirect): party.ShownURL(f.saved.RedirectURL), string(party.FieldWebhook): party.ShownURL(f.saved.WebhookURL),

@@ -16,7 +16,8 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/ui"
 )
 
 // request is all about one request.
@@ -28,29 +29,29 @@ func (c *Console) request(w http.ResponseWriter, r *http.Request) error {
 	page.Follow = true
 	// The answer to a form that went well; any other word is not ours.
 	if done := r.URL.Query().Get("done"); slices.Contains([]string{"cancel", "resend", "seal", "abort"}, done) {
-		page.Answer = &web.ConsoleAnswer{Done: "console." + done + ".done"}
+		page.Answer = &Answer{Done: "console." + done + ".done"}
 	}
-	c.render(w, r, http.StatusOK, *page)
+	c.Kit.Show(w, r, c.Log, http.StatusOK, *page)
 	return nil
 }
 
 // follow tells an open page of every change, of every line of the trail and of every call, as it is written.
 func (c *Console) follow(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
-	return c.Streams.Serve(w, r, id, func(ctx context.Context) (web.Live, error) {
+	return c.Streams.Serve(w, r, id, func(ctx context.Context) (httpx.Live, error) {
 		req, err := c.Requests.Get(ctx, id)
 		if err != nil {
-			return web.Live{}, err
+			return httpx.Live{}, err
 		}
 		events, err := c.Requests.Store.Events(ctx, id)
 		if err != nil {
-			return web.Live{}, err
+			return httpx.Live{}, err
 		}
 		newest, err := c.Calls.Calls(ctx, calllog.Filter{RequestID: id, Limit: 1})
 		if err != nil {
-			return web.Live{}, err
+			return httpx.Live{}, err
 		}
-		live := web.LiveOf(req)
+		live := httpx.LiveOf(req)
 		live.Seq += int64(len(events)) // each part only grows, and so does the sum
 		for _, rec := range newest {
 			live.Seq += rec.ID
@@ -109,7 +110,7 @@ func (c *Console) abort(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (c *Console) done(w http.ResponseWriter, r *http.Request, id, what string) {
-	http.Redirect(w, r, web.ConsoleRequestURL(id, "")+"?done="+what, http.StatusSeeOther)
+	http.Redirect(w, r, RequestURL(id, "")+"?done="+what, http.StatusSeeOther)
 }
 
 // refused shows the request with the refusal as a relying party would get it.
@@ -122,16 +123,16 @@ func (c *Console) refused(w http.ResponseWriter, r *http.Request, id string, cau
 	if err != nil {
 		return err
 	}
-	page.Answer = &web.ConsoleAnswer{Code: refusal.Code, Description: refusal.Description}
+	page.Answer = &Answer{Code: refusal.Code, Description: refusal.Description}
 	if active := (*request.ActiveSessionError)(nil); errors.As(cause, &active) {
 		page.Answer.RetryAfter = int(math.Ceil(active.RetryAfter.Seconds()))
 	}
-	c.render(w, r, http.StatusConflict, *page)
+	c.Kit.Show(w, r, c.Log, http.StatusConflict, *page)
 	return nil
 }
 
 // about collects the page of a request.
-func (c *Console) about(ctx context.Context, id string) (*web.ConsoleRequest, error) {
+func (c *Console) about(ctx context.Context, id string) (*Request, error) {
 	r, err := c.Requests.Get(ctx, id)
 	if err != nil {
 		return nil, err
@@ -144,8 +145,8 @@ func (c *Console) about(ctx context.Context, id string) (*web.ConsoleRequest, er
 	if err != nil {
 		return nil, err
 	}
-	page := &web.ConsoleRequest{
-		ConsoleRow: c.row(ctx, r), ClientID: r.ClientID, Intended: r.SignerHash != "", Outcome: string(r.Outcome),
+	page := &Request{
+		Row: c.row(ctx, r), ClientID: r.ClientID, Intended: r.SignerHash != "", Outcome: string(r.Outcome),
 		CancelledAt: r.CancelledAt, File: file(r.Document), Signatures: r.Document.Signatures,
 	}
 	for _, l := range r.Locations {
@@ -163,7 +164,7 @@ func (c *Console) about(ctx context.Context, id string) (*web.ConsoleRequest, er
 	}
 	page.Events = c.timeline(ctx, r, scrubbed(events), records)
 	for _, j := range scrubbedJobs(jobs) {
-		job := web.ConsoleJob{
+		job := Job{
 			Kind: string(j.Kind), Status: string(j.Status), Attempts: j.Attempts,
 			LastError: j.LastError, Running: j.Lease.After(c.Now()),
 		}
@@ -176,24 +177,24 @@ func (c *Console) about(ctx context.Context, id string) (*web.ConsoleRequest, er
 	return page, nil
 }
 
-func file(d request.Document) web.ConsoleFile {
-	return web.ConsoleFile{Size: d.Size, SHA256: hex.EncodeToString(d.SHA256), Pages: d.Pages}
+func file(d request.Document) File {
+	return File{Size: d.Size, SHA256: hex.EncodeToString(d.SHA256), Pages: d.Pages}
 }
 
-func signedDocument(r *request.Request) *web.ConsoleSigned {
-	s := &web.ConsoleSigned{At: r.Signed.At, Name: r.Signed.Name, Level: r.Signed.Level, File: file(r.Signed.Document)}
+func signedDocument(r *request.Request) *Signed {
+	s := &Signed{At: r.Signed.At, Name: r.Signed.Name, Level: r.Signed.Level, File: file(r.Signed.Document)}
 	if r.Approval != nil {
 		s.Sealed = r.Signed.At.Sub(r.Approval.At)
 		if cert, err := x509.ParseCertificate(r.Approval.Certificate); err == nil {
-			s.Certificate = web.CertificateOf(cert)
+			s.Certificate = ui.CertificateOf(cert)
 		}
 	}
 	return s
 }
 
 // timelineEvent is an event as the page shows it.
-func (c *Console) timelineEvent(r *request.Request, e request.Event) web.ConsoleEvent {
-	out := web.ConsoleEvent{Seq: e.Seq, At: e.At, Since: max(0, e.At.Sub(r.CreatedAt)), Kind: string(e.Kind), Tone: tone(e)}
+func (c *Console) timelineEvent(r *request.Request, e request.Event) Event {
+	out := Event{Seq: e.Seq, At: e.At, Since: max(0, e.At.Sub(r.CreatedAt)), Kind: string(e.Kind), Tone: tone(e)}
 	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
 		value := e.Detail[name]
 		switch name {
@@ -203,10 +204,10 @@ func (c *Console) timelineEvent(r *request.Request, e request.Event) web.Console
 			}
 		case "size":
 			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
-				value = web.ConsoleFile{Size: n}.Bytes()
+				value = File{Size: n}.Bytes()
 			}
 		}
-		out.Detail = append(out.Detail, web.ConsoleDetail{Name: name, Value: value})
+		out.Detail = append(out.Detail, Detail{Name: name, Value: value})
 	}
 	return out
 }

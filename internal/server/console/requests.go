@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/ui"
 )
 
 // pageSize is how many requests stand on a page of the list.
@@ -45,13 +45,13 @@ func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
 		page.OlderURL = r.URL.Path + "?" + q.Encode()
 	}
 	page.Parties = c.partyChoices(page.Filter.Party)
-	c.render(w, r, http.StatusOK, page)
+	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
 	return nil
 }
 
 // asked reads the list's query. What makes no sense is left out, and the page says so.
-func (c *Console) asked(q url.Values) (page web.ConsoleRequests, filter request.Filter) {
-	page.Filter = web.ConsoleFilter{
+func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
+	page.Filter = Filter{
 		State: q.Get("state"), Party: q.Get("party"), From: q.Get("from"), To: q.Get("to"), Text: strings.TrimSpace(q.Get("q")),
 	}
 	f := &page.Filter
@@ -82,7 +82,7 @@ func (c *Console) asked(q url.Values) (page web.ConsoleRequests, filter request.
 
 // states are the list's states, "all" first, with the numbers of requests that match the times asked for. With a relying party
 // or a text there are no numbers: no index has them, and counting would read every request that matches.
-func (c *Console) states(ctx context.Context, asked web.ConsoleFilter, f request.Filter) ([]web.ConsoleState, error) {
+func (c *Console) states(ctx context.Context, asked Filter, f request.Filter) ([]State, error) {
 	dear := f.ClientID != "" || f.Text != ""
 	counts := map[request.State]int{}
 	if !dear {
@@ -93,10 +93,10 @@ func (c *Console) states(ctx context.Context, asked web.ConsoleFilter, f request
 	}
 	current := asked.State
 	asked.State = ""
-	list := []web.ConsoleState{{URL: asked.URL(), Current: current == "", Uncounted: dear}}
+	list := []State{{URL: asked.URL(), Current: current == "", Uncounted: dear}}
 	for _, s := range request.States() {
 		asked.State = string(s)
-		list = append(list, web.ConsoleState{
+		list = append(list, State{
 			State: string(s), N: counts[s], Uncounted: dear, URL: asked.URL(), Current: current == string(s),
 		})
 		list[0].N += counts[s]
@@ -105,25 +105,25 @@ func (c *Console) states(ctx context.Context, asked web.ConsoleFilter, f request
 }
 
 // row is a request in the list.
-func (c *Console) row(ctx context.Context, r *request.Request) web.ConsoleRow {
-	row := web.ConsoleRow{
+func (c *Console) row(ctx context.Context, r *request.Request) Row {
+	row := Row{
 		ID: r.ID, Party: c.partyName(ctx, r.ClientID), Document: r.DocName, State: string(r.State),
 		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
 	}
 	if r.Signer != nil {
-		row.Signer = web.Person{Name: r.Signer.Name, Hint: r.Signer.Hint()}
+		row.Signer = ui.Person{Name: r.Signer.Name, Hint: r.Signer.Hint()}
 	}
 	return row
 }
 
 // partyChoices are the relying parties to choose from, and the present choice if it is registered no more.
-func (c *Console) partyChoices(chosen string) []web.Choice {
-	list := []web.Choice{{Label: "All"}}
+func (c *Console) partyChoices(chosen string) []ui.Choice {
+	list := []ui.Choice{{Label: "All"}}
 	for _, p := range c.Parties.All() {
-		list = append(list, web.Choice{Value: p.ClientID, Label: p.Name})
+		list = append(list, ui.Choice{Value: p.ClientID, Label: p.Name})
 	}
-	if chosen != "" && !slices.ContainsFunc(list, func(p web.Choice) bool { return p.Value == chosen }) {
-		list = append(list, web.Choice{Value: chosen, Label: chosen})
+	if chosen != "" && !slices.ContainsFunc(list, func(p ui.Choice) bool { return p.Value == chosen }) {
+		list = append(list, ui.Choice{Value: chosen, Label: chosen})
 	}
 	return list
 }

@@ -26,7 +26,7 @@ import (
 	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/sandbox"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
@@ -93,7 +93,7 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	})
 	must(err)
 	must(parties.Open(t.Context(), w.store))
-	kit, err := web.New(web.Options{Now: clock, Sandbox: true})
+	kit, err := ui.New(ui.Options{Now: clock, Sandbox: true, Templates: []ui.Templates{console.Templates()}})
 	must(err)
 	w.Console = &console.Console{
 		Requests: service, Lister: w.store, Parties: parties, Diagnose: party.Diagnoser{Policy: policy},
@@ -103,7 +103,7 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 		Certificates: append(authority.Chain(), chain[0]),
 		Metrics: func() (console.Metrics, error) {
 			return console.Metrics{
-				Routes:   []web.ConsoleRoute{{Route: "GET /sign/{request_id}", N: 12, Refused: 3}},
+				Routes:   []console.Route{{Route: "GET /sign/{request_id}", N: 12, Refused: 3}},
 				Webhooks: map[string]uint64{"done": 3, "failed": 1},
 			}, nil
 		},

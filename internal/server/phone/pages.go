@@ -8,15 +8,16 @@ import (
 	"strings"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
 // home is GET /phone/: the phones of the person who is logged in.
 func (p *Phone) home(w http.ResponseWriter, r *http.Request) {
-	page := web.PhoneHome{LoginURL: "/phone/login?next=/phone/"}
+	page := Home{LoginURL: "/phone/login?next=/phone/"}
 	if person, ok := p.Login.Person(r, scope); ok {
-		page.Account = &web.Person{Name: person.Name, Hint: person.Hint()}
+		page.Account = &ui.Person{Name: person.Name, Hint: person.Hint()}
 		phones, err := p.Signers.Store.Phones(r.Context(), person.UIN)
 		if err != nil {
 			p.fail(w, r, err)
@@ -32,13 +33,13 @@ func (p *Phone) home(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 	}
-	p.render(w, r, http.StatusOK, page)
+	p.Kit.Show(w, r, p.Log, http.StatusOK, page)
 }
 
-func view(ph signer.Phone) web.Phone {
-	v := web.Phone{ID: ph.ID, Name: ph.Name, EnrolledAt: ph.EnrolledAt, Revoked: !ph.RevokedAt.IsZero()}
+func view(ph signer.Phone) Device {
+	v := Device{ID: ph.ID, Name: ph.Name, EnrolledAt: ph.EnrolledAt, Revoked: !ph.RevokedAt.IsZero()}
 	if cert, err := x509.ParseCertificate(ph.Certificate); err == nil {
-		v.Certificate = web.CertificateOf(cert)
+		v.Certificate = ui.CertificateOf(cert)
 	}
 	return v
 }
@@ -55,18 +56,18 @@ func (p *Phone) enrolPage(w http.ResponseWriter, r *http.Request) {
 		p.Login.Begin(w, r, scope, r.URL.RequestURI())
 		return
 	}
-	page := web.PhoneEnrol{Account: web.Person{Name: person.Name, Hint: person.Hint()}, Next: ownPath(r.URL.Query().Get("next"))}
+	page := Enrol{Account: ui.Person{Name: person.Name, Hint: person.Hint()}, Next: ownPath(r.URL.Query().Get("next"))}
 	if id, ok := strings.CutPrefix(page.Next, "/phone/sign/"); ok {
 		if req, err := p.Requests.Get(r.Context(), id); err == nil {
-			page.Session = max(1, web.LiveOf(req).SessionEndsMillis()) // 1 is long over: the page says so
+			page.Session = max(1, httpx.LiveOf(req).SessionEndsMillis()) // 1 is long over: the page says so
 		}
 	}
-	p.render(w, r, http.StatusOK, page)
+	p.Kit.Show(w, r, p.Log, http.StatusOK, page)
 }
 
 // page serves a page that is the same for everybody.
-func (p *Phone) page(page web.Page) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) { p.render(w, r, http.StatusOK, page) }
+func (p *Phone) page(page ui.Page) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { p.Kit.Show(w, r, p.Log, http.StatusOK, page) }
 }
 
 // rename is POST /phone/rename: the form behind "Rename" of a phone.
@@ -102,12 +103,6 @@ func (p *Phone) change(w http.ResponseWriter, r *http.Request, what string, do f
 		}
 	}
 	http.Redirect(w, r, "/phone/", http.StatusSeeOther)
-}
-
-func (p *Phone) render(w http.ResponseWriter, r *http.Request, status int, page web.Page) {
-	if err := p.Kit.Render(w, r, status, page); err != nil {
-		p.Log.ErrorContext(r.Context(), "rendering", "route", r.Pattern, "err", err)
-	}
 }
 
 func (p *Phone) fail(w http.ResponseWriter, r *http.Request, err error) {

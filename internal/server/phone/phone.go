@@ -2,7 +2,7 @@
 // challenge, approve, reject). The private key is made on the phone and stays there.
 //
 // Start at [Phone.Routes]. A phone is known by two things: the cookie that says who enrolled it, and the signature that only
-// its key can make. It takes part in a sign session once its browser holds a grant ([web.Grant]), which it gets for a fresh QR
+// its key can make. It takes part in a sign session once its browser holds a grant ([login.Grant]), which it gets for a fresh QR
 // code; no URL and no page holds the session's id.
 package phone
 
@@ -28,8 +28,9 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/login"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -38,8 +39,8 @@ type Phone struct {
 	Requests  *request.Service
 	Signers   *signer.Service
 	Parties   party.Parties
-	Kit       *web.Kit
-	Streams   web.Streams
+	Kit       *ui.Kit
+	Streams   httpx.Streams
 	Login     *login.Login
 	PublicURL string
 	Log       *slog.Logger
@@ -61,13 +62,13 @@ func (p *Phone) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /phone/login", p.login)
 	mux.HandleFunc("GET /phone/enrol", p.enrolPage)
 	mux.HandleFunc("GET /phone/sign/{request_id}", p.approvePage)
-	mux.HandleFunc("GET /phone/scan", p.page(web.PhoneScan{}))
-	mux.HandleFunc("GET /phone/offline", p.page(web.PhoneOffline{}))
+	mux.HandleFunc("GET /phone/scan", p.page(Scan{}))
+	mux.HandleFunc("GET /phone/offline", p.page(Offline{}))
 	mux.Handle("GET /phone/worker.js", p.Kit.ServiceWorker())
 	mux.HandleFunc("POST /phone/rename", p.rename)
 	mux.HandleFunc("POST /phone/revoke", p.revoke)
 
-	j := web.JSON{Status: Status, Log: p.Log}
+	j := httpx.JSON{Status: Status, Log: p.Log}
 	mux.Handle("POST /phone/api/enrol/start", j.Handle(p.startEnrolment))
 	mux.Handle("POST /phone/api/enrol", j.Handle(p.enrol))
 	mux.Handle("POST /phone/sign/{request_id}/challenge", j.Handle(p.challenge))
@@ -148,7 +149,7 @@ func (p *Phone) startEnrolment(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	web.WriteJSON(w, http.StatusOK, ChallengeAnswer{base64.RawURLEncoding.EncodeToString(challenge)})
+	httpx.WriteJSON(w, http.StatusOK, ChallengeAnswer{base64.RawURLEncoding.EncodeToString(challenge)})
 	return nil
 }
 
@@ -158,7 +159,7 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 		return api.ErrLoginRequired
 	}
 	var in EnrolRequest
-	if err := web.ReadJSON(w, r, &in); err != nil {
+	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err
 	}
 	pub, err := publicKey(in.PublicKey)
@@ -178,12 +179,12 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	shown := web.CertificateOf(cert)
+	shown := ui.CertificateOf(cert)
 	http.SetCookie(w, &http.Cookie{
 		Name: cookieName, Value: p.Login.Seal("phone", phone.ID), Path: scope, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		Secure: strings.HasPrefix(p.PublicURL, "https://"), MaxAge: int(cookieAge.Seconds()),
 	})
-	web.WriteJSON(w, http.StatusOK, EnrolAnswer{
+	httpx.WriteJSON(w, http.StatusOK, EnrolAnswer{
 		PhoneID:     phone.ID,
 		Certificate: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: phone.Certificate})),
 		Subject:     shown.Subject, Issuer: shown.Issuer, Serial: shown.Serial, NotAfter: shown.NotAfter.UnixMilli(),
@@ -217,7 +218,7 @@ func (p *Phone) challenge(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	web.WriteJSON(w, http.StatusOK, SignChallenge{
+	httpx.WriteJSON(w, http.StatusOK, SignChallenge{
 		RelyingParty:   rp.Name,
 		DocumentName:   c.Request.DocName,
 		DocumentDigest: hex.EncodeToString(c.Request.Document.SHA256),
@@ -260,7 +261,7 @@ func (p *Phone) approve(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var in Approval
-	if err := web.ReadJSON(w, r, &in); err != nil {
+	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err
 	}
 	signature, err := base64.RawURLEncoding.DecodeString(in.Signature)
@@ -270,7 +271,7 @@ func (p *Phone) approve(w http.ResponseWriter, r *http.Request) error {
 	if err := p.Requests.Approve(r.Context(), r.PathValue("request_id"), session, phone, signature); err != nil {
 		return err
 	}
-	web.WriteJSON(w, http.StatusOK, struct{}{})
+	httpx.WriteJSON(w, http.StatusOK, struct{}{})
 	return nil
 }
 
@@ -282,20 +283,20 @@ func (p *Phone) reject(w http.ResponseWriter, r *http.Request) error {
 	if err := p.Requests.Reject(r.Context(), r.PathValue("request_id"), session, phone); err != nil {
 		return err
 	}
-	web.WriteJSON(w, http.StatusOK, struct{}{})
+	httpx.WriteJSON(w, http.StatusOK, struct{}{})
 	return nil
 }
 
 // live is the state of the session's request as this phone may see it.
-func (p *Phone) live(ctx context.Context, phone signer.Phone, id string) (web.Live, error) {
+func (p *Phone) live(ctx context.Context, phone signer.Phone, id string) (httpx.Live, error) {
 	req, err := p.Requests.Get(ctx, id)
 	if err != nil {
-		return web.Live{}, err
+		return httpx.Live{}, err
 	}
 	if req.Signer == nil || req.Signer.UIN != phone.UIN {
-		return web.Live{}, api.ErrNoAccess
+		return httpx.Live{}, api.ErrNoAccess
 	}
-	return web.LiveOf(req), nil
+	return httpx.LiveOf(req), nil
 }
 
 func (p *Phone) state(w http.ResponseWriter, r *http.Request) error {
@@ -307,7 +308,7 @@ func (p *Phone) state(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	web.WriteJSON(w, http.StatusOK, live)
+	httpx.WriteJSON(w, http.StatusOK, live)
 	return nil
 }
 
@@ -317,7 +318,7 @@ func (p *Phone) events(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	id := r.PathValue("request_id")
-	return p.Streams.Serve(w, r, id, func(ctx context.Context) (web.Live, error) {
+	return p.Streams.Serve(w, r, id, func(ctx context.Context) (httpx.Live, error) {
 		return p.live(ctx, phone, id)
 	})
 }
@@ -328,7 +329,7 @@ func (p *Phone) session(r *http.Request) (signer.Phone, string, error) {
 	if err != nil {
 		return signer.Phone{}, "", err
 	}
-	g, ok := web.GrantOf(r, p.Login, r.PathValue("request_id"))
+	g, ok := p.Login.GrantOf(r, r.PathValue("request_id"))
 	if !ok {
 		return signer.Phone{}, "", api.ErrNoActiveSession.Because("this browser has not scanned the code")
 	}

@@ -9,7 +9,9 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/login"
+	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -17,19 +19,19 @@ import (
 // the value leaves the address, so that reload and history stay good. A phone that is not enrolled is first.
 func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("request_id")
-	page := web.PhoneApprove{RequestID: id}
+	page := Approve{RequestID: id}
 	if value := r.URL.Query().Get("c"); value != "" {
 		p.scan(w, r, page, value)
 		return
 	}
-	grant, ok := web.GrantOf(r, p.Login, id)
+	grant, ok := p.Login.GrantOf(r, id)
 	if !ok {
-		p.render(w, r, http.StatusForbidden, web.PhoneScan{Why: "NOT_SCANNED"})
+		p.Kit.Show(w, r, p.Log, http.StatusForbidden, Scan{Why: "NOT_SCANNED"})
 		return
 	}
 	phone, err := p.phone(r)
 	if err != nil {
-		if !refused(err) {
+		if !httpx.Refused(err) {
 			p.fail(w, r, err)
 			return
 		}
@@ -48,31 +50,31 @@ func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 			p.fail(w, r, err)
 			return
 		}
-		page.Party = web.Party{Name: party.Name, LogoURL: web.LogoURL(party.Logo)}
+		page.Party = ui.Party{Name: party.Name, LogoURL: ui.LogoURL(party.Logo)}
 	}
 	if cert, err := x509.ParseCertificate(phone.Certificate); err == nil {
-		page.Account = web.Person{Name: cert.Subject.CommonName, Hint: signer.Person{UIN: phone.UIN}.Hint()}
+		page.Account = ui.Person{Name: cert.Subject.CommonName, Hint: signer.Person{UIN: phone.UIN}.Hint()}
 	}
-	p.render(w, r, http.StatusOK, page)
+	p.Kit.Show(w, r, p.Log, http.StatusOK, page)
 }
 
 // scan lets the browser in for a fresh code. A browser that was let in before is not turned away by an old one: it came back by
 // its history, and the page knows what became of the session.
-func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page web.PhoneApprove, value string) {
+func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page Approve, value string) {
 	req, err := p.Requests.Scan(r.Context(), page.RequestID, value)
-	_, known := web.GrantOf(r, p.Login, page.RequestID)
+	_, known := p.Login.GrantOf(r, page.RequestID)
 	var refusal *api.Error
 	switch {
 	case err == nil:
-		grant := web.Grant{Request: req.ID, Session: req.Session.ID}
-		web.SetGrant(w, p.Login, grant, strings.HasPrefix(p.PublicURL, "https://"))
+		grant := login.Grant{Request: req.ID, Session: req.Session.ID}
+		p.Login.SetGrant(w, grant, strings.HasPrefix(p.PublicURL, "https://"))
 		http.Redirect(w, r, page.Path(), http.StatusSeeOther)
 	case known:
 		http.Redirect(w, r, page.Path(), http.StatusSeeOther)
 	case errors.Is(err, request.ErrStaleCode):
-		p.render(w, r, http.StatusForbidden, web.PhoneScan{Why: "STALE_CODE"})
+		p.Kit.Show(w, r, p.Log, http.StatusForbidden, Scan{Why: "STALE_CODE"})
 	case errors.As(err, &refusal):
-		p.render(w, r, http.StatusConflict, web.PhoneProblem{Code: problemOf(refusal.Code)})
+		p.Kit.Show(w, r, p.Log, http.StatusConflict, Problem{Code: problemOf(refusal.Code)})
 	default:
 		p.fail(w, r, err)
 	}
@@ -123,9 +125,4 @@ func stepOf(req *request.Request, session string, phone signer.Phone) string {
 		return "FAILED"
 	}
 	return api.CodeNoActiveSession
-}
-
-func refused(err error) bool {
-	var refusal *api.Error
-	return errors.As(err, &refusal)
 }

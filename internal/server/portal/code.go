@@ -7,7 +7,8 @@ import (
 	"strings"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -24,7 +25,7 @@ func (p *Portal) drawCode(ctx context.Context, id string, person signer.Person) 
 	if err != nil {
 		return Code{}, err
 	}
-	link := p.PublicURL + web.PhoneApprove{RequestID: id}.Path() + "?c=" + url.QueryEscape(value)
+	link := p.PublicURL + login.PhonePath(id) + "?c=" + url.QueryEscape(value)
 	svg, err := qrSVG(link)
 	return Code{URL: link, SVG: svg, FreshMS: fresh.Milliseconds()}, err
 }
@@ -39,7 +40,7 @@ func (p *Portal) code(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	web.WriteJSON(w, http.StatusOK, c)
+	httpx.WriteJSON(w, http.StatusOK, c)
 	return nil
 }
 
@@ -55,7 +56,7 @@ func (p *Portal) here(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	web.SetGrant(w, p.Login, web.Grant{Request: id, Session: req.Session.ID, Here: true}, strings.HasPrefix(p.PublicURL, "https://"))
-	http.Redirect(w, r, web.PhoneApprove{RequestID: id}.Path(), http.StatusSeeOther)
+	p.Login.SetGrant(w, login.Grant{Request: id, Session: req.Session.ID, Here: true}, strings.HasPrefix(p.PublicURL, "https://"))
+	http.Redirect(w, r, login.PhonePath(id), http.StatusSeeOther)
 	return nil
 }

@@ -19,8 +19,9 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/login"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -28,8 +29,8 @@ import (
 type Portal struct {
 	Requests  *request.Service
 	Parties   party.Parties
-	Kit       *web.Kit
-	Streams   web.Streams
+	Kit       *ui.Kit
+	Streams   httpx.Streams
 	Login     *login.Login
 	PublicURL string
 	Log       *slog.Logger
@@ -55,7 +56,7 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /sign/{request_id}/document.pdf", p.handle(p.document))
 	mux.HandleFunc("GET /sign/{request_id}/signed.pdf", p.handle(p.signedDocument))
 
-	j := web.JSON{Status: func(string) int { return http.StatusNotFound }, Log: p.Log}
+	j := httpx.JSON{Status: func(string) int { return http.StatusNotFound }, Log: p.Log}
 	mux.Handle("GET /sign/{request_id}/state", j.Handle(p.state))
 	mux.Handle("GET /sign/{request_id}/events", j.Handle(p.events))
 	mux.Handle("GET /sign/{request_id}/code", j.Handle(p.code))
@@ -76,7 +77,7 @@ func (p *Portal) handle(h func(w http.ResponseWriter, r *http.Request) error) ht
 		var refusal *api.Error
 		switch {
 		case errors.Is(err, api.ErrNoRecord):
-			p.render(w, r, http.StatusNotFound, web.LinkInvalid{})
+			p.Kit.Show(w, r, p.Log, http.StatusNotFound, LinkInvalid{})
 		case errors.As(err, &refusal) && r.Method == http.MethodPost:
 			// Somebody was faster: another tab, the clock, the relying party. The page of the state says so.
 			http.Redirect(w, r, path(r.PathValue("request_id")), http.StatusSeeOther)
@@ -86,12 +87,6 @@ func (p *Portal) handle(h func(w http.ResponseWriter, r *http.Request) error) ht
 			p.Log.ErrorContext(r.Context(), "page failed", "route", r.Pattern, "err", err)
 			p.Kit.Error(w, r, http.StatusInternalServerError, "")
 		}
-	}
-}
-
-func (p *Portal) render(w http.ResponseWriter, r *http.Request, status int, page web.Page) {
-	if err := p.Kit.Render(w, r, status, page); err != nil {
-		p.Log.ErrorContext(r.Context(), "rendering", "route", r.Pattern, "err", err)
 	}
 }
 
@@ -112,11 +107,11 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 		switch {
 		case errors.Is(err, api.ErrNoAccess):
 			s.Document = ""
-			p.render(w, r, http.StatusForbidden, web.NoAccess{Summary: s, Signer: account(person), Intended: req.SignerHash != ""})
+			p.Kit.Show(w, r, p.Log, http.StatusForbidden, NoAccess{Summary: s, Signer: account(person), Intended: req.SignerHash != ""})
 			return nil
 		case err == nil:
 			req = opened
-		case !refused(err):
+		case !httpx.Refused(err):
 			return err
 		default: // signed, expired or cancelled, perhaps in this moment
 			if req, err = p.Requests.Get(r.Context(), req.ID); err != nil {
@@ -124,71 +119,71 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	p.render(w, r, http.StatusOK, p.pageOf(r, req, s, person, loggedIn))
+	p.Kit.Show(w, r, p.Log, http.StatusOK, p.pageOf(r, req, s, person, loggedIn))
 	return nil
 }
 
 // pageOf is the page of a state.
-func (p *Portal) pageOf(r *http.Request, req *request.Request, s web.Summary, person signer.Person, loggedIn bool) web.Page {
-	live := web.LiveOf(req)
+func (p *Portal) pageOf(r *http.Request, req *request.Request, s ui.Summary, person signer.Person, loggedIn bool) ui.Page {
+	live := httpx.LiveOf(req)
 	switch req.State.Refusal(request.ActOpen) {
 	case api.ErrCancelled:
-		return web.Cancelled{Summary: s, At: req.CancelledAt}
+		return Cancelled{Summary: s, At: req.CancelledAt}
 	case api.ErrExpired:
-		return web.Expired{Summary: s, Live: live}
+		return Expired{Summary: s, Live: live}
 	case api.ErrAlreadySigned:
 		if !loggedIn {
-			return web.AlreadySigned{Summary: s, SignedAt: req.Signed.At, CanLogin: true}
+			return AlreadySigned{Summary: s, SignedAt: req.Signed.At, CanLogin: true}
 		}
 		return p.signedPage(req, s, live, person)
 	}
 	if !loggedIn {
-		return web.Landing{Summary: s, Live: live, Intended: req.SignerHash != "", Places: len(req.Locations)}
+		return Landing{Summary: s, Live: live, Intended: req.SignerHash != "", Places: len(req.Locations)}
 	}
 	switch {
 	case req.State.InSession():
 		return p.codePage(r.Context(), req, s, live, person)
 	case req.State.Approved():
-		return web.Sealing{
+		return Sealing{
 			Summary: s, Live: live, Signer: account(person), Delayed: !req.Approval.NextTry.IsZero(),
 		}
 	}
 	if req.Outcome != "" && req.Outcome != request.OutcomeLeft && !r.URL.Query().Has("review") {
-		return web.SessionEnded{Summary: s, Live: live, Signer: account(person), Outcome: string(req.Outcome)}
+		return SessionEnded{Summary: s, Live: live, Signer: account(person), Outcome: string(req.Outcome)}
 	}
-	places := make([]web.Place, len(req.Locations))
+	places := make([]Place, len(req.Locations))
 	for i, l := range req.Locations {
-		places[i] = web.Place{Page: l.Page, X: l.X, Y: l.Y}
+		places[i] = Place{Page: l.Page, X: l.X, Y: l.Y}
 	}
-	return web.Document{Summary: s, Live: live, Signer: account(person), Places: places, Ended: string(req.Outcome)}
+	return Document{Summary: s, Live: live, Signer: account(person), Places: places, Ended: string(req.Outcome)}
 }
 
-func (p *Portal) codePage(ctx context.Context, req *request.Request, s web.Summary, live web.Live, person signer.Person) web.Page {
-	page := web.SigningCode{
+func (p *Portal) codePage(ctx context.Context, req *request.Request, s ui.Summary, live httpx.Live, person signer.Person) ui.Page {
+	page := SigningCode{
 		Summary: s, Live: live, Signer: account(person),
 		MatchCode: req.Session.MatchCode, Places: len(req.Locations),
 	}
 	// Without a code (a session that ended this moment, a URL too long to draw) the page still follows the state and opens on
 	// this device.
-	if c, err := p.drawCode(ctx, req.ID, person); err != nil && !refused(err) {
+	if c, err := p.drawCode(ctx, req.ID, person); err != nil && !httpx.Refused(err) {
 		p.Log.ErrorContext(ctx, "drawing the QR code", "request_id", req.ID, "err", err)
 	} else {
 		page.QR = template.HTML(c.SVG)
 	}
 	if p.SoftPhone != nil {
-		page.Sandbox = &web.SandboxPhone{Persona: person.Name}
+		page.Sandbox = &SandboxPhone{Persona: person.Name}
 	}
 	return page
 }
 
-func (p *Portal) signedPage(req *request.Request, s web.Summary, live web.Live, person signer.Person) web.Page {
-	page := web.Signed{
+func (p *Portal) signedPage(req *request.Request, s ui.Summary, live httpx.Live, person signer.Person) ui.Page {
+	page := Signed{
 		Summary: s, Live: live, Signer: account(person),
 		SignedAt: req.Signed.At, Level: req.Signed.Level, Places: len(req.Locations),
 		Available: p.Requests.Available(req),
 	}
 	if cert, err := x509.ParseCertificate(req.Approval.Certificate); err == nil {
-		page.Certificate = web.CertificateOf(cert)
+		page.Certificate = ui.CertificateOf(cert)
 	}
 	return page
 }
@@ -243,7 +238,7 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
 	person, loggedIn := p.person(r)
 	if loggedIn {
-		if err := p.Requests.Leave(r.Context(), id, person); err != nil && !refused(err) {
+		if err := p.Requests.Leave(r.Context(), id, person); err != nil && !httpx.Refused(err) {
 			return err
 		}
 	}
@@ -291,7 +286,7 @@ func (p *Portal) document(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer doc.Close()
-	web.ServePDF(w, r, doc, web.PDF{Name: req.DocName, ModTime: req.CreatedAt, SHA256: req.Document.SHA256})
+	httpx.ServePDF(w, r, doc, httpx.PDF{Name: req.DocName, ModTime: req.CreatedAt, SHA256: req.Document.SHA256})
 	return nil
 }
 
@@ -305,7 +300,7 @@ func (p *Portal) signedDocument(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer doc.Close()
-	web.ServePDF(w, r, doc, web.PDF{
+	httpx.ServePDF(w, r, doc, httpx.PDF{
 		Name: req.SignedName(), ModTime: req.Signed.At, SHA256: req.Signed.SHA256,
 		Attachment: r.URL.Query().Has("download"),
 	})
@@ -317,24 +312,24 @@ func (p *Portal) state(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	web.WriteJSON(w, http.StatusOK, web.LiveOf(req))
+	httpx.WriteJSON(w, http.StatusOK, httpx.LiveOf(req))
 	return nil
 }
 
 func (p *Portal) events(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
-	return p.Streams.Serve(w, r, id, func(ctx context.Context) (web.Live, error) {
+	return p.Streams.Serve(w, r, id, func(ctx context.Context) (httpx.Live, error) {
 		req, err := p.Requests.Get(ctx, id)
 		if err != nil {
-			return web.Live{}, err
+			return httpx.Live{}, err
 		}
-		return web.LiveOf(req), nil
+		return httpx.LiveOf(req), nil
 	})
 }
 
 // LoginFailed is the page for a login that did not work out; returnTo is where it began.
 func (p *Portal) LoginFailed(w http.ResponseWriter, r *http.Request, returnTo string, denied bool) {
-	page := web.LoginFailed{Denied: denied}
+	page := LoginFailed{Denied: denied}
 	if id, ok := strings.CutPrefix(returnTo, "/sign/"); ok {
 		if req, err := p.Requests.Get(r.Context(), id); err == nil {
 			if s, err := p.summary(r.Context(), req); err == nil {
@@ -344,7 +339,7 @@ func (p *Portal) LoginFailed(w http.ResponseWriter, r *http.Request, returnTo st
 	} else {
 		page.RetryURL = returnTo
 	}
-	p.render(w, r, http.StatusForbidden, page)
+	p.Kit.Show(w, r, p.Log, http.StatusForbidden, page)
 }
 
 // person says who is logged in for this request.
@@ -352,22 +347,17 @@ func (p *Portal) person(r *http.Request) (signer.Person, bool) {
 	return p.Login.Person(r, path(r.PathValue("request_id")))
 }
 
-func (p *Portal) summary(ctx context.Context, req *request.Request) (web.Summary, error) {
+func (p *Portal) summary(ctx context.Context, req *request.Request) (ui.Summary, error) {
 	rp, err := p.Parties.Party(ctx, req.ClientID)
 	if err != nil {
-		return web.Summary{}, err
+		return ui.Summary{}, err
 	}
-	return web.Summary{
-		ID: req.ID, Party: web.Party{Name: rp.Name, LogoURL: web.LogoURL(rp.Logo)}, Document: req.DocName,
+	return ui.Summary{
+		ID: req.ID, Party: ui.Party{Name: rp.Name, LogoURL: ui.LogoURL(rp.Logo)}, Document: req.DocName,
 		ExpiresAt: req.ExpiresAt.Truncate(time.Second), ReturnURL: rp.RedirectURL,
 	}, nil
 }
 
-func account(p signer.Person) web.Person { return web.Person{Name: p.Name, Hint: p.Hint()} }
+func account(p signer.Person) ui.Person { return ui.Person{Name: p.Name, Hint: p.Hint()} }
 
 func path(id string) string { return "/sign/" + id }
-
-func refused(err error) bool {
-	var refusal *api.Error
-	return errors.As(err, &refusal)
-}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
 )
 
 // call is what a handler learns about the call that it answers, for the record.
@@ -29,7 +29,7 @@ func (c *call) judged(err error) {
 
 // recorded makes an http.Handler of h, and records the call after it was answered. A call that nobody wants to know costs a look
 // at the clock.
-func (a *API) recorded(j web.JSON, kind calllog.Kind, h func(http.ResponseWriter, *http.Request, *call) error) http.Handler {
+func (a *API) recorded(j httpx.JSON, kind calllog.Kind, h func(http.ResponseWriter, *http.Request, *call) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
 		var c call
@@ -53,7 +53,7 @@ func (a *API) record(w http.ResponseWriter, r *http.Request, kind calllog.Kind, 
 	if id := r.PathValue("request_id"); id != "" {
 		rec.RequestID = id
 	}
-	if refusal, reason := web.Refusal(err); refusal == api.ErrServerSide && r.Context().Err() != nil {
+	if refusal, reason := httpx.Refusal(err); refusal == api.ErrServerSide && r.Context().Err() != nil {
 		rec.Status, rec.Error, rec.Description = 0, NoAnswer, "The caller went away before there was an answer"
 	} else if err != nil {
 		rec.Status, rec.Error, rec.Description, rec.Reason = status(refusal.Code), refusal.Code, refusal.Description, reason

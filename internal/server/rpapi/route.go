@@ -7,7 +7,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
 )
 
 // Handler serves the calls below each base, keys, the OpenAPI document and download links, and
@@ -20,7 +20,7 @@ func (a *API) Handler(next http.Handler, bases ...string) http.Handler {
 		mux.Handle(method+" "+path, h)
 		ours[firstSegment(path)] = true
 	}
-	j := web.JSON{Status: a.status, Explain: a.Explain, Log: a.Log}
+	j := httpx.JSON{Status: a.status, Explain: a.Explain, Log: a.Log}
 	for _, base := range bases {
 		handle("POST", base+api.PathCancel, a.recorded(j, calllog.Cancel, a.cancel))
 		handle("POST", base+api.PathRequest, a.recorded(j, calllog.Initiate, a.initiate))
@@ -32,7 +32,7 @@ func (a *API) Handler(next http.Handler, bases ...string) http.Handler {
 	}
 	handle("GET", api.PathKeys, http.HandlerFunc(a.serveKeys))
 	handle("GET", api.PathOpenAPI, http.HandlerFunc(serveOpenAPI))
-	links := web.JSON{Status: linkStatus, Log: a.Log}
+	links := httpx.JSON{Status: linkStatus, Log: a.Log}
 	handle("GET", "/documents/{request_id}", a.recorded(links, calllog.Download, a.download))
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +59,7 @@ func (a *API) Handler(next http.Handler, bases ...string) http.Handler {
 
 // refuseRoute answers with a status that goes with the route and not with the error's code.
 func (a *API) refuseRoute(w http.ResponseWriter, r *http.Request, status int, err error) {
-	web.JSON{Status: func(string) int { return status }, Explain: a.Explain, Log: a.Log}.Refuse(w, r, err)
+	httpx.JSON{Status: func(string) int { return status }, Explain: a.Explain, Log: a.Log}.Refuse(w, r, err)
 }
 
 // nearest says what is wrong with a path that is no call's.

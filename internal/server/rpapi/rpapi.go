@@ -18,7 +18,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/token"
 )
 
@@ -134,7 +134,7 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 		return err
 	}
 	c.requestID = answer.RequestID
-	web.WriteJSON(w, http.StatusOK, answer)
+	httpx.WriteJSON(w, http.StatusOK, answer)
 	return nil
 }
 
@@ -158,7 +158,7 @@ func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 	if err != nil {
 		return err
 	}
-	web.WriteJSON(w, http.StatusOK, answer)
+	httpx.WriteJSON(w, http.StatusOK, answer)
 	return nil
 }
 
@@ -190,7 +190,7 @@ func (a *API) download(w http.ResponseWriter, r *http.Request, c *call) error {
 			return err
 		}
 	}
-	web.ServePDF(w, r, doc, web.PDF{Name: req.SignedName(), ModTime: req.Signed.At, SHA256: req.Signed.SHA256, Attachment: true})
+	httpx.ServePDF(w, r, doc, httpx.PDF{Name: req.SignedName(), ModTime: req.Signed.At, SHA256: req.Signed.SHA256, Attachment: true})
 	return nil
 }
 

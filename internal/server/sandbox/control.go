@@ -10,7 +10,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -29,9 +29,9 @@ type Control struct {
 // Handler returns the routes.
 func (c *Control) Handler() http.Handler {
 	mux := http.NewServeMux()
-	j := web.JSON{Status: controlStatus, Log: c.Log}
+	j := httpx.JSON{Status: controlStatus, Log: c.Log}
 	mux.HandleFunc("GET /isalive", func(w http.ResponseWriter, r *http.Request) {
-		web.WriteJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+		httpx.WriteJSON(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
 	mux.Handle("GET /requests/{request_id}", j.Handle(c.show))
 	mux.Handle("POST /requests/{request_id}/act", j.Handle(c.act))
@@ -90,7 +90,7 @@ func (c *Control) show(w http.ResponseWriter, r *http.Request) error {
 	if v.Calls, err = calllog.OfRequest(r.Context(), c.CallStore, c.Recorder, req.ID); err != nil {
 		return err
 	}
-	web.WriteJSON(w, http.StatusOK, v)
+	httpx.WriteJSON(w, http.StatusOK, v)
 	return nil
 }
 
@@ -99,7 +99,7 @@ func (c *Control) act(w http.ResponseWriter, r *http.Request) error {
 		As string `json:"as"`
 		Do string `json:"do"`
 	}
-	if err := web.ReadJSON(w, r, &in); err != nil {
+	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err
 	}
 	p, ok := Persona(in.As)
@@ -117,7 +117,7 @@ func (c *Control) act(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (c *Control) clock(w http.ResponseWriter, r *http.Request) error {
-	web.WriteJSON(w, http.StatusOK, map[string]time.Time{"now": c.Clock.Now().UTC()})
+	httpx.WriteJSON(w, http.StatusOK, map[string]time.Time{"now": c.Clock.Now().UTC()})
 	return nil
 }
 
@@ -126,7 +126,7 @@ func (c *Control) advance(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		Advance string `json:"advance"`
 	}
-	if err := web.ReadJSON(w, r, &in); err != nil {
+	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err
 	}
 	d, err := time.ParseDuration(in.Advance)

@@ -13,7 +13,8 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/ui"
 )
 
 // Demo is a relying party like any other: it knows of its sign requests what package client tells it over HTTP, and nothing more.
@@ -31,7 +32,7 @@ type DemoConfig struct {
 	BaseURL    string // of the API, as it can be reached from here, such as "http://127.0.0.1:5156/api/v3"
 	ClientID   string
 	Key        crypto.Signer // P-256, P-384 or P-521
-	Kit        *web.Kit
+	Kit        *ui.Kit
 	Now        func() time.Time
 	Rand       io.Reader
 	Log        *slog.Logger
@@ -102,25 +103,19 @@ func (d *Demo) with(h func(http.ResponseWriter, *http.Request, *demoRequest)) ht
 
 func (d *Demo) home(w http.ResponseWriter, r *http.Request) { d.renderHome(w, r, http.StatusOK, nil) }
 
-func (d *Demo) renderHome(w http.ResponseWriter, r *http.Request, status int, refused *web.Exchange) {
-	page := web.DemoHome{Action: "/demo/requests", Party: web.Party{Name: DemoName}, Error: refused}
+func (d *Demo) renderHome(w http.ResponseWriter, r *http.Request, status int, refused *Exchange) {
+	page := DemoHome{Action: "/demo/requests", Party: ui.Party{Name: DemoName}, Error: refused}
 	for _, p := range personas {
-		page.Personas = append(page.Personas, web.Persona{ID: p.UIN, Name: p.Name, Identifier: p.UIN, Note: p.note})
+		page.Personas = append(page.Personas, PersonaChoice{ID: p.UIN, Name: p.Name, Identifier: p.UIN, Note: p.note})
 	}
 	for _, p := range demoPlacings {
-		page.Placings = append(page.Placings, web.Choice{Value: p.value, Label: p.label})
+		page.Placings = append(page.Placings, ui.Choice{Value: p.value, Label: p.label})
 	}
 	now := d.config.Now()
 	for _, req := range d.requests.newest() {
 		page.Requests = append(page.Requests, req.row(now))
 	}
-	d.render(w, r, status, page)
-}
-
-func (d *Demo) render(w http.ResponseWriter, r *http.Request, status int, page web.Page) {
-	if err := d.config.Kit.Render(w, r, status, page); err != nil {
-		d.config.Log.ErrorContext(r.Context(), "rendering", "err", err)
-	}
+	d.config.Kit.Show(w, r, d.config.Log, status, page)
 }
 
 // create initiates a sign request with what the form says.
@@ -188,8 +183,8 @@ func demoDocument(r *http.Request) (name string, document []byte, err error) {
 }
 
 // notSent explains a call that did not happen in the place of its answer.
-func (d *Demo) notSent(err error) *web.Exchange {
-	return &web.Exchange{Call: "POST " + api.PathRequest, Body: "not sent: " + err.Error(), At: d.config.Now()}
+func (d *Demo) notSent(err error) *Exchange {
+	return &Exchange{Call: "POST " + api.PathRequest, Body: "not sent: " + err.Error(), At: d.config.Now()}
 }
 
 func (d *Demo) show(w http.ResponseWriter, r *http.Request, req *demoRequest) {
@@ -198,15 +193,15 @@ func (d *Demo) show(w http.ResponseWriter, r *http.Request, req *demoRequest) {
 
 func (d *Demo) renderRequest(w http.ResponseWriter, r *http.Request, status int, req *demoRequest) {
 	page := req.page(d.config.Now())
-	page.Party = web.Party{Name: DemoName}
+	page.Party = ui.Party{Name: DemoName}
 	page.Returned = r.URL.Query().Get("returned")
-	d.render(w, r, status, page)
+	d.config.Kit.Show(w, r, d.config.Log, status, page)
 }
 
 // state tells the page whether to reload. It does not ask the service: polling is what webhooks are for.
 func (d *Demo) state(w http.ResponseWriter, _ *http.Request, req *demoRequest) {
 	page := req.page(d.config.Now())
-	web.WriteJSON(w, http.StatusOK, map[string]any{"state": page.State, "seq": page.Seq})
+	httpx.WriteJSON(w, http.StatusOK, map[string]any{"state": page.State, "seq": page.Seq})
 }
 
 func (d *Demo) cancel(w http.ResponseWriter, r *http.Request, req *demoRequest) {

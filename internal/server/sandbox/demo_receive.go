@@ -15,7 +15,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
 )
 
 const (
@@ -60,7 +60,7 @@ func (d *Demo) webhook(w http.ResponseWriter, r *http.Request) {
 	}
 	requestID, payload := readDemoWebhook(body)
 	if req := d.requests.find(requestID); req != nil {
-		req.deliver(web.WebhookDelivery{At: d.config.Now(), Verified: claims != nil, Claims: payload}, claims)
+		req.deliver(WebhookDelivery{At: d.config.Now(), Verified: claims != nil, Claims: payload}, claims)
 	}
 	if claims == nil {
 		w.WriteHeader(http.StatusBadRequest)
@@ -99,7 +99,7 @@ func (d *Demo) signed(w http.ResponseWriter, r *http.Request, req *demoRequest) 
 		d.renderRequest(w, r, http.StatusBadGateway, req)
 		return
 	}
-	web.ServePDF(w, r, bytes.NewReader(document), web.PDF{Name: signedName(req.document), Attachment: true})
+	httpx.ServePDF(w, r, bytes.NewReader(document), httpx.PDF{Name: signedName(req.document), Attachment: true})
 }
 
 func (d *Demo) fetch(ctx context.Context, req *demoRequest) ([]byte, error) {

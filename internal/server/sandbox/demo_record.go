@@ -10,13 +10,13 @@ import (
 	"sync"
 	"time"
 
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
 )
 
 // demoRecord collects the calls that are made with one context.
 type demoRecord struct {
 	mu    sync.Mutex
-	calls []web.Exchange // newest first
+	calls []Exchange // newest first
 }
 
 type demoRecordKey struct{}
@@ -26,14 +26,14 @@ func withRecord(ctx context.Context) (context.Context, *demoRecord) {
 	return context.WithValue(ctx, demoRecordKey{}, record), record
 }
 
-func (r *demoRecord) add(x web.Exchange) {
+func (r *demoRecord) add(x Exchange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.calls = append([]web.Exchange{x}, r.calls...)
+	r.calls = append([]Exchange{x}, r.calls...)
 }
 
 // take hands over what was collected since the last time.
-func (r *demoRecord) take() []web.Exchange {
+func (r *demoRecord) take() []Exchange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	calls := r.calls
@@ -50,7 +50,7 @@ type demoTransport struct {
 }
 
 // Headers of answers that are worth a look.
-var demoHeaders = [...]string{"Retry-After", web.HeaderExplanation, "Location"}
+var demoHeaders = [...]string{"Retry-After", httpx.HeaderExplanation, "Location"}
 
 const maxDemoBody = 16 << 10 // bytes of an answer that are shown
 
@@ -63,7 +63,7 @@ func (t *demoTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if record == nil || !strings.HasPrefix(r.URL.String(), strings.TrimRight(t.base, "/")+"/") {
 		return next.RoundTrip(t.inside(r))
 	}
-	exchange := web.Exchange{Call: r.Method + " " + r.URL.EscapedPath(), At: t.now()}
+	exchange := Exchange{Call: r.Method + " " + r.URL.EscapedPath(), At: t.now()}
 	defer func() { record.add(exchange) }()
 	resp, err := next.RoundTrip(r)
 	if err != nil {

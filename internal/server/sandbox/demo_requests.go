@@ -8,7 +8,6 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
-	"github.com/signet-sign/signet/internal/server/web"
 )
 
 // How much the demo remembers.
@@ -64,15 +63,15 @@ type demoRequest struct {
 	mu        sync.Mutex
 	known     string    // stateSigned, stateExpired or stateCancelled once an answer has said so
 	busyUntil time.Time // end of the sign session that the last refusal of a cancel spoke of
-	exchanges []web.Exchange
-	webhooks  []web.WebhookDelivery
+	exchanges []Exchange
+	webhooks  []WebhookDelivery
 	signedURL string // of the last webhook
 	signedEnd time.Time
 	seq       int64
 }
 
 // learn draws the conclusion from a call: success is the state that it proves.
-func (r *demoRequest) learn(calls []web.Exchange, err error, success string, now time.Time) {
+func (r *demoRequest) learn(calls []Exchange, err error, success string, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seq++
@@ -95,7 +94,7 @@ func (r *demoRequest) learn(calls []web.Exchange, err error, success string, now
 }
 
 // deliver notes a webhook; claims is nil if it is not genuine.
-func (r *demoRequest) deliver(w web.WebhookDelivery, claims *api.WebhookClaims) {
+func (r *demoRequest) deliver(w WebhookDelivery, claims *api.WebhookClaims) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seq++
@@ -126,20 +125,20 @@ func (r *demoRequest) stateAt(now time.Time) string {
 	return stateCreated
 }
 
-func (r *demoRequest) row(now time.Time) web.DemoRow {
+func (r *demoRequest) row(now time.Time) DemoRow {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return web.DemoRow{
+	return DemoRow{
 		ID: r.id, URL: demoRequestURL(r.id, ""), Document: r.document, State: r.stateAt(now), CreatedAt: r.created,
 	}
 }
 
 // page is the request's page without what is not the request's. Cancel and Get result are always there: the page is for seeing
 // what the service answers, above all to a cancel that comes too late.
-func (r *demoRequest) page(now time.Time) web.DemoRequest {
+func (r *demoRequest) page(now time.Time) DemoRequest {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	page := web.DemoRequest{
+	page := DemoRequest{
 		ID: r.id, Document: r.document, State: r.stateAt(now), CreatedAt: r.created, ExpiresAt: r.expires,
 		SigningURL:   r.signingURL,
 		CancelAction: demoRequestURL(r.id, "cancel"),

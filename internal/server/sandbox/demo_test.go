@@ -24,7 +24,8 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/ui"
 )
 
 // fakeAPI stands in for the service: it hands out requests, and answers cancel and result as it is told.
@@ -55,10 +56,10 @@ func newFakeAPI(t *testing.T) *fakeAPI {
 			if f.retryAfter != "" {
 				w.Header().Set("Retry-After", f.retryAfter)
 			}
-			w.Header().Set(web.HeaderExplanation, "because <so>")
-			web.WriteJSON(w, 400, refusal)
+			w.Header().Set(httpx.HeaderExplanation, "because <so>")
+			httpx.WriteJSON(w, 400, refusal)
 		case success != nil:
-			web.WriteJSON(w, 200, success)
+			httpx.WriteJSON(w, 200, success)
 		}
 	}
 	mux.HandleFunc("POST /api/v3/sign-requests", func(w http.ResponseWriter, r *http.Request) {
@@ -97,7 +98,7 @@ func newFakeAPI(t *testing.T) *fakeAPI {
 		_, _ = io.WriteString(w, "%PDF "+r.PathValue("name"))
 	})
 	mux.HandleFunc("GET "+api.PathKeys, func(w http.ResponseWriter, _ *http.Request) {
-		web.WriteJSON(w, f.keysStatus, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: f.key.Public(), KeyID: "sign-1", Use: "sig", Algorithm: "ES256"}}})
+		httpx.WriteJSON(w, f.keysStatus, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: f.key.Public(), KeyID: "sign-1", Use: "sig", Algorithm: "ES256"}}})
 	})
 	f.server = httptest.NewServer(mux)
 	t.Cleanup(f.server.Close)
@@ -158,7 +159,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	b := &bench{fakeAPI: newFakeAPI(t), mux: http.NewServeMux(), key: newKey(t), now: time.Now().Truncate(time.Second)}
-	kit, err := web.New(web.Options{Now: b.at, Sandbox: true})
+	kit, err := ui.New(ui.Options{Now: b.at, Sandbox: true, Templates: []ui.Templates{Templates()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -497,8 +498,8 @@ func TestDemoForgets(t *testing.T) {
 	}
 	r := new(demoRequest)
 	for range 100 {
-		r.learn([]web.Exchange{{}}, io.EOF, stateSigned, time.Time{})
-		r.deliver(web.WebhookDelivery{}, nil)
+		r.learn([]Exchange{{}}, io.EOF, stateSigned, time.Time{})
+		r.deliver(WebhookDelivery{}, nil)
 	}
 	if page := r.page(time.Time{}); len(page.Exchanges) != maxDemoExchanges || len(page.Webhooks) != maxDemoWebhooks || page.Seq != 200 {
 		t.Errorf("%d exchanges, %d webhooks, seq %d", len(page.Exchanges), len(page.Webhooks), page.Seq)

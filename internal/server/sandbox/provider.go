@@ -15,7 +15,8 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/internal/keydir"
-	"github.com/signet-sign/signet/internal/server/web"
+	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -27,7 +28,7 @@ type Provider struct {
 	ClientSecret string
 	RedirectURL  string
 	Key          crypto.Signer // P-256
-	Kit          *web.Kit
+	Kit          *ui.Kit
 	Now          func() time.Time
 	Log          *slog.Logger
 
@@ -59,7 +60,7 @@ func (p *Provider) Routes(mux *http.ServeMux) {
 }
 
 func (p *Provider) configuration(w http.ResponseWriter, r *http.Request) {
-	web.WriteJSON(w, http.StatusOK, map[string]any{
+	httpx.WriteJSON(w, http.StatusOK, map[string]any{
 		"issuer":                                p.Issuer,
 		"authorization_endpoint":                p.Issuer + "/authorize",
 		"token_endpoint":                        p.Issuer + "/token",
@@ -72,7 +73,7 @@ func (p *Provider) configuration(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Provider) keys(w http.ResponseWriter, r *http.Request) {
-	web.WriteJSON(w, http.StatusOK, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
+	httpx.WriteJSON(w, http.StatusOK, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{
 		{Key: p.Key.Public(), KeyID: keyID, Algorithm: string(jose.ES256), Use: "sig"},
 	}})
 }
@@ -90,12 +91,12 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 		p.Kit.Error(w, r, http.StatusBadRequest, "")
 		return
 	}
-	page := web.PersonaChooser{Action: "/idp/authorize", Client: "Signet", RedirectURL: p.RedirectURL}
+	page := PersonaChooser{Action: "/idp/authorize", Client: "Signet", RedirectURL: p.RedirectURL}
 	for _, name := range []string{"client_id", "redirect_uri", "response_type", "code_challenge_method", "code_challenge", "state", "nonce", "scope"} {
-		page.Fields = append(page.Fields, web.Hidden{Name: name, Value: q.Get(name)})
+		page.Fields = append(page.Fields, Hidden{Name: name, Value: q.Get(name)})
 	}
 	for _, who := range personas {
-		page.Personas = append(page.Personas, web.Persona{ID: who.UIN, Name: who.Name, Identifier: who.UIN, Note: who.note})
+		page.Personas = append(page.Personas, PersonaChoice{ID: who.UIN, Name: who.Name, Identifier: who.UIN, Note: who.note})
 	}
 	if err := p.Kit.Render(w, r, http.StatusOK, page); err != nil {
 		p.Log.ErrorContext(r.Context(), "rendering", "err", err)
@@ -141,7 +142,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		id, secret = r.PostFormValue("client_id"), r.PostFormValue("client_secret")
 	}
 	if id != p.ClientID || subtle.ConstantTimeCompare([]byte(secret), []byte(p.ClientSecret)) != 1 {
-		web.WriteJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_client"})
+		httpx.WriteJSON(w, http.StatusUnauthorized, map[string]string{"error": "invalid_client"})
 		return
 	}
 	code := r.PostFormValue("code")
@@ -153,7 +154,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	now := p.Now()
 	if !ok || now.After(g.ends) || r.PostFormValue("redirect_uri") != p.RedirectURL ||
 		base64.RawURLEncoding.EncodeToString(sum[:]) != g.challenge {
-		web.WriteJSON(w, http.StatusBadRequest, map[string]string{"error": "invalid_grant"})
+		httpx.WriteJSON(w, http.StatusBadRequest, map[string]string{"error": "invalid_grant"})
 		return
 	}
 	subject := sha256.Sum256([]byte("sandbox subject " + g.person.UIN))
@@ -164,10 +165,10 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	})
 	if err != nil {
 		p.Log.ErrorContext(r.Context(), "signing an ID token", "err", err)
-		web.WriteJSON(w, http.StatusInternalServerError, map[string]string{"error": "server_error"})
+		httpx.WriteJSON(w, http.StatusInternalServerError, map[string]string{"error": "server_error"})
 		return
 	}
-	web.WriteJSON(w, http.StatusOK, map[string]any{
+	httpx.WriteJSON(w, http.StatusOK, map[string]any{
 		"access_token": rand.Text(), "token_type": "Bearer", "expires_in": 300, "id_token": idToken,
 	})
 }

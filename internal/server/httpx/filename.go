@@ -1,0 +1,66 @@
+package httpx
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxFileName is the longest file name in bytes that the common file systems hold.
+const maxFileName = 255
+
+// fileName makes the name of a file to download from the name of a document: no invisible character
+// and none that a file system or a shell takes for more than a letter, no leading dot, no name of a
+// Windows device, and always ".pdf" at the end. It has at most maxFileName bytes of UTF-8.
+func fileName(docName string) string {
+	const suffix = ".pdf"
+	name := strings.Map(func(c rune) rune {
+		if !unicode.IsGraphic(c) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, c) || strings.ContainsRune("/\\:*?\"<>|%;\u2800", c) {
+			return '_'
+		}
+		if unicode.IsSpace(c) {
+			return ' '
+		}
+		return c
+	}, strings.ToValidUTF8(docName, "_"))
+	name = strings.TrimLeft(name, ". ")
+	if n := len(name) - len(suffix); n >= 0 && strings.EqualFold(name[n:], suffix) {
+		name = name[:n]
+	}
+	name = truncate(name, maxFileName-len(suffix))
+	name = strings.TrimRight(name, ". ")
+	if name == "" {
+		name = "document"
+	}
+	if isDevice(name) {
+		name = truncate("_"+name, maxFileName-len(suffix))
+	}
+	return name + suffix
+}
+
+// isDevice reports whether Windows would open a device instead of a file: it looks at what is before the first dot only.
+func isDevice(name string) bool {
+	base, _, _ := strings.Cut(strings.ToUpper(name), ".")
+	switch base = strings.TrimSpace(base); base {
+	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
+		return true
+	}
+	for _, port := range []string{"COM", "LPT"} {
+		if number, ok := strings.CutPrefix(base, port); ok && utf8.RuneCountInString(number) == 1 &&
+			strings.Contains("0123456789¹²³", number) {
+			return true
+		}
+	}
+	return false
+}
+
+// truncate cuts s to at most n bytes at the border of a character.
+func truncate(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}

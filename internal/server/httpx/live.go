@@ -1,0 +1,119 @@
+package httpx
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/signet-sign/signet/internal/request"
+)
+
+// LiveOf is the live state of a request.
+func LiveOf(r *request.Request) Live {
+	l := Live{State: string(r.State.ForSigner()), Outcome: string(r.Outcome), Seq: r.Version}
+	if r.State.InSession() {
+		l.SessionEndsAt = r.Session.EndsAt
+		l.Scanned = r.Session.Prepared != nil
+	}
+	return l
+}
+
+// Live is the state that a page was rendered from. The page follows the state
+// by server-sent events and reloads when it is no longer this one, so it must be
+// filled from the same read as the rest of the page.
+type Live struct {
+	// State is one of created, locked, session, sealing, signed, expired,
+	// cancelled.
+	State string
+	// Outcome is how the last sign session ended: rejected, timed_out, left,
+	// failed or "".
+	Outcome string
+	// SessionEndsAt is the end of the present sign session; zero if there is
+	// none. A different end means another session, whose code must be shown.
+	SessionEndsAt time.Time
+	// Scanned says that the phone has opened the session.
+	Scanned bool
+	// Seq grows with every change, so that late answers can be told from new
+	// ones.
+	Seq int64
+}
+
+// SessionEndsMillis is SessionEndsAt in Unix milliseconds, or 0.
+func (l Live) SessionEndsMillis() int64 {
+	if l.SessionEndsAt.IsZero() {
+		return 0
+	}
+	return l.SessionEndsAt.UnixMilli()
+}
+
+// MarshalJSON is the form that the scripts read: from the stream and from the poll.
+func (l Live) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		State         string `json:"state"`
+		Scanned       bool   `json:"scanned"`
+		Outcome       string `json:"outcome"`
+		SessionEndsAt int64  `json:"session_ends_at"`
+		Seq           int64  `json:"seq"`
+	}{l.State, l.Scanned, l.Outcome, l.SessionEndsMillis(), l.Seq})
+}
+
+// heartbeat keeps proxies from closing a quiet stream.
+const heartbeat = 15 * time.Second
+
+// Streams serves live state.
+type Streams struct {
+	Watcher  request.Watcher
+	Stopping <-chan struct{} // closed when the server stops; streams end then, so that a graceful stop need not wait for them
+}
+
+// Serve answers with server-sent events: the state now, and again after every change, until the browser goes away or the
+// server stops.
+func (s Streams) Serve(w http.ResponseWriter, r *http.Request, id string, read func(context.Context) (Live, error)) error {
+	changed, stop := s.Watcher.Watch(id)
+	defer stop() // subscribe before the first read, or a change between the two is lost
+	state, err := read(r.Context())
+	if err != nil {
+		return err
+	}
+	rc := http.NewResponseController(w)
+	_ = rc.SetWriteDeadline(time.Time{})
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Accel-Buffering", "no")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusOK)
+
+	beat := time.NewTicker(heartbeat)
+	defer beat.Stop()
+	for {
+		body, err := json.Marshal(state)
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(w, "event: state\nid: %d\ndata: %s\n\n", state.Seq, body); err != nil {
+			return nil
+		}
+		if rc.Flush() != nil {
+			return nil
+		}
+		for last := state; state == last; {
+			select {
+			case <-r.Context().Done():
+				return nil
+			case <-s.Stopping:
+				return nil
+			case <-beat.C:
+				if _, err := fmt.Fprint(w, ": still here\n\n"); err != nil || rc.Flush() != nil {
+					return nil
+				}
+			case <-changed:
+				if state, err = read(r.Context()); err != nil {
+					return nil // the browser comes back, and then hears what is wrong
+				}
+			}
+		}
+	}
+}

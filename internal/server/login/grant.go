@@ -1,0 +1,42 @@
+package login
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Grant says that a browser was let into a sign session: it read a fresh QR code, or it is the one in which the signer is logged
+// in at the portal. It travels in a sealed cookie only, so that a link that is sent on takes nobody along, and a reload keeps it.
+type Grant struct {
+	Request string `json:"request"`
+	Session string `json:"session"`
+	Here    bool   `json:"here"` // opened from the portal in this browser, which waits to have the signer back
+}
+
+const grantCookie = "signet_session"
+
+// grantAge is longer than a session lives: afterwards the page still says what became of it.
+const grantAge = time.Hour
+
+// SetGrant gives a browser its grant.
+func (l *Login) SetGrant(w http.ResponseWriter, g Grant, secure bool) {
+	http.SetCookie(w, &http.Cookie{
+		Name: grantCookie, Value: l.Seal("grant", g), Path: PhonePath(g.Request),
+		HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode, MaxAge: int(grantAge.Seconds()),
+	})
+}
+
+// GrantOf reads the browser's grant for a request.
+func (l *Login) GrantOf(r *http.Request, requestID string) (Grant, bool) {
+	for _, c := range r.CookiesNamed(grantCookie) {
+		var g Grant
+		if l.Open(c.Value, "grant", &g) && g.Request == requestID {
+			return g, true
+		}
+	}
+	return Grant{}, false
+}
+
+// PhonePath is the phone's page of a request, and the prefix of its calls.
+func PhonePath(requestID string) string { return "/phone/sign/" + url.PathEscape(requestID) }

@@ -1,0 +1,15 @@
+package portal
+
+import (
+	"embed"
+
+	"github.com/signet-sign/signet/internal/server/ui"
+)
+
+//go:embed templates/*.html
+var templates embed.FS
+
+// Templates are those of the signer's pages, for [ui.Options].
+func Templates() ui.Templates {
+	return ui.Templates{Files: templates}
+}

@@ -1,0 +1,187 @@
+package portal
+
+import (
+	"encoding/json"
+	"html/template"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/ui"
+)
+
+// Landing is the first page behind a signing URL: who asks, for which document,
+// who may sign, until when. Its form posts to /sign/{id}/login; "Return to" posts
+// to /sign/{id}/leave.
+type Landing struct {
+	ui.Summary
+	Live httpx.Live
+	// Intended says that the relying party named the person who may sign;
+	// otherwise the first person who opens the document is the one.
+	Intended bool
+	// Places is the number of signature places, 0 if it is not to be told.
+	Places int
+}
+
+func (p Landing) Meta() ui.Meta {
+	return ui.Meta{
+		Template: "landing", Title: "landing.title", Args: []any{p.Document}, Shell: ui.ShellPortal,
+		Script: "portal", Live: p.Follow(p.Live), Targets: p.Targets(), Login: true, Warm: true,
+	}
+}
+
+// Place is one signature location. X and Y are fractions of the displayed page
+// (crop box, rotation applied) from its bottom left corner to the bottom left
+// corner of the box, which measures 220.5 x 60 pt.
+type Place struct {
+	Page int     `json:"page"` // from 1
+	X    float64 `json:"x"`
+	Y    float64 `json:"y"`
+}
+
+// Document is the review page: the document, a panel with every signature
+// place, and the button that starts the sign session. The form posts to
+// /sign/{id}/proceed.
+type Document struct {
+	ui.Summary
+	Live   httpx.Live
+	Signer ui.Person
+	// Places lists the signature locations in the order of review.
+	Places []Place
+	// Ended tells how the last sign session ended, when there was one:
+	// rejected, timed_out, left, failed or "". It is shown above the document.
+	Ended string
+}
+
+// DocumentURL is where the viewer finds the PDF.
+func (p Document) DocumentURL() string { return p.Path("document.pdf") }
+
+// PlacesJSON is Places for the viewer.
+func (p Document) PlacesJSON() (string, error) {
+	b, err := json.Marshal(p.Places)
+	return string(b), err
+}
+
+func (p Document) Meta() ui.Meta {
+	return ui.Meta{
+		Template: "document", Title: "document.title", Args: []any{p.Document}, Shell: ui.ShellPortal,
+		Script: "portal", Live: p.Follow(p.Live), Viewer: true, Eager: true, Targets: p.Targets(),
+	}
+}
+
+// SigningCode is the page of a live sign session: the QR code for the phone, the
+// match code and the time left. The script fetches each next code from
+// /sign/{id}/code. "Open on this device" posts to /sign/{id}/here, "Cancel
+// signing" to /sign/{id}/leave-session.
+type SigningCode struct {
+	ui.Summary
+	Live   httpx.Live
+	Signer ui.Person
+	// QR is the code as an SVG element, made by the server.
+	QR template.HTML
+	// MatchCode is shown here and on the phone: four digits.
+	MatchCode string
+	// Places is the number of places that one approval signs.
+	Places int
+	// Sandbox, if not nil, offers to act as the persona's software phone.
+	Sandbox *SandboxPhone
+}
+
+// SandboxPhone is the sandbox's panel on the page of a sign session. Its forms
+// post to /sign/{id}/sandbox/approve and /sign/{id}/sandbox/reject.
+type SandboxPhone struct {
+	// Persona is the name of the persona whose software phone would answer.
+	Persona string
+}
+
+// CodeURL is where the script finds the next code.
+func (p SigningCode) CodeURL() string { return p.Path("code") }
+
+// SpokenCode is MatchCode digit by digit, so that a screen reader does not say a
+// number in the thousands.
+func (p SigningCode) SpokenCode() string {
+	return strings.Join(strings.Split(p.MatchCode, ""), " ")
+}
+
+func (p SigningCode) Meta() ui.Meta {
+	return ui.Meta{
+		Template: "code", Title: "code.title", Args: []any{p.Document}, Shell: ui.ShellPortal,
+		Script: "portal", Live: p.Follow(p.Live), Targets: p.Targets(),
+	}
+}
+
+// Sealing is shown between the approval on the phone and the sealed file.
+type Sealing struct {
+	ui.Summary
+	Live   httpx.Live
+	Signer ui.Person
+	// Delayed says that the document could not be sealed at once.
+	Delayed bool
+}
+
+func (p Sealing) Meta() ui.Meta {
+	return ui.Meta{
+		Template: "sealing", Title: "sealing.title", Args: []any{p.Document}, Shell: ui.ShellPortal,
+		Script: "portal", Live: p.Follow(p.Live),
+	}
+}
+
+// Signed is the page after signing: the signed document, its signature details,
+// and the way back to the relying party (post to /sign/{id}/leave).
+type Signed struct {
+	ui.Summary
+	Live   httpx.Live
+	Signer ui.Person
+	// SignedAt is the time in the signature.
+	SignedAt time.Time
+	// Level is the PAdES level, such as "PAdES B-T".
+	Level       string
+	Certificate ui.Certificate
+	Places      int
+	// Available says that /sign/{id}/signed.pdf still answers.
+	Available bool
+}
+
+// SignedURL is where the signed PDF is.
+func (p Signed) SignedURL() string { return p.Path("signed.pdf") }
+
+func (p Signed) Meta() ui.Meta {
+	return ui.Meta{
+		Template: "signed", Title: "signed.title", Args: []any{p.Document}, Shell: ui.ShellPortal,
+		Script: "portal", Live: p.Follow(p.Live), Viewer: true, Targets: p.Targets(),
+	}
+}
+
+// SessionEnded tells that a sign session ended without a signature and offers
+// one next step: a new code (post to /sign/{id}/proceed), or back to the document
+// if the page needs a review first.
+type SessionEnded struct {
+	ui.Summary
+	Live   httpx.Live
+	Signer ui.Person
+	// Outcome is rejected, timed_out, left or failed.
+	Outcome string
+}
+
+func (p SessionEnded) Meta() ui.Meta {
+	return ui.Meta{
+		Template: "ended", Title: endedKey(p.Outcome) + ".title", Shell: ui.ShellPortal,
+		Script: "portal", Live: p.Follow(p.Live), Targets: p.Targets(),
+	}
+}
+
+// TitleKey and TextKey are the messages of the outcome.
+func (p SessionEnded) TitleKey() string { return endedKey(p.Outcome) + ".title" }
+
+// TextKey is the message that explains the outcome.
+func (p SessionEnded) TextKey() string { return endedKey(p.Outcome) + ".text" }
+
+// endedKey is the message prefix of a session's outcome; an outcome that the
+// page does not know is reported as a failure rather than as nothing.
+func endedKey(outcome string) string {
+	switch outcome {
+	case "rejected", "timed_out", "left":
+		return "ended." + outcome
+	}
+	return "ended.failed"
+}

@@ -1,0 +1,15 @@
+package sandbox
+
+import (
+	"embed"
+
+	"github.com/signet-sign/signet/internal/server/ui"
+)
+
+//go:embed templates/*.html
+var templates embed.FS
+
+// Templates are those of the pages of the demo relying party and the identity provider, for [ui.Options].
+func Templates() ui.Templates {
+	return ui.Templates{Files: templates}
+}

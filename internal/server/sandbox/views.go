@@ -1,0 +1,144 @@
+package sandbox
+
+import (
+	"time"
+
+	"github.com/signet-sign/signet/internal/server/ui"
+)
+
+// Hidden is a hidden form field.
+type Hidden struct{ Name, Value string }
+
+// PersonaChoice is a persona as pages show it.
+type PersonaChoice struct {
+	// ID is the value that the form posts.
+	ID string
+	// Name is the full name.
+	Name string
+	// Identifier is the persona's (test) NRIC.
+	Identifier string
+	// Note says what the persona is for, such as "has a software phone". May be
+	// empty.
+	Note string
+}
+
+// Initial is the letter in the persona's circle.
+func (p PersonaChoice) Initial() string { return ui.Party{Name: p.Name}.Initial() }
+
+// PersonaChooser is the login page of the sandbox's identity provider: choose
+// who to be. Each persona is a submit button named "persona"; "Decline" posts
+// persona="" .
+type PersonaChooser struct {
+	// Action is where the form posts.
+	Action string
+	// Fields are posted with the choice.
+	Fields []Hidden
+	// Client is the name of the application that asks for the login. May be
+	// empty.
+	Client   string
+	Personas []PersonaChoice
+	// RedirectURL is where the answer redirects to, for the page's policy.
+	RedirectURL string
+}
+
+func (p PersonaChooser) Meta() ui.Meta {
+	m := ui.Meta{Template: "personas", Title: "personas.title", Shell: ui.ShellSandbox, Script: "portal"}
+	if p.RedirectURL != "" {
+		m.Targets = []string{p.RedirectURL}
+	}
+	return m
+}
+
+// DemoHome is the first page of the demo relying party. The form posts
+// multipart data to Action: source (sample or upload), document (the file), places
+// (a value of Placings), signer (an ID of Personas, or "" for the first person
+// who opens it).
+type DemoHome struct {
+	Action   string
+	Party    ui.Party
+	Personas []PersonaChoice
+	Placings []ui.Choice
+	Requests []DemoRow
+	// Error is the service's refusal of the last upload, as it answered. May be
+	// nil.
+	Error *Exchange
+}
+
+// DemoRow is one request in the demo's list.
+type DemoRow struct {
+	ID        string
+	URL       string // page of the request in the demo
+	Document  string
+	State     string
+	CreatedAt time.Time
+}
+
+func (p DemoHome) Meta() ui.Meta {
+	return ui.Meta{Template: "demo_home", Title: "demo.home.title", Shell: ui.ShellSandbox, Script: "demo"}
+}
+
+// Exchange is a call of the demo and the exact answer.
+type Exchange struct {
+	// Call names the call, such as "POST /api/v3/sign-requests/cancel".
+	Call   string
+	Status int
+	// Header holds answer headers worth showing, one "Name: value" each.
+	Header []string
+	// Body is the answer's body as it came; may be empty.
+	Body string
+	At   time.Time
+}
+
+// OK says that the call succeeded.
+func (e Exchange) OK() bool { return e.Status >= 200 && e.Status < 300 }
+
+// WebhookDelivery is a webhook that the demo received.
+type WebhookDelivery struct {
+	At time.Time
+	// Verified says that the token's signature was checked.
+	Verified bool
+	// Claims is the token's decoded payload, indented JSON.
+	Claims string
+}
+
+// DemoRequest is the demo's page about one request.
+type DemoRequest struct {
+	ID        string
+	Party     ui.Party
+	Document  string
+	State     string
+	CreatedAt time.Time
+	ExpiresAt time.Time
+	// SigningURL is the link behind the button "Sign".
+	SigningURL string
+	// CancelAction and ResultAction are where the forms post; SignedURL is where
+	// the demo hands out the signed file. Each may be "" to leave the control out.
+	CancelAction string
+	ResultAction string
+	SignedURL    string
+	HomeURL      string
+	// Returned is the status parameter with which the browser came back, or "".
+	Returned string
+	// Exchanges are the calls so far, newest first.
+	Exchanges []Exchange
+	Webhooks  []WebhookDelivery
+	// StateURL answers {"state": "..."}; the page reloads when it changes. May
+	// be "".
+	StateURL string
+	// Seq is compared with "seq" of StateURL's answer, so that a webhook also
+	// shows at once.
+	Seq int64
+}
+
+// Open says that the request can still be signed.
+func (p DemoRequest) Open() bool {
+	switch p.State {
+	case "created", "locked", "session", "sealing":
+		return true
+	}
+	return false
+}
+
+func (p DemoRequest) Meta() ui.Meta {
+	return ui.Meta{Template: "demo_request", Title: "demo.request.title", Args: []any{p.Document}, Shell: ui.ShellSandbox, Script: "demo"}
+}

@@ -1,0 +1,242 @@
+package ui
+
+import (
+	"bytes"
+	"compress/gzip"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+// staticPrefix is where [Kit.Static] is mounted.
+const staticPrefix = "/static/"
+
+//go:embed all:dist
+var distFiles embed.FS
+
+// assets are the files of dist. Names carry a hash of the content (folders of
+// pdf.js: its version), so an answer may be cached for ever.
+type assets struct {
+	names map[string]string // logical name -> file below dist
+	files map[string]*asset // file below dist -> content
+}
+
+type asset struct {
+	data []byte
+	kind string // media type
+
+	imports []string // URLs of the chunks that a script cannot start without
+
+	once    sync.Once
+	gzipped []byte // nil if gzip does not pay
+}
+
+// openAssets reads dist and its manifest, which web/build writes.
+func openAssets() (*assets, error) {
+	raw, err := distFiles.ReadFile("dist/manifest.json")
+	if err != nil {
+		return nil, fmt.Errorf("web: %w (run web/build)", err)
+	}
+	a := &assets{files: map[string]*asset{}}
+	if err := json.Unmarshal(raw, &a.names); err != nil {
+		return nil, fmt.Errorf("web: dist/manifest.json: %w", err)
+	}
+	err = fs.WalkDir(distFiles, "dist", func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		name := strings.TrimPrefix(p, "dist/")
+		if name == "manifest.json" {
+			return nil
+		}
+		kind := mediaType(name)
+		if kind == "" {
+			return fmt.Errorf("%s: no media type for this extension", p)
+		}
+		data, err := distFiles.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		a.files[name] = &asset{data: data, kind: kind}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	for name, f := range a.files {
+		if path.Ext(name) != ".js" || strings.Contains(name, "/") {
+			continue
+		}
+		for _, chunk := range staticImports(f.data) {
+			f.imports = append(f.imports, staticPrefix+chunk)
+		}
+	}
+	for logical, file := range a.names {
+		if strings.HasSuffix(file, "/") {
+			continue
+		}
+		if a.files[file] == nil {
+			return nil, fmt.Errorf("web: dist/manifest.json: %s: %s is missing (run web/build)", logical, file)
+		}
+	}
+	return a, nil
+}
+
+// staticImports finds the chunks that a script imports, in the one form in which the bundler writes that. It looks at the statements around what may be a chunk's name only, because
+// the viewer has two million bytes and the program starts in a fraction of a second.
+func staticImports(script []byte) (chunks []string) {
+	importStatement := regexp.MustCompile(`^import(?:\{[^}]*\}from)?"\./([A-Za-z0-9_-]+\.js)"`)
+	for at := 0; ; {
+		i := bytes.Index(script[at:], []byte(`"./`))
+		if i < 0 {
+			return chunks
+		}
+		at += i
+		statement := script[bytes.LastIndexAny(script[:at], ";\n")+1:]
+		if m := importStatement.FindSubmatch(statement); m != nil {
+			chunks = append(chunks, string(m[1]))
+		}
+		at++
+	}
+}
+
+// imports are the chunks that the script of a logical name cannot start without:
+// a page that names them saves its reader a round trip.
+func (a *assets) imports(name string) []string {
+	if f := a.files[a.names[name]]; f != nil {
+		return f.imports
+	}
+	return nil
+}
+
+// url is the address of an asset by its logical name. An unknown name is a
+// mistake in this package, which the gallery test finds: its address answers 404.
+func (a *assets) url(name string) string {
+	file, ok := a.names[name]
+	if !ok {
+		file = name
+	}
+	return staticPrefix + file
+}
+
+func (a *assets) viewer() *viewerRef {
+	return &viewerRef{
+		Worker: a.url("pdf.worker.js"),
+		CMaps:  a.url("cmaps"),
+		Fonts:  a.url("standard_fonts"),
+		Wasm:   a.url("wasm"),
+	}
+}
+
+// Static serves the bundle below /static/: GET and HEAD, immutable, compressed
+// where it pays. It must be mounted at "/static/".
+func (k *Kit) Static() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name, ok := strings.CutPrefix(r.URL.Path, staticPrefix)
+		f := k.assets.files[name]
+		if !ok || f == nil {
+			w.Header().Set("Cache-Control", "no-store")
+			http.NotFound(w, r)
+			return
+		}
+		h := w.Header()
+		h.Set("Content-Type", f.kind)
+		h.Set("Cache-Control", "public, max-age=31536000, immutable")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Vary", "Accept-Encoding")
+		if strings.HasSuffix(f.kind, "javascript; charset=utf-8") {
+			// A worker does not inherit the page's policy: it is judged by its own.
+			h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'")
+		}
+		data := f.data
+		if gz := f.compressed(); gz != nil && acceptsGzip(r) {
+			h.Set("Content-Encoding", "gzip")
+			data = gz
+		}
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(data))
+	})
+}
+
+// ServiceWorker serves the phone's service worker. Its address is fixed, because
+// a browser looks there for the next version; so it must not be kept.
+func (k *Kit) ServiceWorker() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		f := k.assets.files[k.assets.names["worker.js"]]
+		h := w.Header()
+		h.Set("Content-Type", f.kind)
+		h.Set("Cache-Control", "no-cache")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'")
+		_, _ = w.Write(f.data)
+	})
+}
+
+// compressed is the gzip form, made on first use, or nil if it is not smaller.
+func (f *asset) compressed() []byte {
+	f.once.Do(func() {
+		switch {
+		case strings.HasPrefix(f.kind, "text/"), strings.HasPrefix(f.kind, "image/svg"),
+			strings.HasPrefix(f.kind, "application/manifest"), strings.HasPrefix(f.kind, "font/ttf"):
+		default:
+			return
+		}
+		var buf bytes.Buffer
+		zw, err := gzip.NewWriterLevel(&buf, gzip.BestCompression)
+		if err != nil {
+			return
+		}
+		if _, err := zw.Write(f.data); err != nil {
+			return
+		}
+		if err := zw.Close(); err != nil || buf.Len() >= len(f.data) {
+			return
+		}
+		f.gzipped = buf.Bytes()
+	})
+	return f.gzipped
+}
+
+func acceptsGzip(r *http.Request) bool {
+	if r.Header.Get("Range") != "" {
+		return false
+	}
+	for part := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
+		coding, params, _ := strings.Cut(strings.TrimSpace(part), ";")
+		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+			return strings.ReplaceAll(params, " ", "") != "q=0"
+		}
+	}
+	return false
+}
+
+// mediaType is fixed here because the system's table differs from machine to
+// machine.
+func mediaType(name string) string {
+	switch path.Ext(name) {
+	case ".js":
+		return "text/javascript; charset=utf-8"
+	case ".css":
+		return "text/css; charset=utf-8"
+	case ".svg":
+		return "image/svg+xml"
+	case ".png":
+		return "image/png"
+	case ".webmanifest":
+		return "application/manifest+json"
+	case ".ttf":
+		return "font/ttf"
+	case ".pfb", ".bcmap":
+		return "application/octet-stream"
+	case ".txt":
+		return "text/plain; charset=utf-8"
+	}
+	return ""
+}

@@ -1,0 +1,70 @@
+package ui_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/signet-sign/signet/internal/server/console"
+)
+
+// TestConsoleFollows: a request's page brings itself up to date when its stream says so, without a reload, tells a screen reader,
+// adds what is new, leaves open what is open, and stops when told to.
+func TestConsoleFollows(t *testing.T) {
+	k := newKit(t)
+	var signed atomic.Bool
+	change := make(chan struct{})
+	mux := http.NewServeMux()
+	mux.Handle("GET /static/", k.Static())
+	mux.HandleFunc("GET /console/requests/{id}/events", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for {
+			_, _ = w.Write([]byte("event: state\ndata: {}\n\n"))
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-r.Context().Done():
+				return
+			case <-change:
+			}
+		}
+	})
+	mux.HandleFunc("GET /console/requests/{id}", func(w http.ResponseWriter, r *http.Request) {
+		p := console.Request{Row: console.Row{ID: "a", Party: "Shop", Document: "lease.pdf", State: "session"}, Follow: true}
+		p.Events = []console.Event{{Seq: 1, Kind: "proceeded", Call: &console.Call{ID: 7, Kind: "cancel", Authentic: true}}}
+		if signed.Load() {
+			p.State = "sealing"
+			p.Events = append(p.Events, console.Event{Seq: 2, Kind: "approved", Tone: "good"})
+			p.Signed = &console.Signed{Level: "B-LTA"}
+		}
+		if err := k.Render(w, r, 200, p); err != nil {
+			t.Error(err)
+		}
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close) // after the browser's end, which ends the stream
+	ctx := openBrowser(t)
+	said := watchConsole(ctx)
+	do(t, ctx, window(1280, 800, false), chromedp.Navigate(server.URL+"/console/requests/a"),
+		eventually(`!document.querySelector("[data-follow-switch]").hidden`), script(`window.sameDocument = true`))
+	do(t, ctx, click("#call-7 summary"), script(`document.activeElement.blur()`))
+	signed.Store(true)
+	change <- struct{}{}
+	do(t, ctx, eventually(`document.querySelectorAll(".timeline li").length == 2`),
+		eventually(`document.getElementById("announce").textContent == "Sealing"`),
+		eventually(`document.querySelector("#facts + #signed") !== null`),
+		eventually(`document.querySelector("#facts .tag").textContent == "Sealing"`))
+	if !eval[bool](t, ctx, `window.sameDocument === true`) {
+		t.Error("the page was reloaded")
+	}
+	if !eval[bool](t, ctx, `document.getElementById("call-7").open`) {
+		t.Error("what was open is closed")
+	}
+	do(t, ctx, click("[data-follow-switch] input"), chromedp.Reload(), eventually(`!document.querySelector("[data-follow-switch]").hidden`))
+	if eval[bool](t, ctx, `document.querySelector("[data-follow-switch] input").checked`) {
+		t.Error("the choice was forgotten")
+	}
+	said.check(t)
+}

@@ -1,0 +1,193 @@
+package ui
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"sort"
+	"strconv"
+	"strings"
+	"time"
+)
+
+//go:embed messages
+var messageFiles embed.FS
+
+// languageCookie remembers the person's choice.
+const languageCookie = "signet_lang"
+
+// language is one message file.
+type language struct {
+	Tag      string // BCP 47, such as "zh"
+	Name     string // in the language itself
+	messages map[string]string
+	fallback map[string]string // English
+	strings  string            // JSON of the messages for scripts
+}
+
+// languageLink is one entry of the switch.
+type languageLink struct {
+	Tag, Name, URL string
+	Current        bool
+}
+
+// openLanguages reads the message files, English first.
+func openLanguages() ([]*language, error) {
+	entries, err := messageFiles.ReadDir("messages")
+	if err != nil {
+		return nil, fmt.Errorf("web: %w", err)
+	}
+	var all []*language
+	var english *language
+	for _, e := range entries {
+		raw, err := messageFiles.ReadFile("messages/" + e.Name())
+		if err != nil {
+			return nil, fmt.Errorf("web: %w", err)
+		}
+		l := &language{Tag: strings.TrimSuffix(e.Name(), ".json")}
+		if err := json.Unmarshal(raw, &l.messages); err != nil {
+			return nil, fmt.Errorf("web: messages/%s: %w", e.Name(), err)
+		}
+		if l.Name = l.messages["language.name"]; l.Name == "" {
+			return nil, fmt.Errorf("web: messages/%s: no language.name", e.Name())
+		}
+		if l.Tag == "en" {
+			english = l
+		}
+		all = append(all, l)
+	}
+	if english == nil {
+		return nil, fmt.Errorf("web: no messages/en.json")
+	}
+	for _, l := range all {
+		l.fallback = english.messages
+		script := map[string]string{}
+		for key := range english.messages {
+			if short, ok := strings.CutPrefix(key, "js."); ok {
+				script[short] = l.text(key)
+			}
+		}
+		b, err := json.Marshal(script)
+		if err != nil {
+			return nil, fmt.Errorf("web: %w", err)
+		}
+		l.strings = string(b)
+	}
+	sort.SliceStable(all, func(i, j int) bool { return rank(all[i].Tag) < rank(all[j].Tag) })
+	return all, nil
+}
+
+// rank is the order of the switch: English, Chinese, Malay, Tamil.
+func rank(tag string) int {
+	for i, t := range []string{"en", "zh", "ms", "ta"} {
+		if t == tag {
+			return i
+		}
+	}
+	return 99
+}
+
+// text is the message with {0}, {1}, ... replaced. A message that the language
+// lacks is shown in English; one that English lacks shows its key, which a test
+// refuses.
+func (l *language) text(key string, args ...any) string {
+	s, ok := l.messages[key]
+	if !ok {
+		if s, ok = l.fallback[key]; !ok {
+			return key
+		}
+	}
+	if len(args) == 0 {
+		return s
+	}
+	pairs := make([]string, 0, 2*len(args))
+	for i, a := range args {
+		pairs = append(pairs, "{"+strconv.Itoa(i)+"}", fmt.Sprint(a))
+	}
+	return strings.NewReplacer(pairs...).Replace(s)
+}
+
+// count is the message KEY.one or KEY.other. English distinguishes the two;
+// the other languages give the same text twice.
+func (l *language) count(key string, n int) string {
+	if n == 1 {
+		return l.text(key+".one", n)
+	}
+	return l.text(key+".other", n)
+}
+
+// date is t in the form of the message key: a layout of package time in which {0} stands for the month's name, which package
+// time knows in English only.
+func (l *language) date(t time.Time, key string) string {
+	months := strings.Fields(l.text("date.months"))
+	return strings.ReplaceAll(t.Format(l.text(key)), "{0}", months[t.Month()-1])
+}
+
+// language chooses by ?lang=, which is remembered, by the cookie, by
+// Accept-Language, else English.
+func (k *Kit) language(w http.ResponseWriter, r *http.Request) *language {
+	if l := k.byTag(r.URL.Query().Get("lang")); l != nil {
+		http.SetCookie(w, &http.Cookie{
+			Name: languageCookie, Value: l.Tag, Path: "/", MaxAge: 365 * 24 * 60 * 60,
+			HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
+		})
+		return l
+	}
+	if c, err := r.Cookie(languageCookie); err == nil {
+		if l := k.byTag(c.Value); l != nil {
+			return l
+		}
+	}
+	return k.accept(r.Header.Get("Accept-Language"))
+}
+
+func (k *Kit) byTag(tag string) *language {
+	for _, l := range k.languages {
+		if l.Tag == tag {
+			return l
+		}
+	}
+	return nil
+}
+
+// accept is the best language for an Accept-Language header (RFC 9110 section
+// 12.5.4): the highest weight wins, the first among equals, and only the primary
+// subtag counts ("zh-Hans-SG" is Chinese).
+func (k *Kit) accept(header string) *language {
+	best, weight := k.byTag("en"), 0.0
+	for part := range strings.SplitSeq(header, ",") {
+		tag, params, _ := strings.Cut(strings.TrimSpace(part), ";")
+		primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-")
+		q := 1.0
+		if v, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
+			var err error
+			if q, err = strconv.ParseFloat(v, 64); err != nil || q > 1 {
+				continue
+			}
+		}
+		if l := k.byTag(primary); l != nil && q > weight {
+			best, weight = l, q
+		}
+	}
+	return best
+}
+
+// switchLinks are links to the same page in each language. An answer to a form
+// has no address to return to, so it has none.
+func (k *Kit) switchLinks(r *http.Request, current *language) []languageLink {
+	if len(k.languages) < 2 || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
+		return nil
+	}
+	links := make([]languageLink, 0, len(k.languages))
+	for _, l := range k.languages {
+		q := url.Values{}
+		for name, values := range r.URL.Query() {
+			q[name] = values
+		}
+		q.Set("lang", l.Tag)
+		links = append(links, languageLink{Tag: l.Tag, Name: l.Name, URL: "?" + q.Encode(), Current: l == current})
+	}
+	return links
+}
