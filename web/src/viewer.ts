@@ -109,7 +109,7 @@ export class Viewer {
     const data = this.root.dataset;
     const absolute = (path: string | undefined): string => new URL(path ?? "", location.href).href;
     pdfjs.GlobalWorkerOptions.workerSrc = absolute(data["workerUrl"]);
-    this.pdf = await pdfjs.getDocument({
+    const loading = pdfjs.getDocument({
       ...(this.bytes ? { data: this.bytes.slice() } : { url: absolute(data["documentUrl"]) }),
       cMapUrl: absolute(data["cmapsUrl"]),
       cMapPacked: true,
@@ -119,7 +119,12 @@ export class Viewer {
       useWasm: false, // the page's policy allows no WebAssembly
       enableXfa: false,
       verbosity: 0,
-    }).promise;
+    });
+    const wait = find("[data-viewer-part]", this.root);
+    loading.onProgress = ({ loaded, total }: { loaded: number; total: number }) => {
+      if (wait && total > 0) wait.textContent = `${Math.min(100, Math.floor((loaded / total) * 100))}%`;
+    };
+    this.pdf = await loading.promise;
     const first = await this.pdf.getPage(1);
     const size = displayed(first);
     for (let n = 1; n <= this.pdf.numPages; n++) this.sheets.push(new Sheet(n, size.width, size.height));

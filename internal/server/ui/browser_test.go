@@ -15,6 +15,8 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -40,6 +42,8 @@ type site struct {
 	changed  chan struct{}
 	noStream bool
 	noPoll   bool
+	hang     chan struct{} // while open, states and codes get no answer
+	slow     time.Duration // between the parts of a document
 	cut      chan struct{} // closed to end the streams that are open
 	heard    int           // states told since the last page, by stream or poll
 	posts    []string      // "path body"
@@ -103,7 +107,8 @@ func (s *site) prepared(w http.ResponseWriter, _ *http.Request) {
 }
 
 // code hands out another code each time.
-func (s *site) code(w http.ResponseWriter, _ *http.Request) {
+func (s *site) code(w http.ResponseWriter, r *http.Request) {
+	s.wait(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.noCode {
@@ -166,6 +171,15 @@ func newSite(t *testing.T) *site {
 
 func (s *site) document(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/pdf")
+	if s.slow > 0 {
+		w.Header().Set("Content-Length", strconv.Itoa(len(s.pdf)))
+		for part := range slices.Chunk(s.pdf, len(s.pdf)/10) {
+			_, _ = w.Write(part)
+			w.(http.Flusher).Flush()
+			time.Sleep(s.slow)
+		}
+		return
+	}
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(s.pdf))
 }
 
@@ -237,7 +251,22 @@ func (s *site) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *site) state(w http.ResponseWriter, _ *http.Request) {
+// wait holds an answer back while the connection is dead.
+func (s *site) wait(r *http.Request) {
+	s.mu.Lock()
+	hang := s.hang
+	s.mu.Unlock()
+	if hang == nil {
+		return
+	}
+	select {
+	case <-hang:
+	case <-r.Context().Done():
+	}
+}
+
+func (s *site) state(w http.ResponseWriter, r *http.Request) {
+	s.wait(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.noPoll {

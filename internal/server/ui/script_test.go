@@ -13,6 +13,7 @@ import (
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 
@@ -489,6 +490,86 @@ func TestStreamDrops(t *testing.T) {
 	}
 	s.set(map[string]any{"state": "cancelled"})
 	do(t, ctx, eventually(`window.before === undefined && document.readyState !== "loading"`))
+}
+
+// TestConnectionLost shows that a page says within three seconds that the connection is lost, whether the browser knows it, or
+// the stream ends and questions get no answer, and that it says so no more when the connection is back.
+func TestConnectionLost(t *testing.T) {
+	ctx := openBrowser(t)
+	do(t, ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
+			Source: `window.EventSource = class extends EventSource {
+				constructor(url) { super(url); this.addEventListener("open", () => window.streaming = true) }
+			}`,
+		})
+		return err
+	}))
+	const lost = `document.querySelector("[data-lost]").checkVisibility()`
+	within := func(t *testing.T, begin time.Time) {
+		t.Helper()
+		do(t, ctx, eventually(lost))
+		if took := time.Since(begin); took > 3*time.Second {
+			t.Errorf("it takes %v", took)
+		}
+	}
+	for _, name := range []string{"landing-intended", "document", "code", "phone-approve-done"} {
+		t.Run(name+" without an answer", func(t *testing.T) {
+			s := newSite(t)
+			s.stateOf(name)
+			do(t, ctx, window(390, 844, false), chromedp.Navigate(s.page(name)))
+			do(t, ctx, eventually(`window.streaming === true`))
+			s.mu.Lock()
+			s.hang = make(chan struct{})
+			s.mu.Unlock()
+			begin := time.Now()
+			s.outage(true, false)
+			within(t, begin)
+			if name == "code" {
+				do(t, ctx, eventually(`document.querySelector(".qr.stale") !== null`))
+			}
+			s.mu.Lock()
+			close(s.hang)
+			s.hang = nil
+			s.mu.Unlock()
+			s.outage(false, false)
+			do(t, ctx, eventually(`!`+lost))
+			s.leave(t, ctx)
+		})
+		t.Run(name+" offline", func(t *testing.T) {
+			s := newSite(t)
+			s.stateOf(name)
+			do(t, ctx, chromedp.Navigate(s.page(name)))
+			do(t, ctx, eventually(`window.streaming === true`))
+			begin := time.Now()
+			do(t, ctx, offline(true))
+			within(t, begin)
+			do(t, ctx, offline(false), eventually(`!`+lost))
+			s.leave(t, ctx)
+		})
+	}
+}
+
+// offline takes the network from the browser, or gives it back.
+func offline(yes bool) step {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, target, network.Enable, network.EnableParams{}); err != nil {
+			return err
+		}
+		_, err := cdp.Call(ctx, target, network.OverrideNetworkState, network.OverrideNetworkStateParams{
+			Offline: yes, DownloadThroughput: -1, UploadThroughput: -1,
+		})
+		return err
+	})
+}
+
+// TestDownloadInPerCent shows how much of a document has come while it is being fetched.
+func TestDownloadInPerCent(t *testing.T) {
+	s := newSite(t)
+	s.pdf, s.slow = testPDF(400), 150*time.Millisecond
+	ctx := openBrowser(t)
+	const part = `parseInt(document.querySelector("[data-viewer-part]")?.textContent)`
+	do(t, ctx, window(390, 844, false), chromedp.Navigate(s.URL+"/gallery/document"),
+		eventually(part+` >= 10`), eventually(part+` >= 50 && `+part+` < 100`), eventually(`document.querySelector(".sheet.drawn") !== null`))
 }
 
 // TestScanned shows that the page of the code changes in place when the phone

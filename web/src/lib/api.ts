@@ -14,7 +14,7 @@ export class Refusal extends Error {
 /** The server could not be reached, or did not answer in time. */
 export class Unreachable extends Error {}
 
-const patience = 20_000;
+const answerTimeout = 20_000;
 
 /** Fetches bytes; throws Refusal or Unreachable. */
 export async function bytes(url: string): Promise<Uint8Array<ArrayBuffer>> {
@@ -33,7 +33,7 @@ export async function bytes(url: string): Promise<Uint8Array<ArrayBuffer>> {
 /** Posts JSON; throws Refusal or Unreachable. */
 export async function post<T>(url: string, body: unknown): Promise<T> {
   const stop = new AbortController();
-  const timer = setTimeout(() => stop.abort(), patience);
+  const timer = setTimeout(() => stop.abort(), answerTimeout);
   let answer: Response;
   let raw: string;
   try {
@@ -62,4 +62,19 @@ export async function post<T>(url: string, body: unknown): Promise<T> {
     throw new Refusal(e.error ?? "GENERAL", e.error_description ?? "", answer.status);
   }
   return value as T;
+}
+
+const promptTimeout = 2000; // milliseconds
+
+/** Gets JSON that is due at once. Without an answer within two seconds it fails, as it does without a connection. */
+export async function getSoon(url: string): Promise<Response> {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), promptTimeout);
+  try {
+    const answer = await fetch(url, { headers: { Accept: "application/json" }, cache: "no-store", signal: limit.signal });
+    const body = await answer.text(); // may stall as well
+    return new Response(body, { status: answer.status });
+  } finally {
+    clearTimeout(timer);
+  }
 }

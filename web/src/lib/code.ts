@@ -1,13 +1,14 @@
 // The QR code changes every second: a picture of it is worth nothing soon after.
 
-import { find, findAll } from "./page";
+import { getSoon } from "./api";
+import { find, findAll, showLost } from "./page";
 
 interface Code {
   svg: string;
   fresh_ms: number;
 }
 
-/** Keeps the code on the page fresh. One that could not be renewed is veiled: nobody should scan it. */
+/** Keeps the code on the page fresh. One that could not be renewed is veiled: it cannot be used any more. */
 export function rotateCode(): void {
   const box = find("[data-qr]");
   const url = box?.dataset["qr"];
@@ -17,10 +18,11 @@ export function rotateCode(): void {
   const next = async (): Promise<void> => {
     clearTimeout(timer);
     let wait = 1000;
-    // Nobody sees a code in another tab, or one that has been scanned.
+    // A code in another tab, or one that has been scanned, is not seen.
     if (document.visibilityState === "visible" && !box.closest("[hidden]")) {
       try {
-        const answer = await fetch(url, { headers: { Accept: "application/json" }, cache: "no-store" });
+        const answer = await getSoon(url);
+        showLost(answer.status >= 502);
         if (answer.ok) {
           const code = (await answer.json()) as Code;
           draw(box, code.svg);
@@ -28,7 +30,7 @@ export function rotateCode(): void {
           wait = Math.min(1000, Math.max(100, code.fresh_ms + 20));
         }
       } catch {
-        // The veil and the line below it say it.
+        showLost(true);
       }
       const stale = Date.now() - shown > 2500;
       box.classList.toggle("stale", stale);

@@ -1,6 +1,7 @@
 // Follows the state of a sign request: server-sent events, and polling of the
 // same JSON while the stream is down.
 
+import { getSoon } from "./api";
 import { showLost } from "./page";
 
 export interface State {
@@ -31,6 +32,7 @@ export class Live {
   ) {
     document.addEventListener("visibilitychange", () => this.visibility());
     addEventListener("online", () => this.open());
+    addEventListener("offline", () => showLost(true)); // the stream may not notice
     addEventListener("pagehide", () => this.close());
     addEventListener("pageshow", (e) => {
       if (e.persisted) this.open();
@@ -85,7 +87,7 @@ export class Live {
 
   private async ask(): Promise<void> {
     try {
-      const answer = await fetch(this.pollURL, { headers: { Accept: "application/json" }, cache: "no-store" });
+      const answer = await getSoon(this.pollURL);
       if (answer.ok) this.take(await answer.text());
       showLost(answer.status >= 502);
     } catch {
