@@ -158,12 +158,6 @@ func (f *Face) metric(gid uint16) (advance uint16, bearing [2]byte) {
 	return binary.BigEndian.Uint16(h[4*(f.hmtx-1):]), [2]byte(h[4*f.hmtx+2*(i-f.hmtx):])
 }
 
-// width returns the advance in thousandths of an em, as PDF counts.
-func (f *Face) width(gid uint16) float64 {
-	a, _ := f.metric(gid)
-	return float64(a) * 1000 / float64(f.em)
-}
-
 // outline returns the glyph's data in the glyf table, empty for a space.
 func (f *Face) outline(gid uint16) []byte {
 	if int(gid)+1 >= len(f.loca) {

@@ -81,6 +81,9 @@ func (s *Service) collect(ctx context.Context, id string, e *Evidence) (err erro
 		return err
 	}
 	report, err := s.verify(ctx, e.Request.ClientID, e.Signed)
+	if err != nil && !errors.Is(err, errGate) {
+		return err
+	}
 	if err != nil { // a file that cannot be read is evidence, too
 		e.Report = &pades.Summary{
 			Indication: pades.TotalFailed, SubIndication: pades.FormatFailure, Signatures: []pades.SignatureSummary{},

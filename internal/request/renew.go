@@ -136,9 +136,9 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 // rewrite writes the renewed document, reads it back, and insists that the signature is still the one that was approved, at its
 // level, under a time stamp that lasts longer than the old one.
 func (s *Service) rewrite(ctx context.Context, r *Request, key string, old Blob, update []byte) (*SignedDocument, error) {
-	was := sha256.New()
-	sum := hashing{h: sha256.New(), r: io.MultiReader(io.TeeReader(io.NewSectionReader(old, 0, old.Size()), was), bytes.NewReader(update))}
-	size, err := s.Documents.Put(ctx, key, &sum)
+	was, sum := sha256.New(), sha256.New()
+	whole := io.MultiReader(io.TeeReader(io.NewSectionReader(old, 0, old.Size()), was), bytes.NewReader(update))
+	size, err := s.Documents.Put(ctx, key, io.TeeReader(whole, sum))
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (s *Service) rewrite(ctx context.Context, r *Request, key string, old Blob,
 		return nil, fmt.Errorf("%w: the stored document is not the one on record", errGate)
 	}
 	doc := *r.Signed
-	doc.Key, doc.Size, doc.SHA256, doc.Renewal = key, size, sum.h.Sum(nil), ""
+	doc.Key, doc.Size, doc.SHA256, doc.Renewal = key, size, sum.Sum(nil), ""
 	b, err := s.Documents.Open(ctx, key)
 	if err != nil {
 		return nil, err
@@ -154,7 +154,7 @@ func (s *Service) rewrite(ctx context.Context, r *Request, key string, old Blob,
 	defer b.Close()
 	report, err := s.verify(ctx, r.ClientID, b)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errGate, err)
+		return nil, err
 	}
 	ours := report.Signatures[min(r.Document.Signatures, len(report.Signatures)-1)]
 	doc.Until = report.Until()

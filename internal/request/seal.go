@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"time"
 
@@ -219,14 +218,14 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDocument, erro
 		return nil, err
 	}
 	key := r.ID + "/signed-" + name
-	sum := hashing{h: sha256.New(), r: io.MultiReader(
-		io.NewSectionReader(original, 0, original.Size()), bytes.NewReader(appended))}
-	size, err := s.Documents.Put(ctx, key, &sum)
+	sum := sha256.New()
+	size, err := s.Documents.Put(ctx, key, io.TeeReader(io.MultiReader(
+		io.NewSectionReader(original, 0, original.Size()), bytes.NewReader(appended)), sum))
 	if err != nil {
 		return nil, err
 	}
 	doc := &SignedDocument{
-		Document: Document{Key: key, Size: size, SHA256: sum.h.Sum(nil), Pages: r.Document.Pages},
+		Document: Document{Key: key, Size: size, SHA256: sum.Sum(nil), Pages: r.Document.Pages},
 		Name:     cert.Subject.CommonName,
 	}
 	if err := s.gate(ctx, r, doc, p, cert); err != nil {
@@ -246,7 +245,7 @@ func (s *Service) gate(ctx context.Context, r *Request, doc *SignedDocument, p *
 	defer b.Close()
 	report, err := s.verify(ctx, r.ClientID, b)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errGate, err)
+		return err
 	}
 	want := pades.Expectation{Prepared: p, Certificate: cert, Before: r.Document.Signatures, Level: s.Level}
 	if err := report.Meets(want); err != nil {
@@ -259,16 +258,4 @@ func (s *Service) gate(ctx context.Context, r *Request, doc *SignedDocument, p *
 // trust says how documents are judged now.
 func (s *Service) trust() pades.VerifyOptions {
 	return pades.VerifyOptions{Roots: s.Roots, TSARoots: s.TSARoots, Now: s.now(), Limits: s.PDFLimits, Memo: s.memo}
-}
-
-// hashing is a reader that remembers the hash of what went through.
-type hashing struct {
-	r io.Reader
-	h hash.Hash
-}
-
-func (t *hashing) Read(p []byte) (int, error) {
-	n, err := t.r.Read(p)
-	t.h.Write(p[:n])
-	return n, err
 }

@@ -3,6 +3,7 @@ package request
 import (
 	"context"
 	"crypto/x509"
+	"fmt"
 	"runtime"
 	"slices"
 	"sync"
@@ -159,12 +160,17 @@ func (u asking) Evidence(ctx context.Context, certs []*x509.Certificate) (respon
 	return responses, crls, err
 }
 
-// verify judges a stored document of a party.
+// verify judges a stored document of a party. A document that cannot be read is errGate; other
+// errors say nothing about it.
 func (s *Service) verify(ctx context.Context, party string, b Blob) (*pades.Report, error) {
 	turn, err := s.takeTurn(ctx, party)
 	if err != nil {
 		return nil, err
 	}
 	defer turn.end()
-	return pades.Verify(b, b.Size(), s.trust())
+	report, err := pades.Verify(b, b.Size(), s.trust())
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errGate, err)
+	}
+	return report, nil
 }

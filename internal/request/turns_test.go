@@ -125,3 +125,19 @@ func TestTurnIsGivenUpForCalls(t *testing.T) {
 		t.Errorf("%d of %d free at the end", turns.free, slots)
 	}
 }
+
+// TestVerifyGivenUp: a wait for a slot that is given up, as when a node stops, says nothing about
+// the document. The release gate would discard an approved signature for good.
+func TestVerifyGivenUp(t *testing.T) {
+	s := &Service{parsing: newTurns()}
+	ctx, cancel := context.WithCancel(t.Context())
+	for i := range s.parsing.free {
+		if _, err := s.takeTurn(ctx, fmt.Sprint(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	if _, err := s.verify(ctx, "a", nil); !errors.Is(err, context.Canceled) || errors.Is(err, errGate) {
+		t.Errorf("%v", err)
+	}
+}

@@ -305,12 +305,6 @@ func (u *Update) Finish(random io.Reader) error {
 // Bytes returns the update. The caller must not change it.
 func (u *Update) Bytes() []byte { return u.buf.Bytes() }
 
-// WriteTo writes the update to w, without the original. It may be called again.
-func (u *Update) WriteTo(w io.Writer) (int64, error) {
-	n, err := w.Write(u.buf.Bytes())
-	return int64(n), err
-}
-
 // Pair is a key of a dictionary, without its slash, and its value as written
 // in a file.
 type Pair struct {
