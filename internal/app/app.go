@@ -192,7 +192,7 @@ func (a *App) openParties(ctx context.Context) error {
 	a.configured = configured
 	a.partyKeys = party.NewKeys(party.KeysConfig{
 		Client: safehttp.NewClient(c.policy(0)), Now: a.now, RefetchUnknownKid: c.RefetchUnknownKid,
-		OnFetch: func(f party.Fetch) { a.metrics.Fetched(f.Err) },
+		OnFetch: func(f party.Fetch) { a.metrics.Fetched(f.Err) }, Store: a.store, Log: a.log,
 	})
 	a.logProblems()
 	return a.parties.Open(ctx, a.store)

@@ -74,6 +74,16 @@ func parseKeySet(text []byte) (*keySet, error) {
 	return set, nil
 }
 
+// marshal writes the usable keys as a JWK set.
+func (s *keySet) marshal() ([]byte, error) {
+	var set jose.JSONWebKeySet
+	for i := range s.keys {
+		k := &s.keys[i]
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.Public, KeyID: k.kid, Algorithm: k.alg, Use: "sig"})
+	}
+	return json.Marshal(set)
+}
+
 // reason is why a key is ignored, in at most maxReason bytes: the libraries quote what they read.
 func reason(err error) string {
 	const maxReason = 100

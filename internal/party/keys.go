@@ -3,6 +3,7 @@ package party
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"net/http"
 	"sync"
 	"time"
@@ -19,6 +20,13 @@ type KeysConfig struct {
 	// OnFetch is told of every fetch after it, successful or not, for metrics and logs. It must be quick and safe for
 	// concurrent use. May be nil.
 	OnFetch func(Fetch)
+
+	// Store keeps the sets that were fetched, so that a process that starts while a party's endpoint is
+	// down uses what was valid, for what is left of its Lifetime. Nil: none.
+	Store KeyStore
+
+	// Log is told when Store fails; nil: nothing is logged.
+	Log *slog.Logger
 
 	// RefetchUnknownKid fetches a set again when a token names a key that it lacks, at most once a minute and party. The
 	// contract's rule for rotation (publish an hour ahead) makes do without, and staging does not do it, so it is off by
@@ -39,6 +47,24 @@ type Fetch struct {
 	Took     time.Duration // all tries and pauses
 	Usable   int           // keys that tokens can name; 0 when Err is set
 	Err      error         // of the last try
+}
+
+// KeyStore keeps the last keys that were fetched of each party. It is shared by all nodes.
+type KeyStore interface {
+	// SaveKeys replaces the keys of the party, unless newer ones are stored.
+	SaveKeys(ctx context.Context, k StoredKeys) error
+
+	// LoadKeys returns the keys of a party; ok is false if there are none.
+	LoadKeys(ctx context.Context, clientID string) (k StoredKeys, ok bool, err error)
+}
+
+// StoredKeys are the usable keys of a party's JWKS.
+type StoredKeys struct {
+	ClientID  string
+	URL       string // that they were fetched from
+	Epoch     int64  // [Party].KeysEpoch of that time
+	JWKS      []byte // a JWK set (RFC 7517)
+	FetchedAt time.Time
 }
 
 // refetchGap is the shortest time between two fetches for unknown kids: anybody can invent a kid.
@@ -82,6 +108,9 @@ type entry struct {
 func NewKeys(config KeysConfig) *Keys {
 	if config.Now == nil {
 		config.Now = time.Now
+	}
+	if config.Log == nil {
+		config.Log = slog.New(slog.DiscardHandler)
 	}
 	config.Timeout = cmp.Or(config.Timeout, 3*time.Second)
 	config.Tries = cmp.Or(config.Tries, 3)
@@ -205,20 +234,23 @@ func (k *Keys) before(from source) (set *keySet) {
 	return set
 }
 
-// fill fetches and publishes the outcome. Keys that were there before keep the time of their last use.
+// fill fetches and publishes the outcome. If the fetch fails, the stored keys are the outcome as long as
+// they live. Keys that were there before keep the time of their last use.
 func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet) {
-	defer close(e.done)
 	start := k.config.Now()
 	set, tries, err := k.fetch(ctx, p.JWKSURL)
 	now := k.config.Now()
 	e.set, e.err, e.fetched = set, err, start
-	if set != nil {
-		set.follow(before)
-	}
 	if err != nil {
-		e.until = now.Add(k.config.Penalty)
+		if stored, at := k.load(ctx, p, now); stored != nil {
+			e.set, e.err, e.fetched = stored, nil, at
+		}
+	}
+	if e.set != nil {
+		e.set.follow(before)
+		e.until = e.fetched.Add(k.config.Lifetime) // the server may have read the set at any time since
 	} else {
-		e.until = start.Add(k.config.Lifetime) // the server may have read the set at any time since
+		e.until = now.Add(k.config.Penalty)
 	}
 	k.mu.Lock()
 	e.renewable = start.Add(refetchGap)
@@ -231,6 +263,53 @@ func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet) {
 		}
 		k.config.OnFetch(report)
 	}
+	close(e.done)
+	if set != nil {
+		k.save(ctx, p, set, start)
+	}
+}
+
+// storeTimeout bounds one access to the store, so that a database that is away does not delay calls.
+const storeTimeout = 5 * time.Second
+
+// save stores the keys of a set that was fetched at a time.
+func (k *Keys) save(ctx context.Context, p *Party, set *keySet, fetched time.Time) {
+	if k.config.Store == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	text, err := set.marshal()
+	if err == nil {
+		err = k.config.Store.SaveKeys(ctx, StoredKeys{p.ClientID, p.JWKSURL, p.KeysEpoch, text, fetched})
+	}
+	if err != nil {
+		k.config.Log.Warn("the keys of a relying party were not stored", "client_id", p.ClientID, "err", err)
+	}
+}
+
+// load returns the stored keys of a party, and when they were fetched, if they are valid now: fetched
+// from the party's present URL since its keys were renewed, and within their lifetime.
+func (k *Keys) load(ctx context.Context, p *Party, now time.Time) (*keySet, time.Time) {
+	if k.config.Store == nil {
+		return nil, time.Time{}
+	}
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
+	defer cancel()
+	stored, ok, err := k.config.Store.LoadKeys(ctx, p.ClientID)
+	age := now.Sub(stored.FetchedAt)
+	if err == nil && (!ok || stored.URL != p.JWKSURL || stored.Epoch != p.KeysEpoch || age < 0 || age >= k.config.Lifetime) {
+		return nil, time.Time{}
+	}
+	var set *keySet
+	if err == nil {
+		set, err = parseKeySet(stored.JWKS)
+	}
+	if err != nil {
+		k.config.Log.Warn("the stored keys of a relying party cannot be read", "client_id", p.ClientID, "err", err)
+		return nil, time.Time{}
+	}
+	return set, stored.FetchedAt
 }
 
 // sweep drops what is stale, so that parties which are gone do not stay for ever. It runs once a fetch, with mu held.

@@ -16,6 +16,7 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/safehttp"
+	"github.com/signet-sign/signet/internal/store/storetest"
 	"github.com/signet-sign/signet/internal/token"
 )
 
@@ -564,4 +565,58 @@ func TestCached(t *testing.T) {
 	if _, ok := b.keys.Cached(b.registered()); ok {
 		t.Error("what is stale counts as cached")
 	}
+}
+
+// TestStoredKeys: a process that starts while the party's endpoint is down uses the stored keys for what is
+// left of their hour, but not after the keys were renewed or the URL has changed.
+func TestStoredKeys(t *testing.T) {
+	saved := storetest.NewMemory()
+	withStore := func(c *party.KeysConfig) { c.Store, c.Tries = saved, 1 }
+	b := newKeyBench(t, withStore)
+	if err := b.cancel(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+		if _, ok, err := saved.LoadKeys(t.Context(), b.party.ClientID); ok {
+			break
+		} else if err != nil || time.Now().After(deadline) {
+			t.Fatalf("the keys were not stored: %v", err)
+		}
+	}
+	fetched := b.now()
+	b.party.ServeJWKS(serve(http.StatusServiceUnavailable, nil))
+
+	// restarted is another process over the same store, at a time after the fetch.
+	restarted := func(after time.Duration) *keyBench {
+		n := newKeyBench(t, withStore)
+		n.party, n.renewable.Party = b.party, b.party.Registration()
+		n.advance(after)
+		n.party.Now = n.now
+		return n
+	}
+	n := restarted(time.Hour - time.Second)
+	if err := n.cancel(n.party.Alg("ES384")); err != nil {
+		t.Errorf("within the hour: %v", err)
+	}
+	if got, ok := n.keys.Cached(n.registered()); !ok || !got.FetchedAt.Equal(fetched) || !got.Until.Equal(fetched.Add(time.Hour)) || len(got.Keys) != 3 {
+		t.Errorf("cached: %+v, %v", got, ok)
+	}
+	if f := n.lastFetch(t); f.Err == nil {
+		t.Error("the failed fetch was not reported")
+	}
+	n.advance(time.Second)
+	wantCause(t, n.cancel(), "answered 503")
+
+	wantCause(t, restarted(time.Hour).cancel(), "answered 503")
+	wantCause(t, restarted(-time.Second).cancel(), "answered 503") // fetched in the future
+	n = restarted(time.Minute)
+	n.renew()
+	wantCause(t, n.cancel(), "answered 503")
+	n = restarted(time.Minute)
+	n.renewable.JWKSURL += "?moved"
+	wantCause(t, n.cancel(), "answered 503")
+
+	// Keys that the endpoint withdraws are gone with the next fetch, stored or not.
+	b.party.ServeJWKS(serve(http.StatusOK, partytest.JWKS(b.party.Key("ES256").JWK())))
+	wantCause(t, restarted(time.Minute).cancel(b.party.Alg("ES384")), "no usable key")
 }

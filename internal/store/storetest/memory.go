@@ -52,7 +52,7 @@ func NewMemory() *Memory {
 		requests: map[string]*record{},
 		phones:   map[string]signer.Phone{},
 		used:     map[[2]string]time.Time{},
-		parties:  parties{registered: map[string]party.Registration{}, pictures: map[string][]byte{}, epochs: map[string]int64{}},
+		parties:  parties{registered: map[string]party.Registration{}, pictures: map[string][]byte{}, epochs: map[string]int64{}, keys: map[string]party.StoredKeys{}},
 		ready:    make(chan struct{}, 1),
 		watchers: map[string]map[chan struct{}]bool{},
 	}

@@ -16,6 +16,7 @@ type parties struct {
 	pictures   map[string][]byte // by client id
 	epochs     map[string]int64
 	changes    []party.Change
+	keys       map[string]party.StoredKeys // by client id
 }
 
 // partiesTopic is what the parties are called where requests have their ids.
@@ -167,4 +168,28 @@ func (m *Memory) LogoPNG(ctx context.Context, name string) ([]byte, error) {
 		}
 	}
 	return nil, party.ErrNoLogo
+}
+
+// SaveKeys implements party.KeyStore.
+func (m *Memory) SaveKeys(ctx context.Context, k party.StoredKeys) error {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if !m.parties.keys[k.ClientID].FetchedAt.After(k.FetchedAt) {
+		m.parties.keys[k.ClientID] = k
+	}
+	return nil
+}
+
+// LoadKeys implements party.KeyStore.
+func (m *Memory) LoadKeys(ctx context.Context, clientID string) (party.StoredKeys, bool, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return party.StoredKeys{}, false, err
+	}
+	defer unlock()
+	k, ok := m.parties.keys[clientID]
+	return k, ok, nil
 }

@@ -1,5 +1,5 @@
 // Package storetest is what every store must do: [Run] holds a store against the contracts of request.Store, request.Lister, request.Watcher,
-// request.Outbox, signer.Store, token.Replay, party.Store and calllog.Store, and against what several of them promise together. Start at [Run].
+// request.Outbox, signer.Store, token.Replay, party.Store, party.KeyStore and calllog.Store, and against what several of them promise together. Start at [Run].
 //
 // [Memory] is the reference: the same promises without a disk, for reading and for tests that need no durability. The package
 // knows nothing of SQL; what only a database can do wrong (crashes, migrations, locks) is tested beside internal/store.
@@ -28,6 +28,7 @@ type Store interface {
 	signer.Store
 	token.Replay
 	party.Store
+	party.KeyStore
 	calllog.Store
 
 	// ForgetUsed drops the used ids of tokens that had to be kept until a time before now.
@@ -60,6 +61,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		{"phones", phoneTests},
 		{"replay", replayTests},
 		{"parties", partyTests},
+		{"keys", keyTests},
 		{"calls", callTests},
 		{"durability", durabilityTests},
 		{"nodes", nodeTests},
