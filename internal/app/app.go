@@ -244,12 +244,16 @@ func (a *App) domain(sandbox bool) error {
 	if err != nil {
 		return err
 	}
+	refused, err := request.ParseContent(c.RefuseContent)
+	if err != nil {
+		return fmt.Errorf("refuse_content: %w", err)
+	}
 	a.sign = request.New(request.Config{
 		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents, Timestamper: stamps.source, Revocation: stamps.evidence, Level: c.level(),
 		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: stamps.roots, Known: stamps.known,
 		Now: a.now, Rand: rand.Reader,
 		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime, RenewBefore: c.RenewBefore,
-		SealTimeout: c.SealTimeout, Stalled: a.metrics.Stalled,
+		RefuseContent: refused, SealTimeout: c.SealTimeout, Stalled: a.metrics.Stalled,
 		StaticCode: c.StaticQR, Sandbox: sandbox, Log: a.log, Sealed: a.metrics.Sealed,
 	})
 

@@ -110,6 +110,11 @@ type Config struct {
 	// party can cancel. The end of the phone's certificate ends the attempts earlier.
 	SealTimeout time.Duration `yaml:"seal_timeout" help:"Try to seal an approved document for so long." default:"24h"`
 
+	// Kinds of content with which an upload is refused, separated by commas, or none: javascript, launch,
+	// open-action, additional-action, rich-media, external-stream, embedded-file, portfolio,
+	// optional-content, hidden-annotation, xfa, empty-signature-field. Other findings stand in the trail.
+	RefuseContent string `yaml:"refuse_content" help:"Kinds of content with which an upload is refused, separated by commas; none: no kind." default:"javascript,launch,open-action,additional-action,rich-media,external-stream"`
+
 	// Name of the authority in certificates: "Signet" gives "Signet Root CA".
 	AuthorityName string `yaml:"authority_name" help:"Name of the certificate authority." default:"Signet"`
 

@@ -37,7 +37,7 @@ func (s *Service) Initiate(ctx context.Context, a Application, body io.Reader) (
 	}
 
 	key := id + "/original"
-	doc, err := s.receive(ctx, a.ClientID, key, body, locations(a.Locations))
+	doc, findings, err := s.receive(ctx, a.ClientID, key, body, locations(a.Locations))
 	if err != nil {
 		// Not the caller's context: it may be why we are here. What even this leaves behind, the sweeper finds.
 		s.discard(key)
@@ -53,7 +53,11 @@ func (s *Service) Initiate(ctx context.Context, a Application, body io.Reader) (
 		Document: *doc,
 	}
 	e := Effects{Ticket: a.Ticket}
-	e.record(now, EventInitiated, Detail{"pages": fmt.Sprint(doc.Pages), "size": fmt.Sprint(doc.Size), "places": fmt.Sprint(len(a.Locations))})
+	detail := Detail{"pages": fmt.Sprint(doc.Pages), "size": fmt.Sprint(doc.Size), "places": fmt.Sprint(len(a.Locations))}
+	if len(findings) > 0 {
+		detail["findings"] = findingsText(findings)
+	}
+	e.record(now, EventInitiated, detail)
 	if err := s.Store.Create(ctx, r, e); err != nil {
 		s.abandon(key, err)
 		return nil, err
@@ -67,31 +71,34 @@ func (s *Service) Initiate(ctx context.Context, a Application, body io.Reader) (
 
 // receive stores the body and checks it against every rule for documents. The body is hashed while it is stored, so that the
 // stored document is not read again for that.
-func (s *Service) receive(ctx context.Context, party, key string, body io.Reader, locs []pades.Location) (*Document, error) {
+func (s *Service) receive(ctx context.Context, party, key string, body io.Reader, locs []pades.Location) (*Document, []pades.Finding, error) {
 	sum := sha256.New()
 	limited := &limitedReader{r: body, left: api.MaxDocumentBytes}
 	size, err := s.Documents.Put(ctx, key, io.TeeReader(limited, sum))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if size == 0 {
-		return nil, api.ErrClientSide("The body is empty: send the PDF's bytes")
+		return nil, nil, api.ErrClientSide("The body is empty: send the PDF's bytes")
 	}
 	turn, err := s.takeTurn(ctx, party)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer turn.end()
 	stored, err := s.Documents.Open(ctx, key)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer stored.Close()
 	in, err := pades.Inspect(ctx, stored, size, locs, s.PDFLimits)
 	if err != nil {
-		return nil, refusalOf(err)
+		return nil, nil, refusalOf(err)
 	}
-	return &Document{Key: key, Size: size, SHA256: sum.Sum(nil), Pages: in.Pages, Signatures: in.Signatures}, nil
+	if err := s.checkContent(in.Findings); err != nil {
+		return nil, nil, err
+	}
+	return &Document{Key: key, Size: size, SHA256: sum.Sum(nil), Pages: in.Pages, Signatures: in.Signatures}, in.Findings, nil
 }
 
 // abandon deletes what the record does not name, because the change that was to name it has failed with err. If its outcome

@@ -53,7 +53,9 @@ type Config struct {
 	StaticCode      bool          // a session's QR code never changes: for tests, because a picture of it can be sent on
 	Sandbox         bool          // signatures say SANDBOX
 	PDFLimits       pdf.Limits    // zero: the defaults
-	Log             *slog.Logger
+	// RefuseContent are the findings with which an upload is refused; nil for none.
+	RefuseContent []pades.FindingCode
+	Log           *slog.Logger
 
 	// Stalled, if set, is called for each document that could not be sealed in time.
 	Stalled func()

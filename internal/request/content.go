@@ -1,0 +1,69 @@
+package request
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/pades"
+)
+
+// DefaultRefusedContent is what executes, or changes what is seen, when a document is opened,
+// printed or clicked: two people could sign and read different things.
+var DefaultRefusedContent = []pades.FindingCode{
+	pades.FindJavaScript, pades.FindLaunch, pades.FindOpenAction, pades.FindAction, pades.FindRichMedia, pades.FindExternalStream,
+}
+
+// contentNames says in words what a document contains.
+var contentNames = map[pades.FindingCode]string{
+	pades.FindJavaScript:      "JavaScript",
+	pades.FindOpenAction:      "an action that runs when it is opened",
+	pades.FindAction:          "actions that run by themselves",
+	pades.FindLaunch:          "an action that starts a program",
+	pades.FindEmbeddedFile:    "embedded files",
+	pades.FindPortfolio:       "a portfolio of files",
+	pades.FindRichMedia:       "sound, video or 3D content",
+	pades.FindOptionalContent: "layers that can be shown and hidden",
+	pades.FindHidden:          "hidden annotations",
+	pades.FindXFA:             "an XFA form",
+	pades.FindEmptySignature:  "empty signature fields",
+	pades.FindExternalStream:  "content that is in another file",
+}
+
+// ParseContent reads the codes of findings that are refused, separated by commas; "none" is none.
+func ParseContent(text string) ([]pades.FindingCode, error) {
+	if text = strings.TrimSpace(text); text == "none" || text == "" {
+		return nil, nil
+	}
+	var codes []pades.FindingCode
+	for name := range strings.SplitSeq(text, ",") {
+		code := pades.FindingCode(strings.TrimSpace(name))
+		if contentNames[code] == "" {
+			return nil, fmt.Errorf("%q is no kind of content", code)
+		}
+		codes = append(codes, code)
+	}
+	return codes, nil
+}
+
+// checkContent refuses a document with content that the policy refuses. Other findings go to the
+// trail.
+func (s *Service) checkContent(findings []pades.Finding) error {
+	for _, f := range findings {
+		if slices.Contains(s.RefuseContent, f.Code) {
+			return api.ErrClientSide(fmt.Sprintf("The document contains %s (%s, %s), so that it could show different things to different people",
+				contentNames[f.Code], f.Code, f.Where))
+		}
+	}
+	return nil
+}
+
+// findingsText lists findings for the trail: "embedded-file, hidden-annotation".
+func findingsText(findings []pades.Finding) string {
+	var codes []string
+	for _, f := range findings {
+		codes = append(codes, string(f.Code))
+	}
+	return strings.Join(codes, ", ")
+}
