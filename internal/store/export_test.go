@@ -70,3 +70,11 @@ var Conflict = errConflict
 
 // Writers is how many writers there are.
 func (s *Store) Writers() int { return len(s.writers.all) }
+
+// PgStatements are the statements of the writers on PostgreSQL that look for rows, with the types of their arguments.
+var PgStatements = map[string]string{
+	pgLock:                "text[]",
+	pgMany[updateRequest]: "text[], bigint[], text[], bigint[], bigint[], text[]",
+	pgMany[settleJob]:     "bigint[], text[], bigint[], text[], bigint[], text[], text[]",
+	followEvent:           "text, bigint, text, text",
+}

@@ -72,6 +72,46 @@ func TestPostgresIsDurable(t *testing.T) {
 	}
 }
 
+// TestPostgresPlans: with many rows, the writers find theirs by an index, whether the server plans for the arguments or for any.
+func TestPostgresPlans(t *testing.T) {
+	url := cluster.Database(t)
+	openPostgres(t, url)
+	ask(t, url, `INSERT INTO requests SELECT 'r' || n, 'c', 'created', 1, n, NULL, '' FROM generate_series(1, 20000) AS n;
+		INSERT INTO events SELECT 'r' || n, 1, n, 'k', '' FROM generate_series(1, 20000) AS n;
+		INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
+			SELECT 'r' || n, 'k', 'done', 1, 1, 1, 0, '', '' FROM generate_series(1, 20000) AS n; ANALYZE`)
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(context.Background()) }()
+	values := strings.NewReplacer("text[]", "'{r1,r2,r3,r4,r5,r6,r7,r8}'", "bigint[]", "'{1,2,3,4,5,6,7,8}'", "text", "'r1'", "bigint", "1")
+	for statement, types := range store.PgStatements {
+		if _, err := conn.Exec(t.Context(), "PREPARE p ("+types+") AS "+statement); err != nil {
+			t.Fatal(err)
+		}
+		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+			if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = "+mode); err != nil {
+				t.Fatal(err)
+			}
+			rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE p ("+values.Replace(types)+")", pgx.QueryExecModeSimpleProtocol)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if plan := strings.Join(lines, "\n"); !strings.Contains(plan, "Index") || strings.Contains(plan, "Seq Scan") {
+				t.Errorf("%s, %s:\n%s", statement, mode, plan)
+			}
+		}
+		if _, err := conn.Exec(t.Context(), "DEALLOCATE p"); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestPostgresRefusals(t *testing.T) {
 	url := cluster.Database(t)
 	if err := openPostgres(t, url).Close(); err != nil {

@@ -38,7 +38,9 @@ const (
 	insertRequest = `INSERT INTO requests (id, client_id, state, version, created_at, due_at, data) VALUES ($1, $2, $3, $4, $5, $6, $7)`
 	updateRequest = `UPDATE requests SET state = $3, version = $4, due_at = $5, data = $6 WHERE id = $1 AND version = $2`
 	insertEvent   = `INSERT INTO events (request_id, seq, at, kind, detail) VALUES ($1, $2, $3, $4, $5)`
-	insertJob     = `INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
+	followEvent   = `INSERT INTO events (request_id, seq, at, kind, detail)
+		VALUES ($1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE request_id = $1), $2, $3, $4)`
+	insertJob = `INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
 		VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7)`
 	settleJob = `UPDATE outbox SET status = $4, due_at = $5, ready_at = $5, lease = 0, payload = $6, last_error = $7
 		WHERE id = $1 AND request_id = $2 AND lease = $3`
@@ -93,9 +95,7 @@ func (t *tx) leave(id string, version int64, e request.Effects) error {
 			t.must(insertEvent, id, version<<lineBits+int64(i), micros(e.At), string(e.Kind), detail)
 			continue
 		}
-		t.must(`INSERT INTO events (request_id, seq, at, kind, detail)
-			VALUES ($1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE request_id = $1), $2, $3, $4)`,
-			id, micros(e.At), string(e.Kind), detail)
+		t.must(followEvent, id, micros(e.At), string(e.Kind), detail)
 	}
 	for _, j := range e.Jobs {
 		t.told.jobs = t.told.jobs || j.Kind.Wakes()
