@@ -18,8 +18,8 @@ import (
 //   - api.ErrNotSigned: not yet. Wait for the webhook instead of asking again and again.
 //   - api.ErrExpired, api.ErrCancelled: it will not be signed any more.
 //   - api.ErrSignedAccessExpired: signed, but more than an hour ago.
-//   - api.ErrUnauthorized: the exchange code is another request's, or the token was refused.
-//   - api.ErrNoRecord: there is no such request.
+//   - api.ErrUnauthorized: the request is unknown, the exchange code is another request's, or the
+//     token was refused.
 func (c *Client) Result(ctx context.Context, requestID, exchangeCode string) (*api.Result, error) {
 	segment := url.PathEscape(requestID)
 	if segment == "" || segment == "." || segment == ".." { // would become another path

@@ -187,7 +187,7 @@ func TestCallsOfNobody(t *testing.T) {
 		"initiate false |||: Unauthorized.initiate: the Authorization header is missing",
 		"initiate true us||: doc_name is missing",
 		"initiate false |nobody-we-know|: Unauthorized.initiate: party: no relying party has this client id",
-		"result false |||signv3-unknown: No record found",
+		"result false |||signv3-unknown: Unauthorized.the request is unknown",
 	} {
 		if want = strings.Replace(want, "|||", "||", 1); !got[want] {
 			t.Errorf("no record %q in %v", want, got)

@@ -127,8 +127,11 @@ func TestResultAuthentication(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"signv3-0199cc9c-8b7c-70df-b29b-39843a10c332", "x", strings.ToUpper(in.RequestID), "%00", "..%2f.."} {
-		if a := get(id, s.party.Token(token.Result, code)); !a.is(400, "CLIENT_SIDE_ERROR", "No record found") {
-			t.Errorf("id %s: %d %s", id, a.status, a.body)
+		refused := get(in.RequestID, "") // what a stranger hears of an id that exists
+		for _, jws := range []string{"", s.party.Token(token.Result, code), other.Token(token.Result, code)} {
+			if a := get(id, jws); a.status != refused.status || a.body != refused.body {
+				t.Errorf("id %s: %d %s, want %d %s", id, a.status, a.body, refused.status, refused.body)
+			}
 		}
 	}
 	// Content-Type is not looked at, and the client's id is tolerated; a second Authorization header is not.

@@ -138,11 +138,16 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	return nil
 }
 
-// result is GET /sign-requests/{request_id}/signed-doc. Its token does not name the party, so the request does (docs/contract.md, 5.1.2).
+// result is GET /sign-requests/{request_id}/signed-doc. Its token does not name the party, so the
+// request does (docs/contract.md, 5.1.2). For an unknown request the answer is that of an invalid
+// token, so that it does not tell which ids exist (docs/contract.md, 5.1.4).
 func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 	id := r.PathValue("request_id")
 	req, err := a.Requests.Get(r.Context(), id)
-	if err != nil {
+	switch {
+	case errors.Is(err, api.ErrNoRecord):
+		return api.ErrUnauthorized.Because("the request is unknown")
+	case err != nil:
 		return err
 	}
 	c.party = req.ClientID
