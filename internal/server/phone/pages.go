@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 
 	"github.com/signet-sign/signet/api"
@@ -110,10 +111,12 @@ func (p *Phone) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.Kit.Error(w, r, http.StatusInternalServerError, "")
 }
 
-// ownPath is next if it is a page of the phone, else the phone's home: a login must not lead elsewhere.
+// ownPath is next if it is a page of the phone, else the phone's home: a login must not lead
+// elsewhere. Browsers resolve dot segments, also percent-encoded ones.
 func ownPath(next string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(u.Path, "/phone/") {
+	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(path.Clean(u.Path)+"/", "/phone/") ||
+		!strings.HasPrefix(u.Path, "/phone/") {
 		return "/phone/"
 	}
 	return u.RequestURI()
