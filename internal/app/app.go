@@ -89,6 +89,7 @@ type App struct {
 	calls      *calllog.Recorder
 	rpapi      *rpapi.API
 	apiBases   []string // where the calls are
+	ownHost    string   // that requests to the public listener name; "": any
 	portal     *portal.Portal
 
 	listener, controlListener net.Listener
@@ -354,7 +355,11 @@ func (a *App) logos() http.Handler {
 // public is the handler of the public listener: relying parties' calls, and pages, which other sites
 // must not act on.
 func (a *App) public() http.Handler {
-	return a.rpapi.Handler(server.Protect(a.handler), a.apiBases...)
+	h := a.rpapi.Handler(server.Protect(a.handler), a.apiBases...)
+	if a.ownHost != "" {
+		h = server.OwnHost(h, a.ownHost)
+	}
+	return h
 }
 
 // healthRoutes is the service's control listener.

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"time"
@@ -126,6 +127,11 @@ func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func
 	demo.Routes(mux)
 	mux.Handle("GET /{$}", http.RedirectHandler("/demo/", http.StatusSeeOther))
 	a.handler = mux
+	public, err := url.Parse(c.PublicURL)
+	if err != nil {
+		return err
+	}
+	a.ownHost = public.Hostname()
 
 	control := http.NewServeMux()
 	api := (&sandbox.Control{Requests: a.sign, Phones: phones, Clock: clock, Drain: a.worker.Drain, Log: a.log, Recorder: a.calls, CallStore: a.store}).Handler()

@@ -68,3 +68,28 @@ func TestControl(t *testing.T) {
 		t.Errorf("the clock went %f minutes", d)
 	}
 }
+
+// TestForeignHost: no listener of a sandbox answers a page of the internet whose name was made to
+// resolve to this machine.
+func TestForeignHost(t *testing.T) {
+	s := start(t)
+	for _, url := range []string{
+		s.url + "/demo/", s.url + "/.well-known/keys.json", s.url + "/api/v3/sign-requests", s.control + "/clock",
+	} {
+		for host, want := range map[string]bool{"evil.example:5156": false, "localhost:5156": true} {
+			req, err := http.NewRequest("GET", url, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Host = host
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if got := resp.StatusCode != http.StatusMisdirectedRequest; got != want {
+				t.Errorf("%s as %s: %d", url, host, resp.StatusCode)
+			}
+		}
+	}
+}

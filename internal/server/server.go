@@ -61,17 +61,36 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 // that are programs send neither Origin nor Sec-Fetch-Site and pass.
 func Protect(h http.Handler) http.Handler { return http.NewCrossOriginProtection().Handler(h) }
 
-// LocalHost answers only requests that name this machine in their Host header: a loopback address or localhost. A page of the
-// internet whose name was made to resolve to 127.0.0.1 (DNS rebinding) names itself there.
+// LocalHost answers only requests that name this machine in their Host header: a loopback address or
+// localhost. A page of the internet whose name was made to resolve to 127.0.0.1 (DNS rebinding) names
+// itself there.
 func LocalHost(h http.Handler) http.Handler {
+	return hosts(h, "this listener is for this machine", func(host string, ip netip.Addr) bool {
+		return host == "localhost" || ip.IsLoopback()
+	})
+}
+
+// OwnHost answers only requests that name own, localhost or any address in their Host header. It is
+// for a listener of a developer's machine that containers and phones reach too: DNS rebinding needs
+// a name of its own.
+func OwnHost(h http.Handler, own string) http.Handler {
+	return hosts(h, "this host is not the one of public_url", func(host string, ip netip.Addr) bool {
+		return strings.EqualFold(host, own) || host == "localhost" || ip.IsValid()
+	})
+}
+
+// hosts answers requests whose Host header is allowed, by its name without the port and, if it is
+// one, its address.
+func hosts(h http.Handler, refusal string, allowed func(host string, ip netip.Addr) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
 		if name, _, err := net.SplitHostPort(host); err == nil {
 			host = name
 		}
-		ip, err := netip.ParseAddr(strings.Trim(host, "[]"))
-		if host != "localhost" && (err != nil || !ip.IsLoopback()) {
-			http.Error(w, "this listener is for this machine", http.StatusMisdirectedRequest)
+		host = strings.Trim(host, "[]")
+		ip, _ := netip.ParseAddr(host) // invalid for a name
+		if !allowed(host, ip) {
+			http.Error(w, refusal, http.StatusMisdirectedRequest)
 			return
 		}
 		h.ServeHTTP(w, r)

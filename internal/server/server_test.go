@@ -66,6 +66,23 @@ func TestLocalHost(t *testing.T) {
 	}
 }
 
+func TestOwnHost(t *testing.T) {
+	h := OwnHost(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}), "signet.test")
+	for host, want := range map[string]int{
+		"127.0.0.1:5156": 200, "localhost:5156": 200, "[::1]:5156": 200, "192.168.1.7:5156": 200,
+		"signet.test": 200, "Signet.Test:5156": 200,
+		"evil.example:5156": 421, "signet.test.evil.example": 421, "127.0.0.1.evil.example": 421, "": 421,
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Host = host
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("Host %q: %d, want %d", host, w.Code, want)
+		}
+	}
+}
+
 func TestProtect(t *testing.T) {
 	h := Protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
 	for name, c := range map[string]struct {
