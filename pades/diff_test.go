@@ -378,3 +378,33 @@ func TestOneFaultOneProblem(t *testing.T) {
 		}
 	}
 }
+
+// TestFieldsAreLocked signs a form and fills in a field afterwards. pdfsig and other readers let
+// that pass for a form without a lock. Others can still sign, and renewal still works.
+func TestFieldsAreLocked(t *testing.T) {
+	w := newWorld(t)
+	doc, p := w.extended(t, former(), w.options(Location{1, 0.5, 0.5}), true)
+	r := w.verify(t, doc)
+	must(t, r.Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}))
+	locks := r.Signatures[0].Permissions.Locks
+	if len(locks) == 0 || !locks[0].Covers("amount") || !locks[0].Covers("stamp") || locks[0].Covers("second") {
+		t.Errorf("locks %+v", locks)
+	}
+	filled := revisions["a field is filled in"].make(newVictim(t, w, doc))
+	if i, _ := w.verify(t, filled).Signatures[0].Indication(); i != TotalFailed {
+		t.Errorf("a field that was filled in: %s", i)
+	}
+	// Even where a certification allows form filling, the signer has locked what was there.
+	certified := w.signedWith(t, former(), "author", certify(2), "")
+	signed, _ := w.extended(t, certified, w.options(Location{1, 0.1, 0.1}), true)
+	must(t, w.verify(t, signed).Err())
+	r = w.verify(t, revisions["a field is filled in"].make(newVictim(t, w, signed)))
+	if author, ours := r.Signatures[0], r.Signatures[1]; author.Err() != nil || ours.Err() == nil {
+		t.Errorf("the author: %v; the signer: %v", author.Err(), ours.Err())
+	}
+	// A further signer.
+	o := w.options(Location{1, 0.1, 0.8})
+	o.FieldName = "second"
+	more, _ := w.extended(t, doc, o, true)
+	must(t, w.verify(t, more).Err())
+}

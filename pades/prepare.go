@@ -139,8 +139,19 @@ func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 	if err := declare(u, d); err != nil {
 		return hole{}, err
 	}
+	locked, err := lockedFields(d)
+	if err != nil {
+		return hole{}, err
+	}
+	var lock pdf.Ref
+	var reference string
+	if len(locked) > 0 {
+		if lock, reference, err = writeLock(u, locked); err != nil {
+			return hole{}, err
+		}
+	}
 	sig := u.Alloc()
-	if err := addFields(u, d, sig, places, names, o); err != nil {
+	if err := addFields(u, d, sig, lock, places, names, o); err != nil {
 		return hole{}, err
 	}
 	room := o.Room
@@ -150,14 +161,18 @@ func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 	if o.rehearsal {
 		room = 0
 	}
-	return putSignature(u, sig, room, []pdf.Pair{
+	pairs := []pdf.Pair{
 		{Key: "Type", Value: "/Sig"},
 		{Key: "Filter", Value: "/Adobe.PPKLite"},
 		{Key: "SubFilter", Value: "/" + subFilterCAdES},
 		{Key: "Name", Value: pdf.TextString(o.SignerName)},
 		{Key: "M", Value: "(D:" + o.SignedAt.UTC().Format("20060102150405") + "Z)"},
 		{Key: "Prop_Build", Value: "<< /App << /Name /Signet >> >>"},
-	})
+	}
+	if reference != "" {
+		pairs = append(pairs, pdf.Pair{Key: "Reference", Value: reference})
+	}
+	return putSignature(u, sig, room, pairs)
 }
 
 // esicLevel is the level of ETSI's extensions to PDF 1.7 that has ETSI.CAdES.detached, document
@@ -215,7 +230,7 @@ func spare(u *pdf.Update, d *pdf.Document, locs ...Location) error {
 // addFields writes one merged field and widget per place, all with the same /V.
 // One field with several widgets would be the obvious form, but ISO 32000-2
 // (12.7.5.5) forbids it and viewers fail on it.
-func addFields(u *pdf.Update, d *pdf.Document, sig pdf.Ref, places []placed, names []string, o Options) error {
+func addFields(u *pdf.Update, d *pdf.Document, sig, lock pdf.Ref, places []placed, names []string, o Options) error {
 	rotations := make([]int, len(places))
 	for i, p := range places {
 		rotations[i] = p.page.Rotate
@@ -247,6 +262,9 @@ func addFields(u *pdf.Update, d *pdf.Document, sig pdf.Ref, places []placed, nam
 		}
 		if p.page.Rotate != 0 {
 			pairs = append(pairs, pdf.Pair{Key: "MK", Value: fmt.Sprintf("<< /R %d >>", p.page.Rotate)})
+		}
+		if lock.Num > 0 {
+			pairs = append(pairs, pdf.Pair{Key: "Lock", Value: lock.String()})
 		}
 		if tags != nil {
 			key, err := tags.add(u, field, p.page)

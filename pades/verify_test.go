@@ -111,7 +111,7 @@ func (w *world) rogue(t *testing.T, doc []byte, rect pdf.Rect) []byte {
 	page, err := d.Page(1)
 	must(t, err)
 	sig := u.Alloc()
-	must(t, addFields(u, d, sig, []placed{{page: page, rect: rect}}, []string{"rogue"}, w.options(Location{1, 0, 0})))
+	must(t, addFields(u, d, sig, pdf.Ref{}, []placed{{page: page, rect: rect}}, []string{"rogue"}, w.options(Location{1, 0, 0})))
 	h, err := putSignature(u, sig, Reserved, []pdf.Pair{
 		{Key: "Type", Value: "/Sig"}, {Key: "Filter", Value: "/Adobe.PPKLite"}, {Key: "SubFilter", Value: "/" + subFilterCAdES}, {Key: "M", Value: "(D:20260101000000Z)"},
 	})
