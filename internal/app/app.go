@@ -320,7 +320,7 @@ func (a *App) edges(sandbox bool) error {
 	a.login, err = login.New(login.Config{
 		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
 		UINClaim: c.OIDCUINClaim, NameClaim: c.OIDCNameClaim,
-		PublicURL: c.PublicURL, Secret: cookies, Client: a.providerClient(), Now: a.now, Log: a.log, Failed: a.portal.LoginFailed,
+		PublicURL: c.PublicURL, Secret: cookies, Client: a.providerClient(), Now: a.now, Log: a.log, Failed: a.portal.LoginFailed, Ended: a.store,
 	})
 	a.portal.Login = a.login
 	return err

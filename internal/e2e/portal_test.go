@@ -20,7 +20,7 @@ func TestPortalPages(t *testing.T) {
 		v := s.visitor(t)
 		for _, id := range []string{"signv3-0199cc9c-8b7c-70df-b29b-39843a10c332", "x", "%2e%2e", "a%0d%0aSet-Cookie:%20x=y"} {
 			v.get(t, "/sign/"+id).shows(t, http.StatusNotFound, "This link has expired or is incorrect")
-			for _, form := range []string{"login", "proceed", "leave", "leave-session"} {
+			for _, form := range []string{"login", "proceed", "leave", "leave-session", "switch"} {
 				if a := v.post(t, "/sign/"+id+"/"+form, nil); a.status == 200 || strings.Contains(a.header.Get("Location"), "/idp/") {
 					t.Errorf("%s/%s: %d to %s", id, form, a.status, a.header.Get("Location"))
 				}
@@ -95,6 +95,59 @@ func TestPortalPages(t *testing.T) {
 	})
 }
 
+// TestLogOut shows that leaving and "Not you?" end the login on the server: a copy of the browser's
+// cookies gets neither page nor document. The person whom the relying party named gets in after a
+// wrong one.
+func TestLogOut(t *testing.T) {
+	s := start(t)
+	refused := func(t *testing.T, v *visitor, id string) {
+		t.Helper()
+		for _, path := range []string{"document.pdf", "signed.pdf"} {
+			if a := v.get(t, "/sign/"+id+"/"+path); a.status != http.StatusForbidden {
+				t.Errorf("%s: %d", path, a.status)
+			}
+		}
+	}
+	t.Run("leave", func(t *testing.T) {
+		in := s.sign(t)
+		v := s.visitor(t)
+		v.login(t, in, alice).shows(t, 200, "Not you?")
+		if a := v.get(t, "/sign/"+in.RequestID+"/signed.pdf"); a.status != 200 {
+			t.Fatalf("the signer gets no document: %d", a.status)
+		}
+		kept := v.copy(t, in.SigningURL)
+		v.post(t, "/sign/"+in.RequestID+"/leave", nil)
+		for name, v := range map[string]*visitor{"the browser": v, "a copy of its cookies": kept} {
+			t.Run(name, func(t *testing.T) {
+				refused(t, v, in.RequestID)
+				v.get(t, in.SigningURL).shows(t, 200, "This document is already signed")
+			})
+		}
+	})
+	t.Run("not you", func(t *testing.T) {
+		in := s.initiate(t, partytest.Claim("signer_uin_hash", strings.ToUpper(signer.Person{UIN: bob}.Hash())))
+		v := s.visitor(t)
+		v.login(t, in, alice).shows(t, http.StatusForbidden, "Log in as another person")
+		kept := v.copy(t, in.SigningURL)
+		to := v.post(t, "/sign/"+in.RequestID+"/switch", nil).follow(t)
+		if !strings.Contains(to, "prompt=login") {
+			t.Errorf("the provider may answer with the same person: %s", to)
+		}
+		refused(t, kept, in.RequestID)
+		v.login(t, in, bob).shows(t, 200, "Proceed to Sign")
+	})
+	t.Run("not you, in a sign session", func(t *testing.T) {
+		in := s.initiate(t)
+		v := s.visitor(t)
+		v.login(t, in, alice)
+		v.post(t, "/sign/"+in.RequestID+"/proceed", nil)
+		v.post(t, "/sign/"+in.RequestID+"/switch", nil)
+		if v := s.view(t, in.RequestID); v.State != "locked" {
+			t.Errorf("the request is %s", v.State)
+		}
+	})
+}
+
 // TestWayBack: the browser comes back to the registered URL, with its query, the request and how it went.
 func TestWayBack(t *testing.T) {
 	s := start(t, func(c *app.Config) {
@@ -133,12 +186,14 @@ func TestWayBack(t *testing.T) {
 		v.login(t, in, alice)
 		expect(t, v, in.RequestID, "cancelled")
 		s.must(t, in.RequestID, bob, "proceed")
+		v.login(t, in, alice) // leaving ended the first login
 		expect(t, v, in.RequestID, "cancelled")
 		if v := s.view(t, in.RequestID); v.State != "session" {
 			t.Errorf("somebody else ended the session: %s", v.State)
 		}
 		s.must(t, in.RequestID, bob, "approve")
 		s.settled(t, in.RequestID, "signed")
+		v.login(t, in, alice)
 		expect(t, v, in.RequestID, "cancelled")
 	})
 	t.Run("cancelled and expired", func(t *testing.T) {

@@ -30,6 +30,21 @@ func (s *sandbox) visitor(t testing.TB) *visitor {
 	return &visitor{s, c}
 }
 
+// copy is a browser with the cookies that v sends to a URL, which changes of v do not reach.
+func (v *visitor) copy(t testing.TB, to string) *visitor {
+	t.Helper()
+	at, err := url.Parse(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := v.s.visitor(t)
+	for _, cookie := range v.client.Jar.Cookies(at) {
+		cookie.Path = at.Path
+		c.client.Jar.SetCookies(at, []*http.Cookie{cookie})
+	}
+	return c
+}
+
 // get opens a page; a path is one of the sandbox.
 func (v *visitor) get(t testing.TB, to string) answer {
 	t.Helper()

@@ -2,7 +2,8 @@
 // that says afterwards who is there. It works the same with an organisation's provider and with the sandbox's own.
 //
 // Start at [Login.Begin]. A login holds for one scope, a path such as "/sign/signv3-…" or "/phone": another request in the same
-// browser may belong to another person. Nothing is kept on the server; the cookie is sealed and bound to its scope.
+// browser may belong to another person. The cookie is sealed, bound to its scope and holds the login's id; the server keeps the
+// ids of logins that were ended before their time ([Ended]), so that a copy of the cookie is worth nothing after a log-out.
 package login
 
 import (
@@ -11,6 +12,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -38,9 +40,24 @@ type Config struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 
+	Ended Ended
+
 	// Failed answers when a login does not work out; returnTo is where it began.
 	Failed func(w http.ResponseWriter, r *http.Request, returnTo string, denied bool)
 }
+
+// Ended keeps the ids of logins that were ended, on all nodes and across restarts.
+// Package store implements it with the record of used tokens (package token, Replay).
+type Ended interface {
+	// Use records the id in namespace; it is kept until the given time at least.
+	Use(ctx context.Context, namespace, id string, until time.Time) (first bool, err error)
+
+	// Used reports whether a record of the id exists.
+	Used(ctx context.Context, namespace, id string) (bool, error)
+}
+
+// namespace of ended logins. It has a space, so that it is no relying party's client id.
+const namespace = "ended logins"
 
 // Login is the OIDC client.
 type Login struct {
@@ -77,6 +94,7 @@ func (l *Login) Routes(mux *http.ServeMux) { mux.HandleFunc("GET "+callbackPath,
 
 // identity is the sealed content of the cookie.
 type identity struct {
+	ID     string        `json:"id"` // random
 	Person signer.Person `json:"person"`
 	Scope  string        `json:"scope"`
 	Ends   int64         `json:"ends"`
@@ -94,17 +112,58 @@ type attempt struct {
 
 // Person says who is logged in for scope.
 func (l *Login) Person(r *http.Request, scope string) (signer.Person, bool) {
-	for _, c := range r.CookiesNamed(cookieName(scope)) {
-		var id identity
-		if l.seal.open(c.Value, "identity", &id) && id.Scope == scope && l.c.Now().Unix() < id.Ends {
+	for id := range l.identities(r, scope) {
+		ended, err := l.c.Ended.Used(r.Context(), namespace, id.ID)
+		if err != nil {
+			l.c.Log.ErrorContext(r.Context(), "reading ended logins", "err", err)
+		} else if !ended {
 			return id.Person, true
 		}
 	}
 	return signer.Person{}, false
 }
 
+// identities are those of the request's cookies that are valid for scope.
+func (l *Login) identities(r *http.Request, scope string) iter.Seq[identity] {
+	return func(yield func(identity) bool) {
+		for _, c := range r.CookiesNamed(cookieName(scope)) {
+			var id identity
+			if l.seal.open(c.Value, "identity", &id) && id.ID != "" && id.Scope == scope &&
+				l.c.Now().Unix() < id.Ends && !yield(id) {
+				return
+			}
+		}
+	}
+}
+
+// End logs the browser out of scope: it removes the cookie, and copies of it are refused from now
+// on. An error means that the login may still hold.
+func (l *Login) End(w http.ResponseWriter, r *http.Request, scope string) error {
+	for id := range l.identities(r, scope) {
+		if _, err := l.c.Ended.Use(r.Context(), namespace, id.ID, time.Unix(id.Ends, 0)); err != nil {
+			return fmt.Errorf("ending a login: %w", err)
+		}
+	}
+	http.SetCookie(w, l.cookie(cookieName(scope), "", scope, -1))
+	return nil
+}
+
+// Switch logs the browser out of scope and sends it to the provider, which must ask who the person
+// is even if it remembers one (OpenID Connect Core, section 3.1.2.1, prompt).
+func (l *Login) Switch(w http.ResponseWriter, r *http.Request, scope, returnTo string) error {
+	if err := l.End(w, r, scope); err != nil {
+		return err
+	}
+	l.begin(w, r, scope, returnTo, oauth2.SetAuthURLParam("prompt", "login"))
+	return nil
+}
+
 // Begin sends the browser to the provider. Afterwards it comes back to returnTo, a path of ours below scope.
 func (l *Login) Begin(w http.ResponseWriter, r *http.Request, scope, returnTo string) {
+	l.begin(w, r, scope, returnTo)
+}
+
+func (l *Login) begin(w http.ResponseWriter, r *http.Request, scope, returnTo string, options ...oauth2.AuthCodeOption) {
 	conf, _, err := l.oauth(r.Context())
 	if err != nil {
 		l.c.Log.ErrorContext(r.Context(), "the identity provider cannot be reached", "err", err)
@@ -117,7 +176,8 @@ func (l *Login) Begin(w http.ResponseWriter, r *http.Request, scope, returnTo st
 	}
 	// One cookie for each attempt, so that two tabs do not disturb each other.
 	http.SetCookie(w, l.cookie(attemptCookie(a.State), l.seal.seal("attempt", a), callbackPath, attemptLifetime))
-	http.Redirect(w, r, conf.AuthCodeURL(a.State, oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier)), http.StatusSeeOther)
+	options = append(options, oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier))
+	http.Redirect(w, r, conf.AuthCodeURL(a.State, options...), http.StatusSeeOther)
 }
 
 func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
@@ -147,7 +207,7 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 
 // Set logs p in for scope.
 func (l *Login) Set(w http.ResponseWriter, p signer.Person, scope string) {
-	id := identity{Person: p, Scope: scope, Ends: l.c.Now().Add(Lifetime).Unix()}
+	id := identity{ID: random(), Person: p, Scope: scope, Ends: l.c.Now().Add(Lifetime).Unix()}
 	http.SetCookie(w, l.cookie(cookieName(scope), l.seal.seal("identity", id), scope, Lifetime))
 }
 

@@ -2,10 +2,12 @@ package login_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -105,7 +107,7 @@ func newClient(t *testing.T, edit func(*login.Config)) *client {
 	config := login.Config{
 		ClientID: "signet", ClientSecret: "hush", PublicURL: "https://sign.example", Secret: bytes.Repeat([]byte{7}, 32),
 		Client: http.DefaultClient, Now: func() time.Time { return c.now }, Log: slog.New(slog.NewTextHandler(&c.log, nil)),
-		Failed: func(w http.ResponseWriter, _ *http.Request, returnTo string, denied bool) {
+		Ended: &ended{}, Failed: func(w http.ResponseWriter, _ *http.Request, returnTo string, denied bool) {
 			if denied {
 				returnTo += " denied"
 			}
@@ -121,6 +123,79 @@ func newClient(t *testing.T, edit func(*login.Config)) *client {
 	c.Login = l
 	l.Routes(c.mux)
 	return c
+}
+
+// ended is the record of ended logins in memory.
+type ended struct {
+	ids map[string]time.Time
+	err error
+}
+
+func (e *ended) Use(_ context.Context, namespace, id string, until time.Time) (bool, error) {
+	if e.ids == nil {
+		e.ids = map[string]time.Time{}
+	}
+	_, used := e.ids[namespace+id]
+	e.ids[namespace+id] = until
+	return !used, e.err
+}
+
+func (e *ended) Used(_ context.Context, namespace, id string) (bool, error) {
+	_, used := e.ids[namespace+id]
+	return used, e.err
+}
+
+// TestEnd shows that a copy of the cookie is refused after a log-out, that the record of it outlives
+// the cookie, that another login of the same person holds, and that a store that cannot be read lets
+// no cookie pass.
+func TestEnd(t *testing.T) {
+	p, record := newProvider(t), &ended{}
+	l := newClient(t, func(config *login.Config) { config.Issuer, config.Ended = p.URL, record })
+	mine := with(l.attempt(t, p, nil, "/sign/1", "/sign/1").Cookies())
+	other := with(l.attempt(t, p, nil, "/sign/1", "/sign/1").Cookies())
+	w := httptest.NewRecorder()
+	if err := l.End(w, mine, "/sign/1"); err != nil {
+		t.Fatal(err)
+	}
+	if c := w.Result().Cookies(); len(c) != 1 || c[0].MaxAge >= 0 || c[0].Path != "/sign/1" {
+		t.Errorf("the browser keeps its cookie: %v", c)
+	}
+	if _, ok := l.Person(mine, "/sign/1"); ok {
+		t.Error("a copy of the cookie is still good")
+	}
+	if _, ok := l.Person(other, "/sign/1"); !ok {
+		t.Error("the other login ended too")
+	}
+	for _, until := range record.ids {
+		if until.Before(l.now.Add(login.Lifetime - time.Second)) {
+			t.Errorf("the record ends at %s, before the cookie", until)
+		}
+	}
+	record.err = errors.New("the database is away")
+	if _, ok := l.Person(other, "/sign/1"); ok {
+		t.Error("a login passes that may have been ended")
+	}
+	if err := l.End(httptest.NewRecorder(), other, "/sign/1"); err == nil {
+		t.Error("a log-out that was not recorded succeeds")
+	}
+}
+
+// TestSwitch shows that the provider is told to ask for the person again.
+func TestSwitch(t *testing.T) {
+	p := newProvider(t)
+	l := newClient(t, func(config *login.Config) { config.Issuer = p.URL })
+	mine := with(l.attempt(t, p, nil, "/sign/1", "/sign/1").Cookies())
+	w := httptest.NewRecorder()
+	if err := l.Switch(w, mine, "/sign/1", "/sign/1"); err != nil {
+		t.Fatal(err)
+	}
+	at, err := url.Parse(w.Header().Get("Location"))
+	if err != nil || at.Query().Get("prompt") != "login" || !strings.HasPrefix(at.String(), p.URL) {
+		t.Errorf("the browser goes to %s: %v", at, err)
+	}
+	if _, ok := l.Person(mine, "/sign/1"); ok {
+		t.Error("the first person is still logged in")
+	}
 }
 
 // attempt goes through a login: the claims get the nonce that the client asked for.

@@ -50,6 +50,13 @@ func (p *Phone) login(w http.ResponseWriter, r *http.Request) {
 	p.Login.Begin(w, r, scope, ownPath(r.URL.Query().Get("next")))
 }
 
+// switchPerson is POST /phone/switch: it ends the login and starts another one.
+func (p *Phone) switchPerson(w http.ResponseWriter, r *http.Request) {
+	if err := p.Login.Switch(w, r, scope, ownPath("")); err != nil {
+		p.fail(w, r, err)
+	}
+}
+
 // enrolPage is GET /phone/enrol?next=…; it needs a login.
 func (p *Phone) enrolPage(w http.ResponseWriter, r *http.Request) {
 	person, ok := p.Login.Person(r, scope)

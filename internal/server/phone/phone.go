@@ -60,6 +60,7 @@ const (
 func (p *Phone) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /phone/{$}", p.home)
 	mux.HandleFunc("GET /phone/login", p.login)
+	mux.HandleFunc("POST /phone/switch", p.switchPerson)
 	mux.HandleFunc("GET /phone/enrol", p.enrolPage)
 	mux.HandleFunc("GET /phone/sign/{request_id}", p.approvePage)
 	mux.HandleFunc("GET /phone/scan", p.page(Scan{}))

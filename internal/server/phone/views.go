@@ -100,7 +100,7 @@ func (p Enrol) NextPath() string {
 }
 
 func (p Enrol) Meta() ui.Meta {
-	return ui.Meta{Template: "phone_enrol", Title: "phone.enrol.title", Shell: ui.ShellPhone, Script: "phone"}
+	return ui.Meta{Template: "phone_enrol", Title: "phone.enrol.title", Shell: ui.ShellPhone, Script: "phone", Login: true}
 }
 
 // Approve is the approval page. Its script asks for the challenge at
@@ -146,7 +146,7 @@ func (p Approve) DocumentURL() string { return p.Path() + "/prepared" }
 func (p Approve) EnrolURL() string { return "/phone/enrol?next=" + url.QueryEscape(p.Path()) }
 
 func (p Approve) Meta() ui.Meta {
-	return ui.Meta{Template: "phone_approve", Title: "phone.approve.title", Shell: ui.ShellPhone, Script: "phone", Viewer: true}
+	return ui.Meta{Template: "phone_approve", Title: "phone.approve.title", Shell: ui.ShellPhone, Script: "phone", Login: true, Viewer: true}
 }
 
 // Scan reads a QR code inside the app. The camera starts when the person asks for it.

@@ -53,6 +53,7 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /sign/{request_id}/here", p.handle(p.here))
 	mux.HandleFunc("POST /sign/{request_id}/leave-session", p.handle(p.leaveSession))
 	mux.HandleFunc("POST /sign/{request_id}/leave", p.handle(p.leave))
+	mux.HandleFunc("POST /sign/{request_id}/switch", p.handle(p.switchPerson))
 	mux.HandleFunc("GET /sign/{request_id}/document.pdf", p.handle(p.document))
 	mux.HandleFunc("GET /sign/{request_id}/signed.pdf", p.handle(p.signedDocument))
 
@@ -232,8 +233,31 @@ func (p *Portal) act(w http.ResponseWriter, r *http.Request, do func(context.Con
 	return nil
 }
 
-// leave is POST /sign/{request_id}/leave: back to the relying party. A session that is open in this browser ends, because
-// nobody is looking at its QR code any more.
+// switchPerson is POST /sign/{request_id}/switch: it ends the login and starts another one, for the
+// person to whom the link belongs. A sign session of the first person ends with the login.
+func (p *Portal) switchPerson(w http.ResponseWriter, r *http.Request) error {
+	req, err := p.Requests.Get(r.Context(), r.PathValue("request_id"))
+	if err != nil {
+		return err
+	}
+	if person, ok := p.person(r); ok {
+		if err := p.Requests.Leave(r.Context(), req.ID, person); err != nil && !httpx.Refused(err) {
+			return err
+		}
+	}
+	scope := path(req.ID)
+	if !req.State.MayLogin() {
+		if err := p.Login.End(w, r, scope); err != nil {
+			return err
+		}
+		http.Redirect(w, r, scope, http.StatusSeeOther)
+		return nil
+	}
+	return p.Login.Switch(w, r, scope, scope)
+}
+
+// leave is POST /sign/{request_id}/leave: back to the relying party. The sign session of the person
+// who leaves ends, and so does the login: the same browser gets no document without another one.
 func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
 	person, loggedIn := p.person(r)
@@ -253,6 +277,9 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 	status := api.StatusCancelled
 	if req.State.Signed() && (!loggedIn || person.UIN == req.Signer.UIN) { // not for who has no access (docs/contract.md, 4.2.1)
 		status = api.StatusSuccess
+	}
+	if err := p.Login.End(w, r, path(id)); err != nil {
+		return err
 	}
 	http.Redirect(w, r, ReturnURL(rp, id, status), http.StatusSeeOther)
 	return nil

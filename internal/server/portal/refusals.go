@@ -19,7 +19,7 @@ type NoAccess struct {
 }
 
 func (p NoAccess) Meta() ui.Meta {
-	return ui.Meta{Template: "no_access", Title: "noaccess.title", Shell: ui.ShellPortal, Script: "portal", Targets: p.Targets()}
+	return ui.Meta{Template: "no_access", Title: "noaccess.title", Shell: ui.ShellPortal, Script: "portal", Login: true, Targets: p.Targets()}
 }
 
 // LinkInvalid is the one page for a link that Signet does not know, so that a

@@ -65,7 +65,7 @@ func (p Document) PlacesJSON() (string, error) {
 func (p Document) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "document", Title: "document.title", Args: []any{p.Document}, Shell: ui.ShellPortal,
-		Script: "portal", Live: p.Follow(p.Live), Viewer: true, Eager: true, Targets: p.Targets(),
+		Script: "portal", Login: true, Live: p.Follow(p.Live), Viewer: true, Eager: true, Targets: p.Targets(),
 	}
 }
 
@@ -106,7 +106,7 @@ func (p SigningCode) SpokenCode() string {
 func (p SigningCode) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "code", Title: "code.title", Args: []any{p.Document}, Shell: ui.ShellPortal,
-		Script: "portal", Live: p.Follow(p.Live), Targets: p.Targets(),
+		Script: "portal", Login: true, Live: p.Follow(p.Live), Targets: p.Targets(),
 	}
 }
 
@@ -122,7 +122,7 @@ type Sealing struct {
 func (p Sealing) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "sealing", Title: "sealing.title", Args: []any{p.Document}, Shell: ui.ShellPortal,
-		Script: "portal", Live: p.Follow(p.Live),
+		Script: "portal", Login: true, Live: p.Follow(p.Live),
 	}
 }
 
@@ -148,7 +148,7 @@ func (p Signed) SignedURL() string { return p.Path("signed.pdf") }
 func (p Signed) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "signed", Title: "signed.title", Args: []any{p.Document}, Shell: ui.ShellPortal,
-		Script: "portal", Live: p.Follow(p.Live), Viewer: true, Targets: p.Targets(),
+		Script: "portal", Login: true, Live: p.Follow(p.Live), Viewer: true, Targets: p.Targets(),
 	}
 }
 
@@ -166,7 +166,7 @@ type SessionEnded struct {
 func (p SessionEnded) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "ended", Title: endedKey(p.Outcome) + ".title", Shell: ui.ShellPortal,
-		Script: "portal", Live: p.Follow(p.Live), Targets: p.Targets(),
+		Script: "portal", Login: true, Live: p.Follow(p.Live), Targets: p.Targets(),
 	}
 }
 

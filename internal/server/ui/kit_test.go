@@ -186,7 +186,7 @@ func TestPageHeaders(t *testing.T) {
 		want string
 	}{
 		"login leads to the provider":     {portal.LoginFailed{Summary: ui.Summary{ID: "x"}}, "form-action 'self' https:;"},
-		"a page without such a form":      {portal.Sealing{Summary: ui.Summary{ReturnURL: "https://rp.example/"}}, "form-action 'self';"},
+		"a page without such a form":      {phone.Scan{}, "form-action 'self';"},
 		"return to an http relying party": {portal.Cancelled{Summary: ui.Summary{ReturnURL: "http://127.0.0.1:3000/x"}}, "form-action 'self' http:;"},
 		"not a web address":               {portal.Cancelled{Summary: ui.Summary{ReturnURL: "javascript:alert(1)"}}, "form-action 'self';"},
 	} {
