@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	textlanguage "golang.org/x/text/language"
 )
 
 //go:embed templates/*.html
@@ -49,6 +51,7 @@ type Kit struct {
 	options   Options
 	assets    *assets
 	languages []*language
+	matcher   textlanguage.Matcher                                     // of languages
 	pages     map[string]func() (map[string]*template.Template, error) // language tag -> page -> template; parsed on first use
 }
 
@@ -69,6 +72,7 @@ func New(o Options) (*Kit, error) {
 	if k.languages, err = openLanguages(); err != nil {
 		return nil, err
 	}
+	k.matcher = newMatcher(k.languages)
 	for _, l := range k.languages {
 		k.pages[l.Tag] = sync.OnceValues(func() (map[string]*template.Template, error) { return k.parse(l) })
 	}

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
 	"time"
+
+	textlanguage "golang.org/x/text/language"
 )
 
 //go:embed messages
@@ -152,26 +155,25 @@ func (k *Kit) byTag(tag string) *language {
 	return nil
 }
 
-// accept is the best language for an Accept-Language header (RFC 9110 section
-// 12.5.4): the highest weight wins, the first among equals, and only the primary
-// subtag counts ("zh-Hans-SG" is Chinese).
+// accept is the best language for an Accept-Language header (RFC 9110, section 12.5.4), else English. Malformed
+// entries are ignored.
 func (k *Kit) accept(header string) *language {
-	best, weight := k.byTag("en"), 0.0
-	for part := range strings.SplitSeq(header, ",") {
-		tag, params, _ := strings.Cut(strings.TrimSpace(part), ";")
-		primary, _, _ := strings.Cut(strings.ToLower(strings.TrimSpace(tag)), "-")
-		q := 1.0
-		if v, ok := strings.CutPrefix(strings.TrimSpace(params), "q="); ok {
-			var err error
-			if q, err = strconv.ParseFloat(v, 64); err != nil || q > 1 {
-				continue
-			}
-		}
-		if l := k.byTag(primary); l != nil && q > weight {
-			best, weight = l, q
-		}
+	entries := slices.DeleteFunc(strings.Split(header, ","), func(entry string) bool {
+		_, _, err := textlanguage.ParseAcceptLanguage(entry)
+		return err != nil
+	})
+	wanted, _, _ := textlanguage.ParseAcceptLanguage(strings.Join(entries, ","))
+	_, i, _ := k.matcher.Match(wanted...)
+	return k.languages[i]
+}
+
+// newMatcher finds the best of the languages for a list of tags; the first if none fits.
+func newMatcher(languages []*language) textlanguage.Matcher {
+	tags := make([]textlanguage.Tag, len(languages))
+	for i, l := range languages {
+		tags[i] = textlanguage.Make(l.Tag)
 	}
-	return best
+	return textlanguage.NewMatcher(tags)
 }
 
 // switchLinks are links to the same page in each language. An answer to a form
