@@ -14,7 +14,7 @@ const (
 	Initiate Kind = "initiate"
 	Cancel   Kind = "cancel"
 	Result   Kind = "result"
-	Download Kind = "download" // of a signed_doc_url, by whoever has it
+	Download Kind = "download" // of a signed_doc_url
 	Webhook  Kind = "webhook"
 )
 
@@ -52,7 +52,7 @@ func (r *Record) Refused() bool { return r.Error != "" }
 
 // Store keeps records. Its methods may run concurrently, in several processes over one database.
 type Store interface {
-	// AddCalls writes records and drops the oldest ones beyond limits. Whoever watches a request that a record names is told.
+	// AddCalls writes records and drops the oldest ones beyond limits. Watchers of a request that a record names are notified.
 	// Either all records are written or none, and then the error says why; dropping may be made up for by the next call.
 	AddCalls(ctx context.Context, records []Record, limits Limits) error
 

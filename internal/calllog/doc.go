@@ -5,7 +5,7 @@
 // token and writes it with others; what does not fit is dropped and counted. It is bounded on disk, too ([Limits]): in bytes, for a
 // request, for a relying party, and in all.
 //
-// Calls that are not authentic come from anybody. They have a queue, a rate and places of their own, so that whoever sends garbage
-// pushes out other garbage at most. No record holds a token that could be used, an exchange code, an NRIC, or a value of a claim
-// that we do not know (token.go).
+// Calls that are not authentic come from strangers. They have a queue, a rate and limits of their own, so
+// that they displace only records of the same kind. No record holds a token that can be used, an exchange
+// code, an NRIC, or the value of a claim that is not known (token.go).
 package calllog

@@ -50,7 +50,7 @@ type Recorder struct {
 	dropped   int           // since the last write
 	wake      chan struct{}
 
-	writing  sync.Mutex // of whoever writes
+	writing  sync.Mutex // held while records are written
 	limiters map[book]*rate.Limiter
 }
 

@@ -111,7 +111,7 @@ func maskHeader(m token.Member) any {
 	return shape(m) // a jwk could hold a private key
 }
 
-// maskClaim shows the claims that we know. Of others nobody can say how secret they are, so only their shape is kept.
+// maskClaim shows the claims that we know. Others may be secret, so only their shape is kept.
 func maskClaim(m token.Member) any {
 	s, isText := m.Value.Text()
 	switch m.Name {

@@ -19,7 +19,7 @@ type Diagnosis struct {
 	KeysErr error         // why there is no key at all
 	KeysIn  time.Duration // how long the JWKS took
 
-	RedirectErr error // what is wrong with the form of the redirect URL; nobody calls it
+	RedirectErr error // what is wrong with the form of the redirect URL; it is not requested
 
 	Webhook    safehttp.Reached // of the webhook's host, which was connected to and not called
 	WebhookErr error
@@ -38,7 +38,7 @@ type KeyInfo struct {
 func (d Diagnoser) Diagnose(ctx context.Context, p *Party) Diagnosis {
 	var found Diagnosis
 	keys := NewKeys(KeysConfig{Client: safehttp.NewClient(d.Policy)})
-	begin := time.Now() // a duration; no clock that anybody moves
+	begin := time.Now() // measures a duration, so not the clock of the sandbox
 	set, err := keys.try(ctx, p.JWKSURL)
 	found.KeysIn, found.KeysErr = time.Since(begin), err
 	if set != nil {

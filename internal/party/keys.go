@@ -67,7 +67,7 @@ type StoredKeys struct {
 	FetchedAt time.Time
 }
 
-// refetchGap is the shortest time between two fetches for unknown kids: anybody can invent a kid.
+// refetchGap is the shortest time between two fetches for unknown kids: a stranger can invent a kid.
 const refetchGap = time.Minute
 
 // Keys fetches and caches the JWKS of relying parties. A set lives for its hour and not longer, also when the next fetch fails:
@@ -80,7 +80,7 @@ type Keys struct {
 	entries map[source]*entry
 }
 
-// source is where keys come from. The URL is part of it, so that a party registered anew with another URL starts afresh, and so is
+// source is where keys come from. The URL is part of it, so that a party that is registered again with another URL starts without keys, and so is
 // the epoch, so that an operator who renews the keys leaves what is cached behind.
 type source struct {
 	clientID, url string
@@ -124,7 +124,7 @@ func NewKeys(config KeysConfig) *Keys {
 type CachedKeys struct {
 	Keys      []KeyInfo
 	Ignored   []string // why the other keys of the JWKS are of no use
-	Err       error    // why there is none; until Until nobody asks again
+	Err       error    // why there is none; there is no other fetch before Until
 	FetchedAt time.Time
 	Until     time.Time
 }
@@ -182,13 +182,13 @@ func (k *Keys) current(ctx context.Context, p *Party) *entry {
 	k.sweep()
 	e = &entry{done: make(chan struct{})}
 	k.entries[from] = e
-	// The fetch serves everybody who comes meanwhile, so it does not end with the one who came first.
+	// All calls that arrive during the fetch wait for it, so it does not end with the context of the first.
 	go k.fill(context.WithoutCancel(ctx), p, e, before)
 	return e
 }
 
 // renew starts or joins the fetch for an unknown kid; nil means that it is too early for one. Until it succeeds the old entry
-// stays in use, or anybody could take a party's keys away by inventing kids while its server is down.
+// stays in use, or a stranger could take a party's keys away by inventing kids while its server is down.
 func (k *Keys) renew(ctx context.Context, p *Party, old *entry) *entry {
 	from := sourceOf(p)
 	k.mu.Lock()
@@ -197,7 +197,7 @@ func (k *Keys) renew(ctx context.Context, p *Party, old *entry) *entry {
 	case old.renewal != nil:
 		return old.renewal
 	case k.entries[from] != old:
-		return k.entries[from] // somebody else's renewal is done; may be nil after a renewal by an operator
+		return k.entries[from] // another call has renewed it; may be nil after a renewal by an operator
 	case now.Before(old.renewable):
 		return nil
 	default:

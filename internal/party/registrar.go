@@ -42,7 +42,7 @@ type Store interface {
 	// trail of its changes stays.
 	RemoveParty(ctx context.Context, clientID string, version int64, c Change) error
 
-	// RenewKeys counts one more renewal of a party's keys, whoever manages the party.
+	// RenewKeys counts one more renewal of a party's keys, also of a configured party.
 	RenewKeys(ctx context.Context, clientID string, c Change) error
 
 	// PartyChanges lists the newest changes of a party, the latest first.
@@ -89,12 +89,12 @@ type Edit struct {
 var (
 	ErrExists     = errors.New("a relying party has this client id already")
 	ErrConfigured = errors.New("the relying party is registered in the configuration")
-	ErrChanged    = errors.New("somebody else has changed the relying party meanwhile")
+	ErrChanged    = errors.New("another operator has changed the relying party")
 	ErrInUse      = errors.New("the relying party has sign requests")
 	ErrEnabled    = errors.New("the relying party is not disabled")
 )
 
-// Registrar makes the changes that operators wish for. A change is in force on this node when it returns, and on others when
+// Registrar makes the changes that operators ask for. A change is in force on this node when it returns, and on others when
 // their [Registry] has heard of it.
 type Registrar struct {
 	Registry *Registry

@@ -17,7 +17,7 @@ import (
 )
 
 // Registry is [Parties] in memory: those of the configuration, and those that operators manage, as the store has them. A call
-// costs a look into a map; whoever changes a party makes a new map. The zero Registry is empty and ready for use.
+// reads a map; a change of a party makes a new map. The zero Registry is empty and ready for use.
 type Registry struct {
 	now atomic.Pointer[snapshot]
 
@@ -113,13 +113,13 @@ func (r *Registry) publish() {
 	for _, m := range r.managed {
 		add(m.Party)
 	}
-	for _, p := range r.configured { // whoever edits the file has the last word
+	for _, p := range r.configured { // the configuration takes precedence
 		add(*p)
 	}
 	r.now.Store(next)
 }
 
-// slowPoll is how often a node looks although nobody told it to: the news of another node may be lost while its connection to
+// slowPoll is how often a node reads the store without a notification: that of another node may be lost while its connection to
 // the database is down.
 const slowPoll = 10 * time.Second
 

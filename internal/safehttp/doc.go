@@ -1,4 +1,4 @@
-// Package safehttp makes the HTTP client for addresses that somebody else chose: the JWKS and webhook URLs that relying
+// Package safehttp makes the HTTP client for addresses that others chose: the JWKS and webhook URLs that relying
 // parties register. Such a request is the classic way to make a server talk to its own neighbours (server-side request
 // forgery), so everything that decides where a connection may go is in this package and nowhere else.
 //

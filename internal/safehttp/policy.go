@@ -27,7 +27,7 @@ type Policy struct {
 	Roots *x509.CertPool
 }
 
-// DefaultMaxResponse is the largest body of an answer in bytes: nobody that we call has more to say.
+// DefaultMaxResponse is the largest body of an answer in bytes, more than a JWKS or the answer to a webhook needs.
 const DefaultMaxResponse = 64 << 10
 
 // maxURL is the longest registered URL in bytes. Browsers and proxies agree on about this much.

@@ -90,7 +90,7 @@ type Claims struct {
 	// Result. A secret: compare it in constant time and do not log it.
 	ExchangeCode string
 
-	// Cancel. It has the form of an id, and nobody has looked whether there is such a request.
+	// Cancel. It has the form of an id; whether there is such a request was not checked.
 	RequestID string
 }
 

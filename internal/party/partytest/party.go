@@ -61,7 +61,7 @@ func Start(tb TB) *Party {
 	return p
 }
 
-// New returns a party with a client id and keys that nobody else has, listening on a loopback port. Close it after use.
+// New returns a party with a client id and keys of its own, listening on a loopback port. Close it after use.
 func New() (*Party, error) {
 	id := make([]byte, 24)
 	_, _ = rand.Read(id) // never fails
@@ -134,7 +134,7 @@ func (p *Party) ServeJWKS(handler http.Handler) {
 	p.jwks.Store(&handler)
 }
 
-// Fetches is how often somebody asked for the JWKS.
+// Fetches is how often the JWKS was fetched.
 func (p *Party) Fetches() int { return int(p.fetches.Load()) }
 
 // JWK is the public half of the key as members of a JWK (RFC 7517), to be changed at will.

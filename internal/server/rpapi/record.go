@@ -27,7 +27,7 @@ func (c *call) judged(err error) {
 	c.authentic = errors.As(err, &refusal) && refusal.Code == api.CodeClientSide
 }
 
-// recorded makes an http.Handler of h, and records the call after it was answered. A call that nobody wants to know costs a look
+// recorded makes an http.Handler of h, and records the call after it was answered. A call that is not recorded costs a look
 // at the clock.
 func (a *API) recorded(j httpx.JSON, kind calllog.Kind, h func(http.ResponseWriter, *http.Request, *call) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

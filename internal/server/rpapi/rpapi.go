@@ -30,7 +30,7 @@ type API struct {
 	KeysAlias    string            // a second path of the keys, which MockPass has; "": none
 	Unauthorized int               // status of UNAUTHORIZED (docs/contract.md, 14.2); 0: 400
 	Explain      bool              // say in a header why a token was refused: only for the sandbox
-	Calls        *calllog.Recorder // of calls and their answers; nil: nobody wants to know
+	Calls        *calllog.Recorder // of calls and their answers; nil: none is recorded
 	Log          *slog.Logger
 
 	Limits Limits // of calls and uploads
