@@ -1,0 +1,117 @@
+#!/usr/bin/python3
+"""A relying party in Python, with PyJWT and cryptography.
+
+Debian has them as python3-jwt and python3-cryptography.
+
+    shop.py serve ADDRESS PORT    serves the public key at /jwks and takes webhooks at /webhook
+    shop.py initiate FILE.pdf     prints the answer: signing_url, request_id, exchange_code
+    shop.py cancel REQUEST_ID     cancels, and tries again while that can help
+
+The environment: SIGN_URL (base URL of the API), SIGN_KEYS (URL of the service's JWKS), CLIENT_ID,
+KEY_FILE (private P-256 key, PEM).
+"""
+import http.server
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+import jwt
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+with open(os.environ["KEY_FILE"], "rb") as f:
+    KEY = load_pem_private_key(f.read(), None)
+CLIENT_ID = os.environ["CLIENT_ID"]
+KEY_ID = "key-1"
+
+
+def call(path, content_type, body, **claims):
+    """Returns the status, the headers and the JSON of the answer; {} for an empty one."""
+    now = int(time.time())
+    claims |= {"jti": str(uuid.uuid4()), "iat": now, "exp": now + 120, "client_id": CLIENT_ID}
+    token = jwt.encode(claims, KEY, "ES256", headers={"kid": KEY_ID})
+    headers = {"Authorization": token, "Content-Type": content_type}
+    request = urllib.request.Request(os.environ["SIGN_URL"] + path, body, headers, method="POST")
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.headers, json.loads(answer.read() or "{}")
+    except urllib.error.HTTPError as refusal:
+        return refusal.code, refusal.headers, json.loads(refusal.read() or "{}")
+
+
+def initiate(file):
+    with open(file, "rb") as f:
+        document = f.read()
+    status, _, answer = call("/sign-requests", "application/octet-stream", document,
+                             doc_name=os.path.basename(file),
+                             sign_locations=[{"page": 1, "x": 0.1, "y": 0.1}])
+    print(json.dumps(answer))
+    return status == 200
+
+
+def cancel(request_id, tries=8):
+    """Cancelling twice does no harm, so a lost answer is a reason to try again."""
+    for n in range(tries):
+        if n:
+            time.sleep(wait)
+        wait = min(2 ** n, 30)
+        try:
+            status, headers, answer = call("/sign-requests/cancel", "application/json", None,
+                                           request_id=request_id, client_request=CLIENT_ID)
+        except (OSError, ValueError) as lost:  # ValueError: a proxy's page in place of JSON
+            print(lost, file=sys.stderr)
+            continue
+        print(json.dumps(answer), flush=True)
+        code = answer.get("error")
+        if status == 200 or code == "REQUEST_ALREADY_CANCELLED":
+            return True
+        if status < 500 and code not in ("ACTIVE_SESSION_ONGOING", "TOO_MANY_REQUESTS"):
+            return False
+        wait = min(int(headers.get("Retry-After", wait)), wait)
+    return False
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        jwk = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key()))
+        self.answer(200, {"keys": [jwk | {"kid": KEY_ID, "use": "sig", "alg": "ES256"}]})
+
+    def do_POST(self):
+        body = self.rfile.read(min(int(self.headers["Content-Length"]), 1 << 16))
+        try:
+            token = json.loads(body)["token"]
+            key = jwt.PyJWKClient(os.environ["SIGN_KEYS"]).get_signing_key_from_jwt(token).key
+            claims = jwt.decode(token, key, ["ES256"], leeway=10,
+                                options={"require": ["iat", "exp"]})
+        except (ValueError, KeyError, TypeError, jwt.PyJWTError) as refused:
+            print("refused:", refused, flush=True)
+            return self.answer(400, {})
+        # A webhook may come twice: compare request_id with those already handled.
+        print(json.dumps(claims), flush=True)  # download signed_doc_url within two minutes
+        self.answer(200, {})
+
+    def answer(self, status, value):
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps(value).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["serve", address, port]:
+            server = http.server.ThreadingHTTPServer((address, int(port)), Handler)
+            print(server.server_port, flush=True)
+            server.serve_forever()
+        case ["initiate", file]:
+            sys.exit(not initiate(file))
+        case ["cancel", request_id]:
+            sys.exit(not cancel(request_id))
+        case _:
+            sys.exit(__doc__)

@@ -1,0 +1,173 @@
+package signettest_test
+
+import (
+	"bufio"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
+	"github.com/signet-sign/signet/signettest"
+)
+
+// TestPythonExample runs examples/python against the sandbox: initiate, a webhook, a forged
+// webhook, and a cancel that waits for the end of a sign session.
+func TestPythonExample(t *testing.T) {
+	const python = "/usr/bin/python3" // Debian's, which sees Debian's packages
+	if err := exec.Command(python, "-c", "import jwt, cryptography").Run(); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("install python3-jwt and python3-cryptography: ", err)
+		}
+		t.Skip("needs python3-jwt and python3-cryptography: ", err)
+	}
+	ctx, dir := t.Context(), t.TempDir()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyFile, document := filepath.Join(dir, "key.pem"), filepath.Join(dir, "lease.pdf")
+	for name, content := range map[string][]byte{
+		keyFile:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}),
+		document: pdftest.Minimal(),
+	} {
+		if err := os.WriteFile(name, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	env := append(os.Environ(), "CLIENT_ID=shop", "KEY_FILE="+keyFile)
+	command := func(args ...string) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, python,
+			append([]string{"../examples/python/shop.py"}, args...)...)
+		cmd.Env, cmd.Stderr = env, os.Stderr
+		return cmd
+	}
+	start := func(cmd *exec.Cmd) *bufio.Scanner {
+		t.Helper()
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		return bufio.NewScanner(out)
+	}
+
+	free, err := net.Listen("tcp", "127.0.0.1:0") // a port for the example's server
+	if err != nil {
+		t.Fatal(err)
+	}
+	free.Close()
+	shop := "http://" + free.Addr().String()
+	_, port, _ := net.SplitHostPort(free.Addr().String())
+	sandbox := signettest.Start(t, signettest.Party{
+		ClientID: "shop", JWKSURL: shop + "/jwks", WebhookURL: shop + "/webhook",
+	})
+	env = append(env, "SIGN_URL="+sandbox.BaseURL, "SIGN_KEYS="+sandbox.URL+api.PathKeys)
+	server := start(command("serve", "127.0.0.1", port))
+	if !server.Scan() {
+		t.Fatal("the example's server does not start")
+	}
+	initiate := func() (in api.Initiated) {
+		t.Helper()
+		out, err := command("initiate", document).Output()
+		if err != nil {
+			t.Fatalf("initiate: %v: %s", err, out)
+		}
+		if err := json.Unmarshal(out, &in); err != nil {
+			t.Fatal(err)
+		}
+		return in
+	}
+
+	signed := initiate().RequestID
+	if err := sandbox.Act(ctx, signed, signettest.Signer, "open", "proceed", "approve"); err != nil {
+		t.Fatal(err)
+	}
+	var claims api.WebhookClaims
+	if !server.Scan() || json.Unmarshal(server.Bytes(), &claims) != nil || claims.RequestID != signed {
+		t.Errorf("webhook: %s", server.Text())
+	}
+	answer, err := http.Get(sandbox.URL + api.PathKeys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	var keys jose.JSONWebKeySet
+	if err := json.NewDecoder(answer.Body).Decode(&keys); err != nil || len(keys.Keys) == 0 {
+		t.Fatalf("the sandbox's keys: %v", err)
+	}
+	forger, err := jose.NewSigner(jose.SigningKey{ // another key under the sandbox's key id
+		Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: keys.Keys[0].KeyID},
+	}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		t.Fatal(err)
+	}
+	jws, err := forger.Sign(payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := jws.CompactSerialize()
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged := strings.NewReader(`{"token":"` + token + `"}`)
+	answer, err = http.Post(shop+"/webhook", "application/json", forged)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusBadRequest {
+		t.Errorf("a forged webhook: %s", answer.Status)
+	}
+	if out, err := command("cancel", signed).Output(); err == nil ||
+		!strings.Contains(string(out), api.CodeAlreadySigned) {
+		t.Errorf("cancel of a signed request: %v: %s", err, out)
+	}
+
+	busy := initiate().RequestID
+	if err := sandbox.Act(ctx, busy, signettest.Signer, "open", "proceed"); err != nil {
+		t.Fatal(err)
+	}
+	cancel := command("cancel", busy)
+	answers := start(cancel)
+	if !answers.Scan() || !strings.Contains(answers.Text(), api.CodeActiveSession) {
+		t.Errorf("cancel during the session: %s", answers.Text())
+	}
+	if err := sandbox.Act(ctx, busy, signettest.Signer, "leave"); err != nil {
+		t.Fatal(err)
+	}
+	for answers.Scan() { // until the program ends
+	}
+	if err := cancel.Wait(); err != nil {
+		t.Errorf("cancel after the session: %v", err)
+	}
+	if state, err := sandbox.State(ctx, busy); state != "cancelled" || err != nil {
+		t.Errorf("after the cancel it is %s (%v)", state, err)
+	}
+	if err := command("cancel", busy).Run(); err != nil {
+		t.Errorf("the second cancel: %v", err)
+	}
+}
