@@ -133,7 +133,7 @@ func (l *limitedReader) Read(p []byte) (int, error) {
 		return n, ErrTooLarge
 	}
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = api.ErrClientSide("The upload broke off").Because("reading the body: %w", err)
+		err = api.ErrClientSide("The upload was interrupted").Because("reading the body: %w", err)
 	}
 	return n, err
 }

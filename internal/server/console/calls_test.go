@@ -77,7 +77,7 @@ func TestCallsPages(t *testing.T) {
 	add(62, func(r *calllog.Record) { r.Authentic = false }, w.shop.Token(token.Cancel, partytest.Claim("client_id", "who-is-this")))
 
 	first := w.get(t, "/console/calls")
-	first.has(t, 200, "data-follow", "who-is-this", "Nobody known", "a reason", "number 62.", "number 13.", "None known")
+	first.has(t, 200, "data-follow", "who-is-this", "Unknown", "a reason", "number 62.", "number 13.", "None known")
 	older := regexp.MustCompile(`href="([^"]+)" rel="next"`).FindStringSubmatch(first.body)
 	if older == nil || strings.Contains(first.body, "number 12.") {
 		t.Fatal("there is no second page, or the first has no end")

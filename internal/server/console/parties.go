@@ -265,7 +265,7 @@ func partyRefusal(err error) string {
 		err   error
 		words string
 	}{
-		{party.ErrChanged, "Nothing was done: somebody else has changed the relying party meanwhile. This is how it is now."},
+		{party.ErrChanged, "Nothing was done: another operator has changed the relying party. This page shows it as it is now."},
 		{party.ErrInUse, "It has sign requests, so it cannot be removed. Disabled, it can ask for no more."},
 		{party.ErrEnabled, "Disable it before you remove it."},
 		{party.ErrConfigured, "It is registered in the configuration, so it is changed there."},

@@ -113,7 +113,7 @@ func (c *Console) conflict(w http.ResponseWriter, r *http.Request, id string) er
 		return err
 	}
 	f.version = f.now
-	c.renderForm(w, r, http.StatusConflict, f, "Nothing was saved: somebody else has changed the relying party since you began. "+
+	c.renderForm(w, r, http.StatusConflict, f, "Nothing was saved: another operator has changed the relying party since you began. "+
 		"What is saved now stands below each field that differs. Save again to replace it.", f.besideSaved)
 	return nil
 }
@@ -182,8 +182,10 @@ func (f *partyForm) judge(p party.Party, policy safehttp.Policy) bool {
 func fieldError(field party.Field, cause error, p party.Party) string {
 	empty := map[party.Field]bool{party.FieldName: p.Name == "", party.FieldJWKS: p.JWKSURL == "", party.FieldRedirect: p.RedirectURL == ""}
 	switch {
+	case empty[field] && field == party.FieldName:
+		return "Enter a name."
 	case empty[field]:
-		return "It is needed."
+		return "Enter a URL."
 	case field == party.FieldName:
 		return sentence("it " + cause.Error())
 	}

@@ -110,7 +110,7 @@ func TestRegister(t *testing.T) {
 
 	// Every mistake stands beside its field, and nothing that was typed is lost.
 	wrong := w.post(t, "/console/parties", form(typed, "client_id", "a b", "name", " ", "jwks_url", "ftp://x", "redirect_url", ""))
-	wrong.has(t, 422, "Nothing was saved", `id="e-client_id"`, `id="e-name"`, `id="e-jwks_url"`, `id="e-redirect_url"`, "The scheme is not https.", "It is needed.",
+	wrong.has(t, 422, "Nothing was saved", `id="e-client_id"`, `id="e-name"`, `id="e-jwks_url"`, `id="e-redirect_url"`, "The scheme is not https.", "Enter a name.",
 		`aria-describedby="e-jwks_url h-jwks_url"`, `aria-invalid="true"`)
 	if strings.Contains(wrong.body, `id="e-webhook_url"`) || wrong.value(t, "jwks_url") != "ftp://x" || wrong.value(t, "webhook_url") != typed.WebhookURL {
 		t.Error("a good field is marked, or what was typed is lost")
@@ -168,16 +168,16 @@ func TestEdit(t *testing.T) {
 	// A hidden query does not move to another host.
 	moved := form(rp.Registration(), "webhook_url", "http://other.example/hook?…", "version", "2")
 	w.post(t, own+"/edit", moved).has(t, 422, "Write out what stands behind the ?", `id="e-webhook_url"`)
-	w.post(t, own+"/edit", form(rp.Registration(), "jwks_url", "", "version", "2")).has(t, 422, "It is needed.", `id="e-jwks_url"`)
+	w.post(t, own+"/edit", form(rp.Registration(), "jwks_url", "", "version", "2")).has(t, 422, "Enter a URL.", `id="e-jwks_url"`)
 
 	// Somebody who began before that save sees what was saved, keeps what was typed, and may save again.
 	late := w.post(t, own+"/edit", form(rp.Registration(), "name", "Late", "webhook_url", "", "version", "1"))
-	late.has(t, 409, "somebody else has changed", "Saved meanwhile", "Quay &amp; Co", `id="s-webhook_url"`)
+	late.has(t, 409, "another operator has changed", "Saved by another operator", "Quay &amp; Co", `id="s-webhook_url"`)
 	if strings.Contains(late.body, `id="s-jwks_url"`) || strings.Contains(late.body, "hook-secret") || late.value(t, "name") != "Late" {
 		t.Error("a field that agrees is marked, a secret shown, or the typing lost")
 	}
 	w.done(t, w.post(t, own+"/edit", form(rp.Registration(), "name", "Late", "webhook_url", "", "version", late.value(t, "version"))), "Late", "asks for the result")
-	w.post(t, own+"/edit", form(rp.Registration(), "version", "nonsense")).has(t, 409, "somebody else")
+	w.post(t, own+"/edit", form(rp.Registration(), "version", "nonsense")).has(t, 409, "another operator")
 }
 
 func TestDisableAndRemove(t *testing.T) {
@@ -185,7 +185,7 @@ func TestDisableAndRemove(t *testing.T) {
 	rp, own := w.newcomer(t)
 	version := func() url.Values { return url.Values{"version": {w.get(t, own+"/edit").value(t, "version")}} }
 	w.post(t, own+"/remove", version()).has(t, 409, "Disable it before")
-	w.post(t, own+"/disable", url.Values{"version": {"9"}}).has(t, 409, "somebody else has changed")
+	w.post(t, own+"/disable", url.Values{"version": {"9"}}).has(t, 409, "another operator has changed")
 	w.done(t, w.post(t, own+"/disable", version()), "Its calls are refused from now on", "Enable it again", "Remove this relying party")
 	if !w.found(t, rp.ClientID).Disabled {
 		t.Error("not disabled")
@@ -274,7 +274,7 @@ func TestLogo(t *testing.T) {
 	w.upload(t, own+"/logo", "1", make([]byte, party.MaxLogo+1)).has(t, 422, "larger than 1024 KiB")
 	w.upload(t, own+"/logo", "1", make([]byte, 2*party.MaxLogo)).has(t, 422, "larger than 1024 KiB")
 	w.post(t, own+"/logo", url.Values{"version": {"1"}}).has(t, 422, "did not arrive")
-	w.upload(t, own+"/logo", "7", drawn.Bytes()).has(t, 409, "somebody else has changed")
+	w.upload(t, own+"/logo", "7", drawn.Bytes()).has(t, 409, "another operator has changed")
 	page := w.done(t, w.upload(t, own+"/logo", "1", drawn.Bytes()), "The logo is saved", "Logo changed", "Remove the logo")
 	name := w.found(t, rp.ClientID).Logo
 	if len(name) != 32 || !strings.Contains(page.body, `<img class="logo" src="/logos/`+name+`.png"`) {

@@ -82,7 +82,7 @@ func TestSlowUpload(t *testing.T) {
 			}
 			defer resp.Body.Close()
 			body, _ := io.ReadAll(resp.Body)
-			if resp.StatusCode != 400 || !strings.Contains(string(body), "The upload broke off") {
+			if resp.StatusCode != 400 || !strings.Contains(string(body), "The upload was interrupted") {
 				t.Errorf("%d %s", resp.StatusCode, body)
 			}
 			if took := time.Since(begin); took > 5*time.Second {

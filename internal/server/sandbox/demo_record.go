@@ -80,7 +80,7 @@ func (t *demoTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	exchange.Body = string(start)
 	rest := io.Reader(resp.Body)
 	if err != nil {
-		exchange.Body += "\n(broke off: " + err.Error() + ")"
+		exchange.Body += "\n(interrupted: " + err.Error() + ")"
 		rest = brokenOff{err}
 	}
 	resp.Body = struct {

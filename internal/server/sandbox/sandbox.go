@@ -16,7 +16,7 @@ var personas = []struct {
 	note string
 }{
 	{signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}, "the usual signer"},
-	{signer.Person{UIN: "S8116474F", Name: "LIM CHENG HAO"}, "somebody else"},
+	{signer.Person{UIN: "S8116474F", Name: "LIM CHENG HAO"}, "another person"},
 	{signer.Person{UIN: "T0066846F", Name: "NUR AISYAH BINTE RAHMAN"}, "a T-series NRIC"},
 	{signer.Person{UIN: "F1612345P", Name: "RAJESH S/O KUMARASAMY"}, "an F-series FIN"},
 	{signer.Person{UIN: "G1612345K", Name: "ANNE-MARIE D'SOUZA-ØSTERGÅRD"}, "a G-series FIN, and a name with accents"},

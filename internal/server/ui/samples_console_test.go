@@ -231,7 +231,7 @@ func galleryConsole(now time.Time) []Sample {
 	edit := console.PartyForm{Version: 4, ClientID: party.ClientID, Name: party.Name, Fields: fields(), Checks: checks}
 	conflict := edit
 	conflict.Checks, conflict.Fields = nil, fields(console.Field{Name: "name", Value: "Harbour Lane", Required: true, Saved: party.Name})
-	conflict.Problem = "Nothing was saved: somebody else has changed the relying party since you began. What is saved now stands below each field that differs. Save again to replace it."
+	conflict.Problem = "Nothing was saved: another operator has changed the relying party since you began. What is saved now stands below each field that differs. Save again to replace it."
 	signed.Events[0].Call = initiated
 	calls := console.Calls{
 		Recorded: "all", Parties: list.Parties, Follow: true, OlderURL: "/console/calls?before=1",
