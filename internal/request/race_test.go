@@ -2,6 +2,7 @@ package request_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"sync"
 	"testing"
@@ -266,4 +267,26 @@ func TestRaceFirstViewer(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTwoSealings: of two workers that seal one request at a time, one wins.
+func TestTwoSealings(t *testing.T) {
+	w := newWorld(t)
+	in := w.in(t, request.StateSealing)
+	seal := func() error {
+		job := &request.Job{RequestID: in.RequestID, Kind: request.JobSeal, Attempts: 1}
+		w.Seal(t.Context(), job)
+		if job.Status != request.JobDone {
+			return errors.New(job.LastError)
+		}
+		return nil
+	}
+	if codes := together(seal, seal); count(codes, "") != 2 {
+		t.Errorf("answers %q", codes)
+	}
+	w.audited(t, in.RequestID, request.EventSigned, 1)
+	w.drain(t)
+	if n, _ := w.sent.Load(in.RequestID); n != 1 {
+		t.Errorf("%v webhooks", n)
+	}
 }
