@@ -305,10 +305,10 @@ func TestDownloadNames(t *testing.T) {
 		`a"b\c.pdf`:            `attachment; filename=a_b_c-signed.pdf`,
 		"../../etc/passwd":     `attachment; filename=_.._etc_passwd-signed.pdf`,
 		"租约 é.pdf":             `attachment; filename="__ _-signed.pdf"; filename*=utf-8''%E7%A7%9F%E7%BA%A6%20%C3%A9-signed.pdf`,
-		"a;b=c.pdf":            `attachment; filename="a;b=c-signed.pdf"`,
+		"a;b=c.pdf":            `attachment; filename="a_b=c-signed.pdf"`,
 		".htaccess":            `attachment; filename=htaccess-signed.pdf`,
 		"<script>alert(1)":     `attachment; filename="_script_alert(1)-signed.pdf"`,
-		"percent %0d%0a X.pdf": `attachment; filename="percent %0d%0a X-signed.pdf"`,
+		"percent %0d%0a X.pdf": `attachment; filename="percent _0d_0a X-signed.pdf"`,
 	} {
 		in := s.sign(t, partytest.Claim("doc_name", name))
 		a := do(t, "HEAD", s.signedResult(t, in).SignedDocURL, "", "", nil)

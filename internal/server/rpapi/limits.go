@@ -170,17 +170,25 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// maxStrangers is how many bodies of refused callers are read at once, beyond their beginning.
+const maxStrangers = 16
+
 // drainBody reads on after a refusal, because many clients write their whole request before they
 // read, and would find a closed connection instead of the answer. It reads up to twice the largest
-// document of a caller that has proven who it is, and little of others. A client that waits for
-// "100 Continue" has sent nothing yet.
-func drainBody(w http.ResponseWriter, r *http.Request, authentic bool) {
-	most, wait := int64(256<<10), time.Second
-	if authentic {
-		most, wait = 2*api.MaxDocumentBytes, 10*time.Second
-	}
+// document: of a caller that has proven who it is for 10 s, of others for 2 s, and of a few of them
+// at once only; beyond those it reads 256 KiB. A client that waits for "100 Continue" has sent
+// nothing yet.
+func (a *API) drainBody(w http.ResponseWriter, r *http.Request, authentic bool) {
 	if r.Header.Get("Expect") != "" {
 		return
+	}
+	most, wait := int64(2*api.MaxDocumentBytes), 10*time.Second
+	if !authentic {
+		wait = 2 * time.Second
+		if a.strangers.Add(1) > maxStrangers {
+			most, wait = 256<<10, time.Second
+		}
+		defer a.strangers.Add(-1)
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(wait))
 	_, _ = io.CopyN(io.Discard, r.Body, most)

@@ -196,9 +196,15 @@ func claims(rp *partytest.Party) []byte {
 	return fmt.Appendf(nil, `{"client_id":%q,"iat":%d,"exp":%d,"jti":"8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11"}`, rp.ClientID, now, now+60)
 }
 
-// TestUnauthenticatedBody: the service does not wait for the body of a call whose token it refuses.
+// TestUnauthenticatedBody: the service does not wait for the body of a call whose token it refuses,
+// while it reads those of others. A single one is read, so that the caller gets its answer:
+// e2e.TestRefusedUploadIsHeard.
 func TestUnauthenticatedBody(t *testing.T) {
 	addr, _, _ := server(t, nil)
+	for range 16 {
+		fmt.Fprint(begin(t, addr, "junk", 9_000_000, ""), "%PDF-")
+	}
+	time.Sleep(200 * time.Millisecond) // until they are refused
 	u := begin(t, addr, "junk", 9_000_000, "")
 	fmt.Fprint(u, "%PDF-")
 	began := time.Now()

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/signet-sign/signet/api"
@@ -42,7 +43,8 @@ type API struct {
 	// UploadWindow is the time over which SlowestUpload is measured. 0: 10 s.
 	UploadWindow time.Duration
 
-	limiter limiter
+	limiter   limiter
+	strangers atomic.Int32 // refused callers whose bodies are being read
 }
 
 func (a *API) status(code string) int {
@@ -83,7 +85,7 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	body := a.paced(w, r)
 	defer func() {
 		if err != nil && !body.failed {
-			drainBody(w, r, c.authentic && !errors.Is(err, api.ErrTooManyRequests))
+			a.drainBody(w, r, c.authentic && !errors.Is(err, api.ErrTooManyRequests))
 		}
 	}()
 	claims, rp, err := a.Verifier.Verify(r.Context(), authorization(r), token.Initiate)
