@@ -10,7 +10,7 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Cancel takes a sign request back (docs/contract.md, 6). When it returns nil, nobody can sign the document any more. Active and
+// Cancel takes a sign request back (docs/contract.md, 6). When it returns nil, no one can sign the document any more. Active and
 // expired requests can be cancelled, once. Refusals, for errors.Is:
 //
 //   - api.ErrActiveSession: the signer is signing. Ask again after the [Error]'s RetryAfter, or use [Client.CancelWhenIdle].
@@ -37,7 +37,7 @@ const (
 // asks to, and it goes on after lost answers, 5xx and TOO_MANY_REQUESTS with growing pauses, as a repeated cancel does no harm.
 // Bound it with ctx; a sign session of Signet takes three minutes at most, and the signer may begin another.
 //
-// It returns nil when the request is cancelled, be it by an earlier try whose answer was lost, or by somebody else. Any other
+// It returns nil when the request is cancelled, be it by an earlier try whose answer was lost, or by another person. Any other
 // final refusal is returned as by [Client.Cancel]; api.ErrAlreadySigned is the one to expect. When ctx ends, the error is both
 // its cause and the last try's error.
 func (c *Client) CancelWhenIdle(ctx context.Context, requestID string) error {

@@ -131,7 +131,7 @@ type call struct {
 type answer struct {
 	status int
 	header http.Header
-	body   []byte // nil if nobody wants it
+	body   []byte // nil if no one wants it
 }
 
 // do makes a call and returns the success. Errors: *Error for whatever else was answered, or the cause for which there is no

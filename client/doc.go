@@ -10,7 +10,7 @@
 //  4. [Client.Cancel] takes the request back, unless the signer is signing or has signed; [Client.CancelWhenIdle] waits until
 //     the signer is done.
 //
-// The signer's browser comes back to your redirect URL with api.ParamRequestID and api.ParamStatus. Anybody can write these
+// The signer's browser comes back to your redirect URL with api.ParamRequestID and api.ParamStatus. Anyone can write these
 // into a URL, so they prove nothing: wait for the webhook, or ask Result.
 //
 // # Keys
@@ -25,7 +25,7 @@
 //
 //	err := c.Cancel(ctx, id)
 //	switch {
-//	case err == nil, client.IsCancelled(err): // nobody can sign it any more
+//	case err == nil, client.IsCancelled(err): // no one can sign it any more
 //	case errors.Is(err, api.ErrAlreadySigned): // too late
 //	case errors.Is(err, api.ErrActiveSession): // ask again after the error's RetryAfter
 //	case errors.Is(err, api.ErrNoRecord): // no such request, or not yours
@@ -33,8 +33,8 @@
 //	}
 //
 // Decide on codes and not on HTTP statuses: services differ in the status of UNAUTHORIZED. An error that is no *Error means that
-// no answer came, and thus that nobody knows whether the call took effect. Cancel, Result and Download may then simply be called
-// again. After Initiate, initiate again: a request whose id nobody learned expires by itself, unseen. [Error.Temporary] tells
+// no answer came, and thus that no one knows whether the call took effect. Cancel, Result and Download may then simply be called
+// again. After Initiate, initiate again: a request whose id no one learned expires by itself, unseen. [Error.Temporary] tells
 // which refusals may go away.
 //
 // The package keeps no state but the service's keys, never retries by itself except in CancelWhenIdle, and does not log.

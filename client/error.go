@@ -89,7 +89,7 @@ func (e *Error) Temporary() bool {
 	return false
 }
 
-// IsCancelled reports whether err says that the sign request is cancelled already. For whoever wants it cancelled that is a
+// IsCancelled reports whether err says that the sign request is cancelled already. For anyone who wants it cancelled that is a
 // success: when the answer to a cancel call gets lost, the next try hears REQUEST_ALREADY_CANCELLED.
 func IsCancelled(err error) bool {
 	return errors.Is(err, api.ErrAlreadyCancelled) || errors.Is(err, api.ErrCancelled)

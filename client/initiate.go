@@ -24,7 +24,7 @@ type Request struct {
 	// on its page. Digits after the fourth decimal are dropped, as the contract takes no more.
 	Locations []api.Location
 
-	// SignerUINHash is the only person who may open and sign the document, as [HashUIN] gives it. Empty: whoever logs in first.
+	// SignerUINHash is the only person who may open and sign the document, as [HashUIN] gives it. Empty: anyone who logs in first.
 	SignerUINHash string
 }
 

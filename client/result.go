@@ -37,7 +37,7 @@ func (c *Client) Result(ctx context.Context, requestID, exchangeCode string) (*a
 	return &answer, nil
 }
 
-// Download fetches the signed document from the URL of a webhook or a result. Keep the URL to yourself: whoever has it has the
+// Download fetches the signed document from the URL of a webhook or a result. Keep the URL to yourself: anyone who has it has the
 // document. The caller closes the stream, which ends with io.ErrUnexpectedEOF if the connection breaks early: keep nothing before
 // it ended with io.EOF. Config.HTTPClient's Timeout, if it has one, includes the reading.
 //

@@ -160,7 +160,7 @@ func (e *evidence) status(cert, issuer *x509.Certificate, at time.Time) error {
 	return verdict
 }
 
-// responder checks that whoever signed a response may: the issuer itself, or a
+// responder checks that the signer of a response is entitled to it: the issuer itself, or a
 // certificate of the issuer for that purpose (RFC 6960, 4.2.2.2). That a
 // certificate in the response has signed it, ParseResponseForCert has checked.
 func (e *evidence) responder(r *ocsp.Response, issuer *x509.Certificate) bool {

@@ -389,12 +389,12 @@ func addStampField(u *pdf.Update, d *pdf.Document, name string, room int) (hole,
 		{Key: "F", Value: "132"},
 	}
 	// PDF/UA-2 (8.10.2.3) wants a description of every widget, also of one that
-	// nobody sees; PDF/UA-1 (7.2) forbids one whose language is not known.
+	// no one sees; PDF/UA-1 (7.2) forbids one whose language is not known.
 	if !d.Catalog().Get("Lang").IsNull() {
 		pairs = append(pairs, pdf.Pair{Key: "Contents", Value: "(Document timestamp)"}, pdf.Pair{Key: "Lang", Value: "(en)"})
 	}
 	// PDF/A-1 (ISO 19005-1, 6.9) wants an appearance for every field, also one
-	// that nobody sees. Elsewhere it is left out: some verifiers take a time
+	// that no one sees. Elsewhere it is left out: some verifiers take a time
 	// stamp with an appearance for a change of the page.
 	if first, err := claimsPDFA1(d); err != nil {
 		return hole{}, err

@@ -11,7 +11,7 @@ import (
 
 // FuzzSeal holds Inspect to its word: a document that it accepts can be prepared
 // and sealed, and the result passes the gate. A failure after the approval would
-// leave a signer with a signature that nobody can deliver.
+// leave a signer with a signature that no one can deliver.
 func FuzzSeal(f *testing.F) {
 	for _, c := range pdftest.Cases() {
 		if len(c.PDF) < 64<<10 {

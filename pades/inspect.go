@@ -88,7 +88,7 @@ func headroom(lim pdf.Limits) pdf.Limits {
 
 // rehearse writes both updates, as one, with stand-ins for all that is not known
 // yet. It finds every structure that they would trip over, while the relying
-// party can still be told and nobody has approved anything.
+// party can still be told and no one has approved anything.
 func rehearse(d *pdf.Document, locs []Location) error {
 	u := pdf.NewUpdate(d)
 	trial := Options{Locations: locs, FieldName: "trial", SignedAt: time.Unix(0, 0), rehearsal: true}
@@ -108,7 +108,7 @@ func rehearse(d *pdf.Document, locs []Location) error {
 	return err
 }
 
-// zeros is the identifier of a trial update, which nobody keeps.
+// zeros is the identifier of a trial update, which no one keeps.
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) {

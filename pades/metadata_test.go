@@ -62,7 +62,7 @@ func TestConformance(t *testing.T) {
 }
 
 // PDF/A-1 demands an appearance of every field, whatever the encoding of the
-// metadata that claims it; nobody else gets one.
+// metadata that claims it; no other caller gets one.
 func TestTimestampFieldInPDFA1(t *testing.T) {
 	w := newWorld(t)
 	for part, want := range map[string]bool{"1": true, "2": false} {

@@ -107,7 +107,7 @@ func TestInspect(t *testing.T) {
 	}
 }
 
-// What the second update would trip over is said before anybody approves.
+// What the second update would trip over is said before anyone approves.
 func TestInspectRehearsesTheExtension(t *testing.T) {
 	for name, doc := range map[string][]byte{
 		"page 1, where the document time stamp goes": pdftest.New(pdftest.Pages(2), pdftest.PageEntries(1, "/Annots (none)")),

@@ -31,7 +31,7 @@ func (w *world) renewal(t *testing.T, dir string, now time.Time) RenewOptions {
 }
 
 // A document of today is renewed before the time stamp's certificate ends, and
-// is valid long after; one that nobody renewed is not.
+// is valid long after; one that no one renewed is not.
 func TestRenew(t *testing.T) {
 	w := newWorld(t)
 	dir := t.TempDir()
@@ -100,7 +100,7 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// A document that somebody else has signed before, under an authority that we do not know, is renewed for the sake of our own
+// A document that another person has signed before, under an authority that we do not know, is renewed for the sake of our own
 // signature when that is allowed for; and not when the newest time stamp itself is no good.
 func TestRenewBesideOthers(t *testing.T) {
 	w, other := newWorld(t), newWorld(t)

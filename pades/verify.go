@@ -23,7 +23,7 @@ import (
 
 // VerifyOptions say whom to trust.
 type VerifyOptions struct {
-	// Roots of signers, TSARoots of time stamps; nil trusts nobody.
+	// Roots of signers, TSARoots of time stamps; nil trusts no one.
 	Roots, TSARoots *x509.CertPool
 	// Now is the time at which a signature without a time stamp is judged, and by
 	// which the newest time stamp's certificate must not have ended.
@@ -219,7 +219,7 @@ func (s *Signature) fault(err error) error {
 }
 
 // checkOlder checks a signature of the kind that came before PAdES (ISO 32000-1, 12.8.3.3):
-// its message and nothing else, to know whether its field shows what somebody signed.
+// its message and nothing else, to know whether its field shows what someone signed.
 func (v *verifier) checkOlder(s *signature, out *Signature, content func(hash.Hash) error) error {
 	sd, err := cms.Parse(s.message)
 	if err != nil {

@@ -392,7 +392,7 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(g.Wait(), a.Close())
 }
 
-// forget drops token ids that nobody can replay any more, and records of calls that are too old.
+// forget drops token ids that no one can replay any more, and records of calls that are too old.
 func (a *App) forget(ctx context.Context) error {
 	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()

@@ -162,7 +162,7 @@ func mockParty(getenv func(string) string) party.Party {
 	}
 }
 
-// loopback insists on an address that only this machine reaches: whoever reaches the control listener may do anything.
+// loopback insists on an address that only this machine reaches: anyone who reaches the control listener may do anything.
 func loopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {

@@ -83,7 +83,7 @@ func (a *Authority) IssueSigner(s Subject, pub *ecdsa.PublicKey) (*x509.Certific
 }
 
 // signerName builds the subject. The serialNumber ties the certificate to the
-// person for whoever knows the UIN, and tells others only four characters.
+// person for anyone who knows the UIN, and tells others only four characters.
 func (a *Authority) signerName(s Subject, uid string) ([]byte, error) {
 	sum := sha256.Sum256([]byte(uid + s.UIN))
 	unit := "Signing Certificate"

@@ -30,7 +30,7 @@ const (
 	backdate = time.Minute
 )
 
-// Paths below Options.BaseURL that the certificates refer to. Whoever serves
+// Paths below Options.BaseURL that the certificates refer to. Anyone who serves
 // HTTP answers them with [Authority.OCSP], [Authority.CRL] and the certificates.
 const (
 	PathOCSP       = "/ocsp"
@@ -44,7 +44,7 @@ const (
 type Options struct {
 	// Name starts every subject: "Signet" gives "Signet Root CA". At most 40 characters.
 	Name string
-	// Sandbox puts the word SANDBOX in every name, so that nobody mistakes a
+	// Sandbox puts the word SANDBOX in every name, so that no one mistakes a
 	// test signature for a real one. A directory is one or the other for ever.
 	Sandbox bool
 	// BaseURL is where relying software finds CRLs and OCSP, without a slash at

@@ -136,7 +136,7 @@ func (a *Authority) issuingCRL(ctx context.Context, r Revocations, since time.Du
 }
 
 // RootCRL returns the root's CRL, to be served. The authority never revokes its own parts:
-// whoever must, retires the whole directory; so the list is empty.
+// anyone who must, retires the whole directory; so the list is empty.
 func (a *Authority) RootCRL() ([]byte, error) { return a.crl(&a.made[0], a.root, nil, backdate) }
 
 // madeCRL is a list, and what it was made from.

@@ -122,7 +122,7 @@ func (d *Dir) sweep() error {
 		if err == nil && info.ModTime().Sub(left.ModTime()) > stale {
 			err = d.root.Remove(path.Join(tmp, f.Name()))
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // somebody else sweeps, too
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // another process sweeps, too
 			return err
 		}
 	}
@@ -134,7 +134,7 @@ func (d *Dir) Close() error { return d.root.Close() }
 
 // Put implements request.Documents. The file, the folder and the shard are flushed together, after the file is in its place: three
 // flushes one after the other would make every upload wait for the disk three times, behind the uploads of others. Should the
-// machine lose its power before that, a new key may hold a part of the bytes. Nobody was told of it, no record names it, and it
+// machine lose its power before that, a new key may hold a part of the bytes. No one was told of it, no record names it, and it
 // is swept as a stray. A key that is replaced must not lose what it held, so there the bytes are flushed first.
 func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err error) {
 	id, name, err := split(key)
@@ -174,8 +174,8 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err
 		at = folder(id) + "/" + name
 	}
 	d.fault(FaultPlaced)
-	// The shard is flushed even if the folder was there: whoever made it may not have come so far. If the folder is gone by
-	// now, somebody has deleted the document after we put it there.
+	// The shard is flushed even if the folder was there: the process that made it may not have come so far. If the folder is gone by
+	// now, another process has deleted the document after we put it there.
 	var flushes errgroup.Group
 	flushes.Go(func() error { return d.sync(shard(id)) })
 	flushes.Go(func() error {

@@ -10,7 +10,7 @@ import (
 	"github.com/signet-sign/signet/internal/app"
 )
 
-// cancelled cancels the request and waits for an open page to say so by itself: nobody loads it again.
+// cancelled cancels the request and waits for an open page to say so by itself: no one loads it again.
 func (b *browser) cancelled(s *sandbox, id string) {
 	b.t.Helper()
 	if a := s.cancel(b.t, id); a.status != 200 {

@@ -40,7 +40,7 @@ func (b *browser) enrol(s *sandbox) {
 	b.sees("This phone is ready")
 }
 
-// TestCodeCannotBeRelayed: a code is good while it is shown; a picture of it, or the address it led to, takes nobody in.
+// TestCodeCannotBeRelayed: a code is good while it is shown; a picture of it, or the address it led to, takes no one in.
 func TestCodeCannotBeRelayed(t *testing.T) {
 	s := start(t)
 	desk := newBrowser(t, 1280, 900)
@@ -172,7 +172,7 @@ func TestOpenOnThisDevice(t *testing.T) {
 	if at := b.location().Path; at != "/sign/"+id {
 		t.Errorf("it came back to %s", at)
 	}
-	// Somebody who is not logged in cannot open it that way.
+	// Someone who is not logged in cannot open it that way.
 	other := newBrowser(t, 390, 844)
 	other.open(s.url + "/sign/" + id)
 	other.sees("signed")

@@ -127,7 +127,7 @@ func TestCancelOfAnotherParty(t *testing.T) {
 	}
 }
 
-// TestCancelLeavesNothing: the bytes are gone, the trail stays, nobody is told but those who watch.
+// TestCancelLeavesNothing: the bytes are gone, the trail stays, no one is told but those who watch.
 func TestCancelLeavesNothing(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)

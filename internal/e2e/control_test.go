@@ -44,7 +44,7 @@ func TestControl(t *testing.T) {
 			t.Errorf("%s: %d %v", step.do, a.status, v)
 		}
 	}
-	// Anybody with a right NRIC may try; only the signer may.
+	// Anyone with a right NRIC may try; only the signer may.
 	s.act(t, in.RequestID, bob, "approve").refusedAs(t, "somebody else", http.StatusConflict, "NO_ACCESS")
 	s.act(t, in.RequestID, "T0000001E", "open").refusedAs(t, "a person made up for the test", http.StatusConflict, "NO_ACCESS")
 	s.act(t, in.RequestID, "S8979373A", "open").refusedAs(t, "a wrong check letter", 400, "CLIENT_SIDE_ERROR")

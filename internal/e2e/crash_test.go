@@ -89,7 +89,7 @@ func newProcess(t *testing.T) *process {
 	return p
 }
 
-// freeAddr is an address that nobody listens on. It lies below the range from which the system takes ports for outgoing
+// freeAddr is an address that no one listens on. It lies below the range from which the system takes ports for outgoing
 // connections, so that a program which is down for a moment finds it free again.
 func freeAddr(t *testing.T) string {
 	t.Helper()
@@ -353,7 +353,7 @@ func TestGracefulStop(t *testing.T) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	for { // it has begun to stop when nobody new gets in
+	for { // it has begun to stop when no one new gets in
 		c, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
 		if err != nil {
 			break

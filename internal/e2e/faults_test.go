@@ -151,7 +151,7 @@ func appendTo(t *testing.T, name string) func(...string) {
 	}
 }
 
-// serial lets one through at a time; whoever dies in it lets nobody through any more.
+// serial lets one caller through at a time; after a caller that dies in it, it lets none through.
 func serial(f func(string)) func(string) {
 	turn := make(chan struct{}, 1)
 	return func(s string) {

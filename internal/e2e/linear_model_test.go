@@ -10,7 +10,7 @@ import (
 
 // The model of one sign request, for the linearizability checker: what a single thread that did everything one after the other
 // would answer. It is written from the contract, not from the code. Several next states are given where a background worker may
-// or may not have come by, and where nobody knows whether a call that was cut off was done.
+// or may not have come by, and where no one knows whether a call that was cut off was done.
 
 // call is the input of an operation.
 type call struct {
@@ -156,7 +156,7 @@ func (s standing) answer(in call) (after standing, codes []string) {
 			return after, []string{api.CodeNoActiveSession}
 		}
 		codes = []string{""}
-		if s.sessions > 1 && in.do != "leave" { // it may hold the code of a session that was replaced meanwhile
+		if s.sessions > 1 && in.do != "leave" { // it may hold the code of a session that was replaced in the meantime
 			codes = append(codes, api.CodeNoActiveSession)
 		}
 		after.state = map[string]string{"approve": "sealing"}[in.do]

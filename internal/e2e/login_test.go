@@ -88,7 +88,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// TestLoginAttacks: what somebody in the middle, or beside, might try with the provider's answer.
+// TestLoginAttacks: what someone in the middle, or beside, might try with the provider's answer.
 func TestLoginAttacks(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)

@@ -220,7 +220,7 @@ func makeFirst(t *testing.T, from, to *sql.DB, dialect *strings.Replacer) {
 			switch {
 			case table.name == "meta" && row[0] == "created_at": // the first schema did not have it
 				continue
-			case table.name == "outbox" && row[1] == string(request.JobRenew): // nobody planned renewals, or knew when they are due
+			case table.name == "outbox" && row[1] == string(request.JobRenew): // no one planned renewals, or knew when they are due
 				continue
 			case table.name == "requests":
 				var data map[string]any

@@ -109,7 +109,7 @@ func TestMockPass(t *testing.T) {
 	}
 }
 
-// TestRelyingPartyIsDown: its keys cannot be had, so nobody can speak for it; that is no fault of ours (docs/contract.md, 14.26).
+// TestRelyingPartyIsDown: its keys cannot be had, so no one can speak for it; that is no fault of ours (docs/contract.md, 14.26).
 func TestRelyingPartyIsDown(t *testing.T) {
 	s := start(t)
 	for name, handler := range map[string]http.HandlerFunc{

@@ -10,7 +10,7 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// TestPortalPages is one page for each way in which there is nothing to sign (docs/contract.md, 4.2 and 14.19), for somebody who has just
+// TestPortalPages is one page for each way in which there is nothing to sign (docs/contract.md, 4.2 and 14.19), for someone who has just
 // come and for the signer.
 func TestPortalPages(t *testing.T) {
 	s := start(t)

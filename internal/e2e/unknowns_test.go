@@ -21,7 +21,7 @@ func TestOpenAPIIsServed(t *testing.T) {
 	}
 }
 
-// TestContractVersion: whoever follows a newer contract changes this, the document's first row of versions, and what is new.
+// TestContractVersion: anyone who follows a newer contract changes this, the document's first row of versions, and what is new.
 func TestContractVersion(t *testing.T) {
 	if api.Version != "3.2" {
 		t.Errorf("version %s", api.Version)

@@ -246,7 +246,7 @@ func TestWebhookTimeout(t *testing.T) {
 	}
 }
 
-// TestWebhookRedirect: a redirect is a failure; nobody follows it.
+// TestWebhookRedirect: a redirect is a failure; no one follows it.
 func TestWebhookRedirect(t *testing.T) {
 	var asked, followed atomic.Int64
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

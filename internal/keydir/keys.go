@@ -41,7 +41,7 @@ var (
 )
 
 // Dir is a directory of keys. Its methods may be called concurrently, by
-// several processes too: whoever creates a file first wins and all others load
+// several processes too: anyone who creates a file first wins and all others load
 // that one.
 type Dir struct {
 	path string
@@ -138,7 +138,7 @@ func (d *Dir) Secret(name string) ([]byte, error) {
 }
 
 // Read returns the content of a file that Create made. It refuses files that
-// others may read, whoever loosened the mode.
+// others may read, regardless of who changed the mode.
 func (d *Dir) Read(file string) ([]byte, error) {
 	if !plain(file) {
 		return nil, ErrName

@@ -33,7 +33,7 @@
 //   - created and locked become expired when the clock passes ExpiresAt, and a session is over when the clock passes its own
 //     end, whether or not a sweeper has written that down: reads and writes call the same settle. A session that began before
 //     ExpiresAt may complete after it; "locked or expired" is decided when it ends (docs/contract.md, 14.9).
-//   - "other" is anybody but the intended signer, or, if none is named, anybody but the first who opened the request.
+//   - "other" is anyone but the intended signer, or, if none is named, anyone but the first who opened the request.
 //   - Approve holds for one session id and one prepared document. The same approval again is answered like the first.
 //   - While no timestamp authority answers, an approved document is tried again at growing distances until
 //     Approval.SealBy. Then it is stalled: nothing discards the phone's signature but an operator's abort and the

@@ -294,7 +294,7 @@ func (m *mortal) Put(ctx context.Context, key string, r io.Reader) (int64, error
 	}
 	n, err := m.Documents.Put(ctx, key, r)
 	if err == nil {
-		err = m.alive() // after the bytes, before anybody hears of them
+		err = m.alive() // after the bytes, before anyone hears of them
 	}
 	return n, err
 }

@@ -53,7 +53,7 @@ func (s *Service) Seal(ctx context.Context, job *Job) []Event {
 	switch err := s.seal(ctx, r); {
 	case err == nil:
 		job.Finish()
-	case ctx.Err() != nil: // we are stopping; that is nobody's failure
+	case ctx.Err() != nil: // we are stopping; that is no one's failure
 		job.Retry(s.now(), err)
 	default:
 		s.sealFailed(ctx, r, job, err)

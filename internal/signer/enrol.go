@@ -143,7 +143,7 @@ func (s *Service) Rename(ctx context.Context, p Person, phoneID, name string) er
 	return s.Store.RenamePhone(ctx, phoneID, name)
 }
 
-// own is a phone of p, revoked or not; [ErrNoPhone] if it is nobody's or another person's.
+// own is a phone of p, revoked or not; [ErrNoPhone] if it is no one's or another person's.
 func (s *Service) own(ctx context.Context, p Person, phoneID string) (Phone, error) {
 	phone, err := s.Store.Phone(ctx, phoneID)
 	if err != nil {

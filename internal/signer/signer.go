@@ -1,7 +1,7 @@
 // Package signer owns people and their phones: who a person is, how a phone's key becomes a certificate, and which phones may
 // still sign. Start at [Service.Enrol].
 //
-// It does not log anybody in (internal/server/login does) and knows nothing of sign requests (internal/request does). The private
+// It does not log anyone in (internal/server/login does) and knows nothing of sign requests (internal/request does). The private
 // key of a phone is made on the phone and never comes here.
 package signer
 
@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Person is somebody who has logged in.
+// Person is someone who has logged in.
 type Person struct {
 	UIN  string // NRIC or FIN, upper case; never in a log
 	Name string // as it will stand in the certificate

@@ -31,7 +31,7 @@ type bench struct {
 	settings  settings
 
 	mu    sync.Mutex
-	fresh []string // ids of stored requests that nobody has cancelled yet
+	fresh []string // ids of stored requests that no one has cancelled yet
 }
 
 // newBench stores requests, and starts the servers.
@@ -87,7 +87,7 @@ func (b *bench) close() {
 	b.party.Close()
 }
 
-// storeRequests writes requests that nobody has opened, as many initiates would have, but for their documents.
+// storeRequests writes requests that no one has opened, as many initiates would have, but for their documents.
 func storeRequests(ctx context.Context, s settings, n int) ([]string, error) {
 	database := s.Database
 	if database == "" {
@@ -125,7 +125,7 @@ func storeRequests(ctx context.Context, s settings, n int) ([]string, error) {
 	return ids, errors.Join(failed, ctx.Err(), db.Close())
 }
 
-// take gives ids that nobody else gets.
+// take gives ids that no other caller gets.
 func (b *bench) take(n int) []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -248,7 +248,7 @@ func (a *appender) run() {
 }
 
 // receive is the least that an upload must do. The files stay, as the service's do: on some file systems those that were deleted in the last
-// minutes slow down the making of others, whoever makes them.
+// minutes slow down the making of others by any program.
 func receive(dir string, body io.Reader, answer io.Writer) error {
 	f, err := os.CreateTemp(dir, "upload-")
 	if err != nil {
