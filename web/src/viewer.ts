@@ -89,6 +89,8 @@ export class Viewer {
   private sheets: Sheet[] = [];
   private pdf: PDFDocumentProxy | null = null;
   private zoom = 1;
+  private width = 0; // of the window that the pages are fitted to
+  private resizing = 0; // the timer of a new width, or 0
   private chosen = false; // by the person, and not by goTo
   private current = 0;
   private near = new Set<Sheet>();
@@ -173,6 +175,8 @@ export class Viewer {
   async goToPage(number: number, height = 0): Promise<void> {
     const sheet = this.sheets[number - 1];
     if (!sheet) return;
+    // A new width that is not applied yet, as when the list of pages has just opened, would move the page afterwards.
+    if (this.resizing || this.pages.clientWidth !== this.width) this.resized();
     await this.measure(sheet);
     this.pages.scrollTop = offsetTop(sheet.element, this.pages) + height * sheet.element.offsetHeight - 8;
     if (this.pages.scrollHeight <= this.pages.clientHeight) sheet.element.scrollIntoView({ block: "nearest" });
@@ -312,20 +316,25 @@ export class Viewer {
       },
       () => this.redraw(),
     );
-    let waiting = 0;
-    let width = this.pages.clientWidth;
+    this.width = this.pages.clientWidth;
     new ResizeObserver(() => {
-      if (this.pages.clientWidth === width) return;
-      width = this.pages.clientWidth;
-      clearTimeout(waiting);
-      waiting = window.setTimeout(() => {
-        this.zoomTo(this.zoom);
-        this.redraw();
-      }, 120);
+      if (this.pages.clientWidth === this.width) return;
+      this.width = this.pages.clientWidth;
+      clearTimeout(this.resizing);
+      this.resizing = window.setTimeout(() => this.resized(), 120);
     }).observe(this.pages);
     this.pages.addEventListener("scroll", () => this.showPage(), { passive: true });
     if (this.pdf) addTools(this.root, this, this.pdf);
     this.showPage();
+  }
+
+  /** Fits the pages to another width of the window. */
+  private resized(): void {
+    clearTimeout(this.resizing);
+    this.resizing = 0;
+    this.width = this.pages.clientWidth;
+    this.zoomTo(this.zoom);
+    this.redraw();
   }
 
   private setZoom(what: string): void {
