@@ -6,7 +6,7 @@
 // party's name, with the same rule and the same audit, and every refusal is shown as it is.
 //
 // No page and no bundle holds an NRIC or its hash, a session's id, an exchange code, a link's signature, a token, or the query of
-// a registered URL: see evidence.go, scrub.go and package calls.
+// a registered URL: see evidence.go, scrub.go and package calllog.
 package console
 
 import (
