@@ -558,7 +558,7 @@ func (c *differ) annotations(number int, page pdf.Ref, a, b pdf.Object, placed m
 		} else {
 			annotation(ref.Num, "an annotation was added")
 		}
-		if err := walkNew(c, o, page); err != nil {
+		if err := c.explainNew(o); err != nil {
 			return err
 		}
 	}
@@ -582,19 +582,9 @@ func (c *differ) annotations(number int, page pdf.Ref, a, b pdf.Object, placed m
 		}
 		annotation(ref.Num, "an annotation was changed")
 		c.explained[ref.Num] = true
-		if err := walkNew(c, now, page); err != nil {
+		if err := c.explainNew(now); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// walkNew explains the new objects of an annotation on a page.
-func walkNew(c *differ, o pdf.Object, page pdf.Ref) error {
-	reached := make(map[int]bool)
-	err := walk(c.now, o, reached, func(r pdf.Ref) bool { return r != page && c.isNew(r) })
-	for num := range reached {
-		c.explained[num] = true
-	}
-	return err
 }

@@ -89,10 +89,10 @@ func TestInitiateAccepts(t *testing.T) {
 			now := float64(s.now().UnixMilli()) / 1000
 			d.Claims["iat"], d.Claims["exp"] = now, now+120
 		}}},
-		"claims of other calls":        {edits: []partytest.Edit{partytest.Claims(map[string]any{"exchange_code": "x", "request_id": "y"})}},
-		"doc_name in other scripts":    {edits: []partytest.Edit{partytest.Claim("doc_name", "租约 ஒப்பந்தம் חוזה.pdf")}},
-		"claims that nobody asked for": {edits: []partytest.Edit{partytest.Claims(map[string]any{"iss": "x", "aud": []string{"y"}, "sub": nil})}},
-		"cross-reference stream":       {pdf: pdftest.New(pdftest.XrefStream())},
+		"claims of other calls":     {edits: []partytest.Edit{partytest.Claims(map[string]any{"exchange_code": "x", "request_id": "y"})}},
+		"doc_name in other scripts": {edits: []partytest.Edit{partytest.Claim("doc_name", "租约 ஒப்பந்தம் חוזה.pdf")}},
+		"claims of no call":         {edits: []partytest.Edit{partytest.Claims(map[string]any{"iss": "x", "aud": []string{"y"}, "sub": nil})}},
+		"cross-reference stream":    {pdf: pdftest.New(pdftest.XrefStream())},
 	} {
 		pdf := c.pdf
 		if pdf == nil {

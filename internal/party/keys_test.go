@@ -455,7 +455,7 @@ func TestKeySets(t *testing.T) {
 		{"without use", partytest.JWKS(with("use", nil)), ""},
 		{"without alg", partytest.JWKS(with("alg", nil)), ""},
 		{"with key_ops", partytest.JWKS(with("key_ops", []string{"verify"})), ""},
-		{"with members nobody knows", partytest.JWKS(with("exp", 5)), ""},
+		{"with unknown members", partytest.JWKS(with("exp", 5)), ""},
 		{"a hundred others", partytest.JWKS(append(many[:99:99], good)...), ""},
 		{"malformed ones beside it", partytest.JWKS(nil, map[string]any{}, map[string]any{"kty": "EC"}, with("crv", "secp256k1"), good), ""},
 		{"an encryption key of the same kid beside it", partytest.JWKS(with("use", "enc"), good), ""},

@@ -297,7 +297,7 @@ func refusedEdits(b *bench) []refused {
 			delete(d.Claims, "client_id")
 			d.Claims["client_request"] = b.party.ClientID
 		}, "client_id: missing"},
-		{"client_id of nobody", token.Initiate, partytest.Claim("client_id", "nobody-of-that-name"), "no relying party has this client id"},
+		{"client_id that is not registered", token.Initiate, partytest.Claim("client_id", "nobody-of-that-name"), "no relying party has this client id"},
 		{"client_id number", token.Initiate, partytest.Claim("client_id", 5), "client_id: not a client id"},
 		{"client_id null", token.Initiate, partytest.Claim("client_id", nil), "client_id: not a client id"},
 		{"client_id empty", token.Initiate, partytest.Claim("client_id", ""), "client_id: not a client id"},

@@ -51,7 +51,7 @@ type Sender struct {
 	Now      func() time.Time
 	Log      *slog.Logger
 	Ladder   bool              // go on after the contract's three tries
-	Calls    *calllog.Recorder // of attempts with their tokens; nil: nobody wants to know
+	Calls    *calllog.Recorder // of attempts with their tokens; nil: none is recorded
 }
 
 // Deliver makes one attempt and says when the next is due. Any answer but 2xx counts as a failure (docs/contract.md, 14.15). The

@@ -75,7 +75,7 @@ func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 	if before, err := request.ParseCursor(q.Get("before")); err == nil {
 		filter.Before = before
 	}
-	// A page further back does not change, and a search is too dear to repeat.
+	// A page further back does not change, and a search is too costly to repeat.
 	page.Follow = filter.Before.IsZero() && f.Text == "" && page.Problem == ""
 	return page, filter
 }
@@ -83,9 +83,9 @@ func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 // states are the list's states, "all" first, with the numbers of requests that match the times asked for. With a relying party
 // or a text there are no numbers: no index has them, and counting would read every request that matches.
 func (c *Console) states(ctx context.Context, asked Filter, f request.Filter) ([]State, error) {
-	dear := f.ClientID != "" || f.Text != ""
+	costly := f.ClientID != "" || f.Text != ""
 	counts := map[request.State]int{}
-	if !dear {
+	if !costly {
 		var err error
 		if counts, err = c.Lister.Count(ctx, request.Filter{From: f.From, To: f.To}); err != nil {
 			return nil, err
@@ -93,11 +93,11 @@ func (c *Console) states(ctx context.Context, asked Filter, f request.Filter) ([
 	}
 	current := asked.State
 	asked.State = ""
-	list := []State{{URL: asked.URL(), Current: current == "", Uncounted: dear}}
+	list := []State{{URL: asked.URL(), Current: current == "", Uncounted: costly}}
 	for _, s := range request.States() {
 		asked.State = string(s)
 		list = append(list, State{
-			State: string(s), N: counts[s], Uncounted: dear, URL: asked.URL(), Current: current == string(s),
+			State: string(s), N: counts[s], Uncounted: costly, URL: asked.URL(), Current: current == string(s),
 		})
 		list[0].N += counts[s]
 	}

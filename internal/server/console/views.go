@@ -64,7 +64,7 @@ type State struct {
 type Row struct {
 	ID, Party, Document, State string
 	CreatedAt, ExpiresAt       time.Time
-	Signer                     ui.Person // zero: nobody has opened it
+	Signer                     ui.Person // zero: not opened yet
 }
 
 // URL is the request's page.

@@ -189,7 +189,7 @@ func (p *Portal) signedPage(req *request.Request, s ui.Summary, live httpx.Live,
 	return page
 }
 
-// login is POST /sign/{request_id}/login. Nobody logs in for a link that is wrong or over (docs/contract.md, 4.2.2).
+// login is POST /sign/{request_id}/login. A link that is wrong or over leads to no login (docs/contract.md, 4.2.2).
 func (p *Portal) login(w http.ResponseWriter, r *http.Request) error {
 	req, err := p.Requests.Get(r.Context(), r.PathValue("request_id"))
 	if err != nil {

@@ -63,7 +63,7 @@ type RequestView struct {
 	ClientID      string           `json:"client_id"`
 	ExpiresAt     time.Time        `json:"expires_at"`
 	SessionEndsAt *time.Time       `json:"session_ends_at"` // null: no session
-	Signer        *string          `json:"signer"`          // NRIC or FIN; null: nobody has opened it
+	Signer        *string          `json:"signer"`          // NRIC or FIN; null: not opened yet
 	Events        []request.Event  `json:"events"`
 	Jobs          []request.Job    `json:"jobs"`  // webhook deliveries and other work, with their attempts
 	Calls         []calllog.Record `json:"calls"` // of relying parties, oldest first: what they sent, and why it was refused
