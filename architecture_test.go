@@ -9,9 +9,10 @@ import (
 
 const module = "github.com/signet-sign/signet"
 
-// imports is the import graph of the project: each package, and the packages of the project that it may import. Edges import
-// domain, domain imports engines, storage imports domain; arrows never turn back. An import that is not listed fails the test,
-// and so does a listed one that is gone: change the picture here and in ARCHITECTURE.md together with the code.
+// imports is the import graph of the project: each package, and the packages of the project that it
+// may import. Edges import domain, domain imports engines, storage imports domain; arrows never
+// turn back. An import that is not listed fails the test, and so does a listed one that is gone:
+// change the picture here and in ARCHITECTURE.md together with the code.
 var imports = map[string]string{
 	// public
 	"api":    "",
@@ -74,7 +75,13 @@ var confined = map[string]string{
 var testOnly = []string{"internal/e2e", "internal/apitest", "test"}
 
 func TestArchitecture(t *testing.T) {
-	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}:{{join .Imports " "}}`, "./...").Output()
+	out, err := exec.Command(
+		"go",
+		"list",
+		"-f",
+		`{{.ImportPath}}:{{join .Imports " "}}`,
+		"./...",
+	).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +90,8 @@ func TestArchitecture(t *testing.T) {
 		path, list, _ := strings.Cut(strings.TrimSpace(line), ":")
 		pkg := strings.TrimPrefix(strings.TrimPrefix(path, module), "/")
 		if pkg == "" || slices.ContainsFunc(testOnly, func(s string) bool {
-			return strings.HasPrefix(pkg, s) || s == "test" && strings.HasSuffix(pkg, s) && pkg != "signettest"
+			return strings.HasPrefix(pkg, s) ||
+				s == "test" && strings.HasSuffix(pkg, s) && pkg != "signettest"
 		}) {
 			continue
 		}

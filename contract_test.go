@@ -23,16 +23,19 @@ var (
 	evidence = regexp.MustCompile(`^(page(: [^;]+)?|demo app|observed|decided( \(14\.\d+\))?)$`)
 	quoted   = regexp.MustCompile("`([^`]+)`")
 
-	// A citation is the name of the document and the numbers after it: "docs/contract.md, 3.5.1 and 14.13".
+	// A citation is the name of the document and the numbers after it: "docs/contract.md, 3.5.1 and
+	// 14.13".
 	citation = regexp.MustCompile(`contract\.md\)?,((?:,| |and|to|\d+(?:\.\d+)*)*)`)
 	number   = regexp.MustCompile(`\d+(?:\.\d+)*`)
 
 	// Citations in another form, which the other expressions would miss.
-	stray = regexp.MustCompile(`(?i)\bcontract(?:'s)?,? (?:sections? )?\d+(?:\.\d+)*|known-unknowns`)
+	stray = regexp.MustCompile(
+		`(?i)\bcontract(?:'s)?,? (?:sections? )?\d+(?:\.\d+)*|known-unknowns`,
+	)
 )
 
-// TestContract holds docs/contract.md against the rest of the repository: each number that is cited exists, each rule has its
-// evidence and a test, and each test and identifier that it names exists.
+// TestContract holds docs/contract.md against the rest of the repository: each number that is cited
+// exists, each rule has its evidence and a test, and each test and identifier that it names exists.
 func TestContract(t *testing.T) {
 	b, err := os.ReadFile(contract)
 	if err != nil {
@@ -96,7 +99,8 @@ func TestContract(t *testing.T) {
 	}
 }
 
-// identifiers checks the quoted names of a cell: at least one, each declared in a package, tests where tests are named.
+// identifiers checks the quoted names of a cell: at least one, each declared in a package, tests
+// where tests are named.
 func identifiers(t *testing.T, names map[string]bool, rule, cell string, tests bool) {
 	t.Helper()
 	found := quoted.FindAllStringSubmatch(cell, -1)
@@ -105,14 +109,15 @@ func identifiers(t *testing.T, names map[string]bool, rule, cell string, tests b
 	}
 	for _, m := range found {
 		_, name, _ := strings.Cut(m[1], ".")
-		if isTest := strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz"); isTest != tests || !names[m[1]] {
+		if isTest := strings.HasPrefix(name, "Test") || strings.HasPrefix(name, "Fuzz"); isTest != tests ||
+			!names[m[1]] {
 			t.Errorf("rule %s: there is no %s", rule, m[1])
 		}
 	}
 }
 
-// declared lists what the packages declare at the top: functions, types, variables and constants as "package.Name", methods
-// and fields as "package.Type.Name". A package is named after its folder.
+// declared lists what the packages declare at the top: functions, types, variables and constants as
+// "package.Name", methods and fields as "package.Type.Name". A package is named after its folder.
 func declared(t *testing.T) map[string]bool {
 	t.Helper()
 	names := map[string]bool{}
@@ -176,7 +181,9 @@ func prose(t *testing.T) map[string]string {
 		}
 		text := string(b)
 		if path.Ext(file) == ".go" && file != "contract_test.go" {
-			f, err := parser.ParseFile(token.NewFileSet(), file, b, parser.ParseComments|parser.SkipObjectResolution)
+			f, err := parser.ParseFile(
+				token.NewFileSet(), file, b, parser.ParseComments|parser.SkipObjectResolution,
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,10 +209,12 @@ func sources(t *testing.T, endings ...string) func(func(string) bool) {
 			if err != nil {
 				return err
 			}
-			if name := d.Name(); d.IsDir() && file != "." && (strings.HasPrefix(name, ".") || name == "node_modules" || name == "testdata" || name == "dist" || name == "artifacts") {
+			if name := d.Name(); d.IsDir() && file != "." &&
+				(strings.HasPrefix(name, ".") || name == "node_modules" || name == "testdata" || name == "dist" || name == "artifacts") {
 				return fs.SkipDir
 			}
-			if !d.IsDir() && slices.Contains(endings, path.Ext(file)) && !yield(filepath.ToSlash(file)) {
+			if !d.IsDir() && slices.Contains(endings, path.Ext(file)) &&
+				!yield(filepath.ToSlash(file)) {
 				return fs.SkipAll
 			}
 			return nil

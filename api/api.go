@@ -1,9 +1,10 @@
-// Package api is the wire contract of Signet's relying-party API: paths, JSON bodies, token claims, webhook claims and the one
-// table of error codes. It is compatible with Sign V3 ("Sign with Singpass" V3) as publicly documented up to 15 January 2026;
-// openapi.yaml beside it says the same for other languages.
+// Package api is the wire contract of Signet's relying-party API: paths, JSON bodies, token claims,
+// webhook claims and the one table of error codes. It is compatible with Sign V3 ("Sign with
+// Singpass" V3) as publicly documented up to 15 January 2026; openapi.yaml beside it says the same
+// for other languages.
 //
-// The package holds data and no behaviour. Relying parties written in Go start at package client; the rules behind each code
-// are in internal/request/doc.go.
+// The package holds data and no behaviour. Relying parties written in Go start at package client;
+// the rules behind each code are in internal/request/doc.go.
 package api
 
 // Version of the contract that the wire forms follow (docs/contract.md, 14.27).
@@ -35,8 +36,8 @@ const (
 // RequestIDPrefix begins the id of every sign request.
 const RequestIDPrefix = "signv3-"
 
-// Location is one place for a signature: the lower-left corner of its box as fractions (0 <= n < 1, at most 4 decimals) of the
-// displayed page's width and height. Page counts from 1.
+// Location is one place for a signature: the lower-left corner of its box as fractions (0 <= n < 1,
+// at most 4 decimals) of the displayed page's width and height. Page counts from 1.
 type Location struct {
 	Page int     `json:"page"`
 	X    float64 `json:"x"`
@@ -52,9 +53,10 @@ type Initiated struct {
 
 // SignerInfo says who signed.
 type SignerInfo struct {
-	SignerName          string `json:"signer_name"`           // CN of the signer's certificate
-	SignerPartialUINFIN string `json:"signer_partial_uinfin"` // last 4 characters of the NRIC or FIN
-	SignedAt            int64  `json:"signed_at"`             // Unix time in milliseconds
+	SignerName string `json:"signer_name"` // CN of the signer's certificate
+	// last 4 characters of the NRIC or FIN
+	SignerPartialUINFIN string `json:"signer_partial_uinfin"`
+	SignedAt            int64  `json:"signed_at"` // Unix time in milliseconds
 }
 
 // Result answers the result call of a signed request.
@@ -64,7 +66,8 @@ type Result struct {
 	Exp          int64      `json:"exp"` // end of SignedDocURL's life, Unix time in seconds
 }
 
-// Webhook is the body of the notification that a document was signed; Token is an ES256 JWT with [WebhookClaims].
+// Webhook is the body of the notification that a document was signed; Token is an ES256 JWT with
+// [WebhookClaims].
 type Webhook struct {
 	Token string `json:"token"`
 }
@@ -72,7 +75,8 @@ type Webhook struct {
 // RequestTypeSignedDocURL is the only request_type of a webhook.
 const RequestTypeSignedDocURL = "signed_doc_url"
 
-// WebhookClaims are the claims of a webhook's token (docs/contract.md, 7.2). Exp - Iat is 120 seconds, the life of the URL too.
+// WebhookClaims are the claims of a webhook's token (docs/contract.md, 7.2). Exp - Iat is 120
+// seconds, the life of the URL too.
 type WebhookClaims struct {
 	RequestType  string     `json:"request_type"`
 	SignedDocURL string     `json:"signed_doc_url"`
@@ -82,7 +86,8 @@ type WebhookClaims struct {
 	Exp          int64      `json:"exp"`
 }
 
-// Redirect parameters that the signer's browser brings back to the relying party (docs/contract.md, 4.4). They prove nothing.
+// Redirect parameters that the signer's browser brings back to the relying party (docs/contract.md,
+// 4.4). They prove nothing.
 const (
 	ParamRequestID  = "request_id"
 	ParamStatus     = "status"

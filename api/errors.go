@@ -5,8 +5,9 @@ import (
 	"net/http"
 )
 
-// Error is one refusal as it travels: the JSON body of every answer that is not a success. Both members are part of the
-// contract (docs/contract.md, 2.5.1); relying parties decide on Code and show Description to their operators.
+// Error is one refusal as it travels: the JSON body of every answer that is not a success. Both
+// members are part of the contract (docs/contract.md, 2.5.1); relying parties decide on Code and
+// show Description to their operators.
 type Error struct {
 	Code        string `json:"error"`
 	Description string `json:"error_description"`
@@ -20,7 +21,8 @@ func (e *Error) Is(target error) bool {
 	return ok && *t == *e
 }
 
-// Because returns an error that is e on the wire and carries a cause for the log. errors.As finds e.
+// Because returns an error that is e on the wire and carries a cause for the log. errors.As finds
+// e.
 func (e *Error) Because(format string, args ...any) error {
 	return &caused{refusal: e, cause: fmt.Errorf(format, args...)}
 }
@@ -49,7 +51,8 @@ const (
 	CodeSignedAccessExpired = "SIGNED_ACCESS_EXPIRED"
 )
 
-// The codes of the signer's side: portal, phone and the sandbox's control listener. No relying party ever sees them.
+// The codes of the signer's side: portal, phone and the sandbox's control listener. No relying
+// party ever sees them.
 const (
 	CodeNoAccess         = "NO_ACCESS"
 	CodeNoActiveSession  = "NO_ACTIVE_SESSION"
@@ -60,25 +63,31 @@ const (
 	CodeLoginRequired    = "LOGIN_REQUIRED"
 )
 
-// Every refusal that has one fixed text. Together with [ClientSide] this is the whole table; the texts of the cancel call are
-// fixed by the contract to the letter.
+// Every refusal that has one fixed text. Together with [ClientSide] this is the whole table; the
+// texts of the cancel call are fixed by the contract to the letter.
 var (
-	ErrUnauthorized        = &Error{CodeUnauthorized, "Unauthorized."}
-	ErrNoRecord            = &Error{CodeClientSide, "No record found"}
-	ErrNoCall              = &Error{CodeClientSide, "No such call"}
-	ErrMethod              = &Error{CodeClientSide, "The call does not take this method"}
-	ErrServerSide          = &Error{CodeServerSide, "An unexpected error occurred."}
-	ErrTooManyRequests     = &Error{CodeTooManyRequests, "Too many requests."}
-	ErrActiveSession       = &Error{CodeActiveSession, "Request cannot be cancelled due to an active sign session"}
+	ErrUnauthorized    = &Error{CodeUnauthorized, "Unauthorized."}
+	ErrNoRecord        = &Error{CodeClientSide, "No record found"}
+	ErrNoCall          = &Error{CodeClientSide, "No such call"}
+	ErrMethod          = &Error{CodeClientSide, "The call does not take this method"}
+	ErrServerSide      = &Error{CodeServerSide, "An unexpected error occurred."}
+	ErrTooManyRequests = &Error{CodeTooManyRequests, "Too many requests."}
+	ErrActiveSession   = &Error{
+		CodeActiveSession, "Request cannot be cancelled due to an active sign session",
+	}
 	ErrAlreadySigned       = &Error{CodeAlreadySigned, "Document has already been signed"}
 	ErrAlreadyCancelled    = &Error{CodeAlreadyCancelled, "Document has already been cancelled"}
 	ErrNotSigned           = &Error{CodeNotSigned, "Document has not been signed"}
 	ErrExpired             = &Error{CodeExpired, "Sign request has expired"}
 	ErrCancelled           = &Error{CodeCancelled, "Sign request has been cancelled"}
-	ErrSignedAccessExpired = &Error{CodeSignedAccessExpired, "Access to the signed document has expired"}
+	ErrSignedAccessExpired = &Error{
+		CodeSignedAccessExpired, "Access to the signed document has expired",
+	}
 
-	ErrNoAccess         = &Error{CodeNoAccess, "This document is for another person"}
-	ErrNoActiveSession  = &Error{CodeNoActiveSession, "There is no sign session, or it is another one"}
+	ErrNoAccess        = &Error{CodeNoAccess, "This document is for another person"}
+	ErrNoActiveSession = &Error{
+		CodeNoActiveSession, "There is no sign session, or it is another one",
+	}
 	ErrSigning          = &Error{CodeSigning, "The document is being signed"}
 	ErrNotOpened        = &Error{CodeNotOpened, "The document has not been opened"}
 	ErrPhoneNotEnrolled = &Error{CodePhoneNotEnrolled, "This phone is not enrolled"}
@@ -86,11 +95,13 @@ var (
 	ErrLoginRequired    = &Error{CodeLoginRequired, "Log in first"}
 )
 
-// ErrClientSide is a CLIENT_SIDE_ERROR that says what is wrong with the caller's arguments or document.
+// ErrClientSide is a CLIENT_SIDE_ERROR that says what is wrong with the caller's arguments or
+// document.
 func ErrClientSide(description string) *Error { return &Error{CodeClientSide, description} }
 
-// Status is the HTTP status of a code in the relying party's API: 400 for every documented refusal (docs/contract.md, 2.5.2), 500
-// for our own faults. The status of UNAUTHORIZED is configurable (docs/contract.md, 14.2); 400 is its default.
+// Status is the HTTP status of a code in the relying party's API: 400 for every documented refusal
+// (docs/contract.md, 2.5.2), 500 for our own faults. The status of UNAUTHORIZED is configurable
+// (docs/contract.md, 14.2); 400 is its default.
 func Status(code string) int {
 	switch code {
 	case CodeServerSide:

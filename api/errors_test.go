@@ -6,10 +6,12 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// TestStatus: every refusal has status 400 but for faults of the service and calls that are too many.
+// TestStatus: every refusal has status 400 but for faults of the service and calls that are too
+// many.
 func TestStatus(t *testing.T) {
 	for _, e := range []*api.Error{
-		api.ErrUnauthorized, api.ErrNoRecord, api.ErrClientSide("x"), api.ErrActiveSession, api.ErrAlreadySigned, api.ErrAlreadyCancelled,
+		api.ErrUnauthorized, api.ErrNoRecord, api.ErrClientSide("x"), api.ErrActiveSession,
+		api.ErrAlreadySigned, api.ErrAlreadyCancelled,
 		api.ErrNotSigned, api.ErrExpired, api.ErrCancelled, api.ErrSignedAccessExpired,
 	} {
 		if got := api.Status(e.Code); got != 400 {

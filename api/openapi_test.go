@@ -36,7 +36,8 @@ func TestOpenAPIIsValid(t *testing.T) {
 		t.Errorf("base path %s", doc.Servers[0].URL)
 	}
 	for path, method := range map[string]string{
-		api.PathRequest: "POST", api.PathCancel: "POST", api.PathResult: "GET", api.PathResult0: "GET", api.PathKeys: "GET",
+		api.PathRequest: "POST", api.PathCancel: "POST", api.PathResult: "GET",
+		api.PathResult0: "GET", api.PathKeys: "GET",
 	} {
 		if item := doc.Paths.Value(path); item == nil || item.GetOperation(method) == nil {
 			t.Errorf("%s %s is missing", method, path)
@@ -44,7 +45,8 @@ func TestOpenAPIIsValid(t *testing.T) {
 	}
 }
 
-// codes returns the Code constants of errors.go: those that relying parties see, and those that they do not.
+// codes returns the Code constants of errors.go: those that relying parties see, and those that
+// they do not.
 func codes(t *testing.T) (public, private []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "errors.go", nil, parser.ParseComments)
@@ -75,7 +77,8 @@ func codes(t *testing.T) (public, private []string) {
 	return public, private
 }
 
-// Every code that a relying party may see is in the document with an example that has the exact text, and no other code is.
+// Every code that a relying party may see is in the document with an example that has the exact
+// text, and no other code is.
 func TestOpenAPIHasEveryCode(t *testing.T) {
 	doc := load(t)
 	public, private := codes(t)
@@ -98,7 +101,10 @@ func TestOpenAPIHasEveryCode(t *testing.T) {
 					text, _ := value["error_description"].(string)
 					examples[api.Error{Code: code, Description: text}] = true
 					if !slices.Contains(enum(media.Schema), code) {
-						t.Errorf("%s: the example %s is of the code %s, which the schema has not", op.OperationID, name, code)
+						t.Errorf(
+							"%s: the example %s is of the code %s, which the schema has not",
+							op.OperationID, name, code,
+						)
 					}
 				}
 				for _, code := range enum(media.Schema) {
@@ -121,8 +127,10 @@ func TestOpenAPIHasEveryCode(t *testing.T) {
 		}
 	}
 	for _, e := range []*api.Error{
-		api.ErrUnauthorized, api.ErrNoRecord, api.ErrServerSide, api.ErrTooManyRequests, api.ErrActiveSession, api.ErrAlreadySigned,
-		api.ErrAlreadyCancelled, api.ErrNotSigned, api.ErrExpired, api.ErrCancelled, api.ErrSignedAccessExpired,
+		api.ErrUnauthorized, api.ErrNoRecord, api.ErrServerSide, api.ErrTooManyRequests,
+		api.ErrActiveSession, api.ErrAlreadySigned,
+		api.ErrAlreadyCancelled, api.ErrNotSigned, api.ErrExpired, api.ErrCancelled,
+		api.ErrSignedAccessExpired,
 	} {
 		if !examples[*e] {
 			t.Errorf("no example has the text of %v", e)
@@ -147,7 +155,8 @@ func enum(schema *openapi3.SchemaRef) []string {
 func TestOpenAPIHasTheGoTypes(t *testing.T) {
 	doc := load(t)
 	for name, v := range map[string]any{
-		"Initiated": api.Initiated{}, "SignerInfo": api.SignerInfo{}, "Result": api.Result{}, "Error": api.Error{},
+		"Initiated": api.Initiated{}, "SignerInfo": api.SignerInfo{}, "Result": api.Result{},
+		"Error":   api.Error{},
 		"Webhook": api.Webhook{}, "WebhookClaims": api.WebhookClaims{}, "Location": api.Location{},
 	} {
 		var want []string
@@ -181,7 +190,9 @@ func TestOpenAPIHasTheLimits(t *testing.T) {
 			t.Errorf("%q is missing", want)
 		}
 	}
-	if api.BoxWidth != 220.5 || api.BoxHeight != 60 || api.MaxDocumentBytes != 10<<20 || api.RequestLifetime != 1800 || api.TokenLifetime != 120 {
+	if api.BoxWidth != 220.5 || api.BoxHeight != 60 || api.MaxDocumentBytes != 10<<20 ||
+		api.RequestLifetime != 1800 ||
+		api.TokenLifetime != 120 {
 		t.Error("a limit has changed: change the text as well")
 	}
 }

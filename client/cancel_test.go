@@ -40,7 +40,9 @@ func (s *script) RoundTrip(r *http.Request) (*http.Response, error) {
 	if a.retryAfter != "" {
 		h.Set("Retry-After", a.retryAfter)
 	}
-	return &http.Response{StatusCode: a.status, Header: h, Body: io.NopCloser(strings.NewReader(a.body)), Request: r}, nil
+	return &http.Response{
+		StatusCode: a.status, Header: h, Body: io.NopCloser(strings.NewReader(a.body)), Request: r,
+	}, nil
 }
 
 func TestCancelWhenIdle(t *testing.T) {
@@ -71,7 +73,11 @@ func TestCancelWhenIdle(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &script{answers: c.answers, start: time.Now()}
-				sdk := newClient(t, "http://sign.example", func(config *client.Config) { config.HTTPClient = &http.Client{Transport: s} })
+				sdk := newClient(
+					t,
+					"http://sign.example",
+					func(config *client.Config) { config.HTTPClient = &http.Client{Transport: s} },
+				)
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 				defer cancel()
 				err := sdk.CancelWhenIdle(ctx, "signv3-1")
@@ -98,7 +104,11 @@ func TestCancelWhenIdle(t *testing.T) {
 
 // A key that cannot sign is no reason to try again.
 func TestCancelWhenIdleWithoutToken(t *testing.T) {
-	sdk := newClient(t, "http://127.0.0.1:1", func(c *client.Config) { c.Rand = failing{io.ErrNoProgress} })
+	sdk := newClient(
+		t,
+		"http://127.0.0.1:1",
+		func(c *client.Config) { c.Rand = failing{io.ErrNoProgress} },
+	)
 	if err := sdk.CancelWhenIdle(t.Context(), "r"); !errors.Is(err, io.ErrNoProgress) {
 		t.Error(err)
 	}

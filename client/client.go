@@ -21,24 +21,27 @@ import (
 
 // Config says which service to call, and as whom.
 type Config struct {
-	// BaseURL is the base of the API, such as "https://sign.example/api/v3". Use plain http on one machine only: documents and
-	// exchange codes travel over it.
+	// BaseURL is the base of the API, such as "https://sign.example/api/v3". Use plain http on one
+	// machine only: documents and exchange codes travel over it.
 	BaseURL string
 
 	// ClientID is what the service calls you.
 	ClientID string
 
-	// Key signs tokens. Its public key is an *ecdsa.PublicKey on P-256, P-384 or P-521, for ES256, ES384 or ES512. It may live
-	// in hardware: only its method Sign is used, by several goroutines at once if you call so.
+	// Key signs tokens. Its public key is an *ecdsa.PublicKey on P-256, P-384 or P-521, for ES256,
+	// ES384 or ES512. It may live in hardware: only its method Sign is used, by several goroutines
+	// at once if you call so.
 	Key crypto.Signer
 
 	// KeyID is the kid of Key in your JWKS.
 	KeyID string
 
-	// KeysURL is the service's own JWKS, which verifies webhooks. Empty: api.PathKeys on BaseURL's host, where Signet has it.
+	// KeysURL is the service's own JWKS, which verifies webhooks. Empty: api.PathKeys on BaseURL's
+	// host, where Signet has it.
 	KeysURL string
 
-	// HTTPClient makes the calls. Nil: a client that gives up after a minute. Redirects are not followed, except by Download.
+	// HTTPClient makes the calls. Nil: a client that gives up after a minute. Redirects are not
+	// followed, except by Download.
 	HTTPClient *http.Client
 
 	// Now is the clock. Nil: time.Now.
@@ -62,7 +65,8 @@ type Client struct {
 // New returns a client. It does not talk to the service; errors are about the configuration.
 func New(config Config) (*Client, error) {
 	base, err := url.Parse(config.BaseURL)
-	if err != nil || !isHTTP(base) || base.RawQuery != "" || base.Fragment != "" || base.User != nil {
+	if err != nil || !isHTTP(base) || base.RawQuery != "" || base.Fragment != "" ||
+		base.User != nil {
 		return nil, fmt.Errorf("client: BaseURL %q is not the URL of an API", config.BaseURL)
 	}
 	if config.ClientID == "" {
@@ -105,13 +109,14 @@ func isHTTP(u *url.URL) bool {
 	return (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
 }
 
-// JWKS is the document to serve at your registered JWKS URL as long as Config.Key is your only key (RFC 7517).
+// JWKS is the document to serve at your registered JWKS URL as long as Config.Key is your only key
+// (RFC 7517).
 func (c *Client) JWKS() ([]byte, error) {
 	return json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{c.tokens.public()}})
 }
 
-// Most bytes of an answer that are read. The contract's answers have a few hundred; a gateway's error page may have more, and its
-// beginning is enough to recognise it.
+// Most bytes of an answer that are read. The contract's answers have a few hundred; a gateway's
+// error page may have more, and its beginning is enough to recognise it.
 const (
 	maxAnswer  = 64 << 10
 	maxExcerpt = 4 << 10
@@ -134,14 +139,16 @@ type answer struct {
 	body   []byte // nil if no one wants it
 }
 
-// do makes a call and returns the success. Errors: *Error for whatever else was answered, or the cause for which there is no
-// whole answer.
+// do makes a call and returns the success. Errors: *Error for whatever else was answered, or the
+// cause for which there is no whole answer.
 func (c *Client) do(ctx context.Context, call call, wantBody bool) (*answer, error) {
 	token, err := c.tokens.sign(call.claims)
 	if err != nil {
 		return nil, fmt.Errorf("client: %s: %w", call.name, err)
 	}
-	req, err := http.NewRequestWithContext(ctx, call.method, c.base+call.path, bytes.NewReader(call.body))
+	req, err := http.NewRequestWithContext(
+		ctx, call.method, c.base+call.path, bytes.NewReader(call.body),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("client: %s: %w", call.name, err)
 	}
@@ -160,7 +167,8 @@ func (c *Client) do(ctx context.Context, call call, wantBody bool) (*answer, err
 	}
 	a := &answer{status: resp.StatusCode, header: resp.Header}
 	if !wantBody {
-		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer)) // lets the connection be used again
+		// lets the connection be used again
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer))
 		return a, nil
 	}
 	if a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1)); err != nil {
@@ -204,7 +212,8 @@ func (e *noAnswerError) Unwrap() error { return e.cause }
 func requireHTTP(name, text string) error {
 	u, err := url.Parse(text)
 	if err != nil || !isHTTP(u) {
-		return fmt.Errorf("%s is not an http or https URL", name) // without the text: it may hold a secret
+		// without the text: it may hold a secret
+		return fmt.Errorf("%s is not an http or https URL", name)
 	}
 	return nil
 }

@@ -39,7 +39,10 @@ func key(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
 // newClient returns a client of the service at url; edit changes its configuration.
 func newClient(t testing.TB, url string, edit ...func(*client.Config)) *client.Client {
 	t.Helper()
-	config := client.Config{BaseURL: url + api.BasePath, ClientID: "demo-client", Key: key(t, elliptic.P256()), KeyID: "key-1"}
+	config := client.Config{
+		BaseURL: url + api.BasePath, ClientID: "demo-client", Key: key(t, elliptic.P256()),
+		KeyID: "key-1",
+	}
 	for _, f := range edit {
 		f(&config)
 	}
@@ -59,7 +62,9 @@ type seen struct {
 }
 
 // service answers every call with the handler and tells what it saw.
-func service(t testing.TB, public crypto.PublicKey, answer http.HandlerFunc) (url string, calls *[]seen) {
+func service(
+	t testing.TB, public crypto.PublicKey, answer http.HandlerFunc,
+) (url string, calls *[]seen) {
 	t.Helper()
 	calls = new([]seen)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +73,9 @@ func service(t testing.TB, public crypto.PublicKey, answer http.HandlerFunc) (ur
 			authorization: r.Header.Get("Authorization"), length: r.ContentLength,
 		}
 		s.body, _ = io.ReadAll(r.Body)
-		jws, err := jose.ParseSignedCompact(s.authorization, []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512})
+		jws, err := jose.ParseSignedCompact(
+			s.authorization, []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512},
+		)
 		if err != nil {
 			t.Errorf("Authorization %q: %v", s.authorization, err)
 			return
@@ -95,7 +102,9 @@ func writeJSON(w http.ResponseWriter, status int, text string) {
 	_, _ = io.WriteString(w, text)
 }
 
-var uuidV4 = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+var uuidV4 = regexp.MustCompile(
+	`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`,
+)
 
 func TestCallsOnTheWire(t *testing.T) {
 	now := time.Date(2026, 3, 9, 6, 4, 0, 999, time.UTC)
@@ -110,9 +119,17 @@ func TestCallsOnTheWire(t *testing.T) {
 				case r.URL.Path == "/api/v3/sign-requests/cancel":
 					w.WriteHeader(200)
 				case r.Method == http.MethodGet:
-					writeJSON(w, 200, `{"signed_doc_url":"https://sign.example/documents/1","signer_info":{"signer_name":"TAN","signer_partial_uinfin":"373D","signed_at":1773036240123},"exp":1773036360,"new_member":[1]}`)
+					writeJSON(
+						w,
+						200,
+						`{"signed_doc_url":"https://sign.example/documents/1","signer_info":{"signer_name":"TAN","signer_partial_uinfin":"373D","signed_at":1773036240123},"exp":1773036360,"new_member":[1]}`,
+					)
 				default:
-					writeJSON(w, 201, `{"signing_url":"https://sign.example/sign/1","request_id":"signv3-1","exchange_code":"code-1","trace_id":"x"}`)
+					writeJSON(
+						w,
+						201,
+						`{"signing_url":"https://sign.example/sign/1","request_id":"signv3-1","exchange_code":"code-1","trace_id":"x"}`,
+					)
 				}
 			})
 			// A key in hardware shows nothing but Public and Sign.
@@ -123,11 +140,13 @@ func TestCallsOnTheWire(t *testing.T) {
 				DocName: "Lease.pdf", SignerUINHash: client.HashUIN(" s8979373d "),
 				Locations: []api.Location{{Page: 2, X: 0.57, Y: 0.123456}},
 			}, strings.NewReader("%PDF-1.7 ..."))
-			if err != nil || *initiated != (api.Initiated{SigningURL: "https://sign.example/sign/1", RequestID: "signv3-1", ExchangeCode: "code-1"}) {
+			if err != nil ||
+				*initiated != (api.Initiated{SigningURL: "https://sign.example/sign/1", RequestID: "signv3-1", ExchangeCode: "code-1"}) {
 				t.Fatalf("Initiate: %+v, %v", initiated, err)
 			}
 			result, err := c.Result(t.Context(), "signv3-1", "code-1")
-			if err != nil || result.SignerInfo.SignedAt != 1773036240123 || result.Exp != 1773036360 {
+			if err != nil || result.SignerInfo.SignedAt != 1773036240123 ||
+				result.Exp != 1773036360 {
 				t.Fatalf("Result: %+v, %v", result, err)
 			}
 			if err := c.Cancel(t.Context(), "signv3-1"); err != nil {
@@ -139,9 +158,16 @@ func TestCallsOnTheWire(t *testing.T) {
 			}{
 				{
 					"POST /api/v3/sign-requests", "application/octet-stream", "%PDF-1.7 ...",
-					`{"client_id":"demo-client","doc_name":"Lease.pdf","sign_locations":[{"page":2,"x":0.57,"y":0.1234}],"signer_uin_hash":"` + client.HashUIN("S8979373D") + `"}`,
+					`{"client_id":"demo-client","doc_name":"Lease.pdf","sign_locations":[{"page":2,"x":0.57,"y":0.1234}],"signer_uin_hash":"` + client.HashUIN(
+						"S8979373D",
+					) + `"}`,
 				},
-				{"GET /api/v3/sign-requests/signv3-1/signed-doc", "", "", `{"exchange_code":"code-1"}`},
+				{
+					"GET /api/v3/sign-requests/signv3-1/signed-doc",
+					"",
+					"",
+					`{"exchange_code":"code-1"}`,
+				},
 				{
 					"POST /api/v3/sign-requests/cancel", "application/json", "",
 					`{"client_id":"demo-client","client_request":"demo-client","request_id":"signv3-1"}`,
@@ -150,13 +176,20 @@ func TestCallsOnTheWire(t *testing.T) {
 			ids := map[any]bool{}
 			for i, w := range want {
 				got := (*calls)[i]
-				if line := got.method + " " + got.path; line != w.line || got.contentType != w.contentType || string(got.body) != w.body || got.length != int64(len(w.body)) {
-					t.Errorf("call %d: %s, %q, %d bytes %q", i, line, got.contentType, got.length, got.body)
+				if line := got.method + " " + got.path; line != w.line ||
+					got.contentType != w.contentType ||
+					string(got.body) != w.body ||
+					got.length != int64(len(w.body)) {
+					t.Errorf(
+						"call %d: %s, %q, %d bytes %q", i, line, got.contentType, got.length,
+						got.body,
+					)
 				}
 				if got.header["alg"] != alg.name || got.header["kid"] != "key-1" {
 					t.Errorf("call %d: header %v", i, got.header)
 				}
-				if iat, exp := got.claims["iat"], got.claims["exp"]; iat != float64(now.Unix()) || exp != float64(now.Unix()+120) {
+				if iat, exp := got.claims["iat"], got.claims["exp"]; iat != float64(now.Unix()) ||
+					exp != float64(now.Unix()+120) {
 					t.Errorf("call %d: iat %v, exp %v", i, iat, exp)
 				}
 				jti, _ := got.claims["jti"].(string)
@@ -176,7 +209,8 @@ func TestCallsOnTheWire(t *testing.T) {
 }
 
 func TestHashUIN(t *testing.T) {
-	const want = "d918015ec651bc9ea75adc6fd43685397f3e6b843874f4404561ace4e064f823" // printf S8979373D | sha256sum
+	// printf S8979373D | sha256sum
+	const want = "d918015ec651bc9ea75adc6fd43685397f3e6b843874f4404561ace4e064f823"
 	for _, uin := range []string{"S8979373D", "s8979373d\n", " S8979373d "} {
 		if got := client.HashUIN(uin); got != want {
 			t.Errorf("HashUIN(%q) = %s", uin, got)
@@ -186,7 +220,15 @@ func TestHashUIN(t *testing.T) {
 
 func TestFourDecimals(t *testing.T) {
 	for _, c := range []struct{ in, want float64 }{
-		{0, 0}, {0.1, 0.1}, {0.57, 0.57}, {0.29, 0.29}, {0.99999, 0.9999}, {0.00009, 0}, {0.62951, 0.6295}, {1.5, 1.5}, {-0.00001, -0.00001},
+		{0, 0},
+		{0.1, 0.1},
+		{0.57, 0.57},
+		{0.29, 0.29},
+		{0.99999, 0.9999},
+		{0.00009, 0},
+		{0.62951, 0.6295},
+		{1.5, 1.5},
+		{-0.00001, -0.00001},
 	} {
 		if got := client.FourDecimals(c.in); got != c.want {
 			t.Errorf("fourDecimals(%v) = %v, want %v", c.in, got, c.want)
@@ -253,7 +295,9 @@ func TestRefusals(t *testing.T) {
 				if !errors.As(err, &e) {
 					t.Fatalf("%s: %v is not a client.Error", call, err)
 				}
-				if e.Call != call || e.Status != c.status || e.Code != c.code || e.RetryAfter != c.after || e.Temporary() != c.temp {
+				if e.Call != call || e.Status != c.status || e.Code != c.code ||
+					e.RetryAfter != c.after ||
+					e.Temporary() != c.temp {
 					t.Errorf("%+v, temporary %v", e, e.Temporary())
 				}
 				if c.is != nil && !errors.Is(err, c.is) {
@@ -266,7 +310,8 @@ func TestRefusals(t *testing.T) {
 				if errors.As(err, &refusal) != (c.code != "") {
 					t.Errorf("as api.Error: %v", refusal)
 				}
-				if len(e.Body) > 4<<10 || len(e.Error()) > 500 || !strings.HasPrefix(c.body, string(e.Body)) {
+				if len(e.Body) > 4<<10 || len(e.Error()) > 500 ||
+					!strings.HasPrefix(c.body, string(e.Body)) {
 					t.Errorf("body of %d bytes, text of %d", len(e.Body), len(e.Error()))
 				}
 			}
@@ -316,7 +361,8 @@ func TestStrangeSuccesses(t *testing.T) {
 			_, resultErr := c.Result(t.Context(), "signv3-1", "code")
 			for _, err := range []error{initiateErr, resultErr} {
 				var e *client.Error
-				if !errors.As(err, &e) || e.Status/100 != 2 || e.Code != "" || e.Temporary() || errors.Unwrap(err) == nil {
+				if !errors.As(err, &e) || e.Status/100 != 2 || e.Code != "" || e.Temporary() ||
+					errors.Unwrap(err) == nil {
 					t.Errorf("%v", err)
 				} else if strings.Contains(e.Error(), secret) {
 					t.Errorf("the text shows the answer: %v", e)
@@ -392,7 +438,11 @@ func TestDocumentSize(t *testing.T) {
 	var got int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got, _ = io.Copy(io.Discard, r.Body)
-		writeJSON(w, 200, `{"signing_url":"https://a.example/","request_id":"r","exchange_code":"c"}`)
+		writeJSON(
+			w,
+			200,
+			`{"signing_url":"https://a.example/","request_id":"r","exchange_code":"c"}`,
+		)
 	}))
 	defer server.Close()
 	c := newClient(t, server.URL)
@@ -404,7 +454,9 @@ func TestDocumentSize(t *testing.T) {
 		}
 	}
 	broken := errors.New("disk")
-	if _, err := c.Initiate(t.Context(), client.Request{}, io.MultiReader(strings.NewReader("%PDF"), failing{broken})); !errors.Is(err, broken) {
+	if _, err := c.Initiate(t.Context(), client.Request{}, io.MultiReader(strings.NewReader("%PDF"), failing{broken})); !errors.Is(
+		err, broken,
+	) {
 		t.Errorf("broken reader: %v", err)
 	}
 	if _, err := c.Initiate(t.Context(), client.Request{Locations: []api.Location{{X: math.NaN()}}}, strings.NewReader("%PDF")); err == nil {
@@ -423,7 +475,9 @@ func TestResultPath(t *testing.T) {
 		writeJSON(w, 400, `{"error":"CLIENT_SIDE_ERROR","error_description":"No record found"}`)
 	}))
 	defer server.Close()
-	c := newClient(t, server.URL+"/", func(c *client.Config) { c.BaseURL = server.URL + "/sign-v3/" })
+	c := newClient(
+		t, server.URL+"/", func(c *client.Config) { c.BaseURL = server.URL + "/sign-v3/" },
+	)
 	for _, id := range []string{"../cancel", "a?b#c", "", ".", ".."} {
 		if _, err := c.Result(t.Context(), id, "c"); err == nil {
 			t.Errorf("%q: no error", id)
@@ -472,11 +526,14 @@ func TestDownload(t *testing.T) {
 		t.Errorf("cut: %v", err)
 	}
 	var e *client.Error
-	if _, err := read(server.URL + "/over"); !errors.As(err, &e) || e.Status != 403 || e.Code != "" || e.Temporary() {
+	if _, err := read(server.URL + "/over"); !errors.As(err, &e) || e.Status != 403 ||
+		e.Code != "" ||
+		e.Temporary() {
 		t.Errorf("over: %v", err)
 	}
 	server.Close()
-	if _, err := read(server.URL + "/doc?signature=secret"); err == nil || strings.Contains(err.Error(), "secret") {
+	if _, err := read(server.URL + "/doc?signature=secret"); err == nil ||
+		strings.Contains(err.Error(), "secret") {
 		t.Errorf("closed: %v", err)
 	}
 	for _, bad := range []string{"", "/doc", "file:///etc/passwd", "http://", "http://a b/?secret"} {
@@ -516,7 +573,10 @@ func TestConfig(t *testing.T) {
 		}
 	}
 	if _, err := newClient(t, "http://127.0.0.1:1", func(c *client.Config) { c.Rand = failing{io.ErrNoProgress} }).
-		Result(t.Context(), "r", "c"); !errors.Is(err, io.ErrNoProgress) {
+		Result(t.Context(), "r", "c"); !errors.Is(
+		err,
+		io.ErrNoProgress,
+	) {
 		t.Errorf("without randomness: %v", err)
 	}
 }
@@ -532,7 +592,9 @@ func TestJWKS(t *testing.T) {
 		t.Fatalf("%s: %v", text, err)
 	}
 	got := set.Keys[0]
-	if !k.PublicKey.Equal(got.Key) || got.KeyID != "key-1" || got.Use != "sig" || got.Algorithm != "ES384" || bytes.Contains(text, []byte(`"d"`)) {
+	if !k.PublicKey.Equal(got.Key) || got.KeyID != "key-1" || got.Use != "sig" ||
+		got.Algorithm != "ES384" ||
+		bytes.Contains(text, []byte(`"d"`)) {
 		t.Errorf("%s", text)
 	}
 }

@@ -24,7 +24,9 @@ func TestVerifierTakesTheTokens(t *testing.T) {
 		t.Fatal(err)
 	}
 	verifier := token.NewVerifier(token.VerifierConfig{
-		Parties: registry, Keys: party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy)}), Replay: new(partytest.Replay),
+		Parties: registry,
+		Keys:    party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy)}),
+		Replay:  new(partytest.Replay),
 	})
 	var authorization string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -48,19 +50,25 @@ func TestVerifierTakesTheTokens(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: initiate: %v", alg, err)
 		}
-		if claims.DocName != "Lease.pdf" || claims.SignerUINHash != client.HashUIN("S8979373D") || len(claims.Locations) != 2 ||
-			claims.Locations[0].X != 0.57 || claims.Locations[0].Y != 0.0001 || claims.Locations[1].X != 0.3333 ||
+		if claims.DocName != "Lease.pdf" || claims.SignerUINHash != client.HashUIN("S8979373D") ||
+			len(claims.Locations) != 2 ||
+			claims.Locations[0].X != 0.57 ||
+			claims.Locations[0].Y != 0.0001 ||
+			claims.Locations[1].X != 0.3333 ||
 			claims.ExpiresAt.Sub(claims.IssuedAt) != 2*time.Minute {
 			t.Errorf("%s: initiate: %+v", alg, claims)
 		}
 
 		_, _ = c.Result(t.Context(), id, code)
-		if claims, _, err := verifier.VerifyResult(t.Context(), authorization, rp.ClientID); err != nil || claims.ExchangeCode != code {
+		if claims, _, err := verifier.VerifyResult(t.Context(), authorization, rp.ClientID); err != nil ||
+			claims.ExchangeCode != code {
 			t.Errorf("%s: result: %+v, %v", alg, claims, err)
 		}
 
 		_ = c.Cancel(t.Context(), id)
-		if claims, _, err := verifier.Verify(t.Context(), authorization, token.Cancel); err != nil || claims.RequestID != id || claims.ClientID != rp.ClientID {
+		if claims, _, err := verifier.Verify(t.Context(), authorization, token.Cancel); err != nil ||
+			claims.RequestID != id ||
+			claims.ClientID != rp.ClientID {
 			t.Errorf("%s: cancel: %+v, %v", alg, claims, err)
 		}
 	}

@@ -13,18 +13,19 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Error is an answer of the service that is not the success that the call asked for. errors.Is compares it with the values
-// api.Err... by Code, and for CLIENT_SIDE_ERROR, which stands for many things, by Description as well; errors.As also finds the
-// *api.Error in it.
+// Error is an answer of the service that is not the success that the call asked for. errors.Is
+// compares it with the values api.Err... by Code, and for CLIENT_SIDE_ERROR, which stands for many
+// things, by Description as well; errors.As also finds the *api.Error in it.
 type Error struct {
 	Call string // "initiate", "cancel", "result" or "download"
 
-	// Status is the HTTP status. Do not decide on it when there is a Code (docs/contract.md, 14.2). It is 2xx for a success that is not
-	// understood.
+	// Status is the HTTP status. Do not decide on it when there is a Code (docs/contract.md, 14.2).
+	// It is 2xx for a success that is not understood.
 	Status int
 
-	// Code is one of the constants api.Code..., or one that this version does not know. It is empty if the answer was none of
-	// the API's errors; then a proxy or a gateway has answered, or BaseURL is wrong.
+	// Code is one of the constants api.Code..., or one that this version does not know. It is empty
+	// if the answer was none of the API's errors; then a proxy or a gateway has answered, or
+	// BaseURL is wrong.
 	Code string
 
 	// Description is for operators, not for signers.
@@ -33,8 +34,9 @@ type Error struct {
 	// RetryAfter is how long the service asks to wait before the next try; 0 if it does not say.
 	RetryAfter time.Duration
 
-	// Header and Body are the answer as it came, the body cut at 4 KiB. They are for looking at; the body of a success that is
-	// not understood may hold secrets, and so Error does not print it.
+	// Header and Body are the answer as it came, the body cut at 4 KiB. They are for looking at;
+	// the body of a success that is not understood may hold secrets, and so Error does not print
+	// it.
 	Header http.Header
 	Body   []byte
 
@@ -47,9 +49,14 @@ func (e *Error) Error() string {
 	case e.cause != nil:
 		return fmt.Sprintf("client: %s: %v", e.Call, e.cause)
 	case e.Code == "":
-		return fmt.Sprintf("client: %s: status %d, and the answer is no error of the API (%s)", e.Call, e.Status, e.kind())
+		return fmt.Sprintf(
+			"client: %s: status %d, and the answer is no error of the API (%s)", e.Call, e.Status,
+			e.kind(),
+		)
 	default:
-		return fmt.Sprintf("client: %s: %s: %s (status %d)", e.Call, e.Code, e.Description, e.Status)
+		return fmt.Sprintf(
+			"client: %s: %s: %s (status %d)", e.Call, e.Code, e.Description, e.Status,
+		)
 	}
 }
 
@@ -77,27 +84,32 @@ func (e *Error) Unwrap() error {
 	return e.cause
 }
 
-// Temporary says that the same call may succeed later: the signer is signing, the service is busy or broken, or something between
-// us answered instead of it. All other refusals are final.
+// Temporary says that the same call may succeed later: the signer is signing, the service is busy
+// or broken, or something between us answered instead of it. All other refusals are final.
 func (e *Error) Temporary() bool {
 	switch e.Code {
 	case api.CodeActiveSession, api.CodeTooManyRequests, api.CodeServerSide:
 		return true
 	case "":
-		return e.Status >= 500 || e.Status == http.StatusTooManyRequests || e.Status == http.StatusRequestTimeout
+		return e.Status >= 500 || e.Status == http.StatusTooManyRequests ||
+			e.Status == http.StatusRequestTimeout
 	}
 	return false
 }
 
-// IsCancelled reports whether err says that the sign request is cancelled already. For anyone who wants it cancelled that is a
-// success: when the answer to a cancel call gets lost, the next try hears REQUEST_ALREADY_CANCELLED.
+// IsCancelled reports whether err says that the sign request is cancelled already. For anyone who
+// wants it cancelled that is a success: when the answer to a cancel call gets lost, the next try
+// hears REQUEST_ALREADY_CANCELLED.
 func IsCancelled(err error) bool {
 	return errors.Is(err, api.ErrAlreadyCancelled) || errors.Is(err, api.ErrCancelled)
 }
 
 // refusal reads an answer that is not a success. It never fails: what it cannot read has no Code.
 func (c *Client) refusal(call string, resp *http.Response) *Error {
-	e := &Error{Call: call, Status: resp.StatusCode, Header: resp.Header, RetryAfter: c.retryAfter(resp.Header)}
+	e := &Error{
+		Call: call, Status: resp.StatusCode, Header: resp.Header,
+		RetryAfter: c.retryAfter(resp.Header),
+	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	e.Body = text[:min(len(text), maxExcerpt)]
 	if err != nil {
@@ -118,7 +130,8 @@ func (a *answer) nonsense(call string, cause error) *Error {
 	}
 }
 
-// retryAfter reads Retry-After (RFC 9110, section 10.2.3): seconds, or a date. It is 0 if there is none that makes sense.
+// retryAfter reads Retry-After (RFC 9110, section 10.2.3): seconds, or a date. It is 0 if there is
+// none that makes sense.
 func (c *Client) retryAfter(header http.Header) time.Duration {
 	text := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {

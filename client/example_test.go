@@ -18,27 +18,43 @@ import (
 	"github.com/signet-sign/signet/client"
 )
 
-// exampleService stands in for Signet: one request, which the signer is signing when the first cancel comes.
+// exampleService stands in for Signet: one request, which the signer is signing when the first
+// cancel comes.
 func exampleService() *httptest.Server {
 	cancels := 0
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/v3/sign-requests", func(w http.ResponseWriter, r *http.Request) {
 		document, _ := io.ReadAll(r.Body)
 		fmt.Printf("the service got %d bytes\n", len(document))
-		_, _ = io.WriteString(w, `{"signing_url":"https://sign.example/sign/signv3-0199cc9c","request_id":"signv3-0199cc9c","exchange_code":"secret"}`)
+		_, _ = io.WriteString(
+			w,
+			`{"signing_url":"https://sign.example/sign/signv3-0199cc9c","request_id":"signv3-0199cc9c","exchange_code":"secret"}`,
+		)
 	})
-	mux.HandleFunc("POST /api/v3/sign-requests/cancel", func(w http.ResponseWriter, r *http.Request) {
-		if cancels++; cancels > 1 {
-			return
-		}
-		w.Header().Set("Retry-After", "1")
-		w.WriteHeader(http.StatusBadRequest)
-		_, _ = io.WriteString(w, `{"error":"ACTIVE_SESSION_ONGOING","error_description":"Request cannot be cancelled due to an active sign session"}`)
-	})
-	mux.HandleFunc("GET /api/v3/sign-requests/{id}/signed-doc", func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(http.StatusBadRequest)
-		_, _ = io.WriteString(w, `{"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed"}`)
-	})
+	mux.HandleFunc(
+		"POST /api/v3/sign-requests/cancel",
+		func(w http.ResponseWriter, r *http.Request) {
+			if cancels++; cancels > 1 {
+				return
+			}
+			w.Header().Set("Retry-After", "1")
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(
+				w,
+				`{"error":"ACTIVE_SESSION_ONGOING","error_description":"Request cannot be cancelled due to an active sign session"}`,
+			)
+		},
+	)
+	mux.HandleFunc(
+		"GET /api/v3/sign-requests/{id}/signed-doc",
+		func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(
+				w,
+				`{"error":"DOCUMENT_NOT_SIGNED","error_description":"Document has not been signed"}`,
+			)
+		},
+	)
 	return httptest.NewServer(mux)
 }
 
@@ -162,7 +178,10 @@ func ExampleClient_VerifyWebhook() {
 	})
 
 	forged := httptest.NewRecorder()
-	mux.ServeHTTP(forged, httptest.NewRequest(http.MethodPost, "/webhook", bytes.NewReader([]byte(`{"token":"x"}`))))
+	mux.ServeHTTP(
+		forged,
+		httptest.NewRequest(http.MethodPost, "/webhook", bytes.NewReader([]byte(`{"token":"x"}`))),
+	)
 	fmt.Println("a forged webhook is answered with", forged.Code)
 	// Output: a forged webhook is answered with 400
 }

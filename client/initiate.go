@@ -20,42 +20,53 @@ type Request struct {
 	// DocName is shown to the signer, and becomes the name of the file.
 	DocName string
 
-	// Locations are 1 to api.MaxLocations places for signatures, each a box of api.BoxWidth x api.BoxHeight points that must be
-	// on its page. Digits after the fourth decimal are dropped, as the contract takes no more.
+	// Locations are 1 to api.MaxLocations places for signatures, each a box of api.BoxWidth x
+	// api.BoxHeight points that must be on its page. Digits after the fourth decimal are dropped,
+	// as the contract takes no more.
 	Locations []api.Location
 
-	// SignerUINHash is the only person who may open and sign the document, as [HashUIN] gives it. Empty: anyone who logs in first.
+	// SignerUINHash is the only person who may open and sign the document, as [HashUIN] gives it.
+	// Empty: anyone who logs in first.
 	SignerUINHash string
 }
 
-// HashUIN makes Request.SignerUINHash of a person's NRIC or FIN: lower-case hexadecimal SHA-256 of the number in upper case,
-// without blanks around it (docs/contract.md, 3.4.1). It hides little, as there are few numbers: keep the hash as you keep the number.
+// HashUIN makes Request.SignerUINHash of a person's NRIC or FIN: lower-case hexadecimal SHA-256 of
+// the number in upper case, without blanks around it (docs/contract.md, 3.4.1). It hides little, as
+// there are few numbers: keep the hash as you keep the number.
 func HashUIN(uin string) string {
 	sum := sha256.Sum256([]byte(strings.ToUpper(strings.TrimSpace(uin))))
 	return hex.EncodeToString(sum[:])
 }
 
-// ErrDocumentSize says that a document is empty or not smaller than api.MaxDocumentBytes. Nothing was sent.
+// ErrDocumentSize says that a document is empty or not smaller than api.MaxDocumentBytes. Nothing
+// was sent.
 var ErrDocumentSize = errors.New("the document is empty or too large")
 
-// Initiate asks for a signature on a PDF (docs/contract.md, 3). Do it when the signer is there: the request lives 30 minutes
-// from now on. The document is read to its end, and not closed.
+// Initiate asks for a signature on a PDF (docs/contract.md, 3). Do it when the signer is there: the
+// request lives 30 minutes from now on. The document is read to its end, and not closed.
 //
-// Every refusal is final except the [Error.Temporary] ones. CLIENT_SIDE_ERROR says in its Description what is wrong with the
-// document or the arguments.
-func (c *Client) Initiate(ctx context.Context, r Request, document io.Reader) (*api.Initiated, error) {
+// Every refusal is final except the [Error.Temporary] ones. CLIENT_SIDE_ERROR says in its
+// Description what is wrong with the document or the arguments.
+func (c *Client) Initiate(
+	ctx context.Context, r Request, document io.Reader,
+) (*api.Initiated, error) {
 	body, err := io.ReadAll(io.LimitReader(document, api.MaxDocumentBytes))
 	if err != nil {
 		return nil, fmt.Errorf("client: initiate: read the document: %w", err)
 	}
 	if len(body) == 0 || len(body) >= api.MaxDocumentBytes {
-		return nil, fmt.Errorf("client: initiate: %w: it must have 1 to %d bytes", ErrDocumentSize, api.MaxDocumentBytes-1)
+		return nil, fmt.Errorf(
+			"client: initiate: %w: it must have 1 to %d bytes", ErrDocumentSize,
+			api.MaxDocumentBytes-1,
+		)
 	}
 	locations := make([]api.Location, len(r.Locations))
 	for i, l := range r.Locations {
 		locations[i] = api.Location{Page: l.Page, X: fourDecimals(l.X), Y: fourDecimals(l.Y)}
 	}
-	claims := map[string]any{"client_id": c.clientID, "doc_name": r.DocName, "sign_locations": locations}
+	claims := map[string]any{
+		"client_id": c.clientID, "doc_name": r.DocName, "sign_locations": locations,
+	}
 	if r.SignerUINHash != "" {
 		claims["signer_uin_hash"] = r.SignerUINHash
 	}
@@ -75,8 +86,9 @@ func (c *Client) Initiate(ctx context.Context, r Request, document io.Reader) (*
 	return &answer, nil
 }
 
-// fourDecimals drops the digits after the fourth decimal of the number as people write it: multiplying and flooring would turn
-// 0.57 into 0.5699. Numbers that the contract refuses anyway are left for the service to refuse.
+// fourDecimals drops the digits after the fourth decimal of the number as people write it:
+// multiplying and flooring would turn 0.57 into 0.5699. Numbers that the contract refuses anyway
+// are left for the service to refuse.
 func fourDecimals(v float64) float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return v

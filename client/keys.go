@@ -15,10 +15,12 @@ import (
 
 // Times of the service's keys (docs/contract.md, 8.2.2).
 const (
-	keysLifetime = time.Hour        // a set is used so long without a look
-	keysGrace    = 24 * time.Hour   // and so long if the service's keys cannot be had
-	refetchPause = time.Minute      // between two fetches while there is a set: a forger must not make us ask more often
-	fetchTimeout = 10 * time.Second // of one fetch; webhooks do not wait for it longer than their senders do
+	keysLifetime = time.Hour      // a set is used so long without a look
+	keysGrace    = 24 * time.Hour // and so long if the service's keys cannot be had
+	// between two fetches while there is a set: a forger must not make us ask more often
+	refetchPause = time.Minute
+	// of one fetch; webhooks do not wait for it longer than their senders do
+	fetchTimeout = 10 * time.Second
 )
 
 // keySet is one fetched JWKS; it does not change.
@@ -26,8 +28,8 @@ type keySet struct {
 	byID map[string][]jose.JSONWebKey
 }
 
-// keyCache holds the service's keys. Fetches do not end with the webhook that needed them: its sender gives up after two
-// seconds, and the next try must find what the first has begun.
+// keyCache holds the service's keys. Fetches do not end with the webhook that needed them: its
+// sender gives up after two seconds, and the next try must find what the first has begun.
 type keyCache struct {
 	url  string
 	http *http.Client
@@ -64,7 +66,8 @@ func (c *keyCache) get(ctx context.Context) (*keySet, error) {
 	return fresh, err
 }
 
-// newer returns other keys than those that have just failed; nil if there are none, or it is too early to ask.
+// newer returns other keys than those that have just failed; nil if there are none, or it is too
+// early to ask.
 func (c *keyCache) newer(ctx context.Context, failed *keySet) (*keySet, error) {
 	c.mu.Lock()
 	set, pause := c.set, c.now().Sub(c.tried)
@@ -138,8 +141,8 @@ func (c *keyCache) load(ctx context.Context) (*keySet, error) {
 	return parseKeys(text)
 }
 
-// parseKeys reads a JWKS (RFC 7517). Keys of other kinds and for other uses are left out, as the set may hold several in any
-// order, and one day some that this version does not know.
+// parseKeys reads a JWKS (RFC 7517). Keys of other kinds and for other uses are left out, as the
+// set may hold several in any order, and one day some that this version does not know.
 func parseKeys(text []byte) (*keySet, error) {
 	var jwks struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -154,7 +157,8 @@ func parseKeys(text []byte) (*keySet, error) {
 			continue
 		}
 		alg := string(algorithmOf(key.Key)) // "" for private keys too
-		if alg == "" || key.KeyID == "" || key.Use != "" && key.Use != "sig" || key.Algorithm != "" && key.Algorithm != alg {
+		if alg == "" || key.KeyID == "" || key.Use != "" && key.Use != "sig" ||
+			key.Algorithm != "" && key.Algorithm != alg {
 			continue
 		}
 		set.byID[key.KeyID] = append(set.byID[key.KeyID], key)

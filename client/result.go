@@ -12,8 +12,9 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Result asks for the signed document (docs/contract.md, 5). exchangeCode is what Initiate returned for this request. The URL in
-// the answer lives two minutes; each call gives a fresh one. Refusals, for errors.Is:
+// Result asks for the signed document (docs/contract.md, 5). exchangeCode is what Initiate returned
+// for this request. The URL in the answer lives two minutes; each call gives a fresh one. Refusals,
+// for errors.Is:
 //
 //   - api.ErrNotSigned: not yet. Wait for the webhook instead of asking again and again.
 //   - api.ErrExpired, api.ErrCancelled: it will not be signed any more.
@@ -37,11 +38,13 @@ func (c *Client) Result(ctx context.Context, requestID, exchangeCode string) (*a
 	return &answer, nil
 }
 
-// Download fetches the signed document from the URL of a webhook or a result. Keep the URL to yourself: anyone who has it has the
-// document. The caller closes the stream, which ends with io.ErrUnexpectedEOF if the connection breaks early: keep nothing before
-// it ended with io.EOF. Config.HTTPClient's Timeout, if it has one, includes the reading.
+// Download fetches the signed document from the URL of a webhook or a result. Keep the URL to
+// yourself: anyone who has it has the document. The caller closes the stream, which ends with
+// io.ErrUnexpectedEOF if the connection breaks early: keep nothing before it ended with io.EOF.
+// Config.HTTPClient's Timeout, if it has one, includes the reading.
 //
-// An *Error with status 403 most often means that the URL's two minutes are over: call [Client.Result].
+// An *Error with status 403 most often means that the URL's two minutes are over: call
+// [Client.Result].
 func (c *Client) Download(ctx context.Context, signedDocURL string) (io.ReadCloser, error) {
 	if err := requireHTTP("the signed_doc_url", signedDocURL); err != nil {
 		return nil, fmt.Errorf("client: download: %w", err)

@@ -70,16 +70,19 @@ func newTokens(config Config) (*tokens, error) {
 	}
 	return &tokens{
 		signer: signer,
-		key:    jose.JSONWebKey{Key: config.Key.Public(), KeyID: config.KeyID, Algorithm: string(alg), Use: "sig"},
-		now:    config.Now,
-		rand:   config.Rand,
+		key: jose.JSONWebKey{
+			Key: config.Key.Public(), KeyID: config.KeyID, Algorithm: string(alg), Use: "sig",
+		},
+		now:  config.Now,
+		rand: config.Rand,
 	}, nil
 }
 
 func (t *tokens) public() jose.JSONWebKey { return t.key }
 
-// sign makes a token for one call: the claims, and those that every call has. A jti is on cancel too, where the service asks for
-// none; other claims than the listed ones are tolerated (docs/contract.md, 2.3.7).
+// sign makes a token for one call: the claims, and those that every call has. A jti is on cancel
+// too, where the service asks for none; other claims than the listed ones are tolerated
+// (docs/contract.md, 2.3.7).
 func (t *tokens) sign(claims map[string]any) (string, error) {
 	jti, err := uuid.NewRandomFromReader(t.rand)
 	if err != nil {

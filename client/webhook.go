@@ -14,7 +14,8 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// ErrInvalidWebhook says that a webhook is not from the service, or not for now. Answer it with 400.
+// ErrInvalidWebhook says that a webhook is not from the service, or not for now. Answer it with
+// 400.
 var ErrInvalidWebhook = errors.New("the webhook is not valid")
 
 const (
@@ -22,16 +23,19 @@ const (
 	clockSkew  = 10 * time.Second // how far the service's clock may be from ours
 )
 
-// VerifyWebhook reads the request that came to your webhook URL, and returns its claims if the service has signed them
-// (docs/contract.md, 7). A webhook comes only when a document was signed. Then:
+// VerifyWebhook reads the request that came to your webhook URL, and returns its claims if the
+// service has signed them (docs/contract.md, 7). A webhook comes only when a document was signed.
+// Then:
 //
-//   - answer with any 2xx within two seconds, else it comes again, three times in all; it may also come again without a reason,
-//     so look at RequestID whether you have had it;
-//   - look whether RequestID is a request of yours: services with one key for all relying parties sign for all of them;
+//   - answer with any 2xx within two seconds, else it comes again, three times in all; it may also
+//     come again without a reason, so look at RequestID whether you have had it;
+//   - look whether RequestID is a request of yours: services with one key for all relying parties
+//     sign for all of them;
 //   - [Client.Download] SignedDocURL within two minutes, after that answer if it takes long.
 //
-// SignerInfo is empty if the service speaks V3.0. Errors that are not [ErrInvalidWebhook] mean that the webhook could not be
-// checked now, as the service's keys cannot be had: answer 503, so that it comes again.
+// SignerInfo is empty if the service speaks V3.0. Errors that are not [ErrInvalidWebhook] mean that
+// the webhook could not be checked now, as the service's keys cannot be had: answer 503, so that it
+// comes again.
 func (c *Client) VerifyWebhook(ctx context.Context, r *http.Request) (*api.WebhookClaims, error) {
 	if r.Method != http.MethodPost {
 		return nil, invalidWebhook("the method is not POST")
@@ -52,7 +56,9 @@ func (c *Client) VerifyWebhook(ctx context.Context, r *http.Request) (*api.Webho
 
 // VerifyWebhookToken is [Client.VerifyWebhook] for a token that something else has received.
 func (c *Client) VerifyWebhookToken(ctx context.Context, token string) (*api.WebhookClaims, error) {
-	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512})
+	jws, err := jose.ParseSignedCompact(
+		token, []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512},
+	)
 	if err != nil {
 		return nil, invalidWebhook("the token is not a JWS that we take: %w", err)
 	}
@@ -96,7 +102,9 @@ func judgeWebhook(claims *api.WebhookClaims, now time.Time) error {
 	case now.After(ends.Add(clockSkew)):
 		return fmt.Errorf("the token expired %s ago", now.Sub(ends).Round(time.Second))
 	case issued.After(now.Add(clockSkew)):
-		return fmt.Errorf("the token was issued %s ahead of our clock", issued.Sub(now).Round(time.Second))
+		return fmt.Errorf(
+			"the token was issued %s ahead of our clock", issued.Sub(now).Round(time.Second),
+		)
 	}
 	return requireHTTP("signed_doc_url", claims.SignedDocURL)
 }

@@ -93,9 +93,13 @@ func (s *sender) token(k *ecdsa.PrivateKey, kid string, edit map[string]any) str
 	now := s.now.Unix()
 	s.mu.Unlock()
 	claims := map[string]any{
-		"request_type": "signed_doc_url", "signed_doc_url": "https://sign.example/documents/1?signature=s", "request_id": "signv3-1",
-		"signer_info": map[string]any{"signer_name": "TAN XIAO HUI", "signer_partial_uinfin": "373D", "signed_at": now * 1000},
-		"iat":         now, "exp": now + 120, "unknown": true,
+		"request_type":   "signed_doc_url",
+		"signed_doc_url": "https://sign.example/documents/1?signature=s", "request_id": "signv3-1",
+		"signer_info": map[string]any{
+			"signer_name": "TAN XIAO HUI", "signer_partial_uinfin": "373D",
+			"signed_at": now * 1000,
+		},
+		"iat": now, "exp": now + 120, "unknown": true,
 	}
 	maps.Copy(claims, edit)
 	maps.DeleteFunc(claims, func(_ string, v any) bool { return v == nil })
@@ -105,7 +109,9 @@ func (s *sender) token(k *ecdsa.PrivateKey, kid string, edit map[string]any) str
 func sign(t testing.TB, k *ecdsa.PrivateKey, kid string, claims any) string {
 	t.Helper()
 	alg := map[elliptic.Curve]jose.SignatureAlgorithm{elliptic.P256(): jose.ES256, elliptic.P384(): jose.ES384}[k.Curve]
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: k, KeyID: kid}}, nil)
+	signer, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: alg, Key: jose.JSONWebKey{Key: k, KeyID: kid}}, nil,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,14 +152,18 @@ func TestWebhook(t *testing.T) {
 
 	claims, err := s.receive(envelope(s.token(k, "sign-1", nil)))
 	want := api.WebhookClaims{
-		RequestType: "signed_doc_url", SignedDocURL: "https://sign.example/documents/1?signature=s", RequestID: "signv3-1",
-		SignerInfo: api.SignerInfo{SignerName: "TAN XIAO HUI", SignerPartialUINFIN: "373D", SignedAt: 1773036240000},
-		Iat:        1773036240, Exp: 1773036360,
+		RequestType: "signed_doc_url", SignedDocURL: "https://sign.example/documents/1?signature=s",
+		RequestID: "signv3-1",
+		SignerInfo: api.SignerInfo{
+			SignerName: "TAN XIAO HUI", SignerPartialUINFIN: "373D", SignedAt: 1773036240000,
+		},
+		Iat: 1773036240, Exp: 1773036360,
 	}
 	if err != nil || *claims != want {
 		t.Fatalf("%+v, %v", claims, err)
 	}
-	if claims, err := s.receive(envelope(s.token(k, "sign-1", map[string]any{"signer_info": nil}))); err != nil || claims.SignerInfo != (api.SignerInfo{}) {
+	if claims, err := s.receive(envelope(s.token(k, "sign-1", map[string]any{"signer_info": nil}))); err != nil ||
+		claims.SignerInfo != (api.SignerInfo{}) {
 		t.Errorf("V3.0: %+v, %v", claims, err)
 	}
 	s.wantFetches(1)
@@ -185,7 +195,8 @@ func TestWebhook(t *testing.T) {
 		"alg none":           envelope("eyJhbGciOiJub25lIiwia2lkIjoic2lnbi0xIn0.e30."),
 		"changed afterwards": envelope(strings.Replace(s.token(k, "sign-1", nil), ".", ".e", 1)),
 	} {
-		if claims, err := s.receive(body); claims != nil || !errors.Is(err, client.ErrInvalidWebhook) {
+		if claims, err := s.receive(body); claims != nil ||
+			!errors.Is(err, client.ErrInvalidWebhook) {
 			t.Errorf("%s: %+v, %v", name, claims, err)
 		}
 	}
@@ -201,7 +212,8 @@ func TestWebhook(t *testing.T) {
 		t.Errorf("GET: %v", err)
 	}
 	r = httptest.NewRequest(http.MethodPost, "/webhook", failing{io.ErrUnexpectedEOF})
-	if _, err := s.client.VerifyWebhook(t.Context(), r); err == nil || errors.Is(err, client.ErrInvalidWebhook) {
+	if _, err := s.client.VerifyWebhook(t.Context(), r); err == nil ||
+		errors.Is(err, client.ErrInvalidWebhook) {
 		t.Errorf("cut short: %v", err)
 	}
 }
@@ -214,7 +226,8 @@ func TestWebhookWithP384(t *testing.T) {
 	}
 }
 
-// The times of the keys: an hour without a look, one look when a token does not verify, one look a minute at most.
+// The times of the keys: an hour without a look, one look when a token does not verify, one look a
+// minute at most.
 func TestKeysAreCached(t *testing.T) {
 	k, fresh := key(t, elliptic.P256()), key(t, elliptic.P256())
 	s := newSender(t, public(k, "sign-1"))
@@ -227,7 +240,9 @@ func TestKeysAreCached(t *testing.T) {
 	}
 	refused := func(k *ecdsa.PrivateKey, kid string) {
 		t.Helper()
-		if _, err := s.receive(envelope(s.token(k, kid, nil))); !errors.Is(err, client.ErrInvalidWebhook) {
+		if _, err := s.receive(envelope(s.token(k, kid, nil))); !errors.Is(
+			err, client.ErrInvalidWebhook,
+		) {
 			t.Error(err)
 		}
 	}
@@ -268,7 +283,8 @@ func TestKeysAreCached(t *testing.T) {
 	ok(fresh, "sign-1")
 	s.wantFetches(7)
 	later(24 * time.Hour)
-	if _, err := s.receive(envelope(s.token(fresh, "sign-1", nil))); err == nil || errors.Is(err, client.ErrInvalidWebhook) {
+	if _, err := s.receive(envelope(s.token(fresh, "sign-1", nil))); err == nil ||
+		errors.Is(err, client.ErrInvalidWebhook) {
 		t.Errorf("a day later: %v", err)
 	}
 	s.set(func() { s.status = 200 })
@@ -287,13 +303,15 @@ func TestKeysCannotBeHad(t *testing.T) {
 	} {
 		s := newSender(t, public(k, "sign-1"))
 		edit(s)
-		if _, err := s.receive(envelope(s.token(k, "sign-1", nil))); err == nil || errors.Is(err, client.ErrInvalidWebhook) {
+		if _, err := s.receive(envelope(s.token(k, "sign-1", nil))); err == nil ||
+			errors.Is(err, client.ErrInvalidWebhook) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
-// A webhook gives up with its sender, and the next finds the keys that it asked for. Many at once make one fetch.
+// A webhook gives up with its sender, and the next finds the keys that it asked for. Many at once
+// make one fetch.
 func TestSlowKeys(t *testing.T) {
 	k := key(t, elliptic.P256())
 	s := newSender(t, public(k, "sign-1"))
@@ -301,7 +319,9 @@ func TestSlowKeys(t *testing.T) {
 	token := s.token(k, "sign-1", nil)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := s.client.VerifyWebhookToken(ctx, token); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := s.client.VerifyWebhookToken(ctx, token); !errors.Is(
+		err, context.DeadlineExceeded,
+	) {
 		t.Fatal(err)
 	}
 	var all sync.WaitGroup

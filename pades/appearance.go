@@ -37,8 +37,14 @@ func (c color) String() string {
 type palette struct{ mark, text, quiet color }
 
 var (
-	inks        = palette{mark: color{0.11, 0.20, 0.47}, text: color{0.07, 0.09, 0.16}, quiet: color{0.33, 0.37, 0.46}}
-	inksSandbox = palette{mark: color{0.76, 0.30, 0.05}, text: color{0.07, 0.09, 0.16}, quiet: color{0.33, 0.37, 0.46}}
+	inks = palette{
+		mark: color{0.11, 0.20, 0.47}, text: color{0.07, 0.09, 0.16},
+		quiet: color{0.33, 0.37, 0.46},
+	}
+	inksSandbox = palette{
+		mark: color{0.76, 0.30, 0.05}, text: color{0.07, 0.09, 0.16},
+		quiet: color{0.33, 0.37, 0.46},
+	}
 )
 
 // appearance is what the box says.
@@ -106,7 +112,8 @@ func halve(name string) (first, second string, ok bool) {
 	runes := []rune(name)
 	best := -1
 	for i, r := range runes {
-		if r == ' ' && i > 0 && i < len(runes)-1 && (best < 0 || abs(2*i-len(runes)) < abs(2*best-len(runes))) {
+		if r == ' ' && i > 0 && i < len(runes)-1 &&
+			(best < 0 || abs(2*i-len(runes)) < abs(2*best-len(runes))) {
 			best = i
 		}
 	}
@@ -119,7 +126,9 @@ func halve(name string) (first, second string, ok bool) {
 func abs(n int) int { return max(n, -n) }
 
 // drawBadge writes SANDBOX in a frame, so that no print of it passes for real.
-func (a appearance) drawBadge(b *strings.Builder, t *typesetter, fonts *Fonts, ink color, x float64) {
+func (a appearance) drawBadge(
+	b *strings.Builder, t *typesetter, fonts *Fonts, ink color, x float64,
+) {
 	const size, pad = 5.6, 2.6
 	l := t.set(fonts.Bold, "SANDBOX")
 	w := l.width*size + 2*pad
@@ -242,10 +251,18 @@ func (a appearance) write(u *pdf.Update, fonts *Fonts, rotations []int) (map[int
 		}
 		// The viewer fits the turned BBox into /Rect, so only the turn matters.
 		matrix := map[int]string{0: "1 0 0 1 0 0", 90: "0 1 -1 0 0 0", 180: "-1 0 0 -1 0 0", 270: "0 -1 1 0 0 0"}[rotation]
-		ref, err := z.put(u, content,
-			pdf.Pair{Key: "Type", Value: "/XObject"}, pdf.Pair{Key: "Subtype", Value: "/Form"},
-			pdf.Pair{Key: "BBox", Value: "[0 0 " + pdf.Number(BoxWidth) + " " + pdf.Number(BoxHeight) + "]"},
-			pdf.Pair{Key: "Matrix", Value: "[" + matrix + "]"}, pdf.Pair{Key: "Resources", Value: resources})
+		ref, err := z.put(
+			u,
+			content,
+			pdf.Pair{Key: "Type", Value: "/XObject"},
+			pdf.Pair{Key: "Subtype", Value: "/Form"},
+			pdf.Pair{
+				Key:   "BBox",
+				Value: "[0 0 " + pdf.Number(BoxWidth) + " " + pdf.Number(BoxHeight) + "]",
+			},
+			pdf.Pair{Key: "Matrix", Value: "[" + matrix + "]"},
+			pdf.Pair{Key: "Resources", Value: resources},
+		)
 		if err != nil {
 			return nil, err
 		}

@@ -71,7 +71,9 @@ func TestTextInTheBox(t *testing.T) {
 	}
 }
 
-var wordBox = regexp.MustCompile(`<word xMin="([0-9.-]+)" yMin="([0-9.-]+)" xMax="([0-9.-]+)" yMax="([0-9.-]+)">`)
+var wordBox = regexp.MustCompile(
+	`<word xMin="([0-9.-]+)" yMin="([0-9.-]+)" xMax="([0-9.-]+)" yMax="([0-9.-]+)">`,
+)
 
 func checkInside(t *testing.T, name, path string, l Location) {
 	t.Helper()
@@ -88,7 +90,8 @@ func checkInside(t *testing.T, name, path string, l Location) {
 			v[i], _ = strconv.ParseFloat(m[i+1], 64)
 		}
 		// pdftotext counts y from the top.
-		if v[0] < left || v[2] > left+BoxWidth || h-v[3] < bottom-0.5 || h-v[1] > bottom+BoxHeight+0.5 {
+		if v[0] < left || v[2] > left+BoxWidth || h-v[3] < bottom-0.5 ||
+			h-v[1] > bottom+BoxHeight+0.5 {
 			t.Errorf("%q: %s leaves the box", name, m[0])
 		}
 	}
@@ -102,7 +105,9 @@ func TestFontsAreEmbeddedSubsets(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.pdf")
 	must(t, os.WriteFile(path, out, 0o600))
 	list, _ := command("pdffonts", path)
-	ours := regexp.MustCompile(`(?m)^[A-Z]{6}\+Go(Regular|Bold) +CID TrueType +Identity-H +yes yes yes`).FindAllString(list, -1)
+	ours := regexp.MustCompile(
+		`(?m)^[A-Z]{6}\+Go(Regular|Bold) +CID TrueType +Identity-H +yes yes yes`,
+	).FindAllString(list, -1)
 	if len(ours) != 2 {
 		t.Errorf("pdffonts:\n%s", list)
 	}
@@ -123,7 +128,8 @@ func TestSubsetIsASmallSoundFont(t *testing.T) {
 	if sum := checksum(ttf); sum != 0xb1b0afba {
 		t.Errorf("checksum of the whole font is %#x", sum) // OpenType, head.checkSumAdjustment
 	}
-	if first := s.cid(s.face.single('T')); first != s.cid(s.face.single('T')) || first == s.cid(s.face.single('A')) {
+	if first := s.cid(s.face.single('T')); first != s.cid(s.face.single('T')) ||
+		first == s.cid(s.face.single('A')) {
 		t.Error("glyph numbers are not stable by character")
 	}
 	bold := fonts.Bold[0]
@@ -170,7 +176,9 @@ func TestMarkIsRenderedInItsColour(t *testing.T) {
 	program(t, "pdftoppm", "poppler-utils")
 	w := newWorld(t)
 	for rotation, at := range map[int]Location{0: {1, 0.1, 0.1}, 90: {1, 0.2, 0.3}, 180: {1, 0.3, 0.2}, 270: {1, 0.4, 0.4}} {
-		doc := pdftest.New(pdftest.Object(pdftest.ContentNum(1), pdftest.Stream("", "")), pdftest.Rotate(rotation))
+		doc := pdftest.New(
+			pdftest.Object(pdftest.ContentNum(1), pdftest.Stream("", "")), pdftest.Rotate(rotation),
+		)
 		out, _ := w.signed(t, doc, w.options(at))
 		path := filepath.Join(t.TempDir(), "x.pdf")
 		must(t, os.WriteFile(path, out, 0o600))
@@ -180,7 +188,10 @@ func TestMarkIsRenderedInItsColour(t *testing.T) {
 			pw, ph = ph, pw
 		}
 		x, y := at.X*pw+markX+11, ph-(at.Y*ph+markY)
-		ppm, ok := command("pdftoppm", "-r", "72", "-x", fmt.Sprint(int(x)), "-y", fmt.Sprint(int(y)), "-W", "1", "-H", "1", path)
+		ppm, ok := command(
+			"pdftoppm", "-r", "72", "-x", fmt.Sprint(int(x)), "-y", fmt.Sprint(int(y)), "-W", "1",
+			"-H", "1", path,
+		)
 		if !ok || len(ppm) < 3 {
 			t.Fatal("no picture")
 		}

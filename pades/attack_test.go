@@ -92,12 +92,16 @@ func (v *victim) fields(add ...int) map[int]string {
 	for _, n := range add {
 		refs = append(refs, fmt.Sprintf("%d 0 R", n))
 	}
-	body, err := pdf.EditDict(form, pdf.Pair{Key: "Fields", Value: "[" + strings.Join(refs, " ") + "]"})
+	body, err := pdf.EditDict(
+		form, pdf.Pair{Key: "Fields", Value: "[" + strings.Join(refs, " ") + "]"},
+	)
 	must(v.t, err)
 	if ref, ok := catalog.Get("AcroForm").Ref(); ok {
 		return map[int]string{ref.Num: body}
 	}
-	return map[int]string{v.d.Root().Num: v.set(v.d.Root().Num, pdf.Pair{Key: "AcroForm", Value: body})}
+	return map[int]string{
+		v.d.Root().Num: v.set(v.d.Root().Num, pdf.Pair{Key: "AcroForm", Value: body}),
+	}
 }
 
 // annots returns page 1 with further annotations.
@@ -160,64 +164,108 @@ var attacks = map[string]func(*victim) []byte{
 	"page gets other content (ISA)": func(v *victim) []byte {
 		n := v.d.Trailer().Get("Size").Raw()
 		return v.update(map[int]string{
-			atoi(n): pdftest.Stream("", fake), pdftest.PageNum(1): v.set(pdftest.PageNum(1), pdf.Pair{Key: "Contents", Value: n + " 0 R"}),
+			atoi(n): pdftest.Stream("", fake),
+			pdftest.PageNum(1): v.set(
+				pdftest.PageNum(1), pdf.Pair{Key: "Contents", Value: n + " 0 R"},
+			),
 		})
 	},
 	"update without /Prev (ISA)": func(v *victim) []byte {
-		return pdftest.Update(v.doc, pdftest.Revision{Objects: map[int]string{pdftest.ContentNum(1): pdftest.Stream("", fake)}, NoPrev: true})
+		return pdftest.Update(
+			v.doc,
+			pdftest.Revision{
+				Objects: map[int]string{pdftest.ContentNum(1): pdftest.Stream("", fake)},
+				NoPrev:  true,
+			},
+		)
 	},
 	"update without cross-references (ISA)": func(v *victim) []byte {
-		return append(bytes.Clone(v.doc), fmt.Sprintf("%d 0 obj\n%s\nendobj\n%%%%EOF\n", pdftest.ContentNum(1), pdftest.Stream("", fake))...)
+		return append(
+			bytes.Clone(v.doc),
+			fmt.Sprintf(
+				"%d 0 obj\n%s\nendobj\n%%%%EOF\n", pdftest.ContentNum(1), pdftest.Stream("", fake),
+			)...)
 	},
 	"update with a copy of the signature (ISA)": func(v *victim) []byte {
 		_, num, _ := v.sig()
-		return v.update(map[int]string{pdftest.ContentNum(1): pdftest.Stream("", fake), num: v.raw(num)})
+		return v.update(
+			map[int]string{pdftest.ContentNum(1): pdftest.Stream("", fake), num: v.raw(num)},
+		)
 	},
 	"font is replaced (shadow replace)": func(v *victim) []byte {
-		return v.update(map[int]string{pdftest.FontNum: "<< /Type /Font /Subtype /Type1 /BaseFont /Symbol >>"})
+		return v.update(
+			map[int]string{pdftest.FontNum: "<< /Type /Font /Subtype /Type1 /BaseFont /Symbol >>"},
+		)
 	},
 	"another catalog (shadow hide and replace)": func(v *victim) []byte {
 		n := atoi(v.d.Trailer().Get("Size").Raw())
 		out := v.update(map[int]string{n: v.raw(v.d.Root().Num)})
 		i := bytes.LastIndex(out, []byte("/Root "))
-		return slices.Concat(out[:i], fmt.Appendf(nil, "/Root %d 0 R", n), out[i+len("/Root ")+bytes.Index(out[i+6:], []byte("R"))+1:])
+		return slices.Concat(
+			out[:i], fmt.Appendf(nil, "/Root %d 0 R", n),
+			out[i+len("/Root ")+bytes.Index(out[i+6:], []byte("R"))+1:],
+		)
 	},
 	"an object is freed (shadow hide)": func(v *victim) []byte { return v.update(nil, pdftest.ContentNum(1)) },
 	"an annotation is added (EAA)": func(v *victim) []byte {
 		n := atoi(v.d.Trailer().Get("Size").Raw())
 		return v.update(map[int]string{
-			n: "<< /Type /Annot /Subtype /FreeText /Rect [0 0 500 500] /DA (/Helv 40 Tf) /Contents (Paid) >>", pdftest.PageNum(1): v.annots(n),
+			n:                  "<< /Type /Annot /Subtype /FreeText /Rect [0 0 500 500] /DA (/Helv 40 Tf) /Contents (Paid) >>",
+			pdftest.PageNum(1): v.annots(n),
 		})
 	},
 	"an unsigned field is laid over the text (EAA)": func(v *victim) []byte {
 		n := atoi(v.d.Trailer().Get("Size").Raw())
-		field := fmt.Sprintf("<< /Type /Annot /Subtype /Widget /FT /Sig /T (x) /Rect [0 0 500 500] /F 4 /P %d 0 R /AP << /N %d 0 R >> >>", pdftest.PageNum(1), n+1)
+		field := fmt.Sprintf(
+			"<< /Type /Annot /Subtype /Widget /FT /Sig /T (x) /Rect [0 0 500 500] /F 4 /P %d 0 R /AP << /N %d 0 R >> >>",
+			pdftest.PageNum(1), n+1,
+		)
 		form := pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 500 500]", fake)
-		return v.update(merged(v.fields(n), map[int]string{n: field, n + 1: form, pdftest.PageNum(1): v.annots(n)}))
+		return v.update(
+			merged(
+				v.fields(n), map[int]string{n: field, n + 1: form, pdftest.PageNum(1): v.annots(n)},
+			),
+		)
 	},
 	"a field with the signer's own signature is laid over the text (EAA)": func(v *victim) []byte {
 		n := atoi(v.d.Trailer().Get("Size").Raw())
 		_, num, _ := v.sig()
-		field := fmt.Sprintf("<< /Type /Annot /Subtype /Widget /FT /Sig /T (x) /V %d 0 R /Rect [0 0 500 500] /F 4 /P %d 0 R /AP << /N %d 0 R >> >>", num, pdftest.PageNum(1), n+1)
+		field := fmt.Sprintf(
+			"<< /Type /Annot /Subtype /Widget /FT /Sig /T (x) /V %d 0 R /Rect [0 0 500 500] /F 4 /P %d 0 R /AP << /N %d 0 R >> >>",
+			num, pdftest.PageNum(1), n+1,
+		)
 		form := pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 500 500]", fake)
-		return v.update(merged(v.fields(n), map[int]string{n: field, n + 1: form, pdftest.PageNum(1): v.annots(n)}))
+		return v.update(
+			merged(
+				v.fields(n), map[int]string{n: field, n + 1: form, pdftest.PageNum(1): v.annots(n)},
+			),
+		)
 	},
 	"a text field is added": func(v *victim) []byte {
 		n := atoi(v.d.Trailer().Get("Size").Raw())
-		field := fmt.Sprintf("<< /Type /Annot /Subtype /Widget /FT /Tx /T (x) /V (paid) /Rect [0 0 500 500] /P %d 0 R >>", pdftest.PageNum(1))
-		return v.update(merged(v.fields(n), map[int]string{n: field, pdftest.PageNum(1): v.annots(n)}))
+		field := fmt.Sprintf(
+			"<< /Type /Annot /Subtype /Widget /FT /Tx /T (x) /V (paid) /Rect [0 0 500 500] /P %d 0 R >>",
+			pdftest.PageNum(1),
+		)
+		return v.update(
+			merged(v.fields(n), map[int]string{n: field, pdftest.PageNum(1): v.annots(n)}),
+		)
 	},
 	"the appearance is changed (SSA)": func(v *victim) []byte {
 		_, _, field := v.sig()
 		n := atoi(v.d.Trailer().Get("Size").Raw())
 		return v.update(map[int]string{
 			field: v.set(field, pdf.Pair{Key: "AP", Value: fmt.Sprintf("<< /N %d 0 R >>", n)}),
-			n:     pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 220 60]", "BT (Someone else) Tj ET"),
+			n: pdftest.Stream(
+				"/Type /XObject /Subtype /Form /BBox [0 0 220 60]", "BT (Someone else) Tj ET",
+			),
 		})
 	},
 	"the appearance is moved (SSA)": func(v *victim) []byte {
 		_, _, field := v.sig()
-		return v.update(map[int]string{field: v.set(field, pdf.Pair{Key: "Rect", Value: "[0 0 20 6]"})})
+		return v.update(
+			map[int]string{field: v.set(field, pdf.Pair{Key: "Rect", Value: "[0 0 20 6]"})},
+		)
 	},
 	"the value is removed (USF)": func(v *victim) []byte {
 		_, _, field := v.sig()
@@ -249,7 +297,10 @@ var attacks = map[string]func(*victim) []byte{
 		const extra = "/X 1 "
 		out := slices.Concat(v.doc[:s.byteRange[2]], []byte(extra), v.doc[s.byteRange[2]:])
 		br := s.byteRange
-		return replaceOnce(v.t, out, fmt.Sprintf(rangeFormat, br[1], br[2], br[3]), fmt.Sprintf(rangeFormat, br[1], br[2]+int64(len(extra)), br[3]))
+		return replaceOnce(
+			v.t, out, fmt.Sprintf(rangeFormat, br[1], br[2], br[3]),
+			fmt.Sprintf(rangeFormat, br[1], br[2]+int64(len(extra)), br[3]),
+		)
 	},
 	"keys hide in the hole": func(v *victim) []byte {
 		s, _, _ := v.sig()
@@ -268,19 +319,25 @@ var attacks = map[string]func(*victim) []byte{
 	},
 	"the kind is downgraded by an update": func(v *victim) []byte {
 		_, num, _ := v.sig()
-		return v.update(map[int]string{num: v.set(num, pdf.Pair{Key: "SubFilter", Value: "/adbe.pkcs7.sha1"})})
+		return v.update(
+			map[int]string{num: v.set(num, pdf.Pair{Key: "SubFilter", Value: "/adbe.pkcs7.sha1"})},
+		)
 	},
 	"the certificate is substituted": func(v *victim) []byte {
 		// The same key in another certificate of the same authority.
 		s, _, _ := v.sig()
-		other, err := v.w.ca.IssueSigner(ca.Subject{UIN: "S8116474F", Name: "LIM MEI LING"}, &v.w.phone.PublicKey)
+		other, err := v.w.ca.IssueSigner(
+			ca.Subject{UIN: "S8116474F", Name: "LIM MEI LING"}, &v.w.phone.PublicKey,
+		)
 		must(v.t, err)
 		sd, err := cms.Parse(s.message)
 		must(v.t, err)
 		token, _ := sd.Signer.Timestamp()
 		message, err := cms.Build(cms.Message{
-			ContentType: cms.OIDData, Certificates: append([]*x509.Certificate{other}, v.w.ca.Chain()...),
-			SignedAttributes: sd.Signer.SignedAttributes(), Signature: sd.Signer.Signature, Timestamp: token,
+			ContentType:      cms.OIDData,
+			Certificates:     append([]*x509.Certificate{other}, v.w.ca.Chain()...),
+			SignedAttributes: sd.Signer.SignedAttributes(), Signature: sd.Signer.Signature,
+			Timestamp: token,
 		})
 		must(v.t, err)
 		out := bytes.Clone(v.doc)
@@ -296,7 +353,8 @@ var attacks = map[string]func(*victim) []byte{
 		sd, err := cms.Parse(s.message)
 		must(v.t, err)
 		message, err := cms.Build(cms.Message{
-			ContentType: cms.OIDData, Certificates: v.w.chain(), SignedAttributes: sd.Signer.SignedAttributes(), Signature: sd.Signer.Signature,
+			ContentType: cms.OIDData, Certificates: v.w.chain(),
+			SignedAttributes: sd.Signer.SignedAttributes(), Signature: sd.Signer.Signature,
 		})
 		must(v.t, err)
 		out := bytes.Clone(v.doc)
@@ -309,25 +367,50 @@ var attacks = map[string]func(*victim) []byte{
 	},
 	"javascript is added": func(v *victim) []byte {
 		root := v.d.Root().Num
-		return v.update(map[int]string{root: v.set(root, pdf.Pair{Key: "OpenAction", Value: "<< /S /JavaScript /JS (app.alert(1)) >>"})})
+		return v.update(
+			map[int]string{
+				root: v.set(
+					root,
+					pdf.Pair{Key: "OpenAction", Value: "<< /S /JavaScript /JS (app.alert(1)) >>"},
+				),
+			},
+		)
 	},
 	"a page is added": func(v *victim) []byte {
 		n := atoi(v.d.Trailer().Get("Size").Raw())
 		return v.update(map[int]string{
-			n:                fmt.Sprintf("<< /Type /Page /Parent %d 0 R /MediaBox [0 0 99 99] >>", pdftest.PagesNum),
-			pdftest.PagesNum: v.set(pdftest.PagesNum, pdf.Pair{Key: "Kids", Value: fmt.Sprintf("[%d 0 R %d 0 R]", pdftest.PageNum(1), n)}, pdf.Pair{Key: "Count", Value: "2"}),
+			n: fmt.Sprintf(
+				"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 99 99] >>", pdftest.PagesNum,
+			),
+			pdftest.PagesNum: v.set(
+				pdftest.PagesNum,
+				pdf.Pair{Key: "Kids", Value: fmt.Sprintf("[%d 0 R %d 0 R]", pdftest.PageNum(1), n)},
+				pdf.Pair{Key: "Count", Value: "2"},
+			),
 		})
 	},
 	"an optional content state is switched": func(v *victim) []byte {
 		root := v.d.Root().Num
-		return v.update(map[int]string{root: v.set(root, pdf.Pair{Key: "OCProperties", Value: "<< /OCGs [] /D << /BaseState /OFF >> >>"})})
+		return v.update(
+			map[int]string{
+				root: v.set(
+					root,
+					pdf.Pair{Key: "OCProperties", Value: "<< /OCGs [] /D << /BaseState /OFF >> >>"},
+				),
+			},
+		)
 	},
 	"a needle is put behind a dangling reference (shadow)": func(v *victim) []byte {
 		// An object of the victim refers to FirstFree, which did not exist.
 		root := v.d.Root().Num
 		return v.update(map[int]string{
 			pdftest.FirstFree: pdftest.Stream("", fake),
-			root:              v.set(root, pdf.Pair{Key: "DSS", Value: fmt.Sprintf("<< /Certs [%d 0 R] >>", pdftest.FirstFree)}),
+			root: v.set(
+				root,
+				pdf.Pair{
+					Key: "DSS", Value: fmt.Sprintf("<< /Certs [%d 0 R] >>", pdftest.FirstFree),
+				},
+			),
 		})
 	},
 }
@@ -337,8 +420,11 @@ var attacks = map[string]func(*victim) []byte{
 func TestAttacks(t *testing.T) {
 	w := newWorld(t)
 	base := pdftest.New(
-		pdftest.Object(pdftest.FirstFree+1, fmt.Sprintf("<< /T << /X %d 0 R >> >>", pdftest.FirstFree)),
-		pdftest.PageEntries(1, fmt.Sprintf("/B [%d 0 R]", pdftest.FirstFree+1)))
+		pdftest.Object(
+			pdftest.FirstFree+1, fmt.Sprintf("<< /T << /X %d 0 R >> >>", pdftest.FirstFree),
+		),
+		pdftest.PageEntries(1, fmt.Sprintf("/B [%d 0 R]", pdftest.FirstFree+1)),
+	)
 	bt, p := w.signed(t, base, w.options(Location{1, 0.1, 0.1}))
 	lta := w.extend(t, bt, true)
 	for _, level := range []struct {
@@ -352,7 +438,10 @@ func TestAttacks(t *testing.T) {
 		for _, name := range slices.Sorted(maps.Keys(attacks)) {
 			t.Run(level.level.String()+" "+name, func(t *testing.T) {
 				doc := attacks[name](newVictim(t, w, level.doc))
-				r, err := Verify(bytes.NewReader(doc), int64(len(doc)), VerifyOptions{Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: w.now()})
+				r, err := Verify(
+					bytes.NewReader(doc), int64(len(doc)),
+					VerifyOptions{Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: w.now()},
+				)
 				if err != nil {
 					if pdf.ReasonOf(err) == "" {
 						t.Errorf("%v is not a refusal", err)

@@ -90,12 +90,30 @@ func BenchmarkWhole(b *testing.B) {
 		p, err := Prepare(bytes.NewReader(doc), int64(len(doc)), w.options(Location{1, 0.1, 0.1}))
 		must(b, err)
 		var out bytes.Buffer
-		must(b, Embed(b.Context(), bytes.NewReader(doc), p, w.chain(), w.sign(b, p.SignedAttributes(w.cert)), w.tsa, &out))
-		update, err := Extend(b.Context(), bytes.NewReader(out.Bytes()), int64(out.Len()),
-			ExtendOptions{Evidence: w, Timestamper: w.tsa, FieldName: "Timestamp", Rand: rand.Reader, Memo: &w.memo})
+		must(
+			b,
+			Embed(
+				b.Context(), bytes.NewReader(doc), p, w.chain(),
+				w.sign(b, p.SignedAttributes(w.cert)), w.tsa, &out,
+			),
+		)
+		update, err := Extend(
+			b.Context(),
+			bytes.NewReader(out.Bytes()),
+			int64(out.Len()),
+			ExtendOptions{
+				Evidence: w, Timestamper: w.tsa, FieldName: "Timestamp", Rand: rand.Reader,
+				Memo: &w.memo,
+			},
+		)
 		must(b, err)
 		out.Write(update)
-		must(b, w.verify(b, out.Bytes()).Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}))
+		must(
+			b,
+			w.verify(b, out.Bytes()).Meets(
+				Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA},
+			),
+		)
 	}
 	b.ReportMetric(float64((cpu(b)-begin).Microseconds())/1000/float64(b.N), "cpu-ms/op")
 }
@@ -113,6 +131,9 @@ func BenchmarkVerifyLarge(b *testing.B) {
 	must(b, Embed(b.Context(), f, p, w.chain(), w.sign(b, p.SignedAttributes(w.cert)), w.tsa, &out))
 	lta := w.extend(b, out.Bytes(), true)
 	against(b, f, size, func() {
-		must(b, w.verify(b, lta).Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}))
+		must(
+			b,
+			w.verify(b, lta).Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}),
+		)
 	})
 }

@@ -42,7 +42,9 @@ func TestCorpus(t *testing.T) {
 	}
 	for _, c := range pdftest.Cases() {
 		if c.Refused == "" && len(c.PDF) < 5<<20 {
-			items = append(items, item{strings.ReplaceAll(c.Name, " ", "-") + ".pdf", c.PDF, true, len(items)})
+			items = append(
+				items, item{strings.ReplaceAll(c.Name, " ", "-") + ".pdf", c.PDF, true, len(items)},
+			)
 		}
 	}
 	var exhibits []exhibit
@@ -70,7 +72,9 @@ func TestCorpus(t *testing.T) {
 	judgeAll(t, w, exhibits)
 }
 
-func signAndVerify(t *testing.T, w *world, dir, name string, doc []byte, locs []Location, judged bool) (*exhibit, error) {
+func signAndVerify(
+	t *testing.T, w *world, dir, name string, doc []byte, locs []Location, judged bool,
+) (*exhibit, error) {
 	r := bytes.NewReader(doc)
 	p, err := Prepare(r, r.Size(), w.options(locs...))
 	if pdf.ReasonOf(err) != "" {
@@ -88,7 +92,9 @@ func signAndVerify(t *testing.T, w *world, dir, name string, doc []byte, locs []
 		return nil, fmt.Errorf("the original was touched")
 	}
 	before := w.verify(t, doc)
-	expect := Expectation{Prepared: p, Certificate: w.cert, Before: len(before.Signatures), Level: LevelT}
+	expect := Expectation{
+		Prepared: p, Certificate: w.cert, Before: len(before.Signatures), Level: LevelT,
+	}
 	report := w.verify(t, out.Bytes())
 	if err := report.Meets(expect); err != nil {
 		return nil, fmt.Errorf("B-T: %w", err)
@@ -118,7 +124,9 @@ func signAndVerify(t *testing.T, w *world, dir, name string, doc []byte, locs []
 	if !judged {
 		return nil, nil
 	}
-	shown := &exhibit{path: path, fields: len(locs), stamped: len(locs) > 1, before: before, after: final}
+	shown := &exhibit{
+		path: path, fields: len(locs), stamped: len(locs) > 1, before: before, after: final,
+	}
 	if !shown.stamped {
 		shown.after = report
 	}

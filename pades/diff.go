@@ -42,13 +42,16 @@ type differ struct {
 	later     func(pdf.Ref) (*Signature, bool)
 	changed   map[int]bool // objects that are new or not the same
 	explained map[int]bool
-	referrers map[int][]int    // of changed objects: the objects of the signed revision that refer to them
+	// of changed objects: the objects of the signed revision that refer to them
+	referrers map[int][]int
 	widgets   map[pdf.Ref]bool // that form has judged
 	changes   []Change
 }
 
 // compare lists the differences between a revision and a later one.
-func compare(old, now *pdf.Document, permissions *pdf.Permissions, later func(pdf.Ref) (*Signature, bool)) ([]Change, error) {
+func compare(
+	old, now *pdf.Document, permissions *pdf.Permissions, later func(pdf.Ref) (*Signature, bool),
+) ([]Change, error) {
 	c := &differ{
 		old: old, now: now, permissions: permissions, later: later,
 		changed: make(map[int]bool), explained: make(map[int]bool), referrers: make(map[int][]int),
@@ -58,7 +61,12 @@ func compare(old, now *pdf.Document, permissions *pdf.Permissions, later func(pd
 		return nil, err
 	}
 	if c.old.Root() != c.now.Root() {
-		c.add(Change{Kind: ChangeOther, Text: "the document catalog was replaced by another object", Object: c.now.Root().Num})
+		c.add(
+			Change{
+				Kind: ChangeOther, Text: "the document catalog was replaced by another object",
+				Object: c.now.Root().Num,
+			},
+		)
 		return c.changes, nil
 	}
 	end, err := endOfRevision(now, now.Sections()[0].Offset)
@@ -235,7 +243,9 @@ func (c *differ) gaps() error {
 
 // infoKeys are the entries of the document information that programs write when they save
 // (ISO 32000-2, 14.3.3). The true ones may change; the others may only be added.
-var infoKeys = map[string]bool{"ModDate": true, "Producer": true, "CreationDate": false, "Creator": false}
+var infoKeys = map[string]bool{
+	"ModDate": true, "Producer": true, "CreationDate": false, "Creator": false,
+}
 
 // info compares the document information. Its object may serve as something else too; then
 // that role is judged by its own rule.
@@ -277,7 +287,11 @@ func (c *differ) info() error {
 		}
 	}
 	if harmless {
-		c.add(Change{Kind: ChangeMetadata, Object: ref.Num, Text: "the document information was updated"})
+		c.add(
+			Change{
+				Kind: ChangeMetadata, Object: ref.Num, Text: "the document information was updated",
+			},
+		)
 	}
 	c.explained[ref.Num] = true
 	return nil
@@ -316,7 +330,11 @@ func (c *differ) catalog() error {
 			return err
 		}
 		if harmless {
-			c.add(Change{Kind: ChangeMetadata, Text: "/" + key + " of the document catalog was updated"})
+			c.add(
+				Change{
+					Kind: ChangeMetadata, Text: "/" + key + " of the document catalog was updated",
+				},
+			)
 		} else {
 			c.other(root, "/%s of the document catalog was changed", key)
 		}
@@ -375,7 +393,8 @@ func (c *differ) metadata(was, is pdf.Object) error {
 }
 
 func (c *differ) isXMP(o pdf.Object) bool {
-	return o.Kind() == pdf.Stream && o.Get("Type").Name() == "Metadata" && o.Get("Subtype").Name() == "XML"
+	return o.Kind() == pdf.Stream && o.Get("Type").Name() == "Metadata" &&
+		o.Get("Subtype").Name() == "XML"
 }
 
 // onlyFrom reports whether nothing else in the signed revision refers to a changed object.
@@ -511,7 +530,10 @@ func walk(d *pdf.Document, o pdf.Object, seen map[int]bool, into func(pdf.Ref) b
 }
 
 // walkObjects keeps its own stack: a hostile file can chain half a million objects.
-func walkObjects(o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool, load func(pdf.Ref) (pdf.Object, error)) error {
+func walkObjects(
+	o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool,
+	load func(pdf.Ref) (pdf.Object, error),
+) error {
 	stack := []pdf.Object{o}
 	for len(stack) > 0 {
 		o := stack[len(stack)-1]

@@ -43,7 +43,8 @@ func TestVerifyCases(t *testing.T) {
 		t.Fatalf("%d files", len(files))
 	}
 	refused := map[string]SubIndication{
-		"eku_tsa_signs_doc.pdf": ChainConstraintsFailure, "free_in_p1.pdf": FormatFailure, "lock_all.pdf": FormatFailure,
+		"eku_tsa_signs_doc.pdf": ChainConstraintsFailure, "free_in_p1.pdf": FormatFailure,
+		"lock_all.pdf": FormatFailure,
 	}
 	for _, file := range files {
 		name := filepath.Base(file)
@@ -68,7 +69,8 @@ func TestVerifyCases(t *testing.T) {
 				t.Errorf("without a root: %s, %v", sub, r.Err())
 			}
 			for _, s := range r.Signatures {
-				if !s.Intact() || s.Later().rank() > ChangeArchive.rank() || strings.Contains(s.Err().Error(), "changed") {
+				if !s.Intact() || s.Later().rank() > ChangeArchive.rank() ||
+					strings.Contains(s.Err().Error(), "changed") {
 					t.Errorf("without a root: %v later %q: %v", s.Fields, s.Later(), s.Err())
 				}
 			}
@@ -90,17 +92,53 @@ const (
 // former is a document with a form, an annotation, resources and XMP metadata.
 func former() []byte {
 	return pdftest.New(
-		pdftest.Catalog(fmt.Sprintf("/Metadata %d 0 R /AcroForm << /Fields [%d 0 R %d 0 R] /DR %d 0 R >>", metadata, amount, stamp, resources)),
+		pdftest.Catalog(
+			fmt.Sprintf(
+				"/Metadata %d 0 R /AcroForm << /Fields [%d 0 R %d 0 R] /DR %d 0 R >>", metadata,
+				amount, stamp, resources,
+			),
+		),
 		pdftest.Object(pdftest.PageNum(1), fmt.Sprintf(
 			"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Contents %d 0 R /Annots [%d 0 R %d 0 R %d 0 R] /Resources %d 0 R >>",
-			pdftest.PagesNum, pdftest.ContentNum(1), amount, note, stamp, resources)),
-		pdftest.Object(amount, fmt.Sprintf("<< /Type /Annot /Subtype /Widget /FT /Tx /T (amount) /V (100) /Rect [50 50 150 70] /F 4 /P %d 0 R /AP << /N %d 0 R >> >>", pdftest.PageNum(1), amountLook)),
-		pdftest.Object(amountLook, pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 100 20]", "BT (100) Tj ET")),
-		pdftest.Object(note, "<< /Type /Annot /Subtype /Text /Rect [200 50 220 70] /Contents (a note) >>"),
+			pdftest.PagesNum,
+			pdftest.ContentNum(1),
+			amount,
+			note,
+			stamp,
+			resources,
+		)),
+		pdftest.Object(
+			amount,
+			fmt.Sprintf(
+				"<< /Type /Annot /Subtype /Widget /FT /Tx /T (amount) /V (100) /Rect [50 50 150 70] /F 4 /P %d 0 R /AP << /N %d 0 R >> >>",
+				pdftest.PageNum(1), amountLook,
+			),
+		),
+		pdftest.Object(
+			amountLook,
+			pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 100 20]", "BT (100) Tj ET"),
+		),
+		pdftest.Object(
+			note, "<< /Type /Annot /Subtype /Text /Rect [200 50 220 70] /Contents (a note) >>",
+		),
 		pdftest.Object(metadata, pdftest.Stream("/Type /Metadata /Subtype /XML", "<x:xmpmeta/>")),
-		pdftest.Object(resources, fmt.Sprintf("<< /Font << /F1 %d 0 R >> /XObject << /Logo %d 0 R >> >>", pdftest.FontNum, logo)),
-		pdftest.Object(logo, pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 100 20]", "0 0 100 20 re f")),
-		pdftest.Object(stamp, fmt.Sprintf("<< /Type /Annot /Subtype /Widget /FT /Tx /T (stamp) /Rect [50 90 150 110] /F 4 /P %d 0 R /AP << /N %d 0 R >> >>", pdftest.PageNum(1), logo)),
+		pdftest.Object(
+			resources,
+			fmt.Sprintf(
+				"<< /Font << /F1 %d 0 R >> /XObject << /Logo %d 0 R >> >>", pdftest.FontNum, logo,
+			),
+		),
+		pdftest.Object(
+			logo,
+			pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 100 20]", "0 0 100 20 re f"),
+		),
+		pdftest.Object(
+			stamp,
+			fmt.Sprintf(
+				"<< /Type /Annot /Subtype /Widget /FT /Tx /T (stamp) /Rect [50 90 150 110] /F 4 /P %d 0 R /AP << /N %d 0 R >> >>",
+				pdftest.PageNum(1), logo,
+			),
+		),
 	)
 }
 
@@ -113,7 +151,10 @@ func (w *world) signedWith(t *testing.T, doc []byte, name, sig, field string) []
 	u := pdf.NewUpdate(d)
 	dict, widget := u.Alloc(), u.Alloc()
 	pairs := []pdf.Pair{
-		{Key: "Type", Value: "/Sig"}, {Key: "Filter", Value: "/Adobe.PPKLite"}, {Key: "SubFilter", Value: "/" + subFilterCAdES}, {Key: "M", Value: "(D:20261125120000Z)"},
+		{Key: "Type", Value: "/Sig"},
+		{Key: "Filter", Value: "/Adobe.PPKLite"},
+		{Key: "SubFilter", Value: "/" + subFilterCAdES},
+		{Key: "M", Value: "(D:20261125120000Z)"},
 	}
 	if sig != "" {
 		pairs = append(pairs, pdf.Pair{Key: "Reference", Value: sig})
@@ -125,7 +166,14 @@ func (w *world) signedWith(t *testing.T, doc []byte, name, sig, field string) []
 	sigs, err := signatures(d)
 	must(t, err)
 	left := 300 - 150*len(sigs) // beside the box of an earlier signature
-	_, err = u.Put(widget, fmt.Appendf(nil, "<< /Type /Annot /Subtype /Widget /FT /Sig /T (%s) /V %s /P %s /Rect [%d 300 %d 340] /F 132 %s >>", name, dict, page.Ref, left, left+100, field))
+	_, err = u.Put(
+		widget,
+		fmt.Appendf(
+			nil,
+			"<< /Type /Annot /Subtype /Widget /FT /Sig /T (%s) /V %s /P %s /Rect [%d 300 %d 340] /F 132 %s >>",
+			name, dict, page.Ref, left, left+100, field,
+		),
+	)
 	must(t, err)
 	must(t, u.AddFields(widget))
 	must(t, u.AddAnnotations(1, widget))
@@ -133,13 +181,22 @@ func (w *world) signedWith(t *testing.T, doc []byte, name, sig, field string) []
 	p, err := h.close(u, bytes.NewReader(doc), int64(len(doc)), nil)
 	must(t, err)
 	var out bytes.Buffer
-	must(t, Embed(t.Context(), bytes.NewReader(doc), p, w.chain(), w.sign(t, p.SignedAttributes(w.cert)), w.tsa, &out))
+	must(
+		t,
+		Embed(
+			t.Context(), bytes.NewReader(doc), p, w.chain(), w.sign(t, p.SignedAttributes(w.cert)),
+			w.tsa, &out,
+		),
+	)
 	return out.Bytes()
 }
 
 // certify is the /Reference of a certification with an access permission.
 func certify(p int) string {
-	return fmt.Sprintf("[<< /Type /SigRef /TransformMethod /DocMDP /TransformParams << /Type /TransformParams /P %d /V /1.2 >> >>]", p)
+	return fmt.Sprintf(
+		"[<< /Type /SigRef /TransformMethod /DocMDP /TransformParams << /Type /TransformParams /P %d /V /1.2 >> >>]",
+		p,
+	)
 }
 
 // revisions are later revisions of former, signed, with the kind of change that each is: "" for
@@ -150,16 +207,34 @@ var revisions = map[string]struct {
 }{
 	// The same value in other words.
 	"white space": {"", func(v *victim) []byte {
-		return v.update(map[int]string{pdftest.PageNum(1): strings.ReplaceAll(v.raw(pdftest.PageNum(1)), " ", "  ")})
+		return v.update(
+			map[int]string{
+				pdftest.PageNum(1): strings.ReplaceAll(v.raw(pdftest.PageNum(1)), " ", "  "),
+			},
+		)
 	}},
 	"a real for an integer": {"", func(v *victim) []byte {
-		return v.update(map[int]string{pdftest.PageNum(1): v.set(pdftest.PageNum(1), pdf.Pair{Key: "MediaBox", Value: "[0.0 0 595.0 842.00]"})})
+		return v.update(
+			map[int]string{
+				pdftest.PageNum(1): v.set(
+					pdftest.PageNum(1), pdf.Pair{Key: "MediaBox", Value: "[0.0 0 595.0 842.00]"},
+				),
+			},
+		)
 	}},
 	"keys in another order": {"", func(v *victim) []byte {
-		return v.update(map[int]string{note: "<< /Contents (a note) /Rect [200 50 220 70] /Subtype /Text /Type /Annot >>"})
+		return v.update(
+			map[int]string{
+				note: "<< /Contents (a note) /Rect [200 50 220 70] /Subtype /Text /Type /Annot >>",
+			},
+		)
 	}},
 	"names and strings spelled in another way": {"", func(v *victim) []byte {
-		return v.update(map[int]string{note: "<< /Type /An#6eot /Subtype /Text /Rect [200 50 220 70] /Contents <61206e6f7465> >>"})
+		return v.update(
+			map[int]string{
+				note: "<< /Type /An#6eot /Subtype /Text /Rect [200 50 220 70] /Contents <61206e6f7465> >>",
+			},
+		)
 	}},
 	"an absent key that is null": {"", func(v *victim) []byte {
 		return v.update(map[int]string{note: v.set(note, pdf.Pair{Key: "Popup", Value: "null"})})
@@ -168,11 +243,25 @@ var revisions = map[string]struct {
 		return v.update(map[int]string{pdftest.ContentNum(1): v.stream(pdftest.ContentNum(1))})
 	}},
 	"an object that nothing refers to": {"", func(v *victim) []byte {
-		return v.update(map[int]string{600: pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 500 500]", fake)})
+		return v.update(
+			map[int]string{
+				600: pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 500 500]", fake),
+			},
+		)
 	}},
-	"a line feed at the end": {"", func(v *victim) []byte { return append(bytes.Clone(v.doc), "\r\n"...) }},
+	"a line feed at the end": {
+		"",
+		func(v *victim) []byte { return append(bytes.Clone(v.doc), "\r\n"...) },
+	},
 	"an indirect array for a direct one": {"", func(v *victim) []byte {
-		return v.update(map[int]string{600: "[0 0 595 842]", pdftest.PageNum(1): v.set(pdftest.PageNum(1), pdf.Pair{Key: "MediaBox", Value: "600 0 R"})})
+		return v.update(
+			map[int]string{
+				600: "[0 0 595 842]",
+				pdftest.PageNum(1): v.set(
+					pdftest.PageNum(1), pdf.Pair{Key: "MediaBox", Value: "600 0 R"},
+				),
+			},
+		)
 	}},
 	"null in the annotations": {"", func(v *victim) []byte {
 		page, err := v.d.Page(1)
@@ -183,96 +272,168 @@ var revisions = map[string]struct {
 		for _, a := range annots {
 			list += " " + a.Raw()
 		}
-		return v.update(map[int]string{pdftest.PageNum(1): v.set(pdftest.PageNum(1), pdf.Pair{Key: "Annots", Value: list + "]"})})
+		return v.update(
+			map[int]string{
+				pdftest.PageNum(1): v.set(
+					pdftest.PageNum(1), pdf.Pair{Key: "Annots", Value: list + "]"},
+				),
+			},
+		)
 	}},
 
 	// What programs write when they save.
 	"other metadata": {ChangeArchive, func(v *victim) []byte {
-		return v.update(map[int]string{metadata: pdftest.Stream("/Type /Metadata /Subtype /XML", "<x:xmpmeta>now</x:xmpmeta>")})
+		return v.update(
+			map[int]string{
+				metadata: pdftest.Stream(
+					"/Type /Metadata /Subtype /XML", "<x:xmpmeta>now</x:xmpmeta>",
+				),
+			},
+		)
 	}},
 	"a new metadata stream": {ChangeArchive, func(v *victim) []byte {
 		return v.update(map[int]string{
-			600: pdftest.Stream("/Type /Metadata /Subtype /XML", "<x:xmpmeta>now</x:xmpmeta>"), v.root(): v.set(v.root(), pdf.Pair{Key: "Metadata", Value: "600 0 R"}),
+			600:      pdftest.Stream("/Type /Metadata /Subtype /XML", "<x:xmpmeta>now</x:xmpmeta>"),
+			v.root(): v.set(v.root(), pdf.Pair{Key: "Metadata", Value: "600 0 R"}),
 		})
 	}},
 	"a version": {ChangeArchive, func(v *victim) []byte {
-		return v.update(map[int]string{v.root(): v.set(v.root(), pdf.Pair{Key: "Version", Value: "/2.0"})})
+		return v.update(
+			map[int]string{v.root(): v.set(v.root(), pdf.Pair{Key: "Version", Value: "/2.0"})},
+		)
 	}},
 	"indirect extensions": {ChangeArchive, func(v *victim) []byte {
 		return v.update(map[int]string{
-			600: "<< /ESIC << /BaseVersion /1.7 /ExtensionLevel 2 >> >>", v.root(): v.set(v.root(), pdf.Pair{Key: "Extensions", Value: "600 0 R"}),
+			600:      "<< /ESIC << /BaseVersion /1.7 /ExtensionLevel 2 >> >>",
+			v.root(): v.set(v.root(), pdf.Pair{Key: "Extensions", Value: "600 0 R"}),
 		})
 	}},
 	"a default appearance and a font for the form": {"", func(v *victim) []byte {
 		form, err := v.d.Get(v.d.Catalog(), "AcroForm")
 		must(v.t, err)
-		body, err := pdf.EditDict(form, pdf.Pair{Key: "DA", Value: "(/Helv 0 Tf)"},
-			pdf.Pair{Key: "DR", Value: fmt.Sprintf("<< /Font << /F1 %d 0 R /Helv 600 0 R >> /XObject << /Logo %d 0 R >> >>", pdftest.FontNum, logo)})
+		body, err := pdf.EditDict(
+			form,
+			pdf.Pair{Key: "DA", Value: "(/Helv 0 Tf)"},
+			pdf.Pair{
+				Key: "DR",
+				Value: fmt.Sprintf(
+					"<< /Font << /F1 %d 0 R /Helv 600 0 R >> /XObject << /Logo %d 0 R >> >>",
+					pdftest.FontNum, logo,
+				),
+			},
+		)
 		must(v.t, err)
-		return v.update(map[int]string{600: "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>", v.root(): v.set(v.root(), pdf.Pair{Key: "AcroForm", Value: body})})
+		return v.update(
+			map[int]string{
+				600:      "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
+				v.root(): v.set(v.root(), pdf.Pair{Key: "AcroForm", Value: body}),
+			},
+		)
 	}},
 
 	// What a certification may allow.
 	"a field is filled in": {ChangeFormFilling, func(v *victim) []byte {
 		return v.update(map[int]string{
-			amount: v.set(amount, pdf.Pair{Key: "V", Value: "(1000000)"}, pdf.Pair{Key: "AP", Value: "<< /N 600 0 R >>"}),
-			600:    pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 100 20]", "BT (1000000) Tj ET"),
+			amount: v.set(
+				amount, pdf.Pair{Key: "V", Value: "(1000000)"},
+				pdf.Pair{Key: "AP", Value: "<< /N 600 0 R >>"},
+			),
+			600: pdftest.Stream(
+				"/Type /XObject /Subtype /Form /BBox [0 0 100 20]", "BT (1000000) Tj ET",
+			),
 		})
 	}},
 	"a field is filled in, its appearance in place": {ChangeFormFilling, func(v *victim) []byte {
 		return v.update(map[int]string{
-			amount:     v.set(amount, pdf.Pair{Key: "V", Value: "(1000000)"}),
-			amountLook: pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 100 20]", "BT (1000000) Tj ET"),
+			amount: v.set(amount, pdf.Pair{Key: "V", Value: "(1000000)"}),
+			amountLook: pdftest.Stream(
+				"/Type /XObject /Subtype /Form /BBox [0 0 100 20]", "BT (1000000) Tj ET",
+			),
 		})
 	}},
 	"an annotation is added": {ChangeAnnotation, func(v *victim) []byte {
-		return v.update(map[int]string{600: "<< /Type /Annot /Subtype /Text /Rect [10 10 20 20] /Contents (me too) >>", pdftest.PageNum(1): v.annots(600)})
+		return v.update(
+			map[int]string{
+				600:                "<< /Type /Annot /Subtype /Text /Rect [10 10 20 20] /Contents (me too) >>",
+				pdftest.PageNum(1): v.annots(600),
+			},
+		)
 	}},
 	"an annotation is changed": {ChangeAnnotation, func(v *victim) []byte {
-		return v.update(map[int]string{note: v.set(note, pdf.Pair{Key: "Contents", Value: "(another)"})})
+		return v.update(
+			map[int]string{note: v.set(note, pdf.Pair{Key: "Contents", Value: "(another)"})},
+		)
 	}},
 	"an annotation is removed": {ChangeAnnotation, func(v *victim) []byte {
 		raw := v.raw(pdftest.PageNum(1))
-		return v.update(map[int]string{pdftest.PageNum(1): strings.Replace(raw, fmt.Sprintf("%d 0 R", note), "", 1)})
+		return v.update(
+			map[int]string{
+				pdftest.PageNum(1): strings.Replace(raw, fmt.Sprintf("%d 0 R", note), "", 1),
+			},
+		)
 	}},
 
 	// What nothing allows.
 	"a key stands twice in the page": {ChangeOther, func(v *victim) []byte {
 		raw := v.raw(pdftest.PageNum(1))
-		return v.update(map[int]string{600: pdftest.Stream("", fake), pdftest.PageNum(1): strings.TrimSuffix(raw, ">>") + "/Contents 600 0 R >>"})
+		return v.update(
+			map[int]string{
+				600:                pdftest.Stream("", fake),
+				pdftest.PageNum(1): strings.TrimSuffix(raw, ">>") + "/Contents 600 0 R >>",
+			},
+		)
 	}},
 	"the page's own resources are updated as the form's": {ChangeOther, func(v *victim) []byte {
 		return v.update(map[int]string{
-			600:       pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 100 20]", fake),
-			resources: fmt.Sprintf("<< /Font << /F1 %d 0 R >> /XObject << /Logo %d 0 R /More 600 0 R >> >>", pdftest.FontNum, logo),
+			600: pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 100 20]", fake),
+			resources: fmt.Sprintf(
+				"<< /Font << /F1 %d 0 R >> /XObject << /Logo %d 0 R /More 600 0 R >> >>",
+				pdftest.FontNum, logo,
+			),
 		})
 	}},
 	"an appearance is updated that the page shows too": {ChangeOther, func(v *victim) []byte {
 		return v.update(map[int]string{
-			stamp: v.set(stamp, pdf.Pair{Key: "V", Value: "(x)"}), logo: pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 100 20]", fake),
+			stamp: v.set(stamp, pdf.Pair{Key: "V", Value: "(x)"}),
+			logo:  pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 100 20]", fake),
 		})
 	}},
 	"the page's content is declared metadata": {ChangeOther, func(v *victim) []byte {
 		return v.update(map[int]string{
 			pdftest.ContentNum(1): pdftest.Stream("/Type /Metadata /Subtype /XML", fake),
-			v.root():              v.set(v.root(), pdf.Pair{Key: "Metadata", Value: fmt.Sprintf("%d 0 R", pdftest.ContentNum(1))}),
+			v.root(): v.set(
+				v.root(),
+				pdf.Pair{Key: "Metadata", Value: fmt.Sprintf("%d 0 R", pdftest.ContentNum(1))},
+			),
 		})
 	}},
 	"a field is moved": {ChangeOther, func(v *victim) []byte {
-		return v.update(map[int]string{amount: v.set(amount, pdf.Pair{Key: "Rect", Value: "[0 0 595 842]"})})
+		return v.update(
+			map[int]string{amount: v.set(amount, pdf.Pair{Key: "Rect", Value: "[0 0 595 842]"})},
+		)
 	}},
 	"a field is renamed": {ChangeOther, func(v *victim) []byte {
-		return v.update(map[int]string{amount: v.set(amount, pdf.Pair{Key: "T", Value: "(Amount)"})})
+		return v.update(
+			map[int]string{amount: v.set(amount, pdf.Pair{Key: "T", Value: "(Amount)"})},
+		)
 	}},
 	"an action is added to a field": {ChangeOther, func(v *victim) []byte {
-		return v.update(map[int]string{amount: v.set(amount, pdf.Pair{Key: "AA", Value: "<< /F << /S /JavaScript /JS (1) >> >>"})})
+		return v.update(
+			map[int]string{
+				amount: v.set(
+					amount, pdf.Pair{Key: "AA", Value: "<< /F << /S /JavaScript /JS (1) >> >>"},
+				),
+			},
+		)
 	}},
 	"the form asks viewers to draw": {ChangeOther, func(v *victim) []byte {
 		form, err := v.d.Get(v.d.Catalog(), "AcroForm")
 		must(v.t, err)
 		body, err := pdf.EditDict(form, pdf.Pair{Key: "NeedAppearances", Value: "true"})
 		must(v.t, err)
-		return v.update(map[int]string{v.root(): v.set(v.root(), pdf.Pair{Key: "AcroForm", Value: body})})
+		return v.update(
+			map[int]string{v.root(): v.set(v.root(), pdf.Pair{Key: "AcroForm", Value: body})},
+		)
 	}},
 }
 
@@ -284,8 +445,14 @@ func TestRevisions(t *testing.T) {
 	for p := 1; p <= 3; p++ {
 		signed[fmt.Sprintf("P=%d", p)] = w.signedWith(t, former(), "first", certify(p), "")
 	}
-	signed["P=2, locked"] = w.signedWith(t, former(), "first", certify(2), "/Lock << /Type /SigFieldLock /Action /Include /Fields [(amount)] >>")
-	signed["P=2, lock of another"] = w.signedWith(t, former(), "first", certify(2), "/Lock << /Type /SigFieldLock /Action /Exclude /Fields [(amount)] >>")
+	signed["P=2, locked"] = w.signedWith(
+		t, former(), "first", certify(2),
+		"/Lock << /Type /SigFieldLock /Action /Include /Fields [(amount)] >>",
+	)
+	signed["P=2, lock of another"] = w.signedWith(
+		t, former(), "first", certify(2),
+		"/Lock << /Type /SigFieldLock /Action /Exclude /Fields [(amount)] >>",
+	)
 	allowed := map[string][]ChangeKind{
 		"":                     {"", ChangeArchive},
 		"P=1":                  {"", ChangeArchive},
@@ -303,14 +470,17 @@ func TestRevisions(t *testing.T) {
 				if got := s.Later(); got != revision.kind {
 					t.Errorf("%q instead of %q: %v", got, revision.kind, s.Changes)
 				}
-				if want := slices.Contains(allowed[permission], revision.kind); (r.Err() == nil) != want || s.Intact() != want {
+				if want := slices.Contains(allowed[permission], revision.kind); (r.Err() == nil) != want ||
+					s.Intact() != want {
 					t.Errorf("allowed %v, want %v: %v", r.Err() == nil, want, r.Err())
 				}
 				if i, _ := r.Indication(); r.Err() != nil && i != TotalFailed {
 					t.Errorf("%s", i)
 				}
 				for _, c := range s.Changes {
-					if c.Kind == ChangeFormFilling && (c.Page != 1 || c.Field == "" || c.Object == 0) || c.Kind == ChangeAnnotation && c.Page != 1 {
+					if c.Kind == ChangeFormFilling &&
+						(c.Page != 1 || c.Field == "" || c.Object == 0) ||
+						c.Kind == ChangeAnnotation && c.Page != 1 {
 						t.Errorf("the place of %q is not told: %+v", c.Text, c)
 					}
 				}
@@ -327,7 +497,10 @@ func TestRevisions(t *testing.T) {
 func TestLaterSignature(t *testing.T) {
 	w, stranger := newWorld(t), newWorld(t)
 	lock := func(action string, names ...string) string {
-		return fmt.Sprintf("/Lock << /Type /SigFieldLock /Action /%s /Fields [(%s)] >>", action, strings.Join(names, ") ("))
+		return fmt.Sprintf(
+			"/Lock << /Type /SigFieldLock /Action /%s /Fields [(%s)] >>", action,
+			strings.Join(names, ") ("),
+		)
 	}
 	for name, tc := range map[string]struct {
 		sig, field string
@@ -354,7 +527,8 @@ func TestLaterSignature(t *testing.T) {
 				t.Errorf("the first one: %s instead of %s: %v", got, tc.want, first.Err())
 			}
 			got, sub := second.Indication()
-			if trusted := tc.second == w; trusted && got != TotalPassed || !trusted && sub != NoCertificateChainFound {
+			if trusted := tc.second == w; trusted && got != TotalPassed ||
+				!trusted && sub != NoCertificateChainFound {
 				t.Errorf("the second one: %s %s", got, sub)
 			}
 		})
@@ -387,7 +561,8 @@ func TestFieldsAreLocked(t *testing.T) {
 	r := w.verify(t, doc)
 	must(t, r.Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}))
 	locks := r.Signatures[0].Permissions.Locks
-	if len(locks) == 0 || !locks[0].Covers("amount") || !locks[0].Covers("stamp") || locks[0].Covers("second") {
+	if len(locks) == 0 || !locks[0].Covers("amount") || !locks[0].Covers("stamp") ||
+		locks[0].Covers("second") {
 		t.Errorf("locks %+v", locks)
 	}
 	filled := revisions["a field is filled in"].make(newVictim(t, w, doc))

@@ -90,7 +90,8 @@ func (c *differ) resources(a, b pdf.Object, owner int) (bool, error) {
 			return owner, true
 		}
 		r, _ := was.Ref()
-		if c.isNew(ref) || !c.changed[ref.Num] && r == ref || r == ref && c.onlyFrom(ref.Num, owner) {
+		if c.isNew(ref) || !c.changed[ref.Num] && r == ref ||
+			r == ref && c.onlyFrom(ref.Num, owner) {
 			c.explained[ref.Num] = true
 			return ref.Num, true
 		}
@@ -174,7 +175,12 @@ func (c *differ) fields(a, b pdf.Object) error {
 	}
 	for _, f := range before {
 		if _, gone := old[f.Ref]; gone {
-			c.add(Change{Kind: ChangeOther, Field: f.Name, Object: f.Ref.Num, Text: fmt.Sprintf("the form field %q was removed", f.Name)})
+			c.add(
+				Change{
+					Kind: ChangeOther, Field: f.Name, Object: f.Ref.Num,
+					Text: fmt.Sprintf("the form field %q was removed", f.Name),
+				},
+			)
 		}
 	}
 	return nil
@@ -208,7 +214,8 @@ func (c *differ) existing(was, is pdf.FormField) error {
 	case signing:
 		keys = signedKeys
 	case is.Type == "Sig" || !is.Terminal:
-		keys = nil // a signature that was there stays as it is, and so does a group, but for its kids
+		// a signature that was there stays as it is, and so does a group, but for its kids
+		keys = nil
 	}
 	objects := []pdf.Ref{is.Ref}
 	for _, w := range is.Widgets {
@@ -287,7 +294,8 @@ func (c *differ) existing(was, is pdf.FormField) error {
 func (c *differ) explainOwn(owner int, v pdf.Object) error {
 	reached := make(map[int]bool)
 	err := walk(c.now, v, reached, func(r pdf.Ref) bool {
-		return c.isNew(r) || c.changed[r.Num] && len(c.referrers[r.Num]) > 0 && c.onlyFrom(r.Num, owner)
+		return c.isNew(r) ||
+			c.changed[r.Num] && len(c.referrers[r.Num]) > 0 && c.onlyFrom(r.Num, owner)
 	})
 	for num := range reached {
 		c.explained[num] = true
@@ -345,7 +353,12 @@ func (c *differ) addedGroup(f pdf.FormField) error {
 
 // overlay notes a field that nothing allows, with all that it is made of.
 func (c *differ) overlay(f pdf.FormField, format string, args ...any) error {
-	c.add(Change{Kind: ChangeOther, Field: f.Name, Object: f.Ref.Num, Page: c.pageOf(f), Text: fmt.Sprintf(format, args...)})
+	c.add(
+		Change{
+			Kind: ChangeOther, Field: f.Name, Object: f.Ref.Num, Page: c.pageOf(f),
+			Text: fmt.Sprintf(format, args...),
+		},
+	)
 	return c.explainField(f)
 }
 
@@ -376,7 +389,9 @@ func (c *differ) explainField(f pdf.FormField) error {
 
 // fieldKeys are the entries that a new signature field and its widget may have. /A and /AA
 // would act.
-var fieldKeys = strings.Fields("Type Subtype FT T TU Contents Lang V Rect P F AP MK Lock SV NM M H Ff DA DR StructParent Kids Parent BS Border")
+var fieldKeys = strings.Fields(
+	"Type Subtype FT T TU Contents Lang V Rect P F AP MK Lock SV NM M H Ff DA DR StructParent Kids Parent BS Border",
+)
 
 // addedSignature judges a new signature field.
 func (c *differ) addedSignature(f pdf.FormField) error {
@@ -391,7 +406,9 @@ func (c *differ) addedSignature(f pdf.FormField) error {
 			}
 		}
 		if !c.isNew(ref) || slices.Contains(f.Widgets, ref) && o.Get("Subtype").Name() != "Widget" {
-			return c.overlay(f, "the signature field %q was added, without a widget of its own", f.Name)
+			return c.overlay(
+				f, "the signature field %q was added, without a widget of its own", f.Name,
+			)
 		}
 	}
 	if err := c.explainField(f); err != nil {
@@ -405,7 +422,9 @@ func (c *differ) signature(f pdf.FormField) error {
 	ref, _ := f.Value.Ref()
 	sig, ok := c.later(ref)
 	if !ok || !sig.verified {
-		return c.overlay(f, "the signature field %q was added without a signature that verifies", f.Name)
+		return c.overlay(
+			f, "the signature field %q was added without a signature that verifies", f.Name,
+		)
 	}
 	fields, err := c.now.SignatureFields()
 	if err != nil {
@@ -425,7 +444,12 @@ func (c *differ) signature(f pdf.FormField) error {
 		if page > 0 {
 			return c.overlay(f, "the document time stamp in field %q shows on a page", f.Name)
 		}
-		c.add(Change{Kind: ChangeArchive, Field: f.Name, Object: f.Ref.Num, Text: "a document time stamp was added"})
+		c.add(
+			Change{
+				Kind: ChangeArchive, Field: f.Name, Object: f.Ref.Num,
+				Text: "a document time stamp was added",
+			},
+		)
 		return nil
 	}
 	if why, err := c.covers(fields, i); err != nil {
@@ -433,7 +457,12 @@ func (c *differ) signature(f pdf.FormField) error {
 	} else if why != "" {
 		return c.overlay(f, "the signature field %q was added: %s", f.Name, why)
 	}
-	c.add(Change{Kind: ChangeSignature, Field: f.Name, Object: f.Ref.Num, Page: page, Text: fmt.Sprintf("a signature was added in field %q", f.Name)})
+	c.add(
+		Change{
+			Kind: ChangeSignature, Field: f.Name, Object: f.Ref.Num, Page: page,
+			Text: fmt.Sprintf("a signature was added in field %q", f.Name),
+		},
+	)
 	return nil
 }
 
@@ -459,7 +488,8 @@ func (c *differ) covers(fields []pdf.SignatureField, i int) (why string, err err
 		}
 		for j, f := range fields {
 			for _, other := range f.Widgets {
-				if i != j && other.Page == w.Page && !c.isNew(f.Ref) && w.Display.Overlaps(other.Display) {
+				if i != j && other.Page == w.Page && !c.isNew(f.Ref) &&
+					w.Display.Overlaps(other.Display) {
 					return fmt.Sprintf("it covers the earlier field %q", f.Name), nil
 				}
 			}
@@ -486,7 +516,12 @@ func (c *differ) pages() error {
 			return err
 		}
 		if old.Ref != now.Ref {
-			c.add(Change{Kind: ChangeOther, Page: number, Object: now.Ref.Num, Text: "the page was replaced by another"})
+			c.add(
+				Change{
+					Kind: ChangeOther, Page: number, Object: now.Ref.Num,
+					Text: "the page was replaced by another",
+				},
+			)
 			continue
 		}
 		if err := c.page(number, now.Ref, placed); err != nil {
@@ -512,7 +547,12 @@ func (c *differ) page(number int, ref pdf.Ref, placed map[pdf.Ref]int) error {
 	}
 	if c.changed[ref.Num] {
 		if key, twice := now.AmbiguousKey(); twice {
-			c.add(Change{Kind: ChangeOther, Page: number, Object: ref.Num, Text: "/" + key + " stands twice in the page"})
+			c.add(
+				Change{
+					Kind: ChangeOther, Page: number, Object: ref.Num,
+					Text: "/" + key + " stands twice in the page",
+				},
+			)
 		}
 		for _, key := range keysOf(old, now) {
 			if key == "Annots" || key == "LastModified" && now.Get(key).Kind() == pdf.String {
@@ -523,7 +563,12 @@ func (c *differ) page(number int, ref pdf.Ref, placed map[pdf.Ref]int) error {
 				return err
 			}
 			if !same {
-				c.add(Change{Kind: ChangeOther, Page: number, Object: ref.Num, Text: "/" + key + " of the page was changed"})
+				c.add(
+					Change{
+						Kind: ChangeOther, Page: number, Object: ref.Num,
+						Text: "/" + key + " of the page was changed",
+					},
+				)
 			}
 		}
 		c.explained[ref.Num] = true
@@ -532,7 +577,9 @@ func (c *differ) page(number int, ref pdf.Ref, placed map[pdf.Ref]int) error {
 }
 
 // annotations judges what a page lists besides widgets of the form.
-func (c *differ) annotations(number int, page pdf.Ref, a, b pdf.Object, placed map[pdf.Ref]int) error {
+func (c *differ) annotations(
+	number int, page pdf.Ref, a, b pdf.Object, placed map[pdf.Ref]int,
+) error {
 	added, kept, err := c.added(a, b)
 	if err != nil {
 		return err
@@ -554,7 +601,12 @@ func (c *differ) annotations(number int, page pdf.Ref, a, b pdf.Object, placed m
 			return err
 		}
 		if ref.Num != 0 && !c.isNew(ref) || target.Get("Subtype").Name() == "Widget" {
-			c.add(Change{Kind: ChangeOther, Page: number, Object: ref.Num, Text: "an object was added to the page"})
+			c.add(
+				Change{
+					Kind: ChangeOther, Page: number, Object: ref.Num,
+					Text: "an object was added to the page",
+				},
+			)
 		} else {
 			annotation(ref.Num, "an annotation was added")
 		}
@@ -569,10 +621,14 @@ func (c *differ) annotations(number int, page pdf.Ref, a, b pdf.Object, placed m
 	array, _ := a.Ref()
 	for _, o := range before {
 		ref, ok := o.Ref()
-		if !ok || !c.changed[ref.Num] || c.explained[ref.Num] || c.now.Lookup(ref.Num).Kind == pdf.Free {
+		if !ok || !c.changed[ref.Num] || c.explained[ref.Num] ||
+			c.now.Lookup(ref.Num).Kind == pdf.Free {
 			continue
 		}
-		alone := !slices.ContainsFunc(c.referrers[ref.Num], func(from int) bool { return from != page.Num && from != array.Num })
+		alone := !slices.ContainsFunc(
+			c.referrers[ref.Num],
+			func(from int) bool { return from != page.Num && from != array.Num },
+		)
 		now, err := c.now.Load(ref)
 		if err != nil {
 			return err

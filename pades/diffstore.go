@@ -62,7 +62,8 @@ func (c *differ) store(dss pdf.Object) error {
 	if err := c.explainNew(values...); err != nil {
 		return err
 	}
-	if !pdf.Equal(dss, was) || !pdf.Equal(before, after) || !pdf.Equal(vriBefore, vriAfter) || len(values) > 2 {
+	if !pdf.Equal(dss, was) || !pdf.Equal(before, after) || !pdf.Equal(vriBefore, vriAfter) ||
+		len(values) > 2 {
 		c.add(Change{Kind: ChangeArchive, Text: "revocation data was added"})
 	}
 	return nil

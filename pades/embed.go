@@ -70,7 +70,10 @@ func (p *Prepared) verified(cert *x509.Certificate, sig []byte) ([]byte, error) 
 // The original is hashed while it is copied and must be the document that was
 // prepared; otherwise Embed fails with ErrOriginal and what w got is worthless.
 // Given the same token the output is the same, so it may run again after a crash.
-func Embed(ctx context.Context, original io.ReaderAt, p *Prepared, chain []*x509.Certificate, signature []byte, ts Timestamper, w io.Writer) error {
+func Embed(
+	ctx context.Context, original io.ReaderAt, p *Prepared, chain []*x509.Certificate,
+	signature []byte, ts Timestamper, w io.Writer,
+) error {
 	update, err := p.complete(ctx, chain, signature, ts)
 	if err != nil {
 		return err
@@ -107,7 +110,9 @@ type SealOptions struct {
 // document that was prepared.
 //
 // It may run again after a crash, with other time stamps and thus other bytes.
-func Seal(ctx context.Context, original io.ReaderAt, p *Prepared, signature []byte, o SealOptions) ([]byte, Level, error) {
+func Seal(
+	ctx context.Context, original io.ReaderAt, p *Prepared, signature []byte, o SealOptions,
+) ([]byte, Level, error) {
 	signed, err := p.complete(ctx, o.Chain, signature, o.Timestamper)
 	if err != nil {
 		return nil, LevelNone, err
@@ -120,7 +125,10 @@ func Seal(ctx context.Context, original io.ReaderAt, p *Prepared, signature []by
 		return signed, LevelT, nil
 	}
 	level := LevelLTA
-	e := ExtendOptions{Evidence: o.Evidence, Known: o.Known, Timestamper: o.Timestamper, FieldName: o.TimestampField, Rand: o.Rand, Limits: o.Limits, Memo: o.Memo}
+	e := ExtendOptions{
+		Evidence: o.Evidence, Known: o.Known, Timestamper: o.Timestamper,
+		FieldName: o.TimestampField, Rand: o.Rand, Limits: o.Limits, Memo: o.Memo,
+	}
 	if o.NoDocumentTimestamp {
 		e.Timestamper, level = nil, LevelLT
 	}
@@ -135,7 +143,9 @@ func Seal(ctx context.Context, original io.ReaderAt, p *Prepared, signature []by
 }
 
 // complete returns the update with the signature in its hole.
-func (p *Prepared) complete(ctx context.Context, chain []*x509.Certificate, signature []byte, ts Timestamper) ([]byte, error) {
+func (p *Prepared) complete(
+	ctx context.Context, chain []*x509.Certificate, signature []byte, ts Timestamper,
+) ([]byte, error) {
 	if len(chain) == 0 || ts == nil {
 		return nil, errors.New("pades: a certificate and a time-stamping authority are required")
 	}
@@ -149,7 +159,8 @@ func (p *Prepared) complete(ctx context.Context, chain []*x509.Certificate, sign
 		return nil, fmt.Errorf("pades: time stamp: %w", err)
 	}
 	message, err := cms.Build(cms.Message{
-		ContentType: cms.OIDData, Certificates: chain, SignedAttributes: p.SignedAttributes(chain[0]), Signature: der, Timestamp: token,
+		ContentType: cms.OIDData, Certificates: chain,
+		SignedAttributes: p.SignedAttributes(chain[0]), Signature: der, Timestamp: token,
 	})
 	if err != nil {
 		return nil, err
@@ -170,7 +181,9 @@ func (p *Prepared) fill(message []byte) ([]byte, error) {
 // prepared. It returns the hash that has seen it.
 func (p *Prepared) copy(ctx context.Context, original io.ReaderAt, w io.Writer) (hash.Hash, error) {
 	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(sum, w), contextReader{ctx, io.NewSectionReader(original, 0, p.Size)})
+	n, err := io.Copy(
+		io.MultiWriter(sum, w), contextReader{ctx, io.NewSectionReader(original, 0, p.Size)},
+	)
 	if err != nil {
 		return nil, err
 	}

@@ -38,7 +38,9 @@ func (z *deflater) put(u *pdf.Update, data []byte, entries ...pdf.Pair) (pdf.Ref
 		return pdf.Ref{}, err
 	}
 	ref := u.Alloc()
-	_, err := u.PutStream(ref, append(entries, pdf.Pair{Key: "Filter", Value: "/FlateDecode"}), z.buf.Bytes())
+	_, err := u.PutStream(
+		ref, append(entries, pdf.Pair{Key: "Filter", Value: "/FlateDecode"}), z.buf.Bytes(),
+	)
 	return ref, err
 }
 
@@ -77,13 +79,22 @@ func (s *subset) embed(u *pdf.Update, z *deflater) (pdf.Ref, error) {
 	if err != nil {
 		return pdf.Ref{}, err
 	}
-	descriptor, err := put(u,
-		pdf.Pair{Key: "Type", Value: "/FontDescriptor"}, pdf.Pair{Key: "FontName", Value: name},
+	descriptor, err := put(
+		u,
+		pdf.Pair{Key: "Type", Value: "/FontDescriptor"},
+		pdf.Pair{Key: "FontName", Value: name},
 		pdf.Pair{Key: "Flags", Value: "4"}, // symbolic: glyphs are chosen by number
-		pdf.Pair{Key: "FontBBox", Value: fmt.Sprintf("[%d %d %d %d]", box[0], box[1], box[2], box[3])},
-		pdf.Pair{Key: "ItalicAngle", Value: "0"}, pdf.Pair{Key: "Ascent", Value: fmt.Sprint(ascent)},
-		pdf.Pair{Key: "Descent", Value: fmt.Sprint(descent)}, pdf.Pair{Key: "CapHeight", Value: fmt.Sprint(capHeight)},
-		pdf.Pair{Key: "StemV", Value: "80"}, pdf.Pair{Key: "FontFile2", Value: file.String()}, pdf.Pair{Key: "CIDSet", Value: cidSet.String()})
+		pdf.Pair{
+			Key: "FontBBox", Value: fmt.Sprintf("[%d %d %d %d]", box[0], box[1], box[2], box[3]),
+		},
+		pdf.Pair{Key: "ItalicAngle", Value: "0"},
+		pdf.Pair{Key: "Ascent", Value: fmt.Sprint(ascent)},
+		pdf.Pair{Key: "Descent", Value: fmt.Sprint(descent)},
+		pdf.Pair{Key: "CapHeight", Value: fmt.Sprint(capHeight)},
+		pdf.Pair{Key: "StemV", Value: "80"},
+		pdf.Pair{Key: "FontFile2", Value: file.String()},
+		pdf.Pair{Key: "CIDSet", Value: cidSet.String()},
+	)
 	if err != nil {
 		return pdf.Ref{}, err
 	}
@@ -91,17 +102,28 @@ func (s *subset) embed(u *pdf.Update, z *deflater) (pdf.Ref, error) {
 	for i, v := range widths {
 		w[i] = fmt.Sprint(int(math.Round(v)))
 	}
-	cidFont, err := put(u,
-		pdf.Pair{Key: "Type", Value: "/Font"}, pdf.Pair{Key: "Subtype", Value: "/CIDFontType2"}, pdf.Pair{Key: "BaseFont", Value: name},
-		pdf.Pair{Key: "CIDSystemInfo", Value: "<< /Registry (Adobe) /Ordering (Identity) /Supplement 0 >>"},
-		pdf.Pair{Key: "CIDToGIDMap", Value: "/Identity"}, pdf.Pair{Key: "DW", Value: "1000"},
-		pdf.Pair{Key: "W", Value: "[0 [" + strings.Join(w, " ") + "]]"}, pdf.Pair{Key: "FontDescriptor", Value: descriptor.String()})
+	cidFont, err := put(
+		u,
+		pdf.Pair{Key: "Type", Value: "/Font"},
+		pdf.Pair{Key: "Subtype", Value: "/CIDFontType2"},
+		pdf.Pair{Key: "BaseFont", Value: name},
+		pdf.Pair{
+			Key:   "CIDSystemInfo",
+			Value: "<< /Registry (Adobe) /Ordering (Identity) /Supplement 0 >>",
+		},
+		pdf.Pair{Key: "CIDToGIDMap", Value: "/Identity"},
+		pdf.Pair{Key: "DW", Value: "1000"},
+		pdf.Pair{Key: "W", Value: "[0 [" + strings.Join(w, " ") + "]]"},
+		pdf.Pair{Key: "FontDescriptor", Value: descriptor.String()},
+	)
 	if err != nil {
 		return pdf.Ref{}, err
 	}
 	return put(u,
-		pdf.Pair{Key: "Type", Value: "/Font"}, pdf.Pair{Key: "Subtype", Value: "/Type0"}, pdf.Pair{Key: "BaseFont", Value: name},
-		pdf.Pair{Key: "Encoding", Value: "/Identity-H"}, pdf.Pair{Key: "DescendantFonts", Value: "[" + cidFont.String() + "]"},
+		pdf.Pair{Key: "Type", Value: "/Font"}, pdf.Pair{Key: "Subtype", Value: "/Type0"},
+		pdf.Pair{Key: "BaseFont", Value: name},
+		pdf.Pair{Key: "Encoding", Value: "/Identity-H"},
+		pdf.Pair{Key: "DescendantFonts", Value: "[" + cidFont.String() + "]"},
 		pdf.Pair{Key: "ToUnicode", Value: unicode.String()})
 }
 

@@ -86,7 +86,10 @@ func streamData(d *pdf.Document, o pdf.Object) ([]byte, error) {
 		return nil, err
 	}
 	if o.Kind() != pdf.Stream {
-		return nil, &pdf.Refusal{Reason: pdf.BadStream, Detail: "an entry of the document security store is not a stream"}
+		return nil, &pdf.Refusal{
+			Reason: pdf.BadStream,
+			Detail: "an entry of the document security store is not a stream",
+		}
 	}
 	if filter, err := d.Get(o, "Filter"); err != nil {
 		return nil, err
@@ -114,7 +117,9 @@ var oidOCSPNoCheck = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
 func (e *evidence) chain(chain []*x509.Certificate, at time.Time) error {
 	for i, c := range chain {
 		if !slices.ContainsFunc(e.certs, c.Equal) {
-			return fmt.Errorf("%w: certificate %q is not stored", errNoEvidence, c.Subject.CommonName)
+			return fmt.Errorf(
+				"%w: certificate %q is not stored", errNoEvidence, c.Subject.CommonName,
+			)
 		}
 		if i == len(chain)-1 {
 			break // trust in the root is not a matter of revocation data
@@ -147,7 +152,10 @@ func (e *evidence) status(cert, issuer *x509.Certificate, at time.Time) error {
 		}
 	}
 	for _, l := range e.lists {
-		if !bytes.Equal(l.RawIssuer, issuer.RawSubject) || !current(l.ThisUpdate, l.NextUpdate, at) || partial(l) || e.memo.CheckList(l, issuer) != nil {
+		if !bytes.Equal(l.RawIssuer, issuer.RawSubject) ||
+			!current(l.ThisUpdate, l.NextUpdate, at) ||
+			partial(l) ||
+			e.memo.CheckList(l, issuer) != nil {
 			continue
 		}
 		verdict = nil
@@ -170,8 +178,12 @@ func (e *evidence) responder(r *ocsp.Response, issuer *x509.Certificate) bool {
 	case r.Certificate.Equal(issuer):
 		return true
 	}
-	return slices.Contains(r.Certificate.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) && e.memo.CheckCertificate(r.Certificate, issuer) == nil &&
-		slices.ContainsFunc(r.Certificate.Extensions, func(x pkix.Extension) bool { return x.Id.Equal(oidOCSPNoCheck) })
+	return slices.Contains(r.Certificate.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) &&
+		e.memo.CheckCertificate(r.Certificate, issuer) == nil &&
+		slices.ContainsFunc(
+			r.Certificate.Extensions,
+			func(x pkix.Extension) bool { return x.Id.Equal(oidOCSPNoCheck) },
+		)
 }
 
 // current reports whether a statement from thisUpdate to nextUpdate speaks

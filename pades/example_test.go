@@ -121,14 +121,22 @@ func ExampleExtend() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	update, err := pades.Extend(context.Background(), bytes.NewReader(signed), int64(len(signed)), pades.ExtendOptions{
-		Evidence: office, Timestamper: office.stamp, FieldName: "Timestamp1", Rand: rand.Reader,
-	})
+	update, err := pades.Extend(
+		context.Background(),
+		bytes.NewReader(signed),
+		int64(len(signed)),
+		pades.ExtendOptions{
+			Evidence: office, Timestamper: office.stamp, FieldName: "Timestamp1", Rand: rand.Reader,
+		},
+	)
 	if err != nil {
 		log.Fatal(err)
 	}
 	archived, size := pdf.Joined(bytes.NewReader(signed), int64(len(signed)), update)
-	report, err := pades.Verify(archived, size, pades.VerifyOptions{Roots: office.roots, TSARoots: office.roots, Now: time.Now()})
+	report, err := pades.Verify(
+		archived, size,
+		pades.VerifyOptions{Roots: office.roots, TSARoots: office.roots, Now: time.Now()},
+	)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -144,7 +152,10 @@ func ExampleVerify() {
 		log.Fatal(err)
 	}
 	for _, roots := range []*x509.CertPool{nil, office.roots} {
-		report, err := pades.Verify(bytes.NewReader(signed), int64(len(signed)), pades.VerifyOptions{Roots: roots, TSARoots: roots, Now: time.Now()})
+		report, err := pades.Verify(
+			bytes.NewReader(signed), int64(len(signed)),
+			pades.VerifyOptions{Roots: roots, TSARoots: roots, Now: time.Now()},
+		)
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -164,7 +175,15 @@ func open() *office {
 		log.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	authority, err := ca.Open(dir, ca.Options{Name: "Office", BaseURL: "http://127.0.0.1:1/pki", Now: time.Now, Rand: rand.Reader})
+	authority, err := ca.Open(
+		dir,
+		ca.Options{
+			Name:    "Office",
+			BaseURL: "http://127.0.0.1:1/pki",
+			Now:     time.Now,
+			Rand:    rand.Reader,
+		},
+	)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -172,24 +191,30 @@ func open() *office {
 	if err != nil {
 		log.Fatal(err)
 	}
-	cert, err := authority.IssueSigner(ca.Subject{UIN: "S8979373D", Name: "TAN AH KOW"}, &key.PublicKey)
+	cert, err := authority.IssueSigner(
+		ca.Subject{UIN: "S8979373D", Name: "TAN AH KOW"}, &key.PublicKey,
+	)
 	if err != nil {
 		log.Fatal(err)
 	}
 	stampKey, stampChain := authority.TSA()
 	stamp, err := tsa.New(tsa.Config{
-		Key: stampKey, Chain: stampChain, Policy: ca.TimestampPolicy, Accuracy: time.Second, Now: time.Now, Rand: rand.Reader,
+		Key: stampKey, Chain: stampChain, Policy: ca.TimestampPolicy, Accuracy: time.Second,
+		Now: time.Now, Rand: rand.Reader,
 	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	return &office{
-		key: key, chain: append([]*x509.Certificate{cert}, authority.Chain()...), roots: authority.Roots(), stamp: stamp, ca: authority,
+		key: key, chain: append([]*x509.Certificate{cert}, authority.Chain()...),
+		roots: authority.Roots(), stamp: stamp, ca: authority,
 	}
 }
 
 // Evidence makes office a pades.EvidenceSource.
-func (o *office) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+func (o *office) Evidence(
+	ctx context.Context, certs []*x509.Certificate,
+) (responses, crls [][]byte, err error) {
 	return o.ca.Evidence(ctx, certs, noneRevoked{})
 }
 

@@ -124,7 +124,9 @@ func protect(ctx context.Context, d *pdf.Document, s *signature, o ExtendOptions
 
 // stamped writes the update and gets the time stamp over it; without a
 // Timestamper there is no token, and the update is all in Before.
-func stamped(ctx context.Context, d *pdf.Document, s *signature, store *gathered, room int, o ExtendOptions) (*Prepared, []byte, error) {
+func stamped(
+	ctx context.Context, d *pdf.Document, s *signature, store *gathered, room int, o ExtendOptions,
+) (*Prepared, []byte, error) {
 	u := pdf.NewUpdate(d)
 	if err := spare(u, d); err != nil {
 		return nil, nil, err
@@ -161,7 +163,9 @@ func stamped(ctx context.Context, d *pdf.Document, s *signature, store *gathered
 }
 
 // chainOfStamp returns certs with those of a token's chain that are not among them.
-func chainOfStamp(token []byte, certs []*x509.Certificate, o ExtendOptions) ([]*x509.Certificate, error) {
+func chainOfStamp(
+	token []byte, certs []*x509.Certificate, o ExtendOptions,
+) ([]*x509.Certificate, error) {
 	stamp, err := tsa.Parse(token)
 	if err != nil {
 		return nil, err
@@ -196,7 +200,9 @@ type gathered struct {
 
 // gather collects revocation data about certificates and checks that it says
 // that they were good at the given time.
-func gather(ctx context.Context, certs []*x509.Certificate, at time.Time, o ExtendOptions) (*gathered, error) {
+func gather(
+	ctx context.Context, certs []*x509.Certificate, at time.Time, o ExtendOptions,
+) (*gathered, error) {
 	responses, lists, err := o.Evidence.Evidence(ctx, certs)
 	if err != nil {
 		return nil, fmt.Errorf("pades: evidence: %w", err)
@@ -232,7 +238,9 @@ func gather(ctx context.Context, certs []*x509.Certificate, at time.Time, o Exte
 // chains returns the certificates from the signer and its time stamp, or from a
 // document time stamp, up to their roots, and the time for which they have to be
 // proven good. Others that a message brings along prove nothing.
-func (s *signature) chains(known []*x509.Certificate, memo *Memo) (certs []*x509.Certificate, at time.Time, err error) {
+func (s *signature) chains(
+	known []*x509.Certificate, memo *Memo,
+) (certs []*x509.Certificate, at time.Time, err error) {
 	token, found := s.message, known
 	var leaves []*x509.Certificate
 	if s.subFilter != subFilterStamp {
@@ -268,13 +276,17 @@ func (s *signature) chains(known []*x509.Certificate, memo *Memo) (certs []*x509
 }
 
 // climb adds a certificate and its issuers up to the root to certs.
-func climb(certs []*x509.Certificate, c *x509.Certificate, found []*x509.Certificate, memo *Memo) ([]*x509.Certificate, error) {
+func climb(
+	certs []*x509.Certificate, c *x509.Certificate, found []*x509.Certificate, memo *Memo,
+) ([]*x509.Certificate, error) {
 	certs = slices.Clip(certs)
 	for !slices.ContainsFunc(certs, c.Equal) {
 		certs = append(certs, c)
 		issuer := issuerOf(c, found, memo)
 		if issuer == nil {
-			return nil, fmt.Errorf("%w: the issuer of %q is unknown", ErrEvidence, c.Subject.CommonName)
+			return nil, fmt.Errorf(
+				"%w: the issuer of %q is unknown", ErrEvidence, c.Subject.CommonName,
+			)
 		}
 		c = issuer
 	}
@@ -319,7 +331,8 @@ func (g *gathered) write(u *pdf.Update, d *pdf.Document, s *signature) error {
 		var refs []string
 		for _, der := range l.data {
 			ref := u.Alloc()
-			if _, err := u.PutStream(ref, nil, der); err != nil { // keys and signatures do not compress
+			// keys and signatures do not compress
+			if _, err := u.PutStream(ref, nil, der); err != nil {
 				return err
 			}
 			refs = append(refs, ref.String())
@@ -333,7 +346,9 @@ func (g *gathered) write(u *pdf.Update, d *pdf.Document, s *signature) error {
 		for _, o := range before.Elements() {
 			all = append(all, o.Raw())
 		}
-		store = append(store, pdf.Pair{Key: l.all, Value: "[" + strings.Join(append(all, refs...), " ") + "]"})
+		store = append(
+			store, pdf.Pair{Key: l.all, Value: "[" + strings.Join(append(all, refs...), " ") + "]"},
+		)
 	}
 	vri, err := put(u, entry...)
 	if err != nil {
@@ -345,7 +360,9 @@ func (g *gathered) write(u *pdf.Update, d *pdf.Document, s *signature) error {
 	if err != nil {
 		return err
 	}
-	entries, err := pdf.EditDict(oldVRI, pdf.Pair{Key: strings.ToUpper(hex.EncodeToString(sum[:])), Value: vri.String()})
+	entries, err := pdf.EditDict(
+		oldVRI, pdf.Pair{Key: strings.ToUpper(hex.EncodeToString(sum[:])), Value: vri.String()},
+	)
 	if err != nil {
 		return err
 	}
@@ -364,7 +381,8 @@ func (g *gathered) write(u *pdf.Update, d *pdf.Document, s *signature) error {
 	return u.SetCatalog("DSS", ref.String())
 }
 
-// addStampField adds the invisible field of a document time stamp on page 1, with room for a token of so many bytes.
+// addStampField adds the invisible field of a document time stamp on page 1, with room for a token
+// of so many bytes.
 func addStampField(u *pdf.Update, d *pdf.Document, name string, room int) (hole, error) {
 	name, err := u.UniqueFieldName(name)
 	if err != nil {
@@ -391,7 +409,10 @@ func addStampField(u *pdf.Update, d *pdf.Document, name string, room int) (hole,
 	// PDF/UA-2 (8.10.2.3) wants a description of every widget, also of one that
 	// no one sees; PDF/UA-1 (7.2) forbids one whose language is not known.
 	if !d.Catalog().Get("Lang").IsNull() {
-		pairs = append(pairs, pdf.Pair{Key: "Contents", Value: "(Document timestamp)"}, pdf.Pair{Key: "Lang", Value: "(en)"})
+		pairs = append(
+			pairs, pdf.Pair{Key: "Contents", Value: "(Document timestamp)"},
+			pdf.Pair{Key: "Lang", Value: "(en)"},
+		)
 	}
 	// PDF/A-1 (ISO 19005-1, 6.9) wants an appearance for every field, also one
 	// that no one sees. Elsewhere it is left out: some verifiers take a time
@@ -401,7 +422,9 @@ func addStampField(u *pdf.Update, d *pdf.Document, name string, room int) (hole,
 	} else if first {
 		ref := u.Alloc()
 		if _, err := u.PutStream(ref, []pdf.Pair{
-			{Key: "Type", Value: "/XObject"}, {Key: "Subtype", Value: "/Form"}, {Key: "BBox", Value: "[0 0 0 0]"},
+			{Key: "Type", Value: "/XObject"},
+			{Key: "Subtype", Value: "/Form"},
+			{Key: "BBox", Value: "[0 0 0 0]"},
 		}, nil); err != nil {
 			return hole{}, err
 		}
@@ -418,7 +441,9 @@ func addStampField(u *pdf.Update, d *pdf.Document, name string, room int) (hole,
 		return hole{}, err
 	}
 	return putSignature(u, sig, room, []pdf.Pair{
-		{Key: "Type", Value: "/" + typeDocStamp}, {Key: "Filter", Value: "/Adobe.PPKLite"}, {Key: "SubFilter", Value: "/" + subFilterStamp},
+		{Key: "Type", Value: "/" + typeDocStamp},
+		{Key: "Filter", Value: "/Adobe.PPKLite"},
+		{Key: "SubFilter", Value: "/" + subFilterStamp},
 	})
 }
 

@@ -37,10 +37,18 @@ func newForeign(t *testing.T) *foreign {
 	f.srv = httptest.NewServer(mux)
 	t.Cleanup(f.srv.Close)
 	var err error
-	f.ca, err = ca.Open(t.TempDir(), ca.Options{Name: "Foreign", BaseURL: f.srv.URL, Now: time.Now, Rand: rand.Reader})
+	f.ca, err = ca.Open(
+		t.TempDir(),
+		ca.Options{Name: "Foreign", BaseURL: f.srv.URL, Now: time.Now, Rand: rand.Reader},
+	)
 	must(t, err)
 	key, chain := f.ca.TSA()
-	unit, err := tsa.New(tsa.Config{Key: key, Chain: chain[:1], Policy: "1.2.3.4", Accuracy: time.Second, Now: time.Now, Rand: rand.Reader})
+	unit, err := tsa.New(
+		tsa.Config{
+			Key: key, Chain: chain[:1], Policy: "1.2.3.4", Accuracy: time.Second, Now: time.Now,
+			Rand: rand.Reader,
+		},
+	)
 	must(t, err)
 	mux.HandleFunc("POST /tsa", func(w http.ResponseWriter, r *http.Request) {
 		answer := func() {
@@ -71,7 +79,10 @@ func newForeign(t *testing.T) *foreign {
 }
 
 func (f *foreign) client(roots *x509.CertPool) *tsa.Client {
-	return &tsa.Client{URL: f.srv.URL + "/tsa", HTTP: f.srv.Client(), Roots: roots, Timeout: 300 * time.Millisecond, Now: time.Now, Rand: rand.Reader}
+	return &tsa.Client{
+		URL: f.srv.URL + "/tsa", HTTP: f.srv.Client(), Roots: roots,
+		Timeout: 300 * time.Millisecond, Now: time.Now, Rand: rand.Reader,
+	}
 }
 
 // both asks our own authority and then the others'.
@@ -80,7 +91,9 @@ type both struct {
 	f *tsa.Fetcher
 }
 
-func (b both) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+func (b both) Evidence(
+	ctx context.Context, certs []*x509.Certificate,
+) (responses, crls [][]byte, err error) {
 	responses, crls, err = b.w.Evidence(ctx, certs)
 	if err != nil {
 		return nil, nil, err
@@ -102,10 +115,18 @@ func TestExternalAuthorities(t *testing.T) {
 	seal := func(f *tsa.Fetcher) (*Prepared, []byte, error) {
 		p, err := Prepare(bytes.NewReader(doc), int64(len(doc)), w.options(Location{1, 0.1, 0.1}))
 		must(t, err)
-		appended, _, err := Seal(t.Context(), bytes.NewReader(doc), p, w.sign(t, p.SignedAttributes(w.cert)), SealOptions{
-			Chain: w.chain(), Timestamper: tsa.Alternatives{first.client(roots), second.client(roots)}, TimestampField: "Timestamp", Rand: rand.Reader,
-			Evidence: both{w, f}, Known: []*x509.Certificate{first.ca.Root(), second.ca.Root()},
-		})
+		appended, _, err := Seal(
+			t.Context(),
+			bytes.NewReader(doc),
+			p,
+			w.sign(t, p.SignedAttributes(w.cert)),
+			SealOptions{
+				Chain:          w.chain(),
+				Timestamper:    tsa.Alternatives{first.client(roots), second.client(roots)},
+				TimestampField: "Timestamp", Rand: rand.Reader,
+				Evidence: both{w, f}, Known: []*x509.Certificate{first.ca.Root(), second.ca.Root()},
+			},
+		)
 		return p, append(bytes.Clone(doc), appended...), err
 	}
 	fetcher := func() *tsa.Fetcher { return &tsa.Fetcher{HTTP: &http.Client{}, Now: time.Now, Skip: w.ca.Chain()} }
@@ -146,7 +167,10 @@ func TestExternalAuthorities(t *testing.T) {
 			t.Errorf("%s: %v", tc.name, err)
 			continue
 		}
-		report, err := Verify(bytes.NewReader(out), int64(len(out)), VerifyOptions{Roots: w.ca.Roots(), TSARoots: trusted, Now: time.Now()})
+		report, err := Verify(
+			bytes.NewReader(out), int64(len(out)),
+			VerifyOptions{Roots: w.ca.Roots(), TSARoots: trusted, Now: time.Now()},
+		)
 		must(t, err)
 		if err := errors.Join(report.Err(), report.Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA})); err != nil {
 			t.Errorf("%s: %v", tc.name, err)
@@ -174,7 +198,10 @@ func TestExternalAuthorities(t *testing.T) {
 	second.stamp = nil
 	_, out, err := seal(fetcher())
 	must(t, err)
-	report, err := Verify(bytes.NewReader(out), int64(len(out)), VerifyOptions{Roots: w.ca.Roots(), TSARoots: trusted, Now: time.Now()})
+	report, err := Verify(
+		bytes.NewReader(out), int64(len(out)),
+		VerifyOptions{Roots: w.ca.Roots(), TSARoots: trusted, Now: time.Now()},
+	)
 	must(t, err)
 	must(t, report.Err())
 	d, err := pdf.Open(bytes.NewReader(out), int64(len(out)), pdf.Limits{})
@@ -202,7 +229,8 @@ func TestExternalAuthorities(t *testing.T) {
 		t.Errorf("%d downloads of one list", n)
 	}
 	first.noCRL.Store(true)
-	if _, _, err := seal(fetcher()); err == nil || !strings.Contains(err.Error(), "no revocation data") {
+	if _, _, err := seal(fetcher()); err == nil ||
+		!strings.Contains(err.Error(), "no revocation data") {
 		t.Errorf("no list: %v", err)
 	}
 }

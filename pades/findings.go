@@ -117,7 +117,10 @@ func (f *finder) objects(ctx context.Context, locs []Location) error {
 		}
 		if dangling > 0 {
 			return &pdf.Refusal{Reason: pdf.DanglingReference, Detail: fmt.Sprintf(
-				"object %d refers to object %d, which does not exist and whose number signing would use", e.Ref.Num, dangling)}
+				"object %d refers to object %d, which does not exist and whose number signing would use",
+				e.Ref.Num,
+				dangling,
+			)}
 		}
 	}
 	return f.damage()
@@ -171,7 +174,10 @@ func (f *finder) damage() error {
 		return err
 	}
 	why := f.damaged[num]
-	return &pdf.Refusal{Reason: why.Reason, Detail: fmt.Sprintf("object %d, which the document uses: %s", num, why.Detail)}
+	return &pdf.Refusal{
+		Reason: why.Reason,
+		Detail: fmt.Sprintf("object %d, which the document uses: %s", num, why.Detail),
+	}
 }
 
 // unreadable sorts errors of loading any object of a file: those of a broken

@@ -106,7 +106,9 @@ func ParseFace(name string, ttf []byte) (*Face, error) {
 	}
 	for i := range n {
 		rec := ttf[12+16*i:]
-		off, size := uint64(binary.BigEndian.Uint32(rec[8:])), uint64(binary.BigEndian.Uint32(rec[12:]))
+		off, size := uint64(binary.BigEndian.Uint32(rec[8:])), uint64(
+			binary.BigEndian.Uint32(rec[12:]),
+		)
 		if off+size > uint64(len(ttf)) {
 			return nil, bad
 		}

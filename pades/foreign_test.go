@@ -47,12 +47,22 @@ func TestForeignSecondSignature(t *testing.T) {
 			u := pdf.NewUpdate(d)
 			sig, field := u.Alloc(), u.Alloc()
 			h, err := putSignature(u, sig, Reserved, []pdf.Pair{
-				{Key: "Type", Value: "/Sig"}, {Key: "Filter", Value: "/Adobe.PPKLite"}, {Key: "SubFilter", Value: "/" + subFilterCAdES}, {Key: "M", Value: "(D:20261125120000Z)"},
+				{Key: "Type", Value: "/Sig"},
+				{Key: "Filter", Value: "/Adobe.PPKLite"},
+				{Key: "SubFilter", Value: "/" + subFilterCAdES},
+				{Key: "M", Value: "(D:20261125120000Z)"},
 			})
 			must(t, err)
 			page, err := d.Page(1)
 			must(t, err)
-			_, err = u.Put(field, fmt.Appendf(nil, "<< /Type /Annot /Subtype /Widget /FT /Sig /T (other) /V %s /P %s /Rect [300 300 400 340] /F 132 %s >>", sig, page.Ref, tc.field))
+			_, err = u.Put(
+				field,
+				fmt.Appendf(
+					nil,
+					"<< /Type /Annot /Subtype /Widget /FT /Sig /T (other) /V %s /P %s /Rect [300 300 400 340] /F 132 %s >>",
+					sig, page.Ref, tc.field,
+				),
+			)
 			must(t, err)
 			must(t, u.AddFields(field))
 			must(t, u.AddAnnotations(1, field))
@@ -67,9 +77,16 @@ func TestForeignSecondSignature(t *testing.T) {
 			p, err := h.close(u, bytes.NewReader(first), int64(len(first)), nil)
 			must(t, err)
 			var out bytes.Buffer
-			must(t, Embed(t.Context(), bytes.NewReader(first), p, w.chain(), w.sign(t, p.SignedAttributes(w.cert)), w.tsa, &out))
+			must(
+				t,
+				Embed(
+					t.Context(), bytes.NewReader(first), p, w.chain(),
+					w.sign(t, p.SignedAttributes(w.cert)), w.tsa, &out,
+				),
+			)
 			report := w.verify(t, out.Bytes())
-			if changed := report.Err() != nil; changed != tc.changed || len(report.Signatures) != 3 {
+			if changed := report.Err() != nil; changed != tc.changed ||
+				len(report.Signatures) != 3 {
 				t.Errorf("%d signatures, %v", len(report.Signatures), report.Err())
 			}
 		})
@@ -82,27 +99,45 @@ func TestForeignKeyUsage(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
 	issue := func(subject, issuer *x509.Certificate, pub *ecdsa.PublicKey) *x509.Certificate {
-		subject.SerialNumber, subject.NotBefore, subject.NotAfter = big.NewInt(5), w.now().Add(-time.Hour), w.now().Add(time.Hour)
+		subject.SerialNumber, subject.NotBefore, subject.NotAfter = big.NewInt(5), w.now().Add(
+			-time.Hour,
+		), w.now().Add(time.Hour)
 		der, err := x509.CreateCertificate(rand.Reader, subject, issuer, pub, key)
 		must(t, err)
 		cert, err := x509.ParseCertificate(der)
 		must(t, err)
 		return cert
 	}
-	root := &x509.Certificate{Subject: pkix.Name{CommonName: "Root"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	root := &x509.Certificate{
+		Subject: pkix.Name{CommonName: "Root"}, IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageCertSign,
+	}
 	root = issue(root, root, &key.PublicKey)
 	roots := x509.NewCertPool()
 	roots.AddCert(root)
 	doc := bytes.NewReader(pdftest.Minimal())
 	for usage, valid := range map[x509.KeyUsage]bool{
-		0: true, x509.KeyUsageDigitalSignature: true, x509.KeyUsageContentCommitment: true, x509.KeyUsageKeyAgreement: false,
+		0: true, x509.KeyUsageDigitalSignature: true, x509.KeyUsageContentCommitment: true,
+		x509.KeyUsageKeyAgreement: false,
 	} {
-		leaf := issue(&x509.Certificate{Subject: pkix.Name{CommonName: "Signer"}, KeyUsage: usage}, root, &w.phone.PublicKey)
+		leaf := issue(
+			&x509.Certificate{Subject: pkix.Name{CommonName: "Signer"}, KeyUsage: usage}, root,
+			&w.phone.PublicKey,
+		)
 		p, err := Prepare(doc, doc.Size(), w.options(Location{1, 0.5, 0.5}))
 		must(t, err)
 		var out bytes.Buffer
-		must(t, Embed(t.Context(), doc, p, []*x509.Certificate{leaf, root}, w.sign(t, p.SignedAttributes(leaf)), w.tsa, &out))
-		report, err := Verify(bytes.NewReader(out.Bytes()), int64(out.Len()), VerifyOptions{Roots: roots, TSARoots: w.ca.Roots(), Now: w.now()})
+		must(
+			t,
+			Embed(
+				t.Context(), doc, p, []*x509.Certificate{leaf, root},
+				w.sign(t, p.SignedAttributes(leaf)), w.tsa, &out,
+			),
+		)
+		report, err := Verify(
+			bytes.NewReader(out.Bytes()), int64(out.Len()),
+			VerifyOptions{Roots: roots, TSARoots: w.ca.Roots(), Now: w.now()},
+		)
 		must(t, err)
 		if err := report.Err(); (err == nil) != valid {
 			t.Errorf("key usage %b: %v", usage, err)
@@ -114,8 +149,14 @@ func TestForeignKeyUsage(t *testing.T) {
 // catalog, as the document information.
 func TestInformationIsTheForm(t *testing.T) {
 	w := newWorld(t)
-	form := pdftest.New(pdftest.Catalog(fmt.Sprintf("/AcroForm %d 0 R", pdftest.InfoNum)), pdftest.Object(pdftest.InfoNum, "<< /Fields [] >>"))
-	catalog := bytes.Replace(pdftest.Minimal(), fmt.Appendf(nil, "/Info %d 0 R", pdftest.InfoNum), fmt.Appendf(nil, "/Info %d 0 R", pdftest.CatalogNum), 1)
+	form := pdftest.New(
+		pdftest.Catalog(fmt.Sprintf("/AcroForm %d 0 R", pdftest.InfoNum)),
+		pdftest.Object(pdftest.InfoNum, "<< /Fields [] >>"),
+	)
+	catalog := bytes.Replace(
+		pdftest.Minimal(), fmt.Appendf(nil, "/Info %d 0 R", pdftest.InfoNum),
+		fmt.Appendf(nil, "/Info %d 0 R", pdftest.CatalogNum), 1,
+	)
 	for _, doc := range [][]byte{form, catalog} {
 		out, p := w.extended(t, doc, w.options(Location{1, 0.5, 0.5}), true)
 		report := w.verify(t, out)
@@ -137,7 +178,8 @@ func TestIndefiniteLengths(t *testing.T) {
 	}
 	hex.Encode(hole, message)
 	must(t, w.verify(t, doc).Err())
-	if got, err := Inspect(t.Context(), bytes.NewReader(doc), int64(len(doc)), []Location{{1, 0.5, 0.5}}, pdf.Limits{}); err != nil || got.Signatures != 1 {
+	if got, err := Inspect(t.Context(), bytes.NewReader(doc), int64(len(doc)), []Location{{1, 0.5, 0.5}}, pdf.Limits{}); err != nil ||
+		got.Signatures != 1 {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	out, p := w.extended(t, doc, w.options(Location{1, 0.5, 0.5}), true)

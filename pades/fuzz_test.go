@@ -35,8 +35,16 @@ func FuzzSeal(f *testing.F) {
 		if err != nil {
 			t.Fatalf("accepted, but not prepared: %v", err)
 		}
-		appended, level, err := Seal(t.Context(), r, p, w.sign(t, p.SignedAttributes(w.cert)),
-			SealOptions{Chain: w.chain(), Timestamper: w.tsa, Evidence: w, TimestampField: "Timestamp", Rand: rand.Reader})
+		appended, level, err := Seal(
+			t.Context(),
+			r,
+			p,
+			w.sign(t, p.SignedAttributes(w.cert)),
+			SealOptions{
+				Chain: w.chain(), Timestamper: w.tsa, Evidence: w, TimestampField: "Timestamp",
+				Rand: rand.Reader,
+			},
+		)
 		if err != nil {
 			t.Fatalf("accepted, but not sealed: %v", err)
 		}

@@ -38,15 +38,30 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{now: time.Now}
 	var err error
-	w.ca, err = ca.Open(t.TempDir(), ca.Options{Name: "Signet", BaseURL: "http://127.0.0.1:1/pki", Now: func() time.Time { return w.now() }, Rand: rand.Reader})
+	w.ca, err = ca.Open(
+		t.TempDir(),
+		ca.Options{
+			Name:    "Signet",
+			BaseURL: "http://127.0.0.1:1/pki",
+			Now:     func() time.Time { return w.now() },
+			Rand:    rand.Reader,
+		},
+	)
 	must(t, err)
 	w.roots = w.ca.Roots()
 	key, chain := w.ca.TSA()
-	w.tsa, err = tsa.New(tsa.Config{Key: key, Chain: chain, Policy: ca.TimestampPolicy, Accuracy: time.Second, Now: func() time.Time { return w.now() }, Rand: rand.Reader})
+	w.tsa, err = tsa.New(
+		tsa.Config{
+			Key: key, Chain: chain, Policy: ca.TimestampPolicy, Accuracy: time.Second,
+			Now: func() time.Time { return w.now() }, Rand: rand.Reader,
+		},
+	)
 	must(t, err)
 	w.phone, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)
-	w.cert, err = w.ca.IssueSigner(ca.Subject{UIN: "S8979373D", Name: "TAN AH KOW"}, &w.phone.PublicKey)
+	w.cert, err = w.ca.IssueSigner(
+		ca.Subject{UIN: "S8979373D", Name: "TAN AH KOW"}, &w.phone.PublicKey,
+	)
 	must(t, err)
 	return w
 }
@@ -73,8 +88,9 @@ func (w *world) sign(t testing.TB, msg []byte) []byte {
 
 func (w *world) options(locs ...Location) Options {
 	return Options{
-		Locations: locs, FieldName: "signv3-0190c5a2-7f1e-7c3a-9d6e-1f2a3b4c5d6e", SignerName: "TAN AH KOW",
-		SignedAt: w.now().In(singapore), Rand: rand.Reader,
+		Locations: locs, FieldName: "signv3-0190c5a2-7f1e-7c3a-9d6e-1f2a3b4c5d6e",
+		SignerName: "TAN AH KOW",
+		SignedAt:   w.now().In(singapore), Rand: rand.Reader,
 	}
 }
 
@@ -84,15 +100,23 @@ func (w *world) signed(t testing.TB, doc []byte, o Options) ([]byte, *Prepared) 
 	p, err := Prepare(bytes.NewReader(doc), int64(len(doc)), o)
 	must(t, err)
 	var out bytes.Buffer
-	must(t, Embed(t.Context(), bytes.NewReader(doc), p, w.chain(), w.sign(t, p.SignedAttributes(w.cert)), w.tsa, &out))
+	must(
+		t,
+		Embed(
+			t.Context(), bytes.NewReader(doc), p, w.chain(), w.sign(t, p.SignedAttributes(w.cert)),
+			w.tsa, &out,
+		),
+	)
 	return out.Bytes(), p
 }
 
 // good answers that every certificate is known and not revoked.
 type good struct{}
 
-func (good) Status(context.Context, *big.Int) (ca.Status, error) { return ca.Status{Known: true}, nil }
-func (good) Revoked(context.Context) ([]ca.Revoked, error)       { return nil, nil }
+func (good) Status(context.Context, *big.Int) (ca.Status, error) {
+	return ca.Status{Known: true}, nil
+}
+func (good) Revoked(context.Context) ([]ca.Revoked, error) { return nil, nil }
 
 // corpus returns the files of testdata/corpus.
 func corpus(t testing.TB) []string {
@@ -158,7 +182,9 @@ func grid(t testing.TB, doc []byte, n int) []Location {
 }
 
 // Evidence makes the world an EvidenceSource.
-func (w *world) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+func (w *world) Evidence(
+	ctx context.Context, certs []*x509.Certificate,
+) (responses, crls [][]byte, err error) {
 	return w.ca.Evidence(ctx, certs, good{})
 }
 
@@ -182,7 +208,10 @@ func (w *world) extend(t testing.TB, signed []byte, stamp bool) []byte {
 
 func (w *world) verify(t testing.TB, doc []byte) *Report {
 	t.Helper()
-	r, err := Verify(bytes.NewReader(doc), int64(len(doc)), VerifyOptions{Roots: w.roots, TSARoots: w.roots, Now: w.now(), Memo: &w.memo})
+	r, err := Verify(
+		bytes.NewReader(doc), int64(len(doc)),
+		VerifyOptions{Roots: w.roots, TSARoots: w.roots, Now: w.now(), Memo: &w.memo},
+	)
 	must(t, err)
 	return r
 }

@@ -22,12 +22,23 @@ func TestLongHistory(t *testing.T) {
 	}
 	doc := pdftest.New(opts...)
 	for i := range 40 {
-		doc = pdftest.Update(doc, pdftest.Revision{Objects: map[int]string{pdftest.InfoNum: fmt.Sprintf("<< /Producer (%d) >>", i)}})
+		doc = pdftest.Update(
+			doc,
+			pdftest.Revision{
+				Objects: map[int]string{pdftest.InfoNum: fmt.Sprintf("<< /Producer (%d) >>", i)},
+			},
+		)
 	}
 	out, p := w.extended(t, doc, w.options(Location{1, 0.5, 0.5}), true)
 	verify := func(work int64) *Report {
-		report, err := Verify(bytes.NewReader(out), int64(len(out)),
-			VerifyOptions{Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: w.now(), Limits: pdf.Limits{Work: work}})
+		report, err := Verify(
+			bytes.NewReader(out),
+			int64(len(out)),
+			VerifyOptions{
+				Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: w.now(),
+				Limits: pdf.Limits{Work: work},
+			},
+		)
 		must(t, err)
 		return report
 	}
@@ -35,7 +46,8 @@ func TestLongHistory(t *testing.T) {
 
 	report := verify(12 << 20) // a revision takes 0.7 MiB, a comparison 1.4
 	var history *historyError
-	if err := report.Err(); !errors.As(err, &history) || history.field != "" || !strings.Contains(err.Error(), "too much work") {
+	if err := report.Err(); !errors.As(err, &history) || history.field != "" ||
+		!strings.Contains(err.Error(), "too much work") {
 		t.Errorf("on a small budget: %v", err)
 	}
 	must(t, report.Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}))
@@ -46,7 +58,13 @@ func TestTooManySignatures(t *testing.T) {
 	document := func(n int) []byte {
 		var fields []pdftest.Field
 		for i := range n {
-			fields = append(fields, pdftest.Field{Name: fmt.Sprint("sig", i), Page: 1, Rect: "[0 0 0 0]", Value: pdftest.Signature("")})
+			fields = append(
+				fields,
+				pdftest.Field{
+					Name: fmt.Sprint("sig", i), Page: 1, Rect: "[0 0 0 0]",
+					Value: pdftest.Signature(""),
+				},
+			)
 		}
 		return pdftest.New(pdftest.IndirectForm(fields...))
 	}

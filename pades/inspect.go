@@ -29,11 +29,12 @@ type PageSize struct {
 	Height float64 `json:"height"`
 }
 
-// Inspect applies every rule about documents and places and looks for content that a signer should know of. It goes
-// through the motions of Prepare, so a document that passes can be prepared.
-// A refusal is a *pdf.Refusal whose Detail names the location, the page and the
-// numbers.
-func Inspect(ctx context.Context, r io.ReaderAt, size int64, locs []Location, lim pdf.Limits) (*Inspection, error) {
+// Inspect applies every rule about documents and places and looks for content that a signer should
+// know of. It goes through the motions of Prepare, so a document that passes can be prepared. A
+// refusal is a *pdf.Refusal whose Detail names the location, the page and the numbers.
+func Inspect(
+	ctx context.Context, r io.ReaderAt, size int64, locs []Location, lim pdf.Limits,
+) (*Inspection, error) {
 	d, err := pdf.Open(r, size, headroom(lim))
 	if err != nil {
 		return nil, err
@@ -91,7 +92,9 @@ func headroom(lim pdf.Limits) pdf.Limits {
 // party can still be told and no one has approved anything.
 func rehearse(d *pdf.Document, locs []Location) error {
 	u := pdf.NewUpdate(d)
-	trial := Options{Locations: locs, FieldName: "trial", SignedAt: time.Unix(0, 0), rehearsal: true}
+	trial := Options{
+		Locations: locs, FieldName: "trial", SignedAt: time.Unix(0, 0), rehearsal: true,
+	}
 	if _, err := draft(u, d, trial); err != nil {
 		return err
 	}
@@ -125,11 +128,18 @@ func checkSignatures(d *pdf.Document) (int, error) {
 		return 0, err
 	}
 	if len(sigs) > maxSignatures-2 { // ours and its time stamp come on top
-		return 0, &pdf.Refusal{Reason: TooManySignatures, Detail: fmt.Sprintf("%d signatures", len(sigs))}
+		return 0, &pdf.Refusal{
+			Reason: TooManySignatures, Detail: fmt.Sprintf("%d signatures", len(sigs)),
+		}
 	}
 	for _, s := range sigs {
 		refuse := func(why string) error {
-			return &pdf.Refusal{Reason: SignatureLevel, Detail: fmt.Sprintf("the existing signature %q is not PAdES level B-T: %s", s.fields[0].Name, why)}
+			return &pdf.Refusal{
+				Reason: SignatureLevel,
+				Detail: fmt.Sprintf(
+					"the existing signature %q is not PAdES level B-T: %s", s.fields[0].Name, why,
+				),
+			}
 		}
 		if err := s.read(d); err != nil {
 			if errors.Is(err, errForm) {

@@ -31,11 +31,14 @@ type exhibit struct {
 	before, after *Report // our verdicts on the original and on the file
 }
 
-// judgeAll asks OpenSSL, PDFBox with Bouncy Castle, PDFium, PKI.js with pdf.js, and pdfcpu: about all files in CI, elsewhere
-// about a sample, which is always the same.
+// judgeAll asks OpenSSL, PDFBox with Bouncy Castle, PDFium, PKI.js with pdf.js, and pdfcpu: about
+// all files in CI, elsewhere about a sample, which is always the same.
 func judgeAll(t *testing.T, w *world, files []exhibit) {
 	t.Helper()
-	slices.SortFunc(files, func(a, b exhibit) int { return strings.Compare(filepath.Base(a.path), filepath.Base(b.path)) })
+	slices.SortFunc(
+		files,
+		func(a, b exhibit) int { return strings.Compare(filepath.Base(a.path), filepath.Base(b.path)) },
+	)
 	sample := func(most int) (some []exhibit) {
 		if os.Getenv("CI") != "" {
 			return files
@@ -52,8 +55,8 @@ func judgeAll(t *testing.T, w *world, files []exhibit) {
 	t.Run("pdfcpu", func(t *testing.T) { judgePDFCPU(t, w, sample(15)) })
 }
 
-// judgeOpenSSL expects the new messages to be CAdES over the ranges of the file, and their time stamps over the signatures; and
-// a document time stamp to be one over its ranges.
+// judgeOpenSSL expects the new messages to be CAdES over the ranges of the file, and their time
+// stamps over the signatures; and a document time stamp to be one over its ranges.
 func judgeOpenSSL(t *testing.T, w *world, files []exhibit) {
 	program(t, "openssl", "openssl")
 	dir := t.TempDir()
@@ -95,12 +98,19 @@ func judgeOpenSSL(t *testing.T, w *world, files []exhibit) {
 func rootFile(t *testing.T, w *world, dir string) string {
 	t.Helper()
 	path := filepath.Join(dir, "root.pem")
-	must(t, os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.ca.Root().Raw}), 0o600))
+	must(
+		t,
+		os.WriteFile(
+			path, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.ca.Root().Raw}),
+			0o600,
+		),
+	)
 	return path
 }
 
-// judgePKIjs expects one valid PAdES signature with a time stamp and one document time stamp for PKI.js, with their chains, and
-// all signature fields for pdf.js. A file with a changed byte must have none.
+// judgePKIjs expects one valid PAdES signature with a time stamp and one document time stamp for
+// PKI.js, with their chains, and all signature fields for pdf.js. A file with a changed byte must
+// have none.
 func judgePKIjs(t *testing.T, w *world, files []exhibit) {
 	program(t, "node", "nodejs")
 	if _, err := os.Stat("../web/node_modules/pkijs"); err != nil {
@@ -134,8 +144,10 @@ func judgePKIjs(t *testing.T, w *world, files []exhibit) {
 			wantStamps = 1
 		}
 		if signatures != 1 || stamps != wantStamps || fields < f.fields+wantStamps {
-			t.Errorf("%s: PKI.js finds %d signatures and %d time stamps valid, want 1 and %d; pdf.js %d fields, want at least %d",
-				filepath.Base(f.path), signatures, stamps, wantStamps, fields, f.fields+wantStamps)
+			t.Errorf(
+				"%s: PKI.js finds %d signatures and %d time stamps valid, want 1 and %d; pdf.js %d fields, want at least %d",
+				filepath.Base(f.path), signatures, stamps, wantStamps, fields, f.fields+wantStamps,
+			)
 		}
 	}
 	if last := lines[len(files)]; !strings.HasPrefix(last, "0 0 ") {
@@ -154,8 +166,9 @@ func tampered(t *testing.T, f exhibit) string {
 	return path
 }
 
-// judgePDFCPU expects pdfcpu to find no fault with any of the new fields: authentic, with a time stamp that it reads and a chain
-// to the root. It does not judge revocation without a network, nor knows /VRI, and so calls no signature valid.
+// judgePDFCPU expects pdfcpu to find no fault with any of the new fields: authentic, with a time
+// stamp that it reads and a chain to the root. It does not judge revocation without a network, nor
+// knows /VRI, and so calls no signature valid.
 func judgePDFCPU(t *testing.T, w *world, files []exhibit) {
 	model.ConfigPath = "disable"
 	model.TrustedCertDir = t.TempDir()
@@ -168,20 +181,28 @@ func judgePDFCPU(t *testing.T, w *world, files []exhibit) {
 	for _, f := range files {
 		results, err := ask(f.path)
 		if err != nil {
-			// What it does not read for reasons of its own, such as the original's, others have judged.
+			// What it does not read for reasons of its own, such as the original's, others have
+			// judged.
 			t.Logf("%s: pdfcpu: %v", filepath.Base(f.path), err)
 			continue
 		}
 		found := 0
 		for _, r := range results {
-			if len(r.Details.Signers) != 1 || !strings.HasPrefix(r.Details.FieldName, "signv3-") && r.Details.FieldName != "Timestamp" {
+			if len(r.Details.Signers) != 1 ||
+				!strings.HasPrefix(r.Details.FieldName, "signv3-") &&
+					r.Details.FieldName != "Timestamp" {
 				continue
 			}
 			found++
 			signer := r.Details.Signers[0]
-			ok := r.Status != model.SignatureStatusInvalid && r.DocModified != model.True && !signer.Timestamp.IsZero() && signer.Certificate != nil && signer.Certificate.Trust.Status == model.True
+			ok := r.Status != model.SignatureStatusInvalid && r.DocModified != model.True &&
+				!signer.Timestamp.IsZero() &&
+				signer.Certificate != nil &&
+				signer.Certificate.Trust.Status == model.True
 			switch r.Reason {
-			case model.SignatureReasonDocNotModified, model.SignatureReasonUnsupported, model.SignatureReasonCertRevocationUnknown:
+			case model.SignatureReasonDocNotModified,
+				model.SignatureReasonUnsupported,
+				model.SignatureReasonCertRevocationUnknown:
 			default:
 				ok = false
 			}
@@ -194,7 +215,10 @@ func judgePDFCPU(t *testing.T, w *world, files []exhibit) {
 			want++
 		}
 		if found != want {
-			t.Errorf("%s: pdfcpu finds %d of our %d signature fields", filepath.Base(f.path), found, want)
+			t.Errorf(
+				"%s: pdfcpu finds %d of our %d signature fields", filepath.Base(f.path), found,
+				want,
+			)
 		}
 	}
 	results, err := ask(tampered(t, files[0]))
@@ -230,7 +254,10 @@ func judgePDFBox(t *testing.T, files []exhibit) {
 	for _, f := range files {
 		fmt.Fprintln(&names, f.path)
 	}
-	cmd := exec.CommandContext(t.Context(), "java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx768m", "-cp", path, "PDFBoxJudge")
+	cmd := exec.CommandContext(
+		t.Context(), "java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx768m", "-cp", path,
+		"PDFBoxJudge",
+	)
 	cmd.Stdin = &names
 	out, err := cmd.Output()
 	must(t, err)
@@ -249,8 +276,12 @@ func judgePDFBox(t *testing.T, files []exhibit) {
 			want = 1
 		}
 		// What the original had is for others to answer for.
-		if earlier := len(f.before.Signatures); signatures < f.fields || stamps < want || earlier == 0 && (signatures != f.fields || stamps != want || others > 0) {
-			t.Errorf("%s: PDFBox finds %d signatures, %d time stamps and %d others valid, want %d and %d", filepath.Base(f.path), signatures, stamps, others, f.fields, want)
+		if earlier := len(f.before.Signatures); signatures < f.fields || stamps < want ||
+			earlier == 0 && (signatures != f.fields || stamps != want || others > 0) {
+			t.Errorf(
+				"%s: PDFBox finds %d signatures, %d time stamps and %d others valid, want %d and %d",
+				filepath.Base(f.path), signatures, stamps, others, f.fields, want,
+			)
 		}
 	}
 }
@@ -276,14 +307,23 @@ func judgePDFium(t *testing.T, files []exhibit) {
 		for _, s := range f.after.Signatures {
 			want += len(s.Fields)
 		}
-		got, err := pdfium.FPDF_GetSignatureCount(&requests.FPDF_GetSignatureCount{Document: doc.Document})
+		got, err := pdfium.FPDF_GetSignatureCount(
+			&requests.FPDF_GetSignatureCount{Document: doc.Document},
+		)
 		if err != nil || got.Count != want {
-			t.Errorf("%s: PDFium counts %+v signatures, %v; want %d", filepath.Base(f.path), got, err, want)
+			t.Errorf(
+				"%s: PDFium counts %+v signatures, %v; want %d", filepath.Base(f.path), got, err,
+				want,
+			)
 		}
-		// Where the crop box lies outside the media box PDFium sees no page; we fall back on the media box.
+		// Where the crop box lies outside the media box PDFium sees no page; we fall back on the
+		// media box.
 		if !strings.HasSuffix(f.path, "-crop-outside.pdf") {
 			page, err := pdfium.RenderPageInDPI(&requests.RenderPageInDPI{
-				Page: requests.Page{ByIndex: &requests.PageByIndex{Document: doc.Document, Index: 0}}, DPI: 24,
+				Page: requests.Page{
+					ByIndex: &requests.PageByIndex{Document: doc.Document, Index: 0},
+				},
+				DPI: 24,
 			})
 			if err != nil || page.Result.RenderedImage.Bounds().Empty() {
 				t.Errorf("%s: PDFium does not paint it: %v", filepath.Base(f.path), err)

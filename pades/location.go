@@ -60,7 +60,13 @@ func place(d *pdf.Document, locs []Location) ([]placed, error) {
 		}
 		if w, h := page.DisplaySize(); w > maxPage || h > maxPage {
 			return nil, &pdf.Refusal{Reason: PageDimensions, Detail: fmt.Sprintf(
-				"sign_locations[%d]: page %d is %s x %s pt, more than %d pt", i, l.Page, pdf.Number(w), pdf.Number(h), maxPage)}
+				"sign_locations[%d]: page %d is %s x %s pt, more than %d pt",
+				i,
+				l.Page,
+				pdf.Number(w),
+				pdf.Number(h),
+				maxPage,
+			)}
 		}
 		rect, err := page.Place(l.X, l.Y, BoxWidth, BoxHeight)
 		if err != nil {
@@ -71,7 +77,14 @@ func place(d *pdf.Document, locs []Location) ([]placed, error) {
 			if other.page.Number == l.Page && overlap(other.display, p.display) {
 				return nil, &pdf.Refusal{Reason: BoxesOverlap, Detail: fmt.Sprintf(
 					"sign_locations[%d] and sign_locations[%d] overlap on page %d: each box is %s x %s pt, %s and %s",
-					j, i, l.Page, pdf.Number(BoxWidth), pdf.Number(BoxHeight), other.display, p.display)}
+					j,
+					i,
+					l.Page,
+					pdf.Number(BoxWidth),
+					pdf.Number(BoxHeight),
+					other.display,
+					p.display,
+				)}
 			}
 		}
 		out = append(out, p)
@@ -92,7 +105,12 @@ func place(d *pdf.Document, locs []Location) ([]placed, error) {
 				if w.Page == p.page.Number && overlap(w.Display, p.display) {
 					return nil, &pdf.Refusal{Reason: SignatureOverlap, Detail: fmt.Sprintf(
 						"sign_locations[%d]: the box %s on page %d overlaps the existing signature %q at %s",
-						i, p.display, w.Page, f.Name, w.Display)}
+						i,
+						p.display,
+						w.Page,
+						f.Name,
+						w.Display,
+					)}
 				}
 			}
 		}
@@ -115,5 +133,7 @@ func inLocation(i int, err error) error {
 	if !errors.As(err, &r) {
 		return err
 	}
-	return &pdf.Refusal{Reason: r.Reason, Detail: fmt.Sprintf("sign_locations[%d]: %s", i, r.Detail)}
+	return &pdf.Refusal{
+		Reason: r.Reason, Detail: fmt.Sprintf("sign_locations[%d]: %s", i, r.Detail),
+	}
 }

@@ -16,7 +16,8 @@ func conformance(xmp []byte) string {
 	const namespace = "http://www.aiim.org/pdfa/ns/id/"
 	dec := xml.NewDecoder(bytes.NewReader(utf8Text(xmp)))
 	dec.Strict = false
-	dec.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // it is UTF-8 by now
+	// it is UTF-8 by now
+	dec.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil }
 	for inside := false; ; {
 		token, err := dec.Token()
 		if err != nil {

@@ -67,8 +67,13 @@ func TestTimestampFieldInPDFA1(t *testing.T) {
 	w := newWorld(t)
 	for part, want := range map[string]bool{"1": true, "2": false} {
 		for name, encode := range encodings {
-			xmp := encode(claim(`xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/" pdfaid:part="`+part+`"`, ""))
-			doc := pdftest.New(pdftest.Catalog("/Metadata 5000 0 R"), pdftest.Object(5000, pdftest.Stream("/Type /Metadata /Subtype /XML", string(xmp))))
+			xmp := encode(
+				claim(`xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/" pdfaid:part="`+part+`"`, ""),
+			)
+			doc := pdftest.New(
+				pdftest.Catalog("/Metadata 5000 0 R"),
+				pdftest.Object(5000, pdftest.Stream("/Type /Metadata /Subtype /XML", string(xmp))),
+			)
 			out, _ := w.extended(t, doc, w.options(Location{1, 0.1, 0.1}), true)
 			d, err := pdf.Open(bytes.NewReader(out), int64(len(out)), pdf.Limits{})
 			must(t, err)

@@ -33,7 +33,9 @@ func TestSignAndVerify(t *testing.T) {
 			t.Fatalf("%d places: %d signatures, want 1", n, len(r.Signatures))
 		}
 		s := r.Signatures[0]
-		if s.Level != LevelT || s.Appearances != n || !s.WholeFile || s.Signer.Subject.CommonName != "TAN AH KOW" || len(s.Chain) != 3 {
+		if s.Level != LevelT || s.Appearances != n || !s.WholeFile ||
+			s.Signer.Subject.CommonName != "TAN AH KOW" ||
+			len(s.Chain) != 3 {
 			t.Errorf("%d places: %+v", n, s)
 		}
 		if time.Since(s.StampedAt) > time.Minute || time.Since(s.ClaimedAt) > time.Minute {
@@ -69,7 +71,9 @@ func TestLevels(t *testing.T) {
 	}
 
 	// A second person signs the finished document.
-	second, err := w.ca.IssueSigner(ca.Subject{UIN: "S8116474F", Name: "LIM MEI LING"}, &w.phone.PublicKey)
+	second, err := w.ca.IssueSigner(
+		ca.Subject{UIN: "S8116474F", Name: "LIM MEI LING"}, &w.phone.PublicKey,
+	)
 	must(t, err)
 	w.cert = second
 	both, p2 := w.extended(t, lta, w.options(Location{1, 0.5, 0.7}), true)
@@ -88,17 +92,29 @@ func TestSeal(t *testing.T) {
 	for _, want := range []Level{LevelT, LevelLT, LevelLTA} {
 		p, err := Prepare(bytes.NewReader(doc), int64(len(doc)), w.options(Location{1, 0.1, 0.1}))
 		must(t, err)
-		o := SealOptions{Chain: w.chain(), Timestamper: w.tsa, TimestampField: "Timestamp", Rand: rand.Reader, NoDocumentTimestamp: want == LevelLT}
+		o := SealOptions{
+			Chain: w.chain(), Timestamper: w.tsa, TimestampField: "Timestamp", Rand: rand.Reader,
+			NoDocumentTimestamp: want == LevelLT,
+		}
 		if want > LevelT {
 			o.Evidence = w
 		}
-		appended, got, err := Seal(t.Context(), bytes.NewReader(doc), p, w.sign(t, p.SignedAttributes(w.cert)), o)
+		appended, got, err := Seal(
+			t.Context(), bytes.NewReader(doc), p, w.sign(t, p.SignedAttributes(w.cert)), o,
+		)
 		must(t, err)
 		if got != want {
 			t.Errorf("level %v, want %v", got, want)
 		}
-		must(t, w.verify(t, append(bytes.Clone(doc), appended...)).Meets(Expectation{Prepared: p, Certificate: w.cert, Level: want}))
-		if _, _, err := Seal(t.Context(), bytes.NewReader(append([]byte("%PDF-1.4"), doc[8:]...)), p, w.sign(t, p.SignedAttributes(w.cert)), o); !errors.Is(err, ErrOriginal) {
+		must(
+			t,
+			w.verify(t, append(bytes.Clone(doc), appended...)).Meets(
+				Expectation{Prepared: p, Certificate: w.cert, Level: want},
+			),
+		)
+		if _, _, err := Seal(t.Context(), bytes.NewReader(append([]byte("%PDF-1.4"), doc[8:]...)), p, w.sign(t, p.SignedAttributes(w.cert)), o); !errors.Is(
+			err, ErrOriginal,
+		) {
 			t.Errorf("another original: %v", err)
 		}
 	}

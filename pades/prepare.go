@@ -197,7 +197,13 @@ func declare(u *pdf.Update, d *pdf.Document) error {
 	if n, ok := level.Int(); ok && n >= esicLevel {
 		return nil
 	}
-	value, err := pdf.EditDict(extensions, pdf.Pair{Key: "ESIC", Value: fmt.Sprintf("<< /BaseVersion /1.7 /ExtensionLevel %d >>", esicLevel)})
+	value, err := pdf.EditDict(
+		extensions,
+		pdf.Pair{
+			Key:   "ESIC",
+			Value: fmt.Sprintf("<< /BaseVersion /1.7 /ExtensionLevel %d >>", esicLevel),
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -230,7 +236,9 @@ func spare(u *pdf.Update, d *pdf.Document, locs ...Location) error {
 // addFields writes one merged field and widget per place, all with the same /V.
 // One field with several widgets would be the obvious form, but ISO 32000-2
 // (12.7.5.5) forbids it and viewers fail on it.
-func addFields(u *pdf.Update, d *pdf.Document, sig, lock pdf.Ref, places []placed, names []string, o Options) error {
+func addFields(
+	u *pdf.Update, d *pdf.Document, sig, lock pdf.Ref, places []placed, names []string, o Options,
+) error {
 	rotations := make([]int, len(places))
 	for i, p := range places {
 		rotations[i] = p.page.Rotate
@@ -251,7 +259,9 @@ func addFields(u *pdf.Update, d *pdf.Document, sig, lock pdf.Ref, places []place
 			{Key: "Subtype", Value: "/Widget"},
 			{Key: "FT", Value: "/Sig"},
 			{Key: "T", Value: pdf.TextString(names[i])},
-			{Key: "TU", Value: said}, // read aloud, as the next two: PDF/UA-1 (ISO 14289-1, 7.2) wants a language, PDF/UA-2 (ISO 14289-2, 8.10.2.3) /Contents
+			// read aloud, as the next two: PDF/UA-1 (ISO 14289-1, 7.2) wants a language, PDF/UA-2
+			// (ISO 14289-2, 8.10.2.3) /Contents
+			{Key: "TU", Value: said},
 			{Key: "Contents", Value: said},
 			{Key: "Lang", Value: "(en)"},
 			{Key: "V", Value: sig.String()},
@@ -261,7 +271,9 @@ func addFields(u *pdf.Update, d *pdf.Document, sig, lock pdf.Ref, places []place
 			{Key: "AP", Value: "<< /N " + forms[p.page.Rotate].String() + " >>"},
 		}
 		if p.page.Rotate != 0 {
-			pairs = append(pairs, pdf.Pair{Key: "MK", Value: fmt.Sprintf("<< /R %d >>", p.page.Rotate)})
+			pairs = append(
+				pairs, pdf.Pair{Key: "MK", Value: fmt.Sprintf("<< /R %d >>", p.page.Rotate)},
+			)
 		}
 		if lock.Num > 0 {
 			pairs = append(pairs, pdf.Pair{Key: "Lock", Value: lock.String()})
@@ -307,7 +319,9 @@ func drawings(u *pdf.Update, rotations []int, o Options) (map[int]pdf.Ref, error
 			return nil, err
 		}
 	}
-	return appearance{name: o.SignerName, at: o.SignedAt, sandbox: o.Sandbox}.write(u, fonts, rotations)
+	return appearance{name: o.SignerName, at: o.SignedAt, sandbox: o.Sandbox}.write(
+		u, fonts, rotations,
+	)
 }
 
 // hole is the place of a signature in an update that is being written.
@@ -338,9 +352,14 @@ func putSignature(u *pdf.Update, ref pdf.Ref, reserved int, pairs []pdf.Pair) (h
 
 // close sets /ByteRange in the finished update and hashes what it covers. seen,
 // if not nil, is a hash that has seen the original.
-func (h hole) close(u *pdf.Update, original io.ReaderAt, size int64, seen hash.Hash) (*Prepared, error) {
+func (h hole) close(
+	u *pdf.Update, original io.ReaderAt, size int64, seen hash.Hash,
+) (*Prepared, error) {
 	total := u.Size()
-	p := &Prepared{Size: size, Hole: h.size, ByteRange: [4]int64{0, h.contents, h.contents + h.size, total - h.contents - h.size}}
+	p := &Prepared{
+		Size: size, Hole: h.size,
+		ByteRange: [4]int64{0, h.contents, h.contents + h.size, total - h.contents - h.size},
+	}
 	value := fmt.Sprintf(rangeFormat, p.ByteRange[1], p.ByteRange[2], p.ByteRange[3])
 	if err := u.Patch(h.byteRange, []byte(value)); err != nil {
 		return nil, err

@@ -76,12 +76,18 @@ func TestLocationsRefused(t *testing.T) {
 
 func TestInspect(t *testing.T) {
 	w := newWorld(t)
-	doc := pdftest.New(pdftest.Pages(3), pdftest.Rotate(90),
-		pdftest.Catalog("/OpenAction << /S /JavaScript /JS (1) >> /Names << /EmbeddedFiles << /Names [] >> >>"),
-		pdftest.Object(pdftest.FirstFree, pdftest.Stream("/F (other.bin)", "")))
+	doc := pdftest.New(
+		pdftest.Pages(3),
+		pdftest.Rotate(90),
+		pdftest.Catalog(
+			"/OpenAction << /S /JavaScript /JS (1) >> /Names << /EmbeddedFiles << /Names [] >> >>",
+		),
+		pdftest.Object(pdftest.FirstFree, pdftest.Stream("/F (other.bin)", "")),
+	)
 	got, err := inspect(t, doc, Location{2, 0, 0}, Location{2, 0.5, 0.5})
 	must(t, err)
-	if got.Pages != 3 || got.Signatures != 0 || len(got.Sizes) != 1 || got.Sizes[0] != (PageSize{2, 841.89, 595.28}) {
+	if got.Pages != 3 || got.Signatures != 0 || len(got.Sizes) != 1 ||
+		got.Sizes[0] != (PageSize{2, 841.89, 595.28}) {
 		t.Errorf("%+v", got)
 	}
 	var codes []string
@@ -96,13 +102,20 @@ func TestInspect(t *testing.T) {
 	if err != nil || got.Signatures != 2 {
 		t.Errorf("our own output: %+v, %v", got, err)
 	}
-	empty := pdftest.New(pdftest.IndirectForm(pdftest.Field{Name: "old", Page: 1, Rect: "[0 0 10 10]", Value: pdftest.Signature("")}))
-	if _, err = inspect(t, empty, Location{1, 0.1, 0.5}); pdf.ReasonOf(err) != SignatureLevel || !strings.Contains(err.Error(), `"old"`) {
+	empty := pdftest.New(
+		pdftest.IndirectForm(
+			pdftest.Field{Name: "old", Page: 1, Rect: "[0 0 10 10]", Value: pdftest.Signature("")},
+		),
+	)
+	if _, err = inspect(t, empty, Location{1, 0.1, 0.5}); pdf.ReasonOf(err) != SignatureLevel ||
+		!strings.Contains(err.Error(), `"old"`) {
 		t.Errorf("a signature below B-T: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Inspect(ctx, bytes.NewReader(doc), int64(len(doc)), []Location{{1, 0, 0}}, pdf.Limits{}); !errors.Is(err, context.Canceled) {
+	if _, err := Inspect(ctx, bytes.NewReader(doc), int64(len(doc)), []Location{{1, 0, 0}}, pdf.Limits{}); !errors.Is(
+		err, context.Canceled,
+	) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -118,7 +131,9 @@ func TestInspectRehearsesTheExtension(t *testing.T) {
 		}
 	}
 	doc := pdftest.Minimal()
-	if _, err := Inspect(t.Context(), bytes.NewReader(doc), int64(len(doc)), []Location{{1, 0, 0}}, pdf.Limits{Objects: 503}); pdf.ReasonOf(err) != pdf.TooManyObjects {
+	if _, err := Inspect(t.Context(), bytes.NewReader(doc), int64(len(doc)), []Location{{1, 0, 0}}, pdf.Limits{Objects: 503}); pdf.ReasonOf(
+		err,
+	) != pdf.TooManyObjects {
 		t.Errorf("no room for our objects: %v", err)
 	}
 }
@@ -127,7 +142,8 @@ func TestInspectRehearsesTheExtension(t *testing.T) {
 func TestInspectRefusesDanglingReferences(t *testing.T) {
 	next := pdftest.FirstFree + 2
 	for name, value := range map[string]string{
-		"next number": fmt.Sprintf("<< /X [1 << /Y %d 0 R >>] >>", next+3), "far away": fmt.Sprintf("[%d 0 R]", next+100000),
+		"next number": fmt.Sprintf("<< /X [1 << /Y %d 0 R >>] >>", next+3),
+		"far away":    fmt.Sprintf("[%d 0 R]", next+100000),
 	} {
 		doc := pdftest.New(pdftest.Object(pdftest.FirstFree+1, value))
 		_, err := inspect(t, doc, Location{1, 0.1, 0.1})
@@ -152,13 +168,21 @@ func TestOriginalWithARemovedSignature(t *testing.T) {
 	if r.Err() == nil {
 		t.Error("the report does not mention the removed signature")
 	}
-	must(t, r.Meets(Expectation{Prepared: p, Certificate: w.cert, Before: got.Signatures, Level: LevelLTA}))
+	must(
+		t,
+		r.Meets(
+			Expectation{Prepared: p, Certificate: w.cert, Before: got.Signatures, Level: LevelLTA},
+		),
+	)
 }
 
 // One CMS, N merged fields, one value.
 func TestOneSignatureManyFields(t *testing.T) {
 	w := newWorld(t)
-	doc := pdftest.New(pdftest.Pages(2), pdftest.Rotate(270), pdftest.IndirectForm(pdftest.Field{Name: "signv3-x", Page: 1, Rect: "[0 0 0 0]"}))
+	doc := pdftest.New(
+		pdftest.Pages(2), pdftest.Rotate(270),
+		pdftest.IndirectForm(pdftest.Field{Name: "signv3-x", Page: 1, Rect: "[0 0 0 0]"}),
+	)
 	o := w.options(Location{1, 0.1, 0.1}, Location{2, 0.2, 0.3})
 	o.FieldName = "signv3-x"
 	out, _ := w.signed(t, doc, o)
@@ -177,13 +201,16 @@ func TestOneSignatureManyFields(t *testing.T) {
 		must(t, err)
 		mk, err := d.Get(o, "MK", "R")
 		must(t, err)
-		if o.Get("F").Raw() != "132" || mk.Raw() != "270" || o.Get("Kids").Raw() != "null" || o.Get("Subtype").Name() != "Widget" {
+		if o.Get("F").Raw() != "132" || mk.Raw() != "270" || o.Get("Kids").Raw() != "null" ||
+			o.Get("Subtype").Name() != "Widget" {
 			t.Errorf("field: %s", o.Raw())
 		}
 		if len(f.Widgets) != 1 || f.Widgets[0].Page != i+1 {
 			t.Errorf("widgets: %+v", f.Widgets)
 		}
-		if dsp := f.Widgets[0].Display; dsp.Width() < BoxWidth-0.01 || dsp.Width() > BoxWidth+0.01 || dsp.Height() > BoxHeight+0.01 {
+		if dsp := f.Widgets[0].Display; dsp.Width() < BoxWidth-0.01 ||
+			dsp.Width() > BoxWidth+0.01 ||
+			dsp.Height() > BoxHeight+0.01 {
 			t.Errorf("box as displayed: %v", dsp)
 		}
 	}
@@ -191,11 +218,15 @@ func TestOneSignatureManyFields(t *testing.T) {
 
 type failing struct{}
 
-func (failing) Timestamp(context.Context, []byte) ([]byte, error) { return nil, errors.New("no route") }
+func (failing) Timestamp(context.Context, []byte) ([]byte, error) {
+	return nil, errors.New("no route")
+}
 
 type stored struct{ token []byte }
 
-func (f *stored) Timestamp(ctx context.Context, imprint []byte) ([]byte, error) { return f.token, nil }
+func (f *stored) Timestamp(ctx context.Context, imprint []byte) ([]byte, error) {
+	return f.token, nil
+}
 
 type recording struct {
 	Timestamper
@@ -213,7 +244,9 @@ func TestEmbed(t *testing.T) {
 	p, err := Prepare(bytes.NewReader(doc), int64(len(doc)), w.options(Location{1, 0.1, 0.1}))
 	must(t, err)
 	sig := w.sign(t, p.SignedAttributes(w.cert))
-	other, err := w.ca.IssueSigner(ca.Subject{UIN: "S8116474F", Name: "LIM MEI LING"}, &w.phone.PublicKey)
+	other, err := w.ca.IssueSigner(
+		ca.Subject{UIN: "S8116474F", Name: "LIM MEI LING"}, &w.phone.PublicKey,
+	)
 	must(t, err)
 	changed := bytes.Clone(doc)
 	changed[len(changed)/2] ^= 1
@@ -245,7 +278,9 @@ func TestEmbed(t *testing.T) {
 		{"too small a hole", t.Context(), doc, &small, w.chain(), sig, w.tsa, ErrTooLarge},
 		{"cancelled", cancelled, doc, p, w.chain(), sig, w.tsa, context.Canceled},
 	} {
-		err := Embed(tc.ctx, bytes.NewReader(tc.doc), tc.p, tc.chain, tc.sig, tc.ts, &bytes.Buffer{})
+		err := Embed(
+			tc.ctx, bytes.NewReader(tc.doc), tc.p, tc.chain, tc.sig, tc.ts, &bytes.Buffer{},
+		)
 		if !errors.Is(err, tc.want) {
 			t.Errorf("%s: %v, want %v", tc.name, err, tc.want)
 		}
@@ -258,7 +293,9 @@ func TestEmbed(t *testing.T) {
 	rec := &recording{Timestamper: w.tsa}
 	var first, second bytes.Buffer
 	must(t, Embed(t.Context(), bytes.NewReader(doc), p, w.chain(), sig, rec, &first))
-	must(t, Embed(t.Context(), bytes.NewReader(doc), p, w.chain(), sig, &stored{rec.token}, &second))
+	must(
+		t, Embed(t.Context(), bytes.NewReader(doc), p, w.chain(), sig, &stored{rec.token}, &second),
+	)
 	if !bytes.Equal(first.Bytes(), second.Bytes()) {
 		t.Error("two runs differ")
 	}
@@ -268,7 +305,10 @@ func TestExtendNeedsEvidence(t *testing.T) {
 	w := newWorld(t)
 	out, _ := w.signed(t, pdftest.Minimal(), w.options(Location{1, 0.1, 0.1}))
 	for name, source := range map[string]EvidenceSource{"nothing": noEvidence{}, "another authority's": newWorld(t)} {
-		_, err := Extend(t.Context(), bytes.NewReader(out), int64(len(out)), ExtendOptions{Evidence: source, Timestamper: w.tsa, FieldName: "ts", Rand: rand.Reader})
+		_, err := Extend(
+			t.Context(), bytes.NewReader(out), int64(len(out)),
+			ExtendOptions{Evidence: source, Timestamper: w.tsa, FieldName: "ts", Rand: rand.Reader},
+		)
 		if !errors.Is(err, ErrEvidence) {
 			t.Errorf("%s: %v, want ErrEvidence", name, err)
 		}
@@ -277,7 +317,9 @@ func TestExtendNeedsEvidence(t *testing.T) {
 
 type noEvidence struct{}
 
-func (noEvidence) Evidence(context.Context, []*x509.Certificate) (responses, crls [][]byte, err error) {
+func (noEvidence) Evidence(
+	context.Context, []*x509.Certificate,
+) (responses, crls [][]byte, err error) {
 	return nil, nil, nil
 }
 
@@ -299,7 +341,13 @@ func TestOpenSSL(t *testing.T) {
 	message := filepath.Join(dir, "cms.der")
 	must(t, os.WriteFile(message, sigs[0].message, 0o600))
 	root := filepath.Join(dir, "root.pem")
-	must(t, os.WriteFile(root, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.ca.Root().Raw}), 0o600))
+	must(
+		t,
+		os.WriteFile(
+			root, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.ca.Root().Raw}),
+			0o600,
+		),
+	)
 	if msg, err := exec.Command("openssl", "cms", "-verify", "-binary", "-cades", "-inform", "DER", "-in", message, "-content", data,
 		"-CAfile", root, "-purpose", "any", "-out", os.DevNull).CombinedOutput(); err != nil {
 		t.Errorf("openssl cms: %v\n%s", err, msg)
@@ -314,7 +362,8 @@ func usual(t testing.TB) *bytes.Reader {
 	return bytes.NewReader(doc.Bytes())
 }
 
-// Inspect rehearses the signature, but not the drawing of it, which is most of the work of Prepare and the same for every document.
+// Inspect rehearses the signature, but not the drawing of it, which is most of the work of Prepare
+// and the same for every document.
 func TestInspectDrawsNothing(t *testing.T) {
 	doc := usual(t)
 	const runs = 10
@@ -398,12 +447,16 @@ func TestExtensionsAreDeclared(t *testing.T) {
 		"something": {pdftest.New(pdftest.Catalog("/Extensions [1]")), "[1]", ""},
 	} {
 		out, p := w.extended(t, tc.doc, w.options(Location{1, 0.1, 0.1}), true)
-		must(t, w.verify(t, out).Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}))
+		must(
+			t,
+			w.verify(t, out).Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}),
+		)
 		d, err := pdf.Open(bytes.NewReader(out), int64(len(out)), pdf.Limits{})
 		must(t, err)
 		got, err := d.Get(d.Catalog(), "Extensions")
 		must(t, err)
-		if raw := got.Raw(); !strings.Contains(raw, tc.want) || !strings.Contains(raw, tc.kept) || tc.want == "" && !got.IsNull() {
+		if raw := got.Raw(); !strings.Contains(raw, tc.want) || !strings.Contains(raw, tc.kept) ||
+			tc.want == "" && !got.IsNull() {
 			t.Errorf("%s: %s", name, raw)
 		}
 	}

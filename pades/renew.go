@@ -29,7 +29,8 @@ func (e *NotDueError) Error() string {
 // Is makes it an ErrNotDue.
 func (e *NotDueError) Is(target error) bool { return target == ErrNotDue }
 
-// Until is when the certificate of the document time stamp that covers the whole file ends; zero if there is no valid one.
+// Until is when the certificate of the document time stamp that covers the whole file ends; zero if
+// there is no valid one.
 func (r *Report) Until() time.Time {
 	if len(r.Signatures) == 0 {
 		return time.Time{}
@@ -103,15 +104,23 @@ func Renew(ctx context.Context, r io.ReaderAt, size int64, o RenewOptions) ([]by
 		return nil, fmt.Errorf("pades: after renewal: %w", joinProblems(after.Problems))
 	}
 	if len(after.Signatures) != len(report.Signatures)+1 {
-		return nil, fmt.Errorf("pades: after renewal: %d signatures instead of %d", len(after.Signatures), len(report.Signatures)+1)
+		return nil, fmt.Errorf(
+			"pades: after renewal: %d signatures instead of %d", len(after.Signatures),
+			len(report.Signatures)+1,
+		)
 	}
 	for i, s := range report.Signatures {
 		if a := after.Signatures[i]; a.Level < s.Level || len(a.Problems) > len(s.Problems) {
-			return nil, fmt.Errorf("pades: after renewal: signature %q fell to %s: %w", s.Fields[0], a.Level, a.Err())
+			return nil, fmt.Errorf(
+				"pades: after renewal: signature %q fell to %s: %w", s.Fields[0], a.Level, a.Err(),
+			)
 		}
 	}
 	if then := after.Until(); !then.After(ends) {
-		return nil, fmt.Errorf("pades: the authority's certificate ends on %s, no later than the one to be renewed", then.UTC().Format(time.RFC3339))
+		return nil, fmt.Errorf(
+			"pades: the authority's certificate ends on %s, no later than the one to be renewed",
+			then.UTC().Format(time.RFC3339),
+		)
 	}
 	return update, nil
 }
@@ -143,7 +152,11 @@ func (v *verifier) outlived(sigs []*signature, verdicts map[*signature]*Signatur
 			continue
 		}
 		if ends := chainEnd(chain); at.After(ends) {
-			out.fail(OutOfBoundsNoPOE, "the certificate of the time stamp ended on %s, and no later document time stamp was made before", ends.UTC().Format(time.RFC3339))
+			out.fail(
+				OutOfBoundsNoPOE,
+				"the certificate of the time stamp ended on %s, and no later document time stamp was made before",
+				ends.UTC().Format(time.RFC3339),
+			)
 			out.Level = LevelNone
 			continue
 		}

@@ -18,15 +18,30 @@ func (w *world) renewal(t *testing.T, dir string, now time.Time) RenewOptions {
 	t.Helper()
 	w.now = func() time.Time { return now }
 	var err error
-	w.ca, err = ca.Open(dir, ca.Options{Name: "Signet", BaseURL: "http://127.0.0.1:1/pki", Now: w.now, Rand: rand.Reader})
+	w.ca, err = ca.Open(
+		dir,
+		ca.Options{
+			Name:    "Signet",
+			BaseURL: "http://127.0.0.1:1/pki",
+			Now:     w.now,
+			Rand:    rand.Reader,
+		},
+	)
 	must(t, err)
 	key, chain := w.ca.TSA()
-	w.tsa, err = tsa.New(tsa.Config{Key: key, Chain: chain, Policy: ca.TimestampPolicy, Accuracy: time.Second, Now: w.now, Rand: rand.Reader})
+	w.tsa, err = tsa.New(
+		tsa.Config{
+			Key: key, Chain: chain, Policy: ca.TimestampPolicy, Accuracy: time.Second, Now: w.now,
+			Rand: rand.Reader,
+		},
+	)
 	must(t, err)
 	return RenewOptions{
-		ExtendOptions: ExtendOptions{Evidence: w, Timestamper: w.tsa, FieldName: "Timestamp", Rand: rand.Reader},
-		Verify:        VerifyOptions{Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: now},
-		Before:        90 * 24 * time.Hour,
+		ExtendOptions: ExtendOptions{
+			Evidence: w, Timestamper: w.tsa, FieldName: "Timestamp", Rand: rand.Reader,
+		},
+		Verify: VerifyOptions{Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: now},
+		Before: 90 * 24 * time.Hour,
 	}
 }
 
@@ -37,10 +52,14 @@ func TestRenew(t *testing.T) {
 	dir := t.TempDir()
 	start := time.Now()
 	w.renewal(t, dir, start)
-	cert, err := w.ca.IssueSigner(ca.Subject{UIN: "S8979373D", Name: "TAN AH KOW"}, &w.phone.PublicKey)
+	cert, err := w.ca.IssueSigner(
+		ca.Subject{UIN: "S8979373D", Name: "TAN AH KOW"}, &w.phone.PublicKey,
+	)
 	must(t, err)
 	w.cert = cert
-	doc, p := w.extended(t, pdftest.Minimal(), w.options(Location{1, 0.1, 0.1}, Location{1, 0.1, 0.5}), true)
+	doc, p := w.extended(
+		t, pdftest.Minimal(), w.options(Location{1, 0.1, 0.1}, Location{1, 0.1, 0.5}), true,
+	)
 	_, chain := w.ca.TSA()
 	end := chain[0].NotAfter
 	renew := func(doc []byte, o RenewOptions) ([]byte, error) {
@@ -74,7 +93,9 @@ func TestRenew(t *testing.T) {
 	if err := r.Err(); err != nil || len(r.Signatures) != 3 {
 		t.Fatalf("renewed: %v, %d signatures", err, len(r.Signatures))
 	}
-	if s := r.Signatures[0]; s.Level != LevelLTA || !s.Signer.Equal(cert) || s.ByteRange != p.ByteRange || !r.Signatures[2].WholeFile {
+	if s := r.Signatures[0]; s.Level != LevelLTA || !s.Signer.Equal(cert) ||
+		s.ByteRange != p.ByteRange ||
+		!r.Signatures[2].WholeFile {
 		t.Errorf("renewed: %+v", s)
 	}
 	r, err = Verify(bytes.NewReader(doc), int64(len(doc)), late.Verify)
@@ -100,13 +121,16 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// A document that another person has signed before, under an authority that we do not know, is renewed for the sake of our own
-// signature when that is allowed for; and not when the newest time stamp itself is no good.
+// A document that another person has signed before, under an authority that we do not know, is
+// renewed for the sake of our own signature when that is allowed for; and not when the newest time
+// stamp itself is no good.
 func TestRenewBesideOthers(t *testing.T) {
 	w, other := newWorld(t), newWorld(t)
 	dir := t.TempDir()
 	w.renewal(t, dir, time.Now())
-	cert, err := w.ca.IssueSigner(ca.Subject{UIN: "S8979373D", Name: "TAN AH KOW"}, &w.phone.PublicKey)
+	cert, err := w.ca.IssueSigner(
+		ca.Subject{UIN: "S8979373D", Name: "TAN AH KOW"}, &w.phone.PublicKey,
+	)
 	must(t, err)
 	w.cert = cert
 	theirs, _ := other.extended(t, pdftest.Minimal(), other.options(Location{1, 0.1, 0.1}), true)
@@ -120,9 +144,17 @@ func TestRenewBesideOthers(t *testing.T) {
 	update, err := Renew(t.Context(), bytes.NewReader(doc), int64(len(doc)), o)
 	must(t, err)
 	renewed := append(bytes.Clone(doc), update...)
-	report, err := Verify(bytes.NewReader(renewed), int64(len(renewed)), VerifyOptions{Roots: o.Verify.Roots, TSARoots: o.Verify.TSARoots, Now: chain[0].NotAfter.AddDate(1, 0, 0)})
+	report, err := Verify(
+		bytes.NewReader(renewed),
+		int64(len(renewed)),
+		VerifyOptions{
+			Roots: o.Verify.Roots, TSARoots: o.Verify.TSARoots,
+			Now: chain[0].NotAfter.AddDate(1, 0, 0),
+		},
+	)
 	must(t, err)
-	if ours := report.Signatures[2]; len(report.Signatures) != 5 || len(ours.Problems) > 0 || ours.Level != LevelLTA {
+	if ours := report.Signatures[2]; len(report.Signatures) != 5 || len(ours.Problems) > 0 ||
+		ours.Level != LevelLTA {
 		t.Errorf("%d signatures, ours %v %v", len(report.Signatures), ours.Level, ours.Problems)
 	}
 	doc[len(theirs)+100] ^= 1

@@ -196,7 +196,8 @@ func (r *Report) Meets(e Expectation) error {
 		if s.DocumentTimestamp != (i > 0) {
 			return fail("the new signatures are of the wrong kind")
 		}
-		if last := e.Before+i == want-1; last && s.ByteRange[2]+s.ByteRange[3] != r.Size && e.Level != LevelLT {
+		if last := e.Before+i == want-1; last && s.ByteRange[2]+s.ByteRange[3] != r.Size &&
+			e.Level != LevelLT {
 			return fail("the last signature does not cover the whole file")
 		}
 	}

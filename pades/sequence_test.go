@@ -28,9 +28,13 @@ func TestFiveSigners(t *testing.T) {
 	for _, doc := range [][]byte{pdftest.Minimal(), pdftest.New(pdftest.XrefStream())} {
 		for i, name := range []string{"TAN AH KOW", "LIM MEI LING", "கமலா தேவி", "陈大文", "FIFTH PERSON"} {
 			var err error
-			w.cert, err = w.ca.IssueSigner(ca.Subject{UIN: "S8979373D", Name: name}, &w.phone.PublicKey)
+			w.cert, err = w.ca.IssueSigner(
+				ca.Subject{UIN: "S8979373D", Name: name}, &w.phone.PublicKey,
+			)
 			must(t, err)
-			o := w.options(Location{1, 0.1, 0.05 + 0.15*float64(i)}, Location{1, 0.55, 0.05 + 0.15*float64(i)})
+			o := w.options(
+				Location{1, 0.1, 0.05 + 0.15*float64(i)}, Location{1, 0.55, 0.05 + 0.15*float64(i)},
+			)
 			o.FieldName, o.SignerName = fmt.Sprintf("request-%d", i), name
 			next, p := w.extended(t, doc, o, true)
 			if !bytes.HasPrefix(next, doc) {
@@ -92,8 +96,13 @@ func TestInlineAnnotations(t *testing.T) {
 		}
 	}
 
-	signed := pdftest.Field{Name: "sig", Page: 1, Rect: "[72 100 272 160]", Value: pdftest.Signature("")}
-	doc, _ = w.signed(t, pdftest.New(pdftest.Pages(3), pdftest.InlineAnnots(), pdftest.IndirectForm(signed)), w.options(Location{2, 0.5, 0.5}))
+	signed := pdftest.Field{
+		Name: "sig", Page: 1, Rect: "[72 100 272 160]", Value: pdftest.Signature(""),
+	}
+	doc, _ = w.signed(
+		t, pdftest.New(pdftest.Pages(3), pdftest.InlineAnnots(), pdftest.IndirectForm(signed)),
+		w.options(Location{2, 0.5, 0.5}),
+	)
 	if n := inline(doc); n != 3 {
 		t.Errorf("%d of 3 annotations in a signed document are as they were", n)
 	}
@@ -126,7 +135,10 @@ func TestEvidenceFollowsTheTimestamp(t *testing.T) {
 			response, err := ocsp.ParseResponse(der, nil)
 			must(t, err)
 			if response.ThisUpdate.Before(stamped) || response.ProducedAt.Before(stamped) {
-				t.Errorf("an OCSP response of %v, made at %v, for a signature of %v", response.ThisUpdate, response.ProducedAt, stamped)
+				t.Errorf(
+					"an OCSP response of %v, made at %v, for a signature of %v",
+					response.ThisUpdate, response.ProducedAt, stamped,
+				)
 			}
 		}
 		for _, l := range e.lists {
@@ -145,7 +157,10 @@ var flips = flag.Int("flips", 200, "offsets at which TestFlippedBits flips a bit
 // all that was signed must still be what it was.
 func TestFlippedBits(t *testing.T) {
 	w := newWorld(t)
-	doc, p := w.extended(t, pdftest.New(pdftest.XrefStream()), w.options(Location{1, 0.1, 0.1}, Location{1, 0.1, 0.4}), true)
+	doc, p := w.extended(
+		t, pdftest.New(pdftest.XrefStream()),
+		w.options(Location{1, 0.1, 0.1}, Location{1, 0.1, 0.4}), true,
+	)
 	sigs := w.verify(t, doc).Signatures
 	last := sigs[len(sigs)-1].ByteRange
 	random := mrand.New(mrand.NewPCG(1, 2))
@@ -158,11 +173,15 @@ func TestFlippedBits(t *testing.T) {
 		if hole && bytes.EqualFold(bad[at:at+1], doc[at:at+1]) {
 			continue // the same hexadecimal digit
 		}
-		r, err := Verify(bytes.NewReader(bad), int64(len(bad)), VerifyOptions{Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: w.now()})
+		r, err := Verify(
+			bytes.NewReader(bad), int64(len(bad)),
+			VerifyOptions{Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: w.now()},
+		)
 		if err != nil || r.Err() != nil {
 			continue
 		}
-		if err := r.Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}); !hole || err != nil {
+		if err := r.Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}); !hole ||
+			err != nil {
 			t.Errorf("offset %d, %q to %q: valid (%v)", at, doc[at], bad[at], err)
 		}
 		inert++
@@ -187,7 +206,10 @@ func TestMemoryOfALargeDocument(t *testing.T) {
 		locs = append(locs, Location{page*25 + 1, 0.3, 0.3})
 	}
 	inUse := func() uint64 {
-		sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"}}
+		sample := []metrics.Sample{
+			{Name: "/memory/classes/heap/objects:bytes"},
+			{Name: "/memory/classes/heap/unused:bytes"},
+		}
 		metrics.Read(sample)
 		return sample[0].Value.Uint64() + sample[1].Value.Uint64()
 	}
@@ -209,11 +231,14 @@ func TestMemoryOfALargeDocument(t *testing.T) {
 	p, err := Prepare(f, size, o)
 	must(t, err)
 	appended, _, err := Seal(t.Context(), f, p, w.sign(t, p.SignedAttributes(w.cert)), SealOptions{
-		Chain: w.chain(), Timestamper: w.tsa, Evidence: w, TimestampField: "Timestamp", Rand: rand.Reader,
+		Chain: w.chain(), Timestamper: w.tsa, Evidence: w, TimestampField: "Timestamp",
+		Rand: rand.Reader,
 	})
 	must(t, err)
 	joined, total := pdf.Joined(f, size, appended)
-	r, err := Verify(joined, total, VerifyOptions{Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: w.now()})
+	r, err := Verify(
+		joined, total, VerifyOptions{Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: w.now()},
+	)
 	must(t, err)
 	must(t, r.Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelLTA}))
 	close(done)

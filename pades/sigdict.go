@@ -103,7 +103,8 @@ func (s *signature) read(d *pdf.Document) error {
 		return bad("/ByteRange %v does not start at 0, overlaps or leaves the file", br)
 	}
 	raw := s.dict.Get(keyContents).Raw()
-	if !strings.HasPrefix(raw, "<") || strings.HasPrefix(raw, "<<") || !strings.HasSuffix(raw, ">") {
+	if !strings.HasPrefix(raw, "<") || strings.HasPrefix(raw, "<<") ||
+		!strings.HasSuffix(raw, ">") {
 		return bad("/Contents is not a direct hexadecimal string")
 	}
 	at, err := s.contentsOffset(d, raw)
@@ -111,7 +112,10 @@ func (s *signature) read(d *pdf.Document) error {
 		return err
 	}
 	if br[1] != at || br[2] != at+int64(len(raw)) {
-		return bad("the hole from %d to %d is not /Contents, which is from %d to %d", br[1], br[2], at, at+int64(len(raw)))
+		return bad(
+			"the hole from %d to %d is not /Contents, which is from %d to %d", br[1], br[2], at,
+			at+int64(len(raw)),
+		)
 	}
 	padded, err := hex.DecodeString(raw[1 : len(raw)-1])
 	if err != nil {

@@ -63,7 +63,8 @@ func readStructure(d *pdf.Document) (*structure, error) {
 	if ok, err := s.readTree(d, root); err != nil || !ok {
 		return nil, err
 	}
-	if ref, ok := s.treeLink.Ref(); ok && (ref == s.root || ref == s.parent) || s.root == s.parent && root.Get("S").Name() != "" {
+	if ref, ok := s.treeLink.Ref(); ok && (ref == s.root || ref == s.parent) ||
+		s.root == s.parent && root.Get("S").Name() != "" {
 		return nil, nil // one object in two roles
 	}
 	// Whatever would be refused later is found out on a trial.
@@ -176,7 +177,8 @@ func (s *structure) readTree(d *pdf.Document, root pdf.Object) (ok bool, err err
 	}
 	s.first = s.next
 	both := len(nums.Elements()) > 0 && len(kids.Elements()) > 0
-	return !both && len(nums.Raw())+len(kids.Raw()) <= maxRewritten && s.next >= 0 && s.next < 1<<30, nil
+	return !both && len(nums.Raw())+len(kids.Raw()) <= maxRewritten && s.next >= 0 &&
+		s.next < 1<<30, nil
 }
 
 // add writes the element for a widget that is going to be written as ref, and
@@ -185,10 +187,14 @@ func (s *structure) add(u *pdf.Update, widget pdf.Ref, page pdf.Page) (string, e
 	pairs := []pdf.Pair{
 		{Key: "Type", Value: "/StructElem"},
 		{Key: "S", Value: "/Form"},
-		{Key: "Lang", Value: "(en)"}, // of what the widget says; the document's may be another, or none
+		// of what the widget says; the document's may be another, or none
+		{Key: "Lang", Value: "(en)"},
 		{Key: "P", Value: s.parent.String()},
 		{Key: "Pg", Value: page.Ref.String()},
-		{Key: "K", Value: "<< /Type /OBJR /Pg " + page.Ref.String() + " /Obj " + widget.String() + " >>"},
+		{
+			Key:   "K",
+			Value: "<< /Type /OBJR /Pg " + page.Ref.String() + " /Obj " + widget.String() + " >>",
+		},
 	}
 	if s.namespace != "" {
 		pairs = append(pairs, pdf.Pair{Key: "NS", Value: s.namespace})
@@ -218,7 +224,10 @@ func (s *structure) finish(u *pdf.Update, d *pdf.Document) error {
 	}
 	key := "Nums"
 	if !s.tree.Get("Kids").IsNull() {
-		leaf, err := put(u, pdf.Pair{Key: "Limits", Value: fmt.Sprintf("[%d %d]", s.first, s.next-1)}, pdf.Pair{Key: "Nums", Value: "[" + strings.Join(ours, " ") + "]"})
+		leaf, err := put(
+			u, pdf.Pair{Key: "Limits", Value: fmt.Sprintf("[%d %d]", s.first, s.next-1)},
+			pdf.Pair{Key: "Nums", Value: "[" + strings.Join(ours, " ") + "]"},
+		)
 		if err != nil {
 			return err
 		}

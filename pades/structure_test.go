@@ -18,21 +18,28 @@ const tagged = "/MarkInfo << /Marked true >> /StructTreeRoot 5000 0 R /Lang (en)
 var structures = map[string][]pdftest.Option{
 	"one document, numbers": {
 		pdftest.Catalog(tagged),
-		pdftest.Object(5000, "<< /Type /StructTreeRoot /K 5001 0 R /ParentTree 5002 0 R /ParentTreeNextKey 3 >>"),
+		pdftest.Object(
+			5000,
+			"<< /Type /StructTreeRoot /K 5001 0 R /ParentTree 5002 0 R /ParentTreeNextKey 3 >>",
+		),
 		pdftest.Object(5001, "<< /Type /StructElem /S /Document /P 5000 0 R /K [5003 0 R] >>"),
 		pdftest.Object(5002, "<< /Nums [0 [5003 0 R] 2 5003 0 R] >>"),
 		pdftest.Object(5003, "<< /Type /StructElem /S /P /P 5001 0 R /K 0 >>"),
 	},
 	"kids, no next key, array": {
 		pdftest.Catalog(tagged),
-		pdftest.Object(5000, "<< /Type /StructTreeRoot /K [5001 0 R] /ParentTree << /Kids [5002 0 R] >> >>"),
+		pdftest.Object(
+			5000, "<< /Type /StructTreeRoot /K [5001 0 R] /ParentTree << /Kids [5002 0 R] >> >>",
+		),
 		pdftest.Object(5001, "<< /Type /StructElem /S /Document /P 5000 0 R /K 5003 0 R >>"),
 		pdftest.Object(5002, "<< /Limits [0 2] /Nums [0 [5003 0 R] 2 5003 0 R] >>"),
 		pdftest.Object(5003, "<< /Type /StructElem /S /P /P 5001 0 R /K 0 >>"),
 	},
 	"several below the root": {
 		pdftest.Catalog(tagged),
-		pdftest.Object(5000, "<< /Type /StructTreeRoot /K 5001 0 R /ParentTree << /Nums [2 5003 0 R] >> >>"),
+		pdftest.Object(
+			5000, "<< /Type /StructTreeRoot /K 5001 0 R /ParentTree << /Nums [2 5003 0 R] >> >>",
+		),
 		pdftest.Object(5001, "[5003 0 R 5004 0 R]"),
 		pdftest.Object(5003, "<< /Type /StructElem /S /P /P 5000 0 R /K 0 >>"),
 		pdftest.Object(5004, "<< /Type /StructElem /S /P /P 5000 0 R /K 1 >>"),
@@ -100,7 +107,9 @@ func TestTaggedDocumentsStayTagged(t *testing.T) {
 			element, err := d.Resolve(tree[key])
 			must(t, err)
 			obj, _ := element.Get("K").Get("Obj").Ref()
-			if !ok || key < 3 || element.Get("S").Name() != "Form" || element.Get("Lang").Text() != "en" || obj != f.Ref {
+			if !ok || key < 3 || element.Get("S").Name() != "Form" ||
+				element.Get("Lang").Text() != "en" ||
+				obj != f.Ref {
 				t.Errorf("%s: field %s: key %d leads to %s", name, f.Name, key, element.Raw())
 			}
 			above, err := d.Resolve(element.Get("P"))
@@ -119,10 +128,12 @@ func TestTaggedDocumentsStayTagged(t *testing.T) {
 		}
 		stamp, err := d.Load(fields[2].Ref)
 		must(t, err)
-		if stamp.Get("Contents").Text() != "Document timestamp" || stamp.Get("Lang").Text() != "en" {
+		if stamp.Get("Contents").Text() != "Document timestamp" ||
+			stamp.Get("Lang").Text() != "en" {
 			t.Errorf("%s: the time stamp's field is not described: %s", name, stamp.Raw())
 		}
-		if next, err := d.Get(d.Catalog(), "StructTreeRoot", "ParentTreeNextKey"); err != nil || next.Raw() != "5" {
+		if next, err := d.Get(d.Catalog(), "StructTreeRoot", "ParentTreeNextKey"); err != nil ||
+			next.Raw() != "5" {
 			t.Errorf("%s: the next key is %s, %v", name, next.Raw(), err)
 		}
 		path := filepath.Join(t.TempDir(), "x.pdf")
@@ -140,11 +151,14 @@ func TestTaggedDocumentsStayTagged(t *testing.T) {
 	}
 }
 
-// Where the document says nothing about its language, neither does the time stamp's field say anything in one.
+// Where the document says nothing about its language, neither does the time stamp's field say
+// anything in one.
 func TestTimestampFieldWithoutLanguage(t *testing.T) {
 	w := newWorld(t)
 	for catalog, want := range map[string]string{"/Lang (de)": "Document timestamp", "": ""} {
-		out, _ := w.extended(t, pdftest.New(pdftest.Catalog(catalog)), w.options(Location{1, 0.1, 0.1}), true)
+		out, _ := w.extended(
+			t, pdftest.New(pdftest.Catalog(catalog)), w.options(Location{1, 0.1, 0.1}), true,
+		)
 		d, err := pdf.Open(bytes.NewReader(out), int64(len(out)), pdf.Limits{})
 		must(t, err)
 		fields, err := d.SignatureFields()
@@ -176,7 +190,10 @@ func TestDamagedStructureIsLeftAlone(t *testing.T) {
 		"too many numbers": {pdftest.Object(5000, "<< /Type /StructTreeRoot /K 5001 0 R /ParentTree << /Nums ["+many.String()+"] >> >>")},
 		"its own parent":   {pdftest.Object(5000, "<< /Type /StructTreeRoot /K 5000 0 R /ParentTree 5000 0 R >>")},
 	} {
-		o = append(o, pdftest.Catalog(tagged), pdftest.Object(5001, "<< /Type /StructElem /S /Document /P 5000 0 R >>"))
+		o = append(
+			o, pdftest.Catalog(tagged),
+			pdftest.Object(5001, "<< /Type /StructElem /S /Document /P 5000 0 R >>"),
+		)
 		doc := pdftest.New(o...)
 		p, err := Prepare(bytes.NewReader(doc), int64(len(doc)), w.options(Location{1, 0.1, 0.1}))
 		if err != nil {

@@ -146,7 +146,11 @@ func (s *subset) font() (ttf []byte, widths []float64, err error) {
 		set(28, elements)
 		set(30, depth+get(30))
 	}
-	return assemble(map[string][]byte{"glyf": glyf, "head": head, "hhea": hhea, "hmtx": hmtx, "loca": loca, "maxp": maxp}), widths, nil
+	return assemble(
+		map[string][]byte{
+			"glyf": glyf, "head": head, "hhea": hhea, "hmtx": hmtx, "loca": loca, "maxp": maxp,
+		},
+	), widths, nil
 }
 
 // compose returns a composite glyph of several outlines. Components are
@@ -155,7 +159,9 @@ func (s *subset) compose(g glyph, old *[]uint16) []byte {
 	var body []byte
 	first := true
 	var box [4]int // xMin, yMin, xMax, yMax
-	drawn := slices.DeleteFunc(slices.Clone(g.parts), func(p part) bool { return len(s.face.outline(p.gid)) < 10 })
+	drawn := slices.DeleteFunc(
+		slices.Clone(g.parts), func(p part) bool { return len(s.face.outline(p.gid)) < 10 },
+	)
 	for n, p := range drawn {
 		outline := s.face.outline(p.gid)
 		for i, d := range [4]int16{p.dx, p.dy, p.dx, p.dy} {

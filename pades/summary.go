@@ -37,17 +37,18 @@ type SignatureSummary struct {
 	Trusted bool       `json:"trusted"`
 	Later   ChangeKind `json:"later,omitempty"` // archive, form-fill, annotation or other
 
-	Signer      *CertificateSummary `json:"signer,omitempty"`
-	Issuer      *CertificateSummary `json:"issuer,omitempty"` // if it is in the file or trusted
-	Level       string              `json:"level,omitempty"`  // B-B, B-T, B-LT, B-LTA; "none" if not TOTAL-PASSED; absent for time stamps
-	ClaimedAt   *time.Time          `json:"claimed_at,omitempty"`
-	StampedAt   *time.Time          `json:"stamped_at,omitempty"`
-	Fields      []string            `json:"fields"`
-	Places      int                 `json:"places"` // fields that are visible
-	Coverage    Coverage            `json:"coverage"`
-	Permissions *PermissionSummary  `json:"permissions,omitempty"`
-	Changes     []ChangeSummary     `json:"later_changes,omitempty"`
-	Problems    []ProblemSummary    `json:"problems,omitempty"`
+	Signer *CertificateSummary `json:"signer,omitempty"`
+	Issuer *CertificateSummary `json:"issuer,omitempty"` // if it is in the file or trusted
+	// B-B, B-T, B-LT, B-LTA; "none" if not TOTAL-PASSED; absent for time stamps
+	Level       string             `json:"level,omitempty"`
+	ClaimedAt   *time.Time         `json:"claimed_at,omitempty"`
+	StampedAt   *time.Time         `json:"stamped_at,omitempty"`
+	Fields      []string           `json:"fields"`
+	Places      int                `json:"places"` // fields that are visible
+	Coverage    Coverage           `json:"coverage"`
+	Permissions *PermissionSummary `json:"permissions,omitempty"`
+	Changes     []ChangeSummary    `json:"later_changes,omitempty"`
+	Problems    []ProblemSummary   `json:"problems,omitempty"`
 }
 
 // CertificateSummary names a certificate.
@@ -85,12 +86,16 @@ func (r *Report) Summary() Summary {
 	out.Indication, out.SubIndication = r.Indication()
 	out.Valid = out.Indication == TotalPassed
 	if len(r.Signatures) == 0 {
-		out.Problems = append(out.Problems, ProblemSummary{SigConstraintsFailure, ErrUnsigned.Error()})
+		out.Problems = append(
+			out.Problems, ProblemSummary{SigConstraintsFailure, ErrUnsigned.Error()},
+		)
 	}
 	for _, s := range r.Signatures {
 		sum := SignatureSummary{
-			Kind: "signature", Intact: s.Intact(), Trusted: s.Trusted(), Later: s.Later(), Level: s.Level.String(),
-			ClaimedAt: moment(s.ClaimedAt), StampedAt: moment(s.StampedAt), Fields: s.Fields, Places: s.Appearances,
+			Kind: "signature", Intact: s.Intact(), Trusted: s.Trusted(), Later: s.Later(),
+			Level:     s.Level.String(),
+			ClaimedAt: moment(s.ClaimedAt), StampedAt: moment(s.StampedAt), Fields: s.Fields,
+			Places:   s.Appearances,
 			Coverage: Coverage{s.ByteRange, s.WholeFile}, Problems: summarize(s.Problems),
 		}
 		sum.Indication, sum.SubIndication = s.Indication()
@@ -124,7 +129,10 @@ func certificate(c *x509.Certificate) *CertificateSummary {
 		return nil
 	}
 	sum := sha256.Sum256(c.Raw)
-	out := &CertificateSummary{Name: c.Subject.CommonName, Serial: c.SerialNumber.Text(16), SHA256: hex.EncodeToString(sum[:])}
+	out := &CertificateSummary{
+		Name: c.Subject.CommonName, Serial: c.SerialNumber.Text(16),
+		SHA256: hex.EncodeToString(sum[:]),
+	}
 	if out.Name == "" {
 		out.Name = c.Subject.String()
 	}

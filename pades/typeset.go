@@ -110,7 +110,13 @@ func (f *Face) shape(text []rune) (out []glyph) {
 		x := 0
 		for ; i < len(buf.Info) && buf.Info[i].Cluster == start; i++ {
 			pos := buf.Pos[i]
-			g.parts = append(g.parts, part{gid: uint16(buf.Info[i].Glyph), dx: int16(x + int(pos.XOffset)), dy: int16(pos.YOffset)})
+			g.parts = append(
+				g.parts,
+				part{
+					gid: uint16(buf.Info[i].Glyph), dx: int16(x + int(pos.XOffset)),
+					dy: int16(pos.YOffset),
+				},
+			)
 			x += int(pos.XAdvance)
 		}
 		end := len(text)

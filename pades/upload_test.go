@@ -14,13 +14,16 @@ import (
 func TestUploadCases(t *testing.T) {
 	w := newWorld(t)
 	for name, want := range map[string]pdf.Reason{
-		"c02b_annots_ref_missing.pdf": "", "d01_null_inline.pdf": "", "c24_size_8388608.pdf": pdf.TooManyObjects,
+		"c02b_annots_ref_missing.pdf": "", "d01_null_inline.pdf": "",
+		"c24_size_8388608.pdf": pdf.TooManyObjects,
 	} {
 		t.Run(name, func(t *testing.T) {
 			doc, err := os.ReadFile("testdata/upload/" + name)
 			must(t, err)
 			loc := Location{1, 0.1, 0.1}
-			_, err = Inspect(t.Context(), bytes.NewReader(doc), int64(len(doc)), []Location{loc}, pdf.Limits{})
+			_, err = Inspect(
+				t.Context(), bytes.NewReader(doc), int64(len(doc)), []Location{loc}, pdf.Limits{},
+			)
 			if got := pdf.ReasonOf(err); got != want || err != nil && got == "" {
 				t.Fatalf("%v, want reason %q", err, want)
 			}
@@ -57,7 +60,10 @@ func TestSizeLimits(t *testing.T) {
 	must(t, err)
 	for _, size := range []string{"8387000", "8388000", "8388590", "8388605", "8388606", "8388607", "8388608", "8388609", "8388999", "9999999"} {
 		doc := bytes.Replace(doc, []byte("/Size 8388608"), []byte("/Size "+size), 1)
-		_, err := Inspect(t.Context(), bytes.NewReader(doc), int64(len(doc)), []Location{{1, 0.1, 0.1}}, pdf.Limits{})
+		_, err := Inspect(
+			t.Context(), bytes.NewReader(doc), int64(len(doc)), []Location{{1, 0.1, 0.1}},
+			pdf.Limits{},
+		)
 		if err != nil && pdf.ReasonOf(err) == "" {
 			t.Errorf("/Size %s: %v is not a refusal", size, err)
 		}

@@ -54,12 +54,17 @@ func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 		return nil, err
 	}
 	if len(sigs) > maxSignatures {
-		return nil, &pdf.Refusal{Reason: TooManySignatures, Detail: fmt.Sprintf("%d signatures, and each covers the whole document", len(sigs))}
+		return nil, &pdf.Refusal{
+			Reason: TooManySignatures,
+			Detail: fmt.Sprintf("%d signatures, and each covers the whole document", len(sigs)),
+		}
 	}
 	if o.Memo == nil {
 		o.Memo = new(Memo)
 	}
-	v := &verifier{doc: d, opts: o, report: &Report{Size: size}, revisions: make(map[int64]*pdf.Document)}
+	v := &verifier{
+		doc: d, opts: o, report: &Report{Size: size}, revisions: make(map[int64]*pdf.Document),
+	}
 	if v.dss, err = readDSS(d, o.Memo); err != nil {
 		return nil, err
 	}
@@ -71,7 +76,9 @@ func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 			return nil, err
 		}
 	}
-	slices.SortStableFunc(sigs, func(a, b *signature) int { return int(min(max(a.end()-b.end(), -1), 1)) })
+	slices.SortStableFunc(
+		sigs, func(a, b *signature) int { return int(min(max(a.end()-b.end(), -1), 1)) },
+	)
 	for _, s := range sigs {
 		v.report.Signatures = append(v.report.Signatures, verdicts[s])
 	}
@@ -155,7 +162,9 @@ func (v *verifier) judge(s *signature, out *Signature) error {
 	case subFilterCAdES:
 		return v.checkCMS(s, out, content)
 	case subFilterPKCS7:
-		out.fail(SigConstraintsFailure, "the signature is of the older kind %s, not PAdES", s.subFilter)
+		out.fail(
+			SigConstraintsFailure, "the signature is of the older kind %s, not PAdES", s.subFilter,
+		)
 		return v.checkOlder(s, out, content)
 	default:
 		out.fail(SigConstraintsFailure, "unknown /SubFilter %q", s.subFilter)
@@ -174,7 +183,8 @@ func (v *verifier) hash(s *signature, h hash.Hash) error {
 			best, from = st, st.at
 		}
 	}
-	if u, ok := h.(encoding.BinaryUnmarshaler); !ok || from == 0 || u.UnmarshalBinary(best.data) != nil {
+	if u, ok := h.(encoding.BinaryUnmarshaler); !ok || from == 0 ||
+		u.UnmarshalBinary(best.data) != nil {
 		h.Reset()
 		from = 0
 	}
@@ -258,18 +268,25 @@ func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash
 		out.fail(SigConstraintsFailure, "/M, the claimed time, is missing")
 	}
 	if why := unfit(out.Signer); why != "" {
-		out.fail(ChainConstraintsFailure, "the signer's certificate is not for signing documents: %s", why)
+		out.fail(
+			ChainConstraintsFailure, "the signer's certificate is not for signing documents: %s",
+			why,
+		)
 	}
 	at := v.opts.Now
 	if token, ok := sd.Signer.Timestamp(); ok {
 		stamp, err := tsa.Parse(token)
 		if err == nil {
-			out.stampChain, err = stamp.Check(func(h hash.Hash) error { _, err := h.Write(sd.Signer.Signature); return err }, v.opts.TSARoots, v.opts.Memo)
+			out.stampChain, err = stamp.Check(
+				func(h hash.Hash) error { _, err := h.Write(sd.Signer.Signature); return err },
+				v.opts.TSARoots, v.opts.Memo,
+			)
 		}
 		if err != nil {
 			sub := classify(err)
 			if sub.Failed() {
-				sub = SigConstraintsFailure // the time stamp proves nothing; the signature is another matter
+				// the time stamp proves nothing; the signature is another matter
+				sub = SigConstraintsFailure
 			}
 			out.fail(sub, "time stamp: %w", err)
 		} else {
@@ -280,7 +297,10 @@ func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash
 		out.fail(NoCertificateChainFound, "no trusted root is given")
 		return nil
 	}
-	out.Chain, err = v.opts.Memo.Chain(out.Signer, slices.Concat(v.dss.certs, sd.Certificates), v.opts.Roots, at, x509.ExtKeyUsageAny)
+	out.Chain, err = v.opts.Memo.Chain(
+		out.Signer, slices.Concat(v.dss.certs, sd.Certificates), v.opts.Roots, at,
+		x509.ExtKeyUsageAny,
+	)
 	if err != nil {
 		out.fail(classify(err), "the signer's certificate is not trusted: %w", err)
 		return nil
@@ -294,7 +314,9 @@ func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash
 	return nil
 }
 
-func (v *verifier) checkDocumentTimestamp(s *signature, out *Signature, content func(hash.Hash) error) error {
+func (v *verifier) checkDocumentTimestamp(
+	s *signature, out *Signature, content func(hash.Hash) error,
+) error {
 	if kind := s.dict.Get("Type").Name(); kind != typeDocStamp {
 		out.fail(FormatFailure, "/Type is %q instead of DocTimeStamp", kind)
 	}
@@ -412,7 +434,10 @@ func (v *verifier) listed(signed *pdf.Document, now []*signature, s *signature) 
 	for _, t := range then {
 		if t.ref != s.ref {
 			if !slices.ContainsFunc(now, func(n *signature) bool { return n.ref == t.ref }) {
-				return fmt.Errorf("%w: an earlier signature in field %q was removed", errUnlisted, t.fields[0].Name)
+				return fmt.Errorf(
+					"%w: an earlier signature in field %q was removed", errUnlisted,
+					t.fields[0].Name,
+				)
 			}
 			continue
 		}
@@ -439,7 +464,10 @@ func (v *verifier) lost(sigs []*signature) error {
 		}
 		// An end of line may follow. Revisions that end with a signature were
 		// looked at by listed.
-		known := slices.ContainsFunc(sigs, func(s *signature) bool { return s.message != nil && s.end() >= end && s.end() <= end+2 })
+		known := slices.ContainsFunc(
+			sigs,
+			func(s *signature) bool { return s.message != nil && s.end() >= end && s.end() <= end+2 },
+		)
 		if end == 0 || known || end+2 >= v.doc.Size() {
 			continue
 		}
@@ -486,7 +514,9 @@ type historyError struct {
 
 func (e *historyError) Error() string {
 	if e.field == "" {
-		return fmt.Sprintf("the revision that ends at %d, and those before, take too much work to look at", e.end)
+		return fmt.Sprintf(
+			"the revision that ends at %d, and those before, take too much work to look at", e.end,
+		)
 	}
 	return fmt.Sprintf("the signature in field %q was removed by a later revision", e.field)
 }
@@ -520,7 +550,9 @@ func blankFrom(d *pdf.Document, at int64) (bool, error) {
 }
 
 // documentUsages are the extended key usages with which a certificate may sign documents.
-var documentUsages = []x509.ExtKeyUsage{x509.ExtKeyUsageAny, x509.ExtKeyUsageEmailProtection, x509.ExtKeyUsageClientAuth}
+var documentUsages = []x509.ExtKeyUsage{
+	x509.ExtKeyUsageAny, x509.ExtKeyUsageEmailProtection, x509.ExtKeyUsageClientAuth,
+}
 
 // documentPurposes are those that package x509 does not know: document signing (RFC 9336),
 // and the older ones of Microsoft and Adobe.
@@ -531,7 +563,8 @@ var documentPurposes = []asn1.ObjectIdentifier{
 // unfit says why a certificate must not sign documents, "" if it may. A certificate that does
 // not say what its key is for does not restrict it (RFC 5280, 4.2.1.3 and 4.2.1.12).
 func unfit(c *x509.Certificate) string {
-	if usage := c.KeyUsage; usage != 0 && usage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
+	if usage := c.KeyUsage; usage != 0 &&
+		usage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
 		return "key usage"
 	}
 	if len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0 {

@@ -33,12 +33,19 @@ func TestVerifyTrust(t *testing.T) {
 		tc.o.Now = time.Now()
 		r, err := Verify(bytes.NewReader(out), int64(len(out)), tc.o)
 		must(t, err)
-		if err := r.Err(); err == nil || !strings.Contains(err.Error(), tc.want) || r.Signatures[0].Level != LevelNone {
+		if err := r.Err(); err == nil || !strings.Contains(err.Error(), tc.want) ||
+			r.Signatures[0].Level != LevelNone {
 			t.Errorf("%s: %v, level %v", tc.name, err, r.Signatures[0].Level)
 		}
 	}
 	// With a time stamp the signature outlives the certificate.
-	r, err := Verify(bytes.NewReader(out), int64(len(out)), VerifyOptions{Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: time.Now().AddDate(3, 0, 0)})
+	r, err := Verify(
+		bytes.NewReader(out),
+		int64(len(out)),
+		VerifyOptions{
+			Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: time.Now().AddDate(3, 0, 0),
+		},
+	)
 	must(t, err)
 	must(t, r.Err())
 }
@@ -57,7 +64,9 @@ func (r revokedAt) Revoked(context.Context) ([]ca.Revoked, error) {
 	return []ca.Revoked{{Serial: r.w.cert.SerialNumber, At: r.at, Reason: 1}}, nil
 }
 
-func (r revokedAt) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+func (r revokedAt) Evidence(
+	ctx context.Context, certs []*x509.Certificate,
+) (responses, crls [][]byte, err error) {
 	return r.w.ca.Evidence(ctx, certs, r)
 }
 
@@ -67,10 +76,14 @@ func TestVerifyRevocation(t *testing.T) {
 	w := newWorld(t)
 	out, _ := w.signed(t, pdftest.Minimal(), w.options(Location{1, 0.1, 0.1}))
 	extend := func(source EvidenceSource) ([]byte, error) {
-		update, err := Extend(t.Context(), bytes.NewReader(out), int64(len(out)), ExtendOptions{Evidence: source, Timestamper: w.tsa, FieldName: "ts", Rand: rand.Reader})
+		update, err := Extend(
+			t.Context(), bytes.NewReader(out), int64(len(out)),
+			ExtendOptions{Evidence: source, Timestamper: w.tsa, FieldName: "ts", Rand: rand.Reader},
+		)
 		return append(bytes.Clone(out), update...), err
 	}
-	if _, err := extend(revokedAt{w, time.Now().Add(-time.Hour)}); !errors.Is(err, ErrEvidence) || !errors.Is(err, errRevoked) {
+	if _, err := extend(revokedAt{w, time.Now().Add(-time.Hour)}); !errors.Is(err, ErrEvidence) ||
+		!errors.Is(err, errRevoked) {
 		t.Errorf("revoked before: %v", err)
 	}
 	lta, err := extend(revokedAt{w, time.Now().Add(time.Hour)})
@@ -111,16 +124,31 @@ func (w *world) rogue(t *testing.T, doc []byte, rect pdf.Rect) []byte {
 	page, err := d.Page(1)
 	must(t, err)
 	sig := u.Alloc()
-	must(t, addFields(u, d, sig, pdf.Ref{}, []placed{{page: page, rect: rect}}, []string{"rogue"}, w.options(Location{1, 0, 0})))
+	must(
+		t,
+		addFields(
+			u, d, sig, pdf.Ref{}, []placed{{page: page, rect: rect}}, []string{"rogue"},
+			w.options(Location{1, 0, 0}),
+		),
+	)
 	h, err := putSignature(u, sig, Reserved, []pdf.Pair{
-		{Key: "Type", Value: "/Sig"}, {Key: "Filter", Value: "/Adobe.PPKLite"}, {Key: "SubFilter", Value: "/" + subFilterCAdES}, {Key: "M", Value: "(D:20260101000000Z)"},
+		{Key: "Type", Value: "/Sig"},
+		{Key: "Filter", Value: "/Adobe.PPKLite"},
+		{Key: "SubFilter", Value: "/" + subFilterCAdES},
+		{Key: "M", Value: "(D:20260101000000Z)"},
 	})
 	must(t, err)
 	must(t, u.Finish(rand.Reader))
 	p, err := h.close(u, bytes.NewReader(doc), int64(len(doc)), nil)
 	must(t, err)
 	var out bytes.Buffer
-	must(t, Embed(t.Context(), bytes.NewReader(doc), p, w.chain(), w.sign(t, p.SignedAttributes(w.cert)), w.tsa, &out))
+	must(
+		t,
+		Embed(
+			t.Context(), bytes.NewReader(doc), p, w.chain(), w.sign(t, p.SignedAttributes(w.cert)),
+			w.tsa, &out,
+		),
+	)
 	return out.Bytes()
 }
 
@@ -142,7 +170,8 @@ func TestLaterSignatureMustNotCover(t *testing.T) {
 			t.Fatalf("%s: %d signatures", tc.name, len(r.Signatures))
 		}
 		err := r.Err()
-		if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+		if tc.want == "" && err != nil ||
+			tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
 			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
 		}
 	}
@@ -166,7 +195,13 @@ func TestVerifyProfile(t *testing.T) {
 	q.Before = spoilt
 	must(t, q.digest(sum))
 	var again bytes.Buffer
-	must(t, Embed(t.Context(), bytes.NewReader(doc), &q, w.chain(), w.sign(t, q.SignedAttributes(w.cert)), w.tsa, &again))
+	must(
+		t,
+		Embed(
+			t.Context(), bytes.NewReader(doc), &q, w.chain(), w.sign(t, q.SignedAttributes(w.cert)),
+			w.tsa, &again,
+		),
+	)
 	if err := w.verify(t, again.Bytes()).Err(); err == nil || !strings.Contains(err.Error(), "/M") {
 		t.Errorf("without /M: %v", err)
 	}
@@ -175,11 +210,17 @@ func TestVerifyProfile(t *testing.T) {
 	attrs := p.SignedAttributes(w.cert)
 	sig, err := cms.ECDSAToDER(&w.phone.PublicKey, w.sign(t, attrs))
 	must(t, err)
-	message, err := cms.Build(cms.Message{ContentType: cms.OIDData, Certificates: w.chain(), SignedAttributes: attrs, Signature: sig})
+	message, err := cms.Build(
+		cms.Message{
+			ContentType: cms.OIDData, Certificates: w.chain(), SignedAttributes: attrs,
+			Signature: sig,
+		},
+	)
 	must(t, err)
 	update, err := p.fill(message)
 	must(t, err)
-	if r := w.verify(t, append(bytes.Clone(doc), update...)); r.Err() != nil || r.Signatures[0].Level != LevelB {
+	if r := w.verify(t, append(bytes.Clone(doc), update...)); r.Err() != nil ||
+		r.Signatures[0].Level != LevelB {
 		t.Errorf("B-B: %v, level %v", r.Err(), r.Signatures[0].Level)
 	}
 }
@@ -197,18 +238,29 @@ func TestReadsOnce(t *testing.T) {
 		}
 	}
 	for page := 1; page <= 3; page++ {
-		p, err := Prepare(bytes.NewReader(doc), int64(len(doc)), w.options(Location{page, 0.1, 0.1}))
+		p, err := Prepare(
+			bytes.NewReader(doc), int64(len(doc)), w.options(Location{page, 0.1, 0.1}),
+		)
 		must(t, err)
 		r := &counted{Reader: bytes.NewReader(doc)}
-		appended, _, err := Seal(t.Context(), r, p, w.sign(t, p.SignedAttributes(w.cert)), SealOptions{
-			Chain: w.chain(), Timestamper: w.tsa, Evidence: w, TimestampField: "Timestamp", Rand: rand.Reader, Memo: &w.memo,
-		})
+		appended, _, err := Seal(
+			t.Context(),
+			r,
+			p,
+			w.sign(t, p.SignedAttributes(w.cert)),
+			SealOptions{
+				Chain: w.chain(), Timestamper: w.tsa, Evidence: w, TimestampField: "Timestamp",
+				Rand: rand.Reader, Memo: &w.memo,
+			},
+		)
 		must(t, err)
 		once("Seal", r.n)
 		doc = append(doc, appended...)
 	}
 	r := &counted{Reader: bytes.NewReader(doc)}
-	report, err := Verify(r, int64(len(doc)), VerifyOptions{Roots: w.roots, TSARoots: w.roots, Now: w.now()})
+	report, err := Verify(
+		r, int64(len(doc)), VerifyOptions{Roots: w.roots, TSARoots: w.roots, Now: w.now()},
+	)
 	must(t, err)
 	must(t, report.Err())
 	once("Verify", r.n)
@@ -232,7 +284,10 @@ func FuzzVerify(f *testing.F) {
 	f.Add(out)
 	f.Add(pdftest.Minimal())
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		r, err := Verify(bytes.NewReader(doc), int64(len(doc)), VerifyOptions{Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: time.Now()})
+		r, err := Verify(
+			bytes.NewReader(doc), int64(len(doc)),
+			VerifyOptions{Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: time.Now()},
+		)
 		if err != nil {
 			if pdf.ReasonOf(err) == "" {
 				t.Fatalf("%v is not a refusal", err)
@@ -240,7 +295,8 @@ func FuzzVerify(f *testing.F) {
 			return
 		}
 		// Whatever passes the gate begins with the document that was approved.
-		if r.Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelT}) == nil && sha256.Sum256(doc[:p.Size]) != p.SHA256 {
+		if r.Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelT}) == nil &&
+			sha256.Sum256(doc[:p.Size]) != p.SHA256 {
 			t.Fatal("another document passes the gate")
 		}
 	})

@@ -103,7 +103,8 @@ func TestPythonExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	var claims api.WebhookClaims
-	if !server.Scan() || json.Unmarshal(server.Bytes(), &claims) != nil || claims.RequestID != signed {
+	if !server.Scan() || json.Unmarshal(server.Bytes(), &claims) != nil ||
+		claims.RequestID != signed {
 		t.Errorf("webhook: %s", server.Text())
 	}
 	answer, err := http.Get(sandbox.URL + api.PathKeys)

@@ -1,5 +1,5 @@
-// Package signettest runs the whole Signet sandbox inside a relying party's `go test`: real states, real cancel, real signatures,
-// with signers that the test plays and a clock that it moves.
+// Package signettest runs the whole Signet sandbox inside a relying party's `go test`: real states,
+// real cancel, real signatures, with signers that the test plays and a clock that it moves.
 //
 //	sandbox := signettest.Start(t, signettest.Party{ClientID: "shop", JWKSURL: keys.URL, WebhookURL: hook.URL})
 //	shop, err := client.New(client.Config{BaseURL: sandbox.BaseURL, ClientID: "shop", Now: sandbox.Now, …})
@@ -58,11 +58,14 @@ func Start(tb testing.TB, parties ...Party) *Sandbox {
 			p.RedirectURL = "http://127.0.0.1/"
 		}
 		c.Parties = append(c.Parties, app.Party{
-			ClientID: p.ClientID, Name: p.Name, JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL, WebhookURL: p.WebhookURL,
+			ClientID: p.ClientID, Name: p.Name, JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL,
+			WebhookURL: p.WebhookURL,
 		})
 	}
 	log := slog.New(slog.NewTextHandler(logWriter{tb}, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	a, err := app.OpenSandbox(context.Background(), c, time.Now, func(string) string { return "" }, log)
+	a, err := app.OpenSandbox(
+		context.Background(), c, time.Now, func(string) string { return "" }, log,
+	)
 	if err != nil {
 		tb.Fatalf("signettest: %v", err)
 	}
@@ -76,12 +79,14 @@ func Start(tb testing.TB, parties ...Party) *Sandbox {
 		}
 	})
 	return &Sandbox{
-		URL: a.Config.PublicURL, BaseURL: a.Config.PublicURL + api.BasePath, Control: "http://" + a.Control.String(), tb: tb,
+		URL: a.Config.PublicURL, BaseURL: a.Config.PublicURL + api.BasePath,
+		Control: "http://" + a.Control.String(), tb: tb,
 	}
 }
 
-// Act performs a signer's steps, in order: "open", "proceed", "approve", "reject" or "leave". A step that is refused ends it; the
-// error is the [api.Error] then. "approve" returns when the signature is accepted; see [Sandbox.WaitSigned].
+// Act performs a signer's steps, in order: "open", "proceed", "approve", "reject" or "leave". A
+// step that is refused ends it; the error is the [api.Error] then. "approve" returns when the
+// signature is accepted; see [Sandbox.WaitSigned].
 func (s *Sandbox) Act(ctx context.Context, requestID, as string, steps ...string) error {
 	for _, step := range steps {
 		if err := s.call(ctx, http.MethodPost, "/requests/"+requestID+"/act", map[string]string{"as": as, "do": step}, nil); err != nil {
@@ -126,7 +131,8 @@ func (s *Sandbox) Advance(ctx context.Context, d time.Duration) error {
 	return s.call(ctx, http.MethodPost, "/clock", map[string]string{"advance": d.String()}, nil)
 }
 
-// Now is the sandbox's time, by which tokens are judged. It has the form of a clock, so it fails the test on errors.
+// Now is the sandbox's time, by which tokens are judged. It has the form of a clock, so it fails
+// the test on errors.
 func (s *Sandbox) Now() time.Time {
 	var v struct {
 		Now time.Time `json:"now"`

@@ -18,8 +18,8 @@ import (
 	"github.com/signet-sign/signet/signettest"
 )
 
-// TestRelyingParty is what a relying party's own test looks like: package client against the sandbox, from initiate to the signed
-// document, a webhook, and a cancel.
+// TestRelyingParty is what a relying party's own test looks like: package client against the
+// sandbox, from initiate to the signed document, a webhook, and a cancel.
 func TestRelyingParty(t *testing.T) {
 	ctx := t.Context()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -47,15 +47,25 @@ func TestRelyingParty(t *testing.T) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 
-	sandbox := signettest.Start(t, signettest.Party{ClientID: "shop", JWKSURL: server.URL + "/jwks", WebhookURL: server.URL + "/webhook"})
-	shop, err = client.New(client.Config{BaseURL: sandbox.BaseURL, ClientID: "shop", Key: key, KeyID: "key-1", Now: sandbox.Now})
+	sandbox := signettest.Start(
+		t,
+		signettest.Party{
+			ClientID: "shop", JWKSURL: server.URL + "/jwks", WebhookURL: server.URL + "/webhook",
+		},
+	)
+	shop, err = client.New(
+		client.Config{
+			BaseURL: sandbox.BaseURL, ClientID: "shop", Key: key, KeyID: "key-1", Now: sandbox.Now,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	initiate := func() *api.Initiated {
 		t.Helper()
 		in, err := shop.Initiate(ctx, client.Request{
-			DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}, SignerUINHash: client.HashUIN(signettest.Signer),
+			DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
+			SignerUINHash: client.HashUIN(signettest.Signer),
 		}, bytes.NewReader(pdftest.Minimal()))
 		if err != nil {
 			t.Fatal(err)
@@ -64,14 +74,18 @@ func TestRelyingParty(t *testing.T) {
 	}
 
 	signed := initiate()
-	if err := sandbox.Act(ctx, signed.RequestID, signettest.Another, "open"); !errors.Is(err, api.ErrNoAccess) {
+	if err := sandbox.Act(ctx, signed.RequestID, signettest.Another, "open"); !errors.Is(
+		err, api.ErrNoAccess,
+	) {
 		t.Errorf("somebody else opens it: %v", err)
 	}
 	if err := sandbox.Act(ctx, signed.RequestID, signettest.Signer, "open", "proceed"); err != nil {
 		t.Fatal(err)
 	}
 	var refused *client.Error
-	if err := shop.Cancel(ctx, signed.RequestID); !errors.As(err, &refused) || refused.Code != api.CodeActiveSession || refused.RetryAfter <= 0 {
+	if err := shop.Cancel(ctx, signed.RequestID); !errors.As(err, &refused) ||
+		refused.Code != api.CodeActiveSession ||
+		refused.RetryAfter <= 0 {
 		t.Errorf("cancel during the session: %v", err)
 	}
 	if err := sandbox.Act(ctx, signed.RequestID, signettest.Signer, "approve"); err != nil {
@@ -90,7 +104,8 @@ func TestRelyingParty(t *testing.T) {
 	}
 	defer body.Close()
 	document, err := io.ReadAll(body)
-	if err != nil || !bytes.HasPrefix(document, pdftest.Minimal()) || len(document) == len(pdftest.Minimal()) {
+	if err != nil || !bytes.HasPrefix(document, pdftest.Minimal()) ||
+		len(document) == len(pdftest.Minimal()) {
 		t.Errorf("the signed document: %d bytes, %v", len(document), err)
 	}
 	select {

@@ -15,8 +15,9 @@ import (
 	"github.com/signet-sign/signet/internal/app"
 )
 
-// resolver reads the configuration file. It is read twice: once into the struct, so that an unknown key or a wrong type is
-// refused with its line, and once as text for each flag, so that the file takes the same way as flags and environment.
+// resolver reads the configuration file. It is read twice: once into the struct, so that an unknown
+// key or a wrong type is refused with its line, and once as text for each flag, so that the file
+// takes the same way as flags and environment.
 func resolver(r io.Reader) (kong.Resolver, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -44,8 +45,8 @@ func resolver(r io.Reader) (kong.Resolver, error) {
 	}), nil
 }
 
-// fromEnvironment reports whether the environment has a say in a flag. kong asks it before the resolvers, which would then win
-// over it; here it comes between the command line and the file.
+// fromEnvironment reports whether the environment has a say in a flag. kong asks it before the
+// resolvers, which would then win over it; here it comes between the command line and the file.
 func fromEnvironment(flag *kong.Flag) bool {
 	return slices.ContainsFunc(flag.Tag.Envs, func(name string) bool {
 		_, ok := os.LookupEnv(name)

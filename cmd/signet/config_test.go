@@ -13,8 +13,9 @@ import (
 	"github.com/signet-sign/signet/internal/app"
 )
 
-// TestEveryKey sets each key of the configuration to another value than its default, in the file, in
-// the environment and as a flag. The three must change the key's field to that value, and no other.
+// TestEveryKey sets each key of the configuration to another value than its default, in the file,
+// in the environment and as a flag. The three must change the key's field to that value, and no
+// other.
 func TestEveryKey(t *testing.T) {
 	defaults := parseServe(t)
 	fields := reflect.VisibleFields(reflect.TypeFor[app.Config]())
@@ -29,7 +30,9 @@ func TestEveryKey(t *testing.T) {
 		}
 		text, value := sample(t, field)
 		want := defaults
-		reflect.ValueOf(&want).Elem().FieldByIndex(field.Index).Set(reflect.ValueOf(value).Convert(field.Type))
+		reflect.ValueOf(&want).Elem().FieldByIndex(
+			field.Index,
+		).Set(reflect.ValueOf(value).Convert(field.Type))
 		if reflect.DeepEqual(want, defaults) {
 			t.Errorf("%s: %s is its default", key, text)
 		}

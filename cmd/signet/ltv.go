@@ -17,12 +17,13 @@ type ltvCmd struct {
 	Renew renewCmd `cmd:"" help:"Renew archived documents before their newest timestamp's certificate ends."`
 }
 
-// renewCmd renews files in place. It takes the service's configuration: data has the authority, tsa_urls who stamps.
+// renewCmd renews files in place. It takes the service's configuration: data has the authority,
+// tsa_urls who stamps.
 type renewCmd struct {
-	Files      []string        `arg:"" name:"file" help:"Signed PDF." type:"existingfile"`
-	Before     days            `help:"Renew what ends within this time, such as 90d or 2160h." default:"90d"`
-	ConfigFile kong.ConfigFlag `name:"config" env:"SIGNET_CONFIG" help:"YAML file with the service's configuration." placeholder:"FILE"`
-	app.Config `embed:""`
+	Files      []string        `arg:"" name:"file"   help:"Signed PDF."                                             type:"existingfile"`
+	Before     days            `                     help:"Renew what ends within this time, such as 90d or 2160h."                     default:"90d"`
+	ConfigFile kong.ConfigFlag `       name:"config" help:"YAML file with the service's configuration."                                               env:"SIGNET_CONFIG" placeholder:"FILE"`
+	app.Config `       embed:""`
 }
 
 // errNotRenewed makes the program end with 1 after each file's reason was printed.

@@ -5,8 +5,9 @@
 //	signet verify    check the signatures of PDFs
 //	signet ltv renew keep archived PDFs provable
 //
-// Every key of the configuration (see internal/app.Config) is a flag, an environment variable with the prefix SIGNET_, or a line
-// of the YAML file that --config names; what comes first in this list wins.
+// Every key of the configuration (see internal/app.Config) is a flag, an environment variable with
+// the prefix SIGNET_, or a line of the YAML file that --config names; what comes first in this list
+// wins.
 package main
 
 import (
@@ -43,14 +44,14 @@ type cli struct {
 	Sandbox sandboxCmd `cmd:"" help:"Run everything on this machine, with personas, a demo and a clock to move."`
 	Serve   serveCmd   `cmd:"" help:"Run the service."`
 	Verify  verifyCmd  `cmd:"" help:"Check the signatures of PDFs."`
-	LTV     ltvCmd     `cmd:"" name:"ltv" help:"Look after documents that are kept for decades."`
+	LTV     ltvCmd     `cmd:"" help:"Look after documents that are kept for decades."                            name:"ltv"`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
 // configured is what both servers take.
 type configured struct {
 	ConfigFile kong.ConfigFlag `name:"config" env:"SIGNET_CONFIG" help:"YAML file with the configuration." placeholder:"FILE"`
-	app.Config `embed:""`
+	app.Config `    embed:""`
 }
 
 type (
@@ -75,7 +76,9 @@ func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)
 // run is the program: arguments in, exit status out.
 func run(ctx context.Context, args []string, getenv func(string) string, out, errs io.Writer) int {
 	exit := -1
-	parser, err := newParser(&cli{}, kong.Writers(out, errs), kong.Exit(func(code int) { exit = code }))
+	parser, err := newParser(
+		&cli{}, kong.Writers(out, errs), kong.Exit(func(code int) { exit = code }),
+	)
 	if err != nil {
 		fmt.Fprintln(errs, "signet:", err)
 		return 1
@@ -148,7 +151,8 @@ func (versionCmd) Run(env *environment) error {
 }
 
 // version tells the version of a build, and the commit and its date where the build knows them:
-// "v0.1.0 (commit 0123456789ab of 2026-11-28)". A build with changes that are not committed says so.
+// "v0.1.0 (commit 0123456789ab of 2026-11-28)". A build with changes that are not committed says
+// so.
 func version(info *debug.BuildInfo) string {
 	text := cmp.Or(info.Main.Version, "unknown")
 	vcs := make(map[string]string)

@@ -37,8 +37,11 @@ data: %s
 		}
 	}
 	party := func(name, scheme string) string {
-		return fmt.Sprintf("parties: [{client_id: a, name: %s, jwks_url: '%s://rp.test/j', redirect_url: 'https://rp.test/r'}]\n",
-			name, scheme)
+		return fmt.Sprintf(
+			"parties: [{client_id: a, name: %s, jwks_url: '%s://rp.test/j', redirect_url: 'https://rp.test/r'}]\n",
+			name,
+			scheme,
+		)
 	}
 
 	write(party("First", "https"))
@@ -135,7 +138,9 @@ data: %s
 // temporary data.
 func TestSandboxHangup(t *testing.T) {
 	tmp := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "signet", "sandbox", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0")
+	cmd := exec.CommandContext(
+		t.Context(), "signet", "sandbox", "--listen", "127.0.0.1:0", "--control", "127.0.0.1:0",
+	)
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -153,7 +158,8 @@ func TestSandboxHangup(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the sandbox ended with %v", err)
 	}
-	if left, err := filepath.Glob(filepath.Join(tmp, "signet-sandbox-*")); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(filepath.Join(tmp, "signet-sandbox-*")); err != nil ||
+		len(left) > 0 {
 		t.Errorf("it leaves %v, %v", left, err)
 	}
 }

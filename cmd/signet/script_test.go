@@ -31,7 +31,8 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
-			// Ports of this script's own. Another process may take them in between, which has not been seen yet.
+			// Ports of this script's own. Another process may take them in between, which has not
+			// been seen yet.
 			for _, name := range []string{"LISTEN", "CONTROL"} {
 				l, err := net.Listen("tcp", "127.0.0.1:0")
 				if err != nil {

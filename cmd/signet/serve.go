@@ -39,7 +39,9 @@ func (c *serveCmd) Run(env *environment) error {
 			case <-hangups:
 			}
 			if err := reload(env.args, a, level); err != nil {
-				log.Error("reloading the configuration failed: the old one stays in force", "err", err)
+				log.Error(
+					"reloading the configuration failed: the old one stays in force", "err", err,
+				)
 			}
 		}
 	})

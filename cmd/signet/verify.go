@@ -17,12 +17,12 @@ import (
 
 // verifyCmd checks the signatures of documents. It trusts the given roots and no others.
 type verifyCmd struct {
-	Files   []string  `arg:"" name:"file" help:"Signed PDF." type:"existingfile"`
-	Root    []string  `help:"Root that signers and timestamp authorities may chain to: a file of PEM or DER certificates, or a folder of such files." placeholder:"PATH"`
-	TSARoot []string  `name:"tsa-root" help:"Root that timestamp authorities alone may chain to." placeholder:"PATH"`
-	Data    string    `help:"Data folder of a Signet whose own root is trusted." placeholder:"DIR"`
-	At      time.Time `help:"Judge as of this time (RFC 3339) instead of now." placeholder:"TIME"`
-	JSON    bool      `name:"json" help:"Print JSON. docs/signatures.md has the schema."`
+	Files   []string  `arg:"" name:"file"     help:"Signed PDF."                                                                                                             type:"existingfile"`
+	Root    []string  `                       help:"Root that signers and timestamp authorities may chain to: a file of PEM or DER certificates, or a folder of such files."                     placeholder:"PATH"`
+	TSARoot []string  `       name:"tsa-root" help:"Root that timestamp authorities alone may chain to."                                                                                         placeholder:"PATH"`
+	Data    string    `                       help:"Data folder of a Signet whose own root is trusted."                                                                                          placeholder:"DIR"`
+	At      time.Time `                       help:"Judge as of this time (RFC 3339) instead of now."                                                                                            placeholder:"TIME"`
+	JSON    bool      `       name:"json"     help:"Print JSON. docs/signatures.md has the schema."`
 }
 
 // Help says what the exit status means.
@@ -129,7 +129,10 @@ func readRoots(paths []string) (*x509.CertPool, error) {
 }
 
 func verify(file string, o pades.VerifyOptions) verdict {
-	v := verdict{File: file, Summary: pades.Summary{Signatures: []pades.SignatureSummary{}}, status: exitUnreadable}
+	v := verdict{
+		File: file, Summary: pades.Summary{Signatures: []pades.SignatureSummary{}},
+		status: exitUnreadable,
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		v.Error = err.Error()
@@ -181,7 +184,10 @@ func (v verdict) print(w io.Writer) {
 		untrusted = untrusted || !s.Trusted && s.Intact
 	}
 	if untrusted {
-		fmt.Fprint(w, "  To trust a signer give the root of its certificate, obtained from its owner: --root FILE\n")
+		fmt.Fprint(
+			w,
+			"  To trust a signer give the root of its certificate, obtained from its owner: --root FILE\n",
+		)
 	}
 }
 
@@ -203,7 +209,10 @@ func printSignature(w io.Writer, n int, s pades.SignatureSummary) {
 	if s.Issuer != nil {
 		issuer = ", certified by " + s.Issuer.Name
 	}
-	fmt.Fprintf(w, "  %d. %s by %s%s: %s\n", n, kind, name, issuer, indication(s.Indication, s.SubIndication))
+	fmt.Fprintf(
+		w, "  %d. %s by %s%s: %s\n", n, kind, name, issuer,
+		indication(s.Indication, s.SubIndication),
+	)
 	fmt.Fprintf(w, "     intact:  %s\n", map[bool]string{true: "yes", false: "NO"}[s.Intact])
 	trusted := "no root that is given leads to this certificate"
 	if s.Trusted {
@@ -213,9 +222,14 @@ func printSignature(w io.Writer, n int, s pades.SignatureSummary) {
 	fmt.Fprintf(w, "     later:   %s\n", later[s.Later])
 	switch {
 	case s.StampedAt != nil:
-		fmt.Fprintf(w, "     time:    %s, proven by a time stamp\n", s.StampedAt.Format(time.RFC3339))
+		fmt.Fprintf(
+			w, "     time:    %s, proven by a time stamp\n", s.StampedAt.Format(time.RFC3339),
+		)
 	case s.ClaimedAt != nil:
-		fmt.Fprintf(w, "     time:    %s, claimed by the signer's program\n", s.ClaimedAt.Format(time.RFC3339))
+		fmt.Fprintf(
+			w, "     time:    %s, claimed by the signer's program\n",
+			s.ClaimedAt.Format(time.RFC3339),
+		)
 	}
 	if s.Level != "" && s.Level != "none" {
 		fmt.Fprintf(w, "     level:   PAdES %s\n", s.Level)

@@ -30,9 +30,13 @@ func TestVerifyExitStatus(t *testing.T) {
 	failed := filepath.Join(cases, "refuse", "lock_all.pdf")
 	dir := t.TempDir()
 	unsigned := filepath.Join(dir, "unsigned.pdf")
-	write(t, unsigned, "%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n<< /Type /Pages /Kids [3 0 R] /Count 1 >>\nendobj\n"+
-		"3 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] >>\nendobj\nxref\n0 4\n0000000000 65535 f \n0000000009 00000 n \n0000000058 00000 n \n0000000115 00000 n \n"+
-		"trailer\n<< /Size 4 /Root 1 0 R >>\nstartxref\n182\n%%EOF\n")
+	write(
+		t,
+		unsigned,
+		"%PDF-1.4\n1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n2 0 obj\n<< /Type /Pages /Kids [3 0 R] /Count 1 >>\nendobj\n"+
+			"3 0 obj\n<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] >>\nendobj\nxref\n0 4\n0000000000 65535 f \n0000000009 00000 n \n0000000058 00000 n \n0000000115 00000 n \n"+
+			"trailer\n<< /Size 4 /Root 1 0 R >>\nstartxref\n182\n%%EOF\n",
+	)
 	text := filepath.Join(dir, "letter.pdf")
 	write(t, text, "a letter")
 	for _, tc := range []struct {
@@ -57,7 +61,8 @@ func TestVerifyExitStatus(t *testing.T) {
 			}
 		})
 	}
-	if _, out := runVerify(t, intact); strings.Contains(out, "changed") || !strings.Contains(out, "--root") {
+	if _, out := runVerify(t, intact); strings.Contains(out, "changed") ||
+		!strings.Contains(out, "--root") {
 		t.Errorf("without a root:\n%s", out)
 	}
 }
@@ -71,7 +76,9 @@ func TestVerifyRoots(t *testing.T) {
 	}
 	block, _ := pem.Decode(text)
 	dir := t.TempDir()
-	der, folder, notes := filepath.Join(dir, "root.der"), filepath.Join(dir, "folder"), filepath.Join(dir, "notes.pem")
+	der, folder, notes := filepath.Join(dir, "root.der"), filepath.Join(
+		dir, "folder",
+	), filepath.Join(dir, "notes.pem")
 	write(t, der, string(block.Bytes))
 	write(t, filepath.Join(folder, "sub", "root.crt"), "Root of the cases\n"+string(text))
 	write(t, notes, "no certificate")
@@ -81,14 +88,18 @@ func TestVerifyRoots(t *testing.T) {
 		}
 	}
 	// A root for time stamps alone does not make signers trusted.
-	if status, out := runVerify(t, "--tsa-root", der, intact); status != 2 || !strings.Contains(out, "Document time stamp by Signet") {
+	if status, out := runVerify(t, "--tsa-root", der, intact); status != 2 ||
+		!strings.Contains(out, "Document time stamp by Signet") {
 		t.Errorf("status %d:\n%s", status, out)
 	}
 }
 
 // TestVerifyJSON holds the output to the names and codes that docs/signatures.md promises.
 func TestVerifyJSON(t *testing.T) {
-	_, out := runVerify(t, "--json", "--root", filepath.Join(cases, "root.pem"), filepath.Join(cases, "intact", "e_cosign_foreign_lta.pdf"))
+	_, out := runVerify(
+		t, "--json", "--root", filepath.Join(cases, "root.pem"),
+		filepath.Join(cases, "intact", "e_cosign_foreign_lta.pdf"),
+	)
 	var got []struct {
 		File          string           `json:"file"`
 		Indication    pades.Indication `json:"indication"`
@@ -111,15 +122,22 @@ func TestVerifyJSON(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	v := got[0]
-	if v.Indication != pades.Indeterminate || v.SubIndication != string(pades.NoCertificateChainFound) || len(v.Signatures) != 4 {
+	if v.Indication != pades.Indeterminate ||
+		v.SubIndication != string(pades.NoCertificateChainFound) ||
+		len(v.Signatures) != 4 {
 		t.Fatalf("%s", out)
 	}
 	ours, theirs, last := v.Signatures[0], v.Signatures[2], v.Signatures[3]
 	if ours.Indication != "TOTAL-PASSED" || ours.Level != "B-LTA" || ours.Later != "archive" || !ours.Intact || !ours.Trusted ||
-		ours.Issuer == nil || ours.Issuer.Name == "" || len(ours.Signer.SHA256) != 64 || len(ours.Signer.Serial) == 0 || ours.Coverage.WholeFile || len(ours.Changes) == 0 {
+		ours.Issuer == nil || ours.Issuer.Name == "" || len(ours.Signer.SHA256) != 64 ||
+		len(ours.Signer.Serial) == 0 ||
+		ours.Coverage.WholeFile ||
+		len(ours.Changes) == 0 {
 		t.Errorf("ours: %+v", ours)
 	}
-	if theirs.Indication != "INDETERMINATE" || theirs.Level != "none" || !theirs.Intact || theirs.Trusted || theirs.Issuer != nil {
+	if theirs.Indication != "INDETERMINATE" || theirs.Level != "none" || !theirs.Intact ||
+		theirs.Trusted ||
+		theirs.Issuer != nil {
 		t.Errorf("theirs: %+v", theirs)
 	}
 	if last.Kind != "document-timestamp" || last.Level != "" {

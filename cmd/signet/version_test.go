@@ -12,7 +12,9 @@ func TestVersion(t *testing.T) {
 	info := func(version string, settings ...string) *debug.BuildInfo {
 		b := &debug.BuildInfo{Main: debug.Module{Version: version}}
 		for i := 0; i < len(settings); i += 2 {
-			b.Settings = append(b.Settings, debug.BuildSetting{Key: settings[i], Value: settings[i+1]})
+			b.Settings = append(
+				b.Settings, debug.BuildSetting{Key: settings[i], Value: settings[i+1]},
+			)
 		}
 		return b
 	}
@@ -49,7 +51,9 @@ func TestVersionOfABuild(t *testing.T) {
 	run("git", "-c", "safe.directory=*", "clone", "-q", here, ".")
 	head := run("git", "rev-parse", "HEAD")
 	run("go", "build", "-buildvcs=true", "-o", "signet-version", "./cmd/signet")
-	if out := run("./signet-version", "version"); !strings.Contains(out, "(commit "+head[:12]+" of 20") {
+	if out := run("./signet-version", "version"); !strings.Contains(
+		out, "(commit "+head[:12]+" of 20",
+	) {
 		t.Errorf("%s; HEAD is %s", out, head)
 	}
 }

@@ -32,7 +32,10 @@ func TestCheck(t *testing.T) {
 	rp := partytest.Start(t)
 	initiate := rp.Token(token.Initiate)
 	result, cancel := rp.Token(token.Result), rp.Token(token.Cancel)
-	v30 := rp.Token(token.Initiate, partytest.NoClaim("sign_locations"), partytest.Claims(map[string]any{"x": 0.5, "y": 0.5, "page": 1}))
+	v30 := rp.Token(
+		token.Initiate, partytest.NoClaim("sign_locations"),
+		partytest.Claims(map[string]any{"x": 0.5, "y": 0.5, "page": 1}),
+	)
 	initiated := `{"signing_url":"https://sign.example/sign/1","request_id":"` + id + `","exchange_code":"8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11"}`
 	signed := `{"signed_doc_url":"https://sign.example/documents/1","signer_info":{"signer_name":"TAN","signer_partial_uinfin":"373D","signed_at":1},"exp":2}`
 	refused := func(code string) string { return `{"error":"` + code + `","error_description":"d"}` }
@@ -94,7 +97,10 @@ func TestCheck(t *testing.T) {
 		if c.contentType != "" {
 			r.Header.Set("Content-Type", c.contentType)
 		}
-		x := apitest.Exchange{Request: r, RequestBody: []byte(c.body), Status: c.status, Header: http.Header{}, ResponseBody: []byte(c.answer)}
+		x := apitest.Exchange{
+			Request: r, RequestBody: []byte(c.body), Status: c.status, Header: http.Header{},
+			ResponseBody: []byte(c.answer),
+		}
 		if c.answerType == "" && c.answer != "" {
 			c.answerType = "application/json"
 		}
@@ -105,7 +111,8 @@ func TestCheck(t *testing.T) {
 			x.Header.Set("Retry-After", c.retryAfter)
 		}
 		err := d.Check(x)
-		if (err == nil) != (c.wrong == "") || err != nil && !strings.Contains(err.Error(), c.wrong) {
+		if (err == nil) != (c.wrong == "") ||
+			err != nil && !strings.Contains(err.Error(), c.wrong) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.wrong)
 		}
 		if d.Covers(r) == errors.Is(err, apitest.ErrNotCovered) {
@@ -133,14 +140,18 @@ func TestCheckWebhook(t *testing.T) {
 		{"no signer", "POST", "application/json", body(strings.Replace(good, "signer_info", "signer", 1)), "signer_info"},
 		{"aud", "POST", "application/json", body(strings.Replace(good, "{", `{"aud":"x",`, 1)), "aud is not documented"},
 	} {
-		err := d.CheckWebhook(c.method, http.Header{"Content-Type": {c.contentType}}, []byte(c.body))
-		if (err == nil) != (c.wrong == "") || err != nil && !strings.Contains(err.Error(), c.wrong) {
+		err := d.CheckWebhook(
+			c.method, http.Header{"Content-Type": {c.contentType}}, []byte(c.body),
+		)
+		if (err == nil) != (c.wrong == "") ||
+			err != nil && !strings.Contains(err.Error(), c.wrong) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.wrong)
 		}
 	}
 }
 
-// What the client sends and what a server answers is checked on the way, on both sides alike, and reaches the other side whole.
+// What the client sends and what a server answers is checked on the way, on both sides alike, and
+// reaches the other side whole.
 func TestTransportAndHandler(t *testing.T) {
 	d := load(t)
 	rp := partytest.Start(t)
@@ -164,9 +175,15 @@ func TestTransportAndHandler(t *testing.T) {
 			t.Errorf("the service got %q", document)
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"signing_url":"https://sign.example/sign/1","request_id":"1","exchange_code":"2"}`)
+		_, _ = io.WriteString(
+			w,
+			`{"signing_url":"https://sign.example/sign/1","request_id":"1","exchange_code":"2"}`,
+		)
 	})
-	mux.HandleFunc("POST /api/v3/sign-requests/cancel", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") })
+	mux.HandleFunc(
+		"POST /api/v3/sign-requests/cancel",
+		func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "done") },
+	)
 	mux.HandleFunc("GET /portal", func(http.ResponseWriter, *http.Request) {})
 	server := httptest.NewServer(d.Handler(mux, report("server")))
 	defer server.Close()
@@ -194,11 +211,14 @@ func TestTransportAndHandler(t *testing.T) {
 	defer mu.Unlock()
 	for _, side := range []string{"client", "server"} {
 		got := reports[side]
-		if len(got) != 2 || got[0] != "POST /api/v3/sign-requests ok" || !strings.Contains(got[1], "where none is documented") {
+		if len(got) != 2 || got[0] != "POST /api/v3/sign-requests ok" ||
+			!strings.Contains(got[1], "where none is documented") {
 			t.Errorf("%s: %q", side, got)
 		}
 	}
-	want := []string{"cancel", "download", "downloadHead", "initiate", "keys", "result", "resultV30", "signed"}
+	want := []string{
+		"cancel", "download", "downloadHead", "initiate", "keys", "result", "resultV30", "signed",
+	}
 	if got := strings.Join(d.Operations(), " "); got != strings.Join(want, " ") {
 		t.Errorf("operations %s", got)
 	}

@@ -28,11 +28,12 @@ type Exchange struct {
 	ResponseBody []byte
 }
 
-// Check returns what is wrong with an exchange, and ErrNotCovered if the document does not know the operation.
+// Check returns what is wrong with an exchange, and ErrNotCovered if the document does not know the
+// operation.
 //
-// The answer must be documented for its operation and status, with exactly the documented members, and without a body where
-// none is documented. The request is judged only if the answer is a success: then it must have been right, and its token must
-// have the documented claims.
+// The answer must be documented for its operation and status, with exactly the documented members,
+// and without a body where none is documented. The request is judged only if the answer is a
+// success: then it must have been right, and its token must have the documented claims.
 func (d *Document) Check(x Exchange) error {
 	route, values := d.route(x.Request)
 	if route == nil {
@@ -53,8 +54,12 @@ func (d *Document) Check(x Exchange) error {
 	}
 	var errs []error
 	if x.Status >= 200 && x.Status <= 299 {
-		errs = append(errs, openapi3filter.ValidateRequest(context.Background(), input), d.checkClaims(route, request.Header))
-		if x.Request.Method == http.MethodPost && route.Operation.RequestBody == nil && len(x.RequestBody) > 0 {
+		errs = append(
+			errs, openapi3filter.ValidateRequest(context.Background(), input),
+			d.checkClaims(route, request.Header),
+		)
+		if x.Request.Method == http.MethodPost && route.Operation.RequestBody == nil &&
+			len(x.RequestBody) > 0 {
 			errs = append(errs, errors.New("the request has a body"))
 		}
 	}
@@ -94,8 +99,8 @@ func checkResponse(input *openapi3filter.RequestValidationInput, x Exchange) err
 	return undocumented("", body, media.Schema)
 }
 
-// undocumented finds members that the schema has not. The document lets clients ignore what they do not know; the service must
-// not make use of that unnoticed.
+// undocumented finds members that the schema has not. The document lets clients ignore what they do
+// not know; the service must not make use of that unnoticed.
 func undocumented(where string, v any, schema *openapi3.SchemaRef) error {
 	switch v := v.(type) {
 	case map[string]any:
@@ -158,7 +163,10 @@ func (d *Document) claimsOf(op *openapi3.Operation) (*openapi3.Schema, error) {
 }
 
 func visit(schema *openapi3.Schema, v any) error {
-	return schema.VisitJSON(v, openapi3.MultiErrors(), openapi3.EnableJSONSchema2020(), openapi3.EnableFormatValidation())
+	return schema.VisitJSON(
+		v, openapi3.MultiErrors(), openapi3.EnableJSONSchema2020(),
+		openapi3.EnableFormatValidation(),
+	)
 }
 
 // tokenClaims decodes the token of a call. It does not verify it.
@@ -189,8 +197,8 @@ func decodeToken(token string) (claims any, err error) {
 	return claims, nil
 }
 
-// CheckWebhook returns what is wrong with a webhook that the service has sent: its header, its body, and the claims of its token.
-// It does not verify the token.
+// CheckWebhook returns what is wrong with a webhook that the service has sent: its header, its
+// body, and the claims of its token. It does not verify the token.
 func (d *Document) CheckWebhook(method string, header http.Header, body []byte) error {
 	op := d.doc.Webhooks["signed"].GetOperation(method)
 	if op == nil {
@@ -213,7 +221,9 @@ func (d *Document) CheckWebhook(method string, header http.Header, body []byte) 
 	}
 	claims, err := decodeToken(v.(map[string]any)["token"].(string))
 	if err == nil {
-		err = errors.Join(visit(schema, claims), undocumented("", claims, &openapi3.SchemaRef{Value: schema}))
+		err = errors.Join(
+			visit(schema, claims), undocumented("", claims, &openapi3.SchemaRef{Value: schema}),
+		)
 	}
 	if err != nil {
 		return fmt.Errorf("apitest: webhook: token: %w", err)

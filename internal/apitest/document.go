@@ -30,8 +30,8 @@ func Load() (*Document, error) {
 	return &Document{doc}, nil
 }
 
-// Covers reports whether the document says something about the request. It says nothing about the portal, the phone and the
-// sandbox.
+// Covers reports whether the document says something about the request. It says nothing about the
+// portal, the phone and the sandbox.
 func (d *Document) Covers(r *http.Request) bool {
 	route, _ := d.route(r)
 	return route != nil
@@ -50,7 +50,10 @@ func (d *Document) route(r *http.Request) (*routers.Route, map[string]string) {
 		}
 		for _, server := range servers {
 			if values, ok := match(strings.TrimRight(server.URL, "/")+path, r.URL.Path); ok {
-				return &routers.Route{Spec: d.doc, Server: server, Path: path, PathItem: item, Method: r.Method, Operation: op}, values
+				return &routers.Route{
+					Spec: d.doc, Server: server, Path: path, PathItem: item, Method: r.Method,
+					Operation: op,
+				}, values
 			}
 		}
 	}
@@ -76,7 +79,8 @@ func match(template, path string) (map[string]string, bool) {
 	return values, true
 }
 
-// Operations lists the operationIds of all calls and of the webhook, so that a test can see what it has not reached.
+// Operations lists the operationIds of all calls and of the webhook, so that a test can see what it
+// has not reached.
 func (d *Document) Operations() []string {
 	var ids []string
 	for _, item := range d.doc.Paths.Map() {

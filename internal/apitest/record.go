@@ -7,9 +7,12 @@ import (
 	"sync"
 )
 
-// Transport makes calls through next (nil: http.DefaultTransport) and reports what is wrong with those that the document covers.
-// report is called before the caller has the answer, with nil for an exchange that is right; it must be safe for concurrent use.
-func (d *Document) Transport(next http.RoundTripper, report func(*http.Request, error)) http.RoundTripper {
+// Transport makes calls through next (nil: http.DefaultTransport) and reports what is wrong with
+// those that the document covers. report is called before the caller has the answer, with nil for
+// an exchange that is right; it must be safe for concurrent use.
+func (d *Document) Transport(
+	next http.RoundTripper, report func(*http.Request, error),
+) http.RoundTripper {
 	if next == nil {
 		next = http.DefaultTransport
 	}
@@ -47,7 +50,8 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	t.report(r, t.document.Check(Exchange{
-		Request: r, RequestBody: sent.copy(), Status: resp.StatusCode, Header: resp.Header, ResponseBody: body,
+		Request: r, RequestBody: sent.copy(), Status: resp.StatusCode, Header: resp.Header,
+		ResponseBody: body,
 	}))
 	return resp, nil
 }
@@ -74,8 +78,8 @@ type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
-// Handler serves with next and reports what is wrong with the exchanges that the document covers, like [Document.Transport].
-// It keeps bodies in memory, and passes everything else on as it is.
+// Handler serves with next and reports what is wrong with the exchanges that the document covers,
+// like [Document.Transport]. It keeps bodies in memory, and passes everything else on as it is.
 func (d *Document) Handler(next http.Handler, report func(*http.Request, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !d.Covers(r) {
@@ -93,7 +97,8 @@ func (d *Document) Handler(next http.Handler, report func(*http.Request, error))
 			rec.status, rec.header = http.StatusOK, w.Header().Clone()
 		}
 		report(r, d.Check(Exchange{
-			Request: r, RequestBody: sent.Bytes(), Status: rec.status, Header: rec.header, ResponseBody: rec.body.Bytes(),
+			Request: r, RequestBody: sent.Bytes(), Status: rec.status, Header: rec.header,
+			ResponseBody: rec.body.Bytes(),
 		}))
 	})
 }

@@ -1,5 +1,5 @@
-// Package app puts the program together: configuration in, a running service or sandbox out. Start at [Open]; it is a list of
-// what exists and what is handed to what. It decides nothing else.
+// Package app puts the program together: configuration in, a running service or sandbox out. Start
+// at [Open]; it is a list of what exists and what is handed to what. It decides nothing else.
 package app
 
 import (
@@ -46,10 +46,12 @@ import (
 	"github.com/signet-sign/signet/internal/webhook"
 )
 
-// Tune sets how the Go runtime collects garbage, unless its environment (GOGC, GOMEMLIMIT) says how.
+// Tune sets how the Go runtime collects garbage, unless its environment (GOGC, GOMEMLIMIT) says
+// how.
 //
-// The heap is small, so collecting it less often costs some tens of megabytes, and gives a tenth of the processor back under
-// load. Beyond the soft limit, which only hostile documents reach, garbage is collected as often as it takes.
+// The heap is small, so collecting it less often costs some tens of megabytes, and gives a tenth of
+// the processor back under load. Beyond the soft limit, which only hostile documents reach, garbage
+// is collected as often as it takes.
 func Tune() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
@@ -103,7 +105,9 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
 		return nil, errors.New("data: a folder is needed")
 	}
 	if c.PublicURL == "" {
-		return nil, errors.New("public_url: it is needed, because it stands in links and certificates")
+		return nil, errors.New(
+			"public_url: it is needed, because it stands in links and certificates",
+		)
 	}
 	a := &App{Config: c, loaded: c, now: time.Now, log: log}
 	if err := a.open(ctx, store.Service); err != nil {
@@ -119,7 +123,8 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
 	return a, nil
 }
 
-// open builds everything that service and sandbox share. What it opens, Close closes, also when it fails half way.
+// open builds everything that service and sandbox share. What it opens, Close closes, also when it
+// fails half way.
 func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	c := &a.Config
 	a.stop = make(chan struct{})
@@ -162,7 +167,8 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	}
 	sandbox := kind == store.Sandbox
 	a.authority, err = ca.Open(filepath.Join(c.Data, "authority"), ca.Options{
-		Name: c.AuthorityName, Sandbox: sandbox, BaseURL: c.PublicURL + pki.Base, Validity: c.SignerValidity, Now: a.now, Rand: rand.Reader,
+		Name: c.AuthorityName, Sandbox: sandbox, BaseURL: c.PublicURL + pki.Base,
+		Validity: c.SignerValidity, Now: a.now, Rand: rand.Reader,
 	})
 	if err != nil {
 		return err
@@ -203,12 +209,16 @@ func (a *App) openParties(ctx context.Context) error {
 func (a *App) logProblems() {
 	for _, p := range a.parties.All() {
 		if p.Problem != nil {
-			a.log.Error("the calls of a relying party are refused: its registration is not valid", "client_id", p.ClientID, "err", p.Problem)
+			a.log.Error(
+				"the calls of a relying party are refused: its registration is not valid",
+				"client_id", p.ClientID, "err", p.Problem,
+			)
 		}
 	}
 }
 
-// recordCalls builds the record of relying parties' calls. What waits in it is written before the store closes.
+// recordCalls builds the record of relying parties' calls. What waits in it is written before the
+// store closes.
 func (a *App) recordCalls(sandbox bool) {
 	mode := calllog.Mode(a.Config.RecordCalls)
 	if mode == "" {
@@ -218,7 +228,8 @@ func (a *App) recordCalls(sandbox bool) {
 		}
 	}
 	a.calls = calllog.NewRecorder(calllog.Config{
-		Store: a.store, Mode: mode, Limits: calllog.DefaultLimits, Now: a.now, Log: a.log, Counted: a.metrics.Recorded,
+		Store: a.store, Mode: mode, Limits: calllog.DefaultLimits, Now: a.now, Log: a.log,
+		Counted: a.metrics.Recorded,
 		Registered: func(ctx context.Context, clientID string) bool {
 			_, err := a.parties.Party(ctx, clientID)
 			return err == nil
@@ -239,7 +250,8 @@ func (a *App) domain(sandbox bool) error {
 		return err
 	}
 	a.signers = &signer.Service{
-		Store: a.store, Authority: a.authority, ChallengeSecret: enrolSecret, Now: a.now, Rand: rand.Reader,
+		Store: a.store, Authority: a.authority, ChallengeSecret: enrolSecret, Now: a.now,
+		Rand: rand.Reader,
 	}
 	stamps, err := newStamps(c, a.authority, a.signers, a.now)
 	if err != nil {
@@ -250,10 +262,13 @@ func (a *App) domain(sandbox bool) error {
 		return fmt.Errorf("refuse_content: %w", err)
 	}
 	a.sign = request.New(request.Config{
-		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents, Timestamper: stamps.source, Revocation: stamps.evidence, Level: c.level(),
-		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: stamps.roots, Known: stamps.known,
-		Now: a.now, Rand: rand.Reader,
-		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime, RenewBefore: c.RenewBefore,
+		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents,
+		Timestamper: stamps.source, Revocation: stamps.evidence, Level: c.level(),
+		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: stamps.roots,
+		Known: stamps.known,
+		Now:   a.now, Rand: rand.Reader,
+		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime,
+		RenewBefore:   c.RenewBefore,
 		RefuseContent: refused, SealTimeout: c.SealTimeout, Stalled: a.metrics.Stalled,
 		StaticCode: c.StaticQR, Sandbox: sandbox, Log: a.log, Sealed: a.metrics.Sealed,
 	})
@@ -274,7 +289,8 @@ func (a *App) domain(sandbox bool) error {
 	}
 	sender := &webhook.Sender{
 		Requests: a.sign, Parties: a.parties, Client: safehttp.NewClient(c.policy(webhook.Timeout)),
-		Key: key, KeyID: public.KeyID, Now: a.now, Log: a.log, Ladder: c.WebhookLadder, Calls: a.calls,
+		Key: key, KeyID: public.KeyID, Now: a.now, Log: a.log, Ladder: c.WebhookLadder,
+		Calls: a.calls,
 	}
 	a.worker = request.NewWorker(a.sign, a.counted(sender.Deliver))
 
@@ -282,9 +298,11 @@ func (a *App) domain(sandbox bool) error {
 	a.rpapi = &rpapi.API{
 		Requests: a.sign,
 		Verifier: token.NewVerifier(token.VerifierConfig{
-			Parties: a.parties, Keys: a.partyKeys, Replay: a.store, Now: a.now, Lenient: c.LenientTokens,
+			Parties: a.parties, Keys: a.partyKeys, Replay: a.store, Now: a.now,
+			Lenient: c.LenientTokens,
 		}),
-		Keys: jwks, Unauthorized: c.UnauthorizedStatus, Explain: sandbox, Calls: a.calls, Log: a.log,
+		Keys: jwks, Unauthorized: c.UnauthorizedStatus, Explain: sandbox, Calls: a.calls,
+		Log: a.log,
 		Limits: rpapi.Limits{
 			Rate: c.RatePerParty, PartyUploads: c.UploadsPerParty, Uploads: c.Uploads,
 			PartyBytes: int64(c.UploadMiBPerParty) << 20, Bytes: int64(c.UploadMiB) << 20,
@@ -315,12 +333,14 @@ func (a *App) edges(sandbox bool) error {
 		return err
 	}
 	a.portal = &portal.Portal{
-		Requests: a.sign, Parties: a.parties, Kit: a.kit, Streams: a.streams(), PublicURL: c.PublicURL, Log: a.log,
+		Requests: a.sign, Parties: a.parties, Kit: a.kit, Streams: a.streams(),
+		PublicURL: c.PublicURL, Log: a.log,
 	}
 	a.login, err = login.New(login.Config{
 		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
 		UINClaim: c.OIDCUINClaim, NameClaim: c.OIDCNameClaim,
-		PublicURL: c.PublicURL, Secret: cookies, Client: a.providerClient(), Now: a.now, Log: a.log, Failed: a.portal.LoginFailed, Ended: a.store,
+		PublicURL: c.PublicURL, Secret: cookies, Client: a.providerClient(), Now: a.now, Log: a.log,
+		Failed: a.portal.LoginFailed, Ended: a.store,
 	})
 	a.portal.Login = a.login
 	return err
@@ -328,11 +348,13 @@ func (a *App) edges(sandbox bool) error {
 
 func (a *App) streams() httpx.Streams { return httpx.Streams{Watcher: a.store, Stopping: a.stop} }
 
-// routes mounts the pages and files that service and sandbox share; public adds the calls of relying parties.
+// routes mounts the pages and files that service and sandbox share; public adds the calls of
+// relying parties.
 func (a *App) routes(mux *http.ServeMux) {
 	a.portal.Routes(mux)
 	(&phone.Phone{
-		Requests: a.sign, Signers: a.signers, Parties: a.parties, Kit: a.kit, Login: a.login, Streams: a.streams(),
+		Requests: a.sign, Signers: a.signers, Parties: a.parties, Kit: a.kit, Login: a.login,
+		Streams:   a.streams(),
 		PublicURL: a.Config.PublicURL, Log: a.log,
 	}).Routes(mux)
 	a.login.Routes(mux)
@@ -352,8 +374,8 @@ func (a *App) logos() http.Handler {
 	})
 }
 
-// public is the handler of the public listener: relying parties' calls, and pages, which other sites
-// must not act on.
+// public is the handler of the public listener: relying parties' calls, and pages, which other
+// sites must not act on.
 func (a *App) public() http.Handler {
 	h := a.rpapi.Handler(server.Protect(a.handler), a.apiBases...)
 	if a.ownHost != "" {
@@ -383,7 +405,9 @@ func (a *App) Run(ctx context.Context) error {
 		return server.Serve(ctx, a.listener, obs.Observe(a.public(), a.log, a.metrics), a.log)
 	})
 	if a.controlListener != nil {
-		g.Go(func() error { return server.Serve(ctx, a.controlListener, server.Protect(a.controlHandler), a.log) })
+		g.Go(
+			func() error { return server.Serve(ctx, a.controlListener, server.Protect(a.controlHandler), a.log) },
+		)
 	}
 	g.Go(func() error { return a.worker.Run(ctx) })
 	g.Go(func() error { return a.calls.Run(ctx) })
@@ -428,13 +452,16 @@ func (a *App) Close() error {
 
 func (a *App) listen(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
 
-// providerClient reaches the identity provider. A sandbox is its own provider: those calls go straight to the handler, so that
-// they work whatever address the outside uses.
+// providerClient reaches the identity provider. A sandbox is its own provider: those calls go
+// straight to the handler, so that they work whatever address the outside uses.
 func (a *App) providerClient() *http.Client {
-	return &http.Client{Timeout: 10 * time.Second, Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-		if strings.HasPrefix(r.URL.String(), a.Config.PublicURL+"/") {
-			return serveLocally(a.handler, r)
-		}
-		return http.DefaultTransport.RoundTrip(r)
-	})}
+	return &http.Client{
+		Timeout: 10 * time.Second,
+		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			if strings.HasPrefix(r.URL.String(), a.Config.PublicURL+"/") {
+				return serveLocally(a.handler, r)
+			}
+			return http.DefaultTransport.RoundTrip(r)
+		}),
+	}
 }

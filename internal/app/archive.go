@@ -18,14 +18,16 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// Archive renews documents that were signed by the authority of a data folder, beside a running service or without one.
+// Archive renews documents that were signed by the authority of a data folder, beside a running
+// service or without one.
 type Archive struct {
 	stamps stamps
 	roots  *x509.CertPool
 	now    func() time.Time
 }
 
-// OpenArchive reads the authority in c.Data, which must exist, and takes time stamps from where c says.
+// OpenArchive reads the authority in c.Data, which must exist, and takes time stamps from where c
+// says.
 func OpenArchive(c Config) (*Archive, error) { return openArchive(c, time.Now) }
 
 func openArchive(c Config, now func() time.Time) (*Archive, error) {
@@ -47,7 +49,9 @@ func openArchive(c Config, now func() time.Time) (*Archive, error) {
 	}
 	name := strings.Join(issuing.Subject.Organization, " ")
 	label, sandbox := strings.CutSuffix(name, " SANDBOX")
-	authority, err := ca.Open(dir, ca.Options{Name: label, Sandbox: sandbox, BaseURL: base, Now: now, Rand: rand.Reader})
+	authority, err := ca.Open(
+		dir, ca.Options{Name: label, Sandbox: sandbox, BaseURL: base, Now: now, Rand: rand.Reader},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -70,10 +74,13 @@ func readCertificate(file string) (*x509.Certificate, error) {
 	return x509.ParseCertificate(block.Bytes)
 }
 
-// serviceEvidence speaks about the authority's own services. A renewal needs nothing about signers: that is in the document.
+// serviceEvidence speaks about the authority's own services. A renewal needs nothing about signers:
+// that is in the document.
 type serviceEvidence struct{ *ca.Authority }
 
-func (e serviceEvidence) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+func (e serviceEvidence) Evidence(
+	ctx context.Context, certs []*x509.Certificate,
+) (responses, crls [][]byte, err error) {
 	return e.Authority.Evidence(ctx, certs, noRegister{})
 }
 
@@ -86,11 +93,15 @@ func (noRegister) Status(context.Context, *big.Int) (ca.Status, error) {
 }
 func (noRegister) Revoked(context.Context) ([]ca.Revoked, error) { return nil, errNoRegister }
 
-// Renew adds evidence and a time stamp to a file whose newest time stamp's certificate ends within before. The new file is written
-// beside the old one, read back and verified, and then takes its place in one step; whatever goes wrong before leaves the old
-// one as it was. It returns false if the renewal is not due.
-func (a *Archive) Renew(ctx context.Context, file string, before time.Duration) (renewed bool, err error) {
-	if file, err = filepath.EvalSymlinks(file); err != nil { // the file is replaced, not the link to it
+// Renew adds evidence and a time stamp to a file whose newest time stamp's certificate ends within
+// before. The new file is written beside the old one, read back and verified, and then takes its
+// place in one step; whatever goes wrong before leaves the old one as it was. It returns false if
+// the renewal is not due.
+func (a *Archive) Renew(
+	ctx context.Context, file string, before time.Duration,
+) (renewed bool, err error) {
+	// the file is replaced, not the link to it
+	if file, err = filepath.EvalSymlinks(file); err != nil {
 		return false, err
 	}
 	old, err := os.Open(file)
@@ -107,7 +118,8 @@ func (a *Archive) Renew(ctx context.Context, file string, before time.Duration) 
 	}
 	o := pades.RenewOptions{
 		ExtendOptions: pades.ExtendOptions{
-			Evidence: a.stamps.evidence, Known: a.stamps.known, Timestamper: a.stamps.source, FieldName: "Timestamp", Rand: rand.Reader,
+			Evidence: a.stamps.evidence, Known: a.stamps.known, Timestamper: a.stamps.source,
+			FieldName: "Timestamp", Rand: rand.Reader,
 		},
 		Verify: a.trust(), Before: before,
 	}
@@ -156,7 +168,9 @@ func (a *Archive) replace(file string, old *os.File, info os.FileInfo, update []
 	if err := report.Err(); err != nil {
 		return err
 	}
-	if now, err := os.Stat(file); err != nil || !os.SameFile(now, info) || now.Size() != info.Size() || !now.ModTime().Equal(info.ModTime()) {
+	if now, err := os.Stat(file); err != nil || !os.SameFile(now, info) ||
+		now.Size() != info.Size() ||
+		!now.ModTime().Equal(info.ModTime()) {
 		return errors.Join(fmt.Errorf("%s: somebody else changed it meanwhile", file), err)
 	}
 	if err := os.Rename(fresh.Name(), file); err != nil {

@@ -29,11 +29,14 @@ func (clean) Revoked(context.Context) ([]ca.Revoked, error) { return nil, nil }
 
 type evidence struct{ *ca.Authority }
 
-func (e evidence) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+func (e evidence) Evidence(
+	ctx context.Context, certs []*x509.Certificate,
+) (responses, crls [][]byte, err error) {
 	return e.Authority.Evidence(ctx, certs, clean{})
 }
 
-// archived returns a data folder with an authority, a document that it signed, and the end of the time stamp's certificate.
+// archived returns a data folder with an authority, a document that it signed, and the end of the
+// time stamp's certificate.
 func archived(t *testing.T) (data string, doc []byte, end time.Time) {
 	t.Helper()
 	must := func(err error) {
@@ -44,27 +47,40 @@ func archived(t *testing.T) (data string, doc []byte, end time.Time) {
 	}
 	data = t.TempDir()
 	authority, err := ca.Open(filepath.Join(data, "authority"), ca.Options{
-		Name: "Our Office", BaseURL: "https://sign.example.com/pki", Now: time.Now, Rand: rand.Reader,
+		Name: "Our Office", BaseURL: "https://sign.example.com/pki", Now: time.Now,
+		Rand: rand.Reader,
 	})
 	must(err)
 	stamps, err := newStamps(&Config{}, authority, evidence{authority}, time.Now)
 	must(err)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(err)
-	cert, err := authority.IssueSigner(ca.Subject{UIN: "S8979373D", Name: "TAN AH KOW"}, &key.PublicKey)
+	cert, err := authority.IssueSigner(
+		ca.Subject{UIN: "S8979373D", Name: "TAN AH KOW"}, &key.PublicKey,
+	)
 	must(err)
 	doc = pdftest.Minimal()
 	p, err := pades.Prepare(bytes.NewReader(doc), int64(len(doc)), pades.Options{
-		Locations: []pades.Location{{Page: 1, X: 0.1, Y: 0.1}}, FieldName: "field", SignerName: "TAN AH KOW", SignedAt: time.Now(), Rand: rand.Reader,
+		Locations: []pades.Location{{Page: 1, X: 0.1, Y: 0.1}}, FieldName: "field",
+		SignerName: "TAN AH KOW", SignedAt: time.Now(), Rand: rand.Reader,
 	})
 	must(err)
 	sum := sha256.Sum256(p.SignedAttributes(cert))
 	signature, err := ecdsa.SignASN1(rand.Reader, key, sum[:])
 	must(err)
-	appended, _, err := pades.Seal(t.Context(), bytes.NewReader(doc), p, signature, pades.SealOptions{
-		Chain: append([]*x509.Certificate{cert}, authority.Chain()...), Timestamper: stamps.source, Evidence: stamps.evidence,
-		TimestampField: "stamp", Rand: rand.Reader,
-	})
+	appended, _, err := pades.Seal(
+		t.Context(),
+		bytes.NewReader(doc),
+		p,
+		signature,
+		pades.SealOptions{
+			Chain: append(
+				[]*x509.Certificate{cert},
+				authority.Chain()...), Timestamper: stamps.source,
+			Evidence:       stamps.evidence,
+			TimestampField: "stamp", Rand: rand.Reader,
+		},
+	)
 	must(err)
 	_, chain := authority.TSA()
 	return data, append(doc, appended...), chain[0].NotAfter
@@ -98,13 +114,17 @@ func TestArchive(t *testing.T) {
 		}
 	}
 
-	if renewed, err := open(Config{}, time.Now()).Renew(t.Context(), file, before); renewed || err != nil {
+	if renewed, err := open(Config{}, time.Now()).Renew(t.Context(), file, before); renewed ||
+		err != nil {
 		t.Errorf("not due: %v, %v", renewed, err)
 	}
 	untouched("not due")
 
 	due := end.AddDate(0, 0, -30)
-	away := Config{TSAURLs: URLList{"http://127.0.0.1:1/"}, TSARoots: filepath.Join(data, "authority", "root.crt")}
+	away := Config{
+		TSAURLs:  URLList{"http://127.0.0.1:1/"},
+		TSARoots: filepath.Join(data, "authority", "root.crt"),
+	}
 	if _, err := open(away, due).Renew(t.Context(), file, before); err == nil {
 		t.Error("no time stamp: renewed")
 	}
@@ -114,7 +134,8 @@ func TestArchive(t *testing.T) {
 	if err := os.Symlink(file, link); err != nil {
 		t.Fatal(err)
 	}
-	if renewed, err := open(Config{}, due).Renew(t.Context(), link, before); !renewed || err != nil {
+	if renewed, err := open(Config{}, due).Renew(t.Context(), link, before); !renewed ||
+		err != nil {
 		t.Fatalf("due: %v, %v", renewed, err)
 	}
 	got, err := os.ReadFile(file)

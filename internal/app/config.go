@@ -18,39 +18,46 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// Config is the whole configuration and its reference. Each key is also a flag (--session-lifetime) and an environment variable
-// (SIGNET_SESSION_LIFETIME); flags win over the environment, and that over the file. Unknown keys are refused.
+// Config is the whole configuration and its reference. Each key is also a flag (--session-lifetime)
+// and an environment variable (SIGNET_SESSION_LIFETIME); flags win over the environment, and that
+// over the file. Unknown keys are refused.
 type Config struct {
 	// Where browsers, phones and relying parties reach the service.
 	Listen string `yaml:"listen" help:"Address to listen on." placeholder:"ADDR"`
 
-	// The control listener. Sandbox: tests look at requests, act as signers and move the clock; loopback only. Service: health
-	// (/isalive), metrics (/metrics) and, with ConsolePassword, the console; empty means none.
+	// The control listener. Sandbox: tests look at requests, act as signers and move the clock;
+	// loopback only. Service: health (/isalive), metrics (/metrics) and, with ConsolePassword, the
+	// console; empty means none.
 	Control string `yaml:"control" help:"Address of the control listener." placeholder:"ADDR"`
 
-	// Password of the operators' console, at /console/ on the control listener, by HTTP Basic authentication: at least 16 bytes.
-	// The user name is for the operator to choose; the trail shows it. Empty means no console in the service, and one without a
-	// password in the sandbox. Keep Control on an internal address, behind TLS if others can listen there.
+	// Password of the operators' console, at /console/ on the control listener, by HTTP Basic
+	// authentication: at least 16 bytes. The user name is for the operator to choose; the trail
+	// shows it. Empty means no console in the service, and one without a password in the sandbox.
+	// Keep Control on an internal address, behind TLS if others can listen there.
 	ConsolePassword string `yaml:"console_password" help:"Password of the operators' console; empty: none." placeholder:"PASSWORD"`
 
-	// Scheme, host and port under which the outside reaches Listen, without a path. It stands in signing URLs, download links,
-	// QR codes and certificates. Sandbox: http:// and Listen by default.
+	// Scheme, host and port under which the outside reaches Listen, without a path. It stands in
+	// signing URLs, download links, QR codes and certificates. Sandbox: http:// and Listen by
+	// default.
 	PublicURL string `yaml:"public_url" help:"URL under which the outside reaches us." placeholder:"URL"`
 
-	// Folder for the database, documents and keys. Back it up as a whole. Sandbox: a temporary one by default.
+	// Folder for the database, documents and keys. Back it up as a whole. Sandbox: a temporary one
+	// by default.
 	Data string `yaml:"data" help:"Folder for database, documents and keys." placeholder:"DIR"`
 
 	// Database URL: postgres://… ; empty is SQLite in Data.
 	Database string `yaml:"database" help:"PostgreSQL URL; empty is SQLite in the data folder." placeholder:"URL"`
 
-	// Relying parties, beside those that operators register in the console. As a flag or environment variable: the same list as YAML text.
+	// Relying parties, beside those that operators register in the console. As a flag or
+	// environment variable: the same list as YAML text.
 	Parties PartyList `yaml:"parties" help:"Relying parties, as YAML." placeholder:"YAML"`
 
-	// Lifetime of a sign session, from Proceed to Sign until it is over without an answer from the phone.
+	// Lifetime of a sign session, from Proceed to Sign until it is over without an answer from the
+	// phone.
 	SessionLifetime time.Duration `yaml:"session_lifetime" help:"Lifetime of a sign session." default:"180s"`
 
-	// Show one QR code for a whole sign session instead of a new one every second: for automated tests. A picture of a static
-	// code can be sent on to a victim.
+	// Show one QR code for a whole sign session instead of a new one every second: for automated
+	// tests. A picture of a static code can be sent on to a victim.
 	StaticQR bool `yaml:"static_qr" help:"Do not rotate the QR code (tests)."`
 
 	// HTTP status of UNAUTHORIZED: 400 like every other documented error, or 401.
@@ -62,46 +69,48 @@ type Config struct {
 	// Fetch a relying party's JWKS again when a token names a key that it lacks.
 	RefetchUnknownKid bool `yaml:"refetch_unknown_kid" help:"Fetch a JWKS again for an unknown kid."`
 
-	// Limits of each relying party, and of all together, in one process; 0 is no limit. A call beyond them
-	// is answered with 429 TOO_MANY_REQUESTS. Calls count once their token is verified; ten times the rate
-	// may come at once after a pause. Uploads count while they are in progress, with the size that they
-	// announce.
-	RatePerParty      int `yaml:"rate_per_party" help:"Calls of one relying party per second; 0: no limit." default:"100"`
-	UploadsPerParty   int `yaml:"uploads_per_party" help:"Uploads of one relying party in progress; 0: no limit." default:"32"`
-	Uploads           int `yaml:"uploads" help:"Uploads of all relying parties in progress; 0: no limit." default:"256"`
-	UploadMiBPerParty int `yaml:"upload_mib_per_party" name:"upload-mib-per-party" help:"MiB of one relying party's uploads in progress; 0: no limit." default:"128"`
-	UploadMiB         int `yaml:"upload_mib" name:"upload-mib" help:"MiB of all uploads in progress; 0: no limit." default:"1024"`
+	// Limits of each relying party, and of all together, in one process; 0 is no limit. A call
+	// beyond them is answered with 429 TOO_MANY_REQUESTS. Calls count once their token is verified;
+	// ten times the rate may come at once after a pause. Uploads count while they are in progress,
+	// with the size that they announce.
+	RatePerParty      int `yaml:"rate_per_party"       help:"Calls of one relying party per second; 0: no limit."          default:"100"`
+	UploadsPerParty   int `yaml:"uploads_per_party"    help:"Uploads of one relying party in progress; 0: no limit."       default:"32"`
+	Uploads           int `yaml:"uploads"              help:"Uploads of all relying parties in progress; 0: no limit."     default:"256"`
+	UploadMiBPerParty int `yaml:"upload_mib_per_party" help:"MiB of one relying party's uploads in progress; 0: no limit." default:"128"  name:"upload-mib-per-party"`
+	UploadMiB         int `yaml:"upload_mib"           help:"MiB of all uploads in progress; 0: no limit."                 default:"1024" name:"upload-mib"`
 
-	// Let JWKS and webhook URLs be plain http, on any port, and on private addresses: for relying parties on an organisation's
-	// own network. Always on in the sandbox.
+	// Let JWKS and webhook URLs be plain http, on any port, and on private addresses: for relying
+	// parties on an organisation's own network. Always on in the sandbox.
 	AllowPrivate bool `yaml:"allow_private" help:"Allow http and private addresses for JWKS and webhooks."`
 
-	// Which calls of relying parties the console shows, with their decoded tokens, their answers and why they were refused: none,
-	// refused or all. Empty is all in the sandbox and refused in the service. Records are bounded in number and age, and hold no
-	// secret.
+	// Which calls of relying parties the console shows, with their decoded tokens, their answers
+	// and why they were refused: none, refused or all. Empty is all in the sandbox and refused in
+	// the service. Records are bounded in number and age, and hold no secret.
 	RecordCalls string `yaml:"record_calls" help:"Record calls of relying parties: none, refused or all (default: sandbox all, service refused)." placeholder:"WHICH"`
 
 	// After the contract's three tries go on with a webhook for a day, at growing distances.
 	WebhookLadder bool `yaml:"webhook_ladder" help:"Keep trying failed webhooks for a day."`
 
 	// The organisation's OpenID Connect provider, for signers. Sandbox: its own.
-	OIDCIssuer       string `yaml:"oidc_issuer" help:"OpenID Connect issuer for signers." placeholder:"URL"`
-	OIDCClientID     string `yaml:"oidc_client_id" help:"Client id at the issuer." placeholder:"ID"`
-	OIDCClientSecret string `yaml:"oidc_client_secret" help:"Client secret at the issuer." placeholder:"SECRET"`
-	OIDCUINClaim     string `yaml:"oidc_uin_claim" name:"oidc-uin-claim" help:"Claim with the NRIC or FIN." default:"uin"`
-	OIDCNameClaim    string `yaml:"oidc_name_claim" help:"Claim with the name for the certificate." default:"name"`
+	OIDCIssuer       string `yaml:"oidc_issuer"        help:"OpenID Connect issuer for signers."       placeholder:"URL"`
+	OIDCClientID     string `yaml:"oidc_client_id"     help:"Client id at the issuer."                 placeholder:"ID"`
+	OIDCClientSecret string `yaml:"oidc_client_secret" help:"Client secret at the issuer."             placeholder:"SECRET"`
+	OIDCUINClaim     string `yaml:"oidc_uin_claim"     help:"Claim with the NRIC or FIN."                                   name:"oidc-uin-claim" default:"uin"`
+	OIDCNameClaim    string `yaml:"oidc_name_claim"    help:"Claim with the name for the certificate."                                            default:"name"`
 
 	// PAdES level of signed documents: B-T, B-LT or B-LTA. A document below it is never released.
 	SignatureLevel string `yaml:"signature_level" help:"PAdES level of signed documents (B-T, B-LT or B-LTA)." default:"B-LTA" enum:"B-T,B-LT,B-LTA"`
 
-	// External timestamp authorities (RFC 3161 over HTTP), asked in this order, 10 seconds each; empty is the built-in one. A
-	// document waits and is tried again while all are away, for SealTimeout. As a flag or environment variable: separated by commas.
+	// External timestamp authorities (RFC 3161 over HTTP), asked in this order, 10 seconds each;
+	// empty is the built-in one. A document waits and is tried again while all are away, for
+	// SealTimeout. As a flag or environment variable: separated by commas.
 	TSAURLs URLList `yaml:"tsa_urls" name:"tsa-urls" help:"External timestamp authorities, in order of preference." placeholder:"URL,..."`
 
 	// PEM file with the roots of the external timestamp authorities.
 	TSARoots string `yaml:"tsa_roots" name:"tsa-roots" help:"PEM file with the roots of the timestamp authorities." placeholder:"FILE"`
 
-	// Policy (OID) that external timestamp authorities are asked for and have to use; empty is theirs.
+	// Policy (OID) that external timestamp authorities are asked for and have to use; empty is
+	// theirs.
 	TSAPolicy string `yaml:"tsa_policy" name:"tsa-policy" help:"Policy that timestamps must have." placeholder:"OID"`
 
 	// For how long an approved document is tried to be sealed while no timestamp authority answers.
@@ -110,40 +119,46 @@ type Config struct {
 	// party can cancel. The end of the phone's certificate ends the attempts earlier.
 	SealTimeout time.Duration `yaml:"seal_timeout" help:"Try to seal an approved document for so long." default:"24h"`
 
-	// Kinds of content with which an upload is refused, separated by commas, or none: javascript, launch,
-	// open-action, additional-action, rich-media, external-stream, embedded-file, portfolio,
-	// optional-content, hidden-annotation, xfa, empty-signature-field. Other findings stand in the trail.
+	// Kinds of content with which an upload is refused, separated by commas, or none: javascript,
+	// launch, open-action, additional-action, rich-media, external-stream, embedded-file,
+	// portfolio, optional-content, hidden-annotation, xfa, empty-signature-field. Other findings
+	// stand in the trail.
 	RefuseContent string `yaml:"refuse_content" help:"Kinds of content with which an upload is refused, separated by commas; none: no kind." default:"javascript,launch,open-action,additional-action,rich-media,external-stream"`
 
 	// Name of the authority in certificates: "Signet" gives "Signet Root CA".
 	AuthorityName string `yaml:"authority_name" help:"Name of the certificate authority." default:"Signet"`
 
-	// How long the certificate of a signer's phone is good for, from one hour; a phone enrols again after it. Short-lived ones
-	// need no revocation in practice. Signatures stay valid: they are stamped while the certificate is.
+	// How long the certificate of a signer's phone is good for, from one hour; a phone enrols again
+	// after it. Short-lived ones need no revocation in practice. Signatures stay valid: they are
+	// stamped while the certificate is.
 	SignerValidity time.Duration `yaml:"signer_validity" help:"Lifetime of signers' certificates." default:"8760h"`
 
-	// How long before its newest timestamp's certificate ends a stored document of level B-LTA gets a further timestamp.
+	// How long before its newest timestamp's certificate ends a stored document of level B-LTA gets
+	// a further timestamp.
 	RenewBefore time.Duration `yaml:"renew_before" help:"Renew stored documents so long before their timestamp ends." default:"2160h"`
 
 	// debug, info, warn or error.
 	LogLevel string `yaml:"log_level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 }
 
-// Party is one relying party of the configuration (docs/contract.md, 1.1). Operators register others in the console; what is
-// registered here they see and do not change, and it goes before one of theirs with the same client id.
+// Party is one relying party of the configuration (docs/contract.md, 1.1). Operators register
+// others in the console; what is registered here they see and do not change, and it goes before one
+// of theirs with the same client id.
 type Party struct {
 	ClientID    string `yaml:"client_id"`
 	Name        string `yaml:"name"`
 	JWKSURL     string `yaml:"jwks_url"`
 	RedirectURL string `yaml:"redirect_url"`
 	WebhookURL  string `yaml:"webhook_url"` // may be empty
-	Logo        string `yaml:"logo"`        // PNG, JPEG or WebP file, shown to signers from our own origin; may be empty
+	// PNG, JPEG or WebP file, shown to signers from our own origin; may be empty
+	Logo string `yaml:"logo"`
 }
 
 // URLList is a list in the file and a text with commas elsewhere.
 type URLList []string
 
-// UnmarshalText reads the text of a flag or environment variable, or the YAML list that the file has.
+// UnmarshalText reads the text of a flag or environment variable, or the YAML list that the file
+// has.
 func (l *URLList) UnmarshalText(text []byte) error {
 	if list := []string{}; yaml.Unmarshal(text, &list) == nil {
 		*l = list
@@ -166,7 +181,8 @@ func (l *URLList) UnmarshalYAML(node *yaml.Node) error {
 	return err
 }
 
-// PartyList is a type of its own so that the command line can tell how to read it; see [ParseParties].
+// PartyList is a type of its own so that the command line can tell how to read it; see
+// [ParseParties].
 type PartyList []Party
 
 // ParseParties reads the list from the YAML of one flag or environment variable.
@@ -232,7 +248,10 @@ func (c *Config) check() error {
 	u, err := url.Parse(c.PublicURL)
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "":
-		return fmt.Errorf("public_url %q: it must be a scheme, a host and perhaps a port, such as https://sign.example.com", c.PublicURL)
+		return fmt.Errorf(
+			"public_url %q: it must be a scheme, a host and perhaps a port, such as https://sign.example.com",
+			c.PublicURL,
+		)
 	case c.UnauthorizedStatus != 400 && c.UnauthorizedStatus != 401:
 		return fmt.Errorf("unauthorized_status %d: it must be 400 or 401", c.UnauthorizedStatus)
 	case !slices.Contains([]string{"", string(calllog.None), string(calllog.Refused), string(calllog.All)}, c.RecordCalls):
@@ -242,10 +261,14 @@ func (c *Config) check() error {
 	case c.SealTimeout != 0 && (c.SealTimeout < time.Minute || c.SealTimeout > 720*time.Hour):
 		return fmt.Errorf("seal_timeout %s: it must be between 1m and 720h", c.SealTimeout)
 	case c.SignerValidity != 0 && (c.SignerValidity < time.Hour || c.SignerValidity > maxValidity):
-		return fmt.Errorf("signer_validity %s: it must be between 1h and %s", c.SignerValidity, maxValidity)
+		return fmt.Errorf(
+			"signer_validity %s: it must be between 1h and %s", c.SignerValidity, maxValidity,
+		)
 	}
 	if min(c.RatePerParty, c.UploadsPerParty, c.Uploads, c.UploadMiBPerParty, c.UploadMiB) < 0 {
-		return errors.New("rate_per_party, uploads_per_party, uploads, upload_mib_per_party and upload_mib must not be negative")
+		return errors.New(
+			"rate_per_party, uploads_per_party, uploads, upload_mib_per_party and upload_mib must not be negative",
+		)
 	}
 	if c.RenewBefore < 0 {
 		return fmt.Errorf("renew_before %s: it must not be negative", c.RenewBefore)
@@ -254,7 +277,9 @@ func (c *Config) check() error {
 		return fmt.Errorf("console_password: it must have at least %d bytes", console.MinPassword)
 	}
 	if c.ConsolePassword != "" && c.Control == "" {
-		return errors.New("console_password: the console is on the control listener, and there is none (control)")
+		return errors.New(
+			"console_password: the console is on the control listener, and there is none (control)",
+		)
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	return c.checkTSA()

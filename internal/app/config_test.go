@@ -8,11 +8,14 @@ import (
 	"time"
 )
 
-// TestDefaults: what the documentation decides holds unless an operator configures something else, on the command line as in
-// SandboxDefaults.
+// TestDefaults: what the documentation decides holds unless an operator configures something else,
+// on the command line as in SandboxDefaults.
 func TestDefaults(t *testing.T) {
 	c := SandboxDefaults()
-	if c.SessionLifetime != 180*time.Second || c.UnauthorizedStatus != http.StatusBadRequest || c.LenientTokens || c.RefetchUnknownKid || c.WebhookLadder {
+	if c.SessionLifetime != 180*time.Second || c.UnauthorizedStatus != http.StatusBadRequest ||
+		c.LenientTokens ||
+		c.RefetchUnknownKid ||
+		c.WebhookLadder {
 		t.Errorf("%+v", c)
 	}
 	v := reflect.ValueOf(c)

@@ -13,8 +13,8 @@ import (
 	"github.com/signet-sign/signet/internal/server/console"
 )
 
-// consoleRoutes mounts the operators' console, and sends browsers there that open the control listener's root; everybody else
-// gets from elsewhere what the root answers, as before.
+// consoleRoutes mounts the operators' console, and sends browsers there that open the control
+// listener's root; everybody else gets from elsewhere what the root answers, as before.
 func (a *App) consoleRoutes(mux *http.ServeMux, elsewhere http.Handler) {
 	_, stamps := a.authority.TSA()
 	certificates := a.authority.Chain()
@@ -24,10 +24,15 @@ func (a *App) consoleRoutes(mux *http.ServeMux, elsewhere http.Handler) {
 		}
 	}
 	c := &console.Console{
-		Requests: a.sign, Lister: a.store, Parties: a.parties, Diagnose: party.Diagnoser{Policy: a.Config.policy(5 * time.Second)},
-		Registrar: &party.Registrar{Registry: a.parties, Store: a.store, Policy: a.Config.policy(0), Now: a.now, Rand: rand.Reader},
-		Keys:      a.partyKeys, PublicURL: a.Config.PublicURL,
-		Kit: a.kit, Now: a.now, Log: a.log, Certificates: certificates, Metrics: a.consoleMetrics, Calls: a.store, Recorder: a.calls, Streams: a.streams(),
+		Requests: a.sign, Lister: a.store, Parties: a.parties,
+		Diagnose: party.Diagnoser{Policy: a.Config.policy(5 * time.Second)},
+		Registrar: &party.Registrar{
+			Registry: a.parties, Store: a.store, Policy: a.Config.policy(0), Now: a.now,
+			Rand: rand.Reader,
+		},
+		Keys: a.partyKeys, PublicURL: a.Config.PublicURL,
+		Kit: a.kit, Now: a.now, Log: a.log, Certificates: certificates, Metrics: a.consoleMetrics,
+		Calls: a.store, Recorder: a.calls, Streams: a.streams(),
 		Password: a.Config.ConsolePassword,
 	}
 	mux.Handle(console.Base, c.Handler())

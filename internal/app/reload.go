@@ -9,9 +9,9 @@ import (
 // [App.Reload] applies log_level, because the logger is its own.
 var reloadable = []string{"parties", "log_level"}
 
-// Reload applies a configuration that was read again: the relying parties, with their logos. It logs
-// what it changed, and which other keys are different and take effect at the next start. On an error
-// nothing has changed. Calls must not overlap.
+// Reload applies a configuration that was read again: the relying parties, with their logos. It
+// logs what it changed, and which other keys are different and take effect at the next start. On an
+// error nothing has changed. Calls must not overlap.
 func (a *App) Reload(c Config) error {
 	next := c
 	if err := next.check(); err != nil {
@@ -21,7 +21,8 @@ func (a *App) Reload(c Config) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range parties { // a start refuses the calls of such a party; a reload can keep the old one
+	// a start refuses the calls of such a party; a reload can keep the old one
+	for _, p := range parties {
 		if err := p.Validate(a.Config.policy(0)); err != nil {
 			return err
 		}
@@ -52,7 +53,9 @@ func (a *App) Reload(c Config) error {
 // changedKeys lists the keys in which two configurations differ.
 func changedKeys(a, b Config) (keys []string) {
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
-		was, is := reflect.ValueOf(a).FieldByIndex(f.Index), reflect.ValueOf(b).FieldByIndex(f.Index)
+		was, is := reflect.ValueOf(a).FieldByIndex(f.Index), reflect.ValueOf(b).FieldByIndex(
+			f.Index,
+		)
 		if !reflect.DeepEqual(was.Interface(), is.Interface()) {
 			keys = append(keys, f.Tag.Get("yaml"))
 		}

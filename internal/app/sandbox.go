@@ -26,13 +26,15 @@ import (
 	"github.com/signet-sign/signet/internal/store"
 )
 
-// Addresses of a sandbox that is told nothing. The first is the one of MockPass, so that what worked with that finds us.
+// Addresses of a sandbox that is told nothing. The first is the one of MockPass, so that what
+// worked with that finds us.
 const (
 	SandboxListen  = "127.0.0.1:5156"
 	SandboxControl = "127.0.0.1:5157"
 )
 
-// SandboxDefaults is the configuration of a sandbox that is told nothing: what the command line's defaults say, for Go programs.
+// SandboxDefaults is the configuration of a sandbox that is told nothing: what the command line's
+// defaults say, for Go programs.
 func SandboxDefaults() Config {
 	return Config{
 		Listen: SandboxListen, Control: SandboxControl,
@@ -47,10 +49,14 @@ const demoClientID = "signet-demo"
 // mockBase is MockPass's base path of the Sign V3 API.
 const mockBase = "/sign-v3"
 
-// OpenSandbox builds the sandbox: the service, with its own identity provider and personas, a demo relying party, a clock that
-// can be moved, and the control listener. Fields of c that are empty get the sandbox's defaults; now is time.Now, from which the
-// clock starts, and getenv is os.Getenv.
-func OpenSandbox(ctx context.Context, c Config, now func() time.Time, getenv func(string) string, log *slog.Logger) (*App, error) {
+// OpenSandbox builds the sandbox: the service, with its own identity provider and personas, a demo
+// relying party, a clock that can be moved, and the control listener. Fields of c that are empty
+// get the sandbox's defaults; now is time.Now, from which the clock starts, and getenv is
+// os.Getenv.
+func OpenSandbox(
+	ctx context.Context, c Config, now func() time.Time, getenv func(string) string,
+	log *slog.Logger,
+) (*App, error) {
 	clock := &sandbox.Clock{Base: now}
 	a := &App{Config: c, now: clock.Now, log: log}
 	if err := a.openSandbox(ctx, clock, getenv); err != nil {
@@ -59,7 +65,9 @@ func OpenSandbox(ctx context.Context, c Config, now func() time.Time, getenv fun
 	return a, nil
 }
 
-func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func(string) string) error {
+func (a *App) openSandbox(
+	ctx context.Context, clock *sandbox.Clock, getenv func(string) string,
+) error {
 	c := &a.Config
 	if c.Listen == "" {
 		c.Listen = SandboxListen
@@ -92,8 +100,9 @@ func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func
 		return err
 	}
 	provider := &sandbox.Provider{
-		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: secret, RedirectURL: c.PublicURL + "/login/callback",
-		Key: idpKey, Kit: a.kit, Now: a.now, Log: a.log,
+		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: secret,
+		RedirectURL: c.PublicURL + "/login/callback",
+		Key:         idpKey, Kit: a.kit, Now: a.now, Log: a.log,
 	}
 	demoKey, err := a.keys.Signer("sandbox-demo", elliptic.P256())
 	if err != nil {
@@ -112,7 +121,9 @@ func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func
 		JWKSURL: local + sandbox.DemoJWKSPath, RedirectURL: c.PublicURL + sandbox.DemoRedirectPath,
 		WebhookURL: local + sandbox.DemoWebhookPath,
 	})
-	if mock := mockParty(getenv); !slices.ContainsFunc(parties, func(p party.Party) bool { return p.ClientID == mock.ClientID }) {
+	if mock := mockParty(getenv); !slices.ContainsFunc(
+		parties, func(p party.Party) bool { return p.ClientID == mock.ClientID },
+	) {
 		parties = append(parties, mock)
 	}
 	if err := a.parties.Replace(c.policy(0), parties...); err != nil {
@@ -142,7 +153,8 @@ func (a *App) openSandbox(ctx context.Context, clock *sandbox.Clock, getenv func
 	return nil
 }
 
-// mockParty is the relying party that MockPass's environment variables describe, with MockPass's defaults.
+// mockParty is the relying party that MockPass's environment variables describe, with MockPass's
+// defaults.
 func mockParty(getenv func(string) string) party.Party {
 	or := func(fallback string, names ...string) string {
 		for _, name := range names {
@@ -157,12 +169,17 @@ func mockParty(getenv func(string) string) party.Party {
 		ClientID: id, Name: id,
 		JWKSURL: or("http://localhost:4000/jwks", "SIGNV3_CLIENT_JWKS_URL"),
 		// MockPass's documentation and code disagree about the name of this one.
-		RedirectURL: or("http://localhost:4000/redirect", "SIGNV3_CLIENT_REDIRECT_URI", "SIGNV3_CLIENT_REDIRECT_URL"),
-		WebhookURL:  or("http://localhost:4000/webhook", "SIGNV3_CLIENT_WEBHOOK_URL"),
+		RedirectURL: or(
+			"http://localhost:4000/redirect",
+			"SIGNV3_CLIENT_REDIRECT_URI",
+			"SIGNV3_CLIENT_REDIRECT_URL",
+		),
+		WebhookURL: or("http://localhost:4000/webhook", "SIGNV3_CLIENT_WEBHOOK_URL"),
 	}
 }
 
-// loopback insists on an address that only this machine reaches: anyone who reaches the control listener may do anything.
+// loopback insists on an address that only this machine reaches: anyone who reaches the control
+// listener may do anything.
 func loopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -198,8 +215,10 @@ func serveLocally(h http.Handler, r *http.Request) (*http.Response, error) {
 	}
 	h.ServeHTTP(w, in)
 	return &http.Response{
-		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: w.header, Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()), Request: r,
+		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1,
+		ProtoMinor: 1,
+		Header:     w.header, Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()),
+		Request: r,
 	}, nil
 }
 
@@ -226,5 +245,7 @@ func (w *localWriter) Write(p []byte) (int, error) {
 
 // templates are those of all edges that answer with pages.
 func templates() []ui.Templates {
-	return []ui.Templates{portal.Templates(), phone.Templates(), console.Templates(), sandbox.Templates()}
+	return []ui.Templates{
+		portal.Templates(), phone.Templates(), console.Templates(), sandbox.Templates(),
+	}
 }

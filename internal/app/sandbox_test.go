@@ -19,7 +19,8 @@ import (
 // TestMockParty: MockPass's variables, under both names of the redirect, and its defaults.
 func TestMockParty(t *testing.T) {
 	defaults := party.Party{
-		ClientID: "mockpass-sign-v3-client", Name: "mockpass-sign-v3-client", JWKSURL: "http://localhost:4000/jwks",
+		ClientID: "mockpass-sign-v3-client", Name: "mockpass-sign-v3-client",
+		JWKSURL:     "http://localhost:4000/jwks",
 		RedirectURL: "http://localhost:4000/redirect", WebhookURL: "http://localhost:4000/webhook",
 	}
 	with := func(edit func(*party.Party)) party.Party {
@@ -34,7 +35,8 @@ func TestMockParty(t *testing.T) {
 		"nothing": {nil, defaults},
 		"empty":   {map[string]string{"SIGNV3_CLIENT_ID": ""}, defaults},
 		"all": {map[string]string{
-			"SIGNV3_CLIENT_ID": "a", "SIGNV3_CLIENT_JWKS_URL": "http://a/j", "SIGNV3_CLIENT_REDIRECT_URI": "http://a/r", "SIGNV3_CLIENT_WEBHOOK_URL": "http://a/w",
+			"SIGNV3_CLIENT_ID": "a", "SIGNV3_CLIENT_JWKS_URL": "http://a/j",
+			"SIGNV3_CLIENT_REDIRECT_URI": "http://a/r", "SIGNV3_CLIENT_WEBHOOK_URL": "http://a/w",
 		}, party.Party{ClientID: "a", Name: "a", JWKSURL: "http://a/j", RedirectURL: "http://a/r", WebhookURL: "http://a/w"}},
 		"the redirect's other name":        {map[string]string{"SIGNV3_CLIENT_REDIRECT_URL": "http://a/r"}, with(func(p *party.Party) { p.RedirectURL = "http://a/r" })},
 		"both names, the one that is read": {map[string]string{"SIGNV3_CLIENT_REDIRECT_URL": "http://a/1", "SIGNV3_CLIENT_REDIRECT_URI": "http://a/2"}, with(func(p *party.Party) { p.RedirectURL = "http://a/2" })},
@@ -48,7 +50,8 @@ func TestMockParty(t *testing.T) {
 func TestLoopback(t *testing.T) {
 	for addr, ok := range map[string]bool{
 		"127.0.0.1:5157": true, "127.8.8.8:0": true, "[::1]:5157": true, "localhost:5157": true,
-		":5157": false, "0.0.0.0:5157": false, "[::]:5157": false, "10.0.0.1:5157": false, "localhost.example:5157": false, "5157": false, "": false,
+		":5157": false, "0.0.0.0:5157": false, "[::]:5157": false, "10.0.0.1:5157": false,
+		"localhost.example:5157": false, "5157": false, "": false,
 	} {
 		if err := loopback(addr); (err == nil) != ok {
 			t.Errorf("%q: %v", addr, err)
@@ -77,21 +80,29 @@ func TestServeLocally(t *testing.T) {
 		w.WriteHeader(http.StatusOK) // too late, as on a real connection
 		_, _ = w.Write(append([]byte("got "), body...))
 	})
-	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) { return serveLocally(h, r) })}
+	client := &http.Client{
+		Transport: roundTripper(
+			func(r *http.Request) (*http.Response, error) { return serveLocally(h, r) },
+		),
+	}
 	resp, err := client.Post("http://sign.example/a?b=c", "text/plain", strings.NewReader("body"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(resp.Body)
-	if resp.StatusCode != http.StatusTeapot || string(body) != "got body" || resp.Header.Get("X-Was") != "POST /a?b=c sign.example" || resp.ContentLength != 8 {
+	if resp.StatusCode != http.StatusTeapot || string(body) != "got body" ||
+		resp.Header.Get("X-Was") != "POST /a?b=c sign.example" ||
+		resp.ContentLength != 8 {
 		t.Errorf("%d %q %v", resp.StatusCode, body, resp.Header)
 	}
 }
 
 // TestRegistered: a party without a name is shown by its id.
 func TestRegistered(t *testing.T) {
-	list, err := ParseParties("[{client_id: a, jwks_url: j, redirect_url: r, webhook_url: w}, {client_id: b, name: B}]")
+	list, err := ParseParties(
+		"[{client_id: a, jwks_url: j, redirect_url: r, webhook_url: w}, {client_id: b, name: B}]",
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,7 +110,10 @@ func TestRegistered(t *testing.T) {
 	if err != nil || len(logos) != 0 {
 		t.Fatal(logos, err)
 	}
-	want := []party.Party{{ClientID: "a", Name: "a", JWKSURL: "j", RedirectURL: "r", WebhookURL: "w"}, {ClientID: "b", Name: "B"}}
+	want := []party.Party{
+		{ClientID: "a", Name: "a", JWKSURL: "j", RedirectURL: "r", WebhookURL: "w"},
+		{ClientID: "b", Name: "B"},
+	}
 	if len(got) != 2 || got[0] != want[0] || got[1] != want[1] {
 		t.Errorf("%+v", got)
 	}
@@ -110,7 +124,8 @@ func TestRegistered(t *testing.T) {
 	}
 }
 
-// TestConfiguredLogo: the configuration names a file, and a bad one is found before anything starts.
+// TestConfiguredLogo: the configuration names a file, and a bad one is found before anything
+// starts.
 func TestConfiguredLogo(t *testing.T) {
 	var drawn bytes.Buffer
 	if err := png.Encode(&drawn, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
@@ -126,7 +141,8 @@ func TestConfiguredLogo(t *testing.T) {
 		t.Errorf("%+v, %d logos, %v", parties, len(logos), err)
 	}
 	for _, file := range []string{bad, filepath.Join(dir, "nowhere.png")} {
-		if _, _, err := (&Config{Parties: PartyList{{ClientID: "a", Logo: file}}}).registered(); err == nil || !strings.Contains(err.Error(), "client a: logo") {
+		if _, _, err := (&Config{Parties: PartyList{{ClientID: "a", Logo: file}}}).registered(); err == nil ||
+			!strings.Contains(err.Error(), "client a: logo") {
 			t.Errorf("%s: %v", file, err)
 		}
 	}

@@ -23,13 +23,21 @@ type stamps struct {
 	known    []*x509.Certificate // roots, which tokens may leave out
 }
 
-// newStamps chooses between the built-in authority and external ones. ours knows about the certificates of our authority. Our
-// root stays trusted for time stamps either way: documents of before the switch have such.
-func newStamps(c *Config, authority *ca.Authority, ours pades.EvidenceSource, now func() time.Time) (stamps, error) {
+// newStamps chooses between the built-in authority and external ones. ours knows about the
+// certificates of our authority. Our root stays trusted for time stamps either way: documents of
+// before the switch have such.
+func newStamps(
+	c *Config, authority *ca.Authority, ours pades.EvidenceSource, now func() time.Time,
+) (stamps, error) {
 	s := stamps{evidence: ours, roots: authority.Roots()}
 	if len(c.TSAURLs) == 0 {
 		key, chain := authority.TSA()
-		own, err := tsa.New(tsa.Config{Key: key, Chain: chain, Policy: ca.TimestampPolicy, Accuracy: time.Second, Now: now, Rand: rand.Reader})
+		own, err := tsa.New(
+			tsa.Config{
+				Key: key, Chain: chain, Policy: ca.TimestampPolicy, Accuracy: time.Second, Now: now,
+				Rand: rand.Reader,
+			},
+		)
 		s.source = own
 		return s, err
 	}
@@ -48,12 +56,19 @@ func newStamps(c *Config, authority *ca.Authority, ours pades.EvidenceSource, no
 		external.AddCert(cert)
 		s.roots.AddCert(cert)
 	}
-	// The operator named these addresses, and authorities that the operator trusts name those of the revocation data: no
-	// stranger does, so that the client needs no rules about where it may go.
+	// The operator named these addresses, and authorities that the operator trusts name those of
+	// the revocation data: no stranger does, so that the client needs no rules about where it may
+	// go.
 	client := &http.Client{}
 	var list tsa.Alternatives
 	for _, u := range c.TSAURLs {
-		list = append(list, &tsa.Client{URL: u, HTTP: client, Policy: c.TSAPolicy, Roots: external, Now: now, Rand: rand.Reader})
+		list = append(
+			list,
+			&tsa.Client{
+				URL: u, HTTP: client, Policy: c.TSAPolicy, Roots: external, Now: now,
+				Rand: rand.Reader,
+			},
+		)
 	}
 	s.source = list
 	s.evidence = sources{ours, &tsa.Fetcher{HTTP: client, Now: now, Skip: authority.Chain()}}
@@ -63,7 +78,9 @@ func newStamps(c *Config, authority *ca.Authority, ours pades.EvidenceSource, no
 // sources puts together what several know.
 type sources []pades.EvidenceSource
 
-func (s sources) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+func (s sources) Evidence(
+	ctx context.Context, certs []*x509.Certificate,
+) (responses, crls [][]byte, err error) {
 	for _, source := range s {
 		r, l, err := source.Evidence(ctx, certs)
 		if err != nil {
@@ -77,12 +94,15 @@ func (s sources) Evidence(ctx context.Context, certs []*x509.Certificate) (respo
 // checkTSA checks the keys of external timestamp authorities.
 func (c *Config) checkTSA() error {
 	for _, text := range c.TSAURLs {
-		if u, err := url.Parse(text); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		if u, err := url.Parse(text); err != nil || u.Scheme != "http" && u.Scheme != "https" ||
+			u.Host == "" {
 			return fmt.Errorf("tsa_urls %q: it must be a URL with http or https", text)
 		}
 	}
 	if len(c.TSAURLs) > 0 && c.TSARoots == "" {
-		return fmt.Errorf("tsa_roots: it is needed with tsa_urls, because not every authority may be believed")
+		return fmt.Errorf(
+			"tsa_roots: it is needed with tsa_urls, because not every authority may be believed",
+		)
 	}
 	if c.TSAPolicy != "" {
 		if _, err := x509.ParseOID(c.TSAPolicy); err != nil {

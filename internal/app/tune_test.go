@@ -27,8 +27,12 @@ func TestTune(t *testing.T) {
 		debug.SetGCPercent(100)
 		debug.SetMemoryLimit(math.MaxInt64)
 		Tune()
-		if p, l := debug.SetGCPercent(100), debug.SetMemoryLimit(-1); p != c.percent || l != c.limit {
-			t.Errorf("GOGC=%q GOMEMLIMIT=%q: %d and %d, want %d and %d", c.gogc, c.gomemlimit, p, l, c.percent, c.limit)
+		if p, l := debug.SetGCPercent(100), debug.SetMemoryLimit(-1); p != c.percent ||
+			l != c.limit {
+			t.Errorf(
+				"GOGC=%q GOMEMLIMIT=%q: %d and %d, want %d and %d", c.gogc, c.gomemlimit, p, l,
+				c.percent, c.limit,
+			)
 		}
 	}
 }

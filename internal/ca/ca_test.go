@@ -27,7 +27,12 @@ import (
 var noon = time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC)
 
 func options() Options {
-	return Options{Name: "Signet", BaseURL: "http://pki.example", Now: func() time.Time { return noon }, Rand: rand.Reader}
+	return Options{
+		Name:    "Signet",
+		BaseURL: "http://pki.example",
+		Now:     func() time.Time { return noon },
+		Rand:    rand.Reader,
+	}
 }
 
 func open(t testing.TB, dir string, o Options) *Authority {
@@ -97,7 +102,10 @@ func TestOpenIsStable(t *testing.T) {
 func TestOpenAfterACrash(t *testing.T) {
 	whole := t.TempDir()
 	open(t, whole, options())
-	order := []string{"root.key", "root.crt", "issuing.key", "issuing.crt", "ocsp.key", "ocsp.crt", "tsa.key", "tsa.crt"}
+	order := []string{
+		"root.key", "root.crt", "issuing.key", "issuing.crt", "ocsp.key", "ocsp.crt", "tsa.key",
+		"tsa.crt",
+	}
 	for n := range order {
 		dir := t.TempDir()
 		for _, f := range order[:n] {
@@ -162,7 +170,8 @@ func TestIssueSigner(t *testing.T) {
 		}
 	}
 	sum := sha256.Sum256([]byte(uid + "S8979373D"))
-	if want := "373D " + hex.EncodeToString(sum[:]); c.Subject.SerialNumber != want || len(uid) != 36 {
+	if want := "373D " + hex.EncodeToString(sum[:]); c.Subject.SerialNumber != want ||
+		len(uid) != 36 {
 		t.Errorf("serialNumber = %q, want %q", c.Subject.SerialNumber, want)
 	}
 	if strings.Contains(string(c.Raw), "S8979373D") {
@@ -174,12 +183,14 @@ func TestIssueSigner(t *testing.T) {
 	inter := x509.NewCertPool()
 	inter.AddCert(a.Issuing())
 	if _, err := c.Verify(x509.VerifyOptions{
-		Roots: a.Roots(), Intermediates: inter, CurrentTime: noon, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+		Roots: a.Roots(), Intermediates: inter, CurrentTime: noon,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	}); err != nil {
 		t.Error(err)
 	}
 	d, err := a.IssueSigner(Subject{UIN: "S8979373D", Name: "TAN"}, &key.PublicKey)
-	if err != nil || d.SerialNumber.Cmp(c.SerialNumber) == 0 || d.Subject.SerialNumber == c.Subject.SerialNumber {
+	if err != nil || d.SerialNumber.Cmp(c.SerialNumber) == 0 ||
+		d.Subject.SerialNumber == c.Subject.SerialNumber {
 		t.Errorf("two certificates share numbers (%v)", err)
 	}
 }
@@ -247,7 +258,8 @@ func TestTimeStampingUnitIsSucceeded(t *testing.T) {
 		t.Error("a successor too early")
 	}
 	second := at(noon.Add(serviceLife - successionDue + time.Hour))
-	if second.Equal(first) || !second.NotAfter.After(first.NotAfter) || second.Subject.CommonName != "Signet Time Stamping Unit 2" {
+	if second.Equal(first) || !second.NotAfter.After(first.NotAfter) ||
+		second.Subject.CommonName != "Signet Time Stamping Unit 2" {
 		t.Errorf("%s until %s", second.Subject.CommonName, second.NotAfter)
 	}
 	if !at(noon).Equal(second) || !at(noon.Add(serviceLife)).Equal(second) {
@@ -279,7 +291,9 @@ func TestLintCatches(t *testing.T) {
 		bad.ExtraExtensions = nil
 		spoil(&bad)
 		bad.PublicKey = &key.PublicKey
-		der, err := x509.CreateCertificate(rand.Reader, &bad, a.issuing.cert, &key.PublicKey, a.issuing.key)
+		der, err := x509.CreateCertificate(
+			rand.Reader, &bad, a.issuing.cert, &key.PublicKey, a.issuing.key,
+		)
 		if err != nil {
 			continue // the standard library refused first
 		}
@@ -332,21 +346,25 @@ func TestOCSP(t *testing.T) {
 			if err != nil || resp.Status != tc.want || !resp.ProducedAt.Equal(noon) {
 				t.Errorf("%s: %+v, %v", tc.name, resp, err)
 			}
-			if tc.want == ocsp.Revoked && (!resp.RevokedAt.Equal(revokedAt) || resp.RevocationReason != tc.r[c.SerialNumber.String()].Reason) {
+			if tc.want == ocsp.Revoked &&
+				(!resp.RevokedAt.Equal(revokedAt) || resp.RevocationReason != tc.r[c.SerialNumber.String()].Reason) {
 				t.Errorf("%s: %v reason %d", tc.name, resp.RevokedAt, resp.RevocationReason)
 			}
 		}
 	}
-	if der, err := a.OCSP(t.Context(), []byte("x"), record{}); err == nil || !bytes.Equal(der, ocsp.MalformedRequestErrorResponse) {
+	if der, err := a.OCSP(t.Context(), []byte("x"), record{}); err == nil ||
+		!bytes.Equal(der, ocsp.MalformedRequestErrorResponse) {
 		t.Error("garbage")
 	}
 	req, _ := ocsp.CreateRequest(c, a.Issuing(), nil)
-	if der, err := a.OCSP(t.Context(), req, broken{}); err == nil || !bytes.Equal(der, ocsp.InternalErrorErrorResponse) {
+	if der, err := a.OCSP(t.Context(), req, broken{}); err == nil ||
+		!bytes.Equal(der, ocsp.InternalErrorErrorResponse) {
 		t.Error("a broken record must not look good")
 	}
 	foreign := open(t, t.TempDir(), options())
 	req, _ = ocsp.CreateRequest(c, foreign.Issuing(), nil)
-	if der, err := a.OCSP(t.Context(), req, record{}); err == nil || !bytes.Equal(der, ocsp.UnauthorizedErrorResponse) {
+	if der, err := a.OCSP(t.Context(), req, record{}); err == nil ||
+		!bytes.Equal(der, ocsp.UnauthorizedErrorResponse) {
 		t.Error("another authority's certificate")
 	}
 }
@@ -367,7 +385,8 @@ func TestEvidence(t *testing.T) {
 		if err != nil || list.CheckSignatureFrom(issuer) != nil {
 			t.Errorf("CRL %d: %v", i, err)
 		}
-		if i == 0 && (len(list.RevokedCertificateEntries) != 1 || list.RevokedCertificateEntries[0].SerialNumber.Cmp(c.SerialNumber) != 0) {
+		if i == 0 &&
+			(len(list.RevokedCertificateEntries) != 1 || list.RevokedCertificateEntries[0].SerialNumber.Cmp(c.SerialNumber) != 0) {
 			t.Error("the revoked certificate is not listed")
 		}
 	}
@@ -377,7 +396,8 @@ func TestEvidence(t *testing.T) {
 		t.Errorf("TSA: %d responses, %d CRLs, %v", len(responses), len(crls), err)
 	}
 	foreign := open(t, t.TempDir(), options())
-	if responses, crls, err := foreign.Evidence(t.Context(), []*x509.Certificate{c}, r); err != nil || len(responses)+len(crls) != 0 {
+	if responses, crls, err := foreign.Evidence(t.Context(), []*x509.Certificate{c}, r); err != nil ||
+		len(responses)+len(crls) != 0 {
 		t.Error("evidence for another authority's certificate")
 	}
 }
@@ -430,16 +450,26 @@ func TestOpenSSLReadsAll(t *testing.T) {
 		if err != nil || strings.Contains(string(out), "rror") && args[0] == "ocsp" {
 			t.Errorf("openssl %s: %v\n%s", args[0], err, out)
 		}
-		if args[0] == "ocsp" && (!strings.Contains(string(out), "Response verify OK") || !strings.Contains(string(out), ": good")) {
+		if args[0] == "ocsp" &&
+			(!strings.Contains(string(out), "Response verify OK") || !strings.Contains(string(out), ": good")) {
 			t.Errorf("openssl ocsp:\n%s", out)
 		}
 	}
 }
 
-// What is served begins a minute ago, for verifiers that chose their time before they asked; what goes into documents begins now.
+// What is served begins a minute ago, for verifiers that chose their time before they asked; what
+// goes into documents begins now.
 func TestServedRevocationDataIsBackdated(t *testing.T) {
 	now := time.Now().UTC().Truncate(time.Second)
-	a, err := Open(t.TempDir(), Options{Name: "Signet", BaseURL: "http://127.0.0.1:1/pki", Now: func() time.Time { return now }, Rand: rand.Reader})
+	a, err := Open(
+		t.TempDir(),
+		Options{
+			Name:    "Signet",
+			BaseURL: "http://127.0.0.1:1/pki",
+			Now:     func() time.Time { return now },
+			Rand:    rand.Reader,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -500,7 +530,15 @@ func TestServedRevocationDataIsBackdated(t *testing.T) {
 // A list serves for a second, as long as it says the same: a revocation is never late by that.
 func TestCRLIsReused(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
-	a, err := Open(t.TempDir(), Options{Name: "Signet", BaseURL: "http://127.0.0.1:1/pki", Now: func() time.Time { return now }, Rand: rand.Reader})
+	a, err := Open(
+		t.TempDir(),
+		Options{
+			Name:    "Signet",
+			BaseURL: "http://127.0.0.1:1/pki",
+			Now:     func() time.Time { return now },
+			Rand:    rand.Reader,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -540,8 +578,10 @@ func TestCRLIsReused(t *testing.T) {
 // listed is a record of revocations.
 type listed []Revoked
 
-func (l listed) Status(context.Context, *big.Int) (Status, error) { return Status{Known: true}, nil }
-func (l listed) Revoked(context.Context) ([]Revoked, error)       { return l, nil }
+func (l listed) Status(context.Context, *big.Int) (Status, error) {
+	return Status{Known: true}, nil
+}
+func (l listed) Revoked(context.Context) ([]Revoked, error) { return l, nil }
 
 // Programs keep the numbers of object identifiers in an int.
 func TestPoliciesAreReadByAll(t *testing.T) {

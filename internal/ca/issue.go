@@ -75,7 +75,9 @@ func (a *Authority) IssueSigner(s Subject, pub *ecdsa.PublicKey) (*x509.Certific
 	t.OCSPServer = []string{a.opts.BaseURL + PathOCSP}
 	t.IssuingCertificateURL = []string{a.opts.BaseURL + PathIssuing}
 	t.CRLDistributionPoints = []string{a.opts.BaseURL + PathIssuingCRL}
-	cert, err := a.issue(profile{t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr}}, a.issuing)
+	cert, err := a.issue(
+		profile{t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr}}, a.issuing,
+	)
 	if err != nil {
 		return nil, fmt.Errorf("ca: %w", err)
 	}
@@ -92,7 +94,8 @@ func (a *Authority) signerName(s Subject, uid string) ([]byte, error) {
 	}
 	return rawName(
 		attributeValue{oidCountry, "SG"}, attributeValue{oidOrganization, a.opts.Name},
-		attributeValue{oidUnit, a.opts.Name + " Account (Individual)"}, attributeValue{oidUnit, unit},
+		attributeValue{oidUnit, a.opts.Name + " Account (Individual)"},
+		attributeValue{oidUnit, unit},
 		attributeValue{oidCommonName, s.Name},
 		attributeValue{oidSerialNumber, s.UIN[len(s.UIN)-4:] + " " + hex.EncodeToString(sum[:])},
 		attributeValue{oidUID, uid},
@@ -111,7 +114,9 @@ func checkName(name string) error {
 	for _, r := range name {
 		// Control and format characters (such as right-to-left overrides) make
 		// a name look like another.
-		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp) && r != '\u200c' && r != '\u200d' {
+		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp) &&
+			r != '\u200c' &&
+			r != '\u200d' {
 			return fmt.Errorf("%w: the name holds the invisible character %U", ErrSubject, r)
 		}
 	}

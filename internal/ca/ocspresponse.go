@@ -58,7 +58,10 @@ func (a *Authority) signOCSP(s singleResponse) ([]byte, error) {
 				})
 				addCertStatus(b, s.status)
 				b.AddASN1GeneralizedTime(s.thisUpdate)
-				b.AddASN1(explicit(0), func(b *cryptobyte.Builder) { b.AddASN1GeneralizedTime(s.nextUpdate) })
+				b.AddASN1(
+					explicit(0),
+					func(b *cryptobyte.Builder) { b.AddASN1GeneralizedTime(s.nextUpdate) },
+				)
 			})
 		})
 	})
@@ -74,7 +77,10 @@ func (a *Authority) signOCSP(s singleResponse) ([]byte, error) {
 	var basic cryptobyte.Builder
 	basic.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // BasicOCSPResponse
 		b.AddBytes(tbs)
-		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidECDSASHA256) })
+		b.AddASN1(
+			cbasn1.SEQUENCE,
+			func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oidECDSASHA256) },
+		)
 		b.AddASN1BitString(sig)
 		b.AddASN1(explicit(0), func(b *cryptobyte.Builder) {
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddBytes(a.ocsp.cert.Raw) })
@@ -109,7 +115,10 @@ func addCertStatus(b *cryptobyte.Builder, s Status) {
 		b.AddASN1(implicit(1).Constructed(), func(b *cryptobyte.Builder) {
 			b.AddASN1GeneralizedTime(s.RevokedAt.UTC())
 			if s.Reason != 0 { // "unspecified" should be left out (RFC 5280, 5.3.1)
-				b.AddASN1(implicit(0).Constructed(), func(b *cryptobyte.Builder) { b.AddASN1Enum(int64(s.Reason)) })
+				b.AddASN1(
+					implicit(0).Constructed(),
+					func(b *cryptobyte.Builder) { b.AddASN1Enum(int64(s.Reason)) },
+				)
 			}
 		})
 	}

@@ -86,8 +86,11 @@ func Open(dir string, o Options) (*Authority, error) {
 	if n := len([]rune(o.Name)); n == 0 || n > 40 {
 		return nil, errors.New("ca: Name must have 1 to 40 characters")
 	}
-	if !strings.HasPrefix(o.BaseURL, "http://") && !strings.HasPrefix(o.BaseURL, "https://") || strings.HasSuffix(o.BaseURL, "/") {
-		return nil, fmt.Errorf("ca: BaseURL %q must be an http(s) URL without a slash at its end", o.BaseURL)
+	if !strings.HasPrefix(o.BaseURL, "http://") && !strings.HasPrefix(o.BaseURL, "https://") ||
+		strings.HasSuffix(o.BaseURL, "/") {
+		return nil, fmt.Errorf(
+			"ca: BaseURL %q must be an http(s) URL without a slash at its end", o.BaseURL,
+		)
 	}
 	if o.Validity == 0 {
 		o.Validity = DefaultValidity
@@ -124,10 +127,15 @@ func Open(dir string, o Options) (*Authority, error) {
 			parent = *step.parent
 		}
 		if err := e.cert.CheckSignatureFrom(parent.cert); err != nil {
-			return nil, fmt.Errorf("ca: %s was not issued by the authority beside it: %w", step.name, err)
+			return nil, fmt.Errorf(
+				"ca: %s was not issued by the authority beside it: %w", step.name, err,
+			)
 		}
 		if strings.Contains(e.cert.Subject.CommonName, sandboxMark) != o.Sandbox {
-			return nil, fmt.Errorf("ca: %s: %q and Sandbox=%v do not go together", step.name, e.cert.Subject.CommonName, o.Sandbox)
+			return nil, fmt.Errorf(
+				"ca: %s: %q and Sandbox=%v do not go together", step.name,
+				e.cert.Subject.CommonName, o.Sandbox,
+			)
 		}
 		*step.into = e
 	}
@@ -146,7 +154,8 @@ func (a *Authority) succeedTSA(store *keydir.Dir) error {
 		e, err := a.load(store, name, elliptic.P256())
 		if errors.Is(err, fs.ErrNotExist) {
 			now, ends := a.opts.Now(), a.tsa.cert.NotAfter
-			if ends.Sub(now) > successionDue || !a.root.cert.NotAfter.After(ends) || !a.root.cert.NotAfter.After(now) {
+			if ends.Sub(now) > successionDue || !a.root.cert.NotAfter.After(ends) ||
+				!a.root.cert.NotAfter.After(now) {
 				return nil
 			}
 			e, err = a.create(store, name, elliptic.P256(), &a.root, a.tsaProfile(n))
@@ -169,7 +178,9 @@ func (a *Authority) load(store *keydir.Dir, name string, curve elliptic.Curve) (
 	}
 	key, err := store.Existing(name, curve)
 	if errors.Is(err, fs.ErrNotExist) {
-		return entity{}, errors.New("the certificate is there but its key is not; restore the key from a backup")
+		return entity{}, errors.New(
+			"the certificate is there but its key is not; restore the key from a backup",
+		)
 	}
 	if err != nil {
 		return entity{}, err
@@ -177,7 +188,10 @@ func (a *Authority) load(store *keydir.Dir, name string, curve elliptic.Curve) (
 	return pair(data, key)
 }
 
-func (a *Authority) create(store *keydir.Dir, name string, curve elliptic.Curve, parent *entity, makeProfile func(*ecdsa.PublicKey) (profile, error)) (entity, error) {
+func (a *Authority) create(
+	store *keydir.Dir, name string, curve elliptic.Curve, parent *entity,
+	makeProfile func(*ecdsa.PublicKey) (profile, error),
+) (entity, error) {
 	key, err := store.Signer(name, curve)
 	if err != nil {
 		return entity{}, err
@@ -200,7 +214,9 @@ func (a *Authority) create(store *keydir.Dir, name string, curve elliptic.Curve,
 	}
 	// Another process may have stored its certificate first: for the same key,
 	// because the key file was agreed on before.
-	data, err := store.Create(name+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
+	data, err := store.Create(
+		name+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}),
+	)
 	if err != nil {
 		return entity{}, err
 	}

@@ -83,7 +83,9 @@ func (a *Authority) serviceName(role string) ([]byte, error) {
 }
 
 // base fills what all templates share. parent is nil for the root.
-func (a *Authority) base(subject []byte, pub *ecdsa.PublicKey, life time.Duration, parent *x509.Certificate) (*x509.Certificate, error) {
+func (a *Authority) base(
+	subject []byte, pub *ecdsa.PublicKey, life time.Duration, parent *x509.Certificate,
+) (*x509.Certificate, error) {
 	serial, err := newSerial(a.opts.Rand)
 	if err != nil {
 		return nil, err
@@ -107,7 +109,8 @@ func (a *Authority) base(subject []byte, pub *ecdsa.PublicKey, life time.Duratio
 	}
 	return &x509.Certificate{
 		SerialNumber: serial, RawSubject: subject, NotBefore: from, NotAfter: until,
-		SubjectKeyId: keyID, BasicConstraintsValid: true, SignatureAlgorithm: signatureAlgUsed, PublicKey: pub,
+		SubjectKeyId: keyID, BasicConstraintsValid: true, SignatureAlgorithm: signatureAlgUsed,
+		PublicKey: pub,
 	}, nil
 }
 
@@ -177,7 +180,9 @@ func (a *Authority) tsaProfile(n int) func(*ecdsa.PublicKey) (profile, error) {
 		t.ExtraExtensions = []pkix.Extension{{Id: oidExtKeyUsage, Critical: true, Value: eku}}
 		t.CRLDistributionPoints = []string{a.opts.BaseURL + PathRootCRL}
 		t.IssuingCertificateURL = []string{a.opts.BaseURL + PathRootCert}
-		return profile{t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr, oidExtKeyUsage}}, nil
+		return profile{
+			t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr, oidExtKeyUsage},
+		}, nil
 	}
 }
 

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	_ "crypto/sha1" // crypto.SHA1: the issuer key hash of an OCSP request is SHA-1 by custom; it identifies, it does not protect
+	// crypto.SHA1: the issuer key hash of an OCSP request is SHA-1 by custom; it identifies, it
+	// does not protect
+	_ "crypto/sha1"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -61,7 +63,9 @@ func (a *Authority) OCSP(ctx context.Context, request []byte, r Revocations) ([]
 		return ocsp.MalformedRequestErrorResponse, fmt.Errorf("ca: ocsp: %w", err)
 	}
 	if !a.issuedHere(req) {
-		return ocsp.UnauthorizedErrorResponse, errors.New("ca: ocsp: question about another authority's certificate")
+		return ocsp.UnauthorizedErrorResponse, errors.New(
+			"ca: ocsp: question about another authority's certificate",
+		)
 	}
 	der, err := a.answer(ctx, req.SerialNumber, req.HashAlgorithm, r, backdate)
 	if err != nil {
@@ -76,7 +80,8 @@ func (a *Authority) issuedHere(req *ocsp.Request) bool {
 		return false
 	}
 	name, key, err := a.issuerHashes(req.HashAlgorithm)
-	return err == nil && bytes.Equal(req.IssuerNameHash, name) && bytes.Equal(req.IssuerKeyHash, key)
+	return err == nil && bytes.Equal(req.IssuerNameHash, name) &&
+		bytes.Equal(req.IssuerKeyHash, key)
 }
 
 // issuerHashes returns the two hashes by which a CertID names the issuing CA.
@@ -84,7 +89,8 @@ func (a *Authority) issuerHashes(f crypto.Hash) (name, key []byte, err error) {
 	in := cryptobyte.String(a.issuing.cert.RawSubjectPublicKeyInfo)
 	var spki cryptobyte.String
 	var bits asn1.BitString
-	if !in.ReadASN1(&spki, cbasn1.SEQUENCE) || !spki.SkipASN1(cbasn1.SEQUENCE) || !spki.ReadASN1BitString(&bits) {
+	if !in.ReadASN1(&spki, cbasn1.SEQUENCE) || !spki.SkipASN1(cbasn1.SEQUENCE) ||
+		!spki.ReadASN1BitString(&bits) {
 		return nil, nil, errors.New("ca: unreadable public key")
 	}
 	h := f.New()
@@ -96,7 +102,9 @@ func (a *Authority) issuerHashes(f crypto.Hash) (name, key []byte, err error) {
 }
 
 // answer states what is known now, and says that it was known for the time given.
-func (a *Authority) answer(ctx context.Context, serial *big.Int, hash crypto.Hash, r Revocations, since time.Duration) ([]byte, error) {
+func (a *Authority) answer(
+	ctx context.Context, serial *big.Int, hash crypto.Hash, r Revocations, since time.Duration,
+) ([]byte, error) {
 	s := Status{Known: serial.Cmp(a.ocsp.cert.SerialNumber) == 0}
 	if !s.Known {
 		var err error
@@ -110,7 +118,8 @@ func (a *Authority) answer(ctx context.Context, serial *big.Int, hash crypto.Has
 	}
 	now := a.opts.Now().UTC().Truncate(time.Second)
 	der, err := a.signOCSP(singleResponse{
-		serial: serial, nameHash: name, keyHash: key, hash: hash, status: s, producedAt: now, thisUpdate: now.Add(-since), nextUpdate: now.Add(ocspLife),
+		serial: serial, nameHash: name, keyHash: key, hash: hash, status: s, producedAt: now,
+		thisUpdate: now.Add(-since), nextUpdate: now.Add(ocspLife),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("ca: ocsp: %w", err)
@@ -127,7 +136,9 @@ func (a *Authority) CRL(ctx context.Context, r Revocations) ([]byte, error) {
 	return a.issuingCRL(ctx, r, backdate)
 }
 
-func (a *Authority) issuingCRL(ctx context.Context, r Revocations, since time.Duration) ([]byte, error) {
+func (a *Authority) issuingCRL(
+	ctx context.Context, r Revocations, since time.Duration,
+) ([]byte, error) {
 	revoked, err := r.Revoked(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ca: crl: %w", err)
@@ -146,10 +157,12 @@ type madeCRL struct {
 	der     []byte
 }
 
-// crl returns the list as of now, which begins earlier by since: the same one within a second, as long as it
-// says the same. Each signed document takes one along, and each costs two
-// operations on P-384.
-func (a *Authority) crl(made *madeCRL, issuer entity, revoked []Revoked, since time.Duration) ([]byte, error) {
+// crl returns the list as of now, which begins earlier by since: the same one within a second, as
+// long as it says the same. Each signed document takes one along, and each costs two operations on
+// P-384.
+func (a *Authority) crl(
+	made *madeCRL, issuer entity, revoked []Revoked, since time.Duration,
+) ([]byte, error) {
 	now := a.opts.Now().UTC()
 	from := now.Truncate(time.Second).Add(-since)
 	a.mu.Lock()
@@ -158,12 +171,17 @@ func (a *Authority) crl(made *madeCRL, issuer entity, revoked []Revoked, since t
 		return made.der, nil
 	}
 	list := &x509.RevocationList{
-		Number: big.NewInt(now.UnixMilli()), ThisUpdate: from, NextUpdate: now.Truncate(time.Second).Add(crlLife),
+		Number: big.NewInt(now.UnixMilli()), ThisUpdate: from,
+		NextUpdate:         now.Truncate(time.Second).Add(crlLife),
 		SignatureAlgorithm: signatureAlgUsed,
 	}
 	for _, e := range revoked {
-		list.RevokedCertificateEntries = append(list.RevokedCertificateEntries,
-			x509.RevocationListEntry{SerialNumber: e.Serial, RevocationTime: e.At.UTC(), ReasonCode: e.Reason})
+		list.RevokedCertificateEntries = append(
+			list.RevokedCertificateEntries,
+			x509.RevocationListEntry{
+				SerialNumber: e.Serial, RevocationTime: e.At.UTC(), ReasonCode: e.Reason,
+			},
+		)
 	}
 	der, err := x509.CreateRevocationList(a.opts.Rand, list, issuer.cert, issuer.key)
 	if err != nil {
@@ -182,7 +200,9 @@ func (r Revoked) equal(o Revoked) bool {
 // DER. certs may mix signers', our time-stamping unit's, our own CAs' and other
 // authorities'; the last are passed over, so that several sources can be asked.
 // It begins now, not earlier: what proves a signature good must not be older.
-func (a *Authority) Evidence(ctx context.Context, certs []*x509.Certificate, r Revocations) (responses, crls [][]byte, err error) {
+func (a *Authority) Evidence(
+	ctx context.Context, certs []*x509.Certificate, r Revocations,
+) (responses, crls [][]byte, err error) {
 	signers, ours := false, false
 	for _, cert := range certs {
 		switch {
@@ -216,5 +236,6 @@ func (a *Authority) Evidence(ctx context.Context, certs []*x509.Certificate, r R
 // issued reports whether cert says that ca issued it. The signature is not
 // checked: a forger who asks about a forgery learns that its number is unknown.
 func issued(cert, ca *x509.Certificate) bool {
-	return bytes.Equal(cert.RawIssuer, ca.RawSubject) && bytes.Equal(cert.AuthorityKeyId, ca.SubjectKeyId)
+	return bytes.Equal(cert.RawIssuer, ca.RawSubject) &&
+		bytes.Equal(cert.AuthorityKeyId, ca.SubjectKeyId)
 }

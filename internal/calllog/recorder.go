@@ -23,8 +23,9 @@ const (
 	All     Mode = "all"
 )
 
-// The queues, in records that wait, and the rates, in records per second and at once. Authentic records count for their party;
-// strangers count for the party that they claim to be from, and all together before their tokens are looked at.
+// The queues, in records that wait, and the rates, in records per second and at once. Authentic
+// records count for their party; strangers count for the party that they claim to be from, and all
+// together before their tokens are looked at.
 const (
 	queueAuthentic, queueStrangers = 1024, 256
 
@@ -33,7 +34,8 @@ const (
 	rateStrangersPerParty, burstStrangersPerParty = 5, 50
 )
 
-// batch bounds how long one write holds up other changes; lull is how long records wait for company.
+// batch bounds how long one write holds up other changes; lull is how long records wait for
+// company.
 const (
 	batch = 64
 	lull  = 250 * time.Millisecond
@@ -66,7 +68,8 @@ type Config struct {
 	Now func() time.Time
 	Log *slog.Logger
 
-	// Counted, if set, hears how many records were written, and how many were dropped for any reason.
+	// Counted, if set, hears how many records were written, and how many were dropped for any
+	// reason.
 	Counted func(written, dropped int)
 }
 
@@ -92,7 +95,8 @@ func NewRecorder(config Config) *Recorder {
 	}
 	return &Recorder{
 		config:  config,
-		limiter: rate.NewLimiter(rateStrangers, burstStrangers), wake: make(chan struct{}, 1), limiters: map[book]*rate.Limiter{},
+		limiter: rate.NewLimiter(rateStrangers, burstStrangers), wake: make(chan struct{}, 1),
+		limiters: map[book]*rate.Limiter{},
 	}
 }
 
@@ -107,9 +111,9 @@ func (r *Recorder) Mode() Mode {
 // Wants reports whether a call is to be recorded, before any work is done for it.
 func (r *Recorder) Wants(refused bool) bool { return r != nil && (refused || r.config.Mode == All) }
 
-// Record takes the record of a call that is over, and the compact token that came with it, or "". It never waits. At is the
-// recorder's: Took before now, by the clock of the program. Party of a call that is not authentic, and of one whose token names
-// its party, may be empty.
+// Record takes the record of a call that is over, and the compact token that came with it, or "".
+// It never waits. At is the recorder's: Took before now, by the clock of the program. Party of a
+// call that is not authentic, and of one whose token names its party, may be empty.
 func (r *Recorder) Record(rec Record, compact string) {
 	if r == nil {
 		return
@@ -136,7 +140,8 @@ func (r *Recorder) Record(rec Record, compact string) {
 	}
 }
 
-// Run writes what Record took, until ctx ends. What comes later, while servers finish their last answers, is for Flush.
+// Run writes what Record took, until ctx ends. What comes later, while servers finish their last
+// answers, is for Flush.
 func (r *Recorder) Run(ctx context.Context) error {
 	if r == nil {
 		return nil
@@ -161,8 +166,8 @@ func (r *Recorder) Run(ctx context.Context) error {
 // patience is how long a write may take before its records are given up.
 const patience = 10 * time.Second
 
-// Flush writes what waits now. Those who are about to read records call it first; should one of them go away, the write goes on,
-// because it carries others' records.
+// Flush writes what waits now. Those who are about to read records call it first; should one of
+// them go away, the write goes on, because it carries others' records.
 func (r *Recorder) Flush(ctx context.Context) error {
 	if r == nil {
 		return nil
@@ -203,7 +208,8 @@ func (r *Recorder) Flush(ctx context.Context) error {
 	return nil
 }
 
-// read completes a record with what its token says, and holds it against the rates. Once written it holds no secret.
+// read completes a record with what its token says, and holds it against the rates. Once written it
+// holds no secret.
 func (r *Recorder) read(ctx context.Context, e entry) (rec Record, ok bool) {
 	rec = e.Record
 	jws, said := decode(e.compact)
@@ -212,7 +218,8 @@ func (r *Recorder) read(ctx context.Context, e entry) (rec Record, ok bool) {
 	if rec.RequestID == "" {
 		rec.RequestID = said.requestID
 	}
-	if rec.Party == "" && said.clientID != "" && (rec.Authentic || r.config.Registered(ctx, said.clientID)) {
+	if rec.Party == "" && said.clientID != "" &&
+		(rec.Authentic || r.config.Registered(ctx, said.clientID)) {
 		rec.Party = said.clientID
 	}
 	if said.clientID != rec.Party {
@@ -227,7 +234,8 @@ func (r *Recorder) read(ctx context.Context, e entry) (rec Record, ok bool) {
 		if b.authentic {
 			limiter = rate.NewLimiter(ratePerParty, burstPerParty)
 		}
-		if len(r.limiters) > 10_000 { // each registered party has two, and parties come and go for years
+		// each registered party has two, and parties come and go for years
+		if len(r.limiters) > 10_000 {
 			clear(r.limiters)
 		}
 		r.limiters[b] = limiter
@@ -240,6 +248,8 @@ func (r *Recorder) Forget(ctx context.Context) error {
 	if r == nil {
 		return nil
 	}
-	_, err := r.config.Store.ForgetCalls(ctx, r.config.Now().Add(-r.config.Limits.Age), r.config.Limits.All)
+	_, err := r.config.Store.ForgetCalls(
+		ctx, r.config.Now().Add(-r.config.Limits.Age), r.config.Limits.All,
+	)
 	return err
 }

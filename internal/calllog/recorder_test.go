@@ -46,7 +46,8 @@ type bench struct {
 func newBench(mode Mode) *bench {
 	b := &bench{now: time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)}
 	b.Recorder = NewRecorder(Config{
-		Store: &b.shelf, Mode: mode, Limits: DefaultLimits, Now: func() time.Time { return b.now }, Log: slog.New(slog.DiscardHandler),
+		Store: &b.shelf, Mode: mode, Limits: DefaultLimits, Now: func() time.Time { return b.now },
+		Log:        slog.New(slog.DiscardHandler),
 		Registered: func(_ context.Context, id string) bool { return id == "shop" || id == "rival" },
 		Counted:    func(written, dropped int) { b.written += written; b.dropped += dropped },
 	})
@@ -73,7 +74,9 @@ func TestModes(t *testing.T) {
 	}
 	var none *Recorder
 	none.Record(Record{}, "")
-	if errors.Join(none.Flush(t.Context()), none.Run(t.Context()), none.Forget(t.Context())) != nil {
+	if errors.Join(
+		none.Flush(t.Context()), none.Run(t.Context()), none.Forget(t.Context()),
+	) != nil {
 		t.Error("no recorder fails")
 	}
 }
@@ -104,13 +107,23 @@ func TestWho(t *testing.T) {
 		}
 	}
 	b := newBench(All)
-	b.Record(Record{Took: 3 * time.Second, Reason: "at https://rp.example/jwks?key=hush", Description: strings.Repeat("d", 1000)}, "")
-	if r := b.flush(t)[0]; !r.At.Equal(b.now.Add(-3*time.Second)) || strings.Contains(r.Reason, "hush") || len(r.Description) > 310 {
+	b.Record(
+		Record{
+			Took:        3 * time.Second,
+			Reason:      "at https://rp.example/jwks?key=hush",
+			Description: strings.Repeat("d", 1000),
+		},
+		"",
+	)
+	if r := b.flush(t)[0]; !r.At.Equal(b.now.Add(-3*time.Second)) ||
+		strings.Contains(r.Reason, "hush") ||
+		len(r.Description) > 310 {
 		t.Errorf("%+v", r)
 	}
 }
 
-// TestGarbage: strangers fill neither memory nor disk, and take nothing from authentic calls or from each other's parties.
+// TestGarbage: strangers fill neither memory nor disk, and take nothing from authentic calls or
+// from each other's parties.
 func TestGarbage(t *testing.T) {
 	b := newBench(Refused)
 	junk := strings.Repeat("A", 1<<20)
@@ -197,15 +210,19 @@ func TestFullQueue(t *testing.T) {
 		b.Record(Record{Authentic: true}, "")
 	}
 	b.shelf.err = errors.New("the disk is full")
-	if err := b.Flush(t.Context()); err == nil || !strings.Contains(err.Error(), "the disk is full") {
+	if err := b.Flush(t.Context()); err == nil ||
+		!strings.Contains(err.Error(), "the disk is full") {
 		t.Errorf("Flush: %v", err)
 	}
 	if b.shelf.writes != 1 || b.written != 0 || b.dropped != queueAuthentic+7 {
-		t.Errorf("%d writes, counted %d written and %d dropped", b.shelf.writes, b.written, b.dropped)
+		t.Errorf(
+			"%d writes, counted %d written and %d dropped", b.shelf.writes, b.written, b.dropped,
+		)
 	}
 }
 
-// TestRun: records are written soon, together, and for the last ones there is Flush. A reader who goes away loses nobody's.
+// TestRun: records are written soon, together, and for the last ones there is Flush. A reader who
+// goes away loses nobody's.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(All)

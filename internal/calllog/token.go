@@ -14,8 +14,8 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// Token is a compact JWS for people to read: its members in their order, with what is secret or personal
-// masked. It cannot be put together again.
+// Token is a compact JWS for people to read: its members in their order, with what is secret or
+// personal masked. It cannot be put together again.
 type Token struct {
 	Header    json.RawMessage `json:"header,omitempty"`    // an object
 	Claims    json.RawMessage `json:"claims,omitempty"`    // an object
@@ -115,7 +115,20 @@ func maskHeader(m token.Member) any {
 func maskClaim(m token.Member) any {
 	s, isText := m.Value.Text()
 	switch m.Name {
-	case "iat", "exp", "nbf", "iss", "sub", "aud", "jti", "client_id", "client_request", "doc_name", "x", "y", "page", "request_type":
+	case "iat",
+		"exp",
+		"nbf",
+		"iss",
+		"sub",
+		"aud",
+		"jti",
+		"client_id",
+		"client_request",
+		"doc_name",
+		"x",
+		"y",
+		"page",
+		"request_type":
 		return plain(m)
 	case "request_id":
 		if isText && OurID(s) == "" {
@@ -123,7 +136,8 @@ func maskClaim(m token.Member) any {
 		}
 		return plain(m)
 	case "signer_uin_hash":
-		// Whole, it names the signer: there are few enough NRICs to try them all. So short, thousands fit.
+		// Whole, it names the signer: there are few enough NRICs to try them all. So short,
+		// thousands fit.
 		if isText && len(s) > 16 {
 			return fmt.Sprintf("%s (%d characters)", brief(s, 4), utf8.RuneCountInString(s))
 		}
@@ -140,7 +154,9 @@ func maskClaim(m token.Member) any {
 			SignedAt int64  `json:"signed_at"`
 		}
 		if json.Unmarshal(m.Value, &info) == nil {
-			info.Name, info.Partial = scrub(brief(info.Name, maxText)), scrub(brief(info.Partial, 16))
+			info.Name, info.Partial = scrub(brief(info.Name, maxText)), scrub(
+				brief(info.Partial, 16),
+			)
 			return info
 		}
 	}
@@ -158,7 +174,8 @@ func plain(m token.Member) any {
 	return json.RawMessage(m.Value)
 }
 
-// locations are the places of signatures, if they have the form; numbers only, so nothing else can hide there.
+// locations are the places of signatures, if they have the form; numbers only, so nothing else can
+// hide there.
 func locations(m token.Member) any {
 	var list []map[string]json.RawMessage
 	if json.Unmarshal(m.Value, &list) != nil || len(list) > 20 {
@@ -203,7 +220,8 @@ func shape(m token.Member) string {
 
 const maxClientID = 128
 
-// OurID is id if it has the form of a request's id, else "": what callers put in its place may be a secret.
+// OurID is id if it has the form of a request's id, else "": what callers put in its place may be a
+// secret.
 func OurID(id string) string {
 	const longest = 64
 	if len(id) > longest || !strings.HasPrefix(id, api.RequestIDPrefix) {
@@ -219,7 +237,8 @@ func OurID(id string) string {
 
 // brief cuts a string to at most n bytes, and says so.
 func brief(s string, n int) string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD") // PostgreSQL takes no NUL
+	// PostgreSQL takes no NUL
+	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 	if len(s) <= n {
 		return s
 	}
@@ -227,13 +246,14 @@ func brief(s string, n int) string {
 }
 
 var (
-	// With a dot wherever it begins; without one, which is a part of a token, only as a word: a client id may hold these letters, too.
+	// With a dot wherever it begins; without one, which is a part of a token, only as a word: a
+	// client id may hold these letters, too.
 	tokens = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)+|\beyJ[A-Za-z0-9_-]{8,}`)
 	uins   = regexp.MustCompile(`(?i)[STFGM][0-9]{7}[A-Z]`)
 )
 
-// scrub takes out of a text what callers may have put there though it is secret or personal: tokens, queries of URLs, and NRICs
-// but for their last four characters.
+// scrub takes out of a text what callers may have put there though it is secret or personal:
+// tokens, queries of URLs, and NRICs but for their last four characters.
 func scrub(s string) string {
 	s = tokens.ReplaceAllString(s, "(a token)")
 	s = party.ShownText(s)

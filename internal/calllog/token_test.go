@@ -14,7 +14,8 @@ import (
 // compact is a token of this header and these claims, with 64 bytes as signature.
 func compact(header, claims string) string {
 	e := base64.RawURLEncoding
-	return e.EncodeToString([]byte(header)) + "." + e.EncodeToString([]byte(claims)) + "." + e.EncodeToString(make([]byte, 64))
+	return e.EncodeToString([]byte(header)) + "." + e.EncodeToString([]byte(claims)) +
+		"." + e.EncodeToString(make([]byte, 64))
 }
 
 func TestDecode(t *testing.T) {
@@ -56,8 +57,12 @@ func TestDecode(t *testing.T) {
 		},
 	} {
 		got, _ := decode(compact(test.header, test.claims))
-		if got.Problem != "" || string(got.Header) != test.wantHeader || string(got.Claims) != test.wantClaims || got.Signature != "64 bytes, not kept" {
-			t.Errorf("%s:\n%s\n%s\n%q %q", test.name, got.Header, got.Claims, got.Signature, got.Problem)
+		if got.Problem != "" || string(got.Header) != test.wantHeader ||
+			string(got.Claims) != test.wantClaims ||
+			got.Signature != "64 bytes, not kept" {
+			t.Errorf(
+				"%s:\n%s\n%s\n%q %q", test.name, got.Header, got.Claims, got.Signature, got.Problem,
+			)
 		}
 	}
 }
@@ -74,7 +79,8 @@ func TestDecodeBroken(t *testing.T) {
 		{strings.Repeat("A", token.MaxToken+1), "It is longer than 16384 bytes.", "", ""},
 	} {
 		got, _ := decode(test.text)
-		if got.Problem != test.problem || string(got.Header) != test.header || string(got.Claims) != test.claims {
+		if got.Problem != test.problem || string(got.Header) != test.header ||
+			string(got.Claims) != test.claims {
 			t.Errorf("%.40q: %+v", test.text, got)
 		}
 	}
@@ -85,14 +91,21 @@ func TestDecodeBroken(t *testing.T) {
 
 // TestDecodeIsBounded: whatever is sent, what is kept is small, is JSON, and holds no NRIC.
 func TestDecodeIsBounded(t *testing.T) {
-	names := []string{"client_id", "iat", "doc_name", "sign_locations", "signer_info", "signed_doc_url", "kid", "alg", "aud", "request_id"}
+	names := []string{
+		"client_id", "iat", "doc_name", "sign_locations", "signer_info", "signed_doc_url", "kid",
+		"alg", "aud", "request_id",
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		object := map[string]any{}
 		for _, name := range rapid.SliceOfN(rapid.OneOf(rapid.SampledFrom(names), rapid.String()), 0, 60).Draw(t, "names") {
 			object[name] = rapid.OneOf(
-				rapid.Custom(func(t *rapid.T) any { return rapid.StringN(0, 300, 2000).Draw(t, "s") + "S8979373D" }),
+				rapid.Custom(
+					func(t *rapid.T) any { return rapid.StringN(0, 300, 2000).Draw(t, "s") + "S8979373D" },
+				),
 				rapid.Custom(func(t *rapid.T) any { return rapid.Float64().Draw(t, "f") }),
-				rapid.Custom(func(t *rapid.T) any { return []map[string]string{{"page": rapid.String().Draw(t, "p")}} }),
+				rapid.Custom(
+					func(t *rapid.T) any { return []map[string]string{{"page": rapid.String().Draw(t, "p")}} },
+				),
 			).Draw(t, "value")
 		}
 		text, err := json.Marshal(object)
@@ -116,8 +129,9 @@ func TestDecodeIsBounded(t *testing.T) {
 
 func TestOurID(t *testing.T) {
 	for id, want := range map[string]bool{
-		"signv3-0199cc9c-8b7c-70df-b29b-39843a10c332": true, "signv3-": true, "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11": false,
-		"signv3-<script>": false, "signv3-" + strings.Repeat("a", 58): false, "": false,
+		"signv3-0199cc9c-8b7c-70df-b29b-39843a10c332": true, "signv3-": true,
+		"8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11": false,
+		"signv3-<script>":                      false, "signv3-" + strings.Repeat("a", 58): false, "": false,
 	} {
 		if got := OurID(id) == id && id != ""; got != want {
 			t.Errorf("%q: %v", id, got)

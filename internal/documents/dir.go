@@ -55,13 +55,15 @@ type Dir struct {
 var _ request.Documents = (*Dir)(nil)
 
 const (
-	tmp = "tmp" // where documents are until they are whole; no request's shard, which has two characters
+	// where documents are until they are whole; no request's shard, which has two characters
+	tmp = "tmp"
 
 	// A file in tmp that is older was left by a process that died: an upload takes seconds.
 	stale = time.Hour
 )
 
-// OpenDir opens a directory of documents, and removes what processes left in it that died in the middle of a Put.
+// OpenDir opens a directory of documents, and removes what processes left in it that died in the
+// middle of a Put.
 func OpenDir(o Options) (_ *Dir, err error) {
 	if err := os.MkdirAll(o.Path, 0o700); err != nil {
 		return nil, fmt.Errorf("opening documents: %w", err)
@@ -103,7 +105,8 @@ func (d *Dir) prepare() error {
 	return d.sync(".")
 }
 
-// sweep removes old files from tmp. It goes by the file system's own clock, which may be another machine's.
+// sweep removes old files from tmp. It goes by the file system's own clock, which may be another
+// machine's.
 func (d *Dir) sweep() error {
 	probe, name, err := d.create()
 	if err != nil {
@@ -132,10 +135,12 @@ func (d *Dir) sweep() error {
 // Close releases the directory. Documents that are open stay readable.
 func (d *Dir) Close() error { return d.root.Close() }
 
-// Put implements request.Documents. The file, the folder and the shard are flushed together, after the file is in its place: three
-// flushes one after the other would make every upload wait for the disk three times, behind the uploads of others. Should the
-// machine lose its power before that, a new key may hold a part of the bytes. No one was told of it, no record names it, and it
-// is swept as a stray. A key that is replaced must not lose what it held, so there the bytes are flushed first.
+// Put implements request.Documents. The file, the folder and the shard are flushed together, after
+// the file is in its place: three flushes one after the other would make every upload wait for the
+// disk three times, behind the uploads of others. Should the machine lose its power before that, a
+// new key may hold a part of the bytes. No one was told of it, no record names it, and it is swept
+// as a stray. A key that is replaced must not lose what it held, so there the bytes are flushed
+// first.
 func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err error) {
 	id, name, err := split(key)
 	if err != nil {
@@ -157,7 +162,8 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err
 		return 0, err
 	}
 	now := d.now()
-	if err = d.root.Chtimes(temp, now, now); err != nil { // before the flush, so that it is flushed, too
+	// before the flush, so that it is flushed, too
+	if err = d.root.Chtimes(temp, now, now); err != nil {
 		return 0, err
 	}
 	d.fault(FaultReceived)
@@ -174,8 +180,9 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err
 		at = folder(id) + "/" + name
 	}
 	d.fault(FaultPlaced)
-	// The shard is flushed even if the folder was there: the process that made it may not have come so far. If the folder is gone by
-	// now, another process has deleted the document after we put it there.
+	// The shard is flushed even if the folder was there: the process that made it may not have come
+	// so far. If the folder is gone by now, another process has deleted the document after we put
+	// it there.
 	var flushes errgroup.Group
 	flushes.Go(func() error { return d.sync(shard(id)) })
 	flushes.Go(func() error {
@@ -191,8 +198,8 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err
 	return size, nil
 }
 
-// chunk is how much of a document is written at once. Whatever the pieces in which a network brings it, the file grows by whole pages:
-// one that comes in two steps costs the system twice.
+// chunk is how much of a document is written at once. Whatever the pieces in which a network brings
+// it, the file grows by whole pages: one that comes in two steps costs the system twice.
 const chunk = 64 << 10
 
 var chunks = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, chunk) }}
@@ -219,7 +226,8 @@ func (d *Dir) place(temp, id, name string) error {
 			return err
 		}
 		err := d.root.Rename(temp, in+"/"+name)
-		// A Delete has found the folder empty and removed it between our two steps. It cannot do so for long.
+		// A Delete has found the folder empty and removed it between our two steps. It cannot do so
+		// for long.
 		if err == nil || !errors.Is(err, fs.ErrNotExist) || try > 1000 {
 			return err
 		}
@@ -272,8 +280,9 @@ func (d *Dir) Keys(_ context.Context, requestID string) ([]string, error) {
 	return keys, nil
 }
 
-// Delete implements request.Documents. It also removes the requests' folders when they are empty. When it returns, the documents
-// stay gone, whatever happens to the machine: every folder that changed is flushed, once, after all that changes in it.
+// Delete implements request.Documents. It also removes the requests' folders when they are empty.
+// When it returns, the documents stay gone, whatever happens to the machine: every folder that
+// changed is flushed, once, after all that changes in it.
 func (d *Dir) Delete(_ context.Context, keys ...string) error {
 	ids := map[string]bool{}
 	for _, key := range keys {
@@ -304,8 +313,8 @@ func (d *Dir) Delete(_ context.Context, keys ...string) error {
 	return nil
 }
 
-// prune removes a request's folder if it is empty, and reports whether it is gone. A Put that was about to use it makes it
-// again.
+// prune removes a request's folder if it is empty, and reports whether it is gone. A Put that was
+// about to use it makes it again.
 func (d *Dir) prune(id string) (gone bool) {
 	err := d.root.Remove(folder(id))
 	return err == nil || errors.Is(err, fs.ErrNotExist)
@@ -334,7 +343,9 @@ func (d *Dir) Requests(ctx context.Context, before time.Time) ([]string, error) 
 			if len(files) == 0 {
 				d.prune(id)
 			}
-			if slices.ContainsFunc(files, func(e fs.DirEntry) bool { return olderThan(e, before) }) {
+			if slices.ContainsFunc(
+				files, func(e fs.DirEntry) bool { return olderThan(e, before) },
+			) {
 				ids = append(ids, id)
 			}
 		}
@@ -372,7 +383,8 @@ func (d *Dir) sync(name string) error {
 		return err
 	}
 	err = f.Sync()
-	if errors.Is(err, syscall.EINVAL) { // some network file systems flush by themselves and do not know the call
+	// some network file systems flush by themselves and do not know the call
+	if errors.Is(err, syscall.EINVAL) {
 		err = nil
 	}
 	return errors.Join(err, f.Close())

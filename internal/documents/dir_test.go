@@ -107,7 +107,8 @@ func TestDirGoesByItsClock(t *testing.T) {
 	}
 }
 
-// TestDirStaysInside plants symbolic links where folders are expected: they must not lead out of the directory.
+// TestDirStaysInside plants symbolic links where folders are expected: they must not lead out of
+// the directory.
 func TestDirStaysInside(t *testing.T) {
 	path, outside := t.TempDir(), t.TempDir()
 	d := open(t, documents.Options{Path: path})
@@ -135,7 +136,8 @@ func TestDirStaysInside(t *testing.T) {
 	}
 }
 
-// TestDirCrash kills a process at each point of a Put and of a Delete. The key must hold all of the old or all of the new.
+// TestDirCrash kills a process at each point of a Put and of a Delete. The key must hold all of the
+// old or all of the new.
 func TestDirCrash(t *testing.T) {
 	if path := os.Getenv("BLOB_CRASH_PATH"); path != "" {
 		crash(t, path, os.Getenv("BLOB_CRASH_POINT"))
@@ -151,11 +153,13 @@ func TestDirCrash(t *testing.T) {
 			}
 			child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestDirCrash$")
 			child.Env = append(os.Environ(), "BLOB_CRASH_PATH="+path, "BLOB_CRASH_POINT="+point)
-			if out, err := child.CombinedOutput(); err == nil || !strings.Contains(err.Error(), "killed") {
+			if out, err := child.CombinedOutput(); err == nil ||
+				!strings.Contains(err.Error(), "killed") {
 				t.Fatalf("the child was not killed: %v\n%s", err, out)
 			}
 			want := map[string]string{
-				documents.FaultReceived: old, documents.FaultPlaced: strings.Repeat("new", 2000), documents.FaultFlushed: strings.Repeat("new", 2000), documents.FaultDeleted: "",
+				documents.FaultReceived: old, documents.FaultPlaced: strings.Repeat("new", 2000),
+				documents.FaultFlushed: strings.Repeat("new", 2000), documents.FaultDeleted: "",
 			}[point]
 			d = open(t, documents.Options{Path: path})
 			got := ""
@@ -169,7 +173,10 @@ func TestDirCrash(t *testing.T) {
 				got = string(data)
 			}
 			if got != want {
-				t.Errorf("after the crash the document has %d bytes (%v), want %d", len(got), err, len(want))
+				t.Errorf(
+					"after the crash the document has %d bytes (%v), want %d", len(got), err,
+					len(want),
+				)
 			}
 		})
 	}

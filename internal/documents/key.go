@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// ErrKey is the refusal of a key that is not "<request id>/<name>", each 1 to 128 letters, digits, '-' or '_', and in the
-// name also '.', but not as its first character.
+// ErrKey is the refusal of a key that is not "<request id>/<name>", each 1 to 128 letters, digits,
+// '-' or '_', and in the name also '.', but not as its first character.
 var ErrKey = errors.New("invalid document key")
 
 // split takes a key apart.
@@ -42,7 +42,8 @@ func plain(s, also string) bool {
 // folder is where a request's documents are.
 func folder(id string) string { return shard(id) + "/" + id }
 
-// shard spreads requests over 256 folders. Ids begin with the time, so that their own beginning would not.
+// shard spreads requests over 256 folders. Ids begin with the time, so that their own beginning
+// would not.
 func shard(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(sum[:1])

@@ -10,7 +10,8 @@ import (
 	"github.com/signet-sign/signet/internal/app"
 )
 
-// cancelled cancels the request and waits for an open page to say so by itself: no one loads it again.
+// cancelled cancels the request and waits for an open page to say so by itself: no one loads it
+// again.
 func (b *browser) cancelled(s *sandbox, id string) {
 	b.t.Helper()
 	if a := s.cancel(b.t, id); a.status != 200 {
@@ -22,7 +23,8 @@ func (b *browser) cancelled(s *sandbox, id string) {
 // refusesCancel is a cancel while the signer is signing: refused, and the page stays as it is.
 func (b *browser) refusesCancel(s *sandbox, id, stays string) {
 	b.t.Helper()
-	if a := s.cancel(b.t, id); a.status != 400 || !strings.Contains(a.body, "ACTIVE_SESSION_ONGOING") {
+	if a := s.cancel(b.t, id); a.status != 400 ||
+		!strings.Contains(a.body, "ACTIVE_SESSION_ONGOING") {
 		b.t.Fatalf("cancel during the session: %d %s", a.status, a.body)
 	}
 	b.sees(stays)
@@ -77,8 +79,9 @@ func TestCancelOnEveryScreen(t *testing.T) {
 	})
 }
 
-// TestCancelOnEveryPhoneScreen: while the session lives a cancel is refused and no screen of the phone changes; when it has ended
-// the cancel is in time, and each screen that is about the request says so by itself.
+// TestCancelOnEveryPhoneScreen: while the session lives a cancel is refused and no screen of the
+// phone changes; when it has ended the cancel is in time, and each screen that is about the request
+// says so by itself.
 func TestCancelOnEveryPhoneScreen(t *testing.T) {
 	s := start(t)
 	desk := newBrowser(t, 1280, 900)
@@ -146,7 +149,10 @@ func TestCancelOnEveryPhoneScreen(t *testing.T) {
 			return "";
 		})()`)
 		phone.press("Approve")
-		phone.until("being under way", `window.release && document.querySelector("[data-do=approve].busy")`)
+		phone.until(
+			"being under way",
+			`window.release && document.querySelector("[data-do=approve].busy")`,
+		)
 		phone.refusesCancel(s, id, "Checked on this phone")
 		s.advance(t, "3m")
 		if a := s.cancel(t, id); a.status != 200 {
@@ -160,7 +166,8 @@ func TestCancelOnEveryPhoneScreen(t *testing.T) {
 	})
 }
 
-// TestCancelWhileSealing: once the signer has approved, a cancel is refused, and both screens go on waiting for the seal.
+// TestCancelWhileSealing: once the signer has approved, a cancel is refused, and both screens go on
+// waiting for the seal.
 func TestCancelWhileSealing(t *testing.T) {
 	roots := filepath.Join(start(t).app.Config.Data, "authority", "root.crt")
 	gate := make(chan struct{})

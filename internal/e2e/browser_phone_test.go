@@ -40,7 +40,8 @@ func (b *browser) enrol(s *sandbox) {
 	b.sees("This phone is ready")
 }
 
-// TestCodeCannotBeRelayed: a code is good while it is shown; a picture of it, or the address it led to, takes no one in.
+// TestCodeCannotBeRelayed: a code is good while it is shown; a picture of it, or the address it led
+// to, takes no one in.
 func TestCodeCannotBeRelayed(t *testing.T) {
 	s := start(t)
 	desk := newBrowser(t, 1280, 900)
@@ -53,7 +54,8 @@ func TestCodeCannotBeRelayed(t *testing.T) {
 	phone.open(old)
 	phone.sees("This code is too old")
 	phone.shot("stale")
-	if fresh := desk.code(); fresh == old || strings.Contains(desk.read(`document.documentElement.outerHTML`), old) {
+	if fresh := desk.code(); fresh == old ||
+		strings.Contains(desk.read(`document.documentElement.outerHTML`), old) {
 		t.Errorf("the page still shows the old code")
 	}
 	phone.open(s.url + "/phone/sign/" + id)
@@ -101,7 +103,10 @@ func TestReload(t *testing.T) {
 	phone.shot("replaced")
 	phone.open(address)
 	phone.sees("A newer code took its place")
-	desk.until("showing the new code", `document.querySelector("[data-qr]") && !document.querySelector("[data-when=waiting]").hidden`)
+	desk.until(
+		"showing the new code",
+		`document.querySelector("[data-qr]") && !document.querySelector("[data-when=waiting]").hidden`,
+	)
 
 	phone.scan(desk)
 	phone.press("Reject")
@@ -152,7 +157,8 @@ func TestReload(t *testing.T) {
 	second.sees("Approved with another phone")
 }
 
-// TestOpenOnThisDevice: on a phone there is nothing to scan. The portal's browser is let in without a code, and comes back.
+// TestOpenOnThisDevice: on a phone there is nothing to scan. The portal's browser is let in without
+// a code, and comes back.
 func TestOpenOnThisDevice(t *testing.T) {
 	s := start(t)
 	b := newBrowser(t, 390, 844)
@@ -176,22 +182,29 @@ func TestOpenOnThisDevice(t *testing.T) {
 	other := newBrowser(t, 390, 844)
 	other.open(s.url + "/sign/" + id)
 	other.sees("signed")
-	if status, err := eval[int](other, `fetch(location.pathname + "/here", {method: "POST"}).then(a => a.status)`); err != nil || status != 200 {
+	if status, err := eval[int](other, `fetch(location.pathname + "/here", {method: "POST"}).then(a => a.status)`); err != nil ||
+		status != 200 {
 		t.Fatal(status, err) // 200 is the page that asks for a login
 	}
 	other.open(s.url + "/phone/sign/" + id)
 	other.sees("Scan the code to go on")
 }
 
-// TestPhones: a person has several phones, tells them apart by name, renames one, and removes a lost one from another: after a second thought,
-// at once and for good.
+// TestPhones: a person has several phones, tells them apart by name, renames one, and removes a
+// lost one from another: after a second thought, at once and for good.
 func TestPhones(t *testing.T) {
 	s := start(t)
 	enrol := func(name string) *browser {
 		b := newBrowser(t, 390, 844)
 		b.open(s.url + "/phone/enrol")
 		b.press("TAN XIAO HUI")
-		b.until("naming the phone", fmt.Sprintf(`{ const f = document.querySelector("#phone-name"); if (f) f.value = %q; return f }`, name))
+		b.until(
+			"naming the phone",
+			fmt.Sprintf(
+				`{ const f = document.querySelector("#phone-name"); if (f) f.value = %q; return f }`,
+				name,
+			),
+		)
 		b.press("Create")
 		b.sees("This phone is ready")
 		b.sees(name)
@@ -206,13 +219,20 @@ func TestPhones(t *testing.T) {
 	kept.open(s.url + "/phone/")
 	kept.sees("This phone is ready to sign")
 	const spare = `[...document.querySelectorAll(".device")].find(d => d.innerText.includes("Spare"))`
-	kept.until("renaming", `{ const d = `+spare+`; d.querySelector(".rename > summary").click(); d.querySelector("input[name=name]").value = "Lost in a taxi"; return true }`)
+	kept.until(
+		"renaming",
+		`{ const d = `+spare+`; d.querySelector(".rename > summary").click(); d.querySelector("input[name=name]").value = "Lost in a taxi"; return true }`,
+	)
 	kept.shot("rename")
 	kept.read(spare + `.querySelector(".rename form button").click() ?? ""`)
 	kept.sees("Lost in a taxi: the new name is saved")
 	const item = `[...document.querySelectorAll(".device")].find(d => d.innerText.includes("Lost in a taxi"))`
-	kept.until("knowing which it is", `document.querySelector("[data-here]:not([hidden])")?.closest(".device").innerText.includes("At hand")`)
-	if ok, err := eval[bool](kept, item+`.querySelector(".confirm form button").checkVisibility()`); err != nil || ok {
+	kept.until(
+		"knowing which it is",
+		`document.querySelector("[data-here]:not([hidden])")?.closest(".device").innerText.includes("At hand")`,
+	)
+	if ok, err := eval[bool](kept, item+`.querySelector(".confirm form button").checkVisibility()`); err != nil ||
+		ok {
 		t.Errorf("a phone can be removed without a second thought: %t %v", ok, err)
 	}
 	kept.read(item + `.querySelector(".confirm > summary").click() ?? ""`)
@@ -244,11 +264,14 @@ func TestOffline(t *testing.T) {
 	b.open(s.url + "/phone/")
 	b.until("installing the service worker", `navigator.serviceWorker.controller`)
 	var problems []*page.InstallabilityError
-	err := chromedp.Do(b.ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		answer, err := cdp.Call(ctx, target, page.GetInstallabilityErrors, cdp.Empty{})
-		problems = answer.InstallabilityErrors
-		return err
-	}))
+	err := chromedp.Do(
+		b.ctx,
+		chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			answer, err := cdp.Call(ctx, target, page.GetInstallabilityErrors, cdp.Empty{})
+			problems = answer.InstallabilityErrors
+			return err
+		}),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,7 +287,8 @@ func TestOffline(t *testing.T) {
 	b.shot("offline")
 }
 
-// TestCameraScan: the app reads a code with the camera, which it asks for when the person presses and not before.
+// TestCameraScan: the app reads a code with the camera, which it asks for when the person presses
+// and not before.
 func TestCameraScan(t *testing.T) {
 	s := start(t, func(c *app.Config) { c.StaticQR = true })
 	desk := newBrowser(t, 1280, 900)
@@ -274,7 +298,8 @@ func TestCameraScan(t *testing.T) {
 		t.Fatal(err)
 	}
 	phone := newBrowser(t, 390, 844,
-		chromedp.Flag("use-fake-ui-for-media-stream", true), chromedp.Flag("use-fake-device-for-media-stream", true),
+		chromedp.Flag("use-fake-ui-for-media-stream", true),
+		chromedp.Flag("use-fake-device-for-media-stream", true),
 		chromedp.Flag("use-file-for-fake-video-capture", film))
 	phone.enrol(s)
 	phone.open(s.url + "/phone/")
@@ -282,11 +307,15 @@ func TestCameraScan(t *testing.T) {
 	phone.sees("Scan the code")
 	phone.shot("scan")
 	time.Sleep(300 * time.Millisecond)
-	if on, err := eval[bool](phone, `document.querySelector("video").srcObject !== null`); err != nil || on {
+	if on, err := eval[bool](phone, `document.querySelector("video").srcObject !== null`); err != nil ||
+		on {
 		t.Errorf("the camera runs before anybody asked: %t %v", on, err)
 	}
 	phone.press("Start camera")
-	phone.until("seeing the camera's picture", `location.pathname !== "/phone/scan" || document.querySelector("video").videoWidth > 0`)
+	phone.until(
+		"seeing the camera's picture",
+		`location.pathname !== "/phone/scan" || document.querySelector("video").videoWidth > 0`,
+	)
 	phone.sees("Checked on this phone")
 	desk.sees("Code scanned")
 
@@ -298,7 +327,8 @@ func TestCameraScan(t *testing.T) {
 		t.Fatal(err)
 	}
 	late := newBrowser(t, 390, 844,
-		chromedp.Flag("use-fake-ui-for-media-stream", true), chromedp.Flag("use-fake-device-for-media-stream", true),
+		chromedp.Flag("use-fake-ui-for-media-stream", true),
+		chromedp.Flag("use-fake-device-for-media-stream", true),
 		chromedp.Flag("use-file-for-fake-video-capture", film))
 	late.enrol(s)
 	late.open(s.url + "/phone/sign/" + id + "?c=AAAAAAAAAAAAAAAA")

@@ -11,9 +11,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestSpeed reports how soon the signer's pages can be used on a mid-range phone: a processor four times slower, and a mobile
-// network of 1.6 Mbit/s down, 750 kbit/s up, 150 ms. It judges nothing, because the machine's own load would be judged with it;
-// run it alone, with SPEED=1.
+// TestSpeed reports how soon the signer's pages can be used on a mid-range phone: a processor four
+// times slower, and a mobile network of 1.6 Mbit/s down, 750 kbit/s up, 150 ms. It judges nothing,
+// because the machine's own load would be judged with it; run it alone, with SPEED=1.
 func TestSpeed(t *testing.T) {
 	if os.Getenv("SPEED") == "" {
 		t.Skip("SPEED is not set")
@@ -21,18 +21,24 @@ func TestSpeed(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)
 	slow := func(b *browser) {
-		err := chromedp.Do(b.ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-			if _, err := cdp.Call(ctx, target, network.Enable, network.EnableParams{}); err != nil {
+		err := chromedp.Do(
+			b.ctx,
+			chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+				if _, err := cdp.Call(ctx, target, network.Enable, network.EnableParams{}); err != nil {
+					return err
+				}
+				if _, err := cdp.Call(ctx, target, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+					MatchedNetworkConditions: []*network.Conditions{{Latency: 150, DownloadThroughput: 1.6e6 / 8, UploadThroughput: 750e3 / 8}},
+				}); err != nil {
+					return err
+				}
+				_, err := cdp.Call(
+					ctx, target, emulation.SetCPUThrottlingRate,
+					emulation.SetCPUThrottlingRateParams{Rate: 4},
+				)
 				return err
-			}
-			if _, err := cdp.Call(ctx, target, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
-				MatchedNetworkConditions: []*network.Conditions{{Latency: 150, DownloadThroughput: 1.6e6 / 8, UploadThroughput: 750e3 / 8}},
-			}); err != nil {
-				return err
-			}
-			_, err := cdp.Call(ctx, target, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
-			return err
-		}))
+			}),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +58,8 @@ func TestSpeed(t *testing.T) {
 		})()`))
 	}
 
-	// The page of the document, with and without the viewer in the browser's cache, where the landing page puts it.
+	// The page of the document, with and without the viewer in the browser's cache, where the
+	// landing page puts it.
 	for _, cached := range []bool{true, false} {
 		b := newBrowser(t, 390, 844)
 		b.open(s.initiate(t).SigningURL)
@@ -62,10 +69,13 @@ func TestSpeed(t *testing.T) {
 		page := b.location().String()
 		b.open("about:blank")
 		if !cached {
-			err := chromedp.Do(b.ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-				_, err := cdp.Call(ctx, target, network.ClearBrowserCache, cdp.Empty{})
-				return err
-			}))
+			err := chromedp.Do(
+				b.ctx,
+				chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+					_, err := cdp.Call(ctx, target, network.ClearBrowserCache, cdp.Empty{})
+					return err
+				}),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -30,7 +30,8 @@ type browser struct {
 	console []string
 }
 
-// newBrowser starts Chromium at a window size, with further options. Without Chromium the test fails in CI and skips elsewhere.
+// newBrowser starts Chromium at a window size, with further options. Without Chromium the test
+// fails in CI and skips elsewhere.
 func newBrowser(t *testing.T, width, height int, more ...chromedp.ExecAllocatorOption) *browser {
 	t.Helper()
 	path := tool(t, "chromium", "chromium")
@@ -40,7 +41,8 @@ func newBrowser(t *testing.T, width, height int, more ...chromedp.ExecAllocatorO
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
-		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true), chromedp.Flag("lang", "en-SG"),
+		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+		chromedp.Flag("lang", "en-SG"),
 		chromedp.WindowSize(width, height))
 	options = append(options, more...)
 	alloc, cancelAlloc := chromedp.NewExecAllocator(context.Background(), options...)
@@ -83,7 +85,8 @@ func (b *browser) until(what, script string) {
 	var err error
 	for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(20 * time.Millisecond) {
 		var ok bool
-		if ok, err = eval[bool](b, `(async () => Boolean(document.body && await (() => `+script+`)()))()`); err == nil && ok {
+		if ok, err = eval[bool](b, `(async () => Boolean(document.body && await (() => `+script+`)()))()`); err == nil &&
+			ok {
 			return
 		}
 	}
@@ -132,7 +135,10 @@ func (b *browser) shot(name string) {
 	if b.dir == "" {
 		return
 	}
-	_, _ = eval[bool](b, `new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`)
+	_, _ = eval[bool](
+		b,
+		`new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`,
+	)
 	ctx, cancel := context.WithTimeout(b.ctx, 10*time.Second)
 	defer cancel()
 	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
@@ -141,7 +147,9 @@ func (b *browser) shot(name string) {
 		return
 	}
 	_ = os.MkdirAll(b.dir, 0o755)
-	_ = os.WriteFile(filepath.Join(b.dir, strings.ReplaceAll(b.t.Name(), "/", "-")+"-"+name+".png"), png, 0o644)
+	_ = os.WriteFile(
+		filepath.Join(b.dir, strings.ReplaceAll(b.t.Name(), "/", "-")+"-"+name+".png"), png, 0o644,
+	)
 }
 
 // review marks every place as reviewed.
@@ -167,10 +175,13 @@ func (b *browser) location() *url.URL {
 // code is what the QR code on the page says now.
 func (b *browser) code() string {
 	b.t.Helper()
-	return b.read(`fetch(document.querySelector("[data-qr]").dataset.qr).then(a => a.json()).then(c => c.url)`)
+	return b.read(
+		`fetch(document.querySelector("[data-qr]").dataset.qr).then(a => a.json()).then(c => c.url)`,
+	)
 }
 
-// scan opens what desk's QR code says. On a busy machine a code may be too old when it arrives: then it is scanned again.
+// scan opens what desk's QR code says. On a busy machine a code may be too old when it arrives:
+// then it is scanned again.
 func (b *browser) scan(desk *browser) {
 	b.t.Helper()
 	for range 10 {
@@ -182,12 +193,18 @@ func (b *browser) scan(desk *browser) {
 	b.fail("scanning", fmt.Errorf("every code was too old"))
 }
 
-// TestJourney is the whole of it: portal on a computer, approval on a phone with a key of its own, back to the relying party.
+// TestJourney is the whole of it: portal on a computer, approval on a phone with a key of its own,
+// back to the relying party.
 func TestJourney(t *testing.T) {
 	s := start(t)
-	in := s.initiate(t, partytest.Claim("doc_name", "Tenancy agreement.pdf"), partytest.Claim("sign_locations", []any{
-		map[string]any{"page": 1, "x": 0.1, "y": 0.1}, map[string]any{"page": 1, "x": 0.55, "y": 0.3},
-	}))
+	in := s.initiate(
+		t,
+		partytest.Claim("doc_name", "Tenancy agreement.pdf"),
+		partytest.Claim("sign_locations", []any{
+			map[string]any{"page": 1, "x": 0.1, "y": 0.1},
+			map[string]any{"page": 1, "x": 0.55, "y": 0.3},
+		}),
+	)
 	desk := newBrowser(t, 1280, 900)
 	desk.open(in.SigningURL)
 	desk.sees("Tenancy agreement.pdf")
@@ -226,7 +243,8 @@ func TestJourney(t *testing.T) {
 	phone.shot("phone-signed")
 	desk.press("Return to")
 	desk.sees("back at the relying party")
-	if q := desk.location().Query(); q.Get("request_id") != in.RequestID || q.Get("status") != "success" {
+	if q := desk.location().Query(); q.Get("request_id") != in.RequestID ||
+		q.Get("status") != "success" {
 		t.Errorf("the browser came back with %v", q)
 	}
 	s.settled(t, in.RequestID, "signed")
@@ -235,7 +253,8 @@ func TestJourney(t *testing.T) {
 	}
 }
 
-// TestViewerIsAtHand: what the page of the document needs is fetched while the person reads the landing page.
+// TestViewerIsAtHand: what the page of the document needs is fetched while the person reads the
+// landing page.
 func TestViewerIsAtHand(t *testing.T) {
 	s := start(t)
 	b := newBrowser(t, 390, 844)
@@ -250,8 +269,9 @@ func TestViewerIsAtHand(t *testing.T) {
 	}
 }
 
-// TestLettersOfSample looks at the pixels of the sandbox's sample, whose fonts are not embedded: the letters of its heading have
-// the widths that the document reckons with, so that white lies between them.
+// TestLettersOfSample looks at the pixels of the sandbox's sample, whose fonts are not embedded:
+// the letters of its heading have the widths that the document reckons with, so that white lies
+// between them.
 func TestLettersOfSample(t *testing.T) {
 	s := start(t)
 	b := newBrowser(t, 1280, 900)
@@ -280,11 +300,14 @@ func TestLettersOfSample(t *testing.T) {
 	b.shot("sample")
 }
 
-// TestPreviewIsWhatIsSigned compares the pixels of the preview on the review page with those of the signed document, at the same
-// place of the same page and at the same scale: the mark, what shows through around it, and where the SANDBOX badge lies.
+// TestPreviewIsWhatIsSigned compares the pixels of the preview on the review page with those of the
+// signed document, at the same place of the same page and at the same scale: the mark, what shows
+// through around it, and where the SANDBOX badge lies.
 func TestPreviewIsWhatIsSigned(t *testing.T) {
 	s := start(t)
-	in := s.initiate(t, partytest.Claim("sign_locations", []any{map[string]any{"page": 1, "x": 0.1, "y": 0.7}}))
+	in := s.initiate(
+		t, partytest.Claim("sign_locations", []any{map[string]any{"page": 1, "x": 0.1, "y": 0.7}}),
+	)
 	b := newBrowser(t, 1280, 900)
 	// box is the box of the signature on the web page.
 	const box = `(sheet => { const r = sheet.getBoundingClientRect(), f = r.width / parseFloat(sheet.style.getPropertyValue("--page-width"));
@@ -293,22 +316,35 @@ func TestPreviewIsWhatIsSigned(t *testing.T) {
 	look := func(name string) image.Image {
 		t.Helper()
 		b.until("drawing the page", `document.querySelector(".sheet.drawn")`)
-		b.read(`document.querySelector(".sheet").scrollIntoView(), document.activeElement.blur(), ""`)
+		b.read(
+			`document.querySelector(".sheet").scrollIntoView(), document.activeElement.blur(), ""`,
+		)
 		b.shot(name)
 		var at struct{ X, Y, Width, Height float64 }
 		if err := json.Unmarshal([]byte(b.read(`JSON.stringify(`+box+`)`)), &at); err != nil {
 			t.Fatal(err)
 		}
 		var raw []byte
-		err := chromedp.Do(b.ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-			answer, err := cdp.Call(ctx, target, page.CaptureScreenshot, page.CaptureScreenshotParams{
-				Clip: &page.Viewport{X: at.X, Y: at.Y, Width: at.Width, Height: at.Height, Scale: 441 / at.Width},
-			})
-			if err == nil {
-				raw = answer.Data
-			}
-			return err
-		}))
+		err := chromedp.Do(
+			b.ctx,
+			chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+				answer, err := cdp.Call(
+					ctx,
+					target,
+					page.CaptureScreenshot,
+					page.CaptureScreenshotParams{
+						Clip: &page.Viewport{
+							X: at.X, Y: at.Y, Width: at.Width, Height: at.Height,
+							Scale: 441 / at.Width,
+						},
+					},
+				)
+				if err == nil {
+					raw = answer.Data
+				}
+				return err
+			}),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -359,7 +395,11 @@ func TestPreviewIsWhatIsSigned(t *testing.T) {
 		t.Errorf("%d of %d pixels around the mark differ", differ, 108*100)
 	}
 	band := image.Rect(112, 10, 438, 40)
-	if p, s := extent(preview, band), extent(signed, band); max(p.Min.Y-s.Min.Y, s.Min.Y-p.Min.Y, p.Max.Y-s.Max.Y, s.Max.Y-p.Max.Y) > 2 || p.Empty() || s.Empty() {
+	if p, s := extent(preview, band), extent(signed, band); max(
+		p.Min.Y-s.Min.Y, s.Min.Y-p.Min.Y, p.Max.Y-s.Max.Y, s.Max.Y-p.Max.Y,
+	) > 2 ||
+		p.Empty() ||
+		s.Empty() {
 		t.Errorf("the badge of the preview is at %v, of the signature at %v", p, s)
 	}
 }
@@ -396,8 +436,8 @@ func TestNegativePages(t *testing.T) {
 	other.shot("already-signed")
 }
 
-// TestLanguageStays: a language that was chosen once stays through the login, the document, the code, the phone and the offline
-// page, and the pages say which it is.
+// TestLanguageStays: a language that was chosen once stays through the login, the document, the
+// code, the phone and the offline page, and the pages say which it is.
 func TestLanguageStays(t *testing.T) {
 	s := start(t)
 	b := newBrowser(t, 390, 844)
@@ -409,13 +449,19 @@ func TestLanguageStays(t *testing.T) {
 	}
 	b.open(in.SigningURL)
 	spoken("en", "You have a document to sign")
-	b.until("opening the menu", `{ document.querySelector(".language summary").click(); return true }`)
+	b.until(
+		"opening the menu",
+		`{ document.querySelector(".language summary").click(); return true }`,
+	)
 	b.press("中文")
 	spoken("zh", "您有一份文件待签署")
 	b.press("登录")
 	b.press("TAN XIAO HUI")
 	spoken("zh", "已查阅 0 / 1")
-	b.until("opening the menu", `{ document.querySelector(".language summary").click(); return true }`)
+	b.until(
+		"opening the menu",
+		`{ document.querySelector(".language summary").click(); return true }`,
+	)
 	b.press("Bahasa Melayu") // there is a switch on the page of the document too
 	spoken("ms", "0 daripada 1 disemak")
 	b.review()
@@ -426,5 +472,8 @@ func TestLanguageStays(t *testing.T) {
 	b.until("installing the service worker", `navigator.serviceWorker.controller`)
 	b.open(s.url + "/phone/?lang=ta")
 	spoken("ta", "இந்தக் கைப்பேசியால் கையொப்பமிடுக")
-	b.until("keeping the offline page in the new language", `caches.match("/phone/offline").then(a => a.text()).then(t => t.includes('lang="ta"'))`)
+	b.until(
+		"keeping the offline page in the new language",
+		`caches.match("/phone/offline").then(a => a.text()).then(t => t.includes('lang="ta"'))`,
+	)
 }

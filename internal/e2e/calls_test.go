@@ -28,17 +28,35 @@ func (s *sandbox) calls(t testing.TB, id string) []calllog.Record {
 	return v.Calls
 }
 
-// TestCallsOfARequest: every call of a journey leaves a record, right away, with its token and the reason that it does not hear.
+// TestCallsOfARequest: every call of a journey leaves a record, right away, with its token and the
+// reason that it does not hear.
 func TestCallsOfARequest(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)
 	s.must(t, in.RequestID, alice, "open", "proceed")
 	s.cancel(t, in.RequestID)
-	do(t, "POST", s.url+"/api/v3/sign-requests/cancel",
-		s.party.Token(token.Cancel, partytest.Claim("request_id", in.RequestID), partytest.Claim("exp", s.now().Unix()+121)), "application/json", nil)
+	do(
+		t,
+		"POST",
+		s.url+"/api/v3/sign-requests/cancel",
+		s.party.Token(
+			token.Cancel, partytest.Claim("request_id", in.RequestID),
+			partytest.Claim("exp", s.now().Unix()+121),
+		),
+		"application/json",
+		nil,
+	)
 	s.result(t, in)
-	do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/signed-doc",
-		s.party.Token(token.Result, partytest.Claim("exchange_code", "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11")), "", nil)
+	do(
+		t,
+		"GET",
+		s.url+"/api/v3/sign-requests/"+in.RequestID+"/signed-doc",
+		s.party.Token(
+			token.Result, partytest.Claim("exchange_code", "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11"),
+		),
+		"",
+		nil,
+	)
 	s.must(t, in.RequestID, alice, "approve")
 	s.settled(t, in.RequestID, "signed")
 	s.advance(t, "1s") // returns when the webhook is out
@@ -57,15 +75,57 @@ func TestCallsOfARequest(t *testing.T) {
 		claim     string
 	}{
 		{calllog.Initiate, 200, "", "", true, `"doc_name":"`},
-		{calllog.Cancel, 400, "ACTIVE_SESSION_ONGOING", "Retry-After: ", true, `"request_id":"` + in.RequestID + `"`},
-		{calllog.Cancel, 400, "UNAUTHORIZED", "cancel: claim exp: 121 s after iat, the most is 120 s", false, `"exp":`},
-		{calllog.Result, 400, "DOCUMENT_NOT_SIGNED", "", true, `"exchange_code":"••• (36 characters)"`},
-		{calllog.Result, 400, "UNAUTHORIZED", "the exchange code is not this request's", true, `"exchange_code":"••• (36 characters)"`},
-		{calllog.Webhook, 200, "", "", true, `"signed_doc_url":"` + s.url + "/documents/" + in.RequestID + `?…"`},
+		{
+			calllog.Cancel,
+			400,
+			"ACTIVE_SESSION_ONGOING",
+			"Retry-After: ",
+			true,
+			`"request_id":"` + in.RequestID + `"`,
+		},
+		{
+			calllog.Cancel,
+			400,
+			"UNAUTHORIZED",
+			"cancel: claim exp: 121 s after iat, the most is 120 s",
+			false,
+			`"exp":`,
+		},
+		{
+			calllog.Result,
+			400,
+			"DOCUMENT_NOT_SIGNED",
+			"",
+			true,
+			`"exchange_code":"••• (36 characters)"`,
+		},
+		{
+			calllog.Result,
+			400,
+			"UNAUTHORIZED",
+			"the exchange code is not this request's",
+			true,
+			`"exchange_code":"••• (36 characters)"`,
+		},
+		{
+			calllog.Webhook,
+			200,
+			"",
+			"",
+			true,
+			`"signed_doc_url":"` + s.url + "/documents/" + in.RequestID + `?…"`,
+		},
 		{calllog.Result, 200, "", "", true, `"jti":"`},
 		{calllog.Download, 200, "", "", true, ""},
 		{calllog.Download, 403, "UNAUTHORIZED", "not a link of ours", false, ""},
-		{calllog.Cancel, 400, "DOCUMENT_ALREADY_SIGNED", "", true, `"client_id":"` + s.party.ClientID + `"`},
+		{
+			calllog.Cancel,
+			400,
+			"DOCUMENT_ALREADY_SIGNED",
+			"",
+			true,
+			`"client_id":"` + s.party.ClientID + `"`,
+		},
 	}
 	if len(got) != len(want) {
 		t.Fatalf("%d calls, want %d: %+v", len(got), len(want), got)
@@ -73,7 +133,9 @@ func TestCallsOfARequest(t *testing.T) {
 	for i, w := range want {
 		c := got[i]
 		if c.Kind != w.kind || c.Status != w.status || c.Error != w.err || !strings.HasPrefix(c.Reason, w.reason) || w.reason == "" && c.Reason != "" ||
-			c.Authentic != w.authentic || c.Took <= 0 || c.RequestID != in.RequestID || w.authentic && c.Party != s.party.ClientID {
+			c.Authentic != w.authentic || c.Took <= 0 ||
+			c.RequestID != in.RequestID ||
+			w.authentic && c.Party != s.party.ClientID {
 			t.Errorf("call %d: %+v, want %+v", i+1, c, w)
 		}
 		switch {
@@ -85,7 +147,9 @@ func TestCallsOfARequest(t *testing.T) {
 	}
 	page := browse(t, "GET", s.control+"/console/requests/"+in.RequestID)
 	for _, text := range []string{
-		"Cancel refused", "ACTIVE_SESSION_ONGOING", "&#34;request_id&#34;: &#34;" + in.RequestID + "&#34;", "121 s after iat, the most is 120 s",
+		"Cancel refused", "ACTIVE_SESSION_ONGOING",
+		"&#34;request_id&#34;: &#34;" + in.RequestID + "&#34;",
+		"121 s after iat, the most is 120 s",
 		"&#34;exchange_code&#34;: &#34;••• (36 characters)&#34;",
 	} {
 		if page.status != 200 || !strings.Contains(page.body, text) {
@@ -100,13 +164,17 @@ func TestCallsOfARequest(t *testing.T) {
 	}
 }
 
-// TestCallsFlood: garbage of strangers, who even know a request's id and its party's, leaves little, and takes no record away.
+// TestCallsFlood: garbage of strangers, who even know a request's id and its party's, leaves
+// little, and takes no record away.
 func TestCallsFlood(t *testing.T) {
 	s, other := startTwo(t)
 	in := s.initiate(t)
 	s.must(t, in.RequestID, alice, "open", "proceed")
 	s.cancel(t, in.RequestID)
-	forged := other.Token(token.Cancel, partytest.Claim("client_id", s.party.ClientID), partytest.Claim("request_id", in.RequestID))
+	forged := other.Token(
+		token.Cancel, partytest.Claim("client_id", s.party.ClientID),
+		partytest.Claim("request_id", in.RequestID),
+	)
 	var strangers sync.WaitGroup
 	for i := range 8 {
 		strangers.Go(func() {
@@ -115,7 +183,9 @@ func TestCallsFlood(t *testing.T) {
 				if j%3 == 0 {
 					jws = fmt.Sprintf("junk %d %d", i, j)
 				}
-				if a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", jws, "application/json", nil); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
+				if a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", jws, "application/json", nil); !a.is(
+					400, "UNAUTHORIZED", "Unauthorized.",
+				) {
 					t.Errorf("a forged call: %d %s", a.status, a.body)
 				}
 			}
@@ -136,7 +206,10 @@ func TestCallsFlood(t *testing.T) {
 		}
 	}
 	if authentic != 3 || garbage != calllog.DefaultLimits.RequestStrangers {
-		t.Errorf("%d authentic calls, want 3; %d forged ones, want %d", authentic, garbage, calllog.DefaultLimits.RequestStrangers)
+		t.Errorf(
+			"%d authentic calls, want 3; %d forged ones, want %d", authentic, garbage,
+			calllog.DefaultLimits.RequestStrangers,
+		)
 	}
 	s.stop()
 	var all []calllog.Record
@@ -166,14 +239,21 @@ func TestCallsOff(t *testing.T) {
 	}
 }
 
-// TestCallsOfNobody: what names no request of ours is recorded all the same, also when the program stops at once.
+// TestCallsOfNobody: what names no request of ours is recorded all the same, also when the program
+// stops at once.
 func TestCallsOfNobody(t *testing.T) {
 	s := start(t)
 	s.upload(t, "", pdftest.Minimal())
 	s.upload(t, s.party.Token(token.Initiate, partytest.NoClaim("doc_name")), pdftest.Minimal())
-	s.upload(t, s.party.Token(token.Initiate, partytest.Claim("client_id", "nobody-we-know")), pdftest.Minimal())
+	s.upload(
+		t, s.party.Token(token.Initiate, partytest.Claim("client_id", "nobody-we-know")),
+		pdftest.Minimal(),
+	)
 	s.upload(t, s.party.Token(token.Initiate), []byte("no PDF"))
-	do(t, "GET", s.url+"/api/v3/sign-requests/signv3-unknown/signed-doc", s.party.Token(token.Result), "", nil)
+	do(
+		t, "GET", s.url+"/api/v3/sign-requests/signv3-unknown/signed-doc",
+		s.party.Token(token.Result), "", nil,
+	)
 	s.stop()
 	var all []calllog.Record
 	if err := json.Unmarshal([]byte(recorded(t, s)), &all); err != nil {

@@ -21,16 +21,23 @@ func TestCancel(t *testing.T) {
 		in := s.initiate(t)
 		a := s.cancel(t, in.RequestID)
 		if !a.is(200, "", "") || a.header.Get("Content-Length") != "0" {
-			t.Errorf("cancel: %d %q, Content-Length %q; want 200 and an empty body", a.status, a.body, a.header.Get("Content-Length"))
+			t.Errorf(
+				"cancel: %d %q, Content-Length %q; want 200 and an empty body", a.status, a.body,
+				a.header.Get("Content-Length"),
+			)
 		}
-		if a := s.cancel(t, in.RequestID); !a.is(400, "REQUEST_ALREADY_CANCELLED", "Document has already been cancelled") {
+		if a := s.cancel(t, in.RequestID); !a.is(
+			400, "REQUEST_ALREADY_CANCELLED", "Document has already been cancelled",
+		) {
 			t.Errorf("again: %d %s", a.status, a.body)
 		}
-		if a := s.result(t, in); a.status != 400 || !strings.Contains(a.body, `"REQUEST_CANCELLED"`) {
+		if a := s.result(t, in); a.status != 400 ||
+			!strings.Contains(a.body, `"REQUEST_CANCELLED"`) {
 			t.Errorf("result: %d %s", a.status, a.body)
 		}
 		for _, step := range []string{"open", "proceed", "approve", "reject", "leave"} {
-			if a := s.act(t, in.RequestID, alice, step); a.status != 409 || !strings.Contains(a.body, `"REQUEST_CANCELLED"`) {
+			if a := s.act(t, in.RequestID, alice, step); a.status != 409 ||
+				!strings.Contains(a.body, `"REQUEST_CANCELLED"`) {
 				t.Errorf("%s: %d %s", step, a.status, a.body)
 			}
 		}
@@ -46,7 +53,10 @@ func TestCancel(t *testing.T) {
 		in := s.initiate(t)
 		s.must(t, in.RequestID, alice, "open", "proceed")
 		a := s.cancel(t, in.RequestID)
-		if !a.is(400, "ACTIVE_SESSION_ONGOING", "Request cannot be cancelled due to an active sign session") {
+		if !a.is(
+			400, "ACTIVE_SESSION_ONGOING",
+			"Request cannot be cancelled due to an active sign session",
+		) {
 			t.Errorf("cancel: %d %s", a.status, a.body)
 		}
 		if n, err := strconv.Atoi(a.header.Get("Retry-After")); err != nil || n < 170 || n > 180 {
@@ -71,7 +81,9 @@ func TestCancel(t *testing.T) {
 		s.must(t, in.RequestID, alice, "open", "proceed", "approve")
 		s.settled(t, in.RequestID, "signed")
 		for range 2 {
-			if a := s.cancel(t, in.RequestID); !a.is(400, "DOCUMENT_ALREADY_SIGNED", "Document has already been signed") {
+			if a := s.cancel(t, in.RequestID); !a.is(
+				400, "DOCUMENT_ALREADY_SIGNED", "Document has already been signed",
+			) {
 				t.Errorf("cancel: %d %s", a.status, a.body)
 			}
 			s.advance(t, "2h")
@@ -86,7 +98,9 @@ func TestCancel(t *testing.T) {
 		if a := s.cancel(t, in.RequestID); !a.is(200, "", "") {
 			t.Errorf("cancel: %d %s", a.status, a.body)
 		}
-		if a := s.cancel(t, in.RequestID); !a.is(400, "REQUEST_ALREADY_CANCELLED", "Document has already been cancelled") {
+		if a := s.cancel(t, in.RequestID); !a.is(
+			400, "REQUEST_ALREADY_CANCELLED", "Document has already been cancelled",
+		) {
 			t.Errorf("again: %d %s", a.status, a.body)
 		}
 	})
@@ -108,18 +122,29 @@ func TestCancel(t *testing.T) {
 func TestCancelOfAnotherParty(t *testing.T) {
 	s, other := startTwo(t)
 	in := s.initiate(t)
-	foreign := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", other.Token(token.Cancel, partytest.Claim("request_id", in.RequestID)), "application/json", nil)
+	foreign := do(
+		t, "POST", s.url+"/api/v3/sign-requests/cancel",
+		other.Token(token.Cancel, partytest.Claim("request_id", in.RequestID)), "application/json",
+		nil,
+	)
 	unknown := s.cancel(t, "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332")
 	for _, a := range []*answer{&foreign, &unknown} {
 		a.header.Del("Date")
-		a.header.Del("Signet-Explanation") // the sandbox tells its developer more than the service would
+		// the sandbox tells its developer more than the service would
+		a.header.Del("Signet-Explanation")
 	}
 	if foreign.status != unknown.status || foreign.body != unknown.body {
-		t.Errorf("foreign: %d %q, unknown: %d %q", foreign.status, foreign.body, unknown.status, unknown.body)
+		t.Errorf(
+			"foreign: %d %q, unknown: %d %q", foreign.status, foreign.body, unknown.status,
+			unknown.body,
+		)
 	}
 	for name := range unknown.header {
 		if foreign.header.Get(name) != unknown.header.Get(name) {
-			t.Errorf("header %s tells them apart: %q and %q", name, foreign.header.Get(name), unknown.header.Get(name))
+			t.Errorf(
+				"header %s tells them apart: %q and %q", name, foreign.header.Get(name),
+				unknown.header.Get(name),
+			)
 		}
 	}
 	if a := s.cancel(t, in.RequestID); a.status != 200 {
@@ -226,7 +251,9 @@ func TestCancelTokens(t *testing.T) {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 	}
-	if a := post(s.party.Token(token.Cancel, partytest.NoClaim("request_id"))); !a.is(400, "CLIENT_SIDE_ERROR", "No record found") {
+	if a := post(s.party.Token(token.Cancel, partytest.NoClaim("request_id"))); !a.is(
+		400, "CLIENT_SIDE_ERROR", "No record found",
+	) {
 		t.Errorf("no request: %d %s", a.status, a.body)
 	}
 	if v := s.view(t, in.RequestID); v.State != "created" {
@@ -235,7 +262,9 @@ func TestCancelTokens(t *testing.T) {
 	if a := post(s.party.Token(token.Cancel, claim, s.party.Alg("ES384"), partytest.NoClaim("client_id"), partytest.Claim("client_request", s.party.ClientID))); a.status != 200 {
 		t.Errorf("client_request alone, ES384: %d %s", a.status, a.body)
 	}
-	if a := post(s.party.Token(token.Cancel, claim, s.party.Alg("ES512"), partytest.Claim("client_request", s.party.ClientID))); !strings.Contains(a.body, "REQUEST_ALREADY_CANCELLED") {
+	if a := post(s.party.Token(token.Cancel, claim, s.party.Alg("ES512"), partytest.Claim("client_request", s.party.ClientID))); !strings.Contains(
+		a.body, "REQUEST_ALREADY_CANCELLED",
+	) {
 		t.Errorf("both names, ES512: %d %s", a.status, a.body)
 	}
 }

@@ -11,8 +11,8 @@ import (
 // openAPI is api/openapi.yaml, read once.
 var openAPI = sync.OnceValues(apitest.Load)
 
-// checked is the client of all tests: it follows no redirect, and every exchange of the relying party's API that it makes has to
-// be as api/openapi.yaml says.
+// checked is the client of all tests: it follows no redirect, and every exchange of the relying
+// party's API that it makes has to be as api/openapi.yaml says.
 func checked(t testing.TB) *http.Client {
 	t.Helper()
 	document, err := openAPI()

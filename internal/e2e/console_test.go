@@ -24,7 +24,9 @@ func browse(t *testing.T, method, url string, edit ...func(*http.Request)) answe
 	for _, e := range edit {
 		e(r)
 	}
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	client := http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	resp, err := client.Do(r)
 	if err != nil {
 		t.Fatal(err)
@@ -37,23 +39,34 @@ func browse(t *testing.T, method, url string, edit ...func(*http.Request)) answe
 	return answer{resp.StatusCode, resp.Header, string(body)}
 }
 
-// TestConsoleOfTheSandbox follows a request through the console, with the webhook that its relying party did not take.
+// TestConsoleOfTheSandbox follows a request through the console, with the webhook that its relying
+// party did not take.
 func TestConsoleOfTheSandbox(t *testing.T) {
 	s := start(t)
-	if got := browse(t, "GET", s.control+"/"); got.status != http.StatusSeeOther || got.header.Get("Location") != "/console/" {
-		t.Errorf("the control listener's root sends a browser to %q (%d)", got.header.Get("Location"), got.status)
+	if got := browse(t, "GET", s.control+"/"); got.status != http.StatusSeeOther ||
+		got.header.Get("Location") != "/console/" {
+		t.Errorf(
+			"the control listener's root sends a browser to %q (%d)", got.header.Get("Location"),
+			got.status,
+		)
 	}
 	in := s.initiate(t)
 	page := s.control + "/console/requests/" + in.RequestID
-	if got := browse(t, "GET", s.control+"/console/requests"); !strings.Contains(got.body, in.RequestID) {
+	if got := browse(t, "GET", s.control+"/console/requests"); !strings.Contains(
+		got.body, in.RequestID,
+	) {
 		t.Error("the list lacks the request")
 	}
-	foreign := browse(t, "POST", page+"/cancel", func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") })
+	foreign := browse(
+		t, "POST", page+"/cancel",
+		func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+	)
 	if foreign.status != http.StatusForbidden {
 		t.Errorf("another site's form may cancel: %d", foreign.status)
 	}
 	s.must(t, in.RequestID, alice, "open", "proceed")
-	if got := browse(t, "POST", page+"/cancel"); got.status != http.StatusConflict || !strings.Contains(got.body, "ACTIVE_SESSION_ONGOING") {
+	if got := browse(t, "POST", page+"/cancel"); got.status != http.StatusConflict ||
+		!strings.Contains(got.body, "ACTIVE_SESSION_ONGOING") {
 		t.Errorf("a cancel in a session: %d", got.status)
 	}
 	s.must(t, in.RequestID, alice, "approve")
@@ -69,7 +82,9 @@ func TestConsoleOfTheSandbox(t *testing.T) {
 			t.Errorf("the request's page shows %s", secret)
 		}
 	}
-	if got := browse(t, "GET", s.control+"/metrics"); !strings.Contains(got.body, "signet_sealing_duration_seconds_count 1") {
+	if got := browse(t, "GET", s.control+"/metrics"); !strings.Contains(
+		got.body, "signet_sealing_duration_seconds_count 1",
+	) {
 		t.Error("the metrics do not show the sealing")
 	}
 	other := s.initiate(t)
@@ -107,7 +122,8 @@ func serve(t *testing.T, party *partytest.Party, consolePassword string) *app.Ap
 	return a
 }
 
-// TestConsoleOfTheService is not there without a password, never on the public listener, and asks for the password.
+// TestConsoleOfTheService is not there without a password, never on the public listener, and asks
+// for the password.
 func TestConsoleOfTheService(t *testing.T) {
 	const password = "a password of some length"
 	party := partytest.Start(t)
@@ -122,7 +138,9 @@ func TestConsoleOfTheService(t *testing.T) {
 		{"wrong", "http://" + with.Control.String() + "/console/requests", "another password", 401},
 		{"right", "http://" + with.Control.String() + "/console/requests", password, 200},
 	} {
-		got := browse(t, "GET", test.url, func(r *http.Request) { r.SetBasicAuth("operator", test.password) })
+		got := browse(
+			t, "GET", test.url, func(r *http.Request) { r.SetBasicAuth("operator", test.password) },
+		)
 		if got.status != test.want {
 			t.Errorf("%s: %d, want %d", test.name, got.status, test.want)
 		}
@@ -136,7 +154,8 @@ func TestConsoleOfTheService(t *testing.T) {
 	} {
 		c := c
 		bad(&c)
-		if a, err := app.Open(t.Context(), c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "console_password") {
+		if a, err := app.Open(t.Context(), c, slog.New(slog.DiscardHandler)); err == nil ||
+			!strings.Contains(err.Error(), "console_password") {
 			t.Errorf("opened, or %v", err)
 			if a != nil {
 				_ = a.Close()

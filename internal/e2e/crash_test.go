@@ -79,7 +79,9 @@ func newProcess(t *testing.T) *process {
 	listen, control := freeAddr(t), freeAddr(t)
 	p.url, p.control = "http://"+listen, "http://"+control
 	p.data = filepath.Join(dir, "data")
-	p.args = []string{"sandbox", "--config", conf, "--listen", listen, "--control", control, "--data", p.data}
+	p.args = []string{
+		"sandbox", "--config", conf, "--listen", listen, "--control", control, "--data", p.data,
+	}
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {
@@ -89,8 +91,9 @@ func newProcess(t *testing.T) *process {
 	return p
 }
 
-// freeAddr is an address that no one listens on. It lies below the range from which the system takes ports for outgoing
-// connections, so that a program which is down for a moment finds it free again.
+// freeAddr is an address that no one listens on. It lies below the range from which the system
+// takes ports for outgoing connections, so that a program which is down for a moment finds it free
+// again.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	for range 100 {
@@ -150,7 +153,9 @@ func (p *process) kill() {
 }
 
 // call is a request that may meet a dead program; ok is false then.
-func (p *process) call(method, path, jws, kind string, body []byte) (status int, text string, ok bool) {
+func (p *process) call(
+	method, path, jws, kind string, body []byte,
+) (status int, text string, ok bool) {
 	base := p.url
 	if strings.HasPrefix(path, "/requests/") {
 		base = p.control
@@ -188,8 +193,8 @@ func (p *process) state(t *testing.T, id string) string {
 	return v.State
 }
 
-// TestKill drives requests to their ends from many sides, kills the program in the middle, and holds what it finds afterwards
-// against what was acknowledged.
+// TestKill drives requests to their ends from many sides, kills the program in the middle, and
+// holds what it finds afterwards against what was acknowledged.
 func TestKill(t *testing.T) {
 	p := newProcess(t)
 	rounds := 6
@@ -208,7 +213,10 @@ func TestKill(t *testing.T) {
 			rng := rand.New(rand.NewPCG(uint64(round), uint64(lane)))
 			wg.Go(func() {
 				for {
-					status, text, ok := p.call("POST", "/api/v3/sign-requests", p.party.Token(token.Initiate), "application/octet-stream", pdf)
+					status, text, ok := p.call(
+						"POST", "/api/v3/sign-requests", p.party.Token(token.Initiate),
+						"application/octet-stream", pdf,
+					)
 					if !ok {
 						return
 					}
@@ -221,12 +229,26 @@ func TestKill(t *testing.T) {
 					stories = append(stories, s)
 					mu.Unlock()
 					act := func(what string) bool {
-						status, _, ok := p.call("POST", "/requests/"+s.in.RequestID+"/act", "", "application/json", fmt.Appendf(nil, `{"as":%q,"do":%q}`, alice, what))
+						status, _, ok := p.call(
+							"POST",
+							"/requests/"+s.in.RequestID+"/act",
+							"",
+							"application/json",
+							fmt.Appendf(nil, `{"as":%q,"do":%q}`, alice, what),
+						)
 						return ok && status == 200
 					}
 					if rng.IntN(2) == 0 {
 						s.cancelAsked = true
-						status, _, ok := p.call("POST", "/api/v3/sign-requests/cancel", p.party.Token(token.Cancel, partytest.Claim("request_id", s.in.RequestID)), "application/json", nil)
+						status, _, ok := p.call(
+							"POST",
+							"/api/v3/sign-requests/cancel",
+							p.party.Token(
+								token.Cancel, partytest.Claim("request_id", s.in.RequestID),
+							),
+							"application/json",
+							nil,
+						)
 						s.cancelled = ok && status == 200
 						continue
 					}
@@ -264,7 +286,11 @@ func TestKill(t *testing.T) {
 				p.checkSigned(t, s.in)
 			}
 			// Whatever happened to it: the truth is told again.
-			status, text, _ := p.call("POST", "/api/v3/sign-requests/cancel", p.party.Token(token.Cancel, partytest.Claim("request_id", id)), "application/json", nil)
+			status, text, _ := p.call(
+				"POST", "/api/v3/sign-requests/cancel",
+				p.party.Token(token.Cancel, partytest.Claim("request_id", id)), "application/json",
+				nil,
+			)
 			want := map[string]string{"cancelled": "REQUEST_ALREADY_CANCELLED", "signed": "DOCUMENT_ALREADY_SIGNED", "session": "ACTIVE_SESSION_ONGOING"}[state]
 			if want == "" && status != 200 || want != "" && !strings.Contains(text, want) {
 				t.Errorf("cancelling a request that is %s: %d %s", state, status, text)
@@ -278,7 +304,10 @@ func TestKill(t *testing.T) {
 // checkSigned downloads the document of a signed request.
 func (p *process) checkSigned(t *testing.T, in api.Initiated) {
 	t.Helper()
-	status, text, _ := p.call("GET", "/api/v3/sign-requests/"+in.RequestID+"/signed-doc", p.party.Token(token.Result, partytest.Claim("exchange_code", in.ExchangeCode)), "", nil)
+	status, text, _ := p.call(
+		"GET", "/api/v3/sign-requests/"+in.RequestID+"/signed-doc",
+		p.party.Token(token.Result, partytest.Claim("exchange_code", in.ExchangeCode)), "", nil,
+	)
 	var result api.Result
 	if err := json.Unmarshal([]byte(text), &result); err != nil || status != 200 {
 		t.Errorf("result of a signed request: %d %s", status, text)
@@ -302,7 +331,9 @@ func TestReplayAfterRestart(t *testing.T) {
 	p.start(t)
 	jws := p.party.Token(token.Initiate)
 	post := func() (int, string) {
-		status, text, _ := p.call("POST", "/api/v3/sign-requests", jws, "application/octet-stream", pdftest.Minimal())
+		status, text, _ := p.call(
+			"POST", "/api/v3/sign-requests", jws, "application/octet-stream", pdftest.Minimal(),
+		)
 		return status, text
 	}
 	if status, text := post(); status != 200 {
@@ -382,7 +413,16 @@ func TestSandboxDataIsNotForService(t *testing.T) {
 		t.Fatal(err)
 	}
 	data := p.args[len(p.args)-1]
-	out, err := exec.Command(path, "serve", "--public-url", "https://sign.example", "--listen", freeAddr(t), "--data", data).CombinedOutput()
+	out, err := exec.Command(
+		path,
+		"serve",
+		"--public-url",
+		"https://sign.example",
+		"--listen",
+		freeAddr(t),
+		"--data",
+		data,
+	).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "sandbox") {
 		t.Errorf("serve on a sandbox's data: %v: %s", err, out)
 	}

@@ -79,8 +79,13 @@ func TestJudgeSees(t *testing.T) {
 				t.Fatal(err)
 			}
 			var complaints []string
-			judge(t, dir, func(format string, args ...any) { complaints = append(complaints, fmt.Sprintf(format, args...)) })
-			if !slices.ContainsFunc(complaints, func(s string) bool { return strings.Contains(s, name) }) {
+			judge(
+				t, dir,
+				func(format string, args ...any) { complaints = append(complaints, fmt.Sprintf(format, args...)) },
+			)
+			if !slices.ContainsFunc(
+				complaints, func(s string) bool { return strings.Contains(s, name) },
+			) {
 				t.Errorf("the judge says %q", complaints)
 			}
 		})
@@ -197,7 +202,9 @@ func judge(t *testing.T, dir string, complain func(format string, args ...any)) 
 }
 
 // checkBytes holds the stored documents of a request against its record.
-func checkBytes(t *testing.T, w *world, r *request.Request, complain func(format string, args ...any)) {
+func checkBytes(
+	t *testing.T, w *world, r *request.Request, complain func(format string, args ...any),
+) {
 	t.Helper()
 	keys, err := w.docs.Keys(t.Context(), r.ID)
 	if err != nil {
@@ -229,7 +236,8 @@ func checkBytes(t *testing.T, w *world, r *request.Request, complain func(format
 	}
 	defer func() { _ = b.Close() }()
 	h := sha256.New()
-	if _, err := io.Copy(h, io.NewSectionReader(b, 0, b.Size())); err != nil || !bytes.Equal(h.Sum(nil), r.Signed.SHA256) {
+	if _, err := io.Copy(h, io.NewSectionReader(b, 0, b.Size())); err != nil ||
+		!bytes.Equal(h.Sum(nil), r.Signed.SHA256) {
 		complain("the signed document is not the one on record: %v", err)
 	}
 }

@@ -11,9 +11,9 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// points is where the child of the fault tests may be killed: it hears of every point that the journey passes, by name. The
-// points of storage itself come from store.FaultPoints and documents.FaultPoints; the others stand between the domain and the
-// interfaces that it uses.
+// points is where the child of the fault tests may be killed: it hears of every point that the
+// journey passes, by name. The points of storage itself come from store.FaultPoints and
+// documents.FaultPoints; the others stand between the domain and the interfaces that it uses.
 type points struct {
 	mu   sync.Mutex
 	step string // of the journey
@@ -63,7 +63,9 @@ func (s faultyStore) Create(ctx context.Context, r *request.Request, e request.E
 	return s.Store.Create(ctx, r, e)
 }
 
-func (s faultyStore) Update(ctx context.Context, id string, change func(*request.Request) (request.Effects, error)) error {
+func (s faultyStore) Update(
+	ctx context.Context, id string, change func(*request.Request) (request.Effects, error),
+) error {
 	s.p.at("change: not begun")
 	defer s.p.at("change: made, not acknowledged")
 	return s.Store.Update(ctx, id, func(r *request.Request) (request.Effects, error) {
@@ -79,7 +81,9 @@ type faultyOutbox struct {
 	told func(words ...string)
 }
 
-func (o faultyOutbox) Claim(ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, limit int) ([]request.Job, error) {
+func (o faultyOutbox) Claim(
+	ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, limit int,
+) ([]request.Job, error) {
 	jobs, err := o.Outbox.Claim(ctx, kind, now, lease, limit)
 	if len(jobs) > 0 {
 		o.p.at("outbox: " + string(kind) + " claimed")
@@ -113,7 +117,10 @@ func kindOf(key string) string {
 
 func (d faultyDocuments) Put(ctx context.Context, key string, r io.Reader) (int64, error) {
 	d.p.at("documents: " + kindOf(key) + " not begun")
-	n, err := d.Documents.Put(ctx, key, &halfway{r: r, passed: func() { d.p.at("documents: " + kindOf(key) + " half received") }})
+	n, err := d.Documents.Put(
+		ctx, key,
+		&halfway{r: r, passed: func() { d.p.at("documents: " + kindOf(key) + " half received") }},
+	)
 	d.p.at("documents: " + kindOf(key) + " stored, without a record")
 	return n, err
 }

@@ -22,7 +22,8 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// allFaults kills the child each time that it passes a point, and not only the first time, or once in an approval and a cancel.
+// allFaults kills the child each time that it passes a point, and not only the first time, or once
+// in an approval and a cancel.
 var allFaults = flag.Bool("faults.all", false, "kill at every passage of every fault point")
 
 // The environment of the child.
@@ -35,7 +36,8 @@ const shop = "shop"
 
 var signerAlice = signer.Person{UIN: alice, Name: "TAN XIAO HUI"}
 
-// journal is what the child has told, to its callers or to the world. A line is the system's before the child goes on.
+// journal is what the child has told, to its callers or to the world. A line is the system's before
+// the child goes on.
 const journal = "told"
 
 // TestFaultChild is the child: it takes four requests on their ways, and dies.
@@ -72,7 +74,8 @@ func journey(ctx context.Context, w *world, p *points, told func(...string)) err
 	initiate := func() (string, error) {
 		p.begin("initiate")
 		in, err := w.Initiate(ctx, request.Application{
-			ClientID: shop, DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
+			ClientID: shop, DocName: "lease.pdf",
+			Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
 		}, bytes.NewReader(pdftest.Minimal()))
 		if err != nil {
 			return "", err
@@ -129,7 +132,9 @@ func journey(ctx context.Context, w *world, p *points, told func(...string)) err
 	if err != nil {
 		return err
 	}
-	return errors.Join(step("cancel at once", fresh, cancel(fresh)), step("purge at once", fresh, work))
+	return errors.Join(
+		step("cancel at once", fresh, cancel(fresh)), step("purge at once", fresh, work),
+	)
 }
 
 // die ends the process as kill -9 does.
@@ -161,11 +166,13 @@ func serial(f func(string)) func(string) {
 	}
 }
 
-// kill runs the journey in a copy of an empty world, up to a passage, and returns the world's folder and the points passed.
+// kill runs the journey in a copy of an empty world, up to a passage, and returns the world's
+// folder and the points passed.
 func killAt(t *testing.T, template string, passage int) (dir string, passed []string) {
 	t.Helper()
 	dir = t.TempDir()
-	if out, err := exec.Command("cp", "-a", template+"/.", dir).CombinedOutput(); err != nil { // with the keys' permissions
+	// with the keys' permissions
+	if out, err := exec.Command("cp", "-a", template+"/.", dir).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	child := exec.Command(os.Args[0], "-test.run=^TestFaultChild$")
@@ -186,8 +193,8 @@ func lines(t *testing.T, name string) []string {
 	return strings.Split(strings.TrimRight(string(b), "\n"), "\n")
 }
 
-// TestKillAtFaultPoints kills a process at every named point of the requests' ways, and holds what is found afterwards against
-// what the process had told.
+// TestKillAtFaultPoints kills a process at every named point of the requests' ways, and holds what
+// is found afterwards against what the process had told.
 func TestKillAtFaultPoints(t *testing.T) {
 	template := t.TempDir()
 	w, err := openWorld(t.Context(), worldOptions{dir: template})

@@ -18,7 +18,8 @@ import (
 	"github.com/signet-sign/signet/pades/tsa"
 )
 
-// world is the domain on real storage, without HTTP, so that a test can stand between the domain and what it uses.
+// world is the domain on real storage, without HTTP, so that a test can stand between the domain
+// and what it uses.
 type world struct {
 	*request.Service
 	worker *request.Worker
@@ -45,7 +46,9 @@ func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 	w := new(world)
 	var err error
 	database := cmp.Or(o.database, filepath.Join(o.dir, "signet.db"))
-	w.store, err = store.Open(ctx, store.Options{Database: database, Kind: store.Sandbox, Now: o.now, Fault: o.fault})
+	w.store, err = store.Open(
+		ctx, store.Options{Database: database, Kind: store.Sandbox, Now: o.now, Fault: o.fault},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -62,16 +65,28 @@ func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 		return nil, errors.Join(err, w.close())
 	}
 	key, chain := authority.TSA()
-	stamps, err := tsa.New(tsa.Config{Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: o.now, Rand: rand.Reader})
+	stamps, err := tsa.New(
+		tsa.Config{
+			Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: o.now,
+			Rand: rand.Reader,
+		},
+	)
 	if err != nil {
 		return nil, errors.Join(err, w.close())
 	}
-	signers := &signer.Service{Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: o.now, Rand: rand.Reader}
+	signers := &signer.Service{
+		Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: o.now,
+		Rand: rand.Reader,
+	}
 	w.Service = request.New(request.Config{
-		Store: wrap[request.Store](w.store, o.store), Outbox: wrap[request.Outbox](w.store, o.outbox), Watcher: w.store,
-		Documents: wrap[request.Documents](w.docs, o.docs), Timestamper: wrap[request.Timestamper](stamps, o.stamps), Revocation: signers,
-		Chain: authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(), Now: o.now, Rand: rand.Reader,
-		PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), Sandbox: true, Log: slog.New(slog.DiscardHandler),
+		Store:  wrap[request.Store](w.store, o.store),
+		Outbox: wrap[request.Outbox](w.store, o.outbox), Watcher: w.store,
+		Documents:   wrap[request.Documents](w.docs, o.docs),
+		Timestamper: wrap[request.Timestamper](stamps, o.stamps), Revocation: signers,
+		Chain: authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(), Now: o.now,
+		Rand:      rand.Reader,
+		PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), Sandbox: true,
+		Log: slog.New(slog.DiscardHandler),
 	})
 	w.phones = &personas.SoftPhones{Requests: w.Service, Signers: signers, Rand: rand.Reader}
 	if o.deliver == nil {

@@ -21,19 +21,24 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// TestFlushed watches the program's system calls for what a power failure would leave. kill -9 cannot tell: what a dead program has
-// written the system still has. At every moment the model of the disk below knows what would be lost, and holds it against three
-// rules: of what a party is told, nothing; of a document, nothing once a record of it is committed; and a document goes only once
-// that is committed which ends it.
+// TestFlushed watches the program's system calls for what a power failure would leave. kill -9
+// cannot tell: what a dead program has written the system still has. At every moment the model of
+// the disk below knows what would be lost, and holds it against three rules: of what a party is
+// told, nothing; of a document, nothing once a record of it is committed; and a document goes only
+// once that is committed which ends it.
 func TestFlushed(t *testing.T) {
 	trace := underStrace(t)
 	p := newProcess(t)
 	p.under = trace.command
-	p.args = append(p.args, "--record-calls", "none") // they are written on the side, and may be lost
+	// they are written on the side, and may be lost
+	p.args = append(p.args, "--record-calls", "none")
 	p.start(t)
 
 	initiate := func() (in api.Initiated) {
-		status, text, _ := p.call("POST", "/api/v3/sign-requests", p.party.Token(token.Initiate), "application/octet-stream", pdftest.Minimal())
+		status, text, _ := p.call(
+			"POST", "/api/v3/sign-requests", p.party.Token(token.Initiate),
+			"application/octet-stream", pdftest.Minimal(),
+		)
 		if err := json.Unmarshal([]byte(text), &in); err != nil || status != http.StatusOK {
 			t.Fatalf("initiate: %d %s", status, text)
 		}
@@ -55,7 +60,8 @@ func TestFlushed(t *testing.T) {
 	// A commit of the next request may come between the removal and its flush, and breaks no rule.
 	until("the cancelled document is deleted and its folder flushed", func() bool {
 		d := trace.read(t)
-		return d.counts["documents removed"] == 1 && !slices.ContainsFunc(slices.Collect(maps.Keys(d.unflushed)), isDocument)
+		return d.counts["documents removed"] == 1 &&
+			!slices.ContainsFunc(slices.Collect(maps.Keys(d.unflushed)), isDocument)
 	})
 	signed := initiate().RequestID
 	for _, what := range []string{"open", "proceed", "approve"} {
@@ -67,7 +73,13 @@ func TestFlushed(t *testing.T) {
 	until("the document is signed", func() bool { return p.state(t, signed) == "signed" })
 	p.kill()
 
-	trace.judge(t, map[string]int{"initiates": 2, "cancels": 1, "commits": 6, "documents placed": 3, "documents removed": 1})
+	trace.judge(
+		t,
+		map[string]int{
+			"initiates": 2, "cancels": 1, "commits": 6,
+			"documents placed": 3, "documents removed": 1,
+		},
+	)
 }
 
 // TestFlushedReplacement: a document that takes the place of another is on disk before it does.
@@ -77,7 +89,10 @@ func TestFlushedReplacement(t *testing.T) {
 		return
 	}
 	trace := underStrace(t)
-	child := exec.CommandContext(t.Context(), trace.command[0], append(trace.command[1:], os.Args[0], "-test.run=^TestFlushedReplacement$")...)
+	child := exec.CommandContext(
+		t.Context(),
+		trace.command[0],
+		append(trace.command[1:], os.Args[0], "-test.run=^TestFlushedReplacement$")...)
 	child.Env = append(os.Environ(), "FLUSH_PATH="+filepath.Join(t.TempDir(), "documents"))
 	if out, err := child.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -105,7 +120,8 @@ type systemCalls struct {
 	path    string
 }
 
-// underStrace prepares the trace of a program. Without strace the test fails in CI and skips elsewhere.
+// underStrace prepares the trace of a program. Without strace the test fails in CI and skips
+// elsewhere.
 func underStrace(t *testing.T) systemCalls {
 	t.Helper()
 	strace := tool(t, "strace", "strace")
@@ -113,9 +129,15 @@ func underStrace(t *testing.T) systemCalls {
 		t.SkipNow()
 	}
 	path := filepath.Join(t.TempDir(), "trace")
-	calls := "read,write,pwrite64,ftruncate,fsync,fdatasync,openat,mkdirat,renameat,renameat2,unlinkat," + strings.Join(unknown, ",")
+	calls := "read,write,pwrite64,ftruncate,fsync,fdatasync,openat,mkdirat,renameat,renameat2,unlinkat," + strings.Join(
+		unknown, ",",
+	)
 	return systemCalls{
-		[]string{strace, "-f", "--seccomp-bpf", "-qq", "-yy", "-s", "80", "-o", path, "-e", "trace=" + calls}, path,
+		[]string{
+			strace, "-f", "--seccomp-bpf", "-qq", "-yy", "-s", "80", "-o", path, "-e",
+			"trace=" + calls,
+		},
+		path,
 	}
 }
 
@@ -138,7 +160,8 @@ func (c systemCalls) read(t *testing.T) *disk {
 	return d
 }
 
-// judge reports the broken rules of the whole trace, which must show at least so many events of each kind.
+// judge reports the broken rules of the whole trace, which must show at least so many events of
+// each kind.
 func (c systemCalls) judge(t *testing.T, least map[string]int) {
 	t.Helper()
 	d := c.read(t)
@@ -147,22 +170,27 @@ func (c systemCalls) judge(t *testing.T, least map[string]int) {
 	}
 	for what, n := range least {
 		if d.counts[what] < n {
-			t.Errorf("seen: %d %s, want %d at least: the trace was not understood", d.counts[what], what, n)
+			t.Errorf(
+				"seen: %d %s, want %d at least: the trace was not understood", d.counts[what], what,
+				n,
+			)
 		}
 	}
 }
 
-// unknown are calls that change files in ways which the model does not know, because the program does not make them. One that it
-// begins to make must not go unseen.
+// unknown are calls that change files in ways which the model does not know, because the program
+// does not make them. One that it begins to make must not go unseen.
 var unknown = []string{
-	"writev", "pwritev", "pwritev2", "copy_file_range", "splice", "fallocate", "rename", "link", "linkat", "unlink", "mkdir", "truncate",
+	"writev", "pwritev", "pwritev2", "copy_file_range", "splice", "fallocate", "rename", "link",
+	"linkat", "unlink", "mkdir", "truncate",
 }
 
 // disk follows a trace and keeps what has been written and not flushed.
 type disk struct {
-	faults    []string               // the broken rules
-	now       int                    // lines read
-	unflushed map[string]int         // by path of a file, or of a folder that lists something new or no more: since when
+	faults []string // the broken rules
+	now    int      // lines read
+	// by path of a file, or of a folder that lists something new or no more: since when
+	unflushed map[string]int
 	placed    map[string]bool        // documents, by path
 	pending   map[string]pendingCall // by thread
 	asked     map[string]string      // by connection: what was read since the last answer
@@ -260,7 +288,10 @@ func (d *disk) begin(text string) {
 		default:
 			return
 		}
-		d.flushed("the answer to "+asked, func(path string) bool { return isDocument(path) || isLog(path) })
+		d.flushed(
+			"the answer to "+asked,
+			func(path string) bool { return isDocument(path) || isLog(path) },
+		)
 	}
 }
 

@@ -63,8 +63,10 @@ func storedRecords(t testing.TB, s *store.Store, g *golden) (all []stored) {
 	must(err)
 	records, err := s.Calls(ctx, calllog.Filter{Limit: 10_000})
 	must(err)
-	return slices.Concat(all,
-		storedAs(parties, listRegistration), storedAs(changes, listChange), storedAs(records, listCall))
+	return slices.Concat(
+		all, storedAs(parties, listRegistration), storedAs(changes, listChange),
+		storedAs(records, listCall),
+	)
 }
 
 // leaves calls visit with each value that a record consists of, and its path.
@@ -90,7 +92,8 @@ func leaves(path string, v reflect.Value, visit func(path string, v reflect.Valu
 // leafPaths lists the paths of all values that a record of a type may have.
 func leafPaths(path string, t reflect.Type) []string {
 	switch {
-	case t.Kind() == reflect.Pointer, t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
+	case t.Kind() == reflect.Pointer,
+		t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Struct:
 		return leafPaths(path, t.Elem())
 	case t.Kind() == reflect.Struct && t != reflect.TypeFor[time.Time]():
 		var all []string
@@ -107,7 +110,8 @@ func leafPaths(path string, t reflect.Type) []string {
 // storedTypes are the types of the records that a store keeps.
 var storedTypes = []reflect.Type{
 	reflect.TypeFor[request.Request](), reflect.TypeFor[request.Event](),
-	reflect.TypeFor[request.Job](), reflect.TypeFor[signer.Phone](), reflect.TypeFor[calllog.Record](),
+	reflect.TypeFor[request.Job](), reflect.TypeFor[signer.Phone](),
+	reflect.TypeFor[calllog.Record](),
 	reflect.TypeFor[party.Registration](), reflect.TypeFor[party.Change](),
 }
 
@@ -244,7 +248,9 @@ func TestGoldenNoticesChanges(t *testing.T) {
 		for _, table := range c.tables(t) {
 			rows := c.readRows(t, table)
 			for column := range table.columns {
-				rows = edited(rows, column, func(v any) any { return rewritten(t, v, func(any) {}) })
+				rows = edited(
+					rows, column, func(v any) any { return rewritten(t, v, func(any) {}) },
+				)
 			}
 			c.writeRows(t, table, rows)
 		}

@@ -38,7 +38,8 @@ func (f fields) compact() fields {
 
 func listDocument(d request.Document) fields {
 	return fields{
-		"key": d.Key, "size": d.Size, "sha256": d.SHA256, "pages": d.Pages, "signatures": d.Signatures,
+		"key": d.Key, "size": d.Size, "sha256": d.SHA256, "pages": d.Pages,
+		"signatures": d.Signatures,
 	}
 }
 
@@ -59,7 +60,10 @@ func listRequest(r *request.Request) fields {
 		f["signer"] = fields{"uin": p.UIN, "name": p.Name}
 	}
 	if s := r.Session; s != nil {
-		session := fields{"id": s.ID, "started": s.StartedAt, "ends": s.EndsAt, "match_code": s.MatchCode}
+		session := fields{
+			"id": s.ID, "started": s.StartedAt, "ends": s.EndsAt,
+			"match_code": s.MatchCode,
+		}
 		if p := s.Prepared; p != nil {
 			session["prepared"] = fields{"key": p.Key, "digest": p.Digest, "at": p.At}
 		}
@@ -86,8 +90,9 @@ func listEvent(e *request.Event) fields {
 
 func listJob(j *request.Job) fields {
 	return fields{
-		"id": j.ID, "request": j.RequestID, "kind": j.Kind, "status": j.Status, "attempts": j.Attempts,
-		"due": j.DueAt, "lease": j.Lease, "payload": j.Payload, "last_error": j.LastError,
+		"id": j.ID, "request": j.RequestID, "kind": j.Kind, "status": j.Status,
+		"attempts": j.Attempts,
+		"due":      j.DueAt, "lease": j.Lease, "payload": j.Payload, "last_error": j.LastError,
 	}.compact()
 }
 
@@ -118,7 +123,8 @@ func listChange(c *party.Change) fields {
 
 func listCall(c *calllog.Record) fields {
 	f := fields{
-		"id": c.ID, "at": c.At, "took": c.Took, "kind": c.Kind, "party": c.Party, "claimed": c.Claimed,
+		"id": c.ID, "at": c.At, "took": c.Took, "kind": c.Kind, "party": c.Party,
+		"claimed":   c.Claimed,
 		"authentic": c.Authentic, "by": c.By, "request": c.RequestID, "attempt": c.Attempt,
 		"status": c.Status, "error": c.Error, "description": c.Description, "reason": c.Reason,
 	}

@@ -45,7 +45,9 @@ func (c *goldenCopy) run(t *testing.T, edit func(*app.Config), at time.Time) *go
 	if edit != nil {
 		edit(&conf)
 	}
-	log := slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelError}))
+	log := slog.New(
+		slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelError}),
+	)
 	s := new(goldenSandbox)
 	s.sandbox = runAt(t, shop, conf, func() time.Time { return at }, nil, log)
 	form := registration(clinic)
@@ -100,7 +102,8 @@ var steps = map[string]answers{
 		"cancelled": "REQUEST_CANCELLED",
 	},
 	"proceed": {
-		"created": "NOT_OPENED", "sealing": "SIGNING_IN_PROGRESS", "signed": "DOCUMENT_ALREADY_SIGNED",
+		"created": "NOT_OPENED", "sealing": "SIGNING_IN_PROGRESS",
+		"signed":  "DOCUMENT_ALREADY_SIGNED",
 		"expired": "REQUEST_EXPIRED", "cancelled": "REQUEST_CANCELLED",
 	},
 	"approve": endsSession, "reject": endsSession, "leave": endsSession,
@@ -114,7 +117,12 @@ var endsSession = answers{
 
 // stepTo is the state to which a step leads.
 var stepTo = map[string]map[string]string{
-	"open":    {"created": "locked", "locked": "locked", "session": "session", "sealing": "sealing"},
+	"open": {
+		"created": "locked",
+		"locked":  "locked",
+		"session": "session",
+		"sealing": "sealing",
+	},
 	"proceed": {"locked": "session", "session": "session"},
 	"approve": {"session": "signed"},
 	"reject":  {"session": "locked"},
@@ -175,7 +183,9 @@ var goldenOperations = map[string]func(t *testing.T, s *goldenSandbox){
 	},
 	"cancel": func(t *testing.T, s *goldenSandbox) {
 		s.each(t, func(t *testing.T, _ string, r goldenRequest) {
-			if a := s.other(r).cancel(t, r.RequestID); !a.is(400, "CLIENT_SIDE_ERROR", "No record found") {
+			if a := s.other(r).cancel(t, r.RequestID); !a.is(
+				400, "CLIENT_SIDE_ERROR", "No record found",
+			) {
 				t.Errorf("another party: %d %s", a.status, a.body)
 			}
 			s.answered(t, s.of(r).cancel(t, r.RequestID), cancels[r.State])
@@ -327,12 +337,15 @@ var goldenOperations = map[string]func(t *testing.T, s *goldenSandbox){
 		if !strings.Contains(a.header.Get("Signet-Explanation"), "an operator has disabled") {
 			t.Errorf("a disabled party: %s", a.header.Get("Signet-Explanation"))
 		}
-		s.saved(t, s.submit(t, "/console/party/closed-for-good/remove", url.Values{"version": {"2"}}))
+		s.saved(
+			t, s.submit(t, "/console/party/closed-for-good/remove", url.Values{"version": {"2"}}),
+		)
 	},
 	"calls": func(t *testing.T, s *goldenSandbox) {
 		for filter, text := range map[string]string{
-			"": s.Requests["sealing"].RequestID, "?party=" + s.Shop: s.Requests["sealing"].RequestID,
-			"?refused=1": "UNAUTHORIZED", "?call=webhook": "NOT_DELIVERED",
+			"":                 s.Requests["sealing"].RequestID,
+			"?party=" + s.Shop: s.Requests["sealing"].RequestID,
+			"?refused=1":       "UNAUTHORIZED", "?call=webhook": "NOT_DELIVERED",
 		} {
 			page := browse(t, "GET", s.control+"/console/calls"+filter)
 			if page.status != 200 || !strings.Contains(page.body, text) {
@@ -539,7 +552,9 @@ func testGoldenRenewal(t *testing.T, c *goldenCopy) {
 			want = 2
 		}
 		if left := s.files(t, r.RequestID); renewed != want || len(left) != 1 {
-			t.Errorf("renewed %d times, stored are %q: %+v", renewed, left, s.trail(t, r.RequestID).Jobs)
+			t.Errorf(
+				"renewed %d times, stored are %q: %+v", renewed, left, s.trail(t, r.RequestID).Jobs,
+			)
 		}
 	})
 }

@@ -221,7 +221,8 @@ func pack(t testing.TB, file, folder string, keep func(path string) bool) {
 			return err
 		}
 		h := &tar.Header{
-			Name: path, Mode: int64(info.Mode().Perm()), ModTime: info.ModTime().Truncate(time.Second),
+			Name: path, Mode: int64(info.Mode().Perm()),
+			ModTime: info.ModTime().Truncate(time.Second),
 		}
 		if d.IsDir() {
 			h.Typeflag, h.Name = tar.TypeDir, path+"/"

@@ -86,7 +86,9 @@ func (w *goldenWriter) phase(edit func(*app.Config), live func()) {
 		edit(&c)
 	}
 	begin := w.now
-	log := slog.New(slog.NewTextHandler(testWriter{w.T}, &slog.HandlerOptions{Level: slog.LevelError}))
+	log := slog.New(
+		slog.NewTextHandler(testWriter{w.T}, &slog.HandlerOptions{Level: slog.LevelError}),
+	)
 	w.s = runAt(w.T, w.shop, c, func() time.Time { return begin }, nil, log)
 	w.clinic.Now = w.s.now
 	if w.phone != nil {
@@ -219,7 +221,9 @@ func (w *goldenWriter) over() {
 	stranger := w.s.party.Token(token.Initiate, partytest.Claim("client_id", "a-stranger"))
 	w.s.upload(w.T, stranger, pdftest.Minimal())
 	w.s.upload(w.T, "junk", pdftest.Minimal())
-	w.s.upload(w.T, w.s.party.Token(token.Initiate, partytest.NoClaim("doc_name")), pdftest.Minimal())
+	w.s.upload(
+		w.T, w.s.party.Token(token.Initiate, partytest.NoClaim("doc_name")), pdftest.Minimal(),
+	)
 	evidence := browse(w.T, "GET", w.s.control+"/console/requests/"+past+"/evidence.zip")
 	if evidence.status != http.StatusOK {
 		w.Fatalf("evidence: %d", evidence.status)
@@ -364,7 +368,9 @@ func (w *goldenWriter) lastMinutes() {
 		dump, err := exec.Command(program, arguments...).Output()
 		w.must(err)
 		commands := func(line string) bool { return strings.HasPrefix(line, `\`) } // for psql
-		text := strings.Join(slices.DeleteFunc(strings.SplitAfter(string(dump), "\n"), commands), "")
+		text := strings.Join(
+			slices.DeleteFunc(strings.SplitAfter(string(dump), "\n"), commands), "",
+		)
 		w.must(os.WriteFile(filepath.Join(w.snapshot, "dump.sql"), []byte(text), 0o600))
 	}
 	w.must(copyTree(w.dir, filepath.Join(w.snapshot, "data")))

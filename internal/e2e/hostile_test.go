@@ -25,7 +25,9 @@ func TestHostileUploads(t *testing.T) {
 		t.Fatalf("this test reads the memory of a process from /proc: %v", err)
 	}
 	p, other := newProcess(t), partytest.Start(t)
-	text, err := yaml.Marshal(map[string]any{"parties": slices.Concat(config(p.party).Parties, config(other).Parties)})
+	text, err := yaml.Marshal(
+		map[string]any{"parties": slices.Concat(config(p.party).Parties, config(other).Parties)},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +36,10 @@ func TestHostileUploads(t *testing.T) {
 	}
 	p.start(t)
 	initiate := func(rp *partytest.Party, doc []byte) (int, string) {
-		status, answer, ok := p.call("POST", api.BasePath+api.PathRequest, rp.Token(token.Initiate), "application/octet-stream", doc)
+		status, answer, ok := p.call(
+			"POST", api.BasePath+api.PathRequest, rp.Token(token.Initiate),
+			"application/octet-stream", doc,
+		)
 		if !ok {
 			t.Error("no answer")
 		}
@@ -46,7 +51,8 @@ func TestHostileUploads(t *testing.T) {
 	for i := range 40 {
 		attack.Go(func() {
 			c := hostile[i%len(hostile)]
-			if status, answer := initiate(p.party, c.PDF); status != 400 && status != 429 && status != 200 {
+			if status, answer := initiate(p.party, c.PDF); status != 400 && status != 429 &&
+				status != 200 {
 				t.Errorf("%s: %d %.200s", c.Name, status, answer)
 			}
 		})
@@ -67,7 +73,10 @@ func TestHostileUploads(t *testing.T) {
 		took = append(took, time.Since(begin))
 	}
 	slices.Sort(took)
-	t.Logf("the other party's %d small documents: median %v, 99th percentile %v", len(took), took[len(took)/2], took[len(took)*99/100])
+	t.Logf(
+		"the other party's %d small documents: median %v, 99th percentile %v", len(took),
+		took[len(took)/2], took[len(took)*99/100],
+	)
 
 	peak := p.memory(t, "VmHWM")
 	t.Logf("peak %d MiB, then %d MiB", peak>>20, p.memory(t, "VmRSS")>>20)

@@ -28,7 +28,9 @@ var update = flag.Bool("update", false, "write testdata/initiate.golden anew")
 func places(numbers ...any) partytest.Edit {
 	list := []any{}
 	for i := 0; i+2 < len(numbers); i += 3 {
-		list = append(list, map[string]any{"page": numbers[i], "x": numbers[i+1], "y": numbers[i+2]})
+		list = append(
+			list, map[string]any{"page": numbers[i], "x": numbers[i+1], "y": numbers[i+2]},
+		)
 	}
 	return partytest.Claim("sign_locations", list)
 }
@@ -44,7 +46,9 @@ func oldForm(page, x, y any) partytest.Edit {
 // filled is a document of exactly so many bytes.
 func filled(size int) []byte {
 	stuff := func(n int) []byte {
-		return pdftest.New(pdftest.Object(pdftest.FirstFree, pdftest.Stream("", strings.Repeat("x", n))))
+		return pdftest.New(
+			pdftest.Object(pdftest.FirstFree, pdftest.Stream("", strings.Repeat("x", n))),
+		)
 	}
 	n := size
 	for range 3 { // the length of the length may change
@@ -58,7 +62,10 @@ func TestInitiateAccepts(t *testing.T) {
 	s := start(t)
 	grid := []any{}
 	for i := range 20 { // 2 columns and 10 rows of boxes on one page
-		grid = append(grid, 1, 0.1+0.4*float64(i%2), json.RawMessage(fmt.Sprintf("%.2f", 0.02+0.08*float64(i/2))))
+		grid = append(
+			grid, 1, 0.1+0.4*float64(i%2),
+			json.RawMessage(fmt.Sprintf("%.2f", 0.02+0.08*float64(i/2))),
+		)
 	}
 	number := func(text string) json.RawMessage { return json.RawMessage(text) }
 	for name, c := range map[string]struct {
@@ -107,11 +114,14 @@ func TestInitiateAccepts(t *testing.T) {
 		if err := json.Unmarshal([]byte(a.body), &members); err != nil {
 			t.Fatal(err)
 		}
-		if got := slices.Sorted(maps.Keys(members)); !slices.Equal(got, []string{"exchange_code", "request_id", "signing_url"}) {
+		if got := slices.Sorted(maps.Keys(members)); !slices.Equal(
+			got, []string{"exchange_code", "request_id", "signing_url"},
+		) {
 			t.Errorf("%s: members %v", name, got)
 		}
 		id, isOurs := strings.CutPrefix(members["request_id"], "signv3-")
-		if u, err := uuid.Parse(id); !isOurs || err != nil || u.Version() != 7 || id != strings.ToLower(id) {
+		if u, err := uuid.Parse(id); !isOurs || err != nil || u.Version() != 7 ||
+			id != strings.ToLower(id) {
 			t.Errorf("request_id %q is not signv3- and a UUIDv7", members["request_id"])
 		}
 		if u, err := uuid.Parse(members["exchange_code"]); err != nil || u.Version() != 4 {
@@ -123,8 +133,9 @@ func TestInitiateAccepts(t *testing.T) {
 	}
 }
 
-// TestInitiateRefuses plays every rule of docs/contract.md, 3, each with the description that tells the developer what to
-// change. The descriptions are in testdata/initiate.golden, to be read as a whole.
+// TestInitiateRefuses plays every rule of docs/contract.md, 3, each with the description that tells
+// the developer what to change. The descriptions are in testdata/initiate.golden, to be read as a
+// whole.
 func TestInitiateRefuses(t *testing.T) {
 	s := start(t)
 	signed := s.signedPDF(t, s.initiate(t, places(1, 0.1, 0.1)))
@@ -145,19 +156,50 @@ func TestInitiateRefuses(t *testing.T) {
 		{"not a PDF", []byte("<!DOCTYPE html><p>Not found"), nil},
 		{"cut off", pdftest.Minimal()[:500], nil},
 		{"bytes after the end", pdftest.New(pdftest.Suffix("<!-- served in 12 ms -->")), nil},
-		{"encrypted", pdftest.New(pdftest.Trailer("/Encrypt << /Filter /Standard /V 1 /R 2 >>")), nil},
+		{
+			"encrypted",
+			pdftest.New(pdftest.Trailer("/Encrypt << /Filter /Standard /V 1 /R 2 >>")),
+			nil,
+		},
 		{"hybrid", pdftest.New(pdftest.Trailer("/XRefStm 100")), nil},
-		{"hybrid in an earlier revision", pdftest.Update(pdftest.New(pdftest.Trailer("/XRefStm 100")), pdftest.Revision{}), nil},
-		{"an existing signature below B-T", pdftest.New(pdftest.IndirectForm(pdftest.Field{Name: "old", Page: 1, Rect: "[300 600 400 660]", Value: pdftest.Signature("")})), nil},
-		{"page larger than any viewer shows", pdftest.New(pdftest.MediaBox(0, 0, 14401, 14401)), nil},
-		{"page smaller than the box", pdftest.New(pdftest.MediaBox(0, 0, 200, 200)), edit(places(1, 0, 0))},
+		{
+			"hybrid in an earlier revision",
+			pdftest.Update(pdftest.New(pdftest.Trailer("/XRefStm 100")), pdftest.Revision{}),
+			nil,
+		},
+		{
+			"an existing signature below B-T",
+			pdftest.New(
+				pdftest.IndirectForm(
+					pdftest.Field{
+						Name: "old", Page: 1, Rect: "[300 600 400 660]",
+						Value: pdftest.Signature(""),
+					},
+				),
+			),
+			nil,
+		},
+		{
+			"page larger than any viewer shows",
+			pdftest.New(pdftest.MediaBox(0, 0, 14401, 14401)),
+			nil,
+		},
+		{
+			"page smaller than the box",
+			pdftest.New(pdftest.MediaBox(0, 0, 200, 200)),
+			edit(places(1, 0, 0)),
+		},
 
 		{"page 2 of 1", nil, edit(places(2, 0.1, 0.1))},
 		{"page 0", nil, edit(places(0, 0.1, 0.1))},
 		{"page -1", nil, edit(places(-1, 0.1, 0.1))},
 		{"page 1.5", nil, edit(places(number("1.5"), 0.1, 0.1))},
 		{"page as a string", nil, edit(places("1", 0.1, 0.1))},
-		{"page missing", nil, edit(claim("sign_locations", []any{map[string]any{"x": 0.1, "y": 0.1}}))},
+		{
+			"page missing",
+			nil,
+			edit(claim("sign_locations", []any{map[string]any{"x": 0.1, "y": 0.1}})),
+		},
 		{"x = 1", nil, edit(places(1, 1, 0.1))},
 		{"x < 0", nil, edit(places(1, -0.0001, 0.1))},
 		{"x of 5 decimals", nil, edit(places(1, 0.12345, 0.1))},
@@ -165,7 +207,11 @@ func TestInitiateRefuses(t *testing.T) {
 		{"x null", nil, edit(places(1, nil, 0.1))},
 		{"x true", nil, edit(places(1, true, 0.1))},
 		{"y = 1e3", nil, edit(places(1, 0.1, number("1e3")))},
-		{"y missing", nil, edit(claim("sign_locations", []any{map[string]any{"page": 1, "x": 0.1}}))},
+		{
+			"y missing",
+			nil,
+			edit(claim("sign_locations", []any{map[string]any{"page": 1, "x": 0.1}})),
+		},
 		{"V3.0, y missing", nil, edit(oldForm(1, 0.5, 0.5), without("y"))},
 		{"V3.0, x as a string", nil, edit(oldForm(1, "0.5", 0.5))},
 		{"V3.0, x = 1 as in the published sample", nil, edit(oldForm(1, 1, 0))},
@@ -174,7 +220,11 @@ func TestInitiateRefuses(t *testing.T) {
 		{"above the page", nil, edit(places(1, 0.1, 0.9288))},
 		{"right of the rotated page", pdftest.New(pdftest.Rotate(90)), edit(places(1, 0.74, 0.1))},
 		{"above the rotated page", pdftest.New(pdftest.Rotate(90)), edit(places(1, 0.1, 0.9))},
-		{"right of the cropped page", pdftest.New(pdftest.CropBox(50, 60, 500, 700)), edit(places(1, 0.52, 0.1))},
+		{
+			"right of the cropped page",
+			pdftest.New(pdftest.CropBox(50, 60, 500, 700)),
+			edit(places(1, 0.52, 0.1)),
+		},
 		{"the second place is off its page", nil, edit(places(1, 0.1, 0.1, 1, 0.1, 0.99))},
 
 		{"own boxes overlap", nil, edit(places(1, 0.1, 0.1, 1, 0.2, 0.12))},
@@ -183,12 +233,28 @@ func TestInitiateRefuses(t *testing.T) {
 		{"0 places", nil, edit(places())},
 		{"21 places", pdftest.New(pdftest.Pages(21)), edit(places(crowd...))},
 		{"no place in any form", nil, edit(without("sign_locations"))},
-		{"sign_locations null beside V3.0", nil, edit(oldForm(1, 0.5, 0.5), claim("sign_locations", nil))},
-		{"sign_locations an object", nil, edit(claim("sign_locations", map[string]any{"page": 1, "x": 0.1, "y": 0.1}))},
+		{
+			"sign_locations null beside V3.0",
+			nil,
+			edit(oldForm(1, 0.5, 0.5), claim("sign_locations", nil)),
+		},
+		{
+			"sign_locations an object",
+			nil,
+			edit(claim("sign_locations", map[string]any{"page": 1, "x": 0.1, "y": 0.1})),
+		},
 		{"a place that is an array", nil, edit(claim("sign_locations", []any{[]any{1, 0.1, 0.1}}))},
 
-		{"signer_uin_hash of 63 digits", nil, edit(claim("signer_uin_hash", strings.Repeat("a", 63)))},
-		{"signer_uin_hash in base64", nil, edit(claim("signer_uin_hash", strings.Repeat("ab+/", 16)))},
+		{
+			"signer_uin_hash of 63 digits",
+			nil,
+			edit(claim("signer_uin_hash", strings.Repeat("a", 63))),
+		},
+		{
+			"signer_uin_hash in base64",
+			nil,
+			edit(claim("signer_uin_hash", strings.Repeat("ab+/", 16))),
+		},
 		{"signer_uin_hash empty", nil, edit(claim("signer_uin_hash", ""))},
 		{"signer_uin_hash null", nil, edit(claim("signer_uin_hash", nil))},
 		{"signer_uin_hash a number", nil, edit(claim("signer_uin_hash", 1))},
@@ -231,7 +297,10 @@ func TestInitiateRefuses(t *testing.T) {
 		{"no Content-Type", "", bytes.NewReader(pdftest.Minimal())},
 		{"a broken Content-Type", "application/octet-stream;;;=", bytes.NewReader(pdftest.Minimal())},
 	} {
-		a := do(t, "POST", s.url+"/api/v3/sign-requests", s.party.Token(token.Initiate), c.contentType, c.body)
+		a := do(
+			t, "POST", s.url+"/api/v3/sign-requests", s.party.Token(token.Initiate), c.contentType,
+			c.body,
+		)
 		refused := refusalOf(t, a)
 		if a.status != 400 || refused.Code != "CLIENT_SIDE_ERROR" {
 			t.Errorf("%s: %d %s", c.name, a.status, a.body)
@@ -239,18 +308,24 @@ func TestInitiateRefuses(t *testing.T) {
 		fmt.Fprintf(&golden, "%-40s %s\n", c.name, refused.Description)
 	}
 	for encoding, want := range map[string]int{"gzip": 400, "br": 400, "identity": 200} {
-		req, err := http.NewRequest("POST", s.url+"/api/v3/sign-requests", bytes.NewReader(pdftest.Minimal()))
+		req, err := http.NewRequest(
+			"POST", s.url+"/api/v3/sign-requests", bytes.NewReader(pdftest.Minimal()),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Header = http.Header{"Content-Type": {"application/octet-stream"}, "Content-Encoding": {encoding}, "Authorization": {s.party.Token(token.Initiate)}}
+		req.Header = http.Header{
+			"Content-Type": {"application/octet-stream"}, "Content-Encoding": {encoding},
+			"Authorization": {s.party.Token(token.Initiate)},
+		}
 		resp, err := checked(t).Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}
 		text := readAll(t, resp)
 		resp.Body.Close()
-		if resp.StatusCode != want || want == 400 && !strings.Contains(text, "Content-Encoding is not supported") {
+		if resp.StatusCode != want ||
+			want == 400 && !strings.Contains(text, "Content-Encoding is not supported") {
 			t.Errorf("Content-Encoding %s: %d %s", encoding, resp.StatusCode, text)
 		}
 	}
@@ -258,7 +333,9 @@ func TestInitiateRefuses(t *testing.T) {
 		t.Errorf("the media type in another spelling: %d %s", a.status, a.body)
 	}
 
-	got := regexp.MustCompile(`signv3-[0-9a-f-]{36}`).ReplaceAllString(golden.String(), "<request id>")
+	got := regexp.MustCompile(
+		`signv3-[0-9a-f-]{36}`,
+	).ReplaceAllString(golden.String(), "<request id>")
 	const file = "testdata/initiate.golden"
 	if *update {
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
@@ -272,7 +349,10 @@ func TestInitiateRefuses(t *testing.T) {
 	wantLines := strings.Split(string(want), "\n")
 	for i, line := range strings.Split(got, "\n") {
 		if i >= len(wantLines) || line != wantLines[i] {
-			t.Errorf("line %d of %s:\n got %s\nwant %s", i+1, file, line, append(wantLines, slices.Repeat([]string{""}, i+1)...)[i])
+			t.Errorf(
+				"line %d of %s:\n got %s\nwant %s", i+1, file, line,
+				append(wantLines, slices.Repeat([]string{""}, i+1)...)[i],
+			)
 		}
 	}
 	if left, _ := os.ReadDir(s.app.Config.Data + "/documents/tmp"); len(left) > 0 {
@@ -341,12 +421,14 @@ func TestNextSigner(t *testing.T) {
 	pdfsig(t, []byte(both.body), 2)
 }
 
-// TestTokensOfOtherCalls sends each call's token to the other calls, which refuse it for what it lacks, and then a token with
-// the claims of all calls, which is good for each.
+// TestTokensOfOtherCalls sends each call's token to the other calls, which refuse it for what it
+// lacks, and then a token with the claims of all calls, which is good for each.
 func TestTokensOfOtherCalls(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)
-	client, request, code := partytest.Claim("client_id", s.party.ClientID), partytest.Claim("request_id", in.RequestID), partytest.Claim("exchange_code", in.ExchangeCode)
+	client, request, code := partytest.Claim("client_id", s.party.ClientID), partytest.Claim(
+		"request_id", in.RequestID,
+	), partytest.Claim("exchange_code", in.ExchangeCode)
 	result := func(path string) func(string) answer {
 		return func(jws string) answer {
 			return do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+path, jws, "", nil)
@@ -374,7 +456,8 @@ func TestTokensOfOtherCalls(t *testing.T) {
 		{"cancel", token.Cancel, []partytest.Edit{request}, "initiate", "UNAUTHORIZED"},
 		{"cancel", token.Cancel, []partytest.Edit{request}, "result", "UNAUTHORIZED"},
 	} {
-		if a := calls[c.to](s.party.Token(c.call, c.edits...)); a.status != 400 || refusalOf(t, a).Code != c.code {
+		if a := calls[c.to](s.party.Token(c.call, c.edits...)); a.status != 400 ||
+			refusalOf(t, a).Code != c.code {
 			t.Errorf("a token for %s, sent to %s: %d %s", c.name, c.to, a.status, a.body)
 		}
 	}
@@ -390,7 +473,10 @@ func TestTokensOfOtherCalls(t *testing.T) {
 		{"cancel", ""},
 		{"cancel", "REQUEST_ALREADY_CANCELLED"},
 	} {
-		if a := calls[step.to](s.party.Token(token.Initiate, client, request, code)); !strings.Contains(a.body, step.want) || step.want == "" && a.status != 200 {
+		if a := calls[step.to](s.party.Token(token.Initiate, client, request, code)); !strings.Contains(
+			a.body, step.want,
+		) ||
+			step.want == "" && a.status != 200 {
 			t.Errorf("a token with all claims, sent to %s: %d %s", step.to, a.status, a.body)
 		}
 	}
@@ -402,7 +488,10 @@ func TestTokenIDs(t *testing.T) {
 	in := s.initiate(t)
 	code := partytest.Claim("exchange_code", in.ExchangeCode)
 	result := func(edits ...partytest.Edit) answer {
-		return do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/signed-doc", s.party.Token(token.Result, append(edits, code)...), "", nil)
+		return do(
+			t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/signed-doc",
+			s.party.Token(token.Result, append(edits, code)...), "", nil,
+		)
 	}
 	jti := partytest.Claim("jti", uuid.NewString())
 	if a := result(jti); refusalOf(t, a).Code != "DOCUMENT_NOT_SIGNED" {
@@ -421,22 +510,30 @@ func TestTokenIDs(t *testing.T) {
 	}
 	// Arguments that are refused use the token up as well: it was authentic.
 	used := partytest.Claim("jti", uuid.NewString())
-	if a := s.upload(t, s.party.Token(token.Initiate, used, partytest.NoClaim("doc_name")), pdftest.Minimal()); refusalOf(t, a).Code != "CLIENT_SIDE_ERROR" {
+	if a := s.upload(t, s.party.Token(token.Initiate, used, partytest.NoClaim("doc_name")), pdftest.Minimal()); refusalOf(
+		t, a,
+	).Code != "CLIENT_SIDE_ERROR" {
 		t.Errorf("without doc_name: %d %s", a.status, a.body)
 	}
-	if a := s.upload(t, s.party.Token(token.Initiate, used), pdftest.Minimal()); refusalOf(t, a).Code != "UNAUTHORIZED" {
+	if a := s.upload(t, s.party.Token(token.Initiate, used), pdftest.Minimal()); refusalOf(
+		t, a,
+	).Code != "UNAUTHORIZED" {
 		t.Errorf("its jti again: %d %s", a.status, a.body)
 	}
 	// On cancel a jti means nothing.
 	for _, want := range []string{"", "REQUEST_ALREADY_CANCELLED"} {
-		a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", s.party.Token(token.Cancel, partytest.Claim("request_id", in.RequestID), jti), "", nil)
+		a := do(
+			t, "POST", s.url+"/api/v3/sign-requests/cancel",
+			s.party.Token(token.Cancel, partytest.Claim("request_id", in.RequestID), jti), "", nil,
+		)
 		if want == "" && a.status != 200 || want != "" && !strings.Contains(a.body, want) {
 			t.Errorf("cancel: %d %s", a.status, a.body)
 		}
 	}
 }
 
-// TestRefusedUploadIsHeard: a client that sends all before it listens, as many do, still gets to read why it was refused.
+// TestRefusedUploadIsHeard: a client that sends all before it listens, as many do, still gets to
+// read why it was refused.
 func TestRefusedUploadIsHeard(t *testing.T) {
 	s := start(t)
 	body := filled(8 << 20)

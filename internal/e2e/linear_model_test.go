@@ -8,9 +8,10 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// The model of one sign request, for the linearizability checker: what a single thread that did everything one after the other
-// would answer. It is written from the contract, not from the code. Several next states are given where a background worker may
-// or may not have come by, and where no one knows whether a call that was cut off was done.
+// The model of one sign request, for the linearizability checker: what a single thread that did
+// everything one after the other would answer. It is written from the contract, not from the code.
+// Several next states are given where a background worker may or may not have come by, and where no
+// one knows whether a call that was cut off was done.
 
 // call is the input of an operation.
 type call struct {
@@ -20,8 +21,8 @@ type call struct {
 	step int // seconds that a clock moves
 }
 
-// outcome is what came back: an error's code, "" for success. An unknown outcome is that of a call that was cut off; dropped if
-// the node's side did it.
+// outcome is what came back: an error's code, "" for success. An unknown outcome is that of a call
+// that was cut off; dropped if the node's side did it.
 type outcome struct {
 	code             string
 	unknown, dropped bool
@@ -92,8 +93,9 @@ func (s standing) step(in call, out outcome) (next []standing) {
 	return next
 }
 
-// background is what workers may have made of the request before a call: any node's may have written down what time has done
-// by its clock, and the document of an approved request may be finished.
+// background is what workers may have made of the request before a call: any node's may have
+// written down what time has done by its clock, and the document of an approved request may be
+// finished.
 func (s standing) background() map[standing]bool {
 	all := map[standing]bool{s: true}
 	for node := range modelNodes {
@@ -107,8 +109,8 @@ func (s standing) background() map[standing]bool {
 	return all
 }
 
-// answer is what a call does to a request that stands like this, and which answers it may give. Success comes with the state
-// after it; a refusal changes nothing.
+// answer is what a call does to a request that stands like this, and which answers it may give.
+// Success comes with the state after it; a refusal changes nothing.
 func (s standing) answer(in call) (after standing, codes []string) {
 	after = s
 	gone := map[string]string{"expired": api.CodeExpired, "cancelled": api.CodeCancelled}[s.state]
@@ -156,7 +158,8 @@ func (s standing) answer(in call) (after standing, codes []string) {
 			return after, []string{api.CodeNoActiveSession}
 		}
 		codes = []string{""}
-		if s.sessions > 1 && in.do != "leave" { // it may hold the code of a session that was replaced in the meantime
+		// it may hold the code of a session that was replaced in the meantime
+		if s.sessions > 1 && in.do != "leave" {
 			codes = append(codes, api.CodeNoActiveSession)
 		}
 		after.state = map[string]string{"approve": "sealing"}[in.do]
@@ -182,7 +185,8 @@ func (s standing) answer(in call) (after standing, codes []string) {
 		case s.state != "signed":
 			return after, []string{api.CodeNotSigned}
 		}
-		return after, []string{"", api.CodeSignedAccessExpired} // the hour of access is not the matter here
+		// the hour of access is not the matter here
+		return after, []string{"", api.CodeSignedAccessExpired}
 	}
 	panic("no such call: " + in.do)
 }

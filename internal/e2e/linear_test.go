@@ -27,8 +27,12 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// histories is how many requests' histories each linearizability test records and checks: a multiple of roundSize.
-var histories = flag.Int("histories", 200, "number of histories that the linearizability tests record; 10000 for the long run")
+// histories is how many requests' histories each linearizability test records and checks: a
+// multiple of roundSize.
+var histories = flag.Int(
+	"histories", 200,
+	"number of histories that the linearizability tests record; 10000 for the long run",
+)
 
 const roundSize = 20 // requests that live at the same time
 
@@ -53,14 +57,21 @@ func (n *httpNode) call(ctx context.Context, in call, r *api.Initiated) (outcome
 		path, kind, body = "/api/v3/sign-requests", "application/octet-stream", pdftest.Minimal()
 		jws = n.token(token.Initiate)
 	case "cancel":
-		path, jws = "/api/v3/sign-requests/cancel", n.token(token.Cancel, partytest.Claim("request_id", r.RequestID))
+		path, jws = "/api/v3/sign-requests/cancel", n.token(
+			token.Cancel, partytest.Claim("request_id", r.RequestID),
+		)
 	case "result":
 		method, path = "GET", "/api/v3/sign-requests/"+r.RequestID+"/signed-doc"
 		jws = n.token(token.Result, partytest.Claim("exchange_code", r.ExchangeCode))
 	case "clock":
 		base, path, body = n.control, "/clock", fmt.Appendf(nil, `{"advance":"%ds"}`, in.step)
 	default:
-		base, path, body = n.control, "/requests/"+r.RequestID+"/act", fmt.Appendf(nil, `{"as":%q,"do":%q}`, in.who, in.do)
+		base, path, body = n.control, "/requests/"+r.RequestID+"/act", fmt.Appendf(
+			nil,
+			`{"as":%q,"do":%q}`,
+			in.who,
+			in.do,
+		)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, base+path, bytes.NewReader(body))
 	if err != nil {
@@ -72,7 +83,10 @@ func (n *httpNode) call(ctx context.Context, in call, r *api.Initiated) (outcome
 	req.Header.Set("Content-Type", kind)
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return outcome{unknown: true, dropped: ctx.Err() == nil}, !errors.Is(err, syscall.ECONNREFUSED)
+		return outcome{
+			unknown: true,
+			dropped: ctx.Err() == nil,
+		}, !errors.Is(err, syscall.ECONNREFUSED)
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
@@ -97,7 +111,9 @@ func (n *httpNode) call(ctx context.Context, in call, r *api.Initiated) (outcome
 
 func (n *httpNode) token(c token.Call, edits ...partytest.Edit) string {
 	now := n.clock().Unix()
-	return n.party.Token(c, append(edits, partytest.Claim("iat", now), partytest.Claim("exp", now+120))...)
+	return n.party.Token(
+		c,
+		append(edits, partytest.Claim("iat", now), partytest.Claim("exp", now+120))...)
 }
 
 // clockOf asks a control listener for its time, relative to ours; a node that is down has no say.
@@ -130,7 +146,10 @@ type recorder struct {
 }
 
 func newRecorder() *recorder {
-	return &recorder{begin: time.Now(), all: map[int][]porcupine.Operation{}, shared: map[int][]porcupine.Operation{}, deaths: map[int]int64{}}
+	return &recorder{
+		begin: time.Now(), all: map[int][]porcupine.Operation{},
+		shared: map[int][]porcupine.Operation{}, deaths: map[int]int64{},
+	}
 }
 
 // round begins a round: the model starts with clocks that agree, so it must hear how they stand.
@@ -141,7 +160,9 @@ func (r *recorder) round(number int) {
 }
 
 func (r *recorder) addShared(round int, in call, called int64, out outcome) {
-	op := porcupine.Operation{ClientId: r.client(), Input: in, Call: called, Output: out, Return: r.since()}
+	op := porcupine.Operation{
+		ClientId: r.client(), Input: in, Call: called, Output: out, Return: r.since(),
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.shared[round] = append(r.shared[round], op)
@@ -167,7 +188,8 @@ func (r *recorder) add(request, client int, in call, called int64, out outcome) 
 	r.all[request] = append(r.all[request], op)
 }
 
-// check holds every history against the model; it returns the requests whose history no order explains.
+// check holds every history against the model; it returns the requests whose history no order
+// explains.
 func (r *recorder) check(t *testing.T) (broken []int) {
 	t.Helper()
 	model := requestModel()
@@ -183,8 +205,8 @@ func (r *recorder) check(t *testing.T) (broken []int) {
 	return broken
 }
 
-// history is all that happened to a request. A call that the one node dropped by its death was done before that, or never: what
-// a dead process had begun must not come to life in the next.
+// history is all that happened to a request. A call that the one node dropped by its death was done
+// before that, or never: what a dead process had begun must not come to life in the next.
 func (r *recorder) history(request int) []porcupine.Operation {
 	ops := append(slices.Clone(r.all[request]), r.shared[request/roundSize]...)
 	if dead := r.deaths[request/roundSize]; dead > 0 {
@@ -203,13 +225,17 @@ func (r *recorder) tell(request int) string {
 	slices.SortFunc(ops, func(a, b porcupine.Operation) int { return int(a.Call - b.Call) })
 	var b strings.Builder
 	for _, op := range ops {
-		fmt.Fprintf(&b, "%12s .. %-12s client %3d  %+v -> %+v\n", time.Duration(op.Call), time.Duration(op.Return), op.ClientId, op.Input, op.Output)
+		fmt.Fprintf(
+			&b, "%12s .. %-12s client %3d  %+v -> %+v\n", time.Duration(op.Call),
+			time.Duration(op.Return), op.ClientId, op.Input, op.Output,
+		)
 	}
 	return b.String()
 }
 
-// live lets the roundSize requests of one round be used from all sides, through any node, until their calls are used up.
-// disturb runs beside it. cuts is the share of calls, in per mille, whose connection is cut.
+// live lets the roundSize requests of one round be used from all sides, through any node, until
+// their calls are used up. disturb runs beside it. cuts is the share of calls, in per mille, whose
+// connection is cut.
 func (r *recorder) live(nodes []node, seed uint64, cuts int, disturb func(rng *rand.Rand)) {
 	r.round(int(seed))
 	var wg sync.WaitGroup
@@ -251,7 +277,9 @@ func (r *recorder) live(nodes []node, seed uint64, cuts int, disturb func(rng *r
 						step := call{do: do, who: who, node: rng.IntN(len(nodes))}
 						cut := rng.IntN(1000) < cuts
 						if cut {
-							time.AfterFunc(time.Duration(rng.ExpFloat64()*float64(2*time.Millisecond)), cancel)
+							time.AfterFunc(
+								time.Duration(rng.ExpFloat64()*float64(2*time.Millisecond)), cancel,
+							)
 						}
 						called := r.since()
 						r.under.Add(1)
@@ -293,7 +321,10 @@ func (r *recorder) report(t *testing.T) {
 			codes[op.Input.(call).do+" "+op.Output.(outcome).code]++
 		}
 	}
-	t.Logf("%d histories, %d calls, %d connections cut, %d not linearizable", len(r.all), calls, r.cut, len(broken))
+	t.Logf(
+		"%d histories, %d calls, %d connections cut, %d not linearizable", len(r.all), calls, r.cut,
+		len(broken),
+	)
 	for _, must := range []string{"cancel ", "cancel " + api.CodeActiveSession, "cancel " + api.CodeAlreadyCancelled, "approve ", "proceed " + api.CodeCancelled} {
 		if codes[must] == 0 {
 			t.Errorf("there was no %q among the calls: %v", must, codes)
@@ -322,8 +353,8 @@ func (r *recorder) kill(t *testing.T, round int, p *process, number int) (dead i
 	return dead
 }
 
-// TestLinearSQLite records histories on one node with SQLite, a process of its own. In every other round it is killed in the
-// middle and started again on its data folder.
+// TestLinearSQLite records histories on one node with SQLite, a process of its own. In every other
+// round it is killed in the middle and started again on its data folder.
 func TestLinearSQLite(t *testing.T) {
 	p := newProcess(t)
 	p.start(t)
@@ -339,7 +370,9 @@ func TestLinearSQLite(t *testing.T) {
 			for i := range steps + 1 {
 				time.Sleep(time.Duration(rng.IntN(40)) * time.Millisecond)
 				if i == victim {
-					for range 1000 { // a kill between two calls, or while requests are being made, would find nothing out
+					// a kill between two calls, or while requests are being made, would find
+					// nothing out
+					for range 1000 {
 						if r.under.Load() > 0 {
 							break
 						}

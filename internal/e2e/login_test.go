@@ -23,7 +23,8 @@ func TestLogin(t *testing.T) {
 	}
 	q := at.Query()
 	for name, want := range map[string]string{
-		"response_type": "code", "code_challenge_method": "S256", "redirect_uri": s.url + "/login/callback", "scope": "openid profile",
+		"response_type": "code", "code_challenge_method": "S256",
+		"redirect_uri": s.url + "/login/callback", "scope": "openid profile",
 	} {
 		if q.Get(name) != want {
 			t.Errorf("%s=%q, want %q", name, q.Get(name), want)
@@ -35,7 +36,8 @@ func TestLogin(t *testing.T) {
 		}
 	}
 	for _, c := range begin.header.Values("Set-Cookie") {
-		if !strings.Contains(c, "HttpOnly") || !strings.Contains(c, "SameSite=Lax") || !strings.Contains(c, "Path=/login/callback") {
+		if !strings.Contains(c, "HttpOnly") || !strings.Contains(c, "SameSite=Lax") ||
+			!strings.Contains(c, "Path=/login/callback") {
 			t.Errorf("cookie %s", c)
 		}
 	}
@@ -59,7 +61,8 @@ func TestLogin(t *testing.T) {
 	if v := s.view(t, in.RequestID); v.State != "locked" {
 		t.Errorf("the request is %s", v.State)
 	}
-	if doc := v.get(t, "/sign/"+in.RequestID+"/document.pdf"); doc.status != 200 || doc.body != string(pdftest.Minimal()) {
+	if doc := v.get(t, "/sign/"+in.RequestID+"/document.pdf"); doc.status != 200 ||
+		doc.body != string(pdftest.Minimal()) {
 		t.Errorf("document.pdf: %d, %d bytes", doc.status, len(doc.body))
 	}
 
@@ -77,7 +80,8 @@ func TestLogin(t *testing.T) {
 	v.post(t, "/sign/"+in.RequestID+"/sandbox/approve", nil).follow(t)
 	s.settled(t, in.RequestID, "signed")
 	v.get(t, in.SigningURL).shows(t, 200, "Document signed")
-	if doc := v.get(t, "/sign/"+in.RequestID+"/signed.pdf"); doc.status != 200 || !strings.HasPrefix(doc.body, string(pdftest.Minimal())) {
+	if doc := v.get(t, "/sign/"+in.RequestID+"/signed.pdf"); doc.status != 200 ||
+		!strings.HasPrefix(doc.body, string(pdftest.Minimal())) {
 		t.Errorf("signed.pdf: %d, %d bytes", doc.status, len(doc.body))
 	}
 	// An hour later it is not there for the signer either.
@@ -133,7 +137,9 @@ func TestLoginAttacks(t *testing.T) {
 	})
 	t.Run("the code of another login, which PKCE tells apart", func(t *testing.T) {
 		victim, attacker := s.visitor(t), s.visitor(t)
-		stolen, err := url.Parse(victim.choose(t, victim.chooser(t, victim.post(t, login, nil)), alice))
+		stolen, err := url.Parse(
+			victim.choose(t, victim.chooser(t, victim.post(t, login, nil)), alice),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,8 +182,11 @@ func TestProvider(t *testing.T) {
 	s := start(t)
 	c := s.app.Config
 	good := url.Values{
-		"client_id": {c.OIDCClientID}, "redirect_uri": {s.url + "/login/callback"}, "response_type": {"code"},
-		"code_challenge_method": {"S256"}, "code_challenge": {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "state": {"st"}, "nonce": {"no"}, "scope": {"openid"},
+		"client_id": {c.OIDCClientID}, "redirect_uri": {s.url + "/login/callback"},
+		"response_type":         {"code"},
+		"code_challenge_method": {"S256"},
+		"code_challenge":        {"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}, "state": {"st"},
+		"nonce": {"no"}, "scope": {"openid"},
 	}
 	const verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636, appendix B
 	with := func(name, value string) url.Values {
@@ -215,13 +224,15 @@ func TestProvider(t *testing.T) {
 	redeem := func(edit func(url.Values)) answer {
 		t.Helper()
 		form := url.Values{
-			"grant_type": {"authorization_code"}, "code": {code()}, "redirect_uri": good["redirect_uri"], "code_verifier": {verifier},
+			"grant_type": {"authorization_code"}, "code": {code()},
+			"redirect_uri": good["redirect_uri"], "code_verifier": {verifier},
 			"client_id": {c.OIDCClientID}, "client_secret": {c.OIDCClientSecret},
 		}
 		edit(form)
 		return v.post(t, "/idp/token", form)
 	}
-	if a := redeem(func(url.Values) {}); a.status != 200 || !strings.Contains(a.body, `"id_token"`) {
+	if a := redeem(func(url.Values) {}); a.status != 200 ||
+		!strings.Contains(a.body, `"id_token"`) {
 		t.Errorf("the right way: %d %s", a.status, a.body)
 	}
 	for name, edit := range map[string]func(url.Values){
@@ -272,7 +283,8 @@ func TestLoginScope(t *testing.T) {
 	}
 	stolen := http.Header{"Cookie": {strings.Join(header, "; ")}}
 	thief := s.visitor(t)
-	thief.send(t, "GET", one.SigningURL, nil, stolen).shows(t, 200, "Proceed to Sign") // the header works
+	// the header works
+	thief.send(t, "GET", one.SigningURL, nil, stolen).shows(t, 200, "Proceed to Sign")
 	thief.send(t, "GET", two.SigningURL, nil, stolen).shows(t, 200, "Log in")
 	if a := thief.send(t, "POST", "/phone/api/enrol/start", nil, stolen); a.status != 401 {
 		t.Errorf("as a phone's login: %d %s", a.status, a.body)
@@ -315,7 +327,8 @@ func TestCrossOrigin(t *testing.T) {
 		t.Errorf("our own page: %d", a.status)
 	}
 	for name, want := range map[string]string{
-		"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "same-origin",
+		"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store",
+		"Referrer-Policy": "same-origin",
 	} {
 		if got := v.get(t, in.SigningURL).header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

@@ -18,8 +18,9 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// TestMockPass makes the calls that the official demo relying party makes with its MockPass configuration: V3.0 claims below
-// /sign-v3, a result call without Content-Type, and a webhook that is verified against /sign-v3/jwks.
+// TestMockPass makes the calls that the official demo relying party makes with its MockPass
+// configuration: V3.0 claims below /sign-v3, a result call without Content-Type, and a webhook that
+// is verified against /sign-v3/jwks.
 func TestMockPass(t *testing.T) {
 	rp := partytest.Start(t)
 	c := config(rp)
@@ -52,11 +53,16 @@ func TestMockPass(t *testing.T) {
 		"client_id": registered.ClientID, "doc_name": "dummy.pdf", "x": 0.5, "y": 0.5, "page": 1,
 	}), "application/octet-stream", bytes.NewReader(pdftest.Minimal()))
 	var in api.Initiated
-	if err := json.Unmarshal([]byte(a.body), &in); err != nil || a.status != 200 || in.SigningURL == "" || in.ExchangeCode == "" {
+	if err := json.Unmarshal([]byte(a.body), &in); err != nil || a.status != 200 ||
+		in.SigningURL == "" ||
+		in.ExchangeCode == "" {
 		t.Fatalf("initiate: %d %s", a.status, a.body)
 	}
 	result := func() answer {
-		return do(t, "GET", base+"/sign-requests/"+in.RequestID+"/signed_doc", compact(map[string]any{"exchange_code": in.ExchangeCode}), "", nil)
+		return do(
+			t, "GET", base+"/sign-requests/"+in.RequestID+"/signed_doc",
+			compact(map[string]any{"exchange_code": in.ExchangeCode}), "", nil,
+		)
 	}
 	if a := result(); !a.is(400, "DOCUMENT_NOT_SIGNED", "Document has not been signed") {
 		t.Errorf("before the signature: %d %s", a.status, a.body)
@@ -82,7 +88,8 @@ func TestMockPass(t *testing.T) {
 		t.Fatalf("the webhook does not verify against /sign-v3/jwks: %v", err)
 	}
 	var claims api.WebhookClaims
-	if err := json.Unmarshal(payload, &claims); err != nil || claims.RequestID != in.RequestID || claims.RequestType != "signed_doc_url" {
+	if err := json.Unmarshal(payload, &claims); err != nil || claims.RequestID != in.RequestID ||
+		claims.RequestType != "signed_doc_url" {
 		t.Errorf("claims %+v, %v", claims, err)
 	}
 
@@ -98,18 +105,22 @@ func TestMockPass(t *testing.T) {
 		}
 		body, err := io.ReadAll(resp.Body)
 		resp.Body.Close()
-		if err != nil || resp.StatusCode != 200 || !strings.HasPrefix(string(body), string(pdftest.Minimal())) {
+		if err != nil || resp.StatusCode != 200 ||
+			!strings.HasPrefix(string(body), string(pdftest.Minimal())) {
 			t.Errorf("download: %d, %d bytes, %v", resp.StatusCode, len(body), err)
 		}
 	}
 
 	// Cancel is newer than MockPass and has its path here all the same.
-	if a := do(t, "POST", base+"/sign-requests/cancel", compact(map[string]any{"client_id": registered.ClientID, "request_id": in.RequestID}), "application/json", nil); !a.is(400, "DOCUMENT_ALREADY_SIGNED", "Document has already been signed") {
+	if a := do(t, "POST", base+"/sign-requests/cancel", compact(map[string]any{"client_id": registered.ClientID, "request_id": in.RequestID}), "application/json", nil); !a.is(
+		400, "DOCUMENT_ALREADY_SIGNED", "Document has already been signed",
+	) {
 		t.Errorf("cancel: %d %s", a.status, a.body)
 	}
 }
 
-// TestRelyingPartyIsDown: its keys cannot be had, so no one can speak for it; that is no fault of ours (docs/contract.md, 14.26).
+// TestRelyingPartyIsDown: its keys cannot be had, so no one can speak for it; that is no fault of
+// ours (docs/contract.md, 14.26).
 func TestRelyingPartyIsDown(t *testing.T) {
 	s := start(t)
 	for name, handler := range map[string]http.HandlerFunc{
@@ -118,7 +129,9 @@ func TestRelyingPartyIsDown(t *testing.T) {
 		"no keys": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
 	} {
 		s.party.ServeJWKS(handler)
-		if a := s.cancel(t, "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332"); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
+		if a := s.cancel(t, "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332"); !a.is(
+			400, "UNAUTHORIZED", "Unauthorized.",
+		) {
 			t.Errorf("%s: %d %s", name, a.status, a.body)
 		}
 		s.advance(t, "1m") // the failure is remembered for a while
@@ -127,7 +140,9 @@ func TestRelyingPartyIsDown(t *testing.T) {
 	s.initiate(t)
 	// An unknown kid is not looked up again: the rule for rotation is to publish an hour ahead.
 	fetches := s.party.Fetches()
-	if a := s.upload(t, s.party.Token(token.Initiate, partytest.Header("kid", "brand-new")), pdftest.Minimal()); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
+	if a := s.upload(t, s.party.Token(token.Initiate, partytest.Header("kid", "brand-new")), pdftest.Minimal()); !a.is(
+		400, "UNAUTHORIZED", "Unauthorized.",
+	) {
 		t.Errorf("unknown kid: %d %s", a.status, a.body)
 	}
 	if n := s.party.Fetches(); n != fetches {

@@ -18,8 +18,9 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// TestLinearPostgres records histories on three nodes over one PostgreSQL database, each a process of its own with a clock of
-// its own. In some rounds a node is killed and started again, in some the database restarts under all of them.
+// TestLinearPostgres records histories on three nodes over one PostgreSQL database, each a process
+// of its own with a clock of its own. In some rounds a node is killed and started again, in some
+// the database restarts under all of them.
 func TestLinearPostgres(t *testing.T) {
 	var cluster pgtest.Cluster
 	t.Cleanup(cluster.Stop)
@@ -49,7 +50,8 @@ func TestLinearPostgres(t *testing.T) {
 					r.step(round, nodes[n], n, 200)
 				}
 			case 1:
-				r.step(round, nodes[victim], victim, []int{2, 200, 1900}[rng.IntN(3)]) // a clock that runs away
+				// a clock that runs away
+				r.step(round, nodes[victim], victim, []int{2, 200, 1900}[rng.IntN(3)])
 			case 2:
 				kills++
 				r.kill(t, round, processes[victim], victim)
@@ -93,7 +95,8 @@ func (n *domainNode) call(ctx context.Context, in call, r *api.Initiated) (outco
 	case "initiate":
 		var made *api.Initiated
 		made, err = n.Initiate(ctx, request.Application{
-			ClientID: "shop", DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
+			ClientID: "shop", DocName: "lease.pdf",
+			Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
 		}, bytes.NewReader(pdftest.Minimal()))
 		if err == nil {
 			*r = *made
@@ -128,7 +131,9 @@ func (n *domainNode) call(ctx context.Context, in call, r *api.Initiated) (outco
 // blindStore is the bug: it reads, decides, lets others go on, and writes over whatever they did.
 type blindStore struct{ request.Store }
 
-func (s blindStore) Update(ctx context.Context, id string, change func(*request.Request) (request.Effects, error)) error {
+func (s blindStore) Update(
+	ctx context.Context, id string, change func(*request.Request) (request.Effects, error),
+) error {
 	decided, err := s.Get(ctx, id)
 	if err != nil {
 		return err
@@ -145,8 +150,8 @@ func (s blindStore) Update(ctx context.Context, id string, change func(*request.
 	})
 }
 
-// TestLinearFindsPlantedBug runs the same histories on the domain: as it is, they pass; on a store without compare-and-set they
-// must not.
+// TestLinearFindsPlantedBug runs the same histories on the domain: as it is, they pass; on a store
+// without compare-and-set they must not.
 func TestLinearFindsPlantedBug(t *testing.T) {
 	for name, wrong := range map[string]bool{"compare-and-set": false, "blind writes": true} {
 		t.Run(name, func(t *testing.T) {

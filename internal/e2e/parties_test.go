@@ -24,7 +24,10 @@ import (
 // submit sends a form of the console as a browser does.
 func (s *sandbox) submit(t testing.TB, path string, form url.Values) answer {
 	t.Helper()
-	return do(t, "POST", s.control+path, "", "application/x-www-form-urlencoded", strings.NewReader(form.Encode()))
+	return do(
+		t, "POST", s.control+path, "", "application/x-www-form-urlencoded",
+		strings.NewReader(form.Encode()),
+	)
 }
 
 // saved ends the test unless a form went well; the answer is the page that it led to.
@@ -39,7 +42,10 @@ func (s *sandbox) saved(t testing.TB, a answer) answer {
 
 func registration(p *partytest.Party) url.Values {
 	r := p.Registration()
-	return url.Values{"client_id": {r.ClientID}, "name": {r.Name}, "jwks_url": {r.JWKSURL}, "redirect_url": {r.RedirectURL}, "webhook_url": {r.WebhookURL}}
+	return url.Values{
+		"client_id": {r.ClientID}, "name": {r.Name}, "jwks_url": {r.JWKSURL},
+		"redirect_url": {r.RedirectURL}, "webhook_url": {r.WebhookURL},
+	}
 }
 
 // as is the sandbox with another relying party before it.
@@ -50,12 +56,15 @@ func (s *sandbox) as(p *partytest.Party) *sandbox {
 	return &other
 }
 
-// TestRegisteredInConsole follows a relying party from its registration to the day when it is disabled, over HTTP.
+// TestRegisteredInConsole follows a relying party from its registration to the day when it is
+// disabled, over HTTP.
 func TestRegisteredInConsole(t *testing.T) {
 	s := start(t)
 	shop := partytest.Start(t)
 	mine := s.as(shop)
-	if a := mine.upload(t, shop.Token(token.Initiate), pdftest.Minimal()); !strings.Contains(a.header.Get("Signet-Explanation"), "no relying party has this client id") {
+	if a := mine.upload(t, shop.Token(token.Initiate), pdftest.Minimal()); !strings.Contains(
+		a.header.Get("Signet-Explanation"), "no relying party has this client id",
+	) {
 		t.Fatalf("before the registration: %d %s", a.status, a.header.Get("Signet-Explanation"))
 	}
 	if a := s.submit(t, "/console/parties", nil); a.status != http.StatusUnprocessableEntity {
@@ -76,7 +85,9 @@ func TestRegisteredInConsole(t *testing.T) {
 	request := mine.initiate(t)
 	v := s.visitor(t)
 	landing := v.get(t, "/sign/"+request.RequestID)
-	src := regexp.MustCompile(`<img class="logo" src="(/logos/[0-9a-f]{32}\.png)"`).FindStringSubmatch(landing.body)
+	src := regexp.MustCompile(
+		`<img class="logo" src="(/logos/[0-9a-f]{32}\.png)"`,
+	).FindStringSubmatch(landing.body)
 	if src == nil {
 		t.Fatal("the landing page shows no logo")
 	}
@@ -84,8 +95,10 @@ func TestRegisteredInConsole(t *testing.T) {
 		t.Error("pages allow pictures of others")
 	}
 	logo := v.get(t, src[1])
-	if _, err := png.Decode(strings.NewReader(logo.body)); err != nil || logo.status != 200 || logo.header.Get("Content-Type") != "image/png" ||
-		logo.header.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(logo.header.Get("Cache-Control"), "immutable") {
+	if _, err := png.Decode(strings.NewReader(logo.body)); err != nil || logo.status != 200 ||
+		logo.header.Get("Content-Type") != "image/png" ||
+		logo.header.Get("X-Content-Type-Options") != "nosniff" ||
+		!strings.Contains(logo.header.Get("Cache-Control"), "immutable") {
 		t.Errorf("logo: %d %v, %v", logo.status, logo.header, err)
 	}
 	if page := v.login(t, request, alice); !strings.Contains(page.body, src[1]) {
@@ -102,7 +115,9 @@ func TestRegisteredInConsole(t *testing.T) {
 	edit.Set("jwks_url", moved.URL()+"/jwks.json")
 	edit.Set("version", "2")
 	s.saved(t, s.submit(t, own+"/edit", edit))
-	if a := mine.upload(t, shop.Token(token.Initiate), pdftest.Minimal()); !strings.Contains(a.header.Get("Signet-Explanation"), "no usable key with the token's kid") {
+	if a := mine.upload(t, shop.Token(token.Initiate), pdftest.Minimal()); !strings.Contains(
+		a.header.Get("Signet-Explanation"), "no usable key with the token's kid",
+	) {
 		t.Errorf("the old keys: %d %s", a.status, a.header.Get("Signet-Explanation"))
 	}
 	if a := mine.upload(t, moved.Token(token.Initiate, partytest.Claim("client_id", shop.ClientID)), pdftest.Minimal()); a.status != http.StatusOK {
@@ -120,8 +135,13 @@ func TestRegisteredInConsole(t *testing.T) {
 		"result":   mine.result(t, request),
 	} {
 		if a.status != http.StatusBadRequest || !strings.Contains(a.body, `"UNAUTHORIZED"`) ||
-			!strings.Contains(a.header.Get("Signet-Explanation"), "an operator has disabled this relying party") {
-			t.Errorf("%s of a disabled party: %d %s %s", name, a.status, a.body, a.header.Get("Signet-Explanation"))
+			!strings.Contains(
+				a.header.Get("Signet-Explanation"), "an operator has disabled this relying party",
+			) {
+			t.Errorf(
+				"%s of a disabled party: %d %s %s", name, a.status, a.body,
+				a.header.Get("Signet-Explanation"),
+			)
 		}
 	}
 	s.must(t, request.RequestID, alice, "open", "proceed", "approve")
@@ -133,7 +153,8 @@ func TestRegisteredInConsole(t *testing.T) {
 	if a := mine.result(t, request); a.status != http.StatusOK {
 		t.Errorf("enabled again: %d %s", a.status, a.body)
 	}
-	if page := browse(t, "GET", s.control+own); !strings.Contains(page.body, "Disabled") || !strings.Contains(page.body, ">console<") {
+	if page := browse(t, "GET", s.control+own); !strings.Contains(page.body, "Disabled") ||
+		!strings.Contains(page.body, ">console<") {
 		t.Error("the trail does not say that the console's user disabled it")
 	}
 }
@@ -180,7 +201,15 @@ func TestPartiesOnTwoNodes(t *testing.T) {
 		rp := partytest.Start(t)
 		c := config(rp)
 		c.Database = database
-		return run(t, rp, c, nil, slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})))
+		return run(
+			t,
+			rp,
+			c,
+			nil,
+			slog.New(
+				slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}),
+			),
+		)
 	}
 	a, b := node(), node()
 	shop := partytest.Start(t)
@@ -207,7 +236,8 @@ func TestPartiesOnTwoNodes(t *testing.T) {
 		t.Errorf("cancel: %d %s", got.status, got.body)
 	}
 
-	// A stolen key: its owner has taken it back, node B has it cached, and node A's operator throws it away.
+	// A stolen key: its owner has taken it back, node B has it cached, and node A's operator throws
+	// it away.
 	shop.ServeJWKS(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write(partytest.JWKS(shop.Key("ES384").JWK()))
 	}))
@@ -230,7 +260,8 @@ func TestPartiesOnTwoNodes(t *testing.T) {
 	}
 }
 
-// TestMistakeOfOneParty: a registration that is not valid refuses the calls of its party, says why, and leaves the others alone.
+// TestMistakeOfOneParty: a registration that is not valid refuses the calls of its party, says why,
+// and leaves the others alone.
 func TestMistakeOfOneParty(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(*app.Party)
@@ -249,11 +280,15 @@ func TestMistakeOfOneParty(t *testing.T) {
 			other.Now = s.now
 			s.initiate(t)
 			a := s.upload(t, other.Token(token.Initiate), pdftest.Minimal())
-			if got := a.header.Get("Signet-Explanation"); !a.is(400, "UNAUTHORIZED", "Unauthorized.") || !strings.Contains(got, c.why) {
+			if got := a.header.Get("Signet-Explanation"); !a.is(
+				400, "UNAUTHORIZED", "Unauthorized.",
+			) ||
+				!strings.Contains(got, c.why) {
 				t.Errorf("the call of the other: %d %s %s", a.status, a.body, got)
 			}
 			s.stop()
-			if text := log.String(); strings.Count(text, c.why) != 1 || strings.Contains(text, "s3cret") {
+			if text := log.String(); strings.Count(text, c.why) != 1 ||
+				strings.Contains(text, "s3cret") {
 				t.Errorf("the log: %s", text)
 			}
 		})
@@ -273,11 +308,14 @@ func TestConfiguredLogo(t *testing.T) {
 	s := start(t, func(c *app.Config) { c.Parties[0].Logo = file })
 	in := s.initiate(t)
 	v := s.visitor(t)
-	src := regexp.MustCompile(`src="(/logos/[0-9a-f]{32}\.png)"`).FindStringSubmatch(v.get(t, "/sign/"+in.RequestID).body)
+	src := regexp.MustCompile(
+		`src="(/logos/[0-9a-f]{32}\.png)"`,
+	).FindStringSubmatch(v.get(t, "/sign/"+in.RequestID).body)
 	if src == nil {
 		t.Fatal("the landing page shows no logo")
 	}
-	if size, err := png.DecodeConfig(strings.NewReader(v.get(t, src[1]).body)); err != nil || size.Width != 9 {
+	if size, err := png.DecodeConfig(strings.NewReader(v.get(t, src[1]).body)); err != nil ||
+		size.Width != 9 {
 		t.Errorf("%+v, %v", size, err)
 	}
 }

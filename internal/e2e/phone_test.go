@@ -53,7 +53,10 @@ func (p *phone) call(t testing.TB, path string, in, out any) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := p.send(t, "POST", "/phone/"+path, bytes.NewReader(body), http.Header{"Content-Type": {"application/json"}})
+	a := p.send(
+		t, "POST", "/phone/"+path, bytes.NewReader(body),
+		http.Header{"Content-Type": {"application/json"}},
+	)
 	if a.status == 200 && out != nil {
 		if err := json.Unmarshal([]byte(a.body), out); err != nil {
 			t.Fatalf("%s: %s: %v", path, a.body, err)
@@ -165,14 +168,17 @@ func (a answer) refusedAs(t testing.TB, what string, status int, code string) {
 	}
 }
 
-// TestPhoneEnrols: a key gets a certificate by proof of possession, for the person who has logged in.
+// TestPhoneEnrols: a key gets a certificate by proof of possession, for the person who has logged
+// in.
 func TestPhoneEnrols(t *testing.T) {
 	s := start(t)
 	p := enrolled(t, s, alice)
 	if !p.key.PublicKey.Equal(p.cert.PublicKey) {
 		t.Error("the certificate is for another key")
 	}
-	if p.cert.Subject.CommonName != "TAN XIAO HUI" || strings.Contains(p.cert.Subject.String(), alice) || !strings.Contains(p.cert.Subject.SerialNumber, "373D ") {
+	if p.cert.Subject.CommonName != "TAN XIAO HUI" ||
+		strings.Contains(p.cert.Subject.String(), alice) ||
+		!strings.Contains(p.cert.Subject.SerialNumber, "373D ") {
 		t.Errorf("subject %s", p.cert.Subject)
 	}
 	home := p.get(t, "/phone/")
@@ -188,10 +194,14 @@ func TestPhoneEnrols(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	private := append(bytes.TrimSuffix(bad.jwk(), []byte("}")), []byte(`,"d":"`+base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32))+`"}`)...)
+	private := append(
+		bytes.TrimSuffix(bad.jwk(), []byte("}")),
+		[]byte(`,"d":"`+base64.RawURLEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32))+`"}`)...)
 	c := bad.challenge(t)
 	bobs := newPhone(t, s, bob).challenge(t)
-	ok := phoneapi.EnrolRequest{Challenge: c, PublicKey: bad.jwk(), Name: "x", Proof: bad.proof(t, c)}
+	ok := phoneapi.EnrolRequest{
+		Challenge: c, PublicKey: bad.jwk(), Name: "x", Proof: bad.proof(t, c),
+	}
 	for name, x := range map[string]struct {
 		edit func(*phoneapi.EnrolRequest)
 		code string
@@ -213,10 +223,14 @@ func TestPhoneEnrols(t *testing.T) {
 		x.edit(&r)
 		bad.call(t, "api/enrol", r, nil).refusedAs(t, name, 400, x.code)
 	}
-	bad.send(t, "POST", "/phone/api/enrol", strings.NewReader("{"), nil).refusedAs(t, "no JSON", 400, "CLIENT_SIDE_ERROR")
+	bad.send(t, "POST", "/phone/api/enrol", strings.NewReader("{"), nil).refusedAs(
+		t, "no JSON", 400, "CLIENT_SIDE_ERROR",
+	)
 	nobody := &phone{visitor: s.visitor(t), key: bad.key}
 	nobody.call(t, "api/enrol/start", nil, nil).refusedAs(t, "nobody", 401, "LOGIN_REQUIRED")
-	nobody.call(t, "api/enrol", ok, nil).refusedAs(t, "nobody with a challenge", 401, "LOGIN_REQUIRED")
+	nobody.call(t, "api/enrol", ok, nil).refusedAs(
+		t, "nobody with a challenge", 401, "LOGIN_REQUIRED",
+	)
 	s.advance(t, "6m")
 	bad.call(t, "api/enrol", ok, nil).refusedAs(t, "an old challenge", 400, "SIGNATURE_INVALID")
 }
@@ -236,11 +250,15 @@ func TestPhoneSigns(t *testing.T) {
 		t.Fatalf("challenge: %d %s", a.status, a.body)
 	}
 	sum := sha256.Sum256(pdftest.Minimal())
-	if c.RelyingParty != s.app.Config.Parties[0].Name || c.DocumentName != "Agreement.pdf" || c.MatchCode != match ||
-		c.DocumentDigest != hex.EncodeToString(sum[:]) || c.Pages != 1 || c.Places != 2 {
+	if c.RelyingParty != s.app.Config.Parties[0].Name || c.DocumentName != "Agreement.pdf" ||
+		c.MatchCode != match ||
+		c.DocumentDigest != hex.EncodeToString(sum[:]) ||
+		c.Pages != 1 ||
+		c.Places != 2 {
 		t.Errorf("the phone shows %+v, the page shows %s", c, match)
 	}
-	if left := time.UnixMilli(c.SessionEndsAt).Sub(s.now()); left < 150*time.Second || left > 180*time.Second {
+	if left := time.UnixMilli(c.SessionEndsAt).Sub(s.now()); left < 150*time.Second ||
+		left > 180*time.Second {
 		t.Errorf("the session ends in %s", left)
 	}
 	var again phoneapi.SignChallenge
@@ -254,9 +272,13 @@ func TestPhoneSigns(t *testing.T) {
 	stranger := *p
 	stranger.key, _ = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	for name, signature := range map[string]string{
-		"another key": stranger.signature(t, tbs), "other bytes": p.signature(t, append(tbs, 0)), "nothing": "", "zeros": base64.RawURLEncoding.EncodeToString(make([]byte, 64)), "not base64url": "!",
+		"another key": stranger.signature(t, tbs), "other bytes": p.signature(t, append(tbs, 0)),
+		"nothing": "", "zeros": base64.RawURLEncoding.EncodeToString(make([]byte, 64)),
+		"not base64url": "!",
 	} {
-		p.call(t, session+"/approve", phoneapi.Approval{Signature: signature}, nil).refusedAs(t, name, 400, "SIGNATURE_INVALID")
+		p.call(t, session+"/approve", phoneapi.Approval{Signature: signature}, nil).refusedAs(
+			t, name, 400, "SIGNATURE_INVALID",
+		)
 	}
 	approval := phoneapi.Approval{Signature: p.signature(t, tbs)}
 	for range 2 { // an answer may get lost
@@ -268,18 +290,24 @@ func TestPhoneSigns(t *testing.T) {
 	if a := p.call(t, session+"/approve", approval, nil); a.status != 200 {
 		t.Errorf("the same approval, later: %d %s", a.status, a.body)
 	}
-	p.call(t, session+"/approve", phoneapi.Approval{Signature: p.signature(t, tbs)}, nil).refusedAs(t, "another approval", 409, "DOCUMENT_ALREADY_SIGNED")
-	p.call(t, session+"/reject", nil, nil).refusedAs(t, "reject afterwards", 409, "DOCUMENT_ALREADY_SIGNED")
+	p.call(t, session+"/approve", phoneapi.Approval{Signature: p.signature(t, tbs)}, nil).refusedAs(
+		t, "another approval", 409, "DOCUMENT_ALREADY_SIGNED",
+	)
+	p.call(t, session+"/reject", nil, nil).refusedAs(
+		t, "reject afterwards", 409, "DOCUMENT_ALREADY_SIGNED",
+	)
 	signed := do(t, "GET", s.signedResult(t, in).SignedDocURL, "", "", nil)
 	pdfsig(t, []byte(signed.body), 2)
-	if !strings.Contains(signed.body, strings.ToUpper(hex.EncodeToString(p.cert.Raw))) && !strings.Contains(signed.body, hex.EncodeToString(p.cert.Raw)) {
+	if !strings.Contains(signed.body, strings.ToUpper(hex.EncodeToString(p.cert.Raw))) &&
+		!strings.Contains(signed.body, hex.EncodeToString(p.cert.Raw)) {
 		t.Error("the signature does not hold the phone's certificate")
 	}
 	kinds := map[string]int{}
 	for _, e := range s.view(t, in.RequestID).Events {
 		kinds[e.Kind]++
 	}
-	if kinds["scanned"] != 1 || kinds["approved"] != 1 || kinds["signed"] != 1 || kinds["approve_refused"] != 0 {
+	if kinds["scanned"] != 1 || kinds["approved"] != 1 || kinds["signed"] != 1 ||
+		kinds["approve_refused"] != 0 {
 		t.Errorf("trail %v", kinds)
 	}
 }
@@ -312,7 +340,9 @@ func TestPhoneRefusals(t *testing.T) {
 			if a := late.get(t, link); a.status != http.StatusForbidden {
 				t.Errorf("the phone's page: %d %s", a.status, a.text())
 			}
-			late.call(t, session+"/challenge", nil, nil).refusedAs(t, "challenge", 409, "NO_ACTIVE_SESSION")
+			late.call(t, session+"/challenge", nil, nil).refusedAs(
+				t, "challenge", 409, "NO_ACTIVE_SESSION",
+			)
 		}
 	})
 	t.Run("approval without a look at the challenge", func(t *testing.T) {
@@ -334,13 +364,21 @@ func TestPhoneRefusals(t *testing.T) {
 		for _, call := range []string{"/challenge", "/approve", "/reject"} {
 			fresh.call(t, session+call, some, nil).refusedAs(t, call, 401, "PHONE_NOT_ENROLLED")
 		}
-		if to := fresh.get(t, "/phone/"+session).follow(t); to != "/phone/enrol?next="+url.QueryEscape("/phone/"+session) {
+		if to := fresh.get(t, "/phone/"+session).follow(t); to != "/phone/enrol?next="+url.QueryEscape(
+			"/phone/"+session,
+		) {
 			t.Errorf("its page leads to %s", to)
 		}
 		// next is a page of the phone, or nothing.
 		for _, next := range []string{"https://evil.example/phone/", "//evil.example/phone/", "/sign/x", "javascript:alert(1)", "/phone/../sign"} {
-			fresh.send(t, "GET", "/phone/enrol?next="+url.QueryEscape(next), nil, nil).shows(t, 200, "Set up this phone")
-			if body := fresh.get(t, "/phone/enrol?next="+url.QueryEscape(next)).body; strings.Contains(body, `="`+next) { // the language switch keeps it in its query, behind our own path
+			fresh.send(t, "GET", "/phone/enrol?next="+url.QueryEscape(next), nil, nil).shows(
+				t, 200, "Set up this phone",
+			)
+			// the language switch keeps it in its query, behind our own path
+			if body := fresh.get(t, "/phone/enrol?next="+url.QueryEscape(next)).body; strings.Contains(
+				body,
+				`="`+next,
+			) {
 				t.Errorf("the page leads to %s: %s", next, body)
 			}
 		}
@@ -349,12 +387,17 @@ func TestPhoneRefusals(t *testing.T) {
 		lost := enrolled(t, s, alice)
 		lost.scan(t, desk, in)
 		bobs := newPhone(t, s, bob)
-		bobs.post(t, "/phone/revoke", url.Values{"phone_id": {lost.id}}).follow(t) // not bob's to remove
+		// not bob's to remove
+		bobs.post(t, "/phone/revoke", url.Values{"phone_id": {lost.id}}).follow(t)
 		if a := lost.call(t, session+"/challenge", nil, nil); a.status != 200 {
 			t.Fatalf("challenge: %d %s", a.status, a.body)
 		}
-		bobs.post(t, "/phone/rename", url.Values{"phone_id": {lost.id}, "name": {"Bob's"}}).follow(t)
-		lost.post(t, "/phone/rename", url.Values{"phone_id": {lost.id}, "name": {"two\nlines"}}).shows(t, 400, "This request was not understood")
+		bobs.post(t, "/phone/rename", url.Values{"phone_id": {lost.id}, "name": {"Bob's"}}).follow(
+			t,
+		)
+		lost.post(
+			t, "/phone/rename", url.Values{"phone_id": {lost.id}, "name": {"two\nlines"}},
+		).shows(t, 400, "This request was not understood")
 		if to := lost.post(t, "/phone/rename", url.Values{"phone_id": {lost.id}, "name": {"Taxi"}}).follow(t); to != "/phone/?renamed="+lost.id {
 			t.Errorf("renaming leads to %s", to)
 		}
@@ -380,8 +423,9 @@ func TestPhoneRefusals(t *testing.T) {
 	})
 }
 
-// TestLateApproval: the signer compares digits while the session ends and the relying party cancels. The phone hears of it at
-// once, and an approval that comes all the same is refused and noted.
+// TestLateApproval: the signer compares digits while the session ends and the relying party
+// cancels. The phone hears of it at once, and an approval that comes all the same is refused and
+// noted.
 func TestLateApproval(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)
@@ -402,12 +446,16 @@ func TestLateApproval(t *testing.T) {
 	s.advance(t, "180s")
 	hears(t, states, "locked")
 	approval := phoneapi.Approval{Signature: p.signature(t, tbs)}
-	p.call(t, session+"/approve", approval, nil).refusedAs(t, "after the session", 409, "NO_ACTIVE_SESSION")
+	p.call(t, session+"/approve", approval, nil).refusedAs(
+		t, "after the session", 409, "NO_ACTIVE_SESSION",
+	)
 	if a := s.cancel(t, in.RequestID); a.status != 200 {
 		t.Fatalf("cancel: %d %s", a.status, a.body)
 	}
 	hears(t, states, "cancelled")
-	p.call(t, session+"/approve", approval, nil).refusedAs(t, "after the cancel", 409, "REQUEST_CANCELLED")
+	p.call(t, session+"/approve", approval, nil).refusedAs(
+		t, "after the cancel", 409, "REQUEST_CANCELLED",
+	)
 	var refused []string
 	for _, e := range s.trail(t, in.RequestID).Events {
 		if e.Kind == "approve_refused" {

@@ -17,8 +17,8 @@ import (
 	"github.com/signet-sign/signet/internal/server/pki"
 )
 
-// openssl runs OpenSSL, the stranger whom relying parties will ask about our certificates. Without it the test fails in CI and
-// skips elsewhere.
+// openssl runs OpenSSL, the stranger whom relying parties will ask about our certificates. Without
+// it the test fails in CI and skips elsewhere.
 func openssl(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	path := tool(t, "openssl", "openssl")
@@ -34,7 +34,8 @@ func openssl(t *testing.T, dir string, args ...string) string {
 	return string(out)
 }
 
-// TestRevocation: what CRL and OCSP say of a phone before and after its owner removes it, as OpenSSL reads it.
+// TestRevocation: what CRL and OCSP say of a phone before and after its owner removes it, as
+// OpenSSL reads it.
 func TestRevocation(t *testing.T) {
 	s := start(t)
 	lost, kept := enrolled(t, s, alice), enrolled(t, s, alice)
@@ -56,19 +57,29 @@ func TestRevocation(t *testing.T) {
 	for name, p := range map[string]*phone{"lost": lost, "kept": kept} {
 		write(t, dir, name+".der", p.cert.Raw)
 		openssl(t, dir, "x509", "-inform", "DER", "-in", name+".der", "-out", name+".pem")
-		if len(p.cert.CRLDistributionPoints) != 1 || p.cert.CRLDistributionPoints[0] != s.url+pki.Base+ca.PathIssuingCRL ||
-			len(p.cert.OCSPServer) != 1 || p.cert.OCSPServer[0] != s.url+pki.Base+ca.PathOCSP {
-			t.Errorf("the certificate says to ask %v and %v", p.cert.CRLDistributionPoints, p.cert.OCSPServer)
+		if len(p.cert.CRLDistributionPoints) != 1 ||
+			p.cert.CRLDistributionPoints[0] != s.url+pki.Base+ca.PathIssuingCRL ||
+			len(p.cert.OCSPServer) != 1 ||
+			p.cert.OCSPServer[0] != s.url+pki.Base+ca.PathOCSP {
+			t.Errorf(
+				"the certificate says to ask %v and %v", p.cert.CRLDistributionPoints,
+				p.cert.OCSPServer,
+			)
 		}
 	}
 	crl := func() string {
 		t.Helper()
 		fetch("root.crl", ca.PathRootCRL, "application/pkix-crl")
 		fetch("issuing.crl", ca.PathIssuingCRL, "application/pkix-crl")
-		if out := openssl(t, dir, "crl", "-inform", "DER", "-in", "root.crl", "-CAfile", "root.pem", "-noout", "-verify"); !strings.Contains(out, "verify OK") {
+		if out := openssl(t, dir, "crl", "-inform", "DER", "-in", "root.crl", "-CAfile", "root.pem", "-noout", "-verify"); !strings.Contains(
+			out, "verify OK",
+		) {
 			t.Errorf("the root's CRL: %s", out)
 		}
-		out := openssl(t, dir, "crl", "-inform", "DER", "-in", "issuing.crl", "-CAfile", "issuing.pem", "-noout", "-text", "-verify")
+		out := openssl(
+			t, dir, "crl", "-inform", "DER", "-in", "issuing.crl", "-CAfile", "issuing.pem",
+			"-noout", "-text", "-verify",
+		)
 		if !strings.Contains(out, "verify OK") {
 			t.Errorf("the issuing CA's CRL: %s", out)
 		}
@@ -76,7 +87,10 @@ func TestRevocation(t *testing.T) {
 	}
 	ocsp := func(name string) string {
 		t.Helper()
-		return openssl(t, dir, "ocsp", "-sha256", "-issuer", "issuing.pem", "-cert", name+".pem", "-CAfile", "root.pem", "-verify_other", "issuing.pem", "-url", s.url+pki.Base+ca.PathOCSP)
+		return openssl(
+			t, dir, "ocsp", "-sha256", "-issuer", "issuing.pem", "-cert", name+".pem", "-CAfile",
+			"root.pem", "-verify_other", "issuing.pem", "-url", s.url+pki.Base+ca.PathOCSP,
+		)
 	}
 	serial := func(c *x509.Certificate) string { return strings.ToUpper(c.SerialNumber.Text(16)) }
 
@@ -84,17 +98,21 @@ func TestRevocation(t *testing.T) {
 		t.Errorf("the CRL before: %s", out)
 	}
 	for _, name := range []string{"lost", "kept"} {
-		if out := ocsp(name); !strings.Contains(out, "Response verify OK") || !strings.Contains(out, name+".pem: good") {
+		if out := ocsp(name); !strings.Contains(out, "Response verify OK") ||
+			!strings.Contains(out, name+".pem: good") {
 			t.Errorf("OCSP before: %s", out)
 		}
 	}
 
 	lost.post(t, "/phone/revoke", url.Values{"phone_id": {lost.id}}).follow(t)
 	out := crl()
-	if !strings.Contains(out, serial(lost.cert)) || strings.Contains(out, serial(kept.cert)) || !strings.Contains(out, "Key Compromise") {
+	if !strings.Contains(out, serial(lost.cert)) || strings.Contains(out, serial(kept.cert)) ||
+		!strings.Contains(out, "Key Compromise") {
 		t.Errorf("the CRL after: %s", out)
 	}
-	if out := ocsp("lost"); !strings.Contains(out, "Response verify OK") || !strings.Contains(out, "lost.pem: revoked") || !strings.Contains(out, "keyCompromise") {
+	if out := ocsp("lost"); !strings.Contains(out, "Response verify OK") ||
+		!strings.Contains(out, "lost.pem: revoked") ||
+		!strings.Contains(out, "keyCompromise") {
 		t.Errorf("OCSP after: %s", out)
 	}
 	if out := ocsp("kept"); !strings.Contains(out, "kept.pem: good") {
@@ -102,22 +120,35 @@ func TestRevocation(t *testing.T) {
 	}
 
 	// By GET, as proxies like it, and what is no request at all.
-	openssl(t, dir, "ocsp", "-issuer", "issuing.pem", "-cert", "lost.pem", "-no_nonce", "-reqout", "request.der")
+	openssl(
+		t, dir, "ocsp", "-issuer", "issuing.pem", "-cert", "lost.pem", "-no_nonce", "-reqout",
+		"request.der",
+	)
 	request, err := os.ReadFile(filepath.Join(dir, "request.der"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := do(t, "GET", s.url+pki.Base+ca.PathOCSP+"/"+url.PathEscape(base64.StdEncoding.EncodeToString(request)), "", "", nil)
+	a := do(
+		t, "GET",
+		s.url+pki.Base+ca.PathOCSP+"/"+url.PathEscape(base64.StdEncoding.EncodeToString(request)),
+		"", "", nil,
+	)
 	if a.status != 200 || a.header.Get("Content-Type") != "application/ocsp-response" {
 		t.Errorf("OCSP by GET: %d %s", a.status, a.body)
 	}
 	write(t, dir, "answer.der", []byte(a.body))
-	if out := openssl(t, dir, "ocsp", "-respin", "answer.der", "-issuer", "issuing.pem", "-cert", "lost.pem", "-CAfile", "root.pem"); !strings.Contains(out, "lost.pem: revoked") {
+	if out := openssl(t, dir, "ocsp", "-respin", "answer.der", "-issuer", "issuing.pem", "-cert", "lost.pem", "-CAfile", "root.pem"); !strings.Contains(
+		out, "lost.pem: revoked",
+	) {
 		t.Errorf("the answer to GET: %s", out)
 	}
 	for body, want := range map[string]int{"": 200, "nonsense": 200, strings.Repeat("x", 5000): http.StatusRequestEntityTooLarge} {
-		a := do(t, "POST", s.url+pki.Base+ca.PathOCSP, "", "application/ocsp-request", strings.NewReader(body))
-		if a.status != want || want == 200 && a.body != "\x30\x03\x0a\x01\x01" { // malformedRequest (RFC 6960, 4.2.1)
+		a := do(
+			t, "POST", s.url+pki.Base+ca.PathOCSP, "", "application/ocsp-request",
+			strings.NewReader(body),
+		)
+		// malformedRequest (RFC 6960, 4.2.1)
+		if a.status != want || want == 200 && a.body != "\x30\x03\x0a\x01\x01" {
 			t.Errorf("%d bytes of nonsense: %d %x", len(body), a.status, a.body)
 		}
 	}
@@ -126,7 +157,8 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
-// TestShortLivedCertificates: certificates live as long as the configuration says, phones enrol again, and what was signed stays valid.
+// TestShortLivedCertificates: certificates live as long as the configuration says, phones enrol
+// again, and what was signed stays valid.
 func TestShortLivedCertificates(t *testing.T) {
 	s := start(t, func(c *app.Config) { c.SignerValidity = time.Hour })
 	phone := enrolled(t, s, alice)

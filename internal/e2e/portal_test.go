@@ -10,8 +10,8 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// TestPortalPages is one page for each way in which there is nothing to sign (docs/contract.md, 4.2 and 14.19), for someone who has just
-// come and for the signer.
+// TestPortalPages is one page for each way in which there is nothing to sign (docs/contract.md, 4.2
+// and 14.19), for someone who has just come and for the signer.
 func TestPortalPages(t *testing.T) {
 	s := start(t)
 	name := s.app.Config.Parties[0].Name
@@ -19,9 +19,12 @@ func TestPortalPages(t *testing.T) {
 	t.Run("an unknown link", func(t *testing.T) {
 		v := s.visitor(t)
 		for _, id := range []string{"signv3-0199cc9c-8b7c-70df-b29b-39843a10c332", "x", "%2e%2e", "a%0d%0aSet-Cookie:%20x=y"} {
-			v.get(t, "/sign/"+id).shows(t, http.StatusNotFound, "This link has expired or is incorrect")
+			v.get(t, "/sign/"+id).shows(
+				t, http.StatusNotFound, "This link has expired or is incorrect",
+			)
 			for _, form := range []string{"login", "proceed", "leave", "leave-session", "switch"} {
-				if a := v.post(t, "/sign/"+id+"/"+form, nil); a.status == 200 || strings.Contains(a.header.Get("Location"), "/idp/") {
+				if a := v.post(t, "/sign/"+id+"/"+form, nil); a.status == 200 ||
+					strings.Contains(a.header.Get("Location"), "/idp/") {
 					t.Errorf("%s/%s: %d to %s", id, form, a.status, a.header.Get("Location"))
 				}
 			}
@@ -74,12 +77,15 @@ func TestPortalPages(t *testing.T) {
 		a := s.visitor(t).login(t, in, alice)
 		a.shows(t, http.StatusForbidden, "You have no access to this document")
 		a.shows(t, http.StatusForbidden, "Leave Sign Portal")
-		if strings.Contains(a.body, "Agreement.pdf") || strings.Contains(a.text(), "LIM CHENG HAO") {
+		if strings.Contains(a.body, "Agreement.pdf") ||
+			strings.Contains(a.text(), "LIM CHENG HAO") {
 			t.Error("the page tells what document it is, or whose")
 		}
 	})
 	t.Run("not the intended signer", func(t *testing.T) {
-		in := s.initiate(t, partytest.Claim("signer_uin_hash", strings.ToUpper(signer.Person{UIN: bob}.Hash())))
+		in := s.initiate(
+			t, partytest.Claim("signer_uin_hash", strings.ToUpper(signer.Person{UIN: bob}.Hash())),
+		)
 		v := s.visitor(t)
 		v.login(t, in, alice).shows(t, http.StatusForbidden, "You have no access to this document")
 		for _, act := range []string{"proceed", "leave-session", "sandbox/approve"} {
@@ -125,7 +131,9 @@ func TestLogOut(t *testing.T) {
 		}
 	})
 	t.Run("not you", func(t *testing.T) {
-		in := s.initiate(t, partytest.Claim("signer_uin_hash", strings.ToUpper(signer.Person{UIN: bob}.Hash())))
+		in := s.initiate(
+			t, partytest.Claim("signer_uin_hash", strings.ToUpper(signer.Person{UIN: bob}.Hash())),
+		)
 		v := s.visitor(t)
 		v.login(t, in, alice).shows(t, http.StatusForbidden, "Log in as another person")
 		kept := v.copy(t, in.SigningURL)
@@ -148,7 +156,8 @@ func TestLogOut(t *testing.T) {
 	})
 }
 
-// TestWayBack: the browser comes back to the registered URL, with its query, the request and how it went.
+// TestWayBack: the browser comes back to the registered URL, with its query, the request and how it
+// went.
 func TestWayBack(t *testing.T) {
 	s := start(t, func(c *app.Config) {
 		c.Parties[0].RedirectURL += "?shop=7&status=theirs&a=1;b=%zz&request_id=theirs&flag"

@@ -19,7 +19,8 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// The clock of a sandbox goes on by itself while a test moves it, so a border is shown from both sides, this far away from it.
+// The clock of a sandbox goes on by itself while a test moves it, so a border is shown from both
+// sides, this far away from it.
 const beside = 2 * time.Second
 
 // reach moves the clock to a time, which has to be ahead.
@@ -97,7 +98,9 @@ func TestResultByState(t *testing.T) {
 		if a := do(t, "GET", last.SignedDocURL, "", "", nil); a.status != 200 {
 			t.Errorf("the last link: %d", a.status)
 		}
-		if a := s.act(t, in.RequestID, alice, "open"); !strings.Contains(a.body, "DOCUMENT_ALREADY_SIGNED") {
+		if a := s.act(t, in.RequestID, alice, "open"); !strings.Contains(
+			a.body, "DOCUMENT_ALREADY_SIGNED",
+		) {
 			t.Errorf("open: %d %s", a.status, a.body)
 		}
 	})
@@ -130,18 +133,23 @@ func TestResultAuthentication(t *testing.T) {
 		refused := get(in.RequestID, "") // what a stranger hears of an id that exists
 		for _, jws := range []string{"", s.party.Token(token.Result, code), other.Token(token.Result, code)} {
 			if a := get(id, jws); a.status != refused.status || a.body != refused.body {
-				t.Errorf("id %s: %d %s, want %d %s", id, a.status, a.body, refused.status, refused.body)
+				t.Errorf(
+					"id %s: %d %s, want %d %s", id, a.status, a.body, refused.status, refused.body,
+				)
 			}
 		}
 	}
-	// Content-Type is not looked at, and the client's id is tolerated; a second Authorization header is not.
+	// Content-Type is not looked at, and the client's id is tolerated; a second Authorization
+	// header is not.
 	for _, kind := range []string{"", "application/json", "text/plain", ";;"} {
 		if a := do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/signed-doc", s.party.Token(token.Result, code, partytest.Claim("client_id", s.party.ClientID)), kind, nil); a.status != 200 {
 			t.Errorf("Content-Type %q: %d %s", kind, a.status, a.body)
 		}
 	}
 	req, _ := http.NewRequest("GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/signed-doc", nil)
-	req.Header["Authorization"] = []string{s.party.Token(token.Result, code), s.party.Token(token.Result, code)}
+	req.Header["Authorization"] = []string{
+		s.party.Token(token.Result, code), s.party.Token(token.Result, code),
+	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
@@ -159,8 +167,12 @@ func TestResult(t *testing.T) {
 	in := s.sign(t)
 	after := s.now()
 	for _, path := range []string{"signed-doc", "signed_doc"} {
-		a := do(t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/"+path, s.party.Token(token.Result, partytest.Claim("exchange_code", in.ExchangeCode)), "", nil)
-		if a.status != 200 || a.header.Get("Content-Type") != "application/json" || a.header.Get("Cache-Control") != "no-store" {
+		a := do(
+			t, "GET", s.url+"/api/v3/sign-requests/"+in.RequestID+"/"+path,
+			s.party.Token(token.Result, partytest.Claim("exchange_code", in.ExchangeCode)), "", nil,
+		)
+		if a.status != 200 || a.header.Get("Content-Type") != "application/json" ||
+			a.header.Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %d %v", path, a.status, a.header)
 		}
 		var r api.Result
@@ -172,20 +184,27 @@ func TestResult(t *testing.T) {
 		if r.SignerInfo.SignerName != "TAN XIAO HUI" || r.SignerInfo.SignerPartialUINFIN != "373D" {
 			t.Errorf("signer_info %+v", r.SignerInfo)
 		}
-		if at := time.UnixMilli(r.SignerInfo.SignedAt); at.Before(before.Truncate(time.Millisecond)) || at.After(after) {
+		if at := time.UnixMilli(r.SignerInfo.SignedAt); at.Before(
+			before.Truncate(time.Millisecond),
+		) ||
+			at.After(after) {
 			t.Errorf("signed_at %s is not between %s and %s", at, before, after)
 		}
-		if left := time.Unix(r.Exp, 0).Sub(s.now()); left <= 110*time.Second || left > 120*time.Second {
+		if left := time.Unix(r.Exp, 0).Sub(s.now()); left <= 110*time.Second ||
+			left > 120*time.Second {
 			t.Errorf("exp is in %s", left)
 		}
-		if u, err := url.Parse(r.SignedDocURL); err != nil || !strings.HasPrefix(r.SignedDocURL, s.url+"/") || u.Query().Get("expires") != fmt.Sprint(r.Exp) {
+		if u, err := url.Parse(r.SignedDocURL); err != nil ||
+			!strings.HasPrefix(r.SignedDocURL, s.url+"/") ||
+			u.Query().Get("expires") != fmt.Sprint(r.Exp) {
 			t.Errorf("signed_doc_url %s, exp %d", r.SignedDocURL, r.Exp)
 		}
 	}
 	// Every call gives a link of its own time.
 	first := s.signedResult(t, in)
 	s.advance(t, "10s")
-	if second := s.signedResult(t, in); second.SignedDocURL == first.SignedDocURL || second.Exp < first.Exp+10 {
+	if second := s.signedResult(t, in); second.SignedDocURL == first.SignedDocURL ||
+		second.Exp < first.Exp+10 {
 		t.Errorf("the same link again: %d, %d", first.Exp, second.Exp)
 	}
 }
@@ -196,7 +215,8 @@ func TestDownload(t *testing.T) {
 	in := s.sign(t, places(1, 0.1, 0.1, 1, 0.5, 0.5))
 	r := s.signedResult(t, in)
 	whole := do(t, "GET", r.SignedDocURL, "", "", nil)
-	if whole.status != 200 || whole.header.Get("Content-Type") != "application/pdf" || whole.header.Get("Content-Length") != fmt.Sprint(len(whole.body)) {
+	if whole.status != 200 || whole.header.Get("Content-Type") != "application/pdf" ||
+		whole.header.Get("Content-Length") != fmt.Sprint(len(whole.body)) {
 		t.Fatalf("download: %d %v", whole.status, whole.header)
 	}
 	if !strings.HasPrefix(whole.body, string(pdftest.Minimal())) {
@@ -215,8 +235,12 @@ func TestDownload(t *testing.T) {
 
 	t.Run("HEAD", func(t *testing.T) {
 		a := do(t, "HEAD", r.SignedDocURL, "", "", nil)
-		if a.status != 200 || a.body != "" || a.header.Get("Content-Length") != fmt.Sprint(len(whole.body)) {
-			t.Errorf("HEAD: %d, %d bytes, Content-Length %s", a.status, len(a.body), a.header.Get("Content-Length"))
+		if a.status != 200 || a.body != "" ||
+			a.header.Get("Content-Length") != fmt.Sprint(len(whole.body)) {
+			t.Errorf(
+				"HEAD: %d, %d bytes, Content-Length %s", a.status, len(a.body),
+				a.header.Get("Content-Length"),
+			)
 		}
 	})
 	t.Run("ranges", func(t *testing.T) {
@@ -226,11 +250,13 @@ func TestDownload(t *testing.T) {
 			"bytes=1000-": whole.body[1000:],
 		} {
 			status, body, got := ranged(t, r.SignedDocURL, header)
-			if status != http.StatusPartialContent || body != want || got.Get("Content-Range") == "" {
+			if status != http.StatusPartialContent || body != want ||
+				got.Get("Content-Range") == "" {
 				t.Errorf("%s: %d, %d bytes", header, status, len(body))
 			}
 		}
-		if status, _, got := ranged(t, r.SignedDocURL, "bytes=99999999-"); status != http.StatusRequestedRangeNotSatisfiable || got.Get("Content-Range") != fmt.Sprintf("bytes */%d", len(whole.body)) {
+		if status, _, got := ranged(t, r.SignedDocURL, "bytes=99999999-"); status != http.StatusRequestedRangeNotSatisfiable ||
+			got.Get("Content-Range") != fmt.Sprintf("bytes */%d", len(whole.body)) {
 			t.Errorf("beyond the end: %d %s", status, got.Get("Content-Range"))
 		}
 	})
@@ -276,7 +302,9 @@ func TestDownload(t *testing.T) {
 			counts[e.Kind]++
 		}
 		if counts["result"] != 2 || counts["downloaded"] != 2 { // neither HEAD nor ranges
-			t.Errorf("%d results and %d downloads in the trail", counts["result"], counts["downloaded"])
+			t.Errorf(
+				"%d results and %d downloads in the trail", counts["result"], counts["downloaded"],
+			)
 		}
 	})
 }
@@ -296,7 +324,8 @@ func ranged(t *testing.T, url, header string) (int, string, http.Header) {
 	return resp.StatusCode, readAll(t, resp), resp.Header
 }
 
-// TestDownloadNames: whatever the relying party calls its document, the header is one line, and the name no path.
+// TestDownloadNames: whatever the relying party calls its document, the header is one line, and the
+// name no path.
 func TestDownloadNames(t *testing.T) {
 	s := start(t)
 	for name, want := range map[string]string{

@@ -43,27 +43,42 @@ func start(t testing.TB, edit ...func(*app.Config)) *sandbox {
 	for _, e := range edit {
 		e(&c)
 	}
-	return run(t, rp, c, nil, slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	return run(
+		t, rp, c, nil,
+		slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	)
 }
 
 // run runs a sandbox with this configuration, environment and log, on a data folder of its own.
-func run(t testing.TB, rp *partytest.Party, c app.Config, env map[string]string, log *slog.Logger) *sandbox {
+func run(
+	t testing.TB, rp *partytest.Party, c app.Config, env map[string]string, log *slog.Logger,
+) *sandbox {
 	t.Helper()
 	c.Data = t.TempDir()
 	return runAt(t, rp, c, time.Now, env, log)
 }
 
 // runAt runs a sandbox on the data folder that its configuration names, by a clock of the test's.
-func runAt(t testing.TB, rp *partytest.Party, c app.Config, now func() time.Time, env map[string]string, log *slog.Logger) *sandbox {
+func runAt(
+	t testing.TB, rp *partytest.Party, c app.Config, now func() time.Time, env map[string]string,
+	log *slog.Logger,
+) *sandbox {
 	t.Helper()
-	a, err := app.OpenSandbox(t.Context(), c, now, func(name string) string { return env[name] }, log)
+	a, err := app.OpenSandbox(
+		t.Context(), c, now, func(name string) string { return env[name] }, log,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- a.Run(ctx) }()
-	s := &sandbox{url: a.Config.PublicURL, control: "http://" + a.Control.String(), party: rp, app: a}
+	s := &sandbox{
+		url:     a.Config.PublicURL,
+		control: "http://" + a.Control.String(),
+		party:   rp,
+		app:     a,
+	}
 	s.stop = func() {
 		cancel()
 		if err, ok := <-done; ok && err != nil {
@@ -84,10 +99,12 @@ func runAt(t testing.TB, rp *partytest.Party, c app.Config, now func() time.Time
 func config(rp *partytest.Party) app.Config {
 	r := rp.Registration()
 	return app.Config{
-		Listen: "127.0.0.1:0", Control: "127.0.0.1:0", SessionLifetime: 180 * time.Second, UnauthorizedStatus: 400,
-		AuthorityName: "Signet", LogLevel: "warn",
+		Listen: "127.0.0.1:0", Control: "127.0.0.1:0", SessionLifetime: 180 * time.Second,
+		UnauthorizedStatus: 400,
+		AuthorityName:      "Signet", LogLevel: "warn",
 		Parties: app.PartyList{{
-			ClientID: r.ClientID, Name: r.Name, JWKSURL: r.JWKSURL, RedirectURL: r.RedirectURL, WebhookURL: r.WebhookURL,
+			ClientID: r.ClientID, Name: r.Name, JWKSURL: r.JWKSURL, RedirectURL: r.RedirectURL,
+			WebhookURL: r.WebhookURL,
 		}},
 	}
 }
@@ -169,12 +186,18 @@ func (s *sandbox) initiate(t testing.TB, edits ...partytest.Edit) api.Initiated 
 
 func (s *sandbox) upload(t testing.TB, jws string, pdf []byte) answer {
 	t.Helper()
-	return do(t, "POST", s.url+"/api/v3/sign-requests", jws, "application/octet-stream", bytes.NewReader(pdf))
+	return do(
+		t, "POST", s.url+"/api/v3/sign-requests", jws, "application/octet-stream",
+		bytes.NewReader(pdf),
+	)
 }
 
 func (s *sandbox) cancel(t testing.TB, id string) answer {
 	t.Helper()
-	return do(t, "POST", s.url+"/api/v3/sign-requests/cancel", s.party.Token(token.Cancel, partytest.Claim("request_id", id)), "application/json", nil)
+	return do(
+		t, "POST", s.url+"/api/v3/sign-requests/cancel",
+		s.party.Token(token.Cancel, partytest.Claim("request_id", id)), "application/json", nil,
+	)
 }
 
 func (s *sandbox) result(t testing.TB, in api.Initiated) answer {
@@ -186,7 +209,14 @@ func (s *sandbox) result(t testing.TB, in api.Initiated) answer {
 // act performs a signer's step through the control listener.
 func (s *sandbox) act(t testing.TB, id, as, what string) answer {
 	t.Helper()
-	return do(t, "POST", s.control+"/requests/"+id+"/act", "", "application/json", strings.NewReader(fmt.Sprintf(`{"as":%q,"do":%q}`, as, what)))
+	return do(
+		t,
+		"POST",
+		s.control+"/requests/"+id+"/act",
+		"",
+		"application/json",
+		strings.NewReader(fmt.Sprintf(`{"as":%q,"do":%q}`, as, what)),
+	)
 }
 
 // must is act that has to happen.
@@ -250,12 +280,15 @@ func startTwo(t testing.TB) (*sandbox, *partytest.Party) {
 // files lists what is stored of a request.
 func (s *sandbox) files(t testing.TB, id string) (found []string) {
 	t.Helper()
-	err := filepath.WalkDir(filepath.Join(s.app.Config.Data, "documents"), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && strings.Contains(path, id) {
-			found = append(found, path)
-		}
-		return err
-	})
+	err := filepath.WalkDir(
+		filepath.Join(s.app.Config.Data, "documents"),
+		func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() && strings.Contains(path, id) {
+				found = append(found, path)
+			}
+			return err
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

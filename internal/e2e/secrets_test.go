@@ -39,18 +39,24 @@ func (l *lockedLog) String() string {
 	return l.text.String()
 }
 
-// TestLogsHoldNoSecrets makes a whole journey, and everything that goes wrong on the way, with the log at its most talkative.
-// Nothing that opens a door is in it, nor who the people are. The same goes for the records of relying parties' calls.
+// TestLogsHoldNoSecrets makes a whole journey, and everything that goes wrong on the way, with the
+// log at its most talkative. Nothing that opens a door is in it, nor who the people are. The same
+// goes for the records of relying parties' calls.
 func TestLogsHoldNoSecrets(t *testing.T) {
 	rp := partytest.Start(t)
 	c := config(rp)
 	c.LogLevel = "debug"
 	c.Parties[0].WebhookURL += "?key=" + "hush-hush-hush"
 	log := new(lockedLog)
-	s := run(t, rp, c, nil, slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	s := run(
+		t, rp, c, nil,
+		slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	)
 	s.party.AnswerWebhooks(func(n int) int { return []int{500, 200}[min(n, 1)] })
 
-	secrets := map[string]string{"the webhook's URL": "hush-hush-hush", "alice's NRIC": alice, "bob's NRIC": bob}
+	secrets := map[string]string{
+		"the webhook's URL": "hush-hush-hush", "alice's NRIC": alice, "bob's NRIC": bob,
+	}
 	jws := func(name string, call token.Call, edits ...partytest.Edit) string {
 		text := s.party.Token(call, edits...)
 		parts := strings.Split(text, ".")
@@ -126,18 +132,31 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	p.call(t, session+"/challenge", nil, nil)
 
 	// Refusals, and tokens that are none.
-	post(api, jws("a token without a document", token.Initiate, partytest.NoClaim("doc_name")), "application/octet-stream")
+	post(
+		api, jws("a token without a document", token.Initiate, partytest.NoClaim("doc_name")),
+		"application/octet-stream",
+	)
 	post(api, jws("a token for another call", token.Cancel), "application/octet-stream")
 	post(api, "Bearer "+jws("a token with Bearer", token.Initiate), "application/octet-stream")
 	post(api, jws("a token with a wrong end", token.Initiate)+"AAAA", "application/octet-stream")
-	post(api, jws("a token with an unknown kid", token.Initiate, partytest.Header("kid", "kid-that-was-made-up")), "application/octet-stream")
+	post(
+		api,
+		jws(
+			"a token with an unknown kid", token.Initiate,
+			partytest.Header("kid", "kid-that-was-made-up"),
+		),
+		"application/octet-stream",
+	)
 	post(api, jws("a token with another type", token.Initiate), "application/pdf")
 	post(api+"/cancel", jws("a token for a foreign request", token.Cancel), "application/json")
 	for i, junk := range []string{"junk-token-in-one-part", "eyJhbGciOiJFUzI1NiJ9.junkpayloadofatoken.junksignature", strings.Repeat("A", 40_000), "a.b.c.d.junkfivepart"} {
 		do(t, "POST", api+"/cancel", junk, "application/json", nil)
 		secrets[fmt.Sprintf("junk %d", i)] = junk[:min(len(junk), 20)]
 	}
-	wrong := jws("a token with a wrong code", token.Result, partytest.Claim("exchange_code", "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11"))
+	wrong := jws(
+		"a token with a wrong code", token.Result,
+		partytest.Claim("exchange_code", "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11"),
+	)
 	secrets["a wrong exchange code"] = "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11"
 	do(t, "GET", api+"/"+in.RequestID+"/signed-doc", wrong, "", nil)
 	s.party.ServeJWKS(http.NotFoundHandler())
@@ -181,7 +200,10 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 // recorded is all that a sandbox, which has been stopped, has recorded of calls.
 func recorded(t *testing.T, s *sandbox) string {
 	t.Helper()
-	db, err := store.Open(t.Context(), store.Options{Database: filepath.Join(s.app.Config.Data, "signet.db"), Kind: store.Sandbox})
+	db, err := store.Open(
+		t.Context(),
+		store.Options{Database: filepath.Join(s.app.Config.Data, "signet.db"), Kind: store.Sandbox},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,10 @@ import (
 // that does not know them. An empty one deletes none of them, at any age. One that is older than
 // they are, such as another service's or a backup, deletes seven in a sweep and logs each.
 func TestStraysOfAnotherDatabase(t *testing.T) {
-	t.Run("SQLite", func(t *testing.T) { testStraysOfAnotherDatabase(t, func() string { return "" }) })
+	t.Run(
+		"SQLite",
+		func(t *testing.T) { testStraysOfAnotherDatabase(t, func() string { return "" }) },
+	)
 	t.Run("PostgreSQL", func(t *testing.T) {
 		var cluster pgtest.Cluster
 		t.Cleanup(cluster.Stop)
@@ -54,7 +57,9 @@ func testStraysOfAnotherDatabase(t *testing.T, database func() string) {
 			var log bytes.Buffer
 			start := clock.Now()
 			ids := fillDocuments(t, dir, start.Add(test.requests), stored)
-			w, err := openWorld(t.Context(), worldOptions{dir: dir, database: database(), now: clock.Now})
+			w, err := openWorld(
+				t.Context(), worldOptions{dir: dir, database: database(), now: clock.Now},
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -85,7 +90,10 @@ func testStraysOfAnotherDatabase(t *testing.T, database func() string) {
 				}
 				// Of 693 the second sweep deletes six.
 				if want := test.wantSwept * (sweep*stored - (sweep - 1)) / stored; gone != want {
-					t.Errorf("sweep %d: %d requests have lost their documents, want %d", sweep, gone, want)
+					t.Errorf(
+						"sweep %d: %d requests have lost their documents, want %d", sweep, gone,
+						want,
+					)
 				}
 			}
 			wantError := test.name != "older, the documents in use"

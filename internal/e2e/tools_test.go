@@ -15,7 +15,8 @@ import (
 	"time"
 )
 
-// tool gives the path of a program that a Debian package of this name has. Without it a test fails in CI; elsewhere the path is empty.
+// tool gives the path of a program that a Debian package of this name has. Without it a test fails
+// in CI; elsewhere the path is empty.
 func tool(t testing.TB, program, debian string) (path string) {
 	t.Helper()
 	path, err := exec.LookPath(program)
@@ -30,8 +31,9 @@ func tool(t testing.TB, program, debian string) (path string) {
 	return ""
 }
 
-// pdfsig lets poppler judge a document: so many signed fields, all of them valid. It does not know how to verify document time
-// stamps, which do not count. Without poppler the test fails in CI and goes on elsewhere.
+// pdfsig lets poppler judge a document: so many signed fields, all of them valid. It does not know
+// how to verify document time stamps, which do not count. Without poppler the test fails in CI and
+// goes on elsewhere.
 func pdfsig(t testing.TB, pdf []byte, fields int) {
 	t.Helper()
 	path := tool(t, "pdfsig", "poppler-utils")
@@ -61,7 +63,8 @@ func pdfsig(t testing.TB, pdf []byte, fields int) {
 	}
 }
 
-// uploadDeaf initiates like a client that writes its whole request before it reads, and returns the status; 0 if there was none.
+// uploadDeaf initiates like a client that writes its whole request before it reads, and returns the
+// status; 0 if there was none.
 func uploadDeaf(t testing.TB, base, token string, body []byte) int {
 	t.Helper()
 	addr := strings.TrimPrefix(base, "http://")
@@ -71,7 +74,10 @@ func uploadDeaf(t testing.TB, base, token string, body []byte) int {
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	head := fmt.Sprintf("POST /api/v3/sign-requests HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n", addr, len(body))
+	head := fmt.Sprintf(
+		"POST /api/v3/sign-requests HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n",
+		addr, len(body),
+	)
 	if token != "" {
 		head += "Authorization: " + token + "\r\n"
 	}

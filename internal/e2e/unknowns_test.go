@@ -15,13 +15,17 @@ func TestOpenAPIIsServed(t *testing.T) {
 	s := start(t)
 	for name, url := range map[string]string{"sandbox": s.url, "service": "http://" + serve(t, s.party, "").Addr.String()} {
 		a := do(t, "GET", url+"/openapi.yaml", "", "", nil)
-		if a.status != 200 || a.header.Get("Content-Type") != "application/yaml" || a.body != string(api.OpenAPI()) {
-			t.Errorf("%s: %d, %s, %d bytes", name, a.status, a.header.Get("Content-Type"), len(a.body))
+		if a.status != 200 || a.header.Get("Content-Type") != "application/yaml" ||
+			a.body != string(api.OpenAPI()) {
+			t.Errorf(
+				"%s: %d, %s, %d bytes", name, a.status, a.header.Get("Content-Type"), len(a.body),
+			)
 		}
 	}
 }
 
-// TestContractVersion: anyone who follows a newer contract changes this, the document's first row of versions, and what is new.
+// TestContractVersion: anyone who follows a newer contract changes this, the document's first row
+// of versions, and what is new.
 func TestContractVersion(t *testing.T) {
 	if api.Version != "3.2" {
 		t.Errorf("version %s", api.Version)
@@ -31,7 +35,8 @@ func TestContractVersion(t *testing.T) {
 	}
 }
 
-// TestForeignOrigin: headers that a browser or a forwarding backend adds do not stand in a call's way.
+// TestForeignOrigin: headers that a browser or a forwarding backend adds do not stand in a call's
+// way.
 func TestForeignOrigin(t *testing.T) {
 	s := start(t)
 	for name, header := range map[string]http.Header{
@@ -50,7 +55,10 @@ func TestForeignOrigin(t *testing.T) {
 				t.Fatal(err)
 			}
 			req.Header = header.Clone()
-			req.Header.Set("Authorization", s.party.Token(token.Cancel, partytest.Claim("request_id", in.RequestID)))
+			req.Header.Set(
+				"Authorization",
+				s.party.Token(token.Cancel, partytest.Claim("request_id", in.RequestID)),
+			)
 			resp, err := checked(t).Do(req)
 			if err != nil {
 				t.Fatal(err)
@@ -69,16 +77,22 @@ func TestCancelContentType(t *testing.T) {
 	s := start(t)
 	for kind, want := range map[string]int{
 		"": 200, "application/json": 200, "Application/JSON; charset=utf-8": 200,
-		"text/plain": 400, "application/x-www-form-urlencoded": 400, "application/octet-stream": 400, ";;": 400,
+		"text/plain": 400, "application/x-www-form-urlencoded": 400,
+		"application/octet-stream": 400, ";;": 400,
 	} {
 		in := s.initiate(t)
 		for _, body := range []string{"", "{", `{"request_id":"signv3-0199cc9c-8b7c-70df-b29b-39843a10c332"}`} {
 			// Not the client that checks: a body is not as documented.
-			req, err := http.NewRequest("POST", s.url+"/api/v3/sign-requests/cancel", strings.NewReader(body))
+			req, err := http.NewRequest(
+				"POST", s.url+"/api/v3/sign-requests/cancel", strings.NewReader(body),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
-			req.Header.Set("Authorization", s.party.Token(token.Cancel, partytest.Claim("request_id", in.RequestID)))
+			req.Header.Set(
+				"Authorization",
+				s.party.Token(token.Cancel, partytest.Claim("request_id", in.RequestID)),
+			)
 			if kind != "" {
 				req.Header.Set("Content-Type", kind)
 			}
@@ -88,14 +102,17 @@ func TestCancelContentType(t *testing.T) {
 			}
 			text := readAll(t, resp)
 			resp.Body.Close()
-			if resp.StatusCode != want || want == 400 && !strings.Contains(text, "CLIENT_SIDE_ERROR") {
+			if resp.StatusCode != want ||
+				want == 400 && !strings.Contains(text, "CLIENT_SIDE_ERROR") {
 				t.Errorf("Content-Type %q, body %q: %d %s", kind, body, resp.StatusCode, text)
 			}
 			in = s.initiate(t)
 		}
 	}
 	// The token is judged first: a caller without one does not hear about headers.
-	if a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", s.party.Token(token.Cancel)+"A", "text/plain", nil); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
+	if a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", s.party.Token(token.Cancel)+"A", "text/plain", nil); !a.is(
+		400, "UNAUTHORIZED", "Unauthorized.",
+	) {
 		t.Errorf("a bad token with text/plain: %d %s", a.status, a.body)
 	}
 }

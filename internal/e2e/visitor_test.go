@@ -13,7 +13,8 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// visitor is a browser without scripts: it keeps cookies and shows redirects instead of following them.
+// visitor is a browser without scripts: it keeps cookies and shows redirects instead of following
+// them.
 type visitor struct {
 	s      *sandbox
 	client *http.Client
@@ -54,7 +55,10 @@ func (v *visitor) get(t testing.TB, to string) answer {
 // post sends a form.
 func (v *visitor) post(t testing.TB, to string, form url.Values) answer {
 	t.Helper()
-	return v.send(t, "POST", to, strings.NewReader(form.Encode()), http.Header{"Content-Type": {"application/x-www-form-urlencoded"}})
+	return v.send(
+		t, "POST", to, strings.NewReader(form.Encode()),
+		http.Header{"Content-Type": {"application/x-www-form-urlencoded"}},
+	)
 }
 
 func (v *visitor) send(t testing.TB, method, to string, body io.Reader, header http.Header) answer {

@@ -50,7 +50,9 @@ func (s *sandbox) trail(t testing.TB, id string) trail {
 }
 
 // webhooks counts the webhook job's attempts and gives its status, when all that is due has run.
-func (s *sandbox) webhooks(t testing.TB, id string) (status string, attempts int, lastError string) {
+func (s *sandbox) webhooks(
+	t testing.TB, id string,
+) (status string, attempts int, lastError string) {
 	t.Helper()
 	s.advance(t, "0s")
 	for _, j := range s.trail(t, id).Jobs {
@@ -61,7 +63,8 @@ func (s *sandbox) webhooks(t testing.TB, id string) (status string, attempts int
 	return "none", 0, ""
 }
 
-// TestWebhook is one webhook, member by member, and as the client package and the OpenAPI document see it.
+// TestWebhook is one webhook, member by member, and as the client package and the OpenAPI document
+// see it.
 func TestWebhook(t *testing.T) {
 	s := start(t)
 	in := s.sign(t)
@@ -104,7 +107,8 @@ func TestWebhook(t *testing.T) {
 	}
 	keys := do(t, "GET", s.url+"/.well-known/keys.json", "", "", nil)
 	var set jose.JSONWebKeySet
-	if err := json.Unmarshal([]byte(keys.body), &set); err != nil || keys.status != 200 || len(set.Key(kid)) != 1 {
+	if err := json.Unmarshal([]byte(keys.body), &set); err != nil || keys.status != 200 ||
+		len(set.Key(kid)) != 1 {
 		t.Fatalf("keys.json has not exactly one key %s: %s", kid, keys.body)
 	}
 	if key := set.Key(kid)[0]; key.Use != "sig" || key.Algorithm != "ES256" || !key.IsPublic() {
@@ -130,24 +134,34 @@ func TestWebhook(t *testing.T) {
 	if len(members) > 0 {
 		t.Errorf("further claims %v", members)
 	}
-	if claims.RequestType != "signed_doc_url" || claims.RequestID != in.RequestID || claims.Exp != claims.Iat+120 {
+	if claims.RequestType != "signed_doc_url" || claims.RequestID != in.RequestID ||
+		claims.Exp != claims.Iat+120 {
 		t.Errorf("claims %+v", claims)
 	}
 	if claims.SignerInfo != result.SignerInfo || claims.SignerInfo.SignerPartialUINFIN != "373D" {
 		t.Errorf("signer_info %+v, the result call says %+v", claims.SignerInfo, result.SignerInfo)
 	}
-	if signed := time.UnixMilli(claims.SignerInfo.SignedAt); time.Unix(claims.Iat, 0).Sub(signed).Abs() > 5*time.Second {
+	if signed := time.UnixMilli(claims.SignerInfo.SignedAt); time.Unix(claims.Iat, 0).Sub(
+		signed,
+	).Abs() > 5*time.Second {
 		t.Errorf("iat %d is not the time of the signature %s", claims.Iat, signed)
 	}
 	if a := do(t, "GET", claims.SignedDocURL, "", "", nil); a.status != 200 {
 		t.Errorf("its link: %d %s", a.status, a.body)
 	}
 
-	c, err := client.New(client.Config{BaseURL: s.url + "/api/v3", ClientID: s.party.ClientID, Key: s.party.Key("ES256").Private, KeyID: s.party.Key("ES256").Kid, Now: s.now})
+	c, err := client.New(
+		client.Config{
+			BaseURL: s.url + "/api/v3", ClientID: s.party.ClientID,
+			Key: s.party.Key("ES256").Private, KeyID: s.party.Key("ES256").Kid, Now: s.now,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := c.VerifyWebhook(t.Context(), httptest.NewRequest("POST", "/webhook", bytes.NewReader(hook.Body)))
+	again, err := c.VerifyWebhook(
+		t.Context(), httptest.NewRequest("POST", "/webhook", bytes.NewReader(hook.Body)),
+	)
 	if err != nil || *again != claims {
 		t.Errorf("the client reads %+v, %v", again, err)
 	}
@@ -161,14 +175,16 @@ func TestWebhook(t *testing.T) {
 	}
 }
 
-// TestWebhookRetry: a failed attempt is made again two seconds later, with the same token, and an answer ends it.
+// TestWebhookRetry: a failed attempt is made again two seconds later, with the same token, and an
+// answer ends it.
 func TestWebhookRetry(t *testing.T) {
 	s := start(t)
 	s.party.AnswerWebhooks(func(n int) int { return []int{500, 404, 204, 204}[min(n, 3)] })
 	in := s.sign(t)
 	for want := 1; want <= 3; want++ {
 		status, attempts, _ := s.webhooks(t, in.RequestID)
-		if wantStatus := map[bool]string{true: "done", false: "pending"}[want == 3]; status != wantStatus || attempts != want {
+		if wantStatus := map[bool]string{true: "done", false: "pending"}[want == 3]; status != wantStatus ||
+			attempts != want {
 			t.Fatalf("after %d attempts: %s, %d", want, status, attempts)
 		}
 		s.advance(t, "2s")
@@ -195,7 +211,8 @@ func TestWebhookRetry(t *testing.T) {
 	}
 }
 
-// TestWebhookGivesUp: three attempts, and then the failure stays to be seen; the result call still works.
+// TestWebhookGivesUp: three attempts, and then the failure stays to be seen; the result call still
+// works.
 func TestWebhookGivesUp(t *testing.T) {
 	s := start(t)
 	s.party.AnswerWebhooks(func(int) int { return 503 })
@@ -227,14 +244,19 @@ func TestWebhookTimeout(t *testing.T) {
 	defer close(release)
 	in := s.sign(t)
 	begin := time.Now()
-	// The browser does not wait for the webhook (docs/contract.md, 14.16): it is back while the receiver still ponders.
-	if to := s.visitor(t).post(t, "/sign/"+in.RequestID+"/leave", nil).follow(t); !strings.HasSuffix(to, "&status=success") {
+	// The browser does not wait for the webhook (docs/contract.md, 14.16): it is back while the
+	// receiver still ponders.
+	if to := s.visitor(t).post(t, "/sign/"+in.RequestID+"/leave", nil).follow(t); !strings.HasSuffix(
+		to, "&status=success",
+	) {
 		t.Errorf("the browser goes back to %s", to)
 	}
 	if took := time.Since(begin); took > time.Second {
 		t.Errorf("the browser waited %s", took)
 	}
-	if status, attempts, reason := s.webhooks(t, in.RequestID); status != "pending" || attempts != 1 || reason == "" {
+	if status, attempts, reason := s.webhooks(t, in.RequestID); status != "pending" ||
+		attempts != 1 ||
+		reason == "" {
 		t.Errorf("%s after %d attempts, because %q", status, attempts, reason)
 	}
 	if took := time.Since(begin); took < time.Second || took > 4*time.Second {
@@ -260,7 +282,8 @@ func TestWebhookRedirect(t *testing.T) {
 	defer receiver.Close()
 	s := start(t, func(c *app.Config) { c.Parties[0].WebhookURL = receiver.URL + "/webhook" })
 	in := s.sign(t)
-	if status, _, reason := s.webhooks(t, in.RequestID); status != "pending" || !strings.Contains(reason, "307") {
+	if status, _, reason := s.webhooks(t, in.RequestID); status != "pending" ||
+		!strings.Contains(reason, "307") {
 		t.Errorf("%s because %q", status, reason)
 	}
 	if asked.Load() != 1 || followed.Load() != 0 {
@@ -298,7 +321,10 @@ func TestWebhookAfterKill(t *testing.T) {
 	answer.Store(500)
 	p.party.AnswerWebhooks(func(int) int { return int(answer.Load()) })
 	p.start(t)
-	status, text, _ := p.call("POST", "/api/v3/sign-requests", p.party.Token(token.Initiate), "application/octet-stream", pdftest.Minimal())
+	status, text, _ := p.call(
+		"POST", "/api/v3/sign-requests", p.party.Token(token.Initiate), "application/octet-stream",
+		pdftest.Minimal(),
+	)
 	var in api.Initiated
 	if err := json.Unmarshal([]byte(text), &in); err != nil || status != 200 {
 		t.Fatalf("initiate: %d %s", status, text)

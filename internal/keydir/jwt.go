@@ -8,12 +8,16 @@ import (
 	"github.com/go-jose/go-jose/v4/cryptosigner"
 )
 
-// SignJWT returns the compact JWS (RFC 7515) of claims: ES256 with a P-256 key, typ JWT, and the key id. The key may live
-// anywhere that a [crypto.Signer] reaches.
+// SignJWT returns the compact JWS (RFC 7515) of claims: ES256 with a P-256 key, typ JWT, and the
+// key id. The key may live anywhere that a [crypto.Signer] reaches.
 func SignJWT(key crypto.Signer, keyID string, claims any) (string, error) {
 	signer, err := jose.NewSigner(
-		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: cryptosigner.Opaque(key), KeyID: keyID}},
-		(&jose.SignerOptions{}).WithType("JWT"))
+		jose.SigningKey{
+			Algorithm: jose.ES256,
+			Key:       jose.JSONWebKey{Key: cryptosigner.Opaque(key), KeyID: keyID},
+		},
+		(&jose.SignerOptions{}).WithType("JWT"),
+	)
 	if err != nil {
 		return "", err
 	}

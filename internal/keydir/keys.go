@@ -106,7 +106,8 @@ func parseEC(file string, data []byte, curve elliptic.Curve) (crypto.Signer, err
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil, fmt.Errorf("keys: %s: unreadable private key", file) // the cause could quote key bytes
+		// the cause could quote key bytes
+		return nil, fmt.Errorf("keys: %s: unreadable private key", file)
 	}
 	key, ok := parsed.(*ecdsa.PrivateKey)
 	if !ok || key.Curve != curve {
@@ -206,7 +207,8 @@ func (d *Dir) Create(file string, data []byte) ([]byte, error) {
 }
 
 func plain(file string) bool {
-	return file != "" && !strings.HasPrefix(file, ".") && filepath.Base(file) == file && !strings.ContainsAny(file, `/\`)
+	return file != "" && !strings.HasPrefix(file, ".") && filepath.Base(file) == file &&
+		!strings.ContainsAny(file, `/\`)
 }
 
 func syncDir(path string) error {

@@ -1,7 +1,8 @@
-// Package obs is what an operator sees of the running program: logs, metrics and health. Start at [New].
+// Package obs is what an operator sees of the running program: logs, metrics and health. Start at
+// [New].
 //
-// Logs and metrics name routes by their pattern ("/sign/{request_id}"), never by the path that was asked for: paths hold secrets
-// (a session's id, a download link's signature).
+// Logs and metrics name routes by their pattern ("/sign/{request_id}"), never by the path that was
+// asked for: paths hold secrets (a session's id, a download link's signature).
 package obs
 
 import (
@@ -51,17 +52,22 @@ func NewMetrics() *Metrics {
 			Name: nameJobs, Help: "Attempts at jobs of the outbox, by kind and status afterwards.",
 		}, []string{"kind", "status"}),
 		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: nameCalls, Help: "Records of relying parties' calls, by whether they were written or dropped.",
+			Name: nameCalls,
+			Help: "Records of relying parties' calls, by whether they were written or dropped.",
 		}, []string{"outcome"}),
 		sealing: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: nameSealing, Help: "Time from a phone's approval to the signed document.", Buckets: []float64{.1, .25, .5, 1, 5},
+			Name: nameSealing, Help: "Time from a phone's approval to the signed document.",
+			Buckets: []float64{.1, .25, .5, 1, 5},
 		}),
 	}
 	m.stalled = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: "signet_stalled_documents_total", Help: "Approved documents that could not be sealed in time.",
+		Name: "signet_stalled_documents_total",
+		Help: "Approved documents that could not be sealed in time.",
 	})
-	m.registry.MustRegister(m.http, m.fetches, m.jobs, m.calls, m.sealing, m.stalled, collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(
+		m.http, m.fetches, m.jobs, m.calls, m.sealing, m.stalled, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
 	return m
 }
 
@@ -116,16 +122,26 @@ func Observe(next http.Handler, log *slog.Logger, m *Metrics) http.Handler {
 		}
 		method := methodOf(r)
 		m.http.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
-		log.LogAttrs(r.Context(), slog.LevelDebug, "http", slog.String("route", route), slog.String("method", method),
-			slog.Int("status", status), slog.Duration("took", took))
+		log.LogAttrs(
+			r.Context(), slog.LevelDebug, "http", slog.String("route", route),
+			slog.String("method", method), slog.Int("status", status), slog.Duration("took", took),
+		)
 	})
 }
 
-// methodOf is the method of RFC 9110 (or PATCH), or "other": clients can make methods up without end, and each would be a metric.
+// methodOf is the method of RFC 9110 (or PATCH), or "other": clients can make methods up without
+// end, and each would be a metric.
 func methodOf(r *http.Request) string {
 	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
-		http.MethodConnect, http.MethodOptions, http.MethodTrace:
+	case http.MethodGet,
+		http.MethodHead,
+		http.MethodPost,
+		http.MethodPut,
+		http.MethodPatch,
+		http.MethodDelete,
+		http.MethodConnect,
+		http.MethodOptions,
+		http.MethodTrace:
 		return r.Method
 	}
 	return "other"

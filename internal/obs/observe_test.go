@@ -11,8 +11,8 @@ import (
 	"github.com/signet-sign/signet/internal/obs"
 )
 
-// TestObserve: routes by their pattern, never by what was asked for, in the log and in the metrics; and the connection stays in
-// reach for those who stream.
+// TestObserve: routes by their pattern, never by what was asked for, in the log and in the metrics;
+// and the connection stays in reach for those who stream.
 func TestObserve(t *testing.T) {
 	var log bytes.Buffer
 	m := obs.NewMetrics()
@@ -22,8 +22,13 @@ func TestObserve(t *testing.T) {
 			t.Errorf("flush: %v", err)
 		}
 	})
-	mux.HandleFunc("POST /teapot", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) })
-	h := obs.Observe(mux, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), m)
+	mux.HandleFunc(
+		"POST /teapot",
+		func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusTeapot) },
+	)
+	h := obs.Observe(
+		mux, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), m,
+	)
 	for _, call := range []string{"GET /sign/SECRET?c=SECRET", "POST /teapot", "GET /SECRET"} {
 		method, target, _ := strings.Cut(call, " ")
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, target, nil))

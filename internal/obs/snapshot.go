@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Snapshot is what the metrics say now, counted since this process began, for pages that people read.
+// Snapshot is what the metrics say now, counted since this process began, for pages that people
+// read.
 type Snapshot struct {
 	Routes  []Route                      // busiest first
 	Jobs    map[string]map[string]uint64 // kind -> status afterwards -> attempts
@@ -49,7 +50,10 @@ func (m *Metrics) Snapshot() (Snapshot, error) {
 				if routes[key] == nil {
 					routes[key] = &Route{Route: key[0], Method: key[1]}
 				}
-				routes[key].add(label["status"], metric.GetHistogram().GetSampleCount(), metric.GetHistogram().GetSampleSum())
+				routes[key].add(
+					label["status"], metric.GetHistogram().GetSampleCount(),
+					metric.GetHistogram().GetSampleSum(),
+				)
 			case nameJobs:
 				kind := label["kind"]
 				if s.Jobs[kind] == nil {
@@ -60,7 +64,13 @@ func (m *Metrics) Snapshot() (Snapshot, error) {
 				h := metric.GetHistogram()
 				var below uint64 // its counts are cumulative
 				for _, b := range h.GetBucket() {
-					s.Sealing = append(s.Sealing, Bucket{time.Duration(b.GetUpperBound() * float64(time.Second)), b.GetCumulativeCount() - below})
+					s.Sealing = append(
+						s.Sealing,
+						Bucket{
+							time.Duration(b.GetUpperBound() * float64(time.Second)),
+							b.GetCumulativeCount() - below,
+						},
+					)
 					below = b.GetCumulativeCount()
 				}
 				s.Sealing = append(s.Sealing, Bucket{Count: h.GetSampleCount() - below})

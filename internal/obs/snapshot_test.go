@@ -39,11 +39,13 @@ func TestSnapshot(t *testing.T) {
 	for _, b := range s.Sealing {
 		sealed = append(sealed, b.Count)
 	}
-	if fmt.Sprint(sealed) != "[2 0 1 0 0 1]" || s.Sealing[0].UpTo != 100*time.Millisecond || s.Sealing[5].UpTo != 0 {
+	if fmt.Sprint(sealed) != "[2 0 1 0 0 1]" || s.Sealing[0].UpTo != 100*time.Millisecond ||
+		s.Sealing[5].UpTo != 0 {
 		t.Errorf("sealing: %+v", s.Sealing)
 	}
 	r := s.Routes[0]
-	if r.Route != "GET /a/{id}" || r.Count != 4 || r.Refused != 1 || r.Failed != 1 || r.Seconds <= 0 {
+	if r.Route != "GET /a/{id}" || r.Count != 4 || r.Refused != 1 || r.Failed != 1 ||
+		r.Seconds <= 0 {
 		t.Errorf("busiest route: %+v", r)
 	}
 	if s.Routes[1].Route != "none" || s.Routes[1].Refused != 1 {

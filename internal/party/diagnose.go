@@ -7,7 +7,8 @@ import (
 	"github.com/signet-sign/signet/internal/safehttp"
 )
 
-// Diagnoser tries for an operator what calls of and to a relying party depend on. It uses no cache and fills none.
+// Diagnoser tries for an operator what calls of and to a relying party depend on. It uses no cache
+// and fills none.
 type Diagnoser struct {
 	Policy safehttp.Policy // that parties are registered under
 }

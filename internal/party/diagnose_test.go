@@ -17,7 +17,9 @@ func TestDiagnose(t *testing.T) {
 	rp := partytest.Start(t)
 	healthy := rp.Registration()
 	got := d.Diagnose(t.Context(), &healthy)
-	if got.KeysErr != nil || len(got.Keys) == 0 || got.Keys[0].Kid == "" || got.Keys[0].Curve == "" || got.Keys[0].Twice {
+	if got.KeysErr != nil || len(got.Keys) == 0 || got.Keys[0].Kid == "" ||
+		got.Keys[0].Curve == "" ||
+		got.Keys[0].Twice {
 		t.Errorf("keys: %+v, %v", got.Keys, got.KeysErr)
 	}
 	if got.RedirectErr != nil || got.WebhookErr != nil || got.Webhook.Addr == "" {
@@ -39,11 +41,13 @@ func TestDiagnose(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			calls := 0
-			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-				calls++
-				w.WriteHeader(test.status)
-				_, _ = io.WriteString(w, test.jwks)
-			}))
+			server := httptest.NewServer(
+				http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					calls++
+					w.WriteHeader(test.status)
+					_, _ = io.WriteString(w, test.jwks)
+				}),
+			)
 			defer server.Close()
 			p := healthy
 			p.JWKSURL, p.RedirectURL, p.WebhookURL = server.URL+"/?secret=1", "https://user@rp.example/", "http://127.0.0.1:1/?secret=1"
@@ -53,7 +57,10 @@ func TestDiagnose(t *testing.T) {
 				text += got.KeysErr.Error()
 			}
 			if len(got.Keys) != test.usable || !strings.Contains(text, test.want) || calls != 1 {
-				t.Errorf("%d calls, %d keys, %q; want %d and %q", calls, len(got.Keys), text, test.usable, test.want)
+				t.Errorf(
+					"%d calls, %d keys, %q; want %d and %q", calls, len(got.Keys), text,
+					test.usable, test.want,
+				)
 			}
 			if got.RedirectErr == nil || got.WebhookErr == nil {
 				t.Errorf("bad URLs passed: %+v", got)
@@ -71,7 +78,8 @@ func TestDiagnose(t *testing.T) {
 	defer twice.Close()
 	p := healthy
 	p.JWKSURL, p.WebhookURL = twice.URL, ""
-	if got := d.Diagnose(t.Context(), &p); len(got.Keys) != 2 || !got.Keys[0].Twice || got.WebhookErr != nil {
+	if got := d.Diagnose(t.Context(), &p); len(got.Keys) != 2 || !got.Keys[0].Twice ||
+		got.WebhookErr != nil {
 		t.Errorf("two keys of one kid: %+v", got)
 	}
 }

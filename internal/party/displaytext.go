@@ -8,14 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// CheckDisplayText reports why a text that a relying party chose must not be shown to a signer. What it lets through may still
-// be in a right-to-left script, so pages isolate it (<bdi>) and escape it like any other text. Errors read on after a noun:
-// "doc_name" + " must not be empty".
+// CheckDisplayText reports why a text that a relying party chose must not be shown to a signer.
+// What it lets through may still be in a right-to-left script, so pages isolate it (<bdi>) and
+// escape it like any other text. Errors read on after a noun: "doc_name" + " must not be empty".
 //
-// Refused are: nothing to see, more than limit characters, invalid UTF-8 and U+FFFD (damaged on its way to us), and everything
-// that shows nothing but changes what is seen: control characters, line and paragraph separators, bidirectional controls (a name
-// could otherwise read "fdp.exe" for "exe.pdf"), invisible characters other than joiners, private-use characters. Slashes
-// are fine in a name; downloads replace them in file names.
+// Refused are: nothing to see, more than limit characters, invalid UTF-8 and U+FFFD (damaged on its
+// way to us), and everything that shows nothing but changes what is seen: control characters, line
+// and paragraph separators, bidirectional controls (a name could otherwise read "fdp.exe" for
+// "exe.pdf"), invisible characters other than joiners, private-use characters. Slashes are fine in
+// a name; downloads replace them in file names.
 func CheckDisplayText(text string, limit int) error {
 	if strings.TrimSpace(text) == "" {
 		return errors.New("must not be empty")
@@ -50,5 +51,6 @@ func hidden(c rune) bool {
 		return false
 	}
 	const brailleBlank = '\u2800' // a symbol by category, a space to the eye
-	return !unicode.IsGraphic(c) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, c) || c == brailleBlank
+	return !unicode.IsGraphic(c) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, c) ||
+		c == brailleBlank
 }

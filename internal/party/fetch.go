@@ -20,7 +20,8 @@ type errFinal struct{ error }
 
 func (e errFinal) Unwrap() error { return e.error }
 
-// fetch gets a JWKS in one or more tries and returns how many it took. Its errors are causes and hold no URL.
+// fetch gets a JWKS in one or more tries and returns how many it took. Its errors are causes and
+// hold no URL.
 func (k *Keys) fetch(ctx context.Context, jwksURL string) (set *keySet, tries int, err error) {
 	for {
 		tries++

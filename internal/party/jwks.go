@@ -24,9 +24,11 @@ const MaxKid = 256
 type Key struct {
 	Public *ecdsa.PublicKey // on P-256, P-384 or P-521
 
-	kid  string
-	alg  string        // the only algorithm that the party uses it with; empty: the one that fits the curve
-	used *atomic.Int64 // when it last verified a token, in microseconds since 1970; 0: not since the start
+	kid string
+	// the only algorithm that the party uses it with; empty: the one that fits the curve
+	alg string
+	// when it last verified a token, in microseconds since 1970; 0: not since the start
+	used *atomic.Int64
 }
 
 // MarkUsed records that the key verified a token.
@@ -40,8 +42,8 @@ type keySet struct {
 	ignored []string // why the other keys are of no use, for the log
 }
 
-// parseKeySet reads a JWKS (RFC 7517). Keys that are malformed or made for something else are left out and do not spoil the
-// others. A set without any usable key is an error.
+// parseKeySet reads a JWKS (RFC 7517). Keys that are malformed or made for something else are left
+// out and do not spoil the others. A set without any usable key is an error.
 func parseKeySet(text []byte) (*keySet, error) {
 	var document struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -79,7 +81,9 @@ func (s *keySet) marshal() ([]byte, error) {
 	var set jose.JSONWebKeySet
 	for i := range s.keys {
 		k := &s.keys[i]
-		set.Keys = append(set.Keys, jose.JSONWebKey{Key: k.Public, KeyID: k.kid, Algorithm: k.alg, Use: "sig"})
+		set.Keys = append(
+			set.Keys, jose.JSONWebKey{Key: k.Public, KeyID: k.kid, Algorithm: k.alg, Use: "sig"},
+		)
 	}
 	return json.Marshal(set)
 }
@@ -146,7 +150,8 @@ func (s *keySet) follow(before *keySet) {
 	}
 	for i := range s.keys {
 		for j := range before.keys {
-			if s.keys[i].kid == before.keys[j].kid && s.keys[i].Public.Equal(before.keys[j].Public) {
+			if s.keys[i].kid == before.keys[j].kid &&
+				s.keys[i].Public.Equal(before.keys[j].Public) {
 				s.keys[i].used = before.keys[j].used
 			}
 		}
@@ -173,14 +178,18 @@ var curves = map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-5
 func (s *keySet) find(kid, alg string) (*Key, error) {
 	switch s.count(kid) {
 	case 0:
-		return nil, fmt.Errorf("key: the JWKS has no usable key with the token's kid%s", s.remarks())
+		return nil, fmt.Errorf(
+			"key: the JWKS has no usable key with the token's kid%s", s.remarks(),
+		)
 	case 1:
 	default:
 		return nil, errors.New("key: the JWKS has several keys with the token's kid")
 	}
 	k := &s.keys[slices.IndexFunc(s.keys, func(k Key) bool { return k.kid == kid })]
 	if k.curve() != curves[alg] {
-		return nil, fmt.Errorf("key: %s needs a key on %s, this one is on %s", alg, curves[alg], k.curve())
+		return nil, fmt.Errorf(
+			"key: %s needs a key on %s, this one is on %s", alg, curves[alg], k.curve(),
+		)
 	}
 	if k.alg != "" && k.alg != alg {
 		return nil, fmt.Errorf("key: its alg is not the token's alg %s", alg)
@@ -195,7 +204,9 @@ func (s *keySet) remarks() string {
 	case n == 0:
 		return ""
 	case n > most:
-		return fmt.Sprintf(" (ignored %s; and %d more)", strings.Join(s.ignored[:most], "; "), n-most)
+		return fmt.Sprintf(
+			" (ignored %s; and %d more)", strings.Join(s.ignored[:most], "; "), n-most,
+		)
 	default:
 		return fmt.Sprintf(" (ignored %s)", strings.Join(s.ignored, "; "))
 	}

@@ -9,35 +9,39 @@ import (
 	"time"
 )
 
-// KeysConfig is what [Keys] needs. Zero durations and counts mean the contract's numbers (section 8.1).
+// KeysConfig is what [Keys] needs. Zero durations and counts mean the contract's numbers (section
+// 8.1).
 type KeysConfig struct {
-	// Client does the fetches; make it with safehttp.NewClient and the policy that parties are registered under.
+	// Client does the fetches; make it with safehttp.NewClient and the policy that parties are
+	// registered under.
 	Client *http.Client
 
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	// OnFetch is told of every fetch after it, successful or not, for metrics and logs. It must be quick and safe for
-	// concurrent use. May be nil.
+	// OnFetch is told of every fetch after it, successful or not, for metrics and logs. It must be
+	// quick and safe for concurrent use. May be nil.
 	OnFetch func(Fetch)
 
-	// Store keeps the sets that were fetched, so that a process that starts while a party's endpoint is
-	// down uses what was valid, for what is left of its Lifetime. Nil: none.
+	// Store keeps the sets that were fetched, so that a process that starts while a party's
+	// endpoint is down uses what was valid, for what is left of its Lifetime. Nil: none.
 	Store KeyStore
 
 	// Log is told when Store fails; nil: nothing is logged.
 	Log *slog.Logger
 
-	// RefetchUnknownKid fetches a set again when a token names a key that it lacks, at most once a minute and party. The
-	// contract's rule for rotation (publish an hour ahead) makes do without, and staging does not do it, so it is off by
-	// default: a relying party that rotates too fast should find out here (docs/contract.md, 14.26).
+	// RefetchUnknownKid fetches a set again when a token names a key that it lacks, at most once a
+	// minute and party. The contract's rule for rotation (publish an hour ahead) makes do without,
+	// and staging does not do it, so it is off by default: a relying party that rotates too fast
+	// should find out here (docs/contract.md, 14.26).
 	RefetchUnknownKid bool
 
 	Timeout  time.Duration // of one try, 3 s
 	Tries    int           // 3
 	Pause    time.Duration // between two tries, 100 ms
 	Lifetime time.Duration // of a set that was fetched, 1 h
-	Penalty  time.Duration // how long a failure is remembered, 5 s, so that a dead host is not hammered
+	// how long a failure is remembered, 5 s, so that a dead host is not hammered
+	Penalty time.Duration
 }
 
 // Fetch is what happened when a JWKS was fetched.
@@ -67,12 +71,14 @@ type StoredKeys struct {
 	FetchedAt time.Time
 }
 
-// refetchGap is the shortest time between two fetches for unknown kids: a stranger can invent a kid.
+// refetchGap is the shortest time between two fetches for unknown kids: a stranger can invent a
+// kid.
 const refetchGap = time.Minute
 
-// Keys fetches and caches the JWKS of relying parties. A set lives for its hour and not longer, also when the next fetch fails:
-// a key that its owner has withdrawn must not work on because its server is down. It is safe for concurrent use; however many
-// calls need a set, one fetch of it is under way.
+// Keys fetches and caches the JWKS of relying parties. A set lives for its hour and not longer,
+// also when the next fetch fails: a key that its owner has withdrawn must not work on because its
+// server is down. It is safe for concurrent use; however many calls need a set, one fetch of it is
+// under way.
 type Keys struct {
 	config KeysConfig
 
@@ -80,8 +86,9 @@ type Keys struct {
 	entries map[source]*entry
 }
 
-// source is where keys come from. The URL is part of it, so that a party that is registered again with another URL starts without keys, and so is
-// the epoch, so that an operator who renews the keys leaves what is cached behind.
+// source is where keys come from. The URL is part of it, so that a party that is registered again
+// with another URL starts without keys, and so is the epoch, so that an operator who renews the
+// keys leaves what is cached behind.
 type source struct {
 	clientID, url string
 	epoch         int64
@@ -150,9 +157,9 @@ func (k *Keys) Fetch(ctx context.Context, p *Party) error {
 	return err
 }
 
-// Find returns the key that a token of this party names by kid and uses with alg, which is ES256, ES384 or
-// ES512. It fetches the party's JWKS if no current one is cached. Its errors are for the log: they say why
-// there is no such key and hold no URL.
+// Find returns the key that a token of this party names by kid and uses with alg, which is ES256,
+// ES384 or ES512. It fetches the party's JWKS if no current one is cached. Its errors are for the
+// log: they say why there is no such key and hold no URL.
 func (k *Keys) Find(ctx context.Context, p *Party, kid, alg string) (*Key, error) {
 	e := k.current(ctx, p)
 	set, err := e.wait(ctx)
@@ -182,13 +189,15 @@ func (k *Keys) current(ctx context.Context, p *Party) *entry {
 	k.sweep()
 	e = &entry{done: make(chan struct{})}
 	k.entries[from] = e
-	// All calls that arrive during the fetch wait for it, so it does not end with the context of the first.
+	// All calls that arrive during the fetch wait for it, so it does not end with the context of
+	// the first.
 	go k.fill(context.WithoutCancel(ctx), p, e, before)
 	return e
 }
 
-// renew starts or joins the fetch for an unknown kid; nil means that it is too early for one. Until it succeeds the old entry
-// stays in use, or a stranger could take a party's keys away by inventing kids while its server is down.
+// renew starts or joins the fetch for an unknown kid; nil means that it is too early for one. Until
+// it succeeds the old entry stays in use, or a stranger could take a party's keys away by inventing
+// kids while its server is down.
 func (k *Keys) renew(ctx context.Context, p *Party, old *entry) *entry {
 	from := sourceOf(p)
 	k.mu.Lock()
@@ -197,7 +206,8 @@ func (k *Keys) renew(ctx context.Context, p *Party, old *entry) *entry {
 	case old.renewal != nil:
 		return old.renewal
 	case k.entries[from] != old:
-		return k.entries[from] // another call has renewed it; may be nil after a renewal by an operator
+		// another call has renewed it; may be nil after a renewal by an operator
+		return k.entries[from]
 	case now.Before(old.renewable):
 		return nil
 	default:
@@ -217,7 +227,8 @@ func (k *Keys) renew(ctx context.Context, p *Party, old *entry) *entry {
 	return e
 }
 
-// before returns the keys that those of a new fetch follow, and drops what an operator has left behind; with mu held.
+// before returns the keys that those of a new fetch follow, and drops what an operator has left
+// behind; with mu held.
 func (k *Keys) before(from source) (set *keySet) {
 	var last time.Time
 	for s, e := range k.entries {
@@ -234,8 +245,8 @@ func (k *Keys) before(from source) (set *keySet) {
 	return set
 }
 
-// fill fetches and publishes the outcome. If the fetch fails, the stored keys are the outcome as long as
-// they live. Keys that were there before keep the time of their last use.
+// fill fetches and publishes the outcome. If the fetch fails, the stored keys are the outcome as
+// long as they live. Keys that were there before keep the time of their last use.
 func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet) {
 	start := k.config.Now()
 	set, tries, err := k.fetch(ctx, p.JWKSURL)
@@ -248,7 +259,8 @@ func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet) {
 	}
 	if e.set != nil {
 		e.set.follow(before)
-		e.until = e.fetched.Add(k.config.Lifetime) // the server may have read the set at any time since
+		// the server may have read the set at any time since
+		e.until = e.fetched.Add(k.config.Lifetime)
 	} else {
 		e.until = now.Add(k.config.Penalty)
 	}
@@ -269,7 +281,8 @@ func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet) {
 	}
 }
 
-// storeTimeout bounds one access to the store, so that a database that is away does not delay calls.
+// storeTimeout bounds one access to the store, so that a database that is away does not delay
+// calls.
 const storeTimeout = 5 * time.Second
 
 // save stores the keys of a set that was fetched at a time.
@@ -281,15 +294,19 @@ func (k *Keys) save(ctx context.Context, p *Party, set *keySet, fetched time.Tim
 	defer cancel()
 	text, err := set.marshal()
 	if err == nil {
-		err = k.config.Store.SaveKeys(ctx, StoredKeys{p.ClientID, p.JWKSURL, p.KeysEpoch, text, fetched})
+		err = k.config.Store.SaveKeys(
+			ctx, StoredKeys{p.ClientID, p.JWKSURL, p.KeysEpoch, text, fetched},
+		)
 	}
 	if err != nil {
-		k.config.Log.Warn("the keys of a relying party were not stored", "client_id", p.ClientID, "err", err)
+		k.config.Log.Warn(
+			"the keys of a relying party were not stored", "client_id", p.ClientID, "err", err,
+		)
 	}
 }
 
-// load returns the stored keys of a party, and when they were fetched, if they are valid now: fetched
-// from the party's present URL since its keys were renewed, and within their lifetime.
+// load returns the stored keys of a party, and when they were fetched, if they are valid now:
+// fetched from the party's present URL since its keys were renewed, and within their lifetime.
 func (k *Keys) load(ctx context.Context, p *Party, now time.Time) (*keySet, time.Time) {
 	if k.config.Store == nil {
 		return nil, time.Time{}
@@ -298,7 +315,8 @@ func (k *Keys) load(ctx context.Context, p *Party, now time.Time) (*keySet, time
 	defer cancel()
 	stored, ok, err := k.config.Store.LoadKeys(ctx, p.ClientID)
 	age := now.Sub(stored.FetchedAt)
-	if err == nil && (!ok || stored.URL != p.JWKSURL || stored.Epoch != p.KeysEpoch || age < 0 || age >= k.config.Lifetime) {
+	if err == nil &&
+		(!ok || stored.URL != p.JWKSURL || stored.Epoch != p.KeysEpoch || age < 0 || age >= k.config.Lifetime) {
 		return nil, time.Time{}
 	}
 	var set *keySet
@@ -306,13 +324,17 @@ func (k *Keys) load(ctx context.Context, p *Party, now time.Time) (*keySet, time
 		set, err = parseKeySet(stored.JWKS)
 	}
 	if err != nil {
-		k.config.Log.Warn("the stored keys of a relying party cannot be read", "client_id", p.ClientID, "err", err)
+		k.config.Log.Warn(
+			"the stored keys of a relying party cannot be read", "client_id", p.ClientID, "err",
+			err,
+		)
 		return nil, time.Time{}
 	}
 	return set, stored.FetchedAt
 }
 
-// sweep drops what is stale, so that parties which are gone do not stay for ever. It runs once a fetch, with mu held.
+// sweep drops what is stale, so that parties which are gone do not stay for ever. It runs once a
+// fetch, with mu held.
 func (k *Keys) sweep() {
 	now := k.config.Now()
 	for from, e := range k.entries {

@@ -90,7 +90,12 @@ func newKeyBench(t testing.TB, change func(*party.KeysConfig)) *keyBench {
 		change(&config)
 	}
 	b.keys = party.NewKeys(config)
-	b.Verifier = token.NewVerifier(token.VerifierConfig{Parties: renewableParties{&b.renewable}, Keys: b.keys, Replay: new(partytest.Replay), Now: b.now})
+	b.Verifier = token.NewVerifier(
+		token.VerifierConfig{
+			Parties: renewableParties{&b.renewable}, Keys: b.keys, Replay: new(partytest.Replay),
+			Now: b.now,
+		},
+	)
 	return b
 }
 
@@ -183,7 +188,8 @@ func TestKeysLiveForAnHour(t *testing.T) {
 		}
 	}
 	check("at first", 1, true)
-	if f := b.lastFetch(t); f.ClientID != b.party.ClientID || f.Tries != 1 || f.Usable != 3 || f.Err != nil {
+	if f := b.lastFetch(t); f.ClientID != b.party.ClientID || f.Tries != 1 || f.Usable != 3 ||
+		f.Err != nil {
 		t.Errorf("reported %+v", f)
 	}
 	b.advance(time.Hour - time.Nanosecond)
@@ -250,12 +256,34 @@ func TestFetchRefused(t *testing.T) {
 		{"permanent redirect", func(p *partytest.Party) http.Handler {
 			return http.RedirectHandler("/jwks.json?again", http.StatusPermanentRedirect)
 		}, "answered 308, redirects are not followed", 1},
-		{"not found", func(*partytest.Party) http.Handler { return http.NotFoundHandler() }, "answered 404", 1},
-		{"no content", func(*partytest.Party) http.Handler { return serve(http.StatusNoContent, nil) }, "answered 204", 1},
-		{"server error", func(p *partytest.Party) http.Handler { return serve(500, good(p)) }, "answered 500", 3},
-		{"too many requests", func(p *partytest.Party) http.Handler { return serve(429, good(p)) }, "answered 429", 3},
+		{
+			"not found",
+			func(*partytest.Party) http.Handler { return http.NotFoundHandler() },
+			"answered 404",
+			1,
+		},
+		{
+			"no content",
+			func(*partytest.Party) http.Handler { return serve(http.StatusNoContent, nil) },
+			"answered 204",
+			1,
+		},
+		{
+			"server error",
+			func(p *partytest.Party) http.Handler { return serve(500, good(p)) },
+			"answered 500",
+			3,
+		},
+		{
+			"too many requests",
+			func(p *partytest.Party) http.Handler { return serve(429, good(p)) },
+			"answered 429",
+			3,
+		},
 		{"connection cut", func(*partytest.Party) http.Handler {
-			return http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+			return http.HandlerFunc(
+				func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			)
 		}, "EOF", 3},
 		{"too large", func(p *partytest.Party) http.Handler {
 			return serve(200, append(good(p), bytes.Repeat([]byte(" "), 64<<10)...))
@@ -267,9 +295,24 @@ func TestFetchRefused(t *testing.T) {
 				_, _ = w.Write(bytes.Repeat([]byte(" "), 64<<10))
 			})
 		}, "too large", 1},
-		{"page of a log-in", func(*partytest.Party) http.Handler { return serve(200, []byte("<html>")) }, "not valid JSON", 1},
-		{"empty", func(*partytest.Party) http.Handler { return serve(200, nil) }, "not valid JSON", 1},
-		{"no keys", func(*partytest.Party) http.Handler { return serve(200, []byte(`{}`)) }, "no array keys", 1},
+		{
+			"page of a log-in",
+			func(*partytest.Party) http.Handler { return serve(200, []byte("<html>")) },
+			"not valid JSON",
+			1,
+		},
+		{
+			"empty",
+			func(*partytest.Party) http.Handler { return serve(200, nil) },
+			"not valid JSON",
+			1,
+		},
+		{
+			"no keys",
+			func(*partytest.Party) http.Handler { return serve(200, []byte(`{}`)) },
+			"no array keys",
+			1,
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -334,15 +377,22 @@ func TestSlowServer(t *testing.T) {
 }
 
 func TestPrivateAddressRefused(t *testing.T) {
-	// A name that resolves to this machine passes registration and must be stopped when the connection is made.
-	b := newKeyBench(t, func(c *party.KeysConfig) { c.Client = safehttp.NewClient(safehttp.Policy{}) })
+	// A name that resolves to this machine passes registration and must be stopped when the
+	// connection is made.
+	b := newKeyBench(
+		t, func(c *party.KeysConfig) { c.Client = safehttp.NewClient(safehttp.Policy{}) },
+	)
 	rp := b.party.Registration()
 	rp.JWKSURL, rp.RedirectURL, rp.WebhookURL = "https://localhost/jwks.json", "https://rp.example/", ""
 	registry, err := party.NewRegistry(safehttp.Policy{}, rp)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := token.NewVerifier(token.VerifierConfig{Parties: registry, Keys: b.keys, Replay: new(partytest.Replay), Now: b.now})
+	v := token.NewVerifier(
+		token.VerifierConfig{
+			Parties: registry, Keys: b.keys, Replay: new(partytest.Replay), Now: b.now,
+		},
+	)
 	_, _, err = v.Verify(t.Context(), b.party.Token(token.Cancel), token.Cancel)
 	wantCause(t, err, "address not allowed")
 	if !errors.Is(err, safehttp.ErrAddress) {
@@ -444,7 +494,12 @@ func TestKeySets(t *testing.T) {
 	for i := range many {
 		many[i] = map[string]any{"kty": "RSA", "kid": fmt.Sprint(i)}
 	}
-	duplicate := bytes.Replace(partytest.JWKS(good), []byte(`"kty":"EC"`), []byte(`"kty":"EC","k\u0074y":"EC"`), 1)
+	duplicate := bytes.Replace(
+		partytest.JWKS(good),
+		[]byte(`"kty":"EC"`),
+		[]byte(`"kty":"EC","k\u0074y":"EC"`),
+		1,
+	)
 
 	cases := []struct {
 		name  string
@@ -457,41 +512,121 @@ func TestKeySets(t *testing.T) {
 		{"with key_ops", partytest.JWKS(with("key_ops", []string{"verify"})), ""},
 		{"with unknown members", partytest.JWKS(with("exp", 5)), ""},
 		{"a hundred others", partytest.JWKS(append(many[:99:99], good)...), ""},
-		{"malformed ones beside it", partytest.JWKS(nil, map[string]any{}, map[string]any{"kty": "EC"}, with("crv", "secp256k1"), good), ""},
-		{"an encryption key of the same kid beside it", partytest.JWKS(with("use", "enc"), good), ""},
-		{"other members of the set", append([]byte(`{"a":[{"keys":[]}],`), partytest.JWKS(good)[1:]...), ""},
+		{
+			"malformed ones beside it",
+			partytest.JWKS(
+				nil, map[string]any{}, map[string]any{"kty": "EC"}, with("crv", "secp256k1"), good,
+			),
+			"",
+		},
+		{
+			"an encryption key of the same kid beside it",
+			partytest.JWKS(with("use", "enc"), good),
+			"",
+		},
+		{
+			"other members of the set",
+			append([]byte(`{"a":[{"keys":[]}],`), partytest.JWKS(good)[1:]...),
+			"",
+		},
 
 		{"more than a hundred", partytest.JWKS(many...), "more than 100 keys"},
 		{"the same key twice", partytest.JWKS(good, second, good), ""},
 		{"two keys with one kid", partytest.JWKS(good, second, other), "several keys"},
-		{"one key for two algorithms", partytest.JWKS(with("alg", nil), second, good), "several keys"},
+		{
+			"one key for two algorithms",
+			partytest.JWKS(with("alg", nil), second, good),
+			"several keys",
+		},
 		{"use enc", partytest.JWKS(with("use", "enc"), second), "use is not sig"},
-		{"use no string", partytest.JWKS(with("use", 1), second), "of type number and must be of type string"},
-		{"key_ops sign", partytest.JWKS(with("key_ops", []string{"sign"}), second), "key_ops has no verify"},
-		{"key_ops no array", partytest.JWKS(with("key_ops", "verify"), second), "key_ops is not an array"},
-		{"alg ES384", partytest.JWKS(with("alg", "ES384"), second), "its alg is not the token's alg ES256"},
-		{"alg ECDH-ES", partytest.JWKS(with("alg", "ECDH-ES"), second), "its alg is not the token's alg"},
-		{"alg no string", partytest.JWKS(with("alg", 1), second), "of type number and must be of type string"},
+		{
+			"use no string",
+			partytest.JWKS(with("use", 1), second),
+			"of type number and must be of type string",
+		},
+		{
+			"key_ops sign",
+			partytest.JWKS(with("key_ops", []string{"sign"}), second),
+			"key_ops has no verify",
+		},
+		{
+			"key_ops no array",
+			partytest.JWKS(with("key_ops", "verify"), second),
+			"key_ops is not an array",
+		},
+		{
+			"alg ES384",
+			partytest.JWKS(with("alg", "ES384"), second),
+			"its alg is not the token's alg ES256",
+		},
+		{
+			"alg ECDH-ES",
+			partytest.JWKS(with("alg", "ECDH-ES"), second),
+			"its alg is not the token's alg",
+		},
+		{
+			"alg no string",
+			partytest.JWKS(with("alg", 1), second),
+			"of type number and must be of type string",
+		},
 		{"kty RSA", partytest.JWKS(with("kty", "RSA"), second), "invalid RSA key"},
-		{"kty oct", partytest.JWKS(map[string]any{"kty": "oct", "kid": good["kid"], "k": "AAAA"}), "no usable key"},
+		{
+			"kty oct",
+			partytest.JWKS(map[string]any{"kty": "oct", "kid": good["kid"], "k": "AAAA"}),
+			"no usable key",
+		},
 		{"kid absent", partytest.JWKS(with("kid", nil), second), "kid is missing"},
-		{"kid number", partytest.JWKS(with("kid", 7), second), "of type number and must be of type string"},
+		{
+			"kid number",
+			partytest.JWKS(with("kid", 7), second),
+			"of type number and must be of type string",
+		},
 		{"crv P-384", partytest.JWKS(with("crv", "P-384"), second), "wrong length for x"},
 		{"crv absent", partytest.JWKS(with("crv", nil), second), "unsupported elliptic curve"},
-		{"crv Ed25519", partytest.JWKS(with("crv", "Ed25519"), second), "unsupported elliptic curve"},
+		{
+			"crv Ed25519",
+			partytest.JWKS(with("crv", "Ed25519"), second),
+			"unsupported elliptic curve",
+		},
 		{"x absent", partytest.JWKS(with("x", nil), second), "missing x/y"},
 		{"x short", partytest.JWKS(with("x", "AAAA"), second), "wrong length for x"},
-		{"x with padding", partytest.JWKS(with("x", good["x"].(string)+"="), second), "illegal base64"},
+		{
+			"x with padding",
+			partytest.JWKS(with("x", good["x"].(string)+"="), second),
+			"illegal base64",
+		},
 		{"not on the curve", partytest.JWKS(with("x", good["y"]), second), "not on declared curve"},
-		{"kty OKP", partytest.JWKS(map[string]any{"kty": "OKP", "crv": "Ed25519", "kid": good["kid"], "x": good["x"]}, second), "kty is not EC"},
-		{"crv of 60 KB", partytest.JWKS(with("crv", strings.Repeat("P", 60_000)), second), strings.Repeat("P", 60) + ")"},
-		{"private key published", partytest.JWKS(with("d", good["x"]), second), "the private key is published"},
+		{
+			"kty OKP",
+			partytest.JWKS(
+				map[string]any{"kty": "OKP", "crv": "Ed25519", "kid": good["kid"], "x": good["x"]},
+				second,
+			),
+			"kty is not EC",
+		},
+		{
+			"crv of 60 KB",
+			partytest.JWKS(with("crv", strings.Repeat("P", 60_000)), second),
+			strings.Repeat("P", 60) + ")",
+		},
+		{
+			"private key published",
+			partytest.JWKS(with("d", good["x"]), second),
+			"the private key is published",
+		},
 		{"member twice", duplicate, "duplicate key 'kty'"},
 		{"no key at all", partytest.JWKS(), "no usable key"},
 		{"keys null", []byte(`{"keys":null}`), "no array keys"},
 		{"keys object", []byte(`{"keys":{}}`), "no array keys"},
 		{"keys twice", []byte(`{"keys":[],"keys":[]}`), "duplicate key"},
-		{"the key alone", bytes.TrimSuffix(bytes.TrimPrefix(partytest.JWKS(good), []byte(`{"keys":[`)), []byte(`]}`)), "no array keys"},
+		{
+			"the key alone",
+			bytes.TrimSuffix(
+				bytes.TrimPrefix(partytest.JWKS(good), []byte(`{"keys":[`)),
+				[]byte(`]}`),
+			),
+			"no array keys",
+		},
 		{"array", []byte(`[]`), "no array keys"},
 	}
 	for _, c := range cases {
@@ -509,8 +644,8 @@ func TestKeySets(t *testing.T) {
 	}
 }
 
-// TestCached: an operator sees what is cached, since when and until when, and which key was used; a renewal starts afresh and
-// remembers the use of the keys that stay.
+// TestCached: an operator sees what is cached, since when and until when, and which key was used; a
+// renewal starts afresh and remembers the use of the keys that stay.
 func TestCached(t *testing.T) {
 	b := newKeyBench(t, nil)
 	if _, ok := b.keys.Cached(b.registered()); ok {
@@ -521,7 +656,8 @@ func TestCached(t *testing.T) {
 	}
 	used := b.now()
 	b.advance(time.Minute)
-	forged := []byte(b.party.Token(token.Cancel, b.party.Alg("ES384"))) // names another key, and does not verify with it
+	// names another key, and does not verify with it
+	forged := []byte(b.party.Token(token.Cancel, b.party.Alg("ES384")))
 	if c := &forged[len(forged)-50]; *c == 'A' {
 		*c = 'B'
 	} else {
@@ -531,11 +667,14 @@ func TestCached(t *testing.T) {
 		t.Fatal("a forged token passed")
 	}
 	got, ok := b.keys.Cached(b.registered())
-	if !ok || got.Err != nil || !got.FetchedAt.Equal(used) || !got.Until.Equal(used.Add(time.Hour)) || len(got.Keys) != 3 {
+	if !ok || got.Err != nil || !got.FetchedAt.Equal(used) ||
+		!got.Until.Equal(used.Add(time.Hour)) ||
+		len(got.Keys) != 3 {
 		t.Fatalf("cached: %+v, %v", got, ok)
 	}
 	for _, k := range got.Keys {
-		if k.Kid == b.party.Key("ES256").Kid != k.LastUsed.Equal(used) || k.Kid != b.party.Key("ES256").Kid && !k.LastUsed.IsZero() {
+		if k.Kid == b.party.Key("ES256").Kid != k.LastUsed.Equal(used) ||
+			k.Kid != b.party.Key("ES256").Kid && !k.LastUsed.IsZero() {
 			t.Errorf("key %s: last used %v", k.Kid, k.LastUsed)
 		}
 	}
@@ -549,7 +688,8 @@ func TestCached(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, ok = b.keys.Cached(b.registered())
-	if !ok || len(got.Keys) != 1 || !got.Keys[0].LastUsed.Equal(used) || !got.FetchedAt.Equal(b.now()) {
+	if !ok || len(got.Keys) != 1 || !got.Keys[0].LastUsed.Equal(used) ||
+		!got.FetchedAt.Equal(b.now()) {
 		t.Errorf("after the renewal: %+v, %v", got, ok)
 	}
 
@@ -567,8 +707,8 @@ func TestCached(t *testing.T) {
 	}
 }
 
-// TestStoredKeys: a process that starts while the party's endpoint is down uses the stored keys for what is
-// left of their hour, but not after the keys were renewed or the URL has changed.
+// TestStoredKeys: a process that starts while the party's endpoint is down uses the stored keys for
+// what is left of their hour, but not after the keys were renewed or the URL has changed.
 func TestStoredKeys(t *testing.T) {
 	saved := storetest.NewMemory()
 	withStore := func(c *party.KeysConfig) { c.Store, c.Tries = saved, 1 }
@@ -598,7 +738,9 @@ func TestStoredKeys(t *testing.T) {
 	if err := n.cancel(n.party.Alg("ES384")); err != nil {
 		t.Errorf("within the hour: %v", err)
 	}
-	if got, ok := n.keys.Cached(n.registered()); !ok || !got.FetchedAt.Equal(fetched) || !got.Until.Equal(fetched.Add(time.Hour)) || len(got.Keys) != 3 {
+	if got, ok := n.keys.Cached(n.registered()); !ok || !got.FetchedAt.Equal(fetched) ||
+		!got.Until.Equal(fetched.Add(time.Hour)) ||
+		len(got.Keys) != 3 {
 		t.Errorf("cached: %+v, %v", got, ok)
 	}
 	if f := n.lastFetch(t); f.Err == nil {

@@ -15,8 +15,9 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// Logo is a picture of a relying party, ready to be shown: our own PNG of at most 256 by 256 pixels, whatever was uploaded. What
-// a file may hold beside its picture (places, programs, a second file) is gone with it.
+// Logo is a picture of a relying party, ready to be shown: our own PNG of at most 256 by 256
+// pixels, whatever was uploaded. What a file may hold beside its picture (places, programs, a
+// second file) is gone with it.
 type Logo struct {
 	Name string // the head of the SHA-256 of PNG, in hex: what is shown under a name never changes
 	PNG  []byte
@@ -42,7 +43,8 @@ var pictures = []struct {
 	{"RIFF????WEBP", webp.DecodeConfig, webp.Decode},
 }
 
-// ReadLogo makes a logo of a PNG, JPEG or WebP file. Its errors are for the person who chose the file.
+// ReadLogo makes a logo of a PNG, JPEG or WebP file. Its errors are for the person who chose the
+// file.
 func ReadLogo(file []byte) (Logo, error) {
 	if len(file) > MaxLogo {
 		return Logo{}, fmt.Errorf("the file is larger than %d KiB", MaxLogo>>10)
@@ -55,12 +57,18 @@ func ReadLogo(file []byte) (Logo, error) {
 		if err != nil {
 			return Logo{}, errors.New("the picture cannot be read")
 		}
-		if size.Width < 1 || size.Height < 1 || int64(size.Width)*int64(size.Height) > maxLogoPixels {
-			return Logo{}, fmt.Errorf("the picture has %d by %d pixels; at most 4 million are read", size.Width, size.Height)
+		if size.Width < 1 || size.Height < 1 ||
+			int64(size.Width)*int64(size.Height) > maxLogoPixels {
+			return Logo{}, fmt.Errorf(
+				"the picture has %d by %d pixels; at most 4 million are read", size.Width,
+				size.Height,
+			)
 		}
 		picture, err := p.read(bytes.NewReader(file))
 		if err != nil {
-			return Logo{}, errors.New("the picture is damaged, or of a kind that is not read (animations are not)")
+			return Logo{}, errors.New(
+				"the picture is damaged, or of a kind that is not read (animations are not)",
+			)
 		}
 		return newLogo(picture)
 	}

@@ -69,7 +69,10 @@ func TestReadLogo(t *testing.T) {
 			t.Errorf("%s: %q holds what was not the picture", test.name, l.Name)
 		}
 		if again, err := party.ReadLogo(l.PNG); err != nil || again.Name != l.Name {
-			t.Errorf("%s: read again it is another picture: %s, %s, %v", test.name, l.Name, again.Name, err)
+			t.Errorf(
+				"%s: read again it is another picture: %s, %s, %v", test.name, l.Name, again.Name,
+				err,
+			)
 		}
 	}
 	if l, err := party.ReadLogo(webp); err != nil {
@@ -91,7 +94,8 @@ func TestReadLogo(t *testing.T) {
 		"many pixels": {bomb, "5000 by 1000 pixels"},
 		"many bytes":  {make([]byte, party.MaxLogo+1), "larger than 1024 KiB"},
 	} {
-		if _, err := party.ReadLogo(test.file); err == nil || !strings.Contains(err.Error(), test.want) {
+		if _, err := party.ReadLogo(test.file); err == nil ||
+			!strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %q", name, err, test.want)
 		}
 	}

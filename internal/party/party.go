@@ -11,7 +11,8 @@ import (
 	"github.com/signet-sign/signet/internal/safehttp"
 )
 
-// Party is one relying party as it is registered (docs/contract.md, 1.1). None of it ever travels in a request.
+// Party is one relying party as it is registered (docs/contract.md, 1.1). None of it ever travels
+// in a request.
 type Party struct {
 	ClientID string // 1 to 128 characters of the base64url alphabet and "."; real ones have 32
 	Name     string // shown to the signer, see [CheckDisplayText]; at most MaxName characters
@@ -19,16 +20,19 @@ type Party struct {
 
 	JWKSURL     string // where we fetch the keys of the party's tokens
 	RedirectURL string // where the signer's browser returns to; query parameters are added
-	WebhookURL  string // where we push the signed document; empty: the party only asks for the result
+	// where we push the signed document; empty: the party only asks for the result
+	WebhookURL string
 
-	// Disabled refuses the party's calls. What it has asked for goes on: signers may sign, and the webhook is sent.
+	// Disabled refuses the party's calls. What it has asked for goes on: signers may sign, and the
+	// webhook is sent.
 	Disabled bool
 
 	// Problem is the part of a URL that a configured party must not have, for which its calls are
 	// refused; see [Registry.Replace]. Nil means that nothing is wrong.
 	Problem error
 
-	// KeysEpoch counts how often an operator threw away what was cached of the party's keys, on all nodes.
+	// KeysEpoch counts how often an operator threw away what was cached of the party's keys, on all
+	// nodes.
 	KeysEpoch int64
 }
 
@@ -52,8 +56,9 @@ const (
 	FieldWebhook  Field = "webhook_url"
 )
 
-// Problems says what is wrong with the registration, by field; nothing for a good one. Addresses are judged by the policy that
-// the client for JWKS and webhooks obeys, so that a party which registers is a party which can be called. It looks nothing up.
+// Problems says what is wrong with the registration, by field; nothing for a good one. Addresses
+// are judged by the policy that the client for JWKS and webhooks obeys, so that a party which
+// registers is a party which can be called. It looks nothing up.
 func (p *Party) Problems(policy safehttp.Policy) map[Field]error {
 	found := map[Field]error{}
 	note := func(f Field, err error) {
@@ -62,7 +67,13 @@ func (p *Party) Problems(policy safehttp.Policy) map[Field]error {
 		}
 	}
 	if !ValidClientID(p.ClientID) {
-		note(FieldClientID, fmt.Errorf("it must be 1 to %d characters of A-Z a-z 0-9 . _ -, and more than dots", maxClientID))
+		note(
+			FieldClientID,
+			fmt.Errorf(
+				"it must be 1 to %d characters of A-Z a-z 0-9 . _ -, and more than dots",
+				maxClientID,
+			),
+		)
 	}
 	note(FieldName, CheckDisplayText(p.Name, MaxName))
 	note(FieldJWKS, policy.CheckURL(p.JWKSURL))
@@ -106,7 +117,8 @@ func (p *Party) Validate(policy safehttp.Policy) error {
 	return nil
 }
 
-// checkBrowserURL judges a URL that the signer's browser opens and we do not: any host and port, no script, no cleartext.
+// checkBrowserURL judges a URL that the signer's browser opens and we do not: any host and port, no
+// script, no cleartext.
 func checkBrowserURL(text string, policy safehttp.Policy) error {
 	u, err := url.Parse(text)
 	switch {
@@ -140,23 +152,25 @@ func ValidClientID(id string) bool {
 // ErrUnknown means that no party is registered under a client id.
 var ErrUnknown = errors.New("no relying party has this client id")
 
-// Parties finds relying parties. It is asked for every call of every relying party, so it must be fast, and it must be safe for
-// concurrent use.
+// Parties finds relying parties. It is asked for every call of every relying party, so it must be
+// fast, and it must be safe for concurrent use.
 type Parties interface {
-	// Party returns the party with exactly this client id. The caller must not change it. The error is ErrUnknown
-	// when there is none; any other error means that the answer is not known now.
+	// Party returns the party with exactly this client id. The caller must not change it. The error
+	// is ErrUnknown when there is none; any other error means that the answer is not known now.
 	Party(ctx context.Context, clientID string) (*Party, error)
 }
 
 // ErrDisabled is the cause of a refusal: an operator has closed the door for the party.
 var ErrDisabled = errors.New("an operator has disabled this relying party")
 
-// ShownText is a text for people's eyes that may quote URLs, as errors of net/http do: each is what [ShownURL] makes of it.
+// ShownText is a text for people's eyes that may quote URLs, as errors of net/http do: each is what
+// [ShownURL] makes of it.
 func ShownText(text string) string { return quotedURL.ReplaceAllStringFunc(text, ShownURL) }
 
 var quotedURL = regexp.MustCompile(`https?://[^\s"'<>]+`)
 
-// ShownURL is a URL for people's eyes, without what may be secret in it: the query's values, and user information.
+// ShownURL is a URL for people's eyes, without what may be secret in it: the query's values, and
+// user information.
 func ShownURL(text string) string {
 	if text == "" {
 		return ""

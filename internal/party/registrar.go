@@ -18,11 +18,12 @@ type Registration struct {
 	CreatedAt, ChangedAt time.Time
 }
 
-// Store keeps the parties that operators manage, and what operators did to parties. What it has done is durable when it
-// returns; all may be called concurrently, from any number of nodes. Every change writes its [Change] with it.
+// Store keeps the parties that operators manage, and what operators did to parties. What it has
+// done is durable when it returns; all may be called concurrently, from any number of nodes. Every
+// change writes its [Change] with it.
 type Store interface {
-	// Registrations lists the parties by client id, and counts for each party, also one that is not listed, how often its
-	// keys were renewed.
+	// Registrations lists the parties by client id, and counts for each party, also one that is not
+	// listed, how often its keys were renewed.
 	Registrations(ctx context.Context) ([]Registration, map[string]int64, error)
 
 	// Registration returns one party; ErrUnknown if there is none.
@@ -31,15 +32,16 @@ type Store interface {
 	// AddParty registers a party, without a logo; ErrExists if the client id is taken.
 	AddParty(ctx context.Context, p Party, c Change) error
 
-	// ChangeParty replaces the party of this client id if its version is still that one: all but its logo. The error is
-	// ErrChanged if it is another one, ErrUnknown if there is no such party.
+	// ChangeParty replaces the party of this client id if its version is still that one: all but
+	// its logo. The error is ErrChanged if it is another one, ErrUnknown if there is no such party.
 	ChangeParty(ctx context.Context, p Party, version int64, c Change) error
 
-	// ChangeLogo replaces the logo of a party; the zero Logo takes it away. Errors are those of ChangeParty.
+	// ChangeLogo replaces the logo of a party; the zero Logo takes it away. Errors are those of
+	// ChangeParty.
 	ChangeLogo(ctx context.Context, clientID string, version int64, l Logo, c Change) error
 
-	// RemoveParty forgets a party that has no request; ErrInUse if it has one, else errors are those of ChangeParty. The
-	// trail of its changes stays.
+	// RemoveParty forgets a party that has no request; ErrInUse if it has one, else errors are
+	// those of ChangeParty. The trail of its changes stays.
 	RemoveParty(ctx context.Context, clientID string, version int64, c Change) error
 
 	// RenewKeys counts one more renewal of a party's keys, also of a configured party.
@@ -51,8 +53,9 @@ type Store interface {
 	// LogoPNG returns the picture that a party has under this name, or ErrNoLogo.
 	LogoPNG(ctx context.Context, name string) ([]byte, error)
 
-	// WatchParties returns a channel that gets a signal after every change, on whatever node, within a second. Signals of
-	// several changes may come as one. stop ends it and may be called twice.
+	// WatchParties returns a channel that gets a signal after every change, on whatever node,
+	// within a second. Signals of several changes may come as one. stop ends it and may be called
+	// twice.
 	WatchParties() (changed <-chan struct{}, stop func())
 }
 
@@ -79,7 +82,8 @@ const (
 	ChangeKeysRenewed ChangeKind = "keys_renewed"
 )
 
-// Edit is a field's old and new value, as people may see them: of a URL's query they see that it is another one.
+// Edit is a field's old and new value, as people may see them: of a URL's query they see that it is
+// another one.
 type Edit struct {
 	Field    Field
 	From, To string
@@ -94,8 +98,8 @@ var (
 	ErrEnabled    = errors.New("the relying party is not disabled")
 )
 
-// Registrar makes the changes that operators ask for. A change is in force on this node when it returns, and on others when
-// their [Registry] has heard of it.
+// Registrar makes the changes that operators ask for. A change is in force on this node when it
+// returns, and on others when their [Registry] has heard of it.
 type Registrar struct {
 	Registry *Registry
 	Store    Store
@@ -121,7 +125,8 @@ func (r *Registrar) NewClientID() (string, error) {
 	return base64.RawURLEncoding.EncodeToString(id), nil
 }
 
-// Register adds a party. The error is an [Invalid], ErrExists or ErrConfigured, or says that it could not be done.
+// Register adds a party. The error is an [Invalid], ErrExists or ErrConfigured, or says that it
+// could not be done.
 func (r *Registrar) Register(ctx context.Context, by string, p Party) error {
 	if found := p.Problems(r.Policy); len(found) > 0 {
 		return Invalid(found)
@@ -134,8 +139,8 @@ func (r *Registrar) Register(ctx context.Context, by string, p Party) error {
 	return r.then(ctx, r.Store.AddParty(ctx, p, c))
 }
 
-// Edit changes name and URLs of a party to those of p, if the party still has that version. Errors are those of Register and of
-// [Store].ChangeParty.
+// Edit changes name and URLs of a party to those of p, if the party still has that version. Errors
+// are those of Register and of [Store].ChangeParty.
 func (r *Registrar) Edit(ctx context.Context, by string, version int64, p Party) error {
 	if found := p.Problems(r.Policy); len(found) > 0 {
 		return Invalid(found)
@@ -153,7 +158,9 @@ func (r *Registrar) Edit(ctx context.Context, by string, version int64, p Party)
 }
 
 // SetDisabled closes or opens the door for a party. To do what is done already is no error.
-func (r *Registrar) SetDisabled(ctx context.Context, by, clientID string, version int64, disabled bool) error {
+func (r *Registrar) SetDisabled(
+	ctx context.Context, by, clientID string, version int64, disabled bool,
+) error {
 	old, err := r.managed(ctx, clientID, version)
 	if err != nil || old.Disabled == disabled {
 		return err
@@ -171,11 +178,13 @@ func (r *Registrar) SetLogo(ctx context.Context, by, clientID string, version in
 	if _, err := r.managed(ctx, clientID, version); err != nil {
 		return err
 	}
-	return r.then(ctx, r.Store.ChangeLogo(ctx, clientID, version, l, r.change(clientID, by, ChangeLogo)))
+	return r.then(
+		ctx, r.Store.ChangeLogo(ctx, clientID, version, l, r.change(clientID, by, ChangeLogo)),
+	)
 }
 
-// Remove forgets a party that is disabled and has no request. Disabled, because a call of it that is under way could otherwise
-// leave a request without a party.
+// Remove forgets a party that is disabled and has no request. Disabled, because a call of it that
+// is under way could otherwise leave a request without a party.
 func (r *Registrar) Remove(ctx context.Context, by, clientID string, version int64) error {
 	old, err := r.managed(ctx, clientID, version)
 	if err != nil {
@@ -184,11 +193,14 @@ func (r *Registrar) Remove(ctx context.Context, by, clientID string, version int
 	if !old.Disabled {
 		return ErrEnabled
 	}
-	return r.then(ctx, r.Store.RemoveParty(ctx, clientID, version, r.change(clientID, by, ChangeRemoved)))
+	return r.then(
+		ctx, r.Store.RemoveParty(ctx, clientID, version, r.change(clientID, by, ChangeRemoved)),
+	)
 }
 
-// RenewKeys throws away what every node has cached of a party's keys, configured or not, so that its next token fetches them:
-// for a key that was stolen and must not work for what is left of its hour.
+// RenewKeys throws away what every node has cached of a party's keys, configured or not, so that
+// its next token fetches them: for a key that was stolen and must not work for what is left of its
+// hour.
 func (r *Registrar) RenewKeys(ctx context.Context, by, clientID string) error {
 	if _, err := r.Registry.Party(ctx, clientID); err != nil {
 		return err
@@ -197,7 +209,9 @@ func (r *Registrar) RenewKeys(ctx context.Context, by, clientID string) error {
 }
 
 // managed returns a party that operators may change, in the version that the operator has seen.
-func (r *Registrar) managed(ctx context.Context, clientID string, version int64) (Registration, error) {
+func (r *Registrar) managed(
+	ctx context.Context, clientID string, version int64,
+) (Registration, error) {
 	if r.Registry.Configured(clientID) {
 		return Registration{}, ErrConfigured
 	}

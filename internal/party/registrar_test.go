@@ -36,14 +36,18 @@ func newOperated(t *testing.T, configured ...party.Party) *operated {
 	if err := registry.Open(t.Context(), o.store); err != nil {
 		t.Fatal(err)
 	}
-	o.Registrar = &party.Registrar{Registry: registry, Store: o.store, Now: func() time.Time { return o.now }, Rand: bytes.NewReader(make([]byte, 99))}
+	o.Registrar = &party.Registrar{
+		Registry: registry, Store: o.store, Now: func() time.Time { return o.now },
+		Rand: bytes.NewReader(make([]byte, 99)),
+	}
 	return o
 }
 
 func shop(id string) party.Party {
 	return party.Party{
-		ClientID: id, Name: "Shop", JWKSURL: "https://shop.example/jwks", RedirectURL: "https://shop.example/back",
-		WebhookURL: "https://shop.example/hook?token=secret-1",
+		ClientID: id, Name: "Shop", JWKSURL: "https://shop.example/jwks",
+		RedirectURL: "https://shop.example/back",
+		WebhookURL:  "https://shop.example/hook?token=secret-1",
 	}
 }
 
@@ -74,7 +78,10 @@ func TestRegistrar(t *testing.T) {
 	}
 
 	var invalid party.Invalid
-	if err := o.Register(ctx, "mei", party.Party{ClientID: "a b", Name: " ", JWKSURL: "http://a.example"}); !errors.As(err, &invalid) || len(invalid) != 4 {
+	if err := o.Register(ctx, "mei", party.Party{ClientID: "a b", Name: " ", JWKSURL: "http://a.example"}); !errors.As(
+		err, &invalid,
+	) ||
+		len(invalid) != 4 {
 		t.Errorf("all that is wrong: %v, %v", invalid, err)
 	}
 	refused(o.Register(ctx, "mei", shop("fixed")), party.ErrConfigured)
@@ -107,7 +114,11 @@ func TestRegistrar(t *testing.T) {
 	if !o.found(t, "a").Disabled {
 		t.Error("an edit opened the door again")
 	}
-	must(o.SetLogo(ctx, "mei", "a", 4, party.Logo{Name: strings.Repeat("ab", 16), PNG: []byte("png")}))
+	must(
+		o.SetLogo(
+			ctx, "mei", "a", 4, party.Logo{Name: strings.Repeat("ab", 16), PNG: []byte("png")},
+		),
+	)
 	if png, err := o.Registry.Logo(ctx, o.found(t, "a").Logo); err != nil || string(png) != "png" {
 		t.Errorf("logo: %q, %v", png, err)
 	}
@@ -122,7 +133,12 @@ func TestRegistrar(t *testing.T) {
 	if a, fixed := o.found(t, "a"), o.found(t, "fixed"); a.KeysEpoch != 1 || fixed.KeysEpoch != 1 {
 		t.Errorf("epochs %d and %d", a.KeysEpoch, fixed.KeysEpoch)
 	}
-	must(o.store.Create(ctx, &request.Request{ID: "signv3-1", ClientID: "a", CreatedAt: epoch}, request.Effects{}))
+	must(
+		o.store.Create(
+			ctx, &request.Request{ID: "signv3-1", ClientID: "a", CreatedAt: epoch},
+			request.Effects{},
+		),
+	)
 	refused(o.Remove(ctx, "mei", "a", 5), party.ErrInUse)
 	must(o.Register(ctx, "mei", shop("b")))
 	must(o.SetDisabled(ctx, "mei", "b", 1, true))
@@ -142,14 +158,27 @@ func TestRegistrar(t *testing.T) {
 			}
 		}
 	}
-	want := []party.ChangeKind{party.ChangeKeysRenewed, party.ChangeLogo, party.ChangeEdited, party.ChangeDisabled, party.ChangeEdited, party.ChangeRegistered}
+	want := []party.ChangeKind{
+		party.ChangeKeysRenewed, party.ChangeLogo, party.ChangeEdited, party.ChangeDisabled,
+		party.ChangeEdited, party.ChangeRegistered,
+	}
 	if diff := cmp.Diff(want, kinds); diff != "" {
 		t.Errorf("trail (-want +got):\n%s", diff)
 	}
-	first := party.Change{ClientID: "a", At: epoch.Add(time.Hour).UTC(), By: "lin", Kind: party.ChangeEdited, Edits: []party.Edit{
-		{Field: party.FieldName, From: "Shop", To: "New Shop"},
-		{Field: party.FieldWebhook, From: "https://shop.example/hook?…", To: "https://shop.example/hook?… (another query)"},
-	}}
+	first := party.Change{
+		ClientID: "a",
+		At:       epoch.Add(time.Hour).UTC(),
+		By:       "lin",
+		Kind:     party.ChangeEdited,
+		Edits: []party.Edit{
+			{Field: party.FieldName, From: "Shop", To: "New Shop"},
+			{
+				Field: party.FieldWebhook,
+				From:  "https://shop.example/hook?…",
+				To:    "https://shop.example/hook?… (another query)",
+			},
+		},
+	}
 	if diff := cmp.Diff(first, changes[4]); diff != "" {
 		t.Errorf("an edit's line (-want +got):\n%s", diff)
 	}
@@ -167,7 +196,8 @@ func TestNewClientID(t *testing.T) {
 	}
 }
 
-// TestConfigurationGoesFirst: a party that was registered by hand and then put into the file is the file's.
+// TestConfigurationGoesFirst: a party that was registered by hand and then put into the file is the
+// file's.
 func TestConfigurationGoesFirst(t *testing.T) {
 	o := newOperated(t)
 	if err := o.Register(t.Context(), "mei", shop("a")); err != nil {
@@ -178,7 +208,8 @@ func TestConfigurationGoesFirst(t *testing.T) {
 	if err := o.Registry.Replace(safehttp.Policy{}, fixed); err != nil {
 		t.Fatal(err)
 	}
-	if got := o.found(t, "a"); got.Name != fixed.Name || !o.Registry.Configured("a") || len(o.Registry.All()) != 1 {
+	if got := o.found(t, "a"); got.Name != fixed.Name || !o.Registry.Configured("a") ||
+		len(o.Registry.All()) != 1 {
 		t.Errorf("%+v", got)
 	}
 	if err := o.Registry.Replace(safehttp.Policy{}); err != nil {
@@ -204,8 +235,8 @@ func (d *deaf) Registrations(ctx context.Context) ([]party.Registration, map[str
 	return d.Memory.Registrations(ctx)
 }
 
-// TestRegistryFollows: another node's change is in force when the store tells of it, and without news when the node looks; while
-// the store is away all stays as it was.
+// TestRegistryFollows: another node's change is in force when the store tells of it, and without
+// news when the node looks; while the store is away all stays as it was.
 func TestRegistryFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := storetest.NewMemory()

@@ -16,8 +16,9 @@ import (
 	"github.com/signet-sign/signet/internal/safehttp"
 )
 
-// Registry is [Parties] in memory: those of the configuration, and those that operators manage, as the store has them. A call
-// reads a map; a change of a party makes a new map. The zero Registry is empty and ready for use.
+// Registry is [Parties] in memory: those of the configuration, and those that operators manage, as
+// the store has them. A call reads a map; a change of a party makes a new map. The zero Registry is
+// empty and ready for use.
 type Registry struct {
 	now atomic.Pointer[snapshot]
 
@@ -46,10 +47,10 @@ func NewRegistry(policy safehttp.Policy, parties ...Party) (*Registry, error) {
 	return r, nil
 }
 
-// Replace puts a new set of configured parties in the place of the old one, all at once: a call sees
-// the one or the other. When a party is not valid or a client id comes twice it returns an error and
-// keeps the old set. A URL that only has a part too many is the party's [Party.Problem] instead, and
-// does not keep the others out.
+// Replace puts a new set of configured parties in the place of the old one, all at once: a call
+// sees the one or the other. When a party is not valid or a client id comes twice it returns an
+// error and keeps the old set. A URL that only has a part too many is the party's [Party.Problem]
+// instead, and does not keep the others out.
 func (r *Registry) Replace(policy safehttp.Policy, parties ...Party) error {
 	set := make(map[string]*Party, len(parties))
 	for _, p := range parties {
@@ -105,7 +106,9 @@ func (r *Registry) Reload(ctx context.Context) error {
 
 // publish makes the snapshot, with mu held.
 func (r *Registry) publish() {
-	next := &snapshot{parties: make(map[string]*Party, len(r.managed)+len(r.configured)), fixed: r.configured}
+	next := &snapshot{
+		parties: make(map[string]*Party, len(r.managed)+len(r.configured)), fixed: r.configured,
+	}
 	add := func(p Party) {
 		p.KeysEpoch = r.epochs[p.ClientID]
 		next.parties[p.ClientID] = &p
@@ -119,11 +122,12 @@ func (r *Registry) publish() {
 	r.now.Store(next)
 }
 
-// slowPoll is how often a node reads the store without a notification: that of another node may be lost while its connection to
-// the database is down.
+// slowPoll is how often a node reads the store without a notification: that of another node may be
+// lost while its connection to the database is down.
 const slowPoll = 10 * time.Second
 
-// Run follows the store until ctx ends: a change on any node is in force here as soon as the store tells of it.
+// Run follows the store until ctx ends: a change on any node is in force here as soon as the store
+// tells of it.
 func (r *Registry) Run(ctx context.Context, log *slog.Logger) error {
 	changed, stop := r.store.WatchParties()
 	defer stop()
@@ -165,15 +169,19 @@ func (r *Registry) All() []*Party {
 		return nil
 	}
 	return slices.SortedFunc(maps.Values(s.parties), func(a, b *Party) int {
-		return cmp.Or(cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.ClientID, b.ClientID))
+		return cmp.Or(
+			cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)),
+			cmp.Compare(a.ClientID, b.ClientID),
+		)
 	})
 }
 
 // ErrNoLogo means that no party has a logo of this name.
 var ErrNoLogo = errors.New("no relying party has this logo")
 
-// Logo returns the PNG of a name. A page of another node may name a logo that our snapshot does not know yet, so the store has
-// the last word. The error is ErrNoLogo, or says that the answer is not known now.
+// Logo returns the PNG of a name. A page of another node may name a logo that our snapshot does not
+// know yet, so the store has the last word. The error is ErrNoLogo, or says that the answer is not
+// known now.
 func (r *Registry) Logo(ctx context.Context, name string) ([]byte, error) {
 	r.mu.Lock()
 	png, store := r.logos[name], r.store

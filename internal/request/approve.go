@@ -20,14 +20,19 @@ import (
 
 // Challenge is what a phone shows and signs.
 type Challenge struct {
-	Request    *Request
-	ToBeSigned []byte   // the DER of the CMS signed attributes; the phone signs its SHA-256 (RFC 5652, section 5.4)
-	ByteRange  [4]int64 // what of the prepared document the signature covers: offset and length, twice (ISO 32000-2, 12.8.1)
+	Request *Request
+	// the DER of the CMS signed attributes; the phone signs its SHA-256 (RFC 5652, section 5.4)
+	ToBeSigned []byte
+	// what of the prepared document the signature covers: offset and length, twice (ISO 32000-2,
+	// 12.8.1)
+	ByteRange [4]int64
 }
 
-// Challenge answers a phone that has scanned the QR code. The first scan in a session prepares the document: everything is
-// decided and on disk but for the phone's signature.
-func (s *Service) Challenge(ctx context.Context, id, sessionID string, phone signer.Phone) (*Challenge, error) {
+// Challenge answers a phone that has scanned the QR code. The first scan in a session prepares the
+// document: everything is decided and on disk but for the phone's signature.
+func (s *Service) Challenge(
+	ctx context.Context, id, sessionID string, phone signer.Phone,
+) (*Challenge, error) {
 	cert, err := x509.ParseCertificate(phone.Certificate)
 	if err != nil {
 		return nil, err
@@ -54,16 +59,19 @@ func (s *Service) Challenge(ctx context.Context, id, sessionID string, phone sig
 	return &Challenge{Request: r, ToBeSigned: p.SignedAttributes(cert), ByteRange: p.ByteRange}, nil
 }
 
-// PreparedDocument is the document that a phone is asked to sign, whole but for the signature, whose room is empty. It begins
-// with the uploaded document.
+// PreparedDocument is the document that a phone is asked to sign, whole but for the signature,
+// whose room is empty. It begins with the uploaded document.
 type PreparedDocument struct {
 	io.Reader
 	io.Closer
 	Size int64
 }
 
-// PreparedDocument gives a phone the document of its challenge, so that it can check for itself what it signs, and show it.
-func (s *Service) PreparedDocument(ctx context.Context, id, sessionID string, phone signer.Phone) (*PreparedDocument, error) {
+// PreparedDocument gives a phone the document of its challenge, so that it can check for itself
+// what it signs, and show it.
+func (s *Service) PreparedDocument(
+	ctx context.Context, id, sessionID string, phone signer.Phone,
+) (*PreparedDocument, error) {
 	r, err := s.Get(ctx, id)
 	if err != nil {
 		return nil, err
@@ -86,7 +94,11 @@ func (s *Service) PreparedDocument(ctx context.Context, id, sessionID string, ph
 	hole[0], hole[len(hole)-1] = '<', '>'
 	return &PreparedDocument{
 		Reader: io.MultiReader(
-			io.NewSectionReader(original, 0, p.Size), bytes.NewReader(p.Before), bytes.NewReader(hole), bytes.NewReader(p.After)),
+			io.NewSectionReader(original, 0, p.Size),
+			bytes.NewReader(p.Before),
+			bytes.NewReader(hole),
+			bytes.NewReader(p.After),
+		),
 		Closer: original,
 		Size:   p.Size + int64(len(p.Before)) + p.Hole + int64(len(p.After)),
 	}, nil
@@ -113,17 +125,23 @@ func (r *Request) scan(sessionID string, phone signer.Phone) error {
 // sealing while no timestamp authority is away.
 const sealing = 5 * time.Minute
 
-// outlasts checks that the phone's certificate is still good when the signature is stamped. A signature that a certificate of
-// yesterday has made would be refused by the release gate, after the signer was told that all is well.
+// outlasts checks that the phone's certificate is still good when the signature is stamped. A
+// signature that a certificate of yesterday has made would be refused by the release gate, after
+// the signer was told that all is well.
 func (r *Request) outlasts(cert *x509.Certificate) error {
 	if cert.NotAfter.Before(r.Session.EndsAt.Add(sealing)) {
-		return api.ErrPhoneNotEnrolled.Because("the phone's certificate ends on %s", cert.NotAfter.UTC().Format(time.RFC3339))
+		return api.ErrPhoneNotEnrolled.Because(
+			"the phone's certificate ends on %s", cert.NotAfter.UTC().Format(time.RFC3339),
+		)
 	}
 	return nil
 }
 
-// prepare writes the increment first and its record second; of two phones that scan together the first record wins.
-func (s *Service) prepare(ctx context.Context, r *Request, sessionID string, phone signer.Phone, cert *x509.Certificate) (*Request, error) {
+// prepare writes the increment first and its record second; of two phones that scan together the
+// first record wins.
+func (s *Service) prepare(
+	ctx context.Context, r *Request, sessionID string, phone signer.Phone, cert *x509.Certificate,
+) (*Request, error) {
 	original, err := s.Documents.Open(ctx, r.Document.Key)
 	if err != nil {
 		return nil, err
@@ -147,8 +165,11 @@ func (s *Service) prepare(ctx context.Context, r *Request, sessionID string, pho
 	if err != nil {
 		return nil, fmt.Errorf("preparing the signature: %w", err)
 	}
-	if !bytes.Equal(p.SHA256[:], r.Document.SHA256) { // other bytes would be signed than those on record
-		return nil, fmt.Errorf("preparing the signature: the document of request %s is not what was received", r.ID)
+	// other bytes would be signed than those on record
+	if !bytes.Equal(p.SHA256[:], r.Document.SHA256) {
+		return nil, fmt.Errorf(
+			"preparing the signature: the document of request %s is not what was received", r.ID,
+		)
 	}
 	body, err := json.Marshal(p)
 	if err != nil {
@@ -201,10 +222,12 @@ func (s *Service) prepared(ctx context.Context, rec *Prepared) (*pades.Prepared,
 	return &p, nil
 }
 
-// Approve takes the phone's signature (raw r||s as WebCrypto makes it, or DER) over the challenge. When it returns nil the
-// signature is on disk and the document will be finished, whatever happens to this process. The same approval again is
-// answered the same; any other comes too late.
-func (s *Service) Approve(ctx context.Context, id, sessionID string, phone signer.Phone, signature []byte) error {
+// Approve takes the phone's signature (raw r||s as WebCrypto makes it, or DER) over the challenge.
+// When it returns nil the signature is on disk and the document will be finished, whatever happens
+// to this process. The same approval again is answered the same; any other comes too late.
+func (s *Service) Approve(
+	ctx context.Context, id, sessionID string, phone signer.Phone, signature []byte,
+) error {
 	cert, err := x509.ParseCertificate(phone.Certificate)
 	if err != nil {
 		return err
@@ -222,8 +245,8 @@ func (s *Service) Approve(ctx context.Context, id, sessionID string, phone signe
 		return err
 	}
 	if r.State.InSession() && r.Session.Prepared != nil && equal(r.Session.ID, sessionID) {
-		// The costly check comes before the transaction. It cannot grow stale: the transaction insists on this session,
-		// and a session's prepared document never changes.
+		// The costly check comes before the transaction. It cannot grow stale: the transaction
+		// insists on this session, and a session's prepared document never changes.
 		p, err := s.prepared(ctx, r.Session.Prepared)
 		if err != nil {
 			return err
@@ -236,13 +259,16 @@ func (s *Service) Approve(ctx context.Context, id, sessionID string, phone signe
 	var refused error // a refusal that is worth an event is committed, not rolled back
 	err = s.update(ctx, id, func(r *Request, now time.Time) (e Effects, err error) {
 		refused = nil
-		if a := r.Approval; a != nil && equal(a.SessionID, sessionID) && bytes.Equal(a.Signature, der) {
+		if a := r.Approval; a != nil && equal(a.SessionID, sessionID) &&
+			bytes.Equal(a.Signature, der) {
 			return e, nil
 		}
 		if err := r.scan(sessionID, phone); err != nil {
 			if table[ActApprove][r.State].logged {
 				refused = err
-				e.record(now, EventApproveRefused, Detail{"phone": phone.ID, "state": string(r.State)})
+				e.record(
+					now, EventApproveRefused, Detail{"phone": phone.ID, "state": string(r.State)},
+				)
 				return e, nil
 			}
 			return e, err
@@ -255,7 +281,8 @@ func (s *Service) Approve(ctx context.Context, id, sessionID string, phone signe
 		}
 		r.State = table[ActApprove][r.State].to
 		r.Approval = &Approval{
-			SessionID: sessionID, PhoneID: phone.ID, Certificate: phone.Certificate, Signature: der, At: now,
+			SessionID: sessionID, PhoneID: phone.ID, Certificate: phone.Certificate, Signature: der,
+			At:     now,
 			SealBy: now.Add(s.SealTimeout),
 		}
 		if cert.NotAfter.Before(r.Approval.SealBy) { // no later time stamp helps
@@ -275,13 +302,16 @@ func (s *Service) Reject(ctx context.Context, id, sessionID string, phone signer
 			return Effects{}, err
 		}
 		if !equal(r.Session.ID, sessionID) {
-			return Effects{}, api.ErrNoActiveSession.Because("the session was replaced by a newer one")
+			return Effects{}, api.ErrNoActiveSession.Because(
+				"the session was replaced by a newer one",
+			)
 		}
 		return r.endSession(ActReject, OutcomeRejected, now), nil
 	})
 }
 
-// singapore is the zone of the time that a signature shows (docs/contract.md, 4.5). It has no daylight saving.
+// singapore is the zone of the time that a signature shows (docs/contract.md, 4.5). It has no
+// daylight saving.
 var singapore = time.FixedZone("SGT", 8*60*60)
 
 // equal compares secrets in constant time.

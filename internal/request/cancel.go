@@ -7,11 +7,11 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// ActiveSessionError is the refusal ACTIVE_SESSION_ONGOING, with the time after which it may no longer hold. It is an
-// [api.ErrActiveSession].
+// ActiveSessionError is the refusal ACTIVE_SESSION_ONGOING, with the time after which it may no
+// longer hold. It is an [api.ErrActiveSession].
 type ActiveSessionError struct {
-	// RetryAfter is the time until the session must have ended, or until the next attempt to seal the
-	// document; at least a second.
+	// RetryAfter is the time until the session must have ended, or until the next attempt to seal
+	// the document; at least a second.
 	RetryAfter time.Duration
 }
 
@@ -20,24 +20,31 @@ func (e *ActiveSessionError) Error() string { return api.ErrActiveSession.Error(
 // Unwrap gives the wire form.
 func (e *ActiveSessionError) Unwrap() error { return api.ErrActiveSession }
 
-// Cancel takes a sign request back on behalf of the relying party that made it (docs/contract.md, 6). Active and expired
-// requests can be cancelled, once; the refusals are the row "cancel" of the table. When it returns nil the request is
-// cancelled on disk: from then on it cannot be opened, signed, downloaded or announced, its document's bytes are on their way
-// out, and everybody who watches it has been told.
+// Cancel takes a sign request back on behalf of the relying party that made it (docs/contract.md,
+// 6). Active and expired requests can be cancelled, once; the refusals are the row "cancel" of the
+// table. When it returns nil the request is cancelled on disk: from then on it cannot be opened,
+// signed, downloaded or announced, its document's bytes are on their way out, and everybody who
+// watches it has been told.
 //
 // An id that is unknown and an id of another party give the same answer, api.ErrNoRecord.
 func (s *Service) Cancel(ctx context.Context, clientID, id string) error {
 	return s.update(ctx, id, func(r *Request, now time.Time) (Effects, error) {
 		if r.ClientID != clientID {
-			return Effects{}, api.ErrNoRecord.Because("the request belongs to another relying party")
+			return Effects{}, api.ErrNoRecord.Because(
+				"the request belongs to another relying party",
+			)
 		}
 		return r.cancel(now, "")
 	})
 }
 
-// CancelFor is Cancel for an operator who acts in the party's name: the same rule, and the trail names the operator.
+// CancelFor is Cancel for an operator who acts in the party's name: the same rule, and the trail
+// names the operator.
 func (s *Service) CancelFor(ctx context.Context, id, operator string) error {
-	return s.update(ctx, id, func(r *Request, now time.Time) (Effects, error) { return r.cancel(now, operator) })
+	return s.update(
+		ctx, id,
+		func(r *Request, now time.Time) (Effects, error) { return r.cancel(now, operator) },
+	)
 }
 
 func (r *Request) cancel(now time.Time, operator string) (e Effects, err error) {

@@ -12,7 +12,8 @@ import (
 // DefaultRefusedContent is what executes, or changes what is seen, when a document is opened,
 // printed or clicked: two people could sign and read different things.
 var DefaultRefusedContent = []pades.FindingCode{
-	pades.FindJavaScript, pades.FindLaunch, pades.FindOpenAction, pades.FindAction, pades.FindRichMedia, pades.FindExternalStream,
+	pades.FindJavaScript, pades.FindLaunch, pades.FindOpenAction, pades.FindAction,
+	pades.FindRichMedia, pades.FindExternalStream,
 }
 
 // contentNames says in words what a document contains.
@@ -52,8 +53,12 @@ func ParseContent(text string) ([]pades.FindingCode, error) {
 func (s *Service) checkContent(findings []pades.Finding) error {
 	for _, f := range findings {
 		if slices.Contains(s.RefuseContent, f.Code) {
-			return api.ErrClientSide(fmt.Sprintf("The document contains %s (%s, %s), so that it could show different things to different people",
-				contentNames[f.Code], f.Code, f.Where))
+			return api.ErrClientSide(
+				fmt.Sprintf(
+					"The document contains %s (%s, %s), so that it could show different things to different people",
+					contentNames[f.Code], f.Code, f.Where,
+				),
+			)
 		}
 	}
 	return nil

@@ -17,25 +17,46 @@ import (
 // the default policy, with each kind refused alone, and with none refused.
 func TestRefusedContent(t *testing.T) {
 	annotation := func(entries string) []byte {
-		return pdftest.New(pdftest.PageEntries(1, "/Annots [5000 0 R]"), pdftest.Object(5000, "<< /Type /Annot /Subtype /Link /Rect [0 0 9 9] "+entries+" >>"))
+		return pdftest.New(
+			pdftest.PageEntries(1, "/Annots [5000 0 R]"),
+			pdftest.Object(5000, "<< /Type /Annot /Subtype /Link /Rect [0 0 9 9] "+entries+" >>"),
+		)
 	}
 	docs := map[pades.FindingCode][]byte{
-		pades.FindJavaScript:      annotation("/A << /S /JavaScript /JS (app.alert(1)) >>"),
-		pades.FindLaunch:          annotation("/A << /S /Launch /F (calc.exe) >>"),
-		pades.FindOpenAction:      pdftest.New(pdftest.Catalog("/OpenAction << /S /URI /URI (http://a.example) >>")),
-		pades.FindAction:          annotation("/AA << /PO << /S /URI /URI (http://a.example) >> >>"),
-		pades.FindRichMedia:       annotation("/A << /S /Rendition >>"),
-		pades.FindExternalStream:  pdftest.New(pdftest.Object(5000, pdftest.Stream("/F (elsewhere.bin)", ""))),
-		pades.FindEmbeddedFile:    pdftest.New(pdftest.Catalog("/Names << /EmbeddedFiles << /Names [] >> >>")),
-		pades.FindPortfolio:       pdftest.New(pdftest.Catalog("/Collection << /Type /Collection >>")),
-		pades.FindOptionalContent: pdftest.New(pdftest.Catalog("/OCProperties << /OCGs [5000 0 R] /D << >> >>"), pdftest.Object(5000, "<< /Type /OCG /Name (layer) >>")),
-		pades.FindHidden:          annotation("/F 2"),
-		pades.FindXFA:             pdftest.New(pdftest.Catalog("/AcroForm << /Fields [] /XFA [] >>")),
-		pades.FindEmptySignature:  pdftest.New(pdftest.IndirectForm(pdftest.Field{Name: "sign here", Page: 1, Rect: "[300 600 400 660]"})),
+		pades.FindJavaScript: annotation("/A << /S /JavaScript /JS (app.alert(1)) >>"),
+		pades.FindLaunch:     annotation("/A << /S /Launch /F (calc.exe) >>"),
+		pades.FindOpenAction: pdftest.New(
+			pdftest.Catalog("/OpenAction << /S /URI /URI (http://a.example) >>"),
+		),
+		pades.FindAction: annotation(
+			"/AA << /PO << /S /URI /URI (http://a.example) >> >>",
+		),
+		pades.FindRichMedia: annotation("/A << /S /Rendition >>"),
+		pades.FindExternalStream: pdftest.New(
+			pdftest.Object(5000, pdftest.Stream("/F (elsewhere.bin)", "")),
+		),
+		pades.FindEmbeddedFile: pdftest.New(
+			pdftest.Catalog("/Names << /EmbeddedFiles << /Names [] >> >>"),
+		),
+		pades.FindPortfolio: pdftest.New(pdftest.Catalog("/Collection << /Type /Collection >>")),
+		pades.FindOptionalContent: pdftest.New(
+			pdftest.Catalog("/OCProperties << /OCGs [5000 0 R] /D << >> >>"),
+			pdftest.Object(5000, "<< /Type /OCG /Name (layer) >>"),
+		),
+		pades.FindHidden: annotation("/F 2"),
+		pades.FindXFA:    pdftest.New(pdftest.Catalog("/AcroForm << /Fields [] /XFA [] >>")),
+		pades.FindEmptySignature: pdftest.New(
+			pdftest.IndirectForm(
+				pdftest.Field{Name: "sign here", Page: 1, Rect: "[300 600 400 660]"},
+			),
+		),
 	}
 	w := newWorld(t)
 	upload := func(doc []byte) (string, error) {
-		a := request.Application{ClientID: shop, DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}}
+		a := request.Application{
+			ClientID: shop, DocName: "lease.pdf",
+			Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
+		}
 		in, err := w.Initiate(t.Context(), a, bytes.NewReader(doc))
 		if err != nil {
 			return "", err
@@ -50,7 +71,8 @@ func TestRefusedContent(t *testing.T) {
 			id, err := upload(doc)
 			refused := slices.Contains(policy, code)
 			var refusal *api.Error
-			if errors.As(err, &refusal) != refused || err != nil && !strings.Contains(refusal.Description, string(code)) {
+			if errors.As(err, &refusal) != refused ||
+				err != nil && !strings.Contains(refusal.Description, string(code)) {
 				t.Errorf("%s, %s: %v, want refused %v", code, name, err, refused)
 			}
 			if err != nil {
@@ -66,7 +88,8 @@ func TestRefusedContent(t *testing.T) {
 
 func TestParseContent(t *testing.T) {
 	for text, want := range map[string][]pades.FindingCode{
-		"": nil, "none": nil, "javascript": {pades.FindJavaScript}, " launch , xfa": {pades.FindLaunch, pades.FindXFA},
+		"": nil, "none": nil, "javascript": {pades.FindJavaScript},
+		" launch , xfa": {pades.FindLaunch, pades.FindXFA},
 	} {
 		if got, err := request.ParseContent(text); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: %v, %v", text, got, err)
@@ -78,7 +101,8 @@ func TestParseContent(t *testing.T) {
 		}
 	}
 	// The default of the configuration is the default of the domain.
-	if got, err := request.ParseContent("javascript,launch,open-action,additional-action,rich-media,external-stream"); err != nil || !slices.Equal(got, request.DefaultRefusedContent) {
+	if got, err := request.ParseContent("javascript,launch,open-action,additional-action,rich-media,external-stream"); err != nil ||
+		!slices.Equal(got, request.DefaultRefusedContent) {
 		t.Errorf("%v, %v", got, err)
 	}
 }

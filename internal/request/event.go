@@ -2,8 +2,8 @@ package request
 
 import "time"
 
-// Event is one line of a request's audit trail. It is written in the transaction of what it tells and never changes. Its tags are
-// the JSON of evidence and of the sandbox's control listener.
+// Event is one line of a request's audit trail. It is written in the transaction of what it tells
+// and never changes. Its tags are the JSON of evidence and of the sandbox's control listener.
 type Event struct {
 	Seq    int       `json:"seq"` // from 1, in order; kept by the store
 	At     time.Time `json:"at"`

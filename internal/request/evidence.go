@@ -18,10 +18,12 @@ type Evidence struct {
 	Events  []Event // the last one is the taking of this evidence
 	Jobs    []Job
 
-	// The documents: what was uploaded, while the request is open, and what was signed. Nil: there is none. The caller closes the evidence.
+	// The documents: what was uploaded, while the request is open, and what was signed. Nil: there
+	// is none. The caller closes the evidence.
 	Uploaded, Signed Blob
 
-	// Report is what became of the signed document's signatures when they were checked for this evidence.
+	// Report is what became of the signed document's signatures when they were checked for this
+	// evidence.
 	Report *pades.Summary
 }
 
@@ -36,8 +38,9 @@ func (e *Evidence) Close() error {
 	return errors.Join(errs...)
 }
 
-// TakeEvidence collects the evidence of a request for an operator, and notes in the trail who took it. There is no rule against
-// it: relying parties lose access to a signed document after an hour, operators never do.
+// TakeEvidence collects the evidence of a request for an operator, and notes in the trail who took
+// it. There is no rule against it: relying parties lose access to a signed document after an hour,
+// operators never do.
 func (s *Service) TakeEvidence(ctx context.Context, id, by string) (e *Evidence, err error) {
 	err = s.update(ctx, id, func(_ *Request, now time.Time) (e Effects, err error) {
 		e.record(now, EventEvidence, Detail{"by": by})
@@ -86,8 +89,11 @@ func (s *Service) collect(ctx context.Context, id string, e *Evidence) (err erro
 	}
 	if err != nil { // a file that cannot be read is evidence, too
 		e.Report = &pades.Summary{
-			Indication: pades.TotalFailed, SubIndication: pades.FormatFailure, Signatures: []pades.SignatureSummary{},
-			Problems: []pades.ProblemSummary{{SubIndication: pades.FormatFailure, Text: err.Error()}},
+			Indication: pades.TotalFailed, SubIndication: pades.FormatFailure,
+			Signatures: []pades.SignatureSummary{},
+			Problems: []pades.ProblemSummary{
+				{SubIndication: pades.FormatFailure, Text: err.Error()},
+			},
 		}
 		return nil
 	}

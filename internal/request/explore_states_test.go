@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// state is everything: the clock, what is stored, what is under way, what phones hold, and what people were told. Equal
-// states are one, and there are few enough of them to visit all.
+// state is everything: the clock, what is stored, what is under way, what phones hold, and what
+// people were told. Equal states are one, and there are few enough of them to visit all.
 type state struct {
 	now      int8
 	request  int16
@@ -30,7 +30,8 @@ type jobSlot struct {
 
 const unclaimed int8 = -1
 
-// underway is an operation that was left before a write, or a job that is done and not yet recorded.
+// underway is an operation that was left before a write, or a job that is done and not yet
+// recorded.
 type underway struct {
 	op            uint8 // 0: none
 	step          int8  // 1, 2: before that step; 3: a job that waits to be recorded
@@ -44,11 +45,12 @@ type underway struct {
 
 // told is what people were told and rely on.
 type told struct {
-	cancels   uint8 // answers 200 to a cancel
-	opened    uint8 // 1: Alice, 2: Bob was let in
-	accepted  uint8 // approvals that were recorded
-	given     uint8 // signatures that an operator or the relying party discarded: each allows one approval more
-	approved  bool  // a phone was told that its approval holds
+	cancels  uint8 // answers 200 to a cancel
+	opened   uint8 // 1: Alice, 2: Bob was let in
+	accepted uint8 // approvals that were recorded
+	// signatures that an operator or the relying party discarded: each allows one approval more
+	given     uint8
+	approved  bool // a phone was told that its approval holds
 	announced bool
 	url       bool
 }
@@ -90,7 +92,10 @@ func explore(t *testing.T, scope scope, plant plant, until ...string) *explorer 
 	if scope.intended {
 		first.SignerHash = w.people[0].Hash()
 	}
-	x := &explorer{world: w, scope: scope, index: map[string]uint8{}, seen: map[state]int32{}, broken: map[string]int32{}, stands: map[[2]int16]*Request{}, tidied: map[[4]int16]int16{}}
+	x := &explorer{
+		world: w, scope: scope, index: map[string]uint8{}, seen: map[state]int32{},
+		broken: map[string]int32{}, stands: map[[2]int16]*Request{}, tidied: map[[4]int16]int16{},
+	}
 	x.ops = append([]*operation{nil}, w.operations(scope)...)
 	for i, op := range x.ops[1:] {
 		x.index[op.name] = uint8(i + 1)
@@ -99,7 +104,10 @@ func explore(t *testing.T, scope scope, plant plant, until ...string) *explorer 
 	start.disk = [2]int16{start.request, start.docs}
 	x.visit(start, -1, label{})
 	for i := 0; i < len(x.all) && len(x.all) < maxStates; i++ {
-		if len(until) > 0 && !slices.ContainsFunc(until, func(s string) bool { _, found := x.broken[s]; return !found }) {
+		if len(until) > 0 &&
+			!slices.ContainsFunc(
+				until, func(s string) bool { _, found := x.broken[s]; return !found },
+			) {
 			return x
 		}
 		x.expand(int32(i))
@@ -133,7 +141,8 @@ func (x *explorer) visit(s state, from int32, how label) int32 {
 	return id
 }
 
-// tidy gives all documents one name that no step asks for by theirs, so that they make no difference.
+// tidy gives all documents one name that no step asks for by theirs, so that they make no
+// difference.
 func (x *explorer) tidy(s state) int16 {
 	if s.under[0].docs != 0 || s.under[1].docs != 0 {
 		return s.docs // a purge goes by the names that it has read
@@ -165,7 +174,9 @@ func (x *explorer) changed(docs, put, deleted int16) int16 {
 		return docs
 	}
 	gone := x.docs.get(deleted)
-	keys := slices.DeleteFunc(slices.Clone(x.docs.get(docs)), func(k string) bool { return slices.Contains(gone, k) })
+	keys := slices.DeleteFunc(
+		slices.Clone(x.docs.get(docs)), func(k string) bool { return slices.Contains(gone, k) },
+	)
 	return x.docsID(append(keys, x.docs.get(put)...))
 }
 
@@ -241,7 +252,8 @@ func (x *explorer) moved(id int32, from, to state, how label, alone bool) {
 		x.alone = append(x.alone, [2]int32{id, next})
 	}
 	was, is := x.at(from.now, from.request).State, x.at(to.now, to.request).State
-	if was != is && (was == StateSigned || was == StateCancelled || was == StateExpired && is != StateCancelled) {
+	if was != is &&
+		(was == StateSigned || was == StateCancelled || was == StateExpired && is != StateCancelled) {
 		x.violated(timeForward, next)
 	}
 }
@@ -264,9 +276,11 @@ func (x *explorer) begin(id int32, s state, o uint8) {
 	case who == "phone":
 		number := op.name[len("phone ")] - '1'
 		u.held = s.held[number]
-		if u.held == 0 != strings.HasSuffix(op.name, "scans") { // it scans once for each session, which is enough
+		// it scans once for each session, which is enough
+		if u.held == 0 != strings.HasSuffix(op.name, "scans") {
 			current := x.requests.get(s.request).Session
-			if u.held == 0 || !strings.HasSuffix(op.name, "scans") || current == nil || x.answers.get(u.held).session == current.ID {
+			if u.held == 0 || !strings.HasSuffix(op.name, "scans") || current == nil ||
+				x.answers.get(u.held).session == current.ID {
 				return
 			}
 		}
@@ -298,7 +312,8 @@ func (x *explorer) goOn(id int32, s state, i int) {
 		x.perform(id, s, u, true)
 		return
 	}
-	if j := &s.jobs[u.slot]; j.kind != 0 && x.ops[j.kind].job == x.ops[u.op].job && j.lease == u.began {
+	if j := &s.jobs[u.slot]; j.kind != 0 && x.ops[j.kind].job == x.ops[u.op].job &&
+		j.lease == u.began {
 		if *j = (jobSlot{}); u.retry {
 			*j = jobSlot{x.jobOp(x.ops[u.op].job), unclaimed}
 		}
@@ -313,7 +328,10 @@ func (x *explorer) jobOp(kind JobKind) uint8 {
 // perform takes a step of an operation and puts down what comes of it.
 func (x *explorer) perform(id int32, s state, u underway, goesOn bool) {
 	op := x.ops[u.op]
-	k := memoKey{op: u.op, step: u.step, began: u.began, now: s.now, read: u.request, write: s.request, docs: u.docs, held: u.held}
+	k := memoKey{
+		op: u.op, step: u.step, began: u.began, now: s.now, read: u.request, write: s.request,
+		docs: u.docs, held: u.held,
+	}
 	if strings.HasSuffix(op.name, "proceeds") {
 		k.session = s.sessions
 	}
@@ -347,14 +365,16 @@ func (x *explorer) perform(id int32, s state, u underway, goesOn bool) {
 	s.told.accepted += one(e.approved)
 	s.told.given += one(e.failed)
 	s.told.announced = s.told.announced || e.announced
-	if op.name != "" && strings.HasSuffix(op.name, "proceeds") && e.paused == 0 && e.refused == nil {
+	if op.name != "" && strings.HasSuffix(op.name, "proceeds") && e.paused == 0 &&
+		e.refused == nil {
 		s.sessions++
 	}
 	if e.answer != 0 {
 		s.held[op.name[len("phone ")]-'1'] = e.answer
 	}
 	// What has begun goes on by itself; only people and broken authorities have a choice.
-	alone := goesOn || op.job != "" && op.name != "seal without a time stamp" || op.late || op.name == "sweep"
+	alone := goesOn || op.job != "" && op.name != "seal without a time stamp" || op.late ||
+		op.name == "sweep"
 	if e.paused != 0 || op.job != "" {
 		u.step, u.retry, u.key = e.paused, e.retry, max(u.key, e.put)
 		if !op.docs {
@@ -368,7 +388,16 @@ func (x *explorer) perform(id int32, s state, u underway, goesOn bool) {
 			return // one at a time
 		}
 		s.under[lane] = u
-		x.moved(id, x.all[id], s, label{op.name, []string{"", "has read", "is about to write", "done, not recorded"}[u.step]}, alone)
+		x.moved(
+			id,
+			x.all[id],
+			s,
+			label{
+				op.name,
+				[]string{"", "has read", "is about to write", "done, not recorded"}[u.step],
+			},
+			alone,
+		)
 		return
 	}
 	if e.refused != nil {
@@ -378,7 +407,8 @@ func (x *explorer) perform(id int32, s state, u underway, goesOn bool) {
 	if op.name == "cancel" { // it was let through
 		s.told.given += one(before == StateStalled)
 	}
-	if s.request != x.all[id].request { // a lost answer, with the connection or with the process, differs only if something happened
+	// a lost answer, with the connection or with the process, differs only if something happened
+	if s.request != x.all[id].request {
 		if op.name == "cancel" || strings.HasSuffix(op.name, "approves") {
 			x.moved(id, x.all[id], s, label{op.name, "the answer is lost"}, false)
 			x.crash(id, s, label{op.name, "a crash"})

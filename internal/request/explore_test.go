@@ -36,7 +36,11 @@ func (x *explorer) check(s state, id int32) {
 		}
 	}
 	hold(s.told.cancels <= 1, cancelOnce)
-	hold(s.told.cancels == 0 || !s.told.url && !s.told.announced && r.State != StateSigned && r.resultAt(dawn) != nil, cancelHides)
+	hold(
+		s.told.cancels == 0 ||
+			!s.told.url && !s.told.announced && r.State != StateSigned && r.resultAt(dawn) != nil,
+		cancelHides,
+	)
 	hold(s.told.cancels == 0 || r.State == StateCancelled, ackSurvives)
 	kept := []State{StateSealing, StateStalled, StateSigned}
 	hold(!s.told.approved || s.told.given > 0 || slices.Contains(kept, r.State), ackSurvives)
@@ -54,7 +58,8 @@ func (x *explorer) check(s state, id int32) {
 	}
 }
 
-// over reports that a request has ended and nothing is left to do for it, but perhaps to look for strays.
+// over reports that a request has ended and nothing is left to do for it, but perhaps to look for
+// strays.
 func (x *explorer) over(s state) bool {
 	r := x.requests.get(s.request) // not as it stands: it has to be written down
 	return r.State.final() && s.purges == 0 && s.jobs == [2]jobSlot{} && s.under == [2]underway{}
@@ -63,11 +68,13 @@ func (x *explorer) over(s state) bool {
 // clean reports that nothing is stored but what the request needs.
 func (x *explorer) clean(s state) bool {
 	needed := x.requests.get(s.request).Keys()
-	return !slices.ContainsFunc(x.docs.get(s.docs), func(key string) bool { return !slices.Contains(needed, key) })
+	return !slices.ContainsFunc(
+		x.docs.get(s.docs), func(key string) bool { return !slices.Contains(needed, key) },
+	)
 }
 
-// findExits looks for states from which the clock and the worker alone do not bring the request to an end, and what is stored
-// to what it needs.
+// findExits looks for states from which the clock and the worker alone do not bring the request to
+// an end, and what is stored to what it needs.
 func (x *explorer) findExits() {
 	back := make([][]int32, len(x.all))
 	for _, e := range x.alone {
@@ -76,7 +83,8 @@ func (x *explorer) findExits() {
 	ends := make([]bool, len(x.all))
 	var todo []int32
 	for i, s := range x.all {
-		if x.over(s) && x.clean(s) || x.at(s.now, s.request).State == StateStalled { // which waits for people
+		// which waits for people
+		if x.over(s) && x.clean(s) || x.at(s.now, s.request).State == StateStalled {
 			ends[i] = true
 			todo = append(todo, int32(i))
 		}
@@ -101,22 +109,34 @@ func (x *explorer) story(id int32) string {
 	var steps []string
 	for i := id; i > 0; i = x.parent[i] {
 		s := x.all[i]
-		steps = append(steps, fmt.Sprintf("  tick %d: %-24s %-20s -> %s", s.now, x.how[i].who, x.how[i].what, x.at(s.now, s.request).State))
+		steps = append(
+			steps,
+			fmt.Sprintf(
+				"  tick %d: %-24s %-20s -> %s", s.now, x.how[i].who, x.how[i].what,
+				x.at(s.now, s.request).State,
+			),
+		)
 	}
 	slices.Reverse(steps)
 	return strings.Join(steps, "\n")
 }
 
 // exploreAll adds the larger scopes: a minute or two.
-var exploreAll = flag.Bool("explore.all", false, "explore the state machine with two phones, two sessions and failures as well")
+var exploreAll = flag.Bool(
+	"explore.all", false,
+	"explore the state machine with two phones, two sessions and failures as well",
+)
 
-// TestExplore visits every state that one request can come to, by any order of steps, and holds each against the invariants.
-// What steps do is what the Service does, by the table of this package: there is no second description that could drift.
+// TestExplore visits every state that one request can come to, by any order of steps, and holds
+// each against the invariants. What steps do is what the Service does, by the table of this
+// package: there is no second description that could drift.
 func TestExplore(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes some seconds")
 	}
-	scopes := map[string]scope{"two signers and a crash": {bob: true, intended: true, phones: 1, sessions: 1, crashes: 1}}
+	scopes := map[string]scope{
+		"two signers and a crash": {bob: true, intended: true, phones: 1, sessions: 1, crashes: 1},
+	}
 	if *exploreAll {
 		scopes["first come, first served"] = scope{bob: true, phones: 1, sessions: 1, crashes: 1}
 		scopes["two phones"] = scope{phones: 2, sessions: 1}
@@ -139,7 +159,8 @@ func TestExplore(t *testing.T) {
 	}
 }
 
-// visited reports whether some request was in this state, so that a scope which explores nothing does not pass for proof.
+// visited reports whether some request was in this state, so that a scope which explores nothing
+// does not pass for proof.
 func (x *explorer) visited(want State) bool {
 	return slices.ContainsFunc(x.requests.all, func(r *Request) bool { return r.State == want })
 }
@@ -169,7 +190,8 @@ func TestExploreFindsBugs(t *testing.T) {
 		"cancelling in a session":       {cell: change(ActCancel, StateSession, to(StateCancelled)), finds: []string{cancelFree}},
 		"cancelling while it is sealed": {cell: change(ActCancel, StateSealing, to(StateCancelled)), finds: []string{cancelFree, ackSurvives}},
 		"a signature that is discarded": {
-			cell: change(ActSealFailed, StateSealing, to(StateLocked)), scope: scope{phones: 1, sessions: 1, failures: true}, finds: []string{ackSurvives},
+			cell:  change(ActSealFailed, StateSealing, to(StateLocked)),
+			scope: scope{phones: 1, sessions: 1, failures: true}, finds: []string{ackSurvives},
 		},
 		"cancelling what is signed":       {cell: change(ActCancel, StateSigned, to(StateCancelled)), finds: []string{cancelHides, announceSigned, timeForward}},
 		"opening what is cancelled":       {cell: change(ActOpen, StateCancelled, to(StateLocked)), finds: []string{ackSurvives, timeForward}},
@@ -196,7 +218,9 @@ func TestExploreFindsBugs(t *testing.T) {
 			for _, invariant := range bug.finds {
 				id, found := x.broken[invariant]
 				if !found {
-					t.Errorf("%s: this holds in %d states, in spite of the bug", invariant, len(x.all))
+					t.Errorf(
+						"%s: this holds in %d states, in spite of the bug", invariant, len(x.all),
+					)
 					continue
 				}
 				t.Logf("%s: found after %d states\n%s", invariant, len(x.all), x.story(id))

@@ -29,11 +29,13 @@ import (
 	"github.com/signet-sign/signet/pades/tsa"
 )
 
-// What the exploration runs is the Service itself: real operations, real documents and signatures, on a store and documents
-// that are values. An operation runs from its start each time it takes a step: what it reads is the world as it was when it
-// began, what it writes goes to the world as it is now, and before each write it can be left alone for as long as one likes.
+// What the exploration runs is the Service itself: real operations, real documents and signatures,
+// on a store and documents that are values. An operation runs from its start each time it takes a
+// step: what it reads is the world as it was when it began, what it writes goes to the world as it
+// is now, and before each write it can be left alone for as long as one likes.
 
-// Ticks of the clock. A session lasts two, a request three, so that a session can begin in time and end too late.
+// Ticks of the clock. A session lasts two, a request three, so that a session can begin in time and
+// end too late.
 const (
 	tick        = api.RequestLifetime * time.Second / 3
 	sessionTime = 2 // ticks
@@ -126,13 +128,16 @@ type run struct {
 	began, now  int8
 	read, write *Request // as it was when the operation began, and as it is
 	docs        []string // as a purge found them
-	step        int      // 0: stop before the first write; 1: do a first Put or Delete, stop before the next write; 2: go on to the end
-	live        bool     // writes have effect from here on
-	out         effect
-	rand        io.Reader
+	// 0: stop before the first write; 1: do a first Put or Delete, stop before the next write; 2:
+	// go on to the end
+	step int
+	live bool // writes have effect from here on
+	out  effect
+	rand io.Reader
 }
 
-// effect is what a step did. It is a value, so that a step that was taken once need not be taken again.
+// effect is what a step did. It is a value, so that a step that was taken once need not be taken
+// again.
 type effect struct {
 	paused    int8 // the step after this one; 0: the operation has ended
 	request   int16
@@ -198,7 +203,8 @@ func (w *world) Update(_ context.Context, _ string, change func(*Request) (Effec
 	if w.plant.blindStore {
 		from = w.run.read
 	}
-	_, _ = change(from.Clone()) // a store may call it again after a conflict: nothing may come of the first time
+	// a store may call it again after a conflict: nothing may come of the first time
+	_, _ = change(from.Clone())
 	r := from.Clone()
 	e, err := change(r)
 	if err != nil {
@@ -209,7 +215,8 @@ func (w *world) Update(_ context.Context, _ string, change func(*Request) (Effec
 	}
 	for _, e := range e.Events {
 		w.run.out.approved = w.run.out.approved || e.Kind == EventApproved
-		w.run.out.failed = w.run.out.failed || e.Kind == EventSessionEnded && e.Detail["outcome"] == string(OutcomeFailed)
+		w.run.out.failed = w.run.out.failed ||
+			e.Kind == EventSessionEnded && e.Detail["outcome"] == string(OutcomeFailed)
 	}
 	w.run.write = r
 	return nil
@@ -236,7 +243,8 @@ func (w *world) settlePurge() error {
 }
 
 func (w *world) Put(_ context.Context, key string, r io.Reader) (int64, error) {
-	b, err := io.ReadAll(r) // first, because the writer must come to an end before the world goes on
+	// first, because the writer must come to an end before the world goes on
+	b, err := io.ReadAll(r)
 	if w.run.out.paused != 0 || w.run.step == 0 {
 		return 0, w.run.pause(1)
 	}
@@ -262,7 +270,8 @@ func (w *world) Open(_ context.Context, key string) (Blob, error) {
 	return exploreBlob{bytes.NewReader(b)}, nil
 }
 
-// Delete takes the first step as Put does, so that everything can happen between the deletion and its record.
+// Delete takes the first step as Put does, so that everything can happen between the deletion and
+// its record.
 func (w *world) Delete(_ context.Context, keys ...string) error {
 	if len(keys) == 0 {
 		return nil
@@ -340,7 +349,9 @@ func (w *world) take(op *operation, k memoKey) effect {
 func newExploreWorld(t *testing.T) (*world, *Request) {
 	w := &world{
 		t: t, contents: map[string][]byte{}, memo: map[memoKey]effect{},
-		people: []signer.Person{{UIN: "S8979373D", Name: "TAN XIAO HUI"}, {UIN: "S8116474F", Name: "LIM CHENG HAO"}},
+		people: []signer.Person{
+			{UIN: "S8979373D", Name: "TAN XIAO HUI"}, {UIN: "S8116474F", Name: "LIM CHENG HAO"},
+		},
 	}
 	must := func(err error) {
 		t.Helper()
@@ -349,30 +360,46 @@ func newExploreWorld(t *testing.T) (*world, *Request) {
 		}
 	}
 	authority, err := ca.Open(t.TempDir(), ca.Options{
-		Name: "Test", Sandbox: true, BaseURL: "http://127.0.0.1/pki", Now: func() time.Time { return dawn }, Rand: rand.Reader,
+		Name: "Test", Sandbox: true, BaseURL: "http://127.0.0.1/pki",
+		Now: func() time.Time { return dawn }, Rand: rand.Reader,
 	})
 	must(err)
 	key, chain := authority.TSA()
-	stamps, err := tsa.New(tsa.Config{Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: w.now, Rand: rand.Reader})
+	stamps, err := tsa.New(
+		tsa.Config{
+			Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: w.now,
+			Rand: rand.Reader,
+		},
+	)
 	must(err)
 	for i, person := range []int{0, 0} {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		must(err)
-		cert, err := authority.IssueSigner(ca.Subject{UIN: w.people[person].UIN, Name: w.people[person].Name}, &key.PublicKey)
+		cert, err := authority.IssueSigner(
+			ca.Subject{UIN: w.people[person].UIN, Name: w.people[person].Name}, &key.PublicKey,
+		)
 		must(err)
-		w.phones = append(w.phones, explorePhone{signer.Phone{ID: fmt.Sprint(i), UIN: w.people[person].UIN, Certificate: cert.Raw}, key})
+		w.phones = append(
+			w.phones,
+			explorePhone{
+				signer.Phone{ID: fmt.Sprint(i), UIN: w.people[person].UIN, Certificate: cert.Raw},
+				key,
+			},
+		)
 	}
 	w.service = New(Config{
 		Store: w, Documents: w, Timestamper: &stampsOnce{stamps, w.now, map[string][]byte{}},
 		Chain: authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(),
-		Now: w.now, Rand: w, PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), SessionLifetime: sessionTime * tick, Level: pades.LevelT,
+		Now: w.now, Rand: w, PublicURL: "http://sign.test", LinkSecret: make([]byte, 32),
+		SessionLifetime: sessionTime * tick, Level: pades.LevelT,
 		SealTimeout: 1, // the first attempt that fails is the last one
 		Log:         slog.New(slog.DiscardHandler),
 	})
 	pdf := pdftest.Minimal()
 	sum := sha256.Sum256(pdf)
 	r := &Request{
-		ID: "signv3-019cae3b-0000-7000-8000-000000000001", ClientID: "shop", State: StateCreated, DocName: "lease.pdf",
+		ID: "signv3-019cae3b-0000-7000-8000-000000000001", ClientID: "shop", State: StateCreated,
+		DocName:   "lease.pdf",
 		Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}, ExchangeHash: exchangeHash("code"),
 		CreatedAt: dawn, ExpiresAt: dawn.Add(api.RequestLifetime * time.Second),
 	}
@@ -387,14 +414,20 @@ func (w *world) operations(scope scope) []*operation {
 	id := "signv3-019cae3b-0000-7000-8000-000000000001"
 	s := w.service
 	ops := []*operation{
-		{name: "cancel", one: true, do: func(*world, *Job, heldAnswer) error { return s.Cancel(ctx, "shop", id) }},
+		{
+			name: "cancel",
+			one:  true,
+			do:   func(*world, *Job, heldAnswer) error { return s.Cancel(ctx, "shop", id) },
+		},
 		{name: "result", do: func(w *world, _ *Job, _ heldAnswer) error {
 			_, err := s.Result(ctx, id, "code")
 			w.run.out.url = err == nil
 			return err
 		}},
 		{name: "sweep", one: true, do: func(*world, *Job, heldAnswer) error {
-			return s.update(ctx, id, func(*Request, time.Time) (Effects, error) { return Effects{}, nil })
+			return s.update(
+				ctx, id, func(*Request, time.Time) (Effects, error) { return Effects{}, nil },
+			)
 		}},
 		{name: "seal", job: JobSeal, do: func(w *world, j *Job, _ heldAnswer) error {
 			s.Seal(ctx, j)
@@ -418,21 +451,40 @@ func (w *world) operations(scope scope) []*operation {
 			}
 			return w.settlePurge()
 		}},
-		{name: "strays", late: true, docs: true, do: func(*world, *Job, heldAnswer) error { return s.PurgeStrays(ctx) }},
+		{
+			name: "strays",
+			late: true,
+			docs: true,
+			do:   func(*world, *Job, heldAnswer) error { return s.PurgeStrays(ctx) },
+		},
 	}
 	if scope.failures {
-		ops = append(ops, &operation{name: "seal without a time stamp", job: JobSeal, do: func(w *world, j *Job, _ heldAnswer) error {
-			broken := *s
-			broken.Timestamper = noStamps{}
-			broken.Seal(ctx, j)
-			return nil
-		}},
-			&operation{name: "operator seals again", one: true, do: func(*world, *Job, heldAnswer) error {
-				return s.SealAgain(ctx, id, "operator")
-			}},
-			&operation{name: "operator aborts", one: true, do: func(*world, *Job, heldAnswer) error {
-				return s.Abort(ctx, id, "operator")
-			}},
+		ops = append(
+			ops,
+			&operation{
+				name: "seal without a time stamp",
+				job:  JobSeal,
+				do: func(w *world, j *Job, _ heldAnswer) error {
+					broken := *s
+					broken.Timestamper = noStamps{}
+					broken.Seal(ctx, j)
+					return nil
+				},
+			},
+			&operation{
+				name: "operator seals again",
+				one:  true,
+				do: func(*world, *Job, heldAnswer) error {
+					return s.SealAgain(ctx, id, "operator")
+				},
+			},
+			&operation{
+				name: "operator aborts",
+				one:  true,
+				do: func(*world, *Job, heldAnswer) error {
+					return s.Abort(ctx, id, "operator")
+				},
+			},
 		)
 	}
 	people := w.people
@@ -441,15 +493,26 @@ func (w *world) operations(scope scope) []*operation {
 	}
 	for i, p := range people {
 		who := []string{"Alice", "Bob"}[i]
-		ops = append(ops,
-			&operation{name: who + " opens", do: func(*world, *Job, heldAnswer) error { _, err := s.Open(ctx, id, p); return err }},
-			&operation{name: who + " proceeds", one: true, do: func(*world, *Job, heldAnswer) error { _, err := s.Proceed(ctx, id, p); return err }},
-			&operation{name: who + " leaves", one: true, do: func(*world, *Job, heldAnswer) error { return s.Leave(ctx, id, p) }},
+		ops = append(
+			ops,
+			&operation{
+				name: who + " opens",
+				do:   func(*world, *Job, heldAnswer) error { _, err := s.Open(ctx, id, p); return err },
+			},
+			&operation{
+				name: who + " proceeds", one: true,
+				do: func(*world, *Job, heldAnswer) error { _, err := s.Proceed(ctx, id, p); return err },
+			},
+			&operation{
+				name: who + " leaves", one: true,
+				do: func(*world, *Job, heldAnswer) error { return s.Leave(ctx, id, p) },
+			},
 		)
 	}
 	for i, p := range w.phones[:scope.phones] {
 		name := fmt.Sprintf("phone %d", i+1)
-		ops = append(ops,
+		ops = append(
+			ops,
 			&operation{name: name + " scans", do: func(w *world, _ *Job, _ heldAnswer) error {
 				session := w.run.read.Session
 				if session == nil {
@@ -460,16 +523,23 @@ func (w *world) operations(scope scope) []*operation {
 					return err
 				}
 				digest := sha256.Sum256(c.ToBeSigned)
-				sig, err := p.key.Sign(nil, digest[:], crypto.SHA256) // RFC 6979: the same again is the same
-				w.run.out.answer = w.answers.id(session.ID+string(sig), heldAnswer{session.ID, string(sig)})
+				// RFC 6979: the same again is the same
+				sig, err := p.key.Sign(nil, digest[:], crypto.SHA256)
+				w.run.out.answer = w.answers.id(
+					session.ID+string(sig), heldAnswer{session.ID, string(sig)},
+				)
 				return err
 			}},
 			&operation{name: name + " approves", do: func(_ *world, _ *Job, held heldAnswer) error {
 				return s.Approve(ctx, id, held.session, p.Phone, []byte(held.signature))
 			}},
-			&operation{name: name + " rejects", one: true, do: func(_ *world, _ *Job, held heldAnswer) error {
-				return s.Reject(ctx, id, held.session, p.Phone)
-			}},
+			&operation{
+				name: name + " rejects",
+				one:  true,
+				do: func(_ *world, _ *Job, held heldAnswer) error {
+					return s.Reject(ctx, id, held.session, p.Phone)
+				},
+			},
 		)
 	}
 	return ops

@@ -35,8 +35,8 @@ const (
 	rival = "rival" // another
 )
 
-// world is a service on a real store, with real documents, certificates and time stamps, and a clock that stands still until a
-// test moves it.
+// world is a service on a real store, with real documents, certificates and time stamps, and a
+// clock that stands still until a test moves it.
 type world struct {
 	*request.Service
 	worker  *request.Worker
@@ -91,29 +91,49 @@ func newWorld(t testing.TB) *world {
 		}
 	}
 	log := slog.New(slog.DiscardHandler)
-	w.store, err = store.Open(t.Context(), store.Options{Database: filepath.Join(dir, "signet.db"), Kind: store.Sandbox, Now: w.clock.Now, Log: log})
+	w.store, err = store.Open(
+		t.Context(),
+		store.Options{
+			Database: filepath.Join(dir, "signet.db"), Kind: store.Sandbox, Now: w.clock.Now,
+			Log: log,
+		},
+	)
 	must(err)
 	w.docs, err = documents.OpenDir(documents.Options{Path: filepath.Join(dir, "documents")})
 	must(err)
 	authority, err := ca.Open(filepath.Join(dir, "authority"), ca.Options{
-		Name: "Test", Sandbox: true, BaseURL: "http://127.0.0.1/pki", Now: w.clock.Now, Rand: rand.Reader,
+		Name: "Test", Sandbox: true, BaseURL: "http://127.0.0.1/pki", Now: w.clock.Now,
+		Rand: rand.Reader,
 	})
 	must(err)
 	key, chain := authority.TSA()
-	stamps, err := tsa.New(tsa.Config{Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: w.clock.Now, Rand: rand.Reader})
+	stamps, err := tsa.New(
+		tsa.Config{
+			Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: w.clock.Now,
+			Rand: rand.Reader,
+		},
+	)
 	must(err)
-	w.signers = &signer.Service{Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: w.clock.Now, Rand: rand.Reader}
+	w.signers = &signer.Service{
+		Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: w.clock.Now,
+		Rand: rand.Reader,
+	}
 	w.Service = request.New(request.Config{
-		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: w.docs, Timestamper: stamps, Revocation: w.signers,
-		Chain: authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(),
-		Now: w.clock.Now, Rand: rand.Reader, PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), Sandbox: true, Log: log,
+		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: w.docs, Timestamper: stamps,
+		Revocation: w.signers,
+		Chain:      authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(),
+		Now: w.clock.Now, Rand: rand.Reader, PublicURL: "http://sign.test",
+		LinkSecret: make([]byte, 32), Sandbox: true, Log: log,
 	})
-	w.worker = request.NewWorker(w.Service, func(_ context.Context, job *request.Job) []request.Event {
-		n, _ := w.sent.LoadOrStore(job.RequestID, 0)
-		w.sent.Store(job.RequestID, n.(int)+1)
-		job.Finish()
-		return nil
-	})
+	w.worker = request.NewWorker(
+		w.Service,
+		func(_ context.Context, job *request.Job) []request.Event {
+			n, _ := w.sent.LoadOrStore(job.RequestID, 0)
+			w.sent.Store(job.RequestID, n.(int)+1)
+			job.Finish()
+			return nil
+		},
+	)
 	t.Cleanup(func() {
 		if err := errors.Join(w.store.Close(), w.docs.Close()); err != nil {
 			t.Error(err)
@@ -127,7 +147,9 @@ var minimal = sync.OnceValue(pdftest.Minimal)
 // initiate makes a request of the shop with a real document.
 func (w *world) initiate(t testing.TB, edits ...func(*request.Application)) *api.Initiated {
 	t.Helper()
-	a := request.Application{ClientID: shop, DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}}
+	a := request.Application{
+		ClientID: shop, DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
+	}
 	for _, edit := range edits {
 		edit(&a)
 	}

@@ -14,7 +14,8 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// Application is what a relying party asks for: the claims of its initiate token, already checked for their form.
+// Application is what a relying party asks for: the claims of its initiate token, already checked
+// for their form.
 type Application struct {
 	ClientID   string
 	DocName    string
@@ -23,9 +24,11 @@ type Application struct {
 	Ticket     Ticket // of the token; the zero Ticket if it may be used again
 }
 
-// Initiate stores the document that body yields, checks it, and makes a sign request. body is read once, to the disk; it is
-// never in memory as a whole.
-func (s *Service) Initiate(ctx context.Context, a Application, body io.Reader) (*api.Initiated, error) {
+// Initiate stores the document that body yields, checks it, and makes a sign request. body is read
+// once, to the disk; it is never in memory as a whole.
+func (s *Service) Initiate(
+	ctx context.Context, a Application, body io.Reader,
+) (*api.Initiated, error) {
 	now := s.now()
 	id, err := s.newRequestID(now)
 	if err != nil {
@@ -39,7 +42,8 @@ func (s *Service) Initiate(ctx context.Context, a Application, body io.Reader) (
 	key := id + "/original"
 	doc, findings, err := s.receive(ctx, a.ClientID, key, body, locations(a.Locations))
 	if err != nil {
-		// Not the caller's context: it may be why we are here. What even this leaves behind, the sweeper finds.
+		// Not the caller's context: it may be why we are here. What even this leaves behind, the
+		// sweeper finds.
 		s.discard(key)
 		return nil, err
 	}
@@ -53,7 +57,10 @@ func (s *Service) Initiate(ctx context.Context, a Application, body io.Reader) (
 		Document: *doc,
 	}
 	e := Effects{Ticket: a.Ticket}
-	detail := Detail{"pages": fmt.Sprint(doc.Pages), "size": fmt.Sprint(doc.Size), "places": fmt.Sprint(len(a.Locations))}
+	detail := Detail{
+		"pages": fmt.Sprint(doc.Pages), "size": fmt.Sprint(doc.Size),
+		"places": fmt.Sprint(len(a.Locations)),
+	}
 	if len(findings) > 0 {
 		detail["findings"] = findingsText(findings)
 	}
@@ -69,9 +76,11 @@ func (s *Service) Initiate(ctx context.Context, a Application, body io.Reader) (
 	}, nil
 }
 
-// receive stores the body and checks it against every rule for documents. The body is hashed while it is stored, so that the
-// stored document is not read again for that.
-func (s *Service) receive(ctx context.Context, party, key string, body io.Reader, locs []pades.Location) (*Document, []pades.Finding, error) {
+// receive stores the body and checks it against every rule for documents. The body is hashed while
+// it is stored, so that the stored document is not read again for that.
+func (s *Service) receive(
+	ctx context.Context, party, key string, body io.Reader, locs []pades.Location,
+) (*Document, []pades.Finding, error) {
 	sum := sha256.New()
 	limited := &limitedReader{r: body, left: api.MaxDocumentBytes}
 	size, err := s.Documents.Put(ctx, key, io.TeeReader(limited, sum))
@@ -98,11 +107,14 @@ func (s *Service) receive(ctx context.Context, party, key string, body io.Reader
 	if err := s.checkContent(in.Findings); err != nil {
 		return nil, nil, err
 	}
-	return &Document{Key: key, Size: size, SHA256: sum.Sum(nil), Pages: in.Pages, Signatures: in.Signatures}, in.Findings, nil
+	return &Document{
+		Key: key, Size: size, SHA256: sum.Sum(nil), Pages: in.Pages, Signatures: in.Signatures,
+	}, in.Findings, nil
 }
 
-// abandon deletes what the record does not name, because the change that was to name it has failed with err. If its outcome
-// is not known the bytes stay: the record may name them. If it does not, a purge of the request or the sweep finds them.
+// abandon deletes what the record does not name, because the change that was to name it has failed
+// with err. If its outcome is not known the bytes stay: the record may name them. If it does not, a
+// purge of the request or the sweep finds them.
 func (s *Service) abandon(key string, err error) {
 	if !errors.Is(err, ErrUncertain) {
 		s.discard(key)
@@ -119,9 +131,12 @@ func (s *Service) discard(key string) {
 }
 
 // ErrTooLarge is the refusal of docs/contract.md, 3.5.1.
-var ErrTooLarge = api.ErrClientSide("The document is too large: it must be smaller than 10 MiB (10485760 bytes)")
+var ErrTooLarge = api.ErrClientSide(
+	"The document is too large: it must be smaller than 10 MiB (10485760 bytes)",
+)
 
-// limitedReader fails as soon as the body is as large as the limit, so that an endless upload ends there.
+// limitedReader fails as soon as the body is as large as the limit, so that an endless upload ends
+// there.
 type limitedReader struct {
 	r    io.Reader
 	left int64 // bytes until it is too large

@@ -36,7 +36,8 @@ func (b countedBlob) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// TestInitiateHashesOnTheWay: an upload is stored as it came, in whatever pieces, and most of it is not read again.
+// TestInitiateHashesOnTheWay: an upload is stored as it came, in whatever pieces, and most of it is
+// not read again.
 func TestInitiateHashesOnTheWay(t *testing.T) {
 	w := newWorld(t)
 	docs := &countedDocuments{Documents: w.docs}
@@ -45,7 +46,9 @@ func TestInitiateHashesOnTheWay(t *testing.T) {
 	if err := pdftest.Large(&pdf, 1_000_000, 3); err != nil {
 		t.Fatal(err)
 	}
-	a := request.Application{ClientID: shop, DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}}
+	a := request.Application{
+		ClientID: shop, DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
+	}
 	got, err := w.Initiate(t.Context(), a, iotest.HalfReader(bytes.NewReader(pdf.Bytes())))
 	if err != nil {
 		t.Fatal(err)
@@ -88,10 +91,13 @@ func TestOtherDocument(t *testing.T) {
 	if _, err := w.docs.Put(t.Context(), r.RequestID+"/original", &other); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.approve(t.Context(), r.RequestID, alice); err == nil || !strings.Contains(err.Error(), "not what was received") {
+	if err := w.approve(t.Context(), r.RequestID, alice); err == nil ||
+		!strings.Contains(err.Error(), "not what was received") {
 		t.Errorf("another document was approved: %v", err)
 	}
-	if got, err := w.Get(t.Context(), r.RequestID); err != nil || got.State != request.StateSession || got.Session.Prepared != nil {
+	if got, err := w.Get(t.Context(), r.RequestID); err != nil ||
+		got.State != request.StateSession ||
+		got.Session.Prepared != nil {
 		t.Errorf("the request became %+v, %v", got, err)
 	}
 }

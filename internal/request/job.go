@@ -2,8 +2,8 @@ package request
 
 import "time"
 
-// Job is one row of the outbox: work that a change left behind. Its tags are the JSON of evidence and of the sandbox's control
-// listener.
+// Job is one row of the outbox: work that a change left behind. Its tags are the JSON of evidence
+// and of the sandbox's control listener.
 type Job struct {
 	ID        int64     `json:"id"`
 	RequestID string    `json:"request_id"`
@@ -23,14 +23,17 @@ type JobKind string
 const (
 	JobSeal    JobKind = "seal"    // finish the document with the phone's signature
 	JobWebhook JobKind = "webhook" // tell the relying party that the document is signed
-	JobRenew   JobKind = "renew"   // give the document a further time stamp before the newest one's certificate ends
-	JobPurge   JobKind = "purge"   // delete the stored documents that the request does not need
+	// give the document a further time stamp before the newest one's certificate ends
+	JobRenew JobKind = "renew"
+	JobPurge JobKind = "purge" // delete the stored documents that the request does not need
 )
 
-// Wakes reports whether a worker is to look for a job of this kind at once. It looks for purges once a second anyway.
+// Wakes reports whether a worker is to look for a job of this kind at once. It looks for purges
+// once a second anyway.
 func (k JobKind) Wakes() bool { return k != JobPurge }
 
-// JobStatus is pending until the handler says done, or failed: kept, shown, and not tried again by itself.
+// JobStatus is pending until the handler says done, or failed: kept, shown, and not tried again by
+// itself.
 type JobStatus string
 
 // The statuses.

@@ -7,7 +7,8 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// TestLevels: the document that becomes visible has the level that was promised, and the record says so.
+// TestLevels: the document that becomes visible has the level that was promised, and the record
+// says so.
 func TestLevels(t *testing.T) {
 	for _, level := range []pades.Level{pades.LevelT, pades.LevelLT, pades.LevelLTA} {
 		t.Run(level.String(), func(t *testing.T) {
@@ -26,7 +27,10 @@ func TestLevels(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer doc.Close()
-			report, err := pades.Verify(doc, doc.Size(), pades.VerifyOptions{Roots: w.Roots, TSARoots: w.TSARoots, Now: w.clock.Now()})
+			report, err := pades.Verify(
+				doc, doc.Size(),
+				pades.VerifyOptions{Roots: w.Roots, TSARoots: w.TSARoots, Now: w.clock.Now()},
+			)
 			if err != nil || report.Err() != nil {
 				t.Fatal(err, report.Err())
 			}

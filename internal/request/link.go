@@ -14,15 +14,20 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Link makes a download URL for the signed document. It serves the document to any client until exp, like a presigned URL of
-// an object store; nothing is kept for it.
+// Link makes a download URL for the signed document. It serves the document to any client until
+// exp, like a presigned URL of an object store; nothing is kept for it.
 func (s *Service) Link(id string) (url string, exp time.Time) {
 	exp = s.now().Truncate(time.Second).Add(api.URLLifetime * time.Second)
-	return fmt.Sprintf("%s/documents/%s?expires=%d&signature=%s", s.PublicURL, id, exp.Unix(), s.linkMAC(id, exp.Unix())), exp
+	return fmt.Sprintf(
+		"%s/documents/%s?expires=%d&signature=%s", s.PublicURL, id, exp.Unix(),
+		s.linkMAC(id, exp.Unix()),
+	), exp
 }
 
 // Follow opens the document of a link. A link that is wrong or over gives [api.ErrUnauthorized].
-func (s *Service) Follow(ctx context.Context, id, expires, signature string) (*Request, Blob, error) {
+func (s *Service) Follow(
+	ctx context.Context, id, expires, signature string,
+) (*Request, Blob, error) {
 	exp, err := strconv.ParseInt(expires, 10, 64)
 	if err != nil || !equal(signature, s.linkMAC(id, exp)) {
 		return nil, nil, api.ErrUnauthorized.Because("not a link of ours")

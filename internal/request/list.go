@@ -11,14 +11,16 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Lister finds requests for operators. It may run concurrently with everything, and sees what was committed: a request whose
-// time is over counts as what it was until a worker has written that down, which takes a moment ([Service.List] knows better).
+// Lister finds requests for operators. It may run concurrently with everything, and sees what was
+// committed: a request whose time is over counts as what it was until a worker has written that
+// down, which takes a moment ([Service.List] knows better).
 type Lister interface {
-	// List returns up to f.Limit requests that match f, newest first: by CreatedAt, then by ID, both descending.
+	// List returns up to f.Limit requests that match f, newest first: by CreatedAt, then by ID,
+	// both descending.
 	List(ctx context.Context, f Filter) ([]*Request, error)
 
-	// Count counts the requests that match f by their states; Limit and Before do not matter. A state without requests is
-	// missing.
+	// Count counts the requests that match f by their states; Limit and Before do not matter. A
+	// state without requests is missing.
 	Count(ctx context.Context, f Filter) (map[State]int, error)
 }
 
@@ -28,8 +30,8 @@ type Filter struct {
 	State    State
 	From, To time.Time // created at From or later, and before To
 
-	// Text is part of the document's name, in which ASCII letters match in either case; or, if it has the form of one, a
-	// request's id.
+	// Text is part of the document's name, in which ASCII letters match in either case; or, if it
+	// has the form of one, a request's id.
 	Text string
 
 	Limit  int    // at most so many; below 1: none
@@ -39,7 +41,8 @@ type Filter struct {
 // ByID reports whether Text is a request's id.
 func (f Filter) ByID() bool {
 	const uuid = 36
-	return len(f.Text) == len(api.RequestIDPrefix)+uuid && strings.HasPrefix(f.Text, api.RequestIDPrefix)
+	return len(f.Text) == len(api.RequestIDPrefix)+uuid &&
+		strings.HasPrefix(f.Text, api.RequestIDPrefix)
 }
 
 // Cursor is a place in the list: the last request of the page before.
@@ -78,9 +81,11 @@ func CursorAt(r *Request) Cursor { return Cursor{r.CreatedAt, r.ID} }
 // States lists the states in the order of a request's life.
 func States() []State { return slices.Clone(states) }
 
-// List is a page of from's list, each request as it stands now. next is where the following page begins; zero: there is none.
-// A request that time has just taken out of f.State is left out.
-func (s *Service) List(ctx context.Context, from Lister, f Filter) (page []*Request, next Cursor, err error) {
+// List is a page of from's list, each request as it stands now. next is where the following page
+// begins; zero: there is none. A request that time has just taken out of f.State is left out.
+func (s *Service) List(
+	ctx context.Context, from Lister, f Filter,
+) (page []*Request, next Cursor, err error) {
 	limit := f.Limit
 	f.Limit++ // one more tells whether there are more
 	page, err = from.List(ctx, f)
@@ -95,6 +100,8 @@ func (s *Service) List(ctx context.Context, from Lister, f Filter) (page []*Requ
 	for _, r := range page {
 		r.settle(now)
 	}
-	page = slices.DeleteFunc(page, func(r *Request) bool { return f.State != "" && r.State != f.State })
+	page = slices.DeleteFunc(
+		page, func(r *Request) bool { return f.State != "" && r.State != f.State },
+	)
 	return page, next, nil
 }

@@ -11,8 +11,9 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// model is a sign request as the documents tell it, in plain conditions instead of a table: the reference that the service is
-// held against. Its state is what has happened; where it stands at a time follows from that.
+// model is a sign request as the documents tell it, in plain conditions instead of a table: the
+// reference that the service is held against. Its state is what has happened; where it stands at a
+// time follows from that.
 type model struct {
 	id        string
 	exchange  string
@@ -92,8 +93,8 @@ func (m *model) act(now time.Time, uin string) string {
 	return ""
 }
 
-// TestModel runs random interleavings of everything that people and time can do to a few requests on the real store, and
-// compares every answer and every state with the model.
+// TestModel runs random interleavings of everything that people and time can do to a few requests
+// on the real store, and compares every answer and every state with the model.
 func TestModel(t *testing.T) {
 	w := newWorld(t)
 	w.SealTimeout = 2 * time.Hour
@@ -125,7 +126,9 @@ func TestModel(t *testing.T) {
 				var edits []func(*request.Application)
 				if rapid.Bool().Draw(rt, "intended") {
 					m.intended = alice.UIN
-					edits = append(edits, func(a *request.Application) { a.SignerHash = alice.Hash() })
+					edits = append(
+						edits, func(a *request.Application) { a.SignerHash = alice.Hash() },
+					)
 				}
 				r := w.initiate(t, edits...)
 				m.id, m.exchange = r.RequestID, r.ExchangeCode
@@ -156,7 +159,8 @@ func TestModel(t *testing.T) {
 				if want == "" {
 					m.session++
 					if m.open = true; now().Before(m.expires) {
-						m.ends = now().Add(w.SessionLifetime) // else as long as the session that it replaces
+						// else as long as the session that it replaces
+						m.ends = now().Add(w.SessionLifetime)
 					}
 					if m.answer != nil {
 						m.stale, m.answer = m.answer, nil
@@ -235,7 +239,10 @@ func TestModel(t *testing.T) {
 				check(rt, "cancel", err, want)
 			},
 			"cancel by another relying party": func(rt *rapid.T) {
-				check(rt, "foreign cancel", w.Cancel(t.Context(), rival, pick(rt).id), api.CodeClientSide)
+				check(
+					rt, "foreign cancel", w.Cancel(t.Context(), rival, pick(rt).id),
+					api.CodeClientSide,
+				)
 			},
 			"result": func(rt *rapid.T) {
 				m := pick(rt)
@@ -252,7 +259,8 @@ func TestModel(t *testing.T) {
 			},
 			"time passes": func(rt *rapid.T) {
 				w.clock.advance(rapid.SampledFrom([]time.Duration{
-					time.Second, time.Minute, 3 * time.Minute, 10 * time.Minute, 31 * time.Minute, 61 * time.Minute,
+					time.Second, time.Minute, 3 * time.Minute, 10 * time.Minute, 31 * time.Minute,
+					61 * time.Minute,
 				}).Draw(rt, "by"))
 			},
 			"the worker runs": func(rt *rapid.T) {
@@ -275,7 +283,9 @@ func TestModel(t *testing.T) {
 				want := request.ErrNotSealing.Code
 				if m.approved && !m.sealed {
 					want = ""
-					m.stalled, m.sealBy, m.tries, m.nextTry = false, now().Add(w.SealTimeout), 0, now()
+					m.stalled, m.sealBy, m.tries, m.nextTry = false, now().Add(
+						w.SealTimeout,
+					), 0, now()
 				}
 				check(rt, "seal again", w.SealAgain(t.Context(), m.id, "operator"), want)
 				if err := w.worker.Drain(t.Context()); err != nil { // so that one job at most waits
@@ -342,8 +352,8 @@ func (m *model) end(now time.Time, uin string) string {
 	return want
 }
 
-// checkEnd holds what is stored against what happened: no document of a request that is over, one webhook for a signed one, none
-// for any other.
+// checkEnd holds what is stored against what happened: no document of a request that is over, one
+// webhook for a signed one, none for any other.
 func (w *world) checkEnd(rt *rapid.T, m *model) {
 	keys, err := w.docs.Keys(rt.Context(), m.id)
 	if err != nil {
@@ -356,7 +366,10 @@ func (w *world) checkEnd(rt *rapid.T, m *model) {
 	switch state := m.state(w.clock.Now()); {
 	case state == request.StateStalled:
 		if len(keys) != 2 || sent != 0 {
-			rt.Fatalf("stalled: documents %v and %d webhooks, want the upload and the prepared one", keys, sent)
+			rt.Fatalf(
+				"stalled: documents %v and %d webhooks, want the upload and the prepared one", keys,
+				sent,
+			)
 		}
 	case m.approved:
 		if len(keys) != 1 || sent != 1 {

@@ -8,7 +8,8 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Open lets p into the request. The first person who is admitted is the signer from then on, and no other person (docs/contract.md, 3.3).
+// Open lets p into the request. The first person who is admitted is the signer from then on, and no
+// other person (docs/contract.md, 3.3).
 func (s *Service) Open(ctx context.Context, id string, p signer.Person) (*Request, error) {
 	// A reload by the signer changes nothing, so it need not wait for a write.
 	if r, err := s.Get(ctx, id); err != nil {
@@ -40,7 +41,9 @@ func (s *Service) Open(ctx context.Context, id string, p signer.Person) (*Reques
 }
 
 // Document opens the uploaded document for the signer who has opened the request.
-func (s *Service) Document(ctx context.Context, id string, p signer.Person) (*Request, Blob, error) {
+func (s *Service) Document(
+	ctx context.Context, id string, p signer.Person,
+) (*Request, Blob, error) {
 	r, err := s.view(ctx, id, p)
 	if err != nil {
 		return nil, nil, err
@@ -52,8 +55,11 @@ func (s *Service) Document(ctx context.Context, id string, p signer.Person) (*Re
 	return r, b, err
 }
 
-// SignedDocument opens the finished document for its signer, for as long as the relying party may fetch it.
-func (s *Service) SignedDocument(ctx context.Context, id string, p signer.Person) (*Request, Blob, error) {
+// SignedDocument opens the finished document for its signer, for as long as the relying party may
+// fetch it.
+func (s *Service) SignedDocument(
+	ctx context.Context, id string, p signer.Person,
+) (*Request, Blob, error) {
 	r, err := s.view(ctx, id, p)
 	if err != nil {
 		return nil, nil, err

@@ -17,7 +17,8 @@ import (
 )
 
 // TestOutage: while no timestamp authority answers, an approved document is tried again at growing
-// distances, across restarts, and cancel says when. The document is sealed when the authority is back.
+// distances, across restarts, and cancel says when. The document is sealed when the authority is
+// back.
 func TestOutage(t *testing.T) {
 	w := newWorld(t)
 	in := w.in(t, request.StateSealing)
@@ -36,7 +37,8 @@ func TestOutage(t *testing.T) {
 			waits = append(waits, active.RetryAfter)
 			w.clock.advance(active.RetryAfter - time.Second)
 			w.drain(t)
-			w.audited(t, in.RequestID, request.EventSealRetried, len(waits)) // and none before its time
+			// and none before its time
+			w.audited(t, in.RequestID, request.EventSealRetried, len(waits))
 			w.clock.advance(time.Second)
 		}
 	})
@@ -55,8 +57,8 @@ func TestOutage(t *testing.T) {
 	w.audited(t, in.RequestID, request.EventSealFailed, 0)
 }
 
-// TestStalled: at the bound the request is stalled, with an alarm in the log and a line of the trail,
-// however the clock came there, and nothing but an operator or the relying party ends it.
+// TestStalled: at the bound the request is stalled, with an alarm in the log and a line of the
+// trail, however the clock came there, and nothing but an operator or the relying party ends it.
 func TestStalled(t *testing.T) {
 	for name, steps := range map[string][]time.Duration{
 		"step by step":  {time.Hour, 11 * time.Hour, 12*time.Hour - 2*time.Second, 2 * time.Second},
@@ -87,7 +89,8 @@ func TestStalled(t *testing.T) {
 			}
 			w.audited(t, in.RequestID, request.EventSealFailed, 1)
 			w.audited(t, in.RequestID, request.EventSessionEnded, 0)
-			if strings.Count(log.String(), "ALARM") != 1 || !strings.Contains(log.String(), in.RequestID) {
+			if strings.Count(log.String(), "ALARM") != 1 ||
+				!strings.Contains(log.String(), in.RequestID) {
 				t.Errorf("the log says %s", &log)
 			}
 
@@ -173,7 +176,10 @@ func TestAbort(t *testing.T) {
 	var kinds []string
 	for _, e := range events {
 		switch e.Kind {
-		case request.EventApproved, request.EventSealAborted, request.EventSessionEnded, request.EventSigned:
+		case request.EventApproved,
+			request.EventSealAborted,
+			request.EventSessionEnded,
+			request.EventSigned:
 			kinds = append(kinds, string(e.Kind)+" "+e.Detail["by"]+e.Detail["outcome"])
 		}
 	}

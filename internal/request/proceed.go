@@ -10,9 +10,10 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Proceed starts a sign session: the signer pressed Proceed to Sign, and a QR code may be shown ([Service.Code]). From here
-// until the session ends the relying party cannot cancel. Proceeding again starts over; the old QR code is dead. After the request's
-// own end, the new session ends when the old one would have.
+// Proceed starts a sign session: the signer pressed Proceed to Sign, and a QR code may be shown
+// ([Service.Code]). From here until the session ends the relying party cannot cancel. Proceeding
+// again starts over; the old QR code is dead. After the request's own end, the new session ends
+// when the old one would have.
 func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Request, error) {
 	secret, err := s.secret()
 	if err != nil {
@@ -30,7 +31,9 @@ func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Req
 		}
 		ends := now.Add(s.SessionLifetime)
 		if r.State.InSession() && !now.Before(r.ExpiresAt) {
-			ends = r.Session.EndsAt // a session may outlive the request, once; starting over must not hold a cancel off for ever
+			// a session may outlive the request, once; starting over must not hold a cancel off for
+			// ever
+			ends = r.Session.EndsAt
 		}
 		r.State, r.Outcome = c.to, ""
 		r.Session = &Session{

@@ -9,8 +9,8 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// TestProceedCannotHoldOffForEver: starting over again and again keeps the relying party from cancelling for one session beyond
-// the request's end, and no longer.
+// TestProceedCannotHoldOffForEver: starting over again and again keeps the relying party from
+// cancelling for one session beyond the request's end, and no longer.
 func TestProceedCannotHoldOffForEver(t *testing.T) {
 	w := newWorld(t)
 	r := w.in(t, request.StateLocked)

@@ -13,10 +13,11 @@ import (
 // purgeRetry is how long documents that could not be deleted wait for the next attempt.
 const purgeRetry = 10 * time.Second
 
-// Purge does jobs of the kind JobPurge, which every change to a final state leaves behind: it deletes the stored documents that
-// the requests do not need any more, of a cancelled or expired request all, of a signed one all but the signed document. The
-// deletions share their flushes to the disk. It returns what became of the jobs, in their order, and may run again, also on
-// several nodes at once.
+// Purge does jobs of the kind JobPurge, which every change to a final state leaves behind: it
+// deletes the stored documents that the requests do not need any more, of a cancelled or expired
+// request all, of a signed one all but the signed document. The deletions share their flushes to
+// the disk. It returns what became of the jobs, in their order, and may run again, also on several
+// nodes at once.
 func (s *Service) Purge(ctx context.Context, jobs []Job) []Settlement {
 	unneeded := make([][]string, len(jobs))
 	failed := make([]error, len(jobs))
@@ -34,13 +35,18 @@ func (s *Service) Purge(ctx context.Context, jobs []Job) []Settlement {
 		switch {
 		case failed[i] != nil:
 			if ctx.Err() == nil {
-				s.Log.Warn("deleting documents failed, will be tried again", "request_id", job.RequestID, "err", failed[i])
+				s.Log.Warn(
+					"deleting documents failed, will be tried again", "request_id", job.RequestID,
+					"err", failed[i],
+				)
 			}
 			job.Retry(now.Add(purgeRetry), failed[i])
 		default:
 			job.Finish()
 			if n := len(unneeded[i]); n > 0 {
-				settled[i].Events = []Event{{At: now, Kind: EventPurged, Detail: Detail{"documents": fmt.Sprint(n)}}}
+				settled[i].Events = []Event{
+					{At: now, Kind: EventPurged, Detail: Detail{"documents": fmt.Sprint(n)}},
+				}
 			}
 		}
 		settled[i].Job = job
@@ -64,7 +70,9 @@ func (s *Service) unneeded(ctx context.Context, id string) ([]string, error) {
 	case !errors.Is(err, api.ErrNoRecord):
 		return nil, err
 	}
-	return slices.DeleteFunc(keys, func(key string) bool { return slices.Contains(needed, key) }), nil
+	return slices.DeleteFunc(
+		keys, func(key string) bool { return slices.Contains(needed, key) },
+	), nil
 }
 
 // A request that the database does not know may be a real one of another database: the node was
@@ -112,7 +120,9 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 		}
 		if unknown {
 			allowed--
-			s.Log.Warn("deleting the documents of a request that is not in the database", "request_id", id)
+			s.Log.Warn(
+				"deleting the documents of a request that is not in the database", "request_id", id,
+			)
 		}
 		strays, err := s.unneeded(ctx, id)
 		if err == nil {
@@ -123,8 +133,10 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 		}
 	}
 	if kept > limit {
-		s.Log.Error("keeping documents of requests that are not in the database: is it the wrong one?",
-			"requests", kept, "stored", len(ids), "database_created_at", created)
+		s.Log.Error(
+			"keeping documents of requests that are not in the database: is it the wrong one?",
+			"requests", kept, "stored", len(ids), "database_created_at", created,
+		)
 	}
 	return errors.Join(failed...)
 }

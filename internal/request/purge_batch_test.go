@@ -25,7 +25,9 @@ type purgeWorld struct {
 	batches   int    // calls of Delete
 }
 
-func (w *purgeWorld) Claim(_ context.Context, kind JobKind, now time.Time, _ time.Duration, limit int) ([]Job, error) {
+func (w *purgeWorld) Claim(
+	_ context.Context, kind JobKind, now time.Time, _ time.Duration, limit int,
+) ([]Job, error) {
 	if kind != JobPurge || w.leased {
 		return nil, nil
 	}
@@ -39,7 +41,9 @@ func (w *purgeWorld) Settle(_ context.Context, settled ...Settlement) error {
 	return w.settleErr
 }
 
-func (w *purgeWorld) Get(_ context.Context, id string) (*Request, error) { return w.requests[id], nil }
+func (w *purgeWorld) Get(_ context.Context, id string) (*Request, error) {
+	return w.requests[id], nil
+}
 
 func (w *purgeWorld) Keys(_ context.Context, id string) ([]string, error) {
 	return slices.Clone(w.stored[id]), nil
@@ -59,17 +63,31 @@ func (w *purgeWorld) Delete(_ context.Context, keys ...string) error {
 
 func newPurgeWorld() (*purgeWorld, *Worker) {
 	w := &purgeWorld{requests: map[string]*Request{}, stored: map[string][]string{}}
-	s := New(Config{Store: w, Outbox: w, Documents: w, Now: func() time.Time { return dawn }, Log: slog.New(slog.DiscardHandler)})
+	s := New(
+		Config{
+			Store: w, Outbox: w, Documents: w, Now: func() time.Time { return dawn },
+			Log: slog.New(slog.DiscardHandler),
+		},
+	)
 	return w, NewWorker(s, nil)
 }
 
 func (w *purgeWorld) add(id string, state State, due time.Time, keys ...string) {
-	w.jobs = append(w.jobs, Job{ID: int64(len(w.jobs) + 1), RequestID: id, Kind: JobPurge, Status: JobPending, DueAt: due})
-	w.requests[id] = &Request{ID: id, State: state, Signed: &SignedDocument{Document: Document{Key: id + "/signed"}}}
+	w.jobs = append(
+		w.jobs,
+		Job{
+			ID: int64(len(w.jobs) + 1), RequestID: id, Kind: JobPurge, Status: JobPending,
+			DueAt: due,
+		},
+	)
+	w.requests[id] = &Request{
+		ID: id, State: state, Signed: &SignedDocument{Document: Document{Key: id + "/signed"}},
+	}
 	w.stored[id] = keys
 }
 
-// TestPurgesShareOneDeletion: the deletions of many requests are one call, and what is signed stays.
+// TestPurgesShareOneDeletion: the deletions of many requests are one call, and what is signed
+// stays.
 func TestPurgesShareOneDeletion(t *testing.T) {
 	w, worker := newPurgeWorld()
 	w.add("a", StateCancelled, dawn, "a/original", "a/prepared")
@@ -82,18 +100,22 @@ func TestPurgesShareOneDeletion(t *testing.T) {
 	if w.batches != 1 {
 		t.Errorf("%d calls of Delete", w.batches)
 	}
-	if got := slices.Concat(w.stored["a"], w.stored["b"], w.stored["c"], w.stored["later"]); !slices.Equal(got, []string{"b/signed", "later/original"}) {
+	if got := slices.Concat(w.stored["a"], w.stored["b"], w.stored["c"], w.stored["later"]); !slices.Equal(
+		got, []string{"b/signed", "later/original"},
+	) {
 		t.Errorf("stored: %v", got)
 	}
 	for i, documents := range []string{"2", "1", ""} {
 		s := w.settled[i]
-		if said := len(s.Events) == 1 && s.Events[0].Detail["documents"] == documents; said != (documents != "") || s.Job.Status != JobDone {
+		if said := len(s.Events) == 1 && s.Events[0].Detail["documents"] == documents; said != (documents != "") ||
+			s.Job.Status != JobDone {
 			t.Errorf("%s ended with %+v", s.Job.RequestID, s)
 		}
 	}
 }
 
-// TestPurgeOfABrokenDocument: one document that cannot be deleted holds up no other, and is tried again.
+// TestPurgeOfABrokenDocument: one document that cannot be deleted holds up no other, and is tried
+// again.
 func TestPurgeOfABrokenDocument(t *testing.T) {
 	w, worker := newPurgeWorld()
 	w.broken = "bad/original"
@@ -106,12 +128,15 @@ func TestPurgeOfABrokenDocument(t *testing.T) {
 	if good.Job.Status != JobDone || len(good.Events) != 1 || len(w.stored["good"]) != 0 {
 		t.Errorf("the good one ended with %+v", good)
 	}
-	if bad.Job.Status != JobPending || !bad.Job.DueAt.Equal(dawn.Add(purgeRetry)) || bad.Job.LastError == "" || len(bad.Events) != 0 {
+	if bad.Job.Status != JobPending || !bad.Job.DueAt.Equal(dawn.Add(purgeRetry)) ||
+		bad.Job.LastError == "" ||
+		len(bad.Events) != 0 {
 		t.Errorf("the bad one ended with %+v", bad)
 	}
 }
 
-// TestPurgeWithoutRecord: purges that cannot be settled stay leased, and do not count as done, so that the worker pauses.
+// TestPurgeWithoutRecord: purges that cannot be settled stay leased, and do not count as done, so
+// that the worker pauses.
 func TestPurgeWithoutRecord(t *testing.T) {
 	w, worker := newPurgeWorld()
 	w.settleErr = errors.New("the disk is full")

@@ -13,12 +13,15 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// TestPurgeFails: a request whose documents cannot be listed is put off and told of in the log, and its neighbour is done.
+// TestPurgeFails: a request whose documents cannot be listed is put off and told of in the log, and
+// its neighbour is done.
 func TestPurgeFails(t *testing.T) {
 	w := newWorld(t)
 	var log bytes.Buffer
 	w.Log = slog.New(slog.NewTextHandler(&log, nil))
-	in := []string{w.in(t, request.StateCancelled).RequestID, w.in(t, request.StateCancelled).RequestID}
+	in := []string{
+		w.in(t, request.StateCancelled).RequestID, w.in(t, request.StateCancelled).RequestID,
+	}
 	real := w.Documents
 	w.Documents = unlisted{real, in[0]}
 	w.drain(t)
@@ -82,7 +85,10 @@ func (e endless) Requests(ctx context.Context, _ time.Time) ([]string, error) {
 // TestStraysBehindAnother: what cannot be listed keeps no other stray.
 func TestStraysBehindAnother(t *testing.T) {
 	w := newWorld(t)
-	in := []string{w.in(t, request.StateCancelled).RequestID, w.in(t, request.StateCancelled).RequestID, w.in(t, request.StateCancelled).RequestID}
+	in := []string{
+		w.in(t, request.StateCancelled).RequestID, w.in(t, request.StateCancelled).RequestID,
+		w.in(t, request.StateCancelled).RequestID,
+	}
 	w.drain(t)
 	for _, id := range in {
 		if _, err := w.docs.Put(t.Context(), id+"/prepared-late", bytes.NewReader(minimal())); err != nil {

@@ -99,7 +99,8 @@ func TestRaceCancelCancel(t *testing.T) {
 			do[i] = func() error { return w.Cancel(t.Context(), shop, r.RequestID) }
 		}
 		codes := together(do...)
-		if won, lost := count(codes, ""), count(codes, api.CodeAlreadyCancelled); won != 1 || lost != 99 {
+		if won, lost := count(codes, ""), count(codes, api.CodeAlreadyCancelled); won != 1 ||
+			lost != 99 {
 			t.Errorf("%d cancels succeeded and %d came second, of 100: %v", won, lost, codes)
 		}
 		w.audited(t, r.RequestID, request.EventCancelled, 1)
@@ -157,7 +158,8 @@ func TestRaceCancelApprove(t *testing.T) {
 	})
 }
 
-// A session's end frees the request for a cancel; an approval at that very moment must lose against it or win.
+// A session's end frees the request for a cancel; an approval at that very moment must lose against
+// it or win.
 func TestRaceCancelApproveTimeOut(t *testing.T) {
 	w := newWorld(t)
 	for range 100 * *races {
@@ -195,7 +197,9 @@ func TestRaceCancelExpiry(t *testing.T) {
 			func() error { return w.worker.Drain(t.Context()) },
 			func() error { return w.Cancel(t.Context(), shop, r.RequestID) },
 		)
-		if won, lost := count(codes[1:], ""), count(codes, api.CodeAlreadyCancelled); won != 2 || lost != 1 { // one is the drain
+		// one is the drain
+		if won, lost := count(codes[1:], ""), count(codes, api.CodeAlreadyCancelled); won != 2 ||
+			lost != 1 {
 			t.Errorf("answers %q", codes)
 		}
 		if got := w.state(t, r.RequestID); got != request.StateCancelled {
@@ -263,7 +267,9 @@ func TestRaceFirstViewer(t *testing.T) {
 		}
 		for i, c := range codes {
 			if (c == "") != (got.Signer.UIN == viewers[i].UIN) {
-				t.Errorf("viewer %d heard %q, and the request is locked to %s", i, c, got.Signer.UIN)
+				t.Errorf(
+					"viewer %d heard %q, and the request is locked to %s", i, c, got.Signer.UIN,
+				)
 			}
 		}
 	})

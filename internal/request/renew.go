@@ -13,11 +13,15 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// DefaultRenewBefore is how long before the end of the newest document time stamp's certificate a document is renewed.
+// DefaultRenewBefore is how long before the end of the newest document time stamp's certificate a
+// document is renewed.
 const DefaultRenewBefore = 90 * 24 * time.Hour
 
-// renewBackoff is how long a renewal waits after each failed attempt, and from the last on always: there are months of time.
-var renewBackoff = []time.Duration{time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour}
+// renewBackoff is how long a renewal waits after each failed attempt, and from the last on always:
+// there are months of time.
+var renewBackoff = []time.Duration{
+	time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour,
+}
 
 // renewAlarm is the number of failures in a row from which on an operator has to look.
 const renewAlarm = 3
@@ -28,13 +32,15 @@ var errOvertaken = errors.New("another attempt has renewed the document")
 // renewalDue is when a document whose newest time stamp holds until then is to be renewed.
 func (s *Service) renewalDue(until time.Time) time.Time { return until.Add(-s.RenewBefore) }
 
-// Renew keeps a signed document valid beyond the certificate of its newest document time stamp (EN 319 142-1, 5.4.3): the job
-// that the sealing of a document of level B-LTA leaves behind. The job stays pending for as long as the document is kept and
-// becomes due again before each end. Its payload counts the failures since the last success.
+// Renew keeps a signed document valid beyond the certificate of its newest document time stamp (EN
+// 319 142-1, 5.4.3): the job that the sealing of a document of level B-LTA leaves behind. The job
+// stays pending for as long as the document is kept and becomes due again before each end. Its
+// payload counts the failures since the last success.
 //
-// The new name is put into the record first, so that no sweep takes the bytes for strays; then come the bytes, then their
-// verification, then the record that makes them visible and gives up the old ones. At every moment the record names a whole
-// document. Of two nodes that renew at the same time the one whose name is in the record wins.
+// The new name is put into the record first, so that no sweep takes the bytes for strays; then come
+// the bytes, then their verification, then the record that makes them visible and gives up the old
+// ones. At every moment the record names a whole document. Of two nodes that renew at the same time
+// the one whose name is in the record wins.
 func (s *Service) Renew(ctx context.Context, job *Job) []Event {
 	until, err := s.renew(ctx, job.RequestID)
 	var early *pades.NotDueError
@@ -60,15 +66,25 @@ func (s *Service) Renew(ctx context.Context, job *Job) []Event {
 	failures++
 	job.Payload = strconv.Itoa(failures)
 	if failures < renewAlarm {
-		s.Log.Warn("renewing a document failed, will be tried again", "request_id", job.RequestID, "failures", failures, "err", err)
+		s.Log.Warn(
+			"renewing a document failed, will be tried again", "request_id", job.RequestID,
+			"failures", failures, "err", err,
+		)
 	} else {
 		s.Log.Error("ALARM: a signed document cannot be renewed", "request_id", job.RequestID, "failures", failures, "err", err)
 	}
 	job.Retry(s.now().Add(wait), err)
-	return []Event{{At: s.now(), Kind: EventRenewFailed, Detail: Detail{"failures": job.Payload, "error": err.Error()}}}
+	return []Event{
+		{
+			At:     s.now(),
+			Kind:   EventRenewFailed,
+			Detail: Detail{"failures": job.Payload, "error": err.Error()},
+		},
+	}
 }
 
-// renew returns until when the document now holds; zero if there is nothing to be renewed, now or later.
+// renew returns until when the document now holds; zero if there is nothing to be renewed, now or
+// later.
 func (s *Service) renew(ctx context.Context, id string) (until time.Time, err error) {
 	r, err := s.Store.Get(ctx, id)
 	if err != nil {
@@ -89,7 +105,9 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 	defer turn.end()
 	update, err := pades.Renew(ctx, old, old.Size(), pades.RenewOptions{
 		ExtendOptions: pades.ExtendOptions{
-			Evidence: asking{s.Revocation, turn}, Known: s.Known, Timestamper: stamping{s.Timestamper, turn}, FieldName: id + "-timestamp", Rand: s.Rand, Limits: s.PDFLimits, Memo: s.memo,
+			Evidence: asking{s.Revocation, turn}, Known: s.Known,
+			Timestamper: stamping{s.Timestamper, turn}, FieldName: id + "-timestamp", Rand: s.Rand,
+			Limits: s.PDFLimits, Memo: s.memo,
 		},
 		Verify: s.trust(), Before: s.RenewBefore, Others: true,
 	})
@@ -116,12 +134,20 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 	doc, err := s.rewrite(ctx, r, key, old, update)
 	if err == nil {
 		err = s.update(ctx, id, func(n *Request, now time.Time) (e Effects, err error) {
-			if table[ActRenew][n.State].to == "" || n.Signed.Key != r.Signed.Key || n.Signed.Renewal != key {
+			if table[ActRenew][n.State].to == "" || n.Signed.Key != r.Signed.Key ||
+				n.Signed.Renewal != key {
 				return e, errOvertaken
 			}
 			doc.At = n.Signed.At // it is the same signature
 			n.Signed = doc
-			e.record(now, EventRenewed, Detail{"sha256": fmt.Sprintf("%x", doc.SHA256), "until": doc.Until.UTC().Format(time.RFC3339)})
+			e.record(
+				now,
+				EventRenewed,
+				Detail{
+					"sha256": fmt.Sprintf("%x", doc.SHA256),
+					"until":  doc.Until.UTC().Format(time.RFC3339),
+				},
+			)
 			e.purge(now)
 			return e, nil
 		})
@@ -133,11 +159,15 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 	return doc.Until, nil
 }
 
-// rewrite writes the renewed document, reads it back, and insists that the signature is still the one that was approved, at its
-// level, under a time stamp that lasts longer than the old one.
-func (s *Service) rewrite(ctx context.Context, r *Request, key string, old Blob, update []byte) (*SignedDocument, error) {
+// rewrite writes the renewed document, reads it back, and insists that the signature is still the
+// one that was approved, at its level, under a time stamp that lasts longer than the old one.
+func (s *Service) rewrite(
+	ctx context.Context, r *Request, key string, old Blob, update []byte,
+) (*SignedDocument, error) {
 	was, sum := sha256.New(), sha256.New()
-	whole := io.MultiReader(io.TeeReader(io.NewSectionReader(old, 0, old.Size()), was), bytes.NewReader(update))
+	whole := io.MultiReader(
+		io.TeeReader(io.NewSectionReader(old, 0, old.Size()), was), bytes.NewReader(update),
+	)
 	size, err := s.Documents.Put(ctx, key, io.TeeReader(whole, sum))
 	if err != nil {
 		return nil, err

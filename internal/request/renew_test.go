@@ -19,18 +19,24 @@ import (
 	"github.com/signet-sign/signet/pades/tsa"
 )
 
-// restart opens the authority again, as a restart of the program would: it then has a newer time-stamping unit if the old one
-// is in its last years.
+// restart opens the authority again, as a restart of the program would: it then has a newer
+// time-stamping unit if the old one is in its last years.
 func (w *world) restart(t *testing.T) {
 	t.Helper()
 	authority, err := ca.Open(filepath.Join(w.dir, "authority"), ca.Options{
-		Name: "Test", Sandbox: true, BaseURL: "http://127.0.0.1/pki", Now: w.clock.Now, Rand: rand.Reader,
+		Name: "Test", Sandbox: true, BaseURL: "http://127.0.0.1/pki", Now: w.clock.Now,
+		Rand: rand.Reader,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	key, chain := authority.TSA()
-	w.Timestamper, err = tsa.New(tsa.Config{Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: w.clock.Now, Rand: rand.Reader})
+	w.Timestamper, err = tsa.New(
+		tsa.Config{
+			Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: w.clock.Now,
+			Rand: rand.Reader,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +58,9 @@ func (w *world) signed(t *testing.T, id string) (*request.Request, []byte, *pade
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := pades.Verify(b, b.Size(), pades.VerifyOptions{Roots: w.Roots, TSARoots: w.TSARoots, Now: w.clock.Now()})
+	report, err := pades.Verify(
+		b, b.Size(), pades.VerifyOptions{Roots: w.Roots, TSARoots: w.TSARoots, Now: w.clock.Now()},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,8 +109,8 @@ func (w *world) due(t *testing.T) (*api.Initiated, *request.Request, []byte) {
 	return in, r, doc
 }
 
-// TestRenew: a stored document gets a further time stamp before its newest one's certificate ends, again and again; the old
-// bytes are deleted, the record of the signature stays.
+// TestRenew: a stored document gets a further time stamp before its newest one's certificate ends,
+// again and again; the old bytes are deleted, the record of the signature stays.
 func TestRenew(t *testing.T) {
 	w := newWorld(t)
 	in, before, doc := w.due(t)
@@ -111,18 +119,25 @@ func TestRenew(t *testing.T) {
 	if !bytes.HasPrefix(renewed, doc) || len(renewed) == len(doc) {
 		t.Fatalf("%d bytes became %d", len(doc), len(renewed))
 	}
-	if err := report.Err(); err != nil || len(report.Signatures) != 3 || report.Signatures[0].Level != pades.LevelLTA {
+	if err := report.Err(); err != nil || len(report.Signatures) != 3 ||
+		report.Signatures[0].Level != pades.LevelLTA {
 		t.Errorf("%d signatures: %v", len(report.Signatures), err)
 	}
-	if s, b := r.Signed, before.Signed; !s.At.Equal(b.At) || s.Name != b.Name || s.Level != b.Level || !s.Until.After(b.Until) || s.Renewal != "" || s.Size != int64(len(renewed)) {
+	if s, b := r.Signed, before.Signed; !s.At.Equal(b.At) || s.Name != b.Name ||
+		s.Level != b.Level ||
+		!s.Until.After(b.Until) ||
+		s.Renewal != "" ||
+		s.Size != int64(len(renewed)) {
 		t.Errorf("the record was %+v and is %+v", b, s)
 	}
-	if keys, err := w.docs.Keys(t.Context(), in.RequestID); err != nil || len(keys) != 1 || keys[0] != r.Signed.Key {
+	if keys, err := w.docs.Keys(t.Context(), in.RequestID); err != nil || len(keys) != 1 ||
+		keys[0] != r.Signed.Key {
 		t.Errorf("%v are stored (%v), want %s", keys, err, r.Signed.Key)
 	}
 	w.audited(t, in.RequestID, request.EventRenewed, 1)
 	next := r.Signed.Until.Add(-request.DefaultRenewBefore)
-	if jobs := w.renewals(t, in.RequestID); len(jobs) != 1 || !jobs[0].DueAt.Equal(next) || jobs[0].LastError != "" {
+	if jobs := w.renewals(t, in.RequestID); len(jobs) != 1 || !jobs[0].DueAt.Equal(next) ||
+		jobs[0].LastError != "" {
 		t.Errorf("then %+v, want one at %s", jobs, next)
 	}
 	w.clock.advance(before.Signed.Until.AddDate(1, 0, 0).Sub(w.clock.Now()))
@@ -142,8 +157,8 @@ func TestLevelsBelowAreNotRenewed(t *testing.T) {
 	}
 }
 
-// TestRenewRetries: as long as there is no time stamp the document stays as it is, the job comes again at growing distances,
-// the trail tells of it, and in the end it is done.
+// TestRenewRetries: as long as there is no time stamp the document stays as it is, the job comes
+// again at growing distances, the trail tells of it, and in the end it is done.
 func TestRenewRetries(t *testing.T) {
 	w := newWorld(t)
 	in, _, doc := w.due(t)
@@ -183,8 +198,8 @@ type away struct{}
 
 func (away) Timestamp(context.Context, []byte) ([]byte, error) { return nil, errors.New("away") }
 
-// TestRenewOnTwoNodes: attempts that run at the same time leave one whole document, on record, and nothing else; those that ask
-// for it during the renewal get the old or the new one.
+// TestRenewOnTwoNodes: attempts that run at the same time leave one whole document, on record, and
+// nothing else; those that ask for it during the renewal get the old or the new one.
 func TestRenewOnTwoNodes(t *testing.T) {
 	w := newWorld(t)
 	in, _, doc := w.due(t)
@@ -202,7 +217,9 @@ func TestRenewOnTwoNodes(t *testing.T) {
 				return
 			default:
 			}
-			r, b, err := w.Follow(t.Context(), in.RequestID, u.Query().Get("expires"), u.Query().Get("signature"))
+			r, b, err := w.Follow(
+				t.Context(), in.RequestID, u.Query().Get("expires"), u.Query().Get("signature"),
+			)
 			if err != nil {
 				t.Errorf("a download during a renewal: %v", err)
 				return
@@ -224,19 +241,21 @@ func TestRenewOnTwoNodes(t *testing.T) {
 	close(stop)
 	readers.Wait()
 	r, now, report := w.signed(t, in.RequestID)
-	if !bytes.HasPrefix(now, doc) || len(report.Signatures) != 3 || report.Err() != nil || r.Signed.Renewal != "" {
+	if !bytes.HasPrefix(now, doc) || len(report.Signatures) != 3 || report.Err() != nil ||
+		r.Signed.Renewal != "" {
 		t.Errorf("%d signatures: %v", len(report.Signatures), report.Err())
 	}
 	w.clock.advance(time.Minute)
 	w.drain(t)
-	if keys, err := w.docs.Keys(t.Context(), in.RequestID); err != nil || len(keys) != 1 || keys[0] != r.Signed.Key {
+	if keys, err := w.docs.Keys(t.Context(), in.RequestID); err != nil || len(keys) != 1 ||
+		keys[0] != r.Signed.Key {
 		t.Errorf("%v are stored (%v), want %s", keys, err, r.Signed.Key)
 	}
 	w.audited(t, in.RequestID, request.EventRenewed, 1)
 }
 
-// TestRenewSurvivesCrashes: a process that dies at any step of the way leaves a document that can be read, and what it leaves
-// half done neither counts nor stays.
+// TestRenewSurvivesCrashes: a process that dies at any step of the way leaves a document that can
+// be read, and what it leaves half done neither counts nor stays.
 func TestRenewSurvivesCrashes(t *testing.T) {
 	for step := range 6 {
 		w := newWorld(t)
@@ -250,7 +269,8 @@ func TestRenewSurvivesCrashes(t *testing.T) {
 		if err := w.PurgeStrays(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if _, now, report := w.signed(t, in.RequestID); !bytes.HasPrefix(now, doc) || report.Err() != nil {
+		if _, now, report := w.signed(t, in.RequestID); !bytes.HasPrefix(now, doc) ||
+			report.Err() != nil {
 			t.Errorf("step %d: %v", step, report.Err())
 		}
 		w.drain(t)
@@ -260,7 +280,8 @@ func TestRenewSurvivesCrashes(t *testing.T) {
 		}
 		w.clock.advance(time.Hour)
 		w.drain(t)
-		if keys, err := w.docs.Keys(t.Context(), in.RequestID); err != nil || len(keys) != 1 || keys[0] != r.Signed.Key {
+		if keys, err := w.docs.Keys(t.Context(), in.RequestID); err != nil || len(keys) != 1 ||
+			keys[0] != r.Signed.Key {
 			t.Errorf("step %d: %v are stored (%v), want %s", step, keys, err, r.Signed.Key)
 		}
 	}
@@ -321,7 +342,8 @@ func TestRenewGate(t *testing.T) {
 	if jobs := w.renewals(t, in.RequestID); len(jobs) != 1 || jobs[0].LastError == "" {
 		t.Errorf("%+v", jobs)
 	}
-	if keys, err := w.docs.Keys(t.Context(), in.RequestID); err != nil || len(keys) != 1 || keys[0] != r.Signed.Key {
+	if keys, err := w.docs.Keys(t.Context(), in.RequestID); err != nil || len(keys) != 1 ||
+		keys[0] != r.Signed.Key {
 		t.Errorf("%v are stored (%v), want %s", keys, err, r.Signed.Key)
 	}
 }
@@ -338,7 +360,8 @@ func (f forgetful) Put(ctx context.Context, key string, r io.Reader) (int64, err
 	return f.Documents.Put(ctx, key, bytes.NewReader(b))
 }
 
-// TestRenewAmongStrays: a sweep for strays while a document is renewed takes neither the old bytes nor the new ones.
+// TestRenewAmongStrays: a sweep for strays while a document is renewed takes neither the old bytes
+// nor the new ones.
 func TestRenewAmongStrays(t *testing.T) {
 	w := newWorld(t)
 	in, _, _ := w.due(t)
@@ -349,7 +372,8 @@ func TestRenewAmongStrays(t *testing.T) {
 		}
 	}}
 	w.drain(t)
-	if _, _, report := w.signed(t, in.RequestID); len(report.Signatures) != 3 || report.Err() != nil {
+	if _, _, report := w.signed(t, in.RequestID); len(report.Signatures) != 3 ||
+		report.Err() != nil {
 		t.Errorf("%d signatures: %v", len(report.Signatures), report.Err())
 	}
 	w.audited(t, in.RequestID, request.EventRenewFailed, 0)
@@ -367,18 +391,23 @@ func (s swept) Put(ctx context.Context, key string, r io.Reader) (int64, error) 
 	return n, err
 }
 
-// TestRenewFindsOutWhen: the job of a document that was signed before renewals were planned, and whose record does not say how
-// long it holds, is due at once, finds out, and renews when the time has come.
+// TestRenewFindsOutWhen: the job of a document that was signed before renewals were planned, and
+// whose record does not say how long it holds, is due at once, finds out, and renews when the time
+// has come.
 func TestRenewFindsOutWhen(t *testing.T) {
 	w := newWorld(t)
 	in := w.in(t, request.StateSigned)
 	r, _, _ := w.signed(t, in.RequestID)
 	planned := w.renewals(t, in.RequestID)[0]
-	err := w.store.Update(t.Context(), in.RequestID, func(r *request.Request) (e request.Effects, err error) {
-		r.Signed.Until = time.Time{}
-		e.Enqueue(request.JobRenew, time.UnixMicro(0))
-		return e, nil
-	})
+	err := w.store.Update(
+		t.Context(),
+		in.RequestID,
+		func(r *request.Request) (e request.Effects, err error) {
+			r.Signed.Until = time.Time{}
+			e.Enqueue(request.JobRenew, time.UnixMicro(0))
+			return e, nil
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -391,7 +420,11 @@ func TestRenewFindsOutWhen(t *testing.T) {
 	w.restart(t)
 	w.drain(t)
 	now, _, report := w.signed(t, in.RequestID)
-	if report.Err() != nil || len(report.Signatures) != 3 || !now.Signed.Until.After(r.Signed.Until) {
-		t.Errorf("%d signatures, good until %s: %v", len(report.Signatures), now.Signed.Until, report.Err())
+	if report.Err() != nil || len(report.Signatures) != 3 ||
+		!now.Signed.Until.After(r.Signed.Until) {
+		t.Errorf(
+			"%d signatures, good until %s: %v", len(report.Signatures), now.Signed.Until,
+			report.Err(),
+		)
 	}
 }

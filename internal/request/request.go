@@ -9,17 +9,19 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Request is one sign request: one row, one version, one state. Its methods change it in memory and return the [Effects] of the
-// change; only [Store.Update] makes both real, in one transaction. How it is stored is in internal/store/row.go.
+// Request is one sign request: one row, one version, one state. Its methods change it in memory and
+// return the [Effects] of the change; only [Store.Update] makes both real, in one transaction. How
+// it is stored is in internal/store/row.go.
 type Request struct {
 	ID       string // "signv3-" and a UUIDv7
 	ClientID string
 	Version  int64 // counts changes; kept by the store
 	State    State
 
-	DocName      string
-	Locations    []api.Location
-	SignerHash   string // of the intended signer (docs/contract.md, 3.4.1); empty: the first who opens it
+	DocName   string
+	Locations []api.Location
+	// of the intended signer (docs/contract.md, 3.4.1); empty: the first who opens it
+	SignerHash   string
 	ExchangeHash []byte // SHA-256 of the exchange code, which only the relying party has
 
 	CreatedAt time.Time
@@ -41,8 +43,9 @@ type Effects struct {
 	Ticket Ticket  // that a new request uses up
 }
 
-// Ticket is the id of a token that is good for one call. The change that the call makes records it, or is refused with
-// [ErrTicketUsed] because another one has: so a token makes one request at most, whatever races and crashes do.
+// Ticket is the id of a token that is good for one call. The change that the call makes records it,
+// or is refused with [ErrTicketUsed] because another one has: so a token makes one request at most,
+// whatever races and crashes do.
 type Ticket struct {
 	ClientID, JTI string
 	KeepUntil     time.Time // until when the token could be used again
@@ -80,7 +83,8 @@ type Document struct {
 	Signatures int // that it had when it was uploaded
 }
 
-// Session is the time between Proceed to Sign and its end. Its ID is a secret: a device gets it for a fresh QR code (scan.go).
+// Session is the time between Proceed to Sign and its end. Its ID is a secret: a device gets it for
+// a fresh QR code (scan.go).
 type Session struct {
 	ID        string
 	StartedAt time.Time
@@ -89,15 +93,16 @@ type Session struct {
 	Prepared  *Prepared
 }
 
-// Prepared is the record of the increment that waits for the phone's signature. It appears when a phone has scanned.
+// Prepared is the record of the increment that waits for the phone's signature. It appears when a
+// phone has scanned.
 type Prepared struct {
 	Key    string // of the serialised pades.Prepared
 	Digest []byte // SHA-256 over the byte range: what the signature covers
 	At     time.Time
 }
 
-// Approval is the phone's answer. It is written in the transaction that ends the signer's part, so that any process can
-// finish the document and no signer is asked twice.
+// Approval is the phone's answer. It is written in the transaction that ends the signer's part, so
+// that any process can finish the document and no signer is asked twice.
 type Approval struct {
 	SessionID   string
 	PhoneID     string
@@ -116,8 +121,8 @@ type SignedDocument struct {
 	Name  string // CN of the signer's certificate
 	Level string // PAdES level that the release gate saw, such as "B-T"
 
-	// Until is when the certificate of the newest document time stamp ends; zero below level B-LTA. Renewal is the key of the
-	// renewed document while that is being written.
+	// Until is when the certificate of the newest document time stamp ends; zero below level B-LTA.
+	// Renewal is the key of the renewed document while that is being written.
 	Until   time.Time
 	Renewal string
 }
@@ -143,8 +148,8 @@ func (r *Request) SignerInfo() api.SignerInfo {
 	}
 }
 
-// SignedName is a name for the signed document: "lease.pdf" becomes "lease-signed.pdf". It is as free as the document's; who
-// puts it into a header or on a disk makes it safe.
+// SignedName is a name for the signed document: "lease.pdf" becomes "lease-signed.pdf". It is as
+// free as the document's; who puts it into a header or on a disk makes it safe.
 func (r *Request) SignedName() string {
 	stem := r.DocName
 	if n := len(stem) - len(".pdf"); n > 0 && strings.EqualFold(stem[n:], ".pdf") {
@@ -153,7 +158,8 @@ func (r *Request) SignedName() string {
 	return stem + "-signed.pdf"
 }
 
-// Admits reports whether p may open the request: the intended signer if one is named, else the first who opened it.
+// Admits reports whether p may open the request: the intended signer if one is named, else the
+// first who opened it.
 func (r *Request) Admits(p signer.Person) bool {
 	if r.SignerHash != "" && p.Hash() != r.SignerHash {
 		return false
@@ -161,8 +167,9 @@ func (r *Request) Admits(p signer.Person) bool {
 	return r.Signer == nil || r.Signer.UIN == p.UIN
 }
 
-// settle moves r to where it stands at now. A read settles its copy and drops the effects, a write settles inside its
-// transaction, so both judge alike, whether or not the worker has written down what time has done.
+// settle moves r to where it stands at now. A read settles its copy and drops the effects, a write
+// settles inside its transaction, so both judge alike, whether or not the worker has written down
+// what time has done.
 func (r *Request) settle(now time.Time) Effects {
 	if table[ActTimeOut][r.State].ends && !now.Before(r.Session.EndsAt) {
 		return r.endSession(ActTimeOut, OutcomeTimedOut, now)
@@ -180,7 +187,8 @@ func (r *Request) expire(now time.Time) (e Effects) {
 	return e
 }
 
-// endSession takes r out of its session (or out of a sealing that is aborted), by the rule of action.
+// endSession takes r out of its session (or out of a sealing that is aborted), by the rule of
+// action.
 func (r *Request) endSession(action Action, outcome Outcome, now time.Time) (e Effects) {
 	c := table[action][r.State]
 	if !c.ends {
@@ -210,7 +218,8 @@ func (r *Request) Keys() (keys []string) {
 	return keys
 }
 
-// Clone returns a copy that shares nothing that changes: texts of bytes are replaced, never written to.
+// Clone returns a copy that shares nothing that changes: texts of bytes are replaced, never written
+// to.
 func (r *Request) Clone() *Request {
 	c := *r
 	c.Locations = slices.Clone(r.Locations)

@@ -11,13 +11,18 @@ const EventResent EventKind = "webhook_resent"
 
 // What Resend refuses. Operators see the texts.
 var (
-	ErrNoWebhookYet  = &api.Error{Code: "NO_WEBHOOK", Description: "There is no webhook: the document has not been signed"}
-	ErrWebhookOnWire = &api.Error{Code: "WEBHOOK_UNDER_WAY", Description: "The webhook is being delivered right now"}
+	ErrNoWebhookYet = &api.Error{
+		Code: "NO_WEBHOOK", Description: "There is no webhook: the document has not been signed",
+	}
+	ErrWebhookOnWire = &api.Error{
+		Code: "WEBHOOK_UNDER_WAY", Description: "The webhook is being delivered right now",
+	}
 )
 
-// Resend makes the webhook of a signed request due now: one that failed or arrived is tried once more, and one that waits for
-// its next try waits no longer. by names the operator in the trail. It is [ErrNoWebhookYet] before the request is signed, and
-// [ErrWebhookOnWire] while a worker is at it.
+// Resend makes the webhook of a signed request due now: one that failed or arrived is tried once
+// more, and one that waits for its next try waits no longer. by names the operator in the trail. It
+// is [ErrNoWebhookYet] before the request is signed, and [ErrWebhookOnWire] while a worker is at
+// it.
 func (s *Service) Resend(ctx context.Context, id, by string) error {
 	if _, err := s.Store.Get(ctx, id); err != nil {
 		return err
@@ -36,8 +41,11 @@ func (s *Service) Resend(ctx context.Context, id, by string) error {
 			return ErrWebhookOnWire
 		}
 		job.Status, job.DueAt = JobPending, now
-		// Should a worker claim it in this moment, Settle leaves it alone: the webhook is on its way then, too.
-		return s.Outbox.Settle(ctx, Settlement{job, []Event{{At: now, Kind: EventResent, Detail: Detail{"by": by}}}})
+		// Should a worker claim it in this moment, Settle leaves it alone: the webhook is on its
+		// way then, too.
+		return s.Outbox.Settle(
+			ctx, Settlement{job, []Event{{At: now, Kind: EventResent, Detail: Detail{"by": by}}}},
+		)
 	}
 	return ErrNoWebhookYet
 }

@@ -8,8 +8,9 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Result answers the relying party that asks for the signed document (docs/contract.md, 5). The caller has authenticated the
-// party through the request; the exchange code proves that it is the one who initiated. Each call gives a fresh URL.
+// Result answers the relying party that asks for the signed document (docs/contract.md, 5). The
+// caller has authenticated the party through the request; the exchange code proves that it is the
+// one who initiated. Each call gives a fresh URL.
 func (s *Service) Result(ctx context.Context, id, exchangeCode string) (*api.Result, error) {
 	r, err := s.Get(ctx, id)
 	if err != nil {

@@ -12,20 +12,25 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// The session's id is what lets a phone take part, and no QR code ever carries it. The code carries a value that changes every
-// second; a device gets the id for a value that is still fresh. So a picture of the code that is sent on to a victim is worth
-// nothing when it arrives, and there is no other way in that could forget to ask: Challenge, Approve and Reject need the id.
+// The session's id is what lets a phone take part, and no QR code ever carries it. The code carries
+// a value that changes every second; a device gets the id for a value that is still fresh. So a
+// picture of the code that is sent on to a victim is worth nothing when it arrives, and there is no
+// other way in that could forget to ask: Challenge, Approve and Reject need the id.
 const (
-	codeStep     = time.Second
-	codesOnTrust = 2  // honoured besides the present one: the time to read a code and to send what it says
+	codeStep = time.Second
+	// honoured besides the present one: the time to read a code and to send what it says
+	codesOnTrust = 2
 	codeBytes    = 12 // of the MAC: too many to guess in a session
 )
 
 // ErrStaleCode refuses a scanned value that is not, or no longer, honoured.
 var ErrStaleCode = errors.New("sign: the scanned code is not a fresh one")
 
-// Code is the value that the QR code of the present session carries, and how long it is the newest one.
-func (s *Service) Code(ctx context.Context, id string, p signer.Person) (value string, fresh time.Duration, err error) {
+// Code is the value that the QR code of the present session carries, and how long it is the newest
+// one.
+func (s *Service) Code(
+	ctx context.Context, id string, p signer.Person,
+) (value string, fresh time.Duration, err error) {
 	r, err := s.OpenHere(ctx, id, p)
 	if err != nil {
 		return "", 0, err
@@ -34,8 +39,8 @@ func (s *Service) Code(ctx context.Context, id string, p signer.Person) (value s
 	return r.codeAt(s.step(now)), now.Truncate(codeStep).Add(codeStep).Sub(now), nil
 }
 
-// Scan lets in a device that has read the QR code: it returns the request with its session if value is fresh, else
-// [ErrStaleCode]. Who holds the device is judged later, when it asks what to sign.
+// Scan lets in a device that has read the QR code: it returns the request with its session if value
+// is fresh, else [ErrStaleCode]. Who holds the device is judged later, when it asks what to sign.
 func (s *Service) Scan(ctx context.Context, id, value string) (*Request, error) {
 	r, err := s.Get(ctx, id)
 	if err != nil {
@@ -53,8 +58,8 @@ func (s *Service) Scan(ctx context.Context, id, value string) (*Request, error) 
 	return nil, ErrStaleCode
 }
 
-// OpenHere lets in the browser in which the signer is logged in: the portal's own device needs no code. It returns the request
-// with its session.
+// OpenHere lets in the browser in which the signer is logged in: the portal's own device needs no
+// code. It returns the request with its session.
 func (s *Service) OpenHere(ctx context.Context, id string, p signer.Person) (*Request, error) {
 	r, err := s.view(ctx, id, p)
 	if err != nil {

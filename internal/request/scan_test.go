@@ -77,10 +77,14 @@ func TestCodeIsNotTheSession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Challenge(t.Context(), id, value, ph.Phone); code(err) != api.CodeNoActiveSession {
+	if _, err := w.Challenge(t.Context(), id, value, ph.Phone); code(
+		err,
+	) != api.CodeNoActiveSession {
 		t.Errorf("challenge with a code in place of the session: %v", err)
 	}
-	if err := w.Approve(t.Context(), id, value, ph.Phone, bytes.Repeat([]byte{1}, 64)); code(err) != api.CodeNoActiveSession {
+	if err := w.Approve(t.Context(), id, value, ph.Phone, bytes.Repeat([]byte{1}, 64)); code(
+		err,
+	) != api.CodeNoActiveSession {
 		t.Errorf("approve with a code in place of the session: %v", err)
 	}
 	if _, _, err := w.Code(t.Context(), id, bob); code(err) != api.CodeNoAccess {
@@ -110,8 +114,10 @@ func TestCodeIsNotTheSession(t *testing.T) {
 // TestScanWithoutSession: each state has its own answer.
 func TestScanWithoutSession(t *testing.T) {
 	for state, want := range map[request.State]string{
-		request.StateCreated: api.CodeNoActiveSession, request.StateLocked: api.CodeNoActiveSession, request.StateSealing: api.CodeSigning,
-		request.StateSigned: api.CodeAlreadySigned, request.StateExpired: api.CodeExpired, request.StateCancelled: api.CodeCancelled,
+		request.StateCreated: api.CodeNoActiveSession, request.StateLocked: api.CodeNoActiveSession,
+		request.StateSealing: api.CodeSigning,
+		request.StateSigned:  api.CodeAlreadySigned, request.StateExpired: api.CodeExpired,
+		request.StateCancelled: api.CodeCancelled,
 	} {
 		w := newWorld(t)
 		id := w.in(t, state).RequestID
@@ -142,7 +148,8 @@ func TestStaticCode(t *testing.T) {
 	}
 }
 
-// TestPreparedDocument: a phone can hash what it is asked to sign, and finds the uploaded document at its beginning.
+// TestPreparedDocument: a phone can hash what it is asked to sign, and finds the uploaded document
+// at its beginning.
 func TestPreparedDocument(t *testing.T) {
 	w := newWorld(t)
 	id := w.in(t, request.StateSession).RequestID
@@ -154,7 +161,9 @@ func TestPreparedDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.PreparedDocument(t.Context(), id, r.Session.ID, ph.Phone); code(err) != api.CodeNoActiveSession {
+	if _, err := w.PreparedDocument(t.Context(), id, r.Session.ID, ph.Phone); code(
+		err,
+	) != api.CodeNoActiveSession {
 		t.Errorf("before the challenge: %v", err)
 	}
 	c, err := w.Challenge(t.Context(), id, r.Session.ID, ph.Phone)
@@ -167,7 +176,9 @@ func TestPreparedDocument(t *testing.T) {
 		"another session": {"x", alice.UIN, api.CodeNoActiveSession},
 		"another person":  {r.Session.ID, bob.UIN, api.CodeNoAccess},
 	} {
-		if _, err := w.PreparedDocument(t.Context(), id, test.session, signer.Phone{UIN: test.uin}); code(err) != test.want {
+		if _, err := w.PreparedDocument(t.Context(), id, test.session, signer.Phone{UIN: test.uin}); code(
+			err,
+		) != test.want {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -181,7 +192,8 @@ func TestPreparedDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := c.ByteRange
-	if int64(len(file)) != d.Size || b[0] != 0 || b[2]+b[3] != d.Size || file[b[1]] != '<' || file[b[2]-1] != '>' {
+	if int64(len(file)) != d.Size || b[0] != 0 || b[2]+b[3] != d.Size || file[b[1]] != '<' ||
+		file[b[2]-1] != '>' {
 		t.Fatalf("%d bytes of %d, byte range %v", len(file), d.Size, b)
 	}
 	if !bytes.HasPrefix(file, minimal()) {

@@ -29,14 +29,15 @@ func sealWait(tries int) time.Duration {
 	return min(sealMinWait<<min(tries-1, 12), sealMaxWait)
 }
 
-// errGate marks a finished document that is not what the signer approved. Trying again does not help.
+// errGate marks a finished document that is not what the signer approved. Trying again does not
+// help.
 var errGate = errors.New("release gate")
 
-// Seal finishes a document that a phone has approved: the job that Approve leaves behind. Every step
-// can be done again after a crash, by any process: bytes first, under a name of this attempt's own,
-// then the record that makes them visible. While no timestamp authority answers, the document waits
-// and is tried again until Approval.SealBy. Then the request is stalled: the phone's signature stays
-// until an operator has it sealed again or aborts it, or the relying party cancels.
+// Seal finishes a document that a phone has approved: the job that Approve leaves behind. Every
+// step can be done again after a crash, by any process: bytes first, under a name of this attempt's
+// own, then the record that makes them visible. While no timestamp authority answers, the document
+// waits and is tried again until Approval.SealBy. Then the request is stalled: the phone's
+// signature stays until an operator has it sealed again or aborts it, or the relying party cancels.
 func (s *Service) Seal(ctx context.Context, job *Job) []Event {
 	r, err := s.Store.Get(ctx, job.RequestID)
 	switch {
@@ -46,7 +47,8 @@ func (s *Service) Seal(ctx context.Context, job *Job) []Event {
 	case table[ActSeal][r.State].to == "": // done before a crash, or by another process
 		job.Finish()
 		return nil
-	case r.Approval.NextTry.After(s.now()): // another job tries before, or a crash kept this one from waiting
+	// another job tries before, or a crash kept this one from waiting
+	case r.Approval.NextTry.After(s.now()):
 		job.Retry(r.Approval.NextTry, errors.New("the next attempt is not due"))
 		return nil
 	}
@@ -92,7 +94,10 @@ func (s *Service) sealFailed(ctx context.Context, tried *Request, job *Job, caus
 	case err != nil:
 		job.Retry(s.now().Add(sealRecordWait), errors.Join(cause, err))
 	case stalled:
-		s.Log.Error("ALARM: a document that was approved cannot be sealed", "request_id", tried.ID, "err", cause)
+		s.Log.Error(
+			"ALARM: a document that was approved cannot be sealed", "request_id", tried.ID, "err",
+			cause,
+		)
 		if s.Stalled != nil {
 			s.Stalled()
 		}
@@ -100,17 +105,21 @@ func (s *Service) sealFailed(ctx context.Context, tried *Request, job *Job, caus
 	case due.IsZero():
 		job.Finish()
 	default:
-		s.Log.Warn("sealing failed, will be tried again", "request_id", tried.ID, "due", due, "err", cause)
+		s.Log.Warn(
+			"sealing failed, will be tried again", "request_id", tried.ID, "due", due, "err", cause,
+		)
 		job.Retry(due, cause)
 	}
 }
 
-// ErrNotSealing is the refusal of SealAgain and Abort where no approved document waits. Operators see
-// the text.
-var ErrNotSealing = &api.Error{Code: "NOT_SEALING", Description: "No approved document waits to be sealed"}
+// ErrNotSealing is the refusal of SealAgain and Abort where no approved document waits. Operators
+// see the text.
+var ErrNotSealing = &api.Error{
+	Code: "NOT_SEALING", Description: "No approved document waits to be sealed",
+}
 
-// SealAgain has an approved document sealed at once: one that waits for its next attempt, or one that
-// is stalled, which gets as long again. by names the operator in the trail.
+// SealAgain has an approved document sealed at once: one that waits for its next attempt, or one
+// that is stalled, which gets as long again. by names the operator in the trail.
 func (s *Service) SealAgain(ctx context.Context, id, by string) error {
 	return s.update(ctx, id, func(r *Request, now time.Time) (e Effects, _ error) {
 		c := table[ActSealAgain][r.State]
@@ -118,7 +127,9 @@ func (s *Service) SealAgain(ctx context.Context, id, by string) error {
 			return e, c.refuse
 		}
 		r.State = c.to
-		r.Approval.SealBy, r.Approval.NextTry, r.Approval.Tries = now.Add(s.SealTimeout), time.Time{}, 0
+		r.Approval.SealBy, r.Approval.NextTry, r.Approval.Tries = now.Add(
+			s.SealTimeout,
+		), time.Time{}, 0
 		e.record(now, EventSealAgain, Detail{"by": by})
 		e.Enqueue(JobSeal, now)
 		return e, nil
@@ -201,8 +212,10 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDocument, erro
 	}
 	defer turn.end()
 	o := pades.SealOptions{
-		Chain: append([]*x509.Certificate{cert}, s.Chain...), Timestamper: stamping{s.Timestamper, turn}, Known: s.Known,
-		NoDocumentTimestamp: s.Level < pades.LevelLTA, TimestampField: r.ID + "-timestamp", Rand: s.Rand, Limits: s.PDFLimits, Memo: s.memo,
+		Chain:       append([]*x509.Certificate{cert}, s.Chain...),
+		Timestamper: stamping{s.Timestamper, turn}, Known: s.Known,
+		NoDocumentTimestamp: s.Level < pades.LevelLTA, TimestampField: r.ID + "-timestamp",
+		Rand: s.Rand, Limits: s.PDFLimits, Memo: s.memo,
 	}
 	if s.Level > pades.LevelT {
 		o.Evidence = asking{s.Revocation, turn}
@@ -235,9 +248,12 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDocument, erro
 	return doc, nil
 }
 
-// gate reads the stored document back and insists on exactly one new signature, by the phone's certificate, over the digest
-// that the signer approved. That digest covers the uploaded bytes, so they are untouched.
-func (s *Service) gate(ctx context.Context, r *Request, doc *SignedDocument, p *pades.Prepared, cert *x509.Certificate) error {
+// gate reads the stored document back and insists on exactly one new signature, by the phone's
+// certificate, over the digest that the signer approved. That digest covers the uploaded bytes, so
+// they are untouched.
+func (s *Service) gate(
+	ctx context.Context, r *Request, doc *SignedDocument, p *pades.Prepared, cert *x509.Certificate,
+) error {
 	b, err := s.Documents.Open(ctx, doc.Key)
 	if err != nil {
 		return err
@@ -247,7 +263,9 @@ func (s *Service) gate(ctx context.Context, r *Request, doc *SignedDocument, p *
 	if err != nil {
 		return err
 	}
-	want := pades.Expectation{Prepared: p, Certificate: cert, Before: r.Document.Signatures, Level: s.Level}
+	want := pades.Expectation{
+		Prepared: p, Certificate: cert, Before: r.Document.Signatures, Level: s.Level,
+	}
 	if err := report.Meets(want); err != nil {
 		return fmt.Errorf("%w: %w", errGate, err)
 	}
@@ -257,5 +275,7 @@ func (s *Service) gate(ctx context.Context, r *Request, doc *SignedDocument, p *
 
 // trust says how documents are judged now.
 func (s *Service) trust() pades.VerifyOptions {
-	return pades.VerifyOptions{Roots: s.Roots, TSARoots: s.TSARoots, Now: s.now(), Limits: s.PDFLimits, Memo: s.memo}
+	return pades.VerifyOptions{
+		Roots: s.Roots, TSARoots: s.TSARoots, Now: s.now(), Limits: s.PDFLimits, Memo: s.memo,
+	}
 }

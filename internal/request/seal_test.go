@@ -8,7 +8,8 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// TestHourOfAccess: the hour begins when the document is signed, not when it was asked for or approved.
+// TestHourOfAccess: the hour begins when the document is signed, not when it was asked for or
+// approved.
 func TestHourOfAccess(t *testing.T) {
 	w := newWorld(t)
 	in := w.initiate(t)
@@ -38,7 +39,9 @@ func TestHourOfAccess(t *testing.T) {
 		t.Errorf("an hour after signed_at: %v", err)
 	}
 	w.clock.advance(time.Microsecond)
-	if _, err := w.Result(t.Context(), in.RequestID, in.ExchangeCode); !errors.Is(err, api.ErrSignedAccessExpired) {
+	if _, err := w.Result(t.Context(), in.RequestID, in.ExchangeCode); !errors.Is(
+		err, api.ErrSignedAccessExpired,
+	) {
 		t.Errorf("later: %v", err)
 	}
 }

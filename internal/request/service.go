@@ -19,8 +19,8 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// Service is the operations on sign requests, one file each. It holds no state of the requests: any number of processes may
-// run one over the same store.
+// Service is the operations on sign requests, one file each. It holds no state of the requests: any
+// number of processes may run one over the same store.
 type Service struct {
 	Config
 	parsing *turns      // bounds what documents that are being parsed take together
@@ -40,19 +40,23 @@ type Config struct {
 	Chain    []*x509.Certificate // above a phone's certificate: issuing CA first, root last
 	Roots    *x509.CertPool      // that phones' certificates chain to
 	TSARoots *x509.CertPool      // that the Timestamper's tokens chain to
-	Known    []*x509.Certificate // that complete the chains of an external Timestamper; may be empty
+	// that complete the chains of an external Timestamper; may be empty
+	Known []*x509.Certificate
 
 	Now  func() time.Time
 	Rand io.Reader
 
-	PublicURL       string        // scheme and host under which browsers and relying parties reach us; no trailing slash
+	// scheme and host under which browsers and relying parties reach us; no trailing slash
+	PublicURL       string
 	LinkSecret      []byte        // 32 bytes; authenticates download links
 	SessionLifetime time.Duration // of a sign session (docs/contract.md, 14.9); 0: 180 s
-	RenewBefore     time.Duration // the end of its newest time stamp a document is renewed; 0: DefaultRenewBefore
-	SealTimeout     time.Duration // for which sealing is tried; 0: DefaultSealTimeout
-	StaticCode      bool          // a session's QR code never changes: for tests, because a picture of it can be sent on
-	Sandbox         bool          // signatures say SANDBOX
-	PDFLimits       pdf.Limits    // zero: the defaults
+	// the end of its newest time stamp a document is renewed; 0: DefaultRenewBefore
+	RenewBefore time.Duration
+	SealTimeout time.Duration // for which sealing is tried; 0: DefaultSealTimeout
+	// a session's QR code never changes: for tests, because a picture of it can be sent on
+	StaticCode bool
+	Sandbox    bool       // signatures say SANDBOX
+	PDFLimits  pdf.Limits // zero: the defaults
 	// RefuseContent are the findings with which an upload is refused; nil for none.
 	RefuseContent []pades.FindingCode
 	Log           *slog.Logger
@@ -60,7 +64,8 @@ type Config struct {
 	// Stalled, if set, is called for each document that could not be sealed in time.
 	Stalled func()
 
-	// Sealed, if set, hears how long each sealing took, from the phone's approval to the signed document.
+	// Sealed, if set, hears how long each sealing took, from the phone's approval to the signed
+	// document.
 	Sealed func(took time.Duration)
 }
 
@@ -81,7 +86,8 @@ func New(c Config) *Service {
 	return &Service{Config: c, parsing: newTurns(), memo: new(pades.Memo)}
 }
 
-// Get returns the request as it stands now: what time has done to it shows whether or not a sweeper has written it down.
+// Get returns the request as it stands now: what time has done to it shows whether or not a sweeper
+// has written it down.
 func (s *Service) Get(ctx context.Context, id string) (*Request, error) {
 	r, err := s.Store.Get(ctx, id)
 	if err != nil {
@@ -92,9 +98,12 @@ func (s *Service) Get(ctx context.Context, id string) (*Request, error) {
 }
 
 // update is Store.Update on the request as it stands now.
-func (s *Service) update(ctx context.Context, id string, change func(r *Request, now time.Time) (Effects, error)) error {
+func (s *Service) update(
+	ctx context.Context, id string, change func(r *Request, now time.Time) (Effects, error),
+) error {
 	return s.Store.Update(ctx, id, func(r *Request) (Effects, error) {
-		now := s.now() // read inside the transaction: the order of changes is the order of their times
+		// read inside the transaction: the order of changes is the order of their times
+		now := s.now()
 		e := r.settle(now)
 		more, err := change(r, now)
 		e.add(more)
@@ -138,8 +147,8 @@ func (s *Service) secret() (string, error) {
 	return base64.RawURLEncoding.EncodeToString(b), nil
 }
 
-// refusalOf turns a refused PDF into the wire's CLIENT_SIDE_ERROR: what is wrong in a sentence, then where. The reasons of
-// pades, which are about places and signatures, say both in the detail.
+// refusalOf turns a refused PDF into the wire's CLIENT_SIDE_ERROR: what is wrong in a sentence,
+// then where. The reasons of pades, which are about places and signatures, say both in the detail.
 func refusalOf(err error) error {
 	var refusal *pdf.Refusal
 	if !errors.As(err, &refusal) {

@@ -14,8 +14,8 @@ const (
 	StateCreated   State = "created"   // it was not opened yet
 	StateLocked    State = "locked"    // it belongs to one signer
 	StateSession   State = "session"   // the signer pressed Proceed to Sign; a QR code is shown
-	StateSealing   State = "sealing"   // the phone's signature is stored; the document is being finished
-	StateStalled   State = "stalled"   // it could not be finished in time; the phone's signature is kept
+	StateSealing   State = "sealing"   // the phone has signed; the document is being finished
+	StateStalled   State = "stalled"   // the phone has signed; finishing took too long
 	StateSigned    State = "signed"    // the signed document is there
 	StateExpired   State = "expired"   // its 30 minutes are over
 	StateCancelled State = "cancelled" // the relying party took it back
@@ -43,11 +43,13 @@ const (
 	ActResult     Action = "result"      // the relying party asks for the result
 )
 
-// cell is one cell of the table: a next state, or a refusal. The zero cell means that nothing happens. A logged refusal is
-// recorded in the trail, because a phone held a challenge that it could no longer answer.
+// cell is one cell of the table: a next state, or a refusal. The zero cell means that nothing
+// happens. A logged refusal is recorded in the trail, because a phone held a challenge that it
+// could no longer answer.
 type cell struct {
-	to     State
-	ends   bool // a session ends without a signature; if the request's time is over too, expire follows at once
+	to State
+	// a session ends without a signature; if the request's time is over too, expire follows at once
+	ends   bool
 	refuse *api.Error
 	logged bool
 }
@@ -60,7 +62,8 @@ func refuseLogged(e *api.Error) cell { return cell{refuse: e, logged: true} }
 // states and actions list the table's columns and rows.
 var (
 	states = []State{
-		StateCreated, StateLocked, StateSession, StateSealing, StateStalled, StateSigned, StateExpired, StateCancelled,
+		StateCreated, StateLocked, StateSession, StateSealing, StateStalled, StateSigned,
+		StateExpired, StateCancelled,
 	}
 	actions = []Action{
 		ActOpen, ActOpenOther, ActProceed, ActApprove, ActReject, ActLeave, ActTimeOut, ActExpire,
@@ -68,8 +71,9 @@ var (
 	}
 )
 
-// table is the whole life of a sign request. Nothing else in the program decides whether something may happen: no other file
-// compares states, which a test checks. A test walks every cell, and another compares the table with that in doc.go.
+// table is the whole life of a sign request. Nothing else in the program decides whether something
+// may happen: no other file compares states, which a test checks. A test walks every cell, and
+// another compares the table with that in doc.go.
 var table = map[Action]map[State]cell{
 	ActOpen: {
 		StateCreated:   to(StateLocked),
@@ -114,16 +118,20 @@ var table = map[Action]map[State]cell{
 	ActReject: endSession,
 	ActLeave:  endSession,
 	ActTimeOut: {
-		StateCreated: {}, StateLocked: {}, StateSession: endsTo(StateLocked), StateSealing: {}, StateStalled: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
+		StateCreated: {}, StateLocked: {}, StateSession: endsTo(StateLocked), StateSealing: {},
+		StateStalled: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
 	},
 	ActExpire: {
-		StateCreated: to(StateExpired), StateLocked: to(StateExpired), StateSession: {}, StateSealing: {}, StateStalled: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
+		StateCreated: to(StateExpired), StateLocked: to(StateExpired), StateSession: {},
+		StateSealing: {}, StateStalled: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
 	},
 	ActSeal: {
-		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: to(StateSigned), StateStalled: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
+		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: to(StateSigned),
+		StateStalled: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
 	},
 	ActSealFailed: {
-		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: to(StateStalled), StateStalled: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
+		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: to(StateStalled),
+		StateStalled: {}, StateSigned: {}, StateExpired: {}, StateCancelled: {},
 	},
 	ActSealAgain: {
 		StateCreated:   refuse(ErrNotSealing),
@@ -146,7 +154,8 @@ var table = map[Action]map[State]cell{
 		StateCancelled: refuse(ErrNotSealing),
 	},
 	ActRenew: {
-		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: {}, StateStalled: {}, StateSigned: to(StateSigned), StateExpired: {}, StateCancelled: {},
+		StateCreated: {}, StateLocked: {}, StateSession: {}, StateSealing: {}, StateStalled: {},
+		StateSigned: to(StateSigned), StateExpired: {}, StateCancelled: {},
 	},
 	ActCancel: {
 		StateCreated:   to(StateCancelled),
@@ -182,7 +191,8 @@ var endSession = map[State]cell{
 	StateCancelled: refuse(api.ErrCancelled),
 }
 
-// traits are what holds of a request in a state, whatever is done to it. The predicates below give them names.
+// traits are what holds of a request in a state, whatever is done to it. The predicates below give
+// them names.
 type traits struct {
 	session  bool // a sign session runs
 	upload   bool // the uploaded document is needed
@@ -206,7 +216,8 @@ var traitsOf = map[State]traits{
 // InSession reports whether a sign session runs. Its end is in Session.EndsAt.
 func (s State) InSession() bool { return traitsOf[s].session }
 
-// Approved reports whether a phone's approval was accepted: the document is signed, or waits for it.
+// Approved reports whether a phone's approval was accepted: the document is signed, or waits for
+// it.
 func (s State) Approved() bool { return traitsOf[s].approved }
 
 // Signed reports whether the signed document is there.
@@ -223,8 +234,8 @@ func (s State) KeepsUpload() bool { return traitsOf[s].upload }
 
 func (s State) final() bool { return traitsOf[s].final }
 
-// ForSigner is the state that signers see. They have nothing to do for a stalled request, as for one
-// that is being sealed.
+// ForSigner is the state that signers see. They have nothing to do for a stalled request, as for
+// one that is being sealed.
 func (s State) ForSigner() State {
 	if s == StateStalled {
 		return StateSealing

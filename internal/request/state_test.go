@@ -52,7 +52,9 @@ func docTable() string {
 	line := func(row []string, pad string) {
 		b.WriteString("//\t|")
 		for i, c := range row {
-			fmt.Fprintf(&b, "%s%s%s%s|", pad, c, strings.Repeat(string(pad[0]), width[i]-len(c)), pad)
+			fmt.Fprintf(
+				&b, "%s%s%s%s|", pad, c, strings.Repeat(string(pad[0]), width[i]-len(c)), pad,
+			)
 		}
 		b.WriteString("\n")
 	}
@@ -110,7 +112,10 @@ func TestTraits(t *testing.T) {
 		StateExpired:   {no, no, no, no, no, no, yes, ""},
 		StateCancelled: {no, no, no, no, no, no, yes, ""},
 	} {
-		got := row{s.InSession(), s.Approved(), s.Signed(), s.MayLogin(), s.MayAnnounce(), s.KeepsUpload(), s.final(), ""}
+		got := row{
+			s.InSession(), s.Approved(), s.Signed(), s.MayLogin(), s.MayAnnounce(), s.KeepsUpload(),
+			s.final(), "",
+		}
 		r := &Request{State: s, ExpiresAt: expires, Session: &Session{EndsAt: ends}}
 		if at, ok := r.DueAt(); ok {
 			got.due = map[time.Time]string{ends: "session", expires: "request"}[at]
@@ -129,15 +134,18 @@ func TestTraits(t *testing.T) {
 	}
 }
 
-// TestOnlyTheTableDecides finds comparisons with a state, switches on states and changes to a named state outside state.go. They are
-// decisions, and belong into the table or to the traits.
+// TestOnlyTheTableDecides finds comparisons with a state, switches on states and changes to a named
+// state outside state.go. They are decisions, and belong into the table or to the traits.
 func TestOnlyTheTableDecides(t *testing.T) {
-	isState := regexp.MustCompile(`^State(Created|Locked|Session|Sealing|Stalled|Signed|Expired|Cancelled)$`)
+	isState := regexp.MustCompile(
+		`^State(Created|Locked|Session|Sealing|Stalled|Signed|Expired|Cancelled)$`,
+	)
 	fset := token.NewFileSet()
 	seen := 0
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
-			path == filepath.Join("..", "request", "state.go") || strings.Contains(path, "storetest") {
+			path == filepath.Join("..", "request", "state.go") ||
+			strings.Contains(path, "storetest") {
 			return err
 		}
 		seen++

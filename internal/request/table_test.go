@@ -24,12 +24,15 @@ func (w want) after(s request.State) request.State {
 	return w.then
 }
 
-// TestEveryCell brings a real request into each state and does each thing to it. The expectations are the contract's and the
-// design's, written down a second time, so that neither the table nor the code can drift alone.
+// TestEveryCell brings a real request into each state and does each thing to it. The expectations
+// are the contract's and the design's, written down a second time, so that neither the table nor
+// the code can drift alone.
 func TestEveryCell(t *testing.T) {
 	w := newWorld(t)
 	states := request.States()
-	expired, cancelled, signed := no(api.CodeExpired), no(api.CodeCancelled), no(api.CodeAlreadySigned)
+	expired, cancelled, signed := no(api.CodeExpired), no(
+		api.CodeCancelled,
+	), no(api.CodeAlreadySigned)
 	notSealing := no(request.ErrNotSealing.Code)
 	rows := []struct {
 		name string
@@ -43,15 +46,18 @@ func TestEveryCell(t *testing.T) {
 				return err
 			},
 			[8]want{
-				ok(request.StateLocked), ok(request.StateLocked), ok(request.StateSession), ok(request.StateSealing),
+				ok(request.StateLocked), ok(request.StateLocked), ok(request.StateSession),
+				ok(request.StateSealing),
 				ok(request.StateStalled), signed, expired, cancelled,
 			},
 		},
 		{
-			"open by another person", // in state created another person is the first, so that cell has a test of its own
+			// in state created another person is the first, so that cell has a test of its own
+			"open by another person",
 			func(ctx context.Context, r *api.Initiated) error { _, err := w.Open(ctx, r.RequestID, bob); return err },
 			[8]want{
-				ok(request.StateLocked), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess),
+				ok(request.StateLocked), no(api.CodeNoAccess), no(api.CodeNoAccess),
+				no(api.CodeNoAccess),
 				no(api.CodeNoAccess), no(api.CodeNoAccess), expired, cancelled,
 			},
 		},
@@ -62,7 +68,8 @@ func TestEveryCell(t *testing.T) {
 				return err
 			},
 			[8]want{
-				no(api.CodeNotOpened), ok(request.StateSession), ok(request.StateSession), no(api.CodeSigning),
+				no(api.CodeNotOpened), ok(request.StateSession), ok(request.StateSession),
+				no(api.CodeSigning),
 				no(api.CodeSigning), signed, expired, cancelled,
 			},
 		},
@@ -73,7 +80,8 @@ func TestEveryCell(t *testing.T) {
 				return err
 			},
 			[8]want{
-				no(api.CodeNotOpened), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess),
+				no(api.CodeNotOpened), no(api.CodeNoAccess), no(api.CodeNoAccess),
+				no(api.CodeNoAccess),
 				no(api.CodeNoAccess), no(api.CodeNoAccess), expired, cancelled,
 			},
 		},
@@ -81,7 +89,8 @@ func TestEveryCell(t *testing.T) {
 			"approve",
 			func(ctx context.Context, r *api.Initiated) error { return w.approve(ctx, r.RequestID, alice) },
 			[8]want{
-				no(api.CodeNoActiveSession), no(api.CodeNoActiveSession), ok(request.StateSealing), no(api.CodeSigning),
+				no(api.CodeNoActiveSession), no(api.CodeNoActiveSession), ok(request.StateSealing),
+				no(api.CodeSigning),
 				no(api.CodeSigning), signed, expired, cancelled,
 			},
 		},
@@ -89,7 +98,8 @@ func TestEveryCell(t *testing.T) {
 			"approve by another person",
 			func(ctx context.Context, r *api.Initiated) error { return w.approve(ctx, r.RequestID, bob) },
 			[8]want{
-				no(api.CodeNoActiveSession), no(api.CodeNoAccess), no(api.CodeNoAccess), no(api.CodeNoAccess),
+				no(api.CodeNoActiveSession), no(api.CodeNoAccess), no(api.CodeNoAccess),
+				no(api.CodeNoAccess),
 				no(api.CodeNoAccess), no(api.CodeNoAccess), expired, cancelled,
 			},
 		},
@@ -97,7 +107,8 @@ func TestEveryCell(t *testing.T) {
 			"reject",
 			func(ctx context.Context, r *api.Initiated) error { return w.reject(ctx, r.RequestID, alice) },
 			[8]want{
-				no(api.CodeNoActiveSession), no(api.CodeNoActiveSession), ok(request.StateLocked), no(api.CodeSigning),
+				no(api.CodeNoActiveSession), no(api.CodeNoActiveSession), ok(request.StateLocked),
+				no(api.CodeSigning),
 				no(api.CodeSigning), signed, expired, cancelled,
 			},
 		},
@@ -105,7 +116,8 @@ func TestEveryCell(t *testing.T) {
 			"leave",
 			func(ctx context.Context, r *api.Initiated) error { return w.Leave(ctx, r.RequestID, alice) },
 			[8]want{
-				no(api.CodeNoActiveSession), no(api.CodeNoActiveSession), ok(request.StateLocked), no(api.CodeSigning),
+				no(api.CodeNoActiveSession), no(api.CodeNoActiveSession), ok(request.StateLocked),
+				no(api.CodeSigning),
 				no(api.CodeSigning), signed, expired, cancelled,
 			},
 		},
@@ -113,16 +125,20 @@ func TestEveryCell(t *testing.T) {
 			"cancel",
 			func(ctx context.Context, r *api.Initiated) error { return w.Cancel(ctx, shop, r.RequestID) },
 			[8]want{
-				ok(request.StateCancelled), ok(request.StateCancelled), no(api.CodeActiveSession), no(api.CodeActiveSession),
-				ok(request.StateCancelled), signed, ok(request.StateCancelled), no(api.CodeAlreadyCancelled),
+				ok(request.StateCancelled), ok(request.StateCancelled), no(api.CodeActiveSession),
+				no(api.CodeActiveSession),
+				ok(request.StateCancelled), signed, ok(request.StateCancelled),
+				no(api.CodeAlreadyCancelled),
 			},
 		},
 		{
 			"cancel by another relying party",
 			func(ctx context.Context, r *api.Initiated) error { return w.Cancel(ctx, rival, r.RequestID) },
 			[8]want{
-				no(api.CodeClientSide), no(api.CodeClientSide), no(api.CodeClientSide), no(api.CodeClientSide),
-				no(api.CodeClientSide), no(api.CodeClientSide), no(api.CodeClientSide), no(api.CodeClientSide),
+				no(api.CodeClientSide), no(api.CodeClientSide), no(api.CodeClientSide),
+				no(api.CodeClientSide),
+				no(api.CodeClientSide), no(api.CodeClientSide), no(api.CodeClientSide),
+				no(api.CodeClientSide),
 			},
 		},
 		{
@@ -132,7 +148,8 @@ func TestEveryCell(t *testing.T) {
 				return err
 			},
 			[8]want{
-				no(api.CodeNotSigned), no(api.CodeNotSigned), no(api.CodeNotSigned), no(api.CodeNotSigned),
+				no(api.CodeNotSigned), no(api.CodeNotSigned), no(api.CodeNotSigned),
+				no(api.CodeNotSigned),
 				no(api.CodeNotSigned), ok(request.StateSigned), expired, cancelled,
 			},
 		},
@@ -143,8 +160,10 @@ func TestEveryCell(t *testing.T) {
 				return nil
 			},
 			[8]want{
-				ok(request.StateCreated), ok(request.StateLocked), ok(request.StateLocked), ok(request.StateSealing),
-				ok(request.StateStalled), ok(request.StateSigned), ok(request.StateExpired), ok(request.StateCancelled),
+				ok(request.StateCreated), ok(request.StateLocked), ok(request.StateLocked),
+				ok(request.StateSealing),
+				ok(request.StateStalled), ok(request.StateSigned), ok(request.StateExpired),
+				ok(request.StateCancelled),
 			},
 		},
 		{
@@ -154,12 +173,15 @@ func TestEveryCell(t *testing.T) {
 				return nil
 			},
 			[8]want{
-				ok(request.StateExpired), ok(request.StateExpired), ok(request.StateExpired), ok(request.StateSealing),
-				ok(request.StateStalled), ok(request.StateSigned), ok(request.StateExpired), ok(request.StateCancelled),
+				ok(request.StateExpired), ok(request.StateExpired), ok(request.StateExpired),
+				ok(request.StateSealing),
+				ok(request.StateStalled), ok(request.StateSigned), ok(request.StateExpired),
+				ok(request.StateCancelled),
 			},
 		},
 		{
-			"the document is renewed", // which it is not before it is due; the state is the same either way
+			// which it is not before it is due; the state is the same either way
+			"the document is renewed",
 			func(ctx context.Context, r *api.Initiated) error {
 				job := &request.Job{RequestID: r.RequestID, Kind: request.JobRenew, Attempts: 1}
 				if events := w.Renew(ctx, job); len(events) > 0 {
@@ -168,8 +190,10 @@ func TestEveryCell(t *testing.T) {
 				return nil
 			},
 			[8]want{
-				ok(request.StateCreated), ok(request.StateLocked), ok(request.StateSession), ok(request.StateSealing),
-				ok(request.StateStalled), ok(request.StateSigned), ok(request.StateExpired), ok(request.StateCancelled),
+				ok(request.StateCreated), ok(request.StateLocked), ok(request.StateSession),
+				ok(request.StateSealing),
+				ok(request.StateStalled), ok(request.StateSigned), ok(request.StateExpired),
+				ok(request.StateCancelled),
 			},
 		},
 		{
@@ -192,8 +216,10 @@ func TestEveryCell(t *testing.T) {
 			"the document is sealed",
 			func(ctx context.Context, r *api.Initiated) error { return w.worker.Drain(ctx) },
 			[8]want{
-				ok(request.StateCreated), ok(request.StateLocked), ok(request.StateSession), ok(request.StateSigned),
-				ok(request.StateStalled), ok(request.StateSigned), ok(request.StateExpired), ok(request.StateCancelled),
+				ok(request.StateCreated), ok(request.StateLocked), ok(request.StateSession),
+				ok(request.StateSigned),
+				ok(request.StateStalled), ok(request.StateSigned), ok(request.StateExpired),
+				ok(request.StateCancelled),
 			},
 		},
 	}

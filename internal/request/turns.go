@@ -26,7 +26,10 @@ type turns struct {
 // newTurns returns turns with a slot for each processor, at least two.
 func newTurns() *turns {
 	slots := max(2, runtime.GOMAXPROCS(0))
-	return &turns{free: slots, most: slots - 1, held: make(map[string]int), waiting: make(map[string][]chan struct{})}
+	return &turns{
+		free: slots, most: slots - 1, held: make(map[string]int),
+		waiting: make(map[string][]chan struct{}),
+	}
 }
 
 // take waits for a slot. The caller calls release when the document is parsed.
@@ -152,7 +155,9 @@ type asking struct {
 	turn *turn
 }
 
-func (u asking) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+func (u asking) Evidence(
+	ctx context.Context, certs []*x509.Certificate,
+) (responses, crls [][]byte, err error) {
 	err = u.turn.without(ctx, func() error {
 		responses, crls, err = u.EvidenceSource.Evidence(ctx, certs)
 		return err

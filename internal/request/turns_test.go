@@ -65,7 +65,8 @@ func TestTurns(t *testing.T) {
 		if seen["c"] == 0 || seen["d"] == 0 {
 			t.Errorf("c and d wait behind a: %v", served)
 		}
-		if len(served) != 46 || turns.free != slots || len(turns.held)+len(turns.waiting)+len(turns.order) > 0 {
+		if len(served) != 46 || turns.free != slots ||
+			len(turns.held)+len(turns.waiting)+len(turns.order) > 0 {
 			t.Errorf("%d served, %+v", len(served), turns)
 		}
 	})
@@ -137,7 +138,8 @@ func TestVerifyGivenUp(t *testing.T) {
 		}
 	}
 	cancel()
-	if _, err := s.verify(ctx, "a", nil); !errors.Is(err, context.Canceled) || errors.Is(err, errGate) {
+	if _, err := s.verify(ctx, "a", nil); !errors.Is(err, context.Canceled) ||
+		errors.Is(err, errGate) {
 		t.Errorf("%v", err)
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// uncertain is a store whose connection breaks while it commits, once: the change is made, and the caller is not told.
+// uncertain is a store whose connection breaks while it commits, once: the change is made, and the
+// caller is not told.
 type uncertain struct {
 	request.Store
 	certain int    // changes that are answered before that
@@ -29,19 +30,26 @@ func (u *uncertain) Create(ctx context.Context, r *request.Request, e request.Ef
 	return u.outcome(u.Store.Create(ctx, r, e))
 }
 
-func (u *uncertain) Update(ctx context.Context, id string, change func(*request.Request) (request.Effects, error)) error {
+func (u *uncertain) Update(
+	ctx context.Context, id string, change func(*request.Request) (request.Effects, error),
+) error {
 	return u.outcome(u.Store.Update(ctx, id, change))
 }
 
-// TestUncertainOutcome: when it is not known whether a record names new bytes, they stay, and a further
-// attempt finds everything in order.
+// TestUncertainOutcome: when it is not known whether a record names new bytes, they stay, and a
+// further attempt finds everything in order.
 func TestUncertainOutcome(t *testing.T) {
 	t.Run("initiate", func(t *testing.T) {
 		w := newWorld(t)
 		u := &uncertain{Store: w.Store}
 		w.Store = u
-		a := request.Application{ClientID: shop, DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}}
-		if _, err := w.Initiate(t.Context(), a, bytes.NewReader(minimal())); !errors.Is(err, request.ErrUncertain) {
+		a := request.Application{
+			ClientID: shop, DocName: "lease.pdf",
+			Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
+		}
+		if _, err := w.Initiate(t.Context(), a, bytes.NewReader(minimal())); !errors.Is(
+			err, request.ErrUncertain,
+		) {
 			t.Fatal(err)
 		}
 		r, err := w.Get(t.Context(), u.id)
@@ -59,7 +67,9 @@ func TestUncertainOutcome(t *testing.T) {
 		in := w.in(t, request.StateSession)
 		real := w.Store
 		w.Store = &uncertain{Store: real}
-		if _, err := w.scan(t.Context(), in.RequestID, alice); !errors.Is(err, request.ErrUncertain) {
+		if _, err := w.scan(t.Context(), in.RequestID, alice); !errors.Is(
+			err, request.ErrUncertain,
+		) {
 			t.Fatal(err)
 		}
 		w.Store = real
@@ -75,16 +85,19 @@ func TestUncertainOutcome(t *testing.T) {
 		w := newWorld(t)
 		in, _, _ := w.due(t)
 		real := w.Store
-		w.Store = &uncertain{Store: real, certain: 1} // the change that shows the new bytes, after the one that announces them
+		// the change that shows the new bytes, after the one that announces them
+		w.Store = &uncertain{Store: real, certain: 1}
 		job := request.Job{RequestID: in.RequestID, Kind: request.JobRenew, Attempts: 1}
 		w.Renew(t.Context(), &job)
 		w.Store = real
-		if _, _, report := w.signed(t, in.RequestID); report.Err() != nil || len(report.Signatures) != 3 {
+		if _, _, report := w.signed(t, in.RequestID); report.Err() != nil ||
+			len(report.Signatures) != 3 {
 			t.Errorf("%d signatures: %v", len(report.Signatures), report.Err())
 		}
 		w.drain(t)
 		r, _, _ := w.signed(t, in.RequestID)
-		if keys, err := w.docs.Keys(t.Context(), in.RequestID); err != nil || len(keys) != 1 || keys[0] != r.Signed.Key {
+		if keys, err := w.docs.Keys(t.Context(), in.RequestID); err != nil || len(keys) != 1 ||
+			keys[0] != r.Signed.Key {
 			t.Errorf("%v are stored (%v), want %s", keys, err, r.Signed.Key)
 		}
 	})

@@ -8,11 +8,13 @@ import (
 	"time"
 )
 
-// Handler does one job and writes into it what became of it (Finish, Retry or Fail). The events it returns join the trail in
-// the same transaction. It must be safe to run again: a process may die between the work and the record.
+// Handler does one job and writes into it what became of it (Finish, Retry or Fail). The events it
+// returns join the trail in the same transaction. It must be safe to run again: a process may die
+// between the work and the record.
 type Handler func(ctx context.Context, job *Job) []Event
 
-// Worker lets time act on requests and does the jobs of the outbox. Any number of workers share a store.
+// Worker lets time act on requests and does the jobs of the outbox. Any number of workers share a
+// store.
 type Worker struct {
 	service  *Service
 	handlers map[JobKind]lane
@@ -26,21 +28,22 @@ type Worker struct {
 	purging sync.Mutex // one batch at a time
 }
 
-// lane is a handler and how many of its jobs may run at once, so that slow webhooks never hold up a signature.
+// lane is a handler and how many of its jobs may run at once, so that slow webhooks never hold up a
+// signature.
 type lane struct {
 	handle Handler
 	width  int
 }
 
-// lease is how long a job is ours. It is far longer than any handler may take; a process that died loses it then, or at once
-// when the store knows that it died.
+// lease is how long a job is ours. It is far longer than any handler may take; a process that died
+// loses it then, or at once when the store knows that it died.
 const lease = 60 * time.Second
 
 // poll is how often a worker looks for what time has brought; what changes bring is signalled.
 const poll = 200 * time.Millisecond
 
-// minInterval is the least time between two passes. Under load every change signals, and a pass after each would cost more than
-// the work; so one pass finds the jobs of many changes.
+// minInterval is the least time between two passes. Under load every change signals, and a pass
+// after each would cost more than the work; so one pass finds the jobs of many changes.
 const minInterval = 20 * time.Millisecond
 
 // Documents are deleted in batches, so that the deletions of a second share their flushes.
@@ -94,8 +97,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	return nil
 }
 
-// strays looks for stray documents until ctx ends: now, and every hour. It looks at everything that is stored, which takes its time,
-// so no job waits for it.
+// strays looks for stray documents until ctx ends: now, and every hour. It looks at everything that
+// is stored, which takes its time, so no job waits for it.
 func (w *Worker) strays(ctx context.Context) {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
@@ -204,8 +207,9 @@ func (w *Worker) pass(ctx context.Context) (found int, err error) {
 	return found, err
 }
 
-// do does a job. It may be claimed once more: while it is done, because a clock was moved beyond its lease, and then the
-// record is that of the new claim; or after it was recorded, to be tried again at once, and then it is done again.
+// do does a job. It may be claimed once more: while it is done, because a clock was moved beyond
+// its lease, and then the record is that of the new claim; or after it was recorded, to be tried
+// again at once, and then it is done again.
 func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
 	for {
 		events := handle(ctx, &job)
@@ -213,7 +217,10 @@ func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
 		job.Lease = w.running[job.ID].Lease
 		w.mu.Unlock()
 		if err := w.settle(ctx, Settlement{job, events}); err != nil {
-			w.log.Error("recording a job", "job", job.ID, "kind", job.Kind, "request_id", job.RequestID, "err", err)
+			w.log.Error(
+				"recording a job", "job", job.ID, "kind", job.Kind, "request_id", job.RequestID,
+				"err", err,
+			)
 		}
 		w.mu.Lock()
 		latest := w.running[job.ID]
@@ -232,7 +239,8 @@ func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
 	}
 }
 
-// settle writes down what became of jobs. The work is done; its record must not be lost to a shutdown.
+// settle writes down what became of jobs. The work is done; its record must not be lost to a
+// shutdown.
 func (w *Worker) settle(ctx context.Context, settled ...Settlement) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// eagerOutbox has one job, which is claimed again in the moment in which its record says that it is to be tried once more.
+// eagerOutbox has one job, which is claimed again in the moment in which its record says that it is
+// to be tried once more.
 type eagerOutbox struct {
 	Store
 	Outbox
@@ -19,7 +20,9 @@ type eagerOutbox struct {
 
 func (o *eagerOutbox) Due(context.Context, time.Time, int) ([]string, error) { return nil, nil }
 
-func (o *eagerOutbox) Claim(_ context.Context, kind JobKind, now time.Time, lease time.Duration, _ int) ([]Job, error) {
+func (o *eagerOutbox) Claim(
+	_ context.Context, kind JobKind, now time.Time, lease time.Duration, _ int,
+) ([]Job, error) {
 	if kind != o.job.Kind || o.job.Status != JobPending || o.job.Lease.After(now) {
 		return nil, nil
 	}
@@ -41,11 +44,16 @@ func (o *eagerOutbox) Settle(ctx context.Context, settled ...Settlement) error {
 	return err
 }
 
-// TestRetryAtOnce: a job that is claimed again before its last attempt is off the books is done, and not left until the lease
-// of that claim runs out.
+// TestRetryAtOnce: a job that is claimed again before its last attempt is off the books is done,
+// and not left until the lease of that claim runs out.
 func TestRetryAtOnce(t *testing.T) {
 	o := &eagerOutbox{job: Job{ID: 1, RequestID: "r", Kind: JobWebhook, Status: JobPending}}
-	s := New(Config{Store: o, Outbox: o, Now: func() time.Time { return dawn }, Log: slog.New(slog.DiscardHandler)})
+	s := New(
+		Config{
+			Store: o, Outbox: o, Now: func() time.Time { return dawn },
+			Log: slog.New(slog.DiscardHandler),
+		},
+	)
 	attempts := 0
 	o.worker = NewWorker(s, func(_ context.Context, job *Job) []Event {
 		if attempts++; attempts < 3 {

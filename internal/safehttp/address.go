@@ -5,9 +5,9 @@ import (
 	"net/netip"
 )
 
-// reserved are the ranges that are no business of ours although they may look like ordinary unicast (IANA special-purpose
-// address registries, RFC 6890 and its updates). Private, loopback, link-local, multicast and unspecified addresses are not
-// listed: netip knows them.
+// reserved are the ranges that are no business of ours although they may look like ordinary unicast
+// (IANA special-purpose address registries, RFC 6890 and its updates). Private, loopback,
+// link-local, multicast and unspecified addresses are not listed: netip knows them.
 var reserved = prefixes(
 	"0.0.0.0/8",       // this network (RFC 791)
 	"192.0.0.0/24",    // IETF protocol assignments (RFC 6890)
@@ -28,11 +28,13 @@ var reserved = prefixes(
 	"3fff::/20",         // documentation (RFC 9637)
 )
 
-// globalIPv6 is all that is assigned to the internet. What is outside is refused wholesale: ::/96 and 64:ff9b::/96 carry IPv4
-// addresses, 100::/64 is a sink, fec0::/10 was site-local, and the rest is not assigned.
+// globalIPv6 is all that is assigned to the internet. What is outside is refused wholesale: ::/96
+// and 64:ff9b::/96 carry IPv4 addresses, 100::/64 is a sink, fec0::/10 was site-local, and the rest
+// is not assigned.
 var globalIPv6 = netip.MustParsePrefix("2000::/3")
 
-// carrierNAT is shared address space (RFC 6598): inside a provider, and the home of several cloud metadata services.
+// carrierNAT is shared address space (RFC 6598): inside a provider, and the home of several cloud
+// metadata services.
 var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
 
 func prefixes(texts ...string) []netip.Prefix {

@@ -12,11 +12,12 @@ import (
 	"time"
 )
 
-// NewClient returns a client that obeys the policy: no proxy, no redirect (the 3xx is the answer that the caller sees), no
-// cookies, TLS 1.2 or newer, bounded headers and body, every connection judged by its resolved address.
+// NewClient returns a client that obeys the policy: no proxy, no redirect (the 3xx is the answer
+// that the caller sees), no cookies, TLS 1.2 or newer, bounded headers and body, every connection
+// judged by its resolved address.
 //
-// Errors of the client wrap [ErrURL], [ErrAddress] or [ErrTooLarge] where the policy refused. Beware that net/http puts the
-// URL into the text of its *url.Error: unwrap it before you log.
+// Errors of the client wrap [ErrURL], [ErrAddress] or [ErrTooLarge] where the policy refused.
+// Beware that net/http puts the URL into the text of its *url.Error: unwrap it before you log.
 func NewClient(policy Policy) *http.Client {
 	if policy.MaxResponse <= 0 {
 		policy.MaxResponse = DefaultMaxResponse
@@ -33,12 +34,14 @@ func NewClient(policy Policy) *http.Client {
 			return http.ErrUseLastResponse
 		},
 		Transport: &guard{policy: policy, next: &http.Transport{
-			Proxy:                  nil, // a proxy would resolve and connect in our place, past the address check
-			DialContext:            dialer.DialContext,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: policy.Roots},
-			TLSHandshakeTimeout:    connectTimeout,
-			ForceAttemptHTTP2:      true,
-			DisableCompression:     true, // the bound on the body is then a bound on what crosses the wire, too
+			// a proxy would resolve and connect in our place, past the address check
+			Proxy:               nil,
+			DialContext:         dialer.DialContext,
+			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: policy.Roots},
+			TLSHandshakeTimeout: connectTimeout,
+			ForceAttemptHTTP2:   true,
+			// the bound on the body is then a bound on what crosses the wire, too
+			DisableCompression:     true,
 			MaxResponseHeaderBytes: maxResponseHeader,
 			MaxIdleConns:           maxIdle,
 			MaxIdleConnsPerHost:    maxIdlePerHost,
@@ -48,7 +51,8 @@ func NewClient(policy Policy) *http.Client {
 }
 
 const (
-	// connectTimeout bounds connecting and the handshake each, for policies without a timeout of their own.
+	// connectTimeout bounds connecting and the handshake each, for policies without a timeout of
+	// their own.
 	connectTimeout = 5 * time.Second
 	// maxResponseHeader is far more than honest servers send.
 	maxResponseHeader = 32 << 10
@@ -58,7 +62,8 @@ const (
 	idleTimeout    = 30 * time.Second
 )
 
-// checkDial judges the address that the dialer is about to connect to; the name is resolved by then.
+// checkDial judges the address that the dialer is about to connect to; the name is resolved by
+// then.
 func (p Policy) checkDial(network, address string) error {
 	if network != "tcp4" && network != "tcp6" {
 		return fmt.Errorf("%w: network %s", ErrAddress, network)
@@ -94,14 +99,17 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 		_ = answer.Body.Close()
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, g.policy.MaxResponse)
 	}
-	answer.Body = &boundedBody{body: answer.Body, limit: g.policy.MaxResponse, left: g.policy.MaxResponse}
+	answer.Body = &boundedBody{
+		body: answer.Body, limit: g.policy.MaxResponse, left: g.policy.MaxResponse,
+	}
 	return answer, nil
 }
 
 // CloseIdleConnections lets http.Client.CloseIdleConnections reach the transport.
 func (g *guard) CloseIdleConnections() { g.next.CloseIdleConnections() }
 
-// boundedBody fails, rather than ends, when there is more to read than allowed: a shortened body must not pass for a whole one.
+// boundedBody fails, rather than ends, when there is more to read than allowed: a shortened body
+// must not pass for a whole one.
 type boundedBody struct {
 	body        io.ReadCloser
 	limit, left int64

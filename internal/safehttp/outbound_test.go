@@ -143,7 +143,8 @@ func TestCheckURL(t *testing.T) {
 }
 
 func TestDialIsJudgedAfterResolution(t *testing.T) {
-	// localhost passes the check of the URL and resolves to an address that must not be connected to.
+	// localhost passes the check of the URL and resolves to an address that must not be connected
+	// to.
 	client := NewClient(Policy{Timeout: 5 * time.Second})
 	if err := (Policy{}).CheckURL("https://localhost/"); err != nil {
 		t.Fatal(err)
@@ -180,7 +181,9 @@ func TestClientRefusesWithoutConnecting(t *testing.T) {
 func TestRedirectIsAnAnswer(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle("/from", http.RedirectHandler("/to", http.StatusFound))
-	mux.HandleFunc("/to", func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") })
+	mux.HandleFunc(
+		"/to", func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") },
+	)
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	answer, err := NewClient(Policy{AllowPrivate: true}).Get(server.URL + "/from")
@@ -258,7 +261,9 @@ func TestTLS(t *testing.T) {
 		t.Error("a certificate of nobody we know was accepted, also in the sandbox")
 	}
 
-	old := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	old := httptest.NewUnstartedServer(
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
+	)
 	old.TLS = &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10}
 	old.StartTLS()
 	defer old.Close()
@@ -269,7 +274,9 @@ func TestTLS(t *testing.T) {
 
 func TestContextEndsTheRequest(t *testing.T) {
 	release := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
+	server := httptest.NewServer(
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }),
+	)
 	defer server.Close()
 	defer close(release)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -278,7 +285,9 @@ func TestContextEndsTheRequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewClient(Policy{AllowPrivate: true}).Do(r); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := NewClient(Policy{AllowPrivate: true}).Do(r); !errors.Is(
+		err, context.DeadlineExceeded,
+	) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -9,39 +9,44 @@ import (
 	"time"
 )
 
-// Policy says where a client may connect and how much it may read. The zero Policy is the one for production: https on port
-// 443 (docs/contract.md, 1.1.4) to public addresses only.
+// Policy says where a client may connect and how much it may read. The zero Policy is the one for
+// production: https on port 443 (docs/contract.md, 1.1.4) to public addresses only.
 type Policy struct {
-	// AllowPrivate is for the sandbox and for development: http, any port, and the addresses of this machine and of
-	// private networks. Link-local addresses stay refused even then: the metadata services of the clouds live there.
+	// AllowPrivate is for the sandbox and for development: http, any port, and the addresses of
+	// this machine and of private networks. Link-local addresses stay refused even then: the
+	// metadata services of the clouds live there.
 	AllowPrivate bool
 
-	// Timeout bounds a whole exchange, from name resolution to the last byte of the answer. Zero means no bound, for callers
-	// that bound every request through its context.
+	// Timeout bounds a whole exchange, from name resolution to the last byte of the answer. Zero
+	// means no bound, for callers that bound every request through its context.
 	Timeout time.Duration
 
-	// MaxResponse is the largest body in bytes; reading beyond it fails with [ErrTooLarge]. Zero means DefaultMaxResponse.
+	// MaxResponse is the largest body in bytes; reading beyond it fails with [ErrTooLarge]. Zero
+	// means DefaultMaxResponse.
 	MaxResponse int64
 
 	// Roots are the authorities that may vouch for a server; nil means those of the system.
 	Roots *x509.CertPool
 }
 
-// DefaultMaxResponse is the largest body of an answer in bytes, more than a JWKS or the answer to a webhook needs.
+// DefaultMaxResponse is the largest body of an answer in bytes, more than a JWKS or the answer to a
+// webhook needs.
 const DefaultMaxResponse = 64 << 10
 
 // maxURL is the longest registered URL in bytes. Browsers and proxies agree on about this much.
 const maxURL = 2048
 
-// Errors of this package; match them with errors.Is. Their texts are for logs and for the operator who registers a URL.
+// Errors of this package; match them with errors.Is. Their texts are for logs and for the operator
+// who registers a URL.
 var (
 	ErrURL      = errors.New("URL not allowed")
 	ErrAddress  = errors.New("address not allowed")
 	ErrTooLarge = errors.New("answer too large")
 )
 
-// CheckURL reports whether a client of this policy would request rawURL, as far as that can be told without resolving its
-// name. The error wraps [ErrURL] and never contains the URL, which may hold a secret in its query.
+// CheckURL reports whether a client of this policy would request rawURL, as far as that can be told
+// without resolving its name. The error wraps [ErrURL] and never contains the URL, which may hold a
+// secret in its query.
 func (p Policy) CheckURL(rawURL string) error {
 	if len(rawURL) > maxURL {
 		return fmt.Errorf("%w: longer than %d bytes", ErrURL, maxURL)

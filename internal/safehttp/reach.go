@@ -18,8 +18,9 @@ type Reached struct {
 	NotAfter time.Time // end of the server's certificate
 }
 
-// Reach connects to the host of rawURL as a client of this policy would, finishes the TLS handshake, and hangs up. It sends no
-// request, so a webhook can be tried without anybody being told anything. Its errors hold no URL.
+// Reach connects to the host of rawURL as a client of this policy would, finishes the TLS
+// handshake, and hangs up. It sends no request, so a webhook can be tried without anybody being
+// told anything. Its errors hold no URL.
 func (p Policy) Reach(ctx context.Context, rawURL string) (Reached, error) {
 	if err := p.CheckURL(rawURL); err != nil {
 		return Reached{}, err
@@ -53,7 +54,8 @@ func (p Policy) Reach(ctx context.Context, rawURL string) (Reached, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	secure := tls.Client(conn, &tls.Config{
-		MinVersion: tls.VersionTLS12, RootCAs: p.Roots, ServerName: u.Hostname(), NextProtos: []string{"h2", "http/1.1"},
+		MinVersion: tls.VersionTLS12, RootCAs: p.Roots, ServerName: u.Hostname(),
+		NextProtos: []string{"h2", "http/1.1"},
 	})
 	if err := secure.HandshakeContext(ctx); err != nil {
 		return found, err

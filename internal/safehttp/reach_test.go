@@ -9,7 +9,9 @@ import (
 )
 
 func TestReach(t *testing.T) {
-	asked := http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
+	asked := http.HandlerFunc(
+		func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") },
+	)
 	plain, secure := httptest.NewServer(asked), httptest.NewTLSServer(asked)
 	defer plain.Close()
 	defer secure.Close()
@@ -22,7 +24,8 @@ func TestReach(t *testing.T) {
 		t.Errorf("http: %+v, %v", got, err)
 	}
 	got, err = private.Reach(t.Context(), secure.URL)
-	if err != nil || got.TLS != "TLS 1.3" || got.Subject == "" || !got.NotAfter.Equal(secure.Certificate().NotAfter) {
+	if err != nil || got.TLS != "TLS 1.3" || got.Subject == "" ||
+		!got.NotAfter.Equal(secure.Certificate().NotAfter) {
 		t.Errorf("https: %+v, %v", got, err)
 	}
 	if _, err := (Policy{AllowPrivate: true}).Reach(t.Context(), secure.URL); err == nil {

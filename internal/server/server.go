@@ -26,11 +26,12 @@ import (
 	"time"
 )
 
-// grace is how long requests under way may take after the stop began. It covers a webhook-free answer on a busy machine;
-// streams end at once.
+// grace is how long requests under way may take after the stop began. It covers a webhook-free
+// answer on a busy machine; streams end at once.
 const grace = 15 * time.Second
 
-// Serve answers on l until ctx ends, then stops accepting, lets answers finish and ends event streams.
+// Serve answers on l until ctx ends, then stops accepting, lets answers finish and ends event
+// streams.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	s := &http.Server{
 		Handler:           h,
@@ -57,13 +58,13 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	return nil
 }
 
-// Protect refuses what another site's page sends in a browser's name (http.CrossOriginProtection). Relying parties and phones
-// that are programs send neither Origin nor Sec-Fetch-Site and pass.
+// Protect refuses what another site's page sends in a browser's name (http.CrossOriginProtection).
+// Relying parties and phones that are programs send neither Origin nor Sec-Fetch-Site and pass.
 func Protect(h http.Handler) http.Handler { return http.NewCrossOriginProtection().Handler(h) }
 
-// LocalHost answers only requests that name this machine in their Host header: a loopback address or
-// localhost. A page of the internet whose name was made to resolve to 127.0.0.1 (DNS rebinding) names
-// itself there.
+// LocalHost answers only requests that name this machine in their Host header: a loopback address
+// or localhost. A page of the internet whose name was made to resolve to 127.0.0.1 (DNS rebinding)
+// names itself there.
 func LocalHost(h http.Handler) http.Handler {
 	return hosts(h, "this listener is for this machine", func(host string, ip netip.Addr) bool {
 		return host == "localhost" || ip.IsLoopback()
@@ -74,14 +75,20 @@ func LocalHost(h http.Handler) http.Handler {
 // for a listener of a developer's machine that containers and phones reach too: DNS rebinding needs
 // a name of its own.
 func OwnHost(h http.Handler, own string) http.Handler {
-	return hosts(h, "this host is not the one of public_url", func(host string, ip netip.Addr) bool {
-		return strings.EqualFold(host, own) || host == "localhost" || ip.IsValid()
-	})
+	return hosts(
+		h,
+		"this host is not the one of public_url",
+		func(host string, ip netip.Addr) bool {
+			return strings.EqualFold(host, own) || host == "localhost" || ip.IsValid()
+		},
+	)
 }
 
 // hosts answers requests whose Host header is allowed, by its name without the port and, if it is
 // one, its address.
-func hosts(h http.Handler, refusal string, allowed func(host string, ip netip.Addr) bool) http.Handler {
+func hosts(
+	h http.Handler, refusal string, allowed func(host string, ip netip.Addr) bool,
+) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host := r.Host
 		if name, _, err := net.SplitHostPort(host); err == nil {

@@ -21,7 +21,9 @@ func TestLimits(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
-	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	h := http.HandlerFunc(
+		func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) },
+	)
 	go func() { done <- Serve(ctx, l, h, slog.New(slog.DiscardHandler)) }()
 	for text, want := range map[string]int{
 		"GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 60<<10) + "\r\n\r\n": 204,
@@ -53,8 +55,10 @@ func TestLimits(t *testing.T) {
 func TestLocalHost(t *testing.T) {
 	h := LocalHost(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
 	for host, want := range map[string]int{
-		"127.0.0.1:5157": 200, "127.0.0.1": 200, "localhost:5157": 200, "localhost": 200, "[::1]:5157": 200, "127.8.8.8:1": 200,
-		"evil.example:5157": 421, "127.0.0.1.evil.example": 421, "10.0.0.1:5157": 421, "": 421, "localhost.evil.example:1": 421,
+		"127.0.0.1:5157": 200, "127.0.0.1": 200, "localhost:5157": 200, "localhost": 200,
+		"[::1]:5157": 200, "127.8.8.8:1": 200,
+		"evil.example:5157": 421, "127.0.0.1.evil.example": 421, "10.0.0.1:5157": 421, "": 421,
+		"localhost.evil.example:1": 421,
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Host = host
@@ -71,7 +75,8 @@ func TestOwnHost(t *testing.T) {
 	for host, want := range map[string]int{
 		"127.0.0.1:5156": 200, "localhost:5156": 200, "[::1]:5156": 200, "192.168.1.7:5156": 200,
 		"signet.test": 200, "Signet.Test:5156": 200,
-		"evil.example:5156": 421, "signet.test.evil.example": 421, "127.0.0.1.evil.example": 421, "": 421,
+		"evil.example:5156": 421, "signet.test.evil.example": 421, "127.0.0.1.evil.example": 421,
+		"": 421,
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Host = host

@@ -32,17 +32,18 @@ type Service struct {
 	Rand            io.Reader
 }
 
-// challengeLifetime is how long a person may take between asking for a challenge and answering it with a new key.
+// challengeLifetime is how long a person may take between asking for a challenge and answering it
+// with a new key.
 const challengeLifetime = 5 * time.Minute
 
-// challengePrefix begins every challenge, so that what a phone signs to enrol can never be taken for the DER that it signs to
-// approve, nor the other way round.
+// challengePrefix begins every challenge, so that what a phone signs to enrol can never be taken
+// for the DER that it signs to approve, nor the other way round.
 const challengePrefix = "signet enrolment v1\n"
 
 const challengeLen = len(challengePrefix) + 8 + 16 + sha256.Size
 
-// Challenge returns bytes that p's new key has to sign: prefix, end (Unix seconds, 8 bytes), 16 random bytes, and a MAC that
-// binds them to p.
+// Challenge returns bytes that p's new key has to sign: prefix, end (Unix seconds, 8 bytes), 16
+// random bytes, and a MAC that binds them to p.
 func (s *Service) Challenge(p Person) ([]byte, error) {
 	b := make([]byte, 0, challengeLen)
 	b = append(b, challengePrefix...)
@@ -61,9 +62,12 @@ func (s *Service) mac(p Person, body []byte) []byte {
 	return m.Sum(nil)
 }
 
-// Enrol certifies a phone's new key for p, who has logged in. proof is the key's ECDSA/SHA-256 signature over the challenge,
-// raw r||s or DER: the proof of possession (RFC 4211, section 4.1). A wrong proof or challenge is [api.ErrSignatureInvalid].
-func (s *Service) Enrol(ctx context.Context, p Person, name string, pub *ecdsa.PublicKey, challenge, proof []byte) (Phone, error) {
+// Enrol certifies a phone's new key for p, who has logged in. proof is the key's ECDSA/SHA-256
+// signature over the challenge, raw r||s or DER: the proof of possession (RFC 4211, section 4.1). A
+// wrong proof or challenge is [api.ErrSignatureInvalid].
+func (s *Service) Enrol(
+	ctx context.Context, p Person, name string, pub *ecdsa.PublicKey, challenge, proof []byte,
+) (Phone, error) {
 	name, err := checkName(name)
 	if err != nil {
 		return Phone{}, err
@@ -112,7 +116,8 @@ func (s *Service) checkProof(p Person, pub *ecdsa.PublicKey, challenge, proof []
 // Serial is the form in which a certificate's serial number is kept.
 func Serial(c *x509.Certificate) string { return c.SerialNumber.Text(16) }
 
-// longestName is in characters, more than the pages let a person type: 60 letters of Tamil are 180 bytes.
+// longestName is in characters, more than the pages let a person type: 60 letters of Tamil are 180
+// bytes.
 const longestName = 100
 
 // checkName makes a phone's name fit to show.
@@ -122,7 +127,11 @@ func checkName(name string) (string, error) {
 	case name == "":
 		return "Phone", nil
 	case !utf8.ValidString(name) || utf8.RuneCountInString(name) > longestName || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return "", api.ErrClientSide(fmt.Sprintf("The phone's name must be at most %d characters of plain text", longestName))
+		return "", api.ErrClientSide(
+			fmt.Sprintf(
+				"The phone's name must be at most %d characters of plain text", longestName,
+			),
+		)
 	}
 	return name, nil
 }
@@ -187,16 +196,21 @@ func (s *Service) Revoked(ctx context.Context) ([]ca.Revoked, error) {
 		if err != nil {
 			return nil, err
 		}
-		list[i] = ca.Revoked{Serial: cert.SerialNumber, At: p.RevokedAt, Reason: reasonKeyCompromise}
+		list[i] = ca.Revoked{
+			Serial: cert.SerialNumber, At: p.RevokedAt, Reason: reasonKeyCompromise,
+		}
 	}
 	return list, nil
 }
 
-// reasonKeyCompromise is the CRLReason of a phone that its owner gave up (RFC 5280, section 5.3.1): lost counts as known to
-// others.
+// reasonKeyCompromise is the CRLReason of a phone that its owner gave up (RFC 5280, section 5.3.1):
+// lost counts as known to others.
 const reasonKeyCompromise = 1
 
-// Evidence collects what proves later that certificates of our authority were good now: it makes Service a pades.EvidenceSource.
-func (s *Service) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+// Evidence collects what proves later that certificates of our authority were good now: it makes
+// Service a pades.EvidenceSource.
+func (s *Service) Evidence(
+	ctx context.Context, certs []*x509.Certificate,
+) (responses, crls [][]byte, err error) {
 	return s.Authority.Evidence(ctx, certs, s)
 }

@@ -1,8 +1,8 @@
-// Package signer owns people and their phones: who a person is, how a phone's key becomes a certificate, and which phones may
-// still sign. Start at [Service.Enrol].
+// Package signer owns people and their phones: who a person is, how a phone's key becomes a
+// certificate, and which phones may still sign. Start at [Service.Enrol].
 //
-// It does not log anyone in (internal/server/login does) and knows nothing of sign requests (internal/request does). The private
-// key of a phone is made on the phone and never comes here.
+// It does not log anyone in (internal/server/login does) and knows nothing of sign requests
+// (internal/request does). The private key of a phone is made on the phone and never comes here.
 package signer
 
 import (
@@ -20,8 +20,8 @@ type Person struct {
 	Name string // as it will stand in the certificate
 }
 
-// Hash is the form in which a relying party names its intended signer: lower-case hex SHA-256 over the upper-case UIN
-// (docs/contract.md, 3.4.1 and 14.11).
+// Hash is the form in which a relying party names its intended signer: lower-case hex SHA-256 over
+// the upper-case UIN (docs/contract.md, 3.4.1 and 14.11).
 func (p Person) Hash() string {
 	sum := sha256.Sum256([]byte(Normalize(p.UIN)))
 	return hex.EncodeToString(sum[:])
@@ -33,8 +33,8 @@ func (p Person) Hint() string { return "•••••" + p.UIN[max(0, len(p.UI
 // Normalize trims a UIN and puts it in upper case.
 func Normalize(uin string) string { return strings.ToUpper(strings.TrimSpace(uin)) }
 
-// ValidUIN reports whether uin, normalised, is an NRIC or FIN with the right check letter. Series S and T are citizens and
-// residents, F, G and M are foreigners.
+// ValidUIN reports whether uin, normalised, is an NRIC or FIN with the right check letter. Series S
+// and T are citizens and residents, F, G and M are foreigners.
 func ValidUIN(uin string) bool {
 	if len(uin) != 9 {
 		return false
@@ -74,7 +74,8 @@ type Phone struct {
 	RevokedAt   time.Time
 }
 
-// Store keeps phones. What a method reports as done is on disk when it returns; all may run concurrently.
+// Store keeps phones. What a method reports as done is on disk when it returns; all may run
+// concurrently.
 type Store interface {
 	// AddPhone adds an enrolled phone.
 	AddPhone(ctx context.Context, p Phone) error
@@ -91,7 +92,8 @@ type Store interface {
 	// RenamePhone sets Name; [ErrNoPhone] if there is no such phone.
 	RenamePhone(ctx context.Context, id, name string) error
 
-	// PhoneBySerial finds the phone of a certificate by its serial number in lower-case hex; [ErrNoPhone] if there is none.
+	// PhoneBySerial finds the phone of a certificate by its serial number in lower-case hex;
+	// [ErrNoPhone] if there is none.
 	PhoneBySerial(ctx context.Context, serial string) (Phone, error)
 
 	// RevokedPhones lists every revoked phone, for the CRL.

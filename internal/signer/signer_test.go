@@ -20,9 +20,12 @@ import (
 
 func TestValidUIN(t *testing.T) {
 	for uin, want := range map[string]bool{
-		"S8979373D": true, "S8116474F": true, "T0066846F": true, "F1612345P": true, "G1612345K": true, "M1612345L": true,
-		"S8979373A": false, "T8979373D": false, "s8979373d": false, "S8979373": false, "S89793733D": false, "": false,
-		"X8979373D": false, "S897937XD": false, "S8979373d": false, " S897937D": false, "S897937é": false,
+		"S8979373D": true, "S8116474F": true, "T0066846F": true, "F1612345P": true,
+		"G1612345K": true, "M1612345L": true,
+		"S8979373A": false, "T8979373D": false, "s8979373d": false, "S8979373": false,
+		"S89793733D": false, "": false,
+		"X8979373D": false, "S897937XD": false, "S8979373d": false, " S897937D": false,
+		"S897937é": false,
 	} {
 		if got := signer.ValidUIN(uin); got != want {
 			t.Errorf("%q: %v", uin, got)
@@ -102,16 +105,30 @@ func (s phones) RevokedPhones(context.Context) (list []signer.Phone, err error) 
 	return list, nil
 }
 
-// TestEnrolment: from a challenge to a certificate, to its revocation, as the authority hears of it.
+// TestEnrolment: from a challenge to a certificate, to its revocation, as the authority hears of
+// it.
 func TestEnrolment(t *testing.T) {
 	now := time.Now().UTC().Truncate(time.Second)
-	authority, err := ca.Open(t.TempDir(), ca.Options{Name: "Test", BaseURL: "http://localhost/pki", Now: func() time.Time { return now }, Rand: rand.Reader})
+	authority, err := ca.Open(
+		t.TempDir(),
+		ca.Options{
+			Name:    "Test",
+			BaseURL: "http://localhost/pki",
+			Now:     func() time.Time { return now },
+			Rand:    rand.Reader,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	store := phones{}
-	s := &signer.Service{Store: store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: func() time.Time { return now }, Rand: rand.Reader}
-	alice, bob := signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}, signer.Person{UIN: "S8116474F", Name: "LIM CHENG HAO"}
+	s := &signer.Service{
+		Store: store, Authority: authority, ChallengeSecret: make([]byte, 32),
+		Now: func() time.Time { return now }, Rand: rand.Reader,
+	}
+	alice, bob := signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}, signer.Person{
+		UIN: "S8116474F", Name: "LIM CHENG HAO",
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +154,8 @@ func TestEnrolment(t *testing.T) {
 		who       signer.Person
 		challenge []byte
 	}{
-		"for somebody else": {bob, challenge}, "changed": {alice, changed}, "cut off": {alice, challenge[:len(challenge)-1]}, "none": {alice, nil},
+		"for somebody else": {bob, challenge}, "changed": {alice, changed},
+		"cut off": {alice, challenge[:len(challenge)-1]}, "none": {alice, nil},
 	} {
 		if _, err := enrol(c.who, c.challenge); !errors.Is(err, api.ErrSignatureInvalid) {
 			t.Errorf("a challenge %s: %v", name, err)
@@ -153,7 +171,9 @@ func TestEnrolment(t *testing.T) {
 		t.Errorf("a challenge that is over: %v", err)
 	}
 	cert, err := x509.ParseCertificate(phone.Certificate)
-	if err != nil || cert.Subject.CommonName != alice.Name || phone.Name != "My phone" || phone.Serial != signer.Serial(cert) || phone.UIN != alice.UIN {
+	if err != nil || cert.Subject.CommonName != alice.Name || phone.Name != "My phone" ||
+		phone.Serial != signer.Serial(cert) ||
+		phone.UIN != alice.UIN {
 		t.Errorf("%+v %v", phone, err)
 	}
 
@@ -206,7 +226,8 @@ func TestEnrolment(t *testing.T) {
 		t.Errorf("status afterwards %+v", st)
 	}
 	list, err := s.Revoked(t.Context())
-	if err != nil || len(list) != 1 || list[0].Serial.Cmp(cert.SerialNumber) != 0 || !list[0].At.Equal(now) {
+	if err != nil || len(list) != 1 || list[0].Serial.Cmp(cert.SerialNumber) != 0 ||
+		!list[0].At.Equal(now) {
 		t.Errorf("%+v %v", list, err)
 	}
 }

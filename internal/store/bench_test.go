@@ -17,10 +17,13 @@ import (
 func plainRequest(i int) *request.Request {
 	at := time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
 	return &request.Request{
-		ID: fmt.Sprintf("signv3-01959a3c-0000-7000-8000-%012d", i), ClientID: "BENCH", State: request.StateCreated,
+		ID: fmt.Sprintf("signv3-01959a3c-0000-7000-8000-%012d", i), ClientID: "BENCH",
+		State:   request.StateCreated,
 		DocName: "agreement.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.2}},
 		ExchangeHash: make([]byte, 32), CreatedAt: at, ExpiresAt: at.Add(30 * time.Minute),
-		Document: request.Document{Key: "a/original", Size: 100_000, SHA256: make([]byte, 32), Pages: 3},
+		Document: request.Document{
+			Key: "a/original", Size: 100_000, SHA256: make([]byte, 32), Pages: 3,
+		},
 	}
 }
 
@@ -47,10 +50,14 @@ func benchUpdate(b *testing.B, open func(testing.TB) *store.Store) {
 			for range callers {
 				all.Go(func() {
 					for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
-						err := s.Update(b.Context(), plainRequest(int(i*7919)%n).ID, only(func(r *request.Request) error {
-							r.CancelledAt = r.CreatedAt.Add(time.Duration(i) * time.Second)
-							return nil
-						}))
+						err := s.Update(
+							b.Context(),
+							plainRequest(int(i*7919)%n).ID,
+							only(func(r *request.Request) error {
+								r.CancelledAt = r.CreatedAt.Add(time.Duration(i) * time.Second)
+								return nil
+							}),
+						)
 						if err != nil {
 							b.Error(err)
 						}
@@ -63,5 +70,8 @@ func benchUpdate(b *testing.B, open func(testing.TB) *store.Store) {
 }
 
 func BenchmarkUpdateSQLite(b *testing.B) {
-	benchUpdate(b, func(b testing.TB) *store.Store { return openSQLite(b, filepath.Join(b.TempDir(), "bench.db")) })
+	benchUpdate(
+		b,
+		func(b testing.TB) *store.Store { return openSQLite(b, filepath.Join(b.TempDir(), "bench.db")) },
+	)
 }

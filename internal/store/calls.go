@@ -15,8 +15,11 @@ import (
 
 var _ calllog.Store = (*Store)(nil)
 
-// AddCalls implements calllog.Store. What is beyond the limits is looked for by a reader, so that other changes do not wait for it.
-func (s *Store) AddCalls(ctx context.Context, records []calllog.Record, limits calllog.Limits) error {
+// AddCalls implements calllog.Store. What is beyond the limits is looked for by a reader, so that
+// other changes do not wait for it.
+func (s *Store) AddCalls(
+	ctx context.Context, records []calllog.Record, limits calllog.Limits,
+) error {
 	texts := make([]string, len(records))
 	var over []shelf
 	for i := range records {
@@ -40,9 +43,17 @@ func (s *Store) AddCalls(ctx context.Context, records []calllog.Record, limits c
 	err := s.writers.do(ctx, target{}, func(ctx context.Context, tx *tx) error {
 		for i := range records {
 			r := &records[i]
-			tx.put(`INSERT INTO calls (at, party, authentic, request_id, kind, refused, data)
+			tx.put(
+				`INSERT INTO calls (at, party, authentic, request_id, kind, refused, data)
 				VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-				micros(r.At), r.Party, bit(r.Authentic), r.RequestID, string(r.Kind), bit(r.Refused()), texts[i])
+				micros(r.At),
+				r.Party,
+				bit(r.Authentic),
+				r.RequestID,
+				string(r.Kind),
+				bit(r.Refused()),
+				texts[i],
+			)
 			if r.RequestID != "" && !slices.Contains(tx.told.requests, r.RequestID) {
 				tx.told.requests = append(tx.told.requests, r.RequestID)
 			}
@@ -69,14 +80,22 @@ type shelf struct {
 }
 
 func (a shelf) compare(b shelf) int {
-	return slices.Compare([]string{a.column, a.value, strconv.FormatBool(a.authentic)}, []string{b.column, b.value, strconv.FormatBool(b.authentic)})
+	return slices.Compare(
+		[]string{a.column, a.value, strconv.FormatBool(a.authentic)},
+		[]string{b.column, b.value, strconv.FormatBool(b.authentic)},
+	)
 }
 
 // clear drops the oldest records of a shelf that holds too many.
 func (s *Store) clear(ctx context.Context, sh shelf) error {
 	where := ` FROM calls WHERE ` + sh.column + ` = $1 AND authentic = $2`
 	var last int64
-	err := s.readers.row(ctx, `SELECT id`+where+` ORDER BY id DESC LIMIT 1 OFFSET $3`, []any{sh.value, bit(sh.authentic), sh.most}, &last)
+	err := s.readers.row(
+		ctx,
+		`SELECT id`+where+` ORDER BY id DESC LIMIT 1 OFFSET $3`,
+		[]any{sh.value, bit(sh.authentic), sh.most},
+		&last,
+	)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil
@@ -115,7 +134,9 @@ func (s *Store) Calls(ctx context.Context, f calllog.Filter) (list []calllog.Rec
 	if f.Refused {
 		q.where += ` AND refused = 1`
 	}
-	query := `SELECT id, data FROM calls WHERE ` + q.where + ` ORDER BY id DESC LIMIT ` + q.bind(f.Limit)
+	query := `SELECT id, data FROM calls WHERE ` + q.where + ` ORDER BY id DESC LIMIT ` + q.bind(
+		f.Limit,
+	)
 	err = s.readers.rows(ctx, query, q.args, func(rows *sql.Rows) error {
 		var id int64
 		var data []byte
@@ -135,7 +156,12 @@ func (s *Store) Calls(ctx context.Context, f calllog.Filter) (list []calllog.Rec
 // ForgetCalls implements calllog.Store, a part of them at a time.
 func (s *Store) ForgetCalls(ctx context.Context, before time.Time, keep int) (n int64, err error) {
 	var last int64
-	err = s.readers.row(ctx, `SELECT id FROM calls ORDER BY id DESC LIMIT 1 OFFSET $1`, []any{keep}, &last)
+	err = s.readers.row(
+		ctx,
+		`SELECT id FROM calls ORDER BY id DESC LIMIT 1 OFFSET $1`,
+		[]any{keep},
+		&last,
+	)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return 0, fmt.Errorf("counting calls: %w", err)
 	}
@@ -146,7 +172,12 @@ func (s *Store) ForgetCalls(ctx context.Context, before time.Time, keep int) (n 
 		for {
 			var some int64
 			err := s.writers.do(ctx, target{}, func(ctx context.Context, tx *tx) (err error) {
-				some, err = tx.write(ctx, `DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE `+where.condition+` LIMIT $2)`, where.bound, forgetCallsAtOnce)
+				some, err = tx.write(
+					ctx,
+					`DELETE FROM calls WHERE id IN (SELECT id FROM calls WHERE `+where.condition+` LIMIT $2)`,
+					where.bound,
+					forgetCallsAtOnce,
+				)
 				return err
 			})
 			if err != nil {

@@ -17,8 +17,9 @@ import (
 	"github.com/signet-sign/signet/internal/store"
 )
 
-// The crash tests run this test binary as a child, which changes requests from several goroutines and writes "<request>
-// <count>" to its output for every change that was acknowledged. It is killed, and the database must know all of them.
+// The crash tests run this test binary as a child, which changes requests from several goroutines
+// and writes "<request> <count>" to its output for every change that was acknowledged. It is
+// killed, and the database must know all of them.
 
 const crashers = 8 // requests that the child changes at once
 
@@ -29,14 +30,17 @@ func TestCrashChild(t *testing.T) {
 		t.Skip("this is the child of the crash tests")
 	}
 	point, after := os.Getenv("STORE_CRASH_POINT"), 5
-	s, err := store.Open(t.Context(), store.Options{Database: database, Kind: store.Sandbox, Fault: func(p string) {
-		if p != point {
-			return
-		}
-		if after--; after < 0 {
-			die()
-		}
-	}})
+	s, err := store.Open(
+		t.Context(),
+		store.Options{Database: database, Kind: store.Sandbox, Fault: func(p string) {
+			if p != point {
+				return
+			}
+			if after--; after < 0 {
+				die()
+			}
+		}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,12 +55,16 @@ func TestCrashChild(t *testing.T) {
 		all.Go(func() {
 			for {
 				var count int
-				err := s.Update(context.Background(), plainRequest(i).ID, only(func(r *request.Request) error {
-					n, err := strconv.Atoi(r.DocName)
-					count = n + 1
-					r.DocName = strconv.Itoa(count)
-					return err
-				}))
+				err := s.Update(
+					context.Background(),
+					plainRequest(i).ID,
+					only(func(r *request.Request) error {
+						n, err := strconv.Atoi(r.DocName)
+						count = n + 1
+						r.DocName = strconv.Itoa(count)
+						return err
+					}),
+				)
 				if err != nil {
 					t.Error(err)
 					return
@@ -98,7 +106,9 @@ func testCrash(t *testing.T, database string) {
 	acknowledged := make([]int, crashers)
 	for _, point := range append(store.FaultPoints(), "at any time", "at any time") {
 		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCrashChild$")
-		child.Env = append(os.Environ(), "STORE_CRASH_DATABASE="+database, "STORE_CRASH_POINT="+point)
+		child.Env = append(
+			os.Environ(), "STORE_CRASH_DATABASE="+database, "STORE_CRASH_POINT="+point,
+		)
 		stdout, err := child.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)
@@ -138,7 +148,9 @@ func testCrash(t *testing.T, database string) {
 			got, err := strconv.Atoi(r.DocName)
 			// More may be there: it was committed, and its caller died before telling of it.
 			if err != nil || got < want {
-				t.Errorf("%s: request %d stands at %s, acknowledged was %d", point, i, r.DocName, want)
+				t.Errorf(
+					"%s: request %d stands at %s, acknowledged was %d", point, i, r.DocName, want,
+				)
 			}
 			if int(r.Version) != got+1 {
 				t.Errorf("%s: request %d has version %d after %d changes", point, i, r.Version, got)

@@ -4,13 +4,16 @@ import "github.com/pressly/goose/v3"
 
 // dialect is what SQLite and PostgreSQL say differently.
 type dialect struct {
-	name       string // in the names of migrations
-	goose      goose.Dialect
-	identity   string // type of a column that numbers its rows
-	skipLocked string // locks the rows of a SELECT until the end of the transaction, without those that another one has locked
-	clustered  string // makes a table one with its primary key, where it is not already as good as that
-	arrays     bool   // of values can be bound: a statement for many rows saves round trips
-	docName    string // the document's name of a row of requests, with ASCII letters in lower case
+	name     string // in the names of migrations
+	goose    goose.Dialect
+	identity string // type of a column that numbers its rows
+	// locks the rows of a SELECT until the end of the transaction, without those that another one
+	// has locked
+	skipLocked string
+	// makes a table one with its primary key, where it is not already as good as that
+	clustered string
+	arrays    bool   // of values can be bound: a statement for many rows saves round trips
+	docName   string // the document's name of a row of requests, with ASCII letters in lower case
 }
 
 func sqlite3() dialect {

@@ -39,7 +39,8 @@ func (s *Store) Setting(ctx context.Context, name string) (value string, err err
 	return value, errors.Join(err, c.close())
 }
 
-// WriteOver tries to write a request as if its stored version were this one, as only a change can that the locks did not stop.
+// WriteOver tries to write a request as if its stored version were this one, as only a change can
+// that the locks did not stop.
 func (s *Store) WriteOver(ctx context.Context, id string, version int64) error {
 	return s.writers.do(ctx, aRequest(id), func(_ context.Context, tx *tx) error {
 		stored := tx.loaded[id]
@@ -49,7 +50,8 @@ func (s *Store) WriteOver(ctx context.Context, id string, version int64) error {
 	})
 }
 
-// FailLate makes a change of a request that fails with err after it has put off its writes, as none should.
+// FailLate makes a change of a request that fails with err after it has put off its writes, as none
+// should.
 func (s *Store) FailLate(ctx context.Context, id string, err error) error {
 	return s.writers.do(ctx, aRequest(id), func(_ context.Context, tx *tx) error {
 		tx.update(id, tx.loaded[id], row{state: "CANCELLED", data: tx.loaded[id].data})
@@ -57,7 +59,8 @@ func (s *Store) FailLate(ctx context.Context, id string, err error) error {
 	})
 }
 
-// FailWritten makes a change of a phone's name that fails with err after it was written at once, as none should.
+// FailWritten makes a change of a phone's name that fails with err after it was written at once, as
+// none should.
 func (s *Store) FailWritten(ctx context.Context, key, phone string, err error) error {
 	return s.writers.do(ctx, target{key: key}, func(ctx context.Context, tx *tx) error {
 		_, writing := tx.write(ctx, `UPDATE phones SET name = 'spoiled' WHERE id = $1`, phone)
@@ -71,7 +74,8 @@ var Conflict = errConflict
 // Writers is how many writers there are.
 func (s *Store) Writers() int { return len(s.writers.all) }
 
-// PgStatements are the statements of the writers on PostgreSQL that look for rows, with the types of their arguments.
+// PgStatements are the statements of the writers on PostgreSQL that look for rows, with the types
+// of their arguments.
 var PgStatements = map[string]string{
 	pgLock:                "text[]",
 	pgMany[updateRequest]: "text[], bigint[], text[], bigint[], bigint[], text[]",

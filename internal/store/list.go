@@ -13,8 +13,9 @@ import (
 
 var _ request.Lister = (*Store)(nil)
 
-// List implements request.Lister. A list that names no relying party and no state is put together from the heads of the states'
-// lists: so every list is read along an index that exists anyway, and writing pays for none more.
+// List implements request.Lister. A list that names no relying party and no state is put together
+// from the heads of the states' lists: so every list is read along an index that exists anyway, and
+// writing pays for none more.
 func (s *Store) List(ctx context.Context, f request.Filter) (page []*request.Request, err error) {
 	q, ok := s.dialect.search(f)
 	if !ok || f.Limit < 1 {
@@ -30,14 +31,24 @@ func (s *Store) List(ctx context.Context, f request.Filter) (page []*request.Req
 	}
 	at := q.bind(before)
 	// The first condition is there for the index.
-	q.where += ` AND created_at <= ` + at + ` AND (created_at < ` + at + ` OR id < ` + q.bind(f.Before.ID) + `)`
+	q.where += ` AND created_at <= ` + at + ` AND (created_at < ` + at + ` OR id < ` + q.bind(
+		f.Before.ID,
+	) + `)`
 	query := head(q.where)
 	if f.ClientID == "" && f.State == "" {
 		var heads []string
 		for i, state := range request.States() {
-			heads = append(heads, `SELECT * FROM (`+head(`state = '`+string(state)+`' AND `+q.where)+`) AS s`+strconv.Itoa(i))
+			heads = append(
+				heads,
+				`SELECT * FROM (`+head(
+					`state = '`+string(state)+`' AND `+q.where,
+				)+`) AS s`+strconv.Itoa(
+					i,
+				),
+			)
 		}
-		query = strings.Join(heads, " UNION ALL ") + ` ORDER BY created_at DESC, id DESC LIMIT ` + limit
+		query = strings.Join(heads, " UNION ALL ") +
+			` ORDER BY created_at DESC, id DESC LIMIT ` + limit
 	}
 	err = s.readers.rows(ctx, query, q.args, func(rows *sql.Rows) error {
 		var id string
@@ -63,13 +74,18 @@ func (s *Store) Count(ctx context.Context, f request.Filter) (map[request.State]
 	if !ok {
 		return counts, nil
 	}
-	err := s.readers.rows(ctx, `SELECT state, count(*) FROM requests WHERE `+q.where+` GROUP BY state`, q.args, func(rows *sql.Rows) error {
-		var state request.State
-		var n int
-		err := rows.Scan(&state, &n)
-		counts[state] = n
-		return err
-	})
+	err := s.readers.rows(
+		ctx,
+		`SELECT state, count(*) FROM requests WHERE `+q.where+` GROUP BY state`,
+		q.args,
+		func(rows *sql.Rows) error {
+			var state request.State
+			var n int
+			err := rows.Scan(&state, &n)
+			counts[state] = n
+			return err
+		},
+	)
 	if err != nil {
 		return nil, fmt.Errorf("counting requests: %w", err)
 	}
@@ -88,7 +104,8 @@ func (q *search) bind(v any) string {
 	return "$" + strconv.Itoa(len(q.args))
 }
 
-// search is the part of f that says which requests, whatever their order. ok is false if there can be none.
+// search is the part of f that says which requests, whatever their order. ok is false if there can
+// be none.
 func (d dialect) search(f request.Filter) (q search, ok bool) {
 	for _, s := range []string{f.ClientID, string(f.State), f.Text, f.Before.ID} {
 		if !isText(s) {
@@ -119,7 +136,8 @@ func (d dialect) search(f request.Filter) (q search, ok bool) {
 	return q, true
 }
 
-// pattern makes a LIKE pattern for "contains text", in lower case as far as both databases agree on that: ASCII.
+// pattern makes a LIKE pattern for "contains text", in lower case as far as both databases agree on
+// that: ASCII.
 func pattern(text string) string {
 	lower := strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {

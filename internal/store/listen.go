@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A notification is the name of the node that sends it, "jobs" or "-", and the requests that have changed, with spaces
-// between. The server takes less than 8,000 bytes at a time.
+// A notification is the name of the node that sends it, "jobs" or "-", and the requests that have
+// changed, with spaces between. The server takes less than 8,000 bytes at a time.
 const maxPayload = 7900
 
 func (d *pgDatabase) payloads(n notification) (all []string) {
@@ -42,8 +42,11 @@ type listener struct {
 	stopped chan struct{}
 }
 
-// listen begins to listen and returns when it does. Later it connects again when the connection breaks.
-func listen(ctx context.Context, config *pgx.ConnConfig, node string, h *hub, log *slog.Logger) (*listener, error) {
+// listen begins to listen and returns when it does. Later it connects again when the connection
+// breaks.
+func listen(
+	ctx context.Context, config *pgx.ConnConfig, node string, h *hub, log *slog.Logger,
+) (*listener, error) {
 	conn, err := startListening(ctx, config)
 	if err != nil {
 		return nil, err
@@ -103,7 +106,8 @@ func again(ctx context.Context, config *pgx.ConnConfig) *pgx.Conn {
 	}
 }
 
-// hear passes on what others say until the connection breaks. Our own changes the writer has told of already.
+// hear passes on what others say until the connection breaks. Our own changes the writer has told
+// of already.
 func hear(ctx context.Context, conn *pgx.Conn, node string, h *hub) error {
 	for {
 		n, err := conn.WaitForNotification(ctx)

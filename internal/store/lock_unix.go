@@ -10,8 +10,9 @@ import (
 	"syscall"
 )
 
-// lockFile takes the lock that says that a process owns a database. The kernel drops it when the process dies, however it
-// dies; the file stays, because removing it would let two processes lock two files of one name.
+// lockFile takes the lock that says that a process owns a database. The kernel drops it when the
+// process dies, however it dies; the file stays, because removing it would let two processes lock
+// two files of one name.
 func lockFile(path string) (unlock func() error, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -22,7 +23,10 @@ func lockFile(path string) (unlock func() error, err error) {
 		n, _ := f.ReadAt(owner, 0)
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%w (number %s, which holds %s)", ErrInUse, strings.TrimSpace(string(owner[:n])), path)
+			return nil, fmt.Errorf(
+				"%w (number %s, which holds %s)", ErrInUse, strings.TrimSpace(string(owner[:n])),
+				path,
+			)
 		}
 		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}

@@ -13,27 +13,36 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// migrations are plain SQL, named <version>_<what>.sql: one file for both databases, or <version>_<what>.<database>.sql for each. They
-// go forward only, and on PostgreSQL each must leave a schema on which the version before still runs, because nodes are replaced one by one.
+// migrations are plain SQL, named <version>_<what>.sql: one file for both databases, or
+// <version>_<what>.<database>.sql for each. They go forward only, and on PostgreSQL each must leave
+// a schema on which the version before still runs, because nodes are replaced one by one.
 //
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// ErrNewerSchema is the refusal of a database that a newer version of the program has already changed.
+// ErrNewerSchema is the refusal of a database that a newer version of the program has already
+// changed.
 var ErrNewerSchema = errors.New("the database was written by a newer version of signet")
 
 // ErrOtherKind is the refusal of a sandbox's database by the service, and the other way round.
 var ErrOtherKind = errors.New("the database is of another kind")
 
-// migrate brings the schema up to date and makes sure that the database is of the wanted kind. It changes nothing in a
-// database that it refuses.
+// migrate brings the schema up to date and makes sure that the database is of the wanted kind. It
+// changes nothing in a database that it refuses.
 func migrate(ctx context.Context, db *sql.DB, d dialect, o Options) error {
 	steps, err := loadMigrations(d)
 	if err != nil {
 		return err
 	}
-	provider, err := goose.NewProvider(d.goose, db, nil,
-		goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	provider, err := goose.NewProvider(
+		d.goose,
+		db,
+		nil,
+		goose.WithGoMigrations(
+			steps...),
+		goose.WithDisableGlobalRegistry(true),
+		goose.WithLogger(goose.NopLogger()),
+	)
 	if err != nil {
 		return fmt.Errorf("preparing migrations: %w", err)
 	}
@@ -82,7 +91,8 @@ func loadMigrations(d dialect) ([]*goose.Migration, error) {
 	}
 	var steps []*goose.Migration
 	for _, name := range names {
-		if stem := strings.TrimSuffix(name, ".sql"); strings.Contains(stem, ".") && !strings.HasSuffix(stem, "."+d.name) {
+		if stem := strings.TrimSuffix(name, ".sql"); strings.Contains(stem, ".") &&
+			!strings.HasSuffix(stem, "."+d.name) {
 			continue
 		}
 		text, err := migrations.ReadFile(name)
@@ -94,7 +104,9 @@ func loadMigrations(d dialect) ([]*goose.Migration, error) {
 		if err != nil {
 			return nil, fmt.Errorf("migration %s: %w", name, err)
 		}
-		script := strings.NewReplacer("@identity@", d.identity, "@clustered@", d.clustered).Replace(string(text))
+		script := strings.NewReplacer("@identity@", d.identity, "@clustered@", d.clustered).Replace(
+			string(text),
+		)
 		steps = append(steps, goose.NewGoMigration(version, &goose.GoFunc{
 			RunTx: func(ctx context.Context, tx *sql.Tx) error {
 				_, err := tx.ExecContext(ctx, script)

@@ -9,7 +9,8 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// TestPurgesBecomeJobs: purges that the version before has left behind are jobs after the migration.
+// TestPurgesBecomeJobs: purges that the version before has left behind are jobs after the
+// migration.
 func TestPurgesBecomeJobs(t *testing.T) {
 	path := t.TempDir() + "/a.db"
 	db, err := sqlitePool(path, pragmas...)
@@ -21,13 +22,23 @@ func TestPurgesBecomeJobs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	provider, err := goose.NewProvider(d.goose, db, nil,
-		goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
+	provider, err := goose.NewProvider(
+		d.goose,
+		db,
+		nil,
+		goose.WithGoMigrations(
+			steps...),
+		goose.WithDisableGlobalRegistry(true),
+		goose.WithLogger(goose.NopLogger()),
+	)
 	if err == nil {
 		_, err = provider.UpTo(t.Context(), 6)
 	}
 	if err == nil {
-		_, err = db.ExecContext(t.Context(), `INSERT INTO purges (due_at, request_id) VALUES (2, 'b'), (1, 'a'), (9, 'later')`)
+		_, err = db.ExecContext(
+			t.Context(),
+			`INSERT INTO purges (due_at, request_id) VALUES (2, 'b'), (1, 'a'), (9, 'later')`,
+		)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +52,8 @@ func TestPurgesBecomeJobs(t *testing.T) {
 	}
 	defer func() { _ = s.Close() }()
 	jobs, err := s.Claim(t.Context(), request.JobPurge, time.UnixMicro(2), time.Minute, 10)
-	if err != nil || len(jobs) != 2 || jobs[0].RequestID != "a" || jobs[1].RequestID != "b" || !jobs[1].DueAt.Equal(time.UnixMicro(2)) {
+	if err != nil || len(jobs) != 2 || jobs[0].RequestID != "a" || jobs[1].RequestID != "b" ||
+		!jobs[1].DueAt.Equal(time.UnixMicro(2)) {
 		t.Errorf("claimed %+v, %v", jobs, err)
 	}
 }

@@ -15,13 +15,19 @@ import (
 const jobColumns = `id, request_id, kind, status, attempts, due_at, lease, payload, last_error`
 
 // Claim implements request.Outbox. A claim that finds nothing costs a read.
-func (s *Store) Claim(ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, limit int) ([]request.Job, error) {
+func (s *Store) Claim(
+	ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, limit int,
+) ([]request.Job, error) {
 	if limit <= 0 {
 		return nil, nil
 	}
 	var one int
-	err := s.readers.row(ctx, `SELECT 1 FROM outbox WHERE kind = $1 AND status = 'pending' AND ready_at <= $2 LIMIT 1`,
-		[]any{string(kind), now.UnixMicro()}, &one)
+	err := s.readers.row(
+		ctx,
+		`SELECT 1 FROM outbox WHERE kind = $1 AND status = 'pending' AND ready_at <= $2 LIMIT 1`,
+		[]any{string(kind), now.UnixMicro()},
+		&one,
+	)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil
@@ -47,12 +53,15 @@ func (s *Store) Claim(ctx context.Context, kind request.JobKind, now time.Time, 
 	if err != nil {
 		return nil, err
 	}
-	slices.SortFunc(jobs, func(a, b request.Job) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(
+		jobs,
+		func(a, b request.Job) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) },
+	)
 	return jobs, nil
 }
 
-// Settle implements request.Outbox. It compares Lease with what is stored, so it also takes a job that is not claimed, as
-// Jobs returned it: that is how a failed job is tried once more.
+// Settle implements request.Outbox. It compares Lease with what is stored, so it also takes a job
+// that is not claimed, as Jobs returned it: that is how a failed job is tried once more.
 func (s *Store) Settle(ctx context.Context, settled ...request.Settlement) error {
 	groups := map[*writer][]request.Settlement{}
 	for _, st := range settled {
@@ -77,7 +86,8 @@ func (s *Store) settle(ctx context.Context, settled []request.Settlement) error 
 		j := st.Job
 		statements[i].query = settleJob
 		statements[i].args = []any{
-			j.ID, j.RequestID, micros(j.Lease), string(j.Status), micros(j.DueAt), text(j.Payload), text(j.LastError),
+			j.ID, j.RequestID, micros(j.Lease), string(j.Status), micros(j.DueAt), text(j.Payload),
+			text(j.LastError),
 		}
 	}
 	return s.writers.do(ctx, t, func(ctx context.Context, tx *tx) error {
@@ -92,7 +102,8 @@ func (s *Store) settle(ctx context.Context, settled []request.Settlement) error 
 			if err := tx.leave(st.Job.RequestID, 0, request.Effects{Events: st.Events}); err != nil {
 				return err
 			}
-			tx.told.jobs = tx.told.jobs || st.Job.Status == request.JobPending && st.Job.Kind.Wakes()
+			tx.told.jobs = tx.told.jobs ||
+				st.Job.Status == request.JobPending && st.Job.Kind.Wakes()
 		}
 		return nil
 	})
@@ -104,7 +115,12 @@ func (s *Store) Jobs(ctx context.Context, requestID string) ([]request.Job, erro
 		return nil, nil
 	}
 	var jobs []request.Job
-	err := s.readers.rows(ctx, `SELECT `+jobColumns+` FROM outbox WHERE request_id = $1 ORDER BY id`, []any{requestID}, collect(&jobs))
+	err := s.readers.rows(
+		ctx,
+		`SELECT `+jobColumns+` FROM outbox WHERE request_id = $1 ORDER BY id`,
+		[]any{requestID},
+		collect(&jobs),
+	)
 	if err != nil {
 		return nil, fmt.Errorf("reading jobs: %w", err)
 	}
@@ -115,7 +131,10 @@ func collect(jobs *[]request.Job) func(*sql.Rows) error {
 	return func(rows *sql.Rows) error {
 		var j request.Job
 		var due, lease int64
-		err := rows.Scan(&j.ID, &j.RequestID, &j.Kind, &j.Status, &j.Attempts, &due, &lease, &j.Payload, &j.LastError)
+		err := rows.Scan(
+			&j.ID, &j.RequestID, &j.Kind, &j.Status, &j.Attempts, &due, &lease, &j.Payload,
+			&j.LastError,
+		)
 		j.DueAt, j.Lease = instant(due), instant(lease)
 		*jobs = append(*jobs, j)
 		return err

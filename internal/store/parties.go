@@ -10,8 +10,8 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 )
 
-// partiesTopic is what the parties are called where requests have their ids: in the order of locks, and for those who watch. No
-// request has this id.
+// partiesTopic is what the parties are called where requests have their ids: in the order of locks,
+// and for those who watch. No request has this id.
 const partiesTopic = "parties"
 
 const partyColumns = `client_id, version, name, jwks_url, redirect_url, webhook_url, disabled, logo, created_at, changed_at`
@@ -22,18 +22,25 @@ func (s *Store) WatchParties() (changed <-chan struct{}, stop func()) {
 }
 
 // Registrations implements party.Store.
-func (s *Store) Registrations(ctx context.Context) (list []party.Registration, epochs map[string]int64, err error) {
+func (s *Store) Registrations(
+	ctx context.Context,
+) (list []party.Registration, epochs map[string]int64, err error) {
 	if list, err = s.registrations(ctx, `ORDER BY client_id`); err != nil {
 		return nil, nil, err
 	}
 	epochs = map[string]int64{}
-	err = s.readers.rows(ctx, `SELECT client_id, epoch FROM party_keys`, nil, func(rows *sql.Rows) error {
-		var id string
-		var epoch int64
-		err := rows.Scan(&id, &epoch)
-		epochs[id] = epoch
-		return err
-	})
+	err = s.readers.rows(
+		ctx,
+		`SELECT client_id, epoch FROM party_keys`,
+		nil,
+		func(rows *sql.Rows) error {
+			var id string
+			var epoch int64
+			err := rows.Scan(&id, &epoch)
+			epochs[id] = epoch
+			return err
+		},
+	)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading renewals of keys: %w", err)
 	}
@@ -55,15 +62,25 @@ func (s *Store) Registration(ctx context.Context, clientID string) (party.Regist
 	return list[0], nil
 }
 
-func (s *Store) registrations(ctx context.Context, where string, args ...any) (list []party.Registration, err error) {
-	err = s.readers.rows(ctx, `SELECT `+partyColumns+` FROM parties `+where, args, func(rows *sql.Rows) error {
-		var r party.Registration
-		var disabled, created, changed int64
-		err := rows.Scan(&r.ClientID, &r.Version, &r.Name, &r.JWKSURL, &r.RedirectURL, &r.WebhookURL, &disabled, &r.Logo, &created, &changed)
-		r.Disabled, r.CreatedAt, r.ChangedAt = disabled != 0, instant(created), instant(changed)
-		list = append(list, r)
-		return err
-	})
+func (s *Store) registrations(
+	ctx context.Context, where string, args ...any,
+) (list []party.Registration, err error) {
+	err = s.readers.rows(
+		ctx,
+		`SELECT `+partyColumns+` FROM parties `+where,
+		args,
+		func(rows *sql.Rows) error {
+			var r party.Registration
+			var disabled, created, changed int64
+			err := rows.Scan(
+				&r.ClientID, &r.Version, &r.Name, &r.JWKSURL, &r.RedirectURL, &r.WebhookURL,
+				&disabled, &r.Logo, &created, &changed,
+			)
+			r.Disabled, r.CreatedAt, r.ChangedAt = disabled != 0, instant(created), instant(changed)
+			list = append(list, r)
+			return err
+		},
+	)
 	if err != nil {
 		return nil, fmt.Errorf("reading relying parties: %w", err)
 	}
@@ -73,9 +90,18 @@ func (s *Store) registrations(ctx context.Context, where string, args ...any) (l
 // AddParty implements party.Store.
 func (s *Store) AddParty(ctx context.Context, p party.Party, c party.Change) error {
 	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
-		n, err := tx.write(ctx, `INSERT INTO parties (`+partyColumns+`, picture) VALUES ($1, 1, $2, $3, $4, $5, $6, '', $7, $7, '')
+		n, err := tx.write(
+			ctx,
+			`INSERT INTO parties (`+partyColumns+`, picture) VALUES ($1, 1, $2, $3, $4, $5, $6, '', $7, $7, '')
 			ON CONFLICT (client_id) DO NOTHING`,
-			p.ClientID, p.Name, p.JWKSURL, p.RedirectURL, p.WebhookURL, bit(p.Disabled), micros(c.At))
+			p.ClientID,
+			p.Name,
+			p.JWKSURL,
+			p.RedirectURL,
+			p.WebhookURL,
+			bit(p.Disabled),
+			micros(c.At),
+		)
 		if err == nil && n == 0 {
 			return party.ErrExists
 		}
@@ -84,33 +110,57 @@ func (s *Store) AddParty(ctx context.Context, p party.Party, c party.Change) err
 }
 
 // ChangeParty implements party.Store.
-func (s *Store) ChangeParty(ctx context.Context, p party.Party, version int64, c party.Change) error {
+func (s *Store) ChangeParty(
+	ctx context.Context, p party.Party, version int64, c party.Change,
+) error {
 	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
-		n, err := tx.write(ctx, `UPDATE parties SET version = version + 1, name = $3, jwks_url = $4, redirect_url = $5, webhook_url = $6,
+		n, err := tx.write(
+			ctx,
+			`UPDATE parties SET version = version + 1, name = $3, jwks_url = $4, redirect_url = $5, webhook_url = $6,
 			disabled = $7, changed_at = $8 WHERE client_id = $1 AND version = $2`,
-			p.ClientID, version, p.Name, p.JWKSURL, p.RedirectURL, p.WebhookURL, bit(p.Disabled), micros(c.At))
+			p.ClientID,
+			version,
+			p.Name,
+			p.JWKSURL,
+			p.RedirectURL,
+			p.WebhookURL,
+			bit(p.Disabled),
+			micros(c.At),
+		)
 		return tx.missed(ctx, p.ClientID, n, err)
 	})
 }
 
 // ChangeLogo implements party.Store.
-func (s *Store) ChangeLogo(ctx context.Context, clientID string, version int64, l party.Logo, c party.Change) error {
+func (s *Store) ChangeLogo(
+	ctx context.Context, clientID string, version int64, l party.Logo, c party.Change,
+) error {
 	picture := base64.StdEncoding.EncodeToString(l.PNG)
 	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
-		n, err := tx.write(ctx, `UPDATE parties SET version = version + 1, logo = $3, picture = $4, changed_at = $5 WHERE client_id = $1 AND version = $2`,
-			clientID, version, l.Name, picture, micros(c.At))
+		n, err := tx.write(
+			ctx,
+			`UPDATE parties SET version = version + 1, logo = $3, picture = $4, changed_at = $5 WHERE client_id = $1 AND version = $2`,
+			clientID,
+			version,
+			l.Name,
+			picture,
+			micros(c.At),
+		)
 		return tx.missed(ctx, clientID, n, err)
 	})
 }
 
 // RemoveParty implements party.Store.
-func (s *Store) RemoveParty(ctx context.Context, clientID string, version int64, c party.Change) error {
+func (s *Store) RemoveParty(
+	ctx context.Context, clientID string, version int64, c party.Change,
+) error {
 	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
 		n, err := tx.write(ctx, `DELETE FROM parties WHERE client_id = $1 AND version = $2
 			AND NOT EXISTS (SELECT 1 FROM requests WHERE client_id = $1)`, clientID, version)
 		if err = tx.missed(ctx, clientID, n, err); errors.Is(err, party.ErrChanged) {
 			var now int64
-			if err := tx.row(ctx, `SELECT version FROM parties WHERE client_id = $1`, []any{clientID}, &now); err == nil && now == version {
+			if err := tx.row(ctx, `SELECT version FROM parties WHERE client_id = $1`, []any{clientID}, &now); err == nil &&
+				now == version {
 				return party.ErrInUse
 			}
 		}
@@ -128,7 +178,9 @@ func (s *Store) RenewKeys(ctx context.Context, clientID string, c party.Change) 
 }
 
 // changeParties makes a change with its line in the trail, and tells every node.
-func (s *Store) changeParties(ctx context.Context, c party.Change, change func(context.Context, *tx) error) error {
+func (s *Store) changeParties(
+	ctx context.Context, c party.Change, change func(context.Context, *tx) error,
+) error {
 	edits, err := encodeEdits(c.Edits)
 	if err != nil {
 		return err
@@ -141,8 +193,14 @@ func (s *Store) changeParties(ctx context.Context, c party.Change, change func(c
 			return fmt.Errorf("changing a relying party: %w", err)
 		}
 		tx.told.requests = append(tx.told.requests, partiesTopic)
-		tx.put(`INSERT INTO party_changes (client_id, at, operator, kind, edits) VALUES ($1, $2, $3, $4, $5)`,
-			c.ClientID, micros(c.At), text(c.By), string(c.Kind), edits)
+		tx.put(
+			`INSERT INTO party_changes (client_id, at, operator, kind, edits) VALUES ($1, $2, $3, $4, $5)`,
+			c.ClientID,
+			micros(c.At),
+			text(c.By),
+			string(c.Kind),
+			edits,
+		)
 		return nil
 	})
 }
@@ -164,7 +222,9 @@ func (t *tx) missed(ctx context.Context, clientID string, n int64, err error) er
 }
 
 // PartyChanges implements party.Store.
-func (s *Store) PartyChanges(ctx context.Context, clientID string, limit int) (list []party.Change, err error) {
+func (s *Store) PartyChanges(
+	ctx context.Context, clientID string, limit int,
+) (list []party.Change, err error) {
 	if !isText(clientID) {
 		return nil, nil
 	}
@@ -194,7 +254,12 @@ func (s *Store) LogoPNG(ctx context.Context, name string) ([]byte, error) {
 		return nil, party.ErrNoLogo
 	}
 	var picture string
-	err := s.readers.row(ctx, `SELECT picture FROM parties WHERE logo = $1 AND logo <> '' LIMIT 1`, []any{name}, &picture)
+	err := s.readers.row(
+		ctx,
+		`SELECT picture FROM parties WHERE logo = $1 AND logo <> '' LIMIT 1`,
+		[]any{name},
+		&picture,
+	)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, party.ErrNoLogo

@@ -17,8 +17,17 @@ const phoneColumns = `id, uin, serial, name, certificate, enrolled_at, revoked_a
 func (s *Store) AddPhone(ctx context.Context, p signer.Phone) error {
 	certificate := base64.StdEncoding.EncodeToString(p.Certificate)
 	return s.writers.do(ctx, target{key: p.ID}, func(ctx context.Context, tx *tx) error {
-		n, err := tx.write(ctx, `INSERT INTO phones (`+phoneColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
-			p.ID, p.UIN, p.Serial, text(p.Name), certificate, micros(p.EnrolledAt), micros(p.RevokedAt))
+		n, err := tx.write(
+			ctx,
+			`INSERT INTO phones (`+phoneColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
+			p.ID,
+			p.UIN,
+			p.Serial,
+			text(p.Name),
+			certificate,
+			micros(p.EnrolledAt),
+			micros(p.RevokedAt),
+		)
 		if err != nil {
 			return fmt.Errorf("adding a phone: %w", err)
 		}
@@ -55,7 +64,12 @@ func (s *Store) RevokePhone(ctx context.Context, id string, at time.Time) error 
 		return signer.ErrNoPhone
 	}
 	return s.writers.do(ctx, target{key: id}, func(ctx context.Context, tx *tx) error {
-		n, err := tx.write(ctx, `UPDATE phones SET revoked_at = CASE WHEN revoked_at = 0 THEN $2 ELSE revoked_at END WHERE id = $1`, id, micros(at))
+		n, err := tx.write(
+			ctx,
+			`UPDATE phones SET revoked_at = CASE WHEN revoked_at = 0 THEN $2 ELSE revoked_at END WHERE id = $1`,
+			id,
+			micros(at),
+		)
 		if err != nil {
 			return fmt.Errorf("revoking a phone: %w", err)
 		}
@@ -97,20 +111,27 @@ func (s *Store) onePhone(ctx context.Context, where, arg string) (signer.Phone, 
 	return list[0], nil
 }
 
-func (s *Store) phones(ctx context.Context, where string, args ...any) (list []signer.Phone, err error) {
-	err = s.readers.rows(ctx, `SELECT `+phoneColumns+` FROM phones `+where, args, func(rows *sql.Rows) error {
-		var p signer.Phone
-		var certificate string
-		var enrolled, revoked int64
-		if err := rows.Scan(&p.ID, &p.UIN, &p.Serial, &p.Name, &certificate, &enrolled, &revoked); err != nil {
+func (s *Store) phones(
+	ctx context.Context, where string, args ...any,
+) (list []signer.Phone, err error) {
+	err = s.readers.rows(
+		ctx,
+		`SELECT `+phoneColumns+` FROM phones `+where,
+		args,
+		func(rows *sql.Rows) error {
+			var p signer.Phone
+			var certificate string
+			var enrolled, revoked int64
+			if err := rows.Scan(&p.ID, &p.UIN, &p.Serial, &p.Name, &certificate, &enrolled, &revoked); err != nil {
+				return err
+			}
+			p.EnrolledAt, p.RevokedAt = instant(enrolled), instant(revoked)
+			var err error
+			p.Certificate, err = base64.StdEncoding.DecodeString(certificate)
+			list = append(list, p)
 			return err
-		}
-		p.EnrolledAt, p.RevokedAt = instant(enrolled), instant(revoked)
-		var err error
-		p.Certificate, err = base64.StdEncoding.DecodeString(certificate)
-		list = append(list, p)
-		return err
-	})
+		},
+	)
 	if err != nil {
 		return nil, fmt.Errorf("reading phones: %w", err)
 	}

@@ -21,7 +21,8 @@ import (
 
 // isPostgres reports whether a database is named by a URL of PostgreSQL.
 func isPostgres(database string) bool {
-	return strings.HasPrefix(database, "postgres://") || strings.HasPrefix(database, "postgresql://")
+	return strings.HasPrefix(database, "postgres://") ||
+		strings.HasPrefix(database, "postgresql://")
 }
 
 // openPostgres opens a database that any number of processes may share.
@@ -35,7 +36,9 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 	}
 	setDefaults(config, pgDefaults)
 	// A network may lose everything without an error; then the connection has to be given up.
-	keepAlive := net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3}
+	keepAlive := net.KeepAliveConfig{
+		Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3,
+	}
 	config.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext
 	d := postgres()
 	writing, reading := stdlib.OpenDB(*config), stdlib.OpenDB(*config)
@@ -59,7 +62,9 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
 	const atOnce = 2 // one decides while the disk is busy with the other; more are not faster
-	db := &pgDatabase{node: node, writing: writing, timeout: cmp.Or(o.ServerTimeout, 10*time.Second)}
+	db := &pgDatabase{
+		node: node, writing: writing, timeout: cmp.Or(o.ServerTimeout, 10*time.Second),
+	}
 	s.writers = newWriters(atOnce, db, s.hub, o.Fault)
 	s.close = sync.OnceValue(func() error {
 		return errors.Join(s.writers.close(), listening.close(), s.readers.close(), writing.Close())
@@ -67,7 +72,8 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 	return s, nil
 }
 
-// pgDefaults are settings of the server for our connections, unless the operator says something else in the URL.
+// pgDefaults are settings of the server for our connections, unless the operator says something
+// else in the URL.
 var pgDefaults = map[string]string{
 	"application_name":                    "signet",
 	"synchronous_commit":                  "on", // what we acknowledge is on disk
@@ -93,17 +99,22 @@ func migrateAlone(ctx context.Context, db *sql.DB, d dialect, o Options) (err er
 		return errors.Join(err, conn.Close())
 	}
 	defer func() {
-		_, unlock := conn.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, int64(lock))
+		_, unlock := conn.ExecContext(
+			context.WithoutCancel(ctx),
+			`SELECT pg_advisory_unlock($1)`,
+			int64(lock),
+		)
 		err = errors.Join(err, unlock, conn.Close())
 	}()
 	return migrate(ctx, db, d, o)
 }
 
-// pgDatabase runs transactions with three round trips, however many changes they carry: one begins, locks and reads, one writes
-// and tells the other nodes, one commits.
+// pgDatabase runs transactions with three round trips, however many changes they carry: one begins,
+// locks and reads, one writes and tells the other nodes, one commits.
 //
-// A server that does not answer, or a network that loses everything, ends a transaction after the timeout; what became of its commit
-// is then asked on another connection. A node that stops in the middle of a transaction, with requests locked, loses it to the server's
+// A server that does not answer, or a network that loses everything, ends a transaction after the
+// timeout; what became of its commit is then asked on another connection. A node that stops in the
+// middle of a transaction, with requests locked, loses it to the server's
 // idle_in_transaction_session_timeout, so that the other nodes can go on.
 type pgDatabase struct {
 	node    string
@@ -124,7 +135,9 @@ func (*pgDatabase) begin(ctx context.Context, c *conn, ids []string) (map[string
 	loaded := map[string]row{}
 	var b pgx.Batch
 	b.Queue("BEGIN")
-	b.Queue(`SELECT pg_current_xact_id()::text`).QueryRow(func(r pgx.Row) error { return r.Scan(&c.transaction) })
+	b.Queue(
+		`SELECT pg_current_xact_id()::text`,
+	).QueryRow(func(r pgx.Row) error { return r.Scan(&c.transaction) })
 	if len(ids) > 0 {
 		b.Queue(pgLock, ids).Query(func(rows pgx.Rows) error {
 			var id string
@@ -139,8 +152,8 @@ func (*pgDatabase) begin(ctx context.Context, c *conn, ids []string) (map[string
 	return loaded, pgSend(ctx, c, &b)
 }
 
-// pgMany are statements that do for arrays what those of tx.go do for one row, and return the first column. A statement for many
-// rows costs a third of the processor time of as many statements.
+// pgMany are statements that do for arrays what those of tx.go do for one row, and return the first
+// column. A statement for many rows costs a third of the processor time of as many statements.
 var pgMany = map[string]string{
 	insertRequest: `INSERT INTO requests (id, client_id, state, version, created_at, due_at, data)
 		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[]) RETURNING id`,
@@ -166,8 +179,8 @@ type pgGroup struct {
 	keys       map[any]bool
 }
 
-// pgGroups puts statements into groups. A group has one statement for each row that is changed. A statement that is alone comes
-// after those before it, and before those after it.
+// pgGroups puts statements into groups. A group has one statement for each row that is changed. A
+// statement that is alone comes after those before it, and before those after it.
 func pgGroups(statements []statement) (groups []*pgGroup) {
 	open := map[string]*pgGroup{}
 	for i, s := range statements {
@@ -250,7 +263,10 @@ func pgArray[T any](statements []statement, numbers []int, k int) []T {
 // announce tells the other nodes in the transaction that makes the change.
 func (d *pgDatabase) announce(n notification) (statements []statement) {
 	for _, payload := range d.payloads(n) {
-		statements = append(statements, statement{query: `SELECT pg_notify('signet', $1)`, args: []any{payload}})
+		statements = append(
+			statements,
+			statement{query: `SELECT pg_notify('signet', $1)`, args: []any{payload}},
+		)
 	}
 	return statements
 }
@@ -277,14 +293,18 @@ func (d *pgDatabase) commit(ctx context.Context, c *conn) error {
 	return d.outcome(c.transaction, err)
 }
 
-// outcome asks on another connection what became of a transaction whose commit was not answered. The server knows; only if it
-// cannot be reached for a while the outcome stays open.
+// outcome asks on another connection what became of a transaction whose commit was not answered.
+// The server knows; only if it cannot be reached for a while the outcome stays open.
 func (d *pgDatabase) outcome(transaction string, cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	for ctx.Err() == nil {
 		var status sql.NullString
-		err := d.writing.QueryRowContext(ctx, `SELECT pg_xact_status($1::xid8)`, transaction).Scan(&status)
+		err := d.writing.QueryRowContext(
+			ctx,
+			`SELECT pg_xact_status($1::xid8)`,
+			transaction,
+		).Scan(&status)
 		switch {
 		case err != nil: // still away
 		case status.String == "committed":
@@ -309,21 +329,26 @@ func (d *pgDatabase) transient(err error) (again, lost bool) {
 	return pgTransient(err), connectionLost(err)
 }
 
-// pgTransient reports that a transaction may work when it is run again: it met another one's, or the connection broke.
+// pgTransient reports that a transaction may work when it is run again: it met another one's, or
+// the connection broke.
 func pgTransient(err error) bool {
 	var answer *pgconn.PgError
-	if errors.As(err, &answer) && (answer.Code == "40001" || answer.Code == "40P01") { // serialization failure, deadlock
+	// serialization failure, deadlock
+	if errors.As(err, &answer) && (answer.Code == "40001" || answer.Code == "40P01") {
 		return true
 	}
 	return connectionLost(err)
 }
 
-// connectionLost reports that err is the end of a connection, rather than an answer that came over it.
+// connectionLost reports that err is the end of a connection, rather than an answer that came over
+// it.
 func connectionLost(err error) bool {
 	var answer *pgconn.PgError
 	if errors.As(err, &answer) {
-		// Class 08: connection exceptions. 57P01 to 57P05: the server ends, starts, or has thrown us out. 25P03: we stood still.
-		return strings.HasPrefix(answer.Code, "08") || strings.HasPrefix(answer.Code, "57P") || answer.Code == "25P03"
+		// Class 08: connection exceptions. 57P01 to 57P05: the server ends, starts, or has thrown
+		// us out. 25P03: we stood still.
+		return strings.HasPrefix(answer.Code, "08") || strings.HasPrefix(answer.Code, "57P") ||
+			answer.Code == "25P03"
 	}
 	return pgconn.SafeToRetry(err) || errors.Is(err, sql.ErrConnDone) || isNetwork(err)
 }
@@ -332,5 +357,6 @@ func isNetwork(err error) bool {
 	var network net.Error
 	var connecting *pgconn.ConnectError
 	return errors.As(err, &network) || errors.As(err, &connecting) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, net.ErrClosed) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, context.DeadlineExceeded)
+		errors.Is(err, net.ErrClosed) || errors.Is(err, driver.ErrBadConn) ||
+		errors.Is(err, context.DeadlineExceeded)
 }

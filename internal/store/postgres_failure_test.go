@@ -19,8 +19,9 @@ import (
 	"github.com/signet-sign/signet/internal/store"
 )
 
-// TestPostgresRestart breaks all connections under load, again and again. Changes are repeated or refused, but what was
-// acknowledged is there, once, and watchers on another node hear of what came after.
+// TestPostgresRestart breaks all connections under load, again and again. Changes are repeated or
+// refused, but what was acknowledged is there, once, and watchers on another node hear of what came
+// after.
 func TestPostgresRestart(t *testing.T) {
 	url := cluster.Database(t)
 	a, b := openPostgres(t, url), openPostgres(t, url)
@@ -71,7 +72,11 @@ func TestPostgresRestart(t *testing.T) {
 			cluster.Restart(t)
 			continue
 		}
-		ask(t, url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()`)
+		ask(
+			t,
+			url,
+			`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()`,
+		)
 	}
 	goOn()
 	stop()
@@ -83,7 +88,10 @@ func TestPostgresRestart(t *testing.T) {
 		}
 		got, err := strconv.Atoi(r.DocName)
 		if err != nil || got < acknowledged[i] || got > acknowledged[i]+uncertain[i] {
-			t.Errorf("request %d stands at %d; acknowledged were %d, uncertain %d", i, got, acknowledged[i], uncertain[i])
+			t.Errorf(
+				"request %d stands at %d; acknowledged were %d, uncertain %d", i, got,
+				acknowledged[i], uncertain[i],
+			)
 		}
 		if got == 0 {
 			t.Errorf("request %d was never changed", i)
@@ -165,7 +173,12 @@ func openTunnel(t *testing.T, url string) (*tunnel, string) {
 			go carry(near, far)
 		}
 	}()
-	return u, fmt.Sprintf("postgres://%s@%s/%s?sslmode=disable", config.User, l.Addr(), config.Database)
+	return u, fmt.Sprintf(
+		"postgres://%s@%s/%s?sslmode=disable",
+		config.User,
+		l.Addr(),
+		config.Database,
+	)
 }
 
 // lose makes the connections of this moment silent, for ever.
@@ -177,14 +190,15 @@ func (u *tunnel) lose() {
 	}
 }
 
-// TestPostgresSilence: connections over which nothing comes any more are given up, before the transaction and in the middle of it, and the
-// change is made once.
+// TestPostgresSilence: connections over which nothing comes any more are given up, before the
+// transaction and in the middle of it, and the change is made once.
 func TestPostgresSilence(t *testing.T) {
 	u, url := openTunnel(t, cluster.Database(t))
 	var point atomic.Value
 	point.Store("")
 	s, err := store.Open(t.Context(), store.Options{
-		Database: url + "&idle_in_transaction_session_timeout=300ms", Kind: store.Sandbox, ServerTimeout: 200 * time.Millisecond,
+		Database: url + "&idle_in_transaction_session_timeout=300ms", Kind: store.Sandbox,
+		ServerTimeout: 200 * time.Millisecond,
 		Fault: func(p string) {
 			if point.CompareAndSwap(p, "") {
 				u.lose()
@@ -202,7 +216,10 @@ func TestPostgresSilence(t *testing.T) {
 		t.Helper()
 		ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
 		defer stop()
-		err := s.Update(ctx, plainRequest(1).ID, only(func(r *request.Request) error { r.DocName += "+"; return nil }))
+		err := s.Update(
+			ctx, plainRequest(1).ID,
+			only(func(r *request.Request) error { r.DocName += "+"; return nil }),
+		)
 		if err != nil {
 			t.Error(err)
 		}
@@ -211,15 +228,21 @@ func TestPostgresSilence(t *testing.T) {
 	add()
 	point.Store(store.FaultWritten)
 	add()
-	if got, err := s.Get(t.Context(), plainRequest(1).ID); err != nil || got.DocName != plainRequest(1).DocName+"++" || point.Load() != "" {
+	if got, err := s.Get(t.Context(), plainRequest(1).ID); err != nil ||
+		got.DocName != plainRequest(1).DocName+"++" ||
+		point.Load() != "" {
 		t.Errorf("after two changes: %+v, %v", got, err)
 	}
 }
 
-// TestPostgresIdle: how long a server may take to answer says nothing about a connection on which nothing is asked.
+// TestPostgresIdle: how long a server may take to answer says nothing about a connection on which
+// nothing is asked.
 func TestPostgresIdle(t *testing.T) {
 	const timeout = 100 * time.Millisecond
-	s, err := store.Open(t.Context(), store.Options{Database: cluster.Database(t), Kind: store.Sandbox, ServerTimeout: timeout})
+	s, err := store.Open(
+		t.Context(),
+		store.Options{Database: cluster.Database(t), Kind: store.Sandbox, ServerTimeout: timeout},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,9 +257,11 @@ func TestPostgresIdle(t *testing.T) {
 	}
 }
 
-// TestPostgresStandstill: a node that stands still with a request locked keeps the others from it for a moment only.
+// TestPostgresStandstill: a node that stands still with a request locked keeps the others from it
+// for a moment only.
 func TestPostgresStandstill(t *testing.T) {
-	_, url := openTunnel(t, cluster.Database(t)) // on TCP it reads why it was thrown out; on a socket of the machine it may not come so far
+	// on TCP it reads why it was thrown out; on a socket of the machine it may not come so far
+	_, url := openTunnel(t, cluster.Database(t))
 	still, goOn := make(chan struct{}), make(chan struct{})
 	var stop atomic.Bool
 	a, err := store.Open(t.Context(), store.Options{
@@ -259,19 +284,26 @@ func TestPostgresStandstill(t *testing.T) {
 	stop.Store(true)
 	var all sync.WaitGroup
 	all.Go(func() {
-		err := a.Update(t.Context(), plainRequest(1).ID, only(func(r *request.Request) error { r.DocName += " a"; return nil }))
+		err := a.Update(
+			t.Context(), plainRequest(1).ID,
+			only(func(r *request.Request) error { r.DocName += " a"; return nil }),
+		)
 		if err != nil {
 			t.Errorf("the node that stood still: %v", err)
 		}
 	})
 	<-still
-	err = b.Update(t.Context(), plainRequest(1).ID, only(func(r *request.Request) error { r.DocName += " b"; return nil }))
+	err = b.Update(
+		t.Context(), plainRequest(1).ID,
+		only(func(r *request.Request) error { r.DocName += " b"; return nil }),
+	)
 	if err != nil {
 		t.Errorf("the other node: %v", err)
 	}
 	close(goOn)
 	all.Wait()
-	if got, err := b.Get(t.Context(), plainRequest(1).ID); err != nil || got.DocName != plainRequest(1).DocName+" b a" {
+	if got, err := b.Get(t.Context(), plainRequest(1).ID); err != nil ||
+		got.DocName != plainRequest(1).DocName+" b a" {
 		t.Errorf("after both: %+v, %v", got, err)
 	}
 }
@@ -305,7 +337,8 @@ func TestPostgresOutcome(t *testing.T) {
 	if err := aborted.Rollback(); err != nil {
 		t.Fatal(err)
 	}
-	if err := store.Outcome(db, id, cause); !errors.Is(err, cause) || errors.Is(err, store.ErrUncertain) {
+	if err := store.Outcome(db, id, cause); !errors.Is(err, cause) ||
+		errors.Is(err, store.ErrUncertain) {
 		t.Errorf("an aborted transaction: %v, want the cause alone", err)
 	}
 	slow, id := begin()
@@ -315,15 +348,23 @@ func TestPostgresOutcome(t *testing.T) {
 	}
 }
 
-// openCut opens a store whose connection ends, once cut is set, after the changes of a transaction and before its commit.
+// openCut opens a store whose connection ends, once cut is set, after the changes of a transaction
+// and before its commit.
 func openCut(t *testing.T, url string) (s *store.Store, cut *atomic.Bool) {
 	t.Helper()
 	cut = new(atomic.Bool)
-	s, err := store.Open(t.Context(), store.Options{Database: url, Kind: store.Sandbox, Fault: func(point string) {
-		if point == store.FaultWritten && cut.CompareAndSwap(true, false) {
-			ask(t, url, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()`)
-		}
-	}})
+	s, err := store.Open(
+		t.Context(),
+		store.Options{Database: url, Kind: store.Sandbox, Fault: func(point string) {
+			if point == store.FaultWritten && cut.CompareAndSwap(true, false) {
+				ask(
+					t,
+					url,
+					`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()`,
+				)
+			}
+		}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,7 +372,8 @@ func openCut(t *testing.T, url string) (s *store.Store, cut *atomic.Bool) {
 	return s, cut
 }
 
-// TestPostgresCommitCutOff ends the writer's connection after the changes and before the commit: they are made again.
+// TestPostgresCommitCutOff ends the writer's connection after the changes and before the commit:
+// they are made again.
 func TestPostgresCommitCutOff(t *testing.T) {
 	url := cluster.Database(t)
 	s, cut := openCut(t, url)
@@ -340,16 +382,21 @@ func TestPostgresCommitCutOff(t *testing.T) {
 	}
 	cut.Store(true)
 	calls := 0
-	err := s.Update(t.Context(), plainRequest(1).ID, func(r *request.Request) (request.Effects, error) { calls++; return rename("new")(r) })
+	err := s.Update(
+		t.Context(), plainRequest(1).ID,
+		func(r *request.Request) (request.Effects, error) { calls++; return rename("new")(r) },
+	)
 	if err != nil || calls != 2 || cut.Load() {
 		t.Errorf("Update: %v after %d calls; want success at the second", err, calls)
 	}
-	if r, err := s.Get(t.Context(), plainRequest(1).ID); err != nil || r.DocName != "new" || r.Version != 2 {
+	if r, err := s.Get(t.Context(), plainRequest(1).ID); err != nil || r.DocName != "new" ||
+		r.Version != 2 {
 		t.Errorf("Get = %+v, %v", r, err)
 	}
 }
 
-// TestPostgresMissedNotifications: watchers learn of what another node changed while this node did not listen.
+// TestPostgresMissedNotifications: watchers learn of what another node changed while this node did
+// not listen.
 func TestPostgresMissedNotifications(t *testing.T) {
 	url := cluster.Database(t)
 	a, b := openPostgres(t, url), openPostgres(t, url)
@@ -398,12 +445,16 @@ func TestPostgresMissedNotifications(t *testing.T) {
 	}
 }
 
-// TestPostgresForgotten: a server that does not know any more what became of a commit leaves it open, and so do we. Nothing is tried
-// again, and those that watch the request are told to look.
+// TestPostgresForgotten: a server that does not know any more what became of a commit leaves it
+// open, and so do we. Nothing is tried again, and those that watch the request are told to look.
 func TestPostgresForgotten(t *testing.T) {
 	url := cluster.Database(t)
-	ask(t, url, `CREATE SCHEMA forgetful; CREATE FUNCTION forgetful.pg_xact_status(xid8) RETURNS text LANGUAGE sql AS 'SELECT NULL';
-		DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, forgetful, pg_catalog', current_database()); END $$`)
+	ask(
+		t,
+		url,
+		`CREATE SCHEMA forgetful; CREATE FUNCTION forgetful.pg_xact_status(xid8) RETURNS text LANGUAGE sql AS 'SELECT NULL';
+		DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, forgetful, pg_catalog', current_database()); END $$`,
+	)
 	s, cut := openCut(t, url)
 	id := plainRequest(1).ID
 	if err := s.Create(t.Context(), plainRequest(1), request.Effects{}); err != nil {
@@ -413,7 +464,10 @@ func TestPostgresForgotten(t *testing.T) {
 	defer stop()
 	cut.Store(true)
 	calls := 0
-	err := s.Update(t.Context(), id, func(r *request.Request) (request.Effects, error) { calls++; return rename("new")(r) })
+	err := s.Update(
+		t.Context(), id,
+		func(r *request.Request) (request.Effects, error) { calls++; return rename("new")(r) },
+	)
 	if !errors.Is(err, store.ErrUncertain) || calls != 1 {
 		t.Errorf("Update: %v after %d calls; want it uncertain after one", err, calls)
 	}

@@ -38,8 +38,12 @@ func TestPostgres(t *testing.T) {
 	url := cluster.Database(t)
 	openPostgres(t, url) // makes the tables
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
-		ask(t, url, `DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') FROM pg_tables
-			WHERE schemaname = 'public' AND tablename NOT IN ('meta', 'goose_db_version')); END $$`)
+		ask(
+			t,
+			url,
+			`DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') FROM pg_tables
+			WHERE schemaname = 'public' AND tablename NOT IN ('meta', 'goose_db_version')); END $$`,
+		)
 		return storetest.Harness{
 			Open:    func(t *testing.T) storetest.Store { return openPostgres(t, url) },
 			Durable: true,
@@ -63,29 +67,43 @@ func ask(t testing.TB, url, statement string) {
 
 func TestPostgresCrash(t *testing.T) { testCrash(t, cluster.Database(t)) }
 
-// TestPostgresIsDurable: whatever a database is set to, what we acknowledge is on disk. (That SQLite's is, TestFlushed sees.)
+// TestPostgresIsDurable: whatever a database is set to, what we acknowledge is on disk. (That
+// SQLite's is, TestFlushed sees.)
 func TestPostgresIsDurable(t *testing.T) {
 	url := cluster.Database(t)
-	ask(t, url, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$`)
-	if got, err := openPostgres(t, url).Setting(t.Context(), "synchronous_commit"); got != "on" || err != nil {
+	ask(
+		t,
+		url,
+		`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$`,
+	)
+	if got, err := openPostgres(t, url).Setting(t.Context(), "synchronous_commit"); got != "on" ||
+		err != nil {
 		t.Errorf("synchronous_commit is %s, %v", got, err)
 	}
 }
 
-// TestPostgresPlans: with many rows, the writers find theirs by an index, whether the server plans for the arguments or for any.
+// TestPostgresPlans: with many rows, the writers find theirs by an index, whether the server plans
+// for the arguments or for any.
 func TestPostgresPlans(t *testing.T) {
 	url := cluster.Database(t)
 	openPostgres(t, url)
-	ask(t, url, `INSERT INTO requests SELECT 'r' || n, 'c', 'created', 1, n, NULL, '' FROM generate_series(1, 20000) AS n;
+	ask(
+		t,
+		url,
+		`INSERT INTO requests SELECT 'r' || n, 'c', 'created', 1, n, NULL, '' FROM generate_series(1, 20000) AS n;
 		INSERT INTO events SELECT 'r' || n, 1, n, 'k', '' FROM generate_series(1, 20000) AS n;
 		INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
-			SELECT 'r' || n, 'k', 'done', 1, 1, 1, 0, '', '' FROM generate_series(1, 20000) AS n; ANALYZE`)
+			SELECT 'r' || n, 'k', 'done', 1, 1, 1, 0, '', '' FROM generate_series(1, 20000) AS n; ANALYZE`,
+	)
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close(context.Background()) }()
-	values := strings.NewReplacer("text[]", "'{r1,r2,r3,r4,r5,r6,r7,r8}'", "bigint[]", "'{1,2,3,4,5,6,7,8}'", "text", "'r1'", "bigint", "1")
+	values := strings.NewReplacer(
+		"text[]", "'{r1,r2,r3,r4,r5,r6,r7,r8}'", "bigint[]", "'{1,2,3,4,5,6,7,8}'", "text", "'r1'",
+		"bigint", "1",
+	)
 	for statement, types := range store.PgStatements {
 		if _, err := conn.Exec(t.Context(), "PREPARE p ("+types+") AS "+statement); err != nil {
 			t.Fatal(err)
@@ -94,7 +112,10 @@ func TestPostgresPlans(t *testing.T) {
 			if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = "+mode); err != nil {
 				t.Fatal(err)
 			}
-			rows, err := conn.Query(t.Context(), "EXPLAIN EXECUTE p ("+values.Replace(types)+")", pgx.QueryExecModeSimpleProtocol)
+			rows, err := conn.Query(
+				t.Context(), "EXPLAIN EXECUTE p ("+values.Replace(types)+")",
+				pgx.QueryExecModeSimpleProtocol,
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,7 +123,8 @@ func TestPostgresPlans(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if plan := strings.Join(lines, "\n"); !strings.Contains(plan, "Index") || strings.Contains(plan, "Seq Scan") {
+			if plan := strings.Join(lines, "\n"); !strings.Contains(plan, "Index") ||
+				strings.Contains(plan, "Seq Scan") {
 				t.Errorf("%s, %s:\n%s", statement, mode, plan)
 			}
 		}
@@ -117,26 +139,36 @@ func TestPostgresRefusals(t *testing.T) {
 	if err := openPostgres(t, url).Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Open(t.Context(), store.Options{Database: url, Kind: store.Service}); !errors.Is(err, store.ErrOtherKind) {
+	if _, err := store.Open(t.Context(), store.Options{Database: url, Kind: store.Service}); !errors.Is(
+		err, store.ErrOtherKind,
+	) {
 		t.Errorf("Open as the other kind: %v, want ErrOtherKind", err)
 	}
 	ask(t, url, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)`)
-	if _, err := store.Open(t.Context(), store.Options{Database: url, Kind: store.Sandbox}); !errors.Is(err, store.ErrNewerSchema) {
+	if _, err := store.Open(t.Context(), store.Options{Database: url, Kind: store.Sandbox}); !errors.Is(
+		err, store.ErrNewerSchema,
+	) {
 		t.Errorf("Open of a newer schema: %v, want ErrNewerSchema", err)
 	}
-	_, err := store.Open(t.Context(), store.Options{Database: "postgres://u:hunter2@127.0.0.1:1/x", Kind: store.Sandbox})
+	_, err := store.Open(
+		t.Context(),
+		store.Options{Database: "postgres://u:hunter2@127.0.0.1:1/x", Kind: store.Sandbox},
+	)
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("Open of no server: %v, want an error without the password", err)
 	}
 }
 
-// TestPostgresNodesStartAtOnce opens a new database on several nodes: one makes the tables, the others wait for it.
+// TestPostgresNodesStartAtOnce opens a new database on several nodes: one makes the tables, the
+// others wait for it.
 func TestPostgresNodesStartAtOnce(t *testing.T) {
 	url := cluster.Database(t)
 	var all sync.WaitGroup
 	for range 4 {
 		all.Go(func() {
-			s, err := store.Open(context.Background(), store.Options{Database: url, Kind: store.Sandbox})
+			s, err := store.Open(
+				context.Background(), store.Options{Database: url, Kind: store.Sandbox},
+			)
 			if err != nil {
 				t.Errorf("Open: %v", err)
 				return

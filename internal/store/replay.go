@@ -11,18 +11,29 @@ import (
 )
 
 // Use implements token.Replay.
-func (s *Store) Use(ctx context.Context, clientID, jti string, until time.Time) (first bool, err error) {
-	err = s.writers.do(ctx, target{key: "token " + clientID + " " + jti}, func(ctx context.Context, tx *tx) (err error) {
-		first, err = tx.use(ctx, request.Ticket{ClientID: clientID, JTI: jti, KeepUntil: until})
-		return err
-	})
+func (s *Store) Use(
+	ctx context.Context, clientID, jti string, until time.Time,
+) (first bool, err error) {
+	err = s.writers.do(
+		ctx,
+		target{key: "token " + clientID + " " + jti},
+		func(ctx context.Context, tx *tx) (err error) {
+			first, err = tx.use(ctx, request.Ticket{ClientID: clientID, JTI: jti, KeepUntil: until})
+			return err
+		},
+	)
 	return first && err == nil, err
 }
 
 // use records a token at once.
 func (t *tx) use(ctx context.Context, k request.Ticket) (first bool, err error) {
-	n, err := t.write(ctx, `INSERT INTO used_tokens (client_id, jti, keep_until) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
-		k.ClientID, k.JTI, micros(k.KeepUntil))
+	n, err := t.write(
+		ctx,
+		`INSERT INTO used_tokens (client_id, jti, keep_until) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
+		k.ClientID,
+		k.JTI,
+		micros(k.KeepUntil),
+	)
 	if err != nil {
 		return false, fmt.Errorf("recording a token: %w", err)
 	}
@@ -32,7 +43,12 @@ func (t *tx) use(ctx context.Context, k request.Ticket) (first bool, err error) 
 // Used implements token.Replay.
 func (s *Store) Used(ctx context.Context, clientID, jti string) (bool, error) {
 	var one int
-	err := s.readers.row(ctx, `SELECT 1 FROM used_tokens WHERE client_id = $1 AND jti = $2`, []any{clientID, jti}, &one)
+	err := s.readers.row(
+		ctx,
+		`SELECT 1 FROM used_tokens WHERE client_id = $1 AND jti = $2`,
+		[]any{clientID, jti},
+		&one,
+	)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return false, nil
@@ -45,8 +61,8 @@ func (s *Store) Used(ctx context.Context, clientID, jti string) (bool, error) {
 // forgetAtOnce bounds how long one clean-up holds up other changes.
 const forgetAtOnce = 10_000
 
-// ForgetUsed drops ids of tokens that had to be kept until a time before now, and reports how many; it is to be called now
-// and then. It drops a part of them at a time.
+// ForgetUsed drops ids of tokens that had to be kept until a time before now, and reports how many;
+// it is to be called now and then. It drops a part of them at a time.
 func (s *Store) ForgetUsed(ctx context.Context, now time.Time) (n int64, err error) {
 	for {
 		var some int64

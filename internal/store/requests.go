@@ -54,12 +54,20 @@ func (s *Store) Get(ctx context.Context, id string) (*request.Request, error) {
 	}
 	var version int64
 	var data []byte
-	err := s.readers.row(ctx, `SELECT version, data FROM requests WHERE id = $1`, []any{id}, &version, &data)
+	err := s.readers.row(
+		ctx,
+		`SELECT version, data FROM requests WHERE id = $1`,
+		[]any{id},
+		&version,
+		&data,
+	)
 	return decode(version, data, err)
 }
 
 // Update implements request.Store.
-func (s *Store) Update(ctx context.Context, id string, change func(*request.Request) (request.Effects, error)) error {
+func (s *Store) Update(
+	ctx context.Context, id string, change func(*request.Request) (request.Effects, error),
+) error {
 	if !isText(id) {
 		return api.ErrNoRecord
 	}
@@ -89,13 +97,17 @@ func (s *Store) Update(ctx context.Context, id string, change func(*request.Requ
 
 // Due implements request.Store.
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) (ids []string, err error) {
-	err = s.readers.rows(ctx, `SELECT id FROM requests WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2`,
-		[]any{now.UnixMicro(), max(limit, 0)}, func(rows *sql.Rows) error {
+	err = s.readers.rows(
+		ctx,
+		`SELECT id FROM requests WHERE due_at <= $1 ORDER BY due_at, id LIMIT $2`,
+		[]any{now.UnixMicro(), max(limit, 0)},
+		func(rows *sql.Rows) error {
 			var id string
 			err := rows.Scan(&id)
 			ids = append(ids, id)
 			return err
-		})
+		},
+	)
 	if err != nil {
 		return nil, fmt.Errorf("looking for due requests: %w", err)
 	}
@@ -120,8 +132,11 @@ func (s *Store) Events(ctx context.Context, id string) (events []request.Event, 
 	if !isText(id) {
 		return nil, nil
 	}
-	err = s.readers.rows(ctx, `SELECT at, kind, detail FROM events WHERE request_id = $1 ORDER BY seq`,
-		[]any{id}, func(rows *sql.Rows) error {
+	err = s.readers.rows(
+		ctx,
+		`SELECT at, kind, detail FROM events WHERE request_id = $1 ORDER BY seq`,
+		[]any{id},
+		func(rows *sql.Rows) error {
 			e := request.Event{Seq: len(events) + 1}
 			var at int64
 			var detail []byte
@@ -133,14 +148,16 @@ func (s *Store) Events(ctx context.Context, id string) (events []request.Event, 
 			e.Detail, err = decodeDetail(detail)
 			events = append(events, e)
 			return err
-		})
+		},
+	)
 	if err != nil {
 		return nil, fmt.Errorf("reading events: %w", err)
 	}
 	return events, nil
 }
 
-// isText reports whether PostgreSQL takes s as TEXT. What is not text names nothing, and ids come from strangers.
+// isText reports whether PostgreSQL takes s as TEXT. What is not text names nothing, and ids come
+// from strangers.
 func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 // text makes of s what [isText]: the words of an error may come from afar.

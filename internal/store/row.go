@@ -13,12 +13,14 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// The structs of this file are the stored form of what is kept as JSON: requests.data, events.detail, calls.data and
-// party_changes.edits. Their members are in databases that exist, so a member is never renamed, removed or given another type;
-// a new member is optional. What is searched for is in columns of its own, see migrations/.
+// The structs of this file are the stored form of what is kept as JSON: requests.data,
+// events.detail, calls.data and party_changes.edits. Their members are in databases that exist, so
+// a member is never renamed, removed or given another type; a new member is optional. What is
+// searched for is in columns of its own, see migrations/.
 //
-// Each object has its version in the member v. Rows without it are of version 1. A form that the program does not know is an
-// error, because a member that it does not know would be lost with the next change.
+// Each object has its version in the member v. Rows without it are of version 1. A form that the
+// program does not know is an error, because a member that it does not know would be lost with the
+// next change.
 
 // rowVersion is the version of the form that this program writes, and the newest one that it reads.
 const rowVersion = 1
@@ -27,7 +29,9 @@ var errNewerRow = errors.New("the row was written by a newer version of signet")
 
 func checkVersion(v int) error {
 	if v > rowVersion {
-		return fmt.Errorf("%w: its version is %d, this program knows %d", errNewerRow, v, rowVersion)
+		return fmt.Errorf(
+			"%w: its version is %d, this program knows %d", errNewerRow, v, rowVersion,
+		)
 	}
 	return nil
 }
@@ -110,8 +114,10 @@ type signedRow struct {
 func encodeRequest(r *request.Request) (string, error) {
 	row := requestRow{
 		V: rowVersion, ID: r.ID, ClientID: r.ClientID, State: string(r.State), DocName: r.DocName,
-		SignerHash: r.SignerHash, ExchangeHash: r.ExchangeHash, CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt,
-		Document: documentRow(r.Document), Signer: (*personRow)(r.Signer), Approval: (*approvalRow)(r.Approval),
+		SignerHash: r.SignerHash, ExchangeHash: r.ExchangeHash, CreatedAt: r.CreatedAt,
+		ExpiresAt: r.ExpiresAt,
+		Document:  documentRow(r.Document), Signer: (*personRow)(r.Signer),
+		Approval:    (*approvalRow)(r.Approval),
 		CancelledAt: r.CancelledAt, Outcome: string(r.Outcome),
 	}
 	if r.Locations != nil {
@@ -121,7 +127,9 @@ func encodeRequest(r *request.Request) (string, error) {
 		}
 	}
 	if s := r.Session; s != nil {
-		row.Session = &sessionRow{s.ID, s.StartedAt, s.EndsAt, s.MatchCode, (*preparedRow)(s.Prepared)}
+		row.Session = &sessionRow{
+			s.ID, s.StartedAt, s.EndsAt, s.MatchCode, (*preparedRow)(s.Prepared),
+		}
 	}
 	if d := r.Signed; d != nil {
 		row.Signed = &signedRow{documentRow(d.Document), d.At, d.Name, d.Level, d.Until, d.Renewal}
@@ -145,8 +153,10 @@ func decodeRequest(data []byte) (*request.Request, error) {
 	}
 	r := &request.Request{
 		ID: row.ID, ClientID: row.ClientID, State: request.State(row.State), DocName: row.DocName,
-		SignerHash: row.SignerHash, ExchangeHash: row.ExchangeHash, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt,
-		Document: request.Document(row.Document), Signer: (*signer.Person)(row.Signer), Approval: (*request.Approval)(row.Approval),
+		SignerHash: row.SignerHash, ExchangeHash: row.ExchangeHash, CreatedAt: row.CreatedAt,
+		ExpiresAt: row.ExpiresAt,
+		Document:  request.Document(row.Document), Signer: (*signer.Person)(row.Signer),
+		Approval:    (*request.Approval)(row.Approval),
 		CancelledAt: row.CancelledAt, Outcome: request.Outcome(row.Outcome),
 	}
 	if row.Locations != nil {
@@ -157,18 +167,21 @@ func decodeRequest(data []byte) (*request.Request, error) {
 	}
 	if s := row.Session; s != nil {
 		r.Session = &request.Session{
-			ID: s.ID, StartedAt: s.StartedAt, EndsAt: s.EndsAt, MatchCode: s.MatchCode, Prepared: (*request.Prepared)(s.Prepared),
+			ID: s.ID, StartedAt: s.StartedAt, EndsAt: s.EndsAt, MatchCode: s.MatchCode,
+			Prepared: (*request.Prepared)(s.Prepared),
 		}
 	}
 	if d := row.Signed; d != nil {
 		r.Signed = &request.SignedDocument{
-			Document: request.Document(d.documentRow), At: d.At, Name: d.Name, Level: d.Level, Until: d.Until, Renewal: d.Renewal,
+			Document: request.Document(d.documentRow), At: d.At, Name: d.Name, Level: d.Level,
+			Until: d.Until, Renewal: d.Renewal,
 		}
 	}
 	return r, nil
 }
 
-// detailRow is events.detail, or an empty text. It has no version: any name with a text may be in it, and only that.
+// detailRow is events.detail, or an empty text. It has no version: any name with a text may be in
+// it, and only that.
 type detailRow map[string]string
 
 func encodeDetail(d request.Detail) (string, error) {
@@ -221,7 +234,8 @@ type tokenRow struct {
 
 func encodeCall(r *calllog.Record) (string, error) {
 	b, err := json.Marshal(callRow{
-		rowVersion, r.At, int64(r.Took), string(r.Kind), r.Party, r.Claimed, r.Authentic, r.By, r.RequestID, r.Attempt,
+		rowVersion, r.At, int64(r.Took), string(r.Kind), r.Party, r.Claimed, r.Authentic, r.By,
+		r.RequestID, r.Attempt,
 		r.Status, r.Error, r.Description, r.Reason, (*tokenRow)(r.Token),
 	})
 	if err != nil {
@@ -240,8 +254,10 @@ func decodeCall(id int64, data []byte) (calllog.Record, error) {
 		return calllog.Record{}, fmt.Errorf("decoding a call: %w", err)
 	}
 	return calllog.Record{
-		ID: id, At: row.At, Took: time.Duration(row.Took), Kind: calllog.Kind(row.Kind), Party: row.Party, Claimed: row.Claimed,
-		Authentic: row.Authentic, By: row.By, RequestID: row.RequestID, Attempt: row.Attempt, Status: row.Status, Error: row.Error,
+		ID: id, At: row.At, Took: time.Duration(row.Took), Kind: calllog.Kind(row.Kind),
+		Party: row.Party, Claimed: row.Claimed,
+		Authentic: row.Authentic, By: row.By, RequestID: row.RequestID, Attempt: row.Attempt,
+		Status: row.Status, Error: row.Error,
 		Description: row.Description, Reason: row.Reason, Token: (*calllog.Token)(row.Token),
 	}, nil
 }

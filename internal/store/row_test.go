@@ -16,7 +16,8 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// fill sets every exported field below v, each to another value. A field of a kind that it does not know fails the test.
+// fill sets every exported field below v, each to another value. A field of a kind that it does not
+// know fails the test.
 func fill(t *testing.T, v reflect.Value, n *int) {
 	t.Helper()
 	*n++
@@ -33,7 +34,8 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 	}
 	switch v.Kind() {
 	case reflect.Interface:
-		if v.Type() != reflect.TypeFor[error]() { // found out when the value is used, and never stored
+		// found out when the value is used, and never stored
+		if v.Type() != reflect.TypeFor[error]() {
 			t.Fatalf("a field of the type %s", v.Type())
 		}
 	case reflect.Bool:
@@ -76,7 +78,8 @@ func filled[T any](t *testing.T) (v T) {
 	return v
 }
 
-// TestRowsKeepEveryField fills every field of what is stored as JSON, so that a new field that is not stored fails.
+// TestRowsKeepEveryField fills every field of what is stored as JSON, so that a new field that is
+// not stored fails.
 func TestRowsKeepEveryField(t *testing.T) {
 	check := func(want, got any, err error, opts ...cmp.Option) {
 		t.Helper()
@@ -162,19 +165,24 @@ func TestColumnsKeepEveryField(t *testing.T) {
 	rp, change := filled[party.Party](t), filled[party.Change](t)
 	change.ClientID = rp.ClientID
 	logo := party.Logo{Name: rp.Logo, PNG: []byte("picture")}
-	err = errors.Join(s.AddParty(t.Context(), rp, change), s.ChangeLogo(t.Context(), rp.ClientID, 1, logo, change))
+	err = errors.Join(
+		s.AddParty(t.Context(), rp, change),
+		s.ChangeLogo(t.Context(), rp.ClientID, 1, logo, change),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	registration, err := s.Registration(t.Context(), rp.ClientID)
-	rp.KeysEpoch = 0 // it is not the registration's: RenewKeys counts it for configured parties, too
+	// it is not the registration's: RenewKeys counts it for configured parties, too
+	rp.KeysEpoch = 0
 	want := party.Registration{Party: rp, Version: 2, CreatedAt: change.At, ChangedAt: change.At}
 	check(want, registration, err)
 	changes, err := s.PartyChanges(t.Context(), rp.ClientID, 1)
 	check([]party.Change{change}, changes, err)
 }
 
-// TestRowsOfVersion1 reads rows without a version, as the first releases wrote them, and refuses those of a later program.
+// TestRowsOfVersion1 reads rows without a version, as the first releases wrote them, and refuses
+// those of a later program.
 func TestRowsOfVersion1(t *testing.T) {
 	r, call := filled[request.Request](t), filled[calllog.Record](t)
 	text, err := encodeRequest(&r)
@@ -191,7 +199,17 @@ func TestRowsOfVersion1(t *testing.T) {
 		"call":    {callText, func(b []byte) error { _, err := decodeCall(1, b); return err }},
 		"edit":    {editText, func(b []byte) error { _, err := decodeEdits(b); return err }},
 	} {
-		without, later := strings.Replace(row.text, `"v":1,`, "", 1), strings.Replace(row.text, `"v":1`, `"v":2`, 1)
+		without, later := strings.Replace(
+			row.text,
+			`"v":1,`,
+			"",
+			1,
+		), strings.Replace(
+			row.text,
+			`"v":1`,
+			`"v":2`,
+			1,
+		)
 		if without == row.text || later == row.text {
 			t.Fatalf("%s has no version: %s", name, row.text)
 		}

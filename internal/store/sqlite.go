@@ -15,16 +15,20 @@ import (
 	"modernc.org/sqlite"
 )
 
-// pragmas are set on every connection, in this order: first how long to wait for a lock that another program holds (a backup
-// takes one for a moment), because the next ones may meet it.
+// pragmas are set on every connection, in this order: first how long to wait for a lock that
+// another program holds (a backup takes one for a moment), because the next ones may meet it.
 var pragmas = []string{
 	"busy_timeout(10000)",
 	"journal_mode(WAL)",
-	"synchronous(FULL)",  // in WAL mode: every commit is on disk before it is answered
-	"foreign_keys(0)",    // the outbox's is left from the first schema; see the migration 0006_trail.postgres.sql for why it is not checked
+	"synchronous(FULL)", // in WAL mode: every commit is on disk before it is answered
+	// the outbox's is left from the first schema; see the migration 0006_trail.postgres.sql for why
+	// it is not checked
+	"foreign_keys(0)",
 	"cache_size(-32000)", // KiB
 	"temp_store(MEMORY)",
-	"wal_autocheckpoint(4000)",     // pages: one commit in hundreds writes the log into the database, too rarely for the 99 % quantile
+	// pages: one commit in hundreds writes the log into the database, too rarely for the 99 %
+	// quantile
+	"wal_autocheckpoint(4000)",
 	"journal_size_limit(67108864)", // a log that grew is cut back afterwards
 }
 
@@ -34,7 +38,8 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// The file holds people's numbers: no other user may read it. SQLite gives its log the same permissions.
+	// The file holds people's numbers: no other user may read it. SQLite gives its log the same
+	// permissions.
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
@@ -42,7 +47,8 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	if path, err = filepath.EvalSymlinks(path); err != nil { // two names of a file must meet at one lock
+	// two names of a file must meet at one lock
+	if path, err = filepath.EvalSymlinks(path); err != nil {
 		return nil, err
 	}
 	unlock, err := lockFile(path + ".lock")
@@ -65,12 +71,15 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := migrate(ctx, writing, d, o); err != nil {
 		return nil, err
 	}
-	// This process holds the lock, so the one that claimed these jobs has ended. They need not wait for the leases to run out.
+	// This process holds the lock, so the one that claimed these jobs has ended. They need not wait
+	// for the leases to run out.
 	const release = `UPDATE outbox SET lease = 0, ready_at = due_at WHERE status = 'pending' AND lease <> 0`
 	if _, err := writing.ExecContext(ctx, release); err != nil {
 		return nil, fmt.Errorf("releasing leases: %w", err)
 	}
-	reading, err := sqlitePool(path, append(pragmas[:len(pragmas):len(pragmas)], "query_only(1)")...)
+	reading, err := sqlitePool(
+		path,
+		append(pragmas[:len(pragmas):len(pragmas)], "query_only(1)")...)
 	if err != nil {
 		return nil, err
 	}
@@ -78,17 +87,23 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	reading.SetMaxOpenConns(n)
 	reading.SetMaxIdleConns(n)
 
-	s := &Store{dialect: d, readers: newReaders(reading, func(error) bool { return false }), hub: newHub()}
+	s := &Store{
+		dialect: d, readers: newReaders(reading, func(error) bool { return false }), hub: newHub(),
+	}
 	s.writers = newWriters(1, sqliteDatabase{writing}, s.hub, o.Fault)
 	s.close = sync.OnceValue(func() error {
-		// The last connection that closes writes the log into the database; only then may another process open it.
+		// The last connection that closes writes the log into the database; only then may another
+		// process open it.
 		return errors.Join(s.writers.close(), s.readers.close(), writing.Close(), unlock())
 	})
 	return s, nil
 }
 
 func sqlitePool(path string, pragmas ...string) (*sql.DB, error) {
-	name := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: url.Values{"_pragma": pragmas}.Encode()}
+	name := url.URL{
+		Scheme: "file", Path: filepath.ToSlash(path),
+		RawQuery: url.Values{"_pragma": pragmas}.Encode(),
+	}
 	connector, err := sqlite.NewConnector(name.String())
 	if err != nil {
 		return nil, err
@@ -99,15 +114,18 @@ func sqlitePool(path string, pragmas ...string) (*sql.DB, error) {
 // sqliteDatabase runs transactions in the plain way.
 type sqliteDatabase struct{ writing *sql.DB }
 
-func (d sqliteDatabase) connect(ctx context.Context) (*conn, error) { return newConn(ctx, d.writing) }
+func (d sqliteDatabase) connect(ctx context.Context) (*conn, error) {
+	return newConn(ctx, d.writing)
+}
 
-// limit sets none: the disk answers, and a lock that another program holds is waited for as long as busy_timeout says.
+// limit sets none: the disk answers, and a lock that another program holds is waited for as long as
+// busy_timeout says.
 func (sqliteDatabase) limit() (context.Context, context.CancelFunc) {
 	return context.Background(), func() {}
 }
 
-// begin takes the write lock at once, because a transaction that first reads and then wants to write may be refused. It is the
-// whole database's, so that rows need none.
+// begin takes the write lock at once, because a transaction that first reads and then wants to
+// write may be refused. It is the whole database's, so that rows need none.
 func (sqliteDatabase) begin(ctx context.Context, c *conn, ids []string) (map[string]row, error) {
 	loaded := map[string]row{}
 	if _, err := c.exec(ctx, "BEGIN IMMEDIATE"); err != nil || len(ids) == 0 {

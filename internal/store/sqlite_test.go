@@ -59,7 +59,8 @@ func TestSQLiteBelongsToOneProcess(t *testing.T) {
 	}
 	for _, name := range []string{path, link} {
 		_, err := store.Open(t.Context(), store.Options{Database: name, Kind: store.Sandbox})
-		if !errors.Is(err, store.ErrInUse) || !strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
+		if !errors.Is(err, store.ErrInUse) ||
+			!strings.Contains(err.Error(), fmt.Sprint(os.Getpid())) {
 			t.Errorf("a second Open: %v, want ErrInUse with the process", err)
 		}
 	}
@@ -83,7 +84,10 @@ func TestSQLiteRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = db.ExecContext(t.Context(), `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`)
+	_, err = db.ExecContext(
+		t.Context(),
+		`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`,
+	)
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +113,8 @@ func TestSQLiteRefusals(t *testing.T) {
 			t.Errorf("%s: opened", test.name)
 			continue
 		}
-		if test.want != nil && !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) {
+		if test.want != nil && !errors.Is(err, test.want) ||
+			!strings.Contains(err.Error(), test.says) {
 			t.Errorf("%s: %v", test.name, err)
 		}
 	}
@@ -137,7 +142,8 @@ func TestSQLiteIsPrivate(t *testing.T) {
 	}
 }
 
-// TestSQLiteSurvivesGoexit: a change that calls t.FailNow, or anything else that ends the goroutine, must not hang the store.
+// TestSQLiteSurvivesGoexit: a change that calls t.FailNow, or anything else that ends the
+// goroutine, must not hang the store.
 func TestSQLiteSurvivesGoexit(t *testing.T) {
 	s := openSQLite(t, filepath.Join(t.TempDir(), "a.db"))
 	if err := s.Create(t.Context(), plainRequest(1), request.Effects{}); err != nil {
@@ -169,7 +175,8 @@ func TestSQLiteSurvivesGoexit(t *testing.T) {
 	}
 }
 
-// TestSQLiteSharesCommits counts commits: changes that wait for one another's commit share the next.
+// TestSQLiteSharesCommits counts commits: changes that wait for one another's commit share the
+// next.
 func TestSQLiteSharesCommits(t *testing.T) {
 	var mu sync.Mutex
 	commits := 0
@@ -195,11 +202,15 @@ func TestSQLiteSharesCommits(t *testing.T) {
 	begun, proceed := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
 	all.Go(func() {
-		err := s.Update(t.Context(), plainRequest(0).ID, func(r *request.Request) (request.Effects, error) {
-			close(begun)
-			<-proceed
-			return rename("first")(r)
-		})
+		err := s.Update(
+			t.Context(),
+			plainRequest(0).ID,
+			func(r *request.Request) (request.Effects, error) {
+				close(begun)
+				<-proceed
+				return rename("first")(r)
+			},
+		)
 		if err != nil {
 			t.Error(err)
 		}
@@ -222,12 +233,14 @@ func TestSQLiteSharesCommits(t *testing.T) {
 	}
 }
 
-// TestSQLiteIdleDoesNotWait: one caller after another pays for its commit and for nothing else. Inside the bubble the clock
-// stands still unless a goroutine sleeps.
+// TestSQLiteIdleDoesNotWait: one caller after another pays for its commit and for nothing else.
+// Inside the bubble the clock stands still unless a goroutine sleeps.
 func TestSQLiteIdleDoesNotWait(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	synctest.Test(t, func(t *testing.T) {
-		s, err := store.Open(context.Background(), store.Options{Database: path, Kind: store.Sandbox})
+		s, err := store.Open(
+			context.Background(), store.Options{Database: path, Kind: store.Sandbox},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,8 +262,8 @@ func TestSQLiteIdleDoesNotWait(t *testing.T) {
 	})
 }
 
-// TestSQLiteCallsAreWrittenOnce: a caller that goes away while old records are dropped is not told that the new one is lost,
-// because it is written.
+// TestSQLiteCallsAreWrittenOnce: a caller that goes away while old records are dropped is not told
+// that the new one is lost, because it is written.
 func TestSQLiteCallsAreWrittenOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

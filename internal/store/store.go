@@ -17,14 +17,17 @@ import (
 
 // Options say which database to open, and for whom.
 type Options struct {
-	// Database is the path of a SQLite file, which is made if it does not exist and belongs to one process at a time; or
-	// the URL of a PostgreSQL database, postgres://user:password@host/name, which any number of processes may share.
+	// Database is the path of a SQLite file, which is made if it does not exist and belongs to one
+	// process at a time; or the URL of a PostgreSQL database, postgres://user:password@host/name,
+	// which any number of processes may share.
 	Database string
 
-	// Kind is who will use the database. The first to open it decides; the other kind is refused with [ErrOtherKind].
+	// Kind is who will use the database. The first to open it decides; the other kind is refused
+	// with [ErrOtherKind].
 	Kind Kind
 
-	// ServerTimeout is how long a transaction may wait for a PostgreSQL server in all, before its connection is given up; 0: 10 s.
+	// ServerTimeout is how long a transaction may wait for a PostgreSQL server in all, before its
+	// connection is given up; 0: 10 s.
 	ServerTimeout time.Duration
 
 	// Now is the clock that says when the database was created; nil is time.Now.
@@ -37,7 +40,8 @@ type Options struct {
 	Fault func(point string)
 }
 
-// Kind is who a database belongs to. A sandbox's requests carry no legal weight and must never be mistaken for real ones.
+// Kind is who a database belongs to. A sandbox's requests carry no legal weight and must never be
+// mistaken for real ones.
 type Kind string
 
 // The kinds.
@@ -66,8 +70,9 @@ var ErrInUse = errors.New("the database is in use by another process")
 // ErrUncertain is [request.ErrUncertain]; changes of other kinds may meet it, too.
 var ErrUncertain = request.ErrUncertain
 
-// Store keeps everything but documents. It implements request.Store, request.Watcher, request.Outbox, signer.Store, token.Replay,
-// party.Store and calls.Store. All methods may be called concurrently, but not from within an Update's change.
+// Store keeps everything but documents. It implements request.Store, request.Watcher,
+// request.Outbox, signer.Store, token.Replay, party.Store and calls.Store. All methods may be
+// called concurrently, but not from within an Update's change.
 type Store struct {
 	dialect dialect
 	writers *writers
@@ -86,7 +91,8 @@ var (
 	_ party.Store = (*Store)(nil)
 )
 
-// Open opens the database, brings its schema up to date, and releases the jobs that a process which died had claimed.
+// Open opens the database, brings its schema up to date, and releases the jobs that a process which
+// died had claimed.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Kind != Sandbox && o.Kind != Service {
 		return nil, fmt.Errorf("store: unknown kind of database %q", o.Kind)
@@ -111,7 +117,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// Close lets the changes that are waiting finish, then closes the database. Later calls get [ErrClosed].
+// Close lets the changes that are waiting finish, then closes the database. Later calls get
+// [ErrClosed].
 func (s *Store) Close() error { return s.close() }
 
 // readers are connections that only read, each statement prepared once.
@@ -162,7 +169,9 @@ func (r *readers) row(ctx context.Context, query string, args []any, dest ...any
 }
 
 // rows calls scan for every row.
-func (r *readers) rows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
+func (r *readers) rows(
+	ctx context.Context, query string, args []any, scan func(*sql.Rows) error,
+) error {
 	return r.retry(ctx, func() (bool, error) {
 		stmt, err := r.stmt(ctx, query)
 		if err != nil {
@@ -178,7 +187,8 @@ func (r *readers) rows(ctx context.Context, query string, args []any, scan func(
 	})
 }
 
-// retry repeats a read that met a broken connection. After a restart of the server all connections of the pool are broken.
+// retry repeats a read that met a broken connection. After a restart of the server all connections
+// of the pool are broken.
 func (r *readers) retry(ctx context.Context, read func() (untouched bool, err error)) error {
 	for wait := time.Millisecond; ; wait *= 2 {
 		untouched, err := read()

@@ -9,15 +9,17 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// tx is a transaction as one change sees it. No caller's context reaches it: a transaction carries the changes of several
-// callers, and none of them may end it for the others.
+// tx is a transaction as one change sees it. No caller's context reaches it: a transaction carries
+// the changes of several callers, and none of them may end it for the others.
 //
-// What a change writes about a request is put off until all changes of the transaction have been applied, so that one that is refused leaves
-// nothing that would have to be undone, and PostgreSQL gets all in one message.
+// What a change writes about a request is put off until all changes of the transaction have been
+// applied, so that one that is refused leaves nothing that would have to be undone, and PostgreSQL
+// gets all in one message.
 type tx struct {
-	db     database
-	conn   *conn
-	loaded map[string]row // the requests of the transaction, as the changes before this one left them
+	db   database
+	conn *conn
+	// the requests of the transaction, as the changes before this one left them
+	loaded map[string]row
 
 	rows    map[string]row // those that this change makes of them
 	later   []statement    // what it writes at the end
@@ -33,7 +35,8 @@ type row struct {
 	data    string
 }
 
-// The writes that every change consists of. Columns that an UPDATE does not name cost no work on their index.
+// The writes that every change consists of. Columns that an UPDATE does not name cost no work on
+// their index.
 const (
 	insertRequest = `INSERT INTO requests (id, client_id, state, version, created_at, due_at, data) VALUES ($1, $2, $3, $4, $5, $6, $7)`
 	updateRequest = `UPDATE requests SET state = $3, version = $4, due_at = $5, data = $6 WHERE id = $1 AND version = $2`
@@ -66,7 +69,10 @@ func (t *tx) load(id string) (row, error) {
 func (t *tx) insert(r *request.Request, new row) {
 	new.version = 1
 	t.rows = map[string]row{r.ID: new}
-	t.must(insertRequest, r.ID, r.ClientID, new.state, new.version, micros(r.CreatedAt), new.due, new.data)
+	t.must(
+		insertRequest, r.ID, r.ClientID, new.state, new.version, micros(r.CreatedAt), new.due,
+		new.data,
+	)
 }
 
 // update puts off the write of a request that was loaded, and returns its new version.
@@ -77,14 +83,15 @@ func (t *tx) update(id string, old, new row) (version int64) {
 	return new.version
 }
 
-// lineBits is how many bits of a line's number tell the lines of one version of a request apart; the others are the version.
+// lineBits is how many bits of a line's number tell the lines of one version of a request apart;
+// the others are the version.
 const lineBits = 16
 
-// leave puts off the write of the effects of a change to a request, and notes who is to be told. version is what the change makes
-// of the request, or 0 if it leaves the request's row alone.
+// leave puts off the write of the effects of a change to a request, and notes who is to be told.
+// version is what the change makes of the request, or 0 if it leaves the request's row alone.
 //
-// Lines of the trail are numbered upwards, with gaps: those of a change by the request's new version, which saves a look-up, others
-// follow whatever is there.
+// Lines of the trail are numbered upwards, with gaps: those of a change by the request's new
+// version, which saves a look-up, others follow whatever is there.
 func (t *tx) leave(id string, version int64, e request.Effects) error {
 	for i, e := range e.Events {
 		detail, err := encodeDetail(e.Detail)
@@ -92,24 +99,33 @@ func (t *tx) leave(id string, version int64, e request.Effects) error {
 			return err
 		}
 		if version != 0 {
-			t.must(insertEvent, id, version<<lineBits+int64(i), micros(e.At), string(e.Kind), detail)
+			t.must(
+				insertEvent, id, version<<lineBits+int64(i), micros(e.At), string(e.Kind), detail,
+			)
 			continue
 		}
 		t.must(followEvent, id, micros(e.At), string(e.Kind), detail)
 	}
 	for _, j := range e.Jobs {
 		t.told.jobs = t.told.jobs || j.Kind.Wakes()
-		t.must(insertJob, id, string(j.Kind), string(j.Status), int64(j.Attempts), micros(j.DueAt), text(j.Payload), text(j.LastError))
+		t.must(
+			insertJob, id, string(j.Kind), string(j.Status), int64(j.Attempts), micros(j.DueAt),
+			text(j.Payload), text(j.LastError),
+		)
 	}
 	t.told.requests = append(t.told.requests, id)
 	return nil
 }
 
 // must puts off a write of one row.
-func (t *tx) must(query string, args ...any) { t.later = append(t.later, statement{query, args, true}) }
+func (t *tx) must(query string, args ...any) {
+	t.later = append(t.later, statement{query, args, true})
+}
 
 // put puts off a write of any number of rows.
-func (t *tx) put(query string, args ...any) { t.later = append(t.later, statement{query, args, false}) }
+func (t *tx) put(query string, args ...any) {
+	t.later = append(t.later, statement{query, args, false})
+}
 
 // write executes a statement at once and tells how many rows it wrote.
 func (t *tx) write(ctx context.Context, query string, args ...any) (n int64, err error) {
@@ -125,7 +141,9 @@ func (t *tx) writeAll(ctx context.Context, statements []statement) (counts []int
 }
 
 // writeRows is write for a statement that returns rows.
-func (t *tx) writeRows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
+func (t *tx) writeRows(
+	ctx context.Context, query string, args []any, scan func(*sql.Rows) error,
+) error {
 	t.touched = true
 	return t.conn.rows(ctx, query, args, scan)
 }
@@ -180,7 +198,9 @@ func (c *conn) exec(ctx context.Context, query string, args ...any) (n int64, er
 }
 
 // rows calls scan for every row that a query gives.
-func (c *conn) rows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
+func (c *conn) rows(
+	ctx context.Context, query string, args []any, scan func(*sql.Rows) error,
+) error {
 	stmt, err := c.stmt(ctx, query)
 	if err != nil {
 		return err

@@ -8,7 +8,8 @@ type notification struct {
 	jobs     bool     // there may be a job to do
 }
 
-// hub tells those who watch a request in this process. A watcher that is slow to look gets one signal for many changes.
+// hub tells those who watch a request in this process. A watcher that is slow to look gets one
+// signal for many changes.
 type hub struct {
 	mu       sync.Mutex
 	watchers map[string]map[chan struct{}]struct{} // by request
@@ -22,7 +23,8 @@ func newHub() *hub {
 // Watch implements request.Watcher.
 func (s *Store) Watch(id string) (changed <-chan struct{}, stop func()) { return s.hub.watch(id) }
 
-// Ready implements request.Outbox. There is one channel for all: each signal wakes one of those who wait.
+// Ready implements request.Outbox. There is one channel for all: each signal wakes one of those who
+// wait.
 func (s *Store) Ready() <-chan struct{} { return s.hub.jobs }
 
 func (h *hub) watch(id string) (<-chan struct{}, func()) {

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// writers make changes durable. A change goes to the writer that the key of its target hashes to, so that two writers never work
-// on one request.
+// writers make changes durable. A change goes to the writer that the key of its target hashes to,
+// so that two writers never work on one request.
 type writers struct {
 	all []*writer
 
@@ -23,12 +23,13 @@ type writers struct {
 	closed bool
 }
 
-// writer makes changes durable, many with one commit. It is one goroutine that owns one connection and one queue: it takes all
-// changes that wait, runs them in one transaction, commits, and answers their callers. While it commits, new changes queue up,
-// and the next transaction takes them.
+// writer makes changes durable, many with one commit. It is one goroutine that owns one connection
+// and one queue: it takes all changes that wait, runs them in one transaction, commits, and answers
+// their callers. While it commits, new changes queue up, and the next transaction takes them.
 //
-// A change that finds the writer idle is run at once. After a transaction that carried several, the writer waits up to
-// batchWait for as many again: their callers are likely to come back, and a commit of many costs little more than one of few.
+// A change that finds the writer idle is run at once. After a transaction that carried several, the
+// writer waits up to batchWait for as many again: their callers are likely to come back, and a
+// commit of many costs little more than one of few.
 type writer struct {
 	db    database
 	hub   *hub
@@ -48,20 +49,22 @@ type database interface {
 	// limit is the context of one transaction.
 	limit() (context.Context, context.CancelFunc)
 
-	// begin starts a transaction, in which only this one can change the requests of these ids, and reads them.
+	// begin starts a transaction, in which only this one can change the requests of these ids, and
+	// reads them.
 	begin(ctx context.Context, c *conn, ids []string) (map[string]row, error)
 
 	// write executes statements in their order and tells how many rows each wrote.
 	write(ctx context.Context, c *conn, statements []statement) (counts []int64, err error)
 
-	// announce is what has to be written so that other nodes are told of a change when it is committed.
+	// announce is what has to be written so that other nodes are told of a change when it is
+	// committed.
 	announce(n notification) []statement
 
 	// commit commits. An error means that nothing was committed, unless it is an ErrUncertain.
 	commit(ctx context.Context, c *conn) error
 
-	// transient reports that the transaction failed for a reason that a new one may not meet. lost: the connection is of no
-	// use any more.
+	// transient reports that the transaction failed for a reason that a new one may not meet. lost:
+	// the connection is of no use any more.
 	transient(err error) (again, lost bool)
 }
 
@@ -69,7 +72,8 @@ const (
 	queueLength = 1024             // beyond it callers wait for a place in the queue
 	maxBatch    = 512              // bounds how long the first of a batch waits for the last
 	batchWait   = time.Millisecond // how long callers of a shared commit are given to come back
-	retryFor    = 3 * time.Second  // how long a transaction is repeated that met another one's lock or a broken connection
+	// how long a transaction is repeated that met another one's lock or a broken connection
+	retryFor = 3 * time.Second
 )
 
 // change is what one caller wants to be done.
@@ -84,7 +88,8 @@ type change struct {
 
 // target is what a change is about.
 type target struct {
-	key      string   // decides which writer makes it; of changes with one key, the first that is queued comes first
+	// decides which writer makes it; of changes with one key, the first that is queued comes first
+	key      string
 	requests []string // the ids of requests that it reads and may change
 }
 
@@ -103,14 +108,18 @@ type spoiled struct{ error }
 
 func (s spoiled) Unwrap() error { return s.error }
 
-// errConflict is the failure of a write whose row has another version than the one that was read. Locks make that impossible.
+// errConflict is the failure of a write whose row has another version than the one that was read.
+// Locks make that impossible.
 var errConflict = errors.New("the row is not of the version that was read")
 
 // newWriters starts n writers.
 func newWriters(n int, db database, h *hub, fault func(string)) *writers {
 	ws := &writers{}
 	for range n {
-		w := &writer{db: db, hub: h, fault: fault, queue: make(chan *change, queueLength), ended: make(chan struct{})}
+		w := &writer{
+			db: db, hub: h, fault: fault, queue: make(chan *change, queueLength),
+			ended: make(chan struct{}),
+		}
 		ws.all = append(ws.all, w)
 		go w.run()
 	}
@@ -124,10 +133,13 @@ func (ws *writers) of(key string) *writer {
 	return ws.all[h.Sum32()%uint32(len(ws.all))]
 }
 
-// do makes a change and returns when it is durable, or has failed with no trace. When ctx ends first, do takes the change
-// back if it has not been begun, and returns the context's error: nothing was written. If it has been begun, do waits for the
-// outcome, as a commit cannot be taken back.
-func (ws *writers) do(ctx context.Context, t target, apply func(ctx context.Context, tx *tx) error) error {
+// do makes a change and returns when it is durable, or has failed with no trace. When ctx ends
+// first, do takes the change back if it has not been begun, and returns the context's error:
+// nothing was written. If it has been begun, do waits for the outcome, as a commit cannot be taken
+// back.
+func (ws *writers) do(
+	ctx context.Context, t target, apply func(ctx context.Context, tx *tx) error,
+) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -188,7 +200,8 @@ func (w *writer) run() {
 			close(w.ended)
 			return
 		}
-		// A change ended the goroutine with runtime.Goexit, as t.FailNow does. The others must not hang.
+		// A change ended the goroutine with runtime.Goexit, as t.FailNow does. The others must not
+		// hang.
 		w.rollback()
 		answer(w.batch, errors.New("store: a change ended its goroutine; nothing was written"))
 		go w.run()
@@ -202,8 +215,8 @@ func (w *writer) run() {
 	ended = true
 }
 
-// next takes the changes that wait as the next batch. If the last one carried several, it waits for as many again, until a
-// time. It returns false when the queue is closed and empty.
+// next takes the changes that wait as the next batch. If the last one carried several, it waits for
+// as many again, until a time. It returns false when the queue is closed and empty.
 func (w *writer) next(last int, until time.Time) bool {
 	w.batch = nil
 	var timer <-chan time.Time
@@ -255,22 +268,25 @@ func (w *writer) settle(batch []*change) {
 	}
 	if s := (spoiled{}); errors.As(err, &s) {
 		if len(batch) > 1 {
-			for _, c := range batch { // each in a transaction of its own, so that only the one to blame fails
+			// each in a transaction of its own, so that only the one to blame fails
+			for _, c := range batch {
 				w.settle([]*change{c})
 			}
 			return
 		}
 		err = s.error
 	}
-	if err == nil || errors.Is(err, ErrUncertain) { // watchers look for themselves what became of it
+	// watchers look for themselves what became of it
+	if err == nil || errors.Is(err, ErrUncertain) {
 		w.hub.tell(total(batch))
 	}
 	answer(batch, err)
 	w.fault(FaultAnswered)
 }
 
-// answer tells the callers: their own errors if the transaction came to its end, else why it did not. A change that was
-// refused in a transaction that failed gets the failure, too, because it may have been refused for what another one had done.
+// answer tells the callers: their own errors if the transaction came to its end, else why it did
+// not. A change that was refused in a transaction that failed gets the failure, too, because it may
+// have been refused for what another one had done.
 func answer(batch []*change, err error) {
 	for _, c := range batch {
 		if err != nil {
@@ -299,7 +315,8 @@ func (w *writer) transact(batch []*change) (err error) {
 			w.rollback()
 		}
 	}()
-	// Changes of one key stay in their order. The others go in the order of their keys, in which every node locks.
+	// Changes of one key stay in their order. The others go in the order of their keys, in which
+	// every node locks.
 	slices.SortStableFunc(batch, func(a, b *change) int { return strings.Compare(a.key, b.key) })
 	var ids []string
 	for _, c := range batch {

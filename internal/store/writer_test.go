@@ -16,8 +16,9 @@ import (
 	"github.com/signet-sign/signet/internal/store"
 )
 
-// hold makes every writer busy with a change of a request, and returns when all are under way. They go on with release, which waits
-// for them, and rename their requests. It takes the requests from the first number on, of which it returns the next.
+// hold makes every writer busy with a change of a request, and returns when all are under way. They
+// go on with release, which waits for them, and rename their requests. It takes the requests from
+// the first number on, of which it returns the next.
 func hold(t *testing.T, s *store.Store, first int) (release func(), next int) {
 	t.Helper()
 	proceed := make(chan struct{})
@@ -39,16 +40,23 @@ func hold(t *testing.T, s *store.Store, first int) (release func(), next int) {
 	return release, next
 }
 
-// holdOne begins a change of a request, which renames it when proceed is closed, and returns when it is under way.
-func holdOne(t *testing.T, s *store.Store, id string, proceed <-chan struct{}, all *sync.WaitGroup) {
+// holdOne begins a change of a request, which renames it when proceed is closed, and returns when
+// it is under way.
+func holdOne(
+	t *testing.T, s *store.Store, id string, proceed <-chan struct{}, all *sync.WaitGroup,
+) {
 	begun := make(chan struct{})
 	begin := sync.OnceFunc(func() { close(begun) })
 	all.Go(func() {
-		err := s.Update(context.Background(), id, func(r *request.Request) (request.Effects, error) {
-			begin()
-			<-proceed
-			return rename("held")(r)
-		})
+		err := s.Update(
+			context.Background(),
+			id,
+			func(r *request.Request) (request.Effects, error) {
+				begin()
+				<-proceed
+				return rename("held")(r)
+			},
+		)
 		if err != nil {
 			t.Error(err)
 		}
@@ -64,8 +72,8 @@ func TestPostgresWritesOverNothing(t *testing.T) {
 	testWritesOverNothing(t, openPostgres(t, cluster.Database(t)))
 }
 
-// testWritesOverNothing: behind the locks there is a second guard. A write names the version of the row that it replaces, and if the
-// row has another one, nothing of the change happens.
+// testWritesOverNothing: behind the locks there is a second guard. A write names the version of the
+// row that it replaces, and if the row has another one, nothing of the change happens.
 func testWritesOverNothing(t *testing.T, s *store.Store) {
 	r := plainRequest(0)
 	if err := s.Create(t.Context(), r, request.Effects{}); err != nil {
@@ -77,7 +85,10 @@ func testWritesOverNothing(t *testing.T, s *store.Store) {
 	r.Version++
 	for _, version := range []int64{r.Version - 1, r.Version + 1} {
 		if err := s.WriteOver(t.Context(), r.ID, version); !errors.Is(err, store.Conflict) {
-			t.Errorf("writing over version %d as if it were %d: %v, want a conflict", r.Version, version, err)
+			t.Errorf(
+				"writing over version %d as if it were %d: %v, want a conflict", r.Version, version,
+				err,
+			)
 		}
 	}
 	got, err := s.Get(t.Context(), r.ID)
@@ -85,7 +96,10 @@ func testWritesOverNothing(t *testing.T, s *store.Store) {
 		t.Fatal(err)
 	}
 	if got.Version != r.Version || got.State != r.State {
-		t.Errorf("version %d in state %s is stored, want %d in %s", got.Version, got.State, r.Version, r.State)
+		t.Errorf(
+			"version %d in state %s is stored, want %d in %s", got.Version, got.State, r.Version,
+			r.State,
+		)
 	}
 }
 
@@ -94,7 +108,10 @@ func TestSQLiteRefusesAWrite(t *testing.T) {
 	s := openSQLite(t, path)
 	db, err := sql.Open("sqlite", path)
 	if err == nil {
-		_, err = db.ExecContext(t.Context(), `CREATE TRIGGER refuse BEFORE UPDATE ON requests WHEN NEW.data LIKE '%poison%' BEGIN SELECT RAISE(ABORT, 'poison'); END`)
+		_, err = db.ExecContext(
+			t.Context(),
+			`CREATE TRIGGER refuse BEFORE UPDATE ON requests WHEN NEW.data LIKE '%poison%' BEGIN SELECT RAISE(ABORT, 'poison'); END`,
+		)
 		err = errors.Join(err, db.Close())
 	}
 	if err != nil {
@@ -106,13 +123,18 @@ func TestSQLiteRefusesAWrite(t *testing.T) {
 func TestPostgresRefusesAWrite(t *testing.T) {
 	url := cluster.Database(t)
 	s := openPostgres(t, url)
-	ask(t, url, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'poison'; END $$;
-		CREATE TRIGGER refuse BEFORE UPDATE ON requests FOR EACH ROW WHEN (NEW.data LIKE '%poison%') EXECUTE FUNCTION refuse()`)
+	ask(
+		t,
+		url,
+		`CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'poison'; END $$;
+		CREATE TRIGGER refuse BEFORE UPDATE ON requests FOR EACH ROW WHEN (NEW.data LIKE '%poison%') EXECUTE FUNCTION refuse()`,
+	)
 	testRefusesAWrite(t, s)
 }
 
-// testRefusesAWrite: a write that the database refuses fails that change, alone or in company, and so does an error after a change has
-// written. Nothing of either is left, and those that share the transaction lose nothing.
+// testRefusesAWrite: a write that the database refuses fails that change, alone or in company, and
+// so does an error after a change has written. Nothing of either is left, and those that share the
+// transaction lose nothing.
 func testRefusesAWrite(t *testing.T, s *store.Store) {
 	const innocent, refused, late, written, end = 0, 2, 4, 6, 8
 	for i := range end {
@@ -143,9 +165,15 @@ func testRefusesAWrite(t *testing.T, s *store.Store) {
 		case reading != nil:
 			t.Error(reading)
 		case i < refused && (err != nil || r.DocName != "new" || r.Version != 2):
-			t.Errorf("request %d, whose change is in order: %v; it is called %s, version %d", i, err, r.DocName, r.Version)
+			t.Errorf(
+				"request %d, whose change is in order: %v; it is called %s, version %d", i, err,
+				r.DocName, r.Version,
+			)
 		case i >= refused && (err == nil || r.DocName == "poison" || r.State != request.StateCreated || r.Version != 1):
-			t.Errorf("request %d, whose change fails: %v; it is called %s, version %d, and is %s", i, err, r.DocName, r.Version, r.State)
+			t.Errorf(
+				"request %d, whose change fails: %v; it is called %s, version %d, and is %s", i,
+				err, r.DocName, r.Version, r.State,
+			)
 		case i >= late && !errors.Is(err, errLate):
 			t.Errorf("request %d: %v, want its own error", i, err)
 		}
@@ -174,8 +202,8 @@ func testRefusesAWrite(t *testing.T, s *store.Store) {
 	}
 }
 
-// TestPostgresNodesTakeTurns: a change on one node waits for that of the same request on another before it decides, instead of
-// finding out afterwards that it has decided upon what is no more.
+// TestPostgresNodesTakeTurns: a change on one node waits for that of the same request on another
+// before it decides, instead of finding out afterwards that it has decided upon what is no more.
 func TestPostgresNodesTakeTurns(t *testing.T) {
 	url := cluster.Database(t)
 	a, b := openPostgres(t, url), openPostgres(t, url)
@@ -205,11 +233,15 @@ func TestPostgresNodesTakeTurns(t *testing.T) {
 	release()
 	all.Wait()
 	if !slices.Equal(saw, []string{"held"}) {
-		t.Errorf("the second node's change was tried on %q, want it tried once, on what the first had made", saw)
+		t.Errorf(
+			"the second node's change was tried on %q, want it tried once, on what the first had made",
+			saw,
+		)
 	}
 }
 
-// TestPostgresTwoAtOnce: a change is made durable while another one is being decided, but no change of the same request is.
+// TestPostgresTwoAtOnce: a change is made durable while another one is being decided, but no change
+// of the same request is.
 func TestPostgresTwoAtOnce(t *testing.T) {
 	s := openPostgres(t, cluster.Database(t))
 	other := 1
@@ -228,10 +260,14 @@ func TestPostgresTwoAtOnce(t *testing.T) {
 	holdOne(t, s, plainRequest(0).ID, proceed, &all)
 	saw := ""
 	all.Go(func() {
-		err := s.Update(t.Context(), plainRequest(0).ID, func(r *request.Request) (request.Effects, error) {
-			saw = r.DocName
-			return rename("second")(r)
-		})
+		err := s.Update(
+			t.Context(),
+			plainRequest(0).ID,
+			func(r *request.Request) (request.Effects, error) {
+				saw = r.DocName
+				return rename("second")(r)
+			},
+		)
 		if err != nil {
 			t.Error(err)
 		}
@@ -253,8 +289,8 @@ func TestPostgresTwoAtOnce(t *testing.T) {
 	}
 }
 
-// TestPostgresTrailOrder: lines that are written with one statement stand in the order of their changes, whether they are numbered
-// by a request's version or follow what is there.
+// TestPostgresTrailOrder: lines that are written with one statement stand in the order of their
+// changes, whether they are numbered by a request's version or follow what is there.
 func TestPostgresTrailOrder(t *testing.T) {
 	s := openPostgres(t, cluster.Database(t))
 	if err := s.Create(t.Context(), plainRequest(2), request.Effects{}); err != nil {
@@ -273,7 +309,9 @@ func TestPostgresTrailOrder(t *testing.T) {
 	}
 	release, _ := hold(t, s, 3) // so that what comes now shares a transaction
 	var all sync.WaitGroup
-	service := request.New(request.Config{Store: s, Now: func() time.Time { return plainRequest(2).CreatedAt }})
+	service := request.New(
+		request.Config{Store: s, Now: func() time.Time { return plainRequest(2).CreatedAt }},
+	)
 	for i, change := range []func() error{
 		func() error { return service.Cancel(t.Context(), plainRequest(2).ClientID, id) },
 		func() error {
@@ -292,7 +330,9 @@ func TestPostgresTrailOrder(t *testing.T) {
 	release()
 	all.Wait()
 	events, err := s.Events(t.Context(), id)
-	if err != nil || len(events) != 2 || events[0].Kind != request.EventCancelled || events[1].Kind != request.EventWebhook || events[1].Seq != 2 {
+	if err != nil || len(events) != 2 || events[0].Kind != request.EventCancelled ||
+		events[1].Kind != request.EventWebhook ||
+		events[1].Seq != 2 {
 		t.Errorf("the trail is %+v, %v", events, err)
 	}
 }

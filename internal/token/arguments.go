@@ -11,9 +11,10 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 )
 
-// The arguments of a call are the claims that do not authenticate. Each breach is one answer of the table (docs/contract.md,
-// 14.7 and 14.25), with a description that names the claim and the rule. A claim that is null is not absent: it is the usual trace of a
-// variable that was empty by mistake, and dropping it could open a document that was meant for one person to everybody.
+// The arguments of a call are the claims that do not authenticate. Each breach is one answer of the
+// table (docs/contract.md, 14.7 and 14.25), with a description that names the claim and the rule. A
+// claim that is null is not absent: it is the usual trace of a variable that was empty by mistake,
+// and dropping it could open a document that was meant for one person to everybody.
 
 // readDocument reads the arguments of initiate (docs/contract.md, 3.2).
 func readDocument(c *Claims, o object) (err error) {
@@ -45,7 +46,8 @@ func readDocName(v Value) (string, error) {
 	return name, nil
 }
 
-// readLocations reads sign_locations (V3.2) or, without that claim, the one location of x, y and page (V3.0).
+// readLocations reads sign_locations (V3.2) or, without that claim, the one location of x, y and
+// page (V3.0).
 func readLocations(o object) ([]api.Location, error) {
 	list := o.get("sign_locations")
 	if list == nil {
@@ -63,7 +65,9 @@ func readLocations(o object) ([]api.Location, error) {
 	}
 	items := list.items()
 	if len(items) < 1 || len(items) > api.MaxLocations {
-		return nil, api.ErrClientSide(fmt.Sprintf("sign_locations must have 1 to %d entries", api.MaxLocations))
+		return nil, api.ErrClientSide(
+			fmt.Sprintf("sign_locations must have 1 to %d entries", api.MaxLocations),
+		)
 	}
 	locations := make([]api.Location, 0, len(items))
 	for i, item := range items {
@@ -81,7 +85,9 @@ func readLocations(o object) ([]api.Location, error) {
 		}
 		for j, other := range locations {
 			if location == other {
-				return nil, api.ErrClientSide(fmt.Sprintf("%s is the same as sign_locations[%d]", where, j))
+				return nil, api.ErrClientSide(
+					fmt.Sprintf("%s is the same as sign_locations[%d]", where, j),
+				)
 			}
 		}
 		locations = append(locations, location)
@@ -89,8 +95,9 @@ func readLocations(o object) ([]api.Location, error) {
 	return locations, nil
 }
 
-// readLocation reads one location; the prefix says whose members these are. Other members are ignored: relying parties send
-// width and height, and the box has one size (docs/contract.md, 3.2.4).
+// readLocation reads one location; the prefix says whose members these are. Other members are
+// ignored: relying parties send width and height, and the box has one size (docs/contract.md,
+// 3.2.4).
 func readLocation(prefix string, o object) (l api.Location, err error) {
 	if l.Page, err = readPage(prefix+"page", o.get("page")); err != nil {
 		return api.Location{}, err
@@ -118,9 +125,9 @@ func readPage(claim string, v Value) (int, error) {
 	return strconv.Atoi(digits + strings.Repeat("0", exponent))
 }
 
-// readFraction reads a coordinate. It is judged on its decimal text, because the float64 of 0.1 has 55 decimals. Every JSON
-// spelling of a number is fine, such as Java's 5.0E-4: what counts is how many decimals it has written out, less the zeros at
-// the end.
+// readFraction reads a coordinate. It is judged on its decimal text, because the float64 of 0.1 has
+// 55 decimals. Every JSON spelling of a number is fine, such as Java's 5.0E-4: what counts is how
+// many decimals it has written out, less the zeros at the end.
 func readFraction(claim string, v Value) (float64, error) {
 	if v == nil {
 		return 0, api.ErrClientSide(claim + " is missing")
@@ -146,8 +153,9 @@ func readFraction(claim string, v Value) (float64, error) {
 // places is how many decimals a coordinate may have (docs/contract.md, 3.2.6).
 const places = 4
 
-// decimal takes a JSON number apart: its absolute value is digits times 10 to the exponent, and digits neither begins nor ends
-// with a zero. Zero has no digits. An exponent beyond a million is as good as a million.
+// decimal takes a JSON number apart: its absolute value is digits times 10 to the exponent, and
+// digits neither begins nor ends with a zero. Zero has no digits. An exponent beyond a million is
+// as good as a million.
 func decimal(v Value) (digits string, exponent int) {
 	const huge = 1_000_000
 	text := strings.TrimPrefix(string(v), "-")
@@ -168,8 +176,8 @@ func decimal(v Value) (digits string, exponent int) {
 	return trimmed, exponent + len(digits) - len(trimmed)
 }
 
-// readSignerUINHash reads the hash of the intended signer's NRIC: SHA-256 in hex (docs/contract.md, 14.11). Absent means that the first
-// person to open the document becomes its signer.
+// readSignerUINHash reads the hash of the intended signer's NRIC: SHA-256 in hex (docs/contract.md,
+// 14.11). Absent means that the first person to open the document becomes its signer.
 func readSignerUINHash(v Value) (string, error) {
 	if v == nil {
 		return "", nil
@@ -183,7 +191,8 @@ func readSignerUINHash(v Value) (string, error) {
 	return strings.ToLower(hash), nil
 }
 
-// readRequestID reads the argument of cancel. What cannot be an id of ours gets the answer that an unknown one gets.
+// readRequestID reads the argument of cancel. What cannot be an id of ours gets the answer that an
+// unknown one gets.
 func readRequestID(c *Claims, o object) error {
 	id, ok := o.get("request_id").Text()
 	if !o.has("request_id") {

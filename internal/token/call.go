@@ -31,7 +31,8 @@ func (c Call) String() string {
 	return claimTable[c].name
 }
 
-// claimRules is what one call asks of the claims. Claims that no rule names are tolerated (docs/contract.md, 2.3.7).
+// claimRules is what one call asks of the claims. Claims that no rule names are tolerated
+// (docs/contract.md, 2.3.7).
 type claimRules struct {
 	name      string
 	required  []claimRule
@@ -39,7 +40,8 @@ type claimRules struct {
 	singleUse bool     // the jti is used up
 	byChange  bool     // with the change that the call makes, and not before: see Verifier.Verify
 
-	// arguments reads what is not authentication, once the token is authentic; its errors are answers. May be nil.
+	// arguments reads what is not authentication, once the token is authentic; its errors are
+	// answers. May be nil.
 	arguments func(*Claims, object) error
 }
 
@@ -62,8 +64,13 @@ var claimTable = [...]claimRules{
 		arguments: readDocument,
 	},
 	Result: {
-		name:      "result",
-		required:  []claimRule{{"iat", readIssuedAt}, {"exp", readExpiresAt}, {"jti", readJTI}, {"exchange_code", readExchangeCode}},
+		name: "result",
+		required: []claimRule{
+			{"iat", readIssuedAt},
+			{"exp", readExpiresAt},
+			{"jti", readJTI},
+			{"exchange_code", readExchangeCode},
+		},
 		singleUse: true,
 	},
 	Cancel: {
@@ -101,7 +108,8 @@ func (rules *claimRules) judge(o object, lenient bool) (*Claims, error) {
 		v := o.get(rule.claim)
 		if v == nil {
 			if lenient && rule.claim == "exp" {
-				claims.ExpiresAt = claims.IssuedAt.Add(maxLifetime) // iat stands before exp in the table
+				// iat stands before exp in the table
+				claims.ExpiresAt = claims.IssuedAt.Add(maxLifetime)
 				continue
 			}
 			return nil, fmt.Errorf("claim %s: missing", rule.claim)
@@ -113,8 +121,9 @@ func (rules *claimRules) judge(o object, lenient bool) (*Claims, error) {
 	return claims, rules.readClient(claims, o)
 }
 
-// readClient finds the party's id. Where the table names no claim for it, a client_id is still read if there is one, because a
-// token that names one party must not pass for another's that happens to use the same keys.
+// readClient finds the party's id. Where the table names no claim for it, a client_id is still read
+// if there is one, because a token that names one party must not pass for another's that happens to
+// use the same keys.
 func (rules *claimRules) readClient(claims *Claims, o object) error {
 	names := rules.client
 	if names == nil {
@@ -154,11 +163,18 @@ func (c *Claims) judgeTimes(now time.Time) error {
 	case lifetime <= 0:
 		return errors.New("claim exp: not after iat")
 	case lifetime > maxLifetime:
-		return fmt.Errorf("claim exp: %s s after iat, the most is %d s", seconds(lifetime), maxLifetime/time.Second)
+		return fmt.Errorf(
+			"claim exp: %s s after iat, the most is %d s", seconds(lifetime),
+			maxLifetime/time.Second,
+		)
 	case now.After(c.ExpiresAt.Add(expLeeway)):
-		return fmt.Errorf("claim exp: the token expired %s ago", now.Sub(c.ExpiresAt).Round(time.Millisecond))
+		return fmt.Errorf(
+			"claim exp: the token expired %s ago", now.Sub(c.ExpiresAt).Round(time.Millisecond),
+		)
 	case c.IssuedAt.After(now.Add(maxAhead)):
-		return fmt.Errorf("claim iat: %s ahead of our clock", c.IssuedAt.Sub(now).Round(time.Millisecond))
+		return fmt.Errorf(
+			"claim iat: %s ahead of our clock", c.IssuedAt.Sub(now).Round(time.Millisecond),
+		)
 	}
 	return nil
 }
@@ -186,7 +202,9 @@ func readSeconds(v Value) (time.Time, error) {
 	case !v.isNumber(), seconds < 0:
 		return time.Time{}, errors.New("not a number of seconds since 1970")
 	case err != nil, seconds >= end:
-		return time.Time{}, errors.New("too large for seconds since 1970; milliseconds must be divided by 1000")
+		return time.Time{}, errors.New(
+			"too large for seconds since 1970; milliseconds must be divided by 1000",
+		)
 	}
 	whole, fraction := math.Modf(seconds)
 	return time.Unix(int64(whole), int64(fraction*1e9)), nil
@@ -216,8 +234,9 @@ func readExchangeCode(c *Claims, v Value) error {
 	return nil
 }
 
-// couldBeID reports whether a text has the alphabet and the length of the ids and codes that this service issues. Others are
-// not worth a look-up, and some databases answer them with an error instead of finding nothing.
+// couldBeID reports whether a text has the alphabet and the length of the ids and codes that this
+// service issues. Others are not worth a look-up, and some databases answer them with an error
+// instead of finding nothing.
 func couldBeID(s string) bool {
 	const longest = 64 // "signv3-" and a UUID are 43
 	if s == "" || len(s) > longest {

@@ -60,7 +60,11 @@ func TestRefusedText(t *testing.T) {
 		{"trailing newline", good + "\n", "white space"},
 		{"newline inside a part", good[:20] + "\r\n" + good[20:], "white space"},
 		{"tab", good + "\t", "white space"},
-		{"JSON serialisation", `{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`, "JSON serialisation"},
+		{
+			"JSON serialisation",
+			`{"payload":"` + parts[1] + `","protected":"` + parts[0] + `","signature":"` + parts[2] + `"}`,
+			"JSON serialisation",
+		},
 		{"two tokens in one header", good + "," + good, "not base64url"},
 		{"quoted", `"` + good + `"`, "not base64url"},
 		{"no dots", strings.ReplaceAll(good, ".", ""), "3 parts, this has 1"},
@@ -71,8 +75,16 @@ func TestRefusedText(t *testing.T) {
 		{"empty payload", parts[0] + ".." + parts[2], "token payload: empty"},
 		{"empty signature", input + ".", "token signature: empty"},
 		{"padding", good + "=", "not base64url"},
-		{"base64 instead of base64url", strings.Replace(good, parts[2], "+/"+parts[2][2:], 1), "not base64url"},
-		{"stray bits at the end", good[:len(good)-1] + nextLetter(good[len(good)-1]), "not base64url"},
+		{
+			"base64 instead of base64url",
+			strings.Replace(good, parts[2], "+/"+parts[2][2:], 1),
+			"not base64url",
+		},
+		{
+			"stray bits at the end",
+			good[:len(good)-1] + nextLetter(good[len(good)-1]),
+			"not base64url",
+		},
 		{"NUL", good + "\x00", "not base64url"},
 		{"not ASCII", good + "é", "not base64url"},
 		{"too long", good + strings.Repeat("A", 16<<10), "longer than"},
@@ -81,32 +93,87 @@ func TestRefusedText(t *testing.T) {
 		{"header array", withHeader(`["ES256"]`), "header: not a JSON object"},
 		{"header string", withHeader(`"ES256"`), "header: not a JSON object"},
 		{"header followed by more", withHeader(string(header) + `{}`), "header: not valid JSON"},
-		{"header with alg twice", withHeader(`{"alg":"none","alg":"ES256","kid":"` + key.Kid + `"}`), "same name"},
-		{"header with kid twice", withHeader(`{"alg":"ES256","kid":"other","k\u0069d":"` + key.Kid + `"}`), "same name"},
-		{"header with a byte order mark", withHeader("\ufeff" + string(header)), "header: not valid JSON"},
+		{
+			"header with alg twice",
+			withHeader(`{"alg":"none","alg":"ES256","kid":"` + key.Kid + `"}`),
+			"same name",
+		},
+		{
+			"header with kid twice",
+			withHeader(`{"alg":"ES256","kid":"other","k\u0069d":"` + key.Kid + `"}`),
+			"same name",
+		},
+		{
+			"header with a byte order mark",
+			withHeader("\ufeff" + string(header)),
+			"header: not valid JSON",
+		},
 		{"payload no JSON", withPayload(`client_id=x`), "payload: not valid JSON"},
 		{"payload array", withPayload(`[]`), "payload: not a JSON object"},
 		{"payload null", withPayload(`null`), "payload: not a JSON object"},
-		{"payload with a claim twice", withPayload(strings.Replace(string(payload), "{", `{"doc_name":"other.pdf",`, 1)), "same name"},
-		{"payload with a claim twice, escaped", withPayload(strings.Replace(string(payload), "{", `{"\u0065xp":1,`, 1)), "same name"},
-		{"payload with half a surrogate", withPayload(strings.Replace(string(payload), "Agreement", `Agreement\ud800`, 1)), "payload: not valid JSON"},
-		{"payload not UTF-8", withPayload(strings.Replace(string(payload), "Agreement", "Agreement\xff", 1)), "payload: not valid JSON"},
+		{
+			"payload with a claim twice",
+			withPayload(strings.Replace(string(payload), "{", `{"doc_name":"other.pdf",`, 1)),
+			"same name",
+		},
+		{
+			"payload with a claim twice, escaped",
+			withPayload(strings.Replace(string(payload), "{", `{"\u0065xp":1,`, 1)),
+			"same name",
+		},
+		{
+			"payload with half a surrogate",
+			withPayload(strings.Replace(string(payload), "Agreement", `Agreement\ud800`, 1)),
+			"payload: not valid JSON",
+		},
+		{
+			"payload not UTF-8",
+			withPayload(strings.Replace(string(payload), "Agreement", "Agreement\xff", 1)),
+			"payload: not valid JSON",
+		},
 
 		{"alg none, no signature", unsigned + ".", "alg is not ES256"},
 		{"alg none, some signature", unsigned + "." + parts[2], "alg is not ES256"},
 		{"HS256 with the public key as secret", hs256(spki, "HS256"), "alg is not ES256"},
-		{"HS256 called ES256", hs256(spki, "ES256"), "needs r and s in 64 bytes (not DER), this has 32"},
+		{
+			"HS256 called ES256",
+			hs256(spki, "ES256"),
+			"needs r and s in 64 bytes (not DER), this has 32",
+		},
 		{"DER signature", signed(der), "not DER"},
 		{"signature cut", signed(key.Signature(input)[:63]), "this has 63"},
 		{"signature longer", signed(append(key.Signature(input), 0)), "this has 65"},
 		{"signature of zeros", signed(make([]byte, 64)), "does not verify"},
 		{"one bit of the signature", signed(flipped), "does not verify"},
 		{"signed by another", signed(other.Signature(input)), "does not verify"},
-		{"signature over another hash", signed(partytest.Key{Alg: "ES384", Private: key.Private}.Signature(input)), "does not verify"},
-		{"P-384 key as ES256", wrongCurve.Sign([]byte(`{"alg":"ES256","kid":"`+wrongCurve.Kid+`"}`), payload), "needs r and s in 64 bytes"},
-		{"P-256 key as ES384", key.Sign([]byte(`{"alg":"ES384","kid":"`+key.Kid+`"}`), payload), "needs r and s in 96 bytes"},
-		{"payload changed", parts[0] + "." + b64([]byte(strings.Replace(string(payload), "Agreement", "agreement", 1))) + "." + parts[2], "does not verify"},
-		{"header changed", b64([]byte(strings.Replace(string(header), "JWT", "jwt", 1))) + "." + parts[1] + "." + parts[2], "does not verify"},
+		{
+			"signature over another hash",
+			signed(partytest.Key{Alg: "ES384", Private: key.Private}.Signature(input)),
+			"does not verify",
+		},
+		{
+			"P-384 key as ES256",
+			wrongCurve.Sign([]byte(`{"alg":"ES256","kid":"`+wrongCurve.Kid+`"}`), payload),
+			"needs r and s in 64 bytes",
+		},
+		{
+			"P-256 key as ES384",
+			key.Sign([]byte(`{"alg":"ES384","kid":"`+key.Kid+`"}`), payload),
+			"needs r and s in 96 bytes",
+		},
+		{
+			"payload changed",
+			parts[0] + "." + b64(
+				[]byte(strings.Replace(string(payload), "Agreement", "agreement", 1)),
+			) + "." + parts[2],
+			"does not verify",
+		},
+		{
+			"header changed",
+			b64([]byte(strings.Replace(string(header), "JWT", "jwt", 1))) +
+				"." + parts[1] + "." + parts[2],
+			"does not verify",
+		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -122,7 +189,8 @@ func TestRefusedText(t *testing.T) {
 	}
 }
 
-// nextLetter is the character whose value in base64url is one more: the same bytes, when the bits are left over.
+// nextLetter is the character whose value in base64url is one more: the same bytes, when the bits
+// are left over.
 func nextLetter(c byte) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return string(alphabet[strings.IndexByte(alphabet, c)+1])

@@ -14,13 +14,14 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// FuzzVerify feeds the verifier any text as a token: it does not panic, answers only with answers, repeats nothing, and accepts
-// only what this test has signed, to the byte.
+// FuzzVerify feeds the verifier any text as a token: it does not panic, answers only with answers,
+// repeats nothing, and accepts only what this test has signed, to the byte.
 func FuzzVerify(f *testing.F) {
 	b := newBench(f)
 	b.replay = nil
 	b.Verifier = token.NewVerifier(token.VerifierConfig{
-		Parties: b.registry, Keys: b.keys, Now: b.party.Now, Lenient: true, // so that a token can be tried again
+		// so that a token can be tried again
+		Parties: b.registry, Keys: b.keys, Now: b.party.Now, Lenient: true,
 	})
 	signed := make(map[string]bool)
 	for _, call := range callsOf {
@@ -88,7 +89,8 @@ func FuzzClaims(f *testing.F) {
 		switch call {
 		case token.Initiate:
 			name, _ := again["doc_name"].(string)
-			same = same && strings.TrimSpace(name) == claims.DocName && again["client_id"] == claims.ClientID
+			same = same && strings.TrimSpace(name) == claims.DocName &&
+				again["client_id"] == claims.ClientID
 		case token.Result:
 			same = same && again["exchange_code"] == claims.ExchangeCode
 		case token.Cancel:
@@ -127,7 +129,8 @@ func BenchmarkVerify(b *testing.B) {
 			}
 		})
 	}
-	// What a forger costs: the signature of a well-formed token that expired, and 16 KiB of nothing.
+	// What a forger costs: the signature of a well-formed token that expired, and 16 KiB of
+	// nothing.
 	b.Run("expired", func(b *testing.B) {
 		bench := newBench(b)
 		jws := bench.party.Token(token.Cancel, partytest.Claims(map[string]any{"iat": 1, "exp": 2}))
@@ -154,7 +157,9 @@ func BenchmarkVerify(b *testing.B) {
 	})
 	b.Run("members", func(b *testing.B) {
 		bench := newBench(b)
-		payload := []byte(`{"a":[` + strings.TrimSuffix(strings.Repeat(`{"b":{"c":1}},`, 840), ",") + `]}`)
+		payload := []byte(
+			`{"a":[` + strings.TrimSuffix(strings.Repeat(`{"b":{"c":1}},`, 840), ",") + `]}`,
+		)
 		jws := bench.party.Key("ES256").Sign([]byte(`{"alg":"ES256","kid":"x"}`), payload)
 		if len(jws) > 16<<10 || len(jws) < 15<<10 {
 			b.Fatal(len(jws))

@@ -58,7 +58,8 @@ var (
 )
 
 // ReadPart reads a part of a compact JWS that is a JSON object: the header or the claims. If it
-// returns an error, it also returns the members before the fault. The error quotes nothing of the part.
+// returns an error, it also returns the members before the fault. The error quotes nothing of the
+// part.
 func ReadPart(part string) ([]Member, error) {
 	text, err := decodeBase64URL(part)
 	if err != nil {

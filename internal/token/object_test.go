@@ -77,7 +77,8 @@ func FuzzReadObject(f *testing.F) {
 			}
 			var s string
 			text, ok := m.Value.Text()
-			if isText := json.Unmarshal(m.Value, &s) == nil && m.Value.Kind() != 'n'; ok != isText || text != s {
+			if isText := json.Unmarshal(m.Value, &s) == nil && m.Value.Kind() != 'n'; ok != isText ||
+				text != s {
 				t.Errorf("the text of %q is %q, want %q", m.Value, text, s)
 			}
 			if m.Value.Kind() == '[' {

@@ -12,16 +12,16 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 )
 
-// MaxToken is the longest Authorization value in bytes. Twenty signing locations with unknown members, a
-// long name in escapes and the claims of some framework fit into half of it.
+// MaxToken is the longest Authorization value in bytes. Twenty signing locations with unknown
+// members, a long name in escapes and the claims of some framework fit into half of it.
 const MaxToken = 16 << 10
 
-// algorithms is the allow-list (docs/contract.md, 2.2.2): the elliptic curves that a JWKS may hold. HMAC
-// and "none" must never be in it; they would turn a public key into a secret, or need none.
+// algorithms is the allow-list (docs/contract.md, 2.2.2): the elliptic curves that a JWKS may hold.
+// HMAC and "none" must never be in it; they would turn a public key into a secret, or need none.
 var algorithms = []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512}
 
-// signatureSize is the length of a signature: r and s of fixed length, one after the other (RFC 7518,
-// section 3.4).
+// signatureSize is the length of a signature: r and s of fixed length, one after the other (RFC
+// 7518, section 3.4).
 var signatureSize = map[jose.SignatureAlgorithm]int{jose.ES256: 64, jose.ES384: 96, jose.ES512: 132}
 
 // token is a compact JWS that was parsed and is not verified.
@@ -32,7 +32,8 @@ type token struct {
 	claims object
 }
 
-// parseToken parses the value of an Authorization header. Its errors are causes: they say what is wrong and quote nothing.
+// parseToken parses the value of an Authorization header. Its errors are causes: they say what is
+// wrong and quote nothing.
 func parseToken(authorization string) (*token, error) {
 	if err := checkCompact(authorization); err != nil {
 		return nil, err
@@ -54,7 +55,10 @@ func parseToken(authorization string) (*token, error) {
 		return nil, fmt.Errorf("token signature: %w", err)
 	}
 	if size := signatureSize[t.alg]; len(signature) != size {
-		return nil, fmt.Errorf("token signature: %s needs r and s in %d bytes (not DER), this has %d", t.alg, size, len(signature))
+		return nil, fmt.Errorf(
+			"token signature: %s needs r and s in %d bytes (not DER), this has %d", t.alg, size,
+			len(signature),
+		)
 	}
 	if t.claims, err = ReadPart(parts[1]); err != nil {
 		return nil, fmt.Errorf("token payload: %w", err)
@@ -74,7 +78,9 @@ func checkCompact(authorization string) error {
 		return fmt.Errorf("token: longer than %d bytes", MaxToken)
 	case len(authorization) >= 7 && strings.EqualFold(authorization[:7], "Bearer "):
 		// The real service refuses it too (docs/contract.md, 14.6).
-		return errors.New("token: the Authorization header holds the token alone, without the prefix Bearer")
+		return errors.New(
+			"token: the Authorization header holds the token alone, without the prefix Bearer",
+		)
 	case strings.ContainsAny(authorization, " \t\r\n"):
 		return errors.New("token: it contains white space")
 	case authorization[0] == '{':
@@ -89,14 +95,17 @@ func checkCompact(authorization string) error {
 }
 
 func isBase64URL(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' ||
+		c == '_'
 }
 
 // readHeader judges the JOSE header (RFC 7515, section 4).
 func (t *token) readHeader(header object) error {
 	for _, name := range []string{"jku", "jwk", "x5u", "x5c"} {
 		if header.has(name) {
-			return fmt.Errorf("token header: %s is refused, keys come from the registered JWKS only", name)
+			return fmt.Errorf(
+				"token header: %s is refused, keys come from the registered JWKS only", name,
+			)
 		}
 	}
 	for _, name := range []string{"crit", "b64"} {
@@ -129,14 +138,14 @@ func (t *token) readHeader(header object) error {
 	return nil
 }
 
-// ordinaryType reports whether typ says nothing special. Explicitly typed tokens, such as DPoP proofs,
-// were made for another recipient, maybe with the same key (RFC 8725, section 3.11).
+// ordinaryType reports whether typ says nothing special. Explicitly typed tokens, such as DPoP
+// proofs, were made for another recipient, maybe with the same key (RFC 8725, section 3.11).
 func ordinaryType(typ string) bool {
 	return strings.EqualFold(typ, "JWT") || strings.EqualFold(typ, "JOSE")
 }
 
-// verify checks the signature over exactly the bytes that were parsed. The key must be on the curve of
-// the token's algorithm.
+// verify checks the signature over exactly the bytes that were parsed. The key must be on the curve
+// of the token's algorithm.
 func (t *token) verify(public *ecdsa.PublicKey) error {
 	if _, err := t.jws.Verify(public); err != nil {
 		return errors.New("token signature: does not verify with the key that kid names")

@@ -19,8 +19,9 @@ type VerifierConfig struct {
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	// Lenient accepts a token without exp, as if it ended 120 s after iat, and a jti that was used before (docs/contract.md,
-	// 14.5). It is for clients that are being written, in the sandbox; every other rule stays.
+	// Lenient accepts a token without exp, as if it ended 120 s after iat, and a jti that was used
+	// before (docs/contract.md, 14.5). It is for clients that are being written, in the sandbox;
+	// every other rule stays.
 	Lenient bool
 }
 
@@ -37,31 +38,41 @@ func NewVerifier(config VerifierConfig) *Verifier {
 	return &Verifier{config: config}
 }
 
-// Verify judges the token of an Initiate or Cancel call, which names its party. The authorization is the value of the request's
-// one Authorization header.
+// Verify judges the token of an Initiate or Cancel call, which names its party. The authorization
+// is the value of the request's one Authorization header.
 //
-// The error is, by errors.As, an *api.Error that is the answer to the call: UNAUTHORIZED for everything that is wrong with the
-// token, CLIENT_SIDE_ERROR for arguments of a call that is authentic. Any other error is our own fault.
+// The error is, by errors.As, an *api.Error that is the answer to the call: UNAUTHORIZED for
+// everything that is wrong with the token, CLIENT_SIDE_ERROR for arguments of a call that is
+// authentic. Any other error is our own fault.
 //
-// The jti of an Initiate token was not used before when Verify returns without error, and it is not used up yet. The caller uses
-// it up in the transaction that makes the request, which fails if another call has used it, or with [Verifier.Spend] if the call
-// fails. So a call takes one commit and not two. With CLIENT_SIDE_ERROR the jti is used up.
-func (v *Verifier) Verify(ctx context.Context, authorization string, call Call) (*Claims, *party.Party, error) {
+// The jti of an Initiate token was not used before when Verify returns without error, and it is not
+// used up yet. The caller uses it up in the transaction that makes the request, which fails if
+// another call has used it, or with [Verifier.Spend] if the call fails. So a call takes one commit
+// and not two. With CLIENT_SIDE_ERROR the jti is used up.
+func (v *Verifier) Verify(
+	ctx context.Context, authorization string, call Call,
+) (*Claims, *party.Party, error) {
 	if call != Initiate && call != Cancel {
 		return nil, nil, fmt.Errorf("token: Verify does not know the party of %s", call)
 	}
 	return v.verify(ctx, authorization, call, "")
 }
 
-// VerifyResult judges the token of a Result call. Its party is the one that the request in the call's path belongs to, because the
-// token need not name it (docs/contract.md, 5.1.2). Errors are those of [Verifier.Verify].
-func (v *Verifier) VerifyResult(ctx context.Context, authorization, clientID string) (*Claims, *party.Party, error) {
+// VerifyResult judges the token of a Result call. Its party is the one that the request in the
+// call's path belongs to, because the token need not name it (docs/contract.md, 5.1.2). Errors are
+// those of [Verifier.Verify].
+func (v *Verifier) VerifyResult(
+	ctx context.Context, authorization, clientID string,
+) (*Claims, *party.Party, error) {
 	return v.verify(ctx, authorization, Result, clientID)
 }
 
-// verify does the cheap checks first: text, header and claims, then the party, then its key (which may take a fetch), then the
-// signature. The write that uses the jti up comes last, so a forged token causes no write.
-func (v *Verifier) verify(ctx context.Context, authorization string, call Call, owner string) (*Claims, *party.Party, error) {
+// verify does the cheap checks first: text, header and claims, then the party, then its key (which
+// may take a fetch), then the signature. The write that uses the jti up comes last, so a forged
+// token causes no write.
+func (v *Verifier) verify(
+	ctx context.Context, authorization string, call Call, owner string,
+) (*Claims, *party.Party, error) {
 	rules := &claimTable[call]
 	refuse := func(cause error) (*Claims, *party.Party, error) {
 		return nil, nil, api.ErrUnauthorized.Because("%s: %w", rules.name, cause)
@@ -133,7 +144,8 @@ func (v *Verifier) first(ctx context.Context, c *Claims, onlyLook bool) (bool, e
 	return v.config.Replay.Use(ctx, c.ClientID, c.JTI, c.KeepUntil)
 }
 
-// Spend uses up the jti of an Initiate call that failed, so that its token authorises no other call.
+// Spend uses up the jti of an Initiate call that failed, so that its token authorises no other
+// call.
 func (v *Verifier) Spend(ctx context.Context, c *Claims) error {
 	if c.KeepUntil.IsZero() {
 		return nil

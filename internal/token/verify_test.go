@@ -61,7 +61,8 @@ func (b *bench) verify(jws string, call token.Call) (*token.Claims, *party.Party
 	return b.Verify(context.Background(), jws, call)
 }
 
-// wantRefusal checks that err is the answer UNAUTHORIZED, has the cause, and repeats nothing of the token.
+// wantRefusal checks that err is the answer UNAUTHORIZED, has the cause, and repeats nothing of the
+// token.
 func wantRefusal(t *testing.T, err error, cause, jws string) {
 	t.Helper()
 	var answer *api.Error
@@ -78,7 +79,8 @@ func wantRefusal(t *testing.T, err error, cause, jws string) {
 	wantNothingOf(t, err, jws)
 }
 
-// wantNothingOf checks that an error holds neither a part of the token nor a claim that identifies or opens something.
+// wantNothingOf checks that an error holds neither a part of the token nor a claim that identifies
+// or opens something.
 func wantNothingOf(t *testing.T, err error, jws string) {
 	t.Helper()
 	text := err.Error()
@@ -118,7 +120,8 @@ func TestAccepted(t *testing.T) {
 			if (call != token.Cancel) != (!claims.KeepUntil.IsZero() && claims.JTI != "") {
 				t.Errorf("%s: jti %q, kept until %v", call, claims.JTI, claims.KeepUntil)
 			}
-			if got := claims.ExpiresAt.Sub(claims.IssuedAt); got != 120*time.Second || claims.IssuedAt.Unix() != epoch.Unix() {
+			if got := claims.ExpiresAt.Sub(claims.IssuedAt); got != 120*time.Second ||
+				claims.IssuedAt.Unix() != epoch.Unix() {
 				t.Errorf("%s: issued %v, lifetime %v", call, claims.IssuedAt, got)
 			}
 		}
@@ -127,7 +130,10 @@ func TestAccepted(t *testing.T) {
 		t.Errorf("%d fetches of the JWKS, want 1", n)
 	}
 	if n := b.replay.Len(); n != 3 {
-		t.Errorf("%d ids used, want those of 3 result tokens: those of initiate are used up by what the calls do", n)
+		t.Errorf(
+			"%d ids used, want those of 3 result tokens: those of initiate are used up by what the calls do",
+			n,
+		)
 	}
 }
 
@@ -139,27 +145,36 @@ func TestAcceptedClaims(t *testing.T) {
 		partytest.Claims(map[string]any{
 			"doc_name": "  Lease 12/2026.pdf ", "signer_uin_hash": hash, "jti": jti,
 			"x": "ignored", "y": nil, "page": -1, // V3.0 claims do not count beside sign_locations
-			"sign_locations": json.RawMessage(`[ {"page":1,"x":0,"y":0.9999,"width":0.2,"height":[1]} ,
-				{"y":5.0E-4,"x":0.50000,"page":12} ]`),
-			"iss": "somebody", "aud": []string{"a"}, "sub": "x", "webhook_url": "https://elsewhere.example",
+			"sign_locations": json.RawMessage(
+				`[ {"page":1,"x":0,"y":0.9999,"width":0.2,"height":[1]} ,
+				{"y":5.0E-4,"x":0.50000,"page":12} ]`,
+			),
+			"iss": "somebody", "aud": []string{"a"}, "sub": "x",
+			"webhook_url": "https://elsewhere.example",
 		})), token.Initiate)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if claims.DocName != "Lease 12/2026.pdf" || claims.SignerUINHash != strings.ToLower(hash) || claims.JTI != strings.ToLower(jti) {
+	if claims.DocName != "Lease 12/2026.pdf" || claims.SignerUINHash != strings.ToLower(hash) ||
+		claims.JTI != strings.ToLower(jti) {
 		t.Errorf("%+v", claims)
 	}
 	want := []api.Location{{Page: 1, X: 0, Y: 0.9999}, {Page: 12, X: 0.5, Y: 0.0005}}
-	if len(claims.Locations) != 2 || claims.Locations[0] != want[0] || claims.Locations[1] != want[1] {
+	if len(claims.Locations) != 2 || claims.Locations[0] != want[0] ||
+		claims.Locations[1] != want[1] {
 		t.Errorf("locations %v, want %v", claims.Locations, want)
 	}
 
 	id, code := "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332", uuid.NewString()
-	claims, _, err = b.verify(b.party.Token(token.Cancel, partytest.Claim("request_id", id)), token.Cancel)
+	claims, _, err = b.verify(
+		b.party.Token(token.Cancel, partytest.Claim("request_id", id)), token.Cancel,
+	)
 	if err != nil || claims.RequestID != id || claims.JTI != "" {
 		t.Errorf("cancel: %+v, %v", claims, err)
 	}
-	claims, _, err = b.verify(b.party.Token(token.Result, partytest.Claim("exchange_code", code)), token.Result)
+	claims, _, err = b.verify(
+		b.party.Token(token.Result, partytest.Claim("exchange_code", code)), token.Result,
+	)
 	if err != nil || claims.ExchangeCode != code {
 		t.Errorf("result: %+v, %v", claims, err)
 	}
@@ -177,30 +192,88 @@ func TestTolerated(t *testing.T) {
 		{"typ in lower case", token.Initiate, partytest.Header("typ", "jwt")},
 		{"typ JOSE", token.Initiate, partytest.Header("typ", "JOSE")},
 		{"other header members", token.Initiate, partytest.Header("x5t", "AAAA")},
-		{"iat 10 s ahead", token.Initiate, partytest.Claims(map[string]any{"iat": epoch.Unix() + 10, "exp": epoch.Unix() + 100})},
-		{"iat long ago", token.Initiate, partytest.Claims(map[string]any{"iat": epoch.Unix() - 119, "exp": epoch.Unix() + 1})},
-		{"lifetime of 1 s", token.Initiate, partytest.Claims(map[string]any{"iat": epoch.Unix(), "exp": epoch.Unix() + 1})},
-		{"jti of version 7", token.Initiate, partytest.Claim("jti", uuid.Must(uuid.NewV7()).String())},
+		{
+			"iat 10 s ahead",
+			token.Initiate,
+			partytest.Claims(map[string]any{"iat": epoch.Unix() + 10, "exp": epoch.Unix() + 100}),
+		},
+		{
+			"iat long ago",
+			token.Initiate,
+			partytest.Claims(map[string]any{"iat": epoch.Unix() - 119, "exp": epoch.Unix() + 1}),
+		},
+		{
+			"lifetime of 1 s",
+			token.Initiate,
+			partytest.Claims(map[string]any{"iat": epoch.Unix(), "exp": epoch.Unix() + 1}),
+		},
+		{
+			"jti of version 7",
+			token.Initiate,
+			partytest.Claim("jti", uuid.Must(uuid.NewV7()).String()),
+		},
 		{"request_id on initiate", token.Initiate, partytest.Claim("request_id", "x")},
-		{"nested claim", token.Initiate, partytest.Claim("custom", map[string]any{"a": []any{1, "]}", map[string]any{"a": 2}}})},
+		{
+			"nested claim",
+			token.Initiate,
+			partytest.Claim("custom", map[string]any{"a": []any{1, "]}", map[string]any{"a": 2}}}),
+		},
 		{"result with its client_id", token.Result, partytest.Claim("client_id", b.party.ClientID)},
 		{"cancel with client_request only", token.Cancel, func(d *partytest.Draft) {
 			delete(d.Claims, "client_id")
 			d.Claims["client_request"] = b.party.ClientID
 		}},
-		{"cancel with both, equal", token.Cancel, partytest.Claim("client_request", b.party.ClientID)},
+		{
+			"cancel with both, equal",
+			token.Cancel,
+			partytest.Claim("client_request", b.party.ClientID),
+		},
 		{"cancel with a jti that is no UUID", token.Cancel, partytest.Claim("jti", "same")},
 		{"cancel with the jti again", token.Cancel, partytest.Claim("jti", "same")},
-		{"initiate with an exchange code", token.Initiate, partytest.Claim("exchange_code", uuid.NewString())},
-		{"initiate with an exchange code that is null", token.Initiate, partytest.Claim("exchange_code", nil)},
+		{
+			"initiate with an exchange code",
+			token.Initiate,
+			partytest.Claim("exchange_code", uuid.NewString()),
+		},
+		{
+			"initiate with an exchange code that is null",
+			token.Initiate,
+			partytest.Claim("exchange_code", nil),
+		},
 		{"result with a document name", token.Result, partytest.Claim("doc_name", "a.pdf")},
 		{"cancel with a document name", token.Cancel, partytest.Claim("doc_name", "a.pdf")},
-		{"cancel with an exchange code", token.Cancel, partytest.Claim("exchange_code", uuid.NewString())},
+		{
+			"cancel with an exchange code",
+			token.Cancel,
+			partytest.Claim("exchange_code", uuid.NewString()),
+		},
 		{"cancel with places", token.Cancel, partytest.Claim("sign_locations", []any{})},
-		{"times with fractions, as Date.now()/1000", token.Initiate, partytest.Claims(map[string]any{"iat": raw("1760000000.123"), "exp": raw("1760000120.123")})},
-		{"times with fractions, as time.time()", token.Cancel, partytest.Claims(map[string]any{"iat": raw("1759999999.9876542"), "exp": raw("1760000119.9876542")})},
-		{"times written 1.0", token.Result, partytest.Claims(map[string]any{"iat": raw("1760000000.0"), "exp": raw("1760000120.00")})},
-		{"times with an exponent", token.Initiate, partytest.Claims(map[string]any{"iat": raw("1.76e9"), "exp": raw("176000012E1")})},
+		{
+			"times with fractions, as Date.now()/1000",
+			token.Initiate,
+			partytest.Claims(
+				map[string]any{"iat": raw("1760000000.123"), "exp": raw("1760000120.123")},
+			),
+		},
+		{
+			"times with fractions, as time.time()",
+			token.Cancel,
+			partytest.Claims(
+				map[string]any{"iat": raw("1759999999.9876542"), "exp": raw("1760000119.9876542")},
+			),
+		},
+		{
+			"times written 1.0",
+			token.Result,
+			partytest.Claims(
+				map[string]any{"iat": raw("1760000000.0"), "exp": raw("1760000120.00")},
+			),
+		},
+		{
+			"times with an exponent",
+			token.Initiate,
+			partytest.Claims(map[string]any{"iat": raw("1.76e9"), "exp": raw("176000012E1")}),
+		},
 		{"cancel of an id of another service", token.Cancel, partytest.Claim("request_id", "abc")},
 	}
 	for _, c := range cases {
@@ -214,13 +287,17 @@ func TestTolerated(t *testing.T) {
 		maps.Copy(d.Claims, map[string]any{"x": 0.5, "y": 0.25, "page": 3})
 	}
 	claims, _, err := b.verify(b.party.Token(token.Initiate, v30), token.Initiate)
-	if err != nil || len(claims.Locations) != 1 || claims.Locations[0] != (api.Location{Page: 3, X: 0.5, Y: 0.25}) {
+	if err != nil || len(claims.Locations) != 1 ||
+		claims.Locations[0] != (api.Location{Page: 3, X: 0.5, Y: 0.25}) {
 		t.Errorf("V3.0 claims: %+v, %v", claims, err)
 	}
 
 	twenty := make([]any, api.MaxLocations)
 	for i := range twenty {
-		twenty[i] = map[string]any{"page": i + 1, "x": 0.1, "y": 0.1, "width": 0.123456789, "height": 0.123456789}
+		twenty[i] = map[string]any{
+			"page": i + 1, "x": 0.1, "y": 0.1, "width": 0.123456789,
+			"height": 0.123456789,
+		}
 	}
 	if _, _, err := b.verify(b.party.Token(token.Initiate, partytest.Claim("sign_locations", twenty),
 		partytest.Claim("doc_name", strings.Repeat("字", 85))), token.Initiate); err != nil {
@@ -241,12 +318,37 @@ func raw(text string) json.RawMessage { return json.RawMessage(text) }
 func refusedEdits(b *bench) []refused {
 	at := epoch.Unix()
 	out := []refused{
-		{"header jku", token.Initiate, partytest.Header("jku", "https://evil.example"), "jku is refused"},
-		{"header jwk", token.Initiate, partytest.Header("jwk", b.party.Key("ES256").JWK()), "jwk is refused"},
-		{"header x5u", token.Initiate, partytest.Header("x5u", "https://evil.example"), "x5u is refused"},
+		{
+			"header jku",
+			token.Initiate,
+			partytest.Header("jku", "https://evil.example"),
+			"jku is refused",
+		},
+		{
+			"header jwk",
+			token.Initiate,
+			partytest.Header("jwk", b.party.Key("ES256").JWK()),
+			"jwk is refused",
+		},
+		{
+			"header x5u",
+			token.Initiate,
+			partytest.Header("x5u", "https://evil.example"),
+			"x5u is refused",
+		},
 		{"header x5c", token.Initiate, partytest.Header("x5c", []string{"AAAA"}), "x5c is refused"},
-		{"header crit", token.Initiate, partytest.Header("crit", []string{"exp"}), "crit is refused"},
-		{"header crit empty", token.Initiate, partytest.Header("crit", []string{}), "crit is refused"},
+		{
+			"header crit",
+			token.Initiate,
+			partytest.Header("crit", []string{"exp"}),
+			"crit is refused",
+		},
+		{
+			"header crit empty",
+			token.Initiate,
+			partytest.Header("crit", []string{}),
+			"crit is refused",
+		},
 		{"header crit null", token.Initiate, partytest.Header("crit", nil), "crit is refused"},
 		{"header b64", token.Initiate, partytest.Header("b64", true), "b64 is refused"},
 		{"header b64 false", token.Initiate, partytest.Header("b64", false), "b64 is refused"},
@@ -254,8 +356,18 @@ func refusedEdits(b *bench) []refused {
 		{"typ null", token.Initiate, partytest.Header("typ", nil), "typ is neither"},
 		{"typ number", token.Initiate, partytest.Header("typ", 1), "typ is neither"},
 		{"alg absent", token.Initiate, partytest.NoHeader("alg"), "alg is missing"},
-		{"alg number", token.Initiate, partytest.Header("alg", 256), "alg is missing or not a string"},
-		{"alg null", token.Initiate, partytest.Header("alg", nil), "alg is missing or not a string"},
+		{
+			"alg number",
+			token.Initiate,
+			partytest.Header("alg", 256),
+			"alg is missing or not a string",
+		},
+		{
+			"alg null",
+			token.Initiate,
+			partytest.Header("alg", nil),
+			"alg is missing or not a string",
+		},
 		{"alg none", token.Initiate, partytest.Header("alg", "none"), "alg is not ES256"},
 		{"alg None", token.Initiate, partytest.Header("alg", "None"), "alg is not ES256"},
 		{"alg empty", token.Initiate, partytest.Header("alg", ""), "alg is not ES256"},
@@ -267,26 +379,111 @@ func refusedEdits(b *bench) []refused {
 		{"alg in lower case", token.Initiate, partytest.Header("alg", "es256"), "alg is not ES256"},
 		{"kid absent", token.Initiate, partytest.NoHeader("kid"), "kid is missing"},
 		{"kid empty", token.Initiate, partytest.Header("kid", ""), "kid is missing"},
-		{"kid number", token.Initiate, partytest.Header("kid", 7), "kid is missing or not a string"},
-		{"kid null", token.Initiate, partytest.Header("kid", nil), "kid is missing or not a string"},
-		{"kid long", token.Initiate, partytest.Header("kid", strings.Repeat("k", 257)), "kid is longer"},
-		{"kid unknown", token.Initiate, partytest.Header("kid", "a-key-nobody-has"), "no usable key with the token's kid"},
-		{"kid in another case", token.Initiate, partytest.Header("kid", strings.ToLower(b.party.Key("ES256").Kid)), "no usable key"},
-		{"kid of another curve", token.Initiate, partytest.Header("kid", b.party.Key("ES384").Kid), "needs a key on P-256, this one is on P-384"},
+		{
+			"kid number",
+			token.Initiate,
+			partytest.Header("kid", 7),
+			"kid is missing or not a string",
+		},
+		{
+			"kid null",
+			token.Initiate,
+			partytest.Header("kid", nil),
+			"kid is missing or not a string",
+		},
+		{
+			"kid long",
+			token.Initiate,
+			partytest.Header("kid", strings.Repeat("k", 257)),
+			"kid is longer",
+		},
+		{
+			"kid unknown",
+			token.Initiate,
+			partytest.Header("kid", "a-key-nobody-has"),
+			"no usable key with the token's kid",
+		},
+		{
+			"kid in another case",
+			token.Initiate,
+			partytest.Header("kid", strings.ToLower(b.party.Key("ES256").Kid)),
+			"no usable key",
+		},
+		{
+			"kid of another curve",
+			token.Initiate,
+			partytest.Header("kid", b.party.Key("ES384").Kid),
+			"needs a key on P-256, this one is on P-384",
+		},
 
-		{"exp - iat = 0", token.Initiate, partytest.Claims(map[string]any{"iat": at + 5, "exp": at + 5}), "exp: not after iat"},
-		{"exp before iat", token.Initiate, partytest.Claims(map[string]any{"iat": at + 9, "exp": at + 8}), "exp: not after iat"},
-		{"exp - iat = 121", token.Initiate, partytest.Claims(map[string]any{"iat": at, "exp": at + 121}), "exp: 121 s after iat, the most is 120 s"},
-		{"exp very far", token.Initiate, partytest.Claim("exp", 99999999999), "s after iat, the most is 120 s"},
-		{"expired", token.Initiate, partytest.Claims(map[string]any{"iat": at - 120, "exp": at}), "expired 500ms ago"},
-		{"iat 11 s ahead", token.Initiate, partytest.Claims(map[string]any{"iat": at + 11, "exp": at + 100}), "ahead of our clock"},
+		{
+			"exp - iat = 0",
+			token.Initiate,
+			partytest.Claims(map[string]any{"iat": at + 5, "exp": at + 5}),
+			"exp: not after iat",
+		},
+		{
+			"exp before iat",
+			token.Initiate,
+			partytest.Claims(map[string]any{"iat": at + 9, "exp": at + 8}),
+			"exp: not after iat",
+		},
+		{
+			"exp - iat = 121",
+			token.Initiate,
+			partytest.Claims(map[string]any{"iat": at, "exp": at + 121}),
+			"exp: 121 s after iat, the most is 120 s",
+		},
+		{
+			"exp very far",
+			token.Initiate,
+			partytest.Claim("exp", 99999999999),
+			"s after iat, the most is 120 s",
+		},
+		{
+			"expired",
+			token.Initiate,
+			partytest.Claims(map[string]any{"iat": at - 120, "exp": at}),
+			"expired 500ms ago",
+		},
+		{
+			"iat 11 s ahead",
+			token.Initiate,
+			partytest.Claims(map[string]any{"iat": at + 11, "exp": at + 100}),
+			"ahead of our clock",
+		},
 
 		{"jti no UUID", token.Initiate, partytest.Claim("jti", "1234"), "jti: not a UUID"},
-		{"jti without hyphens", token.Initiate, partytest.Claim("jti", strings.ReplaceAll(uuid.NewString(), "-", "")), "jti: not a UUID"},
-		{"jti in braces", token.Initiate, partytest.Claim("jti", "{"+uuid.NewString()+"}"), "jti: not a UUID"},
-		{"jti URN", token.Initiate, partytest.Claim("jti", "urn:uuid:"+uuid.NewString()), "jti: not a UUID"},
-		{"jti with another letter", token.Initiate, partytest.Claim("jti", "g"+uuid.NewString()[1:]), "jti: not a UUID"},
-		{"jti with hyphens elsewhere", token.Initiate, partytest.Claim("jti", "0000000-00000-0000-0000-000000000000"), "jti: not a UUID"},
+		{
+			"jti without hyphens",
+			token.Initiate,
+			partytest.Claim("jti", strings.ReplaceAll(uuid.NewString(), "-", "")),
+			"jti: not a UUID",
+		},
+		{
+			"jti in braces",
+			token.Initiate,
+			partytest.Claim("jti", "{"+uuid.NewString()+"}"),
+			"jti: not a UUID",
+		},
+		{
+			"jti URN",
+			token.Initiate,
+			partytest.Claim("jti", "urn:uuid:"+uuid.NewString()),
+			"jti: not a UUID",
+		},
+		{
+			"jti with another letter",
+			token.Initiate,
+			partytest.Claim("jti", "g"+uuid.NewString()[1:]),
+			"jti: not a UUID",
+		},
+		{
+			"jti with hyphens elsewhere",
+			token.Initiate,
+			partytest.Claim("jti", "0000000-00000-0000-0000-000000000000"),
+			"jti: not a UUID",
+		},
 		{"jti number", token.Result, partytest.Claim("jti", 5), "jti: not a UUID"},
 		{"jti null", token.Result, partytest.Claim("jti", nil), "jti: not a UUID"},
 		{"jti absent", token.Initiate, partytest.NoClaim("jti"), "jti: missing"},
@@ -297,58 +494,195 @@ func refusedEdits(b *bench) []refused {
 			delete(d.Claims, "client_id")
 			d.Claims["client_request"] = b.party.ClientID
 		}, "client_id: missing"},
-		{"client_id that is not registered", token.Initiate, partytest.Claim("client_id", "nobody-of-that-name"), "no relying party has this client id"},
-		{"client_id number", token.Initiate, partytest.Claim("client_id", 5), "client_id: not a client id"},
-		{"client_id null", token.Initiate, partytest.Claim("client_id", nil), "client_id: not a client id"},
-		{"client_id empty", token.Initiate, partytest.Claim("client_id", ""), "client_id: not a client id"},
-		{"client_id long", token.Initiate, partytest.Claim("client_id", strings.Repeat("a", 129)), "client_id: not a client id"},
-		{"client_id with a space", token.Initiate, partytest.Claim("client_id", b.party.ClientID+" "), "client_id: not a client id"},
-		{"client_id with a NUL", token.Initiate, partytest.Claim("client_id", b.party.ClientID+"\x00"), "client_id: not a client id"},
+		{
+			"client_id that is not registered",
+			token.Initiate,
+			partytest.Claim("client_id", "nobody-of-that-name"),
+			"no relying party has this client id",
+		},
+		{
+			"client_id number",
+			token.Initiate,
+			partytest.Claim("client_id", 5),
+			"client_id: not a client id",
+		},
+		{
+			"client_id null",
+			token.Initiate,
+			partytest.Claim("client_id", nil),
+			"client_id: not a client id",
+		},
+		{
+			"client_id empty",
+			token.Initiate,
+			partytest.Claim("client_id", ""),
+			"client_id: not a client id",
+		},
+		{
+			"client_id long",
+			token.Initiate,
+			partytest.Claim("client_id", strings.Repeat("a", 129)),
+			"client_id: not a client id",
+		},
+		{
+			"client_id with a space",
+			token.Initiate,
+			partytest.Claim("client_id", b.party.ClientID+" "),
+			"client_id: not a client id",
+		},
+		{
+			"client_id with a NUL",
+			token.Initiate,
+			partytest.Claim("client_id", b.party.ClientID+"\x00"),
+			"client_id: not a client id",
+		},
 		{"client_id in another case of the member", token.Initiate, func(d *partytest.Draft) {
 			d.Claims["Client_ID"] = d.Claims["client_id"]
 			delete(d.Claims, "client_id")
 		}, "client_id: missing"},
 
-		{"cancel without client", token.Cancel, partytest.NoClaim("client_id"), "client_id or client_request: missing"},
-		{"cancel with two clients", token.Cancel, partytest.Claim("client_request", "somebody-else"), "client_id and client_request: they differ"},
-		{"cancel with client_request null", token.Cancel, partytest.Claim("client_request", nil), "client_request: not a client id"},
-		{"result without exchange_code", token.Result, partytest.NoClaim("exchange_code"), "exchange_code: missing"},
-		{"result with exchange_code null", token.Result, partytest.Claim("exchange_code", nil), "exchange_code: not a code"},
-		{"result with exchange_code empty", token.Result, partytest.Claim("exchange_code", ""), "exchange_code: not a code"},
-		{"result with exchange_code number", token.Result, partytest.Claim("exchange_code", 12345678), "exchange_code: not a code"},
-		{"result with exchange_code long", token.Result, partytest.Claim("exchange_code", strings.Repeat("a", 65)), "exchange_code: not a code"},
-		{"result with another client_id", token.Result, partytest.Claim("client_id", "somebody-else"), "not the party that the request belongs to"},
+		{
+			"cancel without client",
+			token.Cancel,
+			partytest.NoClaim("client_id"),
+			"client_id or client_request: missing",
+		},
+		{
+			"cancel with two clients",
+			token.Cancel,
+			partytest.Claim("client_request", "somebody-else"),
+			"client_id and client_request: they differ",
+		},
+		{
+			"cancel with client_request null",
+			token.Cancel,
+			partytest.Claim("client_request", nil),
+			"client_request: not a client id",
+		},
+		{
+			"result without exchange_code",
+			token.Result,
+			partytest.NoClaim("exchange_code"),
+			"exchange_code: missing",
+		},
+		{
+			"result with exchange_code null",
+			token.Result,
+			partytest.Claim("exchange_code", nil),
+			"exchange_code: not a code",
+		},
+		{
+			"result with exchange_code empty",
+			token.Result,
+			partytest.Claim("exchange_code", ""),
+			"exchange_code: not a code",
+		},
+		{
+			"result with exchange_code number",
+			token.Result,
+			partytest.Claim("exchange_code", 12345678),
+			"exchange_code: not a code",
+		},
+		{
+			"result with exchange_code long",
+			token.Result,
+			partytest.Claim("exchange_code", strings.Repeat("a", 65)),
+			"exchange_code: not a code",
+		},
+		{
+			"result with another client_id",
+			token.Result,
+			partytest.Claim("client_id", "somebody-else"),
+			"not the party that the request belongs to",
+		},
 
-		{"deep nesting", token.Initiate, partytest.Claim("custom", raw(strings.Repeat("[", 8)+strings.Repeat("]", 8))), "nested deeper"},
-		{"token too long", token.Initiate, partytest.Claim("custom", strings.Repeat("x", 13_000)), "longer than 16384 bytes"},
-		{"duplicate inside a claim", token.Initiate, partytest.Claim("custom", raw(`{"a":1,"b":{"a":1,"\u0061":2}}`)), "same name"},
+		{
+			"deep nesting",
+			token.Initiate,
+			partytest.Claim("custom", raw(strings.Repeat("[", 8)+strings.Repeat("]", 8))),
+			"nested deeper",
+		},
+		{
+			"token too long",
+			token.Initiate,
+			partytest.Claim("custom", strings.Repeat("x", 13_000)),
+			"longer than 16384 bytes",
+		},
+		{
+			"duplicate inside a claim",
+			token.Initiate,
+			partytest.Claim("custom", raw(`{"a":1,"b":{"a":1,"\u0061":2}}`)),
+			"same name",
+		},
 	}
 	many := make(map[string]any)
 	for i := range 65 {
 		many[fmt.Sprint("c", i)] = i
 	}
-	out = append(out, refused{"very many claims", token.Initiate, partytest.Claims(many), "more than 64 members"})
+	out = append(
+		out,
+		refused{"very many claims", token.Initiate, partytest.Claims(many), "more than 64 members"},
+	)
 
 	// Every form of a claim that is no time in seconds, on every call.
 	for _, call := range callsOf {
 		for _, claim := range []string{"iat", "exp"} {
-			out = append(out, refused{claim + " absent", call, partytest.NoClaim(claim), "claim " + claim + ": missing"})
+			out = append(
+				out,
+				refused{
+					claim + " absent", call, partytest.NoClaim(claim),
+					"claim " + claim + ": missing",
+				},
+			)
 			for form, cause := range map[string]string{
 				"null": "not a number", "true": "not a number", `"1760000000"`: "not a number", "[1760000000]": "not a number",
 				`{"t":1760000000}`: "not a number", "-1760000000": "not a number", "-0.5": "not a number",
-				"1760000000000": "milliseconds", "1e11": "milliseconds", "99999999999999999999": "milliseconds", "1e999": "milliseconds",
+				"1760000000000": "milliseconds", "1e11": "milliseconds",
+				"99999999999999999999": "milliseconds", "1e999": "milliseconds",
 			} {
-				out = append(out, refused{claim + " " + form, call, partytest.Claim(claim, raw(form)), "claim " + claim + ": " + map[string]string{
-					"not a number": "not a number of seconds", "milliseconds": "too large for seconds since 1970",
-				}[cause]})
+				out = append(
+					out,
+					refused{
+						claim + " " + form,
+						call,
+						partytest.Claim(claim, raw(form)),
+						"claim " + claim + ": " + map[string]string{
+							"not a number": "not a number of seconds",
+							"milliseconds": "too large for seconds since 1970",
+						}[cause],
+					},
+				)
 			}
 		}
 	}
-	out = append(out,
-		refused{"exp - iat = 120.001", token.Initiate, partytest.Claims(map[string]any{"iat": raw("1760000000"), "exp": raw("1760000120.001")}), "exp: 120.000999"},
-		refused{"exp - iat = 0, with fractions", token.Initiate, partytest.Claims(map[string]any{"iat": raw("1760000000.7"), "exp": raw("1760000000.7")}), "exp: not after iat"},
-		refused{"expired by a fraction", token.Initiate, partytest.Claims(map[string]any{"iat": raw("1759999990"), "exp": raw("1760000000.4")}), "expired 100ms ago"},
-		refused{"iat 10.6 s ahead", token.Initiate, partytest.Claims(map[string]any{"iat": raw("1760000011.1"), "exp": raw("1760000100")}), "ahead of our clock"},
+	out = append(
+		out,
+		refused{
+			"exp - iat = 120.001",
+			token.Initiate,
+			partytest.Claims(
+				map[string]any{"iat": raw("1760000000"), "exp": raw("1760000120.001")},
+			),
+			"exp: 120.000999",
+		},
+		refused{
+			"exp - iat = 0, with fractions",
+			token.Initiate,
+			partytest.Claims(
+				map[string]any{"iat": raw("1760000000.7"), "exp": raw("1760000000.7")},
+			),
+			"exp: not after iat",
+		},
+		refused{
+			"expired by a fraction", token.Initiate,
+			partytest.Claims(map[string]any{"iat": raw("1759999990"), "exp": raw("1760000000.4")}),
+			"expired 100ms ago",
+		},
+		refused{
+			"iat 10.6 s ahead", token.Initiate,
+			partytest.Claims(map[string]any{"iat": raw("1760000011.1"), "exp": raw("1760000100")}),
+			"ahead of our clock",
+		},
 	)
 	return out
 }
@@ -458,7 +792,8 @@ func TestReplay(t *testing.T) {
 		wantRefusal(t, err, "jti: used before", again)
 	}
 
-	// A cancel is repeated after a lost answer, and the second one must be judged by the state of the request.
+	// A cancel is repeated after a lost answer, and the second one must be judged by the state of
+	// the request.
 	jws := b.party.Token(token.Cancel, partytest.Claim("jti", uuid.NewString()))
 	for range 2 {
 		if _, _, err := b.verify(jws, token.Cancel); err != nil {
@@ -575,7 +910,8 @@ func TestParties(t *testing.T) {
 	if err == nil || errors.As(err, &answer) {
 		t.Errorf("with broken parties: %v, want an error of our own", err)
 	}
-	if _, _, err := b.Verify(t.Context(), jws, token.Result); err == nil || errors.As(err, &answer) {
+	if _, _, err := b.Verify(t.Context(), jws, token.Result); err == nil ||
+		errors.As(err, &answer) {
 		t.Errorf("Verify of a result token: %v, want an error of our own", err)
 	}
 }
@@ -586,7 +922,8 @@ func (brokenParties) Party(context.Context, string) (*party.Party, error) {
 	return nil, errors.New("database is away")
 }
 
-// TestDisabled: all calls of a disabled party are refused, with a reason for the log, and cost it no jti.
+// TestDisabled: all calls of a disabled party are refused, with a reason for the log, and cost it
+// no jti.
 func TestDisabled(t *testing.T) {
 	rp := partytest.Start(t)
 	registered := rp.Registration()
@@ -597,8 +934,17 @@ func TestDisabled(t *testing.T) {
 		t.Fatal(err)
 	}
 	replay := new(partytest.Replay)
-	v := token.NewVerifier(token.VerifierConfig{Parties: registry, Keys: party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy)}), Replay: replay})
-	tokens := map[token.Call]string{token.Initiate: rp.Token(token.Initiate), token.Cancel: rp.Token(token.Cancel), token.Result: rp.Token(token.Result)}
+	v := token.NewVerifier(
+		token.VerifierConfig{
+			Parties: registry,
+			Keys:    party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy)}),
+			Replay:  replay,
+		},
+	)
+	tokens := map[token.Call]string{
+		token.Initiate: rp.Token(token.Initiate), token.Cancel: rp.Token(token.Cancel),
+		token.Result: rp.Token(token.Result),
+	}
 	verify := func(call token.Call) (err error) {
 		if call == token.Result {
 			_, _, err = v.VerifyResult(t.Context(), tokens[call], rp.ClientID)

@@ -1,5 +1,5 @@
-// Package webhook tells relying parties that a document is signed (docs/contract.md, 7): it is the handler of the outbox's
-// webhook jobs. Start at [Sender.Deliver].
+// Package webhook tells relying parties that a document is signed (docs/contract.md, 7): it is the
+// handler of the outbox's webhook jobs. Start at [Sender.Deliver].
 //
 // When a job is due and who does it is not decided here but by request.Worker.
 package webhook
@@ -34,8 +34,8 @@ const (
 // tokenLifetime is the life of the token and of the URL in it.
 const tokenLifetime = api.URLLifetime * time.Second
 
-// ladder is when further tries follow, each with a fresh token, if Sender.Ladder is set: an extension for receivers that are
-// down for longer than the contract waits.
+// ladder is when further tries follow, each with a fresh token, if Sender.Ladder is set: an
+// extension for receivers that are down for longer than the contract waits.
 var ladder = []time.Duration{
 	time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute,
 	time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
@@ -54,8 +54,9 @@ type Sender struct {
 	Calls    *calllog.Recorder // of attempts with their tokens; nil: none is recorded
 }
 
-// Deliver makes one attempt and says when the next is due. Any answer but 2xx counts as a failure (docs/contract.md, 14.15). The
-// attempts that belong together send the same token, so that a relying party can tell a repetition.
+// Deliver makes one attempt and says when the next is due. Any answer but 2xx counts as a failure
+// (docs/contract.md, 14.15). The attempts that belong together send the same token, so that a
+// relying party can tell a repetition.
 func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event {
 	detail := request.Detail{"attempt": fmt.Sprint(job.Attempts)}
 	begin := time.Now()
@@ -85,16 +86,21 @@ func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event 
 			s.Log.Warn("a webhook was not delivered", "request_id", job.RequestID, "attempts", job.Attempts, "err", err)
 		}
 	}
-	return []request.Event{{At: s.Now().UTC().Truncate(time.Microsecond), Kind: request.EventWebhook, Detail: detail}}
+	return []request.Event{
+		{At: s.Now().UTC().Truncate(time.Microsecond), Kind: request.EventWebhook, Detail: detail},
+	}
 }
 
 // record keeps the attempt for people, with its token.
-func (s *Sender) record(job *request.Job, clientID string, status int, took time.Duration, err error) {
+func (s *Sender) record(
+	job *request.Job, clientID string, status int, took time.Duration, err error,
+) {
 	if !s.Calls.Wants(err != nil) {
 		return
 	}
 	rec := calllog.Record{
-		Took: took, Kind: calllog.Webhook, Party: clientID, Authentic: true, RequestID: job.RequestID, Attempt: job.Attempts, Status: status,
+		Took: took, Kind: calllog.Webhook, Party: clientID, Authentic: true,
+		RequestID: job.RequestID, Attempt: job.Attempts, Status: status,
 	}
 	if err != nil {
 		rec.Error, rec.Description = NotDelivered, err.Error()
@@ -121,7 +127,9 @@ func (s *Sender) next(made int) (wait time.Duration, ok bool) {
 var errNoWebhook = errors.New("the relying party has no webhook")
 
 // attempt posts the token. A status of 0 means that there was no answer.
-func (s *Sender) attempt(ctx context.Context, job *request.Job) (status int, clientID string, err error) {
+func (s *Sender) attempt(
+	ctx context.Context, job *request.Job,
+) (status int, clientID string, err error) {
 	r, err := s.Requests.Get(ctx, job.RequestID)
 	if err != nil {
 		return 0, "", err
@@ -147,7 +155,9 @@ func (s *Sender) attempt(ctx context.Context, job *request.Job) (status int, cli
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, rp.WebhookURL, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(
+		ctx, http.MethodPost, rp.WebhookURL, bytes.NewReader(body),
+	)
 	if err != nil {
 		return 0, clientID, err
 	}
@@ -162,7 +172,8 @@ func (s *Sender) attempt(ctx context.Context, job *request.Job) (status int, cli
 		return 0, clientID, err
 	}
 	defer resp.Body.Close()
-	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // lets the connection be used again
+	// lets the connection be used again
+	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return resp.StatusCode, clientID, fmt.Errorf("the receiver answered %d", resp.StatusCode)
 	}
@@ -175,7 +186,8 @@ type envelope struct {
 	Ends  time.Time `json:"ends"`
 }
 
-// token returns the job's token, or a fresh one when that has not long to live: after the ladder's pauses, or a crash.
+// token returns the job's token, or a fresh one when that has not long to live: after the ladder's
+// pauses, or a crash.
 func (s *Sender) token(job *request.Job, r *request.Request) (string, error) {
 	var e envelope
 	now := s.Now()

@@ -28,7 +28,9 @@ type oneRequest struct {
 	r *request.Request
 }
 
-func (s oneRequest) Get(context.Context, string) (*request.Request, error) { return s.r.Clone(), nil }
+func (s oneRequest) Get(context.Context, string) (*request.Request, error) {
+	return s.r.Clone(), nil
+}
 
 // oneParty is party.Parties of one.
 type oneParty party.Party
@@ -64,8 +66,16 @@ func newBench(t *testing.T, webhookURL string) *bench {
 	now := func() time.Time { return b.now }
 	log := slog.New(slog.DiscardHandler)
 	b.Sender = &webhook.Sender{
-		Requests: request.New(request.Config{Store: oneRequest{r: b.request}, Now: now, PublicURL: "https://sign.example", LinkSecret: make([]byte, 32), Log: log}),
-		Parties:  b.party, Client: http.DefaultClient, Key: key, KeyID: "k", Now: now, Log: log,
+		Requests: request.New(
+			request.Config{
+				Store:      oneRequest{r: b.request},
+				Now:        now,
+				PublicURL:  "https://sign.example",
+				LinkSecret: make([]byte, 32),
+				Log:        log,
+			},
+		),
+		Parties: b.party, Client: http.DefaultClient, Key: key, KeyID: "k", Now: now, Log: log,
 	}
 	return b
 }
@@ -99,7 +109,8 @@ func TestContractsTries(t *testing.T) {
 	job := &request.Job{RequestID: "signv3-1", Kind: request.JobWebhook, Status: request.JobPending}
 	for n := 1; n <= 3; n++ {
 		events := b.attempt(job)
-		if len(events) != 1 || events[0].Kind != request.EventWebhook || events[0].Detail["status"] != "500" {
+		if len(events) != 1 || events[0].Kind != request.EventWebhook ||
+			events[0].Detail["status"] != "500" {
 			t.Errorf("attempt %d: events %v", n, events)
 		}
 		switch {
@@ -115,7 +126,8 @@ func TestContractsTries(t *testing.T) {
 	}
 }
 
-// TestLadder: with the extension a failed webhook goes on for days, with tokens that have not ended.
+// TestLadder: with the extension a failed webhook goes on for days, with tokens that have not
+// ended.
 func TestLadder(t *testing.T) {
 	url, tokens := receiver(t, 503)
 	b := newBench(t, url)
@@ -135,7 +147,9 @@ func TestLadder(t *testing.T) {
 			b.now = job.DueAt
 		}
 	}
-	if len(waits) != 11 || waits[0] != 2*time.Second || waits[2] != time.Minute || waits[10] != 24*time.Hour || job.Status != request.JobFailed {
+	if len(waits) != 11 || waits[0] != 2*time.Second || waits[2] != time.Minute ||
+		waits[10] != 24*time.Hour ||
+		job.Status != request.JobFailed {
 		t.Errorf("waits %v, then %s", waits, job.Status)
 	}
 }
@@ -143,9 +157,12 @@ func TestLadder(t *testing.T) {
 // TestAnswers: any 2xx is a success, and everything else is tried again.
 func TestAnswers(t *testing.T) {
 	for status, want := range map[int]request.JobStatus{
-		200: request.JobDone, 201: request.JobDone, 202: request.JobDone, 204: request.JobDone, 299: request.JobDone,
-		301: request.JobPending, 302: request.JobPending, 304: request.JobPending, 400: request.JobPending, 401: request.JobPending,
-		404: request.JobPending, 410: request.JobPending, 429: request.JobPending, 500: request.JobPending, 503: request.JobPending,
+		200: request.JobDone, 201: request.JobDone, 202: request.JobDone, 204: request.JobDone,
+		299: request.JobDone,
+		301: request.JobPending, 302: request.JobPending, 304: request.JobPending,
+		400: request.JobPending, 401: request.JobPending,
+		404: request.JobPending, 410: request.JobPending, 429: request.JobPending,
+		500: request.JobPending, 503: request.JobPending,
 	} {
 		url, _ := receiver(t, status)
 		b := newBench(t, url)
@@ -169,7 +186,8 @@ func TestErrorsHideTheURL(t *testing.T) {
 	}
 }
 
-// TestNothingToSend: no URL is no failure, a stop is nobody's, and only a signed request is announced.
+// TestNothingToSend: no URL is no failure, a stop is nobody's, and only a signed request is
+// announced.
 func TestNothingToSend(t *testing.T) {
 	b := newBench(t, "")
 	job := &request.Job{RequestID: "signv3-1", Status: request.JobPending}
@@ -182,7 +200,9 @@ func TestNothingToSend(t *testing.T) {
 	stopped, stop := context.WithCancel(context.Background())
 	stop()
 	job = &request.Job{RequestID: "signv3-1", Status: request.JobPending, Attempts: 3}
-	if events := b.Deliver(stopped, job); job.Status != request.JobPending || job.DueAt.After(b.now) || len(events) != 0 {
+	if events := b.Deliver(stopped, job); job.Status != request.JobPending ||
+		job.DueAt.After(b.now) ||
+		len(events) != 0 {
 		t.Errorf("stopped: %s due %s, %v", job.Status, job.DueAt, events)
 	}
 	for _, state := range []request.State{request.StateCreated, request.StateLocked, request.StateSealing, request.StateExpired, request.StateCancelled} {

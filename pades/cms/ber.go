@@ -60,7 +60,9 @@ func definite(b []byte, depth int) (der, rest []byte, err error) {
 		tag = byte(cbasn1.OCTET_STRING)
 	}
 	var out cryptobyte.Builder
-	out.AddASN1(cbasn1.Tag(tag), func(c *cryptobyte.Builder) { c.AddBytes(slices.Concat(parts...)) })
+	out.AddASN1(
+		cbasn1.Tag(tag), func(c *cryptobyte.Builder) { c.AddBytes(slices.Concat(parts...)) },
+	)
 	der, err = out.Bytes()
 	return der, rest[2:], err
 }

@@ -19,11 +19,18 @@ import (
 // There is no signing-time: PAdES forbids it (EN 319 142-1, 6.3), the time of
 // the signature is the /M entry and the signature time stamp. digest is the
 // SHA-256 of the content, 32 bytes.
-func SignedAttributes(contentType asn1.ObjectIdentifier, digest []byte, cert *x509.Certificate) []byte {
+func SignedAttributes(
+	contentType asn1.ObjectIdentifier, digest []byte, cert *x509.Certificate,
+) []byte {
 	attrs := [][]byte{
-		attribute(OIDContentType, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(contentType) }),
+		attribute(
+			OIDContentType, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(contentType) },
+		),
 		attribute(OIDMessageDigest, func(b *cryptobyte.Builder) { b.AddASN1OctetString(digest) }),
-		attribute(OIDSigningCertificateV2, func(b *cryptobyte.Builder) { addSigningCertificateV2(b, cert) }),
+		attribute(
+			OIDSigningCertificateV2,
+			func(b *cryptobyte.Builder) { addSigningCertificateV2(b, cert) },
+		),
 	}
 	return setOf(cbasn1.SET, attrs)
 }
@@ -39,9 +46,13 @@ func addSigningCertificateV2(b *cryptobyte.Builder, cert *x509.Certificate) {
 				b.AddASN1OctetString(sum[:])
 				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // IssuerSerial
 					b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // GeneralNames
-						b.AddASN1(cbasn1.Tag(4).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) { // directoryName
-							b.AddBytes(cert.RawIssuer)
-						})
+						// directoryName
+						b.AddASN1(
+							cbasn1.Tag(4).Constructed().ContextSpecific(),
+							func(b *cryptobyte.Builder) {
+								b.AddBytes(cert.RawIssuer)
+							},
+						)
 					})
 					b.AddASN1BigInt(cert.SerialNumber)
 				})
@@ -102,9 +113,12 @@ func Build(m Message) ([]byte, error) {
 				b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // EncapsulatedContentInfo
 					b.AddASN1ObjectIdentifier(m.ContentType)
 					if m.Content != nil {
-						b.AddASN1(cbasn1.Tag(0).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) {
-							b.AddASN1OctetString(m.Content)
-						})
+						b.AddASN1(
+							cbasn1.Tag(0).Constructed().ContextSpecific(),
+							func(b *cryptobyte.Builder) {
+								b.AddASN1OctetString(m.Content)
+							},
+						)
 					}
 				})
 				if !m.OmitCertificates {
@@ -122,9 +136,17 @@ func Build(m Message) ([]byte, error) {
 						addAlgorithm(b, oidECDSASHA256)
 						b.AddASN1OctetString(m.Signature)
 						if m.Timestamp != nil {
-							b.AddASN1(cbasn1.Tag(1).Constructed().ContextSpecific(), func(b *cryptobyte.Builder) {
-								b.AddBytes(attribute(OIDSignatureTimestamp, func(b *cryptobyte.Builder) { b.AddBytes(m.Timestamp) }))
-							})
+							b.AddASN1(
+								cbasn1.Tag(1).Constructed().ContextSpecific(),
+								func(b *cryptobyte.Builder) {
+									b.AddBytes(
+										attribute(
+											OIDSignatureTimestamp,
+											func(b *cryptobyte.Builder) { b.AddBytes(m.Timestamp) },
+										),
+									)
+								},
+							)
 						}
 					})
 				})

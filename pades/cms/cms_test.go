@@ -24,9 +24,11 @@ import (
 func testCert(t testing.TB, key crypto.Signer, serial int64) *x509.Certificate {
 	t.Helper()
 	tmpl := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "TAN AH KOW", Country: []string{"SG"}},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment, BasicConstraintsValid: true, IsCA: true,
+		SerialNumber: big.NewInt(serial),
+		Subject:      pkix.Name{CommonName: "TAN AH KOW", Country: []string{"SG"}},
+		NotBefore:    time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment,
+		BasicConstraintsValid: true, IsCA: true,
 	}
 	tmpl.KeyUsage |= x509.KeyUsageCertSign
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
@@ -76,7 +78,12 @@ func build(t testing.TB, key *ecdsa.PrivateKey, cert *x509.Certificate, content 
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := Build(Message{ContentType: OIDData, Certificates: []*x509.Certificate{cert}, SignedAttributes: attrs, Signature: sig})
+	der, err := Build(
+		Message{
+			ContentType: OIDData, Certificates: []*x509.Certificate{cert}, SignedAttributes: attrs,
+			Signature: sig,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +130,8 @@ func TestEveryBitCounts(t *testing.T) {
 	cert := testCert(t, key, 77)
 	content := []byte("content")
 	der := build(t, key, cert, content)
-	attrs := bytes.Index(der, []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x03}) // content-type
+	// content-type
+	attrs := bytes.Index(der, []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x03})
 	if attrs < 0 {
 		t.Fatal("no attributes found")
 	}
@@ -175,10 +183,12 @@ func TestECDSAToDER(t *testing.T) {
 	one := append(make([]byte, 31), 1)
 	for name, sig := range map[string][]byte{
 		"empty": nil, "short": make([]byte, 63), "zero": make([]byte, 64),
-		"r = 0": append(make([]byte, 32), one...), "s = 0": append(bytes.Clone(one), make([]byte, 32)...),
+		"r = 0": append(make([]byte, 32), one...),
+		"s = 0": append(bytes.Clone(one), make([]byte, 32)...),
 		"r = n": append(bytes.Clone(order), one...), "P-384 size": bytes.Repeat([]byte{1}, 96),
 		"DER with a tail": append(encodeSig(big.NewInt(1), big.NewInt(1)), 0),
-		"negative":        {0x30, 6, 2, 1, 0xff, 2, 1, 1}, "long form": {0x30, 7, 2, 2, 0, 1, 2, 1, 1},
+		"negative":        {0x30, 6, 2, 1, 0xff, 2, 1, 1},
+		"long form":       {0x30, 7, 2, 2, 0, 1, 2, 1, 1},
 	} {
 		if _, err := ECDSAToDER(&key.PublicKey, sig); !errors.Is(err, ErrSignatureFormat) {
 			t.Errorf("%s: %v, want ErrSignatureFormat", name, err)
@@ -214,10 +224,14 @@ func TestOpenSSLVerifiesOurs(t *testing.T) {
 	content := []byte("binary\r\ncontent\x00")
 	sig := write(t, dir, "sig.der", build(t, key, cert, content))
 	data := write(t, dir, "data", content)
-	ca := write(t, dir, "ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
+	ca := write(
+		t, dir, "ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}),
+	)
 	run := func(file string) error {
-		return exec.Command("openssl", "cms", "-verify", "-binary", "-cades", "-inform", "DER", "-in", sig,
-			"-content", file, "-CAfile", ca, "-purpose", "any", "-out", os.DevNull).Run()
+		return exec.Command(
+			"openssl", "cms", "-verify", "-binary", "-cades", "-inform", "DER", "-in", sig,
+			"-content", file, "-CAfile", ca, "-purpose", "any", "-out", os.DevNull,
+		).Run()
 	}
 	if err := run(data); err != nil {
 		t.Errorf("openssl refuses our message: %v", err)
@@ -255,11 +269,17 @@ func TestWeVerifyOpenSSL(t *testing.T) {
 				t.Fatal(err)
 			}
 			cert := testCert(t, tc.key, 5)
-			crt := write(t, dir, "c.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
-			kf := write(t, dir, "k.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pk}))
+			crt := write(
+				t, dir, "c.pem",
+				pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}),
+			)
+			kf := write(
+				t, dir, "k.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pk}),
+			)
 			out := filepath.Join(dir, "out.der")
 			args := append([]string{
-				"cms", "-sign", "-binary", "-cades", "-nosmimecap", "-outform", "DER", "-in", write(t, dir, "data", content),
+				"cms", "-sign", "-binary", "-cades", "-nosmimecap", "-outform", "DER", "-in",
+				write(t, dir, "data", content),
 				"-signer", crt, "-inkey", kf, "-out", out,
 			}, tc.args...)
 			if msg, err := exec.Command("openssl", args...).CombinedOutput(); err != nil {

@@ -22,8 +22,11 @@ func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	if k, ok := c.PublicKey.(*rsa.PublicKey); ok && (k.N.BitLen() > maxRSABits || k.E > maxRSAExponent) {
-		return nil, fmt.Errorf("%w: RSA key of %d bits with exponent %d", ErrAlgorithm, k.N.BitLen(), k.E)
+	if k, ok := c.PublicKey.(*rsa.PublicKey); ok &&
+		(k.N.BitLen() > maxRSABits || k.E > maxRSAExponent) {
+		return nil, fmt.Errorf(
+			"%w: RSA key of %d bits with exponent %d", ErrAlgorithm, k.N.BitLen(), k.E,
+		)
 	}
 	return c, nil
 }

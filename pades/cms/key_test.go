@@ -26,9 +26,12 @@ func TestExpensiveKeys(t *testing.T) {
 		modulus := new(big.Int).Lsh(big.NewInt(1), uint(tc.bits-1))
 		modulus.SetBit(modulus, 0, 1)
 		tmpl := &x509.Certificate{
-			SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Large"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+			SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Large"},
+			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		}
-		der, err := x509.CreateCertificate(rand.Reader, tmpl, issuer, &rsa.PublicKey{N: modulus, E: tc.exponent}, ca)
+		der, err := x509.CreateCertificate(
+			rand.Reader, tmpl, issuer, &rsa.PublicKey{N: modulus, E: tc.exponent}, ca,
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +44,11 @@ func TestExpensiveKeys(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		response, err := ocsp.CreateResponse(issuer, issuer, ocsp.Response{SerialNumber: big.NewInt(7), ThisUpdate: time.Now(), Certificate: cert}, ca)
+		response, err := ocsp.CreateResponse(
+			issuer, issuer,
+			ocsp.Response{SerialNumber: big.NewInt(7), ThisUpdate: time.Now(), Certificate: cert},
+			ca,
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +60,12 @@ func TestExpensiveKeys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		message, err := Build(Message{ContentType: OIDData, Certificates: []*x509.Certificate{issuer, cert}, SignedAttributes: attrs, Signature: sig})
+		message, err := Build(
+			Message{
+				ContentType: OIDData, Certificates: []*x509.Certificate{issuer, cert},
+				SignedAttributes: attrs, Signature: sig,
+			},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,10 +74,15 @@ func TestExpensiveKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := len(sd.Certificates) == 2; got != tc.ok {
-			t.Errorf("%d bits, exponent %d: %d certificates in the message", tc.bits, tc.exponent, len(sd.Certificates))
+			t.Errorf(
+				"%d bits, exponent %d: %d certificates in the message", tc.bits, tc.exponent,
+				len(sd.Certificates),
+			)
 		}
 	}
-	plain, err := ocsp.CreateResponse(issuer, issuer, ocsp.Response{SerialNumber: big.NewInt(7), ThisUpdate: time.Now()}, ca)
+	plain, err := ocsp.CreateResponse(
+		issuer, issuer, ocsp.Response{SerialNumber: big.NewInt(7), ThisUpdate: time.Now()}, ca,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,7 +65,10 @@ func (m *Memo) once(signed []byte, issuer *x509.Certificate, check func() error)
 
 // Chain returns a path from leaf to one of the roots that was valid at the time
 // at, for the given usage, with the intermediates that are offered.
-func (m *Memo) Chain(leaf *x509.Certificate, offered []*x509.Certificate, roots *x509.CertPool, at time.Time, usage x509.ExtKeyUsage) ([]*x509.Certificate, error) {
+func (m *Memo) Chain(
+	leaf *x509.Certificate, offered []*x509.Certificate, roots *x509.CertPool, at time.Time,
+	usage x509.ExtKeyUsage,
+) ([]*x509.Certificate, error) {
 	var key chainKey
 	if m != nil {
 		key = chainKey{sha256.Sum256(leaf.Raw), roots, usage}
@@ -78,11 +81,17 @@ func (m *Memo) Chain(leaf *x509.Certificate, offered []*x509.Certificate, roots 
 	}
 	pool := x509.NewCertPool()
 	for _, c := range offered {
-		if !selfSigned(c) { // a root that is not trusted leads nowhere, and one that is trusted is in roots
+		// a root that is not trusted leads nowhere, and one that is trusted is in roots
+		if !selfSigned(c) {
 			pool.AddCert(c)
 		}
 	}
-	chains, err := leaf.Verify(x509.VerifyOptions{Roots: roots, Intermediates: pool, CurrentTime: at, KeyUsages: []x509.ExtKeyUsage{usage}})
+	chains, err := leaf.Verify(
+		x509.VerifyOptions{
+			Roots: roots, Intermediates: pool, CurrentTime: at,
+			KeyUsages: []x509.ExtKeyUsage{usage},
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -111,5 +120,6 @@ func holds(chain, offered []*x509.Certificate, at time.Time) bool {
 }
 
 func selfSigned(c *x509.Certificate) bool {
-	return string(c.RawSubject) == string(c.RawIssuer) && (len(c.AuthorityKeyId) == 0 || string(c.AuthorityKeyId) == string(c.SubjectKeyId))
+	return string(c.RawSubject) == string(c.RawIssuer) &&
+		(len(c.AuthorityKeyId) == 0 || string(c.AuthorityKeyId) == string(c.SubjectKeyId))
 }

@@ -27,8 +27,10 @@ func newLine(t *testing.T, now time.Time) line {
 			t.Fatal(err)
 		}
 		c := &x509.Certificate{
-			SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(life),
-			IsCA: isCA, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping},
+			SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name},
+			NotBefore: now.Add(-time.Hour), NotAfter: now.Add(life),
+			IsCA: isCA, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature,
+			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping},
 		}
 		if isCA {
 			c.KeyUsage, c.ExtKeyUsage = x509.KeyUsageCertSign|x509.KeyUsageCRLSign, nil
@@ -47,7 +49,10 @@ func newLine(t *testing.T, now time.Time) line {
 		lastKey = key
 		return last
 	}
-	return line{next(1, "root", true, 20*time.Hour), next(2, "ca", true, 10*time.Hour), next(3, "leaf", false, 5*time.Hour)}
+	return line{
+		next(1, "root", true, 20*time.Hour), next(2, "ca", true, 10*time.Hour),
+		next(3, "leaf", false, 5*time.Hour),
+	}
 }
 
 // A memo saves work and nothing else: it says no where x509 says no, whatever it has seen before.
@@ -58,7 +63,9 @@ func TestMemo(t *testing.T) {
 	roots.AddCert(l.root)
 	others.AddCert(other.root)
 	all := []*x509.Certificate{l.ca, l.root}
-	tampered, err := x509.ParseCertificate(bytes.Replace(l.leaf.Raw, []byte("leaf"), []byte("loaf"), 1))
+	tampered, err := x509.ParseCertificate(
+		bytes.Replace(l.leaf.Raw, []byte("leaf"), []byte("loaf"), 1),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +103,9 @@ func TestMemo(t *testing.T) {
 			if err := memo.CheckCertificate(l.leaf, l.ca); err != nil {
 				t.Errorf("round %d: %v", round, err)
 			}
-			if memo.CheckCertificate(l.leaf, other.ca) == nil || memo.CheckCertificate(tampered, l.ca) == nil || memo.CheckCertificate(l.leaf, l.leaf) == nil {
+			if memo.CheckCertificate(l.leaf, other.ca) == nil ||
+				memo.CheckCertificate(tampered, l.ca) == nil ||
+				memo.CheckCertificate(l.leaf, l.leaf) == nil {
 				t.Errorf("round %d: a signature by somebody else", round)
 			}
 		}

@@ -79,7 +79,8 @@ func Parse(der []byte) (*SignedData, error) {
 	if !info.ReadASN1ObjectIdentifier(&ct) || !ct.Equal(OIDSignedData) {
 		return nil, malformed("not SignedData")
 	}
-	if !info.ReadASN1(&wrapped, ctx0) || !info.Empty() || !wrapped.ReadASN1(&sd, cbasn1.SEQUENCE) || !wrapped.Empty() {
+	if !info.ReadASN1(&wrapped, ctx0) || !info.Empty() || !wrapped.ReadASN1(&sd, cbasn1.SEQUENCE) ||
+		!wrapped.Empty() {
 		return nil, malformed("SignedData")
 	}
 	var version int64
@@ -121,7 +122,8 @@ func (d *SignedData) parseContent(encap cryptobyte.String) error {
 	var wrapped cryptobyte.String
 	var has bool
 	if !encap.ReadASN1ObjectIdentifier(&d.ContentType) ||
-		!encap.ReadOptionalASN1(&wrapped, &has, cbasn1.Tag(0).Constructed().ContextSpecific()) || !encap.Empty() {
+		!encap.ReadOptionalASN1(&wrapped, &has, cbasn1.Tag(0).Constructed().ContextSpecific()) ||
+		!encap.Empty() {
 		return malformed("encapsulated content")
 	}
 	if has {
@@ -179,7 +181,8 @@ func (s *SignerInfo) parse(in cryptobyte.String) error {
 		return malformed("signer version")
 	}
 	var digestAlg, attrs, sigAlg, sig, unsigned cryptobyte.String
-	if !in.ReadASN1(&digestAlg, cbasn1.SEQUENCE) || !digestAlg.ReadASN1ObjectIdentifier(&s.DigestAlgorithm) {
+	if !in.ReadASN1(&digestAlg, cbasn1.SEQUENCE) ||
+		!digestAlg.ReadASN1ObjectIdentifier(&s.DigestAlgorithm) {
 		return malformed("digest algorithm")
 	}
 	ctx0 := cbasn1.Tag(0).Constructed().ContextSpecific()
@@ -243,7 +246,8 @@ func parseAttributes(in cryptobyte.String, tag cbasn1.Tag) (map[string][]byte, e
 		}
 		previous = raw
 		if !raw.ReadASN1(&attr, cbasn1.SEQUENCE) || !attr.ReadASN1ObjectIdentifier(&oid) ||
-			!attr.ReadASN1(&values, cbasn1.SET) || !attr.Empty() || !values.ReadAnyASN1Element(&value, &t) {
+			!attr.ReadASN1(&values, cbasn1.SET) ||
+			!attr.Empty() || !values.ReadAnyASN1Element(&value, &t) {
 			return nil, malformed("attribute")
 		}
 		if !values.Empty() {

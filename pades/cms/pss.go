@@ -51,7 +51,9 @@ func (s *SignerInfo) checkPSS(pub *rsa.PublicKey, digest []byte, digestHash cryp
 	return nil
 }
 
-func readAlgorithm(in *cryptobyte.String) (oid asn1.ObjectIdentifier, params cryptobyte.String, ok bool) {
+func readAlgorithm(
+	in *cryptobyte.String,
+) (oid asn1.ObjectIdentifier, params cryptobyte.String, ok bool) {
 	var alg cryptobyte.String
 	ok = in.ReadASN1(&alg, cbasn1.SEQUENCE) && alg.ReadASN1ObjectIdentifier(&oid)
 	return oid, alg, ok

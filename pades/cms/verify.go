@@ -23,7 +23,9 @@ var (
 	ErrSignature  = errors.New("cms: the signature does not verify")
 	ErrNoSigner   = errors.New("cms: the signer's certificate is missing")
 	ErrAlgorithm  = errors.New("cms: algorithm not accepted")
-	ErrAttributes = errors.New("cms: signed attributes are incomplete or contradict the certificate")
+	ErrAttributes = errors.New(
+		"cms: signed attributes are incomplete or contradict the certificate",
+	)
 )
 
 // Verify checks the message against its content and returns the signer's
@@ -157,7 +159,8 @@ func (s *SignerInfo) matchESS(cert *x509.Certificate) error {
 	var is, names, dir, name cryptobyte.String
 	serial, ok := readIssuerSerial(&id, &is, &names)
 	if !ok || !names.ReadASN1(&dir, cbasn1.Tag(4).Constructed().ContextSpecific()) || !dir.ReadASN1Element(&name, cbasn1.SEQUENCE) ||
-		!bytes.Equal(name, cert.RawIssuer) || serial.Cmp(cert.SerialNumber) != 0 {
+		!bytes.Equal(name, cert.RawIssuer) ||
+		serial.Cmp(cert.SerialNumber) != 0 {
 		return bad
 	}
 	return nil

@@ -59,6 +59,9 @@ func TestCorpus(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(want) != table.String() {
-		t.Errorf("outcomes differ from %s; run with -update and look at the difference. Now:\n%s", golden, &table)
+		t.Errorf(
+			"outcomes differ from %s; run with -update and look at the difference. Now:\n%s",
+			golden, &table,
+		)
 	}
 }

@@ -156,13 +156,18 @@ func (d *Document) Load(ref Ref) (Object, error) {
 		return Object{}, nil
 	}
 	if e.Ref.Gen != ref.Gen {
-		return Object{}, refuse(WrongGeneration, "a reference to %d %d R, but the object has generation %d", ref.Num, ref.Gen, e.Ref.Gen)
+		return Object{}, refuse(
+			WrongGeneration, "a reference to %d %d R, but the object has generation %d", ref.Num,
+			ref.Gen, e.Ref.Gen,
+		)
 	}
 	if o, ok := d.objects.get(ref.Num); ok {
 		return o, nil
 	}
 	if d.loading[ref.Num] {
-		return Object{}, refuse(ReferenceLoop, "reading object %d needs object %d", ref.Num, ref.Num)
+		return Object{}, refuse(
+			ReferenceLoop, "reading object %d needs object %d", ref.Num, ref.Num,
+		)
 	}
 	d.loading[ref.Num] = true
 	defer delete(d.loading, ref.Num)
@@ -175,7 +180,10 @@ func (d *Document) Load(ref Ref) (Object, error) {
 		return Object{}, err
 	}
 	if in.ref != ref {
-		return Object{}, refuse(WrongOffset, "object %d is not at %d, where the cross-reference says it is", ref.Num, e.Offset)
+		return Object{}, refuse(
+			WrongOffset, "object %d is not at %d, where the cross-reference says it is", ref.Num,
+			e.Offset,
+		)
 	}
 	d.objects.put(ref.Num, in.object, in.cost)
 	return in.object, nil
@@ -263,10 +271,16 @@ func (d *Document) loadCompressed(e Entry) (Object, error) {
 		d.streams.put(e.Container, s, len(s.data)+16*len(s.objects))
 	}
 	if e.Index >= len(s.objects) || s.objects[e.Index].num != e.Ref.Num {
-		return Object{}, refuse(BadObjectStream, "object %d is not object %d of stream %d", e.Ref.Num, e.Index, e.Container)
+		return Object{}, refuse(
+			BadObjectStream, "object %d is not object %d of stream %d", e.Ref.Num, e.Index,
+			e.Container,
+		)
 	}
 	text := s.data[s.objects[e.Index].off:]
-	p := &parser{src: text[:min(int64(len(text)), d.lim.ObjectSize)], depth: d.lim.Nesting, most: d.lim.Values}
+	p := &parser{
+		src: text[:min(int64(len(text)), d.lim.ObjectSize)], depth: d.lim.Nesting,
+		most: d.lim.Values,
+	}
 	p.final = len(p.src) == len(text)
 	o, err := p.value()
 	if err := d.src.charge(int64(p.pos + p.count*workPerValue)); err != nil {
@@ -274,9 +288,14 @@ func (d *Document) loadCompressed(e Entry) (Object, error) {
 	}
 	switch {
 	case errors.Is(err, errMore):
-		return Object{}, refuse(ObjectTooLarge, "object %d in stream %d is larger than %d bytes", e.Ref.Num, e.Container, d.lim.ObjectSize)
+		return Object{}, refuse(
+			ObjectTooLarge, "object %d in stream %d is larger than %d bytes", e.Ref.Num,
+			e.Container, d.lim.ObjectSize,
+		)
 	case errors.Is(err, errSyntax):
-		return Object{}, refuse(BadObjectStream, "object %d in stream %d cannot be parsed", e.Ref.Num, e.Container)
+		return Object{}, refuse(
+			BadObjectStream, "object %d in stream %d cannot be parsed", e.Ref.Num, e.Container,
+		)
 	case err != nil:
 		return Object{}, err
 	}

@@ -18,7 +18,9 @@ func Equal(a, b Object) bool {
 	switch {
 	case a.kind == Integer && b.kind == Integer:
 		return a.n == b.n
-	case a.kind == Integer && b.kind == Real, a.kind == Real && b.kind == Integer, a.kind == Real && b.kind == Real:
+	case a.kind == Integer && b.kind == Real,
+		a.kind == Real && b.kind == Integer,
+		a.kind == Real && b.kind == Real:
 		x, okX := a.Number()
 		y, okY := b.Number()
 		return okX && okY && x == y

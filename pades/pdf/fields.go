@@ -222,7 +222,9 @@ func (w *fieldWalk) split(f *field, kids []Object) (below []Object, err error) {
 	for _, kid := range kids {
 		ref, ok := kid.Ref()
 		if !ok {
-			return nil, refuse(BadForm, "a kid of field %d is a %s, not a reference", f.ref.Num, kid.kind)
+			return nil, refuse(
+				BadForm, "a kid of field %d is a %s, not a reference", f.ref.Num, kid.kind,
+			)
 		}
 		o, err := w.d.Load(ref)
 		switch {

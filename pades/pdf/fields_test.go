@@ -11,19 +11,29 @@ import (
 // widget, a group with inherited type, one field with two widgets, a widget
 // that no page lists, a field without one, and a freed field.
 func TestSignatureFields(t *testing.T) {
-	file := pdftest.New(pdftest.Pages(2), pdftest.Rotate(90),
+	file := pdftest.New(
+		pdftest.Pages(2),
+		pdftest.Rotate(90),
 		pdftest.PageEntries(1, "/Annots [ 5001 0 R 5005 0 R ]"),
 		pdftest.PageEntries(2, "/Annots [ 5006 0 R ]"),
-		pdftest.Catalog("/AcroForm << /Fields [ 5001 0 R 5002 0 R 5004 0 R 5008 0 R 5001 0 R 5999 0 R ] >>"),
-		pdftest.Object(5001, "<< /FT /Sig /T (one) /Subtype /Widget /F 132 /Rect [10 20 30 60] /V 5020 0 R /P 14 0 R >>"),
+		pdftest.Catalog(
+			"/AcroForm << /Fields [ 5001 0 R 5002 0 R 5004 0 R 5008 0 R 5001 0 R 5999 0 R ] >>",
+		),
+		pdftest.Object(
+			5001,
+			"<< /FT /Sig /T (one) /Subtype /Widget /F 132 /Rect [10 20 30 60] /V 5020 0 R /P 14 0 R >>",
+		),
 		pdftest.Object(5002, "<< /FT /Sig /T (group) /Kids [ 5003 0 R 5007 0 R ] >>"),
 		pdftest.Object(5003, "<< /T (a) /Subtype /Widget /Rect [0 0 0 0] /P 14 0 R >>"),
-		pdftest.Object(5004, "<< /FT /Sig /T (two) /V << /Type /Sig >> /Kids [ 5005 0 R 5006 0 R ] >>"),
+		pdftest.Object(
+			5004, "<< /FT /Sig /T (two) /V << /Type /Sig >> /Kids [ 5005 0 R 5006 0 R ] >>",
+		),
 		pdftest.Object(5005, "<< /Subtype /Widget /Rect [1 1 2 2] >>"),
 		pdftest.Object(5006, "<< /Subtype /Widget /Rect [3 3 4 4] >>"),
 		pdftest.Object(5007, "<< /T (text) /FT /Tx >>"),
 		pdftest.Object(5008, "<< /FT /Sig /T (lone) /V 5999 0 R >>"),
-		pdftest.Object(5020, pdftest.Signature("")))
+		pdftest.Object(5020, pdftest.Signature("")),
+	)
 	d := open(t, file)
 	fields, err := d.SignatureFields()
 	if err != nil {
@@ -78,7 +88,9 @@ func TestSignatureFields(t *testing.T) {
 }
 
 func TestUniqueFieldName(t *testing.T) {
-	d := open(t, pdftest.New(pdftest.IndirectForm(pdftest.Field{Name: "a"}, pdftest.Field{Name: "a-2"})))
+	d := open(
+		t, pdftest.New(pdftest.IndirectForm(pdftest.Field{Name: "a"}, pdftest.Field{Name: "a-2"})),
+	)
 	u := pdf.NewUpdate(d)
 	for _, tt := range []struct{ base, want string }{
 		{"a", "a-3"}, {"a", "a-4"}, {"b", "b"}, {"b", "b-2"}, {"c.d", "c-d"},

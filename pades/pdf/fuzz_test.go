@@ -24,11 +24,26 @@ func FuzzOpen(f *testing.F) {
 // cross-references, which it would hardly ever find by itself. The form and the
 // page may refer to objects 5000 and 5001.
 func FuzzObjects(f *testing.F) {
-	f.Add(byte(0), "/AcroForm << /Fields [ 5000 0 R ] >>", "/Rotate 90", "<< /FT /Sig /T (a) /Kids [ 5001 0 R ] >>", "<< /Rect [1 2 3 4] /V << >> >>")
-	f.Add(byte(1), "/AcroForm 5000 0 R", "/Annots 5001 0 R", "<< /Fields 5001 0 R /SigFlags 1 >>", "[ 12 0 R << /Subtype /Link >> null ]")
-	f.Add(byte(2), "/Perms << /DocMDP 5000 0 R >>", "/MediaBox 5001 0 R", pdftest.Signature(pdftest.DocMDP(2)), "[ 0 0 5000 0 R 100 ]")
-	f.Add(byte(2), "/NeedsRendering false", "/CropBox [10 10 20.5 30]/UserUnit .5", "5001 0 R", "5000 0 R")
-	f.Add(byte(3), "/Version/1.4/Lang(en)", "/Annots[5000 0 R]/Tabs/S", pdftest.Stream("/Length 5001 0 R", "x"), "1")
+	f.Add(
+		byte(0), "/AcroForm << /Fields [ 5000 0 R ] >>", "/Rotate 90",
+		"<< /FT /Sig /T (a) /Kids [ 5001 0 R ] >>", "<< /Rect [1 2 3 4] /V << >> >>",
+	)
+	f.Add(
+		byte(1), "/AcroForm 5000 0 R", "/Annots 5001 0 R", "<< /Fields 5001 0 R /SigFlags 1 >>",
+		"[ 12 0 R << /Subtype /Link >> null ]",
+	)
+	f.Add(
+		byte(2), "/Perms << /DocMDP 5000 0 R >>", "/MediaBox 5001 0 R",
+		pdftest.Signature(pdftest.DocMDP(2)), "[ 0 0 5000 0 R 100 ]",
+	)
+	f.Add(
+		byte(2), "/NeedsRendering false", "/CropBox [10 10 20.5 30]/UserUnit .5", "5001 0 R",
+		"5000 0 R",
+	)
+	f.Add(
+		byte(3), "/Version/1.4/Lang(en)", "/Annots[5000 0 R]/Tabs/S",
+		pdftest.Stream("/Length 5001 0 R", "x"), "1",
+	)
 	f.Fuzz(func(t *testing.T, layout byte, catalog, page, a, b string) {
 		opts := []pdftest.Option{
 			pdftest.Catalog(catalog), pdftest.PageEntries(1, page),

@@ -72,9 +72,9 @@ func (p Page) DisplaySize() (w, h float64) {
 	return w, h
 }
 
-// Place returns the rectangle in user space, as for an annotation's /Rect, of
-// a box of boxW by boxH points whose lower-left corner, on the page as
-// displayed, is at the fractions x and y of its width and height. A box that leaves the page is refused with BoxOffPage.
+// Place returns the rectangle in user space, as for an annotation's /Rect, of a box of boxW by boxH
+// points whose lower-left corner, on the page as displayed, is at the fractions x and y of its
+// width and height. A box that leaves the page is refused with BoxOffPage.
 func (p Page) Place(x, y, boxW, boxH float64) (Rect, error) {
 	// Slack for the rounding of sums, not a margin: a hundredth of a point
 	// shows on no device.
@@ -84,8 +84,11 @@ func (p Page) Place(x, y, boxW, boxH float64) (Rect, error) {
 	// Written so that NaN is refused.
 	inside := x >= 0 && y >= 0 && boxW >= 0 && boxH >= 0 && r.X2 <= w+slack && r.Y2 <= h+slack
 	if !inside {
-		return Rect{}, refuse(BoxOffPage, "a box of %s x %s pt at (%s, %s) does not fit on page %d, which is shown as %s x %s pt",
-			Number(boxW), Number(boxH), Number(x), Number(y), p.Number, Number(w), Number(h))
+		return Rect{}, refuse(
+			BoxOffPage,
+			"a box of %s x %s pt at (%s, %s) does not fit on page %d, which is shown as %s x %s pt",
+			Number(boxW), Number(boxH), Number(x), Number(y), p.Number, Number(w), Number(h),
+		)
 	}
 	return p.FromDisplay(r), nil
 }

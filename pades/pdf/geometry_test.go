@@ -45,7 +45,9 @@ func TestPlace(t *testing.T) {
 				t.Errorf("placed at %v, %v; want %v", got, err, tt.want)
 			}
 			back := page.ToDisplay(got)
-			if want := (pdf.Rect{X1: tt.x * tt.w, Y1: tt.y * tt.h, X2: tt.x*tt.w + boxW, Y2: tt.y*tt.h + boxH}); !near(back, want) {
+			if want := (pdf.Rect{X1: tt.x * tt.w, Y1: tt.y * tt.h, X2: tt.x*tt.w + boxW, Y2: tt.y*tt.h + boxH}); !near(
+				back, want,
+			) {
 				t.Errorf("displayed at %v, want %v", back, want)
 			}
 		})
@@ -78,7 +80,14 @@ func TestPlaceRefused(t *testing.T) {
 }
 
 func TestPages(t *testing.T) {
-	d := open(t, pdftest.New(pdftest.Pages(30), pdftest.Tree(3), pdftest.Inherited(), pdftest.CropBox(10, 10, 500, 500), pdftest.Rotate(-90), pdftest.PageEntries(7, "/Rotate 720")))
+	d := open(
+		t,
+		pdftest.New(
+			pdftest.Pages(30), pdftest.Tree(3), pdftest.Inherited(),
+			pdftest.CropBox(10, 10, 500, 500), pdftest.Rotate(-90),
+			pdftest.PageEntries(7, "/Rotate 720"),
+		),
+	)
 	if d.NumPages() != 30 {
 		t.Fatalf("%d pages", d.NumPages())
 	}
@@ -91,7 +100,9 @@ func TestPages(t *testing.T) {
 		if n == 7 {
 			rotate = 0
 		}
-		if p.Number != n || p.Ref.Num != pdftest.PageNum(n) || p.Rotate != rotate || p.Box.Width() != 490 || !p.Resources.IsDict() {
+		if p.Number != n || p.Ref.Num != pdftest.PageNum(n) || p.Rotate != rotate ||
+			p.Box.Width() != 490 ||
+			!p.Resources.IsDict() {
 			t.Errorf("page %d is %+v", n, p)
 		}
 	}

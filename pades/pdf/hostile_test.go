@@ -19,7 +19,8 @@ func TestHostile(t *testing.T) {
 		maxTime   = 15 * time.Second // for a quarter of a budget that is meant to last 5 s
 		maxMemory = 400 << 20
 	)
-	lim := pdf.Limits{Work: 128 << 20} // to spare the reader of test results three quarters of the wait
+	// to spare the reader of test results three quarters of the wait
+	lim := pdf.Limits{Work: 128 << 20}
 	if raceEnabled {
 		t.Skip("times and sizes mean nothing under the race detector")
 	}
@@ -35,7 +36,10 @@ func TestHostile(t *testing.T) {
 			}
 			took := time.Since(start)
 			runtime.ReadMemStats(&after)
-			t.Logf("%d bytes: %v after %v, heap grew by %d MB", len(c.PDF), err, took, (int64(after.HeapAlloc)-int64(before.HeapAlloc))>>20)
+			t.Logf(
+				"%d bytes: %v after %v, heap grew by %d MB", len(c.PDF), err, took,
+				(int64(after.HeapAlloc)-int64(before.HeapAlloc))>>20,
+			)
 			if err != nil && pdf.ReasonOf(err) == "" {
 				t.Errorf("not a refusal: %v", err)
 			}

@@ -198,5 +198,6 @@ func FuzzValue(f *testing.F) {
 }
 
 func sameObject(a, b Object) bool {
-	return a.kind == b.kind && a.raw == b.raw && a.n == b.n && slices.EqualFunc(a.elems, b.elems, sameObject)
+	return a.kind == b.kind && a.raw == b.raw && a.n == b.n &&
+		slices.EqualFunc(a.elems, b.elems, sameObject)
 }

@@ -24,7 +24,10 @@ const (
 )
 
 func (k Kind) String() string {
-	names := [...]string{"null", "boolean", "integer", "real", "string", "name", "array", "dictionary", "reference", "stream"}
+	names := [...]string{
+		"null", "boolean", "integer", "real", "string", "name", "array", "dictionary", "reference",
+		"stream",
+	}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -46,8 +49,9 @@ func (r Ref) String() string { return strconv.Itoa(r.Num) + " " + strconv.Itoa(r
 type Object struct {
 	raw   string
 	elems []Object // Array: elements. Dictionary, Stream: key, value, key, value, ...
-	n     int64    // Integer, Boolean: value. Reference: number<<32 | generation. Stream: offset of the data
-	kind  Kind
+	// Integer, Boolean: value. Reference: number<<32 | generation. Stream: offset of the data
+	n    int64
+	kind Kind
 }
 
 // Kind returns the object's type. A stream is not a Dictionary, but has one:
@@ -201,5 +205,7 @@ func (o Object) AmbiguousKey() (key string, found bool) {
 
 // sameName compares two names as they are decoded.
 func (o Object) sameName(other Object) bool {
-	return o.raw == other.raw || (strings.Contains(o.raw, "#") || strings.Contains(other.raw, "#")) && o.Name() == other.Name()
+	return o.raw == other.raw ||
+		(strings.Contains(o.raw, "#") || strings.Contains(other.raw, "#")) &&
+			o.Name() == other.Name()
 }

@@ -52,11 +52,15 @@ type pageWalk struct {
 // node reads a node of the page tree and what is below, and returns the number
 // of pages in it. Parent and Count are checked because readers rely on either
 // of them to find a page by its number.
-func (w *pageWalk) node(link Object, parent Ref, in pageAttributes, depth int) (pages int, err error) {
+func (w *pageWalk) node(
+	link Object, parent Ref, in pageAttributes, depth int,
+) (pages int, err error) {
 	d := w.d
 	ref, ok := link.Ref()
 	if !ok {
-		return 0, refuse(BadPageTree, "a kid of object %d is a %s, not a reference", parent.Num, link.kind)
+		return 0, refuse(
+			BadPageTree, "a kid of object %d is a %s, not a reference", parent.Num, link.kind,
+		)
 	}
 	if w.seen[ref.Num] {
 		return 0, refuse(PageTreeLoop, "object %d is in the page tree twice", ref.Num)
@@ -73,7 +77,10 @@ func (w *pageWalk) node(link Object, parent Ref, in pageAttributes, depth int) (
 		return 0, refuse(BadPageTree, "object %d in the page tree is a %s", ref.Num, o.kind)
 	}
 	if up, _ := o.Get("Parent").Ref(); depth > 0 && up != parent {
-		return 0, refuse(BadPageTree, "the /Parent of object %d is not object %d, whose kid it is", ref.Num, parent.Num)
+		return 0, refuse(
+			BadPageTree, "the /Parent of object %d is not object %d, whose kid it is", ref.Num,
+			parent.Num,
+		)
 	}
 	for key, value := range map[string]*Object{"MediaBox": &in.mediaBox, "CropBox": &in.cropBox, "Rotate": &in.rotate, "Resources": &in.resources} {
 		if v := o.Get(key); !v.IsNull() {
@@ -89,7 +96,9 @@ func (w *pageWalk) node(link Object, parent Ref, in pageAttributes, depth int) (
 		return 1, w.leaf(ref, o, in)
 	case "Pages":
 	default:
-		return 0, refuse(BadPageTree, "object %d in the page tree has the /Type %.40s", ref.Num, kind.Raw())
+		return 0, refuse(
+			BadPageTree, "object %d in the page tree has the /Type %.40s", ref.Num, kind.Raw(),
+		)
 	}
 	kids, err := d.Get(o, "Kids")
 	if err != nil {
@@ -110,7 +119,10 @@ func (w *pageWalk) node(link Object, parent Ref, in pageAttributes, depth int) (
 		return 0, err
 	}
 	if n, ok := count.Int(); !ok || n != int64(pages) {
-		return 0, refuse(BadPageTree, "the /Count of object %d is %.40s, but it has %d pages", ref.Num, count.Raw(), pages)
+		return 0, refuse(
+			BadPageTree, "the /Count of object %d is %.40s, but it has %d pages", ref.Num,
+			count.Raw(), pages,
+		)
 	}
 	return pages, nil
 }

@@ -241,14 +241,19 @@ func checkQPDF(t *testing.T, qpdf string, original, signed []byte) {
 		return
 	}
 	if before, okBefore := check(original); okBefore {
-		t.Errorf("qpdf --check is content with the original:\n%s\nbut not with the update:\n%s", before, out)
+		t.Errorf(
+			"qpdf --check is content with the original:\n%s\nbut not with the update:\n%s", before,
+			out,
+		)
 	}
 }
 
 // TestRevision opens an older revision, again and again: all draw on one budget.
 func TestRevision(t *testing.T) {
 	old := pdftest.New(pdftest.Pages(3))
-	file := pdftest.Update(old, pdftest.Revision{Objects: map[int]string{pdftest.InfoNum: "<< /Producer (second) >>"}})
+	file := pdftest.Update(
+		old, pdftest.Revision{Objects: map[int]string{pdftest.InfoNum: "<< /Producer (second) >>"}},
+	)
 	d, err := pdf.Open(bytes.NewReader(file), int64(len(file)), pdf.Limits{Work: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
@@ -262,7 +267,10 @@ func TestRevision(t *testing.T) {
 			t.Fatal(err)
 		}
 		if then.Size() != int64(len(old)) || then.NumPages() != 3 || len(then.Sections()) != 1 {
-			t.Fatalf("the revision has %d bytes, %d pages, %d sections", then.Size(), then.NumPages(), len(then.Sections()))
+			t.Fatalf(
+				"the revision has %d bytes, %d pages, %d sections", then.Size(), then.NumPages(),
+				len(then.Sections()),
+			)
 		}
 	}
 	t.Error("10,000 revisions were opened on a budget of 1 MiB")

@@ -19,8 +19,9 @@ type Permissions struct {
 // Lock is a set of form fields: the parameters of a FieldMDP transform, or the signature
 // field lock of a signed field (ISO 32000-2, Tables 236 and 258).
 type Lock struct {
-	Action string   `json:"action"`           // All, Include or Exclude
-	Fields []string `json:"fields,omitempty"` // full names; a name stands for all fields below it too
+	Action string `json:"action"` // All, Include or Exclude
+	// full names; a name stands for all fields below it too
+	Fields []string `json:"fields,omitempty"`
 }
 
 // Covers reports whether the lock covers the field with a full name.
@@ -180,7 +181,9 @@ func (d *Document) CheckPermissions(names ...string) error {
 				return err
 			}
 			if l.Covers(name) {
-				return refuse(FieldsLocked, "a lock with /Action /%s covers new signature fields", l.Action)
+				return refuse(
+					FieldsLocked, "a lock with /Action /%s covers new signature fields", l.Action,
+				)
 			}
 		}
 	}

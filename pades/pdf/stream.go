@@ -110,12 +110,18 @@ func streamError(o Object, err error) error {
 func (d *Document) readAll(r io.Reader, hint int64) ([]byte, error) {
 	var buf bytes.Buffer
 	buf.Grow(int(min(hint, 64<<10)))
-	n, err := buf.ReadFrom(io.LimitReader(r, max(0, min(d.src.inflated, *d.src.work, d.lim.Stream))+1))
+	n, err := buf.ReadFrom(
+		io.LimitReader(r, max(0, min(d.src.inflated, *d.src.work, d.lim.Stream))+1),
+	)
 	if n > d.lim.Stream {
-		return nil, refuse(InflatesTooLarge, "a stream inflates to more than %d bytes", d.lim.Stream)
+		return nil, refuse(
+			InflatesTooLarge, "a stream inflates to more than %d bytes", d.lim.Stream,
+		)
 	}
 	if d.src.inflated -= n; d.src.inflated < 0 {
-		return nil, refuse(InflatesTooLarge, "the streams inflate to more than %d bytes", d.lim.Inflated)
+		return nil, refuse(
+			InflatesTooLarge, "the streams inflate to more than %d bytes", d.lim.Inflated,
+		)
 	}
 	if chargeErr := d.src.charge(n); chargeErr != nil {
 		return nil, chargeErr
@@ -141,7 +147,9 @@ func (d *Document) filter(o Object) (name string, parms Object, err error) {
 				return "", parms, err
 			}
 		default:
-			return "", parms, refuse(UnsupportedFilter, "the stream with data at %d uses a chain of filters", o.n)
+			return "", parms, refuse(
+				UnsupportedFilter, "the stream with data at %d uses a chain of filters", o.n,
+			)
 		}
 	}
 	if parms.kind == Array {
@@ -157,7 +165,9 @@ func (d *Document) filter(o Object) (name string, parms Object, err error) {
 	case Name:
 		return f.Name(), parms, nil
 	}
-	return "", parms, refuse(BadStream, "the /Filter of the stream with data at %d is a %s", o.n, f.kind)
+	return "", parms, refuse(
+		BadStream, "the /Filter of the stream with data at %d is a %s", o.n, f.kind,
+	)
 }
 
 // predictor is the prediction function that was applied before compression
@@ -193,7 +203,9 @@ func (d *Document) predictor(parms Object) (predictor, error) {
 		*f.value = v
 	}
 	if p.kind > 2 && p.kind < 10 || p.bits&(p.bits-1) != 0 {
-		return p, refuse(BadStream, "/DecodeParms with predictor %d and %d bits per component", p.kind, p.bits)
+		return p, refuse(
+			BadStream, "/DecodeParms with predictor %d and %d bits per component", p.kind, p.bits,
+		)
 	}
 	return p, nil
 }
@@ -216,7 +228,9 @@ func undoPNG(data []byte, row, pixel int) ([]byte, error) {
 		return nil, nil // before rows are made that no data asks for
 	}
 	if len(data)%(row+1) != 0 {
-		return nil, refuse(BadStream, "PNG predictor: %d bytes are not whole rows of %d", len(data), row+1)
+		return nil, refuse(
+			BadStream, "PNG predictor: %d bytes are not whole rows of %d", len(data), row+1,
+		)
 	}
 	out := data[:0] // the write position never passes the read position
 	prev := make([]byte, row)
@@ -252,7 +266,9 @@ func undoPNG(data []byte, row, pixel int) ([]byte, error) {
 func paeth(left, up, corner byte) byte {
 	abs := func(v int) int { return max(v, -v) }
 	estimate := int(left) + int(up) - int(corner)
-	toLeft, toUp, toCorner := abs(estimate-int(left)), abs(estimate-int(up)), abs(estimate-int(corner))
+	toLeft, toUp, toCorner := abs(estimate-int(left)), abs(
+		estimate-int(up),
+	), abs(estimate-int(corner))
 	switch {
 	case toLeft <= toUp && toLeft <= toCorner:
 		return left
@@ -266,7 +282,9 @@ func paeth(left, up, corner byte) byte {
 // to the same component of the pixel on its left.
 func (p predictor) undoTIFF(data []byte, row int) ([]byte, error) {
 	if len(data)%row != 0 {
-		return nil, refuse(BadStream, "TIFF predictor: %d bytes are not whole rows of %d", len(data), row)
+		return nil, refuse(
+			BadStream, "TIFF predictor: %d bytes are not whole rows of %d", len(data), row,
+		)
 	}
 	colors, bits := int(p.colors), int(p.bits)
 	for line := data; len(line) > 0; line = line[row:] {

@@ -162,7 +162,8 @@ func docEncodingRune(c byte) rune {
 // docEncodingByte is the inverse of docEncodingRune for characters that may
 // appear in text.
 func docEncodingByte(r rune) (byte, bool) {
-	if r == '\t' || r == '\n' || r == '\r' || r >= 0x20 && r < 0x7f || r > 0xa0 && r <= 0xff && r != 0xad {
+	if r == '\t' || r == '\n' || r == '\r' || r >= 0x20 && r < 0x7f ||
+		r > 0xa0 && r <= 0xff && r != 0xad {
 		return byte(r), true
 	}
 	if r == utf8.RuneError {
@@ -197,7 +198,8 @@ func TextString(s string) string {
 		b = append(b, c)
 	}
 	// These two would be taken for a byte order mark.
-	if len(b) >= 2 && b[0] == 0xfe && b[1] == 0xff || len(b) >= 3 && b[0] == 0xef && b[1] == 0xbb && b[2] == 0xbf {
+	if len(b) >= 2 && b[0] == 0xfe && b[1] == 0xff ||
+		len(b) >= 3 && b[0] == 0xef && b[1] == 0xbb && b[2] == 0xbf {
 		return utf16String(s)
 	}
 	return LiteralString(b)

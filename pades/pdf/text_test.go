@@ -119,10 +119,14 @@ func TestPredictors(t *testing.T) {
 func TestEveryReasonHasASentence(t *testing.T) {
 	unknown := Reason("?").Sentence()
 	for _, r := range []Reason{
-		NotPDF, LeadingBytes, NoEndMarker, TrailingData, BadStartXref, BadXref, XrefLoop, HybridReference, Encrypted,
-		WrongOffset, WrongGeneration, BadObject, BadStream, BadObjectStream, UnsupportedFilter, ReferenceLoop, NoCatalog,
-		BadPageTree, PageTreeLoop, NoPages, NoMediaBox, BadRotation, BadForm, BadAnnotations, DuplicateKey, DanglingReference, DynamicXFA,
-		Certified, FieldsLocked, PageOutOfRange, BoxOffPage, TooManyPages, TooManyObjects, TooManyRevisions, TooDeep,
+		NotPDF, LeadingBytes, NoEndMarker, TrailingData, BadStartXref, BadXref, XrefLoop,
+		HybridReference, Encrypted,
+		WrongOffset, WrongGeneration, BadObject, BadStream, BadObjectStream, UnsupportedFilter,
+		ReferenceLoop, NoCatalog,
+		BadPageTree, PageTreeLoop, NoPages, NoMediaBox, BadRotation, BadForm, BadAnnotations,
+		DuplicateKey, DanglingReference, DynamicXFA,
+		Certified, FieldsLocked, PageOutOfRange, BoxOffPage, TooManyPages, TooManyObjects,
+		TooManyRevisions, TooDeep,
 		ObjectTooLarge, InflatesTooLarge, TooMuchWork,
 	} {
 		if s := r.Sentence(); s == unknown || !strings.HasSuffix(s, ".") {

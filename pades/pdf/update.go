@@ -18,17 +18,18 @@ import (
 // in form.go, and written by Finish, which ends the update with a
 // cross-reference section of the same kind as the newest one of the file.
 type Update struct {
-	doc      *Document
-	buf      bytes.Buffer
-	first    int                 // first number that the file does not use
-	next     int                 // next number to allocate
-	written  map[int]position    // objects of this update
-	edits    map[Ref][]Pair      // changes to existing dictionaries
-	annots   map[int][]Ref       // new annotations by page number
-	separate map[int]map[int]Ref // objects for annotations inside an array, by page number and index
-	fields   []Ref               // new root fields of the form
-	names    map[string]bool     // names of fields, existing and reserved
-	spared   map[int]bool        // numbers that Alloc passes over; see Spare
+	doc     *Document
+	buf     bytes.Buffer
+	first   int              // first number that the file does not use
+	next    int              // next number to allocate
+	written map[int]position // objects of this update
+	edits   map[Ref][]Pair   // changes to existing dictionaries
+	annots  map[int][]Ref    // new annotations by page number
+	// objects for annotations inside an array, by page number and index
+	separate map[int]map[int]Ref
+	fields   []Ref           // new root fields of the form
+	names    map[string]bool // names of fields, existing and reserved
+	spared   map[int]bool    // numbers that Alloc passes over; see Spare
 	done     bool
 }
 
@@ -245,7 +246,9 @@ func (u *Update) Set(ref Ref, key, value string) error {
 func (u *Update) checkDangling(ref Ref, elems []Object) error {
 	for _, e := range elems {
 		if r, ok := e.Ref(); ok && r.Num >= u.first && !u.spared[r.Num] {
-			return refuse(DanglingReference, "object %d refers to %s, which does not exist", ref.Num, r)
+			return refuse(
+				DanglingReference, "object %d refers to %s, which does not exist", ref.Num, r,
+			)
 		}
 		if err := u.checkDangling(ref, e.elems); err != nil {
 			return err

@@ -71,7 +71,9 @@ func TestAllocPassesXrefStream(t *testing.T) {
 		doc := pdftest.New(append(opts, pdftest.XrefStream())...)
 		d := open(t, doc)
 		taken := string(doc[d.Sections()[0].Offset:])
-		if got := pdf.NewUpdate(d).Alloc(); strings.HasPrefix(taken, fmt.Sprintf("%d 0 obj", got.Num)) {
+		if got := pdf.NewUpdate(d).Alloc(); strings.HasPrefix(
+			taken, fmt.Sprintf("%d 0 obj", got.Num),
+		) {
 			t.Errorf("%s: %v is the number of the cross-reference stream", name, got)
 		}
 	}
@@ -116,7 +118,9 @@ func TestUpdateMisuse(t *testing.T) {
 // TestTrailer checks what an update keeps of the trailer, and what it changes.
 func TestTrailer(t *testing.T) {
 	for name, opt := range map[string]pdftest.Option{"table": pdftest.Version("1.7"), "stream": pdftest.ObjectStreams(), "compressed": pdftest.Predictor(12)} {
-		d := open(t, pdftest.New(opt, pdftest.XrefStream(), opt, pdftest.Trailer("/Extra [ 1  2 ]")))
+		d := open(
+			t, pdftest.New(opt, pdftest.XrefStream(), opt, pdftest.Trailer("/Extra [ 1  2 ]")),
+		)
 		u := pdf.NewUpdate(d)
 		if err := u.SetCatalog("A", "1"); err != nil {
 			t.Fatal(err)
@@ -129,7 +133,8 @@ func TestTrailer(t *testing.T) {
 			}
 		}
 		a, b := old.Get("ID").Elements(), now.Get("ID").Elements()
-		if len(b) != 2 || a[0].Raw() != b[0].Raw() || bytes.Equal(a[1].Bytes(), b[1].Bytes()) || len(b[1].Bytes()) != 16 {
+		if len(b) != 2 || a[0].Raw() != b[0].Raw() || bytes.Equal(a[1].Bytes(), b[1].Bytes()) ||
+			len(b[1].Bytes()) != 16 {
 			t.Errorf("%s: /ID was %q and is %q", name, old.Get("ID").Raw(), now.Get("ID").Raw())
 		}
 		if v, _ := now.Get("Prev").Int(); v != d.Sections()[0].Offset {
@@ -194,8 +199,15 @@ func TestSeparateAnnotations(t *testing.T) {
 		"a hole in an entry": {annots: [2]string{"[<<>>]", "[<< /A 9000 0 R >>]"}, keep: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := open(t, pdftest.New(pdftest.Pages(2), pdftest.PageEntries(1, "/Annots "+c.annots[0]), pdftest.PageEntries(2, "/Annots "+c.annots[1]),
-				pdftest.Object(5000, "<< /Subtype /Text >>"), pdftest.Object(5001, "[ << /Subtype /Link >> 5000 0 R ]")))
+			d := open(
+				t,
+				pdftest.New(
+					pdftest.Pages(2), pdftest.PageEntries(1, "/Annots "+c.annots[0]),
+					pdftest.PageEntries(2, "/Annots "+c.annots[1]),
+					pdftest.Object(5000, "<< /Subtype /Text >>"),
+					pdftest.Object(5001, "[ << /Subtype /Link >> 5000 0 R ]"),
+				),
+			)
 			u := pdf.NewUpdate(d)
 			if err := u.SeparateAnnotations(); err != nil {
 				t.Fatal(err)
@@ -243,7 +255,10 @@ func TestSeparateAnnotations(t *testing.T) {
 						t.Fatal(err)
 					}
 					if is.Kind() != pdf.Reference || o.Raw() != was.Raw() {
-						t.Errorf("page %d: %s became %s, which is %s", number, was.Raw(), is.Raw(), o.Raw())
+						t.Errorf(
+							"page %d: %s became %s, which is %s", number, was.Raw(), is.Raw(),
+							o.Raw(),
+						)
 					}
 				}
 			}
@@ -253,7 +268,9 @@ func TestSeparateAnnotations(t *testing.T) {
 
 // TestForm checks the flags and the untouched entries of each kind of form.
 func TestForm(t *testing.T) {
-	keys := pdftest.FormEntries("/DR << /Font  << >> >> /NeedAppearances true /SigFlags 5000 0 R /XFA (x)")
+	keys := pdftest.FormEntries(
+		"/DR << /Font  << >> >> /NeedAppearances true /SigFlags 5000 0 R /XFA (x)",
+	)
 	field := pdftest.Field{Name: "a", Type: "Tx"}
 	for name, opts := range map[string][]pdftest.Option{
 		"direct":          {pdftest.DirectForm(field), keys},

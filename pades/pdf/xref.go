@@ -79,7 +79,9 @@ func (d *Document) readSections(off int64) error {
 			return refuse(XrefLoop, "the section at %d comes twice", off)
 		}
 		if len(d.sections) >= d.lim.Revisions {
-			return refuse(TooManyRevisions, "more than %d cross-reference sections", d.lim.Revisions)
+			return refuse(
+				TooManyRevisions, "more than %d cross-reference sections", d.lim.Revisions,
+			)
 		}
 		seen[off] = true
 		s, err := d.readSection(off)
@@ -87,7 +89,9 @@ func (d *Document) readSections(off int64) error {
 		case errors.Is(err, errNoSection) && len(d.sections) == 0:
 			return refuse(BadStartXref, "there is no cross-reference section at %d", off)
 		case errors.Is(err, errNoSection):
-			return refuse(BadXref, "there is no cross-reference section at %d, where /Prev points", off)
+			return refuse(
+				BadXref, "there is no cross-reference section at %d, where /Prev points", off,
+			)
 		case errors.Is(err, errSyntax):
 			return refuse(BadXref, "the cross-reference section at %d is damaged", off)
 		case err != nil:
@@ -176,7 +180,10 @@ func (d *Document) readTable(off int64) (Object, error) {
 			return Object{}, err
 		}
 		if first+count > maxObjectNumber+1 {
-			return Object{}, refuse(TooManyObjects, "a cross-reference table numbers its objects up to %d", first+count-1)
+			return Object{}, refuse(
+				TooManyObjects, "a cross-reference table numbers its objects up to %d",
+				first+count-1,
+			)
 		}
 		for num := first; num < first+count; num++ {
 			if err := d.readTableEntry(s, int(num)); err != nil {
@@ -297,7 +304,9 @@ func (d *Document) readXrefStream(off int64) (Object, error) {
 		return Object{}, errNoSection
 	}
 	if in.ref.Num > maxObjectNumber {
-		return Object{}, refuse(TooManyObjects, "the cross-reference stream at %d is object %d", off, in.ref.Num)
+		return Object{}, refuse(
+			TooManyObjects, "the cross-reference stream at %d is object %d", off, in.ref.Num,
+		)
 	}
 	// Some do not list themselves. Still the number is taken: a reader that keeps
 	// objects by number would mix it up with one that we add.
@@ -324,7 +333,10 @@ func (d *Document) readXrefStream(off int64) (Object, error) {
 			return Object{}, errSyntax
 		}
 		if first > maxObjectNumber || first+count > maxObjectNumber+1 {
-			return Object{}, refuse(TooManyObjects, "a cross-reference stream numbers its objects up to %d", first+count-1)
+			return Object{}, refuse(
+				TooManyObjects, "a cross-reference stream numbers its objects up to %d",
+				first+count-1,
+			)
 		}
 		for num := first; num < first+count; num++ {
 			if data, err = d.readStreamEntry(int(num), width, data); err != nil {

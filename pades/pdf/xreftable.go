@@ -128,7 +128,11 @@ func (d *Document) checkXref() error {
 			places = append(places, place{s.pos, int32(num), s.aux})
 		case Compressed:
 			if c := d.xref.get(int(s.pos)); c.kind != InFile || c.aux != 0 {
-				return refuse(BadXref, "object %d is said to be in object stream %d, which is not an object of the file", num, s.pos)
+				return refuse(
+					BadXref,
+					"object %d is said to be in object stream %d, which is not an object of the file",
+					num, s.pos,
+				)
 			}
 		}
 	}
@@ -146,7 +150,9 @@ func (d *Document) checkXref() error {
 	var final bool
 	for i, pl := range places {
 		if pl.off <= 0 || pl.off >= d.src.size {
-			return refuse(WrongOffset, "object %d is said to be at %d, outside the file", pl.num, pl.off)
+			return refuse(
+				WrongOffset, "object %d is said to be at %d, outside the file", pl.num, pl.off,
+			)
 		}
 		end := start + int64(len(text))
 		if text == "" || pl.off+header > end && !final {
@@ -167,14 +173,23 @@ func (d *Document) checkXref() error {
 		p := &parser{src: text[from:min(from+header, len(text))], final: true}
 		num, err := p.unsigned()
 		if err != nil || num != int64(pl.num) {
-			return refuse(WrongOffset, "object %d is not at %d, where the cross-reference says it is", pl.num, pl.off)
+			return refuse(
+				WrongOffset, "object %d is not at %d, where the cross-reference says it is", pl.num,
+				pl.off,
+			)
 		}
 		gen, err := p.unsigned()
 		if err != nil || !p.has("obj") {
-			return refuse(WrongOffset, "object %d is not at %d, where the cross-reference says it is", pl.num, pl.off)
+			return refuse(
+				WrongOffset, "object %d is not at %d, where the cross-reference says it is", pl.num,
+				pl.off,
+			)
 		}
 		if gen != int64(pl.gen) {
-			return refuse(WrongGeneration, "object %d has generation %d at %d, and %d in the cross-reference", pl.num, gen, pl.off, pl.gen)
+			return refuse(
+				WrongGeneration, "object %d has generation %d at %d, and %d in the cross-reference",
+				pl.num, gen, pl.off, pl.gen,
+			)
 		}
 	}
 	return nil
@@ -206,7 +221,10 @@ func (d *Document) checkNowhere(nowhere map[int]bool) error {
 			// A cross-reference stream may say so of itself: it was found without.
 			num, start := header(b[:at])
 			if nowhere[num] && !d.isSection(off+int64(start)) {
-				return refuse(WrongOffset, "object %d is said to be at 0, but is at %d", num, off+int64(start))
+				return refuse(
+					WrongOffset, "object %d is said to be at 0, but is at %d", num,
+					off+int64(start),
+				)
 			}
 		}
 		if final {

@@ -104,7 +104,10 @@ func (a *Authority) stamp(q query) ([]byte, error) {
 		addImprint(b, q.hash, q.imprint)
 		b.AddASN1BigInt(new(big.Int).SetBytes(serial))
 		b.AddASN1GeneralizedTime(now)
-		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1Int64(int64(a.cfg.Accuracy / time.Second)) })
+		b.AddASN1(
+			cbasn1.SEQUENCE,
+			func(b *cryptobyte.Builder) { b.AddASN1Int64(int64(a.cfg.Accuracy / time.Second)) },
+		)
 		if q.nonce != nil {
 			b.AddASN1BigInt(q.nonce)
 		}
@@ -121,7 +124,8 @@ func (a *Authority) stamp(q query) ([]byte, error) {
 		return nil, fmt.Errorf("tsa: %w", err)
 	}
 	return cms.Build(cms.Message{
-		ContentType: cms.OIDTSTInfo, Content: info, Certificates: a.cfg.Chain, OmitCertificates: !q.certReq,
+		ContentType: cms.OIDTSTInfo, Content: info, Certificates: a.cfg.Chain,
+		OmitCertificates: !q.certReq,
 		SignedAttributes: attrs, Signature: sig,
 	})
 }

@@ -118,7 +118,8 @@ func (c *Client) post(ctx context.Context, request []byte) ([]byte, error) {
 	if resp.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("tsa: HTTP status %d", resp.StatusCode)
 	}
-	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || kind != "application/timestamp-reply" {
+	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil ||
+		kind != "application/timestamp-reply" {
 		return nil, errors.New("tsa: the answer is not a time-stamp reply")
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
@@ -136,7 +137,9 @@ func readResponse(der []byte) ([]byte, error) {
 	in := cryptobyte.String(der)
 	var resp, info, token cryptobyte.String
 	var status int64
-	if !in.ReadASN1(&resp, cbasn1.SEQUENCE) || !in.Empty() || !resp.ReadASN1(&info, cbasn1.SEQUENCE) || !info.ReadASN1Integer(&status) {
+	if !in.ReadASN1(&resp, cbasn1.SEQUENCE) || !in.Empty() ||
+		!resp.ReadASN1(&info, cbasn1.SEQUENCE) ||
+		!info.ReadASN1Integer(&status) {
 		return nil, fmt.Errorf("%w: response", ErrMalformed)
 	}
 	if status != 0 && status != 1 { // granted, grantedWithMods

@@ -60,15 +60,20 @@ type fetched struct {
 // Evidence returns OCSP responses and CRLs, DER, for all certs that have an
 // issuer among certs, leaving out roots and those of Skip. It fails if there is
 // nothing to be had about one of them: trying later may help.
-func (f *Fetcher) Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error) {
+func (f *Fetcher) Evidence(
+	ctx context.Context, certs []*x509.Certificate,
+) (responses, crls [][]byte, err error) {
 	for _, c := range certs {
 		issuer := f.issuerOf(c, certs)
-		if issuer == nil || issuer.Equal(c) || slices.ContainsFunc(f.Skip, func(s *x509.Certificate) bool { return f.issued(c, s) }) {
+		if issuer == nil || issuer.Equal(c) ||
+			slices.ContainsFunc(f.Skip, func(s *x509.Certificate) bool { return f.issued(c, s) }) {
 			continue
 		}
 		got, err := f.about(ctx, c, issuer)
 		if err != nil {
-			return nil, nil, fmt.Errorf("tsa: no revocation data about %q: %w", c.Subject.CommonName, err)
+			return nil, nil, fmt.Errorf(
+				"tsa: no revocation data about %q: %w", c.Subject.CommonName, err,
+			)
 		}
 		if got.ocsp {
 			responses = append(responses, got.der)
@@ -104,7 +109,8 @@ func (f *Fetcher) about(ctx context.Context, c, issuer *x509.Certificate) (fetch
 		get  func(context.Context, string, *x509.Certificate, *x509.Certificate) (fetched, error)
 	}{{c.OCSPServer, f.askOCSP}, {c.CRLDistributionPoints, f.loadCRL}} {
 		for _, u := range try.urls {
-			if parsed, err := url.Parse(u); err != nil || parsed.Scheme != "http" && parsed.Scheme != "https" {
+			if parsed, err := url.Parse(u); err != nil ||
+				parsed.Scheme != "http" && parsed.Scheme != "https" {
 				continue // ldap
 			}
 			got, err := try.get(ctx, u, c, issuer)
@@ -134,7 +140,9 @@ func (f *Fetcher) remember(key [32]byte, got fetched) {
 	f.known[key] = got
 }
 
-func (f *Fetcher) askOCSP(ctx context.Context, where string, c, issuer *x509.Certificate) (fetched, error) {
+func (f *Fetcher) askOCSP(
+	ctx context.Context, where string, c, issuer *x509.Certificate,
+) (fetched, error) {
 	request, err := ocsp.CreateRequest(c, issuer, nil)
 	if err != nil {
 		return fetched{}, err
@@ -152,19 +160,27 @@ func (f *Fetcher) askOCSP(ctx context.Context, where string, c, issuer *x509.Cer
 	}
 	// A responder that would have to be checked in turn makes the evidence
 	// longer than a list does.
-	if s := r.Certificate; s != nil && !s.Equal(issuer) && (!slices.Contains(s.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) ||
-		s.CheckSignatureFrom(issuer) != nil || !slices.ContainsFunc(s.Extensions, func(x pkix.Extension) bool { return x.Id.Equal(oidOCSPNoCheck) })) {
-		return fetched{}, fmt.Errorf("%s: the responder's certificate is not for OCSP without further checks", where)
+	if s := r.Certificate; s != nil && !s.Equal(issuer) &&
+		(!slices.Contains(s.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) ||
+			s.CheckSignatureFrom(issuer) != nil || !slices.ContainsFunc(s.Extensions, func(x pkix.Extension) bool { return x.Id.Equal(oidOCSPNoCheck) })) {
+		return fetched{}, fmt.Errorf(
+			"%s: the responder's certificate is not for OCSP without further checks", where,
+		)
 	}
 	if r.Status == ocsp.Unknown || !f.current(r.ThisUpdate, r.NextUpdate) {
-		return fetched{}, fmt.Errorf("%s: an answer of %s that says nothing about now", where, r.ThisUpdate.UTC().Format(time.RFC3339))
+		return fetched{}, fmt.Errorf(
+			"%s: an answer of %s that says nothing about now", where,
+			r.ThisUpdate.UTC().Format(time.RFC3339),
+		)
 	}
 	return fetched{ocsp: true, der: der, till: r.NextUpdate}, nil
 }
 
 var oidOCSPNoCheck = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
 
-func (f *Fetcher) loadCRL(ctx context.Context, where string, _, issuer *x509.Certificate) (fetched, error) {
+func (f *Fetcher) loadCRL(
+	ctx context.Context, where string, _, issuer *x509.Certificate,
+) (fetched, error) {
 	der, err := f.do(ctx, http.MethodGet, where, nil, maxCRL)
 	if err != nil {
 		return fetched{}, err
@@ -177,7 +193,9 @@ func (f *Fetcher) loadCRL(ctx context.Context, where string, _, issuer *x509.Cer
 		return fetched{}, fmt.Errorf("%s: %w", where, err)
 	}
 	if !f.current(l.ThisUpdate, l.NextUpdate) {
-		return fetched{}, fmt.Errorf("%s: a list of %s that has ended", where, l.ThisUpdate.UTC().Format(time.RFC3339))
+		return fetched{}, fmt.Errorf(
+			"%s: a list of %s that has ended", where, l.ThisUpdate.UTC().Format(time.RFC3339),
+		)
 	}
 	return fetched{der: der, till: l.NextUpdate}, nil
 }
@@ -189,7 +207,9 @@ func (f *Fetcher) current(from, till time.Time) bool {
 }
 
 // do makes one exchange, bounded in time and size.
-func (f *Fetcher) do(ctx context.Context, method, where string, body []byte, most int64) ([]byte, error) {
+func (f *Fetcher) do(
+	ctx context.Context, method, where string, body []byte, most int64,
+) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, where, bytes.NewReader(body))

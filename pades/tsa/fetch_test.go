@@ -30,15 +30,27 @@ func TestFetcher(t *testing.T) {
 	mux := http.NewServeMux()
 	srv := httptest.NewServer(mux)
 	defer srv.Close()
-	authority, err := ca.Open(t.TempDir(), ca.Options{Name: "Foreign", BaseURL: srv.URL, Now: time.Now, Rand: rand.Reader})
+	authority, err := ca.Open(
+		t.TempDir(),
+		ca.Options{Name: "Foreign", BaseURL: srv.URL, Now: time.Now, Rand: rand.Reader},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := ca.Open(t.TempDir(), ca.Options{Name: "Foreign", BaseURL: srv.URL, Now: time.Now, Rand: rand.Reader})
+	other, err := ca.Open(
+		t.TempDir(),
+		ca.Options{Name: "Foreign", BaseURL: srv.URL, Now: time.Now, Rand: rand.Reader},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	old, err := ca.Open(t.TempDir(), ca.Options{Name: "Foreign", BaseURL: srv.URL, Now: func() time.Time { return time.Now().AddDate(0, -2, 0) }, Rand: rand.Reader})
+	old, err := ca.Open(
+		t.TempDir(),
+		ca.Options{
+			Name: "Foreign", BaseURL: srv.URL,
+			Now: func() time.Time { return time.Now().AddDate(0, -2, 0) }, Rand: rand.Reader,
+		},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +85,9 @@ func TestFetcher(t *testing.T) {
 	}
 	by := authority
 	mux.HandleFunc("GET "+ca.PathRootCRL, list(func() *ca.Authority { return by }))
-	signer, err := authority.IssueSigner(ca.Subject{UIN: "S8979373D", Name: "TAN AH KOW"}, &key.PublicKey)
+	signer, err := authority.IssueSigner(
+		ca.Subject{UIN: "S8979373D", Name: "TAN AH KOW"}, &key.PublicKey,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,17 +99,21 @@ func TestFetcher(t *testing.T) {
 	}
 
 	// OCSP for the signer, the list for the issuing CA; the root needs nothing.
-	if r, l, err := fetch(append([]*x509.Certificate{signer}, authority.Chain()...)...); r != 1 || l != 1 || err != nil {
+	if r, l, err := fetch(append([]*x509.Certificate{signer}, authority.Chain()...)...); r != 1 ||
+		l != 1 ||
+		err != nil {
 		t.Errorf("%d responses, %d lists, %v", r, l, err)
 	}
-	if _, _, err := fetch(append([]*x509.Certificate{signer}, authority.Chain()...)...); asked != 1 || err != nil {
+	if _, _, err := fetch(append([]*x509.Certificate{signer}, authority.Chain()...)...); asked != 1 ||
+		err != nil {
 		t.Errorf("asked %d times, %v", asked, err)
 	}
 	if r, l, err := fetch(unit...); r != 0 || l != 1 || err != nil {
 		t.Errorf("unit: %d responses, %d lists, %v", r, l, err)
 	}
 	f.Now = func() time.Time { return time.Now().Add(2 * time.Hour) } // beyond what is remembered
-	if _, _, err := fetch(append([]*x509.Certificate{signer}, authority.Chain()...)...); asked != 2 || err != nil {
+	if _, _, err := fetch(append([]*x509.Certificate{signer}, authority.Chain()...)...); asked != 2 ||
+		err != nil {
 		t.Errorf("asked %d times, %v", asked, err)
 	}
 	f.Skip = authority.Chain()

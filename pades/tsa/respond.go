@@ -96,7 +96,8 @@ func parseQuery(der []byte) (q query, why failure, err error) {
 	if req.PeekASN1Tag(cbasn1.BOOLEAN) && !req.ReadASN1Boolean(&q.certReq) {
 		return bad(badDataFormat, "certReq")
 	}
-	if !req.ReadOptionalASN1(&extensions, &has, cbasn1.Tag(0).Constructed().ContextSpecific()) || !req.Empty() {
+	if !req.ReadOptionalASN1(&extensions, &has, cbasn1.Tag(0).Constructed().ContextSpecific()) ||
+		!req.Empty() {
 		return bad(badDataFormat, "end of request")
 	}
 	if has {

@@ -63,10 +63,12 @@ func (t *Token) parseInfo(der []byte) error {
 	in := cryptobyte.String(der)
 	var info, policy cryptobyte.String
 	var version int64
-	if !in.ReadASN1(&info, cbasn1.SEQUENCE) || !in.Empty() || !info.ReadASN1Integer(&version) || version != 1 {
+	if !in.ReadASN1(&info, cbasn1.SEQUENCE) || !in.Empty() || !info.ReadASN1Integer(&version) ||
+		version != 1 {
 		return bad("version")
 	}
-	if !info.ReadASN1(&policy, cbasn1.OBJECT_IDENTIFIER) || t.Policy.UnmarshalBinary(policy) != nil {
+	if !info.ReadASN1(&policy, cbasn1.OBJECT_IDENTIFIER) ||
+		t.Policy.UnmarshalBinary(policy) != nil {
 		return bad("policy")
 	}
 	var err error
@@ -104,7 +106,8 @@ func (t *Token) parseInfo(der []byte) error {
 	var tsa, extensions cryptobyte.String
 	var has bool
 	if !info.ReadOptionalASN1(&tsa, &has, cbasn1.Tag(0).Constructed().ContextSpecific()) ||
-		!info.ReadOptionalASN1(&extensions, &has, cbasn1.Tag(1).Constructed().ContextSpecific()) || !info.Empty() {
+		!info.ReadOptionalASN1(&extensions, &has, cbasn1.Tag(1).Constructed().ContextSpecific()) ||
+		!info.Empty() {
 		return bad("end of TSTInfo")
 	}
 	return nil
@@ -115,7 +118,8 @@ func readImprint(in *cryptobyte.String) (crypto.Hash, []byte, error) {
 	var seq, alg, sum cryptobyte.String
 	var oid asn1.ObjectIdentifier
 	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) || !seq.ReadASN1(&alg, cbasn1.SEQUENCE) || !alg.ReadASN1ObjectIdentifier(&oid) ||
-		!seq.ReadASN1(&sum, cbasn1.OCTET_STRING) || !seq.Empty() {
+		!seq.ReadASN1(&sum, cbasn1.OCTET_STRING) ||
+		!seq.Empty() {
 		return 0, nil, fmt.Errorf("%w: imprint", ErrMalformed)
 	}
 	h, ok := cms.HashByOID(oid)
@@ -135,7 +139,8 @@ var errAlgorithm = errors.New("tsa: algorithm not accepted")
 func parseGenTime(s string) (time.Time, error) {
 	bad := fmt.Errorf("%w: genTime", ErrMalformed)
 	whole, fraction, dotted := strings.Cut(strings.TrimSuffix(s, "Z"), ".")
-	if !strings.HasSuffix(s, "Z") || len(whole) != 14 || dotted && (fraction == "" || strings.HasSuffix(fraction, "0") || len(fraction) > 9) {
+	if !strings.HasSuffix(s, "Z") || len(whole) != 14 ||
+		dotted && (fraction == "" || strings.HasSuffix(fraction, "0") || len(fraction) > 9) {
 		return time.Time{}, bad
 	}
 	for _, r := range whole + fraction {
@@ -173,17 +178,22 @@ func readAccuracy(in *cryptobyte.String) (time.Duration, error) {
 			return 0, bad
 		}
 	}
-	if !seq.Empty() || seconds < 0 || seconds > 1<<31 || millis < 0 || millis > 999 || micros < 0 || micros > 999 {
+	if !seq.Empty() || seconds < 0 || seconds > 1<<31 || millis < 0 || millis > 999 || micros < 0 ||
+		micros > 999 {
 		return 0, bad
 	}
-	return time.Duration(seconds)*time.Second + time.Duration(millis)*time.Millisecond + time.Duration(micros)*time.Microsecond, nil
+	return time.Duration(seconds)*time.Second + time.Duration(
+		millis,
+	)*time.Millisecond + time.Duration(micros)*time.Microsecond, nil
 }
 
 // Check proves that the token is over the given data and was made by a
 // time-stamping unit that chains to roots at the token's own time. It returns
 // the chain, unit first, root last. data writes the stamped bytes into the hash;
 // memo, which may be nil, remembers units that were checked before.
-func (t *Token) Check(data func(hash.Hash) error, roots *x509.CertPool, memo *cms.Memo) ([]*x509.Certificate, error) {
+func (t *Token) Check(
+	data func(hash.Hash) error, roots *x509.CertPool, memo *cms.Memo,
+) ([]*x509.Certificate, error) {
 	h := t.Hash.New()
 	if err := data(h); err != nil {
 		return nil, err
@@ -192,7 +202,9 @@ func (t *Token) Check(data func(hash.Hash) error, roots *x509.CertPool, memo *cm
 }
 
 // CheckImprint is [Token.Check] for data that was hashed before.
-func (t *Token) CheckImprint(h crypto.Hash, imprint []byte, roots *x509.CertPool, memo *cms.Memo) ([]*x509.Certificate, error) {
+func (t *Token) CheckImprint(
+	h crypto.Hash, imprint []byte, roots *x509.CertPool, memo *cms.Memo,
+) ([]*x509.Certificate, error) {
 	if h != t.Hash || !bytes.Equal(imprint, t.Imprint) {
 		return nil, ErrImprint
 	}
@@ -206,7 +218,9 @@ func (t *Token) CheckImprint(h crypto.Hash, imprint []byte, roots *x509.CertPool
 	if roots == nil {
 		return nil, fmt.Errorf("%w: no roots given", ErrUntrusted)
 	}
-	chain, err := memo.Chain(unit, t.message.Certificates, roots, t.Time, x509.ExtKeyUsageTimeStamping)
+	chain, err := memo.Chain(
+		unit, t.message.Certificates, roots, t.Time, x509.ExtKeyUsageTimeStamping,
+	)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUntrusted, err)
 	}
@@ -216,7 +230,8 @@ func (t *Token) CheckImprint(h crypto.Hash, imprint []byte, roots *x509.CertPool
 // stampingOnly demands the extended key usage of RFC 3161, 2.3: critical, and
 // timeStamping alone.
 func stampingOnly(c *x509.Certificate) bool {
-	if len(c.ExtKeyUsage) != 1 || c.ExtKeyUsage[0] != x509.ExtKeyUsageTimeStamping || len(c.UnknownExtKeyUsage) > 0 {
+	if len(c.ExtKeyUsage) != 1 || c.ExtKeyUsage[0] != x509.ExtKeyUsageTimeStamping ||
+		len(c.UnknownExtKeyUsage) > 0 {
 		return false
 	}
 	for _, e := range c.Extensions {

@@ -33,7 +33,9 @@ type unit struct {
 	now   time.Time
 }
 
-func certificate(t testing.TB, tmpl, parent *x509.Certificate, pub *ecdsa.PublicKey, key *ecdsa.PrivateKey) *x509.Certificate {
+func certificate(
+	t testing.TB, tmpl, parent *x509.Certificate, pub *ecdsa.PublicKey, key *ecdsa.PrivateKey,
+) *x509.Certificate {
 	t.Helper()
 	der, err := x509.CreateCertificate(rand.Reader, tmpl, parent, pub, key)
 	if err != nil {
@@ -61,7 +63,8 @@ func config(t testing.TB, critical bool, eku ...asn1.ObjectIdentifier) (Config, 
 	rootKey, key := ecKey(t), ecKey(t)
 	now := time.Now()
 	root := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Root"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Root"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	root = certificate(t, root, root, &rootKey.PublicKey, rootKey)
@@ -70,11 +73,14 @@ func config(t testing.TB, critical bool, eku ...asn1.ObjectIdentifier) (Config, 
 		t.Fatal(err)
 	}
 	leaf := certificate(t, &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Unit"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtraExtensions: []pkix.Extension{{Id: oidExtKeyUsage, Critical: critical, Value: value}},
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Unit"},
+		NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour),
+		KeyUsage:        x509.KeyUsageDigitalSignature,
+		ExtraExtensions: []pkix.Extension{{Id: oidExtKeyUsage, Critical: critical, Value: value}},
 	}, root, &key.PublicKey, rootKey)
 	return Config{
-		Key: key, Chain: []*x509.Certificate{leaf, root}, Policy: testPolicy, Accuracy: time.Second, Now: time.Now, Rand: rand.Reader,
+		Key: key, Chain: []*x509.Certificate{leaf, root}, Policy: testPolicy, Accuracy: time.Second,
+		Now: time.Now, Rand: rand.Reader,
 	}, root
 }
 
@@ -105,7 +111,9 @@ func TestTimestamp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !got.Time.Equal(u.now.UTC().Truncate(time.Second)) || got.Accuracy != time.Second || got.Policy.String() != testPolicy || len(got.Certificates()) != 2 {
+	if !got.Time.Equal(u.now.UTC().Truncate(time.Second)) || got.Accuracy != time.Second ||
+		got.Policy.String() != testPolicy ||
+		len(got.Certificates()) != 2 {
 		t.Errorf("token = %+v", got)
 	}
 	other := sha256.Sum256([]byte("another"))
@@ -118,7 +126,10 @@ func TestTimestamp(t *testing.T) {
 	if _, err := Verify(token, imprint[:], nil); !errors.Is(err, ErrUntrusted) {
 		t.Errorf("no roots: %v", err)
 	}
-	chain, err := got.Check(func(h hash.Hash) error { _, err := io.WriteString(h, "signature value"); return err }, u.roots, nil)
+	chain, err := got.Check(
+		func(h hash.Hash) error { _, err := io.WriteString(h, "signature value"); return err },
+		u.roots, nil,
+	)
 	if err != nil || len(chain) != 2 {
 		t.Errorf("Check = %d certificates, %v", len(chain), err)
 	}
@@ -201,7 +212,10 @@ func TestClient(t *testing.T) {
 		_, _ = w.Write(resp)
 	}))
 	defer srv.Close()
-	c := &Client{URL: srv.URL, HTTP: srv.Client(), Policy: testPolicy, Roots: u.roots, Now: time.Now, Rand: rand.Reader}
+	c := &Client{
+		URL: srv.URL, HTTP: srv.Client(), Policy: testPolicy, Roots: u.roots, Now: time.Now,
+		Rand: rand.Reader,
+	}
 	token, err := c.Timestamp(t.Context(), imprint[:])
 	if err != nil {
 		t.Fatal(err)
@@ -283,9 +297,12 @@ func TestOpenSSLAsksUs(t *testing.T) {
 	}
 	data := put("data", []byte("data"))
 	root := put("root.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: u.root.Raw}))
-	leaf := put("leaf.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: u.cfg.Chain[0].Raw}))
+	leaf := put(
+		"leaf.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: u.cfg.Chain[0].Raw}),
+	)
 	for _, args := range [][]string{{"-sha256", "-cert"}, {"-sha512", "-cert"}, {"-sha384"}, {"-sha256", "-no_nonce", "-cert"}} {
-		if run(append([]string{"ts", "-query", "-data", data, "-out", path("q")}, args...)...) != nil {
+		if run(
+			append([]string{"ts", "-query", "-data", data, "-out", path("q")}, args...)...) != nil {
 			t.Fatal("no query")
 		}
 		q, err := os.ReadFile(path("q"))

@@ -69,18 +69,23 @@ func run(web, dist string) error {
 // scripts bundles the entry points and the style sheet. The viewer is a chunk of
 // its own that pages without a document never load.
 func (b *build) scripts() error {
-	entries := []string{"portal.ts", "phone.ts", "worker.ts", "demo.ts", "console.ts", "styles/app.css", "styles/console.css"}
+	entries := []string{
+		"portal.ts", "phone.ts", "worker.ts", "demo.ts", "console.ts", "styles/app.css",
+		"styles/console.css",
+	}
 	options := api.BuildOptions{
-		AbsWorkingDir:     b.src,
-		EntryPoints:       entries,
-		Outdir:            b.dist,
-		EntryNames:        "[name]-[hash]",
-		ChunkNames:        "[name]-[hash]",
-		Bundle:            true,
-		Splitting:         true,
-		Format:            api.FormatESModule,
-		Target:            api.ES2021,
-		Engines:           []api.Engine{{Name: api.EngineSafari, Version: "15.4"}, {Name: api.EngineChrome, Version: "98"}},
+		AbsWorkingDir: b.src,
+		EntryPoints:   entries,
+		Outdir:        b.dist,
+		EntryNames:    "[name]-[hash]",
+		ChunkNames:    "[name]-[hash]",
+		Bundle:        true,
+		Splitting:     true,
+		Format:        api.FormatESModule,
+		Target:        api.ES2021,
+		Engines: []api.Engine{
+			{Name: api.EngineSafari, Version: "15.4"}, {Name: api.EngineChrome, Version: "98"},
+		},
 		MinifyWhitespace:  true,
 		MinifyIdentifiers: true,
 		MinifySyntax:      true,

@@ -1,4 +1,5 @@
-// Package documentstest is what every store of documents must do: [Run] holds one against the contract of request.Documents.
+// Package documentstest is what every store of documents must do: [Run] holds one against the
+// contract of request.Documents.
 package documentstest
 
 import (
@@ -23,7 +24,8 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// Run tests a kind of documents. fresh makes a new empty store for each test, with time.Now as its clock.
+// Run tests a kind of documents. fresh makes a new empty store for each test, with time.Now as its
+// clock.
 func Run(t *testing.T, fresh func(t *testing.T) request.Documents) {
 	for _, test := range []struct {
 		name string
@@ -131,14 +133,16 @@ func putAndOpen(s *suite) {
 		}
 		if len(data) > 100 {
 			part := make([]byte, 100)
-			if _, err := b.ReadAt(part, int64(len(data)-100)); err != nil && err != io.EOF { //nolint:errorlint // io.ReaderAt
+			if _, err := b.ReadAt(part, int64(len(data)-100)); err != nil &&
+				err != io.EOF { //nolint:errorlint // io.ReaderAt
 				s.t.Errorf("%s: ReadAt: %v", name, err)
 			}
 			if !bytes.Equal(part, data[len(data)-100:]) {
 				s.t.Errorf("%s: ReadAt gave other bytes", name)
 			}
 		}
-		if n, err := b.ReadAt(make([]byte, 1), b.Size()); n != 0 || err != io.EOF { //nolint:errorlint // io.ReaderAt
+		if n, err := b.ReadAt(make([]byte, 1), b.Size()); n != 0 ||
+			err != io.EOF { //nolint:errorlint // io.ReaderAt
 			s.t.Errorf("%s: ReadAt beyond the end = %d, %v; want io.EOF", name, n, err)
 		}
 		if err := b.Close(); err != nil {
@@ -190,7 +194,8 @@ func missing(s *suite) {
 	s.has(id)
 	s.put(id+"/a", "x")
 	s.lacks(id + "/b")
-	if ids, err := s.Requests(s.t.Context(), time.Now().Add(-time.Hour)); len(ids) != 0 || err != nil {
+	if ids, err := s.Requests(s.t.Context(), time.Now().Add(-time.Hour)); len(ids) != 0 ||
+		err != nil {
 		s.t.Errorf("Requests = %v, %v", ids, err)
 	}
 }
@@ -237,7 +242,8 @@ func remove(s *suite) {
 		s.t.Errorf("Delete of nothing: %v", err)
 	}
 	s.has(id)
-	if ids, err := s.Requests(s.t.Context(), time.Now().Add(time.Hour)); len(ids) != 0 || err != nil {
+	if ids, err := s.Requests(s.t.Context(), time.Now().Add(time.Hour)); len(ids) != 0 ||
+		err != nil {
 		s.t.Errorf("Requests = %v, %v; want none", ids, err)
 	}
 	s.put(id+"/a", "again")
@@ -247,7 +253,8 @@ func remove(s *suite) {
 func invalidKeys(s *suite) {
 	long := strings.Repeat("x", 129)
 	for _, key := range []string{
-		"", "/", id, id + "/", "/a", id + "/..", id + "/.", "../a", "./a", id + "/../a", "../../etc/passwd", id + "/a/b", id + "//a",
+		"", "/", id, id + "/", "/a", id + "/..", id + "/.", "../a", "./a", id + "/../a",
+		"../../etc/passwd", id + "/a/b", id + "//a",
 		"/etc/passwd", id + "/.hidden", id + "/a b", id + "/a\x00", id + "/a\\b", `..\a`, id + "/é", id + "/C:", "tmp", long + "/a", id + "/" + long,
 		"a.b/c", id + "/a\n",
 	} {
@@ -284,7 +291,8 @@ func requests(s *suite) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		s.t.Errorf("Requests (-want +got):\n%s", diff)
 	}
-	if got, err := s.Requests(s.t.Context(), time.Now().Add(-time.Minute)); len(got) != 0 || err != nil {
+	if got, err := s.Requests(s.t.Context(), time.Now().Add(-time.Minute)); len(got) != 0 ||
+		err != nil {
 		s.t.Errorf("Requests of a minute ago = %v, %v", got, err)
 	}
 }
@@ -299,7 +307,8 @@ func putsAtOnce(s *suite) {
 			}
 		})
 		all.Go(func() {
-			if got, err := s.read(id + "/a"); err == nil && (got == "" || got != text(int(got[0]-'a'))) {
+			if got, err := s.read(id + "/a"); err == nil &&
+				(got == "" || got != text(int(got[0]-'a'))) {
 				s.t.Errorf("read a mixture of %d bytes", len(got))
 			}
 		})

@@ -91,8 +91,8 @@ func (p *server) memory() int64 {
 	return n
 }
 
-// quiet waits until the process has nothing left to do, such as deleting what was cancelled, which it puts off to the first quiet
-// second.
+// quiet waits until the process has nothing left to do, such as deleting what was cancelled, which
+// it puts off to the first quiet second.
 func (p *server) quiet() {
 	calm := 0
 	for range 600 {
@@ -115,8 +115,11 @@ func (p *server) stop() error {
 // httpRequest is the bytes of an HTTP request.
 func httpRequest(addr, method, path, token, contentType string, body []byte) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
-		method, path, addr, token, contentType, len(body))
+	fmt.Fprintf(
+		&b,
+		"%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
+		method, path, addr, token, contentType, len(body),
+	)
 	b.Write(body)
 	return b.Bytes()
 }
@@ -140,9 +143,12 @@ func (o *outcome) at(q float64) time.Duration {
 	return o.latency[min(len(o.latency)-1, int(q*float64(len(o.latency))))]
 }
 
-// drive sends requests over connections, one after the other on each, until the time is up or next has no more. The caller is
-// as plain as can be, so that it takes little of the machine from the server: no http.Client, no parsing but of what is needed.
-func drive(ctx context.Context, p *server, conns int, limit time.Duration, next func(i int) []byte) (*outcome, error) {
+// drive sends requests over connections, one after the other on each, until the time is up or next
+// has no more. The caller is as plain as can be, so that it takes little of the machine from the
+// server: no http.Client, no parsing but of what is needed.
+func drive(
+	ctx context.Context, p *server, conns int, limit time.Duration, next func(i int) []byte,
+) (*outcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var wg sync.WaitGroup

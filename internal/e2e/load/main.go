@@ -1,15 +1,19 @@
-// Command load measures the service against reference servers on the same machine, in the same minutes, and prints ratios.
+// Command load measures the service against reference servers on the same machine, in the same
+// minutes, and prints ratios.
 //
 //	go run ./internal/e2e/load
 //	go run ./internal/e2e/load -database postgres://... -seconds 5 -rounds 5
 //	go run ./internal/e2e/load -exact 20000 -stored 1000000
 //
-// Absolute numbers of a shared machine mean little, so each is set against a server that does the least that any such service
-// must do: answer HTTP, verify the ES256 token, and for a change append 256 bytes to a file and flush it, many callers' with one
-// flush. Runs of both alternate; what is printed is the median of the rounds. Servers are processes of their own, so that their
-// processor time can be told from the callers'. Everything stays on loopback and in a temporary folder, and ends by itself.
+// Absolute numbers of a shared machine mean little, so each is set against a server that does the
+// least that any such service must do: answer HTTP, verify the ES256 token, and for a change append
+// 256 bytes to a file and flush it, many callers' with one flush. Runs of both alternate; what is
+// printed is the median of the rounds. Servers are processes of their own, so that their processor
+// time can be told from the callers'. Everything stays on loopback and in a temporary folder, and
+// ends by itself.
 //
-// Start reading at [bench.all]. servers.go are the processes under test, client.go the callers, measures.go the single measures.
+// Start reading at [bench.all]. servers.go are the processes under test, client.go the callers,
+// measures.go the single measures.
 package main
 
 import (
@@ -45,17 +49,33 @@ func main() {
 		return
 	}
 	var o options
-	flag.StringVar(&o.database, "database", "", "URL of an empty PostgreSQL database; default: SQLite")
+	flag.StringVar(
+		&o.database, "database", "", "URL of an empty PostgreSQL database; default: SQLite",
+	)
 	flag.DurationVar(&o.seconds, "seconds", 2*time.Second, "length of one run")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds; medians are printed")
 	flag.IntVar(&o.conns, "connections", 32, "connections of the loaded runs")
-	flag.IntVar(&o.stored, "stored", 20_000, "requests that are stored beside those that are used, for all measures")
-	flag.IntVar(&o.exact, "exact", 2_000, "requests that are cancelled three times each over 64 connections; 20000 for the full check")
+	flag.IntVar(
+		&o.stored, "stored", 20_000,
+		"requests that are stored beside those that are used, for all measures",
+	)
+	flag.IntVar(
+		&o.exact, "exact", 2_000,
+		"requests that are cancelled three times each over 64 connections; 20000 for the full check",
+	)
 	flag.IntVar(&o.pages, "pages", 1_000, "open pages that wait for an event")
 	flag.IntVar(&o.uploads, "uploads", 40, "uploads of nearly 10 MB that are held at once")
-	flag.StringVar(&o.only, "only", "", "one measure: cancel, initiate, exact, events, uploads or start")
-	flag.StringVar(&o.profile, "pprof", "", "file for a CPU profile of the service during the measure of -only, or the cancel runs")
-	flag.StringVar(&o.dir, "dir", "", "folder for the data; default: a temporary one, on the disk that is measured")
+	flag.StringVar(
+		&o.only, "only", "", "one measure: cancel, initiate, exact, events, uploads or start",
+	)
+	flag.StringVar(
+		&o.profile, "pprof", "",
+		"file for a CPU profile of the service during the measure of -only, or the cancel runs",
+	)
+	flag.StringVar(
+		&o.dir, "dir", "",
+		"folder for the data; default: a temporary one, on the disk that is measured",
+	)
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -35,7 +35,12 @@ func (b *bench) all(ctx context.Context) error {
 		name string
 		run  func(context.Context) ([]row, error)
 	}{
-		{"cancel", b.cancel}, {"initiate", b.initiate}, {"exact", b.exactly}, {"events", b.events}, {"uploads", b.held}, {"start", b.start},
+		{"cancel", b.cancel},
+		{"initiate", b.initiate},
+		{"exact", b.exactly},
+		{"events", b.events},
+		{"uploads", b.held},
+		{"start", b.start},
 	} {
 		if b.only != "" && b.only != m.name {
 			continue
@@ -57,7 +62,10 @@ func (b *bench) all(ctx context.Context) error {
 		fmt.Printf("%s: %s\n", m.name, time.Since(begin).Round(100*time.Millisecond))
 		rows = append(rows, got...)
 	}
-	fmt.Printf("\n%s, %d stored requests, medians of %d rounds of %s\n\n", database, b.stored, b.rounds, b.seconds)
+	fmt.Printf(
+		"\n%s, %d stored requests, medians of %d rounds of %s\n\n", database, b.stored, b.rounds,
+		b.seconds,
+	)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "measure\tgot\tgoal")
 	for _, r := range rows {
@@ -75,7 +83,8 @@ func median(v []float64) float64 {
 func (b *bench) cancel(ctx context.Context) ([]row, error) {
 	var rate, bare, cpu, work, p99, p50 []float64
 	for round := range b.rounds {
-		share := (len(b.fresh) - b.exact - b.pages) / (2 * (b.rounds - round)) // the others are for other measures
+		// the others are for other measures
+		share := (len(b.fresh) - b.exact - b.pages) / (2 * (b.rounds - round))
 		one := func(p *server, path string, conns int) (*outcome, error) {
 			var next func(int) []byte
 			if p == b.signet {
@@ -103,7 +112,10 @@ func (b *bench) cancel(ctx context.Context) ([]row, error) {
 			after := (b.signet.cpu() - before).Seconds() / float64(cancel.calls)
 			if conns == 1 && b.conns != 1 {
 				p50 = append(p50, cancel.at(0.5).Seconds()/durable.at(0.5).Seconds())
-				fmt.Printf("  round %d,   1 connection:  p50 %s, reference %s\n", round+1, cancel.at(0.5), durable.at(0.5))
+				fmt.Printf(
+					"  round %d,   1 connection:  p50 %s, reference %s\n", round+1, cancel.at(0.5),
+					durable.at(0.5),
+				)
 				continue
 			}
 			plain, err := one(b.reference, "/verify", conns)
@@ -112,13 +124,21 @@ func (b *bench) cancel(ctx context.Context) ([]row, error) {
 			}
 			rate = append(rate, cancel.rate()/durable.rate())
 			bare = append(bare, cancel.rate()/plain.rate())
-			cpu = append(cpu, cancel.cpu.Seconds()/float64(cancel.calls)/(plain.cpu.Seconds()/float64(plain.calls)))
+			cpu = append(
+				cpu,
+				cancel.cpu.Seconds()/float64(
+					cancel.calls,
+				)/(plain.cpu.Seconds()/float64(plain.calls)),
+			)
 			work = append(work, after/(plain.cpu.Seconds()/float64(plain.calls)))
 			p99 = append(p99, cancel.at(0.99).Seconds()/durable.at(0.99).Seconds())
-			fmt.Printf("  round %d, %3d connections: %.0f/s, durable reference %.0f/s, verify alone %.0f/s; CPU %s, verify alone %s; p99 %s, reference %s\n",
+			fmt.Printf(
+				"  round %d, %3d connections: %.0f/s, durable reference %.0f/s, verify alone %.0f/s; CPU %s, verify alone %s; p99 %s, reference %s\n",
 				round+1, conns, cancel.rate(), durable.rate(), plain.rate(),
-				(cancel.cpu / time.Duration(cancel.calls)).Round(time.Microsecond), (plain.cpu / time.Duration(plain.calls)).Round(time.Microsecond),
-				cancel.at(0.99).Round(time.Microsecond), durable.at(0.99).Round(time.Microsecond))
+				(cancel.cpu / time.Duration(cancel.calls)).Round(time.Microsecond),
+				(plain.cpu / time.Duration(plain.calls)).Round(time.Microsecond),
+				cancel.at(0.99).Round(time.Microsecond), durable.at(0.99).Round(time.Microsecond),
+			)
 		}
 	}
 	goal := ">= 0.9"
@@ -126,15 +146,33 @@ func (b *bench) cancel(ctx context.Context) ([]row, error) {
 		goal = ">= 0.75"
 	}
 	rows := []row{
-		{fmt.Sprintf("cancel / durable reference, %d connections", b.conns), fmt.Sprintf("%.2f", median(rate)), goal},
-		{fmt.Sprintf("cancel / HTTP + verify alone, %d connections", b.conns), fmt.Sprintf("%.2f", median(bare)), ">= 0.6"},
+		{
+			fmt.Sprintf("cancel / durable reference, %d connections", b.conns),
+			fmt.Sprintf("%.2f", median(rate)),
+			goal,
+		},
+		{
+			fmt.Sprintf("cancel / HTTP + verify alone, %d connections", b.conns),
+			fmt.Sprintf("%.2f", median(bare)),
+			">= 0.6",
+		},
 		{"CPU per cancel / CPU per HTTP + verify", fmt.Sprintf("%.2f", median(cpu)), "<= 1.6"},
 		{"  the same with the deletion that follows", fmt.Sprintf("%.2f", median(work)), ""},
-		{fmt.Sprintf("cancel p99 / durable reference p99, %d connections", b.conns), fmt.Sprintf("%.2f", median(p99)), "<= 1.3"},
+		{
+			fmt.Sprintf("cancel p99 / durable reference p99, %d connections", b.conns),
+			fmt.Sprintf("%.2f", median(p99)),
+			"<= 1.3",
+		},
 		{"JWKS fetches so far", fmt.Sprint(b.party.Fetches()), "1"},
 	}
 	if len(p50) > 0 {
-		rows = append(rows, row{"cancel p50 / durable reference p50, 1 connection", fmt.Sprintf("%.2f", median(p50)), "<= 1.2"})
+		rows = append(
+			rows,
+			row{
+				"cancel p50 / durable reference p50, 1 connection",
+				fmt.Sprintf("%.2f", median(p50)), "<= 1.2",
+			},
+		)
 	}
 	return rows, nil
 }
@@ -146,17 +184,25 @@ func (b *bench) initiate(ctx context.Context) ([]row, error) {
 		return nil, err
 	}
 	const conns = 8
-	seconds := b.seconds / 2 // uploads stay in the page cache, and a virtual machine that needs more memory has to be given it first
+	// uploads stay in the page cache, and a virtual machine that needs more memory has to be given
+	// it first
+	seconds := b.seconds / 2
 	var rate, cpu []float64
 	for round := range b.rounds {
 		plain, err := drive(ctx, b.reference, conns, seconds, func(int) []byte {
-			return httpRequest(b.reference.addr, "POST", "/upload", b.party.Token(token.Cancel), "application/octet-stream", pdf.Bytes())
+			return httpRequest(
+				b.reference.addr, "POST", "/upload", b.party.Token(token.Cancel),
+				"application/octet-stream", pdf.Bytes(),
+			)
 		})
 		if err != nil {
 			return nil, err
 		}
 		o, err := drive(ctx, b.signet, conns, seconds, func(int) []byte {
-			return httpRequest(b.signet.addr, "POST", api.BasePath+api.PathRequest, b.party.Token(token.Initiate), "application/octet-stream", pdf.Bytes())
+			return httpRequest(
+				b.signet.addr, "POST", api.BasePath+api.PathRequest, b.party.Token(token.Initiate),
+				"application/octet-stream", pdf.Bytes(),
+			)
 		})
 		if err != nil {
 			return nil, err
@@ -165,12 +211,24 @@ func (b *bench) initiate(ctx context.Context) ([]row, error) {
 			return nil, fmt.Errorf("answers %v", o.codes)
 		}
 		rate = append(rate, o.rate()/plain.rate())
-		cpu = append(cpu, o.cpu.Seconds()/float64(o.calls)/(plain.cpu.Seconds()/float64(plain.calls)))
-		fmt.Printf("  round %d, 1 MB: %.0f/s, reference %.0f/s; CPU %s, reference %s\n", round+1, o.rate(), plain.rate(),
-			(o.cpu / time.Duration(o.calls)).Round(time.Microsecond), (plain.cpu / time.Duration(plain.calls)).Round(time.Microsecond))
+		cpu = append(
+			cpu, o.cpu.Seconds()/float64(o.calls)/(plain.cpu.Seconds()/float64(plain.calls)),
+		)
+		fmt.Printf(
+			"  round %d, 1 MB: %.0f/s, reference %.0f/s; CPU %s, reference %s\n", round+1, o.rate(),
+			plain.rate(), (o.cpu / time.Duration(o.calls)).Round(time.Microsecond),
+			(plain.cpu / time.Duration(plain.calls)).Round(time.Microsecond),
+		)
 	}
 	return []row{
-		{fmt.Sprintf("initiate 1 MB / (receive + SHA-256 + file + fdatasync), %d connections, runs of %s", conns, seconds), fmt.Sprintf("%.2f", median(rate)), ">= 0.9"},
+		{
+			fmt.Sprintf(
+				"initiate 1 MB / (receive + SHA-256 + file + fdatasync), %d connections, runs of %s",
+				conns, seconds,
+			),
+			fmt.Sprintf("%.2f", median(rate)),
+			">= 0.9",
+		},
 		{"  CPU per initiate / CPU per reference's upload", fmt.Sprintf("%.2f", median(cpu)), ""},
 	}, nil
 }
@@ -182,7 +240,10 @@ func (b *bench) exactly(ctx context.Context) ([]row, error) {
 	for len(ids) > 0 { // a token lives two minutes
 		some := ids[:min(len(ids), 5000)]
 		ids = ids[len(some):]
-		o, err := drive(ctx, b.signet, 64, time.Minute, each(b.cancels(b.signet, cancelPath, slices.Concat(some, some, some))))
+		o, err := drive(
+			ctx, b.signet, 64, time.Minute,
+			each(b.cancels(b.signet, cancelPath, slices.Concat(some, some, some))),
+		)
 		if err != nil {
 			return nil, err
 		}
@@ -191,18 +252,24 @@ func (b *bench) exactly(ctx context.Context) ([]row, error) {
 		}
 		// The three of one request lie apart; now all at once.
 		again := b.cancels(b.signet, cancelPath, some)
-		if o, err = drive(ctx, b.signet, 64, time.Minute, each(again)); err != nil || o.codes["200"] != 0 {
+		if o, err = drive(ctx, b.signet, 64, time.Minute, each(again)); err != nil ||
+			o.codes["200"] != 0 {
 			return nil, fmt.Errorf("a fourth cancel: %v, %w", o.codes, err)
 		}
 	}
 	won, second := total["200"], total["400 "+api.CodeAlreadyCancelled]
 	return []row{{
-		fmt.Sprintf("%d requests cancelled three times each over 64 connections: 200 / already cancelled / other", b.exact),
-		fmt.Sprintf("%d / %d / %d", won, second, 3*b.exact-won-second), fmt.Sprintf("%d / %d / 0", b.exact, 2*b.exact),
+		fmt.Sprintf(
+			"%d requests cancelled three times each over 64 connections: 200 / already cancelled / other",
+			b.exact,
+		),
+		fmt.Sprintf("%d / %d / %d", won, second, 3*b.exact-won-second),
+		fmt.Sprintf("%d / %d / 0", b.exact, 2*b.exact),
 	}}, nil
 }
 
-// events opens many pages and cancels their requests: how long after the answer does a page hear of it?
+// events opens many pages and cancels their requests: how long after the answer does a page hear of
+// it?
 func (b *bench) events(ctx context.Context) ([]row, error) {
 	ids := b.take(b.pages)
 	heard := make([]chan time.Time, len(ids))
@@ -261,7 +328,13 @@ func (b *bench) events(ctx context.Context) ([]row, error) {
 	}
 	slices.Sort(late)
 	p99 := late[min(len(late)-1, len(late)*99/100)]
-	return []row{{fmt.Sprintf("cancel answered -> event on an open page, p99, %d pages", len(ids)), p99.Round(10 * time.Microsecond).String(), "<= 20ms"}}, nil
+	return []row{
+		{
+			fmt.Sprintf("cancel answered -> event on an open page, p99, %d pages", len(ids)),
+			p99.Round(10 * time.Microsecond).String(),
+			"<= 20ms",
+		},
+	}, nil
 }
 
 // held stops many uploads shortly before their end and looks at the memory.
@@ -276,8 +349,13 @@ func (b *bench) held(context.Context) ([]row, error) {
 			return nil, err
 		}
 		defer func() { _ = c.Close() }()
-		head := httpRequest(b.signet.addr, "POST", api.BasePath+api.PathRequest, b.party.Token(token.Initiate), "application/octet-stream", nil)
-		head = bytes.Replace(head, []byte("Content-Length: 0"), fmt.Appendf(nil, "Content-Length: %d", size), 1)
+		head := httpRequest(
+			b.signet.addr, "POST", api.BasePath+api.PathRequest, b.party.Token(token.Initiate),
+			"application/octet-stream", nil,
+		)
+		head = bytes.Replace(
+			head, []byte("Content-Length: 0"), fmt.Appendf(nil, "Content-Length: %d", size), 1,
+		)
 		if _, err := c.Write(head); err != nil {
 			return nil, err
 		}
@@ -287,7 +365,9 @@ func (b *bench) held(context.Context) ([]row, error) {
 	}
 	b.signet.quiet()
 	each := (b.signet.memory() - before) / int64(b.uploads)
-	return []row{{"memory per held 10 MB upload", fmt.Sprintf("%d KB", each/1000), "<= 200 KB"}}, nil
+	return []row{
+		{"memory per held 10 MB upload", fmt.Sprintf("%d KB", each/1000), "<= 200 KB"},
+	}, nil
 }
 
 // start stops the service and starts it again on its data.
@@ -303,7 +383,13 @@ func (b *bench) start(context.Context) ([]row, error) {
 		}
 		up = append(up, b.signet.up.Seconds()*1000)
 	}
-	return []row{{fmt.Sprintf("exec to first answer with %d stored", b.stored), fmt.Sprintf("%.0f ms", median(up)), "<= 200 ms"}}, nil
+	return []row{
+		{
+			fmt.Sprintf("exec to first answer with %d stored", b.stored),
+			fmt.Sprintf("%.0f ms", median(up)),
+			"<= 200 ms",
+		},
+	}, nil
 }
 
 // events opens a stream of server-sent events.

@@ -48,7 +48,9 @@ func newBench(ctx context.Context, o options, dir string) (*bench, error) {
 	}
 	b.settings = settings{
 		Key: hex.EncodeToString(key), Database: o.database,
-		Party: app.Party{ClientID: r.ClientID, Name: r.Name, JWKSURL: r.JWKSURL, RedirectURL: r.RedirectURL},
+		Party: app.Party{
+			ClientID: r.ClientID, Name: r.Name, JWKSURL: r.JWKSURL, RedirectURL: r.RedirectURL,
+		},
 	}
 	ref := b.settings
 	if ref.Dir, err = b.folder("reference"); err != nil {
@@ -87,7 +89,8 @@ func (b *bench) close() {
 	b.party.Close()
 }
 
-// storeRequests writes requests that no one has opened, as many initiates would have, but for their documents.
+// storeRequests writes requests that no one has opened, as many initiates would have, but for their
+// documents.
 func storeRequests(ctx context.Context, s settings, n int) ([]string, error) {
 	database := s.Database
 	if database == "" {
@@ -108,10 +111,14 @@ func storeRequests(ctx context.Context, s settings, n int) ([]string, error) {
 			for i := next.Add(1) - 1; i < int64(n) && ctx.Err() == nil; i = next.Add(1) - 1 {
 				id := "signv3-" + uuid.Must(uuid.NewV7()).String()
 				err := db.Create(ctx, &request.Request{
-					ID: id, ClientID: s.Party.ClientID, State: request.StateCreated, DocName: "Agreement.pdf",
-					Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}, ExchangeHash: make([]byte, 32),
-					CreatedAt: now, ExpiresAt: now.Add(24 * time.Hour),
-					Document: request.Document{Key: id + "/original", Size: 100_000, SHA256: make([]byte, 32), Pages: 3},
+					ID: id, ClientID: s.Party.ClientID, State: request.StateCreated,
+					DocName:      "Agreement.pdf",
+					Locations:    []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
+					ExchangeHash: make([]byte, 32),
+					CreatedAt:    now, ExpiresAt: now.Add(24 * time.Hour),
+					Document: request.Document{
+						Key: id + "/original", Size: 100_000, SHA256: make([]byte, 32), Pages: 3,
+					},
 				}, request.Effects{})
 				if err != nil {
 					once.Do(func() { failed = err })
@@ -135,7 +142,8 @@ func (b *bench) take(n int) []string {
 	return ids
 }
 
-// cancels are signed cancel calls for as many requests as there are ids. path is the service's, or a reference's.
+// cancels are signed cancel calls for as many requests as there are ids. path is the service's, or
+// a reference's.
 func (b *bench) cancels(p *server, path string, ids []string) [][]byte {
 	all := make([][]byte, len(ids))
 	now := time.Now().Unix()
@@ -143,7 +151,10 @@ func (b *bench) cancels(p *server, path string, ids []string) [][]byte {
 	for k := range 2 {
 		wg.Go(func() {
 			for i := k; i < len(ids); i += 2 {
-				jws := b.party.Token(token.Cancel, partytest.Claim("request_id", ids[i]), partytest.Claim("iat", now), partytest.Claim("exp", now+120))
+				jws := b.party.Token(
+					token.Cancel, partytest.Claim("request_id", ids[i]),
+					partytest.Claim("iat", now), partytest.Claim("exp", now+120),
+				)
 				all[i] = httpRequest(p.addr, "POST", path, jws, "application/json", nil)
 			}
 		})

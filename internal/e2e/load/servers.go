@@ -29,8 +29,8 @@ import (
 	"github.com/signet-sign/signet/internal/app"
 )
 
-// The environment of a server process: which it is, and its settings in JSON. It takes commands, one a line, from its input
-// and answers each with a line; it ends with its input.
+// The environment of a server process: which it is, and its settings in JSON. It takes commands,
+// one a line, from its input and answers each with a line; it ends with its input.
 const (
 	serveKind     = "SIGNET_LOAD_SERVE"
 	serveSettings = "SIGNET_LOAD_SETTINGS"
@@ -108,9 +108,11 @@ func serveSignet(ctx context.Context, s settings) error {
 	app.Tune() // as the program does
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	a, err := app.Open(ctx, app.Config{
-		Listen: s.Listen, PublicURL: "http://" + s.Listen, Data: s.Dir, Database: s.Database, Parties: app.PartyList{s.Party},
+		Listen: s.Listen, PublicURL: "http://" + s.Listen, Data: s.Dir, Database: s.Database,
+		Parties:         app.PartyList{s.Party},
 		SessionLifetime: 3 * time.Minute, UnauthorizedStatus: 400, AllowPrivate: true,
-		OIDCUINClaim: "uin", OIDCNameClaim: "name", SignatureLevel: "B-LTA", AuthorityName: "Load", LogLevel: "error",
+		OIDCUINClaim: "uin", OIDCNameClaim: "name", SignatureLevel: "B-LTA", AuthorityName: "Load",
+		LogLevel: "error",
 	}, log)
 	if err != nil {
 		return err
@@ -118,7 +120,8 @@ func serveSignet(ctx context.Context, s settings) error {
 	return a.Run(ctx)
 }
 
-// serveReference is the least that could be: tokens are verified with the standard library, changes are appended.
+// serveReference is the least that could be: tokens are verified with the standard library, changes
+// are appended.
 func serveReference(ctx context.Context, s settings) error {
 	point, err := hex.DecodeString(s.Key)
 	if err != nil {
@@ -247,8 +250,9 @@ func (a *appender) run() {
 	}
 }
 
-// receive is the least that an upload must do. The files stay, as the service's do: on some file systems those that were deleted in the last
-// minutes slow down the making of others by any program.
+// receive is the least that an upload must do. The files stay, as the service's do: on some file
+// systems those that were deleted in the last minutes slow down the making of others by any
+// program.
 func receive(dir string, body io.Reader, answer io.Writer) error {
 	f, err := os.CreateTemp(dir, "upload-")
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 )
 
-// Party is a relying party with a server of its own. Create it with [New] or [Start]. It is safe for concurrent use, except that
-// Now must be set before the first token.
+// Party is a relying party with a server of its own. Create it with [New] or [Start]. It is safe
+// for concurrent use, except that Now must be set before the first token.
 type Party struct {
 	ClientID string
 	Now      func() time.Time // the party's clock; time.Now unless set
@@ -61,7 +61,8 @@ func Start(tb TB) *Party {
 	return p
 }
 
-// New returns a party with a client id and keys of its own, listening on a loopback port. Close it after use.
+// New returns a party with a client id and keys of its own, listening on a loopback port. Close it
+// after use.
 func New() (*Party, error) {
 	id := make([]byte, 24)
 	_, _ = rand.Read(id) // never fails
@@ -108,7 +109,8 @@ func (p *Party) Close() { _ = p.server.Close() }
 // URL is where the party's server listens, without a slash at the end.
 func (p *Party) URL() string { return p.url }
 
-// Registration is the party as it is registered with the service; it is valid under a policy with AllowPrivate.
+// Registration is the party as it is registered with the service; it is valid under a policy with
+// AllowPrivate.
 func (p *Party) Registration() party.Party {
 	return party.Party{
 		ClientID:    p.ClientID,

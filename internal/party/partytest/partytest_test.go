@@ -16,8 +16,8 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// TestPartyIsOrdinary checks the party with a library that shares nothing with it: whoever tests against the party must not be
-// testing against our own mistakes.
+// TestPartyIsOrdinary checks the party with a library that shares nothing with it: whoever tests
+// against the party must not be testing against our own mistakes.
 func TestPartyIsOrdinary(t *testing.T) {
 	p := partytest.Start(t)
 	registration := p.Registration()
@@ -38,7 +38,9 @@ func TestPartyIsOrdinary(t *testing.T) {
 		t.Fatalf("%d keys, %d fetches, %v", len(set.Keys), p.Fetches(), err)
 	}
 	for _, alg := range []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512} {
-		jws, err := jose.ParseSignedCompact(p.Token(token.Initiate, p.Alg(string(alg))), []jose.SignatureAlgorithm{alg})
+		jws, err := jose.ParseSignedCompact(
+			p.Token(token.Initiate, p.Alg(string(alg))), []jose.SignatureAlgorithm{alg},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -54,7 +56,9 @@ func TestPartyIsOrdinary(t *testing.T) {
 
 func TestWebhooksAreRecorded(t *testing.T) {
 	p := partytest.Start(t)
-	p.AnswerWebhooks(func(n int) int { return []int{http.StatusServiceUnavailable, http.StatusNoContent}[n] })
+	p.AnswerWebhooks(
+		func(n int) int { return []int{http.StatusServiceUnavailable, http.StatusNoContent}[n] },
+	)
 	type outcome struct {
 		hook partytest.Webhook
 		err  error
@@ -65,7 +69,9 @@ func TestWebhooksAreRecorded(t *testing.T) {
 		second <- outcome{hook, err}
 	}()
 	for i, body := range []string{`{"token":"a.b.c"}`, `nonsense`} {
-		answer, err := http.Post(p.Registration().WebhookURL, "application/json", strings.NewReader(body))
+		answer, err := http.Post(
+			p.Registration().WebhookURL, "application/json", strings.NewReader(body),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +80,8 @@ func TestWebhooksAreRecorded(t *testing.T) {
 			t.Errorf("recorded %+v, answered %d", got, answer.StatusCode)
 		}
 	}
-	if hooks := p.Webhooks(); hooks[0].Token != "a.b.c" || hooks[1].Token != "" || hooks[0].Header.Get("Content-Type") != "application/json" {
+	if hooks := p.Webhooks(); hooks[0].Token != "a.b.c" || hooks[1].Token != "" ||
+		hooks[0].Header.Get("Content-Type") != "application/json" {
 		t.Errorf("%+v", hooks)
 	}
 	if got := <-second; got.err != nil || string(got.hook.Body) != "nonsense" {

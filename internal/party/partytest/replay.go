@@ -14,7 +14,9 @@ type Replay struct {
 }
 
 // Use implements token.Replay.
-func (r *Replay) Use(_ context.Context, clientID, jti string, until time.Time) (first bool, err error) {
+func (r *Replay) Use(
+	_ context.Context, clientID, jti string, until time.Time,
+) (first bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.err != nil {

@@ -46,8 +46,9 @@ func (p *Party) Alg(alg string) Edit {
 	}
 }
 
-// Draft returns a token for the call that is right but for what the call is about: an initiate token asks for one signature on
-// page 1, and result and cancel tokens need the edits Claim("exchange_code", ...) and Claim("request_id", ...) to mean something.
+// Draft returns a token for the call that is right but for what the call is about: an initiate
+// token asks for one signature on page 1, and result and cancel tokens need the edits
+// Claim("exchange_code", ...) and Claim("request_id", ...) to mean something.
 func (p *Party) Draft(call token.Call, edits ...Edit) *Draft {
 	now := p.Now().Unix()
 	key := p.keys["ES256"]
@@ -81,7 +82,8 @@ func (p *Party) Token(call token.Call, edits ...Edit) string {
 	return d.Key.Sign(marshal(d.Header), marshal(d.Claims))
 }
 
-// Sign makes a compact JWS of these very texts with the key and its algorithm, whatever the header says.
+// Sign makes a compact JWS of these very texts with the key and its algorithm, whatever the header
+// says.
 func (k Key) Sign(header, payload []byte) string {
 	input := SigningInput(header, payload)
 	return input + "." + base64.RawURLEncoding.EncodeToString(k.Signature(input))
@@ -89,10 +91,12 @@ func (k Key) Sign(header, payload []byte) string {
 
 // SigningInput is what a compact JWS signs.
 func SigningInput(header, payload []byte) string {
-	return base64.RawURLEncoding.EncodeToString(header) + "." + base64.RawURLEncoding.EncodeToString(payload)
+	return base64.RawURLEncoding.EncodeToString(header) +
+		"." + base64.RawURLEncoding.EncodeToString(payload)
 }
 
-// Signature signs the input as JOSE does: r and s, each as long as the curve's order (RFC 7518, section 3.4).
+// Signature signs the input as JOSE does: r and s, each as long as the curve's order (RFC 7518,
+// section 3.4).
 func (k Key) Signature(input string) []byte {
 	r, s, err := ecdsa.Sign(rand.Reader, k.Private, k.Digest(input))
 	if err != nil {

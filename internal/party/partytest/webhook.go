@@ -18,8 +18,8 @@ type Webhook struct {
 	Status int       // what the party answered; 0 as long as it has not
 }
 
-// AnswerWebhooks lets the function choose the status of the n-th webhook, counted from 0 over the party's life. It may block to
-// be slow, but not the party's other methods.
+// AnswerWebhooks lets the function choose the status of the n-th webhook, counted from 0 over the
+// party's life. It may block to be slow, but not the party's other methods.
 func (p *Party) AnswerWebhooks(status func(n int) int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -64,7 +64,8 @@ func (p *Party) receive(w http.ResponseWriter, r *http.Request) {
 	var message struct {
 		Token string `json:"token"`
 	}
-	_ = json.Unmarshal(body, &message) // recorded as it is; whether it is right is for the test to judge
+	// recorded as it is; whether it is right is for the test to judge
+	_ = json.Unmarshal(body, &message)
 
 	p.mu.Lock()
 	n, answer := len(p.webhooks), p.answer

@@ -9,14 +9,16 @@ import (
 	"unicode"
 )
 
-// MinPassword is the shortest password in bytes that the configuration may set: with [penalty] for each guess, out of reach.
+// MinPassword is the shortest password in bytes that the configuration may set: with [penalty] for
+// each guess, out of reach.
 const MinPassword = 16
 
-// penalty is how long a wrong password takes. Guesses wait for each other; operators wait for nobody.
+// penalty is how long a wrong password takes. Guesses wait for each other; operators wait for
+// nobody.
 const penalty = 300 * time.Millisecond
 
-// guard asks for the password by HTTP Basic authentication (RFC 7617). The user name is the operator's own choice and stands in
-// the trail; it proves nothing, as all share the password.
+// guard asks for the password by HTTP Basic authentication (RFC 7617). The user name is the
+// operator's own choice and stands in the trail; it proves nothing, as all share the password.
 func (c *Console) guard(next http.Handler) http.Handler {
 	if c.Password == "" {
 		return next
@@ -38,12 +40,18 @@ func (c *Console) guard(next http.Handler) http.Handler {
 			}
 			time.Sleep(penalty)
 			<-turn
-			c.Log.WarnContext(r.Context(), "console: wrong name or password", "remote", r.RemoteAddr)
+			c.Log.WarnContext(
+				r.Context(), "console: wrong name or password", "remote", r.RemoteAddr,
+			)
 		}
 		h := w.Header()
 		h.Set("WWW-Authenticate", `Basic realm="Signet console", charset="UTF-8"`)
 		h.Set("Cache-Control", "no-store")
-		http.Error(w, "Log in with a name of your choice, which the trail will show, and the console's password.", http.StatusUnauthorized)
+		http.Error(
+			w,
+			"Log in with a name of your choice, which the trail will show, and the console's password.",
+			http.StatusUnauthorized,
+		)
 	})
 }
 

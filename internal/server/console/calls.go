@@ -20,7 +20,9 @@ import (
 func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	page := Calls{
-		Filter:   CallFilter{Party: q.Get("party"), Kind: q.Get("call"), Refused: q.Get("refused") != ""},
+		Filter: CallFilter{
+			Party: q.Get("party"), Kind: q.Get("call"), Refused: q.Get("refused") != "",
+		},
 		Recorded: string(c.Recorder.Mode()),
 		Kinds:    []ui.Choice{{Label: "All"}},
 	}
@@ -36,7 +38,8 @@ func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	list, err := c.Calls.Calls(r.Context(), calllog.Filter{
-		Party: f.Party, Kind: calllog.Kind(f.Kind), Refused: f.Refused, Before: before, Limit: pageSize + 1,
+		Party: f.Party, Kind: calllog.Kind(f.Kind), Refused: f.Refused, Before: before,
+		Limit: pageSize + 1,
 	})
 	if err != nil {
 		return err
@@ -55,7 +58,9 @@ func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
 		page.Rows = append(page.Rows, c.shownCall(r.Context(), rec))
 	}
 	for _, kind := range calllog.Kinds() {
-		page.Kinds = append(page.Kinds, ui.Choice{Value: string(kind), Label: "console.call." + string(kind)})
+		page.Kinds = append(
+			page.Kinds, ui.Choice{Value: string(kind), Label: "console.call." + string(kind)},
+		)
 	}
 	page.Parties = c.partyChoices(f.Party)
 	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
@@ -84,7 +89,10 @@ func (c *Console) recordCancel(r *request.Request, operator string, took time.Du
 	if !c.Recorder.Wants(err != nil) {
 		return
 	}
-	rec := calllog.Record{Took: took, Kind: calllog.Cancel, Party: r.ClientID, Authentic: true, By: operator, RequestID: r.ID}
+	rec := calllog.Record{
+		Took: took, Kind: calllog.Cancel, Party: r.ClientID, Authentic: true, By: operator,
+		RequestID: r.ID,
+	}
 	if refusal, reason := httpx.Refusal(err); refusal != nil {
 		rec.Error, rec.Description, rec.Reason = refusal.Code, refusal.Description, reason
 	}
@@ -94,15 +102,18 @@ func (c *Console) recordCancel(r *request.Request, operator string, took time.Du
 // shownCall is a record as pages show it.
 func (c *Console) shownCall(ctx context.Context, r calllog.Record) Call {
 	out := Call{
-		ID: r.ID, At: r.At, Took: r.Took, Kind: string(r.Kind), ClientID: r.Party, Claimed: r.Claimed, Authentic: r.Authentic, By: r.By,
-		RequestID: r.RequestID, Attempt: r.Attempt, Status: r.Status, Code: r.Error, Description: r.Description, Reason: r.Reason,
+		ID: r.ID, At: r.At, Took: r.Took, Kind: string(r.Kind), ClientID: r.Party,
+		Claimed: r.Claimed, Authentic: r.Authentic, By: r.By,
+		RequestID: r.RequestID, Attempt: r.Attempt, Status: r.Status, Code: r.Error,
+		Description: r.Description, Reason: r.Reason,
 	}
 	if r.Party != "" {
 		out.Party = c.partyName(ctx, r.Party)
 	}
 	if t := r.Token; t != nil {
 		out.Token = &Token{
-			Header: indented(t.Header), Claims: indented(t.Claims), Signature: t.Signature, Problem: t.Problem, Times: c.tokenTimes(t.Claims, r.At),
+			Header: indented(t.Header), Claims: indented(t.Claims), Signature: t.Signature,
+			Problem: t.Problem, Times: c.tokenTimes(t.Claims, r.At),
 		}
 	}
 	return out
@@ -145,14 +156,19 @@ func (c *Console) tokenTimes(claims json.RawMessage, at time.Time) (out []Detail
 	return out
 }
 
-// broughtAbout is which event an accepted call leaves in the trail. An attempt at a webhook leaves one in any case.
+// broughtAbout is which event an accepted call leaves in the trail. An attempt at a webhook leaves
+// one in any case.
 var broughtAbout = map[calllog.Kind]request.EventKind{
-	calllog.Initiate: request.EventInitiated, calllog.Cancel: request.EventCancelled, calllog.Result: request.EventResult,
+	calllog.Initiate: request.EventInitiated, calllog.Cancel: request.EventCancelled,
+	calllog.Result:   request.EventResult,
 	calllog.Download: request.EventDownloaded, calllog.Webhook: request.EventWebhook,
 }
 
-// timeline puts the trail and the calls together: a call stands with the event that it brought about, the others stand alone.
-func (c *Console) timeline(ctx context.Context, r *request.Request, events []request.Event, records []calllog.Record) []Event {
+// timeline puts the trail and the calls together: a call stands with the event that it brought
+// about, the others stand alone.
+func (c *Console) timeline(
+	ctx context.Context, r *request.Request, events []request.Event, records []calllog.Record,
+) []Event {
 	trail := make([]Event, len(events))
 	for i, e := range events {
 		trail[i] = c.timelineEvent(r, e)
@@ -164,7 +180,13 @@ func (c *Console) timeline(ctx context.Context, r *request.Request, events []req
 			trail[i].Call = &shown
 			continue
 		}
-		alone = append(alone, Event{Call: &shown, At: rec.At, Since: max(0, rec.At.Sub(r.CreatedAt)), Kind: string(rec.Kind), Tone: shown.Tone()})
+		alone = append(
+			alone,
+			Event{
+				Call: &shown, At: rec.At, Since: max(0, rec.At.Sub(r.CreatedAt)),
+				Kind: string(rec.Kind), Tone: shown.Tone(),
+			},
+		)
 	}
 	var list []Event
 	for _, e := range trail { // in its own order: nodes' clocks may differ
@@ -176,7 +198,8 @@ func (c *Console) timeline(ctx context.Context, r *request.Request, events []req
 	return append(list, alone...)
 }
 
-// eventOf finds the event that a call brought about: it was written while the call ran, and belongs to no call yet. -1: none.
+// eventOf finds the event that a call brought about: it was written while the call ran, and belongs
+// to no call yet. -1: none.
 func eventOf(rec calllog.Record, events []request.Event, trail []Event) int {
 	if rec.Refused() && rec.Kind != calllog.Webhook {
 		return -1

@@ -19,28 +19,39 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// TestTimelineWithCalls: an accepted call stands with the event that it brought about, a refused one alone in its place, with its
-// token and the reason.
+// TestTimelineWithCalls: an accepted call stands with the event that it brought about, a refused
+// one alone in its place, with its token and the reason.
 func TestTimelineWithCalls(t *testing.T) {
 	w := newWorld(t)
 	w.shop.Now = w.Now
 	id := w.in(t, request.StateCreated)
-	w.Recorder.Record(calllog.Record{Kind: calllog.Initiate, Authentic: true, Took: time.Millisecond, RequestID: id, Status: 200}, w.shop.Token(token.Initiate))
+	w.Recorder.Record(
+		calllog.Record{
+			Kind: calllog.Initiate, Authentic: true, Took: time.Millisecond, RequestID: id,
+			Status: 200,
+		},
+		w.shop.Token(token.Initiate),
+	)
 	w.advance(10 * time.Second)
 	if _, err := w.Requests.Open(t.Context(), id, alice); err != nil {
 		t.Fatal(err)
 	}
 	w.advance(10 * time.Second)
 	w.Recorder.Record(calllog.Record{
-		Kind: calllog.Cancel, Took: 30 * time.Microsecond, Status: 400, Error: "UNAUTHORIZED", Description: "Unauthorized.",
-		Reason: "cancel: claim exp: the token expired 3 s ago",
+		Kind: calllog.Cancel, Took: 30 * time.Microsecond, Status: 400, Error: "UNAUTHORIZED",
+		Description: "Unauthorized.",
+		Reason:      "cancel: claim exp: the token expired 3 s ago",
 	}, w.shop.Token(token.Cancel, partytest.Claim("request_id", id), partytest.Claim("password", "hush-hush"), partytest.Claim("note", "<script>")))
 	w.advance(10 * time.Second)
 	w.post(t, "/console/requests/"+id+"/cancel", nil)
 
 	page := w.get(t, "/console/requests/"+id)
-	page.has(t, 200, "cancel: claim exp: the token expired 3 s ago", "Not proven: anybody may have sent this", "&#34;request_id&#34;: &#34;"+id+"&#34;",
-		"&#34;password&#34;: &#34;(a string of 9 characters)&#34;", "&lt;0.1 ms", "0 ms after the call")
+	page.has(
+		t, 200, "cancel: claim exp: the token expired 3 s ago",
+		"Not proven: anybody may have sent this", "&#34;request_id&#34;: &#34;"+id+"&#34;",
+		"&#34;password&#34;: &#34;(a string of 9 characters)&#34;", "&lt;0.1 ms",
+		"0 ms after the call",
+	)
 	if strings.Contains(page.body, "hush-hush") || strings.Contains(page.body, "<script>") {
 		t.Error("a claim is shown that nobody knows")
 	}
@@ -65,24 +76,43 @@ func TestCallsPages(t *testing.T) {
 	w.get(t, "/console/calls").has(t, 200, "No call has been recorded yet", "record_calls: all")
 	add := func(i int, edit func(*calllog.Record), jws string) {
 		w.advance(time.Minute)
-		r := calllog.Record{Kind: calllog.Cancel, Authentic: true, Took: time.Millisecond, Status: 400, Error: "CLIENT_SIDE_ERROR", Description: fmt.Sprintf("number %d.", i)}
+		r := calllog.Record{
+			Kind: calllog.Cancel, Authentic: true, Took: time.Millisecond, Status: 400,
+			Error: "CLIENT_SIDE_ERROR", Description: fmt.Sprintf("number %d.", i),
+		}
 		edit(&r)
 		w.Recorder.Record(r, jws)
 	}
 	for i := range 60 {
 		add(i, func(*calllog.Record) {}, w.shop.Token(token.Cancel))
 	}
-	add(60, func(r *calllog.Record) { r.Kind, r.Error, r.Description, r.Status = calllog.Initiate, "", "", 200 }, w.shop.Token(token.Initiate))
-	add(61, func(r *calllog.Record) { r.Kind, r.Authentic, r.Reason = calllog.Initiate, false, "a reason" }, "junk")
-	add(62, func(r *calllog.Record) { r.Authentic = false }, w.shop.Token(token.Cancel, partytest.Claim("client_id", "who-is-this")))
+	add(
+		60,
+		func(r *calllog.Record) { r.Kind, r.Error, r.Description, r.Status = calllog.Initiate, "", "", 200 },
+		w.shop.Token(token.Initiate),
+	)
+	add(
+		61,
+		func(r *calllog.Record) { r.Kind, r.Authentic, r.Reason = calllog.Initiate, false, "a reason" },
+		"junk",
+	)
+	add(
+		62, func(r *calllog.Record) { r.Authentic = false },
+		w.shop.Token(token.Cancel, partytest.Claim("client_id", "who-is-this")),
+	)
 
 	first := w.get(t, "/console/calls")
-	first.has(t, 200, "data-follow", "who-is-this", "Unknown", "a reason", "number 62.", "number 13.", "None known")
+	first.has(
+		t, 200, "data-follow", "who-is-this", "Unknown", "a reason", "number 62.", "number 13.",
+		"None known",
+	)
 	older := regexp.MustCompile(`href="([^"]+)" rel="next"`).FindStringSubmatch(first.body)
 	if older == nil || strings.Contains(first.body, "number 12.") {
 		t.Fatal("there is no second page, or the first has no end")
 	}
-	w.get(t, strings.ReplaceAll(older[1], "&amp;", "&")).has(t, 200, "number 12.", "number 0.", "Newest")
+	w.get(t, strings.ReplaceAll(older[1], "&amp;", "&")).has(
+		t, 200, "number 12.", "number 0.", "Newest",
+	)
 	for query, want := range map[string]int{
 		"call=initiate":                           2,
 		"call=initiate&refused=1":                 1,
@@ -98,7 +128,10 @@ func TestCallsPages(t *testing.T) {
 	}
 
 	links := callLink.FindAllStringSubmatch(first.body, -1)
-	w.get(t, links[0][1]).has(t, 200, "Cancel", "number 62.", "claims to be", "who-is-this", "&#34;alg&#34;: &#34;ES256&#34;")
+	w.get(t, links[0][1]).has(
+		t, 200, "Cancel", "number 62.", "claims to be", "who-is-this",
+		"&#34;alg&#34;: &#34;ES256&#34;",
+	)
 	w.get(t, links[1][1]).has(t, 200, "A compact JWS has 3 parts, this has 1.", "a reason")
 	for _, wrong := range []string{"/console/calls/0", "/console/calls/x", "/console/calls/999999"} {
 		w.get(t, wrong).has(t, 404)
@@ -122,7 +155,9 @@ func TestFollow(t *testing.T) {
 	id := w.in(t, request.StateCreated)
 	server := httptest.NewServer(w.handler)
 	defer server.Close()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", server.URL+"/console/requests/"+id+"/events", nil)
+	r, err := http.NewRequestWithContext(
+		t.Context(), "GET", server.URL+"/console/requests/"+id+"/events", nil,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +179,10 @@ func TestFollow(t *testing.T) {
 	if first := next(); !strings.Contains(first, `"state":"created"`) {
 		t.Errorf("first %s", first)
 	}
-	w.Recorder.Record(calllog.Record{Kind: calllog.Cancel, Error: "UNAUTHORIZED"}, w.shop.Token(token.Cancel, partytest.Claim("request_id", id)))
+	w.Recorder.Record(
+		calllog.Record{Kind: calllog.Cancel, Error: "UNAUTHORIZED"},
+		w.shop.Token(token.Cancel, partytest.Claim("request_id", id)),
+	)
 	if err := w.Recorder.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}

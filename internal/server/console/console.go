@@ -1,12 +1,15 @@
-// Package console is what operators see below /console/: sign requests with everything that happened to them, relying parties (to
-// register, change and test), and what the program has been doing. It is the sandbox's inspector, too.
+// Package console is what operators see below /console/: sign requests with everything that
+// happened to them, relying parties (to register, change and test), and what the program has been
+// doing. It is the sandbox's inspector, too.
 //
-// Start at [Console.Handler]. The console is mounted on the control listener only, which operators keep on an address of their
-// own; in the service it also asks for a password (auth.go). It decides nothing: cancelling is request.Service.CancelFor in the relying
-// party's name, with the same rule and the same audit, and every refusal is shown as it is.
+// Start at [Console.Handler]. The console is mounted on the control listener only, which operators
+// keep on an address of their own; in the service it also asks for a password (auth.go). It decides
+// nothing: cancelling is request.Service.CancelFor in the relying party's name, with the same rule
+// and the same audit, and every refusal is shown as it is.
 //
-// No page and no bundle holds an NRIC or its hash, a session's id, an exchange code, a link's signature, a token, or the query of
-// a registered URL: see evidence.go, scrub.go and package calllog.
+// No page and no bundle holds an NRIC or its hash, a session's id, an exchange code, a link's
+// signature, a token, or the query of a registered URL: see evidence.go, scrub.go and package
+// calllog.
 package console
 
 import (
@@ -46,14 +49,16 @@ type Console struct {
 	// Metrics reads what the metrics say now.
 	Metrics func() (Metrics, error)
 
-	// Calls are the records of relying parties' calls; Recorder holds those that are about to be written, and may be nil.
+	// Calls are the records of relying parties' calls; Recorder holds those that are about to be
+	// written, and may be nil.
 	Calls    calllog.Store
 	Recorder *calllog.Recorder
 
 	// Streams tell open pages of changes.
 	Streams httpx.Streams
 
-	// Password is what operators log in with; empty: nobody is asked, which only a listener on loopback allows.
+	// Password is what operators log in with; empty: nobody is asked, which only a listener on
+	// loopback allows.
 	Password string
 }
 
@@ -64,17 +69,20 @@ type Metrics struct {
 	Sealing  []Sealing         // in order; the last one is without bound
 }
 
-// Sealing is how many sealings took at most so long, and longer than the one before; UpTo 0: any longer time.
+// Sealing is how many sealings took at most so long, and longer than the one before; UpTo 0: any
+// longer time.
 type Sealing struct {
 	UpTo time.Duration
 	N    uint64
 }
 
-// patience is how long a page may look for what was asked: a search through years of requests is given up, not waited for.
+// patience is how long a page may look for what was asked: a search through years of requests is
+// given up, not waited for.
 const patience = 15 * time.Second
 
-// Handler serves everything below Base. It needs the kit's /static/ beside it, and http.CrossOriginProtection around
-// it: browsers send the password along with whatever another site makes them post.
+// Handler serves everything below Base. It needs the kit's /static/ beside it, and
+// http.CrossOriginProtection around it: browsers send the password along with whatever another site
+// makes them post.
 func (c *Console) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /console/{$}", c.handle(c.overview))
@@ -89,7 +97,10 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /console/calls", c.handle(c.calls))
 	mux.HandleFunc("GET /console/calls/{id}", c.handle(c.call))
 	c.partyRoutes(mux)
-	mux.HandleFunc("GET /console/", func(w http.ResponseWriter, r *http.Request) { c.Kit.Error(w, r, http.StatusNotFound, "") })
+	mux.HandleFunc(
+		"GET /console/",
+		func(w http.ResponseWriter, r *http.Request) { c.Kit.Error(w, r, http.StatusNotFound, "") },
+	)
 	return c.guard(mux)
 }
 
@@ -108,7 +119,8 @@ func (c *Console) handle(h func(w http.ResponseWriter, r *http.Request) error) h
 	}
 }
 
-// partyName is what a relying party is called; one that is registered no more goes by its client id.
+// partyName is what a relying party is called; one that is registered no more goes by its client
+// id.
 func (c *Console) partyName(ctx context.Context, clientID string) string {
 	if p, err := c.Parties.Party(ctx, clientID); err == nil {
 		return p.Name

@@ -46,7 +46,8 @@ func TestListPages(t *testing.T) {
 			state = request.StateCancelled
 		}
 		err := w.store.Create(t.Context(), &request.Request{
-			ID: fmt.Sprintf("signv3-01959a3c-0000-7000-8000-%012d", i), ClientID: w.shop.ClientID, State: state, DocName: "lease.pdf",
+			ID: fmt.Sprintf("signv3-01959a3c-0000-7000-8000-%012d", i), ClientID: w.shop.ClientID,
+			State: state, DocName: "lease.pdf",
 			CreatedAt: start.Add(time.Duration(i) * time.Second), ExpiresAt: start.Add(time.Hour),
 		}, request.Effects{})
 		if err != nil {
@@ -103,11 +104,14 @@ func TestListFilters(t *testing.T) {
 			t.Errorf("%s: %v, want %v", query, got, want)
 		}
 	}
-	if strings.Contains(w.get(t, "/console/requests?q=lease").body, "state-n") || !strings.Contains(all.body, "state-n") {
+	if strings.Contains(w.get(t, "/console/requests?q=lease").body, "state-n") ||
+		!strings.Contains(all.body, "state-n") {
 		t.Error("a search counts what no index can count, or the list does not count")
 	}
 	w.get(t, "/console/requests?from=yesterday").has(t, 200, "That is not a date")
-	w.get(t, "/console/requests?party=%3Cscript%3Ealert(1)%3C/script%3E").has(t, 200, "&lt;script&gt;alert(1)")
+	w.get(t, "/console/requests?party=%3Cscript%3Ealert(1)%3C/script%3E").has(
+		t, 200, "&lt;script&gt;alert(1)",
+	)
 
 	// Time acts on the list whether or not a worker has written it down.
 	w.advance(31 * time.Minute)
@@ -118,11 +122,28 @@ func TestListFilters(t *testing.T) {
 
 func TestRequestPage(t *testing.T) {
 	w := newWorld(t)
-	w.webhookErr = errors.New(`Post "https://user:pw@rp.example/hook?token=hook-secret": connection refused`)
+	w.webhookErr = errors.New(
+		`Post "https://user:pw@rp.example/hook?token=hook-secret": connection refused`,
+	)
 	id := w.in(t, request.StateSigned)
 	page := w.get(t, "/console/requests/"+id)
-	page.has(t, 200, "Initiated by the relying party", "Opened by the signer", "Proceed to Sign", "Scanned by a phone", "Approved on the phone",
-		"Webhook attempt", "https://rp.example/hook?…", "Given up", "TAN XIAO HUI", "•••••373D", "B-LTA", "page 1 at 0.1, 0.1", "Named by the relying party")
+	page.has(
+		t,
+		200,
+		"Initiated by the relying party",
+		"Opened by the signer",
+		"Proceed to Sign",
+		"Scanned by a phone",
+		"Approved on the phone",
+		"Webhook attempt",
+		"https://rp.example/hook?…",
+		"Given up",
+		"TAN XIAO HUI",
+		"•••••373D",
+		"B-LTA",
+		"page 1 at 0.1, 0.1",
+		"Named by the relying party",
+	)
 	if strings.Contains(page.body, "console.event.") {
 		t.Error("an event has no words")
 	}
@@ -136,8 +157,10 @@ func (w *world) holdsNoSecret(t *testing.T, id, text string) {
 	t.Helper()
 	r := w.request(t, id)
 	for name, secret := range map[string]string{
-		"UIN": alice.UIN, "hash of the intended signer": r.SignerHash, "hash of the exchange code": base64.StdEncoding.EncodeToString(r.ExchangeHash),
-		"session": r.Approval.SessionID, "webhook's secret": "hook-secret", "webhook's password": "user:pw",
+		"UIN": alice.UIN, "hash of the intended signer": r.SignerHash,
+		"hash of the exchange code": base64.StdEncoding.EncodeToString(r.ExchangeHash),
+		"session":                   r.Approval.SessionID, "webhook's secret": "hook-secret",
+		"webhook's password": "user:pw",
 	} {
 		if secret == "" {
 			t.Fatalf("the test knows no %s", name)
@@ -156,17 +179,28 @@ func TestCancel(t *testing.T) {
 		t.Errorf("status %d, state %s", done.status, w.request(t, created).State)
 	}
 	w.get(t, done.header.Get("Location")).has(t, 200, "The request is cancelled.", "Cancelled")
-	w.post(t, "/console/requests/"+created+"/cancel", nil).has(t, 409, api.CodeAlreadyCancelled, "Document has already been cancelled")
+	w.post(t, "/console/requests/"+created+"/cancel", nil).has(
+		t, 409, api.CodeAlreadyCancelled, "Document has already been cancelled",
+	)
 
 	session := w.in(t, request.StateSession)
 	refused := w.post(t, "/console/requests/"+session+"/cancel", nil)
-	refused.has(t, 409, "ACTIVE_SESSION_ONGOING", "Request cannot be cancelled due to an active sign session", "Retry-After: 180 s")
-	if strings.Contains(refused.body, "data-follow-switch") || w.request(t, session).State != request.StateSession {
+	refused.has(
+		t, 409, "ACTIVE_SESSION_ONGOING",
+		"Request cannot be cancelled due to an active sign session", "Retry-After: 180 s",
+	)
+	if strings.Contains(refused.body, "data-follow-switch") ||
+		w.request(t, session).State != request.StateSession {
 		t.Error("the answer to a form follows changes, or a refused cancel changed something")
 	}
-	w.post(t, "/console/requests/"+w.in(t, request.StateSigned)+"/cancel", nil).has(t, 409, api.CodeAlreadySigned)
+	w.post(t, "/console/requests/"+w.in(t, request.StateSigned)+"/cancel", nil).has(
+		t, 409, api.CodeAlreadySigned,
+	)
 	// The trail names who did it, and what was refused stands beside it.
-	w.get(t, "/console/requests/"+created).has(t, 200, "<dt>by</dt><dd class=\"breakable\">console</dd>", "Cancel refused", api.CodeAlreadyCancelled, "in the console, by console")
+	w.get(t, "/console/requests/"+created).has(
+		t, 200, "<dt>by</dt><dd class=\"breakable\">console</dd>", "Cancel refused",
+		api.CodeAlreadyCancelled, "in the console, by console",
+	)
 	w.get(t, "/console/requests/"+session).has(t, 200, "Cancel refused", "ACTIVE_SESSION_ONGOING")
 	w.post(t, "/console/requests/signv3-nobody/cancel", nil).has(t, 404)
 	if got := w.get(t, "/console/requests/"+created+"/cancel"); got.status == 200 {
@@ -183,7 +217,9 @@ func TestResend(t *testing.T) {
 	if done.status != http.StatusSeeOther {
 		t.Fatalf("status %d", done.status)
 	}
-	w.get(t, done.header.Get("Location")).has(t, 200, "The webhook is due now.", "Pending", "Webhook requested again")
+	w.get(t, done.header.Get("Location")).has(
+		t, 200, "The webhook is due now.", "Pending", "Webhook requested again",
+	)
 	if err := w.worker.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -192,22 +228,26 @@ func TestResend(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, j := range jobs {
-		if j.Kind == request.JobWebhook && (j.Status != request.JobDone || j.Attempts != 2 || j.LastError != "") {
+		if j.Kind == request.JobWebhook &&
+			(j.Status != request.JobDone || j.Attempts != 2 || j.LastError != "") {
 			t.Errorf("the webhook's job: %+v", j)
 		}
 	}
 	// One that arrived may be sent again, but not while it is on its way.
 	w.post(t, "/console/requests/"+id+"/resend", nil)
-	if claimed, err := w.store.Claim(t.Context(), request.JobWebhook, w.Now(), time.Minute, 1); err != nil || len(claimed) != 1 {
+	if claimed, err := w.store.Claim(t.Context(), request.JobWebhook, w.Now(), time.Minute, 1); err != nil ||
+		len(claimed) != 1 {
 		t.Fatal(claimed, err)
 	}
 	w.post(t, "/console/requests/"+id+"/resend", nil).has(t, 409, "WEBHOOK_UNDER_WAY")
-	w.post(t, "/console/requests/"+w.in(t, request.StateLocked)+"/resend", nil).has(t, 409, "NO_WEBHOOK")
+	w.post(t, "/console/requests/"+w.in(t, request.StateLocked)+"/resend", nil).has(
+		t, 409, "NO_WEBHOOK",
+	)
 	w.post(t, "/console/requests/signv3-nobody/resend", nil).has(t, 404)
 }
 
-// TestSealAgain: operators can have an approved document sealed at once, or discard the signature. The
-// page offers both only there, and the trail names who did it.
+// TestSealAgain: operators can have an approved document sealed at once, or discard the signature.
+// The page offers both only there, and the trail names who did it.
 func TestSealAgain(t *testing.T) {
 	w := newWorld(t)
 	locked := w.in(t, request.StateLocked)
@@ -225,7 +265,9 @@ func TestSealAgain(t *testing.T) {
 	w.get(t, done.header.Get("Location")).has(t, 200, "The document is being sealed.",
 		"Sealed again by an operator", "<dt>by</dt><dd class=\"breakable\">console</dd>")
 	done = w.post(t, "/console/requests/"+id+"/abort", nil)
-	w.get(t, done.header.Get("Location")).has(t, 200, "The phone&#39;s signature is discarded.", "Sealing aborted by an operator")
+	w.get(t, done.header.Get("Location")).has(
+		t, 200, "The phone&#39;s signature is discarded.", "Sealing aborted by an operator",
+	)
 	if got := w.request(t, id).State; got != request.StateLocked {
 		t.Errorf("aborted, the request is %s", got)
 	}
@@ -235,8 +277,15 @@ func TestEvidence(t *testing.T) {
 	w := newWorld(t)
 	w.shop.Now = w.Now
 	id := w.in(t, request.StateSigned)
-	w.Recorder.Record(calllog.Record{Kind: calllog.Result, Authentic: true, Party: w.shop.ClientID, RequestID: id, Status: 400, Error: "UNAUTHORIZED", Reason: "the exchange code"},
-		w.shop.Token(token.Result, partytest.Claim("exchange_code", "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11")))
+	w.Recorder.Record(
+		calllog.Record{
+			Kind: calllog.Result, Authentic: true, Party: w.shop.ClientID, RequestID: id,
+			Status: 400, Error: "UNAUTHORIZED", Reason: "the exchange code",
+		},
+		w.shop.Token(
+			token.Result, partytest.Claim("exchange_code", "8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11"),
+		),
+	)
 	got := w.get(t, "/console/requests/"+id+"/evidence.zip")
 	got.has(t, 200)
 	if d := got.header.Get("Content-Disposition"); d != `attachment; filename="`+id+`-evidence.zip"` {
@@ -247,7 +296,8 @@ func TestEvidence(t *testing.T) {
 		if len(files[name]) == 0 {
 			t.Errorf("no %s in %d files", name, len(files))
 		}
-		if !strings.Contains(files["README.txt"], strings.TrimSuffix(name, "signer.pem")) && name != "README.txt" {
+		if !strings.Contains(files["README.txt"], strings.TrimSuffix(name, "signer.pem")) &&
+			name != "README.txt" {
 			t.Errorf("the README does not say what %s is", name)
 		}
 	}
@@ -257,11 +307,16 @@ func TestEvidence(t *testing.T) {
 		}
 	}
 	var report pades.Summary
-	if err := json.Unmarshal([]byte(files["verification.json"]), &report); err != nil || !report.Valid || len(report.Signatures) == 0 || report.Signatures[0].Level != "B-LTA" {
+	if err := json.Unmarshal([]byte(files["verification.json"]), &report); err != nil ||
+		!report.Valid ||
+		len(report.Signatures) == 0 ||
+		report.Signatures[0].Level != "B-LTA" {
 		t.Errorf("the verification: %v, %s", err, files["verification.json"])
 	}
 	var records []calllog.Record
-	if err := json.Unmarshal([]byte(files["calls.json"]), &records); err != nil || len(records) != 1 || records[0].Reason != "the exchange code" {
+	if err := json.Unmarshal([]byte(files["calls.json"]), &records); err != nil ||
+		len(records) != 1 ||
+		records[0].Reason != "the exchange code" {
 		t.Errorf("the calls: %v, %s", err, files["calls.json"])
 	}
 	if strings.Contains(files["calls.json"], "8c2f3a52") {
@@ -280,7 +335,9 @@ func TestEvidence(t *testing.T) {
 	for name, text := range files {
 		if strings.HasSuffix(name, ".pem") {
 			authorities++
-			if block, rest := pem.Decode([]byte(text)); block == nil || block.Type != "CERTIFICATE" || len(rest) > 0 {
+			if block, rest := pem.Decode([]byte(text)); block == nil ||
+				block.Type != "CERTIFICATE" ||
+				len(rest) > 0 {
 				t.Errorf("%s is not one certificate", name)
 			}
 		}
@@ -292,24 +349,30 @@ func TestEvidence(t *testing.T) {
 		t.Errorf("%d certificates, want %d", authorities, 1+len(w.Certificates))
 	}
 	r := w.request(t, id)
-	if fmt.Sprintf("%x", sha256.Sum256([]byte(files["signed.pdf"]))) != fmt.Sprintf("%x", r.Signed.SHA256) {
+	if fmt.Sprintf("%x", sha256.Sum256([]byte(files["signed.pdf"]))) != fmt.Sprintf(
+		"%x", r.Signed.SHA256,
+	) {
 		t.Error("signed.pdf is not the signed document")
 	}
 	var events []request.Event
-	if err := json.Unmarshal([]byte(files["events.json"]), &events); err != nil || events[len(events)-1].Kind != request.EventEvidence {
+	if err := json.Unmarshal([]byte(files["events.json"]), &events); err != nil ||
+		events[len(events)-1].Kind != request.EventEvidence {
 		t.Errorf("the taking of the evidence is not the last event: %v, %+v", err, events)
 	}
 
 	open := w.in(t, request.StateSession)
 	files = unzip(t, w.get(t, "/console/requests/"+open+"/evidence.zip").body)
-	if fmt.Sprintf("%x", sha256.Sum256([]byte(files["uploaded.pdf"]))) != fmt.Sprintf("%x", w.request(t, open).Document.SHA256) {
+	if fmt.Sprintf("%x", sha256.Sum256([]byte(files["uploaded.pdf"]))) != fmt.Sprintf(
+		"%x", w.request(t, open).Document.SHA256,
+	) {
 		t.Error("uploaded.pdf is not the document of an open request")
 	}
 
 	cancelled := w.in(t, request.StateCreated)
 	w.post(t, "/console/requests/"+cancelled+"/cancel", nil)
 	files = unzip(t, w.get(t, "/console/requests/"+cancelled+"/evidence.zip").body)
-	if files["signed.pdf"]+files["uploaded.pdf"]+files["verification.json"] != "" || !strings.Contains(files["README.txt"], "no signed document") {
+	if files["signed.pdf"]+files["uploaded.pdf"]+files["verification.json"] != "" ||
+		!strings.Contains(files["README.txt"], "no signed document") {
 		t.Error("a cancelled request has a signed document")
 	}
 	w.get(t, "/console/requests/signv3-nobody/evidence.zip").has(t, 404)
@@ -338,14 +401,37 @@ func unzip(t *testing.T, body string) map[string]string {
 
 func TestOverview(t *testing.T) {
 	w := newWorld(t)
-	w.get(t, "/console/").has(t, 200, "Nothing has been signed yet.", "75 %", "GET /sign/{request_id}", `<rect class="bar-refused" x="75.00" width="25.00"`)
+	w.get(t, "/console/").has(
+		t,
+		200,
+		"Nothing has been signed yet.",
+		"75 %",
+		"GET /sign/{request_id}",
+		`<rect class="bar-refused" x="75.00" width="25.00"`,
+	)
 	w.in(t, request.StateSigned)
 	w.in(t, request.StateCreated)
-	w.get(t, "/console/").has(t, 200, `href="/console/requests?state=signed"`, "median", "up to 100 ms", "<strong>2</strong>")
+	w.get(t, "/console/").has(
+		t,
+		200,
+		`href="/console/requests?state=signed"`,
+		"median",
+		"up to 100 ms",
+		"<strong>2</strong>",
+	)
 	w.Metrics = func() (console.Metrics, error) {
-		return console.Metrics{Sealing: []console.Sealing{{UpTo: 250 * time.Millisecond, N: 31}, {N: 62}}}, nil
+		return console.Metrics{
+			Sealing: []console.Sealing{{UpTo: 250 * time.Millisecond, N: 31}, {N: 62}},
+		}, nil
 	}
-	w.get(t, "/console/").has(t, 200, "up to 250 ms", "longer", `class="bar-fill" width="50.00"`, "Counted since the program started")
+	w.get(t, "/console/").has(
+		t,
+		200,
+		"up to 250 ms",
+		"longer",
+		`class="bar-fill" width="50.00"`,
+		"Counted since the program started",
+	)
 	w.Metrics = func() (console.Metrics, error) { return console.Metrics{}, errors.New("broken") }
 	w.get(t, "/console/").has(t, 500)
 }
@@ -378,7 +464,8 @@ func TestPassword(t *testing.T) {
 			if got.status != test.want {
 				t.Errorf("%s: %s answers %d", test.name, path, got.status)
 			}
-			if got.status == 401 && !strings.HasPrefix(got.header.Get("WWW-Authenticate"), "Basic realm=") {
+			if got.status == 401 &&
+				!strings.HasPrefix(got.header.Get("WWW-Authenticate"), "Basic realm=") {
 				t.Error("a browser would not ask")
 			}
 		}
@@ -391,7 +478,8 @@ func TestPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if last := events[len(events)-1]; last.Kind != request.EventResent || last.Detail["by"] != "MeiLin" {
+	if last := events[len(events)-1]; last.Kind != request.EventResent ||
+		last.Detail["by"] != "MeiLin" {
 		t.Errorf("the trail says %+v", last)
 	}
 }

@@ -19,7 +19,8 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// evidence sends a ZIP of everything that tells what became of a request, for auditors and for disputes.
+// evidence sends a ZIP of everything that tells what became of a request, for auditors and for
+// disputes.
 func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
 	e, err := c.Requests.TakeEvidence(r.Context(), id, c.operator(r))
@@ -34,7 +35,11 @@ func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 	c.Log.InfoContext(r.Context(), "evidence taken", "request_id", id, "by", c.operator(r))
 	h := w.Header()
 	h.Set("Content-Type", "application/zip")
-	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-evidence.zip"`, e.Request.ID)) // our own characters only
+	// our own characters only
+	h.Set(
+		"Content-Disposition",
+		fmt.Sprintf(`attachment; filename="%s-evidence.zip"`, e.Request.ID),
+	)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if err := c.bundle(w, e, records); err != nil {
@@ -72,18 +77,19 @@ func (c *Console) bundle(w io.Writer, e *request.Evidence, records []calllog.Rec
 	return b.zip.Close()
 }
 
-// facts is request.json: the request without what is secret. The hash of the intended signer is left out too, because there are
-// few enough NRICs to try them all.
+// facts is request.json: the request without what is secret. The hash of the intended signer is
+// left out too, because there are few enough NRICs to try them all.
 type facts struct {
-	RequestID      string         `json:"request_id"`
-	State          request.State  `json:"state"`
-	ClientID       string         `json:"client_id"`
-	RelyingParty   string         `json:"relying_party"`
-	DocName        string         `json:"doc_name"`
-	CreatedAt      time.Time      `json:"created_at"`
-	ExpiresAt      time.Time      `json:"expires_at"`
-	CancelledAt    time.Time      `json:"cancelled_at,omitzero"`
-	IntendedSigner bool           `json:"intended_signer"` // named by the relying party, rather than the first who opened it
+	RequestID    string        `json:"request_id"`
+	State        request.State `json:"state"`
+	ClientID     string        `json:"client_id"`
+	RelyingParty string        `json:"relying_party"`
+	DocName      string        `json:"doc_name"`
+	CreatedAt    time.Time     `json:"created_at"`
+	ExpiresAt    time.Time     `json:"expires_at"`
+	CancelledAt  time.Time     `json:"cancelled_at,omitzero"`
+	// named by the relying party, rather than the first who opened it
+	IntendedSigner bool           `json:"intended_signer"`
 	Signer         *person        `json:"signer,omitempty"`
 	Places         []api.Location `json:"places"`
 	Document       document       `json:"document"`
@@ -120,9 +126,14 @@ func (c *Console) factsOf(r *request.Request) facts {
 		}
 	}
 	f := facts{
-		RequestID: r.ID, State: r.State, ClientID: r.ClientID, RelyingParty: party, DocName: r.DocName,
-		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, CancelledAt: r.CancelledAt, IntendedSigner: r.SignerHash != "", Places: r.Locations,
-		Document: document{r.Document.Size, hex.EncodeToString(r.Document.SHA256), r.Document.Pages, r.Document.Signatures},
+		RequestID: r.ID, State: r.State, ClientID: r.ClientID, RelyingParty: party,
+		DocName:   r.DocName,
+		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, CancelledAt: r.CancelledAt,
+		IntendedSigner: r.SignerHash != "", Places: r.Locations,
+		Document: document{
+			r.Document.Size, hex.EncodeToString(r.Document.SHA256), r.Document.Pages,
+			r.Document.Signatures,
+		},
 	}
 	if r.Signer != nil {
 		f.Signer = &person{r.Signer.Name, r.Signer.Hint()}
@@ -147,17 +158,23 @@ calls.json         calls of the relying party, and webhooks, as far as they were
                    refusals, decoded tokens. "authentic": false means that anybody may have sent it.
 `)
 	if e.Uploaded != nil {
-		b.WriteString(`uploaded.pdf       the document as it was uploaded; its SHA-256 is "document.sha256" in request.json
-`)
+		b.WriteString(
+			`uploaded.pdf       the document as it was uploaded; its SHA-256 is "document.sha256" in request.json
+`,
+		)
 	}
 	if e.Signed != nil {
-		b.WriteString(`signed.pdf         the signed document; its SHA-256 is "signed.sha256" in request.json and in the event "signed", or, if a
+		b.WriteString(
+			`signed.pdf         the signed document; its SHA-256 is "signed.sha256" in request.json and in the event "signed", or, if a
                    further time stamp was added since, in the newest event "renewed"
 verification.json  what checking all signatures in signed.pdf gave when this was taken; earlier signatures by others are in it,
                    too, and are trusted only if they chain to the roots that this service trusts
-`)
+`,
+		)
 	}
-	b.WriteString(`certificates/      the certificate authority's and the timestamp authority's certificates`)
+	b.WriteString(
+		`certificates/      the certificate authority's and the timestamp authority's certificates`,
+	)
 	if e.Signed != nil {
 		b.WriteString(", and the signer's")
 	}
@@ -167,15 +184,21 @@ SHA256SUMS         digests of the files; check with: sha256sum -c SHA256SUMS
 `)
 	switch {
 	case e.Signed == nil && e.Uploaded == nil:
-		b.WriteString("There is no signed document. The document of a request that is cancelled or expired is deleted.\n")
+		b.WriteString(
+			"There is no signed document. The document of a request that is cancelled or expired is deleted.\n",
+		)
 	case e.Signed == nil:
 		b.WriteString("There is no signed document yet.\n")
 	default:
-		b.WriteString("The signature in signed.pdf stands on its own: it carries the signer's certificate, a timestamp and, at levels\n" +
-			"B-LT and B-LTA, the revocation data. To check it, trust the root certificate in certificates/.\n")
+		b.WriteString(
+			"The signature in signed.pdf stands on its own: it carries the signer's certificate, a timestamp and, at levels\n" +
+				"B-LT and B-LTA, the revocation data. To check it, trust the root certificate in certificates/.\n",
+		)
 	}
-	b.WriteString("\nLeft out, because they are secret or would identify the signer: NRIC or FIN (the last four characters are given),\n" +
-		"the hash of the intended signer, session ids, the exchange code, links and tokens.\n")
+	b.WriteString(
+		"\nLeft out, because they are secret or would identify the signer: NRIC or FIN (the last four characters are given),\n" +
+			"the hash of the intended signer, session ids, the exchange code, links and tokens.\n",
+	)
 	return b.String()
 }
 
@@ -204,7 +227,9 @@ func (b *bundler) file(name string, r io.Reader) {
 	if b.err != nil {
 		return
 	}
-	w, err := b.zip.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: b.at.UTC()})
+	w, err := b.zip.CreateHeader(
+		&zip.FileHeader{Name: name, Method: zip.Deflate, Modified: b.at.UTC()},
+	)
 	if err != nil {
 		b.err = err
 		return

@@ -21,7 +21,9 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := Overview{States: states[1:], Total: states[0].N, Follow: true}
-	signed, _, err := c.Requests.List(r.Context(), c.Lister, request.Filter{State: request.StateSigned, Limit: newest})
+	signed, _, err := c.Requests.List(
+		r.Context(), c.Lister, request.Filter{State: request.StateSigned, Limit: newest},
+	)
 	if err != nil {
 		return err
 	}
@@ -39,7 +41,8 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 		tone   string
 	}{{request.JobDone, "good"}, {request.JobPending, "busy"}, {request.JobFailed, "bad"}} {
 		page.Webhooks = append(page.Webhooks, Bar{
-			Label: "console.webhooks." + string(s.status), Tone: s.tone, N: m.Webhooks[string(s.status)],
+			Label: "console.webhooks." + string(s.status), Tone: s.tone,
+			N: m.Webhooks[string(s.status)],
 		})
 	}
 	page.Webhooks = Scaled(page.Webhooks)
@@ -64,10 +67,14 @@ func sealingBars(list []Sealing) (bars []Bar) {
 	return Scaled(bars)
 }
 
-// sealing sorts signed requests by how long their sealing took. It comes from the requests themselves, whose times outlive the
-// process: it gives the median, and the chart until the metrics have something to say.
+// sealing sorts signed requests by how long their sealing took. It comes from the requests
+// themselves, whose times outlive the process: it gives the median, and the chart until the metrics
+// have something to say.
 func sealing(signed []*request.Request) (bars []Bar, n int, median time.Duration) {
-	limits := []time.Duration{100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 5 * time.Second}
+	limits := []time.Duration{
+		100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second,
+		5 * time.Second,
+	}
 	for _, l := range limits {
 		bars = append(bars, Bar{Text: "up to " + short(l)})
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// partyRoutes are the pages of relying parties. Forms are plain; what changes something is a POST, and names the version that
-// its operator has seen.
+// partyRoutes are the pages of relying parties. Forms are plain; what changes something is a POST,
+// and names the version that its operator has seen.
 func (c *Console) partyRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /console/parties", c.handle(c.parties))
 	mux.HandleFunc("GET /console/parties/new", c.handle(c.newParty))
@@ -29,15 +29,24 @@ func (c *Console) partyRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /console/party/{client_id}/edit", c.handle(c.save))
 	mux.HandleFunc("POST /console/party/{client_id}/keys", c.handle(c.renewKeys))
 	mux.HandleFunc("POST /console/party/{client_id}/logo", c.handle(c.logo))
-	mux.HandleFunc("POST /console/party/{client_id}/logo-remove", c.change("logo-remove", func(ctx context.Context, by, id string, version int64) error {
-		return c.Registrar.SetLogo(ctx, by, id, version, party.Logo{})
-	}))
-	mux.HandleFunc("POST /console/party/{client_id}/disable", c.change("disable", func(ctx context.Context, by, id string, version int64) error {
-		return c.Registrar.SetDisabled(ctx, by, id, version, true)
-	}))
-	mux.HandleFunc("POST /console/party/{client_id}/enable", c.change("enable", func(ctx context.Context, by, id string, version int64) error {
-		return c.Registrar.SetDisabled(ctx, by, id, version, false)
-	}))
+	mux.HandleFunc(
+		"POST /console/party/{client_id}/logo-remove",
+		c.change("logo-remove", func(ctx context.Context, by, id string, version int64) error {
+			return c.Registrar.SetLogo(ctx, by, id, version, party.Logo{})
+		}),
+	)
+	mux.HandleFunc(
+		"POST /console/party/{client_id}/disable",
+		c.change("disable", func(ctx context.Context, by, id string, version int64) error {
+			return c.Registrar.SetDisabled(ctx, by, id, version, true)
+		}),
+	)
+	mux.HandleFunc(
+		"POST /console/party/{client_id}/enable",
+		c.change("enable", func(ctx context.Context, by, id string, version int64) error {
+			return c.Registrar.SetDisabled(ctx, by, id, version, false)
+		}),
+	)
 	mux.HandleFunc("POST /console/party/{client_id}/remove", c.change("remove", c.removeParty))
 }
 
@@ -65,7 +74,8 @@ func doneKey(r *http.Request, words ...string) string {
 func (c *Console) partyView(p *party.Party) Party {
 	return Party{
 		Party: ui.Party{Name: p.Name, LogoURL: ui.LogoURL(p.Logo)}, ClientID: p.ClientID,
-		JWKSURL: party.ShownURL(p.JWKSURL), RedirectURL: party.ShownURL(p.RedirectURL), WebhookURL: party.ShownURL(p.WebhookURL),
+		JWKSURL: party.ShownURL(p.JWKSURL), RedirectURL: party.ShownURL(p.RedirectURL),
+		WebhookURL: party.ShownURL(p.WebhookURL),
 		Configured: c.Parties.Configured(p.ClientID), Disabled: p.Disabled,
 	}
 }
@@ -76,7 +86,9 @@ func (c *Console) party(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page.Done = doneKey(r, "registered", "edited", "logo", "logo-remove", "disable", "enable", "keys")
+	page.Done = doneKey(
+		r, "registered", "edited", "logo", "logo-remove", "disable", "enable", "keys",
+	)
 	c.Kit.Show(w, r, c.Log, http.StatusOK, *page)
 	return nil
 }
@@ -84,8 +96,8 @@ func (c *Console) party(w http.ResponseWriter, r *http.Request) error {
 // newestChanges is how much of a party's trail its page shows.
 const newestChanges = 50
 
-// aboutParty collects the page of a party. Of one that operators manage it shows what the store says, which may be newer than
-// what this node has heard of.
+// aboutParty collects the page of a party. Of one that operators manage it shows what the store
+// says, which may be newer than what this node has heard of.
 func (c *Console) aboutParty(ctx context.Context, id string) (*PartyPage, *party.Party, error) {
 	p, err := c.Parties.Party(ctx, id)
 	page := &PartyPage{API: c.PublicURL + api.BasePath, KeysURL: c.PublicURL + api.PathKeys}
@@ -128,7 +140,10 @@ func (c *Console) cachedKeys(p *party.Party) *Keys {
 		keys.Failed = party.ShownText(cached.Err.Error())
 	}
 	for _, k := range cached.Keys {
-		keys.Keys = append(keys.Keys, Key{Kid: k.Kid, Curve: k.Curve, Alg: k.Alg, Twice: k.Twice, LastUsed: k.LastUsed})
+		keys.Keys = append(
+			keys.Keys,
+			Key{Kid: k.Kid, Curve: k.Curve, Alg: k.Alg, Twice: k.Twice, LastUsed: k.LastUsed},
+		)
 	}
 	return keys
 }
@@ -150,7 +165,8 @@ func (c *Console) diagnose(ctx context.Context, p *party.Party) []Check {
 	return c.checks(p, c.Diagnose.Diagnose(ctx, p))
 }
 
-// renewKeys throws the cached keys away on all nodes, and fetches them on this one, so that the operator sees what came.
+// renewKeys throws the cached keys away on all nodes, and fetches them on this one, so that the
+// operator sees what came.
 func (c *Console) renewKeys(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("client_id")
 	if err := c.Registrar.RenewKeys(r.Context(), c.operator(r), id); err != nil {
@@ -163,7 +179,9 @@ func (c *Console) renewKeys(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	_ = c.Keys.Fetch(ctx, p) // the page shows how it went
-	c.Log.InfoContext(r.Context(), "keys renewed from the console", "client_id", id, "by", c.operator(r))
+	c.Log.InfoContext(
+		r.Context(), "keys renewed from the console", "client_id", id, "by", c.operator(r),
+	)
 	c.partyDone(w, r, id, "keys")
 	return nil
 }
@@ -207,14 +225,19 @@ func uploadedLogo(r *http.Request) (l party.Logo, version int64, problem string)
 }
 
 // change handles a form that does one thing to one version of a party.
-func (c *Console) change(done string, do func(ctx context.Context, by, id string, version int64) error) http.HandlerFunc {
+func (c *Console) change(
+	done string, do func(ctx context.Context, by, id string, version int64) error,
+) http.HandlerFunc {
 	return c.handle(func(w http.ResponseWriter, r *http.Request) error {
 		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		id := r.PathValue("client_id")
 		if err := do(r.Context(), c.operator(r), id, formVersion(r)); err != nil {
 			return c.partyRefused(w, r, id, err)
 		}
-		c.Log.InfoContext(r.Context(), "relying party changed from the console", "client_id", id, "change", done, "by", c.operator(r))
+		c.Log.InfoContext(
+			r.Context(), "relying party changed from the console", "client_id", id, "change", done,
+			"by", c.operator(r),
+		)
 		c.partyDone(w, r, id, done)
 		return nil
 	})
@@ -242,14 +265,18 @@ func (c *Console) partyDone(w http.ResponseWriter, r *http.Request, id, done str
 }
 
 // partyRefused shows the party as it is now, with the reason why it was not changed.
-func (c *Console) partyRefused(w http.ResponseWriter, r *http.Request, id string, cause error) error {
+func (c *Console) partyRefused(
+	w http.ResponseWriter, r *http.Request, id string, cause error,
+) error {
 	if problem := partyRefusal(cause); problem != "" {
 		return c.partyProblem(w, r, id, http.StatusConflict, problem)
 	}
 	return cause
 }
 
-func (c *Console) partyProblem(w http.ResponseWriter, r *http.Request, id string, status int, problem string) error {
+func (c *Console) partyProblem(
+	w http.ResponseWriter, r *http.Request, id string, status int, problem string,
+) error {
 	page, _, err := c.aboutParty(r.Context(), id)
 	if err != nil {
 		return err
@@ -279,7 +306,14 @@ func partyRefusal(err error) string {
 
 // checks puts a diagnosis into words.
 func (c *Console) checks(p *party.Party, d party.Diagnosis) []Check {
-	checks := []Check{keyCheck(d), {Name: "redirect", Tone: "good", Text: "The form is right. Only browsers go there, so it was not called."}}
+	checks := []Check{
+		keyCheck(d),
+		{
+			Name: "redirect",
+			Tone: "good",
+			Text: "The form is right. Only browsers go there, so it was not called.",
+		},
+	}
 	if d.RedirectErr != nil {
 		checks[1] = Check{Name: "redirect", Tone: "bad", Text: d.RedirectErr.Error()}
 	}
@@ -311,7 +345,9 @@ func keyCheck(d party.Diagnosis) Check {
 	for _, why := range d.Ignored {
 		check.More = append(check.More, "not usable: "+why)
 	}
-	check.Text = fmt.Sprintf("%d usable keys, fetched in %s", usable, Took(max(d.KeysIn, time.Millisecond)))
+	check.Text = fmt.Sprintf(
+		"%d usable keys, fetched in %s", usable, Took(max(d.KeysIn, time.Millisecond)),
+	)
 	switch {
 	case usable == 1:
 		check.Text = "1 usable key, fetched in " + Took(max(d.KeysIn, time.Millisecond))
@@ -342,7 +378,12 @@ func (c *Console) webhookCheck(d party.Diagnosis) Check {
 		check.More = []string{"plain http: the webhook travels unencrypted"}
 		return check
 	}
-	check.More = []string{fmt.Sprintf("%s, certificate of %s until %s", d.Webhook.TLS, d.Webhook.Subject, d.Webhook.NotAfter.UTC().Format(time.DateOnly))}
+	check.More = []string{
+		fmt.Sprintf(
+			"%s, certificate of %s until %s", d.Webhook.TLS, d.Webhook.Subject,
+			d.Webhook.NotAfter.UTC().Format(time.DateOnly),
+		),
+	}
 	if d.Webhook.NotAfter.Before(c.Now().Add(expiring)) {
 		check.Tone = "warn"
 		check.More = append(check.More, "the certificate ends soon")

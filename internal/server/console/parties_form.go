@@ -27,8 +27,8 @@ func (c *Console) newParty(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// editParty is the form of a party as it is saved. The query of a URL may be secret: the form hides it, and to leave it hidden is
-// to keep it.
+// editParty is the form of a party as it is saved. The query of a URL may be secret: the form hides
+// it, and to leave it hidden is to keep it.
 func (c *Console) editParty(w http.ResponseWriter, r *http.Request) error {
 	saved, err := c.editable(r.Context(), r.PathValue("client_id"))
 	if err != nil {
@@ -38,7 +38,11 @@ func (c *Console) editParty(w http.ResponseWriter, r *http.Request) error {
 	for _, u := range []*string{&typed.JWKSURL, &typed.RedirectURL, &typed.WebhookURL} {
 		*u = party.ShownURL(*u)
 	}
-	c.renderForm(w, r, http.StatusOK, &partyForm{version: saved.Version, saved: saved.Party, now: saved.Version, typed: typed}, "", nil)
+	c.renderForm(
+		w, r, http.StatusOK,
+		&partyForm{version: saved.Version, saved: saved.Party, now: saved.Version, typed: typed},
+		"", nil,
+	)
 	return nil
 }
 
@@ -68,7 +72,10 @@ func (c *Console) register(w http.ResponseWriter, r *http.Request) error {
 		err := c.Registrar.Register(r.Context(), c.operator(r), p)
 		switch {
 		case err == nil:
-			c.Log.InfoContext(r.Context(), "relying party registered from the console", "client_id", p.ClientID, "by", c.operator(r))
+			c.Log.InfoContext(
+				r.Context(), "relying party registered from the console", "client_id", p.ClientID,
+				"by", c.operator(r),
+			)
 			c.partyDone(w, r, p.ClientID, "registered")
 			return nil
 		case !errors.Is(err, party.ErrExists) && !errors.Is(err, party.ErrConfigured):
@@ -101,20 +108,31 @@ func (c *Console) save(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c.Log.InfoContext(r.Context(), "relying party changed from the console", "client_id", id, "change", "edit", "by", c.operator(r))
+	c.Log.InfoContext(
+		r.Context(), "relying party changed from the console", "client_id", id, "change", "edit",
+		"by", c.operator(r),
+	)
 	c.partyDone(w, r, id, "edited")
 	return nil
 }
 
-// conflict answers somebody who saves upon what another has changed meanwhile: with both, to be saved again.
+// conflict answers somebody who saves upon what another has changed meanwhile: with both, to be
+// saved again.
 func (c *Console) conflict(w http.ResponseWriter, r *http.Request, id string) error {
 	f, _, err := c.readForm(w, r, id)
 	if err != nil {
 		return err
 	}
 	f.version = f.now
-	c.renderForm(w, r, http.StatusConflict, f, "Nothing was saved: another operator has changed the relying party since you began. "+
-		"What is saved now stands below each field that differs. Save again to replace it.", f.besideSaved)
+	c.renderForm(
+		w,
+		r,
+		http.StatusConflict,
+		f,
+		"Nothing was saved: another operator has changed the relying party since you began. "+
+			"What is saved now stands below each field that differs. Save again to replace it.",
+		f.besideSaved,
+	)
 	return nil
 }
 
@@ -129,12 +147,18 @@ func (c *Console) try(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c.renderForm(w, r, http.StatusOK, f, "", func(page *PartyForm) { page.Checks = c.diagnose(r.Context(), &p) })
+	c.renderForm(
+		w, r, http.StatusOK, f, "",
+		func(page *PartyForm) { page.Checks = c.diagnose(r.Context(), &p) },
+	)
 	return nil
 }
 
-// readForm reads the form of a party, of a new one if id is empty. p is what it means: with the parts of URLs that were hidden.
-func (c *Console) readForm(w http.ResponseWriter, r *http.Request, id string) (f *partyForm, p party.Party, err error) {
+// readForm reads the form of a party, of a new one if id is empty. p is what it means: with the
+// parts of URLs that were hidden.
+func (c *Console) readForm(
+	w http.ResponseWriter, r *http.Request, id string,
+) (f *partyForm, p party.Party, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	f = &partyForm{errors: map[party.Field]string{}}
 	if id != "" {
@@ -147,7 +171,8 @@ func (c *Console) readForm(w http.ResponseWriter, r *http.Request, id string) (f
 	field := func(name party.Field) string { return strings.TrimSpace(r.PostFormValue(string(name))) }
 	f.typed = party.Party{
 		ClientID: field(party.FieldClientID), Name: field(party.FieldName),
-		JWKSURL: field(party.FieldJWKS), RedirectURL: field(party.FieldRedirect), WebhookURL: field(party.FieldWebhook),
+		JWKSURL: field(party.FieldJWKS), RedirectURL: field(party.FieldRedirect),
+		WebhookURL: field(party.FieldWebhook),
 	}
 	if id != "" {
 		f.typed.ClientID = id
@@ -180,7 +205,10 @@ func (f *partyForm) judge(p party.Party, policy safehttp.Policy) bool {
 
 // fieldError is what is wrong with a field, in a sentence.
 func fieldError(field party.Field, cause error, p party.Party) string {
-	empty := map[party.Field]bool{party.FieldName: p.Name == "", party.FieldJWKS: p.JWKSURL == "", party.FieldRedirect: p.RedirectURL == ""}
+	empty := map[party.Field]bool{
+		party.FieldName: p.Name == "", party.FieldJWKS: p.JWKSURL == "",
+		party.FieldRedirect: p.RedirectURL == "",
+	}
 	switch {
 	case empty[field] && field == party.FieldName:
 		return "Enter a name."
@@ -202,8 +230,13 @@ func sentence(text string) string {
 	return string(unicode.ToUpper(first)) + text[size:] + "."
 }
 
-func (c *Console) renderForm(w http.ResponseWriter, r *http.Request, status int, f *partyForm, problem string, edit func(*PartyForm)) {
-	page := PartyForm{Version: f.version, ClientID: f.saved.ClientID, Name: f.saved.Name, Problem: problem}
+func (c *Console) renderForm(
+	w http.ResponseWriter, r *http.Request, status int, f *partyForm, problem string,
+	edit func(*PartyForm),
+) {
+	page := PartyForm{
+		Version: f.version, ClientID: f.saved.ClientID, Name: f.saved.Name, Problem: problem,
+	}
 	add := func(field party.Field, value, saved string, required bool) {
 		page.Fields = append(page.Fields, Field{
 			Name: string(field), Value: value, Error: f.errors[field], Required: required,
@@ -226,8 +259,10 @@ func (c *Console) renderForm(w http.ResponseWriter, r *http.Request, status int,
 // besideSaved puts what is saved below each field that differs from it.
 func (f *partyForm) besideSaved(page *PartyForm) {
 	saved := map[string]string{
-		string(party.FieldName): f.saved.Name, string(party.FieldJWKS): party.ShownURL(f.saved.JWKSURL),
-		string(party.FieldRedirect): party.ShownURL(f.saved.RedirectURL), string(party.FieldWebhook): party.ShownURL(f.saved.WebhookURL),
+		string(party.FieldName):     f.saved.Name,
+		string(party.FieldJWKS):     party.ShownURL(f.saved.JWKSURL),
+		string(party.FieldRedirect): party.ShownURL(f.saved.RedirectURL),
+		string(party.FieldWebhook):  party.ShownURL(f.saved.WebhookURL),
 	}
 	for i := range page.Fields {
 		field := &page.Fields[i]

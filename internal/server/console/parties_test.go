@@ -22,7 +22,10 @@ import (
 
 // form is a registration as an operator types it.
 func form(p party.Party, edits ...string) url.Values {
-	f := url.Values{"client_id": {p.ClientID}, "name": {p.Name}, "jwks_url": {p.JWKSURL}, "redirect_url": {p.RedirectURL}, "webhook_url": {p.WebhookURL}}
+	f := url.Values{
+		"client_id": {p.ClientID}, "name": {p.Name}, "jwks_url": {p.JWKSURL},
+		"redirect_url": {p.RedirectURL}, "webhook_url": {p.WebhookURL},
+	}
 	for i := 0; i+1 < len(edits); i += 2 {
 		f.Set(edits[i], edits[i+1])
 	}
@@ -36,7 +39,18 @@ func (a answer) value(t *testing.T, name string) string {
 	if m == nil {
 		t.Fatalf("no field %s on the page", name)
 	}
-	return strings.NewReplacer("&amp;", "&", "&#43;", "+", "&lt;", "<", "&gt;", ">", "&#34;", `"`).Replace(m[1])
+	return strings.NewReplacer(
+		"&amp;",
+		"&",
+		"&#43;",
+		"+",
+		"&lt;",
+		"<",
+		"&gt;",
+		">",
+		"&#34;",
+		`"`,
+	).Replace(m[1])
 }
 
 // done follows the redirect of a form that went well.
@@ -55,7 +69,13 @@ func (w *world) newcomer(t *testing.T) (*partytest.Party, string) {
 	t.Helper()
 	rp := partytest.Start(t)
 	rp.Now = w.Now
-	w.done(t, w.post(t, "/console/parties", form(rp.Registration(), "webhook_url", rp.URL()+"/webhook?token=hook-secret")))
+	w.done(
+		t,
+		w.post(
+			t, "/console/parties",
+			form(rp.Registration(), "webhook_url", rp.URL()+"/webhook?token=hook-secret"),
+		),
+	)
 	return rp, "/console/party/" + rp.ClientID
 }
 
@@ -71,11 +91,26 @@ func (w *world) found(t *testing.T, id string) party.Party {
 func TestPartiesOfTheConfiguration(t *testing.T) {
 	w := newWorld(t)
 	page := w.get(t, "/console/parties")
-	page.has(t, 200, w.shop.ClientID, "Rival &lt;b&gt;", "From the configuration", `href="/console/party/rival"`)
+	page.has(
+		t,
+		200,
+		w.shop.ClientID,
+		"Rival &lt;b&gt;",
+		"From the configuration",
+		`href="/console/party/rival"`,
+	)
 	own := "/console/party/" + w.shop.ClientID
 	page = w.get(t, own)
-	page.has(t, 200, "?…", "From the configuration", "http://sign.test/api/v3", "http://sign.test/.well-known/keys.json")
-	if strings.Contains(page.body, "hook-secret") || strings.Contains(page.body, own+"/edit") || strings.Contains(page.body, own+"/disable") {
+	page.has(
+		t,
+		200,
+		"?…",
+		"From the configuration",
+		"http://sign.test/api/v3",
+		"http://sign.test/.well-known/keys.json",
+	)
+	if strings.Contains(page.body, "hook-secret") || strings.Contains(page.body, own+"/edit") ||
+		strings.Contains(page.body, own+"/disable") {
 		t.Error("a configured party's query is shown, or it can be changed")
 	}
 	w.get(t, "/console/party/rival").has(t, 200, "None: it asks for the result")
@@ -93,10 +128,18 @@ func TestPartiesOfTheConfiguration(t *testing.T) {
 	}
 	w.get(t, own+"/edit").has(t, 409, "registered in the configuration")
 	for _, action := range []string{"edit", "disable", "enable", "remove", "logo-remove"} {
-		w.post(t, own+"/"+action, form(w.shop.Registration(), "version", "1")).has(t, 409, "registered in the configuration")
+		w.post(t, own+"/"+action, form(w.shop.Registration(), "version", "1")).has(
+			t, 409, "registered in the configuration",
+		)
 	}
-	w.post(t, "/console/parties", form(w.shop.Registration())).has(t, 422, "registered in the configuration", `id="e-client_id"`)
-	if got := w.found(t, w.shop.ClientID); got.Disabled || !strings.HasSuffix(got.WebhookURL, "hook-secret") {
+	w.post(t, "/console/parties", form(w.shop.Registration())).has(
+		t,
+		422,
+		"registered in the configuration",
+		`id="e-client_id"`,
+	)
+	if got := w.found(t, w.shop.ClientID); got.Disabled ||
+		!strings.HasSuffix(got.WebhookURL, "hook-secret") {
 		t.Errorf("the configured party was changed: %+v", got)
 	}
 }
@@ -104,15 +147,37 @@ func TestPartiesOfTheConfiguration(t *testing.T) {
 func TestRegister(t *testing.T) {
 	w := newWorld(t, func(c *console.Console) { c.Password = "correct horse battery" })
 	w.user = "mei"
-	w.get(t, "/console/parties/new").has(t, 200, `action="/console/parties"`, `formaction="/console/parties/test"`)
+	w.get(t, "/console/parties/new").has(
+		t,
+		200,
+		`action="/console/parties"`,
+		`formaction="/console/parties/test"`,
+	)
 	rp := partytest.Start(t)
 	typed := rp.Registration()
 
 	// Every mistake stands beside its field, and nothing that was typed is lost.
-	wrong := w.post(t, "/console/parties", form(typed, "client_id", "a b", "name", " ", "jwks_url", "ftp://x", "redirect_url", ""))
-	wrong.has(t, 422, "Nothing was saved", `id="e-client_id"`, `id="e-name"`, `id="e-jwks_url"`, `id="e-redirect_url"`, "The scheme is not https.", "Enter a name.",
-		`aria-describedby="e-jwks_url h-jwks_url"`, `aria-invalid="true"`)
-	if strings.Contains(wrong.body, `id="e-webhook_url"`) || wrong.value(t, "jwks_url") != "ftp://x" || wrong.value(t, "webhook_url") != typed.WebhookURL {
+	wrong := w.post(
+		t,
+		"/console/parties",
+		form(typed, "client_id", "a b", "name", " ", "jwks_url", "ftp://x", "redirect_url", ""),
+	)
+	wrong.has(
+		t,
+		422,
+		"Nothing was saved",
+		`id="e-client_id"`,
+		`id="e-name"`,
+		`id="e-jwks_url"`,
+		`id="e-redirect_url"`,
+		"The scheme is not https.",
+		"Enter a name.",
+		`aria-describedby="e-jwks_url h-jwks_url"`,
+		`aria-invalid="true"`,
+	)
+	if strings.Contains(wrong.body, `id="e-webhook_url"`) ||
+		wrong.value(t, "jwks_url") != "ftp://x" ||
+		wrong.value(t, "webhook_url") != typed.WebhookURL {
 		t.Error("a good field is marked, or what was typed is lost")
 	}
 	if len(w.Parties.All()) != 2 {
@@ -120,17 +185,25 @@ func TestRegister(t *testing.T) {
 	}
 
 	// What is not saved can be tested.
-	tried := w.post(t, "/console/parties/test", form(typed, "webhook_url", "http://127.0.0.1:1/?secret=1"))
+	tried := w.post(
+		t,
+		"/console/parties/test",
+		form(typed, "webhook_url", "http://127.0.0.1:1/?secret=1"),
+	)
 	tried.has(t, 200, "3 usable keys", "connection refused")
 	if tried.value(t, "name") != typed.Name || len(w.Parties.All()) != 2 {
 		t.Error("a test loses what was typed, or saves it")
 	}
 
-	page := w.done(t, w.post(t, "/console/parties", form(typed)), "It can call from now on", typed.Name, "Registered", "mei")
+	page := w.done(
+		t, w.post(t, "/console/parties", form(typed)), "It can call from now on", typed.Name,
+		"Registered", "mei",
+	)
 	if diff := w.found(t, typed.ClientID); diff != typed {
 		t.Errorf("registered %+v", diff)
 	}
-	if !strings.Contains(page.body, "No operator") && strings.Contains(page.body, "console.change.") {
+	if !strings.Contains(page.body, "No operator") &&
+		strings.Contains(page.body, "console.change.") {
 		t.Error("a change has no words")
 	}
 	w.post(t, "/console/parties", form(typed)).has(t, 422, "has this client id already")
@@ -138,7 +211,9 @@ func TestRegister(t *testing.T) {
 	// A client id that nobody typed is made.
 	made := w.post(t, "/console/parties", form(typed, "client_id", ""))
 	w.done(t, made, typed.Name)
-	if !regexp.MustCompile(`^/console/party/[A-Za-z0-9_-]{32}\?done=registered$`).MatchString(made.header.Get("Location")) {
+	if !regexp.MustCompile(
+		`^/console/party/[A-Za-z0-9_-]{32}\?done=registered$`,
+	).MatchString(made.header.Get("Location")) {
 		t.Errorf("the new party is at %s", made.header.Get("Location"))
 	}
 	w.get(t, "/console/parties").has(t, 200, typed.ClientID)
@@ -152,32 +227,76 @@ func TestEdit(t *testing.T) {
 	if strings.Contains(page.body, "hook-secret") {
 		t.Error("the form shows a URL's query")
 	}
-	typed := form(rp.Registration(), "name", "Quay & Co", "webhook_url", page.value(t, "webhook_url"), "version", page.value(t, "version"))
+	typed := form(
+		rp.Registration(), "name", "Quay & Co", "webhook_url", page.value(t, "webhook_url"),
+		"version", page.value(t, "version"),
+	)
 
 	// A test of a form whose query is hidden tests the real one.
 	tried := w.post(t, "/console/parties/test", typed)
 	tried.has(t, 200, "3 usable keys", "nothing was sent")
-	if strings.Contains(tried.body, "hook-secret") || tried.value(t, "name") != "Quay & Co" || tried.value(t, "version") != "1" {
+	if strings.Contains(tried.body, "hook-secret") || tried.value(t, "name") != "Quay & Co" ||
+		tried.value(t, "version") != "1" {
 		t.Error("the test shows the query, or loses what was typed")
 	}
-	w.done(t, w.post(t, own+"/edit", typed), "Saved.", "Quay &amp; Co", "<del>"+rp.Registration().Name+"</del>", "<ins>Quay &amp; Co</ins>")
-	if got := w.found(t, rp.ClientID); got.Name != "Quay & Co" || !strings.HasSuffix(got.WebhookURL, "?token=hook-secret") {
+	w.done(
+		t, w.post(t, own+"/edit", typed), "Saved.", "Quay &amp; Co",
+		"<del>"+rp.Registration().Name+"</del>", "<ins>Quay &amp; Co</ins>",
+	)
+	if got := w.found(t, rp.ClientID); got.Name != "Quay & Co" ||
+		!strings.HasSuffix(got.WebhookURL, "?token=hook-secret") {
 		t.Errorf("saved %+v: the hidden query is lost, or the name is not saved", got)
 	}
 
 	// A hidden query does not move to another host.
 	moved := form(rp.Registration(), "webhook_url", "http://other.example/hook?…", "version", "2")
-	w.post(t, own+"/edit", moved).has(t, 422, "Write out what stands behind the ?", `id="e-webhook_url"`)
-	w.post(t, own+"/edit", form(rp.Registration(), "jwks_url", "", "version", "2")).has(t, 422, "Enter a URL.", `id="e-jwks_url"`)
+	w.post(t, own+"/edit", moved).has(
+		t,
+		422,
+		"Write out what stands behind the ?",
+		`id="e-webhook_url"`,
+	)
+	w.post(t, own+"/edit", form(rp.Registration(), "jwks_url", "", "version", "2")).has(
+		t,
+		422,
+		"Enter a URL.",
+		`id="e-jwks_url"`,
+	)
 
-	// Somebody who began before that save sees what was saved, keeps what was typed, and may save again.
-	late := w.post(t, own+"/edit", form(rp.Registration(), "name", "Late", "webhook_url", "", "version", "1"))
-	late.has(t, 409, "another operator has changed", "Saved by another operator", "Quay &amp; Co", `id="s-webhook_url"`)
-	if strings.Contains(late.body, `id="s-jwks_url"`) || strings.Contains(late.body, "hook-secret") || late.value(t, "name") != "Late" {
+	// Somebody who began before that save sees what was saved, keeps what was typed, and may save
+	// again.
+	late := w.post(
+		t, own+"/edit", form(rp.Registration(), "name", "Late", "webhook_url", "", "version", "1"),
+	)
+	late.has(
+		t,
+		409,
+		"another operator has changed",
+		"Saved by another operator",
+		"Quay &amp; Co",
+		`id="s-webhook_url"`,
+	)
+	if strings.Contains(late.body, `id="s-jwks_url"`) ||
+		strings.Contains(late.body, "hook-secret") ||
+		late.value(t, "name") != "Late" {
 		t.Error("a field that agrees is marked, a secret shown, or the typing lost")
 	}
-	w.done(t, w.post(t, own+"/edit", form(rp.Registration(), "name", "Late", "webhook_url", "", "version", late.value(t, "version"))), "Late", "asks for the result")
-	w.post(t, own+"/edit", form(rp.Registration(), "version", "nonsense")).has(t, 409, "another operator")
+	w.done(
+		t,
+		w.post(
+			t,
+			own+"/edit",
+			form(
+				rp.Registration(), "name", "Late", "webhook_url", "", "version",
+				late.value(t, "version"),
+			),
+		),
+		"Late",
+		"asks for the result",
+	)
+	w.post(t, own+"/edit", form(rp.Registration(), "version", "nonsense")).has(
+		t, 409, "another operator",
+	)
 }
 
 func TestDisableAndRemove(t *testing.T) {
@@ -185,8 +304,13 @@ func TestDisableAndRemove(t *testing.T) {
 	rp, own := w.newcomer(t)
 	version := func() url.Values { return url.Values{"version": {w.get(t, own+"/edit").value(t, "version")}} }
 	w.post(t, own+"/remove", version()).has(t, 409, "Disable it before")
-	w.post(t, own+"/disable", url.Values{"version": {"9"}}).has(t, 409, "another operator has changed")
-	w.done(t, w.post(t, own+"/disable", version()), "Its calls are refused from now on", "Enable it again", "Remove this relying party")
+	w.post(t, own+"/disable", url.Values{"version": {"9"}}).has(
+		t, 409, "another operator has changed",
+	)
+	w.done(
+		t, w.post(t, own+"/disable", version()), "Its calls are refused from now on",
+		"Enable it again", "Remove this relying party",
+	)
 	if !w.found(t, rp.ClientID).Disabled {
 		t.Error("not disabled")
 	}
@@ -203,7 +327,10 @@ func TestDisableAndRemove(t *testing.T) {
 
 	idle, ownIdle := w.newcomer(t)
 	w.done(t, w.post(t, ownIdle+"/disable", url.Values{"version": {"1"}}))
-	w.done(t, w.post(t, ownIdle+"/remove", url.Values{"version": {"2"}}), "The relying party is removed.")
+	w.done(
+		t, w.post(t, ownIdle+"/remove", url.Values{"version": {"2"}}),
+		"The relying party is removed.",
+	)
 	w.get(t, ownIdle).has(t, 404)
 	if _, err := w.Parties.Party(t.Context(), idle.ClientID); err == nil {
 		t.Error("a removed party can call")
@@ -214,7 +341,9 @@ func TestRenewKeys(t *testing.T) {
 	w := newWorld(t)
 	rp, own := w.newcomer(t)
 	w.get(t, own).has(t, 200, "no keys of it in its cache")
-	verifier := token.NewVerifier(token.VerifierConfig{Parties: w.Parties, Keys: w.Keys, Replay: w.store, Now: w.Now})
+	verifier := token.NewVerifier(
+		token.VerifierConfig{Parties: w.Parties, Keys: w.Keys, Replay: w.store, Now: w.Now},
+	)
 	cancel := func() error {
 		_, _, err := verifier.Verify(t.Context(), rp.Token(token.Cancel), token.Cancel)
 		return err
@@ -222,7 +351,10 @@ func TestRenewKeys(t *testing.T) {
 	if err := cancel(); err != nil {
 		t.Fatal(err)
 	}
-	w.get(t, own).has(t, 200, rp.Key("ES256").Kid, "P-384", "last used", "2 Mar 2026, 17:30:00.000", "2 Mar 2026, 18:30:00.000", "not used since")
+	w.get(t, own).has(
+		t, 200, rp.Key("ES256").Kid, "P-384", "last used", "2 Mar 2026, 17:30:00.000",
+		"2 Mar 2026, 18:30:00.000", "not used since",
+	)
 
 	// The key was stolen: its owner takes it back, and it must not work for the rest of the hour.
 	w.advance(time.Minute)
@@ -232,7 +364,10 @@ func TestRenewKeys(t *testing.T) {
 	if err := cancel(); err != nil {
 		t.Fatalf("the test shows nothing: the key is gone without a renewal: %v", err)
 	}
-	page := w.done(t, w.post(t, own+"/keys", nil), "The cached keys are gone", "Keys fetched again", rp.Key("ES384").Kid, "2 Mar 2026, 18:31:00.000")
+	page := w.done(
+		t, w.post(t, own+"/keys", nil), "The cached keys are gone", "Keys fetched again",
+		rp.Key("ES384").Kid, "2 Mar 2026, 18:31:00.000",
+	)
 	if strings.Contains(page.body, rp.Key("ES256").Kid) || rp.Fetches() != 2 {
 		t.Errorf("the stolen key is still there, or %d fetches", rp.Fetches())
 	}
@@ -241,7 +376,8 @@ func TestRenewKeys(t *testing.T) {
 	}
 	rp.ServeJWKS(http.NotFoundHandler())
 	w.done(t, w.post(t, own+"/keys", nil), "JWKS: answered 404", "Not asked again before")
-	w.done(t, w.post(t, "/console/party/"+w.shop.ClientID+"/keys", nil), w.shop.Key("ES256").Kid) // a configured one, too
+	// a configured one, too
+	w.done(t, w.post(t, "/console/party/"+w.shop.ClientID+"/keys", nil), w.shop.Key("ES256").Kid)
 }
 
 // upload posts a file as a browser does.
@@ -270,14 +406,20 @@ func TestLogo(t *testing.T) {
 	if err := png.Encode(&drawn, image.NewGray(image.Rect(0, 0, 300, 300))); err != nil {
 		t.Fatal(err)
 	}
-	w.upload(t, own+"/logo", "1", []byte("<svg/>")).has(t, 422, "The file is not a PNG, JPEG or WebP picture.")
+	w.upload(t, own+"/logo", "1", []byte("<svg/>")).has(
+		t, 422, "The file is not a PNG, JPEG or WebP picture.",
+	)
 	w.upload(t, own+"/logo", "1", make([]byte, party.MaxLogo+1)).has(t, 422, "larger than 1024 KiB")
 	w.upload(t, own+"/logo", "1", make([]byte, 2*party.MaxLogo)).has(t, 422, "larger than 1024 KiB")
 	w.post(t, own+"/logo", url.Values{"version": {"1"}}).has(t, 422, "did not arrive")
 	w.upload(t, own+"/logo", "7", drawn.Bytes()).has(t, 409, "another operator has changed")
-	page := w.done(t, w.upload(t, own+"/logo", "1", drawn.Bytes()), "The logo is saved", "Logo changed", "Remove the logo")
+	page := w.done(
+		t, w.upload(t, own+"/logo", "1", drawn.Bytes()), "The logo is saved", "Logo changed",
+		"Remove the logo",
+	)
 	name := w.found(t, rp.ClientID).Logo
-	if len(name) != 32 || !strings.Contains(page.body, `<img class="logo" src="/logos/`+name+`.png"`) {
+	if len(name) != 32 ||
+		!strings.Contains(page.body, `<img class="logo" src="/logos/`+name+`.png"`) {
 		t.Errorf("the page does not show the logo %q", name)
 	}
 	w.get(t, "/console/parties").has(t, 200, "/logos/"+name+".png")
@@ -286,7 +428,9 @@ func TestLogo(t *testing.T) {
 	} else if size, err := png.DecodeConfig(bytes.NewReader(shown)); err != nil || size.Width != 256 {
 		t.Errorf("%+v, %v", size, err)
 	}
-	page = w.done(t, w.post(t, own+"/logo-remove", url.Values{"version": {"2"}}), "a letter stands in")
+	page = w.done(
+		t, w.post(t, own+"/logo-remove", url.Values{"version": {"2"}}), "a letter stands in",
+	)
 	if strings.Contains(page.body, "<img") || w.found(t, rp.ClientID).Logo != "" {
 		t.Error("the logo is still there")
 	}

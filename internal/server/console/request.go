@@ -28,14 +28,17 @@ func (c *Console) request(w http.ResponseWriter, r *http.Request) error {
 	}
 	page.Follow = true
 	// The answer to a form that went well; any other word is not ours.
-	if done := r.URL.Query().Get("done"); slices.Contains([]string{"cancel", "resend", "seal", "abort"}, done) {
+	if done := r.URL.Query().Get("done"); slices.Contains(
+		[]string{"cancel", "resend", "seal", "abort"}, done,
+	) {
 		page.Answer = &Answer{Done: "console." + done + ".done"}
 	}
 	c.Kit.Show(w, r, c.Log, http.StatusOK, *page)
 	return nil
 }
 
-// follow tells an open page of every change, of every line of the trail and of every call, as it is written.
+// follow tells an open page of every change, of every line of the trail and of every call, as it is
+// written.
 func (c *Console) follow(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
 	return c.Streams.Serve(w, r, id, func(ctx context.Context) (httpx.Live, error) {
@@ -73,7 +76,9 @@ func (c *Console) cancel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return c.refused(w, r, id, err)
 	}
-	c.Log.InfoContext(r.Context(), "cancelled from the console", "request_id", id, "by", c.operator(r))
+	c.Log.InfoContext(
+		r.Context(), "cancelled from the console", "request_id", id, "by", c.operator(r),
+	)
 	c.done(w, r, id, "cancel")
 	return nil
 }
@@ -104,7 +109,9 @@ func (c *Console) abort(w http.ResponseWriter, r *http.Request) error {
 	if err := c.Requests.Abort(r.Context(), id, c.operator(r)); err != nil {
 		return c.refused(w, r, id, err)
 	}
-	c.Log.InfoContext(r.Context(), "aborted sealing from the console", "request_id", id, "by", c.operator(r))
+	c.Log.InfoContext(
+		r.Context(), "aborted sealing from the console", "request_id", id, "by", c.operator(r),
+	)
 	c.done(w, r, id, "abort")
 	return nil
 }
@@ -146,7 +153,8 @@ func (c *Console) about(ctx context.Context, id string) (*Request, error) {
 		return nil, err
 	}
 	page := &Request{
-		Row: c.row(ctx, r), ClientID: r.ClientID, Intended: r.SignerHash != "", Outcome: string(r.Outcome),
+		Row: c.row(ctx, r), ClientID: r.ClientID, Intended: r.SignerHash != "",
+		Outcome:     string(r.Outcome),
 		CancelledAt: r.CancelledAt, File: file(r.Document), Signatures: r.Document.Signatures,
 	}
 	for _, l := range r.Locations {
@@ -182,7 +190,9 @@ func file(d request.Document) File {
 }
 
 func signedDocument(r *request.Request) *Signed {
-	s := &Signed{At: r.Signed.At, Name: r.Signed.Name, Level: r.Signed.Level, File: file(r.Signed.Document)}
+	s := &Signed{
+		At: r.Signed.At, Name: r.Signed.Name, Level: r.Signed.Level, File: file(r.Signed.Document),
+	}
 	if r.Approval != nil {
 		s.Sealed = r.Signed.At.Sub(r.Approval.At)
 		if cert, err := x509.ParseCertificate(r.Approval.Certificate); err == nil {
@@ -194,7 +204,10 @@ func signedDocument(r *request.Request) *Signed {
 
 // timelineEvent is an event as the page shows it.
 func (c *Console) timelineEvent(r *request.Request, e request.Event) Event {
-	out := Event{Seq: e.Seq, At: e.At, Since: max(0, e.At.Sub(r.CreatedAt)), Kind: string(e.Kind), Tone: tone(e)}
+	out := Event{
+		Seq: e.Seq, At: e.At, Since: max(0, e.At.Sub(r.CreatedAt)), Kind: string(e.Kind),
+		Tone: tone(e),
+	}
 	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
 		value := e.Detail[name]
 		switch name {
@@ -222,8 +235,14 @@ func tone(e request.Event) string {
 			return "good"
 		}
 		return "bad"
-	case request.EventApproveRefused, request.EventSealRetried, request.EventSealFailed, request.EventSealAborted,
-		request.EventRenewFailed, request.EventCancelled, request.EventExpired, request.EventSessionEnded:
+	case request.EventApproveRefused,
+		request.EventSealRetried,
+		request.EventSealFailed,
+		request.EventSealAborted,
+		request.EventRenewFailed,
+		request.EventCancelled,
+		request.EventExpired,
+		request.EventSessionEnded:
 		return "bad"
 	case request.EventProceeded, request.EventScanned:
 		return "busy"

@@ -52,7 +52,8 @@ func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
 // asked reads the list's query. What makes no sense is left out, and the page says so.
 func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 	page.Filter = Filter{
-		State: q.Get("state"), Party: q.Get("party"), From: q.Get("from"), To: q.Get("to"), Text: strings.TrimSpace(q.Get("q")),
+		State: q.Get("state"), Party: q.Get("party"), From: q.Get("from"), To: q.Get("to"),
+		Text: strings.TrimSpace(q.Get("q")),
 	}
 	f := &page.Filter
 	if !slices.Contains(request.States(), request.State(f.State)) {
@@ -68,7 +69,10 @@ func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 		}
 		return day
 	}
-	filter = request.Filter{ClientID: f.Party, State: request.State(f.State), Text: f.Text, Limit: pageSize, From: date(&f.From)}
+	filter = request.Filter{
+		ClientID: f.Party, State: request.State(f.State), Text: f.Text, Limit: pageSize,
+		From: date(&f.From),
+	}
 	if to := date(&f.To); !to.IsZero() {
 		filter.To = to.AddDate(0, 0, 1) // the day itself, too
 	}
@@ -80,8 +84,9 @@ func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 	return page, filter
 }
 
-// states are the list's states, "all" first, with the numbers of requests that match the times asked for. With a relying party
-// or a text there are no numbers: no index has them, and counting would read every request that matches.
+// states are the list's states, "all" first, with the numbers of requests that match the times
+// asked for. With a relying party or a text there are no numbers: no index has them, and counting
+// would read every request that matches.
 func (c *Console) states(ctx context.Context, asked Filter, f request.Filter) ([]State, error) {
 	costly := f.ClientID != "" || f.Text != ""
 	counts := map[request.State]int{}
@@ -97,7 +102,8 @@ func (c *Console) states(ctx context.Context, asked Filter, f request.Filter) ([
 	for _, s := range request.States() {
 		asked.State = string(s)
 		list = append(list, State{
-			State: string(s), N: counts[s], Uncounted: costly, URL: asked.URL(), Current: current == string(s),
+			State: string(s), N: counts[s], Uncounted: costly, URL: asked.URL(),
+			Current: current == string(s),
 		})
 		list[0].N += counts[s]
 	}
@@ -116,13 +122,15 @@ func (c *Console) row(ctx context.Context, r *request.Request) Row {
 	return row
 }
 
-// partyChoices are the relying parties to choose from, and the present choice if it is registered no more.
+// partyChoices are the relying parties to choose from, and the present choice if it is registered
+// no more.
 func (c *Console) partyChoices(chosen string) []ui.Choice {
 	list := []ui.Choice{{Label: "All"}}
 	for _, p := range c.Parties.All() {
 		list = append(list, ui.Choice{Value: p.ClientID, Label: p.Name})
 	}
-	if chosen != "" && !slices.ContainsFunc(list, func(p ui.Choice) bool { return p.Value == chosen }) {
+	if chosen != "" &&
+		!slices.ContainsFunc(list, func(p ui.Choice) bool { return p.Value == chosen }) {
 		list = append(list, ui.Choice{Value: chosen, Label: chosen})
 	}
 	return list

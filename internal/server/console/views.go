@@ -12,9 +12,13 @@ import (
 // Base is where the operators' console is mounted.
 const Base = "/console/"
 
-// The pages of the console are for operators and developers: English only, dense, and following what happens (web/src/console.ts).
+// The pages of the console are for operators and developers: English only, dense, and following
+// what happens (web/src/console.ts).
 func consoleMeta(template, title string, args ...any) ui.Meta {
-	return ui.Meta{Template: template, Title: title, Args: args, Shell: ui.ShellConsole, Script: "console", English: true}
+	return ui.Meta{
+		Template: template, Title: title, Args: args, Shell: ui.ShellConsole, Script: "console",
+		English: true,
+	}
 }
 
 // Requests is the list of sign requests with its filters. The form sends them back by GET.
@@ -113,7 +117,8 @@ type Request struct {
 	Follow bool
 }
 
-// CanCancel says that a cancel may succeed, now or once the sign session is over. What is signed or cancelled stays so.
+// CanCancel says that a cancel may succeed, now or once the sign session is over. What is signed or
+// cancelled stays so.
 func (p Request) CanCancel() bool { return p.State != "signed" && p.State != "cancelled" }
 
 // CanSeal says that an approved document waits to be sealed.
@@ -171,7 +176,8 @@ type Signed struct {
 // Sealing is Sealed as people read it.
 func (s Signed) Sealing() string { return Took(s.Sealed) }
 
-// Event is one line of the timeline: of the trail, with the call that brought it about; or a call that changed nothing.
+// Event is one line of the timeline: of the trail, with the call that brought it about; or a call
+// that changed nothing.
 type Event struct {
 	Call   *Call // nil: none, or it was not recorded
 	Seq    int   // in the trail; 0: it is a call alone
@@ -215,7 +221,8 @@ type Job struct {
 type Answer struct {
 	// Done is the message's key of a success.
 	Done string
-	// Code and Description are the refusal as a relying party would get it; RetryAfter its header in seconds, or 0.
+	// Code and Description are the refusal as a relying party would get it; RetryAfter its header
+	// in seconds, or 0.
 	Code, Description string
 	RetryAfter        int
 }

@@ -8,14 +8,17 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// Overview is the console's first page: counters, and charts that are tables with a bar in each row, drawn by the server.
+// Overview is the console's first page: counters, and charts that are tables with a bar in each
+// row, drawn by the server.
 type Overview struct {
 	States []State // without "all"
 	Total  int
-	// Webhooks are the attempts by what became of them; Routes the busiest routes. Both count since the process began.
+	// Webhooks are the attempts by what became of them; Routes the busiest routes. Both count since
+	// the process began.
 	Webhooks []Bar
 	Routes   []Route
-	// Sealing counts how long the newest SealedOf signatures took from approval to signed document; SealedMedian is their middle.
+	// Sealing counts how long the newest SealedOf signatures took from approval to signed document;
+	// SealedMedian is their middle.
 	Sealing      []Bar
 	SealedOf     int
 	SealedMedian time.Duration

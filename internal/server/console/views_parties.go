@@ -62,7 +62,8 @@ type PartyPage struct {
 	// Keys is what this node has cached of its JWKS; nil: nothing.
 	Keys    *Keys
 	Changes []Change // newest first
-	// Done is the message's key of a success that led here; Problem, in words, why something was not done. Or "".
+	// Done is the message's key of a success that led here; Problem, in words, why something was
+	// not done. Or "".
 	Done, Problem string
 }
 

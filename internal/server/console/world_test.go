@@ -35,7 +35,8 @@ import (
 
 var alice = signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}
 
-// world is a console over a real service and store, with a clock that stands still until a test moves it.
+// world is a console over a real service and store, with a clock that stands still until a test
+// moves it.
 type world struct {
 	*console.Console
 	store  *store.Store
@@ -63,7 +64,10 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	clock := func() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now }
 	log := slog.New(slog.DiscardHandler)
 	var err error
-	w.store, err = store.Open(t.Context(), store.Options{Database: filepath.Join(dir, "signet.db"), Kind: store.Sandbox, Log: log})
+	w.store, err = store.Open(
+		t.Context(),
+		store.Options{Database: filepath.Join(dir, "signet.db"), Kind: store.Sandbox, Log: log},
+	)
 	must(err)
 	docs, err := documents.OpenDir(documents.Options{Path: filepath.Join(dir, "documents")})
 	must(err)
@@ -73,13 +77,23 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	})
 	must(err)
 	key, chain := authority.TSA()
-	stamps, err := tsa.New(tsa.Config{Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: clock, Rand: rand.Reader})
+	stamps, err := tsa.New(
+		tsa.Config{
+			Key: key, Chain: chain, Policy: "1.2.3.4", Accuracy: time.Second, Now: clock,
+			Rand: rand.Reader,
+		},
+	)
 	must(err)
-	signers := &signer.Service{Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: clock, Rand: rand.Reader}
+	signers := &signer.Service{
+		Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: clock,
+		Rand: rand.Reader,
+	}
 	service := request.New(request.Config{
-		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: docs, Timestamper: stamps, Revocation: signers,
-		Chain: authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(),
-		Now: clock, Rand: rand.Reader, PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), Sandbox: true, Log: log,
+		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: docs, Timestamper: stamps,
+		Revocation: signers,
+		Chain:      authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(),
+		Now: clock, Rand: rand.Reader, PublicURL: "http://sign.test", LinkSecret: make([]byte, 32),
+		Sandbox: true, Log: log,
 	})
 	w.phones = &sandbox.SoftPhones{Requests: service, Signers: signers, Rand: rand.Reader}
 	w.worker = request.NewWorker(service, w.deliver)
@@ -93,13 +107,19 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	})
 	must(err)
 	must(parties.Open(t.Context(), w.store))
-	kit, err := ui.New(ui.Options{Now: clock, Sandbox: true, Templates: []ui.Templates{console.Templates()}})
+	kit, err := ui.New(
+		ui.Options{Now: clock, Sandbox: true, Templates: []ui.Templates{console.Templates()}},
+	)
 	must(err)
 	w.Console = &console.Console{
-		Requests: service, Lister: w.store, Parties: parties, Diagnose: party.Diagnoser{Policy: policy},
-		Registrar: &party.Registrar{Registry: parties, Store: w.store, Policy: policy, Now: clock, Rand: rand.Reader},
-		Keys:      party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy), Now: clock}), PublicURL: "http://sign.test",
-		Kit: kit, Now: clock, Log: log,
+		Requests: service, Lister: w.store, Parties: parties,
+		Diagnose: party.Diagnoser{Policy: policy},
+		Registrar: &party.Registrar{
+			Registry: parties, Store: w.store, Policy: policy, Now: clock, Rand: rand.Reader,
+		},
+		Keys:      party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy), Now: clock}),
+		PublicURL: "http://sign.test",
+		Kit:       kit, Now: clock, Log: log,
 		Certificates: append(authority.Chain(), chain[0]),
 		Metrics: func() (console.Metrics, error) {
 			return console.Metrics{
@@ -126,7 +146,9 @@ func (w *world) advance(d time.Duration) { w.mu.Lock(); defer w.mu.Unlock(); w.n
 func (w *world) deliver(_ context.Context, job *request.Job) []request.Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	e := request.Event{At: w.now, Kind: request.EventWebhook, Detail: request.Detail{"attempt": "1"}}
+	e := request.Event{
+		At: w.now, Kind: request.EventWebhook, Detail: request.Detail{"attempt": "1"},
+	}
 	if w.webhookErr == nil {
 		job.Finish()
 		e.Detail["status"] = "204"
@@ -148,7 +170,8 @@ func (w *world) in(t *testing.T, state request.State) string {
 		}
 	}
 	r, err := w.Requests.Initiate(t.Context(), request.Application{
-		ClientID: w.shop.ClientID, DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}, SignerHash: alice.Hash(),
+		ClientID: w.shop.ClientID, DocName: "lease.pdf",
+		Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}}, SignerHash: alice.Hash(),
 	}, bytes.NewReader(pdftest.Minimal()))
 	do(err)
 	if state == request.StateCreated {

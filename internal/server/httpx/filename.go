@@ -15,7 +15,8 @@ const maxFileName = 255
 func fileName(docName string) string {
 	const suffix = ".pdf"
 	name := strings.Map(func(c rune) rune {
-		if !unicode.IsGraphic(c) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, c) || strings.ContainsRune("/\\:*?\"<>|%;\u2800", c) {
+		if !unicode.IsGraphic(c) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, c) ||
+			strings.ContainsRune("/\\:*?\"<>|%;\u2800", c) {
 			return '_'
 		}
 		if unicode.IsSpace(c) {
@@ -38,7 +39,8 @@ func fileName(docName string) string {
 	return name + suffix
 }
 
-// isDevice reports whether Windows would open a device instead of a file: it looks at what is before the first dot only.
+// isDevice reports whether Windows would open a device instead of a file: it looks at what is
+// before the first dot only.
 func isDevice(name string) bool {
 	base, _, _ := strings.Cut(strings.ToUpper(name), ".")
 	switch base = strings.TrimSpace(base); base {

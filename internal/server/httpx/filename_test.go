@@ -59,7 +59,9 @@ func FuzzFileName(f *testing.F) {
 			t.Errorf("%q: %q %v", docName, name, err)
 		}
 		base, ok := strings.CutSuffix(name, ".pdf")
-		if !ok || base == "" || strings.ContainsAny(name, `/\:*?"<>|%;`) || strings.HasPrefix(name, ".") || strings.HasSuffix(base, " ") {
+		if !ok || base == "" || strings.ContainsAny(name, `/\:*?"<>|%;`) ||
+			strings.HasPrefix(name, ".") ||
+			strings.HasSuffix(base, " ") {
 			t.Errorf("%q: %q", docName, name)
 		}
 		if again := fileName(name); again != name {
@@ -78,7 +80,10 @@ func TestDownloadName(t *testing.T) {
 		"Agreement\x00.html": `attachment; filename=Agreement_.html.pdf`,
 	} {
 		w := httptest.NewRecorder()
-		ServePDF(w, httptest.NewRequest("GET", "/", nil), strings.NewReader("%PDF-"), PDF{Name: in, Attachment: true})
+		ServePDF(
+			w, httptest.NewRequest("GET", "/", nil), strings.NewReader("%PDF-"),
+			PDF{Name: in, Attachment: true},
+		)
 		if got := w.Header().Get("Content-Disposition"); got != want {
 			t.Errorf("%q: %s, want %s", in, got, want)
 		}

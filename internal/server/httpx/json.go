@@ -10,8 +10,8 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// JSON adapts handlers that answer JSON and return errors. An error that is an [api.Error] becomes that body; any other becomes
-// SERVER_SIDE_ERROR, and its text goes to the log and nowhere else.
+// JSON adapts handlers that answer JSON and return errors. An error that is an [api.Error] becomes
+// that body; any other becomes SERVER_SIDE_ERROR, and its text goes to the log and nowhere else.
 type JSON struct {
 	Status  func(code string) int // HTTP status of an error code; nil: api.Status
 	Explain bool                  // adds the cause of a refusal as a header: only for the sandbox
@@ -52,8 +52,8 @@ func (j JSON) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	WriteJSON(w, status(refusal.Code), refusal)
 }
 
-// Refusal is what [JSON.Refuse] says for err, and the reason behind it, which it does not say: "" if there is no more to know.
-// For no error there is none.
+// Refusal is what [JSON.Refuse] says for err, and the reason behind it, which it does not say: ""
+// if there is no more to know. For no error there is none.
 func Refusal(err error) (refusal *api.Error, reason string) {
 	if err == nil {
 		return nil, ""
@@ -78,7 +78,9 @@ func Refused(err error) bool {
 func WriteJSON(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil { // our own types: cannot happen
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		http.Error(
+			w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError,
+		)
 		return
 	}
 	h := w.Header()

@@ -64,13 +64,17 @@ const heartbeat = 15 * time.Second
 
 // Streams serves live state.
 type Streams struct {
-	Watcher  request.Watcher
-	Stopping <-chan struct{} // closed when the server stops; streams end then, so that a graceful stop need not wait for them
+	Watcher request.Watcher
+	// closed when the server stops; streams end then, so that a graceful stop need not wait for
+	// them
+	Stopping <-chan struct{}
 }
 
-// Serve answers with server-sent events: the state now, and again after every change, until the browser goes away or the
-// server stops.
-func (s Streams) Serve(w http.ResponseWriter, r *http.Request, id string, read func(context.Context) (Live, error)) error {
+// Serve answers with server-sent events: the state now, and again after every change, until the
+// browser goes away or the server stops.
+func (s Streams) Serve(
+	w http.ResponseWriter, r *http.Request, id string, read func(context.Context) (Live, error),
+) error {
 	changed, stop := s.Watcher.Watch(id)
 	defer stop() // subscribe before the first read, or a change between the two is lost
 	state, err := read(r.Context())

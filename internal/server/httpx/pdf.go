@@ -21,7 +21,9 @@ type PDF struct {
 func ServePDF(w http.ResponseWriter, r *http.Request, doc io.ReaderAt, p PDF) {
 	sized, ok := doc.(interface{ Size() int64 })
 	if !ok {
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		http.Error(
+			w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError,
+		)
 		return
 	}
 	disposition := "inline"
@@ -31,7 +33,8 @@ func ServePDF(w http.ResponseWriter, r *http.Request, doc io.ReaderAt, p PDF) {
 	h := w.Header()
 	h.Set("Content-Type", "application/pdf")
 	h.Set("Content-Disposition", contentDisposition(disposition, p.Name))
-	h.Set("Content-Security-Policy", "frame-ancestors 'none'") // more would break browsers' own viewers
+	// more would break browsers' own viewers
+	h.Set("Content-Security-Policy", "frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Referrer-Policy", "no-referrer")
@@ -42,7 +45,8 @@ func ServePDF(w http.ResponseWriter, r *http.Request, doc io.ReaderAt, p PDF) {
 	http.ServeContent(w, r, "", p.ModTime, io.NewSectionReader(doc, 0, sized.Size()))
 }
 
-// contentDisposition writes the name in both forms of RFC 6266: plain ASCII for old clients, and UTF-8.
+// contentDisposition writes the name in both forms of RFC 6266: plain ASCII for old clients, and
+// UTF-8.
 func contentDisposition(kind, name string) string {
 	name = fileName(name)
 	ascii := strings.Map(func(r rune) rune {

@@ -6,12 +6,14 @@ import (
 	"time"
 )
 
-// Grant says that a browser was let into a sign session: it read a fresh QR code, or it is the one in which the signer is logged
-// in at the portal. It travels in a sealed cookie only, so that a link that is sent on takes nobody along, and a reload keeps it.
+// Grant says that a browser was let into a sign session: it read a fresh QR code, or it is the one
+// in which the signer is logged in at the portal. It travels in a sealed cookie only, so that a
+// link that is sent on takes nobody along, and a reload keeps it.
 type Grant struct {
 	Request string `json:"request"`
 	Session string `json:"session"`
-	Here    bool   `json:"here"` // opened from the portal in this browser, which waits to have the signer back
+	// opened from the portal in this browser, which waits to have the signer back
+	Here bool `json:"here"`
 }
 
 const grantCookie = "signet_session"
@@ -23,7 +25,8 @@ const grantAge = time.Hour
 func (l *Login) SetGrant(w http.ResponseWriter, g Grant, secure bool) {
 	http.SetCookie(w, &http.Cookie{
 		Name: grantCookie, Value: l.Seal("grant", g), Path: PhonePath(g.Request),
-		HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode, MaxAge: int(grantAge.Seconds()),
+		HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
+		MaxAge: int(grantAge.Seconds()),
 	})
 }
 

@@ -1,9 +1,11 @@
-// Package login lets people log in: an OpenID Connect client (authorization code with PKCE) for portal and phone, and the cookie
-// that says afterwards who is there. It works the same with an organisation's provider and with the sandbox's own.
+// Package login lets people log in: an OpenID Connect client (authorization code with PKCE) for
+// portal and phone, and the cookie that says afterwards who is there. It works the same with an
+// organisation's provider and with the sandbox's own.
 //
-// Start at [Login.Begin]. A login holds for one scope, a path such as "/sign/signv3-…" or "/phone": another request in the same
-// browser may belong to another person. The cookie is sealed, bound to its scope and holds the login's id; the server keeps the
-// ids of logins that were ended before their time ([Ended]), so that a copy of the cookie is worth nothing after a log-out.
+// Start at [Login.Begin]. A login holds for one scope, a path such as "/sign/signv3-…" or "/phone":
+// another request in the same browser may belong to another person. The cookie is sealed, bound to
+// its scope and holds the login's id; the server keeps the ids of logins that were ended before
+// their time ([Ended]), so that a copy of the cookie is worth nothing after a log-out.
 package login
 
 import (
@@ -64,11 +66,13 @@ type Login struct {
 	c    Config
 	seal sealer
 
-	mu       sync.Mutex
-	provider *oidc.Provider // discovered at the first login: the provider may start after us, or be us
+	mu sync.Mutex
+	// discovered at the first login: the provider may start after us, or be us
+	provider *oidc.Provider
 }
 
-// Lifetime is how long a login holds: as long as a sign request lives at most, with the time to look at the result.
+// Lifetime is how long a login holds: as long as a sign request lives at most, with the time to
+// look at the result.
 const Lifetime = 90 * time.Minute
 
 // attemptLifetime is how long somebody may take at the provider.
@@ -158,12 +162,16 @@ func (l *Login) Switch(w http.ResponseWriter, r *http.Request, scope, returnTo s
 	return nil
 }
 
-// Begin sends the browser to the provider. Afterwards it comes back to returnTo, a path of ours below scope.
+// Begin sends the browser to the provider. Afterwards it comes back to returnTo, a path of ours
+// below scope.
 func (l *Login) Begin(w http.ResponseWriter, r *http.Request, scope, returnTo string) {
 	l.begin(w, r, scope, returnTo)
 }
 
-func (l *Login) begin(w http.ResponseWriter, r *http.Request, scope, returnTo string, options ...oauth2.AuthCodeOption) {
+func (l *Login) begin(
+	w http.ResponseWriter, r *http.Request, scope, returnTo string,
+	options ...oauth2.AuthCodeOption,
+) {
 	conf, _, err := l.oauth(r.Context())
 	if err != nil {
 		l.c.Log.ErrorContext(r.Context(), "the identity provider cannot be reached", "err", err)
@@ -175,7 +183,10 @@ func (l *Login) begin(w http.ResponseWriter, r *http.Request, scope, returnTo st
 		Scope: scope, ReturnTo: returnTo, Ends: l.c.Now().Add(attemptLifetime).Unix(),
 	}
 	// One cookie for each attempt, so that two tabs do not disturb each other.
-	http.SetCookie(w, l.cookie(attemptCookie(a.State), l.seal.seal("attempt", a), callbackPath, attemptLifetime))
+	http.SetCookie(
+		w,
+		l.cookie(attemptCookie(a.State), l.seal.seal("attempt", a), callbackPath, attemptLifetime),
+	)
 	options = append(options, oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier))
 	http.Redirect(w, r, conf.AuthCodeURL(a.State, options...), http.StatusSeeOther)
 }
@@ -184,14 +195,17 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	var a attempt
 	c, err := r.Cookie(attemptCookie(q.Get("state")))
-	if err != nil || !l.seal.open(c.Value, "attempt", &a) || a.State != q.Get("state") || l.c.Now().Unix() >= a.Ends {
+	if err != nil || !l.seal.open(c.Value, "attempt", &a) || a.State != q.Get("state") ||
+		l.c.Now().Unix() >= a.Ends {
 		l.c.Log.InfoContext(r.Context(), "login answer without its attempt")
 		l.c.Failed(w, r, "", false)
 		return
 	}
 	http.SetCookie(w, l.cookie(c.Name, "", callbackPath, -1))
 	if code := q.Get("error"); code != "" {
-		l.c.Log.InfoContext(r.Context(), "login refused by the provider", "denied", code == "access_denied")
+		l.c.Log.InfoContext(
+			r.Context(), "login refused by the provider", "denied", code == "access_denied",
+		)
 		l.c.Failed(w, r, a.ReturnTo, code == "access_denied")
 		return
 	}
@@ -226,7 +240,9 @@ func (l *Login) exchange(ctx context.Context, code string, a attempt) (signer.Pe
 	if !ok {
 		return signer.Person{}, errors.New("the answer holds no ID token")
 	}
-	idToken, err := provider.Verifier(&oidc.Config{ClientID: l.c.ClientID, Now: l.c.Now}).Verify(ctx, raw)
+	idToken, err := provider.Verifier(&oidc.Config{ClientID: l.c.ClientID, Now: l.c.Now}).Verify(
+		ctx, raw,
+	)
 	if err != nil {
 		return signer.Person{}, err
 	}
@@ -241,7 +257,9 @@ func (l *Login) exchange(ctx context.Context, code string, a attempt) (signer.Pe
 	name, _ := claims[l.c.NameClaim].(string)
 	p := signer.Person{UIN: signer.Normalize(uin), Name: strings.TrimSpace(name)}
 	if !signer.ValidUIN(p.UIN) || p.Name == "" {
-		return signer.Person{}, fmt.Errorf("the ID token lacks a valid %q or a %q", l.c.UINClaim, l.c.NameClaim)
+		return signer.Person{}, fmt.Errorf(
+			"the ID token lacks a valid %q or a %q", l.c.UINClaim, l.c.NameClaim,
+		)
 	}
 	return p, nil
 }
@@ -251,7 +269,9 @@ func (l *Login) oauth(ctx context.Context) (*oauth2.Config, *oidc.Provider, erro
 	defer l.mu.Unlock()
 	if l.provider == nil {
 		// The provider keeps this context for its key fetches, so it must not end with the request.
-		p, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), l.c.Client), l.c.Issuer)
+		p, err := oidc.NewProvider(
+			oidc.ClientContext(context.WithoutCancel(ctx), l.c.Client), l.c.Issuer,
+		)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -265,7 +285,8 @@ func (l *Login) oauth(ctx context.Context) (*oauth2.Config, *oidc.Provider, erro
 	}, l.provider, nil
 }
 
-// cookie is HttpOnly and Lax: the provider's redirect back to us is a top-level navigation from another site.
+// cookie is HttpOnly and Lax: the provider's redirect back to us is a top-level navigation from
+// another site.
 func (l *Login) cookie(name, value, path string, age time.Duration) *http.Cookie {
 	c := &http.Cookie{
 		Name: name, Value: value, Path: path, HttpOnly: true, SameSite: http.SameSiteLaxMode,

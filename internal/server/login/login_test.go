@@ -41,19 +41,33 @@ func newProvider(t *testing.T) *provider {
 			t.Error(err)
 		}
 	}
-	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
-		write(w, map[string]any{
-			"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize", "token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys",
-			"id_token_signing_alg_values_supported": []string{"ES256"},
-		})
-	})
+	mux.HandleFunc(
+		"GET /.well-known/openid-configuration",
+		func(w http.ResponseWriter, r *http.Request) {
+			write(w, map[string]any{
+				"issuer": p.URL, "authorization_endpoint": p.URL + "/authorize",
+				"token_endpoint": p.URL + "/token", "jwks_uri": p.URL + "/keys",
+				"id_token_signing_alg_values_supported": []string{"ES256"},
+			})
+		},
+	)
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, r *http.Request) {
-		write(w, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: p.key.Public(), KeyID: "1", Algorithm: "ES256", Use: "sig"}}})
+		write(
+			w,
+			jose.JSONWebKeySet{
+				Keys: []jose.JSONWebKey{
+					{Key: p.key.Public(), KeyID: "1", Algorithm: "ES256", Use: "sig"},
+				},
+			},
+		)
 	})
 	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm()
 		p.form = r.PostForm
-		answer := map[string]any{"access_token": "x", "token_type": "Bearer", "id_token": p.idToken(t, p.key, p.claims)}
+		answer := map[string]any{
+			"access_token": "x", "token_type": "Bearer",
+			"id_token": p.idToken(t, p.key, p.claims),
+		}
 		p.answer(answer)
 		write(w, answer)
 	})
@@ -73,7 +87,9 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 
 func (p *provider) idToken(t *testing.T, key *ecdsa.PrivateKey, claims map[string]any) string {
 	t.Helper()
-	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: "1"}}, nil)
+	s, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: key, KeyID: "1"}}, nil,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,8 +121,10 @@ func newClient(t *testing.T, edit func(*login.Config)) *client {
 	t.Helper()
 	c := &client{now: time.Now(), mux: http.NewServeMux()}
 	config := login.Config{
-		ClientID: "signet", ClientSecret: "hush", PublicURL: "https://sign.example", Secret: bytes.Repeat([]byte{7}, 32),
-		Client: http.DefaultClient, Now: func() time.Time { return c.now }, Log: slog.New(slog.NewTextHandler(&c.log, nil)),
+		ClientID: "signet", ClientSecret: "hush", PublicURL: "https://sign.example",
+		Secret: bytes.Repeat([]byte{7}, 32),
+		Client: http.DefaultClient, Now: func() time.Time { return c.now },
+		Log:   slog.New(slog.NewTextHandler(&c.log, nil)),
 		Ended: &ended{}, Failed: func(w http.ResponseWriter, _ *http.Request, returnTo string, denied bool) {
 			if denied {
 				returnTo += " denied"
@@ -145,9 +163,9 @@ func (e *ended) Used(_ context.Context, namespace, id string) (bool, error) {
 	return used, e.err
 }
 
-// TestEnd shows that a copy of the cookie is refused after a log-out, that the record of it outlives
-// the cookie, that another login of the same person holds, and that a store that cannot be read lets
-// no cookie pass.
+// TestEnd shows that a copy of the cookie is refused after a log-out, that the record of it
+// outlives the cookie, that another login of the same person holds, and that a store that cannot be
+// read lets no cookie pass.
 func TestEnd(t *testing.T) {
 	p, record := newProvider(t), &ended{}
 	l := newClient(t, func(config *login.Config) { config.Issuer, config.Ended = p.URL, record })
@@ -199,7 +217,9 @@ func TestSwitch(t *testing.T) {
 }
 
 // attempt goes through a login: the claims get the nonce that the client asked for.
-func (c *client) attempt(t *testing.T, p *provider, claims map[string]any, scope, returnTo string) *http.Response {
+func (c *client) attempt(
+	t *testing.T, p *provider, claims map[string]any, scope, returnTo string,
+) *http.Response {
 	t.Helper()
 	w := httptest.NewRecorder()
 	c.Begin(w, httptest.NewRequest("POST", "https://sign.example/", nil), scope, returnTo)
@@ -208,7 +228,8 @@ func (c *client) attempt(t *testing.T, p *provider, claims map[string]any, scope
 		t.Fatalf("begin: %d %v", w.Code, err)
 	}
 	p.claims = map[string]any{
-		"iss": p.URL, "aud": "signet", "sub": "s", "iat": c.now.Unix(), "exp": c.now.Add(time.Minute).Unix(),
+		"iss": p.URL, "aud": "signet", "sub": "s", "iat": c.now.Unix(),
+		"exp":   c.now.Add(time.Minute).Unix(),
 		"nonce": at.Query().Get("nonce"), "uin": "S8979373D", "name": "TAN XIAO HUI",
 	}
 	for name, v := range claims {
@@ -216,7 +237,11 @@ func (c *client) attempt(t *testing.T, p *provider, claims map[string]any, scope
 			delete(p.claims, name)
 		}
 	}
-	r := httptest.NewRequest("GET", "https://sign.example/login/callback?code=c&state="+at.Query().Get("state"), nil)
+	r := httptest.NewRequest(
+		"GET",
+		"https://sign.example/login/callback?code=c&state="+at.Query().Get("state"),
+		nil,
+	)
 	for _, cookie := range w.Result().Cookies() {
 		r.AddCookie(cookie)
 	}
@@ -266,19 +291,23 @@ func TestIDToken(t *testing.T) {
 			l := newClient(t, func(config *login.Config) { config.Issuer = p.URL })
 			resp := l.attempt(t, p, c.claims, "/sign/1", "/sign/1")
 			if c.ok {
-				if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != "/sign/1" {
+				if resp.StatusCode != http.StatusSeeOther ||
+					resp.Header.Get("Location") != "/sign/1" {
 					t.Errorf("%d to %s: %s", resp.StatusCode, resp.Header.Get("Location"), &l.log)
 				}
-				if p.form.Get("code_verifier") == "" || p.form.Get("redirect_uri") != "https://sign.example/login/callback" {
+				if p.form.Get("code_verifier") == "" ||
+					p.form.Get("redirect_uri") != "https://sign.example/login/callback" {
 					t.Errorf("the code was redeemed with %v", p.form)
 				}
 				who, ok := l.Person(with(resp.Cookies()), "/sign/1")
-				if want := (signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}); !ok || who != want {
+				if want := (signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}); !ok ||
+					who != want {
 					t.Errorf("logged in as %+v", who)
 				}
 				return
 			}
-			if resp.StatusCode != http.StatusForbidden || len(l.failed) != 1 || l.failed[0] != "/sign/1" {
+			if resp.StatusCode != http.StatusForbidden || len(l.failed) != 1 ||
+				l.failed[0] != "/sign/1" {
 				t.Errorf("%d, failed %v", resp.StatusCode, l.failed)
 			}
 			if _, ok := l.Person(with(resp.Cookies()), "/sign/1"); ok {
@@ -323,7 +352,9 @@ func TestCookies(t *testing.T) {
 	}
 	forged := *c
 	forged.Value = forged.Value[:len(forged.Value)-2] + "AA"
-	other := newClient(t, func(config *login.Config) { config.Secret = bytes.Repeat([]byte{8}, 32) })
+	other := newClient(
+		t, func(config *login.Config) { config.Secret = bytes.Repeat([]byte{8}, 32) },
+	)
 	for name, check := range map[string]bool{
 		"changed":        has(l.Person(with([]*http.Cookie{&forged}), "/sign/1")),
 		"another secret": has(other.Person(with([]*http.Cookie{c}), "/sign/1")),
@@ -378,7 +409,8 @@ func TestSeal(t *testing.T) {
 	}
 }
 
-// TestProviderAway: a provider that cannot be reached is a failed login, and the next attempt asks again.
+// TestProviderAway: a provider that cannot be reached is a failed login, and the next attempt asks
+// again.
 func TestProviderAway(t *testing.T) {
 	p := newProvider(t)
 	real := p.Config.Handler

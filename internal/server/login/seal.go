@@ -8,8 +8,8 @@ import (
 	"encoding/json"
 )
 
-// sealer encrypts and authenticates what browsers carry for us (AES-256-GCM, random nonce). The purpose is authenticated
-// too, so that one kind of cookie never passes for another.
+// sealer encrypts and authenticates what browsers carry for us (AES-256-GCM, random nonce). The
+// purpose is authenticated too, so that one kind of cookie never passes for another.
 type sealer struct{ aead cipher.AEAD }
 
 func newSealer(secret []byte) (sealer, error) {
@@ -45,4 +45,6 @@ func (s sealer) open(text, purpose string, v any) bool {
 func (l *Login) Seal(purpose string, v any) string { return l.seal.seal("edge "+purpose, v) }
 
 // Open reads what Seal made, and reports whether it is that.
-func (l *Login) Open(text, purpose string, v any) bool { return l.seal.open(text, "edge "+purpose, v) }
+func (l *Login) Open(text, purpose string, v any) bool {
+	return l.seal.open(text, "edge "+purpose, v)
+}

@@ -38,7 +38,9 @@ func (p *Phone) home(w http.ResponseWriter, r *http.Request) {
 }
 
 func view(ph signer.Phone) Device {
-	v := Device{ID: ph.ID, Name: ph.Name, EnrolledAt: ph.EnrolledAt, Revoked: !ph.RevokedAt.IsZero()}
+	v := Device{
+		ID: ph.ID, Name: ph.Name, EnrolledAt: ph.EnrolledAt, Revoked: !ph.RevokedAt.IsZero(),
+	}
 	if cert, err := x509.ParseCertificate(ph.Certificate); err == nil {
 		v.Certificate = ui.CertificateOf(cert)
 	}
@@ -64,10 +66,14 @@ func (p *Phone) enrolPage(w http.ResponseWriter, r *http.Request) {
 		p.Login.Begin(w, r, scope, r.URL.RequestURI())
 		return
 	}
-	page := Enrol{Account: ui.Person{Name: person.Name, Hint: person.Hint()}, Next: ownPath(r.URL.Query().Get("next"))}
+	page := Enrol{
+		Account: ui.Person{Name: person.Name, Hint: person.Hint()},
+		Next:    ownPath(r.URL.Query().Get("next")),
+	}
 	if id, ok := strings.CutPrefix(page.Next, "/phone/sign/"); ok {
 		if req, err := p.Requests.Get(r.Context(), id); err == nil {
-			page.Session = max(1, httpx.LiveOf(req).SessionEndsMillis()) // 1 is long over: the page says so
+			// 1 is long over: the page says so
+			page.Session = max(1, httpx.LiveOf(req).SessionEndsMillis())
 		}
 	}
 	p.Kit.Show(w, r, p.Log, http.StatusOK, page)
@@ -92,9 +98,12 @@ func (p *Phone) revoke(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// change does something to the phone that a form names, and leads home, which says what was done. Somebody else's phone, or
-// nobody's, is left as it is.
-func (p *Phone) change(w http.ResponseWriter, r *http.Request, what string, do func(person signer.Person, id string) error) {
+// change does something to the phone that a form names, and leads home, which says what was done.
+// Somebody else's phone, or nobody's, is left as it is.
+func (p *Phone) change(
+	w http.ResponseWriter, r *http.Request, what string,
+	do func(person signer.Person, id string) error,
+) {
 	if person, ok := p.Login.Person(r, scope); ok {
 		id := r.PostFormValue("phone_id")
 		var refused *api.Error
@@ -122,7 +131,8 @@ func (p *Phone) fail(w http.ResponseWriter, r *http.Request, err error) {
 // elsewhere. Browsers resolve dot segments, also percent-encoded ones.
 func ownPath(next string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(path.Clean(u.Path)+"/", "/phone/") ||
+	if err != nil || u.IsAbs() || u.Host != "" ||
+		!strings.HasPrefix(path.Clean(u.Path)+"/", "/phone/") ||
 		!strings.HasPrefix(u.Path, "/phone/") {
 		return "/phone/"
 	}

@@ -33,7 +33,8 @@ func TestOwnPath(t *testing.T) {
 			t.Errorf("%q leads to %q, want %q", next, got, want)
 		}
 		u, err := base.Parse(got)
-		if err != nil || u.Host != base.Host || len(u.Path) < len("/phone/") || u.Path[:len("/phone/")] != "/phone/" {
+		if err != nil || u.Host != base.Host || len(u.Path) < len("/phone/") ||
+			u.Path[:len("/phone/")] != "/phone/" {
 			t.Errorf("%q leads to %s, %v", next, u, err)
 		}
 	}

@@ -1,9 +1,11 @@
-// Package phone is what the signer's phone talks to, below /phone: its pages, and the small JSON protocol behind them (enrol,
-// challenge, approve, reject). The private key is made on the phone and stays there.
+// Package phone is what the signer's phone talks to, below /phone: its pages, and the small JSON
+// protocol behind them (enrol, challenge, approve, reject). The private key is made on the phone
+// and stays there.
 //
-// Start at [Phone.Routes]. A phone is known by two things: the cookie that says who enrolled it, and the signature that only
-// its key can make. It takes part in a sign session once its browser holds a grant ([login.Grant]), which it gets for a fresh QR
-// code; no URL and no page holds the session's id.
+// Start at [Phone.Routes]. A phone is known by two things: the cookie that says who enrolled it,
+// and the signature that only its key can make. It takes part in a sign session once its browser
+// holds a grant ([login.Grant]), which it gets for a fresh QR code; no URL and no page holds the
+// session's id.
 package phone
 
 import (
@@ -49,8 +51,8 @@ type Phone struct {
 // scope is the login's and the cookie's.
 const scope = "/phone"
 
-// cookieName names the cookie that tells which phone this is. It outlives the login by far, as an app would; what it opens is
-// only worth something together with the key.
+// cookieName names the cookie that tells which phone this is. It outlives the login by far, as an
+// app would; what it opens is only worth something together with the key.
 const (
 	cookieName = "signet_phone_id"
 	cookieAge  = 365 * 24 * time.Hour
@@ -80,7 +82,8 @@ func (p *Phone) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /phone/sign/{request_id}/prepared", j.Handle(p.prepared))
 }
 
-// Status is the HTTP status of a code in the phone's protocol and in other calls on behalf of a signer.
+// Status is the HTTP status of a code in the phone's protocol and in other calls on behalf of a
+// signer.
 func Status(code string) int {
 	switch code {
 	case api.CodeLoginRequired, api.CodePhoneNotEnrolled:
@@ -106,7 +109,8 @@ type (
 		Challenge string          `json:"challenge"`
 		PublicKey json.RawMessage `json:"public_key"` // JWK, EC P-256
 		Name      string          `json:"name"`
-		Proof     string          `json:"proof"` // ECDSA/SHA-256 over the challenge's bytes, raw r||s
+		// ECDSA/SHA-256 over the challenge's bytes, raw r||s
+		Proof string `json:"proof"`
 	}
 	// EnrolAnswer answers enrol.
 	EnrolAnswer struct {
@@ -126,18 +130,22 @@ type (
 		RelyingParty   string `json:"relying_party"`
 		DocumentName   string `json:"document_name"`
 		DocumentDigest string `json:"document_digest"` // SHA-256 of the uploaded document, hex
-		DocumentSize   int64  `json:"document_size"`   // its bytes, with which the prepared document begins
-		MatchCode      string `json:"match_code"`
-		Pages          int    `json:"pages"`
-		Places         int    `json:"places"`
-		SessionEndsAt  int64  `json:"session_ends_at"` // Unix milliseconds
+		// its bytes, with which the prepared document begins
+		DocumentSize  int64  `json:"document_size"`
+		MatchCode     string `json:"match_code"`
+		Pages         int    `json:"pages"`
+		Places        int    `json:"places"`
+		SessionEndsAt int64  `json:"session_ends_at"` // Unix milliseconds
 
-		ByteRange  [4]int64 `json:"byte_range"`   // what of the prepared document is signed: offset and length, twice
-		ToBeSigned string   `json:"to_be_signed"` // DER of the signed attributes; they hold the digest over the byte range
+		// what of the prepared document is signed: offset and length, twice
+		ByteRange [4]int64 `json:"byte_range"`
+		// DER of the signed attributes; they hold the digest over the byte range
+		ToBeSigned string `json:"to_be_signed"`
 	}
 	// Approval is the body of approve.
 	Approval struct {
-		Signature string `json:"signature"` // ECDSA/SHA-256 over the bytes of to_be_signed, raw r||s
+		// ECDSA/SHA-256 over the bytes of to_be_signed, raw r||s
+		Signature string `json:"signature"`
 	}
 )
 
@@ -150,7 +158,9 @@ func (p *Phone) startEnrolment(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	httpx.WriteJSON(w, http.StatusOK, ChallengeAnswer{base64.RawURLEncoding.EncodeToString(challenge)})
+	httpx.WriteJSON(
+		w, http.StatusOK, ChallengeAnswer{base64.RawURLEncoding.EncodeToString(challenge)},
+	)
 	return nil
 }
 
@@ -165,7 +175,9 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 	}
 	pub, err := publicKey(in.PublicKey)
 	if err != nil {
-		return api.ErrClientSide("public_key must be a JWK of an EC key on P-256").Because("%w", err)
+		return api.ErrClientSide("public_key must be a JWK of an EC key on P-256").Because(
+			"%w", err,
+		)
 	}
 	challenge, err1 := base64.RawURLEncoding.DecodeString(in.Challenge)
 	proof, err2 := base64.RawURLEncoding.DecodeString(in.Proof)
@@ -182,13 +194,17 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 	}
 	shown := ui.CertificateOf(cert)
 	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: p.Login.Seal("phone", phone.ID), Path: scope, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-		Secure: strings.HasPrefix(p.PublicURL, "https://"), MaxAge: int(cookieAge.Seconds()),
+		Name: cookieName, Value: p.Login.Seal("phone", phone.ID), Path: scope, HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
+		Secure:   strings.HasPrefix(p.PublicURL, "https://"), MaxAge: int(cookieAge.Seconds()),
 	})
 	httpx.WriteJSON(w, http.StatusOK, EnrolAnswer{
-		PhoneID:     phone.ID,
-		Certificate: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: phone.Certificate})),
-		Subject:     shown.Subject, Issuer: shown.Issuer, Serial: shown.Serial, NotAfter: shown.NotAfter.UnixMilli(),
+		PhoneID: phone.ID,
+		Certificate: string(
+			pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: phone.Certificate}),
+		),
+		Subject: shown.Subject, Issuer: shown.Issuer, Serial: shown.Serial,
+		NotAfter: shown.NotAfter.UnixMilli(),
 	})
 	return nil
 }
@@ -250,7 +266,8 @@ func (p *Phone) prepared(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Length", strconv.FormatInt(d.Size, 10))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Security-Policy", "frame-ancestors 'none'") // as for every document: more would break browsers' own viewers
+	// as for every document: more would break browsers' own viewers
+	h.Set("Content-Security-Policy", "frame-ancestors 'none'")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	_, _ = io.Copy(w, d) // the status is out; a phone that gets too little notices
 	return nil
@@ -332,7 +349,9 @@ func (p *Phone) session(r *http.Request) (signer.Phone, string, error) {
 	}
 	g, ok := p.Login.GrantOf(r, r.PathValue("request_id"))
 	if !ok {
-		return signer.Phone{}, "", api.ErrNoActiveSession.Because("this browser has not scanned the code")
+		return signer.Phone{}, "", api.ErrNoActiveSession.Because(
+			"this browser has not scanned the code",
+		)
 	}
 	return phone, g.Session, nil
 }

@@ -15,8 +15,9 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// approvePage is GET /phone/sign/{request_id}: where the QR code leads, with the code's value in c. Once the browser has its grant
-// the value leaves the address, so that reload and history stay good. A phone that is not enrolled is first.
+// approvePage is GET /phone/sign/{request_id}: where the QR code leads, with the code's value in c.
+// Once the browser has its grant the value leaves the address, so that reload and history stay
+// good. A phone that is not enrolled is first.
 func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("request_id")
 	page := Approve{RequestID: id}
@@ -53,13 +54,15 @@ func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 		page.Party = ui.Party{Name: party.Name, LogoURL: ui.LogoURL(party.Logo)}
 	}
 	if cert, err := x509.ParseCertificate(phone.Certificate); err == nil {
-		page.Account = ui.Person{Name: cert.Subject.CommonName, Hint: signer.Person{UIN: phone.UIN}.Hint()}
+		page.Account = ui.Person{
+			Name: cert.Subject.CommonName, Hint: signer.Person{UIN: phone.UIN}.Hint(),
+		}
 	}
 	p.Kit.Show(w, r, p.Log, http.StatusOK, page)
 }
 
-// scan lets the browser in for a fresh code. A browser that was let in before is not turned away by an old one: it came back by
-// its history, and the page knows what became of the session.
+// scan lets the browser in for a fresh code. A browser that was let in before is not turned away by
+// an old one: it came back by its history, and the page knows what became of the session.
 func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page Approve, value string) {
 	req, err := p.Requests.Scan(r.Context(), page.RequestID, value)
 	_, known := p.Login.GrantOf(r, page.RequestID)
@@ -80,7 +83,8 @@ func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page Approve, value
 	}
 }
 
-// problemOf is the page for a refusal. An unknown request looks like an old code, so that a guess learns nothing.
+// problemOf is the page for a refusal. An unknown request looks like an old code, so that a guess
+// learns nothing.
 func problemOf(code string) string {
 	switch code {
 	case api.CodeSigning:
@@ -91,7 +95,8 @@ func problemOf(code string) string {
 	return code
 }
 
-// stepOf is what the approval page says of the session to this phone; "" is that it may still answer.
+// stepOf is what the approval page says of the session to this phone; "" is that it may still
+// answer.
 func stepOf(req *request.Request, session string, phone signer.Phone) string {
 	if req.Signer == nil || req.Signer.UIN != phone.UIN {
 		return api.CodeNoAccess

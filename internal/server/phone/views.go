@@ -33,7 +33,8 @@ type Home struct {
 	Account  *ui.Person
 	LoginURL string
 	Phones   []Device
-	// Removed is the name of the phone that was removed just now, Renamed of the one that was renamed, or "".
+	// Removed is the name of the phone that was removed just now, Renamed of the one that was
+	// renamed, or "".
 	Removed, Renamed string
 }
 
@@ -54,7 +55,10 @@ func (p Home) phones(revoked bool) []Device {
 }
 
 func (p Home) Meta() ui.Meta {
-	return ui.Meta{Template: "phone_home", Title: "phone.home.title", Shell: ui.ShellPhone, Script: "phone", Login: true}
+	return ui.Meta{
+		Template: "phone_home", Title: "phone.home.title", Shell: ui.ShellPhone, Script: "phone",
+		Login: true,
+	}
 }
 
 // Enrol makes a key on this device and has it certified. Only for a
@@ -68,8 +72,8 @@ type Enrol struct {
 	// Name is the suggested name of the device; the browser fills one in when
 	// it is empty.
 	Name string
-	// Session is the end of the sign session that waits for this phone behind Next, in Unix milliseconds, or 0. The page says
-	// when it is over before the phone is ready.
+	// Session is the end of the sign session that waits for this phone behind Next, in Unix
+	// milliseconds, or 0. The page says when it is over before the phone is ready.
 	Session int64
 }
 
@@ -87,20 +91,33 @@ func (p Enrol) Ends() []string {
 	if p.Request() == nil {
 		return nil
 	}
-	return []string{"REQUEST_CANCELLED", "REQUEST_EXPIRED", "OTHER_PHONE", "REPLACED", "TIMED_OUT", "LEFT", "FAILED", "rejected"}
+	return []string{
+		"REQUEST_CANCELLED",
+		"REQUEST_EXPIRED",
+		"OTHER_PHONE",
+		"REPLACED",
+		"TIMED_OUT",
+		"LEFT",
+		"FAILED",
+		"rejected",
+	}
 }
 
 // NextPath is Next if it is safe to follow, else the phone's home.
 func (p Enrol) NextPath() string {
 	u, err := url.Parse(p.Next)
-	if err != nil || u.IsAbs() || u.Host != "" || !strings.HasPrefix(path.Clean(u.Path), "/phone/") {
+	if err != nil || u.IsAbs() || u.Host != "" ||
+		!strings.HasPrefix(path.Clean(u.Path), "/phone/") {
 		return "/phone/"
 	}
 	return u.RequestURI()
 }
 
 func (p Enrol) Meta() ui.Meta {
-	return ui.Meta{Template: "phone_enrol", Title: "phone.enrol.title", Shell: ui.ShellPhone, Script: "phone", Login: true}
+	return ui.Meta{
+		Template: "phone_enrol", Title: "phone.enrol.title", Shell: ui.ShellPhone, Script: "phone",
+		Login: true,
+	}
 }
 
 // Approve is the approval page. Its script asks for the challenge at
@@ -146,25 +163,34 @@ func (p Approve) DocumentURL() string { return p.Path() + "/prepared" }
 func (p Approve) EnrolURL() string { return "/phone/enrol?next=" + url.QueryEscape(p.Path()) }
 
 func (p Approve) Meta() ui.Meta {
-	return ui.Meta{Template: "phone_approve", Title: "phone.approve.title", Shell: ui.ShellPhone, Script: "phone", Login: true, Viewer: true}
+	return ui.Meta{
+		Template: "phone_approve", Title: "phone.approve.title", Shell: ui.ShellPhone,
+		Script: "phone", Login: true, Viewer: true,
+	}
 }
 
 // Scan reads a QR code inside the app. The camera starts when the person asks for it.
 type Scan struct {
-	// Why is the problem that a fresh code solves here and now, STALE_CODE or NOT_SCANNED, or "". A phone's own camera app is
-	// slow for a code that changes every second: this page reads it in a moment.
+	// Why is the problem that a fresh code solves here and now, STALE_CODE or NOT_SCANNED, or "". A
+	// phone's own camera app is slow for a code that changes every second: this page reads it in a
+	// moment.
 	Why string
 }
 
 func (p Scan) Meta() ui.Meta {
-	return ui.Meta{Template: "phone_scan", Title: "phone.scan.title", Shell: ui.ShellPhone, Script: "phone"}
+	return ui.Meta{
+		Template: "phone_scan", Title: "phone.scan.title", Shell: ui.ShellPhone, Script: "phone",
+	}
 }
 
 // Offline is kept by the service worker and shown when there is no connection.
 type Offline struct{}
 
 func (p Offline) Meta() ui.Meta {
-	return ui.Meta{Template: "phone_offline", Title: "phone.offline.title", Shell: ui.ShellPhone, Script: "phone"}
+	return ui.Meta{
+		Template: "phone_offline", Title: "phone.offline.title", Shell: ui.ShellPhone,
+		Script: "phone",
+	}
 }
 
 // Problem is one plain page for a request that cannot be approved (any
@@ -182,7 +208,8 @@ func phoneProblems() []string {
 	return []string{
 		"REQUEST_CANCELLED", "REQUEST_EXPIRED", "NO_ACTIVE_SESSION", "NO_ACCESS",
 		"DOCUMENT_ALREADY_SIGNED", "PHONE_NOT_ENROLLED", "OFFLINE", "UNSUPPORTED", "GENERAL",
-		"STALE_CODE", "NOT_SCANNED", "REPLACED", "TIMED_OUT", "LEFT", "FAILED", "OTHER_PHONE", "MISMATCH",
+		"STALE_CODE", "NOT_SCANNED", "REPLACED", "TIMED_OUT", "LEFT", "FAILED", "OTHER_PHONE",
+		"MISMATCH",
 	}
 }
 
@@ -202,12 +229,21 @@ func (p Problem) Scan() bool { return scanNext(p.Key()) }
 // scanNext are the problems that a fresh code solves.
 func scanNext(code string) bool {
 	switch code {
-	case "NO_ACTIVE_SESSION", "STALE_CODE", "NOT_SCANNED", "REPLACED", "TIMED_OUT", "LEFT", "FAILED":
+	case "NO_ACTIVE_SESSION",
+		"STALE_CODE",
+		"NOT_SCANNED",
+		"REPLACED",
+		"TIMED_OUT",
+		"LEFT",
+		"FAILED":
 		return true
 	}
 	return false
 }
 
 func (p Problem) Meta() ui.Meta {
-	return ui.Meta{Template: "phone_problem", Title: "phone.problem." + p.Key() + ".title", Shell: ui.ShellPhone, Script: "phone"}
+	return ui.Meta{
+		Template: "phone_problem", Title: "phone.problem." + p.Key() + ".title",
+		Shell: ui.ShellPhone, Script: "phone",
+	}
 }

@@ -1,5 +1,5 @@
-// Package pki serves what the certificates in signed documents refer to: CRLs, OCSP answers and issuer certificates, below
-// /pki. It only carries bytes between HTTP and internal/ca.
+// Package pki serves what the certificates in signed documents refer to: CRLs, OCSP answers and
+// issuer certificates, below /pki. It only carries bytes between HTTP and internal/ca.
 package pki
 
 import (
@@ -40,20 +40,26 @@ func (p *PKI) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+Base+ca.PathOCSP, func(w http.ResponseWriter, r *http.Request) {
 		request, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOCSP))
 		if err != nil {
-			http.Error(w, http.StatusText(http.StatusRequestEntityTooLarge), http.StatusRequestEntityTooLarge)
+			http.Error(
+				w, http.StatusText(http.StatusRequestEntityTooLarge),
+				http.StatusRequestEntityTooLarge,
+			)
 			return
 		}
 		p.ocsp(w, r, request)
 	})
 	// RFC 6960, appendix A.1: a GET carries the request in base64, in which slashes may stand bare.
-	mux.HandleFunc("GET "+Base+ca.PathOCSP+"/{request...}", func(w http.ResponseWriter, r *http.Request) {
-		request, err := base64.StdEncoding.DecodeString(r.PathValue("request"))
-		if err != nil || len(request) > maxOCSP {
-			http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
-			return
-		}
-		p.ocsp(w, r, request)
-	})
+	mux.HandleFunc(
+		"GET "+Base+ca.PathOCSP+"/{request...}",
+		func(w http.ResponseWriter, r *http.Request) {
+			request, err := base64.StdEncoding.DecodeString(r.PathValue("request"))
+			if err != nil || len(request) > maxOCSP {
+				http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
+				return
+			}
+			p.ocsp(w, r, request)
+		},
+	)
 }
 
 func (p *PKI) ocsp(w http.ResponseWriter, r *http.Request, request []byte) {
@@ -67,7 +73,9 @@ func (p *PKI) ocsp(w http.ResponseWriter, r *http.Request, request []byte) {
 func (p *PKI) answer(w http.ResponseWriter, r *http.Request, kind string, der []byte, err error) {
 	if err != nil {
 		p.Log.ErrorContext(r.Context(), "revocation data", "route", r.Pattern, "err", err)
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		http.Error(
+			w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError,
+		)
 		return
 	}
 	w.Header().Set("Content-Type", kind)

@@ -19,7 +19,8 @@ type Code struct {
 	FreshMS int64  `json:"fresh_ms"` // until there is a newer one
 }
 
-// drawCode makes the present QR code for the signer: the phone's page of the request, with a value that is soon worth nothing.
+// drawCode makes the present QR code for the signer: the phone's page of the request, with a value
+// that is soon worth nothing.
 func (p *Portal) drawCode(ctx context.Context, id string, person signer.Person) (Code, error) {
 	value, fresh, err := p.Requests.Code(ctx, id, person)
 	if err != nil {
@@ -44,7 +45,8 @@ func (p *Portal) code(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// here is POST /sign/{request_id}/here: the signer's phone is the device that shows the portal, and there is nothing to scan.
+// here is POST /sign/{request_id}/here: the signer's phone is the device that shows the portal, and
+// there is nothing to scan.
 func (p *Portal) here(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
 	person, ok := p.person(r)
@@ -56,7 +58,11 @@ func (p *Portal) here(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.Login.SetGrant(w, login.Grant{Request: id, Session: req.Session.ID, Here: true}, strings.HasPrefix(p.PublicURL, "https://"))
+	p.Login.SetGrant(
+		w,
+		login.Grant{Request: id, Session: req.Session.ID, Here: true},
+		strings.HasPrefix(p.PublicURL, "https://"),
+	)
 	http.Redirect(w, r, login.PhonePath(id), http.StatusSeeOther)
 	return nil
 }

@@ -1,8 +1,9 @@
-// Package portal is what the signer's browser sees below /sign/{request_id}: landing page, document, QR code, result, and a
-// page for everything that can come between (docs/contract.md, 4).
+// Package portal is what the signer's browser sees below /sign/{request_id}: landing page,
+// document, QR code, result, and a page for everything that can come between (docs/contract.md, 4).
 //
-// Start at [Portal.page]: every GET of a signing URL shows the page of the request's state, so reload, a second tab and the
-// back button are always right. The scripts only tell the browser when to look again.
+// Start at [Portal.page]: every GET of a signing URL shows the page of the request's state, so
+// reload, a second tab and the back button are always right. The scripts only tell the browser when
+// to look again.
 package portal
 
 import (
@@ -63,12 +64,17 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /sign/{request_id}/code", j.Handle(p.code))
 
 	if p.SoftPhone != nil {
-		mux.HandleFunc("POST /sign/{request_id}/sandbox/approve", p.handle(p.softPhone(p.SoftPhone.Approve)))
-		mux.HandleFunc("POST /sign/{request_id}/sandbox/reject", p.handle(p.softPhone(p.SoftPhone.Reject)))
+		mux.HandleFunc(
+			"POST /sign/{request_id}/sandbox/approve", p.handle(p.softPhone(p.SoftPhone.Approve)),
+		)
+		mux.HandleFunc(
+			"POST /sign/{request_id}/sandbox/reject", p.handle(p.softPhone(p.SoftPhone.Reject)),
+		)
 	}
 }
 
-// handle turns errors into pages: a refusal shows where the request stands now, and anything else is our fault.
+// handle turns errors into pages: a refusal shows where the request stands now, and anything else
+// is our fault.
 func (p *Portal) handle(h func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		err := h(w, r)
@@ -80,7 +86,8 @@ func (p *Portal) handle(h func(w http.ResponseWriter, r *http.Request) error) ht
 		case errors.Is(err, api.ErrNoRecord):
 			p.Kit.Show(w, r, p.Log, http.StatusNotFound, LinkInvalid{})
 		case errors.As(err, &refusal) && r.Method == http.MethodPost:
-			// Somebody was faster: another tab, the clock, the relying party. The page of the state says so.
+			// Somebody was faster: another tab, the clock, the relying party. The page of the state
+			// says so.
 			http.Redirect(w, r, path(r.PathValue("request_id")), http.StatusSeeOther)
 		case errors.As(err, &refusal):
 			p.Kit.Error(w, r, http.StatusForbidden, "")
@@ -103,12 +110,16 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 	}
 	person, loggedIn := p.person(r)
 	if loggedIn {
-		// Opening is what makes the first person the signer; a GET may do it, because the login was the decision.
+		// Opening is what makes the first person the signer; a GET may do it, because the login was
+		// the decision.
 		opened, err := p.Requests.Open(r.Context(), req.ID, person)
 		switch {
 		case errors.Is(err, api.ErrNoAccess):
 			s.Document = ""
-			p.Kit.Show(w, r, p.Log, http.StatusForbidden, NoAccess{Summary: s, Signer: account(person), Intended: req.SignerHash != ""})
+			p.Kit.Show(
+				w, r, p.Log, http.StatusForbidden,
+				NoAccess{Summary: s, Signer: account(person), Intended: req.SignerHash != ""},
+			)
 			return nil
 		case err == nil:
 			req = opened
@@ -125,7 +136,9 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 }
 
 // pageOf is the page of a state.
-func (p *Portal) pageOf(r *http.Request, req *request.Request, s ui.Summary, person signer.Person, loggedIn bool) ui.Page {
+func (p *Portal) pageOf(
+	r *http.Request, req *request.Request, s ui.Summary, person signer.Person, loggedIn bool,
+) ui.Page {
 	live := httpx.LiveOf(req)
 	switch req.State.Refusal(request.ActOpen) {
 	case api.ErrCancelled:
@@ -139,33 +152,42 @@ func (p *Portal) pageOf(r *http.Request, req *request.Request, s ui.Summary, per
 		return p.signedPage(req, s, live, person)
 	}
 	if !loggedIn {
-		return Landing{Summary: s, Live: live, Intended: req.SignerHash != "", Places: len(req.Locations)}
+		return Landing{
+			Summary: s, Live: live, Intended: req.SignerHash != "", Places: len(req.Locations),
+		}
 	}
 	switch {
 	case req.State.InSession():
 		return p.codePage(r.Context(), req, s, live, person)
 	case req.State.Approved():
 		return Sealing{
-			Summary: s, Live: live, Signer: account(person), Delayed: !req.Approval.NextTry.IsZero(),
+			Summary: s, Live: live, Signer: account(person),
+			Delayed: !req.Approval.NextTry.IsZero(),
 		}
 	}
 	if req.Outcome != "" && req.Outcome != request.OutcomeLeft && !r.URL.Query().Has("review") {
-		return SessionEnded{Summary: s, Live: live, Signer: account(person), Outcome: string(req.Outcome)}
+		return SessionEnded{
+			Summary: s, Live: live, Signer: account(person), Outcome: string(req.Outcome),
+		}
 	}
 	places := make([]Place, len(req.Locations))
 	for i, l := range req.Locations {
 		places[i] = Place{Page: l.Page, X: l.X, Y: l.Y}
 	}
-	return Document{Summary: s, Live: live, Signer: account(person), Places: places, Ended: string(req.Outcome)}
+	return Document{
+		Summary: s, Live: live, Signer: account(person), Places: places, Ended: string(req.Outcome),
+	}
 }
 
-func (p *Portal) codePage(ctx context.Context, req *request.Request, s ui.Summary, live httpx.Live, person signer.Person) ui.Page {
+func (p *Portal) codePage(
+	ctx context.Context, req *request.Request, s ui.Summary, live httpx.Live, person signer.Person,
+) ui.Page {
 	page := SigningCode{
 		Summary: s, Live: live, Signer: account(person),
 		MatchCode: req.Session.MatchCode, Places: len(req.Locations),
 	}
-	// Without a code (a session that ended this moment, a URL too long to draw) the page still follows the state and opens on
-	// this device.
+	// Without a code (a session that ended this moment, a URL too long to draw) the page still
+	// follows the state and opens on this device.
 	if c, err := p.drawCode(ctx, req.ID, person); err != nil && !httpx.Refused(err) {
 		p.Log.ErrorContext(ctx, "drawing the QR code", "request_id", req.ID, "err", err)
 	} else {
@@ -177,7 +199,9 @@ func (p *Portal) codePage(ctx context.Context, req *request.Request, s ui.Summar
 	return page
 }
 
-func (p *Portal) signedPage(req *request.Request, s ui.Summary, live httpx.Live, person signer.Person) ui.Page {
+func (p *Portal) signedPage(
+	req *request.Request, s ui.Summary, live httpx.Live, person signer.Person,
+) ui.Page {
 	page := Signed{
 		Summary: s, Live: live, Signer: account(person),
 		SignedAt: req.Signed.At, Level: req.Signed.Level, Places: len(req.Locations),
@@ -189,7 +213,8 @@ func (p *Portal) signedPage(req *request.Request, s ui.Summary, live httpx.Live,
 	return page
 }
 
-// login is POST /sign/{request_id}/login. A link that is wrong or over leads to no login (docs/contract.md, 4.2.2).
+// login is POST /sign/{request_id}/login. A link that is wrong or over leads to no login
+// (docs/contract.md, 4.2.2).
 func (p *Portal) login(w http.ResponseWriter, r *http.Request) error {
 	req, err := p.Requests.Get(r.Context(), r.PathValue("request_id"))
 	if err != nil {
@@ -212,17 +237,22 @@ func (p *Portal) proceed(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// leaveSession is POST /sign/{request_id}/leave-session: away from the QR code, back to the document.
+// leaveSession is POST /sign/{request_id}/leave-session: away from the QR code, back to the
+// document.
 func (p *Portal) leaveSession(w http.ResponseWriter, r *http.Request) error {
 	return p.act(w, r, p.Requests.Leave)
 }
 
-func (p *Portal) softPhone(do func(context.Context, string, signer.Person) error) func(http.ResponseWriter, *http.Request) error {
+func (p *Portal) softPhone(
+	do func(context.Context, string, signer.Person) error,
+) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error { return p.act(w, r, do) }
 }
 
 // act does something for the person who is logged in and shows what came of it.
-func (p *Portal) act(w http.ResponseWriter, r *http.Request, do func(context.Context, string, signer.Person) error) error {
+func (p *Portal) act(
+	w http.ResponseWriter, r *http.Request, do func(context.Context, string, signer.Person) error,
+) error {
 	id := r.PathValue("request_id")
 	if person, ok := p.person(r); ok {
 		if err := do(r.Context(), id, person); err != nil {
@@ -275,7 +305,8 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	status := api.StatusCancelled
-	if req.State.Signed() && (!loggedIn || person.UIN == req.Signer.UIN) { // not for who has no access (docs/contract.md, 4.2.1)
+	// not for who has no access (docs/contract.md, 4.2.1)
+	if req.State.Signed() && (!loggedIn || person.UIN == req.Signer.UIN) {
 		status = api.StatusSuccess
 	}
 	if err := p.Login.End(w, r, path(id)); err != nil {
@@ -285,8 +316,8 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// ReturnURL is the party's redirect URL with the parameters of docs/contract.md, 4.4. The query that
-// the URL has stays as it is, byte for byte, but for parameters of these two names.
+// ReturnURL is the party's redirect URL with the parameters of docs/contract.md, 4.4. The query
+// that the URL has stays as it is, byte for byte, but for parameters of these two names.
 func ReturnURL(rp *party.Party, id, status string) string {
 	base, query, _ := strings.Cut(rp.RedirectURL, "?")
 	kept := []string{}
@@ -299,7 +330,8 @@ func ReturnURL(rp *party.Party, id, status string) string {
 			kept = append(kept, pair)
 		}
 	}
-	added := api.ParamRequestID + "=" + url.QueryEscape(id) + "&" + api.ParamStatus + "=" + url.QueryEscape(status)
+	added := api.ParamRequestID + "=" + url.QueryEscape(id) +
+		"&" + api.ParamStatus + "=" + url.QueryEscape(status)
 	return base + "?" + strings.Join(append(kept, added), "&")
 }
 
@@ -313,7 +345,10 @@ func (p *Portal) document(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer doc.Close()
-	httpx.ServePDF(w, r, doc, httpx.PDF{Name: req.DocName, ModTime: req.CreatedAt, SHA256: req.Document.SHA256})
+	httpx.ServePDF(
+		w, r, doc,
+		httpx.PDF{Name: req.DocName, ModTime: req.CreatedAt, SHA256: req.Document.SHA256},
+	)
 	return nil
 }
 
@@ -380,7 +415,8 @@ func (p *Portal) summary(ctx context.Context, req *request.Request) (ui.Summary,
 		return ui.Summary{}, err
 	}
 	return ui.Summary{
-		ID: req.ID, Party: ui.Party{Name: rp.Name, LogoURL: ui.LogoURL(rp.Logo)}, Document: req.DocName,
+		ID: req.ID, Party: ui.Party{Name: rp.Name, LogoURL: ui.LogoURL(rp.Logo)},
+		Document:  req.DocName,
 		ExpiresAt: req.ExpiresAt.Truncate(time.Second), ReturnURL: rp.RedirectURL,
 	}, nil
 }

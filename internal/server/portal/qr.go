@@ -7,8 +7,8 @@ import (
 	"rsc.io/qr"
 )
 
-// qrSVG draws text as a QR code: one path, four modules of quiet zone (ISO/IEC 18004, section 9.1), level M, dark on white in
-// either colour scheme, because readers want it so.
+// qrSVG draws text as a QR code: one path, four modules of quiet zone (ISO/IEC 18004, section 9.1),
+// level M, dark on white in either colour scheme, because readers want it so.
 func qrSVG(text string) (string, error) {
 	code, err := qr.Encode(text, qr.M)
 	if err != nil {
@@ -17,7 +17,12 @@ func qrSVG(text string) (string, error) {
 	const quiet = 4
 	side := code.Size + 2*quiet
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" shape-rendering="crispEdges" aria-hidden="true">`, side, side)
+	fmt.Fprintf(
+		&b,
+		`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" shape-rendering="crispEdges" aria-hidden="true">`,
+		side,
+		side,
+	)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/><path fill="#000" d="`, side, side)
 	for y := range code.Size {
 		for x := 0; x < code.Size; x++ {

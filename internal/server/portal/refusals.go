@@ -14,12 +14,20 @@ import (
 type NoAccess struct {
 	ui.Summary
 	Signer ui.Person
-	// Intended says that the relying party named another person; otherwise another person came first.
+	// Intended says that the relying party named another person; otherwise another person came
+	// first.
 	Intended bool
 }
 
 func (p NoAccess) Meta() ui.Meta {
-	return ui.Meta{Template: "no_access", Title: "noaccess.title", Shell: ui.ShellPortal, Script: "portal", Login: true, Targets: p.Targets()}
+	return ui.Meta{
+		Template: "no_access",
+		Title:    "noaccess.title",
+		Shell:    ui.ShellPortal,
+		Script:   "portal",
+		Login:    true,
+		Targets:  p.Targets(),
+	}
 }
 
 // LinkInvalid is the one page for a link that Signet does not know, so that a
@@ -27,7 +35,12 @@ func (p NoAccess) Meta() ui.Meta {
 type LinkInvalid struct{}
 
 func (p LinkInvalid) Meta() ui.Meta {
-	return ui.Meta{Template: "link_invalid", Title: "link.title", Shell: ui.ShellPortal, Script: "portal"}
+	return ui.Meta{
+		Template: "link_invalid",
+		Title:    "link.title",
+		Shell:    ui.ShellPortal,
+		Script:   "portal",
+	}
 }
 
 // Cancelled tells that the relying party cancelled the request, and when.
@@ -39,7 +52,8 @@ type Cancelled struct {
 
 func (p Cancelled) Meta() ui.Meta {
 	return ui.Meta{
-		Template: "cancelled", Title: "cancelled.title", Args: []any{p.Party.Name}, Shell: ui.ShellPortal,
+		Template: "cancelled", Title: "cancelled.title", Args: []any{p.Party.Name},
+		Shell:  ui.ShellPortal,
 		Script: "portal", Targets: p.Targets(),
 	}
 }
@@ -89,5 +103,12 @@ type LoginFailed struct {
 }
 
 func (p LoginFailed) Meta() ui.Meta {
-	return ui.Meta{Template: "login_failed", Title: "login.failed.title", Shell: ui.ShellPortal, Script: "portal", Targets: p.Targets(), Login: true}
+	return ui.Meta{
+		Template: "login_failed",
+		Title:    "login.failed.title",
+		Shell:    ui.ShellPortal,
+		Script:   "portal",
+		Targets:  p.Targets(),
+		Login:    true,
+	}
 }

@@ -64,8 +64,10 @@ func (p Document) PlacesJSON() (string, error) {
 
 func (p Document) Meta() ui.Meta {
 	return ui.Meta{
-		Template: "document", Title: "document.title", Args: []any{p.Document}, Shell: ui.ShellPortal,
-		Script: "portal", Login: true, Live: p.Follow(p.Live), Viewer: true, Eager: true, Targets: p.Targets(),
+		Template: "document", Title: "document.title", Args: []any{p.Document},
+		Shell:  ui.ShellPortal,
+		Script: "portal", Login: true, Live: p.Follow(p.Live), Viewer: true, Eager: true,
+		Targets: p.Targets(),
 	}
 }
 

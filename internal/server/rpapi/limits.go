@@ -78,9 +78,12 @@ func tooMany(w http.ResponseWriter, format string, args ...any) error {
 // beginUpload reserves the token and the share of an upload until end is called. size is what the
 // upload announces; below 0, it counts as the largest document.
 //
-// Another call with the same token is refused while the upload is in progress. Other processes do not
-// know of it: of uploads with one token to several nodes, the first to finish makes the request.
-func (a *API) beginUpload(w http.ResponseWriter, clientID string, t request.Ticket, size int64) (end func(), err error) {
+// Another call with the same token is refused while the upload is in progress. Other processes do
+// not know of it: of uploads with one token to several nodes, the first to finish makes the
+// request.
+func (a *API) beginUpload(
+	w http.ResponseWriter, clientID string, t request.Ticket, size int64,
+) (end func(), err error) {
 	if size < 0 {
 		size = api.MaxDocumentBytes
 	}
@@ -88,10 +91,16 @@ func (a *API) beginUpload(w http.ResponseWriter, clientID string, t request.Tick
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.tokens[t] {
-		return nil, api.ErrUnauthorized.Because("initiate: claim jti: an upload with this token is in progress")
+		return nil, api.ErrUnauthorized.Because(
+			"initiate: claim jti: an upload with this token is in progress",
+		)
 	}
-	if limits, used := a.Limits, l.parties[clientID]; beyond(limits.PartyUploads, used.uploads+1) || beyond(limits.PartyBytes, used.bytes+size) {
-		return nil, tooMany(w, "the relying party has %d uploads in progress, of %d bytes", used.uploads, used.bytes)
+	if limits, used := a.Limits, l.parties[clientID]; beyond(limits.PartyUploads, used.uploads+1) ||
+		beyond(limits.PartyBytes, used.bytes+size) {
+		return nil, tooMany(
+			w, "the relying party has %d uploads in progress, of %d bytes", used.uploads,
+			used.bytes,
+		)
 	} else if beyond(limits.Uploads, l.all.uploads+1) || beyond(limits.Bytes, l.all.bytes+size) {
 		return nil, tooMany(w, "all relying parties have %d uploads in progress, of %d bytes", l.all.uploads, l.all.bytes)
 	}
@@ -124,8 +133,8 @@ func (l *limiter) count(clientID string, uploads int, bytes int64) {
 
 func beyond[N int | int64](limit, n N) bool { return limit > 0 && n > limit }
 
-// pacedBody is the body of an upload that must keep up a rate: the next least bytes must come within
-// each window, or reading fails.
+// pacedBody is the body of an upload that must keep up a rate: the next least bytes must come
+// within each window, or reading fails.
 type pacedBody struct {
 	io.ReadCloser
 	connection *http.ResponseController
@@ -136,7 +145,10 @@ type pacedBody struct {
 }
 
 func (a *API) paced(w http.ResponseWriter, r *http.Request) *pacedBody {
-	b := &pacedBody{ReadCloser: r.Body, connection: http.NewResponseController(w), window: a.UploadWindow, least: a.SlowestUpload}
+	b := &pacedBody{
+		ReadCloser: r.Body, connection: http.NewResponseController(w), window: a.UploadWindow,
+		least: a.SlowestUpload,
+	}
 	if b.window == 0 {
 		b.window = 10 * time.Second
 	}
@@ -147,8 +159,8 @@ func (a *API) paced(w http.ResponseWriter, r *http.Request) *pacedBody {
 	return b
 }
 
-// begin begins a window that ends at a time; the zero Time is no end. A ResponseWriter that does not
-// know deadlines, as in a test, has no slow clients either.
+// begin begins a window that ends at a time; the zero Time is no end. A ResponseWriter that does
+// not know deadlines, as in a test, has no slow clients either.
 func (b *pacedBody) begin(end time.Time) {
 	b.left = b.least
 	_ = b.connection.SetReadDeadline(end)

@@ -39,8 +39,14 @@ func begin(t *testing.T, addr, jws string, length int, header string) *upload {
 	}
 	t.Cleanup(func() { conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
-	fmt.Fprintf(conn, "POST /sign-requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"+
-		"Authorization: %s\r\nContent-Length: %d\r\n%s\r\n", jws, length, header)
+	fmt.Fprintf(
+		conn,
+		"POST /sign-requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\n"+
+			"Authorization: %s\r\nContent-Length: %d\r\n%s\r\n",
+		jws,
+		length,
+		header,
+	)
 	return &upload{conn, bufio.NewReader(conn)}
 }
 
@@ -77,9 +83,12 @@ func post(t *testing.T, addr, jws string) answer {
 	return u.answer(t)
 }
 
-// TestStalledUpload: an upload that was fast and stalls is cut off after one window, however much it has announced.
+// TestStalledUpload: an upload that was fast and stalls is cut off after one window, however much
+// it has announced.
 func TestStalledUpload(t *testing.T) {
-	addr, rp, _ := server(t, func(a *rpapi.API) { a.SlowestUpload, a.UploadWindow = 1000, 300*time.Millisecond })
+	addr, rp, _ := server(
+		t, func(a *rpapi.API) { a.SlowestUpload, a.UploadWindow = 1000, 300*time.Millisecond },
+	)
 	u := begin(t, addr, rp.Token(token.Initiate), 9_000_000, "")
 	if _, err := u.Write(make([]byte, 100_000)); err != nil {
 		t.Fatal(err)
@@ -93,13 +102,17 @@ func TestStalledUpload(t *testing.T) {
 
 // TestSteadyUpload: an upload that keeps up the rate may take many windows.
 func TestSteadyUpload(t *testing.T) {
-	addr, rp, _ := server(t, func(a *rpapi.API) { a.SlowestUpload, a.UploadWindow = 100, 500*time.Millisecond })
+	addr, rp, _ := server(
+		t, func(a *rpapi.API) { a.SlowestUpload, a.UploadWindow = 100, 500*time.Millisecond },
+	)
 	u := begin(t, addr, rp.Token(token.Initiate), 1000, "")
 	for range 20 {
 		fmt.Fprint(u, strings.Repeat("x", 50))
 		time.Sleep(60 * time.Millisecond)
 	}
-	if a := u.answer(t); strings.Contains(a.body, "broke off") || strings.Contains(a.body, "interrupted") || !a.is(api.CodeClientSide) {
+	if a := u.answer(t); strings.Contains(a.body, "broke off") ||
+		strings.Contains(a.body, "interrupted") ||
+		!a.is(api.CodeClientSide) {
 		t.Errorf("%d %s, want the refusal of what is not a PDF", a.StatusCode, a.body)
 	}
 }
@@ -117,7 +130,9 @@ func TestTokenOpensOneUpload(t *testing.T) {
 	}
 	fmt.Fprint(first, "hello")
 	if a := first.answer(t); !a.is(api.CodeClientSide) {
-		t.Errorf("the first upload: %d %s, want the refusal of what is not a PDF", a.StatusCode, a.body)
+		t.Errorf(
+			"the first upload: %d %s, want the refusal of what is not a PDF", a.StatusCode, a.body,
+		)
 	}
 	if a := post(t, addr, jws); !a.is(api.CodeUnauthorized) {
 		t.Errorf("after it: %d %s", a.StatusCode, a.body)
@@ -137,15 +152,23 @@ func TestUploadLimits(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			other := partytest.Start(t)
-			addr, rp, _ := server(t, func(a *rpapi.API) { a.Limits = test.limits }, other.Registration())
+			addr, rp, _ := server(
+				t, func(a *rpapi.API) { a.Limits = test.limits }, other.Registration(),
+			)
 			first := hold(t, addr, rp.Token(token.Initiate), 1_000_000)
 			hold(t, addr, rp.Token(token.Initiate), 1_000_000)
 			jws := rp.Token(token.Initiate)
 			a := post(t, addr, jws)
-			if a.StatusCode != http.StatusTooManyRequests || !a.is(api.CodeTooManyRequests) || a.Header.Get("Retry-After") != "1" {
-				t.Errorf("a third upload: %d %s, Retry-After %q", a.StatusCode, a.body, a.Header.Get("Retry-After"))
+			if a.StatusCode != http.StatusTooManyRequests || !a.is(api.CodeTooManyRequests) ||
+				a.Header.Get("Retry-After") != "1" {
+				t.Errorf(
+					"a third upload: %d %s, Retry-After %q", a.StatusCode, a.body,
+					a.Header.Get("Retry-After"),
+				)
 			}
-			if a := post(t, addr, other.Token(token.Initiate)); a.is(api.CodeClientSide) != test.other {
+			if a := post(t, addr, other.Token(token.Initiate)); a.is(
+				api.CodeClientSide,
+			) != test.other {
 				t.Errorf("another party: %d %s", a.StatusCode, a.body)
 			}
 			first.Close()
@@ -165,7 +188,10 @@ func TestRate(t *testing.T) {
 	other := partytest.Start(t)
 	addr, rp, _ := server(t, func(a *rpapi.API) { a.Limits.Rate = 1 }, other.Registration())
 	for range 20 {
-		forged := other.Key("ES256").Sign([]byte(`{"alg":"ES256","kid":"`+rp.Key("ES256").Kid+`"}`), claims(rp))
+		forged := other.Key("ES256").Sign(
+			[]byte(`{"alg":"ES256","kid":"`+rp.Key("ES256").Kid+`"}`),
+			claims(rp),
+		)
 		if a := post(t, addr, forged); !a.is(api.CodeUnauthorized) {
 			t.Fatalf("a forged call: %d %s", a.StatusCode, a.body)
 		}
@@ -178,7 +204,9 @@ func TestRate(t *testing.T) {
 		}
 		refused++
 		h := a.Header
-		if a.StatusCode != 429 || h.Get("Retry-After") != "1" || h.Get("RateLimit-Limit") != "1" || h.Get("RateLimit-Remaining") != "0" || h.Get("RateLimit-Reset") != "1" {
+		if a.StatusCode != 429 || h.Get("Retry-After") != "1" || h.Get("RateLimit-Limit") != "1" ||
+			h.Get("RateLimit-Remaining") != "0" ||
+			h.Get("RateLimit-Reset") != "1" {
 			t.Errorf("%d %v", a.StatusCode, h)
 		}
 	}
@@ -193,7 +221,13 @@ func TestRate(t *testing.T) {
 // claims are those of an initiate token of the party.
 func claims(rp *partytest.Party) []byte {
 	now := time.Now().Unix()
-	return fmt.Appendf(nil, `{"client_id":%q,"iat":%d,"exp":%d,"jti":"8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11"}`, rp.ClientID, now, now+60)
+	return fmt.Appendf(
+		nil,
+		`{"client_id":%q,"iat":%d,"exp":%d,"jti":"8c2f3a52-7a7b-4f0e-9d58-0d8d7a2f5c11"}`,
+		rp.ClientID,
+		now,
+		now+60,
+	)
 }
 
 // TestUnauthenticatedBody: the service does not wait for the body of a call whose token it refuses,
@@ -213,7 +247,8 @@ func TestUnauthenticatedBody(t *testing.T) {
 		t.Errorf("%d %s after %s", a.StatusCode, a.body, took)
 	}
 	n, err := 0, error(nil)
-	for piece := make([]byte, 64<<10); err == nil && n < 8_000_000; { // the connection is closed, so this ends early
+	// the connection is closed, so this ends early
+	for piece := make([]byte, 64<<10); err == nil && n < 8_000_000; {
 		var some int
 		some, err = u.Write(piece)
 		n += some

@@ -18,7 +18,8 @@ type call struct {
 	aside     bool   // it belongs to another call: a part of a download
 }
 
-// judged takes the verdict of token.Verifier: an argument is refused only if the token is authentic.
+// judged takes the verdict of token.Verifier: an argument is refused only if the token is
+// authentic.
 func (c *call) judged(err error) {
 	if c.authentic = err == nil; c.authentic {
 		return
@@ -27,9 +28,11 @@ func (c *call) judged(err error) {
 	c.authentic = errors.As(err, &refusal) && refusal.Code == api.CodeClientSide
 }
 
-// recorded makes an http.Handler of h, and records the call after it was answered. A call that is not recorded costs a look
-// at the clock.
-func (a *API) recorded(j httpx.JSON, kind calllog.Kind, h func(http.ResponseWriter, *http.Request, *call) error) http.Handler {
+// recorded makes an http.Handler of h, and records the call after it was answered. A call that is
+// not recorded costs a look at the clock.
+func (a *API) recorded(
+	j httpx.JSON, kind calllog.Kind, h func(http.ResponseWriter, *http.Request, *call) error,
+) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
 		var c call
@@ -46,14 +49,19 @@ func (a *API) recorded(j httpx.JSON, kind calllog.Kind, h func(http.ResponseWrit
 // NoAnswer is the error of a call whose caller went away.
 const NoAnswer = "NO_ANSWER"
 
-func (a *API) record(w http.ResponseWriter, r *http.Request, kind calllog.Kind, c call, status func(string) int, took time.Duration, err error) {
+func (a *API) record(
+	w http.ResponseWriter, r *http.Request, kind calllog.Kind, c call, status func(string) int,
+	took time.Duration, err error,
+) {
 	rec := calllog.Record{
-		Took: took, Kind: kind, Party: c.party, Authentic: c.authentic, RequestID: c.requestID, Status: http.StatusOK,
+		Took: took, Kind: kind, Party: c.party, Authentic: c.authentic, RequestID: c.requestID,
+		Status: http.StatusOK,
 	}
 	if id := r.PathValue("request_id"); id != "" {
 		rec.RequestID = id
 	}
-	if refusal, reason := httpx.Refusal(err); refusal == api.ErrServerSide && r.Context().Err() != nil {
+	if refusal, reason := httpx.Refusal(err); refusal == api.ErrServerSide &&
+		r.Context().Err() != nil {
 		rec.Status, rec.Error, rec.Description = 0, NoAnswer, "The caller went away before there was an answer"
 	} else if err != nil {
 		rec.Status, rec.Error, rec.Description, rec.Reason = status(refusal.Code), refusal.Code, refusal.Description, reason

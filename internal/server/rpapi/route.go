@@ -49,17 +49,25 @@ func (a *API) Handler(next http.Handler, bases ...string) http.Handler {
 			}
 			if methods := methodsOf(mux, r); len(methods) > 0 {
 				w.Header().Set("Allow", strings.Join(methods, ", "))
-				a.refuseRoute(w, r, http.StatusMethodNotAllowed, api.ErrMethod.Because("the call takes %s", strings.Join(methods, " and ")))
+				a.refuseRoute(
+					w, r, http.StatusMethodNotAllowed,
+					api.ErrMethod.Because("the call takes %s", strings.Join(methods, " and ")),
+				)
 				return
 			}
 		}
-		a.refuseRoute(w, r, http.StatusNotFound, api.ErrNoCall.Because("%s", a.nearest(mux, r, escaped, clean)))
+		a.refuseRoute(
+			w, r, http.StatusNotFound,
+			api.ErrNoCall.Because("%s", a.nearest(mux, r, escaped, clean)),
+		)
 	})
 }
 
 // refuseRoute answers with a status that goes with the route and not with the error's code.
 func (a *API) refuseRoute(w http.ResponseWriter, r *http.Request, status int, err error) {
-	httpx.JSON{Status: func(string) int { return status }, Explain: a.Explain, Log: a.Log}.Refuse(w, r, err)
+	httpx.JSON{Status: func(string) int { return status }, Explain: a.Explain, Log: a.Log}.Refuse(
+		w, r, err,
+	)
 }
 
 // nearest says what is wrong with a path that is no call's.

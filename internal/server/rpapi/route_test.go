@@ -13,10 +13,13 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// TestRoutes: a path or a method that is not a call's is answered in JSON, with the reason in the sandbox.
+// TestRoutes: a path or a method that is not a call's is answered in JSON, with the reason in the
+// sandbox.
 func TestRoutes(t *testing.T) {
 	const id = "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332"
-	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	page := http.HandlerFunc(
+		func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) },
+	)
 	for _, explain := range []bool{true, false} {
 		h := (&rpapi.API{
 			Verifier: token.NewVerifier(token.VerifierConfig{}), Keys: []byte(`{"keys":[]}`), KeysAlias: "/sign-v3/jwks",
@@ -63,16 +66,24 @@ func TestRoutes(t *testing.T) {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
 			if w.Code != c.status || w.Header().Get("Allow") != c.allow {
-				t.Errorf("%s %s: %d, Allow %q, want %d, %q", c.method, c.path, w.Code, w.Header().Get("Allow"), c.status, c.allow)
+				t.Errorf(
+					"%s %s: %d, Allow %q, want %d, %q", c.method, c.path, w.Code,
+					w.Header().Get("Allow"), c.status, c.allow,
+				)
 			}
 			got := w.Header().Get("Signet-Explanation")
-			if !explain && got != "" || explain && (!strings.Contains(got, c.explanation) || (got == "") != (c.explanation == "")) {
+			if !explain && got != "" ||
+				explain &&
+					(!strings.Contains(got, c.explanation) || (got == "") != (c.explanation == "")) {
 				t.Errorf("%s %s: explanation %q, want %q", c.method, c.path, got, c.explanation)
 			}
 			if want := map[int]*api.Error{404: api.ErrNoCall, 405: api.ErrMethod}[c.status]; want != nil {
 				var body api.Error
-				if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || body != *want || w.Header().Get("Content-Type") != "application/json" {
-					t.Errorf("%s %s: %s %s", c.method, c.path, w.Header().Get("Content-Type"), w.Body)
+				if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || body != *want ||
+					w.Header().Get("Content-Type") != "application/json" {
+					t.Errorf(
+						"%s %s: %s %s", c.method, c.path, w.Header().Get("Content-Type"), w.Body,
+					)
 				}
 			}
 		}

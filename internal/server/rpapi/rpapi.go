@@ -1,5 +1,6 @@
-// Package rpapi is the HTTP face that relying parties see: initiate, cancel, result, Signet's keys, and the download links. It
-// is a thin edge: a token is judged by internal/token, a request by internal/request, and an error finds its body in package api.
+// Package rpapi is the HTTP face that relying parties see: initiate, cancel, result, Signet's keys,
+// and the download links. It is a thin edge: a token is judged by internal/token, a request by
+// internal/request, and an error finds its body in package api.
 //
 // Start at [API.Handler]; follow [API.cancel] for the shortest whole path.
 package rpapi
@@ -36,8 +37,8 @@ type API struct {
 
 	Limits Limits // of calls and uploads
 
-	// SlowestUpload is the fewest bytes per second that an upload must bring; slower ones are cut off.
-	// 0: 8 KiB.
+	// SlowestUpload is the fewest bytes per second that an upload must bring; slower ones are cut
+	// off. 0: 8 KiB.
 	SlowestUpload int64
 
 	// UploadWindow is the time over which SlowestUpload is measured. 0: 10 s.
@@ -54,7 +55,8 @@ func (a *API) status(code string) int {
 	return api.Status(code)
 }
 
-// cancel is POST /sign-requests/cancel: everything is in the token; a body is not looked at (docs/contract.md, 14.23).
+// cancel is POST /sign-requests/cancel: everything is in the token; a body is not looked at
+// (docs/contract.md, 14.23).
 func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
 	claims, _, err := a.Verifier.Verify(r.Context(), authorization(r), token.Cancel)
 	c.judged(err)
@@ -98,7 +100,9 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	}
 	var ticket request.Ticket
 	if !claims.KeepUntil.IsZero() {
-		ticket = request.Ticket{ClientID: claims.ClientID, JTI: claims.JTI, KeepUntil: claims.KeepUntil}
+		ticket = request.Ticket{
+			ClientID: claims.ClientID, JTI: claims.JTI, KeepUntil: claims.KeepUntil,
+		}
 	}
 	end, err := a.beginUpload(w, rp.ClientID, ticket, r.ContentLength)
 	if err != nil {
@@ -109,18 +113,26 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 		if err == nil {
 			return // the request has used it up
 		}
-		// Not the caller's context: the call may have failed because the caller closed the connection.
+		// Not the caller's context: the call may have failed because the caller closed the
+		// connection.
 		spend, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 10*time.Second)
 		defer cancel()
 		if spent := a.Verifier.Spend(spend, claims); spent != nil {
-			a.Log.ErrorContext(r.Context(), "the token of a call that failed may be used again", "err", spent)
+			a.Log.ErrorContext(
+				r.Context(), "the token of a call that failed may be used again", "err", spent,
+			)
 		}
 	}()
 	if !isMediaType(r.Header.Get("Content-Type"), "application/octet-stream") {
-		return api.ErrClientSide("Content-Type must be application/octet-stream, and the body the PDF's bytes")
+		return api.ErrClientSide(
+			"Content-Type must be application/octet-stream, and the body the PDF's bytes",
+		)
 	}
-	if encoding := r.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-		return api.ErrClientSide("Content-Encoding is not supported: the body must be the PDF's bytes as they are")
+	if encoding := r.Header.Get("Content-Encoding"); encoding != "" &&
+		!strings.EqualFold(encoding, "identity") {
+		return api.ErrClientSide(
+			"Content-Encoding is not supported: the body must be the PDF's bytes as they are",
+		)
 	}
 	if r.ContentLength >= api.MaxDocumentBytes {
 		return request.ErrTooLarge
@@ -183,10 +195,13 @@ func serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
 	w.Write(api.OpenAPI())
 }
 
-// download is GET and HEAD of a signed_doc_url, with ranges. A link that is over answers 403, as object stores do.
+// download is GET and HEAD of a signed_doc_url, with ranges. A link that is over answers 403, as
+// object stores do.
 func (a *API) download(w http.ResponseWriter, r *http.Request, c *call) error {
 	q := r.URL.Query()
-	req, doc, err := a.Requests.Follow(r.Context(), r.PathValue("request_id"), q.Get("expires"), q.Get("signature"))
+	req, doc, err := a.Requests.Follow(
+		r.Context(), r.PathValue("request_id"), q.Get("expires"), q.Get("signature"),
+	)
 	if err != nil {
 		return err
 	}
@@ -197,7 +212,15 @@ func (a *API) download(w http.ResponseWriter, r *http.Request, c *call) error {
 			return err
 		}
 	}
-	httpx.ServePDF(w, r, doc, httpx.PDF{Name: req.SignedName(), ModTime: req.Signed.At, SHA256: req.Signed.SHA256, Attachment: true})
+	httpx.ServePDF(
+		w,
+		r,
+		doc,
+		httpx.PDF{
+			Name: req.SignedName(), ModTime: req.Signed.At, SHA256: req.Signed.SHA256,
+			Attachment: true,
+		},
+	)
 	return nil
 }
 
@@ -213,7 +236,8 @@ func linkStatus(code string) int {
 	}
 }
 
-// authorization is the one Authorization header; two are as good as none, because software in between may look at the other.
+// authorization is the one Authorization header; two are as good as none, because software in
+// between may look at the other.
 func authorization(r *http.Request) string {
 	if values := r.Header.Values("Authorization"); len(values) == 1 {
 		return values[0]

@@ -28,7 +28,9 @@ import (
 )
 
 // server is the API without a database: uploads that break off never reach one.
-func server(t *testing.T, change func(*rpapi.API), more ...party.Party) (addr string, rp *partytest.Party, folder string) {
+func server(
+	t *testing.T, change func(*rpapi.API), more ...party.Party,
+) (addr string, rp *partytest.Party, folder string) {
 	t.Helper()
 	rp = partytest.Start(t)
 	policy := safehttp.Policy{AllowPrivate: true}
@@ -44,9 +46,13 @@ func server(t *testing.T, change func(*rpapi.API), more ...party.Party) (addr st
 	t.Cleanup(func() { dir.Close() })
 	log := slog.New(slog.DiscardHandler)
 	a := &rpapi.API{
-		Requests: request.New(request.Config{Documents: dir, Now: time.Now, Rand: rand.Reader, Log: log}),
+		Requests: request.New(
+			request.Config{Documents: dir, Now: time.Now, Rand: rand.Reader, Log: log},
+		),
 		Verifier: token.NewVerifier(token.VerifierConfig{
-			Parties: parties, Keys: party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy)}), Replay: new(partytest.Replay),
+			Parties: parties,
+			Keys:    party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy)}),
+			Replay:  new(partytest.Replay),
 		}),
 		Log: log,
 	}
@@ -58,11 +64,15 @@ func server(t *testing.T, change func(*rpapi.API), more ...party.Party) (addr st
 	return strings.TrimPrefix(s.URL, "http://"), rp, folder
 }
 
-// TestSlowUpload: who sends less than the least is cut off, is told so, and leaves nothing on the disk.
+// TestSlowUpload: who sends less than the least is cut off, is told so, and leaves nothing on the
+// disk.
 func TestSlowUpload(t *testing.T) {
 	for name, length := range map[string]string{"announced": "Content-Length: 1000", "chunked": "Transfer-Encoding: chunked"} {
 		t.Run(name, func(t *testing.T) {
-			addr, rp, documents := server(t, func(a *rpapi.API) { a.SlowestUpload, a.UploadWindow = 1<<30, 50*time.Millisecond })
+			addr, rp, documents := server(
+				t,
+				func(a *rpapi.API) { a.SlowestUpload, a.UploadWindow = 1<<30, 50*time.Millisecond },
+			)
 			conn, err := net.Dial("tcp", addr)
 			if err != nil {
 				t.Fatal(err)
@@ -70,7 +80,11 @@ func TestSlowUpload(t *testing.T) {
 			defer conn.Close()
 			begin := time.Now()
 			_ = conn.SetDeadline(begin.Add(10 * time.Second))
-			fmt.Fprintf(conn, "POST /sign-requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nAuthorization: %s\r\n%s\r\n\r\n", rp.Token(token.Initiate), length)
+			fmt.Fprintf(
+				conn,
+				"POST /sign-requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nAuthorization: %s\r\n%s\r\n\r\n",
+				rp.Token(token.Initiate), length,
+			)
 			if name == "chunked" {
 				fmt.Fprintf(conn, "5\r\n%%PDF-\r\n")
 			} else {
@@ -82,7 +96,8 @@ func TestSlowUpload(t *testing.T) {
 			}
 			defer resp.Body.Close()
 			body, _ := io.ReadAll(resp.Body)
-			if resp.StatusCode != 400 || !strings.Contains(string(body), "The upload was interrupted") {
+			if resp.StatusCode != 400 ||
+				!strings.Contains(string(body), "The upload was interrupted") {
 				t.Errorf("%d %s", resp.StatusCode, body)
 			}
 			if took := time.Since(begin); took > 5*time.Second {
@@ -110,7 +125,10 @@ func TestExpectContinue(t *testing.T) {
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
-	fmt.Fprintf(conn, "POST /sign-requests HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5000000\r\n\r\n")
+	fmt.Fprintf(
+		conn,
+		"POST /sign-requests HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5000000\r\n\r\n",
+	)
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -124,10 +142,13 @@ func TestExpectContinue(t *testing.T) {
 // TestUnauthorizedStatus is the switch of docs/contract.md, 14.2.
 func TestUnauthorizedStatus(t *testing.T) {
 	for configured, want := range map[int]int{0: 400, 400: 400, 401: 401} {
-		h := (&rpapi.API{Verifier: token.NewVerifier(token.VerifierConfig{}), Unauthorized: configured, Log: slog.New(slog.DiscardHandler)}).Handler(http.NotFoundHandler(), "/api")
+		h := (&rpapi.API{Verifier: token.NewVerifier(token.VerifierConfig{}), Unauthorized: configured, Log: slog.New(slog.DiscardHandler)}).Handler(
+			http.NotFoundHandler(), "/api",
+		)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("POST", "/api/sign-requests/cancel", nil))
-		if w.Code != want || w.Body.String() != `{"error":"UNAUTHORIZED","error_description":"Unauthorized."}`+"\n" {
+		if w.Code != want ||
+			w.Body.String() != `{"error":"UNAUTHORIZED","error_description":"Unauthorized."}`+"\n" {
 			t.Errorf("configured %d: %d %s", configured, w.Code, w.Body)
 		}
 		if w.Header().Get("Signet-Explanation") != "" {
@@ -143,7 +164,8 @@ func (brokenReplay) Used(context.Context, string, string) (bool, error) {
 	return false, errors.New("the disk is full")
 }
 
-// TestServerSideError: a fault of the service has one answer, which does not tell the cause, and the log has the cause.
+// TestServerSideError: a fault of the service has one answer, which does not tell the cause, and
+// the log has the cause.
 func TestServerSideError(t *testing.T) {
 	rp := partytest.Start(t)
 	policy := safehttp.Policy{AllowPrivate: true}
@@ -154,7 +176,9 @@ func TestServerSideError(t *testing.T) {
 	var log bytes.Buffer
 	h := (&rpapi.API{
 		Verifier: token.NewVerifier(token.VerifierConfig{
-			Parties: parties, Keys: party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy)}), Replay: brokenReplay{},
+			Parties: parties,
+			Keys:    party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy)}),
+			Replay:  brokenReplay{},
 		}),
 		Explain: true, Log: slog.New(slog.NewTextHandler(&log, nil)),
 	}).Handler(http.NotFoundHandler(), "")
@@ -162,10 +186,12 @@ func TestServerSideError(t *testing.T) {
 	r.Header.Set("Authorization", rp.Token(token.Initiate))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	if w.Code != 500 || w.Body.String() != `{"error":"SERVER_SIDE_ERROR","error_description":"An unexpected error occurred."}`+"\n" {
+	if w.Code != 500 ||
+		w.Body.String() != `{"error":"SERVER_SIDE_ERROR","error_description":"An unexpected error occurred."}`+"\n" {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
-	if w.Header().Get("Signet-Explanation") != "" || strings.Count(log.String(), "the disk is full") != 1 {
+	if w.Header().Get("Signet-Explanation") != "" ||
+		strings.Count(log.String(), "the disk is full") != 1 {
 		t.Errorf("explanation %q, log %q", w.Header().Get("Signet-Explanation"), log.String())
 	}
 }

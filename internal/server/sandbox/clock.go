@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Clock runs ahead of another clock by what has been advanced. It is the one clock of a sandbox. The zero Clock is ready.
+// Clock runs ahead of another clock by what has been advanced. It is the one clock of a sandbox.
+// The zero Clock is ready.
 type Clock struct {
 	Base  func() time.Time // the other clock; nil is time.Now
 	ahead atomic.Int64

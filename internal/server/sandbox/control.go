@@ -14,7 +14,8 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Control is the second listener of the sandbox, on loopback: tests look at requests, act as signers, and move the clock.
+// Control is the second listener of the sandbox, on loopback: tests look at requests, act as
+// signers, and move the clock.
 type Control struct {
 	Requests *request.Service
 	Phones   *SoftPhones
@@ -40,7 +41,8 @@ func (c *Control) Handler() http.Handler {
 	return mux
 }
 
-// controlStatus: what the state refuses is a conflict, what the caller wrote wrongly is a bad request.
+// controlStatus: what the state refuses is a conflict, what the caller wrote wrongly is a bad
+// request.
 func controlStatus(code string) int {
 	switch code {
 	case api.CodeClientSide:
@@ -58,15 +60,17 @@ const codeNotFound = "NOT_FOUND"
 
 // RequestView is a request as the control listener shows it.
 type RequestView struct {
-	RequestID     string           `json:"request_id"`
-	State         request.State    `json:"state"`
-	ClientID      string           `json:"client_id"`
-	ExpiresAt     time.Time        `json:"expires_at"`
-	SessionEndsAt *time.Time       `json:"session_ends_at"` // null: no session
-	Signer        *string          `json:"signer"`          // NRIC or FIN; null: not opened yet
-	Events        []request.Event  `json:"events"`
-	Jobs          []request.Job    `json:"jobs"`  // webhook deliveries and other work, with their attempts
-	Calls         []calllog.Record `json:"calls"` // of relying parties, oldest first: what they sent, and why it was refused
+	RequestID     string          `json:"request_id"`
+	State         request.State   `json:"state"`
+	ClientID      string          `json:"client_id"`
+	ExpiresAt     time.Time       `json:"expires_at"`
+	SessionEndsAt *time.Time      `json:"session_ends_at"` // null: no session
+	Signer        *string         `json:"signer"`          // NRIC or FIN; null: not opened yet
+	Events        []request.Event `json:"events"`
+	// webhook deliveries and other work, with their attempts
+	Jobs []request.Job `json:"jobs"`
+	// of relying parties, oldest first: what they sent, and why it was refused
+	Calls []calllog.Record `json:"calls"`
 }
 
 func (c *Control) show(w http.ResponseWriter, r *http.Request) error {
@@ -74,7 +78,9 @@ func (c *Control) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return notFound(err)
 	}
-	v := RequestView{RequestID: req.ID, State: req.State, ClientID: req.ClientID, ExpiresAt: req.ExpiresAt}
+	v := RequestView{
+		RequestID: req.ID, State: req.State, ClientID: req.ClientID, ExpiresAt: req.ExpiresAt,
+	}
 	if req.State.InSession() {
 		v.SessionEndsAt = &req.Session.EndsAt
 	}
@@ -108,7 +114,8 @@ func (c *Control) act(w http.ResponseWriter, r *http.Request) error {
 		if !signer.ValidUIN(uin) {
 			return api.ErrClientSide(`"as" must be an NRIC or FIN with the right check letter`)
 		}
-		p = signer.Person{UIN: uin, Name: "SANDBOX PERSON " + uin[5:]} // as many signers as a test wants
+		// as many signers as a test wants
+		p = signer.Person{UIN: uin, Name: "SANDBOX PERSON " + uin[5:]}
 	}
 	if err := c.Phones.act(r.Context(), r.PathValue("request_id"), p, in.Do); err != nil {
 		return notFound(err)
@@ -131,7 +138,9 @@ func (c *Control) advance(w http.ResponseWriter, r *http.Request) error {
 	}
 	d, err := time.ParseDuration(in.Advance)
 	if err != nil || d < 0 || d > 10*365*24*time.Hour {
-		return api.ErrClientSide(`"advance" must be a duration such as "31m", and the clock does not go back`)
+		return api.ErrClientSide(
+			`"advance" must be a duration such as "31m", and the clock does not go back`,
+		)
 	}
 	c.Clock.Advance(d)
 	if err := c.Drain(r.Context()); err != nil {

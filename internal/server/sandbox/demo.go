@@ -17,8 +17,9 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// Demo is a relying party like any other: it knows of its sign requests what package client tells it over HTTP, and nothing more.
-// Its pages show each call with the exact answer. It keeps the newest requests in memory.
+// Demo is a relying party like any other: it knows of its sign requests what package client tells
+// it over HTTP, and nothing more. Its pages show each call with the exact answer. It keeps the
+// newest requests in memory.
 type Demo struct {
 	config   DemoConfig
 	client   *client.Client
@@ -28,8 +29,9 @@ type Demo struct {
 
 // DemoConfig is what a [Demo] needs.
 type DemoConfig struct {
-	PublicURL  string // where browsers find this server, without a slash at the end
-	BaseURL    string // of the API, as it can be reached from here, such as "http://127.0.0.1:5156/api/v3"
+	PublicURL string // where browsers find this server, without a slash at the end
+	// of the API, as it can be reached from here, such as "http://127.0.0.1:5156/api/v3"
+	BaseURL    string
 	ClientID   string
 	Key        crypto.Signer // P-256, P-384 or P-521
 	Kit        *ui.Kit
@@ -48,9 +50,10 @@ const (
 )
 
 const (
-	demoHome   = "/demo/"
-	demoKeyID  = "demo-1"
-	demoUpload = 12 << 20 // bytes of a form; more than the API takes, so that its refusal can be seen
+	demoHome  = "/demo/"
+	demoKeyID = "demo-1"
+	// bytes of a form; more than the API takes, so that its refusal can be seen
+	demoUpload = 12 << 20
 )
 
 // NewDemo returns a demo. It does not call the service.
@@ -59,7 +62,9 @@ func NewDemo(config DemoConfig) (*Demo, error) {
 		config.HTTPClient = &http.Client{Timeout: 30 * time.Second}
 	}
 	calls := *config.HTTPClient
-	calls.Transport = &demoTransport{next: calls.Transport, public: config.PublicURL, base: config.BaseURL, now: config.Now}
+	calls.Transport = &demoTransport{
+		next: calls.Transport, public: config.PublicURL, base: config.BaseURL, now: config.Now,
+	}
 	c, err := client.New(client.Config{
 		BaseURL: config.BaseURL, ClientID: config.ClientID, Key: config.Key, KeyID: demoKeyID,
 		HTTPClient: &calls, Now: config.Now, Rand: config.Rand,
@@ -74,7 +79,8 @@ func NewDemo(config DemoConfig) (*Demo, error) {
 	return &Demo{config: config, client: c, jwks: jwks}, nil
 }
 
-// Routes adds the demo below /demo. The form handlers rely on the server's check for cross-origin requests.
+// Routes adds the demo below /demo. The form handlers rely on the server's check for cross-origin
+// requests.
 func (d *Demo) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /demo", http.RedirectHandler(demoHome, http.StatusFound))
 	mux.HandleFunc("GET /demo/{$}", d.home)
@@ -101,12 +107,16 @@ func (d *Demo) with(h func(http.ResponseWriter, *http.Request, *demoRequest)) ht
 	}
 }
 
-func (d *Demo) home(w http.ResponseWriter, r *http.Request) { d.renderHome(w, r, http.StatusOK, nil) }
+func (d *Demo) home(w http.ResponseWriter, r *http.Request) {
+	d.renderHome(w, r, http.StatusOK, nil)
+}
 
 func (d *Demo) renderHome(w http.ResponseWriter, r *http.Request, status int, refused *Exchange) {
 	page := DemoHome{Action: "/demo/requests", Party: ui.Party{Name: DemoName}, Error: refused}
 	for _, p := range personas {
-		page.Personas = append(page.Personas, PersonaChoice{ID: p.UIN, Name: p.Name, Identifier: p.UIN, Note: p.note})
+		page.Personas = append(
+			page.Personas, PersonaChoice{ID: p.UIN, Name: p.Name, Identifier: p.UIN, Note: p.note},
+		)
 	}
 	for _, p := range demoPlacings {
 		page.Placings = append(page.Placings, ui.Choice{Value: p.value, Label: p.label})
@@ -121,7 +131,8 @@ func (d *Demo) renderHome(w http.ResponseWriter, r *http.Request, status int, re
 // create initiates a sign request with what the form says.
 func (d *Demo) create(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, demoUpload)
-	if err := r.ParseMultipartForm(demoUpload); err != nil && !errors.Is(err, http.ErrNotMultipart) {
+	if err := r.ParseMultipartForm(demoUpload); err != nil &&
+		!errors.Is(err, http.ErrNotMultipart) {
 		status := http.StatusBadRequest
 		if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 			status = http.StatusRequestEntityTooLarge
@@ -156,7 +167,8 @@ func (d *Demo) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	d.requests.add(&demoRequest{
-		id: initiated.RequestID, exchangeCode: initiated.ExchangeCode, signingURL: initiated.SigningURL, document: name,
+		id: initiated.RequestID, exchangeCode: initiated.ExchangeCode,
+		signingURL: initiated.SigningURL, document: name,
 		created: started, expires: started.Add(api.RequestLifetime * time.Second), exchanges: calls,
 	})
 	http.Redirect(w, r, demoRequestURL(initiated.RequestID, ""), http.StatusSeeOther)
@@ -184,7 +196,9 @@ func demoDocument(r *http.Request) (name string, document []byte, err error) {
 
 // notSent explains a call that did not happen in the place of its answer.
 func (d *Demo) notSent(err error) *Exchange {
-	return &Exchange{Call: "POST " + api.PathRequest, Body: "not sent: " + err.Error(), At: d.config.Now()}
+	return &Exchange{
+		Call: "POST " + api.PathRequest, Body: "not sent: " + err.Error(), At: d.config.Now(),
+	}
 }
 
 func (d *Demo) show(w http.ResponseWriter, r *http.Request, req *demoRequest) {
@@ -198,7 +212,8 @@ func (d *Demo) renderRequest(w http.ResponseWriter, r *http.Request, status int,
 	d.config.Kit.Show(w, r, d.config.Log, status, page)
 }
 
-// state tells the page whether to reload. It does not ask the service: polling is what webhooks are for.
+// state tells the page whether to reload. It does not ask the service: polling is what webhooks are
+// for.
 func (d *Demo) state(w http.ResponseWriter, _ *http.Request, req *demoRequest) {
 	page := req.page(d.config.Now())
 	httpx.WriteJSON(w, http.StatusOK, map[string]any{"state": page.State, "seq": page.Seq})

@@ -66,7 +66,8 @@ func placeSignatures(choice string, document []byte) ([]api.Location, error) {
 	return nil, errors.New("choose where to sign")
 }
 
-// pageSizes measures a document. One that cannot be read is taken for one page of A4: the service is the one to refuse it.
+// pageSizes measures a document. One that cannot be read is taken for one page of A4: the service
+// is the one to refuse it.
 func pageSizes(document []byte) []pageSize {
 	doc, err := pdf.Open(bytes.NewReader(document), int64(len(document)), pdf.Limits{})
 	if err != nil {
@@ -84,8 +85,8 @@ func pageSizes(document []byte) []pageSize {
 	return sizes
 }
 
-// slot is the place in a column (0 or 1) and a row of a page, counted from 1. Where two columns do not fit there is one, with
-// twice the rows.
+// slot is the place in a column (0 or 1) and a row of a page, counted from 1. Where two columns do
+// not fit there is one, with twice the rows.
 func slot(pages []pageSize, page, column, row int) api.Location {
 	size := pages[page-1]
 	margin := min(slotMargin, max(0, (size.w-api.BoxWidth)/2))
@@ -97,7 +98,9 @@ func slot(pages []pageSize, page, column, row int) api.Location {
 		x = size.w - margin - api.BoxWidth
 	}
 	bottom := min(slotBottom, max(0, (size.h-api.BoxHeight)/4))
-	return api.Location{Page: page, X: fraction(x, size.w), Y: fraction(bottom+float64(row)*slotRow, size.h)}
+	return api.Location{
+		Page: page, X: fraction(x, size.w), Y: fraction(bottom+float64(row)*slotRow, size.h),
+	}
 }
 
 // fraction is v of whole with four decimals, rounded down so that the box stays on the page.

@@ -9,7 +9,8 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// On pages of every size that can hold a box, all placings but the two wrong ones fit, and their boxes stay apart.
+// On pages of every size that can hold a box, all placings but the two wrong ones fit, and their
+// boxes stay apart.
 func TestPlacings(t *testing.T) {
 	for _, size := range []pageSize{a4, {841.89, 595.28}, {419.53, 595.28}, {612, 792}, {240, 320}, {api.BoxWidth, 400}, {5000, 300}} {
 		for _, count := range []int{1, 2, 3, 30} {
@@ -24,7 +25,9 @@ func TestPlacings(t *testing.T) {
 				}
 				wrong := p.value == "overlap" || p.value == "outside"
 				if got := fits(pages, locations); got == wrong {
-					t.Errorf("%s on %d pages of %v: fits %v, %v", p.value, count, size, got, locations)
+					t.Errorf(
+						"%s on %d pages of %v: fits %v, %v", p.value, count, size, got, locations,
+					)
 				}
 			}
 		}
@@ -69,7 +72,9 @@ func TestSample(t *testing.T) {
 		for _, l := range locations {
 			places = append(places, pades.Location{Page: l.Page, X: l.X, Y: l.Y})
 		}
-		_, err = pades.Inspect(t.Context(), bytes.NewReader(sample), int64(len(sample)), places, pdf.Limits{})
+		_, err = pades.Inspect(
+			t.Context(), bytes.NewReader(sample), int64(len(sample)), places, pdf.Limits{},
+		)
 		if wrong := p.value == "overlap" || p.value == "outside"; (err != nil) != wrong {
 			t.Errorf("%s: %v", p.value, err)
 		}

@@ -60,7 +60,9 @@ func (d *Demo) webhook(w http.ResponseWriter, r *http.Request) {
 	}
 	requestID, payload := readDemoWebhook(body)
 	if req := d.requests.find(requestID); req != nil {
-		req.deliver(WebhookDelivery{At: d.config.Now(), Verified: claims != nil, Claims: payload}, claims)
+		req.deliver(
+			WebhookDelivery{At: d.config.Now(), Verified: claims != nil, Claims: payload}, claims,
+		)
 	}
 	if claims == nil {
 		w.WriteHeader(http.StatusBadRequest)
@@ -91,15 +93,21 @@ func readDemoWebhook(body []byte) (requestID, payload string) {
 	return claims.RequestID, indented.String()
 }
 
-// signed hands out the signed document: from the webhook's link while it lives, else from a fresh one.
+// signed hands out the signed document: from the webhook's link while it lives, else from a fresh
+// one.
 func (d *Demo) signed(w http.ResponseWriter, r *http.Request, req *demoRequest) {
 	document, err := d.fetch(r.Context(), req)
 	if err != nil {
-		d.config.Log.InfoContext(r.Context(), "demo: no signed document", "request_id", req.id, "err", err)
+		d.config.Log.InfoContext(
+			r.Context(), "demo: no signed document", "request_id", req.id, "err", err,
+		)
 		d.renderRequest(w, r, http.StatusBadGateway, req)
 		return
 	}
-	httpx.ServePDF(w, r, bytes.NewReader(document), httpx.PDF{Name: signedName(req.document), Attachment: true})
+	httpx.ServePDF(
+		w, r, bytes.NewReader(document),
+		httpx.PDF{Name: signedName(req.document), Attachment: true},
+	)
 }
 
 func (d *Demo) fetch(ctx context.Context, req *demoRequest) ([]byte, error) {

@@ -41,8 +41,8 @@ func (r *demoRecord) take() []Exchange {
 	return calls
 }
 
-// demoTransport records the calls of the API with their exact answers. Links that the service makes for the outside world are
-// followed inside: in a container, the public address leads nowhere.
+// demoTransport records the calls of the API with their exact answers. Links that the service makes
+// for the outside world are followed inside: in a container, the public address leads nowhere.
 type demoTransport struct {
 	next         http.RoundTripper // nil: http.DefaultTransport
 	public, base string
@@ -90,8 +90,8 @@ func (t *demoTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// inside sends a request for the public address to where the API is. The Host stays, as the public address is what the server
-// knows itself by.
+// inside sends a request for the public address to where the API is. The Host stays, as the public
+// address is what the server knows itself by.
 func (t *demoTransport) inside(r *http.Request) *http.Request {
 	public, err := url.Parse(t.public)
 	if err != nil || r.URL.Scheme != public.Scheme || r.URL.Host != public.Host {

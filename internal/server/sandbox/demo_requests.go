@@ -17,8 +17,8 @@ const (
 	maxDemoWebhooks  = 20
 )
 
-// The states as the demo shows them. They are what the service's answers amount to: "created" may be "locked" in truth, as no
-// call tells a relying party that somebody has opened the document.
+// The states as the demo shows them. They are what the service's answers amount to: "created" may
+// be "locked" in truth, as no call tells a relying party that somebody has opened the document.
 const (
 	stateCreated   = "created"
 	stateSession   = "session"
@@ -101,7 +101,9 @@ func (r *demoRequest) deliver(w WebhookDelivery, claims *api.WebhookClaims) {
 	r.webhooks = slices.Insert(r.webhooks, 0, w)
 	r.webhooks = r.webhooks[:min(len(r.webhooks), maxDemoWebhooks)]
 	if claims != nil {
-		r.known, r.signedURL, r.signedEnd = stateSigned, claims.SignedDocURL, time.Unix(claims.Exp, 0)
+		r.known, r.signedURL, r.signedEnd = stateSigned, claims.SignedDocURL, time.Unix(
+			claims.Exp, 0,
+		)
 	}
 }
 
@@ -129,17 +131,20 @@ func (r *demoRequest) row(now time.Time) DemoRow {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return DemoRow{
-		ID: r.id, URL: demoRequestURL(r.id, ""), Document: r.document, State: r.stateAt(now), CreatedAt: r.created,
+		ID: r.id, URL: demoRequestURL(r.id, ""), Document: r.document, State: r.stateAt(now),
+		CreatedAt: r.created,
 	}
 }
 
-// page is the request's page without what is not the request's. Cancel and Get result are always there: the page is for seeing
-// what the service answers, above all to a cancel that comes too late.
+// page is the request's page without what is not the request's. Cancel and Get result are always
+// there: the page is for seeing what the service answers, above all to a cancel that comes too
+// late.
 func (r *demoRequest) page(now time.Time) DemoRequest {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	page := DemoRequest{
-		ID: r.id, Document: r.document, State: r.stateAt(now), CreatedAt: r.created, ExpiresAt: r.expires,
+		ID: r.id, Document: r.document, State: r.stateAt(now), CreatedAt: r.created,
+		ExpiresAt:    r.expires,
 		SigningURL:   r.signingURL,
 		CancelAction: demoRequestURL(r.id, "cancel"),
 		ResultAction: demoRequestURL(r.id, "result"),

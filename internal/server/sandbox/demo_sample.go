@@ -8,8 +8,9 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// The sample document: a tenancy agreement on two pages of A4, with frames where the placing "three" signs. It is drawn by the
-// few functions below with two of the fonts that every viewer has (ISO 32000-1, 9.6.2.2).
+// The sample document: a tenancy agreement on two pages of A4, with frames where the placing
+// "three" signs. It is drawn by the few functions below with two of the fonts that every viewer has
+// (ISO 32000-1, 9.6.2.2).
 
 const sampleName = "Tenancy agreement.pdf"
 
@@ -18,7 +19,10 @@ func sampleDocument() []byte {
 	pages := []pageSize{a4, a4}
 	frames := map[int][]samplePlace{
 		1: {{slot(pages, 1, 1, 0), "Tenant: key facts read"}},
-		2: {{slot(pages, 2, 0, 0), "Tenant: agreement"}, {slot(pages, 2, 1, 0), "Tenant: inventory received"}},
+		2: {
+			{slot(pages, 2, 0, 0), "Tenant: agreement"},
+			{slot(pages, 2, 1, 0), "Tenant: inventory received"},
+		},
 	}
 	first := new(drawing)
 	first.head("Tenancy agreement", "Unit 08-12, 5 Harbour Lane")
@@ -30,33 +34,71 @@ func sampleDocument() []byte {
 		{"Rent", "2,150 dollars a month, in advance, by the 5th day of the month"},
 		{"Deposit", "4,300 dollars, returned within 14 days after the term"},
 	})
-	first.clause("1", "The letting", "The landlord lets the premises to the tenant for the term. The tenant may use the common "+
-		"rooms, the roof garden and one bicycle stand together with the other residents.")
-	first.clause("2", "Rent and deposit", "The rent does not change during the term. The deposit is kept on an account of its own. "+
-		"The landlord may keep back from it only what the tenant owes, and says in writing what for.")
-	first.clause("3", "Repairs", "The landlord keeps the building, the lifts and the installations in working order. The tenant tells "+
-		"the landlord about defects within 7 days of noticing them, and pays for what the tenant has broken.")
-	first.clause("4", "Visits", "The landlord may enter the premises at reasonable hours after asking 48 hours before, and at once "+
-		"when there is danger.")
+	first.clause(
+		"1",
+		"The letting",
+		"The landlord lets the premises to the tenant for the term. The tenant may use the common "+
+			"rooms, the roof garden and one bicycle stand together with the other residents.",
+	)
+	first.clause(
+		"2",
+		"Rent and deposit",
+		"The rent does not change during the term. The deposit is kept on an account of its own. "+
+			"The landlord may keep back from it only what the tenant owes, and says in writing what for.",
+	)
+	first.clause(
+		"3",
+		"Repairs",
+		"The landlord keeps the building, the lifts and the installations in working order. The tenant tells "+
+			"the landlord about defects within 7 days of noticing them, and pays for what the tenant has broken.",
+	)
+	first.clause(
+		"4",
+		"Visits",
+		"The landlord may enter the premises at reasonable hours after asking 48 hours before, and at once "+
+			"when there is danger.",
+	)
 	first.frames(frames[1])
 	first.foot(1)
 
 	second := new(drawing)
 	second.y = a4.h - 84
-	second.clause("5", "Subletting", "The tenant may have guests, and may let a room to one other person after telling the landlord "+
-		"who that is. The tenant stays answerable for the whole of the rent.")
-	second.clause("6", "Ending the tenancy early", "After 12 months, either side may end the tenancy with two months' notice in "+
-		"writing. A tenant who has to move for work may do so with one month's notice.")
-	second.clause("7", "Handing over", "On the first and on the last day, both sides walk through the premises with the inventory and "+
-		"write down what they see. Keys that are missing are replaced at cost.")
-	second.clause("8", "Disputes", "Both sides first try to settle a dispute with the residents' committee, and then go to the "+
-		"tribunal that is responsible for the place of the premises.")
-	second.clause("9", "Form", "This agreement is signed electronically. Changes need a document that is signed in the same way.")
+	second.clause(
+		"5",
+		"Subletting",
+		"The tenant may have guests, and may let a room to one other person after telling the landlord "+
+			"who that is. The tenant stays answerable for the whole of the rent.",
+	)
+	second.clause(
+		"6",
+		"Ending the tenancy early",
+		"After 12 months, either side may end the tenancy with two months' notice in "+
+			"writing. A tenant who has to move for work may do so with one month's notice.",
+	)
+	second.clause(
+		"7",
+		"Handing over",
+		"On the first and on the last day, both sides walk through the premises with the inventory and "+
+			"write down what they see. Keys that are missing are replaced at cost.",
+	)
+	second.clause(
+		"8",
+		"Disputes",
+		"Both sides first try to settle a dispute with the residents' committee, and then go to the "+
+			"tribunal that is responsible for the place of the premises.",
+	)
+	second.clause(
+		"9", "Form",
+		"This agreement is signed electronically. Changes need a document that is signed in the same way.",
+	)
 	second.y = 280 // just above the frames
 	second.text("F2", 14, sampleLeft, "Signatures", ink)
 	second.y -= 18
-	second.paragraph("With each signature the tenant confirms what stands above the frame. The signatures can be verified with any "+
-		"viewer that knows PAdES; a verified signature shows the tenant's name and the time.", sampleLeft)
+	second.paragraph(
+		"With each signature the tenant confirms what stands above the frame. The signatures can be verified with any "+
+			"viewer that knows PAdES; a verified signature shows the tenant's name and the time.",
+		sampleLeft,
+	)
 	second.frames(frames[2])
 	second.foot(2)
 	return writeSample(first, second)
@@ -139,7 +181,10 @@ func (d *drawing) clause(number, title, body string) {
 func (d *drawing) frames(places []samplePlace) {
 	for _, p := range places {
 		x, y := p.X*a4.w, p.Y*a4.h
-		d.op("q 0.7 w [3 3] 0 d 0.62 0.67 0.73 RG %.2f %.2f %.2f %.2f re S Q", x-2, y-2, api.BoxWidth+4, api.BoxHeight+4)
+		d.op(
+			"q 0.7 w [3 3] 0 d 0.62 0.67 0.73 RG %.2f %.2f %.2f %.2f re S Q", x-2, y-2,
+			api.BoxWidth+4, api.BoxHeight+4,
+		)
 		d.y = y + api.BoxHeight + 9
 		d.text("F2", 9, x-2, p.caption, accent)
 	}
@@ -205,14 +250,20 @@ func writeSample(pages ...*drawing) []byte {
 		kids = append(kids, fmt.Sprintf("%d 0 R", firstPage+2*i))
 	}
 	out.WriteString("%PDF-1.7\n%\xe2\xe3\xcf\xd3\n")
-	object("<< /Type /Catalog /Pages 2 0 R /Lang (en-SG) /ViewerPreferences << /DisplayDocTitle true >> >>")
+	object(
+		"<< /Type /Catalog /Pages 2 0 R /Lang (en-SG) /ViewerPreferences << /DisplayDocTitle true >> >>",
+	)
 	object("<< /Type /Pages /Kids [%s] /Count %d >>", strings.Join(kids, " "), len(kids))
 	object("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>")
 	object("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica-Bold /Encoding /WinAnsiEncoding >>")
-	object("<< /Title (Tenancy agreement) /Producer (Signet sandbox) /CreationDate (D:20260115000000Z) >>")
+	object(
+		"<< /Title (Tenancy agreement) /Producer (Signet sandbox) /CreationDate (D:20260115000000Z) >>",
+	)
 	for i, page := range pages {
-		object("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 %g %g] /Resources << /Font << /F1 3 0 R /F2 4 0 R >> >> /Contents %d 0 R >>",
-			a4.w, a4.h, firstPage+2*i+1)
+		object(
+			"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 %g %g] /Resources << /Font << /F1 3 0 R /F2 4 0 R >> >> /Contents %d 0 R >>",
+			a4.w, a4.h, firstPage+2*i+1,
+		)
 		object("<< /Length %d >>\nstream\n%s\nendstream", page.Len(), page.Bytes())
 	}
 	xref := out.Len()
@@ -221,6 +272,10 @@ func writeSample(pages ...*drawing) []byte {
 		fmt.Fprintf(&out, "%010d 00000 n \n", offset)
 	}
 	const id = "<5369676E65742073616D706C65203031>" // any 16 bytes, always the same
-	fmt.Fprintf(&out, "trailer\n<< /Size %d /Root 1 0 R /Info 5 0 R /ID [%s %s] >>\nstartxref\n%d\n%%%%EOF\n", len(offsets)+1, id, id, xref)
+	fmt.Fprintf(
+		&out,
+		"trailer\n<< /Size %d /Root 1 0 R /Info 5 0 R /ID [%s %s] >>\nstartxref\n%d\n%%%%EOF\n",
+		len(offsets)+1, id, id, xref,
+	)
 	return out.Bytes()
 }

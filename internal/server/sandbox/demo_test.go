@@ -28,7 +28,8 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// fakeAPI stands in for the service: it hands out requests, and answers cancel and result as it is told.
+// fakeAPI stands in for the service: it hands out requests, and answers cancel and result as it is
+// told.
 type fakeAPI struct {
 	t      *testing.T
 	server *httptest.Server
@@ -69,24 +70,42 @@ func newFakeAPI(t *testing.T) *fakeAPI {
 		f.document, _ = io.ReadAll(r.Body)
 		f.initiates++
 		id := fmt.Sprintf("signv3-%d", f.initiates)
-		answer(w, f.refuse, api.Initiated{SigningURL: publicURL + "/sign/" + id, RequestID: id, ExchangeCode: "code-" + id})
+		answer(
+			w,
+			f.refuse,
+			api.Initiated{
+				SigningURL: publicURL + "/sign/" + id, RequestID: id, ExchangeCode: "code-" + id,
+			},
+		)
 	})
-	mux.HandleFunc("POST /api/v3/sign-requests/cancel", func(w http.ResponseWriter, r *http.Request) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.read(r)
-		answer(w, f.cancel, nil)
-	})
-	mux.HandleFunc("GET /api/v3/sign-requests/{id}/signed-doc", func(w http.ResponseWriter, r *http.Request) {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.read(r)
-		f.results++
-		if f.claims["exchange_code"] != "code-"+r.PathValue("id") {
-			t.Errorf("exchange code %v", f.claims["exchange_code"])
-		}
-		answer(w, f.result, api.Result{SignedDocURL: publicURL + "/documents/fresh", Exp: time.Now().Unix() + 120})
-	})
+	mux.HandleFunc(
+		"POST /api/v3/sign-requests/cancel",
+		func(w http.ResponseWriter, r *http.Request) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.read(r)
+			answer(w, f.cancel, nil)
+		},
+	)
+	mux.HandleFunc(
+		"GET /api/v3/sign-requests/{id}/signed-doc",
+		func(w http.ResponseWriter, r *http.Request) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.read(r)
+			f.results++
+			if f.claims["exchange_code"] != "code-"+r.PathValue("id") {
+				t.Errorf("exchange code %v", f.claims["exchange_code"])
+			}
+			answer(
+				w,
+				f.result,
+				api.Result{
+					SignedDocURL: publicURL + "/documents/fresh", Exp: time.Now().Unix() + 120,
+				},
+			)
+		},
+	)
 	mux.HandleFunc("GET /documents/{name}", func(w http.ResponseWriter, r *http.Request) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
@@ -98,7 +117,15 @@ func newFakeAPI(t *testing.T) *fakeAPI {
 		_, _ = io.WriteString(w, "%PDF "+r.PathValue("name"))
 	})
 	mux.HandleFunc("GET "+api.PathKeys, func(w http.ResponseWriter, _ *http.Request) {
-		httpx.WriteJSON(w, f.keysStatus, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: f.key.Public(), KeyID: "sign-1", Use: "sig", Algorithm: "ES256"}}})
+		httpx.WriteJSON(
+			w,
+			f.keysStatus,
+			jose.JSONWebKeySet{
+				Keys: []jose.JSONWebKey{
+					{Key: f.key.Public(), KeyID: "sign-1", Use: "sig", Algorithm: "ES256"},
+				},
+			},
+		)
 	})
 	f.server = httptest.NewServer(mux)
 	t.Cleanup(f.server.Close)
@@ -120,13 +147,18 @@ func (f *fakeAPI) read(r *http.Request) {
 
 // webhook makes the body of a webhook, signed by k.
 func (f *fakeAPI) webhook(k *ecdsa.PrivateKey, id, link string, now time.Time) string {
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: k, KeyID: "sign-1"}}, nil)
+	signer, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: jose.ES256, Key: jose.JSONWebKey{Key: k, KeyID: "sign-1"}}, nil,
+	)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	claims, _ := json.Marshal(api.WebhookClaims{
-		RequestType: api.RequestTypeSignedDocURL, SignedDocURL: link, RequestID: id, Iat: now.Unix(), Exp: now.Unix() + 120,
-		SignerInfo: api.SignerInfo{SignerName: "TAN XIAO HUI", SignerPartialUINFIN: "373D", SignedAt: now.UnixMilli()},
+		RequestType: api.RequestTypeSignedDocURL, SignedDocURL: link, RequestID: id,
+		Iat: now.Unix(), Exp: now.Unix() + 120,
+		SignerInfo: api.SignerInfo{
+			SignerName: "TAN XIAO HUI", SignerPartialUINFIN: "373D", SignedAt: now.UnixMilli(),
+		},
 	})
 	jws, err := signer.Sign(claims)
 	if err != nil {
@@ -158,13 +190,17 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
-	b := &bench{fakeAPI: newFakeAPI(t), mux: http.NewServeMux(), key: newKey(t), now: time.Now().Truncate(time.Second)}
+	b := &bench{
+		fakeAPI: newFakeAPI(t), mux: http.NewServeMux(), key: newKey(t),
+		now: time.Now().Truncate(time.Second),
+	}
 	kit, err := ui.New(ui.Options{Now: b.at, Sandbox: true, Templates: []ui.Templates{Templates()}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	demo, err := NewDemo(DemoConfig{
-		PublicURL: publicURL, BaseURL: b.server.URL + api.BasePath, ClientID: "demo-client", Key: b.key, Kit: kit,
+		PublicURL: publicURL, BaseURL: b.server.URL + api.BasePath, ClientID: "demo-client",
+		Key: b.key, Kit: kit,
 		Now: b.at, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -187,7 +223,9 @@ func (b *bench) later(d time.Duration) {
 }
 
 // call makes a request of the demo and returns its answer, with HTML entities resolved.
-func (b *bench) call(method, path, contentType, body string) (status int, text string, header http.Header) {
+func (b *bench) call(
+	method, path, contentType, body string,
+) (status int, text string, header http.Header) {
 	b.t.Helper()
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	if contentType != "" {
@@ -234,7 +272,8 @@ func (b *bench) state(id, want string) {
 		State string `json:"state"`
 		Seq   *int64 `json:"seq"`
 	}
-	if err := json.Unmarshal([]byte(text), &got); err != nil || got.State != want || got.Seq == nil {
+	if err := json.Unmarshal([]byte(text), &got); err != nil || got.State != want ||
+		got.Seq == nil {
 		b.t.Errorf("state %s, want %s", text, want)
 	}
 }
@@ -243,7 +282,10 @@ func (b *bench) state(id, want string) {
 func (b *bench) create() (id string) {
 	b.t.Helper()
 	id = fmt.Sprintf("signv3-%d", b.initiates+1)
-	b.post("/demo/requests", url.Values{"source": {"sample"}, "places": {"three"}}, "/demo/requests/"+id)
+	b.post(
+		"/demo/requests", url.Values{"source": {"sample"}, "places": {"three"}},
+		"/demo/requests/"+id,
+	)
 	return id
 }
 
@@ -251,7 +293,11 @@ func TestDemoCreates(t *testing.T) {
 	b := newBench(t)
 	b.page("/demo/", `action="/demo/requests"`, `value="three"`, "TAN XIAO HUI", "No requests yet")
 
-	b.post("/demo/requests", url.Values{"source": {"sample"}, "places": {"three"}, "signer": {"S8979373D"}}, "/demo/requests/signv3-1")
+	b.post(
+		"/demo/requests",
+		url.Values{"source": {"sample"}, "places": {"three"}, "signer": {"S8979373D"}},
+		"/demo/requests/signv3-1",
+	)
 	if !bytes.Equal(b.document, sampleDocument()) {
 		t.Errorf("the service got another document, of %d bytes", len(b.document))
 	}
@@ -261,8 +307,16 @@ func TestDemoCreates(t *testing.T) {
 		t.Errorf("claims %v", b.claims)
 	}
 	b.page("/demo/", "/demo/requests/signv3-1", sampleName, "!No requests yet")
-	b.page("/demo/requests/signv3-1", sampleName, `href="`+publicURL+`/sign/signv3-1"`, "POST /api/v3/sign-requests",
-		`"exchange_code":"code-signv3-1"`, "/demo/requests/signv3-1/cancel", "/demo/requests/signv3-1/result", "!signed.pdf")
+	b.page(
+		"/demo/requests/signv3-1",
+		sampleName,
+		`href="`+publicURL+`/sign/signv3-1"`,
+		"POST /api/v3/sign-requests",
+		`"exchange_code":"code-signv3-1"`,
+		"/demo/requests/signv3-1/cancel",
+		"/demo/requests/signv3-1/result",
+		"!signed.pdf",
+	)
 	b.state("signv3-1", "created")
 
 	// An upload, of a document that nobody can measure; anybody may sign.
@@ -270,12 +324,15 @@ func TestDemoCreates(t *testing.T) {
 	if status != http.StatusSeeOther || header.Get("Location") != "/demo/requests/signv3-2" {
 		t.Errorf("upload: %d", status)
 	}
-	if _, named := b.claims["signer_uin_hash"]; named || string(b.document) != "%PDF-broken" || b.claims["doc_name"] != "lease <1>.pdf" {
+	if _, named := b.claims["signer_uin_hash"]; named || string(b.document) != "%PDF-broken" ||
+		b.claims["doc_name"] != "lease <1>.pdf" {
 		t.Errorf("upload: %q, claims %v", b.document, b.claims)
 	}
 }
 
-func (b *bench) upload(name string, document []byte, places string) (status int, text string, header http.Header) {
+func (b *bench) upload(
+	name string, document []byte, places string,
+) (status int, text string, header http.Header) {
 	var form bytes.Buffer
 	w := multipart.NewWriter(&form)
 	_ = w.WriteField("source", "upload")
@@ -293,7 +350,13 @@ func TestDemoShowsRefusedUploads(t *testing.T) {
 	if status != 400 {
 		t.Errorf("status %d", status)
 	}
-	b.look("refused", text, `{"error":"CLIENT_SIDE_ERROR","error_description":"The PDF is encrypted"}`, "Signet-Explanation: because <so>", `action="/demo/requests"`)
+	b.look(
+		"refused",
+		text,
+		`{"error":"CLIENT_SIDE_ERROR","error_description":"The PDF is encrypted"}`,
+		"Signet-Explanation: because <so>",
+		`action="/demo/requests"`,
+	)
 	b.page("/demo/", "No requests yet", "!encrypted")
 	b.refuse = nil
 
@@ -302,12 +365,15 @@ func TestDemoShowsRefusedUploads(t *testing.T) {
 		"no file":   {"source": {"upload"}, "places": {"one"}},
 		"no places": {"source": {"sample"}},
 	} {
-		status, text, _ := b.call("POST", "/demo/requests", "application/x-www-form-urlencoded", form.Encode())
+		status, text, _ := b.call(
+			"POST", "/demo/requests", "application/x-www-form-urlencoded", form.Encode(),
+		)
 		if status != 400 || !strings.Contains(text, "not sent: ") {
 			t.Errorf("%s: %d", name, status)
 		}
 	}
-	if status, text, _ := b.upload("a.pdf", make([]byte, api.MaxDocumentBytes), "one"); status != 400 || !strings.Contains(text, "not sent: ") {
+	if status, text, _ := b.upload("a.pdf", make([]byte, api.MaxDocumentBytes), "one"); status != 400 ||
+		!strings.Contains(text, "not sent: ") {
 		t.Errorf("too large for the API: %d", status)
 	}
 	if status, _, _ := b.upload("a.pdf", make([]byte, demoUpload), "one"); status != http.StatusRequestEntityTooLarge {
@@ -320,7 +386,9 @@ func TestDemoShowsRefusedUploads(t *testing.T) {
 		t.Error("something was sent")
 	}
 	b.server.Close()
-	status, text, _ = b.call("POST", "/demo/requests", "application/x-www-form-urlencoded", "places=one")
+	status, text, _ = b.call(
+		"POST", "/demo/requests", "application/x-www-form-urlencoded", "places=one",
+	)
 	if status != 400 || !strings.Contains(text, "no answer: ") {
 		t.Errorf("no service: %d", status)
 	}
@@ -402,7 +470,12 @@ func TestDemoWebhook(t *testing.T) {
 		t.Errorf("genuine: %d", status)
 	}
 	b.state(id, "signed")
-	b.page("/demo/requests/"+id, "Signature verified", `"signer_name": "TAN XIAO HUI"`, "/demo/requests/"+id+"/signed.pdf")
+	b.page(
+		"/demo/requests/"+id,
+		"Signature verified",
+		`"signer_name": "TAN XIAO HUI"`,
+		"/demo/requests/"+id+"/signed.pdf",
+	)
 
 	for name, body := range map[string]string{"nothing": "", "no token": "{}", "no JWS": `{"token":"a.b.c"}`, "huge": strings.Repeat("x", 1<<20)} {
 		if status := hook(body); status != 400 {
@@ -426,15 +499,20 @@ func TestDemoSignedDocument(t *testing.T) {
 	get := func() (int, string, http.Header) { return b.call("GET", "/demo/requests/"+id+"/signed.pdf", "", "") }
 
 	b.result = api.ErrNotSigned
-	if status, text, _ := get(); status != http.StatusBadGateway || !strings.Contains(text, "DOCUMENT_NOT_SIGNED") {
+	if status, text, _ := get(); status != http.StatusBadGateway ||
+		!strings.Contains(text, "DOCUMENT_NOT_SIGNED") {
 		t.Errorf("not signed: %d", status)
 	}
 	b.result = nil
 	b.results = 0
 
-	b.call("POST", DemoWebhookPath, "", b.webhook(b.fakeAPI.key, id, publicURL+"/documents/hooked", b.at()))
+	b.call(
+		"POST", DemoWebhookPath, "",
+		b.webhook(b.fakeAPI.key, id, publicURL+"/documents/hooked", b.at()),
+	)
 	status, text, header := get()
-	if status != 200 || text != "%PDF hooked" || b.results != 0 || header.Get("Content-Type") != "application/pdf" ||
+	if status != 200 || text != "%PDF hooked" || b.results != 0 ||
+		header.Get("Content-Type") != "application/pdf" ||
 		!strings.Contains(header.Get("Content-Disposition"), `"Tenancy agreement (signed).pdf"`) {
 		t.Errorf("by the webhook: %d %q, %d results, %v", status, text, b.results, header)
 	}
@@ -442,7 +520,10 @@ func TestDemoSignedDocument(t *testing.T) {
 	if status, text, _ := get(); status != 200 || text != "%PDF fresh" || b.results != 1 {
 		t.Errorf("by a result: %d %q, %d results", status, text, b.results)
 	}
-	b.call("POST", DemoWebhookPath, "", b.webhook(b.fakeAPI.key, id, publicURL+"/documents/broken", b.at()))
+	b.call(
+		"POST", DemoWebhookPath, "",
+		b.webhook(b.fakeAPI.key, id, publicURL+"/documents/broken", b.at()),
+	)
 	if status, text, _ := get(); status != 200 || text != "%PDF fresh" {
 		t.Errorf("after a broken download: %d %q", status, text)
 	}
@@ -482,8 +563,10 @@ func TestDemoJWKS(t *testing.T) {
 	b := newBench(t)
 	_, text, header := b.call("GET", DemoJWKSPath, "", "")
 	var set jose.JSONWebKeySet
-	if err := json.Unmarshal([]byte(text), &set); err != nil || len(set.Keys) != 1 || !b.key.PublicKey.Equal(set.Keys[0].Key) ||
-		set.Keys[0].KeyID != demoKeyID || header.Get("Content-Type") != "application/json" {
+	if err := json.Unmarshal([]byte(text), &set); err != nil || len(set.Keys) != 1 ||
+		!b.key.PublicKey.Equal(set.Keys[0].Key) ||
+		set.Keys[0].KeyID != demoKeyID ||
+		header.Get("Content-Type") != "application/json" {
 		t.Errorf("%s", text)
 	}
 }
@@ -493,7 +576,8 @@ func TestDemoForgets(t *testing.T) {
 	for i := range maxDemoRequests + 5 {
 		l.add(&demoRequest{id: fmt.Sprint(i)})
 	}
-	if n := len(l.newest()); n != maxDemoRequests || l.find("4") != nil || l.find("5") == nil || l.newest()[0].id != fmt.Sprint(maxDemoRequests+4) {
+	if n := len(l.newest()); n != maxDemoRequests || l.find("4") != nil || l.find("5") == nil ||
+		l.newest()[0].id != fmt.Sprint(maxDemoRequests+4) {
 		t.Errorf("%d requests", n)
 	}
 	r := new(demoRequest)
@@ -501,7 +585,11 @@ func TestDemoForgets(t *testing.T) {
 		r.learn([]Exchange{{}}, io.EOF, stateSigned, time.Time{})
 		r.deliver(WebhookDelivery{}, nil)
 	}
-	if page := r.page(time.Time{}); len(page.Exchanges) != maxDemoExchanges || len(page.Webhooks) != maxDemoWebhooks || page.Seq != 200 {
-		t.Errorf("%d exchanges, %d webhooks, seq %d", len(page.Exchanges), len(page.Webhooks), page.Seq)
+	if page := r.page(time.Time{}); len(page.Exchanges) != maxDemoExchanges ||
+		len(page.Webhooks) != maxDemoWebhooks ||
+		page.Seq != 200 {
+		t.Errorf(
+			"%d exchanges, %d webhooks, seq %d", len(page.Exchanges), len(page.Webhooks), page.Seq,
+		)
 	}
 }

@@ -20,8 +20,8 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Provider is an OpenID Connect provider (Core 1.0, authorization code flow with PKCE) whose login page asks which persona to
-// be. It knows one client: this sandbox's own portal.
+// Provider is an OpenID Connect provider (Core 1.0, authorization code flow with PKCE) whose login
+// page asks which persona to be. It knows one client: this sandbox's own portal.
 type Provider struct {
 	Issuer       string // public URL of the provider, without a slash at the end
 	ClientID     string
@@ -81,7 +81,8 @@ func (p *Provider) keys(w http.ResponseWriter, r *http.Request) {
 // valid checks the parameters that must not be wrong before anybody is sent anywhere.
 func (p *Provider) valid(q url.Values) bool {
 	return q.Get("client_id") == p.ClientID && q.Get("redirect_uri") == p.RedirectURL &&
-		q.Get("response_type") == "code" && q.Get("code_challenge_method") == "S256" && q.Get("code_challenge") != ""
+		q.Get("response_type") == "code" &&
+		q.Get("code_challenge_method") == "S256" && q.Get("code_challenge") != ""
 }
 
 // authorize is the login page.
@@ -96,7 +97,10 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 		page.Fields = append(page.Fields, Hidden{Name: name, Value: q.Get(name)})
 	}
 	for _, who := range personas {
-		page.Personas = append(page.Personas, PersonaChoice{ID: who.UIN, Name: who.Name, Identifier: who.UIN, Note: who.note})
+		page.Personas = append(
+			page.Personas,
+			PersonaChoice{ID: who.UIN, Name: who.Name, Identifier: who.UIN, Note: who.note},
+		)
 	}
 	if err := p.Kit.Render(w, r, http.StatusOK, page); err != nil {
 		p.Log.ErrorContext(r.Context(), "rendering", "err", err)
@@ -159,13 +163,16 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 	}
 	subject := sha256.Sum256([]byte("sandbox subject " + g.person.UIN))
 	idToken, err := keydir.SignJWT(p.Key, keyID, map[string]any{
-		"iss": p.Issuer, "aud": p.ClientID, "sub": base64.RawURLEncoding.EncodeToString(subject[:16]),
+		"iss": p.Issuer, "aud": p.ClientID,
+		"sub": base64.RawURLEncoding.EncodeToString(subject[:16]),
 		"iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "nonce": g.nonce,
 		"name": g.person.Name, "uin": g.person.UIN,
 	})
 	if err != nil {
 		p.Log.ErrorContext(r.Context(), "signing an ID token", "err", err)
-		httpx.WriteJSON(w, http.StatusInternalServerError, map[string]string{"error": "server_error"})
+		httpx.WriteJSON(
+			w, http.StatusInternalServerError, map[string]string{"error": "server_error"},
+		)
 		return
 	}
 	httpx.WriteJSON(w, http.StatusOK, map[string]any{

@@ -17,8 +17,8 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// SoftPhones are the phones of personas: made and enrolled when first needed, in this process's memory. They go through the
-// same calls of the domain as the phone's pages.
+// SoftPhones are the phones of personas: made and enrolled when first needed, in this process's
+// memory. They go through the same calls of the domain as the phone's pages.
 type SoftPhones struct {
 	Requests *request.Service
 	Signers  *signer.Service
@@ -38,12 +38,14 @@ func (s *SoftPhones) of(ctx context.Context, p signer.Person) (*softPhone, error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ph := s.phones[p.UIN]; ph != nil {
-		if now, err := s.Signers.Store.Phone(ctx, ph.ID); err == nil && now.RevokedAt.IsZero() && s.lasts(now) {
+		if now, err := s.Signers.Store.Phone(ctx, ph.ID); err == nil && now.RevokedAt.IsZero() &&
+			s.lasts(now) {
 			return ph, nil
 		}
 	}
 	ph, err := s.enrol(ctx, p)
-	if errors.Is(err, api.ErrSignatureInvalid) { // somebody moved the clock meanwhile, by more than a challenge lives
+	// somebody moved the clock meanwhile, by more than a challenge lives
+	if errors.Is(err, api.ErrSignatureInvalid) {
 		ph, err = s.enrol(ctx, p)
 	}
 	if err != nil {
@@ -77,7 +79,8 @@ func (s *SoftPhones) enrol(ctx context.Context, p signer.Person) (*softPhone, er
 	return &softPhone{phone, key}, nil
 }
 
-// lasts reports whether the phone's certificate is good for the longest session and what follows it.
+// lasts reports whether the phone's certificate is good for the longest session and what follows
+// it.
 func (s *SoftPhones) lasts(ph signer.Phone) bool {
 	cert, err := x509.ParseCertificate(ph.Certificate)
 	return err == nil && cert.NotAfter.After(s.Signers.Now().Add(40*time.Minute))

@@ -10,11 +10,13 @@ import (
 	"github.com/signet-sign/signet/internal/store/storetest"
 )
 
-// TestSoftPhoneWhileClockMoves: somebody who moves the sandbox's clock by hours may do so while a persona's phone is being enrolled.
+// TestSoftPhoneWhileClockMoves: somebody who moves the sandbox's clock by hours may do so while a
+// persona's phone is being enrolled.
 func TestSoftPhoneWhileClockMoves(t *testing.T) {
 	begin := time.Now()
 	authority, err := ca.Open(t.TempDir(), ca.Options{
-		Name: "Test", Sandbox: true, BaseURL: "http://127.0.0.1/pki", Now: func() time.Time { return begin }, Rand: rand.Reader,
+		Name: "Test", Sandbox: true, BaseURL: "http://127.0.0.1/pki",
+		Now: func() time.Time { return begin }, Rand: rand.Reader,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -27,7 +29,8 @@ func TestSoftPhoneWhileClockMoves(t *testing.T) {
 		return begin.Add(time.Hour)
 	}
 	phones := &SoftPhones{Rand: rand.Reader, Signers: &signer.Service{
-		Store: storetest.NewMemory(), Authority: authority, ChallengeSecret: make([]byte, 32), Now: now, Rand: rand.Reader,
+		Store: storetest.NewMemory(), Authority: authority, ChallengeSecret: make([]byte, 32),
+		Now: now, Rand: rand.Reader,
 	}}
 	ph, err := phones.of(t.Context(), signer.Person{UIN: "S8979373D", Name: "Tan Mei Ling"})
 	if err != nil || ph.EnrolledAt.Before(begin.Add(time.Hour).Truncate(time.Second)) {

@@ -9,7 +9,8 @@ import (
 //go:embed templates/*.html
 var templates embed.FS
 
-// Templates are those of the pages of the demo relying party and the identity provider, for [ui.Options].
+// Templates are those of the pages of the demo relying party and the identity provider, for
+// [ui.Options].
 func Templates() ui.Templates {
 	return ui.Templates{Files: templates}
 }

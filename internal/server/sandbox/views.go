@@ -42,7 +42,9 @@ type PersonaChooser struct {
 }
 
 func (p PersonaChooser) Meta() ui.Meta {
-	m := ui.Meta{Template: "personas", Title: "personas.title", Shell: ui.ShellSandbox, Script: "portal"}
+	m := ui.Meta{
+		Template: "personas", Title: "personas.title", Shell: ui.ShellSandbox, Script: "portal",
+	}
 	if p.RedirectURL != "" {
 		m.Targets = []string{p.RedirectURL}
 	}
@@ -74,7 +76,9 @@ type DemoRow struct {
 }
 
 func (p DemoHome) Meta() ui.Meta {
-	return ui.Meta{Template: "demo_home", Title: "demo.home.title", Shell: ui.ShellSandbox, Script: "demo"}
+	return ui.Meta{
+		Template: "demo_home", Title: "demo.home.title", Shell: ui.ShellSandbox, Script: "demo",
+	}
 }
 
 // Exchange is a call of the demo and the exact answer.
@@ -140,5 +144,8 @@ func (p DemoRequest) Open() bool {
 }
 
 func (p DemoRequest) Meta() ui.Meta {
-	return ui.Meta{Template: "demo_request", Title: "demo.request.title", Args: []any{p.Document}, Shell: ui.ShellSandbox, Script: "demo"}
+	return ui.Meta{
+		Template: "demo_request", Title: "demo.request.title", Args: []any{p.Document},
+		Shell: ui.ShellSandbox, Script: "demo",
+	}
 }

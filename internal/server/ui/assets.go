@@ -83,14 +83,17 @@ func openAssets() (*assets, error) {
 			continue
 		}
 		if a.files[file] == nil {
-			return nil, fmt.Errorf("web: dist/manifest.json: %s: %s is missing (run web/build)", logical, file)
+			return nil, fmt.Errorf(
+				"web: dist/manifest.json: %s: %s is missing (run web/build)", logical, file,
+			)
 		}
 	}
 	return a, nil
 }
 
-// staticImports finds the chunks that a script imports, in the one form in which the bundler writes that. It looks at the statements around what may be a chunk's name only, because
-// the viewer has two million bytes and the program starts in a fraction of a second.
+// staticImports finds the chunks that a script imports, in the one form in which the bundler writes
+// that. It looks at the statements around what may be a chunk's name only, because the viewer has
+// two million bytes and the program starts in a fraction of a second.
 func staticImports(script []byte) (chunks []string) {
 	importStatement := regexp.MustCompile(`^import(?:\{[^}]*\}from)?"\./([A-Za-z0-9_-]+\.js)"`)
 	for at := 0; ; {
@@ -154,7 +157,10 @@ func (k *Kit) Static() http.Handler {
 		h.Set("Vary", "Accept-Encoding")
 		if strings.HasSuffix(f.kind, "javascript; charset=utf-8") {
 			// A worker does not inherit the page's policy: it is judged by its own.
-			h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'")
+			h.Set(
+				"Content-Security-Policy",
+				"default-src 'none'; script-src 'self'; connect-src 'self'",
+			)
 		}
 		data := f.data
 		if gz := f.compressed(); gz != nil && acceptsGzip(r) {

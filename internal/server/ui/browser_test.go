@@ -68,7 +68,8 @@ type asked struct {
 	ToBeSigned string   `json:"to_be_signed"`
 }
 
-// ask makes the prepared document and what is said about it: the PDF, and an update with an empty room for the signature.
+// ask makes the prepared document and what is said about it: the PDF, and an update with an empty
+// room for the signature.
 func (s *site) ask() (asked, []byte) {
 	before, after := "\nan update /Contents ", " and its end"
 	hole := "<" + strings.Repeat("0", 64) + ">"
@@ -86,14 +87,17 @@ func (s *site) ask() (asked, []byte) {
 	return a, file
 }
 
-// attributes is the DER of CMS signed attributes with a content type and these message digests, in base64url.
+// attributes is the DER of CMS signed attributes with a content type and these message digests, in
+// base64url.
 func attributes(digests ...[]byte) string {
 	der := func(tag byte, parts ...[]byte) []byte {
 		body := bytes.Join(parts, nil)
 		return append([]byte{tag, byte(len(body))}, body...)
 	}
 	pkcs9 := func(n byte) []byte { return der(6, []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 9, n}) }
-	all := [][]byte{der(0x30, pkcs9(3), der(0x31, der(6, []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1})))}
+	all := [][]byte{
+		der(0x30, pkcs9(3), der(0x31, der(6, []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, 1}))),
+	}
 	for _, d := range digests {
 		all = append(all, der(0x30, pkcs9(4), der(0x31, der(4, d))))
 	}
@@ -117,15 +121,25 @@ func (s *site) code(w http.ResponseWriter, r *http.Request) {
 	}
 	s.codes++
 	_ = json.NewEncoder(w).Encode(map[string]any{
-		"svg":      strings.Replace(string(sampleQR()), "<svg", fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" data-n="%d"`, s.codes), 1),
+		"svg": strings.Replace(
+			string(sampleQR()),
+			"<svg",
+			fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" data-n="%d"`, s.codes),
+			1,
+		),
 		"fresh_ms": 100,
 	})
 }
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	s := &site{kit: newKit(t), changed: make(chan struct{}), cut: make(chan struct{}), pdf: testPDF(3)}
-	s.live = map[string]any{"state": "locked", "scanned": false, "outcome": "", "session_ends_at": 0, "seq": 7}
+	s := &site{
+		kit: newKit(t), changed: make(chan struct{}), cut: make(chan struct{}), pdf: testPDF(3),
+	}
+	s.live = map[string]any{
+		"state": "locked", "scanned": false, "outcome": "",
+		"session_ends_at": 0, "seq": 7,
+	}
 	s.pages = map[string]Sample{}
 	for _, p := range Gallery() {
 		s.pages[p.Name] = p
@@ -161,8 +175,12 @@ func newSite(t *testing.T) *site {
 			t.Error(err)
 		}
 	})
-	// A phone that has approved goes back to the portal; with this answer a browser stays where it is.
-	mux.HandleFunc("GET /sign/{id}", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
+	// A phone that has approved goes back to the portal; with this answer a browser stays where it
+	// is.
+	mux.HandleFunc(
+		"GET /sign/{id}",
+		func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
+	)
 	mux.HandleFunc("POST /", s.post)
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(s.Close)
@@ -300,19 +318,28 @@ func (s *site) post(w http.ResponseWriter, r *http.Request) {
 	}
 	switch path := r.URL.Path; {
 	case path == "/phone/api/enrol/start":
-		answer(200, map[string]string{"challenge": base64.RawURLEncoding.EncodeToString(testChallenge)})
+		answer(
+			200,
+			map[string]string{"challenge": base64.RawURLEncoding.EncodeToString(testChallenge)},
+		)
 	case path == "/phone/api/enrol":
 		x, _ := base64.RawURLEncoding.DecodeString(body.PublicKey.X)
 		y, _ := base64.RawURLEncoding.DecodeString(body.PublicKey.Y)
 		var err error
-		s.key, err = ecdsa.ParseUncompressedPublicKey(elliptic.P256(), append(append([]byte{4}, x...), y...))
+		s.key, err = ecdsa.ParseUncompressedPublicKey(
+			elliptic.P256(), append(append([]byte{4}, x...), y...),
+		)
 		if err != nil || !verify(s.key, testChallenge, body.Proof) {
-			answer(400, map[string]string{"error": "CLIENT_SIDE_ERROR", "error_description": "wrong proof"})
+			answer(
+				400,
+				map[string]string{"error": "CLIENT_SIDE_ERROR", "error_description": "wrong proof"},
+			)
 			return
 		}
 		answer(200, map[string]any{
 			"phone_id": "phone-1", "certificate": "", "subject": "Tan Mei Lin",
-			"issuer": "Signet Signer CA 1", "serial": "5f3a90c1d27be84410aa62f09c1be377", "not_after": GalleryTime().AddDate(1, 0, 0).UnixMilli(),
+			"issuer": "Signet Signer CA 1", "serial": "5f3a90c1d27be84410aa62f09c1be377",
+			"not_after": GalleryTime().AddDate(1, 0, 0).UnixMilli(),
 		})
 	case strings.HasSuffix(path, "/challenge"):
 		a, _ := s.ask()
@@ -320,7 +347,8 @@ func (s *site) post(w http.ResponseWriter, r *http.Request) {
 			"relying_party": "Harbour Lane Housing Co-operative", "document_name": longName,
 			"match_code": "9736", "pages": 3, "places": 3,
 			"session_ends_at": GalleryTime().Add(168 * time.Second).UnixMilli(),
-			"document_digest": a.Digest, "document_size": a.Size, "byte_range": a.ByteRange, "to_be_signed": a.ToBeSigned,
+			"document_digest": a.Digest, "document_size": a.Size, "byte_range": a.ByteRange,
+			"to_be_signed": a.ToBeSigned,
 		})
 	case strings.HasSuffix(path, "/approve") && s.key != nil:
 		if s.lose > 0 {
@@ -330,7 +358,13 @@ func (s *site) post(w http.ResponseWriter, r *http.Request) {
 		a, _ := s.ask()
 		signed, _ := base64.RawURLEncoding.DecodeString(a.ToBeSigned)
 		if !verify(s.key, signed, body.Signature) {
-			answer(400, map[string]string{"error": "CLIENT_SIDE_ERROR", "error_description": "wrong signature"})
+			answer(
+				400,
+				map[string]string{
+					"error":             "CLIENT_SIDE_ERROR",
+					"error_description": "wrong signature",
+				},
+			)
 			return
 		}
 		answer(200, map[string]string{})
@@ -358,7 +392,9 @@ func verify(key *ecdsa.PublicKey, message []byte, signature string) bool {
 		return false
 	}
 	digest := sha256.Sum256(message)
-	return ecdsa.Verify(key, digest[:], new(big.Int).SetBytes(raw[:32]), new(big.Int).SetBytes(raw[32:]))
+	return ecdsa.Verify(
+		key, digest[:], new(big.Int).SetBytes(raw[:32]), new(big.Int).SetBytes(raw[32:]),
+	)
 }
 
 // openBrowser starts Chromium. Without it the test fails in CI, where it must be
@@ -459,11 +495,17 @@ func window(width, height int64, dark bool) step {
 		}); err != nil {
 			return err
 		}
-		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{
-				{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"},
+		_, err := cdp.Call(
+			ctx,
+			target,
+			emulation.SetEmulatedMedia,
+			emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{
+					{Name: "prefers-color-scheme", Value: scheme},
+					{Name: "prefers-reduced-motion", Value: "reduce"},
+				},
 			},
-		})
+		)
 		return err
 	})
 }
@@ -487,8 +529,9 @@ func eventually(text string) step {
 	})
 }
 
-// testPDF makes a document of at least three pages: plain A4, rotated by 90 degrees,
-// cropped with an origin that is not 0,0, and plain ones. Each has text at known places. The outline leads to pages 1 and 3.
+// testPDF makes a document of at least three pages: plain A4, rotated by 90 degrees, cropped with
+// an origin that is not 0,0, and plain ones. Each has text at known places. The outline leads to
+// pages 1 and 3.
 func testPDF(n int) []byte {
 	boxes := []string{
 		"/MediaBox[0 0 595.28 841.89]",
@@ -515,23 +558,38 @@ func testPDF(n int) []byte {
 	object("<</Type/Pages/Kids[%s]/Count %d>>", kids.Bytes(), len(boxes))
 	object("<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>")
 	for i, box := range boxes {
-		object("<</Type/Page/Parent 2 0 R%s/Resources<</Font<</F 3 0 R>>>>/Contents %d 0 R>>", box, len(offsets)+2)
+		object(
+			"<</Type/Page/Parent 2 0 R%s/Resources<</Font<</F 3 0 R>>>>/Contents %d 0 R>>", box,
+			len(offsets)+2,
+		)
 		var c bytes.Buffer
-		fmt.Fprintf(&c, "BT /F 20 Tf 150 640 Td (Agreement, page %d) Tj /F 11 Tf 0 -30 Td 15 TL", i+1)
+		fmt.Fprintf(
+			&c, "BT /F 20 Tf 150 640 Td (Agreement, page %d) Tj /F 11 Tf 0 -30 Td 15 TL", i+1,
+		)
 		for n := range 16 {
-			fmt.Fprintf(&c, " (Clause %d. The parties agree to what is written in this clause of the sample.) Tj T*", n+1)
+			fmt.Fprintf(
+				&c,
+				" (Clause %d. The parties agree to what is written in this clause of the sample.) Tj T*",
+				n+1,
+			)
 		}
 		c.WriteString(" ET")
 		object("<</Length %d>>stream\n%s\nendstream", c.Len(), c.Bytes())
 	}
 	object("<</Type/Outlines/First %d 0 R/Last %[1]d 0 R/Count 1>>", last+2)
-	object("<</Title(Agreement)/Parent %d 0 R/First %d 0 R/Last %[2]d 0 R/Count 1/Dest[4 0 R/Fit]>>", last+1, last+3)
-	object("<</Title(Schedule)/Parent %d 0 R/Dest[8 0 R/XYZ 100 400 null]>>", last+2) // page 3, 300 of its 650 pt below its top
+	object(
+		"<</Title(Agreement)/Parent %d 0 R/First %d 0 R/Last %[2]d 0 R/Count 1/Dest[4 0 R/Fit]>>",
+		last+1, last+3,
+	)
+	// page 3, 300 of its 650 pt below its top
+	object("<</Title(Schedule)/Parent %d 0 R/Dest[8 0 R/XYZ 100 400 null]>>", last+2)
 	xref := b.Len()
 	fmt.Fprintf(&b, "xref\n0 %d\n0000000000 65535 f \n", len(offsets)+1)
 	for _, o := range offsets {
 		fmt.Fprintf(&b, "%010d 00000 n \n", o)
 	}
-	fmt.Fprintf(&b, "trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n", len(offsets)+1, xref)
+	fmt.Fprintf(
+		&b, "trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n", len(offsets)+1, xref,
+	)
 	return b.Bytes()
 }

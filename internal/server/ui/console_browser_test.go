@@ -11,29 +11,42 @@ import (
 	"github.com/signet-sign/signet/internal/server/console"
 )
 
-// TestConsoleFollows: a request's page brings itself up to date when its stream says so, without a reload, tells a screen reader,
-// adds what is new, leaves open what is open, and stops when told to.
+// TestConsoleFollows: a request's page brings itself up to date when its stream says so, without a
+// reload, tells a screen reader, adds what is new, leaves open what is open, and stops when told
+// to.
 func TestConsoleFollows(t *testing.T) {
 	k := newKit(t)
 	var signed atomic.Bool
 	change := make(chan struct{})
 	mux := http.NewServeMux()
 	mux.Handle("GET /static/", k.Static())
-	mux.HandleFunc("GET /console/requests/{id}/events", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		for {
-			_, _ = w.Write([]byte("event: state\ndata: {}\n\n"))
-			_ = http.NewResponseController(w).Flush()
-			select {
-			case <-r.Context().Done():
-				return
-			case <-change:
+	mux.HandleFunc(
+		"GET /console/requests/{id}/events",
+		func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			for {
+				_, _ = w.Write([]byte("event: state\ndata: {}\n\n"))
+				_ = http.NewResponseController(w).Flush()
+				select {
+				case <-r.Context().Done():
+					return
+				case <-change:
+				}
 			}
-		}
-	})
+		},
+	)
 	mux.HandleFunc("GET /console/requests/{id}", func(w http.ResponseWriter, r *http.Request) {
-		p := console.Request{Row: console.Row{ID: "a", Party: "Shop", Document: "lease.pdf", State: "session"}, Follow: true}
-		p.Events = []console.Event{{Seq: 1, Kind: "proceeded", Call: &console.Call{ID: 7, Kind: "cancel", Authentic: true}}}
+		p := console.Request{
+			Row:    console.Row{ID: "a", Party: "Shop", Document: "lease.pdf", State: "session"},
+			Follow: true,
+		}
+		p.Events = []console.Event{
+			{
+				Seq:  1,
+				Kind: "proceeded",
+				Call: &console.Call{ID: 7, Kind: "cancel", Authentic: true},
+			},
+		}
 		if signed.Load() {
 			p.State = "sealing"
 			p.Events = append(p.Events, console.Event{Seq: 2, Kind: "approved", Tone: "good"})
@@ -47,8 +60,16 @@ func TestConsoleFollows(t *testing.T) {
 	t.Cleanup(server.Close) // after the browser's end, which ends the stream
 	ctx := openBrowser(t)
 	said := watchConsole(ctx)
-	do(t, ctx, window(1280, 800, false), chromedp.Navigate(server.URL+"/console/requests/a"),
-		eventually(`!document.querySelector("[data-follow-switch]").hidden`), script(`window.sameDocument = true`))
+	do(
+		t,
+		ctx,
+		window(1280, 800, false),
+		chromedp.Navigate(server.URL+"/console/requests/a"),
+		eventually(
+			`!document.querySelector("[data-follow-switch]").hidden`,
+		),
+		script(`window.sameDocument = true`),
+	)
 	do(t, ctx, click("#call-7 summary"), script(`document.activeElement.blur()`))
 	signed.Store(true)
 	change <- struct{}{}
@@ -62,7 +83,13 @@ func TestConsoleFollows(t *testing.T) {
 	if !eval[bool](t, ctx, `document.getElementById("call-7").open`) {
 		t.Error("what was open is closed")
 	}
-	do(t, ctx, click("[data-follow-switch] input"), chromedp.Reload(), eventually(`!document.querySelector("[data-follow-switch]").hidden`))
+	do(
+		t,
+		ctx,
+		click("[data-follow-switch] input"),
+		chromedp.Reload(),
+		eventually(`!document.querySelector("[data-follow-switch]").hidden`),
+	)
 	if eval[bool](t, ctx, `document.querySelector("[data-follow-switch] input").checked`) {
 		t.Error("the choice was forgotten")
 	}

@@ -16,9 +16,14 @@ import (
 func TestConsoleWords(t *testing.T) {
 	english := newKit(t).Messages("en")
 	for _, kind := range []request.EventKind{
-		request.EventInitiated, request.EventOpened, request.EventProceeded, request.EventScanned, request.EventSessionEnded, request.EventApproved,
-		request.EventApproveRefused, request.EventSigned, request.EventSealRetried, request.EventSealFailed, request.EventSealAgain, request.EventSealAborted, request.EventRenewed, request.EventRenewFailed, request.EventExpired, request.EventCancelled, request.EventPurged,
-		request.EventWebhook, request.EventResent, request.EventResult, request.EventDownloaded, request.EventEvidence,
+		request.EventInitiated, request.EventOpened, request.EventProceeded, request.EventScanned,
+		request.EventSessionEnded, request.EventApproved,
+		request.EventApproveRefused, request.EventSigned, request.EventSealRetried,
+		request.EventSealFailed, request.EventSealAgain, request.EventSealAborted,
+		request.EventRenewed, request.EventRenewFailed, request.EventExpired,
+		request.EventCancelled, request.EventPurged,
+		request.EventWebhook, request.EventResent, request.EventResult, request.EventDownloaded,
+		request.EventEvidence,
 	} {
 		if english["console.event."+string(kind)] == "" {
 			t.Errorf("no words for the event %s", kind)
@@ -30,12 +35,14 @@ func TestConsoleWords(t *testing.T) {
 		}
 	}
 	for _, status := range []request.JobStatus{request.JobPending, request.JobDone, request.JobFailed} {
-		if english["console.job."+string(status)] == "" || english["console.webhooks."+string(status)] == "" {
+		if english["console.job."+string(status)] == "" ||
+			english["console.webhooks."+string(status)] == "" {
 			t.Errorf("no words for the status %s", status)
 		}
 	}
 	for _, kind := range calllog.Kinds() {
-		if english["console.call."+string(kind)] == "" || english["console.call."+string(kind)+".refused"] == "" {
+		if english["console.call."+string(kind)] == "" ||
+			english["console.call."+string(kind)+".refused"] == "" {
 			t.Errorf("no words for the call %s", kind)
 		}
 	}
@@ -51,18 +58,21 @@ func TestConsoleWords(t *testing.T) {
 	}
 }
 
-// TestPartyWords: whatever an operator did to a relying party, its page has words for it, and every field has a name and a hint.
+// TestPartyWords: whatever an operator did to a relying party, its page has words for it, and every
+// field has a name and a hint.
 func TestPartyWords(t *testing.T) {
 	english := newKit(t).Messages("en")
 	for _, kind := range []party.ChangeKind{
-		party.ChangeRegistered, party.ChangeEdited, party.ChangeLogo, party.ChangeDisabled, party.ChangeEnabled, party.ChangeRemoved, party.ChangeKeysRenewed,
+		party.ChangeRegistered, party.ChangeEdited, party.ChangeLogo, party.ChangeDisabled,
+		party.ChangeEnabled, party.ChangeRemoved, party.ChangeKeysRenewed,
 	} {
 		if english["console.change."+string(kind)] == "" {
 			t.Errorf("no words for the change %s", kind)
 		}
 	}
 	for _, field := range []party.Field{party.FieldClientID, party.FieldName, party.FieldJWKS, party.FieldRedirect, party.FieldWebhook} {
-		if english["console.field."+string(field)] == "" || english["console.hint."+string(field)] == "" {
+		if english["console.field."+string(field)] == "" ||
+			english["console.hint."+string(field)] == "" {
 			t.Errorf("no words for the field %s", field)
 		}
 	}
@@ -70,15 +80,20 @@ func TestPartyWords(t *testing.T) {
 
 // TestConsoleIsEnglish: its pages have no other language, and say so whatever the browser asks for.
 func TestConsoleIsEnglish(t *testing.T) {
-	w := render(t, newKit(t), Sample{"x", 200, console.Overview{}}, "?lang=ta", http.Header{"Accept-Language": {"zh"}})
-	if body := w.Body.String(); !strings.Contains(body, `<html lang="en">`) || strings.Contains(body, "hreflang") {
+	w := render(
+		t, newKit(t), Sample{"x", 200, console.Overview{}}, "?lang=ta",
+		http.Header{"Accept-Language": {"zh"}},
+	)
+	if body := w.Body.String(); !strings.Contains(body, `<html lang="en">`) ||
+		strings.Contains(body, "hreflang") {
 		t.Error("the page claims or offers another language")
 	}
 }
 
 func TestTook(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0 ms", 184 * time.Millisecond: "184 ms", 1500 * time.Millisecond: "1.5 s", 185 * time.Second: "3 min 5 s",
+		0: "0 ms", 184 * time.Millisecond: "184 ms", 1500 * time.Millisecond: "1.5 s",
+		185 * time.Second: "3 min 5 s",
 		150 * time.Minute: "2 h 30 min", 73 * time.Hour: "3 days",
 	} {
 		if got := console.Took(d); got != want {
@@ -89,7 +104,9 @@ func TestTook(t *testing.T) {
 
 func TestRouteBars(t *testing.T) {
 	r := console.ScaledRoutes([]console.Route{{N: 200, Refused: 50, Failed: 50}, {N: 20}, {}})
-	if r[0].GoodW() != "50.00" || r[0].RefusedX() != "50.00" || r[0].RefusedW() != "25.00" || r[0].FailedX() != "75.00" || r[0].FailedW() != "25.00" {
+	if r[0].GoodW() != "50.00" || r[0].RefusedX() != "50.00" || r[0].RefusedW() != "25.00" ||
+		r[0].FailedX() != "75.00" ||
+		r[0].FailedW() != "25.00" {
 		t.Errorf("parts of the longest bar: %+v", r[0])
 	}
 	if r[1].GoodW() != "10.00" || r[2].GoodW() != "0.00" {

@@ -40,7 +40,8 @@ func (k *Kit) TemplateSets() []Templates {
 	return append([]Templates{{Files: templateFiles}}, k.options.Templates...)
 }
 
-// AssetImports are the URLs of the chunks that a script cannot start without, and how many the script itself names.
+// AssetImports are the URLs of the chunks that a script cannot start without, and how many the
+// script itself names.
 func (k *Kit) AssetImports(name string) (imports []string, named int) {
 	f := k.assets.files[k.assets.names[name]]
 	return f.imports, strings.Count(string(f.data), `"./chunk-`)
@@ -56,4 +57,6 @@ func (k *Kit) AssetWeight(file string) int {
 }
 
 // PageWeight is the size of a page on the wire.
-func PageWeight(page []byte) int { return len((&asset{kind: "text/html", data: page}).compressed()) }
+func PageWeight(page []byte) int {
+	return len((&asset{kind: "text/html", data: page}).compressed())
+}

@@ -31,12 +31,19 @@ func shots() []shot {
 	}
 	drawn := eventually(`document.querySelectorAll(".sheet.drawn").length > 0`)
 	known := eventually(`document.querySelector("[data-phones][aria-busy]") === null`)
-	return append(all,
+	return append(
+		all,
 		shot{"document-reviewed", "document", []step{
 			drawn, eventually(`!document.querySelector("[data-next-place]").disabled`),
-			click("[data-next-place]"), eventually(`document.querySelectorAll(".place.done").length == 1`),
-			click("[data-next-place]"), eventually(`document.querySelectorAll(".place.done").length == 2`),
-			click("[data-next-place]"), eventually(`!document.querySelector("[data-proceed] button").disabled`),
+			click(
+				"[data-next-place]",
+			), eventually(`document.querySelectorAll(".place.done").length == 1`),
+			click(
+				"[data-next-place]",
+			), eventually(`document.querySelectorAll(".place.done").length == 2`),
+			click(
+				"[data-next-place]",
+			), eventually(`!document.querySelector("[data-proceed] button").disabled`),
 		}},
 		shot{"document-pages", "document", []step{
 			drawn, click("[data-viewer-side-button]"), eventually(`document.querySelectorAll(".thumbnail.drawn").length > 1 && !document.querySelector("[data-viewer-outline]").hidden`),
@@ -46,46 +53,96 @@ func shots() []shot {
 		}},
 		shot{"signed-viewer", "signed", []step{click("[data-show-document]"), drawn}},
 		shot{"phone-enrol-done", "phone-enrol", []step{
-			click("[data-enrol-form] button"), eventually(`!document.querySelector("[data-step=done]").hidden`),
+			click(
+				"[data-enrol-form] button",
+			), eventually(`!document.querySelector("[data-step=done]").hidden`),
 		}},
-		shot{"phone-home-ready", "phone-home", []step{eventually(`!document.querySelector("[data-this-phone]").hidden`)}},
-		shot{"phone-approve", "phone-approve", []step{eventually(`!document.querySelector("[data-do=approve]").disabled`)}},
+		shot{
+			"phone-home-ready",
+			"phone-home",
+			[]step{eventually(`!document.querySelector("[data-this-phone]").hidden`)},
+		},
+		shot{
+			"phone-approve",
+			"phone-approve",
+			[]step{eventually(`!document.querySelector("[data-do=approve]").disabled`)},
+		},
 		shot{"phone-approve-document", "phone-approve", []step{
-			eventually(`!document.querySelector("[data-view]").disabled`), click("[data-view]"), drawn,
+			eventually(
+				`!document.querySelector("[data-view]").disabled`,
+			), click("[data-view]"), drawn,
 		}},
 		shot{"document-failed", "document", []step{
 			drawn, script(broken), eventually(`document.querySelector(".sheet-failed") !== null`),
-			click("[data-next-place]"), eventually(`document.querySelector("[data-read-document]").checkVisibility()`),
+			click(
+				"[data-next-place]",
+			), eventually(`document.querySelector("[data-read-document]").checkVisibility()`),
 		}},
-		shot{"code-stale", "code", []step{script(`window.fetch = () => Promise.reject(new TypeError())`), eventually(`document.querySelector(".qr.stale") !== null`)}},
+		shot{
+			"code-stale",
+			"code",
+			[]step{
+				script(`window.fetch = () => Promise.reject(new TypeError())`),
+				eventually(`document.querySelector(".qr.stale") !== null`),
+			},
+		},
 		shot{"landing-lost", "landing-intended", []step{
-			script(`window.EventSource = class { addEventListener(kind, f) { if (kind === "error") setTimeout(f) } close() {} }; window.fetch = () => Promise.reject(new TypeError()); dispatchEvent(new Event("online"))`),
+			script(
+				`window.EventSource = class { addEventListener(kind, f) { if (kind === "error") setTimeout(f) } close() {} }; window.fetch = () => Promise.reject(new TypeError()); dispatchEvent(new Event("online"))`,
+			),
 			eventually(`!document.querySelector("[data-lost]").hidden`),
 		}},
 		shot{"landing-languages", "landing-intended", []step{click(".language summary")}},
-		shot{"phone-home-rename", "phone-home", []step{known, click(".rename summary"), eventually(`document.querySelector(".rename[open]") !== null`)}},
-		shot{"phone-home-remove", "phone-home", []step{known, click(".confirm summary"), eventually(`document.querySelector(".confirm[open]") !== null`)}},
+		shot{
+			"phone-home-rename",
+			"phone-home",
+			[]step{
+				known,
+				click(".rename summary"),
+				eventually(`document.querySelector(".rename[open]") !== null`),
+			},
+		},
+		shot{
+			"phone-home-remove",
+			"phone-home",
+			[]step{
+				known,
+				click(".confirm summary"),
+				eventually(`document.querySelector(".confirm[open]") !== null`),
+			},
+		},
 		shot{"phone-scan-denied", "phone-scan", []step{
-			script(`navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "NotAllowedError"))`),
-			click("[data-scan-start]"), eventually(`!document.querySelector("[data-scan-error]").hidden`),
+			script(
+				`navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "NotAllowedError"))`,
+			),
+			click(
+				"[data-scan-start]",
+			), eventually(`!document.querySelector("[data-scan-error]").hidden`),
 		}},
 		shot{"phone-enrol-offline", "phone-enrol", []step{
 			script(`window.fetch = () => Promise.reject(new TypeError())`),
-			click("[data-enrol-form] button"), eventually(`!document.querySelector("[data-enrol-error]").hidden`),
+			click(
+				"[data-enrol-form] button",
+			), eventually(`!document.querySelector("[data-enrol-error]").hidden`),
 		}},
 		shot{"phone-approve-offline", "phone-approve", []step{
 			eventually(`!document.querySelector("[data-do=approve]").disabled`),
 			script(`window.fetch = () => Promise.reject(new TypeError())`),
-			click("[data-do=approve]"), eventually(`!document.querySelector("[data-approve-error]").hidden`),
+			click(
+				"[data-do=approve]",
+			), eventually(`!document.querySelector("[data-approve-error]").hidden`),
 		}},
 		shot{"phone-approved", "phone-approve", []step{
 			eventually(`!document.querySelector("[data-do=approve]").disabled`),
-			click("[data-do=approve]"), eventually(`!document.querySelector("[data-step=approved]").hidden`),
+			click(
+				"[data-do=approve]",
+			), eventually(`!document.querySelector("[data-step=approved]").hidden`),
 		}},
 	)
 }
 
-// broken is a browser without memory: the pages that it has drawn are empty, and it draws no others.
+// broken is a browser without memory: the pages that it has drawn are empty, and it draws no
+// others.
 const broken = `{
 	const real = HTMLCanvasElement.prototype.getContext;
 	HTMLCanvasElement.prototype.getContext = function (...a) { return this.width * this.height > 100000 ? null : real.apply(this, a) };
@@ -97,7 +154,10 @@ func (s *site) stateOf(name string) {
 	state := map[string]any{"state": "locked", "scanned": false, "session_ends_at": 0}
 	for _, p := range Gallery() {
 		if m := p.Page.Meta(); p.Name == name && m.Live != nil {
-			state = map[string]any{"state": m.Live.State, "scanned": m.Live.Scanned, "session_ends_at": m.Live.SessionEndsMillis()}
+			state = map[string]any{
+				"state": m.Live.State, "scanned": m.Live.Scanned,
+				"session_ends_at": m.Live.SessionEndsMillis(),
+			}
 		}
 	}
 	if name == "phone-approve" || name == "phone-enrol-session" {
@@ -158,7 +218,10 @@ func TestGalleryScreenshots(t *testing.T) {
 					window(w.width, w.height, dark), chromedp.Navigate(s.page(p.page)),
 				}
 				if p.page == "document" || p.page == "document-again" {
-					actions = append(actions, eventually(`document.querySelectorAll(".sheet.drawn").length > 0`))
+					actions = append(
+						actions,
+						eventually(`document.querySelectorAll(".sheet.drawn").length > 0`),
+					)
 				}
 				actions = append(actions, p.prepare...)
 				actions = append(actions, chromedp.Sleep(150*time.Millisecond))
@@ -180,13 +243,16 @@ func TestGalleryScreenshots(t *testing.T) {
 	said.check(t)
 }
 
-// contactSheet is a page with the pictures of all pages, for a reviewer who wants to see them at once.
+// contactSheet is a page with the pictures of all pages, for a reviewer who wants to see them at
+// once.
 func contactSheet(names []string) []byte {
 	var b bytes.Buffer
-	b.WriteString(`<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Gallery</title>
+	b.WriteString(
+		`<!doctype html><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Gallery</title>
 <style>body{font:14px system-ui;margin:1rem;background:#888}h2{margin:1.5rem 0 .5rem}div{display:flex;gap:.5rem;align-items:flex-start;overflow-x:auto}
 img{width:12rem;border:1px solid #000}img.wide{width:30rem}</style>
-`)
+`,
+	)
 	for _, name := range names {
 		fmt.Fprintf(&b, "<h2 id=%q>%s</h2><div>", name, name)
 		for _, look := range []string{"390-light", "390-dark", "1280-light", "1280-dark"} {
@@ -194,22 +260,29 @@ img{width:12rem;border:1px solid #000}img.wide{width:30rem}</style>
 			if strings.HasPrefix(look, "1280") {
 				class = "wide"
 			}
-			fmt.Fprintf(&b, `<a href="%[1]s-%[2]s.png"><img class="%[3]s" loading="lazy" src="%[1]s-%[2]s.png" alt="%[1]s at %[2]s"></a>`, name, look, class)
+			fmt.Fprintf(
+				&b,
+				`<a href="%[1]s-%[2]s.png"><img class="%[3]s" loading="lazy" src="%[1]s-%[2]s.png" alt="%[1]s at %[2]s"></a>`,
+				name,
+				look,
+				class,
+			)
 		}
 		b.WriteString("</div>\n")
 	}
 	return b.Bytes()
 }
 
-// TestReflow holds the pages of signer and phone to a window of 320 px (WCAG 2.2, 1.4.10: 400 % zoom of 1280 px), in every
-// language: nothing is wider than the window.
+// TestReflow holds the pages of signer and phone to a window of 320 px (WCAG 2.2, 1.4.10: 400 %
+// zoom of 1280 px), in every language: nothing is wider than the window.
 func TestReflow(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
 	do(t, ctx, window(320, 512, false))
 	only := regexp.MustCompile(os.Getenv("GALLERY_ONLY"))
 	for i, p := range shots() {
-		if !only.MatchString(p.name) || alike(p.name) || strings.HasPrefix(p.name, "console-") || strings.HasPrefix(p.name, "demo-") {
+		if !only.MatchString(p.name) || alike(p.name) || strings.HasPrefix(p.name, "console-") ||
+			strings.HasPrefix(p.name, "demo-") {
 			continue
 		}
 		languages := []string{"en", "zh", "ms", "ta"}
@@ -221,8 +294,12 @@ func TestReflow(t *testing.T) {
 			s.leave(t, ctx)
 			s.stateOf(p.page)
 			do(t, ctx, append([]step{chromedp.Navigate(s.page(p.page))}, p.prepare...)...)
-			wide := eval[string](t, ctx, `document.documentElement.scrollWidth <= innerWidth ? "" : [...document.querySelectorAll("main *, header *, footer *")]
-				.filter(e => e.getBoundingClientRect().right > innerWidth && !e.closest(".viewer-pages, .panel-list, .visually-hidden")).map(e => e.tagName + "." + e.className).join(" ") || "something"`)
+			wide := eval[string](
+				t,
+				ctx,
+				`document.documentElement.scrollWidth <= innerWidth ? "" : [...document.querySelectorAll("main *, header *, footer *")]
+				.filter(e => e.getBoundingClientRect().right > innerWidth && !e.closest(".viewer-pages, .panel-list, .visually-hidden")).map(e => e.tagName + "." + e.className).join(" ") || "something"`,
+			)
 			if wide != "" {
 				t.Errorf("%s in %s is wider than the window: %s", p.name, lang, wide)
 			}
@@ -230,8 +307,8 @@ func TestReflow(t *testing.T) {
 	}
 }
 
-// TestFocus goes through every page with the Tab key: what has the focus is seen to have it, is in the window and is not covered
-// (WCAG 2.2, 2.4.7 and 2.4.11), and the last stop is reached.
+// TestFocus goes through every page with the Tab key: what has the focus is seen to have it, is in
+// the window and is not covered (WCAG 2.2, 2.4.7 and 2.4.11), and the last stop is reached.
 func TestFocus(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
@@ -241,21 +318,41 @@ func TestFocus(t *testing.T) {
 		if p.name == "document-failed" { // its pages come to fail while they are visited
 			continue
 		}
-		if !only.MatchString(p.name) || alike(p.name) || strings.HasPrefix(p.name, "console-") || strings.HasPrefix(p.name, "demo-") {
+		if !only.MatchString(p.name) || alike(p.name) || strings.HasPrefix(p.name, "console-") ||
+			strings.HasPrefix(p.name, "demo-") {
 			continue
 		}
 		s.leave(t, ctx)
 		s.stateOf(p.page)
 		actions := []step{chromedp.Navigate(s.page(p.page))}
 		if p.page == "document" || p.page == "document-again" {
-			actions = append(actions, eventually(`document.querySelectorAll(".sheet.drawn").length > 0 && !document.querySelector("[data-next-place]").disabled`))
+			actions = append(
+				actions,
+				eventually(
+					`document.querySelectorAll(".sheet.drawn").length > 0 && !document.querySelector("[data-next-place]").disabled`,
+				),
+			)
 		}
 		actions = append(actions, p.prepare...)
-		actions = append(actions, eventually(`document.querySelector("[data-phones][aria-busy]") === null`))
-		do(t, ctx, append(actions, script(`document.querySelector(".skip").focus(); window.stops = [document.activeElement]`))...)
+		actions = append(
+			actions,
+			eventually(`document.querySelector("[data-phones][aria-busy]") === null`),
+		)
+		do(
+			t,
+			ctx,
+			append(
+				actions,
+				script(
+					`document.querySelector(".skip").focus(); window.stops = [document.activeElement]`,
+				),
+			)...)
 		for range 60 {
 			do(t, ctx, chromedp.KeyEvent("\t"))
-			said := eval[string](t, ctx, `new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => {
+			said := eval[string](
+				t,
+				ctx,
+				`new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => {
 				const e = document.activeElement;
 				if (!e || e === document.body || window.stops.includes(e)) return done("end");
 				window.stops.push(e);
@@ -266,7 +363,8 @@ func TestFocus(t *testing.T) {
 				const seen = [0.25, 0.5, 0.75].some(part => { const hit = document.elementFromPoint(x, top + (bottom - top) * part); return hit && (e.contains(hit) || hit.contains(e)) });
 				const over = document.elementFromPoint(x, top + (bottom - top) / 2);
 				done(seen ? "" : "the focus on " + name + " is covered by " + over?.tagName + "." + over?.className);
-			})))`)
+			})))`,
+			)
 			if said == "end" {
 				break
 			}
@@ -333,8 +431,18 @@ func TestAxe(t *testing.T) {
 // alike says that a page differs from another of the gallery by its words only.
 func alike(name string) bool {
 	switch name {
-	case "ended-left", "ended-failed", "ended-rejected", "login-denied", "error-404", "error-503", "landing-first",
-		"document-again", "demo-home-empty", "demo-request-cancelled", "phone-home-ready", "signed-gone":
+	case "ended-left",
+		"ended-failed",
+		"ended-rejected",
+		"login-denied",
+		"error-404",
+		"error-503",
+		"landing-first",
+		"document-again",
+		"demo-home-empty",
+		"demo-request-cancelled",
+		"phone-home-ready",
+		"signed-gone":
 		return true
 	}
 	return strings.HasPrefix(name, "phone-problem-") && name != "phone-problem-REQUEST_CANCELLED"
@@ -344,8 +452,12 @@ func alike(name string) bool {
 func axe(t *testing.T, ctx context.Context, rules string) []string {
 	t.Helper()
 	do(t, ctx, script(rules+";0"))
-	raw := eval[string](t, ctx, `axe.run({runOnly: ["wcag2a","wcag2aa","wcag21a","wcag21aa","wcag22aa","best-practice"]}).then(r =>
-		JSON.stringify(r.violations.map(v => v.impact + " " + v.id + ": " + v.nodes.map(n => n.target.join(" ") + " " + n.failureSummary).join(" | "))))`)
+	raw := eval[string](
+		t,
+		ctx,
+		`axe.run({runOnly: ["wcag2a","wcag2aa","wcag21a","wcag21aa","wcag22aa","best-practice"]}).then(r =>
+		JSON.stringify(r.violations.map(v => v.impact + " " + v.id + ": " + v.nodes.map(n => n.target.join(" ") + " " + n.failureSummary).join(" | "))))`,
+	)
 	var found []string
 	if err := json.Unmarshal([]byte(raw), &found); err != nil {
 		t.Fatal(err)

@@ -22,8 +22,8 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-// Templates are the templates of one edge, and what they may call besides the functions of this package. Files holds
-// templates/*.html: files that begin with "_" are parts that its pages share.
+// Templates are the templates of one edge, and what they may call besides the functions of this
+// package. Files holds templates/*.html: files that begin with "_" are parts that its pages share.
 type Templates struct {
 	Files     fs.FS
 	Functions template.FuncMap
@@ -51,8 +51,9 @@ type Kit struct {
 	options   Options
 	assets    *assets
 	languages []*language
-	matcher   textlanguage.Matcher                                     // of languages
-	pages     map[string]func() (map[string]*template.Template, error) // language tag -> page -> template; parsed on first use
+	matcher   textlanguage.Matcher // of languages
+	// language tag -> page -> template; parsed on first use
+	pages map[string]func() (map[string]*template.Template, error)
 }
 
 // New reads the embedded templates, messages and bundles. An error means that
@@ -74,7 +75,9 @@ func New(o Options) (*Kit, error) {
 	}
 	k.matcher = newMatcher(k.languages)
 	for _, l := range k.languages {
-		k.pages[l.Tag] = sync.OnceValues(func() (map[string]*template.Template, error) { return k.parse(l) })
+		k.pages[l.Tag] = sync.OnceValues(
+			func() (map[string]*template.Template, error) { return k.parse(l) },
+		)
 	}
 	_, err = k.pages[k.languages[0].Tag]() // it is the same text for all: a fault shows here
 	return k, err
@@ -180,7 +183,9 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 }
 
 // Show is Render for handlers that have nothing else to answer with: an error goes to the log.
-func (k *Kit) Show(w http.ResponseWriter, r *http.Request, log *slog.Logger, status int, page Page) {
+func (k *Kit) Show(
+	w http.ResponseWriter, r *http.Request, log *slog.Logger, status int, page Page,
+) {
 	if err := k.Render(w, r, status, page); err != nil {
 		log.ErrorContext(r.Context(), "rendering", "route", r.Pattern, "err", err)
 	}
@@ -194,8 +199,8 @@ func (k *Kit) Error(w http.ResponseWriter, r *http.Request, status int, referenc
 	}
 }
 
-// retryURL is where trying again makes sense after an error that may pass: the page itself, or for a form the page that it was on,
-// which a browser tells to its own origin.
+// retryURL is where trying again makes sense after an error that may pass: the page itself, or for
+// a form the page that it was on, which a browser tells to its own origin.
 func retryURL(r *http.Request, status int) string {
 	if status != http.StatusTooManyRequests && status < http.StatusInternalServerError {
 		return ""
@@ -208,7 +213,8 @@ func retryURL(r *http.Request, status int) string {
 		}
 		page = from
 	}
-	if !strings.HasPrefix(page.Path, "/") || strings.HasPrefix(page.Path, "//") { // "//host" would be another origin
+	// "//host" would be another origin
+	if !strings.HasPrefix(page.Path, "/") || strings.HasPrefix(page.Path, "//") {
 		return ""
 	}
 	return page.RequestURI()

@@ -18,7 +18,9 @@ func newKit(t *testing.T) *ui.Kit {
 	t.Helper()
 	k, err := ui.New(ui.Options{
 		Now: GalleryTime, Sandbox: true, LoginURLs: []string{"https://login.example/authorize"},
-		Templates: []ui.Templates{portal.Templates(), phone.Templates(), console.Templates(), sandbox.Templates()},
+		Templates: []ui.Templates{
+			portal.Templates(), phone.Templates(), console.Templates(), sandbox.Templates(),
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +28,9 @@ func newKit(t *testing.T) *ui.Kit {
 	return k
 }
 
-func render(t *testing.T, k *ui.Kit, s Sample, query string, header http.Header) *httptest.ResponseRecorder {
+func render(
+	t *testing.T, k *ui.Kit, s Sample, query string, header http.Header,
+) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequest("GET", "/gallery/"+s.Name+query, nil)
 	for name, values := range header {
@@ -40,8 +44,10 @@ func render(t *testing.T, k *ui.Kit, s Sample, query string, header http.Header)
 }
 
 var (
-	idAttr     = regexp.MustCompile(`\sid="([^"]*)"`)
-	refAttr    = regexp.MustCompile(`\s(?:for|aria-labelledby|aria-describedby|aria-controls)="([^"]*)"`)
+	idAttr  = regexp.MustCompile(`\sid="([^"]*)"`)
+	refAttr = regexp.MustCompile(
+		`\s(?:for|aria-labelledby|aria-describedby|aria-controls)="([^"]*)"`,
+	)
 	fragment   = regexp.MustCompile(`href="#([^"]+)"`)
 	scriptTag  = regexp.MustCompile(`<script\b[^>]*>`)
 	startTag   = regexp.MustCompile(`<[a-z][^>]*>`)
@@ -111,7 +117,8 @@ func checkPage(t *testing.T, page string) {
 		}
 	}
 	for _, tag := range fieldTag.FindAllString(page, -1) {
-		if strings.Contains(tag, `type="hidden"`) || strings.Contains(page, `<label class="check">`+tag) {
+		if strings.Contains(tag, `type="hidden"`) ||
+			strings.Contains(page, `<label class="check">`+tag) {
 			continue
 		}
 		id := idAttr.FindStringSubmatch(tag)
@@ -122,10 +129,12 @@ func checkPage(t *testing.T, page string) {
 	if strings.Contains(page, "<style") || strings.Contains(page, "ZgotmplZ") {
 		t.Error("inline style, or a value that the template engine refused")
 	}
-	if visible := dataAttr.ReplaceAllString(page, ""); strings.Contains(visible, "{0}") || strings.Contains(visible, "{1}") {
+	if visible := dataAttr.ReplaceAllString(page, ""); strings.Contains(visible, "{0}") ||
+		strings.Contains(visible, "{1}") {
 		t.Error("a message was shown without its argument")
 	}
-	if strings.Count(page, "<h1") < 1 || !strings.Contains(page, `<html lang="`) || !strings.Contains(page, "<title>") {
+	if strings.Count(page, "<h1") < 1 || !strings.Contains(page, `<html lang="`) ||
+		!strings.Contains(page, "<title>") {
 		t.Error("no heading, language or title")
 	}
 	checkBalance(t, page)
@@ -177,7 +186,8 @@ func TestPageHeaders(t *testing.T) {
 	}
 	plain := get(portal.LinkInvalid{})
 	if !strings.HasPrefix(plain, "default-src 'none'; script-src 'self'; style-src 'self';") ||
-		!strings.Contains(plain, "form-action 'self';") || !strings.Contains(plain, "frame-ancestors 'none'") ||
+		!strings.Contains(plain, "form-action 'self';") ||
+		!strings.Contains(plain, "frame-ancestors 'none'") ||
 		strings.Contains(plain, "unsafe") || strings.Contains(plain, "data:") {
 		t.Errorf("policy: %s", plain)
 	}
@@ -212,8 +222,12 @@ func TestHostileNames(t *testing.T) {
 	k := newKit(t)
 	const evil = `"><script>alert(1)</script><img src=x onerror=alert(1)>{0}`
 	p := portal.Document{
-		Summary: ui.Summary{ID: `../x"><script>`, Party: ui.Party{Name: evil, LogoURL: "javascript:alert(1)"}, Document: evil},
-		Signer:  ui.Person{Name: evil}, Places: []portal.Place{{Page: 1}},
+		Summary: ui.Summary{
+			ID:       `../x"><script>`,
+			Party:    ui.Party{Name: evil, LogoURL: "javascript:alert(1)"},
+			Document: evil,
+		},
+		Signer: ui.Person{Name: evil}, Places: []portal.Place{{Page: 1}},
 	}
 	body := render(t, k, Sample{"x", 200, p}, "", nil).Body.String()
 	for _, tag := range scriptTag.FindAllString(body, -1) {
@@ -268,7 +282,8 @@ func TestRetry(t *testing.T) {
 		r.Header.Set("Referer", test.referer)
 		w := httptest.NewRecorder()
 		k.Error(w, r, test.status, "")
-		if body := w.Body.String(); strings.Contains(body, "Try again</a>") != (test.want != "") || !strings.Contains(body, test.want) {
+		if body := w.Body.String(); strings.Contains(body, "Try again</a>") != (test.want != "") ||
+			!strings.Contains(body, test.want) {
 			t.Errorf("%+v: %s", test, body[strings.Index(body, "<main"):])
 		}
 	}

@@ -121,8 +121,8 @@ func (l *language) count(key string, n int) string {
 	return l.text(key+".other", n)
 }
 
-// date is t in the form of the message key: a layout of package time in which {0} stands for the month's name, which package
-// time knows in English only.
+// date is t in the form of the message key: a layout of package time in which {0} stands for the
+// month's name, which package time knows in English only.
 func (l *language) date(t time.Time, key string) string {
 	months := strings.Fields(l.text("date.months"))
 	return strings.ReplaceAll(t.Format(l.text(key)), "{0}", months[t.Month()-1])
@@ -155,8 +155,8 @@ func (k *Kit) byTag(tag string) *language {
 	return nil
 }
 
-// accept is the best language for an Accept-Language header (RFC 9110, section 12.5.4), else English. Malformed
-// entries are ignored.
+// accept is the best language for an Accept-Language header (RFC 9110, section 12.5.4), else
+// English. Malformed entries are ignored.
 func (k *Kit) accept(header string) *language {
 	entries := slices.DeleteFunc(strings.Split(header, ","), func(entry string) bool {
 		_, _, err := textlanguage.ParseAcceptLanguage(entry)
@@ -189,7 +189,10 @@ func (k *Kit) switchLinks(r *http.Request, current *language) []languageLink {
 			q[name] = values
 		}
 		q.Set("lang", l.Tag)
-		links = append(links, languageLink{Tag: l.Tag, Name: l.Name, URL: "?" + q.Encode(), Current: l == current})
+		links = append(
+			links,
+			languageLink{Tag: l.Tag, Name: l.Name, URL: "?" + q.Encode(), Current: l == current},
+		)
 	}
 	return links
 }

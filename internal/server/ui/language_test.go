@@ -129,7 +129,10 @@ func TestLanguageSwitchKeepsTheQuery(t *testing.T) {
 		}
 		return w.Body.String()
 	}
-	if body := page("GET", "/phone/enrol?next=%2Fphone%2Fsign%2Fa%2Fb"); !strings.Contains(body, `href="?lang=zh&amp;next=%2Fphone%2Fsign%2Fa%2Fb"`) {
+	if body := page("GET", "/phone/enrol?next=%2Fphone%2Fsign%2Fa%2Fb"); !strings.Contains(
+		body,
+		`href="?lang=zh&amp;next=%2Fphone%2Fsign%2Fa%2Fb"`,
+	) {
 		t.Error("the switch loses the query")
 	}
 	if strings.Contains(page("POST", "/x"), "hreflang") {
@@ -149,7 +152,8 @@ func TestDates(t *testing.T) {
 			t.Errorf("%s: %s, want %s", tag, got, want)
 		}
 		for month := time.January; month <= time.December; month++ {
-			k.Date(tag, time.Date(2026, month, 1, 0, 0, 0, 0, time.UTC), "date.day") // every month has a name
+			// every month has a name
+			k.Date(tag, time.Date(2026, month, 1, 0, 0, 0, 0, time.UTC), "date.day")
 		}
 	}
 }

@@ -12,8 +12,8 @@ import (
 // logoPrefix is where [Logos] is mounted.
 const logoPrefix = "/logos/"
 
-// LogoURL is the address of a logo on our own origin; "" for no name. A picture of another origin is never shown: it would tell
-// its owner who looks at which request.
+// LogoURL is the address of a logo on our own origin; "" for no name. A picture of another origin
+// is never shown: it would tell its owner who looks at which request.
 func LogoURL(name string) string {
 	if name == "" {
 		return ""
@@ -21,9 +21,11 @@ func LogoURL(name string) string {
 	return logoPrefix + name + ".png"
 }
 
-// Logos serves logos at "GET /logos/{file}". A name stands for one picture for ever, so it may be kept. find returns the PNG of
-// a name, nil for none.
-func Logos(log *slog.Logger, find func(ctx context.Context, name string) ([]byte, error)) http.Handler {
+// Logos serves logos at "GET /logos/{file}". A name stands for one picture for ever, so it may be
+// kept. find returns the PNG of a name, nil for none.
+func Logos(
+	log *slog.Logger, find func(ctx context.Context, name string) ([]byte, error),
+) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
@@ -34,7 +36,10 @@ func Logos(log *slog.Logger, find func(ctx context.Context, name string) ([]byte
 			var err error
 			if png, err = find(r.Context(), name); err != nil {
 				log.ErrorContext(r.Context(), "reading a logo", "err", err)
-				http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+				http.Error(
+					w, http.StatusText(http.StatusInternalServerError),
+					http.StatusInternalServerError,
+				)
 				return
 			}
 		}

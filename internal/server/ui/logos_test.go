@@ -41,12 +41,18 @@ func sampleLogo(_ context.Context, name string) ([]byte, error) {
 
 func TestLogos(t *testing.T) {
 	mux := http.NewServeMux()
-	mux.Handle("GET /logos/{file}", ui.Logos(slog.New(slog.DiscardHandler), func(ctx context.Context, name string) ([]byte, error) {
-		if name == "broken" {
-			return nil, errors.New("the database is away")
-		}
-		return sampleLogo(ctx, name)
-	}))
+	mux.Handle(
+		"GET /logos/{file}",
+		ui.Logos(
+			slog.New(slog.DiscardHandler),
+			func(ctx context.Context, name string) ([]byte, error) {
+				if name == "broken" {
+					return nil, errors.New("the database is away")
+				}
+				return sampleLogo(ctx, name)
+			},
+		),
+	)
 	get := func(path string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
 		mux.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
@@ -57,8 +63,10 @@ func TestLogos(t *testing.T) {
 		t.Errorf("status %d, %v", good.Code, err)
 	}
 	for name, want := range map[string]string{
-		"Content-Type": "image/png", "X-Content-Type-Options": "nosniff", "Cache-Control": "public, max-age=31536000, immutable",
-		"Content-Security-Policy": "default-src 'none'", "Cross-Origin-Resource-Policy": "same-origin",
+		"Content-Type": "image/png", "X-Content-Type-Options": "nosniff",
+		"Cache-Control":                "public, max-age=31536000, immutable",
+		"Content-Security-Policy":      "default-src 'none'",
+		"Cross-Origin-Resource-Policy": "same-origin",
 	} {
 		if got := good.Header().Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

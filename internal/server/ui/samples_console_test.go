@@ -36,13 +36,26 @@ func galleryConsole(now time.Time) []Sample {
 		}
 	}
 	list := console.Requests{
-		States:  append([]console.State{{N: 1993, URL: console.Filter{}.URL(), Current: true}}, states...),
-		Parties: []ui.Choice{{"", "All"}, {"harbour-lane", "Harbour Lane Housing Co-operative"}, {"demo", "Demo Relying Party"}},
+		States: append(
+			[]console.State{{N: 1993, URL: console.Filter{}.URL(), Current: true}},
+			states...),
+		Parties: []ui.Choice{
+			{"", "All"},
+			{"harbour-lane", "Harbour Lane Housing Co-operative"},
+			{"demo", "Demo Relying Party"},
+		},
 		Rows: []console.Row{
 			row(1, "created", "Tenancy agreement, unit 08-12.pdf", ui.Person{}),
 			row(2, "session", "Tenancy agreement, unit 03-07.pdf", signer),
-			row(3, "signed", "Supplementary_deed_of_undertaking_and_indemnity_(schedule_4)_final-final_v12_2026-03-09_for_signature.pdf", signer),
-			row(4, "expired", "Notice.pdf", ui.Person{Name: "Ravi Kumar s/o Suresh", Hint: "•••••474F"}),
+			row(
+				3, "signed",
+				"Supplementary_deed_of_undertaking_and_indemnity_(schedule_4)_final-final_v12_2026-03-09_for_signature.pdf",
+				signer,
+			),
+			row(
+				4, "expired", "Notice.pdf",
+				ui.Person{Name: "Ravi Kumar s/o Suresh", Hint: "•••••474F"},
+			),
 			row(5, "cancelled", "Lease renewal.pdf", ui.Person{}),
 		},
 		OlderURL: "/console/requests?before=1", Follow: true,
@@ -57,7 +70,9 @@ func galleryConsole(now time.Time) []Sample {
 	}
 
 	event := func(seq int, after time.Duration, kind, tone string, detail ...string) console.Event {
-		e := console.Event{Seq: seq, At: ago(10 * time.Minute).Add(after), Since: after, Kind: kind, Tone: tone}
+		e := console.Event{
+			Seq: seq, At: ago(10 * time.Minute).Add(after), Since: after, Kind: kind, Tone: tone,
+		}
 		for i := 0; i+1 < len(detail); i += 2 {
 			e.Detail = append(e.Detail, console.Detail{Name: detail[i], Value: detail[i+1]})
 		}
@@ -66,15 +81,27 @@ func galleryConsole(now time.Time) []Sample {
 	call := func(n int64, after time.Duration, kind, code, description, reason string) *console.Call {
 		issued := ago(10 * time.Minute).Add(after - time.Second).In(time.FixedZone("SGT", 8*60*60))
 		c := &console.Call{
-			ID: n, At: ago(10 * time.Minute).Add(after), Took: 4213 * time.Microsecond, Kind: kind, Party: "Harbour Lane Housing Co-operative",
-			ClientID: "harbour-lane", Authentic: true, RequestID: id(1), Status: 200, Code: code, Description: description, Reason: reason,
+			ID: n, At: ago(10 * time.Minute).Add(after), Took: 4213 * time.Microsecond, Kind: kind,
+			Party:    "Harbour Lane Housing Co-operative",
+			ClientID: "harbour-lane", Authentic: true, RequestID: id(1), Status: 200, Code: code,
+			Description: description, Reason: reason,
 			Token: &console.Token{
-				Header:    "{\n  \"alg\": \"ES256\",\n  \"kid\": \"2026-03\",\n  \"typ\": \"JWT\"\n}",
-				Claims:    "{\n  \"client_id\": \"harbour-lane\",\n  \"request_id\": \"" + id(1) + "\",\n  \"iat\": " + strconv.FormatInt(issued.Unix(), 10) + ",\n  \"exp\": " + strconv.FormatInt(issued.Unix()+120, 10) + "\n}",
+				Header: "{\n  \"alg\": \"ES256\",\n  \"kid\": \"2026-03\",\n  \"typ\": \"JWT\"\n}",
+				Claims: "{\n  \"client_id\": \"harbour-lane\",\n  \"request_id\": \"" + id(1) +
+					"\",\n  \"iat\": " + strconv.FormatInt(
+					issued.Unix(), 10,
+				) + ",\n  \"exp\": " + strconv.FormatInt(issued.Unix()+120, 10) + "\n}",
 				Signature: "64 bytes, not kept",
 				Times: []console.Detail{
-					{Name: "iat", Value: issued.Format("2 Jan 2006, 15:04:05") + ", 1 s before the call"},
-					{Name: "exp", Value: issued.Add(2*time.Minute).Format("2 Jan 2006, 15:04:05") + ", 1 min 59 s after the call"},
+					{
+						Name:  "iat",
+						Value: issued.Format("2 Jan 2006, 15:04:05") + ", 1 s before the call",
+					},
+					{
+						Name: "exp",
+						Value: issued.Add(2*time.Minute).Format("2 Jan 2006, 15:04:05") +
+							", 1 min 59 s after the call",
+					},
 				},
 			},
 		}
@@ -84,28 +111,50 @@ func galleryConsole(now time.Time) []Sample {
 		return c
 	}
 	alone := func(c *console.Call) console.Event {
-		return console.Event{Call: c, At: c.At, Since: c.At.Sub(ago(10 * time.Minute)), Kind: c.Kind, Tone: c.Tone()}
+		return console.Event{
+			Call: c, At: c.At, Since: c.At.Sub(ago(10 * time.Minute)), Kind: c.Kind, Tone: c.Tone(),
+		}
 	}
-	inSession := call(2, 72*time.Second, "cancel", "ACTIVE_SESSION_ONGOING", "Request cannot be cancelled due to an active sign session", "Retry-After: 178 s")
-	forged := call(3, 74*time.Second, "cancel", "UNAUTHORIZED", "Unauthorized.", "cancel: token signature: does not verify with the key that kid names")
+	inSession := call(
+		2, 72*time.Second, "cancel", "ACTIVE_SESSION_ONGOING",
+		"Request cannot be cancelled due to an active sign session", "Retry-After: 178 s",
+	)
+	forged := call(
+		3, 74*time.Second, "cancel", "UNAUTHORIZED", "Unauthorized.",
+		"cancel: token signature: does not verify with the key that kid names",
+	)
 	forged.Authentic = false
-	stranger := call(4, 80*time.Second, "initiate", "UNAUTHORIZED", "Unauthorized.", "initiate: claim exp: 3600 s after iat, the most is 120 s")
+	stranger := call(
+		4, 80*time.Second, "initiate", "UNAUTHORIZED", "Unauthorized.",
+		"initiate: claim exp: 3600 s after iat, the most is 120 s",
+	)
 	stranger.Authentic, stranger.Party, stranger.ClientID, stranger.Claimed, stranger.RequestID = false, "", "", "STG-an-old-client-id", ""
-	garbage := call(5, 81*time.Second, "initiate", "UNAUTHORIZED", "Unauthorized.", "initiate: the Authorization header is missing")
+	garbage := call(
+		5, 81*time.Second, "initiate", "UNAUTHORIZED", "Unauthorized.",
+		"initiate: the Authorization header is missing",
+	)
 	garbage.Authentic, garbage.Party, garbage.ClientID, garbage.RequestID, garbage.Token = false, "", "", "", nil
 	hook := call(6, 106*time.Second, "webhook", "NOT_DELIVERED", "the receiver answered 503", "")
 	hook.Status, hook.Attempt = 503, 1
-	operator := call(7, 90*time.Second, "cancel", "ACTIVE_SESSION_ONGOING", "Request cannot be cancelled due to an active sign session", "")
+	operator := call(
+		7, 90*time.Second, "cancel", "ACTIVE_SESSION_ONGOING",
+		"Request cannot be cancelled due to an active sign session", "",
+	)
 	operator.By, operator.Status, operator.Token = "Mei Lin", 0, nil
 	initiated := call(1, 0, "initiate", "", "", "")
 	digest := "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 	signed := console.Request{
-		Row: row(1, "signed", "Tenancy agreement, unit 08-12.pdf", signer), ClientID: "harbour-lane", Intended: true,
+		Row:      row(1, "signed", "Tenancy agreement, unit 08-12.pdf", signer),
+		ClientID: "harbour-lane", Intended: true,
 		File: console.File{Size: 184320, SHA256: digest, Pages: 7}, Signatures: 1,
 		Places: []string{"page 1 at 0.12, 0.18", "page 7 at 0.55, 0.08"},
 		Signed: &console.Signed{
-			At: ago(8 * time.Minute), Name: "TAN MEI LIN", Level: "B-LTA", File: console.File{Size: 231424, SHA256: digest, Pages: 7},
-			Certificate: ui.Certificate{Issuer: "Signet Issuing CA", Serial: "5f3a90c1d27be84410aa62f09c1be377"}, Sealed: 180 * time.Millisecond,
+			At: ago(8 * time.Minute), Name: "TAN MEI LIN", Level: "B-LTA",
+			File: console.File{Size: 231424, SHA256: digest, Pages: 7},
+			Certificate: ui.Certificate{
+				Issuer: "Signet Issuing CA", Serial: "5f3a90c1d27be84410aa62f09c1be377",
+			},
+			Sealed: 180 * time.Millisecond,
 		},
 		Events: []console.Event{
 			event(1, 0, "initiated", "", "pages", "7", "places", "2", "size", "180 KiB"),
@@ -114,36 +163,55 @@ func galleryConsole(now time.Time) []Sample {
 			alone(inSession),
 			alone(forged),
 			event(4, 75*time.Second, "session_ended", "bad", "outcome", "rejected"),
-			event(5, 82*time.Second, "approve_refused", "bad", "phone", "f0b3c1", "state", "locked"),
+			event(
+				5, 82*time.Second, "approve_refused", "bad", "phone", "f0b3c1", "state", "locked",
+			),
 			event(6, 90*time.Second, "proceeded", "busy", "ends_at", "13:58:30"),
 			event(7, 96*time.Second, "scanned", "busy", "phone", "f0b3c1"),
 			event(8, 104*time.Second, "approved", "good", "phone", "f0b3c1"),
 			event(9, 104180*time.Millisecond, "signed", "good", "sha256", digest),
-			event(10, 104900*time.Millisecond, "webhook", "bad", "attempt", "1", "error", "the receiver answered 503", "status", "503"),
+			event(
+				10, 104900*time.Millisecond, "webhook", "bad", "attempt", "1", "error",
+				"the receiver answered 503", "status", "503",
+			),
 			event(11, 107*time.Second, "webhook", "good", "attempt", "2", "status", "200"),
 			event(12, 3*time.Minute, "downloaded", ""),
 		},
 		Jobs: []console.Job{
 			{Kind: "seal", Status: "done", Attempts: 1},
 			{Kind: "webhook", Status: "done", Attempts: 2},
-			{Kind: "seal", Status: "failed", Attempts: 8, LastError: "the time-stamp authority does not answer"},
+			{
+				Kind:      "seal",
+				Status:    "failed",
+				Attempts:  8,
+				LastError: "the time-stamp authority does not answer",
+			},
 		},
 		CanResend: true, Follow: true,
 	}
 	signed.CreatedAt, signed.ExpiresAt = ago(10*time.Minute), ago(-20*time.Minute)
 	signed.Signed.At = signed.CreatedAt.Add(104180 * time.Millisecond)
 	refused := console.Request{
-		Row: row(2, "session", "Tenancy agreement, unit 03-07.pdf", signer), ClientID: "harbour-lane", SessionEndsAt: now.Add(2 * time.Minute),
+		Row:      row(2, "session", "Tenancy agreement, unit 03-07.pdf", signer),
+		ClientID: "harbour-lane", SessionEndsAt: now.Add(2 * time.Minute),
 		File: signed.File, Places: signed.Places,
 		Events: []console.Event{
-			signed.Events[0], event(2, 8*time.Minute, "opened", ""), event(3, 9*time.Minute, "proceeded", "busy", "ends_at", "14:06:00"),
+			signed.Events[0], event(2, 8*time.Minute, "opened", ""),
+			event(3, 9*time.Minute, "proceeded", "busy", "ends_at", "14:06:00"),
 		},
-		Answer: &console.Answer{Code: "ACTIVE_SESSION_ONGOING", Description: "Request cannot be cancelled due to an active sign session", RetryAfter: 120},
+		Answer: &console.Answer{
+			Code:        "ACTIVE_SESSION_ONGOING",
+			Description: "Request cannot be cancelled due to an active sign session",
+			RetryAfter:  120,
+		},
 	}
 	refused.CreatedAt, refused.ExpiresAt = signed.CreatedAt, signed.ExpiresAt
 	cancelled := refused
 	cancelled.State, cancelled.SessionEndsAt, cancelled.CancelledAt = "cancelled", time.Time{}, now
-	cancelled.Events = append(refused.Events[:2:2], event(3, 10*time.Minute, "cancelled", "bad", "by", "MeiLin", "from", "locked"))
+	cancelled.Events = append(
+		refused.Events[:2:2],
+		event(3, 10*time.Minute, "cancelled", "bad", "by", "MeiLin", "from", "locked"),
+	)
 	cancelled.Answer = &console.Answer{Done: "console.cancel.done"}
 
 	overview := console.Overview{
@@ -164,49 +232,93 @@ func galleryConsole(now time.Time) []Sample {
 		SealedOf: 200, SealedMedian: 184 * time.Millisecond,
 		Routes: console.ScaledRoutes([]console.Route{
 			{Route: "GET /sign/{request_id}", N: 9120, Refused: 201, Mean: 2300 * time.Microsecond},
-			{Route: "POST /api/v3/sign-requests", N: 2014, Refused: 88, Failed: 2, Mean: 41 * time.Millisecond},
-			{Route: "POST /api/v3/sign-requests/cancel", N: 143, Refused: 102, Mean: 3 * time.Millisecond},
+			{
+				Route:   "POST /api/v3/sign-requests",
+				N:       2014,
+				Refused: 88,
+				Failed:  2,
+				Mean:    41 * time.Millisecond,
+			},
+			{
+				Route:   "POST /api/v3/sign-requests/cancel",
+				N:       143,
+				Refused: 102,
+				Mean:    3 * time.Millisecond,
+			},
 		}),
 		Follow: true,
 	}
 	party := console.Party{
-		Party: ui.Party{Name: "Harbour Lane Housing Co-operative", LogoURL: ui.LogoURL("sample")}, ClientID: "kX2vQpB0zWm3nC8Ls5TdRfYhJa7uE1Gi",
-		JWKSURL: "https://harbour-lane.example/.well-known/jwks.json", RedirectURL: "https://harbour-lane.example/sign/return",
-		WebhookURL: "https://harbour-lane.example/hooks/sign?…", Version: 4,
+		Party:       ui.Party{Name: "Harbour Lane Housing Co-operative", LogoURL: ui.LogoURL("sample")},
+		ClientID:    "kX2vQpB0zWm3nC8Ls5TdRfYhJa7uE1Gi",
+		JWKSURL:     "https://harbour-lane.example/.well-known/jwks.json",
+		RedirectURL: "https://harbour-lane.example/sign/return",
+		WebhookURL:  "https://harbour-lane.example/hooks/sign?…", Version: 4,
 	}
 	checks := []console.Check{
-		{Name: "jwks", Tone: "warn", Text: "1 usable key, fetched in 84 ms", More: []string{"kid 2026-03: P-256, ES256", "not usable: keys[1]: use is not sig"}},
-		{Name: "redirect", Tone: "good", Text: "The form is right. Only browsers go there, so it was not called."},
+		{
+			Name: "jwks",
+			Tone: "warn",
+			Text: "1 usable key, fetched in 84 ms",
+			More: []string{"kid 2026-03: P-256, ES256", "not usable: keys[1]: use is not sig"},
+		},
+		{
+			Name: "redirect",
+			Tone: "good",
+			Text: "The form is right. Only browsers go there, so it was not called.",
+		},
 		{Name: "webhook", Tone: "bad", Text: "dial tcp 192.0.2.7:443: connect: connection refused"},
 	}
-	quiet := console.Party{Party: ui.Party{Name: "Demo Relying Party"}, ClientID: "demo", Configured: true, JWKSURL: party.JWKSURL, RedirectURL: party.RedirectURL}
+	quiet := console.Party{
+		Party: ui.Party{Name: "Demo Relying Party"}, ClientID: "demo", Configured: true,
+		JWKSURL: party.JWKSURL, RedirectURL: party.RedirectURL,
+	}
 	closed := party
 	closed.Disabled, closed.LogoURL, closed.Name, closed.ClientID = true, "", "Lantern Street Insurance", "lantern-street"
 	page := console.PartyPage{
-		Party: party, API: "https://sign.example/api/v3", KeysURL: "https://sign.example/.well-known/keys.json", Checks: checks,
+		Party: party, API: "https://sign.example/api/v3",
+		KeysURL: "https://sign.example/.well-known/keys.json", Checks: checks,
 		Keys: &console.Keys{
 			Keys: []console.Key{
 				{Kid: "2026-03", Curve: "P-256", Alg: "ES256", LastUsed: ago(80 * time.Second)},
 				{Kid: "2025-09", Curve: "P-256", Alg: "ES256", LastUsed: ago(50 * time.Hour)},
 				{Kid: "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", Curve: "P-521"},
 			},
-			Ignored: []string{"keys[3]: use is not sig"}, FetchedAt: ago(20 * time.Minute), Until: now.Add(40 * time.Minute),
+			Ignored: []string{"keys[3]: use is not sig"}, FetchedAt: ago(20 * time.Minute),
+			Until: now.Add(40 * time.Minute),
 		},
 		Changes: []console.Change{
 			{At: ago(20 * time.Minute), By: "mei.lin", Kind: "keys_renewed"},
 			{At: ago(26 * time.Hour), By: "mei.lin", Kind: "edited", Edits: []console.Edit{
-				{Field: "name", From: "Harbour Lane Housing", To: "Harbour Lane Housing Co-operative"},
-				{Field: "webhook_url", From: "https://harbour-lane.example/hooks/sign?…", To: "https://harbour-lane.example/hooks/sign?… (another query)"},
+				{
+					Field: "name",
+					From:  "Harbour Lane Housing",
+					To:    "Harbour Lane Housing Co-operative",
+				},
+				{
+					Field: "webhook_url",
+					From:  "https://harbour-lane.example/hooks/sign?…",
+					To:    "https://harbour-lane.example/hooks/sign?… (another query)",
+				},
 			}},
 			{At: ago(50 * time.Hour), By: "ravi", Kind: "logo"},
 			{At: ago(51 * time.Hour), By: "ravi", Kind: "registered", Edits: []console.Edit{
-				{Field: "name", From: "", To: "Harbour Lane Housing"}, {Field: "jwks_url", From: "", To: "https://harbour-lane.example/.well-known/jwks.json"},
+				{Field: "name", From: "", To: "Harbour Lane Housing"},
+				{
+					Field: "jwks_url",
+					From:  "",
+					To:    "https://harbour-lane.example/.well-known/jwks.json",
+				},
 			}},
 		},
 	}
 	shut := page
-	shut.Party, shut.Checks, shut.Changes = closed, nil, append([]console.Change{{At: now, By: "mei.lin", Kind: "disabled"}}, page.Changes[3:]...)
-	shut.Keys = &console.Keys{Failed: "JWKS: answered 404", FetchedAt: now, Until: now.Add(5 * time.Second)}
+	shut.Party, shut.Checks, shut.Changes = closed, nil, append(
+		[]console.Change{{At: now, By: "mei.lin", Kind: "disabled"}},
+		page.Changes[3:]...)
+	shut.Keys = &console.Keys{
+		Failed: "JWKS: answered 404", FetchedAt: now, Until: now.Add(5 * time.Second),
+	}
 	shut.Done = "console.party.done.disable"
 	configured := page
 	configured.Party, configured.Checks, configured.Keys, configured.Changes = quiet, nil, nil, nil
@@ -224,27 +336,64 @@ func galleryConsole(now time.Time) []Sample {
 		return all
 	}
 	wrong := console.PartyForm{
-		Fields: append([]console.Field{{Name: "client_id", Value: "harbour lane", Error: "It must be 1 to 128 characters of A-Z a-z 0-9 . _ -, and more than dots."}},
-			fields(console.Field{Name: "jwks_url", Value: "http://harbour-lane.example/jwks", Required: true, Error: "The scheme is not https."}, console.Field{Name: "webhook_url"})...),
+		Fields: append(
+			[]console.Field{
+				{
+					Name:  "client_id",
+					Value: "harbour lane",
+					Error: "It must be 1 to 128 characters of A-Z a-z 0-9 . _ -, and more than dots.",
+				},
+			},
+			fields(
+				console.Field{
+					Name:     "jwks_url",
+					Value:    "http://harbour-lane.example/jwks",
+					Required: true,
+					Error:    "The scheme is not https.",
+				},
+				console.Field{Name: "webhook_url"},
+			)...),
 		Problem: "Nothing was saved. Look at the fields that are marked.",
 	}
-	edit := console.PartyForm{Version: 4, ClientID: party.ClientID, Name: party.Name, Fields: fields(), Checks: checks}
+	edit := console.PartyForm{
+		Version: 4, ClientID: party.ClientID, Name: party.Name, Fields: fields(), Checks: checks,
+	}
 	conflict := edit
-	conflict.Checks, conflict.Fields = nil, fields(console.Field{Name: "name", Value: "Harbour Lane", Required: true, Saved: party.Name})
+	conflict.Checks, conflict.Fields = nil, fields(
+		console.Field{Name: "name", Value: "Harbour Lane", Required: true, Saved: party.Name},
+	)
 	conflict.Problem = "Nothing was saved: another operator has changed the relying party since you began. What is saved now stands below each field that differs. Save again to replace it."
 	signed.Events[0].Call = initiated
 	calls := console.Calls{
 		Recorded: "all", Parties: list.Parties, Follow: true, OlderURL: "/console/calls?before=1",
-		Kinds: []ui.Choice{{"", "All"}, {"initiate", "console.call.initiate"}, {"cancel", "console.call.cancel"}, {"webhook", "console.call.webhook"}},
-		Rows:  []console.Call{*hook, *operator, *garbage, *stranger, *forged, *inSession, *initiated},
+		Kinds: []ui.Choice{
+			{"", "All"},
+			{"initiate", "console.call.initiate"},
+			{"cancel", "console.call.cancel"},
+			{"webhook", "console.call.webhook"},
+		},
+		Rows: []console.Call{
+			*hook, *operator, *garbage, *stranger, *forged, *inSession, *initiated,
+		},
 	}
 	return []Sample{
 		{"console-calls", 200, calls},
-		{"console-calls-none", 200, console.Calls{Recorded: "none", Parties: list.Parties, Kinds: calls.Kinds, Filter: console.CallFilter{Refused: true}}},
+		{
+			"console-calls-none",
+			200,
+			console.Calls{
+				Recorded: "none", Parties: list.Parties, Kinds: calls.Kinds,
+				Filter: console.CallFilter{Refused: true},
+			},
+		},
 		{"console-call", 200, console.CallPage{Call: *forged}},
 		{"console-call-bare", 200, console.CallPage{Call: *garbage}},
 		{"console-overview", 200, overview},
-		{"console-overview-new", 200, console.Overview{States: make([]console.State, 0), SealedMedian: 0, Follow: true}},
+		{
+			"console-overview-new",
+			200,
+			console.Overview{States: make([]console.State, 0), SealedMedian: 0, Follow: true},
+		},
 		{"console-requests", 200, list},
 		{"console-requests-filtered", 200, filtered},
 		{"console-request", 200, signed},

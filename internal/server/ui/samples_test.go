@@ -30,7 +30,8 @@ func GalleryTime() time.Time {
 func Gallery() []Sample {
 	now := GalleryTime()
 	req := ui.Summary{
-		ID: "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332", Party: ui.Party{Name: "Harbour Lane Housing Co-operative"},
+		ID:       "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332",
+		Party:    ui.Party{Name: "Harbour Lane Housing Co-operative"},
 		Document: "Tenancy agreement, unit 08-12.pdf", ExpiresAt: now.Add(26 * time.Minute),
 		ReturnURL: "https://rp.example/sign-redirect",
 	}
@@ -42,7 +43,9 @@ func Gallery() []Sample {
 	session := httpx.Live{State: "session", SessionEndsAt: now.Add(168 * time.Second), Seq: 9}
 	scanned := session
 	scanned.Scanned = true
-	places := []portal.Place{{Page: 1, X: 0.12, Y: 0.18}, {Page: 2, X: 0.55, Y: 0.08}, {Page: 3, X: 0.12, Y: 0.4}}
+	places := []portal.Place{
+		{Page: 1, X: 0.12, Y: 0.18}, {Page: 2, X: 0.55, Y: 0.08}, {Page: 3, X: 0.12, Y: 0.4},
+	}
 	cert := ui.Certificate{
 		Subject: "Tan Mei Lin", Issuer: "Signet Signer CA 1",
 		Serial: "5f3a90c1d27be84410aa62f09c1be377", NotAfter: now.AddDate(1, 0, 0),
@@ -55,7 +58,9 @@ func Gallery() []Sample {
 	codeSandbox := code
 	codeSandbox.Sandbox = &portal.SandboxPhone{Persona: signer.Name}
 	ended := func(outcome string) portal.SessionEnded {
-		return portal.SessionEnded{Summary: req, Live: live("locked"), Signer: signer, Outcome: outcome}
+		return portal.SessionEnded{
+			Summary: req, Live: live("locked"), Signer: signer, Outcome: outcome,
+		}
 	}
 	signed := portal.Signed{
 		Summary: req, Live: live("signed"), Signer: signer, SignedAt: now.Add(-40 * time.Second),
@@ -65,15 +70,34 @@ func Gallery() []Sample {
 	signedGone.Available = false
 
 	all := []Sample{
-		{"landing-intended", 200, portal.Landing{Summary: req, Live: live("created"), Intended: true, Places: 3}},
+		{
+			"landing-intended",
+			200,
+			portal.Landing{Summary: req, Live: live("created"), Intended: true, Places: 3},
+		},
 		{"landing-first", 200, portal.Landing{Summary: long, Live: live("created"), Places: 1}},
-		{"document", 200, portal.Document{Summary: req, Live: live("locked"), Signer: signer, Places: places}},
-		{"document-again", 200, portal.Document{Summary: long, Live: live("locked"), Signer: signer, Places: places[:1], Ended: "timed_out"}},
+		{
+			"document",
+			200,
+			portal.Document{Summary: req, Live: live("locked"), Signer: signer, Places: places},
+		},
+		{
+			"document-again",
+			200,
+			portal.Document{
+				Summary: long, Live: live("locked"), Signer: signer, Places: places[:1],
+				Ended: "timed_out",
+			},
+		},
 		{"code", 200, code},
 		{"code-scanned", 200, codeScanned},
 		{"code-sandbox", 200, codeSandbox},
 		{"sealing", 200, portal.Sealing{Summary: req, Live: live("sealing"), Signer: signer}},
-		{"sealing-delayed", 200, portal.Sealing{Summary: req, Live: live("sealing"), Signer: signer, Delayed: true}},
+		{
+			"sealing-delayed",
+			200,
+			portal.Sealing{Summary: req, Live: live("sealing"), Signer: signer, Delayed: true},
+		},
 		{"signed", 200, signed},
 		{"signed-gone", 200, signedGone},
 		{"ended-rejected", 200, ended("rejected")},
@@ -84,12 +108,20 @@ func Gallery() []Sample {
 		{"no-access-intended", 403, portal.NoAccess{Summary: req, Signer: signer, Intended: true}},
 		{"link-invalid", 404, portal.LinkInvalid{}},
 		{"cancelled", 410, portal.Cancelled{Summary: req, At: now.Add(-2 * time.Minute)}},
-		{"already-signed", 200, portal.AlreadySigned{Summary: req, SignedAt: now.Add(-time.Hour), CanLogin: true}},
+		{
+			"already-signed",
+			200,
+			portal.AlreadySigned{Summary: req, SignedAt: now.Add(-time.Hour), CanLogin: true},
+		},
 		{"expired", 410, portal.Expired{Summary: req, Live: live("expired")}},
 		{"login-failed", 502, portal.LoginFailed{Summary: req}},
 		{"login-denied", 403, portal.LoginFailed{Summary: req, Denied: true}},
 		{"error-404", 404, ui.HTTPError{Status: 404}},
-		{"error-500", 500, ui.HTTPError{Status: 500, Reference: "0199cc9c8b7c", RetryURL: req.Path("")}},
+		{
+			"error-500",
+			500,
+			ui.HTTPError{Status: 500, Reference: "0199cc9c8b7c", RetryURL: req.Path("")},
+		},
 		{"error-503", 503, ui.HTTPError{Status: 503}},
 	}
 	all = append(all, galleryPhone(now, req.Party, cert)...)
@@ -101,27 +133,63 @@ func galleryPhone(now time.Time, party ui.Party, cert ui.Certificate) []Sample {
 	person := ui.Person{Name: "Tan Mei Lin"}
 	phones := []phone.Device{
 		{ID: "phone-1", Name: "Mei's Pixel", EnrolledAt: now.AddDate(0, -2, 0), Certificate: cert},
-		{ID: "phone-2", Name: "Old iPhone", EnrolledAt: now.AddDate(-1, 0, 0), Certificate: cert, Revoked: true},
+		{
+			ID:          "phone-2",
+			Name:        "Old iPhone",
+			EnrolledAt:  now.AddDate(-1, 0, 0),
+			Certificate: cert,
+			Revoked:     true,
+		},
 	}
 	all := []Sample{
 		{"phone-home-out", 200, phone.Home{LoginURL: "/phone/login"}},
 		{"phone-home-new", 200, phone.Home{Account: &person}},
 		{"phone-home", 200, phone.Home{Account: &person, Phones: phones}},
-		{"phone-home-renamed", 200, phone.Home{Account: &person, Phones: phones, Renamed: "Mei's Pixel"}},
-		{"phone-home-removed", 200, phone.Home{Account: &person, Phones: phones[1:], Removed: "Old iPhone"}},
+		{
+			"phone-home-renamed",
+			200,
+			phone.Home{Account: &person, Phones: phones, Renamed: "Mei's Pixel"},
+		},
+		{
+			"phone-home-removed",
+			200,
+			phone.Home{Account: &person, Phones: phones[1:], Removed: "Old iPhone"},
+		},
 		{"phone-enrol", 200, phone.Enrol{Account: person, Name: "Mei's phone"}},
 		{"phone-enrol-session", 200, phone.Enrol{
-			Account: person, Name: "Mei's phone", Next: "/phone/sign/signv3-0199cc9c", Session: now.Add(168 * time.Second).UnixMilli(),
+			Account: person, Name: "Mei's phone", Next: "/phone/sign/signv3-0199cc9c",
+			Session: now.Add(168 * time.Second).UnixMilli(),
 		}},
-		{"phone-approve", 200, phone.Approve{Account: person, RequestID: "signv3-0199cc9c", Party: party}},
-		{"phone-approve-done", 200, phone.Approve{Account: person, RequestID: "signv3-0199cc9c", Party: party, Step: "approved", Here: true}},
-		{"phone-approve-signed", 200, phone.Approve{Account: person, RequestID: "signv3-0199cc9c", Party: party, Step: "signed"}},
+		{
+			"phone-approve",
+			200,
+			phone.Approve{Account: person, RequestID: "signv3-0199cc9c", Party: party},
+		},
+		{
+			"phone-approve-done",
+			200,
+			phone.Approve{
+				Account: person, RequestID: "signv3-0199cc9c", Party: party, Step: "approved",
+				Here: true,
+			},
+		},
+		{
+			"phone-approve-signed",
+			200,
+			phone.Approve{
+				Account: person, RequestID: "signv3-0199cc9c", Party: party, Step: "signed",
+			},
+		},
 		{"phone-scan-stale", 403, phone.Scan{Why: "STALE_CODE"}},
 		{"phone-scan-first", 403, phone.Scan{Why: "NOT_SCANNED"}},
 	}
-	all = append(all, Sample{"phone-scan", 200, phone.Scan{}}, Sample{"phone-offline", 200, phone.Offline{}})
+	all = append(
+		all, Sample{"phone-scan", 200, phone.Scan{}}, Sample{"phone-offline", 200, phone.Offline{}},
+	)
 	for _, code := range (phone.Approve{}).Problems() {
-		all = append(all, Sample{"phone-problem-" + code, 409, phone.Problem{Code: code, Party: party}})
+		all = append(
+			all, Sample{"phone-problem-" + code, 409, phone.Problem{Code: code, Party: party}},
+		)
 	}
 	return all
 }
@@ -129,9 +197,24 @@ func galleryPhone(now time.Time, party ui.Party, cert ui.Certificate) []Sample {
 func gallerySandbox(now time.Time) []Sample {
 	party := ui.Party{Name: "Demo Relying Party"}
 	personas := []sandbox.PersonaChoice{
-		{ID: "S8979373D", Name: "Tan Mei Lin", Identifier: "S8979373D", Note: "has a software phone"},
-		{ID: "S8116474F", Name: "Ravi Kumar s/o Suresh", Identifier: "S8116474F", Note: "has a software phone"},
-		{ID: "S1234567D", Name: "Nur Aisyah binte Rahman", Identifier: "S1234567D", Note: "enrols a phone of her own"},
+		{
+			ID:         "S8979373D",
+			Name:       "Tan Mei Lin",
+			Identifier: "S8979373D",
+			Note:       "has a software phone",
+		},
+		{
+			ID:         "S8116474F",
+			Name:       "Ravi Kumar s/o Suresh",
+			Identifier: "S8116474F",
+			Note:       "has a software phone",
+		},
+		{
+			ID:         "S1234567D",
+			Name:       "Nur Aisyah binte Rahman",
+			Identifier: "S1234567D",
+			Note:       "enrols a phone of her own",
+		},
 	}
 	placings := []ui.Choice{{"one", "One place on the last page"}, {"three", "Three places"}}
 	refused := sandbox.Exchange{
@@ -141,14 +224,19 @@ func gallerySandbox(now time.Time) []Sample {
 	}
 	done := sandbox.Exchange{Call: "POST /api/v3/sign-requests/cancel", Status: 200, At: now}
 	request := sandbox.DemoRequest{
-		ID: "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332", Party: party, Document: "Sample agreement.pdf",
-		State: "session", CreatedAt: now.Add(-4 * time.Minute), ExpiresAt: now.Add(26 * time.Minute),
+		ID: "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332", Party: party,
+		Document: "Sample agreement.pdf",
+		State:    "session", CreatedAt: now.Add(-4 * time.Minute),
+		ExpiresAt:    now.Add(26 * time.Minute),
 		SigningURL:   "http://127.0.0.1:5156/sign/signv3-0199cc9c-8b7c-70df-b29b-39843a10c332",
-		CancelAction: "/demo/requests/1/cancel", ResultAction: "/demo/requests/1/result", HomeURL: "/demo/",
+		CancelAction: "/demo/requests/1/cancel", ResultAction: "/demo/requests/1/result",
+		HomeURL:   "/demo/",
 		Exchanges: []sandbox.Exchange{refused},
 	}
 	cancelled := request
-	cancelled.State, cancelled.CancelAction, cancelled.Exchanges = "cancelled", "", []sandbox.Exchange{done, refused}
+	cancelled.State, cancelled.CancelAction, cancelled.Exchanges = "cancelled", "", []sandbox.Exchange{
+		done, refused,
+	}
 	signed := request
 	signed.State, signed.CancelAction, signed.SignedURL, signed.Returned = "signed", "", "/demo/requests/1/signed.pdf", "success"
 	signed.Webhooks = []sandbox.WebhookDelivery{{
@@ -156,11 +244,31 @@ func gallerySandbox(now time.Time) []Sample {
 		Claims: "{\n  \"request_id\": \"signv3-0199cc9c-8b7c-70df-b29b-39843a10c332\",\n  \"signed_doc_url\": \"http://127.0.0.1:5156/documents/…\",\n  \"exp\": 1773036360\n}",
 	}}
 	rows := []sandbox.DemoRow{
-		{ID: "1", URL: "/demo/requests/1", Document: "Sample agreement.pdf", State: "session", CreatedAt: now.Add(-4 * time.Minute)},
-		{ID: "2", URL: "/demo/requests/2", Document: "Tenancy agreement, unit 08-12.pdf", State: "signed", CreatedAt: now.Add(-time.Hour)},
-		{ID: "3", URL: "/demo/requests/3", Document: "Loan_application_form_with_a_rather_long_name_2026.pdf", State: "cancelled", CreatedAt: now.Add(-2 * time.Hour)},
+		{
+			ID:        "1",
+			URL:       "/demo/requests/1",
+			Document:  "Sample agreement.pdf",
+			State:     "session",
+			CreatedAt: now.Add(-4 * time.Minute),
+		},
+		{
+			ID:        "2",
+			URL:       "/demo/requests/2",
+			Document:  "Tenancy agreement, unit 08-12.pdf",
+			State:     "signed",
+			CreatedAt: now.Add(-time.Hour),
+		},
+		{
+			ID:        "3",
+			URL:       "/demo/requests/3",
+			Document:  "Loan_application_form_with_a_rather_long_name_2026.pdf",
+			State:     "cancelled",
+			CreatedAt: now.Add(-2 * time.Hour),
+		},
 	}
-	home := sandbox.DemoHome{Action: "/demo/requests", Party: party, Personas: personas, Placings: placings}
+	home := sandbox.DemoHome{
+		Action: "/demo/requests", Party: party, Personas: personas, Placings: placings,
+	}
 	full := home
 	full.Requests = rows
 	failed := full
@@ -171,7 +279,8 @@ func gallerySandbox(now time.Time) []Sample {
 	return []Sample{
 		{"personas", 200, sandbox.PersonaChooser{
 			Action: "/oidc/authorize", Client: "Signet Sign Portal", Personas: personas,
-			Fields: []sandbox.Hidden{{Name: "state", Value: "abc"}}, RedirectURL: "http://127.0.0.1:5156/login/callback",
+			Fields:      []sandbox.Hidden{{Name: "state", Value: "abc"}},
+			RedirectURL: "http://127.0.0.1:5156/login/callback",
 		}},
 		{"demo-home-empty", 200, home},
 		{"demo-home", 200, full},
@@ -217,7 +326,11 @@ func sampleQR() template.HTML {
 			}
 		}
 	}
-	return template.HTML(`<svg viewBox="0 0 37 37" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h37v37H0z"/><path fill="#000" d="` + string(path) + `"/></svg>`)
+	return template.HTML(
+		`<svg viewBox="0 0 37 37" shape-rendering="crispEdges"><path fill="#fff" d="M0 0h37v37H0z"/><path fill="#000" d="` + string(
+			path,
+		) + `"/></svg>`,
+	)
 }
 
 func abs(n int) int {

@@ -62,11 +62,21 @@ func TestReview(t *testing.T) {
 			}
 		}
 	}
-	do(t, ctx, eventually(`!document.querySelector("[data-proceed] button").disabled`),
-		eventually(`[...document.querySelectorAll(".textLayer")].some(l => l.textContent.includes("Clause 7."))`))
+	do(
+		t,
+		ctx,
+		eventually(`!document.querySelector("[data-proceed] button").disabled`),
+		eventually(
+			`[...document.querySelectorAll(".textLayer")].some(l => l.textContent.includes("Clause 7."))`,
+		),
+	)
 
 	// The box shows what the signature will say, where it will say it, and no more than fits.
-	preview := eval[[]string](t, ctx, `[...document.querySelectorAll(".place-box.current text")].map(e => e.textContent)`)
+	preview := eval[[]string](
+		t,
+		ctx,
+		`[...document.querySelectorAll(".place-box.current text")].map(e => e.textContent)`,
+	)
 	if got := strings.Join(preview, "|"); got != "Digitally signed with Signet|SANDBOX|Tan Mei Lin|Date and time of signing" {
 		t.Errorf("the box says %s", got)
 	}
@@ -75,19 +85,26 @@ func TestReview(t *testing.T) {
 	}
 
 	// A reload forgets nothing.
-	do(t, ctx, chromedp.Reload(), eventually(`!document.querySelector("[data-proceed] button").disabled`))
+	do(
+		t,
+		ctx,
+		chromedp.Reload(),
+		eventually(`!document.querySelector("[data-proceed] button").disabled`),
+	)
 
 	// Zoom by keyboard, and the pages are drawn anew.
 	const width = `document.querySelector(".sheet").getBoundingClientRect().width`
 	do(t, ctx, eventually(`document.querySelector(".sheet.drawn canvas") !== null`))
 	before := eval[float64](t, ctx, width)
 	do(t, ctx, chromedp.Focus(chromedp.CSS("[data-viewer-pages]")), chromedp.KeyEvent("+"))
-	do(t, ctx, eventually(fmt.Sprintf("%s > %f", width, before+1))) // the page hears of the key when it can
+	// the page hears of the key when it can
+	do(t, ctx, eventually(fmt.Sprintf("%s > %f", width, before+1)))
 	said.check(t)
 }
 
-// TestPanel shows that the progress bar and the buttons of the review page stay in the window for any number of places and any
-// length of names, and that the list shows the place that was visited last.
+// TestPanel shows that the progress bar and the buttons of the review page stay in the window for
+// any number of places and any length of names, and that the list shows the place that was visited
+// last.
 func TestPanel(t *testing.T) {
 	s := newSite(t)
 	s.pdf = testPDF(20)
@@ -106,45 +123,71 @@ func TestPanel(t *testing.T) {
 			}
 			s.pages["panel"] = Sample{"panel", 200, sample}
 			for _, size := range [][2]int64{{1280, 720}, {1280, 900}, {1920, 1080}} {
-				t.Run(fmt.Sprintf("%s names, %d places, %dx%d", names, n, size[0], size[1]), func(t *testing.T) {
-					s.leave(t, ctx)
-					do(t, ctx, window(size[0], size[1], false), chromedp.Navigate(s.URL+"/gallery/panel"),
-						eventually(`!document.querySelector("[data-next-place]").disabled`))
-					if bar := eval[float64](t, ctx, `document.querySelector(".panel-bar").getBoundingClientRect().height`); bar < 4 {
-						t.Errorf("the progress bar is %g px high", bar)
-					}
-					if hidden := eval[string](t, ctx, `[...document.querySelectorAll(".panel-bar, .panel-actions .button")].filter(e => e.checkVisibility()).filter(e => {
+				t.Run(
+					fmt.Sprintf("%s names, %d places, %dx%d", names, n, size[0], size[1]),
+					func(t *testing.T) {
+						s.leave(t, ctx)
+						do(
+							t,
+							ctx,
+							window(size[0], size[1], false),
+							chromedp.Navigate(s.URL+"/gallery/panel"),
+							eventually(`!document.querySelector("[data-next-place]").disabled`),
+						)
+						if bar := eval[float64](t, ctx, `document.querySelector(".panel-bar").getBoundingClientRect().height`); bar < 4 {
+							t.Errorf("the progress bar is %g px high", bar)
+						}
+						if hidden := eval[string](t, ctx, `[...document.querySelectorAll(".panel-bar, .panel-actions .button")].filter(e => e.checkVisibility()).filter(e => {
 						const r = e.getBoundingClientRect();
 						const at = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
 						return r.top < 0 || r.bottom > innerHeight || r.right > innerWidth || !e.contains(at);
 					}).map(e => e.innerText || e.className).join(", ")`); hidden != "" {
-						t.Errorf("not in the window: %s", hidden)
-					}
-					do(t, ctx, eventually(`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`))
-					if !eval[bool](t, ctx, `(() => {
+							t.Errorf("not in the window: %s", hidden)
+						}
+						do(
+							t,
+							ctx,
+							eventually(
+								`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`,
+							),
+						)
+						if !eval[bool](t, ctx, `(() => {
 						const list = document.querySelector(".panel-list").getBoundingClientRect();
 						const last = [...document.querySelectorAll(".place")].pop().getBoundingClientRect();
 						return last.height >= 44 && last.top >= list.top && last.bottom <= list.bottom;
 					})()`) {
-						t.Error("the list does not show the last place")
-					}
-				})
+							t.Error("the list does not show the last place")
+						}
+					},
+				)
 			}
 		}
 	}
 }
 
-// TestPlaceOverText shows that the panel tells the signer which places lie over the text of the page, and only those, and that the
-// page shows through a place.
+// TestPlaceOverText shows that the panel tells the signer which places lie over the text of the
+// page, and only those, and that the page shows through a place.
 func TestPlaceOverText(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
 	sample := s.pages["document"].Page.(portal.Document)
-	sample.Places = []portal.Place{{Page: 1, X: 0.3, Y: 0.6}, {Page: 1, X: 0.3, Y: 0.1}, {Page: 2, X: 0.5, Y: 0.3}}
+	sample.Places = []portal.Place{
+		{Page: 1, X: 0.3, Y: 0.6}, {Page: 1, X: 0.3, Y: 0.1}, {Page: 2, X: 0.5, Y: 0.3},
+	}
 	s.pages["over"] = Sample{"over", 200, sample}
-	do(t, ctx, window(1280, 800, false), chromedp.Navigate(s.URL+"/gallery/over"),
-		eventually(`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`),
-		eventually(`document.querySelectorAll(".place.covers").length > 0`), chromedp.Sleep(200*time.Millisecond))
+	do(
+		t,
+		ctx,
+		window(1280, 800, false),
+		chromedp.Navigate(s.URL+"/gallery/over"),
+		eventually(
+			`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`,
+		),
+		eventually(
+			`document.querySelectorAll(".place.covers").length > 0`,
+		),
+		chromedp.Sleep(200*time.Millisecond),
+	)
 	if got := strings.Join(eval[[]string](t, ctx, `[...document.querySelectorAll(".place-page")].map(e => e.textContent)`), "|"); got != "Page 1, over text|Page 1|Page 2, over text" {
 		t.Errorf("the panel says %s", got)
 	}
@@ -153,8 +196,9 @@ func TestPlaceOverText(t *testing.T) {
 	}
 }
 
-// TestReadableOnPhone shows that the document has half of a phone's window, that going to a place zooms to it so that its text
-// can be read and all of it is in view, and that what can be touched is 44 px high or wide.
+// TestReadableOnPhone shows that the document has half of a phone's window, that going to a place
+// zooms to it so that its text can be read and all of it is in view, and that what can be touched
+// is 44 px high or wide.
 func TestReadableOnPhone(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
@@ -163,10 +207,15 @@ func TestReadableOnPhone(t *testing.T) {
 	if part := eval[float64](t, ctx, `document.querySelector("[data-viewer-pages]").clientHeight / innerHeight`); part < 0.5 {
 		t.Errorf("the document has %.0f %% of the window", part*100)
 	}
-	if !eval[bool](t, ctx, `(bar => bar.scrollWidth <= bar.clientWidth)(document.querySelector(".viewer-bar"))`) {
+	if !eval[bool](
+		t,
+		ctx,
+		`(bar => bar.scrollWidth <= bar.clientWidth)(document.querySelector(".viewer-bar"))`,
+	) {
 		t.Error("the tools do not fit")
 	}
-	// A place is a target of its own, larger than it is drawn: what is hit 22 px above and below its middle.
+	// A place is a target of its own, larger than it is drawn: what is hit 22 px above and below
+	// its middle.
 	if small := eval[string](t, ctx, `[...document.querySelectorAll("a, button, summary, input")].filter(e => e.checkVisibility() && !e.matches(".skip")).filter(e => {
 		e.scrollIntoView({block: "center", inline: "center"});
 		const r = e.getBoundingClientRect(), x = r.left + r.width / 2, y = r.top + r.height / 2;
@@ -175,14 +224,20 @@ func TestReadableOnPhone(t *testing.T) {
 		t.Errorf("smaller than 44 px: %s", small)
 	}
 	for i := range 3 {
-		do(t, ctx, click("[data-next-place]"), eventually(fmt.Sprintf(`document.querySelectorAll(".place.done").length === %d`, i+1)))
+		do(
+			t,
+			ctx,
+			click("[data-next-place]"),
+			eventually(fmt.Sprintf(`document.querySelectorAll(".place.done").length === %d`, i+1)),
+		)
 		got := eval[[]float64](t, ctx, `(() => {
 			const box = document.querySelector(".place-box.current"), sheet = box.closest(".sheet"), b = box.getBoundingClientRect();
 			const view = document.querySelector("[data-viewer-pages]").getBoundingClientRect(), canvas = sheet.querySelector("canvas");
 			return [b.width / 220.5 * 10, b.left - view.left, view.right - b.right, b.top - view.top, view.bottom - b.bottom,
 				canvas.width / sheet.getBoundingClientRect().width];
 		})()`)
-		for n, least := range []float64{12, 0, 0, 0, 0, 0.99} { // text of 10 pt, four distances, pixels of the canvas a pixel
+		// text of 10 pt, four distances, pixels of the canvas a pixel
+		for n, least := range []float64{12, 0, 0, 0, 0, 0.99} {
 			if got[n] < least {
 				t.Errorf("place %d: value %d is %.2f, want %.2f at least", i+1, n, got[n], least)
 			}
@@ -190,22 +245,35 @@ func TestReadableOnPhone(t *testing.T) {
 	}
 }
 
-// TestPinch shows that two fingers zoom the pages within the viewer and leave the rest of the window as it is, that the point
-// between the fingers stays between them, and that the page is drawn again for its new size.
+// TestPinch shows that two fingers zoom the pages within the viewer and leave the rest of the
+// window as it is, that the point between the fingers stays between them, and that the page is
+// drawn again for its new size.
 func TestPinch(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
-	do(t, ctx, window(390, 844, false), chromedp.Navigate(s.URL+"/gallery/document"),
-		eventually(`!document.querySelector("[data-next-place]").disabled && document.querySelector('[data-sheet="1"].drawn') !== null`))
+	do(
+		t,
+		ctx,
+		window(390, 844, false),
+		chromedp.Navigate(s.URL+"/gallery/document"),
+		eventually(
+			`!document.querySelector("[data-next-place]").disabled && document.querySelector('[data-sheet="1"].drawn') !== null`,
+		),
+	)
 	const look = `(r => [r.width, (195 - r.left) / r.width, (400 - r.top) / r.width])(document.querySelector('[data-sheet="1"]').getBoundingClientRect())`
 	before := eval[[]float64](t, ctx, look)
 	do(t, ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
 		touch := func(kind input.DispatchTouchEventType, apart float64) error {
 			var points []*input.TouchPoint
 			if kind != "touchEnd" {
-				points = []*input.TouchPoint{{X: 195 - apart, Y: 400, ID: new(1.0)}, {X: 195 + apart, Y: 400, ID: new(2.0)}}
+				points = []*input.TouchPoint{
+					{X: 195 - apart, Y: 400, ID: new(1.0)}, {X: 195 + apart, Y: 400, ID: new(2.0)},
+				}
 			}
-			_, err := cdp.Call(ctx, target, input.DispatchTouchEvent, input.DispatchTouchEventParams{Type: kind, TouchPoints: points})
+			_, err := cdp.Call(
+				ctx, target, input.DispatchTouchEvent,
+				input.DispatchTouchEventParams{Type: kind, TouchPoints: points},
+			)
 			return err
 		}
 		if err := touch("touchStart", 40); err != nil {
@@ -218,7 +286,13 @@ func TestPinch(t *testing.T) {
 		}
 		return touch("touchEnd", 0)
 	}))
-	do(t, ctx, eventually(`(e => e.querySelector("canvas").width >= Math.floor(e.getBoundingClientRect().width) && e.getBoundingClientRect().width > 700)(document.querySelector('[data-sheet="1"]'))`))
+	do(
+		t,
+		ctx,
+		eventually(
+			`(e => e.querySelector("canvas").width >= Math.floor(e.getBoundingClientRect().width) && e.getBoundingClientRect().width > 700)(document.querySelector('[data-sheet="1"]'))`,
+		),
+	)
 	after := eval[[]float64](t, ctx, look)
 	if grown := after[0] / before[0]; grown < 2.2 || grown > 2.6 {
 		t.Errorf("the page is %.2f times as large, the fingers 2.5 times as far apart", grown)
@@ -226,19 +300,31 @@ func TestPinch(t *testing.T) {
 	if math.Abs(after[1]-before[1]) > 0.02 || math.Abs(after[2]-before[2]) > 0.02 {
 		t.Errorf("between the fingers is the point %.3f, and was %.3f", after[1:], before[1:])
 	}
-	if !eval[bool](t, ctx, `visualViewport.scale === 1 && document.documentElement.scrollWidth <= innerWidth &&
-		document.querySelector("[data-next-place]").getBoundingClientRect().bottom < innerHeight`) {
+	if !eval[bool](
+		t,
+		ctx,
+		`visualViewport.scale === 1 && document.documentElement.scrollWidth <= innerWidth &&
+		document.querySelector("[data-next-place]").getBoundingClientRect().bottom < innerHeight`,
+	) {
 		t.Error("the buttons have left the window")
 	}
 }
 
-// inView says that a page has been drawn and that its top, or this part of its height, is at the top of the viewer.
+// inView says that a page has been drawn and that its top, or this part of its height, is at the
+// top of the viewer.
 func inView(number int, height float64) step {
-	return eventually(fmt.Sprintf(`(sheet => sheet.classList.contains("drawn") && (r => Math.abs(r.top + %f * r.height - document.querySelector("[data-viewer-pages]").getBoundingClientRect().top - 8) < 3)
-		(sheet.getBoundingClientRect()))(document.querySelector('[data-sheet="%d"]'))`, height, number))
+	return eventually(
+		fmt.Sprintf(
+			`(sheet => sheet.classList.contains("drawn") && (r => Math.abs(r.top + %f * r.height - document.querySelector("[data-viewer-pages]").getBoundingClientRect().top - 8) < 3)
+		(sheet.getBoundingClientRect()))(document.querySelector('[data-sheet="%d"]'))`,
+			height,
+			number,
+		),
+	)
 }
 
-// TestFindTheWay goes through a long document by number, by thumbnail, by outline and by search, on a desktop and on a phone.
+// TestFindTheWay goes through a long document by number, by thumbnail, by outline and by search, on
+// a desktop and on a phone.
 func TestFindTheWay(t *testing.T) {
 	s := newSite(t)
 	s.pdf = testPDF(40)
@@ -249,33 +335,83 @@ func TestFindTheWay(t *testing.T) {
 		do(t, ctx, window(width, 844, false), chromedp.Navigate(s.URL+"/gallery/document"),
 			eventually(`!document.querySelector("[data-next-place]").disabled`))
 		const number = `document.querySelector("[data-viewer-page]")`
-		do(t, ctx, script(number+`.focus(); `+number+`.select()`), chromedp.KeyEvent("25\r"), inView(25, 0))
+		do(
+			t,
+			ctx,
+			script(number+`.focus(); `+number+`.select()`),
+			chromedp.KeyEvent("25\r"),
+			inView(25, 0),
+		)
 		do(t, ctx, script(number+`.blur()`))
-		do(t, ctx, click("[data-viewer-side-button]"), eventually(`document.querySelector('[data-thumbnail="25"].drawn[aria-current]') !== null &&
-			document.querySelectorAll(".thumbnail").length === 40 && !document.querySelector("[data-viewer-outline]").hidden`))
+		do(
+			t,
+			ctx,
+			click("[data-viewer-side-button]"),
+			eventually(
+				`document.querySelector('[data-thumbnail="25"].drawn[aria-current]') !== null &&
+			document.querySelectorAll(".thumbnail").length === 40 && !document.querySelector("[data-viewer-outline]").hidden`,
+			),
+		)
 		if n := eval[int](t, ctx, `document.querySelectorAll(".thumbnail.drawn").length`); n > 30 {
 			t.Errorf("%d of 40 thumbnails are drawn, though they are not in view", n)
 		}
-		do(t, ctx, click(`[data-thumbnail="27"]`), inView(27, 0), eventually(number+`.value === "27"`))
+		do(
+			t,
+			ctx,
+			click(`[data-thumbnail="27"]`),
+			inView(27, 0),
+			eventually(number+`.value === "27"`),
+		)
 		if open := eval[bool](t, ctx, `document.querySelector("[data-viewer-side]").checkVisibility()`); open != (width > 640) {
 			t.Errorf("the pages' list is open: %t", open)
 		}
 		if width < 640 {
 			do(t, ctx, click("[data-viewer-side-button]"))
 		}
-		do(t, ctx, script(`[...document.querySelectorAll(".viewer-outline button")].find(e => e.innerText === "Schedule").click()`), inView(3, 300.0/650))
+		do(
+			t,
+			ctx,
+			script(
+				`[...document.querySelectorAll(".viewer-outline button")].find(e => e.innerText === "Schedule").click()`,
+			),
+			inView(3, 300.0/650),
+		)
 
-		do(t, ctx, script(`document.querySelector("[data-viewer-pages]").focus()`), script(`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "f", ctrlKey: true, bubbles: true}))`),
-			eventually(`document.activeElement.matches("[data-viewer-search] input")`))
+		do(
+			t,
+			ctx,
+			script(`document.querySelector("[data-viewer-pages]").focus()`),
+			script(
+				`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "f", ctrlKey: true, bubbles: true}))`,
+			),
+			eventually(`document.activeElement.matches("[data-viewer-search] input")`),
+		)
 		const found = `document.querySelector("[data-viewer-found]").textContent`
 		const seen = `(m => m !== null && (r => r.width > 20 && r.top > 0 && r.bottom < innerHeight && r.left >= 0 && r.right <= innerWidth)(m.getBoundingClientRect()))`
 		do(t, ctx, chromedp.KeyEvent("agreement, PAGE 33"), eventually(found+` === "1 of 1"`),
 			eventually(seen+`(document.querySelector('[data-sheet="33"] .found.current'))`))
-		do(t, ctx, script(`document.querySelector("[data-viewer-search] input").select()`), chromedp.KeyEvent("clause 7."), eventually(found+` === "33 of 40"`),
-			chromedp.KeyEvent("\r"), eventually(found+` === "34 of 40"`), eventually(seen+`(document.querySelector('[data-sheet="34"] .found.current'))`),
-			click("[data-viewer-found-previous]"), click("[data-viewer-found-previous]"), eventually(found+` === "32 of 40"`),
-			script(`document.querySelector("[data-viewer-search] input").select()`), chromedp.KeyEvent("nowhere"), eventually(found+` === "Not found"`),
-			chromedp.KeyEvent("\x1b"), eventually(`document.querySelectorAll(".found").length === 0 && document.activeElement.matches("[data-viewer-search-button]")`))
+		do(
+			t,
+			ctx,
+			script(`document.querySelector("[data-viewer-search] input").select()`),
+			chromedp.KeyEvent("clause 7."),
+			eventually(found+` === "33 of 40"`),
+			chromedp.KeyEvent("\r"),
+			eventually(found+` === "34 of 40"`),
+			eventually(seen+`(document.querySelector('[data-sheet="34"] .found.current'))`),
+			click("[data-viewer-found-previous]"),
+			click("[data-viewer-found-previous]"),
+			eventually(found+` === "32 of 40"`),
+			script(
+				`document.querySelector("[data-viewer-search] input").select()`,
+			),
+			chromedp.KeyEvent("nowhere"),
+			eventually(found+` === "Not found"`),
+			chromedp.KeyEvent("\x1b"),
+			eventually(
+				`document.querySelectorAll(".found").length === 0 && document.activeElement.matches("[data-viewer-search-button]")`,
+			),
+		)
 	}
 	said.check(t)
 }
@@ -285,13 +421,30 @@ func TestPreviousPlace(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
 	const at = `[...document.querySelectorAll(".place")].findIndex(e => e.hasAttribute("aria-current"))`
-	do(t, ctx, window(390, 844, false), chromedp.Navigate(s.URL+"/gallery/document"),
+	do(
+		t,
+		ctx,
+		window(390, 844, false),
+		chromedp.Navigate(s.URL+"/gallery/document"),
 		eventually(`!document.querySelector("[data-next-place]").disabled`),
-		click("[data-next-place]"), eventually(`document.querySelectorAll(".place.done").length === 1 && document.querySelector("[data-previous-place]").disabled`),
-		click("[data-next-place]"), eventually(`document.querySelectorAll(".place.done").length === 2`),
-		click("[data-previous-place]"), eventually(at+` === 0 && document.querySelector('[data-sheet="1"] .place-box.current') !== null`),
-		chromedp.Focus(chromedp.CSS("[data-viewer-pages]")), chromedp.KeyEvent("n"), eventually(at+` === 1`),
-		chromedp.KeyEvent("n"), eventually(at+` === 2`), chromedp.KeyEvent("p"), eventually(at+` === 1`))
+		click("[data-next-place]"),
+		eventually(
+			`document.querySelectorAll(".place.done").length === 1 && document.querySelector("[data-previous-place]").disabled`,
+		),
+		click("[data-next-place]"),
+		eventually(`document.querySelectorAll(".place.done").length === 2`),
+		click("[data-previous-place]"),
+		eventually(
+			at+` === 0 && document.querySelector('[data-sheet="1"] .place-box.current') !== null`,
+		),
+		chromedp.Focus(chromedp.CSS("[data-viewer-pages]")),
+		chromedp.KeyEvent("n"),
+		eventually(at+` === 1`),
+		chromedp.KeyEvent("n"),
+		eventually(at+` === 2`),
+		chromedp.KeyEvent("p"),
+		eventually(at+` === 1`),
+	)
 }
 
 // TestUnreadableDocument shows that a document which cannot be drawn does not
@@ -306,7 +459,8 @@ func TestUnreadableDocument(t *testing.T) {
 		eventually(`!document.querySelector("[data-proceed] button").disabled`))
 }
 
-// TestReviewByKeyboard: the places are reviewed and signing is reached with the keyboard alone, and each step is announced.
+// TestReviewByKeyboard: the places are reviewed and signing is reached with the keyboard alone, and
+// each step is announced.
 func TestReviewByKeyboard(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
@@ -321,38 +475,60 @@ func TestReviewByKeyboard(t *testing.T) {
 	} {
 		do(t, ctx, chromedp.KeyEvent("\r"), eventually(said+` === "`+want+`"`))
 	}
-	do(t, ctx, eventually(`document.activeElement === document.querySelector("[data-proceed] button")`))
+	do(
+		t,
+		ctx,
+		eventually(`document.activeElement === document.querySelector("[data-proceed] button")`),
+	)
 
 	// What is reviewed can be told without colours, and heard, on a phone too.
-	do(t, ctx, window(390, 844, false), eventually(`[...document.querySelectorAll(".place")].every(p =>
+	do(
+		t,
+		ctx,
+		window(390, 844, false),
+		eventually(`[...document.querySelectorAll(".place")].every(p =>
 		p.querySelector(".place-number .icon").checkVisibility() && !p.querySelector(".place-number span").checkVisibility() &&
-		getComputedStyle(p.querySelector(".place-state")).display !== "none" && p.innerText.includes("Reviewed"))`))
+		getComputedStyle(p.querySelector(".place-state")).display !== "none" && p.innerText.includes("Reviewed"))`),
+	)
 }
 
-// smallCanvas makes a browser of one without memory for canvases of more than n pixels: it leaves them empty, or has no context.
+// smallCanvas makes a browser of one without memory for canvases of more than n pixels: it leaves
+// them empty, or has no context.
 func smallCanvas(n int) step {
 	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
-			Source: fmt.Sprintf(`{
+		_, err := cdp.Call(
+			ctx,
+			target,
+			page.AddScriptToEvaluateOnNewDocument,
+			page.AddScriptToEvaluateOnNewDocumentParams{
+				Source: fmt.Sprintf(`{
 				const real = HTMLCanvasElement.prototype.getContext;
 				HTMLCanvasElement.prototype.getContext = function (...a) {
 					return this.width * this.height > %d ? null : real.apply(this, a);
 				};
 			}`, n),
-		})
+			},
+		)
 		return err
 	})
 }
 
-// TestLittleMemory: a page for which the memory does not suffice is drawn less sharp; one that cannot be drawn at all says so and
-// strands nobody, on a phone neither.
+// TestLittleMemory: a page for which the memory does not suffice is drawn less sharp; one that
+// cannot be drawn at all says so and strands nobody, on a phone neither.
 func TestLittleMemory(t *testing.T) {
 	t.Run("some", func(t *testing.T) {
 		s := newSite(t)
 		ctx := openBrowser(t)
-		do(t, ctx, window(1280, 800, false), smallCanvas(1_000_000), chromedp.Navigate(s.URL+"/gallery/document"),
-			eventually(`document.querySelector('[data-sheet="1"].drawn canvas') !== null`))
-		if n := eval[int](t, ctx, `(c => c.width * c.height)(document.querySelector('[data-sheet="1"] canvas'))`); n > 1_000_000 || n < 900_000 {
+		do(
+			t,
+			ctx,
+			window(1280, 800, false),
+			smallCanvas(1_000_000),
+			chromedp.Navigate(s.URL+"/gallery/document"),
+			eventually(`document.querySelector('[data-sheet="1"].drawn canvas') !== null`),
+		)
+		if n := eval[int](t, ctx, `(c => c.width * c.height)(document.querySelector('[data-sheet="1"] canvas'))`); n > 1_000_000 ||
+			n < 900_000 {
 			t.Errorf("the page is drawn with %d pixels", n)
 		}
 		if white := eval[bool](t, ctx, `(c => c.getContext("2d").getImageData(0, 0, c.width, c.height).data.every(v => v === 255))(document.querySelector('[data-sheet="1"] canvas'))`); white {
@@ -362,12 +538,26 @@ func TestLittleMemory(t *testing.T) {
 	t.Run("none", func(t *testing.T) {
 		s := newSite(t)
 		ctx := openBrowser(t)
-		do(t, ctx, window(390, 844, false), smallCanvas(0), chromedp.Navigate(s.URL+"/gallery/document"),
-			eventually(`!document.querySelector("[data-next-place]").disabled`))
-		do(t, ctx, eventually(`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`),
-			eventually(`document.querySelector('[data-sheet="1"] .sheet-failed')?.innerText.includes("Page 1 cannot be shown here") &&
-				document.querySelector('[data-sheet="1"] .sheet-failed a').checkVisibility()`),
-			eventually(`document.querySelector("[data-read-document]").checkVisibility()`))
+		do(
+			t,
+			ctx,
+			window(390, 844, false),
+			smallCanvas(0),
+			chromedp.Navigate(s.URL+"/gallery/document"),
+			eventually(`!document.querySelector("[data-next-place]").disabled`),
+		)
+		do(
+			t,
+			ctx,
+			eventually(
+				`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`,
+			),
+			eventually(
+				`document.querySelector('[data-sheet="1"] .sheet-failed')?.innerText.includes("Page 1 cannot be shown here") &&
+				document.querySelector('[data-sheet="1"] .sheet-failed a').checkVisibility()`,
+			),
+			eventually(`document.querySelector("[data-read-document]").checkVisibility()`),
+		)
 		const open = `(b => !b.disabled && b.checkVisibility())(document.querySelector("[data-proceed] button"))`
 		if eval[bool](t, ctx, open) {
 			t.Error("signing is open although nothing was read")
@@ -376,7 +566,8 @@ func TestLittleMemory(t *testing.T) {
 	})
 }
 
-// TestLongDocument: pages far from view give their memory back, and are drawn again when the person returns.
+// TestLongDocument: pages far from view give their memory back, and are drawn again when the person
+// returns.
 func TestLongDocument(t *testing.T) {
 	s := newSite(t)
 	s.pdf = testPDF(40)
@@ -387,24 +578,51 @@ func TestLongDocument(t *testing.T) {
 	most := 0
 	for n := 1; n <= 40; n++ {
 		sheet := fmt.Sprintf(`document.querySelector('[data-sheet="%d"]')`, n)
-		do(t, ctx, script(sheet+`.scrollIntoView()`), eventually(sheet+`.classList.contains("drawn")`))
-		most = max(most, eval[int](t, ctx, `[...document.querySelectorAll("canvas")].reduce((n, c) => n + c.width * c.height, 0)`))
+		do(
+			t,
+			ctx,
+			script(sheet+`.scrollIntoView()`),
+			eventually(sheet+`.classList.contains("drawn")`),
+		)
+		most = max(
+			most,
+			eval[int](
+				t,
+				ctx,
+				`[...document.querySelectorAll("canvas")].reduce((n, c) => n + c.width * c.height, 0)`,
+			),
+		)
 	}
 	if most > 20_000_000 {
 		t.Errorf("the canvases take %d pixels", most)
 	}
-	if eval[bool](t, ctx, first+`.classList.contains("drawn") || `+first+`.querySelector("canvas") !== null`) {
+	if eval[bool](
+		t,
+		ctx,
+		first+`.classList.contains("drawn") || `+first+`.querySelector("canvas") !== null`,
+	) {
 		t.Error("the first page is still drawn")
 	}
 	if label := eval[string](t, ctx, `getComputedStyle(`+first+`, "::before").content`); label != `"Page 1"` {
 		t.Errorf("a page that is not drawn shows %s", label)
 	}
-	do(t, ctx, script(first+`.scrollIntoView()`), eventually(first+`.querySelector("canvas") !== null`))
+	do(
+		t,
+		ctx,
+		script(first+`.scrollIntoView()`),
+		eventually(first+`.querySelector("canvas") !== null`),
+	)
 
 	// The browser emptied the canvases while the page was in the background.
-	do(t, ctx, script(`for (const c of document.querySelectorAll("canvas")) c.width = c.width`),
+	do(
+		t,
+		ctx,
+		script(`for (const c of document.querySelectorAll("canvas")) c.width = c.width`),
 		script(`document.dispatchEvent(new Event("visibilitychange"))`),
-		eventually(`(c => c.getContext("2d").getImageData(0, 0, 1, 1).data[3] === 255)(`+first+`.querySelector("canvas"))`))
+		eventually(
+			`(c => c.getContext("2d").getImageData(0, 0, 1, 1).data[3] === 255)(`+first+`.querySelector("canvas"))`,
+		),
+	)
 }
 
 // TestSelectText: the text of a page can be selected with the mouse.
@@ -412,10 +630,23 @@ func TestSelectText(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
 	const line = `[...document.querySelectorAll('[data-sheet="1"] .textLayer span')].find(s => s.textContent.includes("Clause 7."))`
-	do(t, ctx, window(1280, 800, false), chromedp.Navigate(s.URL+"/gallery/document"), eventually(line+` !== undefined`))
-	at := eval[[]float64](t, ctx, `(r => [r.left, r.right, r.top + r.height / 2])(`+line+`.getBoundingClientRect())`)
+	do(
+		t,
+		ctx,
+		window(1280, 800, false),
+		chromedp.Navigate(s.URL+"/gallery/document"),
+		eventually(line+` !== undefined`),
+	)
+	at := eval[[]float64](
+		t,
+		ctx,
+		`(r => [r.left, r.right, r.top + r.height / 2])(`+line+`.getBoundingClientRect())`,
+	)
 	do(t, ctx, drag(at[0]+1, at[2], at[1]-1, at[2]))
-	if got := eval[string](t, ctx, `getSelection().toString()`); !strings.Contains(got, "The parties agree to what is written") {
+	if got := eval[string](t, ctx, `getSelection().toString()`); !strings.Contains(
+		got,
+		"The parties agree to what is written",
+	) {
 		t.Errorf("selected: %q", got)
 	}
 }
@@ -437,8 +668,8 @@ func drag(x0, y0, x1, y1 float64) step {
 	})
 }
 
-// TestLive: a page reloads when its state is no longer the one it was rendered from, by the stream alone and by polling alone,
-// and not before.
+// TestLive: a page reloads when its state is no longer the one it was rendered from, by the stream
+// alone and by polling alone, and not before.
 func TestLive(t *testing.T) {
 	ctx := openBrowser(t)
 	for _, test := range []struct {
@@ -458,7 +689,12 @@ func TestLive(t *testing.T) {
 			s := newSite(t)
 			s.noStream, s.noPoll = !test.stream, test.stream
 			s.stateOf(test.page)
-			do(t, ctx, chromedp.Navigate(s.URL+"/gallery/"+test.page), script(`window.before = true`))
+			do(
+				t,
+				ctx,
+				chromedp.Navigate(s.URL+"/gallery/"+test.page),
+				script(`window.before = true`),
+			)
 			s.told(t, 1) // it has heard of the state that it shows, and then once more
 			s.set(nil)
 			s.told(t, 2)
@@ -466,21 +702,39 @@ func TestLive(t *testing.T) {
 				t.Fatal("the page reloaded although nothing changed")
 			}
 			s.set(test.change)
-			do(t, ctx, eventually(`window.before === undefined && document.readyState !== "loading"`))
+			do(
+				t,
+				ctx,
+				eventually(`window.before === undefined && document.readyState !== "loading"`),
+			)
 		})
 	}
 }
 
-// TestStreamDrops: a page whose stream breaks off goes on by polling, says when the service cannot be reached, and recovers.
+// TestStreamDrops: a page whose stream breaks off goes on by polling, says when the service cannot
+// be reached, and recovers.
 func TestStreamDrops(t *testing.T) {
 	s := newSite(t)
 	s.stateOf("document")
 	ctx := openBrowser(t)
 	const lost = `document.querySelector("[data-lost]").checkVisibility()`
-	do(t, ctx, window(390, 844, false), chromedp.Navigate(s.URL+"/gallery/document"), script(`window.before = true`))
+	do(
+		t,
+		ctx,
+		window(390, 844, false),
+		chromedp.Navigate(s.URL+"/gallery/document"),
+		script(`window.before = true`),
+	)
 	s.told(t, 1)
 	s.outage(true, true)
-	do(t, ctx, eventually(lost), eventually(`document.querySelector("#announce").textContent === "Connection lost. Trying again…"`))
+	do(
+		t,
+		ctx,
+		eventually(lost),
+		eventually(
+			`document.querySelector("#announce").textContent === "Connection lost. Trying again…"`,
+		),
+	)
 	if overlap := eval[bool](t, ctx, `document.documentElement.scrollWidth > innerWidth`); overlap {
 		t.Error("the line does not fit")
 	}
@@ -493,16 +747,22 @@ func TestStreamDrops(t *testing.T) {
 	do(t, ctx, eventually(`window.before === undefined && document.readyState !== "loading"`))
 }
 
-// TestConnectionLost shows that a page says within three seconds that the connection is lost, whether the browser knows it, or
-// the stream ends and questions get no answer, and that it says so no more when the connection is back.
+// TestConnectionLost shows that a page says within three seconds that the connection is lost,
+// whether the browser knows it, or the stream ends and questions get no answer, and that it says so
+// no more when the connection is back.
 func TestConnectionLost(t *testing.T) {
 	ctx := openBrowser(t)
 	do(t, ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
-			Source: `window.EventSource = class extends EventSource {
+		_, err := cdp.Call(
+			ctx,
+			target,
+			page.AddScriptToEvaluateOnNewDocument,
+			page.AddScriptToEvaluateOnNewDocumentParams{
+				Source: `window.EventSource = class extends EventSource {
 				constructor(url) { super(url); this.addEventListener("open", () => window.streaming = true) }
 			}`,
-		})
+			},
+		)
 		return err
 	}))
 	const lost = `document.querySelector("[data-lost]").checkVisibility()`
@@ -556,9 +816,14 @@ func offline(yes bool) step {
 		if _, err := cdp.Call(ctx, target, network.Enable, network.EnableParams{}); err != nil {
 			return err
 		}
-		_, err := cdp.Call(ctx, target, network.OverrideNetworkState, network.OverrideNetworkStateParams{
-			Offline: yes, DownloadThroughput: -1, UploadThroughput: -1,
-		})
+		_, err := cdp.Call(
+			ctx,
+			target,
+			network.OverrideNetworkState,
+			network.OverrideNetworkStateParams{
+				Offline: yes, DownloadThroughput: -1, UploadThroughput: -1,
+			},
+		)
 		return err
 	})
 }
@@ -569,11 +834,21 @@ func TestDownloadInPerCent(t *testing.T) {
 	s.pdf, s.slow = testPDF(400), 150*time.Millisecond
 	ctx := openBrowser(t)
 	const part = `parseInt(document.querySelector("[data-viewer-part]")?.textContent)`
-	do(t, ctx, window(390, 844, false), chromedp.Navigate(s.URL+"/gallery/document"),
-		eventually(part+` >= 10`), eventually(part+` >= 50 && `+part+` < 100`), eventually(`document.querySelector(".sheet.drawn") !== null`))
+	do(
+		t,
+		ctx,
+		window(390, 844, false),
+		chromedp.Navigate(s.URL+"/gallery/document"),
+		eventually(
+			part+` >= 10`,
+		),
+		eventually(part+` >= 50 && `+part+` < 100`),
+		eventually(`document.querySelector(".sheet.drawn") !== null`),
+	)
 }
 
-// TestPrint shows that a page on paper has no controls, is not cut at the edge of a window that scrolls, and fits the width of A4.
+// TestPrint shows that a page on paper has no controls, is not cut at the edge of a window that
+// scrolls, and fits the width of A4.
 func TestPrint(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
@@ -585,7 +860,10 @@ func TestPrint(t *testing.T) {
 			do(t, ctx, eventually(`document.querySelector(".sheet.drawn") !== null`))
 		}
 		do(t, ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-			_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+			_, err := cdp.Call(
+				ctx, target, emulation.SetEmulatedMedia,
+				emulation.SetEmulatedMediaParams{Media: "print"},
+			)
 			return err
 		}))
 		if shown := eval[string](t, ctx, `[...document.querySelectorAll(".button, .tool, .language, input")].filter(e => e.checkVisibility() && e.getBoundingClientRect().width > 1).map(e => e.innerText || e.className).join(", ")`); shown != "" {
@@ -598,7 +876,11 @@ func TestPrint(t *testing.T) {
 		if over := eval[int](t, ctx, `document.documentElement.scrollWidth - innerWidth`); over > 0 {
 			t.Errorf("%s is %d px wider than the paper", name, over)
 		}
-		if !eval[bool](t, ctx, `document.querySelector("h1").checkVisibility() && document.querySelector(".banner").checkVisibility()`) {
+		if !eval[bool](
+			t,
+			ctx,
+			`document.querySelector("h1").checkVisibility() && document.querySelector(".banner").checkVisibility()`,
+		) {
 			t.Errorf("%s has no heading or no banner on paper", name)
 		}
 	}
@@ -617,14 +899,18 @@ func TestScanned(t *testing.T) {
 		document.querySelector("[data-when=waiting]").hidden`))
 }
 
-// TestPhonesAppearAtOnce shows that the list of phones appears when the browser knows whether it is one of them, with the button
-// that this decides, and not before: no control of the list moves.
+// TestPhonesAppearAtOnce shows that the list of phones appears when the browser knows whether it is
+// one of them, with the button that this decides, and not before: no control of the list moves.
 func TestPhonesAppearAtOnce(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
 	slow := chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-		_, err := cdp.Call(ctx, target, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{
-			Source: `{
+		_, err := cdp.Call(
+			ctx,
+			target,
+			page.AddScriptToEvaluateOnNewDocument,
+			page.AddScriptToEvaluateOnNewDocumentParams{
+				Source: `{
 				const open = IDBFactory.prototype.open, success = Object.getOwnPropertyDescriptor(IDBRequest.prototype, "onsuccess");
 				window.answer = () => undefined;
 				const answered = new Promise(done => window.answer = done);
@@ -634,15 +920,24 @@ func TestPhonesAppearAtOnce(t *testing.T) {
 					return request;
 				};
 			}`,
-		})
+			},
+		)
 		return err
 	})
 	const shown = `[...document.querySelectorAll("[data-phones] a, [data-phones] summary")].filter(e => e.checkVisibility({visibilityProperty: true})).map(e => e.innerText.trim())`
-	do(t, ctx, window(390, 844, false), slow, chromedp.Navigate(s.URL+"/gallery/phone-home-renamed"))
+	do(
+		t, ctx, window(390, 844, false), slow,
+		chromedp.Navigate(s.URL+"/gallery/phone-home-renamed"),
+	)
 	if before := eval[[]string](t, ctx, shown); len(before) > 0 {
 		t.Errorf("shown before the keys are known: %q", before)
 	}
-	do(t, ctx, script(`window.answer()`), eventually(shown+`.some(text => text.includes("Set up this phone"))`))
+	do(
+		t,
+		ctx,
+		script(`window.answer()`),
+		eventually(shown+`.some(text => text.includes("Set up this phone"))`),
+	)
 
 	// Without an answer the list is shown all the same.
 	do(t, ctx, chromedp.Reload(), eventually(shown+`.length > 2`))
@@ -675,12 +970,18 @@ func TestPhone(t *testing.T) {
 	s.mu.Lock()
 	s.lose = 1
 	s.mu.Unlock()
-	do(t, ctx, chromedp.Navigate(s.URL+"/gallery/phone-approve"),
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.URL+"/gallery/phone-approve"),
 		eventually(`!document.querySelector("[data-do=approve]").disabled`),
-		script(`document.querySelector("[data-do=approve]").click(); document.querySelector("[data-do=approve]").click(); 0`),
+		script(
+			`document.querySelector("[data-do=approve]").click(); document.querySelector("[data-do=approve]").click(); 0`,
+		),
 		eventually(`!document.querySelector("[data-approve-error]").hidden`),
 		click("[data-do=approve]"),
-		eventually(`!document.querySelector("[data-step=approved]").hidden`))
+		eventually(`!document.querySelector("[data-step=approved]").hidden`),
+	)
 	sent := s.posted("/approve")
 	if len(sent) != 2 || sent[0] != sent[1] {
 		t.Errorf("approvals sent: %q, want the same one twice", sent)
@@ -703,16 +1004,30 @@ func TestPhoneHearsOfTheSeal(t *testing.T) {
 		{map[string]any{"state": "cancelled", "outcome": "failed", "session_ends_at": 0}, "REQUEST_CANCELLED"},
 	} {
 		s.stateOf("phone-approve")
-		do(t, ctx, chromedp.Navigate(s.URL+"/gallery/phone-approve"),
-			eventually(`!document.querySelector("[data-do=approve]").disabled`), click("[data-do=approve]"),
-			eventually(`!document.querySelector("[data-step=approved]").hidden`))
+		do(
+			t,
+			ctx,
+			chromedp.Navigate(s.URL+"/gallery/phone-approve"),
+			eventually(
+				`!document.querySelector("[data-do=approve]").disabled`,
+			),
+			click("[data-do=approve]"),
+			eventually(`!document.querySelector("[data-step=approved]").hidden`),
+		)
 		s.set(map[string]any{"state": "sealing", "session_ends_at": 0})
 		s.set(test.change)
-		do(t, ctx, eventually(`!document.querySelector("[data-step=`+test.step+`]").hidden && document.querySelector("[data-step=approved]").hidden`))
+		do(
+			t,
+			ctx,
+			eventually(
+				`!document.querySelector("[data-step=`+test.step+`]").hidden && document.querySelector("[data-step=approved]").hidden`,
+			),
+		)
 	}
 }
 
-// TestSessionEndsDuringEnrolment: somebody who sets up a phone for a document hears when there is nothing to sign any more.
+// TestSessionEndsDuringEnrolment: somebody who sets up a phone for a document hears when there is
+// nothing to sign any more.
 func TestSessionEndsDuringEnrolment(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
@@ -734,7 +1049,13 @@ func TestSessionEndsDuringEnrolment(t *testing.T) {
 			t.Fatal("the session is over before it is")
 		}
 		s.set(test.change)
-		do(t, ctx, eventually(`document.querySelector("[data-end]:not([hidden])")?.dataset.end === "`+test.end+`"`))
+		do(
+			t,
+			ctx,
+			eventually(
+				`document.querySelector("[data-end]:not([hidden])")?.dataset.end === "`+test.end+`"`,
+			),
+		)
 	}
 }
 
@@ -762,13 +1083,28 @@ func TestPhoneTooLate(t *testing.T) {
 		do(t, ctx, chromedp.Navigate(s.URL+"/gallery/phone-approve"),
 			eventually(`!document.querySelector("[data-step=ask]").hidden`))
 		s.set(test.change)
-		do(t, ctx, eventually(`!document.querySelector("[data-step=`+test.step+`]").hidden && document.querySelector("[data-step=ask]").hidden`))
+		do(
+			t,
+			ctx,
+			eventually(
+				`!document.querySelector("[data-step=`+test.step+`]").hidden && document.querySelector("[data-step=ask]").hidden`,
+			),
+		)
 	}
 	s.stateOf("phone-approve")
-	do(t, ctx, chromedp.Navigate(s.URL+"/gallery/phone-approve"), eventually(`!document.querySelector("[data-step=ask]").hidden`))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.URL+"/gallery/phone-approve"),
+		eventually(`!document.querySelector("[data-step=ask]").hidden`),
+	)
 	s.set(map[string]any{"state": "cancelled"})
 	do(t, ctx, eventually(`!document.querySelector("[data-step=REQUEST_CANCELLED]").hidden`))
-	text := eval[string](t, ctx, `document.querySelector("[data-step=REQUEST_CANCELLED]").innerText`)
+	text := eval[string](
+		t,
+		ctx,
+		`document.querySelector("[data-step=REQUEST_CANCELLED]").innerText`,
+	)
 	if !strings.Contains(text, "Cancelled by Harbour Lane Housing Co-operative") {
 		t.Errorf("a cancelled request says %q", text)
 	}
@@ -802,9 +1138,19 @@ func TestPhoneChecks(t *testing.T) {
 		s.mu.Lock()
 		s.tamper = tamper
 		s.mu.Unlock()
-		do(t, ctx, chromedp.Navigate(s.URL+"/gallery/phone-approve"),
-			eventually(`!document.querySelector("[data-do=approve]").disabled || !document.querySelector("[data-step=MISMATCH]").hidden`))
-		refused := eval[bool](t, ctx, `document.querySelector("[data-do=approve]").disabled && document.querySelector("[data-step=ask]").hidden`)
+		do(
+			t,
+			ctx,
+			chromedp.Navigate(s.URL+"/gallery/phone-approve"),
+			eventually(
+				`!document.querySelector("[data-do=approve]").disabled || !document.querySelector("[data-step=MISMATCH]").hidden`,
+			),
+		)
+		refused := eval[bool](
+			t,
+			ctx,
+			`document.querySelector("[data-do=approve]").disabled && document.querySelector("[data-step=ask]").hidden`,
+		)
 		if refused != (tamper != nil) {
 			t.Errorf("%s: refused is %t", name, refused)
 		}
@@ -820,7 +1166,13 @@ func TestCodeIsRenewed(t *testing.T) {
 	s.stateOf("code")
 	ctx := openBrowser(t)
 	const shown = `document.querySelector("[data-qr] svg").dataset.n`
-	do(t, ctx, chromedp.Navigate(s.URL+"/gallery/code"), eventually(shown+` === "1"`), eventually(shown+` === "3"`))
+	do(
+		t,
+		ctx,
+		chromedp.Navigate(s.URL+"/gallery/code"),
+		eventually(shown+` === "1"`),
+		eventually(shown+` === "3"`),
+	)
 	s.mu.Lock()
 	s.noCode = true
 	s.mu.Unlock()
@@ -854,18 +1206,24 @@ func TestStatic(t *testing.T) {
 		return w
 	}
 	style := k.AssetURL("app.css")
-	if w := get(style); w.Code != 200 || w.Header().Get("Cache-Control") != "public, max-age=31536000, immutable" ||
-		w.Header().Get("Content-Type") != "text/css; charset=utf-8" || w.Header().Get("Content-Encoding") != "" {
+	if w := get(style); w.Code != 200 ||
+		w.Header().Get("Cache-Control") != "public, max-age=31536000, immutable" ||
+		w.Header().Get("Content-Type") != "text/css; charset=utf-8" ||
+		w.Header().Get("Content-Encoding") != "" {
 		t.Errorf("%s: %d %v", style, w.Code, w.Header())
 	}
-	if w := get(style, "Accept-Encoding", "br, gzip;q=0.5"); w.Header().Get("Content-Encoding") != "gzip" || w.Body.Len() > 10_000 {
+	if w := get(style, "Accept-Encoding", "br, gzip;q=0.5"); w.Header().Get(
+		"Content-Encoding",
+	) != "gzip" ||
+		w.Body.Len() > 10_000 {
 		t.Errorf("gzip: %v, %d bytes", w.Header(), w.Body.Len())
 	}
 	if w := get(style, "Accept-Encoding", "gzip;q=0"); w.Header().Get("Content-Encoding") != "" {
 		t.Error("gzip although the client refuses it")
 	}
 	for _, path := range []string{"/static/", "/static/manifest.json", "/static/../kit.go", "/static/none.js", "/static/app.css"} {
-		if w := get(path); w.Code != http.StatusNotFound || w.Header().Get("Cache-Control") != "no-store" {
+		if w := get(path); w.Code != http.StatusNotFound ||
+			w.Header().Get("Cache-Control") != "no-store" {
 			t.Errorf("%s: %d %s", path, w.Code, w.Header().Get("Cache-Control"))
 		}
 	}
@@ -883,12 +1241,16 @@ func TestImports(t *testing.T) {
 			checkAsset(t, k, url)
 		}
 	}
-	if page := render(t, k, Gallery()[0], "", nil).Body.String(); strings.Count(page, `<link rel="modulepreload" href="/static/chunk-`) == 0 {
+	if page := render(t, k, Gallery()[0], "", nil).Body.String(); strings.Count(
+		page,
+		`<link rel="modulepreload" href="/static/chunk-`,
+	) == 0 {
 		t.Error("the page names no chunks")
 	}
 }
 
-// TestWeight keeps every page of signer and phone below 150 KB on the wire, with all that it names but without the viewer.
+// TestWeight keeps every page of signer and phone below 150 KB on the wire, with all that it names
+// but without the viewer.
 func TestWeight(t *testing.T) {
 	k := newKit(t)
 	named := regexp.MustCompile(`<(?:link|script)[^>]* (?:href|src)="/static/([^"]+)"`)

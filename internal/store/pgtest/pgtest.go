@@ -1,5 +1,5 @@
-// Package pgtest gives tests a PostgreSQL server of their own: started on the first use, reached through a socket in a
-// temporary folder, gone with the test process. Start at [Cluster].
+// Package pgtest gives tests a PostgreSQL server of their own: started on the first use, reached
+// through a socket in a temporary folder, gone with the test process. Start at [Cluster].
 package pgtest
 
 import (
@@ -38,8 +38,8 @@ type Cluster struct {
 // errMissing tells how to get what is missing.
 var errMissing = errors.New("PostgreSQL is not installed; on Debian: apt-get install postgresql")
 
-// Database makes a new empty database and returns its URL. Without PostgreSQL it skips the test, or fails it where the
-// environment variable CI is set.
+// Database makes a new empty database and returns its URL. Without PostgreSQL it skips the test, or
+// fails it where the environment variable CI is set.
 func (c *Cluster) Database(t testing.TB) string {
 	t.Helper()
 	c.mu.Lock()
@@ -115,8 +115,10 @@ func (c *Cluster) create() error {
 			return err
 		}
 	}
-	initdb := exec.CommandContext(context.Background(), filepath.Join(c.bin, "initdb"), "-D", filepath.Join(c.dir, "data"),
-		"-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
+	initdb := exec.CommandContext(
+		context.Background(), filepath.Join(c.bin, "initdb"), "-D", filepath.Join(c.dir, "data"),
+		"-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8",
+	)
 	initdb.Dir, initdb.SysProcAttr = c.dir, c.attributes()
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
@@ -124,7 +126,8 @@ func (c *Cluster) create() error {
 	return c.start()
 }
 
-// attributes are those of the server's processes: it refuses to run as root, so there it runs as its package's user.
+// attributes are those of the server's processes: it refuses to run as root, so there it runs as
+// its package's user.
 func (c *Cluster) attributes() *syscall.SysProcAttr {
 	if os.Geteuid() != 0 {
 		return nil
@@ -138,7 +141,8 @@ func (c *Cluster) attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
 
-// watch runs the server for as long as its own input is open. Closing that, or dying, stops the server at once.
+// watch runs the server for as long as its own input is open. Closing that, or dying, stops the
+// server at once.
 const watch = `"$@" </dev/null & server=$!; trap 'kill -QUIT $server' TERM INT; cat >/dev/null; kill -INT $server; wait $server`
 
 func (c *Cluster) start() error {
@@ -147,7 +151,8 @@ func (c *Cluster) start() error {
 		fsync = "on"
 	}
 	c.server = exec.CommandContext(context.Background(), "/bin/sh", "-c", watch, "sh",
-		filepath.Join(c.bin, "postgres"), "-D", filepath.Join(c.dir, "data"), "-k", c.dir, "-c", "listen_addresses=",
+		filepath.Join(c.bin, "postgres"), "-D", filepath.Join(c.dir, "data"), "-k", c.dir, "-c",
+		"listen_addresses=",
 		"-c", "fsync="+fsync, "-c", "max_connections=300", "-c", "logging_collector=off")
 	c.server.Dir, c.server.SysProcAttr = c.dir, c.attributes()
 	leash, err := c.server.StdinPipe()

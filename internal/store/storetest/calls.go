@@ -26,8 +26,10 @@ var roomy = calllog.Limits{Request: 1000, RequestStrangers: 1000, Party: 1000, P
 // call is a record of a call, number i, made i seconds after start.
 func call(i int) calllog.Record {
 	return calllog.Record{
-		At: start.Add(time.Duration(i) * time.Second), Took: 1234567 * time.Nanosecond, Kind: calllog.Cancel, Party: client, Authentic: true,
-		RequestID: sample(1).ID, Status: 400, Error: "ACTIVE_SESSION_ONGOING", Description: fmt.Sprintf("call %d", i),
+		At: start.Add(time.Duration(i) * time.Second), Took: 1234567 * time.Nanosecond,
+		Kind: calllog.Cancel, Party: client, Authentic: true,
+		RequestID: sample(1).ID, Status: 400, Error: "ACTIVE_SESSION_ONGOING",
+		Description: fmt.Sprintf("call %d", i),
 	}
 }
 
@@ -55,7 +57,12 @@ func (s *suite) calls(f calllog.Filter) string {
 func callsWhole(t *testing.T, s *suite, _ Harness) {
 	full := call(1)
 	full.Claimed, full.By, full.Attempt, full.Reason = "somebody", "Mei", 3, `claim exp: "late" – 'by' 4 s \`
-	full.Token = &calllog.Token{Header: []byte(`{"alg":"ES256"}`), Claims: []byte(`{"b":1,"a":"\u0000é"}`), Signature: "64 bytes", Problem: "none"}
+	full.Token = &calllog.Token{
+		Header:    []byte(`{"alg":"ES256"}`),
+		Claims:    []byte(`{"b":1,"a":"\u0000é"}`),
+		Signature: "64 bytes",
+		Problem:   "none",
+	}
 	bare := calllog.Record{At: start, Kind: calllog.Initiate}
 	s.addCalls(roomy, full, bare)
 	got, err := s.Calls(t.Context(), calllog.Filter{Limit: 10})
@@ -126,7 +133,8 @@ func callsFilters(t *testing.T, s *suite, _ Harness) {
 	}
 }
 
-// callsLimits: each shelf holds its number of the newest, and none pushes out what stands on another one.
+// callsLimits: each shelf holds its number of the newest, and none pushes out what stands on
+// another one.
 func callsLimits(t *testing.T, s *suite, _ Harness) {
 	limits := calllog.Limits{Request: 3, RequestStrangers: 2, Party: 5, PartyStrangers: 4}
 	authentic := call(0)
@@ -150,7 +158,8 @@ func callsLimits(t *testing.T, s *suite, _ Harness) {
 	}
 	s.addCalls(limits, flood...)
 	for filter, want := range map[calllog.Filter]string{
-		{RequestID: authentic.RequestID}: "0", // the strangers' shelf for the party has pushed its two out
+		// the strangers' shelf for the party has pushed its two out
+		{RequestID: authentic.RequestID}: "0",
 		{Party: client}:                  "15 14 13 12 0",
 		{}:                               "40 39 38 37 15 14 13 12 0",
 	} {

@@ -83,7 +83,8 @@ func manyCancels(t *testing.T, s *suite, _ Harness) {
 	}
 }
 
-// neighbours mixes good changes with such that fail in every way: each caller must get the answer to its own.
+// neighbours mixes good changes with such that fail in every way: each caller must get the answer
+// to its own.
 func neighbours(t *testing.T, s *suite, _ Harness) {
 	const n = 60
 	for i := range n {
@@ -160,8 +161,9 @@ func contextBefore(t *testing.T, s *suite, _ Harness) {
 	}
 }
 
-// contextWaiting: while a change of the same request is under way, another waits, and its caller goes. The answer must be
-// true: either the context's error and nothing written, or success and written.
+// contextWaiting: while a change of the same request is under way, another waits, and its caller
+// goes. The answer must be true: either the context's error and nothing written, or success and
+// written.
 func contextWaiting(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
 	begun, proceed := make(chan struct{}), make(chan struct{})
@@ -191,9 +193,13 @@ func contextWaiting(t *testing.T, s *suite, _ Harness) {
 	}
 	close(proceed)
 	all.Wait()
-	s.update(r.ID, only(func(r *request.Request) error { r.Signer = nil; return nil })) // after whatever was still queued
+	// after whatever was still queued
+	s.update(r.ID, only(func(r *request.Request) error { r.Signer = nil; return nil }))
 	if got := s.get(r.ID); called.Load() || got.Outcome != "" || got.DocName != "first" {
-		t.Errorf("after a withdrawn change: called %v, outcome %q, name %q", called.Load(), got.Outcome, got.DocName)
+		t.Errorf(
+			"after a withdrawn change: called %v, outcome %q, name %q", called.Load(), got.Outcome,
+			got.DocName,
+		)
 	}
 }
 

@@ -31,7 +31,9 @@ func reopen(t *testing.T, s *suite, h Harness) {
 	job := s.claim(start, time.Minute, 1)[0]
 	job.Retry(start.Add(time.Hour), fmt.Errorf("later"))
 	job.Payload = "kept"
-	s.settle(job, request.Event{At: start, Kind: request.EventPurged, Detail: request.Detail{"k": "v"}})
+	s.settle(
+		job, request.Event{At: start, Kind: request.EventPurged, Detail: request.Detail{"k": "v"}},
+	)
 	s.add(phone("a", "S8979373D", 0))
 	s.use(client, "jti", start)
 	wantJobs, wantEvents := s.jobs(job.RequestID), s.events(job.RequestID)
@@ -97,7 +99,8 @@ func nodesUpdate(t *testing.T, a *suite, h Harness) {
 	}
 }
 
-// nodesCross changes the same requests on two nodes in opposite orders, with jobs settled between: no call may wait for ever.
+// nodesCross changes the same requests on two nodes in opposite orders, with jobs settled between:
+// no call may wait for ever.
 func nodesCross(t *testing.T, a *suite, h Harness) {
 	stores := []*suite{a, a.another(h)}
 	const n = 20
@@ -118,7 +121,10 @@ func nodesCross(t *testing.T, a *suite, h Harness) {
 		if k >= n {
 			i = n - 1 - i
 		}
-		err := stores[k/n].Update(t.Context(), sample(i).ID, only(func(r *request.Request) error { r.DocName += "+"; return nil }))
+		err := stores[k/n].Update(
+			t.Context(), sample(i).ID,
+			only(func(r *request.Request) error { r.DocName += "+"; return nil }),
+		)
 		if err != nil {
 			t.Errorf("Update: %v", err)
 		}

@@ -18,9 +18,17 @@ func saveKeys(t *testing.T, s *suite, _ Harness) {
 	if k, ok, err := s.LoadKeys(t.Context(), "a"); ok || err != nil {
 		t.Errorf("before: %+v, %v", k, err)
 	}
-	first := party.StoredKeys{ClientID: "a", URL: "https://a.example/", Epoch: 0, JWKS: []byte(`{"keys":["\u0000 é"]}`), FetchedAt: start}
+	first := party.StoredKeys{
+		ClientID:  "a",
+		URL:       "https://a.example/",
+		Epoch:     0,
+		JWKS:      []byte(`{"keys":["\u0000 é"]}`),
+		FetchedAt: start,
+	}
 	newer, older, other := first, first, first
-	newer.URL, newer.Epoch, newer.JWKS, newer.FetchedAt = "https://a.example/2", 3, []byte(`{}`), start.Add(time.Microsecond)
+	newer.URL, newer.Epoch, newer.JWKS, newer.FetchedAt = "https://a.example/2", 3, []byte(
+		`{}`,
+	), start.Add(time.Microsecond)
 	older.JWKS, older.FetchedAt = []byte(`{"old":1}`), start.Add(-time.Second)
 	other.ClientID = "b"
 	for _, step := range []struct{ save, want party.StoredKeys }{{first, first}, {newer, newer}, {older, newer}, {other, newer}} {
@@ -38,7 +46,12 @@ func saveKeys(t *testing.T, s *suite, _ Harness) {
 }
 
 func keepKeys(t *testing.T, s *suite, h Harness) {
-	k := party.StoredKeys{ClientID: "a", URL: "https://a.example/", JWKS: []byte(`{}`), FetchedAt: start}
+	k := party.StoredKeys{
+		ClientID:  "a",
+		URL:       "https://a.example/",
+		JWKS:      []byte(`{}`),
+		FetchedAt: start,
+	}
 	if err := s.SaveKeys(t.Context(), k); err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,8 @@ func (s *suite) count(f request.Filter) map[request.State]int {
 	return counts
 }
 
-// listPages walks a list in which times tie and states mix, with every size of page and every way to reach the rows.
+// listPages walks a list in which times tie and states mix, with every size of page and every way
+// to reach the rows.
 func listPages(t *testing.T, s *suite, _ Harness) {
 	if got := s.list(request.Filter{Limit: 5}); len(got) != 0 {
 		t.Errorf("an empty store lists %v", got)
@@ -60,7 +61,10 @@ func listPages(t *testing.T, s *suite, _ Harness) {
 		want = append([]int{i}, want...)
 	}
 	for _, f := range []request.Filter{
-		{}, {ClientID: client}, {ClientID: client, Text: "tenancy"}, {From: start, To: start.Add(time.Hour)},
+		{},
+		{ClientID: client},
+		{ClientID: client, Text: "tenancy"},
+		{From: start, To: start.Add(time.Hour)},
 	} {
 		for _, limit := range []int{1, 2, 3, 5, n, n + 1} {
 			var got []int
@@ -163,7 +167,9 @@ func listWhole(t *testing.T, s *suite, _ Harness) {
 	if diff := cmp.Diff(s.get(r.ID), page[0], cmp.AllowUnexported(request.Request{})); diff != "" {
 		t.Errorf("listed (-got by id +listed):\n%s", diff)
 	}
-	s.update(r.ID, only(func(r *request.Request) error { r.State = request.StateCancelled; return nil }))
+	s.update(
+		r.ID, only(func(r *request.Request) error { r.State = request.StateCancelled; return nil }),
+	)
 	if got := s.list(request.Filter{State: request.StateSigned, Limit: 10}); len(got) != 0 {
 		t.Errorf("a request is listed under a state that it has left: %v", got)
 	}
@@ -174,7 +180,10 @@ func listOddText(t *testing.T, s *suite, _ Harness) {
 	s.create(sample(1))
 	for _, odd := range []string{"\x00", "a\xffb"} {
 		for _, f := range []request.Filter{
-			{Text: odd}, {ClientID: odd}, {State: request.State(odd)}, {Before: request.Cursor{CreatedAt: start.Add(time.Hour), ID: odd}},
+			{Text: odd},
+			{ClientID: odd},
+			{State: request.State(odd)},
+			{Before: request.Cursor{CreatedAt: start.Add(time.Hour), ID: odd}},
 		} {
 			f.Limit = 10
 			if f.Before.IsZero() {

@@ -18,11 +18,13 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Memory is the reference: a store that forgets everything when it is closed. One change at a time, nothing clever.
+// Memory is the reference: a store that forgets everything when it is closed. One change at a time,
+// nothing clever.
 type Memory struct {
 	created time.Time
 
-	lock chan struct{} // held while a method reads or writes what follows; a channel, so that one can give up waiting
+	// held while a method reads or writes what follows; a channel, so that one can give up waiting
+	lock chan struct{}
 
 	requests map[string]*record
 	jobs     []request.Job // in order of their ids, which count from 1
@@ -52,7 +54,10 @@ func NewMemory() *Memory {
 		requests: map[string]*record{},
 		phones:   map[string]signer.Phone{},
 		used:     map[[2]string]time.Time{},
-		parties:  parties{registered: map[string]party.Registration{}, pictures: map[string][]byte{}, epochs: map[string]int64{}, keys: map[string]party.StoredKeys{}},
+		parties: parties{
+			registered: map[string]party.Registration{}, pictures: map[string][]byte{},
+			epochs: map[string]int64{}, keys: map[string]party.StoredKeys{},
+		},
 		ready:    make(chan struct{}, 1),
 		watchers: map[string]map[chan struct{}]bool{},
 	}
@@ -121,7 +126,9 @@ func (m *Memory) Get(ctx context.Context, id string) (*request.Request, error) {
 }
 
 // Update implements request.Store.
-func (m *Memory) Update(ctx context.Context, id string, change func(*request.Request) (request.Effects, error)) error {
+func (m *Memory) Update(
+	ctx context.Context, id string, change func(*request.Request) (request.Effects, error),
+) error {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return err
@@ -265,12 +272,16 @@ func (m *Memory) pending(kind request.JobKind) []*request.Job {
 			jobs = append(jobs, j)
 		}
 	}
-	slices.SortStableFunc(jobs, func(a, b *request.Job) int { return claimable(*a).Compare(claimable(*b)) })
+	slices.SortStableFunc(
+		jobs, func(a, b *request.Job) int { return claimable(*a).Compare(claimable(*b)) },
+	)
 	return jobs
 }
 
 // Claim implements request.Outbox.
-func (m *Memory) Claim(ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, limit int) ([]request.Job, error) {
+func (m *Memory) Claim(
+	ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, limit int,
+) ([]request.Job, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, err

@@ -10,7 +10,9 @@ import (
 )
 
 // AddCalls implements calllog.Store.
-func (m *Memory) AddCalls(ctx context.Context, records []calllog.Record, limits calllog.Limits) error {
+func (m *Memory) AddCalls(
+	ctx context.Context, records []calllog.Record, limits calllog.Limits,
+) error {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return err
@@ -32,7 +34,10 @@ func (m *Memory) AddCalls(ctx context.Context, records []calllog.Record, limits 
 		if !r.Authentic {
 			party, request = limits.PartyStrangers, limits.RequestStrangers
 		}
-		m.keepCalls(party, func(c calllog.Record) bool { return c.Party == r.Party && c.Authentic == r.Authentic })
+		m.keepCalls(
+			party,
+			func(c calllog.Record) bool { return c.Party == r.Party && c.Authentic == r.Authentic },
+		)
 		m.keepCalls(request, func(c calllog.Record) bool {
 			return r.RequestID != "" && c.RequestID == r.RequestID && c.Authentic == r.Authentic
 		})

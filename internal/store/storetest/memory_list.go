@@ -18,9 +18,15 @@ func (m *Memory) List(ctx context.Context, f request.Filter) ([]*request.Request
 	newestFirst := func(a, b request.Cursor) int {
 		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
 	}
-	slices.SortFunc(found, func(a, b *request.Request) int { return newestFirst(request.CursorAt(a), request.CursorAt(b)) })
+	slices.SortFunc(
+		found,
+		func(a, b *request.Request) int { return newestFirst(request.CursorAt(a), request.CursorAt(b)) },
+	)
 	if !f.Before.IsZero() {
-		found = slices.DeleteFunc(found, func(r *request.Request) bool { return newestFirst(f.Before, request.CursorAt(r)) >= 0 })
+		found = slices.DeleteFunc(
+			found,
+			func(r *request.Request) bool { return newestFirst(f.Before, request.CursorAt(r)) >= 0 },
+		)
 	}
 	return found[:min(max(f.Limit, 0), len(found))], nil
 }
@@ -38,7 +44,9 @@ func (m *Memory) Count(ctx context.Context, f request.Filter) (map[request.State
 	return counts, nil
 }
 
-func (m *Memory) search(ctx context.Context, f request.Filter) (found []*request.Request, err error) {
+func (m *Memory) search(
+	ctx context.Context, f request.Filter,
+) (found []*request.Request, err error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, err

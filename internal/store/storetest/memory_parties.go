@@ -26,13 +26,18 @@ const partiesTopic = "parties"
 func (m *Memory) WatchParties() (<-chan struct{}, func()) { return m.Watch(partiesTopic) }
 
 // Registrations implements party.Store.
-func (m *Memory) Registrations(ctx context.Context) ([]party.Registration, map[string]int64, error) {
+func (m *Memory) Registrations(
+	ctx context.Context,
+) ([]party.Registration, map[string]int64, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer unlock()
-	list := slices.SortedFunc(maps.Values(m.parties.registered), func(a, b party.Registration) int { return cmp.Compare(a.ClientID, b.ClientID) })
+	list := slices.SortedFunc(
+		maps.Values(m.parties.registered),
+		func(a, b party.Registration) int { return cmp.Compare(a.ClientID, b.ClientID) },
+	)
 	return list, maps.Clone(m.parties.epochs), nil
 }
 
@@ -57,13 +62,17 @@ func (m *Memory) AddParty(ctx context.Context, p party.Party, c party.Change) er
 			return party.ErrExists
 		}
 		p.Logo, p.KeysEpoch = "", 0
-		m.parties.registered[p.ClientID] = party.Registration{Party: p, Version: 1, CreatedAt: c.At, ChangedAt: c.At}
+		m.parties.registered[p.ClientID] = party.Registration{
+			Party: p, Version: 1, CreatedAt: c.At, ChangedAt: c.At,
+		}
 		return nil
 	})
 }
 
 // ChangeParty implements party.Store.
-func (m *Memory) ChangeParty(ctx context.Context, p party.Party, version int64, c party.Change) error {
+func (m *Memory) ChangeParty(
+	ctx context.Context, p party.Party, version int64, c party.Change,
+) error {
 	return m.changeParty(ctx, p.ClientID, version, c, func(r *party.Registration) error {
 		p.Logo, p.KeysEpoch = r.Logo, 0
 		r.Party = p
@@ -72,7 +81,9 @@ func (m *Memory) ChangeParty(ctx context.Context, p party.Party, version int64, 
 }
 
 // ChangeLogo implements party.Store.
-func (m *Memory) ChangeLogo(ctx context.Context, clientID string, version int64, l party.Logo, c party.Change) error {
+func (m *Memory) ChangeLogo(
+	ctx context.Context, clientID string, version int64, l party.Logo, c party.Change,
+) error {
 	return m.changeParty(ctx, clientID, version, c, func(r *party.Registration) error {
 		r.Logo = l.Name
 		m.parties.pictures[clientID] = slices.Clone(l.PNG)
@@ -81,7 +92,9 @@ func (m *Memory) ChangeLogo(ctx context.Context, clientID string, version int64,
 }
 
 // RemoveParty implements party.Store.
-func (m *Memory) RemoveParty(ctx context.Context, clientID string, version int64, c party.Change) error {
+func (m *Memory) RemoveParty(
+	ctx context.Context, clientID string, version int64, c party.Change,
+) error {
 	return m.changeParty(ctx, clientID, version, c, func(*party.Registration) error {
 		for _, rec := range m.requests {
 			if rec.request.ClientID == clientID {
@@ -100,7 +113,10 @@ func (m *Memory) RenewKeys(ctx context.Context, clientID string, c party.Change)
 }
 
 // changeParty changes or removes a party of one version.
-func (m *Memory) changeParty(ctx context.Context, clientID string, version int64, c party.Change, change func(*party.Registration) error) error {
+func (m *Memory) changeParty(
+	ctx context.Context, clientID string, version int64, c party.Change,
+	change func(*party.Registration) error,
+) error {
 	return m.changeParties(ctx, c, func() error {
 		r, ok := m.parties.registered[clientID]
 		switch {
@@ -141,7 +157,9 @@ func (m *Memory) changeParties(ctx context.Context, c party.Change, change func(
 }
 
 // PartyChanges implements party.Store.
-func (m *Memory) PartyChanges(ctx context.Context, clientID string, limit int) (list []party.Change, err error) {
+func (m *Memory) PartyChanges(
+	ctx context.Context, clientID string, limit int,
+) (list []party.Change, err error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, err

@@ -39,12 +39,18 @@ func (m *Memory) PhoneBySerial(ctx context.Context, serial string) (signer.Phone
 
 // Phones implements signer.Store.
 func (m *Memory) Phones(ctx context.Context, uin string) ([]signer.Phone, error) {
-	return m.listPhones(ctx, func(p signer.Phone) bool { return p.UIN == uin }, func(p signer.Phone) time.Time { return p.EnrolledAt })
+	return m.listPhones(
+		ctx, func(p signer.Phone) bool { return p.UIN == uin },
+		func(p signer.Phone) time.Time { return p.EnrolledAt },
+	)
 }
 
 // RevokedPhones implements signer.Store.
 func (m *Memory) RevokedPhones(ctx context.Context) ([]signer.Phone, error) {
-	return m.listPhones(ctx, func(p signer.Phone) bool { return !p.RevokedAt.IsZero() }, func(p signer.Phone) time.Time { return p.RevokedAt })
+	return m.listPhones(
+		ctx, func(p signer.Phone) bool { return !p.RevokedAt.IsZero() },
+		func(p signer.Phone) time.Time { return p.RevokedAt },
+	)
 }
 
 // RevokePhone implements signer.Store.
@@ -87,7 +93,9 @@ func (m *Memory) onePhone(ctx context.Context, is func(signer.Phone) bool) (sign
 	return list[0], nil
 }
 
-func (m *Memory) listPhones(ctx context.Context, is func(signer.Phone) bool, when func(signer.Phone) time.Time) ([]signer.Phone, error) {
+func (m *Memory) listPhones(
+	ctx context.Context, is func(signer.Phone) bool, when func(signer.Phone) time.Time,
+) ([]signer.Phone, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, err
@@ -100,6 +108,9 @@ func (m *Memory) listPhones(ctx context.Context, is func(signer.Phone) bool, whe
 			list = append(list, p)
 		}
 	}
-	slices.SortFunc(list, func(a, b signer.Phone) int { return cmp.Or(when(a).Compare(when(b)), cmp.Compare(a.ID, b.ID)) })
+	slices.SortFunc(
+		list,
+		func(a, b signer.Phone) int { return cmp.Or(when(a).Compare(when(b)), cmp.Compare(a.ID, b.ID)) },
+	)
 	return list, nil
 }

@@ -8,6 +8,8 @@ import (
 
 func TestMemory(t *testing.T) {
 	storetest.Run(t, func(*testing.T) storetest.Harness {
-		return storetest.Harness{Open: func(*testing.T) storetest.Store { return storetest.NewMemory() }}
+		return storetest.Harness{
+			Open: func(*testing.T) storetest.Store { return storetest.NewMemory() },
+		}
 	})
 }

@@ -42,8 +42,9 @@ func claimAndSettle(t *testing.T, s *suite, _ Harness) {
 	}
 	job := jobs[0]
 	want := request.Job{
-		ID: job.ID, RequestID: r.ID, Kind: request.JobWebhook, Status: request.JobPending, Attempts: 1,
-		DueAt: start, Lease: start.Add(time.Minute),
+		ID: job.ID, RequestID: r.ID, Kind: request.JobWebhook, Status: request.JobPending,
+		Attempts: 1,
+		DueAt:    start, Lease: start.Add(time.Minute),
 	}
 	if diff := cmp.Diff(want, job); diff != "" {
 		t.Errorf("job (-want +got):\n%s", diff)
@@ -115,7 +116,8 @@ func leaseRunsOut(t *testing.T, s *suite, _ Harness) {
 	mine := jobs[0]
 	lost.Fail(errors.New("too late"))
 	s.settle(lost, request.Event{At: start, Kind: request.EventPurged})
-	if got := s.jobs(r.ID)[0]; got.Status != request.JobPending || got.LastError != "" || !got.Lease.Equal(mine.Lease) {
+	if got := s.jobs(r.ID)[0]; got.Status != request.JobPending || got.LastError != "" ||
+		!got.Lease.Equal(mine.Lease) {
 		t.Errorf("a lost lease settled the job: %+v", got)
 	}
 	if n := len(s.events(r.ID)); n != 1 {
@@ -186,7 +188,9 @@ func settleSeveral(t *testing.T, s *suite, _ Harness) {
 		s.leave(i, start)
 	}
 	for _, job := range s.claim(start, time.Minute, 5) {
-		st := request.Settlement{Job: job, Events: []request.Event{{At: start, Kind: request.EventPurged}}}
+		st := request.Settlement{
+			Job: job, Events: []request.Event{{At: start, Kind: request.EventPurged}},
+		}
 		st.Job.Finish()
 		settled = append(settled, st)
 	}
@@ -200,7 +204,9 @@ func settleSeveral(t *testing.T, s *suite, _ Harness) {
 		events int
 	}{{request.JobDone, 2}, {request.JobPending, 2}, {request.JobPending, 1}, {request.JobDone, 2}, {request.JobDone, 2}} {
 		id := settled[i].Job.RequestID
-		if job, events := s.jobs(id)[0], s.events(id); job.Status != want.status || len(events) != want.events || job.Lease.IsZero() != (i != 2) {
+		if job, events := s.jobs(id)[0], s.events(id); job.Status != want.status ||
+			len(events) != want.events ||
+			job.Lease.IsZero() != (i != 2) {
 			t.Errorf("job %d is %+v, with %d events", i, job, len(events))
 		}
 	}
@@ -213,7 +219,8 @@ func parallelClaims(t *testing.T, s *suite, _ Harness) {
 	claimWithoutSharing(t, s)
 }
 
-// claimWithoutSharing lets all stores claim jobs of one database until none is left: each must go to one claim only.
+// claimWithoutSharing lets all stores claim jobs of one database until none is left: each must go
+// to one claim only.
 func claimWithoutSharing(t *testing.T, stores ...*suite) {
 	const n = 60
 	for i := range n {

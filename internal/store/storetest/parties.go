@@ -27,12 +27,17 @@ var partyTests = []test{
 func aParty(id string) party.Party {
 	return party.Party{
 		ClientID: id, Name: "Shop " + id + " 永", JWKSURL: "https://" + id + ".example/jwks",
-		RedirectURL: "https://" + id + ".example/back?a=b", WebhookURL: "https://" + id + ".example/hook",
+		RedirectURL: "https://" + id + ".example/back?a=b",
+		WebhookURL:  "https://" + id + ".example/hook",
 	}
 }
 
-func did(p party.Party, kind party.ChangeKind, after time.Duration, edits ...party.Edit) party.Change {
-	return party.Change{ClientID: p.ClientID, At: start.Add(after), By: "Mei Lin", Kind: kind, Edits: edits}
+func did(
+	p party.Party, kind party.ChangeKind, after time.Duration, edits ...party.Edit,
+) party.Change {
+	return party.Change{
+		ClientID: p.ClientID, At: start.Add(after), By: "Mei Lin", Kind: kind, Edits: edits,
+	}
 }
 
 func (s *suite) register(parties ...party.Party) {
@@ -73,7 +78,9 @@ func addParties(t *testing.T, s *suite, _ Harness) {
 	}
 	again := aParty("a")
 	again.Name = "Thief"
-	if err := s.AddParty(t.Context(), again, did(again, party.ChangeRegistered, 0)); !errors.Is(err, party.ErrExists) {
+	if err := s.AddParty(t.Context(), again, did(again, party.ChangeRegistered, 0)); !errors.Is(
+		err, party.ErrExists,
+	) {
 		t.Errorf("a taken client id: %v", err)
 	}
 	if got := s.registration("a"); got.Name != a.Name {
@@ -88,16 +95,22 @@ func changeParty(t *testing.T, s *suite, _ Harness) {
 	if err := s.ChangeParty(t.Context(), p, 1, did(p, party.ChangeEdited, time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	want := party.Registration{Party: p, Version: 2, CreatedAt: start, ChangedAt: start.Add(time.Hour)}
+	want := party.Registration{
+		Party: p, Version: 2, CreatedAt: start, ChangedAt: start.Add(time.Hour),
+	}
 	if diff := cmp.Diff(want, s.registration("a")); diff != "" {
 		t.Errorf("after the change (-want +got):\n%s", diff)
 	}
 	for _, version := range []int64{0, 1, 3} {
-		if err := s.ChangeParty(t.Context(), aParty("a"), version, did(p, party.ChangeEdited, 0)); !errors.Is(err, party.ErrChanged) {
+		if err := s.ChangeParty(t.Context(), aParty("a"), version, did(p, party.ChangeEdited, 0)); !errors.Is(
+			err, party.ErrChanged,
+		) {
 			t.Errorf("version %d: %v", version, err)
 		}
 	}
-	if err := s.ChangeParty(t.Context(), aParty("x"), 1, did(aParty("x"), party.ChangeEdited, 0)); !errors.Is(err, party.ErrUnknown) {
+	if err := s.ChangeParty(t.Context(), aParty("x"), 1, did(aParty("x"), party.ChangeEdited, 0)); !errors.Is(
+		err, party.ErrUnknown,
+	) {
 		t.Errorf("an unknown party: %v", err)
 	}
 	if diff := cmp.Diff(want, s.registration("a")); diff != "" {
@@ -131,7 +144,9 @@ func changePartyFromAll(t *testing.T, stores ...*suite) {
 
 func changeLogo(t *testing.T, s *suite, _ Harness) {
 	s.register(aParty("a"), aParty("b"))
-	first, second := party.Logo{Name: "aa", PNG: []byte("first\x00\xff")}, party.Logo{Name: "bb", PNG: []byte("second")}
+	first, second := party.Logo{Name: "aa", PNG: []byte("first\x00\xff")}, party.Logo{
+		Name: "bb", PNG: []byte("second"),
+	}
 	set := func(id string, version int64, l party.Logo) {
 		t.Helper()
 		if err := s.ChangeLogo(t.Context(), id, version, l, did(aParty(id), party.ChangeLogo, time.Minute)); err != nil {
@@ -141,7 +156,8 @@ func changeLogo(t *testing.T, s *suite, _ Harness) {
 	has := func(name, want string) {
 		t.Helper()
 		got, err := s.LogoPNG(t.Context(), name)
-		if want == "" && !errors.Is(err, party.ErrNoLogo) || want != "" && (err != nil || string(got) != want) {
+		if want == "" && !errors.Is(err, party.ErrNoLogo) ||
+			want != "" && (err != nil || string(got) != want) {
 			t.Errorf("LogoPNG(%q) = %q, %v; want %q", name, got, err, want)
 		}
 	}
@@ -149,10 +165,13 @@ func changeLogo(t *testing.T, s *suite, _ Harness) {
 	set("a", 1, first)
 	set("b", 1, first)
 	has("aa", string(first.PNG))
-	if got := s.registration("a"); got.Logo != "aa" || got.Version != 2 || !got.ChangedAt.Equal(start.Add(time.Minute)) {
+	if got := s.registration("a"); got.Logo != "aa" || got.Version != 2 ||
+		!got.ChangedAt.Equal(start.Add(time.Minute)) {
 		t.Errorf("with a logo: %+v", got)
 	}
-	if err := s.ChangeLogo(t.Context(), "a", 1, second, did(aParty("a"), party.ChangeLogo, 0)); !errors.Is(err, party.ErrChanged) {
+	if err := s.ChangeLogo(t.Context(), "a", 1, second, did(aParty("a"), party.ChangeLogo, 0)); !errors.Is(
+		err, party.ErrChanged,
+	) {
 		t.Errorf("an old version: %v", err)
 	}
 	has("bb", "")
@@ -202,7 +221,8 @@ func removeParty(t *testing.T, s *suite, _ Harness) {
 	if s.registration(client).Version != 1 {
 		t.Error("a refused removal changed something")
 	}
-	if changes, err := s.PartyChanges(t.Context(), "a", 9); err != nil || len(changes) != 2 || changes[0].Kind != party.ChangeRemoved {
+	if changes, err := s.PartyChanges(t.Context(), "a", 9); err != nil || len(changes) != 2 ||
+		changes[0].Kind != party.ChangeRemoved {
 		t.Errorf("the trail of a removed party: %+v, %v", changes, err)
 	}
 	s.register(aParty("a")) // the id is free again
@@ -222,7 +242,9 @@ func renewKeys(t *testing.T, s *suite, _ Harness) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]int64{"a": 2, "configured": 1}, epochs); diff != "" || len(list) != 1 || list[0].Version != 1 {
+	if diff := cmp.Diff(map[string]int64{"a": 2, "configured": 1}, epochs); diff != "" ||
+		len(list) != 1 ||
+		list[0].Version != 1 {
 		t.Errorf("epochs (-want +got):\n%s\n%+v", diff, list)
 	}
 }
@@ -231,14 +253,17 @@ func partyTrail(t *testing.T, s *suite, _ Harness) {
 	p := aParty("a")
 	s.register(p, aParty("b"))
 	edit := party.Edit{Field: party.FieldName, From: "A", To: "B"}
-	edited, renewed := did(p, party.ChangeEdited, time.Hour, edit, party.Edit{Field: party.FieldWebhook, To: "x"}), did(p, party.ChangeKeysRenewed, time.Minute)
+	edited, renewed := did(
+		p, party.ChangeEdited, time.Hour, edit, party.Edit{Field: party.FieldWebhook, To: "x"},
+	), did(p, party.ChangeKeysRenewed, time.Minute)
 	if err := errors.Join(s.ChangeParty(t.Context(), p, 1, edited), s.RenewKeys(t.Context(), "a", renewed)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.ChangeParty(t.Context(), p, 1, edited); err == nil {
 		t.Fatal("an old version was changed")
 	}
-	want := []party.Change{renewed, edited, did(p, party.ChangeRegistered, 0)} // in the order in which they were made
+	// in the order in which they were made
+	want := []party.Change{renewed, edited, did(p, party.ChangeRegistered, 0)}
 	for _, n := range []int{9, 2} {
 		got, err := s.PartyChanges(t.Context(), "a", n)
 		if err != nil {
@@ -289,7 +314,9 @@ func strangeParties(t *testing.T, s *suite, _ Harness) {
 		}
 	}
 	p := aParty("a")
-	change := did(p, party.ChangeRegistered, 0, party.Edit{Field: party.FieldName, To: "a\x00b\xff"})
+	change := did(
+		p, party.ChangeRegistered, 0, party.Edit{Field: party.FieldName, To: "a\x00b\xff"},
+	)
 	change.By = "a\x00\xff"
 	if err := s.AddParty(t.Context(), p, change); err != nil {
 		t.Errorf("a change in damaged words: %v", err)

@@ -21,8 +21,9 @@ var phoneTests = []test{
 
 func phone(id, uin string, after time.Duration) signer.Phone {
 	return signer.Phone{
-		ID: id, UIN: uin, Serial: "0a" + id, Name: "Ah Kow’s phone", Certificate: []byte("der of " + id + "\x00\xff"),
-		EnrolledAt: start.Add(after),
+		ID: id, UIN: uin, Serial: "0a" + id, Name: "Ah Kow’s phone",
+		Certificate: []byte("der of " + id + "\x00\xff"),
+		EnrolledAt:  start.Add(after),
 	}
 }
 
@@ -67,7 +68,8 @@ func revokePhone(t *testing.T, s *suite, _ Harness) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.RevokePhone(t.Context(), a.ID, start.Add(9*time.Hour)); err != nil { // the first time counts
+	// the first time counts
+	if err := s.RevokePhone(t.Context(), a.ID, start.Add(9*time.Hour)); err != nil {
 		t.Errorf("a second RevokePhone: %v", err)
 	}
 	list, err := s.RevokedPhones(t.Context())
@@ -137,7 +139,8 @@ func takenPhone(t *testing.T, s *suite, _ Harness) {
 	if got, err := s.Phone(t.Context(), "a"); err != nil || cmp.Diff(first, got) != "" {
 		t.Errorf("Phone = %+v, %v; want the first", got, err)
 	}
-	if list, err := s.Phones(t.Context(), "S8116474F"); err != nil || cmp.Diff([]signer.Phone{}, list, cmpopts.EquateEmpty()) != "" {
+	if list, err := s.Phones(t.Context(), "S8116474F"); err != nil ||
+		cmp.Diff([]signer.Phone{}, list, cmpopts.EquateEmpty()) != "" {
 		t.Errorf("Phones = %+v, %v; want none", list, err)
 	}
 }

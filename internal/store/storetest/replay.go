@@ -32,7 +32,8 @@ func useOnce(t *testing.T, s *suite, _ Harness) {
 			t.Errorf("use %d: first = %v", i+1, first)
 		}
 	}
-	if !s.use(client, "two", start) || !s.use("another", "one", start) || !s.use(client+" one", "", start) {
+	if !s.use(client, "two", start) || !s.use("another", "one", start) ||
+		!s.use(client+" one", "", start) {
 		t.Error("ids or parties meet")
 	}
 }
@@ -62,7 +63,10 @@ func useFromAll(t *testing.T, stores ...*suite) {
 // tickets: a token's id and the request that it makes are recorded together, or neither is.
 func tickets(t *testing.T, s *suite, _ Harness) {
 	create := func(i int, jti string) error {
-		return s.Create(t.Context(), sample(i), request.Effects{Ticket: request.Ticket{ClientID: client, JTI: jti, KeepUntil: start}})
+		return s.Create(
+			t.Context(), sample(i),
+			request.Effects{Ticket: request.Ticket{ClientID: client, JTI: jti, KeepUntil: start}},
+		)
 	}
 	used := func(jti string) bool {
 		t.Helper()

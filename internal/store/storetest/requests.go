@@ -55,11 +55,15 @@ func createWithEffects(t *testing.T, s *suite, _ Harness) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantEvents := []request.Event{{Seq: 1, At: at, Kind: request.EventCancelled, Detail: request.Detail{"from": "created"}}}
+	wantEvents := []request.Event{
+		{Seq: 1, At: at, Kind: request.EventCancelled, Detail: request.Detail{"from": "created"}},
+	}
 	if diff := cmp.Diff(wantEvents, s.events(r.ID)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
-	wantJobs := []request.Job{{RequestID: r.ID, Kind: request.JobWebhook, Status: request.JobPending, DueAt: at}}
+	wantJobs := []request.Job{
+		{RequestID: r.ID, Kind: request.JobWebhook, Status: request.JobPending, DueAt: at},
+	}
 	if diff := cmp.Diff(wantJobs, s.jobs(r.ID), cmpopts.IgnoreFields(request.Job{}, "ID")); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)
 	}
@@ -88,7 +92,10 @@ func unknownID(t *testing.T, s *suite, _ Harness) {
 		if _, err := s.Get(t.Context(), id); !errors.Is(err, api.ErrNoRecord) {
 			t.Errorf("Get(%q): %v, want ErrNoRecord", id, err)
 		}
-		err := s.Update(t.Context(), id, only(func(*request.Request) error { t.Errorf("change called for %q", id); return nil }))
+		err := s.Update(
+			t.Context(), id,
+			only(func(*request.Request) error { t.Errorf("change called for %q", id); return nil }),
+		)
 		if !errors.Is(err, api.ErrNoRecord) {
 			t.Errorf("Update(%q): %v, want ErrNoRecord", id, err)
 		}
@@ -168,7 +175,10 @@ func updatePanics(t *testing.T, s *suite, _ Harness) {
 	r := s.create(sample(1))
 	func() {
 		defer func() { _ = recover() }()
-		err := s.Update(t.Context(), r.ID, only(func(r *request.Request) error { r.DocName = "spoiled"; panic("boom") }))
+		err := s.Update(
+			t.Context(), r.ID,
+			only(func(r *request.Request) error { r.DocName = "spoiled"; panic("boom") }),
+		)
 		if err == nil {
 			t.Error("a change that panicked succeeded")
 		}
@@ -181,7 +191,8 @@ func updatePanics(t *testing.T, s *suite, _ Harness) {
 
 func copies(t *testing.T, s *suite, _ Harness) {
 	r := s.create(signed(1))
-	r.Signer.Name, r.Locations[0].Page = "another person", 99 // after Create it is the caller's own again
+	// after Create it is the caller's own again
+	r.Signer.Name, r.Locations[0].Page = "another person", 99
 	got := s.get(r.ID)
 	got.Signer.Name, got.Locations[0].Page = "another person", 99
 	var kept *request.Request
@@ -202,13 +213,25 @@ func eventOrder(t *testing.T, s *suite, _ Harness) {
 	})
 	job := s.claim(start, time.Minute, 1)[0]
 	job.Retry(start, errors.New("before the cancel"))
-	before := request.Event{Seq: 1, At: start.Add(time.Hour), Kind: request.EventWebhook} // its job has changed nothing of the request
+	// its job has changed nothing of the request
+	before := request.Event{Seq: 1, At: start.Add(time.Hour), Kind: request.EventWebhook}
 	s.settle(job, before)
 	s.update(r.ID, cancel(start))
-	want := []request.Event{before, {Seq: 2, At: start, Kind: request.EventCancelled, Detail: request.Detail{"from": "created"}}}
+	want := []request.Event{
+		before,
+		{
+			Seq:    2,
+			At:     start,
+			Kind:   request.EventCancelled,
+			Detail: request.Detail{"from": "created"},
+		},
+	}
 	job = s.claim(start, time.Minute, 1)[0]
 	for i := range 12 { // times run backwards: the order is that of the changes
-		e := request.Event{At: start.Add(-time.Duration(i) * time.Second), Kind: request.EventWebhook, Detail: request.Detail{"attempt": fmt.Sprint(i), "error": "“é\n\x00”"}}
+		e := request.Event{
+			At: start.Add(-time.Duration(i) * time.Second), Kind: request.EventWebhook,
+			Detail: request.Detail{"attempt": fmt.Sprint(i), "error": "“é\n\x00”"},
+		}
 		job.Retry(start, errors.New("again \x00\xff"))
 		s.settle(job, e)
 		e.Seq = len(want) + 1
@@ -248,7 +271,12 @@ func due(t *testing.T, s *suite, _ Harness) {
 	check(start.Add(time.Hour), 2, session.ID, early.ID)
 	check(start.Add(time.Hour), 0)
 	s.update(early.ID, cancel(start))
-	s.update(session.ID, only(func(r *request.Request) error { r.Session.EndsAt = start.Add(50 * time.Minute); return nil }))
+	s.update(
+		session.ID,
+		only(
+			func(r *request.Request) error { r.Session.EndsAt = start.Add(50 * time.Minute); return nil },
+		),
+	)
 	check(start.Add(time.Hour), 10, late.ID, session.ID)
 }
 

@@ -1,8 +1,11 @@
-// Package storetest is what every store must do: [Run] holds a store against the contracts of request.Store, request.Lister, request.Watcher,
-// request.Outbox, signer.Store, token.Replay, party.Store, party.KeyStore and calllog.Store, and against what several of them promise together. Start at [Run].
+// Package storetest is what every store must do: [Run] holds a store against the contracts of
+// request.Store, request.Lister, request.Watcher, request.Outbox, signer.Store, token.Replay,
+// party.Store, party.KeyStore and calllog.Store, and against what several of them promise together.
+// Start at [Run].
 //
-// [Memory] is the reference: the same promises without a disk, for reading and for tests that need no durability. The package
-// knows nothing of SQL; what only a database can do wrong (crashes, migrations, locks) is tested beside internal/store.
+// [Memory] is the reference: the same promises without a disk, for reading and for tests that need
+// no durability. The package knows nothing of SQL; what only a database can do wrong (crashes,
+// migrations, locks) is tested beside internal/store.
 package storetest
 
 import (
@@ -44,7 +47,8 @@ type Harness struct {
 	Open func(t *testing.T) Store
 
 	Durable bool // what was written is there after Close and another Open
-	Shared  bool // several may have it open at once; else Open takes over the leases of the one before
+	// several may have it open at once; else Open takes over the leases of the one before
+	Shared bool
 }
 
 // Run tests a kind of store. fresh makes a new empty database for each test.

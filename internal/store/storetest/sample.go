@@ -28,7 +28,9 @@ func sample(i int) *request.Request {
 		ExchangeHash: []byte{0, 1, 2, 0xff},
 		CreatedAt:    at,
 		ExpiresAt:    at.Add(30 * time.Minute),
-		Document:     request.Document{Key: "d/original", Size: 123456, SHA256: make([]byte, 32), Pages: 7},
+		Document: request.Document{
+			Key: "d/original", Size: 123456, SHA256: make([]byte, 32), Pages: 7,
+		},
 	}
 }
 
@@ -40,10 +42,13 @@ func signed(i int) *request.Request {
 	r.Signer = &signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}
 	r.Session = &request.Session{
 		ID: "s3cret", StartedAt: at, EndsAt: at.Add(3 * time.Minute), MatchCode: "0420",
-		Prepared: &request.Prepared{Key: "d/prepared", Digest: []byte{9, 8, 7}, At: at.Add(time.Microsecond)},
+		Prepared: &request.Prepared{
+			Key: "d/prepared", Digest: []byte{9, 8, 7}, At: at.Add(time.Microsecond),
+		},
 	}
 	r.Approval = &request.Approval{
-		SessionID: "s3cret", PhoneID: "p", Certificate: []byte{0x30, 0}, Signature: []byte{0x30, 1}, At: at.Add(5 * time.Second),
+		SessionID: "s3cret", PhoneID: "p", Certificate: []byte{0x30, 0}, Signature: []byte{0x30, 1},
+		At: at.Add(5 * time.Second),
 	}
 	r.Signed = &request.SignedDocument{
 		Document: request.Document{Key: "d/signed", Size: 200000, SHA256: []byte{1}, Pages: 7},
@@ -59,8 +64,8 @@ func only(change func(*request.Request) error) func(*request.Request) (request.E
 	return func(r *request.Request) (request.Effects, error) { return request.Effects{}, change(r) }
 }
 
-// cancel is a change as the domain makes it, at a time of its choice: the state and one event, on a request whose time is over
-// two. Instead of the purge it leaves a webhook, due at once.
+// cancel is a change as the domain makes it, at a time of its choice: the state and one event, on a
+// request whose time is over two. Instead of the purge it leaves a webhook, due at once.
 func cancel(at time.Time) func(*request.Request) (request.Effects, error) {
 	var c capture
 	service := request.New(request.Config{Store: &c, Now: func() time.Time { return at }})
@@ -79,7 +84,9 @@ type capture struct {
 	change func(*request.Request) (request.Effects, error)
 }
 
-func (c *capture) Update(_ context.Context, _ string, change func(*request.Request) (request.Effects, error)) error {
+func (c *capture) Update(
+	_ context.Context, _ string, change func(*request.Request) (request.Effects, error),
+) error {
 	c.change = change
 	return nil
 }

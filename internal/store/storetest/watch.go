@@ -44,7 +44,10 @@ func watch(t *testing.T, s *suite, _ Harness) {
 	changed, stop := quietly(s.Watch(r.ID))
 	otherChanged, stopOther := quietly(s.Watch(other.ID))
 	defer stopOther()
-	_ = s.Update(t.Context(), r.ID, only(func(r *request.Request) error { r.DocName = "refused"; return errors.New("no") }))
+	_ = s.Update(
+		t.Context(), r.ID,
+		only(func(r *request.Request) error { r.DocName = "refused"; return errors.New("no") }),
+	)
 	if !quiet(changed) {
 		t.Error("a signal for a refused change")
 	}

@@ -67,7 +67,9 @@ func (c *config) build() map[int]string {
 			page += " /Annots [" + widgets[n] + " ]"
 		}
 		b[num] = page + " >>"
-		b[ContentNum(n)] = Stream("", fmt.Sprintf("BT /F1 24 Tf 72 720 Td (Page %d of %d) Tj ET", n, c.pages))
+		b[ContentNum(n)] = Stream(
+			"", fmt.Sprintf("BT /F1 24 Tf 72 720 Td (Page %d of %d) Tj ET", n, c.pages),
+		)
 	}
 	if c.annots == annotsShared {
 		b[LinkNum] = link
@@ -78,7 +80,8 @@ func (c *config) build() map[int]string {
 		rootAttrs = attrs
 	}
 	c.buildTree(b, kids, rootAttrs)
-	b[CatalogNum] = "<< /Type /Catalog /Pages " + ref(c, PagesNum) + c.catalog + c.buildForm(b) + " >>"
+	b[CatalogNum] = "<< /Type /Catalog /Pages " + ref(c, PagesNum) + c.catalog + c.buildForm(b) +
+		" >>"
 	for num, body := range c.objects {
 		b[num] = body
 	}
@@ -98,7 +101,10 @@ func (c *config) buildTree(b map[int]string, level []int, rootAttrs string) {
 			b[k] = strings.Replace(b[k], "@", ref(c, num), 1)
 			count[num] += count[k]
 		}
-		b[num] = fmt.Sprintf("<< /Type /Pages%s /Count %d /Kids [ %s ] >>", entries, count[num], strings.Join(list, " "))
+		b[num] = fmt.Sprintf(
+			"<< /Type /Pages%s /Count %d /Kids [ %s ] >>", entries, count[num],
+			strings.Join(list, " "),
+		)
 	}
 	for next := 0; c.fanout > 1 && len(level) > c.fanout; {
 		var up []int
@@ -126,7 +132,9 @@ func (c *config) buildForm(b map[int]string) string {
 		if kind == "" {
 			kind = "Sig"
 		}
-		body := fmt.Sprintf("<< /Type /Annot /Subtype /Widget /F 4 /FT /%s /T (%s) %s", kind, f.Name, f.Entries)
+		body := fmt.Sprintf(
+			"<< /Type /Annot /Subtype /Widget /F 4 /FT /%s /T (%s) %s", kind, f.Name, f.Entries,
+		)
 		if f.Rect != "" {
 			body += " /Rect " + f.Rect
 		}

@@ -15,7 +15,11 @@ func Hostile() []Case {
 
 	// Sections that all begin in the white space before the same table.
 	var b bytes.Buffer
-	b.WriteString("%PDF-1.7\n" + strings.Repeat(" ", 400) + "xref\n0 400000\n" + strings.Repeat("0000000000 65535 f \n", 400_000))
+	b.WriteString(
+		"%PDF-1.7\n" + strings.Repeat(" ", 400) + "xref\n0 400000\n" + strings.Repeat(
+			"0000000000 65535 f \n", 400_000,
+		),
+	)
 	b.WriteString("trailer\n<< /Size 400000 /Root 1 0 R /Prev 10 >>\nstartxref\n200\n%%EOF\n")
 	add("large-table", b.Bytes())
 
@@ -23,7 +27,11 @@ func Hostile() []Case {
 	prev := bytes.LastIndex(revisions, []byte("xref\n0 1"))
 	for range 1_200 {
 		at := len(revisions)
-		revisions = fmt.Appendf(revisions, "xref\n0 0\ntrailer\n<< /Size 14 /Root 1 0 R /Prev %d >>\nstartxref\n%d\n%%%%EOF\n", prev, at)
+		revisions = fmt.Appendf(
+			revisions,
+			"xref\n0 0\ntrailer\n<< /Size 14 /Root 1 0 R /Prev %d >>\nstartxref\n%d\n%%%%EOF\n",
+			prev, at,
+		)
 		prev = at
 	}
 	add("revisions", revisions)
@@ -47,7 +55,10 @@ func Hostile() []Case {
 	var fields []Option
 	var list strings.Builder
 	for i := range 20_000 {
-		fields = append(fields, Object(30_000+i, fmt.Sprintf("<< /FT /Sig /T (%d) /V << /A 1 >> /Lock 5001 0 R >>", i)))
+		fields = append(
+			fields,
+			Object(30_000+i, fmt.Sprintf("<< /FT /Sig /T (%d) /V << /A 1 >> /Lock 5001 0 R >>", i)),
+		)
 		fmt.Fprintf(&list, "%d 0 R ", 30_000+i)
 	}
 	add("long-names", New(append(fields, Catalog("/AcroForm << /Fields [ 5000 0 R ] >>"),
@@ -72,7 +83,19 @@ func largeBoxes(n int) []byte {
 	}
 	for i := range 1500 {
 		fmt.Fprintf(&kids, "%d 0 R ", 6000+i)
-		opts = append(opts, Object(6000+i, fmt.Sprintf("<< /Type /Page /Parent 2 0 R /MediaBox [0 0 99 99] /CropBox %d 0 R >>", 5000+i%2)))
+		opts = append(
+			opts,
+			Object(
+				6000+i,
+				fmt.Sprintf(
+					"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 99 99] /CropBox %d 0 R >>",
+					5000+i%2,
+				),
+			),
+		)
 	}
-	return New(append(opts, Object(PagesNum, "<< /Type /Pages /Count 1500 /Kids ["+kids.String()+"] >>"))...)
+	return New(
+		append(
+			opts, Object(PagesNum, "<< /Type /Pages /Count 1500 /Kids ["+kids.String()+"] >>"),
+		)...)
 }

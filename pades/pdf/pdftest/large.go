@@ -31,10 +31,16 @@ func Large(w io.Writer, size int64, pages int) error {
 	lines := size / int64(pages) / int64(len(line))
 	for i := range pages {
 		begin(4 + 2*i)
-		fmt.Fprintf(out, "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595.28 841.89] /Resources << /Font << /F1 3 0 R >> >> /Contents %d 0 R >>\nendobj\n", 5+2*i)
+		fmt.Fprintf(
+			out,
+			"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595.28 841.89] /Resources << /Font << /F1 3 0 R >> >> /Contents %d 0 R >>\nendobj\n",
+			5+2*i,
+		)
 		begin(5 + 2*i)
 		text := fmt.Sprintf("BT /F1 24 Tf 72 720 Td (Page %d of %d) Tj ET\n", i+1, pages)
-		fmt.Fprintf(out, "<< /Length %d >>\nstream\n%s", int64(len(text))+lines*int64(len(line)), text)
+		fmt.Fprintf(
+			out, "<< /Length %d >>\nstream\n%s", int64(len(text))+lines*int64(len(line)), text,
+		)
 		for range lines {
 			fmt.Fprint(out, line)
 		}
@@ -45,7 +51,9 @@ func Large(w io.Writer, size int64, pages int) error {
 	for _, o := range off[1:] {
 		fmt.Fprintf(out, "%010d 00000 n \n", o)
 	}
-	fmt.Fprintf(out, "trailer\n<< /Size %d /Root 1 0 R%s >>\nstartxref\n%d\n%%%%EOF\n", len(off), id, at)
+	fmt.Fprintf(
+		out, "trailer\n<< /Size %d /Root 1 0 R%s >>\nstartxref\n%d\n%%%%EOF\n", len(off), id, at,
+	)
 	if out.err != nil {
 		return out.err
 	}

@@ -187,13 +187,19 @@ func Signature(entries string) string {
 
 // DocMDP is the entry of a Signature that certifies with permission p.
 func DocMDP(p int) string {
-	return fmt.Sprintf("/Reference [ << /Type /SigRef /TransformMethod /DocMDP /TransformParams << /Type /TransformParams /V /1.2 /P %d >> >> ]", p)
+	return fmt.Sprintf(
+		"/Reference [ << /Type /SigRef /TransformMethod /DocMDP /TransformParams << /Type /TransformParams /V /1.2 /P %d >> >> ]",
+		p,
+	)
 }
 
 // FieldMDP is the entry of a Signature that locks fields: action All, Include
 // or Exclude, and the names it is about.
 func FieldMDP(action string, names ...string) string {
-	return fmt.Sprintf("/Reference [ << /Type /SigRef /TransformMethod /FieldMDP /TransformParams %s >> ]", Lock(action, names...))
+	return fmt.Sprintf(
+		"/Reference [ << /Type /SigRef /TransformMethod /FieldMDP /TransformParams %s >> ]",
+		Lock(action, names...),
+	)
 }
 
 // Lock is a lock dictionary.
@@ -241,7 +247,8 @@ func Flushed() Option { return func(c *config) { c.flushed = true } }
 // SelfNowhere makes a cross-reference stream say of itself that it is at 0.
 func SelfNowhere() Option { return func(c *config) { c.selfNowhere = true } }
 
-// SelfUnlisted makes a cross-reference stream pass over itself, and end /Size before its own number.
+// SelfUnlisted makes a cross-reference stream pass over itself, and end /Size before its own
+// number.
 func SelfUnlisted() Option { return func(c *config) { c.selfUnlisted = true } }
 
 // Linearized writes two tables as in a linearized file: the newest at the

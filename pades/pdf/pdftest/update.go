@@ -62,6 +62,9 @@ func Update(file []byte, r Revision) []byte {
 	if r.NoPrev {
 		prev = ""
 	}
-	fmt.Fprintf(buf, "xref\n%strailer\n<< /Size %d %s%s%s %s >>\nstartxref\n%d\n%%%%EOF\n", table.Bytes(), size, last(rootKey), id, prev, r.Trailer, at)
+	fmt.Fprintf(
+		buf, "xref\n%strailer\n<< /Size %d %s%s%s %s >>\nstartxref\n%d\n%%%%EOF\n", table.Bytes(),
+		size, last(rootKey), id, prev, r.Trailer, at,
+	)
 	return buf.Bytes()
 }

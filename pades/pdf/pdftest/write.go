@@ -94,7 +94,10 @@ func (w *writer) table(nums []int, zero bool, trailer string, start int) {
 	if w.c.prevSelf {
 		trailer += fmt.Sprintf(" /Prev %d", at)
 	}
-	fmt.Fprintf(&w.buf, "trailer\n<< /Size %d /Root %s /Info %s%s%s%s >>\n", w.size(), ref(w.c, CatalogNum), ref(w.c, InfoNum), id, trailer, w.c.trailer)
+	fmt.Fprintf(
+		&w.buf, "trailer\n<< /Size %d /Root %s /Info %s%s%s%s >>\n", w.size(), ref(w.c, CatalogNum),
+		ref(w.c, InfoNum), id, trailer, w.c.trailer,
+	)
 	w.end(start)
 }
 
@@ -118,7 +121,12 @@ func (w *writer) stream(compressed []int, container int) {
 	var data, index strings.Builder
 	row := func(num, kind, pos, aux int) {
 		fmt.Fprintf(&index, " %d 1", num)
-		data.Write([]byte{byte(kind), byte(pos >> 24), byte(pos >> 16), byte(pos >> 8), byte(pos), byte(aux >> 8), byte(aux)})
+		data.Write(
+			[]byte{
+				byte(kind), byte(pos >> 24), byte(pos >> 16), byte(pos >> 8), byte(pos),
+				byte(aux >> 8), byte(aux),
+			},
+		)
 	}
 	row(0, 0, 0, 65535)
 	for _, n := range w.numbers() {
@@ -142,10 +150,15 @@ func (w *writer) stream(compressed []int, container int) {
 	if w.c.prevSelf {
 		trailer += fmt.Sprintf(" /Prev %d", at)
 	}
-	entries := fmt.Sprintf("/Type /XRef /Size %d /W [1 4 2] /Index [%s ] /Root %s /Info %s%s%s", size, index.String(), ref(w.c, CatalogNum), ref(w.c, InfoNum), id, trailer)
+	entries := fmt.Sprintf(
+		"/Type /XRef /Size %d /W [1 4 2] /Index [%s ] /Root %s /Info %s%s%s", size, index.String(),
+		ref(w.c, CatalogNum), ref(w.c, InfoNum), id, trailer,
+	)
 	body := data.String()
 	if p := w.c.predictor; p > 0 {
-		entries += fmt.Sprintf(" /Filter /FlateDecode /DecodeParms << /Predictor %d /Columns 7 >>", p)
+		entries += fmt.Sprintf(
+			" /Filter /FlateDecode /DecodeParms << /Predictor %d /Columns 7 >>", p,
+		)
 		body = predict(p, body, 7)
 		if w.c.flushed {
 			body = flush(body)
@@ -206,7 +219,10 @@ func (w *writer) objectStream() {
 		inside = append(inside, n)
 	}
 	container := w.size()
-	w.bodies[container] = Stream(fmt.Sprintf("/Type /ObjStm /N %d /First %d", len(inside), head.Len()), head.String()+body.String())
+	w.bodies[container] = Stream(
+		fmt.Sprintf("/Type /ObjStm /N %d /First %d", len(inside), head.Len()),
+		head.String()+body.String(),
+	)
 	w.put(container)
 	w.stream(inside, container)
 }
