@@ -28,6 +28,9 @@ func TestEveryKey(t *testing.T) {
 			t.Errorf("%s has no key", field.Name)
 			continue
 		}
+		if key == "-" {
+			continue // set by the program
+		}
 		text, value := sample(t, field)
 		want := defaults
 		reflect.ValueOf(&want).Elem().FieldByIndex(
@@ -79,8 +82,8 @@ func sample(t *testing.T, field reflect.StructField) (text string, value any) {
 		return "407", 407
 	case time.Duration:
 		return "47m0s", 47 * time.Minute
-	case app.URLList:
-		return "[http://a.test, http://b.test]", app.URLList{"http://a.test", "http://b.test"}
+	case app.List:
+		return "[http://a.test, http://b.test]", app.List{"http://a.test", "http://b.test"}
 	case app.PartyList:
 		return "[{client_id: a, name: b}]", app.PartyList{{ClientID: "a", Name: "b"}}
 	default:
@@ -117,5 +120,26 @@ func TestUnknownKeys(t *testing.T) {
 		if _, err := parser.Parse(args); err == nil || !strings.Contains(err.Error(), "oidcuin") {
 			t.Errorf("%q: %v", args, err)
 		}
+	}
+}
+
+// TestEverySecret: the key of each secret has a sibling that names its file, and no other key has
+// one.
+func TestEverySecret(t *testing.T) {
+	secrets, files := map[string]bool{}, map[string]bool{}
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[app.Config]()) {
+		key := field.Tag.Get("yaml")
+		if _, ok := field.Tag.Lookup("secret"); ok {
+			secrets[key] = true
+		} else if strings.HasSuffix(key, "_password") || strings.HasSuffix(key, "_secret") ||
+			strings.HasSuffix(key, "_token") {
+			t.Errorf("%s is not tagged as a secret", key)
+		}
+		if secret, ok := strings.CutSuffix(key, "_file"); ok {
+			files[secret] = true
+		}
+	}
+	if diff := cmp.Diff(secrets, files); diff != "" || len(secrets) == 0 {
+		t.Errorf("secrets and their files (-secrets +files):\n%s", diff)
 	}
 }

@@ -24,6 +24,7 @@ func (c *serveCmd) Run(env *environment) error {
 		return err
 	}
 	log := obs.NewLogger(env.errs, level)
+	c.File = string(c.ConfigFile)
 	a, err := app.Open(env.ctx, c.Config, log)
 	if err != nil {
 		return err

@@ -101,6 +101,9 @@ type App struct {
 
 // Open builds the service: what `signet serve` runs.
 func Open(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
+	if err := c.readSecrets(); err != nil {
+		return nil, err
+	}
 	if c.Data == "" {
 		return nil, errors.New("data: a folder is needed")
 	}
@@ -108,6 +111,12 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
 		return nil, errors.New(
 			"public_url: it is needed, because it stands in links and certificates",
 		)
+	}
+	if c.Listen == "" {
+		return nil, errors.New("listen: an address is needed, such as 127.0.0.1:8080")
+	}
+	if err := c.refuseRisks(log); err != nil {
+		return nil, err
 	}
 	a := &App{Config: c, loaded: c, now: time.Now, log: log}
 	if err := a.open(ctx, store.Service); err != nil {

@@ -122,7 +122,7 @@ func TestArchive(t *testing.T) {
 
 	due := end.AddDate(0, 0, -30)
 	away := Config{
-		TSAURLs:  URLList{"http://127.0.0.1:1/"},
+		TSAURLs:  List{"http://127.0.0.1:1/"},
 		TSARoots: filepath.Join(data, "authority", "root.crt"),
 	}
 	if _, err := open(away, due).Renew(t.Context(), file, before); err == nil {

@@ -21,7 +21,19 @@ import (
 // Config is the whole configuration and its reference. Each key is also a flag (--session-lifetime)
 // and an environment variable (SIGNET_SESSION_LIFETIME); flags win over the environment, and that
 // over the file. Unknown keys are refused.
+//
+// A secret has a second key with the ending _file, which names a file with the secret; one line
+// break at its end does not count. $CREDENTIALS_DIRECTORY in its path is the folder of systemd's
+// credentials.
 type Config struct {
+	// Where the configuration was read from, if that was a file. It is no key: the command line
+	// sets it.
+	File string `yaml:"-" kong:"-"`
+
+	// Keys whose unsafe settings the service starts with all the same, logging each: those of the
+	// refusals that docs/operating.md lists. The sandbox needs none.
+	Unsafe List `yaml:"unsafe" help:"Start although these keys have unsafe settings." placeholder:"KEY,..."`
+
 	// Where browsers, phones and relying parties reach the service.
 	Listen string `yaml:"listen" help:"Address to listen on." placeholder:"ADDR"`
 
@@ -34,7 +46,8 @@ type Config struct {
 	// authentication: at least 16 bytes. The user name is for the operator to choose; the trail
 	// shows it. Empty means no console in the service, and one without a password in the sandbox.
 	// Keep Control on an internal address, behind TLS if others can listen there.
-	ConsolePassword string `yaml:"console_password" help:"Password of the operators' console; empty: none." placeholder:"PASSWORD"`
+	ConsolePassword     string `yaml:"console_password"      help:"Password of the operators' console; empty: none."  placeholder:"PASSWORD" secret:""`
+	ConsolePasswordFile string `yaml:"console_password_file" help:"File with the password of the operators' console." placeholder:"FILE"`
 
 	// Scheme, host and port under which the outside reaches Listen, without a path. It stands in
 	// signing URLs, download links, QR codes and certificates. Sandbox: http:// and Listen by
@@ -46,7 +59,8 @@ type Config struct {
 	Data string `yaml:"data" help:"Folder for database, documents and keys." placeholder:"DIR"`
 
 	// Database URL: postgres://… ; empty is SQLite in Data.
-	Database string `yaml:"database" help:"PostgreSQL URL; empty is SQLite in the data folder." placeholder:"URL"`
+	Database     string `yaml:"database"      help:"PostgreSQL URL; empty is SQLite in the data folder." placeholder:"URL"  secret:""`
+	DatabaseFile string `yaml:"database_file" help:"File with the PostgreSQL URL."                       placeholder:"FILE"`
 
 	// Relying parties, beside those that operators register in the console. As a flag or
 	// environment variable: the same list as YAML text.
@@ -91,12 +105,14 @@ type Config struct {
 	// After the contract's three tries go on with a webhook for a day, at growing distances.
 	WebhookLadder bool `yaml:"webhook_ladder" help:"Keep trying failed webhooks for a day."`
 
-	// The organisation's OpenID Connect provider, for signers. Sandbox: its own.
-	OIDCIssuer       string `yaml:"oidc_issuer"        help:"OpenID Connect issuer for signers."       placeholder:"URL"`
-	OIDCClientID     string `yaml:"oidc_client_id"     help:"Client id at the issuer."                 placeholder:"ID"`
-	OIDCClientSecret string `yaml:"oidc_client_secret" help:"Client secret at the issuer."             placeholder:"SECRET"`
-	OIDCUINClaim     string `yaml:"oidc_uin_claim"     help:"Claim with the NRIC or FIN."                                   name:"oidc-uin-claim" default:"uin"`
-	OIDCNameClaim    string `yaml:"oidc_name_claim"    help:"Claim with the name for the certificate."                                            default:"name"`
+	// The organisation's OpenID Connect provider, for signers: an https URL without query and
+	// fragment. Sandbox: its own.
+	OIDCIssuer           string `yaml:"oidc_issuer"             help:"OpenID Connect issuer for signers."       placeholder:"URL"`
+	OIDCClientID         string `yaml:"oidc_client_id"          help:"Client id at the issuer."                 placeholder:"ID"`
+	OIDCClientSecret     string `yaml:"oidc_client_secret"      help:"Client secret at the issuer."             placeholder:"SECRET" secret:""`
+	OIDCClientSecretFile string `yaml:"oidc_client_secret_file" help:"File with the client secret."             placeholder:"FILE"             name:"oidc-client-secret-file"`
+	OIDCUINClaim         string `yaml:"oidc_uin_claim"          help:"Claim with the NRIC or FIN."                                             name:"oidc-uin-claim"          default:"uin"`
+	OIDCNameClaim        string `yaml:"oidc_name_claim"         help:"Claim with the name for the certificate."                                                               default:"name"`
 
 	// PAdES level of signed documents: B-T, B-LT or B-LTA. A document below it is never released.
 	SignatureLevel string `yaml:"signature_level" help:"PAdES level of signed documents (B-T, B-LT or B-LTA)." default:"B-LTA" enum:"B-T,B-LT,B-LTA"`
@@ -104,7 +120,7 @@ type Config struct {
 	// External timestamp authorities (RFC 3161 over HTTP), asked in this order, 10 seconds each;
 	// empty is the built-in one. A document waits and is tried again while all are away, for
 	// SealTimeout. As a flag or environment variable: separated by commas.
-	TSAURLs URLList `yaml:"tsa_urls" name:"tsa-urls" help:"External timestamp authorities, in order of preference." placeholder:"URL,..."`
+	TSAURLs List `yaml:"tsa_urls" name:"tsa-urls" help:"External timestamp authorities, in order of preference." placeholder:"URL,..."`
 
 	// PEM file with the roots of the external timestamp authorities.
 	TSARoots string `yaml:"tsa_roots" name:"tsa-roots" help:"PEM file with the roots of the timestamp authorities." placeholder:"FILE"`
@@ -154,12 +170,12 @@ type Party struct {
 	Logo string `yaml:"logo"`
 }
 
-// URLList is a list in the file and a text with commas elsewhere.
-type URLList []string
+// List is a list in the file and a text with commas elsewhere.
+type List []string
 
 // UnmarshalText reads the text of a flag or environment variable, or the YAML list that the file
 // has.
-func (l *URLList) UnmarshalText(text []byte) error {
+func (l *List) UnmarshalText(text []byte) error {
 	if list := []string{}; yaml.Unmarshal(text, &list) == nil {
 		*l = list
 		return nil
@@ -174,7 +190,7 @@ func (l *URLList) UnmarshalText(text []byte) error {
 }
 
 // UnmarshalYAML reads the list.
-func (l *URLList) UnmarshalYAML(node *yaml.Node) error {
+func (l *List) UnmarshalYAML(node *yaml.Node) error {
 	var list []string
 	err := node.Decode(&list)
 	*l = list
@@ -252,6 +268,16 @@ func (c *Config) check() error {
 			"public_url %q: it must be a scheme, a host and perhaps a port, such as https://sign.example.com",
 			c.PublicURL,
 		)
+	case c.Database != "" && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://"):
+		// the value may hold a password
+		return errors.New(
+			"database: it must be a URL that begins with postgres://; without the key the database is SQLite, in the data folder",
+		)
+	case c.OIDCIssuer != "" && !isIssuer(c.OIDCIssuer):
+		return fmt.Errorf(
+			"oidc_issuer %q: it must be an https URL without user, query and fragment, such as https://login.example.com",
+			c.OIDCIssuer,
+		)
 	case c.UnauthorizedStatus != 400 && c.UnauthorizedStatus != 401:
 		return fmt.Errorf("unauthorized_status %d: it must be 400 or 401", c.UnauthorizedStatus)
 	case !slices.Contains([]string{"", string(calllog.None), string(calllog.Refused), string(calllog.All)}, c.RecordCalls):
@@ -283,4 +309,12 @@ func (c *Config) check() error {
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	return c.checkTSA()
+}
+
+// isIssuer reports whether a text has the form of an issuer (OpenID Connect Core 1.0, section 2),
+// or is one with http, which [risks] judges.
+func isIssuer(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" &&
+		u.User == nil && u.RawQuery == "" && !u.ForceQuery && !strings.Contains(text, "#")
 }

@@ -13,6 +13,9 @@ var reloadable = []string{"parties", "log_level"}
 // logs what it changed, and which other keys are different and take effect at the next start. On an
 // error nothing has changed. Calls must not overlap.
 func (a *App) Reload(c Config) error {
+	if err := c.readSecrets(); err != nil {
+		return err
+	}
 	next := c
 	if err := next.check(); err != nil {
 		return err
@@ -56,8 +59,9 @@ func changedKeys(a, b Config) (keys []string) {
 		was, is := reflect.ValueOf(a).FieldByIndex(f.Index), reflect.ValueOf(b).FieldByIndex(
 			f.Index,
 		)
-		if !reflect.DeepEqual(was.Interface(), is.Interface()) {
-			keys = append(keys, f.Tag.Get("yaml"))
+		if key := f.Tag.Get("yaml"); key != "-" &&
+			!reflect.DeepEqual(was.Interface(), is.Interface()) {
+			keys = append(keys, key)
 		}
 	}
 	return keys

@@ -69,6 +69,9 @@ func (a *App) openSandbox(
 	ctx context.Context, clock *sandbox.Clock, getenv func(string) string,
 ) error {
 	c := &a.Config
+	if err := c.readSecrets(); err != nil {
+		return err
+	}
 	if c.Listen == "" {
 		c.Listen = SandboxListen
 	}
@@ -185,7 +188,7 @@ func loopback(addr string) error {
 	if err != nil {
 		return fmt.Errorf("control: %w", err)
 	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+	if !isLoopback(host) {
 		return fmt.Errorf("control %q: it must be a loopback address, such as 127.0.0.1:5157", addr)
 	}
 	return nil

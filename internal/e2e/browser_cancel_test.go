@@ -180,7 +180,7 @@ func TestCancelWhileSealing(t *testing.T) {
 	}))
 	t.Cleanup(authority.Close)
 	t.Cleanup(func() { close(gate) })
-	s := start(t, func(c *app.Config) { c.TSAURLs, c.TSARoots = app.URLList{authority.URL}, roots })
+	s := start(t, func(c *app.Config) { c.TSAURLs, c.TSARoots = app.List{authority.URL}, roots })
 	desk, phone := newBrowser(t, 1280, 900), newBrowser(t, 390, 844)
 	phone.enrol(s)
 	id := desk.atCode(s)

@@ -100,7 +100,7 @@ func TestConsoleOfTheSandbox(t *testing.T) {
 func serve(t *testing.T, party *partytest.Party, consolePassword string) *app.App {
 	t.Helper()
 	c := config(party)
-	c.Data, c.PublicURL, c.AllowPrivate, c.ConsolePassword = t.TempDir(), "http://sign.test", true, consolePassword
+	c.Data, c.PublicURL, c.AllowPrivate, c.ConsolePassword = t.TempDir(), "https://sign.test", true, consolePassword
 	a, err := app.Open(t.Context(), c, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -147,7 +147,7 @@ func TestConsoleOfTheService(t *testing.T) {
 	}
 
 	c := config(party)
-	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "http://sign.test", true
+	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
 	for _, bad := range []func(*app.Config){
 		func(c *app.Config) { c.ConsolePassword = "too short" },
 		func(c *app.Config) { c.ConsolePassword, c.Control = password, "" },

@@ -179,7 +179,7 @@ func (w *goldenWriter) live() {
 	w.phase(func(c *app.Config) {
 		years(c)
 		c.SessionLifetime, c.WebhookLadder = 10*time.Second, true
-		c.TSAURLs, c.TSARoots = app.URLList{away.URL}, filepath.Join(w.dir, "authority", "root.crt")
+		c.TSAURLs, c.TSARoots = app.List{away.URL}, filepath.Join(w.dir, "authority", "root.crt")
 	}, w.lastMinutes)
 }
 

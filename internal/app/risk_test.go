@@ -1,0 +1,288 @@
+package app
+
+import (
+	"bytes"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// strong is a password that is not easy to guess.
+const strong = "mZ7kQ2vX9pLs4TgB"
+
+// safe is a configuration without a risk.
+func safe() Config {
+	return Config{
+		Listen: "127.0.0.1:0", Data: "/nonexistent", PublicURL: "https://sign.test",
+		UnauthorizedStatus: 400, SessionLifetime: 180e9,
+	}
+}
+
+// write writes a file and returns its path.
+func write(t *testing.T, text string, mode os.FileMode) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil { // whatever the umask is
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestRisks: a start is refused for each risk, with its key and what to do, and the key in Unsafe
+// allows this one and logs it.
+func TestRisks(t *testing.T) {
+	secrets := func(mode os.FileMode) string {
+		return write(t, "listen: 127.0.0.1:0\noidc_client_secret: "+strong+"\n", mode)
+	}
+	type change = func(*Config)
+	tests := []struct {
+		key, remedy string
+		unsafe      []change // each refused
+		safe        []change // none refused
+	}{
+		{
+			"control", "loopback",
+			[]change{
+				func(c *Config) { c.Control, c.ConsolePassword = "0.0.0.0:8081", strong },
+				func(c *Config) { c.Control, c.ConsolePassword = ":8081", strong },
+				func(c *Config) { c.Control, c.ConsolePassword = "10.0.0.7:8081", strong },
+				func(c *Config) { c.Control, c.ConsolePassword = "localhost.test:8081", strong },
+			},
+			[]change{
+				func(c *Config) { c.Control, c.ConsolePassword = "127.0.0.1:8081", strong },
+				func(c *Config) { c.Control, c.ConsolePassword = "[::1]:8081", strong },
+				func(c *Config) { c.Control = "0.0.0.0:8081" },
+			},
+		},
+		{
+			"public_url", "https://",
+			[]change{
+				func(c *Config) { c.PublicURL = "http://sign.test" },
+				func(c *Config) { c.PublicURL = "http://10.0.0.7:8080" },
+			},
+			[]change{
+				func(c *Config) { c.PublicURL = "http://127.0.0.1:8080" },
+				func(c *Config) { c.PublicURL = "http://localhost:8080" },
+			},
+		},
+		{
+			"oidc_issuer", "https://",
+			[]change{func(c *Config) { c.OIDCIssuer = "http://login.test" }},
+			[]change{
+				func(c *Config) { c.OIDCIssuer = "https://login.test/realms/a" },
+				func(c *Config) { c.OIDCIssuer = "http://127.0.0.1:9000" },
+			},
+		},
+		{
+			"console_password", "random",
+			[]change{
+				func(c *Config) { c.ConsolePassword = "aaaaaaaaaaaaaaaa" },
+				func(c *Config) { c.ConsolePassword = "passwordpassword" },
+				func(c *Config) { c.ConsolePassword = "1234567890123456" },
+				func(c *Config) { c.ConsolePassword = "Summer2026Summer2026" },
+			},
+			[]change{
+				func(c *Config) { c.ConsolePassword = strong },
+				func(c *Config) { c.ConsolePassword = strings.Repeat(strong, 1000) },
+			},
+		},
+		{
+			"oidc_client_secret", "random",
+			[]change{func(c *Config) { c.OIDCClientSecret = "secret" }},
+			[]change{func(c *Config) { c.OIDCClientSecret = strong }},
+		},
+		{
+			"database", "random",
+			[]change{
+				func(c *Config) { c.Database = "postgres://signet:signet@db.test/signet" },
+				func(c *Config) { c.Database = "postgres://db.test/signet?user=s&password=postgres" },
+			},
+			[]change{
+				func(c *Config) { c.Database = "postgres://signet:" + strong + "@db.test/signet" },
+				func(c *Config) { c.Database = "postgres:///signet" },
+			},
+		},
+		{
+			"static_qr", "remove the key", []change{func(c *Config) { c.StaticQR = true }}, nil,
+		},
+		{
+			"lenient_tokens", "remove the key",
+			[]change{func(c *Config) { c.LenientTokens = true }},
+			nil,
+		},
+		{
+			"config", "chmod",
+			[]change{
+				func(c *Config) { c.File = secrets(0o644) },
+				func(c *Config) { c.File = secrets(0o604) },
+			},
+			[]change{
+				func(c *Config) { c.File = secrets(0o640) },
+				func(c *Config) { c.File = write(t, "listen: 127.0.0.1:0\n", 0o644) },
+			},
+		},
+	}
+	for _, f := range new(Config).secretFiles() {
+		set := func(c *Config, mode os.FileMode) {
+			for _, own := range c.secretFiles() {
+				if own.key == f.key {
+					*own.path = write(t, "postgres://"+strong, mode)
+				}
+			}
+			if err := c.readSecrets(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		tests = append(tests, tests[len(tests)-1])
+		last := &tests[len(tests)-1]
+		last.key = f.key
+		last.unsafe = []change{func(c *Config) { set(c, 0o644) }}
+		last.safe = []change{func(c *Config) { set(c, 0o600) }}
+	}
+
+	tested := map[string]bool{}
+	for _, test := range tests {
+		tested[test.key] = true
+		others := slices.DeleteFunc(keysOfRisks(), func(key string) bool { return key == test.key })
+		for i, change := range test.unsafe {
+			c := safe()
+			change(&c)
+			c.Unsafe = others
+			err := c.refuseRisks(slog.New(slog.DiscardHandler))
+			if err == nil || !strings.HasPrefix(err.Error(), test.key+": ") ||
+				!strings.Contains(err.Error(), test.remedy) ||
+				!strings.Contains(err.Error(), "--unsafe "+test.key) {
+				t.Errorf("%s, unsafe %d: %v", test.key, i, err)
+			}
+			var log bytes.Buffer
+			c.Unsafe = List{test.key}
+			err = c.refuseRisks(slog.New(slog.NewTextHandler(&log, nil)))
+			if err != nil || !strings.Contains(log.String(), "level=WARN") ||
+				!strings.Contains(log.String(), "key="+test.key+" ") {
+				t.Errorf("%s, allowed %d: %v: %s", test.key, i, err, log.String())
+			}
+			if strings.Contains(log.String(), strong) {
+				t.Errorf("%s: the log has a secret: %s", test.key, log.String())
+			}
+		}
+		for i, change := range test.safe {
+			c := safe()
+			change(&c)
+			if err := c.refuseRisks(slog.New(slog.DiscardHandler)); err != nil {
+				t.Errorf("%s, safe %d: %v", test.key, i, err)
+			}
+		}
+	}
+	for _, key := range keysOfRisks() {
+		if !tested[key] {
+			t.Errorf("no test of %s", key)
+		}
+	}
+}
+
+func keysOfRisks() (keys List) {
+	for _, r := range risks() {
+		keys = append(keys, r.key)
+	}
+	return keys
+}
+
+// TestManyRisks: one start names all risks, and a key in Unsafe that allows nothing.
+func TestManyRisks(t *testing.T) {
+	c := safe()
+	c.StaticQR, c.LenientTokens, c.Unsafe = true, true, List{"data"}
+	err := c.refuseRisks(slog.New(slog.DiscardHandler))
+	for _, want := range []string{"static_qr: ", "lenient_tokens: ", `unsafe: "data"`} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v: no %q", err, want)
+		}
+	}
+}
+
+// TestMistakes: what cannot work is refused by its key, and Unsafe does not allow it.
+func TestMistakes(t *testing.T) {
+	for _, test := range []struct {
+		name, key string
+		change    func(*Config)
+	}{
+		{"no data", "data", func(c *Config) { c.Data = "" }},
+		{"no public URL", "public_url", func(c *Config) { c.PublicURL = "" }},
+		{"no address", "listen", func(c *Config) { c.Listen = "" }},
+		{"MySQL", "database", func(c *Config) { c.Database = "mysql://u:" + strong + "@db.test/s" }},
+		{"a path", "database", func(c *Config) { c.Database = "/var/lib/signet.db" }},
+		{"a word", "oidc_issuer", func(c *Config) { c.OIDCIssuer = "nonsense" }},
+		{"no scheme", "oidc_issuer", func(c *Config) { c.OIDCIssuer = "login.test" }},
+		{"another scheme", "oidc_issuer", func(c *Config) { c.OIDCIssuer = "ftp://login.test" }},
+		{"no host", "oidc_issuer", func(c *Config) { c.OIDCIssuer = "https://" }},
+		{"a query", "oidc_issuer", func(c *Config) { c.OIDCIssuer = "https://login.test?a=b" }},
+		{"a fragment", "oidc_issuer", func(c *Config) { c.OIDCIssuer = "https://login.test#" }},
+		{"a password", "oidc_issuer", func(c *Config) { c.OIDCIssuer = "https://u:p@login.test" }},
+		{"two places", "console_password", func(c *Config) {
+			c.ConsolePassword, c.ConsolePasswordFile = strong, "file"
+		}},
+		{"no file", "console_password_file", func(c *Config) { c.ConsolePasswordFile = "/nonexistent" }},
+		{"empty", "console_password_file", func(c *Config) {
+			c.ConsolePasswordFile = write(t, "\n", 0o600)
+		}},
+		{"no credentials", "console_password_file", func(c *Config) {
+			c.ConsolePasswordFile = "$CREDENTIALS_DIRECTORY/console"
+		}},
+		{"another variable", "console_password_file", func(c *Config) {
+			c.ConsolePasswordFile = "$HOME/console"
+		}},
+	} {
+		c := safe()
+		c.Data, c.Unsafe = t.TempDir(), keysOfRisks()
+		test.change(&c)
+		a, err := Open(t.Context(), c, slog.New(slog.DiscardHandler))
+		if err == nil {
+			_ = a.Close()
+		}
+		if err == nil || !strings.HasPrefix(err.Error(), test.key) ||
+			strings.Contains(err.Error(), strong) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+}
+
+// TestReadSecrets: a secret is the text of the file that its second key names, which may be in the
+// folder of systemd's credentials.
+func TestReadSecrets(t *testing.T) {
+	t.Setenv("CREDENTIALS_DIRECTORY", t.TempDir())
+	for _, f := range new(Config).secretFiles() {
+		for text, want := range map[string]string{
+			"a secret": "a secret", "a secret\n": "a secret", "a secret\r\n": "a secret",
+			" a\nb \n\n": " a\nb \n",
+		} {
+			path := filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), f.key)
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for _, named := range []string{
+				path, "$CREDENTIALS_DIRECTORY/" + f.key, "${CREDENTIALS_DIRECTORY}/" + f.key,
+			} {
+				var c Config
+				for _, own := range c.secretFiles() {
+					if own.key == f.key {
+						*own.path = named
+					}
+				}
+				if err := c.readSecrets(); err != nil {
+					t.Fatal(err)
+				}
+				for _, own := range c.secretFiles() {
+					if got := *own.value; own.key == f.key && got != want ||
+						own.key != f.key && got != "" {
+						t.Errorf("%s %q: %s is %q", f.key, text, own.secret, got)
+					}
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// A secretFile is a key of [Config] that names the file of a secret: console_password_file is the
+// one of console_password.
+type secretFile struct {
+	key, secret string  // keys
+	path, value *string // their fields in one configuration
+}
+
+// secretFiles lists all keys with the ending _file.
+func (c *Config) secretFiles() (list []secretFile) {
+	fields := map[string]*string{}
+	for _, f := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
+		if s, ok := reflect.ValueOf(c).Elem().FieldByIndex(f.Index).Addr().Interface().(*string); ok {
+			fields[f.Tag.Get("yaml")] = s
+		}
+	}
+	for key, path := range fields {
+		if secret, ok := strings.CutSuffix(key, "_file"); ok {
+			list = append(list, secretFile{key, secret, path, fields[secret]})
+		}
+	}
+	slices.SortFunc(list, func(a, b secretFile) int { return strings.Compare(a.key, b.key) })
+	return list
+}
+
+// readSecrets sets each secret whose file is named to the file's text, without one line break at
+// its end, and puts the folder of systemd's credentials into the path.
+func (c *Config) readSecrets() error {
+	for _, f := range c.secretFiles() {
+		if *f.path == "" {
+			continue
+		}
+		if *f.value != "" {
+			return fmt.Errorf("%s and %s: only one of them can be set", f.secret, f.key)
+		}
+		path, err := expandPath(*f.path)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.key, err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f.key, err)
+		}
+		*f.path = path
+		*f.value = strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+		if *f.value == "" {
+			return fmt.Errorf("%s: %s is empty", f.key, path)
+		}
+	}
+	return nil
+}
+
+// expandPath puts the folder of systemd's credentials in the place of $CREDENTIALS_DIRECTORY.
+func expandPath(path string) (string, error) {
+	const variable = "CREDENTIALS_DIRECTORY"
+	var err error
+	expanded := os.Expand(path, func(name string) string {
+		folder := os.Getenv(variable)
+		switch {
+		case name != variable:
+			err = fmt.Errorf("%s: only $%s can stand in a path", path, variable)
+		case folder == "":
+			err = errors.New(
+				"$" + variable + " is not set: systemd sets it for a unit with LoadCredential=",
+			)
+		}
+		return folder
+	})
+	return expanded, err
+}
