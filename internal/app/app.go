@@ -259,8 +259,8 @@ func (a *App) domain(sandbox bool) error {
 		return err
 	}
 	a.signers = &signer.Service{
-		Store: a.store, Authority: a.authority, ChallengeSecret: enrolSecret, Now: a.now,
-		Rand: rand.Reader,
+		Store: a.store, Authority: a.authority, ChallengeSecret: enrolSecret,
+		Replay: a.store, Now: a.now, Rand: rand.Reader,
 	}
 	stamps, err := newStamps(c, a.authority, a.signers, a.now)
 	if err != nil {

@@ -75,8 +75,8 @@ func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 		return nil, errors.Join(err, w.close())
 	}
 	signers := &signer.Service{
-		Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: o.now,
-		Rand: rand.Reader,
+		Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32),
+		Replay: w.store, Now: o.now, Rand: rand.Reader,
 	}
 	w.Service = request.New(request.Config{
 		Store:  wrap[request.Store](w.store, o.store),

@@ -115,8 +115,8 @@ func newWorld(t testing.TB) *world {
 	)
 	must(err)
 	w.signers = &signer.Service{
-		Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: w.clock.Now,
-		Rand: rand.Reader,
+		Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32),
+		Replay: w.store, Now: w.clock.Now, Rand: rand.Reader,
 	}
 	w.Service = request.New(request.Config{
 		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: w.docs, Timestamper: stamps,

@@ -6,6 +6,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -27,10 +28,23 @@ import (
 type Service struct {
 	Store           Store
 	Authority       *ca.Authority
-	ChallengeSecret []byte // 32 bytes; authenticates enrolment challenges, which are kept nowhere
+	ChallengeSecret []byte // 32 bytes; authenticates enrolment challenges
+	Replay          Replay // records the challenges that were answered
 	Now             func() time.Time
 	Rand            io.Reader
 }
+
+// Replay records that a value was used, on all nodes and across restarts. Package store implements
+// it with the record of used tokens (package token, Replay).
+type Replay interface {
+	// Use records id in namespace until the given time at least. first is false if it was recorded
+	// before.
+	Use(ctx context.Context, namespace, id string, until time.Time) (first bool, err error)
+}
+
+// replayNamespace holds the challenges that were answered. It has a space, so that it is no relying
+// party's client id.
+const replayNamespace = "enrolment challenges"
 
 // challengeLifetime is how long a person may take between asking for a challenge and answering it
 // with a new key.
@@ -64,7 +78,8 @@ func (s *Service) mac(p Person, body []byte) []byte {
 
 // Enrol certifies a phone's new key for p, who has logged in. proof is the key's ECDSA/SHA-256
 // signature over the challenge, raw r||s or DER: the proof of possession (RFC 4211, section 4.1). A
-// wrong proof or challenge is [api.ErrSignatureInvalid].
+// wrong proof is [api.ErrSignatureInvalid], and so is a challenge that is wrong, too old or was
+// answered before.
 func (s *Service) Enrol(
 	ctx context.Context, p Person, name string, pub *ecdsa.PublicKey, challenge, proof []byte,
 ) (Phone, error) {
@@ -74,6 +89,14 @@ func (s *Service) Enrol(
 	}
 	if err := s.checkProof(p, pub, challenge, proof); err != nil {
 		return Phone{}, api.ErrSignatureInvalid.Because("%w", err)
+	}
+	mac := base64.RawURLEncoding.EncodeToString(challenge[challengeLen-sha256.Size:])
+	first, err := s.Replay.Use(ctx, replayNamespace, mac, s.Now().Add(challengeLifetime))
+	if err != nil {
+		return Phone{}, fmt.Errorf("recording an enrolment challenge: %w", err)
+	}
+	if !first {
+		return Phone{}, api.ErrSignatureInvalid.Because("the challenge was answered before")
 	}
 	cert, err := s.Authority.IssueSigner(ca.Subject{UIN: p.UIN, Name: p.Name}, pub)
 	if err != nil {

@@ -1,21 +1,26 @@
 package signer_test
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"log/slog"
 	"math/big"
+	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/internal/store/storetest"
 )
 
 func TestValidUIN(t *testing.T) {
@@ -59,52 +64,6 @@ func TestPerson(t *testing.T) {
 	}
 }
 
-// phones is a signer.Store in memory, for one goroutine.
-type phones map[string]signer.Phone
-
-func (s phones) AddPhone(_ context.Context, p signer.Phone) error { s[p.ID] = p; return nil }
-
-func (s phones) Phone(_ context.Context, id string) (signer.Phone, error) {
-	if p, ok := s[id]; ok {
-		return p, nil
-	}
-	return signer.Phone{}, signer.ErrNoPhone
-}
-
-func (s phones) Phones(context.Context, string) ([]signer.Phone, error) { return nil, nil }
-
-func (s phones) RevokePhone(_ context.Context, id string, at time.Time) error {
-	p := s[id]
-	p.RevokedAt = at
-	s[id] = p
-	return nil
-}
-
-func (s phones) RenamePhone(_ context.Context, id, name string) error {
-	p := s[id]
-	p.Name = name
-	s[id] = p
-	return nil
-}
-
-func (s phones) PhoneBySerial(_ context.Context, serial string) (signer.Phone, error) {
-	for _, p := range s {
-		if p.Serial == serial {
-			return p, nil
-		}
-	}
-	return signer.Phone{}, signer.ErrNoPhone
-}
-
-func (s phones) RevokedPhones(context.Context) (list []signer.Phone, err error) {
-	for _, p := range s {
-		if !p.RevokedAt.IsZero() {
-			list = append(list, p)
-		}
-	}
-	return list, nil
-}
-
 // TestEnrolment: from a challenge to a certificate, to its revocation, as the authority hears of
 // it.
 func TestEnrolment(t *testing.T) {
@@ -121,9 +80,9 @@ func TestEnrolment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store := phones{}
+	store := storetest.NewMemory()
 	s := &signer.Service{
-		Store: store, Authority: authority, ChallengeSecret: make([]byte, 32),
+		Store: store, Authority: authority, ChallengeSecret: make([]byte, 32), Replay: store,
 		Now: func() time.Time { return now }, Rand: rand.Reader,
 	}
 	alice, bob := signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}, signer.Person{
@@ -166,7 +125,13 @@ func TestEnrolment(t *testing.T) {
 	if err != nil {
 		t.Fatalf("at the last moment: %v", err)
 	}
-	now = now.Add(time.Second)
+	if _, err := enrol(alice, challenge); !errors.Is(err, api.ErrSignatureInvalid) {
+		t.Errorf("a challenge that was answered: %v", err)
+	}
+	if challenge, err = s.Challenge(alice); err != nil {
+		t.Fatal(err)
+	}
+	now = now.Add(5*time.Minute + time.Second)
 	if _, err := enrol(alice, challenge); !errors.Is(err, api.ErrSignatureInvalid) {
 		t.Errorf("a challenge that is over: %v", err)
 	}
@@ -212,8 +177,9 @@ func TestEnrolment(t *testing.T) {
 		{alice, phone.ID, " At home ", nil, "At home"},
 	} {
 		err := s.Rename(t.Context(), c.who, c.id, c.name)
-		if got := store[phone.ID].Name; !errors.Is(err, c.want) || got != c.after {
-			t.Errorf("renaming to %q: %v, now it is %q", c.name, err, got)
+		got, failed := store.Phone(t.Context(), phone.ID)
+		if failed != nil || !errors.Is(err, c.want) || got.Name != c.after {
+			t.Errorf("renaming to %q: %v, now it is %q, %v", c.name, err, got.Name, failed)
 		}
 	}
 	if err := s.Revoke(t.Context(), alice, phone.ID); err != nil {
@@ -229,5 +195,79 @@ func TestEnrolment(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].Serial.Cmp(cert.SerialNumber) != 0 ||
 		!list[0].At.Equal(now) {
 		t.Errorf("%+v %v", list, err)
+	}
+}
+
+// TestProofOnce: of many enrolments with one challenge, on two nodes and after a restart, one
+// succeeds.
+func TestProofOnce(t *testing.T) {
+	authority, err := ca.Open(t.TempDir(), ca.Options{
+		Name: "Test", BaseURL: "http://localhost/pki", Now: time.Now, Rand: rand.Reader,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	database := filepath.Join(t.TempDir(), "signet.db")
+	open := func() *store.Store {
+		t.Helper()
+		s, err := store.Open(t.Context(), store.Options{
+			Database: database, Kind: store.Service, Now: time.Now,
+			Log: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	node := func(s *store.Store) *signer.Service {
+		return &signer.Service{
+			Store: s, Authority: authority, ChallengeSecret: make([]byte, 32), Replay: s,
+			Now: time.Now, Rand: rand.Reader,
+		}
+	}
+	db := open()
+	nodes := []*signer.Service{node(db), node(db)}
+	alice := signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}
+	challenge, err := nodes[0].Challenge(alice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enrol := func(s *signer.Service) error { // each with a key of its own
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return err
+		}
+		digest := sha256.Sum256(challenge)
+		proof, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
+		if err != nil {
+			return err
+		}
+		_, err = s.Enrol(t.Context(), alice, "Phone", &key.PublicKey, challenge, proof)
+		return err
+	}
+	var wg sync.WaitGroup
+	var enrolled atomic.Int32
+	for i := range 10 {
+		wg.Go(func() {
+			switch err := enrol(nodes[i%2]); {
+			case err == nil:
+				enrolled.Add(1)
+			case !errors.Is(err, api.ErrSignatureInvalid):
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	db = open()
+	defer db.Close()
+	if err := enrol(node(db)); !errors.Is(err, api.ErrSignatureInvalid) {
+		t.Errorf("after a restart: %v", err)
+	}
+	phones, err := db.Phones(t.Context(), alice.UIN)
+	if err != nil || len(phones) != 1 || enrolled.Load() != 1 {
+		t.Errorf("%d phones, %d enrolments, %v", len(phones), enrolled.Load(), err)
 	}
 }

@@ -85,8 +85,8 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	)
 	must(err)
 	signers := &signer.Service{
-		Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32), Now: clock,
-		Rand: rand.Reader,
+		Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32),
+		Replay: w.store, Now: clock, Rand: rand.Reader,
 	}
 	service := request.New(request.Config{
 		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: docs, Timestamper: stamps,

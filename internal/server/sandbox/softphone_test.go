@@ -28,8 +28,9 @@ func TestSoftPhoneWhileClockMoves(t *testing.T) {
 		}
 		return begin.Add(time.Hour)
 	}
+	store := storetest.NewMemory()
 	phones := &SoftPhones{Rand: rand.Reader, Signers: &signer.Service{
-		Store: storetest.NewMemory(), Authority: authority, ChallengeSecret: make([]byte, 32),
+		Store: store, Authority: authority, ChallengeSecret: make([]byte, 32), Replay: store,
 		Now: now, Rand: rand.Reader,
 	}}
 	ph, err := phones.of(t.Context(), signer.Person{UIN: "S8979373D", Name: "Tan Mei Ling"})
