@@ -126,13 +126,23 @@ func (s *Sandbox) WaitSigned(ctx context.Context, requestID string) error {
 	}
 }
 
-// Advance moves the sandbox's clock and returns when all that became due has run.
+// Age makes one request older by d, as if it had been made that much earlier, and returns when all
+// that became due has run. It moves no clock: other requests are not touched, and the relying party
+// can go by the machine's clock.
+func (s *Sandbox) Age(ctx context.Context, requestID string, d time.Duration) error {
+	return s.call(
+		ctx, http.MethodPost, "/clock",
+		map[string]string{"advance": d.String(), "request_id": requestID}, nil,
+	)
+}
+
+// Advance moves the clock of the whole sandbox and returns when all that became due has run.
 func (s *Sandbox) Advance(ctx context.Context, d time.Duration) error {
 	return s.call(ctx, http.MethodPost, "/clock", map[string]string{"advance": d.String()}, nil)
 }
 
-// Now is the sandbox's time, by which tokens are judged. It has the form of a clock, so it fails
-// the test on errors.
+// Now is the sandbox's time. Tokens are judged by it or by the machine's. It has the form of a
+// clock, so it fails the test on errors.
 func (s *Sandbox) Now() time.Time {
 	var v struct {
 		Now time.Time `json:"now"`

@@ -55,7 +55,7 @@ func TestRelyingParty(t *testing.T) {
 	)
 	shop, err = client.New(
 		client.Config{
-			BaseURL: sandbox.BaseURL, ClientID: "shop", Key: key, KeyID: "key-1", Now: sandbox.Now,
+			BaseURL: sandbox.BaseURL, ClientID: "shop", Key: key, KeyID: "key-1",
 		},
 	)
 	if err != nil {
@@ -120,8 +120,14 @@ func TestRelyingParty(t *testing.T) {
 		t.Errorf("cancel of a signed request: %v", err)
 	}
 
-	cancelled := initiate()
-	if err := sandbox.Advance(ctx, 31*time.Minute); err != nil {
+	cancelled, other := initiate(), initiate()
+	if err := sandbox.Age(ctx, cancelled.RequestID, 31*time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if state, err := sandbox.State(ctx, other.RequestID); state != "created" || err != nil {
+		t.Errorf("a request whose time was not moved is %s (%v)", state, err)
+	}
+	if err := sandbox.Advance(ctx, 10*time.Minute); err != nil {
 		t.Fatal(err)
 	}
 	if state, err := sandbox.State(ctx, cancelled.RequestID); state != "expired" || err != nil {

@@ -71,6 +71,7 @@ type App struct {
 	Control net.Addr // of the control listener; nil if there is none
 
 	now     func() time.Time
+	wall    func() time.Time // of the machine, in a sandbox, whose clock can be moved; else nil
 	log     *slog.Logger
 	metrics *obs.Metrics
 	stop    chan struct{} // closed when a stop begins
@@ -308,7 +309,7 @@ func (a *App) domain(sandbox bool) error {
 		Requests: a.sign,
 		Verifier: token.NewVerifier(token.VerifierConfig{
 			Parties: a.parties, Keys: a.partyKeys, Replay: a.store, Now: a.now,
-			Lenient: c.LenientTokens,
+			Wall: a.wall, Lenient: c.LenientTokens,
 		}),
 		Keys: jwks, Unauthorized: c.UnauthorizedStatus, Explain: sandbox, Calls: a.calls,
 		Log: a.log,
@@ -434,7 +435,7 @@ func (a *App) forget(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
-			if _, err := a.store.ForgetUsed(ctx, a.now()); err != nil && ctx.Err() == nil {
+			if _, err := a.store.ForgetUsed(ctx, a.earliest()); err != nil && ctx.Err() == nil {
 				a.log.Warn("forgetting used tokens", "err", err)
 			}
 			if err := a.calls.Forget(ctx); err != nil && ctx.Err() == nil {
@@ -442,6 +443,17 @@ func (a *App) forget(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// earliest is the time before which no token is in time by any clock.
+func (a *App) earliest() time.Time {
+	now := a.now()
+	if a.wall != nil {
+		if wall := a.wall(); wall.Before(now) {
+			return wall
+		}
+	}
+	return now
 }
 
 // Close closes what Open opened. Run does it at its end.

@@ -58,7 +58,7 @@ func OpenSandbox(
 	log *slog.Logger,
 ) (*App, error) {
 	clock := &sandbox.Clock{Base: now}
-	a := &App{Config: c, now: clock.Now, log: log}
+	a := &App{Config: c, now: clock.Now, wall: now, log: log}
 	if err := a.openSandbox(ctx, clock, getenv); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -148,7 +148,7 @@ func (a *App) openSandbox(
 	a.ownHost = public.Hostname()
 
 	control := http.NewServeMux()
-	api := (&sandbox.Control{Requests: a.sign, Phones: phones, Clock: clock, Drain: a.worker.Drain, Log: a.log, Recorder: a.calls, CallStore: a.store}).Handler()
+	api := (&sandbox.Control{Requests: a.sign, Lister: a.store, Phones: phones, Clock: clock, Drain: a.worker.Drain, Log: a.log, Recorder: a.calls, CallStore: a.store}).Handler()
 	control.Handle("/", api)
 	a.consoleRoutes(control, api)
 	control.Handle("GET /metrics", a.metrics.Handler())

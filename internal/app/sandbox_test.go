@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/signet-sign/signet/internal/party"
 )
@@ -144,6 +145,26 @@ func TestConfiguredLogo(t *testing.T) {
 		if _, _, err := (&Config{Parties: PartyList{{ClientID: "a", Logo: file}}}).registered(); err == nil ||
 			!strings.Contains(err.Error(), "client a: logo") {
 			t.Errorf("%s: %v", file, err)
+		}
+	}
+}
+
+// TestEarliest: a token id is kept until no clock takes the token any more.
+func TestEarliest(t *testing.T) {
+	wall := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
+	at := func(ahead time.Duration) func() time.Time {
+		return func() time.Time { return wall.Add(ahead) }
+	}
+	for _, c := range []struct {
+		a    App
+		want time.Duration
+	}{
+		{App{now: at(time.Hour)}, time.Hour},
+		{App{now: at(time.Hour), wall: at(0)}, 0},
+		{App{now: at(-time.Hour), wall: at(0)}, -time.Hour},
+	} {
+		if got := c.a.earliest().Sub(wall); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
 		}
 	}
 }

@@ -1,25 +1,92 @@
 package sandbox
 
 import (
-	"sync/atomic"
+	"errors"
+	"sync"
 	"time"
 )
 
-// Clock runs ahead of another clock by what has been advanced. It is the one clock of a sandbox.
-// The zero Clock is ready.
+// Clock is the time of a sandbox: that of another clock, until a test moves or stops it. The zero
+// Clock is ready.
 type Clock struct {
-	Base  func() time.Time // the other clock; nil is time.Now
-	ahead atomic.Int64
+	Base func() time.Time // the other clock; nil is time.Now
+
+	mu     sync.Mutex
+	ahead  time.Duration // of Base
+	frozen time.Time     // where it stands still; zero: it runs
+}
+
+// errBeforeWall refuses times at which the sandbox's certificates may not be valid yet.
+var errBeforeWall = errors.New("the clock cannot be set to a time before that of this machine")
+
+func (c *Clock) base() time.Time {
+	if c.Base == nil {
+		return time.Now()
+	}
+	return c.Base()
 }
 
 // Now is the sandbox's time.
 func (c *Clock) Now() time.Time {
-	base := time.Now
-	if c.Base != nil {
-		base = c.Base
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now()
+}
+
+func (c *Clock) now() time.Time {
+	if !c.frozen.IsZero() {
+		return c.frozen
 	}
-	return base().Add(time.Duration(c.ahead.Load()))
+	return c.base().Add(c.ahead)
 }
 
 // Advance moves the clock forward.
-func (c *Clock) Advance(d time.Duration) { c.ahead.Add(int64(d)) }
+func (c *Clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+	if !c.frozen.IsZero() {
+		c.frozen = c.frozen.Add(d)
+	}
+}
+
+// Set moves the clock to t, which is not before the time of Base.
+func (c *Clock) Set(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	base := c.base()
+	if t.Before(base) {
+		return errBeforeWall
+	}
+	c.ahead = t.Sub(base)
+	if !c.frozen.IsZero() {
+		c.frozen = t
+	}
+	return nil
+}
+
+// Freeze stops the clock where it is, or lets it go on from there.
+func (c *Clock) Freeze(stop bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch now := c.now(); {
+	case stop:
+		c.frozen = now
+	case !c.frozen.IsZero():
+		c.ahead, c.frozen = now.Sub(c.base()), time.Time{}
+	}
+}
+
+// Reset lets the clock show the time of Base again.
+func (c *Clock) Reset() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead, c.frozen = 0, time.Time{}
+}
+
+// State returns the clock's time and whether it stands still.
+func (c *Clock) State() (now time.Time, frozen bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now(), !c.frozen.IsZero()
+}

@@ -18,6 +18,7 @@ import (
 // signers, and move the clock.
 type Control struct {
 	Requests *request.Service
+	Lister   request.Lister
 	Phones   *SoftPhones
 	Clock    *Clock
 	Drain    func(ctx context.Context) error // does all that is due
@@ -37,7 +38,7 @@ func (c *Control) Handler() http.Handler {
 	mux.Handle("GET /requests/{request_id}", j.Handle(c.show))
 	mux.Handle("POST /requests/{request_id}/act", j.Handle(c.act))
 	mux.Handle("GET /clock", j.Handle(c.clock))
-	mux.Handle("POST /clock", j.Handle(c.advance))
+	mux.Handle("POST /clock", j.Handle(c.moveClock))
 	return mux
 }
 
@@ -123,26 +124,110 @@ func (c *Control) act(w http.ResponseWriter, r *http.Request) error {
 	return c.show(w, r)
 }
 
+// ClockView is the sandbox's clock as the control listener shows it.
+type ClockView struct {
+	Now    time.Time `json:"now"`
+	Frozen bool      `json:"frozen"`
+}
+
 func (c *Control) clock(w http.ResponseWriter, r *http.Request) error {
-	httpx.WriteJSON(w, http.StatusOK, map[string]time.Time{"now": c.Clock.Now().UTC()})
+	now, frozen := c.Clock.State()
+	httpx.WriteJSON(w, http.StatusOK, ClockView{now.UTC(), frozen})
 	return nil
 }
 
-// advance moves the clock forward and returns when all that became due has run.
-func (c *Control) advance(w http.ResponseWriter, r *http.Request) error {
-	var in struct {
-		Advance string `json:"advance"`
+// ClockChange is the body of POST /clock: one of the first four members.
+type ClockChange struct {
+	Advance string    `json:"advance"` // a duration such as "31m"
+	Set     time.Time `json:"set"`     // RFC 3339; not before the machine's time
+	Freeze  *bool     `json:"freeze"`  // stop the clock, or let it go on
+	Reset   bool      `json:"reset"`   // show the machine's time again
+
+	// With Advance: make this request, or all requests of this party, older, and leave the clock
+	// alone. The duration may be negative then.
+	RequestID string `json:"request_id"`
+	ClientID  string `json:"client_id"`
+}
+
+// maxAdvance is the longest step of the clock.
+const maxAdvance = 10 * 365 * 24 * time.Hour
+
+// change checks a change of the clock and makes it.
+func (c *Control) change(ctx context.Context, in ClockChange) error {
+	n := 0
+	for _, given := range []bool{in.Advance != "", !in.Set.IsZero(), in.Freeze != nil, in.Reset} {
+		if given {
+			n++
+		}
 	}
+	scoped := in.RequestID != "" || in.ClientID != ""
+	switch {
+	case n != 1:
+		return api.ErrClientSide(`the body must have one of "advance", "set", "freeze" and "reset"`)
+	case scoped && in.Advance == "":
+		return api.ErrClientSide(
+			`the time of a request or party can be advanced; "set", "freeze" and "reset" are for the whole sandbox`,
+		)
+	case in.RequestID != "" && in.ClientID != "":
+		return api.ErrClientSide(`the body must not have both "request_id" and "client_id"`)
+	case in.Freeze != nil:
+		c.Clock.Freeze(*in.Freeze)
+		return nil
+	case in.Reset:
+		c.Clock.Reset()
+		return nil
+	case !in.Set.IsZero():
+		if err := c.Clock.Set(in.Set); err != nil {
+			return api.ErrClientSide(err.Error())
+		}
+		return nil
+	}
+	d, err := time.ParseDuration(in.Advance)
+	if err != nil || d.Abs() > maxAdvance || d < 0 && !scoped {
+		return api.ErrClientSide(
+			`"advance" must be a duration such as "31m"; only the time of a request or party goes back`,
+		)
+	}
+	switch {
+	case in.RequestID != "":
+		return notFound(c.Requests.Age(ctx, in.RequestID, d))
+	case in.ClientID != "":
+		return c.ageAll(ctx, in.ClientID, d)
+	}
+	c.Clock.Advance(d)
+	return nil
+}
+
+// ageAll makes all requests of a party older.
+func (c *Control) ageAll(ctx context.Context, clientID string, d time.Duration) error {
+	f := request.Filter{ClientID: clientID, Limit: 100}
+	for {
+		page, next, err := c.Requests.List(ctx, c.Lister, f)
+		if err != nil {
+			return err
+		}
+		for _, r := range page {
+			if err := c.Requests.Age(ctx, r.ID, d); err != nil {
+				return err
+			}
+		}
+		if next.IsZero() {
+			return nil
+		}
+		f.Before = next
+	}
+}
+
+// moveClock changes the clock, or the age of requests, and returns when all that became due has
+// run.
+func (c *Control) moveClock(w http.ResponseWriter, r *http.Request) error {
+	var in ClockChange
 	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err
 	}
-	d, err := time.ParseDuration(in.Advance)
-	if err != nil || d < 0 || d > 10*365*24*time.Hour {
-		return api.ErrClientSide(
-			`"advance" must be a duration such as "31m", and the clock does not go back`,
-		)
+	if err := c.change(r.Context(), in); err != nil {
+		return err
 	}
-	c.Clock.Advance(d)
 	if err := c.Drain(r.Context()); err != nil {
 		return err
 	}

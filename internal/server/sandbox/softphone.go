@@ -80,10 +80,11 @@ func (s *SoftPhones) enrol(ctx context.Context, p signer.Person) (*softPhone, er
 }
 
 // lasts reports whether the phone's certificate is good for the longest session and what follows
-// it.
+// it. One that was issued before the clock was set back is not good yet.
 func (s *SoftPhones) lasts(ph signer.Phone) bool {
 	cert, err := x509.ParseCertificate(ph.Certificate)
-	return err == nil && cert.NotAfter.After(s.Signers.Now().Add(40*time.Minute))
+	now := s.Signers.Now()
+	return err == nil && !cert.NotBefore.After(now) && cert.NotAfter.After(now.Add(40*time.Minute))
 }
 
 // session finds the open session that the person's phone would have scanned.
