@@ -53,7 +53,8 @@ var imports = map[string]string{
 	"internal/server/portal":  "api internal/party internal/server/login internal/server/httpx internal/server/ui internal/request internal/signer",
 	"internal/server/phone":   "api internal/party internal/server/login internal/server/httpx internal/server/ui internal/request internal/signer",
 	"internal/server/console": "api internal/party internal/calllog internal/safehttp internal/server/httpx internal/server/ui internal/request",
-	"internal/server/sandbox": "api client internal/keydir pades/pdf internal/calllog internal/server/httpx internal/server/ui internal/request internal/signer",
+	"internal/server/control": "api internal/calllog internal/server/httpx internal/request internal/signer",
+	"internal/server/sandbox": "api client internal/keydir pades/pdf internal/server/httpx internal/server/ui internal/signer",
 
 	// wiring: sees everything
 	"internal/app": "*",

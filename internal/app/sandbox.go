@@ -19,6 +19,7 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/server/portal"
 	"github.com/signet-sign/signet/internal/server/sandbox"
@@ -57,7 +58,7 @@ func OpenSandbox(
 	ctx context.Context, c Config, now func() time.Time, getenv func(string) string,
 	log *slog.Logger,
 ) (*App, error) {
-	clock := &sandbox.Clock{Base: now}
+	clock := &control.Clock{Base: now}
 	a := &App{Config: c, now: clock.Now, wall: now, log: log}
 	if err := a.openSandbox(ctx, clock, getenv); err != nil {
 		return nil, errors.Join(err, a.Close())
@@ -66,7 +67,7 @@ func OpenSandbox(
 }
 
 func (a *App) openSandbox(
-	ctx context.Context, clock *sandbox.Clock, getenv func(string) string,
+	ctx context.Context, clock *control.Clock, getenv func(string) string,
 ) error {
 	c := &a.Config
 	if err := c.readSecrets(); err != nil {
@@ -96,7 +97,7 @@ func (a *App) openSandbox(
 		return err
 	}
 
-	phones := &sandbox.SoftPhones{Requests: a.sign, Signers: a.signers, Rand: rand.Reader}
+	phones := &control.SoftPhones{Requests: a.sign, Signers: a.signers, Rand: rand.Reader}
 	a.portal.SoftPhone = phones
 	idpKey, err := a.keys.Signer("sandbox-idp", elliptic.P256())
 	if err != nil {
@@ -147,12 +148,15 @@ func (a *App) openSandbox(
 	}
 	a.ownHost = public.Hostname()
 
-	control := http.NewServeMux()
-	api := (&sandbox.Control{Requests: a.sign, Lister: a.store, Phones: phones, Clock: clock, Drain: a.worker.Drain, Log: a.log, Recorder: a.calls, CallStore: a.store}).Handler()
-	control.Handle("/", api)
-	a.consoleRoutes(control, api)
-	control.Handle("GET /metrics", a.metrics.Handler())
-	a.controlHandler = server.LocalHost(control)
+	controlMux := http.NewServeMux()
+	api := (&control.API{
+		Requests: a.sign, Lister: a.store, Phones: phones, Persona: sandbox.Persona, Clock: clock,
+		Drain: a.worker.Drain, Log: a.log, Recorder: a.calls, CallStore: a.store,
+	}).Handler()
+	controlMux.Handle("/", api)
+	a.consoleRoutes(controlMux, api)
+	controlMux.Handle("GET /metrics", a.metrics.Handler())
+	a.controlHandler = server.LocalHost(controlMux)
 	return nil
 }
 

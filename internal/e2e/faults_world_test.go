@@ -12,7 +12,7 @@ import (
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/request"
-	personas "github.com/signet-sign/signet/internal/server/sandbox"
+	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
 	"github.com/signet-sign/signet/pades/tsa"
@@ -25,7 +25,7 @@ type world struct {
 	worker *request.Worker
 	store  *store.Store
 	docs   *documents.Dir
-	phones *personas.SoftPhones
+	phones *control.SoftPhones
 }
 
 // worldOptions say what a world is made of. Nil wraps change nothing.
@@ -88,7 +88,7 @@ func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 		PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), Sandbox: true,
 		Log: slog.New(slog.DiscardHandler),
 	})
-	w.phones = &personas.SoftPhones{Requests: w.Service, Signers: signers, Rand: rand.Reader}
+	w.phones = &control.SoftPhones{Requests: w.Service, Signers: signers, Rand: rand.Reader}
 	if o.deliver == nil {
 		o.deliver = func(_ context.Context, job *request.Job) []request.Event { job.Finish(); return nil }
 	}

@@ -16,7 +16,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/request"
-	personas "github.com/signet-sign/signet/internal/server/sandbox"
+	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/internal/store/pgtest"
 	"github.com/signet-sign/signet/pades"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
@@ -62,7 +62,7 @@ func testMigrateFirst(t *testing.T, driver, database string, dialect *strings.Re
 			t.Fatal(err)
 		}
 	}
-	clock := new(personas.Clock)
+	clock := new(control.Clock)
 	announced := map[string]int{}
 	o := worldOptions{
 		dir: t.TempDir(),

@@ -12,7 +12,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/request"
-	personas "github.com/signet-sign/signet/internal/server/sandbox"
+	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store/pgtest"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
@@ -156,7 +156,7 @@ func TestLinearFindsPlantedBug(t *testing.T) {
 	for name, wrong := range map[string]bool{"compare-and-set": false, "blind writes": true} {
 		t.Run(name, func(t *testing.T) {
 			o := worldOptions{dir: t.TempDir()}
-			clock := new(personas.Clock)
+			clock := new(control.Clock)
 			o.now = clock.Now
 			if wrong {
 				o.store = func(s request.Store) request.Store { return blindStore{s} }

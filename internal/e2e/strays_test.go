@@ -17,7 +17,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/request"
-	personas "github.com/signet-sign/signet/internal/server/sandbox"
+	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/internal/store/pgtest"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -39,7 +39,7 @@ func TestStraysOfAnotherDatabase(t *testing.T) {
 
 func testStraysOfAnotherDatabase(t *testing.T, database func() string) {
 	const stored = 700
-	clock := new(personas.Clock)
+	clock := new(control.Clock)
 	for _, test := range []struct {
 		name      string
 		requests  time.Duration // from the database's creation
@@ -137,7 +137,7 @@ func idAt(at time.Time, i int) uuid.UUID {
 
 // TestStraysOfASmallStore: of few requests one is deleted in a sweep.
 func TestStraysOfASmallStore(t *testing.T) {
-	clock := new(personas.Clock)
+	clock := new(control.Clock)
 	dir := t.TempDir()
 	ids := fillDocuments(t, dir, clock.Now().Add(time.Minute), 20)
 	w, err := openWorld(t.Context(), worldOptions{dir: dir, now: clock.Now})
@@ -160,7 +160,7 @@ func TestStraysOfASmallStore(t *testing.T) {
 // TestStraysOfABackup restores a database from before a document was renewed, when the renewed file
 // is all that is stored. The sweep keeps it and reports the request.
 func TestStraysOfABackup(t *testing.T) {
-	clock := new(personas.Clock)
+	clock := new(control.Clock)
 	dir := t.TempDir()
 	w, err := openWorld(t.Context(), worldOptions{dir: dir, now: clock.Now})
 	if err != nil {

@@ -7,7 +7,8 @@
 //	phone    the signer's phone
 //	login    OpenID Connect, for portal and phone
 //	console  operators
-//	sandbox  developers: personas, identity provider, demo relying party, control listener
+//	control  tests: the API of the sandbox's control listener
+//	sandbox  developers: personas, identity provider, demo relying party
 //
 // Each edge holds its handlers, its view models (views*.go) and its templates. Two packages serve
 // them all: httpx (JSON, event streams, PDF files) and ui (the kit that renders pages, the browser

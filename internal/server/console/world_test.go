@@ -25,7 +25,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server/console"
-	"github.com/signet-sign/signet/internal/server/sandbox"
+	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
@@ -41,7 +41,7 @@ type world struct {
 	*console.Console
 	store  *store.Store
 	worker *request.Worker
-	phones *sandbox.SoftPhones
+	phones *control.SoftPhones
 	shop   *partytest.Party
 
 	mu         sync.Mutex
@@ -95,7 +95,7 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 		Now: clock, Rand: rand.Reader, PublicURL: "http://sign.test", LinkSecret: make([]byte, 32),
 		Sandbox: true, Log: log,
 	})
-	w.phones = &sandbox.SoftPhones{Requests: service, Signers: signers, Rand: rand.Reader}
+	w.phones = &control.SoftPhones{Requests: service, Signers: signers, Rand: rand.Reader}
 	w.worker = request.NewWorker(service, w.deliver)
 
 	w.shop = partytest.Start(t)

@@ -1,9 +1,8 @@
-// Package sandbox is what only `signet sandbox` has: people who do not exist, the identity provider
-// that knows them, their software phones, a demo relying party, and the control listener that tests
-// drive.
+// Package sandbox is what only `signet sandbox` shows in a browser: people who do not exist, the
+// identity provider that knows them, and a demo relying party.
 //
-// Start at the part that you need: provider.go (OpenID Connect), softphone.go, control.go, demo.go.
-// Nothing here is mounted by `signet serve`.
+// Start at the part that you need: provider.go (OpenID Connect) or demo.go. `signet serve` mounts
+// nothing of this package. Package control has the API that tests drive.
 package sandbox
 
 import (

@@ -1,4 +1,10 @@
-package sandbox
+// Package control is the API of the sandbox's control listener, which tests drive: it shows
+// requests with their trail, jobs and calls, acts as signers with software phones, and moves the
+// sandbox's clock. It changes requests by the operations of package request only.
+//
+// Start at control.go, which has the routes; softphone.go and clock.go are what they act on. The
+// listener is bound to loopback. `signet serve` mounts nothing of this package.
+package control
 
 import (
 	"context"
@@ -14,12 +20,12 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Control is the second listener of the sandbox, on loopback: tests look at requests, act as
-// signers, and move the clock.
-type Control struct {
+// API is what the control listener answers with JSON.
+type API struct {
 	Requests *request.Service
 	Lister   request.Lister
 	Phones   *SoftPhones
+	Persona  func(uin string) (signer.Person, bool) // finds a person of the sandbox by NRIC or FIN
 	Clock    *Clock
 	Drain    func(ctx context.Context) error // does all that is due
 	Log      *slog.Logger
@@ -29,7 +35,7 @@ type Control struct {
 }
 
 // Handler returns the routes.
-func (c *Control) Handler() http.Handler {
+func (c *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	j := httpx.JSON{Status: controlStatus, Log: c.Log}
 	mux.HandleFunc("GET /isalive", func(w http.ResponseWriter, r *http.Request) {
@@ -74,7 +80,7 @@ type RequestView struct {
 	Calls []calllog.Record `json:"calls"`
 }
 
-func (c *Control) show(w http.ResponseWriter, r *http.Request) error {
+func (c *API) show(w http.ResponseWriter, r *http.Request) error {
 	req, err := c.Requests.Get(r.Context(), r.PathValue("request_id"))
 	if err != nil {
 		return notFound(err)
@@ -101,7 +107,7 @@ func (c *Control) show(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (c *Control) act(w http.ResponseWriter, r *http.Request) error {
+func (c *API) act(w http.ResponseWriter, r *http.Request) error {
 	var in struct {
 		As string `json:"as"`
 		Do string `json:"do"`
@@ -109,7 +115,7 @@ func (c *Control) act(w http.ResponseWriter, r *http.Request) error {
 	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err
 	}
-	p, ok := Persona(in.As)
+	p, ok := c.Persona(in.As)
 	if !ok {
 		uin := signer.Normalize(in.As)
 		if !signer.ValidUIN(uin) {
@@ -130,7 +136,7 @@ type ClockView struct {
 	Frozen bool      `json:"frozen"`
 }
 
-func (c *Control) clock(w http.ResponseWriter, r *http.Request) error {
+func (c *API) clock(w http.ResponseWriter, r *http.Request) error {
 	now, frozen := c.Clock.State()
 	httpx.WriteJSON(w, http.StatusOK, ClockView{now.UTC(), frozen})
 	return nil
@@ -153,7 +159,7 @@ type ClockChange struct {
 const maxAdvance = 10 * 365 * 24 * time.Hour
 
 // change checks a change of the clock and makes it.
-func (c *Control) change(ctx context.Context, in ClockChange) error {
+func (c *API) change(ctx context.Context, in ClockChange) error {
 	n := 0
 	for _, given := range []bool{in.Advance != "", !in.Set.IsZero(), in.Freeze != nil, in.Reset} {
 		if given {
@@ -199,7 +205,7 @@ func (c *Control) change(ctx context.Context, in ClockChange) error {
 }
 
 // ageAll makes all requests of a party older.
-func (c *Control) ageAll(ctx context.Context, clientID string, d time.Duration) error {
+func (c *API) ageAll(ctx context.Context, clientID string, d time.Duration) error {
 	f := request.Filter{ClientID: clientID, Limit: 100}
 	for {
 		page, next, err := c.Requests.List(ctx, c.Lister, f)
@@ -220,7 +226,7 @@ func (c *Control) ageAll(ctx context.Context, clientID string, d time.Duration) 
 
 // moveClock changes the clock, or the age of requests, and returns when all that became due has
 // run.
-func (c *Control) moveClock(w http.ResponseWriter, r *http.Request) error {
+func (c *API) moveClock(w http.ResponseWriter, r *http.Request) error {
 	var in ClockChange
 	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err
