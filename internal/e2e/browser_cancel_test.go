@@ -120,7 +120,7 @@ func TestCancelOnEveryPhoneScreen(t *testing.T) {
 		phone.refusesCancel(s, id, "Scan the code")
 		code := desk.code()
 		s.advance(t, "3m")
-		desk.sees("The code ran out")
+		desk.sees("The code expired")
 		desk.cancelled(s, id)
 		phone.open(code) // the camera was slower
 		phone.sees("Request cancelled")

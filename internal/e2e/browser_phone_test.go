@@ -59,7 +59,7 @@ func TestCodeCannotBeRelayed(t *testing.T) {
 		t.Errorf("the page still shows the old code")
 	}
 	phone.open(s.url + "/phone/sign/" + id)
-	phone.sees("Scan the code to go on")
+	phone.sees("Scan the code to continue")
 	phone.shot("not-scanned")
 	if v := s.view(t, id); v.State != "session" {
 		t.Fatalf("it is %s", v.State)
@@ -78,7 +78,7 @@ func TestCodeCannotBeRelayed(t *testing.T) {
 	other := newBrowser(t, 390, 844)
 	other.enrol(s)
 	other.open(phone.location().String())
-	other.sees("Scan the code to go on")
+	other.sees("Scan the code to continue")
 }
 
 // TestReload: reload, a second tab and the back button show where things stand, on both screens.
@@ -99,10 +99,10 @@ func TestReload(t *testing.T) {
 
 	// The signer starts over in another tab: the phone hears that its code was replaced.
 	s.must(t, id, alice, "proceed")
-	phone.sees("A newer code took its place")
+	phone.sees("A newer code replaced this one")
 	phone.shot("replaced")
 	phone.open(address)
-	phone.sees("A newer code took its place")
+	phone.sees("A newer code replaced this one")
 	desk.until(
 		"showing the new code",
 		`document.querySelector("[data-qr]") && !document.querySelector("[data-when=waiting]").hidden`,
@@ -187,7 +187,7 @@ func TestOpenOnThisDevice(t *testing.T) {
 		t.Fatal(status, err) // 200 is the page that asks for a login
 	}
 	other.open(s.url + "/phone/sign/" + id)
-	other.sees("Scan the code to go on")
+	other.sees("Scan the code to continue")
 }
 
 // TestPhones: a person has several phones, tells them apart by name, renames one, and removes a

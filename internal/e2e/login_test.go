@@ -99,7 +99,7 @@ func TestLoginAttacks(t *testing.T) {
 	login := "/sign/" + in.RequestID + "/login"
 	failed := func(t *testing.T, a answer) {
 		t.Helper()
-		a.shows(t, http.StatusForbidden, "Login did not work")
+		a.shows(t, http.StatusForbidden, "Login failed")
 		for _, c := range a.header.Values("Set-Cookie") {
 			if strings.HasPrefix(c, "signet_sign=") {
 				t.Errorf("a cookie all the same: %s", c)
@@ -171,9 +171,9 @@ func TestLoginAttacks(t *testing.T) {
 		}
 		kept := v.client.Jar.Cookies(u)
 		v.get(t, callback).follow(t)
-		v.get(t, callback).shows(t, 403, "Login did not work") // the attempt is over
+		v.get(t, callback).shows(t, 403, "Login failed") // the attempt is over
 		v.client.Jar.SetCookies(u, kept)
-		v.get(t, callback).shows(t, 403, "Login did not work") // and so is the code
+		v.get(t, callback).shows(t, 403, "Login failed") // and so is the code
 	})
 }
 

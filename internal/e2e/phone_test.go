@@ -397,7 +397,7 @@ func TestPhoneRefusals(t *testing.T) {
 		)
 		lost.post(
 			t, "/phone/rename", url.Values{"phone_id": {lost.id}, "name": {"two\nlines"}},
-		).shows(t, 400, "This request was not understood")
+		).shows(t, 400, "The request is not valid")
 		if to := lost.post(t, "/phone/rename", url.Values{"phone_id": {lost.id}, "name": {"Taxi"}}).follow(t); to != "/phone/?renamed="+lost.id {
 			t.Errorf("renaming leads to %s", to)
 		}

@@ -9,16 +9,16 @@ import (
 	"unicode"
 )
 
-// MinPassword is the shortest password in bytes that the configuration may set: with [penalty] for
-// each guess, out of reach.
+// MinPassword is the length in bytes of the shortest password that the configuration may set. With
+// one guess per [penalty], a password of this length cannot be guessed.
 const MinPassword = 16
 
-// penalty is how long a wrong password takes. Guesses wait for each other; operators wait for
-// nobody.
+// penalty is how long the answer to a wrong password takes. Wrong passwords are answered one at a
+// time; requests with the right password are not delayed.
 const penalty = 300 * time.Millisecond
 
-// guard asks for the password by HTTP Basic authentication (RFC 7617). The user name is the
-// operator's own choice and stands in the trail; it proves nothing, as all share the password.
+// guard requires a password by HTTP Basic authentication (RFC 7617). Operators choose their user
+// names, which the trail records. All operators share one password, so a user name proves nothing.
 func (c *Console) guard(next http.Handler) http.Handler {
 	if c.Password == "" {
 		return next
@@ -55,7 +55,7 @@ func (c *Console) guard(next http.Handler) http.Handler {
 	})
 }
 
-// operator names who is at the console.
+// operator returns the name of the operator who made the request.
 func (c *Console) operator(r *http.Request) string {
 	if user, _, ok := r.BasicAuth(); ok && c.Password != "" {
 		return operatorName(user)
@@ -63,7 +63,8 @@ func (c *Console) operator(r *http.Request) string {
 	return "console"
 }
 
-// operatorName makes a user name fit for the trail; "" if nothing is left.
+// operatorName returns a user name without unprintable characters, of at most 64 bytes. It returns
+// "" if nothing is left.
 func operatorName(user string) string {
 	const most = 64
 	user = strings.TrimSpace(strings.Map(func(r rune) rune {

@@ -16,7 +16,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// calls is the list of relying parties' calls.
+// calls shows the list of relying parties' calls.
 func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
 	q := r.URL.Query()
 	page := Calls{
@@ -67,7 +67,7 @@ func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// call is one call.
+// call shows one call.
 func (c *Console) call(w http.ResponseWriter, r *http.Request) error {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	if err != nil || id < 1 {
@@ -84,7 +84,7 @@ func (c *Console) call(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// recordCancel records a cancel from the console like a relying party's.
+// recordCancel records a cancel from the console as if the relying party had called.
 func (c *Console) recordCancel(r *request.Request, operator string, took time.Duration, err error) {
 	if !c.Recorder.Wants(err != nil) {
 		return
@@ -99,7 +99,7 @@ func (c *Console) recordCancel(r *request.Request, operator string, took time.Du
 	c.Recorder.Record(rec, "")
 }
 
-// shownCall is a record as pages show it.
+// shownCall returns a record as pages show it.
 func (c *Console) shownCall(ctx context.Context, r calllog.Record) Call {
 	out := Call{
 		ID: r.ID, At: r.At, Took: r.Took, Kind: string(r.Kind), ClientID: r.Party,
@@ -127,7 +127,7 @@ func indented(text json.RawMessage) string {
 	return b.String()
 }
 
-// tokenTimes says when a token was made and when it ends, and how that was when it came.
+// tokenTimes returns the iat and exp of a token as times, relative to the time of the call.
 func (c *Console) tokenTimes(claims json.RawMessage, at time.Time) (out []Detail) {
 	var times struct {
 		Iat any `json:"iat"`
@@ -156,16 +156,16 @@ func (c *Console) tokenTimes(claims json.RawMessage, at time.Time) (out []Detail
 	return out
 }
 
-// broughtAbout is which event an accepted call leaves in the trail. An attempt at a webhook leaves
-// one in any case.
-var broughtAbout = map[calllog.Kind]request.EventKind{
+// callEvents maps the kind of a call to the kind of event that the call adds to the trail if it is
+// accepted. A webhook attempt adds its event also if it fails.
+var callEvents = map[calllog.Kind]request.EventKind{
 	calllog.Initiate: request.EventInitiated, calllog.Cancel: request.EventCancelled,
 	calllog.Result:   request.EventResult,
 	calllog.Download: request.EventDownloaded, calllog.Webhook: request.EventWebhook,
 }
 
-// timeline puts the trail and the calls together: a call stands with the event that it brought
-// about, the others stand alone.
+// timeline merges the trail and the calls. A call that added an event is shown with that event;
+// every other call is an entry of its own.
 func (c *Console) timeline(
 	ctx context.Context, r *request.Request, events []request.Event, records []calllog.Record,
 ) []Event {
@@ -189,7 +189,7 @@ func (c *Console) timeline(
 		)
 	}
 	var list []Event
-	for _, e := range trail { // in its own order: nodes' clocks may differ
+	for _, e := range trail { // in the trail's order, because nodes' clocks may differ
 		for len(alone) > 0 && alone[0].At.Before(e.At) {
 			list, alone = append(list, alone[0]), alone[1:]
 		}
@@ -198,15 +198,15 @@ func (c *Console) timeline(
 	return append(list, alone...)
 }
 
-// eventOf finds the event that a call brought about: it was written while the call ran, and belongs
-// to no call yet. -1: none.
+// eventOf returns the index of the event that a call added: the first event of the right kind that
+// was written while the call ran and has no call yet. It returns -1 if there is none.
 func eventOf(rec calllog.Record, events []request.Event, trail []Event) int {
 	if rec.Refused() && rec.Kind != calllog.Webhook {
 		return -1
 	}
-	const slack = time.Second // of two clocks, and of what follows the operation in a call
+	const slack = time.Second // allows for two clocks, and for what a call does after its operation
 	for i, e := range events {
-		if e.Kind == broughtAbout[rec.Kind] && trail[i].Call == nil &&
+		if e.Kind == callEvents[rec.Kind] && trail[i].Call == nil &&
 			!e.At.Before(rec.At.Add(-slack)) && !e.At.After(rec.At.Add(rec.Took+slack)) &&
 			(rec.Kind != calllog.Webhook || e.Detail["attempt"] == strconv.Itoa(rec.Attempt)) &&
 			(rec.Kind != calllog.Cancel || e.Detail["by"] == rec.By) {

@@ -19,8 +19,8 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// TestTimelineWithCalls: an accepted call stands with the event that it brought about, a refused
-// one alone in its place, with its token and the reason.
+// TestTimelineWithCalls checks that an accepted call is shown with the event that it added, and
+// that a refused call is an entry of its own with its token and the reason.
 func TestTimelineWithCalls(t *testing.T) {
 	w := newWorld(t)
 	w.shop.Now = w.Now
@@ -48,12 +48,12 @@ func TestTimelineWithCalls(t *testing.T) {
 	page := w.get(t, "/console/requests/"+id)
 	page.has(
 		t, 200, "cancel: claim exp: the token expired 3 s ago",
-		"Not proven: anybody may have sent this", "&#34;request_id&#34;: &#34;"+id+"&#34;",
+		"Not verified: any client may have sent this", "&#34;request_id&#34;: &#34;"+id+"&#34;",
 		"&#34;password&#34;: &#34;(a string of 9 characters)&#34;", "&lt;0.1 ms",
 		"0 ms after the call",
 	)
 	if strings.Contains(page.body, "hush-hush") || strings.Contains(page.body, "<script>") {
-		t.Error("a claim is shown that nobody knows")
+		t.Error("the page shows a claim that is not in the token")
 	}
 	var heads []string
 	for _, m := range regexp.MustCompile(`(?s)<p class="timeline-head"><strong>([^<]+)`).FindAllStringSubmatch(page.body, -1) {
@@ -138,7 +138,7 @@ func TestCallsPages(t *testing.T) {
 	}
 }
 
-// TestCallsNotRecorded: the page says so, and nothing else breaks.
+// TestCallsNotRecorded checks that the page says that no calls are recorded.
 func TestCallsNotRecorded(t *testing.T) {
 	w := newWorld(t, func(c *console.Console) { c.Recorder = nil })
 	w.get(t, "/console/calls").has(t, 200, "Calls are not recorded")
@@ -147,7 +147,8 @@ func TestCallsNotRecorded(t *testing.T) {
 	w.get(t, "/console/requests/"+id).has(t, 200, "Cancelled")
 }
 
-// TestFollow: the stream of a request's page tells of changes, and of calls that changed nothing.
+// TestFollow checks that the stream of a request's page announces changes, and calls that changed
+// nothing.
 func TestFollow(t *testing.T) {
 	w := newWorld(t)
 	w.shop.Now = w.Now
@@ -193,5 +194,5 @@ func TestFollow(t *testing.T) {
 	if third := next(); !strings.Contains(third, `"state":"cancelled"`) {
 		t.Errorf("after a cancel %s", third)
 	}
-	w.get(t, "/console/requests/signv3-nobody/events").has(t, 404)
+	w.get(t, "/console/requests/signv3-unknown/events").has(t, 404)
 }

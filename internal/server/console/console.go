@@ -1,13 +1,16 @@
-// Package console is what operators see below /console/: sign requests with everything that
-// happened to them, relying parties (to register, change and test), and what the program has been
-// doing. It is the sandbox's inspector, too.
+// Package console serves the operators' pages below /console/: sign requests with their trails,
+// relying parties (to register, change and test), relying parties' calls, and metrics. The sandbox
+// serves the same pages as its inspector.
 //
 // Start at [Console.Handler]. The console is mounted on the control listener only, which operators
-// keep on an address of their own; in the service it also asks for a password (auth.go). It decides
-// nothing: cancelling is request.Service.CancelFor in the relying party's name, with the same rule
-// and the same audit, and every refusal is shown as it is.
+// keep on a separate address; in the service it also requires a password (auth.go).
 //
-// No page and no bundle holds an NRIC or its hash, a session's id, an exchange code, a link's
+// The console makes no decisions about requests. Package request does: a cancel is
+// request.Service.CancelFor in the relying party's name, with the same rule and the same audit, and
+// pages show each refusal unchanged. Package party changes relying parties, and package calllog
+// records calls.
+//
+// No page and no bundle contains an NRIC or its hash, a session id, an exchange code, a link's
 // signature, a token, or the query of a registered URL: see evidence.go, scrub.go and package
 // calllog.
 package console
@@ -28,61 +31,59 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// Console serves the operators.
+// Console serves the operators' pages.
 type Console struct {
 	Requests *request.Service
 	Lister   request.Lister
 	Parties  *party.Registry
 	Diagnose party.Diagnoser
 
-	// Registrar changes relying parties; Keys is what this node has cached of their keys.
+	// Registrar changes relying parties; Keys is this node's cache of their keys.
 	Registrar *party.Registrar
 	Keys      *party.Keys
-	PublicURL string // where signers and relying parties find us
+	PublicURL string // base URL that signers and relying parties use
 	Kit       *ui.Kit
 	Now       func() time.Time
 	Log       *slog.Logger
 
-	// Certificates are the authorities' that evidence is checked with.
+	// Certificates are the authorities' certificates, to check evidence with.
 	Certificates []*x509.Certificate
 
-	// Metrics reads what the metrics say now.
+	// Metrics returns the present values of the metrics.
 	Metrics func() (Metrics, error)
 
-	// Calls are the records of relying parties' calls; Recorder holds those that are about to be
-	// written, and may be nil.
+	// Calls are the records of relying parties' calls; Recorder, which may be nil, holds those that
+	// are not written yet.
 	Calls    calllog.Store
 	Recorder *calllog.Recorder
 
-	// Streams tell open pages of changes.
+	// Streams notify open pages of changes.
 	Streams httpx.Streams
 
-	// Password is what operators log in with; empty: nobody is asked, which only a listener on
-	// loopback allows.
+	// Password is the password of all operators. If it is empty the console requires none, which is
+	// allowed only on a loopback listener.
 	Password string
 }
 
-// Metrics is what the overview shows of the program's metrics, counted since it began.
+// Metrics are the metrics that the overview shows, counted since the program started.
 type Metrics struct {
 	Routes   []Route           // busiest first
-	Webhooks map[string]uint64 // attempts by request.JobStatus afterwards
-	Sealing  []Sealing         // in order; the last one is without bound
+	Webhooks map[string]uint64 // attempts by the request.JobStatus that they led to
+	Sealing  []Sealing         // ascending; the last one has no upper bound
 }
 
-// Sealing is how many sealings took at most so long, and longer than the one before; UpTo 0: any
-// longer time.
+// Sealing is the number N of sealings that took at most UpTo and more than the UpTo before it. UpTo
+// 0 means no upper bound.
 type Sealing struct {
 	UpTo time.Duration
 	N    uint64
 }
 
-// patience is how long a page may look for what was asked: a search through years of requests is
-// given up, not waited for.
-const patience = 15 * time.Second
+// pageTimeout bounds the queries and calls of one page, such as a search through years of requests.
+const pageTimeout = 15 * time.Second
 
-// Handler serves everything below Base. It needs the kit's /static/ beside it, and
-// http.CrossOriginProtection around it: browsers send the password along with whatever another site
-// makes them post.
+// Handler serves everything below [Base]. It has to be mounted beside the kit's /static/, and
+// inside http.CrossOriginProtection, because browsers send the password with cross-site posts too.
 func (c *Console) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /console/{$}", c.handle(c.overview))
@@ -104,7 +105,7 @@ func (c *Console) Handler() http.Handler {
 	return c.guard(mux)
 }
 
-// handle turns errors into pages.
+// handle returns a handler that shows h's error as a page.
 func (c *Console) handle(h func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		err := h(w, r)
@@ -119,8 +120,7 @@ func (c *Console) handle(h func(w http.ResponseWriter, r *http.Request) error) h
 	}
 }
 
-// partyName is what a relying party is called; one that is registered no more goes by its client
-// id.
+// partyName returns a relying party's name, or its client id if it is no longer registered.
 func (c *Console) partyName(ctx context.Context, clientID string) string {
 	if p, err := c.Parties.Party(ctx, clientID); err == nil {
 		return p.Name

@@ -29,7 +29,7 @@ import (
 
 var rowLink = regexp.MustCompile(`class="cell-document"><a href="/console/requests/([^"]+)"`)
 
-// rows are the ids on a page of the list.
+// rows returns the ids on a page of the list.
 func rows(a answer) (ids []string) {
 	for _, m := range rowLink.FindAllStringSubmatch(a.body, -1) {
 		ids = append(ids, m[1])
@@ -108,12 +108,12 @@ func TestListFilters(t *testing.T) {
 		!strings.Contains(all.body, "state-n") {
 		t.Error("a search counts what no index can count, or the list does not count")
 	}
-	w.get(t, "/console/requests?from=yesterday").has(t, 200, "That is not a date")
+	w.get(t, "/console/requests?from=yesterday").has(t, 200, "The date is not valid")
 	w.get(t, "/console/requests?party=%3Cscript%3Ealert(1)%3C/script%3E").has(
 		t, 200, "&lt;script&gt;alert(1)",
 	)
 
-	// Time acts on the list whether or not a worker has written it down.
+	// The list shows an expired request as expired before a worker has stored the change.
 	w.advance(31 * time.Minute)
 	if got := rows(w.get(t, "/console/requests?state=created")); len(got) != 0 {
 		t.Errorf("an expired request is listed as created: %v", got)
@@ -148,11 +148,11 @@ func TestRequestPage(t *testing.T) {
 		t.Error("an event has no words")
 	}
 	w.holdsNoSecret(t, id, page.body)
-	w.get(t, "/console/requests/signv3-nobody").has(t, 404)
+	w.get(t, "/console/requests/signv3-unknown").has(t, 404)
 	w.get(t, "/console/nothing").has(t, 404)
 }
 
-// holdsNoSecret looks for everything that no operator may see.
+// holdsNoSecret fails the test if text contains a secret of the request.
 func (w *world) holdsNoSecret(t *testing.T, id, text string) {
 	t.Helper()
 	r := w.request(t, id)
@@ -196,13 +196,13 @@ func TestCancel(t *testing.T) {
 	w.post(t, "/console/requests/"+w.in(t, request.StateSigned)+"/cancel", nil).has(
 		t, 409, api.CodeAlreadySigned,
 	)
-	// The trail names who did it, and what was refused stands beside it.
+	// The trail names the operator. The refused call is an entry of its own.
 	w.get(t, "/console/requests/"+created).has(
 		t, 200, "<dt>by</dt><dd class=\"breakable\">console</dd>", "Cancel refused",
 		api.CodeAlreadyCancelled, "in the console, by console",
 	)
 	w.get(t, "/console/requests/"+session).has(t, 200, "Cancel refused", "ACTIVE_SESSION_ONGOING")
-	w.post(t, "/console/requests/signv3-nobody/cancel", nil).has(t, 404)
+	w.post(t, "/console/requests/signv3-unknown/cancel", nil).has(t, 404)
 	if got := w.get(t, "/console/requests/"+created+"/cancel"); got.status == 200 {
 		t.Error("a GET may not cancel")
 	}
@@ -233,7 +233,7 @@ func TestResend(t *testing.T) {
 			t.Errorf("the webhook's job: %+v", j)
 		}
 	}
-	// One that arrived may be sent again, but not while it is on its way.
+	// A webhook that was accepted can be sent again, but not while an attempt runs.
 	w.post(t, "/console/requests/"+id+"/resend", nil)
 	if claimed, err := w.store.Claim(t.Context(), request.JobWebhook, w.Now(), time.Minute, 1); err != nil ||
 		len(claimed) != 1 {
@@ -243,11 +243,11 @@ func TestResend(t *testing.T) {
 	w.post(t, "/console/requests/"+w.in(t, request.StateLocked)+"/resend", nil).has(
 		t, 409, "NO_WEBHOOK",
 	)
-	w.post(t, "/console/requests/signv3-nobody/resend", nil).has(t, 404)
+	w.post(t, "/console/requests/signv3-unknown/resend", nil).has(t, 404)
 }
 
-// TestSealAgain: operators can have an approved document sealed at once, or discard the signature.
-// The page offers both only there, and the trail names who did it.
+// TestSealAgain checks that operators can seal an approved document at once or discard the
+// signature, that the page offers both only in these states, and that the trail names the operator.
 func TestSealAgain(t *testing.T) {
 	w := newWorld(t)
 	locked := w.in(t, request.StateLocked)
@@ -257,7 +257,7 @@ func TestSealAgain(t *testing.T) {
 		if page := w.get(t, "/console/requests/"+locked); strings.Contains(page.body, url) {
 			t.Errorf("the page of a request that is not sealing has a form to %s", url)
 		}
-		w.post(t, "/console/requests/signv3-nobody"+form, nil).has(t, 404)
+		w.post(t, "/console/requests/signv3-unknown"+form, nil).has(t, 404)
 	}
 	id := w.in(t, request.StateSealing)
 	w.get(t, "/console/requests/"+id).has(t, 200, "Seal now", "/console/requests/"+id+"/abort")
@@ -341,7 +341,7 @@ func TestEvidence(t *testing.T) {
 				t.Errorf("%s is not one certificate", name)
 			}
 		}
-		if name != "signed.pdf" { // the signature's own content is not ours to edit
+		if name != "signed.pdf" { // scrubbing does not change the signature's own content
 			w.holdsNoSecret(t, id, text)
 		}
 	}
@@ -375,7 +375,7 @@ func TestEvidence(t *testing.T) {
 		!strings.Contains(files["README.txt"], "no signed document") {
 		t.Error("a cancelled request has a signed document")
 	}
-	w.get(t, "/console/requests/signv3-nobody/evidence.zip").has(t, 404)
+	w.get(t, "/console/requests/signv3-unknown/evidence.zip").has(t, 404)
 }
 
 func unzip(t *testing.T, body string) map[string]string {

@@ -19,8 +19,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// evidence sends a ZIP of everything that tells what became of a request, for auditors and for
-// disputes.
+// evidence sends a ZIP file of everything recorded about a request, for auditors and disputes.
 func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
 	e, err := c.Requests.TakeEvidence(r.Context(), id, c.operator(r))
@@ -35,7 +34,7 @@ func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 	c.Log.InfoContext(r.Context(), "evidence taken", "request_id", id, "by", c.operator(r))
 	h := w.Header()
 	h.Set("Content-Type", "application/zip")
-	// our own characters only
+	// The file name holds only characters that this function chose.
 	h.Set(
 		"Content-Disposition",
 		fmt.Sprintf(`attachment; filename="%s-evidence.zip"`, e.Request.ID),
@@ -44,12 +43,13 @@ func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 	h.Set("X-Content-Type-Options", "nosniff")
 	if err := c.bundle(w, e, records); err != nil {
 		c.Log.ErrorContext(r.Context(), "writing evidence", "request_id", id, "err", err)
-		panic(http.ErrAbortHandler) // half a file must not look like a whole one
+		// breaks the connection, so that the client does not keep a truncated file
+		panic(http.ErrAbortHandler)
 	}
 	return nil
 }
 
-// bundle writes the ZIP.
+// bundle writes the ZIP file.
 func (c *Console) bundle(w io.Writer, e *request.Evidence, records []calllog.Record) error {
 	b := &bundler{zip: zip.NewWriter(w), at: c.Now()}
 	b.json("request.json", c.factsOf(e.Request))
@@ -77,8 +77,8 @@ func (c *Console) bundle(w io.Writer, e *request.Evidence, records []calllog.Rec
 	return b.zip.Close()
 }
 
-// facts is request.json: the request without what is secret. The hash of the intended signer is
-// left out too, because there are few enough NRICs to try them all.
+// facts is the form of request.json: the request without its secrets. It also omits the hash of the
+// intended signer, because there are few enough NRICs to try them all.
 type facts struct {
 	RequestID    string        `json:"request_id"`
 	State        request.State `json:"state"`
@@ -88,7 +88,8 @@ type facts struct {
 	CreatedAt    time.Time     `json:"created_at"`
 	ExpiresAt    time.Time     `json:"expires_at"`
 	CancelledAt  time.Time     `json:"cancelled_at,omitzero"`
-	// named by the relying party, rather than the first who opened it
+	// IntendedSigner says that the relying party named the signer; otherwise the first person who
+	// opens the request is the signer.
 	IntendedSigner bool           `json:"intended_signer"`
 	Signer         *person        `json:"signer,omitempty"`
 	Places         []api.Location `json:"places"`
@@ -150,12 +151,14 @@ func (c *Console) factsOf(r *request.Request) facts {
 func readme(e *request.Evidence) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Evidence of the sign request %s\n\n", e.Request.ID)
-	fmt.Fprintf(&b, "Its state was %q when this was taken. All times are UTC.\n\n", e.Request.State)
-	b.WriteString(`request.json       what was asked, by whom, and who signed
+	fmt.Fprintf(
+		&b, "Its state was %q when this file was made. All times are UTC.\n\n", e.Request.State,
+	)
+	b.WriteString(`request.json       the request, its relying party and its signer
 events.json        the audit trail, oldest first, in the order of seq
-jobs.json          webhook deliveries and other work that followed
+jobs.json          webhook deliveries and other jobs of the request
 calls.json         calls of the relying party, and webhooks, as far as they were recorded, oldest first: answers, reasons of
-                   refusals, decoded tokens. "authentic": false means that anybody may have sent it.
+                   refusals, decoded tokens. "authentic": false means that any client may have sent it.
 `)
 	if e.Uploaded != nil {
 		b.WriteString(
@@ -167,8 +170,8 @@ calls.json         calls of the relying party, and webhooks, as far as they were
 		b.WriteString(
 			`signed.pdf         the signed document; its SHA-256 is "signed.sha256" in request.json and in the event "signed", or, if a
                    further time stamp was added since, in the newest event "renewed"
-verification.json  what checking all signatures in signed.pdf gave when this was taken; earlier signatures by others are in it,
-                   too, and are trusted only if they chain to the roots that this service trusts
+verification.json  result of checking all signatures in signed.pdf when this file was made, also earlier signatures by others,
+                   which are trusted only if they chain to the roots that this service trusts
 `,
 		)
 	}
@@ -191,7 +194,7 @@ SHA256SUMS         digests of the files; check with: sha256sum -c SHA256SUMS
 		b.WriteString("There is no signed document yet.\n")
 	default:
 		b.WriteString(
-			"The signature in signed.pdf stands on its own: it carries the signer's certificate, a timestamp and, at levels\n" +
+			"The signature in signed.pdf is self-contained: it holds the signer's certificate, a timestamp and, at levels\n" +
 				"B-LT and B-LTA, the revocation data. To check it, trust the root certificate in certificates/.\n",
 		)
 	}
@@ -202,7 +205,7 @@ SHA256SUMS         digests of the files; check with: sha256sum -c SHA256SUMS
 	return b.String()
 }
 
-// fileName is a certificate's name for a file.
+// fileName returns the file name for a certificate.
 func fileName(c *x509.Certificate) string {
 	return strings.Trim(strings.Map(func(r rune) rune {
 		switch {
@@ -215,7 +218,7 @@ func fileName(c *x509.Certificate) string {
 	}, c.Subject.CommonName), "-")
 }
 
-// bundler writes files into a ZIP and remembers their digests and the first error.
+// bundler writes files into a ZIP file and keeps their digests and the first error.
 type bundler struct {
 	zip  *zip.Writer
 	at   time.Time

@@ -8,13 +8,13 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// newest is how many signatures the chart of sealing times looks at.
+// newest is the number of signatures in the chart of sealing times.
 const newest = 200
 
-// mostRoutes is how many routes the overview shows: the rest is in /metrics.
+// mostRoutes is the number of routes that the overview shows; /metrics has all.
 const mostRoutes = 12
 
-// overview is the first page.
+// overview shows the first page.
 func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 	states, err := c.states(r.Context(), Filter{}, request.Filter{})
 	if err != nil {
@@ -50,7 +50,8 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// sealingBars draws what the metrics say; nil if nothing has been sealed since the program began.
+// sealingBars returns the chart of the metrics' sealing times, or nil if the program has sealed
+// nothing since it started.
 func sealingBars(list []Sealing) (bars []Bar) {
 	var all uint64
 	for _, s := range list {
@@ -67,9 +68,9 @@ func sealingBars(list []Sealing) (bars []Bar) {
 	return Scaled(bars)
 }
 
-// sealing sorts signed requests by how long their sealing took. It comes from the requests
-// themselves, whose times outlive the process: it gives the median, and the chart until the metrics
-// have something to say.
+// sealing counts signed requests by how long their sealing took. The times are stored with the
+// requests, so the median and this chart are available right after a restart, before the metrics
+// are.
 func sealing(signed []*request.Request) (bars []Bar, n int, median time.Duration) {
 	limits := []time.Duration{
 		100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second,

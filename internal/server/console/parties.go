@@ -16,8 +16,8 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// partyRoutes are the pages of relying parties. Forms are plain; what changes something is a POST,
-// and names the version that its operator has seen.
+// partyRoutes mounts the pages of relying parties. Every change is a POST of a plain form that
+// carries the version of the party that the operator saw.
 func (c *Console) partyRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /console/parties", c.handle(c.parties))
 	mux.HandleFunc("GET /console/parties/new", c.handle(c.newParty))
@@ -50,7 +50,7 @@ func (c *Console) partyRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /console/party/{client_id}/remove", c.change("remove", c.removeParty))
 }
 
-// maxForm bounds a form's body: three URLs, each byte of them escaped, and room.
+// maxForm bounds the body of a form: three URLs with each byte escaped, and the other fields.
 const maxForm = 32 << 10
 
 // parties lists the relying parties.
@@ -63,7 +63,8 @@ func (c *Console) parties(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// doneKey is the message of the success that a redirect tells of; any other word is not ours.
+// doneKey returns the key of the success message that the query of a redirect names, or "" if the
+// name is not one of words.
 func doneKey(r *http.Request, words ...string) string {
 	if done := r.URL.Query().Get("done"); slices.Contains(words, done) {
 		return "console.party.done." + done
@@ -80,7 +81,7 @@ func (c *Console) partyView(p *party.Party) Party {
 	}
 }
 
-// party is all about one.
+// party shows one relying party.
 func (c *Console) party(w http.ResponseWriter, r *http.Request) error {
 	page, _, err := c.aboutParty(r.Context(), r.PathValue("client_id"))
 	if err != nil {
@@ -93,11 +94,11 @@ func (c *Console) party(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// newestChanges is how much of a party's trail its page shows.
+// newestChanges is the number of changes that a party's page shows.
 const newestChanges = 50
 
-// aboutParty collects the page of a party. Of one that operators manage it shows what the store
-// says, which may be newer than what this node has heard of.
+// aboutParty collects the page of a party. For a party that operators manage it reads the store,
+// which may be newer than this node's registry.
 func (c *Console) aboutParty(ctx context.Context, id string) (*PartyPage, *party.Party, error) {
 	p, err := c.Parties.Party(ctx, id)
 	page := &PartyPage{API: c.PublicURL + api.BasePath, KeysURL: c.PublicURL + api.PathKeys}
@@ -148,7 +149,7 @@ func (c *Console) cachedKeys(p *party.Party) *Keys {
 	return keys
 }
 
-// test tries the URLs that are saved.
+// test tests the saved URLs.
 func (c *Console) test(w http.ResponseWriter, r *http.Request) error {
 	page, p, err := c.aboutParty(r.Context(), r.PathValue("client_id"))
 	if err != nil {
@@ -160,13 +161,13 @@ func (c *Console) test(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (c *Console) diagnose(ctx context.Context, p *party.Party) []Check {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, pageTimeout)
 	defer cancel()
 	return c.checks(p, c.Diagnose.Diagnose(ctx, p))
 }
 
-// renewKeys throws the cached keys away on all nodes, and fetches them on this one, so that the
-// operator sees what came.
+// renewKeys discards the party's cached keys on all nodes and fetches them again on this node, so
+// that the page shows the result.
 func (c *Console) renewKeys(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("client_id")
 	if err := c.Registrar.RenewKeys(r.Context(), c.operator(r), id); err != nil {
@@ -176,9 +177,9 @@ func (c *Console) renewKeys(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
 	defer cancel()
-	_ = c.Keys.Fetch(ctx, p) // the page shows how it went
+	_ = c.Keys.Fetch(ctx, p) // the page shows the result
 	c.Log.InfoContext(
 		r.Context(), "keys renewed from the console", "client_id", id, "by", c.operator(r),
 	)
@@ -186,7 +187,7 @@ func (c *Console) renewKeys(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// logo takes a picture in.
+// logo saves an uploaded logo.
 func (c *Console) logo(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("client_id")
 	r.Body = http.MaxBytesReader(w, r.Body, party.MaxLogo+maxForm)
@@ -201,13 +202,14 @@ func (c *Console) logo(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// uploadedLogo reads the form of a logo; what is wrong with it comes in words.
+// uploadedLogo reads the form of a logo. problem says what is wrong with it, as a sentence, or is
+// "".
 func uploadedLogo(r *http.Request) (l party.Logo, version int64, problem string) {
 	if err := r.ParseMultipartForm(party.MaxLogo + maxForm); err != nil {
 		if errors.As(err, new(*http.MaxBytesError)) {
 			return l, 0, fmt.Sprintf("The file is larger than %d KiB.", party.MaxLogo>>10)
 		}
-		return l, 0, "The file did not arrive whole. Try again."
+		return l, 0, "The upload was interrupted. Try again."
 	}
 	file, _, err := r.FormFile("logo")
 	if err != nil {
@@ -216,7 +218,7 @@ func uploadedLogo(r *http.Request) (l party.Logo, version int64, problem string)
 	defer file.Close()
 	bytes, err := io.ReadAll(file)
 	if err != nil {
-		return l, 0, "The file did not arrive whole. Try again."
+		return l, 0, "The upload was interrupted. Try again."
 	}
 	if l, err = party.ReadLogo(bytes); err != nil {
 		return l, 0, sentence(err.Error())
@@ -224,7 +226,7 @@ func uploadedLogo(r *http.Request) (l party.Logo, version int64, problem string)
 	return l, formVersion(r), ""
 }
 
-// change handles a form that does one thing to one version of a party.
+// change returns the handler of a form that makes one change to one version of a party.
 func (c *Console) change(
 	done string, do func(ctx context.Context, by, id string, version int64) error,
 ) http.HandlerFunc {
@@ -247,7 +249,8 @@ func (c *Console) removeParty(ctx context.Context, by, id string, version int64)
 	return c.Registrar.Remove(ctx, by, id, version)
 }
 
-// formVersion is the version that the operator has seen; one that is no number is no party's.
+// formVersion returns the version that the operator saw. For a value that is not a number it
+// returns a version that no party has.
 func formVersion(r *http.Request) int64 {
 	version, err := strconv.ParseInt(r.PostFormValue("version"), 10, 64)
 	if err != nil {
@@ -264,7 +267,7 @@ func (c *Console) partyDone(w http.ResponseWriter, r *http.Request, id, done str
 	http.Redirect(w, r, to+"?done="+url.QueryEscape(done), http.StatusSeeOther)
 }
 
-// partyRefused shows the party as it is now, with the reason why it was not changed.
+// partyRefused shows the party as it is now, and why it was not changed.
 func (c *Console) partyRefused(
 	w http.ResponseWriter, r *http.Request, id string, cause error,
 ) error {
@@ -286,14 +289,15 @@ func (c *Console) partyProblem(
 	return nil
 }
 
-// partyRefusal says in words why a party was not changed; "" if that is no refusal.
+// partyRefusal returns the sentence that says why a party was not changed, or "" if err is not a
+// refusal.
 func partyRefusal(err error) string {
 	for _, refusal := range []struct {
 		err   error
 		words string
 	}{
-		{party.ErrChanged, "Nothing was done: another operator has changed the relying party. This page shows it as it is now."},
-		{party.ErrInUse, "It has sign requests, so it cannot be removed. Disabled, it can ask for no more."},
+		{party.ErrChanged, "Nothing was changed: another operator has changed the relying party. This page shows its present state."},
+		{party.ErrInUse, "It has sign requests, so it cannot be removed. Disable it to refuse new ones."},
 		{party.ErrEnabled, "Disable it before you remove it."},
 		{party.ErrConfigured, "It is registered in the configuration, so it is changed there."},
 	} {
@@ -304,14 +308,14 @@ func partyRefusal(err error) string {
 	return ""
 }
 
-// checks puts a diagnosis into words.
+// checks returns the findings of a diagnosis as the page shows them.
 func (c *Console) checks(p *party.Party, d party.Diagnosis) []Check {
 	checks := []Check{
 		keyCheck(d),
 		{
 			Name: "redirect",
 			Tone: "good",
-			Text: "The form is right. Only browsers go there, so it was not called.",
+			Text: "The URL is well formed. Only browsers open it, so it was not called.",
 		},
 	}
 	if d.RedirectErr != nil {
@@ -360,7 +364,7 @@ func keyCheck(d party.Diagnosis) Check {
 	return check
 }
 
-// expiring is when a certificate's end is worth a warning.
+// expiring is how long before its end a certificate is shown with a warning.
 const expiring = 14 * 24 * time.Hour
 
 func (c *Console) webhookCheck(d party.Diagnosis) Check {

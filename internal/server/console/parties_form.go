@@ -12,23 +12,23 @@ import (
 	"github.com/signet-sign/signet/internal/safehttp"
 )
 
-// partyForm is what an operator typed, beside what is saved.
+// partyForm is a form as an operator filled it in, and the party as it is saved.
 type partyForm struct {
-	version int64       // that is edited; 0: a new party
+	version int64       // version that the operator edits; 0 for a new party
 	saved   party.Party // zero for a new party
 	now     int64       // version of saved
-	typed   party.Party // URLs as they were typed
+	typed   party.Party // with URLs as the operator typed them
 	errors  map[party.Field]string
 }
 
-// newParty is the empty form.
+// newParty shows the empty form.
 func (c *Console) newParty(w http.ResponseWriter, r *http.Request) error {
 	c.renderForm(w, r, http.StatusOK, &partyForm{}, "", nil)
 	return nil
 }
 
-// editParty is the form of a party as it is saved. The query of a URL may be secret: the form hides
-// it, and to leave it hidden is to keep it.
+// editParty shows the form of a saved party. The query of a URL may be secret, so the form masks
+// it. A field that is submitted masked keeps its saved query.
 func (c *Console) editParty(w http.ResponseWriter, r *http.Request) error {
 	saved, err := c.editable(r.Context(), r.PathValue("client_id"))
 	if err != nil {
@@ -46,7 +46,7 @@ func (c *Console) editParty(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// editable is a party that operators manage, as it is saved.
+// editable returns a party that operators manage, as it is saved.
 func (c *Console) editable(ctx context.Context, id string) (party.Registration, error) {
 	if c.Parties.Configured(id) {
 		return party.Registration{}, party.ErrConfigured
@@ -54,8 +54,8 @@ func (c *Console) editable(ctx context.Context, id string) (party.Registration, 
 	return c.Registrar.Store.Registration(ctx, id)
 }
 
-// marked says that fields have errors.
-const marked = "Nothing was saved. Look at the fields that are marked."
+// marked is the message of a form whose fields have errors.
+const marked = "Nothing was saved. Correct the marked fields."
 
 // register saves a new party.
 func (c *Console) register(w http.ResponseWriter, r *http.Request) error {
@@ -102,7 +102,7 @@ func (c *Console) save(w http.ResponseWriter, r *http.Request) error {
 		return nil
 	}
 	err = c.Registrar.Edit(r.Context(), c.operator(r), f.version, p)
-	if errors.Is(err, party.ErrChanged) { // in this moment
+	if errors.Is(err, party.ErrChanged) { // another operator saved it after the check above
 		return c.conflict(w, r, id)
 	}
 	if err != nil {
@@ -116,8 +116,8 @@ func (c *Console) save(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// conflict answers somebody who saves upon what another has changed meanwhile: with both, to be
-// saved again.
+// conflict answers an operator who submits changes to a version that another operator has changed.
+// The form shows both operators' values, to be saved again.
 func (c *Console) conflict(w http.ResponseWriter, r *http.Request, id string) error {
 	f, _, err := c.readForm(w, r, id)
 	if err != nil {
@@ -130,13 +130,13 @@ func (c *Console) conflict(w http.ResponseWriter, r *http.Request, id string) er
 		http.StatusConflict,
 		f,
 		"Nothing was saved: another operator has changed the relying party since you began. "+
-			"What is saved now stands below each field that differs. Save again to replace it.",
+			"Fields that differ show the saved value. Save again to replace it.",
 		f.besideSaved,
 	)
 	return nil
 }
 
-// try tests what was typed, and saves nothing.
+// try tests the URLs of the form and saves nothing.
 func (c *Console) try(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	id := ""
@@ -154,8 +154,8 @@ func (c *Console) try(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// readForm reads the form of a party, of a new one if id is empty. p is what it means: with the
-// parts of URLs that were hidden.
+// readForm reads the form of the party id, or of a new party if id is empty. p is the party that it
+// describes, with the queries that the form masked.
 func (c *Console) readForm(
 	w http.ResponseWriter, r *http.Request, id string,
 ) (f *partyForm, p party.Party, err error) {
@@ -187,13 +187,13 @@ func (c *Console) readForm(
 		case u.saved != "" && *u.typed == party.ShownURL(u.saved):
 			*u.typed = u.saved
 		case strings.HasSuffix(*u.typed, "?…"):
-			f.errors[u.field] = "Write out what stands behind the ?, which is not shown, or leave it away."
+			f.errors[u.field] = "Enter the query after the ? in full, or remove it. The saved query is hidden."
 		}
 	}
 	return f, p, nil
 }
 
-// judge notes what is wrong with the fields, and reports whether all are right.
+// judge sets the errors of the fields, and reports whether there are none.
 func (f *partyForm) judge(p party.Party, policy safehttp.Policy) bool {
 	for field, cause := range p.Problems(policy) {
 		if f.errors[field] == "" {
@@ -203,7 +203,7 @@ func (f *partyForm) judge(p party.Party, policy safehttp.Policy) bool {
 	return len(f.errors) == 0
 }
 
-// fieldError is what is wrong with a field, in a sentence.
+// fieldError returns what is wrong with a field, as a sentence.
 func fieldError(field party.Field, cause error, p party.Party) string {
 	empty := map[party.Field]bool{
 		party.FieldName: p.Name == "", party.FieldJWKS: p.JWKSURL == "",
@@ -224,7 +224,7 @@ func fieldError(field party.Field, cause error, p party.Party) string {
 	return sentence(text)
 }
 
-// sentence makes an error's text one.
+// sentence returns an error's text as a sentence.
 func sentence(text string) string {
 	first, size := utf8.DecodeRuneInString(text)
 	return string(unicode.ToUpper(first)) + text[size:] + "."
@@ -256,7 +256,7 @@ func (c *Console) renderForm(
 	c.Kit.Show(w, r, c.Log, status, page)
 }
 
-// besideSaved puts what is saved below each field that differs from it.
+// besideSaved adds the saved value to each field that differs from it.
 func (f *partyForm) besideSaved(page *PartyForm) {
 	saved := map[string]string{
 		string(party.FieldName):     f.saved.Name,

@@ -20,7 +20,7 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// form is a registration as an operator types it.
+// form returns a registration as an operator submits it.
 func form(p party.Party, edits ...string) url.Values {
 	f := url.Values{
 		"client_id": {p.ClientID}, "name": {p.Name}, "jwks_url": {p.JWKSURL},
@@ -32,7 +32,7 @@ func form(p party.Party, edits ...string) url.Values {
 	return f
 }
 
-// value is what a field of a page's form holds.
+// value returns the value of a field in the page's form.
 func (a answer) value(t *testing.T, name string) string {
 	t.Helper()
 	m := regexp.MustCompile(`name="` + name + `"[^>]* value="([^"]*)"`).FindStringSubmatch(a.body)
@@ -53,7 +53,7 @@ func (a answer) value(t *testing.T, name string) string {
 	).Replace(m[1])
 }
 
-// done follows the redirect of a form that went well.
+// done follows the redirect of a form that succeeded.
 func (w *world) done(t *testing.T, a answer, texts ...string) answer {
 	t.Helper()
 	if a.status != http.StatusSeeOther {
@@ -64,7 +64,7 @@ func (w *world) done(t *testing.T, a answer, texts ...string) answer {
 	return page
 }
 
-// newcomer registers a relying party of its own.
+// newcomer registers a new relying party.
 func (w *world) newcomer(t *testing.T) (*partytest.Party, string) {
 	t.Helper()
 	rp := partytest.Start(t)
@@ -115,16 +115,16 @@ func TestPartiesOfTheConfiguration(t *testing.T) {
 	}
 	w.get(t, "/console/party/rival").has(t, 200, "None: it asks for the result")
 	tested := w.post(t, own+"/test", nil)
-	tested.has(t, 200, "usable key", "The form is right", "nothing was sent")
+	tested.has(t, 200, "usable key", "The URL is well formed", "nothing was sent")
 	if strings.Contains(tested.body, "hook-secret") || len(w.shop.Webhooks()) != 0 {
 		t.Error("the test shows the URL's query, or sent a webhook")
 	}
 	w.post(t, "/console/party/rival/test", nil).has(t, 200, "connection refused")
-	for _, path := range []string{"/console/party/nobody", "/console/party/nobody/edit"} {
+	for _, path := range []string{"/console/party/unknown", "/console/party/unknown/edit"} {
 		w.get(t, path).has(t, 404)
 	}
 	for _, action := range []string{"test", "edit", "keys", "disable", "remove"} {
-		w.post(t, "/console/party/nobody/"+action, url.Values{"version": {"1"}}).has(t, 404)
+		w.post(t, "/console/party/unknown/"+action, url.Values{"version": {"1"}}).has(t, 404)
 	}
 	w.get(t, own+"/edit").has(t, 409, "registered in the configuration")
 	for _, action := range []string{"edit", "disable", "enable", "remove", "logo-remove"} {
@@ -156,7 +156,7 @@ func TestRegister(t *testing.T) {
 	rp := partytest.Start(t)
 	typed := rp.Registration()
 
-	// Every mistake stands beside its field, and nothing that was typed is lost.
+	// Each error is shown beside its field, and the page keeps all submitted values.
 	wrong := w.post(
 		t,
 		"/console/parties",
@@ -184,7 +184,7 @@ func TestRegister(t *testing.T) {
 		t.Error("a wrong form registered something")
 	}
 
-	// What is not saved can be tested.
+	// The URLs can be tested before they are saved.
 	tried := w.post(
 		t,
 		"/console/parties/test",
@@ -208,7 +208,7 @@ func TestRegister(t *testing.T) {
 	}
 	w.post(t, "/console/parties", form(typed)).has(t, 422, "has this client id already")
 
-	// A client id that nobody typed is made.
+	// The server makes a client id if the field is empty.
 	made := w.post(t, "/console/parties", form(typed, "client_id", ""))
 	w.done(t, made, typed.Name)
 	if !regexp.MustCompile(
@@ -223,7 +223,7 @@ func TestEdit(t *testing.T) {
 	w := newWorld(t)
 	rp, own := w.newcomer(t)
 	page := w.get(t, own+"/edit")
-	page.has(t, 200, "What stands behind the ? is not shown")
+	page.has(t, 200, "The query after the ? is hidden")
 	if strings.Contains(page.body, "hook-secret") {
 		t.Error("the form shows a URL's query")
 	}
@@ -232,7 +232,7 @@ func TestEdit(t *testing.T) {
 		"version", page.value(t, "version"),
 	)
 
-	// A test of a form whose query is hidden tests the real one.
+	// A test of a form with a masked query uses the saved query.
 	tried := w.post(t, "/console/parties/test", typed)
 	tried.has(t, 200, "3 usable keys", "nothing was sent")
 	if strings.Contains(tried.body, "hook-secret") || tried.value(t, "name") != "Quay & Co" ||
@@ -248,12 +248,12 @@ func TestEdit(t *testing.T) {
 		t.Errorf("saved %+v: the hidden query is lost, or the name is not saved", got)
 	}
 
-	// A hidden query does not move to another host.
+	// A masked query does not move to another host.
 	moved := form(rp.Registration(), "webhook_url", "http://other.example/hook?…", "version", "2")
 	w.post(t, own+"/edit", moved).has(
 		t,
 		422,
-		"Write out what stands behind the ?",
+		"Enter the query after the ? in full",
 		`id="e-webhook_url"`,
 	)
 	w.post(t, own+"/edit", form(rp.Registration(), "jwks_url", "", "version", "2")).has(
@@ -263,8 +263,8 @@ func TestEdit(t *testing.T) {
 		`id="e-jwks_url"`,
 	)
 
-	// Somebody who began before that save sees what was saved, keeps what was typed, and may save
-	// again.
+	// An operator who opened the form before that save sees what was saved beside the submitted
+	// values, and may save again.
 	late := w.post(
 		t, own+"/edit", form(rp.Registration(), "name", "Late", "webhook_url", "", "version", "1"),
 	)
@@ -340,7 +340,7 @@ func TestDisableAndRemove(t *testing.T) {
 func TestRenewKeys(t *testing.T) {
 	w := newWorld(t)
 	rp, own := w.newcomer(t)
-	w.get(t, own).has(t, 200, "no keys of it in its cache")
+	w.get(t, own).has(t, 200, "cached no keys of it")
 	verifier := token.NewVerifier(
 		token.VerifierConfig{Parties: w.Parties, Keys: w.Keys, Replay: w.store, Now: w.Now},
 	)
@@ -356,7 +356,8 @@ func TestRenewKeys(t *testing.T) {
 		"2 Mar 2026, 18:30:00.000", "not used since",
 	)
 
-	// The key was stolen: its owner takes it back, and it must not work for the rest of the hour.
+	// The key was stolen. Its owner removes it from the JWKS, and the caches must not accept it for
+	// the rest of the hour.
 	w.advance(time.Minute)
 	rp.ServeJWKS(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 		_, _ = rw.Write(partytest.JWKS(rp.Key("ES384").JWK()))
@@ -365,7 +366,7 @@ func TestRenewKeys(t *testing.T) {
 		t.Fatalf("the test shows nothing: the key is gone without a renewal: %v", err)
 	}
 	page := w.done(
-		t, w.post(t, own+"/keys", nil), "The cached keys are gone", "Keys fetched again",
+		t, w.post(t, own+"/keys", nil), "The cached keys are discarded", "Keys fetched again",
 		rp.Key("ES384").Kid, "2 Mar 2026, 18:31:00.000",
 	)
 	if strings.Contains(page.body, rp.Key("ES256").Kid) || rp.Fetches() != 2 {
@@ -376,7 +377,7 @@ func TestRenewKeys(t *testing.T) {
 	}
 	rp.ServeJWKS(http.NotFoundHandler())
 	w.done(t, w.post(t, own+"/keys", nil), "JWKS: answered 404", "Not asked again before")
-	// a configured one, too
+	// The same holds for a party in the configuration.
 	w.done(t, w.post(t, "/console/party/"+w.shop.ClientID+"/keys", nil), w.shop.Key("ES256").Kid)
 }
 
@@ -411,7 +412,7 @@ func TestLogo(t *testing.T) {
 	)
 	w.upload(t, own+"/logo", "1", make([]byte, party.MaxLogo+1)).has(t, 422, "larger than 1024 KiB")
 	w.upload(t, own+"/logo", "1", make([]byte, 2*party.MaxLogo)).has(t, 422, "larger than 1024 KiB")
-	w.post(t, own+"/logo", url.Values{"version": {"1"}}).has(t, 422, "did not arrive")
+	w.post(t, own+"/logo", url.Values{"version": {"1"}}).has(t, 422, "upload was interrupted")
 	w.upload(t, own+"/logo", "7", drawn.Bytes()).has(t, 409, "another operator has changed")
 	page := w.done(
 		t, w.upload(t, own+"/logo", "1", drawn.Bytes()), "The logo is saved", "Logo changed",
@@ -429,7 +430,7 @@ func TestLogo(t *testing.T) {
 		t.Errorf("%+v, %v", size, err)
 	}
 	page = w.done(
-		t, w.post(t, own+"/logo-remove", url.Values{"version": {"2"}}), "a letter stands in",
+		t, w.post(t, own+"/logo-remove", url.Values{"version": {"2"}}), "a letter instead",
 	)
 	if strings.Contains(page.body, "<img") || w.found(t, rp.ClientID).Logo != "" {
 		t.Error("the logo is still there")

@@ -20,14 +20,14 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// request is all about one request.
+// request shows one request.
 func (c *Console) request(w http.ResponseWriter, r *http.Request) error {
 	page, err := c.about(r.Context(), r.PathValue("request_id"))
 	if err != nil {
 		return err
 	}
 	page.Follow = true
-	// The answer to a form that went well; any other word is not ours.
+	// Only the names that forms redirect with are message keys.
 	if done := r.URL.Query().Get("done"); slices.Contains(
 		[]string{"cancel", "resend", "seal", "abort"}, done,
 	) {
@@ -37,8 +37,8 @@ func (c *Console) request(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// follow tells an open page of every change, of every line of the trail and of every call, as it is
-// written.
+// follow streams every change of the request, every new line of its trail and every new call to an
+// open page.
 func (c *Console) follow(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
 	return c.Streams.Serve(w, r, id, func(ctx context.Context) (httpx.Live, error) {
@@ -55,7 +55,7 @@ func (c *Console) follow(w http.ResponseWriter, r *http.Request) error {
 			return httpx.Live{}, err
 		}
 		live := httpx.LiveOf(req)
-		live.Seq += int64(len(events)) // each part only grows, and so does the sum
+		live.Seq += int64(len(events)) // each count only grows, and so does the sum
 		for _, rec := range newest {
 			live.Seq += rec.ID
 		}
@@ -63,7 +63,7 @@ func (c *Console) follow(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// cancel takes the request back in its relying party's name.
+// cancel cancels the request in its relying party's name.
 func (c *Console) cancel(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
 	req, err := c.Requests.Get(r.Context(), id)
@@ -93,7 +93,7 @@ func (c *Console) resend(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// sealAgain has the approved document sealed at once.
+// sealAgain makes the sealing of the approved document due now.
 func (c *Console) sealAgain(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
 	if err := c.Requests.SealAgain(r.Context(), id, c.operator(r)); err != nil {
@@ -120,7 +120,7 @@ func (c *Console) done(w http.ResponseWriter, r *http.Request, id, what string) 
 	http.Redirect(w, r, RequestURL(id, "")+"?done="+what, http.StatusSeeOther)
 }
 
-// refused shows the request with the refusal as a relying party would get it.
+// refused shows the request with the refusal that a relying party would get.
 func (c *Console) refused(w http.ResponseWriter, r *http.Request, id string, cause error) error {
 	var refusal *api.Error
 	if !errors.As(cause, &refusal) || errors.Is(cause, api.ErrNoRecord) {
@@ -202,7 +202,7 @@ func signedDocument(r *request.Request) *Signed {
 	return s
 }
 
-// timelineEvent is an event as the page shows it.
+// timelineEvent returns an event as the page shows it.
 func (c *Console) timelineEvent(r *request.Request, e request.Event) Event {
 	out := Event{
 		Seq: e.Seq, At: e.At, Since: max(0, e.At.Sub(r.CreatedAt)), Kind: string(e.Kind),
@@ -225,7 +225,7 @@ func (c *Console) timelineEvent(r *request.Request, e request.Event) Event {
 	return out
 }
 
-// tone says at a glance whether an event is good or bad news.
+// tone classifies an event for its colour: good, bad, busy or "".
 func tone(e request.Event) string {
 	switch e.Kind {
 	case request.EventApproved, request.EventSigned, request.EventRenewed:

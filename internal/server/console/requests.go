@@ -13,13 +13,13 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// pageSize is how many requests stand on a page of the list.
+// pageSize is the number of requests on a page of the list.
 const pageSize = 50
 
-// requests is the list.
+// requests shows the list of requests.
 func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
 	page, filter := c.asked(r.URL.Query())
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
 	defer cancel()
 	var err error
 	if page.States, err = c.states(ctx, page.Filter, filter); err != nil {
@@ -49,7 +49,7 @@ func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// asked reads the list's query. What makes no sense is left out, and the page says so.
+// asked reads the list's query. It ignores values that it cannot parse, and page.Problem says so.
 func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 	page.Filter = Filter{
 		State: q.Get("state"), Party: q.Get("party"), From: q.Get("from"), To: q.Get("to"),
@@ -65,7 +65,7 @@ func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 		}
 		day, err := time.ParseInLocation(time.DateOnly, *field, c.Kit.Location())
 		if err != nil {
-			*field, page.Problem = "", "That is not a date, so it was left out."
+			*field, page.Problem = "", "The date is not valid, so it was ignored."
 		}
 		return day
 	}
@@ -74,19 +74,19 @@ func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 		From: date(&f.From),
 	}
 	if to := date(&f.To); !to.IsZero() {
-		filter.To = to.AddDate(0, 0, 1) // the day itself, too
+		filter.To = to.AddDate(0, 0, 1) // includes the last day
 	}
 	if before, err := request.ParseCursor(q.Get("before")); err == nil {
 		filter.Before = before
 	}
-	// A page further back does not change, and a search is too costly to repeat.
+	// Only the first page changes. A text search is too expensive to repeat.
 	page.Follow = filter.Before.IsZero() && f.Text == "" && page.Problem == ""
 	return page, filter
 }
 
-// states are the list's states, "all" first, with the numbers of requests that match the times
-// asked for. With a relying party or a text there are no numbers: no index has them, and counting
-// would read every request that matches.
+// states returns the list's states, "all" first, with the number of requests that match the
+// filter's times. If the filter has a relying party or a text there are no numbers: no index has
+// them, and counting would read every matching request.
 func (c *Console) states(ctx context.Context, asked Filter, f request.Filter) ([]State, error) {
 	costly := f.ClientID != "" || f.Text != ""
 	counts := map[request.State]int{}
@@ -110,7 +110,7 @@ func (c *Console) states(ctx context.Context, asked Filter, f request.Filter) ([
 	return list, nil
 }
 
-// row is a request in the list.
+// row returns a request as the list shows it.
 func (c *Console) row(ctx context.Context, r *request.Request) Row {
 	row := Row{
 		ID: r.ID, Party: c.partyName(ctx, r.ClientID), Document: r.DocName, State: string(r.State),
@@ -122,8 +122,8 @@ func (c *Console) row(ctx context.Context, r *request.Request) Row {
 	return row
 }
 
-// partyChoices are the relying parties to choose from, and the present choice if it is registered
-// no more.
+// partyChoices returns the registered relying parties, and the chosen one if it is no longer
+// registered.
 func (c *Console) partyChoices(chosen string) []ui.Choice {
 	list := []ui.Choice{{Label: "All"}}
 	for _, p := range c.Parties.All() {

@@ -5,7 +5,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// scrubbed is a copy of the trail for people's eyes.
+// scrubbed returns a copy of the trail without secrets.
 func scrubbed(events []request.Event) []request.Event {
 	out := make([]request.Event, len(events))
 	for i, e := range events {
@@ -22,7 +22,7 @@ func scrubbed(events []request.Event) []request.Event {
 	return out
 }
 
-// scrubbedJobs is a copy of the jobs for people's eyes.
+// scrubbedJobs returns a copy of the jobs without secrets.
 func scrubbedJobs(jobs []request.Job) []request.Job {
 	out := make([]request.Job, len(jobs))
 	for i, j := range jobs {

@@ -9,11 +9,11 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// Base is where the operators' console is mounted.
+// Base is the path that the operators' console is mounted on.
 const Base = "/console/"
 
-// The pages of the console are for operators and developers: English only, dense, and following
-// what happens (web/src/console.ts).
+// consoleMeta returns the ui.Meta of a console page. The console is for operators and developers:
+// its pages are dense, in English only, and follow changes by themselves (web/src/console.ts).
 func consoleMeta(template, title string, args ...any) ui.Meta {
 	return ui.Meta{
 		Template: template, Title: title, Args: args, Shell: ui.ShellConsole, Script: "console",
@@ -21,27 +21,27 @@ func consoleMeta(template, title string, args ...any) ui.Meta {
 	}
 }
 
-// Requests is the list of sign requests with its filters. The form sends them back by GET.
+// Requests is the list of sign requests with its filters. The form submits the filters by GET.
 type Requests struct {
 	Filter  Filter
 	States  []State     // "all" first
 	Parties []ui.Choice // "" first
 	Rows    []Row
-	// NewestURL leads to the first page, OlderURL to the next; "" if this is it.
+	// NewestURL is the first page and OlderURL the next page; "" if there is no such page.
 	NewestURL, OlderURL string
-	// Problem is what was wrong with the filters, or "".
+	// Problem says what is wrong with the filters, or is "".
 	Problem string
-	// Follow lets the page bring itself up to date.
+	// Follow makes the page update itself.
 	Follow bool
 }
 
-// Filter is what the list was asked for, in the form of its fields.
+// Filter holds the values of the filters' fields.
 type Filter struct{ State, Party, From, To, Text string }
 
-// Any says that something restricts the list.
+// Any reports whether a filter is set.
 func (f Filter) Any() bool { return f != Filter{} }
 
-// Query is the filter as a query of [Requests].
+// Query returns the filter as a query of [Requests].
 func (f Filter) Query() url.Values {
 	q := url.Values{}
 	for name, value := range map[string]string{"state": f.State, "party": f.Party, "from": f.From, "to": f.To, "q": f.Text} {
@@ -52,10 +52,10 @@ func (f Filter) Query() url.Values {
 	return q
 }
 
-// URL is the list with this filter.
+// URL returns the URL of the list with this filter.
 func (f Filter) URL() string { return consoleURL(f.Query(), "requests") }
 
-// State is a state with the number of its requests; State "" is all.
+// State is a state with the number of its requests. State "" stands for all states.
 type State struct {
 	State     string
 	N         int
@@ -68,13 +68,13 @@ type State struct {
 type Row struct {
 	ID, Party, Document, State string
 	CreatedAt, ExpiresAt       time.Time
-	Signer                     ui.Person // zero: not opened yet
+	Signer                     ui.Person // zero if no person has opened it
 }
 
-// URL is the request's page.
+// URL returns the URL of the request's page.
 func (r Row) URL() string { return RequestURL(r.ID, "") }
 
-// RequestURL is a page of a request: its own, or an action.
+// RequestURL returns the URL of a request's page if action is "", and of an action on it otherwise.
 func RequestURL(id, action string) string {
 	parts := []string{"requests", url.PathEscape(id)}
 	if action != "" {
@@ -95,51 +95,51 @@ func (p Requests) Meta() ui.Meta {
 	return consoleMeta("console_requests", "console.requests.title")
 }
 
-// Request is all about one request.
+// Request is the page of one request.
 type Request struct {
 	Row
 	ClientID      string
 	Intended      bool // the relying party named the signer
 	Outcome       string
 	CancelledAt   time.Time
-	SessionEndsAt time.Time // zero: no session
+	SessionEndsAt time.Time // zero if there is no session
 	Scanned       bool
 	File          File
-	Signatures    int      // that the document had before
-	Places        []string // as "page 1 at 0.10, 0.25"
+	Signatures    int      // number of signatures in the uploaded document
+	Places        []string // for example "page 1 at 0.10, 0.25"
 	Signed        *Signed
 	Events        []Event // oldest first
 	Jobs          []Job
 	CanResend     bool
-	// Answer is what became of the action that led here; nil: none.
+	// Answer is the outcome of the action that redirected here, or nil.
 	Answer *Answer
-	// Follow lets the page bring itself up to date: not after a form.
+	// Follow makes the page update itself. It is false after a form.
 	Follow bool
 }
 
-// CanCancel says that a cancel may succeed, now or once the sign session is over. What is signed or
-// cancelled stays so.
+// CanCancel reports whether a cancel may succeed, now or after the sign session. A signed or
+// cancelled request never changes.
 func (p Request) CanCancel() bool { return p.State != "signed" && p.State != "cancelled" }
 
-// CanSeal says that an approved document waits to be sealed.
+// CanSeal reports whether an approved document waits to be sealed.
 func (p Request) CanSeal() bool { return p.State == "sealing" || p.State == "stalled" }
 
-// SealURL is where the form posts that has the document sealed at once.
+// SealURL is where the form posts that seals the document now.
 func (p Request) SealURL() string { return RequestURL(p.ID, "seal") }
 
 // AbortURL is where the form posts that discards the phone's signature.
 func (p Request) AbortURL() string { return RequestURL(p.ID, "abort") }
 
-// CancelURL, ResendURL and EvidenceURL are where the page's actions lead.
+// CancelURL is where the form posts that cancels the request.
 func (p Request) CancelURL() string { return RequestURL(p.ID, "cancel") }
 
-// ResendURL is where the webhook's form posts.
+// ResendURL is where the form posts that makes the webhook due now.
 func (p Request) ResendURL() string { return RequestURL(p.ID, "resend") }
 
-// EventsURL is the stream that tells of changes.
+// EventsURL is the stream of the request's changes.
 func (p Request) EventsURL() string { return RequestURL(p.ID, "events") }
 
-// EvidenceURL is the bundle.
+// EvidenceURL is the ZIP file of evidence.
 func (p Request) EvidenceURL() string { return RequestURL(p.ID, "evidence.zip") }
 
 func (p Request) Meta() ui.Meta {
@@ -153,7 +153,7 @@ type File struct {
 	Pages  int
 }
 
-// Bytes is the size as people say it.
+// Bytes returns the size with a unit.
 func (f File) Bytes() string {
 	switch {
 	case f.Size >= 1<<20:
@@ -173,22 +173,22 @@ type Signed struct {
 	Sealed      time.Duration // from the phone's approval to the signed document
 }
 
-// Sealing is Sealed as people read it.
+// Sealing returns Sealed with a unit.
 func (s Signed) Sealing() string { return Took(s.Sealed) }
 
-// Event is one line of the timeline: of the trail, with the call that brought it about; or a call
-// that changed nothing.
+// Event is one entry of the timeline: an event of the trail with the call that added it, if any, or
+// a call that added no event.
 type Event struct {
-	Call   *Call // nil: none, or it was not recorded
-	Seq    int   // in the trail; 0: it is a call alone
+	Call   *Call // nil if no call was recorded
+	Seq    int   // number in the trail; 0 for a call without an event
 	At     time.Time
-	Since  time.Duration // since the request was made
-	Kind   string        // request.EventKind; of a call alone, calllog.Kind
+	Since  time.Duration // since the request was created
+	Kind   string        // a request.EventKind, or the calllog.Kind of a call without an event
 	Tone   string        // good, bad, busy or ""
 	Detail []Detail
 }
 
-// Label is the key of the message that says what happened.
+// Label returns the key of the message that says what happened.
 func (e Event) Label() string {
 	switch {
 	case e.Seq > 0:
@@ -199,35 +199,35 @@ func (e Event) Label() string {
 	return "console.call." + e.Kind
 }
 
-// Offset is Since as people read it.
+// Offset returns Since with a unit.
 func (e Event) Offset() string { return "+" + Took(e.Since) }
 
 // Detail is one detail of an event.
 type Detail struct{ Name, Value string }
 
-// Label is the name as words.
+// Label returns the name with spaces between its words.
 func (d Detail) Label() string { return strings.ReplaceAll(d.Name, "_", " ") }
 
 // Job is one job of the outbox.
 type Job struct {
 	Kind, Status string
 	Attempts     int
-	DueAt        time.Time // of the next attempt; zero: none is due
+	DueAt        time.Time // time of the next attempt; zero if none is due
 	Running      bool
 	LastError    string
 }
 
-// Answer is an action's success, or the exact refusal.
+// Answer is the success of an action, or its refusal.
 type Answer struct {
-	// Done is the message's key of a success.
+	// Done is the key of the success message.
 	Done string
-	// Code and Description are the refusal as a relying party would get it; RetryAfter its header
-	// in seconds, or 0.
+	// Code and Description are the refusal that a relying party would get. RetryAfter is the value
+	// of its header in seconds, or 0.
 	Code, Description string
 	RetryAfter        int
 }
 
-// Took is a duration as people read it.
+// Took returns a duration with a unit, rounded for reading.
 func Took(d time.Duration) string {
 	switch {
 	case d < time.Second:

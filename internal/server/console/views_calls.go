@@ -16,23 +16,23 @@ type Calls struct {
 	Kinds, Parties      []ui.Choice // "" first
 	Rows                []Call
 	NewestURL, OlderURL string // "" if there is no such page
-	// Recorded is which calls are: none, refused or all.
+	// Recorded says which calls are recorded: none, refused or all.
 	Recorded string
 	Follow   bool
 }
 
 func (p Calls) Meta() ui.Meta { return consoleMeta("console_calls", "console.calls.title") }
 
-// CallFilter is what the list was asked for, in the form of its fields.
+// CallFilter holds the values of the filters' fields.
 type CallFilter struct {
 	Party, Kind string
 	Refused     bool
 }
 
-// Any says that something restricts the list.
+// Any reports whether a filter is set.
 func (f CallFilter) Any() bool { return f != CallFilter{} }
 
-// Query is the filter as a query of [Calls].
+// Query returns the filter as a query of [Calls].
 func (f CallFilter) Query() url.Values {
 	q := url.Values{}
 	if f.Party != "" {
@@ -47,7 +47,7 @@ func (f CallFilter) Query() url.Values {
 	return q
 }
 
-// URL is the list with this filter.
+// URL returns the URL of the list with this filter.
 func (f CallFilter) URL() string { return consoleURL(f.Query(), "calls") }
 
 // Call is one call of a relying party, in a list, in a timeline or on its page.
@@ -55,24 +55,24 @@ type Call struct {
 	ID   int64
 	At   time.Time
 	Took time.Duration
-	Kind string // calls.Kind
+	Kind string // a calllog.Kind
 
-	Party, ClientID   string // name and client id; "" if nobody is known
-	Claimed           string // client id of the token, if it is another one
+	Party, ClientID   string // name and client id; "" if the relying party is not known
+	Claimed           string // client id in the token, if it differs
 	Authentic         bool
-	By                string // the operator, for what was done in the console
+	By                string // operator of an action in the console
 	RequestID         string
 	Attempt           int
 	Status            int
-	Code, Description string // of the refusal; "": accepted
+	Code, Description string // of the refusal; "" if the call was accepted
 	Reason            string
-	Token             *Token // nil: none came with it
+	Token             *Token // nil if the call had none
 }
 
-// URL is the call's page.
+// URL returns the URL of the call's page.
 func (c Call) URL() string { return consoleURL(nil, "calls", strconv.FormatInt(c.ID, 10)) }
 
-// RequestURL is the page of the request that the call names, or "".
+// RequestURL returns the URL of the request that the call names, or "".
 func (c Call) RequestURL() string {
 	if c.RequestID == "" {
 		return ""
@@ -80,7 +80,7 @@ func (c Call) RequestURL() string {
 	return RequestURL(c.RequestID, "")
 }
 
-// Duration is Took as people read it.
+// Duration returns Took with a unit.
 func (c Call) Duration() string {
 	switch {
 	case c.Took < 50*time.Microsecond:
@@ -91,7 +91,7 @@ func (c Call) Duration() string {
 	return Took(c.Took)
 }
 
-// Tone is bad for a refusal.
+// Tone returns "bad" for a refusal and "" otherwise.
 func (c Call) Tone() string {
 	if c.Code != "" {
 		return "bad"
@@ -99,14 +99,14 @@ func (c Call) Tone() string {
 	return "good"
 }
 
-// Token is a decoded token. Nothing in it is secret any more.
+// Token is a decoded token without its secrets.
 type Token struct {
 	Header, Claims     string // JSON; "" if it could not be read
 	Signature, Problem string
-	Times              []Detail // iat and exp as times, against the time of the call
+	Times              []Detail // iat and exp as times, relative to the time of the call
 }
 
-// CallPage is one call.
+// CallPage is the page of one call.
 type CallPage struct{ Call }
 
 func (p CallPage) Meta() ui.Meta {

@@ -8,21 +8,21 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// Overview is the console's first page: counters, and charts that are tables with a bar in each
-// row, drawn by the server.
+// Overview is the console's first page: counters and charts. A chart is a table that the server
+// draws, with a bar in each row.
 type Overview struct {
 	States []State // without "all"
 	Total  int
-	// Webhooks are the attempts by what became of them; Routes the busiest routes. Both count since
-	// the process began.
+	// Webhooks are the attempts by outcome; Routes are the busiest routes. Both count since the
+	// process started.
 	Webhooks []Bar
 	Routes   []Route
-	// Sealing counts how long the newest SealedOf signatures took from approval to signed document;
-	// SealedMedian is their middle.
+	// Sealing counts the newest SealedOf signatures by how long they took from the approval to the
+	// signed document. SealedMedian is the median of these times.
 	Sealing      []Bar
 	SealedOf     int
 	SealedMedian time.Duration
-	SealingSince bool // Sealing counts all since the process began instead
+	SealingSince bool // Sealing counts all signatures since the process started
 	Follow       bool
 }
 
@@ -30,7 +30,7 @@ func (p Overview) Meta() ui.Meta {
 	return consoleMeta("console_overview", "console.overview.title")
 }
 
-// StateBars are the states as a chart.
+// StateBars returns the states as a chart.
 func (p Overview) StateBars() []Bar {
 	bars := make([]Bar, len(p.States))
 	for i, s := range p.States {
@@ -39,7 +39,7 @@ func (p Overview) StateBars() []Bar {
 	return Scaled(bars)
 }
 
-// Delivered is the share of webhook attempts that were received, in per cent; -1 if there was none.
+// Delivered returns the percentage of webhook attempts that were accepted, or -1 if there was none.
 func (p Overview) Delivered() int {
 	var all, good uint64
 	for _, b := range p.Webhooks {
@@ -54,22 +54,22 @@ func (p Overview) Delivered() int {
 	return int(good * 100 / all)
 }
 
-// Median is SealedMedian as people read it.
+// Median returns SealedMedian with a unit.
 func (p Overview) Median() string { return Took(p.SealedMedian) }
 
-// Bar is one row of a chart: a state, or a message's key as Label, or Text as it is.
+// Bar is one row of a chart. Its label is a state, the message with the key Label, or Text.
 type Bar struct {
 	State, Label, Text string
-	URL                string // where the row leads, or ""
+	URL                string // link of the row, or ""
 	Tone               string // good, bad, busy or ""
 	N                  uint64
-	Width              float64 // of the bar, 0 to 100
+	Width              float64 // width of the bar, 0 to 100
 }
 
-// W is the width for an SVG attribute.
+// W returns the width as an SVG attribute.
 func (b Bar) W() string { return width(b.Width) }
 
-// Scaled sets the bars' widths: the longest fills its place.
+// Scaled sets the widths of bars so that the longest has the full width.
 func Scaled(bars []Bar) []Bar {
 	var most uint64
 	for _, b := range bars {
@@ -86,7 +86,7 @@ type Route struct {
 	Route                  string
 	N, Refused, Failed     uint64
 	Mean                   time.Duration
-	good, refused, failing float64 // widths, together at most 100
+	good, refused, failing float64 // widths of at most 100 together
 }
 
 // ScaledRoutes sets the widths of the routes' bars.
@@ -103,22 +103,22 @@ func ScaledRoutes(routes []Route) []Route {
 	return routes
 }
 
-// GoodW, RefusedX, RefusedW, FailedX and FailedW are the places of the three parts of the bar.
+// GoodW returns the width of the part for answers below 400.
 func (r Route) GoodW() string { return width(r.good) }
 
-// RefusedX is where the answers 4xx begin.
+// RefusedX returns where the part for 4xx answers begins.
 func (r Route) RefusedX() string { return width(r.good) }
 
-// RefusedW is how wide they are.
+// RefusedW returns its width.
 func (r Route) RefusedW() string { return width(r.refused) }
 
-// FailedX is where the answers 5xx begin.
+// FailedX returns where the part for 5xx answers begins.
 func (r Route) FailedX() string { return width(r.good + r.refused) }
 
-// FailedW is how wide they are.
+// FailedW returns its width.
 func (r Route) FailedW() string { return width(r.failing) }
 
-// Average is Mean as people read it.
+// Average returns Mean with a unit.
 func (r Route) Average() string {
 	switch {
 	case r.Mean < 100*time.Microsecond:

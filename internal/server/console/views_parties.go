@@ -10,16 +10,16 @@ import (
 // Parties is the list of relying parties.
 type Parties struct {
 	Parties []Party
-	// Done is the message's key of a success that led here, or "".
+	// Done is the key of the success message of the form that redirected here, or "".
 	Done string
 }
 
-// NewURL is the form for one more.
+// NewURL returns the URL of the form for a new party.
 func (p Parties) NewURL() string { return PartiesURL("new") }
 
 func (p Parties) Meta() ui.Meta { return consoleMeta("console_parties", "console.parties.title") }
 
-// PartiesURL is the list's address, or one below it.
+// PartiesURL returns the URL of the list if what is "", and of a page below it otherwise.
 func PartiesURL(what string) string {
 	if what == "" {
 		return consoleURL(nil, "parties")
@@ -27,7 +27,7 @@ func PartiesURL(what string) string {
 	return consoleURL(nil, "parties", what)
 }
 
-// PartyURL is a party's page, or an action there.
+// PartyURL returns the URL of a party's page if action is "", and of an action on it otherwise.
 func PartyURL(clientID, action string) string {
 	parts := []string{"party", url.PathEscape(clientID)}
 	if action != "" {
@@ -36,34 +36,35 @@ func PartyURL(clientID, action string) string {
 	return consoleURL(nil, parts...)
 }
 
-// Party is one relying party. URLs come without their queries, which may be secret.
+// Party is one relying party. Its URLs have no queries, because these may be secret.
 type Party struct {
 	ui.Party
 	ClientID, JWKSURL, RedirectURL, WebhookURL string
-	Configured                                 bool // in the configuration: nothing here changes it
-	Disabled                                   bool // its calls are refused
-	CreatedAt, ChangedAt                       time.Time
-	Version                                    int64
+	// in the configuration, so the console cannot change it
+	Configured           bool
+	Disabled             bool // its calls are refused
+	CreatedAt, ChangedAt time.Time
+	Version              int64
 }
 
-// RequestsURL is the list of the party's requests.
+// RequestsURL returns the URL of the list of the party's requests.
 func (p Party) RequestsURL() string { return Filter{Party: p.ClientID}.URL() }
 
-// URL is the party's page, or an action there.
+// URL is [PartyURL] of this party.
 func (p Party) URL(action string) string { return PartyURL(p.ClientID, action) }
 
-// PartyPage is all about one relying party.
+// PartyPage is the page of one relying party.
 type PartyPage struct {
 	Party
-	// API and KeysURL are what its developers need to know of us.
+	// API and KeysURL are the URLs of this service that the party's developers need.
 	API, KeysURL string
-	// Checks are the answers of a test; none: it was not tested.
+	// Checks are the findings of a test, or nil if there was no test.
 	Checks []Check
-	// Keys is what this node has cached of its JWKS; nil: nothing.
+	// Keys is this node's cached JWKS of the party, or nil.
 	Keys    *Keys
 	Changes []Change // newest first
-	// Done is the message's key of a success that led here; Problem, in words, why something was
-	// not done. Or "".
+	// Done is the key of the success message of the form that redirected here. Problem is a
+	// sentence that says why an action was refused. Both may be "".
 	Done, Problem string
 }
 
@@ -82,37 +83,37 @@ type Check struct {
 // Keys is a cached JWKS.
 type Keys struct {
 	Keys             []Key
-	Ignored          []string // why other keys are of no use
-	Failed           string   // why there is none, or ""
+	Ignored          []string // why other keys cannot be used
+	Failed           string   // why the JWKS could not be fetched, or ""
 	FetchedAt, Until time.Time
 }
 
 // Key is one key.
 type Key struct {
 	Kid, Curve, Alg string
-	Twice           bool      // not usable: another key has the same kid
-	LastUsed        time.Time // zero: not since the program started
+	Twice           bool      // not usable, because another key has the same kid
+	LastUsed        time.Time // zero if not used since the program started
 }
 
-// Change is one line of what operators did.
+// Change is one change that an operator made.
 type Change struct {
 	At    time.Time
 	By    string
-	Kind  string // party.ChangeKind
+	Kind  string // a party.ChangeKind
 	Edits []Edit
 }
 
-// Edit is one field's old and new value.
+// Edit is the old and the new value of one field.
 type Edit struct{ Field, From, To string }
 
-// PartyForm registers a party or changes one. It keeps what was typed.
+// PartyForm registers or changes a party. After an error it shows the values that were submitted.
 type PartyForm struct {
-	Version  int64 // that is changed; 0: a new one
+	Version  int64 // version that is changed; 0 for a new party
 	ClientID string
-	Name     string // as registered, of one that is changed
+	Name     string // saved name of a party that is changed
 	Fields   []Field
 	Checks   []Check
-	// Problem, in words, is why nothing was saved, or "".
+	// Problem is a sentence that says why nothing was saved, or "".
 	Problem string
 }
 
@@ -120,12 +121,12 @@ type PartyForm struct {
 type Field struct {
 	Name, Value string
 	Error       string // what is wrong with it, or ""
-	Saved       string // what another operator has saved meanwhile, or ""
+	Saved       string // value that another operator saved in the meantime, or ""
 	Required    bool
 	Masked      bool // Value hides a URL's query
 }
 
-// InputMode tells a phone which keys to offer.
+// InputMode returns the inputmode attribute, which selects a phone's keyboard.
 func (f Field) InputMode() string {
 	if f.Name == "name" || f.Name == "client_id" {
 		return "text"
@@ -133,7 +134,7 @@ func (f Field) InputMode() string {
 	return "url"
 }
 
-// Describes lists the ids of the texts that belong to the field.
+// Describes returns the ids of the texts that describe the field, for aria-describedby.
 func (f Field) Describes() string {
 	ids := "h-" + f.Name
 	if f.Error != "" {
@@ -145,7 +146,7 @@ func (f Field) Describes() string {
 	return ids
 }
 
-// New says that the party is not registered yet.
+// New reports whether the party is not registered yet.
 func (p PartyForm) New() bool { return p.Version == 0 }
 
 // Action is where the form posts.
@@ -156,10 +157,10 @@ func (p PartyForm) Action() string {
 	return PartyURL(p.ClientID, "edit")
 }
 
-// TestURL is where the form posts to be tried.
+// TestURL is where the form posts to test its URLs.
 func (p PartyForm) TestURL() string { return PartiesURL("test") }
 
-// BackURL is where somebody goes who changes nothing.
+// BackURL is the page that the form's cancel link leads to.
 func (p PartyForm) BackURL() string {
 	if p.New() {
 		return PartiesURL("")

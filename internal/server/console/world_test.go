@@ -35,8 +35,7 @@ import (
 
 var alice = signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}
 
-// world is a console over a real service and store, with a clock that stands still until a test
-// moves it.
+// world is a console over a real service and store, with a clock that only the test advances.
 type world struct {
 	*console.Console
 	store  *store.Store
@@ -46,9 +45,9 @@ type world struct {
 
 	mu         sync.Mutex
 	now        time.Time
-	webhookErr error // of the next attempts
+	webhookErr error // error of the next attempts
 	handler    http.Handler
-	user       string // logs in with the password of the console
+	user       string // user name to log in with, and the console's password
 }
 
 func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
@@ -142,7 +141,7 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 
 func (w *world) advance(d time.Duration) { w.mu.Lock(); defer w.mu.Unlock(); w.now = w.now.Add(d) }
 
-// deliver is the webhook's handler, with the error that a test wants.
+// deliver is the webhook's handler. It returns the error that the test has set.
 func (w *world) deliver(_ context.Context, job *request.Job) []request.Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -159,10 +158,10 @@ func (w *world) deliver(_ context.Context, job *request.Job) []request.Event {
 	return []request.Event{e}
 }
 
-// in brings a new request into a state, as people would.
+// in brings a new request into a state by the calls that lead there.
 func (w *world) in(t *testing.T, state request.State) string {
 	t.Helper()
-	w.advance(time.Millisecond) // requests of one millisecond have no order that shows
+	w.advance(time.Millisecond) // requests of one millisecond are not ordered
 	do := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -195,7 +194,7 @@ func (w *world) in(t *testing.T, state request.State) string {
 	return r.RequestID
 }
 
-// answer is a response, read whole.
+// answer is a response with its whole body.
 type answer struct {
 	status int
 	header http.Header
@@ -228,7 +227,7 @@ func (w *world) post(t *testing.T, path string, form url.Values) answer {
 	return w.do(t, r)
 }
 
-// has fails the test unless the page holds every one of the texts.
+// has fails the test unless the page has the status and contains all texts.
 func (a answer) has(t *testing.T, status int, texts ...string) {
 	t.Helper()
 	if a.status != status {

@@ -48,7 +48,8 @@ func galleryConsole(now time.Time) []Sample {
 			row(1, "created", "Tenancy agreement, unit 08-12.pdf", ui.Person{}),
 			row(2, "session", "Tenancy agreement, unit 03-07.pdf", signer),
 			row(
-				3, "signed",
+				3,
+				"signed",
 				"Supplementary_deed_of_undertaking_and_indemnity_(schedule_4)_final-final_v12_2026-03-09_for_signature.pdf",
 				signer,
 			),
@@ -62,7 +63,7 @@ func galleryConsole(now time.Time) []Sample {
 	}
 	filtered := list
 	filtered.Filter = console.Filter{Party: "demo", From: "2026-03-01", Text: "lease"}
-	filtered.Rows, filtered.OlderURL, filtered.Follow, filtered.Problem = nil, "", false, "That is not a date, so it was left out."
+	filtered.Rows, filtered.OlderURL, filtered.Follow, filtered.Problem = nil, "", false, "The date is not valid, so it was ignored."
 	filtered.NewestURL = "/console/requests"
 	filtered.States = slices.Clone(list.States)
 	for i := range filtered.States {
@@ -265,7 +266,7 @@ func galleryConsole(now time.Time) []Sample {
 		{
 			Name: "redirect",
 			Tone: "good",
-			Text: "The form is right. Only browsers go there, so it was not called.",
+			Text: "The URL is well formed. Only browsers open it, so it was not called.",
 		},
 		{Name: "webhook", Tone: "bad", Text: "dial tcp 192.0.2.7:443: connect: connection refused"},
 	}
@@ -353,7 +354,7 @@ func galleryConsole(now time.Time) []Sample {
 				},
 				console.Field{Name: "webhook_url"},
 			)...),
-		Problem: "Nothing was saved. Look at the fields that are marked.",
+		Problem: "Nothing was saved. Correct the marked fields.",
 	}
 	edit := console.PartyForm{
 		Version: 4, ClientID: party.ClientID, Name: party.Name, Fields: fields(), Checks: checks,
@@ -362,7 +363,7 @@ func galleryConsole(now time.Time) []Sample {
 	conflict.Checks, conflict.Fields = nil, fields(
 		console.Field{Name: "name", Value: "Harbour Lane", Required: true, Saved: party.Name},
 	)
-	conflict.Problem = "Nothing was saved: another operator has changed the relying party since you began. What is saved now stands below each field that differs. Save again to replace it."
+	conflict.Problem = "Nothing was saved: another operator has changed the relying party since you began. Fields that differ show the saved value. Save again to replace it."
 	signed.Events[0].Call = initiated
 	calls := console.Calls{
 		Recorded: "all", Parties: list.Parties, Follow: true, OlderURL: "/console/calls?before=1",
