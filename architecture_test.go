@@ -47,7 +47,7 @@ var imports = map[string]string{
 	"internal/server":         "",
 	"internal/server/httpx":   "api internal/request",
 	"internal/server/ui":      "internal/server/httpx",
-	"internal/server/login":   "internal/signer",
+	"internal/server/login":   "internal/server/httpx internal/signer",
 	"internal/server/pki":     "internal/ca",
 	"internal/server/rpapi":   "api internal/token internal/calllog internal/server/httpx internal/request",
 	"internal/server/portal":  "api internal/party internal/server/login internal/server/httpx internal/server/ui internal/request internal/signer",

@@ -333,7 +333,7 @@ func (a *App) edges(sandbox bool) error {
 		targets = append(targets, c.OIDCIssuer)
 	}
 	if a.kit, err = ui.New(ui.Options{
-		Now: a.now, Sandbox: sandbox, LoginURLs: targets,
+		Now: a.now, Sandbox: sandbox, PublicURL: c.PublicURL, LoginURLs: targets,
 		Templates: templates(),
 	}); err != nil {
 		return err
@@ -394,6 +394,11 @@ func (a *App) public() http.Handler {
 	return h
 }
 
+// headers adds to every answer of a listener what browsers are told.
+func (a *App) headers(h http.Handler) http.Handler {
+	return server.Headers(h, strings.HasPrefix(a.Config.PublicURL, "https://"))
+}
+
 // healthRoutes is the service's control listener.
 func (a *App) healthRoutes() http.Handler {
 	mux := http.NewServeMux()
@@ -412,11 +417,17 @@ func (a *App) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	context.AfterFunc(ctx, func() { close(a.stop) })
 	g.Go(func() error {
-		return server.Serve(ctx, a.listener, obs.Observe(a.public(), a.log, a.metrics), a.log)
+		return server.Serve(
+			ctx, a.listener, a.headers(obs.Observe(a.public(), a.log, a.metrics)), a.log,
+		)
 	})
 	if a.controlListener != nil {
 		g.Go(
-			func() error { return server.Serve(ctx, a.controlListener, server.Protect(a.controlHandler), a.log) },
+			func() error {
+				return server.Serve(
+					ctx, a.controlListener, a.headers(server.Protect(a.controlHandler)), a.log,
+				)
+			},
 		)
 	}
 	g.Go(func() error { return a.worker.Run(ctx) })

@@ -40,7 +40,6 @@ func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 		fmt.Sprintf(`attachment; filename="%s-evidence.zip"`, e.Request.ID),
 	)
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
 	if err := c.bundle(w, e, records); err != nil {
 		c.Log.ErrorContext(r.Context(), "writing evidence", "request_id", id, "err", err)
 		// breaks the connection, so that the client does not keep a truncated file

@@ -87,8 +87,10 @@ func (s Streams) Serve(
 	h.Set("Content-Type", "text/event-stream")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Accel-Buffering", "no")
-	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
 
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()

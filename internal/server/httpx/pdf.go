@@ -35,8 +35,6 @@ func ServePDF(w http.ResponseWriter, r *http.Request, doc io.ReaderAt, p PDF) {
 	h.Set("Content-Disposition", contentDisposition(disposition, p.Name))
 	// more would break browsers' own viewers
 	h.Set("Content-Security-Policy", "frame-ancestors 'none'")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "private, no-store")
 	if len(p.SHA256) > 0 {

@@ -22,17 +22,13 @@ const grantCookie = "signet_session"
 const grantAge = time.Hour
 
 // SetGrant gives a browser its grant.
-func (l *Login) SetGrant(w http.ResponseWriter, g Grant, secure bool) {
-	http.SetCookie(w, &http.Cookie{
-		Name: grantCookie, Value: l.Seal("grant", g), Path: PhonePath(g.Request),
-		HttpOnly: true, Secure: secure, SameSite: http.SameSiteLaxMode,
-		MaxAge: int(grantAge.Seconds()),
-	})
+func (l *Login) SetGrant(w http.ResponseWriter, g Grant) {
+	http.SetCookie(w, l.cookie(grantCookie, l.Seal("grant", g), PhonePath(g.Request), grantAge))
 }
 
 // GrantOf reads the browser's grant for a request.
 func (l *Login) GrantOf(r *http.Request, requestID string) (Grant, bool) {
-	for _, c := range r.CookiesNamed(grantCookie) {
+	for _, c := range r.CookiesNamed(l.name(grantCookie, PhonePath(requestID))) {
 		var g Grant
 		if l.Open(c.Value, "grant", &g) && g.Request == requestID {
 			return g, true

@@ -25,6 +25,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -130,7 +131,7 @@ func (l *Login) Person(r *http.Request, scope string) (signer.Person, bool) {
 // identities are those of the request's cookies that are valid for scope.
 func (l *Login) identities(r *http.Request, scope string) iter.Seq[identity] {
 	return func(yield func(identity) bool) {
-		for _, c := range r.CookiesNamed(cookieName(scope)) {
+		for _, c := range r.CookiesNamed(l.name(scopeCookie(scope), scope)) {
 			var id identity
 			if l.seal.open(c.Value, "identity", &id) && id.ID != "" && id.Scope == scope &&
 				l.c.Now().Unix() < id.Ends && !yield(id) {
@@ -148,7 +149,7 @@ func (l *Login) End(w http.ResponseWriter, r *http.Request, scope string) error 
 			return fmt.Errorf("ending a login: %w", err)
 		}
 	}
-	http.SetCookie(w, l.cookie(cookieName(scope), "", scope, -1))
+	http.SetCookie(w, l.cookie(scopeCookie(scope), "", scope, -1))
 	return nil
 }
 
@@ -193,15 +194,15 @@ func (l *Login) begin(
 
 func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	var a attempt
-	c, err := r.Cookie(attemptCookie(q.Get("state")))
+	a := attempt{State: q.Get("state")}
+	c, err := r.Cookie(l.name(attemptCookie(a.State), callbackPath))
 	if err != nil || !l.seal.open(c.Value, "attempt", &a) || a.State != q.Get("state") ||
 		l.c.Now().Unix() >= a.Ends {
 		l.c.Log.InfoContext(r.Context(), "login answer without its attempt")
 		l.c.Failed(w, r, "", false)
 		return
 	}
-	http.SetCookie(w, l.cookie(c.Name, "", callbackPath, -1))
+	http.SetCookie(w, l.cookie(attemptCookie(a.State), "", callbackPath, -1))
 	if code := q.Get("error"); code != "" {
 		l.c.Log.InfoContext(
 			r.Context(), "login refused by the provider", "denied", code == "access_denied",
@@ -222,7 +223,7 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 // Set logs p in for scope.
 func (l *Login) Set(w http.ResponseWriter, p signer.Person, scope string) {
 	id := identity{ID: random(), Person: p, Scope: scope, Ends: l.c.Now().Add(Lifetime).Unix()}
-	http.SetCookie(w, l.cookie(cookieName(scope), l.seal.seal("identity", id), scope, Lifetime))
+	http.SetCookie(w, l.cookie(scopeCookie(scope), l.seal.seal("identity", id), scope, Lifetime))
 }
 
 // exchange turns the provider's code into a person (OpenID Connect Core, section 3.1.3).
@@ -285,20 +286,16 @@ func (l *Login) oauth(ctx context.Context) (*oauth2.Config, *oidc.Provider, erro
 	}, l.provider, nil
 }
 
-// cookie is HttpOnly and Lax: the provider's redirect back to us is a top-level navigation from
-// another site.
 func (l *Login) cookie(name, value, path string, age time.Duration) *http.Cookie {
-	c := &http.Cookie{
-		Name: name, Value: value, Path: path, HttpOnly: true, SameSite: http.SameSiteLaxMode,
-		Secure: strings.HasPrefix(l.c.PublicURL, "https://"), MaxAge: int(age.Seconds()),
-	}
-	if age < 0 {
-		c.MaxAge = -1
-	}
-	return c
+	return httpx.NewCookie(name, value, path, l.c.PublicURL, age)
 }
 
-func cookieName(scope string) string {
+// name is the one that a cookie of [Login.cookie] has in requests.
+func (l *Login) name(name, path string) string {
+	return httpx.CookieName(name, path, l.c.PublicURL)
+}
+
+func scopeCookie(scope string) string {
 	head, _, _ := strings.Cut(strings.TrimPrefix(scope, "/"), "/")
 	return "signet_" + head
 }

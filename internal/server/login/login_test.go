@@ -335,7 +335,9 @@ func TestCookies(t *testing.T) {
 	p := signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}
 	l.Set(w, p, "/sign/1")
 	c := w.Result().Cookies()[0]
-	if !c.HttpOnly || !c.Secure || c.SameSite != http.SameSiteLaxMode || c.Path != "/sign/1" {
+	if c.Name != "__Secure-signet_sign" || !c.HttpOnly || !c.Secure ||
+		c.SameSite != http.SameSiteLaxMode ||
+		c.Path != "/sign/1" {
 		t.Errorf("cookie %+v", c)
 	}
 	if who, ok := l.Person(with([]*http.Cookie{c}), "/sign/1"); !ok || who != p {
@@ -343,7 +345,7 @@ func TestCookies(t *testing.T) {
 	}
 	for _, scope := range []string{"/sign/2", "/sign", "/phone", ""} {
 		renamed := *c
-		for _, name := range []string{"signet_sign", "signet_phone", "signet_"} {
+		for _, name := range []string{"__Secure-signet_sign", "__Secure-signet_phone", "__Secure-signet_"} {
 			renamed.Name = name
 			if _, ok := l.Person(with([]*http.Cookie{&renamed}), scope); ok {
 				t.Errorf("it is good for %q as %s, too", scope, name)

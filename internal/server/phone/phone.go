@@ -22,7 +22,6 @@ import (
 	"log/slog"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -193,11 +192,8 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	shown := ui.CertificateOf(cert)
-	http.SetCookie(w, &http.Cookie{
-		Name: cookieName, Value: p.Login.Seal("phone", phone.ID), Path: scope, HttpOnly: true,
-		SameSite: http.SameSiteLaxMode,
-		Secure:   strings.HasPrefix(p.PublicURL, "https://"), MaxAge: int(cookieAge.Seconds()),
-	})
+	value := p.Login.Seal("phone", phone.ID)
+	http.SetCookie(w, httpx.NewCookie(cookieName, value, scope, p.PublicURL, cookieAge))
 	httpx.WriteJSON(w, http.StatusOK, EnrolAnswer{
 		PhoneID: phone.ID,
 		Certificate: string(
@@ -265,10 +261,8 @@ func (p *Phone) prepared(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", "application/pdf")
 	h.Set("Content-Length", strconv.FormatInt(d.Size, 10))
 	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
 	// as for every document: more would break browsers' own viewers
 	h.Set("Content-Security-Policy", "frame-ancestors 'none'")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	_, _ = io.Copy(w, d) // the status is out; a phone that gets too little notices
 	return nil
 }
@@ -358,7 +352,10 @@ func (p *Phone) session(r *http.Request) (signer.Phone, string, error) {
 
 // phone says which enrolled phone this is.
 func (p *Phone) phone(r *http.Request) (signer.Phone, error) {
-	c, err := r.Cookie(cookieName)
+	c, err := r.Cookie(httpx.CookieName(cookieName, scope, p.PublicURL))
+	if err != nil {
+		c, err = r.Cookie(cookieName) // of a phone that was enrolled with version 0.1.0
+	}
 	var id string
 	if err != nil || !p.Login.Open(c.Value, "phone", &id) {
 		return signer.Phone{}, api.ErrPhoneNotEnrolled

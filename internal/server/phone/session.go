@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/request"
@@ -70,7 +69,7 @@ func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page Approve, value
 	switch {
 	case err == nil:
 		grant := login.Grant{Request: req.ID, Session: req.Session.ID}
-		p.Login.SetGrant(w, grant, strings.HasPrefix(p.PublicURL, "https://"))
+		p.Login.SetGrant(w, grant)
 		http.Redirect(w, r, page.Path(), http.StatusSeeOther)
 	case known:
 		http.Redirect(w, r, page.Path(), http.StatusSeeOther)

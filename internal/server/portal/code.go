@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/server/httpx"
@@ -58,11 +57,7 @@ func (p *Portal) here(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	p.Login.SetGrant(
-		w,
-		login.Grant{Request: id, Session: req.Session.ID, Here: true},
-		strings.HasPrefix(p.PublicURL, "https://"),
-	)
+	p.Login.SetGrant(w, login.Grant{Request: id, Session: req.Session.ID, Here: true})
 	http.Redirect(w, r, login.PhonePath(id), http.StatusSeeOther)
 	return nil
 }

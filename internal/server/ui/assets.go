@@ -152,8 +152,6 @@ func (k *Kit) Static() http.Handler {
 		h := w.Header()
 		h.Set("Content-Type", f.kind)
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Vary", "Accept-Encoding")
 		if strings.HasSuffix(f.kind, "javascript; charset=utf-8") {
 			// A worker does not inherit the page's policy: it is judged by its own.
@@ -179,7 +177,6 @@ func (k *Kit) ServiceWorker() http.Handler {
 		h := w.Header()
 		h.Set("Content-Type", f.kind)
 		h.Set("Cache-Control", "no-cache")
-		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; connect-src 'self'")
 		_, _ = w.Write(f.data)
 	})

@@ -39,6 +39,8 @@ type Options struct {
 	// Sandbox puts a line above every page which says that nothing here is
 	// binding.
 	Sandbox bool
+	// PublicURL is where the service is reached; https marks the cookies. Default: http.
+	PublicURL string
 	// LoginURLs are the identity provider's pages that a login redirects to.
 	// They are allowed as targets of the forms that start a login.
 	LoginURLs []string

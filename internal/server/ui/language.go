@@ -13,6 +13,8 @@ import (
 	"time"
 
 	textlanguage "golang.org/x/text/language"
+
+	"github.com/signet-sign/signet/internal/server/httpx"
 )
 
 //go:embed messages
@@ -132,13 +134,12 @@ func (l *language) date(t time.Time, key string) string {
 // Accept-Language, else English.
 func (k *Kit) language(w http.ResponseWriter, r *http.Request) *language {
 	if l := k.byTag(r.URL.Query().Get("lang")); l != nil {
-		http.SetCookie(w, &http.Cookie{
-			Name: languageCookie, Value: l.Tag, Path: "/", MaxAge: 365 * 24 * 60 * 60,
-			HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: r.TLS != nil,
-		})
+		http.SetCookie(
+			w, httpx.NewCookie(languageCookie, l.Tag, "/", k.options.PublicURL, 365*24*time.Hour),
+		)
 		return l
 	}
-	if c, err := r.Cookie(languageCookie); err == nil {
+	if c, err := r.Cookie(httpx.CookieName(languageCookie, "/", k.options.PublicURL)); err == nil {
 		if l := k.byTag(c.Value); l != nil {
 			return l
 		}

@@ -1,0 +1,37 @@
+package httpx
+
+import (
+	"net/http"
+	"strings"
+	"time"
+)
+
+// CookieName is the name of a cookie of ours for path, with the prefix of RFC 6265bis that binds it
+// to https: "__Host-" if the cookie is for the whole host, "__Secure-" otherwise. A sibling domain
+// cannot set the former, and a page without https neither. Without https the name has no prefix:
+// browsers would not keep the cookie.
+func CookieName(name, path, publicURL string) string {
+	switch {
+	case !isHTTPS(publicURL):
+		return name
+	case path == "/":
+		return "__Host-" + name
+	}
+	return "__Secure-" + name
+}
+
+// NewCookie returns a cookie of the service at publicURL. age is for how long the browser keeps it;
+// a negative one removes it. SameSite is Lax, because the identity provider and relying parties
+// send browsers here by top-level navigations.
+func NewCookie(name, value, path, publicURL string, age time.Duration) *http.Cookie {
+	c := &http.Cookie{
+		Name: CookieName(name, path, publicURL), Value: value, Path: path, HttpOnly: true,
+		SameSite: http.SameSiteLaxMode, Secure: isHTTPS(publicURL), MaxAge: int(age.Seconds()),
+	}
+	if age < 0 {
+		c.MaxAge = -1
+	}
+	return c
+}
+
+func isHTTPS(url string) bool { return strings.HasPrefix(url, "https://") }
