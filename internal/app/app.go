@@ -309,7 +309,7 @@ func (a *App) domain(sandbox bool) error {
 		Requests: a.sign,
 		Verifier: token.NewVerifier(token.VerifierConfig{
 			Parties: a.parties, Keys: a.partyKeys, Replay: a.store, Now: a.now,
-			Wall: a.wall, Lenient: c.LenientTokens,
+			Wall: a.wall, Lenient: c.LenientTokens, PublicURL: c.PublicURL, Local: sandbox,
 		}),
 		Keys: jwks, Unauthorized: c.UnauthorizedStatus, Explain: sandbox, Calls: a.calls,
 		Log: a.log,

@@ -31,8 +31,8 @@ func (c Call) String() string {
 	return claimTable[c].name
 }
 
-// claimRules is what one call asks of the claims. Claims that no rule names are tolerated
-// (docs/contract.md, 2.3.7).
+// claimRules is what one call asks of the claims. Every call honours nbf and aud
+// (docs/contract.md, 2.3.9 and 2.3.10). Other claims that no rule names are tolerated (2.3.7).
 type claimRules struct {
 	name      string
 	required  []claimRule
@@ -87,6 +87,7 @@ type Claims struct {
 	JTI       string // UUID in lower case; empty for Cancel
 	IssuedAt  time.Time
 	ExpiresAt time.Time
+	NotBefore time.Time // zero if the token does not say
 	KeepUntil time.Time // when the jti may be forgotten; zero if the token may be used again
 
 	// Initiate.
@@ -116,6 +117,12 @@ func (rules *claimRules) judge(o object, lenient bool) (*Claims, error) {
 		}
 		if err := rule.read(claims, v); err != nil {
 			return nil, fmt.Errorf("claim %s: %w", rule.claim, err)
+		}
+	}
+	if v := o.get("nbf"); v != nil {
+		var err error
+		if claims.NotBefore, err = readSeconds(v); err != nil {
+			return nil, fmt.Errorf("claim nbf: %w", err)
 		}
 	}
 	return claims, rules.readClient(claims, o)
@@ -174,6 +181,10 @@ func (c *Claims) judgeTimes(now time.Time) error {
 	case c.IssuedAt.After(now.Add(maxAhead)):
 		return fmt.Errorf(
 			"claim iat: %s ahead of our clock", c.IssuedAt.Sub(now).Round(time.Millisecond),
+		)
+	case c.NotBefore.After(now.Add(maxAhead)):
+		return fmt.Errorf(
+			"claim nbf: %s ahead of our clock", c.NotBefore.Sub(now).Round(time.Millisecond),
 		)
 	}
 	return nil

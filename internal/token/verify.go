@@ -16,6 +16,11 @@ type VerifierConfig struct {
 	Keys    *party.Keys
 	Replay  Replay
 
+	// PublicURL is a URL of this service. A token with the claim aud names it, its host or a host
+	// of Singpass. Local accepts localhost and addresses too: the sandbox is reached in many ways.
+	PublicURL string
+	Local     bool
+
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
@@ -91,6 +96,9 @@ func (v *Verifier) verify(
 		return refuse(err)
 	}
 	if err := v.judgeTimes(claims); err != nil {
+		return refuse(err)
+	}
+	if err := v.judgeAudience(t.claims.get("aud")); err != nil {
 		return refuse(err)
 	}
 	if rules.client == nil {

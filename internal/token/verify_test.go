@@ -45,7 +45,10 @@ func newBench(t testing.TB, change ...func(*token.VerifierConfig)) *bench {
 	}
 	clock := func() time.Time { return b.now }
 	b.keys = party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy), Now: clock})
-	config := token.VerifierConfig{Parties: b.registry, Keys: b.keys, Replay: b.replay, Now: clock}
+	config := token.VerifierConfig{
+		Parties: b.registry, Keys: b.keys, Replay: b.replay, Now: clock,
+		PublicURL: "https://sign.test",
+	}
 	for _, f := range change {
 		f(&config)
 	}
@@ -149,7 +152,7 @@ func TestAcceptedClaims(t *testing.T) {
 				`[ {"page":1,"x":0,"y":0.9999,"width":0.2,"height":[1]} ,
 				{"y":5.0E-4,"x":0.50000,"page":12} ]`,
 			),
-			"iss": "somebody", "aud": []string{"a"}, "sub": "x",
+			"iss": "somebody", "aud": []string{"a", "https://sign.test/api/v3"}, "sub": "x",
 			"webhook_url": "https://elsewhere.example",
 		})), token.Initiate)
 	if err != nil {
@@ -212,6 +215,9 @@ func TestTolerated(t *testing.T) {
 			token.Initiate,
 			partytest.Claim("jti", uuid.Must(uuid.NewV7()).String()),
 		},
+		{"nbf 10 s ahead", token.Initiate, partytest.Claim("nbf", epoch.Unix()+10)},
+		{"nbf of the past", token.Cancel, partytest.Claim("nbf", 0)},
+		{"aud of this service", token.Result, partytest.Claim("aud", "https://sign.test")},
 		{"request_id on initiate", token.Initiate, partytest.Claim("request_id", "x")},
 		{
 			"nested claim",
@@ -743,6 +749,82 @@ func newVerifierLike(b *bench) *bench {
 		Parties: b.registry, Keys: b.keys, Replay: c.replay, Now: func() time.Time { return b.now },
 	})
 	return &c
+}
+
+// TestNotBefore: a token is refused more than 10 s before its nbf.
+func TestNotBefore(t *testing.T) {
+	b := newBench(t)
+	for _, call := range callsOf {
+		jws := b.party.Token(call, partytest.Claim("nbf", epoch.Unix()+60))
+		b.now = time.Unix(epoch.Unix()+50, -1)
+		_, _, err := b.verify(jws, call)
+		wantRefusal(t, err, "claim nbf: 10s ahead", jws)
+		b.now = time.Unix(epoch.Unix()+50, 0)
+		if _, _, err := b.verify(jws, call); err != nil {
+			t.Errorf("%s, 10 s ahead: %v", call, err)
+		}
+		for _, malformed := range []any{"1760000000", nil, -1, true, 1760000000000} {
+			jws := b.party.Token(call, partytest.Claim("nbf", malformed))
+			_, _, err := b.verify(jws, call)
+			wantRefusal(t, err, "claim nbf: ", jws)
+		}
+		b.now = epoch
+	}
+}
+
+// TestAudience: a token that names its audience is refused unless it names this service.
+func TestAudience(t *testing.T) {
+	b := newBench(t)
+	local := newBench(
+		t,
+		func(c *token.VerifierConfig) { c.Local, c.PublicURL = true, "http://127.0.0.1:5156" },
+	)
+	for _, c := range []struct {
+		name           string
+		aud            any
+		service, local bool // accepted
+	}{
+		{"public URL", "https://sign.test", true, false},
+		{"with a slash", "https://sign.test/", true, false},
+		{"with its port", "https://SIGN.test:443", true, false},
+		{"API base", "https://sign.test/api/v3", true, false},
+		{"call", "https://sign.test/api/v3/sign-requests", true, false},
+		{"host", "sign.test", true, false},
+		{"one of many", []string{"urn:other", "https://sign.test"}, true, false},
+		{"Singpass", "https://app.sign.singpass.gov.sg/api/v3", true, true},
+		{"Singpass, staging", []string{"https://staging.sign.singpass.gov.sg"}, true, true},
+		{"host of Singpass", "app.sign.singpass.gov.sg", true, true},
+		{"local name", "http://localhost:5156/sign-v3", false, true},
+		{"local address", "http://192.168.1.7:5156", false, true},
+		{"another service", "https://other.test", false, false},
+		{"another scheme", "http://sign.test", false, false},
+		{"another port", "https://sign.test:8443", false, false},
+		{"another domain", "https://sign.test.evil.test", false, false},
+		{"a user", "https://sign.test@evil.test", false, false},
+		{"like Singpass", "https://evilsingpass.gov.sg", false, false},
+		{"Singpass without TLS", "http://app.sign.singpass.gov.sg", false, false},
+		{"a word", "signet", false, false},
+		{"a URN", "urn:example:sign", false, false},
+		{"no text", "", false, false},
+		{"no member", []string{}, false, false},
+		{"a number", 7, false, false},
+		{"null", nil, false, false},
+		{"a list with null", []any{"https://sign.test", nil}, false, false},
+		{"a list with a number", []any{"https://sign.test", 7}, false, false},
+		{"an object", map[string]any{"aud": "https://sign.test"}, false, false},
+	} {
+		for _, call := range callsOf {
+			for bench, want := range map[*bench]bool{b: c.service, local: c.local} {
+				jws := bench.party.Token(call, partytest.Claim("aud", c.aud))
+				_, _, err := bench.verify(jws, call)
+				if !want {
+					wantRefusal(t, err, "claim aud: ", jws)
+				} else if err != nil {
+					t.Errorf("%s on %s: %v", c.name, call, err)
+				}
+			}
+		}
+	}
 }
 
 func TestTimesAtTheEdge(t *testing.T) {

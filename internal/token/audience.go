@@ -1,0 +1,73 @@
+package token
+
+import (
+	"encoding/json"
+	"errors"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// singpass is the domain of the service that the contract is from. A client that was written for it
+// may name one of its hosts (docs/contract.md, 14.39).
+const singpass = "singpass.gov.sg"
+
+// judgeAudience refuses a token that was made for another service (RFC 7519, section 4.1.3). A
+// token without aud is for any service. Its errors are causes.
+func (v *Verifier) judgeAudience(aud Value) error {
+	if aud == nil {
+		return nil
+	}
+	list := make([]*string, 1)
+	if json.Unmarshal(aud, &list[0]) != nil && json.Unmarshal(aud, &list) != nil ||
+		slices.Contains(list, nil) {
+		return errors.New("claim aud: not a string or a list of strings")
+	}
+	if !slices.ContainsFunc(list, func(name *string) bool { return v.isAudience(*name) }) {
+		return errors.New("claim aud: it names another service")
+	}
+	return nil
+}
+
+// isAudience reports whether a name is one of this service: a URL of it with any path, or its host.
+func (v *Verifier) isAudience(name string) bool {
+	scheme, host, ok := authority(name)
+	if !ok {
+		return false
+	}
+	if ownScheme, own, ok := authority(v.config.PublicURL); ok && host == own &&
+		(scheme == "" || scheme == ownScheme) {
+		return true
+	}
+	name, port, _ := net.SplitHostPort(host)
+	if (name == singpass || strings.HasSuffix(name, "."+singpass)) && port == "443" &&
+		scheme != "http" {
+		return true
+	}
+	_, err := netip.ParseAddr(name)
+	return v.config.Local && (err == nil || name == "localhost")
+}
+
+// authority is the scheme of a URL with the host and the port that it names or implies. A name that
+// is no URL is a host of https, with the scheme "".
+func authority(name string) (scheme, host string, ok bool) {
+	text := name
+	if !strings.Contains(name, "://") {
+		text = "https://" + name
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || u.User != nil ||
+		u.Scheme != "https" && u.Scheme != "http" {
+		return "", "", false
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
+	}
+	if text == name {
+		scheme = u.Scheme
+	}
+	return scheme, net.JoinHostPort(strings.ToLower(u.Hostname()), port), true
+}
