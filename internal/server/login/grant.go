@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// Grant says that a browser was let into a sign session: it read a fresh QR code, or it is the one
-// in which the signer is logged in at the portal. It travels in a sealed cookie only, so that a
-// link that is sent on takes nobody along, and a reload keeps it.
+// Grant says that a browser may take part in a sign session, because it scanned a fresh QR code or
+// the signer is logged in to the portal in it. It is stored in a sealed cookie only, so that a
+// forwarded link gives no access, and reloading a page keeps access.
 type Grant struct {
 	Request string `json:"request"`
 	Session string `json:"session"`
-	// opened from the portal in this browser, which waits to have the signer back
+	// The person opened the session from the portal in this browser, and returns there.
 	Here bool `json:"here"`
 }
 
 const grantCookie = "signet_session"
 
-// grantAge is longer than a session lives: afterwards the page still says what became of it.
+// grantAge is longer than a session lives, so that the page can still show its outcome afterwards.
 const grantAge = time.Hour
 
 // SetGrant gives a browser its grant.
@@ -26,7 +26,7 @@ func (l *Login) SetGrant(w http.ResponseWriter, g Grant) {
 	http.SetCookie(w, l.cookie(grantCookie, l.Seal("grant", g), PhonePath(g.Request), grantAge))
 }
 
-// GrantOf reads the browser's grant for a request.
+// GrantOf returns the browser's grant for a request.
 func (l *Login) GrantOf(r *http.Request, requestID string) (Grant, bool) {
 	for _, c := range r.CookiesNamed(l.name(grantCookie, PhonePath(requestID))) {
 		var g Grant
@@ -37,5 +37,5 @@ func (l *Login) GrantOf(r *http.Request, requestID string) (Grant, bool) {
 	return Grant{}, false
 }
 
-// PhonePath is the phone's page of a request, and the prefix of its calls.
+// PhonePath returns the path of a request's phone page, which is also the prefix of its calls.
 func PhonePath(requestID string) string { return "/phone/sign/" + url.PathEscape(requestID) }

@@ -1,11 +1,13 @@
-// Package login lets people log in: an OpenID Connect client (authorization code with PKCE) for
-// portal and phone, and the cookie that says afterwards who is there. It works the same with an
-// organisation's provider and with the sandbox's own.
+// Package login is the OpenID Connect client (authorization code with PKCE) that logs people in to
+// portal and phone, and the cookie that keeps them logged in. It is the same for an organisation's
+// provider and for the sandbox's own.
 //
-// Start at [Login.Begin]. A login holds for one scope, a path such as "/sign/signv3-…" or "/phone":
-// another request in the same browser may belong to another person. The cookie is sealed, bound to
-// its scope and holds the login's id; the server keeps the ids of logins that were ended before
-// their time ([Ended]), so that a copy of the cookie is worth nothing after a log-out.
+// Start at [Login.Begin]. A login holds for one scope, a path such as "/sign/signv3-…" or "/phone",
+// because another request in the same browser may belong to another person. The cookie is sealed,
+// bound to its scope and contains the login's id. The server keeps the ids of logins that ended
+// early ([Ended]), so that a copy of the cookie is refused after a log-out.
+//
+// It does not decide what a person may do; package request does.
 package login
 
 import (
@@ -29,7 +31,7 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Config is the provider and how to read its answers.
+// Config is the provider, and how to read its answers.
 type Config struct {
 	Issuer       string
 	ClientID     string
@@ -45,21 +47,23 @@ type Config struct {
 
 	Ended Ended
 
-	// Failed answers when a login does not work out; returnTo is where it began.
+	// Failed answers a request after a failed login. returnTo is the page on which the login began;
+	// denied says that the person declined.
 	Failed func(w http.ResponseWriter, r *http.Request, returnTo string, denied bool)
 }
 
-// Ended keeps the ids of logins that were ended, on all nodes and across restarts.
-// Package store implements it with the record of used tokens (package token, Replay).
+// Ended keeps the ids of logins that ended early, for all nodes and across restarts. Package store
+// implements it with the record of used tokens (package token, Replay).
 type Ended interface {
-	// Use records the id in namespace; it is kept until the given time at least.
+	// Use records the id in namespace and keeps it at least until the given time.
 	Use(ctx context.Context, namespace, id string, until time.Time) (first bool, err error)
 
 	// Used reports whether a record of the id exists.
 	Used(ctx context.Context, namespace, id string) (bool, error)
 }
 
-// namespace of ended logins. It has a space, so that it is no relying party's client id.
+// namespace is that of ended logins. It contains a space, so it is not the client id of a relying
+// party.
 const namespace = "ended logins"
 
 // Login is the OIDC client.
@@ -68,21 +72,22 @@ type Login struct {
 	seal sealer
 
 	mu sync.Mutex
-	// discovered at the first login: the provider may start after us, or be us
+	// discovered at the first login, because the provider may start after this server or be this
+	// server
 	provider *oidc.Provider
 }
 
-// Lifetime is how long a login holds: as long as a sign request lives at most, with the time to
-// look at the result.
+// Lifetime is how long a login holds: the longest life of a sign request, and time to read the
+// result.
 const Lifetime = 90 * time.Minute
 
-// attemptLifetime is how long somebody may take at the provider.
+// attemptLifetime is how long a person may take at the provider.
 const attemptLifetime = 15 * time.Minute
 
 // callbackPath is registered with the provider below the public URL.
 const callbackPath = "/login/callback"
 
-// New returns the client; it contacts nobody yet.
+// New returns the client. It does not contact the provider.
 func New(c Config) (*Login, error) {
 	if c.UINClaim == "" {
 		c.UINClaim = "uin"
@@ -94,7 +99,7 @@ func New(c Config) (*Login, error) {
 	return &Login{c: c, seal: s}, err
 }
 
-// Routes adds the provider's way back.
+// Routes adds the callback.
 func (l *Login) Routes(mux *http.ServeMux) { mux.HandleFunc("GET "+callbackPath, l.callback) }
 
 // identity is the sealed content of the cookie.
@@ -105,7 +110,7 @@ type identity struct {
 	Ends   int64         `json:"ends"`
 }
 
-// attempt is what the browser carries to the provider and back.
+// attempt is the sealed content of the cookie of a login in progress.
 type attempt struct {
 	State    string `json:"state"`
 	Nonce    string `json:"nonce"`
@@ -115,7 +120,7 @@ type attempt struct {
 	Ends     int64  `json:"ends"`
 }
 
-// Person says who is logged in for scope.
+// Person returns the person who is logged in for scope.
 func (l *Login) Person(r *http.Request, scope string) (signer.Person, bool) {
 	for id := range l.identities(r, scope) {
 		ended, err := l.c.Ended.Used(r.Context(), namespace, id.ID)
@@ -128,7 +133,7 @@ func (l *Login) Person(r *http.Request, scope string) (signer.Person, bool) {
 	return signer.Person{}, false
 }
 
-// identities are those of the request's cookies that are valid for scope.
+// identities returns the identities in the request's cookies that are valid for scope.
 func (l *Login) identities(r *http.Request, scope string) iter.Seq[identity] {
 	return func(yield func(identity) bool) {
 		for _, c := range r.CookiesNamed(l.name(scopeCookie(scope), scope)) {
@@ -141,8 +146,8 @@ func (l *Login) identities(r *http.Request, scope string) iter.Seq[identity] {
 	}
 }
 
-// End logs the browser out of scope: it removes the cookie, and copies of it are refused from now
-// on. An error means that the login may still hold.
+// End logs the browser out of scope: it removes the cookie and makes the server refuse copies of
+// it. After an error the login may still hold.
 func (l *Login) End(w http.ResponseWriter, r *http.Request, scope string) error {
 	for id := range l.identities(r, scope) {
 		if _, err := l.c.Ended.Use(r.Context(), namespace, id.ID, time.Unix(id.Ends, 0)); err != nil {
@@ -153,8 +158,8 @@ func (l *Login) End(w http.ResponseWriter, r *http.Request, scope string) error 
 	return nil
 }
 
-// Switch logs the browser out of scope and sends it to the provider, which must ask who the person
-// is even if it remembers one (OpenID Connect Core, section 3.1.2.1, prompt).
+// Switch logs the browser out of scope and sends it to the provider, which must ask the person to
+// log in even if it has a session (OpenID Connect Core, section 3.1.2.1, prompt).
 func (l *Login) Switch(w http.ResponseWriter, r *http.Request, scope, returnTo string) error {
 	if err := l.End(w, r, scope); err != nil {
 		return err
@@ -163,8 +168,8 @@ func (l *Login) Switch(w http.ResponseWriter, r *http.Request, scope, returnTo s
 	return nil
 }
 
-// Begin sends the browser to the provider. Afterwards it comes back to returnTo, a path of ours
-// below scope.
+// Begin sends the browser to the provider. After the login the browser returns to returnTo, a path
+// of this server below scope.
 func (l *Login) Begin(w http.ResponseWriter, r *http.Request, scope, returnTo string) {
 	l.begin(w, r, scope, returnTo)
 }
@@ -183,7 +188,7 @@ func (l *Login) begin(
 		State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier(),
 		Scope: scope, ReturnTo: returnTo, Ends: l.c.Now().Add(attemptLifetime).Unix(),
 	}
-	// One cookie for each attempt, so that two tabs do not disturb each other.
+	// Each attempt has its own cookie, so that two tabs can log in at once.
 	http.SetCookie(
 		w,
 		l.cookie(attemptCookie(a.State), l.seal.seal("attempt", a), callbackPath, attemptLifetime),
@@ -226,7 +231,7 @@ func (l *Login) Set(w http.ResponseWriter, p signer.Person, scope string) {
 	http.SetCookie(w, l.cookie(scopeCookie(scope), l.seal.seal("identity", id), scope, Lifetime))
 }
 
-// exchange turns the provider's code into a person (OpenID Connect Core, section 3.1.3).
+// exchange redeems the provider's code and returns the person (OpenID Connect Core, section 3.1.3).
 func (l *Login) exchange(ctx context.Context, code string, a attempt) (signer.Person, error) {
 	conf, provider, err := l.oauth(ctx)
 	if err != nil {
@@ -269,7 +274,7 @@ func (l *Login) oauth(ctx context.Context) (*oauth2.Config, *oidc.Provider, erro
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.provider == nil {
-		// The provider keeps this context for its key fetches, so it must not end with the request.
+		// The provider keeps this context for fetching keys, so it must not end with the request.
 		p, err := oidc.NewProvider(
 			oidc.ClientContext(context.WithoutCancel(ctx), l.c.Client), l.c.Issuer,
 		)

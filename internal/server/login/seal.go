@@ -8,8 +8,8 @@ import (
 	"encoding/json"
 )
 
-// sealer encrypts and authenticates what browsers carry for us (AES-256-GCM, random nonce). The
-// purpose is authenticated too, so that one kind of cookie never passes for another.
+// sealer encrypts and authenticates the contents of cookies (AES-256-GCM, random nonce). It also
+// authenticates their purpose, so that a cookie is not accepted as one of another kind.
 type sealer struct{ aead cipher.AEAD }
 
 func newSealer(secret []byte) (sealer, error) {
@@ -24,7 +24,7 @@ func newSealer(secret []byte) (sealer, error) {
 func (s sealer) seal(purpose string, v any) string {
 	plain, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // our own types
+		panic(err) // own types only
 	}
 	nonce := make([]byte, s.aead.NonceSize())
 	rand.Read(nonce)
@@ -41,10 +41,10 @@ func (s sealer) open(text, purpose string, v any) bool {
 	return err == nil && json.Unmarshal(plain, v) == nil
 }
 
-// Seal seals v under a name for another cookie of the edges; Open opens it.
+// Seal seals v for a cookie with a purpose of the edges'. Open opens it.
 func (l *Login) Seal(purpose string, v any) string { return l.seal.seal("edge "+purpose, v) }
 
-// Open reads what Seal made, and reports whether it is that.
+// Open decodes text that Seal made for purpose into v, and reports whether it could.
 func (l *Login) Open(text, purpose string, v any) bool {
 	return l.seal.open(text, "edge "+purpose, v)
 }

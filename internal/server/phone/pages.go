@@ -14,7 +14,7 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// home is GET /phone/: the phones of the person who is logged in.
+// home serves GET /phone/: the phones of the person who is logged in.
 func (p *Phone) home(w http.ResponseWriter, r *http.Request) {
 	page := Home{LoginURL: "/phone/login?next=/phone/"}
 	if person, ok := p.Login.Person(r, scope); ok {
@@ -47,19 +47,19 @@ func view(ph signer.Phone) Device {
 	return v
 }
 
-// login is GET /phone/login?next=…: it leads through the provider back to a page of the phone.
+// login serves GET /phone/login?next=…, which logs in and returns to a page of the phone.
 func (p *Phone) login(w http.ResponseWriter, r *http.Request) {
 	p.Login.Begin(w, r, scope, ownPath(r.URL.Query().Get("next")))
 }
 
-// switchPerson is POST /phone/switch: it ends the login and starts another one.
+// switchPerson serves POST /phone/switch: it ends the login and starts another one.
 func (p *Phone) switchPerson(w http.ResponseWriter, r *http.Request) {
 	if err := p.Login.Switch(w, r, scope, ownPath("")); err != nil {
 		p.fail(w, r, err)
 	}
 }
 
-// enrolPage is GET /phone/enrol?next=…; it needs a login.
+// enrolPage serves GET /phone/enrol?next=…, which requires a login.
 func (p *Phone) enrolPage(w http.ResponseWriter, r *http.Request) {
 	person, ok := p.Login.Person(r, scope)
 	if !ok {
@@ -72,34 +72,34 @@ func (p *Phone) enrolPage(w http.ResponseWriter, r *http.Request) {
 	}
 	if id, ok := strings.CutPrefix(page.Next, "/phone/sign/"); ok {
 		if req, err := p.Requests.Get(r.Context(), id); err == nil {
-			// 1 is long over: the page says so
+			// If there is no session, 1 makes the page show that it is over.
 			page.Session = max(1, httpx.LiveOf(req).SessionEndsMillis())
 		}
 	}
 	p.Kit.Show(w, r, p.Log, http.StatusOK, page)
 }
 
-// page serves a page that is the same for everybody.
+// page returns the handler of a page that does not depend on the request.
 func (p *Phone) page(page ui.Page) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { p.Kit.Show(w, r, p.Log, http.StatusOK, page) }
 }
 
-// rename is POST /phone/rename: the form behind "Rename" of a phone.
+// rename serves POST /phone/rename: the form of "Rename".
 func (p *Phone) rename(w http.ResponseWriter, r *http.Request) {
 	p.change(w, r, "renamed", func(person signer.Person, id string) error {
 		return p.Signers.Rename(r.Context(), person, id, r.PostFormValue("name"))
 	})
 }
 
-// revoke is POST /phone/revoke: the form behind "Remove" of a phone.
+// revoke serves POST /phone/revoke: the form of "Remove".
 func (p *Phone) revoke(w http.ResponseWriter, r *http.Request) {
 	p.change(w, r, "removed", func(person signer.Person, id string) error {
 		return p.Signers.Revoke(r.Context(), person, id)
 	})
 }
 
-// change does something to the phone that a form names, and leads home, which says what was done.
-// Somebody else's phone, or nobody's, is left as it is.
+// change calls do for the phone that a form names, and redirects to the home page, which shows what
+// was done. An unknown phone or another person's phone is not changed.
 func (p *Phone) change(
 	w http.ResponseWriter, r *http.Request, what string,
 	do func(person signer.Person, id string) error,
@@ -127,8 +127,9 @@ func (p *Phone) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p.Kit.Error(w, r, http.StatusInternalServerError, "")
 }
 
-// ownPath is next if it is a page of the phone, else the phone's home: a login must not lead
-// elsewhere. Browsers resolve dot segments, also percent-encoded ones.
+// ownPath returns next if it is the path of a phone page, and the phone's home page otherwise, so
+// that a login redirects nowhere else. It resolves dot segments as browsers do, also
+// percent-encoded ones.
 func ownPath(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.IsAbs() || u.Host != "" ||

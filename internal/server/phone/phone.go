@@ -1,11 +1,13 @@
-// Package phone is what the signer's phone talks to, below /phone: its pages, and the small JSON
-// protocol behind them (enrol, challenge, approve, reject). The private key is made on the phone
-// and stays there.
+// Package phone serves the signer's phone below /phone: its pages, and the JSON protocol that they
+// use (enrol, challenge, approve, reject). The phone creates the private key and never sends it.
 //
-// Start at [Phone.Routes]. A phone is known by two things: the cookie that says who enrolled it,
-// and the signature that only its key can make. It takes part in a sign session once its browser
-// holds a grant ([login.Grant]), which it gets for a fresh QR code; no URL and no page holds the
+// Start at [Phone.Routes]. A call is authenticated by two things: the cookie that names the
+// enrolled phone, and a signature by the phone's key. A browser takes part in a sign session if it
+// holds a grant ([login.Grant]), which it gets for a fresh QR code; no URL and no page contains the
 // session's id.
+//
+// Package signer keeps phones and their certificates, package request keeps sessions and decides
+// when a phone may sign, and package portal shows the code.
 package phone
 
 import (
@@ -47,11 +49,11 @@ type Phone struct {
 	Log       *slog.Logger
 }
 
-// scope is the login's and the cookie's.
+// scope is the scope of the login and the path of the cookie.
 const scope = "/phone"
 
-// cookieName names the cookie that tells which phone this is. It outlives the login by far, as an
-// app would; what it opens is only worth something together with the key.
+// cookieName is the cookie that identifies the enrolled phone. It lives much longer than a login,
+// as an app's data does. It gives no access without the phone's key.
 const (
 	cookieName = "signet_phone_id"
 	cookieAge  = 365 * 24 * time.Hour
@@ -81,8 +83,8 @@ func (p *Phone) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /phone/sign/{request_id}/prepared", j.Handle(p.prepared))
 }
 
-// Status is the HTTP status of a code in the phone's protocol and in other calls on behalf of a
-// signer.
+// Status returns the HTTP status of an error code in the phone's protocol and in other calls by
+// signers.
 func Status(code string) int {
 	switch code {
 	case api.CodeLoginRequired, api.CodePhoneNotEnrolled:
@@ -97,7 +99,7 @@ func Status(code string) int {
 	return http.StatusConflict
 }
 
-// Enrolment is the protocol's messages for a new phone. All bytes are base64url without padding.
+// Messages of the protocol that enrols a phone. All bytes are base64url without padding.
 type (
 	// ChallengeAnswer answers enrol/start.
 	ChallengeAnswer struct {
@@ -122,23 +124,23 @@ type (
 	}
 )
 
-// Signing is the protocol's messages for a sign session.
+// Messages of the protocol for a sign session.
 type (
-	// SignChallenge answers challenge: what to show, and what to sign.
+	// SignChallenge answers challenge: the data to show and the data to sign.
 	SignChallenge struct {
 		RelyingParty   string `json:"relying_party"`
 		DocumentName   string `json:"document_name"`
 		DocumentDigest string `json:"document_digest"` // SHA-256 of the uploaded document, hex
-		// its bytes, with which the prepared document begins
+		// size of the uploaded document, which is the beginning of the prepared document
 		DocumentSize  int64  `json:"document_size"`
 		MatchCode     string `json:"match_code"`
 		Pages         int    `json:"pages"`
 		Places        int    `json:"places"`
 		SessionEndsAt int64  `json:"session_ends_at"` // Unix milliseconds
 
-		// what of the prepared document is signed: offset and length, twice
+		// byte range of the prepared document that is signed: offset and length, twice
 		ByteRange [4]int64 `json:"byte_range"`
-		// DER of the signed attributes; they hold the digest over the byte range
+		// DER of the signed attributes, which contain the digest of the byte range
 		ToBeSigned string `json:"to_be_signed"`
 	}
 	// Approval is the body of approve.
@@ -205,7 +207,7 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// publicKey reads a JWK and insists on a bare P-256 public key.
+// publicKey parses a JWK that contains a P-256 public key and nothing else.
 func publicKey(raw json.RawMessage) (*ecdsa.PublicKey, error) {
 	var key jose.JSONWebKey
 	if err := json.Unmarshal(raw, &key); err != nil {
@@ -246,7 +248,7 @@ func (p *Phone) challenge(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// prepared streams the document of the challenge, for the phone to check and to show.
+// prepared streams the document of the challenge, for the phone to check and show.
 func (p *Phone) prepared(w http.ResponseWriter, r *http.Request) error {
 	phone, session, err := p.session(r)
 	if err != nil {
@@ -299,7 +301,7 @@ func (p *Phone) reject(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// live is the state of the session's request as this phone may see it.
+// live returns the state of the session's request that this phone may see.
 func (p *Phone) live(ctx context.Context, phone signer.Phone, id string) (httpx.Live, error) {
 	req, err := p.Requests.Get(ctx, id)
 	if err != nil {
@@ -335,7 +337,8 @@ func (p *Phone) events(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// session says which enrolled phone this is, and the session that its browser was let into.
+// session returns the phone that makes the call and the id of the session that its browser has a
+// grant for.
 func (p *Phone) session(r *http.Request) (signer.Phone, string, error) {
 	phone, err := p.phone(r)
 	if err != nil {
@@ -350,7 +353,7 @@ func (p *Phone) session(r *http.Request) (signer.Phone, string, error) {
 	return phone, g.Session, nil
 }
 
-// phone says which enrolled phone this is.
+// phone returns the enrolled phone that makes the call.
 func (p *Phone) phone(r *http.Request) (signer.Phone, error) {
 	c, err := r.Cookie(httpx.CookieName(cookieName, scope, p.PublicURL))
 	if err != nil {

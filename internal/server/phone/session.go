@@ -14,9 +14,9 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// approvePage is GET /phone/sign/{request_id}: where the QR code leads, with the code's value in c.
-// Once the browser has its grant the value leaves the address, so that reload and history stay
-// good. A phone that is not enrolled is first.
+// approvePage serves GET /phone/sign/{request_id}, the link in the QR code, which has the code's
+// value in c. After the browser has its grant it is redirected to the URL without the value, so
+// that reload and history work. A phone that is not enrolled is sent to enrol first.
 func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 	id := r.PathValue("request_id")
 	page := Approve{RequestID: id}
@@ -60,8 +60,8 @@ func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 	p.Kit.Show(w, r, p.Log, http.StatusOK, page)
 }
 
-// scan lets the browser in for a fresh code. A browser that was let in before is not turned away by
-// an old one: it came back by its history, and the page knows what became of the session.
+// scan gives the browser a grant for a fresh code. A browser that has a grant is not refused for an
+// old code: it came back through its history, and the page shows the session's outcome.
 func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page Approve, value string) {
 	req, err := p.Requests.Scan(r.Context(), page.RequestID, value)
 	_, known := p.Login.GrantOf(r, page.RequestID)
@@ -82,8 +82,8 @@ func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page Approve, value
 	}
 }
 
-// problemOf is the page for a refusal. An unknown request looks like an old code, so that a guess
-// learns nothing.
+// problemOf returns the page for a refusal. An unknown request has the page of an old code, so that
+// guessing an id reveals nothing.
 func problemOf(code string) string {
 	switch code {
 	case api.CodeSigning:
@@ -94,8 +94,7 @@ func problemOf(code string) string {
 	return code
 }
 
-// stepOf is what the approval page says of the session to this phone; "" is that it may still
-// answer.
+// stepOf returns the step of the approval page for this phone; "" if it can still answer.
 func stepOf(req *request.Request, session string, phone signer.Phone) string {
 	if req.Signer == nil || req.Signer.UIN != phone.UIN {
 		return api.CodeNoAccess

@@ -10,7 +10,7 @@ import (
 //go:embed templates/*.html
 var templates embed.FS
 
-// Templates are those of the phone's pages, for [ui.Options].
+// Templates returns the templates of the phone's pages, for [ui.Options].
 func Templates() ui.Templates {
 	return ui.Templates{Files: templates, Functions: template.FuncMap{"scannext": scanNext}}
 }

@@ -10,38 +10,35 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// Device is one enrolled device of a person.
+// Device is one enrolled phone of a person.
 type Device struct {
 	ID          string
 	Name        string
 	EnrolledAt  time.Time
 	Certificate ui.Certificate
-	// Revoked says that the device can no longer approve.
+	// Revoked says that the phone can no longer approve.
 	Revoked bool
 }
 
-// Home is the phone's first page. The browser knows which of the devices it
-// is (the key is in IndexedDB) and marks it; "Remove" asks once more and posts
-// phone_id to /phone/revoke, "Rename" posts phone_id and name to /phone/rename.
+// Home is the phone's first page. The script recognises and marks this device by its key in
+// IndexedDB. "Remove" asks for confirmation and posts phone_id to /phone/revoke; "Rename" posts
+// phone_id and name to /phone/rename.
 //
-// It lists no requests that wait: what a phone is asked to sign comes only by the
-// code on the signer's own screen, so that nobody can put a request in front of
-// a person who is looking at none.
+// The page lists no pending requests. A phone gets a request only by the code on the signer's own
+// screen, so no other party can show a request to a person who did not ask for it.
 type Home struct {
-	// Account is the signed-in person, or nil when nobody is: then the page
-	// offers to log in (link to LoginURL).
+	// Account is the person who is logged in. If it is nil, the page links to LoginURL.
 	Account  *ui.Person
 	LoginURL string
 	Phones   []Device
-	// Removed is the name of the phone that was removed just now, Renamed of the one that was
-	// renamed, or "".
+	// Removed and Renamed are the name of the phone that was just removed or renamed, or "".
 	Removed, Renamed string
 }
 
-// Active are the phones that can approve.
+// Active returns the phones that can approve.
 func (p Home) Active() []Device { return p.phones(false) }
 
-// Gone are the phones that were removed.
+// Gone returns the phones that were removed.
 func (p Home) Gone() []Device { return p.phones(true) }
 
 func (p Home) phones(revoked bool) []Device {
@@ -61,23 +58,21 @@ func (p Home) Meta() ui.Meta {
 	}
 }
 
-// Enrol makes a key on this device and has it certified. Only for a
-// signed-in person; its script calls /phone/api/enrol/start and
-// /phone/api/enrol.
+// Enrol is the page that creates a key on this device and gets a certificate for it. It requires a
+// login. Its script calls /phone/api/enrol/start and /phone/api/enrol.
 type Enrol struct {
 	Account ui.Person
-	// Next is the path to go to afterwards, such as /phone/sign/...; "" means
-	// /phone/. Anything but a path of the phone is ignored.
+	// Next is the path of the phone page that follows, such as /phone/sign/...; "" means /phone/.
+	// Other paths are ignored.
 	Next string
-	// Name is the suggested name of the device; the browser fills one in when
-	// it is empty.
+	// Name is the suggested name of the device. If it is empty the script suggests one.
 	Name string
-	// Session is the end of the sign session that waits for this phone behind Next, in Unix
-	// milliseconds, or 0. The page says when it is over before the phone is ready.
+	// Session is the end in Unix milliseconds of the sign session that Next leads to, or 0. The
+	// page says so if the session ends before the phone is enrolled.
 	Session int64
 }
 
-// Request is the sign request that Next is about, or nil. Its public state is followed.
+// Request is the sign request that Next leads to, or nil. The page follows its public state.
 func (p Enrol) Request() *ui.Summary {
 	id, ok := strings.CutPrefix(p.NextPath(), "/phone/sign/")
 	if !ok || p.Session == 0 || id == "" || strings.ContainsAny(id, "/?") {
@@ -86,7 +81,7 @@ func (p Enrol) Request() *ui.Summary {
 	return &ui.Summary{ID: id}
 }
 
-// Ends are the ways in which the session can be over meanwhile.
+// Ends returns the codes of the ways in which the session can end while the phone is enrolled.
 func (p Enrol) Ends() []string {
 	if p.Request() == nil {
 		return nil
@@ -103,7 +98,7 @@ func (p Enrol) Ends() []string {
 	}
 }
 
-// NextPath is Next if it is safe to follow, else the phone's home.
+// NextPath returns Next if it is safe to follow, and the phone's home page otherwise.
 func (p Enrol) NextPath() string {
 	u, err := url.Parse(p.Next)
 	if err != nil || u.IsAbs() || u.Host != "" ||
@@ -120,28 +115,28 @@ func (p Enrol) Meta() ui.Meta {
 	}
 }
 
-// Approve is the approval page. Its script asks for the challenge at
-// /phone/sign/{request_id}/challenge, checks and shows what is to be signed and
-// posts the answer; the page itself holds nothing secret.
+// Approve is the approval page. Its script fetches the challenge from
+// /phone/sign/{request_id}/challenge, checks and shows the document, and posts the answer. The page
+// contains no secret.
 type Approve struct {
 	Account   ui.Person
 	RequestID string
-	// Party is the relying party, once the phone is known to be the signer's.
+	// Party is the relying party. It is set only after the phone is known to belong to the signer.
 	Party ui.Party
-	// Step is what the page begins with: "" asks for the challenge; "approved",
-	// "signed", "rejected" and the codes of Problems say that the person's part is over.
+	// Step is the first step of the page. "" fetches the challenge; "approved", "signed",
+	// "rejected" and the codes of Problems say that the person has nothing more to do.
 	Step string
-	// Here says that this browser came from the portal and goes back there.
+	// Here says that this browser came from the portal and returns to it.
 	Here bool
 }
 
-// Problems are the codes that the page has texts for.
+// Problems returns the codes that the page has texts for.
 func (p Approve) Problems() []string { return phoneProblems() }
 
-// ScanNext says that reading a fresh code is what solves the problem.
+// ScanNext reports whether scanning a fresh code solves the problem.
 func (p Approve) ScanNext(code string) bool { return scanNext(code) }
 
-// First is the step that is shown before the script runs.
+// First returns the step that is shown before the script runs.
 func (p Approve) First() string {
 	if p.Step == "" {
 		return "loading"
@@ -149,17 +144,17 @@ func (p Approve) First() string {
 	return p.Step
 }
 
-// PortalURL is the request's portal page: the way back for a person who opened the
-// session on this device.
+// PortalURL returns the URL of the request's portal page, for a person who opened the session on
+// this device.
 func (p Approve) PortalURL() string { return ui.Summary{ID: p.RequestID}.Path("") }
 
-// Path is the page itself, and the prefix of its calls.
+// Path returns the path of the page, which is also the prefix of its calls.
 func (p Approve) Path() string { return login.PhonePath(p.RequestID) }
 
-// DocumentURL is where the viewer finds the document that is to be signed.
+// DocumentURL returns the URL of the document to sign, for the viewer.
 func (p Approve) DocumentURL() string { return p.Path() + "/prepared" }
 
-// EnrolURL is where a device without a key is sent, and comes back from.
+// EnrolURL returns the URL that enrols a device without a key and then returns here.
 func (p Approve) EnrolURL() string { return "/phone/enrol?next=" + url.QueryEscape(p.Path()) }
 
 func (p Approve) Meta() ui.Meta {
@@ -169,11 +164,12 @@ func (p Approve) Meta() ui.Meta {
 	}
 }
 
-// Scan reads a QR code inside the app. The camera starts when the person asks for it.
+// Scan is the page that reads a QR code with the camera. The camera starts when the person asks for
+// it.
 type Scan struct {
-	// Why is the problem that a fresh code solves here and now, STALE_CODE or NOT_SCANNED, or "". A
-	// phone's own camera app is slow for a code that changes every second: this page reads it in a
-	// moment.
+	// Why is the problem that a fresh code solves, STALE_CODE or NOT_SCANNED, or "". The code
+	// changes every second, and a phone's own camera app is often slower than that; this page is
+	// not.
 	Why string
 }
 
@@ -183,7 +179,7 @@ func (p Scan) Meta() ui.Meta {
 	}
 }
 
-// Offline is kept by the service worker and shown when there is no connection.
+// Offline is the page that the service worker keeps and shows if there is no connection.
 type Offline struct{}
 
 func (p Offline) Meta() ui.Meta {
@@ -193,17 +189,15 @@ func (p Offline) Meta() ui.Meta {
 	}
 }
 
-// Problem is one plain page for a request that cannot be approved (any
-// more).
+// Problem is the page for a request that cannot be approved.
 type Problem struct {
-	// Code is the error code, such as REQUEST_CANCELLED; an unknown one gives
-	// the general page.
+	// Code is the error code, such as REQUEST_CANCELLED. An unknown code shows the general page.
 	Code string
-	// Party is the relying party, when it is known.
+	// Party is the relying party, or zero if it is not known.
 	Party ui.Party
 }
 
-// phoneProblems are the codes that have texts of their own.
+// phoneProblems returns the codes that have texts of their own.
 func phoneProblems() []string {
 	return []string{
 		"REQUEST_CANCELLED", "REQUEST_EXPIRED", "NO_ACTIVE_SESSION", "NO_ACCESS",
@@ -213,7 +207,7 @@ func phoneProblems() []string {
 	}
 }
 
-// Key is the code whose texts are shown.
+// Key returns the code whose texts are shown.
 func (p Problem) Key() string {
 	for _, c := range phoneProblems() {
 		if c == p.Code {
@@ -223,10 +217,10 @@ func (p Problem) Key() string {
 	return "GENERAL"
 }
 
-// Scan says that reading a code is the next step.
+// Scan reports whether scanning a code is the next step.
 func (p Problem) Scan() bool { return scanNext(p.Key()) }
 
-// scanNext are the problems that a fresh code solves.
+// scanNext reports whether a fresh code solves the problem.
 func scanNext(code string) bool {
 	switch code {
 	case "NO_ACTIVE_SESSION",

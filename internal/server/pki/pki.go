@@ -1,5 +1,8 @@
-// Package pki serves what the certificates in signed documents refer to: CRLs, OCSP answers and
-// issuer certificates, below /pki. It only carries bytes between HTTP and internal/ca.
+// Package pki serves the CRLs, OCSP answers and issuer certificates that certificates in signed
+// documents refer to, below /pki.
+//
+// Start at [PKI.Routes]. The package only translates between HTTP and package ca, which issues
+// certificates, CRLs and OCSP answers.
 package pki
 
 import (
@@ -15,17 +18,17 @@ import (
 // Base is the path below the public URL.
 const Base = "/pki"
 
-// PKI serves an authority's public side.
+// PKI serves an authority's public data.
 type PKI struct {
 	Authority   *ca.Authority
 	Revocations ca.Revocations
 	Log         *slog.Logger
 }
 
-// maxOCSP bounds an OCSP request; ones about a single certificate take about a hundred bytes.
+// maxOCSP bounds an OCSP request. A request about one certificate has about a hundred bytes.
 const maxOCSP = 4 << 10
 
-// Routes adds the paths that ca writes into certificates.
+// Routes adds the paths that package ca writes into certificates.
 func (p *PKI) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+Base+ca.PathRootCert, cert(p.Authority.Root()))
 	mux.HandleFunc("GET "+Base+ca.PathIssuing, cert(p.Authority.Issuing()))
@@ -48,7 +51,8 @@ func (p *PKI) Routes(mux *http.ServeMux) {
 		}
 		p.ocsp(w, r, request)
 	})
-	// RFC 6960, appendix A.1: a GET carries the request in base64, in which slashes may stand bare.
+	// RFC 6960, appendix A.1: a GET contains the request in base64, in which slashes may be
+	// unescaped.
 	mux.HandleFunc(
 		"GET "+Base+ca.PathOCSP+"/{request...}",
 		func(w http.ResponseWriter, r *http.Request) {

@@ -11,15 +11,15 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Code is the QR code as it is now; the page asks for the next one when it is no longer fresh.
+// Code is the present QR code. The page fetches the next one when this one is no longer fresh.
 type Code struct {
 	URL     string `json:"url"`
 	SVG     string `json:"svg"`
-	FreshMS int64  `json:"fresh_ms"` // until there is a newer one
+	FreshMS int64  `json:"fresh_ms"` // until the next code
 }
 
-// drawCode makes the present QR code for the signer: the phone's page of the request, with a value
-// that is soon worth nothing.
+// drawCode makes the present QR code for the signer. It links to the phone's page of the request,
+// with a value that expires within seconds.
 func (p *Portal) drawCode(ctx context.Context, id string, person signer.Person) (Code, error) {
 	value, fresh, err := p.Requests.Code(ctx, id, person)
 	if err != nil {
@@ -30,7 +30,7 @@ func (p *Portal) drawCode(ctx context.Context, id string, person signer.Person) 
 	return Code{URL: link, SVG: svg, FreshMS: fresh.Milliseconds()}, err
 }
 
-// code is GET /sign/{request_id}/code.
+// code serves GET /sign/{request_id}/code.
 func (p *Portal) code(w http.ResponseWriter, r *http.Request) error {
 	person, ok := p.person(r)
 	if !ok {
@@ -44,8 +44,8 @@ func (p *Portal) code(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// here is POST /sign/{request_id}/here: the signer's phone is the device that shows the portal, and
-// there is nothing to scan.
+// here serves POST /sign/{request_id}/here: the device that shows the portal is the signer's phone,
+// so there is no code to scan.
 func (p *Portal) here(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
 	person, ok := p.person(r)

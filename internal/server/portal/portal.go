@@ -1,9 +1,12 @@
-// Package portal is what the signer's browser sees below /sign/{request_id}: landing page,
-// document, QR code, result, and a page for everything that can come between (docs/contract.md, 4).
+// Package portal serves the signer's browser below /sign/{request_id}: landing page, document, QR
+// code, result, and a page for each refusal (docs/contract.md, 4).
 //
 // Start at [Portal.page]: every GET of a signing URL shows the page of the request's state, so
-// reload, a second tab and the back button are always right. The scripts only tell the browser when
-// to look again.
+// reloading, a second tab and the back button always show the present state. Scripts only make the
+// browser reload.
+//
+// The portal does not decide who may sign or when: package request does. Package login logs people
+// in, package phone serves the phone that scans the code, and package ui renders pages.
 package portal
 
 import (
@@ -26,7 +29,7 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Portal serves the signer.
+// Portal serves the signer's pages.
 type Portal struct {
 	Requests  *request.Service
 	Parties   party.Parties
@@ -36,7 +39,8 @@ type Portal struct {
 	PublicURL string
 	Log       *slog.Logger
 
-	// SoftPhone, if not nil, offers to act as the persona's software phone: only in the sandbox.
+	// SoftPhone, if not nil, adds forms that answer as the persona's software phone. Only the
+	// sandbox sets it.
 	SoftPhone SoftPhone
 }
 
@@ -73,8 +77,8 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 	}
 }
 
-// handle turns errors into pages: a refusal shows where the request stands now, and anything else
-// is our fault.
+// handle returns a handler that shows h's error. After a refused POST it redirects to the page of
+// the request's state; an error that is not a refusal is status 500.
 func (p *Portal) handle(h func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		err := h(w, r)
@@ -86,8 +90,8 @@ func (p *Portal) handle(h func(w http.ResponseWriter, r *http.Request) error) ht
 		case errors.Is(err, api.ErrNoRecord):
 			p.Kit.Show(w, r, p.Log, http.StatusNotFound, LinkInvalid{})
 		case errors.As(err, &refusal) && r.Method == http.MethodPost:
-			// Somebody was faster: another tab, the clock, the relying party. The page of the state
-			// says so.
+			// The state changed before this call: by another tab, the clock or the relying party.
+			// The page of the new state explains it.
 			http.Redirect(w, r, path(r.PathValue("request_id")), http.StatusSeeOther)
 		case errors.As(err, &refusal):
 			p.Kit.Error(w, r, http.StatusForbidden, "")
@@ -98,7 +102,8 @@ func (p *Portal) handle(h func(w http.ResponseWriter, r *http.Request) error) ht
 	}
 }
 
-// page is GET /sign/{request_id}: the page of the state, for whoever is logged in.
+// page serves GET /sign/{request_id}: the page of the state for the person who is logged in, if
+// any.
 func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 	req, err := p.Requests.Get(r.Context(), r.PathValue("request_id"))
 	if err != nil {
@@ -110,8 +115,8 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 	}
 	person, loggedIn := p.person(r)
 	if loggedIn {
-		// Opening is what makes the first person the signer; a GET may do it, because the login was
-		// the decision.
+		// Open makes the first person the signer. A GET may do so, because the person decided by
+		// logging in.
 		opened, err := p.Requests.Open(r.Context(), req.ID, person)
 		switch {
 		case errors.Is(err, api.ErrNoAccess):
@@ -125,7 +130,7 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 			req = opened
 		case !httpx.Refused(err):
 			return err
-		default: // signed, expired or cancelled, perhaps in this moment
+		default: // signed, expired or cancelled, possibly since the read above
 			if req, err = p.Requests.Get(r.Context(), req.ID); err != nil {
 				return err
 			}
@@ -135,7 +140,7 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// pageOf is the page of a state.
+// pageOf returns the page of a state.
 func (p *Portal) pageOf(
 	r *http.Request, req *request.Request, s ui.Summary, person signer.Person, loggedIn bool,
 ) ui.Page {
@@ -186,8 +191,8 @@ func (p *Portal) codePage(
 		Summary: s, Live: live, Signer: account(person),
 		MatchCode: req.Session.MatchCode, Places: len(req.Locations),
 	}
-	// Without a code (a session that ended this moment, a URL too long to draw) the page still
-	// follows the state and opens on this device.
+	// Without a code (the session just ended, or the URL is too long to draw) the page still
+	// follows the state and can open the session on this device.
 	if c, err := p.drawCode(ctx, req.ID, person); err != nil && !httpx.Refused(err) {
 		p.Log.ErrorContext(ctx, "drawing the QR code", "request_id", req.ID, "err", err)
 	} else {
@@ -213,8 +218,8 @@ func (p *Portal) signedPage(
 	return page
 }
 
-// login is POST /sign/{request_id}/login. A link that is wrong or over leads to no login
-// (docs/contract.md, 4.2.2).
+// login serves POST /sign/{request_id}/login. A link that is unknown or no longer valid starts no
+// login (docs/contract.md, 4.2.2).
 func (p *Portal) login(w http.ResponseWriter, r *http.Request) error {
 	req, err := p.Requests.Get(r.Context(), r.PathValue("request_id"))
 	if err != nil {
@@ -229,7 +234,7 @@ func (p *Portal) login(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// proceed is POST /sign/{request_id}/proceed: the button Proceed to Sign.
+// proceed serves POST /sign/{request_id}/proceed: the button Proceed to Sign.
 func (p *Portal) proceed(w http.ResponseWriter, r *http.Request) error {
 	return p.act(w, r, func(ctx context.Context, id string, person signer.Person) error {
 		_, err := p.Requests.Proceed(ctx, id, person)
@@ -237,7 +242,7 @@ func (p *Portal) proceed(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// leaveSession is POST /sign/{request_id}/leave-session: away from the QR code, back to the
+// leaveSession serves POST /sign/{request_id}/leave-session, which returns from the QR code to the
 // document.
 func (p *Portal) leaveSession(w http.ResponseWriter, r *http.Request) error {
 	return p.act(w, r, p.Requests.Leave)
@@ -249,7 +254,7 @@ func (p *Portal) softPhone(
 	return func(w http.ResponseWriter, r *http.Request) error { return p.act(w, r, do) }
 }
 
-// act does something for the person who is logged in and shows what came of it.
+// act calls do for the person who is logged in, and redirects to the page of the new state.
 func (p *Portal) act(
 	w http.ResponseWriter, r *http.Request, do func(context.Context, string, signer.Person) error,
 ) error {
@@ -259,12 +264,13 @@ func (p *Portal) act(
 			return err
 		}
 	}
-	http.Redirect(w, r, path(id), http.StatusSeeOther) // without a login this is the landing page
+	// shows the landing page if no person is logged in
+	http.Redirect(w, r, path(id), http.StatusSeeOther)
 	return nil
 }
 
-// switchPerson is POST /sign/{request_id}/switch: it ends the login and starts another one, for the
-// person to whom the link belongs. A sign session of the first person ends with the login.
+// switchPerson serves POST /sign/{request_id}/switch: it ends the login and starts another one, for
+// the person whom the link is meant for. If the first person has a sign session, it ends too.
 func (p *Portal) switchPerson(w http.ResponseWriter, r *http.Request) error {
 	req, err := p.Requests.Get(r.Context(), r.PathValue("request_id"))
 	if err != nil {
@@ -286,8 +292,8 @@ func (p *Portal) switchPerson(w http.ResponseWriter, r *http.Request) error {
 	return p.Login.Switch(w, r, scope, scope)
 }
 
-// leave is POST /sign/{request_id}/leave: back to the relying party. The sign session of the person
-// who leaves ends, and so does the login: the same browser gets no document without another one.
+// leave serves POST /sign/{request_id}/leave, which returns to the relying party. It ends the
+// person's sign session and login, so the same browser must log in again to see the document.
 func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
 	person, loggedIn := p.person(r)
@@ -305,7 +311,7 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	status := api.StatusCancelled
-	// not for who has no access (docs/contract.md, 4.2.1)
+	// A person without access gets no status parameter (docs/contract.md, 4.2.1).
 	if req.State.Signed() && (!loggedIn || person.UIN == req.Signer.UIN) {
 		status = api.StatusSuccess
 	}
@@ -316,8 +322,8 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// ReturnURL is the party's redirect URL with the parameters of docs/contract.md, 4.4. The query
-// that the URL has stays as it is, byte for byte, but for parameters of these two names.
+// ReturnURL returns the party's redirect URL with the parameters of docs/contract.md, 4.4. It keeps
+// the URL's own query byte for byte, except parameters with the names of these two.
 func ReturnURL(rp *party.Party, id, status string) string {
 	base, query, _ := strings.Cut(rp.RedirectURL, "?")
 	kept := []string{}
@@ -389,7 +395,7 @@ func (p *Portal) events(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// LoginFailed is the page for a login that did not work out; returnTo is where it began.
+// LoginFailed shows the page for a failed login. returnTo is the page on which the login began.
 func (p *Portal) LoginFailed(w http.ResponseWriter, r *http.Request, returnTo string, denied bool) {
 	page := LoginFailed{Denied: denied}
 	if id, ok := strings.CutPrefix(returnTo, "/sign/"); ok {
@@ -404,7 +410,7 @@ func (p *Portal) LoginFailed(w http.ResponseWriter, r *http.Request, returnTo st
 	p.Kit.Show(w, r, p.Log, http.StatusForbidden, page)
 }
 
-// person says who is logged in for this request.
+// person returns the person who is logged in for this request.
 func (p *Portal) person(r *http.Request) (signer.Person, bool) {
 	return p.Login.Person(r, path(r.PathValue("request_id")))
 }

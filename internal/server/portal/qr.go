@@ -7,8 +7,8 @@ import (
 	"rsc.io/qr"
 )
 
-// qrSVG draws text as a QR code: one path, four modules of quiet zone (ISO/IEC 18004, section 9.1),
-// level M, dark on white in either colour scheme, because readers want it so.
+// qrSVG draws text as a QR code of level M: one path, with a quiet zone of four modules (ISO/IEC
+// 18004, section 9.1). It is dark on white in both colour schemes, because readers expect that.
 func qrSVG(text string) (string, error) {
 	code, err := qr.Encode(text, qr.M)
 	if err != nil {

@@ -7,15 +7,15 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// NoAccess is shown to a person who may not see the document: not the one whom
-// the relying party named, or not the first who opened it. The only way on is
-// "Leave Sign Portal" (post to /sign/{id}/leave). Document stays empty in it:
-// the name of a document can be a secret too, and the template does not show it.
+// NoAccess is the page for a person who may not see the document: not the person whom the relying
+// party named, or not the first who opened it. Its only action is "Leave Sign Portal", which posts
+// to /sign/{id}/leave. Its Document is empty and the template does not show it, because the name of
+// a document can be confidential too.
 type NoAccess struct {
 	ui.Summary
 	Signer ui.Person
-	// Intended says that the relying party named another person; otherwise another person came
-	// first.
+	// Intended says that the relying party named another person; otherwise another person opened
+	// the request first.
 	Intended bool
 }
 
@@ -30,8 +30,8 @@ func (p NoAccess) Meta() ui.Meta {
 	}
 }
 
-// LinkInvalid is the one page for a link that Signet does not know, so that a
-// guess learns nothing.
+// LinkInvalid is the page for a link that Signet does not know. It is the same for every cause, so
+// that guessing a link reveals nothing.
 type LinkInvalid struct{}
 
 func (p LinkInvalid) Meta() ui.Meta {
@@ -43,7 +43,7 @@ func (p LinkInvalid) Meta() ui.Meta {
 	}
 }
 
-// Cancelled tells that the relying party cancelled the request, and when.
+// Cancelled is the page of a request that the relying party cancelled.
 type Cancelled struct {
 	ui.Summary
 	// At is the time of the cancel.
@@ -63,8 +63,7 @@ func (p Cancelled) Meta() ui.Meta {
 type AlreadySigned struct {
 	ui.Summary
 	SignedAt time.Time
-	// CanLogin offers the signer to log in and see the signed document (post to
-	// /sign/{id}/login).
+	// CanLogin offers a login to see the signed document (post to /sign/{id}/login).
 	CanLogin bool
 }
 
@@ -75,8 +74,8 @@ func (p AlreadySigned) Meta() ui.Meta {
 	}
 }
 
-// Expired tells that the time to sign has passed. Live is followed because an
-// expired request can still be cancelled.
+// Expired is the page of an expired request. The page follows Live, because an expired request can
+// still be cancelled.
 type Expired struct {
 	ui.Summary
 	Live httpx.Live
@@ -89,16 +88,13 @@ func (p Expired) Meta() ui.Meta {
 	}
 }
 
-// LoginFailed tells that the identity provider's login did not work out. Trying
-// again posts to /sign/{id}/login when Summary.ID is set; without it the page only
-// explains.
+// LoginFailed is the page for a login that failed at the identity provider. "Try again" posts to
+// /sign/{id}/login if Summary.ID is set; otherwise the page only explains the failure.
 type LoginFailed struct {
 	ui.Summary
-	// Denied says that the person declined the login, rather than that it
-	// failed.
+	// Denied says that the person declined the login.
 	Denied bool
-	// RetryURL is where "Try again" leads by GET when there is no request, such
-	// as /phone/. May be empty.
+	// RetryURL is the link of "Try again" if there is no request, such as /phone/. It may be empty.
 	RetryURL string
 }
 

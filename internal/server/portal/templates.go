@@ -9,7 +9,7 @@ import (
 //go:embed templates/*.html
 var templates embed.FS
 
-// Templates are those of the signer's pages, for [ui.Options].
+// Templates returns the templates of the signer's pages, for [ui.Options].
 func Templates() ui.Templates {
 	return ui.Templates{Files: templates}
 }

@@ -10,16 +10,16 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// Landing is the first page behind a signing URL: who asks, for which document,
-// who may sign, until when. Its form posts to /sign/{id}/login; "Return to" posts
-// to /sign/{id}/leave.
+// Landing is the first page of a signing URL. It says who asks for a signature, on which document,
+// who may sign, and until when. Its form posts to /sign/{id}/login; "Return to" posts to
+// /sign/{id}/leave.
 type Landing struct {
 	ui.Summary
 	Live httpx.Live
-	// Intended says that the relying party named the person who may sign;
-	// otherwise the first person who opens the document is the one.
+	// Intended says that the relying party named the person who may sign; otherwise the first
+	// person who opens the document is the signer.
 	Intended bool
-	// Places is the number of signature places, 0 if it is not to be told.
+	// Places is the number of signature places, or 0 to omit it.
 	Places int
 }
 
@@ -48,15 +48,15 @@ type Document struct {
 	Signer ui.Person
 	// Places lists the signature locations in the order of review.
 	Places []Place
-	// Ended tells how the last sign session ended, when there was one:
-	// rejected, timed_out, left, failed or "". It is shown above the document.
+	// Ended is how the last sign session ended: rejected, timed_out, left, failed, or "" if there
+	// was none. It is shown above the document.
 	Ended string
 }
 
-// DocumentURL is where the viewer finds the PDF.
+// DocumentURL returns the URL of the PDF for the viewer.
 func (p Document) DocumentURL() string { return p.Path("document.pdf") }
 
-// PlacesJSON is Places for the viewer.
+// PlacesJSON returns Places as JSON for the viewer.
 func (p Document) PlacesJSON() (string, error) {
 	b, err := json.Marshal(p.Places)
 	return string(b), err
@@ -71,36 +71,35 @@ func (p Document) Meta() ui.Meta {
 	}
 }
 
-// SigningCode is the page of a live sign session: the QR code for the phone, the
-// match code and the time left. The script fetches each next code from
-// /sign/{id}/code. "Open on this device" posts to /sign/{id}/here, "Cancel
-// signing" to /sign/{id}/leave-session.
+// SigningCode is the page of a live sign session: the QR code for the phone, the match code and the
+// time left. The script fetches each next code from /sign/{id}/code. "Open on this device" posts to
+// /sign/{id}/here, "Cancel signing" to /sign/{id}/leave-session.
 type SigningCode struct {
 	ui.Summary
 	Live   httpx.Live
 	Signer ui.Person
-	// QR is the code as an SVG element, made by the server.
+	// QR is the code as an SVG element.
 	QR template.HTML
-	// MatchCode is shown here and on the phone: four digits.
+	// MatchCode is the four digits that the phone shows too.
 	MatchCode string
 	// Places is the number of places that one approval signs.
 	Places int
-	// Sandbox, if not nil, offers to act as the persona's software phone.
+	// Sandbox, if not nil, adds forms that answer as the persona's software phone.
 	Sandbox *SandboxPhone
 }
 
 // SandboxPhone is the sandbox's panel on the page of a sign session. Its forms
 // post to /sign/{id}/sandbox/approve and /sign/{id}/sandbox/reject.
 type SandboxPhone struct {
-	// Persona is the name of the persona whose software phone would answer.
+	// Persona is the name of the persona whose software phone answers.
 	Persona string
 }
 
-// CodeURL is where the script finds the next code.
+// CodeURL returns the URL of the next code, for the script.
 func (p SigningCode) CodeURL() string { return p.Path("code") }
 
-// SpokenCode is MatchCode digit by digit, so that a screen reader does not say a
-// number in the thousands.
+// SpokenCode returns MatchCode digit by digit, so that screen readers do not read it as a number in
+// the thousands.
 func (p SigningCode) SpokenCode() string {
 	return strings.Join(strings.Split(p.MatchCode, ""), " ")
 }
@@ -112,12 +111,12 @@ func (p SigningCode) Meta() ui.Meta {
 	}
 }
 
-// Sealing is shown between the approval on the phone and the sealed file.
+// Sealing is the page between the approval on the phone and the signed document.
 type Sealing struct {
 	ui.Summary
 	Live   httpx.Live
 	Signer ui.Person
-	// Delayed says that the document could not be sealed at once.
+	// Delayed says that sealing has failed at least once.
 	Delayed bool
 }
 
@@ -140,11 +139,11 @@ type Signed struct {
 	Level       string
 	Certificate ui.Certificate
 	Places      int
-	// Available says that /sign/{id}/signed.pdf still answers.
+	// Available says that the signed document can be downloaded from /sign/{id}/signed.pdf.
 	Available bool
 }
 
-// SignedURL is where the signed PDF is.
+// SignedURL returns the URL of the signed PDF.
 func (p Signed) SignedURL() string { return p.Path("signed.pdf") }
 
 func (p Signed) Meta() ui.Meta {
@@ -154,9 +153,9 @@ func (p Signed) Meta() ui.Meta {
 	}
 }
 
-// SessionEnded tells that a sign session ended without a signature and offers
-// one next step: a new code (post to /sign/{id}/proceed), or back to the document
-// if the page needs a review first.
+// SessionEnded is the page after a sign session that ended without a signature. It offers one next
+// step: a new code (post to /sign/{id}/proceed), or the document if the page requires a review
+// first.
 type SessionEnded struct {
 	ui.Summary
 	Live   httpx.Live
@@ -172,14 +171,14 @@ func (p SessionEnded) Meta() ui.Meta {
 	}
 }
 
-// TitleKey and TextKey are the messages of the outcome.
+// TitleKey returns the key of the outcome's title.
 func (p SessionEnded) TitleKey() string { return endedKey(p.Outcome) + ".title" }
 
-// TextKey is the message that explains the outcome.
+// TextKey returns the key of the message that explains the outcome.
 func (p SessionEnded) TextKey() string { return endedKey(p.Outcome) + ".text" }
 
-// endedKey is the message prefix of a session's outcome; an outcome that the
-// page does not know is reported as a failure rather than as nothing.
+// endedKey returns the prefix of the messages of a session's outcome. An unknown outcome is shown
+// as failed.
 func endedKey(outcome string) string {
 	switch outcome {
 	case "rejected", "timed_out", "left":

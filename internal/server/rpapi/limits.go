@@ -15,26 +15,26 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// Limits bound what one relying party can take of the service. They hold for one process. A call
-// beyond them is answered with TOO_MANY_REQUESTS. Zero means no limit.
+// Limits bound the calls and uploads of relying parties, for each process. A call beyond them is
+// refused with TOO_MANY_REQUESTS. Zero means no limit.
 type Limits struct {
-	// Rate is the authentic calls of one party per second. After a pause burstSeconds times as many
-	// may come at once.
+	// Rate is the number of authentic calls of one party per second. The bucket holds burstSeconds
+	// times as many.
 	Rate int
 
 	PartyUploads, Uploads int   // in progress, of one party and of all
-	PartyBytes, Bytes     int64 // of uploads in progress, of one party and of all, as announced
+	PartyBytes, Bytes     int64 // announced for uploads in progress, of one party and of all
 }
 
 const burstSeconds = 10
 
-// usage is what uploads in progress take.
+// usage is the sum of uploads in progress.
 type usage struct {
 	uploads int
 	bytes   int64
 }
 
-// limiter keeps what Limits count. The zero limiter is ready for use.
+// limiter counts what Limits bound. The zero limiter is ready for use.
 type limiter struct {
 	mu      sync.Mutex
 	rates   map[string]*rate.Limiter // by client id
@@ -69,18 +69,18 @@ func (a *API) admit(w http.ResponseWriter, clientID string) error {
 	return tooMany(w, "the relying party makes more than %d calls a second", limit)
 }
 
-// tooMany is the refusal of a call that may be made again in a second.
+// tooMany returns the refusal of a call that may be repeated after a second.
 func tooMany(w http.ResponseWriter, format string, args ...any) error {
 	w.Header().Set("Retry-After", "1")
 	return api.ErrTooManyRequests.Because(format, args...)
 }
 
-// beginUpload reserves the token and the share of an upload until end is called. size is what the
-// upload announces; below 0, it counts as the largest document.
+// beginUpload reserves the token and the share of an upload until end is called. size is the
+// announced size; if it is negative, the largest size counts.
 //
 // Another call with the same token is refused while the upload is in progress. Other processes do
-// not know of it: of uploads with one token to several nodes, the first to finish makes the
-// request.
+// not know of the upload: if several nodes receive uploads with one token, the first to finish
+// creates the request.
 func (a *API) beginUpload(
 	w http.ResponseWriter, clientID string, t request.Ticket, size int64,
 ) (end func(), err error) {
@@ -108,7 +108,7 @@ func (a *API) beginUpload(
 		l.parties, l.tokens = map[string]usage{}, map[request.Ticket]bool{}
 	}
 	l.count(clientID, 1, size)
-	if t != (request.Ticket{}) { // the zero Ticket is of a token that may be used again
+	if t != (request.Ticket{}) { // the zero Ticket stands for a token that may be used again
 		l.tokens[t] = true
 	}
 	return func() {
@@ -119,7 +119,7 @@ func (a *API) beginUpload(
 	}, nil
 }
 
-// count adds to what uploads in progress take, with mu held.
+// count adds to the sums of uploads in progress, with mu held.
 func (l *limiter) count(clientID string, uploads int, bytes int64) {
 	l.all.uploads += uploads
 	l.all.bytes += bytes
@@ -133,15 +133,15 @@ func (l *limiter) count(clientID string, uploads int, bytes int64) {
 
 func beyond[N int | int64](limit, n N) bool { return limit > 0 && n > limit }
 
-// pacedBody is the body of an upload that must keep up a rate: the next least bytes must come
-// within each window, or reading fails.
+// pacedBody is the body of an upload with a minimum rate: reading fails unless the next least bytes
+// arrive within each window.
 type pacedBody struct {
 	io.ReadCloser
 	connection *http.ResponseController
 	window     time.Duration
 	least      int64 // bytes per window
-	left       int64 // bytes that this window lacks; 0: no window has begun
-	failed     bool  // by an error other than io.EOF
+	left       int64 // bytes still missing in this window; 0 before a window begins
+	failed     bool  // with an error other than io.EOF
 }
 
 func (a *API) paced(w http.ResponseWriter, r *http.Request) *pacedBody {
@@ -159,8 +159,8 @@ func (a *API) paced(w http.ResponseWriter, r *http.Request) *pacedBody {
 	return b
 }
 
-// begin begins a window that ends at a time; the zero Time is no end. A ResponseWriter that does
-// not know deadlines, as in a test, has no slow clients either.
+// begin begins a window that ends at end, or one without end if end is zero. It ignores a
+// ResponseWriter without deadlines, which only tests have.
 func (b *pacedBody) begin(end time.Time) {
 	b.left = b.least
 	_ = b.connection.SetReadDeadline(end)
@@ -173,7 +173,7 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	switch b.left -= int64(n); {
 	case errors.Is(err, io.EOF):
-		b.begin(time.Time{}) // the deadline would end the context of the call
+		b.begin(time.Time{}) // otherwise the deadline would end the context of the call
 	case err != nil:
 		b.failed = true
 	case b.left <= 0:
@@ -182,14 +182,14 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// maxStrangers is how many bodies of refused callers are read at once, beyond their beginning.
+// maxStrangers is the number of unauthenticated bodies that are read in full at the same time.
 const maxStrangers = 16
 
-// drainBody reads on after a refusal, because many clients write their whole request before they
-// read, and would find a closed connection instead of the answer. It reads up to twice the largest
-// document: of a caller that has proven who it is for 10 s, of others for 2 s, and of a few of them
-// at once only; beyond those it reads 256 KiB. A client that waits for "100 Continue" has sent
-// nothing yet.
+// drainBody reads the rest of a refused body, because many clients write the whole request before
+// they read, and would get a connection reset instead of the answer. It reads up to twice the
+// largest document size: for 10 s if the caller is authenticated, and for 2 s otherwise. Beyond
+// maxStrangers unauthenticated callers it reads 256 KiB. A client that waits for "100 Continue" has
+// sent no body yet.
 func (a *API) drainBody(w http.ResponseWriter, r *http.Request, authentic bool) {
 	if r.Header.Get("Expect") != "" {
 		return

@@ -10,16 +10,16 @@ import (
 	"github.com/signet-sign/signet/internal/server/httpx"
 )
 
-// call is what a handler learns about the call that it answers, for the record.
+// call is what a handler finds out about the call that it answers, for the record.
 type call struct {
-	authentic bool   // its token, or its link, is genuine
-	party     string // client id, where the token need not name it
-	requestID string // where neither path nor token names it
-	aside     bool   // it belongs to another call: a part of a download
+	authentic bool   // the token or the link is genuine
+	party     string // client id, if the token does not name it
+	requestID string // if neither path nor token names it
+	aside     bool   // part of a download, which another call records
 }
 
-// judged takes the verdict of token.Verifier: an argument is refused only if the token is
-// authentic.
+// judged sets authentic from the error of token.Verifier. The verifier refuses an argument only if
+// the token is authentic.
 func (c *call) judged(err error) {
 	if c.authentic = err == nil; c.authentic {
 		return
@@ -28,8 +28,8 @@ func (c *call) judged(err error) {
 	c.authentic = errors.As(err, &refusal) && refusal.Code == api.CodeClientSide
 }
 
-// recorded makes an http.Handler of h, and records the call after it was answered. A call that is
-// not recorded costs a look at the clock.
+// recorded makes an http.Handler of h that records each call after answering it. A call that is not
+// recorded costs one reading of the clock.
 func (a *API) recorded(
 	j httpx.JSON, kind calllog.Kind, h func(http.ResponseWriter, *http.Request, *call) error,
 ) http.Handler {
@@ -46,7 +46,7 @@ func (a *API) recorded(
 	})
 }
 
-// NoAnswer is the error of a call whose caller went away.
+// NoAnswer is the error code of a call whose caller closed the connection.
 const NoAnswer = "NO_ANSWER"
 
 func (a *API) record(

@@ -11,9 +11,9 @@ import (
 )
 
 // Handler serves the calls below each base, keys, the OpenAPI document and download links, and
-// hands every other path to next. A path belongs to the API if its first segment does; what is
-// wrong with it is answered in JSON (docs/contract.md, 2.6). The callers are programs that present
-// a token, so Handler stands before the protection of browsers against other sites.
+// passes every other path to next. A path belongs to the API if its first segment does, and errors
+// on it are answered in JSON (docs/contract.md, 2.6). Callers are programs that present a token, so
+// Handler does not need protection against cross-site requests and is mounted outside it.
 func (a *API) Handler(next http.Handler, bases ...string) http.Handler {
 	mux, ours := http.NewServeMux(), map[string]bool{}
 	handle := func(method, path string, h http.Handler) {
@@ -63,14 +63,14 @@ func (a *API) Handler(next http.Handler, bases ...string) http.Handler {
 	})
 }
 
-// refuseRoute answers with a status that goes with the route and not with the error's code.
+// refuseRoute answers with a status that depends on the route and not on the error's code.
 func (a *API) refuseRoute(w http.ResponseWriter, r *http.Request, status int, err error) {
 	httpx.JSON{Status: func(string) int { return status }, Explain: a.Explain, Log: a.Log}.Refuse(
 		w, r, err,
 	)
 }
 
-// nearest says what is wrong with a path that is no call's.
+// nearest explains why a path has no call.
 func (a *API) nearest(mux *http.ServeMux, r *http.Request, escaped, clean string) string {
 	for _, candidate := range []string{clean, strings.ToLower(clean)} {
 		u := *r.URL
@@ -82,7 +82,7 @@ func (a *API) nearest(mux *http.ServeMux, r *http.Request, escaped, clean string
 	return "calls are at " + api.BasePath + api.PathRequest + " and below"
 }
 
-// methodsOf lists the methods that the path of r takes.
+// methodsOf returns the methods that the path of r accepts.
 func methodsOf(mux *http.ServeMux, r *http.Request) (methods []string) {
 	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
 		if _, pattern := mux.Handler(&http.Request{Method: method, URL: r.URL, Host: r.Host}); pattern != "" {
@@ -92,7 +92,7 @@ func methodsOf(mux *http.ServeMux, r *http.Request) (methods []string) {
 	return methods
 }
 
-// firstSegment is "/a" of "/a/b".
+// firstSegment returns "/a" for "/a/b".
 func firstSegment(path string) string {
 	if i := strings.IndexByte(path[1:], '/'); i >= 0 {
 		return path[:i+1]

@@ -1,8 +1,11 @@
-// Package rpapi is the HTTP face that relying parties see: initiate, cancel, result, Signet's keys,
-// and the download links. It is a thin edge: a token is judged by internal/token, a request by
-// internal/request, and an error finds its body in package api.
+// Package rpapi is the HTTP API of relying parties: initiate, cancel, result, Signet's keys, and
+// the download links.
 //
-// Start at [API.Handler]; follow [API.cancel] for the shortest whole path.
+// Start at [API.Handler]; [API.cancel] is the shortest complete call.
+//
+// A handler contains no rules of its own. Package token verifies tokens, package request operates
+// on requests, package calllog records calls, and package api maps errors to bodies. Package
+// webhook makes the calls in the other direction.
 package rpapi
 
 import (
@@ -24,28 +27,28 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// API answers relying parties.
+// API serves relying parties.
 type API struct {
 	Requests     *request.Service
 	Verifier     *token.Verifier
 	Keys         []byte            // Signet's own JWKS, as served
-	KeysAlias    string            // a second path of the keys, which MockPass has; "": none
+	KeysAlias    string            // second path of the keys, for compatibility with MockPass; "" for none
 	Unauthorized int               // status of UNAUTHORIZED (docs/contract.md, 14.2); 0: 400
-	Explain      bool              // say in a header why a token was refused: only for the sandbox
-	Calls        *calllog.Recorder // of calls and their answers; nil: none is recorded
+	Explain      bool              // add a header that says why a token was refused; only for the sandbox
+	Calls        *calllog.Recorder // of calls and their answers; nil records none
 	Log          *slog.Logger
 
 	Limits Limits // of calls and uploads
 
-	// SlowestUpload is the fewest bytes per second that an upload must bring; slower ones are cut
-	// off. 0: 8 KiB.
+	// SlowestUpload is the minimum rate of an upload in bytes per second; slower uploads are
+	// aborted. 0 means 8 KiB.
 	SlowestUpload int64
 
-	// UploadWindow is the time over which SlowestUpload is measured. 0: 10 s.
+	// UploadWindow is the time over which SlowestUpload is measured. 0 means 10 s.
 	UploadWindow time.Duration
 
 	limiter   limiter
-	strangers atomic.Int32 // refused callers whose bodies are being read
+	strangers atomic.Int32 // unauthenticated callers whose bodies are being read
 }
 
 func (a *API) status(code string) int {
@@ -55,7 +58,7 @@ func (a *API) status(code string) int {
 	return api.Status(code)
 }
 
-// cancel is POST /sign-requests/cancel: everything is in the token; a body is not looked at
+// cancel serves POST /sign-requests/cancel. The token contains all arguments; the body is ignored
 // (docs/contract.md, 14.23).
 func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
 	claims, _, err := a.Verifier.Verify(r.Context(), authorization(r), token.Cancel)
@@ -78,11 +81,11 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
 		return err
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusOK) // and no body (docs/contract.md, 14.3)
+	w.WriteHeader(http.StatusOK) // without a body (docs/contract.md, 14.3)
 	return nil
 }
 
-// initiate is POST /sign-requests: the claims say what, the body is the PDF.
+// initiate serves POST /sign-requests. The claims contain the arguments, and the body is the PDF.
 func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err error) {
 	body := a.paced(w, r)
 	defer func() {
@@ -111,10 +114,10 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	defer end()
 	defer func() {
 		if err == nil {
-			return // the request has used it up
+			return // creating the request has used the token
 		}
-		// Not the caller's context: the call may have failed because the caller closed the
-		// connection.
+		// The caller's context may be cancelled, because the call may have failed by the caller
+		// closing the connection.
 		spend, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 10*time.Second)
 		defer cancel()
 		if spent := a.Verifier.Spend(spend, claims); spent != nil {
@@ -152,9 +155,9 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	return nil
 }
 
-// result is GET /sign-requests/{request_id}/signed-doc. Its token does not name the party, so the
-// request does (docs/contract.md, 5.1.2). For an unknown request the answer is that of an invalid
-// token, so that it does not tell which ids exist (docs/contract.md, 5.1.4).
+// result serves GET /sign-requests/{request_id}/signed-doc. Its token does not name the party, so
+// the request does (docs/contract.md, 5.1.2). An unknown request has the answer of an invalid
+// token, so that the answer does not reveal which ids exist (docs/contract.md, 5.1.4).
 func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 	id := r.PathValue("request_id")
 	req, err := a.Requests.Get(r.Context(), id)
@@ -181,22 +184,22 @@ func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 	return nil
 }
 
-// serveKeys is GET /.well-known/keys.json.
+// serveKeys serves GET /.well-known/keys.json.
 func (a *API) serveKeys(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "public, max-age=3600")
 	w.Write(a.Keys)
 }
 
-// serveOpenAPI is GET /openapi.yaml.
+// serveOpenAPI serves GET /openapi.yaml.
 func serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/yaml") // RFC 9512
 	w.Header().Set("Cache-Control", "public, max-age=3600")
 	w.Write(api.OpenAPI())
 }
 
-// download is GET and HEAD of a signed_doc_url, with ranges. A link that is over answers 403, as
-// object stores do.
+// download serves GET and HEAD of a signed_doc_url, with ranges. An expired link is answered 403,
+// as object stores do.
 func (a *API) download(w http.ResponseWriter, r *http.Request, c *call) error {
 	q := r.URL.Query()
 	req, doc, err := a.Requests.Follow(
@@ -224,7 +227,8 @@ func (a *API) download(w http.ResponseWriter, r *http.Request, c *call) error {
 	return nil
 }
 
-// linkStatus is the status of a link's refusals: it is a file's URL, not a call of the contract.
+// linkStatus returns the status of a refused link. A link is the URL of a file, not a call of the
+// contract.
 func linkStatus(code string) int {
 	switch code {
 	case api.CodeUnauthorized:
@@ -236,8 +240,8 @@ func linkStatus(code string) int {
 	}
 }
 
-// authorization is the one Authorization header; two are as good as none, because software in
-// between may look at the other.
+// authorization returns the Authorization header if there is exactly one. Of two headers, a proxy
+// may read the other one.
 func authorization(r *http.Request) string {
 	if values := r.Header.Values("Authorization"); len(values) == 1 {
 		return values[0]
@@ -245,7 +249,7 @@ func authorization(r *http.Request) string {
 	return ""
 }
 
-// isMediaType compares a Content-Type and leaves its parameters aside.
+// isMediaType reports whether a Content-Type is the media type want, with any parameters.
 func isMediaType(header, want string) bool {
 	got, _, err := mime.ParseMediaType(header)
 	return err == nil && got == want
