@@ -21,7 +21,7 @@ const grantCookie = "signet_session"
 // grantAge is longer than a session lives, so that the page can still show its outcome afterwards.
 const grantAge = time.Hour
 
-// SetGrant gives a browser its grant.
+// SetGrant stores a grant in the browser.
 func (l *Login) SetGrant(w http.ResponseWriter, g Grant) {
 	http.SetCookie(w, l.cookie(grantCookie, l.Seal("grant", g), PhonePath(g.Request), grantAge))
 }

@@ -263,9 +263,9 @@ func (p *Phone) prepared(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Content-Type", "application/pdf")
 	h.Set("Content-Length", strconv.FormatInt(d.Size, 10))
 	h.Set("Cache-Control", "no-store")
-	// as for every document: more would break browsers' own viewers
+	// As for every document, because a stricter policy would break browsers' own viewers.
 	h.Set("Content-Security-Policy", "frame-ancestors 'none'")
-	_, _ = io.Copy(w, d) // the status is out; a phone that gets too little notices
+	_, _ = io.Copy(w, d) // the status is sent; the phone detects a truncated document
 	return nil
 }
 
