@@ -207,10 +207,16 @@ func (a *App) openParties(ctx context.Context) error {
 		a.parties.AddLogo(l)
 	}
 	a.configured = configured
-	a.partyKeys = party.NewKeys(party.KeysConfig{
+	keys := party.KeysConfig{
 		Client: safehttp.NewClient(c.policy(0)), Now: a.now, RefetchUnknownKid: c.RefetchUnknownKid,
 		OnFetch: func(f party.Fetch) { a.metrics.Fetched(f.Err) }, Store: a.store, Log: a.log,
-	})
+	}
+	if a.wall != nil && c.Strictness != strictnessReal {
+		// A relying party that is being developed is restarted with new keys.
+		keys.RefetchUnknownKid, keys.RefetchFailed = true, true
+		keys.RefetchGap, keys.Penalty = time.Second, time.Second
+	}
+	a.partyKeys = party.NewKeys(keys)
 	a.logProblems()
 	return a.parties.Open(ctx, a.store)
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -80,6 +81,12 @@ type Config struct {
 	// Accept tokens without exp, and a jti twice.
 	LenientTokens bool `yaml:"lenient_tokens" help:"Accept tokens without exp and with a jti used before."`
 
+	// The sandbox only. Where the public documentation leaves open what the real service refuses:
+	// "documented" accepts it, so that development is not held up, and "real" refuses what the real
+	// service may refuse. The JWKS of a relying party is fetched again for an unknown kid and after
+	// a signature that does not verify with "documented" only.
+	Strictness string `yaml:"strictness" help:"What the sandbox does where the real service may refuse: documented or real." default:"documented" enum:"documented,real,"`
+
 	// Fetch a relying party's JWKS again when a token names a key that it lacks.
 	RefetchUnknownKid bool `yaml:"refetch_unknown_kid" help:"Fetch a JWKS again for an unknown kid."`
 
@@ -157,15 +164,20 @@ type Config struct {
 	LogLevel string `yaml:"log_level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 }
 
+// strictnessReal is the Strictness that refuses what the real service may refuse.
+const strictnessReal = "real"
+
 // Party is one relying party of the configuration (docs/contract.md, 1.1). Operators register
 // others in the console; what is registered here they see and do not change, and it goes before one
 // of theirs with the same client id.
 type Party struct {
-	ClientID    string `yaml:"client_id"`
-	Name        string `yaml:"name"`
-	JWKSURL     string `yaml:"jwks_url"`
-	RedirectURL string `yaml:"redirect_url"`
-	WebhookURL  string `yaml:"webhook_url"` // may be empty
+	ClientID string `yaml:"client_id"`
+	Name     string `yaml:"name"`
+	JWKSURL  string `yaml:"jwks_url"`
+	// the keys themselves (RFC 7517), in the place of a URL: {keys: [...]}
+	JWKS        map[string]any `yaml:"jwks"`
+	RedirectURL string         `yaml:"redirect_url"`
+	WebhookURL  string         `yaml:"webhook_url"` // may be empty
 	// PNG, JPEG or WebP file, shown to signers from our own origin; may be empty
 	Logo string `yaml:"logo"`
 }
@@ -225,6 +237,13 @@ func (c *Config) registered() (parties []party.Party, logos []party.Logo, err er
 			ClientID: p.ClientID, Name: p.Name,
 			JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL, WebhookURL: p.WebhookURL,
 		}
+		if p.JWKS != nil {
+			jwks, err := json.Marshal(p.JWKS)
+			if err != nil {
+				return nil, nil, fmt.Errorf("client %s: jwks: %w", p.ClientID, err)
+			}
+			list[i].JWKS = string(jwks)
+		}
 		if list[i].Name == "" {
 			list[i].Name = p.ClientID
 		}
@@ -278,6 +297,8 @@ func (c *Config) check() error {
 			"oidc_issuer %q: it must be an https URL without user, query and fragment, such as https://login.example.com",
 			c.OIDCIssuer,
 		)
+	case !slices.Contains([]string{"", "documented", strictnessReal}, c.Strictness):
+		return fmt.Errorf("strictness %q: it must be documented or real", c.Strictness)
 	case c.UnauthorizedStatus != 400 && c.UnauthorizedStatus != 401:
 		return fmt.Errorf("unauthorized_status %d: it must be 400 or 401", c.UnauthorizedStatus)
 	case !slices.Contains([]string{"", string(calllog.None), string(calllog.Refused), string(calllog.All)}, c.RecordCalls):

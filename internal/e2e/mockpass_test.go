@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
@@ -113,7 +114,9 @@ func TestMockPass(t *testing.T) {
 
 	// Cancel is newer than MockPass and has its path here all the same.
 	if a := do(t, "POST", base+"/sign-requests/cancel", compact(map[string]any{"client_id": registered.ClientID, "request_id": in.RequestID}), "application/json", nil); !a.is(
-		400, "DOCUMENT_ALREADY_SIGNED", "Document has already been signed",
+		400,
+		"DOCUMENT_ALREADY_SIGNED",
+		"Document has already been signed",
 	) {
 		t.Errorf("cancel: %d %s", a.status, a.body)
 	}
@@ -122,7 +125,7 @@ func TestMockPass(t *testing.T) {
 // TestRelyingPartyIsDown: its keys cannot be had, so no one can speak for it; that is no fault of
 // ours (docs/contract.md, 14.26).
 func TestRelyingPartyIsDown(t *testing.T) {
-	s := start(t)
+	s := start(t, func(c *app.Config) { c.Strictness = "real" })
 	for name, handler := range map[string]http.HandlerFunc{
 		"500":     func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
 		"no JSON": func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) },
@@ -141,7 +144,9 @@ func TestRelyingPartyIsDown(t *testing.T) {
 	// An unknown kid is not looked up again: the rule for rotation is to publish an hour ahead.
 	fetches := s.party.Fetches()
 	if a := s.upload(t, s.party.Token(token.Initiate, partytest.Header("kid", "brand-new")), pdftest.Minimal()); !a.is(
-		400, "UNAUTHORIZED", "Unauthorized.",
+		400,
+		"UNAUTHORIZED",
+		"Unauthorized.",
 	) {
 		t.Errorf("unknown kid: %d %s", a.status, a.body)
 	}

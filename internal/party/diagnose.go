@@ -40,7 +40,7 @@ func (d Diagnoser) Diagnose(ctx context.Context, p *Party) Diagnosis {
 	var found Diagnosis
 	keys := NewKeys(KeysConfig{Client: safehttp.NewClient(d.Policy)})
 	begin := time.Now() // measures a duration, so not the clock of the sandbox
-	set, err := keys.try(ctx, p.JWKSURL)
+	set, err := keys.try(ctx, p)
 	found.KeysIn, found.KeysErr = time.Since(begin), err
 	if set != nil {
 		found.Keys, found.Ignored = set.describe(), set.ignored

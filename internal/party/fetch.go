@@ -20,12 +20,12 @@ type errFinal struct{ error }
 
 func (e errFinal) Unwrap() error { return e.error }
 
-// fetch gets a JWKS in one or more tries and returns how many it took. Its errors are causes and
-// hold no URL.
-func (k *Keys) fetch(ctx context.Context, jwksURL string) (set *keySet, tries int, err error) {
+// fetch gets the JWKS of a party in one or more tries and returns how many it took. Its errors are
+// causes and hold no URL.
+func (k *Keys) fetch(ctx context.Context, p *Party) (set *keySet, tries int, err error) {
 	for {
 		tries++
-		set, err = k.try(ctx, jwksURL)
+		set, err = k.try(ctx, p)
 		if err == nil || tries == k.config.Tries || errors.As(err, new(errFinal)) {
 			return set, tries, err
 		}
@@ -33,11 +33,15 @@ func (k *Keys) fetch(ctx context.Context, jwksURL string) (set *keySet, tries in
 	}
 }
 
-// try gets a JWKS once, within the time of one try from the look-up of the name to the last byte.
-func (k *Keys) try(ctx context.Context, jwksURL string) (*keySet, error) {
+// try gets the JWKS of a party once, within the time of one try from the look-up of the name to the
+// last byte.
+func (k *Keys) try(ctx context.Context, p *Party) (*keySet, error) {
+	if p.JWKS != "" {
+		return parseKeySet([]byte(p.JWKS))
+	}
 	ctx, cancel := context.WithTimeout(ctx, k.config.Timeout)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, jwksURL, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, p.JWKSURL, nil)
 	if err != nil {
 		return nil, errFinal{errors.New("JWKS: the registered URL cannot be requested")}
 	}

@@ -5,6 +5,8 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -30,11 +32,19 @@ type KeysConfig struct {
 	// Log is told when Store fails; nil: nothing is logged.
 	Log *slog.Logger
 
-	// RefetchUnknownKid fetches a set again when a token names a key that it lacks, at most once a
-	// minute and party. The contract's rule for rotation (publish an hour ahead) makes do without,
-	// and staging does not do it, so it is off by default: a relying party that rotates too fast
-	// should find out here (docs/contract.md, 14.26).
+	// RefetchUnknownKid fetches a set again when a token names a key that it lacks. The contract's
+	// rule for rotation (publish an hour ahead) makes do without, and staging does not do it, so it
+	// is off by default: a relying party that rotates too fast should find out here
+	// (docs/contract.md, 14.26).
 	RefetchUnknownKid bool
+
+	// RefetchFailed also fetches a set again when a signature does not verify with the key that the
+	// token names, so that a new key under an old kid works. It is for the sandbox.
+	RefetchFailed bool
+
+	// RefetchGap is the shortest time between two fetches for these reasons, because a stranger can
+	// invent a kid: 1 min.
+	RefetchGap time.Duration
 
 	Timeout  time.Duration // of one try, 3 s
 	Tries    int           // 3
@@ -71,10 +81,6 @@ type StoredKeys struct {
 	FetchedAt time.Time
 }
 
-// refetchGap is the shortest time between two fetches for unknown kids: a stranger can invent a
-// kid.
-const refetchGap = time.Minute
-
 // Keys fetches and caches the JWKS of relying parties. A set lives for its hour and not longer,
 // also when the next fetch fails: a key that its owner has withdrawn must not work on because its
 // server is down. It is safe for concurrent use; however many calls need a set, one fetch of it is
@@ -86,15 +92,15 @@ type Keys struct {
 	entries map[source]*entry
 }
 
-// source is where keys come from. The URL is part of it, so that a party that is registered again
-// with another URL starts without keys, and so is the epoch, so that an operator who renews the
-// keys leaves what is cached behind.
+// source is where keys come from. The URL, or the configured set, is part of it, so that a party
+// that is registered again with another URL starts without keys, and so is the epoch, so that an
+// operator who renews the keys leaves what is cached behind.
 type source struct {
 	clientID, url string
 	epoch         int64
 }
 
-func sourceOf(p *Party) source { return source{p.ClientID, p.JWKSURL, p.KeysEpoch} }
+func sourceOf(p *Party) source { return source{p.ClientID, p.JWKSURL + p.JWKS, p.KeysEpoch} }
 
 // entry is one fetch and its outcome.
 type entry struct {
@@ -123,6 +129,7 @@ func NewKeys(config KeysConfig) *Keys {
 	config.Tries = cmp.Or(config.Tries, 3)
 	config.Pause = cmp.Or(config.Pause, 100*time.Millisecond)
 	config.Lifetime = cmp.Or(config.Lifetime, time.Hour)
+	config.RefetchGap = cmp.Or(config.RefetchGap, time.Minute)
 	config.Penalty = cmp.Or(config.Penalty, 5*time.Second)
 	return &Keys{config: config, entries: make(map[source]*entry)}
 }
@@ -167,13 +174,63 @@ func (k *Keys) Find(ctx context.Context, p *Party, kid, alg string) (*Key, error
 		return nil, err
 	}
 	if k.config.RefetchUnknownKid && set.count(kid) == 0 {
-		if renewed := k.renew(ctx, p, e); renewed != nil {
-			if newer, err := renewed.wait(ctx); err == nil {
-				set = newer
-			}
-		}
+		set = k.newer(ctx, p, e, set)
 	}
 	return set.find(kid, alg)
+}
+
+// FindAgain is [Keys.Find] after a signature that did not verify with old: it fetches the set again
+// if [KeysConfig] says so. The key is nil if there is no other one of this kid.
+func (k *Keys) FindAgain(ctx context.Context, p *Party, old *Key, alg string) *Key {
+	if !k.config.RefetchFailed {
+		return nil
+	}
+	e := k.current(ctx, p)
+	set, err := e.wait(ctx)
+	if err != nil {
+		return nil
+	}
+	key, err := set.find(old.kid, alg)
+	if err != nil || key.Public.Equal(old.Public) { // another call has not renewed it
+		key, err = k.newer(ctx, p, e, set).find(old.kid, alg)
+	}
+	if err != nil || key.Public.Equal(old.Public) {
+		return nil
+	}
+	return key
+}
+
+// newer returns the set of another fetch, or set if it is too early for one, or if it fails.
+func (k *Keys) newer(ctx context.Context, p *Party, e *entry, set *keySet) *keySet {
+	if renewed := k.renew(ctx, p, e); renewed != nil {
+		if newer, err := renewed.wait(ctx); err == nil {
+			return newer
+		}
+	}
+	return set
+}
+
+// Offered says in words which keys are cached of a party and how old they are, for the explanation
+// of a refusal; empty if none are.
+func (k *Keys) Offered(p *Party) string {
+	cached, ok := k.Cached(p)
+	if !ok || cached.Err != nil {
+		return ""
+	}
+	const most = 5
+	var kids []string
+	for _, key := range cached.Keys[:min(len(cached.Keys), most)] {
+		kids = append(kids, strconv.QuoteToASCII(key.Kid))
+	}
+	if more := len(cached.Keys) - most; more > 0 {
+		kids = append(kids, strconv.Itoa(more)+" more")
+	}
+	from := "is of the configuration"
+	if p.JWKS == "" {
+		age := k.config.Now().Sub(cached.FetchedAt).Round(time.Second)
+		from = "was fetched " + age.String() + " ago"
+	}
+	return "the JWKS " + from + ", its kids: " + strings.Join(kids, ", ")
 }
 
 // current returns the entry to use now, and starts a fetch if there is none.
@@ -211,7 +268,7 @@ func (k *Keys) renew(ctx context.Context, p *Party, old *entry) *entry {
 	case now.Before(old.renewable):
 		return nil
 	default:
-		old.renewable = now.Add(refetchGap)
+		old.renewable = now.Add(k.config.RefetchGap)
 	}
 	e := &entry{done: make(chan struct{})}
 	old.renewal = e
@@ -249,7 +306,7 @@ func (k *Keys) before(from source) (set *keySet) {
 // long as they live. Keys that were there before keep the time of their last use.
 func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet) {
 	start := k.config.Now()
-	set, tries, err := k.fetch(ctx, p.JWKSURL)
+	set, tries, err := k.fetch(ctx, p)
 	now := k.config.Now()
 	e.set, e.err, e.fetched = set, err, start
 	if err != nil {
@@ -265,7 +322,7 @@ func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet) {
 		e.until = now.Add(k.config.Penalty)
 	}
 	k.mu.Lock()
-	e.renewable = start.Add(refetchGap)
+	e.renewable = start.Add(k.config.RefetchGap)
 	k.mu.Unlock()
 
 	if k.config.OnFetch != nil {
@@ -287,7 +344,7 @@ const storeTimeout = 5 * time.Second
 
 // save stores the keys of a set that was fetched at a time.
 func (k *Keys) save(ctx context.Context, p *Party, set *keySet, fetched time.Time) {
-	if k.config.Store == nil {
+	if k.config.Store == nil || p.JWKS != "" {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
@@ -308,7 +365,7 @@ func (k *Keys) save(ctx context.Context, p *Party, set *keySet, fetched time.Tim
 // load returns the stored keys of a party, and when they were fetched, if they are valid now:
 // fetched from the party's present URL since its keys were renewed, and within their lifetime.
 func (k *Keys) load(ctx context.Context, p *Party, now time.Time) (*keySet, time.Time) {
-	if k.config.Store == nil {
+	if k.config.Store == nil || p.JWKS != "" {
 		return nil, time.Time{}
 	}
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
@@ -355,7 +412,10 @@ func (e *entry) ended() bool {
 }
 
 // stale reports whether the entry must not be used. An entry whose fetch is under way is not stale.
-func (e *entry) stale(now time.Time) bool { return e.ended() && !now.Before(e.until) }
+// One that was fetched after now is: the clock was set back.
+func (e *entry) stale(now time.Time) bool {
+	return e.ended() && (!now.Before(e.until) || now.Before(e.fetched))
+}
 
 // wait returns the outcome when it is there, or the end of the waiting.
 func (e *entry) wait(ctx context.Context) (*keySet, error) {

@@ -476,6 +476,107 @@ func TestRefetchUnknownKid(t *testing.T) {
 	fetches(4)
 }
 
+// TestRefetchFailed: a party that was restarted with another key under the old kid is understood at
+// once, and a forged signature costs at most one fetch in a while.
+func TestRefetchFailed(t *testing.T) {
+	b := newKeyBench(
+		t,
+		func(c *party.KeysConfig) { c.RefetchFailed, c.RefetchGap = true, time.Second },
+	)
+	restarted := partytest.Start(t)
+	restarted.Now = b.now
+	jwk := restarted.Key("ES256").JWK()
+	jwk["kid"] = b.party.Key("ES256").Kid
+	anew := func() error {
+		_, _, err := b.Verify(context.Background(), restarted.Token(
+			token.Cancel, partytest.Claim("client_id", b.party.ClientID),
+			partytest.Header("kid", jwk["kid"]),
+		), token.Cancel)
+		return err
+	}
+	if err := b.cancel(); err != nil {
+		t.Fatal(err)
+	}
+	b.advance(time.Second)
+	wantCause(
+		t, anew(),
+		"does not verify with the key that kid names; the JWKS was fetched 0s ago, its kids: ",
+	)
+	wantCause(t, anew(), "does not verify")
+	if n := b.party.Fetches(); n != 2 {
+		t.Errorf("two forged signatures: %d fetches, want 2", n)
+	}
+	b.advance(time.Second)
+	b.party.ServeJWKS(serve(200, partytest.JWKS(jwk)))
+	if err := anew(); err != nil {
+		t.Errorf("after a restart with a new key: %v", err)
+	}
+	b.advance(time.Second)
+	wantCause(t, b.cancel(), "does not verify")
+}
+
+// TestOffered: the reason of a refusal names the cached keys and their age.
+func TestOffered(t *testing.T) {
+	b := newKeyBench(t, nil)
+	keys := make([]map[string]any, 7)
+	for i := range keys {
+		keys[i] = b.party.Key("ES256").JWK()
+		keys[i]["kid"] = fmt.Sprintf("k%d\n", i)
+	}
+	b.party.ServeJWKS(serve(200, partytest.JWKS(keys...)))
+	wantCause(t, b.cancel(), "no usable key")
+	b.advance(90 * time.Second)
+	wantCause(
+		t,
+		b.cancel(),
+		`the JWKS was fetched 1m30s ago, its kids: "k0\n", "k1\n", "k2\n", "k3\n", "k4\n", 2 more`,
+	)
+}
+
+// TestClockSetBack: keys that were fetched at a time to come are not used.
+func TestClockSetBack(t *testing.T) {
+	b := newKeyBench(t, nil)
+	for _, step := range []time.Duration{0, 365 * 24 * time.Hour, -365 * 24 * time.Hour} {
+		b.advance(step)
+		if err := b.cancel(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := b.party.Fetches(); n != 3 {
+		t.Errorf("%d fetches, want 3", n)
+	}
+}
+
+// TestKeysInConfiguration: a configured set is used without a fetch.
+func TestKeysInConfiguration(t *testing.T) {
+	b := newKeyBench(t, func(c *party.KeysConfig) { c.RefetchUnknownKid = true })
+	b.renewable.JWKSURL, b.renewable.JWKS = "", string(partytest.JWKS(b.party.Key("ES256").JWK()))
+	policy := safehttp.Policy{AllowPrivate: true}
+	if err := b.renewable.Validate(policy); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.cancel(); err != nil {
+		t.Error(err)
+	}
+	wantCause(t, b.cancel(b.party.Alg("ES384")), "the JWKS is of the configuration, its kids: ")
+	b.renewable.JWKS = string(partytest.JWKS(b.party.Key("ES384").JWK()))
+	if err := b.cancel(b.party.Alg("ES384")); err != nil {
+		t.Errorf("another set: %v", err)
+	}
+	if n := b.party.Fetches(); n != 0 {
+		t.Errorf("%d fetches", n)
+	}
+	for text, url := range map[string]string{
+		`{"keys":[]}`: "", b.renewable.JWKS: "https://shop.example/jwks", "": "",
+	} {
+		p := b.renewable.Party
+		p.JWKS, p.JWKSURL = text, url
+		if err := p.Validate(policy); err == nil || !strings.Contains(err.Error(), "JWKS URL") {
+			t.Errorf("JWKS %q and URL %q: %v", text, url, err)
+		}
+	}
+}
+
 func TestKeySets(t *testing.T) {
 	b := newKeyBench(t, nil)
 	good, second := b.party.Key("ES256").JWK(), b.party.Key("ES384").JWK()

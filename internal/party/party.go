@@ -18,7 +18,8 @@ type Party struct {
 	Name     string // shown to the signer, see [CheckDisplayText]; at most MaxName characters
 	Logo     string // shown to the signer: the name of a [Logo], see [Registry.Logo]; "" for none
 
-	JWKSURL     string // where we fetch the keys of the party's tokens
+	JWKSURL     string // where we fetch the keys of the party's tokens; empty if JWKS has them
+	JWKS        string // a JWK set (RFC 7517), which only a configured party can have
 	RedirectURL string // where the signer's browser returns to; query parameters are added
 	// where we push the signed document; empty: the party only asks for the result
 	WebhookURL string
@@ -76,7 +77,7 @@ func (p *Party) Problems(policy safehttp.Policy) map[Field]error {
 		)
 	}
 	note(FieldName, CheckDisplayText(p.Name, MaxName))
-	note(FieldJWKS, policy.CheckURL(p.JWKSURL))
+	note(FieldJWKS, p.checkKeys(policy))
 	note(FieldRedirect, checkBrowserURL(p.RedirectURL, policy))
 	if p.WebhookURL != "" {
 		note(FieldWebhook, policy.CheckURL(p.WebhookURL))
@@ -88,6 +89,22 @@ func (p *Party) Problems(policy safehttp.Policy) map[Field]error {
 	}
 	return found
 }
+
+// checkKeys judges where the party's keys come from.
+func (p *Party) checkKeys(policy safehttp.Policy) error {
+	switch {
+	case p.JWKS == "" && p.JWKSURL == "":
+		return errMissing
+	case p.JWKS == "":
+		return policy.CheckURL(p.JWKSURL)
+	case p.JWKSURL != "":
+		return errors.New("the configuration has the JWKS itself, too")
+	}
+	_, err := parseKeySet([]byte(p.JWKS))
+	return err
+}
+
+var errMissing = errors.New("it is missing")
 
 // bare is p with URLs that have no user information, query and fragment.
 func (p Party) bare() Party {
@@ -122,6 +139,8 @@ func (p *Party) Validate(policy safehttp.Policy) error {
 func checkBrowserURL(text string, policy safehttp.Policy) error {
 	u, err := url.Parse(text)
 	switch {
+	case text == "":
+		return errMissing
 	case err != nil:
 		return errors.New("it cannot be parsed")
 	case u.Scheme != "https" && (u.Scheme != "http" || !policy.AllowPrivate):

@@ -119,14 +119,9 @@ func (v *Verifier) verify(
 	case p.Disabled:
 		return refuse(fmt.Errorf("party: %w", party.ErrDisabled))
 	}
-	key, err := v.config.Keys.Find(ctx, p, t.kid, string(t.alg))
-	if err != nil {
+	if err := v.verifySignature(ctx, t, p); err != nil {
 		return refuse(err)
 	}
-	if err := t.verify(key.Public); err != nil {
-		return refuse(err)
-	}
-	key.MarkUsed(v.config.Now())
 	var arguments error
 	if rules.arguments != nil {
 		arguments = rules.arguments(claims, t.claims)
@@ -145,6 +140,27 @@ func (v *Verifier) verify(
 		return nil, nil, arguments
 	}
 	return claims, p, nil
+}
+
+// verifySignature checks the signature with the party's key that the token names.
+func (v *Verifier) verifySignature(ctx context.Context, t *token, p *party.Party) error {
+	key, err := v.config.Keys.Find(ctx, p, t.kid, string(t.alg))
+	if err == nil {
+		err = t.verify(key.Public)
+		if err != nil {
+			if key = v.config.Keys.FindAgain(ctx, p, key, string(t.alg)); key != nil {
+				err = t.verify(key.Public)
+			}
+		}
+	}
+	if err != nil {
+		if offered := v.config.Keys.Offered(p); offered != "" {
+			err = fmt.Errorf("%w; %s", err, offered)
+		}
+		return err
+	}
+	key.MarkUsed(v.config.Now())
+	return nil
 }
 
 // judgeTimes applies the two-minute rule by each clock. The error is that of the first clock.

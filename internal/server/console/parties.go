@@ -73,9 +73,13 @@ func doneKey(r *http.Request, words ...string) string {
 }
 
 func (c *Console) partyView(p *party.Party) Party {
+	jwks := party.ShownURL(p.JWKSURL)
+	if p.JWKS != "" {
+		jwks = "(in the configuration)"
+	}
 	return Party{
 		Party: ui.Party{Name: p.Name, LogoURL: ui.LogoURL(p.Logo)}, ClientID: p.ClientID,
-		JWKSURL: party.ShownURL(p.JWKSURL), RedirectURL: party.ShownURL(p.RedirectURL),
+		JWKSURL: jwks, RedirectURL: party.ShownURL(p.RedirectURL),
 		WebhookURL: party.ShownURL(p.WebhookURL),
 		Configured: c.Parties.Configured(p.ClientID), Disabled: p.Disabled,
 	}
