@@ -72,7 +72,7 @@ func TestKeysInConfiguration(t *testing.T) {
 	if n := rp.Fetches(); n != 0 {
 		t.Errorf("%d fetches of a JWKS", n)
 	}
-	page := do(t, "GET", s.control+"/console/parties", "", "", nil)
+	page := do(t, "GET", s.control+"/console/party/"+rp.ClientID, "", "", nil)
 	if page.status != http.StatusOK || !strings.Contains(page.body, "(in the configuration)") {
 		t.Errorf("the console's parties: %d", page.status)
 	}
