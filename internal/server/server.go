@@ -1,5 +1,5 @@
-// Package server runs HTTP listeners: timeouts, limits, cross-origin protection, graceful stop.
-// It serves nothing itself. The packages below it are the edges, one for each kind of caller:
+// Package server runs HTTP listeners: timeouts, limits, cross-origin protection, graceful stop. It
+// has no routes. The packages below it are the edges, one for each kind of caller:
 //
 //	rpapi    relying parties' programs: the Sign V3 API
 //	pki      verifiers of signatures: CRLs, OCSP, issuer certificates
@@ -10,10 +10,10 @@
 //	control  tests: the API of the sandbox's control listener
 //	sandbox  developers: personas, identity provider, demo relying party
 //
-// Each edge holds its handlers, its view models (views*.go) and its templates. Two packages serve
-// them all: httpx (JSON, event streams, PDF files) and ui (the kit that renders pages, the browser
-// bundles, the languages). What answers only JSON or bytes does not import ui. Start at an edge's
-// method Routes or Handler.
+// Each edge holds its handlers, its view models (views*.go) and its templates; start at its method
+// Routes or Handler. All edges use two more packages: httpx (JSON, event streams, PDF files) and ui
+// (rendering of pages, browser bundles, languages). Edges that answer only JSON or bytes do not
+// import ui. Package app mounts the edges.
 package server
 
 import (
@@ -27,20 +27,19 @@ import (
 	"time"
 )
 
-// grace is how long requests under way may take after the stop began. It covers a webhook-free
-// answer on a busy machine; streams end at once.
+// grace is how long calls in progress may take after the stop began. Streams end at once.
 const grace = 15 * time.Second
 
-// Serve answers on l until ctx ends, then stops accepting, lets answers finish and ends event
-// streams.
+// Serve answers on l until ctx ends. Then it stops accepting, ends event streams, and waits for
+// other answers to finish.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	s := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       60 * time.Second, // initiate sets its own by the size of the upload
-		WriteTimeout:      5 * time.Minute,  // a slow download; event streams lift it
+		ReadTimeout:       60 * time.Second, // initiate sets a deadline by the size of the upload
+		WriteTimeout:      5 * time.Minute,  // for a slow download; event streams remove it
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10, // a token with 20 locations takes 4
+		MaxHeaderBytes:    64 << 10, // a token with 20 locations takes 4 KiB
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	stopped := make(chan error, 1)
@@ -59,13 +58,13 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	return nil
 }
 
-// Protect refuses what another site's page sends in a browser's name (http.CrossOriginProtection).
-// Relying parties and phones that are programs send neither Origin nor Sec-Fetch-Site and pass.
+// Protect refuses cross-site requests of browsers (http.CrossOriginProtection). Programs of relying
+// parties and phones send neither Origin nor Sec-Fetch-Site and are accepted.
 func Protect(h http.Handler) http.Handler { return http.NewCrossOriginProtection().Handler(h) }
 
-// Headers gives every answer the headers that restrict what browsers do with it, for an answer that
-// is no page: handlers of pages and files set the headers that differ. With https it tells browsers
-// to use nothing else for two years (RFC 6797); they ignore that where the answer came by http.
+// Headers sets the headers that restrict what browsers do with an answer which is not a page;
+// handlers of pages and files replace those that differ. With https it tells browsers to use only
+// https for two years (RFC 6797), which they ignore in answers to http.
 func Headers(h http.Handler, https bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()
@@ -83,18 +82,18 @@ func Headers(h http.Handler, https bool) http.Handler {
 	})
 }
 
-// LocalHost answers only requests that name this machine in their Host header: a loopback address
-// or localhost. A page of the internet whose name was made to resolve to 127.0.0.1 (DNS rebinding)
-// names itself there.
+// LocalHost answers only requests whose Host header names this machine: a loopback address or
+// localhost. Under DNS rebinding, where an attacker's name resolves to 127.0.0.1, the header holds
+// the attacker's name.
 func LocalHost(h http.Handler) http.Handler {
 	return hosts(h, "this listener is for this machine", func(host string, ip netip.Addr) bool {
 		return host == "localhost" || ip.IsLoopback()
 	})
 }
 
-// OwnHost answers only requests that name own, localhost or any address in their Host header. It is
-// for a listener of a developer's machine that containers and phones reach too: DNS rebinding needs
-// a name of its own.
+// OwnHost answers only requests whose Host header is own, localhost or an IP address. It is for a
+// listener on a developer's machine that containers and phones reach too. DNS rebinding requires
+// another name.
 func OwnHost(h http.Handler, own string) http.Handler {
 	return hosts(
 		h,
@@ -105,8 +104,8 @@ func OwnHost(h http.Handler, own string) http.Handler {
 	)
 }
 
-// hosts answers requests whose Host header is allowed, by its name without the port and, if it is
-// one, its address.
+// hosts answers requests whose Host header is allowed. allowed gets the name without the port and,
+// if it is one, the IP address.
 func hosts(
 	h http.Handler, refusal string, allowed func(host string, ip netip.Addr) bool,
 ) http.Handler {

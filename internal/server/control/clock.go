@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// Clock is the time of a sandbox: that of another clock, until a test moves or stops it. The zero
-// Clock is ready.
+// Clock is the clock of a sandbox. It shows the time of Base until a test moves or stops it. The
+// zero Clock is ready for use.
 type Clock struct {
-	Base func() time.Time // the other clock; nil is time.Now
+	Base func() time.Time // nil means time.Now
 
 	mu     sync.Mutex
 	ahead  time.Duration // of Base
-	frozen time.Time     // where it stands still; zero: it runs
+	frozen time.Time     // time at which it is stopped; zero if it runs
 }
 
 // errBeforeWall refuses times at which the sandbox's certificates may not be valid yet.
@@ -26,7 +26,7 @@ func (c *Clock) base() time.Time {
 	return c.Base()
 }
 
-// Now is the sandbox's time.
+// Now returns the sandbox's time.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -50,7 +50,7 @@ func (c *Clock) Advance(d time.Duration) {
 	}
 }
 
-// Set moves the clock to t, which is not before the time of Base.
+// Set moves the clock to t, which must not be before the time of Base.
 func (c *Clock) Set(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -65,7 +65,7 @@ func (c *Clock) Set(t time.Time) error {
 	return nil
 }
 
-// Freeze stops the clock where it is, or lets it go on from there.
+// Freeze stops the clock, or makes it run again from its present time.
 func (c *Clock) Freeze(stop bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,14 +77,14 @@ func (c *Clock) Freeze(stop bool) {
 	}
 }
 
-// Reset lets the clock show the time of Base again.
+// Reset makes the clock show the time of Base again.
 func (c *Clock) Reset() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ahead, c.frozen = 0, time.Time{}
 }
 
-// State returns the clock's time and whether it stands still.
+// State returns the clock's time and whether it is stopped.
 func (c *Clock) State() (now time.Time, frozen bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -1,9 +1,11 @@
-// Package control is the API of the sandbox's control listener, which tests drive: it shows
-// requests with their trail, jobs and calls, acts as signers with software phones, and moves the
-// sandbox's clock. It changes requests by the operations of package request only.
+// Package control is the JSON API of the sandbox's control listener, for tests: it shows requests
+// with their trail, jobs and calls, acts as signers with software phones, and moves the sandbox's
+// clock.
 //
-// Start at control.go, which has the routes; softphone.go and clock.go are what they act on. The
-// listener is bound to loopback. `signet serve` mounts nothing of this package.
+// Start at [API.Handler]; softphone.go and clock.go have what the routes act on. The package
+// changes requests by the operations of package request only. The listener is bound to loopback.
+// `signet serve` does not use this package; the browser pages of the sandbox are in package
+// sandbox.
 package control
 
 import (
@@ -20,17 +22,17 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// API is what the control listener answers with JSON.
+// API serves the control listener.
 type API struct {
 	Requests *request.Service
 	Lister   request.Lister
 	Phones   *SoftPhones
 	Persona  func(uin string) (signer.Person, bool) // finds a person of the sandbox by NRIC or FIN
 	Clock    *Clock
-	Drain    func(ctx context.Context) error // does all that is due
+	Drain    func(ctx context.Context) error // runs all jobs that are due
 	Log      *slog.Logger
 
-	Recorder  *calllog.Recorder // what CallStore is about to be asked for may still wait here
+	Recorder  *calllog.Recorder // holds records that are not in CallStore yet
 	CallStore calllog.Store
 }
 
@@ -48,8 +50,8 @@ func (c *API) Handler() http.Handler {
 	return mux
 }
 
-// controlStatus: what the state refuses is a conflict, what the caller wrote wrongly is a bad
-// request.
+// controlStatus returns the HTTP status of an error code: 409 for what the state refuses, 400 for
+// an invalid call.
 func controlStatus(code string) int {
 	switch code {
 	case api.CodeClientSide:
@@ -62,7 +64,7 @@ func controlStatus(code string) int {
 	return http.StatusConflict
 }
 
-// codeNotFound is the control listener's own: here an unknown id need not look like a foreign one.
+// codeNotFound is a code of the control listener only, which does not hide whether an id exists.
 const codeNotFound = "NOT_FOUND"
 
 // RequestView is a request as the control listener shows it.
@@ -71,12 +73,12 @@ type RequestView struct {
 	State         request.State   `json:"state"`
 	ClientID      string          `json:"client_id"`
 	ExpiresAt     time.Time       `json:"expires_at"`
-	SessionEndsAt *time.Time      `json:"session_ends_at"` // null: no session
-	Signer        *string         `json:"signer"`          // NRIC or FIN; null: not opened yet
+	SessionEndsAt *time.Time      `json:"session_ends_at"` // null if there is no session
+	Signer        *string         `json:"signer"`          // NRIC or FIN; null if no person has opened it
 	Events        []request.Event `json:"events"`
-	// webhook deliveries and other work, with their attempts
+	// Jobs are webhook deliveries and other jobs with their attempts.
 	Jobs []request.Job `json:"jobs"`
-	// of relying parties, oldest first: what they sent, and why it was refused
+	// Calls are those of relying parties with the reasons of refusals, oldest first.
 	Calls []calllog.Record `json:"calls"`
 }
 
@@ -121,7 +123,7 @@ func (c *API) act(w http.ResponseWriter, r *http.Request) error {
 		if !signer.ValidUIN(uin) {
 			return api.ErrClientSide(`"as" must be an NRIC or FIN with the right check letter`)
 		}
-		// as many signers as a test wants
+		// Tests can use any number of signers.
 		p = signer.Person{UIN: uin, Name: "SANDBOX PERSON " + uin[5:]}
 	}
 	if err := c.Phones.act(r.Context(), r.PathValue("request_id"), p, in.Do); err != nil {
@@ -142,20 +144,20 @@ func (c *API) clock(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// ClockChange is the body of POST /clock: one of the first four members.
+// ClockChange is the body of POST /clock. It has one of the first four members.
 type ClockChange struct {
 	Advance string    `json:"advance"` // a duration such as "31m"
 	Set     time.Time `json:"set"`     // RFC 3339; not before the machine's time
-	Freeze  *bool     `json:"freeze"`  // stop the clock, or let it go on
+	Freeze  *bool     `json:"freeze"`  // stop the clock, or make it run
 	Reset   bool      `json:"reset"`   // show the machine's time again
 
-	// With Advance: make this request, or all requests of this party, older, and leave the clock
-	// alone. The duration may be negative then.
+	// With Advance, RequestID or ClientID makes this request or all requests of this party older
+	// and leaves the clock unchanged. The duration may then be negative.
 	RequestID string `json:"request_id"`
 	ClientID  string `json:"client_id"`
 }
 
-// maxAdvance is the longest step of the clock.
+// maxAdvance is the largest step of the clock.
 const maxAdvance = 10 * 365 * 24 * time.Hour
 
 // change checks a change of the clock and makes it.
@@ -224,8 +226,8 @@ func (c *API) ageAll(ctx context.Context, clientID string, d time.Duration) erro
 	}
 }
 
-// moveClock changes the clock, or the age of requests, and returns when all that became due has
-// run.
+// moveClock changes the clock or the age of requests, and returns after all jobs that became due
+// have run.
 func (c *API) moveClock(w http.ResponseWriter, r *http.Request) error {
 	var in ClockChange
 	if err := httpx.ReadJSON(w, r, &in); err != nil {
@@ -240,7 +242,7 @@ func (c *API) moveClock(w http.ResponseWriter, r *http.Request) error {
 	return c.clock(w, r)
 }
 
-// notFound lets an unknown id be a 404.
+// notFound returns err with codeNotFound if it is about an unknown id.
 func notFound(err error) error {
 	if errors.Is(err, api.ErrNoRecord) {
 		return &api.Error{Code: codeNotFound, Description: api.ErrNoRecord.Description}

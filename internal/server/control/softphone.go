@@ -17,8 +17,8 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// SoftPhones are the phones of personas: made and enrolled when first needed, in this process's
-// memory. They go through the same calls of the domain as the phone's pages.
+// SoftPhones are the phones of personas. They are created and enrolled when first needed, and kept
+// in memory. They use the same operations as the phone's pages.
 type SoftPhones struct {
 	Requests *request.Service
 	Signers  *signer.Service
@@ -33,7 +33,7 @@ type softPhone struct {
 	key *ecdsa.PrivateKey
 }
 
-// of returns the person's phone, enrolled.
+// of returns the person's enrolled phone.
 func (s *SoftPhones) of(ctx context.Context, p signer.Person) (*softPhone, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,7 +44,7 @@ func (s *SoftPhones) of(ctx context.Context, p signer.Person) (*softPhone, error
 		}
 	}
 	ph, err := s.enrol(ctx, p)
-	// somebody moved the clock meanwhile, by more than a challenge lives
+	// Another call has moved the clock past the end of the challenge. Try again.
 	if errors.Is(err, api.ErrSignatureInvalid) {
 		ph, err = s.enrol(ctx, p)
 	}
@@ -79,22 +79,22 @@ func (s *SoftPhones) enrol(ctx context.Context, p signer.Person) (*softPhone, er
 	return &softPhone{phone, key}, nil
 }
 
-// lasts reports whether the phone's certificate is good for the longest session and what follows
-// it. One that was issued before the clock was set back is not good yet.
+// lasts reports whether the phone's certificate is valid now and until the end of the longest
+// session. A certificate that was issued before the clock was set back is not valid yet.
 func (s *SoftPhones) lasts(ph signer.Phone) bool {
 	cert, err := x509.ParseCertificate(ph.Certificate)
 	now := s.Signers.Now()
 	return err == nil && !cert.NotBefore.After(now) && cert.NotAfter.After(now.Add(40*time.Minute))
 }
 
-// session finds the open session that the person's phone would have scanned.
+// session returns the id of the open session of a request, as the phone gets it from the QR code.
 func (s *SoftPhones) session(ctx context.Context, id string) (string, error) {
 	r, err := s.Requests.Get(ctx, id)
 	if err != nil {
 		return "", err
 	}
 	if r.Session == nil {
-		return "", nil // the domain knows better than we what to answer
+		return "", nil // package request refuses the empty session with the right error
 	}
 	return r.Session.ID, nil
 }
@@ -134,7 +134,7 @@ func (s *SoftPhones) Reject(ctx context.Context, id string, p signer.Person) err
 	return s.Requests.Reject(ctx, id, session, phone.Phone)
 }
 
-// act is the control listener's vocabulary: a signer's steps by name.
+// act runs a signer's step by its name.
 func (s *SoftPhones) act(ctx context.Context, id string, p signer.Person, do string) error {
 	switch do {
 	case "open":

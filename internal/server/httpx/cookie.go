@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// CookieName is the name of a cookie of ours for path, with the prefix of RFC 6265bis that binds it
-// to https: "__Host-" if the cookie is for the whole host, "__Secure-" otherwise. A sibling domain
-// cannot set the former, and a page without https neither. Without https the name has no prefix:
-// browsers would not keep the cookie.
+// CookieName returns the name of a cookie for path, with the prefix of RFC 6265bis that binds it to
+// https: "__Host-" if the cookie is for the whole host, "__Secure-" otherwise. Neither a sibling
+// domain nor a page without https can set a "__Host-" cookie. Without https the name has no prefix,
+// because browsers would reject the cookie.
 func CookieName(name, path, publicURL string) string {
 	switch {
 	case !isHTTPS(publicURL):
@@ -20,9 +20,9 @@ func CookieName(name, path, publicURL string) string {
 	return "__Secure-" + name
 }
 
-// NewCookie returns a cookie of the service at publicURL. age is for how long the browser keeps it;
-// a negative one removes it. SameSite is Lax, because the identity provider and relying parties
-// send browsers here by top-level navigations.
+// NewCookie returns a cookie of the service at publicURL. age is how long the browser keeps it; a
+// negative age removes it. SameSite is Lax, because the identity provider and relying parties send
+// browsers here by top-level navigation.
 func NewCookie(name, value, path, publicURL string, age time.Duration) *http.Cookie {
 	c := &http.Cookie{
 		Name: CookieName(name, path, publicURL), Value: value, Path: path, HttpOnly: true,

@@ -1,5 +1,6 @@
-// Package httpx is what every edge answers with, whatever it is about: JSON and its refusals
-// ([JSON]), documents with ranges ([ServePDF]) and the live state of a sign request as
-// server-sent events ([Streams]). It has no pages: those are made with package ui, which what
-// answers JSON alone does not import.
+// Package httpx writes the answers that all edges have in common: JSON and refusals ([JSON]), PDF
+// documents with ranges ([ServePDF]), and the live state of a sign request as server-sent events
+// ([Streams]).
+//
+// It renders no pages. Package ui does, which edges that answer only JSON do not import.
 package httpx

@@ -9,9 +9,9 @@ import (
 // maxFileName is the longest file name in bytes that the common file systems hold.
 const maxFileName = 255
 
-// fileName makes the name of a file to download from the name of a document: no invisible character
-// and none that a file system or a shell takes for more than a letter, no leading dot, no name of a
-// Windows device, and always ".pdf" at the end. It has at most maxFileName bytes of UTF-8.
+// fileName returns a safe file name for a document's name. It has no invisible characters, none
+// that file systems or shells treat specially, no leading dot, and no name of a Windows device. It
+// ends in ".pdf" and has at most maxFileName bytes of UTF-8.
 func fileName(docName string) string {
 	const suffix = ".pdf"
 	name := strings.Map(func(c rune) rune {
@@ -39,8 +39,8 @@ func fileName(docName string) string {
 	return name + suffix
 }
 
-// isDevice reports whether Windows would open a device instead of a file: it looks at what is
-// before the first dot only.
+// isDevice reports whether Windows would open a device instead of a file. Windows compares only the
+// part before the first dot.
 func isDevice(name string) bool {
 	base, _, _ := strings.Cut(strings.ToUpper(name), ".")
 	switch base = strings.TrimSpace(base); base {
@@ -56,7 +56,7 @@ func isDevice(name string) bool {
 	return false
 }
 
-// truncate cuts s to at most n bytes at the border of a character.
+// truncate returns at most the first n bytes of s, without splitting a character.
 func truncate(s string, n int) string {
 	if len(s) <= n {
 		return s

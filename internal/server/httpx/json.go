@@ -10,18 +10,18 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// JSON adapts handlers that answer JSON and return errors. An error that is an [api.Error] becomes
-// that body; any other becomes SERVER_SIDE_ERROR, and its text goes to the log and nowhere else.
+// JSON makes handlers of functions that answer JSON and return errors. An [api.Error] is answered
+// with its body. Any other error is answered with SERVER_SIDE_ERROR, and its text is only logged.
 type JSON struct {
-	Status  func(code string) int // HTTP status of an error code; nil: api.Status
-	Explain bool                  // adds the cause of a refusal as a header: only for the sandbox
+	Status  func(code string) int // HTTP status of an error code; nil means api.Status
+	Explain bool                  // send the cause of a refusal in a header; only for the sandbox
 	Log     *slog.Logger
 }
 
-// HeaderExplanation carries the cause of a refusal in the sandbox.
+// HeaderExplanation is the header for the cause of a refusal. Only the sandbox sends it.
 const HeaderExplanation = "Signet-Explanation"
 
-// Handle makes an http.Handler of h. h must not have written anything when it returns an error.
+// Handle makes an http.Handler of h, which must not write anything before it returns an error.
 func (j JSON) Handle(h func(w http.ResponseWriter, r *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
@@ -35,7 +35,7 @@ func (j JSON) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	var refusal *api.Error
 	if !errors.As(err, &refusal) {
 		if r.Context().Err() != nil {
-			return // nobody is listening any more
+			return // the caller has closed the connection
 		}
 		j.Log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "err", err)
 		refusal = api.ErrServerSide
@@ -52,8 +52,8 @@ func (j JSON) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	WriteJSON(w, status(refusal.Code), refusal)
 }
 
-// Refusal is what [JSON.Refuse] says for err, and the reason behind it, which it does not say: ""
-// if there is no more to know. For no error there is none.
+// Refusal returns the refusal that [JSON.Refuse] answers for err, and the cause that it does not
+// send, or "". For a nil err it returns nil.
 func Refusal(err error) (refusal *api.Error, reason string) {
 	if err == nil {
 		return nil, ""
@@ -68,16 +68,16 @@ func Refusal(err error) (refusal *api.Error, reason string) {
 	return refusal, reason
 }
 
-// Refused reports whether err is a refusal of the domain, rather than a fault.
+// Refused reports whether err is a refusal by package request rather than a fault.
 func Refused(err error) bool {
 	_, ok := errors.AsType[*api.Error](err)
 	return ok
 }
 
-// WriteJSON answers with v.
+// WriteJSON writes v as JSON.
 func WriteJSON(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
-	if err != nil { // our own types: cannot happen
+	if err != nil { // cannot happen with the types of this program
 		http.Error(
 			w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError,
 		)
@@ -90,7 +90,7 @@ func WriteJSON(w http.ResponseWriter, status int, v any) {
 	w.Write(append(body, '\n'))
 }
 
-// ReadJSON decodes a request's JSON body of at most 64 KiB into v.
+// ReadJSON decodes a JSON body of at most 64 KiB into v.
 func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 64<<10)).Decode(v); err != nil {
 		return api.ErrClientSide("The body is not the JSON that this call takes").Because("%w", err)
@@ -98,7 +98,7 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, v any) error {
 	return nil
 }
 
-// oneLine makes text fit a header.
+// oneLine returns s in a form that a header can contain.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {

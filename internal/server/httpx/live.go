@@ -10,7 +10,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// LiveOf is the live state of a request.
+// LiveOf returns the live state of a request.
 func LiveOf(r *request.Request) Live {
 	l := Live{State: string(r.State.ForSigner()), Outcome: string(r.Outcome), Seq: r.Version}
 	if r.State.InSession() {
@@ -20,27 +20,25 @@ func LiveOf(r *request.Request) Live {
 	return l
 }
 
-// Live is the state that a page was rendered from. The page follows the state
-// by server-sent events and reloads when it is no longer this one, so it must be
-// filled from the same read as the rest of the page.
+// Live is the state that a page was rendered from. The page follows the state by server-sent events
+// and reloads when it changes, so Live must come from the same read as the rest of the page.
 type Live struct {
 	// State is one of created, locked, session, sealing, signed, expired,
 	// cancelled.
 	State string
-	// Outcome is how the last sign session ended: rejected, timed_out, left,
-	// failed or "".
+	// Outcome is how the last sign session ended: rejected, timed_out, left, failed, or "" if there
+	// was none.
 	Outcome string
-	// SessionEndsAt is the end of the present sign session; zero if there is
-	// none. A different end means another session, whose code must be shown.
+	// SessionEndsAt is the end of the present sign session; zero if there is none. A different end
+	// means a new session with a new code.
 	SessionEndsAt time.Time
 	// Scanned says that the phone has opened the session.
 	Scanned bool
-	// Seq grows with every change, so that late answers can be told from new
-	// ones.
+	// Seq grows with every change, so that scripts can discard late answers.
 	Seq int64
 }
 
-// SessionEndsMillis is SessionEndsAt in Unix milliseconds, or 0.
+// SessionEndsMillis returns SessionEndsAt in Unix milliseconds, or 0.
 func (l Live) SessionEndsMillis() int64 {
 	if l.SessionEndsAt.IsZero() {
 		return 0
@@ -48,7 +46,7 @@ func (l Live) SessionEndsMillis() int64 {
 	return l.SessionEndsAt.UnixMilli()
 }
 
-// MarshalJSON is the form that the scripts read: from the stream and from the poll.
+// MarshalJSON returns the form that scripts read from the stream and from the poll.
 func (l Live) MarshalJSON() ([]byte, error) {
 	return json.Marshal(struct {
 		State         string `json:"state"`
@@ -59,24 +57,24 @@ func (l Live) MarshalJSON() ([]byte, error) {
 	}{l.State, l.Scanned, l.Outcome, l.SessionEndsMillis(), l.Seq})
 }
 
-// heartbeat keeps proxies from closing a quiet stream.
+// heartbeat is the interval of comments that keep proxies from closing an idle stream.
 const heartbeat = 15 * time.Second
 
-// Streams serves live state.
+// Streams serves live states as server-sent events.
 type Streams struct {
 	Watcher request.Watcher
-	// closed when the server stops; streams end then, so that a graceful stop need not wait for
-	// them
+	// closed when the server stops. Streams then end, so that a graceful stop does not wait for
+	// them.
 	Stopping <-chan struct{}
 }
 
-// Serve answers with server-sent events: the state now, and again after every change, until the
-// browser goes away or the server stops.
+// Serve sends the state, and again after every change, until the browser disconnects or the server
+// stops.
 func (s Streams) Serve(
 	w http.ResponseWriter, r *http.Request, id string, read func(context.Context) (Live, error),
 ) error {
 	changed, stop := s.Watcher.Watch(id)
-	defer stop() // subscribe before the first read, or a change between the two is lost
+	defer stop() // subscribe before the first read, so that no change in between is missed
 	state, err := read(r.Context())
 	if err != nil {
 		return err
@@ -117,7 +115,7 @@ func (s Streams) Serve(
 				}
 			case <-changed:
 				if state, err = read(r.Context()); err != nil {
-					return nil // the browser comes back, and then hears what is wrong
+					return nil // the browser reconnects and then gets the error
 				}
 			}
 		}

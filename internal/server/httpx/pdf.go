@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// PDF describes a document that is served.
+// PDF describes a document to serve.
 type PDF struct {
-	Name       string    // for Content-Disposition; made safe here
+	Name       string    // for Content-Disposition; ServePDF makes it safe
 	ModTime    time.Time // may be zero
-	SHA256     []byte    // entity tag; may be nil
+	SHA256     []byte    // for the entity tag; may be nil
 	Attachment bool      // the browser saves it instead of showing it
 }
 
@@ -33,7 +33,7 @@ func ServePDF(w http.ResponseWriter, r *http.Request, doc io.ReaderAt, p PDF) {
 	h := w.Header()
 	h.Set("Content-Type", "application/pdf")
 	h.Set("Content-Disposition", contentDisposition(disposition, p.Name))
-	// more would break browsers' own viewers
+	// A stricter policy would break browsers' own viewers.
 	h.Set("Content-Security-Policy", "frame-ancestors 'none'")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cache-Control", "private, no-store")
@@ -43,8 +43,8 @@ func ServePDF(w http.ResponseWriter, r *http.Request, doc io.ReaderAt, p PDF) {
 	http.ServeContent(w, r, "", p.ModTime, io.NewSectionReader(doc, 0, sized.Size()))
 }
 
-// contentDisposition writes the name in both forms of RFC 6266: plain ASCII for old clients, and
-// UTF-8.
+// contentDisposition returns the header with the name in both forms of RFC 6266: ASCII for old
+// clients, and UTF-8.
 func contentDisposition(kind, name string) string {
 	name = fileName(name)
 	ascii := strings.Map(func(r rune) rune {
@@ -55,7 +55,7 @@ func contentDisposition(kind, name string) string {
 	}, name)
 	v := mime.FormatMediaType(kind, map[string]string{"filename": ascii})
 	if ascii != name {
-		// FormatMediaType of a non-ASCII value gives just the extended form, filename*=utf-8''...
+		// FormatMediaType returns only the extended form of a non-ASCII value, filename*=utf-8''...
 		if _, ext, ok := strings.Cut(mime.FormatMediaType(kind, map[string]string{"filename": name}), "; "); ok {
 			v += "; " + ext
 		}

@@ -17,9 +17,8 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// Demo is a relying party like any other: it knows of its sign requests what package client tells
-// it over HTTP, and nothing more. Its pages show each call with the exact answer. It keeps the
-// newest requests in memory.
+// Demo is a demo relying party. It knows about its sign requests only what package client gets over
+// HTTP. Its pages show each call with the exact answer. It keeps the newest requests in memory.
 type Demo struct {
 	config   DemoConfig
 	client   *client.Client
@@ -27,10 +26,10 @@ type Demo struct {
 	requests demoRequests
 }
 
-// DemoConfig is what a [Demo] needs.
+// DemoConfig is the configuration of a [Demo].
 type DemoConfig struct {
 	PublicURL string // where browsers find this server, without a slash at the end
-	// of the API, as it can be reached from here, such as "http://127.0.0.1:5156/api/v3"
+	// URL of the API as this process reaches it, such as "http://127.0.0.1:5156/api/v3"
 	BaseURL    string
 	ClientID   string
 	Key        crypto.Signer // P-256, P-384 or P-521
@@ -38,10 +37,10 @@ type DemoConfig struct {
 	Now        func() time.Time
 	Rand       io.Reader
 	Log        *slog.Logger
-	HTTPClient *http.Client // nil: one that gives up after 30 s
+	HTTPClient *http.Client // nil means one with a timeout of 30 s
 }
 
-// What the demo must be registered with, below PublicURL.
+// Paths below PublicURL that the demo must be registered with.
 const (
 	DemoName         = "Demo Relying Party"
 	DemoJWKSPath     = "/demo/jwks.json"
@@ -52,7 +51,7 @@ const (
 const (
 	demoHome  = "/demo/"
 	demoKeyID = "demo-1"
-	// bytes of a form; more than the API takes, so that its refusal can be seen
+	// size of a form; larger than the API's limit, so that the demo can show the refusal
 	demoUpload = 12 << 20
 )
 
@@ -79,8 +78,7 @@ func NewDemo(config DemoConfig) (*Demo, error) {
 	return &Demo{config: config, client: c, jwks: jwks}, nil
 }
 
-// Routes adds the demo below /demo. The form handlers rely on the server's check for cross-origin
-// requests.
+// Routes adds the demo below /demo. Its forms rely on the server's cross-origin protection.
 func (d *Demo) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /demo", http.RedirectHandler(demoHome, http.StatusFound))
 	mux.HandleFunc("GET /demo/{$}", d.home)
@@ -95,7 +93,7 @@ func (d *Demo) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+DemoWebhookPath, d.webhook)
 }
 
-// with finds the request of the path.
+// with returns a handler that looks up the request of the path for h.
 func (d *Demo) with(h func(http.ResponseWriter, *http.Request, *demoRequest)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		req := d.requests.find(r.PathValue("id"))
@@ -128,7 +126,7 @@ func (d *Demo) renderHome(w http.ResponseWriter, r *http.Request, status int, re
 	d.config.Kit.Show(w, r, d.config.Log, status, page)
 }
 
-// create initiates a sign request with what the form says.
+// create initiates a sign request with the form's values.
 func (d *Demo) create(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, demoUpload)
 	if err := r.ParseMultipartForm(demoUpload); err != nil &&
@@ -174,7 +172,7 @@ func (d *Demo) create(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, demoRequestURL(initiated.RequestID, ""), http.StatusSeeOther)
 }
 
-// demoDocument returns the chosen document, and a name for it.
+// demoDocument returns the chosen document and its name.
 func demoDocument(r *http.Request) (name string, document []byte, err error) {
 	if r.PostFormValue("source") != "upload" {
 		return sampleName, sampleDocument(), nil
@@ -194,7 +192,7 @@ func demoDocument(r *http.Request) (name string, document []byte, err error) {
 	return name, document, nil
 }
 
-// notSent explains a call that did not happen in the place of its answer.
+// notSent returns an exchange that explains why a call was not sent.
 func (d *Demo) notSent(err error) *Exchange {
 	return &Exchange{
 		Call: "POST " + api.PathRequest, Body: "not sent: " + err.Error(), At: d.config.Now(),
@@ -212,8 +210,7 @@ func (d *Demo) renderRequest(w http.ResponseWriter, r *http.Request, status int,
 	d.config.Kit.Show(w, r, d.config.Log, status, page)
 }
 
-// state tells the page whether to reload. It does not ask the service: polling is what webhooks are
-// for.
+// state tells the page whether to reload. It does not ask the service, which sends webhooks.
 func (d *Demo) state(w http.ResponseWriter, _ *http.Request, req *demoRequest) {
 	page := req.page(d.config.Now())
 	httpx.WriteJSON(w, http.StatusOK, map[string]any{"state": page.State, "seq": page.Seq})
@@ -233,7 +230,8 @@ func (d *Demo) result(w http.ResponseWriter, r *http.Request, req *demoRequest) 
 	http.Redirect(w, r, demoRequestURL(req.id, ""), http.StatusSeeOther)
 }
 
-// demoRequestURL is a page of a request: its own, or an action.
+// demoRequestURL returns the URL of a request's page if action is "", and of an action on it
+// otherwise.
 func demoRequestURL(id, action string) string {
 	u := "/demo/requests/" + url.PathEscape(id)
 	if action != "" {

@@ -9,7 +9,7 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// demoPlacings are what the form offers. The last two are there to be refused.
+// demoPlacings are the choices of the form. The service refuses the last two.
 var demoPlacings = [...]struct {
 	value, label string
 	places       func(pages []pageSize) []api.Location
@@ -44,19 +44,19 @@ var demoPlacings = [...]struct {
 	}},
 }
 
-// pageSize is a page as displayed, in points.
+// pageSize is the size of a page as displayed, in points.
 type pageSize struct{ w, h float64 }
 
 var a4 = pageSize{595.28, 841.89}
 
-// Where signature boxes go, in points: two columns between the margins, rows from the bottom up.
+// Layout of signature boxes in points: two columns between the margins, rows from the bottom up.
 const (
 	slotMargin = 56.7 // 2 cm
 	slotBottom = 96.0
 	slotRow    = api.BoxHeight + 24
 )
 
-// placeSignatures turns a choice of the form into places on this document.
+// placeSignatures returns the places that a choice of the form stands for in this document.
 func placeSignatures(choice string, document []byte) ([]api.Location, error) {
 	for _, p := range demoPlacings {
 		if p.value == choice {
@@ -66,8 +66,8 @@ func placeSignatures(choice string, document []byte) ([]api.Location, error) {
 	return nil, errors.New("choose where to sign")
 }
 
-// pageSizes measures a document. One that cannot be read is taken for one page of A4: the service
-// is the one to refuse it.
+// pageSizes returns the sizes of a document's pages. For a document that cannot be read it returns
+// one page of A4, so that the service can refuse the document.
 func pageSizes(document []byte) []pageSize {
 	doc, err := pdf.Open(bytes.NewReader(document), int64(len(document)), pdf.Limits{})
 	if err != nil {
@@ -85,8 +85,8 @@ func pageSizes(document []byte) []pageSize {
 	return sizes
 }
 
-// slot is the place in a column (0 or 1) and a row of a page, counted from 1. Where two columns do
-// not fit there is one, with twice the rows.
+// slot returns the place in a column (0 or 1) and a row of a page, counted from 1. A page that is
+// too narrow for two columns has one column with twice the rows.
 func slot(pages []pageSize, page, column, row int) api.Location {
 	size := pages[page-1]
 	margin := min(slotMargin, max(0, (size.w-api.BoxWidth)/2))
@@ -103,5 +103,5 @@ func slot(pages []pageSize, page, column, row int) api.Location {
 	}
 }
 
-// fraction is v of whole with four decimals, rounded down so that the box stays on the page.
+// fraction returns v/whole with four decimals, rounded down so that the box stays on the page.
 func fraction(v, whole float64) float64 { return math.Floor(v/whole*1e4) / 1e4 }

@@ -20,16 +20,17 @@ import (
 
 const (
 	maxDemoWebhook  = 64 << 10
-	maxDemoDownload = 64 << 20 // a signed document is little larger than what the API takes
+	maxDemoDownload = 64 << 20 // a signed document is slightly larger than the API's limit
 )
 
-// keys is the demo's JWKS, which the service fetches.
+// keys serves the demo's JWKS.
 func (d *Demo) keys(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(d.jwks)
 }
 
-// back is where the signer's browser returns to. What it says proves nothing and is only shown.
+// back is the page that the signer's browser returns to. Its query proves nothing, so it is only
+// shown.
 func (d *Demo) back(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	req := d.requests.find(q.Get(api.ParamRequestID))
@@ -44,7 +45,8 @@ func (d *Demo) back(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, target, http.StatusSeeOther)
 }
 
-// webhook keeps what the service sends: the genuine to act upon, the rest to look at.
+// webhook keeps the webhooks that the service sends. It shows those that are not genuine but
+// ignores their claims.
 func (d *Demo) webhook(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxDemoWebhook))
 	if err != nil {
@@ -55,7 +57,7 @@ func (d *Demo) webhook(w http.ResponseWriter, r *http.Request) {
 	claims, err := d.client.VerifyWebhook(r.Context(), r)
 	if err != nil && !errors.Is(err, client.ErrInvalidWebhook) {
 		d.config.Log.WarnContext(r.Context(), "demo: a webhook could not be checked", "err", err)
-		w.WriteHeader(http.StatusServiceUnavailable) // comes again
+		w.WriteHeader(http.StatusServiceUnavailable) // the service will retry
 		return
 	}
 	requestID, payload := readDemoWebhook(body)
@@ -71,7 +73,7 @@ func (d *Demo) webhook(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// readDemoWebhook decodes a webhook without believing it.
+// readDemoWebhook decodes a webhook without verifying it.
 func readDemoWebhook(body []byte) (requestID, payload string) {
 	var hook api.Webhook
 	_ = json.Unmarshal(body, &hook)
@@ -93,8 +95,8 @@ func readDemoWebhook(body []byte) (requestID, payload string) {
 	return claims.RequestID, indented.String()
 }
 
-// signed hands out the signed document: from the webhook's link while it lives, else from a fresh
-// one.
+// signed serves the signed document: from the webhook's link if that is still valid, and from a new
+// link otherwise.
 func (d *Demo) signed(w http.ResponseWriter, r *http.Request, req *demoRequest) {
 	document, err := d.fetch(r.Context(), req)
 	if err != nil {
@@ -111,7 +113,7 @@ func (d *Demo) signed(w http.ResponseWriter, r *http.Request, req *demoRequest) 
 }
 
 func (d *Demo) fetch(ctx context.Context, req *demoRequest) ([]byte, error) {
-	const margin = 5 * time.Second // a link that ends during the download is no good
+	const margin = 5 * time.Second // avoids a link that expires during the download
 	if link, ends := req.link(); link != "" && d.config.Now().Add(margin).Before(ends) {
 		if document, err := d.download(ctx, link); err == nil {
 			return document, nil
@@ -126,7 +128,7 @@ func (d *Demo) fetch(ctx context.Context, req *demoRequest) ([]byte, error) {
 	return d.download(ctx, result.SignedDocURL)
 }
 
-// download reads the document to its end, so that nobody gets half of it.
+// download reads the whole document before it is served, so that no browser gets a part of it.
 func (d *Demo) download(ctx context.Context, link string) ([]byte, error) {
 	stream, err := d.client.Download(ctx, link)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/httpx"
 )
 
-// demoRecord collects the calls that are made with one context.
+// demoRecord collects the calls made with one context.
 type demoRecord struct {
 	mu    sync.Mutex
 	calls []Exchange // newest first
@@ -32,7 +32,7 @@ func (r *demoRecord) add(x Exchange) {
 	r.calls = append([]Exchange{x}, r.calls...)
 }
 
-// take hands over what was collected since the last time.
+// take returns the calls since the last take.
 func (r *demoRecord) take() []Exchange {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -41,18 +41,19 @@ func (r *demoRecord) take() []Exchange {
 	return calls
 }
 
-// demoTransport records the calls of the API with their exact answers. Links that the service makes
-// for the outside world are followed inside: in a container, the public address leads nowhere.
+// demoTransport records the calls of the API with their exact answers. It sends requests for the
+// service's public URL to the internal one, because in a container the public URL may not be
+// reachable.
 type demoTransport struct {
-	next         http.RoundTripper // nil: http.DefaultTransport
+	next         http.RoundTripper // nil means http.DefaultTransport
 	public, base string
 	now          func() time.Time
 }
 
-// Headers of answers that are worth a look.
+// demoHeaders are the headers of answers that pages show.
 var demoHeaders = [...]string{"Retry-After", httpx.HeaderExplanation, "Location"}
 
-const maxDemoBody = 16 << 10 // bytes of an answer that are shown
+const maxDemoBody = 16 << 10 // bytes of an answer that pages show
 
 func (t *demoTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	next := t.next
@@ -90,8 +91,8 @@ func (t *demoTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// inside sends a request for the public address to where the API is. The Host stays, as the public
-// address is what the server knows itself by.
+// inside redirects a request for the public URL to the internal one. It keeps the Host, by which
+// the server recognises its public URL.
 func (t *demoTransport) inside(r *http.Request) *http.Request {
 	public, err := url.Parse(t.public)
 	if err != nil || r.URL.Scheme != public.Scheme || r.URL.Host != public.Host {

@@ -10,15 +10,15 @@ import (
 	"github.com/signet-sign/signet/client"
 )
 
-// How much the demo remembers.
+// Limits of what the demo keeps.
 const (
 	maxDemoRequests  = 200
 	maxDemoExchanges = 50
 	maxDemoWebhooks  = 20
 )
 
-// The states as the demo shows them. They are what the service's answers amount to: "created" may
-// be "locked" in truth, as no call tells a relying party that somebody has opened the document.
+// States as the demo shows them, inferred from the service's answers. A request shown as "created"
+// may be "locked", because no call tells a relying party that a person has opened the document.
 const (
 	stateCreated   = "created"
 	stateSession   = "session"
@@ -27,7 +27,7 @@ const (
 	stateCancelled = "cancelled"
 )
 
-// demoRequests are the newest requests. The zero value is ready.
+// demoRequests are the newest requests. The zero value is ready for use.
 type demoRequests struct {
 	mu   sync.Mutex
 	list []*demoRequest // newest first
@@ -62,15 +62,15 @@ type demoRequest struct {
 
 	mu        sync.Mutex
 	known     string    // stateSigned, stateExpired or stateCancelled once an answer has said so
-	busyUntil time.Time // end of the sign session that the last refusal of a cancel spoke of
+	busyUntil time.Time // end of the sign session, from the last refused cancel
 	exchanges []Exchange
 	webhooks  []WebhookDelivery
-	signedURL string // of the last webhook
+	signedURL string // from the last webhook
 	signedEnd time.Time
 	seq       int64
 }
 
-// learn draws the conclusion from a call: success is the state that it proves.
+// learn updates the request after calls. success is the state that a successful call proves.
 func (r *demoRequest) learn(calls []Exchange, err error, success string, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -93,7 +93,7 @@ func (r *demoRequest) learn(calls []Exchange, err error, success string, now tim
 	}
 }
 
-// deliver notes a webhook; claims is nil if it is not genuine.
+// deliver records a webhook. claims is nil if it is not genuine.
 func (r *demoRequest) deliver(w WebhookDelivery, claims *api.WebhookClaims) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -107,14 +107,14 @@ func (r *demoRequest) deliver(w WebhookDelivery, claims *api.WebhookClaims) {
 	}
 }
 
-// link is the last webhook's link and its end.
+// link returns the last webhook's link and when it expires.
 func (r *demoRequest) link() (url string, ends time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.signedURL, r.signedEnd
 }
 
-// stateAt needs r.mu.
+// stateAt requires r.mu to be held.
 func (r *demoRequest) stateAt(now time.Time) string {
 	switch {
 	case r.known != "":
@@ -136,9 +136,8 @@ func (r *demoRequest) row(now time.Time) DemoRow {
 	}
 }
 
-// page is the request's page without what is not the request's. Cancel and Get result are always
-// there: the page is for seeing what the service answers, above all to a cancel that comes too
-// late.
+// page returns the parts of the request's page that depend on the request. Cancel and Get result
+// are always offered, to show the service's answer in every state.
 func (r *demoRequest) page(now time.Time) DemoRequest {
 	r.mu.Lock()
 	defer r.mu.Unlock()

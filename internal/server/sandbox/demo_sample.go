@@ -14,7 +14,7 @@ import (
 
 const sampleName = "Tenancy agreement.pdf"
 
-// sampleDocument returns the sample; it is the same every time.
+// sampleDocument returns the sample, which is the same on every call.
 func sampleDocument() []byte {
 	pages := []pageSize{a4, a4}
 	frames := map[int][]samplePlace{
@@ -88,7 +88,8 @@ func sampleDocument() []byte {
 			"tribunal that is responsible for the place of the premises.",
 	)
 	second.clause(
-		"9", "Form",
+		"9",
+		"Form",
 		"This agreement is signed electronically. Changes need a document that is signed in the same way.",
 	)
 	second.y = 280 // just above the frames
@@ -123,7 +124,7 @@ const (
 	pale   = "0.94 0.96 0.97"
 )
 
-// drawing is the content stream of a page. y is where the next line's baseline is.
+// drawing is the content stream of a page. y is the baseline of the next line.
 type drawing struct {
 	bytes.Buffer
 	y float64
@@ -153,7 +154,7 @@ func (d *drawing) head(title, subtitle string) {
 	d.y -= 26
 }
 
-// panel lists the key facts on a pale ground.
+// panel draws the key facts on a light background.
 func (d *drawing) panel(facts [][2]string) {
 	const row, pad = 22.0, 15.0
 	height := float64(len(facts))*row + 2*pad - 6
@@ -262,7 +263,9 @@ func writeSample(pages ...*drawing) []byte {
 	for i, page := range pages {
 		object(
 			"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 %g %g] /Resources << /Font << /F1 3 0 R /F2 4 0 R >> >> /Contents %d 0 R >>",
-			a4.w, a4.h, firstPage+2*i+1,
+			a4.w,
+			a4.h,
+			firstPage+2*i+1,
 		)
 		object("<< /Length %d >>\nstream\n%s\nendstream", page.Len(), page.Bytes())
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Provider is an OpenID Connect provider (Core 1.0, authorization code flow with PKCE) whose login
-// page asks which persona to be. It knows one client: this sandbox's own portal.
+// Provider is an OpenID Connect provider (Core 1.0, authorization code flow with PKCE). Its login
+// page lets the browser choose a persona. It has one client: this sandbox's own portal.
 type Provider struct {
 	Issuer       string // public URL of the provider, without a slash at the end
 	ClientID     string
@@ -36,7 +36,7 @@ type Provider struct {
 	codes map[string]grant
 }
 
-// grant is what a code stands for.
+// grant is what a code was issued for.
 type grant struct {
 	person    signer.Person
 	nonce     string
@@ -78,14 +78,14 @@ func (p *Provider) keys(w http.ResponseWriter, r *http.Request) {
 	}})
 }
 
-// valid checks the parameters that must not be wrong before anybody is sent anywhere.
+// valid checks the parameters that must be right before the browser is redirected.
 func (p *Provider) valid(q url.Values) bool {
 	return q.Get("client_id") == p.ClientID && q.Get("redirect_uri") == p.RedirectURL &&
 		q.Get("response_type") == "code" &&
 		q.Get("code_challenge_method") == "S256" && q.Get("code_challenge") != ""
 }
 
-// authorize is the login page.
+// authorize serves the login page.
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	if !p.valid(q) {
@@ -107,7 +107,7 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// choose is the answer of the login page.
+// choose handles the form of the login page.
 func (p *Provider) choose(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil || !p.valid(r.PostForm) {
 		p.Kit.Error(w, r, http.StatusBadRequest, "")

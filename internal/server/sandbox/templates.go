@@ -9,7 +9,7 @@ import (
 //go:embed templates/*.html
 var templates embed.FS
 
-// Templates are those of the pages of the demo relying party and the identity provider, for
+// Templates returns the templates of the demo relying party and the identity provider, for
 // [ui.Options].
 func Templates() ui.Templates {
 	return ui.Templates{Files: templates}

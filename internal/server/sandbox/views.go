@@ -25,9 +25,8 @@ type PersonaChoice struct {
 // Initial is the letter in the persona's circle.
 func (p PersonaChoice) Initial() string { return ui.Party{Name: p.Name}.Initial() }
 
-// PersonaChooser is the login page of the sandbox's identity provider: choose
-// who to be. Each persona is a submit button named "persona"; "Decline" posts
-// persona="" .
+// PersonaChooser is the login page of the sandbox's identity provider. Each persona is a submit
+// button named "persona"; "Decline" posts persona="".
 type PersonaChooser struct {
 	// Action is where the form posts.
 	Action string
@@ -37,7 +36,7 @@ type PersonaChooser struct {
 	// empty.
 	Client   string
 	Personas []PersonaChoice
-	// RedirectURL is where the answer redirects to, for the page's policy.
+	// RedirectURL is where the answer to the form redirects to. The page's policy must allow it.
 	RedirectURL string
 }
 
@@ -51,18 +50,16 @@ func (p PersonaChooser) Meta() ui.Meta {
 	return m
 }
 
-// DemoHome is the first page of the demo relying party. The form posts
-// multipart data to Action: source (sample or upload), document (the file), places
-// (a value of Placings), signer (an ID of Personas, or "" for the first person
-// who opens it).
+// DemoHome is the first page of the demo relying party. The form posts multipart data to Action:
+// source (sample or upload), document (the file), places (a value of Placings), signer (an ID of
+// Personas, or "" for the first person who opens it).
 type DemoHome struct {
 	Action   string
 	Party    ui.Party
 	Personas []PersonaChoice
 	Placings []ui.Choice
 	Requests []DemoRow
-	// Error is the service's refusal of the last upload, as it answered. May be
-	// nil.
+	// Error is the service's refusal of the last upload. May be nil.
 	Error *Exchange
 }
 
@@ -81,25 +78,25 @@ func (p DemoHome) Meta() ui.Meta {
 	}
 }
 
-// Exchange is a call of the demo and the exact answer.
+// Exchange is a call of the demo with the exact answer.
 type Exchange struct {
 	// Call names the call, such as "POST /api/v3/sign-requests/cancel".
 	Call   string
 	Status int
 	// Header holds answer headers worth showing, one "Name: value" each.
 	Header []string
-	// Body is the answer's body as it came; may be empty.
+	// Body is the answer's body, unchanged; may be empty.
 	Body string
 	At   time.Time
 }
 
-// OK says that the call succeeded.
+// OK reports whether the call succeeded.
 func (e Exchange) OK() bool { return e.Status >= 200 && e.Status < 300 }
 
 // WebhookDelivery is a webhook that the demo received.
 type WebhookDelivery struct {
 	At time.Time
-	// Verified says that the token's signature was checked.
+	// Verified says that the token's signature is valid.
 	Verified bool
 	// Claims is the token's decoded payload, indented JSON.
 	Claims string
@@ -113,28 +110,26 @@ type DemoRequest struct {
 	State     string
 	CreatedAt time.Time
 	ExpiresAt time.Time
-	// SigningURL is the link behind the button "Sign".
+	// SigningURL is the link of the button "Sign".
 	SigningURL string
-	// CancelAction and ResultAction are where the forms post; SignedURL is where
-	// the demo hands out the signed file. Each may be "" to leave the control out.
+	// CancelAction and ResultAction are where the forms post; SignedURL is the signed document. An
+	// empty URL hides the control.
 	CancelAction string
 	ResultAction string
 	SignedURL    string
 	HomeURL      string
-	// Returned is the status parameter with which the browser came back, or "".
+	// Returned is the status parameter of the browser's return, or "".
 	Returned string
 	// Exchanges are the calls so far, newest first.
 	Exchanges []Exchange
 	Webhooks  []WebhookDelivery
-	// StateURL answers {"state": "..."}; the page reloads when it changes. May
-	// be "".
+	// StateURL answers {"state": "..."}; the page reloads when it changes. May be "".
 	StateURL string
-	// Seq is compared with "seq" of StateURL's answer, so that a webhook also
-	// shows at once.
+	// Seq is the "seq" that StateURL answers, so that the page reloads after a webhook too.
 	Seq int64
 }
 
-// Open says that the request can still be signed.
+// Open reports whether the request can still be signed.
 func (p DemoRequest) Open() bool {
 	switch p.State {
 	case "created", "locked", "session", "sealing":

@@ -15,14 +15,14 @@ import (
 	"time"
 )
 
-// staticPrefix is where [Kit.Static] is mounted.
+// staticPrefix is the path that [Kit.Static] is mounted on.
 const staticPrefix = "/static/"
 
 //go:embed all:dist
 var distFiles embed.FS
 
-// assets are the files of dist. Names carry a hash of the content (folders of
-// pdf.js: its version), so an answer may be cached for ever.
+// assets are the files of dist. Names contain a hash of the content (folders of pdf.js: its
+// version), so answers may be cached without limit.
 type assets struct {
 	names map[string]string // logical name -> file below dist
 	files map[string]*asset // file below dist -> content
@@ -32,10 +32,10 @@ type asset struct {
 	data []byte
 	kind string // media type
 
-	imports []string // URLs of the chunks that a script cannot start without
+	imports []string // URLs of the chunks that a script imports statically
 
 	once    sync.Once
-	gzipped []byte // nil if gzip does not pay
+	gzipped []byte // nil if gzip does not make it smaller
 }
 
 // openAssets reads dist and its manifest, which web/build writes.
@@ -91,9 +91,9 @@ func openAssets() (*assets, error) {
 	return a, nil
 }
 
-// staticImports finds the chunks that a script imports, in the one form in which the bundler writes
-// that. It looks at the statements around what may be a chunk's name only, because the viewer has
-// two million bytes and the program starts in a fraction of a second.
+// staticImports returns the chunks that a script imports, in the one form that the bundler writes.
+// It looks only at the statements around possible names of chunks, because the viewer has two
+// million bytes.
 func staticImports(script []byte) (chunks []string) {
 	importStatement := regexp.MustCompile(`^import(?:\{[^}]*\}from)?"\./([A-Za-z0-9_-]+\.js)"`)
 	for at := 0; ; {
@@ -110,8 +110,8 @@ func staticImports(script []byte) (chunks []string) {
 	}
 }
 
-// imports are the chunks that the script of a logical name cannot start without:
-// a page that names them saves its reader a round trip.
+// imports returns the chunks that the script with a logical name imports statically. A page that
+// preloads them saves a round trip.
 func (a *assets) imports(name string) []string {
 	if f := a.files[a.names[name]]; f != nil {
 		return f.imports
@@ -119,8 +119,8 @@ func (a *assets) imports(name string) []string {
 	return nil
 }
 
-// url is the address of an asset by its logical name. An unknown name is a
-// mistake in this package, which the gallery test finds: its address answers 404.
+// url returns the URL of an asset by its logical name. An unknown name is a mistake in this
+// package; its URL answers 404, which the gallery test detects.
 func (a *assets) url(name string) string {
 	file, ok := a.names[name]
 	if !ok {
@@ -138,8 +138,8 @@ func (a *assets) viewer() *viewerRef {
 	}
 }
 
-// Static serves the bundle below /static/: GET and HEAD, immutable, compressed
-// where it pays. It must be mounted at "/static/".
+// Static serves the bundle below /static/: GET and HEAD, immutable, compressed if that makes it
+// smaller. It must be mounted at "/static/".
 func (k *Kit) Static() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, ok := strings.CutPrefix(r.URL.Path, staticPrefix)
@@ -154,7 +154,7 @@ func (k *Kit) Static() http.Handler {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 		h.Set("Vary", "Accept-Encoding")
 		if strings.HasSuffix(f.kind, "javascript; charset=utf-8") {
-			// A worker does not inherit the page's policy: it is judged by its own.
+			// A worker has its own policy, not the page's.
 			h.Set(
 				"Content-Security-Policy",
 				"default-src 'none'; script-src 'self'; connect-src 'self'",
@@ -169,8 +169,8 @@ func (k *Kit) Static() http.Handler {
 	})
 }
 
-// ServiceWorker serves the phone's service worker. Its address is fixed, because
-// a browser looks there for the next version; so it must not be kept.
+// ServiceWorker serves the phone's service worker. Browsers fetch new versions from the same URL,
+// so the answer must not be cached.
 func (k *Kit) ServiceWorker() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		f := k.assets.files[k.assets.names["worker.js"]]
@@ -182,7 +182,7 @@ func (k *Kit) ServiceWorker() http.Handler {
 	})
 }
 
-// compressed is the gzip form, made on first use, or nil if it is not smaller.
+// compressed returns the gzip form, or nil if it is not smaller. It is made on first use.
 func (f *asset) compressed() []byte {
 	f.once.Do(func() {
 		switch {
@@ -220,8 +220,7 @@ func acceptsGzip(r *http.Request) bool {
 	return false
 }
 
-// mediaType is fixed here because the system's table differs from machine to
-// machine.
+// mediaType does not use the system's table, which differs between machines.
 func mediaType(name string) string {
 	switch path.Ext(name) {
 	case ".js":

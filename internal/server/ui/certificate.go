@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Certificate is what a person may want to know of a signer certificate.
+// Certificate is the part of a signer certificate that pages show.
 type Certificate struct {
 	Subject  string
 	Issuer   string
@@ -13,7 +13,7 @@ type Certificate struct {
 	NotAfter time.Time
 }
 
-// CertificateOf is what a person may want to know of c.
+// CertificateOf returns the part of c that pages show.
 func CertificateOf(c *x509.Certificate) Certificate {
 	return Certificate{
 		Subject:  c.Subject.CommonName,

@@ -4,9 +4,9 @@ package ui
 type HTTPError struct {
 	// Status is the HTTP status, 400 to 599.
 	Status int
-	// Reference names the log line, to be quoted to the operator. May be empty.
+	// Reference identifies the log line, for the operator. May be empty.
 	Reference string
-	// RetryURL is a path at which trying again makes sense, or "".
+	// RetryURL is the link of "Try again", or "".
 	RetryURL string
 }
 
@@ -14,10 +14,10 @@ func (p HTTPError) Meta() Meta {
 	return Meta{Template: "http_error", Title: p.TitleKey(), Shell: ShellPortal, Script: "portal"}
 }
 
-// TitleKey is the message that names the error.
+// TitleKey returns the key of the error's title.
 func (p HTTPError) TitleKey() string { return p.key() + ".title" }
 
-// TextKey is the message that explains the error.
+// TextKey returns the key of the message that explains the error.
 func (p HTTPError) TextKey() string { return p.key() + ".text" }
 
 func (p HTTPError) key() string {

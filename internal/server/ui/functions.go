@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// pageName is the page that a template file holds; files that begin with "_"
-// are shared parts.
+// pageName returns the name of the page in a template file. Files that begin with "_" hold shared
+// parts.
 func pageName(file string) (string, bool) {
 	name, ok := strings.CutSuffix(file, ".html")
 	return name, ok && !strings.HasPrefix(name, "_")
 }
 
-// functions are what templates may call.
+// functions returns the functions that templates can call.
 //
 //	t KEY ARG...     message, {0} {1} replaced
 //	tn KEY N         message KEY.one or KEY.other, {0} = N
-//	time, date       a time as a person reads it, in the page's language
+//	time, date       a time in the format of the page's language
 //	stamp            a time to the second, as a signature shows it
-//	exact            a time to the millisecond, for those who look for causes
+//	exact            a time to the millisecond, for the console
 //	iso              a time for datetime attributes
 //	ms               a time in Unix milliseconds, for scripts
 //	minutes END NOW  whole minutes left, rounded up, never negative
 //	add A B          sum
-//	dict K V ...     map, to hand several values to a part
+//	dict K V ...     map, to pass several values to a part
 func (k *Kit) functions(l *language) template.FuncMap {
 	return template.FuncMap{
 		"t": l.text,

@@ -6,12 +6,11 @@ import (
 	"strings"
 )
 
-// setPageHeaders sets what every page carries.
+// setPageHeaders sets the headers of every page.
 //
-// Referrer-Policy is same-origin and not no-referrer: nothing leaves for another
-// origin either way, but no-referrer makes a browser send "Origin: null" with our
-// own forms, which the cross-origin check must refuse when a browser is too old
-// to send Sec-Fetch-Site.
+// Referrer-Policy is same-origin and not no-referrer. Neither sends a referrer to another origin,
+// but with no-referrer a browser sends "Origin: null" with forms to this origin, which the
+// cross-origin check refuses if the browser does not send Sec-Fetch-Site.
 func setPageHeaders(h http.Header, formTargets []string) {
 	h.Set("Content-Security-Policy", pagePolicy(formTargets))
 	h.Set("Referrer-Policy", "same-origin")
@@ -23,16 +22,16 @@ func setPageHeaders(h http.Header, formTargets []string) {
 	h.Set("Cache-Control", "no-store")
 }
 
-// pagePolicy is the Content-Security-Policy of a page: own origin only, no
-// inline script or style, no frames in either direction.
+// pagePolicy returns the Content-Security-Policy of a page: own origin only, no inline script or
+// style, no frames in either direction.
 //
-// A form's answer may redirect to another origin: to the identity provider, back
-// to the relying party. Chromium holds every hop of such a chain against
-// form-action, and neither a provider nor a relying party tells us its hops, so
-// a target allows its scheme; a page without such a form allows our origin only.
+// A form's answer may redirect to another origin: to the identity provider or to the relying party.
+// Chromium applies form-action to every redirect of such a chain, and Signet does not know the
+// redirects of a provider or a relying party, so a target allows its whole scheme. A page without
+// such a form allows its own origin only.
 //
-// 'wasm-unsafe-eval' is absent on purpose: the viewer falls back to plain script
-// for JPEG 2000 and JBIG2.
+// 'wasm-unsafe-eval' is absent on purpose: the viewer decodes JPEG 2000 and JBIG2 in plain script
+// instead.
 func pagePolicy(formTargets []string) string {
 	form := []string{"'self'"}
 	seen := map[string]bool{}

@@ -22,8 +22,9 @@ import (
 //go:embed templates/*.html
 var templateFiles embed.FS
 
-// Templates are the templates of one edge, and what they may call besides the functions of this
-// package. Files holds templates/*.html: files that begin with "_" are parts that its pages share.
+// Templates are the templates of one edge, and the functions that they call besides those of this
+// package. Files holds templates/*.html; files that begin with "_" are parts that the edge's pages
+// share.
 type Templates struct {
 	Files     fs.FS
 	Functions template.FuncMap
@@ -33,33 +34,30 @@ type Templates struct {
 type Options struct {
 	// Now is the clock for "time left". Default time.Now.
 	Now func() time.Time
-	// Location is the time zone of the times shown. Default Singapore (UTC+8,
-	// no daylight saving).
+	// Location is the time zone of displayed times. Default Singapore (UTC+8, no daylight saving).
 	Location *time.Location
-	// Sandbox puts a line above every page which says that nothing here is
-	// binding.
+	// Sandbox adds a line to every page which says that nothing signed here is binding.
 	Sandbox bool
-	// PublicURL is where the service is reached; https marks the cookies. Default: http.
+	// PublicURL is the URL of the service. With https, cookies are marked secure. Default: http.
 	PublicURL string
-	// LoginURLs are the identity provider's pages that a login redirects to.
-	// They are allowed as targets of the forms that start a login.
+	// LoginURLs are the identity provider's pages that a login redirects to. The policy of pages
+	// with a login form allows them.
 	LoginURLs []string
 	// Templates of the edges whose pages are rendered.
 	Templates []Templates
 }
 
-// Kit renders pages and serves what they load. It is safe for concurrent use.
+// Kit renders pages and serves their scripts and styles. It is safe for concurrent use.
 type Kit struct {
 	options   Options
 	assets    *assets
 	languages []*language
-	matcher   textlanguage.Matcher // of languages
+	matcher   textlanguage.Matcher // for languages
 	// language tag -> page -> template; parsed on first use
 	pages map[string]func() (map[string]*template.Template, error)
 }
 
-// New reads the embedded templates, messages and bundles. An error means that
-// the build itself is broken.
+// New reads the embedded templates, messages and bundles. It fails only if the build is broken.
 func New(o Options) (*Kit, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -81,11 +79,12 @@ func New(o Options) (*Kit, error) {
 			func() (map[string]*template.Template, error) { return k.parse(l) },
 		)
 	}
-	_, err = k.pages[k.languages[0].Tag]() // it is the same text for all: a fault shows here
+	// finds mistakes early; the templates are the same for all languages
+	_, err = k.pages[k.languages[0].Tag]()
 	return k, err
 }
 
-// view is what a template sees: {{.Page}} is the view model.
+// view is the data of a template; {{.Page}} is the view model.
 type view struct {
 	Page      Page
 	Title     string
@@ -94,13 +93,13 @@ type view struct {
 	Style     string
 	More      string // the style sheet of the shell, or ""
 	Script    string
-	Imports   []string // chunks that Script cannot start without
+	Imports   []string // chunks that Script imports
 	Icon      string
 	TouchIcon string
 	Manifest  string
 	Live      *LiveRef
 	Viewer    *viewerRef
-	Warm      string // URLs that the browser may fetch when it is idle, separated by spaces, or ""
+	Warm      string // URLs to prefetch, separated by spaces, or ""
 	Strings   string // JSON of the messages that the page's script needs
 	Language  *language
 	Switch    []languageLink
@@ -108,12 +107,12 @@ type view struct {
 	Now       time.Time
 }
 
-// viewerRef is where the viewer finds its parts.
+// viewerRef holds the URLs of the viewer's parts.
 type viewerRef struct{ Worker, CMaps, Fonts, Wasm string }
 
-// Render writes the page with its headers. Nothing has been written when it
-// returns an error from a template, so that the caller can still answer with an
-// error page; an error of the connection is returned too.
+// Render writes the page with its headers. If a template fails, Render returns the error before it
+// writes anything, so that the caller can answer with an error page. It also returns errors of the
+// connection.
 func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Page) error {
 	m := page.Meta()
 	lang := k.language(w, r)
@@ -184,7 +183,7 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 	return err
 }
 
-// Show is Render for handlers that have nothing else to answer with: an error goes to the log.
+// Show renders the page and logs an error, for handlers that have no other answer.
 func (k *Kit) Show(
 	w http.ResponseWriter, r *http.Request, log *slog.Logger, status int, page Page,
 ) {
@@ -193,16 +192,15 @@ func (k *Kit) Show(
 	}
 }
 
-// Error answers with the plain error page of the status. If even that cannot be
-// rendered it falls back to text, so a caller need not look further.
+// Error answers with the error page of the status, or with text if the page cannot be rendered.
 func (k *Kit) Error(w http.ResponseWriter, r *http.Request, status int, reference string) {
 	if err := k.Render(w, r, status, HTTPError{Status: status, Reference: reference, RetryURL: retryURL(r, status)}); err != nil {
 		http.Error(w, http.StatusText(status), status)
 	}
 }
 
-// retryURL is where trying again makes sense after an error that may pass: the page itself, or for
-// a form the page that it was on, which a browser tells to its own origin.
+// retryURL returns the URL for "Try again" after an error that may pass: the page itself, or for a
+// form the page that contained it, which the browser sends as referrer to the same origin.
 func retryURL(r *http.Request, status int) string {
 	if status != http.StatusTooManyRequests && status < http.StatusInternalServerError {
 		return ""
@@ -215,15 +213,15 @@ func retryURL(r *http.Request, status int) string {
 		}
 		page = from
 	}
-	// "//host" would be another origin
+	// "//host" is another origin.
 	if !strings.HasPrefix(page.Path, "/") || strings.HasPrefix(page.Path, "//") {
 		return ""
 	}
 	return page.RequestURI()
 }
 
-// parse builds the pages of one language. Each page is a clone of the layout and
-// the shared parts, with the language's functions bound.
+// parse builds the pages of one language. Each page is a clone of the layout and the shared parts,
+// with the language's functions.
 func (k *Kit) parse(l *language) (map[string]*template.Template, error) {
 	base, err := template.New("").Funcs(k.functions(l)).ParseFS(templateFiles, "templates/_*.html")
 	if err != nil {
@@ -275,5 +273,5 @@ func parseSet(pages map[string]*template.Template, base *template.Template, set 
 	return nil
 }
 
-// Location is the time zone of the times that pages show, for the dates that people type.
+// Location returns the time zone of displayed times, for parsing dates in forms.
 func (k *Kit) Location() *time.Location { return k.options.Location }

@@ -20,7 +20,7 @@ import (
 //go:embed messages
 var messageFiles embed.FS
 
-// languageCookie remembers the person's choice.
+// languageCookie stores the chosen language.
 const languageCookie = "signet_lang"
 
 // language is one message file.
@@ -32,7 +32,7 @@ type language struct {
 	strings  string            // JSON of the messages for scripts
 }
 
-// languageLink is one entry of the switch.
+// languageLink is one link of the language switch.
 type languageLink struct {
 	Tag, Name, URL string
 	Current        bool
@@ -84,7 +84,7 @@ func openLanguages() ([]*language, error) {
 	return all, nil
 }
 
-// rank is the order of the switch: English, Chinese, Malay, Tamil.
+// rank is the position in the language switch: English, Chinese, Malay, Tamil.
 func rank(tag string) int {
 	for i, t := range []string{"en", "zh", "ms", "ta"} {
 		if t == tag {
@@ -94,9 +94,8 @@ func rank(tag string) int {
 	return 99
 }
 
-// text is the message with {0}, {1}, ... replaced. A message that the language
-// lacks is shown in English; one that English lacks shows its key, which a test
-// refuses.
+// text returns the message with {0}, {1}, ... replaced. A message that the language lacks is in
+// English. A key that English lacks is returned itself, which a test detects.
 func (l *language) text(key string, args ...any) string {
 	s, ok := l.messages[key]
 	if !ok {
@@ -114,8 +113,8 @@ func (l *language) text(key string, args ...any) string {
 	return strings.NewReplacer(pairs...).Replace(s)
 }
 
-// count is the message KEY.one or KEY.other. English distinguishes the two;
-// the other languages give the same text twice.
+// count returns the message KEY.one or KEY.other. The languages without plural forms have the same
+// text twice.
 func (l *language) count(key string, n int) string {
 	if n == 1 {
 		return l.text(key+".one", n)
@@ -123,15 +122,15 @@ func (l *language) count(key string, n int) string {
 	return l.text(key+".other", n)
 }
 
-// date is t in the form of the message key: a layout of package time in which {0} stands for the
-// month's name, which package time knows in English only.
+// date formats t with the message key: a layout of package time in which {0} stands for the month's
+// name, because package time has only English names.
 func (l *language) date(t time.Time, key string) string {
 	months := strings.Fields(l.text("date.months"))
 	return strings.ReplaceAll(t.Format(l.text(key)), "{0}", months[t.Month()-1])
 }
 
-// language chooses by ?lang=, which is remembered, by the cookie, by
-// Accept-Language, else English.
+// language returns the language of ?lang=, which it stores in a cookie, of the cookie, or of
+// Accept-Language. The default is English.
 func (k *Kit) language(w http.ResponseWriter, r *http.Request) *language {
 	if l := k.byTag(r.URL.Query().Get("lang")); l != nil {
 		http.SetCookie(
@@ -156,8 +155,8 @@ func (k *Kit) byTag(tag string) *language {
 	return nil
 }
 
-// accept is the best language for an Accept-Language header (RFC 9110, section 12.5.4), else
-// English. Malformed entries are ignored.
+// accept returns the best language for an Accept-Language header (RFC 9110, section 12.5.4); the
+// default is English. It ignores malformed entries.
 func (k *Kit) accept(header string) *language {
 	entries := slices.DeleteFunc(strings.Split(header, ","), func(entry string) bool {
 		_, _, err := textlanguage.ParseAcceptLanguage(entry)
@@ -168,7 +167,7 @@ func (k *Kit) accept(header string) *language {
 	return k.languages[i]
 }
 
-// newMatcher finds the best of the languages for a list of tags; the first if none fits.
+// newMatcher returns a matcher of the languages. The first language is its default.
 func newMatcher(languages []*language) textlanguage.Matcher {
 	tags := make([]textlanguage.Tag, len(languages))
 	for i, l := range languages {
@@ -177,8 +176,8 @@ func newMatcher(languages []*language) textlanguage.Matcher {
 	return textlanguage.NewMatcher(tags)
 }
 
-// switchLinks are links to the same page in each language. An answer to a form
-// has no address to return to, so it has none.
+// switchLinks returns links to the same page in each language, or none for the answer to a form,
+// which has no URL for GET.
 func (k *Kit) switchLinks(r *http.Request, current *language) []languageLink {
 	if len(k.languages) < 2 || (r.Method != http.MethodGet && r.Method != http.MethodHead) {
 		return nil

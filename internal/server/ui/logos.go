@@ -12,8 +12,8 @@ import (
 // logoPrefix is where [Logos] is mounted.
 const logoPrefix = "/logos/"
 
-// LogoURL is the address of a logo on our own origin; "" for no name. A picture of another origin
-// is never shown: it would tell its owner who looks at which request.
+// LogoURL returns the URL of a logo on this origin, or "" if name is empty. Pages never show a logo
+// of another origin, which would let its server see who opens which request.
 func LogoURL(name string) string {
 	if name == "" {
 		return ""
@@ -21,8 +21,8 @@ func LogoURL(name string) string {
 	return logoPrefix + name + ".png"
 }
 
-// Logos serves logos at "GET /logos/{file}". A name stands for one picture for ever, so it may be
-// kept. find returns the PNG of a name, nil for none.
+// Logos serves logos at "GET /logos/{file}". The picture of a name never changes, so answers may be
+// cached without limit. find returns the PNG of a name, or nil.
 func Logos(
 	log *slog.Logger, find func(ctx context.Context, name string) ([]byte, error),
 ) http.Handler {

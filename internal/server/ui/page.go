@@ -7,7 +7,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/httpx"
 )
 
-// Page is a view model: what a template shows, with what the frame around it needs to know.
+// Page is a view model: the data of a template, and the data of the frame around it.
 type Page interface {
 	Meta() Meta
 }
@@ -22,7 +22,7 @@ const (
 	ShellConsole Shell = "console"
 )
 
-// Meta is what the layout needs to know of a page.
+// Meta is the data of the frame around a page.
 type Meta struct {
 	Template string   // file in templates, without ".html"
 	Title    string   // message key of the page's title
@@ -32,30 +32,29 @@ type Meta struct {
 	Live     *LiveRef // what the page follows, or nil
 	Viewer   bool     // the page shows a PDF
 	Eager    bool     // the page shows it at once
-	Warm     bool     // a page that comes soon shows one
-	English  bool     // the page is in English whatever the browser asks for
+	Warm     bool     // a later page shows one
+	English  bool     // the page is in English for every browser
 	Targets  []string // URLs on other origins that a form's answer may redirect to
 	Login    bool     // a form's answer may redirect to the identity provider
 }
 
-// liveRef is the live state that a page follows.
+// LiveRef is where a page follows a live state.
 type LiveRef struct {
 	httpx.Live
 	Events string // URL of the server-sent events
-	Poll   string // URL of the same JSON, for when the stream drops
+	Poll   string // URL of the same JSON, for use while the stream is down
 }
 
-// Party is a relying party as a person sees it.
+// Party is a relying party as pages show it.
 type Party struct {
 	// Name is the display name.
 	Name string
-	// LogoURL is a path on Signet's own origin, or "" for a monogram. A logo on
-	// another origin would be a third-party request, which the page's policy
-	// refuses.
+	// LogoURL is a path on Signet's own origin, or "" for a monogram. The page's policy refuses
+	// logos of other origins.
 	LogoURL string
 }
 
-// Initial is the letter of the monogram that stands in for a missing logo.
+// Initial returns the letter of the monogram for a party without a logo.
 func (p Party) Initial() string {
 	for _, r := range p.Name {
 		return string(r)
@@ -66,12 +65,12 @@ func (p Party) Initial() string {
 // Choice is an option of a form field.
 type Choice struct{ Value, Label string }
 
-// Person is a signed-in person.
+// Person is a person who is logged in.
 type Person struct {
 	// Name is the full name.
 	Name string
-	// Hint tells two people of one name apart without showing the whole
-	// identifier, such as "•••••373D". May be empty.
+	// Hint distinguishes persons of the same name without the whole identifier, such as
+	// "•••••373D". May be empty.
 	Hint string
 }
 
@@ -85,12 +84,12 @@ type Summary struct {
 	Document string
 	// ExpiresAt is the end of the request.
 	ExpiresAt time.Time
-	// ReturnURL is where the form "Return to the relying party" ends up. It is
-	// not shown: the page's policy must allow the redirect.
+	// ReturnURL is where the form "Return to the relying party" redirects to. The page does not
+	// show it, but its policy must allow it.
 	ReturnURL string
 }
 
-// Path is a URL below the request's portal: Path("login") is /sign/{id}/login.
+// Path returns a URL below the request's portal: Path("login") is /sign/{id}/login.
 func (s Summary) Path(action string) string {
 	p := "/sign/" + url.PathEscape(s.ID)
 	if action != "" {
@@ -99,7 +98,7 @@ func (s Summary) Path(action string) string {
 	return p
 }
 
-// targets lists where the forms of a portal page may redirect to.
+// Targets returns the URLs that the forms of a portal page may redirect to.
 func (s Summary) Targets() []string {
 	if s.ReturnURL == "" {
 		return nil
