@@ -104,10 +104,16 @@ func (l *Login) Routes(mux *http.ServeMux) { mux.HandleFunc("GET "+callbackPath,
 
 // identity is the sealed content of the cookie.
 type identity struct {
-	ID     string        `json:"id"` // random
-	Person signer.Person `json:"person"`
-	Scope  string        `json:"scope"`
-	Ends   int64         `json:"ends"`
+	ID     string       `json:"id"` // random
+	Person personCookie `json:"person"`
+	Scope  string       `json:"scope"`
+	Ends   int64        `json:"ends"`
+}
+
+// personCookie is the sealed form of a [signer.Person].
+type personCookie struct {
+	UIN  string `json:"UIN"`
+	Name string `json:"Name"`
 }
 
 // attempt is the sealed content of the cookie of a login in progress.
@@ -127,7 +133,7 @@ func (l *Login) Person(r *http.Request, scope string) (signer.Person, bool) {
 		if err != nil {
 			l.c.Log.ErrorContext(r.Context(), "reading ended logins", "err", err)
 		} else if !ended {
-			return id.Person, true
+			return signer.Person(id.Person), true
 		}
 	}
 	return signer.Person{}, false
@@ -227,7 +233,9 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 
 // Set logs p in for scope.
 func (l *Login) Set(w http.ResponseWriter, p signer.Person, scope string) {
-	id := identity{ID: random(), Person: p, Scope: scope, Ends: l.c.Now().Add(Lifetime).Unix()}
+	id := identity{
+		ID: random(), Person: personCookie(p), Scope: scope, Ends: l.c.Now().Add(Lifetime).Unix(),
+	}
 	http.SetCookie(w, l.cookie(scopeCookie(scope), l.seal.seal("identity", id), scope, Lifetime))
 }
 

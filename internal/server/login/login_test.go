@@ -411,6 +411,37 @@ func TestSeal(t *testing.T) {
 	}
 }
 
+// TestSealedBefore opens cookies that an earlier program sealed. The values never change: a cookie
+// of a new form is added to them.
+func TestSealedBefore(t *testing.T) {
+	l := newClient(t, func(config *login.Config) { config.PublicURL = "http://127.0.0.1:5156" })
+	l.now = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	identity := &http.Cookie{
+		Name: "signet_sign",
+		Value: "qpIeYQRJ0MAm5V1F_u29VNtAmbze3Et3cJ-IdqqAmsoKW552Wim4HDVai556C2Zh2TAocaQYzVBthjhnY5tF" +
+			"24GQW1vlykoF7oOvfK89ULSn1Xx-CPqfCCse4dPVhod-481RL6kJ0HawGN-vWluwgHJLmjsoLO-khn5A_ocX" +
+			"YadSm-eCEKRlAcqjWjl0n7if3V0",
+	}
+	who, ok := l.Person(with([]*http.Cookie{identity}), "/sign/1")
+	if want := (signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}); !ok || who != want {
+		t.Errorf("the login is of %+v, %v", who, ok)
+	}
+	grant := &http.Cookie{
+		Name: "signet_session",
+		Value: "ZYIhAzbwSiwGO74raxQ7PSCGGRI6M_K2kR8mil2stRyeyESbxhiL-sXtyEqNA7SibpygiMozB4KEdFDMOSfj" +
+			"WS7TzIGdqPHAJWWV",
+	}
+	g, ok := l.GrantOf(with([]*http.Cookie{grant}), "1")
+	if want := (login.Grant{Request: "1", Session: "session", Here: true}); !ok || g != want {
+		t.Errorf("the grant is %+v, %v", g, ok)
+	}
+	var phone string
+	const sealed = "9DEkHnHWOynJOEvfwRW7YUs0yQArQJ6hkFpTCw9prj5qi7_LLBU2Pg"
+	if ok := l.Open(sealed, "phone", &phone); !ok || phone != "0193-phone" {
+		t.Errorf("the phone is %q, %v", phone, ok)
+	}
+}
+
 // TestProviderAway: a provider that cannot be reached is a failed login, and the next attempt asks
 // again.
 func TestProviderAway(t *testing.T) {

@@ -9,7 +9,8 @@ import (
 )
 
 // sealer encrypts and authenticates the contents of cookies (AES-256-GCM, random nonce). It also
-// authenticates their purpose, so that a cookie is not accepted as one of another kind.
+// authenticates their purpose, so that a cookie is not accepted as one of another kind. Cookies are
+// read by later releases: contents of a new form get a new purpose.
 type sealer struct{ aead cipher.AEAD }
 
 func newSealer(secret []byte) (sealer, error) {
