@@ -20,7 +20,7 @@ func (s *Service) Age(ctx context.Context, id string, d time.Duration) error {
 	err := s.update(ctx, id, func(r *Request, now time.Time) (e Effects, err error) {
 		at = now
 		r.age(d)
-		e.record(now, EventAged, Detail{"by": d.String()})
+		e.record(now, EventAged, Detail{By: d.String()})
 		return e, nil
 	})
 	if err != nil {

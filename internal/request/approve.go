@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/subtle"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -171,7 +170,7 @@ func (s *Service) prepare(
 			"preparing the signature: the document of request %s is not what was received", r.ID,
 		)
 	}
-	body, err := json.Marshal(p)
+	body, err := encodePrepared(p)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +189,7 @@ func (s *Service) prepare(
 		}
 		if r.Session.Prepared == nil {
 			r.Session.Prepared = &Prepared{Key: key, Digest: p.Digest[:], At: now}
-			e.record(now, EventScanned, Detail{"phone": phone.ID})
+			e.record(now, EventScanned, Detail{Phone: phone.ID})
 		}
 		prepared = r.Clone()
 		return e, nil
@@ -203,23 +202,6 @@ func (s *Service) prepare(
 		s.discard(key)
 	}
 	return prepared, nil
-}
-
-// prepared reads back what prepare stored.
-func (s *Service) prepared(ctx context.Context, rec *Prepared) (*pades.Prepared, error) {
-	b, err := s.Documents.Open(ctx, rec.Key)
-	if err != nil {
-		return nil, err
-	}
-	defer b.Close()
-	var p pades.Prepared
-	if err := json.NewDecoder(io.NewSectionReader(b, 0, b.Size())).Decode(&p); err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(p.Digest[:], rec.Digest) {
-		return nil, errors.New("the prepared signature is not the one on record")
-	}
-	return &p, nil
 }
 
 // Approve takes the phone's signature (raw r||s as WebCrypto makes it, or DER) over the challenge.
@@ -267,7 +249,7 @@ func (s *Service) Approve(
 			if table[ActApprove][r.State].logged {
 				refused = err
 				e.record(
-					now, EventApproveRefused, Detail{"phone": phone.ID, "state": string(r.State)},
+					now, EventApproveRefused, Detail{Phone: phone.ID, State: string(r.State)},
 				)
 				return e, nil
 			}
@@ -288,7 +270,7 @@ func (s *Service) Approve(
 		if cert.NotAfter.Before(r.Approval.SealBy) { // no later time stamp helps
 			r.Approval.SealBy = cert.NotAfter.UTC()
 		}
-		e.record(now, EventApproved, Detail{"phone": phone.ID})
+		e.record(now, EventApproved, Detail{Phone: phone.ID})
 		e.Enqueue(JobSeal, now)
 		return e, nil
 	})

@@ -61,9 +61,9 @@ func (r *Request) cancel(now time.Time, operator string) (e Effects, err error) 
 	case c.refuse != nil:
 		return e, c.refuse
 	}
-	detail := Detail{"from": string(r.State)}
+	detail := Detail{From: string(r.State)}
 	if operator != "" {
-		detail["by"] = operator
+		detail.By = operator
 	}
 	r.State, r.CancelledAt = c.to, now
 	r.Session, r.Approval = nil, nil // of a stalled request

@@ -79,7 +79,7 @@ func TestRefusedContent(t *testing.T) {
 				continue
 			}
 			events, err := w.store.Events(t.Context(), id)
-			if err != nil || !strings.Contains(events[0].Detail["findings"], string(code)) {
+			if err != nil || !strings.Contains(events[0].Detail.Findings, string(code)) {
 				t.Errorf("%s, %s: the trail has %v, %v", code, name, events[0].Detail, err)
 			}
 		}

@@ -1,18 +1,57 @@
 package request
 
-import "time"
+import (
+	"iter"
+	"reflect"
+	"strings"
+	"time"
+)
 
 // Event is one line of a request's audit trail. It is written in the transaction of what it tells
-// and never changes. Its tags are the JSON of evidence and of the sandbox's control listener.
+// and never changes. Its tags, and those of [Detail], are the JSON of evidence and of the sandbox's
+// control listener; how it is stored is in internal/store/row.go.
 type Event struct {
 	Seq    int       `json:"seq"` // from 1, in order; kept by the store
 	At     time.Time `json:"at"`
 	Kind   EventKind `json:"kind"`
-	Detail Detail    `json:"detail,omitempty"`
+	Detail Detail    `json:"detail,omitzero"`
 }
 
-// Detail says more about an event, in words that may be shown to operators: no NRIC, no secret.
-type Detail map[string]string
+// Detail says more about an event, in words that may be shown to operators: no NRIC, no secret. A
+// member that does not belong to the kind of event is empty.
+type Detail struct {
+	Attempt string `json:"attempt,omitempty"` // the number of the attempt, from 1
+	// the operator, or by how much a request was made older
+	By        string `json:"by,omitempty"`
+	Documents string `json:"documents,omitempty"` // how many were deleted
+	EndsAt    string `json:"ends_at,omitempty"`   // of the session, RFC 3339
+	Error     string `json:"error,omitempty"`     // why it failed
+	Failures  string `json:"failures,omitempty"`  // in a row
+	Findings  string `json:"findings,omitempty"`  // codes of package pades, with commas
+	From      string `json:"from,omitempty"`      // the state before
+	Outcome   string `json:"outcome,omitempty"`   // how the session ended, see [Outcome]
+	Pages     string `json:"pages,omitempty"`     // of the document
+	Phone     string `json:"phone,omitempty"`     // the phone's id
+	Places    string `json:"places,omitempty"`    // signature boxes of the document
+	SHA256    string `json:"sha256,omitempty"`    // of the signed document, in hexadecimal
+	Size      string `json:"size,omitempty"`      // of the document, in bytes
+	State     string `json:"state,omitempty"`     // in which the request was
+	Status    string `json:"status,omitempty"`    // that the receiver answered with
+	Until     string `json:"until,omitempty"`     // when the renewed document holds, RFC 3339
+}
+
+// Members yields the names and texts of d in the order of their names, also those that are empty.
+func (d *Detail) Members() iter.Seq2[string, *string] {
+	return func(yield func(string, *string) bool) {
+		v := reflect.ValueOf(d).Elem()
+		for i := range v.NumField() {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+			if !yield(name, v.Field(i).Addr().Interface().(*string)) {
+				return
+			}
+		}
+	}
+}
 
 // EventKind names what happened.
 type EventKind string

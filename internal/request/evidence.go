@@ -43,7 +43,7 @@ func (e *Evidence) Close() error {
 // operators never do.
 func (s *Service) TakeEvidence(ctx context.Context, id, by string) (e *Evidence, err error) {
 	err = s.update(ctx, id, func(_ *Request, now time.Time) (e Effects, err error) {
-		e.record(now, EventEvidence, Detail{"by": by})
+		e.record(now, EventEvidence, Detail{By: by})
 		return e, nil
 	})
 	if err != nil {

@@ -216,7 +216,7 @@ func (w *world) Update(_ context.Context, _ string, change func(*Request) (Effec
 	for _, e := range e.Events {
 		w.run.out.approved = w.run.out.approved || e.Kind == EventApproved
 		w.run.out.failed = w.run.out.failed ||
-			e.Kind == EventSessionEnded && e.Detail["outcome"] == string(OutcomeFailed)
+			e.Kind == EventSessionEnded && e.Detail.Outcome == string(OutcomeFailed)
 	}
 	w.run.write = r
 	return nil

@@ -58,11 +58,11 @@ func (s *Service) Initiate(
 	}
 	e := Effects{Ticket: a.Ticket}
 	detail := Detail{
-		"pages": fmt.Sprint(doc.Pages), "size": fmt.Sprint(doc.Size),
-		"places": fmt.Sprint(len(a.Locations)),
+		Pages: fmt.Sprint(doc.Pages), Size: fmt.Sprint(doc.Size),
+		Places: fmt.Sprint(len(a.Locations)),
 	}
 	if len(findings) > 0 {
-		detail["findings"] = findingsText(findings)
+		detail.Findings = findingsText(findings)
 	}
 	e.record(now, EventInitiated, detail)
 	if err := s.Store.Create(ctx, r, e); err != nil {

@@ -180,7 +180,7 @@ func TestAbort(t *testing.T) {
 			request.EventSealAborted,
 			request.EventSessionEnded,
 			request.EventSigned:
-			kinds = append(kinds, string(e.Kind)+" "+e.Detail["by"]+e.Detail["outcome"])
+			kinds = append(kinds, string(e.Kind)+" "+e.Detail.By+e.Detail.Outcome)
 		}
 	}
 	if got := strings.Join(kinds, ", "); got != "approved , seal_aborted mei, session_ended failed, approved , signed " {

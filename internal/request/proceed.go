@@ -42,7 +42,7 @@ func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Req
 			EndsAt:    ends,
 			MatchCode: fmt.Sprintf("%04d", code),
 		}
-		e.record(now, EventProceeded, Detail{"ends_at": r.Session.EndsAt.Format(time.RFC3339)})
+		e.record(now, EventProceeded, Detail{EndsAt: r.Session.EndsAt.Format(time.RFC3339)})
 		session = r.Clone()
 		return e, nil
 	})

@@ -45,7 +45,7 @@ func (s *Service) Purge(ctx context.Context, jobs []Job) []Settlement {
 			job.Finish()
 			if n := len(unneeded[i]); n > 0 {
 				settled[i].Events = []Event{
-					{At: now, Kind: EventPurged, Detail: Detail{"documents": fmt.Sprint(n)}},
+					{At: now, Kind: EventPurged, Detail: Detail{Documents: fmt.Sprint(n)}},
 				}
 			}
 		}

@@ -101,13 +101,14 @@ func TestPurgesShareOneDeletion(t *testing.T) {
 		t.Errorf("%d calls of Delete", w.batches)
 	}
 	if got := slices.Concat(w.stored["a"], w.stored["b"], w.stored["c"], w.stored["later"]); !slices.Equal(
-		got, []string{"b/signed", "later/original"},
+		got,
+		[]string{"b/signed", "later/original"},
 	) {
 		t.Errorf("stored: %v", got)
 	}
 	for i, documents := range []string{"2", "1", ""} {
 		s := w.settled[i]
-		if said := len(s.Events) == 1 && s.Events[0].Detail["documents"] == documents; said != (documents != "") ||
+		if said := len(s.Events) == 1 && s.Events[0].Detail.Documents == documents; said != (documents != "") ||
 			s.Job.Status != JobDone {
 			t.Errorf("%s ended with %+v", s.Job.RequestID, s)
 		}

@@ -78,7 +78,7 @@ func (s *Service) Renew(ctx context.Context, job *Job) []Event {
 		{
 			At:     s.now(),
 			Kind:   EventRenewFailed,
-			Detail: Detail{"failures": job.Payload, "error": err.Error()},
+			Detail: Detail{Failures: job.Payload, Error: err.Error()},
 		},
 	}
 }
@@ -144,8 +144,8 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 				now,
 				EventRenewed,
 				Detail{
-					"sha256": fmt.Sprintf("%x", doc.SHA256),
-					"until":  doc.Until.UTC().Format(time.RFC3339),
+					SHA256: fmt.Sprintf("%x", doc.SHA256),
+					Until:  doc.Until.UTC().Format(time.RFC3339),
 				},
 			)
 			e.purge(now)

@@ -181,7 +181,7 @@ func (r *Request) settle(now time.Time) Effects {
 func (r *Request) expire(now time.Time) (e Effects) {
 	if c := table[ActExpire][r.State]; c.to != "" && !now.Before(r.ExpiresAt) {
 		r.State = c.to
-		e.record(now, EventExpired, nil)
+		e.record(now, EventExpired, Detail{})
 		e.purge(now)
 	}
 	return e
@@ -196,7 +196,7 @@ func (r *Request) endSession(action Action, outcome Outcome, now time.Time) (e E
 	}
 	r.State = c.to
 	r.Session, r.Approval, r.Outcome = nil, nil, outcome
-	e.record(now, EventSessionEnded, Detail{"outcome": string(outcome)})
+	e.record(now, EventSessionEnded, Detail{Outcome: string(outcome)})
 	e.add(r.expire(now))
 	return e
 }

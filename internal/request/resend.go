@@ -44,7 +44,7 @@ func (s *Service) Resend(ctx context.Context, id, by string) error {
 		// Should a worker claim it in this moment, Settle leaves it alone: the webhook is on its
 		// way then, too.
 		return s.Outbox.Settle(
-			ctx, Settlement{job, []Event{{At: now, Kind: EventResent, Detail: Detail{"by": by}}}},
+			ctx, Settlement{job, []Event{{At: now, Kind: EventResent, Detail: Detail{By: by}}}},
 		)
 	}
 	return ErrNoWebhookYet

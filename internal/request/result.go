@@ -43,7 +43,7 @@ func (r *Request) resultAt(now time.Time) error {
 // note adds an event to the trail that changes nothing else.
 func (s *Service) note(ctx context.Context, id string, kind EventKind) error {
 	return s.update(ctx, id, func(_ *Request, now time.Time) (e Effects, err error) {
-		e.record(now, kind, nil)
+		e.record(now, kind, Detail{})
 		return e, nil
 	})
 }

@@ -77,7 +77,7 @@ func (s *Service) sealFailed(ctx context.Context, tried *Request, job *Job, caus
 			return e, nil // an operator has aborted it, or another process has finished it
 		}
 		r.Approval.Tries++
-		detail := Detail{"attempt": fmt.Sprint(r.Approval.Tries), "error": cause.Error()}
+		detail := Detail{Attempt: fmt.Sprint(r.Approval.Tries), Error: cause.Error()}
 		left := r.Approval.sealBy(s.SealTimeout).Sub(now)
 		if left < sealMinWait || errors.Is(cause, errGate) {
 			stalled = true
@@ -130,7 +130,7 @@ func (s *Service) SealAgain(ctx context.Context, id, by string) error {
 		r.Approval.SealBy, r.Approval.NextTry, r.Approval.Tries = now.Add(
 			s.SealTimeout,
 		), time.Time{}, 0
-		e.record(now, EventSealAgain, Detail{"by": by})
+		e.record(now, EventSealAgain, Detail{By: by})
 		e.Enqueue(JobSeal, now)
 		return e, nil
 	})
@@ -143,7 +143,7 @@ func (s *Service) Abort(ctx context.Context, id, by string) error {
 		if c := table[ActAbort][r.State]; c.refuse != nil {
 			return e, c.refuse
 		}
-		e.record(now, EventSealAborted, Detail{"by": by})
+		e.record(now, EventSealAborted, Detail{By: by})
 		e.add(r.endSession(ActAbort, OutcomeFailed, now))
 		return e, nil
 	})
@@ -174,7 +174,7 @@ func (s *Service) seal(ctx context.Context, r *Request) error {
 		won = true
 		doc.At = now
 		r.State, r.Signed = c.to, doc
-		e.record(now, EventSigned, Detail{"sha256": fmt.Sprintf("%x", doc.SHA256)})
+		e.record(now, EventSigned, Detail{SHA256: fmt.Sprintf("%x", doc.SHA256)})
 		e.Enqueue(JobWebhook, now)
 		if s.Level == pades.LevelLTA {
 			e.Enqueue(JobRenew, s.renewalDue(doc.Until))

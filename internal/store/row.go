@@ -180,15 +180,38 @@ func decodeRequest(data []byte) (*request.Request, error) {
 	return r, nil
 }
 
-// detailRow is events.detail, or an empty text. It has no version: any name with a text may be in
-// it, and only that.
-type detailRow map[string]string
+// detailRow is events.detail, or an empty text. Its version is a text: programs before versions
+// read the object as names with texts.
+type detailRow struct {
+	V int `json:"v,omitempty,string"`
+	detailMembers
+}
+
+type detailMembers struct {
+	Attempt   string `json:"attempt,omitempty"`
+	By        string `json:"by,omitempty"`
+	Documents string `json:"documents,omitempty"`
+	EndsAt    string `json:"ends_at,omitempty"`
+	Error     string `json:"error,omitempty"`
+	Failures  string `json:"failures,omitempty"`
+	Findings  string `json:"findings,omitempty"`
+	From      string `json:"from,omitempty"`
+	Outcome   string `json:"outcome,omitempty"`
+	Pages     string `json:"pages,omitempty"`
+	Phone     string `json:"phone,omitempty"`
+	Places    string `json:"places,omitempty"`
+	SHA256    string `json:"sha256,omitempty"`
+	Size      string `json:"size,omitempty"`
+	State     string `json:"state,omitempty"`
+	Status    string `json:"status,omitempty"`
+	Until     string `json:"until,omitempty"`
+}
 
 func encodeDetail(d request.Detail) (string, error) {
-	if len(d) == 0 {
+	if d == (request.Detail{}) {
 		return "", nil
 	}
-	b, err := json.Marshal(detailRow(d))
+	b, err := json.Marshal(detailRow{rowVersion, detailMembers(d)})
 	if err != nil {
 		return "", fmt.Errorf("encoding an event: %w", err)
 	}
@@ -197,13 +220,17 @@ func encodeDetail(d request.Detail) (string, error) {
 
 func decodeDetail(text []byte) (request.Detail, error) {
 	if len(text) == 0 {
-		return nil, nil
+		return request.Detail{}, nil
 	}
-	var d detailRow
-	if err := json.Unmarshal(text, &d); err != nil {
-		return nil, fmt.Errorf("decoding an event: %w", err)
+	var row detailRow
+	err := json.Unmarshal(text, &row)
+	if err == nil {
+		err = checkVersion(row.V)
 	}
-	return request.Detail(d), nil
+	if err != nil {
+		return request.Detail{}, fmt.Errorf("decoding an event: %w", err)
+	}
+	return request.Detail(row.detailMembers), nil
 }
 
 // callRow is calls.data. The record's ID is a column.

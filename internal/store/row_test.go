@@ -1,9 +1,11 @@
 package store
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -185,10 +187,11 @@ func TestColumnsKeepEveryField(t *testing.T) {
 // those of a later program.
 func TestRowsOfVersion1(t *testing.T) {
 	r, call := filled[request.Request](t), filled[calllog.Record](t)
+	detailText, detailErr := encodeDetail(filled[request.Detail](t))
 	text, err := encodeRequest(&r)
 	callText, callErr := encodeCall(&call)
 	editText, editErr := encodeEdits(filled[[]party.Edit](t))
-	if err := errors.Join(err, callErr, editErr); err != nil {
+	if err := errors.Join(err, callErr, editErr, detailErr); err != nil {
 		t.Fatal(err)
 	}
 	for name, row := range map[string]struct {
@@ -197,19 +200,14 @@ func TestRowsOfVersion1(t *testing.T) {
 	}{
 		"request": {text, func(b []byte) error { _, err := decodeRequest(b); return err }},
 		"call":    {callText, func(b []byte) error { _, err := decodeCall(1, b); return err }},
+		"detail":  {detailText, func(b []byte) error { _, err := decodeDetail(b); return err }},
 		"edit":    {editText, func(b []byte) error { _, err := decodeEdits(b); return err }},
 	} {
-		without, later := strings.Replace(
-			row.text,
-			`"v":1,`,
-			"",
-			1,
-		), strings.Replace(
-			row.text,
-			`"v":1`,
-			`"v":2`,
-			1,
-		)
+		version := regexp.MustCompile(`"v":"?1"?,`)
+		without := version.ReplaceAllString(row.text, "")
+		later := version.ReplaceAllStringFunc(row.text, func(member string) string {
+			return strings.Replace(member, "1", "2", 1)
+		})
 		if without == row.text || later == row.text {
 			t.Fatalf("%s has no version: %s", name, row.text)
 		}
@@ -219,5 +217,20 @@ func TestRowsOfVersion1(t *testing.T) {
 		if err := row.read([]byte(later)); !errors.Is(err, errNewerRow) {
 			t.Errorf("%s of version 2: %v", name, err)
 		}
+	}
+}
+
+// TestDetailsForEarlierReleases reads a detail as release 0.1.0 does: on PostgreSQL its nodes run
+// beside those of this release until they are replaced.
+func TestDetailsForEarlierReleases(t *testing.T) {
+	text, err := encodeDetail(request.Detail{Attempt: "2", Error: "no answer"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]string
+	err = json.Unmarshal([]byte(text), &got)
+	want := map[string]string{"v": "1", "attempt": "2", "error": "no answer"}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
 }

@@ -58,7 +58,7 @@ type Sender struct {
 // (docs/contract.md, 14.15). The attempts that belong together send the same token, so that a
 // relying party can tell a repetition.
 func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event {
-	detail := request.Detail{"attempt": fmt.Sprint(job.Attempts)}
+	detail := request.Detail{Attempt: fmt.Sprint(job.Attempts)}
 	begin := time.Now()
 	status, clientID, err := s.attempt(ctx, job)
 	if err == nil || !errors.Is(err, errNoWebhook) && ctx.Err() == nil {
@@ -67,7 +67,7 @@ func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event 
 	switch {
 	case err == nil:
 		job.Finish()
-		detail["status"] = fmt.Sprint(status)
+		detail.Status = fmt.Sprint(status)
 	case errors.Is(err, errNoWebhook):
 		job.Finish()
 		return nil
@@ -75,9 +75,9 @@ func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event 
 		job.Retry(s.Now(), err)
 		return nil
 	default:
-		detail["error"] = err.Error()
+		detail.Error = err.Error()
 		if status != 0 {
-			detail["status"] = fmt.Sprint(status)
+			detail.Status = fmt.Sprint(status)
 		}
 		if wait, ok := s.next(job.Attempts); ok {
 			job.Retry(s.Now().Add(wait), err)
@@ -105,9 +105,7 @@ func (s *Sender) record(
 	if err != nil {
 		rec.Error, rec.Description = NotDelivered, err.Error()
 	}
-	var e envelope
-	_ = json.Unmarshal([]byte(job.Payload), &e) // without one there is no token
-	s.Calls.Record(rec, e.Token)
+	s.Calls.Record(rec, open(job.Payload).Token)
 }
 
 // NotDelivered is the error of an attempt's record that was not answered with 2xx.
@@ -180,18 +178,30 @@ func (s *Sender) attempt(
 	return resp.StatusCode, clientID, nil
 }
 
-// envelope is what a job remembers between attempts.
+// envelope is what a job remembers between attempts, in outbox.payload. Envelopes without a version
+// are of version 1. One that cannot be read counts as none: the next attempt makes a fresh token.
 type envelope struct {
+	V     int       `json:"v,omitempty"`
 	Token string    `json:"token"`
 	Ends  time.Time `json:"ends"`
+}
+
+// envelopeVersion is the version that this program writes, and the newest one that it reads.
+const envelopeVersion = 1
+
+// open reads a payload. The zero envelope has no token.
+func open(payload string) envelope {
+	var e envelope
+	if json.Unmarshal([]byte(payload), &e) != nil || e.V > envelopeVersion {
+		return envelope{}
+	}
+	return e
 }
 
 // token returns the job's token, or a fresh one when that has not long to live: after the ladder's
 // pauses, or a crash.
 func (s *Sender) token(job *request.Job, r *request.Request) (string, error) {
-	var e envelope
-	now := s.Now()
-	if json.Unmarshal([]byte(job.Payload), &e) == nil && now.Add(tokenLifetime/2).Before(e.Ends) {
+	if e := open(job.Payload); s.Now().Add(tokenLifetime / 2).Before(e.Ends) {
 		return e.Token, nil
 	}
 	link, exp := s.Requests.Link(r.ID)
@@ -206,7 +216,7 @@ func (s *Sender) token(job *request.Job, r *request.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	payload, err := json.Marshal(envelope{jws, exp})
+	payload, err := json.Marshal(envelope{envelopeVersion, jws, exp})
 	job.Payload = string(payload)
 	return jws, err
 }

@@ -110,7 +110,7 @@ func TestContractsTries(t *testing.T) {
 	for n := 1; n <= 3; n++ {
 		events := b.attempt(job)
 		if len(events) != 1 || events[0].Kind != request.EventWebhook ||
-			events[0].Detail["status"] != "500" {
+			events[0].Detail.Status != "500" {
 			t.Errorf("attempt %d: events %v", n, events)
 		}
 		switch {
@@ -178,10 +178,10 @@ func TestErrorsHideTheURL(t *testing.T) {
 	b := newBench(t, "http://127.0.0.1:1/hook?key=SECRET")
 	job := &request.Job{RequestID: "signv3-1", Status: request.JobPending}
 	events := b.attempt(job)
-	if job.LastError == "" || len(events) != 1 || events[0].Detail["error"] == "" {
+	if job.LastError == "" || len(events) != 1 || events[0].Detail.Error == "" {
 		t.Fatalf("job %+v, events %v", job, events)
 	}
-	if strings.Contains(job.LastError+events[0].Detail["error"], "SECRET") {
+	if strings.Contains(job.LastError+events[0].Detail.Error, "SECRET") {
 		t.Errorf("the error shows the URL: %s", job.LastError)
 	}
 }
@@ -211,6 +211,32 @@ func TestNothingToSend(t *testing.T) {
 	}
 	if n := len(tokens()); n != 0 {
 		t.Errorf("%d webhooks of requests that are not signed", n)
+	}
+}
+
+// TestPayloads: an attempt repeats the token that an earlier one has left in the job, as the first
+// release wrote it, and makes a fresh one if it cannot read the payload.
+func TestPayloads(t *testing.T) {
+	url, tokens := receiver(t, 500)
+	b := newBench(t, url)
+	ends := b.now.Add(90 * time.Second).UTC().Format(time.RFC3339)
+	for payload, repeats := range map[string]bool{
+		`{"token":"kept","ends":"` + ends + `"}`:         true,
+		`{"v":1,"token":"kept","ends":"` + ends + `"}`:   true,
+		`{"v":2,"token":"kept","ends":"` + ends + `"}`:   false, // of a newer release
+		`{"token":"kept","ends":["` + ends + `"]}`:       false,
+		`{"token":"kept","ends":"2020-01-01T00:00:00Z"}`: false,
+		``: false,
+	} {
+		job := &request.Job{RequestID: "signv3-1", Status: request.JobPending, Payload: payload}
+		b.attempt(job)
+		sent := tokens()
+		if got := sent[len(sent)-1]; (got == "kept") != repeats || got == "" {
+			t.Errorf("%s: sent %s", payload, got)
+		}
+		if !repeats && !strings.HasPrefix(job.Payload, `{"v":1,"token":"`) {
+			t.Errorf("%s: became %s", payload, job.Payload)
+		}
 	}
 }
 

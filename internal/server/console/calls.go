@@ -208,8 +208,8 @@ func eventOf(rec calllog.Record, events []request.Event, trail []Event) int {
 	for i, e := range events {
 		if e.Kind == callEvents[rec.Kind] && trail[i].Call == nil &&
 			!e.At.Before(rec.At.Add(-slack)) && !e.At.After(rec.At.Add(rec.Took+slack)) &&
-			(rec.Kind != calllog.Webhook || e.Detail["attempt"] == strconv.Itoa(rec.Attempt)) &&
-			(rec.Kind != calllog.Cancel || e.Detail["by"] == rec.By) {
+			(rec.Kind != calllog.Webhook || e.Detail.Attempt == strconv.Itoa(rec.Attempt)) &&
+			(rec.Kind != calllog.Cancel || e.Detail.By == rec.By) {
 			return i
 		}
 	}

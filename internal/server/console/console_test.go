@@ -479,7 +479,7 @@ func TestPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	if last := events[len(events)-1]; last.Kind != request.EventResent ||
-		last.Detail["by"] != "MeiLin" {
+		last.Detail.By != "MeiLin" {
 		t.Errorf("the trail says %+v", last)
 	}
 }

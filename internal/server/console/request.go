@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -208,8 +207,8 @@ func (c *Console) timelineEvent(r *request.Request, e request.Event) Event {
 		Seq: e.Seq, At: e.At, Since: max(0, e.At.Sub(r.CreatedAt)), Kind: string(e.Kind),
 		Tone: tone(e),
 	}
-	for _, name := range slices.Sorted(maps.Keys(e.Detail)) {
-		value := e.Detail[name]
+	for name, text := range e.Detail.Members() {
+		value := *text
 		switch name {
 		case "ends_at":
 			if at, err := time.Parse(time.RFC3339, value); err == nil {
@@ -220,7 +219,9 @@ func (c *Console) timelineEvent(r *request.Request, e request.Event) Event {
 				value = File{Size: n}.Bytes()
 			}
 		}
-		out.Detail = append(out.Detail, Detail{Name: name, Value: value})
+		if value != "" {
+			out.Detail = append(out.Detail, Detail{Name: name, Value: value})
+		}
 	}
 	return out
 }
@@ -231,7 +232,7 @@ func tone(e request.Event) string {
 	case request.EventApproved, request.EventSigned, request.EventRenewed:
 		return "good"
 	case request.EventWebhook:
-		if e.Detail["error"] == "" {
+		if e.Detail.Error == "" {
 			return "good"
 		}
 		return "bad"

@@ -9,13 +9,8 @@ import (
 func scrubbed(events []request.Event) []request.Event {
 	out := make([]request.Event, len(events))
 	for i, e := range events {
-		detail := request.Detail{}
-		for name, value := range e.Detail {
-			detail[name] = party.ShownText(value)
-		}
-		e.Detail = detail
-		if len(detail) == 0 {
-			e.Detail = nil
+		for _, text := range e.Detail.Members() {
+			*text = party.ShownText(*text)
 		}
 		out[i] = e
 	}

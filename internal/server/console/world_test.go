@@ -146,14 +146,14 @@ func (w *world) deliver(_ context.Context, job *request.Job) []request.Event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := request.Event{
-		At: w.now, Kind: request.EventWebhook, Detail: request.Detail{"attempt": "1"},
+		At: w.now, Kind: request.EventWebhook, Detail: request.Detail{Attempt: "1"},
 	}
 	if w.webhookErr == nil {
 		job.Finish()
-		e.Detail["status"] = "204"
+		e.Detail.Status = "204"
 	} else {
 		job.Fail(w.webhookErr)
-		e.Detail["error"] = w.webhookErr.Error()
+		e.Detail.Error = w.webhookErr.Error()
 	}
 	return []request.Event{e}
 }

@@ -32,7 +32,8 @@ func reopen(t *testing.T, s *suite, h Harness) {
 	job.Retry(start.Add(time.Hour), fmt.Errorf("later"))
 	job.Payload = "kept"
 	s.settle(
-		job, request.Event{At: start, Kind: request.EventPurged, Detail: request.Detail{"k": "v"}},
+		job,
+		request.Event{At: start, Kind: request.EventPurged, Detail: request.Detail{Documents: "1"}},
 	)
 	s.add(phone("a", "S8979373D", 0))
 	s.use(client, "jti", start)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"sync"
@@ -181,7 +180,7 @@ func (m *Memory) write(rec *record, r *request.Request, e request.Effects) error
 
 func (m *Memory) append(rec *record, id string, events []request.Event) {
 	for _, e := range events {
-		e.Seq, e.Detail = len(rec.events)+1, maps.Clone(e.Detail)
+		e.Seq = len(rec.events) + 1
 		rec.events = append(rec.events, e)
 	}
 	m.tell(id)

@@ -56,7 +56,7 @@ func createWithEffects(t *testing.T, s *suite, _ Harness) {
 		t.Fatal(err)
 	}
 	wantEvents := []request.Event{
-		{Seq: 1, At: at, Kind: request.EventCancelled, Detail: request.Detail{"from": "created"}},
+		{Seq: 1, At: at, Kind: request.EventCancelled, Detail: request.Detail{From: "created"}},
 	}
 	if diff := cmp.Diff(wantEvents, s.events(r.ID)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
@@ -121,7 +121,7 @@ func update(t *testing.T, s *suite, _ Harness) {
 	}
 	wantEvents := []request.Event{
 		{Seq: 1, At: at, Kind: request.EventExpired},
-		{Seq: 2, At: at, Kind: request.EventCancelled, Detail: request.Detail{"from": "expired"}},
+		{Seq: 2, At: at, Kind: request.EventCancelled, Detail: request.Detail{From: "expired"}},
 	}
 	if diff := cmp.Diff(wantEvents, s.events(r.ID)); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
@@ -223,14 +223,14 @@ func eventOrder(t *testing.T, s *suite, _ Harness) {
 			Seq:    2,
 			At:     start,
 			Kind:   request.EventCancelled,
-			Detail: request.Detail{"from": "created"},
+			Detail: request.Detail{From: "created"},
 		},
 	}
 	job = s.claim(start, time.Minute, 1)[0]
 	for i := range 12 { // times run backwards: the order is that of the changes
 		e := request.Event{
 			At: start.Add(-time.Duration(i) * time.Second), Kind: request.EventWebhook,
-			Detail: request.Detail{"attempt": fmt.Sprint(i), "error": "“é\n\x00”"},
+			Detail: request.Detail{Attempt: fmt.Sprint(i), Error: "“é\n\x00”"},
 		}
 		job.Retry(start, errors.New("again \x00\xff"))
 		s.settle(job, e)
