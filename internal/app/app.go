@@ -128,6 +128,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
 	}
 	mux := http.NewServeMux()
 	a.routes(mux)
+	mux.HandleFunc("GET /{$}", a.portal.Home)
 	a.handler = mux
 	a.controlHandler = a.healthRoutes()
 	return a, nil
@@ -376,6 +377,7 @@ func (a *App) routes(mux *http.ServeMux) {
 	a.login.Routes(mux)
 	(&pki.PKI{Authority: a.authority, Revocations: a.signers, Log: a.log}).Routes(mux)
 	mux.Handle("GET /static/", a.kit.Static())
+	mux.Handle("GET /favicon.ico", a.kit.Favicon())
 	mux.Handle("GET /logos/{file}", a.logos())
 }
 
@@ -393,7 +395,7 @@ func (a *App) logos() http.Handler {
 // public is the handler of the public listener: relying parties' calls, and pages, which other
 // sites must not act on.
 func (a *App) public() http.Handler {
-	h := a.rpapi.Handler(server.Protect(a.handler), a.apiBases...)
+	h := a.rpapi.Handler(a.kit.ErrorPages(server.Protect(a.handler)), a.apiBases...)
 	if a.ownHost != "" {
 		h = server.OwnHost(h, a.ownHost)
 	}
@@ -413,7 +415,9 @@ func (a *App) healthRoutes() http.Handler {
 	})
 	mux.Handle("GET /metrics", a.metrics.Handler())
 	if a.Config.ConsolePassword != "" {
-		a.consoleRoutes(mux, http.NotFoundHandler())
+		a.consoleRoutes(
+			mux, http.RedirectHandler("/console/", http.StatusSeeOther), http.NotFoundHandler(),
+		)
 	}
 	return mux
 }
@@ -431,7 +435,8 @@ func (a *App) Run(ctx context.Context) error {
 		g.Go(
 			func() error {
 				return server.Serve(
-					ctx, a.controlListener, a.headers(server.Protect(a.controlHandler)), a.log,
+					ctx, a.controlListener,
+					a.headers(a.kit.ErrorPages(server.Protect(a.controlHandler))), a.log,
 				)
 			},
 		)

@@ -13,9 +13,9 @@ import (
 	"github.com/signet-sign/signet/internal/server/console"
 )
 
-// consoleRoutes mounts the operators' console, and sends browsers there that open the control
-// listener's root; everybody else gets from elsewhere what the root answers, as before.
-func (a *App) consoleRoutes(mux *http.ServeMux, elsewhere http.Handler) {
+// consoleRoutes mounts the operators' console. At the listener's root, start answers browsers and
+// elsewhere all other clients.
+func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) {
 	_, stamps := a.authority.TSA()
 	certificates := a.authority.Chain()
 	for _, c := range stamps {
@@ -38,10 +38,11 @@ func (a *App) consoleRoutes(mux *http.ServeMux, elsewhere http.Handler) {
 	mux.Handle(console.Base, c.Handler())
 	mux.Handle("GET /console", http.RedirectHandler(console.Base, http.StatusSeeOther))
 	mux.Handle("GET /static/", a.kit.Static())
+	mux.Handle("GET /favicon.ico", a.kit.Favicon())
 	mux.Handle("GET /logos/{file}", a.logos())
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.Header.Get("Accept"), "text/html") {
-			http.Redirect(w, r, console.Base, http.StatusSeeOther)
+			start.ServeHTTP(w, r)
 			return
 		}
 		elsewhere.ServeHTTP(w, r)

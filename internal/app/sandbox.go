@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -113,9 +114,11 @@ func (a *App) openSandbox(
 		return err
 	}
 	local := "http://" + reachable(a.Addr)
+	controlURL := "http://" + reachable(a.Control)
 	demo, err := sandbox.NewDemo(sandbox.DemoConfig{
 		PublicURL: c.PublicURL, BaseURL: local + "/api/v3", ClientID: demoClientID, Key: demoKey,
 		Kit: a.kit, Now: a.now, Rand: rand.Reader, Log: a.log,
+		ConsoleURL: controlURL + console.Base,
 	})
 	if err != nil {
 		return err
@@ -140,7 +143,10 @@ func (a *App) openSandbox(
 	a.rpapi.KeysAlias = mockBase + "/jwks"
 	provider.Routes(mux)
 	demo.Routes(mux)
-	mux.Handle("GET /{$}", http.RedirectHandler("/demo/", http.StatusSeeOther))
+	start := sandbox.NewStart(c.PublicURL, controlURL, mockBase, mockEnvironment(getenv)).Handler(
+		a.kit, a.log,
+	)
+	mux.Handle("GET /{$}", start)
 	a.handler = mux
 	public, err := url.Parse(c.PublicURL)
 	if err != nil {
@@ -154,34 +160,43 @@ func (a *App) openSandbox(
 		Drain: a.worker.Drain, Log: a.log, Recorder: a.calls, CallStore: a.store,
 	}).Handler()
 	controlMux.Handle("/", api)
-	a.consoleRoutes(controlMux, api)
+	a.consoleRoutes(controlMux, start, api)
 	controlMux.Handle("GET /metrics", a.metrics.Handler())
 	a.controlHandler = server.LocalHost(controlMux)
 	return nil
 }
 
-// mockParty is the relying party that MockPass's environment variables describe, with MockPass's
-// defaults.
-func mockParty(getenv func(string) string) party.Party {
-	or := func(fallback string, names ...string) string {
-		for _, name := range names {
-			if v := getenv(name); v != "" {
-				return v
-			}
-		}
-		return fallback
+// mockVariables are MockPass's environment variables of a relying party, each with MockPass's
+// default.
+var mockVariables = []struct{ name, alias, fallback string }{
+	{"SIGNV3_CLIENT_ID", "", "mockpass-sign-v3-client"},
+	{"SIGNV3_CLIENT_JWKS_URL", "", "http://localhost:4000/jwks"},
+	// MockPass's documentation and code disagree about the name of this one.
+	{"SIGNV3_CLIENT_REDIRECT_URI", "SIGNV3_CLIENT_REDIRECT_URL", "http://localhost:4000/redirect"},
+	{"SIGNV3_CLIENT_WEBHOOK_URL", "", "http://localhost:4000/webhook"},
+}
+
+// mockValues are the variables' values, in their order.
+func mockValues(getenv func(string) string) (values [4]string) {
+	for i, v := range mockVariables {
+		values[i] = cmp.Or(getenv(v.name), getenv(v.alias), v.fallback)
 	}
-	id := or("mockpass-sign-v3-client", "SIGNV3_CLIENT_ID")
+	return values
+}
+
+// mockEnvironment lists the variables and their values as a shell takes them.
+func mockEnvironment(getenv func(string) string) (lines []string) {
+	for i, value := range mockValues(getenv) {
+		lines = append(lines, mockVariables[i].name+"="+value)
+	}
+	return lines
+}
+
+// mockParty is the relying party that MockPass's environment variables describe.
+func mockParty(getenv func(string) string) party.Party {
+	v := mockValues(getenv)
 	return party.Party{
-		ClientID: id, Name: id,
-		JWKSURL: or("http://localhost:4000/jwks", "SIGNV3_CLIENT_JWKS_URL"),
-		// MockPass's documentation and code disagree about the name of this one.
-		RedirectURL: or(
-			"http://localhost:4000/redirect",
-			"SIGNV3_CLIENT_REDIRECT_URI",
-			"SIGNV3_CLIENT_REDIRECT_URL",
-		),
-		WebhookURL: or("http://localhost:4000/webhook", "SIGNV3_CLIENT_WEBHOOK_URL"),
+		ClientID: v[0], Name: v[0], JWKSURL: v[1], RedirectURL: v[2], WebhookURL: v[3],
 	}
 }
 

@@ -1,5 +1,6 @@
 // The operators' console: brings the parts of a page that change up to date, until the operator says not to.
 
+import { copyButtons } from "./lib/copy";
 import { guardForms } from "./lib/forms";
 import { announce, find, findAll, memory } from "./lib/page";
 
@@ -109,4 +110,5 @@ function state(page: Document): string {
 }
 
 guardForms();
+copyButtons();
 follow();

@@ -1,10 +1,12 @@
 // The demo relying party: the page of a request reloads when something happened.
 
 import { menus } from "./lib/menu";
+import { copyButtons } from "./lib/copy";
 import { guardForms } from "./lib/forms";
 import { find } from "./lib/page";
 
 guardForms();
+copyButtons();
 menus();
 watchRequest();
 chooseUpload();

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -112,19 +111,12 @@ func (c *Console) shownCall(ctx context.Context, r calllog.Record) Call {
 	}
 	if t := r.Token; t != nil {
 		out.Token = &Token{
-			Header: indented(t.Header), Claims: indented(t.Claims), Signature: t.Signature,
-			Problem: t.Problem, Times: c.tokenTimes(t.Claims, r.At),
+			Header: httpx.Pretty(string(t.Header)), Claims: httpx.Pretty(string(t.Claims)),
+			Signature: t.Signature,
+			Problem:   t.Problem, Times: c.tokenTimes(t.Claims, r.At),
 		}
 	}
 	return out
-}
-
-func indented(text json.RawMessage) string {
-	var b bytes.Buffer
-	if json.Indent(&b, text, "", "  ") != nil {
-		return ""
-	}
-	return b.String()
 }
 
 // tokenTimes returns the iat and exp of a token as times, relative to the time of the call.

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/signet-sign/signet/api"
 )
 
@@ -106,4 +108,15 @@ func oneLine(s string) string {
 		}
 		return r
 	}, s)
+}
+
+// Pretty lays a JSON text out for people: members in their order, two spaces for each level, and no
+// needless escapes, so that a URL can be copied ("&", not "\\u0026"). A text that is not JSON is
+// returned as it is.
+func Pretty(text string) string {
+	v := jsontext.Value(text)
+	if v.Format(jsontext.WithIndent("  ")) != nil {
+		return text
+	}
+	return string(v)
 }

@@ -50,6 +50,11 @@ type SoftPhone interface {
 	Reject(ctx context.Context, requestID string, p signer.Person) error
 }
 
+// Home is the first page of a service, for a person who comes without the link of a request.
+func (p *Portal) Home(w http.ResponseWriter, r *http.Request) {
+	p.Kit.Show(w, r, p.Log, http.StatusOK, Home{})
+}
+
 // Routes adds the portal's pages.
 func (p *Portal) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /sign/{request_id}", p.handle(p.page))

@@ -43,6 +43,15 @@ func (p LinkInvalid) Meta() ui.Meta {
 	}
 }
 
+// Home is the first page of a service.
+type Home struct{}
+
+func (p Home) Meta() ui.Meta {
+	return ui.Meta{
+		Template: "home", Title: "home.title", Shell: ui.ShellPortal, Script: "portal",
+	}
+}
+
 // Cancelled is the page of a request that the relying party cancelled.
 type Cancelled struct {
 	ui.Summary

@@ -20,10 +20,11 @@ import (
 // Demo is a demo relying party. It knows about its sign requests only what package client gets over
 // HTTP. Its pages show each call with the exact answer. It keeps the newest requests in memory.
 type Demo struct {
-	config   DemoConfig
-	client   *client.Client
-	jwks     []byte
-	requests demoRequests
+	config       DemoConfig
+	client       *client.Client
+	clientConfig client.Config
+	jwks         []byte
+	requests     demoRequests
 }
 
 // DemoConfig is the configuration of a [Demo].
@@ -38,6 +39,7 @@ type DemoConfig struct {
 	Rand       io.Reader
 	Log        *slog.Logger
 	HTTPClient *http.Client // nil means one with a timeout of 30 s
+	ConsoleURL string       // URL of the console's first page; if empty, pages do not link to it
 }
 
 // Paths below PublicURL that the demo must be registered with.
@@ -49,8 +51,10 @@ const (
 )
 
 const (
-	demoHome  = "/demo/"
-	demoKeyID = "demo-1"
+	demoHome = "/demo/"
+	// the sample document, for first calls from a terminal
+	demoSamplePath = "/demo/sample.pdf"
+	demoKeyID      = "demo-1"
 	// size of a form; larger than the API's limit, so that the demo can show the refusal
 	demoUpload = 12 << 20
 )
@@ -64,10 +68,11 @@ func NewDemo(config DemoConfig) (*Demo, error) {
 	calls.Transport = &demoTransport{
 		next: calls.Transport, public: config.PublicURL, base: config.BaseURL, now: config.Now,
 	}
-	c, err := client.New(client.Config{
+	clientConfig := client.Config{
 		BaseURL: config.BaseURL, ClientID: config.ClientID, Key: config.Key, KeyID: demoKeyID,
 		HTTPClient: &calls, Now: config.Now, Rand: config.Rand,
-	})
+	}
+	c, err := client.New(clientConfig)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +80,7 @@ func NewDemo(config DemoConfig) (*Demo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Demo{config: config, client: c, jwks: jwks}, nil
+	return &Demo{config: config, client: c, clientConfig: clientConfig, jwks: jwks}, nil
 }
 
 // Routes adds the demo below /demo. Its forms rely on the server's cross-origin protection.
@@ -88,6 +93,8 @@ func (d *Demo) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /demo/requests/{id}/cancel", d.with(d.cancel))
 	mux.HandleFunc("POST /demo/requests/{id}/result", d.with(d.result))
 	mux.HandleFunc("GET /demo/requests/{id}/signed.pdf", d.with(d.signed))
+	mux.HandleFunc("GET "+demoSamplePath, d.sample)
+	mux.HandleFunc("GET /demo/token", d.token)
 	mux.HandleFunc("GET "+DemoRedirectPath, d.back)
 	mux.HandleFunc("GET "+DemoJWKSPath, d.keys)
 	mux.HandleFunc("POST "+DemoWebhookPath, d.webhook)
@@ -105,16 +112,19 @@ func (d *Demo) with(h func(http.ResponseWriter, *http.Request, *demoRequest)) ht
 	}
 }
 
+// sample hands out the sample document.
+func (d *Demo) sample(w http.ResponseWriter, r *http.Request) {
+	httpx.ServePDF(w, r, bytes.NewReader(sampleDocument()), httpx.PDF{Name: sampleName})
+}
+
 func (d *Demo) home(w http.ResponseWriter, r *http.Request) {
 	d.renderHome(w, r, http.StatusOK, nil)
 }
 
 func (d *Demo) renderHome(w http.ResponseWriter, r *http.Request, status int, refused *Exchange) {
-	page := DemoHome{Action: "/demo/requests", Party: ui.Party{Name: DemoName}, Error: refused}
-	for _, p := range personas {
-		page.Personas = append(
-			page.Personas, PersonaChoice{ID: p.UIN, Name: p.Name, Identifier: p.UIN, Note: p.note},
-		)
+	page := DemoHome{
+		Action: "/demo/requests", Party: ui.Party{Name: DemoName}, Error: refused,
+		Personas: personaChoices(),
 	}
 	for _, p := range demoPlacings {
 		page.Placings = append(page.Placings, ui.Choice{Value: p.value, Label: p.label})
@@ -207,6 +217,9 @@ func (d *Demo) renderRequest(w http.ResponseWriter, r *http.Request, status int,
 	page := req.page(d.config.Now())
 	page.Party = ui.Party{Name: DemoName}
 	page.Returned = r.URL.Query().Get("returned")
+	if d.config.ConsoleURL != "" {
+		page.ConsoleURL = d.config.ConsoleURL + "requests/" + url.PathEscape(req.id)
+	}
 	d.config.Kit.Show(w, r, d.config.Log, status, page)
 }
 

@@ -88,11 +88,10 @@ func readDemoWebhook(body []byte) (requestID, payload string) {
 	var claims struct {
 		RequestID string `json:"request_id"`
 	}
-	var indented bytes.Buffer
-	if json.Unmarshal(text, &claims) != nil || json.Indent(&indented, text, "", "  ") != nil {
+	if json.Unmarshal(text, &claims) != nil {
 		return "", ""
 	}
-	return claims.RequestID, indented.String()
+	return claims.RequestID, httpx.Pretty(string(text))
 }
 
 // signed serves the signed document: from the webhook's link if that is still valid, and from a new

@@ -65,6 +65,8 @@ func (t *demoTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return next.RoundTrip(t.inside(r))
 	}
 	exchange := Exchange{Call: r.Method + " " + r.URL.EscapedPath(), At: t.now()}
+	exchange.Token = decodeToken(r.Header.Get("Authorization"))
+	exchange.Code = snippets(r, t.outside(r.URL), exchange.Token)
 	defer func() { record.add(exchange) }()
 	resp, err := next.RoundTrip(r)
 	if err != nil {
@@ -78,7 +80,7 @@ func (t *demoTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 	}
 	start, err := io.ReadAll(io.LimitReader(resp.Body, maxDemoBody))
-	exchange.Body = string(start)
+	exchange.Body = httpx.Pretty(string(start))
 	rest := io.Reader(resp.Body)
 	if err != nil {
 		exchange.Body += "\n(interrupted: " + err.Error() + ")"
@@ -89,6 +91,15 @@ func (t *demoTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(start), rest), resp.Body}
 	return resp, nil
+}
+
+// outside is the URL of a call as other programs make it.
+func (t *demoTransport) outside(u *url.URL) string {
+	public, err := url.Parse(t.public)
+	if err != nil {
+		return u.String()
+	}
+	return public.Scheme + "://" + public.Host + u.EscapedPath()
 }
 
 // inside redirects a request for the public URL to the internal one. It keeps the Host, by which

@@ -312,7 +312,10 @@ func TestDemoCreates(t *testing.T) {
 		sampleName,
 		`href="`+publicURL+`/sign/signv3-1"`,
 		"POST /api/v3/sign-requests",
-		`"exchange_code":"code-signv3-1"`,
+		`"exchange_code": "code-signv3-1"`,
+		`"kid": "`+demoKeyID+`"`, // the token, decoded
+		`"doc_name": "`+sampleName+`"`,
+		"--data-binary @document.pdf", "new SignJWT(", "jwt.encode(", "c.Initiate(ctx, ",
 		"/demo/requests/signv3-1/cancel",
 		"/demo/requests/signv3-1/result",
 		"!signed.pdf",
@@ -353,7 +356,7 @@ func TestDemoShowsRefusedUploads(t *testing.T) {
 	b.look(
 		"refused",
 		text,
-		`{"error":"CLIENT_SIDE_ERROR","error_description":"The PDF is encrypted"}`,
+		`"error_description": "The PDF is encrypted"`,
 		"Signet-Explanation: because <so>",
 		`action="/demo/requests"`,
 	)

@@ -74,7 +74,8 @@ type DemoRow struct {
 
 func (p DemoHome) Meta() ui.Meta {
 	return ui.Meta{
-		Template: "demo_home", Title: "demo.home.title", Shell: ui.ShellSandbox, Script: "demo",
+		Template: "demo_home", Title: "demo.home.title", Shell: ui.ShellDemo, Script: "demo",
+		English: true,
 	}
 }
 
@@ -85,10 +86,20 @@ type Exchange struct {
 	Status int
 	// Header holds answer headers worth showing, one "Name: value" each.
 	Header []string
-	// Body is the answer's body, unchanged; may be empty.
+	// Body is the answer's body, laid out if it is JSON; may be empty.
 	Body string
 	At   time.Time
+	// Token is the token of the call, decoded. Nil: the call carried none.
+	Token *Token
+	// Code is the call in several languages.
+	Code []Snippet
 }
+
+// Token is a decoded token: two JSON texts, laid out.
+type Token struct{ Header, Claims string }
+
+// Snippet is a call in one language.
+type Snippet struct{ Language, Text string }
 
 // OK reports whether the call succeeded.
 func (e Exchange) OK() bool { return e.Status >= 200 && e.Status < 300 }
@@ -125,6 +136,8 @@ type DemoRequest struct {
 	Webhooks  []WebhookDelivery
 	// StateURL answers {"state": "..."}; the page reloads when it changes. May be "".
 	StateURL string
+	// ConsoleURL is the request's page in the console. May be "".
+	ConsoleURL string
 	// Seq is the "seq" that StateURL answers, so that the page reloads after a webhook too.
 	Seq int64
 }
@@ -141,6 +154,6 @@ func (p DemoRequest) Open() bool {
 func (p DemoRequest) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "demo_request", Title: "demo.request.title", Args: []any{p.Document},
-		Shell: ui.ShellSandbox, Script: "demo",
+		Shell: ui.ShellDemo, Script: "demo", English: true,
 	}
 }

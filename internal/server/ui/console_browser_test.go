@@ -95,3 +95,41 @@ func TestConsoleFollows(t *testing.T) {
 	}
 	said.check(t)
 }
+
+// TestCopy: the button beside a text puts exactly that text on the clipboard and says so, also in a
+// part of the page that came later.
+func TestCopy(t *testing.T) {
+	k := newKit(t)
+	mux := http.NewServeMux()
+	mux.Handle("GET /static/", k.Static())
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		p := console.Request{
+			Row: console.Row{
+				ID: "signv3-1", Party: "Shop", Document: "lease.pdf", State: "session",
+			},
+		}
+		if err := k.Render(w, r, 200, p); err != nil {
+			t.Error(err)
+		}
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	ctx := openBrowser(t)
+	said := watchConsole(ctx)
+	const button = `#facts [data-copy="signv3-1"]`
+	do(
+		t,
+		ctx,
+		window(1280, 800, false),
+		chromedp.Navigate(server.URL),
+		eventually(`document.querySelector('`+button+`').checkVisibility()`),
+		script(`navigator.clipboard.writeText = async text => { window.copied = text }`),
+		script(
+			`{ const part = document.querySelector("#facts"); part.innerHTML = part.innerHTML }`,
+		),
+		click(button),
+		eventually(`window.copied === "signv3-1"`),
+		eventually(`document.getElementById("announce").textContent === "Copied"`),
+	)
+	said.check(t)
+}

@@ -150,7 +150,10 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 		v.Manifest = k.assets.url("phone.webmanifest")
 	}
 	if m.Shell == ShellConsole {
-		v.More, v.Switch = k.assets.url("console.css"), nil
+		v.More = k.assets.url("console.css")
+	}
+	if m.English {
+		v.Switch = nil
 	}
 	if m.Viewer {
 		v.Viewer = k.assets.viewer()

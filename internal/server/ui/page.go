@@ -19,6 +19,7 @@ const (
 	ShellPortal  Shell = "portal"
 	ShellPhone   Shell = "phone"
 	ShellSandbox Shell = "sandbox"
+	ShellDemo    Shell = "demo" // the demo relying party: another company's site
 	ShellConsole Shell = "console"
 )
 

@@ -106,6 +106,7 @@ func Gallery() []Sample {
 		{"ended-failed", 200, ended("failed")},
 		{"no-access", 403, portal.NoAccess{Summary: req, Signer: signer}},
 		{"no-access-intended", 403, portal.NoAccess{Summary: req, Signer: signer, Intended: true}},
+		{"home", 200, portal.Home{}},
 		{"link-invalid", 404, portal.LinkInvalid{}},
 		{"cancelled", 410, portal.Cancelled{Summary: req, At: now.Add(-2 * time.Minute)}},
 		{
@@ -222,6 +223,13 @@ func gallerySandbox(now time.Time) []Sample {
 		Header: []string{"Retry-After: 168"},
 		Body:   "{\"error\":\"ACTIVE_SESSION_ONGOING\",\"error_description\":\"Active session ongoing.\"}",
 	}
+	refused.Token = &sandbox.Token{
+		Header: "{\n  \"alg\": \"ES256\",\n  \"kid\": \"demo-1\"\n}",
+		Claims: "{\n  \"client_id\": \"demo\",\n  \"iat\": 1773036240\n}",
+	}
+	refused.Code = []sandbox.Snippet{
+		{Language: "curl", Text: "curl -X POST http://127.0.0.1:5156/api/v3/sign-requests/cancel"},
+	}
 	done := sandbox.Exchange{Call: "POST /api/v3/sign-requests/cancel", Status: 200, At: now}
 	request := sandbox.DemoRequest{
 		ID: "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332", Party: party,
@@ -230,12 +238,14 @@ func gallerySandbox(now time.Time) []Sample {
 		ExpiresAt:    now.Add(26 * time.Minute),
 		SigningURL:   "http://127.0.0.1:5156/sign/signv3-0199cc9c-8b7c-70df-b29b-39843a10c332",
 		CancelAction: "/demo/requests/1/cancel", ResultAction: "/demo/requests/1/result",
-		HomeURL:   "/demo/",
-		Exchanges: []sandbox.Exchange{refused},
+		HomeURL:    "/demo/",
+		ConsoleURL: "/console/requests/signv3-0199cc9c-8b7c-70df-b29b-39843a10c332",
+		Exchanges:  []sandbox.Exchange{refused},
 	}
 	cancelled := request
 	cancelled.State, cancelled.CancelAction, cancelled.Exchanges = "cancelled", "", []sandbox.Exchange{
-		done, refused,
+		done,
+		refused,
 	}
 	signed := request
 	signed.State, signed.CancelAction, signed.SignedURL, signed.Returned = "signed", "", "/demo/requests/1/signed.pdf", "success"
@@ -282,6 +292,12 @@ func gallerySandbox(now time.Time) []Sample {
 			Fields:      []sandbox.Hidden{{Name: "state", Value: "abc"}},
 			RedirectURL: "http://127.0.0.1:5156/login/callback",
 		}},
+		{"start", 200, sandbox.NewStart(
+			"http://127.0.0.1:5156", "http://127.0.0.1:5157", "/sign-v3", []string{
+				"SIGNV3_CLIENT_ID=mockpass-sign-v3-client",
+				"SIGNV3_CLIENT_JWKS_URL=http://localhost:4000/jwks",
+			},
+		)},
 		{"demo-home-empty", 200, home},
 		{"demo-home", 200, full},
 		{"demo-home-refused", 400, failed},

@@ -1,0 +1,118 @@
+package sandbox
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/client"
+	"github.com/signet-sign/signet/internal/server/ui"
+)
+
+// Start is the sandbox's first page: what there is, where, and a first call to paste into a
+// terminal.
+type Start struct {
+	DemoURL, PhoneURL, ConsoleURL string
+	Addresses                     []Address
+	FirstCall, CancelCall         string   // lines of a shell
+	Environment                   []string // NAME=value, of the party that variables describe
+	Personas                      []PersonaChoice
+}
+
+// Address is a URL with the message that names it.
+type Address struct{ Label, URL string }
+
+// EnvironmentText is the environment as lines.
+func (p Start) EnvironmentText() string { return strings.Join(p.Environment, "\n") }
+
+func (p Start) Meta() ui.Meta {
+	return ui.Meta{
+		Template: "start", Title: "start.title", Shell: ui.ShellSandbox, Script: "demo",
+		English: true,
+	}
+}
+
+// NewStart returns the page. publicURL and controlURL are the listeners' addresses, mock the path
+// of the API as MockPass has it.
+func NewStart(publicURL, controlURL, mock string, environment []string) Start {
+	initiate := `TOKEN=$(curl -s ` + publicURL + `/demo/token)
+curl -s -o sample.pdf ` + publicURL + demoSamplePath + `
+curl -s -X POST ` + publicURL + `/api/v3` + api.PathRequest + ` \
+  -H "Authorization: $TOKEN" -H "Content-Type: application/octet-stream" \
+  --data-binary @sample.pdf`
+	cancel := `ID=signv3-...
+TOKEN=$(curl -s "` + publicURL + `/demo/token?cancel=$ID")
+curl -i -X POST ` + publicURL + `/api/v3` + api.PathCancel + ` -H "Authorization: $TOKEN"`
+	return Start{
+		DemoURL: publicURL + demoHome, PhoneURL: publicURL + "/phone/",
+		ConsoleURL: controlURL + "/console/",
+		Addresses: []Address{
+			{"start.api", publicURL + "/api/v3"},
+			{"start.api.mock", publicURL + mock},
+			{"start.keys", publicURL + api.PathKeys},
+			{"start.openapi", publicURL + "/openapi.yaml"},
+			{"start.control", controlURL + "/"},
+		},
+		FirstCall: initiate, CancelCall: cancel, Environment: environment,
+		Personas: personaChoices(),
+	}
+}
+
+// Handler shows the page.
+func (p Start) Handler(kit *ui.Kit, log *slog.Logger) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		kit.Show(w, r, log, http.StatusOK, p)
+	})
+}
+
+func personaChoices() (all []PersonaChoice) {
+	for _, p := range personas {
+		all = append(all, PersonaChoice{ID: p.UIN, Name: p.Name, Identifier: p.UIN, Note: p.note})
+	}
+	return all
+}
+
+// token answers GET /demo/token with a token of the demo's for one Initiate call of the sample, or,
+// with the parameter cancel, for a Cancel call of that request. It is for the first calls of a
+// developer who has no key yet.
+func (d *Demo) token(w http.ResponseWriter, r *http.Request) {
+	signed := &tokenGrabber{}
+	config := d.clientConfig
+	config.HTTPClient = &http.Client{Transport: signed}
+	c, err := client.New(config)
+	if err == nil {
+		if id := r.URL.Query().Get("cancel"); id != "" {
+			err = c.Cancel(r.Context(), id)
+		} else {
+			sample := sampleDocument()
+			var places []api.Location
+			if places, err = placeSignatures("three", sample); err == nil {
+				_, err = c.Initiate(
+					r.Context(), client.Request{DocName: sampleName, Locations: places},
+					strings.NewReader(string(sample)),
+				)
+			}
+		}
+	}
+	if !errors.Is(err, errGrabbed) {
+		d.config.Log.WarnContext(r.Context(), "demo: no token was made", "err", err)
+		http.Error(w, "no token was made", http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = io.WriteString(w, signed.token)
+}
+
+var errGrabbed = errors.New("demo: the call is not made")
+
+// tokenGrabber makes no call, and keeps the token that it would carry.
+type tokenGrabber struct{ token string }
+
+func (g *tokenGrabber) RoundTrip(r *http.Request) (*http.Response, error) {
+	g.token = r.Header.Get("Authorization")
+	return nil, errGrabbed
+}
