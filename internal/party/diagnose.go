@@ -7,39 +7,39 @@ import (
 	"github.com/signet-sign/signet/internal/safehttp"
 )
 
-// Diagnoser tries for an operator what calls of and to a relying party depend on. It uses no cache
-// and fills none.
+// Diagnoser tests the URLs of a relying party for an operator. It neither reads nor fills a cache.
 type Diagnoser struct {
-	Policy safehttp.Policy // that parties are registered under
+	Policy safehttp.Policy // policy that parties are registered under
 }
 
-// Diagnosis is what was found. Nil errors are good news; error texts hold no URL.
+// Diagnosis is the result of [Diagnoser.Diagnose]. A nil error means success. Error texts contain
+// no URL.
 type Diagnosis struct {
-	Keys    []KeyInfo     // that tokens can be signed with
-	Ignored []string      // why the other keys of the JWKS are of no use
-	KeysErr error         // why there is no key at all
-	KeysIn  time.Duration // how long the JWKS took
+	Keys    []KeyInfo     // keys that tokens can be signed with
+	Ignored []string      // why the other keys of the JWKS cannot be used
+	KeysErr error         // why there is no usable key
+	KeysIn  time.Duration // how long fetching the JWKS took
 
-	RedirectErr error // what is wrong with the form of the redirect URL; it is not requested
+	RedirectErr error // what is wrong with the redirect URL, which is not requested
 
-	Webhook    safehttp.Reached // of the webhook's host, which was connected to and not called
+	Webhook    safehttp.Reached // result of connecting to the webhook's host, without a request
 	WebhookErr error
 }
 
 // KeyInfo is one key of a JWKS.
 type KeyInfo struct {
 	Kid, Curve string
-	Alg        string // the only one that its party allows; empty: whatever fits the curve
+	Alg        string // the only algorithm that the party allows; empty for any that fits the curve
 	Twice      bool   // another key has the same kid, so neither can be used
 
-	LastUsed time.Time // by a token that it verified, as far as this process knows; zero: never
+	LastUsed time.Time // when it last verified a token in this process; zero for never
 }
 
-// Diagnose tries p's URLs, each once.
+// Diagnose tests each of p's URLs once.
 func (d Diagnoser) Diagnose(ctx context.Context, p *Party) Diagnosis {
 	var found Diagnosis
 	keys := NewKeys(KeysConfig{Client: safehttp.NewClient(d.Policy)})
-	begin := time.Now() // measures a duration, so not the clock of the sandbox
+	begin := time.Now() // measures a duration, so it is not the sandbox's clock
 	set, err := keys.try(ctx, p)
 	found.KeysIn, found.KeysErr = time.Since(begin), err
 	if set != nil {

@@ -9,14 +9,14 @@ import (
 )
 
 // CheckDisplayText reports why a text that a relying party chose must not be shown to a signer.
-// What it lets through may still be in a right-to-left script, so pages isolate it (<bdi>) and
-// escape it like any other text. Errors read on after a noun: "doc_name" + " must not be empty".
+// Accepted texts may be in a right-to-left script, so pages isolate them (<bdi>) and escape them as
+// any other text. Error texts continue a noun: "doc_name" + " must not be empty".
 //
-// Refused are: nothing to see, more than limit characters, invalid UTF-8 and U+FFFD (damaged on its
-// way to us), and everything that shows nothing but changes what is seen: control characters, line
-// and paragraph separators, bidirectional controls (a name could otherwise read "fdp.exe" for
-// "exe.pdf"), invisible characters other than joiners, private-use characters. Slashes are fine in
-// a name; downloads replace them in file names.
+// It refuses text without a visible character or with more than limit characters, invalid UTF-8,
+// U+FFFD (which means that the text was damaged before), and characters that change what is seen:
+// control characters, line and paragraph separators, bidirectional controls (a name could otherwise
+// read "fdp.exe" for "exe.pdf"), invisible characters other than joiners, and private-use
+// characters. It accepts slashes; downloads replace them in file names.
 func CheckDisplayText(text string, limit int) error {
 	if strings.TrimSpace(text) == "" {
 		return errors.New("must not be empty")
@@ -40,17 +40,17 @@ func CheckDisplayText(text string, limit int) error {
 	return nil
 }
 
-// joins reports whether a character is invisible but changes how its neighbours are written:
-// Persian and the scripts of India cannot do without the zero-width non-joiner and joiner, nor can
-// emoji of several people. A soft hyphen says where a long word may be divided.
+// joins reports whether a character is invisible but changes how its neighbours are written.
+// Persian and the scripts of India require the zero-width non-joiner and joiner, and so do emoji of
+// several people. A soft hyphen marks where a long word may be divided.
 func joins(c rune) bool { return c == '\u200c' || c == '\u200d' || c == '\u00ad' }
 
-// hidden reports whether a character must not be in a text that is shown.
+// hidden reports whether a character must not be in displayed text.
 func hidden(c rune) bool {
 	if joins(c) {
 		return false
 	}
-	const brailleBlank = '\u2800' // a symbol by category, a space to the eye
+	const brailleBlank = '\u2800' // a symbol by category, but blank
 	return !unicode.IsGraphic(c) || unicode.Is(unicode.Other_Default_Ignorable_Code_Point, c) ||
 		c == brailleBlank
 }

@@ -1,10 +1,10 @@
-// Package party owns the relying parties: who they are, which logo a signer sees, and which keys
-// they publish (docs/contract.md, 1.1 and 8.1).
+// Package party manages the relying parties: their names and URLs, the logos that signers see, and
+// the keys that they publish (docs/contract.md, 1.1 and 8.1).
 //
-// Start reading at [Party] in party.go. [Registry] answers for every call who a client id is, and
+// Start at [Party] in party.go. [Registry] finds the party of a client id for every call.
 // [Registrar] makes the changes of operators. [Keys] fetches and caches the JWKS of each party.
-// [Diagnoser] tries for an operator what a party's calls depend on.
+// [Diagnoser] tests a party's URLs for an operator.
 //
-// The package does not read tokens; package token does. It does not store anything either: [Store]
-// is the interface that package store implements.
+// The package does not verify tokens; package token does. It does not store anything; package store
+// implements [Store].
 package party

@@ -12,16 +12,16 @@ import (
 	"github.com/signet-sign/signet/internal/safehttp"
 )
 
-// maxJWKS is the largest JWKS in bytes; two keys need 500.
+// maxJWKS is the size limit of a JWKS in bytes. Two keys take about 500.
 const maxJWKS = 64 << 10
 
-// errFinal marks outcomes that another try would not change.
+// errFinal is an error that another try would not change.
 type errFinal struct{ error }
 
 func (e errFinal) Unwrap() error { return e.error }
 
-// fetch gets the JWKS of a party in one or more tries and returns how many it took. Its errors are
-// causes and hold no URL.
+// fetch gets the JWKS of a party and returns the number of tries. Its errors are causes and contain
+// no URL.
 func (k *Keys) fetch(ctx context.Context, p *Party) (set *keySet, tries int, err error) {
 	for {
 		tries++
@@ -29,12 +29,12 @@ func (k *Keys) fetch(ctx context.Context, p *Party) (set *keySet, tries int, err
 		if err == nil || tries == k.config.Tries || errors.As(err, new(errFinal)) {
 			return set, tries, err
 		}
-		time.Sleep(k.config.Pause) // the context has no end of its own, see current
+		time.Sleep(k.config.Pause) // the context does not end; see current
 	}
 }
 
-// try gets the JWKS of a party once, within the time of one try from the look-up of the name to the
-// last byte.
+// try gets the JWKS of a party once. The timeout covers everything from the DNS lookup to the last
+// byte.
 func (k *Keys) try(ctx context.Context, p *Party) (*keySet, error) {
 	if p.JWKS != "" {
 		return parseKeySet([]byte(p.JWKS))
@@ -69,7 +69,7 @@ func (k *Keys) try(ctx context.Context, p *Party) (*keySet, error) {
 	return set, nil
 }
 
-// transportError takes the URL, which may hold a secret, out of an error of net/http.
+// transportError removes the URL, which may be secret, from an error of net/http.
 func transportError(err error) error {
 	if with := (*url.Error)(nil); errors.As(err, &with) {
 		err = with.Err

@@ -14,10 +14,11 @@ import (
 	"github.com/go-jose/go-jose/v4/json"
 )
 
-// maxKeys is the most keys of one JWKS. Rotation needs two, and 64 KiB hold some hundred.
+// maxKeys is the largest number of keys in a JWKS. Rotation requires two, and 64 KiB hold several
+// hundred.
 const maxKeys = 100
 
-// MaxKid is the longest key id in bytes. Thumbprints have 43, UUIDs 36.
+// MaxKid is the length limit of a key id in bytes. Thumbprints have 43, UUIDs 36.
 const MaxKid = 256
 
 // Key is one public key of a relying party that can verify tokens. [Keys.Find] returns it.
@@ -25,9 +26,9 @@ type Key struct {
 	Public *ecdsa.PublicKey // on P-256, P-384 or P-521
 
 	kid string
-	// the only algorithm that the party uses it with; empty: the one that fits the curve
+	// the only algorithm that the party allows; empty for the one that fits the curve
 	alg string
-	// when it last verified a token, in microseconds since 1970; 0: not since the start
+	// when it last verified a token, in microseconds since 1970; 0 for never in this process
 	used *atomic.Int64
 }
 
@@ -39,11 +40,11 @@ func (k *Key) curve() string { return k.Public.Curve.Params().Name }
 // keySet is the usable keys of a JWKS.
 type keySet struct {
 	keys    []Key
-	ignored []string // why the other keys are of no use, for the log
+	ignored []string // why the other keys cannot be used, for the log
 }
 
-// parseKeySet reads a JWKS (RFC 7517). Keys that are malformed or made for something else are left
-// out and do not spoil the others. A set without any usable key is an error.
+// parseKeySet parses a JWKS (RFC 7517). It ignores keys that are malformed or for another purpose.
+// A set without a usable key is an error.
 func parseKeySet(text []byte) (*keySet, error) {
 	var document struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -76,7 +77,7 @@ func parseKeySet(text []byte) (*keySet, error) {
 	return set, nil
 }
 
-// marshal writes the usable keys as a JWK set.
+// marshal returns the usable keys as a JWK set.
 func (s *keySet) marshal() ([]byte, error) {
 	var set jose.JSONWebKeySet
 	for i := range s.keys {
@@ -88,7 +89,8 @@ func (s *keySet) marshal() ([]byte, error) {
 	return json.Marshal(set)
 }
 
-// reason is why a key is ignored, in at most maxReason bytes: the libraries quote what they read.
+// reason returns why a key is ignored, in at most maxReason bytes, because errors of the libraries
+// quote their input.
 func reason(err error) string {
 	const maxReason = 100
 	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
@@ -98,21 +100,21 @@ func reason(err error) string {
 	return strings.ToValidUTF8(text[:min(len(text), maxReason)], "")
 }
 
-// parseKey reads one JWK (RFC 7517, section 4). It keeps only what makes a public key.
+// parseKey parses one JWK (RFC 7517, section 4). It keeps only the public key.
 func parseKey(text []byte) (Key, error) {
 	var jwk jose.JSONWebKey
 	if err := json.Unmarshal(text, &jwk); err != nil {
 		return Key{}, err
 	}
 	var more struct {
-		Operations []string `json:"key_ops"` // JSONWebKey does not have it
+		Operations []string `json:"key_ops"` // not in JSONWebKey
 	}
 	if err := json.Unmarshal(text, &more); err != nil {
 		return Key{}, errors.New("key_ops is not an array of strings")
 	}
 	switch public, ok := jwk.Key.(*ecdsa.PublicKey); {
 	case !ok && !jwk.IsPublic():
-		// Everyone who can read the set can sign with this key, so its signatures prove nothing.
+		// Any reader of the set can sign with this key, so its signatures prove nothing.
 		return Key{}, errors.New("the private key is published; withdraw it")
 	case !ok:
 		return Key{}, errors.New("kty is not EC")
@@ -143,7 +145,7 @@ func (s *keySet) count(kid string) int {
 	return n
 }
 
-// follow takes over when the keys that an older set also has were last used.
+// follow copies the times of last use of the keys that an older set also has.
 func (s *keySet) follow(before *keySet) {
 	if before == nil {
 		return
@@ -158,7 +160,7 @@ func (s *keySet) follow(before *keySet) {
 	}
 }
 
-// describe lists the keys for people.
+// describe returns the keys for diagnosis.
 func (s *keySet) describe() (list []KeyInfo) {
 	for i := range s.keys {
 		k := &s.keys[i]
@@ -171,7 +173,7 @@ func (s *keySet) describe() (list []KeyInfo) {
 	return list
 }
 
-// curves names the curve of each JWS algorithm (RFC 7518, section 3.4).
+// curves maps each JWS algorithm to its curve (RFC 7518, section 3.4).
 var curves = map[string]string{"ES256": "P-256", "ES384": "P-384", "ES512": "P-521"}
 
 // find returns the key with this kid, if it may be used with alg. Its errors are causes.
@@ -197,7 +199,7 @@ func (s *keySet) find(kid, alg string) (*Key, error) {
 	return k, nil
 }
 
-// remarks lists why keys were ignored, for the end of a message.
+// remarks returns why keys were ignored, as the end of a message.
 func (s *keySet) remarks() string {
 	const most = 5
 	switch n := len(s.ignored); {

@@ -11,59 +11,59 @@ import (
 	"time"
 )
 
-// KeysConfig is what [Keys] needs. Zero durations and counts mean the contract's numbers (section
-// 8.1).
+// KeysConfig is the configuration of [Keys]. Zero durations and counts mean the numbers of
+// docs/contract.md, 8.1.
 type KeysConfig struct {
-	// Client does the fetches; make it with safehttp.NewClient and the policy that parties are
-	// registered under.
+	// Client does the fetches. It has to be made by safehttp.NewClient with the policy that parties
+	// are registered under.
 	Client *http.Client
 
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	// OnFetch is told of every fetch after it, successful or not, for metrics and logs. It must be
-	// quick and safe for concurrent use. May be nil.
+	// OnFetch is called after every fetch, successful or not, for metrics and logs. It must return
+	// quickly and be safe for concurrent use. May be nil.
 	OnFetch func(Fetch)
 
-	// Store keeps the sets that were fetched, so that a process that starts while a party's
-	// endpoint is down uses what was valid, for what is left of its Lifetime. Nil: none.
+	// Store keeps fetched sets, so that a process that starts while a party's endpoint is down can
+	// use a set for the rest of its Lifetime. May be nil.
 	Store KeyStore
 
-	// Log is told when Store fails; nil: nothing is logged.
+	// Log logs errors of Store. May be nil.
 	Log *slog.Logger
 
-	// RefetchUnknownKid fetches a set again when a token names a key that it lacks. The contract's
-	// rule for rotation (publish an hour ahead) makes do without, and staging does not do it, so it
-	// is off by default: a relying party that rotates too fast should find out here
+	// RefetchUnknownKid fetches a set again if a token names a key that it lacks. It is off by
+	// default: the contract's rule for rotation (publish an hour ahead) does not require it and
+	// staging does not do it, so a relying party that rotates too fast should see the failure
 	// (docs/contract.md, 14.26).
 	RefetchUnknownKid bool
 
-	// RefetchFailed also fetches a set again when a signature does not verify with the key that the
+	// RefetchFailed also fetches a set again if a signature does not verify with the key that the
 	// token names, so that a new key under an old kid works. It is for the sandbox.
 	RefetchFailed bool
 
-	// RefetchGap is the shortest time between two fetches for these reasons, because a stranger can
-	// invent a kid: 1 min.
+	// RefetchGap is the minimum interval of fetches for these reasons, because any client can
+	// invent a kid. Default 1 min.
 	RefetchGap time.Duration
 
-	Timeout  time.Duration // of one try, 3 s
-	Tries    int           // 3
-	Pause    time.Duration // between two tries, 100 ms
-	Lifetime time.Duration // of a set that was fetched, 1 h
-	// how long a failure is remembered, 5 s, so that a dead host is not hammered
+	Timeout  time.Duration // of one try; default 3 s
+	Tries    int           // default 3
+	Pause    time.Duration // between two tries; default 100 ms
+	Lifetime time.Duration // of a fetched set; default 1 h
+	// how long a failure is cached, so that a host that is down gets few requests; default 5 s
 	Penalty time.Duration
 }
 
-// Fetch is what happened when a JWKS was fetched.
+// Fetch describes one fetch of a JWKS.
 type Fetch struct {
 	ClientID string
-	Tries    int           // 1 and up
+	Tries    int           // at least 1
 	Took     time.Duration // all tries and pauses
-	Usable   int           // keys that tokens can name; 0 when Err is set
+	Usable   int           // keys that tokens can name; 0 if Err is set
 	Err      error         // of the last try
 }
 
-// KeyStore keeps the last keys that were fetched of each party. It is shared by all nodes.
+// KeyStore keeps the last fetched keys of each party. All nodes share it.
 type KeyStore interface {
 	// SaveKeys replaces the keys of the party, unless newer ones are stored.
 	SaveKeys(ctx context.Context, k StoredKeys) error
@@ -75,16 +75,16 @@ type KeyStore interface {
 // StoredKeys are the usable keys of a party's JWKS.
 type StoredKeys struct {
 	ClientID  string
-	URL       string // that they were fetched from
-	Epoch     int64  // [Party].KeysEpoch of that time
+	URL       string // where they were fetched from
+	Epoch     int64  // [Party].KeysEpoch at that time
 	JWKS      []byte // a JWK set (RFC 7517)
 	FetchedAt time.Time
 }
 
-// Keys fetches and caches the JWKS of relying parties. A set lives for its hour and not longer,
-// also when the next fetch fails: a key that its owner has withdrawn must not work on because its
-// server is down. It is safe for concurrent use; however many calls need a set, one fetch of it is
-// under way.
+// Keys fetches and caches the JWKS of relying parties. It uses a set for at most its Lifetime, also
+// if the next fetch fails, so that a key that its owner has withdrawn stops working even if the
+// owner's server is down. It is safe for concurrent use. All calls that need a set wait for the
+// same fetch.
 type Keys struct {
 	config KeysConfig
 
@@ -92,9 +92,9 @@ type Keys struct {
 	entries map[source]*entry
 }
 
-// source is where keys come from. The URL, or the configured set, is part of it, so that a party
-// that is registered again with another URL starts without keys, and so is the epoch, so that an
-// operator who renews the keys leaves what is cached behind.
+// source identifies where keys come from. It contains the URL or the configured set, so that a
+// party that is registered again with another URL starts without keys, and the epoch, so that an
+// operator's renewal discards what is cached.
 type source struct {
 	clientID, url string
 	epoch         int64
@@ -104,7 +104,7 @@ func sourceOf(p *Party) source { return source{p.ClientID, p.JWKSURL + p.JWKS, p
 
 // entry is one fetch and its outcome.
 type entry struct {
-	done chan struct{} // closed when the outcome is there
+	done chan struct{} // closed when the outcome is set
 
 	// The outcome, written once before done is closed.
 	set     *keySet
@@ -114,7 +114,7 @@ type entry struct {
 
 	// Guarded by Keys.mu.
 	renewable time.Time // when an unknown kid may cause the next fetch
-	renewal   *entry    // that fetch while it is under way
+	renewal   *entry    // that fetch while it runs
 }
 
 // NewKeys returns an empty cache.
@@ -134,16 +134,16 @@ func NewKeys(config KeysConfig) *Keys {
 	return &Keys{config: config, entries: make(map[source]*entry)}
 }
 
-// CachedKeys is what this process has of a party's keys.
+// CachedKeys are the keys of a party that this process has cached.
 type CachedKeys struct {
 	Keys      []KeyInfo
-	Ignored   []string // why the other keys of the JWKS are of no use
-	Err       error    // why there is none; there is no other fetch before Until
+	Ignored   []string // why the other keys of the JWKS cannot be used
+	Err       error    // why there are no keys; the next fetch is not before Until
 	FetchedAt time.Time
 	Until     time.Time
 }
 
-// Cached tells what is cached of a party's keys, without a fetch; ok is false if nothing is.
+// Cached returns what is cached of a party's keys, without a fetch. ok is false if nothing is.
 func (k *Keys) Cached(p *Party) (found CachedKeys, ok bool) {
 	k.mu.Lock()
 	e := k.entries[sourceOf(p)]
@@ -158,7 +158,7 @@ func (k *Keys) Cached(p *Party) (found CachedKeys, ok bool) {
 	return found, true
 }
 
-// Fetch makes sure that there is an outcome in the cache and returns its error.
+// Fetch fetches the party's keys unless an outcome is cached, and returns the outcome's error.
 func (k *Keys) Fetch(ctx context.Context, p *Party) error {
 	_, err := k.current(ctx, p).wait(ctx)
 	return err
@@ -166,7 +166,7 @@ func (k *Keys) Fetch(ctx context.Context, p *Party) error {
 
 // Find returns the key that a token of this party names by kid and uses with alg, which is ES256,
 // ES384 or ES512. It fetches the party's JWKS if no current one is cached. Its errors are for the
-// log: they say why there is no such key and hold no URL.
+// log: they say why there is no such key and contain no URL.
 func (k *Keys) Find(ctx context.Context, p *Party, kid, alg string) (*Key, error) {
 	e := k.current(ctx, p)
 	set, err := e.wait(ctx)
@@ -179,8 +179,8 @@ func (k *Keys) Find(ctx context.Context, p *Party, kid, alg string) (*Key, error
 	return set.find(kid, alg)
 }
 
-// FindAgain is [Keys.Find] after a signature that did not verify with old: it fetches the set again
-// if [KeysConfig] says so. The key is nil if there is no other one of this kid.
+// FindAgain is [Keys.Find] after a signature that did not verify with old. It fetches the set again
+// if [KeysConfig] allows that. It returns nil if there is no other key with this kid.
 func (k *Keys) FindAgain(ctx context.Context, p *Party, old *Key, alg string) *Key {
 	if !k.config.RefetchFailed {
 		return nil
@@ -191,7 +191,7 @@ func (k *Keys) FindAgain(ctx context.Context, p *Party, old *Key, alg string) *K
 		return nil
 	}
 	key, err := set.find(old.kid, alg)
-	if err != nil || key.Public.Equal(old.Public) { // another call has not renewed it
+	if err != nil || key.Public.Equal(old.Public) { // and no other call has renewed it
 		key, err = k.newer(ctx, p, e, set).find(old.kid, alg)
 	}
 	if err != nil || key.Public.Equal(old.Public) {
@@ -200,7 +200,7 @@ func (k *Keys) FindAgain(ctx context.Context, p *Party, old *Key, alg string) *K
 	return key
 }
 
-// newer returns the set of another fetch, or set if it is too early for one, or if it fails.
+// newer returns the set of a new fetch, or set if the fetch fails or is not due yet.
 func (k *Keys) newer(ctx context.Context, p *Party, e *entry, set *keySet) *keySet {
 	if renewed := k.renew(ctx, p, e); renewed != nil {
 		if newer, err := renewed.wait(ctx); err == nil {
@@ -210,8 +210,8 @@ func (k *Keys) newer(ctx context.Context, p *Party, e *entry, set *keySet) *keyS
 	return set
 }
 
-// Offered says in words which keys are cached of a party and how old they are, for the explanation
-// of a refusal; empty if none are.
+// Offered describes which keys of a party are cached and how old they are, for the explanation of a
+// refusal. It returns "" if none are.
 func (k *Keys) Offered(p *Party) string {
 	cached, ok := k.Cached(p)
 	if !ok || cached.Err != nil {
@@ -233,7 +233,7 @@ func (k *Keys) Offered(p *Party) string {
 	return "the JWKS " + from + ", its kids: " + strings.Join(kids, ", ")
 }
 
-// current returns the entry to use now, and starts a fetch if there is none.
+// current returns the entry to use now. It starts a fetch if there is none.
 func (k *Keys) current(ctx context.Context, p *Party) *entry {
 	from := sourceOf(p)
 	k.mu.Lock()
@@ -247,14 +247,14 @@ func (k *Keys) current(ctx context.Context, p *Party) *entry {
 	e = &entry{done: make(chan struct{})}
 	k.entries[from] = e
 	// All calls that arrive during the fetch wait for it, so it does not end with the context of
-	// the first.
+	// the first call.
 	go k.fill(context.WithoutCancel(ctx), p, e, before)
 	return e
 }
 
-// renew starts or joins the fetch for an unknown kid; nil means that it is too early for one. Until
-// it succeeds the old entry stays in use, or a stranger could take a party's keys away by inventing
-// kids while its server is down.
+// renew starts or joins the fetch for an unknown kid. It returns nil if the fetch is not due yet.
+// The old entry stays in use until the fetch succeeds; otherwise any client could remove a party's
+// keys by inventing kids while the party's server is down.
 func (k *Keys) renew(ctx context.Context, p *Party, old *entry) *entry {
 	from := sourceOf(p)
 	k.mu.Lock()
@@ -263,7 +263,7 @@ func (k *Keys) renew(ctx context.Context, p *Party, old *entry) *entry {
 	case old.renewal != nil:
 		return old.renewal
 	case k.entries[from] != old:
-		// another call has renewed it; may be nil after a renewal by an operator
+		// Another call has renewed it. This may be nil after a renewal by an operator.
 		return k.entries[from]
 	case now.Before(old.renewable):
 		return nil
@@ -284,8 +284,8 @@ func (k *Keys) renew(ctx context.Context, p *Party, old *entry) *entry {
 	return e
 }
 
-// before returns the keys that those of a new fetch follow, and drops what an operator has left
-// behind; with mu held.
+// before returns the keys that a new fetch replaces, and drops entries of older epochs, with mu
+// held.
 func (k *Keys) before(from source) (set *keySet) {
 	var last time.Time
 	for s, e := range k.entries {
@@ -295,15 +295,15 @@ func (k *Keys) before(from source) (set *keySet) {
 		if e.ended() && e.set != nil && e.fetched.After(last) {
 			set, last = e.set, e.fetched
 		}
-		if s.epoch < from.epoch { // a fetch under way still serves those who wait for it
+		if s.epoch < from.epoch { // a fetch that runs still serves the calls that wait for it
 			delete(k.entries, s)
 		}
 	}
 	return set
 }
 
-// fill fetches and publishes the outcome. If the fetch fails, the stored keys are the outcome as
-// long as they live. Keys that were there before keep the time of their last use.
+// fill fetches the keys and publishes the outcome. If the fetch fails, the outcome is the stored
+// keys while they are valid. Keys that were there before keep the time of their last use.
 func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet) {
 	start := k.config.Now()
 	set, tries, err := k.fetch(ctx, p)
@@ -316,7 +316,7 @@ func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet) {
 	}
 	if e.set != nil {
 		e.set.follow(before)
-		// the server may have read the set at any time since
+		// The server may have read the set at any time since the fetch began.
 		e.until = e.fetched.Add(k.config.Lifetime)
 	} else {
 		e.until = now.Add(k.config.Penalty)
@@ -338,11 +338,11 @@ func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet) {
 	}
 }
 
-// storeTimeout bounds one access to the store, so that a database that is away does not delay
+// storeTimeout bounds one access to the store, so that a database that is down does not delay
 // calls.
 const storeTimeout = 5 * time.Second
 
-// save stores the keys of a set that was fetched at a time.
+// save stores the keys of a set with the time at which they were fetched.
 func (k *Keys) save(ctx context.Context, p *Party, set *keySet, fetched time.Time) {
 	if k.config.Store == nil || p.JWKS != "" {
 		return
@@ -362,7 +362,7 @@ func (k *Keys) save(ctx context.Context, p *Party, set *keySet, fetched time.Tim
 	}
 }
 
-// load returns the stored keys of a party, and when they were fetched, if they are valid now:
+// load returns the stored keys of a party and when they were fetched, if they are valid now:
 // fetched from the party's present URL since its keys were renewed, and within their lifetime.
 func (k *Keys) load(ctx context.Context, p *Party, now time.Time) (*keySet, time.Time) {
 	if k.config.Store == nil || p.JWKS != "" {
@@ -390,8 +390,8 @@ func (k *Keys) load(ctx context.Context, p *Party, now time.Time) (*keySet, time
 	return set, stored.FetchedAt
 }
 
-// sweep drops what is stale, so that parties which are gone do not stay for ever. It runs once a
-// fetch, with mu held.
+// sweep removes stale entries, including those of parties that are gone. Each fetch calls it, with
+// mu held.
 func (k *Keys) sweep() {
 	now := k.config.Now()
 	for from, e := range k.entries {
@@ -401,7 +401,7 @@ func (k *Keys) sweep() {
 	}
 }
 
-// ended reports whether the outcome is there.
+// ended reports whether the outcome is set.
 func (e *entry) ended() bool {
 	select {
 	case <-e.done:
@@ -411,13 +411,13 @@ func (e *entry) ended() bool {
 	}
 }
 
-// stale reports whether the entry must not be used. An entry whose fetch is under way is not stale.
-// One that was fetched after now is: the clock was set back.
+// stale reports whether the entry must not be used. An entry whose fetch is running is not stale.
+// One that was fetched after now is stale, because the clock was set back.
 func (e *entry) stale(now time.Time) bool {
 	return e.ended() && (!now.Before(e.until) || now.Before(e.fetched))
 }
 
-// wait returns the outcome when it is there, or the end of the waiting.
+// wait waits for the outcome or the end of ctx.
 func (e *entry) wait(ctx context.Context) (*keySet, error) {
 	select {
 	case <-e.done:

@@ -15,24 +15,24 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// Logo is a picture of a relying party, ready to be shown: our own PNG of at most 256 by 256
-// pixels, whatever was uploaded. What a file may hold beside its picture (places, programs, a
-// second file) is gone with it.
+// Logo is a picture of a relying party: a PNG of at most 256 by 256 pixels that this package
+// encoded. Encoding removes everything else that the uploaded file contains, such as locations,
+// programs, or a second file.
 type Logo struct {
-	Name string // the head of the SHA-256 of PNG, in hex: what is shown under a name never changes
+	Name string // beginning of the SHA-256 of PNG, in hex, so the picture of a name never changes
 	PNG  []byte
 }
 
-// MaxLogo is the largest file of a logo in bytes.
+// MaxLogo is the size limit of a logo's file in bytes.
 const MaxLogo = 1 << 20
 
 const (
-	maxLogoPixels = 4 << 20 // some 50 MB while it is decoded
-	logoSide      = 256     // pages show 56 CSS pixels, dense screens four times as many
+	maxLogoPixels = 4 << 20 // about 50 MB while it is decoded
+	logoSide      = 256     // pages show 56 CSS pixels, high-density screens four times as many
 	logoNameBytes = 16
 )
 
-// pictures are the formats that are read, by how a file begins.
+// pictures are the accepted formats, by the beginning of a file.
 var pictures = []struct {
 	magic  string // "?" stands for any byte
 	bounds func(io.Reader) (image.Config, error)
@@ -111,7 +111,7 @@ func begins(file []byte, magic string) bool {
 	return true
 }
 
-// logoName reports whether a name can be one of ours; names come from strangers.
+// logoName reports whether a name has the form of a logo's name.
 func logoName(name string) bool {
 	_, err := hex.DecodeString(name)
 	return err == nil && len(name) == 2*logoNameBytes

@@ -11,33 +11,32 @@ import (
 	"github.com/signet-sign/signet/internal/safehttp"
 )
 
-// Party is one relying party as it is registered (docs/contract.md, 1.1). None of it ever travels
-// in a request.
+// Party is a registered relying party (docs/contract.md, 1.1). No call contains any of its fields
+// except the client id.
 type Party struct {
-	ClientID string // 1 to 128 characters of the base64url alphabet and "."; real ones have 32
+	ClientID string // 1 to 128 characters of the base64url alphabet and "."; usually 32
 	Name     string // shown to the signer, see [CheckDisplayText]; at most MaxName characters
-	Logo     string // shown to the signer: the name of a [Logo], see [Registry.Logo]; "" for none
+	Logo     string // shown to the signer: the name of a [Logo], see [Registry.Logo]; may be ""
 
-	JWKSURL     string // where we fetch the keys of the party's tokens; empty if JWKS has them
+	JWKSURL     string // URL of the keys of the party's tokens; empty if JWKS has them
 	JWKS        string // a JWK set (RFC 7517), which only a configured party can have
 	RedirectURL string // where the signer's browser returns to; query parameters are added
-	// where we push the signed document; empty: the party only asks for the result
+	// where the service sends the signed document; if empty, the party gets it with the result
 	WebhookURL string
 
-	// Disabled refuses the party's calls. What it has asked for goes on: signers may sign, and the
-	// webhook is sent.
+	// Disabled makes the service refuse the party's calls. Its requests continue: signers can sign,
+	// and webhooks are sent.
 	Disabled bool
 
-	// Problem is the part of a URL that a configured party must not have, for which its calls are
-	// refused; see [Registry.Replace]. Nil means that nothing is wrong.
+	// Problem is the part of a URL that a configured party must not have. The service refuses the
+	// party's calls because of it; see [Registry.Replace]. It is nil if nothing is wrong.
 	Problem error
 
-	// KeysEpoch counts how often an operator threw away what was cached of the party's keys, on all
-	// nodes.
+	// KeysEpoch is how often an operator has discarded the cached keys of the party on all nodes.
 	KeysEpoch int64
 }
 
-// MaxName is the longest display name of a party in characters.
+// MaxName is the length limit of a party's display name in characters.
 const MaxName = 100
 
 const (
@@ -45,7 +44,7 @@ const (
 	maxURL      = 2048 // bytes
 )
 
-// Field is what one may get wrong in a registration.
+// Field is a field of a registration.
 type Field string
 
 // The fields.
@@ -57,9 +56,9 @@ const (
 	FieldWebhook  Field = "webhook_url"
 )
 
-// Problems says what is wrong with the registration, by field; nothing for a good one. Addresses
-// are judged by the policy that the client for JWKS and webhooks obeys, so that a party which
-// registers is a party which can be called. It looks nothing up.
+// Problems returns what is wrong with the registration, by field. It judges addresses by the policy
+// of the client that fetches JWKS and sends webhooks, so that the service can call every party that
+// it registers. It makes no DNS lookups.
 func (p *Party) Problems(policy safehttp.Policy) map[Field]error {
 	found := map[Field]error{}
 	note := func(f Field, err error) {
@@ -90,7 +89,7 @@ func (p *Party) Problems(policy safehttp.Policy) map[Field]error {
 	return found
 }
 
-// checkKeys judges where the party's keys come from.
+// checkKeys judges the source of the party's keys.
 func (p *Party) checkKeys(policy safehttp.Policy) error {
 	switch {
 	case p.JWKS == "" && p.JWKSURL == "":
@@ -106,7 +105,7 @@ func (p *Party) checkKeys(policy safehttp.Policy) error {
 
 var errMissing = errors.New("it is missing")
 
-// bare is p with URLs that have no user information, query and fragment.
+// bare returns p with URLs without user information, query and fragment.
 func (p Party) bare() Party {
 	for _, text := range []*string{&p.JWKSURL, &p.RedirectURL, &p.WebhookURL} {
 		if u, err := url.Parse(*text); err == nil {
@@ -134,8 +133,8 @@ func (p *Party) Validate(policy safehttp.Policy) error {
 	return nil
 }
 
-// checkBrowserURL judges a URL that the signer's browser opens and we do not: any host and port, no
-// script, no cleartext.
+// checkBrowserURL judges a URL that only the signer's browser opens: any host and port, but https
+// only, and no script.
 func checkBrowserURL(text string, policy safehttp.Policy) error {
 	u, err := url.Parse(text)
 	switch {
@@ -158,7 +157,7 @@ func checkBrowserURL(text string, policy safehttp.Policy) error {
 }
 
 // encoded reports whether a character cannot be in a query (RFC 3986, section 3.4). Browsers and
-// servers would encode it on the way, and the relying party would get another query.
+// servers would encode it, and the relying party would get a different query.
 func encoded(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("\"<>\\^`{|}", c) }
 
 // ValidClientID reports whether id has the form of a client id (docs/contract.md, 1.1.3).

@@ -14,16 +14,16 @@ import (
 // Registration is a party that operators manage, as the store keeps it.
 type Registration struct {
 	Party
-	Version              int64 // 1 and up, one more with each change
+	Version              int64 // starts at 1; each change adds one
 	CreatedAt, ChangedAt time.Time
 }
 
-// Store keeps the parties that operators manage, and what operators did to parties. What it has
-// done is durable when it returns; all may be called concurrently, from any number of nodes. Every
-// change writes its [Change] with it.
+// Store keeps the parties that operators manage, and the changes that operators made. Changes are
+// durable when a method returns. All methods may be called concurrently, on any number of nodes.
+// Every change stores its [Change] in the same transaction.
 type Store interface {
-	// Registrations lists the parties by client id, and counts for each party, also one that is not
-	// listed, how often its keys were renewed.
+	// Registrations lists the parties by client id. It also returns how often the keys of each
+	// party were renewed, including parties that are not listed.
 	Registrations(ctx context.Context) ([]Registration, map[string]int64, error)
 
 	// Registration returns one party; ErrUnknown if there is none.
@@ -32,19 +32,20 @@ type Store interface {
 	// AddParty registers a party, without a logo; ErrExists if the client id is taken.
 	AddParty(ctx context.Context, p Party, c Change) error
 
-	// ChangeParty replaces the party of this client id if its version is still that one: all but
-	// its logo. The error is ErrChanged if it is another one, ErrUnknown if there is no such party.
+	// ChangeParty replaces everything but the logo of the party with this client id, if its version
+	// is still the given one. The error is ErrChanged if the version is another one, and ErrUnknown
+	// if there is no such party.
 	ChangeParty(ctx context.Context, p Party, version int64, c Change) error
 
-	// ChangeLogo replaces the logo of a party; the zero Logo takes it away. Errors are those of
+	// ChangeLogo replaces the logo of a party; the zero Logo removes it. Errors are those of
 	// ChangeParty.
 	ChangeLogo(ctx context.Context, clientID string, version int64, l Logo, c Change) error
 
-	// RemoveParty forgets a party that has no request; ErrInUse if it has one, else errors are
-	// those of ChangeParty. The trail of its changes stays.
+	// RemoveParty removes a party that has no request. The error is ErrInUse if it has one; other
+	// errors are those of ChangeParty. The trail of its changes is kept.
 	RemoveParty(ctx context.Context, clientID string, version int64, c Change) error
 
-	// RenewKeys counts one more renewal of a party's keys, also of a configured party.
+	// RenewKeys adds one to the renewals of a party's keys. The party may be a configured one.
 	RenewKeys(ctx context.Context, clientID string, c Change) error
 
 	// PartyChanges lists the newest changes of a party, the latest first.
@@ -53,22 +54,21 @@ type Store interface {
 	// LogoPNG returns the picture that a party has under this name, or ErrNoLogo.
 	LogoPNG(ctx context.Context, name string) ([]byte, error)
 
-	// WatchParties returns a channel that gets a signal after every change, on whatever node,
-	// within a second. Signals of several changes may come as one. stop ends it and may be called
-	// twice.
+	// WatchParties returns a channel that gets a value within a second after every change on any
+	// node. Several changes may cause one value. stop ends it and may be called twice.
 	WatchParties() (changed <-chan struct{}, stop func())
 }
 
-// Change is a line in the trail of a party: who did what, and when.
+// Change is a change of a party by an operator.
 type Change struct {
 	ClientID string
 	At       time.Time
 	By       string // the operator's user name
 	Kind     ChangeKind
-	Edits    []Edit // empty for what says it all
+	Edits    []Edit // empty if Kind says everything
 }
 
-// ChangeKind is what was done.
+// ChangeKind is the kind of a change.
 type ChangeKind string
 
 // The kinds.
@@ -82,14 +82,14 @@ const (
 	ChangeKeysRenewed ChangeKind = "keys_renewed"
 )
 
-// Edit is a field's old and new value, as people may see them: of a URL's query they see that it is
-// another one.
+// Edit is the old and the new value of a field, as operators may see them: with URLs whose queries
+// are hidden, which still shows whether a query changed.
 type Edit struct {
 	Field    Field
 	From, To string
 }
 
-// What a change of a party may be refused for.
+// Errors of refused changes.
 var (
 	ErrExists     = errors.New("a relying party has this client id already")
 	ErrConfigured = errors.New("the relying party is registered in the configuration")
@@ -98,17 +98,17 @@ var (
 	ErrEnabled    = errors.New("the relying party is not disabled")
 )
 
-// Registrar makes the changes that operators ask for. A change is in force on this node when it
-// returns, and on others when their [Registry] has heard of it.
+// Registrar makes the changes that operators ask for. A change is in force on this node when the
+// method returns, and on other nodes after their [Registry] has read it.
 type Registrar struct {
 	Registry *Registry
 	Store    Store
-	Policy   safehttp.Policy // that parties are registered under
+	Policy   safehttp.Policy // policy that parties are registered under
 	Now      func() time.Time
 	Rand     io.Reader
 }
 
-// Invalid says what is wrong with a registration, by field.
+// Invalid is what is wrong with a registration, by field.
 type Invalid map[Field]error
 
 // Error implements error.
@@ -116,7 +116,7 @@ func (e Invalid) Error() string {
 	return fmt.Sprintf("%d fields of the registration are not valid", len(e))
 }
 
-// NewClientID invents a client id: 24 random bytes as 32 characters of base64url.
+// NewClientID returns a new client id: 24 random bytes as 32 characters of base64url.
 func (r *Registrar) NewClientID() (string, error) {
 	id := make([]byte, 24)
 	if _, err := io.ReadFull(r.Rand, id); err != nil {
@@ -125,8 +125,8 @@ func (r *Registrar) NewClientID() (string, error) {
 	return base64.RawURLEncoding.EncodeToString(id), nil
 }
 
-// Register adds a party. The error is an [Invalid], ErrExists or ErrConfigured, or says that it
-// could not be done.
+// Register adds a party. The error is an [Invalid], ErrExists or ErrConfigured, or a failure of the
+// store.
 func (r *Registrar) Register(ctx context.Context, by string, p Party) error {
 	if found := p.Problems(r.Policy); len(found) > 0 {
 		return Invalid(found)
@@ -139,8 +139,8 @@ func (r *Registrar) Register(ctx context.Context, by string, p Party) error {
 	return r.then(ctx, r.Store.AddParty(ctx, p, c))
 }
 
-// Edit changes name and URLs of a party to those of p, if the party still has that version. Errors
-// are those of Register and of [Store].ChangeParty.
+// Edit changes the name and URLs of a party to those of p, if the party still has that version.
+// Errors are those of Register and of [Store].ChangeParty.
 func (r *Registrar) Edit(ctx context.Context, by string, version int64, p Party) error {
 	if found := p.Problems(r.Policy); len(found) > 0 {
 		return Invalid(found)
@@ -157,7 +157,7 @@ func (r *Registrar) Edit(ctx context.Context, by string, version int64, p Party)
 	return r.then(ctx, r.Store.ChangeParty(ctx, p, version, c))
 }
 
-// SetDisabled closes or opens the door for a party. To do what is done already is no error.
+// SetDisabled disables or enables a party. It does nothing if the party already is.
 func (r *Registrar) SetDisabled(
 	ctx context.Context, by, clientID string, version int64, disabled bool,
 ) error {
@@ -173,7 +173,7 @@ func (r *Registrar) SetDisabled(
 	return r.then(ctx, r.Store.ChangeParty(ctx, old.Party, version, r.change(clientID, by, kind)))
 }
 
-// SetLogo gives a party a logo; the zero Logo takes it away.
+// SetLogo sets the logo of a party; the zero Logo removes it.
 func (r *Registrar) SetLogo(ctx context.Context, by, clientID string, version int64, l Logo) error {
 	if _, err := r.managed(ctx, clientID, version); err != nil {
 		return err
@@ -183,8 +183,8 @@ func (r *Registrar) SetLogo(ctx context.Context, by, clientID string, version in
 	)
 }
 
-// Remove forgets a party that is disabled and has no request. Disabled, because a call of it that
-// is under way could otherwise leave a request without a party.
+// Remove removes a party that is disabled and has no request. It has to be disabled, because a call
+// that is running could otherwise create a request without a party.
 func (r *Registrar) Remove(ctx context.Context, by, clientID string, version int64) error {
 	old, err := r.managed(ctx, clientID, version)
 	if err != nil {
@@ -198,9 +198,9 @@ func (r *Registrar) Remove(ctx context.Context, by, clientID string, version int
 	)
 }
 
-// RenewKeys throws away what every node has cached of a party's keys, configured or not, so that
-// its next token fetches them: for a key that was stolen and must not work for what is left of its
-// hour.
+// RenewKeys discards the cached keys of a party on every node, so that its next token fetches them.
+// The party may be a configured one. It is for a stolen key, which would otherwise work for the
+// rest of the keys' lifetime.
 func (r *Registrar) RenewKeys(ctx context.Context, by, clientID string) error {
 	if _, err := r.Registry.Party(ctx, clientID); err != nil {
 		return err
@@ -208,7 +208,7 @@ func (r *Registrar) RenewKeys(ctx context.Context, by, clientID string) error {
 	return r.then(ctx, r.Store.RenewKeys(ctx, clientID, r.change(clientID, by, ChangeKeysRenewed)))
 }
 
-// managed returns a party that operators may change, in the version that the operator has seen.
+// managed returns a party that operators may change, in the version that the operator saw.
 func (r *Registrar) managed(
 	ctx context.Context, clientID string, version int64,
 ) (Registration, error) {
@@ -226,17 +226,18 @@ func (r *Registrar) change(clientID, by string, kind ChangeKind) Change {
 	return Change{ClientID: clientID, At: r.Now(), By: by, Kind: kind}
 }
 
-// then brings a change that was made into force.
+// then reloads the registry after a change.
 func (r *Registrar) then(ctx context.Context, err error) error {
 	if err != nil {
 		return err
 	}
-	// The change is durable. Should it not be readable now, the node hears of it like every other.
+	// The change is durable. If this read fails, the node reads the change later, as other nodes
+	// do.
 	_ = r.Registry.Reload(context.WithoutCancel(ctx))
 	return nil
 }
 
-// edits lists what differs, for the trail.
+// edits returns the fields that differ, for the trail.
 func edits(from, to Party) (list []Edit) {
 	text := func(f Field, a, b string) {
 		if a != b {

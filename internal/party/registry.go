@@ -16,23 +16,24 @@ import (
 	"github.com/signet-sign/signet/internal/safehttp"
 )
 
-// Registry is [Parties] in memory: those of the configuration, and those that operators manage, as
-// the store has them. A call reads a map; a change of a party makes a new map. The zero Registry is
-// empty and ready for use.
+// Registry keeps all parties in memory: those of the configuration, and those that operators
+// manage, as the store has them. It implements [Parties]. A call reads a map; every change makes a
+// new map. The zero Registry is empty and ready for use.
 type Registry struct {
 	now atomic.Pointer[snapshot]
 
-	reading sync.Mutex // of those who read the store: an older answer must not replace a newer one
+	// held while reading the store, so that an older answer does not replace a newer one
+	reading sync.Mutex
 
-	mu         sync.Mutex // guards what snapshots are made of
-	store      Store      // nil: there are configured parties only
+	mu         sync.Mutex // guards the parts of the snapshot
+	store      Store      // nil if there are configured parties only
 	configured map[string]*Party
 	managed    []Registration
 	epochs     map[string]int64  // renewals of keys by client id
 	logos      map[string][]byte // that configured parties name
 }
 
-// snapshot is all parties at one moment. It is never changed.
+// snapshot is all parties at one moment. It never changes.
 type snapshot struct {
 	parties map[string]*Party
 	fixed   map[string]*Party // those of the configuration
@@ -47,10 +48,9 @@ func NewRegistry(policy safehttp.Policy, parties ...Party) (*Registry, error) {
 	return r, nil
 }
 
-// Replace puts a new set of configured parties in the place of the old one, all at once: a call
-// sees the one or the other. When a party is not valid or a client id comes twice it returns an
-// error and keeps the old set. A URL that only has a part too many is the party's [Party.Problem]
-// instead, and does not keep the others out.
+// Replace replaces the configured parties, all at once. If a party is not valid or a client id
+// occurs twice, it returns an error and keeps the old parties. A URL that only has a superfluous
+// part does not fail: it becomes the party's Problem, so that the other parties stay usable.
 func (r *Registry) Replace(policy safehttp.Policy, parties ...Party) error {
 	set := make(map[string]*Party, len(parties))
 	for _, p := range parties {
@@ -81,7 +81,7 @@ func (r *Registry) AddLogo(l Logo) {
 	r.logos[l.Name] = l.PNG
 }
 
-// Open reads the parties that operators manage; from now on Reload and Run bring them up to date.
+// Open reads the parties that operators manage. Reload and Run then keep them up to date.
 func (r *Registry) Open(ctx context.Context, store Store) error {
 	r.mu.Lock()
 	r.store = store
@@ -89,7 +89,7 @@ func (r *Registry) Open(ctx context.Context, store Store) error {
 	return r.Reload(ctx)
 }
 
-// Reload takes over what the store says now. When it cannot be read, all stays as it was.
+// Reload reads the store. If that fails, nothing changes.
 func (r *Registry) Reload(ctx context.Context) error {
 	r.reading.Lock()
 	defer r.reading.Unlock()
@@ -122,12 +122,11 @@ func (r *Registry) publish() {
 	r.now.Store(next)
 }
 
-// slowPoll is how often a node reads the store without a notification: that of another node may be
-// lost while its connection to the database is down.
+// slowPoll is how often a node reads the store without a notification. The notification of another
+// node may be lost while the connection to the database is down.
 const slowPoll = 10 * time.Second
 
-// Run follows the store until ctx ends: a change on any node is in force here as soon as the store
-// tells of it.
+// Run reloads the registry after each change in the store, on any node, until ctx ends.
 func (r *Registry) Run(ctx context.Context, log *slog.Logger) error {
 	changed, stop := r.store.WatchParties()
 	defer stop()
@@ -156,13 +155,14 @@ func (r *Registry) Party(_ context.Context, clientID string) (*Party, error) {
 	return nil, ErrUnknown
 }
 
-// Configured says that the party is of the configuration, which no operator can change from afar.
+// Configured reports whether the party is in the configuration, so that operators cannot change it
+// in the console.
 func (r *Registry) Configured(clientID string) bool {
 	s := r.now.Load()
 	return s != nil && s.fixed[clientID] != nil
 }
 
-// All returns the parties by name, for people. The caller must not change them.
+// All returns the parties, ordered by name. The caller must not change them.
 func (r *Registry) All() []*Party {
 	s := r.now.Load()
 	if s == nil {
@@ -179,9 +179,8 @@ func (r *Registry) All() []*Party {
 // ErrNoLogo means that no party has a logo of this name.
 var ErrNoLogo = errors.New("no relying party has this logo")
 
-// Logo returns the PNG of a name. A page of another node may name a logo that our snapshot does not
-// know yet, so the store has the last word. The error is ErrNoLogo, or says that the answer is not
-// known now.
+// Logo returns the PNG of a name. If the snapshot lacks the name it asks the store, because the
+// page of another node may name a new logo. The error is ErrNoLogo, or a failure of the store.
 func (r *Registry) Logo(ctx context.Context, name string) ([]byte, error) {
 	r.mu.Lock()
 	png, store := r.logos[name], r.store

@@ -11,10 +11,10 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 )
 
-// The arguments of a call are the claims that do not authenticate. Each breach is one answer of the
-// table (docs/contract.md, 14.7 and 14.25), with a description that names the claim and the rule. A
-// claim that is null is not absent: it is the usual trace of a variable that was empty by mistake,
-// and dropping it could open a document that was meant for one person to everybody.
+// The arguments of a call are the claims that do not authenticate. Each breach has its answer in
+// docs/contract.md, 14.7 and 14.25, with a description that names the claim and the rule. A claim
+// that is null is not absent. Null usually means that a variable was empty by mistake, and if it
+// counted as absent, a document for one person could be opened by any person.
 
 // readDocument reads the arguments of initiate (docs/contract.md, 3.2).
 func readDocument(c *Claims, o object) (err error) {
@@ -28,7 +28,7 @@ func readDocument(c *Claims, o object) (err error) {
 	return err
 }
 
-// MaxDocName is the longest document name in characters (docs/contract.md, 14.31).
+// MaxDocName is the length limit of a document name in characters (docs/contract.md, 14.31).
 const MaxDocName = 255
 
 func readDocName(v Value) (string, error) {
@@ -46,8 +46,8 @@ func readDocName(v Value) (string, error) {
 	return name, nil
 }
 
-// readLocations reads sign_locations (V3.2) or, without that claim, the one location of x, y and
-// page (V3.0).
+// readLocations reads sign_locations (V3.2) or, if that claim is absent, the one location of x, y
+// and page (V3.0).
 func readLocations(o object) ([]api.Location, error) {
 	list := o.get("sign_locations")
 	if list == nil {
@@ -76,7 +76,7 @@ func readLocations(o object) ([]api.Location, error) {
 			return nil, api.ErrClientSide(where + " must be an object")
 		}
 		members, err := readObject(item)
-		if err != nil { // readObject has read it once, so this cannot happen
+		if err != nil { // cannot happen, because readObject has parsed it
 			return nil, api.ErrClientSide(where + ": " + err.Error())
 		}
 		location, err := readLocation(where+".", members)
@@ -95,8 +95,8 @@ func readLocations(o object) ([]api.Location, error) {
 	return locations, nil
 }
 
-// readLocation reads one location; the prefix says whose members these are. Other members are
-// ignored: relying parties send width and height, and the box has one size (docs/contract.md,
+// readLocation reads one location. prefix says in errors whose members these are. It ignores other
+// members: relying parties send width and height, but all boxes have one size (docs/contract.md,
 // 3.2.4).
 func readLocation(prefix string, o object) (l api.Location, err error) {
 	if l.Page, err = readPage(prefix+"page", o.get("page")); err != nil {
@@ -110,7 +110,7 @@ func readLocation(prefix string, o object) (l api.Location, err error) {
 }
 
 func readPage(claim string, v Value) (int, error) {
-	const most = 9 // digits fit an int everywhere, and no document has so many pages
+	const most = 9 // fits an int on every platform, and no document has so many pages
 	if v == nil {
 		return 0, api.ErrClientSide(claim + " is missing")
 	}
@@ -118,16 +118,15 @@ func readPage(claim string, v Value) (int, error) {
 	if !v.isNumber() || v[0] == '-' {
 		return 0, refused
 	}
-	digits, exponent := decimal(v) // of 1.0 and 1e0, which some libraries write, as of 1
+	digits, exponent := decimal(v) // accepts 1.0 and 1e0, which some libraries write for 1
 	if digits == "" || exponent < 0 || len(digits)+exponent > most {
 		return 0, refused
 	}
 	return strconv.Atoi(digits + strings.Repeat("0", exponent))
 }
 
-// readFraction reads a coordinate. It is judged on its decimal text, because the float64 of 0.1 has
-// 55 decimals. Every JSON spelling of a number is fine, such as Java's 5.0E-4: what counts is how
-// many decimals it has written out, less the zeros at the end.
+// readFraction reads a coordinate. It counts the decimals of the JSON text without trailing zeros,
+// because the float64 of 0.1 has 55. It accepts every JSON form of a number, such as Java's 5.0E-4.
 func readFraction(claim string, v Value) (float64, error) {
 	if v == nil {
 		return 0, api.ErrClientSide(claim + " is missing")
@@ -137,31 +136,33 @@ func readFraction(claim string, v Value) (float64, error) {
 	}
 	digits, exponent := decimal(v)
 	switch {
-	case digits == "": // zero, with whatever sign and exponent
+	case digits == "": // zero, with any sign and exponent
 		return 0, nil
 	case v[0] == '-':
 		return 0, api.ErrClientSide(claim + " must be at least 0")
-	case len(digits)+exponent > 0: // the point is behind the first digit
+	case len(digits)+exponent > 0: // at least one digit before the decimal point
 		return 0, api.ErrClientSide(claim + " must be less than 1")
-	case exponent < -places:
-		return 0, api.ErrClientSide(fmt.Sprintf("%s must have at most %d decimals", claim, places))
+	case exponent < -maxDecimals:
+		return 0, api.ErrClientSide(
+			fmt.Sprintf("%s must have at most %d decimals", claim, maxDecimals),
+		)
 	}
 	n, _ := strconv.Atoi(digits) // at most 4 digits
-	return float64(n) * math.Pow10(exponent+places) / 1e4, nil
+	return float64(n) * math.Pow10(exponent+maxDecimals) / 1e4, nil
 }
 
-// places is how many decimals a coordinate may have (docs/contract.md, 3.2.6).
-const places = 4
+// maxDecimals is the largest number of decimals of a coordinate (docs/contract.md, 3.2.6).
+const maxDecimals = 4
 
-// decimal takes a JSON number apart: its absolute value is digits times 10 to the exponent, and
-// digits neither begins nor ends with a zero. Zero has no digits. An exponent beyond a million is
-// as good as a million.
+// decimal splits a JSON number: its absolute value is digits times 10 to the exponent, and digits
+// neither begins nor ends with a zero. Zero has no digits. Exponents beyond a million count as a
+// million.
 func decimal(v Value) (digits string, exponent int) {
 	const huge = 1_000_000
 	text := strings.TrimPrefix(string(v), "-")
 	if i := strings.IndexAny(text, "eE"); i >= 0 {
 		e, err := strconv.Atoi(text[i+1:])
-		if err != nil && text[i+1] == '-' { // Atoi fails for what is out of range only
+		if err != nil && text[i+1] == '-' { // Atoi fails only if the value is out of range
 			e = -huge
 		} else if err != nil {
 			e = huge
@@ -177,7 +178,7 @@ func decimal(v Value) (digits string, exponent int) {
 }
 
 // readSignerUINHash reads the hash of the intended signer's NRIC: SHA-256 in hex (docs/contract.md,
-// 14.11). Absent means that the first person to open the document becomes its signer.
+// 14.11). If it is absent, the first person to open the document becomes its signer.
 func readSignerUINHash(v Value) (string, error) {
 	if v == nil {
 		return "", nil
@@ -191,8 +192,8 @@ func readSignerUINHash(v Value) (string, error) {
 	return strings.ToLower(hash), nil
 }
 
-// readRequestID reads the argument of cancel. What cannot be an id of ours gets the answer that an
-// unknown one gets.
+// readRequestID reads the argument of cancel. A text that cannot be an id has the answer of an
+// unknown id.
 func readRequestID(c *Claims, o object) error {
 	id, ok := o.get("request_id").Text()
 	if !o.has("request_id") {

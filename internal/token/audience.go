@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// singpass is the domain of the service that the contract is from. A client that was written for it
-// may name one of its hosts (docs/contract.md, 14.39).
+// singpass is the domain of the service that defined the contract. Clients written for it may name
+// one of its hosts (docs/contract.md, 14.39).
 const singpass = "singpass.gov.sg"
 
-// judgeAudience refuses a token that was made for another service (RFC 7519, section 4.1.3). A
-// token without aud is for any service. Its errors are causes.
+// judgeAudience refuses a token for another service (RFC 7519, section 4.1.3). A token without aud
+// is for any service. Its errors are causes.
 func (v *Verifier) judgeAudience(aud Value) error {
 	if aud == nil {
 		return nil
@@ -31,7 +31,7 @@ func (v *Verifier) judgeAudience(aud Value) error {
 	return nil
 }
 
-// isAudience reports whether a name is one of this service: a URL of it with any path, or its host.
+// isAudience reports whether a name is a URL of this service with any path, or its host.
 func (v *Verifier) isAudience(name string) bool {
 	scheme, host, ok := authority(name)
 	if !ok {
@@ -50,8 +50,8 @@ func (v *Verifier) isAudience(name string) bool {
 	return v.config.Local && (err == nil || name == "localhost")
 }
 
-// authority is the scheme of a URL with the host and the port that it names or implies. A name that
-// is no URL is a host of https, with the scheme "".
+// authority returns the scheme of a URL, and the host with the port that it names or implies. A
+// name that is not a URL is an https host, with the scheme "".
 func authority(name string) (scheme, host string, ok bool) {
 	text := name
 	if !strings.Contains(name, "://") {

@@ -14,7 +14,7 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 )
 
-// Call is one of the three things that a token can authorise (docs/contract.md, 2).
+// Call is one of the three calls that a token can authorise (docs/contract.md, 2).
 type Call int
 
 // The calls.
@@ -31,17 +31,17 @@ func (c Call) String() string {
 	return claimTable[c].name
 }
 
-// claimRules is what one call asks of the claims. Every call honours nbf and aud
-// (docs/contract.md, 2.3.9 and 2.3.10). Other claims that no rule names are tolerated (2.3.7).
+// claimRules are the rules for the claims of one call. nbf and aud hold for every call
+// (docs/contract.md, 2.3.9 and 2.3.10). Other claims that no rule names are ignored (2.3.7).
 type claimRules struct {
 	name      string
 	required  []claimRule
-	client    []string // the claims that name the party; nil when the party comes from elsewhere
-	singleUse bool     // the jti is used up
-	byChange  bool     // with the change that the call makes, and not before: see Verifier.Verify
+	client    []string // the claims that name the party; nil if the token does not name it
+	singleUse bool     // the call uses the jti
+	byChange  bool     // the jti is used in the transaction of the call's change: see Verifier.Verify
 
-	// arguments reads what is not authentication, once the token is authentic; its errors are
-	// answers. May be nil.
+	// arguments reads the arguments after the token was found authentic; its errors are answers.
+	// May be nil.
 	arguments func(*Claims, object) error
 }
 
@@ -50,10 +50,9 @@ type claimRule struct {
 	read  func(*Claims, Value) error
 }
 
-// claimTable is the one table of claims. A document name, location or request id that is missing is
-// an argument and not listed here (docs/contract.md, 14.7 and 14.37). Cancel asks for no jti
-// (docs/contract.md, 6.1.5): a repeated cancel gets the answer of the request's state instead of a
-// refusal.
+// claimTable has the rules of each call. A document name, location or request id is an argument and
+// not listed here (docs/contract.md, 14.7 and 14.37). Cancel requires no jti (docs/contract.md,
+// 6.1.5): a repeated cancel has the answer of the request's state instead of UNAUTHORIZED.
 var claimTable = [...]claimRules{
 	Initiate: {
 		name:      "initiate",
@@ -81,24 +80,25 @@ var claimTable = [...]claimRules{
 	},
 }
 
-// Claims is what a verified token says. Times and ClientID are set for every call.
+// Claims are the claims of a verified token. Times and ClientID are set for every call.
 type Claims struct {
-	ClientID  string // of the party, also for Result, whose tokens need not name it
+	ClientID  string // also set for Result, whose tokens need not name it
 	JTI       string // UUID in lower case; empty for Cancel
 	IssuedAt  time.Time
 	ExpiresAt time.Time
-	NotBefore time.Time // zero if the token does not say
-	KeepUntil time.Time // when the jti may be forgotten; zero if the token may be used again
+	NotBefore time.Time // zero if absent
+	// when the record of the jti may be removed; zero if the token may be used again
+	KeepUntil time.Time
 
 	// Initiate.
 	DocName       string         // trimmed, safe to show, see CheckDisplayText
 	Locations     []api.Location // 1 to api.MaxLocations, no two the same
-	SignerUINHash string         // 64 hex digits in lower case; empty when anybody may sign
+	SignerUINHash string         // 64 hex digits in lower case; empty if any person may sign
 
-	// Result. A secret: compare it in constant time and do not log it.
+	// Result. This is a secret: compare it in constant time and do not log it.
 	ExchangeCode string
 
-	// Cancel. It has the form of an id; whether there is such a request was not checked.
+	// Cancel. It has the form of an id; the request may not exist.
 	RequestID string
 }
 
@@ -109,7 +109,7 @@ func (rules *claimRules) judge(o object, lenient bool) (*Claims, error) {
 		v := o.get(rule.claim)
 		if v == nil {
 			if lenient && rule.claim == "exp" {
-				// iat stands before exp in the table
+				// The table lists iat before exp.
 				claims.ExpiresAt = claims.IssuedAt.Add(maxLifetime)
 				continue
 			}
@@ -128,9 +128,9 @@ func (rules *claimRules) judge(o object, lenient bool) (*Claims, error) {
 	return claims, rules.readClient(claims, o)
 }
 
-// readClient finds the party's id. Where the table names no claim for it, a client_id is still read
-// if there is one, because a token that names one party must not pass for another's that happens to
-// use the same keys.
+// readClient reads the party's id. It reads client_id also if the table names no claim for the
+// party, because a token that names one party must not be accepted for another party with the same
+// keys.
 func (rules *claimRules) readClient(claims *Claims, o object) error {
 	names := rules.client
 	if names == nil {
@@ -156,11 +156,11 @@ func (rules *claimRules) readClient(claims *Claims, o object) error {
 	return nil
 }
 
-// Times of tokens (docs/contract.md, 2.3 and 14.5).
+// Limits of token times (docs/contract.md, 2.3 and 14.5).
 const (
 	maxLifetime = 120 * time.Second // from iat to exp
-	maxAhead    = 10 * time.Second  // how far a party's clock may be ahead of ours
-	expLeeway   = 0                 // how long a token outlives its exp: it does not
+	maxAhead    = 10 * time.Second  // how far a party's clock may be ahead of this one
+	expLeeway   = 0                 // how long after exp a token is accepted
 )
 
 // judgeTimes applies the two-minute rule. Its errors are causes.
@@ -190,7 +190,7 @@ func (c *Claims) judgeTimes(now time.Time) error {
 	return nil
 }
 
-// seconds writes a duration as a number of seconds.
+// seconds formats a duration as a number of seconds.
 func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
 
 func readIssuedAt(c *Claims, v Value) (err error) {
@@ -203,11 +203,11 @@ func readExpiresAt(c *Claims, v Value) (err error) {
 	return err
 }
 
-// readSeconds reads a NumericDate (RFC 7519, section 2): seconds since 1970, with a fraction if the
-// party's clock has one. The difference of two such numbers is exact, because both are float64
-// values of one binary exponent.
+// readSeconds reads a NumericDate (RFC 7519, section 2): seconds since 1970, with or without a
+// fraction. The difference of two such numbers is exact, because both are float64 values with the
+// same binary exponent.
 func readSeconds(v Value) (time.Time, error) {
-	const end = 1e11 // until the year 5138; more would overflow a duration
+	const end = 1e11 // year 5138; larger values would overflow a duration
 	seconds, err := strconv.ParseFloat(string(v), 64)
 	switch {
 	case !v.isNumber(), seconds < 0:
@@ -230,7 +230,8 @@ func readJTI(c *Claims, v Value) error {
 	return nil
 }
 
-// isUUID accepts the hyphenated form of any version (RFC 9562, section 4), in any case.
+// isUUID reports whether s is a UUID of any version in the hyphenated form (RFC 9562, section 4),
+// in any case.
 func isUUID(s string) bool {
 	const hyphenated = 36 // uuid.Validate also accepts forms of other lengths
 	return len(s) == hyphenated && uuid.Validate(s) == nil
@@ -246,8 +247,7 @@ func readExchangeCode(c *Claims, v Value) error {
 }
 
 // couldBeID reports whether a text has the alphabet and the length of the ids and codes that this
-// service issues. Others are not worth a look-up, and some databases answer them with an error
-// instead of finding nothing.
+// service issues. Other texts need no lookup, and some databases return an error for them.
 func couldBeID(s string) bool {
 	const longest = 64 // "signv3-" and a UUID are 43
 	if s == "" || len(s) > longest {

@@ -1,10 +1,10 @@
-// Package token judges the tokens that authorise the three calls of relying parties
+// Package token verifies the tokens that authorise the three calls of relying parties
 // (docs/contract.md, 2, 3.2, 5.1 and 6).
 //
-// Start reading at [Verifier.Verify] in verify.go, which is the order in which a token is judged:
+// Start at [Verifier.Verify] in verify.go. It checks a token in this order:
 //
 //	header text   one compact JWS, bare, bounded                         token.go
-//	JOSE header   alg, kid, nothing that brings a key along              token.go
+//	JOSE header   alg, kid, no embedded key                              token.go
 //	claims        what the call requires and forbids, times              call.go
 //	party         registered under the client id                         package party
 //	key           the one key of the party's JWKS with that kid          package party
@@ -12,12 +12,11 @@
 //	jti           used for the first time                                replay.go
 //	arguments     document name, locations, signer                       arguments.go
 //
-// The checks before the party need no input or output, so a forged token is cheap to refuse. A
-// breach of anything but the arguments is api.ErrUnauthorized with a cause for the log. The cause
-// names the claim and the rule and never repeats what the token says. A breach of the arguments is
-// the answer CLIENT_SIDE_ERROR with a description, and only a caller whose token is authentic
-// receives it.
+// The checks before the party need no input or output, so refusing a forged token is cheap. Any
+// error except one in the arguments is api.ErrUnauthorized with a cause for the log. The cause
+// names the claim and the rule and contains no text of the token. An error in the arguments is
+// CLIENT_SIDE_ERROR with a description. Only a caller with an authentic token gets it.
 //
-// The package does not know sign requests: internal/request judges whether a request exists,
-// belongs to the party, or has that exchange code. It does not write HTTP answers either.
+// The package does not know sign requests: package request checks whether a request exists, belongs
+// to the party, or has that exchange code. It does not write HTTP answers; package rpapi does.
 package token

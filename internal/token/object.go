@@ -11,9 +11,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Tokens are judged on their JSON text and not on Go values: encoding/json takes the last of two
-// members with one name and matches names in any case, so two readers could see two different
-// tokens. Package jsontext refuses duplicate names and invalid UTF-8 and keeps the text of values.
+// Tokens are judged on their JSON text and not on Go values. encoding/json takes the last of two
+// members with one name and matches names in any case, so two readers could read different tokens.
+// Package jsontext refuses duplicate names and invalid UTF-8 and keeps the text of values.
 
 // Member is one member of a JSON object.
 type Member struct {
@@ -21,7 +21,7 @@ type Member struct {
 	Value Value
 }
 
-// Value is the text of one valid JSON value, without white space around it. The zero Value is an
+// Value is the text of one valid JSON value without surrounding white space. The zero Value is an
 // absent member.
 type Value []byte
 
@@ -57,9 +57,8 @@ var (
 	errDuplicate = errors.New("two members of one object have the same name")
 )
 
-// ReadPart reads a part of a compact JWS that is a JSON object: the header or the claims. If it
-// returns an error, it also returns the members before the fault. The error quotes nothing of the
-// part.
+// ReadPart parses the header or the claims of a compact JWS, which are JSON objects. If it returns
+// an error, it also returns the members before the error. The error contains no text of the part.
 func ReadPart(part string) ([]Member, error) {
 	text, err := decodeBase64URL(part)
 	if err != nil {
@@ -68,8 +67,8 @@ func ReadPart(part string) ([]Member, error) {
 	return readObject(text)
 }
 
-// decodeBase64URL accepts exactly one spelling of each text: no padding, and no stray bits in the
-// last character.
+// decodeBase64URL accepts exactly one encoding of each text: no padding, and no unused bits set in
+// the last character.
 func decodeBase64URL(part string) ([]byte, error) {
 	out, err := base64.RawURLEncoding.Strict().DecodeString(part)
 	if err != nil {
@@ -81,8 +80,8 @@ func decodeBase64URL(part string) ([]byte, error) {
 	return out, nil
 }
 
-// readObject reads a JSON text that is one object. It refuses duplicate names at every depth. If it
-// returns an error, it also returns the members before the fault.
+// readObject parses a JSON text that is one object. It refuses duplicate names at every depth. If
+// it returns an error, it also returns the members before the error.
 func readObject(text []byte) (list object, err error) {
 	d := jsontext.NewDecoder(bytes.NewBuffer(text))
 	var (
@@ -118,7 +117,7 @@ func readObject(text []byte) (list object, err error) {
 	}
 }
 
-// Kind is the first byte of the value: { [ " t f n - or a digit; 0 if it is absent.
+// Kind returns the first byte of the value: { [ " t f n - or a digit; 0 if it is absent.
 func (v Value) Kind() byte {
 	if len(v) == 0 {
 		return 0

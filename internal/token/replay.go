@@ -5,20 +5,19 @@ import (
 	"time"
 )
 
-// Replay remembers the ids of tokens (jti), so that each authorises one call only.
+// Replay records the ids of used tokens (jti), so that each authorises only one call.
 type Replay interface {
 	// Use records that the party used the jti and reports whether this was the first time. The
-	// record is durable when Use returns, and it must be kept until the given time at least;
-	// afterwards the token is refused by its exp. Of any number of concurrent calls with one pair,
-	// in whatever process or node, exactly one gets first = true. Ids of different parties do not
-	// meet. An error means that nothing is known, and the caller refuses the token.
+	// record is durable when Use returns, and is kept at least until the given time, after which
+	// exp refuses the token. Of any number of concurrent calls with one pair, on all nodes, exactly
+	// one gets first = true. Ids of different parties are independent. After an error the caller
+	// must refuse the token.
 	Use(ctx context.Context, clientID, jti string, until time.Time) (first bool, err error)
 
-	// Used reports whether a record of the pair is there already. It may miss one that is made in
-	// this moment.
+	// Used reports whether a record of the pair exists. It may miss one that is being made.
 	Used(ctx context.Context, clientID, jti string) (bool, error)
 }
 
-// replayMargin is how long a jti outlives its token: the clocks of several nodes may differ by that
-// much.
+// replayMargin is how long the record of a jti is kept after the token's end, because the clocks of
+// nodes may differ.
 const replayMargin = 60 * time.Second

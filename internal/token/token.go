@@ -12,19 +12,21 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 )
 
-// MaxToken is the longest Authorization value in bytes. Twenty signing locations with unknown
-// members, a long name in escapes and the claims of some framework fit into half of it.
+// MaxToken is the size limit of the Authorization value in bytes. A token with twenty signing
+// locations with unknown members, a long name in escapes and the claims of a framework takes less
+// than half of it.
 const MaxToken = 16 << 10
 
-// algorithms is the allow-list (docs/contract.md, 2.2.2): the elliptic curves that a JWKS may hold.
-// HMAC and "none" must never be in it; they would turn a public key into a secret, or need none.
+// algorithms are the accepted algorithms (docs/contract.md, 2.2.2): those of the elliptic curves
+// that a JWKS may hold. HMAC and "none" must never be among them, because HMAC would use the public
+// key as a secret, and "none" has no key.
 var algorithms = []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512}
 
 // signatureSize is the length of a signature: r and s of fixed length, one after the other (RFC
 // 7518, section 3.4).
 var signatureSize = map[jose.SignatureAlgorithm]int{jose.ES256: 64, jose.ES384: 96, jose.ES512: 132}
 
-// token is a compact JWS that was parsed and is not verified.
+// token is a compact JWS that is parsed but not verified.
 type token struct {
 	jws    *jose.JSONWebSignature
 	alg    jose.SignatureAlgorithm
@@ -32,8 +34,8 @@ type token struct {
 	claims object
 }
 
-// parseToken parses the value of an Authorization header. Its errors are causes: they say what is
-// wrong and quote nothing.
+// parseToken parses the value of an Authorization header. Its errors are causes that quote nothing
+// of it.
 func parseToken(authorization string) (*token, error) {
 	if err := checkCompact(authorization); err != nil {
 		return nil, err
@@ -69,7 +71,7 @@ func parseToken(authorization string) (*token, error) {
 	return t, nil
 }
 
-// checkCompact refuses what is not a bare compact JWS and says what it looks like.
+// checkCompact returns an error that describes the value unless it is a bare compact JWS.
 func checkCompact(authorization string) error {
 	switch {
 	case authorization == "":
@@ -138,14 +140,14 @@ func (t *token) readHeader(header object) error {
 	return nil
 }
 
-// ordinaryType reports whether typ says nothing special. Explicitly typed tokens, such as DPoP
-// proofs, were made for another recipient, maybe with the same key (RFC 8725, section 3.11).
+// ordinaryType reports whether typ names no special type. Explicitly typed tokens, such as DPoP
+// proofs, are for another recipient, possibly with the same key (RFC 8725, section 3.11).
 func ordinaryType(typ string) bool {
 	return strings.EqualFold(typ, "JWT") || strings.EqualFold(typ, "JOSE")
 }
 
-// verify checks the signature over exactly the bytes that were parsed. The key must be on the curve
-// of the token's algorithm.
+// verify checks the signature over exactly the parsed bytes. The key must be on the curve of the
+// token's algorithm.
 func (t *token) verify(public *ecdsa.PublicKey) error {
 	if _, err := t.jws.Verify(public); err != nil {
 		return errors.New("token signature: does not verify with the key that kid names")

@@ -10,14 +10,15 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 )
 
-// VerifierConfig is what a [Verifier] needs.
+// VerifierConfig is the configuration of a [Verifier].
 type VerifierConfig struct {
 	Parties party.Parties
 	Keys    *party.Keys
 	Replay  Replay
 
-	// PublicURL is a URL of this service. A token with the claim aud names it, its host or a host
-	// of Singpass. Local accepts localhost and addresses too: the sandbox is reached in many ways.
+	// PublicURL is the URL of this service. A token with the claim aud must name it, its host or a
+	// host of Singpass. Local also accepts localhost and IP addresses, because the sandbox has many
+	// URLs.
 	PublicURL string
 	Local     bool
 
@@ -25,16 +26,16 @@ type VerifierConfig struct {
 	Now func() time.Time
 
 	// Wall is a second clock: a token is in time if it is in time by Now or by Wall. It is for the
-	// sandbox, whose clock can be moved while those of the parties' machines go on. Nil: none.
+	// sandbox, whose clock tests move while the parties' clocks run on. May be nil.
 	Wall func() time.Time
 
 	// Lenient accepts a token without exp, as if it ended 120 s after iat, and a jti that was used
-	// before (docs/contract.md, 14.5). It is for clients that are being written, in the sandbox;
-	// every other rule stays.
+	// before (docs/contract.md, 14.5). It is for the development of clients in the sandbox. All
+	// other rules hold.
 	Lenient bool
 }
 
-// Verifier judges the tokens of relying parties. It is safe for concurrent use.
+// Verifier verifies the tokens of relying parties. It is safe for concurrent use.
 type Verifier struct {
 	config VerifierConfig
 }
@@ -47,17 +48,17 @@ func NewVerifier(config VerifierConfig) *Verifier {
 	return &Verifier{config: config}
 }
 
-// Verify judges the token of an Initiate or Cancel call, which names its party. The authorization
-// is the value of the request's one Authorization header.
+// Verify verifies the token of an Initiate or Cancel call, which names its party. authorization is
+// the value of the only Authorization header.
 //
-// The error is, by errors.As, an *api.Error that is the answer to the call: UNAUTHORIZED for
-// everything that is wrong with the token, CLIENT_SIDE_ERROR for arguments of a call that is
-// authentic. Any other error is our own fault.
+// An error that is an *api.Error (by errors.As) is the answer to the call: UNAUTHORIZED for any
+// fault of the token, CLIENT_SIDE_ERROR for arguments of an authentic call. Any other error is a
+// failure of the service.
 //
-// The jti of an Initiate token was not used before when Verify returns without error, and it is not
-// used up yet. The caller uses it up in the transaction that makes the request, which fails if
-// another call has used it, or with [Verifier.Spend] if the call fails. So a call takes one commit
-// and not two. With CLIENT_SIDE_ERROR the jti is used up.
+// When Verify returns an Initiate token without error, the jti was not used before, and is not
+// recorded as used yet. The caller records it in the transaction that creates the request, which
+// fails if another call has used it, or with [Verifier.Spend] if the call fails. So a call takes
+// one commit instead of two. With CLIENT_SIDE_ERROR, Verify has recorded the jti.
 func (v *Verifier) Verify(
 	ctx context.Context, authorization string, call Call,
 ) (*Claims, *party.Party, error) {
@@ -67,9 +68,9 @@ func (v *Verifier) Verify(
 	return v.verify(ctx, authorization, call, "")
 }
 
-// VerifyResult judges the token of a Result call. Its party is the one that the request in the
-// call's path belongs to, because the token need not name it (docs/contract.md, 5.1.2). Errors are
-// those of [Verifier.Verify].
+// VerifyResult verifies the token of a Result call. p is the party that owns the request in the
+// call's path, because the token need not name it (docs/contract.md, 5.1.2). Errors are those of
+// [Verifier.Verify].
 func (v *Verifier) VerifyResult(
 	ctx context.Context, authorization, clientID string,
 ) (*Claims, *party.Party, error) {
@@ -77,8 +78,8 @@ func (v *Verifier) VerifyResult(
 }
 
 // verify does the cheap checks first: text, header and claims, then the party, then its key (which
-// may take a fetch), then the signature. The write that uses the jti up comes last, so a forged
-// token causes no write.
+// may require a fetch), then the signature. It records the jti last, so that a forged token causes
+// no write.
 func (v *Verifier) verify(
 	ctx context.Context, authorization string, call Call, owner string,
 ) (*Claims, *party.Party, error) {
@@ -172,7 +173,7 @@ func (v *Verifier) judgeTimes(claims *Claims) error {
 	return err
 }
 
-// first reports whether the jti was not used before, and uses it up unless onlyLook is set.
+// first reports whether the jti was not used before, and records it unless onlyLook is set.
 func (v *Verifier) first(ctx context.Context, c *Claims, onlyLook bool) (bool, error) {
 	if onlyLook {
 		used, err := v.config.Replay.Used(ctx, c.ClientID, c.JTI)
@@ -181,7 +182,7 @@ func (v *Verifier) first(ctx context.Context, c *Claims, onlyLook bool) (bool, e
 	return v.config.Replay.Use(ctx, c.ClientID, c.JTI, c.KeepUntil)
 }
 
-// Spend uses up the jti of an Initiate call that failed, so that its token authorises no other
+// Spend records the jti of an Initiate call that failed, so that its token authorises no other
 // call.
 func (v *Verifier) Spend(ctx context.Context, c *Claims) error {
 	if c.KeepUntil.IsZero() {

@@ -16,11 +16,11 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 )
 
-// Party is a relying party with a server of its own. Create it with [New] or [Start]. It is safe
-// for concurrent use, except that Now must be set before the first token.
+// Party is a relying party with its own server. Create it with [New] or [Start]. It is safe for
+// concurrent use, except that Now must be set before the first token.
 type Party struct {
 	ClientID string
-	Now      func() time.Time // the party's clock; time.Now unless set
+	Now      func() time.Time // the party's clock; default time.Now
 
 	keys   map[string]Key // by alg
 	url    string
@@ -42,14 +42,14 @@ type Key struct {
 	Private *ecdsa.PrivateKey
 }
 
-// TB is what [Start] uses of a testing.TB.
+// TB is the part of testing.TB that [Start] uses.
 type TB interface {
 	Helper()
 	Cleanup(func())
 	Fatalf(format string, args ...any)
 }
 
-// Start returns a party that lives as long as the test.
+// Start returns a party that is closed at the end of the test.
 func Start(tb TB) *Party {
 	tb.Helper()
 	p, err := New()
@@ -61,13 +61,13 @@ func Start(tb TB) *Party {
 	return p
 }
 
-// New returns a party with a client id and keys of its own, listening on a loopback port. Close it
+// New returns a party with a new client id and new keys, listening on a loopback port. Close it
 // after use.
 func New() (*Party, error) {
 	id := make([]byte, 24)
 	_, _ = rand.Read(id) // never fails
 	p := &Party{
-		ClientID: base64.RawURLEncoding.EncodeToString(id), // 32 characters, as real ones
+		ClientID: base64.RawURLEncoding.EncodeToString(id), // 32 characters, as usual
 		Now:      time.Now,
 		keys:     make(map[string]Key),
 		arrived:  make(chan struct{}),
@@ -103,14 +103,14 @@ func New() (*Party, error) {
 	return p, nil
 }
 
-// Close stops the party's server and cuts its connections.
+// Close stops the party's server and closes its connections.
 func (p *Party) Close() { _ = p.server.Close() }
 
-// URL is where the party's server listens, without a slash at the end.
+// URL returns the URL of the party's server, without a slash at the end.
 func (p *Party) URL() string { return p.url }
 
-// Registration is the party as it is registered with the service; it is valid under a policy with
-// AllowPrivate.
+// Registration returns the party as it is registered with the service. It is valid under a policy
+// with AllowPrivate.
 func (p *Party) Registration() party.Party {
 	return party.Party{
 		ClientID:    p.ClientID,
@@ -124,7 +124,7 @@ func (p *Party) Registration() party.Party {
 // Key returns the party's key for ES256, ES384 or ES512.
 func (p *Party) Key(alg string) Key { return p.keys[alg] }
 
-// ServeJWKS lets the handler answer for the party's JWKS from now on; nil means the true one.
+// ServeJWKS makes handler answer for the party's JWKS; nil restores the default.
 func (p *Party) ServeJWKS(handler http.Handler) {
 	if handler == nil {
 		text := JWKS(p.keys["ES256"].JWK(), p.keys["ES384"].JWK(), p.keys["ES512"].JWK())
@@ -136,10 +136,10 @@ func (p *Party) ServeJWKS(handler http.Handler) {
 	p.jwks.Store(&handler)
 }
 
-// Fetches is how often the JWKS was fetched.
+// Fetches returns how often the JWKS was fetched.
 func (p *Party) Fetches() int { return int(p.fetches.Load()) }
 
-// JWK is the public half of the key as members of a JWK (RFC 7517), to be changed at will.
+// JWK returns the public key as the members of a JWK (RFC 7517). The caller may change them.
 func (k Key) JWK() map[string]any {
 	point, err := k.Private.PublicKey.Bytes() // 4, x, y
 	if err != nil {
@@ -153,7 +153,7 @@ func (k Key) JWK() map[string]any {
 	}
 }
 
-// JWKS is the set of these keys in JSON. It panics on values that JSON cannot hold.
+// JWKS returns the set of these keys as JSON. It panics on values that JSON cannot hold.
 func JWKS(keys ...map[string]any) []byte {
 	if keys == nil {
 		keys = []map[string]any{}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Replay is an token.Replay in memory. The zero Replay is ready for use.
+// Replay is a token.Replay in memory. The zero Replay is ready for use.
 type Replay struct {
 	mu   sync.Mutex
 	used map[string]time.Time
@@ -41,7 +41,7 @@ func (r *Replay) Used(_ context.Context, clientID, jti string) (bool, error) {
 	return used, r.err
 }
 
-// Until returns until when the jti has to be remembered; false when it was not used.
+// Until returns when the record of the jti may be removed, and false if the jti was not used.
 func (r *Replay) Until(clientID, jti string) (time.Time, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -49,14 +49,14 @@ func (r *Replay) Until(clientID, jti string) (time.Time, bool) {
 	return until, used
 }
 
-// Len is how many ids were used.
+// Len returns the number of used ids.
 func (r *Replay) Len() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.used)
 }
 
-// Fail makes every later use fail with this error; nil makes it work again.
+// Fail makes every later use fail with err. A nil err makes it work again.
 func (r *Replay) Fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// Draft is a token before it is signed. Values may be json.RawMessage to fix their spelling.
+// Draft is a token before it is signed. Values may be json.RawMessage to fix their JSON text.
 type Draft struct {
 	Header map[string]any
 	Claims map[string]any
@@ -29,13 +29,13 @@ func Claim(name string, v any) Edit { return func(d *Draft) { d.Claims[name] = v
 // Claims sets several claims.
 func Claims(claims map[string]any) Edit { return func(d *Draft) { maps.Copy(d.Claims, claims) } }
 
-// NoClaim takes a claim away.
+// NoClaim removes a claim.
 func NoClaim(name string) Edit { return func(d *Draft) { delete(d.Claims, name) } }
 
 // Header sets a member of the JOSE header.
 func Header(name string, v any) Edit { return func(d *Draft) { d.Header[name] = v } }
 
-// NoHeader takes a member of the JOSE header away.
+// NoHeader removes a member of the JOSE header.
 func NoHeader(name string) Edit { return func(d *Draft) { delete(d.Header, name) } }
 
 // Alg uses the party's key for ES384 or ES512 instead of the one for ES256.
@@ -46,9 +46,9 @@ func (p *Party) Alg(alg string) Edit {
 	}
 }
 
-// Draft returns a token for the call that is right but for what the call is about: an initiate
-// token asks for one signature on page 1, and result and cancel tokens need the edits
-// Claim("exchange_code", ...) and Claim("request_id", ...) to mean something.
+// Draft returns a valid token for the call, changed by edits. An initiate token asks for one
+// signature on page 1. Result and cancel tokens require the edits Claim("exchange_code", ...) and
+// Claim("request_id", ...).
 func (p *Party) Draft(call token.Call, edits ...Edit) *Draft {
 	now := p.Now().Unix()
 	key := p.keys["ES256"]
@@ -82,25 +82,25 @@ func (p *Party) Token(call token.Call, edits ...Edit) string {
 	return d.Key.Sign(marshal(d.Header), marshal(d.Claims))
 }
 
-// Sign makes a compact JWS of these very texts with the key and its algorithm, whatever the header
-// says.
+// Sign makes a compact JWS of exactly these texts with the key and its algorithm, also if the
+// header names another one.
 func (k Key) Sign(header, payload []byte) string {
 	input := SigningInput(header, payload)
 	return input + "." + base64.RawURLEncoding.EncodeToString(k.Signature(input))
 }
 
-// SigningInput is what a compact JWS signs.
+// SigningInput returns the text that a compact JWS signs.
 func SigningInput(header, payload []byte) string {
 	return base64.RawURLEncoding.EncodeToString(header) +
 		"." + base64.RawURLEncoding.EncodeToString(payload)
 }
 
-// Signature signs the input as JOSE does: r and s, each as long as the curve's order (RFC 7518,
-// section 3.4).
+// Signature signs the input as JOSE does: r and s, each of the length of the curve's order (RFC
+// 7518, section 3.4).
 func (k Key) Signature(input string) []byte {
 	r, s, err := ecdsa.Sign(rand.Reader, k.Private, k.Digest(input))
 	if err != nil {
-		panic(err) // only without randomness
+		panic(err) // only if there is no randomness
 	}
 	size := (k.Private.Curve.Params().BitSize + 7) / 8
 	out := make([]byte, 2*size)
@@ -109,7 +109,7 @@ func (k Key) Signature(input string) []byte {
 	return out
 }
 
-// Digest is the hash of the input by the key's algorithm.
+// Digest returns the hash of the input by the key's algorithm.
 func (k Key) Digest(input string) []byte {
 	switch k.Alg {
 	case "ES384":

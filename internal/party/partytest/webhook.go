@@ -9,31 +9,31 @@ import (
 	"time"
 )
 
-// Webhook is one webhook as it arrived.
+// Webhook is one received webhook.
 type Webhook struct {
-	Token  string // of the body; empty when the body is not as the contract says
+	Token  string // from the body; empty if the body does not follow the contract
 	Header http.Header
 	Body   []byte
 	At     time.Time // by the machine's clock
-	Status int       // what the party answered; 0 as long as it has not
+	Status int       // the party's answer; 0 until it has answered
 }
 
-// AnswerWebhooks lets the function choose the status of the n-th webhook, counted from 0 over the
-// party's life. It may block to be slow, but not the party's other methods.
+// AnswerWebhooks sets the function that chooses the status of the n-th webhook, counted from 0 over
+// the party's life. The function may block; the party's other methods do not wait for it.
 func (p *Party) AnswerWebhooks(status func(n int) int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.answer = status
 }
 
-// Webhooks returns the webhooks that have arrived until now, oldest first.
+// Webhooks returns the webhooks received so far, oldest first.
 func (p *Party) Webhooks() []Webhook {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]Webhook(nil), p.webhooks...)
 }
 
-// WaitWebhook returns the n-th webhook, counted from 0, as soon as it has arrived.
+// WaitWebhook waits for the n-th webhook, counted from 0, and returns it.
 func (p *Party) WaitWebhook(ctx context.Context, n int) (Webhook, error) {
 	for {
 		p.mu.Lock()
@@ -51,10 +51,10 @@ func (p *Party) WaitWebhook(ctx context.Context, n int) (Webhook, error) {
 	}
 }
 
-// maxWebhook bounds what is kept of one webhook, in bytes.
+// maxWebhook bounds the kept part of one webhook in bytes.
 const maxWebhook = 1 << 20
 
-// receive records a webhook and answers as the party was told to.
+// receive records a webhook and answers with the status that AnswerWebhooks set.
 func (p *Party) receive(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxWebhook))
 	if err != nil {
@@ -64,7 +64,7 @@ func (p *Party) receive(w http.ResponseWriter, r *http.Request) {
 	var message struct {
 		Token string `json:"token"`
 	}
-	// recorded as it is; whether it is right is for the test to judge
+	// The webhook is recorded even if it is malformed.
 	_ = json.Unmarshal(body, &message)
 
 	p.mu.Lock()
