@@ -22,12 +22,13 @@ var imports = map[string]string{
 	"signettest": "api internal/app",
 
 	// engines: bytes, keys and time in, bytes out
-	"pades/cms":       "",
-	"internal/keydir": "",
-	"pades/pdf":       "",
-	"internal/ca":     "internal/keydir",
-	"pades/tsa":       "pades/cms",
-	"pades":           "pades/cms pades/pdf pades/tsa",
+	"pades/cms":           "",
+	"internal/keydir":     "",
+	"pades/pdf":           "",
+	"internal/ca":         "internal/keydir",
+	"internal/deployment": "internal/keydir",
+	"pades/tsa":           "pades/cms",
+	"pades":               "pades/cms pades/pdf pades/tsa",
 
 	// domain
 	"internal/safehttp": "",
@@ -38,7 +39,7 @@ var imports = map[string]string{
 	"internal/request":  "api pades/cms pades pades/pdf internal/signer",
 
 	// storage
-	"internal/store":     "api internal/party internal/token internal/calllog internal/request internal/signer",
+	"internal/store":     "api internal/deployment internal/party internal/token internal/calllog internal/request internal/signer",
 	"internal/documents": "internal/request",
 
 	// edges

@@ -2,6 +2,7 @@
 //
 //	signet sandbox   everything on this machine, for development and tests
 //	signet serve     the service
+//	signet restore   check what was restored from a backup
 //	signet verify    check the signatures of PDFs
 //	signet ltv renew keep archived PDFs provable
 //
@@ -43,6 +44,7 @@ func main() {
 type cli struct {
 	Sandbox sandboxCmd `cmd:"" help:"Run everything on this machine, with personas, a demo and a clock to move."`
 	Serve   serveCmd   `cmd:"" help:"Run the service."`
+	Restore restoreCmd `cmd:"" help:"Check what was restored from a backup."`
 	Verify  verifyCmd  `cmd:"" help:"Check the signatures of PDFs."`
 	LTV     ltvCmd     `cmd:"" help:"Look after documents that are kept for decades."                            name:"ltv"`
 	Version versionCmd `cmd:"" help:"Print the version."`

@@ -12,7 +12,10 @@ import (
 	"github.com/signet-sign/signet/internal/obs"
 )
 
-type serveCmd struct{ configured }
+type serveCmd struct {
+	configured
+	Change []string `help:"Record these facts of the deployment anew: public_url, signature_level, authority." placeholder:"FACT,..."`
+}
 
 // Run runs the service until SIGINT or SIGTERM. It reads the configuration again at each SIGHUP.
 func (c *serveCmd) Run(env *environment) error {
@@ -24,7 +27,7 @@ func (c *serveCmd) Run(env *environment) error {
 		return err
 	}
 	log := obs.NewLogger(env.errs, level)
-	c.File = string(c.ConfigFile)
+	c.File, c.Config.Change = string(c.ConfigFile), c.Change
 	a, err := app.Open(env.ctx, c.Config, log)
 	if err != nil {
 		return err

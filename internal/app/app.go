@@ -161,18 +161,11 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return err
 	}
-	database := c.Database
-	if database == "" {
-		database = filepath.Join(c.Data, "signet.db")
-	}
-	if a.store, err = store.Open(ctx, store.Options{Database: database, Kind: kind, Now: a.now, Log: a.log}); err != nil {
+	a.store, a.documents, err = c.openParts(ctx, store.Options{Kind: kind, Now: a.now, Log: a.log})
+	if err != nil {
 		return err
 	}
-	a.closers = append(a.closers, a.store.Close)
-	if a.documents, err = documents.OpenDir(documents.Options{Path: filepath.Join(c.Data, "documents"), Now: a.now}); err != nil {
-		return err
-	}
-	a.closers = append(a.closers, a.documents.Close)
+	a.closers = append(a.closers, a.store.Close, a.documents.Close)
 	if a.keys, err = keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader); err != nil {
 		return err
 	}
@@ -183,6 +176,11 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	})
 	if err != nil {
 		return err
+	}
+	if !sandbox {
+		if err := a.recordFacts(ctx); err != nil {
+			return err
+		}
 	}
 	if err := a.openParties(ctx); err != nil {
 		return err
@@ -287,6 +285,7 @@ func (a *App) domain(sandbox bool) error {
 		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime,
 		RenewBefore:   c.RenewBefore,
 		RefuseContent: refused, SealTimeout: c.SealTimeout, Stalled: a.metrics.Stalled,
+		Strays:     a.metrics.Strays,
 		StaticCode: c.StaticQR, Sandbox: sandbox, Log: a.log, Sealed: a.metrics.Sealed,
 	})
 

@@ -31,6 +31,10 @@ type Config struct {
 	// sets it.
 	File string `yaml:"-" kong:"-"`
 
+	// Facts of the deployment that the database records anew from this configuration: public_url,
+	// signature_level, authority. It is no key: the command line sets it.
+	Change []string `yaml:"-" kong:"-"`
+
 	// Keys whose unsafe settings the service starts with all the same, logging each: those of the
 	// refusals that docs/operating.md lists. The sandbox needs none.
 	Unsafe List `yaml:"unsafe" help:"Start although these keys have unsafe settings." placeholder:"KEY,..."`

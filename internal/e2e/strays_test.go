@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,7 +25,8 @@ import (
 
 // TestStraysOfAnotherDatabase starts the program on the documents of 700 requests with a database
 // that does not know them. An empty one deletes none of them, at any age. One that is older than
-// they are, such as another service's or a backup, deletes seven in a sweep and logs each.
+// they are, such as another service's or a backup, moves those of seven to the trash in a sweep and
+// logs each.
 func TestStraysOfAnotherDatabase(t *testing.T) {
 	t.Run(
 		"SQLite",
@@ -202,4 +204,59 @@ func TestStraysOfABackup(t *testing.T) {
 	if err := errors.Join(statErr, w.close()); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestStraysInTheTrash: a stray document is in the trash for a week, and every step is logged and
+// counted. A signed one stays where it is.
+func TestStraysInTheTrash(t *testing.T) {
+	ctx := t.Context()
+	clock := new(control.Clock)
+	dir := t.TempDir()
+	ids := fillDocuments(t, dir, clock.Now().Add(time.Minute), 2)
+	w, err := openWorld(ctx, worldOptions{dir: dir, now: clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = w.close() }()
+	signed := ids[0] + "/signed-1"
+	if _, err := w.docs.Put(ctx, signed, bytes.NewReader([]byte("%PDF"))); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	w.Log = slog.New(slog.NewTextHandler(&log, nil))
+	counts := map[string]int{}
+	w.Strays = func(outcome string, n int) { counts[outcome] += n }
+	trashed := ids[1] + "/document"
+	sweep := func(after time.Duration, wantLog string, want map[string]int, inTrash ...string) {
+		t.Helper()
+		clock.Advance(after)
+		log.Reset()
+		clear(counts)
+		if err := w.PurgeStrays(ctx); err != nil {
+			t.Fatal(err)
+		}
+		got, err := w.docs.Discarded(ctx, clock.Now().Add(time.Hour))
+		if err != nil || !slices.Equal(got, inTrash) {
+			t.Errorf("in the trash are %q, %v; want %q", got, err, inTrash)
+		}
+		for outcome, n := range want {
+			if counts[outcome] != n {
+				t.Errorf("%d are %s, want %d", counts[outcome], outcome, n)
+			}
+		}
+		if !strings.Contains(log.String(), wantLog) {
+			t.Errorf("the log does not contain %q:\n%s", wantLog, &log)
+		}
+		if keys, err := w.docs.Keys(ctx, ids[0]); err != nil || len(keys) != 2 {
+			t.Errorf("of the signed request are stored %q, %v", keys, err)
+		}
+		if !strings.Contains(log.String(), "signed=1") {
+			t.Errorf("the log does not tell of the signed document:\n%s", &log)
+		}
+	}
+	sweep(25*time.Hour, "trash\" request_id="+ids[1]+" key="+trashed,
+		map[string]int{request.StrayKept: 2, request.StrayDiscarded: 1}, trashed)
+	sweep(7*24*time.Hour-time.Minute, "", map[string]int{request.StrayDeleted: 0}, trashed)
+	sweep(2*time.Minute, "week\" request_id="+ids[1]+" key="+trashed,
+		map[string]int{request.StrayDeleted: 1})
 }

@@ -26,6 +26,7 @@ type Metrics struct {
 	calls    *prometheus.CounterVec
 	sealing  prometheus.Histogram
 	stalled  prometheus.Counter
+	strays   *prometheus.CounterVec
 }
 
 // Names of the metrics that pages show, too.
@@ -64,8 +65,13 @@ func NewMetrics() *Metrics {
 		Name: "signet_stalled_documents_total",
 		Help: "Approved documents that could not be sealed in time.",
 	})
+	m.strays = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "signet_stray_documents_total",
+		Help: "Documents of requests that are not in the database, by what a sweep did with them.",
+	}, []string{"outcome"})
 	m.registry.MustRegister(
-		m.http, m.fetches, m.jobs, m.calls, m.sealing, m.stalled, collectors.NewGoCollector(),
+		m.http, m.fetches, m.jobs, m.calls, m.sealing, m.stalled, m.strays,
+		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	return m
@@ -88,6 +94,11 @@ func (m *Metrics) Sealed(took time.Duration) { m.sealing.Observe(took.Seconds())
 
 // Stalled counts a document that could not be sealed in time.
 func (m *Metrics) Stalled() { m.stalled.Inc() }
+
+// Strays counts stray documents.
+func (m *Metrics) Strays(outcome string, n int) {
+	m.strays.WithLabelValues(outcome).Add(float64(n))
+}
 
 // Recorded counts records of calls.
 func (m *Metrics) Recorded(written, dropped int) {

@@ -228,7 +228,12 @@ func (w *world) CreatedAt(context.Context) (time.Time, error)          { return 
 func (w *world) Requests(context.Context, time.Time) ([]string, error) {
 	return []string{w.run.read.ID}, nil
 }
-func (w *world) Read(p []byte) (int, error) { return w.run.rand.Read(p) }
+func (*world) Discard(context.Context, ...string) error { panic("the request is known") }
+func (*world) Discarded(context.Context, time.Time) ([]string, error) {
+	return nil, nil
+}
+func (*world) DeleteDiscarded(context.Context, ...string) error { return nil }
+func (w *world) Read(p []byte) (int, error)                     { return w.run.rand.Read(p) }
 func (w *world) Keys(context.Context, string) ([]string, error) {
 	return slices.Clone(w.run.docs), nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/api"
@@ -67,6 +68,11 @@ func (s *Service) unneeded(ctx context.Context, id string) ([]string, error) {
 			// The database may be restored from a backup, and the stored document be a renewed one.
 			return nil, fmt.Errorf("the record names %s, which is not stored", r.Signed.Key)
 		}
+		unknown, err := s.unknownSigned(ctx, r, keys)
+		if err != nil {
+			return nil, err
+		}
+		needed = append(needed, unknown...)
 	case !errors.Is(err, api.ErrNoRecord):
 		return nil, err
 	}
@@ -75,21 +81,59 @@ func (s *Service) unneeded(ctx context.Context, id string) ([]string, error) {
 	), nil
 }
 
+// unknownSigned lists the signed documents of a request that was never approved, by what the
+// database knows: it is an old backup. It logs each.
+func (s *Service) unknownSigned(
+	ctx context.Context, r *Request, keys []string,
+) (unknown []string, err error) {
+	for _, key := range keys {
+		if !r.State.Signed() && IsSigned(key) {
+			unknown = append(unknown, key)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil, nil
+	}
+	events, err := s.Store.Events(ctx, r.ID)
+	if err != nil ||
+		slices.ContainsFunc(events, func(e Event) bool { return e.Kind == EventApproved }) {
+		return nil, err
+	}
+	for _, key := range unknown {
+		s.Log.Error(
+			"keeping a signed document of a request that was not approved: is the database an old backup?",
+			"request_id",
+			r.ID,
+			"key",
+			key,
+		)
+	}
+	return unknown, nil
+}
+
 // A request that the database does not know may be a real one of another database: the node was
-// started with a wrong database, or with an old backup. So PurgeStrays deletes the documents of
+// started with a wrong database, or with an old backup. So PurgeStrays discards the documents of
 // unknown requests only within these bounds.
 const (
 	strayAge      = time.Hour      // younger documents may belong to an upload in progress
-	strayDatabase = 24 * time.Hour // a younger database deletes none
-	strayShare    = 100            // a sweep deletes one in so many stored requests, at least one
+	strayDatabase = 24 * time.Hour // a younger database discards none
+	strayShare    = 100            // a sweep discards one in so many stored requests, at least one
+	trashAge      = 7 * 24 * time.Hour
 )
 
-// PurgeStrays deletes documents that no job will find: of requests that the database does not know,
-// because the process died between the upload and the record, and of finished requests for which a
-// slower operation stored something afterwards. It logs the id of each unknown request whose
-// documents it deletes. It keeps those that were initiated before the database was created, and
-// what exceeds the bounds above. An error for one request does not keep it from deleting the
-// documents of others.
+// What became of stray documents; see [Config].
+const (
+	StrayKept      = "kept"
+	StrayDiscarded = "discarded"
+	StrayDeleted   = "deleted"
+)
+
+// PurgeStrays looks for documents that no job will find. Those of finished requests, for which a
+// slower operation stored something afterwards, it deletes. Those of requests that the database
+// does not know, because the process died between the upload and the record, it moves to the trash,
+// and deletes them from there after trashAge; it logs each. It keeps signed documents, those that
+// were initiated before the database was created, and what exceeds the bounds above. An error for
+// one request does not keep it from the documents of others.
 func (s *Service) PurgeStrays(ctx context.Context) error {
 	ids, err := s.Documents.Requests(ctx, s.now().Add(-strayAge))
 	if err != nil {
@@ -100,7 +144,7 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 		return err
 	}
 	limit := max(1, len(ids)/strayShare)
-	allowed, kept := limit, 0
+	allowed, kept, signed := limit, 0, 0
 	if s.now().Sub(created) < strayDatabase {
 		allowed = 0
 	}
@@ -111,32 +155,85 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 		}
 		r, err := s.Store.Get(ctx, id)
 		unknown := errors.Is(err, api.ErrNoRecord)
-		switch {
-		case !unknown && (err != nil || !r.State.final()):
+		if !unknown && (err != nil || !r.State.final()) {
 			continue // an operation may be about to name what is stored
-		case unknown && (allowed == 0 || initiatedAt(id).Before(created)):
-			kept++
-			continue
-		}
-		if unknown {
-			allowed--
-			s.Log.Warn(
-				"deleting the documents of a request that is not in the database", "request_id", id,
-			)
 		}
 		strays, err := s.unneeded(ctx, id)
-		if err == nil {
+		switch {
+		case err != nil:
+		case !unknown:
 			err = s.Documents.Delete(ctx, strays...)
+		case slices.ContainsFunc(strays, IsSigned):
+			signed++
+			s.stray(StrayKept, len(strays))
+		case allowed == 0 || initiatedAt(id).Before(created):
+			kept++
+			s.stray(StrayKept, len(strays))
+		default:
+			allowed--
+			err = s.trash(ctx, strays)
 		}
 		if err != nil && len(failed) < 10 { // enough to see what is wrong
 			failed = append(failed, fmt.Errorf("%s: %w", id, err))
 		}
 	}
-	if kept > limit {
+	if kept > limit || signed > 0 {
 		s.Log.Error(
-			"keeping documents of requests that are not in the database: is it the wrong one?",
-			"requests", kept, "stored", len(ids), "database_created_at", created,
+			"keeping documents of requests that are not in the database: is it the wrong one, or an old backup? signet restore --check lists them",
+			"requests",
+			kept+signed,
+			"signed",
+			signed,
+			"stored",
+			len(ids),
+			"database_created_at",
+			created,
 		)
 	}
-	return errors.Join(failed...)
+	return errors.Join(append(failed, s.emptyTrash(ctx))...)
+}
+
+// trash moves the documents of an unknown request to the trash.
+func (s *Service) trash(ctx context.Context, keys []string) error {
+	for _, key := range keys {
+		id, _, _ := strings.Cut(key, "/")
+		s.Log.Warn(
+			"moving a document of a request that is not in the database to the trash",
+			"request_id", id, "key", key,
+		)
+	}
+	err := s.Documents.Discard(ctx, keys...)
+	if err == nil {
+		s.stray(StrayDiscarded, len(keys))
+	}
+	return err
+}
+
+// emptyTrash deletes what was discarded trashAge ago.
+func (s *Service) emptyTrash(ctx context.Context) error {
+	keys, err := s.Documents.Discarded(ctx, s.now().Add(-trashAge))
+	for _, key := range keys {
+		id, _, _ := strings.Cut(key, "/")
+		s.Log.Warn(
+			"deleting a document that has been in the trash for a week",
+			"request_id", id, "key", key,
+		)
+	}
+	if err = errors.Join(err, s.Documents.DeleteDiscarded(ctx, keys...)); err == nil {
+		s.stray(StrayDeleted, len(keys))
+	}
+	return err
+}
+
+// stray counts stray documents.
+func (s *Service) stray(outcome string, n int) {
+	if s.Strays != nil {
+		s.Strays(outcome, n)
+	}
+}
+
+// IsSigned reports whether a key is that of a signed document.
+func IsSigned(key string) bool {
+	_, name, _ := strings.Cut(key, "/")
+	return strings.HasPrefix(name, signedPrefix)
 }

@@ -120,7 +120,7 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 	if err != nil {
 		return until, err
 	}
-	key := id + "/signed-" + name
+	key := id + "/" + signedPrefix + name
 	err = s.update(ctx, id, func(n *Request, _ time.Time) (Effects, error) {
 		if table[ActRenew][n.State].to == "" || n.Signed.Key != r.Signed.Key {
 			return Effects{}, errOvertaken

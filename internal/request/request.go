@@ -201,6 +201,9 @@ func (r *Request) endSession(action Action, outcome Outcome, now time.Time) (e E
 	return e
 }
 
+// signedPrefix begins the name in the key of every signed document.
+const signedPrefix = "signed-"
+
 // Keys lists the stored documents that r still needs; all others below its id may go.
 func (r *Request) Keys() (keys []string) {
 	if r.State.KeepsUpload() {

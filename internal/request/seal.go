@@ -230,7 +230,7 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDocument, erro
 	if err != nil {
 		return nil, err
 	}
-	key := r.ID + "/signed-" + name
+	key := r.ID + "/" + signedPrefix + name
 	sum := sha256.New()
 	size, err := s.Documents.Put(ctx, key, io.TeeReader(io.MultiReader(
 		io.NewSectionReader(original, 0, original.Size()), bytes.NewReader(appended)), sum))

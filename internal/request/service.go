@@ -64,6 +64,10 @@ type Config struct {
 	// Stalled, if set, is called for each document that could not be sealed in time.
 	Stalled func()
 
+	// Strays, if set, is called with the number of stray documents that a sweep has found, and what
+	// became of them: StrayKept, StrayDiscarded or StrayDeleted.
+	Strays func(outcome string, n int)
+
 	// Sealed, if set, hears how long each sealing took, from the phone's approval to the signed
 	// document.
 	Sealed func(took time.Duration)

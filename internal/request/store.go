@@ -103,6 +103,15 @@ type Documents interface {
 
 	// Requests lists the ids of requests that have something stored that is older than before.
 	Requests(ctx context.Context, before time.Time) ([]string, error)
+
+	// Discard moves keys to the trash, where only Discarded finds them; missing ones are no error.
+	Discard(ctx context.Context, keys ...string) error
+
+	// Discarded lists the keys that were discarded before a time, in order.
+	Discarded(ctx context.Context, before time.Time) ([]string, error)
+
+	// DeleteDiscarded deletes keys from the trash; missing ones are no error.
+	DeleteDiscarded(ctx context.Context, keys ...string) error
 }
 
 // Blob is an open document.

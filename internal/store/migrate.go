@@ -53,15 +53,21 @@ func migrate(ctx context.Context, db *sql.DB, d dialect, o Options) error {
 	if have > want {
 		return fmt.Errorf("%w: its schema is %d, this program knows %d", ErrNewerSchema, have, want)
 	}
-	if have > 0 {
+	switch {
+	case have > 0:
 		if err := checkKind(ctx, db, o.Kind); err != nil {
 			return err
 		}
+	case o.Kind == AnyKind:
+		return fmt.Errorf("there is no database of signet: %w", fs.ErrNotExist)
 	}
 	if have < want {
 		if _, err := provider.Up(ctx); err != nil {
 			return fmt.Errorf("migrating the schema: %w", err)
 		}
+	}
+	if o.Kind == AnyKind {
+		return nil
 	}
 	const claim = `INSERT INTO meta (key, value) VALUES ('kind', $1), ('created_at', $2) ON CONFLICT (key) DO NOTHING`
 	if _, err := db.ExecContext(ctx, claim, string(o.Kind), strconv.FormatInt(micros(o.Now()), 10)); err != nil {
@@ -78,7 +84,7 @@ func checkKind(ctx context.Context, db *sql.DB, want Kind) error {
 		return nil // its first start was interrupted; this one names the kind
 	case err != nil:
 		return fmt.Errorf("reading the database's kind: %w", err)
-	case have != string(want):
+	case want != AnyKind && have != string(want):
 		return fmt.Errorf("%w: it belongs to a %s, this is a %s", ErrOtherKind, have, want)
 	}
 	return nil

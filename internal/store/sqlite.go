@@ -40,7 +40,11 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	}
 	// The file holds people's numbers: no other user may read it. SQLite gives its log the same
 	// permissions.
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	flags := os.O_RDWR
+	if o.Kind != AnyKind {
+		flags |= os.O_CREATE
+	}
+	f, err := os.OpenFile(path, flags, 0o600)
 	if err != nil {
 		return nil, err
 	}

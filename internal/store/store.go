@@ -48,6 +48,9 @@ type Kind string
 const (
 	Sandbox Kind = "sandbox"
 	Service Kind = "service"
+
+	// AnyKind opens a database of either kind, which must exist: for tools.
+	AnyKind Kind = "any"
 )
 
 // The points at which a test may stop the process, in the order in which a change passes them.
@@ -94,7 +97,7 @@ var (
 // Open opens the database, brings its schema up to date, and releases the jobs that a process which
 // died had claimed.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	if o.Kind != Sandbox && o.Kind != Service {
+	if o.Kind != Sandbox && o.Kind != Service && o.Kind != AnyKind {
 		return nil, fmt.Errorf("store: unknown kind of database %q", o.Kind)
 	}
 	if o.Log == nil {

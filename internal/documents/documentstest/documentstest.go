@@ -41,6 +41,7 @@ func Run(t *testing.T, fresh func(t *testing.T) request.Documents) {
 		{"delete", remove},
 		{"invalid keys", invalidKeys},
 		{"requests", requests},
+		{"trash", trash},
 		{"puts of one key at once", putsAtOnce},
 		{"put and delete at once", putAndDeleteAtOnce},
 	} {
@@ -294,6 +295,37 @@ func requests(s *suite) {
 	if got, err := s.Requests(s.t.Context(), time.Now().Add(-time.Minute)); len(got) != 0 ||
 		err != nil {
 		s.t.Errorf("Requests of a minute ago = %v, %v", got, err)
+	}
+}
+
+// trash: what was discarded is found there alone, by the time at which it was discarded.
+func trash(s *suite) {
+	ctx := s.t.Context()
+	for _, key := range []string{id + "/a", id + "/b", id + "/c"} {
+		s.put(key, "text")
+	}
+	s.put("r-1/a", "text")
+	if err := s.Discard(ctx, id+"/a", id+"/missing", "r-1/a", id+"/c"); err != nil {
+		s.t.Fatal(err)
+	}
+	s.has(id, id+"/b")
+	s.has("r-1")
+	discarded := func(before time.Time, want ...string) {
+		s.t.Helper()
+		got, err := s.Discarded(ctx, before)
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			s.t.Errorf("Discarded: %v (-want +got):\n%s", err, diff)
+		}
+	}
+	later := time.Now().Add(time.Minute)
+	discarded(time.Now().Add(-time.Minute))
+	discarded(later, "r-1/a", id+"/a", id+"/c")
+	if err := s.DeleteDiscarded(ctx, id+"/a", id+"/missing", "r-1/a"); err != nil {
+		s.t.Fatal(err)
+	}
+	discarded(later, id+"/c")
+	if got, err := s.Requests(ctx, later); err != nil || !slices.Equal(got, []string{id}) {
+		s.t.Errorf("Requests = %q, %v", got, err)
 	}
 }
 

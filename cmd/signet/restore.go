@@ -1,0 +1,40 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/obs"
+)
+
+// restoreCmd proves that what was restored is whole.
+type restoreCmd struct {
+	Check bool `help:"Compare the database with the documents, and list what is missing or not known." required:""`
+
+	configured
+}
+
+// errIncomplete makes the program end with 1 after the findings were printed.
+var errIncomplete = errors.New("database and documents do not agree")
+
+func (c *restoreCmd) Run(env *environment) error {
+	n, err := app.CheckRestored(
+		env.ctx, c.Config, obs.NewLogger(env.errs, slog.LevelWarn),
+		func(requestID, finding string) {
+			fmt.Fprintln(env.out, strings.TrimSpace(requestID+" "+finding))
+		},
+	)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(
+		env.out, "%d requests, %d documents, %d findings\n", n.Requests, n.Documents, n.Findings,
+	)
+	if n.Findings > 0 {
+		return errIncomplete
+	}
+	return nil
+}

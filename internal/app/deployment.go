@@ -1,0 +1,136 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/signet-sign/signet/internal/deployment"
+	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/store"
+)
+
+// folders are the parts of the deployment that are folders.
+func (c *Config) folders() (parts []deployment.Part) {
+	for _, name := range []string{"documents", "keys", "authority"} {
+		parts = append(parts, deployment.Folder{Name: name, Path: filepath.Join(c.Data, name)})
+	}
+	return parts
+}
+
+// openParts opens the database and the documents, unless the parts are not those of one deployment.
+func (c *Config) openParts(ctx context.Context, o store.Options) (
+	_ *store.Store, _ *documents.Dir, err error,
+) {
+	o.Database = c.Database
+	if o.Database == "" {
+		o.Database = filepath.Join(c.Data, "signet.db")
+		if _, err := os.Stat(o.Database); errors.Is(err, fs.ErrNotExist) {
+			// A database that the parts refuse is not made.
+			none := deployment.None("the SQLite database " + o.Database)
+			if _, err := deployment.Check(ctx, none, c.folders()...); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	db, err := store.Open(ctx, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	checked, err := deployment.Check(ctx, db, c.folders()...)
+	if err != nil {
+		return nil, nil, err
+	}
+	born := checked.ID == ""
+	docs, err := documents.OpenDir(
+		documents.Options{Path: filepath.Join(c.Data, "documents"), Now: o.Now},
+	)
+	if err != nil {
+		return nil, nil, err
+	}
+	if checked.Old {
+		err = related(ctx, db, docs)
+	}
+	if err = cmp.Or(err, checked.Adopt(ctx)); err != nil {
+		return nil, nil, errors.Join(err, docs.Close())
+	}
+	if born && o.Kind == store.Service {
+		o.Log.Info(
+			"database and folders have got the identity of a deployment",
+			"deployment", checked.ID, "new", !checked.Old,
+		)
+	}
+	return db, docs, nil
+}
+
+// related looks whether the newest documents that a database knows are in a folder. Where a
+// database knows none, nothing speaks against the folder.
+func related(ctx context.Context, db *store.Store, docs *documents.Dir) error {
+	const newest = 20
+	signed, err := db.List(ctx, request.Filter{State: request.StateSigned, Limit: newest})
+	if err != nil || len(signed) == 0 {
+		return err
+	}
+	for _, r := range signed {
+		switch f, err := docs.Open(ctx, r.Signed.Key); {
+		case err == nil:
+			return f.Close()
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		}
+	}
+	return fmt.Errorf(
+		"%w: the documents folder has none of the %d documents that were signed last: correct data or database in the configuration, or restore the folder",
+		deployment.ErrMixed, len(signed),
+	)
+}
+
+// recordFacts refuses a node whose configuration is not the one of the deployment's other nodes.
+func (a *App) recordFacts(ctx context.Context) error {
+	root := sha256.Sum256(a.authority.Root().Raw)
+	facts := []struct{ key, value string }{
+		{"public_url", a.Config.PublicURL},
+		{"signature_level", a.Config.level().String()},
+		{"authority", "the one with the root certificate " + hex.EncodeToString(root[:])},
+	}
+	var errs []error
+	for _, key := range a.Config.Change {
+		if !slices.ContainsFunc(
+			facts, func(f struct{ key, value string }) bool { return f.key == key },
+		) {
+			errs = append(errs, fmt.Errorf(
+				"--change %s: it can name public_url, signature_level and authority", key,
+			))
+		}
+	}
+	for _, f := range facts {
+		change := slices.Contains(a.Config.Change, f.key)
+		recorded, err := a.store.Record(ctx, f.key, f.value, change)
+		switch {
+		case err != nil:
+			errs = append(errs, err)
+		case change:
+			a.log.Warn("recorded for the deployment", slog.String(f.key, f.value))
+		case recorded != f.value:
+			errs = append(errs, fmt.Errorf(
+				"%s: it is %s on this node, and %s for the deployment: correct this node; or, to change it for all, stop them and start one with --change %s",
+				f.key, f.value, recorded, f.key,
+			))
+		}
+	}
+	return errors.Join(errs...)
+}

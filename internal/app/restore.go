@@ -1,0 +1,161 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/store"
+)
+
+// Checked counts what [CheckRestored] has looked at.
+type Checked struct{ Requests, Documents, Findings int }
+
+// CheckRestored compares the database with the documents, as after a restore. It opens every
+// document that the database knows and compares it with the recorded digest, checks every trail,
+// and looks for documents that the database does not know: those of requests that are newer than a
+// restored database. It reports each finding with the id of the request. It changes nothing, and
+// needs the SQLite database for itself.
+func CheckRestored(
+	ctx context.Context, c Config, log *slog.Logger, report func(requestID, finding string),
+) (n Checked, err error) {
+	if err := c.readSecrets(); err != nil {
+		return n, err
+	}
+	if c.Data == "" {
+		return n, errors.New("data: a folder is needed")
+	}
+	db, docs, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
+	if err != nil {
+		return n, err
+	}
+	defer func() { err = errors.Join(err, docs.Close(), db.Close()) }()
+	find := func(id, format string, args ...any) {
+		n.Findings++
+		report(id, fmt.Sprintf(format, args...))
+	}
+	f := request.Filter{Limit: 200}
+	for {
+		page, err := db.List(ctx, f)
+		if err != nil {
+			return n, err
+		}
+		for _, r := range page {
+			n.Requests++
+			for _, d := range recordedDocuments(r) {
+				n.Documents++
+				if err := openDocument(ctx, docs, d); err != nil {
+					find(r.ID, "%s: %v", d.Key, err)
+				}
+			}
+			events, err := db.Events(ctx, r.ID)
+			if err != nil {
+				return n, err
+			}
+			if err := checkTrail(r, events); err != nil {
+				find(r.ID, "trail: %v", err)
+			}
+		}
+		if len(page) < f.Limit {
+			break
+		}
+		f.Before = request.CursorAt(page[len(page)-1])
+	}
+	return n, findUnknown(ctx, db, docs, find)
+}
+
+// recordedDocuments lists the documents that a record names with their digests.
+func recordedDocuments(r *request.Request) (list []request.Document) {
+	if r.State.KeepsUpload() {
+		list = append(list, r.Document)
+	}
+	if r.State.Signed() {
+		list = append(list, r.Signed.Document)
+	}
+	return list
+}
+
+// openDocument reads a document and compares it with its record.
+func openDocument(ctx context.Context, docs *documents.Dir, d request.Document) error {
+	f, err := docs.Open(ctx, d.Key)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(f, 0, f.Size())); err != nil {
+		return err
+	}
+	if !bytes.Equal(sum.Sum(nil), d.SHA256) {
+		return errors.New("it is not the document of the record: its SHA-256 differs")
+	}
+	return nil
+}
+
+// finalEvents are the events without which a request is not in a state.
+var finalEvents = map[request.State]request.EventKind{
+	request.StateSigned: request.EventSigned, request.StateExpired: request.EventExpired,
+	request.StateCancelled: request.EventCancelled,
+}
+
+// checkTrail tells what is wrong with the trail of a request.
+func checkTrail(r *request.Request, events []request.Event) error {
+	if len(events) == 0 || events[0].Kind != request.EventInitiated {
+		return errors.New("it does not begin with the request's initiation")
+	}
+	if want, ok := finalEvents[r.State]; ok &&
+		!slices.ContainsFunc(events, func(e request.Event) bool { return e.Kind == want }) {
+		return fmt.Errorf("the request is %s, and no line says so", r.State)
+	}
+	return nil
+}
+
+// findUnknown finds the documents of requests that the database does not know.
+func findUnknown(
+	ctx context.Context, db *store.Store, docs *documents.Dir,
+	find func(id, format string, args ...any),
+) error {
+	all := time.Now().AddDate(100, 0, 0) // whatever another machine's clock wrote
+	ids, err := docs.Requests(ctx, all)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		r, err := db.Get(ctx, id)
+		unknown := errors.Is(err, api.ErrNoRecord)
+		if err != nil && !unknown {
+			return err
+		}
+		keys, err := docs.Keys(ctx, id)
+		if err != nil {
+			return err
+		}
+		for _, key := range keys {
+			switch signed := request.IsSigned(key); {
+			case unknown && signed:
+				find(id, "%s: a signed document, and the database does not know the request", key)
+			case unknown:
+				find(id, "%s: the database does not know the request", key)
+			case signed && !r.State.Signed():
+				find(
+					id, "%s: a signed document, and by the database the request is %s", key,
+					r.State,
+				)
+			}
+		}
+	}
+	trash, err := docs.Discarded(ctx, all)
+	for _, key := range trash {
+		find("", "%s: in the trash", key)
+	}
+	return err
+}

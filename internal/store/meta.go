@@ -1,0 +1,68 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	"github.com/signet-sign/signet/internal/deployment"
+)
+
+var _ deployment.Part = (*Store)(nil)
+
+// String implements deployment.Part.
+func (s *Store) String() string { return "the " + s.dialect.title + " database" }
+
+// Mark implements deployment.Part.
+func (s *Store) Mark(ctx context.Context) (deployment.Mark, error) {
+	id, err := s.meta(ctx, "deployment")
+	if errors.Is(err, sql.ErrNoRows) { // of a release without identities
+		return deployment.Mark{Used: true}, nil
+	}
+	return deployment.Mark{ID: id}, err
+}
+
+// Adopt implements deployment.Part.
+func (s *Store) Adopt(ctx context.Context, id string) (string, error) {
+	err := s.setMeta(ctx, "deployment", id, ` WHERE meta.value = ''`)
+	if err != nil {
+		return "", err
+	}
+	return s.meta(ctx, "deployment")
+}
+
+// Record records a fact of the deployment under a key, unless there is one already or replace is
+// set, and returns what is recorded then.
+func (s *Store) Record(ctx context.Context, key, value string, replace bool) (string, error) {
+	where := ` WHERE false`
+	if replace {
+		where = ""
+	}
+	key = "deployment." + key
+	if err := s.setMeta(ctx, key, value, where); err != nil {
+		return "", err
+	}
+	return s.meta(ctx, key)
+}
+
+func (s *Store) meta(ctx context.Context, key string) (value string, err error) {
+	err = s.readers.row(ctx, `SELECT value FROM meta WHERE key = $1`, []any{key}, &value)
+	if err != nil {
+		err = fmt.Errorf("reading %s of the database: %w", key, err)
+	}
+	return value, err
+}
+
+// setMeta writes a value; where it has one already, only on the condition.
+func (s *Store) setMeta(ctx context.Context, key, value, condition string) error {
+	err := s.writers.do(ctx, target{key: "meta"}, func(ctx context.Context, tx *tx) error {
+		_, err := tx.write(ctx, `INSERT INTO meta (key, value) VALUES ($1, $2)
+			ON CONFLICT (key) DO UPDATE SET value = excluded.value`+condition, key, value)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("writing %s of the database: %w", key, err)
+	}
+	return nil
+}
