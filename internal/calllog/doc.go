@@ -1,13 +1,17 @@
-// Package calllog keeps a record of what relying parties called, with which token, and why they
-// were refused: for their developers, who hear nothing but UNAUTHORIZED, and for operators. Start
-// at [Recorder.Record], which edges call after they have answered.
+// Package calllog records the calls of relying parties: the token of each call, its answer, and why
+// it was refused. The records are for operators and for developers of relying parties, who
+// otherwise only see UNAUTHORIZED. Start at [Recorder.Record], which edges call after they have
+// answered.
 //
-// A record never slows down a call and never fails one. It waits in memory, in a bounded queue,
-// until one goroutine decodes its token and writes it with others; what does not fit is dropped and
-// counted. It is bounded on disk, too ([Limits]): in bytes, for a request, for a relying party, and
-// in all.
+// Recording never delays or fails a call. A record waits in a bounded queue in memory until one
+// goroutine decodes its token and writes it in a batch. Records that do not fit are dropped and
+// counted. Storage is bounded too ([Limits]): in bytes for each record, and in records for each
+// request, for each relying party, and in total.
 //
-// Calls that are not authentic come from strangers. They have a queue, a rate and limits of their
-// own, so that they displace only records of the same kind. No record holds a token that can be
-// used, an exchange code, an NRIC, or the value of a claim that is not known (token.go).
+// Unauthenticated calls have a queue, a rate and limits of their own, so that they displace only
+// each other. No record contains a usable token, an exchange code, an NRIC, or the value of an
+// unknown claim (token.go).
+//
+// The package does not show records; package console does. It stores nothing itself; package store
+// implements [Store].
 package calllog

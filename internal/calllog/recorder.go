@@ -23,69 +23,68 @@ const (
 	All     Mode = "all"
 )
 
-// The queues, in records that wait, and the rates, in records per second and at once. Authentic
-// records count for their party; strangers count for the party that they claim to be from, and all
-// together before their tokens are looked at.
+// Sizes of the queues in records, and rates in records per second with their bursts. Authentic
+// records count for their party. Unauthenticated ones count for the party that they name, and all
+// together before their tokens are decoded.
 const (
-	queueAuthentic, queueStrangers = 1024, 256
+	queueAuthentic, queueUnauthenticated = 1024, 256
 
-	ratePerParty, burstPerParty                   = 100, 1000
-	rateStrangers, burstStrangers                 = 100, 400
-	rateStrangersPerParty, burstStrangersPerParty = 5, 50
+	ratePerParty, burstPerParty                               = 100, 1000
+	rateUnauthenticated, burstUnauthenticated                 = 100, 400
+	rateUnauthenticatedPerParty, burstUnauthenticatedPerParty = 5, 50
 )
 
-// batch bounds how long one write holds up other changes; lull is how long records wait for
-// company.
+// batch is the number of records in one write, which bounds how long other changes wait. batchDelay
+// is how long a record waits for others, to be written in one batch.
 const (
-	batch = 64
-	lull  = 250 * time.Millisecond
+	batch      = 64
+	batchDelay = 250 * time.Millisecond
 )
 
-// Recorder takes records and writes them. A nil Recorder records nothing.
+// Recorder queues records and writes them. A nil Recorder records nothing.
 type Recorder struct {
 	config Config
 
-	mu        sync.Mutex // of what edges touch
-	authentic []entry
-	strangers []entry
-	limiter   *rate.Limiter // of strangers before their tokens are looked at
-	dropped   int           // since the last write
-	wake      chan struct{}
+	mu              sync.Mutex // guards the queues
+	authentic       []entry
+	unauthenticated []entry
+	limiter         *rate.Limiter // of unauthenticated calls before their tokens are decoded
+	dropped         int           // since the last write
+	wake            chan struct{}
 
 	writing  sync.Mutex // held while records are written
-	limiters map[book]*rate.Limiter
+	limiters map[limiterKey]*rate.Limiter
 }
 
-// Config is what a Recorder needs.
+// Config is the configuration of a Recorder.
 type Config struct {
 	Store  Store
 	Mode   Mode
 	Limits Limits
 
-	// Registered reports whether a client id is a relying party's.
+	// Registered reports whether a relying party is registered under a client id.
 	Registered func(ctx context.Context, clientID string) bool
 
 	Now func() time.Time
 	Log *slog.Logger
 
-	// Counted, if set, hears how many records were written, and how many were dropped for any
-	// reason.
+	// Counted, if not nil, is called with the number of records written and the number dropped.
 	Counted func(written, dropped int)
 }
 
-// entry is a record with its token, which is decoded later.
+// entry is a record with its token, which is decoded when the record is written.
 type entry struct {
 	Record
 	compact string
 }
 
-// book is where a record counts.
-type book struct {
+// limiterKey identifies the rate limit that a record counts for.
+type limiterKey struct {
 	party     string
 	authentic bool
 }
 
-// NewRecorder returns a recorder; nil if the mode is none.
+// NewRecorder returns a recorder, or nil if the mode is None.
 func NewRecorder(config Config) *Recorder {
 	if config.Mode == None {
 		return nil
@@ -94,13 +93,14 @@ func NewRecorder(config Config) *Recorder {
 		config.Counted = func(int, int) {}
 	}
 	return &Recorder{
-		config:  config,
-		limiter: rate.NewLimiter(rateStrangers, burstStrangers), wake: make(chan struct{}, 1),
-		limiters: map[book]*rate.Limiter{},
+		config:   config,
+		limiter:  rate.NewLimiter(rateUnauthenticated, burstUnauthenticated),
+		wake:     make(chan struct{}, 1),
+		limiters: map[limiterKey]*rate.Limiter{},
 	}
 }
 
-// Mode is which calls are recorded.
+// Mode returns which calls are recorded.
 func (r *Recorder) Mode() Mode {
 	if r == nil {
 		return None
@@ -108,18 +108,18 @@ func (r *Recorder) Mode() Mode {
 	return r.config.Mode
 }
 
-// Wants reports whether a call is to be recorded, before any work is done for it.
+// Wants reports whether a call is to be recorded. Edges ask before they do any work for a record.
 func (r *Recorder) Wants(refused bool) bool { return r != nil && (refused || r.config.Mode == All) }
 
-// Record takes the record of a call that is over, and the compact token that came with it, or "".
-// It never waits. At is the recorder's: Took before now, by the clock of the program. Party of a
-// call that is not authentic, and of one whose token names its party, may be empty.
+// Record queues the record of a finished call with the call's compact token, or "". It never waits.
+// It sets At to Took before now, by the program's clock. Party may be empty if the call is not
+// authentic or if its token names the party.
 func (r *Recorder) Record(rec Record, compact string) {
 	if r == nil {
 		return
 	}
 	if len(compact) > token.MaxToken+1 {
-		compact = compact[:token.MaxToken+1] // which says that it is too long
+		compact = compact[:token.MaxToken+1] // one byte too long, which decode reports
 	}
 	now := r.config.Now()
 	rec.At = now.Add(-rec.Took).UTC().Truncate(time.Microsecond)
@@ -127,7 +127,7 @@ func (r *Recorder) Record(rec Record, compact string) {
 	defer r.mu.Unlock()
 	queue, most := &r.authentic, queueAuthentic
 	if !rec.Authentic {
-		queue, most = &r.strangers, queueStrangers
+		queue, most = &r.unauthenticated, queueUnauthenticated
 	}
 	if len(*queue) >= most || !rec.Authentic && !r.limiter.AllowN(now, 1) {
 		r.dropped++
@@ -140,8 +140,8 @@ func (r *Recorder) Record(rec Record, compact string) {
 	}
 }
 
-// Run writes what Record took, until ctx ends. What comes later, while servers finish their last
-// answers, is for Flush.
+// Run writes queued records until ctx ends. Servers finish their last answers after that; Flush
+// writes their records.
 func (r *Recorder) Run(ctx context.Context) error {
 	if r == nil {
 		return nil
@@ -152,10 +152,10 @@ func (r *Recorder) Run(ctx context.Context) error {
 			return nil
 		case <-r.wake:
 		}
-		select { // a few more may come, and share the write
+		select { // wait for more records for the same batch
 		case <-ctx.Done():
 			return nil
-		case <-time.After(lull):
+		case <-time.After(batchDelay):
 		}
 		if err := r.Flush(ctx); err != nil && ctx.Err() == nil {
 			r.config.Log.Warn("recording calls", "err", err)
@@ -163,23 +163,23 @@ func (r *Recorder) Run(ctx context.Context) error {
 	}
 }
 
-// patience is how long a write may take before its records are given up.
-const patience = 10 * time.Second
+// writeTimeout is how long a write may take before its records are dropped.
+const writeTimeout = 10 * time.Second
 
-// Flush writes what waits now. Those who are about to read records call it first; should one of
-// them go away, the write goes on, because it carries others' records.
+// Flush writes the queued records. Readers of records call it first. It does not end with ctx,
+// because it also writes the records of others.
 func (r *Recorder) Flush(ctx context.Context) error {
 	if r == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), writeTimeout)
 	defer cancel()
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	r.mu.Lock()
-	waiting := append(r.authentic, r.strangers...)
+	waiting := append(r.authentic, r.unauthenticated...)
 	dropped := r.dropped
-	r.authentic, r.strangers, r.dropped = nil, nil, 0
+	r.authentic, r.unauthenticated, r.dropped = nil, nil, 0
 	r.mu.Unlock()
 
 	slices.SortStableFunc(waiting, func(a, b entry) int { return a.At.Compare(b.At) })
@@ -208,8 +208,8 @@ func (r *Recorder) Flush(ctx context.Context) error {
 	return nil
 }
 
-// read completes a record with what its token says, and holds it against the rates. Once written it
-// holds no secret.
+// read completes a record with the contents of its token, and applies the rates. The record then
+// contains no secret.
 func (r *Recorder) read(ctx context.Context, e entry) (rec Record, ok bool) {
 	rec = e.Record
 	jws, said := decode(e.compact)
@@ -227,14 +227,14 @@ func (r *Recorder) read(ctx context.Context, e entry) (rec Record, ok bool) {
 	}
 	rec.Description, rec.Reason = scrub(brief(rec.Description, 300)), scrub(brief(rec.Reason, 500))
 
-	b := book{rec.Party, rec.Authentic}
+	b := limiterKey{rec.Party, rec.Authentic}
 	limiter := r.limiters[b]
 	if limiter == nil {
-		limiter = rate.NewLimiter(rateStrangersPerParty, burstStrangersPerParty)
+		limiter = rate.NewLimiter(rateUnauthenticatedPerParty, burstUnauthenticatedPerParty)
 		if b.authentic {
 			limiter = rate.NewLimiter(ratePerParty, burstPerParty)
 		}
-		// each registered party has two, and parties come and go for years
+		// Each registered party has two limiters, and parties come and go.
 		if len(r.limiters) > 10_000 {
 			clear(r.limiters)
 		}
@@ -243,7 +243,7 @@ func (r *Recorder) read(ctx context.Context, e entry) (rec Record, ok bool) {
 	return rec, limiter.AllowN(rec.At, 1)
 }
 
-// Forget drops records that are too old or too many; it is to be called now and then.
+// Forget removes records that are too old or too many. It should be called regularly.
 func (r *Recorder) Forget(ctx context.Context) error {
 	if r == nil {
 		return nil

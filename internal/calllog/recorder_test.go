@@ -133,10 +133,10 @@ func TestGarbage(t *testing.T) {
 			b.Record(Record{Authentic: true, Error: "CLIENT_SIDE_ERROR"}, of("shop"))
 		}
 	}
-	if n := len(b.strangers); n > queueStrangers {
-		t.Errorf("%d strangers wait", n)
+	if n := len(b.unauthenticated); n > queueUnauthenticated {
+		t.Errorf("%d unauthenticated calls wait", n)
 	}
-	for _, e := range b.strangers {
+	for _, e := range b.unauthenticated {
 		if len(e.compact) > token.MaxToken+1 {
 			t.Fatalf("a token of %d bytes waits", len(e.compact))
 		}
@@ -149,8 +149,8 @@ func TestGarbage(t *testing.T) {
 			others++
 		}
 	}
-	if authentic != 10 || others > burstStrangersPerParty {
-		t.Errorf("%d of 10 authentic records, %d of strangers", authentic, others)
+	if authentic != 10 || others > burstUnauthenticatedPerParty {
+		t.Errorf("%d of 10 authentic records, %d unauthenticated", authentic, others)
 	}
 	if b.written != authentic+others || b.written+b.dropped != 100_010 {
 		t.Errorf("counted %d written and %d dropped", b.written, b.dropped)
@@ -170,7 +170,7 @@ func TestGarbage(t *testing.T) {
 			nobody++
 		}
 	}
-	if shop != 1 || nobody > rateStrangersPerParty {
+	if shop != 1 || nobody > rateUnauthenticatedPerParty {
 		t.Errorf("%d of the shop, %d of nobody in a second", shop, nobody)
 	}
 }
@@ -232,7 +232,7 @@ func TestRun(t *testing.T) {
 		for range 10 {
 			b.Record(Record{Authentic: true}, of("shop"))
 		}
-		time.Sleep(2 * lull) // of the bubble's clock
+		time.Sleep(2 * batchDelay) // of the bubble's clock
 		synctest.Wait()
 		if len(b.shelf.records) != 10 || b.shelf.writes != 1 {
 			t.Errorf("%d records in %d writes", len(b.shelf.records), b.shelf.writes)

@@ -14,27 +14,27 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// Token is a compact JWS for people to read: its members in their order, with what is secret or
-// personal masked. It cannot be put together again.
+// Token is a compact JWS decoded for reading: its members in their order, with secret or personal
+// values masked. The token cannot be rebuilt from it.
 type Token struct {
 	Header    json.RawMessage `json:"header,omitempty"`    // an object
 	Claims    json.RawMessage `json:"claims,omitempty"`    // an object
-	Signature string          `json:"signature,omitempty"` // how long it is
+	Signature string          `json:"signature,omitempty"` // its length
 	Problem   string          `json:"problem,omitempty"`   // why a part is missing
 }
 
-// What is kept of a token, in bytes.
+// Limits of what is kept of a token, in bytes.
 const (
-	maxMembers = 24   // of header or claims, not bytes
+	maxMembers = 24   // of header or claims, a count
 	maxName    = 40   // of a member's name
 	maxText    = 200  // of a string
 	maxPart    = 2048 // of header or claims
 )
 
-// named is what a token says of its call.
+// named is the client and the request that a token names.
 type named struct{ clientID, requestID string }
 
-// decode reads a token, also one that is malformed; t is nil if compact is empty.
+// decode decodes a token, which may be malformed. t is nil if compact is empty.
 func decode(compact string) (t *Token, n named) {
 	switch {
 	case compact == "":
@@ -78,7 +78,7 @@ func decode(compact string) (t *Token, n named) {
 
 func (t *Token) fault(text string) { t.Problem = strings.TrimSpace(t.Problem + " " + text) }
 
-// masked puts members together again, each as mask leaves it.
+// masked returns the members as a JSON object, with each value replaced by mask.
 func masked(list []token.Member, mask func(token.Member) any) json.RawMessage {
 	if list == nil {
 		return nil
@@ -86,7 +86,7 @@ func masked(list []token.Member, mask func(token.Member) any) json.RawMessage {
 	var b bytes.Buffer
 	b.WriteByte('{')
 	for i, m := range list {
-		value, _ := json.Marshal(mask(m)) // strings, and JSON that was read before
+		value, _ := json.Marshal(mask(m)) // strings, and JSON that was parsed before
 		name, _ := json.Marshal(scrub(brief(m.Name, maxName)))
 		if i == maxMembers || b.Len()+len(name)+len(value) > maxPart {
 			fmt.Fprintf(&b, `,"…":"%d more"`, len(list)-i)
@@ -111,7 +111,8 @@ func maskHeader(m token.Member) any {
 	return shape(m) // a jwk could hold a private key
 }
 
-// maskClaim shows the claims that we know. Others may be secret, so only their shape is kept.
+// maskClaim returns the values of known claims. Other claims may be secret, so it returns only
+// their shape.
 func maskClaim(m token.Member) any {
 	s, isText := m.Value.Text()
 	switch m.Name {
@@ -136,8 +137,8 @@ func maskClaim(m token.Member) any {
 		}
 		return plain(m)
 	case "signer_uin_hash":
-		// Whole, it names the signer: there are few enough NRICs to try them all. So short,
-		// thousands fit.
+		// The whole hash would reveal the signer, because there are few enough NRICs to try them
+		// all. Thousands of NRICs share this prefix.
 		if isText && len(s) > 16 {
 			return fmt.Sprintf("%s (%d characters)", brief(s, 4), utf8.RuneCountInString(s))
 		}
@@ -163,7 +164,7 @@ func maskClaim(m token.Member) any {
 	return shape(m)
 }
 
-// plain is a string or number as it is, if that is short and no secret.
+// plain returns a short string or number unchanged unless it looks secret.
 func plain(m token.Member) any {
 	if s, ok := m.Value.Text(); ok {
 		return scrub(brief(s, maxText))
@@ -174,8 +175,8 @@ func plain(m token.Member) any {
 	return json.RawMessage(m.Value)
 }
 
-// locations are the places of signatures, if they have the form; numbers only, so nothing else can
-// hide there.
+// locations returns the signing locations if they have the right form. They consist of numbers
+// only, so they contain nothing secret.
 func locations(m token.Member) any {
 	var list []map[string]json.RawMessage
 	if json.Unmarshal(m.Value, &list) != nil || len(list) > 20 {
@@ -196,7 +197,7 @@ func locations(m token.Member) any {
 	return out
 }
 
-// shape says what kind of value it is.
+// shape describes the type and size of a value.
 func shape(m token.Member) string {
 	s, ok := m.Value.Text()
 	switch {
@@ -220,8 +221,8 @@ func shape(m token.Member) string {
 
 const maxClientID = 128
 
-// OurID is id if it has the form of a request's id, else "": what callers put in its place may be a
-// secret.
+// OurID returns id if it has the form of a request's id, and "" otherwise, because other text from
+// a caller may be secret.
 func OurID(id string) string {
 	const longest = 64
 	if len(id) > longest || !strings.HasPrefix(id, api.RequestIDPrefix) {
@@ -235,9 +236,9 @@ func OurID(id string) string {
 	return id
 }
 
-// brief cuts a string to at most n bytes, and says so.
+// brief shortens a string to at most n bytes, with a mark.
 func brief(s string, n int) string {
-	// PostgreSQL takes no NUL
+	// PostgreSQL does not store NUL.
 	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 	if len(s) <= n {
 		return s
@@ -246,14 +247,14 @@ func brief(s string, n int) string {
 }
 
 var (
-	// With a dot wherever it begins; without one, which is a part of a token, only as a word: a
-	// client id may hold these letters, too.
+	// Text with a dot is matched anywhere. Text without a dot may be a part of a token and is
+	// matched only as a word, because a client id may contain these letters too.
 	tokens = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8,}(\.[A-Za-z0-9_-]*)+|\beyJ[A-Za-z0-9_-]{8,}`)
 	uins   = regexp.MustCompile(`(?i)[STFGM][0-9]{7}[A-Z]`)
 )
 
-// scrub takes out of a text what callers may have put there though it is secret or personal:
-// tokens, queries of URLs, and NRICs but for their last four characters.
+// scrub removes from a text secret or personal data that callers may have put into it: tokens,
+// queries of URLs, and NRICs except their last four characters.
 func scrub(s string) string {
 	s = tokens.ReplaceAllString(s, "(a token)")
 	s = party.ShownText(s)

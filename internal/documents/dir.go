@@ -20,19 +20,19 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// Options say where documents are kept.
+// Options are the options of [OpenDir].
 type Options struct {
-	// Path is the directory, which is made if it does not exist. Nothing else should be in it.
+	// Path is the directory. OpenDir creates it if needed. It should contain nothing else.
 	Path string
 
-	// Now is the clock by which documents grow old; nil is time.Now.
+	// Now is the clock for the age of documents; nil means time.Now.
 	Now func() time.Time
 
-	// Fault, for tests, is called at every point of [FaultPoints] as it is passed.
+	// Fault, for tests, is called with each of [FaultPoints] as Put passes it.
 	Fault func(point string)
 }
 
-// The points at which a test may stop the process, in the order in which a Put passes them.
+// The points at which a test can stop the process, in the order in which a Put passes them.
 const (
 	FaultReceived = "blob: received, not in place"
 	FaultPlaced   = "blob: in place, not flushed"
@@ -45,7 +45,7 @@ func FaultPoints() []string {
 	return []string{FaultReceived, FaultPlaced, FaultFlushed, FaultDeleted}
 }
 
-// Dir is documents in a directory. It implements request.Documents.
+// Dir keeps documents in a directory. It implements request.Documents.
 type Dir struct {
 	root  *os.Root
 	now   func() time.Time
@@ -55,15 +55,16 @@ type Dir struct {
 var _ request.Documents = (*Dir)(nil)
 
 const (
-	// where documents are until they are whole; no request's shard, which has two characters
+	// folder of incomplete documents; not the name of a shard, which has two characters
 	tmp = "tmp"
 
-	// A file in tmp that is older was left by a process that died: an upload takes seconds.
+	// Age at which a file in tmp is removed. An upload takes seconds, so the process that wrote it
+	// has died.
 	stale = time.Hour
 )
 
-// OpenDir opens a directory of documents, and removes what processes left in it that died in the
-// middle of a Put.
+// OpenDir opens a directory of documents. It removes files that a process left by dying during a
+// Put.
 func OpenDir(o Options) (_ *Dir, err error) {
 	if err := os.MkdirAll(o.Path, 0o700); err != nil {
 		return nil, fmt.Errorf("opening documents: %w", err)
@@ -85,7 +86,7 @@ func OpenDir(o Options) (_ *Dir, err error) {
 	return d, nil
 }
 
-// prepare makes all shards, so that no Put has to.
+// prepare creates all shards, so that no Put has to.
 func (d *Dir) prepare() error {
 	made := false
 	for i := -1; i < 256; i++ {
@@ -105,7 +106,7 @@ func (d *Dir) prepare() error {
 	return d.sync(".")
 }
 
-// sweep removes old files from tmp. It goes by the file system's own clock, which may be another
+// sweep removes old files from tmp. It compares with the file system's clock, which may be another
 // machine's.
 func (d *Dir) sweep() error {
 	probe, name, err := d.create()
@@ -125,22 +126,22 @@ func (d *Dir) sweep() error {
 		if err == nil && info.ModTime().Sub(left.ModTime()) > stale {
 			err = d.root.Remove(path.Join(tmp, f.Name()))
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // another process sweeps, too
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // another process may have removed it
 			return err
 		}
 	}
 	return nil
 }
 
-// Close releases the directory. Documents that are open stay readable.
+// Close releases the directory. Open documents stay readable.
 func (d *Dir) Close() error { return d.root.Close() }
 
-// Put implements request.Documents. The file, the folder and the shard are flushed together, after
-// the file is in its place: three flushes one after the other would make every upload wait for the
-// disk three times, behind the uploads of others. Should the machine lose its power before that, a
-// new key may hold a part of the bytes. No one was told of it, no record names it, and it is swept
-// as a stray. A key that is replaced must not lose what it held, so there the bytes are flushed
-// first.
+// Put implements request.Documents. It flushes the file, the folder and the shard at the same time,
+// after the rename, because three flushes in sequence would make every upload wait for the disk
+// three times. If the machine loses power before the flushes end, a new key may hold a part of the
+// bytes. Put has not returned then, so no record names the key, and it is removed as a stray. A key
+// that is replaced must not lose its old contents, so in that case Put flushes the file before the
+// rename.
 func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err error) {
 	id, name, err := split(key)
 	if err != nil {
@@ -162,7 +163,7 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err
 		return 0, err
 	}
 	now := d.now()
-	// before the flush, so that it is flushed, too
+	// before the flush, which then covers the time too
 	if err = d.root.Chtimes(temp, now, now); err != nil {
 		return 0, err
 	}
@@ -180,9 +181,8 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err
 		at = folder(id) + "/" + name
 	}
 	d.fault(FaultPlaced)
-	// The shard is flushed even if the folder was there: the process that made it may not have come
-	// so far. If the folder is gone by now, another process has deleted the document after we put
-	// it there.
+	// Flush the shard even if the folder existed: the process that created it may not have flushed
+	// it yet. If the folder is gone, another process has deleted the document in the meantime.
 	var flushes errgroup.Group
 	flushes.Go(func() error { return d.sync(shard(id)) })
 	flushes.Go(func() error {
@@ -198,27 +198,27 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err
 	return size, nil
 }
 
-// chunk is how much of a document is written at once. Whatever the pieces in which a network brings
-// it, the file grows by whole pages: one that comes in two steps costs the system twice.
+// chunk is the size of writes. Writing whole pages halves the cost for a document that the network
+// delivers in small pieces.
 const chunk = 64 << 10
 
 var chunks = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, chunk) }}
 
-// receive writes what r yields.
+// receive writes the contents of r to f.
 func receive(f *os.File, r io.Reader) (size int64, err error) {
-	w := chunks.Get().(*bufio.Writer) //nolint:forcetypeassert // it is the pool's only type
+	w := chunks.Get().(*bufio.Writer) //nolint:forcetypeassert // the pool has one type only
 	defer func() {
 		w.Reset(nil)
 		chunks.Put(w)
 	}()
-	w.Reset(struct{ io.Writer }{f}) // a File would read by itself
+	w.Reset(struct{ io.Writer }{f}) // hides File.ReadFrom, which would bypass the buffer
 	if size, err = w.ReadFrom(r); err != nil {
 		return size, err
 	}
 	return size, w.Flush()
 }
 
-// place moves a whole file to where it belongs.
+// place moves a complete file to its key's place.
 func (d *Dir) place(temp, id, name string) error {
 	in := folder(id)
 	for try := 0; ; try++ {
@@ -226,8 +226,7 @@ func (d *Dir) place(temp, id, name string) error {
 			return err
 		}
 		err := d.root.Rename(temp, in+"/"+name)
-		// A Delete has found the folder empty and removed it between our two steps. It cannot do so
-		// for long.
+		// A Delete has removed the empty folder between the two steps. Try again.
 		if err == nil || !errors.Is(err, fs.ErrNotExist) || try > 1000 {
 			return err
 		}
@@ -280,9 +279,9 @@ func (d *Dir) Keys(_ context.Context, requestID string) ([]string, error) {
 	return keys, nil
 }
 
-// Delete implements request.Documents. It also removes the requests' folders when they are empty.
-// When it returns, the documents stay gone, whatever happens to the machine: every folder that
-// changed is flushed, once, after all that changes in it.
+// Delete implements request.Documents. It also removes the folders of requests that are empty. When
+// it returns, the deletion is durable: it flushes every changed folder once, after all changes in
+// it.
 func (d *Dir) Delete(_ context.Context, keys ...string) error {
 	ids := map[string]bool{}
 	for _, key := range keys {
@@ -301,7 +300,7 @@ func (d *Dir) Delete(_ context.Context, keys ...string) error {
 	for id := range ids {
 		in := shard(id)
 		if !d.prune(id) {
-			in = folder(id) // there is more in it
+			in = folder(id) // the folder is not empty
 		}
 		changed[in] = true
 	}
@@ -313,14 +312,14 @@ func (d *Dir) Delete(_ context.Context, keys ...string) error {
 	return nil
 }
 
-// prune removes a request's folder if it is empty, and reports whether it is gone. A Put that was
-// about to use it makes it again.
+// prune removes a request's folder if it is empty, and reports whether it is gone. A concurrent Put
+// creates it again.
 func (d *Dir) prune(id string) (gone bool) {
 	err := d.root.Remove(folder(id))
 	return err == nil || errors.Is(err, fs.ErrNotExist)
 }
 
-// Requests implements request.Documents. It removes the empty folders that it meets.
+// Requests implements request.Documents. It removes empty folders.
 func (d *Dir) Requests(ctx context.Context, before time.Time) ([]string, error) {
 	var ids []string
 	for i := range 256 {
@@ -334,7 +333,7 @@ func (d *Dir) Requests(ctx context.Context, before time.Time) ([]string, error) 
 		for _, f := range folders {
 			id := f.Name()
 			if !f.IsDir() || !validID(id) || shard(id) != fmt.Sprintf("%02x", i) {
-				continue // not ours
+				continue // not a request's folder
 			}
 			files, err := d.list(folder(id))
 			if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -366,7 +365,7 @@ func (d *Dir) create() (f *os.File, name string, err error) {
 	return f, name, err
 }
 
-// list reads a folder.
+// list returns the entries of a folder.
 func (d *Dir) list(name string) ([]fs.DirEntry, error) {
 	f, err := d.root.Open(name)
 	if err != nil {
@@ -376,23 +375,23 @@ func (d *Dir) list(name string) ([]fs.DirEntry, error) {
 	return f.ReadDir(-1)
 }
 
-// sync flushes what a folder lists.
+// sync flushes the entries of a folder.
 func (d *Dir) sync(name string) error {
 	f, err := d.root.Open(name)
 	if err != nil {
 		return err
 	}
 	err = f.Sync()
-	// some network file systems flush by themselves and do not know the call
+	// Some network file systems flush by themselves and do not support the call.
 	if errors.Is(err, syscall.EINVAL) {
 		err = nil
 	}
 	return errors.Join(err, f.Close())
 }
 
-// contextReader ends when its context does.
+// contextReader is a Reader that fails after its context ends.
 type contextReader struct {
-	ctx context.Context //nolint:containedctx // it lives as long as the call
+	ctx context.Context //nolint:containedctx // the reader lives only during the call
 	r   io.Reader
 }
 

@@ -1,12 +1,12 @@
-// Package documents keeps documents: it implements request.Documents over a directory. Start at
+// Package documents stores documents in a directory. It implements request.Documents. Start at
 // [OpenDir].
 //
-// A key "<request id>/<name>" is the file <shard>/<request id>/<name> below the directory, where
-// the shard, two hex digits of the id's SHA-256, keeps folders small. A document is written to tmp/
-// and renamed into place, so that a file is there whole or not at all, and every step is flushed to
-// disk before the next. All access goes through an os.Root: whatever a key says, nothing outside
-// the directory is touched. Several processes may share one directory.
+// A key "<request id>/<name>" is the file <shard>/<request id>/<name> below the directory. The
+// shard, two hex digits of the id's SHA-256, keeps folders small. A document is written to tmp/ and
+// renamed, so that a file is either complete or absent, and Put returns after it is flushed to
+// disk. All access uses an os.Root, so that no key reaches outside the directory. Several processes
+// may share one directory.
 //
-// The package does not know what a document is for, when it may go, or who may read it:
-// internal/request does. What every implementation must do is tested by blobtest.
+// The package does not know what a document is for, when it may be deleted, or who may read it;
+// package request does. Package documentstest tests what every implementation must do.
 package documents

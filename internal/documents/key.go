@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// ErrKey is the refusal of a key that is not "<request id>/<name>", each 1 to 128 letters, digits,
-// '-' or '_', and in the name also '.', but not as its first character.
+// ErrKey is the error for a key that is not "<request id>/<name>", each of 1 to 128 letters,
+// digits, '-' or '_', and in the name also '.', but not as its first character.
 var ErrKey = errors.New("invalid document key")
 
-// split takes a key apart.
+// split splits a key.
 func split(key string) (id, name string, err error) {
 	id, name, ok := strings.Cut(key, "/")
 	if !ok || !validID(id) || !plain(name, ".") || name[0] == '.' {
@@ -23,7 +23,7 @@ func split(key string) (id, name string, err error) {
 
 func validID(id string) bool { return plain(id, "") }
 
-// plain reports whether s is safe as a file's name on every system, and in an object's key.
+// plain reports whether s is safe as a file name on every system and in an object's key.
 func plain(s, also string) bool {
 	if s == "" || len(s) > 128 {
 		return false
@@ -39,11 +39,10 @@ func plain(s, also string) bool {
 	return true
 }
 
-// folder is where a request's documents are.
+// folder returns the folder of a request's documents.
 func folder(id string) string { return shard(id) + "/" + id }
 
-// shard spreads requests over 256 folders. Ids begin with the time, so that their own beginning
-// would not.
+// shard distributes requests over 256 folders. It uses a hash, because ids begin with the time.
 func shard(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(sum[:1])

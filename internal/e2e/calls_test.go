@@ -133,7 +133,8 @@ func TestCallsOfARequest(t *testing.T) {
 	for i, w := range want {
 		c := got[i]
 		if c.Kind != w.kind || c.Status != w.status || c.Error != w.err || !strings.HasPrefix(c.Reason, w.reason) || w.reason == "" && c.Reason != "" ||
-			c.Authentic != w.authentic || c.Took <= 0 ||
+			c.Authentic != w.authentic ||
+			c.Took <= 0 ||
 			c.RequestID != in.RequestID ||
 			w.authentic && c.Party != s.party.ClientID {
 			t.Errorf("call %d: %+v, want %+v", i+1, c, w)
@@ -175,23 +176,25 @@ func TestCallsFlood(t *testing.T) {
 		token.Cancel, partytest.Claim("client_id", s.party.ClientID),
 		partytest.Claim("request_id", in.RequestID),
 	)
-	var strangers sync.WaitGroup
+	var callers sync.WaitGroup
 	for i := range 8 {
-		strangers.Go(func() {
+		callers.Go(func() {
 			for j := range 150 {
 				jws := forged
 				if j%3 == 0 {
 					jws = fmt.Sprintf("junk %d %d", i, j)
 				}
 				if a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", jws, "application/json", nil); !a.is(
-					400, "UNAUTHORIZED", "Unauthorized.",
+					400,
+					"UNAUTHORIZED",
+					"Unauthorized.",
 				) {
 					t.Errorf("a forged call: %d %s", a.status, a.body)
 				}
 			}
 		})
 	}
-	strangers.Wait()
+	callers.Wait()
 	s.cancel(t, in.RequestID)
 	authentic, garbage := 0, 0
 	for _, c := range s.calls(t, in.RequestID) {
@@ -205,10 +208,10 @@ func TestCallsFlood(t *testing.T) {
 			garbage++
 		}
 	}
-	if authentic != 3 || garbage != calllog.DefaultLimits.RequestStrangers {
+	if authentic != 3 || garbage != calllog.DefaultLimits.RequestUnauthenticated {
 		t.Errorf(
 			"%d authentic calls, want 3; %d forged ones, want %d", authentic, garbage,
-			calllog.DefaultLimits.RequestStrangers,
+			calllog.DefaultLimits.RequestUnauthenticated,
 		)
 	}
 	s.stop()

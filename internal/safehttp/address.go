@@ -5,9 +5,9 @@ import (
 	"net/netip"
 )
 
-// reserved are the ranges that are no business of ours although they may look like ordinary unicast
-// (IANA special-purpose address registries, RFC 6890 and its updates). Private, loopback,
-// link-local, multicast and unspecified addresses are not listed: netip knows them.
+// reserved are ranges that are not public although they look like ordinary unicast (IANA
+// special-purpose address registries, RFC 6890 and its updates). netip knows private, loopback,
+// link-local, multicast and unspecified addresses, so they are not listed.
 var reserved = prefixes(
 	"0.0.0.0/8",       // this network (RFC 791)
 	"192.0.0.0/24",    // IETF protocol assignments (RFC 6890)
@@ -23,18 +23,18 @@ var reserved = prefixes(
 
 	"2001::/23",         // IETF protocol assignments: Teredo, ORCHID, benchmarks, ... (RFC 2928)
 	"2001:db8::/32",     // documentation (RFC 3849)
-	"2002::/16",         // 6to4: an IPv4 address in disguise (RFC 3056)
+	"2002::/16",         // 6to4: an embedded IPv4 address (RFC 3056)
 	"2620:4f:8000::/48", // AS112 (RFC 7534)
 	"3fff::/20",         // documentation (RFC 9637)
 )
 
-// globalIPv6 is all that is assigned to the internet. What is outside is refused wholesale: ::/96
-// and 64:ff9b::/96 carry IPv4 addresses, 100::/64 is a sink, fec0::/10 was site-local, and the rest
-// is not assigned.
+// globalIPv6 is the whole range assigned to the internet. Everything outside is refused: ::/96 and
+// 64:ff9b::/96 contain IPv4 addresses, 100::/64 discards packets, fec0::/10 was site-local, and the
+// rest is not assigned.
 var globalIPv6 = netip.MustParsePrefix("2000::/3")
 
-// carrierNAT is shared address space (RFC 6598): inside a provider, and the home of several cloud
-// metadata services.
+// carrierNAT is shared address space (RFC 6598). It is internal to providers, and some clouds have
+// their metadata service in it.
 var carrierNAT = netip.MustParsePrefix("100.64.0.0/10")
 
 func prefixes(texts ...string) []netip.Prefix {
@@ -51,7 +51,7 @@ func (p Policy) checkAddr(ip netip.Addr) error {
 		return fmt.Errorf("%w: it has a zone", ErrAddress)
 	}
 	if ip.Is4In6() {
-		// The operating system connects to the IPv4 address inside, so that is the one to judge.
+		// The operating system connects to the embedded IPv4 address, so that one is checked.
 		ip = ip.Unmap()
 	}
 	if kind := p.refuse(ip); kind != "" {
@@ -60,7 +60,7 @@ func (p Policy) checkAddr(ip netip.Addr) error {
 	return nil
 }
 
-// refuse names the kind of address that is not allowed; empty means allowed.
+// refuse names the kind of an address that is not allowed. It returns "" for an allowed one.
 func (p Policy) refuse(ip netip.Addr) string {
 	switch {
 	case !ip.IsValid():

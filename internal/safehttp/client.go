@@ -12,12 +12,12 @@ import (
 	"time"
 )
 
-// NewClient returns a client that obeys the policy: no proxy, no redirect (the 3xx is the answer
-// that the caller sees), no cookies, TLS 1.2 or newer, bounded headers and body, every connection
-// judged by its resolved address.
+// NewClient returns a client that obeys the policy: no proxy, no redirect (the caller gets the
+// 3xx), no cookies, TLS 1.2 or newer, bounded headers and body, and a check of the resolved address
+// of every connection.
 //
-// Errors of the client wrap [ErrURL], [ErrAddress] or [ErrTooLarge] where the policy refused.
-// Beware that net/http puts the URL into the text of its *url.Error: unwrap it before you log.
+// Errors of the client wrap [ErrURL], [ErrAddress] or [ErrTooLarge] if the policy refused. The text
+// of net/http's *url.Error contains the URL, so unwrap it before logging.
 func NewClient(policy Policy) *http.Client {
 	if policy.MaxResponse <= 0 {
 		policy.MaxResponse = DefaultMaxResponse
@@ -34,13 +34,13 @@ func NewClient(policy Policy) *http.Client {
 			return http.ErrUseLastResponse
 		},
 		Transport: &guard{policy: policy, next: &http.Transport{
-			// a proxy would resolve and connect in our place, past the address check
+			// A proxy would resolve and connect for this client, without the address check.
 			Proxy:               nil,
 			DialContext:         dialer.DialContext,
 			TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: policy.Roots},
 			TLSHandshakeTimeout: connectTimeout,
 			ForceAttemptHTTP2:   true,
-			// the bound on the body is then a bound on what crosses the wire, too
+			// Without compression the bound on the body also bounds the bytes on the wire.
 			DisableCompression:     true,
 			MaxResponseHeaderBytes: maxResponseHeader,
 			MaxIdleConns:           maxIdle,
@@ -51,19 +51,17 @@ func NewClient(policy Policy) *http.Client {
 }
 
 const (
-	// connectTimeout bounds connecting and the handshake each, for policies without a timeout of
-	// their own.
+	// connectTimeout bounds connecting, and the handshake, for policies without a timeout.
 	connectTimeout = 5 * time.Second
-	// maxResponseHeader is far more than honest servers send.
+	// maxResponseHeader is far more than ordinary servers send.
 	maxResponseHeader = 32 << 10
-	// Calls to one host are rare; a few open connections save handshakes in a burst of webhooks.
+	// Calls to one host are rare. A few open connections save handshakes in a burst of webhooks.
 	maxIdle        = 64
 	maxIdlePerHost = 4
 	idleTimeout    = 30 * time.Second
 )
 
-// checkDial judges the address that the dialer is about to connect to; the name is resolved by
-// then.
+// checkDial checks the resolved address that the dialer is about to connect to.
 func (p Policy) checkDial(network, address string) error {
 	if network != "tcp4" && network != "tcp6" {
 		return fmt.Errorf("%w: network %s", ErrAddress, network)
@@ -78,7 +76,7 @@ func (p Policy) checkDial(network, address string) error {
 	return p.checkAddr(target.Addr())
 }
 
-// guard checks the URL before a request and bounds the body after it.
+// guard checks the URL before a request and bounds the body of the answer.
 type guard struct {
 	policy Policy
 	next   *http.Transport
@@ -87,7 +85,7 @@ type guard struct {
 func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := g.policy.check(r.URL); err != nil {
 		if r.Body != nil {
-			_ = r.Body.Close() // the contract of http.RoundTripper
+			_ = r.Body.Close() // required of an http.RoundTripper
 		}
 		return nil, err
 	}
@@ -105,11 +103,11 @@ func (g *guard) RoundTrip(r *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// CloseIdleConnections lets http.Client.CloseIdleConnections reach the transport.
+// CloseIdleConnections makes http.Client.CloseIdleConnections work.
 func (g *guard) CloseIdleConnections() { g.next.CloseIdleConnections() }
 
-// boundedBody fails, rather than ends, when there is more to read than allowed: a shortened body
-// must not pass for a whole one.
+// boundedBody is a body whose Read fails after the allowed size, so that a truncated body does not
+// look complete.
 type boundedBody struct {
 	body        io.ReadCloser
 	limit, left int64
@@ -120,7 +118,7 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		return 0, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, b.limit)
 	}
 	if int64(len(p)) > b.left+1 {
-		p = p[:b.left+1] // one byte more than allowed tells "exactly full" from "too much"
+		p = p[:b.left+1] // one byte more, to distinguish a full body from a longer one
 	}
 	n, err := b.body.Read(p)
 	b.left -= int64(n)

@@ -1,12 +1,11 @@
-// Package safehttp makes the HTTP client for addresses that others chose: the JWKS and webhook URLs
-// that relying parties register. Such a request is the classic way to make a server talk to its own
-// neighbours (server-side request forgery), so everything that decides where a connection may go is
-// in this package and nowhere else.
+// Package safehttp makes HTTP clients for URLs that other parties chose: the JWKS and webhook URLs
+// that relying parties register. Such a URL could make the server send requests to internal hosts
+// (server-side request forgery). All rules on where a connection may go are in this package.
 //
-// [Policy] says what is allowed, [NewClient] builds the client, and address.go holds the ranges.
-// The address is judged when the connection is made, after the name was resolved: a check of the
-// name alone could be answered by DNS with one address for the check and another for the
-// connection.
+// Start at [Policy], which says what is allowed, and [NewClient], which builds the client.
+// address.go has the address ranges. The client checks the address when it connects, after
+// resolving the name. A check of the name alone would not be enough, because DNS can return one
+// address for the check and another for the connection.
 //
-// The package does not retry, cache or interpret answers; its callers do.
+// The package does not retry, cache or interpret answers; packages party and webhook do.
 package safehttp

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// Policy says where a client may connect and how much it may read. The zero Policy is the one for
+// Policy says where a client may connect and how much it may read. The zero Policy is for
 // production: https on port 443 (docs/contract.md, 1.1.4) to public addresses only.
 type Policy struct {
-	// AllowPrivate is for the sandbox and for development: http, any port, and the addresses of
-	// this machine and of private networks. Link-local addresses stay refused even then: the
-	// metadata services of the clouds live there.
+	// AllowPrivate is for the sandbox and for development. It allows http, any port, and the
+	// addresses of this machine and of private networks. It does not allow link-local addresses,
+	// because the metadata services of clouds have them.
 	AllowPrivate bool
 
 	// Timeout bounds a whole exchange, from name resolution to the last byte of the answer. Zero
@@ -25,28 +25,28 @@ type Policy struct {
 	// means DefaultMaxResponse.
 	MaxResponse int64
 
-	// Roots are the authorities that may vouch for a server; nil means those of the system.
+	// Roots are the trusted certificate authorities; nil means those of the system.
 	Roots *x509.CertPool
 }
 
-// DefaultMaxResponse is the largest body of an answer in bytes, more than a JWKS or the answer to a
-// webhook needs.
+// DefaultMaxResponse is the default of Policy.MaxResponse in bytes. A JWKS or the answer to a
+// webhook is smaller.
 const DefaultMaxResponse = 64 << 10
 
-// maxURL is the longest registered URL in bytes. Browsers and proxies agree on about this much.
+// maxURL is the length limit of a registered URL in bytes. Browsers and proxies have about the same
+// limit.
 const maxURL = 2048
 
-// Errors of this package; match them with errors.Is. Their texts are for logs and for the operator
-// who registers a URL.
+// Errors of this package, for errors.Is. Their texts are for logs and for the operator who
+// registers a URL.
 var (
 	ErrURL      = errors.New("URL not allowed")
 	ErrAddress  = errors.New("address not allowed")
 	ErrTooLarge = errors.New("answer too large")
 )
 
-// CheckURL reports whether a client of this policy would request rawURL, as far as that can be told
-// without resolving its name. The error wraps [ErrURL] and never contains the URL, which may hold a
-// secret in its query.
+// CheckURL reports whether a client with this policy would request rawURL, without resolving its
+// name. The error wraps [ErrURL] and does not contain the URL, whose query may be secret.
 func (p Policy) CheckURL(rawURL string) error {
 	if len(rawURL) > maxURL {
 		return fmt.Errorf("%w: longer than %d bytes", ErrURL, maxURL)
@@ -72,7 +72,7 @@ func (p Policy) check(u *url.URL) error {
 		return fmt.Errorf("%w: the port is not %s", ErrURL, httpsPort)
 	}
 	if ip, err := netip.ParseAddr(u.Hostname()); err == nil {
-		// A literal address needs no resolver to be judged, so that registration can refuse it.
+		// A literal address can be checked without a resolver, so registration already refuses it.
 		return p.checkAddr(ip)
 	}
 	return nil

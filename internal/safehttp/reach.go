@@ -10,17 +10,17 @@ import (
 	"time"
 )
 
-// Reached is what was found at an address.
+// Reached describes a server that [Policy.Reach] connected to.
 type Reached struct {
-	Addr     string    // IP address and port that answered
-	TLS      string    // version, such as "TLS 1.3"; empty: plain http
+	Addr     string    // IP address and port of the connection
+	TLS      string    // version, such as "TLS 1.3"; empty for plain http
 	Subject  string    // first name in the server's certificate
 	NotAfter time.Time // end of the server's certificate
 }
 
-// Reach connects to the host of rawURL as a client of this policy would, finishes the TLS
-// handshake, and hangs up. It sends no request, so a webhook can be tried without anybody being
-// told anything. Its errors hold no URL.
+// Reach connects to the host of rawURL as a client with this policy would, completes the TLS
+// handshake, and closes the connection. It sends no request, so an operator can test a webhook
+// without delivering one. Its errors contain no URL.
 func (p Policy) Reach(ctx context.Context, rawURL string) (Reached, error) {
 	if err := p.CheckURL(rawURL); err != nil {
 		return Reached{}, err

@@ -30,14 +30,14 @@ func (s *Store) AddCalls(
 		}
 		over = append(over, shelf{"party", r.Party, r.Authentic, limits.Party})
 		if !r.Authentic {
-			over[len(over)-1].most = limits.PartyStrangers
+			over[len(over)-1].most = limits.PartyUnauthenticated
 		}
 		if r.RequestID == "" {
 			continue
 		}
 		over = append(over, shelf{"request_id", r.RequestID, r.Authentic, limits.Request})
 		if !r.Authentic {
-			over[len(over)-1].most = limits.RequestStrangers
+			over[len(over)-1].most = limits.RequestUnauthenticated
 		}
 	}
 	err := s.writers.do(ctx, target{}, func(ctx context.Context, tx *tx) error {

@@ -1,7 +1,8 @@
-// Package webhook tells relying parties that a document is signed (docs/contract.md, 7): it is the
-// handler of the outbox's webhook jobs. Start at [Sender.Deliver].
+// Package webhook delivers webhooks to relying parties when a document is signed (docs/contract.md,
+// 7). It is the handler of the outbox's webhook jobs. Start at [Sender.Deliver].
 //
-// When a job is due and who does it is not decided here but by request.Worker.
+// It does not decide when a job is due or which node runs it; request.Worker does. Package safehttp
+// decides which URLs may be called.
 package webhook
 
 import (
@@ -24,18 +25,18 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// The contract's numbers. A client for Sender must time out after Timeout.
+// Numbers of the contract. A client for Sender must time out after Timeout.
 const (
-	Timeout  = 2 * time.Second // of one try
-	pause    = 2 * time.Second // between the end of a try and the next
+	Timeout  = 2 * time.Second // of one attempt
+	pause    = 2 * time.Second // between the end of an attempt and the next
 	attempts = 3
 )
 
-// tokenLifetime is the life of the token and of the URL in it.
+// tokenLifetime is the lifetime of the token and of the URL in it.
 const tokenLifetime = api.URLLifetime * time.Second
 
-// ladder is when further tries follow, each with a fresh token, if Sender.Ladder is set: an
-// extension for receivers that are down for longer than the contract waits.
+// ladder has the pauses before further attempts, each with a new token, if Sender.Ladder is set. It
+// is an extension for receivers that are down for longer than the contract's attempts take.
 var ladder = []time.Duration{
 	time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute,
 	time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
@@ -45,18 +46,19 @@ var ladder = []time.Duration{
 type Sender struct {
 	Requests *request.Service
 	Parties  party.Parties
-	Client   *http.Client // SSRF-safe, follows no redirects, times out after Timeout
-	Key      crypto.Signer
-	KeyID    string
-	Now      func() time.Time
-	Log      *slog.Logger
-	Ladder   bool              // go on after the contract's three tries
-	Calls    *calllog.Recorder // of attempts with their tokens; nil: none is recorded
+	// has the policy of package safehttp, follows no redirects, times out after Timeout
+	Client *http.Client
+	Key    crypto.Signer
+	KeyID  string
+	Now    func() time.Time
+	Log    *slog.Logger
+	Ladder bool              // continue after the contract's three attempts
+	Calls  *calllog.Recorder // records attempts with their tokens; may be nil
 }
 
-// Deliver makes one attempt and says when the next is due. Any answer but 2xx counts as a failure
-// (docs/contract.md, 14.15). The attempts that belong together send the same token, so that a
-// relying party can tell a repetition.
+// Deliver makes one attempt and sets when the next is due. Any answer but 2xx is a failure
+// (docs/contract.md, 14.15). The contract's attempts of one job send the same token, so that a
+// relying party can recognise a repetition.
 func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event {
 	detail := request.Detail{Attempt: fmt.Sprint(job.Attempts)}
 	begin := time.Now()
@@ -71,7 +73,7 @@ func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event 
 	case errors.Is(err, errNoWebhook):
 		job.Finish()
 		return nil
-	case ctx.Err() != nil: // we are stopping: the next process goes on
+	case ctx.Err() != nil: // the process stops; another process will retry
 		job.Retry(s.Now(), err)
 		return nil
 	default:
@@ -91,7 +93,7 @@ func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event 
 	}
 }
 
-// record keeps the attempt for people, with its token.
+// record records the attempt with its token.
 func (s *Sender) record(
 	job *request.Job, clientID string, status int, took time.Duration, err error,
 ) {
@@ -108,10 +110,10 @@ func (s *Sender) record(
 	s.Calls.Record(rec, open(job.Payload).Token)
 }
 
-// NotDelivered is the error of an attempt's record that was not answered with 2xx.
+// NotDelivered is the error code of the record of an attempt that was not answered with 2xx.
 const NotDelivered = "NOT_DELIVERED"
 
-// next is how long to wait after so many attempts; ok is false when they are over.
+// next returns the pause after the given number of attempts; ok is false after the last one.
 func (s *Sender) next(made int) (wait time.Duration, ok bool) {
 	switch i := made - attempts; {
 	case i < 0:
@@ -124,7 +126,7 @@ func (s *Sender) next(made int) (wait time.Duration, ok bool) {
 
 var errNoWebhook = errors.New("the relying party has no webhook")
 
-// attempt posts the token. A status of 0 means that there was no answer.
+// attempt posts the token. It returns status 0 if there was no answer.
 func (s *Sender) attempt(
 	ctx context.Context, job *request.Job,
 ) (status int, clientID string, err error) {
@@ -163,14 +165,14 @@ func (s *Sender) attempt(
 	req.Header.Set("User-Agent", "Signet")
 	resp, err := s.Client.Do(req)
 	if err != nil {
-		// net/http puts the URL into its errors, and that may hold a secret of the relying party.
+		// The errors of net/http contain the URL, which may contain a secret of the relying party.
 		if wrapped := new(url.Error); errors.As(err, &wrapped) {
 			err = wrapped.Err
 		}
 		return 0, clientID, err
 	}
 	defer resp.Body.Close()
-	// lets the connection be used again
+	// Reading the rest allows the connection to be reused.
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return resp.StatusCode, clientID, fmt.Errorf("the receiver answered %d", resp.StatusCode)
@@ -178,18 +180,18 @@ func (s *Sender) attempt(
 	return resp.StatusCode, clientID, nil
 }
 
-// envelope is what a job remembers between attempts, in outbox.payload. Envelopes without a version
-// are of version 1. One that cannot be read counts as none: the next attempt makes a fresh token.
+// envelope is what a job keeps between attempts, in outbox.payload. Envelopes without a version
+// have version 1. If an envelope cannot be read, the next attempt makes a new token.
 type envelope struct {
 	V     int       `json:"v,omitempty"`
 	Token string    `json:"token"`
 	Ends  time.Time `json:"ends"`
 }
 
-// envelopeVersion is the version that this program writes, and the newest one that it reads.
+// envelopeVersion is the version that this program writes, and the newest that it reads.
 const envelopeVersion = 1
 
-// open reads a payload. The zero envelope has no token.
+// open parses a payload. The zero envelope has no token.
 func open(payload string) envelope {
 	var e envelope
 	if json.Unmarshal([]byte(payload), &e) != nil || e.V > envelopeVersion {
@@ -198,8 +200,8 @@ func open(payload string) envelope {
 	return e
 }
 
-// token returns the job's token, or a fresh one when that has not long to live: after the ladder's
-// pauses, or a crash.
+// token returns the job's token, or a new one if that is about to expire, which happens after the
+// ladder's pauses or a crash.
 func (s *Sender) token(job *request.Job, r *request.Request) (string, error) {
 	if e := open(job.Payload); s.Now().Add(tokenLifetime / 2).Before(e.Ends) {
 		return e.Token, nil

@@ -1,5 +1,4 @@
-// Package documentstest is what every store of documents must do: [Run] holds one against the
-// contract of request.Documents.
+// Package documentstest tests implementations of request.Documents. Start at [Run].
 package documentstest
 
 import (
@@ -24,8 +23,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// Run tests a kind of documents. fresh makes a new empty store for each test, with time.Now as its
-// clock.
+// Run tests an implementation. fresh returns a new empty store, with time.Now as its clock.
 func Run(t *testing.T, fresh func(t *testing.T) request.Documents) {
 	for _, test := range []struct {
 		name string
@@ -64,7 +62,7 @@ func (s *suite) put(key, text string) {
 	}
 }
 
-// read gives what is stored, or the error of Open.
+// read returns the stored bytes, or the error of Open.
 func (s *suite) read(key string) (string, error) {
 	s.t.Helper()
 	b, err := s.Open(s.t.Context(), key)
@@ -352,7 +350,7 @@ func putsAtOnce(s *suite) {
 	}
 }
 
-// putAndDeleteAtOnce: deleting one document must never cost another its place.
+// putAndDeleteAtOnce checks that deleting one document never removes another one.
 func putAndDeleteAtOnce(s *suite) {
 	for range 60 {
 		s.put(id+"/old", "x")

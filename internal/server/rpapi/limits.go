@@ -182,14 +182,15 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// maxStrangers is the number of unauthenticated bodies that are read in full at the same time.
-const maxStrangers = 16
+// maxUnauthenticated is the number of unauthenticated bodies that are read in full at the same
+// time.
+const maxUnauthenticated = 16
 
 // drainBody reads the rest of a refused body, because many clients write the whole request before
 // they read, and would get a connection reset instead of the answer. It reads up to twice the
 // largest document size: for 10 s if the caller is authenticated, and for 2 s otherwise. Beyond
-// maxStrangers unauthenticated callers it reads 256 KiB. A client that waits for "100 Continue" has
-// sent no body yet.
+// maxUnauthenticated unauthenticated callers it reads 256 KiB. A client that waits for "100
+// Continue" has sent no body yet.
 func (a *API) drainBody(w http.ResponseWriter, r *http.Request, authentic bool) {
 	if r.Header.Get("Expect") != "" {
 		return
@@ -197,10 +198,10 @@ func (a *API) drainBody(w http.ResponseWriter, r *http.Request, authentic bool) 
 	most, wait := int64(2*api.MaxDocumentBytes), 10*time.Second
 	if !authentic {
 		wait = 2 * time.Second
-		if a.strangers.Add(1) > maxStrangers {
+		if a.unauthenticated.Add(1) > maxUnauthenticated {
 			most, wait = 256<<10, time.Second
 		}
-		defer a.strangers.Add(-1)
+		defer a.unauthenticated.Add(-1)
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(wait))
 	_, _ = io.CopyN(io.Discard, r.Body, most)

@@ -29,14 +29,16 @@ import (
 
 // API serves relying parties.
 type API struct {
-	Requests     *request.Service
-	Verifier     *token.Verifier
-	Keys         []byte            // Signet's own JWKS, as served
-	KeysAlias    string            // second path of the keys, for compatibility with MockPass; "" for none
-	Unauthorized int               // status of UNAUTHORIZED (docs/contract.md, 14.2); 0: 400
-	Explain      bool              // add a header that says why a token was refused; only for the sandbox
-	Calls        *calllog.Recorder // of calls and their answers; nil records none
-	Log          *slog.Logger
+	Requests *request.Service
+	Verifier *token.Verifier
+	Keys     []byte // Signet's own JWKS, as served
+	// second path of the keys, for compatibility with MockPass; "" for none
+	KeysAlias    string
+	Unauthorized int // status of UNAUTHORIZED (docs/contract.md, 14.2); 0: 400
+	// add a header that says why a token was refused; only for the sandbox
+	Explain bool
+	Calls   *calllog.Recorder // of calls and their answers; nil records none
+	Log     *slog.Logger
 
 	Limits Limits // of calls and uploads
 
@@ -47,8 +49,8 @@ type API struct {
 	// UploadWindow is the time over which SlowestUpload is measured. 0 means 10 s.
 	UploadWindow time.Duration
 
-	limiter   limiter
-	strangers atomic.Int32 // unauthenticated callers whose bodies are being read
+	limiter         limiter
+	unauthenticated atomic.Int32 // unauthenticated callers whose bodies are being read
 }
 
 func (a *API) status(code string) int {

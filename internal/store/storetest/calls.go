@@ -21,7 +21,9 @@ var callTests = []test{
 }
 
 // roomy are limits that no test meets by accident.
-var roomy = calllog.Limits{Request: 1000, RequestStrangers: 1000, Party: 1000, PartyStrangers: 1000}
+var roomy = calllog.Limits{
+	Request: 1000, RequestUnauthenticated: 1000, Party: 1000, PartyUnauthenticated: 1000,
+}
 
 // call is a record of a call, number i, made i seconds after start.
 func call(i int) calllog.Record {
@@ -136,7 +138,9 @@ func callsFilters(t *testing.T, s *suite, _ Harness) {
 // callsLimits: each shelf holds its number of the newest, and none pushes out what stands on
 // another one.
 func callsLimits(t *testing.T, s *suite, _ Harness) {
-	limits := calllog.Limits{Request: 3, RequestStrangers: 2, Party: 5, PartyStrangers: 4}
+	limits := calllog.Limits{
+		Request: 3, RequestUnauthenticated: 2, Party: 5, PartyUnauthenticated: 4,
+	}
 	authentic := call(0)
 	s.addCalls(limits, authentic)
 	for i := 1; i <= 20; i++ { // a flood in small and large writes

@@ -32,7 +32,7 @@ func (m *Memory) AddCalls(
 		m.calls = append([]calllog.Record{own}, m.calls...)
 		party, request := limits.Party, limits.Request
 		if !r.Authentic {
-			party, request = limits.PartyStrangers, limits.RequestStrangers
+			party, request = limits.PartyUnauthenticated, limits.RequestUnauthenticated
 		}
 		m.keepCalls(
 			party,
