@@ -78,6 +78,7 @@ type App struct {
 
 	keys       *keydir.Dir
 	store      *store.Store
+	clock      *clock // nil in the sandbox
 	documents  *documents.Dir
 	authority  *ca.Authority
 	parties    *party.Registry
@@ -102,6 +103,12 @@ type App struct {
 
 // Open builds the service: what `signet serve` runs.
 func Open(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
+	return openService(ctx, c, time.Now, log)
+}
+
+func openService(
+	ctx context.Context, c Config, now func() time.Time, log *slog.Logger,
+) (*App, error) {
 	if err := c.readSecrets(); err != nil {
 		return nil, err
 	}
@@ -119,7 +126,7 @@ func Open(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
 	if err := c.refuseRisks(log); err != nil {
 		return nil, err
 	}
-	a := &App{Config: c, loaded: c, now: time.Now, log: log}
+	a := &App{Config: c, loaded: c, now: now, log: log}
 	if err := a.open(ctx, store.Service); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -166,6 +173,13 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 		return err
 	}
 	a.closers = append(a.closers, a.store.Close, a.documents.Close)
+	// A sandbox's clock is moved on purpose.
+	if kind == store.Service {
+		a.clock = &clock{store: a.store, now: a.now, log: a.log, metric: a.metrics.ClockOffset}
+		if err := a.clock.measure(ctx); err != nil {
+			return err
+		}
+	}
 	if a.keys, err = keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader); err != nil {
 		return err
 	}
@@ -276,8 +290,13 @@ func (a *App) domain(sandbox bool) error {
 	if err != nil {
 		return fmt.Errorf("refuse_content: %w", err)
 	}
+	var offset func() time.Duration
+	if a.clock != nil {
+		offset = a.clock.offset
+	}
 	a.sign = request.New(request.Config{
-		Store: a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents,
+		ClockOffset: offset,
+		Store:       a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents,
 		Timestamper: stamps.source, Revocation: stamps.evidence, Level: c.level(),
 		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: stamps.roots,
 		Known: stamps.known,
@@ -442,6 +461,9 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return a.worker.Run(ctx) })
 	g.Go(func() error { return a.calls.Run(ctx) })
+	if a.clock != nil {
+		g.Go(func() error { return a.clock.run(ctx) })
+	}
 	g.Go(func() error { return a.forget(ctx) })
 	g.Go(func() error { return a.parties.Run(ctx, a.log) })
 	return errors.Join(g.Wait(), a.Close())

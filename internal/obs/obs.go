@@ -27,6 +27,7 @@ type Metrics struct {
 	sealing  prometheus.Histogram
 	stalled  prometheus.Counter
 	strays   *prometheus.CounterVec
+	clock    prometheus.Gauge
 }
 
 // Names of the metrics that pages show, too.
@@ -69,8 +70,12 @@ func NewMetrics() *Metrics {
 		Name: "signet_stray_documents_total",
 		Help: "Documents of requests that are not in the database, by what a sweep did with them.",
 	}, []string{"outcome"})
+	m.clock = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "signet_clock_offset_seconds",
+		Help: "How far the clock of this node is ahead of the database's.",
+	})
 	m.registry.MustRegister(
-		m.http, m.fetches, m.jobs, m.calls, m.sealing, m.stalled, m.strays,
+		m.http, m.fetches, m.jobs, m.calls, m.sealing, m.stalled, m.strays, m.clock,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -99,6 +104,9 @@ func (m *Metrics) Stalled() { m.stalled.Inc() }
 func (m *Metrics) Strays(outcome string, n int) {
 	m.strays.WithLabelValues(outcome).Add(float64(n))
 }
+
+// ClockOffset sets how far the clock of this node is ahead of the database's.
+func (m *Metrics) ClockOffset(d time.Duration) { m.clock.Set(d.Seconds()) }
 
 // Recorded counts records of calls.
 func (m *Metrics) Recorded(written, dropped int) {

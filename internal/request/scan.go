@@ -20,7 +20,9 @@ const (
 	codeStep = time.Second
 	// honoured besides the present one: the time to read a code and to send what it says
 	codesOnTrust = 2
-	codeBytes    = 12 // of the MAC: too many to guess in a session
+	// honoured of the time to come: what another node has shown, whose clock is ahead
+	codesAhead = 2
+	codeBytes  = 12 // of the MAC: too many to guess in a session
 )
 
 // ErrStaleCode refuses a scanned value that is not, or no longer, honoured.
@@ -35,7 +37,7 @@ func (s *Service) Code(
 	if err != nil {
 		return "", 0, err
 	}
-	now := s.now()
+	now := s.sharedNow()
 	return r.codeAt(s.step(now)), now.Truncate(codeStep).Add(codeStep).Sub(now), nil
 }
 
@@ -49,9 +51,9 @@ func (s *Service) Scan(ctx context.Context, id, value string) (*Request, error) 
 	if c := table[ActApprove][r.State]; c.refuse != nil {
 		return nil, c.refuse
 	}
-	step := s.step(s.now())
-	for back := range int64(codesOnTrust + 1) {
-		if equal(r.codeAt(step-back), value) {
+	newest := s.step(s.sharedNow()) + codesAhead
+	for back := range int64(codesAhead + 1 + codesOnTrust) {
+		if equal(r.codeAt(newest-back), value) {
 			return r, nil
 		}
 	}
@@ -69,6 +71,14 @@ func (s *Service) OpenHere(ctx context.Context, id string, p signer.Person) (*Re
 		return nil, c.refuse
 	}
 	return r, nil
+}
+
+// sharedNow is the time by the clock that all nodes share, as far as this node knows it.
+func (s *Service) sharedNow() time.Time {
+	if s.ClockOffset == nil {
+		return s.now()
+	}
+	return s.now().Add(-s.ClockOffset())
 }
 
 // step numbers the values of a session's code; a static code has one.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 	"time"
@@ -62,6 +63,49 @@ func TestCodeRotates(t *testing.T) {
 	}
 	if len(seen) != 6 {
 		t.Errorf("%d different values, want 6", len(seen))
+	}
+}
+
+// TestCodeOfAnotherClock: a code is scanned on another node, at once and two seconds later. A node
+// that knows its offset honours the code as long as the one that has shown it; one that does not
+// know it takes codes of the next two seconds.
+func TestCodeOfAnotherClock(t *testing.T) {
+	for _, test := range []struct {
+		ahead    time.Duration // of the node that scans
+		measured bool
+		delay    time.Duration // until the scan
+		want     error
+	}{
+		{-2 * time.Second, false, 0, nil},
+		{-2 * time.Second, false, 2 * time.Second, nil},
+		{2 * time.Second, false, 0, nil},
+		{-3 * time.Second, false, 0, request.ErrStaleCode},
+		{2 * time.Second, true, 0, nil},
+		{2 * time.Second, true, 2 * time.Second, nil},
+		{2 * time.Second, true, 3 * time.Second, request.ErrStaleCode},
+		{-4 * time.Second, true, 0, nil},
+		{-4 * time.Second, true, 2 * time.Second, nil},
+		{-4 * time.Second, true, 3 * time.Second, request.ErrStaleCode},
+	} {
+		t.Run(fmt.Sprintf("%+v", test), func(t *testing.T) {
+			w := newWorld(t)
+			id := w.in(t, request.StateSession).RequestID
+			value, _, err := w.Code(t.Context(), id, alice)
+			if err != nil {
+				t.Fatal(err)
+			}
+			other := w.Config
+			other.Now = func() time.Time { return w.clock.Now().Add(test.ahead) }
+			if test.measured {
+				other.ClockOffset = func() time.Duration { return test.ahead }
+			}
+			w.clock.advance(test.delay)
+			if _, err := request.New(other).Scan(t.Context(), id, value); !errors.Is(
+				err, test.want,
+			) {
+				t.Errorf("error %v, want %v", err, test.want)
+			}
+		})
 	}
 }
 

@@ -46,6 +46,10 @@ type Config struct {
 	Now  func() time.Time
 	Rand io.Reader
 
+	// ClockOffset, if set, is how far Now is ahead of the clock that all nodes share, as it was
+	// measured last. QR codes change by that clock.
+	ClockOffset func() time.Duration
+
 	// scheme and host under which browsers and relying parties reach us; no trailing slash
 	PublicURL       string
 	LinkSecret      []byte        // 32 bytes; authenticates download links
