@@ -1,5 +1,6 @@
-// Package app puts the program together: configuration in, a running service or sandbox out. Start
-// at [Open]; it is a list of what exists and what is handed to what. It decides nothing else.
+// Package app wires the program: it builds a service or a sandbox from a [Config] and runs it.
+// Start at [Open], which lists the parts and their dependencies. The package contains no rules of
+// signing; packages request, party, token and signer do. cmd/signet has the command line.
 package app
 
 import (
@@ -46,12 +47,11 @@ import (
 	"github.com/signet-sign/signet/internal/webhook"
 )
 
-// Tune sets how the Go runtime collects garbage, unless its environment (GOGC, GOMEMLIMIT) says
-// how.
+// Tune sets how the Go runtime collects garbage, unless the environment sets it (GOGC, GOMEMLIMIT).
 //
-// The heap is small, so collecting it less often costs some tens of megabytes, and gives a tenth of
-// the processor back under load. Beyond the soft limit, which only hostile documents reach, garbage
-// is collected as often as it takes.
+// The heap is small, so collecting it less often costs some tens of megabytes and saves a tenth of
+// the CPU under load. Beyond the soft limit, which only hostile documents reach, garbage is
+// collected as often as necessary.
 func Tune() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
@@ -61,17 +61,18 @@ func Tune() {
 	}
 }
 
-// softLimit is what the heap of a busy service does not reach, in bytes.
+// softLimit is a heap size in bytes that a busy service does not reach.
 const softLimit = 384 << 20
 
-// App is a program that is ready to run: everything is open, and its addresses are bound.
+// App is a program that is ready to run: its parts are open, and its addresses are bound.
 type App struct {
 	Config  Config
 	Addr    net.Addr // of the public listener
 	Control net.Addr // of the control listener; nil if there is none
 
-	now     func() time.Time
-	wall    func() time.Time // of the machine, in a sandbox, whose clock can be moved; else nil
+	now func() time.Time
+	// the machine's clock, in a sandbox, whose own clock can be moved; nil in the service
+	wall    func() time.Time
 	log     *slog.Logger
 	metrics *obs.Metrics
 	stop    chan struct{} // closed when a stop begins
@@ -83,7 +84,7 @@ type App struct {
 	authority  *ca.Authority
 	parties    *party.Registry
 	configured []party.Party
-	loaded     Config // as it was read last
+	loaded     Config // configuration as it was last read
 	partyKeys  *party.Keys
 	kit        *ui.Kit
 	login      *login.Login
@@ -92,8 +93,8 @@ type App struct {
 	worker     *request.Worker
 	calls      *calllog.Recorder
 	rpapi      *rpapi.API
-	apiBases   []string // where the calls are
-	ownHost    string   // that requests to the public listener name; "": any
+	apiBases   []string // base paths of the calls
+	ownHost    string   // host that requests to the public listener must name; "" for any
 	portal     *portal.Portal
 
 	listener, controlListener net.Listener
@@ -101,7 +102,7 @@ type App struct {
 	closers                   []func() error
 }
 
-// Open builds the service: what `signet serve` runs.
+// Open builds the service that `signet serve` runs.
 func Open(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
 	return openService(ctx, c, time.Now, log)
 }
@@ -141,8 +142,7 @@ func openService(
 	return a, nil
 }
 
-// open builds everything that service and sandbox share. What it opens, Close closes, also when it
-// fails half way.
+// open builds everything that service and sandbox share. Close closes it, also after an error.
 func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	c := &a.Config
 	a.stop = make(chan struct{})
@@ -206,7 +206,7 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	return a.edges(sandbox)
 }
 
-// openParties reads who is registered: in the configuration, and by operators.
+// openParties reads the relying parties of the configuration and of the store.
 func (a *App) openParties(ctx context.Context) error {
 	c := &a.Config
 	configured, logos, err := c.registered()
@@ -225,7 +225,7 @@ func (a *App) openParties(ctx context.Context) error {
 		OnFetch: func(f party.Fetch) { a.metrics.Fetched(f.Err) }, Store: a.store, Log: a.log,
 	}
 	if a.wall != nil && c.Strictness != strictnessReal {
-		// A relying party that is being developed is restarted with new keys.
+		// A relying party in development is restarted with new keys.
 		keys.RefetchUnknownKid, keys.RefetchFailed = true, true
 		keys.RefetchGap, keys.Penalty = time.Second, time.Second
 	}
@@ -234,7 +234,7 @@ func (a *App) openParties(ctx context.Context) error {
 	return a.parties.Open(ctx, a.store)
 }
 
-// logProblems tells the operator which configured parties cannot call.
+// logProblems logs the configured parties that cannot call.
 func (a *App) logProblems() {
 	for _, p := range a.parties.All() {
 		if p.Problem != nil {
@@ -246,8 +246,8 @@ func (a *App) logProblems() {
 	}
 }
 
-// recordCalls builds the record of relying parties' calls. What waits in it is written before the
-// store closes.
+// recordCalls builds the recorder of calls. Close writes its queued records before it closes the
+// store.
 func (a *App) recordCalls(sandbox bool) {
 	mode := calllog.Mode(a.Config.RecordCalls)
 	if mode == "" {
@@ -267,7 +267,7 @@ func (a *App) recordCalls(sandbox bool) {
 	a.closers = append(a.closers, func() error { return a.calls.Flush(context.Background()) })
 }
 
-// domain builds people, requests and the worker.
+// domain builds signers, requests and the worker.
 func (a *App) domain(sandbox bool) error {
 	c := &a.Config
 	linkSecret, err := a.keys.Secret("links")
@@ -346,12 +346,12 @@ func (a *App) domain(sandbox bool) error {
 	return nil
 }
 
-// edges builds what people see.
+// edges builds the pages.
 func (a *App) edges(sandbox bool) error {
 	c := &a.Config
 	var err error
 	if sandbox {
-		c.OIDCIssuer = c.PublicURL + "/idp" // its own
+		c.OIDCIssuer = c.PublicURL + "/idp" // the sandbox's own provider
 	}
 	targets := []string{c.PublicURL}
 	if c.OIDCIssuer != "" {
@@ -399,7 +399,7 @@ func (a *App) routes(mux *http.ServeMux) {
 	mux.Handle("GET /logos/{file}", a.logos())
 }
 
-// logos serves the logos of relying parties, to signers and to operators.
+// logos serves the logos of relying parties to signers and operators.
 func (a *App) logos() http.Handler {
 	return ui.Logos(a.log, func(ctx context.Context, name string) ([]byte, error) {
 		png, err := a.parties.Logo(ctx, name)
@@ -410,8 +410,8 @@ func (a *App) logos() http.Handler {
 	})
 }
 
-// public is the handler of the public listener: relying parties' calls, and pages, which other
-// sites must not act on.
+// public returns the handler of the public listener: relying parties' calls, and pages with
+// cross-site protection.
 func (a *App) public() http.Handler {
 	h := a.rpapi.Handler(a.kit.ErrorPages(server.Protect(a.handler)), a.apiBases...)
 	if a.ownHost != "" {
@@ -420,12 +420,12 @@ func (a *App) public() http.Handler {
 	return h
 }
 
-// headers adds to every answer of a listener what browsers are told.
+// headers adds the headers for browsers to every answer of a listener.
 func (a *App) headers(h http.Handler) http.Handler {
 	return server.Headers(h, strings.HasPrefix(a.Config.PublicURL, "https://"))
 }
 
-// healthRoutes is the service's control listener.
+// healthRoutes returns the handler of the service's control listener.
 func (a *App) healthRoutes() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /isalive", func(w http.ResponseWriter, r *http.Request) {
@@ -440,7 +440,7 @@ func (a *App) healthRoutes() http.Handler {
 	return mux
 }
 
-// Run serves until ctx ends and everything under way is finished.
+// Run serves until ctx ends and all work in progress is finished.
 func (a *App) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	context.AfterFunc(ctx, func() { close(a.stop) })
@@ -469,7 +469,7 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(g.Wait(), a.Close())
 }
 
-// forget drops token ids that no one can replay any more, and records of calls that are too old.
+// forget removes the records of tokens that have expired, and old records of calls.
 func (a *App) forget(ctx context.Context) error {
 	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()
@@ -488,7 +488,7 @@ func (a *App) forget(ctx context.Context) error {
 	}
 }
 
-// earliest is the time before which no token is in time by any clock.
+// earliest returns the time before which a token is expired by every clock.
 func (a *App) earliest() time.Time {
 	now := a.now()
 	if a.wall != nil {
@@ -499,12 +499,12 @@ func (a *App) earliest() time.Time {
 	return now
 }
 
-// Close closes what Open opened. Run does it at its end.
+// Close closes what Open opened. Run calls it at its end.
 func (a *App) Close() error {
 	var err error
 	for _, l := range []net.Listener{a.listener, a.controlListener} {
 		if l != nil {
-			_ = l.Close() // closed by its server already, if that ran
+			_ = l.Close() // no error if its server has closed it
 		}
 	}
 	for i := len(a.closers) - 1; i >= 0; i-- {
@@ -516,8 +516,8 @@ func (a *App) Close() error {
 
 func (a *App) listen(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
 
-// providerClient reaches the identity provider. A sandbox is its own provider: those calls go
-// straight to the handler, so that they work whatever address the outside uses.
+// providerClient returns the client for the identity provider. In a sandbox its calls go directly
+// to the handler, so that they work whatever the public URL is.
 func (a *App) providerClient() *http.Client {
 	return &http.Client{
 		Timeout: 10 * time.Second,

@@ -18,16 +18,15 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// Archive renews documents that were signed by the authority of a data folder, beside a running
-// service or without one.
+// Archive renews documents that were signed by the authority of a data folder. It works beside a
+// running service or without one.
 type Archive struct {
 	stamps stamps
 	roots  *x509.CertPool
 	now    func() time.Time
 }
 
-// OpenArchive reads the authority in c.Data, which must exist, and takes time stamps from where c
-// says.
+// OpenArchive opens the authority in c.Data, which must exist, and the timestamp authorities of c.
 func OpenArchive(c Config) (*Archive, error) { return openArchive(c, time.Now) }
 
 func openArchive(c Config, now func() time.Time) (*Archive, error) {
@@ -42,7 +41,7 @@ func openArchive(c Config, now func() time.Time) (*Archive, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: no authority: %w", err)
 	}
-	// What a new certificate of the same authority has to say, the old ones know.
+	// The old certificates of the authority contain the URL.
 	base := ""
 	if points := issuing.CRLDistributionPoints; len(points) > 0 {
 		base = strings.TrimSuffix(points[0], ca.PathRootCRL)
@@ -74,8 +73,8 @@ func readCertificate(file string) (*x509.Certificate, error) {
 	return x509.ParseCertificate(block.Bytes)
 }
 
-// serviceEvidence speaks about the authority's own services. A renewal needs nothing about signers:
-// that is in the document.
+// serviceEvidence is the evidence about the authority's own services. A renewal requires no
+// evidence about signers, because the document contains it.
 type serviceEvidence struct{ *ca.Authority }
 
 func (e serviceEvidence) Evidence(
@@ -93,14 +92,13 @@ func (noRegister) Status(context.Context, *big.Int) (ca.Status, error) {
 }
 func (noRegister) Revoked(context.Context) ([]ca.Revoked, error) { return nil, errNoRegister }
 
-// Renew adds evidence and a time stamp to a file whose newest time stamp's certificate ends within
-// before. The new file is written beside the old one, read back and verified, and then takes its
-// place in one step; whatever goes wrong before leaves the old one as it was. It returns false if
-// the renewal is not due.
+// Renew adds evidence and a timestamp to a file if the certificate of its newest timestamp ends
+// within before. It writes the new file beside the old one, verifies it, and then renames it, so an
+// error leaves the old file unchanged. It returns false if the renewal is not due.
 func (a *Archive) Renew(
 	ctx context.Context, file string, before time.Duration,
 ) (renewed bool, err error) {
-	// the file is replaced, not the link to it
+	// Replace the file, not a symbolic link to it.
 	if file, err = filepath.EvalSymlinks(file); err != nil {
 		return false, err
 	}
@@ -178,9 +176,9 @@ func (a *Archive) replace(file string, old *os.File, info os.FileInfo, update []
 	}
 	dir, err := os.Open(filepath.Dir(file))
 	if err != nil {
-		return nil // it is replaced; only the flush of the folder is missing
+		return nil // it is replaced; only the flush of the folder failed
 	}
 	defer dir.Close()
-	_ = dir.Sync() // not every file system can
+	_ = dir.Sync() // some file systems do not support it
 	return nil
 }

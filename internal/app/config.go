@@ -19,101 +19,101 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// Config is the whole configuration and its reference. Each key is also a flag (--session-lifetime)
-// and an environment variable (SIGNET_SESSION_LIFETIME); flags win over the environment, and that
-// over the file. Unknown keys are refused.
+// Config is the configuration and its reference. Each key is also a flag (--session-lifetime) and
+// an environment variable (SIGNET_SESSION_LIFETIME). Flags take precedence over the environment,
+// and the environment over the file. Unknown keys are refused.
 //
-// A secret has a second key with the ending _file, which names a file with the secret; one line
-// break at its end does not count. $CREDENTIALS_DIRECTORY in its path is the folder of systemd's
+// A secret has a second key that ends in _file and names a file with the secret. One line break at
+// the end of the file is ignored. $CREDENTIALS_DIRECTORY in its path is the folder of systemd's
 // credentials.
 type Config struct {
-	// Where the configuration was read from, if that was a file. It is no key: the command line
-	// sets it.
+	// Path of the configuration file, if any. The command line sets it; it is not a key.
 	File string `yaml:"-" kong:"-"`
 
 	// Facts of the deployment that the database records anew from this configuration: public_url,
 	// signature_level, authority. It is no key: the command line sets it.
 	Change []string `yaml:"-" kong:"-"`
 
-	// Keys whose unsafe settings the service starts with all the same, logging each: those of the
-	// refusals that docs/operating.md lists. The sandbox needs none.
+	// Keys that may have unsafe settings. The service logs each such setting when it starts.
+	// Without this key it refuses them; docs/operating.md lists the refusals. The sandbox refuses
+	// none.
 	Unsafe List `yaml:"unsafe" help:"Start although these keys have unsafe settings." placeholder:"KEY,..."`
 
-	// Where browsers, phones and relying parties reach the service.
+	// Address for browsers, phones and relying parties.
 	Listen string `yaml:"listen" help:"Address to listen on." placeholder:"ADDR"`
 
-	// The control listener. Sandbox: tests look at requests, act as signers and move the clock;
-	// loopback only. Service: health (/isalive), metrics (/metrics) and, with ConsolePassword, the
-	// console; empty means none.
+	// Address of the control listener. Sandbox: tests look at requests, act as signers and move the
+	// clock; loopback only. Service: health (/isalive), metrics (/metrics) and, with
+	// ConsolePassword, the console; empty means none.
 	Control string `yaml:"control" help:"Address of the control listener." placeholder:"ADDR"`
 
 	// Password of the operators' console, at /console/ on the control listener, by HTTP Basic
-	// authentication: at least 16 bytes. The user name is for the operator to choose; the trail
-	// shows it. Empty means no console in the service, and one without a password in the sandbox.
-	// Keep Control on an internal address, behind TLS if others can listen there.
+	// authentication: at least 16 bytes. Operators choose their user names, which the trail
+	// records. Empty means no console in the service, and no password in the sandbox. Keep Control
+	// on an internal address, and behind TLS if others can read its traffic.
 	ConsolePassword     string `yaml:"console_password"      help:"Password of the operators' console; empty: none."  placeholder:"PASSWORD" secret:""`
 	ConsolePasswordFile string `yaml:"console_password_file" help:"File with the password of the operators' console." placeholder:"FILE"`
 
-	// Scheme, host and port under which the outside reaches Listen, without a path. It stands in
-	// signing URLs, download links, QR codes and certificates. Sandbox: http:// and Listen by
-	// default.
+	// Scheme, host and port at which Listen is reached from outside, without a path. Signing URLs,
+	// download links, QR codes and certificates contain it. Sandbox: http:// and Listen by default.
 	PublicURL string `yaml:"public_url" help:"URL under which the outside reaches us." placeholder:"URL"`
 
-	// Folder for the database, documents and keys. Back it up as a whole. Sandbox: a temporary one
-	// by default.
+	// Folder for the database, documents and keys. Back it up as a whole. Sandbox: a temporary
+	// folder by default.
 	Data string `yaml:"data" help:"Folder for database, documents and keys." placeholder:"DIR"`
 
-	// Database URL: postgres://… ; empty is SQLite in Data.
+	// Database URL: postgres://… ; empty means SQLite in Data.
 	Database     string `yaml:"database"      help:"PostgreSQL URL; empty is SQLite in the data folder." placeholder:"URL"  secret:""`
 	DatabaseFile string `yaml:"database_file" help:"File with the PostgreSQL URL."                       placeholder:"FILE"`
 
-	// Relying parties, beside those that operators register in the console. As a flag or
-	// environment variable: the same list as YAML text.
+	// Relying parties, in addition to those that operators register in the console. A flag or
+	// environment variable has the same list as YAML text.
 	Parties PartyList `yaml:"parties" help:"Relying parties, as YAML." placeholder:"YAML"`
 
-	// Lifetime of a sign session, from Proceed to Sign until it is over without an answer from the
-	// phone.
+	// Lifetime of a sign session, from Proceed to Sign until it times out without an answer from
+	// the phone.
 	SessionLifetime time.Duration `yaml:"session_lifetime" help:"Lifetime of a sign session." default:"180s"`
 
-	// Show one QR code for a whole sign session instead of a new one every second: for automated
-	// tests. A picture of a static code can be sent on to a victim.
+	// Show one QR code for a whole sign session instead of a new one every second, for automated
+	// tests. An attacker can forward a picture of a static code to a victim.
 	StaticQR bool `yaml:"static_qr" help:"Do not rotate the QR code (tests)."`
 
-	// HTTP status of UNAUTHORIZED: 400 like every other documented error, or 401.
+	// HTTP status of UNAUTHORIZED: 400, as for every other documented error, or 401.
 	UnauthorizedStatus int `yaml:"unauthorized_status" help:"HTTP status of UNAUTHORIZED (400 or 401)." default:"400"`
 
-	// Accept tokens without exp, and a jti twice.
+	// Accept tokens without exp or with a jti that was used before.
 	LenientTokens bool `yaml:"lenient_tokens" help:"Accept tokens without exp and with a jti used before."`
 
-	// The sandbox only. Where the public documentation leaves open what the real service refuses:
-	// "documented" accepts it, so that development is not held up, and "real" refuses what the real
-	// service may refuse. The JWKS of a relying party is fetched again for an unknown kid and after
-	// a signature that does not verify with "documented" only.
+	// For the sandbox only. The public documentation does not say everything that the real service
+	// refuses. In these cases "documented" accepts, to make development easy, and "real" refuses.
+	// With "documented", the sandbox also fetches the JWKS of a relying party again for an unknown
+	// kid and after a signature that does not verify.
 	Strictness string `yaml:"strictness" help:"What the sandbox does where the real service may refuse: documented or real." default:"documented" enum:"documented,real,"`
 
-	// Fetch a relying party's JWKS again when a token names a key that it lacks.
+	// Fetch a relying party's JWKS again if a token names a key that it lacks.
 	RefetchUnknownKid bool `yaml:"refetch_unknown_kid" help:"Fetch a JWKS again for an unknown kid."`
 
-	// Limits of each relying party, and of all together, in one process; 0 is no limit. A call
-	// beyond them is answered with 429 TOO_MANY_REQUESTS. Calls count once their token is verified;
-	// ten times the rate may come at once after a pause. Uploads count while they are in progress,
-	// with the size that they announce.
+	// Limits of each relying party and of all together, for each process; 0 means no limit. A call
+	// beyond them is refused with 429 TOO_MANY_REQUESTS. Calls count after their token is verified;
+	// bursts may have ten times the rate. Uploads count while they are in progress, with the size
+	// that they announce.
 	RatePerParty      int `yaml:"rate_per_party"       help:"Calls of one relying party per second; 0: no limit."          default:"100"`
 	UploadsPerParty   int `yaml:"uploads_per_party"    help:"Uploads of one relying party in progress; 0: no limit."       default:"32"`
 	Uploads           int `yaml:"uploads"              help:"Uploads of all relying parties in progress; 0: no limit."     default:"256"`
 	UploadMiBPerParty int `yaml:"upload_mib_per_party" help:"MiB of one relying party's uploads in progress; 0: no limit." default:"128"  name:"upload-mib-per-party"`
 	UploadMiB         int `yaml:"upload_mib"           help:"MiB of all uploads in progress; 0: no limit."                 default:"1024" name:"upload-mib"`
 
-	// Let JWKS and webhook URLs be plain http, on any port, and on private addresses: for relying
+	// Allow JWKS and webhook URLs with plain http, any port, and private addresses, for relying
 	// parties on an organisation's own network. Always on in the sandbox.
 	AllowPrivate bool `yaml:"allow_private" help:"Allow http and private addresses for JWKS and webhooks."`
 
-	// Which calls of relying parties the console shows, with their decoded tokens, their answers
-	// and why they were refused: none, refused or all. Empty is all in the sandbox and refused in
-	// the service. Records are bounded in number and age, and hold no secret.
+	// Calls of relying parties that the console shows, with their decoded tokens, their answers and
+	// the reasons of refusals: none, refused or all. Empty means all in the sandbox and refused in
+	// the service. Records are bounded in number and age, and contain no secret.
 	RecordCalls string `yaml:"record_calls" help:"Record calls of relying parties: none, refused or all (default: sandbox all, service refused)." placeholder:"WHICH"`
 
-	// After the contract's three tries go on with a webhook for a day, at growing distances.
+	// Continue to send a failed webhook for a day after the contract's three attempts, with growing
+	// pauses.
 	WebhookLadder bool `yaml:"webhook_ladder" help:"Keep trying failed webhooks for a day."`
 
 	// The organisation's OpenID Connect provider, for signers: an https URL without query and
@@ -125,43 +125,44 @@ type Config struct {
 	OIDCUINClaim         string `yaml:"oidc_uin_claim"          help:"Claim with the NRIC or FIN."                                             name:"oidc-uin-claim"          default:"uin"`
 	OIDCNameClaim        string `yaml:"oidc_name_claim"         help:"Claim with the name for the certificate."                                                               default:"name"`
 
-	// PAdES level of signed documents: B-T, B-LT or B-LTA. A document below it is never released.
+	// PAdES level of signed documents: B-T, B-LT or B-LTA. A document with a lower level is never
+	// released.
 	SignatureLevel string `yaml:"signature_level" help:"PAdES level of signed documents (B-T, B-LT or B-LTA)." default:"B-LTA" enum:"B-T,B-LT,B-LTA"`
 
-	// External timestamp authorities (RFC 3161 over HTTP), asked in this order, 10 seconds each;
-	// empty is the built-in one. A document waits and is tried again while all are away, for
-	// SealTimeout. As a flag or environment variable: separated by commas.
+	// External timestamp authorities (RFC 3161 over HTTP), asked in this order with a timeout of 10
+	// seconds each; empty means the built-in one. While none answers, a document waits and is
+	// retried for SealTimeout. A flag or environment variable separates them by commas.
 	TSAURLs List `yaml:"tsa_urls" name:"tsa-urls" help:"External timestamp authorities, in order of preference." placeholder:"URL,..."`
 
 	// PEM file with the roots of the external timestamp authorities.
 	TSARoots string `yaml:"tsa_roots" name:"tsa-roots" help:"PEM file with the roots of the timestamp authorities." placeholder:"FILE"`
 
-	// Policy (OID) that external timestamp authorities are asked for and have to use; empty is
-	// theirs.
+	// Policy (OID) that is requested from external timestamp authorities and that their timestamps
+	// must have; empty means their default.
 	TSAPolicy string `yaml:"tsa_policy" name:"tsa-policy" help:"Policy that timestamps must have." placeholder:"OID"`
 
-	// For how long an approved document is tried to be sealed while no timestamp authority answers.
-	// The attempts are up to an hour apart. Then the request is stalled: the phone's signature is
-	// kept, the log has an alarm, operators can have it sealed again or abort it, and the relying
-	// party can cancel. The end of the phone's certificate ends the attempts earlier.
+	// How long sealing of an approved document is retried while no timestamp authority answers. The
+	// pauses between attempts grow to an hour. Then the request is stalled: the phone's signature
+	// is kept, the log has an alarm, operators can seal the document again or abort, and the
+	// relying party can cancel. The attempts end earlier if the phone's certificate ends.
 	SealTimeout time.Duration `yaml:"seal_timeout" help:"Try to seal an approved document for so long." default:"24h"`
 
-	// Kinds of content with which an upload is refused, separated by commas, or none: javascript,
+	// Kinds of content that uploads must not have, separated by commas, or none: javascript,
 	// launch, open-action, additional-action, rich-media, external-stream, embedded-file,
-	// portfolio, optional-content, hidden-annotation, xfa, empty-signature-field. Other findings
-	// stand in the trail.
+	// portfolio, optional-content, hidden-annotation, xfa, empty-signature-field. The trail records
+	// other findings.
 	RefuseContent string `yaml:"refuse_content" help:"Kinds of content with which an upload is refused, separated by commas; none: no kind." default:"javascript,launch,open-action,additional-action,rich-media,external-stream"`
 
 	// Name of the authority in certificates: "Signet" gives "Signet Root CA".
 	AuthorityName string `yaml:"authority_name" help:"Name of the certificate authority." default:"Signet"`
 
-	// How long the certificate of a signer's phone is good for, from one hour; a phone enrols again
-	// after it. Short-lived ones need no revocation in practice. Signatures stay valid: they are
-	// stamped while the certificate is.
+	// Lifetime of the certificate of a signer's phone, at least one hour; the phone enrols again
+	// after it. Short-lived certificates rarely need revocation. Signatures stay valid, because
+	// they get a timestamp while the certificate is valid.
 	SignerValidity time.Duration `yaml:"signer_validity" help:"Lifetime of signers' certificates." default:"8760h"`
 
-	// How long before its newest timestamp's certificate ends a stored document of level B-LTA gets
-	// a further timestamp.
+	// How long before the end of its newest timestamp's certificate a stored document of level
+	// B-LTA gets another timestamp.
 	RenewBefore time.Duration `yaml:"renew_before" help:"Renew stored documents so long before their timestamp ends." default:"2160h"`
 
 	// debug, info, warn or error.
@@ -172,25 +173,24 @@ type Config struct {
 const strictnessReal = "real"
 
 // Party is one relying party of the configuration (docs/contract.md, 1.1). Operators register
-// others in the console; what is registered here they see and do not change, and it goes before one
-// of theirs with the same client id.
+// others in the console. The console shows configured parties but does not change them. A
+// configured party takes precedence over one in the console with the same client id.
 type Party struct {
 	ClientID string `yaml:"client_id"`
 	Name     string `yaml:"name"`
 	JWKSURL  string `yaml:"jwks_url"`
-	// the keys themselves (RFC 7517), in the place of a URL: {keys: [...]}
+	// the keys themselves (RFC 7517), instead of a URL: {keys: [...]}
 	JWKS        map[string]any `yaml:"jwks"`
 	RedirectURL string         `yaml:"redirect_url"`
 	WebhookURL  string         `yaml:"webhook_url"` // may be empty
-	// PNG, JPEG or WebP file, shown to signers from our own origin; may be empty
+	// PNG, JPEG or WebP file, shown to signers from this origin; may be empty
 	Logo string `yaml:"logo"`
 }
 
-// List is a list in the file and a text with commas elsewhere.
+// List is a list in the file, and a text with commas elsewhere.
 type List []string
 
-// UnmarshalText reads the text of a flag or environment variable, or the YAML list that the file
-// has.
+// UnmarshalText parses the text of a flag or environment variable, or the YAML list of the file.
 func (l *List) UnmarshalText(text []byte) error {
 	if list := []string{}; yaml.Unmarshal(text, &list) == nil {
 		*l = list
@@ -205,7 +205,7 @@ func (l *List) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// UnmarshalYAML reads the list.
+// UnmarshalYAML parses the list.
 func (l *List) UnmarshalYAML(node *yaml.Node) error {
 	var list []string
 	err := node.Decode(&list)
@@ -213,11 +213,10 @@ func (l *List) UnmarshalYAML(node *yaml.Node) error {
 	return err
 }
 
-// PartyList is a type of its own so that the command line can tell how to read it; see
-// [ParseParties].
+// PartyList is a type of its own so that the command line can parse it; see [ParseParties].
 type PartyList []Party
 
-// ParseParties reads the list from the YAML of one flag or environment variable.
+// ParseParties parses the list from the YAML text of a flag or environment variable.
 func ParseParties(text string) (PartyList, error) {
 	d := yaml.NewDecoder(strings.NewReader(text))
 	d.KnownFields(true)
@@ -228,12 +227,12 @@ func ParseParties(text string) (PartyList, error) {
 	return list, nil
 }
 
-// policy is what outbound calls may reach.
+// policy returns the policy of outbound calls.
 func (c *Config) policy(timeout time.Duration) safehttp.Policy {
 	return safehttp.Policy{AllowPrivate: c.AllowPrivate, Timeout: timeout}
 }
 
-// registered turns the parties into the domain's, with the logos that they name.
+// registered returns the configured parties and the logos that they name.
 func (c *Config) registered() (parties []party.Party, logos []party.Logo, err error) {
 	list := make([]party.Party, len(c.Parties))
 	for i, p := range c.Parties {
@@ -268,7 +267,7 @@ func (c *Config) registered() (parties []party.Party, logos []party.Logo, err er
 	return list, logos, nil
 }
 
-// level is the domain's form of SignatureLevel.
+// level returns SignatureLevel as a pades.Level.
 func (c *Config) level() pades.Level {
 	switch c.SignatureLevel {
 	case "B-T":
@@ -279,10 +278,11 @@ func (c *Config) level() pades.Level {
 	return pades.LevelLTA
 }
 
-// maxValidity of signers' certificates: three years, the longest that the usual policies allow.
+// maxValidity is the longest lifetime of signers' certificates: three years, the limit of usual
+// policies.
 const maxValidity = 3 * 8760 * time.Hour
 
-// check finds what cannot work before anything is started.
+// check returns an error for a configuration that cannot work.
 func (c *Config) check() error {
 	u, err := url.Parse(c.PublicURL)
 	switch {
@@ -292,7 +292,7 @@ func (c *Config) check() error {
 			c.PublicURL,
 		)
 	case c.Database != "" && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://"):
-		// the value may hold a password
+		// The value may contain a password.
 		return errors.New(
 			"database: it must be a URL that begins with postgres://; without the key the database is SQLite, in the data folder",
 		)
@@ -336,8 +336,8 @@ func (c *Config) check() error {
 	return c.checkTSA()
 }
 
-// isIssuer reports whether a text has the form of an issuer (OpenID Connect Core 1.0, section 2),
-// or is one with http, which [risks] judges.
+// isIssuer reports whether a text has the form of an issuer (OpenID Connect Core 1.0, section 2).
+// It also accepts http, which [risks] judges.
 func isIssuer(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" &&

@@ -49,7 +49,7 @@ func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) {
 	})
 }
 
-// consoleMetrics is what the console shows of the metrics.
+// consoleMetrics returns the metrics that the console shows.
 func (a *App) consoleMetrics() (console.Metrics, error) {
 	s, err := a.metrics.Snapshot()
 	if err != nil {
@@ -69,7 +69,7 @@ func (a *App) consoleMetrics() (console.Metrics, error) {
 	return m, nil
 }
 
-// counted measures a handler of jobs.
+// counted returns a handler of jobs that also measures them.
 func (a *App) counted(h request.Handler) request.Handler {
 	return func(ctx context.Context, job *request.Job) []request.Event {
 		events := h(ctx, job)

@@ -6,11 +6,11 @@ import (
 )
 
 // reloadable are the keys of [Config] that may change while the service runs. The caller of
-// [App.Reload] applies log_level, because the logger is its own.
+// [App.Reload] applies log_level, because it owns the logger.
 var reloadable = []string{"parties", "log_level"}
 
 // Reload applies a configuration that was read again: the relying parties, with their logos. It
-// logs what it changed, and which other keys are different and take effect at the next start. On an
+// logs what it changed, and which other keys differ and take effect at the next start. After an
 // error nothing has changed. Calls must not overlap.
 func (a *App) Reload(c Config) error {
 	if err := c.readSecrets(); err != nil {
@@ -24,7 +24,7 @@ func (a *App) Reload(c Config) error {
 	if err != nil {
 		return err
 	}
-	// a start refuses the calls of such a party; a reload can keep the old one
+	// A start refuses the calls of such a party. A reload keeps the old one instead.
 	for _, p := range parties {
 		if err := p.Validate(a.Config.policy(0)); err != nil {
 			return err
@@ -44,7 +44,7 @@ func (a *App) Reload(c Config) error {
 			postponed = append(postponed, key)
 		}
 	}
-	// A key that waits for the next start is reported again at the next reload.
+	// Other keys keep their old values here, so that the next reload reports them again.
 	a.loaded.Parties, a.loaded.LogLevel = c.Parties, c.LogLevel
 	a.log.Info("reloaded the configuration", "changed", applied, "parties", len(parties))
 	if len(postponed) > 0 {
@@ -53,7 +53,7 @@ func (a *App) Reload(c Config) error {
 	return nil
 }
 
-// changedKeys lists the keys in which two configurations differ.
+// changedKeys returns the keys in which two configurations differ.
 func changedKeys(a, b Config) (keys []string) {
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
 		was, is := reflect.ValueOf(a).FieldByIndex(f.Index), reflect.ValueOf(b).FieldByIndex(

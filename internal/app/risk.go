@@ -22,7 +22,7 @@ type risk struct {
 	remedy string
 }
 
-// risks lists what is refused.
+// risks lists the settings that are refused.
 func risks() []risk {
 	list := []risk{
 		{
@@ -119,8 +119,8 @@ func risks() []risk {
 	return list
 }
 
-// refuseRisks returns an error that names each risk of the configuration with its remedy, except
-// those that Unsafe allows: these it logs.
+// refuseRisks returns an error that names each risk of the configuration with its remedy. It logs
+// the risks that Unsafe allows instead.
 func (c *Config) refuseRisks(log *slog.Logger) error {
 	var errs []error
 	var keys []string
@@ -148,10 +148,10 @@ func (c *Config) refuseRisks(log *slog.Logger) error {
 	return errors.Join(errs...)
 }
 
-// weak says why a password is refused that can be guessed offline in less than a century by an
-// estimate of zxcvbn, whose highest score is 4.
+// weak returns why a password is refused. It refuses one that can be guessed offline in less than a
+// century by the estimate of zxcvbn, whose highest score is 4.
 func weak(password string) string {
-	const judged = 64 // bytes; the estimate of a longer text takes long
+	const judged = 64 // bytes; the estimate of a longer text is slow
 	if password == "" ||
 		zxcvbn.PasswordStrength(password[:min(len(password), judged)], nil).Score >= 4 {
 		return ""
@@ -159,8 +159,8 @@ func weak(password string) string {
 	return "it is easy to guess"
 }
 
-// worldReadable says why a file is refused that every user of the machine can read. A path that
-// cannot be read gives no reason: reading it gives the error.
+// worldReadable returns why a file is refused that every user of the machine can read. For a path
+// that cannot be read it returns "", because reading the file returns the error.
 func worldReadable(path string) string {
 	if path == "" {
 		return ""
@@ -188,13 +188,13 @@ func holdsSecret(path string) bool {
 	})
 }
 
-// hostOf is the host of an address to listen on: "" for all addresses.
+// hostOf returns the host of an address to listen on; "" for all addresses.
 func hostOf(addr string) string {
 	host, _, _ := net.SplitHostPort(addr)
 	return host
 }
 
-// isLoopback reports whether only this machine reaches a host.
+// isLoopback reports whether only this machine can reach a host.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()

@@ -28,15 +28,15 @@ import (
 	"github.com/signet-sign/signet/internal/store"
 )
 
-// Addresses of a sandbox that is told nothing. The first is the one of MockPass, so that what
-// worked with that finds us.
+// Default addresses of a sandbox. The first is MockPass's, so that clients of MockPass work without
+// changes.
 const (
 	SandboxListen  = "127.0.0.1:5156"
 	SandboxControl = "127.0.0.1:5157"
 )
 
-// SandboxDefaults is the configuration of a sandbox that is told nothing: what the command line's
-// defaults say, for Go programs.
+// SandboxDefaults returns the default configuration of a sandbox, for Go programs: the defaults of
+// the command line.
 func SandboxDefaults() Config {
 	return Config{
 		Listen: SandboxListen, Control: SandboxControl,
@@ -51,10 +51,9 @@ const demoClientID = "signet-demo"
 // mockBase is MockPass's base path of the Sign V3 API.
 const mockBase = "/sign-v3"
 
-// OpenSandbox builds the sandbox: the service, with its own identity provider and personas, a demo
-// relying party, a clock that can be moved, and the control listener. Fields of c that are empty
-// get the sandbox's defaults; now is time.Now, from which the clock starts, and getenv is
-// os.Getenv.
+// OpenSandbox builds the sandbox: the service with its own identity provider and personas, a demo
+// relying party, a clock that can be moved, and the control listener. Empty fields of c get the
+// sandbox's defaults. now is time.Now, from which the clock starts, and getenv is os.Getenv.
 func OpenSandbox(
 	ctx context.Context, c Config, now func() time.Time, getenv func(string) string,
 	log *slog.Logger,
@@ -171,12 +170,12 @@ func (a *App) openSandbox(
 var mockVariables = []struct{ name, alias, fallback string }{
 	{"SIGNV3_CLIENT_ID", "", "mockpass-sign-v3-client"},
 	{"SIGNV3_CLIENT_JWKS_URL", "", "http://localhost:4000/jwks"},
-	// MockPass's documentation and code disagree about the name of this one.
+	// MockPass's documentation and code use different names for this one.
 	{"SIGNV3_CLIENT_REDIRECT_URI", "SIGNV3_CLIENT_REDIRECT_URL", "http://localhost:4000/redirect"},
 	{"SIGNV3_CLIENT_WEBHOOK_URL", "", "http://localhost:4000/webhook"},
 }
 
-// mockValues are the variables' values, in their order.
+// mockValues returns the variables' values, in their order.
 func mockValues(getenv func(string) string) (values [4]string) {
 	for i, v := range mockVariables {
 		values[i] = cmp.Or(getenv(v.name), getenv(v.alias), v.fallback)
@@ -184,7 +183,7 @@ func mockValues(getenv func(string) string) (values [4]string) {
 	return values
 }
 
-// mockEnvironment lists the variables and their values as a shell takes them.
+// mockEnvironment returns the variables and their values in shell syntax.
 func mockEnvironment(getenv func(string) string) (lines []string) {
 	for i, value := range mockValues(getenv) {
 		lines = append(lines, mockVariables[i].name+"="+value)
@@ -192,7 +191,7 @@ func mockEnvironment(getenv func(string) string) (lines []string) {
 	return lines
 }
 
-// mockParty is the relying party that MockPass's environment variables describe.
+// mockParty returns the relying party that MockPass's environment variables describe.
 func mockParty(getenv func(string) string) party.Party {
 	v := mockValues(getenv)
 	return party.Party{
@@ -200,8 +199,8 @@ func mockParty(getenv func(string) string) party.Party {
 	}
 }
 
-// loopback insists on an address that only this machine reaches: anyone who reaches the control
-// listener may do anything.
+// loopback returns an error unless only this machine can reach the address, because clients of the
+// control listener may do anything.
 func loopback(addr string) error {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -213,7 +212,7 @@ func loopback(addr string) error {
 	return nil
 }
 
-// reachable is where this machine reaches its own listener.
+// reachable returns the URL at which this machine reaches its own listener.
 func reachable(addr net.Addr) string {
 	tcp := addr.(*net.TCPAddr)
 	if tcp.IP.IsUnspecified() {
@@ -265,7 +264,7 @@ func (w *localWriter) Write(p []byte) (int, error) {
 	return w.body.Write(p)
 }
 
-// templates are those of all edges that answer with pages.
+// templates returns the templates of all edges that have pages.
 func templates() []ui.Templates {
 	return []ui.Templates{
 		portal.Templates(), phone.Templates(), console.Templates(), sandbox.Templates(),

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// A secretFile is a key of [Config] that names the file of a secret: console_password_file is the
-// one of console_password.
+// A secretFile is a key of [Config] that names the file of a secret, such as console_password_file
+// for console_password.
 type secretFile struct {
 	key, secret string  // keys
 	path, value *string // their fields in one configuration
 }
 
-// secretFiles lists all keys with the ending _file.
+// secretFiles returns all keys that end in _file.
 func (c *Config) secretFiles() (list []secretFile) {
 	fields := map[string]*string{}
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[Config]()) {
@@ -33,8 +33,8 @@ func (c *Config) secretFiles() (list []secretFile) {
 	return list
 }
 
-// readSecrets sets each secret whose file is named to the file's text, without one line break at
-// its end, and puts the folder of systemd's credentials into the path.
+// readSecrets sets each secret whose file is configured to the file's text, without one line break
+// at its end. It expands the folder of systemd's credentials in the path.
 func (c *Config) readSecrets() error {
 	for _, f := range c.secretFiles() {
 		if *f.path == "" {
@@ -60,7 +60,7 @@ func (c *Config) readSecrets() error {
 	return nil
 }
 
-// expandPath puts the folder of systemd's credentials in the place of $CREDENTIALS_DIRECTORY.
+// expandPath replaces $CREDENTIALS_DIRECTORY by the folder of systemd's credentials.
 func expandPath(path string) (string, error) {
 	const variable = "CREDENTIALS_DIRECTORY"
 	var err error

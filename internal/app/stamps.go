@@ -15,17 +15,17 @@ import (
 	"github.com/signet-sign/signet/pades/tsa"
 )
 
-// stamps is where time stamps come from, and what makes them provable for decades.
+// stamps is the source of timestamps, and of the evidence that keeps them verifiable for decades.
 type stamps struct {
 	source   pades.Timestamper
 	evidence pades.EvidenceSource
-	roots    *x509.CertPool      // of time stamps
-	known    []*x509.Certificate // roots, which tokens may leave out
+	roots    *x509.CertPool      // of timestamps
+	known    []*x509.Certificate // roots, which timestamp tokens may omit
 }
 
-// newStamps chooses between the built-in authority and external ones. ours knows about the
-// certificates of our authority. Our root stays trusted for time stamps either way: documents of
-// before the switch have such.
+// newStamps selects the built-in authority or external ones. ours is the evidence about the
+// certificates of this authority. Its root stays trusted for timestamps in both cases, because
+// documents signed before a switch have its timestamps.
 func newStamps(
 	c *Config, authority *ca.Authority, ours pades.EvidenceSource, now func() time.Time,
 ) (stamps, error) {
@@ -56,9 +56,8 @@ func newStamps(
 		external.AddCert(cert)
 		s.roots.AddCert(cert)
 	}
-	// The operator named these addresses, and authorities that the operator trusts name those of
-	// the revocation data: no stranger does, so that the client needs no rules about where it may
-	// go.
+	// The operator configured these addresses, and authorities that the operator trusts name the
+	// addresses of the revocation data, so the client needs no restrictions on addresses.
 	client := &http.Client{}
 	var list tsa.Alternatives
 	for _, u := range c.TSAURLs {
@@ -75,7 +74,7 @@ func newStamps(
 	return s, nil
 }
 
-// sources puts together what several know.
+// sources combines several sources of evidence.
 type sources []pades.EvidenceSource
 
 func (s sources) Evidence(

@@ -8,8 +8,8 @@ import (
 	"github.com/go-jose/go-jose/v4/cryptosigner"
 )
 
-// SignJWT returns the compact JWS (RFC 7515) of claims: ES256 with a P-256 key, typ JWT, and the
-// key id. The key may live anywhere that a [crypto.Signer] reaches.
+// SignJWT returns claims as a compact JWS (RFC 7515): ES256 with a P-256 key, typ JWT, and the key
+// id. The key may be any [crypto.Signer], such as one of a hardware module.
 func SignJWT(key crypto.Signer, keyID string, claims any) (string, error) {
 	signer, err := jose.NewSigner(
 		jose.SigningKey{

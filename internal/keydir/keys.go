@@ -1,13 +1,13 @@
-// Package keydir owns the private keys and secrets of the service: files in one
-// directory, mode 0600, made on first use.
+// Package keydir keeps the private keys and secrets of the service in the files of one directory,
+// with mode 0600. It creates them on first use.
 //
-// Start at [Dir.Signer] for EC keys (PKCS#8 PEM, given out as crypto.Signer so
-// that a hardware module can stand in) and [Dir.Secret] for symmetric ones.
-// [Dir.Create] is the primitive below both: a file appears whole or not at all,
-// never overwrites another, and survives a power cut once Create has returned.
+// Start at [Dir.Signer] for EC keys (PKCS#8 PEM, returned as crypto.Signer so that a hardware
+// module can replace them) and [Dir.Secret] for symmetric ones. Both use [Dir.Create], which writes
+// a file completely or not at all and never overwrites one. The file survives a power loss after
+// Create returns.
 //
-// The package does not rotate, encrypt or export keys, and never holds the key
-// of a signer: that one lives on the signer's phone.
+// The package does not rotate, encrypt or export keys. It never has the key of a signer, which only
+// the signer's phone has; package signer certifies it.
 package keydir
 
 import (
@@ -29,28 +29,25 @@ import (
 // SecretSize is the length of a symmetric secret in bytes.
 const SecretSize = 32
 
-// maxFile bounds what is read back: every file here is a key, a secret or a
-// certificate.
+// maxFile bounds what is read. Every file is a key, a secret or a certificate.
 const maxFile = 64 << 10
 
 var (
-	// ErrPermissions reports a key file that others on the machine can read.
+	// ErrPermissions is the error for a key file that others on the machine can read.
 	ErrPermissions = errors.New("keys: file is accessible to group or others; run chmod 600")
-	// ErrName reports a file name that would leave the directory.
+	// ErrName is the error for a file name that would leave the directory.
 	ErrName = errors.New("keys: not a plain file name")
 )
 
-// Dir is a directory of keys. Its methods may be called concurrently, by
-// several processes too: anyone who creates a file first wins and all others load
-// that one.
+// Dir is a directory of keys. Several goroutines and processes may call its methods concurrently:
+// the first to create a file succeeds, and all others load that file.
 type Dir struct {
 	path string
 	rand io.Reader
 }
 
-// Open returns the directory at path, creating it with mode 0700 if needed.
-// Randomness for keys and secrets is read from rand. (The standard library
-// draws EC keys from the system's generator whatever it is given.)
+// Open returns the directory at path. It creates it with mode 0700 if needed. Secrets are read from
+// rand. The standard library generates EC keys from the system's random source regardless of rand.
 func Open(path string, rand io.Reader) (*Dir, error) {
 	if rand == nil {
 		return nil, errors.New("keys: no source of randomness")
@@ -61,8 +58,8 @@ func Open(path string, rand io.Reader) (*Dir, error) {
 	return &Dir{path: path, rand: rand}, nil
 }
 
-// Signer returns the EC key of that name (file <name>.key), made on first use.
-// curve must be P-256 or P-384; a stored key of another curve is an error.
+// Signer returns the EC key with that name (file <name>.key), and creates it on first use. curve
+// must be P-256 or P-384; a stored key on another curve is an error.
 func (d *Dir) Signer(name string, curve elliptic.Curve) (crypto.Signer, error) {
 	if curve != elliptic.P256() && curve != elliptic.P384() {
 		return nil, fmt.Errorf("keys: curve %s is not offered", curve.Params().Name)
@@ -88,9 +85,9 @@ func (d *Dir) Signer(name string, curve elliptic.Curve) (crypto.Signer, error) {
 	return parseEC(file, data, curve)
 }
 
-// Existing returns the EC key of that name and never makes one. The error is
-// fs.ErrNotExist (wrapped) where there is none. Use it when something that
-// depends on the key already exists: a new key could not replace it.
+// Existing returns the EC key with that name and never creates one. The error wraps fs.ErrNotExist
+// if there is none. It is for a key that something existing depends on, which a new key could not
+// replace.
 func (d *Dir) Existing(name string, curve elliptic.Curve) (crypto.Signer, error) {
 	data, err := d.Read(name + ".key")
 	if err != nil {
@@ -106,7 +103,7 @@ func parseEC(file string, data []byte, curve elliptic.Curve) (crypto.Signer, err
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		// the cause could quote key bytes
+		// The cause could contain key bytes.
 		return nil, fmt.Errorf("keys: %s: unreadable private key", file)
 	}
 	key, ok := parsed.(*ecdsa.PrivateKey)
@@ -116,7 +113,7 @@ func parseEC(file string, data []byte, curve elliptic.Curve) (crypto.Signer, err
 	return key, nil
 }
 
-// Secret returns the 32 bytes of that name (file <name>.secret), made on first use.
+// Secret returns the 32 bytes with that name (file <name>.secret), and creates them on first use.
 func (d *Dir) Secret(name string) ([]byte, error) {
 	file := name + ".secret"
 	data, err := d.Read(file)
@@ -138,8 +135,7 @@ func (d *Dir) Secret(name string) ([]byte, error) {
 	return data, nil
 }
 
-// Read returns the content of a file that Create made. It refuses files that
-// others may read, regardless of who changed the mode.
+// Read returns the content of a file that Create made. It refuses files that other users can read.
 func (d *Dir) Read(file string) ([]byte, error) {
 	if !plain(file) {
 		return nil, ErrName
@@ -166,15 +162,14 @@ func (d *Dir) Read(file string) ([]byte, error) {
 	return data, nil
 }
 
-// Create makes the file with this content if it does not exist and returns the
-// content that the file then has: data, or what another process stored first.
-// When it returns nil the file and its name are on disk.
+// Create creates the file with this content if it does not exist. It returns the file's content:
+// data, or what another process stored first. If the error is nil, the file and its name are on
+// disk.
 func (d *Dir) Create(file string, data []byte) ([]byte, error) {
 	if !plain(file) {
 		return nil, ErrName
 	}
-	// os.CreateTemp uses mode 0600. A crash leaves at most a nameless rest that
-	// no reader looks at.
+	// os.CreateTemp uses mode 0600. A crash leaves at most a temporary file that is never read.
 	tmp, err := os.CreateTemp(d.path, ".new-*")
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
@@ -190,8 +185,8 @@ func (d *Dir) Create(file string, data []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("keys: %s: %w", file, err)
 	}
-	// A hard link, unlike rename, fails when the name is taken: two processes
-	// that start together agree on one key.
+	// A hard link, unlike a rename, fails if the name exists, so two processes that start together
+	// use the same key.
 	err = os.Link(tmp.Name(), filepath.Join(d.path, file))
 	lost := errors.Is(err, fs.ErrExist)
 	if err != nil && !lost {

@@ -1,8 +1,8 @@
-// Package obs is what an operator sees of the running program: logs, metrics and health. Start at
-// [New].
+// Package obs has the logs and metrics of the running program. Start at [NewMetrics] and [Observe].
 //
-// Logs and metrics name routes by their pattern ("/sign/{request_id}"), never by the path that was
-// asked for: paths hold secrets (a session's id, a download link's signature).
+// Logs and metrics contain the patterns of routes ("/sign/{request_id}") and never paths, which
+// contain secrets (a session's id, a download link's signature). Package console shows some metrics
+// in pages.
 package obs
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics are the program's own, in a registry of their own.
+// Metrics are the program's metrics, in their own registry.
 type Metrics struct {
 	registry *prometheus.Registry
 	http     *prometheus.HistogramVec
@@ -30,7 +30,7 @@ type Metrics struct {
 	clock    prometheus.Gauge
 }
 
-// Names of the metrics that pages show, too.
+// Names of the metrics that [Metrics.Snapshot] reads.
 const (
 	nameHTTP    = "signet_http_request_duration_seconds"
 	nameFetches = "signet_jwks_fetches_total"
@@ -39,7 +39,7 @@ const (
 	nameSealing = "signet_sealing_duration_seconds"
 )
 
-// NewMetrics registers everything.
+// NewMetrics returns metrics that are all registered.
 func NewMetrics() *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
@@ -114,12 +114,13 @@ func (m *Metrics) Recorded(written, dropped int) {
 	m.calls.WithLabelValues("dropped").Add(float64(dropped))
 }
 
-// Handler serves the metrics in Prometheus' format.
+// Handler serves the metrics in the format of Prometheus.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// NewLogger writes text lines of at least level to w. The level may change while the program runs.
+// NewLogger returns a logger that writes text lines of at least level to w. The level may change
+// while the program runs.
 func NewLogger(w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
 }
@@ -131,7 +132,7 @@ func Observe(next http.Handler, log *slog.Logger, m *Metrics) http.Handler {
 		rec := &recorder{ResponseWriter: w}
 		next.ServeHTTP(rec, r)
 		took := time.Since(begin)
-		route := r.Pattern // written by the ServeMux
+		route := r.Pattern // set by the ServeMux
 		if route == "" {
 			route = "none"
 		}
@@ -148,8 +149,8 @@ func Observe(next http.Handler, log *slog.Logger, m *Metrics) http.Handler {
 	})
 }
 
-// methodOf is the method of RFC 9110 (or PATCH), or "other": clients can make methods up without
-// end, and each would be a metric.
+// methodOf returns the method if RFC 9110 defines it (or PATCH), and "other" otherwise, because
+// clients can invent any number of methods and each would add metrics.
 func methodOf(r *http.Request) string {
 	switch r.Method {
 	case http.MethodGet,
@@ -166,7 +167,7 @@ func methodOf(r *http.Request) string {
 	return "other"
 }
 
-// recorder remembers the status. Unwrap lets http.ResponseController reach the connection.
+// recorder records the status.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -179,5 +180,5 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap gives http.ResponseController the real writer.
+// Unwrap returns the original writer, for http.ResponseController.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -6,18 +6,17 @@ import (
 	"time"
 )
 
-// Snapshot is what the metrics say now, counted since this process began, for pages that people
-// read.
+// Snapshot is the present values of some metrics, counted since the process started.
 type Snapshot struct {
 	Routes  []Route                      // busiest first
 	Jobs    map[string]map[string]uint64 // kind -> status afterwards -> attempts
 	Fetches map[string]uint64            // outcome -> fetches of relying parties' keys
-	Sealing []Bucket                     // how long sealings took; the last one is without bound
+	Sealing []Bucket                     // how long sealings took; the last bucket has no upper bound
 }
 
-// Bucket is how many took at most so long, and longer than the bucket before.
+// Bucket is the number of values of at most UpTo and more than the UpTo of the bucket before.
 type Bucket struct {
-	UpTo  time.Duration // 0: without bound
+	UpTo  time.Duration // 0 means no upper bound
 	Count uint64
 }
 
@@ -62,7 +61,7 @@ func (m *Metrics) Snapshot() (Snapshot, error) {
 				s.Jobs[kind][label["status"]] += uint64(metric.GetCounter().GetValue())
 			case nameSealing:
 				h := metric.GetHistogram()
-				var below uint64 // its counts are cumulative
+				var below uint64 // the metric's counts are cumulative
 				for _, b := range h.GetBucket() {
 					s.Sealing = append(
 						s.Sealing,

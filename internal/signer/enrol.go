@@ -24,12 +24,12 @@ import (
 	"github.com/signet-sign/signet/pades/cms"
 )
 
-// Service enrols phones and finds them again.
+// Service enrols phones and looks them up.
 type Service struct {
 	Store           Store
 	Authority       *ca.Authority
 	ChallengeSecret []byte // 32 bytes; authenticates enrolment challenges
-	Replay          Replay // records the challenges that were answered
+	Replay          Replay // records used challenges
 	Now             func() time.Time
 	Rand            io.Reader
 }
@@ -37,21 +37,20 @@ type Service struct {
 // Replay records that a value was used, on all nodes and across restarts. Package store implements
 // it with the record of used tokens (package token, Replay).
 type Replay interface {
-	// Use records id in namespace until the given time at least. first is false if it was recorded
+	// Use records id in namespace at least until the given time. first is false if it was recorded
 	// before.
 	Use(ctx context.Context, namespace, id string, until time.Time) (first bool, err error)
 }
 
-// replayNamespace holds the challenges that were answered. It has a space, so that it is no relying
-// party's client id.
+// replayNamespace is the namespace of used challenges. It contains a space, so it is not the client
+// id of a relying party.
 const replayNamespace = "enrolment challenges"
 
-// challengeLifetime is how long a person may take between asking for a challenge and answering it
-// with a new key.
+// challengeLifetime is how long a phone may take to answer a challenge.
 const challengeLifetime = 5 * time.Minute
 
-// challengePrefix begins every challenge, so that what a phone signs to enrol can never be taken
-// for the DER that it signs to approve, nor the other way round.
+// challengePrefix begins every challenge, so that a signature for enrolment cannot be used as an
+// approval, which signs DER, nor an approval for enrolment.
 const challengePrefix = "signet enrolment v1\n"
 
 const challengeLen = len(challengePrefix) + 8 + 16 + sha256.Size
@@ -76,10 +75,10 @@ func (s *Service) mac(p Person, body []byte) []byte {
 	return m.Sum(nil)
 }
 
-// Enrol certifies a phone's new key for p, who has logged in. proof is the key's ECDSA/SHA-256
-// signature over the challenge, raw r||s or DER: the proof of possession (RFC 4211, section 4.1). A
-// wrong proof is [api.ErrSignatureInvalid], and so is a challenge that is wrong, too old or was
-// answered before.
+// Enrol certifies the key of a phone for p, who is logged in. proof is the key's ECDSA/SHA-256
+// signature over the challenge, raw r||s or DER: the proof of possession (RFC 4211, section 4.1).
+// The error is [api.ErrSignatureInvalid] if the proof is wrong, or if the challenge is wrong,
+// expired or used before.
 func (s *Service) Enrol(
 	ctx context.Context, p Person, name string, pub *ecdsa.PublicKey, challenge, proof []byte,
 ) (Phone, error) {
@@ -136,14 +135,14 @@ func (s *Service) checkProof(p Person, pub *ecdsa.PublicKey, challenge, proof []
 	return nil
 }
 
-// Serial is the form in which a certificate's serial number is kept.
+// Serial returns a certificate's serial number in the form in which it is stored.
 func Serial(c *x509.Certificate) string { return c.SerialNumber.Text(16) }
 
-// longestName is in characters, more than the pages let a person type: 60 letters of Tamil are 180
-// bytes.
+// longestName is the length limit of a phone's name in characters. Pages accept shorter names only;
+// 60 Tamil letters have 180 bytes.
 const longestName = 100
 
-// checkName makes a phone's name fit to show.
+// checkName returns a phone's name in a form that is safe to show.
 func checkName(name string) (string, error) {
 	name = strings.TrimSpace(name)
 	switch {
@@ -159,7 +158,7 @@ func checkName(name string) (string, error) {
 	return name, nil
 }
 
-// Rename gives a phone of p that can still sign another name.
+// Rename renames a phone of p that can still sign.
 func (s *Service) Rename(ctx context.Context, p Person, phoneID, name string) error {
 	name, err := checkName(name)
 	if err != nil {
@@ -175,7 +174,7 @@ func (s *Service) Rename(ctx context.Context, p Person, phoneID, name string) er
 	return s.Store.RenamePhone(ctx, phoneID, name)
 }
 
-// own is a phone of p, revoked or not; [ErrNoPhone] if it is no one's or another person's.
+// own returns a phone of p, revoked or not. The error is [ErrNoPhone] if p has no such phone.
 func (s *Service) own(ctx context.Context, p Person, phoneID string) (Phone, error) {
 	phone, err := s.Store.Phone(ctx, phoneID)
 	if err != nil {
@@ -187,7 +186,7 @@ func (s *Service) own(ctx context.Context, p Person, phoneID string) (Phone, err
 	return phone, nil
 }
 
-// Revoke withdraws a phone of p: its certificate from the CRL's point of view, its key from ours.
+// Revoke revokes a phone of p. Its certificate appears in the CRL, and the service refuses its key.
 func (s *Service) Revoke(ctx context.Context, p Person, phoneID string) error {
 	if _, err := s.own(ctx, p, phoneID); err != nil {
 		return err
@@ -195,7 +194,8 @@ func (s *Service) Revoke(ctx context.Context, p Person, phoneID string) error {
 	return s.Store.RevokePhone(ctx, phoneID, s.Now().UTC().Truncate(time.Microsecond))
 }
 
-// Status tells the authority about a signer's certificate: it makes Service a [ca.Revocations].
+// Status returns the status of a signer's certificate. With it, Service implements
+// [ca.Revocations].
 func (s *Service) Status(ctx context.Context, serial *big.Int) (ca.Status, error) {
 	phone, err := s.Store.PhoneBySerial(ctx, serial.Text(16))
 	if errors.Is(err, ErrNoPhone) {
@@ -207,7 +207,7 @@ func (s *Service) Status(ctx context.Context, serial *big.Int) (ca.Status, error
 	return ca.Status{Known: true, RevokedAt: phone.RevokedAt, Reason: reasonKeyCompromise}, nil
 }
 
-// Revoked lists the certificates of all revoked phones.
+// Revoked returns the certificates of all revoked phones.
 func (s *Service) Revoked(ctx context.Context) ([]ca.Revoked, error) {
 	phones, err := s.Store.RevokedPhones(ctx)
 	if err != nil {
@@ -226,12 +226,12 @@ func (s *Service) Revoked(ctx context.Context) ([]ca.Revoked, error) {
 	return list, nil
 }
 
-// reasonKeyCompromise is the CRLReason of a phone that its owner gave up (RFC 5280, section 5.3.1):
-// lost counts as known to others.
+// reasonKeyCompromise is the CRLReason of a phone that its owner removed (RFC 5280, section 5.3.1).
+// A lost phone may be used by another person.
 const reasonKeyCompromise = 1
 
-// Evidence collects what proves later that certificates of our authority were good now: it makes
-// Service a pades.EvidenceSource.
+// Evidence collects the proofs that certificates of this authority are valid now. With it, Service
+// implements pades.EvidenceSource.
 func (s *Service) Evidence(
 	ctx context.Context, certs []*x509.Certificate,
 ) (responses, crls [][]byte, err error) {
