@@ -51,7 +51,7 @@ var imports = map[string]string{
 	"internal/server/login":   "internal/server/httpx internal/signer",
 	"internal/server/pki":     "internal/ca",
 	"internal/server/rpapi":   "api internal/token internal/calllog internal/server/httpx internal/request",
-	"internal/server/portal":  "api internal/party internal/server/login internal/server/httpx internal/server/ui internal/request internal/signer",
+	"internal/server/portal":  "api pades internal/party internal/server/login internal/server/httpx internal/server/ui internal/request internal/signer",
 	"internal/server/phone":   "api internal/party internal/server/login internal/server/httpx internal/server/ui internal/request internal/signer",
 	"internal/server/console": "api internal/party internal/calllog internal/safehttp internal/server/httpx internal/server/ui internal/request",
 	"internal/server/control": "api internal/calllog internal/server/httpx internal/request internal/signer",

@@ -22,9 +22,18 @@ const (
 	textWidth           = BoxWidth - textX - 4
 	headSize            = 8.0
 	nameSize            = 12.3
-	nameTwoLines        = 9.0 // below this size a name is broken into two lines
+	nameTwoLines        = 9.0 // below this size a name is broken into lines
+	nameLeast           = 5.0 // below this size more of the box is given to the name
 	timeSize            = 9.0
-	headY, nameY, timeY = 44.6, 27.6, 11.2
+)
+
+// setting is where the lines of the box stand: baselines of the first and the last
+// line, and the room for the name between them.
+type setting struct{ headY, timeY, nameLow, nameHigh float64 }
+
+var (
+	normal = setting{headY: 44.6, timeY: 11.2, nameLow: 19.2, nameHigh: 42.4}
+	roomy  = setting{headY: 51.6, timeY: 3.4, nameLow: 11.4, nameHigh: 49.4}
 )
 
 // color is red, green, blue from 0 to 1 in the profile of iccProfile.
@@ -61,82 +70,41 @@ func (a appearance) draw(t *typesetter, fonts *Fonts) []byte {
 	if a.sandbox {
 		inks = inksSandbox
 	}
+	name, at := layOut(newParagraph(fonts.Bold, a.name))
 	var b strings.Builder
 	b.WriteString("q /C cs /C CS\n")
 	drawMark(&b, inks.mark)
 	fmt.Fprintf(&b, "%s scn\n", inks.quiet)
-	head := t.set(fonts.Regular, "Digitally signed with ")
-	head.show(&b, textX, headY, headSize)
-	brand := t.set(fonts.Bold, "Signet")
+	head := set(fonts.Regular, "Digitally signed with ")
+	t.show(&b, head, textX, at.headY, headSize)
+	brand := set(fonts.Bold, "Signet")
 	brandX := textX + head.width*headSize
 	fmt.Fprintf(&b, "%s scn\n", inks.mark)
-	brand.show(&b, brandX, headY, headSize)
+	t.show(&b, brand, brandX, at.headY, headSize)
 	if a.sandbox {
-		a.drawBadge(&b, t, fonts, inks.mark, brandX+brand.width*headSize+5)
+		drawBadge(&b, t, fonts, inks.mark, brandX+brand.width*headSize+5, at.headY)
 	}
 	fmt.Fprintf(&b, "%s scn\n", inks.text)
-	a.drawName(&b, t, fonts)
+	for _, l := range name.lines {
+		t.show(&b, l.line, l.x, l.y, name.size)
+	}
 	fmt.Fprintf(&b, "%s scn\n", inks.quiet)
-	when := t.set(fonts.Regular, formatTime(a.at))
-	when.show(&b, textX, timeY, when.fit(textWidth, timeSize))
+	when := set(fonts.Regular, formatTime(a.at))
+	t.show(&b, when, textX, at.timeY, when.fit(textWidth, timeSize))
 	b.WriteString("Q\n")
 	return []byte(b.String())
 }
 
-// drawName sets the name as large as fits: one line down to nameTwoLines, then
-// two lines. It never leaves the box, however long the name is.
-func (a appearance) drawName(b *strings.Builder, t *typesetter, fonts *Fonts) {
-	whole := t.set(fonts.Bold, a.name)
-	size := whole.fit(textWidth, nameSize)
-	if size >= nameTwoLines {
-		whole.show(b, textX, nameY, size)
-		return
-	}
-	first, second, ok := halve(a.name)
-	if !ok {
-		whole.show(b, textX, nameY, size)
-		return
-	}
-	one, two := t.set(fonts.Bold, first), t.set(fonts.Bold, second)
-	size = min(one.fit(textWidth, nameTwoLines), two.fit(textWidth, nameTwoLines))
-	top, leading := nameY+4.8, 1.13
-	if one.tall || two.tall {
-		size, leading = min(size, nameTwoLines*0.84), 1.36
-	}
-	one.show(b, textX, top, size)
-	two.show(b, textX, top-size*leading, size)
-}
-
-// halve breaks a name at the space nearest to its middle.
-func halve(name string) (first, second string, ok bool) {
-	runes := []rune(name)
-	best := -1
-	for i, r := range runes {
-		if r == ' ' && i > 0 && i < len(runes)-1 &&
-			(best < 0 || abs(2*i-len(runes)) < abs(2*best-len(runes))) {
-			best = i
-		}
-	}
-	if best < 0 {
-		return "", "", false
-	}
-	return string(runes[:best]), string(runes[best+1:]), true
-}
-
-func abs(n int) int { return max(n, -n) }
-
 // drawBadge writes SANDBOX in a frame, so that no print of it passes for real.
-func (a appearance) drawBadge(
-	b *strings.Builder, t *typesetter, fonts *Fonts, ink color, x float64,
-) {
+func drawBadge(b *strings.Builder, t *typesetter, fonts *Fonts, ink color, x, headY float64) {
 	const size, pad = 5.6, 2.6
-	l := t.set(fonts.Bold, "SANDBOX")
+	l := set(fonts.Bold, "SANDBOX")
 	w := l.width*size + 2*pad
 	x = min(x, BoxWidth-w-1)
 	fmt.Fprintf(b, "%s scn\n", ink)
 	roundedRect(b, x, headY-2.3, w, 9, 2)
 	b.WriteString("f\n1 1 1 scn\n")
-	l.show(b, x+pad, headY+0.2, size)
+	t.show(b, l, x+pad, headY+0.2, size)
 }
 
 // drawMark paints our mark: a scalloped seal, as a signet ring leaves in wax,

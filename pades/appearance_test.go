@@ -117,8 +117,13 @@ func TestSubsetIsASmallSoundFont(t *testing.T) {
 	fonts, err := FontsFor("")
 	must(t, err)
 	s := newSubset(fonts.Bold[0])
+	single := func(r rune) glyph {
+		gid := mustGlyph(t, s.face, r)
+		advance, _ := s.face.metric(gid)
+		return glyph{string(r), []part{{gid: gid}}, advance}
+	}
 	for _, r := range "ÅÄÖ é TAN" {
-		s.cid(s.face.single(r))
+		s.cid(single(r))
 	}
 	ttf, widths, err := s.font()
 	must(t, err)
@@ -128,13 +133,13 @@ func TestSubsetIsASmallSoundFont(t *testing.T) {
 	if sum := checksum(ttf); sum != 0xb1b0afba {
 		t.Errorf("checksum of the whole font is %#x", sum) // OpenType, head.checkSumAdjustment
 	}
-	if first := s.cid(s.face.single('T')); first != s.cid(s.face.single('T')) ||
-		first == s.cid(s.face.single('A')) {
+	if first := s.cid(single('T')); first != s.cid(single('T')) ||
+		first == s.cid(single('A')) {
 		t.Error("glyph numbers are not stable by character")
 	}
 	bold := fonts.Bold[0]
 	advance, _ := bold.metric(mustGlyph(t, bold, 'T'))
-	if int(widths[s.cid(s.face.single('T'))]) != int(float64(advance)*1000/float64(bold.em)) {
+	if int(widths[s.cid(single('T'))]) != int(float64(advance)*1000/float64(bold.em)) {
 		t.Error("a width was lost")
 	}
 }
@@ -242,17 +247,12 @@ func TestNamesOfSingapore(t *testing.T) {
 	} {
 		fonts, err := FontsFor(name)
 		must(t, err)
-		var ts typesetter
-		l := ts.set(fonts.Bold, name)
 		var got []string
-		for _, r := range l.runs {
-			for _, c := range r.cids {
-				g := ts.subsets[r.font].glyphs[c-1]
-				got = append(got, g.text)
-				for _, p := range g.parts {
-					if p.gid == 0 {
-						t.Errorf("%q: no shape for %q", name, g.text)
-					}
+		for _, g := range set(fonts.Bold, name).pieces {
+			got = append(got, g.text)
+			for _, p := range g.parts {
+				if p.gid == 0 {
+					t.Errorf("%q: no shape for %q", name, g.text)
 				}
 			}
 		}
@@ -262,7 +262,7 @@ func TestNamesOfSingapore(t *testing.T) {
 	}
 	fonts, err := FontsFor("கெ")
 	must(t, err)
-	g := fonts.Bold[1].shape([]rune("கெ"))[0]
+	g := set(fonts.Bold, "கெ").pieces[0]
 	ka, sign := mustGlyph(t, fonts.Bold[1], 'க'), mustGlyph(t, fonts.Bold[1], '\u0bc6')
 	if len(g.parts) != 2 || g.parts[0].gid != sign || g.parts[1].gid != ka || g.parts[1].dx == 0 {
 		t.Errorf("the vowel sign is not drawn before its consonant: %+v", g)
@@ -276,7 +276,14 @@ func FuzzName(f *testing.F) {
 		fonts, err := FontsFor(name)
 		must(t, err)
 		var ts typesetter
-		ts.set(fonts.Bold, name)
+		b, at := layOut(newParagraph(fonts.Bold, name))
+		for _, l := range b.lines {
+			ts.show(new(strings.Builder), l.line, l.x, l.y, b.size)
+			if l.x+l.width*b.size > BoxWidth || l.y+l.above*b.size > at.headY ||
+				l.y-l.below*b.size < at.timeY {
+				t.Fatalf("a line of %q leaves its room", name)
+			}
+		}
 		for _, s := range ts.subsets {
 			if _, widths, err := s.font(); err != nil || len(widths) < len(s.glyphs)+1 {
 				t.Fatalf("%d widths for %d glyphs: %v", len(widths), len(s.glyphs), err)

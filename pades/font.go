@@ -2,19 +2,15 @@ package pades
 
 import (
 	"bytes"
-	_ "embed" // the faces
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"unicode"
+	"maps"
 
 	otfont "github.com/go-text/typesetting/font"
 
-	"golang.org/x/image/font/gofont/gobold"
-	"golang.org/x/image/font/gofont/goregular"
 	"golang.org/x/image/font/sfnt"
 	"golang.org/x/image/math/fixed"
-	"golang.org/x/text/unicode/norm"
 )
 
 // Face is a TrueType font that can be subset and embedded.
@@ -25,67 +21,7 @@ type Face struct {
 	em     int // units per em
 	loca   []uint32
 	hmtx   int // number of full horizontal metrics
-	// shaping is set for scripts whose characters change shape and order with
-	// their neighbours.
-	shaping *otfont.Face
-}
-
-// The faces of fonts/README.md: bold, because the name is.
-var (
-	//go:embed fonts/NotoSansSC-Bold.ttf
-	hanBold []byte
-	//go:embed fonts/NotoSansTamil-Bold.ttf
-	tamilBold []byte
-)
-
-// Fonts are the faces of the appearance, in order of preference: a character is
-// set in the first face that has it. Further scripts come in as further faces.
-type Fonts struct {
-	Regular, Bold []*Face
-}
-
-// FontsFor returns the faces for a name: Latin with all its European extensions,
-// Greek and Cyrillic (the WGL4 repertoire), and the faces for Chinese and Tamil
-// if the name needs them.
-func FontsFor(name string) (*Fonts, error) {
-	regular, err := ParseFace("GoRegular", goregular.TTF)
-	if err != nil {
-		return nil, err
-	}
-	bold, err := ParseFace("GoBold", gobold.TTF)
-	if err != nil {
-		return nil, err
-	}
-	fonts := &Fonts{Regular: []*Face{regular}, Bold: []*Face{bold}}
-	tamil, other := false, false
-	for _, r := range norm.NFC.String(name) {
-		if _, ok := bold.glyph(r); ok {
-			continue
-		}
-		if unicode.Is(unicode.Tamil, r) {
-			tamil = true
-		} else {
-			other = true
-		}
-	}
-	if tamil {
-		f, err := ParseFace("NotoSansTamil-Bold", tamilBold)
-		if err != nil {
-			return nil, err
-		}
-		if f.shaping, err = otfont.ParseTTF(bytes.NewReader(tamilBold)); err != nil {
-			return nil, fmt.Errorf("pades: font %s: %w", f.name, err)
-		}
-		fonts.Bold = append(fonts.Bold, f)
-	}
-	if other {
-		f, err := ParseFace("NotoSansSC-Bold", hanBold)
-		if err != nil {
-			return nil, err
-		}
-		fonts.Bold = append(fonts.Bold, f)
-	}
-	return fonts, nil
+	shaper *otfont.Face
 }
 
 // ParseFace reads a TrueType font with glyf outlines. name is its PostScript
@@ -140,6 +76,13 @@ func ParseFace(name string, ttf []byte) (*Face, error) {
 		}
 		f.loca = append(f.loca, at)
 	}
+	// The shaper works with numbers of glyphs and needs no outlines.
+	rest := maps.Clone(f.tables)
+	delete(rest, "glyf")
+	delete(rest, "loca")
+	if f.shaper, err = otfont.ParseTTF(bytes.NewReader(assemble(rest))); err != nil {
+		return nil, fmt.Errorf("pades: font %s: %w", name, err)
+	}
 	return f, nil
 }
 
@@ -158,6 +101,15 @@ func (f *Face) metric(gid uint16) (advance uint16, bearing [2]byte) {
 		return binary.BigEndian.Uint16(h[4*i:]), [2]byte(h[4*i+2:])
 	}
 	return binary.BigEndian.Uint16(h[4*(f.hmtx-1):]), [2]byte(h[4*f.hmtx+2*(i-f.hmtx):])
+}
+
+// extent returns the lowest and highest y of a glyph in font units, 0 and 0 for a space.
+func (f *Face) extent(gid uint16) (low, high int) {
+	g := f.outline(gid)
+	if len(g) < 10 {
+		return 0, 0
+	}
+	return int(int16(binary.BigEndian.Uint16(g[4:]))), int(int16(binary.BigEndian.Uint16(g[8:])))
 }
 
 // outline returns the glyph's data in the glyf table, empty for a space.

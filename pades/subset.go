@@ -6,16 +6,15 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"unicode/utf8"
 )
 
 // subset collects the glyphs that one face has to show. Every piece of text that
 // is drawn as a unit, mostly one character, gets a glyph of its own, in order of
-// appearance, so that ToUnicode can name each, also where a font draws two alike,
-// where several outlines make one syllable, and where the face has none.
+// appearance, so that ToUnicode can name each, also where a font draws two alike
+// and where several outlines make one syllable.
 type subset struct {
 	face   *Face
-	cids   map[string]uint16 // by glyph.key
+	cids   map[string]uint16 // by all that a glyph is
 	glyphs []glyph           // by CID-1; CID 0 is .notdef
 }
 
@@ -35,18 +34,11 @@ type part struct {
 // simple reports whether the glyph is just one of the face.
 func (g glyph) simple() bool { return len(g.parts) == 1 && g.parts[0].dx == 0 && g.parts[0].dy == 0 }
 
-func (g glyph) key() string {
-	if g.simple() && utf8.RuneCountInString(g.text) == 1 {
-		return g.text
-	}
-	return fmt.Sprint(g)
-}
-
 func newSubset(f *Face) *subset { return &subset{face: f, cids: make(map[string]uint16)} }
 
 // cid returns the number of a glyph in the subset.
 func (s *subset) cid(g glyph) uint16 {
-	key := g.key()
+	key := fmt.Sprint(g)
 	if c, ok := s.cids[key]; ok {
 		return c
 	}
@@ -56,14 +48,9 @@ func (s *subset) cid(g glyph) uint16 {
 	return c
 }
 
-// single returns the glyph of one character. One that the face lacks is drawn
-// like .notdef, the hollow box, but is not .notdef, which PDF/A forbids to show;
-// and a reader that copies the text gets the character.
+// single returns the glyph of one character that the face has.
 func (f *Face) single(r rune) glyph {
-	gid, ok := f.glyph(r)
-	if !ok {
-		gid = 0
-	}
+	gid, _ := f.glyph(r)
 	advance, _ := f.metric(gid)
 	return glyph{text: string(r), parts: []part{{gid: gid}}, advance: advance}
 }

@@ -281,7 +281,7 @@ export class Viewer {
         const label = document.createElement("span");
         label.className = "visually-hidden";
         label.textContent = text("place.label", i + 1, place.page);
-        box.append(label, appearance(this.root.dataset["appearanceName"] ?? "", this.root.dataset["appearanceSandbox"] !== undefined));
+        box.append(label, appearance(this.root.dataset));
         box.addEventListener("click", () => this.onPlace(i));
         sheet.boxes.set(i, box);
         sheet.element.append(box);

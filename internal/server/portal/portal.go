@@ -27,6 +27,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/pades"
 )
 
 // Portal serves the signer's pages.
@@ -184,8 +185,13 @@ func (p *Portal) pageOf(
 	for i, l := range req.Locations {
 		places[i] = Place{Page: l.Page, X: l.X, Y: l.Y}
 	}
+	sketch, err := pades.SketchName(person.Name)
+	if err != nil { // the places then show no name until they are signed
+		p.Log.ErrorContext(r.Context(), "drawing the name", "request_id", req.ID, "err", err)
+	}
 	return Document{
-		Summary: s, Live: live, Signer: account(person), Places: places, Ended: string(req.Outcome),
+		Summary: s, Live: live, Signer: account(person), Places: places, Sketch: sketch,
+		Ended: string(req.Outcome),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/ui"
+	"github.com/signet-sign/signet/pades"
 )
 
 // Landing is the first page of a signing URL. It says who asks for a signature, on which document,
@@ -48,6 +49,8 @@ type Document struct {
 	Signer ui.Person
 	// Places lists the signature locations in the order of review.
 	Places []Place
+	// Sketch is the signer's name as the places will show it.
+	Sketch pades.Sketch
 	// Ended is how the last sign session ended: rejected, timed_out, left, failed, or "" if there
 	// was none. It is shown above the document.
 	Ended string

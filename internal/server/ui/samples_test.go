@@ -9,6 +9,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/portal"
 	"github.com/signet-sign/signet/internal/server/sandbox"
 	"github.com/signet-sign/signet/internal/server/ui"
+	"github.com/signet-sign/signet/pades"
 )
 
 // Sample is one page of the gallery.
@@ -39,6 +40,10 @@ func Gallery() []Sample {
 	long.Party.LogoURL = ui.LogoURL("sample")
 	long.Document = "Supplementary_deed_of_undertaking_and_indemnity_(schedule_4)_final-final_v12_2026-03-09_for_signature.pdf"
 	signer := ui.Person{Name: "Tan Mei Lin", Hint: "•••••373D"}
+	sketch, err := pades.SketchName(signer.Name)
+	if err != nil {
+		panic(err)
+	}
 	live := func(state string) httpx.Live { return httpx.Live{State: state, Seq: 7} }
 	session := httpx.Live{State: "session", SessionEndsAt: now.Add(168 * time.Second), Seq: 9}
 	scanned := session
@@ -79,14 +84,21 @@ func Gallery() []Sample {
 		{
 			"document",
 			200,
-			portal.Document{Summary: req, Live: live("locked"), Signer: signer, Places: places},
+			portal.Document{
+				Summary: req,
+				Live:    live("locked"),
+				Signer:  signer,
+				Places:  places,
+				Sketch:  sketch,
+			},
 		},
 		{
 			"document-again",
 			200,
 			portal.Document{
 				Summary: long, Live: live("locked"), Signer: signer, Places: places[:1],
-				Ended: "timed_out",
+				Sketch: sketch,
+				Ended:  "timed_out",
 			},
 		},
 		{"code", 200, code},

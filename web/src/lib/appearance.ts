@@ -1,5 +1,6 @@
 // How the signature will look on the document: the measures and inks of pades/appearance.go, in points, seen from above. Nothing
-// is filled behind it: what the document shows below shows through here too.
+// is filled behind it: what the document shows below shows through here too. The outlines of the name come from the server
+// (pades.SketchName), which draws them on the document too.
 
 import { text } from "./page";
 
@@ -7,14 +8,11 @@ export const boxWidth = 220.5; // pt, the contract's signature box
 export const boxHeight = 60;
 
 const textX = 56;
-const textWidth = boxWidth - textX - 4;
-const headY = 15.4;
-const nameY = 32.4;
-const timeY = 48.8;
-const nameSize = 12.3;
-const nameTwoLines = 9; // below this size a name is broken into two lines
 
-export function appearance(name: string, sandbox: boolean): SVGSVGElement {
+/** Draws what the attributes of the viewer say. */
+export function appearance(data: DOMStringMap): SVGSVGElement {
+  const sandbox = data["appearanceSandbox"] !== undefined;
+  const headY = Number(data["headY"]);
   const box = svg("svg", { class: sandbox ? "appearance sandbox" : "appearance", viewBox: `0 0 ${boxWidth} ${boxHeight}`, "aria-hidden": "true" });
   box.append(seal());
   const line = (kind: string, y: number, words: string): SVGTextElement => {
@@ -27,12 +25,12 @@ export function appearance(name: string, sandbox: boolean): SVGSVGElement {
   const brand = svg("tspan", { class: "appearance-brand" });
   brand.textContent = "Signet";
   head.append(brand);
-  const badge = svg("rect", { class: "appearance-badge", y: "8.7", height: "9", rx: "2" });
-  const word = svg("text", { class: "appearance-word", y: "15.2" });
+  const badge = svg("rect", { class: "appearance-badge", y: String(headY - 6.7), height: "9", rx: "2" });
+  const word = svg("text", { class: "appearance-word", y: String(headY - 0.2) });
   word.textContent = "SANDBOX";
   if (sandbox) box.append(badge, word);
-  line("name", nameY, name);
-  line("time", timeY, text("appearance.time"));
+  box.append(svg("path", { class: "appearance-name", d: data["namePath"] ?? "" }));
+  line("time", Number(data["timeY"]), text("appearance.time"));
   // Widths are known when the box is on the page.
   requestAnimationFrame(() => {
     const width = word.getComputedTextLength() + 5.2;
@@ -40,39 +38,8 @@ export function appearance(name: string, sandbox: boolean): SVGSVGElement {
     badge.setAttribute("x", String(x));
     badge.setAttribute("width", String(width));
     word.setAttribute("x", String(x + 2.6));
-    fitName(box, name);
   });
   return box;
-}
-
-/** Sets a long name smaller, then in two lines, as drawName does. */
-function fitName(box: SVGSVGElement, name: string): void {
-  const first = box.querySelector<SVGTextElement>(".appearance-name");
-  if (!first) return;
-  const width = (line: SVGTextElement): number => line.getComputedTextLength() || 1;
-  const size = Math.min(nameSize, (nameSize * textWidth) / width(first));
-  const middle = halve(name);
-  if (size >= nameTwoLines || middle < 0) {
-    first.style.fontSize = `${size}px`;
-    return;
-  }
-  const second = first.cloneNode() as SVGTextElement;
-  first.textContent = name.slice(0, middle);
-  second.textContent = name.slice(middle + 1);
-  first.after(second);
-  const both = Math.min(nameTwoLines, (nameSize * textWidth) / Math.max(width(first), width(second)));
-  first.style.fontSize = second.style.fontSize = `${both}px`;
-  first.setAttribute("y", String(nameY - 4.8));
-  second.setAttribute("y", String(nameY - 4.8 + both * 1.13));
-}
-
-/** The space nearest to the middle of a name, or -1. */
-function halve(name: string): number {
-  let best = -1;
-  for (let i = 1; i < name.length - 1; i++) {
-    if (name[i] === " " && (best < 0 || Math.abs(2 * i - name.length) < Math.abs(2 * best - name.length))) best = i;
-  }
-  return best;
 }
 
 /** The mark, with the curves of drawMark. */

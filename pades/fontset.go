@@ -1,0 +1,183 @@
+package pades
+
+import (
+	"bytes"
+	"compress/bzip2"
+	"compress/gzip"
+	"embed"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"golang.org/x/image/font/gofont/gobold"
+	"golang.org/x/image/font/gofont/goregular"
+)
+
+// Fonts are the faces of the appearance, in order of preference: a character is
+// set in the first face that has it.
+type Fonts struct {
+	Regular, Bold []*Face
+}
+
+// faceFiles are the faces of fonts/README.md: bold where there is a bold one,
+// because the name is.
+//
+//go:embed fonts/*.ttf.gz fonts/*.ttf.bz2
+var faceFiles embed.FS
+
+// latin is the one that takes the place of Go Bold in a name with a letter that
+// Go Bold lacks, so that a name has one style.
+const latin = "NotoSans-Bold.ttf.gz"
+
+// faceFile names a face and the characters for which it is tried.
+type faceFile struct {
+	file   string
+	tables []*unicode.RangeTable
+}
+
+// between is the range table of first to last.
+func between(first, last rune) *unicode.RangeTable {
+	return &unicode.RangeTable{
+		R32: []unicode.Range32{{Lo: uint32(first), Hi: uint32(last), Stride: 1}},
+	}
+}
+
+// faceList returns all faces in the order in which they are tried. The face of a
+// script is named after it; one for a part of the Han characters has the first of
+// them in its name.
+func faceList() ([]faceFile, error) {
+	list := []faceFile{
+		{
+			latin,
+			[]*unicode.RangeTable{
+				unicode.Latin, unicode.Greek, unicode.Cyrillic, unicode.Common, unicode.Inherited,
+			},
+		},
+		{
+			"NotoSansSC-Bold.ttf.gz",
+			[]*unicode.RangeTable{
+				unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Bopomofo, unicode.Common,
+			},
+		},
+		{"NotoSansKR-Bold.ttf.gz", []*unicode.RangeTable{unicode.Hangul}},
+		{"NotoEmoji-Bold.ttf.gz", []*unicode.RangeTable{unicode.Common, unicode.Inherited}},
+	}
+	entries, err := faceFiles.ReadDir("fonts")
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		family, _, _ := strings.Cut(e.Name(), "-")
+		script := strings.TrimPrefix(strings.TrimPrefix(family, "NotoSans"), "NotoSerif")
+		number := strings.TrimPrefix(strings.TrimPrefix(script, "SC"), "SignetHan")
+		if first, err := strconv.ParseUint(strings.TrimSuffix(number, ".ttf.bz2"), 16, 32); err == nil {
+			const size = 0x400 // characters of a file
+			block := unicode.Range32{Lo: uint32(first), Hi: uint32(first) + size - 1, Stride: 1}
+			list = append(list, faceFile{
+				e.Name(), []*unicode.RangeTable{{R32: []unicode.Range32{block}}},
+			})
+		} else if table := scriptTable(script); table != nil {
+			list = append(list, faceFile{e.Name(), []*unicode.RangeTable{table}})
+		}
+	}
+	return list, nil
+}
+
+// scriptTable finds the range table of a script by its name without underscores.
+func scriptTable(name string) *unicode.RangeTable {
+	for script, table := range unicode.Scripts {
+		if strings.EqualFold(strings.ReplaceAll(script, "_", ""), name) {
+			return table
+		}
+	}
+	return nil
+}
+
+// FontsFor returns the faces for a name: the Go fonts, which have the letters of
+// Western and Central Europe, Greek and Cyrillic, and what the name needs beside
+// them. A character that none of the faces has is drawn as its code.
+func FontsFor(name string) (*Fonts, error) {
+	regular, err := ParseFace("GoRegular", goregular.TTF)
+	if err != nil {
+		return nil, err
+	}
+	bold, err := ParseFace("GoBold", gobold.TTF)
+	if err != nil {
+		return nil, err
+	}
+	fonts := &Fonts{Regular: []*Face{regular}, Bold: []*Face{bold}}
+	// Signs that several scripts share come last: a face of the script may have them.
+	var letters, shared []rune
+	for _, r := range visible(name) {
+		switch {
+		case fonts.face(r) != nil || unicode.In(r, unicode.Cf, unicode.Variation_Selector):
+		case unicode.In(r, unicode.Common, unicode.Inherited):
+			shared = append(shared, r)
+		default:
+			letters = append(letters, r)
+		}
+	}
+	missing := slices.Concat(letters, shared)
+	if len(missing) == 0 {
+		return fonts, nil
+	}
+	list, err := faceList()
+	if err != nil {
+		return nil, err
+	}
+	loaded := make(map[string]*Face)
+	for _, r := range missing {
+		for i := 0; i < len(list) && fonts.face(r) == nil; i++ {
+			file := list[i].file
+			if !unicode.In(r, list[i].tables...) {
+				continue
+			}
+			if loaded[file] == nil {
+				if loaded[file], err = loadFace(file); err != nil {
+					return nil, err
+				}
+			}
+			switch _, ok := loaded[file].glyph(r); {
+			case ok && file == latin:
+				fonts.Bold = slices.Insert(fonts.Bold, 0, loaded[file])
+			case ok:
+				fonts.Bold = append(fonts.Bold, loaded[file])
+			}
+		}
+	}
+	return fonts, nil
+}
+
+// face returns the face in which a character of a name is set, nil if none has it.
+func (f *Fonts) face(r rune) *Face {
+	for _, face := range f.Bold {
+		if _, ok := face.glyph(r); ok {
+			return face
+		}
+	}
+	return nil
+}
+
+// loadFace reads a face of the folder fonts. Those that hardly a name needs are
+// in the smaller of the two forms, which takes ten times as long to read.
+func loadFace(file string) (*Face, error) {
+	packed, err := faceFiles.ReadFile("fonts/" + file)
+	if err != nil {
+		return nil, err
+	}
+	name, form, _ := strings.Cut(file, ".ttf.")
+	r := bzip2.NewReader(bytes.NewReader(packed))
+	if form == "gz" {
+		if r, err = gzip.NewReader(bytes.NewReader(packed)); err != nil {
+			return nil, fmt.Errorf("pades: font %s: %w", name, err)
+		}
+	}
+	ttf, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("pades: font %s: %w", name, err)
+	}
+	return ParseFace(name, ttf)
+}
