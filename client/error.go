@@ -34,6 +34,11 @@ type Error struct {
 	// RetryAfter is how long the service asks to wait before the next try; 0 if it does not say.
 	RetryAfter time.Duration
 
+	// Explanation says why the call was refused and how to mend it, and Diagnostics is the id for
+	// GET /diagnostics/{id} on the control listener. Only the sandbox sends them.
+	Explanation string
+	Diagnostics string
+
 	// Header and Body are the answer as it came, the body cut at 4 KiB. They are for looking at;
 	// the body of a success that is not understood may hold secrets, and so Error does not print
 	// it.
@@ -54,9 +59,13 @@ func (e *Error) Error() string {
 			e.kind(),
 		)
 	default:
-		return fmt.Sprintf(
+		text := fmt.Sprintf(
 			"client: %s: %s: %s (status %d)", e.Call, e.Code, e.Description, e.Status,
 		)
+		if e.Explanation != "" {
+			text += ": " + e.Explanation
+		}
+		return text
 	}
 }
 
@@ -119,6 +128,11 @@ func (c *Client) refusal(call string, resp *http.Response) *Error {
 	if json.Unmarshal(text, &refusal) == nil {
 		e.Code, e.Description = refusal.Code, refusal.Description
 	}
+	// The header begins with what Error says already.
+	why := resp.Header.Get("Signet-Explanation")
+	why = strings.TrimPrefix(why, e.Code+" because ")
+	e.Explanation = strings.TrimPrefix(strings.TrimPrefix(why, refusal.Error()), ". ")
+	e.Diagnostics = resp.Header.Get("Signet-Diagnostics")
 	return e
 }
 

@@ -140,7 +140,18 @@ func (c *sandboxCmd) Run(env *environment) error {
 Log in as one of the personas; approve on a phone at %[1]s/phone/ or with the persona's software phone.
 Stop with Ctrl-C.
 `, a.Config.PublicURL, a.Control, a.Config.Data)
+	a.ShowRefusals(env.out, isTerminal(env.out) && env.getenv("NO_COLOR") == "")
 	return a.Run(ctx)
+}
+
+// isTerminal reports whether w is a terminal or another character device.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 func (versionCmd) Run(env *environment) error {

@@ -97,6 +97,8 @@ type App struct {
 	ownHost    string   // host that requests to the public listener must name; "" for any
 	portal     *portal.Portal
 
+	refusals func(calllog.Record) // see ShowRefusals; may be nil
+
 	listener, controlListener net.Listener
 	handler, controlHandler   http.Handler
 	closers                   []func() error
@@ -258,7 +260,7 @@ func (a *App) recordCalls(sandbox bool) {
 	}
 	a.calls = calllog.NewRecorder(calllog.Config{
 		Store: a.store, Mode: mode, Limits: calllog.DefaultLimits, Now: a.now, Log: a.log,
-		Counted: a.metrics.Recorded,
+		Counted: a.metrics.Recorded, Refused: a.refused,
 		Registered: func(ctx context.Context, clientID string) bool {
 			_, err := a.parties.Party(ctx, clientID)
 			return err == nil

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/console"
@@ -196,6 +197,21 @@ func mockParty(getenv func(string) string) party.Party {
 	v := mockValues(getenv)
 	return party.Party{
 		ClientID: v[0], Name: v[0], JWKSURL: v[1], RedirectURL: v[2], WebhookURL: v[3],
+	}
+}
+
+// ShowRefusals has each refused call of a relying party written to w, for the developer at a
+// terminal. It is to be called before Run.
+func (a *App) ShowRefusals(w io.Writer, colour bool) {
+	a.refusals = func(r calllog.Record) {
+		control.PrintRefusal(w, r, "http://"+reachable(a.Control), colour)
+	}
+}
+
+// refused passes on the record of a refused call.
+func (a *App) refused(r calllog.Record) {
+	if a.refusals != nil {
+		a.refusals(r)
 	}
 }
 

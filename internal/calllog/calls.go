@@ -47,6 +47,8 @@ type Record struct {
 	// the cause that the answer does not contain, see httpx.HeaderExplanation
 	Reason string `json:"reason,omitempty"`
 
+	Diagnosis *Diagnosis `json:"diagnosis,omitempty"` // of a refused call that has checks
+
 	Token *Token `json:"token,omitempty"` // nil if the call has none
 }
 

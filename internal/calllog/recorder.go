@@ -70,6 +70,9 @@ type Config struct {
 
 	// Counted, if not nil, is called with the number of records written and the number dropped.
 	Counted func(written, dropped int)
+
+	// Refused, if set, is called with each record of a refused call after it was written.
+	Refused func(Record)
 }
 
 // entry is a record with its token, which is decoded when the record is written.
@@ -196,6 +199,7 @@ func (r *Recorder) Flush(ctx context.Context) error {
 	for len(records) > 0 && err == nil {
 		n := min(batch, len(records))
 		if err = r.config.Store.AddCalls(ctx, records[:n], r.config.Limits); err == nil {
+			r.tell(records[:n])
 			records = records[n:]
 			written += n
 		}
@@ -206,6 +210,18 @@ func (r *Recorder) Flush(ctx context.Context) error {
 		return fmt.Errorf("%d records are lost: %w", len(records), err)
 	}
 	return nil
+}
+
+// tell passes on the records of refused calls.
+func (r *Recorder) tell(written []Record) {
+	if r.config.Refused == nil {
+		return
+	}
+	for _, rec := range written {
+		if rec.Refused() {
+			r.config.Refused(rec)
+		}
+	}
 }
 
 // read completes a record with the contents of its token, and applies the rates. The record then

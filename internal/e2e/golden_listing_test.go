@@ -128,6 +128,9 @@ func listCall(c *calllog.Record) fields {
 		"authentic": c.Authentic, "by": c.By, "request": c.RequestID, "attempt": c.Attempt,
 		"status": c.Status, "error": c.Error, "description": c.Description, "reason": c.Reason,
 	}
+	if d := c.Diagnosis; d != nil {
+		f["diagnosis"] = fields{"id": d.ID, "check": d.Check, "remedy": d.Remedy}
+	}
 	if t := c.Token; t != nil {
 		f["token"] = fields{
 			"header": string(t.Header), "claims": string(t.Claims),

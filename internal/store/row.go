@@ -11,6 +11,7 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // The structs of this file are the stored form of what is kept as JSON: requests.data,
@@ -250,6 +251,14 @@ type callRow struct {
 	Description string    `json:"error_description,omitempty"`
 	Reason      string    `json:"reason,omitempty"`
 	Token       *tokenRow `json:"token,omitempty"`
+
+	Diagnosis *diagnosisRow `json:"diagnosis,omitempty"`
+}
+
+type diagnosisRow struct {
+	ID     string `json:"id"`
+	Check  string `json:"check"`
+	Remedy string `json:"remedy,omitempty"`
 }
 
 type tokenRow struct {
@@ -260,11 +269,15 @@ type tokenRow struct {
 }
 
 func encodeCall(r *calllog.Record) (string, error) {
-	b, err := json.Marshal(callRow{
+	row := callRow{
 		rowVersion, r.At, int64(r.Took), string(r.Kind), r.Party, r.Claimed, r.Authentic, r.By,
 		r.RequestID, r.Attempt,
-		r.Status, r.Error, r.Description, r.Reason, (*tokenRow)(r.Token),
-	})
+		r.Status, r.Error, r.Description, r.Reason, (*tokenRow)(r.Token), nil,
+	}
+	if d := r.Diagnosis; d != nil {
+		row.Diagnosis = &diagnosisRow{d.ID, string(d.Check), d.Remedy}
+	}
+	b, err := json.Marshal(row)
 	if err != nil {
 		return "", fmt.Errorf("encoding a call: %w", err)
 	}
@@ -280,13 +293,17 @@ func decodeCall(id int64, data []byte) (calllog.Record, error) {
 	if err != nil {
 		return calllog.Record{}, fmt.Errorf("decoding a call: %w", err)
 	}
-	return calllog.Record{
+	r := calllog.Record{
 		ID: id, At: row.At, Took: time.Duration(row.Took), Kind: calllog.Kind(row.Kind),
 		Party: row.Party, Claimed: row.Claimed,
 		Authentic: row.Authentic, By: row.By, RequestID: row.RequestID, Attempt: row.Attempt,
 		Status: row.Status, Error: row.Error,
 		Description: row.Description, Reason: row.Reason, Token: (*calllog.Token)(row.Token),
-	}, nil
+	}
+	if d := row.Diagnosis; d != nil {
+		r.Diagnosis = &calllog.Diagnosis{ID: d.ID, Check: token.Check(d.Check), Remedy: d.Remedy}
+	}
+	return r, nil
 }
 
 // editRow is an element of party_changes.edits, which is an array, or an empty text.

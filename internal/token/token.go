@@ -38,35 +38,38 @@ type token struct {
 // of it.
 func parseToken(authorization string) (*token, error) {
 	if err := checkCompact(authorization); err != nil {
-		return nil, err
+		return nil, failed(CheckAuthorization, err)
 	}
 	parts := strings.Split(authorization, ".")
 	if len(parts) != 3 {
-		return nil, fmt.Errorf("token: a compact JWS has 3 parts, this has %d", len(parts))
+		return nil, failed(
+			CheckAuthorization,
+			fmt.Errorf("token: a compact JWS has 3 parts, this has %d", len(parts)),
+		)
 	}
 	t := new(token)
 	header, err := ReadPart(parts[0])
 	if err != nil {
-		return nil, fmt.Errorf("token header: %w", err)
+		return nil, failed(CheckHeader, fmt.Errorf("token header: %w", err))
 	}
 	if err := t.readHeader(header); err != nil {
-		return nil, err
+		return nil, failed(CheckHeader, err)
 	}
 	signature, err := decodeBase64URL(parts[2])
 	if err != nil {
-		return nil, fmt.Errorf("token signature: %w", err)
+		return nil, failed(CheckForm, fmt.Errorf("token signature: %w", err))
 	}
 	if size := signatureSize[t.alg]; len(signature) != size {
-		return nil, fmt.Errorf(
+		return nil, failed(CheckForm, fmt.Errorf(
 			"token signature: %s needs r and s in %d bytes (not DER), this has %d", t.alg, size,
 			len(signature),
-		)
+		))
 	}
 	if t.claims, err = ReadPart(parts[1]); err != nil {
-		return nil, fmt.Errorf("token payload: %w", err)
+		return nil, failed(CheckPayload, fmt.Errorf("token payload: %w", err))
 	}
 	if t.jws, err = jose.ParseSignedCompact(authorization, algorithms); err != nil {
-		return nil, errors.New("token: not a compact JWS")
+		return nil, failed(CheckAuthorization, errors.New("token: not a compact JWS"))
 	}
 	return t, nil
 }

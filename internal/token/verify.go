@@ -94,17 +94,20 @@ func (v *Verifier) verify(
 	}
 	claims, err := rules.judge(t.claims, v.config.Lenient)
 	if err != nil {
-		return refuse(err)
+		return refuse(failed(CheckClaims, err))
 	}
 	if err := v.judgeTimes(claims); err != nil {
-		return refuse(err)
+		return refuse(failed(CheckTimes, err))
 	}
 	if err := v.judgeAudience(t.claims.get("aud")); err != nil {
-		return refuse(err)
+		return refuse(failed(CheckAudience, err))
 	}
 	if rules.client == nil {
 		if claims.ClientID != "" && claims.ClientID != owner {
-			return refuse(errors.New("claim client_id: not the party that the request belongs to"))
+			return refuse(failed(
+				CheckParty,
+				errors.New("claim client_id: not the party that the request belongs to"),
+			))
 		}
 		claims.ClientID = owner
 	}
@@ -112,13 +115,13 @@ func (v *Verifier) verify(
 	p, err := v.config.Parties.Party(ctx, claims.ClientID)
 	switch {
 	case errors.Is(err, party.ErrUnknown):
-		return refuse(fmt.Errorf("party: %w", err))
+		return refuse(failed(CheckParty, fmt.Errorf("party: %w", err)))
 	case err != nil:
 		return nil, nil, fmt.Errorf("look up the party of a token: %w", err)
 	case p.Problem != nil:
-		return refuse(fmt.Errorf("party: %w", p.Problem))
+		return refuse(failed(CheckParty, fmt.Errorf("party: %w", p.Problem)))
 	case p.Disabled:
-		return refuse(fmt.Errorf("party: %w", party.ErrDisabled))
+		return refuse(failed(CheckParty, fmt.Errorf("party: %w", party.ErrDisabled)))
 	}
 	if err := v.verifySignature(ctx, t, p); err != nil {
 		return refuse(err)
@@ -134,19 +137,21 @@ func (v *Verifier) verify(
 			return nil, nil, fmt.Errorf("remember the jti of a token: %w", err)
 		}
 		if !first {
-			return refuse(errors.New("claim jti: used before"))
+			return refuse(failed(CheckJTI, errors.New("claim jti: used before")))
 		}
 	}
 	if arguments != nil {
-		return nil, nil, arguments
+		return nil, nil, failed(CheckArguments, arguments)
 	}
 	return claims, p, nil
 }
 
 // verifySignature checks the signature with the party's key that the token names.
 func (v *Verifier) verifySignature(ctx context.Context, t *token, p *party.Party) error {
+	check := CheckKey
 	key, err := v.config.Keys.Find(ctx, p, t.kid, string(t.alg))
 	if err == nil {
+		check = CheckSignature
 		err = t.verify(key.Public)
 		if err != nil {
 			if key = v.config.Keys.FindAgain(ctx, p, key, string(t.alg)); key != nil {
@@ -158,7 +163,7 @@ func (v *Verifier) verifySignature(ctx context.Context, t *token, p *party.Party
 		if offered := v.config.Keys.Offered(p); offered != "" {
 			err = fmt.Errorf("%w; %s", err, offered)
 		}
-		return err
+		return failed(check, err)
 	}
 	key.MarkUsed(v.config.Now())
 	return nil

@@ -106,6 +106,14 @@ func (c *Console) shownCall(ctx context.Context, r calllog.Record) Call {
 		RequestID: r.RequestID, Attempt: r.Attempt, Status: r.Status, Code: r.Error,
 		Description: r.Description, Reason: r.Reason,
 	}
+	if r.Diagnosis != nil {
+		out.Remedy = r.Diagnosis.Remedy
+	}
+	for _, check := range r.Checks() {
+		out.Checks = append(out.Checks, CheckOfCall{
+			string(check.Check), check.Result, check.Expected, check.Got,
+		})
+	}
 	if r.Party != "" {
 		out.Party = c.partyName(ctx, r.Party)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
@@ -67,6 +68,19 @@ type Call struct {
 	Code, Description string // of the refusal; "" if the call was accepted
 	Reason            string
 	Token             *Token // nil if the call had none
+
+	Remedy string        // how to mend a refused call; may be empty
+	Checks []CheckOfCall // of a refused call, in their order
+}
+
+// CheckOfCall is what became of one check of a call.
+type CheckOfCall struct {
+	Name, Result, Expected, Got string // Result is a constant of calllog
+}
+
+// Tone returns "good", "bad", or "" for a check that was not reached.
+func (c CheckOfCall) Tone() string {
+	return map[string]string{calllog.Passed: "good", calllog.Failed: "bad"}[c.Result]
 }
 
 // URL returns the URL of the call's page.

@@ -45,6 +45,7 @@ func (c *API) Handler() http.Handler {
 	})
 	mux.Handle("GET /requests/{request_id}", j.Handle(c.show))
 	mux.Handle("POST /requests/{request_id}/act", j.Handle(c.act))
+	mux.Handle("GET /diagnostics/{id}", j.Handle(c.diagnostics))
 	mux.Handle("GET /clock", j.Handle(c.clock))
 	mux.Handle("POST /clock", j.Handle(c.moveClock))
 	return mux
@@ -69,13 +70,14 @@ const codeNotFound = "NOT_FOUND"
 
 // RequestView is a request as the control listener shows it.
 type RequestView struct {
-	RequestID     string          `json:"request_id"`
-	State         request.State   `json:"state"`
-	ClientID      string          `json:"client_id"`
-	ExpiresAt     time.Time       `json:"expires_at"`
-	SessionEndsAt *time.Time      `json:"session_ends_at"` // null if there is no session
-	Signer        *string         `json:"signer"`          // NRIC or FIN; null if no person has opened it
-	Events        []request.Event `json:"events"`
+	RequestID     string        `json:"request_id"`
+	State         request.State `json:"state"`
+	ClientID      string        `json:"client_id"`
+	ExpiresAt     time.Time     `json:"expires_at"`
+	SessionEndsAt *time.Time    `json:"session_ends_at"` // null if there is no session
+	// NRIC or FIN; null if no person has opened it
+	Signer *string         `json:"signer"`
+	Events []request.Event `json:"events"`
 	// Jobs are webhook deliveries and other jobs with their attempts.
 	Jobs []request.Job `json:"jobs"`
 	// Calls are those of relying parties with the reasons of refusals, oldest first.

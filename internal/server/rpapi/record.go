@@ -8,6 +8,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // call is what a handler finds out about the call that it answers, for the record.
@@ -16,6 +17,8 @@ type call struct {
 	party     string // client id, if the token does not name it
 	requestID string // if neither path nor token names it
 	aside     bool   // part of a download, which another call records
+
+	check token.Check // that the handler is at, after those of the token
 }
 
 // judged sets authentic from the error of token.Verifier. The verifier refuses an argument only if
@@ -37,11 +40,15 @@ func (a *API) recorded(
 		begin := time.Now()
 		var c call
 		err := h(w, r, &c)
+		diagnosis := diagnose(r, kind, c, err)
 		if err != nil {
-			j.Refuse(w, r, err)
+			if j.Explain && diagnosis != nil {
+				w.Header().Set(HeaderDiagnostics, diagnosis.ID)
+			}
+			j.Refuse(w, r, explained(err, diagnosis))
 		}
 		if a.Calls.Wants(err != nil) && !c.aside {
-			a.record(w, r, kind, c, j.Status, time.Since(begin), err)
+			a.record(w, r, kind, c, j.Status, time.Since(begin), diagnosis, err)
 		}
 	})
 }
@@ -51,11 +58,11 @@ const NoAnswer = "NO_ANSWER"
 
 func (a *API) record(
 	w http.ResponseWriter, r *http.Request, kind calllog.Kind, c call, status func(string) int,
-	took time.Duration, err error,
+	took time.Duration, diagnosis *calllog.Diagnosis, err error,
 ) {
 	rec := calllog.Record{
 		Took: took, Kind: kind, Party: c.party, Authentic: c.authentic, RequestID: c.requestID,
-		Status: http.StatusOK,
+		Status: http.StatusOK, Diagnosis: diagnosis,
 	}
 	if id := r.PathValue("request_id"); id != "" {
 		rec.RequestID = id
@@ -69,12 +76,12 @@ func (a *API) record(
 			rec.Reason = "Retry-After: " + wait + " s"
 		}
 	}
-	token := ""
+	compact := ""
 	if kind != calllog.Download {
-		token = r.Header.Get("Authorization")
+		compact = r.Header.Get("Authorization")
 		if len(r.Header.Values("Authorization")) > 1 {
-			token, rec.Reason = "", "there is more than one Authorization header"
+			compact, rec.Reason = "", "there is more than one Authorization header"
 		}
 	}
-	a.Calls.Record(rec, token)
+	a.Calls.Record(rec, compact)
 }

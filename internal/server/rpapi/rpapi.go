@@ -68,12 +68,15 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
 	if err != nil {
 		return err
 	}
+	c.check = calllog.CheckRate
 	if err := a.admit(w, claims.ClientID); err != nil {
 		return err
 	}
+	c.check = calllog.CheckContent
 	if ct := r.Header.Get("Content-Type"); ct != "" && !isMediaType(ct, "application/json") {
 		return api.ErrClientSide("Content-Type must be application/json, or absent")
 	}
+	c.check = calllog.CheckState
 	err = a.Requests.Cancel(r.Context(), claims.ClientID, claims.RequestID)
 	var active *request.ActiveSessionError
 	if errors.As(err, &active) {
@@ -100,6 +103,7 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	if err != nil {
 		return err
 	}
+	c.check = calllog.CheckRate
 	if err := a.admit(w, rp.ClientID); err != nil {
 		return err
 	}
@@ -128,6 +132,7 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 			)
 		}
 	}()
+	c.check = calllog.CheckContent
 	if !isMediaType(r.Header.Get("Content-Type"), "application/octet-stream") {
 		return api.ErrClientSide(
 			"Content-Type must be application/octet-stream, and the body the PDF's bytes",
@@ -139,6 +144,7 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 			"Content-Encoding is not supported: the body must be the PDF's bytes as they are",
 		)
 	}
+	c.check = calllog.CheckDocument
 	if r.ContentLength >= api.MaxDocumentBytes {
 		return request.ErrTooLarge
 	}
@@ -161,6 +167,7 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 // the request does (docs/contract.md, 5.1.2). An unknown request has the answer of an invalid
 // token, so that the answer does not reveal which ids exist (docs/contract.md, 5.1.4).
 func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
+	c.check = calllog.CheckRequest
 	id := r.PathValue("request_id")
 	req, err := a.Requests.Get(r.Context(), id)
 	switch {
@@ -175,9 +182,11 @@ func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 	if err != nil {
 		return err
 	}
+	c.check = calllog.CheckRate
 	if err := a.admit(w, req.ClientID); err != nil {
 		return err
 	}
+	c.check = calllog.CheckState
 	answer, err := a.Requests.Result(r.Context(), id, claims.ExchangeCode)
 	if err != nil {
 		return err

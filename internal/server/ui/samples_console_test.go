@@ -125,6 +125,25 @@ func galleryConsole(now time.Time) []Sample {
 		"cancel: token signature: does not verify with the key that kid names",
 	)
 	forged.Authentic = false
+	forged.Remedy = "Publish the public key that belongs to your private key; the one with this kid in your JWKS is another."
+	forged.Checks = []console.CheckOfCall{
+		{
+			Name:     "key",
+			Result:   "passed",
+			Expected: "the party's JWKS has one key with the token's kid, on the curve of alg",
+		},
+		{
+			Name:     "signature",
+			Result:   "failed",
+			Expected: "the signature verifies with that key",
+			Got:      forged.Reason,
+		},
+		{
+			Name:     "arguments",
+			Result:   "not reached",
+			Expected: "the arguments of the call are there and well-formed",
+		},
+	}
 	stranger := call(
 		4, 80*time.Second, "initiate", "UNAUTHORIZED", "Unauthorized.",
 		"initiate: claim exp: 3600 s after iat, the most is 120 s",

@@ -1,0 +1,68 @@
+package rpapi
+
+import (
+	"fmt"
+	"net/http"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/token"
+)
+
+// HeaderDiagnostics has the id of a refusal's diagnosis in the sandbox, for GET /diagnostics/{id}
+// of the control listener.
+const HeaderDiagnostics = "Signet-Diagnostics"
+
+// calls are the tokens' names of the calls.
+var calls = map[calllog.Kind]token.Call{
+	calllog.Initiate: token.Initiate, calllog.Cancel: token.Cancel, calllog.Result: token.Result,
+}
+
+// diagnose returns the diagnosis of a refused call: which check failed, and how to mend the call.
+// Nil: the call has no checks, or the fault is not the caller's.
+func diagnose(r *http.Request, kind calllog.Kind, c call, err error) *calllog.Diagnosis {
+	refusal, reason := httpx.Refusal(err)
+	name, ok := calls[kind]
+	if err == nil || refusal == api.ErrServerSide || !ok {
+		return nil
+	}
+	if reason == "" {
+		reason = refusal.Description
+	}
+	check := token.FailedCheck(err)
+	if check == "" && kind == calllog.Initiate && refusal.Code == api.CodeUnauthorized {
+		check = token.CheckJTI // another call with the token was faster
+	}
+	if check != "" {
+		return calllog.Diagnose(check, token.Advise(authorization(r), name, check, reason))
+	}
+	return calllog.Diagnose(c.check, advise(c.check, refusal))
+}
+
+// advise is [token.Advise] for the checks that follow those of the token.
+func advise(check token.Check, refusal *api.Error) string {
+	switch {
+	case check == calllog.CheckRequest:
+		return "Take request_id from the answer of initiate, and call the service that gave it."
+	case refusal.Code == api.CodeUnauthorized:
+		return "Take exchange_code from the answer of initiate that made this request."
+	case refusal.Code == api.CodeTooManyRequests, refusal.Code == api.CodeActiveSession:
+		return "Try again after the seconds of Retry-After."
+	case refusal.Code == api.CodeAlreadyCancelled:
+		return "Take it for a success: the request is cancelled."
+	case refusal.Code == api.CodeNotSigned:
+		return "Wait for the webhook, or ask again later with a new token."
+	case refusal.Code == api.CodeSignedAccessExpired:
+		return "Download within an hour of the webhook, and keep the file."
+	}
+	return ""
+}
+
+// explained adds the remedy to an error, for the explanation in the sandbox.
+func explained(err error, d *calllog.Diagnosis) error {
+	if d == nil || d.Remedy == "" {
+		return err
+	}
+	return fmt.Errorf("%w. %s", err, d.Remedy)
+}

@@ -1,0 +1,117 @@
+package token_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/rand"
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/token"
+)
+
+// TestFailedCheck: each refusal names its check, and the check that it names is one of the call's.
+func TestFailedCheck(t *testing.T) {
+	b := newBench(t)
+	for _, c := range refusedEdits(b) {
+		jws := b.party.Token(c.call, c.edit)
+		_, _, err := b.verify(jws, c.call)
+		check := token.FailedCheck(err)
+		want := token.CheckClaims
+		switch {
+		case strings.Contains(err.Error(), "header"):
+			want = token.CheckHeader
+		case strings.Contains(err.Error(), ": key: "):
+			want = token.CheckKey
+		case strings.Contains(err.Error(), "party: "):
+			want = token.CheckParty
+		case strings.Contains(err.Error(), "payload"):
+			want = token.CheckPayload
+		}
+		if check == "" || want != token.CheckClaims && check != want {
+			t.Errorf("%s: %v: check %q", c.name, err, check)
+		}
+	}
+	if got := token.FailedCheck(nil); got != "" {
+		t.Errorf("no error: %q", got)
+	}
+}
+
+// TestAdvise: the usual mistakes are told from each other, and the advice quotes no value.
+func TestAdvise(t *testing.T) {
+	b := newBench(t)
+	good := b.party.Token(token.Initiate)
+	without := func(claim, as string, v any) string {
+		return b.party.Token(token.Initiate, partytest.NoClaim(claim), partytest.Claim(as, v))
+	}
+	der := func() string {
+		input := good[:strings.LastIndexByte(good, '.')]
+		key := b.party.Key("ES256")
+		signature, err := ecdsa.SignASN1(rand.Reader, key.Private, key.Digest(input))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return input + "." + base64.RawURLEncoding.EncodeToString(signature)
+	}
+	for _, c := range []struct {
+		name, authorization string
+		check               token.Check
+		advice              string // a part of it; "": there is none
+	}{
+		{"nothing", "", token.CheckAuthorization, "Send one header Authorization"},
+		{"Bearer", "Bearer " + good, token.CheckAuthorization, "Send the token alone"},
+		{"JWE", "a.b.c.d.e", token.CheckAuthorization, "do not encrypt"},
+		{"half a token", "abc", token.CheckAuthorization, "compact form"},
+		{"HS256", b.party.Token(token.Initiate, partytest.Header("alg", "HS256")), token.CheckHeader, "not with a shared secret"},
+		{"RS256", b.party.Token(token.Initiate, partytest.Header("alg", "RS256")), token.CheckHeader, "an EC key on P-256"},
+		{"no kid", b.party.Token(token.Initiate, partytest.NoHeader("kid")), token.CheckHeader, "Put the kid"},
+		{"jwk", b.party.Token(token.Initiate, partytest.Header("jwk", "x")), token.CheckHeader, "Leave the key out"},
+		{"DER", der(), token.CheckForm, "in DER"},
+		{"half a signature", good[:len(good)-40], token.CheckForm, "JOSE library"},
+		{"milliseconds", b.party.Token(token.Initiate, partytest.Claim("iat", epoch.UnixMilli())), token.CheckClaims, "Divide by 1000"},
+		{"text", b.party.Token(token.Initiate, partytest.Claim("iat", "now")), token.CheckClaims, "as numbers of seconds"},
+		{"jti", b.party.Token(token.Initiate, partytest.Claim("jti", "1")), token.CheckClaims, "crypto.randomUUID()"},
+		{"client_request", without("client_id", "client_request", b.party.ClientID), token.CheckClaims, "client_request is a claim of cancel"},
+		{"clientId", without("client_id", "clientId", b.party.ClientID), token.CheckClaims, "Write the claim as client_id"},
+		{"docName", without("doc_name", "docName", "lease.pdf"), token.CheckArguments, "Write the claim as doc_name"},
+		{"sign-locations", without("sign_locations", "sign-locations", []int{}), token.CheckArguments, "Write the claim as sign_locations"},
+		{"no doc_name", b.party.Token(token.Initiate, partytest.NoClaim("doc_name")), token.CheckArguments, ""},
+		{"five minutes", b.party.Token(token.Initiate, partytest.Claim("exp", epoch.Unix()+300)), token.CheckTimes, "iat + 120"},
+		{"no lifetime", b.party.Token(token.Initiate, partytest.Claim("exp", epoch.Unix())), token.CheckTimes, "after iat"},
+		{
+			"yesterday",
+			b.party.Token(token.Initiate, partytest.Claims(map[string]any{"iat": epoch.Unix() - 86400, "exp": epoch.Unix() - 86300})),
+			token.CheckTimes, "set the clock",
+		},
+		{"aud", b.party.Token(token.Initiate, partytest.Claim("aud", "https://elsewhere.example")), token.CheckAudience, "Leave aud out"},
+		{"stranger", b.party.Token(token.Initiate, partytest.Claim("client_id", "stranger")), token.CheckParty, "Register the client id"},
+		{"kid", b.party.Token(token.Initiate, partytest.Header("kid", "other")), token.CheckKey, "Publish the public key under"},
+		{
+			"another key",
+			b.party.Token(token.Initiate, func(d *partytest.Draft) { d.Key = partytest.Start(t).Key("ES256") }),
+			token.CheckSignature, "belongs to your private key",
+		},
+	} {
+		_, _, err := b.verify(c.authorization, token.Initiate)
+		if err == nil {
+			t.Errorf("%s: accepted", c.name)
+			continue
+		}
+		check := token.FailedCheck(err)
+		got := token.Advise(c.authorization, token.Initiate, check, err.Error())
+		if check != c.check || !strings.Contains(got, c.advice) || c.advice == "" && got != "" {
+			t.Errorf("%s: %v\n check %q, advice %q", c.name, err, check, got)
+		}
+	}
+	if _, _, err := b.verify(b.party.Token(token.Result), token.Result); err != nil {
+		t.Fatal(err)
+	}
+	jws := b.party.Token(token.Result)
+	_, _, _ = b.verify(jws, token.Result)
+	_, _, err := b.verify(jws, token.Result)
+	got := token.Advise(jws, token.Result, token.FailedCheck(err), err.Error())
+	if token.FailedCheck(err) != token.CheckJTI || !strings.Contains(got, "new UUID") {
+		t.Errorf("used twice: %v: %q", err, got)
+	}
+}
