@@ -64,7 +64,8 @@ func codes(t *testing.T) (public, private []string) {
 			if err != nil || !strings.HasPrefix(value.Names[0].Name, "Code") {
 				t.Fatalf("%s is no code", value.Names[0].Name)
 			}
-			if strings.Contains(group.Doc.Text(), "No relying party ever sees them") {
+			doc := strings.Join(strings.Fields(group.Doc.Text()), " ")
+			if strings.Contains(doc, "No relying party ever sees them") {
 				private = append(private, text)
 			} else {
 				public = append(public, text)
