@@ -1,9 +1,11 @@
 package pades
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/signet-sign/signet/pades/pdf"
 )
@@ -26,6 +28,8 @@ const (
 	FindXFA             FindingCode = "xfa"
 	FindEmptySignature  FindingCode = "empty-signature-field"
 	FindExternalStream  FindingCode = "external-stream"
+	// optional content that is not the same on the screen and in print
+	FindPrintContent FindingCode = "differs-in-print"
 )
 
 // Finding is one kind of such content; policy decides whether it is shown to
@@ -214,12 +218,8 @@ func (f *finder) catalog() error {
 			f.add(c.code, where)
 		}
 	}
-	groups, err := f.doc.Get(root, "OCProperties", "OCGs")
-	if err != nil {
+	if err := f.optionalContent(root, where); err != nil {
 		return err
-	}
-	if len(groups.Elements()) > 0 {
-		f.add(FindOptionalContent, where)
 	}
 	open, err := f.doc.Get(root, "OpenAction")
 	if err != nil {
@@ -234,6 +234,59 @@ func (f *finder) catalog() error {
 			f.add(FindOpenAction, where)
 		}
 		return f.action(open, where)
+	}
+	return nil
+}
+
+// optionalContent looks at the layers of the document (ISO 32000-2, 8.11). A viewer may apply the
+// usage of a group to the screen and to print without being told to by the configuration, so each
+// group whose usage has them differ counts.
+func (f *finder) optionalContent(root pdf.Object, where string) error {
+	groups, err := f.doc.Get(root, "OCProperties", "OCGs")
+	if err != nil {
+		return err
+	}
+	base, err := f.doc.Get(root, "OCProperties", "D", "BaseState")
+	if err != nil {
+		return err
+	}
+	off, err := f.doc.Get(root, "OCProperties", "D", "OFF")
+	if err != nil {
+		return err
+	}
+	on, err := f.doc.Get(root, "OCProperties", "D", "ON")
+	if err != nil {
+		return err
+	}
+	for _, group := range groups.Elements() {
+		ref, _ := group.Ref()
+		in := func(list pdf.Object) bool {
+			return slices.ContainsFunc(list.Elements(), func(o pdf.Object) bool {
+				r, ok := o.Ref()
+				return ok && r == ref
+			})
+		}
+		initial := "ON"
+		if in(off) || base.Name() == "OFF" && !in(on) {
+			initial = "OFF"
+		}
+		group, err := f.doc.Resolve(group)
+		if err != nil {
+			return err
+		}
+		view, err := f.doc.Get(group, "Usage", "View", "ViewState")
+		if err != nil {
+			return err
+		}
+		print, err := f.doc.Get(group, "Usage", "Print", "PrintState")
+		if err != nil {
+			return err
+		}
+		code := FindOptionalContent
+		if cmp.Or(view.Name(), initial) != cmp.Or(print.Name(), initial) {
+			code = FindPrintContent
+		}
+		f.add(code, where)
 	}
 	return nil
 }

@@ -288,9 +288,13 @@ func (a *App) domain(sandbox bool) error {
 	if err != nil {
 		return err
 	}
-	refused, err := request.ParseContent(c.RefuseContent)
+	refused, err := request.ParseContent(c.RefuseContent, request.DefaultRefusedContent)
 	if err != nil {
 		return fmt.Errorf("refuse_content: %w", err)
+	}
+	warned, err := request.ParseContent(c.WarnContent, request.DefaultWarnedContent)
+	if err != nil {
+		return fmt.Errorf("warn_content: %w", err)
 	}
 	var offset func() time.Duration
 	if a.clock != nil {
@@ -305,7 +309,8 @@ func (a *App) domain(sandbox bool) error {
 		Now:   a.now, Rand: rand.Reader,
 		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime,
 		RenewBefore:   c.RenewBefore,
-		RefuseContent: refused, SealTimeout: c.SealTimeout, Stalled: a.metrics.Stalled,
+		RefuseContent: refused, WarnContent: warned, SealTimeout: c.SealTimeout,
+		Stalled:    a.metrics.Stalled,
 		Strays:     a.metrics.Strays,
 		StaticCode: c.StaticQR, Sandbox: sandbox, Log: a.log, Sealed: a.metrics.Sealed,
 	})

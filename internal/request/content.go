@@ -13,7 +13,13 @@ import (
 // printed or clicked: two people could sign and read different things.
 var DefaultRefusedContent = []pades.FindingCode{
 	pades.FindJavaScript, pades.FindLaunch, pades.FindOpenAction, pades.FindAction,
-	pades.FindRichMedia, pades.FindExternalStream,
+	pades.FindRichMedia, pades.FindExternalStream, pades.FindPrintContent,
+}
+
+// DefaultWarnedContent is the rest: what a viewer may show or not.
+var DefaultWarnedContent = []pades.FindingCode{
+	pades.FindEmbeddedFile, pades.FindPortfolio, pades.FindOptionalContent, pades.FindHidden,
+	pades.FindXFA, pades.FindEmptySignature,
 }
 
 // contentNames says in words what a document contains.
@@ -30,11 +36,16 @@ var contentNames = map[pades.FindingCode]string{
 	pades.FindXFA:             "an XFA form",
 	pades.FindEmptySignature:  "empty signature fields",
 	pades.FindExternalStream:  "content that is in another file",
+	pades.FindPrintContent:    "layers that are not the same on the screen and in print",
 }
 
-// ParseContent reads the codes of findings that are refused, separated by commas; "none" is none.
-func ParseContent(text string) ([]pades.FindingCode, error) {
-	if text = strings.TrimSpace(text); text == "none" || text == "" {
+// ParseContent reads the codes of findings, separated by commas. "none" is none, and the empty text
+// is unset.
+func ParseContent(text string, unset []pades.FindingCode) ([]pades.FindingCode, error) {
+	switch text = strings.TrimSpace(text); text {
+	case "":
+		return unset, nil
+	case "none":
 		return nil, nil
 	}
 	var codes []pades.FindingCode
@@ -48,6 +59,16 @@ func ParseContent(text string) ([]pades.FindingCode, error) {
 	return codes, nil
 }
 
+// warnings are the findings that the signer is shown.
+func (s *Service) warnings(findings []pades.Finding) (codes []string) {
+	for _, f := range findings {
+		if slices.Contains(s.WarnContent, f.Code) {
+			codes = append(codes, string(f.Code))
+		}
+	}
+	return codes
+}
+
 // checkContent refuses a document with content that the policy refuses. Other findings go to the
 // trail.
 func (s *Service) checkContent(findings []pades.Finding) error {
@@ -56,7 +77,9 @@ func (s *Service) checkContent(findings []pades.Finding) error {
 			return api.ErrClientSide(
 				fmt.Sprintf(
 					"The document contains %s (%s, %s), so that it could show different things to different people",
-					contentNames[f.Code], f.Code, f.Where,
+					contentNames[f.Code],
+					f.Code,
+					f.Where,
 				),
 			)
 		}

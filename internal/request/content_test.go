@@ -43,6 +43,12 @@ func TestRefusedContent(t *testing.T) {
 			pdftest.Catalog("/OCProperties << /OCGs [5000 0 R] /D << >> >>"),
 			pdftest.Object(5000, "<< /Type /OCG /Name (layer) >>"),
 		),
+		pades.FindPrintContent: pdftest.New(
+			pdftest.Catalog("/OCProperties << /OCGs [5000 0 R] /D << >> >>"),
+			pdftest.Object(
+				5000, "<< /Type /OCG /Name (layer) /Usage << /Print << /PrintState /OFF >> >> >>",
+			),
+		),
 		pades.FindHidden: annotation("/F 2"),
 		pades.FindXFA:    pdftest.New(pdftest.Catalog("/AcroForm << /Fields [] /XFA [] >>")),
 		pades.FindEmptySignature: pdftest.New(
@@ -64,10 +70,17 @@ func TestRefusedContent(t *testing.T) {
 		return in.RequestID, nil
 	}
 	for code, doc := range docs {
+		if slices.Contains(request.DefaultRefusedContent, code) ==
+			slices.Contains(request.DefaultWarnedContent, code) {
+			t.Errorf("%s is not either refused or warned of", code)
+		}
 		for name, policy := range map[string][]pades.FindingCode{
 			"default": request.DefaultRefusedContent, "alone": {code}, "none": nil,
 		} {
-			w.RefuseContent = policy
+			w.RefuseContent, w.WarnContent = policy, nil
+			if name == "default" {
+				w.WarnContent = request.DefaultWarnedContent
+			}
 			id, err := upload(doc)
 			refused := slices.Contains(policy, code)
 			var refusal *api.Error
@@ -82,27 +95,63 @@ func TestRefusedContent(t *testing.T) {
 			if err != nil || !strings.Contains(events[0].Detail.Findings, string(code)) {
 				t.Errorf("%s, %s: the trail has %v, %v", code, name, events[0].Detail, err)
 			}
+			r, err := w.Get(t.Context(), id)
+			if warned := slices.Equal(r.Warnings, []string{string(code)}); err != nil ||
+				warned != slices.Contains(w.WarnContent, code) {
+				t.Errorf("%s, %s: the signer is warned of %v, %v", code, name, r.Warnings, err)
+			}
 		}
 	}
 }
 
 func TestParseContent(t *testing.T) {
+	unset := []pades.FindingCode{pades.FindHidden}
 	for text, want := range map[string][]pades.FindingCode{
-		"": nil, "none": nil, "javascript": {pades.FindJavaScript},
+		"": unset, "none": nil, "javascript": {pades.FindJavaScript},
 		" launch , xfa": {pades.FindLaunch, pades.FindXFA},
 	} {
-		if got, err := request.ParseContent(text); err != nil || !slices.Equal(got, want) {
+		if got, err := request.ParseContent(text, unset); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"java", "javascript,", "javascript,none"} {
-		if got, err := request.ParseContent(text); err == nil {
+		if got, err := request.ParseContent(text, unset); err == nil {
 			t.Errorf("%q: %v", text, got)
 		}
 	}
-	// The default of the configuration is the default of the domain.
-	if got, err := request.ParseContent("javascript,launch,open-action,additional-action,rich-media,external-stream"); err != nil ||
-		!slices.Equal(got, request.DefaultRefusedContent) {
-		t.Errorf("%v, %v", got, err)
+}
+
+// TestWarned: the trail says of what the signer was warned before a sign session.
+func TestWarned(t *testing.T) {
+	w := newWorld(t)
+	w.WarnContent = request.DefaultWarnedContent
+	for want, doc := range map[string][]byte{
+		"": pdftest.Minimal(),
+		"portfolio, xfa": pdftest.New(
+			pdftest.Catalog("/Collection << >> /AcroForm << /Fields [] /XFA [] >>"),
+		),
+	} {
+		a := request.Application{
+			ClientID: shop, DocName: "lease.pdf",
+			Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
+		}
+		in, err := w.Initiate(t.Context(), a, bytes.NewReader(doc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Open(t.Context(), in.RequestID, alice); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Proceed(t.Context(), in.RequestID, alice); err != nil {
+			t.Fatal(err)
+		}
+		events, err := w.store.Events(t.Context(), in.RequestID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		last := events[len(events)-1]
+		if got := last.Detail.WarnedOf; last.Kind != request.EventProceeded || got != want {
+			t.Errorf("%s: warned of %q, want %q", last.Kind, got, want)
+		}
 	}
 }

@@ -38,6 +38,7 @@ type Detail struct {
 	State     string `json:"state,omitempty"`     // in which the request was
 	Status    string `json:"status,omitempty"`    // that the receiver answered with
 	Until     string `json:"until,omitempty"`     // when the renewed document holds, RFC 3339
+	WarnedOf  string `json:"warned_of,omitempty"` // codes of package pades, with commas
 }
 
 // Members yields the names and texts of d in the order of their names, also those that are empty.

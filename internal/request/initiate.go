@@ -54,7 +54,7 @@ func (s *Service) Initiate(
 		DocName: a.DocName, Locations: a.Locations, SignerHash: a.SignerHash,
 		ExchangeHash: exchangeHash(exchange.String()),
 		CreatedAt:    now, ExpiresAt: now.Add(api.RequestLifetime * time.Second),
-		Document: *doc,
+		Document: *doc, Warnings: s.warnings(findings),
 	}
 	e := Effects{Ticket: a.Ticket}
 	detail := Detail{

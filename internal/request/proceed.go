@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/internal/signer"
@@ -42,7 +43,10 @@ func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Req
 			EndsAt:    ends,
 			MatchCode: fmt.Sprintf("%04d", code),
 		}
-		e.record(now, EventProceeded, Detail{EndsAt: r.Session.EndsAt.Format(time.RFC3339)})
+		e.record(now, EventProceeded, Detail{
+			EndsAt:   r.Session.EndsAt.Format(time.RFC3339),
+			WarnedOf: strings.Join(r.Warnings, ", "),
+		})
 		session = r.Clone()
 		return e, nil
 	})

@@ -28,6 +28,7 @@ type Request struct {
 	ExpiresAt time.Time
 
 	Document    Document
+	Warnings    []string       // kinds of content (pades.FindingCode) that the signer is warned of
 	Signer      *signer.Person // who opened it; no other person may from then on
 	Session     *Session       // in state session; kept in sealing
 	Approval    *Approval
@@ -225,7 +226,7 @@ func (r *Request) Keys() (keys []string) {
 // to.
 func (r *Request) Clone() *Request {
 	c := *r
-	c.Locations = slices.Clone(r.Locations)
+	c.Locations, c.Warnings = slices.Clone(r.Locations), slices.Clone(r.Warnings)
 	c.Signer = clone(r.Signer)
 	if c.Session = clone(r.Session); c.Session != nil {
 		c.Session.Prepared = clone(r.Session.Prepared)

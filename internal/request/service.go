@@ -63,7 +63,11 @@ type Config struct {
 	PDFLimits  pdf.Limits // zero: the defaults
 	// RefuseContent are the findings with which an upload is refused; nil for none.
 	RefuseContent []pades.FindingCode
-	Log           *slog.Logger
+
+	// WarnContent are the findings that the signer is shown before Proceed and on the phone; nil
+	// for none. A finding that is in neither list is in the trail only.
+	WarnContent []pades.FindingCode
+	Log         *slog.Logger
 
 	// Stalled, if set, is called for each document that could not be sealed in time.
 	Stalled func()

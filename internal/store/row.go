@@ -50,6 +50,7 @@ type requestRow struct {
 	CreatedAt    time.Time     `json:"created_at"`
 	ExpiresAt    time.Time     `json:"expires_at"`
 	Document     documentRow   `json:"document"`
+	Warnings     []string      `json:"warnings,omitempty"`
 	Signer       *personRow    `json:"signer,omitempty"`
 	Session      *sessionRow   `json:"session,omitempty"`
 	Approval     *approvalRow  `json:"approval,omitempty"`
@@ -117,7 +118,7 @@ func encodeRequest(r *request.Request) (string, error) {
 		V: rowVersion, ID: r.ID, ClientID: r.ClientID, State: string(r.State), DocName: r.DocName,
 		SignerHash: r.SignerHash, ExchangeHash: r.ExchangeHash, CreatedAt: r.CreatedAt,
 		ExpiresAt: r.ExpiresAt,
-		Document:  documentRow(r.Document), Signer: (*personRow)(r.Signer),
+		Document:  documentRow(r.Document), Warnings: r.Warnings, Signer: (*personRow)(r.Signer),
 		Approval:    (*approvalRow)(r.Approval),
 		CancelledAt: r.CancelledAt, Outcome: string(r.Outcome),
 	}
@@ -156,7 +157,8 @@ func decodeRequest(data []byte) (*request.Request, error) {
 		ID: row.ID, ClientID: row.ClientID, State: request.State(row.State), DocName: row.DocName,
 		SignerHash: row.SignerHash, ExchangeHash: row.ExchangeHash, CreatedAt: row.CreatedAt,
 		ExpiresAt: row.ExpiresAt,
-		Document:  request.Document(row.Document), Signer: (*signer.Person)(row.Signer),
+		Document:  request.Document(row.Document), Warnings: row.Warnings,
+		Signer:      (*signer.Person)(row.Signer),
 		Approval:    (*request.Approval)(row.Approval),
 		CancelledAt: row.CancelledAt, Outcome: request.Outcome(row.Outcome),
 	}
@@ -206,6 +208,7 @@ type detailMembers struct {
 	State     string `json:"state,omitempty"`
 	Status    string `json:"status,omitempty"`
 	Until     string `json:"until,omitempty"`
+	WarnedOf  string `json:"warned_of,omitempty"`
 }
 
 func encodeDetail(d request.Detail) (string, error) {

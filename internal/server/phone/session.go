@@ -51,6 +51,7 @@ func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		page.Party = ui.Party{Name: party.Name, LogoURL: ui.LogoURL(party.Logo)}
+		page.Warnings = req.Warnings
 	}
 	if cert, err := x509.ParseCertificate(phone.Certificate); err == nil {
 		page.Account = ui.Person{

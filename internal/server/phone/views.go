@@ -123,6 +123,8 @@ type Approve struct {
 	RequestID string
 	// Party is the relying party. It is set only after the phone is known to belong to the signer.
 	Party ui.Party
+	// Warnings are the kinds of content of the document that the person is warned of.
+	Warnings []string
 	// Step is the first step of the page. "" fetches the challenge; "approved", "signed",
 	// "rejected" and the codes of Problems say that the person has nothing more to do.
 	Step string

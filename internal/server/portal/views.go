@@ -51,6 +51,8 @@ type Document struct {
 	Places []Place
 	// Sketch is the signer's name as the places will show it.
 	Sketch pades.Sketch
+	// Warnings are the kinds of content of the document that the person is warned of.
+	Warnings []string
 	// Ended is how the last sign session ended: rejected, timed_out, left, failed, or "" if there
 	// was none. It is shown above the document.
 	Ended string

@@ -25,7 +25,7 @@ type shot struct {
 func shots() []shot {
 	var all []shot
 	for _, s := range Gallery() {
-		if s.Name != "phone-approve" {
+		if s.Name != "phone-approve" && s.Name != "phone-approve-warned" {
 			all = append(all, shot{name: s.Name, page: s.Name})
 		}
 	}
@@ -65,6 +65,11 @@ func shots() []shot {
 		shot{
 			"phone-approve",
 			"phone-approve",
+			[]step{eventually(`!document.querySelector("[data-do=approve]").disabled`)},
+		},
+		shot{
+			"phone-approve-warned",
+			"phone-approve-warned",
 			[]step{eventually(`!document.querySelector("[data-do=approve]").disabled`)},
 		},
 		shot{"phone-approve-document", "phone-approve", []step{
@@ -160,7 +165,7 @@ func (s *site) stateOf(name string) {
 			}
 		}
 	}
-	if name == "phone-approve" || name == "phone-enrol-session" {
+	if name == "phone-approve" || name == "phone-approve-warned" || name == "phone-enrol-session" {
 		state["state"] = "session"
 		state["session_ends_at"] = GalleryTime().Add(168 * time.Second).UnixMilli()
 	}

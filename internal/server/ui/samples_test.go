@@ -98,7 +98,7 @@ func Gallery() []Sample {
 			portal.Document{
 				Summary: long, Live: live("locked"), Signer: signer, Places: places[:1],
 				Sketch: sketch,
-				Ended:  "timed_out",
+				Ended:  "timed_out", Warnings: []string{"embedded-file", "hidden-annotation"},
 			},
 		},
 		{"code", 200, code},
@@ -177,6 +177,14 @@ func galleryPhone(now time.Time, party ui.Party, cert ui.Certificate) []Sample {
 			"phone-approve",
 			200,
 			phone.Approve{Account: person, RequestID: "signv3-0199cc9c", Party: party},
+		},
+		{
+			"phone-approve-warned",
+			200,
+			phone.Approve{
+				Account: person, RequestID: "signv3-0199cc9c", Party: party,
+				Warnings: []string{"xfa", "empty-signature-field"},
+			},
 		},
 		{
 			"phone-approve-done",
