@@ -20,9 +20,9 @@ type ltvCmd struct {
 // renewCmd renews files in place. It takes the service's configuration: data has the authority,
 // tsa_urls who stamps.
 type renewCmd struct {
-	Files      []string        `arg:"" name:"file"   help:"Signed PDF."                                             type:"existingfile"`
-	Before     days            `                     help:"Renew what ends within this time, such as 90d or 2160h."                     default:"90d"`
-	ConfigFile kong.ConfigFlag `       name:"config" help:"YAML file with the service's configuration."                                               env:"SIGNET_CONFIG" placeholder:"FILE"`
+	Files      []string        `arg:"" name:"file"   help:"Signed PDF."                                                                    type:"existingfile"`
+	Before     days            `                     help:"Renew documents whose certificate ends within this time, such as 90d or 2160h."                     default:"90d"`
+	ConfigFile kong.ConfigFlag `       name:"config" help:"YAML file with the service's configuration."                                                                      env:"SIGNET_CONFIG" placeholder:"FILE"`
 	app.Config `       embed:""`
 }
 

@@ -42,11 +42,11 @@ func main() {
 
 // cli is the command line.
 type cli struct {
-	Sandbox sandboxCmd `cmd:"" help:"Run everything on this machine, with personas, a demo and a clock to move."`
+	Sandbox sandboxCmd `cmd:"" help:"Run everything on this machine, with personas, a demo and a clock that tests can move."`
 	Serve   serveCmd   `cmd:"" help:"Run the service."`
-	Restore restoreCmd `cmd:"" help:"Check what was restored from a backup."`
+	Restore restoreCmd `cmd:"" help:"Check a backup after restoring it."`
 	Verify  verifyCmd  `cmd:"" help:"Check the signatures of PDFs."`
-	LTV     ltvCmd     `cmd:"" help:"Look after documents that are kept for decades."                            name:"ltv"`
+	LTV     ltvCmd     `cmd:"" help:"Renew documents that are kept for decades."                                             name:"ltv"`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

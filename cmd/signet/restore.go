@@ -12,7 +12,7 @@ import (
 
 // restoreCmd proves that what was restored is whole.
 type restoreCmd struct {
-	Check bool `help:"Compare the database with the documents, and list what is missing or not known." required:""`
+	Check bool `help:"Compare the database with the documents, and list missing and unknown documents." required:""`
 
 	configured
 }

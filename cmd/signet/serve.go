@@ -14,7 +14,7 @@ import (
 
 type serveCmd struct {
 	configured
-	Change []string `help:"Record these facts of the deployment anew: public_url, signature_level, authority." placeholder:"FACT,..."`
+	Change []string `help:"Record these facts of the deployment again: public_url, signature_level, authority." placeholder:"FACT,..."`
 }
 
 // Run runs the service until SIGINT or SIGTERM. It reads the configuration again at each SIGHUP.

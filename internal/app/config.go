@@ -56,7 +56,7 @@ type Config struct {
 
 	// Scheme, host and port at which Listen is reached from outside, without a path. Signing URLs,
 	// download links, QR codes and certificates contain it. Sandbox: http:// and Listen by default.
-	PublicURL string `yaml:"public_url" help:"URL under which the outside reaches us." placeholder:"URL"`
+	PublicURL string `yaml:"public_url" help:"Public URL of the service." placeholder:"URL"`
 
 	// Folder for the database, documents and keys. Back it up as a whole. Sandbox: a temporary
 	// folder by default.
@@ -88,7 +88,7 @@ type Config struct {
 	// refuses. In these cases "documented" accepts, to make development easy, and "real" refuses.
 	// With "documented", the sandbox also fetches the JWKS of a relying party again for an unknown
 	// kid and after a signature that does not verify.
-	Strictness string `yaml:"strictness" help:"What the sandbox does where the real service may refuse: documented or real." default:"documented" enum:"documented,real,"`
+	Strictness string `yaml:"strictness" help:"What the sandbox does if the real service may refuse: documented or real." default:"documented" enum:"documented,real,"`
 
 	// Fetch a relying party's JWKS again if a token names a key that it lacks.
 	RefetchUnknownKid bool `yaml:"refetch_unknown_kid" help:"Fetch a JWKS again for an unknown kid."`
@@ -145,7 +145,7 @@ type Config struct {
 	// pauses between attempts grow to an hour. Then the request is stalled: the phone's signature
 	// is kept, the log has an alarm, operators can seal the document again or abort, and the
 	// relying party can cancel. The attempts end earlier if the phone's certificate ends.
-	SealTimeout time.Duration `yaml:"seal_timeout" help:"Try to seal an approved document for so long." default:"24h"`
+	SealTimeout time.Duration `yaml:"seal_timeout" help:"How long to retry sealing an approved document." default:"24h"`
 
 	// Kinds of content of an upload, separated by commas, or none: javascript, launch, open-action,
 	// additional-action, rich-media, external-stream, differs-in-print, embedded-file, portfolio,
@@ -166,7 +166,7 @@ type Config struct {
 
 	// How long before the end of its newest timestamp's certificate a stored document of level
 	// B-LTA gets another timestamp.
-	RenewBefore time.Duration `yaml:"renew_before" help:"Renew stored documents so long before their timestamp ends." default:"2160h"`
+	RenewBefore time.Duration `yaml:"renew_before" help:"How long before their timestamp ends stored documents are renewed." default:"2160h"`
 
 	// debug, info, warn or error.
 	LogLevel string `yaml:"log_level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`

@@ -1,6 +1,5 @@
-// Package ca is the service's own certificate authority: a root, an issuing CA
-// for signers, an OCSP responder and a time-stamping certificate, all kept in
-// one directory.
+// Package ca is the service's certificate authority: a root, an issuing CA for signers, an OCSP
+// responder and a time-stamping unit. Their keys and certificates are in one directory.
 //
 //	root (P-384, 20 years)
 //	├── issuing CA (P-384, 10 years)
@@ -8,14 +7,13 @@
 //	│   └── signers (P-256, the key is on the signer's phone)
 //	└── time-stamping unit
 //
-// Start reading at open.go, then issue.go. Every certificate is built twice:
-// first signed by a throwaway key and held against its profile (lint.go), then
-// signed by the real key, and the two must agree byte for byte in what was
-// signed. A mistake in a template so never leaves the house.
+// Start at [Open] in open.go, then [Authority.IssueSigner] in issue.go. Every certificate is built
+// twice: first signed by a temporary key and checked against its profile (lint.go), then signed by
+// the real key. The signed bytes of the two must be equal. So a certificate that violates its
+// profile is never issued.
 //
-// Bytes in, bytes out: the package serves no HTTP, stores no list of issued
-// certificates (see [Revocations]) and has no clock of its own.
+// The package works on bytes. It does not serve HTTP; package pki does. It stores no list of issued
+// certificates (see [Revocations]) and has no clock.
 //
-// The profile of signer certificates is section 4.6 of the contract, under our
-// own names. Sources: RFC 5280 (certificates, CRLs), RFC 6960 (OCSP).
+// Sources: RFC 5280 (certificates, CRLs), RFC 6960 (OCSP).
 package ca

@@ -18,29 +18,27 @@ import (
 	"github.com/google/uuid"
 )
 
-// maxName bounds a signer's name in characters. RFC 5280 appendix A says 64 for
-// a common name, but names in the national registry may be longer, and a cut
-// name would be another person's.
+// maxName bounds a signer's name in characters. RFC 5280, appendix A, says 64 for a common name,
+// but names in the national registry may be longer, and a truncated name would be another person's.
 const maxName = 200
 
 // Subject is the person that a certificate is for.
 type Subject struct {
-	// UIN is the NRIC or FIN, upper case. Only its last four characters and a
-	// salted hash enter the certificate.
+	// UIN is the NRIC or FIN, upper case. The certificate contains only its last four characters
+	// and a salted hash.
 	UIN string
-	// Name becomes the common name, character by character.
+	// Name is the common name.
 	Name string
 }
 
 var uinPattern = regexp.MustCompile(`^[STFGM][0-9]{7}[A-Z]$`)
 
-// ErrSubject reports a subject or key that no certificate is issued for.
+// ErrSubject is the error for a subject or key that no certificate is issued for.
 var ErrSubject = errors.New("ca: subject or key not acceptable")
 
-// IssueSigner issues a certificate for the key on the signer's phone: subject
-// and usage as in section 4.6 of the contract, valid from now (see
-// Options.Validity). pub must be a point on P-256. The certificate is not
-// stored; the caller records its serial number before it lets anyone use it.
+// IssueSigner issues a certificate for the key on the signer's phone, valid from now (see
+// Options.Validity). pub must be a point on P-256. The certificate is not stored; the caller must
+// record its serial number before it is used.
 func (a *Authority) IssueSigner(s Subject, pub *ecdsa.PublicKey) (*x509.Certificate, error) {
 	if !uinPattern.MatchString(s.UIN) {
 		return nil, fmt.Errorf("%w: the UIN is not an NRIC or FIN", ErrSubject)
@@ -84,8 +82,8 @@ func (a *Authority) IssueSigner(s Subject, pub *ecdsa.PublicKey) (*x509.Certific
 	return cert, nil
 }
 
-// signerName builds the subject. The serialNumber ties the certificate to the
-// person for anyone who knows the UIN, and tells others only four characters.
+// signerName returns the subject. Its serialNumber proves the person to a reader who knows the UIN,
+// and shows others only four characters of it.
 func (a *Authority) signerName(s Subject, uid string) ([]byte, error) {
 	sum := sha256.Sum256([]byte(uid + s.UIN))
 	unit := "Signing Certificate"
@@ -112,8 +110,8 @@ func checkName(name string) error {
 		return fmt.Errorf("%w: the name has more than %d characters", ErrSubject, maxName)
 	}
 	for _, r := range name {
-		// Control and format characters (such as right-to-left overrides) make
-		// a name look like another.
+		// Control and format characters (such as right-to-left overrides) can make a name look like
+		// another.
 		if unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp) &&
 			r != '\u200c' &&
 			r != '\u200d' {
@@ -123,7 +121,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// issue signs p: once with a throwaway key for lint, then with the issuer's.
+// issue signs p: once with a temporary key for lint, then with the issuer's.
 func (a *Authority) issue(p profile, issuer entity) (*x509.Certificate, error) {
 	throwaway, err := ecdsa.GenerateKey(elliptic.P384(), a.opts.Rand)
 	if err != nil {

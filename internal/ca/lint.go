@@ -10,8 +10,8 @@ import (
 	"slices"
 )
 
-// lint holds a certificate as parsed against the profile that it was built
-// from and the rules of RFC 5280 that all our certificates share.
+// lint checks a parsed certificate against the profile that it was built from, and against the
+// rules of RFC 5280 that apply to all certificates of the authority.
 func lint(c *x509.Certificate, p profile, issuer *x509.Certificate) error {
 	want := p.template
 	pub, isEC := c.PublicKey.(*ecdsa.PublicKey)
@@ -50,8 +50,8 @@ func lint(c *x509.Certificate, p profile, issuer *x509.Certificate) error {
 	return lintExtensions(c, p)
 }
 
-// lintExtensions demands every extension at most once and critical exactly
-// where the profile says so.
+// lintExtensions checks that every extension occurs at most once and is critical exactly if the
+// profile says so.
 func lintExtensions(c *x509.Certificate, p profile) error {
 	var seen []asn1.ObjectIdentifier
 	for _, e := range c.Extensions {

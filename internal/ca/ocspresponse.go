@@ -18,7 +18,7 @@ var (
 	oidECDSASHA256 = asn1.ObjectIdentifier{1, 2, 840, 10045, 4, 3, 2}
 )
 
-// singleResponse is the statement about one certificate.
+// singleResponse is the status of one certificate.
 type singleResponse struct {
 	serial     *big.Int
 	nameHash   []byte
@@ -32,9 +32,9 @@ type singleResponse struct {
 
 // signOCSP encodes and signs an OCSPResponse (RFC 6960, 4.2.1).
 //
-// golang.org/x/crypto/ocsp stamps producedAt from the machine's clock, cut to
-// the minute. That is earlier than the time stamp whose evidence the response
-// becomes, and the sandbox runs on a clock of its own; hence this encoder.
+// golang.org/x/crypto/ocsp sets producedAt from the machine's clock, truncated to the minute. That
+// is earlier than the timestamp whose evidence the response becomes, and the sandbox has a clock of
+// its own, so this package has its own encoder.
 func (a *Authority) signOCSP(s singleResponse) ([]byte, error) {
 	explicit := func(n uint8) cbasn1.Tag { return cbasn1.Tag(n).Constructed().ContextSpecific() }
 	var b cryptobyte.Builder

@@ -17,21 +17,22 @@ import (
 	"github.com/signet-sign/signet/internal/keydir"
 )
 
-// Lifetimes of our own certificates.
+// Lifetimes of the authority's own certificates.
 const (
 	rootLife    = 20 * 365 * 24 * time.Hour
 	issuingLife = 10 * 365 * 24 * time.Hour
 	serviceLife = 10 * 365 * 24 * time.Hour
-	// successionDue is when the time-stamping unit gets a successor.
+	// successionDue is the rest of its lifetime at which the time-stamping unit gets a successor.
 	successionDue = 2 * 365 * 24 * time.Hour
-	// DefaultValidity is how long a signer's certificate lives.
+	// DefaultValidity is the default lifetime of a signer's certificate.
 	DefaultValidity = 365 * 24 * time.Hour
-	// backdate keeps a certificate usable by verifiers whose clock is a little late.
+	// backdate is how long before its issue a certificate begins, for verifiers whose clocks are
+	// slow.
 	backdate = time.Minute
 )
 
-// Paths below Options.BaseURL that the certificates refer to. Anyone who serves
-// HTTP answers them with [Authority.OCSP], [Authority.CRL] and the certificates.
+// Paths below Options.BaseURL that certificates refer to. An HTTP server answers them with
+// [Authority.OCSP], [Authority.CRL] and the certificates.
 const (
 	PathOCSP       = "/ocsp"
 	PathRootCRL    = "/root.crl"
@@ -40,25 +41,24 @@ const (
 	PathIssuing    = "/issuing.cer"
 )
 
-// Options of [Open].
+// Options are the options of [Open].
 type Options struct {
-	// Name starts every subject: "Signet" gives "Signet Root CA". At most 40 characters.
+	// Name begins every subject: "Signet" gives "Signet Root CA". At most 40 characters.
 	Name string
-	// Sandbox puts the word SANDBOX in every name, so that no one mistakes a
-	// test signature for a real one. A directory is one or the other for ever.
+	// Sandbox adds the word SANDBOX to every name, so that test signatures are recognisable. It
+	// cannot be changed for an existing directory.
 	Sandbox bool
-	// BaseURL is where relying software finds CRLs and OCSP, without a slash at
-	// the end. It is fixed in each certificate when that is made.
+	// BaseURL is where verifiers find CRLs and OCSP, without a slash at the end. Certificates
+	// contain the value at the time of their issue.
 	BaseURL string
-	// Validity of signer certificates, DefaultValidity if 0. It is cut at the
-	// end of the issuing CA.
+	// Validity is the lifetime of signer certificates; 0 means DefaultValidity. A certificate ends
+	// at the latest with the issuing CA.
 	Validity time.Duration
 	Now      func() time.Time
 	Rand     io.Reader
 }
 
-// Authority issues certificates and answers for them. Its methods may be called
-// concurrently.
+// Authority issues certificates, OCSP responses and CRLs. Its methods may be called concurrently.
 type Authority struct {
 	opts                     Options
 	root, issuing, ocsp, tsa entity
@@ -72,13 +72,12 @@ type entity struct {
 	key  crypto.Signer
 }
 
-// Open loads the authority from dir, and creates what is missing on first use.
+// Open loads the authority from dir. On first use it creates the keys and certificates.
 //
-// Each step leaves either nothing or a complete file, in an order in which a
-// certificate never exists without its key; a crash between two steps is
-// finished by the next Open, and two processes that open the same new directory
-// end up with the same authority. A certificate whose key is gone is an error:
-// a new key could not stand in for it.
+// Each step leaves either nothing or a complete file, in an order in which no certificate exists
+// without its key. The next Open completes the work of a process that crashed, and two processes
+// that open the same new directory use the same authority. A certificate without its key is an
+// error, because a new key could not replace the old one.
 func Open(dir string, o Options) (*Authority, error) {
 	if o.Now == nil || o.Rand == nil {
 		return nil, errors.New("ca: Now and Rand are required")
@@ -106,7 +105,7 @@ func Open(dir string, o Options) (*Authority, error) {
 	for _, step := range []struct {
 		name   string
 		into   *entity
-		parent *entity // nil: self-signed
+		parent *entity // nil for self-signed
 		curve  elliptic.Curve
 		make   func(*ecdsa.PublicKey) (profile, error)
 	}{
@@ -145,9 +144,9 @@ func Open(dir string, o Options) (*Authority, error) {
 	return a, nil
 }
 
-// succeedTSA goes on to the newest time-stamping unit, and founds the next one
-// when the certificate has less than successionDue left: archived documents can
-// only be renewed by a unit that lives longer than the one before.
+// succeedTSA loads the newest time-stamping unit, and creates the next one when its certificate has
+// less than successionDue left. Archived documents can only be renewed by a unit that is valid for
+// longer than the previous one.
 func (a *Authority) succeedTSA(store *keydir.Dir) error {
 	for n := 2; ; n++ {
 		name := fmt.Sprintf("tsa-%d", n)
@@ -170,7 +169,7 @@ func (a *Authority) succeedTSA(store *keydir.Dir) error {
 	}
 }
 
-// load returns fs.ErrNotExist only when there is no certificate.
+// load returns fs.ErrNotExist only if there is no certificate.
 func (a *Authority) load(store *keydir.Dir, name string, curve elliptic.Curve) (entity, error) {
 	data, err := store.Read(name + ".crt")
 	if err != nil {
@@ -212,8 +211,8 @@ func (a *Authority) create(
 	if err != nil {
 		return entity{}, err
 	}
-	// Another process may have stored its certificate first: for the same key,
-	// because the key file was agreed on before.
+	// Another process may have stored its certificate first. It is for the same key, because the
+	// key file was created before.
 	data, err := store.Create(
 		name+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}),
 	)
@@ -239,7 +238,7 @@ func pair(data []byte, key crypto.Signer) (entity, error) {
 	return entity{cert: cert, key: key}, nil
 }
 
-// Chain returns what goes behind a signer's certificate: issuing CA, root.
+// Chain returns the certificates that follow a signer's: issuing CA, root.
 func (a *Authority) Chain() []*x509.Certificate {
 	return []*x509.Certificate{a.issuing.cert, a.root.cert}
 }
@@ -250,15 +249,14 @@ func (a *Authority) Root() *x509.Certificate { return a.root.cert }
 // Issuing returns the CA that issues signers' certificates.
 func (a *Authority) Issuing() *x509.Certificate { return a.issuing.cert }
 
-// Roots returns a pool with the trust anchor alone.
+// Roots returns a pool that contains only the trust anchor.
 func (a *Authority) Roots() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.root.cert)
 	return pool
 }
 
-// TSA returns the key of the time-stamping unit and its chain, its own
-// certificate first.
+// TSA returns the key of the time-stamping unit and its certificate chain, leaf first.
 func (a *Authority) TSA() (crypto.Signer, []*x509.Certificate) {
 	return a.tsa.key, []*x509.Certificate{a.tsa.cert, a.root.cert}
 }

@@ -12,18 +12,17 @@ import (
 	"time"
 )
 
-// sandboxMark is in every name of a sandbox authority.
+// sandboxMark is part of every name of a sandbox authority.
 const sandboxMark = "SANDBOX"
 
-// Policy identifiers. They are made from UUIDs in the arc that Microsoft gives
-// to everybody for that, in pieces of at most 24 bits, and so need no
-// registration. (The arc 2.25 of ITU-T X.667 would take a UUID as one number of
-// 128 bits, over which programs stumble that keep such numbers in an int: Go's
-// encoding/asn1 is one.)
+// Policy identifiers. They are made from UUIDs in the arc that Microsoft provides for that, in
+// pieces of at most 24 bits, and so require no registration. The arc 2.25 of ITU-T X.667 would
+// contain a UUID as one number of 128 bits. Programs that keep such numbers in an int, among them
+// Go's encoding/asn1, fail on it.
 const (
-	// SignerPolicy marks signers' certificates.
+	// SignerPolicy is the policy of signers' certificates.
 	SignerPolicy = "1.2.840.113556.1.8000.2554.6292.45123.6498.19699.39253.8710443.8467721"
-	// TimestampPolicy is the policy of our time stamps.
+	// TimestampPolicy is the policy of the authority's timestamps.
 	TimestampPolicy = "1.2.840.113556.1.8000.2554.13078.48243.37947.18340.33589.15907194.14389551"
 )
 
@@ -45,11 +44,11 @@ var (
 	signatureAlgUsed = x509.ECDSAWithSHA384 // both CA keys are P-384
 )
 
-// profile is a template together with what lint demands of the result.
+// profile is a template and the rules that lint applies to the result.
 type profile struct {
 	template *x509.Certificate
 	public   *ecdsa.PublicKey
-	// critical lists the extensions that must be, and alone may be, critical.
+	// critical lists the extensions that must be critical. No other extension may be.
 	critical []asn1.ObjectIdentifier
 }
 
@@ -59,8 +58,8 @@ type attributeValue struct {
 	value string
 }
 
-// rawName encodes a name with one attribute per RDN, in the order given.
-// crypto/x509/pkix would sort them its own way.
+// rawName encodes a name with one attribute per RDN, in the given order. crypto/x509/pkix would
+// reorder them.
 func rawName(attrs ...attributeValue) ([]byte, error) {
 	var seq pkix.RDNSequence
 	for _, a := range attrs {
@@ -82,7 +81,7 @@ func (a *Authority) serviceName(role string) ([]byte, error) {
 		attributeValue{oidCommonName, a.label() + " " + role})
 }
 
-// base fills what all templates share. parent is nil for the root.
+// base returns a profile with the fields that all templates share. parent is nil for the root.
 func (a *Authority) base(
 	subject []byte, pub *ecdsa.PublicKey, life time.Duration, parent *x509.Certificate,
 ) (*x509.Certificate, error) {
@@ -153,13 +152,13 @@ func (a *Authority) ocspProfile(pub *ecdsa.PublicKey) (profile, error) {
 	}
 	t.KeyUsage = x509.KeyUsageDigitalSignature
 	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning}
-	// Without nocheck a verifier must ask who revokes the responder, and ask
-	// the responder (RFC 6960, 4.2.2.2.1).
+	// Without nocheck a verifier must check the responder's certificate for revocation, with the
+	// same responder (RFC 6960, 4.2.2.2.1).
 	t.ExtraExtensions = []pkix.Extension{{Id: oidOCSPNoCheck, Value: derNull}}
 	return profile{t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr}}, nil
 }
 
-// tsaProfile is that of the n-th time-stamping unit.
+// tsaProfile returns the profile of the n-th time-stamping unit.
 func (a *Authority) tsaProfile(n int) func(*ecdsa.PublicKey) (profile, error) {
 	return func(pub *ecdsa.PublicKey) (profile, error) {
 		subject, err := a.serviceName(fmt.Sprintf("Time Stamping Unit %d", n))
@@ -171,8 +170,8 @@ func (a *Authority) tsaProfile(n int) func(*ecdsa.PublicKey) (profile, error) {
 			return profile{}, err
 		}
 		t.KeyUsage = x509.KeyUsageDigitalSignature
-		// RFC 3161, 2.3: the extended key usage is critical and alone. The standard
-		// library would write it as not critical.
+		// RFC 3161, 2.3: the extended key usage is critical and the only one. The standard library
+		// would write it as not critical.
 		eku, err := asn1.Marshal([]asn1.ObjectIdentifier{oidTimeStamping})
 		if err != nil {
 			return profile{}, err
@@ -186,8 +185,8 @@ func (a *Authority) tsaProfile(n int) func(*ecdsa.PublicKey) (profile, error) {
 	}
 }
 
-// newSerial returns 127 random bits with the top one set: positive, never
-// shorter than 16 octets and far below the 20 that RFC 5280 4.1.2.2 allows.
+// newSerial returns 127 random bits with the top one set: positive, always 16 octets, and below the
+// 20 that RFC 5280, 4.1.2.2, allows.
 func newSerial(rand io.Reader) (*big.Int, error) {
 	b := make([]byte, 16)
 	if _, err := io.ReadFull(rand, b); err != nil {

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto"
-	// crypto.SHA1: the issuer key hash of an OCSP request is SHA-1 by custom; it identifies, it
-	// does not protect
+	// crypto.SHA1: OCSP requests identify the issuer by a SHA-1 hash of its key; security does not
+	// depend on it
 	_ "crypto/sha1"
 	"crypto/x509"
 	"encoding/asn1"
@@ -20,17 +20,17 @@ import (
 	"golang.org/x/crypto/ocsp"
 )
 
-// How long answers may be cached.
+// How long verifiers may cache answers.
 const (
 	ocspLife = 24 * time.Hour
 	crlLife  = 7 * 24 * time.Hour
 )
 
-// Status is what is known about one serial number.
+// Status is the status of one serial number.
 type Status struct {
 	// Known is false for a number that was never issued.
 	Known bool
-	// RevokedAt is zero for a certificate in good standing.
+	// RevokedAt is zero for a certificate that is not revoked.
 	RevokedAt time.Time
 	// Reason is a CRLReason (RFC 5280, 5.3.1).
 	Reason int
@@ -43,10 +43,9 @@ type Revoked struct {
 	Reason int
 }
 
-// Revocations is the record of issued and revoked certificates, kept by the
-// caller. Answers must reflect every revocation that was durable before the
-// call. Methods may be called concurrently; an error is passed on as "try
-// later", never as "good".
+// Revocations is the record of issued and revoked certificates, kept by the caller. Answers must
+// include every revocation that was durable before the call. Methods may be called concurrently. An
+// error becomes the OCSP answer "try later", never "good".
 type Revocations interface {
 	// Status looks up a signer's certificate.
 	Status(ctx context.Context, serial *big.Int) (Status, error)
@@ -54,9 +53,9 @@ type Revocations interface {
 	Revoked(ctx context.Context) ([]Revoked, error)
 }
 
-// OCSP answers one DER OCSP request about a certificate of the issuing CA. It
-// always returns DER to send; the error is for the log. Unknown numbers are
-// answered "unknown", never "good".
+// OCSP answers one DER OCSP request about a certificate of the issuing CA. It always returns a DER
+// response to send; the error is for the log. Unknown serial numbers are answered "unknown", never
+// "good".
 func (a *Authority) OCSP(ctx context.Context, request []byte, r Revocations) ([]byte, error) {
 	req, err := ocsp.ParseRequest(request)
 	if err != nil {
@@ -101,7 +100,7 @@ func (a *Authority) issuerHashes(f crypto.Hash) (name, key []byte, err error) {
 	return name, h.Sum(nil), nil
 }
 
-// answer states what is known now, and says that it was known for the time given.
+// answer signs the status that is known now.
 func (a *Authority) answer(
 	ctx context.Context, serial *big.Int, hash crypto.Hash, r Revocations, since time.Duration,
 ) ([]byte, error) {
@@ -127,11 +126,10 @@ func (a *Authority) answer(
 	return der, nil
 }
 
-// CRL returns the DER CRL of the issuing CA, to be served. Its number is the time
-// in milliseconds, so it grows without a counter that a crash could lose. Like
-// the answers of [Authority.OCSP] it says all that is known now and yet begins a
-// minute ago: verifiers choose the time for which they judge before they ask,
-// and refuse what begins after it.
+// CRL returns the DER CRL of the issuing CA. Its number is the time in milliseconds, which grows
+// without a counter that a crash could lose. As the answers of [Authority.OCSP], it has the present
+// revocations but begins a minute ago, because verifiers choose the time of validation before they
+// ask, and refuse a CRL that begins after it.
 func (a *Authority) CRL(ctx context.Context, r Revocations) ([]byte, error) {
 	return a.issuingCRL(ctx, r, backdate)
 }
@@ -146,20 +144,20 @@ func (a *Authority) issuingCRL(
 	return a.crl(&a.made[1], a.issuing, revoked, since)
 }
 
-// RootCRL returns the root's CRL, to be served. The authority never revokes its own parts:
-// anyone who must, retires the whole directory; so the list is empty.
+// RootCRL returns the root's CRL. The list is empty, because the authority never revokes its own
+// certificates; after a compromise the whole directory has to be replaced.
 func (a *Authority) RootCRL() ([]byte, error) { return a.crl(&a.made[0], a.root, nil, backdate) }
 
-// madeCRL is a list, and what it was made from.
+// madeCRL is a CRL and what it was made from.
 type madeCRL struct {
 	from    time.Time
 	revoked []Revoked
 	der     []byte
 }
 
-// crl returns the list as of now, which begins earlier by since: the same one within a second, as
-// long as it says the same. Each signed document takes one along, and each costs two operations on
-// P-384.
+// crl returns the list as of now, beginning earlier by since. Within a second it returns the same
+// list if the contents are the same: each signed document contains a list, and each list costs two
+// operations on P-384.
 func (a *Authority) crl(
 	made *madeCRL, issuer entity, revoked []Revoked, since time.Duration,
 ) ([]byte, error) {
@@ -195,11 +193,11 @@ func (r Revoked) equal(o Revoked) bool {
 	return r.Serial.Cmp(o.Serial) == 0 && r.At.Equal(o.At) && r.Reason == o.Reason
 }
 
-// Evidence returns what a verifier needs later to see that certificates were in
-// good standing now: OCSP responses for signers and the CRLs of their issuers,
-// DER. certs may mix signers', our time-stamping unit's, our own CAs' and other
-// authorities'; the last are passed over, so that several sources can be asked.
-// It begins now, not earlier: what proves a signature good must not be older.
+// Evidence returns the proofs that certificates were not revoked now: OCSP responses for signers
+// and the CRLs of their issuers, DER. certs may contain certificates of signers, of the
+// time-stamping unit, of this authority's CAs, and of other authorities, which Evidence ignores so
+// that several sources can be asked. The proofs begin now and not earlier, because older ones would
+// not prove a new signature valid.
 func (a *Authority) Evidence(
 	ctx context.Context, certs []*x509.Certificate, r Revocations,
 ) (responses, crls [][]byte, err error) {
@@ -233,8 +231,8 @@ func (a *Authority) Evidence(
 	return responses, crls, nil
 }
 
-// issued reports whether cert says that ca issued it. The signature is not
-// checked: a forger who asks about a forgery learns that its number is unknown.
+// issued reports whether cert names ca as its issuer. It does not check the signature, because for
+// a forged certificate the answer is only that its number is unknown.
 func issued(cert, ca *x509.Certificate) bool {
 	return bytes.Equal(cert.RawIssuer, ca.RawSubject) &&
 		bytes.Equal(cert.AuthorityKeyId, ca.SubjectKeyId)

@@ -12,10 +12,10 @@ import (
 // maxDepth bounds nested elements of indefinite length; a message has about six.
 const maxDepth = 16
 
-// DER reads the element at the start of b, whose length may be indefinite (ITU-T X.690, 8.1.3.6),
-// and returns it with definite lengths, and the number of bytes that it has in b. Elements of
-// definite length are copied as they are: signatures are over the bytes of some of them.
-// BouncyCastle writes CMS messages in this way.
+// DER converts the BER element at the start of b, whose length may be indefinite (ITU-T X.690,
+// 8.1.3.6), to definite lengths. It also returns the size of the element in b. Elements of definite
+// length are copied unchanged, because signatures cover the bytes of some of them. BouncyCastle
+// writes CMS messages with indefinite lengths.
 func DER(b []byte) (der []byte, n int, err error) {
 	if len(b) < 2 || b[0] != 0x30 {
 		return nil, 0, malformed("not a SEQUENCE")
@@ -46,7 +46,7 @@ func definite(b []byte, depth int) (der, rest []byte, err error) {
 		if part, rest, err = definite(rest, depth-1); err != nil {
 			return nil, nil, err
 		}
-		if tag == byte(cbasn1.OCTET_STRING)|0x20 { // a string in pieces becomes one
+		if tag == byte(cbasn1.OCTET_STRING)|0x20 { // joins a string in pieces
 			piece := cryptobyte.String(part)
 			var content cryptobyte.String
 			if !piece.ReadASN1(&content, cbasn1.OCTET_STRING) {

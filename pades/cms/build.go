@@ -35,9 +35,8 @@ func SignedAttributes(
 	return setOf(cbasn1.SET, attrs)
 }
 
-// addSigningCertificateV2 writes RFC 5035 SigningCertificateV2 with one
-// ESSCertIDv2. The hash algorithm is left out because SHA-256 is the DEFAULT,
-// which DER does not encode.
+// addSigningCertificateV2 writes an RFC 5035 SigningCertificateV2 with one ESSCertIDv2. It omits
+// the hash algorithm, because SHA-256 is the DEFAULT, which DER does not encode.
 func addSigningCertificateV2(b *cryptobyte.Builder, cert *x509.Certificate) {
 	sum := sha256.Sum256(cert.Raw)
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // SigningCertificateV2
@@ -61,17 +60,17 @@ func addSigningCertificateV2(b *cryptobyte.Builder, cert *x509.Certificate) {
 	})
 }
 
-// Message is what [Build] assembles.
+// Message is the input of [Build].
 type Message struct {
 	ContentType asn1.ObjectIdentifier
 	// Content is the encapsulated content; nil makes a detached message.
 	Content []byte
-	// Certificates holds the signer's certificate first, then its chain.
+	// Certificates is the signer's certificate, then its chain.
 	Certificates []*x509.Certificate
-	// OmitCertificates leaves them out of the message, as a time-stamp request
-	// may ask for (RFC 3161, 2.4.1, certReq).
+	// OmitCertificates omits them from the message, which a timestamp request may ask for (RFC
+	// 3161, 2.4.1, certReq).
 	OmitCertificates bool
-	// SignedAttributes is the value returned by the function of that name.
+	// SignedAttributes is the result of the function SignedAttributes.
 	SignedAttributes []byte
 	// Signature is the DER ECDSA signature over SHA-256(SignedAttributes).
 	Signature []byte
@@ -79,8 +78,8 @@ type Message struct {
 	Timestamp []byte
 }
 
-// Build returns the DER ContentInfo. It does not check the signature: the
-// caller did so before it asked for a time stamp.
+// Build returns the DER ContentInfo. It does not check the signature; the caller has to check it
+// before requesting a timestamp.
 func Build(m Message) ([]byte, error) {
 	if len(m.Certificates) == 0 {
 		return nil, errors.New("cms: no signer certificate")
@@ -89,7 +88,7 @@ func Build(m Message) ([]byte, error) {
 		return nil, errors.New("cms: signed attributes are not a SET")
 	}
 	signer := m.Certificates[0]
-	// Inside the SignerInfo the same bytes carry the tag [0] (RFC 5652, 5.4).
+	// In the SignerInfo the same bytes have the tag [0] (RFC 5652, 5.4).
 	embedded := bytes.Clone(m.SignedAttributes)
 	embedded[0] = byte(cbasn1.Tag(0).Constructed().ContextSpecific())
 
@@ -97,7 +96,7 @@ func Build(m Message) ([]byte, error) {
 	for _, c := range m.Certificates {
 		certs = append(certs, c.Raw)
 	}
-	// Version 3 whenever the content is not id-data (RFC 5652, 5.1).
+	// Version 3 unless the content is id-data (RFC 5652, 5.1).
 	version := int64(1)
 	if !m.ContentType.Equal(OIDData) {
 		version = 3
@@ -156,8 +155,8 @@ func Build(m Message) ([]byte, error) {
 	return b.Bytes()
 }
 
-// addAlgorithm writes an AlgorithmIdentifier without parameters, which RFC 5754
-// demands for SHA-2 and for ECDSA alike.
+// addAlgorithm writes an AlgorithmIdentifier without parameters, as RFC 5754 requires for SHA-2 and
+// for ECDSA.
 func addAlgorithm(b *cryptobyte.Builder, oid asn1.ObjectIdentifier) {
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddASN1ObjectIdentifier(oid) })
 }
@@ -169,7 +168,7 @@ func attribute(oid asn1.ObjectIdentifier, value func(*cryptobyte.Builder)) []byt
 		b.AddASN1ObjectIdentifier(oid)
 		b.AddASN1(cbasn1.SET, value)
 	})
-	return b.BytesOrPanic() // fails only for an invalid OID, and ours are constants
+	return b.BytesOrPanic() // fails only for an invalid OID, and all are constants
 }
 
 // setOf returns a DER SET OF under the given tag: elements in ascending order

@@ -9,18 +9,17 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// ErrSignatureFormat reports an ECDSA signature that is neither r||s of the
-// curve's size nor DER, or whose numbers are out of range.
+// ErrSignatureFormat is the error for an ECDSA signature that is neither r||s of the curve's size
+// nor DER, or whose numbers are out of range.
 var ErrSignatureFormat = errors.New("cms: not an ECDSA signature of this curve")
 
-// ECDSAToDER returns sig as a DER Ecdsa-Sig-Value (RFC 3279, 2.2.3), the form
-// that CMS carries. sig may be r||s in fixed width (IEEE P1363: what WebCrypto
-// and JOSE produce) or already DER. It checks form and range, not the signature.
+// ECDSAToDER returns sig as a DER Ecdsa-Sig-Value (RFC 3279, 2.2.3), the form in CMS. sig may be
+// r||s in fixed width (IEEE P1363, which WebCrypto and JOSE produce) or already DER. ECDSAToDER
+// checks form and range, not the signature.
 //
-// The two forms cannot be confused: a raw signature has exactly twice the
-// curve's length, and a value of that length counts as raw unless it parses as
-// strict DER with both numbers in range, which for a raw signature would need
-// its length byte, tags and lengths to agree by chance (below 2^-40).
+// The two forms cannot be confused. A raw signature has exactly twice the curve's length, and a
+// value of that length counts as raw unless it parses as strict DER with both numbers in range. The
+// probability that a raw signature parses as DER is below 2^-40.
 func ECDSAToDER(pub *ecdsa.PublicKey, sig []byte) ([]byte, error) {
 	if pub == nil || pub.Curve == nil {
 		return nil, errors.New("cms: no public key")
@@ -58,5 +57,5 @@ func encodeSig(r, s *big.Int) []byte {
 		b.AddASN1BigInt(r)
 		b.AddASN1BigInt(s)
 	})
-	return b.BytesOrPanic() // two positive numbers always encode
+	return b.BytesOrPanic() // two positive numbers can always be encoded
 }

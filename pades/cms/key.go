@@ -7,16 +7,15 @@ import (
 	"fmt"
 )
 
-// Bounds of RSA keys. The time for checking a signature grows with the square of
-// the modulus, so a certificate of 32 KB in a hostile document could take 18 s,
-// and crypto/x509 has no bound of its own.
+// Bounds of RSA keys. The time to verify a signature grows with the square of the modulus, so a
+// certificate of 32 KB in a hostile document could take 18 s. crypto/x509 has no bound.
 const (
 	maxRSABits     = 8192
 	maxRSAExponent = 1<<17 - 1
 )
 
-// ParseCertificate is x509.ParseCertificate for certificates of unknown origin:
-// it returns ErrAlgorithm for a key that takes too long to use.
+// ParseCertificate is x509.ParseCertificate for certificates of unknown origin. It returns
+// ErrAlgorithm for a key that takes too long to use.
 func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	c, err := x509.ParseCertificate(der)
 	if err != nil {
@@ -31,10 +30,9 @@ func ParseCertificate(der []byte) (*x509.Certificate, error) {
 	return c, nil
 }
 
-// CheckResponder looks into an OCSP response (RFC 6960, 4.2.1) before it is given
-// to package ocsp, which checks the signature with the certificate inside before
-// anyone can ask whose it is. It returns an error for a certificate that
-// ParseCertificate does not take.
+// CheckResponder checks an OCSP response (RFC 6960, 4.2.1) before package ocsp parses it, because
+// that package verifies the signature with the certificate in the response before its caller can
+// check the certificate. It returns an error for a certificate that ParseCertificate refuses.
 func CheckResponder(der []byte) error {
 	var response struct {
 		Status asn1.Enumerated

@@ -8,12 +8,10 @@ import (
 	"time"
 )
 
-// Memo remembers who was found to have signed which certificate or list, so
-// that each signature is checked once: those on P-384 are most of the work of
-// sealing and verifying a document. Only what held is remembered, under hashes
-// of all that went into it, so that an answer never depends on what was asked
-// before. The zero value is ready, nil remembers nothing, and all methods may be
-// called concurrently.
+// Memo caches which certificates and lists were verified to be signed by which issuer, so that each
+// signature is verified once. Signatures on P-384 are most of the work of sealing and verifying a
+// document. Memo caches only successes, under hashes of all inputs, so it never changes a result.
+// The zero value is ready for use, nil caches nothing, and all methods may be called concurrently.
 type Memo struct {
 	mu     sync.Mutex
 	signed map[[sha256.Size]byte]bool
@@ -22,11 +20,11 @@ type Memo struct {
 
 type chainKey struct {
 	leaf  [sha256.Size]byte
-	roots *x509.CertPool // trust only ever grows in a pool
+	roots *x509.CertPool // a pool never loses a certificate
 	usage x509.ExtKeyUsage
 }
 
-// maxRemembered bounds each half of a memo; what is beyond is checked again.
+// maxRemembered bounds each half of a memo. Signatures beyond it are verified again.
 const maxRemembered = 4096
 
 // CheckCertificate is c.CheckSignatureFrom(issuer).
@@ -63,8 +61,8 @@ func (m *Memo) once(signed []byte, issuer *x509.Certificate, check func() error)
 	return nil
 }
 
-// Chain returns a path from leaf to one of the roots that was valid at the time
-// at, for the given usage, with the intermediates that are offered.
+// Chain returns a path from leaf to one of the roots, valid at the time at for the given usage,
+// through the offered intermediates.
 func (m *Memo) Chain(
 	leaf *x509.Certificate, offered []*x509.Certificate, roots *x509.CertPool, at time.Time,
 	usage x509.ExtKeyUsage,
@@ -81,7 +79,7 @@ func (m *Memo) Chain(
 	}
 	pool := x509.NewCertPool()
 	for _, c := range offered {
-		// a root that is not trusted leads nowhere, and one that is trusted is in roots
+		// A self-signed certificate is either in roots or not trusted.
 		if !selfSigned(c) {
 			pool.AddCert(c)
 		}
@@ -106,7 +104,7 @@ func (m *Memo) Chain(
 	return chains[0], nil
 }
 
-// holds reports whether a chain that was once found would be found again.
+// holds reports whether a cached chain is still valid.
 func holds(chain, offered []*x509.Certificate, at time.Time) bool {
 	for i, c := range chain {
 		if at.Before(c.NotBefore) || at.After(c.NotAfter) {

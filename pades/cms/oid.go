@@ -44,8 +44,8 @@ var (
 	}
 )
 
-// HashByOID returns the SHA-2 function that an AlgorithmIdentifier names. SHA-1
-// and older functions are not accepted: a forged message may collide.
+// HashByOID returns the SHA-2 function that an AlgorithmIdentifier names. It does not accept SHA-1
+// and older functions, whose collisions would allow forged messages.
 func HashByOID(oid asn1.ObjectIdentifier) (crypto.Hash, bool) {
 	switch {
 	case oid.Equal(OIDSHA256):

@@ -12,8 +12,8 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Limits on foreign messages: far above what honest signers need, low enough
-// that a hostile one cannot make us work.
+// Limits for messages of other signers: far above what they need, and low enough to bound the work
+// for a hostile message.
 const (
 	maxMessage      = 4 << 20
 	maxCertificates = 64
@@ -24,15 +24,15 @@ const (
 type SignedData struct {
 	ContentType asn1.ObjectIdentifier
 	Content     []byte // nil when detached
-	// Certificates are those that parse; others are skipped, so that one odd
-	// certificate of a foreign chain does not hide the signer.
+	// Certificates are those that can be parsed. Others are ignored, so that an unusual certificate
+	// in the chain does not hide the signer's.
 	Certificates []*x509.Certificate
 	Signer       SignerInfo
 }
 
 // SignerInfo is RFC 5652 SignerInfo, decoded.
 type SignerInfo struct {
-	issuer           []byte // RawIssuer; nil when the key id is used
+	issuer           []byte // RawIssuer; nil if the message names the key id
 	serial           *big.Int
 	keyID            []byte
 	DigestAlgorithm  asn1.ObjectIdentifier
@@ -62,8 +62,8 @@ var errMalformed = errors.New("cms: malformed message")
 
 func malformed(what string) error { return fmt.Errorf("%w: %s", errMalformed, what) }
 
-// Parse decodes a DER ContentInfo that holds SignedData with one SignerInfo.
-// BER that is not DER, trailing bytes and repeated attributes are errors.
+// Parse decodes a DER ContentInfo that contains SignedData with one SignerInfo. BER that is not
+// DER, trailing bytes and repeated attributes are errors.
 func Parse(der []byte) (*SignedData, error) {
 	if len(der) > maxMessage {
 		return nil, malformed("too large")
@@ -147,7 +147,7 @@ func (d *SignedData) parseCertificates(in cryptobyte.String) error {
 			return malformed("certificate")
 		}
 		if tag != cbasn1.SEQUENCE {
-			continue // attribute certificates carry no key
+			continue // attribute certificates have no key
 		}
 		if c, err := ParseCertificate(raw); err == nil {
 			d.Certificates = append(d.Certificates, c)
@@ -222,10 +222,9 @@ func (s *SignerInfo) parse(in cryptobyte.String) error {
 	return nil
 }
 
-// parseAttributes reads SET OF Attribute. Every attribute that matters here has
-// exactly one value, and a second one is a way to show two readers two things;
-// so repeated types and multiple values are refused. Ascending order is
-// demanded because the signature is over the DER encoding.
+// parseAttributes parses a SET OF Attribute. It refuses repeated types and multiple values: every
+// attribute used here has exactly one value, and of two values different readers could read
+// different ones. It requires ascending order, because the signature covers the DER encoding.
 func parseAttributes(in cryptobyte.String, tag cbasn1.Tag) (map[string][]byte, error) {
 	var set cryptobyte.String
 	if !in.ReadASN1(&set, tag) || !in.Empty() || set.Empty() {

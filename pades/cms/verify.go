@@ -5,7 +5,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
-	"crypto/sha1" // only to match the certificate id of old tokens, see matchESS
+	"crypto/sha1" // only for the certificate id of old tokens, see matchESS
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -17,7 +17,7 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// Verification failures that callers tell apart.
+// Errors of verification.
 var (
 	ErrDigest     = errors.New("cms: the content is not what was signed")
 	ErrSignature  = errors.New("cms: the signature does not verify")
@@ -28,20 +28,20 @@ var (
 	)
 )
 
-// Verify checks the message against its content and returns the signer's
-// certificate. content writes the signed bytes into the hash and is not called
-// for encapsulated content; it may be nil then.
+// Verify checks the message against its content and returns the signer's certificate. content
+// writes the signed bytes into the hash. It is not called for encapsulated content and may be nil
+// then.
 //
-// It proves: content-type and message-digest agree with the content, the
-// signing-certificate attribute names exactly this certificate, and its key
-// made the signature. It says nothing about trust in the certificate.
+// Verify proves that content-type and message-digest match the content, that the
+// signing-certificate attribute names exactly this certificate, and that its key made the
+// signature. It does not check trust in the certificate.
 func (d *SignedData) Verify(content func(hash.Hash) error) (*x509.Certificate, error) {
 	return d.verify(content, true)
 }
 
-// VerifyUnbound is [SignedData.Verify] for messages from before CAdES, which need not name
-// the signer's certificate in a signed attribute. Another certificate for the same key could
-// be put in its place.
+// VerifyUnbound is [SignedData.Verify] for messages from before CAdES, which need not name the
+// signer's certificate in a signed attribute. Such a message could be given another certificate for
+// the same key.
 func (d *SignedData) VerifyUnbound(content func(hash.Hash) error) (*x509.Certificate, error) {
 	return d.verify(content, false)
 }
@@ -89,8 +89,8 @@ func (d *SignedData) verify(content func(hash.Hash) error, bound bool) (*x509.Ce
 	return cert, s.checkSignature(cert, digestHash)
 }
 
-// SignerCertificate returns the certificate that the message says has signed it.
-// That it did, only [SignedData.Verify] shows.
+// SignerCertificate returns the certificate that the message names as the signer's. Only
+// [SignedData.Verify] proves it.
 func (d *SignedData) SignerCertificate() (*x509.Certificate, error) {
 	if c := d.findSigner(); c != nil {
 		return c, nil
@@ -111,9 +111,9 @@ func (d *SignedData) findSigner() *x509.Certificate {
 	return nil
 }
 
-// matchESS checks signing-certificate-v2, or version 1 where only that is
-// present (RFC 3161 tokens before RFC 5816). Without either an attacker could
-// swap in another certificate for the same key.
+// matchESS checks signing-certificate-v2, or version 1 if only that is present (RFC 3161 tokens
+// before RFC 5816). Without either, an attacker could replace the certificate by another one for
+// the same key.
 func (s *SignerInfo) matchESS(cert *x509.Certificate) error {
 	bad := fmt.Errorf("%w: signing-certificate", ErrAttributes)
 	raw, v2 := s.signed[OIDSigningCertificateV2.String()]
@@ -144,7 +144,7 @@ func (s *SignerInfo) matchESS(cert *x509.Certificate) error {
 		}
 		h = f.New()
 	} else {
-		h = sha1.New() // a second preimage is needed to cheat here, not a collision
+		h = sha1.New() // an attack would require a second preimage, not a collision
 	}
 	if !id.ReadASN1(&sum, cbasn1.OCTET_STRING) {
 		return bad
@@ -158,7 +158,8 @@ func (s *SignerInfo) matchESS(cert *x509.Certificate) error {
 	}
 	var is, names, dir, name cryptobyte.String
 	serial, ok := readIssuerSerial(&id, &is, &names)
-	if !ok || !names.ReadASN1(&dir, cbasn1.Tag(4).Constructed().ContextSpecific()) || !dir.ReadASN1Element(&name, cbasn1.SEQUENCE) ||
+	if !ok || !names.ReadASN1(&dir, cbasn1.Tag(4).Constructed().ContextSpecific()) ||
+		!dir.ReadASN1Element(&name, cbasn1.SEQUENCE) ||
 		!bytes.Equal(name, cert.RawIssuer) ||
 		serial.Cmp(cert.SerialNumber) != 0 {
 		return bad
@@ -207,8 +208,8 @@ func (s *SignerInfo) checkSignature(cert *x509.Certificate, digestHash crypto.Ha
 	return fmt.Errorf("%w: key type %T", ErrAlgorithm, cert.PublicKey)
 }
 
-// ecdsaHash returns the hash that an ECDSA algorithm identifier implies. Some
-// signers write id-ecPublicKey, which leaves it to the digest algorithm.
+// ecdsaHash returns the hash that an ECDSA algorithm identifier implies. Some signers write
+// id-ecPublicKey, with which the digest algorithm determines the hash.
 func ecdsaHash(alg asn1.ObjectIdentifier, digest crypto.Hash) (crypto.Hash, bool) {
 	switch {
 	case alg.Equal(oidECDSASHA256):

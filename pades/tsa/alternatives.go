@@ -11,12 +11,12 @@ type Source interface {
 	Timestamp(ctx context.Context, imprint []byte) ([]byte, error)
 }
 
-// Alternatives asks one source after the other until one answers. The order is
-// the operator's: the second is for when the first is away or talks nonsense.
+// Alternatives asks its sources in order until one answers. The next source is for when the
+// previous one does not answer or answers wrongly.
 type Alternatives []Source
 
-// Timestamp returns the first token that a source vouches for. The error tells
-// what each said.
+// Timestamp returns the first token that a source returns. The error contains the errors of all
+// sources.
 func (a Alternatives) Timestamp(ctx context.Context, imprint []byte) ([]byte, error) {
 	errs := []error{errors.New("tsa: no time stamp")}
 	for i, s := range a {
@@ -26,7 +26,7 @@ func (a Alternatives) Timestamp(ctx context.Context, imprint []byte) ([]byte, er
 		}
 		errs = append(errs, fmt.Errorf("authority %d: %w", i+1, err))
 		if ctx.Err() != nil {
-			break // the caller has no time for another
+			break // no time is left for another source
 		}
 	}
 	return nil, errors.Join(errs...)

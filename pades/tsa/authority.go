@@ -22,12 +22,12 @@ import (
 
 // Config of an [Authority].
 type Config struct {
-	// Key is an EC key on P-256; Chain its certificate first, then its issuers.
+	// Key is an EC key on P-256. Chain is its certificate, then its issuers.
 	Key   crypto.Signer
 	Chain []*x509.Certificate
 	// Policy is the dotted OID written into every token.
 	Policy string
-	// Accuracy is what the operator vouches for, whole seconds, at least one.
+	// Accuracy is the accuracy that tokens state, in whole seconds, at least one.
 	Accuracy time.Duration
 	Now      func() time.Time
 	Rand     io.Reader
@@ -85,13 +85,13 @@ func (a *Authority) TokenSize() int {
 	return n + 2*len(a.cfg.Chain[0].RawIssuer)
 }
 
-// stamp makes the token for a request that was found acceptable.
+// stamp makes the token for a valid request.
 func (a *Authority) stamp(q query) ([]byte, error) {
 	serial := make([]byte, 16)
 	if _, err := io.ReadFull(a.cfg.Rand, serial); err != nil {
 		return nil, fmt.Errorf("tsa: %w", err)
 	}
-	serial[0] = serial[0]&0x7f | 0x40 // positive and of one length
+	serial[0] = serial[0]&0x7f | 0x40 // positive and of constant length
 	now := a.cfg.Now().UTC().Truncate(time.Second)
 	unit := a.cfg.Chain[0]
 	if now.Before(unit.NotBefore) || now.After(unit.NotAfter) {

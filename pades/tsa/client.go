@@ -21,10 +21,10 @@ import (
 const (
 	// clientTimeout is the default of Client.Timeout.
 	clientTimeout = 10 * time.Second
-	// maxResponse holds a token with a long chain several times over.
+	// maxResponse is several times the size of a token with a long chain.
 	maxResponse = 1 << 20
-	// maxSkew is how far an external clock may differ from ours before we call
-	// the answer wrong: a signature must not be dated to another hour.
+	// maxSkew is how far an authority's clock may differ from the local one: a signature must not
+	// get a wrong time.
 	maxSkew = 5 * time.Minute
 )
 
@@ -33,19 +33,18 @@ const (
 type Client struct {
 	URL  string
 	HTTP *http.Client
-	// Policy, if not empty, is the dotted OID to ask for and to insist on.
+	// Policy, if not empty, is the dotted OID to request and require.
 	Policy string
 	// Roots that the authority's certificate must chain to.
 	Roots *x509.CertPool
-	// Timeout of one question; 0 is 10 seconds.
+	// Timeout of one request; 0 means 10 seconds.
 	Timeout time.Duration
 	Now     func() time.Time
 	Rand    io.Reader
 }
 
-// Timestamp asks for a token over a SHA-256 imprint and checks the answer:
-// status, nonce, imprint, policy, signature, chain and clock. It tries once;
-// repeating is the caller's affair, and [Alternatives].
+// Timestamp requests a token over a SHA-256 imprint and checks the answer: status, nonce, imprint,
+// policy, signature, chain and clock. It does not retry; see [Alternatives].
 func (c *Client) Timestamp(ctx context.Context, imprint []byte) ([]byte, error) {
 	if len(imprint) != sha256.Size {
 		return nil, fmt.Errorf("tsa: imprint of %d bytes is not SHA-256", len(imprint))

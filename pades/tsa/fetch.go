@@ -23,27 +23,26 @@ import (
 
 const (
 	fetchTimeout = 10 * time.Second
-	// Every signed document carries what was fetched, so that a list of a
-	// megabyte is not usable anyway; honest authorities for time stamps have
-	// lists of some kilobytes.
+	// Every signed document contains the fetched lists, so a list of a megabyte would not be
+	// usable. Lists of time-stamping authorities have some kilobytes.
 	maxCRL  = 1 << 20
 	maxOCSP = 64 << 10
-	// maxFetched is how many answers are remembered.
+	// maxFetched bounds the number of cached answers.
 	maxFetched = 64
-	// fetchedLife is how long an answer serves, if it does not end earlier.
+	// fetchedLife is how long an answer is cached, if it does not expire earlier.
 	fetchedLife = time.Hour
 )
 
-// Fetcher gets revocation data about other authorities' certificates from where
-// these say that it is: OCSP first, which is small, then the CRL. It is a
-// pades.EvidenceSource and may be used concurrently.
+// Fetcher fetches revocation data about other authorities' certificates from the addresses in the
+// certificates: OCSP first, which is small, then the CRL. It is a pades.EvidenceSource and may be
+// used concurrently.
 //
-// What it returns is signed by the issuer, current, and about the certificate;
-// whether it says "good" the caller has to look.
+// What it returns is signed by the issuer, current, and about the certificate. The caller must
+// check whether it says "good".
 type Fetcher struct {
 	HTTP *http.Client
 	Now  func() time.Time
-	// Skip are authorities whose certificates another source knows about.
+	// Skip are authorities whose certificates another source covers.
 	Skip []*x509.Certificate
 
 	memo  cms.Memo
@@ -57,9 +56,9 @@ type fetched struct {
 	till time.Time
 }
 
-// Evidence returns OCSP responses and CRLs, DER, for all certs that have an
-// issuer among certs, leaving out roots and those of Skip. It fails if there is
-// nothing to be had about one of them: trying later may help.
+// Evidence returns OCSP responses and CRLs, DER, for all certs that have an issuer among certs,
+// except roots and those of Skip. It fails if there is no data about one of them; a later call may
+// succeed.
 func (f *Fetcher) Evidence(
 	ctx context.Context, certs []*x509.Certificate,
 ) (responses, crls [][]byte, err error) {
@@ -158,8 +157,8 @@ func (f *Fetcher) askOCSP(
 	if err != nil {
 		return fetched{}, fmt.Errorf("%s: %w", where, err)
 	}
-	// A responder that would have to be checked in turn makes the evidence
-	// longer than a list does.
+	// A responder whose certificate requires revocation data of its own needs more evidence than a
+	// list.
 	if s := r.Certificate; s != nil && !s.Equal(issuer) &&
 		(!slices.Contains(s.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) ||
 			s.CheckSignatureFrom(issuer) != nil || !slices.ContainsFunc(s.Extensions, func(x pkix.Extension) bool { return x.Id.Equal(oidOCSPNoCheck) })) {
@@ -200,13 +199,13 @@ func (f *Fetcher) loadCRL(
 	return fetched{der: der, till: l.NextUpdate}, nil
 }
 
-// current: an answer without an end may be years old.
+// current rejects an answer without an end, which may be years old.
 func (f *Fetcher) current(from, till time.Time) bool {
 	now := f.Now()
 	return !from.After(now.Add(maxSkew)) && till.After(now)
 }
 
-// do makes one exchange, bounded in time and size.
+// do sends one request, bounded in time and size.
 func (f *Fetcher) do(
 	ctx context.Context, method, where string, body []byte, most int64,
 ) ([]byte, error) {

@@ -12,11 +12,11 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// query is an acceptable TimeStampReq.
+// query is a valid TimeStampReq.
 type query struct {
 	hash    crypto.Hash
 	imprint []byte
-	policy  []byte // nil: any
+	policy  []byte // nil for any
 	nonce   *big.Int
 	certReq bool
 }
@@ -33,11 +33,11 @@ const (
 	systemFailure       failure = 25
 )
 
-// maxRequest is far above any real request: two hashes and some numbers.
+// maxRequest is far above the size of a request: two hashes and some numbers.
 const maxRequest = 4 << 10
 
-// Respond answers a DER TimeStampReq with a DER TimeStampResp. There is always
-// a response to send; the error says why it is a refusal, for the log.
+// Respond answers a DER TimeStampReq with a DER TimeStampResp. It always returns a response to
+// send; if that is a refusal, the error says why, for the log.
 func (a *Authority) Respond(ctx context.Context, request []byte) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return refusal(systemFailure), err

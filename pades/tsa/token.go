@@ -18,7 +18,7 @@ import (
 	"github.com/signet-sign/signet/pades/cms"
 )
 
-// Failures that callers tell apart.
+// Errors of [Token.Check].
 var (
 	ErrMalformed = errors.New("tsa: malformed time stamp")
 	ErrImprint   = errors.New("tsa: the time stamp is over something else")
@@ -39,7 +39,7 @@ type Token struct {
 	message *cms.SignedData
 }
 
-// Certificates returns the certificates inside the token, in its order.
+// Certificates returns the certificates in the token, in its order.
 func (t *Token) Certificates() []*x509.Certificate { return t.message.Certificates }
 
 // Unit returns the certificate of the time-stamping unit that the token names.
@@ -117,7 +117,8 @@ func (t *Token) parseInfo(der []byte) error {
 func readImprint(in *cryptobyte.String) (crypto.Hash, []byte, error) {
 	var seq, alg, sum cryptobyte.String
 	var oid asn1.ObjectIdentifier
-	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) || !seq.ReadASN1(&alg, cbasn1.SEQUENCE) || !alg.ReadASN1ObjectIdentifier(&oid) ||
+	if !in.ReadASN1(&seq, cbasn1.SEQUENCE) || !seq.ReadASN1(&alg, cbasn1.SEQUENCE) ||
+		!alg.ReadASN1ObjectIdentifier(&oid) ||
 		!seq.ReadASN1(&sum, cbasn1.OCTET_STRING) ||
 		!seq.Empty() {
 		return 0, nil, fmt.Errorf("%w: imprint", ErrMalformed)
@@ -134,8 +135,8 @@ func readImprint(in *cryptobyte.String) (crypto.Hash, []byte, error) {
 
 var errAlgorithm = errors.New("tsa: algorithm not accepted")
 
-// parseGenTime reads a GeneralizedTime in UTC that may have fractions of a
-// second (RFC 3161, 2.4.2), which crypto/x509's rules forbid.
+// parseGenTime parses a GeneralizedTime in UTC, possibly with fractions of a second (RFC 3161,
+// 2.4.2), which the rules for certificates forbid.
 func parseGenTime(s string) (time.Time, error) {
 	bad := fmt.Errorf("%w: genTime", ErrMalformed)
 	whole, fraction, dotted := strings.Cut(strings.TrimSuffix(s, "Z"), ".")
@@ -187,10 +188,10 @@ func readAccuracy(in *cryptobyte.String) (time.Duration, error) {
 	)*time.Millisecond + time.Duration(micros)*time.Microsecond, nil
 }
 
-// Check proves that the token is over the given data and was made by a
-// time-stamping unit that chains to roots at the token's own time. It returns
-// the chain, unit first, root last. data writes the stamped bytes into the hash;
-// memo, which may be nil, remembers units that were checked before.
+// Check proves that the token is over the given data and was made by a time-stamping unit whose
+// certificate chains to roots at the token's own time. It returns the chain, unit first, root last.
+// data writes the stamped bytes into the hash. memo, which may be nil, caches units that were
+// checked before.
 func (t *Token) Check(
 	data func(hash.Hash) error, roots *x509.CertPool, memo *cms.Memo,
 ) ([]*x509.Certificate, error) {
@@ -201,7 +202,7 @@ func (t *Token) Check(
 	return t.CheckImprint(t.Hash, h.Sum(nil), roots, memo)
 }
 
-// CheckImprint is [Token.Check] for data that was hashed before.
+// CheckImprint is [Token.Check] for data that is already hashed.
 func (t *Token) CheckImprint(
 	h crypto.Hash, imprint []byte, roots *x509.CertPool, memo *cms.Memo,
 ) ([]*x509.Certificate, error) {
@@ -227,8 +228,8 @@ func (t *Token) CheckImprint(
 	return chain, nil
 }
 
-// stampingOnly demands the extended key usage of RFC 3161, 2.3: critical, and
-// timeStamping alone.
+// stampingOnly reports whether the certificate has the extended key usage of RFC 3161, 2.3:
+// critical, and timeStamping only.
 func stampingOnly(c *x509.Certificate) bool {
 	if len(c.ExtKeyUsage) != 1 || c.ExtKeyUsage[0] != x509.ExtKeyUsageTimeStamping ||
 		len(c.UnknownExtKeyUsage) > 0 {
