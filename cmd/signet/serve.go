@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/obs"
@@ -28,7 +29,7 @@ func (c *serveCmd) Run(env *environment) error {
 	}
 	log := obs.NewLogger(env.errs, level)
 	c.File, c.Config.Change = string(c.ConfigFile), c.Change
-	a, err := app.Open(env.ctx, c.Config, log)
+	a, err := app.Open(env.ctx, c.Config, time.Now, log)
 	if err != nil {
 		return err
 	}

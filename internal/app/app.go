@@ -104,14 +104,8 @@ type App struct {
 	closers                   []func() error
 }
 
-// Open builds the service that `signet serve` runs.
-func Open(ctx context.Context, c Config, log *slog.Logger) (*App, error) {
-	return openService(ctx, c, time.Now, log)
-}
-
-func openService(
-	ctx context.Context, c Config, now func() time.Time, log *slog.Logger,
-) (*App, error) {
+// Open builds the service that `signet serve` runs. now is time.Now, except in tests.
+func Open(ctx context.Context, c Config, now func() time.Time, log *slog.Logger) (*App, error) {
 	if err := c.readSecrets(); err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func TestClock(t *testing.T) {
 		t.Run(test.ahead.String(), func(t *testing.T) {
 			var log bytes.Buffer
 			now := func() time.Time { return time.Now().Add(test.ahead) }
-			a, err := openService(
+			a, err := Open(
 				t.Context(), serviceConfig(t, cluster.Database(t)), now,
 				slog.New(slog.NewTextHandler(&log, nil)),
 			)
@@ -73,7 +73,7 @@ func TestClock(t *testing.T) {
 // TestClockOfSQLite: there is one clock only.
 func TestClockOfSQLite(t *testing.T) {
 	now := func() time.Time { return time.Now().Add(time.Hour) }
-	a, err := openService(t.Context(), serviceConfig(t, ""), now, slog.New(slog.DiscardHandler))
+	a, err := Open(t.Context(), serviceConfig(t, ""), now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

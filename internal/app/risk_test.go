@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // strong is a password that is not easy to guess.
@@ -240,7 +241,7 @@ func TestMistakes(t *testing.T) {
 		c := safe()
 		c.Data, c.Unsafe = t.TempDir(), keysOfRisks()
 		test.change(&c)
-		a, err := Open(t.Context(), c, slog.New(slog.DiscardHandler))
+		a, err := Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
 		if err == nil {
 			_ = a.Close()
 		}

@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -101,24 +100,11 @@ func serve(t *testing.T, party *partytest.Party, consolePassword string) *app.Ap
 	t.Helper()
 	c := config(party)
 	c.Data, c.PublicURL, c.AllowPrivate, c.ConsolePassword = t.TempDir(), "https://sign.test", true, consolePassword
-	a, err := app.Open(t.Context(), c, slog.New(slog.DiscardHandler))
+	a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Error(err)
-			}
-		case <-time.After(20 * time.Second):
-			t.Error("the service does not stop")
-		}
-	})
+	runApp(t, a)
 	return a
 }
 
@@ -154,7 +140,7 @@ func TestConsoleOfTheService(t *testing.T) {
 	} {
 		c := c
 		bad(&c)
-		if a, err := app.Open(t.Context(), c, slog.New(slog.DiscardHandler)); err == nil ||
+		if a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler)); err == nil ||
 			!strings.Contains(err.Error(), "console_password") {
 			t.Errorf("opened, or %v", err)
 			if a != nil {

@@ -37,7 +37,7 @@ func TestDeployment(t *testing.T) {
 		t.Helper()
 		c := base
 		edit(&c)
-		a, err := app.Open(t.Context(), c, slog.New(slog.DiscardHandler))
+		a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
 		if err == nil {
 			err = a.Close()
 		}

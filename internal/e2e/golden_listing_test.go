@@ -73,6 +73,7 @@ func listRequest(r *request.Request) fields {
 		f["approval"] = fields{
 			"session": a.SessionID, "phone": a.PhoneID, "certificate": a.Certificate,
 			"signature": a.Signature, "at": a.At,
+			"seal_by": a.SealBy, "tries": a.Tries, "next_try": a.NextTry,
 		}
 	}
 	if d := r.Signed; d != nil {
@@ -233,6 +234,18 @@ func listGolden(ctx context.Context, s *store.Store, g *golden) (fields, error) 
 		l.note(err)
 		sum := sha256.Sum256(logo)
 		parties["logo of "+r.ClientID] = sum[:]
+	}
+	keys := fields{}
+	for _, id := range []string{g.Shop, g.Clinic} {
+		k, ok, err := s.LoadKeys(ctx, id)
+		if l.note(err); ok {
+			keys[k.ClientID] = fields{
+				"url": k.URL, "epoch": k.Epoch, "jwks": string(k.JWKS), "fetched": k.FetchedAt,
+			}
+		}
+	}
+	if len(keys) > 0 { // version 0.1 did not store them
+		parties["keys"] = keys
 	}
 	all["parties"] = parties
 

@@ -469,7 +469,7 @@ func (s *goldenSandbox) approve(t *testing.T, p *phone, in api.Initiated) (state
 // which is the only JSON that is stored outside the database. The test checks that
 // TestGoldenOperations would fail each time, because the request does not become signed.
 func TestGoldenNoticesPreparedChanges(t *testing.T) {
-	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
+	eachGoldenOf(t, ofSandbox, func(t *testing.T, open func(testing.TB) *goldenCopy) {
 		c := open(t)
 		if c.kind() == onPostgres {
 			t.Skip("the file is the same")
@@ -517,7 +517,7 @@ func TestGoldenOperations(t *testing.T) {
 			})
 		}
 	}
-	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
+	eachGoldenOf(t, ofSandbox, func(t *testing.T, open func(testing.TB) *goldenCopy) {
 		for _, name := range slices.Sorted(maps.Keys(operations)) {
 			t.Run(name, func(t *testing.T) {
 				c := open(t)

@@ -24,7 +24,9 @@ import (
 )
 
 // goldenDir has a folder for each release, and in it one for each kind of database: what the
-// program of that release stored.
+// program of that release stored. The folder "unreleased" is of the program that was about to
+// become 0.2.0. "sqlite" and "postgres" are of `signet sandbox`, those with "serve-" before their
+// names of `signet serve`.
 //
 //	golden.json   what its users know: ids, exchange codes, a phone's key (type golden)
 //	listing.json  what the release read from its own database (golden_listing_test.go)
@@ -54,6 +56,7 @@ type golden struct {
 	Token    string                   // of the webhook of "signed", whose next attempt is due
 	Phone    goldenPhone              // of alice
 	Requests map[string]goldenRequest // by the name of their document, without ".pdf"
+	ShopKey  *goldenKey               `json:",omitempty"` // of a golden database of the service
 }
 
 // goldenPhone is what a phone keeps.
@@ -61,6 +64,12 @@ type goldenPhone struct {
 	ID     string
 	Key    []byte // PKCS #8
 	Cookie string // that tells which phone it is
+}
+
+// goldenKey is the key with which a relying party signs its tokens.
+type goldenKey struct {
+	Kid string
+	Key []byte // PKCS #8
 }
 
 // goldenRequest is what a relying party keeps of a request, and where the request stands at
@@ -82,9 +91,26 @@ type goldenCopy struct {
 
 // eachGolden runs a test for every golden database.
 func eachGolden(t *testing.T, test func(t *testing.T, open func(testing.TB) *goldenCopy)) {
+	t.Helper()
+	eachGoldenOf(t, "*", test)
+}
+
+// The golden databases of the two commands, as patterns.
+const (
+	ofSandbox = "[ps][oq]*" // postgres, sqlite
+	ofService = servePrefix + "*"
+)
+
+const servePrefix = "serve-"
+
+// eachGoldenOf runs a test for the golden databases whose folders match a pattern.
+func eachGoldenOf(
+	t *testing.T, pattern string, test func(t *testing.T, open func(testing.TB) *goldenCopy),
+) {
+	t.Helper()
 	var cluster pgtest.Cluster
 	t.Cleanup(cluster.Stop)
-	folders, err := filepath.Glob(goldenDir + "/*/*/golden.json")
+	folders, err := filepath.Glob(goldenDir + "/*/" + pattern + "/golden.json")
 	if err != nil || len(folders) == 0 {
 		t.Fatalf("no golden database in %s: %v", goldenDir, err)
 	}
@@ -104,7 +130,7 @@ func openGolden(t testing.TB, folder string, cluster *pgtest.Cluster) *goldenCop
 	unpack(t, filepath.Join(folder, "data.tar.gz"), c.data)
 	const quick = "?_pragma=synchronous(0)&_pragma=busy_timeout(10000)"
 	driver, source := "sqlite", "file:"+filepath.Join(c.data, "signet.db")+quick
-	if filepath.Base(folder) == onPostgres {
+	if strings.HasSuffix(folder, onPostgres) {
 		c.database = cluster.Database(t)
 		driver, source = "pgx", c.database
 		restore(t, c.database, filepath.Join(folder, "dump.sql"))
@@ -121,7 +147,7 @@ func openGolden(t testing.TB, folder string, cluster *pgtest.Cluster) *goldenCop
 func (c *goldenCopy) store(t testing.TB) *store.Store {
 	t.Helper()
 	database := cmp.Or(c.database, filepath.Join(c.data, "signet.db"))
-	s, err := store.Open(t.Context(), store.Options{Database: database, Kind: store.Sandbox})
+	s, err := store.Open(t.Context(), store.Options{Database: database, Kind: c.storeKind()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,6 +157,14 @@ func (c *goldenCopy) store(t testing.TB) *store.Store {
 		}
 	})
 	return s
+}
+
+// storeKind is whose the database is.
+func (c *goldenCopy) storeKind() store.Kind {
+	if strings.HasPrefix(filepath.Base(c.folder), servePrefix) {
+		return store.Service
+	}
+	return store.Sandbox
 }
 
 // listing is what today's program reads from a copy, as text.

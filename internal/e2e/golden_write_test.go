@@ -11,9 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,23 +36,30 @@ func TestGoldenWrite(t *testing.T) {
 	}
 	var cluster pgtest.Cluster
 	t.Cleanup(cluster.Stop)
-	for _, kind := range []string{onSQLite, onPostgres} {
+	for _, kind := range []string{
+		onSQLite, onPostgres, servePrefix + onSQLite, servePrefix + onPostgres,
+	} {
 		t.Run(kind, func(t *testing.T) {
 			w := &goldenWriter{
 				T: t, dir: t.TempDir(), now: time.Date(2018, 7, 2, 1, 0, 0, 0, time.UTC),
 				shop: partytest.Start(t), clinic: partytest.Start(t),
 				golden: golden{JTIs: map[string][]string{}, Requests: map[string]goldenRequest{}},
 			}
-			if kind == onPostgres {
+			if strings.HasSuffix(kind, onPostgres) {
 				w.database = cluster.Database(t)
 			}
 			w.Shop, w.Clinic, w.Gone = w.shop.ClientID, w.clinic.ClientID, "gone-out-of-business"
-			w.live()
+			ofService := strings.HasPrefix(kind, servePrefix)
+			if ofService {
+				w.serve()
+			} else {
+				w.live()
+			}
 			folder := filepath.Join(goldenDir, *goldenWrite, kind)
 			w.write(folder)
 			c := openGolden(t, folder, &cluster)
 			opened := c.store(t)
-			if missing := c.notStored(t, opened); len(missing) > 0 {
+			if missing := c.notStored(t, opened); len(missing) > 0 && !ofService {
 				t.Errorf("no record has the fields %q: the test has to do more", missing)
 			}
 			text, err := c.listing(t, opened)
@@ -272,7 +277,7 @@ func (w *goldenWriter) today() {
 	id := w.request("clinic-signed", "signed", clinic, pdftest.Minimal(), intended(bob))
 	w.s.must(w.T, id, bob, "open", "proceed", "approve")
 	w.s.settled(w.T, id, "signed")
-	w.request("clinic-created", "created", clinic, pdftest.Minimal())
+	w.request("clinic-created", "created", clinic, withFiles())
 
 	w.minimal("created", "created", alice)
 	w.request("created-intended", "created", w.s, pdftest.Minimal(), intended(alice))
@@ -292,6 +297,11 @@ func (w *goldenWriter) today() {
 
 	w.shop.AnswerWebhooks(func(int) int { return 500 }) // until the end
 	w.signed("signed-unannounced")
+}
+
+// withFiles is a document with content that the trail of its request names.
+func withFiles() []byte {
+	return pdftest.New(pdftest.Catalog("/Names << /EmbeddedFiles << /Names [] >> >>"))
 }
 
 // scanned opens a request, proceeds, scans the code with alice's phone and returns its challenge.
@@ -364,17 +374,7 @@ func (w *goldenWriter) lastMinutes() {
 	w.console("requests/"+w.in("signed-bt").RequestID+"/resend", nil)
 	<-asked
 	w.snapshot = w.TempDir()
-	if w.database != "" {
-		program := tool(w.T, "pg_dump", "postgresql-client")
-		arguments := []string{"--inserts", "--no-owner", "--no-privileges", w.database}
-		dump, err := exec.Command(program, arguments...).Output()
-		w.must(err)
-		commands := func(line string) bool { return strings.HasPrefix(line, `\`) } // for psql
-		text := strings.Join(
-			slices.DeleteFunc(strings.SplitAfter(string(dump), "\n"), commands), "",
-		)
-		w.must(os.WriteFile(filepath.Join(w.snapshot, "dump.sql"), []byte(text), 0o600))
-	}
+	w.dump()
 	w.must(copyTree(w.dir, filepath.Join(w.snapshot, "data")))
 	close(release)
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,6 +31,7 @@ const (
 // sandbox is a running sandbox and a relying party that is registered with it.
 type sandbox struct {
 	url, control string
+	issuer       string // of the identity provider; empty: the sandbox's own
 	party        *partytest.Party
 	app          *app.App
 	stop         func()
@@ -70,29 +72,35 @@ func runAt(
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- a.Run(ctx) }()
 	s := &sandbox{
 		url:     a.Config.PublicURL,
 		control: "http://" + a.Control.String(),
 		party:   rp,
 		app:     a,
+		stop:    runApp(t, a),
 	}
-	s.stop = func() {
-		cancel()
-		if err, ok := <-done; ok && err != nil {
-			t.Errorf("the sandbox stopped with: %v", err)
-		}
-		close(done)
-	}
-	t.Cleanup(func() {
-		if ctx.Err() == nil {
-			s.stop()
-		}
-	})
 	rp.Now = s.now
 	return s
+}
+
+// runApp runs a program until stop is called or the test ends.
+func runApp(t testing.TB, a *app.App) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("the program stopped with: %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("the program does not stop")
+		}
+	})
+	t.Cleanup(stop)
+	return stop
 }
 
 // config is a sandbox's with one party.

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"cmp"
 	"html"
 	"io"
 	"net/http"
@@ -126,7 +127,7 @@ func (v *visitor) chooser(t testing.TB, begin answer) url.Values {
 func (v *visitor) choose(t testing.TB, form url.Values, persona string) (callback string) {
 	t.Helper()
 	form.Set("persona", persona)
-	return v.post(t, "/idp/authorize", form).follow(t)
+	return v.post(t, cmp.Or(v.s.issuer, "/idp")+"/authorize", form).follow(t)
 }
 
 // login logs in for a request's portal and returns the page behind it.

@@ -113,7 +113,7 @@ func serveSignet(ctx context.Context, s settings) error {
 		SessionLifetime: 3 * time.Minute, UnauthorizedStatus: 400, AllowPrivate: true,
 		OIDCUINClaim: "uin", OIDCNameClaim: "name", SignatureLevel: "B-LTA", AuthorityName: "Load",
 		LogLevel: "error",
-	}, log)
+	}, time.Now, log)
 	if err != nil {
 		return err
 	}

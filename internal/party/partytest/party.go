@@ -124,6 +124,9 @@ func (p *Party) Registration() party.Party {
 // Key returns the party's key for ES256, ES384 or ES512.
 func (p *Party) Key(alg string) Key { return p.keys[alg] }
 
+// UseKey lets the party sign its tokens with k, in place of its own key for the algorithm.
+func (p *Party) UseKey(k Key) { p.keys[k.Alg] = k }
+
 // ServeJWKS makes handler answer for the party's JWKS; nil restores the default.
 func (p *Party) ServeJWKS(handler http.Handler) {
 	if handler == nil {
