@@ -243,7 +243,7 @@ func (c *Config) registered() (parties []party.Party, logos []party.Logo, err er
 			ClientID: p.ClientID, Name: p.Name,
 			JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL, WebhookURL: p.WebhookURL,
 		}
-		if p.JWKS != nil {
+		if len(p.JWKS) > 0 {
 			jwks, err := json.Marshal(p.JWKS)
 			if err != nil {
 				return nil, nil, fmt.Errorf("client %s: jwks: %w", p.ClientID, err)
