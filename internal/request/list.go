@@ -16,7 +16,7 @@ import (
 // down, which takes a moment ([Service.List] knows better).
 type Lister interface {
 	// List returns up to f.Limit requests that match f, newest first: by CreatedAt, then by ID,
-	// both descending.
+	// both descending; or both ascending if f.OldestFirst is set.
 	List(ctx context.Context, f Filter) ([]*Request, error)
 
 	// Count counts the requests that match f by their states; Limit and Before do not matter. A
@@ -30,12 +30,13 @@ type Filter struct {
 	State    State
 	From, To time.Time // created at From or later, and before To
 
-	// Text is part of the document's name, in which ASCII letters match in either case; or, if it
-	// has the form of one, a request's id.
+	// Text is part of the document's name, of the signer's name or of the request's id. ASCII
+	// letters match in either case. A whole id is looked up.
 	Text string
 
-	Limit  int    // at most so many; below 1: none
-	Before Cursor // only what follows this one in the list
+	OldestFirst bool   // the order of the list; else the newest request comes first
+	Limit       int    // at most so many; below 1: none
+	Before      Cursor // only what follows this one in the list
 }
 
 // ByID reports whether Text is a request's id.

@@ -13,9 +13,10 @@ type dialect struct {
 	skipLocked string
 	// makes a table one with its primary key, where it is not already as good as that
 	clustered string
-	arrays    bool   // of values can be bound: a statement for many rows saves round trips
 	clock     string // reads the server's clock, in microseconds since 1970; "": it has none
-	docName   string // the document's name of a row of requests, with ASCII letters in lower case
+	arrays    bool   // of values can be bound: a statement for many rows saves round trips
+	// columns of requests that a text is searched in, with ASCII letters in lower case
+	searched []string
 }
 
 func sqlite3() dialect {
@@ -25,7 +26,9 @@ func sqlite3() dialect {
 		goose:     goose.DialectSQLite3,
 		identity:  "INTEGER PRIMARY KEY AUTOINCREMENT",
 		clustered: "WITHOUT ROWID",
-		docName:   `lower(data ->> '$.doc_name')`, // SQLite folds no other letters
+		searched: []string{ // SQLite folds no other letters
+			`lower(data ->> '$.doc_name')`, `lower(data ->> '$.signer.name')`, `id`,
+		},
 	}
 }
 
@@ -38,6 +41,9 @@ func postgres() dialect {
 		skipLocked: " FOR UPDATE SKIP LOCKED",
 		arrays:     true,
 		clock:      "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
-		docName:    `lower((data::json ->> 'doc_name') COLLATE "C")`,
+		searched: []string{
+			`lower((data::json ->> 'doc_name') COLLATE "C")`,
+			`lower((data::json #>> '{signer,name}') COLLATE "C")`, `id`,
+		},
 	}
 }

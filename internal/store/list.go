@@ -22,33 +22,32 @@ func (s *Store) List(ctx context.Context, f request.Filter) (page []*request.Req
 		return nil, nil
 	}
 	limit := q.bind(f.Limit)
+	order, follows, edge := "DESC", "<", int64(math.MaxInt64)
+	if f.OldestFirst {
+		order, follows, edge = "ASC", ">", 0
+	}
 	head := func(where string) string {
-		return `SELECT id, version, created_at, data FROM requests WHERE ` + where + ` ORDER BY created_at DESC, id DESC LIMIT ` + limit
+		return `SELECT id, version, created_at, data FROM requests WHERE ` + where +
+			` ORDER BY created_at ` + order + `, id ` + order + ` LIMIT ` + limit
 	}
-	before := int64(math.MaxInt64)
 	if !f.Before.IsZero() {
-		before = micros(f.Before.CreatedAt)
+		edge = micros(f.Before.CreatedAt)
 	}
-	at := q.bind(before)
+	at, id := q.bind(edge), q.bind(f.Before.ID)
 	// The first condition is there for the index.
-	q.where += ` AND created_at <= ` + at + ` AND (created_at < ` + at + ` OR id < ` + q.bind(
-		f.Before.ID,
-	) + `)`
+	q.where += fmt.Sprintf(
+		` AND created_at %[1]s= %[2]s AND (created_at %[1]s %[2]s OR id %[1]s %[3]s)`,
+		follows, at, id,
+	)
 	query := head(q.where)
 	if f.ClientID == "" && f.State == "" {
 		var heads []string
 		for i, state := range request.States() {
-			heads = append(
-				heads,
-				`SELECT * FROM (`+head(
-					`state = '`+string(state)+`' AND `+q.where,
-				)+`) AS s`+strconv.Itoa(
-					i,
-				),
-			)
+			where := `state = '` + string(state) + `' AND ` + q.where
+			heads = append(heads, fmt.Sprintf(`SELECT * FROM (%s) AS s%d`, head(where), i))
 		}
 		query = strings.Join(heads, " UNION ALL ") +
-			` ORDER BY created_at DESC, id DESC LIMIT ` + limit
+			` ORDER BY created_at ` + order + `, id ` + order + ` LIMIT ` + limit
 	}
 	err = s.readers.rows(ctx, query, q.args, func(rows *sql.Rows) error {
 		var id string
@@ -131,7 +130,8 @@ func (d dialect) search(f request.Filter) (q search, ok bool) {
 	case f.ByID():
 		q.where += ` AND id = ` + q.bind(f.Text)
 	default:
-		q.where += ` AND ` + d.docName + ` LIKE ` + q.bind(pattern(f.Text)) + ` ESCAPE '\'`
+		like := ` LIKE ` + q.bind(pattern(f.Text)) + ` ESCAPE '\'`
+		q.where += ` AND (` + strings.Join(d.searched, like+` OR `) + like + `)`
 	}
 	return q, true
 }

@@ -37,7 +37,8 @@ func checkVersion(v int) error {
 	return nil
 }
 
-// requestRow is requests.data. The member doc_name is searched for (dialect.docName).
+// requestRow is requests.data. The members doc_name and signer.name are searched
+// (dialect.searched).
 type requestRow struct {
 	V            int           `json:"v,omitempty"`
 	ID           string        `json:"id"`

@@ -88,6 +88,7 @@ func (c *Console) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /console/{$}", c.handle(c.overview))
 	mux.HandleFunc("GET /console/requests", c.handle(c.requests))
+	mux.HandleFunc("GET /console/requests.csv", c.handle(c.requestsCSV))
 	mux.HandleFunc("GET /console/requests/{request_id}", c.handle(c.request))
 	mux.HandleFunc("GET /console/requests/{request_id}/events", c.handle(c.follow))
 	mux.HandleFunc("POST /console/requests/{request_id}/cancel", c.handle(c.cancel))

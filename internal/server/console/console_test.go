@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/csv"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,29 +56,75 @@ func TestListPages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	older := regexp.MustCompile(`href="([^"]+)" rel="next"`)
-	for query, want := range map[string]int{"": 120, "?state=cancelled": 60, "?q=LEASE&party=" + w.shop.ClientID: 120} {
-		var all []string
-		path := "/console/requests" + query
-		for range 4 {
+	link := regexp.MustCompile(`href="([^"]+)" rel="(next|prev)"`)
+	// follow reads the pages from a path on, as far as there are links of that kind.
+	follow := func(path, rel string) (all []string, last string) {
+		for last = ""; path != ""; {
 			page := w.get(t, path)
 			page.has(t, 200)
-			all = append(all, rows(page)...)
-			next := older.FindStringSubmatch(page.body)
-			if next == nil {
-				break
+			part := rows(page)
+			if rel == "prev" {
+				all = append(part, all...)
+			} else {
+				all = append(all, part...)
 			}
-			path = strings.ReplaceAll(next[1], "&amp;", "&")
+			last, path = path, ""
+			for _, m := range link.FindAllStringSubmatch(page.body, -1) {
+				if m[2] == rel {
+					path = strings.ReplaceAll(m[1], "&amp;", "&")
+				}
+			}
 		}
+		return all, last
+	}
+	for query, want := range map[string]int{
+		"": 120, "?state=cancelled": 60, "?q=LEASE&party=" + w.shop.ClientID: 120,
+		"?order=oldest": 120, "?order=oldest&state=created": 60,
+	} {
+		all, last := follow("/console/requests"+query, "next")
 		if len(all) != want {
 			t.Errorf("%q: %d requests on all pages, want %d", query, len(all), want)
 		}
 		for i := 1; i < len(all); i++ {
-			if all[i] >= all[i-1] {
+			if (all[i] > all[i-1]) != strings.Contains(query, "oldest") {
 				t.Errorf("%q: %s after %s", query, all[i], all[i-1])
 			}
 		}
+		if back, _ := follow(last, "prev"); !slices.Equal(back, all) {
+			t.Errorf("%q: backwards %d requests, forwards %d", query, len(back), len(all))
+		}
+		file := w.get(t, strings.Replace("/console/requests"+query, "requests", "requests.csv", 1))
+		file.has(t, 200, "request_id,state,client_id,document,signer,created_at,expires_at")
+		lines, err := csv.NewReader(strings.NewReader(file.body)).ReadAll()
+		if err != nil || len(lines) != want+1 || lines[1][0] != all[0] ||
+			lines[want][0] != all[want-1] {
+			t.Errorf("%q: a file of %d lines, %v", query, len(lines), err)
+		}
 	}
+}
+
+// TestFormulaInFile: a name that begins like a formula is text in a spreadsheet.
+func TestFormulaInFile(t *testing.T) {
+	w := newWorld(t)
+	for i, name := range []string{`=HYPERLINK("http://x.example")`, "+1", "-1", "@SUM(1)", "lease"} {
+		err := w.store.Create(t.Context(), &request.Request{
+			ID: fmt.Sprintf("signv3-01959a3c-0000-7000-8000-%012d", i), ClientID: w.shop.ClientID,
+			State: request.StateCreated, DocName: name, CreatedAt: w.Now(), ExpiresAt: w.Now(),
+		}, request.Effects{})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := w.get(t, "/console/requests.csv")
+	file.has(
+		t,
+		200,
+		`"'=HYPERLINK(""http://x.example"")"`,
+		",'+1,",
+		",'-1,",
+		",'@SUM(1),",
+		",lease,",
+	)
 }
 
 func TestListFilters(t *testing.T) {
@@ -92,6 +140,8 @@ func TestListFilters(t *testing.T) {
 		"state=nonsense":                     {session, created},
 		"q=" + created:                       {created},
 		"q=LeAsE&state=created":              {created},
+		"q=xiao":                             {session}, // the signer's name
+		"q=" + created[len(created)-12:]:     {created},
 		"party=rival":                        nil,
 		"from=2026-03-02&to=2026-03-02":      {session, created}, // the day in Singapore
 		"from=2026-03-03":                    nil,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -69,6 +70,9 @@ func (c *Console) register(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	if f.judge(p, c.Registrar.Policy) {
+		if c.warned(w, r, f, &p) {
+			return nil
+		}
 		err := c.Registrar.Register(r.Context(), c.operator(r), p)
 		switch {
 		case err == nil:
@@ -100,6 +104,8 @@ func (c *Console) save(w http.ResponseWriter, r *http.Request) error {
 	case !f.judge(p, c.Registrar.Policy):
 		c.renderForm(w, r, http.StatusUnprocessableEntity, f, marked, nil)
 		return nil
+	case c.warned(w, r, f, &p):
+		return nil
 	}
 	err = c.Registrar.Edit(r.Context(), c.operator(r), f.version, p)
 	if errors.Is(err, party.ErrChanged) { // another operator saved it after the check above
@@ -114,6 +120,26 @@ func (c *Console) save(w http.ResponseWriter, r *http.Request) error {
 	)
 	c.partyDone(w, r, id, "edited")
 	return nil
+}
+
+// warned tests the URLs of the form before it is saved. If the test finds that calls will fail, it
+// shows that instead of saving, and reports true. The operator can then save anyway.
+func (c *Console) warned(
+	w http.ResponseWriter, r *http.Request, f *partyForm, p *party.Party,
+) bool {
+	if r.PostFormValue("anyway") != "" {
+		return false
+	}
+	checks := c.diagnose(r.Context(), p)
+	if !slices.ContainsFunc(checks, func(c Check) bool { return c.Tone == "bad" }) {
+		return false
+	}
+	c.renderForm(
+		w, r, http.StatusUnprocessableEntity, f,
+		"Nothing was saved yet: the test below failed. Correct the URL, or save anyway.",
+		func(page *PartyForm) { page.Checks, page.Anyway = checks, true },
+	)
+	return true
 }
 
 // conflict answers an operator who submits changes to a version that another operator has changed.

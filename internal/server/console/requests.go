@@ -25,7 +25,10 @@ func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
 	if page.States, err = c.states(ctx, page.Filter, filter); err != nil {
 		return err
 	}
-	list, next, err := c.Requests.List(ctx, c.Lister, filter)
+	// A page before another one is the head of the list in the opposite order.
+	back := r.URL.Query().Get("back") != ""
+	filter.OldestFirst = filter.OldestFirst != back
+	list, more, err := c.Requests.List(ctx, c.Lister, filter)
 	switch {
 	case err == nil:
 	case r.Context().Err() == nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
@@ -36,13 +39,30 @@ func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
 	for _, req := range list {
 		page.Rows = append(page.Rows, c.row(r.Context(), req))
 	}
-	if !filter.Before.IsZero() {
-		page.NewestURL = page.Filter.URL()
-	}
-	if !next.IsZero() {
-		q := page.Filter.Query()
-		q.Set("before", next.String())
-		page.OlderURL = r.URL.Path + "?" + q.Encode()
+	other := page.Filter
+	other.OldestFirst = !other.OldestFirst
+	page.OrderURL = other.URL()
+	page.CSVURL = consoleURL(page.Filter.Query(), "requests.csv")
+	if len(list) > 0 {
+		beside := func(at *request.Request, back bool) string {
+			q := page.Filter.Query()
+			q.Set("before", request.CursorAt(at).String())
+			if back {
+				q.Set("back", "1")
+			}
+			return consoleURL(q, "requests")
+		}
+		if back {
+			slices.Reverse(list)
+			slices.Reverse(page.Rows)
+		}
+		if !filter.Before.IsZero() && (!back || !more.IsZero()) {
+			page.FirstURL = page.Filter.URL()
+			page.PreviousURL = beside(list[0], true)
+		}
+		if back || !more.IsZero() {
+			page.NextURL = beside(list[len(list)-1], false)
+		}
 	}
 	page.Parties = c.partyChoices(page.Filter.Party)
 	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
@@ -53,7 +73,7 @@ func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
 func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 	page.Filter = Filter{
 		State: q.Get("state"), Party: q.Get("party"), From: q.Get("from"), To: q.Get("to"),
-		Text: strings.TrimSpace(q.Get("q")),
+		Text: strings.TrimSpace(q.Get("q")), OldestFirst: q.Get("order") == "oldest",
 	}
 	f := &page.Filter
 	if !slices.Contains(request.States(), request.State(f.State)) {
@@ -71,7 +91,8 @@ func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 	}
 	filter = request.Filter{
 		ClientID: f.Party, State: request.State(f.State), Text: f.Text, Limit: pageSize,
-		From: date(&f.From),
+		OldestFirst: f.OldestFirst,
+		From:        date(&f.From),
 	}
 	if to := date(&f.To); !to.IsZero() {
 		filter.To = to.AddDate(0, 0, 1) // includes the last day
@@ -80,7 +101,7 @@ func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 		filter.Before = before
 	}
 	// Only the first page changes. A text search is too expensive to repeat.
-	page.Follow = filter.Before.IsZero() && f.Text == "" && page.Problem == ""
+	page.Follow = filter.Before.IsZero() && f.Text == "" && !f.OldestFirst && page.Problem == ""
 	return page, filter
 }
 

@@ -27,8 +27,11 @@ type Requests struct {
 	States  []State     // "all" first
 	Parties []ui.Choice // "" first
 	Rows    []Row
-	// NewestURL is the first page and OlderURL the next page; "" if there is no such page.
-	NewestURL, OlderURL string
+	// FirstURL is the first page, PreviousURL and NextURL are the pages before and after this one;
+	// "" if there is no such page.
+	FirstURL, PreviousURL, NextURL string
+	// OrderURL is the list in the other order, CSVURL the whole list as a file.
+	OrderURL, CSVURL string
 	// Problem says what is wrong with the filters, or is "".
 	Problem string
 	// Follow makes the page update itself.
@@ -36,10 +39,16 @@ type Requests struct {
 }
 
 // Filter holds the values of the filters' fields.
-type Filter struct{ State, Party, From, To, Text string }
+type Filter struct {
+	State, Party, From, To, Text string
+	OldestFirst                  bool
+}
 
 // Any reports whether a filter is set.
-func (f Filter) Any() bool { return f != Filter{} }
+func (f Filter) Any() bool {
+	f.OldestFirst = false
+	return f != Filter{}
+}
 
 // Query returns the filter as a query of [Requests].
 func (f Filter) Query() url.Values {
@@ -48,6 +57,9 @@ func (f Filter) Query() url.Values {
 		if value != "" {
 			q.Set(name, value)
 		}
+	}
+	if f.OldestFirst {
+		q.Set("order", "oldest")
 	}
 	return q
 }

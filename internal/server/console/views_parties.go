@@ -115,6 +115,8 @@ type PartyForm struct {
 	Checks   []Check
 	// Problem is a sentence that says why nothing was saved, or "".
 	Problem string
+	// Anyway offers to save in spite of failed checks.
+	Anyway bool
 }
 
 // Field is a field of a form.

@@ -59,12 +59,13 @@ func galleryConsole(now time.Time) []Sample {
 			),
 			row(5, "cancelled", "Lease renewal.pdf", ui.Person{}),
 		},
-		OlderURL: "/console/requests?before=1", Follow: true,
+		NextURL: "/console/requests?before=1", OrderURL: "/console/requests?order=oldest",
+		CSVURL: "/console/requests.csv", Follow: true,
 	}
 	filtered := list
 	filtered.Filter = console.Filter{Party: "demo", From: "2026-03-01", Text: "lease"}
-	filtered.Rows, filtered.OlderURL, filtered.Follow, filtered.Problem = nil, "", false, "The date is not valid, so it was ignored."
-	filtered.NewestURL = "/console/requests"
+	filtered.Rows, filtered.NextURL, filtered.Follow, filtered.Problem = nil, "", false, "The date is not valid, so it was ignored."
+	filtered.FirstURL, filtered.PreviousURL = "/console/requests", "/console/requests?back=1"
 	filtered.States = slices.Clone(list.States)
 	for i := range filtered.States {
 		filtered.States[i].Uncounted = true
@@ -287,7 +288,11 @@ func galleryConsole(now time.Time) []Sample {
 			Tone: "good",
 			Text: "The URL is well formed. Only browsers open it, so it was not called.",
 		},
-		{Name: "webhook", Tone: "bad", Text: "dial tcp 192.0.2.7:443: connect: connection refused"},
+		{
+			Name: "webhook",
+			Tone: "bad",
+			Text: "The server refuses the connection. Check that it runs and that the port is right.",
+		},
 	}
 	quiet := console.Party{
 		Party: ui.Party{Name: "Demo Relying Party"}, ClientID: "demo", Configured: true,

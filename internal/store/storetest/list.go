@@ -2,12 +2,14 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/signer"
 )
 
 var listTests = []test{
@@ -65,7 +67,14 @@ func listPages(t *testing.T, s *suite, _ Harness) {
 		{ClientID: client},
 		{ClientID: client, Text: "tenancy"},
 		{From: start, To: start.Add(time.Hour)},
+		{OldestFirst: true},
+		{OldestFirst: true, ClientID: client},
 	} {
+		want := want
+		if f.OldestFirst {
+			want = slices.Clone(want)
+			slices.Reverse(want)
+		}
 		for _, limit := range []int{1, 2, 3, 5, n, n + 1} {
 			var got []int
 			for f.Limit, f.Before = limit, (request.Cursor{}); len(got) <= n; {
@@ -104,6 +113,9 @@ func listFilters(t *testing.T, s *suite, _ Harness) {
 		if i >= 4 {
 			r.State = request.StateSigned
 		}
+		if i == 6 {
+			r.Signer = &signer.Person{UIN: "S8979373D", Name: "TAN MEI LIN"}
+		}
 		if i == 3 {
 			r.DocName = `100%_"Écart"\<lease>.PDF`
 		}
@@ -126,7 +138,9 @@ func listFilters(t *testing.T, s *suite, _ Harness) {
 		{"between", request.Filter{From: at(2), To: at(6), State: request.StateCreated}, []int{3, 2}},
 		{"id", request.Filter{Text: sample(5).ID}, []int{5}},
 		{"id of another party", request.Filter{Text: sample(5).ID, ClientID: client}, nil},
-		{"part of an id", request.Filter{Text: sample(5).ID[:20]}, nil},
+		{"part of an id", request.Filter{Text: sample(5).ID[20:]}, []int{5}},
+		{"signer", request.Filter{Text: "mei l"}, []int{6}},
+		{"no other member", request.Filter{Text: "S8979373D"}, nil},
 		{"name", request.Filter{Text: "AGREEMENT"}, []int{7, 6, 5, 4, 2, 1, 0}},
 		{"name with a dash", request.Filter{Text: "– “unit"}, []int{7, 6, 5, 4, 2, 1, 0}},
 		{"whole name", request.Filter{Text: `100%_"Écart"\<LEASE>.pdf`}, []int{3}},

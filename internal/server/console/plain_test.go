@@ -1,0 +1,79 @@
+package console
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestPlainError makes each kind of failed connection, and reads what the operator is told.
+func TestPlainError(t *testing.T) {
+	get := func(u string, client *http.Client) error {
+		resp, err := client.Get(u)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		return err
+	}
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := "http://" + closed.Addr().String()
+	_ = closed.Close()
+	release := make(chan struct{})
+	slow := httptest.NewServer(
+		http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }),
+	)
+	t.Cleanup(slow.Close)
+	t.Cleanup(func() { close(release) })
+	reset := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		c, _, err := http.NewResponseController(w).Hijack()
+		if err == nil {
+			_ = c.(*net.TCPConn).SetLinger(0)
+			_ = c.Close()
+		}
+	}))
+	t.Cleanup(reset.Close)
+	secure := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secure.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secure.StartTLS()
+	t.Cleanup(secure.Close)
+	other := secure.Client()
+	other.Transport.(*http.Transport).TLSClientConfig.ServerName = "sign.example"
+	roots := x509.NewCertPool()
+	strange := &http.Client{
+		Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}},
+	}
+	plain := strings.Replace(slow.URL, "http", "https", 1)
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{get(nobody, http.DefaultClient), "refuses the connection"},
+		{get(slow.URL, &http.Client{Timeout: 10 * time.Millisecond}), "did not answer in time"},
+		{get(reset.URL, http.DefaultClient), "closed the connection"},
+		{get(secure.URL, other), "for another host name"},
+		{get(secure.URL, strange), "does not trust"},
+		{get(plain, strange), "does not speak TLS"},
+		{&net.DNSError{Name: "shop.example", IsNotFound: true}, "shop.example is not known"},
+		{errors.New("odd"), "odd"},
+	} {
+		got := plainError(test.err)
+		if !strings.Contains(got, test.want) {
+			t.Errorf("%v: %q, want %q", test.err, got, test.want)
+		}
+		if _, ok := errors.AsType[*url.Error](test.err); ok && strings.Contains(got, "127.0.0.1:") {
+			t.Errorf("raw text: %q", got)
+		}
+	}
+}
