@@ -58,13 +58,20 @@ var (
 
 // appearance is what the box says.
 type appearance struct {
-	name    string
-	at      time.Time
-	sandbox bool
+	name       string
+	at         time.Time
+	sandbox    bool
+	background bool
 }
 
+// veil is how much of what is below the box its background takes away. Text below
+// keeps a contrast of 2 to 1 and the text of the box one of 7 to 1 to it
+// (TestBackgroundKeepsBothReadable).
+const veil = 0.7
+
 // draw returns the content stream of the box. The page below stays visible
-// between the strokes: a signature must not hide what was signed.
+// between the strokes, or through the background: a signature must not hide what
+// was signed.
 func (a appearance) draw(t *typesetter, fonts *Fonts) []byte {
 	inks := inks
 	if a.sandbox {
@@ -73,6 +80,11 @@ func (a appearance) draw(t *typesetter, fonts *Fonts) []byte {
 	name, at := layOut(newParagraph(fonts.Bold, a.name))
 	var b strings.Builder
 	b.WriteString("q /C cs /C CS\n")
+	if a.background {
+		b.WriteString("q /V gs 1 1 1 scn\n")
+		roundedRect(&b, 0, 0, BoxWidth, BoxHeight, 4)
+		b.WriteString("f Q\n")
+	}
 	drawMark(&b, inks.mark)
 	fmt.Fprintf(&b, "%s scn\n", inks.quiet)
 	head := set(fonts.Regular, "Digitally signed with ")
@@ -209,9 +221,17 @@ func (a appearance) write(u *pdf.Update, fonts *Fonts, rotations []int) (map[int
 		}
 		fontDict = append(fontDict, pdf.Pair{Key: fmt.Sprintf("F%d", i), Value: ref.String()})
 	}
-	resources := pdf.DictString(
-		pdf.Pair{Key: "ColorSpace", Value: "<< /C [/ICCBased " + profile.String() + "] >>"},
-		pdf.Pair{Key: "Font", Value: pdf.DictString(fontDict...)})
+	entries := []pdf.Pair{
+		{Key: "ColorSpace", Value: "<< /C [/ICCBased " + profile.String() + "] >>"},
+		{Key: "Font", Value: pdf.DictString(fontDict...)},
+	}
+	if a.background {
+		entries = append(
+			entries,
+			pdf.Pair{Key: "ExtGState", Value: "<< /V << /ca " + pdf.Number(veil) + " >> >>"},
+		)
+	}
+	resources := pdf.DictString(entries...)
 	out := make(map[int]pdf.Ref)
 	for _, rotation := range rotations {
 		if _, done := out[rotation]; done {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -306,3 +307,60 @@ func TestAppearanceIsSmall(t *testing.T) {
 		}
 	}
 }
+
+// TestBackgroundKeepsBothReadable lays a box over black and measures contrast as WCAG 2 does.
+func TestBackgroundKeepsBothReadable(t *testing.T) {
+	program(t, "pdftoppm", "poppler-utils")
+	w := newWorld(t)
+	doc := pdftest.New(
+		pdftest.Object(pdftest.ContentNum(1), pdftest.Stream("", "0 0 1000 1000 re f")),
+	)
+	o := w.options(Location{1, 0, 0})
+	corner := func(background bool) float64 {
+		o.Background = background
+		out, _ := w.signed(t, doc, o)
+		path := filepath.Join(t.TempDir(), "x.pdf")
+		must(t, os.WriteFile(path, out, 0o600))
+		ppm, ok := command(
+			"pdftoppm", "-r", "72", "-x", "212", "-y", "836", "-W", "1", "-H",
+			"1", path,
+		)
+		if !ok || len(ppm) < 3 {
+			t.Fatal("no picture")
+		}
+		return luminance(
+			float64(ppm[len(ppm)-3])/255, float64(ppm[len(ppm)-2])/255,
+			float64(ppm[len(ppm)-1])/255,
+		)
+	}
+	if below := corner(false); below > 0.01 {
+		t.Errorf("without a background, black has a luminance of %.2f", below)
+	}
+	below := corner(true)
+	if c := contrast(1, below); c < 2 {
+		t.Errorf("black text below the box has a contrast of %.1f", c)
+	}
+	if c := contrast(below, luminance(inks.text[0], inks.text[1], inks.text[2])); c < 7 {
+		t.Errorf("the name has a contrast of %.1f to black text below it", c)
+	}
+	pdfa, err := os.ReadFile("testdata/corpus/103_pdfa.pdf")
+	must(t, err)
+	p, err := Prepare(bytes.NewReader(pdfa), int64(len(pdfa)), o)
+	must(t, err)
+	if bytes.Contains(p.Before, []byte("/ca ")) || bytes.Contains(p.After, []byte("/ca ")) {
+		t.Error("a document that claims PDF/A has a transparent background")
+	}
+}
+
+// luminance and contrast are those of WCAG 2, in sRGB.
+func luminance(r, g, b float64) float64 {
+	linear := func(v float64) float64 {
+		if v <= 0.04045 {
+			return v / 12.92
+		}
+		return math.Pow((v+0.055)/1.055, 2.4)
+	}
+	return 0.2126*linear(r) + 0.7152*linear(g) + 0.0722*linear(b)
+}
+
+func contrast(light, dark float64) float64 { return (light + 0.05) / (dark + 0.05) }

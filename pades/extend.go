@@ -417,9 +417,9 @@ func addStampField(u *pdf.Update, d *pdf.Document, name string, room int) (hole,
 	// PDF/A-1 (ISO 19005-1, 6.9) wants an appearance for every field, also one
 	// that no one sees. Elsewhere it is left out: some verifiers take a time
 	// stamp with an appearance for a change of the page.
-	if first, err := claimsPDFA1(d); err != nil {
+	if part, err := claimedPDFA(d); err != nil {
 		return hole{}, err
-	} else if first {
+	} else if part == "1" {
 		ref := u.Alloc()
 		if _, err := u.PutStream(ref, []pdf.Pair{
 			{Key: "Type", Value: "/XObject"},
@@ -447,18 +447,18 @@ func addStampField(u *pdf.Update, d *pdf.Document, name string, room int) (hole,
 	})
 }
 
-// claimsPDFA1 reports whether the metadata claims conformance to PDF/A-1.
-func claimsPDFA1(d *pdf.Document) (bool, error) {
+// claimedPDFA returns the part of PDF/A that the metadata claims, "" for none.
+func claimedPDFA(d *pdf.Document) (string, error) {
 	meta, err := d.Get(d.Catalog(), "Metadata")
 	if err != nil || meta.Kind() != pdf.Stream {
-		return false, err
+		return "", err
 	}
 	xmp, err := streamData(d, meta)
 	if err != nil {
 		if pdf.ReasonOf(err) != "" {
-			return false, nil // unreadable metadata claims nothing
+			return "", nil // unreadable metadata claims nothing
 		}
-		return false, err
+		return "", err
 	}
-	return conformance(xmp) == "1", nil
+	return conformance(xmp), nil
 }

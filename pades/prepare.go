@@ -52,6 +52,10 @@ type Options struct {
 	SignedAt time.Time
 	// Sandbox marks the box.
 	Sandbox bool
+	// Background lightens what is below the box, so that the box and text below it can both be
+	// read. It has no effect in a document that claims PDF/A, where transparency is not allowed
+	// or has conditions.
+	Background bool
 	// Rand gives the second half of the file identifier.
 	Rand   io.Reader
 	Limits pdf.Limits
@@ -243,7 +247,7 @@ func addFields(
 	for i, p := range places {
 		rotations[i] = p.page.Rotate
 	}
-	forms, err := drawings(u, rotations, o)
+	forms, err := drawings(u, d, rotations, o)
 	if err != nil {
 		return err
 	}
@@ -302,7 +306,7 @@ func addFields(
 }
 
 // drawings writes what the places show: one form XObject per page rotation.
-func drawings(u *pdf.Update, rotations []int, o Options) (map[int]pdf.Ref, error) {
+func drawings(u *pdf.Update, d *pdf.Document, rotations []int, o Options) (map[int]pdf.Ref, error) {
 	if o.rehearsal {
 		blank := u.Alloc()
 		forms := make(map[int]pdf.Ref)
@@ -319,9 +323,14 @@ func drawings(u *pdf.Update, rotations []int, o Options) (map[int]pdf.Ref, error
 			return nil, err
 		}
 	}
-	return appearance{name: o.SignerName, at: o.SignedAt, sandbox: o.Sandbox}.write(
-		u, fonts, rotations,
-	)
+	part, err := claimedPDFA(d)
+	if err != nil {
+		return nil, err
+	}
+	return appearance{
+		name: o.SignerName, at: o.SignedAt, sandbox: o.Sandbox,
+		background: o.Background && part == "",
+	}.write(u, fonts, rotations)
 }
 
 // hole is the place of a signature in an update that is being written.

@@ -306,7 +306,8 @@ func (a *App) domain(sandbox bool) error {
 		RefuseContent: refused, WarnContent: warned, SealTimeout: c.SealTimeout,
 		Stalled:    a.metrics.Stalled,
 		Strays:     a.metrics.Strays,
-		StaticCode: c.StaticQR, Sandbox: sandbox, Log: a.log, Sealed: a.metrics.Sealed,
+		StaticCode: c.StaticQR, Sandbox: sandbox, Background: c.SignatureBackground, Log: a.log,
+		Sealed: a.metrics.Sealed,
 	})
 
 	key, err := a.keys.Signer("webhook", elliptic.P256())

@@ -156,6 +156,11 @@ type Config struct {
 	RefuseContent string `yaml:"refuse_content" help:"Kinds of content with which an upload is refused, separated by commas; none: no kind." placeholder:"KIND,..."`
 	WarnContent   string `yaml:"warn_content"   help:"Kinds of content that the signer is warned of, separated by commas; none: no kind."    placeholder:"KIND,..."`
 
+	// A visible signature lightens what is below its box, so that it and text below it can both be
+	// read. Without, the document shows unchanged between the strokes. Documents that claim PDF/A
+	// get none.
+	SignatureBackground bool `yaml:"signature_background" help:"Lighten the document below visible signatures."`
+
 	// Name of the authority in certificates: "Signet" gives "Signet Root CA".
 	AuthorityName string `yaml:"authority_name" help:"Name of the certificate authority." default:"Signet"`
 

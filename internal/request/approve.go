@@ -157,6 +157,7 @@ func (s *Service) prepare(
 		SignerName: r.Signer.Name,
 		SignedAt:   s.now().In(singapore),
 		Sandbox:    s.Sandbox,
+		Background: s.Background,
 		Room:       pades.Room(append([]*x509.Certificate{cert}, s.Chain...), s.Timestamper),
 		Rand:       s.Rand,
 		Limits:     s.PDFLimits,

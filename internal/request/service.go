@@ -60,6 +60,7 @@ type Config struct {
 	// a session's QR code never changes: for tests, because a picture of it can be sent on
 	StaticCode bool
 	Sandbox    bool       // signatures say SANDBOX
+	Background bool       // signatures lighten what is below them
 	PDFLimits  pdf.Limits // zero: the defaults
 	// RefuseContent are the findings with which an upload is refused; nil for none.
 	RefuseContent []pades.FindingCode

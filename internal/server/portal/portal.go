@@ -191,7 +191,7 @@ func (p *Portal) pageOf(
 	}
 	return Document{
 		Summary: s, Live: live, Signer: account(person), Places: places, Sketch: sketch,
-		Warnings: req.Warnings, Ended: string(req.Outcome),
+		Background: p.Requests.Background, Warnings: req.Warnings, Ended: string(req.Outcome),
 	}
 }
 

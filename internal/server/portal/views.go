@@ -53,6 +53,8 @@ type Document struct {
 	Sketch pades.Sketch
 	// Warnings are the kinds of content of the document that the person is warned of.
 	Warnings []string
+	// Background says that the places lighten what is below them.
+	Background bool
 	// Ended is how the last sign session ended: rejected, timed_out, left, failed, or "" if there
 	// was none. It is shown above the document.
 	Ended string

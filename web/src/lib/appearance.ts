@@ -1,5 +1,5 @@
-// How the signature will look on the document: the measures and inks of pades/appearance.go, in points, seen from above. Nothing
-// is filled behind it: what the document shows below shows through here too. The outlines of the name come from the server
+// How the signature will look on the document: the measures and inks of pades/appearance.go, in points, seen from above. What
+// the document shows below shows through here too. The outlines of the name come from the server
 // (pades.SketchName), which draws them on the document too.
 
 import { text } from "./page";
@@ -14,6 +14,9 @@ export function appearance(data: DOMStringMap): SVGSVGElement {
   const sandbox = data["appearanceSandbox"] !== undefined;
   const headY = Number(data["headY"]);
   const box = svg("svg", { class: sandbox ? "appearance sandbox" : "appearance", viewBox: `0 0 ${boxWidth} ${boxHeight}`, "aria-hidden": "true" });
+  if (data["appearanceBackground"] !== undefined) {
+    box.append(svg("rect", { class: "appearance-background", width: String(boxWidth), height: String(boxHeight), rx: "4" }));
+  }
   box.append(seal());
   const line = (kind: string, y: number, words: string): SVGTextElement => {
     const element = svg("text", { class: `appearance-${kind}`, x: String(textX), y: String(y) });
