@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -283,6 +284,51 @@ func TestDownload(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a line for a link and class of client", func(t *testing.T) {
+		in := s.sign(t)
+		lines := func() (first, again []string) {
+			for _, e := range s.view(t, in.RequestID).Events {
+				switch e.Kind {
+				case "downloaded":
+					first = append(first, e.Detail.Client)
+				case "downloaded_again":
+					again = append(again, e.Detail.Client+" "+e.Detail.Count)
+				}
+			}
+			return first, again
+		}
+		link := s.signedResult(t, in)
+		if status, body, _ := ranged(t, link.SignedDocURL, "bytes=0-"); status != 206 ||
+			!strings.HasPrefix(body, "%PDF-") {
+			t.Fatalf("bytes=0-: %d", status)
+		}
+		if first, _ := lines(); !slices.Equal(first, []string{"program"}) {
+			t.Errorf("after a range of the whole file the trail has downloads by %q", first)
+		}
+		for i := range 30 {
+			do(t, []string{"GET", "HEAD"}[i%2], link.SignedDocURL, "", "", nil)
+		}
+		for range 3 {
+			follow(t, link.SignedDocURL, "Mozilla/5.0 (X11; Linux x86_64)")
+		}
+		second := s.signedResult(t, in)
+		if second.Exp == link.Exp { // one link for calls within a second
+			s.advance(t, "1s")
+			second = s.signedResult(t, in)
+		}
+		do(t, "HEAD", second.SignedDocURL, "", "", nil)
+		if first, again := lines(); !slices.Equal(
+			first, []string{"program", "browser", "program"},
+		) || again != nil {
+			t.Errorf("downloads by %q, and again by %q", first, again)
+		}
+		s.advance(t, "3m")
+		first, again := lines()
+		slices.Sort(again)
+		if len(first) != 3 || !slices.Equal(again, []string{"browser 2", "program 30"}) {
+			t.Errorf("after the links ended: downloads by %q, and again by %q", first, again)
+		}
+	})
 	t.Run("over after two minutes", func(t *testing.T) {
 		r := s.signedResult(t, in)
 		s.reach(t, time.Unix(r.Exp, 0).Add(-beside))
@@ -301,12 +347,30 @@ func TestDownload(t *testing.T) {
 		for _, e := range s.view(t, in.RequestID).Events {
 			counts[e.Kind]++
 		}
-		if counts["result"] != 2 || counts["downloaded"] != 2 { // neither HEAD nor ranges
+		if counts["result"] != 2 || counts["downloaded"] != 2 { // one for each link
 			t.Errorf(
 				"%d results and %d downloads in the trail", counts["result"], counts["downloaded"],
 			)
 		}
 	})
+}
+
+// follow follows a link with a User-Agent.
+func follow(t *testing.T, url, userAgent string) {
+	t.Helper()
+	req, err := http.NewRequest("GET", url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("User-Agent", userAgent)
+	resp, err := checked(t).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != 200 {
+		t.Errorf("%s: %d", userAgent, resp.StatusCode)
+	}
 }
 
 func ranged(t *testing.T, url, header string) (int, string, http.Header) {

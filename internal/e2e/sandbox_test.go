@@ -18,6 +18,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
@@ -248,7 +249,8 @@ func (s *sandbox) advance(t testing.TB, d string) {
 type view struct {
 	State  string `json:"state"`
 	Events []struct {
-		Kind string `json:"kind"`
+		Kind   string         `json:"kind"`
+		Detail request.Detail `json:"detail"`
 	} `json:"events"`
 }
 

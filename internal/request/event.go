@@ -23,6 +23,8 @@ type Detail struct {
 	Attempt string `json:"attempt,omitempty"` // the number of the attempt, from 1
 	// the operator, or by how much a request was made older
 	By        string `json:"by,omitempty"`
+	Client    string `json:"client,omitempty"`    // class of the downloading client
+	Count     string `json:"count,omitempty"`     // of downloads after the first
 	Documents string `json:"documents,omitempty"` // how many were deleted
 	EndsAt    string `json:"ends_at,omitempty"`   // of the session, RFC 3339
 	Error     string `json:"error,omitempty"`     // why it failed
@@ -37,8 +39,9 @@ type Detail struct {
 	Size      string `json:"size,omitempty"`      // of the document, in bytes
 	State     string `json:"state,omitempty"`     // in which the request was
 	Status    string `json:"status,omitempty"`    // that the receiver answered with
-	Until     string `json:"until,omitempty"`     // when the renewed document holds, RFC 3339
-	WarnedOf  string `json:"warned_of,omitempty"` // codes of package pades, with commas
+	// when the renewed document holds, or when the download link ends, RFC 3339
+	Until    string `json:"until,omitempty"`
+	WarnedOf string `json:"warned_of,omitempty"` // codes of package pades, with commas
 }
 
 // Members yields the names and texts of d in the order of their names, also those that are empty.
@@ -78,5 +81,9 @@ const (
 	EventPurged         EventKind = "purged"    // detail: documents
 	EventWebhook        EventKind = "webhook"   // one attempt; detail: attempt, status or error
 	EventResult         EventKind = "result"
-	EventDownloaded     EventKind = "downloaded"
+
+	// The first use of a link by a class of client, before a byte is sent; detail: client, until.
+	EventDownloaded EventKind = "downloaded"
+	// Further uses, once the link has ended, by process; detail: client, until, count.
+	EventDownloadedAgain EventKind = "downloaded_again"
 )

@@ -54,11 +54,6 @@ func (s *Service) Follow(
 	}
 }
 
-// Downloaded notes in the trail that a link was used.
-func (s *Service) Downloaded(ctx context.Context, id string) error {
-	return s.note(ctx, id, EventDownloaded)
-}
-
 func (s *Service) linkMAC(id string, exp int64) string {
 	m := hmac.New(sha256.New, s.LinkSecret)
 	fmt.Fprintf(m, "signet document link\n%s\n%d", id, exp)

@@ -41,10 +41,10 @@ type Request struct {
 type Effects struct {
 	Events []Event // lines of the audit trail; the store numbers them
 	Jobs   []Job   // of this request; the store gives them their ids
-	Ticket Ticket  // that a new request uses up
+	Ticket Ticket  // that the change uses up, or for which it is refused
 }
 
-// Ticket is the id of a token that is good for one call. The change that the call makes records it,
+// Ticket is the id of what is good for one change, such as a token. The change records it,
 // or is refused with [ErrTicketUsed] because another one has: so a token makes one request at most,
 // whatever races and crashes do.
 type Ticket struct {
@@ -72,6 +72,9 @@ func (e *Effects) purge(now time.Time) { e.Enqueue(JobPurge, now) }
 
 func (e *Effects) add(more Effects) {
 	e.Events, e.Jobs = append(e.Events, more.Events...), append(e.Jobs, more.Jobs...)
+	if more.Ticket != (Ticket{}) {
+		e.Ticket = more.Ticket
+	}
 }
 
 // Document describes stored bytes. Key is where they are in [Documents].

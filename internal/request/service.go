@@ -25,6 +25,8 @@ type Service struct {
 	Config
 	parsing *turns      // bounds what documents that are being parsed take together
 	memo    *pades.Memo // certificates that the gate has seen before
+	// repeated uses of download links, until they are written down
+	downloads *downloads
 }
 
 // Config is what a Service works with. All fields are required unless they say otherwise.
@@ -96,7 +98,10 @@ func New(c Config) *Service {
 	if c.Level == 0 {
 		c.Level = pades.LevelLTA
 	}
-	return &Service{Config: c, parsing: newTurns(), memo: new(pades.Memo)}
+	return &Service{
+		Config: c, parsing: newTurns(), memo: new(pades.Memo),
+		downloads: &downloads{again: map[download]int{}},
+	}
 }
 
 // Get returns the request as it stands now: what time has done to it shows whether or not a sweeper

@@ -94,7 +94,9 @@ func (w *Worker) Run(ctx context.Context) error {
 	for w.busy() {
 		<-w.done
 	}
-	return nil
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return w.service.countDownloads(last, time.Time{})
 }
 
 // strays looks for stray documents until ctx ends: now, and every hour. It looks at everything that
@@ -186,6 +188,7 @@ func (w *Worker) pass(ctx context.Context) (found int, err error) {
 		}
 		found++
 	}
+	err = errors.Join(err, w.service.countDownloads(ctx, now))
 	for kind, lane := range w.handlers {
 		free := lane.width - w.lanes[kind]
 		if free <= 0 {

@@ -40,6 +40,18 @@ func (t *tx) use(ctx context.Context, k request.Ticket) (first bool, err error) 
 	return n == 1, nil
 }
 
+// spend uses a ticket up at once; the zero Ticket is none.
+func (t *tx) spend(ctx context.Context, k request.Ticket) error {
+	if k == (request.Ticket{}) {
+		return nil
+	}
+	first, err := t.use(ctx, k)
+	if err == nil && !first {
+		return request.ErrTicketUsed
+	}
+	return err
+}
+
 // Used implements token.Replay.
 func (s *Store) Used(ctx context.Context, clientID, jti string) (bool, error) {
 	var one int

@@ -29,13 +29,8 @@ func (s *Store) Create(ctx context.Context, r *request.Request, e request.Effect
 		case !errors.Is(err, sql.ErrNoRows):
 			return fmt.Errorf("creating a request: %w", err)
 		}
-		if t := e.Ticket; t != (request.Ticket{}) {
-			switch first, err := tx.use(ctx, t); {
-			case err != nil:
-				return err
-			case !first:
-				return request.ErrTicketUsed
-			}
+		if err := tx.spend(ctx, e.Ticket); err != nil {
+			return err
 		}
 		tx.insert(copied, fresh)
 		return tx.leave(copied.ID, 1, e)
@@ -71,7 +66,7 @@ func (s *Store) Update(
 	if !isText(id) {
 		return api.ErrNoRecord
 	}
-	return s.writers.do(ctx, aRequest(id), func(_ context.Context, tx *tx) error {
+	return s.writers.do(ctx, aRequest(id), func(ctx context.Context, tx *tx) error {
 		before, err := tx.load(id)
 		stored, err := decode(before.version, []byte(before.data), err)
 		if err != nil {
@@ -90,6 +85,9 @@ func (s *Store) Update(
 			return errors.New("updating a request: its id may not change")
 		case e.None() && reflect.DeepEqual(stored, r):
 			return nil
+		}
+		if err := tx.spend(ctx, e.Ticket); err != nil {
+			return err
 		}
 		return tx.leave(id, tx.update(id, before, after), e)
 	})

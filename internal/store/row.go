@@ -194,6 +194,8 @@ type detailRow struct {
 type detailMembers struct {
 	Attempt   string `json:"attempt,omitempty"`
 	By        string `json:"by,omitempty"`
+	Client    string `json:"client,omitempty"`
+	Count     string `json:"count,omitempty"`
 	Documents string `json:"documents,omitempty"`
 	EndsAt    string `json:"ends_at,omitempty"`
 	Error     string `json:"error,omitempty"`

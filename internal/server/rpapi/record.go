@@ -16,7 +16,7 @@ type call struct {
 	authentic bool   // the token or the link is genuine
 	party     string // client id, if the token does not name it
 	requestID string // if neither path nor token names it
-	aside     bool   // part of a download, which another call records
+	aside     bool   // a repeated use of a link, which the first one records
 
 	check token.Check // that the handler is at, after those of the token
 }

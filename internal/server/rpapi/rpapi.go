@@ -210,7 +210,8 @@ func serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
 }
 
 // download serves GET and HEAD of a signed_doc_url, with ranges. An expired link is answered 403,
-// as object stores do.
+// as object stores do. The trail and the record of calls have a line for the first use of a link by
+// a class of client; see request.Downloaded.
 func (a *API) download(w http.ResponseWriter, r *http.Request, c *call) error {
 	q := r.URL.Query()
 	req, doc, err := a.Requests.Follow(
@@ -221,11 +222,11 @@ func (a *API) download(w http.ResponseWriter, r *http.Request, c *call) error {
 	}
 	defer doc.Close()
 	c.party, c.authentic = req.ClientID, true
-	if c.aside = r.Method != http.MethodGet || r.Header.Get("Range") != ""; !c.aside {
-		if err := a.Requests.Downloaded(r.Context(), req.ID); err != nil {
-			return err
-		}
+	first, err := a.Requests.Downloaded(r.Context(), req.ID, q.Get("expires"), r.UserAgent())
+	if err != nil {
+		return err
 	}
+	c.aside = !first
 	httpx.ServePDF(
 		w,
 		r,

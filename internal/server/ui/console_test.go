@@ -23,6 +23,7 @@ func TestConsoleWords(t *testing.T) {
 		request.EventRenewed, request.EventRenewFailed, request.EventExpired,
 		request.EventCancelled, request.EventPurged,
 		request.EventWebhook, request.EventResent, request.EventResult, request.EventDownloaded,
+		request.EventDownloadedAgain,
 		request.EventEvidence,
 	} {
 		if english["console.event."+string(kind)] == "" {

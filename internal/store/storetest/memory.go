@@ -97,17 +97,9 @@ func (m *Memory) Create(ctx context.Context, r *request.Request, e request.Effec
 	if m.requests[r.ID] != nil {
 		return fmt.Errorf("memory: request %s exists", r.ID)
 	}
-	t := e.Ticket
-	ticket := [2]string{t.ClientID, t.JTI}
-	if _, used := m.used[ticket]; used && t != (request.Ticket{}) {
-		return request.ErrTicketUsed
-	}
 	rec := &record{}
 	if err := m.write(rec, r, e); err != nil {
 		return err
-	}
-	if t != (request.Ticket{}) {
-		m.used[ticket] = t.KeepUntil
 	}
 	m.requests[r.ID] = rec
 	r.Version = rec.request.Version
@@ -159,6 +151,13 @@ func (rec *record) read() (*request.Request, error) {
 func (m *Memory) write(rec *record, r *request.Request, e request.Effects) error {
 	if e.None() && reflect.DeepEqual(r, rec.request) {
 		return nil
+	}
+	if t := e.Ticket; t != (request.Ticket{}) {
+		ticket := [2]string{t.ClientID, t.JTI}
+		if _, used := m.used[ticket]; used {
+			return request.ErrTicketUsed
+		}
+		m.used[ticket] = t.KeepUntil
 	}
 	version := int64(1)
 	if rec.request != nil {

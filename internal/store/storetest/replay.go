@@ -107,6 +107,31 @@ func tickets(t *testing.T, s *suite, _ Harness) {
 	if n := made.Load(); n != 1 {
 		t.Errorf("one token made %d requests", n)
 	}
+
+	note := func(id, jti string) error {
+		return s.Update(t.Context(), id, func(*request.Request) (request.Effects, error) {
+			return request.Effects{
+				Events: []request.Event{{At: start, Kind: request.EventDownloaded}},
+				Ticket: request.Ticket{ClientID: client, JTI: jti, KeepUntil: start},
+			}, nil
+		})
+	}
+	if err := note(sample(1).ID, "one"); !errors.Is(err, request.ErrTicketUsed) {
+		t.Errorf("a change with a ticket that was used: %v", err)
+	}
+	var noted atomic.Int32
+	together(20, func(int) {
+		switch err := note(sample(1).ID, "note"); {
+		case err == nil:
+			noted.Add(1)
+		case !errors.Is(err, request.ErrTicketUsed):
+			t.Errorf("Update: %v", err)
+		}
+	})
+	events, err := s.Events(t.Context(), sample(1).ID)
+	if n := noted.Load(); n != 1 || len(events) != 1 || err != nil || !used("note") {
+		t.Errorf("one ticket made %d changes and %d events, %v", n, len(events), err)
+	}
 }
 
 func forget(t *testing.T, s *suite, _ Harness) {
