@@ -196,15 +196,16 @@ func TestPartiesSurvive(t *testing.T) {
 func TestPartiesOnTwoNodes(t *testing.T) {
 	var cluster pgtest.Cluster
 	t.Cleanup(cluster.Stop)
-	database := cluster.Database(t)
+	database, data := cluster.Database(t), t.TempDir()
 	node := func() *sandbox {
 		rp := partytest.Start(t)
 		c := config(rp)
-		c.Database = database
-		return run(
+		c.Database, c.Data = database, data
+		return runAt(
 			t,
 			rp,
 			c,
+			time.Now,
 			nil,
 			slog.New(
 				slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn}),
