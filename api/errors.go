@@ -59,6 +59,8 @@ const (
 	CodeSigning          = "SIGNING_IN_PROGRESS"
 	CodeNotOpened        = "NOT_OPENED"
 	CodePhoneNotEnrolled = "PHONE_NOT_ENROLLED"
+	CodePhoneWaiting     = "PHONE_WAITING"
+	CodeTooManyPhones    = "TOO_MANY_PHONES"
 	CodeSignatureInvalid = "SIGNATURE_INVALID"
 	CodeLoginRequired    = "LOGIN_REQUIRED"
 )
@@ -91,6 +93,8 @@ var (
 	ErrSigning          = &Error{CodeSigning, "The document is being signed"}
 	ErrNotOpened        = &Error{CodeNotOpened, "The document has not been opened"}
 	ErrPhoneNotEnrolled = &Error{CodePhoneNotEnrolled, "This phone is not enrolled"}
+	ErrPhoneWaiting     = &Error{CodePhoneWaiting, "This phone waits for an approval"}
+	ErrTooManyPhones    = &Error{CodeTooManyPhones, "This person has the most phones allowed"}
 	ErrSignatureInvalid = &Error{CodeSignatureInvalid, "The signature does not verify"}
 	ErrLoginRequired    = &Error{CodeLoginRequired, "Log in first"}
 )

@@ -80,6 +80,10 @@ func sample(t *testing.T, field reflect.StructField) (text string, value any) {
 		return "true", true
 	case int:
 		return "407", 407
+	case *int:
+		return "407", new(407)
+	case *time.Duration:
+		return "47m0s", new(47 * time.Minute)
 	case time.Duration:
 		return "47m0s", 47 * time.Minute
 	case app.List:

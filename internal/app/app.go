@@ -276,7 +276,8 @@ func (a *App) domain(sandbox bool) error {
 	}
 	a.signers = &signer.Service{
 		Store: a.store, Authority: a.authority, ChallengeSecret: enrolSecret,
-		Replay: a.store, Now: a.now, Rand: rand.Reader,
+		Replay: a.store, Delay: c.phoneDelay(sandbox), Limit: c.phoneLimit(sandbox), Now: a.now,
+		Rand: rand.Reader, Log: a.log,
 	}
 	stamps, err := newStamps(c, a.authority, a.signers, a.now)
 	if err != nil {
@@ -370,7 +371,7 @@ func (a *App) edges(sandbox bool) error {
 		return err
 	}
 	a.portal = &portal.Portal{
-		Requests: a.sign, Parties: a.parties, Kit: a.kit, Streams: a.streams(),
+		Requests: a.sign, Signers: a.signers, Parties: a.parties, Kit: a.kit, Streams: a.streams(),
 		PublicURL: c.PublicURL, Log: a.log,
 	}
 	a.login, err = login.New(login.Config{

@@ -125,6 +125,15 @@ type Config struct {
 	OIDCUINClaim         string `yaml:"oidc_uin_claim"          help:"Claim with the NRIC or FIN."                                             name:"oidc-uin-claim"          default:"uin"`
 	OIDCNameClaim        string `yaml:"oidc_name_claim"         help:"Claim with the name for the certificate."                                                               default:"name"`
 
+	// How long a further phone of a person waits before it can sign, unless one of the person's
+	// phones approves it. The person's phones and logins announce it and can stop it. 0 is no wait.
+	// Empty is 24 hours in the service and 0 in the sandbox.
+	PhoneDelay *time.Duration `yaml:"phone_delay" help:"Wait of a further phone that is not approved (default: sandbox 0, service 24h)." placeholder:"DURATION"`
+
+	// How many phones of a person can sign or wait at a time; 0 is no limit. Empty is 3 in the
+	// service and 0 in the sandbox.
+	PhoneLimit *int `yaml:"phone_limit" help:"Phones of one person; 0: no limit (default: sandbox 0, service 3)." placeholder:"NUMBER"`
+
 	// PAdES level of signed documents: B-T, B-LT or B-LTA. A document with a lower level is never
 	// released.
 	SignatureLevel string `yaml:"signature_level" help:"PAdES level of signed documents (B-T, B-LT or B-LTA)." default:"B-LTA" enum:"B-T,B-LT,B-LTA"`
@@ -286,6 +295,28 @@ func (c *Config) level() pades.Level {
 	return pades.LevelLTA
 }
 
+// phoneDelay is PhoneDelay with its default.
+func (c *Config) phoneDelay(sandbox bool) time.Duration {
+	switch {
+	case c.PhoneDelay != nil:
+		return *c.PhoneDelay
+	case sandbox:
+		return 0
+	}
+	return 24 * time.Hour
+}
+
+// phoneLimit is PhoneLimit with its default.
+func (c *Config) phoneLimit(sandbox bool) int {
+	switch {
+	case c.PhoneLimit != nil:
+		return *c.PhoneLimit
+	case sandbox:
+		return 0
+	}
+	return 3
+}
+
 // maxValidity is the longest lifetime of signers' certificates: three years, the limit of usual
 // policies.
 const maxValidity = 3 * 8760 * time.Hour
@@ -328,6 +359,12 @@ func (c *Config) check() error {
 		return errors.New(
 			"rate_per_party, uploads_per_party, uploads, upload_mib_per_party and upload_mib must not be negative",
 		)
+	}
+	if d := c.PhoneDelay; d != nil && (*d < 0 || *d > 720*time.Hour) {
+		return fmt.Errorf("phone_delay %s: it must be between 0 and 720h", *d)
+	}
+	if n := c.PhoneLimit; n != nil && *n < 0 {
+		return fmt.Errorf("phone_limit %d: it must not be negative", *n)
 	}
 	if c.RenewBefore < 0 {
 		return fmt.Errorf("renew_before %s: it must not be negative", c.RenewBefore)

@@ -236,7 +236,7 @@ func TestPhones(t *testing.T) {
 		t.Errorf("a phone can be removed without a second thought: %t %v", ok, err)
 	}
 	kept.read(item + `.querySelector(".confirm > summary").click() ?? ""`)
-	kept.sees("It can no longer approve anything, at once and for good")
+	kept.sees("It can no longer approve anything, from now on and permanently")
 	kept.shot("remove")
 	kept.read(item + `.querySelector(".confirm form button").click() ?? ""`)
 	kept.sees("Lost in a taxi was removed")
@@ -255,6 +255,64 @@ func TestPhones(t *testing.T) {
 		const open = indexedDB.open("signet-phone");
 		open.onsuccess = () => { open.result.transaction("keys").objectStore("keys").count().onsuccess = e => { open.result.close(); done(e.target.result === 0) } };
 	})`)
+}
+
+// TestApproveFurtherPhone: a new phone waits until the person approves it on another one. A browser
+// that has the key of a phone approves its successor itself.
+func TestApproveFurtherPhone(t *testing.T) {
+	s := start(t, guarded)
+	own := newBrowser(t, 390, 844)
+	own.enrol(s)
+	fresh := newBrowser(t, 390, 844)
+	fresh.open(s.url + "/phone/enrol")
+	fresh.press("TAN XIAO HUI")
+	fresh.press("Create")
+	fresh.sees("Approve this phone")
+	fresh.sees("Can sign from")
+	fresh.shot("waiting")
+	fresh.press("Continue")
+	fresh.sees("Waiting")
+	fresh.until("knowing which it is", `!document.querySelector("[data-phones][aria-busy]")`)
+	if strings.Contains(fresh.read(`document.body.innerText`), "This phone is not set up") {
+		t.Error("a phone that waits is to be set up again")
+	}
+	if ok, err := eval[bool](fresh, `document.querySelector("[data-approve-phone]").checkVisibility()`); err != nil ||
+		ok {
+		t.Errorf("a phone that waits offers to approve itself: %t %v", ok, err)
+	}
+
+	desk := newBrowser(t, 1280, 900)
+	id := desk.atCode(s)
+	desk.sees("A new phone waits")
+	desk.shot("announced-desk")
+	fresh.scan(desk)
+	fresh.sees("This phone waits for an approval")
+	fresh.shot("problem")
+
+	own.open(s.url + "/phone/")
+	own.sees("A new phone waits")
+	own.until("knowing which it is", `document.querySelector("[data-approve-phone]:not([hidden])")`)
+	own.shot("announced")
+	own.press("It is mine: approve")
+	own.sees("It can sign now")
+	own.shot("approved")
+
+	fresh.press("Try again")
+	fresh.sees("Checked on this phone")
+	fresh.press("Approve")
+	fresh.sees("Approved")
+	s.settled(t, id, "signed")
+
+	own.open(s.url + "/phone/enrol")
+	own.press("Create")
+	own.sees("This phone is ready")
+
+	late := newBrowser(t, 390, 844)
+	late.open(s.url + "/phone/enrol")
+	late.press("TAN XIAO HUI")
+	late.press("Create")
+	late.sees("You have as many phones as one person may have")
+	late.shot("limit")
 }
 
 // TestOffline: the phone's app can be installed, opens without a connection, and says so.

@@ -76,7 +76,7 @@ func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 	}
 	signers := &signer.Service{
 		Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32),
-		Replay: w.store, Now: o.now, Rand: rand.Reader,
+		Replay: w.store, Now: o.now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 	w.Service = request.New(request.Config{
 		Store:  wrap[request.Store](w.store, o.store),

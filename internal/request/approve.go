@@ -40,7 +40,7 @@ func (s *Service) Challenge(
 	if err != nil {
 		return nil, err
 	}
-	if err := r.scan(sessionID, phone); err != nil {
+	if err := r.scan(sessionID, phone, s.now()); err != nil {
 		return nil, err
 	}
 	if err := r.outlasts(cert); err != nil {
@@ -75,7 +75,7 @@ func (s *Service) PreparedDocument(
 	if err != nil {
 		return nil, err
 	}
-	if err := r.scan(sessionID, phone); err != nil {
+	if err := r.scan(sessionID, phone, s.now()); err != nil {
 		return nil, err
 	}
 	if r.Session.Prepared == nil {
@@ -107,7 +107,7 @@ func (s *Service) PreparedDocument(
 var errNotAsked = api.ErrNoActiveSession.Because("the phone has not asked what to sign")
 
 // scan checks that phone may take part in the session.
-func (r *Request) scan(sessionID string, phone signer.Phone) error {
+func (r *Request) scan(sessionID string, phone signer.Phone, now time.Time) error {
 	if _, err := r.actBy(signer.Person{UIN: phone.UIN}, ActApprove); err != nil {
 		return err
 	}
@@ -116,6 +116,9 @@ func (r *Request) scan(sessionID string, phone signer.Phone) error {
 	}
 	if !phone.RevokedAt.IsZero() {
 		return api.ErrPhoneNotEnrolled.Because("the phone was revoked")
+	}
+	if !phone.Active(now) {
+		return api.ErrPhoneWaiting
 	}
 	return nil
 }
@@ -185,7 +188,7 @@ func (s *Service) prepare(
 	}
 	var prepared *Request
 	err = s.update(ctx, r.ID, func(r *Request, now time.Time) (e Effects, err error) {
-		if err := r.scan(sessionID, phone); err != nil {
+		if err := r.scan(sessionID, phone, now); err != nil {
 			return e, err
 		}
 		if r.Session.Prepared == nil {
@@ -246,7 +249,7 @@ func (s *Service) Approve(
 			bytes.Equal(a.Signature, der) {
 			return e, nil
 		}
-		if err := r.scan(sessionID, phone); err != nil {
+		if err := r.scan(sessionID, phone, now); err != nil {
 			if table[ActApprove][r.State].logged {
 				refused = err
 				e.record(

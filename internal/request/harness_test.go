@@ -116,7 +116,7 @@ func newWorld(t testing.TB) *world {
 	must(err)
 	w.signers = &signer.Service{
 		Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32),
-		Replay: w.store, Now: w.clock.Now, Rand: rand.Reader,
+		Replay: w.store, Now: w.clock.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 	w.Service = request.New(request.Config{
 		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: w.docs, Timestamper: stamps,

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"strings"
 	"time"
@@ -28,10 +29,13 @@ import (
 type Service struct {
 	Store           Store
 	Authority       *ca.Authority
-	ChallengeSecret []byte // 32 bytes; authenticates enrolment challenges
-	Replay          Replay // records used challenges
+	ChallengeSecret []byte        // 32 bytes; authenticates enrolment challenges
+	Replay          Replay        // records the challenges that were answered
+	Delay           time.Duration // after which a further phone may sign without an approval
+	Limit           int           // of a person's phones that can sign or wait; 0: none
 	Now             func() time.Time
 	Rand            io.Reader
+	Log             *slog.Logger
 }
 
 // Replay records that a value was used, on all nodes and across restarts. Package store implements
@@ -79,6 +83,10 @@ func (s *Service) mac(p Person, body []byte) []byte {
 // signature over the challenge, raw r||s or DER: the proof of possession (RFC 4211, section 4.1).
 // The error is [api.ErrSignatureInvalid] if the proof is wrong, or if the challenge is wrong,
 // expired or used before.
+//
+// A person's first phone can sign at once. Each further phone waits for [Service.Approve] or for the
+// end of the delay, also when the others were removed, because a login is enough to remove them. The
+// error is [api.ErrTooManyPhones] if the person has as many phones as the limit.
 func (s *Service) Enrol(
 	ctx context.Context, p Person, name string, pub *ecdsa.PublicKey, challenge, proof []byte,
 ) (Phone, error) {
@@ -107,10 +115,39 @@ func (s *Service) Enrol(
 	}
 	phone := Phone{
 		ID: id.String(), UIN: p.UIN, Name: name,
-		Certificate: cert.Raw, Serial: Serial(cert),
-		EnrolledAt: s.Now().UTC().Truncate(time.Microsecond),
+		Certificate: cert.Raw, Serial: Serial(cert), EnrolledAt: s.now(),
 	}
-	return phone, s.Store.AddPhone(ctx, phone)
+	err = s.change(
+		ctx,
+		p,
+		func(phones []Phone, now time.Time) (changed []Phone, _ []Event, _ error) {
+			if s.Limit > 0 && count(phones, now) >= s.Limit {
+				return nil, nil, api.ErrTooManyPhones
+			}
+			e := Event{PhoneID: phone.ID, At: now, Kind: EventEnrolled, Detail: Detail{Name: name}}
+			phone.ActiveAt = phone.EnrolledAt
+			if len(phones) > 0 && s.Delay > 0 {
+				phone.ActiveAt = phone.EnrolledAt.Add(s.Delay)
+				e.Detail.ActiveAt = phone.ActiveAt
+			}
+			return []Phone{phone}, []Event{e}, nil
+		},
+	)
+	return phone, err
+}
+
+// now is the time as the store keeps it.
+func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
+
+// count is the number of phones that can sign, or will be able to.
+func count(phones []Phone, now time.Time) (n int) {
+	for _, p := range phones {
+		cert, err := x509.ParseCertificate(p.Certificate)
+		if p.RevokedAt.IsZero() && (err != nil || now.Before(cert.NotAfter)) {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *Service) checkProof(p Person, pub *ecdsa.PublicKey, challenge, proof []byte) error {
@@ -158,42 +195,6 @@ func checkName(name string) (string, error) {
 	return name, nil
 }
 
-// Rename renames a phone of p that can still sign.
-func (s *Service) Rename(ctx context.Context, p Person, phoneID, name string) error {
-	name, err := checkName(name)
-	if err != nil {
-		return err
-	}
-	phone, err := s.own(ctx, p, phoneID)
-	if err != nil {
-		return err
-	}
-	if !phone.RevokedAt.IsZero() {
-		return ErrNoPhone
-	}
-	return s.Store.RenamePhone(ctx, phoneID, name)
-}
-
-// own returns a phone of p, revoked or not. The error is [ErrNoPhone] if p has no such phone.
-func (s *Service) own(ctx context.Context, p Person, phoneID string) (Phone, error) {
-	phone, err := s.Store.Phone(ctx, phoneID)
-	if err != nil {
-		return Phone{}, err
-	}
-	if phone.UIN != p.UIN {
-		return Phone{}, ErrNoPhone
-	}
-	return phone, nil
-}
-
-// Revoke revokes a phone of p. Its certificate appears in the CRL, and the service refuses its key.
-func (s *Service) Revoke(ctx context.Context, p Person, phoneID string) error {
-	if _, err := s.own(ctx, p, phoneID); err != nil {
-		return err
-	}
-	return s.Store.RevokePhone(ctx, phoneID, s.Now().UTC().Truncate(time.Microsecond))
-}
-
 // Status returns the status of a signer's certificate. With it, Service implements
 // [ca.Revocations].
 func (s *Service) Status(ctx context.Context, serial *big.Int) (ca.Status, error) {
@@ -203,6 +204,9 @@ func (s *Service) Status(ctx context.Context, serial *big.Int) (ca.Status, error
 	}
 	if err != nil {
 		return ca.Status{}, err
+	}
+	if phone.Waiting(s.Now()) { // its certificate was not handed out
+		return ca.Status{}, nil
 	}
 	return ca.Status{Known: true, RevokedAt: phone.RevokedAt, Reason: reasonKeyCompromise}, nil
 }

@@ -72,14 +72,54 @@ type Phone struct {
 	Name        string // chosen by the person: "Ah Kow's phone"
 	Certificate []byte // DER
 	EnrolledAt  time.Time
+	ActiveAt    time.Time // when it may sign first; zero: since it was enrolled
 	RevokedAt   time.Time
 }
+
+// Active reports whether the phone may sign at a time.
+func (p Phone) Active(now time.Time) bool { return p.RevokedAt.IsZero() && !p.ActiveAt.After(now) }
+
+// Waiting reports whether the phone was neither approved nor stopped, and its delay is not over.
+func (p Phone) Waiting(now time.Time) bool { return p.RevokedAt.IsZero() && p.ActiveAt.After(now) }
+
+// Event is one line of what became of a person's phones. It is written in the transaction of what
+// it tells and never changes.
+type Event struct {
+	PhoneID string
+	At      time.Time
+	Kind    EventKind
+	Detail  Detail
+}
+
+// Detail says more about an event: no NRIC, no secret. A member that does not belong to the kind of
+// event is empty.
+type Detail struct {
+	Name     string    // of the phone when it was enrolled
+	ActiveAt time.Time // when an enrolled phone may sign first, if it waits
+	By       string    // the id of the phone that approved
+}
+
+// EventKind names what happened.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventEnrolled EventKind = "enrolled" // detail: Name, ActiveAt
+	EventApproved EventKind = "approved" // detail: By
+	EventStopped  EventKind = "stopped"  // while it waited
+	EventRemoved  EventKind = "removed"
+)
 
 // Store keeps phones. Changes are durable when a method returns. All methods may be called
 // concurrently.
 type Store interface {
-	// AddPhone adds an enrolled phone.
-	AddPhone(ctx context.Context, p Phone) error
+	// ChangePhones changes the phones of a person in one transaction: change gets them, oldest
+	// first, and returns those that are new or changed, to be written with the events. Of two
+	// changes for one person, on any nodes, one sees what the other wrote. change may be called
+	// more than once. A new phone whose id or serial number is taken is an error.
+	ChangePhones(
+		ctx context.Context, uin string, change func(phones []Phone) ([]Phone, []Event, error),
+	) error
 
 	// Phone returns a phone, revoked or not. The error is [ErrNoPhone] if there is none.
 	Phone(ctx context.Context, id string) (Phone, error)
@@ -87,12 +127,8 @@ type Store interface {
 	// Phones lists a person's phones, oldest first.
 	Phones(ctx context.Context, uin string) ([]Phone, error)
 
-	// RevokePhone sets RevokedAt unless it is set. The error is [ErrNoPhone] if there is no such
-	// phone.
-	RevokePhone(ctx context.Context, id string, at time.Time) error
-
-	// RenamePhone sets Name. The error is [ErrNoPhone] if there is no such phone.
-	RenamePhone(ctx context.Context, id, name string) error
+	// PhoneEvents lists what became of a person's phones, oldest first.
+	PhoneEvents(ctx context.Context, uin string) ([]Event, error)
 
 	// PhoneBySerial returns the phone of the certificate with a serial number in lower-case hex.
 	// The error is [ErrNoPhone] if there is none.

@@ -83,10 +83,7 @@ func TestEnrolment(t *testing.T) {
 	store := storetest.NewMemory()
 	s := &signer.Service{
 		Store: store, Authority: authority, ChallengeSecret: make([]byte, 32), Replay: store,
-		Now: func() time.Time { return now }, Rand: rand.Reader,
-	}
-	alice, bob := signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}, signer.Person{
-		UIN: "S8116474F", Name: "LIM CHENG HAO",
+		Now: func() time.Time { return now }, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -222,12 +219,11 @@ func TestProofOnce(t *testing.T) {
 	node := func(s *store.Store) *signer.Service {
 		return &signer.Service{
 			Store: s, Authority: authority, ChallengeSecret: make([]byte, 32), Replay: s,
-			Now: time.Now, Rand: rand.Reader,
+			Now: time.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 		}
 	}
 	db := open()
 	nodes := []*signer.Service{node(db), node(db)}
-	alice := signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}
 	challenge, err := nodes[0].Challenge(alice)
 	if err != nil {
 		t.Fatal(err)

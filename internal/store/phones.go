@@ -6,36 +6,103 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-const phoneColumns = `id, uin, serial, name, certificate, enrolled_at, revoked_at`
+const phoneColumns = `id, uin, serial, name, certificate, enrolled_at, active_at, revoked_at`
 
-// AddPhone implements signer.Store. An id or a serial number that is taken is an error.
-func (s *Store) AddPhone(ctx context.Context, p signer.Phone) error {
-	certificate := base64.StdEncoding.EncodeToString(p.Certificate)
-	return s.writers.do(ctx, target{key: p.ID}, func(ctx context.Context, tx *tx) error {
-		n, err := tx.write(
-			ctx,
-			`INSERT INTO phones (`+phoneColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
-			p.ID,
-			p.UIN,
-			p.Serial,
-			text(p.Name),
-			certificate,
-			micros(p.EnrolledAt),
-			micros(p.RevokedAt),
-		)
-		if err != nil {
-			return fmt.Errorf("adding a phone: %w", err)
+// ChangePhones implements signer.Store.
+func (s *Store) ChangePhones(
+	ctx context.Context, uin string,
+	change func(phones []signer.Phone) ([]signer.Phone, []signer.Event, error),
+) error {
+	key := "phones " + uin
+	err := s.writers.do(ctx, target{key: key}, func(ctx context.Context, tx *tx) error {
+		if lock := s.dialect.lockText; lock != "" {
+			ignore := func(*sql.Rows) error { return nil }
+			if err := tx.read(ctx, lock, []any{key}, ignore); err != nil {
+				return err
+			}
 		}
-		if n == 0 {
-			return errors.New("adding a phone: its id or serial number is taken")
+		var have []signer.Phone
+		err := tx.read(ctx, selectPhones+phonesOf, []any{uin}, collectPhones(&have))
+		if err != nil {
+			return err
+		}
+		known := map[string]bool{}
+		for _, p := range have {
+			known[p.ID] = true
+		}
+		changed, events, err := change(have)
+		if err != nil {
+			return err
+		}
+		for _, p := range changed {
+			// at once, because the next change of the transaction may be for the same person
+			query, args := updatePhone, []any{
+				p.ID, text(p.Name), micros(p.ActiveAt), micros(p.RevokedAt),
+			}
+			if !known[p.ID] {
+				query, args = insertPhone, []any{
+					p.ID, p.UIN, p.Serial, text(p.Name),
+					base64.StdEncoding.EncodeToString(p.Certificate), micros(p.EnrolledAt),
+					micros(p.ActiveAt), micros(p.RevokedAt),
+				}
+			}
+			n, err := tx.write(ctx, query, args...)
+			if err != nil {
+				return err
+			}
+			if n == 0 {
+				return errors.New("the id or serial number of a new phone is taken")
+			}
+		}
+		for _, e := range events {
+			detail, err := encodePhoneDetail(e.Detail)
+			if err != nil {
+				return err
+			}
+			tx.put(insertPhoneEvent, uin, e.PhoneID, micros(e.At), string(e.Kind), detail)
 		}
 		return nil
 	})
+	if err != nil {
+		return fmt.Errorf("changing phones: %w", err)
+	}
+	return nil
+}
+
+const (
+	selectPhones = `SELECT ` + phoneColumns + ` FROM phones `
+	phonesOf     = `WHERE uin = $1 ORDER BY enrolled_at, id`
+	insertPhone  = `INSERT INTO phones (` + phoneColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+		ON CONFLICT DO NOTHING`
+	updatePhone      = `UPDATE phones SET name = $2, active_at = $3, revoked_at = $4 WHERE id = $1`
+	insertPhoneEvent = `INSERT INTO phone_events (uin, phone_id, at, kind, detail)
+		VALUES ($1, $2, $3, $4, $5)`
+)
+
+// PhoneEvents implements signer.Store.
+func (s *Store) PhoneEvents(ctx context.Context, uin string) (list []signer.Event, err error) {
+	const query = `SELECT phone_id, at, kind, detail FROM phone_events WHERE uin = $1 ORDER BY id`
+	err = s.readers.rows(ctx, query, []any{uin}, func(rows *sql.Rows) error {
+		var e signer.Event
+		var at int64
+		var detail []byte
+		if err := rows.Scan(&e.PhoneID, &at, &e.Kind, &detail); err != nil {
+			return err
+		}
+		e.At = instant(at)
+		var err error
+		e.Detail, err = decodePhoneDetail(detail)
+		list = append(list, e)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading events of phones: %w", err)
+	}
+	return list, nil
 }
 
 // Phone implements signer.Store.
@@ -50,51 +117,12 @@ func (s *Store) PhoneBySerial(ctx context.Context, serial string) (signer.Phone,
 
 // Phones implements signer.Store.
 func (s *Store) Phones(ctx context.Context, uin string) ([]signer.Phone, error) {
-	return s.phones(ctx, `WHERE uin = $1 ORDER BY enrolled_at, id`, uin)
+	return s.phones(ctx, phonesOf, uin)
 }
 
 // RevokedPhones implements signer.Store. They come in the order in which they were revoked.
 func (s *Store) RevokedPhones(ctx context.Context) ([]signer.Phone, error) {
 	return s.phones(ctx, `WHERE revoked_at <> 0 ORDER BY revoked_at, id`)
-}
-
-// RevokePhone implements signer.Store.
-func (s *Store) RevokePhone(ctx context.Context, id string, at time.Time) error {
-	if !isText(id) {
-		return signer.ErrNoPhone
-	}
-	return s.writers.do(ctx, target{key: id}, func(ctx context.Context, tx *tx) error {
-		n, err := tx.write(
-			ctx,
-			`UPDATE phones SET revoked_at = CASE WHEN revoked_at = 0 THEN $2 ELSE revoked_at END WHERE id = $1`,
-			id,
-			micros(at),
-		)
-		if err != nil {
-			return fmt.Errorf("revoking a phone: %w", err)
-		}
-		if n == 0 {
-			return signer.ErrNoPhone
-		}
-		return nil
-	})
-}
-
-// RenamePhone implements signer.Store.
-func (s *Store) RenamePhone(ctx context.Context, id, name string) error {
-	if !isText(id) {
-		return signer.ErrNoPhone
-	}
-	return s.writers.do(ctx, target{key: id}, func(ctx context.Context, tx *tx) error {
-		n, err := tx.write(ctx, `UPDATE phones SET name = $2 WHERE id = $1`, id, text(name))
-		if err != nil {
-			return fmt.Errorf("renaming a phone: %w", err)
-		}
-		if n == 0 {
-			return signer.ErrNoPhone
-		}
-		return nil
-	})
 }
 
 func (s *Store) onePhone(ctx context.Context, where, arg string) (signer.Phone, error) {
@@ -113,27 +141,28 @@ func (s *Store) onePhone(ctx context.Context, where, arg string) (signer.Phone, 
 
 func (s *Store) phones(
 	ctx context.Context, where string, args ...any,
-) (list []signer.Phone, err error) {
-	err = s.readers.rows(
-		ctx,
-		`SELECT `+phoneColumns+` FROM phones `+where,
-		args,
-		func(rows *sql.Rows) error {
-			var p signer.Phone
-			var certificate string
-			var enrolled, revoked int64
-			if err := rows.Scan(&p.ID, &p.UIN, &p.Serial, &p.Name, &certificate, &enrolled, &revoked); err != nil {
-				return err
-			}
-			p.EnrolledAt, p.RevokedAt = instant(enrolled), instant(revoked)
-			var err error
-			p.Certificate, err = base64.StdEncoding.DecodeString(certificate)
-			list = append(list, p)
-			return err
-		},
-	)
-	if err != nil {
+) (list []signer.Phone, _ error) {
+	if err := s.readers.rows(ctx, selectPhones+where, args, collectPhones(&list)); err != nil {
 		return nil, fmt.Errorf("reading phones: %w", err)
 	}
 	return list, nil
+}
+
+// collectPhones reads a row of [selectPhones] into list.
+func collectPhones(list *[]signer.Phone) func(*sql.Rows) error {
+	return func(rows *sql.Rows) error {
+		var p signer.Phone
+		var certificate string
+		var enrolled, active, revoked int64
+		err := rows.Scan(
+			&p.ID, &p.UIN, &p.Serial, &p.Name, &certificate, &enrolled, &active, &revoked,
+		)
+		if err != nil {
+			return err
+		}
+		p.EnrolledAt, p.ActiveAt, p.RevokedAt = instant(enrolled), instant(active), instant(revoked)
+		p.Certificate, err = base64.StdEncoding.DecodeString(certificate)
+		*list = append(*list, p)
+		return err
+	}
 }

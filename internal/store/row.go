@@ -15,7 +15,7 @@ import (
 )
 
 // The structs of this file are the stored form of what is kept as JSON: requests.data,
-// events.detail, calls.data and party_changes.edits. Their members are in databases that exist, so
+// events.detail, phone_events.detail, calls.data and party_changes.edits. Their members are in databases that exist, so
 // a member is never renamed, removed or given another type; a new member is optional. What is
 // searched for is in columns of its own, see migrations/.
 //
@@ -238,6 +238,44 @@ func decodeDetail(text []byte) (request.Detail, error) {
 		return request.Detail{}, fmt.Errorf("decoding an event: %w", err)
 	}
 	return request.Detail(row.detailMembers), nil
+}
+
+// phoneDetailRow is phone_events.detail, or an empty text.
+type phoneDetailRow struct {
+	V int `json:"v,omitempty"`
+	phoneDetailMembers
+}
+
+type phoneDetailMembers struct {
+	Name     string    `json:"name,omitempty"`
+	ActiveAt time.Time `json:"active_at,omitzero"`
+	By       string    `json:"by,omitempty"`
+}
+
+func encodePhoneDetail(d signer.Detail) (string, error) {
+	if d == (signer.Detail{}) {
+		return "", nil
+	}
+	b, err := json.Marshal(phoneDetailRow{rowVersion, phoneDetailMembers(d)})
+	if err != nil {
+		return "", fmt.Errorf("encoding an event of a phone: %w", err)
+	}
+	return string(b), nil
+}
+
+func decodePhoneDetail(text []byte) (signer.Detail, error) {
+	if len(text) == 0 {
+		return signer.Detail{}, nil
+	}
+	var row phoneDetailRow
+	err := json.Unmarshal(text, &row)
+	if err == nil {
+		err = checkVersion(row.V)
+	}
+	if err != nil {
+		return signer.Detail{}, fmt.Errorf("decoding an event of a phone: %w", err)
+	}
+	return signer.Detail(row.phoneDetailMembers), nil
 }
 
 // callRow is calls.data. The record's ID is a column.

@@ -141,9 +141,14 @@ func TestColumnsKeepEveryField(t *testing.T) {
 	}
 
 	phone := filled[signer.Phone](t)
-	if err := s.AddPhone(t.Context(), phone); err != nil {
+	phoneEvent := filled[signer.Event](t)
+	if err := s.ChangePhones(t.Context(), phone.UIN, func([]signer.Phone) ([]signer.Phone, []signer.Event, error) {
+		return []signer.Phone{phone}, []signer.Event{phoneEvent}, nil
+	}); err != nil {
 		t.Fatal(err)
 	}
+	phoneEvents, err := s.PhoneEvents(t.Context(), phone.UIN)
+	check([]signer.Event{phoneEvent}, phoneEvents, err)
 	gotPhone, err := s.Phone(t.Context(), phone.ID)
 	check(phone, gotPhone, err)
 
@@ -191,7 +196,8 @@ func TestRowsOfVersion1(t *testing.T) {
 	text, err := encodeRequest(&r)
 	callText, callErr := encodeCall(&call)
 	editText, editErr := encodeEdits(filled[[]party.Edit](t))
-	if err := errors.Join(err, callErr, editErr, detailErr); err != nil {
+	phoneText, phoneErr := encodePhoneDetail(filled[signer.Detail](t))
+	if err := errors.Join(err, callErr, editErr, detailErr, phoneErr); err != nil {
 		t.Fatal(err)
 	}
 	for name, row := range map[string]struct {
@@ -201,6 +207,7 @@ func TestRowsOfVersion1(t *testing.T) {
 		"request": {text, func(b []byte) error { _, err := decodeRequest(b); return err }},
 		"call":    {callText, func(b []byte) error { _, err := decodeCall(1, b); return err }},
 		"detail":  {detailText, func(b []byte) error { _, err := decodeDetail(b); return err }},
+		"phone":   {phoneText, func(b []byte) error { _, err := decodePhoneDetail(b); return err }},
 		"edit":    {editText, func(b []byte) error { _, err := decodeEdits(b); return err }},
 	} {
 		version := regexp.MustCompile(`"v":"?1"?,`)

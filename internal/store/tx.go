@@ -148,6 +148,15 @@ func (t *tx) writeRows(
 	return t.conn.rows(ctx, query, args, scan)
 }
 
+// read calls scan for every row that a query gives.
+func (t *tx) read(
+	ctx context.Context, query string, args []any, scan func(*sql.Rows) error,
+) error {
+	err := t.conn.rows(ctx, query, args, scan)
+	t.touched = t.touched || err != nil
+	return err
+}
+
 // row reads one row into dest; sql.ErrNoRows if there is none.
 func (t *tx) row(ctx context.Context, query string, args []any, dest ...any) error {
 	stmt, err := t.conn.stmt(ctx, query)

@@ -142,7 +142,9 @@ func testRefusesAWrite(t *testing.T, s *store.Store) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.AddPhone(t.Context(), signer.Phone{ID: "phone", Name: "mine"}); err != nil {
+	if err := s.ChangePhones(t.Context(), "", func([]signer.Phone) ([]signer.Phone, []signer.Event, error) {
+		return []signer.Phone{{ID: "phone", Name: "mine"}}, nil, nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	errLate := errors.New("late")

@@ -1,12 +1,13 @@
 // Enrolment: make a key here, prove that it is here, get a certificate for it.
 
 import { post, Refusal, Unreachable } from "./lib/api";
-import { create, decode, forget, type PhoneKey, publicKey, save, sign, supported } from "./lib/key";
+import { approvePhone, create, decode, enrolled, forget, type PhoneKey, publicKey, save, sign, supported } from "./lib/key";
 import { Live, type State } from "./lib/live";
 import { find, findAll, text } from "./lib/page";
 
 interface Enrolled {
   phone_id: string;
+  active_at?: number; // the phone waits until then
   certificate: string;
   subject: string;
   issuer: string;
@@ -51,7 +52,8 @@ async function enrol(root: HTMLElement, name: string): Promise<void> {
     record.phoneId = answer.phone_id;
     record.subject = answer.subject;
     await save(record);
-    done(root, name, answer);
+    const waits = answer.active_at !== undefined && !(await approvedHere(record));
+    done(root, name, answer, waits);
   } catch (e) {
     if (record) await forget(record).catch(() => undefined);
     if (e instanceof Refusal && e.status === 401) location.reload(); // the login is over: the server asks for a new one
@@ -84,12 +86,27 @@ function endOf(s: State, session: number): string {
   return { rejected: "rejected", left: "LEFT", failed: "FAILED" }[s.outcome] ?? "TIMED_OUT";
 }
 
-function done(root: HTMLElement, name: string, answer: Enrolled): void {
+/** A browser that has the key of a phone that can sign approves its successor by it, and asks nothing. */
+async function approvedHere(successor: PhoneKey): Promise<boolean> {
+  for (const key of await enrolled()) {
+    if (key.phoneId === successor.phoneId) continue;
+    try {
+      await approvePhone(key, successor.phoneId);
+      return true;
+    } catch (e) {
+      if (!(e instanceof Refusal)) throw e; // else it is a removed phone's, or another person's
+    }
+  }
+  return false;
+}
+
+function done(root: HTMLElement, name: string, answer: Enrolled, waits: boolean): void {
   const start = find('[data-step="start"]', root);
-  const end = find('[data-step="done"]', root);
+  const end = find(`[data-step="${waits ? "waiting" : "done"}"]`, root);
   if (!start || !end) return;
   const until = new Intl.DateTimeFormat(`${document.documentElement.lang}-SG`, { dateStyle: "medium" }).format(answer.not_after);
-  const values: Record<string, string> = { name, subject: answer.subject, issuer: answer.issuer, serial: answer.serial, until };
+  const active = new Intl.DateTimeFormat(`${document.documentElement.lang}-SG`, { dateStyle: "medium", timeStyle: "short" }).format(answer.active_at);
+  const values: Record<string, string> = { name, subject: answer.subject, issuer: answer.issuer, serial: answer.serial, until, active };
   for (const field of findAll("[data-enrolled]", end)) field.textContent = values[field.dataset["enrolled"] ?? ""] ?? "";
   start.hidden = true;
   end.hidden = false;
@@ -108,6 +125,7 @@ function complain(root: HTMLElement, message: string): void {
 
 function reason(e: unknown): string {
   if (e instanceof Unreachable) return text("enrol.network");
+  if (e instanceof Refusal && e.code === "TOO_MANY_PHONES") return text("enrol.limit");
   if (e instanceof Refusal) return text("enrol.failed", e.description || e.code);
   return text("enrol.storage");
 }

@@ -5,8 +5,9 @@ import { startEnrolment } from "./enrol";
 import { countDown } from "./lib/countdown";
 import { menus } from "./lib/menu";
 import { guardForms } from "./lib/forms";
-import { enrolled, forget, type PhoneKey, supported } from "./lib/key";
-import { find, findAll } from "./lib/page";
+import { Refusal } from "./lib/api";
+import { approvePhone, enrolled, forget, type PhoneKey, supported } from "./lib/key";
+import { find, findAll, text } from "./lib/page";
 import { startScan } from "./scan";
 
 guardForms();
@@ -23,6 +24,25 @@ void markThisPhone();
 // The app opens without a connection too, and then says so. Where there is no such thing it works all the same.
 void navigator.serviceWorker?.register("/phone/worker.js").catch(() => undefined);
 
+/** A phone that can sign may approve those that wait. */
+function offerApprovals(key: PhoneKey): void {
+  for (const button of findAll("[data-approve-phone]")) {
+    const id = button.dataset["approvePhone"] ?? "";
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      approvePhone(key, id).then(
+        () => location.assign(`/phone/?approved=${encodeURIComponent(id)}`),
+        (e: unknown) => {
+          const line = find("[data-waiting-error]", button.closest(".waiting") ?? document);
+          if (!line) return;
+          line.textContent = e instanceof Refusal ? text("approve.phone.failed", e.description || e.code) : text("enrol.network");
+          line.hidden = false;
+        },
+      );
+    });
+  }
+}
+
 /** The server does not know which of a person's devices is looking: the key does. */
 async function markThisPhone(): Promise<void> {
   const section = find("[data-phones]");
@@ -33,16 +53,23 @@ async function markThisPhone(): Promise<void> {
   } catch {
     // No storage: then this device is not one of them.
   }
-  let ready = false;
+  let signing: PhoneKey | null = null;
+  let waits = false;
   for (const item of findAll("[data-phone-id]", section)) {
     const key = mine.find((k) => k.phoneId === item.dataset["phoneId"]);
     const tag = find("[data-here]", item);
     if (tag) tag.hidden = !key;
     if (!key) continue;
-    if (item.dataset["gone"] === undefined) ready = true;
+    if (item.dataset["waits"] !== undefined) {
+      waits = true;
+      continue;
+    }
+    if (item.dataset["gone"] === undefined) signing = key;
     else void forget(key).catch(() => undefined); // it will never sign again
   }
+  const ready = signing !== null;
+  if (signing) offerApprovals(signing);
   for (const part of findAll("[data-this-phone], [data-ready]", section)) part.hidden = !ready;
-  for (const part of findAll("[data-no-phone]", section)) part.hidden = ready;
+  for (const part of findAll("[data-no-phone]", section)) part.hidden = ready || waits;
   section.removeAttribute("aria-busy"); // see pages.css
 }

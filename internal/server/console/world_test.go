@@ -85,7 +85,7 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	must(err)
 	signers := &signer.Service{
 		Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32),
-		Replay: w.store, Now: clock, Rand: rand.Reader,
+		Replay: w.store, Now: clock, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 	service := request.New(request.Config{
 		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: docs, Timestamper: stamps,

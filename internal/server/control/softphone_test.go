@@ -2,6 +2,7 @@ package control
 
 import (
 	"crypto/rand"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -31,7 +32,7 @@ func TestSoftPhoneWhileClockMoves(t *testing.T) {
 	store := storetest.NewMemory()
 	phones := &SoftPhones{Rand: rand.Reader, Signers: &signer.Service{
 		Store: store, Authority: authority, ChallengeSecret: make([]byte, 32), Replay: store,
-		Now: now, Rand: rand.Reader,
+		Now: now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}}
 	ph, err := phones.of(t.Context(), signer.Person{UIN: "S8979373D", Name: "Tan Mei Ling"})
 	if err != nil || ph.EnrolledAt.Before(begin.Add(time.Hour).Truncate(time.Second)) {

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/server/httpx"
@@ -16,30 +17,68 @@ import (
 
 // home serves GET /phone/: the phones of the person who is logged in.
 func (p *Phone) home(w http.ResponseWriter, r *http.Request) {
-	page := Home{LoginURL: "/phone/login?next=/phone/"}
+	page := Home{LoginURL: "/phone/login?next=/phone/", Waiting: p.waitingHere(r)}
 	if person, ok := p.Login.Person(r, scope); ok {
 		page.Account = &ui.Person{Name: person.Name, Hint: person.Hint()}
+		page.Waiting = p.waiting(r, person.UIN)
 		phones, err := p.Signers.Store.Phones(r.Context(), person.UIN)
 		if err != nil {
 			p.fail(w, r, err)
 			return
 		}
 		for _, ph := range phones {
-			page.Phones = append(page.Phones, view(ph))
+			page.Phones = append(page.Phones, view(ph, p.Signers.Now()))
 			if ph.ID == r.URL.Query().Get("removed") && !ph.RevokedAt.IsZero() {
 				page.Removed = ph.Name
 			}
 			if ph.ID == r.URL.Query().Get("renamed") && ph.RevokedAt.IsZero() {
 				page.Renamed = ph.Name
 			}
+			if ph.ID == r.URL.Query().Get("stopped") && !ph.RevokedAt.IsZero() {
+				page.Stopped = ph.Name
+			}
+			if ph.ID == r.URL.Query().Get("approved") && ph.Active(p.Signers.Now()) {
+				page.Approved = ph.Name
+			}
 		}
 	}
 	p.Kit.Show(w, r, p.Log, http.StatusOK, page)
 }
 
-func view(ph signer.Phone) Device {
+// waiting announces the phones of a person that wait.
+func (p *Phone) waiting(r *http.Request, uin string) *ui.Waiting {
+	phones, err := p.Signers.Waiting(r.Context(), signer.Person{UIN: uin})
+	if err != nil {
+		p.Log.ErrorContext(r.Context(), "reading the phones that wait", "err", err)
+	}
+	if len(phones) == 0 {
+		return nil
+	}
+	w := &ui.Waiting{StopURL: "/phone/stop"}
+	for _, ph := range phones {
+		w.Phones = append(w.Phones, ui.WaitingPhone{
+			ID: ph.ID, Name: ph.Name, EnrolledAt: ph.EnrolledAt, ActiveAt: ph.ActiveAt,
+		})
+	}
+	return w
+}
+
+// waitingHere announces the phones that wait on a phone that can sign, also without a login.
+func (p *Phone) waitingHere(r *http.Request) *ui.Waiting {
+	phone, err := p.phone(r)
+	if err != nil {
+		if !httpx.Refused(err) {
+			p.Log.ErrorContext(r.Context(), "reading the phone", "err", err)
+		}
+		return nil
+	}
+	return p.waiting(r, phone.UIN)
+}
+
+func view(ph signer.Phone, now time.Time) Device {
 	v := Device{
 		ID: ph.ID, Name: ph.Name, EnrolledAt: ph.EnrolledAt, Revoked: !ph.RevokedAt.IsZero(),
+		Waiting: ph.Waiting(now),
 	}
 	if cert, err := x509.ParseCertificate(ph.Certificate); err == nil {
 		v.Certificate = ui.CertificateOf(cert)
@@ -67,8 +106,10 @@ func (p *Phone) enrolPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page := Enrol{
-		Account: ui.Person{Name: person.Name, Hint: person.Hint()},
-		Next:    ownPath(r.URL.Query().Get("next")),
+		Account: ui.Person{
+			Name: person.Name, Hint: person.Hint(), Waiting: p.waiting(r, person.UIN),
+		},
+		Next: ownPath(r.URL.Query().Get("next")),
 	}
 	if id, ok := strings.CutPrefix(page.Next, "/phone/sign/"); ok {
 		if req, err := p.Requests.Get(r.Context(), id); err == nil {
@@ -77,6 +118,11 @@ func (p *Phone) enrolPage(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	p.Kit.Show(w, r, p.Log, http.StatusOK, page)
+}
+
+// scanPage serves GET /phone/scan.
+func (p *Phone) scanPage(w http.ResponseWriter, r *http.Request) {
+	p.Kit.Show(w, r, p.Log, http.StatusOK, Scan{Waiting: p.waitingHere(r)})
 }
 
 // page returns the handler of a page that does not depend on the request.
@@ -96,6 +142,24 @@ func (p *Phone) revoke(w http.ResponseWriter, r *http.Request) {
 	p.change(w, r, "removed", func(person signer.Person, id string) error {
 		return p.Signers.Revoke(r.Context(), person, id)
 	})
+}
+
+// stop serves POST /phone/stop: the form of a phone that waits. A phone that can sign may stop another
+// one without a login.
+func (p *Phone) stop(w http.ResponseWriter, r *http.Request) {
+	person, ok := p.Login.Person(r, scope)
+	if phone, err := p.phone(r); !ok && err == nil {
+		person, ok = signer.Person{UIN: phone.UIN}, true
+	}
+	id := r.PostFormValue("phone_id")
+	if ok {
+		err := p.Signers.Stop(r.Context(), person, id)
+		if err != nil && !errors.Is(err, signer.ErrNoPhone) {
+			p.fail(w, r, err)
+			return
+		}
+	}
+	http.Redirect(w, r, "/phone/?stopped="+url.QueryEscape(id), http.StatusSeeOther)
 }
 
 // change calls do for the phone that a form names, and redirects to the home page, which shows what

@@ -66,15 +66,17 @@ func (p *Phone) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /phone/switch", p.switchPerson)
 	mux.HandleFunc("GET /phone/enrol", p.enrolPage)
 	mux.HandleFunc("GET /phone/sign/{request_id}", p.approvePage)
-	mux.HandleFunc("GET /phone/scan", p.page(Scan{}))
+	mux.HandleFunc("GET /phone/scan", p.scanPage)
 	mux.HandleFunc("GET /phone/offline", p.page(Offline{}))
 	mux.Handle("GET /phone/worker.js", p.Kit.ServiceWorker())
 	mux.HandleFunc("POST /phone/rename", p.rename)
 	mux.HandleFunc("POST /phone/revoke", p.revoke)
+	mux.HandleFunc("POST /phone/stop", p.stop)
 
 	j := httpx.JSON{Status: Status, Log: p.Log}
 	mux.Handle("POST /phone/api/enrol/start", j.Handle(p.startEnrolment))
 	mux.Handle("POST /phone/api/enrol", j.Handle(p.enrol))
+	mux.Handle("POST /phone/api/approve-phone", j.Handle(p.approvePhone))
 	mux.Handle("POST /phone/sign/{request_id}/challenge", j.Handle(p.challenge))
 	mux.Handle("POST /phone/sign/{request_id}/approve", j.Handle(p.approve))
 	mux.Handle("POST /phone/sign/{request_id}/reject", j.Handle(p.reject))
@@ -89,7 +91,7 @@ func Status(code string) int {
 	switch code {
 	case api.CodeLoginRequired, api.CodePhoneNotEnrolled:
 		return http.StatusUnauthorized
-	case api.CodeNoAccess:
+	case api.CodeNoAccess, api.CodePhoneWaiting:
 		return http.StatusForbidden
 	case api.CodeClientSide, api.CodeSignatureInvalid:
 		return http.StatusBadRequest
@@ -116,11 +118,18 @@ type (
 	// EnrolAnswer answers enrol.
 	EnrolAnswer struct {
 		PhoneID     string `json:"phone_id"`
-		Certificate string `json:"certificate"` // PEM
-		Subject     string `json:"subject"`     // common names, as the person reads them
+		ActiveAt    int64  `json:"active_at,omitempty"` // Unix milliseconds, if the phone waits
+		Certificate string `json:"certificate"`         // PEM; empty while the phone waits
+		Subject     string `json:"subject"`             // common names, as the person reads them
 		Issuer      string `json:"issuer"`
 		Serial      string `json:"serial"`    // hexadecimal
 		NotAfter    int64  `json:"not_after"` // Unix milliseconds
+	}
+	// PhoneApproval is the body of approve-phone: one phone approves another.
+	PhoneApproval struct {
+		PhoneID string `json:"phone_id"` // that waits
+		By      string `json:"by"`       // the phone that approves it
+		Proof   string `json:"proof"`    // see [signer.Service.Approve]; raw r||s
 	}
 )
 
@@ -196,14 +205,45 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 	shown := ui.CertificateOf(cert)
 	value := p.Login.Seal("phone", phone.ID)
 	http.SetCookie(w, httpx.NewCookie(cookieName, value, scope, p.PublicURL, cookieAge))
-	httpx.WriteJSON(w, http.StatusOK, EnrolAnswer{
+	answer := EnrolAnswer{
 		PhoneID: phone.ID,
-		Certificate: string(
-			pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: phone.Certificate}),
-		),
 		Subject: shown.Subject, Issuer: shown.Issuer, Serial: shown.Serial,
 		NotAfter: shown.NotAfter.UnixMilli(),
-	})
+	}
+	if phone.Waiting(p.Signers.Now()) {
+		// With the certificate the key could sign outside of the service.
+		answer.ActiveAt = phone.ActiveAt.UnixMilli()
+	} else {
+		block := &pem.Block{Type: "CERTIFICATE", Bytes: phone.Certificate}
+		answer.Certificate = string(pem.EncodeToMemory(block))
+	}
+	httpx.WriteJSON(w, http.StatusOK, answer)
+	return nil
+}
+
+// approvePhone ends the wait of a further phone. It takes the login and the key of a phone that can
+// sign.
+func (p *Phone) approvePhone(w http.ResponseWriter, r *http.Request) error {
+	person, ok := p.Login.Person(r, scope)
+	if !ok {
+		return api.ErrLoginRequired
+	}
+	var in PhoneApproval
+	if err := httpx.ReadJSON(w, r, &in); err != nil {
+		return err
+	}
+	proof, err := base64.RawURLEncoding.DecodeString(in.Proof)
+	if err != nil {
+		return api.ErrSignatureInvalid.Because("%w", err)
+	}
+	err = p.Signers.Approve(r.Context(), person, in.PhoneID, in.By, proof)
+	if errors.Is(err, signer.ErrNoPhone) {
+		return api.ErrPhoneNotEnrolled
+	}
+	if err != nil {
+		return err
+	}
+	httpx.WriteJSON(w, http.StatusOK, struct{}{})
 	return nil
 }
 
@@ -353,7 +393,7 @@ func (p *Phone) session(r *http.Request) (signer.Phone, string, error) {
 	return phone, g.Session, nil
 }
 
-// phone returns the enrolled phone that makes the call.
+// phone returns the phone that makes the call. It can sign.
 func (p *Phone) phone(r *http.Request) (signer.Phone, error) {
 	c, err := r.Cookie(httpx.CookieName(cookieName, scope, p.PublicURL))
 	if err != nil {
@@ -372,6 +412,9 @@ func (p *Phone) phone(r *http.Request) (signer.Phone, error) {
 	}
 	if !phone.RevokedAt.IsZero() {
 		return signer.Phone{}, api.ErrPhoneNotEnrolled.Because("the phone was revoked")
+	}
+	if !phone.Active(p.Signers.Now()) {
+		return signer.Phone{}, api.ErrPhoneWaiting
 	}
 	return phone, nil
 }

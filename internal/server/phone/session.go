@@ -26,12 +26,18 @@ func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 	}
 	grant, ok := p.Login.GrantOf(r, id)
 	if !ok {
-		p.Kit.Show(w, r, p.Log, http.StatusForbidden, Scan{Why: "NOT_SCANNED"})
+		p.Kit.Show(
+			w, r, p.Log, http.StatusForbidden, Scan{Why: "NOT_SCANNED", Waiting: p.waitingHere(r)},
+		)
 		return
 	}
 	phone, err := p.phone(r)
 	if err != nil {
-		if !httpx.Refused(err) {
+		switch {
+		case errors.Is(err, api.ErrPhoneWaiting):
+			p.Kit.Show(w, r, p.Log, http.StatusForbidden, Problem{Code: api.CodePhoneWaiting})
+			return
+		case !httpx.Refused(err):
 			p.fail(w, r, err)
 			return
 		}
@@ -56,6 +62,7 @@ func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 	if cert, err := x509.ParseCertificate(phone.Certificate); err == nil {
 		page.Account = ui.Person{
 			Name: cert.Subject.CommonName, Hint: signer.Person{UIN: phone.UIN}.Hint(),
+			Waiting: p.waiting(r, phone.UIN),
 		}
 	}
 	p.Kit.Show(w, r, p.Log, http.StatusOK, page)
@@ -75,7 +82,9 @@ func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page Approve, value
 	case known:
 		http.Redirect(w, r, page.Path(), http.StatusSeeOther)
 	case errors.Is(err, request.ErrStaleCode):
-		p.Kit.Show(w, r, p.Log, http.StatusForbidden, Scan{Why: "STALE_CODE"})
+		p.Kit.Show(
+			w, r, p.Log, http.StatusForbidden, Scan{Why: "STALE_CODE", Waiting: p.waitingHere(r)},
+		)
 	case errors.As(err, &refusal):
 		p.Kit.Show(w, r, p.Log, http.StatusConflict, Problem{Code: problemOf(refusal.Code)})
 	default:

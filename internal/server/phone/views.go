@@ -18,6 +18,8 @@ type Device struct {
 	Certificate ui.Certificate
 	// Revoked says that the phone can no longer approve.
 	Revoked bool
+	// Waiting says that the device cannot approve yet.
+	Waiting bool
 }
 
 // Home is the phone's first page. The script recognises and marks this device by its key in
@@ -33,9 +35,14 @@ type Home struct {
 	Phones   []Device
 	// Removed and Renamed are the name of the phone that was just removed or renamed, or "".
 	Removed, Renamed string
+	// Stopped is the name of the phone that was stopped just now, Approved of the one that this
+	// phone approved, or "".
+	Stopped, Approved string
+	// Waiting announces phones that wait, or is nil.
+	Waiting *ui.Waiting
 }
 
-// Active returns the phones that can approve.
+// Active returns the phones that can approve, now or after their wait.
 func (p Home) Active() []Device { return p.phones(false) }
 
 // Gone returns the phones that were removed.
@@ -54,7 +61,7 @@ func (p Home) phones(revoked bool) []Device {
 func (p Home) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "phone_home", Title: "phone.home.title", Shell: ui.ShellPhone, Script: "phone",
-		Login: true,
+		Login: true, Waiting: p.Waiting,
 	}
 }
 
@@ -111,7 +118,7 @@ func (p Enrol) NextPath() string {
 func (p Enrol) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "phone_enrol", Title: "phone.enrol.title", Shell: ui.ShellPhone, Script: "phone",
-		Login: true,
+		Login: true, Waiting: p.Account.Waiting,
 	}
 }
 
@@ -162,7 +169,7 @@ func (p Approve) EnrolURL() string { return "/phone/enrol?next=" + url.QueryEsca
 func (p Approve) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "phone_approve", Title: "phone.approve.title", Shell: ui.ShellPhone,
-		Script: "phone", Login: true, Viewer: true,
+		Script: "phone", Login: true, Viewer: true, Waiting: p.Account.Waiting,
 	}
 }
 
@@ -173,11 +180,14 @@ type Scan struct {
 	// changes every second, and a phone's own camera app is often slower than that; this page is
 	// not.
 	Why string
+	// Waiting announces phones that wait, or is nil.
+	Waiting *ui.Waiting
 }
 
 func (p Scan) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "phone_scan", Title: "phone.scan.title", Shell: ui.ShellPhone, Script: "phone",
+		Waiting: p.Waiting,
 	}
 }
 
@@ -203,7 +213,8 @@ type Problem struct {
 func phoneProblems() []string {
 	return []string{
 		"REQUEST_CANCELLED", "REQUEST_EXPIRED", "NO_ACTIVE_SESSION", "NO_ACCESS",
-		"DOCUMENT_ALREADY_SIGNED", "PHONE_NOT_ENROLLED", "OFFLINE", "UNSUPPORTED", "GENERAL",
+		"DOCUMENT_ALREADY_SIGNED", "PHONE_NOT_ENROLLED", "PHONE_WAITING", "OFFLINE", "UNSUPPORTED",
+		"GENERAL",
 		"STALE_CODE", "NOT_SCANNED", "REPLACED", "TIMED_OUT", "LEFT", "FAILED", "OTHER_PHONE",
 		"MISMATCH",
 	}

@@ -33,6 +33,7 @@ import (
 // Portal serves the signer's pages.
 type Portal struct {
 	Requests  *request.Service
+	Signers   *signer.Service
 	Parties   party.Parties
 	Kit       *ui.Kit
 	Streams   httpx.Streams
@@ -65,6 +66,7 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /sign/{request_id}/leave-session", p.handle(p.leaveSession))
 	mux.HandleFunc("POST /sign/{request_id}/leave", p.handle(p.leave))
 	mux.HandleFunc("POST /sign/{request_id}/switch", p.handle(p.switchPerson))
+	mux.HandleFunc("POST /sign/{request_id}/stop-phone", p.handle(p.stopPhone))
 	mux.HandleFunc("GET /sign/{request_id}/document.pdf", p.handle(p.document))
 	mux.HandleFunc("GET /sign/{request_id}/signed.pdf", p.handle(p.signedDocument))
 
@@ -128,8 +130,14 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 		case errors.Is(err, api.ErrNoAccess):
 			s.Document = ""
 			p.Kit.Show(
-				w, r, p.Log, http.StatusForbidden,
-				NoAccess{Summary: s, Signer: account(person), Intended: req.SignerHash != ""},
+				w,
+				r,
+				p.Log,
+				http.StatusForbidden,
+				NoAccess{
+					Summary: s, Signer: p.account(r.Context(), person, req.ID),
+					Intended: req.SignerHash != "",
+				},
 			)
 			return nil
 		case err == nil:
@@ -160,7 +168,7 @@ func (p *Portal) pageOf(
 		if !loggedIn {
 			return AlreadySigned{Summary: s, SignedAt: req.Signed.At, CanLogin: true}
 		}
-		return p.signedPage(req, s, live, person)
+		return p.signedPage(r.Context(), req, s, live, person)
 	}
 	if !loggedIn {
 		return Landing{
@@ -172,13 +180,14 @@ func (p *Portal) pageOf(
 		return p.codePage(r.Context(), req, s, live, person)
 	case req.State.Approved():
 		return Sealing{
-			Summary: s, Live: live, Signer: account(person),
+			Summary: s, Live: live, Signer: p.account(r.Context(), person, req.ID),
 			Delayed: !req.Approval.NextTry.IsZero(),
 		}
 	}
 	if req.Outcome != "" && req.Outcome != request.OutcomeLeft && !r.URL.Query().Has("review") {
 		return SessionEnded{
-			Summary: s, Live: live, Signer: account(person), Outcome: string(req.Outcome),
+			Summary: s, Live: live, Signer: p.account(r.Context(), person, req.ID),
+			Outcome: string(req.Outcome),
 		}
 	}
 	places := make([]Place, len(req.Locations))
@@ -190,8 +199,9 @@ func (p *Portal) pageOf(
 		p.Log.ErrorContext(r.Context(), "drawing the name", "request_id", req.ID, "err", err)
 	}
 	return Document{
-		Summary: s, Live: live, Signer: account(person), Places: places, Sketch: sketch,
-		Background: p.Requests.Background, Warnings: req.Warnings, Ended: string(req.Outcome),
+		Summary: s, Live: live, Signer: p.account(r.Context(), person, req.ID), Places: places,
+		Sketch: sketch, Background: p.Requests.Background, Warnings: req.Warnings,
+		Ended: string(req.Outcome),
 	}
 }
 
@@ -199,7 +209,7 @@ func (p *Portal) codePage(
 	ctx context.Context, req *request.Request, s ui.Summary, live httpx.Live, person signer.Person,
 ) ui.Page {
 	page := SigningCode{
-		Summary: s, Live: live, Signer: account(person),
+		Summary: s, Live: live, Signer: p.account(ctx, person, req.ID),
 		MatchCode: req.Session.MatchCode, Places: len(req.Locations),
 	}
 	// Without a code (the session just ended, or the URL is too long to draw) the page still
@@ -216,10 +226,10 @@ func (p *Portal) codePage(
 }
 
 func (p *Portal) signedPage(
-	req *request.Request, s ui.Summary, live httpx.Live, person signer.Person,
+	ctx context.Context, req *request.Request, s ui.Summary, live httpx.Live, person signer.Person,
 ) ui.Page {
 	page := Signed{
-		Summary: s, Live: live, Signer: account(person),
+		Summary: s, Live: live, Signer: p.account(ctx, person, req.ID),
 		SignedAt: req.Signed.At, Level: req.Signed.Level, Places: len(req.Locations),
 		Available: p.Requests.Available(req),
 	}
@@ -263,6 +273,17 @@ func (p *Portal) softPhone(
 	do func(context.Context, string, signer.Person) error,
 ) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error { return p.act(w, r, do) }
+}
+
+// stopPhone serves POST /sign/{request_id}/stop-phone: the signer did not set up the phone that waits.
+func (p *Portal) stopPhone(w http.ResponseWriter, r *http.Request) error {
+	return p.act(w, r, func(ctx context.Context, _ string, person signer.Person) error {
+		err := p.Signers.Stop(ctx, person, r.PostFormValue("phone_id"))
+		if errors.Is(err, signer.ErrNoPhone) {
+			return nil // it is stopped already, or can sign: the page says which
+		}
+		return err
+	})
 }
 
 // act calls do for the person who is logged in, and redirects to the page of the new state.
@@ -438,6 +459,24 @@ func (p *Portal) summary(ctx context.Context, req *request.Request) (ui.Summary,
 	}, nil
 }
 
-func account(p signer.Person) ui.Person { return ui.Person{Name: p.Name, Hint: p.Hint()} }
+// account is what a page of a request says of the person who is logged in, with the phones that
+// wait.
+func (p *Portal) account(ctx context.Context, person signer.Person, id string) ui.Person {
+	a := ui.Person{Name: person.Name, Hint: person.Hint()}
+	phones, err := p.Signers.Waiting(ctx, person)
+	if err != nil {
+		p.Log.ErrorContext(ctx, "reading the phones that wait", "request_id", id, "err", err)
+	}
+	if len(phones) == 0 {
+		return a
+	}
+	a.Waiting = &ui.Waiting{StopURL: path(id) + "/stop-phone"}
+	for _, ph := range phones {
+		a.Waiting.Phones = append(a.Waiting.Phones, ui.WaitingPhone{
+			ID: ph.ID, Name: ph.Name, EnrolledAt: ph.EnrolledAt, ActiveAt: ph.ActiveAt,
+		})
+	}
+	return a
+}
 
 func path(id string) string { return "/sign/" + id }

@@ -25,8 +25,8 @@ func (p NoAccess) Meta() ui.Meta {
 		Title:    "noaccess.title",
 		Shell:    ui.ShellPortal,
 		Script:   "portal",
-		Login:    true,
-		Targets:  p.Targets(),
+		Login:    true, Waiting: p.Signer.Waiting,
+		Targets: p.Targets(),
 	}
 }
 

@@ -73,7 +73,8 @@ func (p Document) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "document", Title: "document.title", Args: []any{p.Document},
 		Shell:  ui.ShellPortal,
-		Script: "portal", Login: true, Live: p.Follow(p.Live), Viewer: true, Eager: true,
+		Script: "portal", Login: true, Waiting: p.Signer.Waiting, Live: p.Follow(p.Live),
+		Viewer: true, Eager: true,
 		Targets: p.Targets(),
 	}
 }
@@ -114,7 +115,8 @@ func (p SigningCode) SpokenCode() string {
 func (p SigningCode) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "code", Title: "code.title", Args: []any{p.Document}, Shell: ui.ShellPortal,
-		Script: "portal", Login: true, Live: p.Follow(p.Live), Targets: p.Targets(),
+		Script: "portal", Login: true, Waiting: p.Signer.Waiting, Live: p.Follow(p.Live),
+		Targets: p.Targets(),
 	}
 }
 
@@ -130,7 +132,7 @@ type Sealing struct {
 func (p Sealing) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "sealing", Title: "sealing.title", Args: []any{p.Document}, Shell: ui.ShellPortal,
-		Script: "portal", Login: true, Live: p.Follow(p.Live),
+		Script: "portal", Login: true, Waiting: p.Signer.Waiting, Live: p.Follow(p.Live),
 	}
 }
 
@@ -156,7 +158,8 @@ func (p Signed) SignedURL() string { return p.Path("signed.pdf") }
 func (p Signed) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "signed", Title: "signed.title", Args: []any{p.Document}, Shell: ui.ShellPortal,
-		Script: "portal", Login: true, Live: p.Follow(p.Live), Viewer: true, Targets: p.Targets(),
+		Script: "portal", Login: true, Waiting: p.Signer.Waiting, Live: p.Follow(p.Live),
+		Viewer: true, Targets: p.Targets(),
 	}
 }
 
@@ -174,7 +177,8 @@ type SessionEnded struct {
 func (p SessionEnded) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "ended", Title: endedKey(p.Outcome) + ".title", Shell: ui.ShellPortal,
-		Script: "portal", Login: true, Live: p.Follow(p.Live), Targets: p.Targets(),
+		Script: "portal", Login: true, Waiting: p.Signer.Waiting, Live: p.Follow(p.Live),
+		Targets: p.Targets(),
 	}
 }
 

@@ -98,6 +98,7 @@ type view struct {
 	TouchIcon string
 	Manifest  string
 	Live      *LiveRef
+	Waiting   *Waiting
 	Viewer    *viewerRef
 	Warm      string // URLs to prefetch, separated by spaces, or ""
 	Strings   string // JSON of the messages that the page's script needs
@@ -136,6 +137,7 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 		Icon:      k.assets.url("icon.svg"),
 		TouchIcon: k.assets.url("icon-180.png"),
 		Live:      m.Live,
+		Waiting:   m.Waiting,
 		Language:  lang,
 		Switch:    k.switchLinks(r, lang),
 		Sandbox:   k.options.Sandbox,

@@ -37,6 +37,7 @@ type Meta struct {
 	English  bool     // the page is in English for every browser
 	Targets  []string // URLs on other origins that a form's answer may redirect to
 	Login    bool     // a form's answer may redirect to the identity provider
+	Waiting  *Waiting // phones that the page announces, or nil
 }
 
 // LiveRef is where a page follows a live state.
@@ -73,6 +74,23 @@ type Person struct {
 	// Hint distinguishes persons of the same name without the whole identifier, such as
 	// "•••••373D". May be empty.
 	Hint string
+	// Waiting are the person's phones that wait, or nil.
+	Waiting *Waiting
+}
+
+// Waiting announces further phones of a person, which can sign after a delay. Each has a form that
+// posts phone_id to StopURL, and a button that asks this browser's own phone to approve it.
+type Waiting struct {
+	Phones  []WaitingPhone
+	StopURL string
+}
+
+// WaitingPhone is a phone that was set up and cannot sign yet.
+type WaitingPhone struct {
+	ID         string
+	Name       string
+	EnrolledAt time.Time
+	ActiveAt   time.Time // when it can sign without an approval
 }
 
 // Summary is the sign request that a portal page is about.

@@ -101,6 +101,12 @@ func Gallery() []Sample {
 				Ended:  "timed_out", Warnings: []string{"embedded-file", "hidden-annotation"},
 			},
 		},
+		{"document-waiting", 200, portal.Document{
+			Summary: req, Live: live("locked"), Signer: ui.Person{
+				Name: signer.Name, Hint: signer.Hint,
+				Waiting: sampleWaiting(now, req.Path("stop-phone")),
+			}, Places: places,
+		}},
 		{"code", 200, code},
 		{"code-scanned", 200, codeScanned},
 		{"code-sandbox", 200, codeSandbox},
@@ -142,6 +148,14 @@ func Gallery() []Sample {
 	return append(all, galleryConsole(now)...)
 }
 
+// sampleWaiting announces a phone that was set up an hour ago.
+func sampleWaiting(now time.Time, stop string) *ui.Waiting {
+	return &ui.Waiting{StopURL: stop, Phones: []ui.WaitingPhone{{
+		ID: "phone-3", Name: "New phone", EnrolledAt: now.Add(-time.Hour),
+		ActiveAt: now.Add(23 * time.Hour),
+	}}}
+}
+
 func galleryPhone(now time.Time, party ui.Party, cert ui.Certificate) []Sample {
 	person := ui.Person{Name: "Tan Mei Lin"}
 	phones := []phone.Device{
@@ -168,6 +182,11 @@ func galleryPhone(now time.Time, party ui.Party, cert ui.Certificate) []Sample {
 			200,
 			phone.Home{Account: &person, Phones: phones[1:], Removed: "Old iPhone"},
 		},
+		{"phone-home-waiting", 200, phone.Home{
+			Account: &person, Phones: append([]phone.Device{{
+				ID: "phone-3", Name: "New phone", EnrolledAt: now, Waiting: true, Certificate: cert,
+			}}, phones...), Waiting: sampleWaiting(now, "/phone/stop"),
+		}},
 		{"phone-enrol", 200, phone.Enrol{Account: person, Name: "Mei's phone"}},
 		{"phone-enrol-session", 200, phone.Enrol{
 			Account: person, Name: "Mei's phone", Next: "/phone/sign/signv3-0199cc9c",

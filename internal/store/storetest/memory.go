@@ -28,11 +28,13 @@ type Memory struct {
 	requests map[string]*record
 	jobs     []request.Job // in order of their ids, which count from 1
 	phones   map[string]signer.Phone
-	used     map[[2]string]time.Time
-	parties  parties
-	calls    []calllog.Record // newest first
-	lastCall int64
-	closed   bool
+	// by person
+	phoneEvents map[string][]signer.Event
+	used        map[[2]string]time.Time
+	parties     parties
+	calls       []calllog.Record // newest first
+	lastCall    int64
+	closed      bool
 
 	ready    chan struct{}
 	watching sync.Mutex
@@ -51,8 +53,8 @@ func NewMemory() *Memory {
 		created:  time.Now(),
 		lock:     make(chan struct{}, 1),
 		requests: map[string]*record{},
-		phones:   map[string]signer.Phone{},
-		used:     map[[2]string]time.Time{},
+		phones:   map[string]signer.Phone{}, phoneEvents: map[string][]signer.Event{},
+		used: map[[2]string]time.Time{},
 		parties: parties{
 			registered: map[string]party.Registration{}, pictures: map[string][]byte{},
 			epochs: map[string]int64{}, keys: map[string]party.StoredKeys{},

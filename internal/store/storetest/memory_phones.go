@@ -10,21 +10,48 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// AddPhone implements signer.Store.
-func (m *Memory) AddPhone(ctx context.Context, p signer.Phone) error {
+// ChangePhones implements signer.Store.
+func (m *Memory) ChangePhones(
+	ctx context.Context, uin string,
+	change func(phones []signer.Phone) ([]signer.Phone, []signer.Event, error),
+) error {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	for _, q := range m.phones {
-		if q.ID == p.ID || q.Serial == p.Serial {
-			return errors.New("memory: the phone is there already")
+	changed, events, err := change(
+		m.phonesWhere(
+			func(p signer.Phone) bool { return p.UIN == uin },
+			func(p signer.Phone) time.Time { return p.EnrolledAt },
+		),
+	)
+	if err != nil {
+		return err
+	}
+	for _, p := range changed {
+		for _, q := range m.phones {
+			if (q.ID == p.ID) != (q.Serial == p.Serial) || q.ID == p.ID && q.UIN != uin {
+				return errors.New("memory: the id or serial number of a new phone is taken")
+			}
 		}
 	}
-	p.Certificate = slices.Clone(p.Certificate)
-	m.phones[p.ID] = p
+	for _, p := range changed {
+		p.Certificate = slices.Clone(p.Certificate)
+		m.phones[p.ID] = p
+	}
+	m.phoneEvents[uin] = append(m.phoneEvents[uin], events...)
 	return nil
+}
+
+// PhoneEvents implements signer.Store.
+func (m *Memory) PhoneEvents(ctx context.Context, uin string) ([]signer.Event, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return slices.Clone(m.phoneEvents[uin]), nil
 }
 
 // Phone implements signer.Store.
@@ -53,35 +80,6 @@ func (m *Memory) RevokedPhones(ctx context.Context) ([]signer.Phone, error) {
 	)
 }
 
-// RevokePhone implements signer.Store.
-func (m *Memory) RevokePhone(ctx context.Context, id string, at time.Time) error {
-	return m.changePhone(ctx, id, func(p *signer.Phone) {
-		if p.RevokedAt.IsZero() {
-			p.RevokedAt = at
-		}
-	})
-}
-
-// RenamePhone implements signer.Store.
-func (m *Memory) RenamePhone(ctx context.Context, id, name string) error {
-	return m.changePhone(ctx, id, func(p *signer.Phone) { p.Name = name })
-}
-
-func (m *Memory) changePhone(ctx context.Context, id string, change func(*signer.Phone)) error {
-	unlock, err := m.hold(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	p, ok := m.phones[id]
-	if !ok {
-		return signer.ErrNoPhone
-	}
-	change(&p)
-	m.phones[id] = p
-	return nil
-}
-
 func (m *Memory) onePhone(ctx context.Context, is func(signer.Phone) bool) (signer.Phone, error) {
 	list, err := m.listPhones(ctx, is, func(signer.Phone) time.Time { return time.Time{} })
 	if err != nil {
@@ -101,7 +99,12 @@ func (m *Memory) listPhones(
 		return nil, err
 	}
 	defer unlock()
-	var list []signer.Phone
+	return m.phonesWhere(is, when), nil
+}
+
+func (m *Memory) phonesWhere(
+	is func(signer.Phone) bool, when func(signer.Phone) time.Time,
+) (list []signer.Phone) {
 	for _, p := range m.phones {
 		if is(p) {
 			p.Certificate = slices.Clone(p.Certificate)
@@ -112,5 +115,5 @@ func (m *Memory) listPhones(
 		list,
 		func(a, b signer.Phone) int { return cmp.Or(when(a).Compare(when(b)), cmp.Compare(a.ID, b.ID)) },
 	)
-	return list, nil
+	return list
 }

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,7 +15,10 @@ import (
 var phoneTests = []test{
 	{name: "add and find", run: addPhones},
 	{name: "revoke", run: revokePhone},
-	{name: "rename", run: renamePhone},
+	{name: "edit", run: editPhone},
+	{name: "events", run: phoneEvents},
+	{name: "at once", run: phonesAtOnce},
+	{name: "on nodes", run: phonesOnNodes, shared: true},
 	{name: "unknown", run: unknownPhone},
 	{name: "taken", run: takenPhone},
 }
@@ -30,9 +34,40 @@ func phone(id, uin string, after time.Duration) signer.Phone {
 func (s *suite) add(phones ...signer.Phone) {
 	s.t.Helper()
 	for _, p := range phones {
-		if err := s.AddPhone(s.t.Context(), p); err != nil {
-			s.t.Fatalf("AddPhone(%s): %v", p.ID, err)
+		if err := s.addPhone(p); err != nil {
+			s.t.Fatalf("adding phone %s: %v", p.ID, err)
 		}
+	}
+}
+
+func (s *suite) addPhone(p signer.Phone, events ...signer.Event) error {
+	return s.ChangePhones(
+		s.t.Context(),
+		p.UIN,
+		func([]signer.Phone) ([]signer.Phone, []signer.Event, error) {
+			return []signer.Phone{p}, events, nil
+		},
+	)
+}
+
+// changePhone edits one phone of a person.
+func (s *suite) changePhone(uin, id string, edit func(*signer.Phone)) {
+	s.t.Helper()
+	err := s.ChangePhones(
+		s.t.Context(),
+		uin,
+		func(phones []signer.Phone) ([]signer.Phone, []signer.Event, error) {
+			for _, p := range phones {
+				if p.ID == id {
+					edit(&p)
+					return []signer.Phone{p}, nil, nil
+				}
+			}
+			return nil, nil, signer.ErrNoPhone
+		},
+	)
+	if err != nil {
+		s.t.Fatalf("changing phone %s: %v", id, err)
 	}
 }
 
@@ -64,13 +99,7 @@ func revokePhone(t *testing.T, s *suite, _ Harness) {
 	s.add(a, b, phone("c", "S8116474F", 0))
 	b.RevokedAt, a.RevokedAt = start.Add(time.Hour), start.Add(2*time.Hour)
 	for _, p := range []signer.Phone{b, a} {
-		if err := s.RevokePhone(t.Context(), p.ID, p.RevokedAt); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// the first time counts
-	if err := s.RevokePhone(t.Context(), a.ID, start.Add(9*time.Hour)); err != nil {
-		t.Errorf("a second RevokePhone: %v", err)
+		s.changePhone(p.UIN, p.ID, func(q *signer.Phone) { q.RevokedAt = p.RevokedAt })
 	}
 	list, err := s.RevokedPhones(t.Context())
 	if err != nil {
@@ -84,20 +113,101 @@ func revokePhone(t *testing.T, s *suite, _ Harness) {
 	}
 }
 
-// renamePhone changes the name and nothing else.
-func renamePhone(t *testing.T, s *suite, _ Harness) {
+// editPhone changes the fields of a phone that may change, and no other phone.
+func editPhone(t *testing.T, s *suite, _ Harness) {
 	a, b := phone("a", "S8979373D", 0), phone("b", "S8979373D", time.Second)
+	b.ActiveAt = start.Add(24 * time.Hour)
 	s.add(a, b)
-	a.Name = "Tan's phone, 美玲的手机"
-	if err := s.RenamePhone(t.Context(), a.ID, a.Name); err != nil {
-		t.Fatal(err)
-	}
+	b.Name, b.ActiveAt = "Tan's phone, 美玲的手机", start.Add(time.Minute)
+	s.changePhone(b.UIN, b.ID, func(p *signer.Phone) { p.Name, p.ActiveAt = b.Name, b.ActiveAt })
 	list, err := s.Phones(t.Context(), "S8979373D")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]signer.Phone{a, b}, list); diff != "" {
 		t.Errorf("Phones (-want +got):\n%s", diff)
+	}
+}
+
+// phoneEvents are written with the change that they tell of, in their order, or not at all.
+func phoneEvents(t *testing.T, s *suite, _ Harness) {
+	event := func(id string, kind signer.EventKind, detail signer.Detail) signer.Event {
+		return signer.Event{PhoneID: id, At: start, Kind: kind, Detail: detail}
+	}
+	want := []signer.Event{
+		event("a", signer.EventEnrolled, signer.Detail{Name: "Ah Kow’s phone", ActiveAt: start}),
+		event("b", signer.EventEnrolled, signer.Detail{}), event("a", signer.EventStopped, signer.Detail{By: "b"}),
+	}
+	if err := s.addPhone(phone("a", "S8979373D", 0), want[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.addPhone(phone("b", "S8979373D", 0), want[1:]...); err != nil {
+		t.Fatal(err)
+	}
+	other := event("c", signer.EventEnrolled, signer.Detail{})
+	if err := s.addPhone(phone("c", "S8116474F", 0), other); err != nil {
+		t.Fatal(err)
+	}
+	taken := phone("d", "S8979373D", 0)
+	taken.Serial = phone("a", "", 0).Serial
+	if err := s.addPhone(taken, event("d", signer.EventEnrolled, signer.Detail{})); err == nil {
+		t.Error("a phone with a serial number that is taken was added")
+	}
+	refusal := errors.New("refused")
+	err := s.ChangePhones(
+		t.Context(),
+		"S8979373D",
+		func(have []signer.Phone) ([]signer.Phone, []signer.Event, error) {
+			return have, want, refusal
+		},
+	)
+	if !errors.Is(err, refusal) {
+		t.Errorf("a refused change: %v", err)
+	}
+	for uin, want := range map[string][]signer.Event{
+		"S8979373D": want, "S8116474F": {other}, "x": nil,
+	} {
+		got, err := s.PhoneEvents(t.Context(), uin)
+		if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); err != nil || diff != "" {
+			t.Errorf("events of %s: %v (-want +got):\n%s", uin, err, diff)
+		}
+	}
+}
+
+func phonesAtOnce(t *testing.T, s *suite, _ Harness) { addFromAll(t, s) }
+
+func phonesOnNodes(t *testing.T, s *suite, h Harness) { addFromAll(t, s, s.another(h)) }
+
+// addFromAll adds phones of one person everywhere at once, three at most: each change sees what the
+// others wrote.
+func addFromAll(t *testing.T, stores ...*suite) {
+	full := errors.New("three are enough")
+	for round := range 5 {
+		uin := "S000000" + string(rune('0'+round)) + "X"
+		var added atomic.Int32
+		together(20, func(i int) {
+			p := phone(uin+string(rune('a'+i)), uin, 0)
+			err := stores[i%len(stores)].ChangePhones(
+				t.Context(),
+				uin,
+				func(have []signer.Phone) ([]signer.Phone, []signer.Event, error) {
+					if len(have) >= 3 {
+						return nil, nil, full
+					}
+					return []signer.Phone{p}, nil, nil
+				},
+			)
+			switch {
+			case err == nil:
+				added.Add(1)
+			case !errors.Is(err, full):
+				t.Error(err)
+			}
+		})
+		list, err := stores[0].Phones(t.Context(), uin)
+		if err != nil || len(list) != 3 || added.Load() != 3 {
+			t.Errorf("round %d: %d phones, %d added, %v", round, len(list), added.Load(), err)
+		}
 	}
 }
 
@@ -108,12 +218,6 @@ func unknownPhone(t *testing.T, s *suite, _ Harness) {
 		}
 		if _, err := s.PhoneBySerial(t.Context(), id); !errors.Is(err, signer.ErrNoPhone) {
 			t.Errorf("PhoneBySerial(%q): %v", id, err)
-		}
-		if err := s.RevokePhone(t.Context(), id, start); !errors.Is(err, signer.ErrNoPhone) {
-			t.Errorf("RevokePhone(%q): %v", id, err)
-		}
-		if err := s.RenamePhone(t.Context(), id, "any"); !errors.Is(err, signer.ErrNoPhone) {
-			t.Errorf("RenamePhone(%q): %v", id, err)
 		}
 	}
 	for _, list := range []func() ([]signer.Phone, error){
@@ -132,8 +236,8 @@ func takenPhone(t *testing.T, s *suite, _ Harness) {
 	sameID, sameSerial := phone("a", "S8116474F", 0), phone("b", "S8116474F", 0)
 	sameID.Serial, sameSerial.Serial = "ff", first.Serial
 	for _, p := range []signer.Phone{sameID, sameSerial} {
-		if err := s.AddPhone(t.Context(), p); err == nil {
-			t.Errorf("AddPhone(%+v) succeeded", p)
+		if err := s.addPhone(p); err == nil {
+			t.Errorf("adding %+v succeeded", p)
 		}
 	}
 	if got, err := s.Phone(t.Context(), "a"); err != nil || cmp.Diff(first, got) != "" {

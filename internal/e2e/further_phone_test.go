@@ -1,0 +1,143 @@
+package e2e_test
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/internal/app"
+	phoneapi "github.com/signet-sign/signet/internal/server/phone"
+)
+
+// guarded is a sandbox with the service's rules for further phones.
+func guarded(c *app.Config) { c.PhoneDelay, c.PhoneLimit = new(24*time.Hour), new(3) }
+
+// furtherPhone enrols a phone of a person who has one.
+func furtherPhone(t *testing.T, s *sandbox, persona string) *phone {
+	t.Helper()
+	p := newPhone(t, s, persona)
+	var e phoneapi.EnrolAnswer
+	c := p.challenge(t)
+	in := phoneapi.EnrolRequest{
+		Challenge: c, PublicKey: p.jwk(), Name: "New phone", Proof: p.proof(t, c),
+	}
+	if a := p.call(t, "api/enrol", in, &e); a.status != 200 {
+		t.Fatalf("enrol: %d %s", a.status, a.body)
+	}
+	left := time.UnixMilli(e.ActiveAt).Sub(s.now())
+	if e.Certificate != "" || left < 23*time.Hour || left > 24*time.Hour {
+		t.Errorf("it can sign in %s, and has the certificate %q", left, e.Certificate)
+	}
+	p.id = e.PhoneID
+	return p
+}
+
+// approves has one phone approve another.
+func (p *phone) approves(t *testing.T, id string) answer {
+	t.Helper()
+	return p.call(t, "api/approve-phone", phoneapi.PhoneApproval{
+		PhoneID: id, By: p.id, Proof: p.signature(t, []byte("signet phone approval v1\n"+id)),
+	}, nil)
+}
+
+// TestFurtherPhone: a thief of a login gets a phone that cannot sign, which the
+// person's phones and logins announce and stop.
+func TestFurtherPhone(t *testing.T) {
+	s := start(t, guarded)
+	own := enrolled(t, s, alice)
+	thief := furtherPhone(t, s, alice)
+	in := s.initiate(t)
+	desk := s.visitor(t)
+	const announced = "A new phone waits: New phone"
+	desk.login(t, in, alice).shows(t, 200, announced)
+	desk.proceed(t, in)
+	desk.get(t, in.SigningURL).shows(t, 200, announced)
+	session := thief.scan(t, desk, in)
+	some := phoneapi.Approval{Signature: thief.signature(t, []byte("x"))}
+	for _, call := range []string{"/challenge", "/approve", "/reject"} {
+		thief.call(t, session+call, some, nil).refusedAs(t, call, 403, "PHONE_WAITING")
+	}
+	thief.get(t, "/phone/"+session).shows(t, 403, "This phone waits for an approval")
+	if a := thief.approves(t, thief.id); a.status != 400 {
+		t.Errorf("it approves itself: %d %s", a.status, a.body)
+	}
+	bobs := enrolled(t, s, bob)
+	bobs.approves(t, thief.id).refusedAs(t, "bob's phone approves", 401, "PHONE_NOT_ENROLLED")
+
+	own.scan(t, desk, in)
+	for _, path := range []string{"/phone/", "/phone/scan", "/phone/enrol", "/phone/" + session} {
+		own.get(t, path).shows(t, 200, announced)
+	}
+	s.visitor(t).get(t, "/phone/scan").shows(t, 200, "Scan the code")
+	if strings.Contains(bobs.get(t, "/phone/").body, "A new phone waits") {
+		t.Error("bob hears of alice's phone")
+	}
+	// The phone stops it without a login.
+	own.post(t, "/phone/switch", nil)
+	page := own.get(t, "/phone/")
+	page.shows(t, 200, "Log in")
+	page.shows(t, 200, announced)
+	bobs.post(t, "/phone/stop", url.Values{"phone_id": {thief.id}})
+	desk.get(t, in.SigningURL).shows(t, 200, announced)
+	own.post(t, "/phone/stop", url.Values{"phone_id": {thief.id}}).follow(t)
+	if strings.Contains(own.get(t, "/phone/").body, "A new phone waits") {
+		t.Error("a phone that was stopped is announced")
+	}
+	s.advance(t, "25h")
+	in = s.initiate(t)
+	desk.login(t, in, alice)
+	desk.proceed(t, in)
+	session = thief.scan(t, desk, in)
+	thief.call(t, session+"/challenge", nil, nil).refusedAs(t, "later", 401, "PHONE_NOT_ENROLLED")
+
+	// The login at the portal stops one, too.
+	again := furtherPhone(t, s, alice)
+	desk.get(t, in.SigningURL).shows(t, 200, announced)
+	desk.post(t, "/sign/"+in.RequestID+"/stop-phone", url.Values{"phone_id": {own.id}}).follow(t)
+	desk.post(t, "/sign/"+in.RequestID+"/stop-phone", url.Values{"phone_id": {again.id}}).follow(t)
+	if strings.Contains(desk.get(t, in.SigningURL).body, "A new phone waits") {
+		t.Error("it is announced after the stop")
+	}
+	again.scan(t, desk, in)
+	again.call(t, session+"/challenge", nil, nil).refusedAs(t, "stopped", 401, "PHONE_NOT_ENROLLED")
+	own.scan(t, desk, in) // which was not stopped
+	if a := own.call(t, session+"/challenge", nil, nil); a.status != 200 {
+		t.Errorf("the first phone: %d %s", a.status, a.body)
+	}
+}
+
+// TestFurtherPhoneApproved: the person's phone approves the new one, or the delay ends.
+func TestFurtherPhoneApproved(t *testing.T) {
+	s := start(t, guarded)
+	own := enrolled(t, s, alice)
+	approved := furtherPhone(t, s, alice)
+	if a := own.approves(t, approved.id); a.status != 200 {
+		t.Fatalf("approve: %d %s", a.status, a.body)
+	}
+	late := furtherPhone(t, s, alice)
+	fourth := newPhone(t, s, alice)
+	c := fourth.challenge(t)
+	fourth.call(t, "api/enrol", phoneapi.EnrolRequest{
+		Challenge: c, PublicKey: fourth.jwk(), Name: "x", Proof: fourth.proof(t, c),
+	}, nil).refusedAs(t, "a fourth phone", 409, "TOO_MANY_PHONES")
+	signs := func(p *phone) {
+		t.Helper()
+		in, desk := s.initiate(t), s.visitor(t)
+		desk.login(t, in, alice)
+		desk.proceed(t, in)
+		session := p.scan(t, desk, in)
+		var c phoneapi.SignChallenge
+		if a := p.call(t, session+"/challenge", nil, &c); a.status != 200 {
+			t.Fatalf("challenge: %d %s", a.status, a.body)
+		}
+		approval := phoneapi.Approval{Signature: p.approval(t, c)}
+		if a := p.call(t, session+"/approve", approval, nil); a.status != 200 {
+			t.Fatalf("approve: %d %s", a.status, a.body)
+		}
+		s.settled(t, in.RequestID, "signed")
+	}
+	signs(approved)
+	s.advance(t, "24h")
+	signs(late)
+}

@@ -1,0 +1,179 @@
+package signer
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/pades/cms"
+)
+
+// change runs a change to p's phones at one time, and logs its events once they are written.
+func (s *Service) change(
+	ctx context.Context, p Person,
+	change func(phones []Phone, now time.Time) ([]Phone, []Event, error),
+) error {
+	var events []Event
+	err := s.Store.ChangePhones(
+		ctx,
+		p.UIN,
+		func(phones []Phone) (changed []Phone, _ []Event, err error) {
+			changed, events, err = change(phones, s.now())
+			return changed, events, err
+		},
+	)
+	if err != nil {
+		return err
+	}
+	for _, e := range events {
+		s.Log.InfoContext(
+			ctx, "phone "+string(e.Kind), "phone", e.PhoneID, "by", e.Detail.By,
+			"active_at", e.Detail.ActiveAt,
+		)
+	}
+	return nil
+}
+
+// changeOne changes one phone of p that is not revoked; another one is [ErrNoPhone]. change returns
+// the kind of the event, or "" if none is worth writing.
+func (s *Service) changeOne(
+	ctx context.Context, p Person, phoneID string,
+	change func(phone *Phone, phones []Phone, now time.Time) (Event, error),
+) error {
+	return s.change(
+		ctx,
+		p,
+		func(phones []Phone, now time.Time) (changed []Phone, events []Event, _ error) {
+			phone, ok := find(phones, phoneID)
+			if !ok || !phone.RevokedAt.IsZero() {
+				return nil, nil, ErrNoPhone
+			}
+			e, err := change(&phone, phones, now)
+			if err != nil {
+				return nil, nil, err
+			}
+			if e.Kind != "" {
+				e.PhoneID, e.At = phone.ID, now
+				events = append(events, e)
+			}
+			return []Phone{phone}, events, nil
+		},
+	)
+}
+
+func find(phones []Phone, id string) (Phone, bool) {
+	i := slices.IndexFunc(phones, func(p Phone) bool { return p.ID == id })
+	if i < 0 {
+		return Phone{}, false
+	}
+	return phones[i], true
+}
+
+// Rename gives a phone of p another name.
+func (s *Service) Rename(ctx context.Context, p Person, phoneID, name string) error {
+	name, err := checkName(name)
+	if err != nil {
+		return err
+	}
+	return s.changeOne(ctx, p, phoneID, func(phone *Phone, _ []Phone, _ time.Time) (Event, error) {
+		phone.Name = name
+		return Event{}, nil
+	})
+}
+
+// Revoke withdraws a phone of p, which may still wait: its certificate and its key are good for
+// nothing from now on.
+func (s *Service) Revoke(ctx context.Context, p Person, phoneID string) error {
+	return s.changeOne(
+		ctx,
+		p,
+		phoneID,
+		func(phone *Phone, _ []Phone, now time.Time) (Event, error) {
+			e := Event{Kind: EventRemoved}
+			if phone.Waiting(now) {
+				e.Kind = EventStopped
+			}
+			phone.RevokedAt = now
+			return e, nil
+		},
+	)
+}
+
+// Stop withdraws a phone of p that waits; another one is [ErrNoPhone].
+func (s *Service) Stop(ctx context.Context, p Person, phoneID string) error {
+	return s.changeOne(
+		ctx,
+		p,
+		phoneID,
+		func(phone *Phone, _ []Phone, now time.Time) (Event, error) {
+			if !phone.Waiting(now) {
+				return Event{}, ErrNoPhone
+			}
+			phone.RevokedAt = now
+			return Event{Kind: EventStopped}, nil
+		},
+	)
+}
+
+// approvalPrefix begins what a phone signs to approve another one. No DER begins like this, and no
+// enrolment challenge.
+const approvalPrefix = "signet phone approval v1\n"
+
+// Approve ends the wait of a phone of p. proof is the ECDSA/SHA-256 signature, raw r||s or DER, of
+// another phone of p, by, over "signet phone approval v1", a line feed and phoneID: the login alone
+// is not enough. A wrong proof is [api.ErrSignatureInvalid], and so is one of a phone that waits
+// itself or was revoked. The key of a phone whose certificate has ended may approve its successor.
+func (s *Service) Approve(ctx context.Context, p Person, phoneID, by string, proof []byte) error {
+	return s.changeOne(
+		ctx,
+		p,
+		phoneID,
+		func(phone *Phone, phones []Phone, now time.Time) (Event, error) {
+			approver, ok := find(phones, by)
+			if !ok || !approver.Active(now) {
+				return Event{}, api.ErrSignatureInvalid.Because("the approving phone cannot sign")
+			}
+			if err := checkApproval(approver, phoneID, proof); err != nil {
+				return Event{}, api.ErrSignatureInvalid.Because("%w", err)
+			}
+			if !phone.Waiting(now) {
+				return Event{}, nil
+			}
+			phone.ActiveAt = now
+			return Event{Kind: EventApproved, Detail: Detail{By: by}}, nil
+		},
+	)
+}
+
+func checkApproval(approver Phone, phoneID string, proof []byte) error {
+	cert, err := x509.ParseCertificate(approver.Certificate)
+	if err != nil {
+		return err
+	}
+	pub, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return fmt.Errorf("the approving phone's key is a %T", cert.PublicKey)
+	}
+	der, err := cms.ECDSAToDER(pub, proof)
+	if err != nil {
+		return err
+	}
+	digest := sha256.Sum256([]byte(approvalPrefix + phoneID))
+	if !ecdsa.VerifyASN1(pub, digest[:], der) {
+		return errors.New("the approval does not verify")
+	}
+	return nil
+}
+
+// Waiting lists the phones of p that wait.
+func (s *Service) Waiting(ctx context.Context, p Person) ([]Phone, error) {
+	phones, err := s.Store.Phones(ctx, p.UIN)
+	now := s.Now()
+	return slices.DeleteFunc(phones, func(ph Phone) bool { return !ph.Waiting(now) }), err
+}

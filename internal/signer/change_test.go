@@ -1,0 +1,263 @@
+package signer_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/store/storetest"
+)
+
+// people is a service with a clock, and the keys of the phones that it enrolled.
+type people struct {
+	*signer.Service
+	t    *testing.T
+	now  time.Time
+	log  bytes.Buffer
+	keys map[string]*ecdsa.PrivateKey
+}
+
+func newPeople(t *testing.T) *people {
+	t.Helper()
+	w := &people{
+		t: t, now: time.Now().UTC().Truncate(time.Second), keys: map[string]*ecdsa.PrivateKey{},
+	}
+	clock := func() time.Time { return w.now }
+	authority, err := ca.Open(t.TempDir(), ca.Options{
+		Name: "Test", BaseURL: "http://localhost/pki", Now: clock, Rand: rand.Reader,
+		Validity: 72 * time.Hour,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store := storetest.NewMemory()
+	w.Service = &signer.Service{
+		Store: store, Authority: authority, ChallengeSecret: make([]byte, 32), Replay: store,
+		Delay: 24 * time.Hour, Limit: 3, Now: clock, Rand: rand.Reader,
+		Log: slog.New(slog.NewTextHandler(&w.log, nil)),
+	}
+	return w
+}
+
+func (w *people) sign(key *ecdsa.PrivateKey, message []byte) []byte {
+	w.t.Helper()
+	digest := sha256.Sum256(message)
+	der, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return der
+}
+
+func (w *people) tryEnrol(p signer.Person) (signer.Phone, error) {
+	w.t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	challenge, err := w.Challenge(p)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	proof := w.sign(key, challenge)
+	phone, err := w.Enrol(w.t.Context(), p, "Phone", &key.PublicKey, challenge, proof)
+	w.keys[phone.ID] = key
+	return phone, err
+}
+
+func (w *people) enrol(p signer.Person) signer.Phone {
+	w.t.Helper()
+	phone, err := w.tryEnrol(p)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return phone
+}
+
+// approve has by's key approve a phone.
+func (w *people) approve(p signer.Person, id string, by signer.Phone) error {
+	w.t.Helper()
+	proof := w.sign(w.keys[by.ID], []byte("signet phone approval v1\n"+id))
+	return w.Approve(w.t.Context(), p, id, by.ID, proof)
+}
+
+func (w *people) active(id string) bool {
+	w.t.Helper()
+	phone, err := w.Store.Phone(w.t.Context(), id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return phone.Active(w.now)
+}
+
+// trail is what became of a person's phones: kind and phone.
+func (w *people) trail(p signer.Person, names map[string]string) (lines []string) {
+	w.t.Helper()
+	events, err := w.Store.PhoneEvents(w.t.Context(), p.UIN)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	for _, e := range events {
+		lines = append(lines, string(e.Kind)+" "+names[e.PhoneID])
+	}
+	return lines
+}
+
+var (
+	alice = signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}
+	bob   = signer.Person{UIN: "S8116474F", Name: "LIM CHENG HAO"}
+)
+
+// TestFurtherPhone: a login alone gets no further phone that can sign before the delay is over.
+func TestFurtherPhone(t *testing.T) {
+	w := newPeople(t)
+	first, bobs := w.enrol(alice), w.enrol(bob)
+	if !w.active(first.ID) || !w.active(bobs.ID) {
+		t.Fatal("a first phone waits")
+	}
+	second := w.enrol(alice)
+	if w.active(second.ID) || !second.ActiveAt.Equal(w.now.Add(24*time.Hour)) {
+		t.Fatalf("the second phone can sign from %s, enrolled %s", second.ActiveAt, w.now)
+	}
+	waiting, err := w.Waiting(t.Context(), alice)
+	if err != nil || len(waiting) != 1 || waiting[0].ID != second.ID {
+		t.Errorf("waiting %+v, %v", waiting, err)
+	}
+	cert, err := x509.ParseCertificate(second.Certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, err := w.Status(t.Context(), cert.SerialNumber); err != nil || st.Known {
+		t.Errorf("the authority vouches for a phone that waits: %+v, %v", st, err)
+	}
+
+	third := w.enrol(alice)
+	if _, err := w.tryEnrol(alice); !errors.Is(err, api.ErrTooManyPhones) {
+		t.Errorf("a fourth phone: %v", err)
+	}
+	for name, err := range map[string]error{
+		"by itself":               w.approve(alice, second.ID, second),
+		"by another that waits":   w.approve(alice, second.ID, third),
+		"by another person's":     w.approve(alice, second.ID, bobs),
+		"for another phone":       w.Approve(t.Context(), alice, second.ID, first.ID, w.sign(w.keys[first.ID], []byte("signet phone approval v1\n"+third.ID))),
+		"with another key":        w.Approve(t.Context(), alice, second.ID, first.ID, w.sign(w.keys[third.ID], []byte("signet phone approval v1\n"+second.ID))),
+		"without a proof":         w.Approve(t.Context(), alice, second.ID, first.ID, nil),
+		"by a phone that is none": w.Approve(t.Context(), alice, second.ID, "x", w.sign(w.keys[first.ID], []byte("signet phone approval v1\n"+second.ID))),
+	} {
+		if !errors.Is(err, api.ErrSignatureInvalid) || w.active(second.ID) {
+			t.Errorf("an approval %s: %v, active %t", name, err, w.active(second.ID))
+		}
+	}
+	if err := w.approve(bob, second.ID, bobs); !errors.Is(err, signer.ErrNoPhone) {
+		t.Errorf("bob approves alice's phone: %v", err)
+	}
+	for range 2 { // an answer may get lost
+		if err := w.approve(alice, second.ID, first); err != nil || !w.active(second.ID) {
+			t.Errorf("the approval: %v", err)
+		}
+	}
+	if err := w.Stop(t.Context(), alice, second.ID); !errors.Is(err, signer.ErrNoPhone) {
+		t.Errorf("a phone that was approved is stopped: %v", err)
+	}
+	if err := w.Stop(t.Context(), bob, third.ID); !errors.Is(err, signer.ErrNoPhone) {
+		t.Errorf("bob stops alice's phone: %v", err)
+	}
+	if err := w.Stop(t.Context(), alice, third.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(25 * time.Hour)
+	if w.active(third.ID) {
+		t.Error("a phone that was stopped can sign")
+	}
+	if err := w.approve(alice, third.ID, first); !errors.Is(err, signer.ErrNoPhone) {
+		t.Errorf("a phone that was stopped is approved: %v", err)
+	}
+
+	// A thief of the login removes the phones first.
+	for _, p := range []signer.Phone{first, second} {
+		if err := w.Revoke(t.Context(), alice, p.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fourth := w.enrol(alice)
+	if w.active(fourth.ID) {
+		t.Error("a phone can sign at once after the others were removed")
+	}
+	if err := w.approve(alice, fourth.ID, first); !errors.Is(err, api.ErrSignatureInvalid) {
+		t.Errorf("a removed phone approves: %v", err)
+	}
+	w.now = w.now.Add(24*time.Hour - time.Second)
+	if w.active(fourth.ID) {
+		t.Error("it can sign a second early")
+	}
+	w.now = w.now.Add(time.Second)
+	if !w.active(fourth.ID) {
+		t.Error("it cannot sign after the delay")
+	}
+
+	names := map[string]string{
+		first.ID: "first", second.ID: "second", third.ID: "third", fourth.ID: "fourth",
+	}
+	want := []string{
+		"enrolled first", "enrolled second", "enrolled third", "approved second", "stopped third",
+		"removed first", "removed second", "enrolled fourth",
+	}
+	if got := w.trail(alice, names); !slices.Equal(got, want) {
+		t.Errorf("trail %q\nwant  %q", got, want)
+	}
+	log := w.log.String()
+	if n := strings.Count(log, "msg=\"phone "); n != len(want)+1 { // and bob's
+		t.Errorf("%d lines in the log:\n%s", n, log)
+	}
+	if strings.Contains(log, alice.UIN) || strings.Contains(log, bob.UIN) {
+		t.Errorf("the log holds an NRIC:\n%s", log)
+	}
+}
+
+// TestPhoneLimit: phones that can sign or wait count, and not those whose certificate has ended,
+// whose keys approve their successors.
+func TestPhoneLimit(t *testing.T) {
+	w := newPeople(t)
+	first := w.enrol(alice)
+	w.enrol(alice)
+	w.enrol(alice)
+	if _, err := w.tryEnrol(alice); !errors.Is(err, api.ErrTooManyPhones) {
+		t.Errorf("a fourth phone: %v", err)
+	}
+	w.now = w.now.Add(73 * time.Hour)
+	next := w.enrol(alice)
+	if err := w.approve(alice, next.ID, first); err != nil || !w.active(next.ID) {
+		t.Errorf("the key of an ended certificate approves its successor: %v", err)
+	}
+	w.Limit, w.Delay = 0, 0
+	for range 4 {
+		if p := w.enrol(alice); !w.active(p.ID) {
+			t.Error("without a delay a phone waits")
+		}
+	}
+}
+
+// TestPhoneFailure: a change that is not written is not logged.
+func TestPhoneFailure(t *testing.T) {
+	w := newPeople(t)
+	phone := w.enrol(alice)
+	w.log.Reset()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := w.Revoke(ctx, alice, phone.ID); err == nil || w.log.Len() != 0 {
+		t.Errorf("%v, log %s", err, w.log.String())
+	}
+}
