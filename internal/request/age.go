@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// EventAged notes that the request was made older; detail: by.
+// EventAged records that the request was made older; detail: by.
 const EventAged EventKind = "aged"
 
-// Age makes one request older by d, as if it had been made that much earlier: its end, the end of
-// its session, the hour in which its result can be had and its pending jobs come nearer. A negative
-// d makes it younger. No other request is touched and no clock is moved, so tests of several
-// relying parties can share a sandbox. What time does to the request then is written by the worker.
+// Age makes one request older by d, as if it had been created that much earlier: its end, the end
+// of its session, the end of access to its result, and its pending jobs move by d. A negative d
+// makes it younger. Other requests and the clock do not change, so tests of several relying parties
+// can share a sandbox. The worker stores the changes that follow.
 //
-// CreatedAt stays, because it is the request's place in lists. So do the two minutes of download
-// links that were handed out, because relying parties have them as times.
+// CreatedAt does not change, because lists are ordered by it. Download links that were issued keep
+// their two minutes, because relying parties have the times.
 func (s *Service) Age(ctx context.Context, id string, d time.Duration) error {
 	var at time.Time
 	err := s.update(ctx, id, func(r *Request, now time.Time) (e Effects, err error) {
@@ -32,7 +32,7 @@ func (s *Service) Age(ctx context.Context, id string, d time.Duration) error {
 	}
 	var settled []Settlement
 	for _, job := range jobs {
-		if job.Status == JobPending && !job.Lease.After(at) { // one under way keeps its lease
+		if job.Status == JobPending && !job.Lease.After(at) { // one that is running keeps its lease
 			job.DueAt = job.DueAt.Add(-d)
 			settled = append(settled, Settlement{Job: job})
 		}

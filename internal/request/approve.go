@@ -17,18 +17,19 @@ import (
 	"github.com/signet-sign/signet/pades/cms"
 )
 
-// Challenge is what a phone shows and signs.
+// Challenge is the data that a phone shows and signs.
 type Challenge struct {
 	Request *Request
 	// the DER of the CMS signed attributes; the phone signs its SHA-256 (RFC 5652, section 5.4)
 	ToBeSigned []byte
-	// what of the prepared document the signature covers: offset and length, twice (ISO 32000-2,
-	// 12.8.1)
+	// the part of the prepared document that the signature covers: offset and length, twice (ISO
+	// 32000-2, 12.8.1)
 	ByteRange [4]int64
 }
 
-// Challenge answers a phone that has scanned the QR code. The first scan in a session prepares the
-// document: everything is decided and on disk but for the phone's signature.
+// Challenge returns the challenge of a phone that has scanned the QR code. The first scan in a
+// session prepares the document: the signed document except for the phone's signature is then on
+// disk.
 func (s *Service) Challenge(
 	ctx context.Context, id, sessionID string, phone signer.Phone,
 ) (*Challenge, error) {
@@ -58,16 +59,16 @@ func (s *Service) Challenge(
 	return &Challenge{Request: r, ToBeSigned: p.SignedAttributes(cert), ByteRange: p.ByteRange}, nil
 }
 
-// PreparedDocument is the document that a phone is asked to sign, whole but for the signature,
-// whose room is empty. It begins with the uploaded document.
+// PreparedDocument is the document that a phone is asked to sign, complete except for the
+// signature, whose space is empty. It begins with the uploaded document.
 type PreparedDocument struct {
 	io.Reader
 	io.Closer
 	Size int64
 }
 
-// PreparedDocument gives a phone the document of its challenge, so that it can check for itself
-// what it signs, and show it.
+// PreparedDocument opens the document of a phone's challenge, so that the phone can check and show
+// what it signs.
 func (s *Service) PreparedDocument(
 	ctx context.Context, id, sessionID string, phone signer.Phone,
 ) (*PreparedDocument, error) {
@@ -103,7 +104,7 @@ func (s *Service) PreparedDocument(
 	}, nil
 }
 
-// errNotAsked refuses a phone that signs or looks before it has asked what to sign.
+// errNotAsked refuses a phone that signs or reads the document before it has got its challenge.
 var errNotAsked = api.ErrNoActiveSession.Because("the phone has not asked what to sign")
 
 // scan checks that phone may take part in the session.
@@ -123,13 +124,13 @@ func (r *Request) scan(sessionID string, phone signer.Phone, now time.Time) erro
 	return nil
 }
 
-// sealing is how long before its end a phone's certificate is good for no new session: the time for
-// sealing while no timestamp authority is away.
+// sealing is the time for sealing a document while a timestamp authority answers. A phone whose
+// certificate ends earlier gets no new session.
 const sealing = 5 * time.Minute
 
-// outlasts checks that the phone's certificate is still good when the signature is stamped. A
-// signature that a certificate of yesterday has made would be refused by the release gate, after
-// the signer was told that all is well.
+// outlasts checks that the phone's certificate will still be valid when the signature gets its
+// timestamp. Otherwise the release gate would refuse the signature after the signer has seen it
+// accepted.
 func (r *Request) outlasts(cert *x509.Certificate) error {
 	if cert.NotAfter.Before(r.Session.EndsAt.Add(sealing)) {
 		return api.ErrPhoneNotEnrolled.Because(
@@ -139,8 +140,8 @@ func (r *Request) outlasts(cert *x509.Certificate) error {
 	return nil
 }
 
-// prepare writes the increment first and its record second; of two phones that scan together the
-// first record wins.
+// prepare writes the increment first and its record second. If two phones scan at the same time,
+// the first record counts.
 func (s *Service) prepare(
 	ctx context.Context, r *Request, sessionID string, phone signer.Phone, cert *x509.Certificate,
 ) (*Request, error) {
@@ -168,7 +169,7 @@ func (s *Service) prepare(
 	if err != nil {
 		return nil, fmt.Errorf("preparing the signature: %w", err)
 	}
-	// other bytes would be signed than those on record
+	// The phone would sign other bytes than those on record.
 	if !bytes.Equal(p.SHA256[:], r.Document.SHA256) {
 		return nil, fmt.Errorf(
 			"preparing the signature: the document of request %s is not what was received", r.ID,
@@ -208,9 +209,9 @@ func (s *Service) prepare(
 	return prepared, nil
 }
 
-// Approve takes the phone's signature (raw r||s as WebCrypto makes it, or DER) over the challenge.
-// When it returns nil the signature is on disk and the document will be finished, whatever happens
-// to this process. The same approval again is answered the same; any other comes too late.
+// Approve accepts the phone's signature (raw r||s as WebCrypto makes it, or DER) over the
+// challenge. If it returns nil, the signature is on disk and a worker will seal the document, also
+// after a crash of this process. The same approval again has the same answer; any other is refused.
 func (s *Service) Approve(
 	ctx context.Context, id, sessionID string, phone signer.Phone, signature []byte,
 ) error {
@@ -231,8 +232,8 @@ func (s *Service) Approve(
 		return err
 	}
 	if r.State.InSession() && r.Session.Prepared != nil && equal(r.Session.ID, sessionID) {
-		// The costly check comes before the transaction. It cannot grow stale: the transaction
-		// insists on this session, and a session's prepared document never changes.
+		// The expensive check comes before the transaction. It stays valid: the transaction
+		// requires this session, and a session's prepared document never changes.
 		p, err := s.prepared(ctx, r.Session.Prepared)
 		if err != nil {
 			return err
@@ -242,7 +243,7 @@ func (s *Service) Approve(
 		}
 	}
 
-	var refused error // a refusal that is worth an event is committed, not rolled back
+	var refused error // a refusal with an event is committed, not rolled back
 	err = s.update(ctx, id, func(r *Request, now time.Time) (e Effects, err error) {
 		refused = nil
 		if a := r.Approval; a != nil && equal(a.SessionID, sessionID) &&
@@ -271,7 +272,7 @@ func (s *Service) Approve(
 			At:     now,
 			SealBy: now.Add(s.SealTimeout),
 		}
-		if cert.NotAfter.Before(r.Approval.SealBy) { // no later time stamp helps
+		if cert.NotAfter.Before(r.Approval.SealBy) { // no later timestamp would help
 			r.Approval.SealBy = cert.NotAfter.UTC()
 		}
 		e.record(now, EventApproved, Detail{Phone: phone.ID})
@@ -281,7 +282,7 @@ func (s *Service) Approve(
 	return errors.Join(err, refused)
 }
 
-// Reject ends the session from the phone.
+// Reject ends the session for the phone.
 func (s *Service) Reject(ctx context.Context, id, sessionID string, phone signer.Phone) error {
 	return s.update(ctx, id, func(r *Request, now time.Time) (Effects, error) {
 		if _, err := r.actBy(signer.Person{UIN: phone.UIN}, ActReject); err != nil {
@@ -296,8 +297,8 @@ func (s *Service) Reject(ctx context.Context, id, sessionID string, phone signer
 	})
 }
 
-// singapore is the zone of the time that a signature shows (docs/contract.md, 4.5). It has no
-// daylight saving.
+// singapore is the time zone of the time in a signature (docs/contract.md, 4.5). It has no daylight
+// saving.
 var singapore = time.FixedZone("SGT", 8*60*60)
 
 // equal compares secrets in constant time.

@@ -7,26 +7,25 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// ActiveSessionError is the refusal ACTIVE_SESSION_ONGOING, with the time after which it may no
-// longer hold. It is an [api.ErrActiveSession].
+// ActiveSessionError is the refusal ACTIVE_SESSION_ONGOING, with the time after which a retry may
+// succeed. It is an [api.ErrActiveSession].
 type ActiveSessionError struct {
-	// RetryAfter is the time until the session must have ended, or until the next attempt to seal
-	// the document; at least a second.
+	// RetryAfter is the time until the end of the session, or until the next attempt to seal the
+	// document; at least a second.
 	RetryAfter time.Duration
 }
 
 func (e *ActiveSessionError) Error() string { return api.ErrActiveSession.Error() }
 
-// Unwrap gives the wire form.
+// Unwrap returns the error of the wire.
 func (e *ActiveSessionError) Unwrap() error { return api.ErrActiveSession }
 
-// Cancel takes a sign request back on behalf of the relying party that made it (docs/contract.md,
-// 6). Active and expired requests can be cancelled, once; the refusals are the row "cancel" of the
-// table. When it returns nil the request is cancelled on disk: from then on it cannot be opened,
-// signed, downloaded or announced, its document's bytes are on their way out, and everybody who
-// watches it has been told.
+// Cancel cancels a sign request for the relying party that made it (docs/contract.md, 6). Active
+// and expired requests can be cancelled, once; the row "cancel" of the table has the refusals. When
+// it returns nil the cancellation is on disk: the request can no longer be opened, signed,
+// downloaded or announced, a job deletes its document, and all watchers are notified.
 //
-// An id that is unknown and an id of another party give the same answer, api.ErrNoRecord.
+// An unknown id and an id of another party have the same error, api.ErrNoRecord.
 func (s *Service) Cancel(ctx context.Context, clientID, id string) error {
 	return s.update(ctx, id, func(r *Request, now time.Time) (Effects, error) {
 		if r.ClientID != clientID {
@@ -38,8 +37,8 @@ func (s *Service) Cancel(ctx context.Context, clientID, id string) error {
 	})
 }
 
-// CancelFor is Cancel for an operator who acts in the party's name: the same rule, and the trail
-// names the operator.
+// CancelFor is Cancel for an operator who acts in the party's name. The same rule applies, and the
+// trail names the operator.
 func (s *Service) CancelFor(ctx context.Context, id, operator string) error {
 	return s.update(
 		ctx, id,
@@ -55,7 +54,7 @@ func (r *Request) cancel(now time.Time, operator string) (e Effects, err error) 
 		if r.State.InSession() {
 			until = r.Session.EndsAt
 		} else {
-			until = r.Approval.NextTry // zero at the first attempt, which takes about a second
+			until = r.Approval.NextTry // zero for the first attempt, which takes about a second
 		}
 		return e, &ActiveSessionError{RetryAfter: max(time.Second, until.Sub(now))}
 	case c.refuse != nil:

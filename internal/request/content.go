@@ -9,20 +9,20 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// DefaultRefusedContent is what executes, or changes what is seen, when a document is opened,
-// printed or clicked: two people could sign and read different things.
+// DefaultRefusedContent is content that executes, or changes what is visible, when a document is
+// opened, printed or clicked. With it two people could sign and read different things.
 var DefaultRefusedContent = []pades.FindingCode{
 	pades.FindJavaScript, pades.FindLaunch, pades.FindOpenAction, pades.FindAction,
 	pades.FindRichMedia, pades.FindExternalStream, pades.FindPrintContent,
 }
 
-// DefaultWarnedContent is the rest: what a viewer may show or not.
+// DefaultWarnedContent is the other content that viewers may or may not show.
 var DefaultWarnedContent = []pades.FindingCode{
 	pades.FindEmbeddedFile, pades.FindPortfolio, pades.FindOptionalContent, pades.FindHidden,
 	pades.FindXFA, pades.FindEmptySignature,
 }
 
-// contentNames says in words what a document contains.
+// contentNames describe what a document contains.
 var contentNames = map[pades.FindingCode]string{
 	pades.FindJavaScript:      "JavaScript",
 	pades.FindOpenAction:      "an action that runs when it is opened",
@@ -39,8 +39,8 @@ var contentNames = map[pades.FindingCode]string{
 	pades.FindPrintContent:    "layers that are not the same on the screen and in print",
 }
 
-// ParseContent reads the codes of findings, separated by commas. "none" is none, and the empty text
-// is unset.
+// ParseContent parses codes of findings, separated by commas. For "none" it returns none, and for
+// the empty text unset.
 func ParseContent(text string, unset []pades.FindingCode) ([]pades.FindingCode, error) {
 	switch text = strings.TrimSpace(text); text {
 	case "":
@@ -59,7 +59,7 @@ func ParseContent(text string, unset []pades.FindingCode) ([]pades.FindingCode, 
 	return codes, nil
 }
 
-// warnings are the findings that the signer is shown.
+// warnings returns the findings that the signer is warned of.
 func (s *Service) warnings(findings []pades.Finding) (codes []string) {
 	for _, f := range findings {
 		if slices.Contains(s.WarnContent, f.Code) {
@@ -69,8 +69,8 @@ func (s *Service) warnings(findings []pades.Finding) (codes []string) {
 	return codes
 }
 
-// checkContent refuses a document with content that the policy refuses. Other findings go to the
-// trail.
+// checkContent refuses a document with content that the policy refuses. The trail records other
+// findings.
 func (s *Service) checkContent(findings []pades.Finding) error {
 	for _, f := range findings {
 		if slices.Contains(s.RefuseContent, f.Code) {
@@ -87,7 +87,7 @@ func (s *Service) checkContent(findings []pades.Finding) error {
 	return nil
 }
 
-// findingsText lists findings for the trail: "embedded-file, hidden-annotation".
+// findingsText formats findings for the trail: "embedded-file, hidden-annotation".
 func findingsText(findings []pades.Finding) string {
 	var codes []string
 	for _, f := range findings {

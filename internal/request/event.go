@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// Event is one line of a request's audit trail. It is written in the transaction of what it tells
-// and never changes. Its tags, and those of [Detail], are the JSON of evidence and of the sandbox's
-// control listener; how it is stored is in internal/store/row.go.
+// Event is one line of a request's audit trail. It is written in the transaction of the change that
+// it describes, and never changes. Its tags, and those of [Detail], are the JSON of evidence and of
+// the sandbox's control listener; internal/store/row.go has the stored form.
 type Event struct {
-	Seq    int       `json:"seq"` // from 1, in order; kept by the store
+	Seq    int       `json:"seq"` // in order, starting at 1; set by the store
 	At     time.Time `json:"at"`
 	Kind   EventKind `json:"kind"`
 	Detail Detail    `json:"detail,omitzero"`
 }
 
-// Detail says more about an event, in words that may be shown to operators: no NRIC, no secret. A
-// member that does not belong to the kind of event is empty.
+// Detail has the details of an event, in texts that operators may see: no NRIC, no secret. A member
+// that does not belong to the kind of event is empty.
 type Detail struct {
 	Attempt string `json:"attempt,omitempty"` // the number of the attempt, from 1
 	// the operator, or by how much a request was made older
@@ -57,7 +57,7 @@ func (d *Detail) Members() iter.Seq2[string, *string] {
 	}
 }
 
-// EventKind names what happened.
+// EventKind is the kind of an event.
 type EventKind string
 
 // The kinds of events.

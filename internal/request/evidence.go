@@ -9,21 +9,20 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// EventEvidence notes that an operator took the evidence of a request; detail: by.
+// EventEvidence records that an operator took the evidence of a request; detail: by.
 const EventEvidence EventKind = "evidence"
 
-// Evidence is everything that tells what became of a request.
+// Evidence is everything that is stored about a request.
 type Evidence struct {
 	Request *Request
-	Events  []Event // the last one is the taking of this evidence
+	Events  []Event // the last one records that this evidence was taken
 	Jobs    []Job
 
-	// The documents: what was uploaded, while the request is open, and what was signed. Nil: there
-	// is none. The caller closes the evidence.
+	// Uploaded is the uploaded document while the request is open, and Signed the signed one; nil
+	// if there is none. The caller closes the evidence.
 	Uploaded, Signed Blob
 
-	// Report is what became of the signed document's signatures when they were checked for this
-	// evidence.
+	// Report is the result of verifying the signed document for this evidence.
 	Report *pades.Summary
 }
 
@@ -38,9 +37,9 @@ func (e *Evidence) Close() error {
 	return errors.Join(errs...)
 }
 
-// TakeEvidence collects the evidence of a request for an operator, and notes in the trail who took
-// it. There is no rule against it: relying parties lose access to a signed document after an hour,
-// operators never do.
+// TakeEvidence collects the evidence of a request for an operator, and records the operator in the
+// trail. It works in every state: only relying parties lose access to a signed document after an
+// hour.
 func (s *Service) TakeEvidence(ctx context.Context, id, by string) (e *Evidence, err error) {
 	err = s.update(ctx, id, func(_ *Request, now time.Time) (e Effects, err error) {
 		e.record(now, EventEvidence, Detail{By: by})
@@ -59,7 +58,7 @@ func (s *Service) TakeEvidence(ctx context.Context, id, by string) (e *Evidence,
 		if !errors.Is(err, fs.ErrNotExist) || again {
 			return nil, err
 		}
-		// It was sealed or renewed after we looked.
+		// It was sealed or renewed after the read above.
 	}
 }
 
@@ -87,7 +86,7 @@ func (s *Service) collect(ctx context.Context, id string, e *Evidence) (err erro
 	if err != nil && !errors.Is(err, errGate) {
 		return err
 	}
-	if err != nil { // a file that cannot be read is evidence, too
+	if err != nil { // an unreadable file is evidence too
 		e.Report = &pades.Summary{
 			Indication: pades.TotalFailed, SubIndication: pades.FormatFailure,
 			Signatures: []pades.SignatureSummary{},

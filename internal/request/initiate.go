@@ -14,18 +14,18 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// Application is what a relying party asks for: the claims of its initiate token, already checked
-// for their form.
+// Application is a relying party's request: the claims of its initiate token, with their form
+// checked.
 type Application struct {
 	ClientID   string
 	DocName    string
 	Locations  []api.Location
-	SignerHash string // empty if no signer is intended
-	Ticket     Ticket // of the token; the zero Ticket if it may be used again
+	SignerHash string // empty if no signer is named
+	Ticket     Ticket // of the token; zero if the token may be used again
 }
 
-// Initiate stores the document that body yields, checks it, and makes a sign request. body is read
-// once, to the disk; it is never in memory as a whole.
+// Initiate stores the document in body, checks it, and creates a sign request. It reads body once
+// and streams it to disk, never holding the whole document in memory.
 func (s *Service) Initiate(
 	ctx context.Context, a Application, body io.Reader,
 ) (*api.Initiated, error) {
@@ -42,13 +42,13 @@ func (s *Service) Initiate(
 	key := id + "/original"
 	doc, findings, err := s.receive(ctx, a.ClientID, key, body, locations(a.Locations))
 	if err != nil {
-		// Not the caller's context: it may be why we are here. What even this leaves behind, the
-		// sweeper finds.
+		// The caller's context may have ended, and caused the failure. PurgeStrays deletes what is
+		// left after a crash.
 		s.discard(key)
 		return nil, err
 	}
 
-	now = s.now() // the 30 minutes begin when the answer does, not with a slow upload
+	now = s.now() // the 30 minutes begin after the upload
 	r := &Request{
 		ID: id, ClientID: a.ClientID, State: StateCreated,
 		DocName: a.DocName, Locations: a.Locations, SignerHash: a.SignerHash,
@@ -76,8 +76,8 @@ func (s *Service) Initiate(
 	}, nil
 }
 
-// receive stores the body and checks it against every rule for documents. The body is hashed while
-// it is stored, so that the stored document is not read again for that.
+// receive stores the body and checks it against every rule for documents. It computes the hash
+// while storing, so that the stored document need not be read again.
 func (s *Service) receive(
 	ctx context.Context, party, key string, body io.Reader, locs []pades.Location,
 ) (*Document, []pades.Finding, error) {
@@ -112,9 +112,9 @@ func (s *Service) receive(
 	}, in.Findings, nil
 }
 
-// abandon deletes what the record does not name, because the change that was to name it has failed
-// with err. If its outcome is not known the bytes stay: the record may name them. If it does not, a
-// purge of the request or the sweep finds them.
+// abandon deletes bytes after the change that was to name them in the record has failed with err.
+// It keeps them if the outcome of the change is unknown, because the record may name them.
+// Otherwise a purge of the request or PurgeStrays deletes them.
 func (s *Service) abandon(key string, err error) {
 	if !errors.Is(err, ErrUncertain) {
 		s.discard(key)
@@ -135,11 +135,10 @@ var ErrTooLarge = api.ErrClientSide(
 	"The document is too large: it must be smaller than 10 MiB (10485760 bytes)",
 )
 
-// limitedReader fails as soon as the body is as large as the limit, so that an endless upload ends
-// there.
+// limitedReader fails when the body reaches the limit, so that an endless upload ends.
 type limitedReader struct {
 	r    io.Reader
-	left int64 // bytes until it is too large
+	left int64 // bytes until the limit
 }
 
 func (l *limitedReader) Read(p []byte) (int, error) {

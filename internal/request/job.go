@@ -2,8 +2,8 @@ package request
 
 import "time"
 
-// Job is one row of the outbox: work that a change left behind. Its tags are the JSON of evidence
-// and of the sandbox's control listener.
+// Job is one row of the outbox: work to do after a change. Its tags are the JSON of evidence and of
+// the sandbox's control listener.
 type Job struct {
 	ID        int64     `json:"id"`
 	RequestID string    `json:"request_id"`
@@ -11,29 +11,28 @@ type Job struct {
 	Status    JobStatus `json:"status"`
 	Attempts  int       `json:"attempts"` // claims so far
 	DueAt     time.Time `json:"due_at"`
-	Lease     time.Time `json:"-"` // until when the claim holds; tells one claim from the next
-	Payload   string    `json:"-"` // what the handler wants to find again at the next attempt
+	Lease     time.Time `json:"-"` // end of the claim; distinguishes one claim from the next
+	Payload   string    `json:"-"` // data of the handler for the next attempt
 	LastError string    `json:"last_error,omitempty"`
 }
 
-// JobKind says which handler does a job.
+// JobKind is the kind of a job, which selects its handler.
 type JobKind string
 
 // The kinds of jobs.
 const (
-	JobSeal    JobKind = "seal"    // finish the document with the phone's signature
+	JobSeal    JobKind = "seal"    // seal the document with the phone's signature
 	JobWebhook JobKind = "webhook" // tell the relying party that the document is signed
-	// give the document a further time stamp before the newest one's certificate ends
+	// add a timestamp to the document before the certificate of the newest one ends
 	JobRenew JobKind = "renew"
 	JobPurge JobKind = "purge" // delete the stored documents that the request does not need
 )
 
-// Wakes reports whether a worker is to look for a job of this kind at once. It looks for purges
-// once a second anyway.
+// Wakes reports whether a new job of this kind wakes the worker. It does not for purges, which the
+// worker looks for once a second.
 func (k JobKind) Wakes() bool { return k != JobPurge }
 
-// JobStatus is pending until the handler says done, or failed: kept, shown, and not tried again by
-// itself.
+// JobStatus is the status of a job. A failed job is kept and shown, but not retried automatically.
 type JobStatus string
 
 // The statuses.
@@ -43,13 +42,13 @@ const (
 	JobFailed  JobStatus = "failed"
 )
 
-// Retry asks for another attempt at due.
+// Retry schedules another attempt at due.
 func (j *Job) Retry(due time.Time, cause error) {
 	j.Status, j.DueAt, j.LastError = JobPending, due, cause.Error()
 }
 
-// Fail gives up.
+// Fail marks the job as failed.
 func (j *Job) Fail(cause error) { j.Status, j.LastError = JobFailed, cause.Error() }
 
-// Finish is the good end.
+// Finish marks the job as done.
 func (j *Job) Finish() { j.Status, j.LastError = JobDone, "" }

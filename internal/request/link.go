@@ -14,8 +14,8 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Link makes a download URL for the signed document. It serves the document to any client until
-// exp, like a presigned URL of an object store; nothing is kept for it.
+// Link returns a download URL for the signed document. The URL serves the document to any client
+// until exp, like a presigned URL of an object store. Nothing is stored for it.
 func (s *Service) Link(id string) (url string, exp time.Time) {
 	exp = s.now().Truncate(time.Second).Add(api.URLLifetime * time.Second)
 	return fmt.Sprintf(
@@ -24,7 +24,8 @@ func (s *Service) Link(id string) (url string, exp time.Time) {
 	), exp
 }
 
-// Follow opens the document of a link. A link that is wrong or over gives [api.ErrUnauthorized].
+// Follow opens the document of a link. The error is [api.ErrUnauthorized] if the link is wrong or
+// expired.
 func (s *Service) Follow(
 	ctx context.Context, id, expires, signature string,
 ) (*Request, Blob, error) {
@@ -45,7 +46,7 @@ func (s *Service) Follow(
 		}
 		b, err := s.Documents.Open(ctx, r.Signed.Key)
 		if errors.Is(err, fs.ErrNotExist) && !again {
-			continue // it was renewed after we looked
+			continue // it was renewed after the read above
 		}
 		if err != nil {
 			return nil, nil, err

@@ -11,20 +11,20 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Lister finds requests for operators. It may run concurrently with everything, and sees what was
-// committed: a request whose time is over counts as what it was until a worker has written that
-// down, which takes a moment ([Service.List] knows better).
+// Lister finds requests for operators. It may run concurrently with changes, and sees what is
+// committed: an expired request has its old state until a worker has stored the change, which takes
+// a moment. [Service.List] corrects that.
 type Lister interface {
 	// List returns up to f.Limit requests that match f, newest first: by CreatedAt, then by ID,
 	// both descending; or both ascending if f.OldestFirst is set.
 	List(ctx context.Context, f Filter) ([]*Request, error)
 
-	// Count counts the requests that match f by their states; Limit and Before do not matter. A
-	// state without requests is missing.
+	// Count counts the requests that match f by state, ignoring Limit and Before. A state without
+	// requests is missing.
 	Count(ctx context.Context, f Filter) (map[State]int, error)
 }
 
-// Filter says which requests. A zero field does not restrict.
+// Filter selects requests. A zero field does not restrict.
 type Filter struct {
 	ClientID string
 	State    State
@@ -46,7 +46,7 @@ func (f Filter) ByID() bool {
 		strings.HasPrefix(f.Text, api.RequestIDPrefix)
 }
 
-// Cursor is a place in the list: the last request of the page before.
+// Cursor is a place in the list: the last request of the previous page.
 type Cursor struct {
 	CreatedAt time.Time
 	ID        string
@@ -55,7 +55,7 @@ type Cursor struct {
 // IsZero reports whether c is the beginning of the list.
 func (c Cursor) IsZero() bool { return c.ID == "" }
 
-// String is the form for URLs; ParseCursor reads it.
+// String returns the form for URLs, which ParseCursor parses.
 func (c Cursor) String() string {
 	if c.IsZero() {
 		return ""
@@ -63,7 +63,7 @@ func (c Cursor) String() string {
 	return strconv.FormatInt(c.CreatedAt.UnixMicro(), 10) + "." + c.ID
 }
 
-// ParseCursor reads what String wrote; the empty string is the beginning of the list.
+// ParseCursor parses the result of String. The empty string is the beginning of the list.
 func ParseCursor(text string) (Cursor, error) {
 	if text == "" {
 		return Cursor{}, nil
@@ -76,19 +76,20 @@ func ParseCursor(text string) (Cursor, error) {
 	return Cursor{CreatedAt: time.UnixMicro(us).UTC(), ID: id}, nil
 }
 
-// CursorAt is r's place in the list.
+// CursorAt returns r's place in the list.
 func CursorAt(r *Request) Cursor { return Cursor{r.CreatedAt, r.ID} }
 
-// States lists the states in the order of a request's life.
+// States returns the states in the order of a request's life.
 func States() []State { return slices.Clone(states) }
 
-// List is a page of from's list, each request as it stands now. next is where the following page
-// begins; zero: there is none. A request that time has just taken out of f.State is left out.
+// List returns a page of from's list, with each request in its present state. next is where the
+// following page begins, or zero. List leaves out a request whose state in the store is no longer
+// its present one.
 func (s *Service) List(
 	ctx context.Context, from Lister, f Filter,
 ) (page []*Request, next Cursor, err error) {
 	limit := f.Limit
-	f.Limit++ // one more tells whether there are more
+	f.Limit++ // one more shows whether there is a next page
 	page, err = from.List(ctx, f)
 	if err != nil {
 		return nil, Cursor{}, err

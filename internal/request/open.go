@@ -8,10 +8,10 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Open lets p into the request. The first person who is admitted is the signer from then on, and no
-// other person (docs/contract.md, 3.3).
+// Open opens the request for p. The first person whom it admits becomes the signer, and only that
+// person can open the request from then on (docs/contract.md, 3.3).
 func (s *Service) Open(ctx context.Context, id string, p signer.Person) (*Request, error) {
-	// A reload by the signer changes nothing, so it need not wait for a write.
+	// Opening it again changes nothing, so it does not wait for a write.
 	if r, err := s.Get(ctx, id); err != nil {
 		return nil, err
 	} else if r.Signer != nil && r.Signer.UIN == p.UIN {
@@ -55,8 +55,7 @@ func (s *Service) Document(
 	return r, b, err
 }
 
-// SignedDocument opens the finished document for its signer, for as long as the relying party may
-// fetch it.
+// SignedDocument opens the signed document for its signer, while the relying party may fetch it.
 func (s *Service) SignedDocument(
 	ctx context.Context, id string, p signer.Person,
 ) (*Request, Blob, error) {
@@ -74,7 +73,7 @@ func (s *Service) SignedDocument(
 // Available reports whether the signed document may still be fetched.
 func (s *Service) Available(r *Request) bool { return r.resultAt(s.now()) == nil }
 
-// actBy checks that p is the signer, before the table says whether the signer may.
+// actBy checks that p is the signer, and then whether the table allows the action.
 func (r *Request) actBy(p signer.Person, action Action) (cell, error) {
 	c := table[action][r.State]
 	if r.Signer != nil && r.Signer.UIN != p.UIN || !r.Admits(p) {
@@ -86,7 +85,7 @@ func (r *Request) actBy(p signer.Person, action Action) (cell, error) {
 	return c, c.refuseErr()
 }
 
-// refuseErr avoids the typed nil.
+// refuseErr returns c.refuse as an error, without a typed nil.
 func (c cell) refuseErr() error {
 	if c.refuse == nil {
 		return nil

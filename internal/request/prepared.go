@@ -11,9 +11,9 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// preparedFile is the stored form of a [pades.Prepared], a document beside the uploaded one. It is
-// read until the request is sealed, perhaps by a program of another release, so a member is never
-// renamed, removed or given another type. Files without a version are of version 1.
+// preparedFile is the stored form of a [pades.Prepared]. It is read until the request is sealed,
+// possibly by a program of another release, so a member is never renamed, removed or given another
+// type. Files without a version have version 1.
 type preparedFile struct {
 	V int `json:"v,omitempty"`
 	preparedMembers
@@ -30,7 +30,7 @@ type preparedMembers struct {
 	Appearances int      `json:"appearances"`
 }
 
-// preparedVersion is the version of the form that this program writes, and the newest one that it
+// preparedVersion is the version of the form that this program writes, and the newest that it
 // reads.
 const preparedVersion = 1
 
@@ -38,7 +38,7 @@ func encodePrepared(p *pades.Prepared) ([]byte, error) {
 	return json.Marshal(preparedFile{preparedVersion, preparedMembers(*p)})
 }
 
-// decodePrepared reads what encodePrepared wrote.
+// decodePrepared decodes the result of encodePrepared.
 func decodePrepared(r io.Reader) (*pades.Prepared, error) {
 	var f preparedFile
 	if err := json.NewDecoder(r).Decode(&f); err != nil {
@@ -54,7 +54,7 @@ func decodePrepared(r io.Reader) (*pades.Prepared, error) {
 	return &p, nil
 }
 
-// prepared reads back what prepare stored.
+// prepared reads what prepare stored.
 func (s *Service) prepared(ctx context.Context, rec *Prepared) (*pades.Prepared, error) {
 	b, err := s.Documents.Open(ctx, rec.Key)
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Proceed starts a sign session: the signer pressed Proceed to Sign, and a QR code may be shown
-// ([Service.Code]). From here until the session ends the relying party cannot cancel. Proceeding
-// again starts over; the old QR code is dead. After the request's own end, the new session ends
-// when the old one would have.
+// Proceed starts a sign session after the signer pressed Proceed to Sign. A QR code may then be
+// shown ([Service.Code]), and the relying party cannot cancel until the session ends. Proceeding
+// again starts a new session, and the old QR code stops working. After the request's own end, the
+// new session ends when the old one would have.
 func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Request, error) {
 	secret, err := s.secret()
 	if err != nil {
@@ -32,8 +32,8 @@ func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Req
 		}
 		ends := now.Add(s.SessionLifetime)
 		if r.State.InSession() && !now.Before(r.ExpiresAt) {
-			// a session may outlive the request, once; starting over must not hold a cancel off for
-			// ever
+			// A session may outlast the request, once. Starting again must not prevent a cancel for
+			// ever.
 			ends = r.Session.EndsAt
 		}
 		r.State, r.Outcome = c.to, ""

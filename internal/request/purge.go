@@ -11,14 +11,14 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// purgeRetry is how long documents that could not be deleted wait for the next attempt.
+// purgeRetry is the pause before the next attempt to delete documents.
 const purgeRetry = 10 * time.Second
 
-// Purge does jobs of the kind JobPurge, which every change to a final state leaves behind: it
-// deletes the stored documents that the requests do not need any more, of a cancelled or expired
-// request all, of a signed one all but the signed document. The deletions share their flushes to
-// the disk. It returns what became of the jobs, in their order, and may run again, also on several
-// nodes at once.
+// Purge runs jobs of the kind JobPurge, which every change to a final state adds. It deletes the
+// stored documents that the requests no longer need: all of a cancelled or expired request, and all
+// except the signed document of a signed one. The deletions share their flushes to disk. Purge
+// returns the outcomes of the jobs, in their order. It may run again, also on several nodes at
+// once.
 func (s *Service) Purge(ctx context.Context, jobs []Job) []Settlement {
 	unneeded := make([][]string, len(jobs))
 	failed := make([]error, len(jobs))
@@ -26,7 +26,7 @@ func (s *Service) Purge(ctx context.Context, jobs []Job) []Settlement {
 		unneeded[i], failed[i] = s.unneeded(ctx, job.RequestID)
 	}
 	if s.Documents.Delete(ctx, slices.Concat(unneeded...)...) != nil {
-		for i := range jobs { // each for itself, so that only the one that fails is tried again
+		for i := range jobs { // one at a time, so that only the one that fails is retried
 			failed[i] = errors.Join(failed[i], s.Documents.Delete(ctx, unneeded[i]...))
 		}
 	}
@@ -55,7 +55,7 @@ func (s *Service) Purge(ctx context.Context, jobs []Job) []Settlement {
 	return settled
 }
 
-// unneeded lists what is stored for a request that it does not need.
+// unneeded lists the stored documents that a request does not need.
 func (s *Service) unneeded(ctx context.Context, id string) ([]string, error) {
 	keys, err := s.Documents.Keys(ctx, id)
 	if err != nil || len(keys) == 0 {
@@ -81,8 +81,8 @@ func (s *Service) unneeded(ctx context.Context, id string) ([]string, error) {
 	), nil
 }
 
-// unknownSigned lists the signed documents of a request that was never approved, by what the
-// database knows: it is an old backup. It logs each.
+// unknownSigned lists the signed documents of a request that the database says was never approved,
+// which happens with an old backup. It logs each.
 func (s *Service) unknownSigned(
 	ctx context.Context, r *Request, keys []string,
 ) (unknown []string, err error) {
@@ -111,29 +111,28 @@ func (s *Service) unknownSigned(
 	return unknown, nil
 }
 
-// A request that the database does not know may be a real one of another database: the node was
-// started with a wrong database, or with an old backup. So PurgeStrays discards the documents of
-// unknown requests only within these bounds.
+// Bounds on discarding documents of unknown requests. Such a document may belong to a real request
+// in another database: the node may have been started with a wrong database, or with an old backup.
 const (
 	strayAge      = time.Hour      // younger documents may belong to an upload in progress
 	strayDatabase = 24 * time.Hour // a younger database discards none
-	strayShare    = 100            // a sweep discards one in so many stored requests, at least one
+	strayShare    = 100            // a sweep discards one in this many stored requests, at least one
 	trashAge      = 7 * 24 * time.Hour
 )
 
-// What became of stray documents; see [Config].
+// Outcomes for stray documents; see [Config].
 const (
 	StrayKept      = "kept"
 	StrayDiscarded = "discarded"
 	StrayDeleted   = "deleted"
 )
 
-// PurgeStrays looks for documents that no job will find. Those of finished requests, for which a
-// slower operation stored something afterwards, it deletes. Those of requests that the database
-// does not know, because the process died between the upload and the record, it moves to the trash,
-// and deletes them from there after trashAge; it logs each. It keeps signed documents, those that
-// were initiated before the database was created, and what exceeds the bounds above. An error for
-// one request does not keep it from the documents of others.
+// PurgeStrays looks for documents that no job will delete. It deletes documents that a slow
+// operation stored after their request was finished. It moves documents of requests that the
+// database does not know to the trash, and deletes them from there after trashAge; it logs each.
+// Such documents are left by a process that died between the upload and the record. It keeps signed
+// documents, those that were initiated before the database was created, and what exceeds the bounds
+// above. After an error for one request it continues with the others.
 func (s *Service) PurgeStrays(ctx context.Context) error {
 	ids, err := s.Documents.Requests(ctx, s.now().Add(-strayAge))
 	if err != nil {
@@ -173,7 +172,7 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 			allowed--
 			err = s.trash(ctx, strays)
 		}
-		if err != nil && len(failed) < 10 { // enough to see what is wrong
+		if err != nil && len(failed) < 10 { // enough to find the cause
 			failed = append(failed, fmt.Errorf("%s: %w", id, err))
 		}
 	}
@@ -209,7 +208,7 @@ func (s *Service) trash(ctx context.Context, keys []string) error {
 	return err
 }
 
-// emptyTrash deletes what was discarded trashAge ago.
+// emptyTrash deletes what was moved to the trash trashAge ago.
 func (s *Service) emptyTrash(ctx context.Context) error {
 	keys, err := s.Documents.Discarded(ctx, s.now().Add(-trashAge))
 	for _, key := range keys {

@@ -13,44 +13,44 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// DefaultRenewBefore is how long before the end of the newest document time stamp's certificate a
-// document is renewed.
+// DefaultRenewBefore is how long before the end of its newest timestamp's certificate a document is
+// renewed by default.
 const DefaultRenewBefore = 90 * 24 * time.Hour
 
-// renewBackoff is how long a renewal waits after each failed attempt, and from the last on always:
-// there are months of time.
+// renewBackoff is the pauses after failed attempts; the last one repeats. A renewal has months of
+// time.
 var renewBackoff = []time.Duration{
 	time.Minute, 10 * time.Minute, time.Hour, 6 * time.Hour, 24 * time.Hour,
 }
 
-// renewAlarm is the number of failures in a row from which on an operator has to look.
+// renewAlarm is the number of consecutive failures that raises an alarm.
 const renewAlarm = 3
 
-// errOvertaken: another attempt has renewed the document.
+// errOvertaken is the error of an attempt that another one has overtaken.
 var errOvertaken = errors.New("another attempt has renewed the document")
 
-// renewalDue is when a document whose newest time stamp holds until then is to be renewed.
+// renewalDue returns when to renew a document whose newest timestamp is valid until the given time.
 func (s *Service) renewalDue(until time.Time) time.Time { return until.Add(-s.RenewBefore) }
 
-// Renew keeps a signed document valid beyond the certificate of its newest document time stamp (EN
-// 319 142-1, 5.4.3): the job that the sealing of a document of level B-LTA leaves behind. The job
-// stays pending for as long as the document is kept and becomes due again before each end. Its
-// payload counts the failures since the last success.
+// Renew keeps a signed document verifiable beyond the certificate of its newest document timestamp
+// (EN 319 142-1, 5.4.3). It runs the job that sealing at level B-LTA adds. The job stays pending
+// while the document is kept, and is due again before each end. Its payload counts the failures
+// since the last success.
 //
-// The new name is put into the record first, so that no sweep takes the bytes for strays; then come
-// the bytes, then their verification, then the record that makes them visible and gives up the old
-// ones. At every moment the record names a whole document. Of two nodes that renew at the same time
-// the one whose name is in the record wins.
+// Renew first puts the new name into the record, so that PurgeStrays does not delete the bytes.
+// Then it writes the bytes and verifies them, and then changes the record to the new bytes. The
+// record always names a complete document. If two nodes renew at the same time, the one whose name
+// is in the record succeeds.
 func (s *Service) Renew(ctx context.Context, job *Job) []Event {
 	until, err := s.renew(ctx, job.RequestID)
 	var early *pades.NotDueError
 	switch {
-	case errors.As(err, &early): // done before a crash, or the operator wants it later now
+	case errors.As(err, &early): // done before a crash, or RenewBefore was reduced
 		until, err = early.Until, nil
 	case errors.Is(err, errOvertaken):
 		job.Retry(s.now().Add(renewBackoff[0]), err) // and then it is not due
 		return nil
-	case ctx.Err() != nil: // we are stopping
+	case ctx.Err() != nil: // the process stops
 		job.Retry(s.now(), err)
 		return nil
 	}
@@ -61,7 +61,7 @@ func (s *Service) Renew(ctx context.Context, job *Job) []Event {
 		}
 		return nil
 	}
-	failures, _ := strconv.Atoi(job.Payload) // nothing there is 0
+	failures, _ := strconv.Atoi(job.Payload) // an empty payload is 0
 	wait := renewBackoff[min(failures, len(renewBackoff)-1)]
 	failures++
 	job.Payload = strconv.Itoa(failures)
@@ -83,8 +83,8 @@ func (s *Service) Renew(ctx context.Context, job *Job) []Event {
 	}
 }
 
-// renew returns until when the document now holds; zero if there is nothing to be renewed, now or
-// later.
+// renew returns until when the document is now verifiable, or zero if there is nothing to renew,
+// now or later.
 func (s *Service) renew(ctx context.Context, id string) (until time.Time, err error) {
 	r, err := s.Store.Get(ctx, id)
 	if err != nil {
@@ -138,7 +138,7 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 				n.Signed.Renewal != key {
 				return e, errOvertaken
 			}
-			doc.At = n.Signed.At // it is the same signature
+			doc.At = n.Signed.At // the signature is the same
 			n.Signed = doc
 			e.record(
 				now,
@@ -159,8 +159,8 @@ func (s *Service) renew(ctx context.Context, id string) (until time.Time, err er
 	return doc.Until, nil
 }
 
-// rewrite writes the renewed document, reads it back, and insists that the signature is still the
-// one that was approved, at its level, under a time stamp that lasts longer than the old one.
+// rewrite writes the renewed document, reads it, and checks that it has the signature that was
+// approved, at its level, under a timestamp that is valid for longer than the old one.
 func (s *Service) rewrite(
 	ctx context.Context, r *Request, key string, old Blob, update []byte,
 ) (*SignedDocument, error) {

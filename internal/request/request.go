@@ -10,17 +10,17 @@ import (
 )
 
 // Request is one sign request: one row, one version, one state. Its methods change it in memory and
-// return the [Effects] of the change; only [Store.Update] makes both real, in one transaction. How
-// it is stored is in internal/store/row.go.
+// return the [Effects] of the change. [Store.Update] stores both in one transaction.
+// internal/store/row.go has the stored form.
 type Request struct {
 	ID       string // "signv3-" and a UUIDv7
 	ClientID string
-	Version  int64 // counts changes; kept by the store
+	Version  int64 // counts changes; set by the store
 	State    State
 
 	DocName   string
 	Locations []api.Location
-	// of the intended signer (docs/contract.md, 3.4.1); empty: the first who opens it
+	// of the intended signer (docs/contract.md, 3.4.1); if empty, the first who opens it
 	SignerHash   string
 	ExchangeHash []byte // SHA-256 of the exchange code, which only the relying party has
 
@@ -29,7 +29,7 @@ type Request struct {
 
 	Document    Document
 	Warnings    []string       // kinds of content (pades.FindingCode) that the signer is warned of
-	Signer      *signer.Person // who opened it; no other person may from then on
+	Signer      *signer.Person // who opened it; no other person may
 	Session     *Session       // in state session; kept in sealing
 	Approval    *Approval
 	Signed      *SignedDocument
@@ -37,7 +37,7 @@ type Request struct {
 	Outcome     Outcome // how the latest session ended without a signature
 }
 
-// Effects is what a change wants written beside the request, in the same transaction.
+// Effects are what a change writes beside the request, in the same transaction.
 type Effects struct {
 	Events []Event // lines of the audit trail; the store numbers them
 	Jobs   []Job   // of this request; the store gives them their ids
@@ -49,13 +49,13 @@ type Effects struct {
 // whatever races and crashes do.
 type Ticket struct {
 	ClientID, JTI string
-	KeepUntil     time.Time // until when the token could be used again
+	KeepUntil     time.Time // end of the time in which the token could be used again
 }
 
-// ErrTicketUsed is what the second of two calls with one token hears.
+// ErrTicketUsed is the error of the second of two calls with one token.
 var ErrTicketUsed error = api.ErrUnauthorized.Because("claim jti: used before")
 
-// None reports that there is nothing to write.
+// None reports whether there is nothing to write.
 func (e *Effects) None() bool { return len(e.Events) == 0 && len(e.Jobs) == 0 }
 
 // Enqueue adds a job.
@@ -67,7 +67,7 @@ func (e *Effects) record(at time.Time, kind EventKind, d Detail) {
 	e.Events = append(e.Events, Event{At: at, Kind: kind, Detail: d})
 }
 
-// purge enqueues the deletion of what the request does not need any more.
+// purge adds a job that deletes what the request no longer needs.
 func (e *Effects) purge(now time.Time) { e.Enqueue(JobPurge, now) }
 
 func (e *Effects) add(more Effects) {
@@ -77,27 +77,27 @@ func (e *Effects) add(more Effects) {
 	}
 }
 
-// Document describes stored bytes. Key is where they are in [Documents].
+// Document describes stored bytes. Key is their key in [Documents].
 type Document struct {
 	Key    string
 	Size   int64
 	SHA256 []byte
 	Pages  int
 
-	Signatures int // that it had when it was uploaded
+	Signatures int // number of signatures in the uploaded document
 }
 
-// Session is the time between Proceed to Sign and its end. Its ID is a secret: a device gets it for
-// a fresh QR code (scan.go).
+// Session is the time between Proceed to Sign and its end. Its ID is a secret, which a device gets
+// for a fresh QR code (scan.go).
 type Session struct {
 	ID        string
 	StartedAt time.Time
 	EndsAt    time.Time
-	MatchCode string // 4 digits, on the page and on the phone
+	MatchCode string // 4 digits, shown on the page and on the phone
 	Prepared  *Prepared
 }
 
-// Prepared is the record of the increment that waits for the phone's signature. It appears when a
+// Prepared is the record of the increment that waits for the phone's signature. It exists after a
 // phone has scanned.
 type Prepared struct {
 	Key    string // of the serialised pades.Prepared
@@ -106,32 +106,32 @@ type Prepared struct {
 }
 
 // Approval is the phone's answer. It is written in the transaction that ends the signer's part, so
-// that any process can finish the document and no signer is asked twice.
+// that any process can seal the document and no signer is asked twice.
 type Approval struct {
 	SessionID   string
 	PhoneID     string
 	Certificate []byte // DER, of the phone's key
 	Signature   []byte // DER ECDSA over SHA-256 of the signed attributes
 	At          time.Time
-	SealBy      time.Time // until when sealing is tried; see sealBy
-	Tries       int       // to seal, that failed
-	NextTry     time.Time // to seal, after one that failed
+	SealBy      time.Time // end of the time for sealing; see sealBy
+	Tries       int       // failed attempts to seal
+	NextTry     time.Time // time of the next attempt to seal after a failed one
 }
 
-// SignedDocument describes the finished document.
+// SignedDocument describes the signed document.
 type SignedDocument struct {
 	Document
 	At    time.Time
 	Name  string // CN of the signer's certificate
-	Level string // PAdES level that the release gate saw, such as "B-T"
+	Level string // PAdES level that the release gate has verified, such as "B-T"
 
-	// Until is when the certificate of the newest document time stamp ends; zero below level B-LTA.
+	// Until is the end of the certificate of the newest document timestamp; zero below level B-LTA.
 	// Renewal is the key of the renewed document while that is being written.
 	Until   time.Time
 	Renewal string
 }
 
-// Outcome says how a session ended without a signature.
+// Outcome is how a session ended without a signature.
 type Outcome string
 
 // The outcomes.
@@ -142,7 +142,7 @@ const (
 	OutcomeFailed   Outcome = "failed"
 )
 
-// SignerInfo is the wire form of who signed; only a signed request has it.
+// SignerInfo returns the wire form of the signer of a signed request.
 func (r *Request) SignerInfo() api.SignerInfo {
 	uin := r.Signer.UIN
 	return api.SignerInfo{
@@ -152,8 +152,9 @@ func (r *Request) SignerInfo() api.SignerInfo {
 	}
 }
 
-// SignedName is a name for the signed document: "lease.pdf" becomes "lease-signed.pdf". It is as
-// free as the document's; who puts it into a header or on a disk makes it safe.
+// SignedName returns a name for the signed document: "lease.pdf" becomes "lease-signed.pdf". The
+// name may contain any character of the document's name, so users must make it safe for headers and
+// file systems.
 func (r *Request) SignedName() string {
 	stem := r.DocName
 	if n := len(stem) - len(".pdf"); n > 0 && strings.EqualFold(stem[n:], ".pdf") {
@@ -162,8 +163,8 @@ func (r *Request) SignedName() string {
 	return stem + "-signed.pdf"
 }
 
-// Admits reports whether p may open the request: the intended signer if one is named, else the
-// first who opened it.
+// Admits reports whether p may open the request: the intended signer if there is one, and otherwise
+// the first who opened it.
 func (r *Request) Admits(p signer.Person) bool {
 	if r.SignerHash != "" && p.Hash() != r.SignerHash {
 		return false
@@ -171,9 +172,9 @@ func (r *Request) Admits(p signer.Person) bool {
 	return r.Signer == nil || r.Signer.UIN == p.UIN
 }
 
-// settle moves r to where it stands at now. A read settles its copy and drops the effects, a write
-// settles inside its transaction, so both judge alike, whether or not the worker has written down
-// what time has done.
+// settle applies what time has done to r at now. A read settles its copy and discards the effects,
+// and a write settles in its transaction, so both judge alike, even if the worker has not stored
+// the change yet.
 func (r *Request) settle(now time.Time) Effects {
 	if table[ActTimeOut][r.State].ends && !now.Before(r.Session.EndsAt) {
 		return r.endSession(ActTimeOut, OutcomeTimedOut, now)
@@ -181,7 +182,7 @@ func (r *Request) settle(now time.Time) Effects {
 	return r.expire(now)
 }
 
-// expire ends r if its time is over at now.
+// expire changes r to expired if its time is over at now.
 func (r *Request) expire(now time.Time) (e Effects) {
 	if c := table[ActExpire][r.State]; c.to != "" && !now.Before(r.ExpiresAt) {
 		r.State = c.to
@@ -191,8 +192,7 @@ func (r *Request) expire(now time.Time) (e Effects) {
 	return e
 }
 
-// endSession takes r out of its session (or out of a sealing that is aborted), by the rule of
-// action.
+// endSession ends r's session, or the sealing that is aborted, by the rule of action.
 func (r *Request) endSession(action Action, outcome Outcome, now time.Time) (e Effects) {
 	c := table[action][r.State]
 	if !c.ends {
@@ -208,7 +208,8 @@ func (r *Request) endSession(action Action, outcome Outcome, now time.Time) (e E
 // signedPrefix begins the name in the key of every signed document.
 const signedPrefix = "signed-"
 
-// Keys lists the stored documents that r still needs; all others below its id may go.
+// Keys returns the keys of the stored documents that r still needs; all others of the request may
+// be deleted.
 func (r *Request) Keys() (keys []string) {
 	if r.State.KeepsUpload() {
 		keys = append(keys, r.Document.Key)
@@ -225,8 +226,8 @@ func (r *Request) Keys() (keys []string) {
 	return keys
 }
 
-// Clone returns a copy that shares nothing that changes: texts of bytes are replaced, never written
-// to.
+// Clone returns a copy that shares nothing that can change. Byte slices are shared, because they
+// are replaced and never modified.
 func (r *Request) Clone() *Request {
 	c := *r
 	c.Locations, c.Warnings = slices.Clone(r.Locations), slices.Clone(r.Warnings)

@@ -6,10 +6,10 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// EventResent notes that an operator has the webhook sent once more; detail: by.
+// EventResent records that an operator has requested the webhook again; detail: by.
 const EventResent EventKind = "webhook_resent"
 
-// What Resend refuses. Operators see the texts.
+// Errors of Resend. Operators see the texts.
 var (
 	ErrNoWebhookYet = &api.Error{
 		Code: "NO_WEBHOOK", Description: "There is no webhook: the document has not been signed",
@@ -19,10 +19,9 @@ var (
 	}
 )
 
-// Resend makes the webhook of a signed request due now: one that failed or arrived is tried once
-// more, and one that waits for its next try waits no longer. by names the operator in the trail. It
-// is [ErrNoWebhookYet] before the request is signed, and [ErrWebhookOnWire] while a worker is at
-// it.
+// Resend makes the webhook of a signed request due now, whether it failed, was accepted, or waits
+// for its next attempt. by names the operator in the trail. The error is [ErrNoWebhookYet] before
+// the request is signed, and [ErrWebhookOnWire] while an attempt runs.
 func (s *Service) Resend(ctx context.Context, id, by string) error {
 	if _, err := s.Store.Get(ctx, id); err != nil {
 		return err
@@ -41,8 +40,8 @@ func (s *Service) Resend(ctx context.Context, id, by string) error {
 			return ErrWebhookOnWire
 		}
 		job.Status, job.DueAt = JobPending, now
-		// Should a worker claim it in this moment, Settle leaves it alone: the webhook is on its
-		// way then, too.
+		// If a worker claims the job now, Settle does not change it, and the worker sends the
+		// webhook.
 		return s.Outbox.Settle(
 			ctx, Settlement{job, []Event{{At: now, Kind: EventResent, Detail: Detail{By: by}}}},
 		)

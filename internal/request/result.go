@@ -9,8 +9,8 @@ import (
 )
 
 // Result answers the relying party that asks for the signed document (docs/contract.md, 5). The
-// caller has authenticated the party through the request; the exchange code proves that it is the
-// one who initiated. Each call gives a fresh URL.
+// caller has authenticated the party. The exchange code proves that the party initiated the
+// request. Each call returns a new URL.
 func (s *Service) Result(ctx context.Context, id, exchangeCode string) (*api.Result, error) {
 	r, err := s.Get(ctx, id)
 	if err != nil {
@@ -29,7 +29,7 @@ func (s *Service) Result(ctx context.Context, id, exchangeCode string) (*api.Res
 	return &api.Result{SignedDocURL: url, SignerInfo: r.SignerInfo(), Exp: exp.Unix()}, nil
 }
 
-// resultAt is nil if the signed document may be fetched at now.
+// resultAt returns nil if the signed document may be fetched at now.
 func (r *Request) resultAt(now time.Time) error {
 	if err := table[ActResult][r.State].refuseErr(); err != nil {
 		return err
@@ -40,7 +40,7 @@ func (r *Request) resultAt(now time.Time) error {
 	return nil
 }
 
-// note adds an event to the trail that changes nothing else.
+// note adds an event to the trail without another change.
 func (s *Service) note(ctx context.Context, id string, kind EventKind) error {
 	return s.update(ctx, id, func(_ *Request, now time.Time) (e Effects, err error) {
 		e.record(now, kind, Detail{})

@@ -12,24 +12,23 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// The session's id is what lets a phone take part, and no QR code ever carries it. The code carries
-// a value that changes every second; a device gets the id for a value that is still fresh. So a
-// picture of the code that is sent on to a victim is worth nothing when it arrives, and there is no
-// other way in that could forget to ask: Challenge, Approve and Reject need the id.
+// A phone that takes part in a session presents the session's id, which no QR code contains. The
+// code contains a value that changes every second, and a device gets the id in exchange for a fresh
+// value. So a forwarded picture of the code is useless when it arrives. No operation can omit this
+// check, because Challenge, Approve and Reject require the id.
 const (
 	codeStep = time.Second
-	// honoured besides the present one: the time to read a code and to send what it says
+	// accepted before the present one: the time to read a code and send its value
 	codesOnTrust = 2
-	// honoured of the time to come: what another node has shown, whose clock is ahead
+	// accepted after the present one: shown by another node whose clock is ahead
 	codesAhead = 2
 	codeBytes  = 12 // of the MAC: too many to guess in a session
 )
 
-// ErrStaleCode refuses a scanned value that is not, or no longer, honoured.
+// ErrStaleCode is the error for a scanned value that is not accepted, or no longer.
 var ErrStaleCode = errors.New("sign: the scanned code is not a fresh one")
 
-// Code is the value that the QR code of the present session carries, and how long it is the newest
-// one.
+// Code returns the value for the QR code of the present session, and how long it is the newest one.
 func (s *Service) Code(
 	ctx context.Context, id string, p signer.Person,
 ) (value string, fresh time.Duration, err error) {
@@ -41,8 +40,8 @@ func (s *Service) Code(
 	return r.codeAt(s.step(now)), now.Truncate(codeStep).Add(codeStep).Sub(now), nil
 }
 
-// Scan lets in a device that has read the QR code: it returns the request with its session if value
-// is fresh, else [ErrStaleCode]. Who holds the device is judged later, when it asks what to sign.
+// Scan admits a device that has read the QR code. It returns the request with its session if value
+// is fresh, and [ErrStaleCode] otherwise. Challenge checks later who uses the device.
 func (s *Service) Scan(ctx context.Context, id, value string) (*Request, error) {
 	r, err := s.Get(ctx, id)
 	if err != nil {
@@ -60,8 +59,8 @@ func (s *Service) Scan(ctx context.Context, id, value string) (*Request, error) 
 	return nil, ErrStaleCode
 }
 
-// OpenHere lets in the browser in which the signer is logged in: the portal's own device needs no
-// code. It returns the request with its session.
+// OpenHere admits the browser in which the signer is logged in to the portal, without a code. It
+// returns the request with its session.
 func (s *Service) OpenHere(ctx context.Context, id string, p signer.Person) (*Request, error) {
 	r, err := s.view(ctx, id, p)
 	if err != nil {
@@ -73,7 +72,7 @@ func (s *Service) OpenHere(ctx context.Context, id string, p signer.Person) (*Re
 	return r, nil
 }
 
-// sharedNow is the time by the clock that all nodes share, as far as this node knows it.
+// sharedNow returns the time of the clock that all nodes share, as far as this node knows it.
 func (s *Service) sharedNow() time.Time {
 	if s.ClockOffset == nil {
 		return s.now()
@@ -81,7 +80,7 @@ func (s *Service) sharedNow() time.Time {
 	return s.now().Add(-s.ClockOffset())
 }
 
-// step numbers the values of a session's code; a static code has one.
+// step returns the number of the present value of a code. A static code has one.
 func (s *Service) step(now time.Time) int64 {
 	if s.StaticCode {
 		return 0
@@ -89,7 +88,7 @@ func (s *Service) step(now time.Time) int64 {
 	return now.UnixNano() / int64(codeStep)
 }
 
-// codeAt is the code's value of one step: a MAC under the session's id, which only we know.
+// codeAt returns the code's value of one step: a MAC with the session's id as key, which is secret.
 func (r *Request) codeAt(step int64) string {
 	m := hmac.New(sha256.New, []byte(r.Session.ID))
 	fmt.Fprintf(m, "signet session code\n%s\n%d", r.ID, step)

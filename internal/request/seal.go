@@ -14,30 +14,29 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// DefaultSealTimeout is how long Seal tries to finish a document, unless the configuration says
-// otherwise.
+// DefaultSealTimeout is how long Seal is retried by default.
 const DefaultSealTimeout = 24 * time.Hour
 
-// The attempts to finish a document are 1, 2, 4 and so on seconds apart, up to sealMaxWait.
+// The pauses between attempts to seal are 1, 2, 4 and so on seconds, up to sealMaxWait.
 const (
 	sealMinWait = time.Second
 	sealMaxWait = time.Hour
 )
 
-// sealWait is the time from the last of so many failed attempts to the next.
+// sealWait returns the pause after the given number of failed attempts.
 func sealWait(tries int) time.Duration {
 	return min(sealMinWait<<min(tries-1, 12), sealMaxWait)
 }
 
-// errGate marks a finished document that is not what the signer approved. Trying again does not
-// help.
+// errGate is the error for a signed document that is not what the signer approved. Retrying does
+// not help.
 var errGate = errors.New("release gate")
 
-// Seal finishes a document that a phone has approved: the job that Approve leaves behind. Every
-// step can be done again after a crash, by any process: bytes first, under a name of this attempt's
-// own, then the record that makes them visible. While no timestamp authority answers, the document
-// waits and is tried again until Approval.SealBy. Then the request is stalled: the phone's
-// signature stays until an operator has it sealed again or aborts it, or the relying party cancels.
+// Seal finishes a document that a phone has approved. It runs the job that Approve adds. Every step
+// can be repeated after a crash, by any process: it writes the bytes first, under a name of this
+// attempt, and then the record that makes them visible. While no timestamp authority answers, the
+// job is retried until Approval.SealBy. Then the request is stalled: the phone's signature is kept
+// until an operator seals it again or aborts it, or the relying party cancels.
 func (s *Service) Seal(ctx context.Context, job *Job) []Event {
 	r, err := s.Store.Get(ctx, job.RequestID)
 	switch {
@@ -47,7 +46,7 @@ func (s *Service) Seal(ctx context.Context, job *Job) []Event {
 	case table[ActSeal][r.State].to == "": // done before a crash, or by another process
 		job.Finish()
 		return nil
-	// another job tries before, or a crash kept this one from waiting
+	// another job retries earlier, or a crash prevented this one from waiting
 	case r.Approval.NextTry.After(s.now()):
 		job.Retry(r.Approval.NextTry, errors.New("the next attempt is not due"))
 		return nil
@@ -55,7 +54,7 @@ func (s *Service) Seal(ctx context.Context, job *Job) []Event {
 	switch err := s.seal(ctx, r); {
 	case err == nil:
 		job.Finish()
-	case ctx.Err() != nil: // we are stopping; that is no one's failure
+	case ctx.Err() != nil: // the process stops, which is not a failure
 		job.Retry(s.now(), err)
 	default:
 		s.sealFailed(ctx, r, job, err)
@@ -63,12 +62,12 @@ func (s *Service) Seal(ctx context.Context, job *Job) []Event {
 	return nil
 }
 
-// sealRecordWait is the time to the next attempt where the database failed and not the sealing.
+// sealRecordWait is the pause after a failure of the database rather than of sealing.
 const sealRecordWait = 5 * time.Second
 
-// sealFailed plans the next attempt, or has the request stalled if there is none.
+// sealFailed schedules the next attempt, or makes the request stalled if there is none.
 func (s *Service) sealFailed(ctx context.Context, tried *Request, job *Job, cause error) {
-	var due time.Time // of the next attempt; zero: there is none
+	var due time.Time // of the next attempt; zero if there is none
 	stalled := false
 	err := s.update(ctx, tried.ID, func(r *Request, now time.Time) (e Effects, _ error) {
 		due, stalled = time.Time{}, false
@@ -112,14 +111,14 @@ func (s *Service) sealFailed(ctx context.Context, tried *Request, job *Job, caus
 	}
 }
 
-// ErrNotSealing is the refusal of SealAgain and Abort where no approved document waits. Operators
-// see the text.
+// ErrNotSealing is the refusal of SealAgain and Abort if no approved document waits. Operators see
+// the text.
 var ErrNotSealing = &api.Error{
 	Code: "NOT_SEALING", Description: "No approved document waits to be sealed",
 }
 
-// SealAgain has an approved document sealed at once: one that waits for its next attempt, or one
-// that is stalled, which gets as long again. by names the operator in the trail.
+// SealAgain makes the sealing of an approved document due now, whether it waits for its next
+// attempt or is stalled. A stalled one gets a new time limit. by names the operator in the trail.
 func (s *Service) SealAgain(ctx context.Context, id, by string) error {
 	return s.update(ctx, id, func(r *Request, now time.Time) (e Effects, _ error) {
 		c := table[ActSealAgain][r.State]
@@ -149,7 +148,8 @@ func (s *Service) Abort(ctx context.Context, id, by string) error {
 	})
 }
 
-// sealBy is until when sealing is tried. Approvals of earlier releases do not say.
+// sealBy returns the end of the time for sealing, also for approvals of earlier releases, which do
+// not contain it.
 func (a *Approval) sealBy(timeout time.Duration) time.Time {
 	if a.SealBy.IsZero() {
 		return a.At.Add(timeout)
@@ -191,7 +191,7 @@ func (s *Service) seal(ctx context.Context, r *Request) error {
 	return err
 }
 
-// finish writes the signed document and verifies what it has written, as a stranger would.
+// finish writes the signed document and then reads and verifies it as any verifier would.
 func (s *Service) finish(ctx context.Context, r *Request) (*SignedDocument, error) {
 	original, err := s.Documents.Open(ctx, r.Document.Key)
 	if err != nil {
@@ -248,9 +248,9 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDocument, erro
 	return doc, nil
 }
 
-// gate reads the stored document back and insists on exactly one new signature, by the phone's
+// gate reads the stored document and requires exactly one new signature, by the phone's
 // certificate, over the digest that the signer approved. That digest covers the uploaded bytes, so
-// they are untouched.
+// they are unchanged.
 func (s *Service) gate(
 	ctx context.Context, r *Request, doc *SignedDocument, p *pades.Prepared, cert *x509.Certificate,
 ) error {
@@ -273,7 +273,7 @@ func (s *Service) gate(
 	return nil
 }
 
-// trust says how documents are judged now.
+// trust returns the options with which documents are verified now.
 func (s *Service) trust() pades.VerifyOptions {
 	return pades.VerifyOptions{
 		Roots: s.Roots, TSARoots: s.TSARoots, Now: s.now(), Limits: s.PDFLimits, Memo: s.memo,

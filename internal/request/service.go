@@ -19,8 +19,8 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// Service is the operations on sign requests, one file each. It holds no state of the requests: any
-// number of processes may run one over the same store.
+// Service is the operations on sign requests, one file each. It keeps no state of requests: any
+// number of processes may use one store.
 type Service struct {
 	Config
 	parsing *turns      // bounds what documents that are being parsed take together
@@ -29,7 +29,7 @@ type Service struct {
 	downloads *downloads
 }
 
-// Config is what a Service works with. All fields are required unless they say otherwise.
+// Config is the configuration of a Service. All fields are required unless they say otherwise.
 type Config struct {
 	Store       Store
 	Outbox      Outbox
@@ -42,45 +42,45 @@ type Config struct {
 	Chain    []*x509.Certificate // above a phone's certificate: issuing CA first, root last
 	Roots    *x509.CertPool      // that phones' certificates chain to
 	TSARoots *x509.CertPool      // that the Timestamper's tokens chain to
-	// that complete the chains of an external Timestamper; may be empty
+	// to complete the chains of an external Timestamper; may be empty
 	Known []*x509.Certificate
 
 	Now  func() time.Time
 	Rand io.Reader
 
-	// ClockOffset, if set, is how far Now is ahead of the clock that all nodes share, as it was
+	// ClockOffset, if set, returns how far Now is ahead of the clock that all nodes share, as
 	// measured last. QR codes change by that clock.
 	ClockOffset func() time.Duration
 
-	// scheme and host under which browsers and relying parties reach us; no trailing slash
+	// scheme and host at which browsers and relying parties reach the service; no trailing slash
 	PublicURL       string
 	LinkSecret      []byte        // 32 bytes; authenticates download links
 	SessionLifetime time.Duration // of a sign session (docs/contract.md, 14.9); 0: 180 s
 	// the end of its newest time stamp a document is renewed; 0: DefaultRenewBefore
 	RenewBefore time.Duration
 	SealTimeout time.Duration // for which sealing is tried; 0: DefaultSealTimeout
-	// a session's QR code never changes: for tests, because a picture of it can be sent on
+	// never change a session's QR code; for tests, because a picture of it can be forwarded
 	StaticCode bool
 	Sandbox    bool       // signatures say SANDBOX
 	Background bool       // signatures lighten what is below them
 	PDFLimits  pdf.Limits // zero: the defaults
-	// RefuseContent are the findings with which an upload is refused; nil for none.
+	// RefuseContent are the findings for which an upload is refused; may be nil.
 	RefuseContent []pades.FindingCode
 
-	// WarnContent are the findings that the signer is shown before Proceed and on the phone; nil
-	// for none. A finding that is in neither list is in the trail only.
+	// WarnContent are the findings that the signer is warned of before Proceed and on the phone;
+	// may be nil. A finding in neither list is only recorded in the trail.
 	WarnContent []pades.FindingCode
 	Log         *slog.Logger
 
 	// Stalled, if set, is called for each document that could not be sealed in time.
 	Stalled func()
 
-	// Strays, if set, is called with the number of stray documents that a sweep has found, and what
-	// became of them: StrayKept, StrayDiscarded or StrayDeleted.
+	// Strays, if set, is called with the number of stray documents that a sweep has found, and
+	// their outcome: StrayKept, StrayDiscarded or StrayDeleted.
 	Strays func(outcome string, n int)
 
-	// Sealed, if set, hears how long each sealing took, from the phone's approval to the signed
-	// document.
+	// Sealed, if set, is called with the duration of each sealing, from the phone's approval to the
+	// signed document.
 	Sealed func(took time.Duration)
 }
 
@@ -104,8 +104,8 @@ func New(c Config) *Service {
 	}
 }
 
-// Get returns the request as it stands now: what time has done to it shows whether or not a sweeper
-// has written it down.
+// Get returns the request in its present state, also if no worker has stored yet what time has done
+// to it.
 func (s *Service) Get(ctx context.Context, id string) (*Request, error) {
 	r, err := s.Store.Get(ctx, id)
 	if err != nil {
@@ -115,12 +115,12 @@ func (s *Service) Get(ctx context.Context, id string) (*Request, error) {
 	return r, nil
 }
 
-// update is Store.Update on the request as it stands now.
+// update is Store.Update on the request in its present state.
 func (s *Service) update(
 	ctx context.Context, id string, change func(r *Request, now time.Time) (Effects, error),
 ) error {
 	return s.Store.Update(ctx, id, func(r *Request) (Effects, error) {
-		// read inside the transaction: the order of changes is the order of their times
+		// Read in the transaction, so that changes are in the order of their times.
 		now := s.now()
 		e := r.settle(now)
 		more, err := change(r, now)
@@ -129,10 +129,10 @@ func (s *Service) update(
 	})
 }
 
-// now is the time to the precision that stores keep.
+// now returns the time in the precision that stores keep.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
 
-// newRequestID makes "signv3-" and a UUIDv7 (RFC 9562, section 5.7) of the service's own clock.
+// newRequestID returns "signv3-" and a UUIDv7 (RFC 9562, section 5.7) with the service's time.
 func (s *Service) newRequestID(now time.Time) (string, error) {
 	var u uuid.UUID
 	if _, err := io.ReadFull(s.Rand, u[:]); err != nil {
@@ -147,7 +147,7 @@ func (s *Service) newRequestID(now time.Time) (string, error) {
 	return api.RequestIDPrefix + u.String(), nil
 }
 
-// initiatedAt is the time in an id that newRequestID made; zero for any other.
+// initiatedAt returns the time in an id that newRequestID made, and zero for any other.
 func initiatedAt(id string) time.Time {
 	u, err := uuid.Parse(strings.TrimPrefix(id, api.RequestIDPrefix))
 	if err != nil || u.Version() != 7 {
@@ -165,8 +165,8 @@ func (s *Service) secret() (string, error) {
 	return base64.RawURLEncoding.EncodeToString(b), nil
 }
 
-// refusalOf turns a refused PDF into the wire's CLIENT_SIDE_ERROR: what is wrong in a sentence,
-// then where. The reasons of pades, which are about places and signatures, say both in the detail.
+// refusalOf returns the CLIENT_SIDE_ERROR for a refused PDF. Its description says what is wrong,
+// and then where. The errors of pades about places and signatures have both in the detail.
 func refusalOf(err error) error {
 	var refusal *pdf.Refusal
 	if !errors.As(err, &refusal) {
@@ -179,7 +179,7 @@ func refusalOf(err error) error {
 	return api.ErrClientSide(description).Because("document refused: %w", err)
 }
 
-// view is what the signer's read operations share: the request as it stands, if p may see it.
+// view returns the request in its present state if p may see it.
 func (s *Service) view(ctx context.Context, id string, p signer.Person) (*Request, error) {
 	r, err := s.Get(ctx, id)
 	if err != nil {

@@ -6,22 +6,22 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// State is where a sign request stands. The zero value is not a state.
+// State is the state of a sign request. The zero value is not a state.
 type State string
 
-// The eight states. Signed, Cancelled and (but for a cancel) Expired are final.
+// The eight states. Signed and Cancelled are final, and so is Expired except for a cancel.
 const (
-	StateCreated   State = "created"   // it was not opened yet
+	StateCreated   State = "created"   // no person has opened it
 	StateLocked    State = "locked"    // it belongs to one signer
 	StateSession   State = "session"   // the signer pressed Proceed to Sign; a QR code is shown
 	StateSealing   State = "sealing"   // the phone has signed; the document is being finished
 	StateStalled   State = "stalled"   // the phone has signed; finishing took too long
-	StateSigned    State = "signed"    // the signed document is there
+	StateSigned    State = "signed"    // the signed document exists
 	StateExpired   State = "expired"   // its 30 minutes are over
-	StateCancelled State = "cancelled" // the relying party took it back
+	StateCancelled State = "cancelled" // the relying party cancelled it
 )
 
-// Action is what a person, the worker, or time does to a request.
+// Action is what a person, the worker or time does to a request.
 type Action string
 
 // The actions, in the order of the table in doc.go.
@@ -32,23 +32,24 @@ const (
 	ActApprove    Action = "approve"     // the phone approves this session with a valid signature
 	ActReject     Action = "reject"      // the phone rejects
 	ActLeave      Action = "leave"       // the signer leaves the QR page
-	ActTimeOut    Action = "time-out"    // the session's own end has come
-	ActExpire     Action = "expire"      // the request's end has come
+	ActTimeOut    Action = "time-out"    // the session times out
+	ActExpire     Action = "expire"      // the request's time is over
 	ActSeal       Action = "seal"        // the document is finished
 	ActSealFailed Action = "seal failed" // the document could not be finished in time, or at all
-	ActSealAgain  Action = "seal again"  // an operator has it tried again, at once
+	ActSealAgain  Action = "seal again"  // an operator requests sealing again
 	ActAbort      Action = "abort"       // an operator discards the phone's signature
-	ActRenew      Action = "renew"       // the signed document gets a further time stamp
+	ActRenew      Action = "renew"       // the signed document gets another timestamp
 	ActCancel     Action = "cancel"      // the relying party cancels
 	ActResult     Action = "result"      // the relying party asks for the result
 )
 
-// cell is one cell of the table: a next state, or a refusal. The zero cell means that nothing
-// happens. A logged refusal is recorded in the trail, because a phone held a challenge that it
-// could no longer answer.
+// cell is one cell of the table: a next state, or a refusal. In the zero cell nothing happens. A
+// logged refusal is recorded in the trail, because a phone had a challenge that it could no longer
+// answer.
 type cell struct {
 	to State
-	// a session ends without a signature; if the request's time is over too, expire follows at once
+	// a session ends without a signature; if the request's time is over too, it expires in the same
+	// change
 	ends   bool
 	refuse *api.Error
 	logged bool
@@ -71,9 +72,9 @@ var (
 	}
 )
 
-// table is the whole life of a sign request. Nothing else in the program decides whether something
-// may happen: no other file compares states, which a test checks. A test walks every cell, and
-// another compares the table with that in doc.go.
+// table is the whole life of a sign request. It alone decides which actions are allowed: no other
+// file compares states, which a test checks. Other tests walk every cell, and compare the table
+// with the one in doc.go.
 var table = map[Action]map[State]cell{
 	ActOpen: {
 		StateCreated:   to(StateLocked),
@@ -98,14 +99,14 @@ var table = map[Action]map[State]cell{
 	ActProceed: {
 		StateCreated:   refuse(api.ErrNotOpened),
 		StateLocked:    to(StateSession),
-		StateSession:   to(StateSession), // a new session: the old QR code is dead
+		StateSession:   to(StateSession), // a new session; the old QR code stops working
 		StateSealing:   refuse(api.ErrSigning),
 		StateStalled:   refuse(api.ErrSigning),
 		StateSigned:    refuse(api.ErrAlreadySigned),
 		StateExpired:   refuse(api.ErrExpired),
 		StateCancelled: refuse(api.ErrCancelled),
 	},
-	ActApprove: { // the same approval again is answered like the first, before the table is asked
+	ActApprove: { // an approval that repeats the accepted one does not reach the table
 		StateCreated:   refuse(api.ErrNoActiveSession),
 		StateLocked:    refuseLogged(api.ErrNoActiveSession),
 		StateSession:   to(StateSealing),
@@ -179,7 +180,7 @@ var table = map[Action]map[State]cell{
 	},
 }
 
-// endSession is the row of the two ways in which people end a session without a signature.
+// endSession is the row of the two actions by which people end a session without a signature.
 var endSession = map[State]cell{
 	StateCreated:   refuse(api.ErrNoActiveSession),
 	StateLocked:    refuse(api.ErrNoActiveSession),
@@ -191,15 +192,14 @@ var endSession = map[State]cell{
 	StateCancelled: refuse(api.ErrCancelled),
 }
 
-// traits are what holds of a request in a state, whatever is done to it. The predicates below give
-// them names.
+// traits are the properties of a request in a state. The predicates below give them names.
 type traits struct {
 	session  bool // a sign session runs
 	upload   bool // the uploaded document is needed
 	approved bool // a phone's approval was accepted
-	signed   bool // the signed document is there
-	over     bool // there is nothing left for a signer to see
-	final    bool // nothing more is stored, but for renewals
+	signed   bool // the signed document exists
+	over     bool // a signer has nothing to see any more
+	final    bool // no more documents are stored, except renewals
 }
 
 var traitsOf = map[State]traits{
@@ -216,26 +216,26 @@ var traitsOf = map[State]traits{
 // InSession reports whether a sign session runs. Its end is in Session.EndsAt.
 func (s State) InSession() bool { return traitsOf[s].session }
 
-// Approved reports whether a phone's approval was accepted: the document is signed, or waits for
-// it.
+// Approved reports whether a phone's approval was accepted: the document is signed, or waits to be
+// sealed.
 func (s State) Approved() bool { return traitsOf[s].approved }
 
-// Signed reports whether the signed document is there.
+// Signed reports whether the signed document exists.
 func (s State) Signed() bool { return traitsOf[s].signed }
 
 // MayLogin reports whether a signer may log in to see the request.
 func (s State) MayLogin() bool { return !traitsOf[s].over }
 
-// MayAnnounce reports whether a webhook may tell of the request.
+// MayAnnounce reports whether a webhook may announce the request.
 func (s State) MayAnnounce() bool { return traitsOf[s].signed }
 
-// KeepsUpload reports whether the uploaded document and what was prepared from it are needed.
+// KeepsUpload reports whether the uploaded document and the prepared one are needed.
 func (s State) KeepsUpload() bool { return traitsOf[s].upload }
 
 func (s State) final() bool { return traitsOf[s].final }
 
-// ForSigner is the state that signers see. They have nothing to do for a stalled request, as for
-// one that is being sealed.
+// ForSigner returns the state that signers see. For them a stalled request is one that is being
+// sealed.
 func (s State) ForSigner() State {
 	if s == StateStalled {
 		return StateSealing
@@ -243,10 +243,10 @@ func (s State) ForSigner() State {
 	return s
 }
 
-// Refusal is what the table refuses an action with; nil if it does not.
+// Refusal returns the error with which the table refuses an action, or nil.
 func (s State) Refusal(a Action) *api.Error { return table[a][s].refuse }
 
-// DueAt is when time acts on r next; ok is false if it never will.
+// DueAt returns when time changes r next; ok is false if it never will.
 func (r *Request) DueAt() (at time.Time, ok bool) {
 	switch {
 	case table[ActTimeOut][r.State].ends:

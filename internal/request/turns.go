@@ -11,16 +11,16 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// turns bounds how many documents are parsed at once, because a hostile one can take seconds of
-// a processor and some 100 MiB of memory. It is fair: one relying party never holds all slots,
-// and the parties that wait are served in turn, however many documents each of them has.
+// turns bounds how many documents are parsed at once, because parsing a hostile one can take
+// seconds of CPU time and about 100 MiB of memory. It is fair: one relying party never holds all
+// slots, and waiting parties are served in turn, however many documents each has.
 type turns struct {
 	mu      sync.Mutex
 	free    int
 	most    int                        // slots that one party may hold
 	held    map[string]int             // slots by party
 	waiting map[string][]chan struct{} // by party, in the order of arrival
-	order   []string                   // parties that wait; the next one to be served first
+	order   []string                   // waiting parties, the next one to serve first
 }
 
 // newTurns returns turns with a slot for each processor, at least two.
@@ -59,7 +59,7 @@ func (t *turns) take(ctx context.Context, party string) (release func(), err err
 		t.remove(party, i)
 		return nil, ctx.Err()
 	}
-	return release, nil // the slot was granted in the same moment
+	return release, nil // the slot was granted at the same moment
 }
 
 func (t *turns) release(party string) {
@@ -83,7 +83,7 @@ func (t *turns) release(party string) {
 	}
 }
 
-// remove takes a waiting call off the lists.
+// remove removes a waiting call from the lists.
 func (t *turns) remove(party string, i int) {
 	t.waiting[party] = slices.Delete(t.waiting[party], i, i+1)
 	if len(t.waiting[party]) == 0 {
@@ -92,7 +92,7 @@ func (t *turns) remove(party string, i int) {
 	}
 }
 
-// turn is a slot that is held, and can be given up for the time of a call to somewhere else.
+// turn is a slot that can be given up for the time of an external call.
 type turn struct {
 	turns   *turns
 	party   string
@@ -108,7 +108,7 @@ func (s *Service) takeTurn(ctx context.Context, party string) (*turn, error) {
 	return &turn{s.parsing, party, release}, nil
 }
 
-// end gives the slot back. It may be called twice.
+// end releases the slot.
 func (t *turn) end() {
 	if t.release != nil {
 		t.release()
@@ -116,7 +116,7 @@ func (t *turn) end() {
 	}
 }
 
-// without runs call without the slot, and takes it again.
+// without calls call without the slot, and then takes a slot again.
 func (t *turn) without(ctx context.Context, call func() error) error {
 	t.end()
 	err := call()
@@ -127,7 +127,7 @@ func (t *turn) without(ctx context.Context, call func() error) error {
 	return err
 }
 
-// stamping is a Timestamper whose calls, which may take long, do not hold a slot.
+// stamping is a Timestamper that holds no slot during its calls, which may take long.
 type stamping struct {
 	pades.Timestamper
 	turn *turn
@@ -149,7 +149,7 @@ func (s stamping) TokenSize() int {
 	return 0
 }
 
-// asking is an EvidenceSource whose calls do not hold a slot either.
+// asking is an EvidenceSource that holds no slot during its calls.
 type asking struct {
 	pades.EvidenceSource
 	turn *turn
@@ -165,8 +165,8 @@ func (u asking) Evidence(
 	return responses, crls, err
 }
 
-// verify judges a stored document of a party. A document that cannot be read is errGate; other
-// errors say nothing about it.
+// verify verifies a stored document of a party. The error is errGate if the document cannot be
+// read; other errors do not depend on the document.
 func (s *Service) verify(ctx context.Context, party string, b Blob) (*pades.Report, error) {
 	turn, err := s.takeTurn(ctx, party)
 	if err != nil {

@@ -8,42 +8,42 @@ import (
 	"time"
 )
 
-// Handler does one job and writes into it what became of it (Finish, Retry or Fail). The events it
-// returns join the trail in the same transaction. It must be safe to run again: a process may die
-// between the work and the record.
+// Handler runs one job and sets its outcome (Finish, Retry or Fail). The events that it returns are
+// added to the trail in the same transaction. It must be safe to run again, because a process may
+// die between the work and the record.
 type Handler func(ctx context.Context, job *Job) []Event
 
-// Worker lets time act on requests and does the jobs of the outbox. Any number of workers share a
-// store.
+// Worker stores what time does to requests, and runs the jobs of the outbox. Any number of workers
+// may share a store.
 type Worker struct {
 	service  *Service
 	handlers map[JobKind]lane
 	log      *slog.Logger
 
-	mu      sync.Mutex    // one pass at a time
-	running map[int64]Job // jobs under way in this process, as they were claimed last
+	mu      sync.Mutex    // held during a pass
+	running map[int64]Job // jobs running in this process, as last claimed
 	lanes   map[JobKind]int
 	done    chan struct{} // a job has ended
 
 	purging sync.Mutex // one batch at a time
 }
 
-// lane is a handler and how many of its jobs may run at once, so that slow webhooks never hold up a
-// signature.
+// lane is a handler and how many of its jobs may run at the same time, so that slow webhooks never
+// delay sealing.
 type lane struct {
 	handle Handler
 	width  int
 }
 
-// lease is how long a job is ours. It is far longer than any handler may take; a process that died
-// loses it then, or at once when the store knows that it died.
+// lease is how long a claim of a job holds, far longer than any handler takes. If the process dies,
+// another one can claim the job afterwards, or at once if the store knows that the process died.
 const lease = 60 * time.Second
 
-// poll is how often a worker looks for what time has brought; what changes bring is signalled.
+// poll is how often a worker looks for changes by time. Other changes are signalled.
 const poll = 200 * time.Millisecond
 
-// minInterval is the least time between two passes. Under load every change signals, and a pass
-// after each would cost more than the work; so one pass finds the jobs of many changes.
+// minInterval is the minimum time between two passes. Under load every change signals, and a pass
+// for each would cost more than the work, so one pass finds the jobs of many changes.
 const minInterval = 20 * time.Millisecond
 
 // Documents are deleted in batches, so that the deletions of a second share their flushes.
@@ -52,7 +52,7 @@ const (
 	purgeAtOnce = 256
 )
 
-// NewWorker returns a worker for s that hands webhooks to deliver.
+// NewWorker returns a worker for s. deliver handles webhooks.
 func NewWorker(s *Service, deliver Handler) *Worker {
 	return &Worker{
 		service: s,
@@ -60,7 +60,7 @@ func NewWorker(s *Service, deliver Handler) *Worker {
 		handlers: map[JobKind]lane{
 			JobSeal:    {s.Seal, 4},
 			JobWebhook: {deliver, 64},
-			JobRenew:   {s.Renew, 1}, // no person waits for it
+			JobRenew:   {s.Renew, 1}, // it is not urgent
 		},
 		running: map[int64]Job{},
 		lanes:   map[JobKind]int{},
@@ -68,7 +68,7 @@ func NewWorker(s *Service, deliver Handler) *Worker {
 	}
 }
 
-// Run works until ctx ends, then waits for the jobs under way.
+// Run works until ctx ends, and then waits for running jobs.
 func (w *Worker) Run(ctx context.Context) error {
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
@@ -99,8 +99,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	return w.service.countDownloads(last, time.Time{})
 }
 
-// strays looks for stray documents until ctx ends: now, and every hour. It looks at everything that
-// is stored, which takes its time, so no job waits for it.
+// strays looks for stray documents when it starts and then every hour, until ctx ends. It looks at
+// every stored document, which takes long, so no job waits for it.
 func (w *Worker) strays(ctx context.Context) {
 	tick := time.NewTicker(time.Hour)
 	defer tick.Stop()
@@ -138,7 +138,7 @@ func (w *Worker) purges(ctx context.Context) {
 	}
 }
 
-// purge claims up to purgeAtOnce purges and does them. It returns how many it has settled.
+// purge claims and runs up to purgeAtOnce purges. It returns how many it has settled.
 func (w *Worker) purge(ctx context.Context) (n int, err error) {
 	w.purging.Lock()
 	defer w.purging.Unlock()
@@ -152,7 +152,7 @@ func (w *Worker) purge(ctx context.Context) (n int, err error) {
 	return len(jobs), nil
 }
 
-// Drain does everything that is due now, and returns when nothing is and nothing is under way.
+// Drain does everything that is due now. It returns when nothing is due and no job is running.
 func (w *Worker) Drain(ctx context.Context) error {
 	for {
 		n, err := w.pass(ctx)
@@ -172,7 +172,8 @@ func (w *Worker) Drain(ctx context.Context) error {
 	}
 }
 
-// pass lets time act and starts the jobs that are due. It returns how many things it found to do.
+// pass applies changes by time and starts the jobs that are due. It returns the number of changes
+// and jobs.
 func (w *Worker) pass(ctx context.Context) (found int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -183,7 +184,8 @@ func (w *Worker) pass(ctx context.Context) (found int, err error) {
 	}
 	for _, id := range ids {
 		if settleErr := w.service.update(ctx, id, func(*Request, time.Time) (Effects, error) { return Effects{}, nil }); settleErr != nil {
-			err = errors.Join(err, settleErr) // one bad row must not stop the clock for the others
+			// continue, so that one bad row does not stop the others
+			err = errors.Join(err, settleErr)
 			continue
 		}
 		found++
@@ -200,7 +202,7 @@ func (w *Worker) pass(ctx context.Context) (found int, err error) {
 			_, again := w.running[job.ID]
 			w.running[job.ID] = job
 			if again {
-				continue // who does it finds the new claim when it is done
+				continue // the goroutine that runs it finds the new claim at its end
 			}
 			w.lanes[kind]++
 			found++
@@ -210,9 +212,9 @@ func (w *Worker) pass(ctx context.Context) (found int, err error) {
 	return found, err
 }
 
-// do does a job. It may be claimed once more: while it is done, because a clock was moved beyond
-// its lease, and then the record is that of the new claim; or after it was recorded, to be tried
-// again at once, and then it is done again.
+// do runs a job. The job may be claimed again while it runs, because a clock was moved beyond its
+// lease; then the outcome is recorded under the new claim. If it is claimed again after its outcome
+// was recorded, it runs again.
 func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
 	for {
 		events := handle(ctx, &job)
@@ -242,8 +244,8 @@ func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
 	}
 }
 
-// settle writes down what became of jobs. The work is done; its record must not be lost to a
-// shutdown.
+// settle records the outcomes of jobs. It also does so after ctx has ended, because the work is
+// done.
 func (w *Worker) settle(ctx context.Context, settled ...Settlement) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
