@@ -96,6 +96,22 @@ func (s *Sandbox) Act(ctx context.Context, requestID, as string, steps ...string
 	return nil
 }
 
+// NextSigner puts a signer into the queue: the signer of the next new request does what the
+// behaviour says ("approve", "reject", "leave", "wait", "never-scan", "wrong-person",
+// "second-visitor", "phone-offline", "approve-after-cancel" or "revoked-certificate"). as is an
+// NRIC or FIN; "" is the intended signer or [Signer].
+func (s *Sandbox) NextSigner(ctx context.Context, as, behaviour string) error {
+	in := map[string]string{"as": as, "do": behaviour}
+	return s.call(ctx, http.MethodPost, "/signers", in, nil)
+}
+
+// Sign has a signer do what a behaviour of [Sandbox.NextSigner] says with a request, and returns
+// when the last step is done; see [Sandbox.WaitSigned].
+func (s *Sandbox) Sign(ctx context.Context, requestID, as, behaviour string) error {
+	in := map[string]string{"as": as, "do": behaviour, "request_id": requestID}
+	return s.call(ctx, http.MethodPost, "/signers", in, nil)
+}
+
 // State is where a request stands: created, locked, session, sealing, stalled, signed, expired or
 // cancelled.
 func (s *Sandbox) State(ctx context.Context, requestID string) (string, error) {

@@ -120,6 +120,22 @@ func TestRelyingParty(t *testing.T) {
 		t.Errorf("cancel of a signed request: %v", err)
 	}
 
+	if err := sandbox.NextSigner(ctx, "", "leave"); err != nil {
+		t.Fatal(err)
+	}
+	left := initiate()
+	for state := ""; state != "locked"; time.Sleep(5 * time.Millisecond) {
+		if state, err = sandbox.State(ctx, left.RequestID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := sandbox.Sign(ctx, left.RequestID, "", "approve"); err != nil {
+		t.Error(err)
+	}
+	if err := sandbox.WaitSigned(ctx, left.RequestID); err != nil {
+		t.Error(err)
+	}
+
 	cancelled, other := initiate(), initiate()
 	if err := sandbox.Age(ctx, cancelled.RequestID, 31*time.Minute); err != nil {
 		t.Fatal(err)

@@ -64,3 +64,14 @@ func decodeParties(ctx *kong.DecodeContext, target reflect.Value) error {
 	target.Set(reflect.ValueOf(list))
 	return err
 }
+
+// decodePersonas reads the list of personas from one value, or from the file that it names.
+func decodePersonas(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("personas", &text); err != nil {
+		return err
+	}
+	list, err := app.ParsePersonas(text)
+	target.Set(reflect.ValueOf(list))
+	return err
+}

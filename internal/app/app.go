@@ -34,6 +34,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server"
+	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/server/phone"
@@ -93,8 +94,9 @@ type App struct {
 	worker     *request.Worker
 	calls      *calllog.Recorder
 	rpapi      *rpapi.API
-	apiBases   []string // base paths of the calls
-	ownHost    string   // host that requests to the public listener must name; "" for any
+	automatic  *control.Signers // of a sandbox; else nil
+	apiBases   []string         // base paths of the calls
+	ownHost    string           // host that requests to the public listener must name; "" for any
 	portal     *portal.Portal
 
 	refusals func(calllog.Record) // see ShowRefusals; may be nil
@@ -296,6 +298,7 @@ func (a *App) domain(sandbox bool) error {
 		offset = a.clock.offset
 	}
 	a.sign = request.New(request.Config{
+		Initiated:   a.initiated,
 		ClockOffset: offset,
 		Store:       a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents,
 		Timestamper: stamps.source, Revocation: stamps.evidence, Level: c.level(),
@@ -464,6 +467,9 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return a.worker.Run(ctx) })
 	g.Go(func() error { return a.calls.Run(ctx) })
+	if a.automatic != nil {
+		g.Go(func() error { return a.automatic.Run(ctx) })
+	}
 	if a.clock != nil {
 		g.Go(func() error { return a.clock.run(ctx) })
 	}

@@ -70,6 +70,18 @@ type Config struct {
 	// environment variable has the same list as YAML text.
 	Parties PartyList `yaml:"parties" help:"Relying parties, as YAML." placeholder:"YAML"`
 
+	// The sandbox only. The people who can log in and sign; six by default.
+	Personas PersonaList `yaml:"personas" help:"YAML file with the sandbox's personas." placeholder:"FILE"`
+
+	// The sandbox only. Sign each new request after this time, as its intended signer if that is a
+	// persona, else as the first persona, in the way that the persona's behaviour says. 0 means
+	// that people sign.
+	AutoSign time.Duration `yaml:"auto_sign" help:"Sandbox: sign each new request after this time." placeholder:"2s"`
+
+	// The sandbox only. Sign when a program, and not a browser, GETs the signing URL, and redirect
+	// to the relying party, as MockPass does.
+	AutoSignOnGet bool `yaml:"auto_sign_on_get" help:"Sandbox: sign when a program GETs the signing URL."`
+
 	// Lifetime of a sign session, from Proceed to Sign until it times out without an answer from
 	// the phone.
 	SessionLifetime time.Duration `yaml:"session_lifetime" help:"Lifetime of a sign session." default:"180s"`

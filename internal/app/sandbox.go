@@ -74,6 +74,10 @@ func (a *App) openSandbox(
 	if err := c.readSecrets(); err != nil {
 		return err
 	}
+	people, played, err := c.personas()
+	if err != nil {
+		return err
+	}
 	if c.Listen == "" {
 		c.Listen = SandboxListen
 	}
@@ -99,6 +103,7 @@ func (a *App) openSandbox(
 	}
 
 	phones := &control.SoftPhones{Requests: a.sign, Signers: a.signers, Rand: rand.Reader}
+	a.automatic = control.NewSigners(played, phones, c.AutoSign, a.log)
 	a.portal.SoftPhone = phones
 	idpKey, err := a.keys.Signer("sandbox-idp", elliptic.P256())
 	if err != nil {
@@ -108,6 +113,7 @@ func (a *App) openSandbox(
 		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: secret,
 		RedirectURL: c.PublicURL + "/login/callback",
 		Key:         idpKey, Kit: a.kit, Now: a.now, Log: a.log,
+		Personas: people,
 	}
 	demoKey, err := a.keys.Signer("sandbox-demo", elliptic.P256())
 	if err != nil {
@@ -118,7 +124,7 @@ func (a *App) openSandbox(
 	demo, err := sandbox.NewDemo(sandbox.DemoConfig{
 		PublicURL: c.PublicURL, BaseURL: local + "/api/v3", ClientID: demoClientID, Key: demoKey,
 		Kit: a.kit, Now: a.now, Rand: rand.Reader, Log: a.log,
-		ConsoleURL: controlURL + console.Base,
+		ConsoleURL: controlURL + console.Base, Personas: people,
 	})
 	if err != nil {
 		return err
@@ -143,11 +149,14 @@ func (a *App) openSandbox(
 	a.rpapi.KeysAlias = mockBase + "/jwks"
 	provider.Routes(mux)
 	demo.Routes(mux)
-	start := sandbox.NewStart(c.PublicURL, controlURL, mockBase, mockEnvironment(getenv)).Handler(
-		a.kit, a.log,
-	)
+	start := sandbox.NewStart(
+		c.PublicURL, controlURL, mockBase, mockEnvironment(getenv), people,
+	).Handler(a.kit, a.log)
 	mux.Handle("GET /{$}", start)
 	a.handler = mux
+	if c.AutoSignOnGet {
+		a.handler = a.signOnGet(a.automatic, mux)
+	}
 	public, err := url.Parse(c.PublicURL)
 	if err != nil {
 		return err
@@ -156,7 +165,7 @@ func (a *App) openSandbox(
 
 	controlMux := http.NewServeMux()
 	api := (&control.API{
-		Requests: a.sign, Lister: a.store, Phones: phones, Persona: sandbox.Persona, Clock: clock,
+		Requests: a.sign, Lister: a.store, Phones: phones, Signers: a.automatic, Clock: clock,
 		Drain: a.worker.Drain, Log: a.log, Recorder: a.calls, CallStore: a.store,
 	}).Handler()
 	controlMux.Handle("/", api)
@@ -205,6 +214,13 @@ func mockParty(getenv func(string) string) party.Party {
 func (a *App) ShowRefusals(w io.Writer, colour bool) {
 	a.refusals = func(r calllog.Record) {
 		control.PrintRefusal(w, r, "http://"+reachable(a.Control), colour)
+	}
+}
+
+// initiated tells the automatic signers of a new request.
+func (a *App) initiated(id string) {
+	if a.automatic != nil {
+		a.automatic.Arrived(id)
 	}
 }
 

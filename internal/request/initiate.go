@@ -69,6 +69,9 @@ func (s *Service) Initiate(
 		s.abandon(key, err)
 		return nil, err
 	}
+	if s.Initiated != nil {
+		s.Initiated(id)
+	}
 	return &api.Initiated{
 		SigningURL:   s.PublicURL + "/sign/" + id,
 		RequestID:    id,

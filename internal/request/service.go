@@ -72,6 +72,9 @@ type Config struct {
 	WarnContent []pades.FindingCode
 	Log         *slog.Logger
 
+	// Initiated, if set, is called with the id of each new request.
+	Initiated func(id string)
+
 	// Stalled, if set, is called for each document that could not be sealed in time.
 	Stalled func()
 

@@ -19,7 +19,6 @@ import (
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/httpx"
-	"github.com/signet-sign/signet/internal/signer"
 )
 
 // API serves the control listener.
@@ -27,7 +26,7 @@ type API struct {
 	Requests *request.Service
 	Lister   request.Lister
 	Phones   *SoftPhones
-	Persona  func(uin string) (signer.Person, bool) // finds a person of the sandbox by NRIC or FIN
+	Signers  *Signers
 	Clock    *Clock
 	Drain    func(ctx context.Context) error // runs all jobs that are due
 	Log      *slog.Logger
@@ -45,6 +44,9 @@ func (c *API) Handler() http.Handler {
 	})
 	mux.Handle("GET /requests/{request_id}", j.Handle(c.show))
 	mux.Handle("POST /requests/{request_id}/act", j.Handle(c.act))
+	mux.Handle("GET /signers", j.Handle(c.Signers.show))
+	mux.Handle("POST /signers", j.Handle(c.Signers.plan))
+	mux.Handle("DELETE /signers", j.Handle(c.Signers.clear))
 	mux.Handle("GET /diagnostics/{id}", j.Handle(c.diagnostics))
 	mux.Handle("GET /clock", j.Handle(c.clock))
 	mux.Handle("POST /clock", j.Handle(c.moveClock))
@@ -119,16 +121,11 @@ func (c *API) act(w http.ResponseWriter, r *http.Request) error {
 	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err
 	}
-	p, ok := c.Persona(in.As)
-	if !ok {
-		uin := signer.Normalize(in.As)
-		if !signer.ValidUIN(uin) {
-			return api.ErrClientSide(`"as" must be an NRIC or FIN with the right check letter`)
-		}
-		// Tests can use any number of signers.
-		p = signer.Person{UIN: uin, Name: "SANDBOX PERSON " + uin[5:]}
+	p, err := c.Signers.Persona(in.As)
+	if err != nil {
+		return err
 	}
-	if err := c.Phones.act(r.Context(), r.PathValue("request_id"), p, in.Do); err != nil {
+	if err := c.Phones.act(r.Context(), r.PathValue("request_id"), p.Person, in.Do); err != nil {
 		return notFound(err)
 	}
 	return c.show(w, r)

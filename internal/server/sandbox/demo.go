@@ -39,6 +39,7 @@ type DemoConfig struct {
 	Rand       io.Reader
 	Log        *slog.Logger
 	HTTPClient *http.Client // nil means one with a timeout of 30 s
+	Personas   []Persona    // that its first page names
 	ConsoleURL string       // URL of the console's first page; if empty, pages do not link to it
 }
 
@@ -124,7 +125,7 @@ func (d *Demo) home(w http.ResponseWriter, r *http.Request) {
 func (d *Demo) renderHome(w http.ResponseWriter, r *http.Request, status int, refused *Exchange) {
 	page := DemoHome{
 		Action: "/demo/requests", Party: ui.Party{Name: DemoName}, Error: refused,
-		Personas: personaChoices(),
+		Personas: choices(d.config.Personas),
 	}
 	for _, p := range demoPlacings {
 		page.Placings = append(page.Placings, ui.Choice{Value: p.value, Label: p.label})

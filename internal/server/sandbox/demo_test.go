@@ -202,6 +202,7 @@ func newBench(t *testing.T) *bench {
 		PublicURL: publicURL, BaseURL: b.server.URL + api.BasePath, ClientID: "demo-client",
 		Key: b.key, Kit: kit,
 		Now: b.at, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		Personas: Personas(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ type Provider struct {
 	ClientSecret string
 	RedirectURL  string
 	Key          crypto.Signer // P-256
+	Personas     []Persona
 	Kit          *ui.Kit
 	Now          func() time.Time
 	Log          *slog.Logger
@@ -96,12 +98,7 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 	for _, name := range []string{"client_id", "redirect_uri", "response_type", "code_challenge_method", "code_challenge", "state", "nonce", "scope"} {
 		page.Fields = append(page.Fields, Hidden{Name: name, Value: q.Get(name)})
 	}
-	for _, who := range personas {
-		page.Personas = append(
-			page.Personas,
-			PersonaChoice{ID: who.UIN, Name: who.Name, Identifier: who.UIN, Note: who.note},
-		)
-	}
+	page.Personas = choices(p.Personas)
 	if err := p.Kit.Render(w, r, http.StatusOK, page); err != nil {
 		p.Log.ErrorContext(r.Context(), "rendering", "err", err)
 	}
@@ -114,8 +111,10 @@ func (p *Provider) choose(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	back := url.Values{"state": {r.PostForm.Get("state")}}
-	if person, ok := Persona(r.PostForm.Get("persona")); ok {
-		back.Set("code", p.grant(person, r.PostForm))
+	chosen := signer.Normalize(r.PostForm.Get("persona"))
+	i := slices.IndexFunc(p.Personas, func(p Persona) bool { return p.UIN == chosen })
+	if i >= 0 {
+		back.Set("code", p.grant(p.Personas[i].Person, r.PostForm))
 	} else {
 		back.Set("error", "access_denied")
 	}

@@ -9,35 +9,30 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// Personas are the people of the sandbox. Their NRICs and FINs have valid check letters and belong
-// to nobody we know; the first two are the ones that the ecosystem's other test tools use.
-var personas = []struct {
+// Persona is a person of the sandbox.
+type Persona struct {
 	signer.Person
-	note string
-}{
-	{signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}, "the usual signer"},
-	{signer.Person{UIN: "S8116474F", Name: "LIM CHENG HAO"}, "another person"},
-	{signer.Person{UIN: "T0066846F", Name: "NUR AISYAH BINTE RAHMAN"}, "a T-series NRIC"},
-	{signer.Person{UIN: "F1612345P", Name: "RAJESH S/O KUMARASAMY"}, "an F-series FIN"},
-	{
-		signer.Person{UIN: "G1612345K", Name: "ANNE-MARIE D'SOUZA-ØSTERGÅRD"},
-		"a G-series FIN, and a name with accents",
-	},
-	{
-		signer.Person{
-			UIN: "M1612345L", Name: "PRIYADARSHINI VENKATARAMANAN SUBRAMANIAM CHANDRASEKARAN",
-		},
-		"an M-series FIN, and a long name",
-	},
+	Note string // for the page that asks which persona to be; may be empty
 }
 
-// Persona finds a person of the sandbox by NRIC or FIN.
-func Persona(uin string) (signer.Person, bool) {
-	uin = signer.Normalize(uin)
-	for _, p := range personas {
-		if p.UIN == uin {
-			return p.Person, true
-		}
+// Personas returns the people of a sandbox that is not told others. Their NRICs and FINs have valid
+// check letters and belong to nobody we know; the first two are the ones that the ecosystem's other
+// test tools use.
+func Personas() []Persona {
+	return []Persona{
+		{signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}, "the usual signer"},
+		{signer.Person{UIN: "S8116474F", Name: "LIM CHENG HAO"}, "another person"},
+		{signer.Person{UIN: "T0066846F", Name: "NUR AISYAH BINTE RAHMAN"}, "a T-series NRIC"},
+		{signer.Person{UIN: "F1612345P", Name: "RAJESH S/O KUMARASAMY"}, "an F-series FIN"},
+		{
+			signer.Person{UIN: "G1612345K", Name: "ANNE-MARIE D'SOUZA-ØSTERGÅRD"},
+			"a G-series FIN, and a name with accents",
+		},
+		{
+			signer.Person{
+				UIN: "M1612345L", Name: "PRIYADARSHINI VENKATARAMANAN SUBRAMANIAM CHANDRASEKARAN",
+			},
+			"an M-series FIN, and a long name",
+		},
 	}
-	return signer.Person{}, false
 }

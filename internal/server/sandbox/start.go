@@ -37,7 +37,7 @@ func (p Start) Meta() ui.Meta {
 
 // NewStart returns the page. publicURL and controlURL are the listeners' addresses, mock the path
 // of the API as MockPass has it.
-func NewStart(publicURL, controlURL, mock string, environment []string) Start {
+func NewStart(publicURL, controlURL, mock string, environment []string, personas []Persona) Start {
 	initiate := `TOKEN=$(curl -s ` + publicURL + `/demo/token)
 curl -s -o sample.pdf ` + publicURL + demoSamplePath + `
 curl -s -X POST ` + publicURL + `/api/v3` + api.PathRequest + ` \
@@ -57,7 +57,7 @@ curl -i -X POST ` + publicURL + `/api/v3` + api.PathCancel + ` -H "Authorization
 			{"start.control", controlURL + "/"},
 		},
 		FirstCall: initiate, CancelCall: cancel, Environment: environment,
-		Personas: personaChoices(),
+		Personas: choices(personas),
 	}
 }
 
@@ -68,9 +68,9 @@ func (p Start) Handler(kit *ui.Kit, log *slog.Logger) http.Handler {
 	})
 }
 
-func personaChoices() (all []PersonaChoice) {
+func choices(personas []Persona) (all []PersonaChoice) {
 	for _, p := range personas {
-		all = append(all, PersonaChoice{ID: p.UIN, Name: p.Name, Identifier: p.UIN, Note: p.note})
+		all = append(all, PersonaChoice{ID: p.UIN, Name: p.Name, Identifier: p.UIN, Note: p.Note})
 	}
 	return all
 }

@@ -335,7 +335,7 @@ func gallerySandbox(now time.Time) []Sample {
 			"http://127.0.0.1:5156", "http://127.0.0.1:5157", "/sign-v3", []string{
 				"SIGNV3_CLIENT_ID=mockpass-sign-v3-client",
 				"SIGNV3_CLIENT_JWKS_URL=http://localhost:4000/jwks",
-			},
+			}, sandbox.Personas(),
 		)},
 		{"demo-home-empty", 200, home},
 		{"demo-home", 200, full},

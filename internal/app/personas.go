@@ -1,0 +1,128 @@
+package app
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/server/control"
+	"github.com/signet-sign/signet/internal/server/portal"
+	"github.com/signet-sign/signet/internal/server/sandbox"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+// Persona is a person of the sandbox, of whom the first one is the usual signer.
+type Persona struct {
+	UIN  string `yaml:"uin"`  // NRIC or FIN
+	Name string `yaml:"name"` // for the certificate
+	Note string `yaml:"note"` // for the page that asks which persona to be; may be empty
+
+	// what an automatic signer does: approve (the default), reject, leave, wait, never-scan,
+	// wrong-person, second-visitor, phone-offline, approve-after-cancel or revoked-certificate
+	Behaviour string `yaml:"behaviour"`
+}
+
+// PersonaList is a type of its own so that the command line can tell how to read it; see
+// [ParsePersonas].
+type PersonaList []Persona
+
+// ParsePersonas reads the list from a YAML file, or from YAML text.
+func ParsePersonas(text string) (PersonaList, error) {
+	file, err := os.ReadFile(text)
+	switch {
+	case err == nil:
+		text = string(file)
+	case !strings.ContainsAny(text, ":\n"), !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("personas: %w", err)
+	}
+	d := yaml.NewDecoder(strings.NewReader(text))
+	d.KnownFields(true)
+	var list PersonaList
+	if err := d.Decode(&list); err != nil {
+		return nil, fmt.Errorf("personas: %w", err)
+	}
+	return list, nil
+}
+
+// personas returns the people of the sandbox, for pages and for automatic signers.
+func (c *Config) personas() (shown []sandbox.Persona, played []control.Persona, err error) {
+	if len(c.Personas) == 0 {
+		shown = sandbox.Personas()
+		for _, p := range shown {
+			played = append(played, control.Persona{Person: p.Person})
+		}
+		return shown, played, nil
+	}
+	for i, p := range c.Personas {
+		who := signer.Person{UIN: signer.Normalize(p.UIN), Name: p.Name}
+		do, err := control.ParseBehaviour(p.Behaviour)
+		switch {
+		case err != nil:
+		case !signer.ValidUIN(who.UIN):
+			err = errors.New("uin is not an NRIC or FIN with the right check letter")
+		case who.Name == "":
+			err = errors.New("name is missing")
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("personas: number %d: %w", i+1, err)
+		}
+		shown = append(shown, sandbox.Persona{Person: who, Note: p.Note})
+		played = append(played, control.Persona{Person: who, Behaviour: do})
+	}
+	return shown, played, nil
+}
+
+// signOnGet answers a GET of a signing URL by a program as MockPass does: it has the document
+// signed and redirects to the relying party. Browsers, which accept text/html, see the page.
+func (a *App) signOnGet(signers *control.Signers, next http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", next)
+	mux.HandleFunc("GET /sign/{request_id}", func(w http.ResponseWriter, r *http.Request) {
+		id := r.PathValue("request_id")
+		req, err := a.sign.Get(r.Context(), id)
+		if strings.Contains(r.Header.Get("Accept"), "text/html") || err != nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if err := signers.Play(r.Context(), id, control.Plan{}); err != nil {
+			a.log.WarnContext(
+				r.Context(), "an automatic signer was refused", "request_id", id, "err", err,
+			)
+		}
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+			if req, err = a.sign.Get(r.Context(), id); err != nil || !sealing(req) {
+				break
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		rp, unknown := a.parties.Party(r.Context(), req.ClientID)
+		if err = cmp.Or(err, unknown); err != nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		http.Redirect(w, r, returnURL(rp, req), http.StatusFound)
+	})
+	return mux
+}
+
+// sealing reports whether the document is being finished.
+func sealing(r *request.Request) bool { return r.State.Approved() && !r.State.Signed() }
+
+// returnURL is where a browser would come back to.
+func returnURL(rp *party.Party, r *request.Request) string {
+	status := api.StatusCancelled
+	if r.State.Signed() {
+		status = api.StatusSuccess
+	}
+	return portal.ReturnURL(rp, r.ID, status)
+}
