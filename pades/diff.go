@@ -48,6 +48,22 @@ type differ struct {
 	changes   []Change
 }
 
+// resolveBoth returns what a stands for in the older revision, and b in the newer one.
+func (c *differ) resolveBoth(a, b pdf.Object) (old, now pdf.Object, err error) {
+	if old, err = c.old.Resolve(a); err == nil {
+		now, err = c.now.Resolve(b)
+	}
+	return old, now, err
+}
+
+// loadBoth returns an object as both revisions have it.
+func (c *differ) loadBoth(ref pdf.Ref) (old, now pdf.Object, err error) {
+	if old, err = c.old.Load(ref); err == nil {
+		now, err = c.now.Load(ref)
+	}
+	return old, now, err
+}
+
 // compare lists the differences between a revision and a later one.
 func compare(
 	old, now *pdf.Document, permissions *pdf.Permissions, later func(pdf.Ref) (*Signature, bool),
@@ -179,11 +195,7 @@ func (c *differ) equal(a, b pdf.Object) (bool, error) {
 	if pdf.Equal(a, b) {
 		return true, nil
 	}
-	x, err := c.old.Resolve(a)
-	if err != nil {
-		return false, err
-	}
-	y, err := c.now.Resolve(b)
+	x, y, err := c.resolveBoth(a, b)
 	if err != nil {
 		return false, err
 	}
@@ -251,11 +263,7 @@ var infoKeys = map[string]bool{
 // that role is judged by its own rule.
 func (c *differ) info() error {
 	a, b := c.old.Trailer().Get("Info"), c.now.Trailer().Get("Info")
-	old, err := c.old.Resolve(a)
-	if err != nil {
-		return err
-	}
-	now, err := c.now.Resolve(b)
+	old, now, err := c.resolveBoth(a, b)
 	if err != nil {
 		return err
 	}

@@ -10,11 +10,7 @@ import (
 
 // form compares the interactive forms. It judges every field that is new or changed.
 func (c *differ) form(a, b pdf.Object) error {
-	old, err := c.old.Resolve(a)
-	if err != nil {
-		return err
-	}
-	now, err := c.now.Resolve(b)
+	old, now, err := c.resolveBoth(a, b)
 	if err != nil {
 		return err
 	}
@@ -73,11 +69,7 @@ func (c *differ) form(a, b pdf.Object) error {
 // resources reports whether the form's resources, from which appearances of its fields are
 // made, only gained new entries. An object that is updated in place must serve nothing else.
 func (c *differ) resources(a, b pdf.Object, owner int) (bool, error) {
-	old, err := c.old.Resolve(a)
-	if err != nil {
-		return false, err
-	}
-	now, err := c.now.Resolve(b)
+	old, now, err := c.resolveBoth(a, b)
 	if err != nil {
 		return false, err
 	}
@@ -103,11 +95,7 @@ func (c *differ) resources(a, b pdf.Object, owner int) (bool, error) {
 	}
 	for _, kind := range keysOf(old, now) { // Font, XObject, ...
 		x, y := old.Get(kind), now.Get(kind)
-		was, err := c.old.Resolve(x)
-		if err != nil {
-			return false, err
-		}
-		is, err := c.now.Resolve(y)
+		was, is, err := c.resolveBoth(x, y)
 		if err != nil {
 			return false, err
 		}
@@ -228,11 +216,7 @@ func (c *differ) existing(was, is pdf.FormField) error {
 		if !c.changed[ref.Num] {
 			continue
 		}
-		old, err := c.old.Load(ref)
-		if err != nil {
-			return err
-		}
-		now, err := c.now.Load(ref)
+		old, now, err := c.loadBoth(ref)
 		if err != nil {
 			return err
 		}
@@ -537,11 +521,7 @@ func (c *differ) pages() error {
 }
 
 func (c *differ) page(number int, ref pdf.Ref, placed map[pdf.Ref]int) error {
-	old, err := c.old.Load(ref)
-	if err != nil {
-		return err
-	}
-	now, err := c.now.Load(ref)
+	old, now, err := c.loadBoth(ref)
 	if err != nil {
 		return err
 	}

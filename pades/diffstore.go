@@ -15,11 +15,7 @@ var storeKeys = strings.Fields("Type Certs OCSPs CRLs VRI TU TS")
 // too. All else that it gains must be new objects.
 func (c *differ) store(dss pdf.Object) error {
 	was := c.old.Catalog().Get("DSS")
-	before, err := c.old.Resolve(was)
-	if err != nil {
-		return err
-	}
-	after, err := c.now.Resolve(dss)
+	before, after, err := c.resolveBoth(was, dss)
 	if err != nil {
 		return err
 	}

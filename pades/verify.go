@@ -228,16 +228,26 @@ func (s *Signature) fault(err error) error {
 	return nil
 }
 
-// checkOlder checks a signature of the kind that came before PAdES (ISO 32000-1, 12.8.3.3):
-// its message and nothing else, to know whether its field shows what someone signed.
-func (v *verifier) checkOlder(s *signature, out *Signature, content func(hash.Hash) error) error {
+// detached reads the message. If it is not a detached signature, the result is nil and out says
+// why.
+func (s *signature) detached(out *Signature) (*cms.SignedData, error) {
 	sd, err := cms.Parse(s.message)
 	if err != nil {
-		return out.fault(err)
+		return nil, out.fault(err)
 	}
 	if sd.Content != nil || !sd.ContentType.Equal(cms.OIDData) {
 		out.fail(FormatFailure, "the message is not a detached signature")
-		return nil
+		return nil, nil
+	}
+	return sd, nil
+}
+
+// checkOlder checks a signature of the kind that came before PAdES (ISO 32000-1, 12.8.3.3):
+// its message and nothing else, to know whether its field shows what someone signed.
+func (v *verifier) checkOlder(s *signature, out *Signature, content func(hash.Hash) error) error {
+	sd, err := s.detached(out)
+	if sd == nil {
+		return err
 	}
 	if out.Signer, err = sd.VerifyUnbound(content); err != nil {
 		return out.fault(err)
@@ -248,13 +258,9 @@ func (v *verifier) checkOlder(s *signature, out *Signature, content func(hash.Ha
 
 // checkCMS checks a person's signature: message, attributes, chain, time stamp.
 func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash) error) error {
-	sd, err := cms.Parse(s.message)
-	if err != nil {
-		return out.fault(err)
-	}
-	if sd.Content != nil || !sd.ContentType.Equal(cms.OIDData) {
-		out.fail(FormatFailure, "the message is not a detached signature")
-		return nil
+	sd, err := s.detached(out)
+	if sd == nil {
+		return err
 	}
 	out.Digest = messageDigest(sd)
 	if out.Signer, err = sd.Verify(content); err != nil {

@@ -364,8 +364,8 @@ func (a *App) edges(sandbox bool) error {
 		targets = append(targets, c.OIDCIssuer)
 	}
 	if a.kit, err = ui.New(ui.Options{
-		Now: a.now, Sandbox: sandbox, PublicURL: c.PublicURL, LoginURLs: targets,
-		Templates: templates(),
+		Now: a.now, Location: request.Singapore(), Sandbox: sandbox, PublicURL: c.PublicURL,
+		LoginURLs: targets, Templates: templates(),
 	}); err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ func TestPortalPages(t *testing.T) {
 		for who, v := range map[string]*visitor{"signer": v, "stranger": s.visitor(t)} {
 			a := v.get(t, in.SigningURL)
 			a.shows(t, 200, name+" cancelled this request")
+			a.shows(t, 200, " SGT")
 			if strings.Contains(a.text(), "Log in") {
 				t.Errorf("the %s is offered a login", who)
 			}

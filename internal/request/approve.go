@@ -159,7 +159,7 @@ func (s *Service) prepare(
 		Locations:  locations(r.Locations),
 		FieldName:  r.ID,
 		SignerName: r.Signer.Name,
-		SignedAt:   s.now().In(singapore),
+		SignedAt:   s.now().In(Singapore()),
 		Sandbox:    s.Sandbox,
 		Background: s.Background,
 		Room:       pades.Room(append([]*x509.Certificate{cert}, s.Chain...), s.Timestamper),
@@ -297,9 +297,9 @@ func (s *Service) Reject(ctx context.Context, id, sessionID string, phone signer
 	})
 }
 
-// singapore is the time zone of the time in a signature (docs/contract.md, 4.5). It has no daylight
-// saving.
-var singapore = time.FixedZone("SGT", 8*60*60)
+// Singapore is the zone of the times that people see: in signature boxes (docs/contract.md, 4.5)
+// and on pages. It has no daylight saving.
+func Singapore() *time.Location { return time.FixedZone("SGT", 8*60*60) }
 
 // equal compares secrets in constant time.
 func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

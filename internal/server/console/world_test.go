@@ -107,7 +107,10 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	must(err)
 	must(parties.Open(t.Context(), w.store))
 	kit, err := ui.New(
-		ui.Options{Now: clock, Sandbox: true, Templates: []ui.Templates{console.Templates()}},
+		ui.Options{
+			Now: clock, Location: request.Singapore(), Sandbox: true,
+			Templates: []ui.Templates{console.Templates()},
+		},
 	)
 	must(err)
 	w.Console = &console.Console{

@@ -99,13 +99,19 @@ func (s *SoftPhones) session(ctx context.Context, id string) (string, error) {
 	return r.Session.ID, nil
 }
 
+// scan returns the open session and the person's phone.
+func (s *SoftPhones) scan(
+	ctx context.Context, id string, p signer.Person,
+) (session string, phone *softPhone, err error) {
+	if session, err = s.session(ctx, id); err == nil {
+		phone, err = s.of(ctx, p)
+	}
+	return session, phone, err
+}
+
 // Approve scans the QR code, signs and approves. It returns when the signature is accepted.
 func (s *SoftPhones) Approve(ctx context.Context, id string, p signer.Person) error {
-	session, err := s.session(ctx, id)
-	if err != nil {
-		return err
-	}
-	phone, err := s.of(ctx, p)
+	session, phone, err := s.scan(ctx, id, p)
 	if err != nil {
 		return err
 	}
@@ -123,11 +129,7 @@ func (s *SoftPhones) Approve(ctx context.Context, id string, p signer.Person) er
 
 // Reject scans the QR code and rejects.
 func (s *SoftPhones) Reject(ctx context.Context, id string, p signer.Person) error {
-	session, err := s.session(ctx, id)
-	if err != nil {
-		return err
-	}
-	phone, err := s.of(ctx, p)
+	session, phone, err := s.scan(ctx, id, p)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ type Templates struct {
 type Options struct {
 	// Now is the clock for "time left". Default time.Now.
 	Now func() time.Time
-	// Location is the time zone of displayed times. Default Singapore (UTC+8, no daylight saving).
+	// Location is the time zone of displayed times. Default UTC.
 	Location *time.Location
 	// Sandbox adds a line to every page which says that nothing signed here is binding.
 	Sandbox bool
@@ -63,7 +63,7 @@ func New(o Options) (*Kit, error) {
 		o.Now = time.Now
 	}
 	if o.Location == nil {
-		o.Location = time.FixedZone("SGT", 8*60*60)
+		o.Location = time.UTC
 	}
 	k := &Kit{options: o, pages: map[string]func() (map[string]*template.Template, error){}}
 	var err error

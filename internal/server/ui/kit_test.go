@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/server/portal"
@@ -17,7 +18,8 @@ import (
 func newKit(t *testing.T) *ui.Kit {
 	t.Helper()
 	k, err := ui.New(ui.Options{
-		Now: GalleryTime, Sandbox: true, LoginURLs: []string{"https://login.example/authorize"},
+		Now: GalleryTime, Location: request.Singapore(), Sandbox: true,
+		LoginURLs: []string{"https://login.example/authorize"},
 		Templates: []ui.Templates{
 			portal.Templates(), phone.Templates(), console.Templates(), sandbox.Templates(),
 		},

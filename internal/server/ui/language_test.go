@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/portal"
 	"github.com/signet-sign/signet/internal/server/ui"
 )
@@ -143,7 +144,7 @@ func TestLanguageSwitchKeepsTheQuery(t *testing.T) {
 // TestDates: a time is written as the language writes it.
 func TestDates(t *testing.T) {
 	k := newKit(t)
-	at := time.Date(2026, 3, 9, 14, 4, 5, 0, time.FixedZone("SGT", 8*60*60))
+	at := time.Date(2026, 3, 9, 14, 4, 5, 0, request.Singapore())
 	for tag, want := range map[string]string{
 		"en": "9 Mar 2026, 2:04:05 PM SGT", "zh": "2026年3月9日 14:04:05 SGT",
 		"ms": "9 Mac 2026, 14:04:05 SGT", "ta": "9 மார். 2026, 14:04:05 SGT",

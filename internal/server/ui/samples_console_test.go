@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/ui"
 )
@@ -81,7 +82,7 @@ func galleryConsole(now time.Time) []Sample {
 		return e
 	}
 	call := func(n int64, after time.Duration, kind, code, description, reason string) *console.Call {
-		issued := ago(10 * time.Minute).Add(after - time.Second).In(time.FixedZone("SGT", 8*60*60))
+		issued := ago(10 * time.Minute).Add(after - time.Second).In(request.Singapore())
 		c := &console.Call{
 			ID: n, At: ago(10 * time.Minute).Add(after), Took: 4213 * time.Microsecond, Kind: kind,
 			Party:    "Harbour Lane Housing Co-operative",
