@@ -15,8 +15,8 @@ import (
 
 var _ calllog.Store = (*Store)(nil)
 
-// AddCalls implements calllog.Store. What is beyond the limits is looked for by a reader, so that
-// other changes do not wait for it.
+// AddCalls implements calllog.Store. A reader looks for the records beyond the limits, so that
+// other changes do not wait for that.
 func (s *Store) AddCalls(
 	ctx context.Context, records []calllog.Record, limits calllog.Limits,
 ) error {
@@ -66,13 +66,13 @@ func (s *Store) AddCalls(
 	slices.SortFunc(over, shelf.compare)
 	for _, sh := range slices.Compact(over) {
 		if s.clear(ctx, sh) != nil {
-			break // the records are written, and the next ones for these shelves make up for it
+			break // the records are written; the next call for these shelves removes the rest
 		}
 	}
 	return nil
 }
 
-// shelf is a place that holds so many records.
+// shelf is a set of records with a limit.
 type shelf struct {
 	column, value string
 	authentic     bool
@@ -86,7 +86,7 @@ func (a shelf) compare(b shelf) int {
 	)
 }
 
-// clear drops the oldest records of a shelf that holds too many.
+// clear removes the oldest records of a shelf beyond its limit.
 func (s *Store) clear(ctx context.Context, sh shelf) error {
 	where := ` FROM calls WHERE ` + sh.column + ` = $1 AND authentic = $2`
 	var last int64
@@ -153,7 +153,7 @@ func (s *Store) Calls(ctx context.Context, f calllog.Filter) (list []calllog.Rec
 	return list, nil
 }
 
-// ForgetCalls implements calllog.Store, a part of them at a time.
+// ForgetCalls implements calllog.Store. It removes the records in parts.
 func (s *Store) ForgetCalls(ctx context.Context, before time.Time, keep int) (n int64, err error) {
 	var last int64
 	err = s.readers.row(
@@ -191,5 +191,5 @@ func (s *Store) ForgetCalls(ctx context.Context, before time.Time, keep int) (n 
 	return n, nil
 }
 
-// forgetCallsAtOnce bounds how long one clean-up holds up other changes.
+// forgetCallsAtOnce bounds how long one transaction of ForgetCalls delays other changes.
 const forgetCallsAtOnce = 1000

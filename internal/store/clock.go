@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// ClockOffset measures how far now is ahead of the clock of the database's server, to half of a
-// round trip. SQLite has no clock of its own: the offset is 0.
+// ClockOffset measures how far now is ahead of the clock of the database's server, with an error of
+// half a round trip. SQLite has no clock, so the offset is 0.
 func (s *Store) ClockOffset(
 	ctx context.Context, now func() time.Time,
 ) (offset time.Duration, err error) {

@@ -2,21 +2,22 @@ package store
 
 import "github.com/pressly/goose/v3"
 
-// dialect is what SQLite and PostgreSQL say differently.
+// dialect is what differs between SQLite and PostgreSQL in SQL.
 type dialect struct {
 	name     string // in the names of migrations
-	title    string // for people
+	title    string // for messages
 	goose    goose.Dialect
 	identity string // type of a column that numbers its rows
-	// locks the rows of a SELECT until the end of the transaction, without those that another one
+	// locks the rows of a SELECT until the end of the transaction, skipping those that another one
 	// has locked
 	skipLocked string
-	lockText   string // locks a text until the end of the transaction; empty: one writes at a time
-	// makes a table one with its primary key, where it is not already as good as that
+	// locks a text until the end of the transaction; empty if only one transaction writes at a time
+	lockText string
+	// clusters a table by its primary key, if the database does not do so by default
 	clustered string
-	clock     string // reads the server's clock, in microseconds since 1970; "": it has none
-	arrays    bool   // of values can be bound: a statement for many rows saves round trips
-	// columns of requests that a text is searched in, with ASCII letters in lower case
+	clock     string // reads the server's clock in microseconds since 1970; "" if it has none
+	arrays    bool   // arrays can be bound, so that one statement for many rows saves round trips
+	// columns of requests for text search, with ASCII letters in lower case
 	searched []string
 }
 
@@ -27,7 +28,7 @@ func sqlite3() dialect {
 		goose:     goose.DialectSQLite3,
 		identity:  "INTEGER PRIMARY KEY AUTOINCREMENT",
 		clustered: "WITHOUT ROWID",
-		searched: []string{ // SQLite folds no other letters
+		searched: []string{ // SQLite folds ASCII letters only
 			`lower(data ->> '$.doc_name')`, `lower(data ->> '$.signer.name')`, `id`,
 		},
 	}

@@ -13,9 +13,9 @@ import (
 
 var _ request.Lister = (*Store)(nil)
 
-// List implements request.Lister. A list that names no relying party and no state is put together
-// from the heads of the states' lists: so every list is read along an index that exists anyway, and
-// writing pays for none more.
+// List implements request.Lister. A list without relying party and state is merged from the
+// beginnings of the states' lists. So every list uses an existing index, and writing needs no
+// further one.
 func (s *Store) List(ctx context.Context, f request.Filter) (page []*request.Request, err error) {
 	q, ok := s.dialect.search(f)
 	if !ok || f.Limit < 1 {
@@ -34,7 +34,7 @@ func (s *Store) List(ctx context.Context, f request.Filter) (page []*request.Req
 		edge = micros(f.Before.CreatedAt)
 	}
 	at, id := q.bind(edge), q.bind(f.Before.ID)
-	// The first condition is there for the index.
+	// The first condition makes the database use the index.
 	q.where += fmt.Sprintf(
 		` AND created_at %[1]s= %[2]s AND (created_at %[1]s %[2]s OR id %[1]s %[3]s)`,
 		follows, at, id,
@@ -103,8 +103,8 @@ func (q *search) bind(v any) string {
 	return "$" + strconv.Itoa(len(q.args))
 }
 
-// search is the part of f that says which requests, whatever their order. ok is false if there can
-// be none.
+// search returns the part of f that selects requests, without the order. ok is false if no request
+// can match.
 func (d dialect) search(f request.Filter) (q search, ok bool) {
 	for _, s := range []string{f.ClientID, string(f.State), f.Text, f.Before.ID} {
 		if !isText(s) {
@@ -136,8 +136,8 @@ func (d dialect) search(f request.Filter) (q search, ok bool) {
 	return q, true
 }
 
-// pattern makes a LIKE pattern for "contains text", in lower case as far as both databases agree on
-// that: ASCII.
+// pattern returns a LIKE pattern for "contains text", in lower case for ASCII letters, which both
+// databases fold alike.
 func pattern(text string) string {
 	lower := strings.Map(func(r rune) rune {
 		if 'A' <= r && r <= 'Z' {

@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// A notification is the name of the node that sends it, "jobs" or "-", and the requests that have
-// changed, with spaces between. The server takes less than 8,000 bytes at a time.
+// maxPayload bounds a notification in bytes; the server allows less than 8,000. A notification is
+// the name of the node that sends it, "jobs" or "-", and the changed requests, separated by spaces.
 const maxPayload = 7900
 
 func (d *pgDatabase) payloads(n notification) (all []string) {
@@ -36,14 +36,13 @@ func (d *pgDatabase) payloads(n notification) (all []string) {
 	return append(all, b.String())
 }
 
-// listener hears of the changes that other nodes make.
+// listener receives the changes of other nodes.
 type listener struct {
 	stop    context.CancelFunc
 	stopped chan struct{}
 }
 
-// listen begins to listen and returns when it does. Later it connects again when the connection
-// breaks.
+// listen starts to listen, and returns after it has. When the connection breaks it connects again.
 func listen(
 	ctx context.Context, config *pgx.ConnConfig, node string, h *hub, log *slog.Logger,
 ) (*listener, error) {
@@ -58,7 +57,7 @@ func listen(
 		for {
 			err := hear(running, conn, node, h)
 			closing, cancel := context.WithTimeout(context.WithoutCancel(running), time.Second)
-			_ = conn.Close(closing) // it is broken, or we end
+			_ = conn.Close(closing) // it is broken, or the store closes
 			cancel()
 			if running.Err() != nil {
 				return
@@ -67,7 +66,7 @@ func listen(
 			if conn = again(running, config); conn == nil {
 				return
 			}
-			h.tellAll() // of what we may have missed
+			h.tellAll() // changes may have been missed
 			log.Info("listening to other nodes again")
 		}
 	}()
@@ -92,7 +91,7 @@ func startListening(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, err
 	return conn, nil
 }
 
-// again connects until it works; nil when ctx ends.
+// again connects until it succeeds. It returns nil after ctx ends.
 func again(ctx context.Context, config *pgx.ConnConfig) *pgx.Conn {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		if conn, err := startListening(ctx, config); err == nil {
@@ -106,8 +105,8 @@ func again(ctx context.Context, config *pgx.ConnConfig) *pgx.Conn {
 	}
 }
 
-// hear passes on what others say until the connection breaks. Our own changes the writer has told
-// of already.
+// hear signals the changes of other nodes until the connection breaks. The writer has already
+// signalled this node's changes.
 func hear(ctx context.Context, conn *pgx.Conn, node string, h *hub) error {
 	for {
 		n, err := conn.WaitForNotification(ctx)

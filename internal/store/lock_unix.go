@@ -10,9 +10,9 @@ import (
 	"syscall"
 )
 
-// lockFile takes the lock that says that a process owns a database. The kernel drops it when the
-// process dies, however it dies; the file stays, because removing it would let two processes lock
-// two files of one name.
+// lockFile takes the lock of the process that uses a database. The kernel releases it when the
+// process ends, in any way. The file is not removed, because otherwise two processes could lock two
+// files with the same name.
 func lockFile(path string) (unlock func() error, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -37,7 +37,7 @@ func lockFile(path string) (unlock func() error, err error) {
 	return f.Close, nil
 }
 
-// writePID is for the message that the next process gets.
+// writePID writes the process id for the error message of the next process.
 func writePID(f *os.File) error {
 	_, err := fmt.Fprintln(f, os.Getpid())
 	return err

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// lockFile takes the lock that says that a process owns a database. Windows drops it when the
-// process ends.
+// lockFile takes the lock of the process that uses a database. Windows releases it when the process
+// ends.
 func lockFile(path string) (unlock func() error, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

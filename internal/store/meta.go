@@ -17,7 +17,7 @@ func (s *Store) String() string { return "the " + s.dialect.title + " database" 
 // Mark implements deployment.Part.
 func (s *Store) Mark(ctx context.Context) (deployment.Mark, error) {
 	id, err := s.meta(ctx, "deployment")
-	if errors.Is(err, sql.ErrNoRows) { // of a release without identities
+	if errors.Is(err, sql.ErrNoRows) { // a database of a release without identities
 		return deployment.Mark{Used: true}, nil
 	}
 	return deployment.Mark{ID: id}, err
@@ -32,8 +32,8 @@ func (s *Store) Adopt(ctx context.Context, id string) (string, error) {
 	return s.meta(ctx, "deployment")
 }
 
-// Record records a fact of the deployment under a key, unless there is one already or replace is
-// set, and returns what is recorded then.
+// Record stores a fact of the deployment under a key, unless one is stored and replace is false. It
+// returns the stored fact.
 func (s *Store) Record(ctx context.Context, key, value string, replace bool) (string, error) {
 	where := ` WHERE false`
 	if replace {
@@ -54,7 +54,7 @@ func (s *Store) meta(ctx context.Context, key string) (value string, err error) 
 	return value, err
 }
 
-// setMeta writes a value; where it has one already, only on the condition.
+// setMeta inserts a value. If there is one it replaces it only under the condition.
 func (s *Store) setMeta(ctx context.Context, key, value, condition string) error {
 	err := s.writers.do(ctx, target{key: "meta"}, func(ctx context.Context, tx *tx) error {
 		_, err := tx.write(ctx, `INSERT INTO meta (key, value) VALUES ($1, $2)

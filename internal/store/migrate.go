@@ -20,15 +20,14 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// ErrNewerSchema is the refusal of a database that a newer version of the program has already
-// changed.
+// ErrNewerSchema is the error for a database that a newer version of the program has migrated.
 var ErrNewerSchema = errors.New("the database was written by a newer version of signet")
 
-// ErrOtherKind is the refusal of a sandbox's database by the service, and the other way round.
+// ErrOtherKind is the error for a sandbox's database in the service, or the reverse.
 var ErrOtherKind = errors.New("the database is of another kind")
 
-// migrate brings the schema up to date and makes sure that the database is of the wanted kind. It
-// changes nothing in a database that it refuses.
+// migrate migrates the schema and checks that the database is of the wanted kind. It changes
+// nothing in a database that it refuses.
 func migrate(ctx context.Context, db *sql.DB, d dialect, o Options) error {
 	steps, err := loadMigrations(d)
 	if err != nil {
@@ -81,7 +80,7 @@ func checkKind(ctx context.Context, db *sql.DB, want Kind) error {
 	err := db.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = 'kind'`).Scan(&have)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return nil // its first start was interrupted; this one names the kind
+		return nil // its first start was interrupted; this one sets the kind
 	case err != nil:
 		return fmt.Errorf("reading the database's kind: %w", err)
 	case want != AnyKind && have != string(want):

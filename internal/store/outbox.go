@@ -14,7 +14,7 @@ import (
 
 const jobColumns = `id, request_id, kind, status, attempts, due_at, lease, payload, last_error`
 
-// Claim implements request.Outbox. A claim that finds nothing costs a read.
+// Claim implements request.Outbox. A claim that finds nothing costs one read.
 func (s *Store) Claim(
 	ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, limit int,
 ) ([]request.Job, error) {
@@ -60,8 +60,8 @@ func (s *Store) Claim(
 	return jobs, nil
 }
 
-// Settle implements request.Outbox. It compares Lease with what is stored, so it also takes a job
-// that is not claimed, as Jobs returned it: that is how a failed job is tried once more.
+// Settle implements request.Outbox. It compares Lease with the stored one, so it also accepts a job
+// that is not claimed, as returned by Jobs. Resend uses that to retry a job.
 func (s *Store) Settle(ctx context.Context, settled ...request.Settlement) error {
 	groups := map[*writer][]request.Settlement{}
 	for _, st := range settled {
@@ -80,7 +80,7 @@ func (s *Store) settle(ctx context.Context, settled []request.Settlement) error 
 	t := target{key: settled[0].Job.RequestID}
 	statements := make([]statement, len(settled))
 	for i, st := range settled {
-		if len(st.Events) > 0 { // who holds the row numbers the lines of the trail
+		if len(st.Events) > 0 { // the row lock serialises the numbering of the trail
 			t.requests = append(t.requests, st.Job.RequestID)
 		}
 		j := st.Job

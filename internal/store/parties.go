@@ -10,8 +10,8 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 )
 
-// partiesTopic is what the parties are called where requests have their ids: in the order of locks,
-// and for those who watch. No request has this id.
+// partiesTopic stands for the parties among the ids of requests: in the order of locks, and for
+// watchers. No request has this id.
 const partiesTopic = "parties"
 
 const partyColumns = `client_id, version, name, jwks_url, redirect_url, webhook_url, disabled, logo, created_at, changed_at`
@@ -177,7 +177,7 @@ func (s *Store) RenewKeys(ctx context.Context, clientID string, c party.Change) 
 	})
 }
 
-// changeParties makes a change with its line in the trail, and tells every node.
+// changeParties makes a change, adds its line to the trail, and notifies every node.
 func (s *Store) changeParties(
 	ctx context.Context, c party.Change, change func(context.Context, *tx) error,
 ) error {
@@ -205,7 +205,7 @@ func (s *Store) changeParties(
 	})
 }
 
-// missed says why a write of one version of a party wrote no row.
+// missed returns why a write of one version of a party changed no row.
 func (t *tx) missed(ctx context.Context, clientID string, n int64, err error) error {
 	if err != nil || n > 0 {
 		return err
@@ -269,7 +269,7 @@ func (s *Store) LogoPNG(ctx context.Context, name string) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(picture)
 }
 
-// bit is how the database keeps a truth.
+// bit returns the stored form of a bool.
 func bit(b bool) int {
 	if b {
 		return 1

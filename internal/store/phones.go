@@ -39,7 +39,8 @@ func (s *Store) ChangePhones(
 			return err
 		}
 		for _, p := range changed {
-			// at once, because the next change of the transaction may be for the same person
+			// This writes immediately, because the next change of the transaction may be for the
+			// same person.
 			query, args := updatePhone, []any{
 				p.ID, text(p.Name), micros(p.ActiveAt), micros(p.RevokedAt),
 			}
@@ -120,7 +121,7 @@ func (s *Store) Phones(ctx context.Context, uin string) ([]signer.Phone, error) 
 	return s.phones(ctx, phonesOf, uin)
 }
 
-// RevokedPhones implements signer.Store. They come in the order in which they were revoked.
+// RevokedPhones implements signer.Store. The phones are in the order of their revocation.
 func (s *Store) RevokedPhones(ctx context.Context) ([]signer.Phone, error) {
 	return s.phones(ctx, `WHERE revoked_at <> 0 ORDER BY revoked_at, id`)
 }

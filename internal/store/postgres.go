@@ -19,7 +19,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
-// isPostgres reports whether a database is named by a URL of PostgreSQL.
+// isPostgres reports whether a database is named by a PostgreSQL URL.
 func isPostgres(database string) bool {
 	return strings.HasPrefix(database, "postgres://") ||
 		strings.HasPrefix(database, "postgresql://")
@@ -29,13 +29,13 @@ func isPostgres(database string) bool {
 func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 	config, err := pgx.ParseConfig(o.Database)
 	if err != nil {
-		return nil, err // without the password: pgx takes care of that
+		return nil, err // pgx omits the password
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
 	setDefaults(config, pgDefaults)
-	// A network may lose everything without an error; then the connection has to be given up.
+	// A network may drop all packets without an error. Keep-alives then end the connection.
 	keepAlive := net.KeepAliveConfig{
 		Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3,
 	}
@@ -51,7 +51,7 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := migrateAlone(ctx, writing, d, o); err != nil {
 		return nil, err
 	}
-	const readers = 16 // for each node; a server has 100 connections unless it is told otherwise
+	const readers = 16 // for each node; a server has 100 connections by default
 	reading.SetMaxOpenConns(readers)
 	reading.SetMaxIdleConns(readers)
 
@@ -61,7 +61,7 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
-	const atOnce = 2 // one decides while the disk is busy with the other; more are not faster
+	const atOnce = 2 // one runs while the disk is busy with the other; more are not faster
 	db := &pgDatabase{
 		node: node, writing: writing, timeout: cmp.Or(o.ServerTimeout, 10*time.Second),
 	}
@@ -72,11 +72,10 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 	return s, nil
 }
 
-// pgDefaults are settings of the server for our connections, unless the operator says something
-// else in the URL.
+// pgDefaults are settings of the server for this program's connections, unless the URL sets them.
 var pgDefaults = map[string]string{
 	"application_name":                    "signet",
-	"synchronous_commit":                  "on", // what we acknowledge is on disk
+	"synchronous_commit":                  "on", // acknowledged changes are on disk
 	"idle_in_transaction_session_timeout": "5s",
 }
 
@@ -88,13 +87,13 @@ func setDefaults(config *pgx.ConnConfig, defaults map[string]string) {
 	}
 }
 
-// migrateAlone is migrate while no other node does the same.
+// migrateAlone runs migrate while no other node does.
 func migrateAlone(ctx context.Context, db *sql.DB, d dialect, o Options) (err error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return err
 	}
-	const lock = 0x5167_6e65_74 // any number that is always the same
+	const lock = 0x5167_6e65_74 // an arbitrary constant
 	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(lock)); err != nil {
 		return errors.Join(err, conn.Close())
 	}
@@ -109,13 +108,13 @@ func migrateAlone(ctx context.Context, db *sql.DB, d dialect, o Options) (err er
 	return migrate(ctx, db, d, o)
 }
 
-// pgDatabase runs transactions with three round trips, however many changes they carry: one begins,
-// locks and reads, one writes and tells the other nodes, one commits.
+// pgDatabase runs transactions with three round trips for any number of changes: one begins, locks
+// and reads, one writes and notifies the other nodes, one commits.
 //
-// A server that does not answer, or a network that loses everything, ends a transaction after the
-// timeout; what became of its commit is then asked on another connection. A node that stops in the
-// middle of a transaction, with requests locked, loses it to the server's
-// idle_in_transaction_session_timeout, so that the other nodes can go on.
+// If the server does not answer, or the network drops all packets, the transaction ends after the
+// timeout, and the outcome of its commit is queried on another connection. If a node stops in the
+// middle of a transaction with requests locked, the server's idle_in_transaction_session_timeout
+// ends the transaction, so that other nodes can continue.
 type pgDatabase struct {
 	node    string
 	writing *sql.DB
@@ -152,8 +151,8 @@ func (*pgDatabase) begin(ctx context.Context, c *conn, ids []string) (map[string
 	return loaded, pgSend(ctx, c, &b)
 }
 
-// pgMany are statements that do for arrays what those of tx.go do for one row, and return the first
-// column. A statement for many rows costs a third of the processor time of as many statements.
+// pgMany are statements for arrays that replace statements of tx.go for one row. They return the
+// first column. A statement for many rows takes a third of the CPU time of as many statements.
 var pgMany = map[string]string{
 	insertRequest: `INSERT INTO requests (id, client_id, state, version, created_at, due_at, data)
 		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::bigint[], $7::text[]) RETURNING id`,
@@ -172,7 +171,7 @@ var pgMany = map[string]string{
 		WHERE o.id = n.id AND o.request_id = n.request_id AND o.lease = n.lease RETURNING o.id`,
 }
 
-// pgGroup is statements of one text that are executed as one.
+// pgGroup is a group of statements with the same text that are executed as one.
 type pgGroup struct {
 	query      string
 	statements []int // their numbers
@@ -260,7 +259,7 @@ func pgArray[T any](statements []statement, numbers []int, k int) []T {
 	return array
 }
 
-// announce tells the other nodes in the transaction that makes the change.
+// announce returns the statements that notify the other nodes in the transaction of the change.
 func (d *pgDatabase) announce(n notification) (statements []statement) {
 	for _, payload := range d.payloads(n) {
 		statements = append(
@@ -282,7 +281,7 @@ func pgSend(ctx context.Context, c *conn, b *pgx.Batch) error {
 	})
 }
 
-// commit commits, and finds out what became of a commit that was not answered.
+// commit commits. If the commit is not answered it finds out the outcome.
 func (d *pgDatabase) commit(ctx context.Context, c *conn) error {
 	_, err := c.exec(ctx, "COMMIT")
 	var answer *pgconn.PgError
@@ -293,8 +292,9 @@ func (d *pgDatabase) commit(ctx context.Context, c *conn) error {
 	return d.outcome(c.transaction, err)
 }
 
-// outcome asks on another connection what became of a transaction whose commit was not answered.
-// The server knows; only if it cannot be reached for a while the outcome stays open.
+// outcome queries on another connection whether a transaction was committed whose commit was not
+// answered. The server knows; the outcome stays unknown only if the server cannot be reached for a
+// while.
 func (d *pgDatabase) outcome(transaction string, cause error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -306,7 +306,7 @@ func (d *pgDatabase) outcome(transaction string, cause error) error {
 			transaction,
 		).Scan(&status)
 		switch {
-		case err != nil: // still away
+		case err != nil: // still unreachable
 		case status.String == "committed":
 			return nil
 		case status.String == "aborted":
@@ -314,7 +314,9 @@ func (d *pgDatabase) outcome(transaction string, cause error) error {
 		case !status.Valid:
 			return fmt.Errorf("%w: the server has forgotten it: %w", ErrUncertain, cause)
 		}
-		select { // also for "in progress": the old connection has not noticed yet
+		// also if it is in progress, because the server has not noticed the end of the old
+		// connection
+		select {
 		case <-ctx.Done():
 		case <-time.After(50 * time.Millisecond):
 		}
@@ -329,8 +331,8 @@ func (d *pgDatabase) transient(err error) (again, lost bool) {
 	return pgTransient(err), connectionLost(err)
 }
 
-// pgTransient reports that a transaction may work when it is run again: it met another one's, or
-// the connection broke.
+// pgTransient reports whether a transaction may succeed when it is retried: it conflicted with
+// another one, or the connection broke.
 func pgTransient(err error) bool {
 	var answer *pgconn.PgError
 	// serialization failure, deadlock
@@ -340,13 +342,13 @@ func pgTransient(err error) bool {
 	return connectionLost(err)
 }
 
-// connectionLost reports that err is the end of a connection, rather than an answer that came over
-// it.
+// connectionLost reports whether err is the end of a connection rather than an answer of the
+// server.
 func connectionLost(err error) bool {
 	var answer *pgconn.PgError
 	if errors.As(err, &answer) {
-		// Class 08: connection exceptions. 57P01 to 57P05: the server ends, starts, or has thrown
-		// us out. 25P03: we stood still.
+		// Class 08: connection exceptions. 57P01 to 57P05: the server stops, starts, or has ended
+		// the connection. 25P03: the transaction was idle for too long.
 		return strings.HasPrefix(answer.Code, "08") || strings.HasPrefix(answer.Code, "57P") ||
 			answer.Code == "25P03"
 	}
@@ -357,6 +359,7 @@ func isNetwork(err error) bool {
 	var network net.Error
 	var connecting *pgconn.ConnectError
 	return errors.As(err, &network) || errors.As(err, &connecting) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, net.ErrClosed) || errors.Is(err, driver.ErrBadConn) ||
+		errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, driver.ErrBadConn) ||
 		errors.Is(err, context.DeadlineExceeded)
 }

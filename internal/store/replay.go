@@ -25,7 +25,7 @@ func (s *Store) Use(
 	return first && err == nil, err
 }
 
-// use records a token at once.
+// use records a token immediately.
 func (t *tx) use(ctx context.Context, k request.Ticket) (first bool, err error) {
 	n, err := t.write(
 		ctx,
@@ -40,7 +40,7 @@ func (t *tx) use(ctx context.Context, k request.Ticket) (first bool, err error) 
 	return n == 1, nil
 }
 
-// spend uses a ticket up at once; the zero Ticket is none.
+// spend records a ticket immediately. It ignores the zero Ticket.
 func (t *tx) spend(ctx context.Context, k request.Ticket) error {
 	if k == (request.Ticket{}) {
 		return nil
@@ -70,11 +70,11 @@ func (s *Store) Used(ctx context.Context, clientID, jti string) (bool, error) {
 	return true, nil
 }
 
-// forgetAtOnce bounds how long one clean-up holds up other changes.
+// forgetAtOnce bounds how long one transaction of ForgetUsed delays other changes.
 const forgetAtOnce = 10_000
 
-// ForgetUsed drops ids of tokens that had to be kept until a time before now, and reports how many;
-// it is to be called now and then. It drops a part of them at a time.
+// ForgetUsed removes ids of tokens that had to be kept until a time before now, in parts, and
+// returns how many. It should be called regularly.
 func (s *Store) ForgetUsed(ctx context.Context, now time.Time) (n int64, err error) {
 	for {
 		var some int64

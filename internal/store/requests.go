@@ -154,16 +154,16 @@ func (s *Store) Events(ctx context.Context, id string) (events []request.Event, 
 	return events, nil
 }
 
-// isText reports whether PostgreSQL takes s as TEXT. What is not text names nothing, and ids come
-// from strangers.
+// isText reports whether PostgreSQL accepts s as TEXT. Ids come from callers, and no row has an id
+// that is not text.
 func isText(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
-// text makes of s what [isText]: the words of an error may come from afar.
+// text makes s acceptable to PostgreSQL. Errors may quote bytes of other systems.
 func text(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// encode is the row of r, but for what never changes.
+// encode returns the row of r except the columns that never change.
 func encode(r *request.Request) (row, error) {
 	data, err := encodeRequest(r)
 	if err != nil {
@@ -172,7 +172,7 @@ func encode(r *request.Request) (row, error) {
 	return row{state: string(r.State), due: optional(r.DueAt()), data: data}, nil
 }
 
-// optional is a time in a column that may be NULL.
+// optional returns a time for a column that may be NULL.
 func optional(at time.Time, ok bool) sql.NullInt64 {
 	if !ok {
 		return sql.NullInt64{}
@@ -180,7 +180,7 @@ func optional(at time.Time, ok bool) sql.NullInt64 {
 	return sql.NullInt64{Int64: at.UnixMicro(), Valid: true}
 }
 
-// decode takes the answer of a query for version and data.
+// decode decodes the result of a query for version and data.
 func decode(version int64, data []byte, err error) (*request.Request, error) {
 	switch {
 	case errors.Is(err, sql.ErrNoRows):

@@ -15,15 +15,15 @@ import (
 )
 
 // The structs of this file are the stored form of what is kept as JSON: requests.data,
-// events.detail, phone_events.detail, calls.data and party_changes.edits. Their members are in databases that exist, so
-// a member is never renamed, removed or given another type; a new member is optional. What is
-// searched for is in columns of its own, see migrations/.
+// events.detail, phone_events.detail, calls.data and party_changes.edits. Their members are in
+// databases that exist, so a member is never renamed, removed or given another type; a new member
+// is optional. What is searched for is in columns of its own, see migrations/.
 //
 // Each object has its version in the member v. Rows without it are of version 1. A form that the
 // program does not know is an error, because a member that it does not know would be lost with the
 // next change.
 
-// rowVersion is the version of the form that this program writes, and the newest one that it reads.
+// rowVersion is the version of the form that this program writes, and the newest that it reads.
 const rowVersion = 1
 
 var errNewerRow = errors.New("the row was written by a newer version of signet")
@@ -37,7 +37,7 @@ func checkVersion(v int) error {
 	return nil
 }
 
-// requestRow is requests.data. The members doc_name and signer.name are searched
+// requestRow is requests.data. Text search uses the members doc_name and signer.name
 // (dialect.searched).
 type requestRow struct {
 	V            int           `json:"v,omitempty"`
@@ -113,7 +113,7 @@ type signedRow struct {
 	Renewal string    `json:"renewal,omitempty"`
 }
 
-// encodeRequest is the stored form of r. Version is not in it: it is a column.
+// encodeRequest returns the stored form of r, without Version, which is a column.
 func encodeRequest(r *request.Request) (string, error) {
 	row := requestRow{
 		V: rowVersion, ID: r.ID, ClientID: r.ClientID, State: string(r.State), DocName: r.DocName,
@@ -144,7 +144,7 @@ func encodeRequest(r *request.Request) (string, error) {
 	return string(b), nil
 }
 
-// decodeRequest reads what encodeRequest wrote.
+// decodeRequest decodes the result of encodeRequest.
 func decodeRequest(data []byte) (*request.Request, error) {
 	var row requestRow
 	err := json.Unmarshal(data, &row)
@@ -184,8 +184,8 @@ func decodeRequest(data []byte) (*request.Request, error) {
 	return r, nil
 }
 
-// detailRow is events.detail, or an empty text. Its version is a text: programs before versions
-// read the object as names with texts.
+// detailRow is events.detail, or an empty text. Its version is a text, because programs before
+// versions read the object as names with texts.
 type detailRow struct {
 	V int `json:"v,omitempty,string"`
 	detailMembers

@@ -15,31 +15,31 @@ import (
 	"modernc.org/sqlite"
 )
 
-// pragmas are set on every connection, in this order: first how long to wait for a lock that
-// another program holds (a backup takes one for a moment), because the next ones may meet it.
+// pragmas are set on every connection, in this order. busy_timeout is the first, because the others
+// may have to wait for a lock that another program holds, such as a backup.
 var pragmas = []string{
 	"busy_timeout(10000)",
 	"journal_mode(WAL)",
-	"synchronous(FULL)", // in WAL mode: every commit is on disk before it is answered
-	// the outbox's is left from the first schema; see the migration 0006_trail.postgres.sql for why
-	// it is not checked
+	"synchronous(FULL)", // in WAL mode, every commit is on disk before it is answered
+	// the outbox has a foreign key from the first schema; the migration 0006_trail.postgres.sql
+	// says why it is not checked
 	"foreign_keys(0)",
 	"cache_size(-32000)", // KiB
 	"temp_store(MEMORY)",
-	// pages: one commit in hundreds writes the log into the database, too rarely for the 99 %
+	// in pages; one commit in hundreds copies the log into the database, too few to affect the 99 %
 	// quantile
 	"wal_autocheckpoint(4000)",
-	"journal_size_limit(67108864)", // a log that grew is cut back afterwards
+	"journal_size_limit(67108864)", // truncates a log that has grown
 }
 
-// openSQLite opens the file o.Database, which belongs to this process alone until it is closed.
+// openSQLite opens the file o.Database, which no other process can open until it is closed.
 func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	path, err := filepath.Abs(o.Database)
 	if err != nil {
 		return nil, err
 	}
-	// The file holds people's numbers: no other user may read it. SQLite gives its log the same
-	// permissions.
+	// The file contains personal numbers, so no other user may read it. SQLite gives its log the
+	// same permissions.
 	flags := os.O_RDWR
 	if o.Kind != AnyKind {
 		flags |= os.O_CREATE
@@ -51,7 +51,7 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := f.Close(); err != nil {
 		return nil, err
 	}
-	// two names of a file must meet at one lock
+	// Different names of a file must lead to the same lock.
 	if path, err = filepath.EvalSymlinks(path); err != nil {
 		return nil, err
 	}
@@ -75,8 +75,8 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := migrate(ctx, writing, d, o); err != nil {
 		return nil, err
 	}
-	// This process holds the lock, so the one that claimed these jobs has ended. They need not wait
-	// for the leases to run out.
+	// This process has the lock, so the process that claimed these jobs has ended. They need not
+	// wait for the end of their leases.
 	const release = `UPDATE outbox SET lease = 0, ready_at = due_at WHERE status = 'pending' AND lease <> 0`
 	if _, err := writing.ExecContext(ctx, release); err != nil {
 		return nil, fmt.Errorf("releasing leases: %w", err)
@@ -96,7 +96,7 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	}
 	s.writers = newWriters(1, sqliteDatabase{writing}, s.hub, o.Fault)
 	s.close = sync.OnceValue(func() error {
-		// The last connection that closes writes the log into the database; only then may another
+		// The last connection to close copies the log into the database. Only then may another
 		// process open it.
 		return errors.Join(s.writers.close(), s.readers.close(), writing.Close(), unlock())
 	})
@@ -115,28 +115,27 @@ func sqlitePool(path string, pragmas ...string) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-// sqliteDatabase runs transactions in the plain way.
+// sqliteDatabase runs transactions without batching of statements.
 type sqliteDatabase struct{ writing *sql.DB }
 
 func (d sqliteDatabase) connect(ctx context.Context) (*conn, error) {
 	return newConn(ctx, d.writing)
 }
 
-// limit sets none: the disk answers, and a lock that another program holds is waited for as long as
-// busy_timeout says.
+// limit sets no time limit. busy_timeout bounds the wait for a lock that another program holds.
 func (sqliteDatabase) limit() (context.Context, context.CancelFunc) {
 	return context.Background(), func() {}
 }
 
-// begin takes the write lock at once, because a transaction that first reads and then wants to
-// write may be refused. It is the whole database's, so that rows need none.
+// begin takes the write lock immediately, because a transaction that first reads and then writes
+// may be refused. The lock covers the whole database, so rows need none.
 func (sqliteDatabase) begin(ctx context.Context, c *conn, ids []string) (map[string]row, error) {
 	loaded := map[string]row{}
 	if _, err := c.exec(ctx, "BEGIN IMMEDIATE"); err != nil || len(ids) == 0 {
 		return loaded, err
 	}
 	query, arg := `SELECT id, version, data FROM requests WHERE id = $1`, ids[0]
-	if len(ids) > 1 { // one statement for all is cheaper than one for each
+	if len(ids) > 1 { // one statement for all is faster than one for each
 		query = `SELECT id, version, data FROM requests WHERE id IN (SELECT value FROM json_each($1))`
 		b, err := json.Marshal(ids)
 		if err != nil {
@@ -167,7 +166,7 @@ func (sqliteDatabase) write(ctx context.Context, c *conn, statements []statement
 
 func (sqliteDatabase) announce(notification) []statement { return nil }
 
-// commit is answered truthfully by SQLite: an error means that it did not happen.
+// commit commits. With SQLite an error always means that nothing was committed.
 func (sqliteDatabase) commit(ctx context.Context, c *conn) error {
 	_, err := c.exec(ctx, "COMMIT")
 	return err

@@ -15,33 +15,33 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// Options say which database to open, and for whom.
+// Options are the options of [Open].
 type Options struct {
-	// Database is the path of a SQLite file, which is made if it does not exist and belongs to one
-	// process at a time; or the URL of a PostgreSQL database, postgres://user:password@host/name,
-	// which any number of processes may share.
+	// Database is the path of a SQLite file, which Open creates if needed and only one process at a
+	// time can open; or the URL of a PostgreSQL database, postgres://user:password@host/name, which
+	// any number of processes may share.
 	Database string
 
-	// Kind is who will use the database. The first to open it decides; the other kind is refused
-	// with [ErrOtherKind].
+	// Kind is the kind of program. The first one to open a database sets its kind; another kind is
+	// refused with [ErrOtherKind].
 	Kind Kind
 
-	// ServerTimeout is how long a transaction may wait for a PostgreSQL server in all, before its
-	// connection is given up; 0: 10 s.
+	// ServerTimeout bounds a transaction's total wait for a PostgreSQL server, after which its
+	// connection is closed; 0 means 10 s.
 	ServerTimeout time.Duration
 
-	// Now is the clock that says when the database was created; nil is time.Now.
+	// Now is the clock for the creation time of the database; nil means time.Now.
 	Now func() time.Time
 
-	// Log takes what concerns no caller; nil drops it.
+	// Log logs what no caller is told; nil discards it.
 	Log *slog.Logger
 
-	// Fault, for tests, is called at every point of [FaultPoints] as it is passed.
+	// Fault, for tests, is called with each of [FaultPoints] as a change passes it.
 	Fault func(point string)
 }
 
-// Kind is who a database belongs to. A sandbox's requests carry no legal weight and must never be
-// mistaken for real ones.
+// Kind is the kind of program that a database belongs to. A sandbox's requests have no legal effect
+// and must not be mistaken for real ones.
 type Kind string
 
 // The kinds.
@@ -49,11 +49,11 @@ const (
 	Sandbox Kind = "sandbox"
 	Service Kind = "service"
 
-	// AnyKind opens a database of either kind, which must exist: for tools.
+	// AnyKind opens an existing database of either kind, for tools.
 	AnyKind Kind = "any"
 )
 
-// The points at which a test may stop the process, in the order in which a change passes them.
+// The points at which a test can stop the process, in the order in which a change passes them.
 const (
 	FaultBegun     = "store: transaction begun"
 	FaultWritten   = "store: changes written"
@@ -64,17 +64,17 @@ const (
 // FaultPoints lists the points.
 func FaultPoints() []string { return []string{FaultBegun, FaultWritten, FaultCommitted, FaultAnswered} }
 
-// ErrClosed is the answer of a store that has been closed. Nothing was done.
+// ErrClosed is the error of a closed store. Nothing was done.
 var ErrClosed = errors.New("store: closed")
 
-// ErrInUse is the refusal of a SQLite database that another process has open.
+// ErrInUse is the error for a SQLite database that another process has open.
 var ErrInUse = errors.New("the database is in use by another process")
 
-// ErrUncertain is [request.ErrUncertain]; changes of other kinds may meet it, too.
+// ErrUncertain is [request.ErrUncertain]. Changes of other kinds may return it too.
 var ErrUncertain = request.ErrUncertain
 
-// Store keeps everything but documents. It implements request.Store, request.Watcher,
-// request.Outbox, signer.Store, token.Replay, party.Store and calls.Store. All methods may be
+// Store stores everything except documents. It implements request.Store, request.Watcher,
+// request.Outbox, signer.Store, token.Replay, party.Store and calllog.Store. All methods may be
 // called concurrently, but not from within an Update's change.
 type Store struct {
 	dialect dialect
@@ -94,8 +94,8 @@ var (
 	_ party.Store = (*Store)(nil)
 )
 
-// Open opens the database, brings its schema up to date, and releases the jobs that a process which
-// died had claimed.
+// Open opens the database, migrates its schema, and releases the jobs that a process which died had
+// claimed.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Kind != Sandbox && o.Kind != Service && o.Kind != AnyKind {
 		return nil, fmt.Errorf("store: unknown kind of database %q", o.Kind)
@@ -120,14 +120,13 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// Close lets the changes that are waiting finish, then closes the database. Later calls get
-// [ErrClosed].
+// Close waits for the queued changes and then closes the database. Later calls return [ErrClosed].
 func (s *Store) Close() error { return s.close() }
 
-// readers are connections that only read, each statement prepared once.
+// readers are connections for reading, with prepared statements.
 type readers struct {
 	db        *sql.DB
-	transient func(error) bool // another try may work
+	transient func(error) bool // a retry may succeed
 
 	mu     sync.RWMutex
 	stmts  map[string]*sql.Stmt
@@ -160,7 +159,7 @@ func (r *readers) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 	return stmt, err
 }
 
-// row reads one row into dest; sql.ErrNoRows if there is none.
+// row reads one row into dest. The error is sql.ErrNoRows if there is none.
 func (r *readers) row(ctx context.Context, query string, args []any, dest ...any) error {
 	return r.retry(ctx, func() (bool, error) {
 		stmt, err := r.stmt(ctx, query)
@@ -190,8 +189,8 @@ func (r *readers) rows(
 	})
 }
 
-// retry repeats a read that met a broken connection. After a restart of the server all connections
-// of the pool are broken.
+// retry repeats a read after a broken connection. After a restart of the server all connections of
+// the pool are broken.
 func (r *readers) retry(ctx context.Context, read func() (untouched bool, err error)) error {
 	for wait := time.Millisecond; ; wait *= 2 {
 		untouched, err := read()
@@ -237,7 +236,7 @@ func each(rows *sql.Rows, scan func(*sql.Rows) error) error {
 	return rows.Err()
 }
 
-// micros is how the database keeps a time; none is 0.
+// micros returns the stored form of a time; the zero time is 0.
 func micros(t time.Time) int64 {
 	if t.IsZero() {
 		return 0
@@ -245,7 +244,7 @@ func micros(t time.Time) int64 {
 	return t.UnixMicro()
 }
 
-// instant is the way back from micros, in UTC.
+// instant is the inverse of micros, in UTC.
 func instant(us int64) time.Time {
 	if us == 0 {
 		return time.Time{}

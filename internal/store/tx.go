@@ -9,25 +9,25 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// tx is a transaction as one change sees it. No caller's context reaches it: a transaction carries
-// the changes of several callers, and none of them may end it for the others.
+// tx is a transaction as one change sees it. It does not use the callers' contexts: a transaction
+// has changes of several callers, and none of them may end it for the others.
 //
-// What a change writes about a request is put off until all changes of the transaction have been
-// applied, so that one that is refused leaves nothing that would have to be undone, and PostgreSQL
-// gets all in one message.
+// The writes of a change to requests are deferred until all changes of the transaction have been
+// applied. So a refused change leaves nothing to undo, and PostgreSQL gets all writes in one
+// message.
 type tx struct {
 	db   database
 	conn *conn
-	// the requests of the transaction, as the changes before this one left them
+	// the requests of the transaction after the previous changes
 	loaded map[string]row
 
-	rows    map[string]row // those that this change makes of them
-	later   []statement    // what it writes at the end
+	rows    map[string]row // requests as this change modifies them
+	later   []statement    // deferred writes
 	told    notification
-	touched bool // it has written at once, or a statement has failed
+	touched bool // it has written immediately, or a statement has failed
 }
 
-// row is a request as the database keeps it.
+// row is the stored form of a request.
 type row struct {
 	version int64
 	state   string
@@ -35,8 +35,7 @@ type row struct {
 	data    string
 }
 
-// The writes that every change consists of. Columns that an UPDATE does not name cost no work on
-// their index.
+// The writes of every change. Indexes of columns that an UPDATE does not name cost nothing.
 const (
 	insertRequest = `INSERT INTO requests (id, client_id, state, version, created_at, due_at, data) VALUES ($1, $2, $3, $4, $5, $6, $7)`
 	updateRequest = `UPDATE requests SET state = $3, version = $4, due_at = $5, data = $6 WHERE id = $1 AND version = $2`
@@ -49,14 +48,14 @@ const (
 		WHERE id = $1 AND request_id = $2 AND lease = $3`
 )
 
-// statement is a write that was put off.
+// statement is a deferred write.
 type statement struct {
 	query string
 	args  []any
-	one   bool // it has to write one row
+	one   bool // it must write exactly one row
 }
 
-// load gives a request of the change's target; sql.ErrNoRows if there is none.
+// load returns a request of the change's target. The error is sql.ErrNoRows if there is none.
 func (t *tx) load(id string) (row, error) {
 	r, ok := t.loaded[id]
 	if !ok {
@@ -65,7 +64,7 @@ func (t *tx) load(id string) (row, error) {
 	return r, nil
 }
 
-// insert puts off the write of a new request, whose version is 1.
+// insert defers the write of a new request, whose version is 1.
 func (t *tx) insert(r *request.Request, new row) {
 	new.version = 1
 	t.rows = map[string]row{r.ID: new}
@@ -75,7 +74,7 @@ func (t *tx) insert(r *request.Request, new row) {
 	)
 }
 
-// update puts off the write of a request that was loaded, and returns its new version.
+// update defers the write of a loaded request, and returns its new version.
 func (t *tx) update(id string, old, new row) (version int64) {
 	new.version = old.version + 1
 	t.rows = map[string]row{id: new}
@@ -83,15 +82,15 @@ func (t *tx) update(id string, old, new row) (version int64) {
 	return new.version
 }
 
-// lineBits is how many bits of a line's number tell the lines of one version of a request apart;
-// the others are the version.
+// lineBits is the number of bits that number the lines of the trail of one version of a request.
+// The higher bits are the version.
 const lineBits = 16
 
-// leave puts off the write of the effects of a change to a request, and notes who is to be told.
-// version is what the change makes of the request, or 0 if it leaves the request's row alone.
+// leave defers the writes of the effects of a change to a request, and adds its notification.
+// version is the request's new version, or 0 if its row does not change.
 //
-// Lines of the trail are numbered upwards, with gaps: those of a change by the request's new
-// version, which saves a look-up, others follow whatever is there.
+// Lines of the trail have ascending numbers with gaps: those of a change begin with the request's
+// new version, which saves a query; others follow the last line.
 func (t *tx) leave(id string, version int64, e request.Effects) error {
 	for i, e := range e.Events {
 		detail, err := encodeDetail(e.Detail)
@@ -117,24 +116,24 @@ func (t *tx) leave(id string, version int64, e request.Effects) error {
 	return nil
 }
 
-// must puts off a write of one row.
+// must defers a write that must change one row.
 func (t *tx) must(query string, args ...any) {
 	t.later = append(t.later, statement{query, args, true})
 }
 
-// put puts off a write of any number of rows.
+// put defers a write of any number of rows.
 func (t *tx) put(query string, args ...any) {
 	t.later = append(t.later, statement{query, args, false})
 }
 
-// write executes a statement at once and tells how many rows it wrote.
+// write executes a statement immediately and returns the number of rows that it wrote.
 func (t *tx) write(ctx context.Context, query string, args ...any) (n int64, err error) {
 	n, err = t.conn.exec(ctx, query, args...)
 	t.touched = t.touched || err != nil || n > 0
 	return n, err
 }
 
-// writeAll executes statements at once and tells how many rows each wrote.
+// writeAll executes statements immediately and returns the numbers of rows that they wrote.
 func (t *tx) writeAll(ctx context.Context, statements []statement) (counts []int64, err error) {
 	t.touched = true
 	return t.db.write(ctx, t.conn, statements)
@@ -148,7 +147,7 @@ func (t *tx) writeRows(
 	return t.conn.rows(ctx, query, args, scan)
 }
 
-// read calls scan for every row that a query gives.
+// read calls scan for every row of a query.
 func (t *tx) read(
 	ctx context.Context, query string, args []any, scan func(*sql.Rows) error,
 ) error {
@@ -157,7 +156,7 @@ func (t *tx) read(
 	return err
 }
 
-// row reads one row into dest; sql.ErrNoRows if there is none.
+// row reads one row into dest. The error is sql.ErrNoRows if there is none.
 func (t *tx) row(ctx context.Context, query string, args []any, dest ...any) error {
 	stmt, err := t.conn.stmt(ctx, query)
 	if err == nil {
@@ -171,7 +170,7 @@ func (t *tx) row(ctx context.Context, query string, args []any, dest ...any) err
 type conn struct {
 	*sql.Conn
 	stmts       map[string]*sql.Stmt
-	transaction string // how PostgreSQL calls the transaction under way
+	transaction string // PostgreSQL's id of the transaction
 	lost        bool   // the connection broke during a commit
 }
 
@@ -206,7 +205,7 @@ func (c *conn) exec(ctx context.Context, query string, args ...any) (n int64, er
 	return result.RowsAffected()
 }
 
-// rows calls scan for every row that a query gives.
+// rows calls scan for every row of a query.
 func (c *conn) rows(
 	ctx context.Context, query string, args []any, scan func(*sql.Rows) error,
 ) error {
@@ -229,5 +228,5 @@ func (c *conn) close() error {
 	return errors.Join(append(errs, c.Close())...)
 }
 
-// discard closes the connection to the server, rather than give it back to the pool.
+// discard closes the connection to the server instead of returning it to the pool.
 func (c *conn) discard() { _ = c.Raw(func(any) error { return driver.ErrBadConn }) }

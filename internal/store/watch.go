@@ -2,14 +2,14 @@ package store
 
 import "sync"
 
-// notification is what watchers and other nodes are told of a change once it is committed.
+// notification is what watchers and other nodes learn of a committed change.
 type notification struct {
-	requests []string // these have changed
-	jobs     bool     // there may be a job to do
+	requests []string // changed requests
+	jobs     bool     // a job may have been added
 }
 
-// hub tells those who watch a request in this process. A watcher that is slow to look gets one
-// signal for many changes.
+// hub signals watchers of requests in this process. A slow watcher gets one signal for many
+// changes.
 type hub struct {
 	mu       sync.Mutex
 	watchers map[string]map[chan struct{}]struct{} // by request
@@ -23,8 +23,7 @@ func newHub() *hub {
 // Watch implements request.Watcher.
 func (s *Store) Watch(id string) (changed <-chan struct{}, stop func()) { return s.hub.watch(id) }
 
-// Ready implements request.Outbox. There is one channel for all: each signal wakes one of those who
-// wait.
+// Ready implements request.Outbox. All callers share one channel; each signal wakes one of them.
 func (s *Store) Ready() <-chan struct{} { return s.hub.jobs }
 
 func (h *hub) watch(id string) (<-chan struct{}, func()) {
@@ -45,7 +44,7 @@ func (h *hub) watch(id string) (<-chan struct{}, func()) {
 	}
 }
 
-// tell passes on what was committed.
+// tell signals a committed change.
 func (h *hub) tell(n notification) {
 	if n.jobs {
 		signal(h.jobs)
@@ -62,7 +61,7 @@ func (h *hub) tell(n notification) {
 	}
 }
 
-// tellAll signals all: any request may have changed.
+// tellAll signals all watchers, because any request may have changed.
 func (h *hub) tellAll() {
 	signal(h.jobs)
 	h.mu.Lock()
@@ -77,6 +76,6 @@ func (h *hub) tellAll() {
 func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
-	default: // a signal is waiting already
+	default: // a signal is already waiting
 	}
 }

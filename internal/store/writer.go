@@ -14,21 +14,21 @@ import (
 	"time"
 )
 
-// writers make changes durable. A change goes to the writer that the key of its target hashes to,
-// so that two writers never work on one request.
+// writers make changes durable. The hash of a target's key selects the writer of a change, so that
+// two writers never change the same request.
 type writers struct {
 	all []*writer
 
-	mu     sync.RWMutex // held for reading while a change is put into a queue
+	mu     sync.RWMutex // held for reading while a change is queued
 	closed bool
 }
 
-// writer makes changes durable, many with one commit. It is one goroutine that owns one connection
-// and one queue: it takes all changes that wait, runs them in one transaction, commits, and answers
-// their callers. While it commits, new changes queue up, and the next transaction takes them.
+// writer makes changes durable, many with one commit. It is one goroutine with one connection and
+// one queue. It takes all queued changes, runs them in one transaction, commits, and answers their
+// callers. Changes that arrive in the meantime are queued for the next transaction.
 //
-// A change that finds the writer idle is run at once. After a transaction that carried several, the
-// writer waits up to batchWait for as many again: their callers are likely to come back, and a
+// An idle writer runs a change immediately. After a transaction with several changes, the writer
+// waits up to batchWait for as many again, because their callers are likely to continue, and a
 // commit of many costs little more than one of few.
 type writer struct {
 	db    database
@@ -39,77 +39,75 @@ type writer struct {
 	ended chan struct{} // closed when the goroutine has ended
 
 	conn  *conn     // nil before the first transaction and after a failure
-	batch []*change // under way
+	batch []*change // changes in progress
 }
 
-// database is how transactions run on SQLite or on PostgreSQL. ctx bounds the whole transaction.
+// database runs transactions on SQLite or PostgreSQL. ctx bounds the whole transaction.
 type database interface {
 	connect(ctx context.Context) (*conn, error)
 
-	// limit is the context of one transaction.
+	// limit returns the context of one transaction.
 	limit() (context.Context, context.CancelFunc)
 
-	// begin starts a transaction, in which only this one can change the requests of these ids, and
-	// reads them.
+	// begin starts a transaction, locks the requests with these ids, and reads them.
 	begin(ctx context.Context, c *conn, ids []string) (map[string]row, error)
 
-	// write executes statements in their order and tells how many rows each wrote.
+	// write executes statements in order and returns the numbers of rows that they wrote.
 	write(ctx context.Context, c *conn, statements []statement) (counts []int64, err error)
 
-	// announce is what has to be written so that other nodes are told of a change when it is
-	// committed.
+	// announce returns the statements that notify other nodes when the change is committed.
 	announce(n notification) []statement
 
 	// commit commits. An error means that nothing was committed, unless it is an ErrUncertain.
 	commit(ctx context.Context, c *conn) error
 
-	// transient reports that the transaction failed for a reason that a new one may not meet. lost:
-	// the connection is of no use any more.
+	// transient reports whether the transaction may succeed if it is retried, and whether the
+	// connection is lost.
 	transient(err error) (again, lost bool)
 }
 
 const (
-	queueLength = 1024             // beyond it callers wait for a place in the queue
-	maxBatch    = 512              // bounds how long the first of a batch waits for the last
-	batchWait   = time.Millisecond // how long callers of a shared commit are given to come back
-	// how long a transaction is repeated that met another one's lock or a broken connection
+	queueLength = 1024             // callers wait if the queue is full
+	maxBatch    = 512              // bounds how long the first change of a batch waits for the last
+	batchWait   = time.Millisecond // how long callers of a shared commit have to return
+	// how long a transaction is retried after a conflict or a broken connection
 	retryFor = 3 * time.Second
 )
 
-// change is what one caller wants to be done.
+// change is one caller's change.
 type change struct {
 	target
 	apply func(ctx context.Context, tx *tx) error
 	stage atomic.Int32
 	told  notification
 	err   error
-	done  chan error // has room for the answer
+	done  chan error // has capacity for the answer
 }
 
-// target is what a change is about.
+// target is what a change reads and writes.
 type target struct {
-	// decides which writer makes it; of changes with one key, the first that is queued comes first
+	// selects the writer; changes with the same key run in the order in which they were queued
 	key      string
-	requests []string // the ids of requests that it reads and may change
+	requests []string // ids of requests that it reads and may change
 }
 
-// aRequest is the target of a change to one request.
+// aRequest returns the target of a change to one request.
 func aRequest(id string) target { return target{key: id, requests: []string{id}} }
 
 // The stages of a change.
 const (
 	waiting   = iota
-	withdrawn // its caller has gone before it was begun: nothing happens
+	withdrawn // its caller gave up before it began; it is skipped
 	begun     // it will be answered
 )
 
-// spoiled is an error that undoes the whole transaction, and not only the change that met it.
+// spoiled is an error after which the whole transaction has to be rolled back.
 type spoiled struct{ error }
 
 func (s spoiled) Unwrap() error { return s.error }
 
-// errConflict is the failure of a write whose row has another version than the one that was read.
-// Locks make that impossible.
+// errConflict is the error of a write whose row has another version than the one that was read. The
+// locks prevent that.
 var errConflict = errors.New("the row is not of the version that was read")
 
 // newWriters starts n writers.
@@ -126,17 +124,16 @@ func newWriters(n int, db database, h *hub, fault func(string)) *writers {
 	return ws
 }
 
-// of is the writer of a key.
+// of returns the writer of a key.
 func (ws *writers) of(key string) *writer {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(key))
 	return ws.all[h.Sum32()%uint32(len(ws.all))]
 }
 
-// do makes a change and returns when it is durable, or has failed with no trace. When ctx ends
-// first, do takes the change back if it has not been begun, and returns the context's error:
-// nothing was written. If it has been begun, do waits for the outcome, as a commit cannot be taken
-// back.
+// do makes a change and returns after it is durable, or has failed without effect. If ctx ends
+// before the change has begun, do withdraws it and returns the context's error; nothing was
+// written. If the change has begun, do waits for the outcome, because a commit cannot be withdrawn.
 func (ws *writers) do(
 	ctx context.Context, t target, apply func(ctx context.Context, tx *tx) error,
 ) error {
@@ -172,7 +169,7 @@ func (ws *writers) enqueue(ctx context.Context, c *change) error {
 	}
 }
 
-// close refuses new changes, and returns when those that wait are made.
+// close refuses new changes, and returns after the queued ones are done.
 func (ws *writers) close() (err error) {
 	ws.mu.Lock()
 	if !ws.closed {
@@ -192,7 +189,7 @@ func (ws *writers) close() (err error) {
 	return err
 }
 
-// run makes changes until the queue is closed.
+// run runs changes until the queue is closed.
 func (w *writer) run() {
 	ended := false
 	defer func() {
@@ -200,13 +197,13 @@ func (w *writer) run() {
 			close(w.ended)
 			return
 		}
-		// A change ended the goroutine with runtime.Goexit, as t.FailNow does. The others must not
-		// hang.
+		// A change ended the goroutine with runtime.Goexit, as t.FailNow does. The other callers
+		// must still be answered.
 		w.rollback()
 		answer(w.batch, errors.New("store: a change ended its goroutine; nothing was written"))
 		go w.run()
 	}()
-	var last int // how many changes the last batch carried
+	var last int // number of changes in the last batch
 	var answered time.Time
 	for w.next(last, answered.Add(batchWait)) {
 		w.settle(w.batch)
@@ -215,8 +212,8 @@ func (w *writer) run() {
 	ended = true
 }
 
-// next takes the changes that wait as the next batch. If the last one carried several, it waits for
-// as many again, until a time. It returns false when the queue is closed and empty.
+// next takes the queued changes as the next batch. If the last batch had several, it waits until
+// the given time for as many again. It returns false when the queue is closed and empty.
 func (w *writer) next(last int, until time.Time) bool {
 	w.batch = nil
 	var timer <-chan time.Time
@@ -252,7 +249,7 @@ func (w *writer) next(last int, until time.Time) bool {
 	return len(w.batch) > 0
 }
 
-// settle brings a batch to its end and answers it.
+// settle runs a batch and answers it.
 func (w *writer) settle(batch []*change) {
 	err := w.transact(batch)
 	for start, wait := time.Now(), time.Millisecond; err != nil; wait = min(2*wait, 250*time.Millisecond) {
@@ -268,7 +265,7 @@ func (w *writer) settle(batch []*change) {
 	}
 	if s := (spoiled{}); errors.As(err, &s) {
 		if len(batch) > 1 {
-			// each in a transaction of its own, so that only the one to blame fails
+			// Each change runs in its own transaction, so that only the one with the error fails.
 			for _, c := range batch {
 				w.settle([]*change{c})
 			}
@@ -276,7 +273,7 @@ func (w *writer) settle(batch []*change) {
 		}
 		err = s.error
 	}
-	// watchers look for themselves what became of it
+	// Watchers find out the outcome by reading.
 	if err == nil || errors.Is(err, ErrUncertain) {
 		w.hub.tell(total(batch))
 	}
@@ -284,9 +281,9 @@ func (w *writer) settle(batch []*change) {
 	w.fault(FaultAnswered)
 }
 
-// answer tells the callers: their own errors if the transaction came to its end, else why it did
-// not. A change that was refused in a transaction that failed gets the failure, too, because it may
-// have been refused for what another one had done.
+// answer answers the callers: with their own errors if the transaction was committed, and otherwise
+// with its error. In a failed transaction a refused change also gets the transaction's error,
+// because another change's effect may have caused the refusal.
 func answer(batch []*change, err error) {
 	for _, c := range batch {
 		if err != nil {
@@ -294,7 +291,7 @@ func answer(batch []*change, err error) {
 		}
 		select {
 		case c.done <- c.err:
-		default: // it had its answer before the goroutine ended
+		default: // it was answered before the goroutine ended
 		}
 	}
 }
@@ -315,8 +312,8 @@ func (w *writer) transact(batch []*change) (err error) {
 			w.rollback()
 		}
 	}()
-	// Changes of one key stay in their order. The others go in the order of their keys, in which
-	// every node locks.
+	// Changes with the same key keep their order. Others are sorted by key, because every node
+	// locks in that order.
 	slices.SortStableFunc(batch, func(a, b *change) int { return strings.Compare(a.key, b.key) })
 	var ids []string
 	for _, c := range batch {
@@ -332,7 +329,7 @@ func (w *writer) transact(batch []*change) (err error) {
 		tx := &tx{db: w.db, conn: w.conn, loaded: loaded}
 		c.told = notification{}
 		if c.err = c.run(ctx, tx); c.err != nil {
-			if tx.touched { // that cannot be undone alone
+			if tx.touched { // which cannot be undone alone
 				return spoiled{c.err}
 			}
 			continue
@@ -362,7 +359,7 @@ func (w *writer) transact(batch []*change) (err error) {
 	return nil
 }
 
-// rollback ends a transaction that has failed, or gives up the connection.
+// rollback rolls back a failed transaction, or closes the connection.
 func (w *writer) rollback() {
 	if w.conn == nil {
 		return
@@ -374,7 +371,7 @@ func (w *writer) rollback() {
 	}
 }
 
-// drop gives up the connection; the next transaction gets another one.
+// drop closes the connection; the next transaction gets another one.
 func (w *writer) drop() {
 	if w.conn != nil {
 		w.conn.discard()
@@ -382,7 +379,7 @@ func (w *writer) drop() {
 	}
 }
 
-// run applies the change. A panic is an error of its caller's, and must not end the others' work.
+// run applies the change. It returns a panic as an error, so that the other changes continue.
 func (c *change) run(ctx context.Context, tx *tx) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

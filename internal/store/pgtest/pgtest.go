@@ -1,5 +1,5 @@
-// Package pgtest gives tests a PostgreSQL server of their own: started on the first use, reached
-// through a socket in a temporary folder, gone with the test process. Start at [Cluster].
+// Package pgtest runs a PostgreSQL server for tests. The server starts on first use, listens on a
+// socket in a temporary folder, and ends with the test process. Start at [Cluster].
 package pgtest
 
 import (
@@ -22,24 +22,24 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Cluster is one server. The zero value is ready; TestMain calls Stop at the end.
+// Cluster is one server. The zero value is ready for use. TestMain calls Stop at the end.
 type Cluster struct {
-	Durable bool // flush to disk, as a real server does; set before the first use, for measurements
+	Durable bool // flush to disk, as a real server does, for measurements; set before the first use
 
 	mu     sync.Mutex
 	bin    string // folder of the server's programs
 	dir    string // data and socket; empty before the first use
 	err    error  // why it did not start
 	server *exec.Cmd
-	leash  io.Closer // the server stops when it is closed, or when this process ends
-	count  int       // databases made
+	leash  io.Closer // closing it stops the server, and so does the end of this process
+	count  int       // number of databases
 }
 
-// errMissing tells how to get what is missing.
+// errMissing says how to install PostgreSQL.
 var errMissing = errors.New("PostgreSQL is not installed; on Debian: apt-get install postgresql")
 
-// Database makes a new empty database and returns its URL. Without PostgreSQL it skips the test, or
-// fails it where the environment variable CI is set.
+// Database creates an empty database and returns its URL. Without PostgreSQL it skips the test, or
+// fails it if the environment variable CI is set.
 func (c *Cluster) Database(t testing.TB) string {
 	t.Helper()
 	c.mu.Lock()
@@ -94,7 +94,7 @@ func (c *Cluster) url(database string) string {
 	return (&url.URL{Scheme: "postgres", Path: "/" + database, RawQuery: q.Encode()}).String()
 }
 
-// create makes the cluster's files and starts it.
+// create creates the cluster's files and starts the server.
 func (c *Cluster) create() error {
 	found, err := filepath.Glob("/usr/lib/postgresql/*/bin")
 	if err != nil {
@@ -126,23 +126,23 @@ func (c *Cluster) create() error {
 	return c.start()
 }
 
-// attributes are those of the server's processes: it refuses to run as root, so there it runs as
-// its package's user.
+// attributes returns those of the server's processes. The server refuses to run as root, so there
+// it runs as its package's user.
 func (c *Cluster) attributes() *syscall.SysProcAttr {
 	if os.Geteuid() != 0 {
 		return nil
 	}
 	u, err := user.Lookup("postgres")
 	if err != nil {
-		return nil // the server will say what is wrong
+		return nil // the server will report the error
 	}
 	uid, _ := strconv.ParseUint(u.Uid, 10, 32)
 	gid, _ := strconv.ParseUint(u.Gid, 10, 32)
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
 }
 
-// watch runs the server for as long as its own input is open. Closing that, or dying, stops the
-// server at once.
+// watch runs the server while its own input is open. Closing the input, or the end of this process,
+// stops the server at once.
 const watch = `"$@" </dev/null & server=$!; trap 'kill -QUIT $server' TERM INT; cat >/dev/null; kill -INT $server; wait $server`
 
 func (c *Cluster) start() error {
@@ -191,6 +191,6 @@ func (c *Cluster) halt() {
 		return
 	}
 	_ = c.leash.Close()
-	_ = c.server.Wait() // its code tells of the signal that we sent
+	_ = c.server.Wait() // its exit code reports the signal
 	c.leash, c.server = nil, nil
 }
