@@ -237,8 +237,6 @@ func (a appearance) write(u *pdf.Update, fonts *Fonts, rotations []int) (map[int
 		if _, done := out[rotation]; done {
 			continue
 		}
-		// The viewer fits the turned BBox into /Rect, so only the turn matters.
-		matrix := map[int]string{0: "1 0 0 1 0 0", 90: "0 1 -1 0 0 0", 180: "-1 0 0 -1 0 0", 270: "0 -1 1 0 0 0"}[rotation]
 		ref, err := z.put(
 			u,
 			content,
@@ -248,7 +246,7 @@ func (a appearance) write(u *pdf.Update, fonts *Fonts, rotations []int) (map[int
 				Key:   "BBox",
 				Value: "[0 0 " + pdf.Number(BoxWidth) + " " + pdf.Number(BoxHeight) + "]",
 			},
-			pdf.Pair{Key: "Matrix", Value: "[" + matrix + "]"},
+			pdf.Pair{Key: "Matrix", Value: "[" + turned(rotation) + "]"},
 			pdf.Pair{Key: "Resources", Value: resources},
 		)
 		if err != nil {
@@ -257,4 +255,18 @@ func (a appearance) write(u *pdf.Update, fonts *Fonts, rotations []int) (map[int
 		out[rotation] = ref
 	}
 	return out, nil
+}
+
+// turned returns the matrix of an appearance that stands upright on a page with a
+// rotation. The viewer fits the turned BBox into /Rect, so only the turn matters.
+func turned(rotation int) string {
+	switch rotation {
+	case 90:
+		return "0 1 -1 0 0 0"
+	case 180:
+		return "-1 0 0 -1 0 0"
+	case 270:
+		return "0 -1 1 0 0 0"
+	}
+	return "1 0 0 1 0 0"
 }

@@ -28,6 +28,9 @@ const (
 	FindXFA             FindingCode = "xfa"
 	FindEmptySignature  FindingCode = "empty-signature-field"
 	FindExternalStream  FindingCode = "external-stream"
+	// FindCertified: the author's certification allows to sign, and a place has no empty signature
+	// field. Readers disagree whether a new field is allowed.
+	FindCertified FindingCode = "certified-new-field"
 	// optional content that is not the same on the screen and in print
 	FindPrintContent FindingCode = "differs-in-print"
 )
@@ -77,6 +80,22 @@ func findings(ctx context.Context, d *pdf.Document, locs []Location) ([]Finding,
 	for _, s := range fields {
 		if !s.Signed() {
 			f.add(FindEmptySignature, fmt.Sprintf("field %q", s.Name))
+		}
+	}
+	places, err := place(d, locs)
+	if err != nil {
+		return nil, err
+	}
+	if err := fillEmpty(d, places); err != nil {
+		return nil, err
+	}
+	permissions, err := d.Permissions()
+	if err != nil {
+		return nil, err
+	}
+	for i, p := range places {
+		if permissions.DocMDP > 1 && p.field == nil {
+			f.add(FindCertified, fmt.Sprintf("sign_locations[%d]", i))
 		}
 	}
 	return f.list, f.objects(ctx, locs)

@@ -44,6 +44,9 @@ type placed struct {
 	page    pdf.Page
 	rect    pdf.Rect // in user space
 	display pdf.Rect // as displayed, in points
+	// field is an empty signature field of the document that is signed instead of a new one, nil
+	// for a new one; see fillEmpty.
+	field *pdf.SignatureField
 }
 
 // place checks all locations against the pages, against each other and against

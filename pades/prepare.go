@@ -124,9 +124,14 @@ func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 	if err := spare(u, d, o.Locations...); err != nil {
 		return hole{}, err
 	}
+	if err := fillEmpty(d, places); err != nil {
+		return hole{}, err
+	}
 	names := make([]string, len(places))
-	for i := range places {
-		if names[i], err = u.UniqueFieldName(o.FieldName); err != nil {
+	for i, p := range places {
+		if p.field != nil {
+			names[i] = p.field.Name
+		} else if names[i], err = u.UniqueFieldName(o.FieldName); err != nil {
 			return hole{}, err
 		}
 	}
@@ -245,7 +250,9 @@ func addFields(
 ) error {
 	rotations := make([]int, len(places))
 	for i, p := range places {
-		rotations[i] = p.page.Rotate
+		if p.field == nil { // else the drawing is turned by what surrounds it
+			rotations[i] = p.page.Rotate
+		}
 	}
 	forms, err := drawings(u, d, rotations, o)
 	if err != nil {
@@ -257,6 +264,12 @@ func addFields(
 	}
 	said := pdf.TextString("Digital signature of " + o.SignerName)
 	for i, p := range places {
+		if p.field != nil {
+			if err := p.fill(u, sig, forms[0]); err != nil {
+				return err
+			}
+			continue
+		}
 		field := u.Alloc()
 		pairs := []pdf.Pair{
 			{Key: "Type", Value: "/Annot"},

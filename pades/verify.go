@@ -132,7 +132,7 @@ func (v *verifier) judge(s *signature, out *Signature) error {
 	for _, f := range s.fields {
 		out.Fields = append(out.Fields, f.Name)
 		for _, w := range f.Widgets {
-			if w.Page > 0 && !w.Rect.Empty() && w.Flags&(flagHidden|flagNoView) == 0 {
+			if shownWidget(w) {
 				out.Appearances++
 			}
 		}

@@ -19,7 +19,7 @@ var DefaultRefusedContent = []pades.FindingCode{
 // DefaultWarnedContent is the other content that viewers may or may not show.
 var DefaultWarnedContent = []pades.FindingCode{
 	pades.FindEmbeddedFile, pades.FindPortfolio, pades.FindOptionalContent, pades.FindHidden,
-	pades.FindXFA, pades.FindEmptySignature,
+	pades.FindXFA, pades.FindEmptySignature, pades.FindCertified,
 }
 
 // contentNames describe what a document contains.
@@ -35,6 +35,7 @@ var contentNames = map[pades.FindingCode]string{
 	pades.FindHidden:          "hidden annotations",
 	pades.FindXFA:             "an XFA form",
 	pades.FindEmptySignature:  "empty signature fields",
+	pades.FindCertified:       "an author's certification without an empty signature field at the place",
 	pades.FindExternalStream:  "content that is in another file",
 	pades.FindPrintContent:    "layers that are not the same on the screen and in print",
 }
