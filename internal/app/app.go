@@ -380,7 +380,8 @@ func (a *App) edges(sandbox bool) error {
 	a.login, err = login.New(login.Config{
 		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
 		UINClaim: c.OIDCUINClaim, NameClaim: c.OIDCNameClaim,
-		PublicURL: c.PublicURL, Secret: cookies, Client: a.providerClient(), Now: a.now, Log: a.log,
+		PublicURL: c.PublicURL, Secret: cookies, Transport: roundTripper(a.toProvider), Now: a.now,
+		Log:    a.log,
 		Failed: a.portal.LoginFailed, Ended: a.store,
 	})
 	a.portal.Login = a.login
@@ -525,16 +526,11 @@ func (a *App) Close() error {
 
 func (a *App) listen(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
 
-// providerClient returns the client for the identity provider. In a sandbox its calls go directly
-// to the handler, so that they work whatever the public URL is.
-func (a *App) providerClient() *http.Client {
-	return &http.Client{
-		Timeout: 10 * time.Second,
-		Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-			if strings.HasPrefix(r.URL.String(), a.Config.PublicURL+"/") {
-				return serveLocally(a.handler, r)
-			}
-			return http.DefaultTransport.RoundTrip(r)
-		}),
+// toProvider reaches the identity provider. In a sandbox its calls go directly to the handler, so
+// that they work whatever the public URL is.
+func (a *App) toProvider(r *http.Request) (*http.Response, error) {
+	if strings.HasPrefix(r.URL.String(), a.Config.PublicURL+"/") {
+		return serveLocally(a.handler, r)
 	}
+	return http.DefaultTransport.RoundTrip(r)
 }

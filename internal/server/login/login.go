@@ -20,8 +20,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
@@ -40,16 +40,16 @@ type Config struct {
 	NameClaim    string // claim with the name for the certificate; default "name"
 
 	PublicURL string
-	Secret    []byte       // 32 bytes; seals the cookies
-	Client    *http.Client // reaches the provider
+	Secret    []byte            // 32 bytes; seals the cookies
+	Transport http.RoundTripper // reaches the provider; nil is http.DefaultTransport
+	Wait      time.Duration     // for the provider in one login, and for each call; 0 is 5 s
 	Now       func() time.Time
 	Log       *slog.Logger
 
 	Ended Ended
 
-	// Failed answers a request after a failed login. returnTo is the page on which the login began;
-	// denied says that the person declined.
-	Failed func(w http.ResponseWriter, r *http.Request, returnTo string, denied bool)
+	// Failed answers a request after a failed login. returnTo is the page on which the login began.
+	Failed func(w http.ResponseWriter, r *http.Request, returnTo string, why Failure)
 }
 
 // Ended keeps the ids of logins that ended early, for all nodes and across restarts. Package store
@@ -71,11 +71,17 @@ type Login struct {
 	c    Config
 	seal sealer
 
-	mu sync.Mutex
-	// discovered at the first login, because the provider may start after this server or be this
-	// server
-	provider *oidc.Provider
+	provider *provider
 }
+
+// Failure is why a login failed.
+type Failure int
+
+const (
+	Failed      Failure = iota // it was wrong, or expired
+	Denied                     // the person declined it
+	Unavailable                // the provider does not answer; the answer has a Retry-After
+)
 
 // Lifetime is how long a login holds: the longest life of a sign request, and time to read the
 // result.
@@ -96,7 +102,10 @@ func New(c Config) (*Login, error) {
 		c.NameClaim = "name"
 	}
 	s, err := newSealer(c.Secret)
-	return &Login{c: c, seal: s}, err
+	if c.Wait == 0 {
+		c.Wait = defaultWait
+	}
+	return &Login{c: c, seal: s, provider: newProvider(c.Issuer, c.Transport, c.Wait, c.Now)}, err
 }
 
 // Routes adds the callback.
@@ -184,10 +193,12 @@ func (l *Login) begin(
 	w http.ResponseWriter, r *http.Request, scope, returnTo string,
 	options ...oauth2.AuthCodeOption,
 ) {
-	conf, _, err := l.oauth(r.Context())
+	ctx, cancel := context.WithTimeout(r.Context(), l.c.Wait)
+	defer cancel()
+	conf, _, err := l.oauth(ctx)
 	if err != nil {
-		l.c.Log.ErrorContext(r.Context(), "the identity provider cannot be reached", "err", err)
-		l.c.Failed(w, r, returnTo, false)
+		l.c.Log.ErrorContext(ctx, "the identity provider cannot be reached", "err", err)
+		l.unavailable(w, r, returnTo)
 		return
 	}
 	a := attempt{
@@ -210,7 +221,7 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 	if err != nil || !l.seal.open(c.Value, "attempt", &a) || a.State != q.Get("state") ||
 		l.c.Now().Unix() >= a.Ends {
 		l.c.Log.InfoContext(r.Context(), "login answer without its attempt")
-		l.c.Failed(w, r, "", false)
+		l.c.Failed(w, r, "", Failed)
 		return
 	}
 	http.SetCookie(w, l.cookie(attemptCookie(a.State), "", callbackPath, -1))
@@ -218,17 +229,33 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 		l.c.Log.InfoContext(
 			r.Context(), "login refused by the provider", "denied", code == "access_denied",
 		)
-		l.c.Failed(w, r, a.ReturnTo, code == "access_denied")
+		failure := Failed
+		if code == "access_denied" {
+			failure = Denied
+		}
+		l.c.Failed(w, r, a.ReturnTo, failure)
 		return
 	}
-	p, err := l.exchange(r.Context(), q.Get("code"), a)
+	ctx, cancel := context.WithTimeout(r.Context(), l.c.Wait)
+	defer cancel()
+	p, err := l.exchange(ctx, q.Get("code"), a)
 	if err != nil {
-		l.c.Log.WarnContext(r.Context(), "login failed", "err", err)
-		l.c.Failed(w, r, a.ReturnTo, false)
+		l.c.Log.WarnContext(ctx, "login failed", "err", err)
+		if ctx.Err() != nil || l.provider.paused() {
+			l.unavailable(w, r, a.ReturnTo)
+			return
+		}
+		l.c.Failed(w, r, a.ReturnTo, Failed)
 		return
 	}
 	l.Set(w, p, a.Scope)
 	http.Redirect(w, r, a.ReturnTo, http.StatusSeeOther)
+}
+
+// unavailable answers while the provider does not answer.
+func (l *Login) unavailable(w http.ResponseWriter, r *http.Request, returnTo string) {
+	w.Header().Set("Retry-After", strconv.Itoa(int(pause.Seconds())))
+	l.c.Failed(w, r, returnTo, Unavailable)
 }
 
 // Set logs p in for scope.
@@ -245,7 +272,7 @@ func (l *Login) exchange(ctx context.Context, code string, a attempt) (signer.Pe
 	if err != nil {
 		return signer.Person{}, err
 	}
-	ctx = oidc.ClientContext(ctx, l.c.Client)
+	ctx = oidc.ClientContext(ctx, l.provider.client)
 	token, err := conf.Exchange(ctx, code, oauth2.VerifierOption(a.Verifier))
 	if err != nil {
 		return signer.Person{}, fmt.Errorf("redeeming the code: %w", err)
@@ -279,24 +306,16 @@ func (l *Login) exchange(ctx context.Context, code string, a attempt) (signer.Pe
 }
 
 func (l *Login) oauth(ctx context.Context) (*oauth2.Config, *oidc.Provider, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.provider == nil {
-		// The provider keeps this context for fetching keys, so it must not end with the request.
-		p, err := oidc.NewProvider(
-			oidc.ClientContext(context.WithoutCancel(ctx), l.c.Client), l.c.Issuer,
-		)
-		if err != nil {
-			return nil, nil, err
-		}
-		l.provider = p
+	provider, err := l.provider.get(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	return &oauth2.Config{
 		ClientID: l.c.ClientID, ClientSecret: l.c.ClientSecret,
-		Endpoint:    l.provider.Endpoint(),
+		Endpoint:    provider.Endpoint(),
 		RedirectURL: l.c.PublicURL + callbackPath,
 		Scopes:      []string{oidc.ScopeOpenID, "profile"},
-	}, l.provider, nil
+	}, provider, nil
 }
 
 func (l *Login) cookie(name, value, path string, age time.Duration) *http.Cookie {

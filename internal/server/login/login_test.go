@@ -123,14 +123,18 @@ func newClient(t *testing.T, edit func(*login.Config)) *client {
 	config := login.Config{
 		ClientID: "signet", ClientSecret: "hush", PublicURL: "https://sign.example",
 		Secret: bytes.Repeat([]byte{7}, 32),
-		Client: http.DefaultClient, Now: func() time.Time { return c.now },
-		Log:   slog.New(slog.NewTextHandler(&c.log, nil)),
-		Ended: &ended{}, Failed: func(w http.ResponseWriter, _ *http.Request, returnTo string, denied bool) {
-			if denied {
+		Now:    func() time.Time { return c.now },
+		Log:    slog.New(slog.NewTextHandler(&c.log, nil)),
+		Ended:  &ended{}, Failed: func(w http.ResponseWriter, _ *http.Request, returnTo string, why login.Failure) {
+			status := http.StatusForbidden
+			switch why {
+			case login.Denied:
 				returnTo += " denied"
+			case login.Unavailable:
+				status = http.StatusServiceUnavailable
 			}
 			c.failed = append(c.failed, returnTo)
-			w.WriteHeader(http.StatusForbidden)
+			w.WriteHeader(status)
 		},
 	}
 	edit(&config)

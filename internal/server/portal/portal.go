@@ -275,7 +275,8 @@ func (p *Portal) softPhone(
 	return func(w http.ResponseWriter, r *http.Request) error { return p.act(w, r, do) }
 }
 
-// stopPhone serves POST /sign/{request_id}/stop-phone: the signer did not set up the phone that waits.
+// stopPhone serves POST /sign/{request_id}/stop-phone: the signer did not set up the phone that
+// waits.
 func (p *Portal) stopPhone(w http.ResponseWriter, r *http.Request) error {
 	return p.act(w, r, func(ctx context.Context, _ string, person signer.Person) error {
 		err := p.Signers.Stop(ctx, person, r.PostFormValue("phone_id"))
@@ -428,8 +429,14 @@ func (p *Portal) events(w http.ResponseWriter, r *http.Request) error {
 }
 
 // LoginFailed shows the page for a failed login. returnTo is the page on which the login began.
-func (p *Portal) LoginFailed(w http.ResponseWriter, r *http.Request, returnTo string, denied bool) {
-	page := LoginFailed{Denied: denied}
+func (p *Portal) LoginFailed(
+	w http.ResponseWriter, r *http.Request, returnTo string, why login.Failure,
+) {
+	page := LoginFailed{Denied: why == login.Denied, Unavailable: why == login.Unavailable}
+	status := http.StatusForbidden
+	if page.Unavailable {
+		status = http.StatusServiceUnavailable
+	}
 	if id, ok := strings.CutPrefix(returnTo, "/sign/"); ok {
 		if req, err := p.Requests.Get(r.Context(), id); err == nil {
 			if s, err := p.summary(r.Context(), req); err == nil {
@@ -439,7 +446,7 @@ func (p *Portal) LoginFailed(w http.ResponseWriter, r *http.Request, returnTo st
 	} else {
 		page.RetryURL = returnTo
 	}
-	p.Kit.Show(w, r, p.Log, http.StatusForbidden, page)
+	p.Kit.Show(w, r, p.Log, status, page)
 }
 
 // person returns the person who is logged in for this request.

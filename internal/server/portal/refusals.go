@@ -101,8 +101,9 @@ func (p Expired) Meta() ui.Meta {
 // /sign/{id}/login if Summary.ID is set; otherwise the page only explains the failure.
 type LoginFailed struct {
 	ui.Summary
-	// Denied says that the person declined the login.
-	Denied bool
+	// Denied says that the person declined the login, Unavailable that the provider does not
+	// answer.
+	Denied, Unavailable bool
 	// RetryURL is the link of "Try again" if there is no request, such as /phone/. It may be empty.
 	RetryURL string
 }

@@ -134,6 +134,7 @@ func Gallery() []Sample {
 		},
 		{"expired", 410, portal.Expired{Summary: req, Live: live("expired")}},
 		{"login-failed", 502, portal.LoginFailed{Summary: req}},
+		{"login-unavailable", 503, portal.LoginFailed{Summary: req, Unavailable: true}},
 		{"login-denied", 403, portal.LoginFailed{Summary: req, Denied: true}},
 		{"error-404", 404, ui.HTTPError{Status: 404}},
 		{

@@ -1,0 +1,130 @@
+package login
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	// defaultWait bounds what one login waits for the provider, before and after the person is
+	// there, and each call to the provider.
+	defaultWait = 5 * time.Second
+
+	// pause is how long logins fail at once after a call that the provider did not answer.
+	pause = 5 * time.Second
+
+	// maxAnswer bounds an answer of the provider, in bytes.
+	maxAnswer = 1 << 20
+)
+
+// errUnavailable is the error of a login while the provider does not answer.
+var errUnavailable = errors.New("the identity provider does not answer")
+
+// provider is the OpenID Connect provider as it was discovered. Logins share one discovery, and one
+// fetch of keys (oidc.RemoteKeySet), but each waits for it no longer than its own context.
+type provider struct {
+	issuer string
+	client *http.Client // through transport
+	transport
+
+	flight     singleflight.Group
+	mu         sync.Mutex
+	discovered *oidc.Provider
+}
+
+func newProvider(
+	issuer string, next http.RoundTripper, wait time.Duration, now func() time.Time,
+) *provider {
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	p := &provider{issuer: issuer, transport: transport{next: next, now: now}}
+	p.client = &http.Client{Transport: &p.transport, Timeout: wait}
+	return p
+}
+
+// get returns the provider. It is discovered at the first login, because it may start after this
+// server or be this server.
+func (p *provider) get(ctx context.Context) (*oidc.Provider, error) {
+	p.mu.Lock()
+	known := p.discovered
+	p.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	found := p.flight.DoChan("", func() (any, error) {
+		// The fetch is for all logins that wait, so it does not end with the first one's context.
+		ctx := oidc.ClientContext(context.Background(), p.client)
+		discovered, err := oidc.NewProvider(ctx, p.issuer)
+		if err != nil {
+			return nil, err
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.discovered = discovered
+		return discovered, nil
+	})
+	select {
+	case r := <-found:
+		if r.Err != nil {
+			return nil, fmt.Errorf("discovering the identity provider: %w", r.Err)
+		}
+		return r.Val.(*oidc.Provider), nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// transport fails calls at once for a while after one that was not answered, so that a provider
+// that hangs does not hold up every login.
+type transport struct {
+	next http.RoundTripper
+	now  func() time.Time
+
+	lock  sync.Mutex
+	until time.Time
+}
+
+// RoundTrip implements http.RoundTripper. The answer is read whole.
+func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if t.paused() {
+		if r.Body != nil {
+			_ = r.Body.Close()
+		}
+		return nil, errUnavailable
+	}
+	resp, err := t.next.RoundTrip(r)
+	if err == nil {
+		var body []byte
+		body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+		_ = resp.Body.Close()
+		resp.Body = io.NopCloser(bytes.NewReader(body))
+		if err == nil && resp.StatusCode >= http.StatusInternalServerError {
+			err = fmt.Errorf("the identity provider answered %s", resp.Status)
+		}
+	}
+	if err == nil {
+		return resp, nil
+	}
+	if !errors.Is(r.Context().Err(), context.Canceled) { // else the person has left
+		t.lock.Lock()
+		defer t.lock.Unlock()
+		t.until = t.now().Add(pause)
+	}
+	return nil, err
+}
+
+func (t *transport) paused() bool {
+	t.lock.Lock()
+	defer t.lock.Unlock()
+	return t.now().Before(t.until)
+}
