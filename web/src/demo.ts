@@ -4,12 +4,15 @@ import { menus } from "./lib/menu";
 import { copyButtons } from "./lib/copy";
 import { guardForms } from "./lib/forms";
 import { find } from "./lib/page";
+import { startPlacing } from "./place";
 
 guardForms();
 copyButtons();
 menus();
 watchRequest();
 chooseUpload();
+const placing = find<HTMLFormElement>("[data-place-form]");
+if (placing) startPlacing(placing);
 
 function watchRequest(): void {
   const card = find("[data-demo-request]");

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"crypto"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -88,6 +89,7 @@ func NewDemo(config DemoConfig) (*Demo, error) {
 func (d *Demo) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /demo", http.RedirectHandler(demoHome, http.StatusFound))
 	mux.HandleFunc("GET /demo/{$}", d.home)
+	mux.HandleFunc("GET /demo/place", d.place)
 	mux.HandleFunc("POST /demo/requests", d.create)
 	mux.HandleFunc("GET /demo/requests/{id}", d.with(d.show))
 	mux.HandleFunc("GET /demo/requests/{id}/state", d.with(d.state))
@@ -113,6 +115,25 @@ func (d *Demo) with(h func(http.ResponseWriter, *http.Request, *demoRequest)) ht
 	}
 }
 
+// place shows the page on which boxes are placed by hand.
+func (d *Demo) place(w http.ResponseWriter, r *http.Request) {
+	d.config.Kit.Show(w, r, d.config.Log, http.StatusOK, DemoPlace{
+		Action: "/demo/requests", SampleURL: demoSamplePath, Personas: choices(d.config.Personas),
+	})
+}
+
+// placesOf returns the places that the form asks for: by hand, or one of the placings.
+func placesOf(r *http.Request, document []byte) (places []api.Location, err error) {
+	choice := r.PostFormValue("places")
+	if choice != "hand" {
+		return placeSignatures(choice, document)
+	}
+	if err := json.Unmarshal([]byte(r.PostFormValue("locations")), &places); err != nil {
+		return nil, errors.New("the places are not a list of page, x and y")
+	}
+	return places, nil
+}
+
 // sample hands out the sample document.
 func (d *Demo) sample(w http.ResponseWriter, r *http.Request) {
 	httpx.ServePDF(w, r, bytes.NewReader(sampleDocument()), httpx.PDF{Name: sampleName})
@@ -127,6 +148,8 @@ func (d *Demo) renderHome(w http.ResponseWriter, r *http.Request, status int, re
 		Action: "/demo/requests", Party: ui.Party{Name: DemoName}, Error: refused,
 		Personas: choices(d.config.Personas),
 	}
+	page.Chosen.Source, page.Chosen.Places = r.PostFormValue("source"), r.PostFormValue("places")
+	page.Chosen.Signer = r.PostFormValue("signer")
 	for _, p := range demoPlacings {
 		page.Placings = append(page.Placings, ui.Choice{Value: p.value, Label: p.label})
 	}
@@ -154,7 +177,7 @@ func (d *Demo) create(w http.ResponseWriter, r *http.Request) {
 		d.renderHome(w, r, http.StatusBadRequest, d.notSent(err))
 		return
 	}
-	locations, err := placeSignatures(r.PostFormValue("places"), document)
+	locations, err := placesOf(r, document)
 	if err != nil {
 		d.renderHome(w, r, http.StatusBadRequest, d.notSent(err))
 		return

@@ -59,6 +59,8 @@ type DemoHome struct {
 	Personas []PersonaChoice
 	Placings []ui.Choice
 	Requests []DemoRow
+	// What the form was sent with, after a refusal.
+	Chosen struct{ Source, Places, Signer string }
 	// Error is the service's refusal of the last upload. May be nil.
 	Error *Exchange
 }
@@ -76,6 +78,21 @@ func (p DemoHome) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "demo_home", Title: "demo.home.title", Shell: ui.ShellDemo, Script: "demo",
 		English: true,
+	}
+}
+
+// DemoPlace is the page on which the signature boxes are placed by hand. Its form posts what that
+// of [DemoHome] does, with places "hand" and the JSON of the boxes in locations.
+type DemoPlace struct {
+	Action    string
+	SampleURL string // of the sample document
+	Personas  []PersonaChoice
+}
+
+func (p DemoPlace) Meta() ui.Meta {
+	return ui.Meta{
+		Template: "demo_place", Title: "place.title", Shell: ui.ShellDemo, Script: "demo",
+		English: true, Viewer: true,
 	}
 }
 

@@ -338,6 +338,9 @@ func gallerySandbox(now time.Time) []Sample {
 				"SIGNV3_CLIENT_JWKS_URL=http://localhost:4000/jwks",
 			}, sandbox.Personas(),
 		)},
+		{"demo-place", 200, sandbox.DemoPlace{
+			Action: "/demo/requests", SampleURL: "/sign/a/document.pdf", Personas: personas,
+		}},
 		{"demo-home-empty", 200, home},
 		{"demo-home", 200, full},
 		{"demo-home-refused", 400, failed},
