@@ -446,8 +446,8 @@ func TestSealedBefore(t *testing.T) {
 	}
 }
 
-// TestProviderAway: a provider that cannot be reached is a failed login, and the next attempt asks
-// again.
+// TestProviderAway shows that a login fails with 503 if the provider answers 502, that the next
+// logins do not ask it, and that it is asked again five seconds later.
 func TestProviderAway(t *testing.T) {
 	p := newProvider(t)
 	real := p.Config.Handler
@@ -462,10 +462,17 @@ func TestProviderAway(t *testing.T) {
 	l := newClient(t, func(config *login.Config) { config.Issuer = p.URL })
 	w := httptest.NewRecorder()
 	l.Begin(w, httptest.NewRequest("POST", "/", nil), "/phone", "/phone/")
-	if w.Code != http.StatusForbidden || len(l.failed) != 1 || l.failed[0] != "/phone/" {
+	if w.Code != http.StatusServiceUnavailable || len(l.failed) != 1 || l.failed[0] != "/phone/" {
 		t.Errorf("%d, failed %v", w.Code, l.failed)
 	}
 	up = true
+	l.now = l.now.Add(5*time.Second - 1)
+	w = httptest.NewRecorder()
+	l.Begin(w, httptest.NewRequest("POST", "/", nil), "/phone", "/phone/")
+	if w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") != "5" {
+		t.Errorf("within the pause: %d, Retry-After %q", w.Code, w.Header().Get("Retry-After"))
+	}
+	l.now = l.now.Add(1)
 	if resp := l.attempt(t, p, nil, "/phone", "/phone/"); resp.StatusCode != http.StatusSeeOther {
 		t.Errorf("with the provider back: %d", resp.StatusCode)
 	}
