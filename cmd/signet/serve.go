@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -15,7 +18,8 @@ import (
 
 type serveCmd struct {
 	configured
-	Change []string `help:"Record these facts of the deployment again: public_url, signature_level, authority." placeholder:"FACT,..."`
+	Check  bool     `help:"Look at what a start would use, and do not start. It may run beside the running service."`
+	Change []string `help:"Record these facts of the deployment again: public_url, signature_level, authority."      placeholder:"FACT,..."`
 }
 
 // Run runs the service until SIGINT or SIGTERM. It reads the configuration again at each SIGHUP.
@@ -28,6 +32,10 @@ func (c *serveCmd) Run(env *environment) error {
 		return err
 	}
 	log := obs.NewLogger(env.errs, level)
+	if c.Check {
+		c.File = string(c.ConfigFile)
+		return printFindings(env.out, app.Examine(env.ctx, c.Config, log))
+	}
 	c.File, c.Config.Change = string(c.ConfigFile), c.Change
 	a, err := app.Open(env.ctx, c.Config, time.Now, log)
 	if err != nil {
@@ -70,4 +78,23 @@ func reload(args []string, a *app.App, level *slog.LevelVar) error {
 		return err
 	}
 	return level.UnmarshalText([]byte(c.Serve.LogLevel))
+}
+
+// errFindings makes the program end with 1 after the findings were printed.
+var errFindings = errors.New("the service is not fit to start")
+
+// printFindings prints a line for each finding.
+func printFindings(out io.Writer, findings []app.Finding) (err error) {
+	for _, f := range findings {
+		switch {
+		case f.Err != nil:
+			fmt.Fprintf(out, "FAILED  %s: %v\n", f.Check, f.Err)
+			err = errFindings
+		case f.Note != "":
+			fmt.Fprintf(out, "ok      %s: %s\n", f.Check, f.Note)
+		default:
+			fmt.Fprintf(out, "ok      %s\n", f.Check)
+		}
+	}
+	return err
 }

@@ -4,6 +4,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/elliptic"
@@ -19,6 +20,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -76,10 +78,12 @@ type App struct {
 	wall    func() time.Time
 	log     *slog.Logger
 	metrics *obs.Metrics
+	health  *obs.Health
 	stop    chan struct{} // closed when a stop begins
 
 	keys       *keydir.Dir
 	store      *store.Store
+	deployment string // its identity
 	clock      *clock // nil in the sandbox
 	documents  *documents.Dir
 	authority  *ca.Authority
@@ -108,21 +112,7 @@ type App struct {
 
 // Open builds the service that `signet serve` runs. now is time.Now, except in tests.
 func Open(ctx context.Context, c Config, now func() time.Time, log *slog.Logger) (*App, error) {
-	if err := c.readSecrets(); err != nil {
-		return nil, err
-	}
-	if c.Data == "" {
-		return nil, errors.New("data: a folder is needed")
-	}
-	if c.PublicURL == "" {
-		return nil, errors.New(
-			"public_url: it is needed, because it stands in links and certificates",
-		)
-	}
-	if c.Listen == "" {
-		return nil, errors.New("listen: an address is needed, such as 127.0.0.1:8080")
-	}
-	if err := c.refuseRisks(log); err != nil {
+	if err := c.complete(log); err != nil {
 		return nil, err
 	}
 	a := &App{Config: c, loaded: c, now: now, log: log}
@@ -138,6 +128,26 @@ func Open(ctx context.Context, c Config, now func() time.Time, log *slog.Logger)
 	a.handler = mux
 	a.controlHandler = a.healthRoutes()
 	return a, nil
+}
+
+// complete reads the secrets of a service's configuration, and refuses one that lacks what a
+// service needs or that is not safe.
+func (c *Config) complete(log *slog.Logger) error {
+	if err := c.readSecrets(); err != nil {
+		return err
+	}
+	if c.Data == "" {
+		return errors.New("data: a folder is needed")
+	}
+	if c.PublicURL == "" {
+		return errors.New(
+			"public_url: it is needed, because it stands in links and certificates",
+		)
+	}
+	if c.Listen == "" {
+		return errors.New("listen: an address is needed, such as 127.0.0.1:8080")
+	}
+	return c.refuseRisks(log)
 }
 
 // open builds everything that service and sandbox share. Close closes it, also after an error.
@@ -171,6 +181,11 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 		return err
 	}
 	a.closers = append(a.closers, a.store.Close, a.documents.Close)
+	mark, err := a.store.Mark(ctx)
+	if err != nil {
+		return err
+	}
+	a.deployment = mark.ID
 	// A sandbox's clock is moved on purpose.
 	if kind == store.Service {
 		a.clock = &clock{store: a.store, now: a.now, log: a.log, metric: a.metrics.ClockOffset}
@@ -297,11 +312,13 @@ func (a *App) domain(sandbox bool) error {
 	if a.clock != nil {
 		offset = a.clock.offset
 	}
+	used := &usedStamps{Timestamper: stamps.source}
+	a.openHealth(used)
 	a.sign = request.New(request.Config{
 		Initiated:   a.initiated,
 		ClockOffset: offset,
 		Store:       a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents,
-		Timestamper: stamps.source, Revocation: stamps.evidence, Level: c.level(),
+		Timestamper: used, Revocation: stamps.evidence, Level: c.level(),
 		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: stamps.roots,
 		Known: stamps.known,
 		Now:   a.now, Rand: rand.Reader,
@@ -438,6 +455,8 @@ func (a *App) healthRoutes() http.Handler {
 	mux.HandleFunc("GET /isalive", func(w http.ResponseWriter, r *http.Request) {
 		httpx.WriteJSON(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
+	mux.HandleFunc("GET /livez", a.health.Live)
+	mux.HandleFunc("GET /readyz", a.health.Ready)
 	mux.Handle("GET /metrics", a.metrics.Handler())
 	if a.Config.ConsolePassword != "" {
 		a.consoleRoutes(
@@ -447,37 +466,69 @@ func (a *App) healthRoutes() http.Handler {
 	return mux
 }
 
-// Run serves until ctx ends and all work in progress is finished.
+// Run serves until ctx ends and all work in progress is finished. It stops in this order: the
+// readiness ends, and Run waits for load balancers to notice it; listener and worker take nothing
+// new, and finish their work within Config.StopTimeout; then everything else ends.
 func (a *App) Run(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	context.AfterFunc(ctx, func() { close(a.stop) })
+	g, failed := errgroup.WithContext(ctx)
+	taking, stopTaking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopTaking()
+	rest, endRest := context.WithCancel(context.WithoutCancel(ctx))
+	defer endRest()
+	grace := cmp.Or(a.Config.StopTimeout, defaultStopTimeout)
+	a.worker.Grace = grace
+
 	g.Go(func() error {
+		<-failed.Done()
+		if a.health.Stop() && a.Config.DrainDelay > 0 {
+			a.log.Info("stopping: not ready any more", "drain_delay", a.Config.DrainDelay)
+			time.Sleep(a.Config.DrainDelay)
+		}
+		close(a.stop)
+		stopTaking()
+		return nil
+	})
+	var finished sync.WaitGroup
+	finish := func(run func() error) {
+		finished.Add(1)
+		g.Go(func() error {
+			defer finished.Done()
+			return run()
+		})
+	}
+	finish(func() error {
 		return server.Serve(
-			ctx, a.listener, a.headers(obs.Observe(a.public(), a.log, a.metrics)), a.log,
+			taking, a.listener, a.headers(obs.Observe(a.public(), a.log, a.metrics)), grace, a.log,
 		)
 	})
+	finish(func() error { return a.worker.Run(taking) })
+	g.Go(func() error {
+		finished.Wait()
+		endRest()
+		return nil
+	})
 	if a.controlListener != nil {
-		g.Go(
-			func() error {
-				return server.Serve(
-					ctx, a.controlListener,
-					a.headers(a.kit.ErrorPages(server.Protect(a.controlHandler))), a.log,
-				)
-			},
-		)
+		g.Go(func() error {
+			return server.Serve(
+				rest, a.controlListener,
+				a.headers(a.kit.ErrorPages(server.Protect(a.controlHandler))), time.Second, a.log,
+			)
+		})
 	}
-	g.Go(func() error { return a.worker.Run(ctx) })
-	g.Go(func() error { return a.calls.Run(ctx) })
+	g.Go(func() error { return a.calls.Run(rest) })
 	if a.automatic != nil {
-		g.Go(func() error { return a.automatic.Run(ctx) })
+		g.Go(func() error { return a.automatic.Run(taking) })
 	}
 	if a.clock != nil {
-		g.Go(func() error { return a.clock.run(ctx) })
+		g.Go(func() error { return a.clock.run(rest) })
 	}
-	g.Go(func() error { return a.forget(ctx) })
-	g.Go(func() error { return a.parties.Run(ctx, a.log) })
+	g.Go(func() error { return a.forget(rest) })
+	g.Go(func() error { return a.parties.Run(rest, a.log) })
 	return errors.Join(g.Wait(), a.Close())
 }
+
+// defaultStopTimeout is Config.StopTimeout where it is 0.
+const defaultStopTimeout = 60 * time.Second
 
 // forget removes the records of tokens that have expired, and old records of calls.
 func (a *App) forget(ctx context.Context) error {

@@ -43,7 +43,7 @@ type Config struct {
 	Listen string `yaml:"listen" help:"Address to listen on." placeholder:"ADDR"`
 
 	// Address of the control listener. Sandbox: tests look at requests, act as signers and move the
-	// clock; loopback only. Service: health (/isalive), metrics (/metrics) and, with
+	// clock; loopback only. Service: health (/livez, /readyz), metrics (/metrics) and, with
 	// ConsolePassword, the console; empty means none.
 	Control string `yaml:"control" help:"Address of the control listener." placeholder:"ADDR"`
 
@@ -193,6 +193,13 @@ type Config struct {
 	// How long before the end of its newest timestamp's certificate a stored document of level
 	// B-LTA gets another timestamp.
 	RenewBefore time.Duration `yaml:"renew_before" help:"How long before their timestamp ends stored documents are renewed." default:"2160h"`
+
+	// How a stop waits. On SIGTERM the service is not ready any more; if a load balancer has asked
+	// GET /readyz within the last minute it goes on for DrainDelay, so that the load balancer
+	// notices. Then it takes nothing new, and lets uploads, other calls and sealings finish for up
+	// to StopTimeout; 0 is 60 s.
+	DrainDelay  time.Duration `yaml:"drain_delay"  help:"Serve for so long after the readiness has ended."         default:"5s"`
+	StopTimeout time.Duration `yaml:"stop_timeout" help:"Let calls and sealings finish for so long before a stop." default:"60s"`
 
 	// debug, info, warn or error.
 	LogLevel string `yaml:"log_level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
@@ -354,6 +361,10 @@ func (c *Config) check() error {
 		)
 	case !slices.Contains([]string{"", "documented", strictnessReal}, c.Strictness):
 		return fmt.Errorf("strictness %q: it must be documented or real", c.Strictness)
+	case c.DrainDelay < 0 || c.DrainDelay > time.Minute:
+		return fmt.Errorf("drain_delay %s: it must be between 0s and 1m", c.DrainDelay)
+	case c.StopTimeout < 0 || c.StopTimeout > 10*time.Minute:
+		return fmt.Errorf("stop_timeout %s: it must be between 0s and 10m", c.StopTimeout)
 	case c.UnauthorizedStatus != 400 && c.UnauthorizedStatus != 401:
 		return fmt.Errorf("unauthorized_status %d: it must be 400 or 401", c.UnauthorizedStatus)
 	case !slices.Contains([]string{"", string(calllog.None), string(calllog.Refused), string(calllog.All)}, c.RecordCalls):

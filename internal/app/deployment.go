@@ -4,11 +4,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,13 +27,20 @@ func (c *Config) folders() (parts []deployment.Part) {
 	return parts
 }
 
+// databasePath is the URL of the PostgreSQL database, or the path of the SQLite file.
+func (c *Config) databasePath() string {
+	if c.Database != "" {
+		return c.Database
+	}
+	return filepath.Join(c.Data, "signet.db")
+}
+
 // openParts opens the database and the documents, unless the parts are not those of one deployment.
 func (c *Config) openParts(ctx context.Context, o store.Options) (
 	_ *store.Store, _ *documents.Dir, err error,
 ) {
-	o.Database = c.Database
-	if o.Database == "" {
-		o.Database = filepath.Join(c.Data, "signet.db")
+	o.Database = c.databasePath()
+	if c.Database == "" {
 		if _, err := os.Stat(o.Database); errors.Is(err, fs.ErrNotExist) {
 			// A database that the parts refuse is not made.
 			none := deployment.None("the SQLite database " + o.Database)
@@ -95,23 +102,44 @@ func related(ctx context.Context, db *store.Store, docs *documents.Dir) error {
 	}
 	return fmt.Errorf(
 		"%w: the documents folder has none of the %d documents that were signed last: correct data or database in the configuration, or restore the folder",
-		deployment.ErrMixed, len(signed),
+		deployment.ErrMixed,
+		len(signed),
+	)
+}
+
+// fact is what the configurations of all nodes of a deployment have in common.
+type fact struct{ key, value string }
+
+// facts lists what the database records of a configuration and the root certificate beside it.
+func (c *Config) facts(root *x509.Certificate) []fact {
+	sum := sha256.Sum256(root.Raw)
+	return []fact{
+		{"public_url", c.PublicURL},
+		{"signature_level", c.level().String()},
+		{"authority", "the one with the root certificate " + hex.EncodeToString(sum[:])},
+	}
+}
+
+// against returns an error if the database has recorded something else.
+func (f fact) against(recorded string) error {
+	if recorded == f.value {
+		return nil
+	}
+	return fmt.Errorf(
+		"%s: it is %s on this node, and %s for the deployment: correct this node; or, to change it for all, stop them and start one with --change %s",
+		f.key,
+		f.value,
+		recorded,
+		f.key,
 	)
 }
 
 // recordFacts refuses a node whose configuration is not the one of the deployment's other nodes.
 func (a *App) recordFacts(ctx context.Context) error {
-	root := sha256.Sum256(a.authority.Root().Raw)
-	facts := []struct{ key, value string }{
-		{"public_url", a.Config.PublicURL},
-		{"signature_level", a.Config.level().String()},
-		{"authority", "the one with the root certificate " + hex.EncodeToString(root[:])},
-	}
+	facts := a.Config.facts(a.authority.Root())
 	var errs []error
 	for _, key := range a.Config.Change {
-		if !slices.ContainsFunc(
-			facts, func(f struct{ key, value string }) bool { return f.key == key },
-		) {
+		if !slices.ContainsFunc(facts, func(f fact) bool { return f.key == key }) {
 			errs = append(errs, fmt.Errorf(
 				"--change %s: it can name public_url, signature_level and authority", key,
 			))
@@ -120,17 +148,13 @@ func (a *App) recordFacts(ctx context.Context) error {
 	for _, f := range facts {
 		change := slices.Contains(a.Config.Change, f.key)
 		recorded, err := a.store.Record(ctx, f.key, f.value, change)
-		switch {
-		case err != nil:
-			errs = append(errs, err)
-		case change:
-			a.log.Warn("recorded for the deployment", slog.String(f.key, f.value))
-		case recorded != f.value:
-			errs = append(errs, fmt.Errorf(
-				"%s: it is %s on this node, and %s for the deployment: correct this node; or, to change it for all, stop them and start one with --change %s",
-				f.key, f.value, recorded, f.key,
-			))
+		if err == nil {
+			err = f.against(recorded)
 		}
+		if err == nil && change {
+			a.log.Warn("recorded for the deployment", f.key, f.value)
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

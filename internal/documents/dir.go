@@ -28,6 +28,9 @@ type Options struct {
 	// Now is the clock for the age of documents; nil means time.Now.
 	Now func() time.Time
 
+	// Free returns the free space of the file system of a path in bytes; nil asks the system.
+	Free func(path string) (uint64, error)
+
 	// Fault, for tests, is called with each of [FaultPoints] as Put passes it.
 	Fault func(point string)
 }
@@ -49,6 +52,7 @@ func FaultPoints() []string {
 type Dir struct {
 	root  *os.Root
 	now   func() time.Time
+	free  func(path string) (uint64, error)
 	fault func(string)
 }
 
@@ -73,7 +77,10 @@ func OpenDir(o Options) (_ *Dir, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening documents: %w", err)
 	}
-	d := &Dir{root: root, now: o.Now, fault: o.Fault}
+	d := &Dir{root: root, now: o.Now, free: o.Free, fault: o.Fault}
+	if d.free == nil {
+		d.free = freeSpace
+	}
 	if d.now == nil {
 		d.now = time.Now
 	}

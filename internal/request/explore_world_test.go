@@ -228,6 +228,7 @@ func (w *world) CreatedAt(context.Context) (time.Time, error)          { return 
 func (w *world) Requests(context.Context, time.Time) ([]string, error) {
 	return []string{w.run.read.ID}, nil
 }
+func (*world) Room(context.Context) error               { return nil }
 func (*world) Discard(context.Context, ...string) error { panic("the request is known") }
 func (*world) Discarded(context.Context, time.Time) ([]string, error) {
 	return nil, nil

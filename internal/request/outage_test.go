@@ -225,3 +225,57 @@ func (w *world) reopen(t *testing.T) {
 	}
 	w.Store, w.Outbox, w.Watcher, w.signers.Store = w.store, w.store, w.store, w.store
 }
+
+// TestStopWaitsForASealing: a sealing that is under way when the worker is told to stop goes on for
+// the worker's Grace. After that its context ends, and another worker does it again.
+func TestStopWaitsForASealing(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		grace time.Duration
+		want  request.State
+	}{
+		{"within the grace", time.Minute, request.StateSigned},
+		{"longer", 50 * time.Millisecond, request.StateSealing},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.worker.Grace = test.grace
+			in := w.in(t, request.StateSealing)
+			slow := slowStamps{w.Timestamper, make(chan struct{}, 10)}
+			w.Timestamper = slow
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- w.worker.Run(ctx) }()
+			<-slow.begun
+			stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			if got := w.state(t, in.RequestID); got != test.want {
+				t.Errorf("the request is %s, want %s", got, test.want)
+			}
+			w.Timestamper = slow.Timestamper
+			w.clock.advance(2 * time.Minute)
+			w.drain(t)
+			if got := w.state(t, in.RequestID); got != request.StateSigned {
+				t.Errorf("after another worker the request is %s", got)
+			}
+		})
+	}
+}
+
+// slowStamps takes half a second for a time stamp.
+type slowStamps struct {
+	request.Timestamper
+	begun chan struct{}
+}
+
+func (s slowStamps) Timestamp(ctx context.Context, imprint []byte) ([]byte, error) {
+	s.begun <- struct{}{}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(500 * time.Millisecond):
+		return s.Timestamper.Timestamp(ctx, imprint)
+	}
+}

@@ -43,6 +43,9 @@ type Store interface {
 // while the database was committing, and the outcome cannot be found out. Read before you retry.
 var ErrUncertain = errors.New("the outcome of the change is not known")
 
+// ErrNoRoom is the refusal of an upload for which the disk has no room.
+var ErrNoRoom = errors.New("the disk is nearly full")
+
 // Watcher announces changes. A signal means that the request may have changed; several signals may
 // be merged. A change that is committed on any node is signalled on every node.
 type Watcher interface {
@@ -102,6 +105,11 @@ type Documents interface {
 	Requests(ctx context.Context, before time.Time) ([]string, error)
 
 	// Discard moves keys to the trash, where only Discarded finds them. It ignores missing ones.
+	// Room returns [ErrNoRoom] if an upload must not be stored because the disk is nearly full.
+	// What is left is for sealing.
+	Room(ctx context.Context) error
+
+	// Discard moves keys to the trash, where only Discarded finds them; missing ones are no error.
 	Discard(ctx context.Context, keys ...string) error
 
 	// Discarded lists the keys that were discarded before a time, in order.

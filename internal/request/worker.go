@@ -16,6 +16,9 @@ type Handler func(ctx context.Context, job *Job) []Event
 // Worker stores what time does to requests, and runs the jobs of the outbox. Any number of workers
 // may share a store.
 type Worker struct {
+	// Grace is how long jobs may go on after Run's context ended; 0: their contexts end with it.
+	Grace time.Duration
+
 	service  *Service
 	handlers map[JobKind]lane
 	log      *slog.Logger
@@ -70,6 +73,9 @@ func NewWorker(s *Service, deliver Handler) *Worker {
 
 // Run works until ctx ends, and then waits for running jobs.
 func (w *Worker) Run(ctx context.Context) error {
+	jobs, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(w.Grace, cancel) })()
 	tick := time.NewTicker(poll)
 	defer tick.Stop()
 	var deleting sync.WaitGroup
@@ -77,7 +83,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	deleting.Go(func() { w.strays(ctx) })
 	defer deleting.Wait()
 	for ctx.Err() == nil {
-		if _, err := w.pass(ctx); err != nil && ctx.Err() == nil {
+		if _, err := w.pass(ctx, jobs); err != nil && ctx.Err() == nil {
 			w.log.Error("worker pass", "err", err)
 		}
 		select {
@@ -155,7 +161,7 @@ func (w *Worker) purge(ctx context.Context) (n int, err error) {
 // Drain does everything that is due now. It returns when nothing is due and no job is running.
 func (w *Worker) Drain(ctx context.Context) error {
 	for {
-		n, err := w.pass(ctx)
+		n, err := w.pass(ctx, ctx)
 		if err != nil {
 			return err
 		}
@@ -172,9 +178,9 @@ func (w *Worker) Drain(ctx context.Context) error {
 	}
 }
 
-// pass applies changes by time and starts the jobs that are due. It returns the number of changes
-// and jobs.
-func (w *Worker) pass(ctx context.Context) (found int, err error) {
+// pass applies changes by time and starts the jobs that are due, with the context jobs. It returns
+// the number of changes and jobs.
+func (w *Worker) pass(ctx, jobs context.Context) (found int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.service.now()
@@ -196,9 +202,9 @@ func (w *Worker) pass(ctx context.Context) (found int, err error) {
 		if free <= 0 {
 			continue
 		}
-		jobs, claimErr := w.service.Outbox.Claim(ctx, kind, now, lease, free)
+		claimed, claimErr := w.service.Outbox.Claim(ctx, kind, now, lease, free)
 		err = errors.Join(err, claimErr)
-		for _, job := range jobs {
+		for _, job := range claimed {
 			_, again := w.running[job.ID]
 			w.running[job.ID] = job
 			if again {
@@ -206,7 +212,7 @@ func (w *Worker) pass(ctx context.Context) (found int, err error) {
 			}
 			w.lanes[kind]++
 			found++
-			go w.do(ctx, lane.handle, job)
+			go w.do(jobs, lane.handle, job)
 		}
 	}
 	return found, err

@@ -40,7 +40,7 @@ func (o *eagerOutbox) Settle(ctx context.Context, settled ...Settlement) error {
 	}
 	o.job = job
 	o.job.Lease = time.Time{}
-	_, err := o.worker.pass(ctx)
+	_, err := o.worker.pass(ctx, ctx)
 	return err
 }
 

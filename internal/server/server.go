@@ -24,17 +24,26 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 )
 
-// grace is how long calls in progress may take after the stop began. Streams end at once.
-const grace = 15 * time.Second
+// cut is how long the handlers of connections that were closed may take to notice it.
+const cut = 5 * time.Second
 
-// Serve answers on l until ctx ends. Then it stops accepting, ends event streams, and waits for
-// other answers to finish.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
+// Serve answers on l until ctx ends. Then it stops accepting, and waits up to grace for answers to
+// finish before it closes their connections; event streams have to end by themselves. When it
+// returns no handler runs, unless one does not notice that its connection is closed.
+func Serve(
+	ctx context.Context, l net.Listener, h http.Handler, grace time.Duration, log *slog.Logger,
+) error {
+	var handlers sync.WaitGroup
 	s := &http.Server{
-		Handler:           h,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			handlers.Add(1)
+			defer handlers.Done()
+			h.ServeHTTP(w, r)
+		}),
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       60 * time.Second, // initiate sets a deadline by the size of the upload
 		WriteTimeout:      5 * time.Minute,  // for a slow download; event streams remove it
@@ -52,10 +61,20 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
-	if err := <-stopped; err != nil {
-		return s.Close()
+	if err := <-stopped; err == nil {
+		return nil
 	}
-	return nil
+	err := s.Close()
+	ended := make(chan struct{})
+	go func() {
+		handlers.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(cut):
+	}
+	return err
 }
 
 // Protect refuses cross-site requests of browsers (http.CrossOriginProtection). Programs of relying

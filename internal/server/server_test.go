@@ -24,7 +24,7 @@ func TestLimits(t *testing.T) {
 	h := http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) },
 	)
-	go func() { done <- Serve(ctx, l, h, slog.New(slog.DiscardHandler)) }()
+	go func() { done <- Serve(ctx, l, h, time.Second, slog.New(slog.DiscardHandler)) }()
 	for text, want := range map[string]int{
 		"GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 60<<10) + "\r\n\r\n": 204,
 		"GET / HTTP/1.1\r\nHost: x\r\nA: " + strings.Repeat("a", 80<<10) + "\r\n\r\n": 431,
@@ -49,6 +49,61 @@ func TestLimits(t *testing.T) {
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestServeStops: a call that ends within the grace is answered. One that does not is cut off, and
+// Serve returns only after its handler, which may still use what is closed next.
+func TestServeStops(t *testing.T) {
+	const grace = 500 * time.Millisecond
+	for _, test := range []struct {
+		name     string
+		takes    time.Duration
+		answered bool
+	}{
+		{"within the grace", 100 * time.Millisecond, true},
+		{"longer", 10 * time.Second, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithCancel(t.Context())
+			begun, ended := make(chan struct{}), make(chan struct{})
+			h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				close(begun)
+				select {
+				case <-time.After(test.takes):
+				case <-r.Context().Done():
+					time.Sleep(100 * time.Millisecond) // it cleans up
+				}
+				close(ended)
+			})
+			done := make(chan error, 1)
+			go func() { done <- Serve(ctx, l, h, grace, slog.New(slog.DiscardHandler)) }()
+			got := make(chan error, 1)
+			go func() {
+				resp, err := http.Get("http://" + l.Addr().String())
+				if err == nil {
+					resp.Body.Close()
+				}
+				got <- err
+			}()
+			<-begun
+			stop()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			select {
+			case <-ended:
+			default:
+				t.Error("Serve has returned, and the handler runs")
+			}
+			if err := <-got; (err == nil) != test.answered {
+				t.Errorf("the call: %v", err)
+			}
+		})
 	}
 }
 

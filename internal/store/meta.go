@@ -46,6 +46,15 @@ func (s *Store) Record(ctx context.Context, key, value string, replace bool) (st
 	return s.meta(ctx, key)
 }
 
+// Recorded returns what Record has recorded under a key; "" if that is nothing.
+func (s *Store) Recorded(ctx context.Context, key string) (string, error) {
+	value, err := s.meta(ctx, "deployment."+key)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	return value, err
+}
+
 func (s *Store) meta(ctx context.Context, key string) (value string, err error) {
 	err = s.readers.row(ctx, `SELECT value FROM meta WHERE key = $1`, []any{key}, &value)
 	if err != nil {

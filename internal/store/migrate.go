@@ -27,11 +27,11 @@ var ErrNewerSchema = errors.New("the database was written by a newer version of 
 var ErrOtherKind = errors.New("the database is of another kind")
 
 // migrate migrates the schema and checks that the database is of the wanted kind. It changes
-// nothing in a database that it refuses.
-func migrate(ctx context.Context, db *sql.DB, d dialect, o Options) error {
+// nothing in a database that it refuses. It returns the version of the schema.
+func migrate(ctx context.Context, db *sql.DB, d dialect, o Options) (version int64, err error) {
 	steps, err := loadMigrations(d)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	provider, err := goose.NewProvider(
 		d.goose,
@@ -43,36 +43,41 @@ func migrate(ctx context.Context, db *sql.DB, d dialect, o Options) error {
 		goose.WithLogger(goose.NopLogger()),
 	)
 	if err != nil {
-		return fmt.Errorf("preparing migrations: %w", err)
+		return 0, fmt.Errorf("preparing migrations: %w", err)
 	}
 	have, want, err := provider.GetVersions(ctx)
 	if err != nil {
-		return fmt.Errorf("reading the schema's version: %w", err)
+		return 0, fmt.Errorf("reading the schema's version: %w", err)
 	}
 	if have > want {
-		return fmt.Errorf("%w: its schema is %d, this program knows %d", ErrNewerSchema, have, want)
+		return 0, fmt.Errorf(
+			"%w: its schema is %d, this program knows %d", ErrNewerSchema, have, want,
+		)
 	}
 	switch {
 	case have > 0:
 		if err := checkKind(ctx, db, o.Kind); err != nil {
-			return err
+			return 0, err
 		}
 	case o.Kind == AnyKind:
-		return fmt.Errorf("there is no database of signet: %w", fs.ErrNotExist)
+		return 0, fmt.Errorf("there is no database of signet: %w", fs.ErrNotExist)
+	}
+	if o.Keep {
+		return want, nil
 	}
 	if have < want {
 		if _, err := provider.Up(ctx); err != nil {
-			return fmt.Errorf("migrating the schema: %w", err)
+			return 0, fmt.Errorf("migrating the schema: %w", err)
 		}
 	}
 	if o.Kind == AnyKind {
-		return nil
+		return want, nil
 	}
 	const claim = `INSERT INTO meta (key, value) VALUES ('kind', $1), ('created_at', $2) ON CONFLICT (key) DO NOTHING`
 	if _, err := db.ExecContext(ctx, claim, string(o.Kind), strconv.FormatInt(micros(o.Now()), 10)); err != nil {
-		return fmt.Errorf("naming the database's kind and age: %w", err)
+		return 0, fmt.Errorf("naming the database's kind and age: %w", err)
 	}
-	return checkKind(ctx, db, o.Kind)
+	return want, checkKind(ctx, db, o.Kind)
 }
 
 func checkKind(ctx context.Context, db *sql.DB, want Kind) error {

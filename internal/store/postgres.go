@@ -48,14 +48,17 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 			_ = undo[i]()
 		}
 	}()
-	if err := migrateAlone(ctx, writing, d, o); err != nil {
+	schema, err := migrateAlone(ctx, writing, d, o)
+	if err != nil {
 		return nil, err
 	}
 	const readers = 16 // for each node; a server has 100 connections by default
 	reading.SetMaxOpenConns(readers)
 	reading.SetMaxIdleConns(readers)
 
-	s := &Store{dialect: d, readers: newReaders(reading, pgTransient), hub: newHub()}
+	s := &Store{
+		dialect: d, schema: schema, readers: newReaders(reading, pgTransient), hub: newHub(),
+	}
 	node := rand.Text()
 	listening, err := listen(ctx, config, node, s.hub, o.Log)
 	if err != nil {
@@ -88,14 +91,16 @@ func setDefaults(config *pgx.ConnConfig, defaults map[string]string) {
 }
 
 // migrateAlone runs migrate while no other node does.
-func migrateAlone(ctx context.Context, db *sql.DB, d dialect, o Options) (err error) {
+func migrateAlone(
+	ctx context.Context, db *sql.DB, d dialect, o Options,
+) (version int64, err error) {
 	conn, err := db.Conn(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	const lock = 0x5167_6e65_74 // an arbitrary constant
 	if _, err := conn.ExecContext(ctx, `SELECT pg_advisory_lock($1)`, int64(lock)); err != nil {
-		return errors.Join(err, conn.Close())
+		return 0, errors.Join(err, conn.Close())
 	}
 	defer func() {
 		_, unlock := conn.ExecContext(
@@ -358,7 +363,8 @@ func connectionLost(err error) bool {
 func isNetwork(err error) bool {
 	var network net.Error
 	var connecting *pgconn.ConnectError
-	return errors.As(err, &network) || errors.As(err, &connecting) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+	return errors.As(err, &network) || errors.As(err, &connecting) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, net.ErrClosed) ||
 		errors.Is(err, driver.ErrBadConn) ||
 		errors.Is(err, context.DeadlineExceeded)

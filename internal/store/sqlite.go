@@ -72,14 +72,17 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	}
 	undo = append(undo, writing.Close)
 	d := sqlite3()
-	if err := migrate(ctx, writing, d, o); err != nil {
+	schema, err := migrate(ctx, writing, d, o)
+	if err != nil {
 		return nil, err
 	}
 	// This process has the lock, so the process that claimed these jobs has ended. They need not
 	// wait for the end of their leases.
 	const release = `UPDATE outbox SET lease = 0, ready_at = due_at WHERE status = 'pending' AND lease <> 0`
-	if _, err := writing.ExecContext(ctx, release); err != nil {
-		return nil, fmt.Errorf("releasing leases: %w", err)
+	if !o.Keep {
+		if _, err := writing.ExecContext(ctx, release); err != nil {
+			return nil, fmt.Errorf("releasing leases: %w", err)
+		}
 	}
 	reading, err := sqlitePool(
 		path,
@@ -92,7 +95,8 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	reading.SetMaxIdleConns(n)
 
 	s := &Store{
-		dialect: d, readers: newReaders(reading, func(error) bool { return false }), hub: newHub(),
+		dialect: d, schema: schema, readers: newReaders(reading, func(error) bool { return false }),
+		hub: newHub(),
 	}
 	s.writers = newWriters(1, sqliteDatabase{writing}, s.hub, o.Fault)
 	s.close = sync.OnceValue(func() error {

@@ -26,6 +26,10 @@ type Options struct {
 	// refused with [ErrOtherKind].
 	Kind Kind
 
+	// Keep leaves the schema as it is, and the jobs that a process has claimed: for tools that only
+	// read. An older schema may lack what a method reads.
+	Keep bool
+
 	// ServerTimeout bounds a transaction's total wait for a PostgreSQL server, after which its
 	// connection is closed; 0 means 10 s.
 	ServerTimeout time.Duration
@@ -78,6 +82,7 @@ var ErrUncertain = request.ErrUncertain
 // called concurrently, but not from within an Update's change.
 type Store struct {
 	dialect dialect
+	schema  int64 // version that Open made
 	writers *writers
 	readers *readers
 	hub     *hub

@@ -1,0 +1,14 @@
+//go:build unix
+
+package documents
+
+import "golang.org/x/sys/unix"
+
+// freeSpace is how many bytes this process may still write to the file system of a path.
+func freeSpace(path string) (uint64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(path, &s); err != nil {
+		return 0, err
+	}
+	return uint64(s.Bavail) * uint64(s.Bsize), nil
+}
