@@ -5,9 +5,9 @@ import (
 	"net/http"
 )
 
-// Error is one refusal as it travels: the JSON body of every answer that is not a success. Both
-// members are part of the contract (docs/contract.md, 2.5.1); relying parties decide on Code and
-// show Description to their operators.
+// Error is the JSON body of every answer that is not a success. Both members are part of the
+// contract (docs/contract.md, 2.5.1). Relying parties decide by Code and show Description to their
+// operators.
 type Error struct {
 	Code        string `json:"error"`
 	Description string `json:"error_description"`
@@ -15,19 +15,19 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Code + ": " + e.Description }
 
-// Is makes refusals that came over the wire equal to ours: by both members.
+// Is reports whether target is an Error with the same members, so that errors received over the
+// wire match the values of this package.
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && *t == *e
 }
 
-// Because returns an error that is e on the wire and carries a cause for the log. errors.As finds
-// e.
+// Because returns an error that is e on the wire and has a cause for the log. errors.As finds e.
 func (e *Error) Because(format string, args ...any) error {
 	return &caused{refusal: e, cause: fmt.Errorf(format, args...)}
 }
 
-// caused keeps what we know apart from what we say.
+// caused is an Error with the cause that the answer does not contain.
 type caused struct {
 	refusal *Error
 	cause   error
@@ -36,7 +36,7 @@ type caused struct {
 func (c *caused) Error() string   { return c.refusal.Code + " because " + c.cause.Error() }
 func (c *caused) Unwrap() []error { return []error{c.refusal, c.cause} }
 
-// The codes of the relying party's calls (docs/contract.md, 2.5, 5.3 and 6.2).
+// Codes of the relying party's calls (docs/contract.md, 2.5, 5.3 and 6.2).
 const (
 	CodeUnauthorized        = "UNAUTHORIZED"
 	CodeClientSide          = "CLIENT_SIDE_ERROR"
@@ -51,8 +51,8 @@ const (
 	CodeSignedAccessExpired = "SIGNED_ACCESS_EXPIRED"
 )
 
-// The codes of the signer's side: portal, phone and the sandbox's control listener. No relying
-// party ever sees them.
+// Codes for signers: portal, phone and the sandbox's control listener. Relying parties never get
+// them.
 const (
 	CodeNoAccess         = "NO_ACCESS"
 	CodeNoActiveSession  = "NO_ACTIVE_SESSION"
@@ -65,8 +65,8 @@ const (
 	CodeLoginRequired    = "LOGIN_REQUIRED"
 )
 
-// Every refusal that has one fixed text. Together with [ClientSide] this is the whole table; the
-// texts of the cancel call are fixed by the contract to the letter.
+// The errors with a fixed text. Together with [ErrClientSide] they are the whole table. The
+// contract fixes the texts of the cancel call to the letter.
 var (
 	ErrUnauthorized    = &Error{CodeUnauthorized, "Unauthorized."}
 	ErrNoRecord        = &Error{CodeClientSide, "No record found"}
@@ -99,13 +99,13 @@ var (
 	ErrLoginRequired    = &Error{CodeLoginRequired, "Log in first"}
 )
 
-// ErrClientSide is a CLIENT_SIDE_ERROR that says what is wrong with the caller's arguments or
+// ErrClientSide returns a CLIENT_SIDE_ERROR that says what is wrong with the caller's arguments or
 // document.
 func ErrClientSide(description string) *Error { return &Error{CodeClientSide, description} }
 
-// Status is the HTTP status of a code in the relying party's API: 400 for every documented refusal
-// (docs/contract.md, 2.5.2), 500 for our own faults. The status of UNAUTHORIZED is configurable
-// (docs/contract.md, 14.2); 400 is its default.
+// Status returns the HTTP status of a code in the relying party's API: 400 for every documented
+// error (docs/contract.md, 2.5.2), 500 for faults of the service. The status of UNAUTHORIZED is
+// configurable (docs/contract.md, 14.2); 400 is its default.
 func Status(code string) int {
 	switch code {
 	case CodeServerSide:

@@ -10,16 +10,16 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Cancel takes a sign request back (docs/contract.md, 6). When it returns nil, no one can sign the
-// document any more. Active and expired requests can be cancelled, once. Refusals, for errors.Is:
+// Cancel cancels a sign request (docs/contract.md, 6). When it returns nil, the document can no
+// longer be signed. Active and expired requests can be cancelled, once. Refusals, for errors.Is:
 //
-//   - api.ErrActiveSession: the signer is signing. Ask again after the [Error]'s RetryAfter, or use
+//   - api.ErrActiveSession: the signer is signing. Try again after the [Error]'s RetryAfter, or use
 //     [Client.CancelWhenIdle].
-//   - api.ErrAlreadySigned: too late. Get the document with [Client.Result].
+//   - api.ErrAlreadySigned: the document is signed. Get it with [Client.Result].
 //   - api.ErrAlreadyCancelled: nothing left to do; see [IsCancelled].
 //   - api.ErrNoRecord: there is no such request, or it belongs to another party.
 func (c *Client) Cancel(ctx context.Context, requestID string) error {
-	// The documentation names the claim client_request and its sample client_id; a service that
+	// The documentation calls the claim client_request and its sample client_id. A service that
 	// reads one ignores the other (docs/contract.md, 14.1).
 	_, err := c.do(ctx, call{
 		name: "cancel", method: http.MethodPost, path: api.PathCancel,
@@ -27,25 +27,25 @@ func (c *Client) Cancel(ctx context.Context, requestID string) error {
 		claims: map[string]any{
 			"request_id": requestID, "client_id": c.clientID, "client_request": c.clientID,
 		},
-	}, false) // what a success says besides is not specified (docs/contract.md, 14.3)
+	}, false) // the body of a success is not specified (docs/contract.md, 14.3)
 	return err
 }
 
-// Waiting times of CancelWhenIdle when the service does not say.
+// Default pauses of CancelWhenIdle.
 const (
 	firstPause = time.Second
 	maxPause   = 30 * time.Second
 )
 
-// CancelWhenIdle cancels a sign request as soon as that is possible: while the signer is signing it
-// waits as long as the service asks to, and it goes on after lost answers, 5xx and
-// TOO_MANY_REQUESTS with growing pauses, as a repeated cancel does no harm. Bound it with ctx; a
-// sign session of Signet takes three minutes at most, and the signer may begin another.
+// CancelWhenIdle cancels a sign request as soon as that is possible. While the signer is signing,
+// it waits for as long as the service asks. After lost answers, 5xx and TOO_MANY_REQUESTS it
+// retries with growing pauses, because repeating a cancel is safe. Bound it with ctx: a sign
+// session of Signet takes at most three minutes, and the signer may start another one.
 //
-// It returns nil when the request is cancelled, be it by an earlier try whose answer was lost, or
-// by another person. Any other final refusal is returned as by [Client.Cancel];
-// api.ErrAlreadySigned is the one to expect. When ctx ends, the error is both its cause and the
-// last try's error.
+// It returns nil when the request is cancelled, also if an earlier attempt with a lost answer or
+// another caller cancelled it. It returns any other final refusal as [Client.Cancel] does;
+// api.ErrAlreadySigned is the likely one. When ctx ends, the error wraps both its cause and the
+// last attempt's error.
 func (c *Client) CancelWhenIdle(ctx context.Context, requestID string) error {
 	pause := firstPause
 	for {
@@ -66,7 +66,7 @@ func (c *Client) CancelWhenIdle(ctx context.Context, requestID string) error {
 	}
 }
 
-// retryable says whether the call may be tried again, and after what time; 0 if the service does
+// retryable reports whether the call may be repeated, and after what time; 0 if the service does
 // not say.
 func retryable(err error) (wait time.Duration, again bool) {
 	if e, ok := errors.AsType[*Error](err); ok {
@@ -76,7 +76,7 @@ func retryable(err error) (wait time.Duration, again bool) {
 	return 0, again
 }
 
-// sleep waits, or returns why it must not.
+// sleep waits for d. It returns an error if ctx ends first.
 func sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

@@ -19,35 +19,35 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Config says which service to call, and as whom.
+// Config is the configuration of a [Client].
 type Config struct {
-	// BaseURL is the base of the API, such as "https://sign.example/api/v3". Use plain http on one
-	// machine only: documents and exchange codes travel over it.
+	// BaseURL is the base of the API, such as "https://sign.example/api/v3". Use plain http only on
+	// one machine, because documents and exchange codes are sent over it.
 	BaseURL string
 
-	// ClientID is what the service calls you.
+	// ClientID is your id at the service.
 	ClientID string
 
 	// Key signs tokens. Its public key is an *ecdsa.PublicKey on P-256, P-384 or P-521, for ES256,
-	// ES384 or ES512. It may live in hardware: only its method Sign is used, by several goroutines
-	// at once if you call so.
+	// ES384 or ES512. It may be in hardware: the client uses only its method Sign, from several
+	// goroutines if you call it from several.
 	Key crypto.Signer
 
 	// KeyID is the kid of Key in your JWKS.
 	KeyID string
 
-	// KeysURL is the service's own JWKS, which verifies webhooks. Empty: api.PathKeys on BaseURL's
-	// host, where Signet has it.
+	// KeysURL is the service's JWKS, which verifies webhooks. The default is api.PathKeys on
+	// BaseURL's host, as in Signet.
 	KeysURL string
 
-	// HTTPClient makes the calls. Nil: a client that gives up after a minute. Redirects are not
-	// followed, except by Download.
+	// HTTPClient makes the calls. The default has a timeout of a minute. Only Download follows
+	// redirects.
 	HTTPClient *http.Client
 
-	// Now is the clock. Nil: time.Now.
+	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 
-	// Rand is the source of token ids and signatures. Nil: crypto/rand.Reader.
+	// Rand is the source of token ids and signatures; nil means crypto/rand.Reader.
 	Rand io.Reader
 }
 
@@ -62,7 +62,7 @@ type Client struct {
 	keys     *keyCache
 }
 
-// New returns a client. It does not talk to the service; errors are about the configuration.
+// New returns a client. It does not call the service; errors are about the configuration.
 func New(config Config) (*Client, error) {
 	base, err := url.Parse(config.BaseURL)
 	if err != nil || !isHTTP(base) || base.RawQuery != "" || base.Fragment != "" ||
@@ -91,7 +91,7 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A redirect would carry the token to another path or host; the API never sends one.
+	// A redirect would send the token to another path or host. The API never redirects.
 	direct := *config.HTTPClient
 	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &Client{
@@ -109,14 +109,14 @@ func isHTTP(u *url.URL) bool {
 	return (u.Scheme == "https" || u.Scheme == "http") && u.Host != ""
 }
 
-// JWKS is the document to serve at your registered JWKS URL as long as Config.Key is your only key
+// JWKS returns the document to serve at your registered JWKS URL if Config.Key is your only key
 // (RFC 7517).
 func (c *Client) JWKS() ([]byte, error) {
 	return json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{c.tokens.public()}})
 }
 
-// Most bytes of an answer that are read. The contract's answers have a few hundred; a gateway's
-// error page may have more, and its beginning is enough to recognise it.
+// Limits of what is read of an answer, in bytes. Answers of the contract have a few hundred. A
+// gateway's error page may have more, and its beginning is enough to recognise it.
 const (
 	maxAnswer  = 64 << 10
 	maxExcerpt = 4 << 10
@@ -132,15 +132,15 @@ type call struct {
 	claims      map[string]any
 }
 
-// answer is a success as it came.
+// answer is a successful answer.
 type answer struct {
 	status int
 	header http.Header
-	body   []byte // nil if no one wants it
+	body   []byte // nil if not requested
 }
 
-// do makes a call and returns the success. Errors: *Error for whatever else was answered, or the
-// cause for which there is no whole answer.
+// do makes a call and returns the successful answer. The error is an *Error for any other answer,
+// and otherwise the reason why there is no complete answer.
 func (c *Client) do(ctx context.Context, call call, wantBody bool) (*answer, error) {
 	token, err := c.tokens.sign(call.claims)
 	if err != nil {
@@ -152,7 +152,7 @@ func (c *Client) do(ctx context.Context, call call, wantBody bool) (*answer, err
 	if err != nil {
 		return nil, fmt.Errorf("client: %s: %w", call.name, err)
 	}
-	req.Header.Set("Authorization", token) // and no scheme before it
+	req.Header.Set("Authorization", token) // without a scheme
 	req.Header.Set("Accept", "application/json")
 	if call.contentType != "" {
 		req.Header.Set("Content-Type", call.contentType)
@@ -167,7 +167,7 @@ func (c *Client) do(ctx context.Context, call call, wantBody bool) (*answer, err
 	}
 	a := &answer{status: resp.StatusCode, header: resp.Header}
 	if !wantBody {
-		// lets the connection be used again
+		// Reading the rest allows the connection to be reused.
 		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, maxAnswer))
 		return a, nil
 	}
@@ -177,7 +177,7 @@ func (c *Client) do(ctx context.Context, call call, wantBody bool) (*answer, err
 	return a, nil
 }
 
-// json makes a call whose success is a JSON object, and judges it with valid.
+// json makes a call whose successful answer is a JSON object, and checks the object with valid.
 func (c *Client) json(ctx context.Context, call call, into any, valid func() error) error {
 	a, err := c.do(ctx, call, true)
 	if err != nil {
@@ -194,10 +194,10 @@ func (c *Client) json(ctx context.Context, call call, into any, valid func() err
 	return nil
 }
 
-// Any 2xx is a success (docs/contract.md, 14.3).
+// succeeded reports a 2xx status; each is a success (docs/contract.md, 14.3).
 func succeeded(resp *http.Response) bool { return resp.StatusCode >= 200 && resp.StatusCode <= 299 }
 
-// noAnswerError says that a call may or may not have taken effect.
+// noAnswerError is the error of a call that may or may not have taken effect.
 type noAnswerError struct {
 	call  string
 	cause error
@@ -208,11 +208,11 @@ func (e *noAnswerError) Error() string {
 }
 func (e *noAnswerError) Unwrap() error { return e.cause }
 
-// requireHTTP judges a URL that the service gave.
+// requireHTTP checks a URL from the service.
 func requireHTTP(name, text string) error {
 	u, err := url.Parse(text)
 	if err != nil || !isHTTP(u) {
-		// without the text: it may hold a secret
+		// The text may contain a secret.
 		return fmt.Errorf("%s is not an http or https URL", name)
 	}
 	return nil

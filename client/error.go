@@ -13,25 +13,26 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Error is an answer of the service that is not the success that the call asked for. errors.Is
-// compares it with the values api.Err... by Code, and for CLIENT_SIDE_ERROR, which stands for many
-// things, by Description as well; errors.As also finds the *api.Error in it.
+// Error is an answer of the service other than the success of the call. errors.Is compares it with
+// the values api.Err... by Code, and for CLIENT_SIDE_ERROR, which has many causes, also by
+// Description. errors.As also finds the *api.Error in it.
 type Error struct {
 	Call string // "initiate", "cancel", "result" or "download"
 
-	// Status is the HTTP status. Do not decide on it when there is a Code (docs/contract.md, 14.2).
-	// It is 2xx for a success that is not understood.
+	// Status is the HTTP status. Do not decide by it if there is a Code (docs/contract.md, 14.2).
+	// It is 2xx for a success that could not be parsed.
 	Status int
 
 	// Code is one of the constants api.Code..., or one that this version does not know. It is empty
-	// if the answer was none of the API's errors; then a proxy or a gateway has answered, or
-	// BaseURL is wrong.
+	// if the answer is not an error of the API; then a proxy or a gateway has answered, or BaseURL
+	// is wrong.
 	Code string
 
 	// Description is for operators, not for signers.
 	Description string
 
-	// RetryAfter is how long the service asks to wait before the next try; 0 if it does not say.
+	// RetryAfter is how long the service asks to wait before the next attempt; 0 if it does not
+	// say.
 	RetryAfter time.Duration
 
 	// Explanation says why the call was refused and how to mend it, and Diagnostics is the id for
@@ -93,8 +94,8 @@ func (e *Error) Unwrap() error {
 	return e.cause
 }
 
-// Temporary says that the same call may succeed later: the signer is signing, the service is busy
-// or broken, or something between us answered instead of it. All other refusals are final.
+// Temporary reports whether the same call may succeed later: the signer is signing, the service is
+// busy or has failed, or a proxy has answered instead of it. All other refusals are final.
 func (e *Error) Temporary() bool {
 	switch e.Code {
 	case api.CodeActiveSession, api.CodeTooManyRequests, api.CodeServerSide:
@@ -106,14 +107,15 @@ func (e *Error) Temporary() bool {
 	return false
 }
 
-// IsCancelled reports whether err says that the sign request is cancelled already. For anyone who
-// wants it cancelled that is a success: when the answer to a cancel call gets lost, the next try
-// hears REQUEST_ALREADY_CANCELLED.
+// IsCancelled reports whether err says that the sign request is cancelled already. To a caller that
+// cancels, that is a success: if the answer to a cancel call is lost, the next attempt is answered
+// REQUEST_ALREADY_CANCELLED.
 func IsCancelled(err error) bool {
 	return errors.Is(err, api.ErrAlreadyCancelled) || errors.Is(err, api.ErrCancelled)
 }
 
-// refusal reads an answer that is not a success. It never fails: what it cannot read has no Code.
+// refusal reads an answer that is not a success. It never fails: an answer that cannot be parsed
+// has no Code.
 func (c *Client) refusal(call string, resp *http.Response) *Error {
 	e := &Error{
 		Call: call, Status: resp.StatusCode, Header: resp.Header,
@@ -122,13 +124,13 @@ func (c *Client) refusal(call string, resp *http.Response) *Error {
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	e.Body = text[:min(len(text), maxExcerpt)]
 	if err != nil {
-		return e // cut short: what did arrive must not be taken for the whole
+		return e // truncated: the part must not be taken for the whole
 	}
 	var refusal api.Error
 	if json.Unmarshal(text, &refusal) == nil {
 		e.Code, e.Description = refusal.Code, refusal.Description
 	}
-	// The header begins with what Error says already.
+	// The header begins with the text that Error has already.
 	why := resp.Header.Get("Signet-Explanation")
 	why = strings.TrimPrefix(why, e.Code+" because ")
 	e.Explanation = strings.TrimPrefix(strings.TrimPrefix(why, refusal.Error()), ". ")
@@ -136,7 +138,7 @@ func (c *Client) refusal(call string, resp *http.Response) *Error {
 	return e
 }
 
-// nonsense is the error of a success that is not understood.
+// nonsense returns the error of a success that could not be parsed.
 func (a *answer) nonsense(call string, cause error) *Error {
 	return &Error{
 		Call: call, Status: a.status, Header: a.header, Body: a.body[:min(len(a.body), maxExcerpt)],
@@ -144,8 +146,8 @@ func (a *answer) nonsense(call string, cause error) *Error {
 	}
 }
 
-// retryAfter reads Retry-After (RFC 9110, section 10.2.3): seconds, or a date. It is 0 if there is
-// none that makes sense.
+// retryAfter parses Retry-After (RFC 9110, section 10.2.3): seconds, or a date. It returns 0 if the
+// header is absent or not valid.
 func (c *Client) retryAfter(header http.Header) time.Duration {
 	text := strings.TrimSpace(header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {

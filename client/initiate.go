@@ -17,36 +17,36 @@ import (
 
 // Request says what is to be signed, where, and by whom.
 type Request struct {
-	// DocName is shown to the signer, and becomes the name of the file.
+	// DocName is shown to the signer, and is the name of the file.
 	DocName string
 
 	// Locations are 1 to api.MaxLocations places for signatures, each a box of api.BoxWidth x
-	// api.BoxHeight points that must be on its page. Digits after the fourth decimal are dropped,
-	// as the contract takes no more.
+	// api.BoxHeight points that must be on its page. The client drops digits after the fourth
+	// decimal, which the contract does not accept.
 	Locations []api.Location
 
-	// SignerUINHash is the only person who may open and sign the document, as [HashUIN] gives it.
-	// Empty: anyone who logs in first.
+	// SignerUINHash names the only person who may open and sign the document, as returned by
+	// [HashUIN]. If it is empty, the first person who logs in is the signer.
 	SignerUINHash string
 }
 
-// HashUIN makes Request.SignerUINHash of a person's NRIC or FIN: lower-case hexadecimal SHA-256 of
-// the number in upper case, without blanks around it (docs/contract.md, 3.4.1). It hides little, as
-// there are few numbers: keep the hash as you keep the number.
+// HashUIN returns the Request.SignerUINHash for a person's NRIC or FIN: lower-case hexadecimal
+// SHA-256 of the number in upper case, without surrounding blanks (docs/contract.md, 3.4.1).
+// Protect the hash as you protect the number: there are so few numbers that all can be tried.
 func HashUIN(uin string) string {
 	sum := sha256.Sum256([]byte(strings.ToUpper(strings.TrimSpace(uin))))
 	return hex.EncodeToString(sum[:])
 }
 
-// ErrDocumentSize says that a document is empty or not smaller than api.MaxDocumentBytes. Nothing
-// was sent.
+// ErrDocumentSize is the error for a document that is empty or not smaller than
+// api.MaxDocumentBytes. Nothing was sent.
 var ErrDocumentSize = errors.New("the document is empty or too large")
 
-// Initiate asks for a signature on a PDF (docs/contract.md, 3). Do it when the signer is there: the
-// request lives 30 minutes from now on. The document is read to its end, and not closed.
+// Initiate requests a signature on a PDF (docs/contract.md, 3). Call it when the signer is present,
+// because the request expires after 30 minutes. The document is read to its end, and not closed.
 //
-// Every refusal is final except the [Error.Temporary] ones. CLIENT_SIDE_ERROR says in its
-// Description what is wrong with the document or the arguments.
+// Every refusal is final unless [Error.Temporary] says otherwise. The Description of
+// CLIENT_SIDE_ERROR says what is wrong with the document or the arguments.
 func (c *Client) Initiate(
 	ctx context.Context, r Request, document io.Reader,
 ) (*api.Initiated, error) {
@@ -86,9 +86,9 @@ func (c *Client) Initiate(
 	return &answer, nil
 }
 
-// fourDecimals drops the digits after the fourth decimal of the number as people write it:
-// multiplying and flooring would turn 0.57 into 0.5699. Numbers that the contract refuses anyway
-// are left for the service to refuse.
+// fourDecimals drops the digits after the fourth decimal of the number's decimal text. Multiplying
+// and flooring would turn 0.57 into 0.5699. It does not change numbers that the service refuses in
+// any case.
 func fourDecimals(v float64) float64 {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return v

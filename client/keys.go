@@ -15,39 +15,39 @@ import (
 
 // Times of the service's keys (docs/contract.md, 8.2.2).
 const (
-	keysLifetime = time.Hour      // a set is used so long without a look
-	keysGrace    = 24 * time.Hour // and so long if the service's keys cannot be had
-	// between two fetches while there is a set: a forger must not make us ask more often
+	keysLifetime = time.Hour      // how long a set is used before it is fetched again
+	keysGrace    = 24 * time.Hour // how long it is used if the service's keys cannot be fetched
+	// between two fetches while there is a set, because forged webhooks must not cause more
 	refetchPause = time.Minute
-	// of one fetch; webhooks do not wait for it longer than their senders do
+	// of one fetch; not longer than senders wait for webhooks
 	fetchTimeout = 10 * time.Second
 )
 
-// keySet is one fetched JWKS; it does not change.
+// keySet is one fetched JWKS. It does not change.
 type keySet struct {
 	byID map[string][]jose.JSONWebKey
 }
 
-// keyCache holds the service's keys. Fetches do not end with the webhook that needed them: its
-// sender gives up after two seconds, and the next try must find what the first has begun.
+// keyCache caches the service's keys. A fetch does not end with the webhook that caused it: the
+// sender gives up after two seconds, and the next attempt must find the result.
 type keyCache struct {
 	url  string
 	http *http.Client
 	now  func() time.Time
 
 	mu      sync.Mutex
-	set     *keySet // nil: none yet
+	set     *keySet // nil before the first fetch
 	fetched time.Time
 	tried   time.Time
 	err     error         // of the latest fetch
-	flight  chan struct{} // closed when the present fetch ends; nil: there is none
+	flight  chan struct{} // closed when the running fetch ends; nil if none runs
 }
 
 func newKeyCache(url string, client *http.Client, now func() time.Time) *keyCache {
 	return &keyCache{url: url, http: client, now: now}
 }
 
-// get returns the keys, from the service if they are old.
+// get returns the keys. It fetches them if they are old.
 func (c *keyCache) get(ctx context.Context) (*keySet, error) {
 	c.mu.Lock()
 	set, now := c.set, c.now()
@@ -66,8 +66,8 @@ func (c *keyCache) get(ctx context.Context) (*keySet, error) {
 	return fresh, err
 }
 
-// newer returns other keys than those that have just failed; nil if there are none, or it is too
-// early to ask.
+// newer returns other keys than those that have just failed, or nil if there are none, or the last
+// fetch was too recent.
 func (c *keyCache) newer(ctx context.Context, failed *keySet) (*keySet, error) {
 	c.mu.Lock()
 	set, pause := c.set, c.now().Sub(c.tried)
@@ -81,7 +81,7 @@ func (c *keyCache) newer(ctx context.Context, failed *keySet) (*keySet, error) {
 	return c.fetch(ctx)
 }
 
-// fetch waits for a fetch, the present one or a new one.
+// fetch waits for the running fetch, or starts one.
 func (c *keyCache) fetch(ctx context.Context) (*keySet, error) {
 	c.mu.Lock()
 	if c.flight == nil {
@@ -141,8 +141,8 @@ func (c *keyCache) load(ctx context.Context) (*keySet, error) {
 	return parseKeys(text)
 }
 
-// parseKeys reads a JWKS (RFC 7517). Keys of other kinds and for other uses are left out, as the
-// set may hold several in any order, and one day some that this version does not know.
+// parseKeys parses a JWKS (RFC 7517). It ignores keys of other kinds and for other uses, because a
+// set may contain several, including kinds that this version does not know.
 func parseKeys(text []byte) (*keySet, error) {
 	var jwks struct {
 		Keys []json.RawMessage `json:"keys"`
@@ -156,7 +156,7 @@ func parseKeys(text []byte) (*keySet, error) {
 		if json.Unmarshal(raw, &key) != nil {
 			continue
 		}
-		alg := string(algorithmOf(key.Key)) // "" for private keys too
+		alg := string(algorithmOf(key.Key)) // "" also for private keys
 		if alg == "" || key.KeyID == "" || key.Use != "" && key.Use != "sig" ||
 			key.Algorithm != "" && key.Algorithm != alg {
 			continue

@@ -12,18 +12,18 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Result asks for the signed document (docs/contract.md, 5). exchangeCode is what Initiate returned
-// for this request. The URL in the answer lives two minutes; each call gives a fresh one. Refusals,
-// for errors.Is:
+// Result requests the signed document (docs/contract.md, 5). exchangeCode is the one that Initiate
+// returned for this request. The URL in the answer is valid for two minutes; each call returns a
+// new one. Refusals, for errors.Is:
 //
-//   - api.ErrNotSigned: not yet. Wait for the webhook instead of asking again and again.
-//   - api.ErrExpired, api.ErrCancelled: it will not be signed any more.
-//   - api.ErrSignedAccessExpired: signed, but more than an hour ago.
+//   - api.ErrNotSigned: not yet. Wait for the webhook instead of polling.
+//   - api.ErrExpired, api.ErrCancelled: it can no longer be signed.
+//   - api.ErrSignedAccessExpired: signed more than an hour ago.
 //   - api.ErrUnauthorized: the request is unknown, the exchange code is another request's, or the
 //     token was refused.
 func (c *Client) Result(ctx context.Context, requestID, exchangeCode string) (*api.Result, error) {
 	segment := url.PathEscape(requestID)
-	if segment == "" || segment == "." || segment == ".." { // would become another path
+	if segment == "" || segment == "." || segment == ".." { // would change the path
 		return nil, errors.New("client: result: that is no request id")
 	}
 	var answer api.Result
@@ -38,13 +38,12 @@ func (c *Client) Result(ctx context.Context, requestID, exchangeCode string) (*a
 	return &answer, nil
 }
 
-// Download fetches the signed document from the URL of a webhook or a result. Keep the URL to
-// yourself: anyone who has it has the document. The caller closes the stream, which ends with
-// io.ErrUnexpectedEOF if the connection breaks early: keep nothing before it ended with io.EOF.
-// Config.HTTPClient's Timeout, if it has one, includes the reading.
+// Download fetches the signed document from the URL of a webhook or a result. Keep the URL secret:
+// any client that has it can get the document. The caller closes the stream. If the connection
+// breaks early, the stream ends with io.ErrUnexpectedEOF, so use the document only after io.EOF.
+// The Timeout of Config.HTTPClient, if it has one, includes the reading.
 //
-// An *Error with status 403 most often means that the URL's two minutes are over: call
-// [Client.Result].
+// An *Error with status 403 usually means that the URL has expired: call [Client.Result].
 func (c *Client) Download(ctx context.Context, signedDocURL string) (io.ReadCloser, error) {
 	if err := requireHTTP("the signed_doc_url", signedDocURL); err != nil {
 		return nil, fmt.Errorf("client: download: %w", err)
@@ -64,7 +63,7 @@ func (c *Client) Download(ctx context.Context, signedDocURL string) (io.ReadClos
 	return resp.Body, nil
 }
 
-// withoutURL takes the URL, which is a secret, out of an error of net/http.
+// withoutURL removes the URL, which is a secret, from an error of net/http.
 func withoutURL(err error) error {
 	if e, ok := errors.AsType[*url.Error](err); ok {
 		return e.Err

@@ -28,7 +28,7 @@ var algorithms = []struct {
 	{elliptic.P521(), jose.ES512},
 }
 
-// algorithmOf returns the algorithm of a public key; "" if it has none.
+// algorithmOf returns the algorithm of a public key, or "" if it has none.
 func algorithmOf(key crypto.PublicKey) jose.SignatureAlgorithm {
 	if k, ok := key.(*ecdsa.PublicKey); ok {
 		for _, a := range algorithms {
@@ -80,9 +80,9 @@ func newTokens(config Config) (*tokens, error) {
 
 func (t *tokens) public() jose.JSONWebKey { return t.key }
 
-// sign makes a token for one call: the claims, and those that every call has. A jti is on cancel
-// too, where the service asks for none; other claims than the listed ones are tolerated
-// (docs/contract.md, 2.3.7).
+// sign makes a token for one call from its claims and those that every call has. Cancel has a jti
+// too, although the service does not require one, because other claims than the listed ones are
+// ignored (docs/contract.md, 2.3.7).
 func (t *tokens) sign(claims map[string]any) (string, error) {
 	jti, err := uuid.NewRandomFromReader(t.rand)
 	if err != nil {

@@ -14,28 +14,28 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// ErrInvalidWebhook says that a webhook is not from the service, or not for now. Answer it with
-// 400.
+// ErrInvalidWebhook is the error for a webhook that is not from the service, or not for this time.
+// Answer it with 400.
 var ErrInvalidWebhook = errors.New("the webhook is not valid")
 
 const (
-	maxWebhook = 64 << 10         // bytes of a webhook's body; real ones have about a thousand
-	clockSkew  = 10 * time.Second // how far the service's clock may be from ours
+	maxWebhook = 64 << 10         // bytes of a webhook's body; usually about a thousand
+	clockSkew  = 10 * time.Second // how far the service's clock may differ
 )
 
-// VerifyWebhook reads the request that came to your webhook URL, and returns its claims if the
-// service has signed them (docs/contract.md, 7). A webhook comes only when a document was signed.
+// VerifyWebhook reads a request to your webhook URL, and returns its claims if the service has
+// signed them (docs/contract.md, 7). The service sends a webhook only when a document was signed.
 // Then:
 //
-//   - answer with any 2xx within two seconds, else it comes again, three times in all; it may also
-//     come again without a reason, so look at RequestID whether you have had it;
-//   - look whether RequestID is a request of yours: services with one key for all relying parties
+//   - answer with any 2xx within two seconds; otherwise the service sends it again, three times in
+//     all. It may also repeat one without a reason, so check whether you know RequestID already;
+//   - check that RequestID is a request of yours: services with one key for all relying parties
 //     sign for all of them;
-//   - [Client.Download] SignedDocURL within two minutes, after that answer if it takes long.
+//   - [Client.Download] SignedDocURL within two minutes, after the answer if it takes long.
 //
-// SignerInfo is empty if the service speaks V3.0. Errors that are not [ErrInvalidWebhook] mean that
-// the webhook could not be checked now, as the service's keys cannot be had: answer 503, so that it
-// comes again.
+// SignerInfo is empty if the service implements V3.0. Errors other than [ErrInvalidWebhook] mean
+// that the webhook could not be checked now, because the service's keys could not be fetched:
+// answer 503, so that the service sends it again.
 func (c *Client) VerifyWebhook(ctx context.Context, r *http.Request) (*api.WebhookClaims, error) {
 	if r.Method != http.MethodPost {
 		return nil, invalidWebhook("the method is not POST")
@@ -54,7 +54,7 @@ func (c *Client) VerifyWebhook(ctx context.Context, r *http.Request) (*api.Webho
 	return c.VerifyWebhookToken(ctx, body.Token)
 }
 
-// VerifyWebhookToken is [Client.VerifyWebhook] for a token that something else has received.
+// VerifyWebhookToken is [Client.VerifyWebhook] for a token that another program has received.
 func (c *Client) VerifyWebhookToken(ctx context.Context, token string) (*api.WebhookClaims, error) {
 	jws, err := jose.ParseSignedCompact(
 		token, []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512},
@@ -67,7 +67,7 @@ func (c *Client) VerifyWebhookToken(ctx context.Context, token string) (*api.Web
 		return nil, err
 	}
 	payload, ok := set.verify(jws)
-	if !ok { // the service may have new keys: look once (docs/contract.md, 8.2.2)
+	if !ok { // the service may have new keys: fetch them once (docs/contract.md, 8.2.2)
 		newer, err := c.keys.newer(ctx, set)
 		if err != nil {
 			return nil, err
@@ -89,7 +89,7 @@ func (c *Client) VerifyWebhookToken(ctx context.Context, token string) (*api.Web
 	return &claims, nil
 }
 
-// judgeWebhook holds the claims of a genuine token against the contract and the clock.
+// judgeWebhook checks the claims of a genuine token against the contract and the clock.
 func judgeWebhook(claims *api.WebhookClaims, now time.Time) error {
 	issued, ends := time.Unix(claims.Iat, 0), time.Unix(claims.Exp, 0)
 	switch {

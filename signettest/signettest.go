@@ -1,12 +1,13 @@
-// Package signettest runs the whole Signet sandbox inside a relying party's `go test`: real states,
-// real cancel, real signatures, with signers that the test plays and a clock that it moves.
+// Package signettest runs the Signet sandbox inside a relying party's `go test`: real states, real
+// cancel, real signatures. The test acts as the signers and moves the clock. Start at [Start].
 //
 //	sandbox := signettest.Start(t, signettest.Party{ClientID: "shop", JWKSURL: keys.URL, WebhookURL: hook.URL})
 //	shop, err := client.New(client.Config{BaseURL: sandbox.BaseURL, ClientID: "shop", Now: sandbox.Now, …})
 //	request, err := shop.Initiate(ctx, …)
 //	err = sandbox.Act(ctx, request.RequestID, signettest.Signer, "open", "proceed", "approve")
 //
-// The sandbox and its data end with the test.
+// The sandbox and its data end with the test. The package contains no client for the API; package
+// client is one.
 package signettest
 
 import (
@@ -33,8 +34,8 @@ const (
 // Party is a relying party under test.
 type Party struct {
 	ClientID    string
-	Name        string // "" is the client id
-	JWKSURL     string // may be plain HTTP on this machine
+	Name        string // "" means the client id
+	JWKSURL     string // may be plain http on this machine
 	RedirectURL string // "" if no browser takes part
 	WebhookURL  string // "" if the test asks for results
 }
@@ -84,8 +85,8 @@ func Start(tb testing.TB, parties ...Party) *Sandbox {
 	}
 }
 
-// Act performs a signer's steps, in order: "open", "proceed", "approve", "reject" or "leave". A
-// step that is refused ends it; the error is the [api.Error] then. "approve" returns when the
+// Act performs a signer's steps, in order: "open", "proceed", "approve", "reject" or "leave". It
+// stops at a step that is refused; the error is then the [api.Error]. "approve" returns when the
 // signature is accepted; see [Sandbox.WaitSigned].
 func (s *Sandbox) Act(ctx context.Context, requestID, as string, steps ...string) error {
 	for _, step := range steps {
@@ -112,8 +113,8 @@ func (s *Sandbox) Sign(ctx context.Context, requestID, as, behaviour string) err
 	return s.call(ctx, http.MethodPost, "/signers", in, nil)
 }
 
-// State is where a request stands: created, locked, session, sealing, stalled, signed, expired or
-// cancelled.
+// State returns the state of a request: created, locked, session, sealing, stalled, signed, expired
+// or cancelled.
 func (s *Sandbox) State(ctx context.Context, requestID string) (string, error) {
 	var v struct {
 		State string `json:"state"`
@@ -122,7 +123,7 @@ func (s *Sandbox) State(ctx context.Context, requestID string) (string, error) {
 	return v.State, err
 }
 
-// WaitSigned returns when an approved request is signed.
+// WaitSigned waits until an approved request is signed.
 func (s *Sandbox) WaitSigned(ctx context.Context, requestID string) error {
 	for {
 		state, err := s.State(ctx, requestID)
@@ -142,9 +143,9 @@ func (s *Sandbox) WaitSigned(ctx context.Context, requestID string) error {
 	}
 }
 
-// Age makes one request older by d, as if it had been made that much earlier, and returns when all
-// that became due has run. It moves no clock: other requests are not touched, and the relying party
-// can go by the machine's clock.
+// Age makes one request older by d, as if it had been created that much earlier, and returns after
+// all jobs that became due have run. It does not move the clock, so other requests do not change,
+// and the relying party can use the machine's clock.
 func (s *Sandbox) Age(ctx context.Context, requestID string, d time.Duration) error {
 	return s.call(
 		ctx, http.MethodPost, "/clock",
@@ -152,12 +153,12 @@ func (s *Sandbox) Age(ctx context.Context, requestID string, d time.Duration) er
 	)
 }
 
-// Advance moves the clock of the whole sandbox and returns when all that became due has run.
+// Advance moves the clock of the whole sandbox and returns after all jobs that became due have run.
 func (s *Sandbox) Advance(ctx context.Context, d time.Duration) error {
 	return s.call(ctx, http.MethodPost, "/clock", map[string]string{"advance": d.String()}, nil)
 }
 
-// Now is the sandbox's time. Tokens are judged by it or by the machine's. It has the form of a
+// Now returns the sandbox's time. Tokens may use it or the machine's. It has the signature of a
 // clock, so it fails the test on errors.
 func (s *Sandbox) Now() time.Time {
 	var v struct {

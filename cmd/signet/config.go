@@ -15,9 +15,9 @@ import (
 	"github.com/signet-sign/signet/internal/app"
 )
 
-// resolver reads the configuration file. It is read twice: once into the struct, so that an unknown
-// key or a wrong type is refused with its line, and once as text for each flag, so that the file
-// takes the same way as flags and environment.
+// resolver reads the configuration file twice: once into the struct, so that an unknown key or a
+// wrong type is refused with its line, and once as text for each flag, so that the file is handled
+// as flags and environment are.
 func resolver(r io.Reader) (kong.Resolver, error) {
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -45,8 +45,9 @@ func resolver(r io.Reader) (kong.Resolver, error) {
 	}), nil
 }
 
-// fromEnvironment reports whether the environment has a say in a flag. kong asks it before the
-// resolvers, which would then win over it; here it comes between the command line and the file.
+// fromEnvironment reports whether a flag may be set by the environment. kong asks before the
+// resolvers, which would then take precedence; here the environment comes between the command line
+// and the file.
 func fromEnvironment(flag *kong.Flag) bool {
 	return slices.ContainsFunc(flag.Tag.Envs, func(name string) bool {
 		_, ok := os.LookupEnv(name)
@@ -54,7 +55,7 @@ func fromEnvironment(flag *kong.Flag) bool {
 	})
 }
 
-// decodeParties reads the list of relying parties from one value.
+// decodeParties parses the list of relying parties from one value.
 func decodeParties(ctx *kong.DecodeContext, target reflect.Value) error {
 	var text string
 	if err := ctx.Scan.PopValueInto("parties", &text); err != nil {

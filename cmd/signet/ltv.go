@@ -12,13 +12,13 @@ import (
 	"github.com/signet-sign/signet/internal/app"
 )
 
-// ltvCmd is about documents that are kept for decades.
+// ltvCmd has the commands for documents that are kept for decades.
 type ltvCmd struct {
 	Renew renewCmd `cmd:"" help:"Renew archived documents before their newest timestamp's certificate ends."`
 }
 
-// renewCmd renews files in place. It takes the service's configuration: data has the authority,
-// tsa_urls who stamps.
+// renewCmd renews files in place. It uses the service's configuration: data has the authority,
+// tsa_urls the timestamp authorities.
 type renewCmd struct {
 	Files      []string        `arg:"" name:"file"   help:"Signed PDF."                                                                    type:"existingfile"`
 	Before     days            `                     help:"Renew documents whose certificate ends within this time, such as 90d or 2160h."                     default:"90d"`
@@ -26,7 +26,7 @@ type renewCmd struct {
 	app.Config `       embed:""`
 }
 
-// errNotRenewed makes the program end with 1 after each file's reason was printed.
+// errNotRenewed makes the program exit with status 1 after the reason for each file was printed.
 var errNotRenewed = errors.New("not every document is safe")
 
 func (c *renewCmd) Run(env *environment) error {
@@ -52,7 +52,7 @@ func (c *renewCmd) Run(env *environment) error {
 	return nil
 }
 
-// days is a duration that may be written in days.
+// days is a duration that may be given in days.
 type days time.Duration
 
 func (d *days) UnmarshalText(text []byte) error {

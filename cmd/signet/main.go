@@ -1,14 +1,14 @@
-// Signet is a self-hosted document-signing service that speaks the Sign V3 API.
+// Signet is a self-hosted document-signing service with the Sign V3 API.
 //
 //	signet sandbox   everything on this machine, for development and tests
 //	signet serve     the service
-//	signet restore   check what was restored from a backup
+//	signet restore   check a backup after restoring it
 //	signet verify    check the signatures of PDFs
-//	signet ltv renew keep archived PDFs provable
+//	signet ltv renew renew archived PDFs
 //
 // Every key of the configuration (see internal/app.Config) is a flag, an environment variable with
-// the prefix SIGNET_, or a line of the YAML file that --config names; what comes first in this list
-// wins.
+// the prefix SIGNET_, or a line of the YAML file that --config names; flags take precedence, then
+// the environment.
 package main
 
 import (
@@ -50,7 +50,7 @@ type cli struct {
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
-// configured is what both servers take.
+// configured is the flags that both servers have.
 type configured struct {
 	ConfigFile kong.ConfigFlag `name:"config" env:"SIGNET_CONFIG" help:"YAML file with the configuration." placeholder:"FILE"`
 	app.Config `    embed:""`
@@ -61,7 +61,7 @@ type (
 	versionCmd struct{}
 )
 
-// environment is what the commands run in.
+// environment is the environment of the commands.
 type environment struct {
 	ctx    context.Context
 	args   []string
@@ -70,12 +70,12 @@ type environment struct {
 	errs   io.Writer
 }
 
-// exitStatus is the error of a command that has printed all it has to say.
+// exitStatus is the error of a command that has already printed its message.
 type exitStatus int
 
 func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
-// run is the program: arguments in, exit status out.
+// run runs the program with its arguments and returns the exit status.
 func run(ctx context.Context, args []string, getenv func(string) string, out, errs io.Writer) int {
 	exit := -1
 	parser, err := newParser(
@@ -122,7 +122,7 @@ func (c *sandboxCmd) Run(env *environment) error {
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return err
 	}
-	// The terminal that a sandbox runs in was closed.
+	// The terminal of the sandbox was closed.
 	ctx, stop := signal.NotifyContext(env.ctx, syscall.SIGHUP)
 	defer stop()
 	a, err := app.OpenSandbox(ctx, c.Config, time.Now, env.getenv, obs.NewLogger(env.errs, level))
@@ -164,9 +164,8 @@ func (versionCmd) Run(env *environment) error {
 	return err
 }
 
-// version tells the version of a build, and the commit and its date where the build knows them:
-// "v0.1.0 (commit 0123456789ab of 2026-11-28)". A build with changes that are not committed says
-// so.
+// version returns the version of a build, and the commit and its date if the build knows them:
+// "v0.1.0 (commit 0123456789ab of 2026-11-28)". It also says if the build had uncommitted changes.
 func version(info *debug.BuildInfo) string {
 	text := cmp.Or(info.Main.Version, "unknown")
 	vcs := make(map[string]string)

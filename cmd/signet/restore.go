@@ -10,14 +10,14 @@ import (
 	"github.com/signet-sign/signet/internal/obs"
 )
 
-// restoreCmd proves that what was restored is whole.
+// restoreCmd checks that a restored backup is complete.
 type restoreCmd struct {
 	Check bool `help:"Compare the database with the documents, and list missing and unknown documents." required:""`
 
 	configured
 }
 
-// errIncomplete makes the program end with 1 after the findings were printed.
+// errIncomplete makes the program exit with status 1 after the findings were printed.
 var errIncomplete = errors.New("database and documents do not agree")
 
 func (c *restoreCmd) Run(env *environment) error {

@@ -22,7 +22,7 @@ type serveCmd struct {
 	Change []string `help:"Record these facts of the deployment again: public_url, signature_level, authority."      placeholder:"FACT,..."`
 }
 
-// Run runs the service until SIGINT or SIGTERM. It reads the configuration again at each SIGHUP.
+// Run runs the service until SIGINT or SIGTERM. It reads the configuration again after each SIGHUP.
 func (c *serveCmd) Run(env *environment) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)

@@ -15,7 +15,7 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// verifyCmd checks the signatures of documents. It trusts the given roots and no others.
+// verifyCmd checks the signatures of documents. It trusts only the given roots.
 type verifyCmd struct {
 	Files   []string  `arg:"" name:"file"     help:"Signed PDF."                                                                                                             type:"existingfile"`
 	Root    []string  `                       help:"Root that signers and timestamp authorities may chain to: a file of PEM or DER certificates, or a folder of such files."                     placeholder:"PATH"`
@@ -25,7 +25,7 @@ type verifyCmd struct {
 	JSON    bool      `       name:"json"     help:"Print JSON. docs/signatures.md has the schema."`
 }
 
-// Help says what the exit status means.
+// Help returns the meaning of the exit statuses.
 func (*verifyCmd) Help() string {
 	return `The exit status is 0 if all signatures passed, 1 if one failed (the document was changed, or
 a certificate was revoked), 2 if a verdict is not possible (such as for want of a root), 3 if
@@ -97,7 +97,7 @@ func (c *verifyCmd) Run(env *environment) error {
 	return nil
 }
 
-// readRoots collects the certificates of files and folders; nil if no path is given.
+// readRoots reads the certificates of files and folders; nil if no path is given.
 func readRoots(paths []string) (*x509.CertPool, error) {
 	if len(paths) == 0 {
 		return nil, nil
@@ -163,8 +163,8 @@ func verify(file string, o pades.VerifyOptions) verdict {
 	return v
 }
 
-// print writes the verdict for a person: the three questions for each signature, the reasons,
-// and what to do next.
+// print writes the verdict as text: the three questions for each signature, the reasons, and what
+// to do next.
 func (v verdict) print(w io.Writer) {
 	switch v.status {
 	case exitUnreadable:
@@ -246,7 +246,7 @@ func printSignature(w io.Writer, n int, s pades.SignatureSummary) {
 	}
 }
 
-// later says in words what later revisions did.
+// later describes what later revisions did.
 var later = map[pades.ChangeKind]string{
 	"":                      "nothing was added",
 	pades.ChangeArchive:     "only signatures, archive data and metadata were added",
