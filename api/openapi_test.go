@@ -65,7 +65,7 @@ func codes(t *testing.T) (public, private []string) {
 				t.Fatalf("%s is no code", value.Names[0].Name)
 			}
 			doc := strings.Join(strings.Fields(group.Doc.Text()), " ")
-			if strings.Contains(doc, "No relying party ever sees them") {
+			if strings.Contains(doc, "Relying parties never get them") {
 				private = append(private, text)
 			} else {
 				public = append(public, text)
