@@ -43,6 +43,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/pki"
 	"github.com/signet-sign/signet/internal/server/portal"
 	"github.com/signet-sign/signet/internal/server/rpapi"
+	"github.com/signet-sign/signet/internal/server/security"
 	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
@@ -93,6 +94,7 @@ type App struct {
 	partyKeys  *party.Keys
 	kit        *ui.Kit
 	login      *login.Login
+	security   *security.Log
 	sign       *request.Service
 	signers    *signer.Service
 	worker     *request.Worker
@@ -402,6 +404,11 @@ func (a *App) edges(sandbox bool) error {
 		Failed: a.portal.LoginFailed, Ended: a.store,
 	})
 	a.portal.Login = a.login
+	a.security = &security.Log{Log: a.log, Secret: cookies, Now: time.Now}
+	a.closers = append(a.closers, func() error {
+		a.security.Flush(context.Background())
+		return nil
+	})
 	return err
 }
 
@@ -444,8 +451,11 @@ func (a *App) public() http.Handler {
 	return h
 }
 
-// headers adds the headers for browsers to every answer of a listener.
-func (a *App) headers(h http.Handler) http.Handler {
+// front is what the requests of a listener pass first. It finds the client's address, writes
+// security events, and adds the headers for browsers.
+func (a *App) front(h http.Handler) http.Handler {
+	proxies, _ := server.ParseProxies(a.Config.TrustedProxies) // Config.check has read it
+	h = server.Proxied(a.security.Observe(h), proxies)
 	return server.Headers(h, strings.HasPrefix(a.Config.PublicURL, "https://"))
 }
 
@@ -498,7 +508,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	finish(func() error {
 		return server.Serve(
-			taking, a.listener, a.headers(obs.Observe(a.public(), a.log, a.metrics)), grace, a.log,
+			taking, a.listener, a.front(obs.Observe(a.public(), a.log, a.metrics)), grace, a.log,
 		)
 	})
 	finish(func() error { return a.worker.Run(taking) })
@@ -511,7 +521,7 @@ func (a *App) Run(ctx context.Context) error {
 		g.Go(func() error {
 			return server.Serve(
 				rest, a.controlListener,
-				a.headers(a.kit.ErrorPages(server.Protect(a.controlHandler))), time.Second, a.log,
+				a.front(a.kit.ErrorPages(server.Protect(a.controlHandler))), time.Second, a.log,
 			)
 		})
 	}
@@ -523,6 +533,7 @@ func (a *App) Run(ctx context.Context) error {
 		g.Go(func() error { return a.clock.run(rest) })
 	}
 	g.Go(func() error { return a.forget(rest) })
+	g.Go(func() error { return a.security.Run(rest) })
 	g.Go(func() error { return a.parties.Run(rest, a.log) })
 	return errors.Join(g.Wait(), a.Close())
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/safehttp"
+	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/pades"
 )
@@ -57,6 +58,12 @@ type Config struct {
 	// Scheme, host and port at which Listen is reached from outside, without a path. Signing URLs,
 	// download links, QR codes and certificates contain it. Sandbox: http:// and Listen by default.
 	PublicURL string `yaml:"public_url" help:"Public URL of the service." placeholder:"URL"`
+
+	// Addresses or networks (CIDR) of the proxies in front of the listeners, separated by commas as
+	// a flag. The client's address in security events and limits is then the one in their header
+	// X-Forwarded-For or Forwarded; a proxy has to remove the other one from what it passes on.
+	// Headers from elsewhere are ignored.
+	TrustedProxies List `yaml:"trusted_proxies" help:"Addresses or networks of the proxies in front." placeholder:"CIDR,..."`
 
 	// Folder for the database, documents and keys. Back it up as a whole. Sandbox: a temporary
 	// folder by default.
@@ -388,6 +395,9 @@ func (c *Config) check() error {
 	}
 	if n := c.PhoneLimit; n != nil && *n < 0 {
 		return fmt.Errorf("phone_limit %d: it must not be negative", *n)
+	}
+	if _, err := server.ParseProxies(c.TrustedProxies); err != nil {
+		return fmt.Errorf("trusted_proxies: %w", err)
 	}
 	if c.RenewBefore < 0 {
 		return fmt.Errorf("renew_before %s: it must not be negative", c.RenewBefore)

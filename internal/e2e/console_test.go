@@ -98,9 +98,17 @@ func TestConsoleOfTheSandbox(t *testing.T) {
 // serve runs the service, not the sandbox, with this console password.
 func serve(t *testing.T, party *partytest.Party, consolePassword string) *app.App {
 	t.Helper()
+	return serveTo(t, party, consolePassword, slog.New(slog.DiscardHandler))
+}
+
+// serveTo is serve with a log.
+func serveTo(
+	t *testing.T, party *partytest.Party, consolePassword string, log *slog.Logger,
+) *app.App {
+	t.Helper()
 	c := config(party)
 	c.Data, c.PublicURL, c.AllowPrivate, c.ConsolePassword = t.TempDir(), "https://sign.test", true, consolePassword
-	a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
+	a, err := app.Open(t.Context(), c, time.Now, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,9 +4,12 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
+	"path"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/signet-sign/signet/internal/server/security"
 )
 
 // MinPassword is the length in bytes of the shortest password that the configuration may set. With
@@ -29,6 +32,11 @@ func (c *Console) guard(next http.Handler) http.Handler {
 		user, password, ok := r.BasicAuth()
 		got := sha256.Sum256([]byte(password))
 		if ok && subtle.ConstantTimeCompare(got[:], want[:]) == 1 && operatorName(user) != "" {
+			if r.Method != http.MethodGet || path.Base(r.URL.Path) == evidenceFile {
+				security.Note(r.Context(), security.Event{
+					Action: security.Console, Actor: operatorName(user), Method: "password",
+				})
+			}
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -40,9 +48,10 @@ func (c *Console) guard(next http.Handler) http.Handler {
 			}
 			time.Sleep(penalty)
 			<-turn
-			c.Log.WarnContext(
-				r.Context(), "console: wrong name or password", "remote", r.RemoteAddr,
-			)
+			security.Note(r.Context(), security.Event{
+				Action: security.ConsoleLogin, Actor: operatorName(user), Method: "password",
+				Reason: "wrong name or password", Failed: true,
+			})
 		}
 		h := w.Header()
 		h.Set("WWW-Authenticate", `Basic realm="Signet console", charset="UTF-8"`)

@@ -79,6 +79,9 @@ type Sealing struct {
 	N    uint64
 }
 
+// evidenceFile is the last segment of the evidence's path.
+const evidenceFile = "evidence.zip"
+
 // pageTimeout bounds the queries and calls of one page, such as a search through years of requests.
 const pageTimeout = 15 * time.Second
 
@@ -95,7 +98,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("POST /console/requests/{request_id}/resend", c.handle(c.resend))
 	mux.HandleFunc("POST /console/requests/{request_id}/seal", c.handle(c.sealAgain))
 	mux.HandleFunc("POST /console/requests/{request_id}/abort", c.handle(c.abort))
-	mux.HandleFunc("GET /console/requests/{request_id}/evidence.zip", c.handle(c.evidence))
+	mux.HandleFunc("GET /console/requests/{request_id}/"+evidenceFile, c.handle(c.evidence))
 	mux.HandleFunc("GET /console/calls", c.handle(c.calls))
 	mux.HandleFunc("GET /console/calls/{id}", c.handle(c.call))
 	c.partyRoutes(mux)

@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/server/security"
 )
 
 // JSON makes handlers of functions that answer JSON and return errors. An [api.Error] is answered
@@ -47,6 +48,7 @@ func (j JSON) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 			w.Header().Set(HeaderExplanation, oneLine(err.Error()))
 		}
 	}
+	security.Note(r.Context(), security.Event{Reason: refusal.Code})
 	status := api.Status
 	if j.Status != nil {
 		status = j.Status

@@ -28,6 +28,7 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/security"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -215,24 +216,23 @@ func (l *Login) begin(
 }
 
 func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
+	security.Note(r.Context(), security.Event{Action: security.Login, Method: "oidc"})
 	q := r.URL.Query()
 	a := attempt{State: q.Get("state")}
 	c, err := r.Cookie(l.name(attemptCookie(a.State), callbackPath))
 	if err != nil || !l.seal.open(c.Value, "attempt", &a) || a.State != q.Get("state") ||
 		l.c.Now().Unix() >= a.Ends {
-		l.c.Log.InfoContext(r.Context(), "login answer without its attempt")
+		security.Note(r.Context(), security.Event{Reason: "no attempt of this browser"})
 		l.c.Failed(w, r, "", Failed)
 		return
 	}
 	http.SetCookie(w, l.cookie(attemptCookie(a.State), "", callbackPath, -1))
 	if code := q.Get("error"); code != "" {
-		l.c.Log.InfoContext(
-			r.Context(), "login refused by the provider", "denied", code == "access_denied",
-		)
-		failure := Failed
+		failure, reason := Failed, "refused by the provider"
 		if code == "access_denied" {
-			failure = Denied
+			failure, reason = Denied, "declined"
 		}
+		security.Note(r.Context(), security.Event{Reason: reason})
 		l.c.Failed(w, r, a.ReturnTo, failure)
 		return
 	}
@@ -242,12 +242,15 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		l.c.Log.WarnContext(ctx, "login failed", "err", err)
 		if ctx.Err() != nil || l.provider.paused() {
+			security.Note(r.Context(), security.Event{Reason: "the provider does not answer"})
 			l.unavailable(w, r, a.ReturnTo)
 			return
 		}
+		security.Note(r.Context(), security.Event{Reason: "the provider's answer is not valid"})
 		l.c.Failed(w, r, a.ReturnTo, Failed)
 		return
 	}
+	security.Note(r.Context(), security.Event{Person: p.UIN})
 	l.Set(w, p, a.Scope)
 	http.Redirect(w, r, a.ReturnTo, http.StatusSeeOther)
 }

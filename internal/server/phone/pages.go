@@ -11,6 +11,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/security"
 	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
 )
@@ -144,8 +145,8 @@ func (p *Phone) revoke(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// stop serves POST /phone/stop: the form of a phone that waits. A phone that can sign may stop another
-// one without a login.
+// stop serves POST /phone/stop: the form of a phone that waits. A phone that can sign may stop
+// another one without a login.
 func (p *Phone) stop(w http.ResponseWriter, r *http.Request) {
 	person, ok := p.Login.Person(r, scope)
 	if phone, err := p.phone(r); !ok && err == nil {
@@ -153,6 +154,7 @@ func (p *Phone) stop(w http.ResponseWriter, r *http.Request) {
 	}
 	id := r.PostFormValue("phone_id")
 	if ok {
+		security.Note(r.Context(), security.Event{Actor: id, Person: person.UIN, Method: "oidc"})
 		err := p.Signers.Stop(r.Context(), person, id)
 		if err != nil && !errors.Is(err, signer.ErrNoPhone) {
 			p.fail(w, r, err)
@@ -170,6 +172,7 @@ func (p *Phone) change(
 ) {
 	if person, ok := p.Login.Person(r, scope); ok {
 		id := r.PostFormValue("phone_id")
+		security.Note(r.Context(), security.Event{Actor: id, Person: person.UIN, Method: "oidc"})
 		var refused *api.Error
 		switch err := do(person, id); {
 		case err == nil:
@@ -182,6 +185,7 @@ func (p *Phone) change(
 			p.fail(w, r, err)
 			return
 		}
+		security.Note(r.Context(), security.Event{Failed: true, Reason: "no phone of the person"})
 	}
 	http.Redirect(w, r, "/phone/", http.StatusSeeOther)
 }

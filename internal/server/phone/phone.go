@@ -33,6 +33,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/login"
+	"github.com/signet-sign/signet/internal/server/security"
 	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
 )
@@ -70,16 +71,25 @@ func (p *Phone) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /phone/offline", p.page(Offline{}))
 	mux.Handle("GET /phone/worker.js", p.Kit.ServiceWorker())
 	mux.HandleFunc("POST /phone/rename", p.rename)
-	mux.HandleFunc("POST /phone/revoke", p.revoke)
-	mux.HandleFunc("POST /phone/stop", p.stop)
+	mux.Handle("POST /phone/revoke", security.Acts(security.Removal, http.HandlerFunc(p.revoke)))
+	mux.Handle("POST /phone/stop", security.Acts(security.Removal, http.HandlerFunc(p.stop)))
 
 	j := httpx.JSON{Status: Status, Log: p.Log}
 	mux.Handle("POST /phone/api/enrol/start", j.Handle(p.startEnrolment))
-	mux.Handle("POST /phone/api/enrol", j.Handle(p.enrol))
-	mux.Handle("POST /phone/api/approve-phone", j.Handle(p.approvePhone))
+	mux.Handle("POST /phone/api/enrol", security.Acts(security.Enrolment, j.Handle(p.enrol)))
+	mux.Handle(
+		"POST /phone/api/approve-phone",
+		security.Acts(security.PhoneApproval, j.Handle(p.approvePhone)),
+	)
 	mux.Handle("POST /phone/sign/{request_id}/challenge", j.Handle(p.challenge))
-	mux.Handle("POST /phone/sign/{request_id}/approve", j.Handle(p.approve))
-	mux.Handle("POST /phone/sign/{request_id}/reject", j.Handle(p.reject))
+	mux.Handle(
+		"POST /phone/sign/{request_id}/approve",
+		security.Acts(security.Approval, j.Handle(p.approve)),
+	)
+	mux.Handle(
+		"POST /phone/sign/{request_id}/reject",
+		security.Acts(security.Rejection, j.Handle(p.reject)),
+	)
 	mux.Handle("GET /phone/sign/{request_id}/events", j.Handle(p.events))
 	mux.Handle("GET /phone/sign/{request_id}/state", j.Handle(p.state))
 	mux.Handle("GET /phone/sign/{request_id}/prepared", j.Handle(p.prepared))
@@ -179,6 +189,7 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return api.ErrLoginRequired
 	}
+	security.Note(r.Context(), security.Event{Person: person.UIN, Method: "oidc"})
 	var in EnrolRequest
 	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err
@@ -202,6 +213,7 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	security.Note(r.Context(), security.Event{Actor: phone.ID})
 	shown := ui.CertificateOf(cert)
 	value := p.Login.Seal("phone", phone.ID)
 	http.SetCookie(w, httpx.NewCookie(cookieName, value, scope, p.PublicURL, cookieAge))
@@ -232,6 +244,7 @@ func (p *Phone) approvePhone(w http.ResponseWriter, r *http.Request) error {
 	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err
 	}
+	security.Note(r.Context(), security.Event{Actor: in.By, Person: person.UIN, Method: "oidc"})
 	proof, err := base64.RawURLEncoding.DecodeString(in.Proof)
 	if err != nil {
 		return api.ErrSignatureInvalid.Because("%w", err)
@@ -413,6 +426,7 @@ func (p *Phone) phone(r *http.Request) (signer.Phone, error) {
 	if !phone.RevokedAt.IsZero() {
 		return signer.Phone{}, api.ErrPhoneNotEnrolled.Because("the phone was revoked")
 	}
+	security.Note(r.Context(), security.Event{Actor: phone.ID, Person: phone.UIN, Method: "phone"})
 	if !phone.Active(p.Signers.Now()) {
 		return signer.Phone{}, api.ErrPhoneWaiting
 	}

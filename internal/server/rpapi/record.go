@@ -8,6 +8,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/security"
 	"github.com/signet-sign/signet/internal/token"
 )
 
@@ -46,11 +47,27 @@ func (a *API) recorded(
 				w.Header().Set(HeaderDiagnostics, diagnosis.ID)
 			}
 			j.Refuse(w, r, explained(err, diagnosis))
+			c.noteRefusal(r, kind, diagnosis, err)
 		}
 		if a.Calls.Wants(err != nil) && !c.aside {
 			a.record(w, r, kind, c, j.Status, time.Since(begin), diagnosis, err)
 		}
 	})
+}
+
+// noteRefusal makes the refusal of a token a security event.
+func (c *call) noteRefusal(
+	r *http.Request, kind calllog.Kind, diagnosis *calllog.Diagnosis, err error,
+) {
+	refusal, _ := httpx.Refusal(err)
+	if kind == calllog.Download || refusal.Code != api.CodeUnauthorized {
+		return
+	}
+	e := security.Event{Action: security.Token, Actor: c.party, Method: "token", Failed: true}
+	if diagnosis != nil {
+		e.Reason = string(diagnosis.Check)
+	}
+	security.Note(r.Context(), e)
 }
 
 // NoAnswer is the error code of a call whose caller closed the connection.
