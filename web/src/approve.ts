@@ -7,6 +7,7 @@ import { left } from "./lib/countdown";
 import { decode, enrolled, type PhoneKey, sign, supported } from "./lib/key";
 import { Live, type State } from "./lib/live";
 import { announce, find, findAll, now, text } from "./lib/page";
+import { type Step, steps } from "./lib/steps";
 
 interface Challenge {
   relying_party: string;
@@ -137,7 +138,7 @@ class Approval {
   /** A signer who came from the portal in this browser is led back to it, which knows how it went. */
   private goBack(): void {
     const portal = this.root.dataset["return"];
-    if (!portal || !find('[data-step="approved"]:not([hidden]), [data-step="signed"]:not([hidden])', this.root)) return;
+    if (!portal || (this.shows("approved") ?? this.shows("signed")) === null) return;
     setTimeout(() => location.replace(portal), 1500);
   }
 
@@ -241,7 +242,7 @@ class Approval {
       location.reload(); // the server asks for a login first
       return;
     }
-    this.show(e.code === "SIGNING_IN_PROGRESS" ? "OTHER_PHONE" : e.code);
+    this.show(e.code === "SIGNING_IN_PROGRESS" ? "OTHER_PHONE" : (steps.find((s) => s === e.code) ?? "GENERAL"));
   }
 
   private complain(message: string): void {
@@ -252,12 +253,13 @@ class Approval {
     box.hidden = message === "";
   }
 
-  private show(step: string): void {
-    const steps = findAll("[data-step]", this.root);
-    const known = steps.some((s) => s.dataset["step"] === step);
-    const chosen = known ? step : "GENERAL";
-    for (const s of steps) {
-      const visible = s.dataset["step"] === chosen;
+  private shows(step: Step): HTMLElement | null {
+    return find(`[data-step="${step}"]:not([hidden])`, this.root);
+  }
+
+  private show(step: Step): void {
+    for (const s of findAll("[data-step]", this.root)) {
+      const visible = s.dataset["step"] === step;
       if (visible && s.hidden) {
         s.hidden = false;
         const heading = find("h1", s);
@@ -273,7 +275,7 @@ class Approval {
 }
 
 /** What to show for the way in which a session ended. */
-const endings: Record<string, string> = { rejected: "rejected", timed_out: "TIMED_OUT", left: "LEFT", failed: "FAILED" };
+const endings: Record<string, Step> = { rejected: "rejected", timed_out: "TIMED_OUT", left: "LEFT", failed: "FAILED" };
 
 /** "4f3a 90c1": easier to compare. */
 function group(hex: string): string {

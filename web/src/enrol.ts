@@ -4,6 +4,7 @@ import { post, Refusal, Unreachable } from "./lib/api";
 import { approvePhone, create, decode, enrolled, forget, type PhoneKey, publicKey, save, sign, supported } from "./lib/key";
 import { Live, type State } from "./lib/live";
 import { find, findAll, text } from "./lib/page";
+import type { Ending, EnrolStep } from "./lib/steps";
 
 interface Enrolled {
   phone_id: string;
@@ -71,7 +72,7 @@ function followSession(root: HTMLElement): void {
   });
 }
 
-function endOf(s: State, session: number): string {
+function endOf(s: State, session: number): Ending | "" {
   switch (s.state) {
     case "cancelled":
       return "REQUEST_CANCELLED";
@@ -83,7 +84,8 @@ function endOf(s: State, session: number): string {
     case "session":
       return s.session_ends_at === session ? "" : "REPLACED";
   }
-  return { rejected: "rejected", left: "LEFT", failed: "FAILED" }[s.outcome] ?? "TIMED_OUT";
+  const ends: Record<string, Ending> = { rejected: "rejected", left: "LEFT", failed: "FAILED" };
+  return ends[s.outcome] ?? "TIMED_OUT";
 }
 
 /** A browser that has the key of a phone that can sign approves its successor by it, and asks nothing. */
@@ -101,8 +103,9 @@ async function approvedHere(successor: PhoneKey): Promise<boolean> {
 }
 
 function done(root: HTMLElement, name: string, answer: Enrolled, waits: boolean): void {
-  const start = find('[data-step="start"]', root);
-  const end = find(`[data-step="${waits ? "waiting" : "done"}"]`, root);
+  const step = (name: EnrolStep): HTMLElement | null => find(`[data-step="${name}"]`, root);
+  const start = step("start");
+  const end = step(waits ? "waiting" : "done");
   if (!start || !end) return;
   const until = new Intl.DateTimeFormat(`${document.documentElement.lang}-SG`, { dateStyle: "medium" }).format(answer.not_after);
   const active = new Intl.DateTimeFormat(`${document.documentElement.lang}-SG`, { dateStyle: "medium", timeStyle: "short" }).format(answer.active_at);

@@ -27,7 +27,7 @@ func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 	grant, ok := p.Login.GrantOf(r, id)
 	if !ok {
 		p.Kit.Show(
-			w, r, p.Log, http.StatusForbidden, Scan{Why: "NOT_SCANNED", Waiting: p.waitingHere(r)},
+			w, r, p.Log, http.StatusForbidden, Scan{Why: StepNotScanned, Waiting: p.waitingHere(r)},
 		)
 		return
 	}
@@ -83,7 +83,7 @@ func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page Approve, value
 		http.Redirect(w, r, page.Path(), http.StatusSeeOther)
 	case errors.Is(err, request.ErrStaleCode):
 		p.Kit.Show(
-			w, r, p.Log, http.StatusForbidden, Scan{Why: "STALE_CODE", Waiting: p.waitingHere(r)},
+			w, r, p.Log, http.StatusForbidden, Scan{Why: StepStaleCode, Waiting: p.waitingHere(r)},
 		)
 	case errors.As(err, &refusal):
 		p.Kit.Show(w, r, p.Log, http.StatusConflict, Problem{Code: problemOf(refusal.Code)})
@@ -97,45 +97,45 @@ func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page Approve, value
 func problemOf(code string) string {
 	switch code {
 	case api.CodeSigning:
-		return "OTHER_PHONE"
+		return string(StepOtherPhone)
 	case api.CodeClientSide:
-		return "NO_ACTIVE_SESSION"
+		return string(StepNoActiveSession)
 	}
 	return code
 }
 
 // stepOf returns the step of the approval page for this phone; "" if it can still answer.
-func stepOf(req *request.Request, session string, phone signer.Phone) string {
+func stepOf(req *request.Request, session string, phone signer.Phone) Step {
 	if req.Signer == nil || req.Signer.UIN != phone.UIN {
-		return api.CodeNoAccess
+		return StepNoAccess
 	}
 	switch {
 	case req.State.InSession():
 		if req.Session.ID != session {
-			return "REPLACED"
+			return StepReplaced
 		}
 		return ""
 	case req.State.Approved():
 		switch {
 		case req.Approval == nil || req.Approval.PhoneID != phone.ID || req.Approval.SessionID != session:
-			return "OTHER_PHONE"
+			return StepOtherPhone
 		case req.State.Signed():
-			return "signed"
+			return StepSigned
 		}
-		return "approved"
+		return StepApproved
 	}
 	if refusal := req.State.Refusal(request.ActOpen); refusal != nil {
-		return refusal.Code
+		return Step(refusal.Code)
 	}
 	switch req.Outcome {
 	case request.OutcomeRejected:
-		return "rejected"
+		return StepRejected
 	case request.OutcomeTimedOut:
-		return "TIMED_OUT"
+		return StepTimedOut
 	case request.OutcomeLeft:
-		return "LEFT"
+		return StepLeft
 	case request.OutcomeFailed:
-		return "FAILED"
+		return StepFailed
 	}
-	return api.CodeNoActiveSession
+	return StepNoActiveSession
 }

@@ -2,44 +2,51 @@ package phone
 
 import (
 	"os"
-	"regexp"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/signer"
 )
 
-// TestStepsOfScripts shows that the page has a step for each one that the scripts show, and that
-// the enrolment page names each way in which its script says that the session ended.
-func TestStepsOfScripts(t *testing.T) {
-	for file, steps := range map[string][]string{
-		"approve.ts": append(phoneProblems(), "loading", "ask", "approved", "signed", "rejected"),
-		"enrol.ts":   Enrol{Next: "/phone/sign/x", Session: 1}.Ends(),
-	} {
-		script, err := os.ReadFile("../../../web/src/" + file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found := 0
-		patterns := `"([A-Z]{3,}_?[A-Z_]+)"`
-		if file == "approve.ts" {
-			patterns += `|show\("(\w+)"\)|\? "(\w+)" : "\w+"\);`
-		}
-		for _, m := range regexp.MustCompile(patterns).FindAllStringSubmatch(string(script), -1) {
-			step := m[len(m)-1]
-			for _, group := range m[1:] {
-				if group != "" {
-					step = group
+// TestGeneratedSteps compares the file from which the scripts take their types with the lists of
+// this package.
+func TestGeneratedSteps(t *testing.T) {
+	fresh := filepath.Join(t.TempDir(), "steps.ts")
+	if out, err := exec.Command("go", "run", "generate.go", fresh).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	want, err := os.ReadFile(fresh)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../../../web/src/lib/steps.ts")
+	if err != nil || string(got) != string(want) {
+		t.Errorf("web/src/lib/steps.ts is not what go generate writes: %v", err)
+	}
+}
+
+// TestStepOfEveryState shows that the approval page has a step for every state of a request.
+func TestStepOfEveryState(t *testing.T) {
+	owner := signer.Phone{ID: "1", UIN: "S8979373D"}
+	for _, state := range request.States() {
+		for _, outcome := range []request.Outcome{
+			"", request.OutcomeRejected, request.OutcomeLeft, request.OutcomeTimedOut,
+			request.OutcomeFailed,
+		} {
+			for _, session := range []string{"now", "earlier"} {
+				r := &request.Request{
+					State: state, Outcome: outcome, Signer: &signer.Person{UIN: owner.UIN},
+					Session:  &request.Session{ID: "now"},
+					Approval: &request.Approval{SessionID: "now", PhoneID: owner.ID},
+				}
+				page := Approve{Step: stepOf(r, session, owner)}
+				if !slices.Contains(page.Steps(), page.First()) {
+					t.Errorf("%s %s: no step %s", state, outcome, page.First())
 				}
 			}
-			if step == "SIGNING_IN_PROGRESS" || step == "TOO_MANY_PHONES" ||
-				step == "PHONE_NOT_ENROLLED" && file == "enrol.ts" {
-				continue // error codes of calls
-			}
-			if found++; !slices.Contains(steps, step) {
-				t.Errorf("%s shows %s, for which the page has no step", file, step)
-			}
-		}
-		if found < 4 {
-			t.Errorf("%s: found %d steps", file, found)
 		}
 	}
 }

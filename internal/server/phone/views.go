@@ -1,8 +1,10 @@
 package phone
 
 import (
+	"cmp"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,23 +90,6 @@ func (p Enrol) Request() *ui.Summary {
 	return &ui.Summary{ID: id}
 }
 
-// Ends returns the codes of the ways in which the session can end while the phone is enrolled.
-func (p Enrol) Ends() []string {
-	if p.Request() == nil {
-		return nil
-	}
-	return []string{
-		"REQUEST_CANCELLED",
-		"REQUEST_EXPIRED",
-		"OTHER_PHONE",
-		"REPLACED",
-		"TIMED_OUT",
-		"LEFT",
-		"FAILED",
-		"rejected",
-	}
-}
-
 // NextPath returns Next if it is safe to follow, and the phone's home page otherwise.
 func (p Enrol) NextPath() string {
 	u, err := url.Parse(p.Next)
@@ -132,26 +117,15 @@ type Approve struct {
 	Party ui.Party
 	// Warnings are the kinds of content of the document that the person is warned of.
 	Warnings []string
-	// Step is the first step of the page. "" fetches the challenge; "approved", "signed",
-	// "rejected" and the codes of Problems say that the person has nothing more to do.
-	Step string
+	// Step is the first step of the page. "" fetches the challenge; all others say that the person
+	// has nothing more to do.
+	Step Step
 	// Here says that this browser came from the portal and returns to it.
 	Here bool
 }
 
-// Problems returns the codes that the page has texts for.
-func (p Approve) Problems() []string { return phoneProblems() }
-
-// ScanNext reports whether scanning a fresh code solves the problem.
-func (p Approve) ScanNext(code string) bool { return scanNext(code) }
-
 // First returns the step that is shown before the script runs.
-func (p Approve) First() string {
-	if p.Step == "" {
-		return "loading"
-	}
-	return p.Step
-}
+func (p Approve) First() Step { return cmp.Or(p.Step, StepLoading) }
 
 // PortalURL returns the URL of the request's portal page, for a person who opened the session on
 // this device.
@@ -179,7 +153,7 @@ type Scan struct {
 	// Why is the problem that a fresh code solves, STALE_CODE or NOT_SCANNED, or "". The code
 	// changes every second, and a phone's own camera app is often slower than that; this page is
 	// not.
-	Why string
+	Why Step
 	// Waiting announces phones that wait, or is nil.
 	Waiting *ui.Waiting
 }
@@ -209,48 +183,20 @@ type Problem struct {
 	Party ui.Party
 }
 
-// phoneProblems returns the codes that have texts of their own.
-func phoneProblems() []string {
-	return []string{
-		"REQUEST_CANCELLED", "REQUEST_EXPIRED", "NO_ACTIVE_SESSION", "NO_ACCESS",
-		"DOCUMENT_ALREADY_SIGNED", "PHONE_NOT_ENROLLED", "PHONE_WAITING", "OFFLINE", "UNSUPPORTED",
-		"GENERAL",
-		"STALE_CODE", "NOT_SCANNED", "REPLACED", "TIMED_OUT", "LEFT", "FAILED", "OTHER_PHONE",
-		"MISMATCH",
-	}
-}
-
 // Key returns the code whose texts are shown.
-func (p Problem) Key() string {
-	for _, c := range phoneProblems() {
-		if c == p.Code {
-			return c
-		}
+func (p Problem) Key() Step {
+	if s := Step(p.Code); slices.Contains(problems(), s) {
+		return s
 	}
-	return "GENERAL"
+	return StepGeneral
 }
 
 // Scan reports whether scanning a code is the next step.
 func (p Problem) Scan() bool { return scanNext(p.Key()) }
 
-// scanNext reports whether a fresh code solves the problem.
-func scanNext(code string) bool {
-	switch code {
-	case "NO_ACTIVE_SESSION",
-		"STALE_CODE",
-		"NOT_SCANNED",
-		"REPLACED",
-		"TIMED_OUT",
-		"LEFT",
-		"FAILED":
-		return true
-	}
-	return false
-}
-
 func (p Problem) Meta() ui.Meta {
 	return ui.Meta{
-		Template: "phone_problem", Title: "phone.problem." + p.Key() + ".title",
+		Template: "phone_problem", Title: "phone.problem." + string(p.Key()) + ".title",
 		Shell: ui.ShellPhone, Script: "phone",
 	}
 }

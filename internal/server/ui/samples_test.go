@@ -229,7 +229,11 @@ func galleryPhone(now time.Time, party ui.Party, cert ui.Certificate) []Sample {
 	)
 	for _, code := range (phone.Approve{}).Problems() {
 		all = append(
-			all, Sample{"phone-problem-" + code, 409, phone.Problem{Code: code, Party: party}},
+			all,
+			Sample{
+				"phone-problem-" + string(code), 409,
+				phone.Problem{Code: string(code), Party: party},
+			},
 		)
 	}
 	return all
