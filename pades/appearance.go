@@ -27,8 +27,8 @@ const (
 	timeSize            = 9.0
 )
 
-// setting is where the lines of the box stand: baselines of the first and the last
-// line, and the room for the name between them.
+// setting is the layout of the lines: the baselines of the first and the last line, and the space
+// for the name between them.
 type setting struct{ headY, timeY, nameLow, nameHigh float64 }
 
 var (
@@ -56,7 +56,7 @@ var (
 	}
 )
 
-// appearance is what the box says.
+// appearance is the content of the box.
 type appearance struct {
 	name       string
 	at         time.Time
@@ -64,14 +64,12 @@ type appearance struct {
 	background bool
 }
 
-// veil is how much of what is below the box its background takes away. Text below
-// keeps a contrast of 2 to 1 and the text of the box one of 7 to 1 to it
-// (TestBackgroundKeepsBothReadable).
+// veil is the opacity of the background over the page. Text below the box keeps a contrast of 2 to
+// 1, and the text of the box has one of 7 to 1 to it (TestBackgroundKeepsBothReadable).
 const veil = 0.7
 
-// draw returns the content stream of the box. The page below stays visible
-// between the strokes, or through the background: a signature must not hide what
-// was signed.
+// draw returns the content stream of the box. The page stays visible between the strokes, or
+// through the background, because a signature must not hide what was signed.
 func (a appearance) draw(t *typesetter, fonts *Fonts) []byte {
 	inks := inks
 	if a.sandbox {
@@ -107,7 +105,7 @@ func (a appearance) draw(t *typesetter, fonts *Fonts) []byte {
 	return []byte(b.String())
 }
 
-// drawBadge writes SANDBOX in a frame, so that no print of it passes for real.
+// drawBadge draws SANDBOX in a frame, so that a print of a sandbox document is recognisable.
 func drawBadge(b *strings.Builder, t *typesetter, fonts *Fonts, ink color, x, headY float64) {
 	const size, pad = 5.6, 2.6
 	l := set(fonts.Bold, "SANDBOX")
@@ -119,8 +117,7 @@ func drawBadge(b *strings.Builder, t *typesetter, fonts *Fonts, ink color, x, he
 	t.show(b, l, x+pad, headY+0.2, size)
 }
 
-// drawMark paints our mark: a scalloped seal, as a signet ring leaves in wax,
-// with a pen stroke in the shape of an S.
+// drawMark draws the mark: a scalloped seal with a pen stroke in the shape of an S.
 func drawMark(b *strings.Builder, ink color) {
 	const bumps = 30
 	at := func(r, angle float64) (x, y float64) {
@@ -158,7 +155,7 @@ func curve(b *strings.Builder, x1, y1, x2, y2, x3, y3 float64) {
 	b.WriteString("c\n")
 }
 
-// kappa makes a cubic curve out of a quarter of a circle.
+// kappa approximates a quarter of a circle by a cubic curve.
 const kappa = 0.5523
 
 func circle(b *strings.Builder, x, y, r float64) {
@@ -186,7 +183,7 @@ func roundedRect(b *strings.Builder, x, y, w, h, r float64) {
 	b.WriteString("h\n")
 }
 
-// formatTime writes "15 Jun 2025, 7:32:30 PM SGT".
+// formatTime formats a time as "15 Jun 2025, 7:32:30 PM SGT".
 func formatTime(t time.Time) string {
 	zone, offset := t.Zone()
 	switch {
@@ -202,9 +199,9 @@ func formatTime(t time.Time) string {
 	return t.Format("2 Jan 2006, 3:04:05 PM ") + zone
 }
 
-// write puts the fonts, the profile and one form XObject per page rotation into
-// the update. The result maps a rotation to the XObject that appears upright on
-// such a page (ISO 32000-2, 12.5.5 and Table 192, /R).
+// write adds the fonts, the profile and one form XObject per page rotation to the update. The
+// result maps a rotation to the XObject that is upright on such a page (ISO 32000-2, 12.5.5 and
+// Table 192, /R).
 func (a appearance) write(u *pdf.Update, fonts *Fonts, rotations []int) (map[int]pdf.Ref, error) {
 	var t typesetter
 	content := a.draw(&t, fonts)

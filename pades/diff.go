@@ -34,21 +34,21 @@ import (
 // and evil annotation (Rohlmann et al. 2021), because those must change or add an object that
 // shows.
 
-// differ compares a signed revision with the document that it became.
+// differ compares a signed revision with the current document.
 type differ struct {
 	old, now    *pdf.Document
 	permissions *pdf.Permissions
 	// later returns the verdict on the later signature with a dictionary.
 	later     func(pdf.Ref) (*Signature, bool)
-	changed   map[int]bool // objects that are new or not the same
+	changed   map[int]bool // objects that are new or different
 	explained map[int]bool
-	// of changed objects: the objects of the signed revision that refer to them
+	// changed object -> objects of the signed revision that refer to it
 	referrers map[int][]int
-	widgets   map[pdf.Ref]bool // that form has judged
+	widgets   map[pdf.Ref]bool // judged by form
 	changes   []Change
 }
 
-// resolveBoth returns what a stands for in the older revision, and b in the newer one.
+// resolveBoth resolves a in the older revision and b in the newer one.
 func (c *differ) resolveBoth(a, b pdf.Object) (old, now pdf.Object, err error) {
 	if old, err = c.old.Resolve(a); err == nil {
 		now, err = c.now.Resolve(b)
@@ -56,7 +56,7 @@ func (c *differ) resolveBoth(a, b pdf.Object) (old, now pdf.Object, err error) {
 	return old, now, err
 }
 
-// loadBoth returns an object as both revisions have it.
+// loadBoth loads an object from both revisions.
 func (c *differ) loadBoth(ref pdf.Ref) (old, now pdf.Object, err error) {
 	if old, err = c.old.Load(ref); err == nil {
 		now, err = c.now.Load(ref)
@@ -64,7 +64,7 @@ func (c *differ) loadBoth(ref pdf.Ref) (old, now pdf.Object, err error) {
 	return old, now, err
 }
 
-// compare lists the differences between a revision and a later one.
+// compare returns the differences between a revision and a later one.
 func compare(
 	old, now *pdf.Document, permissions *pdf.Permissions, later func(pdf.Ref) (*Signature, bool),
 ) ([]Change, error) {
@@ -102,7 +102,7 @@ func compare(
 	return c.changes, nil
 }
 
-// add notes a change and decides whether it is allowed.
+// add adds a change and decides whether it is allowed.
 func (c *differ) add(ch Change) {
 	switch p := c.permissions; ch.Kind {
 	case ChangeArchive, ChangeMetadata:
@@ -188,9 +188,9 @@ func (c *differ) same(before, after pdf.Entry) (bool, error) {
 // isNew reports whether the signed revision had no such object.
 func (c *differ) isNew(ref pdf.Ref) bool { return c.old.Lookup(ref.Num).Kind == pdf.Free }
 
-// equal reports whether two values mean the same. One may be a reference to what the other
-// holds directly, or both references to equal objects; a new object that takes the place of
-// its equal is explained.
+// equal reports whether two values are equivalent. One may be a reference to a value that the other
+// contains directly, or both may be references to equal objects. A new object that replaces an
+// equal one is explained.
 func (c *differ) equal(a, b pdf.Object) (bool, error) {
 	if pdf.Equal(a, b) {
 		return true, nil
@@ -208,7 +208,7 @@ func (c *differ) equal(a, b pdf.Object) (bool, error) {
 	return true, nil
 }
 
-// refer notes which objects of the signed revision refer to the changed ones.
+// refer finds the objects of the signed revision that refer to changed ones.
 func (c *differ) refer() error {
 	if len(c.changed) == 0 {
 		return nil
@@ -237,9 +237,9 @@ func (c *differ) refer() error {
 	return nil
 }
 
-// gaps looks for references in the signed revision to objects that it did not have. They
-// were null when it was signed; an object that is added under such a number would show up
-// in the signed pages (shadow attack by a dangling reference).
+// gaps finds references in the signed revision to objects that it does not have. They were null
+// when it was signed. An object that is added later with such a number would appear in the signed
+// pages (shadow attack by a dangling reference).
 func (c *differ) gaps() error {
 	for _, num := range slices.Sorted(maps.Keys(c.referrers)) {
 		if !c.isNew(pdf.Ref{Num: num}) {
@@ -253,14 +253,14 @@ func (c *differ) gaps() error {
 	return nil
 }
 
-// infoKeys are the entries of the document information that programs write when they save
-// (ISO 32000-2, 14.3.3). The true ones may change; the others may only be added.
+// infoKeys are the entries of the document information that programs write when they save (ISO
+// 32000-2, 14.3.3). Those with true may change; the others may only be added.
 var infoKeys = map[string]bool{
 	"ModDate": true, "Producer": true, "CreationDate": false, "Creator": false,
 }
 
-// info compares the document information. Its object may serve as something else too; then
-// that role is judged by its own rule.
+// info compares the document information. If its object has another use too, the rule for that use
+// judges it.
 func (c *differ) info() error {
 	a, b := c.old.Trailer().Get("Info"), c.now.Trailer().Get("Info")
 	old, now, err := c.resolveBoth(a, b)
@@ -269,7 +269,7 @@ func (c *differ) info() error {
 	}
 	ref, indirect := b.Ref()
 	if pdf.Equal(old, now) || indirect && c.explained[ref.Num] {
-		return nil // the last because some files name their catalog or form here
+		return nil // judged last, because some files name their catalog or form here
 	}
 	was, _ := a.Ref()
 	switch {
@@ -351,8 +351,8 @@ func (c *differ) catalog() error {
 	return c.metadata(old.Get("Metadata"), now.Get("Metadata"))
 }
 
-// harmless reports whether another value of a key of the catalog is metadata: the version,
-// names of standards (ISO 32000-2, 7.12), or an XMP stream. It explains what they are made of.
+// harmless reports whether a new value of a key of the catalog is metadata: the version, names of
+// standards (ISO 32000-2, 7.12), or an XMP stream. It explains the objects of the value.
 func (c *differ) harmless(key string, was, is pdf.Object) (bool, error) {
 	now, err := c.now.Resolve(is)
 	if err != nil {
@@ -379,7 +379,7 @@ func (c *differ) harmless(key string, was, is pdf.Object) (bool, error) {
 	return false, nil
 }
 
-// metadata explains the catalog's XMP stream, which shows nowhere, if nothing else uses it.
+// metadata explains the catalog's XMP stream, which is never displayed, if nothing else uses it.
 func (c *differ) metadata(was, is pdf.Object) error {
 	ref, ok := is.Ref()
 	if !ok || !c.changed[ref.Num] || c.explained[ref.Num] {
@@ -432,8 +432,8 @@ func keysOf(objects ...pdf.Object) []string {
 	return slices.Sorted(maps.Keys(set))
 }
 
-// containers explains the new streams that only hold other objects: each of those is judged
-// by itself.
+// containers explains the new streams that only contain other objects, each of which is judged by
+// itself.
 func (c *differ) containers() error {
 	for num := range c.changed {
 		if c.explained[num] || !c.isNew(pdf.Ref{Num: num}) {
@@ -452,7 +452,8 @@ func (c *differ) containers() error {
 	return nil
 }
 
-// rest notes what no rule explains and a reader can reach, with the page that shows it.
+// rest adds a change for every object that no rule explains and that a reader can reach, with the
+// page that shows it.
 func (c *differ) rest() error {
 	var left []int
 	for _, num := range slices.Sorted(maps.Keys(c.changed)) {
@@ -520,7 +521,7 @@ func parentOf(page pdf.Object) pdf.Ref {
 	return ref
 }
 
-// reach is walk for a file whose objects need not all be readable.
+// reach is walk for a file in which some objects may be unreadable.
 func (c *differ) reach(o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool) error {
 	return walkObjects(o, seen, into, func(ref pdf.Ref) (pdf.Object, error) {
 		o, err := c.now.Load(ref)
@@ -531,13 +532,13 @@ func (c *differ) reach(o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool)
 	})
 }
 
-// walk notes the objects that o refers to, directly or through others for which into is nil
-// or true.
+// walk finds the objects that o refers to, directly or through others for which into is nil or
+// returns true.
 func walk(d *pdf.Document, o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool) error {
 	return walkObjects(o, seen, into, d.Load)
 }
 
-// walkObjects keeps its own stack: a hostile file can chain half a million objects.
+// walkObjects uses an explicit stack, because a hostile file can chain half a million objects.
 func walkObjects(
 	o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool,
 	load func(pdf.Ref) (pdf.Object, error),
@@ -571,7 +572,7 @@ func walkObjects(
 
 var errNotArray = errors.New("not an array")
 
-// list resolves an array, and returns its elements without nulls, which mean nothing there.
+// list resolves an array and returns its elements without nulls, which have no meaning there.
 func list(d *pdf.Document, o pdf.Object) ([]pdf.Object, error) {
 	o, err := d.Resolve(o)
 	if err != nil {
@@ -583,9 +584,9 @@ func list(d *pdf.Document, o pdf.Object) ([]pdf.Object, error) {
 	return slices.DeleteFunc(slices.Clone(o.Elements()), pdf.Object.IsNull), nil
 }
 
-// added compares two lists. It returns what now has besides old; ok is false if something of
-// old is missing or in another order. The array's own object is explained: its elements are
-// judged by the caller.
+// added compares two lists. It returns the elements that only now has. ok is false if an element of
+// old is missing or in another order. The array's own object is explained; the caller judges the
+// elements.
 func (c *differ) added(a, b pdf.Object) (added []pdf.Object, ok bool, err error) {
 	old, err := list(c.old, a)
 	if err != nil {
@@ -602,7 +603,7 @@ func (c *differ) added(a, b pdf.Object) (added []pdf.Object, ok bool, err error)
 		listed[ref] = true
 	}
 	for _, o := range now {
-		// References are looked up; what stands in the array itself must be next.
+		// References are looked up. Direct values must be in the same order.
 		ref, indirect := o.Ref()
 		switch {
 		case len(old) > 0 && pdf.Equal(old[0], o):
@@ -610,7 +611,7 @@ func (c *differ) added(a, b pdf.Object) (added []pdf.Object, ok bool, err error)
 			delete(listed, ref)
 		case indirect && listed[ref]:
 			ok = false
-			delete(listed, ref) // each is searched for once
+			delete(listed, ref) // each is looked up once
 			if i := slices.IndexFunc(old, func(e pdf.Object) bool { return pdf.Equal(e, o) }); i >= 0 {
 				old = old[i+1:]
 			}

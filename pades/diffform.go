@@ -66,8 +66,8 @@ func (c *differ) form(a, b pdf.Object) error {
 	return nil
 }
 
-// resources reports whether the form's resources, from which appearances of its fields are
-// made, only gained new entries. An object that is updated in place must serve nothing else.
+// resources reports whether the form's resources, which the appearances of its fields use, only
+// gained new entries. An object that is updated in place must have no other use.
 func (c *differ) resources(a, b pdf.Object, owner int) (bool, error) {
 	old, now, err := c.resolveBoth(a, b)
 	if err != nil {
@@ -123,7 +123,7 @@ func (c *differ) resources(a, b pdf.Object, owner int) (bool, error) {
 	return true, nil
 }
 
-// fields judges the field trees. a and b are the lists of their roots.
+// fields judges the field trees. a and b are their lists of roots.
 func (c *differ) fields(a, b pdf.Object) error {
 	if _, ok, err := c.added(a, b); err != nil {
 		return err
@@ -174,8 +174,8 @@ func (c *differ) fields(a, b pdf.Object) error {
 	return nil
 }
 
-// Entries of a field and its widget that a value brings along (ISO 32000-2, 12.5.2, 12.5.6.19
-// and 12.7.4): of a form field that is filled in, and of an empty signature field that is signed.
+// Entries of a field and its widget that change with a value (ISO 32000-2, 12.5.2, 12.5.6.19 and
+// 12.7.4): of a form field that is filled in, and of an empty signature field that is signed.
 var (
 	filledKeys = strings.Fields("V AP AS M I RV MK DA DS")
 	signedKeys = strings.Fields("V AP AS M F MK DA DR")
@@ -202,7 +202,7 @@ func (c *differ) existing(was, is pdf.FormField) error {
 	case signing:
 		keys = signedKeys
 	case is.Type == "Sig" || !is.Terminal:
-		// a signature that was there stays as it is, and so does a group, but for its kids
+		// a signature must not change, and nor must a group except for its kids
 		keys = nil
 	}
 	objects := []pdf.Ref{is.Ref}
@@ -250,7 +250,7 @@ func (c *differ) existing(was, is pdf.FormField) error {
 		}
 		c.explained[ref.Num] = true
 	}
-	if filled { // the appearance may be written again in its place
+	if filled { // the appearance may be rewritten in place
 		for _, ref := range objects {
 			o, err := c.now.Load(ref)
 			if err != nil {
@@ -273,8 +273,8 @@ func (c *differ) existing(was, is pdf.FormField) error {
 	return nil
 }
 
-// explainOwn explains what a value of a field is made of: new objects, and changed ones that
-// nothing but the field used.
+// explainOwn explains the objects of a field's value: new objects, and changed ones that only the
+// field uses.
 func (c *differ) explainOwn(owner int, v pdf.Object) error {
 	reached := make(map[int]bool)
 	err := walk(c.now, v, reached, func(r pdf.Ref) bool {
@@ -316,8 +316,8 @@ func (c *differ) pageOf(f pdf.FormField) int {
 	return 0
 }
 
-// addedGroup explains a new node of the field tree that only groups others, which are judged
-// by themselves.
+// addedGroup explains a new node of the field tree that only groups others, which are judged by
+// themselves.
 func (c *differ) addedGroup(f pdf.FormField) error {
 	o, err := c.now.Load(f.Ref)
 	if err != nil {
@@ -335,7 +335,7 @@ func (c *differ) addedGroup(f pdf.FormField) error {
 	return nil
 }
 
-// overlay notes a field that nothing allows, with all that it is made of.
+// overlay adds a change for a field that no rule allows, and explains its objects.
 func (c *differ) overlay(f pdf.FormField, format string, args ...any) error {
 	c.add(
 		Change{
@@ -371,8 +371,8 @@ func (c *differ) explainField(f pdf.FormField) error {
 	return nil
 }
 
-// fieldKeys are the entries that a new signature field and its widget may have. /A and /AA
-// would act.
+// fieldKeys are the entries that a new signature field and its widget may have. /A and /AA are not
+// among them, because they execute actions.
 var fieldKeys = strings.Fields(
 	"Type Subtype FT T TU Contents Lang V Rect P F AP MK Lock SV NM M H Ff DA DR StructParent Kids Parent BS Border",
 )
@@ -401,7 +401,7 @@ func (c *differ) addedSignature(f pdf.FormField) error {
 	return c.signature(f)
 }
 
-// signature judges the value of a signature field that is new, or was empty.
+// signature judges the value of a signature field that is new or was empty.
 func (c *differ) signature(f pdf.FormField) error {
 	ref, _ := f.Value.Ref()
 	sig, ok := c.later(ref)
@@ -450,10 +450,9 @@ func (c *differ) signature(f pdf.FormField) error {
 	return nil
 }
 
-// covers says why the box of a later signature must not be where it is: over an earlier one,
-// or over so much of the page that it could show another document. What is below a smaller
-// box is for the eye of the reader, as on paper. A box that was there when the document was
-// signed may be anywhere.
+// covers says why the box of a later signature must not be at its place: over an earlier one, or
+// over so much of the page that it could show another document. A smaller box may cover part of the
+// page; the reader sees that, as on paper. A box that was in the signed revision may be anywhere.
 func (c *differ) covers(fields []pdf.SignatureField, i int) (why string, err error) {
 	if !c.isNew(fields[i].Ref) {
 		return "", nil
@@ -482,8 +481,8 @@ func (c *differ) covers(fields []pdf.SignatureField, i int) (why string, err err
 	return "", nil
 }
 
-// pages compares the pages. It judges what was added to their annotations besides the widgets
-// that form has judged.
+// pages compares the pages. It judges annotations that were added, except the widgets that form has
+// judged.
 func (c *differ) pages() error {
 	if c.old.NumPages() != c.now.NumPages() {
 		c.other(0, "pages were added or removed")
@@ -556,7 +555,7 @@ func (c *differ) page(number int, ref pdf.Ref, placed map[pdf.Ref]int) error {
 	return c.annotations(number, ref, old.Get("Annots"), now.Get("Annots"), placed)
 }
 
-// annotations judges what a page lists besides widgets of the form.
+// annotations judges the annotations of a page that are not widgets of the form.
 func (c *differ) annotations(
 	number int, page pdf.Ref, a, b pdf.Object, placed map[pdf.Ref]int,
 ) error {
@@ -614,7 +613,7 @@ func (c *differ) annotations(
 			return err
 		}
 		if !alone || now.Get("Subtype").Name() == "Widget" {
-			continue // a change of kind other, which rest notes
+			continue // rest adds it as a change of kind other
 		}
 		annotation(ref.Num, "an annotation was changed")
 		c.explained[ref.Num] = true

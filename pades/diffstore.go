@@ -10,9 +10,9 @@ import (
 // storeKeys are the entries of a document security store (EN 319 142-1, 5.4.2.2).
 var storeKeys = strings.Fields("Type Certs OCSPs CRLs VRI TU TS")
 
-// store explains the document security store. Its dictionary, and that of /VRI, may be
-// updated in place, in their own keys only: the same object could serve as something visible
-// too. All else that it gains must be new objects.
+// store explains the document security store. Its dictionary, and that of /VRI, may be updated in
+// place, in their own keys only, because the same object could also be displayed. Everything else
+// that is added must be new objects.
 func (c *differ) store(dss pdf.Object) error {
 	was := c.old.Catalog().Get("DSS")
 	before, after, err := c.resolveBoth(was, dss)
@@ -37,7 +37,7 @@ func (c *differ) store(dss pdf.Object) error {
 		c.other(0, "/VRI was replaced by an object that had another use")
 		return nil
 	}
-	// The lists may be objects of their own that are updated in place.
+	// The lists may be separate objects that are updated in place.
 	values := []pdf.Object{after, vriAfter}
 	for _, key := range []string{"Certs", "OCSPs", "CRLs"} {
 		a, b := before.Get(key), after.Get(key)
@@ -65,8 +65,8 @@ func (c *differ) store(dss pdf.Object) error {
 	return nil
 }
 
-// inPlace explains a dictionary that was or became the value of a key: a new or direct one,
-// or the old one with changes in its own keys only.
+// inPlace explains a dictionary that is the new value of a key: a new or direct one, or the old one
+// with changes in its own keys only.
 func (c *differ) inPlace(was, is, before, after pdf.Object, own func(key string) bool) bool {
 	ref, indirect := is.Ref()
 	if !indirect {

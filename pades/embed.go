@@ -17,24 +17,23 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// Timestamper gets RFC 3161 tokens over SHA-256 imprints. What it returns has
-// been verified. Calls may be concurrent.
+// Timestamper returns verified RFC 3161 tokens over SHA-256 imprints. Calls may be concurrent.
 type Timestamper interface {
 	Timestamp(ctx context.Context, imprint []byte) (token []byte, err error)
 }
 
 // Errors of the second phase.
 var (
-	// ErrOriginal: the document is not the one that was prepared.
+	// ErrOriginal means that the document is not the one that was prepared.
 	ErrOriginal = errors.New("pades: the original is not the document that was prepared")
-	// ErrSignature: the signature is not by this certificate over this document.
+	// ErrSignature means that the signature is not by this certificate over this document.
 	ErrSignature = errors.New("pades: the signature does not verify")
-	// ErrTooLarge: the message does not fit into the hole.
+	// ErrTooLarge means that the message does not fit into the placeholder.
 	ErrTooLarge = errors.New("pades: certificates and time stamp do not fit into the reserved room")
 )
 
-// SignedAttributes returns the DER bytes that the signer's phone hashes with
-// SHA-256 and signs. They bind the document's digest to this certificate.
+// SignedAttributes returns the DER bytes that the signer's key has to sign with SHA-256. They bind
+// the document's digest to this certificate.
 func (p *Prepared) SignedAttributes(cert *x509.Certificate) []byte {
 	return cms.SignedAttributes(cms.OIDData, p.Digest[:], cert)
 }
@@ -63,13 +62,13 @@ func (p *Prepared) verified(cert *x509.Certificate, sig []byte) ([]byte, error) 
 	return der, nil
 }
 
-// Embed writes the signed document, level B-T, to w: the original, copied, and
-// the update with the hole filled. chain is the signer's certificate, then its
-// issuers. The signature is verified first, and the time stamp is over it.
+// Embed writes the signed document, level B-T, to w: a copy of the original, and the update with
+// the message in its placeholder. chain is the signer's certificate, then its issuers. Embed
+// verifies the signature before it requests the timestamp over it.
 //
-// The original is hashed while it is copied and must be the document that was
-// prepared; otherwise Embed fails with ErrOriginal and what w got is worthless.
-// Given the same token the output is the same, so it may run again after a crash.
+// Embed hashes the original while it copies it. If that is not the document that was prepared, it
+// fails with ErrOriginal, and the output is not usable. With the same token the output is the same,
+// so Embed can be repeated after a crash.
 func Embed(
 	ctx context.Context, original io.ReaderAt, p *Prepared, chain []*x509.Certificate,
 	signature []byte, ts Timestamper, w io.Writer,
@@ -85,31 +84,30 @@ func Embed(
 	return err
 }
 
-// SealOptions of [Seal].
+// SealOptions are the options of [Seal].
 type SealOptions struct {
 	// Chain is the signer's certificate, then its issuers.
 	Chain       []*x509.Certificate
 	Timestamper Timestamper
-	// Evidence raises the document to level B-LTA; without it the level is B-T.
+	// Evidence is the source of revocation data for level B-LTA. If it is nil, the level is B-T.
 	Evidence EvidenceSource
 	// Known certificates complete chains; see [ExtendOptions].
 	Known []*x509.Certificate
 	// NoDocumentTimestamp stops at B-LT.
 	NoDocumentTimestamp bool
-	// TimestampField names the field of the document time stamp.
+	// TimestampField names the field of the document timestamp.
 	TimestampField string
 	Rand           io.Reader
 	Limits         pdf.Limits
 	Memo           *Memo // as in VerifyOptions
 }
 
-// Seal is [Embed] and [Extend] in one, for callers that store the original
-// already: it returns what is to be appended to it, the revision with the
-// signature and the one with the evidence, and the level that this reaches,
-// which [Report.Meets] then has to confirm. The original is read and must be the
-// document that was prepared.
+// Seal is [Embed] and [Extend] in one call, for callers that store the original. It returns the
+// bytes to append to it, the revision with the signature and the one with the evidence, and the
+// level that this reaches, which [Report.Meets] should then confirm. original must be the document
+// that was prepared.
 //
-// It may run again after a crash, with other time stamps and thus other bytes.
+// Seal can be repeated after a crash. It then requests other timestamps, so the bytes differ.
 func Seal(
 	ctx context.Context, original io.ReaderAt, p *Prepared, signature []byte, o SealOptions,
 ) ([]byte, Level, error) {
@@ -142,7 +140,7 @@ func Seal(
 	return append(signed, evidence...), level, nil
 }
 
-// complete returns the update with the signature in its hole.
+// complete returns the update with the signature in its placeholder.
 func (p *Prepared) complete(
 	ctx context.Context, chain []*x509.Certificate, signature []byte, ts Timestamper,
 ) ([]byte, error) {
@@ -168,7 +166,7 @@ func (p *Prepared) complete(
 	return p.fill(message)
 }
 
-// fill returns the update with a message in its hole.
+// fill returns the update with a message in its placeholder.
 func (p *Prepared) fill(message []byte) ([]byte, error) {
 	contents, err := p.contents(message)
 	if err != nil {
@@ -177,8 +175,8 @@ func (p *Prepared) fill(message []byte) ([]byte, error) {
 	return slices.Concat(p.Before, contents, p.After), nil
 }
 
-// copy writes the original to w and checks that it is the document that was
-// prepared. It returns the hash that has seen it.
+// copy writes the original to w, checks that it is the document that was prepared, and returns its
+// hash state.
 func (p *Prepared) copy(ctx context.Context, original io.ReaderAt, w io.Writer) (hash.Hash, error) {
 	sum := sha256.New()
 	n, err := io.Copy(
@@ -191,8 +189,8 @@ func (p *Prepared) copy(ctx context.Context, original io.ReaderAt, w io.Writer) 
 	if err != nil {
 		return nil, err
 	}
-	// Recompute everything: a Prepared that was damaged in storage must not
-	// become a document whose signature is invalid.
+	// Recompute the digests, so that a Prepared that was damaged in storage does not lead to a
+	// document with an invalid signature.
 	again := Prepared{Before: p.Before, After: p.After}
 	if err := again.digest(sum); err != nil {
 		return nil, err
@@ -203,7 +201,7 @@ func (p *Prepared) copy(ctx context.Context, original io.ReaderAt, w io.Writer) 
 	return seen, nil
 }
 
-// clone returns a hash that has seen the same.
+// clone returns a hash with the same state.
 func clone(h hash.Hash) (hash.Hash, error) {
 	c, ok := h.(hash.Cloner)
 	if !ok {
@@ -212,8 +210,8 @@ func clone(h hash.Hash) (hash.Hash, error) {
 	return c.Clone()
 }
 
-// contents returns the value of /Contents: the message in hexadecimal, padded
-// with zeros to the size of the hole.
+// contents returns the value of /Contents: the message in hexadecimal, padded with zeros to the
+// size of the placeholder.
 func (p *Prepared) contents(message []byte) ([]byte, error) {
 	if p.Hole < 2 || int64(len(message))*2 > p.Hole-2 {
 		return nil, fmt.Errorf("%w: %d bytes, room for %d", ErrTooLarge, len(message), (p.Hole-2)/2)

@@ -17,7 +17,7 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// evidence is what a document security store holds (EN 319 142-1, 5.4.2).
+// evidence is the contents of a document security store (EN 319 142-1, 5.4.2).
 type evidence struct {
 	present   bool
 	certs     []*x509.Certificate
@@ -26,11 +26,11 @@ type evidence struct {
 	memo      *Memo
 }
 
-// maxEvidence bounds each list of a store; honest ones have a few dozen.
+// maxEvidence bounds each list of a store. Ordinary stores have a few dozen entries.
 const maxEvidence = 1000
 
-// readDSS reads the document security store; an absent one is empty. Entries
-// that do not parse are skipped: they prove nothing.
+// readDSS reads the document security store, which may be absent. It ignores entries that cannot be
+// parsed, because they prove nothing.
 func readDSS(d *pdf.Document, memo *Memo) (*evidence, error) {
 	e := &evidence{memo: memo}
 	dss, err := d.Get(d.Catalog(), "DSS")
@@ -105,15 +105,14 @@ func streamData(d *pdf.Document, o pdf.Object) ([]byte, error) {
 
 var (
 	errNoEvidence = errors.New("no revocation data")
-	// errRevoked is a certificate that had been revoked when it was used.
+	// errRevoked is the error for a certificate that was revoked when it was used.
 	errRevoked = errors.New("the certificate had been revoked")
 )
 
 var oidOCSPNoCheck = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
 
-// chain checks that for every certificate of a chain, without its root, the
-// store holds the certificate's issuer and revocation data that was current at
-// the given time.
+// chain checks that the store contains, for every certificate of a chain except its root, the
+// issuer and revocation data for the given time.
 func (e *evidence) chain(chain []*x509.Certificate, at time.Time) error {
 	for i, c := range chain {
 		if !slices.ContainsFunc(e.certs, c.Equal) {
@@ -122,7 +121,7 @@ func (e *evidence) chain(chain []*x509.Certificate, at time.Time) error {
 			)
 		}
 		if i == len(chain)-1 {
-			break // trust in the root is not a matter of revocation data
+			break // the root is trusted without revocation data
 		}
 		if err := e.status(c, chain[i+1], at); err != nil {
 			return err
@@ -131,12 +130,12 @@ func (e *evidence) chain(chain []*x509.Certificate, at time.Time) error {
 	return nil
 }
 
-// status returns nil if an OCSP response or a CRL says that cert was good.
+// status returns nil if an OCSP response or a CRL shows that cert was valid.
 func (e *evidence) status(cert, issuer *x509.Certificate, at time.Time) error {
 	verdict := fmt.Errorf("%w for %q", errNoEvidence, cert.Subject.CommonName)
 	for _, der := range e.responses {
-		// Without the issuer: its signature on the responder's certificate is
-		// looked at by responder, with a memory.
+		// The issuer is nil, because responder checks its signature on the responder's certificate,
+		// with the memo.
 		r, err := ocsp.ParseResponseForCert(der, cert, nil)
 		if err != nil || !e.responder(r, issuer) || !current(r.ThisUpdate, r.NextUpdate, at) {
 			continue
@@ -168,9 +167,9 @@ func (e *evidence) status(cert, issuer *x509.Certificate, at time.Time) error {
 	return verdict
 }
 
-// responder checks that the signer of a response is entitled to it: the issuer itself, or a
-// certificate of the issuer for that purpose (RFC 6960, 4.2.2.2). That a
-// certificate in the response has signed it, ParseResponseForCert has checked.
+// responder checks that the signer of a response is authorised: the issuer itself, or a certificate
+// of the issuer for that purpose (RFC 6960, 4.2.2.2). ParseResponseForCert has checked that a
+// certificate in the response has signed it.
 func (e *evidence) responder(r *ocsp.Response, issuer *x509.Certificate) bool {
 	switch {
 	case r.Certificate == nil:
@@ -186,19 +185,19 @@ func (e *evidence) responder(r *ocsp.Response, issuer *x509.Certificate) bool {
 		)
 }
 
-// current reports whether a statement from thisUpdate to nextUpdate speaks
-// about the time at, or about a later one: what was good later was good before.
+// current reports whether a statement from thisUpdate to nextUpdate is about the time at or a later
+// one. A certificate that was valid later was valid before.
 func current(thisUpdate, nextUpdate, at time.Time) bool {
 	return !thisUpdate.Before(at) || !nextUpdate.IsZero() && !nextUpdate.Before(at)
 }
 
-// partial reports whether a CRL has a critical extension, such as one that
-// limits it to some certificates; it then proves nothing about others.
+// partial reports whether a CRL has a critical extension, such as one that limits it to some
+// certificates. It then proves nothing about other certificates.
 func partial(l *x509.RevocationList) bool {
 	return slices.ContainsFunc(l.Extensions, func(x pkix.Extension) bool { return x.Critical })
 }
 
-// raiseLevels decides between B-T, B-LT and B-LTA.
+// raiseLevels determines whether signatures have level B-T, B-LT or B-LTA.
 func (v *verifier) raiseLevels(sigs []*signature, verdicts map[*signature]*Signature) error {
 	for i, s := range sigs {
 		out := verdicts[s]
@@ -223,10 +222,10 @@ func (v *verifier) raiseLevels(sigs []*signature, verdicts map[*signature]*Signa
 				continue
 			}
 			if verdicts[later].WholeFile {
-				out.Level = LevelLTA // the evidence is what we just looked at
+				out.Level = LevelLTA // the present evidence covers it
 				break
 			}
-			// The time stamp protects the evidence only if that was there.
+			// The timestamp protects only evidence that was in its revision.
 			then, err := v.evidenceAt(later.end())
 			if err != nil && pdf.ReasonOf(err) == "" {
 				return err
@@ -248,7 +247,7 @@ func (v *verifier) evidenceAt(end int64) (*evidence, error) {
 	return readDSS(d, v.opts.Memo)
 }
 
-// backs checks the chains of a signature and of its time stamp.
+// backs checks the chains of a signature and of its timestamp.
 func (e *evidence) backs(s *Signature) error {
 	if err := e.chain(s.Chain, s.StampedAt); err != nil {
 		return err

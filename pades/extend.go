@@ -3,7 +3,7 @@ package pades
 import (
 	"bytes"
 	"context"
-	"crypto/sha1" // the key of a VRI entry is SHA-1 by definition; it only finds the entry
+	"crypto/sha1" // the key of a VRI entry is SHA-1 by definition; security does not depend on it
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
@@ -21,45 +21,44 @@ import (
 	"github.com/signet-sign/signet/pades/tsa"
 )
 
-// reservedStamp is the room for a document time stamp in bytes where its size is not known
-// beforehand. Tokens are 2 to 7 KB, by the length of the authority's chain. One that does not
-// fit is asked for again, with room for it.
+// reservedStamp is the space for a document timestamp in bytes if its size is not known beforehand.
+// Tokens have 2 to 7 KB, depending on the authority's chain. If a token does not fit, another one
+// is requested with enough space.
 const reservedStamp = 8000
 
-// EvidenceSource gets revocation data. It returns DER OCSP responses and CRLs
-// that speak about the given certificates, end entities and CAs, as of now; a
-// source may leave out those it knows nothing of. Calls may be concurrent.
+// EvidenceSource returns revocation data: DER OCSP responses and CRLs about the given certificates,
+// end entities and CAs, as of now. A source may omit certificates that it knows nothing about.
+// Calls may be concurrent.
 type EvidenceSource interface {
 	Evidence(ctx context.Context, certs []*x509.Certificate) (responses, crls [][]byte, err error)
 }
 
-// ErrEvidence: the sources did not have enough for level B-LT.
+// ErrEvidence means that the sources did not have enough data for level B-LT.
 var ErrEvidence = errors.New("pades: revocation data is incomplete")
 
-// ExtendOptions of [Extend].
+// ExtendOptions are the options of [Extend].
 type ExtendOptions struct {
-	// Evidence is asked for the chains of the signer and of the time stamp. It
-	// must be asked after the time stamp was made, which using Extend after
-	// Embed ensures.
+	// Evidence is the source for the chains of the signer and of the timestamp. The data must be
+	// newer than the timestamp, which calling Extend after Embed ensures.
 	Evidence EvidenceSource
-	// Known are certificates that complete chains, such as the roots of external
-	// time-stamping authorities, which their tokens often leave out.
+	// Known are certificates that complete chains, such as the roots of external time-stamping
+	// authorities, which tokens often omit.
 	Known []*x509.Certificate
-	// Timestamper adds the document time stamp of level B-LTA; nil stops at B-LT.
+	// Timestamper adds the document timestamp of level B-LTA; if it is nil, the level is B-LT.
 	Timestamper Timestamper
-	// FieldName of the document time stamp; made unique.
+	// FieldName is the name of the document timestamp's field; Extend makes it unique.
 	FieldName string
 	Rand      io.Reader
 	Limits    pdf.Limits
-	// Memo as in VerifyOptions, where it saves doing all this again.
+	// Memo is as in VerifyOptions. With it, a later verification repeats less work.
 	Memo *Memo
 
-	seen hash.Hash // SHA-256 over the document, if its caller has one
+	seen hash.Hash // SHA-256 over the document, if the caller has one
 }
 
-// Extend returns the update that, appended to a document that [Embed] wrote,
-// raises its newest signature to level B-LT or B-LTA: a document security store
-// and a document time stamp in one revision. The document is not changed.
+// Extend returns the update that raises the newest signature of a document that [Embed] wrote to
+// level B-LT or B-LTA: a document security store and a document timestamp in one revision. The
+// caller appends it to the document.
 func Extend(ctx context.Context, r io.ReaderAt, size int64, o ExtendOptions) ([]byte, error) {
 	if o.Evidence == nil || o.Rand == nil || o.FieldName == "" {
 		return nil, errors.New("pades: Evidence, FieldName and Rand are required")
@@ -75,13 +74,12 @@ func Extend(ctx context.Context, r io.ReaderAt, size int64, o ExtendOptions) ([]
 	return protect(ctx, d, s, o)
 }
 
-// protect returns the update with the evidence for a signature or time stamp
-// that closes the document, and with a time stamp over it.
+// protect returns the update with the evidence for the signature or timestamp that closes the
+// document, and with a timestamp over it.
 //
-// If that time stamp turns out to come from an authority, or a unit of it, that
-// the evidence says nothing about, as when the first authority goes away between
-// two questions, it is made again over evidence that does. Verifiers want it,
-// and later it may be gone.
+// If that timestamp is from an authority, or a unit of it, that the evidence does not cover, for
+// example because the first authority stopped answering between two requests, it is made again over
+// complete evidence. Verifiers require that evidence, and it may not be available later.
 func protect(ctx context.Context, d *pdf.Document, s *signature, o ExtendOptions) ([]byte, error) {
 	if o.Memo == nil {
 		o.Memo = new(Memo)
@@ -122,8 +120,8 @@ func protect(ctx context.Context, d *pdf.Document, s *signature, o ExtendOptions
 	}
 }
 
-// stamped writes the update and gets the time stamp over it; without a
-// Timestamper there is no token, and the update is all in Before.
+// stamped writes the update and requests the timestamp over it. Without a Timestamper there is no
+// token, and the whole update is in Before.
 func stamped(
 	ctx context.Context, d *pdf.Document, s *signature, store *gathered, room int, o ExtendOptions,
 ) (*Prepared, []byte, error) {
@@ -162,7 +160,7 @@ func stamped(
 	return p, token, nil
 }
 
-// chainOfStamp returns certs with those of a token's chain that are not among them.
+// chainOfStamp returns certs and the certificates of a token's chain that are not among them.
 func chainOfStamp(
 	token []byte, certs []*x509.Certificate, o ExtendOptions,
 ) ([]*x509.Certificate, error) {
@@ -198,8 +196,8 @@ type gathered struct {
 	certs, responses, lists [][]byte
 }
 
-// gather collects revocation data about certificates and checks that it says
-// that they were good at the given time.
+// gather collects revocation data about certificates and checks that it proves them valid at the
+// given time.
 func gather(
 	ctx context.Context, certs []*x509.Certificate, at time.Time, o ExtendOptions,
 ) (*gathered, error) {
@@ -225,8 +223,8 @@ func gather(
 		g.certs = append(g.certs, c.Raw)
 	}
 	for _, der := range responses {
-		// The responder's certificate is inside the response; verifiers that
-		// look for it in the store find it there as well.
+		// The responder's certificate is in the response. Some verifiers only look for it in the
+		// store.
 		if r, err := ocsp.ParseResponse(der, nil); err == nil && r.Certificate != nil {
 			g.certs = append(g.certs, r.Certificate.Raw)
 		}
@@ -235,9 +233,9 @@ func gather(
 	return g, nil
 }
 
-// chains returns the certificates from the signer and its time stamp, or from a
-// document time stamp, up to their roots, and the time for which they have to be
-// proven good. Others that a message brings along prove nothing.
+// chains returns the certificates from the signer and its timestamp, or from a document timestamp,
+// up to their roots, and the time at which they have to be proven valid. It ignores other
+// certificates of a message.
 func (s *signature) chains(
 	known []*x509.Certificate, memo *Memo,
 ) (certs []*x509.Certificate, at time.Time, err error) {
@@ -312,7 +310,7 @@ func unique(list [][]byte) (out [][]byte) {
 	return out
 }
 
-// write puts the store into the update. What an older store held stays.
+// write writes the store to the update. It keeps the contents of an older store.
 func (g *gathered) write(u *pdf.Update, d *pdf.Document, s *signature) error {
 	old, err := d.Get(d.Catalog(), "DSS")
 	if err != nil {
@@ -354,7 +352,7 @@ func (g *gathered) write(u *pdf.Update, d *pdf.Document, s *signature) error {
 	if err != nil {
 		return err
 	}
-	// The key is over the whole decoded /Contents, padding included.
+	// The key is the hash of the whole decoded /Contents, padding included.
 	sum := sha1.Sum(s.padded)
 	oldVRI, err := d.Get(old, "VRI")
 	if err != nil {
@@ -371,7 +369,7 @@ func (g *gathered) write(u *pdf.Update, d *pdf.Document, s *signature) error {
 		return err
 	}
 	if ref, ok := d.Catalog().Get("DSS").Ref(); ok && old.IsDict() {
-		_, err := u.Put(ref, []byte(body)) // in place: a second store would leave an orphan
+		_, err := u.Put(ref, []byte(body)) // in place; a second store would make the first unused
 		return err
 	}
 	ref := u.Alloc()
@@ -381,8 +379,8 @@ func (g *gathered) write(u *pdf.Update, d *pdf.Document, s *signature) error {
 	return u.SetCatalog("DSS", ref.String())
 }
 
-// addStampField adds the invisible field of a document time stamp on page 1, with room for a token
-// of so many bytes.
+// addStampField adds the invisible field of a document timestamp on page 1, with space for a token
+// of room bytes.
 func addStampField(u *pdf.Update, d *pdf.Document, name string, room int) (hole, error) {
 	name, err := u.UniqueFieldName(name)
 	if err != nil {
@@ -406,17 +404,17 @@ func addStampField(u *pdf.Update, d *pdf.Document, name string, room int) (hole,
 		{Key: "P", Value: page.Ref.String()},
 		{Key: "F", Value: "132"},
 	}
-	// PDF/UA-2 (8.10.2.3) wants a description of every widget, also of one that
-	// no one sees; PDF/UA-1 (7.2) forbids one whose language is not known.
+	// PDF/UA-2 (8.10.2.3) requires a description of every widget, also of an invisible one.
+	// PDF/UA-1 (7.2) forbids one whose language is not known.
 	if !d.Catalog().Get("Lang").IsNull() {
 		pairs = append(
 			pairs, pdf.Pair{Key: "Contents", Value: "(Document timestamp)"},
 			pdf.Pair{Key: "Lang", Value: "(en)"},
 		)
 	}
-	// PDF/A-1 (ISO 19005-1, 6.9) wants an appearance for every field, also one
-	// that no one sees. Elsewhere it is left out: some verifiers take a time
-	// stamp with an appearance for a change of the page.
+	// PDF/A-1 (ISO 19005-1, 6.9) requires an appearance for every field, also an invisible one. In
+	// other documents it is omitted, because some verifiers take a timestamp with an appearance for
+	// a change of the page.
 	if part, err := claimedPDFA(d); err != nil {
 		return hole{}, err
 	} else if part == "1" {
@@ -447,7 +445,7 @@ func addStampField(u *pdf.Update, d *pdf.Document, name string, room int) (hole,
 	})
 }
 
-// claimedPDFA returns the part of PDF/A that the metadata claims, "" for none.
+// claimedPDFA returns the part of PDF/A that the metadata claims, or "".
 func claimedPDFA(d *pdf.Document) (string, error) {
 	meta, err := d.Get(d.Catalog(), "Metadata")
 	if err != nil || meta.Kind() != pdf.Stream {

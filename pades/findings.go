@@ -10,8 +10,8 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// FindingCode names content that can make a signed document show different
-// things to different people.
+// FindingCode is a kind of content with which a signed document can look different to different
+// readers.
 type FindingCode string
 
 // Codes of findings.
@@ -35,11 +35,11 @@ const (
 	FindPrintContent FindingCode = "differs-in-print"
 )
 
-// Finding is one kind of such content; policy decides whether it is shown to
-// the signer or refused.
+// Finding is such content. The caller's policy decides whether it is shown to the signer or
+// refused.
 type Finding struct {
 	Code  FindingCode `json:"code"`
-	Where string      `json:"where"` // the first place, for people
+	Where string      `json:"where"` // the first place, for messages
 	Count int         `json:"count"`
 }
 
@@ -149,8 +149,8 @@ func (f *finder) objects(ctx context.Context, locs []Location) error {
 	return f.damage()
 }
 
-// load reads an object and notes it as damaged if readers have to guess what it
-// is: they guess differently, and show one page with different contents.
+// load loads an object. It records it as damaged if readers have to guess its value, because they
+// guess differently and show different contents.
 func (f *finder) load(ref pdf.Ref) (o pdf.Object, ok bool, err error) {
 	if o, err = f.doc.Load(ref); err != nil {
 		skip, fatal := unreadable(err)
@@ -168,7 +168,7 @@ func (f *finder) load(ref pdf.Ref) (o pdf.Object, ok bool, err error) {
 	return o, true, nil
 }
 
-// note keeps an error that means damage, and returns one that is fatal.
+// note records an error that means damage, and returns a fatal one.
 func (f *finder) note(ref pdf.Ref, err, fatal error) error {
 	var r *pdf.Refusal
 	if fatal == nil && errors.As(err, &r) {
@@ -180,8 +180,8 @@ func (f *finder) note(ref pdf.Ref, err, fatal error) error {
 	return fatal
 }
 
-// damage refuses a damaged object that the document uses. What nothing leads to
-// is left alone, as it shows nowhere.
+// damage refuses a damaged object that the document uses. It ignores objects without references,
+// which are not displayed.
 func (f *finder) damage() error {
 	if len(f.damaged) == 0 {
 		return nil
@@ -203,9 +203,9 @@ func (f *finder) damage() error {
 	}
 }
 
-// unreadable sorts errors of loading any object of a file: those of a broken
-// object, which signing does not touch, are passed over here;
-// those of a limit or of the reader end the work.
+// unreadable classifies errors of loading an object of a file. An error of a broken object is
+// skipped, because signing does not change the object. An error of a limit or of the reader is
+// fatal.
 func unreadable(err error) (skip bool, fatal error) {
 	switch pdf.ReasonOf(err) {
 	case pdf.TooMuchWork, pdf.InflatesTooLarge:
@@ -244,7 +244,7 @@ func (f *finder) catalog() error {
 	if err != nil {
 		return err
 	}
-	if open.IsDict() { // an array is a mere destination
+	if open.IsDict() { // an array is only a destination
 		s, err := f.doc.Get(open, "S")
 		if err != nil {
 			return err
@@ -257,9 +257,9 @@ func (f *finder) catalog() error {
 	return nil
 }
 
-// optionalContent looks at the layers of the document (ISO 32000-2, 8.11). A viewer may apply the
-// usage of a group to the screen and to print without being told to by the configuration, so each
-// group whose usage has them differ counts.
+// optionalContent looks for layers (ISO 32000-2, 8.11) that differ between screen and print. A
+// viewer may apply the usage of a group even if the configuration does not say so, so every group
+// with different usages counts.
 func (f *finder) optionalContent(root pdf.Object, where string) error {
 	groups, err := f.doc.Get(root, "OCProperties", "OCGs")
 	if err != nil {
@@ -371,7 +371,7 @@ func (f *finder) annotation(a pdf.Object, where string) error {
 	return f.action(action, where)
 }
 
-// action looks at an action and those that follow it in a chain.
+// action looks at an action and at those that follow it in a chain.
 func (f *finder) action(a pdf.Object, where string) error {
 	for range 8 {
 		if !a.IsDict() {

@@ -11,11 +11,11 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// Inspection is what is known about a document that may be signed.
+// Inspection describes a document that can be signed.
 type Inspection struct {
 	Pages   int    `json:"pages"`
 	Version string `json:"version"` // of PDF, such as "1.7"
-	// Sizes of the pages that carry locations, in points as displayed, each once.
+	// Sizes are those of the pages that have locations, in points as displayed, without duplicates.
 	Sizes []PageSize `json:"sizes"`
 	// Signatures is the number of existing signatures, document time stamps included.
 	Signatures int       `json:"signatures"`
@@ -29,8 +29,8 @@ type PageSize struct {
 	Height float64 `json:"height"`
 }
 
-// Inspect applies every rule about documents and places and looks for content that a signer should
-// know of. It goes through the motions of Prepare, so a document that passes can be prepared. A
+// Inspect checks a document and the places against all rules, and looks for content that a signer
+// should know of. It runs Prepare with placeholders, so a document that passes can be prepared. A
 // refusal is a *pdf.Refusal whose Detail names the location, the page and the numbers.
 func Inspect(
 	ctx context.Context, r io.ReaderAt, size int64, locs []Location, lim pdf.Limits,
@@ -68,13 +68,12 @@ func Inspect(
 	return out, nil
 }
 
-// spareObjects is more than both updates write: 20 fields, a few dozen parts of
+// spareObjects is more than the number of objects in both updates: 20 fields, a few dozen parts of
 // the appearance and of the evidence, and annotations.
 const spareObjects = 500 + pdf.MaxSeparated
 
-// headroom returns limits that leave room for what signing adds: a document that
-// was accepted must not break a limit when it is sealed. The numbers are those
-// of pdf.Limits.
+// headroom returns limits that leave room for what signing adds, so that a document that was
+// accepted does not exceed a limit when it is sealed.
 func headroom(lim pdf.Limits) pdf.Limits {
 	if lim.Revisions == 0 {
 		lim.Revisions = 1000
@@ -87,9 +86,8 @@ func headroom(lim pdf.Limits) pdf.Limits {
 	return lim
 }
 
-// rehearse writes both updates, as one, with stand-ins for all that is not known
-// yet. It finds every structure that they would trip over, while the relying
-// party can still be told and no one has approved anything.
+// rehearse writes both updates, as one, with placeholders for everything that is not known yet. It
+// detects every structure that they could not handle before the document is accepted.
 func rehearse(d *pdf.Document, locs []Location) error {
 	u := pdf.NewUpdate(d)
 	trial := Options{
@@ -111,7 +109,7 @@ func rehearse(d *pdf.Document, locs []Location) error {
 	return err
 }
 
-// zeros is the identifier of a trial update, which no one keeps.
+// zeros is the random source of a trial update, which is discarded.
 type zeros struct{}
 
 func (zeros) Read(b []byte) (int, error) {
@@ -119,15 +117,15 @@ func (zeros) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// checkSignatures counts the existing signatures and refuses those below PAdES
-// B-T: without a time stamp they lapse with their certificate, and a document
-// with one lapsed signature looks invalid as a whole.
+// checkSignatures counts the existing signatures and refuses those below PAdES B-T. Without a
+// timestamp they end with their certificate, and a document with one expired signature is shown as
+// invalid.
 func checkSignatures(d *pdf.Document) (int, error) {
 	sigs, err := signatures(d)
 	if err != nil {
 		return 0, err
 	}
-	if len(sigs) > maxSignatures-2 { // ours and its time stamp come on top
+	if len(sigs) > maxSignatures-2 { // leaves room for the new signature and its timestamp
 		return 0, &pdf.Refusal{
 			Reason: TooManySignatures, Detail: fmt.Sprintf("%d signatures", len(sigs)),
 		}

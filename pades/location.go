@@ -7,9 +7,8 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// Location is one visible place of the signature: page from 1, and the lower-left
-// corner of the box as fractions of the page's width and height as displayed,
-// from the lower-left corner of the page.
+// Location is one visible place of the signature: page from 1, and the lower-left corner of the box
+// as fractions of the page's width and height as displayed, from the lower-left corner of the page.
 type Location struct {
 	Page int     `json:"page"`
 	X    float64 `json:"x"`
@@ -18,28 +17,28 @@ type Location struct {
 
 // Reasons of this package, beside those of package pdf.
 const (
-	// NoLocation: nothing was asked for.
+	// NoLocation means that there are no locations.
 	NoLocation pdf.Reason = "no-location"
-	// BoxesOverlap: two of the requested boxes share an area.
+	// BoxesOverlap means that two of the requested boxes overlap.
 	BoxesOverlap pdf.Reason = "boxes-overlap"
-	// SignatureOverlap: a requested box would cover an existing signature.
+	// SignatureOverlap means that a requested box would cover an existing signature.
 	SignatureOverlap pdf.Reason = "signature-overlap"
-	// PageDimensions: a page to be signed is larger than any viewer shows.
+	// PageDimensions means that a page to be signed is larger than viewers can show.
 	PageDimensions pdf.Reason = "page-dimensions"
-	// SignatureLevel: an existing signature is not PAdES B-T or better.
+	// SignatureLevel means that an existing signature is below PAdES B-T.
 	SignatureLevel pdf.Reason = "signature-level"
-	// TooManySignatures: hashing the document for each would take too long.
+	// TooManySignatures means that hashing the document for each signature would take too long.
 	TooManySignatures pdf.Reason = "too-many-signatures"
 )
 
-// maxPage is the largest side of a page in points (ISO 32000-1, annex C).
-// The smallest page is the box.
+// maxPage is the largest side of a page in points (ISO 32000-1, annex C). The smallest page has the
+// size of the box.
 const maxPage = 14400
 
 // flagHidden and flagNoView are annotation flags that keep a widget off the screen.
 const flagHidden, flagNoView = 2, 32
 
-// placed is a location that was found acceptable.
+// placed is a location that was accepted.
 type placed struct {
 	page    pdf.Page
 	rect    pdf.Rect // in user space
@@ -49,8 +48,8 @@ type placed struct {
 	field *pdf.SignatureField
 }
 
-// place checks all locations against the pages, against each other and against
-// the visible signatures that are already there.
+// place checks all locations against the pages, against each other and against the existing visible
+// signatures.
 func place(d *pdf.Document, locs []Location) ([]placed, error) {
 	if len(locs) == 0 {
 		return nil, &pdf.Refusal{Reason: NoLocation, Detail: "at least one sign location is needed"}
@@ -98,7 +97,7 @@ func place(d *pdf.Document, locs []Location) ([]placed, error) {
 	}
 	for _, f := range fields {
 		if !f.Signed() {
-			continue // an empty field of a template may be where the box should go
+			continue // a template's empty field may be where the box belongs
 		}
 		for _, w := range f.Widgets {
 			if w.Flags&(flagHidden|flagNoView) != 0 {
@@ -121,16 +120,15 @@ func place(d *pdf.Document, locs []Location) ([]placed, error) {
 	return out, nil
 }
 
-// overlap reports whether two boxes share more than a hair. Coordinates come
-// with four decimals, which is up to 0.06 pt on A4: boxes that were meant to
-// touch may be that far into each other.
+// overlap reports whether two boxes overlap by more than the rounding of coordinates. Four decimals
+// are up to 0.06 pt on A4, so boxes that should touch may overlap by that much.
 func overlap(a, b pdf.Rect) bool {
 	const hair = 0.1
 	common := a.Intersect(b)
 	return common.X2-common.X1 > hair && common.Y2-common.Y1 > hair
 }
 
-// inLocation says which location a refusal is about.
+// inLocation adds the number of the location to a refusal.
 func inLocation(i int, err error) error {
 	var r *pdf.Refusal
 	if !errors.As(err, &r) {

@@ -6,10 +6,10 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// lockedFields are the full names of the fields that a signature locks: all that exist and are not
-// signature fields. Without a lock, readers let a form be filled in after it was signed. New
-// fields stay allowed, so that others can sign. A form whose names take more than maxRewritten
-// bytes is not locked.
+// lockedFields returns the full names of the fields that a signature locks: all existing ones
+// except signature fields. Without a lock, readers allow a form to be filled in after signing. New
+// fields stay allowed, so that other persons can sign. A form whose names take more than
+// maxRewritten bytes is not locked.
 func lockedFields(d *pdf.Document) ([]string, error) {
 	fields, err := d.FormFields()
 	if err != nil {

@@ -15,24 +15,24 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// Reserved is the room for the CMS message in bytes where the size of the time stamp is not
-// known beforehand; see [Room].
+// Reserved is the space for the CMS message in bytes if the size of the timestamp is not known
+// beforehand; see [Room].
 const Reserved = 15000
 
-// TokenSizer is what a [Timestamper] may implement: TokenSize returns the largest number of
-// bytes that a token can have, 0 if that is not known.
+// TokenSizer is an optional interface of a [Timestamper]. TokenSize returns the largest size of a
+// token in bytes, or 0 if that is not known.
 type TokenSizer interface{ TokenSize() int }
 
-// Room returns how many bytes to reserve for the CMS message of a signer whose certificate,
-// with its issuers, is chain: enough for every time stamp that ts can make, and never less
-// than 8 KiB, so that another authority can take its place between the two phases.
-// Signatures cannot outgrow it: it bounds each part of the message.
+// Room returns the number of bytes to reserve for the CMS message of a signer whose certificate,
+// with its issuers, is chain. The space is enough for every timestamp of ts, and at least 8 KiB, so
+// that another authority can be used in the second phase. The message cannot become larger, because
+// each of its parts is bounded.
 func Room(chain []*x509.Certificate, ts Timestamper) int {
 	sizer, ok := ts.(TokenSizer)
 	if !ok || sizer.TokenSize() == 0 || len(chain) == 0 {
 		return Reserved
 	}
-	const rest = 1024 // headers, attributes but for the issuer's name, identifiers, signature
+	const rest = 1024 // headers, attributes except the issuer's name, identifiers, signature
 	n := rest + 2*len(chain[0].RawIssuer) + sizer.TokenSize()
 	for _, c := range chain {
 		n += len(c.Raw)
@@ -40,57 +40,57 @@ func Room(chain []*x509.Certificate, ts Timestamper) int {
 	return max(n, 8<<10)
 }
 
-// Options of [Prepare].
+// Options are the options of [Prepare].
 type Options struct {
 	Locations []Location
-	// FieldName names the first signature field; the others get "-2", "-3" and so
-	// on. It is the request's id.
+	// FieldName is the name of the first signature field; the others get "-2", "-3" and so on. The
+	// service uses the request's id.
 	FieldName string
-	// SignerName is shown in the box and written to /Name, as in the certificate.
+	// SignerName is shown in the box and written to /Name. It should be the name in the
+	// certificate.
 	SignerName string
-	// SignedAt goes to /M in UTC and, in its own location, into the box.
+	// SignedAt is written to /M in UTC, and to the box in its own location.
 	SignedAt time.Time
-	// Sandbox marks the box.
+	// Sandbox adds a mark to the box.
 	Sandbox bool
-	// Background lightens what is below the box, so that the box and text below it can both be
-	// read. It has no effect in a document that claims PDF/A, where transparency is not allowed
-	// or has conditions.
+	// Background lightens the page below the box, so that the box and text below it can be read. It
+	// has no effect in a document that claims PDF/A, which restricts transparency.
 	Background bool
-	// Rand gives the second half of the file identifier.
+	// Rand is the source of the second half of the file identifier.
 	Rand   io.Reader
 	Limits pdf.Limits
-	// Room for the CMS message in bytes, see [Room]; 0 means [Reserved].
+	// Room is the space for the CMS message in bytes, see the function Room; 0 means [Reserved].
 	Room int
-	// Fonts of the box; nil means FontsFor the name.
+	// Fonts are those of the box; nil means FontsFor the name.
 	Fonts *Fonts
 
-	// rehearsal leaves out what is the same for every document: the drawing and
-	// the room for the message, which cost more than all the rest.
+	// rehearsal omits what is the same for every document: the drawing and the space for the
+	// message, which cost more than everything else.
 	rehearsal bool
 }
 
-// Prepared is a document on its way to the signature: everything but the
-// original and the signature. It survives in JSON while the phone is asked.
+// Prepared is a prepared document without the original and the signature. It can be stored as JSON
+// until the signature is available.
 type Prepared struct {
 	// Size and SHA256 identify the original.
 	Size   int64    `json:"size"`
 	SHA256 [32]byte `json:"sha256"`
-	// Before and After are the update without the hole between them.
+	// Before and After are the update before and after the placeholder.
 	Before []byte `json:"before"`
 	After  []byte `json:"after"`
-	// Hole is the length of /Contents with its angle brackets.
+	// Hole is the length of the placeholder: /Contents with its angle brackets.
 	Hole int64 `json:"hole"`
 	// ByteRange is what the signature covers, as in the file.
 	ByteRange [4]int64 `json:"byte_range"`
-	// Digest is SHA-256 over the ByteRange: what the signer approves.
+	// Digest is the SHA-256 over the ByteRange, which the signer approves.
 	Digest [32]byte `json:"digest"`
 	// Appearances is the number of visible places.
 	Appearances int `json:"appearances"`
 }
 
-// Prepare writes the update that adds the signature fields and returns it with
-// the digest to be signed. It reads the original once and keeps none of it. It
-// applies the same rules as [Inspect] and refuses with *pdf.Refusal.
+// Prepare writes the update that adds the signature fields, and returns it with the digest to be
+// signed. It reads the original once and keeps none of it. It applies the same rules as [Inspect],
+// and refuses with *pdf.Refusal.
 func Prepare(r io.ReaderAt, size int64, o Options) (*Prepared, error) {
 	if o.FieldName == "" || o.Rand == nil || o.SignedAt.IsZero() {
 		return nil, errors.New("pades: FieldName, SignedAt and Rand are required")
@@ -115,7 +115,7 @@ func Prepare(r io.ReaderAt, size int64, o Options) (*Prepared, error) {
 	return p, nil
 }
 
-// draft writes the signature fields and the signature with an empty hole.
+// draft writes the signature fields, and the signature with an empty placeholder.
 func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 	places, err := place(d, o.Locations)
 	if err != nil {
@@ -140,7 +140,7 @@ func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 	}
 	if earlier, err := signatures(d); err != nil {
 		return hole{}, err
-	} else if len(earlier) == 0 { // after a signature this would be a change of the pages
+	} else if len(earlier) == 0 { // with earlier signatures this would be a change of the pages
 		if err := u.SeparateAnnotations(); err != nil {
 			return hole{}, err
 		}
@@ -188,8 +188,8 @@ func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 // security stores and document time stamps (EN 319 142-1, 5.6; ISO 32000-2 has them itself).
 const esicLevel = 2
 
-// declare writes to the catalog that a document before PDF 2.0 uses these extensions. Other
-// extensions stay as they are.
+// declare writes to the catalog that a document before PDF 2.0 uses these extensions. It keeps
+// other extensions.
 func declare(u *pdf.Update, d *pdf.Document) error {
 	version, err := d.Version()
 	if err != nil || version >= "2.0" {
@@ -197,7 +197,7 @@ func declare(u *pdf.Update, d *pdf.Document) error {
 	}
 	extensions, err := d.Get(d.Catalog(), "Extensions")
 	if err != nil || !extensions.IsNull() && !extensions.IsDict() {
-		return err // what is not a dictionary stays as it is
+		return err // a value that is not a dictionary is kept
 	}
 	level, err := d.Get(extensions, "ESIC", "ExtensionLevel")
 	if err != nil {
@@ -219,9 +219,9 @@ func declare(u *pdf.Update, d *pdf.Document) error {
 	return u.SetCatalog("Extensions", value)
 }
 
-// spare keeps the update from using numbers to which a page refers that signing changes: those
-// of the new places, those of earlier signatures, which a later update must treat as this one
-// did, and page 1, where document time stamps go.
+// spare prevents the update from using object numbers to which a page refers that signing changes:
+// the pages of the new places, of earlier signatures, which a later update must treat as this one
+// does, and page 1, which has document timestamps.
 func spare(u *pdf.Update, d *pdf.Document, locs ...Location) error {
 	pages := []int{1}
 	for _, l := range locs {
@@ -242,9 +242,8 @@ func spare(u *pdf.Update, d *pdf.Document, locs ...Location) error {
 	return u.Spare(slices.Compact(pages)...)
 }
 
-// addFields writes one merged field and widget per place, all with the same /V.
-// One field with several widgets would be the obvious form, but ISO 32000-2
-// (12.7.5.5) forbids it and viewers fail on it.
+// addFields writes one merged field and widget per place, all with the same /V. One field with
+// several widgets would be simpler, but ISO 32000-2 (12.7.5.5) forbids it and viewers fail on it.
 func addFields(
 	u *pdf.Update, d *pdf.Document, sig, lock pdf.Ref, places []placed, names []string, o Options,
 ) error {
@@ -276,8 +275,8 @@ func addFields(
 			{Key: "Subtype", Value: "/Widget"},
 			{Key: "FT", Value: "/Sig"},
 			{Key: "T", Value: pdf.TextString(names[i])},
-			// read aloud, as the next two: PDF/UA-1 (ISO 14289-1, 7.2) wants a language, PDF/UA-2
-			// (ISO 14289-2, 8.10.2.3) /Contents
+			// read aloud, as the next two: PDF/UA-1 (ISO 14289-1, 7.2) requires a language,
+			// PDF/UA-2 (ISO 14289-2, 8.10.2.3) /Contents
 			{Key: "TU", Value: said},
 			{Key: "Contents", Value: said},
 			{Key: "Lang", Value: "(en)"},
@@ -318,7 +317,7 @@ func addFields(
 	return nil
 }
 
-// drawings writes what the places show: one form XObject per page rotation.
+// drawings writes the contents of the places: one form XObject per page rotation.
 func drawings(u *pdf.Update, d *pdf.Document, rotations []int, o Options) (map[int]pdf.Ref, error) {
 	if o.rehearsal {
 		blank := u.Alloc()
@@ -346,18 +345,18 @@ func drawings(u *pdf.Update, d *pdf.Document, rotations []int, o Options) (map[i
 	}.write(u, fonts, rotations)
 }
 
-// hole is the place of a signature in an update that is being written.
+// hole is the position of a signature's placeholder in an update that is being written.
 type hole struct {
 	byteRange int64 // offset of the value of /ByteRange
 	contents  int64 // offset of '<'
 	size      int64 // up to and with '>'
 }
 
-// rangeFormat gives /ByteRange one length whatever its numbers are.
+// rangeFormat gives /ByteRange the same length for all numbers.
 const rangeFormat = "[0 %010d %010d %010d]"
 
-// putSignature writes a signature dictionary with room for a CMS message.
-// Offsets are computed from what is written, never searched for.
+// putSignature writes a signature dictionary with space for a CMS message. It computes the offsets
+// from what it writes.
 func putSignature(u *pdf.Update, ref pdf.Ref, reserved int, pairs []pdf.Pair) (hole, error) {
 	rangeValue := fmt.Sprintf(rangeFormat, 0, 0, 0)
 	const end = " >>"
@@ -372,8 +371,8 @@ func putSignature(u *pdf.Update, ref pdf.Ref, reserved int, pairs []pdf.Pair) (h
 	return hole{byteRange: at, contents: at + int64(len(middle)), size: int64(len(zeros))}, nil
 }
 
-// close sets /ByteRange in the finished update and hashes what it covers. seen,
-// if not nil, is a hash that has seen the original.
+// close sets /ByteRange in the finished update and hashes what it covers. seen, if not nil, is a
+// hash of the original.
 func (h hole) close(
 	u *pdf.Update, original io.ReaderAt, size int64, seen hash.Hash,
 ) (*Prepared, error) {
@@ -404,9 +403,9 @@ func (h hole) close(
 	return p, nil
 }
 
-// digest sets SHA256 and Digest from a hash that has seen the original.
+// digest sets SHA256 and Digest from a hash of the original.
 func (p *Prepared) digest(sum hash.Hash) error {
-	sum.Sum(p.SHA256[:0]) // leaves the state as it is
+	sum.Sum(p.SHA256[:0]) // does not change the state
 	if _, err := sum.Write(p.Before); err != nil {
 		return err
 	}
