@@ -399,6 +399,7 @@ func (a *App) edges(sandbox bool) error {
 	a.login, err = login.New(login.Config{
 		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
 		UINClaim: c.OIDCUINClaim, NameClaim: c.OIDCNameClaim,
+		ACRValues: c.OIDCACRValues, MaxAge: c.OIDCMaxAge,
 		PublicURL: c.PublicURL, Secret: cookies, Transport: roundTripper(a.toProvider), Now: a.now,
 		Log:    a.log,
 		Failed: a.portal.LoginFailed, Ended: a.store,

@@ -144,6 +144,14 @@ type Config struct {
 	OIDCUINClaim         string `yaml:"oidc_uin_claim"          help:"Claim with the NRIC or FIN."                                             name:"oidc-uin-claim"          default:"uin"`
 	OIDCNameClaim        string `yaml:"oidc_name_claim"         help:"Claim with the name for the certificate."                                                               default:"name"`
 
+	// Authentication context classes that the provider is asked for, in order of preference
+	// (acr_values). A login with another acr is refused. Empty is any.
+	OIDCACRValues List `yaml:"oidc_acr_values" name:"oidc-acr-values" help:"acr values that logins must have, one of them." placeholder:"ACR,..."`
+
+	// How long ago a person may have logged in at the provider (max_age); then the provider has to
+	// ask again, and a login without a newer auth_time is refused. 0 is any.
+	OIDCMaxAge time.Duration `yaml:"oidc_max_age" name:"oidc-max-age" help:"Longest time since the login at the provider." placeholder:"DURATION"`
+
 	// How long a further phone of a person waits before it can sign, unless one of the person's
 	// phones approves it. The person's phones and logins announce it and can stop it. 0 is no wait.
 	// Empty is 24 hours in the service and 0 in the sandbox.
@@ -392,6 +400,9 @@ func (c *Config) check() error {
 	}
 	if d := c.PhoneDelay; d != nil && (*d < 0 || *d > 720*time.Hour) {
 		return fmt.Errorf("phone_delay %s: it must be between 0 and 720h", *d)
+	}
+	if c.OIDCMaxAge != 0 && c.OIDCMaxAge < time.Second {
+		return fmt.Errorf("oidc_max_age %s: it must be 0 or at least 1s", c.OIDCMaxAge)
 	}
 	if n := c.PhoneLimit; n != nil && *n < 0 {
 		return fmt.Errorf("phone_limit %d: it must not be negative", *n)

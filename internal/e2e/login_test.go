@@ -5,7 +5,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
@@ -89,6 +91,40 @@ func TestLogin(t *testing.T) {
 	v.get(t, in.SigningURL).shows(t, 200, "no longer available here")
 	if doc := v.get(t, "/sign/"+in.RequestID+"/signed.pdf"); doc.status != http.StatusForbidden {
 		t.Errorf("signed.pdf after an hour: %d", doc.status)
+	}
+}
+
+// TestLoginInTrail shows that the trail, the evidence and the events of phones say how the signer
+// logged in.
+func TestLoginInTrail(t *testing.T) {
+	const acr = "urn:example:high"
+	s := start(t, func(c *app.Config) {
+		c.OIDCACRValues, c.OIDCMaxAge = app.List{acr, "urn:example:low"}, 10*time.Minute
+	})
+	in := s.initiate(t)
+	v := s.visitor(t)
+	before := s.now().Add(-time.Second)
+	v.login(t, in, alice)
+	s.advance(t, "20s")
+	v.proceed(t, in)
+	found := 0
+	for _, e := range s.trail(t, in.RequestID).Events {
+		if e.Kind != "opened" && e.Kind != "proceeded" {
+			continue
+		}
+		found++
+		at, err := time.Parse(time.RFC3339, e.Detail["auth_time"])
+		if e.Detail["acr"] != acr || e.Detail["amr"] != "user" || err != nil ||
+			at.Before(before.Truncate(time.Second)) || at.After(before.Add(10*time.Second)) {
+			t.Errorf("%s: %v, logged in at about %s", e.Kind, e.Detail, before)
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d events", found)
+	}
+	p := enrolled(t, s, alice)
+	if !strings.Contains(p.get(t, "/phone/").body, "Test phone") {
+		t.Error("a login at the phone does not work")
 	}
 }
 

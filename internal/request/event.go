@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"time"
+
+	"github.com/signet-sign/signet/internal/signer"
 )
 
 // Event is one line of a request's audit trail. It is written in the transaction of the change that
@@ -20,7 +22,11 @@ type Event struct {
 // Detail has the details of an event, in texts that operators may see: no NRIC, no secret. A member
 // that does not belong to the kind of event is empty.
 type Detail struct {
-	Attempt string `json:"attempt,omitempty"` // the number of the attempt, from 1
+	// how the signer logged in, see [signer.Authentication]
+	ACR      string `json:"acr,omitempty"`
+	AMR      string `json:"amr,omitempty"`
+	Attempt  string `json:"attempt,omitempty"`   // the number of the attempt, from 1
+	AuthTime string `json:"auth_time,omitempty"` // of the signer's login, RFC 3339
 	// the operator, or by how much a request was made older
 	By        string `json:"by,omitempty"`
 	Client    string `json:"client,omitempty"`    // class of the downloading client
@@ -44,6 +50,15 @@ type Detail struct {
 	WarnedOf string `json:"warned_of,omitempty"` // codes of package pades, with commas
 }
 
+// authDetail is the detail of an event that a signer caused.
+func authDetail(p signer.Person) Detail {
+	d := Detail{ACR: p.Auth.ACR, AMR: p.Auth.AMR}
+	if !p.Auth.At.IsZero() {
+		d.AuthTime = p.Auth.At.Format(time.RFC3339)
+	}
+	return d
+}
+
 // Members yields the names and texts of d in the order of their names, also those that are empty.
 func (d *Detail) Members() iter.Seq2[string, *string] {
 	return func(yield func(string, *string) bool) {
@@ -63,8 +78,8 @@ type EventKind string
 // The kinds of events.
 const (
 	EventInitiated      EventKind = "initiated"
-	EventOpened         EventKind = "opened"
-	EventProceeded      EventKind = "proceeded"
+	EventOpened         EventKind = "opened"    // detail: acr, amr, auth_time
+	EventProceeded      EventKind = "proceeded" // detail: acr, amr, auth_time, ends_at
 	EventScanned        EventKind = "scanned"
 	EventSessionEnded   EventKind = "session_ended" // detail: outcome
 	EventApproved       EventKind = "approved"

@@ -32,7 +32,7 @@ func (s *Service) Open(ctx context.Context, id string, p signer.Person) (*Reques
 		}
 		if r.Signer == nil {
 			r.State, r.Signer = c.to, &p
-			e.record(now, EventOpened, Detail{})
+			e.record(now, EventOpened, authDetail(p))
 		}
 		opened = r.Clone()
 		return e, nil

@@ -43,10 +43,10 @@ func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Req
 			EndsAt:    ends,
 			MatchCode: fmt.Sprintf("%04d", code),
 		}
-		e.record(now, EventProceeded, Detail{
-			EndsAt:   r.Session.EndsAt.Format(time.RFC3339),
-			WarnedOf: strings.Join(r.Warnings, ", "),
-		})
+		detail := authDetail(p)
+		detail.EndsAt = r.Session.EndsAt.Format(time.RFC3339)
+		detail.WarnedOf = strings.Join(r.Warnings, ", ")
+		e.record(now, EventProceeded, detail)
 		session = r.Clone()
 		return e, nil
 	})

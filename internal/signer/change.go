@@ -25,6 +25,10 @@ func (s *Service) change(
 		p.UIN,
 		func(phones []Phone) (changed []Phone, _ []Event, err error) {
 			changed, events, err = change(phones, s.now())
+			for i := range events {
+				d := &events[i].Detail
+				d.ACR, d.AMR, d.AuthTime = p.Auth.ACR, p.Auth.AMR, p.Auth.At
+			}
 			return changed, events, err
 		},
 	)

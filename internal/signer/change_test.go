@@ -250,6 +250,29 @@ func TestPhoneLimit(t *testing.T) {
 	}
 }
 
+// TestPhoneEventsTellTheLogin shows that each event says how the person logged in who caused it.
+func TestPhoneEventsTellTheLogin(t *testing.T) {
+	w := newPeople(t)
+	who := alice
+	who.Auth = signer.Authentication{ACR: "high", AMR: "pwd otp", At: w.now}
+	first, second := w.enrol(who), w.enrol(who)
+	if err := w.approve(who, second.ID, first); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Revoke(t.Context(), who, second.ID); err != nil {
+		t.Fatal(err)
+	}
+	events, err := w.Store.PhoneEvents(t.Context(), who.UIN)
+	if err != nil || len(events) != 4 {
+		t.Fatalf("%d events, %v", len(events), err)
+	}
+	for _, e := range events {
+		if d := e.Detail; d.ACR != "high" || d.AMR != "pwd otp" || !d.AuthTime.Equal(w.now) {
+			t.Errorf("%s: %+v", e.Kind, d)
+		}
+	}
+}
+
 // TestPhoneFailure: a change that is not written is not logged.
 func TestPhoneFailure(t *testing.T) {
 	w := newPeople(t)

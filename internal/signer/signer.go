@@ -18,6 +18,17 @@ import (
 type Person struct {
 	UIN  string // NRIC or FIN, upper case; never in a log
 	Name string // for the certificate
+
+	// Auth is how the person logged in last; zero for a person who is not logged in.
+	Auth Authentication
+}
+
+// Authentication is what the identity provider says of a login (OpenID Connect Core, section 2). A
+// member is empty if the provider does not say.
+type Authentication struct {
+	ACR string    // authentication context class reference
+	AMR string    // authentication methods references, separated by spaces
+	At  time.Time // auth_time
 }
 
 // Hash returns the form in which a relying party names its intended signer: lower-case hex SHA-256
@@ -97,6 +108,9 @@ type Detail struct {
 	Name     string    // of the phone when it was enrolled
 	ActiveAt time.Time // when an enrolled phone may sign first, if it waits
 	By       string    // the id of the phone that approved
+	ACR      string    // how the person logged in who set up, approved or ended it
+	AMR      string
+	AuthTime time.Time
 }
 
 // EventKind names what happened.

@@ -77,6 +77,27 @@ type documentRow struct {
 type personRow struct {
 	UIN  string `json:"uin"`
 	Name string `json:"name"`
+
+	ACR      string    `json:"acr,omitempty"`
+	AMR      string    `json:"amr,omitempty"`
+	AuthTime time.Time `json:"auth_time,omitzero"`
+}
+
+func newPersonRow(p *signer.Person) *personRow {
+	if p == nil {
+		return nil
+	}
+	return &personRow{p.UIN, p.Name, p.Auth.ACR, p.Auth.AMR, p.Auth.At}
+}
+
+func (r *personRow) person() *signer.Person {
+	if r == nil {
+		return nil
+	}
+	return &signer.Person{
+		UIN: r.UIN, Name: r.Name,
+		Auth: signer.Authentication{ACR: r.ACR, AMR: r.AMR, At: r.AuthTime},
+	}
 }
 
 type sessionRow struct {
@@ -119,7 +140,7 @@ func encodeRequest(r *request.Request) (string, error) {
 		V: rowVersion, ID: r.ID, ClientID: r.ClientID, State: string(r.State), DocName: r.DocName,
 		SignerHash: r.SignerHash, ExchangeHash: r.ExchangeHash, CreatedAt: r.CreatedAt,
 		ExpiresAt: r.ExpiresAt,
-		Document:  documentRow(r.Document), Warnings: r.Warnings, Signer: (*personRow)(r.Signer),
+		Document:  documentRow(r.Document), Warnings: r.Warnings, Signer: newPersonRow(r.Signer),
 		Approval:    (*approvalRow)(r.Approval),
 		CancelledAt: r.CancelledAt, Outcome: string(r.Outcome),
 	}
@@ -159,7 +180,7 @@ func decodeRequest(data []byte) (*request.Request, error) {
 		SignerHash: row.SignerHash, ExchangeHash: row.ExchangeHash, CreatedAt: row.CreatedAt,
 		ExpiresAt: row.ExpiresAt,
 		Document:  request.Document(row.Document), Warnings: row.Warnings,
-		Signer:      (*signer.Person)(row.Signer),
+		Signer:      row.Signer.person(),
 		Approval:    (*request.Approval)(row.Approval),
 		CancelledAt: row.CancelledAt, Outcome: request.Outcome(row.Outcome),
 	}
@@ -192,7 +213,10 @@ type detailRow struct {
 }
 
 type detailMembers struct {
+	ACR       string `json:"acr,omitempty"`
+	AMR       string `json:"amr,omitempty"`
 	Attempt   string `json:"attempt,omitempty"`
+	AuthTime  string `json:"auth_time,omitempty"`
 	By        string `json:"by,omitempty"`
 	Client    string `json:"client,omitempty"`
 	Count     string `json:"count,omitempty"`
@@ -250,6 +274,9 @@ type phoneDetailMembers struct {
 	Name     string    `json:"name,omitempty"`
 	ActiveAt time.Time `json:"active_at,omitzero"`
 	By       string    `json:"by,omitempty"`
+	ACR      string    `json:"acr,omitempty"`
+	AMR      string    `json:"amr,omitempty"`
+	AuthTime time.Time `json:"auth_time,omitzero"`
 }
 
 func encodePhoneDetail(d signer.Detail) (string, error) {

@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +40,10 @@ type Config struct {
 	ClientSecret string
 	UINClaim     string // claim of the ID token with the NRIC or FIN; default "uin"
 	NameClaim    string // claim with the name for the certificate; default "name"
+	// ACRValues are asked for in this order (OpenID Connect Core, section 3.1.2.1, acr_values), and
+	// the ID token has to have one of them; empty: any.
+	ACRValues []string
+	MaxAge    time.Duration // since the person logged in at the provider; 0: any
 
 	PublicURL string
 	Secret    []byte            // 32 bytes; seals the cookies
@@ -122,8 +127,22 @@ type identity struct {
 
 // personCookie is the sealed form of a [signer.Person].
 type personCookie struct {
-	UIN  string `json:"UIN"`
-	Name string `json:"Name"`
+	UIN      string    `json:"UIN"`
+	Name     string    `json:"Name"`
+	ACR      string    `json:"acr,omitempty"`
+	AMR      string    `json:"amr,omitempty"`
+	AuthTime time.Time `json:"auth_time,omitzero"`
+}
+
+func newPersonCookie(p signer.Person) personCookie {
+	return personCookie{p.UIN, p.Name, p.Auth.ACR, p.Auth.AMR, p.Auth.At}
+}
+
+func (c personCookie) person() signer.Person {
+	return signer.Person{
+		UIN: c.UIN, Name: c.Name,
+		Auth: signer.Authentication{ACR: c.ACR, AMR: c.AMR, At: c.AuthTime},
+	}
 }
 
 // attempt is the sealed content of the cookie of a login in progress.
@@ -143,7 +162,7 @@ func (l *Login) Person(r *http.Request, scope string) (signer.Person, bool) {
 		if err != nil {
 			l.c.Log.ErrorContext(r.Context(), "reading ended logins", "err", err)
 		} else if !ended {
-			return signer.Person(id.Person), true
+			return id.Person.person(), true
 		}
 	}
 	return signer.Person{}, false
@@ -211,6 +230,14 @@ func (l *Login) begin(
 		w,
 		l.cookie(attemptCookie(a.State), l.seal.seal("attempt", a), callbackPath, attemptLifetime),
 	)
+	if len(l.c.ACRValues) > 0 {
+		acr := strings.Join(l.c.ACRValues, " ")
+		options = append(options, oauth2.SetAuthURLParam("acr_values", acr))
+	}
+	if l.c.MaxAge > 0 {
+		seconds := strconv.Itoa(int(l.c.MaxAge.Seconds()))
+		options = append(options, oauth2.SetAuthURLParam("max_age", seconds))
+	}
 	options = append(options, oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier))
 	http.Redirect(w, r, conf.AuthCodeURL(a.State, options...), http.StatusSeeOther)
 }
@@ -264,7 +291,8 @@ func (l *Login) unavailable(w http.ResponseWriter, r *http.Request, returnTo str
 // Set logs p in for scope.
 func (l *Login) Set(w http.ResponseWriter, p signer.Person, scope string) {
 	id := identity{
-		ID: random(), Person: personCookie(p), Scope: scope, Ends: l.c.Now().Add(Lifetime).Unix(),
+		ID: random(), Person: newPersonCookie(p), Scope: scope,
+		Ends: l.c.Now().Add(Lifetime).Unix(),
 	}
 	http.SetCookie(w, l.cookie(scopeCookie(scope), l.seal.seal("identity", id), scope, Lifetime))
 }
@@ -305,7 +333,41 @@ func (l *Login) exchange(ctx context.Context, code string, a attempt) (signer.Pe
 			"the ID token lacks a valid %q or a %q", l.c.UINClaim, l.c.NameClaim,
 		)
 	}
-	return p, nil
+	p.Auth, err = l.authentication(claims)
+	return p, err
+}
+
+// leeway is how much longer ago than MaxAge a person may have logged in, for the steps at the
+// provider after the password, and for clocks.
+const leeway = time.Minute
+
+// authentication reads how the person logged in, and checks it. A provider need not do what
+// acr_values and max_age ask for (OpenID Connect Core, section 3.1.3.7).
+func (l *Login) authentication(claims map[string]any) (a signer.Authentication, _ error) {
+	a.ACR, _ = claims["acr"].(string)
+	methods, _ := claims["amr"].([]any)
+	var amr []string
+	for _, m := range methods {
+		if m, ok := m.(string); ok {
+			amr = append(amr, m)
+		}
+	}
+	a.AMR = strings.Join(amr, " ")
+	if at, ok := claims["auth_time"].(float64); ok {
+		a.At = time.Unix(int64(at), 0).UTC()
+	}
+	if len(l.c.ACRValues) > 0 && !slices.Contains(l.c.ACRValues, a.ACR) {
+		return a, fmt.Errorf("the ID token has the acr %q, which is not configured", a.ACR)
+	}
+	if l.c.MaxAge > 0 {
+		age := l.c.Now().Sub(a.At)
+		if a.At.IsZero() || age > l.c.MaxAge+leeway || age < -leeway {
+			return a, fmt.Errorf(
+				"the ID token has the auth_time %s, which is not within %s", a.At, l.c.MaxAge,
+			)
+		}
+	}
+	return a, nil
 }
 
 func (l *Login) oauth(ctx context.Context) (*oauth2.Config, *oidc.Provider, error) {

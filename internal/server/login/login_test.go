@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -319,6 +320,80 @@ func TestIDToken(t *testing.T) {
 			}
 			if strings.Contains(l.log.String(), "S8979373") {
 				t.Errorf("the log holds a UIN: %s", &l.log)
+			}
+		})
+	}
+}
+
+// TestAuthentication shows that acr_values and max_age are asked for, that logins which do not do
+// what they ask for are refused, and that the others tell how the person logged in.
+func TestAuthentication(t *testing.T) {
+	const high, low = "urn:acr:high", "urn:acr:low"
+	now := time.Now()
+	ago := func(d time.Duration) int64 { return now.Add(-d).Unix() }
+	for name, c := range map[string]struct {
+		values []string
+		maxAge time.Duration
+		claims map[string]any
+		want   signer.Authentication
+		ok     bool
+	}{
+		"nothing asked, nothing told": {ok: true},
+		"told without being asked": {
+			claims: map[string]any{"acr": low, "amr": []string{"pwd", "otp"}, "auth_time": ago(time.Hour)},
+			want:   signer.Authentication{ACR: low, AMR: "pwd otp", At: time.Unix(ago(time.Hour), 0).UTC()},
+			ok:     true,
+		},
+		"one of the classes": {
+			values: []string{high, low}, claims: map[string]any{"acr": low},
+			want: signer.Authentication{ACR: low}, ok: true,
+		},
+		"another class":       {values: []string{high}, claims: map[string]any{"acr": low}},
+		"both classes as one": {values: []string{high, low}, claims: map[string]any{"acr": high + " " + low}},
+		"no class":            {values: []string{high}},
+		"a class of numbers":  {values: []string{high}, claims: map[string]any{"acr": 1}},
+		"a fresh login": {
+			maxAge: 5 * time.Minute, claims: map[string]any{"auth_time": ago(5 * time.Minute)},
+			want: signer.Authentication{At: time.Unix(ago(5*time.Minute), 0).UTC()}, ok: true,
+		},
+		"an old login":          {maxAge: 5 * time.Minute, claims: map[string]any{"auth_time": ago(7 * time.Minute)}},
+		"no time":               {maxAge: 5 * time.Minute},
+		"a time as text":        {maxAge: 5 * time.Minute, claims: map[string]any{"auth_time": "now"}},
+		"a time in the future":  {maxAge: 5 * time.Minute, claims: map[string]any{"auth_time": ago(-2 * time.Minute)}},
+		"a class and a bad age": {values: []string{high}, maxAge: time.Minute, claims: map[string]any{"acr": high, "auth_time": ago(time.Hour)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProvider(t)
+			l := newClient(t, func(config *login.Config) {
+				config.Issuer, config.ACRValues, config.MaxAge = p.URL, c.values, c.maxAge
+			})
+			l.now = now
+			w := httptest.NewRecorder()
+			l.Begin(
+				w,
+				httptest.NewRequest("POST", "https://sign.example/", nil),
+				"/sign/1",
+				"/sign/1",
+			)
+			at, err := url.Parse(w.Header().Get("Location"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			age := ""
+			if c.maxAge > 0 {
+				age = strconv.Itoa(int(c.maxAge.Seconds()))
+			}
+			if q := at.Query(); q.Get("acr_values") != strings.Join(c.values, " ") ||
+				q.Get("max_age") != age {
+				t.Errorf("asked for acr %q, age %q", q.Get("acr_values"), q.Get("max_age"))
+			}
+			resp := l.attempt(t, p, c.claims, "/sign/1", "/sign/1")
+			who, ok := l.Person(with(resp.Cookies()), "/sign/1")
+			if ok != c.ok || ok && who.Auth != c.want {
+				t.Errorf("logged in %t as %+v: %s", ok, who, &l.log)
+			}
+			if !c.ok && (resp.StatusCode != http.StatusForbidden || len(l.failed) != 1) {
+				t.Errorf("%d, failed %v", resp.StatusCode, l.failed)
 			}
 		})
 	}

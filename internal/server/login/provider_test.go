@@ -100,12 +100,13 @@ func TestProviderHangs(t *testing.T) {
 					"exp": l.now.Add(time.Hour).Unix(), "nonce": at.Query().Get("nonce"),
 					"uin": "S8979373D", "name": "TAN XIAO HUI",
 				}
+				cookies := w.Result().Cookies()
 				step = func() (*httptest.ResponseRecorder, time.Duration) {
 					r := httptest.NewRequest(
 						"GET", "https://sign.example/login/callback?code=c&state="+
 							at.Query().Get("state"), nil,
 					)
-					for _, cookie := range w.Result().Cookies() {
+					for _, cookie := range cookies {
 						r.AddCookie(cookie)
 					}
 					answer, start := httptest.NewRecorder(), time.Now()

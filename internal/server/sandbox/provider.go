@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/rand"
 	"crypto/sha256"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -43,8 +45,13 @@ type grant struct {
 	person    signer.Person
 	nonce     string
 	challenge string
+	acr       string
+	at        time.Time // when the persona was chosen, which is the login
 	ends      time.Time
 }
+
+// defaultACR is the acr of a login for which no other is asked.
+const defaultACR = "urn:signet:sandbox:persona"
 
 const (
 	keyID        = "sandbox-idp"
@@ -95,7 +102,7 @@ func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page := PersonaChooser{Action: "/idp/authorize", Client: "Signet", RedirectURL: p.RedirectURL}
-	for _, name := range []string{"client_id", "redirect_uri", "response_type", "code_challenge_method", "code_challenge", "state", "nonce", "scope"} {
+	for _, name := range []string{"client_id", "redirect_uri", "response_type", "code_challenge_method", "code_challenge", "state", "nonce", "scope", "acr_values"} {
 		page.Fields = append(page.Fields, Hidden{Name: name, Value: q.Get(name)})
 	}
 	page.Personas = choices(p.Personas)
@@ -134,7 +141,11 @@ func (p *Provider) grant(person signer.Person, q url.Values) string {
 	if p.codes == nil {
 		p.codes = map[string]grant{}
 	}
-	p.codes[code] = grant{person, q.Get("nonce"), q.Get("code_challenge"), now.Add(codeLifetime)}
+	acr, _, _ := strings.Cut(q.Get("acr_values"), " ")
+	p.codes[code] = grant{
+		person: person, nonce: q.Get("nonce"), challenge: q.Get("code_challenge"),
+		acr: cmp.Or(acr, defaultACR), at: now, ends: now.Add(codeLifetime),
+	}
 	return code
 }
 
@@ -166,6 +177,7 @@ func (p *Provider) token(w http.ResponseWriter, r *http.Request) {
 		"sub": base64.RawURLEncoding.EncodeToString(subject[:16]),
 		"iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(), "nonce": g.nonce,
 		"name": g.person.Name, "uin": g.person.UIN,
+		"acr": g.acr, "amr": []string{"user"}, "auth_time": g.at.Unix(), // RFC 8176: user presence
 	})
 	if err != nil {
 		p.Log.ErrorContext(r.Context(), "signing an ID token", "err", err)
