@@ -45,6 +45,7 @@ var imports = map[string]string{
 	// edges
 	"internal/webhook":         "api internal/keydir internal/party internal/calllog internal/request",
 	"internal/obs":             "",
+	"internal/fault":           "api internal/keydir internal/token",
 	"internal/server":          "",
 	"internal/server/security": "",
 	"internal/server/httpx":    "api internal/request internal/server/security",
@@ -55,7 +56,7 @@ var imports = map[string]string{
 	"internal/server/portal":   "api pades internal/party internal/server/login internal/server/httpx internal/server/ui internal/request internal/signer",
 	"internal/server/phone":    "api internal/party internal/server/login internal/server/httpx internal/server/security internal/server/ui internal/request internal/signer",
 	"internal/server/console":  "api internal/party internal/calllog internal/safehttp internal/server/httpx internal/server/security internal/server/ui internal/request",
-	"internal/server/control":  "api internal/calllog internal/server/httpx internal/request internal/signer",
+	"internal/server/control":  "api internal/calllog internal/fault internal/server/httpx internal/request internal/signer",
 	"internal/server/sandbox":  "api client internal/keydir pades/pdf internal/server/httpx internal/server/ui internal/signer",
 
 	// wiring: sees everything

@@ -113,6 +113,34 @@ func (s *Sandbox) Sign(ctx context.Context, requestID, as, behaviour string) err
 	return s.call(ctx, http.MethodPost, "/signers", in, nil)
 }
 
+// Fault is something that the sandbox does wrong on purpose; docs/sandbox.md lists the kinds.
+type Fault struct {
+	Kind        string        `json:"kind"`
+	Probability float64       `json:"probability,omitempty"` // up to 1; 0 is 1
+	Count       int           `json:"count,omitempty"`       // of injections; 0 is any number
+	Delay       time.Duration `json:"-"`                     // of what is slow or late; 0 is 5 s
+
+	// Call restricts the fault to "initiate", "cancel", "result", "download" or "keys", ClientID to
+	// a relying party, RequestID to a request; "" is any.
+	Call      string `json:"call,omitempty"`
+	ClientID  string `json:"client_id,omitempty"`
+	RequestID string `json:"request_id,omitempty"`
+}
+
+// Inject adds a fault until the sandbox ends or [Sandbox.ClearFaults] is called.
+func (s *Sandbox) Inject(ctx context.Context, f Fault) error {
+	in := struct {
+		Fault
+		Delay string `json:"delay"`
+	}{f, f.Delay.String()}
+	return s.call(ctx, http.MethodPost, "/faults", in, nil)
+}
+
+// ClearFaults removes all faults.
+func (s *Sandbox) ClearFaults(ctx context.Context) error {
+	return s.call(ctx, http.MethodDelete, "/faults", nil, nil)
+}
+
 // State returns the state of a request: created, locked, session, sealing, stalled, signed, expired
 // or cancelled.
 func (s *Sandbox) State(ctx context.Context, requestID string) (string, error) {

@@ -136,6 +136,22 @@ func TestRelyingParty(t *testing.T) {
 		t.Error(err)
 	}
 
+	lost := initiate()
+	if err := sandbox.Inject(ctx, signettest.Fault{
+		Kind: "error", Count: 1, RequestID: lost.RequestID,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := shop.Cancel(ctx, lost.RequestID); !errors.Is(err, api.ErrServerSide) {
+		t.Errorf("cancel with a fault: %v", err)
+	}
+	if err := shop.Cancel(ctx, lost.RequestID); err != nil {
+		t.Errorf("cancel after the fault: %v", err)
+	}
+	if err := sandbox.ClearFaults(ctx); err != nil {
+		t.Error(err)
+	}
+
 	cancelled, other := initiate(), initiate()
 	if err := sandbox.Age(ctx, cancelled.RequestID, 31*time.Minute); err != nil {
 		t.Fatal(err)

@@ -76,3 +76,14 @@ func decodePersonas(ctx *kong.DecodeContext, target reflect.Value) error {
 	target.Set(reflect.ValueOf(list))
 	return err
 }
+
+// decodeFaults reads the list of faults from one value.
+func decodeFaults(ctx *kong.DecodeContext, target reflect.Value) error {
+	var text string
+	if err := ctx.Scan.PopValueInto("faults", &text); err != nil {
+		return err
+	}
+	list, err := app.ParseFaults(text)
+	target.Set(reflect.ValueOf(list))
+	return err
+}

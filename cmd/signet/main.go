@@ -112,6 +112,7 @@ func newParser(c *cli, options ...kong.Option) (*kong.Kong, error) {
 		kong.UsageOnError(),
 		kong.Configuration(resolver),
 		kong.TypeMapper(reflect.TypeFor[app.PartyList](), kong.MapperFunc(decodeParties)),
+		kong.TypeMapper(reflect.TypeFor[app.FaultList](), kong.MapperFunc(decodeFaults)),
 		kong.TypeMapper(reflect.TypeFor[app.PersonaList](), kong.MapperFunc(decodePersonas)),
 		kong.DefaultEnvars("SIGNET"),
 	)...)

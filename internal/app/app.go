@@ -30,6 +30,7 @@ import (
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/fault"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/internal/party"
@@ -101,6 +102,7 @@ type App struct {
 	calls      *calllog.Recorder
 	rpapi      *rpapi.API
 	automatic  *control.Signers // of a sandbox; else nil
+	faults     *fault.Set       // of a sandbox; else nil
 	apiBases   []string         // base paths of the calls
 	ownHost    string           // host that requests to the public listener must name; "" for any
 	portal     *portal.Portal
@@ -352,6 +354,9 @@ func (a *App) domain(sandbox bool) error {
 		Key: key, KeyID: public.KeyID, Now: a.now, Log: a.log, Ladder: c.WebhookLadder,
 		Calls: a.calls,
 	}
+	if a.faults != nil {
+		a.misbehave(sender)
+	}
 	a.worker = request.NewWorker(a.sign, a.counted(sender.Deliver))
 
 	a.apiBases = []string{api.BasePath}
@@ -446,6 +451,9 @@ func (a *App) logos() http.Handler {
 // cross-site protection.
 func (a *App) public() http.Handler {
 	h := a.rpapi.Handler(a.kit.ErrorPages(server.Protect(a.handler)), a.apiBases...)
+	if a.faults != nil {
+		h = a.faults.Handler(a.owner, h)
+	}
 	if a.ownHost != "" {
 		h = server.OwnHost(h, a.ownHost)
 	}

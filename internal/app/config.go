@@ -80,6 +80,17 @@ type Config struct {
 	// The sandbox only. The people who can log in and sign; six by default.
 	Personas PersonaList `yaml:"personas" help:"YAML file with the sandbox's personas." placeholder:"FILE"`
 
+	// The sandbox only. What goes wrong on purpose; docs/sandbox.md lists the faults. As a flag or
+	// environment variable: the same list as YAML text.
+	Faults FaultList `yaml:"faults" help:"Sandbox: faults to inject, as YAML." placeholder:"YAML"`
+
+	// The sandbox only. Inject a low rate of every fault.
+	Rehearsal bool `yaml:"rehearsal" help:"Sandbox: inject a low rate of every fault."`
+
+	// The sandbox only. Seed of faults with a probability; 0 is another one at each start, which
+	// the log has.
+	FaultSeed uint64 `yaml:"fault_seed" help:"Sandbox: seed of faults with a probability." placeholder:"N"`
+
 	// The sandbox only. Sign each new request after this time, as its intended signer if that is a
 	// persona, else as the first persona, in the way that the persona's behaviour says. 0 means
 	// that people sign.

@@ -98,6 +98,9 @@ func (a *App) openSandbox(
 	c.AllowPrivate = true
 	secret := rand.Text()
 	c.OIDCClientID, c.OIDCClientSecret, c.OIDCUINClaim, c.OIDCNameClaim = "signet", secret, "uin", "name"
+	if err := a.openFaults(); err != nil {
+		return err
+	}
 	if err := a.open(ctx, store.Sandbox); err != nil {
 		return err
 	}
@@ -165,7 +168,8 @@ func (a *App) openSandbox(
 
 	controlMux := http.NewServeMux()
 	api := (&control.API{
-		Requests: a.sign, Lister: a.store, Phones: phones, Signers: a.automatic, Clock: clock,
+		Requests: a.sign, Lister: a.store, Phones: phones, Signers: a.automatic, Faults: a.faults,
+		Clock: clock,
 		Drain: a.worker.Drain, Log: a.log, Recorder: a.calls, CallStore: a.store,
 	}).Handler()
 	controlMux.Handle("/", api)

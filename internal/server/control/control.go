@@ -17,6 +17,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/fault"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/httpx"
 )
@@ -27,6 +28,7 @@ type API struct {
 	Lister   request.Lister
 	Phones   *SoftPhones
 	Signers  *Signers
+	Faults   *fault.Set
 	Clock    *Clock
 	Drain    func(ctx context.Context) error // runs all jobs that are due
 	Log      *slog.Logger
@@ -44,6 +46,9 @@ func (c *API) Handler() http.Handler {
 	})
 	mux.Handle("GET /requests/{request_id}", j.Handle(c.show))
 	mux.Handle("POST /requests/{request_id}/act", j.Handle(c.act))
+	mux.Handle("GET /faults", j.Handle(c.faults))
+	mux.Handle("POST /faults", j.Handle(c.addFault))
+	mux.Handle("DELETE /faults", j.Handle(c.clearFaults))
 	mux.Handle("GET /signers", j.Handle(c.Signers.show))
 	mux.Handle("POST /signers", j.Handle(c.Signers.plan))
 	mux.Handle("DELETE /signers", j.Handle(c.Signers.clear))

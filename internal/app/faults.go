@@ -1,0 +1,104 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/fault"
+	"github.com/signet-sign/signet/internal/keydir"
+	"github.com/signet-sign/signet/internal/webhook"
+)
+
+// FaultList is a type of its own so that the command line can tell how to read it; see
+// [ParseFaults].
+type FaultList []fault.Rule
+
+// ParseFaults reads the list from the YAML of one flag or environment variable.
+func ParseFaults(text string) (FaultList, error) {
+	d := yaml.NewDecoder(strings.NewReader(text))
+	d.KnownFields(true)
+	var list FaultList
+	if err := d.Decode(&list); err != nil {
+		return nil, fmt.Errorf("faults: %w", err)
+	}
+	return list, nil
+}
+
+// openFaults makes the set of faults that the configuration describes.
+func (a *App) openFaults() error {
+	c := &a.Config
+	rules := []fault.Rule(c.Faults)
+	if c.Rehearsal {
+		rules = append(rules, fault.Rehearsal()...)
+	}
+	seed := c.FaultSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	set, err := fault.NewSet(seed, a.injected, rules...)
+	if err != nil {
+		return fmt.Errorf("faults: %w", err)
+	}
+	if len(rules) > 0 {
+		a.log.Info("faults are injected", "rules", len(rules), "fault_seed", seed)
+	}
+	a.faults = set
+	return nil
+}
+
+// misbehave puts the faults around what works.
+func (a *App) misbehave(sender *webhook.Sender) {
+	sign := func(claims any) (string, error) {
+		return keydir.SignJWT(sender.Key, sender.KeyID, claims)
+	}
+	next := sender.Client.Transport
+	if next == nil {
+		next = http.DefaultTransport
+	}
+	sender.Client.Transport = a.faults.Webhooks(a.owner, sign, next)
+	a.sign.Timestamper = a.faults.Timestamper(a.sign.Timestamper)
+}
+
+// owner implements fault.Owner.
+func (a *App) owner(ctx context.Context, requestID string) string {
+	r, err := a.sign.Get(ctx, requestID)
+	if err != nil {
+		return ""
+	}
+	return r.ClientID
+}
+
+// injected logs a fault, and records the call if the fault has kept it from being executed, as no
+// one else does then.
+func (a *App) injected(i fault.Injection) {
+	a.log.Info(
+		"injected a fault", "fault", i.Kind, "call", i.Call, "client_id", i.ClientID, "request_id",
+		i.RequestID,
+	)
+	rec := calllog.Record{
+		Kind: calllog.Kind(i.Call), Party: i.ClientID, RequestID: i.RequestID,
+		Reason: "injected fault: " + string(i.Kind),
+	}
+	refusal := api.ErrServerSide
+	switch i.Kind {
+	case fault.Error:
+		rec.Status = http.StatusInternalServerError
+	case fault.Reset:
+	case fault.DownloadExpired:
+		rec.Status, refusal = http.StatusForbidden, api.ErrUnauthorized
+	default:
+		return
+	}
+	if i.Call == "keys" {
+		return
+	}
+	rec.Error, rec.Description = refusal.Code, refusal.Description
+	a.calls.Record(rec, i.Token)
+}

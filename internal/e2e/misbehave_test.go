@@ -1,0 +1,224 @@
+package e2e_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/client"
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/server/control"
+	"github.com/signet-sign/signet/internal/token"
+)
+
+func (s *sandbox) inject(t testing.TB, rule string) {
+	t.Helper()
+	a := do(t, "POST", s.control+"/faults", "", "application/json", strings.NewReader(rule))
+	if a.status != http.StatusOK {
+		t.Fatalf("fault %s: %d %s", rule, a.status, a.body)
+	}
+}
+
+// tryCancel cancels with a client of the sandbox's own, because the answer may not arrive.
+func (s *sandbox) tryCancel(t testing.TB, id string) (status int, header http.Header, err error) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(
+		t.Context(), "POST", s.url+"/api/v3/sign-requests/cancel", nil,
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", s.party.Token(token.Cancel, partytest.Claim("request_id", id)))
+	// without keep-alive, so that the client does not send the call twice by itself
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	resp.Body.Close()
+	return resp.StatusCode, resp.Header, nil
+}
+
+// TestFaultsOfCalls: each fault of a call is seen by the client, and leaves the state that it says.
+func TestFaultsOfCalls(t *testing.T) {
+	s, other := startTwo(t)
+	theirs := &sandbox{url: s.url, control: s.control, party: other}
+	for _, c := range []struct {
+		rule   string
+		status int // 0: no answer
+		state  string
+	}{
+		{`{"kind":"error","count":1,"call":"cancel"}`, 500, "created"},
+		{`{"kind":"reset","count":1}`, 0, "created"},
+		{`{"kind":"slow","count":1,"delay":"300ms"}`, 200, "cancelled"},
+		{`{"kind":"answer-lost","count":1}`, 0, "cancelled"},
+	} {
+		in, unharmed := s.initiate(t), theirs.initiate(t)
+		s.inject(t, strings.Replace(c.rule, "{", `{"client_id":"`+s.party.ClientID+`",`, 1))
+		if a := theirs.cancel(t, unharmed.RequestID); a.status != http.StatusOK {
+			t.Errorf("%s: the other party: %d %s", c.rule, a.status, a.body)
+		}
+		begin := time.Now()
+		status, header, err := s.tryCancel(t, in.RequestID)
+		if status != c.status || (err != nil) != (c.status == 0) {
+			t.Errorf("%s: %d, %v", c.rule, status, err)
+		}
+		if kind := header.Get("Signet-Fault"); err == nil &&
+			(kind == "" || !strings.Contains(c.rule, kind)) {
+			t.Errorf("%s: the header says %q", c.rule, kind)
+		}
+		if strings.Contains(c.rule, "slow") && time.Since(begin) < 300*time.Millisecond {
+			t.Errorf("slow took %s", time.Since(begin))
+		}
+		if got := s.view(t, in.RequestID).State; got != c.state {
+			t.Errorf("%s: it is %s, want %s", c.rule, got, c.state)
+		}
+		// The next call is as usual.
+		want := http.StatusOK
+		if c.state == "cancelled" {
+			want = http.StatusBadRequest
+		}
+		if a := s.cancel(t, in.RequestID); a.status != want {
+			t.Errorf("%s, and then: %d %s", c.rule, a.status, a.body)
+		}
+		if c.state == "created" { // the call that was not executed is recorded
+			calls := s.calls(t, in.RequestID)
+			if got := calls[1].Reason; !strings.HasPrefix(got, "injected fault: ") {
+				t.Errorf("%s: the record says %q", c.rule, got)
+			}
+		}
+	}
+	s.inject(t, `{"kind":"error","count":1,"call":"keys"}`)
+	for i, want := range []int{500, 200} {
+		if got := status(t, s.url+"/.well-known/keys.json"); got != want {
+			t.Errorf("keys, time %d: %d", i+1, got)
+		}
+	}
+	signed := s.sign(t)
+	s.inject(t, `{"kind":"download-expired","count":1,"request_id":"`+signed.RequestID+`"}`)
+	link := s.signedResult(t, signed).SignedDocURL
+	for i, want := range []int{403, 200} {
+		if a := do(t, "GET", link, "", "", nil); a.status != want {
+			t.Errorf("download, time %d: %d", i+1, a.status)
+		}
+	}
+	for _, body := range []string{`{"kind":"flood"}`, `{"kind":"slow","delay":"soon"}`, `{`} {
+		do(
+			t, "POST", s.control+"/faults", "", "application/json", strings.NewReader(body),
+		).refusedAs(t, body, 400, api.CodeClientSide)
+	}
+	var v control.FaultsView
+	a := do(t, "DELETE", s.control+"/faults", "", "", nil)
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Rules) != 0 ||
+		len(v.Kinds) != 13 {
+		t.Errorf("cleared: %s", a.body)
+	}
+}
+
+// TestFaultsOfWebhooks: a careful receiver refuses what is not genuine and gets the true webhook at
+// the next attempt.
+func TestFaultsOfWebhooks(t *testing.T) {
+	s := start(t)
+	private := s.party.Key("ES256").Private
+	rp, err := client.New(client.Config{
+		BaseURL: s.url + "/api/v3", ClientID: s.party.ClientID, Key: private,
+		KeyID: "k", KeysURL: s.url + api.PathKeys,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	genuine := func(hook partytest.Webhook) bool {
+		r, _ := http.NewRequest("POST", "/", strings.NewReader(string(hook.Body)))
+		r.Header.Set("Content-Type", "application/json")
+		_, err := rp.VerifyWebhook(t.Context(), r)
+		return err == nil
+	}
+	for _, c := range []struct {
+		kind    string
+		genuine []bool // of each webhook that arrives
+	}{
+		{"webhook-forged", []bool{false, true}},
+		{"webhook-wrong-key", []bool{false, true}},
+		{"webhook-expired", []bool{false, true}},
+		{"webhook-doubled", []bool{true, true}},
+		{"webhook-late", []bool{true}},
+	} {
+		before := len(s.party.Webhooks())
+		s.party.AnswerWebhooks(func(n int) int {
+			if n == before && !c.genuine[0] {
+				return http.StatusBadRequest
+			}
+			return http.StatusOK
+		})
+		s.inject(t, `{"kind":"`+c.kind+`","count":1,"delay":"1s"}`)
+		begin := time.Now()
+		s.sign(t)
+		for i, want := range c.genuine {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			hook, err := s.party.WaitWebhook(ctx, before+i)
+			cancel()
+			if err != nil {
+				t.Fatalf("%s: webhook %d: %v", c.kind, i+1, err)
+			}
+			if got := genuine(hook); got != want {
+				t.Errorf("%s: webhook %d is genuine: %v", c.kind, i+1, got)
+			}
+		}
+		if c.kind == "webhook-late" && time.Since(begin) < time.Second {
+			t.Errorf("late after %s", time.Since(begin))
+		}
+	}
+	before := len(s.party.Webhooks())
+	s.inject(t, `{"kind":"webhook-lost","count":1}`)
+	lost := s.sign(t)
+	s.advance(t, "1s") // returns when the webhook was handled
+	if n := len(s.party.Webhooks()); n != before {
+		t.Errorf("%d webhooks arrived", n-before)
+	}
+	if a := s.result(t, lost); a.status != http.StatusOK {
+		t.Errorf("result: %d", a.status)
+	}
+}
+
+// TestRehearsal: with a low rate of every fault, a client that tries again gets its document
+// signed.
+func TestRehearsal(t *testing.T) {
+	s := start(t, func(c *app.Config) {
+		c.Rehearsal, c.FaultSeed = true, 5
+		c.Faults, _ = app.ParseFaults(
+			`[{kind: error, call: initiate, count: 1}, {kind: tsa-down, count: 1}]`,
+		)
+	})
+	var v control.FaultsView
+	a := do(t, "GET", s.control+"/faults", "", "", nil)
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Rules) != 15 {
+		t.Fatalf("faults: %s", a.body)
+	}
+	if _, err := app.ParseFaults(`[{kind: error, chance: 1}]`); err == nil {
+		t.Error("an unknown key is accepted")
+	}
+	c := config(s.party)
+	c.Faults, _ = app.ParseFaults(`[{kind: flood}]`)
+	if _, err := app.OpenSandbox(t.Context(), c, time.Now, func(string) string { return "" }, nil); err == nil ||
+		!strings.Contains(err.Error(), "flood") {
+		t.Errorf("an unknown fault: %v", err)
+	}
+	if a := s.upload(t, s.party.Token(token.Initiate), []byte("")); a.status != 500 {
+		t.Errorf("the first call: %d", a.status)
+	}
+}
+
+// status is that of a GET whose answer the API's description does not have.
+func status(t testing.TB, url string) int {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	return resp.StatusCode
+}

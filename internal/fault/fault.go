@@ -1,0 +1,206 @@
+// Package fault has the sandbox misbehave on purpose, in ways in which a real service and a real
+// network may: webhooks get lost or come twice, calls fail, answers do not arrive, the timestamp
+// authority is down.
+//
+// A [Set] holds the rules, and says which calls a fault is injected into. Start at [Set.Handler],
+// [Set.Webhooks] and [Set.Timestamper], which are put around what works. `signet serve` does not
+// use this package.
+package fault
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Kind is what goes wrong.
+type Kind string
+
+// The kinds of faults.
+const (
+	Error Kind = "error" // a call is answered with 500 and not executed
+	Reset Kind = "reset" // the connection is reset and the call not executed
+	Slow  Kind = "slow"  // a call is executed after a delay
+	// a call is executed, and the connection closed without an answer
+	AnswerLost Kind = "answer-lost"
+
+	DownloadExpired Kind = "download-expired" // a download link is over at once
+
+	WebhookLost    Kind = "webhook-lost"    // not sent, and counts as delivered
+	WebhookLate    Kind = "webhook-late"    // sent after a delay
+	WebhookDoubled Kind = "webhook-doubled" // sent twice
+	// sent with a changed claim, so that the signature is wrong
+	WebhookForged   Kind = "webhook-forged"
+	WebhookExpired  Kind = "webhook-expired"   // sent with a token that has expired
+	WebhookWrongKey Kind = "webhook-wrong-key" // sent with a token that another key has signed
+
+	TSADown     Kind = "tsa-down"     // the timestamp authority does not answer
+	SealingSlow Kind = "sealing-slow" // the timestamp authority answers after a delay
+)
+
+// kinds tells for each kind whether it has a delay.
+var kinds = map[Kind]struct{ delayed bool }{
+	Error: {}, Reset: {}, Slow: {true}, AnswerLost: {}, DownloadExpired: {},
+	WebhookLost: {}, WebhookLate: {true}, WebhookDoubled: {}, WebhookForged: {},
+	WebhookExpired: {}, WebhookWrongKey: {}, TSADown: {}, SealingSlow: {true},
+}
+
+// Kinds lists the kinds of faults.
+func Kinds() []Kind { return slices.Sorted(maps.Keys(kinds)) }
+
+// calls are the calls that rules can be for.
+var calls = []string{"initiate", "cancel", "result", "download", "keys"}
+
+// Rule says which fault is injected, and when.
+type Rule struct {
+	Kind        Kind    `json:"kind"                  yaml:"kind"`
+	Probability float64 `json:"probability,omitempty" yaml:"probability"` // up to 1; 0 is 1
+	// of injections; 0 is any number
+	Count int      `json:"count,omitempty"       yaml:"count"`
+	Delay Duration `json:"delay,omitzero"        yaml:"delay"` // 0 is 5 s
+
+	// Only for calls of this kind (initiate, cancel, result, download, keys), this relying party
+	// and this request. Faults of the timestamp authority are for all.
+	Call      string `json:"call,omitempty"       yaml:"call"`
+	ClientID  string `json:"client_id,omitempty"  yaml:"client_id"`
+	RequestID string `json:"request_id,omitempty" yaml:"request_id"`
+}
+
+// Duration is a time.Duration whose text is "1m30s".
+type Duration time.Duration
+
+// UnmarshalText reads the text.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = Duration(v)
+	return err
+}
+
+// MarshalText writes the text.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+func (r *Rule) check() error {
+	_, ok := kinds[r.Kind]
+	switch {
+	case !ok:
+		return fmt.Errorf("unknown fault %q; there are %v", r.Kind, Kinds())
+	case r.Probability < 0 || r.Probability > 1:
+		return fmt.Errorf("%s: the probability must be between 0 and 1", r.Kind)
+	case r.Count < 0 || r.Delay < 0:
+		return fmt.Errorf("%s: count and delay must not be negative", r.Kind)
+	case r.Call != "" && !slices.Contains(calls, r.Call):
+		return fmt.Errorf("%s: unknown call %q; there are %v", r.Kind, r.Call, calls)
+	}
+	if r.Probability == 0 {
+		r.Probability = 1
+	}
+	if kinds[r.Kind].delayed && r.Delay == 0 {
+		r.Delay = Duration(5 * time.Second)
+	}
+	return nil
+}
+
+// Rehearsal returns rules that inject a low rate of every fault.
+func Rehearsal() (rules []Rule) {
+	for _, kind := range Kinds() {
+		rules = append(rules, Rule{Kind: kind, Probability: 0.03})
+	}
+	return rules
+}
+
+// Target is what a fault may be injected into.
+type Target struct {
+	Call                string // one of calls, or "webhook" or "sealing"
+	ClientID, RequestID string // "" if not known
+	Token               string // that came with the call; may be empty, is not verified
+}
+
+// Injection is a fault that was injected.
+type Injection struct {
+	Kind Kind
+	Target
+}
+
+// Status is a rule and how often it was applied.
+type Status struct {
+	Rule
+	Injected int `json:"injected"`
+}
+
+// Set is the rules in force. It is safe for concurrent use.
+type Set struct {
+	injected func(Injection)
+
+	mu    sync.Mutex
+	rules []*Status
+	rand  *rand.Rand
+}
+
+// NewSet returns a set of these rules. The seed decides the choices of rules with a probability:
+// the same calls in the same order get the same faults. injected is called for each injection.
+func NewSet(seed uint64, injected func(Injection), rules ...Rule) (*Set, error) {
+	s := &Set{injected: injected, rand: rand.New(rand.NewPCG(seed, 0))}
+	for _, r := range rules {
+		if err := s.Add(r); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// Add adds a rule.
+func (s *Set) Add(r Rule) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rules = append(s.rules, &Status{Rule: r})
+	return nil
+}
+
+// Clear removes all rules.
+func (s *Set) Clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.rules = nil
+}
+
+// Rules lists the rules, the oldest first.
+func (s *Set) Rules() []Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := []Status{}
+	for _, r := range s.rules {
+		list = append(list, *r)
+	}
+	return list
+}
+
+// take returns the first rule of these kinds that applies to the target, and counts it; ok is false
+// if there is none.
+func (s *Set) take(t Target, of ...Kind) (rule Rule, ok bool) {
+	s.mu.Lock()
+	for _, r := range s.rules {
+		if ok = slices.Contains(of, r.Kind) && r.applies(t) && s.rand.Float64() < r.Probability; ok {
+			r.Injected++
+			rule = r.Rule
+			break
+		}
+	}
+	s.mu.Unlock()
+	if ok {
+		s.injected(Injection{rule.Kind, t})
+	}
+	return rule, ok
+}
+
+func (r *Status) applies(t Target) bool {
+	return (r.Count == 0 || r.Injected < r.Count) &&
+		(r.Call == "" || r.Call == t.Call) &&
+		(r.ClientID == "" || r.ClientID == t.ClientID) &&
+		(r.RequestID == "" || r.RequestID == t.RequestID)
+}

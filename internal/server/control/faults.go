@@ -1,0 +1,36 @@
+package control
+
+import (
+	"net/http"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/fault"
+	"github.com/signet-sign/signet/internal/server/httpx"
+)
+
+// FaultsView is the faults as the control listener shows them.
+type FaultsView struct {
+	Rules []fault.Status `json:"rules"` // that apply, the first one first
+	Kinds []fault.Kind   `json:"kinds"` // that there are
+}
+
+func (c *API) faults(w http.ResponseWriter, _ *http.Request) error {
+	httpx.WriteJSON(w, http.StatusOK, FaultsView{c.Faults.Rules(), fault.Kinds()})
+	return nil
+}
+
+func (c *API) addFault(w http.ResponseWriter, r *http.Request) error {
+	var rule fault.Rule
+	if err := httpx.ReadJSON(w, r, &rule); err != nil {
+		return err
+	}
+	if err := c.Faults.Add(rule); err != nil {
+		return api.ErrClientSide(err.Error())
+	}
+	return c.faults(w, r)
+}
+
+func (c *API) clearFaults(w http.ResponseWriter, r *http.Request) error {
+	c.Faults.Clear()
+	return c.faults(w, r)
+}
