@@ -60,6 +60,16 @@ func place(d *pdf.Document, locs []Location) ([]placed, error) {
 		if err != nil {
 			return nil, inLocation(i, err)
 		}
+		for n := 1; n <= d.NumPages(); n++ {
+			if other, err := d.Page(n); err == nil && other.Ref == page.Ref && n != page.Number {
+				return nil, &pdf.Refusal{Reason: pdf.PageTreeLoop, Detail: fmt.Sprintf(
+					"sign_locations[%d]: page %d is the same object as page %d, so that the box would be on both",
+					i,
+					page.Number,
+					n,
+				)}
+			}
+		}
 		if w, h := page.DisplaySize(); w > maxPage || h > maxPage {
 			return nil, &pdf.Refusal{Reason: PageDimensions, Detail: fmt.Sprintf(
 				"sign_locations[%d]: page %d is %s x %s pt, more than %d pt",

@@ -140,6 +140,10 @@ func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 	}
 	if earlier, err := signatures(d); err != nil {
 		return hole{}, err
+	} else if len(earlier) > 0 && d.Trailing() > 0 {
+		return hole{}, &pdf.Refusal{Reason: pdf.TrailingData, Detail: fmt.Sprintf(
+			"%d bytes follow the end of a document that has signatures", d.Trailing(),
+		)}
 	} else if len(earlier) == 0 { // with earlier signatures this would be a change of the pages
 		if err := u.SeparateAnnotations(); err != nil {
 			return hole{}, err

@@ -124,7 +124,7 @@ func TestInspect(t *testing.T) {
 func TestInspectRehearsesTheExtension(t *testing.T) {
 	for name, doc := range map[string][]byte{
 		"page 1, where the document time stamp goes": pdftest.New(pdftest.Pages(2), pdftest.PageEntries(1, "/Annots (none)")),
-		"security store": pdftest.New(pdftest.Pages(2), pdftest.Catalog("/DSS << /Certs [] /Certs [] >>")),
+		"security store": pdftest.New(pdftest.Pages(2), pdftest.Catalog("/DSS << /Certs [] /Certs [null] >>")),
 	} {
 		if _, err := inspect(t, doc, Location{2, 0.1, 0.1}); pdf.ReasonOf(err) == "" {
 			t.Errorf("%s: %v, want a refusal", name, err)

@@ -183,7 +183,7 @@ func TestDamagedStructureIsLeftAlone(t *testing.T) {
 		"no parent tree":   {pdftest.Object(5000, "<< /Type /StructTreeRoot /K 5001 0 R >>")},
 		"no kids":          {pdftest.Object(5000, "<< /Type /StructTreeRoot /ParentTree << /Nums [] >> >>")},
 		"a dangling kid":   {pdftest.Object(5000, "<< /Type /StructTreeRoot /K [5001 0 R 6000 0 R] /ParentTree << /Nums [] >> >>")},
-		"keys twice":       {pdftest.Object(5000, "<< /Type /StructTreeRoot /K 5001 0 R /K 5001 0 R /ParentTree << /Nums [] >> >>")},
+		"keys twice":       {pdftest.Object(5000, "<< /Type /StructTreeRoot /K 5001 0 R /K [5001 0 R] /ParentTree << /Nums [] >> >>")},
 		"keys no numbers":  {pdftest.Object(5000, "<< /Type /StructTreeRoot /K 5001 0 R /ParentTree << /Nums [/A 5001 0 R] >> >>")},
 		"huge keys":        {pdftest.Object(5000, "<< /Type /StructTreeRoot /K 5001 0 R /ParentTree << /Nums [9223372036854775807 5001 0 R] >> >>")},
 		"negative next":    {pdftest.Object(5000, "<< /Type /StructTreeRoot /K 5001 0 R /ParentTreeNextKey -7 /ParentTree << /Nums [-9 5001 0 R] >> >>")},

@@ -65,6 +65,11 @@ func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 	v := &verifier{
 		doc: d, opts: o, report: &Report{Size: size}, revisions: make(map[int64]*pdf.Document),
 	}
+	if len(sigs) > 0 && d.Trailing() > 0 {
+		v.report.Problems = append(v.report.Problems, &Problem{
+			FormatFailure, fmt.Errorf("%d bytes follow the end of the document", d.Trailing()),
+		})
+	}
 	if v.dss, err = readDSS(d, o.Memo); err != nil {
 		return nil, err
 	}

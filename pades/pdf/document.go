@@ -16,6 +16,7 @@ type Document struct {
 	xref     xrefTable
 	sections []Section
 	size     int // largest /Size of all sections
+	trailing int // bytes after %%EOF that are not white space
 	root     Ref
 	catalog  Object
 	pages    []Page
@@ -100,6 +101,9 @@ func (d *Document) readCatalog() error {
 
 // Size returns the number of bytes of the file.
 func (d *Document) Size() int64 { return d.src.size }
+
+// Trailing returns the number of bytes that follow %%EOF and the white space after it.
+func (d *Document) Trailing() int { return d.trailing }
 
 // Reader returns the file the document was opened from.
 func (d *Document) Reader() io.ReaderAt { return d.src.r }

@@ -1,6 +1,9 @@
 package pdf
 
-import "bytes"
+import (
+	"bytes"
+	"maps"
+)
 
 // Equal reports whether two objects have the same value, however they are spelled
 // (ISO 32000-2, 7.3): numbers are compared by value, names and strings as decoded,
@@ -9,8 +12,8 @@ import "bytes"
 // streams are equal if their dictionaries are, apart from /Length; Equal does not read
 // their data.
 //
-// A dictionary with a key twice equals only one that is spelled the same, because
-// readers disagree about which value counts.
+// A dictionary with a key twice, with different values, equals only one that is spelled the same,
+// because readers disagree about which value counts.
 func Equal(a, b Object) bool {
 	if a.kind == b.kind && a.raw == b.raw {
 		return true
@@ -58,21 +61,14 @@ func equalDicts(a, b Object) bool {
 		return false
 	}
 	ignored := func(key string, v Object) bool { return v.IsNull() || a.kind == Stream && key == "Length" }
-	values := make(map[string]Object, len(b.elems)/2)
-	for k, v := range b.Entries() {
-		if !ignored(k, v) {
-			values[k] = v
+	valuesOf := func(o Object) map[string]Object {
+		values := make(map[string]Object, len(o.elems)/2)
+		for k, v := range o.Entries() {
+			if !ignored(k, v) {
+				values[k] = v
+			}
 		}
+		return values
 	}
-	for k, v := range a.Entries() {
-		if ignored(k, v) {
-			continue
-		}
-		w, ok := values[k]
-		if !ok || !Equal(v, w) {
-			return false
-		}
-		delete(values, k)
-	}
-	return len(values) == 0
+	return maps.EqualFunc(valuesOf(a), valuesOf(b), Equal)
 }

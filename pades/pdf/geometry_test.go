@@ -46,7 +46,8 @@ func TestPlace(t *testing.T) {
 			}
 			back := page.ToDisplay(got)
 			if want := (pdf.Rect{X1: tt.x * tt.w, Y1: tt.y * tt.h, X2: tt.x*tt.w + boxW, Y2: tt.y*tt.h + boxH}); !near(
-				back, want,
+				back,
+				want,
 			) {
 				t.Errorf("displayed at %v, want %v", back, want)
 			}

@@ -157,14 +157,15 @@ func (o Object) Entries() iter.Seq2[string, Object] {
 	}
 }
 
-// DuplicateKey returns a key that a Dictionary or a Stream has twice.
+// DuplicateKey returns a key that a Dictionary or a Stream has twice with different values. Some
+// readers take the first, others the last; of two equal ones, all take the same.
 func (o Object) DuplicateKey() (key string, found bool) {
-	seen := make(map[string]bool, len(o.elems)/2)
-	for k := range o.Entries() {
-		if seen[k] {
+	seen := make(map[string]string, len(o.elems)/2)
+	for k, v := range o.Entries() {
+		if was, twice := seen[k]; twice && was != v.raw {
 			return k, true
 		}
-		seen[k] = true
+		seen[k] = v.raw
 	}
 	return "", false
 }

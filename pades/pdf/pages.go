@@ -62,9 +62,7 @@ func (w *pageWalk) node(
 			BadPageTree, "a kid of object %d is a %s, not a reference", parent.Num, link.kind,
 		)
 	}
-	if w.seen[ref.Num] {
-		return 0, refuse(PageTreeLoop, "object %d is in the page tree twice", ref.Num)
-	}
+	twice := w.seen[ref.Num]
 	w.seen[ref.Num] = true
 	if depth > d.lim.Nesting {
 		return 0, refuse(TooDeep, "the page tree is deeper than %d levels", d.lim.Nesting)
@@ -75,6 +73,10 @@ func (w *pageWalk) node(
 	}
 	if !o.IsDict() {
 		return 0, refuse(BadPageTree, "object %d in the page tree is a %s", ref.Num, o.kind)
+	}
+	// A leaf may be there twice: readers agree that it is two pages with the same content.
+	if twice && o.Get("Type").Name() != "Page" {
+		return 0, refuse(PageTreeLoop, "object %d is in the page tree twice", ref.Num)
 	}
 	if up, _ := o.Get("Parent").Ref(); depth > 0 && up != parent {
 		return 0, refuse(

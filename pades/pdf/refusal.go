@@ -88,7 +88,7 @@ func (r Reason) Sentence() string {
 	case NoEndMarker:
 		return "The file does not end with startxref and %%EOF; it may have been cut off in transfer."
 	case TrailingData:
-		return "There is data after the last %%EOF; programs disagree about such files, so save the document anew."
+		return "There is data after the last %%EOF about which programs disagree; save the document again."
 	case BadStartXref:
 		return "The startxref line at the end of the file does not give the position of a cross-reference section."
 	case BadXref:

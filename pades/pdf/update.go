@@ -342,8 +342,13 @@ func EditDict(o Object, changes ...Pair) (string, error) {
 	var b strings.Builder
 	b.WriteString("<<")
 	write := func(key, value string) { b.WriteString("\n" + key + " " + value) }
+	written := make(map[string]bool, len(o.elems)/2)
 	for i := 0; i+1 < len(o.elems); i += 2 {
 		key, value := o.elems[i], o.elems[i+1].Raw()
+		if written[key.Name()] {
+			continue // twice, with the same value
+		}
+		written[key.Name()] = true
 		if v, ok := todo[key.Name()]; ok {
 			delete(todo, key.Name())
 			value = v

@@ -195,7 +195,7 @@ func TestSeparateAnnotations(t *testing.T) {
 		"not too many":       {annots: [2]string{"[" + many + "]", "[ << >> ]"}},
 		"too many":           {annots: [2]string{"[" + many + "]", "[ << >> << >> ]"}, keep: true},
 		"too long":           {annots: [2]string{"[<<>>]", "[<< /Contents (" + strings.Repeat("x", 128<<10) + ") >>]"}, keep: true},
-		"a key twice":        {annots: [2]string{"[<<>>]", "[<<>>] /Tabs /S /Tabs /S"}, keep: true},
+		"a key twice":        {annots: [2]string{"[<<>>]", "[<<>>] /Tabs /S /Tabs /R"}, keep: true},
 		"a hole in an entry": {annots: [2]string{"[<<>>]", "[<< /A 9000 0 R >>]"}, keep: true},
 	} {
 		t.Run(name, func(t *testing.T) {

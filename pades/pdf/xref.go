@@ -16,7 +16,7 @@ type Section struct {
 }
 
 // startXref finds the offset of the newest section at the end of the file:
-// startxref, a number, %%EOF, and after it white space only.
+// startxref, a number, %%EOF, and after it white space or a few bytes that mean nothing.
 func (d *Document) startXref() (int64, error) {
 	end, err := d.trimmedEnd()
 	if err != nil {
@@ -29,16 +29,32 @@ func (d *Document) startXref() (int64, error) {
 		return 0, err
 	}
 	const marker = "%%EOF"
-	if !bytes.HasSuffix(b, []byte(marker)) {
-		if i := bytes.LastIndex(b, []byte(marker)); i >= 0 {
-			return 0, refuse(TrailingData, "%d bytes follow the last %%%%EOF", len(b)-i-len(marker))
-		}
+	const keyword = "startxref"
+	mark := bytes.LastIndex(b, []byte(marker))
+	if mark < 0 {
 		return 0, refuse(NoEndMarker, "no %%%%EOF at the end of the file")
 	}
-	const keyword = "startxref"
+	var after []byte
+	b, after = b[:mark+len(marker)], b[mark+len(marker):]
 	i := bytes.LastIndex(b, []byte(keyword))
 	if i < 0 {
 		return 0, refuse(BadStartXref, "no startxref before %%%%EOF")
+	}
+	if d.trailing = len(after); d.trailing > 0 {
+		// Readers pass over it as long as they find startxref in the last 1,024 bytes; else some
+		// search the file for objects.
+		if from+int64(i) < d.src.size-lastBytes {
+			return 0, refuse(
+				TrailingData,
+				"%d bytes follow the last %%%%EOF, and startxref is not in the last 1,024",
+				d.trailing,
+			)
+		}
+		for _, word := range []string{keyword, "trailer", "obj", "%PDF-"} {
+			if bytes.Contains(after, []byte(word)) {
+				return 0, refuse(TrailingData, "%q follows the last %%%%EOF", word)
+			}
+		}
 	}
 	p := &parser{src: string(b[i+len(keyword):]), final: true}
 	off, err := p.unsigned()
@@ -52,11 +68,14 @@ func (d *Document) startXref() (int64, error) {
 	return off, nil
 }
 
+// lastBytes are those in which programs look for startxref and %%EOF.
+const lastBytes = 1024
+
 // trimmedEnd returns the end of the file without trailing white space. More
 // white space than a kilobyte is not passed over: programs look for %%EOF in
 // the last 1,024 bytes, and repair the file when they do not find it.
 func (d *Document) trimmedEnd() (int64, error) {
-	from := max(0, d.src.size-1024)
+	from := max(0, d.src.size-lastBytes)
 	b, _, err := d.src.window(from, d.src.size-from)
 	if err != nil {
 		return 0, err

@@ -131,7 +131,8 @@ func (d *Document) checkXref() error {
 				return refuse(
 					BadXref,
 					"object %d is said to be in object stream %d, which is not an object of the file",
-					num, s.pos,
+					num,
+					s.pos,
 				)
 			}
 		}

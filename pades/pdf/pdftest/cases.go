@@ -166,6 +166,15 @@ func goodCases() []Case {
 			),
 		},
 		{Name: "trailer-entries", PDF: New(Trailer("/Extra [ 1 2 ]"))},
+		{Name: "trailing-comment", PDF: New(Suffix("<!-- served in 12 ms -->"))},
+		{Name: "same-key", PDF: New(Catalog("/PageMode /UseNone /PageMode /UseNone"))},
+		{
+			Name: "page-twice",
+			PDF: New(
+				Pages(2),
+				Object(PagesNum, "<< /Type /Pages /Count 3 /Kids [ 12 0 R 14 0 R 14 0 R ] >>"),
+			),
+		},
 		{Name: "no-id", PDF: bytes.Replace(Minimal(), []byte(id), nil, 1)},
 	}
 }
@@ -173,7 +182,9 @@ func goodCases() []Case {
 func refusedCases() []Case {
 	loop := New(Object(PagesNum, "<< /Type /Pages /Count 1 /Kids [ 5000 0 R ] >>"),
 		Object(5000, "<< /Type /Pages /Parent 2 0 R /Count 1 /Kids [ 2 0 R ] >>"))
-	twice := New(Object(PagesNum, "<< /Type /Pages /Count 2 /Kids [ 12 0 R 12 0 R ] >>"))
+	twice := New(Object(PagesNum, "<< /Type /Pages /Count 2 /Kids [ 5000 0 R 5000 0 R ] >>"),
+		Object(5000, "<< /Type /Pages /Parent 2 0 R /Count 1 /Kids [ 5001 0 R ] >>"),
+		Object(5001, "<< /Type /Page /Parent 5000 0 R /MediaBox [ 0 0 595 842 ] >>"))
 	locked := func(entries string) []byte {
 		return New(
 			IndirectForm(Field{Name: "sig", Page: 1, Rect: "[0 0 0 0]", Value: Signature(entries)}),
@@ -191,7 +202,12 @@ func refusedCases() []Case {
 		{Name: "cut-off", PDF: cut[:len(cut)-20], Refused: "no-end-marker"},
 		{
 			Name:    "trailing-data",
-			PDF:     New(Suffix("<!-- served in 12 ms -->")),
+			PDF:     New(Suffix(strings.Repeat("<!-- served in 12 ms -->", 50))),
+			Refused: "trailing-data",
+		},
+		{
+			Name:    "trailing-object",
+			PDF:     New(Suffix("3 0 obj")),
 			Refused: "trailing-data",
 		},
 		{
@@ -305,12 +321,12 @@ func refusedCases() []Case {
 		},
 		{
 			Name:    "duplicate-key-catalog",
-			PDF:     New(Catalog("/Pages 2 0 R")),
+			PDF:     New(Catalog("/PageMode /UseNone /PageMode /UseOutlines")),
 			Refused: "duplicate-key",
 		},
 		{
 			Name:    "duplicate-key-escaped",
-			PDF:     New(Catalog("/P#61ges 2 0 R")),
+			PDF:     New(Catalog("/P#61ges 3 0 R")),
 			Refused: "duplicate-key",
 		},
 		{
@@ -349,7 +365,7 @@ func refusedCases() []Case {
 		},
 		{Name: "length-loop", PDF: lengthLoop(), Refused: "reference-loop"},
 		{Name: "page-tree-loop", PDF: loop, Refused: "page-tree-loop"},
-		{Name: "page-twice", PDF: twice, Refused: "page-tree-loop"},
+		{Name: "pages-twice", PDF: twice, Refused: "page-tree-loop"},
 		{
 			Name:    "page-count",
 			PDF:     New(Object(PagesNum, "<< /Type /Pages /Count 2 /Kids [ 12 0 R ] >>")),
@@ -371,8 +387,10 @@ func refusedCases() []Case {
 			Refused: "bad-page-tree",
 		},
 		{
-			Name:    "page-direct",
-			PDF:     New(Object(PagesNum, "<< /Type /Pages /Count 1 /Kids [ << /Type /Page >> ] >>")),
+			Name: "page-direct",
+			PDF: New(
+				Object(PagesNum, "<< /Type /Pages /Count 1 /Kids [ << /Type /Page >> ] >>"),
+			),
 			Refused: "bad-page-tree",
 		},
 		{Name: "no-pages", PDF: New(Pages(0)), Refused: "no-pages"},
@@ -410,8 +428,11 @@ func refusedCases() []Case {
 			Signing: true,
 		},
 		{
-			Name:    "certified-p1-perms",
-			PDF:     New(Catalog("/Perms << /DocMDP 5000 0 R >>"), Object(5000, Signature(DocMDP(1)))),
+			Name: "certified-p1-perms",
+			PDF: New(
+				Catalog("/Perms << /DocMDP 5000 0 R >>"),
+				Object(5000, Signature(DocMDP(1))),
+			),
 			Refused: "certified-no-changes",
 			Signing: true,
 		},
