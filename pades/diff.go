@@ -17,7 +17,7 @@ import (
 // must be explained by one of these rules, or it is a change of kind [ChangeOther]:
 //
 //   - archive: the catalog gets a /DSS, or another value of it, made of new objects; a
-//     document time stamp is added in an invisible field (diffstore.go, diffform.go);
+//     document timestamp is added in an invisible field (diffstore.go, diffform.go);
 //   - metadata: dates and producer of the document information, the catalog's XMP
 //     /Metadata, /Version and /Extensions (this file);
 //   - signature: the form gets a signature field with its widgets, or an empty one gets a

@@ -23,7 +23,7 @@ import (
 )
 
 // office is what the examples need besides the package: a signer's key and certificate, an
-// authority for time stamps, and the revocation data of both. A program gets these from its
+// authority for timestamps, and the revocation data of both. A program gets these from its
 // certification authority.
 type office struct {
 	key   crypto.Signer

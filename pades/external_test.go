@@ -186,7 +186,7 @@ func TestExternalAuthorities(t *testing.T) {
 	}
 	first.stamp, second.stamp = nil, nil
 
-	// The first goes away between the two time stamps: the evidence covers both authorities.
+	// The first goes away between the two timestamps: the evidence covers both authorities.
 	var asked atomic.Int32
 	first.stamp = func(w http.ResponseWriter, _ *http.Request, answer func()) {
 		if asked.Add(1) == 1 {

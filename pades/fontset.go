@@ -16,8 +16,8 @@ import (
 	"golang.org/x/image/font/gofont/goregular"
 )
 
-// Fonts are the faces of the appearance, in order of preference: a character is
-// set in the first face that has it.
+// Fonts are the faces of the appearance, in order of preference: a character is drawn with the
+// first face that has it.
 type Fonts struct {
 	Regular, Bold []*Face
 }
@@ -28,26 +28,26 @@ type Fonts struct {
 //go:embed fonts/*.ttf.gz fonts/*.ttf.bz2
 var faceFiles embed.FS
 
-// latin is the one that takes the place of Go Bold in a name with a letter that
-// Go Bold lacks, so that a name has one style.
+// latin replaces Go Bold in a name with a letter that Go Bold lacks, so that the name has one
+// style.
 const latin = "NotoSans-Bold.ttf.gz"
 
-// faceFile names a face and the characters for which it is tried.
+// faceFile is a file of a face and the characters for which it is tried.
 type faceFile struct {
 	file   string
 	tables []*unicode.RangeTable
 }
 
-// between is the range table of first to last.
+// between returns the range table of first to last.
 func between(first, last rune) *unicode.RangeTable {
 	return &unicode.RangeTable{
 		R32: []unicode.Range32{{Lo: uint32(first), Hi: uint32(last), Stride: 1}},
 	}
 }
 
-// faceList returns all faces in the order in which they are tried. The face of a
-// script is named after it; one for a part of the Han characters has the first of
-// them in its name.
+// faceList returns all faces in the order in which they are tried. The file of a script's face is
+// named after the script; that of a part of the Han characters contains the first of them in its
+// name.
 func faceList() ([]faceFile, error) {
 	list := []faceFile{
 		{
@@ -86,7 +86,7 @@ func faceList() ([]faceFile, error) {
 	return list, nil
 }
 
-// scriptTable finds the range table of a script by its name without underscores.
+// scriptTable returns the range table of a script by its name without underscores.
 func scriptTable(name string) *unicode.RangeTable {
 	for script, table := range unicode.Scripts {
 		if strings.EqualFold(strings.ReplaceAll(script, "_", ""), name) {
@@ -96,9 +96,9 @@ func scriptTable(name string) *unicode.RangeTable {
 	return nil
 }
 
-// FontsFor returns the faces for a name: the Go fonts, which have the letters of
-// Western and Central Europe, Greek and Cyrillic, and what the name needs beside
-// them. A character that none of the faces has is drawn as its code.
+// FontsFor returns the faces for a name: the Go fonts, which have the letters of Western and
+// Central Europe, Greek and Cyrillic, and the other faces that the name requires. A character that
+// no face has is drawn as its code.
 func FontsFor(name string) (*Fonts, error) {
 	regular, err := ParseFace("GoRegular", goregular.TTF)
 	if err != nil {
@@ -109,7 +109,7 @@ func FontsFor(name string) (*Fonts, error) {
 		return nil, err
 	}
 	fonts := &Fonts{Regular: []*Face{regular}, Bold: []*Face{bold}}
-	// Signs that several scripts share come last: a face of the script may have them.
+	// Characters that several scripts share come last, because a face of the script may have them.
 	var letters, shared []rune
 	for _, r := range visible(name) {
 		switch {
@@ -151,7 +151,7 @@ func FontsFor(name string) (*Fonts, error) {
 	return fonts, nil
 }
 
-// face returns the face in which a character of a name is set, nil if none has it.
+// face returns the face for a character of a name, or nil if none has it.
 func (f *Fonts) face(r rune) *Face {
 	for _, face := range f.Bold {
 		if _, ok := face.glyph(r); ok {
@@ -161,8 +161,8 @@ func (f *Fonts) face(r rune) *Face {
 	return nil
 }
 
-// loadFace reads a face of the folder fonts. Those that hardly a name needs are
-// in the smaller of the two forms, which takes ten times as long to read.
+// loadFace loads a face of the folder fonts. Rarely used ones are in the smaller of the two
+// formats, which takes ten times as long to read.
 func loadFace(file string) (*Face, error) {
 	packed, err := faceFiles.ReadFile("fonts/" + file)
 	if err != nil {

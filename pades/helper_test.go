@@ -188,7 +188,7 @@ func (w *world) Evidence(
 	return w.ca.Evidence(ctx, certs, good{})
 }
 
-// extended signs and raises the result to B-LTA, or B-LT without a time stamp.
+// extended signs and raises the result to B-LTA, or B-LT without a timestamp.
 func (w *world) extended(t testing.TB, doc []byte, o Options, stamp bool) ([]byte, *Prepared) {
 	t.Helper()
 	out, p := w.signed(t, doc, o)

@@ -17,7 +17,7 @@ type Inspection struct {
 	Version string `json:"version"` // of PDF, such as "1.7"
 	// Sizes are those of the pages that have locations, in points as displayed, without duplicates.
 	Sizes []PageSize `json:"sizes"`
-	// Signatures is the number of existing signatures, document time stamps included.
+	// Signatures is the number of existing signatures, document timestamps included.
 	Signatures int       `json:"signatures"`
 	Findings   []Finding `json:"findings,omitempty"`
 }

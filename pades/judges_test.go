@@ -56,7 +56,7 @@ func judgeAll(t *testing.T, w *world, files []exhibit) {
 }
 
 // judgeOpenSSL expects the new messages to be CAdES over the ranges of the file, and their time
-// stamps over the signatures; and a document time stamp to be one over its ranges.
+// stamps over the signatures; and a document timestamp to be one over its ranges.
 func judgeOpenSSL(t *testing.T, w *world, files []exhibit) {
 	program(t, "openssl", "openssl")
 	dir := t.TempDir()
@@ -108,7 +108,7 @@ func rootFile(t *testing.T, w *world, dir string) string {
 	return path
 }
 
-// judgePKIjs expects one valid PAdES signature with a time stamp and one document time stamp for
+// judgePKIjs expects one valid PAdES signature with a timestamp and one document timestamp for
 // PKI.js, with their chains, and all signature fields for pdf.js. A file with a changed byte must
 // have none.
 func judgePKIjs(t *testing.T, w *world, files []exhibit) {
@@ -146,7 +146,12 @@ func judgePKIjs(t *testing.T, w *world, files []exhibit) {
 		if signatures != 1 || stamps != wantStamps || fields < f.fields+wantStamps {
 			t.Errorf(
 				"%s: PKI.js finds %d signatures and %d time stamps valid, want 1 and %d; pdf.js %d fields, want at least %d",
-				filepath.Base(f.path), signatures, stamps, wantStamps, fields, f.fields+wantStamps,
+				filepath.Base(f.path),
+				signatures,
+				stamps,
+				wantStamps,
+				fields,
+				f.fields+wantStamps,
 			)
 		}
 	}
@@ -230,7 +235,7 @@ func judgePDFCPU(t *testing.T, w *world, files []exhibit) {
 	}
 }
 
-// judgePDFBox expects every field with our signature, and the time stamp, to be
+// judgePDFBox expects every field with our signature, and the timestamp, to be
 // valid for PDFBox and Bouncy Castle.
 func judgePDFBox(t *testing.T, files []exhibit) {
 	program(t, "javac", "default-jdk-headless")
@@ -280,7 +285,12 @@ func judgePDFBox(t *testing.T, files []exhibit) {
 			earlier == 0 && (signatures != f.fields || stamps != want || others > 0) {
 			t.Errorf(
 				"%s: PDFBox finds %d signatures, %d time stamps and %d others valid, want %d and %d",
-				filepath.Base(f.path), signatures, stamps, others, f.fields, want,
+				filepath.Base(f.path),
+				signatures,
+				stamps,
+				others,
+				f.fields,
+				want,
 			)
 		}
 	}

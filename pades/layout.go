@@ -2,7 +2,7 @@ package pades
 
 import "github.com/go-text/typesetting/shaping"
 
-// block is the lines of a name, each at its place in the box.
+// block is the lines of a name with their places in the box.
 type block struct {
 	size  float64
 	lines []placedLine
@@ -13,10 +13,10 @@ type placedLine struct {
 	x, y float64
 }
 
-// layOut sets the name as large as fits: one line down to nameTwoLines, then several
-// that break where the script breaks lines. A name that would be smaller than
-// nameLeast gets more room, then is broken inside words too. It never leaves the
-// box, however long the name is: above some 190 ems it becomes smaller still.
+// layOut makes the name as large as fits: one line down to nameTwoLines, then several lines that
+// break where the script breaks lines. If the name would be smaller than nameLeast, it first gets
+// more space and then also breaks inside words. It never leaves the box: above about 190 ems it
+// becomes smaller still.
 func layOut(p *paragraph) (block, setting) {
 	one := p.place([]line{p.line()}, nameSize, normal)
 	if one.size >= nameTwoLines || len(p.text) < 2 {
@@ -45,7 +45,7 @@ func layOut(p *paragraph) (block, setting) {
 	return best, at
 }
 
-// balanced breaks the text into at most n lines, as even as its words allow.
+// balanced breaks the text into at most n lines of widths as equal as the words allow.
 func (p *paragraph) balanced(n int, policy shaping.LineBreakPolicy) []line {
 	low, high := 1, 1
 	for _, r := range p.runs {
@@ -61,11 +61,11 @@ func (p *paragraph) balanced(n int, policy shaping.LineBreakPolicy) []line {
 	return p.lines(high, policy)
 }
 
-// Capitals and descenders of the Go fonts in ems. A line takes this much, and more
-// if its ink does.
+// Heights of capitals and descenders of the Go fonts in ems. A line has at least this height, and
+// more if its glyphs do.
 const capHeight, descent, gap = 0.73, 0.21, 0.1
 
-// place chooses the size, at most most, and centres the lines in the room for the name.
+// place chooses the size, at most most, and centres the lines in the space for the name.
 func (p *paragraph) place(lines []line, most float64, at setting) block {
 	width, height := 0.0, gap*float64(len(lines)-1)
 	for i := range lines {

@@ -189,7 +189,7 @@ func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 }
 
 // esicLevel is the level of ETSI's extensions to PDF 1.7 that has ETSI.CAdES.detached, document
-// security stores and document time stamps (EN 319 142-1, 5.6; ISO 32000-2 has them itself).
+// security stores and document timestamps (EN 319 142-1, 5.6; ISO 32000-2 has them itself).
 const esicLevel = 2
 
 // declare writes to the catalog that a document before PDF 2.0 uses these extensions. It keeps

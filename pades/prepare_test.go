@@ -114,7 +114,8 @@ func TestInspect(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Inspect(ctx, bytes.NewReader(doc), int64(len(doc)), []Location{{1, 0, 0}}, pdf.Limits{}); !errors.Is(
-		err, context.Canceled,
+		err,
+		context.Canceled,
 	) {
 		t.Errorf("cancelled: %v", err)
 	}
@@ -323,7 +324,7 @@ func (noEvidence) Evidence(
 	return nil, nil, nil
 }
 
-// openssl checks the message over the extracted ranges, and the time stamp.
+// openssl checks the message over the extracted ranges, and the timestamp.
 func TestOpenSSL(t *testing.T) {
 	program(t, "openssl", "openssl")
 	w := newWorld(t)
@@ -380,7 +381,7 @@ func TestInspectDrawsNothing(t *testing.T) {
 }
 
 // TestRoom holds the room for messages to what they need, and shows that it cannot overflow: a
-// token is bounded by TokenSize, the message by Room, and a document time stamp that is larger
+// token is bounded by TokenSize, the message by Room, and a document timestamp that is larger
 // than was foreseen is made again with room for it.
 func TestRoom(t *testing.T) {
 	w := newWorld(t)

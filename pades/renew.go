@@ -11,26 +11,27 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// Why [Renew] leaves a document alone.
+// Errors of [Renew] that leave a document unchanged.
 var (
-	// ErrNotDue: the newest document time stamp is good for longer. It comes as a *NotDueError.
+	// ErrNotDue means that the newest document timestamp is valid for longer. The error is a
+	// *NotDueError.
 	ErrNotDue = errors.New("pades: renewal is not due")
-	// ErrNotArchived: the document does not end with a document time stamp.
+	// ErrNotArchived means that the document does not end with a document timestamp.
 	ErrNotArchived = errors.New("pades: not an archived document")
 )
 
-// NotDueError says for how long the document is good.
+// NotDueError contains the time until which the document is valid.
 type NotDueError struct{ Until time.Time }
 
 func (e *NotDueError) Error() string {
 	return fmt.Sprintf("%v: good until %s", ErrNotDue, e.Until.UTC().Format(time.RFC3339))
 }
 
-// Is makes it an ErrNotDue.
+// Is reports whether target is ErrNotDue.
 func (e *NotDueError) Is(target error) bool { return target == ErrNotDue }
 
-// Until is when the certificate of the document time stamp that covers the whole file ends; zero if
-// there is no valid one.
+// Until returns the end of the certificate of the document timestamp that covers the whole file, or
+// zero if there is no valid one.
 func (r *Report) Until() time.Time {
 	if len(r.Signatures) == 0 {
 		return time.Time{}
@@ -42,26 +43,24 @@ func (r *Report) Until() time.Time {
 	return chainEnd(last.Chain)
 }
 
-// RenewOptions of [Renew].
+// RenewOptions are the options of [Renew].
 type RenewOptions struct {
-	// ExtendOptions: a source of evidence about the old time stamp's authority,
-	// and the new time stamp's. Timestamper is required.
+	// ExtendOptions has the source of evidence about the authorities of the old and the new
+	// timestamp. Timestamper is required.
 	ExtendOptions
-	// Verify says whom to trust, and what time it is.
+	// Verify has the trusted roots and the present time.
 	Verify VerifyOptions
-	// Before the end of the newest time stamp's certificate the renewal is due.
+	// Before is how long before the end of the newest timestamp's certificate the renewal is due.
 	Before time.Duration
-	// Others allows for faults of signatures that are not ours to answer for, such
-	// as by an authority that is not trusted here, as long as none is added. The
-	// newest document time stamp has to be valid in any case.
+	// Others accepts faults of other signatures, such as by an authority that is not trusted here,
+	// as long as the renewal adds none. The newest document timestamp must be valid in any case.
 	Others bool
 }
 
-// Renew returns the update that lets an archived document outlive the
-// certificate of its newest document time stamp: revocation data about that
-// certificate's chain and a further document time stamp over all of it (EN 319
-// 142-1, 5.4.3). The document has to be valid before (see Others), and is checked
-// to be so after. It fails with ErrNotDue if there is time left.
+// Renew returns the update that keeps an archived document verifiable after the end of the
+// certificate of its newest document timestamp: revocation data about that certificate's chain and
+// another document timestamp over all of it (EN 319 142-1, 5.4.3). Renew verifies the document
+// before and after (see Others). It fails with ErrNotDue if the renewal is not due.
 func Renew(ctx context.Context, r io.ReaderAt, size int64, o RenewOptions) ([]byte, error) {
 	if o.Evidence == nil || o.Rand == nil || o.FieldName == "" || o.Timestamper == nil {
 		return nil, errors.New("pades: Evidence, Timestamper, FieldName and Rand are required")
@@ -125,8 +124,8 @@ func Renew(ctx context.Context, r io.ReaderAt, size int64, o RenewOptions) ([]by
 	return update, nil
 }
 
-// chainEnd is when the first certificate of a chain ends, not counting the
-// root: trust in that is the verifier's decision.
+// chainEnd returns when the first certificate of a chain ends, not counting the root, whose trust
+// the verifier decides.
 func chainEnd(chain []*x509.Certificate) time.Time {
 	var ends time.Time
 	for i, c := range chain {
@@ -137,9 +136,9 @@ func chainEnd(chain []*x509.Certificate) time.Time {
 	return ends
 }
 
-// outlived finds time stamps whose certificate has ended without a later time
-// stamp, made before, that shows that they are not forged with a key which was
-// lost or broken since. It walks back from now, from time stamp to time stamp.
+// outlived finds timestamps whose certificate has ended, and that no later timestamp from before
+// that end covers. They may be forged with a key that was lost or broken since. It goes back from
+// now, from timestamp to timestamp.
 func (v *verifier) outlived(sigs []*signature, verdicts map[*signature]*Signature) {
 	at := v.opts.Now
 	for i := len(sigs) - 1; i >= 0; i-- {

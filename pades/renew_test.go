@@ -45,7 +45,7 @@ func (w *world) renewal(t *testing.T, dir string, now time.Time) RenewOptions {
 	}
 }
 
-// A document of today is renewed before the time stamp's certificate ends, and
+// A document of today is renewed before the timestamp's certificate ends, and
 // is valid long after; one that no one renewed is not.
 func TestRenew(t *testing.T) {
 	w := newWorld(t)

@@ -14,17 +14,17 @@ import (
 // Level is a PAdES baseline level (EN 319 142-1, section 6).
 type Level int
 
-// Levels, each with what the ones before it have.
+// Levels. Each includes the requirements of the previous ones.
 const (
-	// LevelNone: the signature is not a valid PAdES signature.
+	// LevelNone means that the signature is not a valid PAdES signature.
 	LevelNone Level = iota
-	// LevelB: signed by a certificate of a trusted authority.
+	// LevelB means that a trusted authority issued the signer's certificate.
 	LevelB
-	// LevelT: a trusted time stamp proves that the signature existed at a time.
+	// LevelT means that a trusted timestamp proves that the signature existed at a time.
 	LevelT
-	// LevelLT: the file holds all certificates and revocation data.
+	// LevelLT means that the file contains all certificates and revocation data.
 	LevelLT
-	// LevelLTA: a document time stamp proves that these existed at a time.
+	// LevelLTA means that a document timestamp proves that these existed at a time.
 	LevelLTA
 )
 
@@ -42,60 +42,60 @@ func (l Level) String() string {
 	return "none"
 }
 
-// Signature is the verdict on one signature or document time stamp.
+// Signature is the verdict on one signature or document timestamp.
 type Signature struct {
-	// Fields are the names of all fields that show this signature, Appearances
-	// the number of them that are visible.
+	// Fields are the names of all fields of this signature. Appearances is the number of visible
+	// ones.
 	Fields      []string
 	Appearances int
-	// DocumentTimestamp tells a time stamp over the document from a person's signature.
+	// DocumentTimestamp distinguishes a document timestamp from a person's signature.
 	DocumentTimestamp bool
-	// Signer is the certificate, nil if the message is unreadable; Chain leads
-	// from it to a trusted root and is nil if there is no such path.
+	// Signer is the certificate, or nil if the message is unreadable. Chain leads from it to a
+	// trusted root, and is nil if there is no such path.
 	Signer *x509.Certificate
 	Chain  []*x509.Certificate
-	// ClaimedAt is /M, which the signing program wrote; StampedAt is what the
-	// time stamp proves, zero if there is no valid one.
+	// ClaimedAt is /M, which the signing program wrote. StampedAt is what the timestamp proves; it
+	// is zero if there is no valid one.
 	ClaimedAt, StampedAt time.Time
 	Level                Level
-	// Digest is the message digest that was signed, ByteRange what it covers.
+	// Digest is the message digest that was signed. ByteRange is what it covers.
 	Digest    []byte
 	ByteRange [4]int64
-	// WholeFile says that nothing but white space was appended after this signature.
+	// WholeFile says that only white space follows this signature.
 	WholeFile bool
-	// Permissions are what this signature and those before it allow to later revisions.
+	// Permissions are what this signature and the previous ones allow in later revisions.
 	Permissions *pdf.Permissions
-	// Changes are what later revisions did (see diff.go). One that is not allowed is a
+	// Changes are the changes by later revisions (see diff.go). One that is not allowed is a
 	// problem too.
 	Changes []Change
-	// Problems, if any, say why the signature is not [TotalPassed].
+	// Problems are the reasons why the signature is not [TotalPassed].
 	Problems []*Problem
 
-	// verified says that the form is right and the signature verifies over the signed bytes.
+	// verified says that the form is valid and that the signature verifies over the signed bytes.
 	verified   bool
 	stampChain []*x509.Certificate // of the signature time stamp
 }
 
-// Indication is the verdict on the signature, with the reason if it is not [TotalPassed].
+// Indication returns the verdict on the signature, with the reason if it is not [TotalPassed].
 func (s *Signature) Indication() (Indication, SubIndication) { return indicate(s.Problems) }
 
-// Err joins the problems; nil if the signature is [TotalPassed].
+// Err returns the problems as one error, or nil if the signature is [TotalPassed].
 func (s *Signature) Err() error { return joinProblems(s.Problems) }
 
-// Intact reports whether the signed bytes are what was signed and nothing came after them
-// that the signature does not allow. It says nothing about who signed.
+// Intact reports whether the signed bytes are unchanged, and the signature allows everything that
+// follows them. It does not depend on the signer.
 func (s *Signature) Intact() bool {
 	return s.verified && !slices.ContainsFunc(s.Problems, func(p *Problem) bool {
 		return p.SubIndication.Failed() && p.SubIndication != Revoked
 	})
 }
 
-// Trusted reports whether the certificate leads to one of the given roots.
+// Trusted reports whether the certificate chains to one of the given roots.
 func (s *Signature) Trusted() bool { return s.Chain != nil }
 
-// Later is the most serious kind of change that later revisions made: "" for none, and one
-// of [ChangeArchive], [ChangeFormFilling], [ChangeAnnotation] and [ChangeOther], the first
-// of which stands for signatures and metadata too.
+// Later returns the most serious kind of change in later revisions: "" for none, or one of
+// [ChangeArchive], [ChangeFormFilling], [ChangeAnnotation] and [ChangeOther]. ChangeArchive also
+// stands for signatures and metadata.
 func (s *Signature) Later() ChangeKind {
 	kinds := [...]ChangeKind{"", ChangeArchive, ChangeFormFilling, ChangeAnnotation, ChangeOther}
 	worst := 0
@@ -109,17 +109,17 @@ func (s *Signature) fail(sub SubIndication, format string, args ...any) {
 	s.Problems = append(s.Problems, &Problem{sub, fmt.Errorf(format, args...)})
 }
 
-// Report is what [Verify] found.
+// Report is the result of [Verify].
 type Report struct {
 	Size int64
-	// Signatures in the order in which they close the file's revisions.
+	// Signatures are in the order in which they close the file's revisions.
 	Signatures []*Signature
-	// Problems concern the file as a whole.
+	// Problems are those of the file as a whole.
 	Problems []*Problem
 }
 
-// Indication is the verdict on the document: the worst of all signatures' and of the file's
-// own problems. A document without a signature is [Indeterminate]; see [ErrUnsigned].
+// Indication returns the verdict on the document: the worst of the signatures' verdicts and of the
+// file's own problems. A document without a signature is [Indeterminate]; see [ErrUnsigned].
 func (r *Report) Indication() (Indication, SubIndication) {
 	all := slices.Clone(r.Problems)
 	for _, s := range r.Signatures {
@@ -131,7 +131,7 @@ func (r *Report) Indication() (Indication, SubIndication) {
 	return indicate(all)
 }
 
-// ErrUnsigned reports a document without any signature.
+// ErrUnsigned is the error for a document without signatures.
 var ErrUnsigned = errors.New("pades: the document has no signature")
 
 // Err returns nil only for a document with at least one signature in which all signatures
@@ -152,7 +152,7 @@ func (r *Report) Err() error {
 	return errors.Join(errs...)
 }
 
-// Expectation is what the record says the signed document must be.
+// Expectation describes what the signed document must be.
 type Expectation struct {
 	// Prepared is what was approved.
 	Prepared *Prepared
@@ -160,23 +160,21 @@ type Expectation struct {
 	Certificate *x509.Certificate
 	// Before is the number of signatures that the original had ([Inspection]).
 	Before int
-	// Level that must be reached.
+	// Level is the level that the signature must reach.
 	Level Level
 }
 
-// Meets is the gate before a signed document becomes visible. It demands
-// exactly one new signature, by this certificate, over the digest that was
-// approved, with all its appearances, at this level, and after it nothing but
-// our own document time stamp. The digest covers every byte of the original, so
-// the original is untouched; whether earlier signatures in it are any good is
-// not asked.
+// Meets checks a signed document before it is released. It requires exactly one new signature, by
+// this certificate, over the digest that was approved, with all its appearances, at this level,
+// followed only by its own document timestamp. The digest covers every byte of the original, so the
+// original is unchanged. Meets does not check whether earlier signatures are valid.
 func (r *Report) Meets(e Expectation) error {
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("pades: release refused: "+format, args...)
 	}
 	for _, p := range r.Problems {
-		// What happened before the document came to us is part of its history,
-		// and of what the signer saw.
+		// Changes between earlier signatures were in the document when it was uploaded, and the
+		// signer saw them.
 		var history *historyError
 		if !errors.As(p, &history) || history.end > e.Prepared.Size {
 			return fail("%w", p)

@@ -152,7 +152,7 @@ func TestEvidenceFollowsTheTimestamp(t *testing.T) {
 // A release check takes 10000; a daily run takes a sample.
 var flips = flag.Int("flips", 200, "offsets at which TestFlippedBits flips a bit")
 
-// No flipped bit goes unnoticed. In the message of the last time stamp, which
+// No flipped bit goes unnoticed. In the message of the last timestamp, which
 // nothing covers, a bit may be part of a certificate that we have anyway; then
 // all that was signed must still be what it was.
 func TestFlippedBits(t *testing.T) {

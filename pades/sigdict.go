@@ -22,7 +22,7 @@ const (
 	maxHeaderLength = 64 // of "12 0 obj" with white space
 )
 
-// signature is one signature dictionary with the fields that have it as value.
+// signature is one signature dictionary with the fields that have it as their value.
 type signature struct {
 	ref       pdf.Ref
 	dict      pdf.Object
@@ -33,12 +33,12 @@ type signature struct {
 	padded    []byte // all of /Contents, decoded
 }
 
-// end is the offset behind the last signed byte.
+// end returns the offset after the last signed byte.
 func (s *signature) end() int64 { return s.byteRange[2] + s.byteRange[3] }
 
-// signatures returns the signatures of a document, each once however many
-// fields show it, in the order of the revisions that they close. The form is
-// not checked; see [signature.read].
+// signatures returns the signatures of a document in the order of the revisions that they close. A
+// signature with several fields is returned once. It does not check their form; see
+// [signature.read].
 func signatures(d *pdf.Document) ([]*signature, error) {
 	fields, err := d.SignatureFields()
 	if err != nil {
@@ -68,14 +68,13 @@ func signatures(d *pdf.Document) ([]*signature, error) {
 	return out, nil
 }
 
-// errForm is the root of all complaints about a signature dictionary.
+// errForm is wrapped by all errors about the form of a signature dictionary.
 var errForm = errors.New("the signature dictionary is malformed")
 
-// read decodes the dictionary: a direct /ByteRange of four numbers from 0, a
-// hexadecimal /Contents that holds one message, in DER or BER, and zeros, and nothing
-// twice. It insists that the hole in the ByteRange is exactly the value of
-// /Contents: otherwise bytes could change, or be read as signed, without being
-// either (attack classes USF and SWA).
+// read decodes the dictionary: a direct /ByteRange of four numbers from 0, a hexadecimal /Contents
+// with one message, in DER or BER, and zeros, and no duplicate keys. The gap in the ByteRange must
+// be exactly the value of /Contents. Otherwise unsigned bytes could be changed, or taken for signed
+// ones (attack classes USF and SWA).
 func (s *signature) read(d *pdf.Document) error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("%w: "+format, append([]any{errForm}, args...)...)
@@ -139,7 +138,7 @@ func (s *signature) contentsOffset(d *pdf.Document, raw string) (int64, error) {
 	if s.ref.Num == 0 || entry.Kind != pdf.InFile || entry.Ref != s.ref {
 		return 0, fmt.Errorf("%w: it is not a plain indirect object", errForm)
 	}
-	// "n g obj" and white space come first; the parser has accepted them.
+	// The object starts with "n g obj" and white space, which the parser has accepted.
 	header := make([]byte, maxHeaderLength)
 	n, err := d.Reader().ReadAt(header, entry.Offset)
 	if n == 0 {
@@ -150,8 +149,8 @@ func (s *signature) contentsOffset(d *pdf.Document, raw string) (int64, error) {
 		return 0, bad
 	}
 	dict := s.dict.Raw()
-	// The value follows its key; a value of another key may look the same, so
-	// the key is looked for in front of every occurrence.
+	// The value follows its key. A value of another key may be equal, so every occurrence has to be
+	// checked for the key.
 	for from := 0; ; {
 		i := strings.Index(dict[from:], raw)
 		if i < 0 {
@@ -159,7 +158,7 @@ func (s *signature) contentsOffset(d *pdf.Document, raw string) (int64, error) {
 		}
 		i += from
 		if strings.HasSuffix(strings.TrimRight(dict[:i], " \t\r\n\f\x00"), "/"+keyContents) {
-			// A comment between "obj" and the dictionary could shift all this.
+			// A comment between "obj" and the dictionary could shift the offset.
 			at := entry.Offset + int64(start+i)
 			found := make([]byte, len(raw))
 			if _, err := d.Reader().ReadAt(found, at); err != nil || string(found) != raw {

@@ -7,34 +7,32 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// structure adds our fields to the structure tree of a tagged document, which
-// PDF/UA demands of every widget (ISO 14289-1, 7.18.4): a Form element that
-// refers to the widget, and the way back through the parent tree (ISO 32000-2,
-// 14.7.5). Without it an accessible document would stop being one.
+// structure adds the new fields to the structure tree of a tagged document, as PDF/UA requires for
+// every widget (ISO 14289-1, 7.18.4): a Form element that refers to the widget, and an entry in the
+// parent tree (ISO 32000-2, 14.7.5). So an accessible document stays accessible.
 type structure struct {
 	root       pdf.Ref    // the structure tree root
-	parent     pdf.Ref    // the element that gets ours as kids
-	parentKids []string   // its kids, as spelled
+	parent     pdf.Ref    // the parent of the new elements
+	parentKids []string   // its kids, as written
 	namespace  string     // of the parent: /NS, or empty
 	treeLink   pdf.Object // the value of /ParentTree
 	tree       pdf.Object
 	next       int64    // the next free key of the parent tree
-	first      int64    // the first key that we use
-	elements   []string // our elements
+	first      int64    // the first key that is used
+	elements   []string // the new elements
 }
 
-// maxRewritten bounds what is written again, in bytes, to hang a few elements
-// into a list; documents with more stay as they are.
+// maxRewritten bounds the size of a list in bytes that is rewritten for a few new elements. Longer
+// lists are not changed.
 const maxRewritten = 32 << 10
 
-// openStructure returns nil where there is nothing to do: for a document that is
-// not tagged, or whose tree is not as the standard wants it; and for one with
-// earlier signatures, because verifiers take changes of the structure for
-// changes of the document that was signed.
+// openStructure returns nil if there is nothing to do: for a document that is not tagged, or whose
+// tree does not follow the standard; and for one with earlier signatures, because verifiers take
+// changes of the structure for changes of the signed document.
 func openStructure(d *pdf.Document) (*structure, error) {
 	s, err := readStructure(d)
 	if err != nil && pdf.ReasonOf(err) != "" {
-		return nil, nil // a damaged tree is no reason not to sign
+		return nil, nil // a damaged tree does not prevent signing
 	}
 	return s, err
 }
@@ -65,9 +63,9 @@ func readStructure(d *pdf.Document) (*structure, error) {
 	}
 	if ref, ok := s.treeLink.Ref(); ok && (ref == s.root || ref == s.parent) ||
 		s.root == s.parent && root.Get("S").Name() != "" {
-		return nil, nil // one object in two roles
+		return nil, nil // one object with two uses
 	}
-	// Whatever would be refused later is found out on a trial.
+	// A trial finds what would fail later.
 	trial := pdf.NewUpdate(d)
 	for _, ref := range []pdf.Ref{s.root, s.parent} {
 		if err := trial.Set(ref, "K", "null"); err != nil {
@@ -81,8 +79,8 @@ func readStructure(d *pdf.Document) (*structure, error) {
 	return s, err
 }
 
-// readParent chooses the one element below the root, usually a Document, or the
-// root itself if there are several.
+// readParent chooses the only element below the root, usually a Document, or the root itself if
+// there are several.
 func (s *structure) readParent(d *pdf.Document, root pdf.Object) (ok bool, err error) {
 	raws, kids, err := kidsOf(d, root)
 	if err != nil || len(kids) == 0 {
@@ -187,7 +185,7 @@ func (s *structure) add(u *pdf.Update, widget pdf.Ref, page pdf.Page) (string, e
 	pairs := []pdf.Pair{
 		{Key: "Type", Value: "/StructElem"},
 		{Key: "S", Value: "/Form"},
-		// of what the widget says; the document's may be another, or none
+		// of the widget's text; the document may have another language, or none
 		{Key: "Lang", Value: "(en)"},
 		{Key: "P", Value: s.parent.String()},
 		{Key: "Pg", Value: page.Ref.String()},
@@ -206,11 +204,11 @@ func (s *structure) add(u *pdf.Update, widget pdf.Ref, page pdf.Page) (string, e
 	s.elements = append(s.elements, element.String())
 	key := fmt.Sprint(s.next)
 	s.next++
-	// The order of the structure is the order of the tabulator key.
+	// The tab order is that of the structure.
 	return key, u.Set(page.Ref, "Tabs", "/S")
 }
 
-// finish hangs the elements into the tree.
+// finish adds the elements to the tree.
 func (s *structure) finish(u *pdf.Update, d *pdf.Document) error {
 	if err := u.Set(s.parent, "K", "["+strings.Join(append(s.parentKids, s.elements...), " ")+"]"); err != nil {
 		return err

@@ -151,7 +151,7 @@ func TestTaggedDocumentsStayTagged(t *testing.T) {
 	}
 }
 
-// Where the document says nothing about its language, neither does the time stamp's field say
+// Where the document says nothing about its language, neither does the timestamp's field say
 // anything in one.
 func TestTimestampFieldWithoutLanguage(t *testing.T) {
 	w := newWorld(t)

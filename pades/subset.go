@@ -8,18 +8,17 @@ import (
 	"slices"
 )
 
-// subset collects the glyphs that one face has to show. Every piece of text that
-// is drawn as a unit, mostly one character, gets a glyph of its own, in order of
-// appearance, so that ToUnicode can name each, also where a font draws two alike
-// and where several outlines make one syllable.
+// subset collects the glyphs that are used of one face. Every piece of text that is drawn as a
+// unit, usually one character, gets its own glyph, in order of appearance. So ToUnicode can name
+// each, also if a font draws two alike or if several outlines make one syllable.
 type subset struct {
 	face   *Face
-	cids   map[string]uint16 // by all that a glyph is
+	cids   map[string]uint16 // by the whole contents of a glyph
 	glyphs []glyph           // by CID-1; CID 0 is .notdef
 }
 
-// glyph is a unit of text and what it looks like: one outline of the face, or
-// several, placed beside and over each other. Numbers are in font units.
+// glyph is a unit of text with its drawing: one outline of the face, or several, placed beside and
+// over each other. Numbers are in font units.
 type glyph struct {
 	text    string
 	parts   []part
@@ -31,7 +30,7 @@ type part struct {
 	dx, dy int16
 }
 
-// simple reports whether the glyph is just one of the face.
+// simple reports whether the glyph is a single, unmoved glyph of the face.
 func (g glyph) simple() bool { return len(g.parts) == 1 && g.parts[0].dx == 0 && g.parts[0].dy == 0 }
 
 func newSubset(f *Face) *subset { return &subset{face: f, cids: make(map[string]uint16)} }
@@ -66,9 +65,8 @@ const (
 	haveInstruction = 0x0100
 )
 
-// font returns the subset as a TrueType file and the widths of its glyphs, all
-// of them, in thousandths of an em. Hinting is left out: no viewer needs it at
-// these sizes, and its programs are half of the font.
+// font returns the subset as a TrueType file, and the widths of all its glyphs in thousandths of an
+// em. It omits hinting, which viewers do not need at these sizes and which is half of a font.
 func (s *subset) font() (ttf []byte, widths []float64, err error) {
 	const made = 0xffff // not a glyph of the face: it has fewer
 	old := []uint16{0}
@@ -82,7 +80,7 @@ func (s *subset) font() (ttf []byte, widths []float64, err error) {
 		elements, depth = max(elements, len(g.parts)), 1
 	}
 	var outlines [][]byte
-	for i := 0; i < len(old); i++ { // grows by the components of composites
+	for i := 0; i < len(old); i++ { // compositions append their components
 		var g []byte
 		if old[i] == made {
 			g = s.compose(s.glyphs[i-1], &old)
@@ -114,7 +112,7 @@ func (s *subset) font() (ttf []byte, widths []float64, err error) {
 	}
 	loca = binary.BigEndian.AppendUint32(loca, uint32(len(glyf)))
 	if len(glyf) == 0 {
-		glyf = make([]byte, 4) // an empty table is refused by some readers
+		glyf = make([]byte, 4) // some readers refuse an empty table
 	}
 
 	head := bytes.Clone(s.face.tables["head"])

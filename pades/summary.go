@@ -9,8 +9,7 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// Summary is a [Report] as JSON, for programs and for the files of disputes. Its schema is in
-// docs/signatures.md; names and codes stay as they are.
+// Summary is a [Report] for JSON. docs/signatures.md has its schema. Names and codes do not change.
 type Summary struct {
 	// Valid says that the indication is TOTAL-PASSED.
 	Valid         bool               `json:"valid"`
@@ -26,20 +25,20 @@ type ProblemSummary struct {
 	Text          string        `json:"text"`
 }
 
-// SignatureSummary is the verdict on one signature: three questions and the facts.
+// SignatureSummary is the verdict on one signature.
 type SignatureSummary struct {
 	Kind          string        `json:"kind"` // "signature" or "document-timestamp"
 	Indication    Indication    `json:"indication"`
 	SubIndication SubIndication `json:"sub_indication,omitempty"`
 
-	// Is it intact? Who signed, and does the certificate lead to a given root? What came after?
+	// Is it intact? Is the certificate trusted? What did later revisions change?
 	Intact  bool       `json:"intact"`
 	Trusted bool       `json:"trusted"`
 	Later   ChangeKind `json:"later,omitempty"` // archive, form-fill, annotation or other
 
 	Signer *CertificateSummary `json:"signer,omitempty"`
 	Issuer *CertificateSummary `json:"issuer,omitempty"` // if it is in the file or trusted
-	// B-B, B-T, B-LT, B-LTA; "none" if not TOTAL-PASSED; absent for time stamps
+	// B-B, B-T, B-LT, B-LTA; "none" if not TOTAL-PASSED; absent for timestamps
 	Level       string             `json:"level,omitempty"`
 	ClaimedAt   *time.Time         `json:"claimed_at,omitempty"`
 	StampedAt   *time.Time         `json:"stamped_at,omitempty"`
@@ -53,18 +52,18 @@ type SignatureSummary struct {
 
 // CertificateSummary names a certificate.
 type CertificateSummary struct {
-	Name   string `json:"name"`   // common name, else the whole subject
+	Name   string `json:"name"`   // common name, or the whole subject
 	Serial string `json:"serial"` // hexadecimal
 	SHA256 string `json:"sha256"` // of the DER, hexadecimal
 }
 
-// Coverage is what a signature covers of the file.
+// Coverage is the part of the file that a signature covers.
 type Coverage struct {
 	ByteRange [4]int64 `json:"byte_range"`
-	WholeFile bool     `json:"whole_file"` // but for white space at the end
+	WholeFile bool     `json:"whole_file"` // except white space at the end
 }
 
-// PermissionSummary is what the signature and those before it allow ([pdf.Permissions]).
+// PermissionSummary is what the signature and the previous ones allow ([pdf.Permissions]).
 type PermissionSummary struct {
 	DocMDP int        `json:"doc_mdp,omitempty"` // 1, 2 or 3
 	Locks  []pdf.Lock `json:"locks,omitempty"`
@@ -80,7 +79,7 @@ type ChangeSummary struct {
 	Text    string     `json:"text"`
 }
 
-// Summary is the report in short. A document without a signature is not valid.
+// Summary returns the report as a Summary. A document without a signature is not valid.
 func (r *Report) Summary() Summary {
 	out := Summary{Problems: summarize(r.Problems), Signatures: []SignatureSummary{}}
 	out.Indication, out.SubIndication = r.Indication()

@@ -20,25 +20,25 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// typesetter writes glyphs and remembers which ones it needed.
+// typesetter writes glyphs and collects those that it used.
 type typesetter struct {
 	subsets []*subset
 }
 
-// piece is a glyph and the face that has it.
+// piece is a glyph and its face.
 type piece struct {
 	face *Face
 	glyph
 }
 
-// line is text that was set, from left to right. Lengths are in ems.
+// line is a line of glyphs from left to right. Lengths are in ems.
 type line struct {
 	pieces       []piece
 	width        float64
-	above, below float64 // how far the ink goes from the baseline
+	above, below float64 // extent of the glyphs from the baseline
 }
 
-// paragraph is text that was shaped and can be broken into lines.
+// paragraph is shaped text that can be broken into lines.
 type paragraph struct {
 	faces     []*Face
 	text      []rune
@@ -49,10 +49,9 @@ type paragraph struct {
 // unit is the em in which text is shaped.
 const unit = 1000
 
-// visible returns the characters of a text that are set. Text is composed first
-// (NFC), because faces have é more often than they can place an accent on e.
-// Control and format characters are left out, but for the two joiners, which
-// choose the form of their neighbours.
+// visible returns the characters of a text that are drawn. It composes the text (NFC), because
+// faces often have é but cannot place an accent on e. It omits control and format characters,
+// except the two joiners, which select the form of their neighbours.
 func visible(text string) (runes []rune) {
 	for _, r := range norm.NFC.String(text) {
 		switch {
@@ -87,7 +86,7 @@ func newParagraph(faces []*Face, text string) *paragraph {
 		Text: p.text, RunEnd: len(p.text), Direction: p.direction, Size: fixed.I(unit),
 		Language: language.NewLanguage("en"),
 		FontFeatures: []shaping.FontFeature{
-			// one width a glyph keeps the subset small
+			// one width per glyph keeps the subset small
 			{Tag: opentype.MustNewTag("kern"), Value: 0},
 		},
 	}
@@ -112,8 +111,8 @@ func (p *paragraph) ResolveFace(r rune) *otfont.Face {
 // shape places the glyphs of a run.
 func shape(shaper *shaping.HarfbuzzShaper, in shaping.Input) (out shaping.Output) {
 	defer func() {
-		// The shaper panics on some sequences that no language has (FuzzName found
-		// them); these are then set character by character.
+		// The shaper panics on some sequences that no language uses (FuzzName found them). Their
+		// characters are then drawn one by one.
 		if recover() != nil {
 			out = shaping.Output{Face: in.Face, Direction: in.Direction, Size: in.Size}
 			out.Runes = shaping.Range{Offset: in.RunStart, Count: in.RunEnd - in.RunStart}
@@ -130,8 +129,8 @@ func shape(shaper *shaping.HarfbuzzShaper, in shaping.Input) (out shaping.Output
 	return shaper.ShapeNoExtents(in)
 }
 
-// replaceMissing gives spaces, and clusters for which the face lacks a glyph, the
-// width of what pieces draws for them.
+// replaceMissing gives spaces, and clusters for which the face lacks a glyph, the width of their
+// replacement in pieces.
 func (p *paragraph) replaceMissing(out *shaping.Output) {
 	for cluster := range clusters(out.Glyphs) {
 		if !slices.ContainsFunc(cluster, isMissing) && p.text[cluster[0].ClusterIndex] != ' ' {
@@ -151,7 +150,7 @@ func (p *paragraph) replaceMissing(out *shaping.Output) {
 
 func isMissing(g shaping.Glyph) bool { return g.GlyphID == 0 }
 
-// clusters yields the glyphs that stand for the same characters.
+// clusters yields the glyphs that belong to the same characters.
 func clusters(glyphs []shaping.Glyph) func(yield func([]shaping.Glyph) bool) {
 	return func(yield func([]shaping.Glyph) bool) {
 		for start := 0; start < len(glyphs); {
@@ -167,13 +166,13 @@ func clusters(glyphs []shaping.Glyph) func(yield func([]shaping.Glyph) bool) {
 	}
 }
 
-// pieces returns what is drawn for a cluster: one glyph that can only be selected
-// as a whole, or, if the face lacks one, its characters one by one.
+// pieces returns the drawing of a cluster: one glyph that can only be selected as a whole or, if
+// the face lacks a glyph, its characters one by one.
 func (p *paragraph) pieces(run shaping.Output, cluster []shaping.Glyph) (out []piece) {
 	face := p.faces[slices.IndexFunc(p.faces, func(f *Face) bool { return f.shaper == run.Face })]
 	text := p.text[cluster[0].ClusterIndex:][:cluster[0].RuneCount]
 	if string(text) == " " {
-		return []piece{{p.faces[0], p.faces[0].single(' ')}} // the same between all scripts
+		return []piece{{p.faces[0], p.faces[0].single(' ')}} // the same in all scripts
 	}
 	if slices.ContainsFunc(cluster, isMissing) {
 		for _, r := range text {
@@ -195,7 +194,7 @@ func (p *paragraph) pieces(run shaping.Output, cluster []shaping.Glyph) (out []p
 		return int(math.Round(float64(v) / 64 / unit * float64(face.em)))
 	}
 	if run.Direction == di.DirectionRTL {
-		// What copies text takes it from left to right and then turns such words around.
+		// Programs copy text from left to right and then reverse such words.
 		text = slices.Clone(text)
 		slices.Reverse(text)
 	}
@@ -212,11 +211,11 @@ func (p *paragraph) pieces(run shaping.Output, cluster []shaping.Glyph) (out []p
 	return []piece{{face, g}}
 }
 
-// width is in ems.
+// width returns the width in ems.
 func (p piece) width() float64 { return float64(p.advance) / float64(p.face.em) }
 
-// code returns a glyph for a character that no face has: its number, as in
-// [U+13000]. A reader that copies the text gets the character.
+// code returns a glyph for a character that no face has: its number, as in [U+13000]. A reader that
+// copies the text gets the character.
 func (f *Face) code(r rune) glyph {
 	g := glyph{text: string(r)}
 	for _, c := range fmt.Sprintf("[%U]", r) {
@@ -237,8 +236,8 @@ func (p *paragraph) line() line {
 	return lines[0]
 }
 
-// lines breaks the text into lines of at most width thousandths of an em (UAX 14).
-// A word that is longer stands out, or is broken too, as the policy says.
+// lines breaks the text into lines of at most width thousandths of an em (UAX 14). Depending on the
+// policy, a longer word exceeds the width or is broken.
 func (p *paragraph) lines(width int, policy shaping.LineBreakPolicy) (lines []line) {
 	var wrapper shaping.LineWrapper
 	wrapped, _ := wrapper.WrapParagraph(shaping.WrapConfig{

@@ -14,49 +14,50 @@ type Indication string
 
 // The indications, in the words of the standard.
 const (
-	// TotalPassed: the signature is intact, its signer is trusted, and nothing that it does
-	// not allow came after it.
+	// TotalPassed means that the signature is intact, its signer is trusted, and all later changes
+	// are allowed.
 	TotalPassed Indication = "TOTAL-PASSED"
-	// TotalFailed: the signed bytes, the signature or what came after it is not what it
-	// should be, or the certificate was revoked. The document must not be relied on.
+	// TotalFailed means that the signed bytes, the signature or a later change is wrong, or that
+	// the certificate was revoked. The document must not be relied on.
 	TotalFailed Indication = "TOTAL-FAILED"
-	// Indeterminate: what is known is not enough for either, for example because no root
-	// is given that the certificate leads to.
+	// Indeterminate means that the available data is not enough for either, for example because no
+	// given root leads to the certificate.
 	Indeterminate Indication = "INDETERMINATE"
 )
 
-// SubIndication says why an indication is not [TotalPassed] (EN 319 102-1, tables 5 and 6).
+// SubIndication is the reason why an indication is not [TotalPassed] (EN 319 102-1, tables 5 and
+// 6).
 type SubIndication string
 
 // Sub-indications of [TotalFailed].
 const (
-	// FormatFailure: the signature dictionary or message is malformed, or a later revision
-	// made a change that the signature does not allow.
+	// FormatFailure means that the signature dictionary or message is malformed, or that a later
+	// revision made a change that the signature does not allow.
 	FormatFailure SubIndication = "FORMAT_FAILURE"
-	// HashFailure: the signed bytes are not those that were signed.
+	// HashFailure means that the signed bytes have changed.
 	HashFailure SubIndication = "HASH_FAILURE"
-	// SigCryptoFailure: the signature value does not verify with the certificate's key.
+	// SigCryptoFailure means that the signature value does not verify with the certificate's key.
 	SigCryptoFailure SubIndication = "SIG_CRYPTO_FAILURE"
-	// Revoked: the certificate had been revoked when the signature was made.
+	// Revoked means that the certificate was revoked before the signature was made.
 	Revoked SubIndication = "REVOKED"
 )
 
 // Sub-indications of [Indeterminate].
 const (
-	// SigConstraintsFailure: the signature lacks what a PAdES baseline signature has.
+	// SigConstraintsFailure means that the signature lacks a part of a PAdES baseline signature.
 	SigConstraintsFailure SubIndication = "SIG_CONSTRAINTS_FAILURE"
-	// ChainConstraintsFailure: the certificate is not for signing documents.
+	// ChainConstraintsFailure means that the certificate is not for signing documents.
 	ChainConstraintsFailure SubIndication = "CHAIN_CONSTRAINTS_FAILURE"
-	// CertificateChainGeneralFailure: the chain has another fault.
+	// CertificateChainGeneralFailure means that the chain has another fault.
 	CertificateChainGeneralFailure SubIndication = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
-	// CryptoConstraintsFailure: an algorithm or a key size is not accepted.
+	// CryptoConstraintsFailure means that an algorithm or a key size is not accepted.
 	CryptoConstraintsFailure SubIndication = "CRYPTO_CONSTRAINTS_FAILURE"
-	// NoSigningCertificateFound: the message does not hold its signer's certificate.
+	// NoSigningCertificateFound means that the message does not contain its signer's certificate.
 	NoSigningCertificateFound SubIndication = "NO_SIGNING_CERTIFICATE_FOUND"
-	// NoCertificateChainFound: no path leads from the certificate to a given root.
+	// NoCertificateChainFound means that no path leads from the certificate to a given root.
 	NoCertificateChainFound SubIndication = "NO_CERTIFICATE_CHAIN_FOUND"
-	// OutOfBoundsNoPOE: the certificate was not valid at the time, and no time stamp proves
-	// that the signature was made while it was.
+	// OutOfBoundsNoPOE means that the certificate was not valid at the time, and no timestamp
+	// proves that the signature was made while it was.
 	OutOfBoundsNoPOE SubIndication = "OUT_OF_BOUNDS_NO_POE"
 )
 
@@ -72,7 +73,7 @@ func (s SubIndication) Failed() bool {
 // Problem is one reason why a signature, or a document, is not [TotalPassed].
 type Problem struct {
 	SubIndication SubIndication
-	Err           error // says what is wrong, for a person
+	Err           error // describes the problem
 }
 
 func (p *Problem) Error() string { return p.Err.Error() }
@@ -80,8 +81,8 @@ func (p *Problem) Error() string { return p.Err.Error() }
 // Unwrap returns Err.
 func (p *Problem) Unwrap() error { return p.Err }
 
-// indicate returns the indication that a list of problems gives: failed if one of them is
-// a failure, the first of the most serious kind with it.
+// indicate returns the indication for a list of problems: TotalFailed if one of them is a failure.
+// The sub-indication is that of the first problem of the most serious kind.
 func indicate(problems []*Problem) (Indication, SubIndication) {
 	for _, p := range problems {
 		if p.SubIndication.Failed() {
@@ -94,7 +95,7 @@ func indicate(problems []*Problem) (Indication, SubIndication) {
 	return TotalPassed, ""
 }
 
-// joinProblems returns the problems as one error, nil if there is none.
+// joinProblems returns the problems as one error, or nil if there is none.
 func joinProblems(problems []*Problem) error {
 	errs := make([]error, len(problems))
 	for i, p := range problems {
@@ -132,32 +133,32 @@ func classify(err error) SubIndication {
 	return FormatFailure
 }
 
-// ChangeKind is what a later revision did.
+// ChangeKind is the kind of a change by a later revision.
 type ChangeKind string
 
 // Kinds of changes, from harmless to serious.
 const (
 	ChangeArchive     ChangeKind = "archive"    // a document time stamp or revocation data
 	ChangeMetadata    ChangeKind = "metadata"   // dates, producer, XMP metadata, version
-	ChangeSignature   ChangeKind = "signature"  // a further signature
+	ChangeSignature   ChangeKind = "signature"  // another signature
 	ChangeFormFilling ChangeKind = "form-fill"  // another value of a form field
 	ChangeAnnotation  ChangeKind = "annotation" // an annotation was added, changed or removed
 	ChangeOther       ChangeKind = "other"      // anything else
 )
 
-// Change is one difference between the revision that was signed and the document.
+// Change is one difference between the signed revision and the document.
 type Change struct {
 	Kind ChangeKind
-	// Allowed says that the signature allows it: without a certification that grants more,
-	// archive data, metadata and further signatures.
+	// Allowed says that the signature allows it. Without a certification that allows more, these
+	// are archive data, metadata and further signatures.
 	Allowed bool
-	// Page is the number of the page where it shows, 0 if that is none or not known.
+	// Page is the number of the page that shows it; 0 if it is on no page or on an unknown one.
 	Page int
-	// Object is the number of the object that was added or changed, 0 if it is not one.
+	// Object is the number of the object that was added or changed, or 0.
 	Object int
 	// Field is the full name of the form field.
 	Field string
-	// Text says what was done.
+	// Text describes the change.
 	Text string
 }
 
@@ -172,7 +173,7 @@ func (c Change) String() string {
 	return s
 }
 
-// rank orders the kinds by what they mean to a reader.
+// rank orders the kinds by seriousness.
 func (k ChangeKind) rank() int {
 	switch k {
 	case "":

@@ -21,26 +21,26 @@ import (
 	"github.com/signet-sign/signet/pades/tsa"
 )
 
-// VerifyOptions say whom to trust.
+// VerifyOptions are the options of [Verify].
 type VerifyOptions struct {
-	// Roots of signers, TSARoots of time stamps; nil trusts no one.
+	// Roots are the trusted roots of signers, TSARoots those of timestamps; nil trusts none.
 	Roots, TSARoots *x509.CertPool
-	// Now is the time at which a signature without a time stamp is judged, and by
-	// which the newest time stamp's certificate must not have ended.
+	// Now is the time at which signatures without a timestamp are judged, and at which the
+	// certificate of the newest timestamp must be valid.
 	Now    time.Time
 	Limits pdf.Limits
-	// Memo saves checking the same certificates again; nil is one of its own.
+	// Memo avoids verifying the same certificates again; nil uses a new one.
 	Memo *Memo
 }
 
-// Memo remembers who signed which certificate or list, from document to document.
+// Memo caches which certificates and lists were verified, across documents.
 type Memo = cms.Memo
 
-// Verify judges every signature of a document. Faults of the document are in the
-// report; the error is for files that cannot be opened (*pdf.Refusal) or read.
+// Verify verifies every signature of a document. Faults of the document are in the report. The
+// error is for files that cannot be opened (*pdf.Refusal) or read.
 //
-// The rules are stricter than the common viewers': see signature.read for the
-// form, checkCMS for the message, diff.go for later revisions.
+// The rules are stricter than those of common viewers: see signature.read for the form, checkCMS
+// for the message, diff.go for later revisions.
 func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 	if o.Limits.Work == 0 {
 		o.Limits.Work = verifyWork
@@ -97,12 +97,11 @@ func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 	return v.report, nil
 }
 
-// verifyWork is the budget of work for a document and all its revisions: twice
-// that of [Inspect], which does not look into revisions, and so enough for what
-// Inspect has let in.
+// verifyWork is the work budget for a document and all its revisions. It is twice that of
+// [Inspect], which does not read revisions, and so enough for documents that Inspect has accepted.
 const verifyWork = 1 << 30
 
-// maxSignatures bounds the time for hashing, which is not work of package pdf.
+// maxSignatures bounds the time for hashing, which package pdf does not count.
 const maxSignatures = 100
 
 // verifier is the state of one Verify.
@@ -111,12 +110,11 @@ type verifier struct {
 	opts      VerifyOptions
 	report    *Report
 	dss       *evidence
-	revisions map[int64]*pdf.Document // by their end, once opened
+	revisions map[int64]*pdf.Document // by their end; opened on first use
 	states    []state
 }
 
-// revision opens the document as it was when it ended there. All revisions draw
-// on one budget of work.
+// revision opens the document as it was when it ended at end. All revisions share one work budget.
 func (v *verifier) revision(end int64) (*pdf.Document, error) {
 	if end == v.doc.Size() {
 		return v.doc, nil
@@ -132,7 +130,7 @@ func (v *verifier) revision(end int64) (*pdf.Document, error) {
 	return d, nil
 }
 
-// judge checks one signature by itself. Only faults of the reader are returned.
+// judge verifies one signature by itself. It returns only errors of the reader.
 func (v *verifier) judge(s *signature, out *Signature) error {
 	for _, f := range s.fields {
 		out.Fields = append(out.Fields, f.Name)
@@ -177,9 +175,9 @@ func (v *verifier) judge(s *signature, out *Signature) error {
 	return nil
 }
 
-// hash writes the signed ranges into h, which is new. All signatures of a file
-// begin at its beginning, so each goes on from where the hash of another one
-// stood at its hole: the file is read about once, however many there are.
+// hash writes the signed ranges into h, which is new. All signatures of a file begin at its
+// beginning, so each continues from the hash state of another one at its gap. The file is read
+// about once for any number of signatures.
 func (v *verifier) hash(s *signature, h hash.Hash) error {
 	hole, from := s.byteRange[1], int64(0)
 	var best state
@@ -207,23 +205,23 @@ func (v *verifier) hash(s *signature, h hash.Hash) error {
 	return nil
 }
 
-// state is what a hash was when it had seen the file up to an offset. The size
-// of its value tells the algorithm, as cms accepts SHA-2 only.
+// state is the state of a hash after the file up to an offset. Its size identifies the algorithm,
+// because cms accepts SHA-2 only.
 type state struct {
 	size int
 	at   int64
 	data []byte
 }
 
-// maxStates bounds the states that are kept; a file with more signatures is read again.
+// maxStates bounds the kept states. A file with more signatures is read again.
 const maxStates = 100
 
-// readError tells a fault of the reader from a fault of the signature.
+// readError marks an error of the reader, as opposed to a fault of the signature.
 type readError struct{ error }
 
 func (e readError) Unwrap() error { return e.error }
 
-// fault passes on faults of the reader and notes all others.
+// fault returns errors of the reader and records all others as problems.
 func (s *Signature) fault(err error) error {
 	var r readError
 	if errors.As(err, &r) {
@@ -233,8 +231,8 @@ func (s *Signature) fault(err error) error {
 	return nil
 }
 
-// detached reads the message. If it is not a detached signature, the result is nil and out says
-// why.
+// detached parses the message. If it is not a detached signature, it returns nil and records the
+// reason in out.
 func (s *signature) detached(out *Signature) (*cms.SignedData, error) {
 	sd, err := cms.Parse(s.message)
 	if err != nil {
@@ -247,8 +245,8 @@ func (s *signature) detached(out *Signature) (*cms.SignedData, error) {
 	return sd, nil
 }
 
-// checkOlder checks a signature of the kind that came before PAdES (ISO 32000-1, 12.8.3.3):
-// its message and nothing else, to know whether its field shows what someone signed.
+// checkOlder verifies a signature of the kind before PAdES (ISO 32000-1, 12.8.3.3): its message
+// only, to know whether its field shows what a person signed.
 func (v *verifier) checkOlder(s *signature, out *Signature, content func(hash.Hash) error) error {
 	sd, err := s.detached(out)
 	if sd == nil {
@@ -261,7 +259,7 @@ func (v *verifier) checkOlder(s *signature, out *Signature, content func(hash.Ha
 	return nil
 }
 
-// checkCMS checks a person's signature: message, attributes, chain, time stamp.
+// checkCMS verifies a person's signature: message, attributes, chain, timestamp.
 func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash) error) error {
 	sd, err := s.detached(out)
 	if sd == nil {
@@ -296,7 +294,7 @@ func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash
 		if err != nil {
 			sub := classify(err)
 			if sub.Failed() {
-				// the time stamp proves nothing; the signature is another matter
+				// the timestamp proves nothing; the signature may still be valid
 				sub = SigConstraintsFailure
 			}
 			out.fail(sub, "time stamp: %w", err)
@@ -370,15 +368,14 @@ func parseDate(s string) time.Time {
 	return time.Time{}
 }
 
-// checkRevisions applies the rules about what follows a signature, and finds
-// signatures that were in an earlier revision and are not listed any more. The
-// newest signature comes first, so that older ones do not use up the work that
-// it takes, and are judged knowing what is wrong with it.
+// checkRevisions applies the rules on what follows a signature, and finds signatures that were in
+// an earlier revision and are no longer listed. It starts with the newest signature, so that older
+// ones do not use up the work budget, and are judged with its problems known.
 func (v *verifier) checkRevisions(sigs []*signature, verdicts map[*signature]*Signature) error {
 	for _, s := range slices.Backward(sigs) {
 		out := verdicts[s]
 		if s.message == nil {
-			continue // unreadable, and said so
+			continue // unreadable, which is a problem already
 		}
 		signed, err := v.revision(s.end())
 		if err != nil {
@@ -435,8 +432,8 @@ func (v *verifier) checkRevisions(sigs []*signature, verdicts map[*signature]*Si
 
 var errUnlisted = errors.New("the signature is not part of the revision that it signs")
 
-// listed checks that the signature is in a field of its own signed revision:
-// one that a later revision lists cannot have been meant by the signer (EAA).
+// listed checks that the signature is in a field of its own signed revision. If only a later
+// revision lists it, the signer did not intend that (EAA).
 func (v *verifier) listed(signed *pdf.Document, now []*signature, s *signature) error {
 	then, err := signatures(signed)
 	if err != nil {
@@ -463,7 +460,7 @@ func (v *verifier) listed(signed *pdf.Document, now []*signature, s *signature) 
 // maxLookBack bounds the number of earlier revisions that lost opens.
 const maxLookBack = 64
 
-// lost looks into earlier revisions for signatures that the newest does not list.
+// lost finds signatures of earlier revisions that the newest one does not list.
 func (v *verifier) lost(sigs []*signature) error {
 	for i, section := range v.doc.Sections() {
 		if i == 0 || i > maxLookBack {
@@ -473,8 +470,7 @@ func (v *verifier) lost(sigs []*signature) error {
 		if err != nil {
 			return err
 		}
-		// An end of line may follow. Revisions that end with a signature were
-		// looked at by listed.
+		// A line break may follow. Revisions that end with a signature were checked by listed.
 		known := slices.ContainsFunc(
 			sigs,
 			func(s *signature) bool { return s.message != nil && s.end() >= end && s.end() <= end+2 },
@@ -516,8 +512,8 @@ func (v *verifier) signaturesAt(end int64) ([]*signature, error) {
 	return signatures(d)
 }
 
-// historyError is a problem of a revision before the last: a signature that it
-// had and later ones do not or, with no field, that it cannot be looked at.
+// historyError is a problem of an earlier revision: a signature that it had and later ones do not
+// or, if field is empty, that it cannot be read.
 type historyError struct {
 	field string
 	end   int64 // of the revision
@@ -549,8 +545,8 @@ func endOfRevision(d *pdf.Document, section int64) (int64, error) {
 	return 0, nil
 }
 
-// blankFrom reports whether nothing but white space follows an offset. Mail gateways append
-// an end of line. The reader of package pdf refuses more white space than is read here.
+// blankFrom reports whether only white space follows an offset. Mail gateways append a line break.
+// Package pdf refuses more white space than this reads.
 func blankFrom(d *pdf.Document, at int64) (bool, error) {
 	const most = 1024
 	rest := make([]byte, min(d.Size()-at, most+1))
@@ -565,14 +561,14 @@ var documentUsages = []x509.ExtKeyUsage{
 	x509.ExtKeyUsageAny, x509.ExtKeyUsageEmailProtection, x509.ExtKeyUsageClientAuth,
 }
 
-// documentPurposes are those that package x509 does not know: document signing (RFC 9336),
-// and the older ones of Microsoft and Adobe.
+// documentPurposes are those that package x509 does not know: document signing (RFC 9336), and the
+// older ones of Microsoft and Adobe.
 var documentPurposes = []asn1.ObjectIdentifier{
 	{1, 3, 6, 1, 5, 5, 7, 3, 36}, {1, 3, 6, 1, 4, 1, 311, 10, 3, 12}, {1, 2, 840, 113583, 1, 1, 5},
 }
 
-// unfit says why a certificate must not sign documents, "" if it may. A certificate that does
-// not say what its key is for does not restrict it (RFC 5280, 4.2.1.3 and 4.2.1.12).
+// unfit returns why a certificate must not sign documents, or "". A certificate without key usages
+// is not restricted (RFC 5280, 4.2.1.3 and 4.2.1.12).
 func unfit(c *x509.Certificate) string {
 	if usage := c.KeyUsage; usage != 0 &&
 		usage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {

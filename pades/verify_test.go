@@ -38,7 +38,7 @@ func TestVerifyTrust(t *testing.T) {
 			t.Errorf("%s: %v, level %v", tc.name, err, r.Signatures[0].Level)
 		}
 	}
-	// With a time stamp the signature outlives the certificate.
+	// With a timestamp the signature outlives the certificate.
 	r, err := Verify(
 		bytes.NewReader(out),
 		int64(len(out)),
@@ -206,7 +206,7 @@ func TestVerifyProfile(t *testing.T) {
 		t.Errorf("without /M: %v", err)
 	}
 
-	// A message of the right form over the right digest, without a time stamp, is B-B only.
+	// A message of the right form over the right digest, without a timestamp, is B-B only.
 	attrs := p.SignedAttributes(w.cert)
 	sig, err := cms.ECDSAToDER(&w.phone.PublicKey, w.sign(t, attrs))
 	must(t, err)

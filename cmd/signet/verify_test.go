@@ -87,7 +87,7 @@ func TestVerifyRoots(t *testing.T) {
 			t.Errorf("%s: status %d, want %d:\n%s", path, status, want, out)
 		}
 	}
-	// A root for time stamps alone does not make signers trusted.
+	// A root for timestamps alone does not make signers trusted.
 	if status, out := runVerify(t, "--tsa-root", der, intact); status != 2 ||
 		!strings.Contains(out, "Document time stamp by Signet") {
 		t.Errorf("status %d:\n%s", status, out)
@@ -129,7 +129,8 @@ func TestVerifyJSON(t *testing.T) {
 	}
 	ours, theirs, last := v.Signatures[0], v.Signatures[2], v.Signatures[3]
 	if ours.Indication != "TOTAL-PASSED" || ours.Level != "B-LTA" || ours.Later != "archive" || !ours.Intact || !ours.Trusted ||
-		ours.Issuer == nil || ours.Issuer.Name == "" || len(ours.Signer.SHA256) != 64 ||
+		ours.Issuer == nil || ours.Issuer.Name == "" ||
+		len(ours.Signer.SHA256) != 64 ||
 		len(ours.Signer.Serial) == 0 ||
 		ours.Coverage.WholeFile ||
 		len(ours.Changes) == 0 {

@@ -36,7 +36,7 @@ func (e evidence) Evidence(
 }
 
 // archived returns a data folder with an authority, a document that it signed, and the end of the
-// time stamp's certificate.
+// timestamp's certificate.
 func archived(t *testing.T) (data string, doc []byte, end time.Time) {
 	t.Helper()
 	must := func(err error) {

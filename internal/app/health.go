@@ -46,7 +46,7 @@ func (a *App) openHealth(stamps *usedStamps) {
 }
 
 // usedStamps remembers whether the last use of a timestamp authority worked. A probe of its own
-// would cost a time stamp, which some authorities sell.
+// would cost a timestamp, which some authorities sell.
 type usedStamps struct {
 	pades.Timestamper
 

@@ -529,7 +529,7 @@ func TestGoldenOperations(t *testing.T) {
 }
 
 // testGoldenRenewal runs the renewal that failed again. Then it opens the copy years later, when
-// the certificates of the newest time stamps end soon, and checks that all documents are renewed.
+// the certificates of the newest timestamps end soon, and checks that all documents are renewed.
 func testGoldenRenewal(t *testing.T, c *goldenCopy) {
 	years := func(c *app.Config) { c.RenewBefore = 2 * 365 * 24 * time.Hour }
 	s := c.run(t, years, c.At)

@@ -32,7 +32,7 @@ func tool(t testing.TB, program, debian string) (path string) {
 }
 
 // pdfsig lets poppler judge a document: so many signed fields, all of them valid. It does not know
-// how to verify document time stamps, which do not count. Without poppler the test fails in CI and
+// how to verify document timestamps, which do not count. Without poppler the test fails in CI and
 // goes on elsewhere.
 func pdfsig(t testing.TB, pdf []byte, fields int) {
 	t.Helper()
@@ -76,7 +76,8 @@ func uploadDeaf(t testing.TB, base, token string, body []byte) int {
 	_ = conn.SetDeadline(time.Now().Add(20 * time.Second))
 	head := fmt.Sprintf(
 		"POST /api/v3/sign-requests HTTP/1.1\r\nHost: %s\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n",
-		addr, len(body),
+		addr,
+		len(body),
 	)
 	if token != "" {
 		head += "Authorization: " + token + "\r\n"

@@ -35,7 +35,7 @@ const (
 	rival = "rival" // another
 )
 
-// world is a service on a real store, with real documents, certificates and time stamps, and a
+// world is a service on a real store, with real documents, certificates and timestamps, and a
 // clock that stands still until a test moves it.
 type world struct {
 	*request.Service

@@ -199,7 +199,7 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// stampsAfter calls before ahead of each time stamp, while a document is being sealed.
+// stampsAfter calls before ahead of each timestamp, while a document is being sealed.
 type stampsAfter struct {
 	request.Timestamper
 	before func()
@@ -264,7 +264,7 @@ func TestStopWaitsForASealing(t *testing.T) {
 	}
 }
 
-// slowStamps takes half a second for a time stamp.
+// slowStamps takes half a second for a timestamp.
 type slowStamps struct {
 	request.Timestamper
 	begun chan struct{}

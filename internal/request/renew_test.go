@@ -109,7 +109,7 @@ func (w *world) due(t *testing.T) (*api.Initiated, *request.Request, []byte) {
 	return in, r, doc
 }
 
-// TestRenew: a stored document gets a further time stamp before its newest one's certificate ends,
+// TestRenew: a stored document gets a further timestamp before its newest one's certificate ends,
 // again and again; the old bytes are deleted, the record of the signature stays.
 func TestRenew(t *testing.T) {
 	w := newWorld(t)
@@ -146,7 +146,7 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// TestLevelsBelowAreNotRenewed: they have no document time stamp that would end.
+// TestLevelsBelowAreNotRenewed: they have no document timestamp that would end.
 func TestLevelsBelowAreNotRenewed(t *testing.T) {
 	for _, level := range []pades.Level{pades.LevelT, pades.LevelLT} {
 		w := newWorld(t)
@@ -157,7 +157,7 @@ func TestLevelsBelowAreNotRenewed(t *testing.T) {
 	}
 }
 
-// TestRenewRetries: as long as there is no time stamp the document stays as it is, the job comes
+// TestRenewRetries: as long as there is no timestamp the document stays as it is, the job comes
 // again at growing distances, the trail tells of it, and in the end it is done.
 func TestRenewRetries(t *testing.T) {
 	w := newWorld(t)

@@ -56,7 +56,7 @@ type Config struct {
 	PublicURL       string
 	LinkSecret      []byte        // 32 bytes; authenticates download links
 	SessionLifetime time.Duration // of a sign session (docs/contract.md, 14.9); 0: 180 s
-	// the end of its newest time stamp a document is renewed; 0: DefaultRenewBefore
+	// the end of its newest timestamp a document is renewed; 0: DefaultRenewBefore
 	RenewBefore time.Duration
 	SealTimeout time.Duration // for which sealing is tried; 0: DefaultSealTimeout
 	// never change a session's QR code; for tests, because a picture of it can be forwarded

@@ -17,7 +17,7 @@ import (
 // signing-certificate-v2 with issuerSerial, and nothing else.
 //
 // There is no signing-time: PAdES forbids it (EN 319 142-1, 6.3), the time of
-// the signature is the /M entry and the signature time stamp. digest is the
+// the signature is the /M entry and the signature timestamp. digest is the
 // SHA-256 of the content, 32 bytes.
 func SignedAttributes(
 	contentType asn1.ObjectIdentifier, digest []byte, cert *x509.Certificate,

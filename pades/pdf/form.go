@@ -48,7 +48,7 @@ const (
 // the /Annots of its page, on all pages; what it says keeps its spelling.
 //
 // Verifiers that compare revisions know an annotation by its number. Some take
-// every later signature or time stamp for a forbidden change if only one page
+// every later signature or timestamp for a forbidden change if only one page
 // lists an annotation that has none. So this belongs into the first signed
 // revision, and in no later one. Pages that cannot be rewritten as they are
 // (see [Update.Set]) leave the whole document as it is: it may be signed anyhow.

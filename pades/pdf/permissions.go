@@ -10,7 +10,7 @@ import (
 type Permissions struct {
 	// DocMDP is the strictest access permission that a certification or a lock names:
 	// 1 no changes, 2 filling in forms and signing, 3 also annotations; 0 when none does.
-	// Document security stores and document time stamps are allowed with each of them.
+	// Document security stores and document timestamps are allowed with each of them.
 	DocMDP int
 	// Locks are the sets of fields that signatures lock.
 	Locks []Lock

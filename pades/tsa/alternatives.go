@@ -6,7 +6,7 @@ import (
 	"fmt"
 )
 
-// Source makes time stamps: an [Authority] or a [Client].
+// Source makes timestamps: an [Authority] or a [Client].
 type Source interface {
 	Timestamp(ctx context.Context, imprint []byte) ([]byte, error)
 }
