@@ -203,7 +203,8 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	sandbox := kind == store.Sandbox
 	a.authority, err = ca.Open(filepath.Join(c.Data, "authority"), ca.Options{
 		Name: c.AuthorityName, Sandbox: sandbox, BaseURL: c.PublicURL + pki.Base,
-		Validity: c.SignerValidity, Now: a.now, Rand: rand.Reader,
+		Validity: c.SignerValidity, PlainHash: c.SignerSerial == "compat",
+		Now: a.now, Rand: rand.Reader,
 	})
 	if err != nil {
 		return err

@@ -216,6 +216,12 @@ type Config struct {
 	// they get a timestamp while the certificate is valid.
 	SignerValidity time.Duration `yaml:"signer_validity" help:"Lifetime of signers' certificates." default:"8760h"`
 
+	// What the serialNumber of signers' certificates holds beside the last four characters of the
+	// NRIC or FIN. keyed: an HMAC, with a secret of the authority, which tells nothing to others.
+	// compat: SHA-256, as in the real service's certificates; anyone can find the number from it.
+	// Certificates that exist stay as they are.
+	SignerSerial string `yaml:"signer_serial" help:"Hash in the serialNumber of signers' certificates (keyed or compat)." default:"keyed" enum:"keyed,compat"`
+
 	// How long before the end of its newest timestamp's certificate a stored document of level
 	// B-LTA gets another timestamp.
 	RenewBefore time.Duration `yaml:"renew_before" help:"How long before their timestamp ends stored documents are renewed." default:"2160h"`

@@ -12,10 +12,12 @@ import (
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -169,10 +171,9 @@ func TestIssueSigner(t *testing.T) {
 			uid, _ = n.Value.(string)
 		}
 	}
-	sum := sha256.Sum256([]byte(uid + "S8979373D"))
-	if want := "373D " + hex.EncodeToString(sum[:]); c.Subject.SerialNumber != want ||
+	if !regexp.MustCompile("^373D [0-9a-f]{64}$").MatchString(c.Subject.SerialNumber) ||
 		len(uid) != 36 {
-		t.Errorf("serialNumber = %q, want %q", c.Subject.SerialNumber, want)
+		t.Errorf("serialNumber = %q, UID = %q", c.Subject.SerialNumber, uid)
 	}
 	if strings.Contains(string(c.Raw), "S8979373D") {
 		t.Error("the UIN is in the certificate")
@@ -192,6 +193,51 @@ func TestIssueSigner(t *testing.T) {
 	if err != nil || d.SerialNumber.Cmp(c.SerialNumber) == 0 ||
 		d.Subject.SerialNumber == c.Subject.SerialNumber {
 		t.Errorf("two certificates share numbers (%v)", err)
+	}
+}
+
+// TestSerialNumber: the UIN cannot be found from a certificate by trying all, unless the authority
+// is told to use the real service's form.
+func TestSerialNumber(t *testing.T) {
+	key, dir := phone(t), t.TempDir()
+	for _, plain := range []bool{false, true} {
+		o := options()
+		o.PlainHash = plain
+		c, err := open(t, dir, o).IssueSigner(
+			Subject{UIN: "S8979373D", Name: "TAN"}, &key.PublicKey,
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		uid := c.Subject.Names[len(c.Subject.Names)-1].Value.(string)
+		tail, hash, _ := strings.Cut(c.Subject.SerialNumber, " ")
+		var found string
+		for _, prefix := range "STFGM" {
+			for n := range 10_000 {
+				uin := fmt.Sprintf("%c%04d%s", prefix, n, tail)
+				if sum := sha256.Sum256([]byte(uid + uin)); hex.EncodeToString(sum[:]) == hash {
+					found = uin
+				}
+			}
+		}
+		if want := map[bool]string{true: "S8979373D"}[plain]; found != want {
+			t.Errorf("plain %t: %q is found, want %q", plain, found, want)
+		}
+	}
+
+	// The secret stays: the authority can check a certificate of an earlier start.
+	a, b := open(t, dir, options()), open(t, dir, options())
+	one, err1 := a.signerName(Subject{"S8979373D", "TAN"}, "uid")
+	two, err2 := b.signerName(Subject{"S8979373D", "TAN"}, "uid")
+	other, err3 := open(t, t.TempDir(), options()).signerName(Subject{"S8979373D", "TAN"}, "uid")
+	if err := errors.Join(err1, err2, err3); err != nil || !bytes.Equal(one, two) ||
+		bytes.Equal(one, other) {
+		t.Errorf("names by the same secret equal: %t, by another: %t, %v",
+			bytes.Equal(one, two), bytes.Equal(one, other), err)
+	}
+	if info, err := os.Stat(filepath.Join(dir, "signers.secret")); err != nil ||
+		info.Mode().Perm() != 0o600 {
+		t.Errorf("the secret's file: %v, %v", info, err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
@@ -24,8 +25,8 @@ const maxName = 200
 
 // Subject is the person that a certificate is for.
 type Subject struct {
-	// UIN is the NRIC or FIN, upper case. The certificate contains only its last four characters
-	// and a salted hash.
+	// UIN is the NRIC or FIN, upper case. Only its last four characters and a hash enter the
+	// certificate, see [Options.PlainHash].
 	UIN string
 	// Name is the common name.
 	Name string
@@ -82,20 +83,29 @@ func (a *Authority) IssueSigner(s Subject, pub *ecdsa.PublicKey) (*x509.Certific
 	return cert, nil
 }
 
-// signerName returns the subject. Its serialNumber proves the person to a reader who knows the UIN,
-// and shows others only four characters of it.
+// signerName builds the subject. The serialNumber is the last four characters of the UIN and a hash
+// of UID and UIN. Only 50,000 UINs end in the same four characters, so an unkeyed hash is reversed
+// by trying all. The hash is therefore an HMAC with a secret of the authority, and only the
+// authority can check whose certificate it is.
 func (a *Authority) signerName(s Subject, uid string) ([]byte, error) {
-	sum := sha256.Sum256([]byte(uid + s.UIN))
+	hash := hmac.New(sha256.New, a.secret)
+	if a.opts.PlainHash {
+		hash = sha256.New()
+	}
+	hash.Write([]byte(uid + s.UIN))
 	unit := "Signing Certificate"
 	if a.opts.Sandbox {
 		unit = sandboxMark + " Signing Certificate"
 	}
 	return rawName(
-		attributeValue{oidCountry, "SG"}, attributeValue{oidOrganization, a.opts.Name},
+		attributeValue{oidCountry, "SG"},
+		attributeValue{oidOrganization, a.opts.Name},
 		attributeValue{oidUnit, a.opts.Name + " Account (Individual)"},
 		attributeValue{oidUnit, unit},
 		attributeValue{oidCommonName, s.Name},
-		attributeValue{oidSerialNumber, s.UIN[len(s.UIN)-4:] + " " + hex.EncodeToString(sum[:])},
+		attributeValue{
+			oidSerialNumber, s.UIN[len(s.UIN)-4:] + " " + hex.EncodeToString(hash.Sum(nil)),
+		},
 		attributeValue{oidUID, uid},
 	)
 }

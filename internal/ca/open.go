@@ -54,14 +54,18 @@ type Options struct {
 	// Validity is the lifetime of signer certificates; 0 means DefaultValidity. A certificate ends
 	// at the latest with the issuing CA.
 	Validity time.Duration
-	Now      func() time.Time
-	Rand     io.Reader
+	// PlainHash has the serialNumber of signers' certificates hold SHA-256 over UID and UIN, as the
+	// real service's do, instead of an HMAC: whoever has the certificate can find the UIN.
+	PlainHash bool
+	Now       func() time.Time
+	Rand      io.Reader
 }
 
 // Authority issues certificates, OCSP responses and CRLs. Its methods may be called concurrently.
 type Authority struct {
 	opts                     Options
 	root, issuing, ocsp, tsa entity
+	secret                   []byte // of the hashes in signers' certificates
 
 	mu   sync.Mutex
 	made [2]madeCRL // the newest of the root and of the issuing CA
@@ -102,6 +106,9 @@ func Open(dir string, o Options) (*Authority, error) {
 		return nil, err
 	}
 	a := &Authority{opts: o}
+	if a.secret, err = store.Secret("signers"); err != nil {
+		return nil, err
+	}
 	for _, step := range []struct {
 		name   string
 		into   *entity

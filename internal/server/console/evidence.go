@@ -199,7 +199,10 @@ SHA256SUMS         digests of the files; check with: sha256sum -c SHA256SUMS
 	}
 	b.WriteString(
 		"\nLeft out, because they are secret or would identify the signer: NRIC or FIN (the last four characters are given),\n" +
-			"the hash of the intended signer, session ids, the exchange code, links and tokens.\n",
+			"the hash of the intended signer, session ids, the exchange code, links and tokens.\n" +
+			"The serialNumber in certificates/signer.pem has those four characters and a hash of the number. The hash is keyed and\n" +
+			"tells nothing, unless the certificate is from version 0.1.0 or from an authority with signer_serial: compat; then the\n" +
+			"number can be found from it by trying all.\n",
 	)
 	return b.String()
 }
