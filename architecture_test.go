@@ -51,7 +51,7 @@ var imports = map[string]string{
 	"internal/server/httpx":    "api internal/request internal/server/security",
 	"internal/server/ui":       "internal/server/httpx",
 	"internal/server/login":    "internal/server/httpx internal/server/security internal/signer",
-	"internal/server/pki":      "internal/ca",
+	"internal/server/pki":      "internal/ca internal/server/httpx",
 	"internal/server/rpapi":    "api internal/token internal/calllog internal/server/httpx internal/server/security internal/request",
 	"internal/server/portal":   "api pades internal/party internal/server/login internal/server/httpx internal/server/ui internal/request internal/signer",
 	"internal/server/phone":    "api internal/party internal/server/login internal/server/httpx internal/server/security internal/server/ui internal/request internal/signer",

@@ -41,6 +41,7 @@ const (
 	CodeUnauthorized        = "UNAUTHORIZED"
 	CodeClientSide          = "CLIENT_SIDE_ERROR"
 	CodeServerSide          = "SERVER_SIDE_ERROR"
+	CodeUnavailable         = "SERVICE_UNAVAILABLE"
 	CodeTooManyRequests     = "TOO_MANY_REQUESTS"
 	CodeActiveSession       = "ACTIVE_SESSION_ONGOING"
 	CodeAlreadySigned       = "DOCUMENT_ALREADY_SIGNED"
@@ -73,6 +74,7 @@ var (
 	ErrNoCall          = &Error{CodeClientSide, "No such call"}
 	ErrMethod          = &Error{CodeClientSide, "The call does not take this method"}
 	ErrServerSide      = &Error{CodeServerSide, "An unexpected error occurred."}
+	ErrUnavailable     = &Error{CodeUnavailable, "The service cannot work at present."}
 	ErrTooManyRequests = &Error{CodeTooManyRequests, "Too many requests."}
 	ErrActiveSession   = &Error{
 		CodeActiveSession, "Request cannot be cancelled due to an active sign session",
@@ -104,12 +106,15 @@ var (
 func ErrClientSide(description string) *Error { return &Error{CodeClientSide, description} }
 
 // Status returns the HTTP status of a code in the relying party's API: 400 for every documented
-// error (docs/contract.md, 2.5.2), 500 for faults of the service. The status of UNAUTHORIZED is
-// configurable (docs/contract.md, 14.2); 400 is its default.
+// error (docs/contract.md, 2.5.2), 500 for faults of the service, 503 while the database or
+// the disk is away. The status of UNAUTHORIZED is configurable (docs/contract.md, 14.2); 400 is its
+// default.
 func Status(code string) int {
 	switch code {
 	case CodeServerSide:
 		return http.StatusInternalServerError
+	case CodeUnavailable:
+		return http.StatusServiceUnavailable
 	case CodeTooManyRequests:
 		return http.StatusTooManyRequests
 	default:

@@ -98,7 +98,8 @@ func (e *Error) Unwrap() error {
 // busy or has failed, or a proxy has answered instead of it. All other refusals are final.
 func (e *Error) Temporary() bool {
 	switch e.Code {
-	case api.CodeActiveSession, api.CodeTooManyRequests, api.CodeServerSide:
+	case api.CodeActiveSession, api.CodeTooManyRequests, api.CodeServerSide,
+		api.CodeUnavailable:
 		return true
 	case "":
 		return e.Status >= 500 || e.Status == http.StatusTooManyRequests ||

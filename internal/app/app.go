@@ -119,7 +119,7 @@ func Open(ctx context.Context, c Config, now func() time.Time, log *slog.Logger)
 	if err := c.complete(log); err != nil {
 		return nil, err
 	}
-	a := &App{Config: c, loaded: c, now: now, log: log}
+	a := &App{Config: c, loaded: c, now: now, log: quiet(log)}
 	if err := a.open(ctx, store.Service); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"sync"
 
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/obs"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/pades"
 )
 
@@ -43,6 +45,13 @@ func (a *App) openHealth(stamps *usedStamps) {
 		checks = append(checks, obs.Check{Name: "clock", Run: a.clock.check})
 	}
 	a.health = obs.NewHealth(checks...)
+}
+
+// quiet makes a log tell once a minute that the database or the disk is away.
+func quiet(log *slog.Logger) *slog.Logger {
+	return slog.New(obs.Quiet(log.Handler(), func(err error) bool {
+		return errors.Is(err, request.ErrAway) || errors.Is(err, request.ErrNoRoom)
+	}))
 }
 
 // usedStamps remembers whether the last use of a timestamp authority worked. A probe of its own

@@ -163,6 +163,9 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err
 		_ = f.Close()
 		if err != nil {
 			_ = d.root.Remove(at)
+			if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+				err = fmt.Errorf("%w: %w", request.ErrNoRoom, err)
+			}
 			err = fmt.Errorf("storing a document: %w", err)
 		}
 	}()

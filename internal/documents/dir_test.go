@@ -8,7 +8,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/signet-sign/signet/internal/documents"
@@ -215,5 +217,43 @@ func BenchmarkPut1MB(b *testing.B) {
 		if _, err := d.Put(b.Context(), fmt.Sprintf("r%d/original", i), strings.NewReader(text)); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestRoom: uploads are refused while the disk is nearly full, and what is stored all the same has
+// the room that they left.
+func TestRoom(t *testing.T) {
+	var free uint64
+	d, err := documents.OpenDir(documents.Options{
+		Path: t.TempDir(), Free: func(string) (uint64, error) { return free, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	for _, test := range []struct {
+		free uint64
+		want error
+	}{{1 << 40, nil}, {64 << 20, nil}, {64<<20 - 1, request.ErrNoRoom}, {0, request.ErrNoRoom}} {
+		free = test.free
+		err := errors.Join(d.Room(t.Context()), d.Check(t.Context()))
+		if (err == nil) != (test.want == nil) || !errors.Is(err, test.want) && test.want != nil {
+			t.Errorf("%d bytes free: %v, want %v", test.free, err, test.want)
+		}
+		if _, err := d.Put(t.Context(), "r/sealed", strings.NewReader("x")); err != nil {
+			t.Errorf("%d bytes free: %v", test.free, err)
+		}
+	}
+	_, err = d.Put(t.Context(), "r/upload", iotest.ErrReader(syscall.ENOSPC))
+	if !errors.Is(err, request.ErrNoRoom) {
+		t.Errorf("a write without room: %v", err)
+	}
+	real, err := documents.OpenDir(documents.Options{Path: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer real.Close()
+	if err := real.Check(t.Context()); err != nil {
+		t.Errorf("this machine's disk: %v", err)
 	}
 }

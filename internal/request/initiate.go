@@ -29,6 +29,9 @@ type Application struct {
 func (s *Service) Initiate(
 	ctx context.Context, a Application, body io.Reader,
 ) (*api.Initiated, error) {
+	if err := s.Documents.Room(ctx); err != nil {
+		return nil, err
+	}
 	now := s.now()
 	id, err := s.newRequestID(now)
 	if err != nil {

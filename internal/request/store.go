@@ -43,6 +43,10 @@ type Store interface {
 // while the database was committing, and the outcome cannot be found out. Read before you retry.
 var ErrUncertain = errors.New("the outcome of the change is not known")
 
+// ErrAway is the error of everything that needs the database while it does not answer. A change may
+// have happened if the error is an [ErrUncertain], too.
+var ErrAway = errors.New("the database does not answer")
+
 // ErrNoRoom is the refusal of an upload for which the disk has no room.
 var ErrNoRoom = errors.New("the disk is nearly full")
 

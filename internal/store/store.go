@@ -199,8 +199,11 @@ func (r *readers) rows(
 func (r *readers) retry(ctx context.Context, read func() (untouched bool, err error)) error {
 	for wait := time.Millisecond; ; wait *= 2 {
 		untouched, err := read()
-		if err == nil || !untouched || wait > time.Second || !r.transient(err) {
+		switch {
+		case err == nil || ctx.Err() != nil:
 			return err
+		case !untouched || wait > time.Second || !r.transient(err):
+			return away(err)
 		}
 		select {
 		case <-ctx.Done():
@@ -219,7 +222,10 @@ func (r *readers) close() error {
 	r.closed = true
 	var errs []error
 	for _, stmt := range r.stmts {
-		errs = append(errs, stmt.Close())
+		// A connection that has broken has closed it.
+		if err := stmt.Close(); err != nil && !r.transient(err) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(append(errs, r.db.Close())...)
 }

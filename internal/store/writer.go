@@ -277,7 +277,7 @@ func (w *writer) settle(batch []*change) {
 	if err == nil || errors.Is(err, ErrUncertain) {
 		w.hub.tell(total(batch))
 	}
-	answer(batch, err)
+	answer(batch, away(err))
 	w.fault(FaultAnswered)
 }
 

@@ -118,8 +118,7 @@ func (c *Console) handle(h func(w http.ResponseWriter, r *http.Request) error) h
 		case errors.Is(err, api.ErrNoRecord), errors.Is(err, party.ErrUnknown):
 			c.Kit.Error(w, r, http.StatusNotFound, "")
 		default:
-			c.Log.ErrorContext(r.Context(), "console page failed", "route", r.Pattern, "err", err)
-			c.Kit.Error(w, r, http.StatusInternalServerError, "")
+			c.Kit.Error(w, r, httpx.Fault(w, r, c.Log, "console page failed", err), "")
 		}
 	}
 }

@@ -66,8 +66,8 @@ func controlStatus(code string) int {
 		return http.StatusBadRequest
 	case codeNotFound:
 		return http.StatusNotFound
-	case api.CodeServerSide:
-		return http.StatusInternalServerError
+	case api.CodeServerSide, api.CodeUnavailable:
+		return api.Status(code)
 	}
 	return http.StatusConflict
 }

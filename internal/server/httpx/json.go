@@ -40,8 +40,8 @@ func (j JSON) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 		if r.Context().Err() != nil {
 			return // the caller has closed the connection
 		}
-		j.Log.ErrorContext(r.Context(), "request failed", "route", r.Pattern, "err", err)
-		refusal = api.ErrServerSide
+		Fault(w, r, j.Log, "request failed", err)
+		refusal, _ = Refusal(err)
 	} else {
 		j.Log.DebugContext(r.Context(), "request refused", "route", r.Pattern, "err", err)
 		if j.Explain {
@@ -63,6 +63,9 @@ func Refusal(err error) (refusal *api.Error, reason string) {
 		return nil, ""
 	}
 	if !errors.As(err, &refusal) {
+		if unavailable(err) {
+			return api.ErrUnavailable, "the database or the disk was away"
+		}
 		return api.ErrServerSide, "an error of ours, which is in the log"
 	}
 	reason, found := strings.CutPrefix(err.Error(), refusal.Code+" because ")

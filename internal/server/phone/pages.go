@@ -191,8 +191,7 @@ func (p *Phone) change(
 }
 
 func (p *Phone) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p.Log.ErrorContext(r.Context(), "page failed", "route", r.Pattern, "err", err)
-	p.Kit.Error(w, r, http.StatusInternalServerError, "")
+	p.Kit.Error(w, r, httpx.Fault(w, r, p.Log, "page failed", err), "")
 }
 
 // ownPath returns next if it is the path of a phone page, and the phone's home page otherwise, so

@@ -105,8 +105,8 @@ func Status(code string) int {
 		return http.StatusForbidden
 	case api.CodeClientSide, api.CodeSignatureInvalid:
 		return http.StatusBadRequest
-	case api.CodeServerSide:
-		return http.StatusInternalServerError
+	case api.CodeServerSide, api.CodeUnavailable:
+		return api.Status(code)
 	}
 	return http.StatusConflict
 }

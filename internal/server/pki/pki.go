@@ -13,6 +13,7 @@ import (
 	"net/http"
 
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/server/httpx"
 )
 
 // Base is the path below the public URL.
@@ -76,10 +77,8 @@ func (p *PKI) ocsp(w http.ResponseWriter, r *http.Request, request []byte) {
 
 func (p *PKI) answer(w http.ResponseWriter, r *http.Request, kind string, der []byte, err error) {
 	if err != nil {
-		p.Log.ErrorContext(r.Context(), "revocation data", "route", r.Pattern, "err", err)
-		http.Error(
-			w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError,
-		)
+		status := httpx.Fault(w, r, p.Log, "revocation data", err)
+		http.Error(w, http.StatusText(status), status)
 		return
 	}
 	w.Header().Set("Content-Type", kind)

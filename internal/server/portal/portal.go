@@ -104,8 +104,7 @@ func (p *Portal) handle(h func(w http.ResponseWriter, r *http.Request) error) ht
 		case errors.As(err, &refusal):
 			p.Kit.Error(w, r, http.StatusForbidden, "")
 		default:
-			p.Log.ErrorContext(r.Context(), "page failed", "route", r.Pattern, "err", err)
-			p.Kit.Error(w, r, http.StatusInternalServerError, "")
+			p.Kit.Error(w, r, httpx.Fault(w, r, p.Log, "page failed", err), "")
 		}
 	}
 }

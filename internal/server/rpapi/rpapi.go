@@ -245,8 +245,8 @@ func linkStatus(code string) int {
 	switch code {
 	case api.CodeUnauthorized:
 		return http.StatusForbidden
-	case api.CodeServerSide:
-		return http.StatusInternalServerError
+	case api.CodeServerSide, api.CodeUnavailable:
+		return api.Status(code)
 	default:
 		return http.StatusNotFound
 	}

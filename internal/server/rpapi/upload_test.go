@@ -83,7 +83,8 @@ func TestSlowUpload(t *testing.T) {
 			fmt.Fprintf(
 				conn,
 				"POST /sign-requests HTTP/1.1\r\nHost: x\r\nContent-Type: application/octet-stream\r\nAuthorization: %s\r\n%s\r\n\r\n",
-				rp.Token(token.Initiate), length,
+				rp.Token(token.Initiate),
+				length,
 			)
 			if name == "chunked" {
 				fmt.Fprintf(conn, "5\r\n%%PDF-\r\n")
@@ -143,7 +144,8 @@ func TestExpectContinue(t *testing.T) {
 func TestUnauthorizedStatus(t *testing.T) {
 	for configured, want := range map[int]int{0: 400, 400: 400, 401: 401} {
 		h := (&rpapi.API{Verifier: token.NewVerifier(token.VerifierConfig{}), Unauthorized: configured, Log: slog.New(slog.DiscardHandler)}).Handler(
-			http.NotFoundHandler(), "/api",
+			http.NotFoundHandler(),
+			"/api",
 		)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("POST", "/api/sign-requests/cancel", nil))
@@ -194,4 +196,51 @@ func TestServerSideError(t *testing.T) {
 		strings.Count(log.String(), "the disk is full") != 1 {
 		t.Errorf("explanation %q, log %q", w.Header().Get("Signet-Explanation"), log.String())
 	}
+}
+
+// TestUnavailable: while the database or the disk is away a call is refused with 503, and the
+// caller is told when to try again.
+func TestUnavailable(t *testing.T) {
+	full, err := documents.OpenDir(documents.Options{
+		Path: t.TempDir(), Free: func(string) (uint64, error) { return 1 << 20, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	for name, docs := range map[string]request.Documents{
+		"the database": awayDocuments{}, "the disk": full,
+	} {
+		t.Run(name, func(t *testing.T) {
+			addr, rp, _ := server(t, func(a *rpapi.API) { a.Requests.Documents = docs })
+			r, err := http.NewRequest(
+				"POST", "http://"+addr+"/sign-requests", strings.NewReader("%PDF-"),
+			)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", rp.Token(token.Initiate))
+			r.Header.Set("Content-Type", "application/octet-stream")
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			text, err := io.ReadAll(resp.Body)
+			const want = `{"error":"SERVICE_UNAVAILABLE","error_description":"The service cannot work at present."}`
+			if err != nil || resp.StatusCode != 503 || strings.TrimSpace(string(text)) != want {
+				t.Errorf("%d %s, %v", resp.StatusCode, text, err)
+			}
+			if got := resp.Header.Get("Retry-After"); got != "10" {
+				t.Errorf("Retry-After: %q", got)
+			}
+		})
+	}
+}
+
+// awayDocuments fails as what needs the database fails while that does not answer.
+type awayDocuments struct{ request.Documents }
+
+func (awayDocuments) Room(context.Context) error {
+	return fmt.Errorf("looking: %w", request.ErrAway)
 }

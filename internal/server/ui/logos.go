@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/signet-sign/signet/internal/server/httpx"
 )
 
 // logoPrefix is where [Logos] is mounted.
@@ -35,11 +37,8 @@ func Logos(
 		if ok {
 			var err error
 			if png, err = find(r.Context(), name); err != nil {
-				log.ErrorContext(r.Context(), "reading a logo", "err", err)
-				http.Error(
-					w, http.StatusText(http.StatusInternalServerError),
-					http.StatusInternalServerError,
-				)
+				status := httpx.Fault(w, r, log, "reading a logo", err)
+				http.Error(w, http.StatusText(status), status)
 				return
 			}
 		}

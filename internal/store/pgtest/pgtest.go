@@ -79,6 +79,18 @@ func (c *Cluster) Restart(t testing.TB) {
 	}
 }
 
+// Away stops the server, calls during, and starts the server again.
+func (c *Cluster) Away(t testing.TB, during func()) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.halt()
+	during()
+	if err := c.start(); err != nil {
+		t.Fatalf("starting PostgreSQL: %v", err)
+	}
+}
+
 // Stop stops the server, if it was started, and removes its files.
 func (c *Cluster) Stop() {
 	c.mu.Lock()

@@ -1,0 +1,31 @@
+package httpx
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/signet-sign/signet/internal/request"
+)
+
+// retryAfter is what callers are told to wait while the database or the disk is away.
+const retryAfter = 10 * time.Second
+
+// Fault logs err, which is not a refusal, and returns the status of its answer: 503 while the
+// database or the disk is away, for which it sets Retry-After, and 500 otherwise.
+func Fault(
+	w http.ResponseWriter, r *http.Request, log *slog.Logger, message string, err error,
+) (status int) {
+	log.ErrorContext(r.Context(), message, "route", r.Pattern, "err", err)
+	if !unavailable(err) {
+		return http.StatusInternalServerError
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(int(retryAfter.Seconds())))
+	return http.StatusServiceUnavailable
+}
+
+func unavailable(err error) bool {
+	return errors.Is(err, request.ErrAway) || errors.Is(err, request.ErrNoRoom)
+}
