@@ -61,7 +61,7 @@ var imports = map[string]string{
 
 	// wiring: sees everything
 	"internal/app": "*",
-	"cmd/signet":   "internal/app internal/obs pades",
+	"cmd/signet":   "api client internal/app internal/obs pades pades/pdf",
 }
 
 // confined are modules that one package alone may use, so that they can be replaced in one place.

@@ -61,14 +61,15 @@ func TestCancelWhenIdle(t *testing.T) {
 	}{
 		{"at once", []scripted{{status: 200}}, []time.Duration{0}, nil},
 		{"any 2xx", []scripted{{status: 204}}, []time.Duration{0}, nil},
-		{"after a session", []scripted{{400, active, "150"}, {400, active, "30"}, {status: 200}}, []time.Duration{0, 150 * sec, 180 * sec}, nil},
-		{"the signer finishes", []scripted{{400, active, "150"}, {400, signed, ""}}, []time.Duration{0, 150 * sec}, []error{api.ErrAlreadySigned}},
-		{"the answer was lost", []scripted{{}, {400, cancelled, ""}}, []time.Duration{0, sec}, nil},
-		{"pauses grow", []scripted{{502, "<html>", ""}, {}, {429, busy, "7"}, {503, "", ""}, {status: 200}}, []time.Duration{0, sec, 3 * sec, 10 * sec, 14 * sec}, nil},
-		{"a session without Retry-After", []scripted{{400, active, ""}, {status: 200}}, []time.Duration{0, sec}, nil},
+		{"after a session", []scripted{{400, active, "150"}, {400, active, "30"}, {status: 200}}, []time.Duration{0, 2 * sec, 6 * sec}, nil},
+		{"the signer finishes", []scripted{{400, active, "150"}, {400, signed, ""}}, []time.Duration{0, 2 * sec}, []error{api.ErrAlreadySigned}},
+		{"the answer was lost", []scripted{{}, {400, cancelled, ""}}, []time.Duration{0, sec / 5}, nil},
+		{"pauses grow", []scripted{{502, "<html>", ""}, {}, {429, busy, "7"}, {503, "", ""}, {status: 200}}, []time.Duration{0, 2 * sec, 2200 * sec / 1000, 9200 * sec / 1000, 13200 * sec / 1000}, nil},
+		{"a session without Retry-After", []scripted{{400, active, ""}, {status: 200}}, []time.Duration{0, 2 * sec}, nil},
+		{"the session ends soon", []scripted{{400, active, "1"}, {status: 200}}, []time.Duration{0, sec}, nil},
 		{"final", []scripted{{400, `{"error":"UNAUTHORIZED","error_description":"Unauthorized."}`, ""}}, []time.Duration{0}, []error{api.ErrUnauthorized}},
 		{"final without a code", []scripted{{404, "<html>", ""}}, []time.Duration{0}, []error{}},
-		{"never idle", []scripted{{400, active, "400"}}, []time.Duration{0, 400 * sec}, []error{api.ErrActiveSession, context.DeadlineExceeded}},
+		{"never idle", []scripted{{400, active, "400"}}, []time.Duration{0, 2 * sec, 6 * sec, 14 * sec, 30 * sec, 60 * sec}, []error{api.ErrActiveSession, context.DeadlineExceeded}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -78,7 +79,7 @@ func TestCancelWhenIdle(t *testing.T) {
 					"http://sign.example",
 					func(config *client.Config) { config.HTTPClient = &http.Client{Transport: s} },
 				)
-				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+				ctx, cancel := context.WithTimeout(t.Context(), 80*time.Second)
 				defer cancel()
 				err := sdk.CancelWhenIdle(ctx, "signv3-1")
 				if (err == nil) != (c.want == nil) {
@@ -112,4 +113,64 @@ func TestCancelWhenIdleWithoutToken(t *testing.T) {
 	if err := sdk.CancelWhenIdle(t.Context(), "r"); !errors.Is(err, io.ErrNoProgress) {
 		t.Error(err)
 	}
+}
+
+// TestMovedClock: a pause is over when the client's own clock says so, as in a sandbox whose clock
+// a test moves, and also when that clock stands still.
+func TestMovedClock(t *testing.T) {
+	const active = `{"error":"ACTIVE_SESSION_ONGOING","error_description":"x"}`
+	for name, advance := range map[string]time.Duration{"moved": 3 * time.Minute, "still": 0} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &script{
+					answers: []scripted{{400, active, "150"}, {status: 200}}, start: time.Now(),
+				}
+				clock := time.Now()
+				sdk := newClient(t, "http://sign.example", func(config *client.Config) {
+					config.HTTPClient = &http.Client{Transport: s}
+					config.Now = func() time.Time {
+						if len(s.at) == 1 && time.Since(s.start) > 300*time.Millisecond {
+							return clock.Add(advance)
+						}
+						return clock
+					}
+				})
+				if err := sdk.CancelWhenIdle(t.Context(), "signv3-1"); err != nil {
+					t.Fatal(err)
+				}
+				early := s.at[1] < time.Second
+				if early != (advance > 0) {
+					t.Errorf("called again after %s", s.at[1])
+				}
+			})
+		})
+	}
+}
+
+// TestLostAnswers: cancel and result ask again when an answer is lost, and initiate does not.
+func TestLostAnswers(t *testing.T) {
+	const cancelled = `{"error":"REQUEST_ALREADY_CANCELLED","error_description":"x"}`
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{}
+		sdk := newClient(t, "http://sign.example", func(config *client.Config) {
+			config.HTTPClient = &http.Client{Transport: s}
+		})
+		s.answers, s.at = []scripted{{}, {}, {400, cancelled, ""}}, nil
+		if err := sdk.Cancel(t.Context(), "r"); err != nil || len(s.at) != 3 {
+			t.Errorf("cancel: %v after %d calls", err, len(s.at))
+		}
+		s.answers, s.at = []scripted{{400, cancelled, ""}}, nil
+		if err := sdk.Cancel(t.Context(), "r"); !client.IsCancelled(err) || len(s.at) != 1 {
+			t.Errorf("cancelled by another: %v after %d calls", err, len(s.at))
+		}
+		s.answers, s.at = []scripted{{}}, nil
+		if _, err := sdk.Result(t.Context(), "r", "code"); err == nil || len(s.at) != 3 {
+			t.Errorf("result: %v after %d calls", err, len(s.at))
+		}
+		s.answers, s.at = []scripted{{}}, nil
+		_, err := sdk.Initiate(t.Context(), client.Request{DocName: "a"}, strings.NewReader("%PDF"))
+		if err == nil || len(s.at) != 1 {
+			t.Errorf("initiate: %v after %d calls", err, len(s.at))
+		}
+	})
 }

@@ -5,8 +5,8 @@
 //
 //  1. [Client.Initiate] sends the PDF. Send the signer's browser to SigningURL; keep RequestID, and
 //     keep ExchangeCode secret.
-//  2. Serve your webhook URL with [Client.VerifyWebhook]. The webhook says that the document is
-//     signed, and has its URL.
+//  2. Serve your webhook URL with [Client.WebhookHandler] or [Client.VerifyWebhook]. The webhook
+//     says that the document is signed, and has its URL.
 //  3. [Client.Download] the document at once: the URL is valid for two minutes. [Client.Result]
 //     returns a new URL for an hour. It is for lost webhooks; do not poll it.
 //  4. [Client.Cancel] cancels the request, unless the signer is signing or has signed;
@@ -21,7 +21,8 @@
 // Every call has a new token that Config.Key signs, valid for two minutes, so the machine's clock
 // must be right to a few seconds. The service fetches the public key from your registered JWKS URL
 // and caches it for an hour. Publish a new key an hour before you use it, and keep the old one for
-// an hour afterwards. [Client.JWKS] returns the document to serve there.
+// an hour afterwards. [JWKSHandler] serves keys; [ParseKey] and [GenerateKey]
+// make them.
 //
 // # Errors
 //
@@ -38,10 +39,11 @@
 //
 // Decide by codes and not by HTTP statuses: services differ in the status of UNAUTHORIZED. An error
 // that is not an *Error means that there was no answer, so the call may or may not have taken
-// effect. Cancel, Result and Download can then be called again. After Initiate, initiate again: a
-// request whose id was lost expires without having been seen. [Error.Temporary] reports which
-// refusals may pass.
+// effect. Cancel and Result ask again by themselves, twice; Download can be called again. After
+// Initiate, initiate again: a request whose id was lost expires without having been seen.
+// [Error.Temporary] reports which refusals may pass.
 //
-// The package keeps no state except the service's keys, retries only in CancelWhenIdle, and does
-// not log. Package api has the wire format.
+// The package keeps no state except the service's keys and the requests whose webhooks a
+// [Client.WebhookHandler] has handled, and does not log. Package api has the wire format; package
+// clienttest makes webhooks for tests.
 package client

@@ -27,11 +27,13 @@ func (c *Client) Result(ctx context.Context, requestID, exchangeCode string) (*a
 		return nil, errors.New("client: result: that is no request id")
 	}
 	var answer api.Result
-	err := c.json(ctx, call{
-		name: "result", method: http.MethodGet,
-		path:   strings.Replace(api.PathResult, "{request_id}", segment, 1),
-		claims: map[string]any{"exchange_code": exchangeCode},
-	}, &answer, func() error { return requireHTTP("signed_doc_url", answer.SignedDocURL) })
+	_, err := c.again(ctx, func() error {
+		return c.json(ctx, call{
+			name: "result", method: http.MethodGet,
+			path:   strings.Replace(api.PathResult, "{request_id}", segment, 1),
+			claims: map[string]any{"exchange_code": exchangeCode},
+		}, &answer, func() error { return requireHTTP("signed_doc_url", answer.SignedDocURL) })
+	})
 	if err != nil {
 		return nil, err
 	}

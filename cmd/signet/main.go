@@ -5,6 +5,11 @@
 //	signet restore   check a backup after restoring it
 //	signet verify    check the signatures of PDFs
 //	signet ltv renew renew archived PDFs
+//	signet request   make a relying party's calls
+//	signet token     make and explain tokens
+//	signet keys      make and serve a relying party's keys
+//	signet locate    find places for signatures in a PDF
+//	signet webhook   receive and check webhooks
 //
 // Every key of the configuration (see internal/app.Config) is a flag, an environment variable with
 // the prefix SIGNET_, or a line of the YAML file that --config names; flags take precedence, then
@@ -47,6 +52,11 @@ type cli struct {
 	Restore restoreCmd `cmd:"" help:"Check a backup after restoring it."`
 	Verify  verifyCmd  `cmd:"" help:"Check the signatures of PDFs."`
 	LTV     ltvCmd     `cmd:"" help:"Renew documents that are kept for decades."                                             name:"ltv"`
+	Request requestCmd `cmd:"" help:"Make the calls of a relying party: initiate, status, watch, result, download, cancel."`
+	Token   tokenCmd   `cmd:"" help:"Make and explain the tokens that authorise calls."`
+	Keys    keysCmd    `cmd:"" help:"Make and serve the keys of a relying party."`
+	Locate  locateCmd  `cmd:"" help:"Find places for signatures in a PDF, by a text or by hand."`
+	Webhook webhookCmd `cmd:"" help:"Receive and check webhooks."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

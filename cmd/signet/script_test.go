@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -33,7 +34,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			// Ports of this script's own. Another process may take them in between, which has not
 			// been seen yet.
-			for _, name := range []string{"LISTEN", "CONTROL"} {
+			for _, name := range []string{"LISTEN", "CONTROL", "KEYS", "HOOK"} {
 				l, err := net.Listen("tcp", "127.0.0.1:0")
 				if err != nil {
 					return err
@@ -49,6 +50,10 @@ func TestScripts(t *testing.T) {
 			"alive":     alive,
 			"get":       get,
 			"terminate": terminate,
+			"fetch":     fetch,
+			"expand":    expand,
+			"remember":  remember,
+			"act":       act,
 		},
 	})
 }
@@ -122,3 +127,56 @@ func BenchmarkStart(b *testing.B) {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// fetch URL FILE downloads a file.
+func fetch(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 || neg {
+		ts.Fatalf("usage: fetch URL FILE")
+	}
+	resp, err := http.Get(args[0])
+	ts.Check(err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o600))
+}
+
+// expand FROM TO copies a file and replaces the variables of the script in it.
+func expand(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 || neg {
+		ts.Fatalf("usage: expand FROM TO")
+	}
+	text := os.Expand(ts.ReadFile(args[0]), ts.Getenv)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+}
+
+// remember FILE MEMBER NAME sets a variable to a string of the JSON object in a file.
+func remember(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 3 || neg {
+		ts.Fatalf("usage: remember FILE MEMBER NAME")
+	}
+	var object map[string]any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &object))
+	value, ok := object[args[1]].(string)
+	if !ok {
+		ts.Fatalf("%s is not a string", args[1])
+	}
+	ts.Setenv(args[2], value)
+}
+
+// act ID STEP makes a persona's software phone take a step.
+func act(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 || neg {
+		ts.Fatalf("usage: act ID STEP")
+	}
+	resp, err := http.Post(
+		"http://"+ts.Getenv("CONTROL")+"/requests/"+args[0]+"/act", "application/json",
+		strings.NewReader(`{"as": "S8979373D", "do": "`+args[1]+`"}`),
+	)
+	ts.Check(err)
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(resp.Body)
+		ts.Fatalf("%s: %d %s", args[1], resp.StatusCode, text)
+	}
+}

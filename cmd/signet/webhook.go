@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/client"
+)
+
+// webhookCmd receives and checks webhooks.
+type webhookCmd struct {
+	Listen webhookListenCmd `cmd:"" help:"Receive webhooks and print them."`
+	Verify webhookVerifyCmd `cmd:"" help:"Check the token of a webhook."`
+}
+
+// signedBy says whose webhooks are genuine.
+type signedBy struct {
+	KeysURL string `help:"JWKS of the service." name:"keys-url" env:"SIGNET_KEYS_URL" default:"http://127.0.0.1:5156/.well-known/keys.json" placeholder:"URL"`
+}
+
+// client only verifies; its key signs nothing.
+func (s signedBy) client() (*client.Client, error) {
+	key, err := client.GenerateKey()
+	if err != nil {
+		return nil, err
+	}
+	return client.New(client.Config{
+		BaseURL: "http://unused.invalid/", ClientID: "unused", Key: key.Signer, KeyID: key.ID,
+		KeysURL: s.KeysURL,
+	})
+}
+
+type webhookListenCmd struct {
+	signedBy
+	Listen string `help:"Address to listen on." default:"127.0.0.1:4001" placeholder:"ADDR"`
+}
+
+func (c *webhookListenCmd) Run(env *environment) error {
+	sdk, err := c.client()
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.out, "webhooks at http://%s/webhook\n", l.Addr())
+	genuine := sdk.WebhookHandler(func(_ context.Context, claims *api.WebhookClaims) error {
+		return printClaims(env.out, claims)
+	})
+	return serveUntil(env.ctx, l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		status := &statusWriter{ResponseWriter: w}
+		genuine.ServeHTTP(status, r)
+		if status.code != http.StatusNoContent {
+			fmt.Fprintf(env.errs, "%s %s: answered with %d\n", r.Method, r.URL.Path, status.code)
+		}
+	}))
+}
+
+// statusWriter remembers the status.
+type statusWriter struct {
+	http.ResponseWriter
+	code int
+}
+
+func (w *statusWriter) WriteHeader(code int) {
+	w.code = code
+	w.ResponseWriter.WriteHeader(code)
+}
+
+type webhookVerifyCmd struct {
+	signedBy
+	Token string `arg:"" help:"Token, a webhook's whole body, or - for standard input."`
+}
+
+func (c *webhookVerifyCmd) Run(env *environment) error {
+	text := c.Token
+	if text == "-" {
+		in, err := io.ReadAll(io.LimitReader(os.Stdin, 1<<20))
+		if err != nil {
+			return err
+		}
+		text = string(in)
+	}
+	var body api.Webhook
+	if json.Unmarshal([]byte(text), &body) == nil && body.Token != "" {
+		text = body.Token
+	}
+	sdk, err := c.client()
+	if err != nil {
+		return err
+	}
+	claims, err := sdk.VerifyWebhookToken(env.ctx, strings.TrimSpace(text))
+	if err != nil {
+		return err
+	}
+	return printClaims(env.out, claims)
+}
+
+func printClaims(w io.Writer, claims *api.WebhookClaims) error {
+	return output{JSON: true}.print(w, claims, "")
+}
