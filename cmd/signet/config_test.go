@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/fault"
 )
 
 // TestEveryKey sets each key of the configuration to another value than its default, in the file,
@@ -78,6 +79,8 @@ func sample(t *testing.T, field reflect.StructField) (text string, value any) {
 		return text, text
 	case bool:
 		return "true", true
+	case uint64:
+		return "407", uint64(407)
 	case int:
 		return "407", 407
 	case *int:
@@ -90,6 +93,12 @@ func sample(t *testing.T, field reflect.StructField) (text string, value any) {
 		return "[http://a.test, http://b.test]", app.List{"http://a.test", "http://b.test"}
 	case app.PartyList:
 		return "[{client_id: a, name: b}]", app.PartyList{{ClientID: "a", Name: "b"}}
+	case app.PersonaList:
+		return "[{uin: S8979373D, name: b}]", app.PersonaList{{UIN: "S8979373D", Name: "b"}}
+	case app.FaultList:
+		return "[{kind: reset, count: 2, delay: 3s}]", app.FaultList{
+			{Kind: "reset", Count: 2, Delay: fault.Duration(3 * time.Second)},
+		}
 	default:
 		t.Fatalf("%s: no sample of type %T", field.Name, v)
 		return "", nil
