@@ -56,7 +56,7 @@ var imports = map[string]string{
 	"internal/server/portal":   "api pades internal/party internal/server/login internal/server/httpx internal/server/ui internal/request internal/signer",
 	"internal/server/phone":    "api internal/party internal/server/login internal/server/httpx internal/server/security internal/server/ui internal/request internal/signer",
 	"internal/server/console":  "api internal/party internal/calllog internal/safehttp internal/server/httpx internal/server/security internal/server/ui internal/request",
-	"internal/server/control":  "api internal/calllog internal/fault internal/server/httpx internal/request internal/signer",
+	"internal/server/control":  "api internal/calllog internal/fault internal/party internal/server/httpx internal/request internal/signer",
 	"internal/server/sandbox":  "api client internal/keydir pades/pdf internal/server/httpx internal/server/ui internal/signer",
 
 	// wiring: sees everything

@@ -55,6 +55,12 @@ type Config struct {
 	ConsolePassword     string `yaml:"console_password"      help:"Password of the operators' console; empty: none."  placeholder:"PASSWORD" secret:""`
 	ConsolePasswordFile string `yaml:"console_password_file" help:"File with the password of the operators' console." placeholder:"FILE"`
 
+	// The sandbox only. Token for the control listener, of at least 16 bytes: programs send it as
+	// bearer token, browsers as password. With it Control can be an address that other machines and
+	// containers reach.
+	ControlToken     string `yaml:"control_token"      help:"Sandbox: token for the control listener."     placeholder:"TOKEN" secret:""`
+	ControlTokenFile string `yaml:"control_token_file" help:"File with the token of the control listener." placeholder:"FILE"`
+
 	// Scheme, host and port at which Listen is reached from outside, without a path. Signing URLs,
 	// download links, QR codes and certificates contain it. Sandbox: http:// and Listen by default.
 	PublicURL string `yaml:"public_url" help:"Public URL of the service." placeholder:"URL"`

@@ -84,8 +84,13 @@ func (a *App) openSandbox(
 	if c.Control == "" {
 		c.Control = SandboxControl
 	}
-	if err := loopback(c.Control); err != nil {
-		return err
+	if n := len(c.ControlToken); n > 0 && n < control.MinToken {
+		return fmt.Errorf("control_token: it must have at least %d bytes", control.MinToken)
+	}
+	if c.ControlToken == "" {
+		if err := loopback(c.Control); err != nil {
+			return err
+		}
 	}
 	if c.Data == "" {
 		dir, err := os.MkdirTemp("", "signet-sandbox-")
@@ -171,11 +176,16 @@ func (a *App) openSandbox(
 		Requests: a.sign, Lister: a.store, Phones: phones, Signers: a.automatic, Faults: a.faults,
 		Clock: clock,
 		Drain: a.worker.Drain, Log: a.log, Recorder: a.calls, CallStore: a.store,
+		Parties: a.parties, Keys: a.partyKeys,
 	}).Handler()
 	controlMux.Handle("/", api)
 	a.consoleRoutes(controlMux, start, api)
 	controlMux.Handle("GET /metrics", a.metrics.Handler())
-	a.controlHandler = server.LocalHost(controlMux)
+	if c.ControlToken == "" {
+		a.controlHandler = server.LocalHost(controlMux)
+	} else { // no page of another site has the token, whatever name it makes this host have
+		a.controlHandler = control.Guard(c.ControlToken, controlMux)
+	}
 	return nil
 }
 
@@ -243,7 +253,10 @@ func loopback(addr string) error {
 		return fmt.Errorf("control: %w", err)
 	}
 	if !isLoopback(host) {
-		return fmt.Errorf("control %q: it must be a loopback address, such as 127.0.0.1:5157", addr)
+		return fmt.Errorf(
+			"control %q: it must be a loopback address, such as 127.0.0.1:5157, unless control_token is set",
+			addr,
+		)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/fault"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/httpx"
 )
@@ -33,28 +34,97 @@ type API struct {
 	Drain    func(ctx context.Context) error // runs all jobs that are due
 	Log      *slog.Logger
 
+	Parties *party.Registry
+	Keys    *party.Keys
+
 	Recorder  *calllog.Recorder // holds records that are not in CallStore yet
 	CallStore calllog.Store
+
+	inbox inbox
+}
+
+// route is a call of the control listener.
+type route struct {
+	Call   string `json:"call"` // method and path
+	Does   string `json:"does"`
+	handle func(w http.ResponseWriter, r *http.Request) error
+}
+
+// routes lists all calls, as GET / does.
+func (c *API) routes() []route {
+	return []route{
+		{"GET /isalive", "answers when the sandbox is up", alive},
+		{
+			"GET /requests",
+			"lists requests, newest first; parameters client_id, state, text, limit",
+			c.list,
+		},
+		{
+			"GET /requests/{request_id}",
+			"state, trail, jobs and calls; wait=signed,expired answers when one of these states is reached, or after timeout=30s",
+			c.show,
+		},
+		{
+			"POST /requests/{request_id}/act",
+			`a step of a signer: {"as": "S8979373D", "do": "open"}; then proceed, approve, reject or leave`,
+			c.act,
+		},
+		{"POST /requests/{request_id}/resend", "sends the webhook once more", c.resend},
+		{"GET /signers", "personas, behaviours, and the queue of signers", c.Signers.show},
+		{
+			"POST /signers",
+			`what the next signer does: {"do": "reject"}; with request_id: now`,
+			c.Signers.plan,
+		},
+		{"DELETE /signers", "empties the queue", c.Signers.clear},
+		{"GET /clock", "the sandbox's time", c.clock},
+		{
+			"POST /clock",
+			`lets time pass: {"advance": "31m", "request_id": "..."}; or set, freeze, reset`,
+			c.moveClock,
+		},
+		{"GET /faults", "what goes wrong on purpose", c.faults},
+		{"POST /faults", `adds a fault: {"kind": "answer-lost", "count": 1}`, c.addFault},
+		{"DELETE /faults", "removes all faults", c.clearFaults},
+		{"GET /parties", "relying parties, their problems and their cached keys", c.parties},
+		{
+			"GET /diagnostics/{id}",
+			"a refused call, check by check; the id is in the header Signet-Diagnostics",
+			c.diagnostics,
+		},
+		{
+			"POST /webhooks/{client_id}",
+			"receives webhooks for a party that registers this as its webhook_url",
+			c.receive,
+		},
+		{
+			"GET /webhooks/{client_id}",
+			"the webhooks received; wait=1 answers when there are so many, or after timeout=30s",
+			c.received,
+		},
+		{"DELETE /webhooks/{client_id}", "forgets them", c.clearReceived},
+		{"POST /reset", "clock, faults, queue and received webhooks as at the start", c.reset},
+	}
+}
+
+func alive(w http.ResponseWriter, _ *http.Request) error {
+	httpx.WriteJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+	return nil
 }
 
 // Handler returns the routes.
 func (c *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	j := httpx.JSON{Status: controlStatus, Log: c.Log}
-	mux.HandleFunc("GET /isalive", func(w http.ResponseWriter, r *http.Request) {
-		httpx.WriteJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+	for _, r := range c.routes() {
+		mux.Handle(r.Call, j.Handle(r.handle))
+	}
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		httpx.WriteJSON(w, http.StatusOK, map[string]any{"calls": c.routes()})
 	})
-	mux.Handle("GET /requests/{request_id}", j.Handle(c.show))
-	mux.Handle("POST /requests/{request_id}/act", j.Handle(c.act))
-	mux.Handle("GET /faults", j.Handle(c.faults))
-	mux.Handle("POST /faults", j.Handle(c.addFault))
-	mux.Handle("DELETE /faults", j.Handle(c.clearFaults))
-	mux.Handle("GET /signers", j.Handle(c.Signers.show))
-	mux.Handle("POST /signers", j.Handle(c.Signers.plan))
-	mux.Handle("DELETE /signers", j.Handle(c.Signers.clear))
-	mux.Handle("GET /diagnostics/{id}", j.Handle(c.diagnostics))
-	mux.Handle("GET /clock", j.Handle(c.clock))
-	mux.Handle("POST /clock", j.Handle(c.moveClock))
+	mux.Handle("/", j.Handle(func(http.ResponseWriter, *http.Request) error {
+		return &api.Error{Code: codeNotFound, Description: "No such call; GET / lists them"}
+	}))
 	return mux
 }
 
@@ -92,6 +162,9 @@ type RequestView struct {
 }
 
 func (c *API) show(w http.ResponseWriter, r *http.Request) error {
+	if err := c.await(r, r.PathValue("request_id")); err != nil {
+		return notFound(err)
+	}
 	req, err := c.Requests.Get(r.Context(), r.PathValue("request_id"))
 	if err != nil {
 		return notFound(err)

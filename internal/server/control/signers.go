@@ -390,8 +390,12 @@ func (s *Signers) plan(w http.ResponseWriter, r *http.Request) error {
 
 // clear empties the queue.
 func (s *Signers) clear(w http.ResponseWriter, r *http.Request) error {
+	s.empty()
+	return s.show(w, r)
+}
+
+func (s *Signers) empty() {
 	s.mu.Lock()
 	s.queue = nil
 	s.mu.Unlock()
-	return s.show(w, r)
 }

@@ -1,0 +1,204 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/server/control"
+)
+
+// get reads a JSON answer of the control listener.
+func (s *sandbox) get(t testing.TB, path string, v any) {
+	t.Helper()
+	a := do(t, "GET", s.control+path, "", "", nil)
+	if err := json.Unmarshal([]byte(a.body), v); err != nil || a.status != http.StatusOK {
+		t.Fatalf("GET %s: %d %s", path, a.status, a.body)
+	}
+}
+
+// TestControlExplains: GET / lists every call, and what it lists is there.
+func TestControlExplains(t *testing.T) {
+	s := start(t)
+	var index struct {
+		Calls []struct{ Call, Does string }
+	}
+	s.get(t, "/", &index)
+	if len(index.Calls) < 15 {
+		t.Errorf("%d calls", len(index.Calls))
+	}
+	for _, c := range index.Calls {
+		method, path, _ := strings.Cut(c.Call, " ")
+		a := do(
+			t, method, s.control+strings.NewReplacer("{", "", "}", "").Replace(path), "",
+			"application/json", strings.NewReader("{"),
+		)
+		if c.Does == "" || strings.Contains(a.body, "No such call") {
+			t.Errorf("%s (%s): %d %s", c.Call, c.Does, a.status, a.body)
+		}
+	}
+	do(t, "GET", s.control+"/dance", "", "", nil).refusedAs(t, "an unknown call", 404, "NOT_FOUND")
+}
+
+// TestControlLists: requests are listed by party and state, and a call waits for a state.
+func TestControlLists(t *testing.T) {
+	s, other := startTwo(t)
+	theirs := &sandbox{url: s.url, control: s.control, party: other}
+	mine, cancelled := s.initiate(t), s.initiate(t)
+	theirs.initiate(t)
+	s.cancel(t, cancelled.RequestID)
+	for query, want := range map[string]int{
+		"": 3, "?client_id=" + other.ClientID: 1, "?state=cancelled": 1, "?state=signed": 0,
+		"?client_id=" + s.party.ClientID: 2, "?limit=1": 1, "?text=" + mine.RequestID: 1,
+	} {
+		var list struct{ Requests []control.RequestRow }
+		s.get(t, "/requests"+query, &list)
+		if len(list.Requests) != want {
+			t.Errorf("%q: %d requests, want %d", query, len(list.Requests), want)
+		}
+	}
+	for _, path := range []string{
+		"/requests?state=gone", "/requests?limit=x", "/requests/" + mine.RequestID + "?wait=gone",
+		"/requests/" + mine.RequestID + "?wait=signed&timeout=1h", "/webhooks/x?wait=-1",
+	} {
+		do(t, "GET", s.control+path, "", "", nil).refusedAs(t, path, 400, "CLIENT_SIDE_ERROR")
+	}
+
+	waited := make(chan string)
+	go func() {
+		var v view
+		s.get(t, "/requests/"+mine.RequestID+"?wait=signed,expired&timeout=20s", &v)
+		waited <- v.State
+	}()
+	select {
+	case state := <-waited:
+		t.Fatalf("the call did not wait: %s", state)
+	case <-time.After(100 * time.Millisecond):
+	}
+	s.must(t, mine.RequestID, alice, "open", "proceed", "approve")
+	if state := <-waited; state != "signed" {
+		t.Errorf("waited for signed: %s", state)
+	}
+	var v view
+	begin := time.Now()
+	s.get(t, "/requests/"+cancelled.RequestID+"?wait=signed&timeout=200ms", &v)
+	if v.State != "cancelled" || time.Since(begin) < 200*time.Millisecond {
+		t.Errorf("after the timeout: %s, %s", v.State, time.Since(begin))
+	}
+	do(t, "GET", s.control+"/requests/x?wait=signed", "", "", nil).refusedAs(
+		t, "an unknown request", 404, "NOT_FOUND",
+	)
+}
+
+// TestInbox: a party without a server has its webhooks received by the control listener.
+func TestInbox(t *testing.T) {
+	s := start(t)
+	hook := "/webhooks/script"
+	rp := partytest.Start(t)
+	c := config(rp)
+	c.Parties[0].WebhookURL = s.control + hook
+	s2 := run(t, rp, c, nil, slog.New(slog.DiscardHandler))
+	in := s2.sign(t)
+	var got struct{ Webhooks []control.Received }
+	s.get(t, hook+"?wait=1&timeout=20s", &got)
+	if len(got.Webhooks) != 1 || strings.Count(got.Webhooks[0].Token, ".") != 2 {
+		t.Fatalf("webhooks %+v", got)
+	}
+	a := do(t, "POST", s2.control+"/requests/"+in.RequestID+"/resend", "", "application/json", nil)
+	if a.status != http.StatusOK {
+		t.Errorf("resend: %d %s", a.status, a.body)
+	}
+	s.get(t, hook, &got)
+	if len(got.Webhooks) != 2 {
+		t.Errorf("%d webhooks after a second delivery", len(got.Webhooks))
+	}
+	do(
+		t, "POST", s2.control+"/requests/"+s2.initiate(t).RequestID+"/resend", "", "", nil,
+	).refusedAs(t, "no webhook yet", 409, "NO_WEBHOOK")
+	do(t, "DELETE", s.control+hook, "", "", nil)
+	s.get(t, hook, &got)
+	if len(got.Webhooks) != 0 {
+		t.Errorf("%d webhooks after they were forgotten", len(got.Webhooks))
+	}
+}
+
+// TestReset: the sandbox is as at the start, but for its requests; and a party's problem is told.
+func TestReset(t *testing.T) {
+	s := start(t, func(c *app.Config) {
+		bad := c.Parties[0]
+		bad.ClientID, bad.RedirectURL = "bad", bad.RedirectURL+"#fragment"
+		c.Parties = append(c.Parties, bad)
+	})
+	in := s.initiate(t)
+	s.advance(t, "1h")
+	s.inject(t, `{"kind":"error"}`)
+	s.signers(t, "POST", `{"do":"reject"}`)
+	if a := do(t, "POST", s.control+"/reset", "", "", nil); a.status != http.StatusNoContent {
+		t.Fatalf("reset: %d %s", a.status, a.body)
+	}
+	if d := time.Until(s.now()); d > time.Minute {
+		t.Errorf("the clock is %s ahead", d)
+	}
+	if v, _ := s.signers(t, "GET", ""); len(v.Queue) != 0 {
+		t.Errorf("queue %+v", v.Queue)
+	}
+	if got := s.view(t, in.RequestID).State; got != "expired" {
+		t.Errorf("the request is %s", got)
+	}
+	s.initiate(t) // no fault
+
+	var list struct{ Parties []control.PartyView }
+	s.get(t, "/parties", &list)
+	problems := map[string]string{}
+	for _, p := range list.Parties {
+		problems[p.ClientID] = p.Problem
+		if p.ClientID == s.party.ClientID && !strings.Contains(p.Keys, "fetched") {
+			t.Errorf("the keys of the party: %q", p.Keys)
+		}
+	}
+	if len(problems) < 4 || problems[s.party.ClientID] != "" ||
+		!strings.Contains(problems["bad"], "fragment") {
+		t.Errorf("problems %v", problems)
+	}
+}
+
+// TestControlToken: with a token the control listener may be reachable, and answers who has it.
+func TestControlToken(t *testing.T) {
+	const secret = "0123456789abcdef"
+	s := start(t, func(c *app.Config) { c.Control, c.ControlToken = "0.0.0.0:0", secret })
+	for _, c := range []struct {
+		path   string
+		edit   func(*http.Request)
+		status int
+	}{
+		{"/clock", func(*http.Request) {}, 401},
+		{"/console/", func(*http.Request) {}, 401},
+		{"/metrics", func(*http.Request) {}, 401},
+		{"/clock", func(r *http.Request) { r.Header.Set("Authorization", "Bearer wrong") }, 401},
+		{"/clock", func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+secret) }, 200},
+		{"/clock", func(r *http.Request) { r.Host = "sandbox:5157"; r.Header.Set("Authorization", "Bearer "+secret) }, 200},
+		{"/console/", func(r *http.Request) { r.SetBasicAuth("any", secret) }, 200},
+		{"/console/", func(r *http.Request) { r.SetBasicAuth(secret, "any") }, 401},
+		{"/isalive", func(*http.Request) {}, 200},
+	} {
+		if a := browse(t, "GET", s.control+c.path, c.edit); a.status != c.status {
+			t.Errorf("%s: %d, want %d", c.path, a.status, c.status)
+		}
+	}
+	for _, edit := range []func(*app.Config){
+		func(c *app.Config) { c.Control = "0.0.0.0:0" },
+		func(c *app.Config) { c.Control, c.ControlToken = "0.0.0.0:0", "short" },
+	} {
+		c := config(s.party)
+		edit(&c)
+		if _, err := app.OpenSandbox(t.Context(), c, time.Now, func(string) string { return "" }, nil); err == nil ||
+			!strings.Contains(err.Error(), "control") {
+			t.Errorf("control %q, token %q: %v", c.Control, c.ControlToken, err)
+		}
+	}
+}

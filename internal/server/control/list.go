@@ -1,0 +1,152 @@
+package control
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/server/httpx"
+)
+
+// RequestRow is a request in a list.
+type RequestRow struct {
+	RequestID string        `json:"request_id"`
+	State     request.State `json:"state"`
+	ClientID  string        `json:"client_id"`
+	DocName   string        `json:"doc_name"`
+	CreatedAt time.Time     `json:"created_at"`
+}
+
+// maxListed is the most requests of one answer.
+const maxListed = 1000
+
+// list answers GET /requests with the newest requests first.
+func (c *API) list(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	f := request.Filter{
+		ClientID: q.Get("client_id"), State: request.State(q.Get("state")), Text: q.Get("text"),
+		Limit: 100,
+	}
+	if f.State != "" && !slices.Contains(request.States(), f.State) {
+		return errNoState
+	}
+	if text := q.Get("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 || n > maxListed {
+			return api.ErrClientSide(`"limit" must be a number from 1 to 1000`)
+		}
+		f.Limit = n
+	}
+	page, _, err := c.Requests.List(r.Context(), c.Lister, f)
+	if err != nil {
+		return err
+	}
+	rows := []RequestRow{}
+	for _, r := range page {
+		rows = append(rows, RequestRow{r.ID, r.State, r.ClientID, r.DocName, r.CreatedAt})
+	}
+	httpx.WriteJSON(w, http.StatusOK, map[string]any{"requests": rows})
+	return nil
+}
+
+var errNoState = api.ErrClientSide(
+	`a state is created, locked, session, sealing, stalled, signed, expired or cancelled`,
+)
+
+// await returns when the request is in one of the states that the parameter wait lists, or after
+// the timeout, whatever its state is then. Without the parameter it returns at once.
+func (c *API) await(r *http.Request, id string) error {
+	text := r.URL.Query().Get("wait")
+	if text == "" {
+		return nil
+	}
+	var states []request.State
+	for name := range strings.SplitSeq(text, ",") {
+		if !slices.Contains(request.States(), request.State(name)) {
+			return errNoState
+		}
+		states = append(states, request.State(name))
+	}
+	ctx, cancel, err := waiting(r)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	changed, stop := c.Requests.Watcher.Watch(id)
+	defer stop()
+	for {
+		req, err := c.Requests.Get(context.WithoutCancel(ctx), id)
+		if err != nil || slices.Contains(states, req.State) || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		case <-time.After(250 * time.Millisecond): // time changes a state without a signal
+		}
+	}
+}
+
+// resend sends the webhook of a signed request once more, after a delivery in progress, and answers
+// when it was tried.
+func (c *API) resend(w http.ResponseWriter, r *http.Request) error {
+	if err := c.Drain(r.Context()); err != nil {
+		return err
+	}
+	if err := c.Requests.Resend(r.Context(), r.PathValue("request_id"), "control"); err != nil {
+		return notFound(err)
+	}
+	if err := c.Drain(r.Context()); err != nil {
+		return err
+	}
+	return c.show(w, r)
+}
+
+// PartyView is a relying party as the control listener shows it.
+type PartyView struct {
+	ClientID    string `json:"client_id"`
+	Name        string `json:"name"`
+	JWKSURL     string `json:"jwks_url,omitempty"`
+	RedirectURL string `json:"redirect_url"`
+	WebhookURL  string `json:"webhook_url,omitempty"`
+	Disabled    bool   `json:"disabled"`
+	Problem     string `json:"problem,omitempty"` // for which the party's calls are refused
+	Keys        string `json:"keys,omitempty"`    // which keys are cached, and how old they are
+}
+
+// parties answers GET /parties.
+func (c *API) parties(w http.ResponseWriter, _ *http.Request) error {
+	list := []PartyView{}
+	for _, p := range c.Parties.All() {
+		v := PartyView{
+			ClientID: p.ClientID, Name: p.Name, JWKSURL: party.ShownURL(p.JWKSURL),
+			RedirectURL: party.ShownURL(p.RedirectURL), WebhookURL: party.ShownURL(p.WebhookURL),
+			Disabled: p.Disabled, Keys: c.Keys.Offered(p),
+		}
+		if p.Problem != nil {
+			v.Problem = p.Problem.Error()
+		}
+		list = append(list, v)
+	}
+	httpx.WriteJSON(w, http.StatusOK, map[string]any{"parties": list})
+	return nil
+}
+
+// reset lets the clock show the machine's time, removes all faults, and empties the queue of
+// signers and the inbox. Requests stay.
+func (c *API) reset(w http.ResponseWriter, _ *http.Request) error {
+	c.Clock.Reset()
+	c.Faults.Clear()
+	c.Signers.empty()
+	c.inbox.mu.Lock()
+	c.inbox.parties = nil
+	c.inbox.mu.Unlock()
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
