@@ -120,19 +120,19 @@ func TestRelyingParty(t *testing.T) {
 		t.Errorf("cancel of a signed request: %v", err)
 	}
 
-	if err := sandbox.NextSigner(ctx, "", "leave"); err != nil {
+	if err := sandbox.NextSigner(ctx, "", "wait"); err != nil {
 		t.Fatal(err)
 	}
-	left := initiate()
+	opened := initiate()
 	for state := ""; state != "locked"; time.Sleep(5 * time.Millisecond) {
-		if state, err = sandbox.State(ctx, left.RequestID); err != nil {
+		if state, err = sandbox.State(ctx, opened.RequestID); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := sandbox.Sign(ctx, left.RequestID, "", "approve"); err != nil {
+	if err := sandbox.Sign(ctx, opened.RequestID, "", "approve"); err != nil {
 		t.Error(err)
 	}
-	if err := sandbox.WaitSigned(ctx, left.RequestID); err != nil {
+	if err := sandbox.WaitSigned(ctx, opened.RequestID); err != nil {
 		t.Error(err)
 	}
 
