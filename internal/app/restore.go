@@ -28,11 +28,8 @@ type Checked struct{ Requests, Documents, Findings int }
 func CheckRestored(
 	ctx context.Context, c Config, log *slog.Logger, report func(requestID, finding string),
 ) (n Checked, err error) {
-	if err := c.readSecrets(); err != nil {
+	if err := c.findDatabase(); err != nil {
 		return n, err
-	}
-	if c.Data == "" {
-		return n, errors.New("data: a folder is needed")
 	}
 	db, docs, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
 	if err != nil {

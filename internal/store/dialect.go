@@ -15,6 +15,7 @@ type dialect struct {
 	lockText string
 	// clusters a table by its primary key, if the database does not do so by default
 	clustered string
+	versions  string // counts the tables of the schema's version: 0 in a new database
 	clock     string // reads the server's clock in microseconds since 1970; "" if it has none
 	arrays    bool   // arrays can be bound, so that one statement for many rows saves round trips
 	// columns of requests for text search, with ASCII letters in lower case
@@ -28,6 +29,7 @@ func sqlite3() dialect {
 		goose:     goose.DialectSQLite3,
 		identity:  "INTEGER PRIMARY KEY AUTOINCREMENT",
 		clustered: "WITHOUT ROWID",
+		versions:  `SELECT count(*) FROM sqlite_master WHERE name = 'goose_db_version'`,
 		searched: []string{ // SQLite folds ASCII letters only
 			`lower(data ->> '$.doc_name')`, `lower(data ->> '$.signer.name')`, `id`,
 		},
@@ -43,6 +45,7 @@ func postgres() dialect {
 		lockText:   `SELECT pg_advisory_xact_lock(hashtextextended($1, 0))`,
 		skipLocked: " FOR UPDATE SKIP LOCKED",
 		arrays:     true,
+		versions:   `SELECT count(to_regclass('goose_db_version'))`,
 		clock:      "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
 		searched: []string{
 			`lower((data::json ->> 'doc_name') COLLATE "C")`,

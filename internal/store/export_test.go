@@ -82,3 +82,10 @@ var PgStatements = map[string]string{
 	pgMany[settleJob]:     "bigint[], text[], bigint[], text[], bigint[], text[], text[]",
 	followEvent:           "text, bigint, text, text",
 }
+
+// NextRelease makes o those of a later release, which has one more migration. oldest is the schema
+// of the oldest release that works on it.
+func NextRelease(o Options, script string, oldest int64) Options {
+	o.next = &next{script, oldest}
+	return o
+}

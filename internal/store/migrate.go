@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -20,7 +21,16 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// ErrNewerSchema is the error for a database that a newer version of the program has migrated.
+// oldestProgram is the schema of the oldest release that works on the newest schema. The database
+// records it, so that an older release knows whether it may open a database that a newer one has
+// migrated: to be rolled back, or to run beside it while nodes are replaced.
+//
+// A migration expands: it adds tables, columns with a default, and indexes. What an older release
+// still reads goes with the migration of a later release, which then raises this number.
+const oldestProgram = 11
+
+// ErrNewerSchema is the error for a database that a newer version of the program has migrated, if
+// this program does not work on its schema.
 var ErrNewerSchema = errors.New("the database was written by a newer version of signet")
 
 // ErrOtherKind is the error for a sandbox's database in the service, or the reverse.
@@ -33,26 +43,21 @@ func migrate(ctx context.Context, db *sql.DB, d dialect, o Options) (version int
 	if err != nil {
 		return 0, err
 	}
-	provider, err := goose.NewProvider(
-		d.goose,
-		db,
-		nil,
-		goose.WithGoMigrations(
-			steps...),
-		goose.WithDisableGlobalRegistry(true),
-		goose.WithLogger(goose.NopLogger()),
-	)
+	if o.next != nil {
+		steps = append(steps, o.next.step(steps))
+	}
+	provider, err := newProvider(db, d, steps)
 	if err != nil {
-		return 0, fmt.Errorf("preparing migrations: %w", err)
+		return 0, err
 	}
 	have, want, err := provider.GetVersions(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("reading the schema's version: %w", err)
 	}
 	if have > want {
-		return 0, fmt.Errorf(
-			"%w: its schema is %d, this program knows %d", ErrNewerSchema, have, want,
-		)
+		if err := checkNewer(ctx, db, have, want); err != nil {
+			return 0, err
+		}
 	}
 	switch {
 	case have > 0:
@@ -70,6 +75,13 @@ func migrate(ctx context.Context, db *sql.DB, d dialect, o Options) (version int
 			return 0, fmt.Errorf("migrating the schema: %w", err)
 		}
 	}
+	if have <= want {
+		const record = `INSERT INTO meta (key, value) VALUES ('oldest_program', $1)
+			ON CONFLICT (key) DO UPDATE SET value = excluded.value`
+		if _, err := db.ExecContext(ctx, record, strconv.FormatInt(o.oldest(), 10)); err != nil {
+			return 0, fmt.Errorf("recording the oldest program of the schema: %w", err)
+		}
+	}
 	if o.Kind == AnyKind {
 		return want, nil
 	}
@@ -78,6 +90,61 @@ func migrate(ctx context.Context, db *sql.DB, d dialect, o Options) (version int
 		return 0, fmt.Errorf("naming the database's kind and age: %w", err)
 	}
 	return want, checkKind(ctx, db, o.Kind)
+}
+
+func newProvider(db *sql.DB, d dialect, steps []*goose.Migration) (*goose.Provider, error) {
+	p, err := goose.NewProvider(
+		d.goose, db, nil, goose.WithGoMigrations(steps...), goose.WithDisableGlobalRegistry(true),
+		goose.WithLogger(goose.NopLogger()),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("preparing migrations: %w", err)
+	}
+	return p, nil
+}
+
+// checkNewer returns an ErrNewerSchema if a program that knows the schema want does not work on the
+// newer schema have.
+func checkNewer(ctx context.Context, db *sql.DB, have, want int64) error {
+	oldest, err := readOldest(ctx, db)
+	if err == nil && (oldest == 0 || oldest > want) {
+		err = fmt.Errorf(
+			"%w: its schema is %d and needs a program that knows %d, this program knows %d",
+			ErrNewerSchema, have, cmp.Or(oldest, have), want,
+		)
+	}
+	return err
+}
+
+// readOldest reads the schema of the oldest release that works on the database's schema; 0 if a
+// release has migrated it that recorded none.
+func readOldest(ctx context.Context, db *sql.DB) (oldest int64, err error) {
+	var text string
+	err = db.QueryRowContext(ctx, `SELECT value FROM meta WHERE key = 'oldest_program'`).Scan(&text)
+	if err == nil {
+		oldest, err = strconv.ParseInt(text, 10, 64)
+	}
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("reading the oldest program of the schema: %w", err)
+	}
+	return oldest, nil
+}
+
+// next is a further migration, as a later release has one. Only tests have it.
+type next struct {
+	script string
+	oldest int64 // of its release; see oldestProgram
+}
+
+func (n *next) step(before []*goose.Migration) *goose.Migration {
+	return newStep(before[len(before)-1].Version+1, n.script)
+}
+
+func (o *Options) oldest() int64 {
+	if o.next != nil {
+		return o.next.oldest
+	}
+	return oldestProgram
 }
 
 func checkKind(ctx context.Context, db *sql.DB, want Kind) error {
@@ -94,12 +161,20 @@ func checkKind(ctx context.Context, db *sql.DB, want Kind) error {
 	return nil
 }
 
-func loadMigrations(d dialect) ([]*goose.Migration, error) {
+func loadMigrations(d dialect) (steps []*goose.Migration, err error) {
+	scripts, err := loadScripts(d)
+	for _, m := range scripts {
+		steps = append(steps, newStep(m.Version, m.SQL))
+	}
+	return steps, err
+}
+
+// loadScripts returns the migrations of a dialect in their order.
+func loadScripts(d dialect) (scripts []Migration, err error) {
 	names, err := fs.Glob(migrations, "migrations/*.sql")
 	if err != nil {
 		return nil, err
 	}
-	var steps []*goose.Migration
 	for _, name := range names {
 		if stem := strings.TrimSuffix(name, ".sql"); strings.Contains(stem, ".") &&
 			!strings.HasSuffix(stem, "."+d.name) {
@@ -117,12 +192,16 @@ func loadMigrations(d dialect) ([]*goose.Migration, error) {
 		script := strings.NewReplacer("@identity@", d.identity, "@clustered@", d.clustered).Replace(
 			string(text),
 		)
-		steps = append(steps, goose.NewGoMigration(version, &goose.GoFunc{
-			RunTx: func(ctx context.Context, tx *sql.Tx) error {
-				_, err := tx.ExecContext(ctx, script)
-				return err
-			},
-		}, nil))
+		scripts = append(scripts, Migration{version, script})
 	}
-	return steps, nil
+	return scripts, nil
+}
+
+func newStep(version int64, script string) *goose.Migration {
+	return goose.NewGoMigration(version, &goose.GoFunc{
+		RunTx: func(ctx context.Context, tx *sql.Tx) error {
+			_, err := tx.ExecContext(ctx, script)
+			return err
+		},
+	}, nil)
 }

@@ -27,19 +27,10 @@ func isPostgres(database string) bool {
 
 // openPostgres opens a database that any number of processes may share.
 func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
-	config, err := pgx.ParseConfig(o.Database)
+	config, err := postgresConfig(o.Database)
 	if err != nil {
-		return nil, err // pgx omits the password
+		return nil, err
 	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = 5 * time.Second
-	}
-	setDefaults(config, pgDefaults)
-	// A network may drop all packets without an error. Keep-alives then end the connection.
-	keepAlive := net.KeepAliveConfig{
-		Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3,
-	}
-	config.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext
 	d := postgres()
 	writing, reading := stdlib.OpenDB(*config), stdlib.OpenDB(*config)
 	undo := []func() error{writing.Close, reading.Close}
@@ -73,6 +64,24 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 		return errors.Join(s.writers.close(), listening.close(), s.readers.close(), writing.Close())
 	})
 	return s, nil
+}
+
+// postgresConfig reads the URL of a database, and sets what it leaves open.
+func postgresConfig(database string) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(database)
+	if err != nil {
+		return nil, err // pgx omits the password
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
+	}
+	setDefaults(config, pgDefaults)
+	// A network may drop all packets without an error. Keep-alives then end the connection.
+	keepAlive := net.KeepAliveConfig{
+		Enable: true, Idle: 5 * time.Second, Interval: 2 * time.Second, Count: 3,
+	}
+	config.DialFunc = (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext
+	return config, nil
 }
 
 // pgDefaults are settings of the server for this program's connections, unless the URL sets them.

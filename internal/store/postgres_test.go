@@ -140,13 +140,16 @@ func TestPostgresRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := store.Open(t.Context(), store.Options{Database: url, Kind: store.Service}); !errors.Is(
-		err, store.ErrOtherKind,
+		err,
+		store.ErrOtherKind,
 	) {
 		t.Errorf("Open as the other kind: %v, want ErrOtherKind", err)
 	}
-	ask(t, url, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true)`)
+	ask(t, url, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, true);
+		UPDATE meta SET value = '9998' WHERE key = 'oldest_program'`)
 	if _, err := store.Open(t.Context(), store.Options{Database: url, Kind: store.Sandbox}); !errors.Is(
-		err, store.ErrNewerSchema,
+		err,
+		store.ErrNewerSchema,
 	) {
 		t.Errorf("Open of a newer schema: %v, want ErrNewerSchema", err)
 	}

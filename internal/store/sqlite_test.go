@@ -86,7 +86,8 @@ func TestSQLiteRefusals(t *testing.T) {
 	}
 	_, err = db.ExecContext(
 		t.Context(),
-		`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1)`,
+		`INSERT INTO goose_db_version (version_id, is_applied) VALUES (9999, 1);
+			UPDATE meta SET value = '9998' WHERE key = 'oldest_program'`,
 	)
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)

@@ -30,6 +30,8 @@ type Options struct {
 	// read. An older schema may lack what a method reads.
 	Keep bool
 
+	next *next // for tests
+
 	// ServerTimeout bounds a transaction's total wait for a PostgreSQL server, after which its
 	// connection is closed; 0 means 10 s.
 	ServerTimeout time.Duration

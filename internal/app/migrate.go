@@ -1,0 +1,45 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/signet-sign/signet/internal/store"
+)
+
+// Migrate migrates the service's database, which other nodes may use at the same time.
+func Migrate(ctx context.Context, c Config, log *slog.Logger) error {
+	if err := c.findDatabase(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return err
+	}
+	db, docs, err := c.openParts(ctx, store.Options{Kind: store.Service, Now: time.Now, Log: log})
+	if err != nil {
+		return err
+	}
+	return errors.Join(docs.Close(), db.Close())
+}
+
+// ReadSchema tells where the schema of the service's database is, and changes nothing.
+func ReadSchema(ctx context.Context, c Config) (store.Schema, error) {
+	if err := c.findDatabase(); err != nil {
+		return store.Schema{}, err
+	}
+	return store.ReadSchema(ctx, c.databasePath())
+}
+
+// findDatabase reads the secrets and checks what names the database.
+func (c *Config) findDatabase() error {
+	if err := c.readSecrets(); err != nil {
+		return err
+	}
+	if c.Data == "" {
+		return errors.New("data: a folder is needed")
+	}
+	return nil
+}
