@@ -78,7 +78,7 @@ const (
 type change struct {
 	target
 	apply func(ctx context.Context, tx *tx) error
-	stage atomic.Int32
+	taken atomic.Bool // by the writer, which will answer, or by the caller, who gave up before
 	told  notification
 	err   error
 	done  chan error // has capacity for the answer
@@ -93,13 +93,6 @@ type target struct {
 
 // aRequest returns the target of a change to one request.
 func aRequest(id string) target { return target{key: id, requests: []string{id}} }
-
-// The stages of a change.
-const (
-	waiting   = iota
-	withdrawn // its caller gave up before it began; it is skipped
-	begun     // it will be answered
-)
 
 // spoiled is an error after which the whole transaction has to be rolled back.
 type spoiled struct{ error }
@@ -148,7 +141,7 @@ func (ws *writers) do(
 	case err := <-c.done:
 		return err
 	case <-ctx.Done():
-		if c.stage.CompareAndSwap(waiting, withdrawn) {
+		if c.taken.CompareAndSwap(false, true) {
 			return ctx.Err()
 		}
 		return <-c.done
@@ -216,37 +209,31 @@ func (w *writer) run() {
 // the given time for as many again. It returns false when the queue is closed and empty.
 func (w *writer) next(last int, until time.Time) bool {
 	w.batch = nil
-	var timer <-chan time.Time
+	var timer, timeout <-chan time.Time // a nil timeout waits for a change without limit
 	for len(w.batch) < maxBatch {
-		var c *change
-		open := true
-		select {
-		case c, open = <-w.queue:
-		default:
-			switch {
-			case len(w.batch) == 0:
-				c, open = <-w.queue
-			case last < 2 || len(w.batch) >= last:
-				return true
-			default:
-				if timer == nil {
-					timer = time.After(time.Until(until))
-				}
-				select {
-				case c, open = <-w.queue:
-				case <-timer:
-					return true
-				}
+		if n := len(w.batch); n > 0 && len(w.queue) == 0 {
+			if last < 2 || n >= last {
+				break
 			}
+			if timer == nil {
+				timer = time.After(time.Until(until))
+			}
+			timeout = timer
 		}
-		if !open {
-			break
+		select {
+		case c, open := <-w.queue:
+			if !open {
+				return len(w.batch) > 0
+			}
+			if c.taken.CompareAndSwap(false, true) {
+				w.batch = append(w.batch, c)
+			}
+		case <-timeout:
+			return true
 		}
-		if c.stage.CompareAndSwap(waiting, begun) {
-			w.batch = append(w.batch, c)
-		}
+		timeout = nil
 	}
-	return len(w.batch) > 0
+	return true
 }
 
 // settle runs a batch and answers it.
