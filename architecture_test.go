@@ -1,7 +1,11 @@
 package signet
 
 import (
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -136,5 +140,42 @@ func TestArchitecture(t *testing.T) {
 		if !seen[pkg] {
 			t.Errorf("package %s is in the graph and does not exist", pkg)
 		}
+	}
+}
+
+// avoided are words that comments, messages and documentation do not use. CONTRIBUTING.md lists
+// them with their replacements.
+var avoided = regexp.MustCompile(
+	`\b([Nn]obody|[Ww]hoever|[Ss]omebody|[Aa]nybody|[Aa]new|[Dd]ear|[Mm]eanwhile|[Ww]ish)\b`,
+)
+
+func TestWords(t *testing.T) {
+	kinds := []string{".go", ".md", ".html", ".yaml"}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		switch name := d.Name(); {
+		case d.IsDir() && slices.Contains([]string{".git", "dist", "node_modules", "testdata"}, name):
+			return fs.SkipDir
+		case d.IsDir() || path == "CONTRIBUTING.md" ||
+			!slices.Contains(kinds, filepath.Ext(path)) && name != "en.json":
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		n := 0
+		for line := range strings.Lines(string(text)) {
+			n++
+			if word := avoided.FindString(line); word != "" {
+				t.Errorf("%s:%d: say it without %q", path, n, word)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

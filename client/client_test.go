@@ -424,7 +424,7 @@ func TestBrokenAnswers(t *testing.T) {
 			t.Errorf("Result: %v", err)
 		}
 	})
-	t.Run("nobody there", func(t *testing.T) {
+	t.Run("no server", func(t *testing.T) {
 		server := httptest.NewServer(nil)
 		server.Close()
 		err := newClient(t, server.URL).Cancel(t.Context(), "r")
@@ -455,7 +455,8 @@ func TestDocumentSize(t *testing.T) {
 	}
 	broken := errors.New("disk")
 	if _, err := c.Initiate(t.Context(), client.Request{}, io.MultiReader(strings.NewReader("%PDF"), failing{broken})); !errors.Is(
-		err, broken,
+		err,
+		broken,
 	) {
 		t.Errorf("broken reader: %v", err)
 	}

@@ -106,7 +106,7 @@ func ExampleClient_Cancel() {
 	var refusal *client.Error
 	switch {
 	case err == nil || client.IsCancelled(err):
-		fmt.Println("nobody can sign it any more")
+		fmt.Println("it can no longer be signed")
 	case errors.Is(err, api.ErrAlreadySigned):
 		fmt.Println("too late: fetch the signed document")
 	case errors.Is(err, api.ErrActiveSession) && errors.As(err, &refusal):

@@ -28,7 +28,7 @@ func TestVerifyTrust(t *testing.T) {
 	}{
 		{"another authority", VerifyOptions{Roots: other.ca.Roots(), TSARoots: w.ca.Roots()}, "not trusted"},
 		{"another time-stamping authority", VerifyOptions{Roots: w.ca.Roots(), TSARoots: other.ca.Roots()}, "time stamp"},
-		{"nobody", VerifyOptions{}, "time stamp"},
+		{"no root", VerifyOptions{}, "time stamp"},
 	} {
 		tc.o.Now = time.Now()
 		r, err := Verify(bytes.NewReader(out), int64(len(out)), tc.o)

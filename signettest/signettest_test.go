@@ -77,7 +77,7 @@ func TestRelyingParty(t *testing.T) {
 	if err := sandbox.Act(ctx, signed.RequestID, signettest.Another, "open"); !errors.Is(
 		err, api.ErrNoAccess,
 	) {
-		t.Errorf("somebody else opens it: %v", err)
+		t.Errorf("another person opens it: %v", err)
 	}
 	if err := sandbox.Act(ctx, signed.RequestID, signettest.Signer, "open", "proceed"); err != nil {
 		t.Fatal(err)

@@ -70,7 +70,7 @@ func alive(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 	}
-	ts.Fatalf("nobody answers at %s", args[0])
+	ts.Fatalf("no server answers at %s", args[0])
 }
 
 // terminate sends SIGTERM to what runs in the background.

@@ -169,7 +169,7 @@ func (a *Archive) replace(file string, old *os.File, info os.FileInfo, update []
 	if now, err := os.Stat(file); err != nil || !os.SameFile(now, info) ||
 		now.Size() != info.Size() ||
 		!now.ModTime().Equal(info.ModTime()) {
-		return errors.Join(fmt.Errorf("%s: somebody else changed it meanwhile", file), err)
+		return errors.Join(fmt.Errorf("%s: another process changed it", file), err)
 	}
 	if err := os.Rename(fresh.Name(), file); err != nil {
 		return err

@@ -31,7 +31,7 @@ type Config struct {
 	// Path of the configuration file, if any. The command line sets it; it is not a key.
 	File string `yaml:"-" kong:"-"`
 
-	// Facts of the deployment that the database records anew from this configuration: public_url,
+	// Facts of the deployment that the database records again from this configuration: public_url,
 	// signature_level, authority. It is no key: the command line sets it.
 	Change []string `yaml:"-" kong:"-"`
 

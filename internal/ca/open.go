@@ -54,8 +54,9 @@ type Options struct {
 	// Validity is the lifetime of signer certificates; 0 means DefaultValidity. A certificate ends
 	// at the latest with the issuing CA.
 	Validity time.Duration
-	// PlainHash has the serialNumber of signers' certificates hold SHA-256 over UID and UIN, as the
-	// real service's do, instead of an HMAC: whoever has the certificate can find the UIN.
+	// PlainHash makes the serialNumber of signers' certificates a SHA-256 over UID and UIN, as in
+	// the real service, instead of an HMAC. Any reader of the certificate can then find the UIN by
+	// trying all.
 	PlainHash bool
 	Now       func() time.Time
 	Rand      io.Reader

@@ -92,7 +92,7 @@ func TestWho(t *testing.T) {
 	}{
 		{"authentic", Record{Authentic: true}, of("shop"), "shop||"},
 		{"claims to be registered", Record{}, of("shop"), "shop||"},
-		{"is not registered", Record{}, of("nobody"), "|nobody|"},
+		{"is not registered", Record{}, of("unknown"), "|unknown|"},
 		{"result: the request's party", Record{Authentic: true, Party: "shop", RequestID: id}, compact(`{}`, `{"exchange_code":"x"}`), "shop||" + id},
 		{"result: names another", Record{Party: "shop", RequestID: id}, of("rival"), "shop|rival|" + id},
 		{"cancel: its token names the request", Record{Authentic: true}, compact(`{}`, `{"client_request":"shop","request_id":"`+id+`"}`), "shop||" + id},
@@ -156,22 +156,23 @@ func TestGarbage(t *testing.T) {
 		t.Errorf("counted %d written and %d dropped", b.written, b.dropped)
 	}
 
-	// Those who name nobody have used up what they have. A developer's bad token is still recorded.
+	// Callers that name no party have used up their rate. A developer's bad token is still
+	// recorded.
 	b.now = b.now.Add(time.Second)
 	for range 20 {
 		b.Record(Record{Error: "UNAUTHORIZED"}, junk)
 	}
 	b.Record(Record{Error: "UNAUTHORIZED"}, of("shop"))
-	shop, nobody := 0, 0
+	shop, unknown := 0, 0
 	for _, r := range b.flush(t) {
 		if r.Party == "shop" {
 			shop++
 		} else {
-			nobody++
+			unknown++
 		}
 	}
-	if shop != 1 || nobody > rateUnauthenticatedPerParty {
-		t.Errorf("%d of the shop, %d of nobody in a second", shop, nobody)
+	if shop != 1 || unknown > rateUnauthenticatedPerParty {
+		t.Errorf("%d of the shop, %d of unknown parties in a second", shop, unknown)
 	}
 }
 
@@ -203,7 +204,7 @@ func TestRate(t *testing.T) {
 	}
 }
 
-// TestFullQueue: what nobody writes is dropped and counted, and Record does not wait for it.
+// TestFullQueue checks that records beyond the queue are dropped and counted without waiting.
 func TestFullQueue(t *testing.T) {
 	b := newBench(All)
 	for range queueAuthentic + 7 {
@@ -221,8 +222,8 @@ func TestFullQueue(t *testing.T) {
 	}
 }
 
-// TestRun: records are written soon, together, and for the last ones there is Flush. A reader who
-// goes away loses nobody's.
+// TestRun checks that records are written soon and in batches, that Flush writes the last ones, and
+// that a reader that gives up does not lose records.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(All)

@@ -367,7 +367,7 @@ func TestCameraScan(t *testing.T) {
 	time.Sleep(300 * time.Millisecond)
 	if on, err := eval[bool](phone, `document.querySelector("video").srcObject !== null`); err != nil ||
 		on {
-		t.Errorf("the camera runs before anybody asked: %t %v", on, err)
+		t.Errorf("the camera runs before the person asked: %t %v", on, err)
 	}
 	phone.press("Start camera")
 	phone.until(

@@ -420,7 +420,7 @@ func TestNegativePages(t *testing.T) {
 	b.sees("Leave Sign Portal")
 	b.shot("no-access")
 	if strings.Contains(b.read(`document.documentElement.innerHTML`), "Agreement.pdf") {
-		t.Error("the page tells the document's name to somebody who has no access")
+		t.Error("the page shows the document's name to a person without access")
 	}
 	b.press("Leave Sign Portal")
 	b.sees("back at the relying party")

@@ -249,7 +249,7 @@ func TestCallsOfNobody(t *testing.T) {
 	s.upload(t, "", pdftest.Minimal())
 	s.upload(t, s.party.Token(token.Initiate, partytest.NoClaim("doc_name")), pdftest.Minimal())
 	s.upload(
-		t, s.party.Token(token.Initiate, partytest.Claim("client_id", "nobody-we-know")),
+		t, s.party.Token(token.Initiate, partytest.Claim("client_id", "unknown-party")),
 		pdftest.Minimal(),
 	)
 	s.upload(t, s.party.Token(token.Initiate), []byte("no PDF"))
@@ -269,7 +269,7 @@ func TestCallsOfNobody(t *testing.T) {
 	for _, want := range []string{
 		"initiate false |||: Unauthorized.initiate: the Authorization header is missing",
 		"initiate true us||: doc_name is missing",
-		"initiate false |nobody-we-know|: Unauthorized.initiate: party: no relying party has this client id",
+		"initiate false |unknown-party|: Unauthorized.initiate: party: no relying party has this client id",
 		"result false |||signv3-unknown: Unauthorized.the request is unknown",
 	} {
 		if want = strings.Replace(want, "|||", "||", 1); !got[want] {

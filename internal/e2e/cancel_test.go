@@ -236,7 +236,7 @@ func TestCancelTokens(t *testing.T) {
 		"none":              "",
 		"with Bearer":       "Bearer " + s.party.Token(token.Cancel, claim),
 		"no client":         s.party.Token(token.Cancel, claim, partytest.NoClaim("client_id")),
-		"two clients":       s.party.Token(token.Cancel, claim, partytest.Claim("client_request", "somebody-else")),
+		"two clients":       s.party.Token(token.Cancel, claim, partytest.Claim("client_request", "another-client")),
 		"no exp":            s.party.Token(token.Cancel, claim, partytest.NoClaim("exp")),
 		"121 seconds":       s.party.Token(token.Cancel, claim, partytest.Claim("exp", s.now().Unix()+121)),
 		"old":               s.party.Token(token.Cancel, claim, partytest.Claim("iat", s.now().Unix()-200), partytest.Claim("exp", s.now().Unix()-100)),

@@ -54,7 +54,7 @@ func TestControl(t *testing.T) {
 	}
 	// Anyone with a right NRIC may try; only the signer may.
 	s.act(t, in.RequestID, bob, "approve").refusedAs(
-		t, "somebody else", http.StatusConflict, "NO_ACCESS",
+		t, "another person", http.StatusConflict, "NO_ACCESS",
 	)
 	s.act(t, in.RequestID, "T0000001E", "open").refusedAs(
 		t, "a person made up for the test", http.StatusConflict, "NO_ACCESS",

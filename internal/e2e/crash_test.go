@@ -280,7 +280,7 @@ func TestKill(t *testing.T) {
 			case s.approved && state != "signed":
 				t.Errorf("an approval was acknowledged, and the request is %s", state)
 			case state == "cancelled" && !s.cancelAsked, state == "signed" && !s.approveAsked:
-				t.Errorf("nobody asked, and the request is %s", state)
+				t.Errorf("no call asked for it, and the request is %s", state)
 			}
 			if state == "signed" {
 				p.checkSigned(t, s.in)

@@ -147,11 +147,11 @@ func judge(t *testing.T, dir string, complain func(format string, args ...any)) 
 		case cancelled && r.State != request.StateCancelled:
 			fail("an acknowledged cancel is lost")
 		case !asked && r.State == request.StateCancelled:
-			fail("nobody has cancelled it")
+			fail("no call has cancelled it")
 		case words["approve"] > 0 && r.State != request.StateSigned:
 			fail("an acknowledged approval is lost")
 		case words["asked-approve"] == 0 && r.State == request.StateSigned:
-			fail("nobody has approved it")
+			fail("no phone has approved it")
 		case words["open"] > 0 && (r.Signer == nil || r.Signer.UIN != alice):
 			fail("it has forgotten its signer")
 		case words["proceed"] > 0 && words["leave"]+words["asked-leave"]+words["asked-approve"] == 0 && r.State != request.StateSession:

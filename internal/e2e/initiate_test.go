@@ -22,7 +22,7 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-var update = flag.Bool("update", false, "write testdata/initiate.golden anew")
+var update = flag.Bool("update", false, "rewrite testdata/initiate.golden")
 
 // places is the claim sign_locations: page, x and y, one after the other.
 func places(numbers ...any) partytest.Edit {

@@ -226,10 +226,10 @@ func TestPhoneEnrols(t *testing.T) {
 	bad.send(t, "POST", "/phone/api/enrol", strings.NewReader("{"), nil).refusedAs(
 		t, "no JSON", 400, "CLIENT_SIDE_ERROR",
 	)
-	nobody := &phone{visitor: s.visitor(t), key: bad.key}
-	nobody.call(t, "api/enrol/start", nil, nil).refusedAs(t, "nobody", 401, "LOGIN_REQUIRED")
-	nobody.call(t, "api/enrol", ok, nil).refusedAs(
-		t, "nobody with a challenge", 401, "LOGIN_REQUIRED",
+	stranger := &phone{visitor: s.visitor(t), key: bad.key}
+	stranger.call(t, "api/enrol/start", nil, nil).refusedAs(t, "not logged in", 401, "LOGIN_REQUIRED")
+	stranger.call(t, "api/enrol", ok, nil).refusedAs(
+		t, "not logged in, with a challenge", 401, "LOGIN_REQUIRED",
 	)
 	s.advance(t, "6m")
 	bad.call(t, "api/enrol", ok, nil).refusedAs(t, "an old challenge", 400, "SIGNATURE_INVALID")
@@ -348,7 +348,7 @@ func TestPhoneRefusals(t *testing.T) {
 	t.Run("approval without a look at the challenge", func(t *testing.T) {
 		p.call(t, session+"/approve", some, nil).refusedAs(t, "approve", 409, "NO_ACTIVE_SESSION")
 	})
-	t.Run("somebody else's phone", func(t *testing.T) {
+	t.Run("another person's phone", func(t *testing.T) {
 		bobs := enrolled(t, s, bob)
 		bobs.scan(t, desk, in)
 		for _, call := range []string{"/challenge", "/approve", "/reject"} {
@@ -408,7 +408,7 @@ func TestPhoneRefusals(t *testing.T) {
 		}
 		lost.post(t, "/phone/revoke", url.Values{"phone_id": {"nonsense"}}).follow(t)
 	})
-	t.Run("a request that nobody made", func(t *testing.T) {
+	t.Run("an unknown request", func(t *testing.T) {
 		path := "sign/signv3-0199cc9c-8b7c-70df-b29b-39843a10c332"
 		for _, call := range []string{"/challenge", "/approve", "/reject"} {
 			p.call(t, path+call, some, nil).refusedAs(t, call, 409, "NO_ACTIVE_SESSION")

@@ -189,7 +189,7 @@ func TestWayBack(t *testing.T) {
 		v.login(t, in, alice)
 		expect(t, v, in.RequestID, "success")
 	})
-	t.Run("somebody else than the signer", func(t *testing.T) {
+	t.Run("another person than the signer", func(t *testing.T) {
 		in := s.initiate(t)
 		s.must(t, in.RequestID, bob, "open")
 		v := s.visitor(t)
@@ -199,7 +199,7 @@ func TestWayBack(t *testing.T) {
 		v.login(t, in, alice) // leaving ended the first login
 		expect(t, v, in.RequestID, "cancelled")
 		if v := s.view(t, in.RequestID); v.State != "session" {
-			t.Errorf("somebody else ended the session: %s", v.State)
+			t.Errorf("another person ended the session: %s", v.State)
 		}
 		s.must(t, in.RequestID, bob, "approve")
 		s.settled(t, in.RequestID, "signed")

@@ -164,10 +164,10 @@ func TestLogsHoldNoSecrets(t *testing.T) {
 	post(api+"/cancel", jws("a token of a party that is down", token.Cancel), "application/json")
 	s.act(t, in.RequestID, bob, "open")
 	s.act(t, in.RequestID, "S1234567X", "open")
-	for _, path := range []string{"/secret-path-of-somebody", "/sign/secret-path-of-somebody", "/documents/x?expires=1&signature=secret-path-of-somebody"} {
+	for _, path := range []string{"/secret-path-of-a-caller", "/sign/secret-path-of-a-caller", "/documents/x?expires=1&signature=secret-path-of-a-caller"} {
 		do(t, "GET", s.url+path, "", "", nil)
 	}
-	secrets["a path"] = "secret-path-of-somebody"
+	secrets["a path"] = "secret-path-of-a-caller"
 	s.stop()
 
 	records := recorded(t, s)

@@ -438,7 +438,7 @@ func TestRefetchUnknownKid(t *testing.T) {
 	b.advance(time.Minute)
 	b.party.ServeJWKS(nil)
 	if err := b.cancel(b.party.Alg("ES384")); err != nil {
-		t.Errorf("a key published meanwhile: %v", err)
+		t.Errorf("a key published in the meantime: %v", err)
 	}
 	fetches(2)
 	wantCause(t, b.cancel(unknown), "no usable key")
@@ -487,7 +487,7 @@ func TestRefetchFailed(t *testing.T) {
 	restarted.Now = b.now
 	jwk := restarted.Key("ES256").JWK()
 	jwk["kid"] = b.party.Key("ES256").Kid
-	anew := func() error {
+	again := func() error {
 		_, _, err := b.Verify(context.Background(), restarted.Token(
 			token.Cancel, partytest.Claim("client_id", b.party.ClientID),
 			partytest.Header("kid", jwk["kid"]),
@@ -499,16 +499,16 @@ func TestRefetchFailed(t *testing.T) {
 	}
 	b.advance(time.Second)
 	wantCause(
-		t, anew(),
+		t, again(),
 		"does not verify with the key that kid names; the JWKS was fetched 0s ago, its kids: ",
 	)
-	wantCause(t, anew(), "does not verify")
+	wantCause(t, again(), "does not verify")
 	if n := b.party.Fetches(); n != 2 {
 		t.Errorf("two forged signatures: %d fetches, want 2", n)
 	}
 	b.advance(time.Second)
 	b.party.ServeJWKS(serve(200, partytest.JWKS(jwk)))
-	if err := anew(); err != nil {
+	if err := again(); err != nil {
 		t.Errorf("after a restart with a new key: %v", err)
 	}
 	b.advance(time.Second)
@@ -750,7 +750,7 @@ func TestKeySets(t *testing.T) {
 func TestCached(t *testing.T) {
 	b := newKeyBench(t, nil)
 	if _, ok := b.keys.Cached(b.registered()); ok {
-		t.Error("keys are cached before anybody asked")
+		t.Error("keys are cached before a call needs them")
 	}
 	if err := b.cancel(); err != nil {
 		t.Fatal(err)

@@ -79,7 +79,8 @@ func TestRegistrar(t *testing.T) {
 
 	var invalid party.Invalid
 	if err := o.Register(ctx, "mei", party.Party{ClientID: "a b", Name: " ", JWKSURL: "http://a.example"}); !errors.As(
-		err, &invalid,
+		err,
+		&invalid,
 	) ||
 		len(invalid) != 4 {
 		t.Errorf("all that is wrong: %v, %v", invalid, err)
@@ -277,7 +278,7 @@ func TestRegistryFollows(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		if !knows(&blind, "b") {
-			t.Error("the store is back and nobody looks")
+			t.Error("the store is back, but the registry does not read it")
 		}
 		stop()
 	})

@@ -258,7 +258,7 @@ func TestTLS(t *testing.T) {
 	}
 	answer.Body.Close()
 	if _, err := NewClient(Policy{AllowPrivate: true}).Get(server.URL); err == nil {
-		t.Error("a certificate of nobody we know was accepted, also in the sandbox")
+		t.Error("a certificate of an unknown authority was accepted, also in the sandbox")
 	}
 
 	old := httptest.NewUnstartedServer(

@@ -110,7 +110,7 @@ func TestEnrolment(t *testing.T) {
 		who       signer.Person
 		challenge []byte
 	}{
-		"for somebody else": {bob, challenge}, "changed": {alice, changed},
+		"for another person": {bob, challenge}, "changed": {alice, changed},
 		"cut off": {alice, challenge[:len(challenge)-1]}, "none": {alice, nil},
 	} {
 		if _, err := enrol(c.who, c.challenge); !errors.Is(err, api.ErrSignatureInvalid) {
@@ -151,7 +151,7 @@ func TestEnrolment(t *testing.T) {
 		t.Errorf("status %+v", st)
 	}
 	if st := status(big.NewInt(7)); st.Known {
-		t.Errorf("a serial that nobody has: %+v", st)
+		t.Errorf("an unknown serial: %+v", st)
 	}
 	if err := s.Revoke(t.Context(), bob, phone.ID); !errors.Is(err, signer.ErrNoPhone) {
 		t.Errorf("bob revokes: %v", err)

@@ -51,7 +51,7 @@ func FuzzVerify(f *testing.F) {
 			t.Fatalf("%v, %v, %v", claims, rp, err)
 		}
 		if answer != api.ErrUnauthorized && !signed[jws] {
-			t.Fatalf("answered %v to a token that nobody signed", answer)
+			t.Fatalf("answered %v to a token without a valid signature", answer)
 		}
 		wantNothingOf(t, err, jws)
 	})

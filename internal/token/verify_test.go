@@ -152,7 +152,7 @@ func TestAcceptedClaims(t *testing.T) {
 				`[ {"page":1,"x":0,"y":0.9999,"width":0.2,"height":[1]} ,
 				{"y":5.0E-4,"x":0.50000,"page":12} ]`,
 			),
-			"iss": "somebody", "aud": []string{"a", "https://sign.test/api/v3"}, "sub": "x",
+			"iss": "another", "aud": []string{"a", "https://sign.test/api/v3"}, "sub": "x",
 			"webhook_url": "https://elsewhere.example",
 		})), token.Initiate)
 	if err != nil {
@@ -406,7 +406,7 @@ func refusedEdits(b *bench) []refused {
 		{
 			"kid unknown",
 			token.Initiate,
-			partytest.Header("kid", "a-key-nobody-has"),
+			partytest.Header("kid", "an-unknown-key"),
 			"no usable key with the token's kid",
 		},
 		{
@@ -503,7 +503,7 @@ func refusedEdits(b *bench) []refused {
 		{
 			"client_id that is not registered",
 			token.Initiate,
-			partytest.Claim("client_id", "nobody-of-that-name"),
+			partytest.Claim("client_id", "unknown-client"),
 			"no relying party has this client id",
 		},
 		{
@@ -556,7 +556,7 @@ func refusedEdits(b *bench) []refused {
 		{
 			"cancel with two clients",
 			token.Cancel,
-			partytest.Claim("client_request", "somebody-else"),
+			partytest.Claim("client_request", "another-client"),
 			"client_id and client_request: they differ",
 		},
 		{
@@ -598,7 +598,7 @@ func refusedEdits(b *bench) []refused {
 		{
 			"result with another client_id",
 			token.Result,
-			partytest.Claim("client_id", "somebody-else"),
+			partytest.Claim("client_id", "another-client"),
 			"not the party that the request belongs to",
 		},
 
@@ -909,7 +909,7 @@ func TestCheapRefusalsFetchNothing(t *testing.T) {
 		partytest.Header("alg", "none"),
 		partytest.Claim("exp", epoch.Unix()-1),
 		partytest.Claim("jti", "x"),
-		partytest.Claim("client_id", "nobody"),
+		partytest.Claim("client_id", "unknown"),
 		partytest.Claim("custom", strings.Repeat("x", 20_000)),
 	} {
 		if _, _, err := b.verify(b.party.Token(token.Initiate, edit), token.Initiate); err == nil {

@@ -186,7 +186,7 @@ func TestErrorsHideTheURL(t *testing.T) {
 	}
 }
 
-// TestNothingToSend: no URL is no failure, a stop is nobody's, and only a signed request is
+// TestNothingToSend: a missing URL is not a failure, nor is a stop, and only a signed request is
 // announced.
 func TestNothingToSend(t *testing.T) {
 	b := newBench(t, "")

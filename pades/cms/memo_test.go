@@ -106,7 +106,7 @@ func TestMemo(t *testing.T) {
 			if memo.CheckCertificate(l.leaf, other.ca) == nil ||
 				memo.CheckCertificate(tampered, l.ca) == nil ||
 				memo.CheckCertificate(l.leaf, l.leaf) == nil {
-				t.Errorf("round %d: a signature by somebody else", round)
+				t.Errorf("round %d: a signature by another key", round)
 			}
 		}
 	}

@@ -92,7 +92,7 @@ func (r Reason) Sentence() string {
 	case BadStartXref:
 		return "The startxref line at the end of the file does not give the position of a cross-reference section."
 	case BadXref:
-		return "A cross-reference section is damaged; open the document in a PDF editor and save it anew."
+		return "A cross-reference section is damaged; open the document in a PDF editor and save it again."
 	case XrefLoop:
 		return "The cross-reference sections point at each other in a loop."
 	case HybridReference:
@@ -100,7 +100,7 @@ func (r Reason) Sentence() string {
 	case Encrypted:
 		return "The document is, or in an earlier revision was, encrypted; remove the protection before you send it."
 	case WrongOffset:
-		return "A cross-reference entry does not point at the object it names; open the document in a PDF editor and save it anew."
+		return "A cross-reference entry does not point at the object it names; open the document in a PDF editor and save it again."
 	case WrongGeneration:
 		return "An object's generation number differs from the one in the cross-reference entry or the reference."
 	case BadObject:
@@ -148,7 +148,7 @@ func (r Reason) Sentence() string {
 	case TooManyObjects:
 		return "The document has more objects, or larger object numbers, than the service accepts."
 	case TooManyRevisions:
-		return "The document has been updated more often than the service accepts; save it anew."
+		return "The document has been updated more often than the service accepts; save it again."
 	case TooDeep:
 		return "Objects, the page tree or the field tree are nested more deeply than the service accepts."
 	case ObjectTooLarge:

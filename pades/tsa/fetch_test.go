@@ -141,6 +141,6 @@ func TestFetcher(t *testing.T) {
 	f = &Fetcher{HTTP: srv.Client(), Now: time.Now}
 	srv.Close()
 	if _, _, err := fetch(unit...); err == nil {
-		t.Error("nobody there: accepted")
+		t.Error("no server, but accepted")
 	}
 }

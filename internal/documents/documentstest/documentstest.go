@@ -223,14 +223,14 @@ func keys(s *suite) {
 	}
 	s.has(id, id+"/a", id+"/b.pdf", id+"/c-1_x")
 	s.has(other, other+"/z")
-	s.has("nobody")
+	s.has("unknown")
 }
 
 func remove(s *suite) {
 	for _, name := range []string{"/a", "/b", "/c"} {
 		s.put(id+name, name)
 	}
-	if err := s.Delete(s.t.Context(), id+"/a", id+"/missing", "nobody/x", id+"/c"); err != nil {
+	if err := s.Delete(s.t.Context(), id+"/a", id+"/missing", "unknown/x", id+"/c"); err != nil {
 		s.t.Fatal(err)
 	}
 	s.has(id, id+"/b")

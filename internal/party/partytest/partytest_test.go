@@ -16,8 +16,8 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// TestPartyIsOrdinary checks the party with a library that shares nothing with it: whoever tests
-// against the party must not be testing against our own mistakes.
+// TestPartyIsOrdinary checks the party with an independent library, because tests
+// against the party must not depend on mistakes of this package.
 func TestPartyIsOrdinary(t *testing.T) {
 	p := partytest.Start(t)
 	registration := p.Registration()

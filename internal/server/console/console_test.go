@@ -501,7 +501,7 @@ func TestPassword(t *testing.T) {
 		name, user, pass string
 		want             int
 	}{
-		{"nobody", "", "", 401},
+		{"no name", "", "", 401},
 		{"wrong", "mei", "correct horse batterx", 401},
 		{"part of it", "mei", password[:10], 401},
 		{"no password", "mei", "", 401},

@@ -28,7 +28,7 @@ func TestPlainError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nobody := "http://" + closed.Addr().String()
+	refusing := "http://" + closed.Addr().String()
 	_ = closed.Close()
 	release := make(chan struct{})
 	slow := httptest.NewServer(
@@ -59,7 +59,7 @@ func TestPlainError(t *testing.T) {
 		err  error
 		want string
 	}{
-		{get(nobody, http.DefaultClient), "refuses the connection"},
+		{get(refusing, http.DefaultClient), "refuses the connection"},
 		{get(slow.URL, &http.Client{Timeout: 10 * time.Millisecond}), "did not answer in time"},
 		{get(reset.URL, http.DefaultClient), "closed the connection"},
 		{get(secure.URL, other), "for another host name"},

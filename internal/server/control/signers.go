@@ -144,7 +144,7 @@ func (s *Signers) Run(ctx context.Context) error {
 		case id := <-s.arrivals:
 			plan, planned, err := s.planOf(ctx, id)
 			if err != nil || !planned && s.auto == 0 {
-				continue // nobody waits for the error; the request may be gone
+				continue // no caller waits for the error; the request may be gone
 			}
 			playing.Go(func() {
 				select {

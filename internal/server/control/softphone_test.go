@@ -11,7 +11,7 @@ import (
 	"github.com/signet-sign/signet/internal/store/storetest"
 )
 
-// TestSoftPhoneWhileClockMoves: somebody who moves the sandbox's clock by hours may do so while a
+// TestSoftPhoneWhileClockMoves checks that the sandbox's clock can be moved by hours while a
 // persona's phone is being enrolled.
 func TestSoftPhoneWhileClockMoves(t *testing.T) {
 	begin := time.Now()

@@ -553,7 +553,7 @@ func TestProviderAway(t *testing.T) {
 	}
 }
 
-// TestCallbackWithoutAttempt: an answer that nobody asked for, or that the person declined.
+// TestCallbackWithoutAttempt checks an answer without a login attempt, and a declined login.
 func TestCallbackWithoutAttempt(t *testing.T) {
 	p := newProvider(t)
 	l := newClient(t, func(config *login.Config) { config.Issuer = p.URL })

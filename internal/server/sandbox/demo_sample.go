@@ -194,7 +194,7 @@ func (d *drawing) frames(places []samplePlace) {
 func (d *drawing) foot(page int) {
 	d.op("0.85 0.87 0.90 RG 0.6 w %.2f 58 m %.2f 58 l S", sampleLeft, sampleLeft+sampleWidth)
 	d.y = 42
-	d.text("F1", 8, sampleLeft, "Sample document of the Signet sandbox. It binds nobody.", quiet)
+	d.text("F1", 8, sampleLeft, "Sample document of the Signet sandbox. It is not binding.", quiet)
 	d.text("F1", 8, sampleLeft+sampleWidth-42, fmt.Sprintf("Page %d of 2", page), quiet)
 }
 

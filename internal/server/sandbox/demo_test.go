@@ -323,7 +323,7 @@ func TestDemoCreates(t *testing.T) {
 	)
 	b.state("signv3-1", "created")
 
-	// An upload, of a document that nobody can measure; anybody may sign.
+	// An upload of a document whose pages cannot be measured; any person may sign.
 	status, _, header := b.upload("lease <1>.pdf", []byte("%PDF-broken"), "one")
 	if status != http.StatusSeeOther || header.Get("Location") != "/demo/requests/signv3-2" {
 		t.Errorf("upload: %d", status)

@@ -16,8 +16,8 @@ type Persona struct {
 }
 
 // Personas returns the people of a sandbox that is not told others. Their NRICs and FINs have valid
-// check letters and belong to nobody we know; the first two are the ones that the ecosystem's other
-// test tools use.
+// check letters and belong to no known person; the first two are the ones that the ecosystem's
+// other test tools use.
 func Personas() []Persona {
 	return []Persona{
 		{signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}, "the usual signer"},

@@ -92,7 +92,7 @@ func TestReview(t *testing.T) {
 		eventually(`!document.querySelector("[data-proceed] button").disabled`),
 	)
 
-	// Zoom by keyboard, and the pages are drawn anew.
+	// Zoom by keyboard, and the pages are drawn again.
 	const width = `document.querySelector(".sheet").getBoundingClientRect().width`
 	do(t, ctx, eventually(`document.querySelector(".sheet.drawn canvas") !== null`))
 	before := eval[float64](t, ctx, width)
@@ -514,7 +514,7 @@ func smallCanvas(n int) step {
 }
 
 // TestLittleMemory: a page for which the memory does not suffice is drawn less sharp; one that
-// cannot be drawn at all says so and strands nobody, on a phone neither.
+// cannot be drawn at all says so and keeps the buttons usable, also on a phone.
 func TestLittleMemory(t *testing.T) {
 	t.Run("some", func(t *testing.T) {
 		s := newSite(t)
@@ -1026,8 +1026,8 @@ func TestPhoneHearsOfTheSeal(t *testing.T) {
 	}
 }
 
-// TestSessionEndsDuringEnrolment: somebody who sets up a phone for a document hears when there is
-// nothing to sign any more.
+// TestSessionEndsDuringEnrolment checks that the page that sets up a phone says when there is
+// nothing left to sign.
 func TestSessionEndsDuringEnrolment(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
@@ -1059,7 +1059,7 @@ func TestSessionEndsDuringEnrolment(t *testing.T) {
 	}
 }
 
-// TestPhoneTooLate shows that a waiting phone says what happened meanwhile.
+// TestPhoneTooLate checks that a waiting phone shows what happened in the meantime.
 func TestPhoneTooLate(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)

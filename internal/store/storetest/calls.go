@@ -58,7 +58,7 @@ func (s *suite) calls(f calllog.Filter) string {
 
 func callsWhole(t *testing.T, s *suite, _ Harness) {
 	full := call(1)
-	full.Claimed, full.By, full.Attempt, full.Reason = "somebody", "Mei", 3, `claim exp: "late" – 'by' 4 s \`
+	full.Claimed, full.By, full.Attempt, full.Reason = "another", "Mei", 3, `claim exp: "late" – 'by' 4 s \`
 	full.Token = &calllog.Token{
 		Header:    []byte(`{"alg":"ES256"}`),
 		Claims:    []byte(`{"b":1,"a":"\u0000é"}`),
