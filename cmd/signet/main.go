@@ -148,8 +148,9 @@ func (c *sandboxCmd) Run(env *environment) error {
   API base           %[1]s/api/v3         (also %[1]s/sign-v3, as in MockPass)
   Signet's keys      %[1]s/.well-known/keys.json
   Console            http://%[2]s/console/
-  Control            http://%[2]s/         (for tests: requests, signers' steps, the clock)
+  Control            http://%[2]s/         (for tests; GET / lists the calls)
   Data               %[3]s
+  Root certificate   %[3]s/authority/root.crt   (for signet verify --root; keep it with --data DIR)
 
 Log in as one of the personas; approve on a phone at %[1]s/phone/ or with the persona's software phone.
 Stop with Ctrl-C.

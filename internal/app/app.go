@@ -21,6 +21,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -160,13 +161,13 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	a.stop = make(chan struct{})
 	a.metrics = obs.NewMetrics()
 
-	if a.listener, err = a.listen(c.Listen); err != nil {
-		return fmt.Errorf("listen: %w", err)
+	if a.listener, err = listen("listen", c.Listen); err != nil {
+		return err
 	}
 	a.Addr = a.listener.Addr()
 	if c.Control != "" {
-		if a.controlListener, err = a.listen(c.Control); err != nil {
-			return fmt.Errorf("control: %w", err)
+		if a.controlListener, err = listen("control", c.Control); err != nil {
+			return err
 		}
 		a.Control = a.controlListener.Addr()
 	}
@@ -596,7 +597,20 @@ func (a *App) Close() error {
 	return err
 }
 
-func (a *App) listen(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
+// listen opens the listener whose address a key of the configuration has.
+func listen(key, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf(
+			"%s: %w: another program has this port, such as MockPass or another sandbox; stop it, or choose another address with --%s",
+			key, err, key,
+		)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return l, nil
+}
 
 // toProvider reaches the identity provider. In a sandbox its calls go directly to the handler, so
 // that they work whatever the public URL is.

@@ -80,6 +80,12 @@ func (a *App) openSandbox(
 	}
 	if c.Listen == "" {
 		c.Listen = SandboxListen
+		if port := cmp.Or(getenv("MOCKPASS_PORT"), getenv("PORT")); port != "" {
+			c.Listen = net.JoinHostPort("127.0.0.1", port)
+		}
+	}
+	if c.PublicURL == "" {
+		c.PublicURL = getenv("MOCKPASS_SERVER_HOST")
 	}
 	if c.Control == "" {
 		c.Control = SandboxControl
@@ -93,7 +99,8 @@ func (a *App) openSandbox(
 		}
 	}
 	if c.Data == "" {
-		dir, err := os.MkdirTemp("", "signet-sandbox-")
+		removeAbandoned(os.TempDir(), a.log)
+		dir, err := os.MkdirTemp("", dataPrefix)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/png"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -165,6 +166,52 @@ func TestEarliest(t *testing.T) {
 	} {
 		if got := c.a.earliest().Sub(wall); got != c.want {
 			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+}
+
+// TestMockAddress: MockPass's variables give the port and the public URL of a sandbox that is told
+// neither.
+func TestMockAddress(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(free.Addr().String())
+	free.Close()
+	for name, c := range map[string]struct {
+		env    map[string]string
+		listen string // of the configuration
+		port   bool   // that of the environment is used
+		url    string
+	}{
+		"MOCKPASS_PORT": {env: map[string]string{"MOCKPASS_PORT": port, "PORT": "1"}, port: true},
+		"PORT":          {env: map[string]string{"PORT": port}, port: true},
+		"--listen":      {env: map[string]string{"PORT": port}, listen: "127.0.0.1:0"},
+		"MOCKPASS_SERVER_HOST": {
+			env:    map[string]string{"MOCKPASS_SERVER_HOST": "http://localhost:5156"},
+			listen: "127.0.0.1:0", url: "http://localhost:5156",
+		},
+	} {
+		config := SandboxDefaults()
+		config.Listen, config.Control, config.Data = c.listen, "127.0.0.1:0", t.TempDir()
+		a, err := OpenSandbox(
+			t.Context(), config, time.Now, func(name string) string { return c.env[name] },
+			slog.New(slog.DiscardHandler),
+		)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		_, got, _ := net.SplitHostPort(a.Addr.String())
+		if (got == port) != c.port {
+			t.Errorf("%s: port %s, that of the environment is %s", name, got, port)
+		}
+		if c.url != "" && a.Config.PublicURL != c.url {
+			t.Errorf("%s: %s", name, a.Config.PublicURL)
+		}
+		if err := a.Close(); err != nil {
+			t.Error(err)
 		}
 	}
 }
