@@ -53,7 +53,7 @@ var imports = map[string]string{
 	"internal/server":          "",
 	"internal/server/security": "",
 	"internal/server/httpx":    "api internal/request internal/server/security",
-	"internal/server/ui":       "internal/server/httpx",
+	"internal/server/ui":       "pades internal/server/httpx",
 	"internal/server/login":    "internal/server/httpx internal/server/security internal/signer",
 	"internal/server/pki":      "internal/ca internal/server/httpx",
 	"internal/server/rpapi":    "api internal/token internal/calllog internal/server/httpx internal/server/security internal/request",

@@ -42,12 +42,24 @@ func (l Level) String() string {
 	return "none"
 }
 
+// Place is where a signature shows on a page as displayed: fractions of its width and height, X
+// and Y from the lower left corner.
+type Place struct {
+	Page   int     `json:"page"` // from 1
+	X      float64 `json:"x"`
+	Y      float64 `json:"y"`
+	Width  float64 `json:"width"`
+	Height float64 `json:"height"`
+}
+
 // Signature is the verdict on one signature or document timestamp.
 type Signature struct {
 	// Fields are the names of all fields of this signature. Appearances is the number of visible
 	// ones.
 	Fields      []string
 	Appearances int
+	// Places are where the visible ones are.
+	Places []Place
 	// DocumentTimestamp distinguishes a document timestamp from a person's signature.
 	DocumentTimestamp bool
 	// Signer is the certificate, or nil if the message is unreadable. Chain leads from it to a

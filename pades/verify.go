@@ -137,6 +137,15 @@ func (v *verifier) judge(s *signature, out *Signature) error {
 		for _, w := range f.Widgets {
 			if shownWidget(w) {
 				out.Appearances++
+				page, err := v.doc.Page(w.Page)
+				if err != nil {
+					return err
+				}
+				width, height := page.DisplaySize()
+				out.Places = append(out.Places, Place{
+					w.Page, w.Display.X1 / width, w.Display.Y1 / height,
+					(w.Display.X2 - w.Display.X1) / width, (w.Display.Y2 - w.Display.Y1) / height,
+				})
 			}
 		}
 	}

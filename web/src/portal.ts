@@ -6,7 +6,7 @@ import { countDown } from "./lib/countdown";
 import { formUnderway, guardForms } from "./lib/forms";
 import { Live, type State } from "./lib/live";
 import { menus } from "./lib/menu";
-import { announce, find, findAll, memory, text } from "./lib/page";
+import { announce, find, findAll, memory, showLost, text } from "./lib/page";
 import { startReview } from "./review";
 import type { Viewer } from "./viewer";
 
@@ -15,6 +15,7 @@ menus();
 follow();
 rotateCode();
 void showDocuments();
+checkDocuments();
 warm();
 
 function follow(): void {
@@ -111,10 +112,63 @@ function warm(): void {
   else addEventListener("load", () => setTimeout(go, 300));
 }
 
-async function load(root: HTMLElement): Promise<Viewer> {
+/**
+ * Sends a document to be checked without leaving the page, so that it can be shown with the marks of its signatures: the server
+ * keeps nothing of it.
+ */
+function checkDocuments(): void {
+  const form = find<HTMLFormElement>("[data-verify-form]");
+  const input = form && find<HTMLInputElement>("input[type=file]", form);
+  if (!form || !input) return;
+  form.addEventListener("submit", (e) => {
+    const file = input.files?.[0];
+    if (!file) return;
+    e.preventDefault();
+    void check(form, file);
+  });
+  addEventListener("dragover", (e) => e.preventDefault());
+  addEventListener("drop", (e) => {
+    e.preventDefault();
+    if (!e.dataTransfer?.files.length) return;
+    input.files = e.dataTransfer.files;
+    form.requestSubmit();
+  });
+}
+
+async function check(form: HTMLFormElement, file: File): Promise<void> {
+  const [answer, bytes] = await Promise.all([fetch(form.action, { method: "POST", body: new FormData(form) }), file.arrayBuffer()]).catch(
+    () => [null, null] as const,
+  );
+  const page = answer && new DOMParser().parseFromString(await answer.text(), "text/html");
+  const result = page && find("[data-verify]", page);
+  const old = find("[data-verify]");
+  if (!result || !old) {
+    showLost(true);
+    delete form.dataset["sent"];
+    for (const busy of findAll(".busy", form)) busy.classList.remove("busy");
+    return;
+  }
+  showLost(false);
+  old.replaceWith(result);
+  guardForms();
+  checkDocuments();
+  scrollTo({ top: 0 });
+  announce(find("h1", result)?.textContent ?? "");
+  const box = find("[data-verified]", result);
+  const root = box && find("[data-viewer]", box);
+  if (!box || !root || !bytes) return;
+  box.hidden = false;
+  const viewer = await load(root, new Uint8Array(bytes));
+  viewer.onPlace = (i) => {
+    const places = JSON.parse(root.dataset["places"] ?? "[]") as { signature: number }[];
+    document.getElementById(`signature-${places[i]?.signature}`)?.scrollIntoView({ block: "center" });
+  };
+}
+
+async function load(root: HTMLElement, bytes?: Uint8Array): Promise<Viewer> {
   // The worker is as large as the viewer: it comes at the same time and not after it.
   const worker = root.dataset["workerUrl"];
   if (worker) void fetch(worker).catch(() => undefined);
   const { openViewer } = await import("./viewer");
-  return openViewer(root);
+  return openViewer(root, bytes);
 }

@@ -13,6 +13,10 @@ interface Place {
   page: number;
   x: number;
   y: number;
+  /** Of a signature that is there: its size as fractions of the page, and its number. */
+  width?: number;
+  height?: number;
+  signature?: number;
 }
 
 // Phones refuse large canvases in silence, and all canvases together may take some 200 MB of an old one: at 4 bytes a pixel this
@@ -277,11 +281,11 @@ export class Viewer {
       if (!box) {
         box = document.createElement("button");
         box.type = "button";
-        box.className = "place-box";
+        box.className = place.signature ? "place-box signed" : "place-box";
         const label = document.createElement("span");
         label.className = "visually-hidden";
-        label.textContent = text("place.label", i + 1, place.page);
-        box.append(label, appearance(this.root.dataset));
+        label.textContent = text("place.label", place.signature ?? i + 1, place.page);
+        box.append(label, place.signature ? number(place.signature) : appearance(this.root.dataset));
         box.addEventListener("click", () => this.onPlace(i));
         sheet.boxes.set(i, box);
         sheet.element.append(box);
@@ -289,8 +293,8 @@ export class Viewer {
       const style = box.style;
       style.setProperty("left", `${place.x * 100}%`);
       style.setProperty("bottom", `${place.y * 100}%`);
-      style.setProperty("width", `${(boxWidth / sheet.width) * 100}%`);
-      style.setProperty("height", `${(boxHeight / sheet.height) * 100}%`);
+      style.setProperty("width", `${(place.width ?? boxWidth / sheet.width) * 100}%`);
+      style.setProperty("height", `${(place.height ?? boxHeight / sheet.height) * 100}%`);
     });
   }
 
@@ -590,4 +594,13 @@ function offsetTop(element: HTMLElement, root: HTMLElement): number {
 
 function offsetLeft(element: HTMLElement, root: HTMLElement): number {
   return element.getBoundingClientRect().left - root.getBoundingClientRect().left + root.scrollLeft;
+}
+
+/** The number of a signature, at the corner of its place. */
+function number(n: number): HTMLElement {
+  const element = document.createElement("span");
+  element.className = "place-number";
+  element.setAttribute("aria-hidden", "true");
+  element.textContent = String(n);
+  return element;
 }

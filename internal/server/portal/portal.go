@@ -75,6 +75,7 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /sign/{request_id}/events", j.Handle(p.events))
 	mux.Handle("GET /sign/{request_id}/code", j.Handle(p.code))
 
+	p.verifyRoutes(mux)
 	if p.SoftPhone != nil {
 		mux.HandleFunc(
 			"POST /sign/{request_id}/sandbox/approve", p.handle(p.softPhone(p.SoftPhone.Approve)),

@@ -181,6 +181,11 @@ func newSite(t *testing.T) *site {
 		"GET /sign/{id}",
 		func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
 	)
+	mux.HandleFunc("POST /verify", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.kit.Render(w, r, 200, s.pages["verify-passed"].Page); err != nil {
+			t.Error(err)
+		}
+	})
 	mux.HandleFunc("POST /", s.post)
 	s.Server = httptest.NewServer(mux)
 	t.Cleanup(s.Close)

@@ -57,6 +57,7 @@ func shots() []shot {
 				"[data-enrol-form] button",
 			), eventually(`!document.querySelector("[data-step=done]").hidden`),
 		}},
+		shot{"verify-checked", "verify", checkDocument(verifyCases + "intact/product_lta.pdf")},
 		shot{
 			"phone-home-ready",
 			"phone-home",

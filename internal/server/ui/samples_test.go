@@ -1,7 +1,10 @@
 package ui_test
 
 import (
+	"bytes"
+	"crypto/x509"
 	"html/template"
+	"os"
 	"time"
 
 	"github.com/signet-sign/signet/internal/server/httpx"
@@ -106,6 +109,18 @@ func Gallery() []Sample {
 				Name: signer.Name, Hint: signer.Hint,
 				Waiting: sampleWaiting(now, req.Path("stop-phone")),
 			}, Places: places,
+		}},
+		{"verify", 200, portal.Verify{}},
+		{"verify-busy", 429, portal.Verify{Failure: "verify.busy"}},
+		{"verify-unreadable", 422, portal.Verify{
+			File: "photo.jpg", Failure: "verify.unreadable",
+			Reason: "The upload is not a PDF: it does not start with %PDF-.",
+		}},
+		{"verify-passed", 200, sampleVerdict("intact/product_lta.pdf")},
+		{"verify-failed", 200, sampleVerdict("refuse/free_in_p1.pdf")},
+		{"verify-unknown", 200, sampleVerdict("intact/e_cosign_foreign_lta.pdf")},
+		{"verify-unsigned", 200, portal.Verify{
+			File: "letter.pdf", Verdict: ui.NewVerdict(&pades.Report{}),
 		}},
 		{"code", 200, code},
 		{"code-scanned", 200, codeScanned},
@@ -408,4 +423,27 @@ func appendInt(b []byte, n int) []byte {
 		b = append(b, byte('0'+n/10))
 	}
 	return append(b, byte('0'+n%10))
+}
+
+// verifyCases are the files on which pades tests its verifier.
+const verifyCases = "../../../pades/testdata/verify/"
+
+// sampleVerdict is the page about one of them.
+func sampleVerdict(file string) portal.Verify {
+	must := func(err error) {
+		if err != nil {
+			panic(err)
+		}
+	}
+	root, err := os.ReadFile(verifyCases + "root.pem")
+	must(err)
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(root)
+	doc, err := os.ReadFile(verifyCases + file)
+	must(err)
+	report, err := pades.Verify(bytes.NewReader(doc), int64(len(doc)), pades.VerifyOptions{
+		Roots: roots, TSARoots: roots, Now: time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC),
+	})
+	must(err)
+	return portal.Verify{File: "Tenancy agreement, unit 08-12.pdf", Verdict: ui.NewVerdict(report)}
 }

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -1273,4 +1274,57 @@ func TestWeight(t *testing.T) {
 			t.Logf("%s: %d bytes", s.Name, total)
 		}
 	}
+}
+
+// checkDocument chooses a file on the page for checking documents and waits until it is shown.
+func checkDocument(file string) []step {
+	path, err := filepath.Abs(file)
+	if err != nil {
+		panic(err)
+	}
+	return []step{
+		chromedp.SetUploadFiles(chromedp.CSS("#verify-file"), []string{path}),
+		click("[data-verify-form] button"),
+		eventually(`document.querySelector(".place-box.signed") !== null`),
+		script(`document.querySelector("[data-verified]").scrollIntoView()`),
+		eventually(`document.querySelector(".sheet.drawn .place-box.signed") !== null`),
+	}
+}
+
+// TestVerifyMarksThePlaces sends a document to be checked: the page says what it proves and shows
+// it, from the browser's own copy, with the number of each signature at its place.
+func TestVerifyMarksThePlaces(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	do(t, ctx, chromedp.Navigate(s.URL+"/gallery/verify"))
+	do(t, ctx, checkDocument(verifyCases+"intact/product_lta.pdf")...)
+	want := s.pages["verify-passed"].Page.(portal.Verify).Verdict
+	do(
+		t,
+		ctx,
+		eventually(
+			fmt.Sprintf(
+				`document.querySelectorAll(".place-box.signed").length === %d`,
+				len(want.Places),
+			),
+		),
+		eventually(
+			fmt.Sprintf(
+				`document.querySelectorAll(".signature").length === %d`,
+				len(want.Signatures),
+			),
+		),
+		eventually(`document.querySelector(".place-box.signed .place-number").textContent === "1"`),
+		eventually(
+			`(() => { const b = document.querySelector(".place-box.signed"); const p = b.parentElement.getBoundingClientRect(), r = b.getBoundingClientRect();
+			return `+fmt.Sprintf(
+				"Math.abs((r.left - p.left) / p.width - %f) < 0.01 && Math.abs(r.width / p.width - %f) < 0.01",
+				want.Places[0].X,
+				want.Places[0].Width,
+			)+`; })()`,
+		),
+		eventually(
+			`document.querySelector("[data-verify] h1").textContent === "The document is as it was signed"`,
+		),
+	)
 }

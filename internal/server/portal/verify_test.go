@@ -1,0 +1,171 @@
+package portal_test
+
+import (
+	"bytes"
+	"crypto/x509"
+	"io"
+	"log/slog"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/server/portal"
+	"github.com/signet-sign/signet/internal/server/ui"
+)
+
+const cases = "../../../pades/testdata/verify/"
+
+// verifier serves the page for checking documents. It has no storage: a document that was stored
+// would panic. log is what it writes to its log.
+func verifier(t *testing.T) (h http.Handler, log *bytes.Buffer) {
+	t.Helper()
+	pem, err := os.ReadFile(cases + "root.pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	kit, err := ui.New(ui.Options{Templates: []ui.Templates{portal.Templates()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log = new(bytes.Buffer)
+	logger := slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	p := &portal.Portal{
+		Requests: request.New(request.Config{
+			Roots: roots, TSARoots: roots, Log: logger,
+			Now: func() time.Time { return time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC) },
+		}),
+		Kit: kit, Log: logger,
+	}
+	mux := http.NewServeMux()
+	p.Routes(mux)
+	return mux, log
+}
+
+func upload(
+	t *testing.T, h http.Handler, field, name string, doc []byte,
+) *httptest.ResponseRecorder {
+	t.Helper()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	part, err := form.CreateFormFile(field, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = part.Write(doc)
+	if err := form.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequest(http.MethodPost, "/verify", &body)
+	r.Header.Set("Content-Type", form.FormDataContentType())
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// TestVerify uploads files to the page: it says who signed, when, and whether the document was
+// changed. Neither the name nor the content of a file is logged.
+func TestVerify(t *testing.T) {
+	h, log := verifier(t)
+	read := func(name string) []byte {
+		doc, err := os.ReadFile(cases + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return doc
+	}
+	signed := read("intact/product_lta.pdf")
+	changed := bytes.Clone(signed)
+	changed[bytes.Index(changed, []byte("MediaBox"))+12]++
+	for name, c := range map[string]struct {
+		doc    []byte
+		status int
+		want   []string
+	}{
+		"intact":     {signed, 200, []string{"The document is as it was signed", "What was signed is unchanged", "A time stamp proves it", "TOTAL-PASSED"}},
+		"changed":    {changed, 200, []string{"Do not rely on this document", "The content was changed after it was signed", "HASH_FAILURE"}},
+		"forbidden":  {read("refuse/free_in_p1.pdf"), 200, []string{"Do not rely on this document", "does not allow"}},
+		"stranger":   {read("intact/e_cosign_foreign_lta.pdf"), 200, []string{"It is not certain who signed", "the name may be made up"}},
+		"not a PDF":  {[]byte("<html>"), 422, []string{"cannot be read as a PDF", "does not start with %PDF-"}},
+		"too large":  {make([]byte, api.MaxDocumentBytes), 422, []string{"too large"}},
+		"empty file": {nil, 422, []string{"cannot be read as a PDF"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := upload(t, h, "document", "secret-name.pdf", c.doc)
+			if w.Code != c.status {
+				t.Errorf("status %d, want %d", w.Code, c.status)
+			}
+			for _, want := range c.want {
+				if !strings.Contains(w.Body.String(), want) {
+					t.Errorf("the page does not say %q", want)
+				}
+			}
+		})
+	}
+	if w := upload(t, h, "other", "x.pdf", signed); w.Code != http.StatusBadRequest {
+		t.Errorf("another field: %d", w.Code)
+	}
+	if strings.Contains(log.String(), "secret-name") || strings.Contains(log.String(), "%PDF") {
+		t.Errorf("the log has what was uploaded: %s", log)
+	}
+}
+
+// TestVerifyIsBounded refuses documents beyond the rate, and a third one while two are in memory.
+func TestVerifyIsBounded(t *testing.T) {
+	h, _ := verifier(t)
+	var last *httptest.ResponseRecorder
+	for range 20 {
+		last = upload(t, h, "document", "x.pdf", []byte("x"))
+	}
+	if last.Code != http.StatusTooManyRequests || last.Header().Get("Retry-After") == "" {
+		t.Errorf("the 20th document in a moment: %d", last.Code)
+	}
+
+	h, _ = verifier(t)
+	server := httptest.NewServer(h)
+	defer server.Close()
+	const start = "--b\r\nContent-Disposition: form-data; name=\"document\"; filename=\"x.pdf\"\r\n\r\n"
+	held := make(chan io.WriteCloser, 2)
+	for range 2 {
+		r, w := io.Pipe()
+		go func() {
+			resp, err := http.Post(server.URL+"/verify", "multipart/form-data; boundary=b", r)
+			if err == nil {
+				resp.Body.Close()
+			}
+		}()
+		if _, err := io.WriteString(w, start+"%PDF-1.7"); err != nil {
+			t.Fatal(err)
+		}
+		held <- w
+	}
+	for tries := 1; ; tries++ { // fewer than the rate refuses
+		resp, err := http.Post(
+			server.URL+"/verify", "multipart/form-data; boundary=b",
+			strings.NewReader(start+"x\r\n--b--\r\n"),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode == http.StatusTooManyRequests {
+			break
+		}
+		if tries == 6 {
+			t.Fatalf("a third document at once: %d", resp.StatusCode)
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+	for range 2 {
+		if err := (<-held).Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

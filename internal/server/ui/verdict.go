@@ -1,0 +1,150 @@
+package ui
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/signet-sign/signet/pades"
+)
+
+// Verdict is what a person needs to know of a [pades.Report], as keys of messages.
+type Verdict struct {
+	// Tone is good, warn or bad, and Icon goes with it; Heading and Text say what to make of the
+	// document.
+	Tone, Icon, Heading, Text string
+	Signatures                []SignatureVerdict
+	// Places are where the signatures are on the pages.
+	Places []VerdictPlace
+	// Problems of the file as a whole, in English.
+	Problems []*pades.Problem
+}
+
+// VerdictPlace is where a signature, by its number from 1, is on a page.
+type VerdictPlace struct {
+	pades.Place
+	Signature int `json:"signature"`
+}
+
+// PlacesJSON returns Places as JSON for the viewer.
+func (v *Verdict) PlacesJSON() (string, error) {
+	b, err := json.Marshal(v.Places)
+	return string(b), err
+}
+
+// SignatureVerdict answers who signed, when, whether what was signed is intact, and what came
+// after.
+type SignatureVerdict struct {
+	Tone      string // good, warn or bad
+	Timestamp bool   // of the document, which no person made
+	Name      string // in the certificate
+	Issuer    string // "" if the certificate is not trusted
+	Intact    string // message key
+	Trusted   string
+	Later     string
+	When      time.Time // zero if it says none
+	Stamped   bool      // a time stamp proves When
+	Pages     []int
+	Changes   []ChangeVerdict
+	Facts     pades.SignatureSummary
+}
+
+// ChangeVerdict is a change that a signature does not allow.
+type ChangeVerdict struct {
+	Kind  string // message key
+	Page  int    // 0 if none
+	Field string
+}
+
+// NewVerdict explains a report.
+func NewVerdict(r *pades.Report) *Verdict {
+	v := &Verdict{Problems: r.Problems}
+	facts := r.Summary().Signatures
+	for i, s := range r.Signatures {
+		v.Signatures = append(v.Signatures, explain(s, facts[i]))
+		for _, p := range s.Places {
+			v.Places = append(v.Places, VerdictPlace{p, i + 1})
+		}
+	}
+	indication, _ := r.Indication()
+	v.Tone, v.Icon, v.Heading, v.Text = "warn", "warn", "verify.unknown", "verify.unknown.text"
+	switch {
+	case len(r.Signatures) == 0 && len(r.Problems) == 0:
+		v.Heading, v.Text = "verify.unsigned", "verify.unsigned.text"
+	case indication == pades.TotalPassed:
+		v.Tone, v.Icon, v.Heading, v.Text = "good", "check", "verify.passed", "verify.passed.text"
+	case indication == pades.TotalFailed:
+		v.Tone, v.Icon, v.Heading, v.Text = "bad", "stop", "verify.failed", "verify.failed.text"
+	}
+	return v
+}
+
+func explain(s *pades.Signature, facts pades.SignatureSummary) SignatureVerdict {
+	v := SignatureVerdict{
+		Tone: "warn", Timestamp: s.DocumentTimestamp, When: s.StampedAt,
+		Stamped: !s.StampedAt.IsZero(), Facts: facts,
+	}
+	if !v.Stamped {
+		v.When = s.ClaimedAt
+	}
+	if facts.Signer != nil {
+		v.Name = facts.Signer.Name
+	}
+	if facts.Issuer != nil {
+		v.Issuer = facts.Issuer.Name
+	}
+	for _, place := range s.Places {
+		if n := len(v.Pages); n == 0 || v.Pages[n-1] != place.Page {
+			v.Pages = append(v.Pages, place.Page)
+		}
+	}
+	indication, sub := s.Indication()
+	switch indication {
+	case pades.TotalPassed:
+		v.Tone = "good"
+	case pades.TotalFailed:
+		v.Tone = "bad"
+	}
+	v.Intact = "verify.intact"
+	if !s.Intact() {
+		v.Intact = map[pades.SubIndication]string{
+			pades.HashFailure:      "verify.broken.content",
+			pades.SigCryptoFailure: "verify.broken.signature",
+			pades.FormatFailure:    "verify.broken.later",
+		}[sub]
+		if v.Intact == "" || !hasForbidden(s) && sub == pades.FormatFailure {
+			v.Intact = "verify.broken.form"
+		}
+	}
+	switch {
+	case sub == pades.Revoked:
+		v.Trusted = "verify.revoked"
+	case s.Trusted():
+		v.Trusted = "verify.trusted"
+	default:
+		v.Trusted = "verify.untrusted"
+	}
+	if s.DocumentTimestamp && v.Trusted != "verify.revoked" {
+		v.Trusted += ".stamp"
+	}
+	v.Later = "verify.later." + string(s.Later())
+	if s.Later() == "" {
+		v.Later = "verify.later.nothing"
+	}
+	for _, c := range s.Changes {
+		if !c.Allowed {
+			v.Changes = append(
+				v.Changes, ChangeVerdict{"verify.change." + string(c.Kind), c.Page, c.Field},
+			)
+		}
+	}
+	return v
+}
+
+func hasForbidden(s *pades.Signature) bool {
+	for _, c := range s.Changes {
+		if !c.Allowed {
+			return true
+		}
+	}
+	return false
+}
