@@ -35,6 +35,7 @@ var imports = map[string]string{
 	"pades":               "pades/cms pades/pdf pades/tsa",
 
 	// domain
+	"internal/audit":    "",
 	"internal/safehttp": "",
 	"internal/party":    "internal/safehttp",
 	"internal/token":    "api internal/party",
@@ -43,7 +44,7 @@ var imports = map[string]string{
 	"internal/request":  "api pades/cms pades pades/pdf internal/signer",
 
 	// storage
-	"internal/store":     "api internal/deployment internal/party internal/token internal/calllog internal/request internal/signer",
+	"internal/store":     "api internal/audit internal/deployment internal/party internal/token internal/calllog internal/request internal/signer",
 	"internal/documents": "internal/request",
 
 	// edges
@@ -59,13 +60,13 @@ var imports = map[string]string{
 	"internal/server/rpapi":    "api internal/token internal/calllog internal/server/httpx internal/server/security internal/request",
 	"internal/server/portal":   "api pades internal/party internal/server/login internal/server/httpx internal/server/ui internal/request internal/signer",
 	"internal/server/phone":    "api internal/party internal/server/login internal/server/httpx internal/server/security internal/server/ui internal/request internal/signer",
-	"internal/server/console":  "api internal/party internal/calllog internal/safehttp internal/server/httpx internal/server/security internal/server/ui internal/request",
+	"internal/server/console":  "api internal/audit internal/party internal/calllog internal/safehttp internal/server/httpx internal/server/security internal/server/ui internal/request",
 	"internal/server/control":  "api internal/calllog internal/fault internal/party internal/server/httpx internal/request internal/signer",
 	"internal/server/sandbox":  "api client internal/keydir pades/pdf internal/server/httpx internal/server/ui internal/signer",
 
 	// wiring: sees everything
 	"internal/app": "*",
-	"cmd/signet":   "api client internal/app internal/obs pades pades/pdf",
+	"cmd/signet":   "api client internal/app internal/audit internal/obs pades pades/pdf",
 }
 
 // confined are modules that one package alone may use, so that they can be replaced in one place.
@@ -77,6 +78,7 @@ var confined = map[string]string{
 	"github.com/alecthomas/kong":          "cmd/signet",
 	"github.com/prometheus/client_golang": "internal/obs",
 	"rsc.io/qr":                           "internal/server/portal",
+	"golang.org/x/mod/sumdb/note":         "internal/audit",
 }
 
 // testOnly are packages that only tests import.

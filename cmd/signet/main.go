@@ -6,6 +6,7 @@
 //	signet restore   check a backup after restoring it
 //	signet verify    check the signatures of PDFs
 //	signet ltv renew renew archived PDFs
+//	signet audit     export the audit log, and check exports and evidence
 //	signet request   make a relying party's calls
 //	signet token     make and explain tokens
 //	signet keys      make and serve a relying party's keys
@@ -54,6 +55,7 @@ type cli struct {
 	Migrate migrateCmd `cmd:"" help:"Migrate the database, or say what a migration would do."`
 	Verify  verifyCmd  `cmd:"" help:"Check the signatures of PDFs."`
 	LTV     ltvCmd     `cmd:"" help:"Renew documents that are kept for decades."                                             name:"ltv"`
+	Audit   auditCmd   `cmd:"" help:"Export the audit log, and check exports and evidence."`
 	Request requestCmd `cmd:"" help:"Make the calls of a relying party: initiate, status, watch, result, download, cancel."`
 	Token   tokenCmd   `cmd:"" help:"Make and explain the tokens that authorise calls."`
 	Keys    keysCmd    `cmd:"" help:"Make and serve the keys of a relying party."`

@@ -28,6 +28,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/documents"
@@ -97,6 +98,7 @@ type App struct {
 	kit        *ui.Kit
 	login      *login.Login
 	security   *security.Log
+	audit      *audit.Log
 	sign       *request.Service
 	signers    *signer.Service
 	worker     *request.Worker
@@ -199,6 +201,9 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 		}
 	}
 	if a.keys, err = keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader); err != nil {
+		return err
+	}
+	if a.audit, err = openAudit(ctx, c, a.store, a.keys, a.log); err != nil {
 		return err
 	}
 	sandbox := kind == store.Sandbox
@@ -545,6 +550,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return a.forget(rest) })
 	g.Go(func() error { return a.security.Run(rest) })
+	g.Go(func() error { return a.audit.Run(rest) })
 	g.Go(func() error { return a.parties.Run(rest, a.log) })
 	return errors.Join(g.Wait(), a.Close())
 }

@@ -32,7 +32,7 @@ func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) {
 		},
 		Keys: a.partyKeys, PublicURL: a.Config.PublicURL,
 		Kit: a.kit, Now: a.now, Log: a.log, Certificates: certificates, Metrics: a.consoleMetrics,
-		Calls: a.store, Recorder: a.calls, Streams: a.streams(),
+		Calls: a.store, Recorder: a.calls, Audit: a.audit, Streams: a.streams(),
 		Password: a.Config.ConsolePassword,
 	}
 	mux.Handle(console.Base, c.Handler())

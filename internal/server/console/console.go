@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
@@ -57,6 +58,9 @@ type Console struct {
 	Calls    calllog.Store
 	Recorder *calllog.Recorder
 
+	// Audit is the log that holds the events of all trails.
+	Audit *audit.Log
+
 	// Streams notify open pages of changes.
 	Streams httpx.Streams
 
@@ -82,6 +86,9 @@ type Sealing struct {
 // evidenceFile is the last segment of the evidence's path.
 const evidenceFile = "evidence.zip"
 
+// auditFile is the last segment of the path of the audit log.
+const auditFile = "audit.jsonl"
+
 // pageTimeout bounds the queries and calls of one page, such as a search through years of requests.
 const pageTimeout = 15 * time.Second
 
@@ -99,6 +106,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("POST /console/requests/{request_id}/seal", c.handle(c.sealAgain))
 	mux.HandleFunc("POST /console/requests/{request_id}/abort", c.handle(c.abort))
 	mux.HandleFunc("GET /console/requests/{request_id}/"+evidenceFile, c.handle(c.evidence))
+	mux.HandleFunc("GET /console/"+auditFile, c.handle(c.exportAudit))
 	mux.HandleFunc("GET /console/calls", c.handle(c.calls))
 	mux.HandleFunc("GET /console/calls/{id}", c.handle(c.call))
 	c.partyRoutes(mux)

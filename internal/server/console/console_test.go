@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -21,6 +22,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/request"
@@ -325,6 +327,9 @@ func TestSealAgain(t *testing.T) {
 
 func TestEvidence(t *testing.T) {
 	w := newWorld(t)
+	w.webhookErr = errors.New(
+		`Post "https://shop.test/webhook?token=hook-secret": connection refused`,
+	)
 	w.shop.Now = w.Now
 	id := w.in(t, request.StateSigned)
 	w.Recorder.Record(
@@ -342,7 +347,7 @@ func TestEvidence(t *testing.T) {
 		t.Errorf("disposition %s", d)
 	}
 	files := unzip(t, got.body)
-	for _, name := range []string{"request.json", "events.json", "jobs.json", "calls.json", "signed.pdf", "verification.json", "README.txt", "certificates/signer.pem"} {
+	for _, name := range []string{"request.json", "events.json", "audit.jsonl", "jobs.json", "calls.json", "signed.pdf", "verification.json", "README.txt", "certificates/signer.pem"} {
 		if len(files[name]) == 0 {
 			t.Errorf("no %s in %d files", name, len(files))
 		}
@@ -409,6 +414,8 @@ func TestEvidence(t *testing.T) {
 		events[len(events)-1].Kind != request.EventEvidence {
 		t.Errorf("the taking of the evidence is not the last event: %v, %+v", err, events)
 	}
+
+	checkAudit(t, files)
 
 	open := w.in(t, request.StateSession)
 	files = unzip(t, w.get(t, "/console/requests/"+open+"/evidence.zip").body)
@@ -531,5 +538,70 @@ func TestPassword(t *testing.T) {
 	if last := events[len(events)-1]; last.Kind != request.EventResent ||
 		last.Detail.By != "MeiLin" {
 		t.Errorf("the trail says %+v", last)
+	}
+}
+
+// checkAudit checks the audit log of an evidence bundle, and plants changes in it and in the trail.
+func checkAudit(t *testing.T, files map[string]string) {
+	t.Helper()
+	verify := func(log, trail string) *audit.Problem {
+		t.Helper()
+		r, err := audit.Verify(strings.NewReader(log), audit.Trust{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Problem != nil {
+			return r.Problem
+		}
+		p, err := audit.SameEvents(strings.NewReader(log), []byte(trail))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	log, trail := files["audit.jsonl"], files["events.json"]
+	if p := verify(log, trail); p != nil {
+		t.Error(p)
+	}
+	var hidden int
+	lines := strings.SplitAfter(log, "\n")
+	for _, line := range lines {
+		if strings.Contains(line, `"index"`) && !strings.Contains(line, `"event"`) {
+			hidden++
+		}
+	}
+	if hidden == 0 {
+		t.Error("the event with the query of the webhook's URL is in the log, or was not made")
+	}
+	without := func(i int) string { return strings.Join(slices.Delete(slices.Clone(lines), i, i+1), "") }
+	var events []map[string]any
+	if err := json.Unmarshal([]byte(trail), &events); err != nil {
+		t.Fatal(err)
+	}
+	edited := func(list []map[string]any) string {
+		text, err := json.Marshal(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	other := maps.Clone(events[1])
+	other["at"] = "2026-03-02T09:30:01Z"
+	for name, test := range map[string]struct {
+		log, trail string
+		line       int
+	}{
+		"a field of the log":          {strings.Replace(log, `"kind":"opened"`, `"kind":"expired"`, 1), trail, 3},
+		"the proof of another event":  {strings.Replace(log, `"index":1,`, `"index":0,`, 1), trail, 3},
+		"a line of the log":           {without(2), trail, 3},
+		"the log's checkpoint":        {without(len(lines) - 2), trail, 2},
+		"an event of the trail":       {log, edited(append(slices.Clone(events[:1]), events[2:]...)), 2},
+		"a field of the trail":        {log, edited(append([]map[string]any{events[0], other}, events[2:]...)), 2},
+		"the last event of the trail": {log, edited(events[:len(events)-1]), len(events)},
+		"an event added":              {log, edited(append(slices.Clone(events), other)), len(events) + 1},
+	} {
+		if p := verify(test.log, test.trail); p == nil || p.Line != test.line {
+			t.Errorf("%s: %v, want line %d", name, p, test.line)
+		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/request"
 )
@@ -31,6 +32,14 @@ func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	trail := scrubbed(e.Events)
+	var log bytes.Buffer
+	err = c.Audit.Evidence(r.Context(), &log, id, len(trail), func(seq int64) bool {
+		return trail[seq-1] != e.Events[seq-1]
+	})
+	if err != nil {
+		return err
+	}
 	c.Log.InfoContext(r.Context(), "evidence taken", "request_id", id, "by", c.operator(r))
 	h := w.Header()
 	h.Set("Content-Type", "application/zip")
@@ -40,7 +49,7 @@ func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 		fmt.Sprintf(`attachment; filename="%s-evidence.zip"`, e.Request.ID),
 	)
 	h.Set("Cache-Control", "no-store")
-	if err := c.bundle(w, e, records); err != nil {
+	if err := c.bundle(w, e, trail, &log, records); err != nil {
 		c.Log.ErrorContext(r.Context(), "writing evidence", "request_id", id, "err", err)
 		// breaks the connection, so that the client does not keep a truncated file
 		panic(http.ErrAbortHandler)
@@ -48,11 +57,29 @@ func (c *Console) evidence(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// exportAudit sends the whole audit log.
+func (c *Console) exportAudit(w http.ResponseWriter, r *http.Request) error {
+	c.Log.InfoContext(r.Context(), "audit log taken", "by", c.operator(r))
+	w.Header().Set("Content-Type", "application/jsonl")
+	w.Header().Set("Content-Disposition", `attachment; filename="`+auditFile+`"`)
+	w.Header().Set("Cache-Control", "no-store")
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
+	if err := c.Audit.Export(r.Context(), w); err != nil {
+		c.Log.ErrorContext(r.Context(), "exporting the audit log", "err", err)
+		panic(http.ErrAbortHandler) // breaks the connection
+	}
+	return nil
+}
+
 // bundle writes the ZIP file.
-func (c *Console) bundle(w io.Writer, e *request.Evidence, records []calllog.Record) error {
+func (c *Console) bundle(
+	w io.Writer, e *request.Evidence, trail []request.Event, log io.Reader,
+	records []calllog.Record,
+) error {
 	b := &bundler{zip: zip.NewWriter(w), at: c.Now()}
 	b.json("request.json", c.factsOf(e.Request))
-	b.json("events.json", scrubbed(e.Events))
+	b.json("events.json", trail)
+	b.file(audit.EvidenceFile, log)
 	b.json("jobs.json", scrubbedJobs(e.Jobs))
 	b.json("calls.json", records)
 	if e.Uploaded != nil {
@@ -155,6 +182,8 @@ func readme(e *request.Evidence) string {
 	)
 	b.WriteString(`request.json       the request, its relying party and its signer
 events.json        the audit trail, oldest first, in the order of seq
+audit.jsonl        the events as leaves of the service's transparency log, with inclusion proofs and a signed checkpoint; an event
+                   that holds the query of a URL is left out, and its hash is there. Check with: signet audit verify FILE.zip
 jobs.json          webhook deliveries and other jobs of the request
 calls.json         calls of the relying party, and webhooks, as far as they were recorded, oldest first: answers, reasons of
                    refusals, decoded tokens. "authentic": false means that any client may have sent it.

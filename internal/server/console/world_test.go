@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/documents"
@@ -113,7 +114,10 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 		},
 	)
 	must(err)
+	auditor, err := audit.NewSigner("sign.test/audit", make([]byte, 32))
+	must(err)
 	w.Console = &console.Console{
+		Audit:    &audit.Log{Store: w.store, Signer: auditor, Log: log},
 		Requests: service, Lister: w.store, Parties: parties,
 		Diagnose: party.Diagnoser{Policy: policy},
 		Registrar: &party.Registrar{

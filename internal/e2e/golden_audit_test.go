@@ -1,0 +1,39 @@
+package e2e_test
+
+import (
+	"bytes"
+	"log/slog"
+	"testing"
+
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/audit"
+)
+
+// TestGoldenAudit: all events of an old database come into the audit log, which is the same at the
+// next export.
+func TestGoldenAudit(t *testing.T) {
+	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
+		g := open(t)
+		var events int
+		if err := g.db.QueryRow(`SELECT count(*) FROM events`).Scan(&events); err != nil {
+			t.Fatal(err)
+		}
+		g.db.Close()
+		export := func() (out bytes.Buffer) {
+			c := app.Config{Data: g.data, Database: g.database, PublicURL: "https://sign.test"}
+			if err := app.ExportAudit(t.Context(), c, slog.New(slog.DiscardHandler), &out); err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		first, second := export(), export()
+		r, err := audit.Verify(&first, audit.Trust{})
+		if err != nil || r.Problem != nil || r.Events != events || events == 0 {
+			t.Fatalf("%+v, %v; want %d events", r, err, events)
+		}
+		again, err := audit.Verify(&second, audit.Trust{Key: r.Key})
+		if err != nil || again.Problem != nil || again.Events != events {
+			t.Errorf("the second export: %+v, %v", again, err)
+		}
+	})
+}
