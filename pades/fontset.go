@@ -38,13 +38,6 @@ type faceFile struct {
 	tables []*unicode.RangeTable
 }
 
-// between returns the range table of first to last.
-func between(first, last rune) *unicode.RangeTable {
-	return &unicode.RangeTable{
-		R32: []unicode.Range32{{Lo: uint32(first), Hi: uint32(last), Stride: 1}},
-	}
-}
-
 // faceList returns all faces in the order in which they are tried. The file of a script's face is
 // named after the script; that of a part of the Han characters contains the first of them in its
 // name.

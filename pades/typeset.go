@@ -117,9 +117,9 @@ func shape(shaper *shaping.HarfbuzzShaper, in shaping.Input) (out shaping.Output
 			out = shaping.Output{Face: in.Face, Direction: in.Direction, Size: in.Size}
 			out.Runes = shaping.Range{Offset: in.RunStart, Count: in.RunEnd - in.RunStart}
 			for i := in.RunStart; i < in.RunEnd; i++ {
-				out.Glyphs = append(
-					out.Glyphs, shaping.Glyph{ClusterIndex: i, RuneCount: 1, GlyphCount: 1},
-				)
+				//lint:ignore SA1019 these fields have methods to read them, and none to set them
+				one := shaping.Glyph{ClusterIndex: i, RuneCount: 1, GlyphCount: 1}
+				out.Glyphs = append(out.Glyphs, one)
 			}
 			if in.Direction == di.DirectionRTL {
 				slices.Reverse(out.Glyphs)
@@ -133,7 +133,7 @@ func shape(shaper *shaping.HarfbuzzShaper, in shaping.Input) (out shaping.Output
 // replacement in pieces.
 func (p *paragraph) replaceMissing(out *shaping.Output) {
 	for cluster := range clusters(out.Glyphs) {
-		if !slices.ContainsFunc(cluster, isMissing) && p.text[cluster[0].ClusterIndex] != ' ' {
+		if !slices.ContainsFunc(cluster, isMissing) && p.text[cluster[0].TextIndex()] != ' ' {
 			continue
 		}
 		width := 0.0
@@ -155,7 +155,7 @@ func clusters(glyphs []shaping.Glyph) func(yield func([]shaping.Glyph) bool) {
 	return func(yield func([]shaping.Glyph) bool) {
 		for start := 0; start < len(glyphs); {
 			end := start + 1
-			for end < len(glyphs) && glyphs[end].ClusterIndex == glyphs[start].ClusterIndex {
+			for end < len(glyphs) && glyphs[end].TextIndex() == glyphs[start].TextIndex() {
 				end++
 			}
 			if !yield(glyphs[start:end]) {
@@ -170,7 +170,7 @@ func clusters(glyphs []shaping.Glyph) func(yield func([]shaping.Glyph) bool) {
 // the face lacks a glyph, its characters one by one.
 func (p *paragraph) pieces(run shaping.Output, cluster []shaping.Glyph) (out []piece) {
 	face := p.faces[slices.IndexFunc(p.faces, func(f *Face) bool { return f.shaper == run.Face })]
-	text := p.text[cluster[0].ClusterIndex:][:cluster[0].RuneCount]
+	text := p.text[cluster[0].TextIndex():][:cluster[0].RunesCount()]
 	if string(text) == " " {
 		return []piece{{p.faces[0], p.faces[0].single(' ')}} // the same in all scripts
 	}
@@ -257,7 +257,7 @@ func (p *paragraph) lines(width int, policy shaping.LineBreakPolicy) (lines []li
 		var l line
 		for _, r := range runs {
 			for cluster := range clusters(r.Glyphs) {
-				if cluster[0].ClusterIndex < end {
+				if cluster[0].TextIndex() < end {
 					l.add(p.pieces(r, cluster)...)
 				}
 			}

@@ -194,10 +194,12 @@ func TestRestoreOlderDatabase(t *testing.T) {
 	var w *world
 	reopen := func() {
 		t.Helper()
-		var err error
 		if w != nil {
-			err = w.close()
+			if err := w.close(); err != nil {
+				t.Fatal(err)
+			}
 		}
+		var err error
 		if w, err = openWorld(ctx, o); err != nil {
 			t.Fatal(err)
 		}

@@ -15,17 +15,20 @@ func (m *Memory) List(ctx context.Context, f request.Filter) ([]*request.Request
 	if err != nil {
 		return nil, err
 	}
-	newestFirst := func(a, b request.Cursor) int {
+	order := func(a, b request.Cursor) int {
+		if f.OldestFirst {
+			a, b = b, a
+		}
 		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
 	}
 	slices.SortFunc(
 		found,
-		func(a, b *request.Request) int { return newestFirst(request.CursorAt(a), request.CursorAt(b)) },
+		func(a, b *request.Request) int { return order(request.CursorAt(a), request.CursorAt(b)) },
 	)
 	if !f.Before.IsZero() {
 		found = slices.DeleteFunc(
 			found,
-			func(r *request.Request) bool { return newestFirst(f.Before, request.CursorAt(r)) >= 0 },
+			func(r *request.Request) bool { return order(f.Before, request.CursorAt(r)) >= 0 },
 		)
 	}
 	return found[:min(max(f.Limit, 0), len(found))], nil
@@ -74,7 +77,9 @@ func matches(f request.Filter, r *request.Request) bool {
 	case f.ByID():
 		return r.ID == f.Text
 	}
-	return strings.Contains(asciiLower(r.DocName), asciiLower(f.Text))
+	text := asciiLower(f.Text)
+	return strings.Contains(asciiLower(r.DocName), text) || strings.Contains(r.ID, text) ||
+		r.Signer != nil && strings.Contains(asciiLower(r.Signer.Name), text)
 }
 
 func asciiLower(s string) string {
