@@ -218,7 +218,8 @@ var attacks = map[string]func(*victim) []byte{
 		n := atoi(v.d.Trailer().Get("Size").Raw())
 		field := fmt.Sprintf(
 			"<< /Type /Annot /Subtype /Widget /FT /Sig /T (x) /Rect [0 0 500 500] /F 4 /P %d 0 R /AP << /N %d 0 R >> >>",
-			pdftest.PageNum(1), n+1,
+			pdftest.PageNum(1),
+			n+1,
 		)
 		form := pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 500 500]", fake)
 		return v.update(
@@ -232,7 +233,9 @@ var attacks = map[string]func(*victim) []byte{
 		_, num, _ := v.sig()
 		field := fmt.Sprintf(
 			"<< /Type /Annot /Subtype /Widget /FT /Sig /T (x) /V %d 0 R /Rect [0 0 500 500] /F 4 /P %d 0 R /AP << /N %d 0 R >> >>",
-			num, pdftest.PageNum(1), n+1,
+			num,
+			pdftest.PageNum(1),
+			n+1,
 		)
 		form := pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 500 500]", fake)
 		return v.update(
@@ -419,13 +422,7 @@ var attacks = map[string]func(*victim) []byte{
 // end in a refusal, a failed report, or a report that the record refutes.
 func TestAttacks(t *testing.T) {
 	w := newWorld(t)
-	base := pdftest.New(
-		pdftest.Object(
-			pdftest.FirstFree+1, fmt.Sprintf("<< /T << /X %d 0 R >> >>", pdftest.FirstFree),
-		),
-		pdftest.PageEntries(1, fmt.Sprintf("/B [%d 0 R]", pdftest.FirstFree+1)),
-	)
-	bt, p := w.signed(t, base, w.options(Location{1, 0.1, 0.1}))
+	bt, p := w.signed(t, attackBase(), w.options(Location{1, 0.1, 0.1}))
 	lta := w.extend(t, bt, true)
 	for _, level := range []struct {
 		level Level
@@ -454,7 +451,7 @@ func TestAttacks(t *testing.T) {
 				}
 				// Without the record, a file cut back to an earlier state is just
 				// that; everything else must show in the report.
-				legit := name == "the last revision is cut" || name == "the time stamp is removed"
+				legit := cutsBack(name)
 				if r.Err() == nil && !legit {
 					t.Error("the report has no complaint")
 				}
@@ -462,6 +459,21 @@ func TestAttacks(t *testing.T) {
 			})
 		}
 	}
+}
+
+// attackBase is the document that the attacks are made for.
+func attackBase() []byte {
+	return pdftest.New(
+		pdftest.Object(
+			pdftest.FirstFree+1, fmt.Sprintf("<< /T << /X %d 0 R >> >>", pdftest.FirstFree),
+		),
+		pdftest.PageEntries(1, fmt.Sprintf("/B [%d 0 R]", pdftest.FirstFree+1)),
+	)
+}
+
+// cutsBack reports whether an attack leaves an earlier state of the document.
+func cutsBack(name string) bool {
+	return name == "the last revision is cut" || name == "the time stamp is removed"
 }
 
 func atoi(s string) (n int) {
