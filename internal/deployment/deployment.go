@@ -1,10 +1,10 @@
-// Package deployment keeps the parts of different deployments apart. A deployment has a random
-// identity, which its birth writes into each of its parts: the database and the folders with the
-// documents, the keys and the authority. Every start compares them with [Check] before it uses any
-// of them, so that a node with the database of one deployment and the folder of another one, or
-// with a folder whose file system is not mounted, does not run.
+// Package deployment prevents the parts of different deployments from being used together. A
+// deployment has a random identity, which its first start writes into each of its parts: the
+// database and the folders with the documents, the keys and the authority. Every start compares
+// them with [Check] before it uses any of them. So a node with the database of one deployment and
+// the folder of another one, or with a folder whose file system is not mounted, does not run.
 //
-// The package does not know what a part holds.
+// The package does not know the contents of the parts. Packages store, documents, keydir and ca do.
 package deployment
 
 import (
@@ -20,7 +20,7 @@ import (
 	"github.com/signet-sign/signet/internal/keydir"
 )
 
-// ErrMixed is the refusal of parts that do not belong to one deployment.
+// ErrMixed is the error for parts that do not belong to one deployment.
 var ErrMixed = errors.New("the parts are not those of one deployment")
 
 // Part is a part of a deployment.
@@ -28,18 +28,18 @@ type Part interface {
 	// String names the part for the operator.
 	String() string
 
-	// Mark reads what the part tells about its deployment. It changes nothing.
+	// Mark returns what the part says about its deployment. It changes nothing.
 	Mark(ctx context.Context) (Mark, error)
 
-	// Adopt gives the part an identity, unless it has one, and returns the one that it then has. It
-	// is on disk when Adopt returns.
+	// Adopt gives the part an identity, unless it has one, and returns the identity that it then
+	// has, which is on disk.
 	Adopt(ctx context.Context, id string) (string, error)
 }
 
-// Mark is what a part tells about its deployment.
+// Mark is what a part says about its deployment.
 type Mark struct {
-	ID   string // identity; "": none
-	Used bool   // whether the part without identity has been in use
+	ID   string // identity, or ""
+	Used bool   // whether a part without identity has been used
 }
 
 // Checked are parts that belong together.
@@ -47,22 +47,22 @@ type Checked struct {
 	// ID is the identity that the parts have, or get from [Checked.Adopt].
 	ID string
 
-	// Old reports that a release without identities has used the parts. Nothing shows that they
-	// belong together; the caller has to look for that before it calls Adopt.
+	// Old says that a release without identities has used the parts. Nothing proves that they
+	// belong together; the caller has to check that before it calls Adopt.
 	Old bool
 
 	parts []Part
 }
 
-// Check compares the database with the folders. All have the same identity; or the database has
-// none, because this is the deployment's birth, the rest of one that was interrupted, or the first
+// Check compares the database with the folders. Either all have the same identity, or the database
+// has none: in the deployment's first start, after an interrupted first start, or in the first
 // start of a release with identities. Everything else is an [ErrMixed], which names the part and
-// what to do.
+// the remedy.
 func Check(ctx context.Context, database Part, folders ...Part) (Checked, error) {
 	c, err := check(ctx, database, folders)
 	if errors.Is(err, ErrMixed) {
-		// Another node may have been born between our looks at two parts. It gives the database its
-		// identity last.
+		// Another node may have completed the first start between reading two parts. It writes the
+		// identity of the database last.
 		c, err = check(ctx, database, folders)
 	}
 	return c, err
@@ -84,12 +84,20 @@ func check(ctx context.Context, database Part, folders []Part) (Checked, error) 
 		case m.ID != "" && c.ID != "" && m.ID != c.ID:
 			return Checked{}, fmt.Errorf(
 				"%w: %s is of deployment %s, and %s of %s: correct data or database in the configuration",
-				ErrMixed, source, c.ID, f, m.ID,
+				ErrMixed,
+				source,
+				c.ID,
+				f,
+				m.ID,
 			)
 		case m.ID == "" && of.ID != "":
 			return Checked{}, fmt.Errorf(
 				"%w: %s is of deployment %s, and %s has no identity: mount the folder that the other nodes use, or restore it; if its content is lost for good, write the identity into %s",
-				ErrMixed, database, of.ID, f, f,
+				ErrMixed,
+				database,
+				of.ID,
+				f,
+				f,
 			)
 		case of.ID == "" && m.Used && !of.Used:
 			return Checked{}, fmt.Errorf(
@@ -99,7 +107,9 @@ func check(ctx context.Context, database Part, folders []Part) (Checked, error) 
 		case of.ID == "" && !m.Used && of.Used:
 			return Checked{}, fmt.Errorf(
 				"%w: %s has been in use, and %s is empty: mount the folder that the other nodes use, or restore it",
-				ErrMixed, database, f,
+				ErrMixed,
+				database,
+				f,
 			)
 		case c.ID == "" && m.ID != "":
 			c.ID, source = m.ID, f
@@ -108,7 +118,7 @@ func check(ctx context.Context, database Part, folders []Part) (Checked, error) 
 	return c, nil
 }
 
-// Adopt gives the parts that have no identity the deployment's, the database last.
+// Adopt writes the deployment's identity to the parts that have none, the database last.
 func (c *Checked) Adopt(ctx context.Context) error {
 	if c.ID == "" {
 		c.ID = rand.Text()
@@ -119,7 +129,7 @@ func (c *Checked) Adopt(ctx context.Context) error {
 		case err != nil:
 			return fmt.Errorf("writing the identity into %s: %w", p, err)
 		case i == 0:
-			c.ID = id // another node was faster
+			c.ID = id // another node was first
 		case id != c.ID:
 			return fmt.Errorf(
 				"%w: another start has given %s the identity %s, and %s has %s",
@@ -144,8 +154,8 @@ func (f Folder) String() string {
 	return fmt.Sprintf("the %s folder (%s)", f.Name, filepath.Join(f.Path, File))
 }
 
-// Mark implements Part. A folder with nothing but hidden files, and a file system's lost+found, is
-// not used.
+// Mark implements Part. A folder that contains only hidden files, or a file system's lost+found,
+// counts as unused.
 func (f Folder) Mark(context.Context) (Mark, error) {
 	entries, err := os.ReadDir(f.Path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -182,7 +192,7 @@ func (f Folder) Adopt(ctx context.Context, id string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// None is the database that does not exist yet, under a name.
+// None is a database that does not exist yet. Its value is its name.
 type None string
 
 // String implements Part.
@@ -191,7 +201,7 @@ func (n None) String() string { return string(n) }
 // Mark implements Part.
 func (None) Mark(context.Context) (Mark, error) { return Mark{}, nil }
 
-// Adopt implements Part: there is nothing to write to.
+// Adopt implements Part. It does nothing.
 func (n None) Adopt(context.Context, string) (string, error) {
 	return "", fmt.Errorf("%s: %w", string(n), fs.ErrNotExist)
 }

@@ -1,10 +1,9 @@
-// Package fault has the sandbox misbehave on purpose, in ways in which a real service and a real
-// network may: webhooks get lost or come twice, calls fail, answers do not arrive, the timestamp
-// authority is down.
+// Package fault injects faults into the sandbox that a real service and network may have: lost and
+// duplicate webhooks, failed calls, lost answers, and a timestamp authority that is down.
 //
-// A [Set] holds the rules, and says which calls a fault is injected into. Start at [Set.Handler],
-// [Set.Webhooks] and [Set.Timestamper], which are put around what works. `signet serve` does not
-// use this package.
+// A [Set] holds the rules and selects the calls to inject a fault into. Start at [Set.Handler],
+// [Set.Webhooks] and [Set.Timestamper], which wrap working parts. `signet serve` does not use this
+// package; package control has the calls that change the rules.
 package fault
 
 import (
@@ -16,7 +15,7 @@ import (
 	"time"
 )
 
-// Kind is what goes wrong.
+// Kind is the kind of a fault.
 type Kind string
 
 // The kinds of faults.
@@ -27,7 +26,7 @@ const (
 	// a call is executed, and the connection closed without an answer
 	AnswerLost Kind = "answer-lost"
 
-	DownloadExpired Kind = "download-expired" // a download link is over at once
+	DownloadExpired Kind = "download-expired" // a download link expires immediately
 
 	WebhookLost    Kind = "webhook-lost"    // not sent, and counts as delivered
 	WebhookLate    Kind = "webhook-late"    // sent after a delay
@@ -35,13 +34,13 @@ const (
 	// sent with a changed claim, so that the signature is wrong
 	WebhookForged   Kind = "webhook-forged"
 	WebhookExpired  Kind = "webhook-expired"   // sent with a token that has expired
-	WebhookWrongKey Kind = "webhook-wrong-key" // sent with a token that another key has signed
+	WebhookWrongKey Kind = "webhook-wrong-key" // sent with a token signed by another key
 
 	TSADown     Kind = "tsa-down"     // the timestamp authority does not answer
 	SealingSlow Kind = "sealing-slow" // the timestamp authority answers after a delay
 )
 
-// kinds tells for each kind whether it has a delay.
+// kinds has an entry for each kind, which says whether the kind has a delay.
 var kinds = map[Kind]struct{ delayed bool }{
 	Error: {}, Reset: {}, Slow: {true}, AnswerLost: {}, DownloadExpired: {},
 	WebhookLost: {}, WebhookLate: {true}, WebhookDoubled: {}, WebhookForged: {},
@@ -54,7 +53,7 @@ func Kinds() []Kind { return slices.Sorted(maps.Keys(kinds)) }
 // calls are the calls that rules can be for.
 var calls = []string{"initiate", "cancel", "result", "download", "keys"}
 
-// Rule says which fault is injected, and when.
+// Rule selects a fault and the calls to inject it into.
 type Rule struct {
 	Kind        Kind    `json:"kind"                  yaml:"kind"`
 	Probability float64 `json:"probability,omitempty" yaml:"probability"` // up to 1; 0 is 1
@@ -111,11 +110,11 @@ func Rehearsal() (rules []Rule) {
 	return rules
 }
 
-// Target is what a fault may be injected into.
+// Target is a call that a fault may be injected into.
 type Target struct {
 	Call                string // one of calls, or "webhook" or "sealing"
 	ClientID, RequestID string // "" if not known
-	Token               string // that came with the call; may be empty, is not verified
+	Token               string // of the call; may be empty, is not verified
 }
 
 // Injection is a fault that was injected.
@@ -139,7 +138,7 @@ type Set struct {
 	rand  *rand.Rand
 }
 
-// NewSet returns a set of these rules. The seed decides the choices of rules with a probability:
+// NewSet returns a set of these rules. The seed determines the choices of rules with a probability:
 // the same calls in the same order get the same faults. injected is called for each injection.
 func NewSet(seed uint64, injected func(Injection), rules ...Rule) (*Set, error) {
 	s := &Set{injected: injected, rand: rand.New(rand.NewPCG(seed, 0))}

@@ -12,7 +12,7 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// Header names the fault in an answer.
+// Header is the header that names the fault in an answer.
 const Header = "Signet-Fault"
 
 // Owner returns the client id of a request, or "".
@@ -57,7 +57,7 @@ func (s *Set) Handler(owner Owner, next http.Handler) http.Handler {
 	})
 }
 
-// targetOf says what a request is for; ok is false if it is no call of a relying party.
+// targetOf returns the target of a request; ok is false if it is not a call of a relying party.
 func targetOf(r *http.Request) (t Target, ok bool) {
 	path := r.URL.Path
 	dir, last := path[:strings.LastIndexByte(path, '/')+1], path[strings.LastIndexByte(path, '/')+1:]
@@ -81,7 +81,7 @@ func targetOf(r *http.Request) (t Target, ok bool) {
 	}
 	t.Token = r.Header.Get("Authorization")
 	if parts := strings.Split(t.Token, "."); len(parts) == 3 && len(t.Token) <= token.MaxToken {
-		claims, _ := token.ReadPart(parts[1]) // what cannot be read is refused by the call itself
+		claims, _ := token.ReadPart(parts[1]) // the call itself refuses a part that cannot be read
 		for _, c := range claims {
 			text, _ := c.Value.Text()
 			switch {

@@ -1,8 +1,8 @@
 package pdf
 
-// cache keeps what was used lately, up to a total cost. It has two halves:
-// when the young one is full it becomes the old one, and what was old and not
-// asked for again is dropped.
+// cache keeps recently used values up to a total cost. It has two halves: when the young one is
+// full it becomes the old one, and the previous old one is dropped with the values that were not
+// used again.
 type cache[V any] struct {
 	limit      int // cost of each half
 	cost       int
@@ -28,7 +28,7 @@ func (c *cache[V]) get(key int) (V, bool) {
 
 func (c *cache[V]) put(key int, value V, cost int) {
 	if cost > c.limit {
-		return // it would push out everything else
+		return // it would displace everything else
 	}
 	if c.young == nil || c.cost+cost > c.limit {
 		c.old, c.young, c.cost = c.young, make(map[int]cached[V]), 0

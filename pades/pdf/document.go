@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// Document is an open PDF file. It reads objects when they are asked for and
-// keeps a bounded number of them. It must not be used from several goroutines
-// at the same time.
+// Document is an open PDF file. It reads objects on demand and caches a bounded number of them. It
+// must not be used by several goroutines at the same time.
 type Document struct {
 	src      source
 	lim      Limits
@@ -26,18 +25,16 @@ type Document struct {
 	loading map[int]bool // objects that are being read, to stop loops
 }
 
-// Open reads the structure of a PDF of the given size: header, cross-reference
-// sections, catalog and page tree. Everything else is read when it is asked
-// for. It returns a *Refusal for a file that is not to be signed, and other
-// errors only when r fails.
+// Open reads the structure of a PDF of the given size: header, cross-reference sections, catalog
+// and page tree. Everything else is read on demand. Open returns a *Refusal for a file that is not
+// to be signed, and other errors only if r fails.
 func Open(r io.ReaderAt, size int64, lim Limits) (*Document, error) {
 	lim = lim.withDefaults()
 	return open(r, size, lim, &lim.Work)
 }
 
-// Revision opens the document as it was when the file ended at the given size.
-// It draws on the work budget of d: however many revisions are looked at, the
-// file costs no more than its limit.
+// Revision opens the document as it was when the file ended at the given size. It uses the work
+// budget of d, so that all revisions together cost no more than the limit.
 func (d *Document) Revision(size int64) (*Document, error) {
 	return open(io.NewSectionReader(d.src.r, 0, size), size, d.lim, d.src.work)
 }
@@ -193,11 +190,11 @@ func (d *Document) Load(ref Ref) (Object, error) {
 	return in.object, nil
 }
 
-// indirect is an indirect object as it stands in the file.
+// indirect is an indirect object of the file.
 type indirect struct {
 	ref    Ref
 	object Object
-	cost   int // bytes of memory that it holds
+	cost   int // bytes of memory that it uses
 }
 
 // objectBytes is the size of an Object in memory, without what it refers to.
@@ -303,13 +300,13 @@ func (d *Document) loadCompressed(e Entry) (Object, error) {
 	case err != nil:
 		return Object{}, err
 	}
-	// The text belongs to the stream, which this object keeps alive at worst.
+	// The text belongs to the stream, which this object keeps in memory at worst.
 	d.objects.put(e.Ref.Num, o, len(o.raw)+p.count*objectBytes)
 	return o, nil
 }
 
-// elements resolves an array and returns its elements, with a charge for going
-// through them: many objects may refer to the same large array.
+// elements resolves an array and returns its elements. It charges for going through them, because
+// many objects may refer to the same large array.
 func (d *Document) elements(o Object, key string) ([]Object, error) {
 	a, err := d.Get(o, key)
 	if err != nil {
@@ -318,8 +315,7 @@ func (d *Document) elements(o Object, key string) ([]Object, error) {
 	return a.Elements(), d.src.charge(int64(len(a.Elements()) * workPerValue))
 }
 
-// Resolve follows references until it has an object that is none. What does
-// not exist is null.
+// Resolve follows references to an object that is not a reference. A missing object is null.
 func (d *Document) Resolve(o Object) (Object, error) {
 	for range 16 {
 		ref, ok := o.Ref()

@@ -5,15 +5,14 @@ import (
 	"maps"
 )
 
-// Equal reports whether two objects have the same value, however they are spelled
-// (ISO 32000-2, 7.3): numbers are compared by value, names and strings as decoded,
-// dictionaries in any order of their keys. A key whose value is null is absent. Two
-// references are equal if they name the same object; Equal does not follow them. Two
-// streams are equal if their dictionaries are, apart from /Length; Equal does not read
-// their data.
+// Equal reports whether two objects have the same value, in any spelling (ISO 32000-2, 7.3):
+// numbers are compared by value, names and strings as decoded, dictionaries in any order of their
+// keys. A key whose value is null is absent. Two references are equal if they name the same object;
+// Equal does not follow them. Two streams are equal if their dictionaries are, apart from /Length;
+// Equal does not read their data.
 //
-// A dictionary with a key twice, with different values, equals only one that is spelled the same,
-// because readers disagree about which value counts.
+// A dictionary with duplicate keys of different values equals only a dictionary with the same
+// spelling, because readers disagree about which value counts.
 func Equal(a, b Object) bool {
 	if a.kind == b.kind && a.raw == b.raw {
 		return true

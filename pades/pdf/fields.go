@@ -7,7 +7,7 @@ import "strings"
 type SignatureField struct {
 	Name    string // full name: the partial names from the root, joined by periods
 	Ref     Ref    // the field dictionary
-	Value   Object // /V as it is written, mostly a Reference; null when not signed
+	Value   Object // /V as written, usually a Reference; null if not signed
 	Widgets []Widget
 }
 
@@ -128,9 +128,8 @@ type fieldWalk struct {
 	path  map[int]bool // ancestors of the current node
 }
 
-// node visits a field and those below. A field that is listed twice is visited
-// once; one that is below itself is refused. Freed objects in the lists are
-// null and are passed over.
+// node visits a field and those below. It visits a field that is listed twice once, and refuses one
+// that is below itself. It ignores freed objects in the lists, which are null.
 func (w *fieldWalk) node(link Object, in field, depth int) error {
 	d := w.d
 	ref, ok := link.Ref()
@@ -193,7 +192,7 @@ func (w *fieldWalk) attributes(f *field, o Object) error {
 		return err
 	}
 	if partial.kind == String {
-		// A long name of a parent is part of the names of all its kids.
+		// A parent's long name is part of the names of all its kids.
 		if err := w.d.src.charge(int64(16 * (len(f.name) + len(partial.raw)))); err != nil {
 			return err
 		}
@@ -239,9 +238,8 @@ func (w *fieldWalk) split(f *field, kids []Object) (below []Object, err error) {
 	return below, nil
 }
 
-// locateWidgets fills in where the widgets are. What counts is which page's
-// /Annots lists a widget, because that is where viewers show it; /P is only
-// what the widget says.
+// locateWidgets sets the places of widgets. A widget is on the page whose /Annots lists it, because
+// viewers show it there. /P is only the widget's claim.
 func (d *Document) locateWidgets(fields []SignatureField) error {
 	if len(fields) == 0 {
 		return nil
@@ -301,8 +299,8 @@ func (d *Document) annotationPages() (map[int]int, error) {
 	return on, nil
 }
 
-// Annotations returns the elements of a page's /Annots: References, or
-// annotation dictionaries that stand in the array itself.
+// Annotations returns the elements of a page's /Annots: References, or annotation dictionaries that
+// are written in the array.
 func (d *Document) Annotations(p Page) ([]Object, error) {
 	o, err := d.Load(p.Ref)
 	if err != nil {
@@ -315,6 +313,6 @@ func (d *Document) Annotations(p Page) ([]Object, error) {
 	if !annots.IsNull() && annots.kind != Array {
 		return nil, refuse(BadAnnotations, "/Annots of page %d is a %s", p.Number, annots.kind)
 	}
-	// Pages may share one array, however long it is.
+	// Many pages may share one long array.
 	return annots.Elements(), d.src.charge(int64(len(annots.Elements()) * workPerValue))
 }

@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// AddAnnotations appends annotations to a page. The page gets an /Annots array
-// of its own, because an indirect one may be shared with other pages, on which
-// the annotation would appear too.
+// AddAnnotations appends annotations to a page. The page gets its own /Annots array, because other
+// pages may share an indirect one and would show the annotation too.
 func (u *Update) AddAnnotations(page int, refs ...Ref) error {
 	if _, err := u.doc.Page(page); err != nil {
 		return err
@@ -38,20 +37,19 @@ func (u *Update) applyAnnotations() error {
 	return nil
 }
 
-// What SeparateAnnotations writes at most; with more it leaves all as it is.
+// Limits of SeparateAnnotations, beyond which it changes nothing.
 const (
 	MaxSeparated     = 500       // annotations, which are objects
 	maxSeparatedSize = 128 << 10 // bytes of these and of the pages that list them
 )
 
-// SeparateAnnotations makes an object of each annotation that is written inside
-// the /Annots of its page, on all pages; what it says keeps its spelling.
+// SeparateAnnotations makes an object of each annotation that is written inside the /Annots of its
+// page, on all pages. It keeps the annotation's spelling.
 //
-// Verifiers that compare revisions know an annotation by its number. Some take
-// every later signature or timestamp for a forbidden change if only one page
-// lists an annotation that has none. So this belongs into the first signed
-// revision, and in no later one. Pages that cannot be rewritten as they are
-// (see [Update.Set]) leave the whole document as it is: it may be signed anyhow.
+// Verifiers that compare revisions identify an annotation by its object number. If one page lists
+// an annotation without a number, some take every later signature or timestamp for a forbidden
+// change. So this belongs into the first signed revision, and in no later one. If a page cannot be
+// rewritten (see [Update.Set]), the whole document stays unchanged and can still be signed.
 func (u *Update) SeparateAnnotations() error {
 	type list struct {
 		page  int
@@ -101,15 +99,15 @@ func (u *Update) SeparateAnnotations() error {
 			}
 		}
 		u.separate[l.page] = refs
-		if err := u.AddAnnotations(l.page); err != nil { // none, but the page is to be written
+		if err := u.AddAnnotations(l.page); err != nil { // without annotations, to rewrite the page
 			return err
 		}
 	}
 	return nil
 }
 
-// appendRefs writes an array of existing elements, as they are spelled unless
-// there is an object for them by their index, and new references.
+// appendRefs writes an array of existing elements and new references. An element is written as it
+// is spelled, unless instead has an object for its index.
 func appendRefs(elems []Object, instead map[int]Ref, refs []Ref) string {
 	parts := make([]string, 0, len(elems)+len(refs))
 	for i, e := range elems {
@@ -118,7 +116,7 @@ func appendRefs(elems []Object, instead map[int]Ref, refs []Ref) string {
 			continue
 		}
 		if e.IsNull() {
-			continue // it means nothing there, and verifiers want references only
+			continue // nulls have no meaning there, and verifiers require references
 		}
 		parts = append(parts, e.Raw())
 	}
@@ -128,9 +126,9 @@ func appendRefs(elems []Object, instead map[int]Ref, refs []Ref) string {
 	return "[" + strings.Join(parts, " ") + "]"
 }
 
-// AddFields appends root fields to the interactive form, which is created when
-// there is none, and sets SignaturesExist and AppendOnly in /SigFlags
-// (ISO 32000-2, 12.7.3). The form's other entries stay as they are.
+// AddFields appends root fields to the interactive form, which it creates if there is none, and
+// sets SignaturesExist and AppendOnly in /SigFlags (ISO 32000-2, 12.7.3). It keeps the form's other
+// entries.
 func (u *Update) AddFields(refs ...Ref) error {
 	form, err := u.doc.form()
 	if err != nil {
@@ -195,9 +193,9 @@ func (u *Update) applyFields() error {
 	return u.SetCatalog("AcroForm", body)
 }
 
-// UniqueFieldName returns a full name for a new root field that no field of the
-// document and of this update has: base, or base with "-2", "-3" and so on.
-// Periods, which separate partial names, become "-". The name is reserved.
+// UniqueFieldName returns and reserves a full name for a new root field that no field of the
+// document and of this update has: base, or base with "-2", "-3" and so on. Periods, which separate
+// partial names, become "-".
 func (u *Update) UniqueFieldName(base string) (string, error) {
 	if u.names == nil {
 		names, err := u.doc.FieldNames()

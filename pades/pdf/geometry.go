@@ -58,8 +58,8 @@ func (d *Document) Rect(o Object) (r Rect, ok bool, err error) {
 	return rectOf(v[0], v[1], v[2], v[3]), true, nil
 }
 
-// maxCoordinate is far outside every page (PDF's limit is 14,400) and small
-// enough that sums keep a precision of 1e-8.
+// maxCoordinate is far outside every page (PDF's limit is 14,400), and small enough that sums have
+// a precision of 1e-8.
 const maxCoordinate = 1e7
 
 // DisplaySize returns the width and the height in points of the page as a
@@ -73,15 +73,14 @@ func (p Page) DisplaySize() (w, h float64) {
 }
 
 // Place returns the rectangle in user space, as for an annotation's /Rect, of a box of boxW by boxH
-// points whose lower-left corner, on the page as displayed, is at the fractions x and y of its
-// width and height. A box that leaves the page is refused with BoxOffPage.
+// points. Its lower-left corner is at the fractions x and y of the width and height of the page as
+// displayed. A box that exceeds the page is refused with BoxOffPage.
 func (p Page) Place(x, y, boxW, boxH float64) (Rect, error) {
-	// Slack for the rounding of sums, not a margin: a hundredth of a point
-	// shows on no device.
+	// Allows for the rounding of sums: a hundredth of a point is not visible.
 	const slack = 0.01
 	w, h := p.DisplaySize()
 	r := Rect{x * w, y * h, x*w + boxW, y*h + boxH}
-	// Written so that NaN is refused.
+	// In this form the condition refuses NaN.
 	inside := x >= 0 && y >= 0 && boxW >= 0 && boxH >= 0 && r.X2 <= w+slack && r.Y2 <= h+slack
 	if !inside {
 		return Rect{}, refuse(

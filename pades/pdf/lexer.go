@@ -7,21 +7,20 @@ import (
 	"strings"
 )
 
-// The two ways in which parsing stops. errMore means that the window ended
-// before the object did; the caller reads a larger window and starts over.
+// Errors of parsing. errMore means that the window ended before the object did; the caller reads a
+// larger window and starts again.
 var (
 	errSyntax = errors.New("syntax error")
 	errMore   = errors.New("window too small")
 )
 
-// parser reads objects from a window onto the file or onto the data of an
-// object stream.
+// parser parses objects from a window of the file or of the data of an object stream.
 type parser struct {
 	src   string
 	pos   int
 	final bool // the data ends where src ends
 	depth int  // levels of nesting still allowed
-	count int  // values made so far, which is what memory depends on
+	count int  // values so far, which determine the memory
 	most  int  // values allowed; 0 for any number
 
 	// stack holds the elements of what is not complete yet, so that complete

@@ -1,18 +1,18 @@
 package pdf
 
-// Limits bounds what one document may cost. The zero value of a field means
-// its default, so Limits{} is what a service uses.
+// Limits bounds the cost of one document. The zero value of a field means its default. The service
+// uses Limits{}.
 type Limits struct {
 	// Inflated is the number of bytes that all decoded streams together may
 	// have. Default 100 MiB.
 	Inflated int64
 
-	// Stream is the number of bytes that one decoded stream may have: those with
-	// structure are small, and it is held in memory. Default 16 MiB.
+	// Stream is the number of bytes of one decoded stream, which is held in memory. Streams with
+	// structure are small. Default 16 MiB.
 	Stream int64
 
-	// Values is the number of values, at any depth, that one object may hold. A
-	// value takes up to 56 bytes of memory for two bytes of a file. Default 200,000.
+	// Values is the number of values, at any depth, of one object. A value takes up to 56 bytes of
+	// memory for two bytes of a file. Default 200,000.
 	Values int
 
 	// Pages is the number of pages. Default 2,000.
@@ -32,10 +32,9 @@ type Limits struct {
 	// stream. Only objects that are read count. Default 2 MiB.
 	ObjectSize int64
 
-	// Work is the number of bytes that may be read, scanned or inflated over
-	// the life of the Document. It stands in for a clock: the default, 512
-	// MiB, is under 5 s of CPU on a slow core and gives the same answer on
-	// every machine.
+	// Work is the number of bytes that may be read, scanned or inflated over the life of the
+	// Document. Unlike a time limit it gives the same result on every machine. The default, 512
+	// MiB, is less than 5 s of CPU time on a slow core.
 	Work int64
 }
 

@@ -42,10 +42,9 @@ type Ref struct {
 // String returns the reference as it is written in a file: "12 0 R".
 func (r Ref) String() string { return strconv.Itoa(r.Num) + " " + strconv.Itoa(r.Gen) + " R" }
 
-// Object is one parsed object. It keeps the bytes it was parsed from, so that
-// an update can copy it verbatim, and decodes names, strings and reals from
-// them on demand: an Object costs little more than its children. Objects are
-// immutable and safe to copy.
+// Object is one parsed object. It keeps the bytes that it was parsed from, so that an update can
+// copy them, and decodes names, strings and reals on demand, so it takes little more memory than
+// its children. Objects are immutable and safe to copy.
 type Object struct {
 	raw   string
 	elems []Object // Array: elements. Dictionary, Stream: key, value, key, value, ...
@@ -130,9 +129,9 @@ func (o Object) Elements() []Object {
 	return o.elems
 }
 
-// Get returns the value of a key of a Dictionary or a Stream as it is written,
-// which may be a Reference; the zero Object when there is none. When a key is
-// there twice it returns the first; see DuplicateKey.
+// Get returns the value of a key of a Dictionary or a Stream as written, which may be a Reference,
+// or the zero Object if there is none. If a key occurs twice it returns the first; see
+// DuplicateKey.
 func (o Object) Get(key string) Object {
 	for k, v := range o.Entries() {
 		if k == key {
@@ -158,7 +157,7 @@ func (o Object) Entries() iter.Seq2[string, Object] {
 }
 
 // DuplicateKey returns a key that a Dictionary or a Stream has twice with different values. Some
-// readers take the first, others the last; of two equal ones, all take the same.
+// readers use the first, others the last. Equal values are not ambiguous.
 func (o Object) DuplicateKey() (key string, found bool) {
 	seen := make(map[string]string, len(o.elems)/2)
 	for k, v := range o.Entries() {
@@ -183,7 +182,7 @@ func (o Object) AmbiguousKey() (key string, found bool) {
 	if o.kind != Dictionary && o.kind != Stream {
 		return "", false
 	}
-	const few = 2 * 12 // elements up to which comparing is cheaper than a map
+	const few = 2 * 12 // number of elements up to which comparing is faster than a map
 	if len(o.elems) > few {
 		values := make(map[string]string, len(o.elems)/2)
 		for k, v := range o.Entries() {
@@ -204,7 +203,7 @@ func (o Object) AmbiguousKey() (key string, found bool) {
 	return "", false
 }
 
-// sameName compares two names as they are decoded.
+// sameName compares two names after decoding.
 func (o Object) sameName(other Object) bool {
 	return o.raw == other.raw ||
 		(strings.Contains(o.raw, "#") || strings.Contains(other.raw, "#")) &&

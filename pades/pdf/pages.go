@@ -24,7 +24,7 @@ func (d *Document) Page(number int) (Page, error) {
 	return d.pages[number-1], nil
 }
 
-// pageAttributes are what a page inherits from its ancestors.
+// pageAttributes are the attributes that a page inherits from its ancestors.
 type pageAttributes struct {
 	mediaBox, cropBox, rotate, resources Object
 }
@@ -49,9 +49,8 @@ type pageWalk struct {
 	seen map[int]bool
 }
 
-// node reads a node of the page tree and what is below, and returns the number
-// of pages in it. Parent and Count are checked because readers rely on either
-// of them to find a page by its number.
+// node reads a node of the page tree and those below, and returns the number of pages in it. It
+// checks Parent and Count because readers use either of them to find a page by its number.
 func (w *pageWalk) node(
 	link Object, parent Ref, in pageAttributes, depth int,
 ) (pages int, err error) {
@@ -74,7 +73,7 @@ func (w *pageWalk) node(
 	if !o.IsDict() {
 		return 0, refuse(BadPageTree, "object %d in the page tree is a %s", ref.Num, o.kind)
 	}
-	// A leaf may be there twice: readers agree that it is two pages with the same content.
+	// A leaf may occur twice: for all readers it is two pages with the same content.
 	if twice && o.Get("Type").Name() != "Page" {
 		return 0, refuse(PageTreeLoop, "object %d is in the page tree twice", ref.Num)
 	}
@@ -147,7 +146,7 @@ func (w *pageWalk) leaf(ref Ref, o Object, in pageAttributes) error {
 	if err != nil {
 		return err
 	}
-	// A CropBox that leaves nothing to see is ignored, as by viewers.
+	// A CropBox outside the MediaBox is ignored, as by viewers.
 	if crop = crop.Intersect(media); ok && !crop.Empty() {
 		p.Box = crop
 	}

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Refusal is the error for a document that this package will not work on. Any
-// other error is a fault of the caller or of the reader below.
+// Refusal is the error for a document that this package does not accept. Any other error is a
+// failure of the caller or of the underlying reader.
 type Refusal struct {
 	Reason Reason
 	Detail string // what was found and where; for developers, not for signers
@@ -32,8 +32,8 @@ func refuse(reason Reason, format string, args ...any) error {
 	return &Refusal{Reason: reason, Detail: fmt.Sprintf(format, args...)}
 }
 
-// Reason says why a document is refused. The strings are stable: they appear
-// in logs and in the sandbox's answers.
+// Reason is the reason of a refusal. Its values do not change: logs and the sandbox's answers
+// contain them.
 type Reason string
 
 // Reasons. Sentence explains each of them.

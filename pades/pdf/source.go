@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// source reads the file in windows and keeps the account of the work done, so
-// that memory follows what is touched and no input costs more than its budget.
+// source reads the file in windows and counts the work, so that memory depends on what is used and
+// no input costs more than its budget.
 type source struct {
 	r        io.ReaderAt
 	size     int64
@@ -17,8 +17,7 @@ type source struct {
 	stack    []Object // of the parsers, one after the other
 }
 
-// workPerValue is the work, in the currency of bytes, of making or visiting one
-// object in memory.
+// workPerValue is the work, in bytes, of creating or visiting one object in memory.
 const workPerValue = 64
 
 // charge takes n units from the work budget.
@@ -54,8 +53,8 @@ func (s *source) window(off, n int64) (b []byte, final bool, err error) {
 	return b, final, nil
 }
 
-// firstWindow is the size of the window an object is first looked for in: most
-// catalogs, pages and annotations fit.
+// firstWindow is the size of the first window for an object. Most catalogs, pages and annotations
+// fit.
 const firstWindow = 512
 
 // maxStack is the size of a parser's stack that is kept for the next object.

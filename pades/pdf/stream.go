@@ -45,9 +45,9 @@ func (d *Document) RawStream(o Object) (*io.SectionReader, error) {
 	return io.NewSectionReader(d.src.r, o.n, n), nil
 }
 
-// Decode returns the decoded data of a stream. It knows FlateDecode with the
-// PNG and TIFF predictors, which is what structure is stored in; other filters
-// are refused. What it returns counts against Limits.Inflated.
+// Decode returns the decoded data of a stream. It supports FlateDecode with the PNG and TIFF
+// predictors, which structure uses, and refuses other filters. The result counts against
+// Limits.Inflated.
 func (d *Document) Decode(o Object) ([]byte, error) {
 	raw, err := d.RawStream(o)
 	if err != nil {
@@ -88,10 +88,9 @@ func (d *Document) Decode(o Object) ([]byte, error) {
 	return pred.undo(data)
 }
 
-// endsWithFlush reports whether deflated data stops behind an empty stored block
-// (RFC 1951, 3.2.4), which a flush writes, instead of a last block and a
-// checksum. macOS leaves the streams so that it appends to a file; all that was
-// written before the flush is there.
+// endsWithFlush reports whether deflated data ends after an empty stored block (RFC 1951, 3.2.4),
+// which a flush writes, instead of a last block and a checksum. macOS writes such streams when it
+// appends to a file; their data is complete.
 func endsWithFlush(raw *io.SectionReader) bool {
 	var tail [4]byte
 	n, _ := raw.ReadAt(tail[:], raw.Size()-int64(len(tail)))
@@ -105,8 +104,8 @@ func streamError(o Object, err error) error {
 	return refuse(BadStream, "the stream with data at %d: %v", o.n, err)
 }
 
-// readAll reads r to its end within the limits. Memory grows with what is read,
-// not with what a stream promises.
+// readAll reads r to its end within the limits. It allocates memory for the data that it reads, not
+// for the size that a stream states.
 func (d *Document) readAll(r io.Reader, hint int64) ([]byte, error) {
 	var buf bytes.Buffer
 	buf.Grow(int(min(hint, 64<<10)))
@@ -339,7 +338,7 @@ func (d *Document) readObjectStream(num int) (*objectStream, error) {
 	}
 	count, ok1 := countObject.Int()
 	first, ok2 := firstObject.Int()
-	// Each pair of the header takes at least four bytes, but for the last.
+	// Each pair of the header takes at least four bytes, except the last.
 	if !ok1 || !ok2 || count < 0 || first < 0 || first > int64(len(data)) || count > first/4+1 {
 		return nil, refuse(BadObjectStream, "object stream %d has no valid /N and /First", num)
 	}

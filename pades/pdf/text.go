@@ -20,8 +20,8 @@ func unhex(c byte) int {
 	return -1
 }
 
-// decodeName resolves the #xx sequences of a name (ISO 32000-2, 7.3.5). A # that
-// starts no sequence stands for itself, as in PDF 1.1.
+// decodeName decodes the #xx sequences of a name (ISO 32000-2, 7.3.5). A # that starts no sequence
+// is literal, as in PDF 1.1.
 func decodeName(s string) string {
 	if strings.IndexByte(s, '#') < 0 {
 		return s
@@ -186,8 +186,8 @@ func docEncodingByte(r rune) (byte, bool) {
 	return 0, false
 }
 
-// TextString writes text as a PDF text string: in PDFDocEncoding where that
-// has all its characters, else in UTF-16BE. The result is plain ASCII.
+// TextString returns text as a PDF text string, in PDFDocEncoding if that has all its characters,
+// and otherwise in UTF-16BE. The result is ASCII.
 func TextString(s string) string {
 	b := make([]byte, 0, len(s))
 	for _, r := range s {
@@ -258,8 +258,8 @@ func NameToken(s string) string {
 	return string(out)
 }
 
-// Number writes a number with at most six decimals, which is finer than any
-// device; infinities and NaN, which PDF cannot write, become 0.
+// Number formats a number with at most six decimals, which is finer than any device. Infinities and
+// NaN, which PDF cannot represent, become 0.
 func Number(v float64) string {
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return "0"

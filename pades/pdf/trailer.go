@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// writeXref ends the update with a table or a stream, like the newest section
-// of the file: readers that know only tables must go on finding one.
+// writeXref ends the update with a table or a stream, as the newest section of the file, because
+// readers that support only tables must find one.
 func (u *Update) writeXref(random io.Reader) error {
 	id, err := u.newID(random)
 	if err != nil {
@@ -102,8 +102,8 @@ func (u *Update) runs() [][]int {
 	return runs
 }
 
-// trailerEntries returns the entries of the new trailer: those of the newest
-// one (ISO 32000-2, 7.5.6 wants them kept), but for what describes a section.
+// trailerEntries returns the entries of the new trailer: those of the newest one (ISO 32000-2,
+// 7.5.6, requires them), except those that describe a section.
 func (u *Update) trailerEntries(id string) []Pair {
 	pairs := []Pair{{"Size", fmt.Sprint(u.next)}}
 	for key, value := range u.doc.Trailer().Entries() {

@@ -9,14 +9,12 @@ import (
 	"strings"
 )
 
-// Update builds an incremental update (ISO 32000-2, 7.5.6): the bytes that,
-// appended to the file, make its next revision. Only these bytes are held in
-// memory.
+// Update builds an incremental update (ISO 32000-2, 7.5.6): the bytes that make the next revision
+// when they are appended to the file. Only these bytes are held in memory.
 //
-// New objects are written with Alloc and Put or PutStream, in any order.
-// Changes to existing dictionaries are collected, by Set and by the operations
-// in form.go, and written by Finish, which ends the update with a
-// cross-reference section of the same kind as the newest one of the file.
+// Alloc and Put or PutStream write new objects, in any order. Set and the operations in form.go
+// collect changes to existing dictionaries. Finish writes these changes and a cross-reference
+// section of the same kind as the newest one of the file.
 type Update struct {
 	doc     *Document
 	buf     bytes.Buffer
@@ -55,10 +53,9 @@ func NewUpdate(d *Document) *Update {
 	return u
 }
 
-// Spare keeps from being allocated the numbers of objects that do not exist, but to which the
-// catalog, the form or one of the given pages refers. Such a reference means null (ISO
-// 32000-2, 7.3.10); an object of the update under that number would show up in its place.
-// It is called before Alloc.
+// Spare prevents the allocation of object numbers that do not exist but to which the catalog, the
+// form or one of the given pages refers. Such a reference means null (ISO 32000-2, 7.3.10); an
+// object of the update with that number would appear in its place. It must be called before Alloc.
 func (u *Update) Spare(pages ...int) error {
 	form, err := u.doc.Get(u.doc.catalog, "AcroForm")
 	if err != nil {
@@ -152,7 +149,7 @@ func (u *Update) PutStream(ref Ref, entries []Pair, data []byte) (off int64, err
 	return off, nil
 }
 
-// checkBody makes sure that what is written is one object and nothing else.
+// checkBody checks that the body is exactly one object.
 func checkBody(body []byte) error {
 	p := &parser{src: string(body), final: true, depth: 64}
 	o, err := p.value()
@@ -189,8 +186,8 @@ func (u *Update) begin(ref Ref) error {
 	return nil
 }
 
-// endLine begins the update with an end of line when the file lacks the last
-// one, as else %%EOF would run on.
+// endLine begins the update with a line break if the file does not end with one, because %%EOF must
+// be on its own line.
 func (u *Update) endLine() error {
 	b, _, err := u.doc.src.window(u.doc.src.size-1, 1)
 	if err != nil {
@@ -202,9 +199,8 @@ func (u *Update) endLine() error {
 	return nil
 }
 
-// Patch overwrites bytes of the update at an offset in the updated file. It
-// serves values of a fixed length that depend on the final size, such as
-// /ByteRange, and may be called after Finish.
+// Patch overwrites bytes of the update at an offset in the updated file. It is for values of a
+// fixed length that depend on the final size, such as /ByteRange, and may be called after Finish.
 func (u *Update) Patch(off int64, b []byte) error {
 	at := off - u.doc.src.size
 	if at < 0 || at+int64(len(b)) > int64(u.buf.Len()) {
@@ -214,10 +210,9 @@ func (u *Update) Patch(off int64, b []byte) error {
 	return nil
 }
 
-// Set changes a key of an existing dictionary; the empty value removes it.
-// All other values keep their spelling, and an object that was in an object
-// stream becomes a plain one. A dictionary with a duplicate key, or with a
-// reference to a number that the update may allocate, is refused.
+// Set changes a key of an existing dictionary; an empty value removes it. All other values keep
+// their spelling, and an object of an object stream becomes a plain one. Set refuses a dictionary
+// with a duplicate key, or with a reference to a number that the update may allocate.
 func (u *Update) Set(ref Ref, key, value string) error {
 	if err := u.checkSize(); err != nil {
 		return err
@@ -240,9 +235,9 @@ func (u *Update) Set(ref Ref, key, value string) error {
 	return nil
 }
 
-// checkDangling refuses an object to be changed that refers to a number which is
-// not in use but would be allocated: by taking it, the update would put its own
-// objects where the author left a hole, such as among a page's contents.
+// checkDangling refuses to change an object that refers to a number which is not in use but would
+// be allocated: the new object would appear where the author referred to nothing, for example among
+// a page's contents.
 func (u *Update) checkDangling(ref Ref, elems []Object) error {
 	for _, e := range elems {
 		if r, ok := e.Ref(); ok && r.Num >= u.first && !u.spared[r.Num] {

@@ -15,8 +15,8 @@ type Section struct {
 	Dict   Object // the trailer, or the dictionary of the stream
 }
 
-// startXref finds the offset of the newest section at the end of the file:
-// startxref, a number, %%EOF, and after it white space or a few bytes that mean nothing.
+// startXref finds the offset of the newest section at the end of the file: startxref, a number,
+// %%EOF, and then white space or a few bytes without meaning.
 func (d *Document) startXref() (int64, error) {
 	end, err := d.trimmedEnd()
 	if err != nil {
@@ -41,8 +41,8 @@ func (d *Document) startXref() (int64, error) {
 		return 0, refuse(BadStartXref, "no startxref before %%%%EOF")
 	}
 	if d.trailing = len(after); d.trailing > 0 {
-		// Readers pass over it as long as they find startxref in the last 1,024 bytes; else some
-		// search the file for objects.
+		// Readers ignore these bytes if startxref is in the last 1,024 bytes. Otherwise some search
+		// the file for objects.
 		if from+int64(i) < d.src.size-lastBytes {
 			return 0, refuse(
 				TrailingData,
@@ -68,12 +68,12 @@ func (d *Document) startXref() (int64, error) {
 	return off, nil
 }
 
-// lastBytes are those in which programs look for startxref and %%EOF.
+// lastBytes is the part of the file in which programs look for startxref and %%EOF.
 const lastBytes = 1024
 
-// trimmedEnd returns the end of the file without trailing white space. More
-// white space than a kilobyte is not passed over: programs look for %%EOF in
-// the last 1,024 bytes, and repair the file when they do not find it.
+// trimmedEnd returns the end of the file without trailing white space. It ignores at most a
+// kilobyte of it, because programs look for %%EOF in the last 1,024 bytes, and repair the file if
+// they do not find it.
 func (d *Document) trimmedEnd() (int64, error) {
 	from := max(0, d.src.size-lastBytes)
 	b, _, err := d.src.window(from, d.src.size-from)
@@ -141,7 +141,7 @@ func (d *Document) readSections(off int64) error {
 		if off, ok = prev.Int(); !ok {
 			return refuse(BadXref, "/Prev is not an integer")
 		}
-		if off == 0 { // a way to say that there is none: the header is at 0
+		if off == 0 { // some writers write 0 for none; the header is at 0
 			return nil
 		}
 	}
@@ -174,9 +174,9 @@ func (d *Document) readSection(off int64) (Section, error) {
 	return Section{Offset: off, Stream: true, Dict: dict}, err
 }
 
-// readTable reads the subsections at off, behind the keyword xref, and returns
-// the trailer dictionary. Entries are read as three tokens: real files have
-// lines of 19, 20 and 21 bytes, and checkXref judges what they say.
+// readTable reads the subsections at off, after the keyword xref, and returns the trailer
+// dictionary. It reads entries as three tokens, because lines have 19, 20 or 21 bytes in practice.
+// checkXref checks their contents.
 func (d *Document) readTable(off int64) (Object, error) {
 	s := &tableScanner{
 		r:   bufio.NewReaderSize(io.NewSectionReader(d.src.r, off, d.src.size-off), 4096),
@@ -244,7 +244,7 @@ func (d *Document) readTableEntry(s *tableScanner, num int) error {
 		}
 		return d.addEntry(num, slot{pos: pos, aux: int32(min(gen, 65535)), kind: InFile})
 	case "f":
-		// Much used producers write the generation 65536, which no reader minds.
+		// Common producers write the generation 65536, which all readers accept.
 		return d.addEntry(num, slot{pos: pos, aux: int32(min(gen, 65535)), kind: Free})
 	}
 	return errSyntax
@@ -327,8 +327,8 @@ func (d *Document) readXrefStream(off int64) (Object, error) {
 			TooManyObjects, "the cross-reference stream at %d is object %d", off, in.ref.Num,
 		)
 	}
-	// Some do not list themselves. Still the number is taken: a reader that keeps
-	// objects by number would mix it up with one that we add.
+	// Some streams do not list themselves. Their number is in use nevertheless: a reader that
+	// caches objects by number would confuse it with a new one.
 	d.size = max(d.size, in.ref.Num+1)
 	width, err := fieldWidths(o.Get("W"))
 	if err != nil {
@@ -378,7 +378,7 @@ func fieldWidths(w Object) (width [3]int, err error) {
 		}
 		width[i] = int(v)
 	}
-	if width[1] == 0 { // without it no entry says anything; and it bounds the loop by the data
+	if width[1] == 0 { // without it entries are meaningless; and it bounds the loop by the data
 		return width, errSyntax
 	}
 	return width, nil

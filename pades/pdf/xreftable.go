@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// EntryKind says what a cross-reference entry tells about its object.
+// EntryKind is the kind of a cross-reference entry.
 type EntryKind uint8
 
 // Kinds of entries (ISO 32000-2, Table 18).
@@ -33,12 +33,11 @@ type slot struct {
 	aux     int32
 	section uint16 // that has the entry, from 1; 0 if none has
 	kind    EntryKind
-	nowhere bool // said to be in use at offset 0; see checkNowhere
+	nowhere bool // in use at offset 0; see checkNowhere
 }
 
-// xrefTable holds the merged entries of all sections. It grows in small pages,
-// so that neither one large object number nor many small ones cost much more
-// than the bytes that name them.
+// xrefTable holds the merged entries of all sections. It grows in small pages, so that the memory
+// for it is proportional to the bytes of the file, for large and for small object numbers.
 type xrefTable struct {
 	pages map[int]*[slotsPerPage]slot
 	count int
@@ -54,8 +53,8 @@ func (t *xrefTable) get(num int) slot {
 	return slot{}
 }
 
-// add records an entry unless a newer section already has. It reports whether
-// the same section has another entry for the object.
+// add records an entry unless a newer section has one. It reports whether the same section has
+// another entry for the object.
 func (t *xrefTable) add(num int, s slot) (conflict bool) {
 	p := t.pages[num/slotsPerPage]
 	if p == nil {
@@ -107,10 +106,9 @@ func (s slot) entry(num int) Entry {
 	return e
 }
 
-// checkXref verifies that every entry in use points at the object it names.
-// Readers that repair and readers that do not would else see two documents.
-// Entries are visited in the order of the file, so that one small window
-// serves its neighbours.
+// checkXref checks that every entry in use points at the object that it names. Otherwise readers
+// that repair files and readers that do not would see different documents. It visits entries in the
+// order of the file, so that one small window covers several.
 func (d *Document) checkXref() error {
 	type place struct {
 		off int64
@@ -157,7 +155,7 @@ func (d *Document) checkXref() error {
 		}
 		end := start + int64(len(text))
 		if text == "" || pl.off+header > end && !final {
-			n := int64(header) // and the neighbours that are near enough
+			n := int64(header) // and the neighbours that are close enough
 			for _, next := range places[i+1:] {
 				if next.off+header-pl.off > window {
 					break
@@ -196,10 +194,9 @@ func (d *Document) checkXref() error {
 	return nil
 }
 
-// checkNowhere verifies that objects which are said to be at offset 0 are not
-// somewhere else in the file. Much used producers write deleted objects so, and
-// readers take them for null; but some readers, when they meet a reference to
-// one, search the whole file for it.
+// checkNowhere checks that objects with offset 0 are not somewhere else in the file. Common
+// producers write deleted objects in this way, and readers treat them as null; but some readers
+// search the whole file for such an object if there is a reference to it.
 func (d *Document) checkNowhere(nowhere map[int]bool) error {
 	if len(nowhere) == 0 {
 		return nil
@@ -219,7 +216,7 @@ func (d *Document) checkNowhere(nowhere map[int]bool) error {
 				break
 			}
 			at += i
-			// A cross-reference stream may say so of itself: it was found without.
+			// A cross-reference stream may list itself so: it was found by its offset.
 			num, start := header(b[:at])
 			if nowhere[num] && !d.isSection(off+int64(start)) {
 				return refuse(
