@@ -60,7 +60,7 @@ func TestVerifierTakesTheTokens(t *testing.T) {
 		}
 
 		_, _ = c.Result(t.Context(), id, code)
-		if claims, _, err := verifier.VerifyResult(t.Context(), authorization, rp.ClientID); err != nil ||
+		if claims, _, err := verifier.VerifyResult(t.Context(), authorization, rp.ClientID, "r"); err != nil ||
 			claims.ExchangeCode != code {
 			t.Errorf("%s: result: %+v, %v", alg, claims, err)
 		}

@@ -155,7 +155,11 @@ func TestInitiateRefuses(t *testing.T) {
 		{"empty body", []byte{}, nil},
 		{"not a PDF", []byte("<!DOCTYPE html><p>Not found"), nil},
 		{"cut off", pdftest.Minimal()[:500], nil},
-		{"bytes after the end", pdftest.New(pdftest.Suffix(strings.Repeat("<!-- served in 12 ms -->", 50))), nil},
+		{
+			"bytes after the end",
+			pdftest.New(pdftest.Suffix(strings.Repeat("<!-- served in 12 ms -->", 50))),
+			nil,
+		},
 		{
 			"encrypted",
 			pdftest.New(pdftest.Trailer("/Encrypt << /Filter /Standard /V 1 /R 2 >>")),
@@ -474,7 +478,8 @@ func TestTokensOfOtherCalls(t *testing.T) {
 		{"cancel", "REQUEST_ALREADY_CANCELLED"},
 	} {
 		if a := calls[step.to](s.party.Token(token.Initiate, client, request, code)); !strings.Contains(
-			a.body, step.want,
+			a.body,
+			step.want,
 		) ||
 			step.want == "" && a.status != 200 {
 			t.Errorf("a token with all claims, sent to %s: %d %s", step.to, a.status, a.body)
@@ -498,7 +503,7 @@ func TestTokenIDs(t *testing.T) {
 		t.Errorf("first use: %d %s", a.status, a.body)
 	}
 	for name, a := range map[string]answer{
-		"again":             result(jti),
+		"in another token":  result(jti),
 		"on another call":   s.upload(t, s.party.Token(token.Initiate, jti), pdftest.Minimal()),
 		"missing":           result(partytest.NoClaim("jti")),
 		"not a UUID":        result(partytest.Claim("jti", "1")),
@@ -511,7 +516,8 @@ func TestTokenIDs(t *testing.T) {
 	// Arguments that are refused use the token up as well: it was authentic.
 	used := partytest.Claim("jti", uuid.NewString())
 	if a := s.upload(t, s.party.Token(token.Initiate, used, partytest.NoClaim("doc_name")), pdftest.Minimal()); refusalOf(
-		t, a,
+		t,
+		a,
 	).Code != "CLIENT_SIDE_ERROR" {
 		t.Errorf("without doc_name: %d %s", a.status, a.body)
 	}

@@ -210,6 +210,34 @@ func TestResult(t *testing.T) {
 	}
 }
 
+// TestResultRepeated: the GET that a proxy sends again gets the same bytes, also 60 seconds later.
+func TestResultRepeated(t *testing.T) {
+	s := start(t)
+	in, other := s.sign(t), s.sign(t)
+	jws := s.party.Token(token.Result, partytest.Claim("exchange_code", in.ExchangeCode))
+	get := func(id string) answer {
+		return do(t, "GET", s.url+"/api/v3/sign-requests/"+id+"/signed-doc", jws, "", nil)
+	}
+	first := get(in.RequestID)
+	for _, later := range []string{"1s", "59s"} {
+		s.advance(t, later)
+		if again := get(in.RequestID); first.status != 200 || again.status != 200 ||
+			again.body != first.body {
+			t.Errorf(
+				"%s later: %d %s, want %d %s",
+				later,
+				again.status,
+				again.body,
+				first.status,
+				first.body,
+			)
+		}
+	}
+	if a := get(other.RequestID); !a.is(400, "UNAUTHORIZED", "Unauthorized.") {
+		t.Errorf("of another request: %d %s", a.status, a.body)
+	}
+}
+
 // TestDownload is signed_doc_url as a file server, and as a secret that ends.
 func TestDownload(t *testing.T) {
 	s := start(t)

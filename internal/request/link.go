@@ -16,8 +16,10 @@ import (
 
 // Link returns a download URL for the signed document. The URL serves the document to any client
 // until exp, like a presigned URL of an object store. Nothing is stored for it.
-func (s *Service) Link(id string) (url string, exp time.Time) {
-	exp = s.now().Truncate(time.Second).Add(api.URLLifetime * time.Second)
+func (s *Service) Link(id string) (url string, exp time.Time) { return s.linkSince(id, s.now()) }
+
+func (s *Service) linkSince(id string, at time.Time) (url string, exp time.Time) {
+	exp = at.UTC().Truncate(time.Second).Add(api.URLLifetime * time.Second)
 	return fmt.Sprintf(
 		"%s/documents/%s?expires=%d&signature=%s", s.PublicURL, id, exp.Unix(),
 		s.linkMAC(id, exp.Unix()),

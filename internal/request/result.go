@@ -12,6 +12,14 @@ import (
 // caller has authenticated the party. The exchange code proves that the party initiated the
 // request. Each call returns a new URL.
 func (s *Service) Result(ctx context.Context, id, exchangeCode string) (*api.Result, error) {
+	return s.ResultSince(ctx, id, exchangeCode, s.now())
+}
+
+// ResultSince is Result for a call that may be a repetition, with the URL of the first one, which
+// was at a time.
+func (s *Service) ResultSince(
+	ctx context.Context, id, exchangeCode string, first time.Time,
+) (*api.Result, error) {
 	r, err := s.Get(ctx, id)
 	if err != nil {
 		return nil, err
@@ -25,7 +33,7 @@ func (s *Service) Result(ctx context.Context, id, exchangeCode string) (*api.Res
 	if err := s.note(ctx, id, EventResult); err != nil {
 		return nil, err
 	}
-	url, exp := s.Link(r.ID)
+	url, exp := s.linkSince(r.ID, first)
 	return &api.Result{SignedDocURL: url, SignerInfo: r.SignerInfo(), Exp: exp.Unix()}, nil
 }
 

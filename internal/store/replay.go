@@ -25,6 +25,38 @@ func (s *Store) Use(
 	return first && err == nil, err
 }
 
+// UseFor implements token.Replay.
+func (s *Store) UseFor(
+	ctx context.Context, clientID, jti, purpose string, until time.Time,
+) (recorded string, err error) {
+	err = s.writers.do(
+		ctx,
+		target{key: "token " + clientID + " " + jti},
+		func(ctx context.Context, tx *tx) error {
+			_, err := tx.write(
+				ctx,
+				`INSERT INTO used_tokens (client_id, jti, keep_until, purpose) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
+				clientID,
+				jti,
+				micros(until),
+				purpose,
+			)
+			if err != nil {
+				return err
+			}
+			return tx.row(
+				ctx,
+				`SELECT purpose FROM used_tokens WHERE client_id = $1 AND jti = $2`,
+				[]any{clientID, jti}, &recorded,
+			)
+		},
+	)
+	if err != nil {
+		return "", fmt.Errorf("recording a token: %w", err)
+	}
+	return recorded, nil
+}
+
 // use records a token immediately.
 func (t *tx) use(ctx context.Context, k request.Ticket) (first bool, err error) {
 	n, err := t.write(

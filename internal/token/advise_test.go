@@ -109,7 +109,7 @@ func TestAdvise(t *testing.T) {
 	}
 	jws := b.party.Token(token.Result)
 	_, _, _ = b.verify(jws, token.Result)
-	_, _, err := b.verify(jws, token.Result)
+	_, _, err := b.VerifyResult(t.Context(), jws, b.party.ClientID, "another request")
 	got := token.Advise(jws, token.Result, token.FailedCheck(err), err.Error())
 	if token.FailedCheck(err) != token.CheckJTI || !strings.Contains(got, "new UUID") {
 		t.Errorf("used twice: %v: %q", err, got)

@@ -38,7 +38,8 @@ type claimRules struct {
 	required  []claimRule
 	client    []string // the claims that name the party; nil if the token does not name it
 	singleUse bool     // the call uses the jti
-	byChange  bool     // the jti is used in the transaction of the call's change: see Verifier.Verify
+	// the jti is used in the transaction of the call's change: see Verifier.Verify
+	byChange bool
 
 	// arguments reads the arguments after the token was found authentic; its errors are answers.
 	// May be nil.
@@ -97,6 +98,9 @@ type Claims struct {
 
 	// Result. This is a secret: compare it in constant time and do not log it.
 	ExchangeCode string
+
+	// Result: when this token was first used for this request, to the second.
+	FirstUsed time.Time
 
 	// Cancel. It has the form of an id; the request may not exist.
 	RequestID string

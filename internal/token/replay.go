@@ -14,6 +14,13 @@ type Replay interface {
 	// must refuse the token.
 	Use(ctx context.Context, clientID, jti string, until time.Time) (first bool, err error)
 
+	// UseFor is Use for a call that may be repeated: it records what the party used the jti for,
+	// and returns the purpose that is recorded, which is the given one if this was the first time.
+	// It returns "" for a jti that Use has recorded.
+	UseFor(
+		ctx context.Context, clientID, jti, purpose string, until time.Time,
+	) (recorded string, err error)
+
 	// Used reports whether a record of the pair exists. It may miss one that is being made.
 	Used(ctx context.Context, clientID, jti string) (bool, error)
 }

@@ -2,8 +2,12 @@ package token
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/api"
@@ -68,13 +72,43 @@ func (v *Verifier) Verify(
 	return v.verify(ctx, authorization, call, "")
 }
 
-// VerifyResult verifies the token of a Result call. p is the party that owns the request in the
-// call's path, because the token need not name it (docs/contract.md, 5.1.2). Errors are those of
-// [Verifier.Verify].
+// VerifyResult verifies the token of a Result call. clientID is the party that owns the request in
+// the call's path, because the token need not name it (docs/contract.md, 5.1.2). Errors are those
+// of [Verifier.Verify].
+//
+// A proxy may send a GET twice, so a token may be used again for the same request while it lives
+// (docs/contract.md, 5.1.6). Its jti is used up for everything else, other tokens with that jti
+// too.
 func (v *Verifier) VerifyResult(
-	ctx context.Context, authorization, clientID string,
+	ctx context.Context, authorization, clientID, requestID string,
 ) (*Claims, *party.Party, error) {
-	return v.verify(ctx, authorization, Result, clientID)
+	claims, p, err := v.verify(ctx, authorization, Result, clientID)
+	if err != nil {
+		return nil, nil, err
+	}
+	claims.FirstUsed = v.config.Now().Truncate(time.Second)
+	if claims.KeepUntil.IsZero() {
+		return claims, p, nil
+	}
+	sum := sha256.Sum256([]byte(requestID + "\n" + authorization))
+	use := base64.RawURLEncoding.EncodeToString(sum[:])
+	recorded, err := v.config.Replay.UseFor(
+		ctx, claims.ClientID, claims.JTI,
+		use+" "+strconv.FormatInt(claims.FirstUsed.Unix(), 10), claims.KeepUntil,
+	)
+	if err != nil {
+		return nil, nil, fmt.Errorf("remember the jti of a token: %w", err)
+	}
+	before, at, _ := strings.Cut(recorded, " ")
+	unix, err := strconv.ParseInt(at, 10, 64)
+	if before != use || err != nil {
+		return nil, nil, api.ErrUnauthorized.Because(
+			"%s: %w", claimTable[Result].name,
+			failed(CheckJTI, errors.New("claim jti: used before")),
+		)
+	}
+	claims.FirstUsed = time.Unix(unix, 0).UTC()
+	return claims, p, nil
 }
 
 // verify does the cheap checks first: text, header and claims, then the party, then its key (which
@@ -132,7 +166,10 @@ func (v *Verifier) verify(
 	}
 	if rules.singleUse && !v.config.Lenient {
 		claims.KeepUntil = claims.ExpiresAt.Add(replayMargin)
-		first, err := v.first(ctx, claims, rules.byChange && arguments == nil)
+		first := true
+		if call != Result || arguments != nil { // VerifyResult records that of a good one
+			first, err = v.first(ctx, claims, rules.byChange && arguments == nil)
+		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("remember the jti of a token: %w", err)
 		}

@@ -59,7 +59,7 @@ func newBench(t testing.TB, change ...func(*token.VerifierConfig)) *bench {
 // verify judges a token of any call; the request of a result call is the party's.
 func (b *bench) verify(jws string, call token.Call) (*token.Claims, *party.Party, error) {
 	if call == token.Result {
-		return b.VerifyResult(context.Background(), jws, b.party.ClientID)
+		return b.VerifyResult(context.Background(), jws, b.party.ClientID, "r")
 	}
 	return b.Verify(context.Background(), jws, call)
 }
@@ -734,7 +734,7 @@ func TestTokenOfAnotherCall(t *testing.T) {
 	for _, step := range []struct {
 		call token.Call
 		want error
-	}{{token.Cancel, nil}, {token.Initiate, nil}, {token.Result, nil}, {token.Result, api.ErrUnauthorized}, {token.Initiate, api.ErrUnauthorized}, {token.Cancel, nil}} {
+	}{{token.Cancel, nil}, {token.Initiate, nil}, {token.Result, nil}, {token.Result, nil}, {token.Initiate, api.ErrUnauthorized}, {token.Cancel, nil}} {
 		if _, _, err := b.verify(jws, step.call); !errors.Is(err, step.want) {
 			t.Errorf("a token with all claims on %s: %v, want %v", step.call, err, step.want)
 		}
@@ -866,8 +866,10 @@ func TestReplay(t *testing.T) {
 		if !used || !until.Equal(claims.ExpiresAt.Add(time.Minute)) {
 			t.Errorf("%s: remembered until %v, exp is %v", call, until, claims.ExpiresAt)
 		}
-		_, _, err = b.verify(jws, call)
-		wantRefusal(t, err, "jti: used before", jws)
+		if call == token.Initiate { // see TestResultRepeated
+			_, _, err = b.verify(jws, call)
+			wantRefusal(t, err, "jti: used before", jws)
+		}
 
 		again := b.party.Token(call, partytest.Claim("jti", strings.ToUpper(claims.JTI)))
 		_, _, err = b.verify(again, call)
@@ -888,6 +890,54 @@ func TestReplay(t *testing.T) {
 	var answer *api.Error
 	if err == nil || errors.As(err, &answer) {
 		t.Errorf("with a broken store: %v, want an error of our own", err)
+	}
+}
+
+// TestResultRepeated: the token of a result call is good again for the same request while it lives,
+// and tells when it was first used. For another request, in another token, or after another use,
+// its jti is used up.
+func TestResultRepeated(t *testing.T) {
+	b := newBench(t)
+	result := func(jws, request string) (*token.Claims, error) {
+		claims, _, err := b.VerifyResult(t.Context(), jws, b.party.ClientID, request)
+		return claims, err
+	}
+	jws := b.party.Token(token.Result)
+	first, err := result(jws, "a")
+	if err != nil || !first.FirstUsed.Equal(epoch.Truncate(time.Second)) {
+		t.Fatalf("%+v, %v", first, err)
+	}
+	b.now = epoch.Add(90 * time.Second)
+	again, err := result(jws, "a")
+	if err != nil || !again.FirstUsed.Equal(first.FirstUsed) {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	_, err = result(jws, "b")
+	wantRefusal(t, err, "jti: used before", jws)
+	jti := partytest.Claim("jti", first.JTI)
+	other := b.party.Token(token.Result, jti, partytest.Claim("another", "claim"))
+	_, err = result(other, "a")
+	wantRefusal(t, err, "jti: used before", other)
+	upload := b.party.Token(token.Initiate, jti)
+	_, _, err = b.verify(upload, token.Initiate)
+	wantRefusal(t, err, "jti: used before", upload)
+	b.now = epoch.Add(121 * time.Second)
+	_, err = result(jws, "a")
+	wantRefusal(t, err, "exp", jws)
+
+	b = newBench(t)
+	upload = b.party.Token(token.Initiate)
+	claims, _, err := b.verify(upload, token.Initiate)
+	if err == nil {
+		err = b.Spend(t.Context(), claims)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	spent := b.party.Token(token.Result, partytest.Claim("jti", claims.JTI))
+	for range 2 {
+		_, err = result(spent, "a")
+		wantRefusal(t, err, "jti: used before", spent)
 	}
 }
 
@@ -966,7 +1016,7 @@ func TestParties(t *testing.T) {
 	result := other.Token(token.Result)
 	_, _, err = b.verify(result, token.Result)
 	wantRefusal(t, err, "no usable key", result)
-	if _, _, err := b.VerifyResult(t.Context(), result, other.ClientID); err != nil {
+	if _, _, err := b.VerifyResult(t.Context(), result, other.ClientID, "r"); err != nil {
 		t.Error(err)
 	}
 
@@ -1029,7 +1079,7 @@ func TestDisabled(t *testing.T) {
 	}
 	verify := func(call token.Call) (err error) {
 		if call == token.Result {
-			_, _, err = v.VerifyResult(t.Context(), tokens[call], rp.ClientID)
+			_, _, err = v.VerifyResult(t.Context(), tokens[call], rp.ClientID, "r")
 		} else {
 			_, _, err = v.Verify(t.Context(), tokens[call], call)
 		}

@@ -8,9 +8,10 @@ import (
 
 // Replay is a token.Replay in memory. The zero Replay is ready for use.
 type Replay struct {
-	mu   sync.Mutex
-	used map[string]time.Time
-	err  error
+	mu       sync.Mutex
+	used     map[string]time.Time
+	purposes map[string]string // that UseFor has recorded
+	err      error
 }
 
 // Use implements token.Replay.
@@ -31,6 +32,22 @@ func (r *Replay) Use(
 	}
 	r.used[id] = until
 	return true, nil
+}
+
+// UseFor implements token.Replay.
+func (r *Replay) UseFor(
+	ctx context.Context, clientID, jti, purpose string, until time.Time,
+) (recorded string, err error) {
+	first, err := r.Use(ctx, clientID, jti, until)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if first {
+		if r.purposes == nil {
+			r.purposes = make(map[string]string)
+		}
+		r.purposes[clientID+"/"+jti] = purpose
+	}
+	return r.purposes[clientID+"/"+jti], err
 }
 
 // Used implements token.Replay.

@@ -177,7 +177,7 @@ func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 		return err
 	}
 	c.party = req.ClientID
-	claims, _, err := a.Verifier.VerifyResult(r.Context(), authorization(r), req.ClientID)
+	claims, _, err := a.Verifier.VerifyResult(r.Context(), authorization(r), req.ClientID, id)
 	c.judged(err)
 	if err != nil {
 		return err
@@ -187,7 +187,7 @@ func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 		return err
 	}
 	c.check = calllog.CheckState
-	answer, err := a.Requests.Result(r.Context(), id, claims.ExchangeCode)
+	answer, err := a.Requests.ResultSince(r.Context(), id, claims.ExchangeCode, claims.FirstUsed)
 	if err != nil {
 		return err
 	}

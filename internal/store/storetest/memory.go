@@ -31,6 +31,7 @@ type Memory struct {
 	// by person
 	phoneEvents map[string][]signer.Event
 	used        map[[2]string]time.Time
+	purposes    map[[2]string]string // that UseFor has recorded
 	parties     parties
 	calls       []calllog.Record // newest first
 	lastCall    int64
@@ -54,7 +55,7 @@ func NewMemory() *Memory {
 		lock:     make(chan struct{}, 1),
 		requests: map[string]*record{},
 		phones:   map[string]signer.Phone{}, phoneEvents: map[string][]signer.Event{},
-		used: map[[2]string]time.Time{},
+		used: map[[2]string]time.Time{}, purposes: map[[2]string]string{},
 		parties: parties{
 			registered: map[string]party.Registration{}, pictures: map[string][]byte{},
 			epochs: map[string]int64{}, keys: map[string]party.StoredKeys{},
@@ -354,6 +355,23 @@ func (m *Memory) Use(ctx context.Context, clientID, jti string, until time.Time)
 	}
 	m.used[key] = until
 	return true, nil
+}
+
+// UseFor implements token.Replay.
+func (m *Memory) UseFor(
+	ctx context.Context, clientID, jti, purpose string, until time.Time,
+) (string, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	key := [2]string{clientID, jti}
+	if _, used := m.used[key]; !used {
+		m.used[key] = until
+		m.purposes[key] = purpose
+	}
+	return m.purposes[key], nil
 }
 
 // Used implements token.Replay.

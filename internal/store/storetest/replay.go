@@ -13,6 +13,7 @@ import (
 var replayTests = []test{
 	{name: "once", run: useOnce},
 	{name: "at once", run: useAtOnce},
+	{name: "for a purpose", run: useFor},
 	{name: "tickets", run: tickets},
 	{name: "forget", run: forget},
 }
@@ -35,6 +36,47 @@ func useOnce(t *testing.T, s *suite, _ Harness) {
 	if !s.use(client, "two", start) || !s.use("another", "one", start) ||
 		!s.use(client+" one", "", start) {
 		t.Error("ids or parties meet")
+	}
+}
+
+// useFor: the first purpose stays, and Use and a ticket leave none.
+func useFor(t *testing.T, s *suite, _ Harness) {
+	purpose := func(clientID, jti, purpose, want string) {
+		t.Helper()
+		got, err := s.UseFor(t.Context(), clientID, jti, purpose, start)
+		if err != nil || got != want {
+			t.Errorf("UseFor(%s, %s, %s) = %q, %v; want %q", clientID, jti, purpose, got, err, want)
+		}
+	}
+	purpose(client, "one", "a", "a")
+	purpose(client, "one", "b", "a")
+	purpose(client, "one", "a", "a")
+	purpose("another", "one", "b", "b")
+	if s.use(client, "one", start) {
+		t.Error("Use after UseFor is the first")
+	}
+	s.use(client, "two", start)
+	purpose(client, "two", "a", "")
+	err := s.Create(t.Context(), sample(1), request.Effects{
+		Ticket: request.Ticket{ClientID: client, JTI: "three", KeepUntil: start},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	purpose(client, "three", "a", "")
+	var firsts atomic.Int32
+	together(20, func(i int) {
+		own := string(rune('a' + i))
+		got, err := s.UseFor(t.Context(), client, "race", own, start)
+		if err != nil {
+			t.Errorf("UseFor: %v", err)
+		}
+		if got == own {
+			firsts.Add(1)
+		}
+	})
+	if n := firsts.Load(); n != 1 {
+		t.Errorf("%d were first", n)
 	}
 }
 
