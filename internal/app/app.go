@@ -248,8 +248,11 @@ func (a *App) openParties(ctx context.Context) error {
 		Client: safehttp.NewClient(c.policy(0)), Now: a.now, RefetchUnknownKid: c.RefetchUnknownKid,
 		OnFetch: func(f party.Fetch) { a.metrics.Fetched(f.Err) }, Store: a.store, Log: a.log,
 	}
-	if a.wall != nil && c.Strictness != strictnessReal {
-		// A relying party in development is restarted with new keys.
+	switch {
+	case a.wall == nil: // the service
+	case c.Strictness == strictnessReal:
+		keys.RequireUse = true
+	default: // a relying party that is being developed is restarted with new keys
 		keys.RefetchUnknownKid, keys.RefetchFailed = true, true
 		keys.RefetchGap, keys.Penalty = time.Second, time.Second
 	}
@@ -325,7 +328,12 @@ func (a *App) domain(sandbox bool) error {
 	}
 	used := &usedStamps{Timestamper: stamps.source}
 	a.openHealth(used)
+	var maxDocument int64
+	if sandbox && c.Strictness == strictnessReal {
+		maxDocument = 10_000_000 // docs/contract.md, 14.13
+	}
 	a.sign = request.New(request.Config{
+		MaxDocument: maxDocument,
 		Initiated:   a.initiated,
 		ClockOffset: offset,
 		Store:       a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents,
@@ -373,7 +381,8 @@ func (a *App) domain(sandbox bool) error {
 			Parties: a.parties, Keys: a.partyKeys, Replay: a.store, Now: a.now,
 			Wall: a.wall, Lenient: c.LenientTokens, PublicURL: c.PublicURL, Local: sandbox,
 		}),
-		Keys: jwks, Unauthorized: c.UnauthorizedStatus, Explain: sandbox, Calls: a.calls,
+		Keys: jwks, Unauthorized: c.UnauthorizedStatus, Explain: sandbox,
+		Tolerant: sandbox && c.Strictness != strictnessReal, Calls: a.calls,
 		Log: a.log,
 		Limits: rpapi.Limits{
 			Rate: c.RatePerParty, PartyUploads: c.UploadsPerParty, Uploads: c.Uploads,
@@ -610,7 +619,9 @@ func listen(key, addr string) (net.Listener, error) {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf(
 			"%s: %w: another program has this port, such as MockPass or another sandbox; stop it, or choose another address with --%s",
-			key, err, key,
+			key,
+			err,
+			key,
 		)
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", key, err)

@@ -121,7 +121,8 @@ type Config struct {
 	LenientTokens bool `yaml:"lenient_tokens" help:"Accept tokens without exp and with a jti used before."`
 
 	// For the sandbox only. The public documentation does not say everything that the real service
-	// refuses. In these cases "documented" accepts, to make development easy, and "real" refuses.
+	// refuses. In these cases "documented" accepts, to make development easy, and "real" refuses;
+	// docs/moving-to-singpass.md lists them.
 	// With "documented", the sandbox also fetches the JWKS of a relying party again for an unknown
 	// kid and after a signature that does not verify.
 	Strictness string `yaml:"strictness" help:"What the sandbox does if the real service may refuse: documented or real." default:"documented" enum:"documented,real,"`

@@ -1,11 +1,13 @@
 package e2e_test
 
 import (
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/token"
 )
@@ -73,13 +75,24 @@ func TestForeignOrigin(t *testing.T) {
 }
 
 // TestCancelContentType: a body is never looked at, not even one that claims to be JSON and is not.
+// What clients send by default is accepted with a warning, but not where the service is strict.
 func TestCancelContentType(t *testing.T) {
-	s := start(t)
+	s, strict := start(t), start(t, func(c *app.Config) { c.Strictness = "real" })
+	const byDefault = 300 // 200 with a warning; 400 of the strict one
 	for kind, want := range map[string]int{
 		"": 200, "application/json": 200, "Application/JSON; charset=utf-8": 200,
-		"text/plain": 400, "application/x-www-form-urlencoded": 400,
+		"text/plain": byDefault, "application/x-www-form-urlencoded": byDefault,
 		"application/octet-stream": 400, ";;": 400,
 	} {
+		if want == byDefault {
+			in := strict.initiate(t)
+			a := do(
+				t, "POST", strict.url+"/api/v3/sign-requests/cancel",
+				strict.party.Token(token.Cancel, partytest.Claim("request_id", in.RequestID)), kind,
+				nil,
+			)
+			a.refusedAs(t, kind, 400, "CLIENT_SIDE_ERROR")
+		}
 		in := s.initiate(t)
 		for _, body := range []string{"", "{", `{"request_id":"signv3-0199cc9c-8b7c-70df-b29b-39843a10c332"}`} {
 			// Not the client that checks: a body is not as documented.
@@ -102,7 +115,11 @@ func TestCancelContentType(t *testing.T) {
 			}
 			text := readAll(t, resp)
 			resp.Body.Close()
-			if resp.StatusCode != want ||
+			warning := resp.Header.Get("Signet-Explanation")
+			if (want == byDefault) != strings.HasPrefix(warning, "accepted; ") {
+				t.Errorf("Content-Type %q: the warning is %q", kind, warning)
+			}
+			if resp.StatusCode != want && (want != byDefault || resp.StatusCode != 200) ||
 				want == 400 && !strings.Contains(text, "CLIENT_SIDE_ERROR") {
 				t.Errorf("Content-Type %q, body %q: %d %s", kind, body, resp.StatusCode, text)
 			}
@@ -111,8 +128,47 @@ func TestCancelContentType(t *testing.T) {
 	}
 	// The token is judged first: a caller without one does not hear about headers.
 	if a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", s.party.Token(token.Cancel)+"A", "text/plain", nil); !a.is(
-		400, "UNAUTHORIZED", "Unauthorized.",
+		400,
+		"UNAUTHORIZED",
+		"Unauthorized.",
 	) {
 		t.Errorf("a bad token with text/plain: %d %s", a.status, a.body)
+	}
+}
+
+// TestStrictness: the strict sandbox refuses what the real service may refuse, and the other one
+// accepts it with a warning.
+func TestStrictness(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		s := start(t, func(c *app.Config) {
+			if strict {
+				c.Strictness = "real"
+			}
+		})
+		want := map[bool]int{false: 200, true: 400}[strict]
+		large := filled(10_000_000)
+		a := s.upload(t, s.party.Token(token.Initiate), large)
+		if warned := strings.HasPrefix(a.header.Get("Signet-Explanation"), "accepted; "); a.status != want ||
+			warned == strict {
+			t.Errorf("strict %v: 10,000,000 bytes: %d, warned %v", strict, a.status, warned)
+		}
+		if a := s.upload(t, s.party.Token(token.Initiate), large[:0]); a.status != 400 {
+			t.Errorf("no bytes: %d", a.status)
+		}
+
+		rp := partytest.Start(t)
+		jwk := rp.Key("ES256").JWK()
+		delete(jwk, "use")
+		rp.ServeJWKS(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(partytest.JWKS(jwk))
+		}))
+		c := config(rp)
+		if strict {
+			c.Strictness = "real"
+		}
+		other := run(t, rp, c, nil, slog.New(slog.DiscardHandler))
+		if a := other.cancel(t, "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332"); a.is(400, "UNAUTHORIZED", "Unauthorized.") != strict {
+			t.Errorf("strict %v: a key without use: %d %s", strict, a.status, a.body)
+		}
 	}
 }

@@ -37,7 +37,7 @@ func (k *Keys) fetch(ctx context.Context, p *Party) (set *keySet, tries int, err
 // byte.
 func (k *Keys) try(ctx context.Context, p *Party) (*keySet, error) {
 	if p.JWKS != "" {
-		return parseKeySet([]byte(p.JWKS))
+		return parseKeySet([]byte(p.JWKS), k.config.RequireUse)
 	}
 	ctx, cancel := context.WithTimeout(ctx, k.config.Timeout)
 	defer cancel()
@@ -62,7 +62,7 @@ func (k *Keys) try(ctx context.Context, p *Party) (*keySet, error) {
 	if len(text) > maxJWKS {
 		return nil, errFinal{fmt.Errorf("JWKS: larger than %d bytes", maxJWKS)}
 	}
-	set, err := parseKeySet(text)
+	set, err := parseKeySet(text, k.config.RequireUse)
 	if err != nil {
 		return nil, errFinal{err}
 	}

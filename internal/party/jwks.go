@@ -45,7 +45,7 @@ type keySet struct {
 
 // parseKeySet parses a JWKS (RFC 7517). It ignores keys that are malformed or for another purpose.
 // A set without a usable key is an error.
-func parseKeySet(text []byte) (*keySet, error) {
+func parseKeySet(text []byte, requireUse bool) (*keySet, error) {
 	var document struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -62,7 +62,7 @@ func parseKeySet(text []byte) (*keySet, error) {
 	}
 	set := new(keySet)
 	for i, item := range document.Keys {
-		k, err := parseKey(item)
+		k, err := parseKey(item, requireUse)
 		if err != nil {
 			set.ignored = append(set.ignored, "keys["+strconv.Itoa(i)+"]: "+reason(err))
 			continue
@@ -101,7 +101,7 @@ func reason(err error) string {
 }
 
 // parseKey parses one JWK (RFC 7517, section 4). It keeps only the public key.
-func parseKey(text []byte) (Key, error) {
+func parseKey(text []byte, requireUse bool) (Key, error) {
 	var jwk jose.JSONWebKey
 	if err := json.Unmarshal(text, &jwk); err != nil {
 		return Key{}, err
@@ -118,6 +118,8 @@ func parseKey(text []byte) (Key, error) {
 		return Key{}, errors.New("the private key is published; withdraw it")
 	case !ok:
 		return Key{}, errors.New("kty is not EC")
+	case jwk.Use == "" && requireUse:
+		return Key{}, errors.New("use is missing")
 	case jwk.Use != "" && jwk.Use != "sig":
 		return Key{}, errors.New("use is not sig")
 	case more.Operations != nil && !slices.Contains(more.Operations, "verify"):

@@ -42,6 +42,9 @@ type KeysConfig struct {
 	// token names, so that a new key under an old kid works. It is for the sandbox.
 	RefetchFailed bool
 
+	// RequireUse ignores keys without the member use (docs/contract.md, 14.32).
+	RequireUse bool
+
 	// RefetchGap is the minimum interval of fetches for these reasons, because any client can
 	// invent a kid. Default 1 min.
 	RefetchGap time.Duration
@@ -378,7 +381,7 @@ func (k *Keys) load(ctx context.Context, p *Party, now time.Time) (*keySet, time
 	}
 	var set *keySet
 	if err == nil {
-		set, err = parseKeySet(stored.JWKS)
+		set, err = parseKeySet(stored.JWKS, false)
 	}
 	if err != nil {
 		k.config.Log.Warn(

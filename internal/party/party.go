@@ -99,7 +99,7 @@ func (p *Party) checkKeys(policy safehttp.Policy) error {
 	case p.JWKSURL != "":
 		return errors.New("the configuration has the JWKS itself, too")
 	}
-	_, err := parseKeySet([]byte(p.JWKS))
+	_, err := parseKeySet([]byte(p.JWKS), false)
 	return err
 }
 

@@ -88,7 +88,7 @@ func (s *Service) receive(
 	ctx context.Context, party, key string, body io.Reader, locs []pades.Location,
 ) (*Document, []pades.Finding, error) {
 	sum := sha256.New()
-	limited := &limitedReader{r: body, left: api.MaxDocumentBytes}
+	limited := &limitedReader{r: body, left: s.MaxDocument}
 	size, err := s.Documents.Put(ctx, key, io.TeeReader(limited, sum))
 	if err != nil {
 		return nil, nil, err

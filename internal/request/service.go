@@ -72,6 +72,10 @@ type Config struct {
 	WarnContent []pades.FindingCode
 	Log         *slog.Logger
 
+	// MaxDocument is the size in bytes below which an uploaded document must be; 0:
+	// api.MaxDocumentBytes.
+	MaxDocument int64
+
 	// Initiated, if set, is called with the id of each new request.
 	Initiated func(id string)
 
@@ -89,6 +93,9 @@ type Config struct {
 
 // New returns a Service.
 func New(c Config) *Service {
+	if c.MaxDocument == 0 {
+		c.MaxDocument = api.MaxDocumentBytes
+	}
 	if c.SessionLifetime == 0 {
 		c.SessionLifetime = 180 * time.Second
 	}

@@ -66,3 +66,13 @@ func explained(err error, d *calllog.Diagnosis) error {
 	}
 	return fmt.Errorf("%w. %s", err, d.Remedy)
 }
+
+// decimalLimit is 10 MB in decimal. The real service may mean that (docs/contract.md, 14.13).
+const decimalLimit = 10_000_000
+
+// warn says in the explanation of an accepted call what the real service may refuse.
+func warn(w http.ResponseWriter, advice string) {
+	w.Header().Set(
+		httpx.HeaderExplanation, "accepted; the real service may refuse this call: "+advice,
+	)
+}

@@ -40,6 +40,10 @@ type API struct {
 	Calls   *calllog.Recorder // of calls and their answers; nil records none
 	Log     *slog.Logger
 
+	// Tolerant accepts, with a warning in a header, what the real service may refuse
+	// (docs/contract.md, 14.13 and 14.23). Only the sandbox sets it.
+	Tolerant bool
+
 	Limits Limits // of calls and uploads
 
 	// SlowestUpload is the minimum rate of an upload in bytes per second; slower uploads are
@@ -74,7 +78,12 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
 	}
 	c.check = calllog.CheckContent
 	if ct := r.Header.Get("Content-Type"); ct != "" && !isMediaType(ct, "application/json") {
-		return api.ErrClientSide("Content-Type must be application/json, or absent")
+		if !a.Tolerant ||
+			!isMediaType(ct, "text/plain") &&
+				!isMediaType(ct, "application/x-www-form-urlencoded") {
+			return api.ErrClientSide("Content-Type must be application/json, or absent")
+		}
+		warn(w, "send Content-Type application/json on cancel, or none")
 	}
 	c.check = calllog.CheckState
 	err = a.Requests.Cancel(r.Context(), claims.ClientID, claims.RequestID)
@@ -145,7 +154,7 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 		)
 	}
 	c.check = calllog.CheckDocument
-	if r.ContentLength >= api.MaxDocumentBytes {
+	if r.ContentLength >= a.Requests.MaxDocument {
 		return request.ErrTooLarge
 	}
 	answer, err := a.Requests.Initiate(r.Context(), request.Application{
@@ -159,6 +168,9 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 		return err
 	}
 	c.requestID = answer.RequestID
+	if a.Tolerant && r.ContentLength >= decimalLimit {
+		warn(w, "keep documents below 10,000,000 bytes")
+	}
 	httpx.WriteJSON(w, http.StatusOK, answer)
 	return nil
 }
