@@ -86,6 +86,11 @@ func TestLogin(t *testing.T) {
 		!strings.HasPrefix(doc.body, string(pdftest.Minimal())) {
 		t.Errorf("signed.pdf: %d, %d bytes", doc.status, len(doc.body))
 	}
+	v.get(t, in.SigningURL).shows(t, 200, "proves it for decades")
+	v.get(t, "/sign/"+in.RequestID+"/check").shows(t, 200, "The document is as it was signed")
+	if a := s.visitor(t).get(t, "/sign/"+in.RequestID+"/check"); a.status != http.StatusForbidden {
+		t.Errorf("a stranger's check: %d", a.status)
+	}
 	// An hour later it is not there for the signer either.
 	s.advance(t, "61m")
 	v.get(t, in.SigningURL).shows(t, 200, "no longer available here")

@@ -28,7 +28,7 @@ func TestPortalPages(t *testing.T) {
 					t.Errorf("%s/%s: %d to %s", id, form, a.status, a.header.Get("Location"))
 				}
 			}
-			for _, path := range []string{"state", "events", "document.pdf", "signed.pdf"} {
+			for _, path := range []string{"state", "events", "document.pdf", "signed.pdf", "check"} {
 				if a := v.get(t, "/sign/"+id+"/"+path); a.status != 404 && a.status != 403 {
 					t.Errorf("%s/%s: %d", id, path, a.status)
 				}

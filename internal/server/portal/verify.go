@@ -2,6 +2,7 @@ package portal
 
 import (
 	"errors"
+	"io"
 	"net/http"
 
 	"golang.org/x/time/rate"
@@ -40,25 +41,19 @@ func (p *Portal) verifyRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /verify", p.handle(func(w http.ResponseWriter, r *http.Request) error {
 		return p.verify(w, r, c)
 	}))
+	mux.HandleFunc("GET /sign/{request_id}/check", p.handle(
+		func(w http.ResponseWriter, r *http.Request) error { return p.check(w, r, c) },
+	))
 }
 
 // verify is POST /verify: a form with a file. The file is read from the body as it comes and is
 // not stored.
 func (p *Portal) verify(w http.ResponseWriter, r *http.Request, c *checks) error {
-	busy := func() error {
-		w.Header().Set("Retry-After", "5")
-		p.Kit.Show(w, r, p.Log, http.StatusTooManyRequests, Verify{Failure: "verify.busy"})
-		return nil
+	done, ok := c.begin()
+	if !ok {
+		return p.checksBusy(w, r)
 	}
-	if !c.rate.Allow() {
-		return busy()
-	}
-	select {
-	case c.held <- struct{}{}:
-		defer func() { <-c.held }()
-	default:
-		return busy()
-	}
+	defer done()
 	const form = 4 << 10 // what surrounds the file
 	r.Body = http.MaxBytesReader(w, r.Body, api.MaxDocumentBytes+form)
 	parts, err := r.MultipartReader()
@@ -71,20 +66,63 @@ func (p *Portal) verify(w http.ResponseWriter, r *http.Request, c *checks) error
 		p.Kit.Show(w, r, p.Log, http.StatusBadRequest, Verify{Failure: "verify.none"})
 		return nil
 	}
-	report, err := p.Requests.Check(r.Context(), part)
+	return p.showVerdict(w, r, part.FileName(), part)
+}
+
+// check is GET /sign/{request_id}/check: the verdict on the signed document, for its signer.
+func (p *Portal) check(w http.ResponseWriter, r *http.Request, c *checks) error {
+	person, ok := p.person(r)
+	if !ok {
+		return api.ErrLoginRequired
+	}
+	done, ok := c.begin()
+	if !ok {
+		return p.checksBusy(w, r)
+	}
+	defer done()
+	req, doc, err := p.Requests.SignedDocument(r.Context(), r.PathValue("request_id"), person)
+	if err != nil {
+		return err
+	}
+	defer doc.Close()
+	return p.showVerdict(
+		w, r, req.SignedName(), io.NewSectionReader(doc, 0, doc.Size()),
+	)
+}
+
+// begin reports whether a document may be checked now; done ends the check.
+func (c *checks) begin() (done func(), ok bool) {
+	if !c.rate.Allow() {
+		return nil, false
+	}
+	select {
+	case c.held <- struct{}{}:
+		return func() { <-c.held }, true
+	default:
+		return nil, false
+	}
+}
+
+func (p *Portal) checksBusy(w http.ResponseWriter, r *http.Request) error {
+	w.Header().Set("Retry-After", "5")
+	p.Kit.Show(w, r, p.Log, http.StatusTooManyRequests, Verify{Failure: "verify.busy"})
+	return nil
+}
+
+// showVerdict checks a document and shows the verdict.
+func (p *Portal) showVerdict(
+	w http.ResponseWriter, r *http.Request, name string, document io.Reader,
+) error {
+	report, err := p.Requests.Check(r.Context(), document)
 	var refusal *api.Error
 	if errors.As(err, &refusal) {
-		page := Verify{
-			File: part.FileName(), Failure: "verify.unreadable", Reason: refusal.Description,
-		}
+		page := Verify{File: name, Failure: "verify.unreadable", Reason: refusal.Description}
 		p.Kit.Show(w, r, p.Log, http.StatusUnprocessableEntity, page)
 		return nil
 	} else if err != nil {
 		return err
 	}
-	p.Kit.Show(
-		w, r, p.Log, http.StatusOK, Verify{File: part.FileName(), Verdict: ui.NewVerdict(report)},
-	)
+	p.Kit.Show(w, r, p.Log, http.StatusOK, Verify{File: name, Verdict: ui.NewVerdict(report)})
 	return nil
 }
 

@@ -152,6 +152,16 @@ type Signed struct {
 	Available bool
 }
 
+// LevelText returns the message that says what the signature level means, or "".
+func (p Signed) LevelText() string {
+	_, level, _ := strings.Cut(p.Level, "-")
+	switch level {
+	case "B", "T", "LT", "LTA":
+		return "signed.level." + strings.ToLower(level)
+	}
+	return ""
+}
+
 // SignedURL returns the URL of the signed PDF.
 func (p Signed) SignedURL() string { return p.Path("signed.pdf") }
 
