@@ -41,6 +41,7 @@ import (
 	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/server/pki"
@@ -99,16 +100,19 @@ type App struct {
 	login      *login.Login
 	security   *security.Log
 	audit      *audit.Log
-	sign       *request.Service
-	signers    *signer.Service
-	worker     *request.Worker
-	calls      *calllog.Recorder
-	rpapi      *rpapi.API
-	automatic  *control.Signers // of a sandbox; else nil
-	faults     *fault.Set       // of a sandbox; else nil
-	apiBases   []string         // base paths of the calls
-	ownHost    string           // host that requests to the public listener must name; "" for any
-	portal     *portal.Portal
+
+	people      *limit.People
+	openStreams *limit.Counts
+	sign        *request.Service
+	signers     *signer.Service
+	worker      *request.Worker
+	calls       *calllog.Recorder
+	rpapi       *rpapi.API
+	automatic   *control.Signers // of a sandbox; else nil
+	faults      *fault.Set       // of a sandbox; else nil
+	apiBases    []string         // base paths of the calls
+	ownHost     string           // host that requests to the public listener must name; "" for any
+	portal      *portal.Portal
 
 	refusals func(calllog.Record) // see ShowRefusals; may be nil
 
@@ -413,11 +417,15 @@ func (a *App) edges(sandbox bool) error {
 	if err != nil {
 		return err
 	}
+	a.people = &limit.People{PerMinute: c.ratePerPerson(sandbox)}
+	a.openStreams = &limit.Counts{Each: c.StreamsPerAddress}
 	a.portal = &portal.Portal{
+		People:   a.people,
 		Requests: a.sign, Signers: a.signers, Parties: a.parties, Kit: a.kit, Streams: a.streams(),
 		PublicURL: c.PublicURL, Log: a.log,
 	}
 	a.login, err = login.New(login.Config{
+		People: a.people,
 		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
 		UINClaim: c.OIDCUINClaim, NameClaim: c.OIDCNameClaim,
 		ACRValues: c.OIDCACRValues, MaxAge: c.OIDCMaxAge,
@@ -434,13 +442,16 @@ func (a *App) edges(sandbox bool) error {
 	return err
 }
 
-func (a *App) streams() httpx.Streams { return httpx.Streams{Watcher: a.store, Stopping: a.stop} }
+func (a *App) streams() httpx.Streams {
+	return httpx.Streams{Watcher: a.store, Stopping: a.stop, Open: a.openStreams}
+}
 
 // routes mounts the pages and files that service and sandbox share; public adds the calls of
 // relying parties.
 func (a *App) routes(mux *http.ServeMux) {
 	a.portal.Routes(mux)
 	(&phone.Phone{
+		People:   a.people,
 		Requests: a.sign, Signers: a.signers, Parties: a.parties, Kit: a.kit, Login: a.login,
 		Streams:   a.streams(),
 		PublicURL: a.Config.PublicURL, Log: a.log,
@@ -476,11 +487,16 @@ func (a *App) public() http.Handler {
 	return h
 }
 
+// bounded limits the connections to the public listener.
+func (a *App) bounded(l net.Listener) net.Listener {
+	c := &limit.Counts{Each: a.Config.ConnectionsPerAddress, All: a.Config.Connections}
+	return server.Connections(l, c, a.Config.proxies())
+}
+
 // front is what the requests of a listener pass first. It finds the client's address, writes
 // security events, and adds the headers for browsers.
 func (a *App) front(h http.Handler) http.Handler {
-	proxies, _ := server.ParseProxies(a.Config.TrustedProxies) // Config.check has read it
-	h = server.Proxied(a.security.Observe(h), proxies)
+	h = server.Proxied(a.security.Observe(h), a.Config.proxies())
 	return server.Headers(h, strings.HasPrefix(a.Config.PublicURL, "https://"))
 }
 
@@ -533,7 +549,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	finish(func() error {
 		return server.Serve(
-			taking, a.listener, a.front(obs.Observe(a.public(), a.log, a.metrics)), grace, a.log,
+			taking, a.bounded(a.listener), a.front(obs.Observe(a.public(), a.log, a.metrics)), grace, a.log,
 		)
 	})
 	finish(func() error { return a.worker.Run(taking) })

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"os"
 	"slices"
@@ -139,6 +140,18 @@ type Config struct {
 	Uploads           int `yaml:"uploads"              help:"Uploads of all relying parties in progress; 0: no limit."     default:"256"`
 	UploadMiBPerParty int `yaml:"upload_mib_per_party" help:"MiB of one relying party's uploads in progress; 0: no limit." default:"128"  name:"upload-mib-per-party"`
 	UploadMiB         int `yaml:"upload_mib"           help:"MiB of all uploads in progress; 0: no limit."                 default:"1024" name:"upload-mib"`
+
+	// Limits of the public listener in one process; 0 is no limit. Connections beyond them are
+	// closed at once; trusted_proxies have only the limit of all. An event stream tells an open page
+	// of changes; a page without one asks every few seconds.
+	Connections           int `yaml:"connections"             help:"Connections to the public listener; 0: no limit."   default:"8192"`
+	ConnectionsPerAddress int `yaml:"connections_per_address" help:"Connections of one client address; 0: no limit."   default:"512"`
+	StreamsPerAddress     int `yaml:"streams_per_address"     help:"Event streams of one client address; 0: no limit." default:"128"`
+
+	// How often one person may log in, enrol a phone and begin a sign session, in a minute, each; 0
+	// is no limit, which is the sandbox's default, whose personas many tests share. Beyond it the
+	// answer is 429.
+	RatePerPerson *int `yaml:"rate_per_person" help:"Logins, enrolments and sign sessions of one person per minute; 0: no limit (default: sandbox 0, service 20)." placeholder:"NUMBER"`
 
 	// Allow JWKS and webhook URLs with plain http, any port, and private addresses, for relying
 	// parties on an organisation's own network. Always on in the sandbox.
@@ -302,6 +315,12 @@ func ParseParties(text string) (PartyList, error) {
 	return list, nil
 }
 
+// proxies is TrustedProxies, which check has read before.
+func (c *Config) proxies() []netip.Prefix {
+	list, _ := server.ParseProxies(c.TrustedProxies)
+	return list
+}
+
 // policy returns the policy of outbound calls.
 func (c *Config) policy(timeout time.Duration) safehttp.Policy {
 	return safehttp.Policy{AllowPrivate: c.AllowPrivate, Timeout: timeout}
@@ -362,6 +381,17 @@ func (c *Config) phoneDelay(sandbox bool) time.Duration {
 		return 0
 	}
 	return 24 * time.Hour
+}
+
+// ratePerPerson is RatePerPerson with its default.
+func (c *Config) ratePerPerson(sandbox bool) int {
+	switch {
+	case c.RatePerPerson != nil:
+		return *c.RatePerPerson
+	case sandbox:
+		return 0
+	}
+	return 20
 }
 
 // phoneLimit is PhoneLimit with its default.
@@ -433,6 +463,14 @@ func (c *Config) check() error {
 	}
 	if _, err := server.ParseProxies(c.TrustedProxies); err != nil {
 		return fmt.Errorf("trusted_proxies: %w", err)
+	}
+	if min(c.Connections, c.ConnectionsPerAddress, c.StreamsPerAddress) < 0 {
+		return errors.New(
+			"connections, connections_per_address and streams_per_address must not be negative",
+		)
+	}
+	if n := c.RatePerPerson; n != nil && *n < 0 {
+		return fmt.Errorf("rate_per_person %d: it must not be negative", *n)
 	}
 	if c.RenewBefore < 0 {
 		return fmt.Errorf("renew_before %s: it must not be negative", c.RenewBefore)

@@ -10,7 +10,7 @@
 //	control  tests: the API of the sandbox's control listener
 //	sandbox  developers: personas, identity provider, demo relying party
 //
-// Package security writes the events of all edges that matter for security to the log.
+// Package limit bounds what one client may take. Package security writes the events of all edges that matter for security to the log.
 //
 // Each edge holds its handlers, its view models (views*.go) and its templates; start at its method
 // Routes or Handler. All edges use two more packages: httpx (JSON, event streams, PDF files) and ui

@@ -7,7 +7,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/server/limit"
 )
 
 // LiveOf returns the live state of a request.
@@ -66,6 +68,9 @@ type Streams struct {
 	// closed when the server stops. Streams then end, so that a graceful stop does not wait for
 	// them.
 	Stopping <-chan struct{}
+	// Open bounds the open streams, by the network of the client; nil: no limit. Pages whose stream
+	// is refused ask for the state now and then.
+	Open *limit.Counts
 }
 
 // Serve sends the state, and again after every change, until the browser disconnects or the server
@@ -73,6 +78,12 @@ type Streams struct {
 func (s Streams) Serve(
 	w http.ResponseWriter, r *http.Request, id string, read func(context.Context) (Live, error),
 ) error {
+	end, ok := s.Open.Begin(limit.Network(r.RemoteAddr))
+	if !ok {
+		w.Header().Set("Retry-After", "10")
+		return api.ErrTooManyRequests.Because("the client has too many event streams")
+	}
+	defer end()
 	changed, stop := s.Watcher.Watch(id)
 	defer stop() // subscribe before the first read, so that no change in between is missed
 	state, err := read(r.Context())

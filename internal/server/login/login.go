@@ -28,7 +28,9 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/security"
 	"github.com/signet-sign/signet/internal/signer"
 )
@@ -53,6 +55,8 @@ type Config struct {
 	Log       *slog.Logger
 
 	Ended Ended
+
+	People *limit.People // limits the logins of one person; nil: no limit
 
 	// Failed answers a request after a failed login. returnTo is the page on which the login began.
 	Failed func(w http.ResponseWriter, r *http.Request, returnTo string, why Failure)
@@ -86,6 +90,7 @@ type Failure int
 const (
 	Failed      Failure = iota // it was wrong, or expired
 	Denied                     // the person declined it
+	TooMany                    // the person logs in too often; the answer has a Retry-After
 	Unavailable                // the provider does not answer; the answer has a Retry-After
 )
 
@@ -278,6 +283,11 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	security.Note(r.Context(), security.Event{Person: p.UIN})
+	if l.c.People.Admit(w, limit.Logins, p.UIN) != nil {
+		security.Note(r.Context(), security.Event{Reason: api.CodeTooManyRequests, Failed: true})
+		l.c.Failed(w, r, a.ReturnTo, TooMany)
+		return
+	}
 	l.Set(w, p, a.Scope)
 	http.Redirect(w, r, a.ReturnTo, http.StatusSeeOther)
 }

@@ -32,6 +32,7 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/server/security"
 	"github.com/signet-sign/signet/internal/server/ui"
@@ -45,6 +46,7 @@ type Phone struct {
 	Parties   party.Parties
 	Kit       *ui.Kit
 	Streams   httpx.Streams
+	People    *limit.People // limits of what one person starts; nil: none
 	Login     *login.Login
 	PublicURL string
 	Log       *slog.Logger
@@ -105,7 +107,7 @@ func Status(code string) int {
 		return http.StatusForbidden
 	case api.CodeClientSide, api.CodeSignatureInvalid:
 		return http.StatusBadRequest
-	case api.CodeServerSide, api.CodeUnavailable:
+	case api.CodeServerSide, api.CodeUnavailable, api.CodeTooManyRequests:
 		return api.Status(code)
 	}
 	return http.StatusConflict
@@ -190,6 +192,9 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 		return api.ErrLoginRequired
 	}
 	security.Note(r.Context(), security.Event{Person: person.UIN, Method: "oidc"})
+	if err := p.People.Admit(w, limit.Enrolments, person.UIN); err != nil {
+		return err
+	}
 	var in EnrolRequest
 	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err

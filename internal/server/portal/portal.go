@@ -24,6 +24,7 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
@@ -36,6 +37,7 @@ type Portal struct {
 	Signers   *signer.Service
 	Parties   party.Parties
 	Kit       *ui.Kit
+	People    *limit.People // limits of what one person starts; nil: none
 	Streams   httpx.Streams
 	Login     *login.Login
 	PublicURL string
@@ -70,7 +72,7 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET /sign/{request_id}/document.pdf", p.handle(p.document))
 	mux.HandleFunc("GET /sign/{request_id}/signed.pdf", p.handle(p.signedDocument))
 
-	j := httpx.JSON{Status: func(string) int { return http.StatusNotFound }, Log: p.Log}
+	j := httpx.JSON{Status: liveStatus, Log: p.Log}
 	mux.Handle("GET /sign/{request_id}/state", j.Handle(p.state))
 	mux.Handle("GET /sign/{request_id}/events", j.Handle(p.events))
 	mux.Handle("GET /sign/{request_id}/code", j.Handle(p.code))
@@ -86,6 +88,14 @@ func (p *Portal) Routes(mux *http.ServeMux) {
 	}
 }
 
+// liveStatus is the status of a refusal in the calls of a page that follows its request.
+func liveStatus(code string) int {
+	if code == api.CodeTooManyRequests {
+		return http.StatusTooManyRequests
+	}
+	return http.StatusNotFound
+}
+
 // handle returns a handler that shows h's error. After a refused POST it redirects to the page of
 // the request's state; an error that is not a refusal is status 500.
 func (p *Portal) handle(h func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
@@ -98,6 +108,8 @@ func (p *Portal) handle(h func(w http.ResponseWriter, r *http.Request) error) ht
 		switch {
 		case errors.Is(err, api.ErrNoRecord):
 			p.Kit.Show(w, r, p.Log, http.StatusNotFound, LinkInvalid{})
+		case errors.Is(err, api.ErrTooManyRequests):
+			p.Kit.Error(w, r, http.StatusTooManyRequests, "")
 		case errors.As(err, &refusal) && r.Method == http.MethodPost:
 			// The state changed before this call: by another tab, the clock or the relying party.
 			// The page of the new state explains it.
@@ -258,6 +270,9 @@ func (p *Portal) login(w http.ResponseWriter, r *http.Request) error {
 // proceed serves POST /sign/{request_id}/proceed: the button Proceed to Sign.
 func (p *Portal) proceed(w http.ResponseWriter, r *http.Request) error {
 	return p.act(w, r, func(ctx context.Context, id string, person signer.Person) error {
+		if err := p.People.Admit(w, limit.Sessions, person.UIN); err != nil {
+			return err
+		}
 		_, err := p.Requests.Proceed(ctx, id, person)
 		return err
 	})
@@ -432,6 +447,10 @@ func (p *Portal) events(w http.ResponseWriter, r *http.Request) error {
 func (p *Portal) LoginFailed(
 	w http.ResponseWriter, r *http.Request, returnTo string, why login.Failure,
 ) {
+	if why == login.TooMany {
+		p.Kit.Error(w, r, http.StatusTooManyRequests, "")
+		return
+	}
 	page := LoginFailed{Denied: why == login.Denied, Unavailable: why == login.Unavailable}
 	status := http.StatusForbidden
 	if page.Unavailable {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/server/limit"
 )
 
 // Limits bound the calls and uploads of relying parties, for each process. A call beyond them is
@@ -36,37 +37,26 @@ type usage struct {
 
 // limiter counts what Limits bound. The zero limiter is ready for use.
 type limiter struct {
+	rates   limit.Rates // by client id
 	mu      sync.Mutex
-	rates   map[string]*rate.Limiter // by client id
-	parties map[string]usage         // by client id
+	parties map[string]usage // by client id
 	all     usage
 	tokens  map[request.Ticket]bool // of uploads in progress
 }
 
 // admit counts an authentic call of a party, or refuses it.
 func (a *API) admit(w http.ResponseWriter, clientID string) error {
-	limit := a.Limits.Rate
-	if limit == 0 {
+	perSecond := a.Limits.Rate
+	if perSecond == 0 {
 		return nil
 	}
-	l := &a.limiter
-	l.mu.Lock()
-	r := l.rates[clientID]
-	if r == nil {
-		if l.rates == nil {
-			l.rates = map[string]*rate.Limiter{}
-		}
-		r = rate.NewLimiter(rate.Limit(limit), limit*burstSeconds)
-		l.rates[clientID] = r
-	}
-	l.mu.Unlock()
-	if r.Allow() {
+	if a.limiter.rates.Allow(clientID, rate.Limit(perSecond), perSecond*burstSeconds) {
 		return nil
 	}
-	w.Header().Set("RateLimit-Limit", strconv.Itoa(limit))
+	w.Header().Set("RateLimit-Limit", strconv.Itoa(perSecond))
 	w.Header().Set("RateLimit-Remaining", "0")
 	w.Header().Set("RateLimit-Reset", "1")
-	return tooMany(w, "the relying party makes more than %d calls a second", limit)
+	return tooMany(w, "the relying party makes more than %d calls a second", perSecond)
 }
 
 // tooMany returns the refusal of a call that may be repeated after a second.

@@ -2,8 +2,9 @@ package security
 
 import (
 	"context"
-	"net/netip"
 	"time"
+
+	"github.com/signet-sign/signet/internal/server/limit"
 )
 
 const (
@@ -31,7 +32,7 @@ type repeat struct {
 // first reports whether a failure begins a window, and must be written. If it does not, it is
 // counted.
 func (l *Log) first(r record) bool {
-	f := failure{r.Action, r.Reason, network(r.address)}
+	f := failure{r.Action, r.Reason, limit.Network(r.address)}
 	now := l.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,14 +91,4 @@ func (l *Log) flush(ctx context.Context, now time.Time) {
 	for _, r := range ended {
 		l.write(ctx, r.first, r.n)
 	}
-}
-
-// network is what of an address a client cannot choose: an IPv4 address, or an IPv6 network of 64
-// bits.
-func network(address string) string {
-	ip, err := netip.ParseAddr(address)
-	if err != nil || ip.Is4() {
-		return address
-	}
-	return netip.PrefixFrom(ip, 64).Masked().String()
 }
