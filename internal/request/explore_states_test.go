@@ -1,6 +1,7 @@
 package request
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -78,11 +79,14 @@ type explorer struct {
 	all    []state
 	parent []int32
 	how    []label
-	alone  [][2]int32       // transitions that need only the clock and the worker
-	broken map[string]int32 // invariant: first state in which it does not hold
-	stands map[[2]int16]*Request
+	alone  [][2]int32            // transitions that need only the clock and the worker
+	broken map[string]int32      // invariant: first state in which it does not hold
+	stands map[[2]int16]*Request // by tick and request
+	reads  map[[2]int16]*Request
 	tidied map[[4]int16]int16
 	steps  int
+
+	unsettled bool // a request has changed when it settled a second time
 }
 
 // explore visits all states, or stops when these invariants are broken.
@@ -94,7 +98,8 @@ func explore(t *testing.T, scope scope, plant plant, until ...string) *explorer 
 	}
 	x := &explorer{
 		world: w, scope: scope, index: map[string]uint8{}, seen: map[state]int32{},
-		broken: map[string]int32{}, stands: map[[2]int16]*Request{}, tidied: map[[4]int16]int16{},
+		broken: map[string]int32{}, stands: map[[2]int16]*Request{}, reads: map[[2]int16]*Request{},
+		tidied: map[[4]int16]int16{},
 	}
 	x.ops = append([]*operation{nil}, w.operations(scope)...)
 	for i, op := range x.ops[1:] {
@@ -193,9 +198,30 @@ func (x *explorer) at(now int8, request int16) *Request {
 	if r := x.stands[k]; r != nil {
 		return r
 	}
-	r := x.requests.get(request).Clone()
-	r.settle(dawn.Add(time.Duration(now) * tick))
+	r, at := x.requests.get(request).Clone(), dawn.Add(time.Duration(now)*tick)
+	r.settle(at)
 	x.stands[k] = r
+	again := r.Clone()
+	again.settle(at)
+	x.unsettled = x.unsettled || again.State != r.State
+	return r
+}
+
+// read is the request that the service reads in a state.
+func (x *explorer) read(now int8, request int16) *Request {
+	k := [2]int16{int16(now), request}
+	if r := x.reads[k]; r != nil {
+		return r
+	}
+	x.run = run{began: now, now: now, read: x.requests.get(request)}
+	if x.plant.oldReads {
+		x.run.began = 0
+	}
+	r, err := x.service.Get(context.Background(), x.run.read.ID)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	x.reads[k] = r
 	return r
 }
 
@@ -420,6 +446,8 @@ func (x *explorer) perform(id int32, s state, u underway, goesOn bool) {
 		if before == StateSession || before == StateSealing {
 			x.violated(cancelFree, x.visit(s, id, label{op.name, ""}))
 		}
+	case op.name == "rival cancels":
+		x.violated(partyActs, x.visit(s, id, label{op.name, ""}))
 	case op.name == "result":
 		s.told.url = s.told.url || e.url
 	case op.name == "Alice opens":
@@ -429,8 +457,17 @@ func (x *explorer) perform(id int32, s state, u underway, goesOn bool) {
 	case strings.HasSuffix(op.name, "approves"):
 		s.told.approved = true
 	}
+	if who, _, _ := strings.Cut(op.name, " "); who == "Alice" || who == "Bob" {
+		signer := x.requests.get(s.request).Signer
+		if signer == nil || signer.UIN != x.people[slices.Index(names, who)].UIN {
+			x.violated(signerActs, x.visit(s, id, label{op.name, ""}))
+		}
+	}
 	x.moved(id, x.all[id], s, label{op.name, ""}, alone)
 }
+
+// names are those of the people.
+var names = []string{"Alice", "Bob"}
 
 func one(b bool) uint8 {
 	if b {

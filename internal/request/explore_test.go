@@ -22,6 +22,9 @@ const (
 	approveOnce    = "one approval at most is accepted"
 	recordHasBytes = "every record has its bytes"
 	uploadGoes     = "the uploaded document of a request that is over is gone"
+	signerActs     = "only the signer acts, and only the intended one is the signer"
+	partyActs      = "only the request's relying party acts"
+	readsSettle    = "a read sees what time has done"
 )
 
 // maxStates stops an exploration that got too large for a machine's memory.
@@ -50,6 +53,8 @@ func (x *explorer) check(s state, id int32) {
 	}
 	hold(!s.told.announced || r.State == StateSigned, announceSigned)
 	hold(s.told.accepted <= 1+s.told.given, approveOnce)
+	hold(r.Signer == nil || r.SignerHash == "" || r.Signer.Hash() == r.SignerHash, signerActs)
+	hold(!x.unsettled && x.read(s.now, s.request).State == r.State, readsSettle)
 	for _, key := range x.requests.get(s.request).Keys() {
 		hold(slices.Contains(x.docs.get(s.docs), key), recordHasBytes)
 	}
@@ -204,8 +209,14 @@ func TestExploreFindsBugs(t *testing.T) {
 		"a store that answers early":      {plant: plant{lazyStore: true}, scope: crashing, finds: []string{ackSurvives}},
 		"documents that are not flushed":  {plant: plant{lazyBytes: true}, scope: crashing, finds: []string{recordHasBytes}},
 		"a worker that announces early":   {plant: plant{eagerWorker: true}, finds: []string{announceSigned}},
-		"a purge that forgets":            {plant: plant{idlePurge: true}, finds: []string{uploadGoes}},
-		"strays that are not looked for":  {plant: plant{noSweep: true}, scope: crashing, finds: []string{exitExists}},
+		"another person proceeds": {
+			plant: plant{anyPerson: true}, scope: scope{bob: true, phones: 1, sessions: 1},
+			finds: []string{signerActs},
+		},
+		"another party cancels":          {plant: plant{anyParty: true}, finds: []string{partyActs}},
+		"reads by an old clock":          {plant: plant{oldReads: true}, finds: []string{readsSettle}},
+		"a purge that forgets":           {plant: plant{idlePurge: true}, finds: []string{uploadGoes}},
+		"strays that are not looked for": {plant: plant{noSweep: true}, scope: crashing, finds: []string{exitExists}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if bug.cell != nil {

@@ -76,6 +76,9 @@ type plant struct {
 	eagerWorker bool // a worker that announces what is being sealed
 	idlePurge   bool // a worker that deletes nothing
 	noSweep     bool // a worker that does not look for strays
+	anyPerson   bool // another person who proceeds passes for the first one
+	anyParty    bool // another relying party passes for the request's
+	oldReads    bool // a clock that stands still for reads
 }
 
 // heldAnswer is what a phone has signed: the answer to a challenge.
@@ -425,6 +428,13 @@ func (w *world) operations(scope scope) []*operation {
 			one:  true,
 			do:   func(*world, *Job, heldAnswer) error { return s.Cancel(ctx, "shop", id) },
 		},
+		{name: "rival cancels", one: true, do: func(w *world, _ *Job, _ heldAnswer) error {
+			party := "rival"
+			if w.plant.anyParty {
+				party = "shop"
+			}
+			return s.Cancel(ctx, party, id)
+		}},
 		{name: "result", do: func(w *world, _ *Job, _ heldAnswer) error {
 			_, err := s.Result(ctx, id, "code")
 			w.run.out.url = err == nil
@@ -498,7 +508,7 @@ func (w *world) operations(scope scope) []*operation {
 		people = people[:1]
 	}
 	for i, p := range people {
-		who := []string{"Alice", "Bob"}[i]
+		who := names[i]
 		ops = append(
 			ops,
 			&operation{
@@ -507,7 +517,14 @@ func (w *world) operations(scope scope) []*operation {
 			},
 			&operation{
 				name: who + " proceeds", one: true,
-				do: func(*world, *Job, heldAnswer) error { _, err := s.Proceed(ctx, id, p); return err },
+				do: func(w *world, _ *Job, _ heldAnswer) error {
+					p := p
+					if w.plant.anyPerson {
+						p = people[0]
+					}
+					_, err := s.Proceed(ctx, id, p)
+					return err
+				},
 			},
 			&operation{
 				name: who + " leaves", one: true,
