@@ -3,7 +3,9 @@ package request
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/pades"
@@ -31,4 +33,27 @@ func (s *Service) Check(ctx context.Context, body io.Reader) (*pades.Report, err
 		return nil, refusalOf(err)
 	}
 	return report, nil
+}
+
+// CheckSigned judges the signed document of a request, as the release did. A request without one
+// is api.ErrNoRecord.
+func (s *Service) CheckSigned(ctx context.Context, id string) (*pades.Report, error) {
+	for again := false; ; again = true {
+		r, err := s.Get(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if !r.State.Signed() {
+			return nil, api.ErrNoRecord
+		}
+		signed, err := s.Documents.Open(ctx, r.Signed.Key)
+		if errors.Is(err, fs.ErrNotExist) && !again {
+			continue // it was renewed after the read above
+		}
+		if err != nil {
+			return nil, err
+		}
+		report, err := s.verify(ctx, r.ClientID, signed)
+		return report, errors.Join(err, signed.Close())
+	}
 }

@@ -105,6 +105,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("POST /console/requests/{request_id}/resend", c.handle(c.resend))
 	mux.HandleFunc("POST /console/requests/{request_id}/seal", c.handle(c.sealAgain))
 	mux.HandleFunc("POST /console/requests/{request_id}/abort", c.handle(c.abort))
+	mux.HandleFunc("GET /console/requests/{request_id}/signatures", c.handle(c.signatures))
 	mux.HandleFunc("GET /console/requests/{request_id}/"+evidenceFile, c.handle(c.evidence))
 	mux.HandleFunc("GET /console/"+auditFile, c.handle(c.exportAudit))
 	mux.HandleFunc("GET /console/calls", c.handle(c.calls))

@@ -325,6 +325,22 @@ func TestSealAgain(t *testing.T) {
 	}
 }
 
+// TestSignatures shows what the signatures of a signed document prove, and links there from the
+// page of the request. A request without a signed document has no such page.
+func TestSignatures(t *testing.T) {
+	w := newWorld(t)
+	id := w.in(t, request.StateSigned)
+	url := "/console/requests/" + id + "/signatures"
+	w.get(t, "/console/requests/"+id).has(t, 200, `href="`+url+`"`)
+	w.get(t, url).has(
+		t, 200, "The document is as it was signed", "What was signed is unchanged",
+		"confirms who this is. This service trusts it.",
+	)
+	locked := w.in(t, request.StateLocked)
+	w.get(t, "/console/requests/"+locked+"/signatures").has(t, 404)
+	w.get(t, "/console/requests/signv3-unknown/signatures").has(t, 404)
+}
+
 func TestEvidence(t *testing.T) {
 	w := newWorld(t)
 	w.webhookErr = errors.New(

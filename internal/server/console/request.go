@@ -62,6 +62,23 @@ func (c *Console) follow(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
+// signatures explains what the signatures of the signed document prove now.
+func (c *Console) signatures(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("request_id")
+	page, err := c.about(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	report, err := c.Requests.CheckSigned(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	c.Kit.Show(
+		w, r, c.Log, http.StatusOK, Signatures{Row: page.Row, Verdict: ui.NewVerdict(report)},
+	)
+	return nil
+}
+
 // cancel cancels the request in its relying party's name.
 func (c *Console) cancel(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")

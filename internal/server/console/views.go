@@ -158,6 +158,23 @@ func (p Request) Meta() ui.Meta {
 	return consoleMeta("console_request", "console.request.title", p.Document)
 }
 
+// SignaturesURL is the page that explains the signatures of the signed document.
+func (p Request) SignaturesURL() string { return RequestURL(p.ID, "signatures") }
+
+// Signatures explains what the signatures of a signed document prove. The document itself is in the
+// evidence only.
+type Signatures struct {
+	Row
+	Verdict *ui.Verdict
+}
+
+// RequestURL is the page of the request.
+func (p Signatures) RequestURL() string { return RequestURL(p.ID, "") }
+
+func (p Signatures) Meta() ui.Meta {
+	return consoleMeta("console_signatures", "console.signatures.title", p.Document)
+}
+
 // File describes stored bytes.
 type File struct {
 	Size   int64

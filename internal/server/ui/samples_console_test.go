@@ -424,6 +424,9 @@ func galleryConsole(now time.Time) []Sample {
 		{"console-requests-filtered", 200, filtered},
 		{"console-request", 200, signed},
 		{"console-request-refused", 409, refused},
+		{"console-signatures", 200, console.Signatures{
+			Row: signed.Row, Verdict: sampleVerdict("intact/product_lta.pdf").Verdict,
+		}},
 		{"console-request-cancelled", 200, cancelled},
 		{"console-parties", 200, console.Parties{Parties: []console.Party{quiet, party, closed}}},
 		{"console-parties-none", 200, console.Parties{Done: "console.party.done.remove"}},

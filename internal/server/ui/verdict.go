@@ -42,7 +42,7 @@ type SignatureVerdict struct {
 	Trusted   string
 	Later     string
 	When      time.Time // zero if it says none
-	Stamped   bool      // a time stamp proves When
+	Stamped   bool      // a timestamp proves When
 	Pages     []int
 	Changes   []ChangeVerdict
 	Facts     pades.SignatureSummary
