@@ -78,6 +78,7 @@ var confined = map[string]string{
 	"github.com/coreos/go-oidc":           "internal/server/login",
 	"github.com/alecthomas/kong":          "cmd/signet",
 	"github.com/prometheus/client_golang": "internal/obs",
+	"github.com/go-webauthn/webauthn":     "internal/signer",
 	"rsc.io/qr":                           "internal/server/portal",
 	"golang.org/x/mod/sumdb/note":         "internal/audit",
 }

@@ -62,6 +62,7 @@ const (
 	CodePhoneNotEnrolled = "PHONE_NOT_ENROLLED"
 	CodePhoneWaiting     = "PHONE_WAITING"
 	CodeTooManyPhones    = "TOO_MANY_PHONES"
+	CodeUserVerification = "USER_VERIFICATION_FAILED"
 	CodeSignatureInvalid = "SIGNATURE_INVALID"
 	CodeLoginRequired    = "LOGIN_REQUIRED"
 )
@@ -97,6 +98,7 @@ var (
 	ErrPhoneNotEnrolled = &Error{CodePhoneNotEnrolled, "This phone is not enrolled"}
 	ErrPhoneWaiting     = &Error{CodePhoneWaiting, "This phone waits for an approval"}
 	ErrTooManyPhones    = &Error{CodeTooManyPhones, "This person has the most phones allowed"}
+	ErrUserVerification = &Error{CodeUserVerification, "The person was not verified on the phone"}
 	ErrSignatureInvalid = &Error{CodeSignatureInvalid, "The signature does not verify"}
 	ErrLoginRequired    = &Error{CodeLoginRequired, "Log in first"}
 )

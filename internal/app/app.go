@@ -298,6 +298,32 @@ func (a *App) recordCalls(sandbox bool) {
 	a.closers = append(a.closers, func() error { return a.calls.Flush(context.Background()) })
 }
 
+// verifier returns nil if phones do not verify their owners.
+func (a *App) verifier() (*signer.Verifier, error) {
+	c := &a.Config
+	mode := signer.Verification(c.UserVerification)
+	if mode == "" || mode == signer.VerificationOff {
+		return nil, nil
+	}
+	v, err := signer.NewVerifier(c.PublicURL)
+	switch {
+	case err == nil:
+		return v, nil
+	case mode == signer.VerificationRequired:
+		return nil, fmt.Errorf("user_verification: public_url needs a host name: %w", err)
+	}
+	a.log.Info("phones do not verify their owners: public_url has no host name", "err", err)
+	return nil, nil
+}
+
+// verification is what phones do with the verifier that there is.
+func (a *App) verification() signer.Verification {
+	if a.signers.Verifier == nil {
+		return signer.VerificationOff
+	}
+	return signer.Verification(a.Config.UserVerification)
+}
+
 // domain builds signers, requests and the worker.
 func (a *App) domain(sandbox bool) error {
 	c := &a.Config
@@ -309,8 +335,13 @@ func (a *App) domain(sandbox bool) error {
 	if err != nil {
 		return err
 	}
+	verifier, err := a.verifier()
+	if err != nil {
+		return err
+	}
 	a.signers = &signer.Service{
-		Store: a.store, Authority: a.authority, ChallengeSecret: enrolSecret,
+		Verifier: verifier,
+		Store:    a.store, Authority: a.authority, ChallengeSecret: enrolSecret,
 		Replay: a.store, Delay: c.phoneDelay(sandbox), Limit: c.phoneLimit(sandbox), Now: a.now,
 		Rand: rand.Reader, Log: a.log,
 	}
@@ -454,7 +485,7 @@ func (a *App) routes(mux *http.ServeMux) {
 		People:   a.people,
 		Requests: a.sign, Signers: a.signers, Parties: a.parties, Kit: a.kit, Login: a.login,
 		Streams:   a.streams(),
-		PublicURL: a.Config.PublicURL, Log: a.log,
+		PublicURL: a.Config.PublicURL, Log: a.log, Verification: a.verification(),
 	}).Routes(mux)
 	a.login.Routes(mux)
 	(&pki.PKI{Authority: a.authority, Revocations: a.signers, Log: a.log}).Routes(mux)

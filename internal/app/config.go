@@ -183,6 +183,11 @@ type Config struct {
 	// ask again, and a login without a newer auth_time is refused. 0 is any.
 	OIDCMaxAge time.Duration `yaml:"oidc_max_age" name:"oidc-max-age" help:"Longest time since the login at the provider." placeholder:"DURATION"`
 
+	// Whether a phone asks for the owner's fingerprint, face or PIN (WebAuthn) for each signature:
+	// required, preferred (phones that can, from when they are set up) or off. The sandbox's
+	// software phones never do.
+	UserVerification string `yaml:"user_verification" help:"Verify the phone's owner for each signature: required, preferred or off." default:"preferred" enum:"required,preferred,off"`
+
 	// How long a further phone of a person waits before it can sign, unless one of the person's
 	// phones approves it. The person's phones and logins announce it and can stop it. 0 is no wait.
 	// Empty is 24 hours in the service and 0 in the sandbox.

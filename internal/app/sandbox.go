@@ -43,6 +43,7 @@ func SandboxDefaults() Config {
 		Listen: SandboxListen, Control: SandboxControl,
 		SessionLifetime: 180 * time.Second, UnauthorizedStatus: http.StatusBadRequest,
 		SignatureLevel: "B-LTA", AuthorityName: "Signet", LogLevel: "info",
+		UserVerification: "preferred",
 	}
 }
 

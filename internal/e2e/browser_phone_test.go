@@ -300,7 +300,7 @@ func TestApproveFurtherPhone(t *testing.T) {
 	fresh.press("Try again")
 	fresh.sees("Checked on this phone")
 	fresh.press("Approve")
-	fresh.sees("Approved")
+	fresh.sees("Your signature is")
 	s.settled(t, id, "signed")
 
 	own.open(s.url + "/phone/enrol")

@@ -215,6 +215,20 @@ func (s *Service) prepare(
 func (s *Service) Approve(
 	ctx context.Context, id, sessionID string, phone signer.Phone, signature []byte,
 ) error {
+	return s.ApproveVerified(ctx, id, sessionID, phone, signature, nil)
+}
+
+// VerifyUser checks that the person who holds the phone was verified for exactly this signature:
+// message is the DER of the CMS signed attributes.
+type VerifyUser func(message []byte) (signer.Assertion, error)
+
+// ApproveVerified is Approve for a phone that verifies its owner: the signature is accepted only if
+// verify returns no error, and the trail keeps the assertion. verify is not called for an approval
+// that was accepted before. If verify is nil, the person is not verified.
+func (s *Service) ApproveVerified(
+	ctx context.Context, id, sessionID string, phone signer.Phone, signature []byte,
+	verify VerifyUser,
+) error {
 	cert, err := x509.ParseCertificate(phone.Certificate)
 	if err != nil {
 		return err
@@ -231,6 +245,8 @@ func (s *Service) Approve(
 	if err != nil {
 		return err
 	}
+	checked := false
+	detail := Detail{Phone: phone.ID}
 	if r.State.InSession() && r.Session.Prepared != nil && equal(r.Session.ID, sessionID) {
 		// The expensive check comes before the transaction. It stays valid: the transaction
 		// requires this session, and a session's prepared document never changes.
@@ -241,6 +257,17 @@ func (s *Service) Approve(
 		if err := p.VerifySignature(cert, der); err != nil {
 			return api.ErrSignatureInvalid.Because("%w", err)
 		}
+		if verify != nil {
+			a, err := verify(p.SignedAttributes(cert))
+			if err != nil {
+				return err
+			}
+			if detail.Assertion, err = a.JSON(); err != nil {
+				return err
+			}
+			detail.UserVerified, detail.Authenticator = "webauthn", a.AAGUID
+		}
+		checked = true
 	}
 
 	var refused error // a refusal with an event is committed, not rolled back
@@ -260,7 +287,7 @@ func (s *Service) Approve(
 			}
 			return e, err
 		}
-		if r.Session.Prepared == nil {
+		if r.Session.Prepared == nil || !checked { // or it was prepared after the check
 			return e, errNotAsked
 		}
 		if err := r.outlasts(cert); err != nil {
@@ -275,7 +302,7 @@ func (s *Service) Approve(
 		if cert.NotAfter.Before(r.Approval.SealBy) { // no later timestamp would help
 			r.Approval.SealBy = cert.NotAfter.UTC()
 		}
-		e.record(now, EventApproved, Detail{Phone: phone.ID})
+		e.record(now, EventApproved, detail)
 		e.Enqueue(JobSeal, now)
 		return e, nil
 	})

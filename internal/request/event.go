@@ -23,10 +23,13 @@ type Event struct {
 // that does not belong to the kind of event is empty.
 type Detail struct {
 	// how the signer logged in, see [signer.Authentication]
-	ACR      string `json:"acr,omitempty"`
-	AMR      string `json:"amr,omitempty"`
-	Attempt  string `json:"attempt,omitempty"`   // the number of the attempt, from 1
-	AuthTime string `json:"auth_time,omitempty"` // of the signer's login, RFC 3339
+	ACR string `json:"acr,omitempty"`
+	AMR string `json:"amr,omitempty"`
+	// by which the signer was verified, see [signer.Assertion.JSON]
+	Assertion     string `json:"assertion,omitempty"`
+	Attempt       string `json:"attempt,omitempty"`       // the number of the attempt, from 1
+	AuthTime      string `json:"auth_time,omitempty"`     // of the signer's login, RFC 3339
+	Authenticator string `json:"authenticator,omitempty"` // UUID of its model
 	// the operator, or by how much a request was made older
 	By        string `json:"by,omitempty"`
 	Client    string `json:"client,omitempty"`    // class of the downloading client
@@ -46,8 +49,10 @@ type Detail struct {
 	State     string `json:"state,omitempty"`     // in which the request was
 	Status    string `json:"status,omitempty"`    // that the receiver answered with
 	// when the renewed document holds, or when the download link ends, RFC 3339
-	Until    string `json:"until,omitempty"`
-	WarnedOf string `json:"warned_of,omitempty"` // codes of package pades, with commas
+	Until string `json:"until,omitempty"`
+	// how the signer was verified for the signature: webauthn; empty: not
+	UserVerified string `json:"user_verified,omitempty"`
+	WarnedOf     string `json:"warned_of,omitempty"` // codes of package pades, with commas
 }
 
 // authDetail is the detail of an event that a signer caused.
@@ -77,11 +82,12 @@ type EventKind string
 
 // The kinds of events.
 const (
-	EventInitiated      EventKind = "initiated"
-	EventOpened         EventKind = "opened"    // detail: acr, amr, auth_time
-	EventProceeded      EventKind = "proceeded" // detail: acr, amr, auth_time, ends_at
-	EventScanned        EventKind = "scanned"
-	EventSessionEnded   EventKind = "session_ended" // detail: outcome
+	EventInitiated    EventKind = "initiated"
+	EventOpened       EventKind = "opened"    // detail: acr, amr, auth_time
+	EventProceeded    EventKind = "proceeded" // detail: acr, amr, auth_time, ends_at
+	EventScanned      EventKind = "scanned"
+	EventSessionEnded EventKind = "session_ended" // detail: outcome
+	// detail: phone, user_verified, authenticator, assertion
 	EventApproved       EventKind = "approved"
 	EventApproveRefused EventKind = "approve_refused" // detail: error
 	EventSigned         EventKind = "signed"

@@ -241,7 +241,9 @@ func (w *world) phoneOf(ctx context.Context, p signer.Person) (*phone, error) {
 	if err != nil {
 		return nil, err
 	}
-	enrolled, err := w.signers.Enrol(ctx, p, "test phone", &key.PublicKey, challenge, proof)
+	enrolled, err := w.signers.Enrol(ctx, p, signer.Enrolment{
+		Name: "test phone", Key: &key.PublicKey, Challenge: challenge, Proof: proof,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -73,7 +73,9 @@ func (w *people) tryEnrol(p signer.Person) (signer.Phone, error) {
 		w.t.Fatal(err)
 	}
 	proof := w.sign(key, challenge)
-	phone, err := w.Enrol(w.t.Context(), p, "Phone", &key.PublicKey, challenge, proof)
+	phone, err := w.Enrol(w.t.Context(), p, signer.Enrolment{
+		Name: "Phone", Key: &key.PublicKey, Challenge: challenge, Proof: proof,
+	})
 	w.keys[phone.ID] = key
 	return phone, err
 }

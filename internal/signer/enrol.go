@@ -33,6 +33,7 @@ type Service struct {
 	Replay          Replay        // records the challenges that were answered
 	Delay           time.Duration // after which a further phone may sign without an approval
 	Limit           int           // of a person's phones that can sign or wait; 0: none
+	Verifier        *Verifier     // nil: no phone has a credential
 	Now             func() time.Time
 	Rand            io.Reader
 	Log             *slog.Logger
@@ -79,25 +80,41 @@ func (s *Service) mac(p Person, body []byte) []byte {
 	return m.Sum(nil)
 }
 
-// Enrol certifies the key of a phone for p, who is logged in. proof is the key's ECDSA/SHA-256
-// signature over the challenge, raw r||s or DER: the proof of possession (RFC 4211, section 4.1).
-// The error is [api.ErrSignatureInvalid] if the proof is wrong, or if the challenge is wrong,
-// expired or used before.
+// Enrolment is a phone's answer to a challenge.
+type Enrolment struct {
+	Name      string
+	Key       *ecdsa.PublicKey
+	Challenge []byte // of [Service.Challenge]
+	Proof     []byte // the key's ECDSA/SHA-256 signature over Challenge, raw r||s or DER
+
+	// The JSON of a WebAuthn registration whose challenge and user handle are the SHA-256 of
+	// Challenge; nil: the device cannot verify its owner.
+	Credential []byte
+}
+
+// Enrol certifies the key of a phone for p, who is logged in. The proof of possession is that of
+// RFC 4211, section 4.1. The error is [api.ErrSignatureInvalid] if the proof is wrong, or if the
+// challenge is wrong, expired or used before; and [api.ErrUserVerification] if the credential is
+// not of a verified owner.
 //
-// A person's first phone can sign at once. Each further phone waits for [Service.Approve] or for the
-// end of the delay, also when the others were removed, because a login is enough to remove them. The
-// error is [api.ErrTooManyPhones] if the person has as many phones as the limit.
-func (s *Service) Enrol(
-	ctx context.Context, p Person, name string, pub *ecdsa.PublicKey, challenge, proof []byte,
-) (Phone, error) {
-	name, err := checkName(name)
+// A person's first phone can sign at once. Each further phone waits for [Service.Approve] or for
+// the end of the delay, also when the others were removed, because a login is enough to remove
+// them. The error is [api.ErrTooManyPhones] if the person has as many phones as the limit.
+func (s *Service) Enrol(ctx context.Context, p Person, in Enrolment) (Phone, error) {
+	name, err := checkName(in.Name)
 	if err != nil {
 		return Phone{}, err
 	}
-	if err := s.checkProof(p, pub, challenge, proof); err != nil {
+	if err := s.checkProof(p, in.Key, in.Challenge, in.Proof); err != nil {
 		return Phone{}, api.ErrSignatureInvalid.Because("%w", err)
 	}
-	mac := base64.RawURLEncoding.EncodeToString(challenge[challengeLen-sha256.Size:])
+	var credential *Credential
+	if in.Credential != nil && s.Verifier != nil {
+		if credential, err = s.Verifier.register(in.Challenge, in.Credential); err != nil {
+			return Phone{}, api.ErrUserVerification.Because("%w", err)
+		}
+	}
+	mac := base64.RawURLEncoding.EncodeToString(in.Challenge[challengeLen-sha256.Size:])
 	first, err := s.Replay.Use(ctx, replayNamespace, mac, s.Now().Add(challengeLifetime))
 	if err != nil {
 		return Phone{}, fmt.Errorf("recording an enrolment challenge: %w", err)
@@ -105,7 +122,7 @@ func (s *Service) Enrol(
 	if !first {
 		return Phone{}, api.ErrSignatureInvalid.Because("the challenge was answered before")
 	}
-	cert, err := s.Authority.IssueSigner(ca.Subject{UIN: p.UIN, Name: p.Name}, pub)
+	cert, err := s.Authority.IssueSigner(ca.Subject{UIN: p.UIN, Name: p.Name}, in.Key)
 	if err != nil {
 		return Phone{}, fmt.Errorf("certifying the phone's key: %w", err)
 	}
@@ -114,7 +131,7 @@ func (s *Service) Enrol(
 		return Phone{}, err
 	}
 	phone := Phone{
-		ID: id.String(), UIN: p.UIN, Name: name,
+		ID: id.String(), UIN: p.UIN, Name: name, Credential: credential,
 		Certificate: cert.Raw, Serial: Serial(cert), EnrolledAt: s.now(),
 	}
 	err = s.change(

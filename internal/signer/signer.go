@@ -79,9 +79,10 @@ func ValidUIN(uin string) bool {
 type Phone struct {
 	ID          string // UUID
 	UIN         string
-	Serial      string // of the certificate, lower-case hex
-	Name        string // chosen by the person: "Ah Kow's phone"
-	Certificate []byte // DER
+	Serial      string      // of the certificate, lower-case hex
+	Name        string      // chosen by the person: "Ah Kow's phone"
+	Certificate []byte      // DER
+	Credential  *Credential // nil: the device cannot verify its owner
 	EnrolledAt  time.Time
 	ActiveAt    time.Time // when it may sign first; zero: since it was enrolled
 	RevokedAt   time.Time

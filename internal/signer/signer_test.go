@@ -102,7 +102,9 @@ func TestEnrolment(t *testing.T) {
 		return der
 	}
 	enrol := func(p signer.Person, challenge []byte) (signer.Phone, error) {
-		return s.Enrol(t.Context(), p, "  My phone ", &key.PublicKey, challenge, prove(challenge))
+		return s.Enrol(t.Context(), p, signer.Enrolment{
+			Name: "  My phone ", Key: &key.PublicKey, Challenge: challenge, Proof: prove(challenge),
+		})
 	}
 	changed := append([]byte(nil), challenge...)
 	changed[30] ^= 1
@@ -238,7 +240,9 @@ func TestProofOnce(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = s.Enrol(t.Context(), alice, "Phone", &key.PublicKey, challenge, proof)
+		_, err = s.Enrol(t.Context(), alice, signer.Enrolment{
+			Name: "Phone", Key: &key.PublicKey, Challenge: challenge, Proof: proof,
+		})
 		return err
 	}
 	var wg sync.WaitGroup

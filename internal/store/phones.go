@@ -10,7 +10,7 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-const phoneColumns = `id, uin, serial, name, certificate, enrolled_at, active_at, revoked_at`
+const phoneColumns = `id, uin, serial, name, certificate, enrolled_at, active_at, revoked_at, credential`
 
 // ChangePhones implements signer.Store.
 func (s *Store) ChangePhones(
@@ -41,14 +41,18 @@ func (s *Store) ChangePhones(
 		for _, p := range changed {
 			// This writes immediately, because the next change of the transaction may be for the
 			// same person.
+			credential, err := encodeCredential(p.Credential)
+			if err != nil {
+				return err
+			}
 			query, args := updatePhone, []any{
-				p.ID, text(p.Name), micros(p.ActiveAt), micros(p.RevokedAt),
+				p.ID, text(p.Name), micros(p.ActiveAt), micros(p.RevokedAt), credential,
 			}
 			if !known[p.ID] {
 				query, args = insertPhone, []any{
 					p.ID, p.UIN, p.Serial, text(p.Name),
 					base64.StdEncoding.EncodeToString(p.Certificate), micros(p.EnrolledAt),
-					micros(p.ActiveAt), micros(p.RevokedAt),
+					micros(p.ActiveAt), micros(p.RevokedAt), credential,
 				}
 			}
 			n, err := tx.write(ctx, query, args...)
@@ -77,9 +81,9 @@ func (s *Store) ChangePhones(
 const (
 	selectPhones = `SELECT ` + phoneColumns + ` FROM phones `
 	phonesOf     = `WHERE uin = $1 ORDER BY enrolled_at, id`
-	insertPhone  = `INSERT INTO phones (` + phoneColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+	insertPhone  = `INSERT INTO phones (` + phoneColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT DO NOTHING`
-	updatePhone      = `UPDATE phones SET name = $2, active_at = $3, revoked_at = $4 WHERE id = $1`
+	updatePhone      = `UPDATE phones SET name = $2, active_at = $3, revoked_at = $4, credential = $5 WHERE id = $1`
 	insertPhoneEvent = `INSERT INTO phone_events (uin, phone_id, at, kind, detail)
 		VALUES ($1, $2, $3, $4, $5)`
 )
@@ -155,14 +159,19 @@ func collectPhones(list *[]signer.Phone) func(*sql.Rows) error {
 		var p signer.Phone
 		var certificate string
 		var enrolled, active, revoked int64
+		var credential []byte
 		err := rows.Scan(
 			&p.ID, &p.UIN, &p.Serial, &p.Name, &certificate, &enrolled, &active, &revoked,
+			&credential,
 		)
 		if err != nil {
 			return err
 		}
 		p.EnrolledAt, p.ActiveAt, p.RevokedAt = instant(enrolled), instant(active), instant(revoked)
-		p.Certificate, err = base64.StdEncoding.DecodeString(certificate)
+		if p.Certificate, err = base64.StdEncoding.DecodeString(certificate); err != nil {
+			return err
+		}
+		p.Credential, err = decodeCredential(credential)
 		*list = append(*list, p)
 		return err
 	}

@@ -213,29 +213,32 @@ type detailRow struct {
 }
 
 type detailMembers struct {
-	ACR       string `json:"acr,omitempty"`
-	AMR       string `json:"amr,omitempty"`
-	Attempt   string `json:"attempt,omitempty"`
-	AuthTime  string `json:"auth_time,omitempty"`
-	By        string `json:"by,omitempty"`
-	Client    string `json:"client,omitempty"`
-	Count     string `json:"count,omitempty"`
-	Documents string `json:"documents,omitempty"`
-	EndsAt    string `json:"ends_at,omitempty"`
-	Error     string `json:"error,omitempty"`
-	Failures  string `json:"failures,omitempty"`
-	Findings  string `json:"findings,omitempty"`
-	From      string `json:"from,omitempty"`
-	Outcome   string `json:"outcome,omitempty"`
-	Pages     string `json:"pages,omitempty"`
-	Phone     string `json:"phone,omitempty"`
-	Places    string `json:"places,omitempty"`
-	SHA256    string `json:"sha256,omitempty"`
-	Size      string `json:"size,omitempty"`
-	State     string `json:"state,omitempty"`
-	Status    string `json:"status,omitempty"`
-	Until     string `json:"until,omitempty"`
-	WarnedOf  string `json:"warned_of,omitempty"`
+	ACR           string `json:"acr,omitempty"`
+	AMR           string `json:"amr,omitempty"`
+	Assertion     string `json:"assertion,omitempty"`
+	Attempt       string `json:"attempt,omitempty"`
+	AuthTime      string `json:"auth_time,omitempty"`
+	Authenticator string `json:"authenticator,omitempty"`
+	By            string `json:"by,omitempty"`
+	Client        string `json:"client,omitempty"`
+	Count         string `json:"count,omitempty"`
+	Documents     string `json:"documents,omitempty"`
+	EndsAt        string `json:"ends_at,omitempty"`
+	Error         string `json:"error,omitempty"`
+	Failures      string `json:"failures,omitempty"`
+	Findings      string `json:"findings,omitempty"`
+	From          string `json:"from,omitempty"`
+	Outcome       string `json:"outcome,omitempty"`
+	Pages         string `json:"pages,omitempty"`
+	Phone         string `json:"phone,omitempty"`
+	Places        string `json:"places,omitempty"`
+	SHA256        string `json:"sha256,omitempty"`
+	Size          string `json:"size,omitempty"`
+	State         string `json:"state,omitempty"`
+	Status        string `json:"status,omitempty"`
+	Until         string `json:"until,omitempty"`
+	UserVerified  string `json:"user_verified,omitempty"`
+	WarnedOf      string `json:"warned_of,omitempty"`
 }
 
 func encodeDetail(d request.Detail) (string, error) {
@@ -303,6 +306,47 @@ func decodePhoneDetail(text []byte) (signer.Detail, error) {
 		return signer.Detail{}, fmt.Errorf("decoding an event of a phone: %w", err)
 	}
 	return signer.Detail(row.phoneDetailMembers), nil
+}
+
+// credentialRow is phones.credential, or an empty text.
+type credentialRow struct {
+	V int `json:"v,omitempty"`
+	credentialMembers
+}
+
+type credentialMembers struct {
+	ID             []byte `json:"id"`
+	PublicKey      []byte `json:"public_key"`
+	Handle         []byte `json:"handle"`
+	AAGUID         []byte `json:"aaguid"`
+	Counter        uint32 `json:"counter,omitempty"`
+	BackupEligible bool   `json:"backup_eligible,omitempty"`
+}
+
+func encodeCredential(c *signer.Credential) (string, error) {
+	if c == nil {
+		return "", nil
+	}
+	b, err := json.Marshal(credentialRow{rowVersion, credentialMembers(*c)})
+	if err != nil {
+		return "", fmt.Errorf("encoding the credential of a phone: %w", err)
+	}
+	return string(b), nil
+}
+
+func decodeCredential(text []byte) (*signer.Credential, error) {
+	if len(text) == 0 {
+		return nil, nil
+	}
+	var row credentialRow
+	err := json.Unmarshal(text, &row)
+	if err == nil {
+		err = checkVersion(row.V)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("decoding the credential of a phone: %w", err)
+	}
+	return new(signer.Credential(row.credentialMembers)), nil
 }
 
 // callRow is calls.data. The record's ID is a column.

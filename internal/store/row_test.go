@@ -44,6 +44,8 @@ func fill(t *testing.T, v reflect.Value, n *int) {
 		v.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		v.SetInt(int64(*n))
+	case reflect.Uint32:
+		v.SetUint(uint64(*n))
 	case reflect.Float64:
 		v.SetFloat(1 / float64(*n))
 	case reflect.String:
@@ -197,18 +199,20 @@ func TestRowsOfVersion1(t *testing.T) {
 	callText, callErr := encodeCall(&call)
 	editText, editErr := encodeEdits(filled[[]party.Edit](t))
 	phoneText, phoneErr := encodePhoneDetail(filled[signer.Detail](t))
-	if err := errors.Join(err, callErr, editErr, detailErr, phoneErr); err != nil {
+	credentialText, credentialErr := encodeCredential(filled[*signer.Credential](t))
+	if err := errors.Join(err, callErr, editErr, detailErr, phoneErr, credentialErr); err != nil {
 		t.Fatal(err)
 	}
 	for name, row := range map[string]struct {
 		text string
 		read func([]byte) error
 	}{
-		"request": {text, func(b []byte) error { _, err := decodeRequest(b); return err }},
-		"call":    {callText, func(b []byte) error { _, err := decodeCall(1, b); return err }},
-		"detail":  {detailText, func(b []byte) error { _, err := decodeDetail(b); return err }},
-		"phone":   {phoneText, func(b []byte) error { _, err := decodePhoneDetail(b); return err }},
-		"edit":    {editText, func(b []byte) error { _, err := decodeEdits(b); return err }},
+		"request":    {text, func(b []byte) error { _, err := decodeRequest(b); return err }},
+		"call":       {callText, func(b []byte) error { _, err := decodeCall(1, b); return err }},
+		"detail":     {detailText, func(b []byte) error { _, err := decodeDetail(b); return err }},
+		"phone":      {phoneText, func(b []byte) error { _, err := decodePhoneDetail(b); return err }},
+		"credential": {credentialText, func(b []byte) error { _, err := decodeCredential(b); return err }},
+		"edit":       {editText, func(b []byte) error { _, err := decodeEdits(b); return err }},
 	} {
 		version := regexp.MustCompile(`"v":"?1"?,`)
 		without := version.ReplaceAllString(row.text, "")

@@ -6,6 +6,7 @@ import { check, Mismatch } from "./lib/check";
 import { left } from "./lib/countdown";
 import { decode, enrolled, type PhoneKey, sign, supported } from "./lib/key";
 import { Live, type State } from "./lib/live";
+import { assertOwner, Unverified } from "./lib/verify";
 import { announce, find, findAll, now, text } from "./lib/page";
 import { type Step, steps } from "./lib/steps";
 
@@ -20,6 +21,7 @@ interface Challenge {
   places: number;
   session_ends_at: number;
   to_be_signed: string;
+  credential_id?: string; // the owner is verified by it
 }
 
 export async function startApproval(root: HTMLElement): Promise<void> {
@@ -31,6 +33,7 @@ class Approval {
   private key: PhoneKey | null = null;
   private challenge: Challenge | null = null;
   private signature = ""; // made once: sent again as it is after a lost answer
+  private assertion: unknown; // that the owner was verified; like the signature
   private busy = false;
   private answered = false;
   private live: Live | null = null;
@@ -175,8 +178,10 @@ class Approval {
     announce(text(what === "approve" ? "approving" : "rejecting"));
     try {
       if (what === "approve") {
-        this.signature ||= await sign(this.key, decode(this.challenge.to_be_signed));
-        await post(`${this.api}/approve`, { signature: this.signature });
+        const message = decode(this.challenge.to_be_signed);
+        if (this.challenge.credential_id) this.assertion ??= await assertOwner(this.challenge.credential_id, message);
+        this.signature ||= await sign(this.key, message);
+        await post(`${this.api}/approve`, { signature: this.signature, assertion: this.assertion });
       } else {
         await post(`${this.api}/reject`, {});
       }
@@ -186,6 +191,11 @@ class Approval {
       this.goBack();
     } catch (e) {
       if (e instanceof Unreachable) this.complain(text("approve.network"));
+      else if (e instanceof Unverified) this.complain(text("approve.unverified"));
+      else if (e instanceof Refusal && e.code === "USER_VERIFICATION_FAILED") {
+        this.assertion = undefined;
+        this.complain(text("approve.unverified"));
+      }
       else this.fail(e);
     } finally {
       this.setBusy(false, button);

@@ -4,6 +4,7 @@ import { post, Refusal, Unreachable } from "./lib/api";
 import { approvePhone, create, decode, enrolled, forget, type PhoneKey, publicKey, save, sign, supported } from "./lib/key";
 import { Live, type State } from "./lib/live";
 import { find, findAll, text } from "./lib/page";
+import { createCredential, Unverified, verifies } from "./lib/verify";
 import type { Ending, EnrolStep } from "./lib/steps";
 
 interface Enrolled {
@@ -40,7 +41,8 @@ export function startEnrolment(root: HTMLElement): void {
 async function enrol(root: HTMLElement, name: string): Promise<void> {
   let record: PhoneKey | null = null;
   try {
-    const { challenge } = await post<{ challenge: string }>("/phone/api/enrol/start", {});
+    const { challenge, user_verification } = await post<{ challenge: string; user_verification: string }>("/phone/api/enrol/start", {});
+    const credential = await ownersCredential(user_verification, decode(challenge), name);
     // Kept before it is enrolled: a certificate for a key that was lost on the
     // way would be of no use.
     record = await create(name);
@@ -49,6 +51,7 @@ async function enrol(root: HTMLElement, name: string): Promise<void> {
       public_key: await publicKey(record),
       name,
       proof: await sign(record, decode(challenge)),
+      credential,
     });
     record.phoneId = answer.phone_id;
     record.subject = answer.subject;
@@ -86,6 +89,20 @@ function endOf(s: State, session: number): Ending | "" {
   }
   const ends: Record<string, Ending> = { rejected: "rejected", left: "LEFT", failed: "FAILED" };
   return ends[s.outcome] ?? "TIMED_OUT";
+}
+
+/** A credential by which the device verifies its owner for each signature, or undefined. */
+async function ownersCredential(mode: string, challenge: Uint8Array<ArrayBuffer>, name: string): Promise<unknown> {
+  if (mode === "off") return undefined;
+  if (await verifies()) {
+    try {
+      return await createCredential(challenge, name);
+    } catch (e) {
+      if (mode === "required" || !(e instanceof Unverified)) throw e;
+    }
+  }
+  if (mode === "required") throw new Unverified();
+  return undefined;
 }
 
 /** A browser that has the key of a phone that can sign approves its successor by it, and asks nothing. */
@@ -128,6 +145,7 @@ function complain(root: HTMLElement, message: string): void {
 
 function reason(e: unknown): string {
   if (e instanceof Unreachable) return text("enrol.network");
+  if (e instanceof Unverified || (e instanceof Refusal && e.code === "USER_VERIFICATION_FAILED")) return text("enrol.unverified");
   if (e instanceof Refusal && e.code === "TOO_MANY_PHONES") return text("enrol.limit");
   if (e instanceof Refusal) return text("enrol.failed", e.description || e.code);
   return text("enrol.storage");

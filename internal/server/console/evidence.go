@@ -181,7 +181,9 @@ func readme(e *request.Evidence) string {
 		&b, "Its state was %q when this file was made. All times are UTC.\n\n", e.Request.State,
 	)
 	b.WriteString(`request.json       the request, its relying party and its signer
-events.json        the audit trail, oldest first, in the order of seq
+events.json        the audit trail, oldest first, in the order of seq. If the phone verified its owner, "approved" has the WebAuthn assertion
+                   in base64url: public_key (COSE) verifies signature over authenticator_data and SHA-256(client_data), and the
+                   challenge in client_data is the SHA-256 of the signed attributes of the signature
 audit.jsonl        the events as leaves of the service's transparency log, with inclusion proofs and a signed checkpoint; an event
                    that holds the query of a URL is left out, and its hash is there. Check with: signet audit verify FILE.zip
 jobs.json          webhook deliveries and other jobs of the request

@@ -227,6 +227,8 @@ func (c *Console) timelineEvent(r *request.Request, e request.Event) Event {
 	for name, text := range e.Detail.Members() {
 		value := *text
 		switch name {
+		case "assertion":
+			continue // for machines; it is in the evidence
 		case "ends_at":
 			if at, err := time.Parse(time.RFC3339, value); err == nil {
 				value = at.In(c.Kit.Location()).Format("15:04:05")

@@ -72,7 +72,9 @@ func (s *SoftPhones) enrol(ctx context.Context, p signer.Person) (*softPhone, er
 	if err != nil {
 		return nil, err
 	}
-	phone, err := s.Signers.Enrol(ctx, p, "Software phone", &key.PublicKey, challenge, proof)
+	phone, err := s.Signers.Enrol(ctx, p, signer.Enrolment{
+		Name: "Software phone", Key: &key.PublicKey, Challenge: challenge, Proof: proof,
+	})
 	if err != nil {
 		return nil, err
 	}

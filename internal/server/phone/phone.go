@@ -50,6 +50,9 @@ type Phone struct {
 	Login     *login.Login
 	PublicURL string
 	Log       *slog.Logger
+
+	// Verification is off or, with a verifier in Signers, whether phones verify their owners.
+	Verification signer.Verification
 }
 
 // scope is the scope of the login and the path of the cookie.
@@ -105,7 +108,7 @@ func Status(code string) int {
 		return http.StatusUnauthorized
 	case api.CodeNoAccess, api.CodePhoneWaiting:
 		return http.StatusForbidden
-	case api.CodeClientSide, api.CodeSignatureInvalid:
+	case api.CodeClientSide, api.CodeSignatureInvalid, api.CodeUserVerification:
 		return http.StatusBadRequest
 	case api.CodeServerSide, api.CodeUnavailable, api.CodeTooManyRequests:
 		return api.Status(code)
@@ -118,6 +121,8 @@ type (
 	// ChallengeAnswer answers enrol/start.
 	ChallengeAnswer struct {
 		Challenge string `json:"challenge"`
+		// required, preferred or off
+		UserVerification signer.Verification `json:"user_verification"`
 	}
 	// EnrolRequest is the body of enrol.
 	EnrolRequest struct {
@@ -126,6 +131,9 @@ type (
 		Name      string          `json:"name"`
 		// ECDSA/SHA-256 over the challenge's bytes, raw r||s
 		Proof string `json:"proof"`
+		// The RegistrationResponseJSON of WebAuthn, whose challenge and user handle are the SHA-256
+		// of the challenge's bytes; absent if the device cannot verify its owner.
+		Credential json.RawMessage `json:"credential,omitempty"`
 	}
 	// EnrolAnswer answers enrol.
 	EnrolAnswer struct {
@@ -163,11 +171,18 @@ type (
 		ByteRange [4]int64 `json:"byte_range"`
 		// DER of the signed attributes, which contain the digest of the byte range
 		ToBeSigned string `json:"to_be_signed"`
+
+		// the id of the WebAuthn credential by which the phone verifies its owner; empty: it does
+		// not
+		CredentialID string `json:"credential_id,omitempty"`
 	}
 	// Approval is the body of approve.
 	Approval struct {
 		// ECDSA/SHA-256 over the bytes of to_be_signed, raw r||s
 		Signature string `json:"signature"`
+		// The AuthenticationResponseJSON of WebAuthn, whose challenge is the SHA-256 of
+		// to_be_signed, if the challenge names a credential.
+		Assertion json.RawMessage `json:"assertion,omitempty"`
 	}
 )
 
@@ -181,7 +196,8 @@ func (p *Phone) startEnrolment(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	httpx.WriteJSON(
-		w, http.StatusOK, ChallengeAnswer{base64.RawURLEncoding.EncodeToString(challenge)},
+		w, http.StatusOK,
+		ChallengeAnswer{base64.RawURLEncoding.EncodeToString(challenge), p.Verification},
 	)
 	return nil
 }
@@ -210,7 +226,14 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 	if err := errors.Join(err1, err2); err != nil {
 		return api.ErrClientSide("challenge and proof must be base64url").Because("%w", err)
 	}
-	phone, err := p.Signers.Enrol(r.Context(), person, in.Name, pub, challenge, proof)
+	if in.Credential == nil && p.Verification == signer.VerificationRequired {
+		return api.ErrUserVerification.Because("the device has no credential")
+	}
+	enrolment := signer.Enrolment{Name: in.Name, Key: pub, Challenge: challenge, Proof: proof}
+	if p.Verification != signer.VerificationOff {
+		enrolment.Credential = in.Credential
+	}
+	phone, err := p.Signers.Enrol(r.Context(), person, enrolment)
 	if err != nil {
 		return err
 	}
@@ -301,6 +324,7 @@ func (p *Phone) challenge(w http.ResponseWriter, r *http.Request) error {
 		Places:         len(c.Request.Locations),
 		SessionEndsAt:  c.Request.Session.EndsAt.UnixMilli(),
 		ByteRange:      c.ByteRange,
+		CredentialID:   p.credentialID(phone),
 		ToBeSigned:     base64.RawURLEncoding.EncodeToString(c.ToBeSigned),
 	})
 	return nil
@@ -340,7 +364,22 @@ func (p *Phone) approve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return api.ErrSignatureInvalid.Because("%w", err)
 	}
-	if err := p.Requests.Approve(r.Context(), r.PathValue("request_id"), session, phone, signature); err != nil {
+	var verified signer.Assertion
+	var verify request.VerifyUser
+	if p.verifies(phone) {
+		verify = func(message []byte) (a signer.Assertion, err error) {
+			verified, err = p.Signers.Verifier.Verify(phone, message, in.Assertion)
+			return verified, err
+		}
+	}
+	err = p.Requests.ApproveVerified(
+		r.Context(), r.PathValue("request_id"), session, phone, signature, verify,
+	)
+	if err != nil {
+		return err
+	}
+	// After the approval, because an answer that got lost may bring the same assertion again.
+	if err := p.Signers.Counted(r.Context(), phone, verified); err != nil {
 		return err
 	}
 	httpx.WriteJSON(w, http.StatusOK, struct{}{})
@@ -398,7 +437,7 @@ func (p *Phone) events(w http.ResponseWriter, r *http.Request) error {
 // session returns the phone that makes the call and the id of the session that its browser has a
 // grant for.
 func (p *Phone) session(r *http.Request) (signer.Phone, string, error) {
-	phone, err := p.phone(r)
+	phone, err := p.signing(r)
 	if err != nil {
 		return signer.Phone{}, "", err
 	}
@@ -436,4 +475,28 @@ func (p *Phone) phone(r *http.Request) (signer.Phone, error) {
 		return signer.Phone{}, api.ErrPhoneWaiting
 	}
 	return phone, nil
+}
+
+// signing returns the phone that makes the call, if it can sign and verifies its owner as far as it
+// has to.
+func (p *Phone) signing(r *http.Request) (signer.Phone, error) {
+	phone, err := p.phone(r)
+	if err == nil && p.Verification == signer.VerificationRequired && phone.Credential == nil {
+		return signer.Phone{}, api.ErrPhoneNotEnrolled.Because("it cannot verify its owner")
+	}
+	return phone, err
+}
+
+// verifies reports whether an approval by the phone needs an assertion.
+func (p *Phone) verifies(phone signer.Phone) bool {
+	return p.Verification == signer.VerificationRequired ||
+		p.Verification == signer.VerificationPreferred && phone.Credential != nil
+}
+
+// credentialID names the credential of which the phone needs an assertion; "" is none.
+func (p *Phone) credentialID(phone signer.Phone) string {
+	if !p.verifies(phone) {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(phone.Credential.ID)
 }

@@ -31,7 +31,7 @@ func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 		)
 		return
 	}
-	phone, err := p.phone(r)
+	phone, err := p.signing(r)
 	if err != nil {
 		switch {
 		case errors.Is(err, api.ErrPhoneWaiting):
