@@ -61,6 +61,12 @@ func openCheckpoint(msg string, key note.Verifier) (tlog.Tree, error) {
 	if err != nil {
 		return tlog.Tree{}, err
 	}
+	for _, s := range n.Sigs {
+		// note.Open ignores the unused bits of the last character
+		if _, err := base64.StdEncoding.Strict().DecodeString(s.Base64); err != nil {
+			return tlog.Tree{}, fmt.Errorf("its signature: %w", err)
+		}
+	}
 	lines := strings.Split(n.Text, "\n")
 	if len(lines) < 4 || lines[0] != key.Name() { // extensions may follow
 		return tlog.Tree{}, errors.New("it is not a checkpoint of this log")

@@ -98,7 +98,7 @@ type verification struct {
 	hashes  []tlog.Hash // stored hashes of the leaves so far, in a file with all leaves
 	leaves  int64
 	first   int       // line of the first leaf after the last checkpoint; 0: none
-	due     int64     // leaves at the next checkpoint, as the leaves before it say; 0: not known
+	until   []int64   // what the leaves after the last checkpoint say of the next one
 	ended   bool      // after the checkpoint of evidence
 	root    tlog.Hash // of that checkpoint
 	proven  []proven  // leaves of evidence, to be checked at the end
@@ -135,6 +135,10 @@ func (v *verification) line(text []byte) *Problem {
 	if err := d.Decode(&l); err != nil {
 		return problem(v.n, "it is not a line of an audit log: %v", err)
 	}
+	var written bytes.Buffer
+	if err := newEncoder(&written).Encode(l); err != nil || !bytes.Equal(written.Bytes(), text) {
+		return problem(v.n, "it is not written as an audit log is, and was changed")
+	}
 	switch {
 	case v.n == 1:
 		return v.header(l)
@@ -168,8 +172,8 @@ func (v *verification) header(l line) *Problem {
 
 func (v *verification) leaf(l line) *Problem {
 	hash, err := tlog.ParseHash(l.Hash)
-	if err != nil {
-		return problem(v.n, "its hash was changed: %v", err)
+	if err != nil || hash.String() != l.Hash {
+		return problem(v.n, "its hash %q was changed", l.Hash)
 	}
 	evidence := l.Proof != nil
 	if v.report.Events > 0 && evidence != v.report.Evidence {
@@ -196,10 +200,11 @@ func (v *verification) leaf(l line) *Problem {
 		v.proven = append(v.proven, proven{v.n, *l.Index, hash, *l.Proof})
 		return nil
 	}
-	if v.due != 0 && v.leaves >= v.due {
-		return problem(v.n, "the checkpoint for %d events was removed before it", v.due)
+	if n := len(v.until); n > 0 && v.until[0] > 0 && v.leaves >= v.until[0] &&
+		v.until[0] == v.until[n-1] {
+		return problem(v.n, "the checkpoint for %d events was removed before it", v.until[0])
 	}
-	v.due = l.Until
+	v.until = append(v.until, l.Until)
 	more, err := tlog.StoredHashesForRecordHash(v.leaves, hash, v.reader())
 	if err != nil {
 		return problem(v.n, "%v", err)
@@ -276,7 +281,13 @@ func (v *verification) checkpoint(l line) *Problem {
 		p.Line = v.first
 		return p
 	}
-	v.first, v.due = 0, 0
+	for i, until := range v.until {
+		if until != tree.N {
+			return problem(v.first+i, "it names another checkpoint than the next, and was changed")
+		}
+	}
+	v.until = nil
+	v.first = 0
 	return nil
 }
 
