@@ -31,7 +31,10 @@ func lockedFields(d *pdf.Document) ([]string, error) {
 
 // writeLock writes the signature field lock (ISO 32000-2, Table 236), and returns its reference and
 // the value of the signature's /Reference, a FieldMDP transform with the same fields (12.8.2.4).
-func writeLock(u *pdf.Update, names []string) (lock pdf.Ref, reference string, err error) {
+// root is the document catalog, the object that the transform is about (Table 256, /Data).
+func writeLock(
+	u *pdf.Update, root pdf.Ref, names []string,
+) (lock pdf.Ref, reference string, err error) {
 	texts := make([]string, len(names))
 	for i, n := range names {
 		texts[i] = pdf.TextString(n)
@@ -41,5 +44,5 @@ func writeLock(u *pdf.Update, names []string) (lock pdf.Ref, reference string, e
 	if _, err := u.Put(lock, []byte("<< /Type /SigFieldLock "+what+" >>")); err != nil {
 		return lock, "", err
 	}
-	return lock, "[<< /Type /SigRef /TransformMethod /FieldMDP /TransformParams << /Type /TransformParams /V /1.2 " + what + " >> >>]", nil
+	return lock, "[<< /Type /SigRef /TransformMethod /FieldMDP /Data " + root.String() + " /TransformParams << /Type /TransformParams /V /1.2 " + what + " >> >>]", nil
 }

@@ -159,7 +159,7 @@ func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 	var lock pdf.Ref
 	var reference string
 	if len(locked) > 0 {
-		if lock, reference, err = writeLock(u, locked); err != nil {
+		if lock, reference, err = writeLock(u, d.Root(), locked); err != nil {
 			return hole{}, err
 		}
 	}
