@@ -137,7 +137,11 @@ func Open(ctx context.Context, c Config, now func() time.Time, log *slog.Logger)
 	a.routes(mux)
 	mux.HandleFunc("GET /{$}", a.portal.Home)
 	a.handler = mux
-	a.controlHandler = a.healthRoutes()
+	control, err := a.healthRoutes()
+	if err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	a.controlHandler = control
 	return a, nil
 }
 
@@ -532,20 +536,27 @@ func (a *App) front(h http.Handler) http.Handler {
 }
 
 // healthRoutes returns the handler of the service's control listener.
-func (a *App) healthRoutes() http.Handler {
+func (a *App) healthRoutes() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /isalive", func(w http.ResponseWriter, r *http.Request) {
 		httpx.WriteJSON(w, http.StatusOK, map[string]string{"status": "alive"})
 	})
 	mux.HandleFunc("GET /livez", a.health.Live)
 	mux.HandleFunc("GET /readyz", a.health.Ready)
-	mux.Handle("GET /metrics", a.metrics.Handler())
-	if a.Config.ConsolePassword != "" {
-		a.consoleRoutes(
+	if a.Config.console() {
+		return mux, a.consoleRoutes(
 			mux, http.RedirectHandler("/console/", http.StatusSeeOther), http.NotFoundHandler(),
 		)
 	}
-	return mux
+	metrics := a.metrics.Handler()
+	if a.Config.MetricsToken != "" {
+		metrics = a.guardMetrics(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			w.WriteHeader(http.StatusUnauthorized)
+		}))
+	}
+	mux.Handle("GET /metrics", metrics)
+	return mux, nil
 }
 
 // Run serves until ctx ends and all work in progress is finished. It stops in this order: the

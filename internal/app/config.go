@@ -62,6 +62,26 @@ type Config struct {
 	ControlToken     string `yaml:"control_token"      help:"Sandbox: token for the control listener."     placeholder:"TOKEN" secret:""`
 	ControlTokenFile string `yaml:"control_token_file" help:"File with the token of the control listener." placeholder:"FILE"`
 
+	// OpenID Connect provider for operators, which gives each a session and a role. ConsoleURL is
+	// the scheme, host and port at which operators reach the control listener; the redirect URI is
+	// ConsoleURL and /console/login/callback. ConsoleRoleClaim is a claim of the ID token, a text
+	// or a list, and ConsoleRoles says which role each of its values gives: group=viewer,
+	// group=operator or group=admin. Viewers see everything but evidence, operators act on
+	// requests, admins change relying parties and end sessions. With it, ConsolePassword is for the
+	// first start, until the provider works: it makes an admin. Remove it then.
+	ConsoleOIDCIssuer           string `yaml:"console_oidc_issuer"             help:"OpenID Connect issuer for operators."                                  placeholder:"URL"            name:"console-oidc-issuer"`
+	ConsoleOIDCClientID         string `yaml:"console_oidc_client_id"          help:"Client id at the operators' issuer."                                   placeholder:"ID"             name:"console-oidc-client-id"`
+	ConsoleOIDCClientSecret     string `yaml:"console_oidc_client_secret"      help:"Client secret at the operators' issuer."                               placeholder:"SECRET"         name:"console-oidc-client-secret"      secret:""`
+	ConsoleOIDCClientSecretFile string `yaml:"console_oidc_client_secret_file" help:"File with the client secret at the operators' issuer."                 placeholder:"FILE"           name:"console-oidc-client-secret-file"`
+	ConsoleURL                  string `yaml:"console_url"                     help:"URL under which operators reach the control listener."                 placeholder:"URL"            name:"console-url"`
+	ConsoleRoleClaim            string `yaml:"console_role_claim"              help:"Claim with the groups or roles of operators."                                                                                                        default:"roles"`
+	ConsoleRoles                List   `yaml:"console_roles"                   help:"Role that each value of the claim gives: VALUE=viewer|operator|admin." placeholder:"VALUE=ROLE,..."`
+
+	// Bearer token that opens /metrics. With a console the console's login opens it too; with
+	// neither /metrics is open.
+	MetricsToken     string `yaml:"metrics_token"      help:"Bearer token that opens /metrics."        placeholder:"TOKEN" secret:""`
+	MetricsTokenFile string `yaml:"metrics_token_file" help:"File with the token that opens /metrics." placeholder:"FILE"`
+
 	// Scheme, host and port at which Listen is reached from outside, without a path. Signing URLs,
 	// download links, QR codes and certificates contain it. Sandbox: http:// and Listen by default.
 	PublicURL string `yaml:"public_url" help:"Public URL of the service." placeholder:"URL"`
@@ -483,6 +503,11 @@ func (c *Config) check() error {
 	if n := len(c.ConsolePassword); n > 0 && n < console.MinPassword {
 		return fmt.Errorf("console_password: it must have at least %d bytes", console.MinPassword)
 	}
+	if c.ConsoleOIDCIssuer != "" {
+		if err := c.checkConsoleLogin(); err != nil {
+			return err
+		}
+	}
 	if c.ConsolePassword != "" && c.Control == "" {
 		return errors.New(
 			"console_password: the console is on the control listener, and there is none (control)",
@@ -490,6 +515,55 @@ func (c *Config) check() error {
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	return c.checkTSA()
+}
+
+// console reports whether the service has a console.
+func (c *Config) console() bool { return c.ConsolePassword != "" || c.ConsoleOIDCIssuer != "" }
+
+// checkConsoleLogin finds what the login of operators lacks.
+func (c *Config) checkConsoleLogin() error {
+	u, err := url.Parse(c.ConsoleURL)
+	switch {
+	case !isIssuer(c.ConsoleOIDCIssuer):
+		return fmt.Errorf(
+			"console_oidc_issuer %q: it must be an https URL without user, query and fragment",
+			c.ConsoleOIDCIssuer,
+		)
+	case c.Control == "":
+		return errors.New(
+			"console_oidc_issuer: the console is on the control listener, and there is none (control)",
+		)
+	case c.ConsoleOIDCClientID == "":
+		return errors.New("console_oidc_client_id: it is needed with console_oidc_issuer")
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "":
+		return fmt.Errorf(
+			"console_url %q: it must be a scheme, a host and perhaps a port, such as https://console.example.com",
+			c.ConsoleURL,
+		)
+	}
+	_, err = c.consoleRoles()
+	return err
+}
+
+// consoleRoles is the role that each value of the claim gives.
+func (c *Config) consoleRoles() (map[string]console.Role, error) {
+	roles := map[string]console.Role{}
+	for _, text := range c.ConsoleRoles {
+		i := strings.LastIndexByte(text, '=')
+		if i < 1 || console.ParseRole(text[i+1:]) == console.NoRole {
+			return nil, fmt.Errorf(
+				"console_roles %q: it must be a value of the claim, = and viewer, operator or admin",
+				text,
+			)
+		}
+		roles[text[:i]] = console.ParseRole(text[i+1:])
+	}
+	if len(roles) == 0 {
+		return nil, errors.New(
+			"console_roles: it is needed with console_oidc_issuer: without it no operator has a role",
+		)
+	}
+	return roles, nil
 }
 
 // isIssuer reports whether a text has the form of an issuer (OpenID Connect Core 1.0, section 2).

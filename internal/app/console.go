@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
 	"net/http"
 	"slices"
 	"strings"
@@ -11,11 +13,12 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/server/login"
 )
 
 // consoleRoutes mounts the operators' console. At the listener's root, start answers browsers and
 // elsewhere all other clients.
-func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) {
+func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) error {
 	_, stamps := a.authority.TSA()
 	certificates := a.authority.Chain()
 	for _, c := range stamps {
@@ -35,6 +38,10 @@ func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) {
 		Calls: a.store, Recorder: a.calls, Audit: a.audit, Streams: a.streams(),
 		Password: a.Config.ConsolePassword,
 	}
+	if err := a.operatorLogin(c); err != nil {
+		return err
+	}
+	mux.Handle("GET /metrics", a.guardMetrics(c.Guard(a.metrics.Handler())))
 	mux.Handle(console.Base, c.Handler())
 	mux.Handle("GET /console", http.RedirectHandler(console.Base, http.StatusSeeOther))
 	mux.Handle("GET /static/", a.kit.Static())
@@ -46,6 +53,59 @@ func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) {
 			return
 		}
 		elsewhere.ServeHTTP(w, r)
+	})
+	return nil
+}
+
+// operatorLogin has operators log in by OpenID Connect, if that is configured.
+func (a *App) operatorLogin(c *console.Console) (err error) {
+	config := &a.Config
+	if config.ConsoleOIDCIssuer == "" {
+		return nil
+	}
+	if config.ConsolePassword != "" {
+		a.log.Warn(
+			"console_password is for the first start: remove it once operators log in by OpenID Connect",
+		)
+	}
+	secret, err := a.keys.Secret("console")
+	if err != nil {
+		return err
+	}
+	c.URL, c.RoleClaim = config.ConsoleURL, config.ConsoleRoleClaim
+	if c.Roles, err = config.consoleRoles(); err != nil {
+		return err
+	}
+	c.Login, err = login.New(login.Config{
+		Issuer: config.ConsoleOIDCIssuer, ClientID: config.ConsoleOIDCClientID,
+		ClientSecret: config.ConsoleOIDCClientSecret,
+		PublicURL:    config.ConsoleURL, Callback: "/console/login/callback", Secret: secret,
+		Now: a.now, Log: a.log, Ended: a.store, Accept: c.Accept,
+		Failed: func(w http.ResponseWriter, r *http.Request, _ string, why login.Failure) {
+			status := http.StatusForbidden
+			if why == login.Unavailable {
+				status = http.StatusServiceUnavailable
+			}
+			c.LoginFailed(w, r, status)
+		},
+	})
+	return err
+}
+
+// guardMetrics opens the metrics for the bearer token, and otherwise asks next.
+func (a *App) guardMetrics(next http.Handler) http.Handler {
+	token := a.Config.MetricsToken
+	if token == "" {
+		return next
+	}
+	want := sha256.Sum256([]byte("Bearer " + token))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got := sha256.Sum256([]byte(r.Header.Get("Authorization")))
+		if subtle.ConstantTimeCompare(got[:], want[:]) == 1 {
+			a.metrics.Handler().ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
 	})
 }
 

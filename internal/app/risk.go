@@ -28,10 +28,10 @@ func risks() []risk {
 		{
 			"control",
 			func(c *Config) string {
-				if c.ConsolePassword == "" || c.Control == "" || isLoopback(hostOf(c.Control)) {
+				if !c.console() || c.Control == "" || isLoopback(hostOf(c.Control)) {
 					return ""
 				}
-				return "the console's password would cross the network in clear text"
+				return "operators' passwords and sessions would cross the network in clear text"
 			},
 			"set a loopback address, and let a proxy that ends TLS lead there",
 		},
@@ -56,6 +56,38 @@ func risks() []risk {
 				return "who can change the network's traffic could log in as any signer"
 			},
 			"set the https:// URL of the issuer",
+		},
+		{
+			"console_oidc_issuer",
+			func(c *Config) string {
+				u, err := url.Parse(c.ConsoleOIDCIssuer)
+				if err != nil || u.Scheme != "http" || isLoopback(u.Hostname()) {
+					return ""
+				}
+				return "who can change the network's traffic could log in as any operator"
+			},
+			"set the https:// URL of the issuer",
+		},
+		{
+			"console_url",
+			func(c *Config) string {
+				u, err := url.Parse(c.ConsoleURL)
+				if err != nil || u.Scheme != "http" || isLoopback(u.Hostname()) {
+					return ""
+				}
+				return "operators' sessions would cross the network in clear text"
+			},
+			"set an https:// URL, and let a proxy end TLS",
+		},
+		{
+			"console_oidc_client_secret",
+			func(c *Config) string { return weak(c.ConsoleOIDCClientSecret) },
+			"let the provider make a random one",
+		},
+		{
+			"metrics_token",
+			func(c *Config) string { return weak(c.MetricsToken) },
+			"set a random one, as by openssl rand -base64 24",
 		},
 		{
 			"console_password",

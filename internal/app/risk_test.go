@@ -52,6 +52,7 @@ func TestRisks(t *testing.T) {
 			[]change{
 				func(c *Config) { c.Control, c.ConsolePassword = "0.0.0.0:8081", strong },
 				func(c *Config) { c.Control, c.ConsolePassword = ":8081", strong },
+				func(c *Config) { c.Control, c.ConsoleOIDCIssuer = ":8081", "https://login.test" },
 				func(c *Config) { c.Control, c.ConsolePassword = "10.0.0.7:8081", strong },
 				func(c *Config) { c.Control, c.ConsolePassword = "localhost.test:8081", strong },
 			},
@@ -79,6 +80,26 @@ func TestRisks(t *testing.T) {
 				func(c *Config) { c.OIDCIssuer = "https://login.test/realms/a" },
 				func(c *Config) { c.OIDCIssuer = "http://127.0.0.1:9000" },
 			},
+		},
+		{
+			"console_oidc_issuer", "https://",
+			[]change{func(c *Config) { c.ConsoleOIDCIssuer = "http://login.test" }},
+			[]change{func(c *Config) { c.ConsoleOIDCIssuer = "https://login.test" }},
+		},
+		{
+			"console_url", "https://",
+			[]change{func(c *Config) { c.ConsoleURL = "http://console.test" }},
+			[]change{func(c *Config) { c.ConsoleURL = "http://localhost:8081" }},
+		},
+		{
+			"console_oidc_client_secret", "random",
+			[]change{func(c *Config) { c.ConsoleOIDCClientSecret = "secret" }},
+			[]change{func(c *Config) { c.ConsoleOIDCClientSecret = strong }},
+		},
+		{
+			"metrics_token", "random",
+			[]change{func(c *Config) { c.MetricsToken = "prometheus" }},
+			[]change{func(c *Config) { c.MetricsToken = strong }},
 		},
 		{
 			"console_password", "random",
@@ -206,6 +227,16 @@ func TestManyRisks(t *testing.T) {
 	}
 }
 
+// operators returns a change of a configuration that also has a login of operators.
+func operators(change func(*Config)) func(*Config) {
+	return func(c *Config) {
+		c.Control, c.ConsoleURL = "127.0.0.1:0", "https://console.test"
+		c.ConsoleOIDCIssuer, c.ConsoleOIDCClientID = "https://login.test", "console"
+		c.ConsoleRoles = List{"staff=viewer"}
+		change(c)
+	}
+}
+
 // TestMistakes: what cannot work is refused by its key, and Unsafe does not allow it.
 func TestMistakes(t *testing.T) {
 	for _, test := range []struct {
@@ -224,6 +255,17 @@ func TestMistakes(t *testing.T) {
 		{"a query", "oidc_issuer", func(c *Config) { c.OIDCIssuer = "https://login.test?a=b" }},
 		{"a fragment", "oidc_issuer", func(c *Config) { c.OIDCIssuer = "https://login.test#" }},
 		{"a password", "oidc_issuer", func(c *Config) { c.OIDCIssuer = "https://u:p@login.test" }},
+		{"no URL of the console", "console_url", operators(func(c *Config) { c.ConsoleURL = "" })},
+		{"no client of operators", "console_oidc_client_id", operators(func(c *Config) {
+			c.ConsoleOIDCClientID = ""
+		})},
+		{"no roles", "console_roles", operators(func(c *Config) { c.ConsoleRoles = nil })},
+		{"an unknown role", "console_roles", operators(func(c *Config) {
+			c.ConsoleRoles = List{"staff=root"}
+		})},
+		{"nowhere for operators", "console_oidc_issuer", operators(func(c *Config) {
+			c.Control = ""
+		})},
 		{"two places", "console_password", func(c *Config) {
 			c.ConsolePassword, c.ConsolePasswordFile = strong, "file"
 		}},

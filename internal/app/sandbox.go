@@ -187,8 +187,9 @@ func (a *App) openSandbox(
 		Parties: a.parties, Keys: a.partyKeys,
 	}).Handler()
 	controlMux.Handle("/", api)
-	a.consoleRoutes(controlMux, start, api)
-	controlMux.Handle("GET /metrics", a.metrics.Handler())
+	if err := a.consoleRoutes(controlMux, start, api); err != nil {
+		return err
+	}
 	if c.ControlToken == "" {
 		a.controlHandler = server.LocalHost(controlMux)
 	} else { // no page of another site has the token, whatever name it makes this host have

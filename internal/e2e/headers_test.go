@@ -25,7 +25,7 @@ import (
 func routes(t *testing.T) (paths []string) {
 	t.Helper()
 	constants := map[string]string{
-		"Base": pki.Base, "base": api.BasePath, "callbackPath": "/login/callback",
+		"Base": pki.Base, "base": api.BasePath, "l.c.Callback": "/login/callback",
 		"ca.PathRootCert": ca.PathRootCert, "ca.PathIssuing": ca.PathIssuing,
 		"ca.PathRootCRL": ca.PathRootCRL, "ca.PathIssuingCRL": ca.PathIssuingCRL,
 		"ca.PathOCSP":      ca.PathOCSP,
@@ -34,8 +34,10 @@ func routes(t *testing.T) (paths []string) {
 		"api.PathCancel": api.PathCancel, "api.PathRequest": api.PathRequest,
 		"api.PathResult": api.PathResult, "api.PathResult0": api.PathResult0,
 		"api.PathKeys": api.PathKeys, "api.PathOpenAPI": api.PathOpenAPI,
-		"a.KeysAlias": "/sign-v3/jwks",
+		"a.KeysAlias": "/sign-v3/jwks", "evidenceFile": "evidence.zip", "auditFile": "audit.jsonl",
 	}
+	constant := regexp.MustCompile(`(?m)^(?:const|\t)\s*(\w*Path) += "(/[^"]*)"`)
+	literal := regexp.MustCompile(`"(?:GET|POST) (/[^"]*)"`)
 	mounted := regexp.MustCompile(`(?:\.|\b)(?:[hH]andle|HandleFunc)\(\s*([^,()]+),\s*([^,\n]*)`)
 	for _, dir := range []string{"../server", "../app"} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -47,13 +49,20 @@ func routes(t *testing.T) (paths []string) {
 			if err != nil {
 				return err
 			}
+			for _, m := range constant.FindAllSubmatch(source, -1) {
+				constants[string(m[1])] = string(m[2])
+			}
+			for _, m := range literal.FindAllSubmatch(source, -1) {
+				paths = append(paths, string(m[1]))
+			}
 			for _, m := range mounted.FindAllSubmatch(source, -1) {
 				pattern := string(m[1])
 				if pattern == `"GET"` || pattern == `"POST"` { // rpapi's own function
 					pattern = strings.TrimSpace(string(m[2]))
 				}
-				if strings.Contains(pattern, " string") || pattern == `method+" "+path` {
-					continue // the function itself
+				if strings.Contains(pattern, " string") || pattern == `method+" "+path` ||
+					pattern == "r.Call" {
+					continue // the function itself, and the routes of a table
 				}
 				var route strings.Builder
 				for part := range strings.SplitSeq(pattern, "+") {

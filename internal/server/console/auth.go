@@ -1,10 +1,12 @@
 package console
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -20,25 +22,84 @@ const MinPassword = 16
 // time; requests with the right password are not delayed.
 const penalty = 300 * time.Millisecond
 
-// guard requires a password by HTTP Basic authentication (RFC 7617). Operators choose their user
-// names, which the trail records. All operators share one password, so a user name proves nothing.
-func (c *Console) guard(next http.Handler) http.Handler {
-	if c.Password == "" {
+// Role is what an operator may do. Each role may do what the roles below it may do.
+type Role int
+
+// The roles.
+const (
+	NoRole   Role = iota
+	Viewer        // see everything but evidence and the audit log
+	Operator      // act on requests, take evidence and the audit log, and test relying parties
+	Admin         // change relying parties, and end sessions
+)
+
+// ParseRole returns the role with a name, or NoRole.
+func ParseRole(name string) Role { return Role(slices.Index(roleNames, name)) + 1 }
+
+var roleNames = []string{"viewer", "operator", "admin"}
+
+func (r Role) String() string {
+	if r == NoRole {
+		return "none"
+	}
+	return roleNames[r-1]
+}
+
+// needs returns the role that a request needs. What is not listed and is no GET needs Admin.
+func needs(r *http.Request) Role {
+	read := r.Method == http.MethodGet || r.Method == http.MethodHead
+	switch last := path.Base(r.URL.Path); {
+	case read && (last == evidenceFile || last == auditFile):
+		return Operator
+	case read, r.URL.Path == "/console/logout":
+		return Viewer
+	case strings.HasPrefix(r.URL.Path, "/console/requests/"), last == "test":
+		return Operator
+	}
+	return Admin
+}
+
+// operatorKey is the key of the operator in the context of a request.
+type operatorKey struct{}
+
+// who is the operator of a request.
+type who struct {
+	name    string
+	role    Role
+	session *session // nil without a login by OpenID Connect
+}
+
+func operatorOf(ctx context.Context) who {
+	w, ok := ctx.Value(operatorKey{}).(who)
+	if !ok {
+		return who{name: "console", role: Admin}
+	}
+	return w
+}
+
+// operator returns the name of the operator who made the request.
+func (c *Console) operator(r *http.Request) string { return operatorOf(r.Context()).name }
+
+// Guard answers for operators only. They have a session (session.go), or the password by HTTP Basic
+// authentication (RFC 7617) with a user name of their choice, which the trail records. All
+// operators share one password, so that user name proves nothing, and everyone who has it is an
+// admin.
+func (c *Console) Guard(next http.Handler) http.Handler {
+	if c.Password == "" && c.Login == nil {
 		return next
 	}
 	want := sha256.Sum256([]byte(c.Password))
 	turn := make(chan struct{}, 1)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s, ok := c.sessionOf(r); ok {
+			c.serveAs(w, r, who{s.Name, s.Role, s}, "oidc", next)
+			return
+		}
 		user, password, ok := r.BasicAuth()
 		got := sha256.Sum256([]byte(password))
-		if ok && subtle.ConstantTimeCompare(got[:], want[:]) == 1 && operatorName(user) != "" {
-			if file := path.Base(r.URL.Path); r.Method != http.MethodGet || file == evidenceFile ||
-				file == auditFile {
-				security.Note(r.Context(), security.Event{
-					Action: security.Console, Actor: operatorName(user), Method: "password",
-				})
-			}
-			next.ServeHTTP(w, r)
+		if c.Password != "" && ok && subtle.ConstantTimeCompare(got[:], want[:]) == 1 &&
+			operatorName(user) != "" {
+			c.serveAs(w, r, who{operatorName(user), Admin, nil}, "password", next)
 			return
 		}
 		if password != "" {
@@ -55,8 +116,17 @@ func (c *Console) guard(next http.Handler) http.Handler {
 			})
 		}
 		h := w.Header()
-		h.Set("WWW-Authenticate", `Basic realm="Signet console", charset="UTF-8"`)
 		h.Set("Cache-Control", "no-store")
+		if c.Login != nil && password == "" &&
+			strings.Contains(r.Header.Get("Accept"), "text/html") {
+			if r.Method == http.MethodGet {
+				http.Redirect(w, r, loginURL(r.URL.RequestURI()), http.StatusSeeOther)
+				return
+			}
+			c.Kit.Error(w, r, http.StatusUnauthorized, "")
+			return
+		}
+		h.Set("WWW-Authenticate", `Basic realm="Signet console", charset="UTF-8"`)
 		http.Error(
 			w,
 			"Log in with a name of your choice, which the trail will show, and the console's password.",
@@ -65,12 +135,22 @@ func (c *Console) guard(next http.Handler) http.Handler {
 	})
 }
 
-// operator returns the name of the operator who made the request.
-func (c *Console) operator(r *http.Request) string {
-	if user, _, ok := r.BasicAuth(); ok && c.Password != "" {
-		return operatorName(user)
+// serveAs answers the request of an operator whose role allows it.
+func (c *Console) serveAs(
+	w http.ResponseWriter, r *http.Request, operator who, method string, next http.Handler,
+) {
+	if file := path.Base(r.URL.Path); r.Method != http.MethodGet || file == evidenceFile ||
+		file == auditFile {
+		security.Note(r.Context(), security.Event{
+			Action: security.Console, Actor: operator.name, Method: method,
+		})
 	}
-	return "console"
+	if need := needs(r); operator.role < need {
+		security.Note(r.Context(), security.Event{Reason: "the role is " + operator.role.String()})
+		c.Kit.Error(w, r, http.StatusForbidden, "")
+		return
+	}
+	next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), operatorKey{}, operator)))
 }
 
 // operatorName returns a user name without unprintable characters, of at most 64 bytes. It returns

@@ -64,9 +64,25 @@ type Console struct {
 	// Streams notify open pages of changes.
 	Streams httpx.Streams
 
-	// Password is the password of all operators. If it is empty the console requires none, which is
-	// allowed only on a loopback listener.
+	// Password is the password of all operators, who are admins with it. If it is empty and Login
+	// is nil the console requires none, which is allowed only on a loopback listener.
 	Password string
+
+	// Login, if not nil, logs operators in by OpenID Connect; its Config.Accept is
+	// [Console.Accept]. RoleClaim is the claim with the names of an operator's groups or roles, and
+	// Roles says which role a name gives.
+	Login     Login
+	URL       string // base URL that operators use
+	RoleClaim string
+	Roles     map[string]Role
+
+	sessions sessions
+}
+
+// Login sends an operator's browser to the identity provider. Package login implements it.
+type Login interface {
+	Begin(w http.ResponseWriter, r *http.Request, scope, returnTo string)
+	Routes(mux *http.ServeMux)
 }
 
 // Metrics are the metrics that the overview shows, counted since the program started.
@@ -111,11 +127,20 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /console/calls", c.handle(c.calls))
 	mux.HandleFunc("GET /console/calls/{id}", c.handle(c.call))
 	c.partyRoutes(mux)
+	mux.HandleFunc("GET /console/sessions", c.handle(c.listSessions))
+	mux.HandleFunc("POST /console/sessions/end", c.handle(c.endSession))
+	mux.HandleFunc("POST /console/logout", c.handle(c.logout))
 	mux.HandleFunc(
 		"GET /console/",
 		func(w http.ResponseWriter, r *http.Request) { c.Kit.Error(w, r, http.StatusNotFound, "") },
 	)
-	return c.guard(mux)
+	outside := http.NewServeMux()
+	outside.Handle("/console/", c.Guard(mux))
+	if c.Login != nil {
+		c.Login.Routes(outside)
+		outside.HandleFunc("GET /console/login", c.login)
+	}
+	return outside
 }
 
 // handle returns a handler that shows h's error as a page.

@@ -58,6 +58,14 @@ type Config struct {
 
 	People *limit.People // limits the logins of one person; nil: no limit
 
+	// Accept takes the claims of the ID token after a login, and answers. If it is nil, the person
+	// whom the claims name is logged in. An error is a failed login.
+	Accept func(w http.ResponseWriter, r *http.Request, claims map[string]any, returnTo string) error
+
+	// Callback is the path below PublicURL that is registered with the provider; default
+	// "/login/callback".
+	Callback string
+
 	// Failed answers a request after a failed login. returnTo is the page on which the login began.
 	Failed func(w http.ResponseWriter, r *http.Request, returnTo string, why Failure)
 }
@@ -101,9 +109,6 @@ const Lifetime = 90 * time.Minute
 // attemptLifetime is how long a person may take at the provider.
 const attemptLifetime = 15 * time.Minute
 
-// callbackPath is registered with the provider below the public URL.
-const callbackPath = "/login/callback"
-
 // New returns the client. It does not contact the provider.
 func New(c Config) (*Login, error) {
 	if c.UINClaim == "" {
@@ -111,6 +116,9 @@ func New(c Config) (*Login, error) {
 	}
 	if c.NameClaim == "" {
 		c.NameClaim = "name"
+	}
+	if c.Callback == "" {
+		c.Callback = "/login/callback"
 	}
 	s, err := newSealer(c.Secret)
 	if c.Wait == 0 {
@@ -120,7 +128,7 @@ func New(c Config) (*Login, error) {
 }
 
 // Routes adds the callback.
-func (l *Login) Routes(mux *http.ServeMux) { mux.HandleFunc("GET "+callbackPath, l.callback) }
+func (l *Login) Routes(mux *http.ServeMux) { mux.HandleFunc("GET "+l.c.Callback, l.callback) }
 
 // identity is the sealed content of the cookie.
 type identity struct {
@@ -233,7 +241,7 @@ func (l *Login) begin(
 	// Each attempt has its own cookie, so that two tabs can log in at once.
 	http.SetCookie(
 		w,
-		l.cookie(attemptCookie(a.State), l.seal.seal("attempt", a), callbackPath, attemptLifetime),
+		l.cookie(attemptCookie(a.State), l.seal.seal("attempt", a), l.c.Callback, attemptLifetime),
 	)
 	if len(l.c.ACRValues) > 0 {
 		acr := strings.Join(l.c.ACRValues, " ")
@@ -251,14 +259,14 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 	security.Note(r.Context(), security.Event{Action: security.Login, Method: "oidc"})
 	q := r.URL.Query()
 	a := attempt{State: q.Get("state")}
-	c, err := r.Cookie(l.name(attemptCookie(a.State), callbackPath))
+	c, err := r.Cookie(l.name(attemptCookie(a.State), l.c.Callback))
 	if err != nil || !l.seal.open(c.Value, "attempt", &a) || a.State != q.Get("state") ||
 		l.c.Now().Unix() >= a.Ends {
 		security.Note(r.Context(), security.Event{Reason: "no attempt of this browser"})
 		l.c.Failed(w, r, "", Failed)
 		return
 	}
-	http.SetCookie(w, l.cookie(attemptCookie(a.State), "", callbackPath, -1))
+	http.SetCookie(w, l.cookie(attemptCookie(a.State), "", l.c.Callback, -1))
 	if code := q.Get("error"); code != "" {
 		failure, reason := Failed, "refused by the provider"
 		if code == "access_denied" {
@@ -270,7 +278,14 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), l.c.Wait)
 	defer cancel()
-	p, err := l.exchange(ctx, q.Get("code"), a)
+	claims, err := l.exchange(ctx, q.Get("code"), a)
+	var p signer.Person
+	if err == nil && l.c.Accept == nil {
+		p, err = l.person(claims)
+	}
+	if err == nil && l.c.Accept != nil {
+		err = l.c.Accept(w, r, claims, a.ReturnTo)
+	}
 	if err != nil {
 		l.c.Log.WarnContext(ctx, "login failed", "err", err)
 		if ctx.Err() != nil || l.provider.paused() {
@@ -281,6 +296,9 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 		security.Note(r.Context(), security.Event{Reason: "the provider's answer is not valid"})
 		l.c.Failed(w, r, a.ReturnTo, Failed)
 		return
+	}
+	if l.c.Accept != nil {
+		return // it has answered
 	}
 	security.Note(r.Context(), security.Event{Person: p.UIN})
 	if l.c.People.Admit(w, limit.Logins, p.UIN) != nil {
@@ -307,37 +325,42 @@ func (l *Login) Set(w http.ResponseWriter, p signer.Person, scope string) {
 	http.SetCookie(w, l.cookie(scopeCookie(scope), l.seal.seal("identity", id), scope, Lifetime))
 }
 
-// exchange redeems the provider's code and returns the person (OpenID Connect Core, section 3.1.3).
-func (l *Login) exchange(ctx context.Context, code string, a attempt) (signer.Person, error) {
+// exchange redeems the provider's code and returns the claims of the ID token (OpenID Connect Core,
+// section 3.1.3).
+func (l *Login) exchange(
+	ctx context.Context, code string, a attempt,
+) (claims map[string]any, err error) {
 	conf, provider, err := l.oauth(ctx)
 	if err != nil {
-		return signer.Person{}, err
+		return nil, err
 	}
 	ctx = oidc.ClientContext(ctx, l.provider.client)
 	token, err := conf.Exchange(ctx, code, oauth2.VerifierOption(a.Verifier))
 	if err != nil {
-		return signer.Person{}, fmt.Errorf("redeeming the code: %w", err)
+		return nil, fmt.Errorf("redeeming the code: %w", err)
 	}
 	raw, ok := token.Extra("id_token").(string)
 	if !ok {
-		return signer.Person{}, errors.New("the answer holds no ID token")
+		return nil, errors.New("the answer holds no ID token")
 	}
 	idToken, err := provider.Verifier(&oidc.Config{ClientID: l.c.ClientID, Now: l.c.Now}).Verify(
 		ctx, raw,
 	)
 	if err != nil {
-		return signer.Person{}, err
+		return nil, err
 	}
 	if idToken.Nonce != a.Nonce {
-		return signer.Person{}, errors.New("the ID token answers another login")
+		return nil, errors.New("the ID token answers another login")
 	}
-	var claims map[string]any
-	if err := idToken.Claims(&claims); err != nil {
-		return signer.Person{}, err
-	}
+	err = idToken.Claims(&claims)
+	return claims, err
+}
+
+// person returns the signer whom the claims name.
+func (l *Login) person(claims map[string]any) (p signer.Person, err error) {
 	uin, _ := claims[l.c.UINClaim].(string)
 	name, _ := claims[l.c.NameClaim].(string)
-	p := signer.Person{UIN: signer.Normalize(uin), Name: strings.TrimSpace(name)}
+	p = signer.Person{UIN: signer.Normalize(uin), Name: strings.TrimSpace(name)}
 	if !signer.ValidUIN(p.UIN) || p.Name == "" {
 		return signer.Person{}, fmt.Errorf(
 			"the ID token lacks a valid %q or a %q", l.c.UINClaim, l.c.NameClaim,
@@ -388,7 +411,7 @@ func (l *Login) oauth(ctx context.Context) (*oauth2.Config, *oidc.Provider, erro
 	return &oauth2.Config{
 		ClientID: l.c.ClientID, ClientSecret: l.c.ClientSecret,
 		Endpoint:    provider.Endpoint(),
-		RedirectURL: l.c.PublicURL + callbackPath,
+		RedirectURL: l.c.PublicURL + l.c.Callback,
 		Scopes:      []string{oidc.ScopeOpenID, "profile"},
 	}, provider, nil
 }

@@ -27,7 +27,7 @@ const (
 	Approval      Action = "approval"       // of a signature, on the phone
 	Rejection     Action = "rejection"      // of a document, on the phone
 	Token         Action = "token"          // of a relying party; only refusals
-	ConsoleLogin  Action = "console_login"  // of an operator; only refusals
+	ConsoleLogin  Action = "console_login"  // of an operator; with the password only refusals
 	Console       Action = "console"        // of an operator: a change, or taking evidence
 )
 
