@@ -57,3 +57,18 @@ func TestPurgesBecomeJobs(t *testing.T) {
 		t.Errorf("claimed %+v, %v", jobs, err)
 	}
 }
+
+// TestMigrationNumbers: no two migrations of a dialect have one number, and none is left out.
+func TestMigrationNumbers(t *testing.T) {
+	for _, d := range []dialect{sqlite3(), postgres()} {
+		scripts, err := loadScripts(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range scripts {
+			if m.Version != int64(i+1) {
+				t.Errorf("%s: migration %d has the number %d", d.name, i+1, m.Version)
+			}
+		}
+	}
+}
