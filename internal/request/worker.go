@@ -100,8 +100,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	for w.busy() {
 		<-w.done
 	}
-	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
+	last, end := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer end()
 	return w.service.countDownloads(last, time.Time{})
 }
 
