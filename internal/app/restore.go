@@ -3,16 +3,20 @@ package app
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/store"
 )
@@ -21,8 +25,8 @@ import (
 type Checked struct{ Requests, Documents, Findings int }
 
 // CheckRestored compares the database with the documents, as after a restore. It opens every
-// document that the database knows and compares it with the recorded digest, checks every trail,
-// and looks for documents that the database does not know: those of requests that are newer than a
+// document that the database knows and compares it with the recorded digest, checks every trail
+// and the audit log, and looks for documents that the database does not know: those of requests that are newer than a
 // restored database. It reports each finding with the id of the request. It changes nothing, and
 // needs the SQLite database for itself.
 func CheckRestored(
@@ -67,7 +71,41 @@ func CheckRestored(
 		}
 		f.Before = request.CursorAt(page[len(page)-1])
 	}
-	return n, findUnknown(ctx, db, docs, find)
+	return n, errors.Join(checkAudit(ctx, &c, db, log, find), findUnknown(ctx, db, docs, find))
+}
+
+// checkAudit compares the trails with the audit log, if there is one.
+func checkAudit(
+	ctx context.Context, c *Config, db *store.Store, log *slog.Logger,
+	find func(id, format string, args ...any),
+) error {
+	newest, err := db.Newest(ctx)
+	if err != nil || newest.Size == 0 {
+		return err
+	}
+	keys, err := keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader)
+	if err != nil {
+		return err
+	}
+	if _, err := keys.Read("audit.secret"); err != nil {
+		find("", "audit log: it has no key: %v", err)
+		return nil
+	}
+	l, err := openAudit(ctx, c, db, keys, log)
+	if err != nil {
+		return err
+	}
+	file, w := io.Pipe()
+	go func() { w.CloseWithError(l.Export(ctx, w)) }()
+	report, err := audit.Verify(file, audit.Trust{Key: l.Signer.Key()})
+	_ = file.Close()
+	if err != nil {
+		return err
+	}
+	if report.Problem != nil {
+		find("", "audit log: of an export, %v", report.Problem)
+	}
+	return nil
 }
 
 // recordedDocuments lists the documents that a record names with their digests.

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/signet-sign/signet/internal/app"
@@ -18,7 +19,6 @@ func TestGoldenAudit(t *testing.T) {
 		if err := g.db.QueryRow(`SELECT count(*) FROM events`).Scan(&events); err != nil {
 			t.Fatal(err)
 		}
-		g.db.Close()
 		export := func() (out bytes.Buffer) {
 			c := app.Config{Data: g.data, Database: g.database, PublicURL: "https://sign.test"}
 			if err := app.ExportAudit(t.Context(), c, slog.New(slog.DiscardHandler), &out); err != nil {
@@ -34,6 +34,30 @@ func TestGoldenAudit(t *testing.T) {
 		again, err := audit.Verify(&second, audit.Trust{Key: r.Key})
 		if err != nil || again.Problem != nil || again.Events != events {
 			t.Errorf("the second export: %+v, %v", again, err)
+		}
+
+		check := func() (found string) {
+			c := app.Config{Data: g.data, Database: g.database}
+			_, err := app.CheckRestored(
+				t.Context(), c, slog.New(slog.DiscardHandler), func(_, finding string) {
+					if strings.Contains(finding, "audit log") {
+						found += finding
+					}
+				},
+			)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return found
+		}
+		if found := check(); found != "" {
+			t.Errorf("restore --check: %s", found)
+		}
+		if _, err := g.db.Exec(`UPDATE events SET at = at + 1000000 WHERE leaf = 2`); err != nil {
+			t.Fatal(err)
+		}
+		if found := check(); !strings.Contains(found, "line 4: the event differs from its hash") {
+			t.Errorf("restore --check of a changed trail: %s", found)
 		}
 	})
 }
