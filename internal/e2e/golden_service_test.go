@@ -77,7 +77,7 @@ func startService(
 	(&personas.Provider{
 		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
 		RedirectURL: c.PublicURL + "/login/callback", Key: key, Kit: kit, Now: s.clock.Now,
-		Log: log,
+		Log: log, Personas: personas.Personas(),
 	}).Routes(idp)
 	s.sandbox = &sandbox{
 		url: c.PublicURL, control: "http://" + goldenOperator + "@" + a.Control.String(),
