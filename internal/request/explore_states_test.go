@@ -456,6 +456,10 @@ func (x *explorer) perform(id int32, s state, u underway, goesOn bool) {
 		s.told.opened = 2
 	case strings.HasSuffix(op.name, "approves"):
 		s.told.approved = true
+	case strings.HasSuffix(op.name, "leaves"), strings.HasSuffix(op.name, "rejects"):
+		if x.requests.get(s.request).State.InSession() {
+			x.violated(ackSurvives, x.visit(s, id, label{op.name, ""}))
+		}
 	}
 	if who, _, _ := strings.Cut(op.name, " "); who == "Alice" || who == "Bob" {
 		signer := x.requests.get(s.request).Signer

@@ -198,11 +198,19 @@ func TestExploreFindsBugs(t *testing.T) {
 			cell:  change(ActSealFailed, StateSealing, to(StateLocked)),
 			scope: scope{phones: 1, sessions: 1, failures: true}, finds: []string{ackSurvives},
 		},
-		"cancelling what is signed":       {cell: change(ActCancel, StateSigned, to(StateCancelled)), finds: []string{cancelHides, announceSigned, timeForward}},
-		"opening what is cancelled":       {cell: change(ActOpen, StateCancelled, to(StateLocked)), finds: []string{ackSurvives, timeForward}},
-		"a session of what has expired":   {cell: change(ActProceed, StateExpired, to(StateSession)), finds: []string{timeForward}},
-		"expiry of what is cancelled":     {cell: change(ActExpire, StateCancelled, to(StateExpired)), finds: []string{timeForward}},
-		"approving what is sealed":        {cell: change(ActApprove, StateSealing, to(StateSealing)), scope: scope{phones: 2, sessions: 1}, finds: []string{approveOnce}},
+		"cancelling what is signed":     {cell: change(ActCancel, StateSigned, to(StateCancelled)), finds: []string{cancelHides, announceSigned, timeForward}},
+		"opening what is cancelled":     {cell: change(ActOpen, StateCancelled, to(StateLocked)), finds: []string{ackSurvives, timeForward}},
+		"a session of what has expired": {cell: change(ActProceed, StateExpired, to(StateSession)), finds: []string{timeForward}},
+		"expiry of what is cancelled":   {cell: change(ActExpire, StateCancelled, to(StateExpired)), finds: []string{timeForward}},
+		"approving what is sealed": {
+			cell: func(t *testing.T) { // the signature is verified in a session only
+				was := traitsOf[StateSealing]
+				t.Cleanup(func() { traitsOf[StateSealing] = was })
+				traitsOf[StateSealing] = traits{upload: true, approved: true, session: true}
+				change(ActApprove, StateSealing, to(StateSealing))(t)
+			},
+			scope: scope{phones: 2, sessions: 1}, finds: []string{approveOnce},
+		},
 		"a sealing that does not end":     {cell: change(ActSeal, StateSealing, cell{}), finds: []string{exitExists}},
 		"a session that does not end":     {cell: change(ActTimeOut, StateSession, cell{}), scope: scope{sessions: 1}, finds: []string{exitExists}},
 		"a store without compare-and-set": {plant: plant{blindStore: true}, finds: []string{ackSurvives, cancelOnce}},
@@ -213,8 +221,11 @@ func TestExploreFindsBugs(t *testing.T) {
 			plant: plant{anyPerson: true}, scope: scope{bob: true, phones: 1, sessions: 1},
 			finds: []string{signerActs},
 		},
-		"another party cancels":          {plant: plant{anyParty: true}, finds: []string{partyActs}},
-		"reads by an old clock":          {plant: plant{oldReads: true}, finds: []string{readsSettle}},
+		"another party cancels": {plant: plant{anyParty: true}, finds: []string{partyActs}},
+		"reads by an old clock": {plant: plant{oldReads: true}, finds: []string{readsSettle}},
+		"leaving without an end": {
+			cell: change(ActLeave, StateSession, to(StateSession)), finds: []string{ackSurvives},
+		},
 		"a purge that forgets":           {plant: plant{idlePurge: true}, finds: []string{uploadGoes}},
 		"strays that are not looked for": {plant: plant{noSweep: true}, scope: crashing, finds: []string{exitExists}},
 	} {
