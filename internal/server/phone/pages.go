@@ -46,6 +46,15 @@ func (p *Phone) home(w http.ResponseWriter, r *http.Request) {
 	p.Kit.Show(w, r, p.Log, http.StatusOK, page)
 }
 
+// account returns the person who is logged in, or nil.
+func (p *Phone) account(r *http.Request) *ui.Person {
+	person, ok := p.Login.Person(r, scope)
+	if !ok {
+		return nil
+	}
+	return &ui.Person{Name: person.Name, Hint: person.Hint()}
+}
+
 // waiting announces the phones of a person that wait.
 func (p *Phone) waiting(r *http.Request, uin string) *ui.Waiting {
 	phones, err := p.Signers.Waiting(r.Context(), signer.Person{UIN: uin})
@@ -123,7 +132,7 @@ func (p *Phone) enrolPage(w http.ResponseWriter, r *http.Request) {
 
 // scanPage serves GET /phone/scan.
 func (p *Phone) scanPage(w http.ResponseWriter, r *http.Request) {
-	p.Kit.Show(w, r, p.Log, http.StatusOK, Scan{Waiting: p.waitingHere(r)})
+	p.Kit.Show(w, r, p.Log, http.StatusOK, Scan{Waiting: p.waitingHere(r), Account: p.account(r)})
 }
 
 // page returns the handler of a page that does not depend on the request.

@@ -27,7 +27,8 @@ func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 	grant, ok := p.Login.GrantOf(r, id)
 	if !ok {
 		p.Kit.Show(
-			w, r, p.Log, http.StatusForbidden, Scan{Why: StepNotScanned, Waiting: p.waitingHere(r)},
+			w, r, p.Log, http.StatusForbidden,
+			Scan{Why: StepNotScanned, Waiting: p.waitingHere(r), Account: p.account(r)},
 		)
 		return
 	}
@@ -35,7 +36,9 @@ func (p *Phone) approvePage(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		switch {
 		case errors.Is(err, api.ErrPhoneWaiting):
-			p.Kit.Show(w, r, p.Log, http.StatusForbidden, Problem{Code: api.CodePhoneWaiting})
+			p.Kit.Show(w, r, p.Log, http.StatusForbidden, Problem{
+				Code: api.CodePhoneWaiting, Account: p.account(r),
+			})
 			return
 		case !httpx.Refused(err):
 			p.fail(w, r, err)
@@ -83,10 +86,13 @@ func (p *Phone) scan(w http.ResponseWriter, r *http.Request, page Approve, value
 		http.Redirect(w, r, page.Path(), http.StatusSeeOther)
 	case errors.Is(err, request.ErrStaleCode):
 		p.Kit.Show(
-			w, r, p.Log, http.StatusForbidden, Scan{Why: StepStaleCode, Waiting: p.waitingHere(r)},
+			w, r, p.Log, http.StatusForbidden,
+			Scan{Why: StepStaleCode, Waiting: p.waitingHere(r), Account: p.account(r)},
 		)
 	case errors.As(err, &refusal):
-		p.Kit.Show(w, r, p.Log, http.StatusConflict, Problem{Code: problemOf(refusal.Code)})
+		p.Kit.Show(w, r, p.Log, http.StatusConflict, Problem{
+			Code: problemOf(refusal.Code), Account: p.account(r),
+		})
 	default:
 		p.fail(w, r, err)
 	}

@@ -156,12 +156,14 @@ type Scan struct {
 	Why Step
 	// Waiting announces phones that wait, or is nil.
 	Waiting *ui.Waiting
+	// Account is the person who is logged in, or nil.
+	Account *ui.Person
 }
 
 func (p Scan) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "phone_scan", Title: "phone.scan.title", Shell: ui.ShellPhone, Script: "phone",
-		Waiting: p.Waiting,
+		Waiting: p.Waiting, Login: p.Account != nil,
 	}
 }
 
@@ -181,6 +183,8 @@ type Problem struct {
 	Code string
 	// Party is the relying party, or zero if it is not known.
 	Party ui.Party
+	// Account is the person who is logged in, or nil.
+	Account *ui.Person
 }
 
 // Key returns the code whose texts are shown.
@@ -197,6 +201,6 @@ func (p Problem) Scan() bool { return scanNext(p.Key()) }
 func (p Problem) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "phone_problem", Title: "phone.problem." + string(p.Key()) + ".title",
-		Shell: ui.ShellPhone, Script: "phone",
+		Shell: ui.ShellPhone, Script: "phone", Login: p.Account != nil,
 	}
 }

@@ -171,11 +171,15 @@ func (p *Portal) pageOf(
 	r *http.Request, req *request.Request, s ui.Summary, person signer.Person, loggedIn bool,
 ) ui.Page {
 	live := httpx.LiveOf(req)
+	var account *ui.Person
+	if loggedIn {
+		account = new(p.account(r.Context(), person, req.ID))
+	}
 	switch req.State.Refusal(request.ActOpen) {
 	case api.ErrCancelled:
-		return Cancelled{Summary: s, At: req.CancelledAt}
+		return Cancelled{Summary: s, At: req.CancelledAt, Signer: account}
 	case api.ErrExpired:
-		return Expired{Summary: s, Live: live}
+		return Expired{Summary: s, Live: live, Signer: account}
 	case api.ErrAlreadySigned:
 		if !loggedIn {
 			return AlreadySigned{Summary: s, SignedAt: req.Signed.At, CanLogin: true}

@@ -57,13 +57,15 @@ type Cancelled struct {
 	ui.Summary
 	// At is the time of the cancel.
 	At time.Time
+	// Signer is the person who is logged in, or nil.
+	Signer *ui.Person
 }
 
 func (p Cancelled) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "cancelled", Title: "cancelled.title", Args: []any{p.Party.Name},
 		Shell:  ui.ShellPortal,
-		Script: "portal", Targets: p.Targets(),
+		Script: "portal", Targets: p.Targets(), Waiting: p.Signer.WaitingPhones(),
 	}
 }
 
@@ -88,12 +90,15 @@ func (p AlreadySigned) Meta() ui.Meta {
 type Expired struct {
 	ui.Summary
 	Live httpx.Live
+	// Signer is the person who is logged in, or nil.
+	Signer *ui.Person
 }
 
 func (p Expired) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "expired", Title: "expired.title", Shell: ui.ShellPortal,
 		Script: "portal", Live: p.Follow(p.Live), Targets: p.Targets(),
+		Waiting: p.Signer.WaitingPhones(),
 	}
 }
 

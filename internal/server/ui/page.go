@@ -78,6 +78,14 @@ type Person struct {
 	Waiting *Waiting
 }
 
+// WaitingPhones returns the phones of p that wait; nil if p is nil.
+func (p *Person) WaitingPhones() *Waiting {
+	if p == nil {
+		return nil
+	}
+	return p.Waiting
+}
+
 // Waiting announces further phones of a person, which can sign after a delay. Each has a form that
 // posts phone_id to StopURL, and a button that asks this browser's own phone to approve it.
 type Waiting struct {

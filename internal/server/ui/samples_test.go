@@ -148,6 +148,11 @@ func Gallery() []Sample {
 			portal.AlreadySigned{Summary: req, SignedAt: now.Add(-time.Hour), CanLogin: true},
 		},
 		{"expired", 410, portal.Expired{Summary: req, Live: live("expired")}},
+		{
+			"expired-signer",
+			410,
+			portal.Expired{Summary: req, Live: live("expired"), Signer: &signer},
+		},
 		{"login-failed", 502, portal.LoginFailed{Summary: req}},
 		{"login-unavailable", 503, portal.LoginFailed{Summary: req, Unavailable: true}},
 		{"login-denied", 403, portal.LoginFailed{Summary: req, Denied: true}},
@@ -240,7 +245,8 @@ func galleryPhone(now time.Time, party ui.Party, cert ui.Certificate) []Sample {
 		{"phone-scan-first", 403, phone.Scan{Why: "NOT_SCANNED"}},
 	}
 	all = append(
-		all, Sample{"phone-scan", 200, phone.Scan{}}, Sample{"phone-offline", 200, phone.Offline{}},
+		all, Sample{"phone-scan", 200, phone.Scan{Account: &person}},
+		Sample{"phone-offline", 200, phone.Offline{}},
 	)
 	for _, code := range (phone.Approve{}).Problems() {
 		all = append(
