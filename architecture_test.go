@@ -73,6 +73,7 @@ var imports = map[string]string{
 // confined are modules that one package alone may use, so that they can be replaced in one place.
 var confined = map[string]string{
 	"modernc.org/sqlite":                  "internal/store",
+	"filippo.io/age":                      "internal/app",
 	"github.com/jackc/pgx":                "internal/store",
 	"github.com/pressly/goose":            "internal/store",
 	"github.com/coreos/go-oidc":           "internal/server/login",

@@ -3,6 +3,7 @@
 //	signet sandbox   everything on this machine, for development and tests
 //	signet serve     the service
 //	signet migrate   migrate the database
+//	signet backup    write an encrypted backup
 //	signet restore   check a backup after restoring it
 //	signet verify    check the signatures of PDFs
 //	signet ltv renew renew archived PDFs
@@ -51,7 +52,8 @@ func main() {
 type cli struct {
 	Sandbox sandboxCmd `cmd:"" help:"Run everything on this machine, with personas, a demo and a clock that tests can move."`
 	Serve   serveCmd   `cmd:"" help:"Run the service."`
-	Restore restoreCmd `cmd:"" help:"Check a backup after restoring it."`
+	Backup  backupCmd  `cmd:"" help:"Write an encrypted backup, also while the service runs."`
+	Restore restoreCmd `cmd:"" help:"Restore a backup, or check what was restored."`
 	Migrate migrateCmd `cmd:"" help:"Migrate the database, or say what a migration would do."`
 	Verify  verifyCmd  `cmd:"" help:"Check the signatures of PDFs."`
 	LTV     ltvCmd     `cmd:"" help:"Renew documents that are kept for decades."                                             name:"ltv"`

@@ -4,15 +4,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/obs"
 )
 
-// restoreCmd checks that a restored backup is complete.
+// restoreCmd restores a backup, and checks that what was restored is complete.
 type restoreCmd struct {
-	Check bool `help:"Compare the database with the documents, and list missing and unknown documents." required:""`
+	Check    bool   `help:"Only compare the database with the documents, and list missing and unknown documents." xor:"what" required:""`
+	From     string `help:"Restore this backup into the data folder, and check it."                               xor:"what" required:"" placeholder:"FILE"`
+	Identity string `help:"File with the age identity that can read the backup."                                                         placeholder:"FILE"`
 
 	configured
 }
@@ -21,6 +24,18 @@ type restoreCmd struct {
 var errIncomplete = errors.New("database and documents do not agree")
 
 func (c *restoreCmd) Run(env *environment) error {
+	if c.From != "" {
+		if err := c.restore(); err != nil {
+			return err
+		}
+		if c.Database != "" {
+			fmt.Fprintln(
+				env.out,
+				"the folders are restored: restore the PostgreSQL database, then signet restore --check",
+			)
+			return nil
+		}
+	}
 	n, err := app.CheckRestored(
 		env.ctx, c.Config, obs.NewLogger(env.errs, slog.LevelWarn),
 		func(requestID, finding string) {
@@ -37,4 +52,19 @@ func (c *restoreCmd) Run(env *environment) error {
 		return errIncomplete
 	}
 	return nil
+}
+
+// restore reads the backup into the data folder.
+func (c *restoreCmd) restore() error {
+	identity, err := os.Open(c.Identity)
+	if err != nil {
+		return fmt.Errorf("--identity: %w", err)
+	}
+	defer identity.Close()
+	in, err := os.Open(c.From)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return app.Restore(c.Config, identity, in)
 }

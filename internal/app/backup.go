@@ -1,0 +1,167 @@
+package app
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"filippo.io/age"
+
+	"github.com/signet-sign/signet/internal/store"
+)
+
+// Backup writes everything of a deployment, encrypted to age recipients ("age1..."), as a tar
+// archive: a snapshot of the SQLite database, then the documents, the keys and the authority. The
+// service may run. A PostgreSQL database is not in it; it has to be backed up before.
+func Backup(ctx context.Context, c Config, recipients []string, out io.Writer) (err error) {
+	if err := c.findDatabase(); err != nil {
+		return err
+	}
+	to, err := age.ParseRecipients(strings.NewReader(strings.Join(recipients, "\n")))
+	if err != nil {
+		return fmt.Errorf("recipient: %w", err)
+	}
+	sealed, err := age.Encrypt(out, to...)
+	if err != nil {
+		return err
+	}
+	archive := tar.NewWriter(sealed)
+	if c.Database == "" {
+		if err := addSnapshot(ctx, archive, c.databasePath(), c.Data); err != nil {
+			return err
+		}
+	}
+	for _, folder := range []string{"documents", "keys", "authority"} {
+		if err := addFolder(ctx, archive, c.Data, folder); err != nil {
+			return fmt.Errorf("backing up %s: %w", folder, err)
+		}
+	}
+	return errors.Join(archive.Close(), sealed.Close())
+}
+
+// addSnapshot adds a copy of the database, which it makes beside the original.
+func addSnapshot(ctx context.Context, to *tar.Writer, database, data string) (err error) {
+	if _, err := os.Stat(database); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(data, ".backup-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := store.Snapshot(ctx, database, filepath.Join(dir, "signet.db")); err != nil {
+		return err
+	}
+	return addFile(to, dir, "signet.db")
+}
+
+// addFolder adds the files of a folder. A document that is deleted while it runs is left out.
+func addFolder(ctx context.Context, to *tar.Writer, data, folder string) error {
+	return fs.WalkDir(os.DirFS(data), folder, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && path != folder:
+			return nil
+		case err != nil:
+			return err
+		case path == "documents/tmp":
+			return fs.SkipDir // uploads that are not complete
+		case !d.Type().IsRegular() || strings.HasPrefix(d.Name(), "."):
+			return ctx.Err()
+		}
+		if err := addFile(to, data, path); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	})
+}
+
+func addFile(to *tar.Writer, base, name string) error {
+	f, err := os.Open(filepath.Join(base, filepath.FromSlash(name)))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	h := &tar.Header{Name: name, Mode: 0o600, Size: info.Size(), ModTime: info.ModTime()}
+	if err := to.WriteHeader(h); err != nil {
+		return err
+	}
+	_, err = io.Copy(to, f)
+	return err
+}
+
+// Restore reads what [Backup] has written into the data folder, which must not exist or be empty.
+// identities is the text of an age identity file. The folder appears when everything in it is
+// complete and on disk.
+func Restore(c Config, identities, in io.Reader) (err error) {
+	if err := c.findDatabase(); err != nil {
+		return err
+	}
+	keys, err := age.ParseIdentities(identities)
+	if err != nil {
+		return fmt.Errorf("identity: %w", err)
+	}
+	// Only an empty folder can be removed.
+	if err := os.Remove(c.Data); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("the data folder must be empty: %w", err)
+	}
+	opened, err := age.Decrypt(in, keys...)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(filepath.Dir(c.Data), ".restore-*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	archive := tar.NewReader(opened)
+	for {
+		h, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err == nil {
+			err = extract(root, h, archive)
+		}
+		if err != nil {
+			return fmt.Errorf("reading the backup: %w", err)
+		}
+	}
+	// The end of the encrypted text tells that nothing is missing.
+	if _, err := io.Copy(io.Discard, opened); err != nil {
+		return fmt.Errorf("reading the backup: %w", err)
+	}
+	return os.Rename(dir, c.Data)
+}
+
+// extract writes one file of an archive.
+func extract(root *os.Root, h *tar.Header, r io.Reader) error {
+	name := filepath.FromSlash(h.Name)
+	if err := root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	f, err := root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r)
+	return errors.Join(err, f.Sync(), f.Close(), root.Chtimes(name, h.ModTime, h.ModTime))
+}
