@@ -1,0 +1,31 @@
+package ca
+
+import (
+	"testing"
+
+	"golang.org/x/crypto/ocsp"
+)
+
+// FuzzOCSP: each request gets an answer that clients can read, and only a request for a certificate
+// of this authority gets a successful one.
+func FuzzOCSP(f *testing.F) {
+	a := open(f, f.TempDir(), options())
+	for _, issuer := range []entity{a.issuing, a.root} {
+		request, err := ocsp.CreateRequest(a.ocsp.cert, issuer.cert, nil)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(request)
+	}
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, request []byte) {
+		der, _ := a.OCSP(t.Context(), request, record{})
+		if _, refused := ocsp.ParseResponse(der, nil); refused == nil {
+			if _, err := ocsp.ParseRequest(request); err != nil {
+				t.Errorf("a request that cannot be read is answered: %v", err)
+			}
+		} else if _, ok := refused.(ocsp.ResponseError); !ok {
+			t.Errorf("the answer cannot be read: %v", refused)
+		}
+	})
+}
