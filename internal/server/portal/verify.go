@@ -12,7 +12,7 @@ import (
 )
 
 // What the page for checking documents takes of the service, by all its users together: it has no
-// login, and behind a proxy all of them have one address.
+// login.
 const (
 	checksPerSecond = 2
 	checksAtOnce    = 10
