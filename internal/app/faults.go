@@ -75,8 +75,8 @@ func (a *App) owner(ctx context.Context, requestID string) string {
 	return r.ClientID
 }
 
-// injected logs a fault, and records the call if the fault has kept it from being executed, as no
-// one else does then.
+// injected logs a fault. It records the call if the fault kept it from being executed; other calls
+// are recorded by package rpapi.
 func (a *App) injected(i fault.Injection) {
 	a.log.Info(
 		"injected a fault", "fault", i.Kind, "call", i.Call, "client_id", i.ClientID, "request_id",

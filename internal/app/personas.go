@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -105,8 +104,12 @@ func (a *App) signOnGet(signers *control.Signers, next http.Handler) http.Handle
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-		rp, unknown := a.parties.Party(r.Context(), req.ClientID)
-		if err = cmp.Or(err, unknown); err != nil {
+		if err != nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		rp, err := a.parties.Party(r.Context(), req.ClientID)
+		if err != nil {
 			next.ServeHTTP(w, r)
 			return
 		}
