@@ -19,7 +19,7 @@ import (
 	"github.com/signet-sign/signet/internal/store"
 )
 
-// folders are the parts of the deployment that are folders.
+// folders returns the parts of the deployment that are folders.
 func (c *Config) folders() (parts []deployment.Part) {
 	for _, name := range []string{"documents", "keys", "authority"} {
 		parts = append(parts, deployment.Folder{Name: name, Path: filepath.Join(c.Data, name)})
@@ -27,7 +27,7 @@ func (c *Config) folders() (parts []deployment.Part) {
 	return parts
 }
 
-// databasePath is the URL of the PostgreSQL database, or the path of the SQLite file.
+// databasePath returns the URL of the PostgreSQL database, or the path of the SQLite file.
 func (c *Config) databasePath() string {
 	if c.Database != "" {
 		return c.Database
@@ -35,14 +35,14 @@ func (c *Config) databasePath() string {
 	return filepath.Join(c.Data, "signet.db")
 }
 
-// openParts opens the database and the documents, unless the parts are not those of one deployment.
+// openParts opens the database and the documents, unless the parts belong to different deployments.
 func (c *Config) openParts(ctx context.Context, o store.Options) (
 	_ *store.Store, _ *documents.Dir, err error,
 ) {
 	o.Database = c.databasePath()
 	if c.Database == "" {
 		if _, err := os.Stat(o.Database); errors.Is(err, fs.ErrNotExist) {
-			// A database that the parts refuse is not made.
+			// A database that does not match the other parts is not created.
 			none := deployment.None("the SQLite database " + o.Database)
 			if _, err := deployment.Check(ctx, none, c.folders()...); err != nil {
 				return nil, nil, err
@@ -84,8 +84,8 @@ func (c *Config) openParts(ctx context.Context, o store.Options) (
 	return db, docs, nil
 }
 
-// related looks whether the newest documents that a database knows are in a folder. Where a
-// database knows none, nothing speaks against the folder.
+// related checks that a folder has one of the newest documents that a database knows. It accepts
+// any folder if the database knows none.
 func related(ctx context.Context, db *store.Store, docs *documents.Dir) error {
 	const newest = 20
 	signed, err := db.List(ctx, request.Filter{State: request.StateSigned, Limit: newest})
@@ -107,10 +107,10 @@ func related(ctx context.Context, db *store.Store, docs *documents.Dir) error {
 	)
 }
 
-// fact is what the configurations of all nodes of a deployment have in common.
+// fact is a setting that all nodes of a deployment must share.
 type fact struct{ key, value string }
 
-// facts lists what the database records of a configuration and the root certificate beside it.
+// facts returns what the database records of a configuration and of the root certificate.
 func (c *Config) facts(root *x509.Certificate) []fact {
 	sum := sha256.Sum256(root.Raw)
 	return []fact{
@@ -120,7 +120,7 @@ func (c *Config) facts(root *x509.Certificate) []fact {
 	}
 }
 
-// against returns an error if the database has recorded something else.
+// against returns an error if the database has recorded another value.
 func (f fact) against(recorded string) error {
 	if recorded == f.value {
 		return nil
@@ -134,7 +134,7 @@ func (f fact) against(recorded string) error {
 	)
 }
 
-// recordFacts refuses a node whose configuration is not the one of the deployment's other nodes.
+// recordFacts refuses a node whose configuration differs from that of the deployment's other nodes.
 func (a *App) recordFacts(ctx context.Context) error {
 	facts := a.Config.facts(a.authority.Root())
 	var errs []error

@@ -14,7 +14,7 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// openHealth lists what the service needs.
+// openHealth sets the checks of what the service requires.
 func (a *App) openHealth(stamps *usedStamps) {
 	marked := func(ctx context.Context, p deployment.Part) error {
 		switch m, err := p.Mark(ctx); {
@@ -38,7 +38,7 @@ func (a *App) openHealth(stamps *usedStamps) {
 			_, err := a.keys.Read("webhook.key")
 			return errors.Join(marked(ctx, folder("keys")), marked(ctx, folder("authority")), err)
 		}},
-		// Sealing waits for it, and nothing else does: without it the service goes on.
+		// Only sealing depends on it.
 		{Name: "timestamps", Optional: true, Run: stamps.check},
 	}
 	if a.clock != nil {
@@ -47,15 +47,15 @@ func (a *App) openHealth(stamps *usedStamps) {
 	a.health = obs.NewHealth(checks...)
 }
 
-// quiet makes a log tell once a minute that the database or the disk is away.
+// quiet returns a logger that says once a minute that the database or the disk is unavailable.
 func quiet(log *slog.Logger) *slog.Logger {
 	return slog.New(obs.Quiet(log.Handler(), func(err error) bool {
 		return errors.Is(err, request.ErrAway) || errors.Is(err, request.ErrNoRoom)
 	}))
 }
 
-// usedStamps remembers whether the last use of a timestamp authority worked. A probe of its own
-// would cost a timestamp, which some authorities sell.
+// usedStamps records whether the last use of a timestamp authority succeeded. A probe would take a
+// timestamp, for which some authorities charge.
 type usedStamps struct {
 	pades.Timestamper
 

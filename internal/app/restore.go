@@ -21,7 +21,7 @@ import (
 	"github.com/signet-sign/signet/internal/store"
 )
 
-// Checked counts what [CheckRestored] has looked at.
+// Checked counts what [CheckRestored] has checked.
 type Checked struct{ Requests, Documents, Findings int }
 
 // CheckRestored compares the database with the documents, as after a restore. It opens every
@@ -108,7 +108,7 @@ func checkAudit(
 	return nil
 }
 
-// recordedDocuments lists the documents that a record names with their digests.
+// recordedDocuments returns the documents that a record names with their digests.
 func recordedDocuments(r *request.Request) (list []request.Document) {
 	if r.State.KeepsUpload() {
 		list = append(list, r.Document)
@@ -136,13 +136,13 @@ func openDocument(ctx context.Context, docs *documents.Dir, d request.Document) 
 	return nil
 }
 
-// finalEvents are the events without which a request is not in a state.
+// finalEvents are the events that a request in a state must have.
 var finalEvents = map[request.State]request.EventKind{
 	request.StateSigned: request.EventSigned, request.StateExpired: request.EventExpired,
 	request.StateCancelled: request.EventCancelled,
 }
 
-// checkTrail tells what is wrong with the trail of a request.
+// checkTrail returns what is wrong with the trail of a request.
 func checkTrail(r *request.Request, events []request.Event) error {
 	if len(events) == 0 || events[0].Kind != request.EventInitiated {
 		return errors.New("it does not begin with the request's initiation")
@@ -159,7 +159,7 @@ func findUnknown(
 	ctx context.Context, db *store.Store, docs *documents.Dir,
 	find func(id, format string, args ...any),
 ) error {
-	all := time.Now().AddDate(100, 0, 0) // whatever another machine's clock wrote
+	all := time.Now().AddDate(100, 0, 0) // for the clock of any machine
 	ids, err := docs.Requests(ctx, all)
 	if err != nil {
 		return err

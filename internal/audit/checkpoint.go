@@ -19,7 +19,7 @@ type Signer struct {
 }
 
 // NewSigner returns the signer of the log with a name (C2SP: origin), such as
-// "sign.example.com/audit". seed is the private key of Ed25519 (RFC 8032), 32 bytes.
+// "sign.example.com/audit". seed is the private Ed25519 key (RFC 8032), 32 bytes.
 func NewSigner(origin string, seed []byte) (*Signer, error) {
 	private := ed25519.NewKeyFromSeed(seed)
 	key, err := note.NewEd25519VerifierKey(origin, private.Public().(ed25519.PublicKey))
@@ -36,7 +36,7 @@ func NewSigner(origin string, seed []byte) (*Signer, error) {
 		base64.StdEncoding.EncodeToString(append([]byte{algEd25519}, seed...)),
 	))
 	if err != nil {
-		return nil, errors.New("the log's key cannot be used") // err may hold the key
+		return nil, errors.New("the log's key cannot be used") // err may contain the key
 	}
 	return &Signer{s, key}, nil
 }

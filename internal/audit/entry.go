@@ -8,7 +8,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Entry is an event of a trail in its place in the log.
+// Entry is an event of a trail with its index in the log.
 type Entry struct {
 	Index     int64 // of the leaf, from 0
 	RequestID string
@@ -18,7 +18,7 @@ type Entry struct {
 	Detail    string // JSON, as it is stored, or empty
 }
 
-// event is the JSON of a leaf. Logs that exist hold it, so its form never changes.
+// event is the JSON of a leaf. Its form never changes, because existing logs contain it.
 type event struct {
 	RequestID string          `json:"request_id"`
 	Seq       int64           `json:"seq"`

@@ -11,13 +11,13 @@ import (
 )
 
 // line is a line of a file, of one of three kinds: the log's key, which is the first; a leaf; and a
-// checkpoint of the leaves up to it.
+// checkpoint of the leaves before it.
 type line struct {
 	Key string `json:"key,omitempty"` // C2SP signed-note
 
 	Index *int64 `json:"index,omitempty"`
 	Hash  string `json:"hash,omitempty"` // of the leaf, base64
-	// Event is the leaf, byte for byte. It is absent in evidence if it holds a secret.
+	// Event is the leaf, byte for byte. Evidence omits it if it contains a secret.
 	Event json.RawMessage `json:"event,omitempty"`
 	// Proof is the inclusion proof (RFC 6962) for the checkpoint at the end of the file, in
 	// evidence; null in a file with all leaves.
@@ -32,11 +32,11 @@ type encoder struct{ *json.Encoder }
 
 func newEncoder(w io.Writer) encoder {
 	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false) // a leaf is written as it is
+	e.SetEscapeHTML(false) // a leaf is written unchanged
 	return encoder{e}
 }
 
-// leaf writes the line of an entry with the hash that the log has of it; proof is nil without one.
+// leaf writes the line of an entry with its hash in the log; proof is nil if there is none.
 func (e encoder) leaf(n Entry, hash tlog.Hash, shown bool, proof *[]tlog.Hash, until int64) error {
 	l := line{Index: &n.Index, Hash: hash.String(), Proof: proof, Until: until}
 	if shown {
@@ -86,8 +86,8 @@ func (l *Log) Export(ctx context.Context, w io.Writer) error {
 // page bounds how much of the log is read at once.
 const page = 1000
 
-// leaves writes the leaves from an index to the next checkpoint's size. It leaves out those that
-// the store lacks: what the file lacks, Verify names.
+// leaves writes the leaves from an index to the next checkpoint's size. It omits those that the
+// store lacks; Verify reports them.
 func (l *Log) leaves(ctx context.Context, e encoder, from, size int64) error {
 	for from < size {
 		entries, err := l.Store.Entries(ctx, from, int(min(page, size-from)))
@@ -121,8 +121,8 @@ func (l *Log) leaves(ctx context.Context, e encoder, from, size int64) error {
 const EvidenceFile = "audit.jsonl"
 
 // Evidence writes the first n events of a request as leaves with their inclusion proofs, and the
-// newest checkpoint. It waits until they are in the log. The text of an event for whose number
-// hidden reports true is left out.
+// newest checkpoint. It waits until they are in the log. It omits the text of an event for whose
+// number hidden returns true.
 func (l *Log) Evidence(
 	ctx context.Context, w io.Writer, requestID string, n int, hidden func(seq int64) bool,
 ) error {
@@ -143,7 +143,7 @@ func (l *Log) Evidence(
 	}
 	for _, entry := range entries {
 		if entry.Seq > int64(n) || entry.Index >= end.Size {
-			break // written since
+			break // written in the meantime
 		}
 		hashes := reader(ctx, l.Store)
 		hash, err := hashes.ReadHashes([]int64{tlog.StoredHashIndex(0, entry.Index)})

@@ -10,19 +10,19 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Store keeps the log beside the trails. All methods may run concurrently, also in several
-// processes over one database.
+// Store keeps the log with the trails. All methods may run concurrently, also in several processes
+// with one database.
 type Store interface {
-	// Integrate gives up to limit events that have no place in the log the next ones, in the order
-	// of their times as far as the order in each trail allows. In the same transaction it writes
-	// the hashes and the checkpoint that sign returns for the grown tree. While another process
-	// integrates it does nothing. It returns how many events it integrated.
+	// Integrate gives the next indexes to up to limit events without an index, in the order of
+	// their times as far as the order of each trail allows. In the same transaction it writes the
+	// hashes and the checkpoint that sign returns for the new tree. It does nothing while another
+	// process integrates. It returns the number of events.
 	Integrate(
 		ctx context.Context, limit int, sign func(tlog.Tree) (checkpoint string, err error),
 	) (n int, err error)
 
-	// Pending reports whether an event has no place in the log; of one request, or of any if the id
-	// is empty.
+	// Pending reports whether an event has no index in the log: an event of one request, or of any
+	// if the id is empty.
 	Pending(ctx context.Context, requestID string) (bool, error)
 
 	// Entries returns up to limit entries from an index on, in order.
@@ -37,7 +37,7 @@ type Store interface {
 	// Checkpoints returns up to limit checkpoints of trees with more than n leaves, in order.
 	Checkpoints(ctx context.Context, n int64, limit int) ([]Checkpoint, error)
 
-	// Newest returns the checkpoint of the whole tree; none has the size 0.
+	// Newest returns the checkpoint of the whole tree, with size 0 if there is none.
 	Newest(ctx context.Context) (Checkpoint, error)
 }
 
@@ -55,11 +55,11 @@ type Log struct {
 }
 
 const (
-	// interval is how often events without a place in the log are looked for.
+	// interval is how often Run looks for events without an index.
 	interval = 400 * time.Millisecond
 
-	// atOnce bounds the work of one transaction, which changes of requests may share: it takes a
-	// few milliseconds.
+	// atOnce bounds the work of one transaction to a few milliseconds, because changes of requests
+	// may share the transaction.
 	atOnce = 100
 )
 
@@ -95,7 +95,7 @@ func (l *Log) Integrate(ctx context.Context) error {
 	}
 }
 
-// settle returns when all events of a request are in the log.
+// settle waits until all events of a request are in the log.
 func (l *Log) settle(ctx context.Context, requestID string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

@@ -12,27 +12,27 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// Trust is what a file is checked against.
+// Trust is what a file is verified against.
 type Trust struct {
-	// Key is the log's key, from another source than the file. Empty: the key of the file, which
-	// proves that the file agrees with itself.
+	// Key is the log's key, from another source than the file. If it is empty, the key of the file
+	// is used, which only proves that the file is consistent.
 	Key string
 
-	// Checkpoints are checkpoints of the log that were seen earlier or elsewhere.
+	// Checkpoints are checkpoints of the log from earlier or from other sources.
 	Checkpoints []string
 }
 
-// Report is what [Verify] has found.
+// Report is the result of [Verify].
 type Report struct {
-	Key      string // that checkpoints were checked with
+	Key      string // key that checkpoints were verified with
 	Events   int    // in the file
 	Size     int64  // leaves of the log at the newest checkpoint
-	Evidence bool   // the file holds events of one request, with proofs
+	Evidence bool   // the file contains events of one request, with proofs
 
-	Problem *Problem // the first one; nil if the file is what the log has signed
+	Problem *Problem // the first one; nil if the file is as signed
 }
 
-// Problem is where a file is not what the log has signed.
+// Problem is the place where a file differs from what the log has signed.
 type Problem struct {
 	Line int // of the file, from 1; behind the last one if lines are missing at the end
 	Text string
@@ -44,12 +44,12 @@ func problem(line int, format string, args ...any) *Problem {
 	return &Problem{line, fmt.Sprintf(format, args...)}
 }
 
-// Verify checks what [Log.Export] or [Log.Evidence] has written. An error means that the file or
-// the trust cannot be read; what was changed in a file is a Problem of the report.
+// Verify verifies a file of [Log.Export] or [Log.Evidence]. An error means that the file or the
+// trust cannot be read. A change in the file is a Problem of the report.
 //
-// A line that was changed by hand differs from its hash, and a line that was removed, added or
-// moved breaks the sequence of indexes. If hashes and indexes were made to fit, the next checkpoint
-// does not, and the first line since the checkpoint before is named.
+// A line that was edited differs from its hash, and a line that was removed, added or moved breaks
+// the sequence of indexes. If hashes and indexes were adapted, the next checkpoint does not match,
+// and the problem names the first line after the previous checkpoint.
 func Verify(file io.Reader, trust Trust) (*Report, error) {
 	v := &verification{report: &Report{Key: trust.Key}}
 	if trust.Key != "" {
@@ -102,7 +102,7 @@ type verification struct {
 	ended   bool      // after the checkpoint of evidence
 	root    tlog.Hash // of that checkpoint
 	proven  []proven  // leaves of evidence, to be checked at the end
-	trailed event     // the last event of evidence whose text is there
+	trailed event     // the last event of evidence whose text is present
 }
 
 // proven is a leaf with its proof.
@@ -214,7 +214,7 @@ func (v *verification) leaf(l line) *Problem {
 	return nil
 }
 
-// misplaced says that a line has another index or number than its place has.
+// misplaced returns the problem of a line with another index or number than its place requires.
 func (v *verification) misplaced(got, want int64) *Problem {
 	if got > want {
 		return problem(
@@ -228,7 +228,7 @@ func (v *verification) misplaced(got, want int64) *Problem {
 // trail checks that the events of evidence are those of one request, without gaps.
 func (v *verification) trail(l line) *Problem {
 	want := v.trailed.Seq + 1
-	if len(l.Event) == 0 { // a secret; the sequence tells that it is there
+	if len(l.Event) == 0 { // a secret; the sequence shows that the event exists
 		v.trailed.Seq = want
 		return nil
 	}
@@ -332,8 +332,8 @@ func (v *verification) end() *Problem {
 	return nil
 }
 
-// SameEvents compares the trail of an evidence bundle (events.json) with its audit log, and returns
-// the first event that differs; the Line of the problem is its number. nil: they are the same.
+// SameEvents compares the trail of an evidence bundle (events.json) with its audit log. It returns
+// the first event that differs, with its number as Line, or nil.
 func SameEvents(log io.Reader, trail []byte) (*Problem, error) {
 	var list []json.RawMessage
 	if err := json.Unmarshal(trail, &list); err != nil {

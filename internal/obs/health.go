@@ -9,25 +9,25 @@ import (
 	"time"
 )
 
-// Check is something that the program needs.
+// Check is a check of something that the program requires.
 type Check struct {
 	Name string // "database"
 
-	// Optional is set if the program is ready without it.
+	// Optional says that the program is ready without it.
 	Optional bool
 
-	// Run returns why the program cannot do with what it looks at.
+	// Run returns an error that says why the check failed.
 	Run func(ctx context.Context) error
 }
 
-// Health answers whether the program is alive and ready.
+// Health reports whether the program is alive and ready.
 type Health struct {
 	checks []*running
 
 	mu       sync.Mutex
 	report   Report
-	at       time.Time // of report; zero: there is none
-	asked    time.Time // when readiness was asked for last
+	at       time.Time // of report; zero if there is none
+	asked    time.Time // when readiness was last requested
 	stopping bool
 }
 
@@ -38,27 +38,27 @@ type Report struct {
 	Checks   map[string]Result `json:"checks"`
 }
 
-// Result is what became of a check.
+// Result is the result of a check.
 type Result struct {
 	OK       bool   `json:"ok"`
 	Optional bool   `json:"optional,omitempty"` // the program is ready without it
-	Why      string `json:"why,omitempty"`      // it is not OK
+	Why      string `json:"why,omitempty"`      // why it is not OK
 }
 
-// How long a check may take, and how long a report is good for.
+// Timeout of a check, and lifetime of a report.
 const (
 	checkTimeout = 2 * time.Second
 	reportAge    = time.Second
 )
 
-// running is a check and its answer, which may come too late.
+// running is a check and its result, which may arrive after the timeout.
 type running struct {
 	Check
 	mu     sync.Mutex
-	answer chan error // of the run under way; nil: none
+	answer chan error // of the run in progress; nil if there is none
 }
 
-// NewHealth returns the health of a program that needs what the checks look at.
+// NewHealth returns the health of a program with these checks.
 func NewHealth(checks ...Check) *Health {
 	h := new(Health)
 	for _, c := range checks {
@@ -67,8 +67,8 @@ func NewHealth(checks ...Check) *Health {
 	return h
 }
 
-// Stop makes the program not ready for good, because it is about to stop. It reports whether
-// anything has asked for its readiness in the last minute, such as a load balancer.
+// Stop makes the program permanently not ready, because it is about to stop. It reports whether a
+// client, such as a load balancer, has requested readiness in the last minute.
 func (h *Health) Stop() (asked bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -76,7 +76,7 @@ func (h *Health) Stop() (asked bool) {
 	return !h.asked.IsZero() && time.Since(h.asked) < time.Minute
 }
 
-// Report runs all checks at once. A report is good for a second.
+// Report runs all checks at the same time. It caches the report for a second.
 func (h *Health) Report(ctx context.Context) Report {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -113,8 +113,8 @@ func (h *Health) run(ctx context.Context) Report {
 
 var errNoAnswer = errors.New("no answer within " + checkTimeout.String())
 
-// run runs the check until ctx ends. A check that is still running, as on a network file system
-// that does not answer, is not started again.
+// run runs the check until ctx ends. It does not start a check that is still running, as on a
+// network file system that does not answer.
 func (c *running) run(ctx context.Context) error {
 	c.mu.Lock()
 	answer := c.answer
@@ -138,13 +138,13 @@ func (c *running) run(ctx context.Context) error {
 	}
 }
 
-// Live is the handler of GET /livez: the program answers.
+// Live serves GET /livez.
 func (*Health) Live(w http.ResponseWriter, _ *http.Request) {
 	writeHealth(w, http.StatusOK, map[string]bool{"live": true})
 }
 
-// Ready is the handler of GET /readyz: the [Report], with status 200 if the program is ready and
-// 503 if it is not.
+// Ready serves GET /readyz: the [Report], with status 200 if the program is ready and 503
+// otherwise.
 func (h *Health) Ready(w http.ResponseWriter, r *http.Request) {
 	report := h.Report(r.Context())
 	h.mu.Lock()
@@ -161,5 +161,5 @@ func writeHealth(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the caller has gone
+	_ = json.NewEncoder(w).Encode(v) // the caller has closed the connection
 }

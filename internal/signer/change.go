@@ -44,8 +44,8 @@ func (s *Service) change(
 	return nil
 }
 
-// changeOne changes one phone of p that is not revoked; another one is [ErrNoPhone]. change returns
-// the kind of the event, or "" if none is worth writing.
+// changeOne changes one phone of p that is not revoked; for others the error is [ErrNoPhone].
+// change returns the kind of the event, or "" if there is none.
 func (s *Service) changeOne(
 	ctx context.Context, p Person, phoneID string,
 	change func(phone *Phone, phones []Phone, now time.Time) (Event, error),
@@ -79,7 +79,7 @@ func find(phones []Phone, id string) (Phone, bool) {
 	return phones[i], true
 }
 
-// Rename gives a phone of p another name.
+// Rename renames a phone of p.
 func (s *Service) Rename(ctx context.Context, p Person, phoneID, name string) error {
 	name, err := checkName(name)
 	if err != nil {
@@ -91,8 +91,8 @@ func (s *Service) Rename(ctx context.Context, p Person, phoneID, name string) er
 	})
 }
 
-// Revoke withdraws a phone of p, which may still wait: its certificate and its key are good for
-// nothing from now on.
+// Revoke revokes a phone of p, which may be waiting. Its certificate and its key are not accepted
+// from then on.
 func (s *Service) Revoke(ctx context.Context, p Person, phoneID string) error {
 	return s.changeOne(
 		ctx,
@@ -109,7 +109,7 @@ func (s *Service) Revoke(ctx context.Context, p Person, phoneID string) error {
 	)
 }
 
-// Stop withdraws a phone of p that waits; another one is [ErrNoPhone].
+// Stop revokes a phone of p that waits; for others the error is [ErrNoPhone].
 func (s *Service) Stop(ctx context.Context, p Person, phoneID string) error {
 	return s.changeOne(
 		ctx,
@@ -125,14 +125,15 @@ func (s *Service) Stop(ctx context.Context, p Person, phoneID string) error {
 	)
 }
 
-// approvalPrefix begins what a phone signs to approve another one. No DER begins like this, and no
-// enrolment challenge.
+// approvalPrefix begins what a phone signs to approve another one. Neither DER nor an enrolment
+// challenge begins with it.
 const approvalPrefix = "signet phone approval v1\n"
 
 // Approve ends the wait of a phone of p. proof is the ECDSA/SHA-256 signature, raw r||s or DER, of
-// another phone of p, by, over "signet phone approval v1", a line feed and phoneID: the login alone
-// is not enough. A wrong proof is [api.ErrSignatureInvalid], and so is one of a phone that waits
-// itself or was revoked. The key of a phone whose certificate has ended may approve its successor.
+// another phone of p, by, over "signet phone approval v1", a line feed and phoneID. A login alone
+// is not enough. The error is [api.ErrSignatureInvalid] if the proof is wrong, or if its phone
+// waits itself or was revoked. The key of a phone whose certificate has ended may approve its
+// successor.
 func (s *Service) Approve(ctx context.Context, p Person, phoneID, by string, proof []byte) error {
 	return s.changeOne(
 		ctx,

@@ -153,10 +153,10 @@ func (s *Service) Enrol(ctx context.Context, p Person, in Enrolment) (Phone, err
 	return phone, err
 }
 
-// now is the time as the store keeps it.
+// now returns the time in the precision of the store.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
 
-// count is the number of phones that can sign, or will be able to.
+// count returns the number of phones that can sign, or will be able to.
 func count(phones []Phone, now time.Time) (n int) {
 	for _, p := range phones {
 		cert, err := x509.ParseCertificate(p.Certificate)
@@ -222,7 +222,7 @@ func (s *Service) Status(ctx context.Context, serial *big.Int) (ca.Status, error
 	if err != nil {
 		return ca.Status{}, err
 	}
-	if phone.Waiting(s.Now()) { // its certificate was not handed out
+	if phone.Waiting(s.Now()) { // its certificate was not published
 		return ca.Status{}, nil
 	}
 	return ca.Status{Known: true, RevokedAt: phone.RevokedAt, Reason: reasonKeyCompromise}, nil

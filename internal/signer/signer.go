@@ -19,12 +19,12 @@ type Person struct {
 	UIN  string // NRIC or FIN, upper case; never in a log
 	Name string // for the certificate
 
-	// Auth is how the person logged in last; zero for a person who is not logged in.
+	// Auth is how the person last logged in; zero for a person who is not logged in.
 	Auth Authentication
 }
 
-// Authentication is what the identity provider says of a login (OpenID Connect Core, section 2). A
-// member is empty if the provider does not say.
+// Authentication is what the identity provider says about a login (OpenID Connect Core, section 2).
+// A member is empty if the provider does not say.
 type Authentication struct {
 	ACR string    // authentication context class reference
 	AMR string    // authentication methods references, separated by spaces
@@ -84,7 +84,7 @@ type Phone struct {
 	Certificate []byte      // DER
 	Credential  *Credential // nil: the device cannot verify its owner
 	EnrolledAt  time.Time
-	ActiveAt    time.Time // when it may sign first; zero: since it was enrolled
+	ActiveAt    time.Time // when it may sign first; zero if it may since its enrolment
 	RevokedAt   time.Time
 }
 
@@ -94,8 +94,8 @@ func (p Phone) Active(now time.Time) bool { return p.RevokedAt.IsZero() && !p.Ac
 // Waiting reports whether the phone was neither approved nor stopped, and its delay is not over.
 func (p Phone) Waiting(now time.Time) bool { return p.RevokedAt.IsZero() && p.ActiveAt.After(now) }
 
-// Event is one line of what became of a person's phones. It is written in the transaction of what
-// it tells and never changes.
+// Event is an event of a person's phones. It is written in the transaction of its change, and never
+// changes.
 type Event struct {
 	PhoneID string
 	At      time.Time
@@ -103,8 +103,8 @@ type Event struct {
 	Detail  Detail
 }
 
-// Detail says more about an event: no NRIC, no secret. A member that does not belong to the kind of
-// event is empty.
+// Detail has the details of an event: no NRIC, no secret. A member that does not belong to the kind
+// of event is empty.
 type Detail struct {
 	Name     string    // of the phone when it was enrolled
 	ActiveAt time.Time // when an enrolled phone may sign first, if it waits

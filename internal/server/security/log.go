@@ -15,7 +15,7 @@ import (
 	"unicode"
 )
 
-// Action names what was tried.
+// Action is the kind of an attempt.
 type Action string
 
 // The actions.
@@ -35,16 +35,16 @@ const (
 type Event struct {
 	Action Action
 	Actor  string // id of a phone, client id of a relying party, name of an operator
-	Person string // UIN of a signer; the log has a keyed hash of it
+	Person string // UIN of a signer; the log contains a keyed hash of it
 	Method string // how the actor was authenticated: oidc, phone, token or password
 	Reason string // of a failure: a code or a few fixed words
-	Failed bool   // although the status of the answer is no error
+	Failed bool   // although the status of the answer is not an error
 }
 
 type key struct{}
 
 // Note adds to the event of the request with this context. Members that are set replace earlier
-// ones. Without an observer it does nothing. It is called by the goroutine of the request only.
+// ones. Without an observer it does nothing. Only the goroutine of the request may call it.
 func Note(ctx context.Context, more Event) {
 	e, ok := ctx.Value(key{}).(*Event)
 	if !ok {
@@ -107,13 +107,13 @@ func (l *Log) Observe(next http.Handler) http.Handler {
 	})
 }
 
-// record is an event with what the observer knows.
+// record is an event with the data of the observer.
 type record struct {
 	Event
 	address, userAgent, route, requestID string
 }
 
-// write writes a record; count is the number of events that it stands for, or 0 for one.
+// write writes a record. count is the number of events that it represents, or 0 for one.
 func (l *Log) write(ctx context.Context, r record, count int) {
 	level, outcome := slog.LevelInfo, "success"
 	if r.Failed {
@@ -139,8 +139,8 @@ func (l *Log) write(ctx context.Context, r record, count int) {
 	l.Log.LogAttrs(ctx, level, "security", slog.Group("security", attrs...))
 }
 
-// person is a name for a UIN that holds as long as the secret, and from which the UIN cannot be
-// computed without it.
+// person returns a name for a UIN that is constant for one secret, and from which the UIN cannot be
+// computed without the secret.
 func (l *Log) person(uin string) string {
 	if uin == "" {
 		return ""
@@ -163,8 +163,7 @@ func address(r *http.Request) string {
 	return ip.Unmap().WithZone("").String()
 }
 
-// printable returns a text that a client chose without unprintable characters, and at most n bytes
-// of it.
+// printable returns at most n bytes of a client's text without unprintable characters.
 func printable(s string, n int) string {
 	s = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
@@ -178,7 +177,7 @@ func printable(s string, n int) string {
 	return s
 }
 
-// recorder remembers the status. Unwrap lets http.ResponseController reach the connection.
+// recorder records the status.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -192,5 +191,5 @@ func (r *recorder) WriteHeader(status int) {
 	r.ResponseWriter.WriteHeader(status)
 }
 
-// Unwrap gives http.ResponseController the real writer.
+// Unwrap returns the original writer, for http.ResponseController.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

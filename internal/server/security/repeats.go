@@ -11,12 +11,12 @@ const (
 	// window is the time in which failures of one kind share two records.
 	window = time.Minute
 
-	// maxFailures bounds the kinds of failures in a window. Those of further addresses are of one
-	// kind for each action and reason.
+	// maxFailures bounds the kinds of failures in a window. Failures of further addresses count as
+	// one kind for each action and reason.
 	maxFailures = 1000
 )
 
-// failure is what failures have in common that share records.
+// failure is the key of failures that share records.
 type failure struct {
 	action          Action
 	reason, network string
@@ -29,8 +29,8 @@ type repeat struct {
 	n     int
 }
 
-// first reports whether a failure begins a window, and must be written. If it does not, it is
-// counted.
+// first reports whether a failure begins a window and must be written. Otherwise it counts the
+// failure.
 func (l *Log) first(r record) bool {
 	f := failure{r.Action, r.Reason, limit.Network(r.address)}
 	now := l.Now()
@@ -52,7 +52,7 @@ func (l *Log) first(r record) bool {
 	return true
 }
 
-// Run writes the numbers of repeated failures as their windows end, until ctx ends.
+// Run writes the numbers of repeated failures when their windows end, until ctx ends.
 func (l *Log) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -82,7 +82,7 @@ func (l *Log) flush(ctx context.Context, now time.Time) {
 		if r.n == 0 {
 			continue
 		}
-		// The others have the first one's action and reason; the rest may differ.
+		// The others have the first one's action and reason; other members may differ.
 		r.first.Actor, r.first.Person, r.first.userAgent, r.first.requestID = "", "", "", ""
 		r.first.address = f.network
 		ended = append(ended, r)
