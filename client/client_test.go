@@ -61,7 +61,7 @@ type seen struct {
 	header, claims                           map[string]any
 }
 
-// service answers every call with the handler and tells what it saw.
+// service answers every call with the handler and records the requests.
 func service(
 	t testing.TB, public crypto.PublicKey, answer http.HandlerFunc,
 ) (url string, calls *[]seen) {

@@ -18,7 +18,7 @@ import (
 	"github.com/signet-sign/signet/client"
 )
 
-// exampleService stands in for Signet: one request, which the signer is signing when the first
+// exampleService replaces Signet: one request, which the signer is signing when the first
 // cancel comes.
 func exampleService() *httptest.Server {
 	cancels := 0
@@ -96,7 +96,7 @@ func ExampleClient_Initiate() {
 	// redirect the signer to https://sign.example/sign/signv3-0199cc9c
 }
 
-// Take a request back, and tell the outcomes apart.
+// Cancel a request, and distinguish the outcomes.
 func ExampleClient_Cancel() {
 	service := exampleService()
 	defer service.Close()

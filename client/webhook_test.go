@@ -21,7 +21,7 @@ import (
 	"github.com/signet-sign/signet/client"
 )
 
-// sender is a service that sends webhooks: its keys, and the clock of everybody.
+// sender is a service that sends webhooks: its keys, and the clock of all parts.
 type sender struct {
 	t      *testing.T
 	server *httptest.Server

@@ -19,7 +19,7 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// clean is a register in which everybody is in good standing.
+// clean is a register without revoked certificates.
 type clean struct{}
 
 func (clean) Status(context.Context, *big.Int) (ca.Status, error) {

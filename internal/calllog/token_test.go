@@ -89,7 +89,8 @@ func TestDecodeBroken(t *testing.T) {
 	}
 }
 
-// TestDecodeIsBounded: whatever is sent, what is kept is small, is JSON, and holds no NRIC.
+// TestDecodeIsBounded checks that the kept part of any token is small, is JSON, and contains no
+// NRIC.
 func TestDecodeIsBounded(t *testing.T) {
 	names := []string{
 		"client_id", "iat", "doc_name", "sign_locations", "signer_info", "signed_doc_url", "kid",

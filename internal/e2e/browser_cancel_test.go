@@ -30,7 +30,7 @@ func (b *browser) refusesCancel(s *sandbox, id, stays string) {
 	b.sees(stays)
 }
 
-// TestCancelOnEveryScreen: whatever page of the portal is open, it shows the cancel by itself.
+// TestCancelOnEveryScreen checks that every open page of the portal shows a cancel by itself.
 func TestCancelOnEveryScreen(t *testing.T) {
 	s := start(t)
 	b := newBrowser(t, 1280, 900)
@@ -166,8 +166,8 @@ func TestCancelOnEveryPhoneScreen(t *testing.T) {
 	})
 }
 
-// TestCancelWhileSealing: once the signer has approved, a cancel is refused, and both screens go on
-// waiting for the seal.
+// TestCancelWhileSealing checks that a cancel after the approval is refused, and that both screens
+// keep waiting for the seal.
 func TestCancelWhileSealing(t *testing.T) {
 	roots := filepath.Join(start(t).app.Config.Data, "authority", "root.crt")
 	gate := make(chan struct{})

@@ -81,7 +81,8 @@ func TestCodeCannotBeRelayed(t *testing.T) {
 	other.sees("Scan the code to continue")
 }
 
-// TestReload: reload, a second tab and the back button show where things stand, on both screens.
+// TestReload checks that reload, a second tab and the back button show the present state on both
+// screens.
 func TestReload(t *testing.T) {
 	s := start(t)
 	desk := newBrowser(t, 1280, 900)
@@ -97,7 +98,7 @@ func TestReload(t *testing.T) {
 	desk.open(desk.location().String())
 	desk.sees("Code scanned")
 
-	// The signer starts over in another tab: the phone hears that its code was replaced.
+	// The signer starts again in another tab, and the phone shows that its code was replaced.
 	s.must(t, id, alice, "proceed")
 	phone.sees("A newer code replaced this one")
 	phone.shot("replaced")
@@ -190,8 +191,8 @@ func TestOpenOnThisDevice(t *testing.T) {
 	other.sees("Scan the code to continue")
 }
 
-// TestPhones: a person has several phones, tells them apart by name, renames one, and removes a
-// lost one from another: after a second thought, at once and for good.
+// TestPhones checks that a person can have several phones with names, rename one, and remove a
+// lost one from another, with a confirmation and permanently.
 func TestPhones(t *testing.T) {
 	s := start(t)
 	enrol := func(name string) *browser {

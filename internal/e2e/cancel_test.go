@@ -152,7 +152,8 @@ func TestCancelOfAnotherParty(t *testing.T) {
 	}
 }
 
-// TestCancelLeavesNothing: the bytes are gone, the trail stays, no one is told but those who watch.
+// TestCancelLeavesNothing checks that a cancel deletes the bytes, keeps the trail, and notifies
+// only watchers.
 func TestCancelLeavesNothing(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)
@@ -177,7 +178,8 @@ func TestCancelLeavesNothing(t *testing.T) {
 	}
 }
 
-// TestCancelIsSeen: an open portal page and a waiting phone hear of it within a second.
+// TestCancelIsSeen checks that an open portal page and a waiting phone show a cancel within a
+// second.
 func TestCancelIsSeen(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)
@@ -223,7 +225,7 @@ func TestCancelIsSeen(t *testing.T) {
 	next("cancelled")
 }
 
-// TestCancelTokens: what the call's token must be.
+// TestCancelTokens checks the requirements of the call's token.
 func TestCancelTokens(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)

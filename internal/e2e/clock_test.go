@@ -76,8 +76,8 @@ func TestClockOfRequest(t *testing.T) {
 	).refusedAs(t, "an unknown request", 404, "NOT_FOUND")
 }
 
-// TestClockOfSandbox: whatever is done to the sandbox's clock, tokens by the machine's clock and by
-// the sandbox's are in time, and documents can be signed.
+// TestClockOfSandbox checks that, for every change of the sandbox's clock, tokens by the machine's
+// clock and by the sandbox's are in time, and documents can be signed.
 func TestClockOfSandbox(t *testing.T) {
 	s := start(t)
 	for _, c := range []struct {

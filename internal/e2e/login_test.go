@@ -133,7 +133,7 @@ func TestLoginInTrail(t *testing.T) {
 	}
 }
 
-// TestLoginAttacks: what someone in the middle, or beside, might try with the provider's answer.
+// TestLoginAttacks checks what an attacker can try with the provider's answer.
 func TestLoginAttacks(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)

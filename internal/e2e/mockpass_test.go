@@ -122,8 +122,8 @@ func TestMockPass(t *testing.T) {
 	}
 }
 
-// TestRelyingPartyIsDown: its keys cannot be had, so no one can speak for it; that is no fault of
-// ours (docs/contract.md, 14.26).
+// TestRelyingPartyIsDown checks that calls are refused while a party's keys cannot be fetched,
+// which is not a fault of the service (docs/contract.md, 14.26).
 func TestRelyingPartyIsDown(t *testing.T) {
 	s := start(t, func(c *app.Config) { c.Strictness = "real" })
 	for name, handler := range map[string]http.HandlerFunc{

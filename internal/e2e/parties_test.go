@@ -127,7 +127,7 @@ func TestRegisteredInConsole(t *testing.T) {
 	edit.Set("version", "3")
 	s.saved(t, s.submit(t, own+"/edit", edit))
 
-	// Disabled: it can ask for nothing, and what it has asked for goes on.
+	// Disabled: its calls are refused, and its requests continue.
 	s.saved(t, s.submit(t, own+"/disable", url.Values{"version": {"4"}}))
 	for name, a := range map[string]answer{
 		"initiate": mine.upload(t, shop.Token(token.Initiate), pdftest.Minimal()),

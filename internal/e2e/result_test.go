@@ -416,8 +416,8 @@ func ranged(t *testing.T, url, header string) (int, string, http.Header) {
 	return resp.StatusCode, readAll(t, resp), resp.Header
 }
 
-// TestDownloadNames: whatever the relying party calls its document, the header is one line, and the
-// name no path.
+// TestDownloadNames checks that for every name of a document, the header is one line, and the
+// file name is not a path.
 func TestDownloadNames(t *testing.T) {
 	s := start(t)
 	for name, want := range map[string]string{

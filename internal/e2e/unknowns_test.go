@@ -37,8 +37,8 @@ func TestContractVersion(t *testing.T) {
 	}
 }
 
-// TestForeignOrigin: headers that a browser or a forwarding backend adds do not stand in a call's
-// way.
+// TestForeignOrigin checks that headers which a browser or a forwarding backend adds do not cause a
+// call to be refused.
 func TestForeignOrigin(t *testing.T) {
 	s := start(t)
 	for name, header := range map[string]http.Header{
@@ -126,7 +126,7 @@ func TestCancelContentType(t *testing.T) {
 			in = s.initiate(t)
 		}
 	}
-	// The token is judged first: a caller without one does not hear about headers.
+	// The token is checked first: a caller without one is not told about headers.
 	if a := do(t, "POST", s.url+"/api/v3/sign-requests/cancel", s.party.Token(token.Cancel)+"A", "text/plain", nil); !a.is(
 		400,
 		"UNAUTHORIZED",

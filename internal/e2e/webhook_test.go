@@ -268,7 +268,7 @@ func TestWebhookTimeout(t *testing.T) {
 	}
 }
 
-// TestWebhookRedirect: a redirect is a failure; no one follows it.
+// TestWebhookRedirect checks that a redirect is a failure and is not followed.
 func TestWebhookRedirect(t *testing.T) {
 	var asked, followed atomic.Int64
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -291,7 +291,7 @@ func TestWebhookRedirect(t *testing.T) {
 	}
 }
 
-// TestNoWebhook: only a signature is announced, and only to those who want to know.
+// TestNoWebhook checks that only a signature is announced, and only to parties with a webhook URL.
 func TestNoWebhook(t *testing.T) {
 	s := start(t)
 	rejected, expired := s.initiate(t), s.initiate(t)

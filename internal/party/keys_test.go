@@ -444,7 +444,7 @@ func TestRefetchUnknownKid(t *testing.T) {
 	wantCause(t, b.cancel(unknown), "no usable key")
 	fetches(2)
 
-	// A failing refetch takes nothing away.
+	// A failing refetch removes nothing.
 	b.advance(time.Minute)
 	b.party.ServeJWKS(serve(404, nil))
 	wantCause(t, b.cancel(unknown), "no usable key")

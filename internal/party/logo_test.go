@@ -101,7 +101,7 @@ func TestReadLogo(t *testing.T) {
 	}
 }
 
-// FuzzReadLogo: whatever is uploaded, what comes out is a picture of our size, or a refusal.
+// FuzzReadLogo checks that every upload gives a picture of the right size, or a refusal.
 func FuzzReadLogo(f *testing.F) {
 	webp, _ := base64.StdEncoding.DecodeString(onePixel)
 	f.Add(webp)

@@ -236,8 +236,8 @@ func (d *deaf) Registrations(ctx context.Context) ([]party.Registration, map[str
 	return d.Memory.Registrations(ctx)
 }
 
-// TestRegistryFollows: another node's change is in force when the store tells of it, and without
-// news when the node looks; while the store is away all stays as it was.
+// TestRegistryFollows checks that another node's change is in force after the store's signal, and
+// without a signal after the next poll, and that nothing changes while the store is unavailable.
 func TestRegistryFollows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared := storetest.NewMemory()

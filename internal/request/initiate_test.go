@@ -36,8 +36,8 @@ func (b countedBlob) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// TestInitiateHashesOnTheWay: an upload is stored as it came, in whatever pieces, and most of it is
-// not read again.
+// TestInitiateHashesOnTheWay checks that an upload is stored unchanged, for any size of its pieces,
+// and that most of it is not read again.
 func TestInitiateHashesOnTheWay(t *testing.T) {
 	w := newWorld(t)
 	docs := &countedDocuments{Documents: w.docs}

@@ -226,7 +226,7 @@ func (w *world) reopen(t *testing.T) {
 	w.Store, w.Outbox, w.Watcher, w.signers.Store = w.store, w.store, w.store, w.store
 }
 
-// TestStopWaitsForASealing: a sealing that is under way when the worker is told to stop goes on for
+// TestStopWaitsForASealing checks that a sealing in progress when the worker stops continues for
 // the worker's Grace. After that its context ends, and another worker does it again.
 func TestStopWaitsForASealing(t *testing.T) {
 	for _, test := range []struct {

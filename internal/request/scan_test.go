@@ -177,7 +177,7 @@ func TestScanWithoutSession(t *testing.T) {
 	}
 }
 
-// TestStaticCode: for tests one code may stand for the whole session.
+// TestStaticCode checks the option of one code for a whole session.
 func TestStaticCode(t *testing.T) {
 	w := newWorld(t)
 	w.StaticCode = true

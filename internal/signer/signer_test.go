@@ -64,8 +64,8 @@ func TestPerson(t *testing.T) {
 	}
 }
 
-// TestEnrolment: from a challenge to a certificate, to its revocation, as the authority hears of
-// it.
+// TestEnrolment checks the way from a challenge to a certificate and to its revocation, as the
+// authority sees it.
 func TestEnrolment(t *testing.T) {
 	now := time.Now().UTC().Truncate(time.Second)
 	authority, err := ca.Open(

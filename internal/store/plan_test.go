@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestSQLitePlans: with a million requests, whatever runs for every call or many times a second
-// must find its rows by an index.
+// TestSQLitePlans checks that with a million requests, every statement that runs for each call or
+// many times a second finds its rows by an index.
 func TestSQLitePlans(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	if err := openSQLite(t, path).Close(); err != nil {

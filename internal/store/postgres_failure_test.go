@@ -257,7 +257,7 @@ func TestPostgresIdle(t *testing.T) {
 	}
 }
 
-// TestPostgresStandstill: a node that stands still with a request locked keeps the others from it
+// TestPostgresStandstill checks that a paused node with a locked request blocks the others
 // for a moment only.
 func TestPostgresStandstill(t *testing.T) {
 	// on TCP it reads why it was thrown out; on a socket of the machine it may not come so far
@@ -445,8 +445,8 @@ func TestPostgresMissedNotifications(t *testing.T) {
 	}
 }
 
-// TestPostgresForgotten: a server that does not know any more what became of a commit leaves it
-// open, and so do we. Nothing is tried again, and those that watch the request are told to look.
+// TestPostgresForgotten checks that if the server no longer knows the outcome of a commit, the
+// outcome stays unknown, the change is not retried, and watchers of the request are signalled.
 func TestPostgresForgotten(t *testing.T) {
 	url := cluster.Database(t)
 	ask(

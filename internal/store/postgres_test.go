@@ -67,8 +67,8 @@ func ask(t testing.TB, url, statement string) {
 
 func TestPostgresCrash(t *testing.T) { testCrash(t, cluster.Database(t)) }
 
-// TestPostgresIsDurable: whatever a database is set to, what we acknowledge is on disk. (That
-// SQLite's is, TestFlushed sees.)
+// TestPostgresIsDurable checks that acknowledged changes are on disk for every setting of the
+// database. (For SQLite, TestFlushed does.)
 func TestPostgresIsDurable(t *testing.T) {
 	url := cluster.Database(t)
 	ask(

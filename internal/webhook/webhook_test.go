@@ -126,8 +126,8 @@ func TestContractsTries(t *testing.T) {
 	}
 }
 
-// TestLadder: with the extension a failed webhook goes on for days, with tokens that have not
-// ended.
+// TestLadder checks that with the extension a failed webhook is retried for days, with tokens that
+// have not ended.
 func TestLadder(t *testing.T) {
 	url, tokens := receiver(t, 503)
 	b := newBench(t, url)
@@ -154,7 +154,7 @@ func TestLadder(t *testing.T) {
 	}
 }
 
-// TestAnswers: any 2xx is a success, and everything else is tried again.
+// TestAnswers checks that any 2xx is a success, and that every other answer is retried.
 func TestAnswers(t *testing.T) {
 	for status, want := range map[int]request.JobStatus{
 		200: request.JobDone, 201: request.JobDone, 202: request.JobDone, 204: request.JobDone,

@@ -55,7 +55,7 @@ func newLine(t *testing.T, now time.Time) line {
 	}
 }
 
-// A memo saves work and nothing else: it says no where x509 says no, whatever it has seen before.
+// A memo only saves work: it refuses what x509 refuses, with any contents.
 func TestMemo(t *testing.T) {
 	now := time.Now()
 	l, other := newLine(t, now), newLine(t, now)

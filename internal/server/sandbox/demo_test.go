@@ -28,7 +28,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// fakeAPI stands in for the service: it hands out requests, and answers cancel and result as it is
+// fakeAPI replaces the service: it creates requests, and answers cancel and result as it is
 // told.
 type fakeAPI struct {
 	t      *testing.T

@@ -274,7 +274,7 @@ func (s *site) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wait holds an answer back while the connection is dead.
+// wait delays an answer while the connection is broken.
 func (s *site) wait(r *http.Request) {
 	s.mu.Lock()
 	hang := s.hang

@@ -12,7 +12,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/console"
 )
 
-// TestConsoleWords: whatever a request's trail and jobs hold, the console has words for it.
+// TestConsoleWords checks that the console has a text for every kind of event and job.
 func TestConsoleWords(t *testing.T) {
 	english := newKit(t).Messages("en")
 	for _, kind := range []request.EventKind{
@@ -59,8 +59,8 @@ func TestConsoleWords(t *testing.T) {
 	}
 }
 
-// TestPartyWords: whatever an operator did to a relying party, its page has words for it, and every
-// field has a name and a hint.
+// TestPartyWords checks that a party's page has a text for every change by an operator, and that
+// every field has a name and a hint.
 func TestPartyWords(t *testing.T) {
 	english := newKit(t).Messages("en")
 	for _, kind := range []party.ChangeKind{
@@ -79,7 +79,8 @@ func TestPartyWords(t *testing.T) {
 	}
 }
 
-// TestConsoleIsEnglish: its pages have no other language, and say so whatever the browser asks for.
+// TestConsoleIsEnglish checks that the console's pages are in English, and say so, for every
+// language of a browser.
 func TestConsoleIsEnglish(t *testing.T) {
 	w := render(
 		t, newKit(t), Sample{"x", 200, console.Overview{}}, "?lang=ta",

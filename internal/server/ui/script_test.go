@@ -712,8 +712,8 @@ func TestLive(t *testing.T) {
 	}
 }
 
-// TestStreamDrops: a page whose stream breaks off goes on by polling, says when the service cannot
-// be reached, and recovers.
+// TestStreamDrops checks that a page without its stream continues by polling, says when the service
+// cannot be reached, and recovers.
 func TestStreamDrops(t *testing.T) {
 	s := newSite(t)
 	s.stateOf("document")
