@@ -25,10 +25,10 @@ import (
 type Checked struct{ Requests, Documents, Findings int }
 
 // CheckRestored compares the database with the documents, as after a restore. It opens every
-// document that the database knows and compares it with the recorded digest, checks every trail
-// and the audit log, and looks for documents that the database does not know: those of requests that are newer than a
-// restored database. It reports each finding with the id of the request. It changes nothing, and
-// needs the SQLite database for itself.
+// document that the database knows and compares it with the recorded digest, checks every trail and
+// the audit log, and looks for documents that the database does not know: those of requests that
+// are newer than a restored database. It reports each finding with the id of the request. It
+// changes nothing, and needs the SQLite database for itself.
 func CheckRestored(
 	ctx context.Context, c Config, log *slog.Logger, report func(requestID, finding string),
 ) (n Checked, err error) {
