@@ -150,7 +150,10 @@ func (c *Console) serveAs(
 		c.Kit.Error(w, r, http.StatusForbidden, "")
 		return
 	}
-	next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), operatorKey{}, operator)))
+	inner := r.WithContext(context.WithValue(r.Context(), operatorKey{}, operator))
+	next.ServeHTTP(w, inner)
+	r.Pattern = inner.Pattern // for security events
+	r.SetPathValue("request_id", inner.PathValue("request_id"))
 }
 
 // operatorName returns a user name without unprintable characters, of at most 64 bytes. It returns
