@@ -190,7 +190,7 @@ func TestCancelWhileSealing(t *testing.T) {
 	desk.sees("Sealing the document")
 	desk.shot("sealing")
 	desk.refusesCancel(s, id, "Sealing the document")
-	phone.sees("Your signature is on its way")
+	phone.sees("Your signature is being completed")
 	phone.open(phone.location().String()) // and so it is after a reload
-	phone.sees("Your signature is on its way")
+	phone.sees("Your signature is being completed")
 }

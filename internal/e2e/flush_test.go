@@ -129,7 +129,7 @@ func underStrace(t *testing.T) systemCalls {
 		t.SkipNow()
 	}
 	path := filepath.Join(t.TempDir(), "trace")
-	calls := "read,write,pwrite64,ftruncate,fsync,fdatasync,openat,mkdirat,renameat,renameat2,unlinkat," + strings.Join(
+	calls := "read,write,pwrite64,ftruncate,fsync,fdatasync,openat,mkdirat,renameat,renameat2,linkat,unlinkat," + strings.Join(
 		unknown, ",",
 	)
 	return systemCalls{
@@ -182,7 +182,7 @@ func (c systemCalls) judge(t *testing.T, least map[string]int) {
 // does not make them. One that it begins to make must not go unseen.
 var unknown = []string{
 	"writev", "pwritev", "pwritev2", "copy_file_range", "splice", "fallocate", "rename", "link",
-	"linkat", "unlink", "mkdir", "truncate",
+	"unlink", "mkdir", "truncate",
 }
 
 // disk follows a trace and keeps what has been written and not flushed.
@@ -345,6 +345,11 @@ func (d *disk) call(text string, since int) {
 		if isDocument(paths[0]) && !strings.Contains(text, "AT_REMOVEDIR") {
 			d.counts["documents removed"]++
 		}
+	case "linkat": // the file has a second name, and keeps the first one
+		if at, ok := d.unflushed[paths[0]]; ok {
+			d.unflushed[paths[1]] = at
+		}
+		d.unflushed[folders[1]] = d.now
 	case "renameat", "renameat2":
 		if at, ok := d.unflushed[paths[0]]; ok {
 			delete(d.unflushed, paths[0])
