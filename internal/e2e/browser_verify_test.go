@@ -215,6 +215,7 @@ func TestUserVerification(t *testing.T) {
 	}
 	checkAssertion(t, s, first, c.ToBeSigned)
 
+	desk.sees("Document signed") // its reload would stop the way to another page
 	second := desk.atCode(s)
 	phone.scan(desk)
 	phone.sees("Checked on this phone")

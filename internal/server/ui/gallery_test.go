@@ -223,7 +223,7 @@ func TestGalleryScreenshots(t *testing.T) {
 				actions := []step{
 					window(w.width, w.height, dark), chromedp.Navigate(s.page(p.page)),
 				}
-				if p.page == "document" || p.page == "document-again" {
+				if strings.HasPrefix(p.page, "document") {
 					actions = append(
 						actions,
 						eventually(`document.querySelectorAll(".sheet.drawn").length > 0`),
@@ -331,7 +331,7 @@ func TestFocus(t *testing.T) {
 		s.leave(t, ctx)
 		s.stateOf(p.page)
 		actions := []step{chromedp.Navigate(s.page(p.page))}
-		if p.page == "document" || p.page == "document-again" {
+		if strings.HasPrefix(p.page, "document") {
 			actions = append(
 				actions,
 				eventually(

@@ -108,7 +108,7 @@ func Gallery() []Sample {
 			Summary: req, Live: live("locked"), Signer: ui.Person{
 				Name: signer.Name, Hint: signer.Hint,
 				Waiting: sampleWaiting(now, req.Path("stop-phone")),
-			}, Places: places,
+			}, Places: places, Sketch: sketch,
 		}},
 		{"verify", 200, portal.Verify{}},
 		{"verify-busy", 429, portal.Verify{Failure: "verify.busy"}},

@@ -78,8 +78,16 @@ func TestReview(t *testing.T) {
 		ctx,
 		`[...document.querySelectorAll(".place-box.current text")].map(e => e.textContent)`,
 	)
-	if got := strings.Join(preview, "|"); got != "Digitally signed with Signet|SANDBOX|Tan Mei Lin|Date and time of signing" {
+	if got := strings.Join(preview, "|"); got != "Digitally signed with Signet|SANDBOX|Date and time of signing" {
 		t.Errorf("the box says %s", got)
+	}
+	// The name is outlines, which the server has drawn.
+	name := eval[[]float64](t, ctx, `(() => {
+		const b = document.querySelector(".place-box.current .appearance-name").getBBox();
+		return [b.x, b.x + b.width, b.height];
+	})()`)
+	if name[0] < 50 || name[1] < 100 || name[1] > 220.5 || name[2] < 5 {
+		t.Errorf("the name is drawn from %.1f to %.1f pt, %.1f pt high", name[0], name[1], name[2])
 	}
 	if wide := eval[float64](t, ctx, `Math.max(...[...document.querySelectorAll(".place-box.current text")].map(e => { const b = e.getBBox(); return b.x + b.width }))`); wide > 220.5 {
 		t.Errorf("the box's text reaches to %.1f pt", wide)
