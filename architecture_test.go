@@ -67,7 +67,7 @@ var imports = map[string]string{
 
 	// wiring: sees everything
 	"internal/app": "*",
-	"cmd/signet":   "api client internal/app internal/audit internal/obs pades pades/pdf",
+	"cmd/signet":   "api client internal/app internal/audit internal/obs internal/server/httpx internal/token pades pades/pdf",
 }
 
 // confined are modules that one package alone may use, so that they can be replaced in one place.

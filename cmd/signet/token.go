@@ -13,8 +13,9 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
+	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // tokenCmd makes and reads the tokens that authorise calls.
@@ -63,11 +64,11 @@ func (c *tokenMakeCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	token, err := sdk.Token(claims)
+	made, err := sdk.Token(claims)
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(env.out, token)
+	_, err = fmt.Fprintln(env.out, made)
 	return err
 }
 
@@ -90,100 +91,47 @@ func (c *tokenExplainCmd) Run(env *environment) error {
 		}
 		text = string(in)
 	}
-	text = strings.TrimSpace(text)
-	if bare, ok := strings.CutPrefix(text, "Bearer "); ok {
-		fmt.Fprintln(env.out, "The Authorization header holds the token alone, without Bearer.")
-		text = bare
-	}
-	parts := strings.Split(text, ".")
-	if len(parts) != 3 {
-		return fmt.Errorf("a token has 3 parts with points between, this has %d", len(parts))
-	}
-	var header, claims map[string]any
-	for i, into := range []*map[string]any{&header, &claims} {
-		name := []string{"header", "claims"}[i]
+	sent := strings.TrimSpace(text)
+	parts := strings.Split(strings.TrimPrefix(sent, "Bearer "), ".")
+	var claims map[string]any
+	for i, name := range []string{"header", "claims"} {
+		if len(parts) != 3 {
+			break // Judge says so
+		}
 		raw, err := base64.RawURLEncoding.DecodeString(parts[i])
-		if err != nil {
-			return fmt.Errorf("the %s is not base64url without padding", name)
-		}
-		if err := json.Unmarshal(raw, into); err != nil {
-			return fmt.Errorf("the %s is not a JSON object", name)
-		}
-		pretty, err := json.MarshalIndent(*into, "", "  ")
-		if err != nil {
-			return err
-		}
-		fmt.Fprintf(env.out, "%s %s\n", name, pretty)
-	}
-	faults := judge(header, claims, parts[2], time.Now())
-	if c.JWKS != "" {
-		if err := c.verify(env, text); err != nil {
-			faults = append(faults, err.Error())
-		} else {
-			fmt.Fprintln(env.out, "The signature is that of the JWKS's key.")
+		if err == nil && json.Valid(raw) {
+			fmt.Fprintf(env.out, "%s %s\n", name, httpx.Pretty(string(raw)))
+			_ = json.Unmarshal(raw, &claims) // the claims come last
 		}
 	}
-	for _, fault := range faults {
-		fmt.Fprintln(env.out, "wrong:", fault)
-	}
-	if len(faults) > 0 {
+	call := callOf(claims)
+	if err := token.Judge(sent, call, time.Now()); err != nil {
+		fmt.Fprintf(env.out, "wrong, as a token for %s: %v\n", call, err)
+		if remedy := token.Advise(sent, call, token.FailedCheck(err), err.Error()); remedy != "" {
+			fmt.Fprintln(env.out, remedy)
+		}
 		return exitStatus(1)
 	}
-	_, err := fmt.Fprintln(env.out, "Nothing is wrong with its form and its times.")
+	if c.JWKS != "" {
+		if err := c.verify(env, sent); err != nil {
+			fmt.Fprintln(env.out, "wrong:", err)
+			return exitStatus(1)
+		}
+		fmt.Fprintln(env.out, "The signature is that of the JWKS's key.")
+	}
+	_, err := fmt.Fprintf(env.out, "Nothing is wrong with it, as a token for %s.\n", call)
 	return err
 }
 
-// judge says what is wrong with a token as such, whatever the call (docs/contract.md, 2.2 and 2.3).
-func judge(header, claims map[string]any, signature string, now time.Time) (faults []string) {
-	sizes := map[string]int{"ES256": 64, "ES384": 96, "ES512": 132}
-	alg, _ := header["alg"].(string)
-	size, ok := sizes[alg]
-	if !ok {
-		faults = append(faults, fmt.Sprintf("alg is %q, not ES256, ES384 or ES512", alg))
+// callOf tells the call that a token is for by the claims that only this one has.
+func callOf(claims map[string]any) token.Call {
+	if _, ok := claims["exchange_code"]; ok {
+		return token.Result
 	}
-	if kid, _ := header["kid"].(string); kid == "" {
-		faults = append(faults, "the header has no kid, by which the key is found in the JWKS")
+	if _, ok := claims["request_id"]; ok {
+		return token.Cancel
 	}
-	raw, err := base64.RawURLEncoding.DecodeString(signature)
-	switch {
-	case err != nil:
-		faults = append(faults, "the signature is not base64url without padding")
-	case ok && len(raw) != size && len(raw) > 0 && raw[0] == 0x30:
-		faults = append(
-			faults, fmt.Sprintf("the signature is DER; %s wants r and s in %d bytes", alg, size),
-		)
-	case ok && len(raw) != size:
-		faults = append(faults, fmt.Sprintf("the signature has %d bytes, not %d", len(raw), size))
-	}
-	if id, _ := claims["client_id"].(string); id == "" {
-		faults = append(faults, "client_id is missing")
-	}
-	iat, hasIat := claims["iat"].(float64)
-	exp, hasExp := claims["exp"].(float64)
-	const millis = 1e11 // later than the year 5000 in seconds
-	switch {
-	case !hasIat || !hasExp:
-		return append(faults, "iat or exp is missing or not a number")
-	case iat > millis || exp > millis:
-		return append(faults, "iat and exp are seconds, these are milliseconds")
-	}
-	issued, ends := time.Unix(int64(iat), 0), time.Unix(int64(exp), 0)
-	if exp-iat > api.TokenLifetime {
-		faults = append(
-			faults,
-			fmt.Sprintf("exp is %.0f s after iat, more than %d", exp-iat, api.TokenLifetime),
-		)
-	}
-	if now.After(ends) {
-		faults = append(faults, fmt.Sprintf("it expired %s ago", now.Sub(ends).Round(time.Second)))
-	}
-	if ahead := issued.Sub(now); ahead > time.Second {
-		faults = append(
-			faults,
-			fmt.Sprintf("it was issued %s ahead of this machine's clock", ahead.Round(time.Second)),
-		)
-	}
-	return faults
+	return token.Initiate
 }
 
 // verify checks the signature with the key that the token names.

@@ -4,7 +4,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"crypto"
 	"crypto/elliptic"
@@ -21,12 +20,10 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/audit"
@@ -39,12 +36,9 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/safehttp"
-	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/control"
-	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/login"
-	"github.com/signet-sign/signet/internal/server/phone"
 	"github.com/signet-sign/signet/internal/server/pki"
 	"github.com/signet-sign/signet/internal/server/portal"
 	"github.com/signet-sign/signet/internal/server/rpapi"
@@ -482,199 +476,6 @@ func (a *App) edges(sandbox bool) error {
 		a.security.Flush(context.Background())
 		return nil
 	})
-	return err
-}
-
-func (a *App) streams() httpx.Streams {
-	return httpx.Streams{Watcher: a.store, Stopping: a.stop, Open: a.openStreams}
-}
-
-// routes mounts the pages and files that service and sandbox share; public adds the calls of
-// relying parties.
-func (a *App) routes(mux *http.ServeMux) {
-	a.portal.Routes(mux)
-	(&phone.Phone{
-		People:   a.people,
-		Requests: a.sign, Signers: a.signers, Parties: a.parties, Kit: a.kit, Login: a.login,
-		Streams:   a.streams(),
-		PublicURL: a.Config.PublicURL, Log: a.log, Verification: a.verification(),
-	}).Routes(mux)
-	a.login.Routes(mux)
-	(&pki.PKI{Authority: a.authority, Revocations: a.signers, Log: a.log}).Routes(mux)
-	mux.Handle("GET /static/", a.kit.Static())
-	mux.Handle("GET /favicon.ico", a.kit.Favicon())
-	mux.Handle("GET /logos/{file}", a.logos())
-}
-
-// logos serves the logos of relying parties to signers and operators.
-func (a *App) logos() http.Handler {
-	return ui.Logos(a.log, func(ctx context.Context, name string) ([]byte, error) {
-		png, err := a.parties.Logo(ctx, name)
-		if errors.Is(err, party.ErrNoLogo) {
-			return nil, nil
-		}
-		return png, err
-	})
-}
-
-// public returns the handler of the public listener: relying parties' calls, and pages with
-// cross-site protection.
-func (a *App) public() http.Handler {
-	h := a.rpapi.Handler(a.kit.ErrorPages(server.Protect(a.handler)), a.apiBases...)
-	if a.faults != nil {
-		h = a.faults.Handler(a.owner, h)
-	}
-	if a.ownHost != "" {
-		h = server.OwnHost(h, a.ownHost)
-	}
-	return h
-}
-
-// bounded limits the connections to the public listener.
-func (a *App) bounded(l net.Listener) net.Listener {
-	c := &limit.Counts{Each: a.Config.ConnectionsPerAddress, All: a.Config.Connections}
-	return server.Connections(l, c, a.Config.proxies())
-}
-
-// front is what the requests of a listener pass first. It finds the client's address, writes
-// security events, and adds the headers for browsers.
-func (a *App) front(h http.Handler) http.Handler {
-	h = server.Proxied(a.security.Observe(h), a.Config.proxies())
-	return server.Headers(h, strings.HasPrefix(a.Config.PublicURL, "https://"))
-}
-
-// healthRoutes returns the handler of the service's control listener.
-func (a *App) healthRoutes() (http.Handler, error) {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /isalive", func(w http.ResponseWriter, r *http.Request) {
-		httpx.WriteJSON(w, http.StatusOK, map[string]string{"status": "alive"})
-	})
-	mux.HandleFunc("GET /livez", a.health.Live)
-	mux.HandleFunc("GET /readyz", a.health.Ready)
-	if a.Config.console() {
-		return mux, a.consoleRoutes(
-			mux, http.RedirectHandler("/console/", http.StatusSeeOther), http.NotFoundHandler(),
-		)
-	}
-	metrics := a.metrics.Handler()
-	if a.Config.MetricsToken != "" {
-		metrics = a.guardMetrics(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("WWW-Authenticate", "Bearer")
-			w.WriteHeader(http.StatusUnauthorized)
-		}))
-	}
-	mux.Handle("GET /metrics", metrics)
-	return mux, nil
-}
-
-// Run serves until ctx ends and all work in progress is finished. It stops in this order: the
-// readiness ends, and Run waits for load balancers to notice it; listener and worker take nothing
-// new, and finish their work within Config.StopTimeout; then everything else ends.
-func (a *App) Run(ctx context.Context) error {
-	g, failed := errgroup.WithContext(ctx)
-	taking, stopTaking := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopTaking()
-	rest, endRest := context.WithCancel(context.WithoutCancel(ctx))
-	defer endRest()
-	grace := cmp.Or(a.Config.StopTimeout, defaultStopTimeout)
-	a.worker.Grace = grace
-
-	g.Go(func() error {
-		<-failed.Done()
-		if a.health.Stop() && a.Config.DrainDelay > 0 {
-			a.log.Info("stopping: not ready any more", "drain_delay", a.Config.DrainDelay)
-			time.Sleep(a.Config.DrainDelay)
-		}
-		close(a.stop)
-		stopTaking()
-		return nil
-	})
-	var finished sync.WaitGroup
-	finish := func(run func() error) {
-		finished.Add(1)
-		g.Go(func() error {
-			defer finished.Done()
-			return run()
-		})
-	}
-	finish(func() error {
-		return server.Serve(
-			taking, a.bounded(a.listener), a.front(obs.Observe(a.public(), a.log, a.metrics)), grace, a.log,
-		)
-	})
-	finish(func() error { return a.worker.Run(taking) })
-	g.Go(func() error {
-		finished.Wait()
-		endRest()
-		return nil
-	})
-	if a.controlListener != nil {
-		g.Go(func() error {
-			return server.Serve(
-				rest, a.controlListener,
-				a.front(a.kit.ErrorPages(server.Protect(a.controlHandler))), time.Second, a.log,
-			)
-		})
-	}
-	g.Go(func() error { return a.calls.Run(rest) })
-	if a.automatic != nil {
-		g.Go(func() error { return a.automatic.Run(taking) })
-	}
-	if a.clock != nil {
-		g.Go(func() error { return a.clock.run(rest) })
-	}
-	g.Go(func() error { return a.forget(rest) })
-	g.Go(func() error { return a.security.Run(rest) })
-	g.Go(func() error { return a.audit.Run(rest) })
-	g.Go(func() error { return a.parties.Run(rest, a.log) })
-	return errors.Join(g.Wait(), a.Close())
-}
-
-// defaultStopTimeout is Config.StopTimeout where it is 0.
-const defaultStopTimeout = 60 * time.Second
-
-// forget removes the records of tokens that have expired, and old records of calls.
-func (a *App) forget(ctx context.Context) error {
-	tick := time.NewTicker(10 * time.Minute)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			if _, err := a.store.ForgetUsed(ctx, a.earliest()); err != nil && ctx.Err() == nil {
-				a.log.Warn("forgetting used tokens", "err", err)
-			}
-			if err := a.calls.Forget(ctx); err != nil && ctx.Err() == nil {
-				a.log.Warn("forgetting calls", "err", err)
-			}
-		}
-	}
-}
-
-// earliest returns the time before which a token is expired by every clock.
-func (a *App) earliest() time.Time {
-	now := a.now()
-	if a.wall != nil {
-		if wall := a.wall(); wall.Before(now) {
-			return wall
-		}
-	}
-	return now
-}
-
-// Close closes what Open opened. Run calls it at its end.
-func (a *App) Close() error {
-	var err error
-	for _, l := range []net.Listener{a.listener, a.controlListener} {
-		if l != nil {
-			_ = l.Close() // no error if its server has closed it
-		}
-	}
-	for i := len(a.closers) - 1; i >= 0; i-- {
-		err = errors.Join(err, a.closers[i]())
-	}
-	a.closers = nil
 	return err
 }
 

@@ -111,6 +111,35 @@ func (v *Verifier) VerifyResult(
 	return claims, p, nil
 }
 
+// Judge checks what the token of a call says by itself, without a relying party's key: its text,
+// its header, its claims, its times and its arguments. [FailedCheck] names the check that an error
+// is from, and [Advise] has a remedy.
+func Judge(authorization string, call Call, now time.Time) error {
+	v := NewVerifier(VerifierConfig{Now: func() time.Time { return now }})
+	rules := &claimTable[call]
+	t, claims, err := v.read(authorization, rules)
+	if err != nil || rules.arguments == nil {
+		return err
+	}
+	return failed(CheckArguments, rules.arguments(claims, t.claims))
+}
+
+// read does the checks of a token that need no relying party. Its errors are causes.
+func (v *Verifier) read(authorization string, rules *claimRules) (*token, *Claims, error) {
+	t, err := parseToken(authorization)
+	if err != nil {
+		return nil, nil, err
+	}
+	claims, err := rules.judge(t.claims, v.config.Lenient)
+	if err != nil {
+		return nil, nil, failed(CheckClaims, err)
+	}
+	if err := v.judgeTimes(claims); err != nil {
+		return nil, nil, failed(CheckTimes, err)
+	}
+	return t, claims, nil
+}
+
 // verify does the cheap checks first: text, header and claims, then the party, then its key (which
 // may require a fetch), then the signature. It records the jti last, so that a forged token causes
 // no write.
@@ -122,16 +151,9 @@ func (v *Verifier) verify(
 		return nil, nil, api.ErrUnauthorized.Because("%s: %w", rules.name, cause)
 	}
 
-	t, err := parseToken(authorization)
+	t, claims, err := v.read(authorization, rules)
 	if err != nil {
 		return refuse(err)
-	}
-	claims, err := rules.judge(t.claims, v.config.Lenient)
-	if err != nil {
-		return refuse(failed(CheckClaims, err))
-	}
-	if err := v.judgeTimes(claims); err != nil {
-		return refuse(failed(CheckTimes, err))
 	}
 	if err := v.judgeAudience(t.claims.get("aud")); err != nil {
 		return refuse(failed(CheckAudience, err))

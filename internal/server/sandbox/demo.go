@@ -21,11 +21,10 @@ import (
 // Demo is a demo relying party. It knows about its sign requests only what package client gets over
 // HTTP. Its pages show each call with the exact answer. It keeps the newest requests in memory.
 type Demo struct {
-	config       DemoConfig
-	client       *client.Client
-	clientConfig client.Config
-	jwks         []byte
-	requests     demoRequests
+	config   DemoConfig
+	client   *client.Client
+	jwks     []byte
+	requests demoRequests
 }
 
 // DemoConfig is the configuration of a [Demo].
@@ -70,11 +69,10 @@ func NewDemo(config DemoConfig) (*Demo, error) {
 	calls.Transport = &demoTransport{
 		next: calls.Transport, public: config.PublicURL, base: config.BaseURL, now: config.Now,
 	}
-	clientConfig := client.Config{
+	c, err := client.New(client.Config{
 		BaseURL: config.BaseURL, ClientID: config.ClientID, Key: config.Key, KeyID: demoKeyID,
 		HTTPClient: &calls, Now: config.Now, Rand: config.Rand,
-	}
-	c, err := client.New(clientConfig)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +80,7 @@ func NewDemo(config DemoConfig) (*Demo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Demo{config: config, client: c, clientConfig: clientConfig, jwks: jwks}, nil
+	return &Demo{config: config, client: c, jwks: jwks}, nil
 }
 
 // Routes adds the demo below /demo. Its forms rely on the server's cross-origin protection.

@@ -1,14 +1,12 @@
 package sandbox
 
 import (
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"strings"
 
 	"github.com/signet-sign/signet/api"
-	"github.com/signet-sign/signet/client"
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
@@ -79,40 +77,21 @@ func choices(personas []Persona) (all []PersonaChoice) {
 // with the parameter cancel, for a Cancel call of that request. It is for the first calls of a
 // developer who has no key yet.
 func (d *Demo) token(w http.ResponseWriter, r *http.Request) {
-	signed := &tokenGrabber{}
-	config := d.clientConfig
-	config.HTTPClient = &http.Client{Transport: signed}
-	c, err := client.New(config)
-	if err == nil {
-		if id := r.URL.Query().Get("cancel"); id != "" {
-			err = c.Cancel(r.Context(), id)
-		} else {
-			sample := sampleDocument()
-			var places []api.Location
-			if places, err = placeSignatures("three", sample); err == nil {
-				_, err = c.Initiate(
-					r.Context(), client.Request{DocName: sampleName, Locations: places},
-					strings.NewReader(string(sample)),
-				)
-			}
+	claims := map[string]any{"request_id": r.URL.Query().Get("cancel")}
+	if claims["request_id"] == "" {
+		places, err := placeSignatures("three", sampleDocument())
+		if err != nil {
+			d.config.Kit.Error(w, r, http.StatusInternalServerError, "")
+			return
 		}
+		claims = map[string]any{"doc_name": sampleName, "sign_locations": places}
 	}
-	if !errors.Is(err, errGrabbed) {
+	made, err := d.client.Token(claims)
+	if err != nil {
 		d.config.Log.WarnContext(r.Context(), "demo: no token was made", "err", err)
-		http.Error(w, "no token was made", http.StatusBadRequest)
+		d.config.Kit.Error(w, r, http.StatusInternalServerError, "")
 		return
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = io.WriteString(w, signed.token)
-}
-
-var errGrabbed = errors.New("demo: the call is not made")
-
-// tokenGrabber makes no call, and keeps the token that it would carry.
-type tokenGrabber struct{ token string }
-
-func (g *tokenGrabber) RoundTrip(r *http.Request) (*http.Response, error) {
-	g.token = r.Header.Get("Authorization")
-	return nil, errGrabbed
+	_, _ = io.WriteString(w, made)
 }

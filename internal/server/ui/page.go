@@ -12,7 +12,7 @@ type Page interface {
 	Meta() Meta
 }
 
-// shell is the frame around a page's content.
+// Shell is the frame around a page's content.
 type Shell string
 
 const (

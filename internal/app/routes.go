@@ -1,0 +1,99 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+
+	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/server"
+	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/limit"
+	"github.com/signet-sign/signet/internal/server/phone"
+	"github.com/signet-sign/signet/internal/server/pki"
+	"github.com/signet-sign/signet/internal/server/ui"
+)
+
+func (a *App) streams() httpx.Streams {
+	return httpx.Streams{Watcher: a.store, Stopping: a.stop, Open: a.openStreams}
+}
+
+// routes mounts the pages and files that service and sandbox share; public adds the calls of
+// relying parties.
+func (a *App) routes(mux *http.ServeMux) {
+	a.portal.Routes(mux)
+	(&phone.Phone{
+		People:   a.people,
+		Requests: a.sign, Signers: a.signers, Parties: a.parties, Kit: a.kit, Login: a.login,
+		Streams:   a.streams(),
+		PublicURL: a.Config.PublicURL, Log: a.log, Verification: a.verification(),
+	}).Routes(mux)
+	a.login.Routes(mux)
+	(&pki.PKI{Authority: a.authority, Revocations: a.signers, Log: a.log}).Routes(mux)
+	mux.Handle("GET /static/", a.kit.Static())
+	mux.Handle("GET /favicon.ico", a.kit.Favicon())
+	mux.Handle("GET /logos/{file}", a.logos())
+}
+
+// logos serves the logos of relying parties to signers and operators.
+func (a *App) logos() http.Handler {
+	return ui.Logos(a.log, func(ctx context.Context, name string) ([]byte, error) {
+		png, err := a.parties.Logo(ctx, name)
+		if errors.Is(err, party.ErrNoLogo) {
+			return nil, nil
+		}
+		return png, err
+	})
+}
+
+// public returns the handler of the public listener: relying parties' calls, and pages with
+// cross-site protection.
+func (a *App) public() http.Handler {
+	h := a.rpapi.Handler(a.kit.ErrorPages(server.Protect(a.handler)), a.apiBases...)
+	if a.faults != nil {
+		h = a.faults.Handler(a.owner, h)
+	}
+	if a.ownHost != "" {
+		h = server.OwnHost(h, a.ownHost)
+	}
+	return h
+}
+
+// bounded limits the connections to the public listener.
+func (a *App) bounded(l net.Listener) net.Listener {
+	c := &limit.Counts{Each: a.Config.ConnectionsPerAddress, All: a.Config.Connections}
+	return server.Connections(l, c, a.Config.proxies())
+}
+
+// front is what the requests of a listener pass first. It finds the client's address, writes
+// security events, and adds the headers for browsers.
+func (a *App) front(h http.Handler) http.Handler {
+	h = server.Proxied(a.security.Observe(h), a.Config.proxies())
+	return server.Headers(h, strings.HasPrefix(a.Config.PublicURL, "https://"))
+}
+
+// healthRoutes returns the handler of the service's control listener.
+func (a *App) healthRoutes() (http.Handler, error) {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /isalive", func(w http.ResponseWriter, r *http.Request) {
+		httpx.WriteJSON(w, http.StatusOK, map[string]string{"status": "alive"})
+	})
+	mux.HandleFunc("GET /livez", a.health.Live)
+	mux.HandleFunc("GET /readyz", a.health.Ready)
+	if a.Config.console() {
+		return mux, a.consoleRoutes(
+			mux, http.RedirectHandler("/console/", http.StatusSeeOther), http.NotFoundHandler(),
+		)
+	}
+	metrics := a.metrics.Handler()
+	if a.Config.MetricsToken != "" {
+		metrics = a.guardMetrics(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			w.WriteHeader(http.StatusUnauthorized)
+		}))
+	}
+	mux.Handle("GET /metrics", metrics)
+	return mux, nil
+}

@@ -1,0 +1,126 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/signet-sign/signet/internal/obs"
+	"github.com/signet-sign/signet/internal/server"
+)
+
+// Run serves until ctx ends and all work in progress is finished. It stops in this order: the
+// readiness ends, and Run waits for load balancers to notice it; listener and worker take nothing
+// new, and finish their work within Config.StopTimeout; then everything else ends.
+func (a *App) Run(ctx context.Context) error {
+	g, failed := errgroup.WithContext(ctx)
+	taking, stopTaking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopTaking()
+	rest, endRest := context.WithCancel(context.WithoutCancel(ctx))
+	defer endRest()
+	grace := cmp.Or(a.Config.StopTimeout, defaultStopTimeout)
+	a.worker.Grace = grace
+
+	g.Go(func() error {
+		<-failed.Done()
+		if a.health.Stop() && a.Config.DrainDelay > 0 {
+			a.log.Info("stopping: not ready any more", "drain_delay", a.Config.DrainDelay)
+			time.Sleep(a.Config.DrainDelay)
+		}
+		close(a.stop)
+		stopTaking()
+		return nil
+	})
+	var finished sync.WaitGroup
+	finish := func(run func() error) {
+		finished.Add(1)
+		g.Go(func() error {
+			defer finished.Done()
+			return run()
+		})
+	}
+	finish(func() error {
+		return server.Serve(
+			taking, a.bounded(a.listener), a.front(obs.Observe(a.public(), a.log, a.metrics)), grace, a.log,
+		)
+	})
+	finish(func() error { return a.worker.Run(taking) })
+	g.Go(func() error {
+		finished.Wait()
+		endRest()
+		return nil
+	})
+	if a.controlListener != nil {
+		g.Go(func() error {
+			return server.Serve(
+				rest, a.controlListener,
+				a.front(a.kit.ErrorPages(server.Protect(a.controlHandler))), time.Second, a.log,
+			)
+		})
+	}
+	g.Go(func() error { return a.calls.Run(rest) })
+	if a.automatic != nil {
+		g.Go(func() error { return a.automatic.Run(taking) })
+	}
+	if a.clock != nil {
+		g.Go(func() error { return a.clock.run(rest) })
+	}
+	g.Go(func() error { return a.forget(rest) })
+	g.Go(func() error { return a.security.Run(rest) })
+	g.Go(func() error { return a.audit.Run(rest) })
+	g.Go(func() error { return a.parties.Run(rest, a.log) })
+	return errors.Join(g.Wait(), a.Close())
+}
+
+// defaultStopTimeout is Config.StopTimeout where it is 0.
+const defaultStopTimeout = 60 * time.Second
+
+// forget removes the records of tokens that have expired, and old records of calls.
+func (a *App) forget(ctx context.Context) error {
+	tick := time.NewTicker(10 * time.Minute)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			if _, err := a.store.ForgetUsed(ctx, a.earliest()); err != nil && ctx.Err() == nil {
+				a.log.Warn("forgetting used tokens", "err", err)
+			}
+			if err := a.calls.Forget(ctx); err != nil && ctx.Err() == nil {
+				a.log.Warn("forgetting calls", "err", err)
+			}
+		}
+	}
+}
+
+// earliest returns the time before which a token is expired by every clock.
+func (a *App) earliest() time.Time {
+	now := a.now()
+	if a.wall != nil {
+		if wall := a.wall(); wall.Before(now) {
+			return wall
+		}
+	}
+	return now
+}
+
+// Close closes what Open opened. Run calls it at its end.
+func (a *App) Close() error {
+	var err error
+	for _, l := range []net.Listener{a.listener, a.controlListener} {
+		if l != nil {
+			_ = l.Close() // no error if its server has closed it
+		}
+	}
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		err = errors.Join(err, a.closers[i]())
+	}
+	a.closers = nil
+	return err
+}
