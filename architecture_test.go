@@ -65,6 +65,9 @@ var imports = map[string]string{
 	"internal/server/control":  "api internal/calllog internal/fault internal/party internal/server/httpx internal/request internal/signer",
 	"internal/server/sandbox":  "api client internal/keydir pades/pdf internal/server/httpx internal/server/ui internal/signer",
 
+	// judges, which are clients
+	"internal/conform/report": "internal/calllog internal/party",
+
 	// wiring: sees everything
 	"internal/app": "*",
 	"cmd/signet":   "api client internal/app internal/audit internal/obs internal/server/httpx internal/token pades pades/pdf",

@@ -239,9 +239,9 @@ func (r *Recorder) read(ctx context.Context, e entry) (rec Record, ok bool) {
 		rec.Party = said.clientID
 	}
 	if said.clientID != rec.Party {
-		rec.Claimed = scrub(said.clientID)
+		rec.Claimed = Scrub(said.clientID)
 	}
-	rec.Description, rec.Reason = scrub(brief(rec.Description, 300)), scrub(brief(rec.Reason, 500))
+	rec.Description, rec.Reason = Scrub(brief(rec.Description, 300)), Scrub(brief(rec.Reason, 500))
 
 	b := limiterKey{rec.Party, rec.Authentic}
 	limiter := r.limiters[b]

@@ -34,6 +34,12 @@ const (
 // named is the client and the request that a token names.
 type named struct{ clientID, requestID string }
 
+// ReadToken decodes a token, which may be malformed. It returns nil if compact is empty.
+func ReadToken(compact string) *Token {
+	t, _ := decode(compact)
+	return t
+}
+
 // decode decodes a token, which may be malformed. t is nil if compact is empty.
 func decode(compact string) (t *Token, n named) {
 	switch {
@@ -87,7 +93,7 @@ func masked(list []token.Member, mask func(token.Member) any) json.RawMessage {
 	b.WriteByte('{')
 	for i, m := range list {
 		value, _ := json.Marshal(mask(m)) // strings, and JSON that was parsed before
-		name, _ := json.Marshal(scrub(brief(m.Name, maxName)))
+		name, _ := json.Marshal(Scrub(brief(m.Name, maxName)))
 		if i == maxMembers || b.Len()+len(name)+len(value) > maxPart {
 			fmt.Fprintf(&b, `,"…":"%d more"`, len(list)-i)
 			break
@@ -144,7 +150,7 @@ func maskClaim(m token.Member) any {
 		}
 	case "signed_doc_url":
 		if isText {
-			return scrub(brief(s, maxText))
+			return Scrub(brief(s, maxText))
 		}
 	case "sign_locations":
 		return locations(m)
@@ -155,7 +161,7 @@ func maskClaim(m token.Member) any {
 			SignedAt int64  `json:"signed_at"`
 		}
 		if json.Unmarshal(m.Value, &info) == nil {
-			info.Name, info.Partial = scrub(brief(info.Name, maxText)), scrub(
+			info.Name, info.Partial = Scrub(brief(info.Name, maxText)), Scrub(
 				brief(info.Partial, 16),
 			)
 			return info
@@ -167,7 +173,7 @@ func maskClaim(m token.Member) any {
 // plain returns a short string or number unchanged unless it looks secret.
 func plain(m token.Member) any {
 	if s, ok := m.Value.Text(); ok {
-		return scrub(brief(s, maxText))
+		return Scrub(brief(s, maxText))
 	}
 	if kind := m.Value.Kind(); kind == '{' || kind == '[' || len(m.Value) > 32 {
 		return shape(m)
@@ -253,9 +259,9 @@ var (
 	uins   = regexp.MustCompile(`(?i)[STFGM][0-9]{7}[A-Z]`)
 )
 
-// scrub removes from a text secret or personal data that callers may have put into it: tokens,
+// Scrub removes from a text secret or personal data that callers may have put into it: tokens,
 // queries of URLs, and NRICs except their last four characters.
-func scrub(s string) string {
+func Scrub(s string) string {
 	s = tokens.ReplaceAllString(s, "(a token)")
 	s = party.ShownText(s)
 	return uins.ReplaceAllStringFunc(s, func(uin string) string { return "•••••" + uin[5:] })
