@@ -2,6 +2,7 @@ package signettest_test
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -13,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -23,16 +25,42 @@ import (
 	"github.com/signet-sign/signet/signettest"
 )
 
-// TestPythonExample runs examples/python against the sandbox: initiate, a webhook, a forged
-// webhook, and a cancel that waits for the end of a sign session.
+// TestPythonExample runs examples/python against the sandbox.
 func TestPythonExample(t *testing.T) {
 	const python = "/usr/bin/python3" // Debian's, which sees Debian's packages
-	if err := exec.Command(python, "-c", "import jwt, cryptography").Run(); err != nil {
+	needs(
+		t, "install python3-jwt and python3-cryptography", python, "-c", "import jwt, cryptography",
+	)
+	testExample(t, python, "../examples/python/shop.py")
+}
+
+// TestNodeExample runs examples/node against the sandbox.
+func TestNodeExample(t *testing.T) {
+	needs(
+		t, "install Node 20 or newer", "node", "-e",
+		"process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)",
+	)
+	needs(
+		t, "run web/deps", "node", "--input-type=module", "-e",
+		"import '../examples/node/node_modules/jose/dist/webapi/index.js'",
+	)
+	testExample(t, "node", "../examples/node/shop.mjs")
+}
+
+// needs skips the test if a command fails, or fails it in CI, where everything is installed.
+func needs(t *testing.T, remedy string, command ...string) {
+	t.Helper()
+	if out, err := exec.Command(command[0], command[1:]...).CombinedOutput(); err != nil {
 		if os.Getenv("CI") != "" {
-			t.Fatal("install python3-jwt and python3-cryptography: ", err)
+			t.Fatalf("%s: %v: %s", remedy, err, out)
 		}
-		t.Skip("needs python3-jwt and python3-cryptography: ", err)
+		t.Skipf("%s: %v", remedy, err)
 	}
+}
+
+// testExample runs a program that is a relying party: initiate, a webhook and the download, a
+// forged webhook, and a cancel that waits for the end of a sign session.
+func testExample(t *testing.T, program ...string) {
 	ctx, dir := t.Context(), t.TempDir()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -51,10 +79,10 @@ func TestPythonExample(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	env := append(os.Environ(), "CLIENT_ID=shop", "KEY_FILE="+keyFile)
+	env := append(os.Environ(), "CLIENT_ID=shop", "KEY_FILE="+keyFile, "FOLDER="+dir)
 	command := func(args ...string) *exec.Cmd {
-		cmd := exec.CommandContext(ctx, python,
-			append([]string{"../examples/python/shop.py"}, args...)...)
+		args = append(slices.Clone(program), args...)
+		cmd := exec.CommandContext(ctx, args[0], args[1:]...)
 		cmd.Env, cmd.Stderr = env, os.Stderr
 		return cmd
 	}
@@ -106,6 +134,10 @@ func TestPythonExample(t *testing.T) {
 	if !server.Scan() || json.Unmarshal(server.Bytes(), &claims) != nil ||
 		claims.RequestID != signed {
 		t.Errorf("webhook: %s", server.Text())
+	}
+	if file, err := os.ReadFile(filepath.Join(dir, signed+".signed.pdf")); err != nil ||
+		!bytes.HasPrefix(file, pdftest.Minimal()) || !bytes.Contains(file, []byte("/ByteRange")) {
+		t.Errorf("the signed document has %d bytes: %v", len(file), err)
 	}
 	answer, err := http.Get(sandbox.URL + api.PathKeys)
 	if err != nil {

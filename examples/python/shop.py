@@ -8,8 +8,10 @@ Debian has them as python3-jwt and python3-cryptography.
     shop.py cancel REQUEST_ID     cancels, and tries again while that can help
 
 The environment: SIGN_URL (base URL of the API), SIGN_KEYS (URL of the service's JWKS), CLIENT_ID,
-KEY_FILE (private P-256 key, PEM).
+KEY_FILE (private P-256 key, PEM), FOLDER (of documents: ID.pdf as it was uploaded, ID.signed.pdf as
+it was signed).
 """
+import http.client
 import http.server
 import json
 import os
@@ -26,11 +28,14 @@ with open(os.environ["KEY_FILE"], "rb") as f:
     KEY = load_pem_private_key(f.read(), None)
 CLIENT_ID = os.environ["CLIENT_ID"]
 KEY_ID = "key-1"
+FOLDER = os.environ.get("FOLDER", ".")
+SERVICE_KEYS = jwt.PyJWKClient(os.environ["SIGN_KEYS"])  # cached, and fetched again for a new kid
 
 
 def call(path, content_type, body, **claims):
     """Returns the status, the headers and the JSON of the answer; {} for an empty one."""
     now = int(time.time())
+    # A new token for each call, also when it is tried again.
     claims |= {"jti": str(uuid.uuid4()), "iat": now, "exp": now + 120, "client_id": CLIENT_ID}
     token = jwt.encode(claims, KEY, "ES256", headers={"kid": KEY_ID})
     headers = {"Authorization": token, "Content-Type": content_type}
@@ -48,6 +53,9 @@ def initiate(file):
     status, _, answer = call("/sign-requests", "application/octet-stream", document,
                              doc_name=os.path.basename(file),
                              sign_locations=[{"page": 1, "x": 0.1, "y": 0.1}])
+    if status == 200:
+        with open(os.path.join(FOLDER, answer["request_id"] + ".pdf"), "wb") as f:
+            f.write(document)
     print(json.dumps(answer))
     return status == 200
 
@@ -68,10 +76,36 @@ def cancel(request_id, tries=8):
         code = answer.get("error")
         if status == 200 or code == "REQUEST_ALREADY_CANCELLED":
             return True
-        if status < 500 and code not in ("ACTIVE_SESSION_ONGOING", "TOO_MANY_REQUESTS"):
+        after = int(headers.get("Retry-After", wait))
+        if code == "ACTIVE_SESSION_ONGOING":
+            wait = min(after, wait)  # the session may end early
+        elif status >= 500 or code == "TOO_MANY_REQUESTS":
+            wait = after
+        else:
             return False
-        wait = min(int(headers.get("Retry-After", wait)), wait)
     return False
+
+
+def download(claims, uploaded):
+    """Downloads within two minutes of the webhook, once: webhooks may come twice."""
+    file = os.path.join(FOLDER, os.path.basename(claims["request_id"]) + ".signed.pdf")
+    for wait in 0, 1, 1:
+        time.sleep(wait)
+        if os.path.exists(file):
+            return
+        try:
+            with urllib.request.urlopen(claims["signed_doc_url"], timeout=30) as answer:
+                signed = answer.read()
+        except (OSError, http.client.HTTPException) as failed:
+            print("download:", failed, flush=True)
+            continue
+        # The signature is appended to the uploaded bytes, so they are the beginning.
+        if signed.startswith(uploaded):
+            with open(file, "xb") as f:
+                f.write(signed)
+            print(json.dumps(claims), flush=True)
+            return
+        print("download: not the document that was uploaded", flush=True)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -83,21 +117,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(min(int(self.headers["Content-Length"]), 1 << 16))
         try:
             token = json.loads(body)["token"]
-            key = jwt.PyJWKClient(os.environ["SIGN_KEYS"]).get_signing_key_from_jwt(token).key
+            key = SERVICE_KEYS.get_signing_key_from_jwt(token).key
             claims = jwt.decode(token, key, ["ES256"], leeway=10,
                                 options={"require": ["iat", "exp"]})
-        except (ValueError, KeyError, TypeError, jwt.PyJWTError) as refused:
+            name = os.path.basename(claims["request_id"]) + ".pdf"
+            with open(os.path.join(FOLDER, name), "rb") as f:
+                uploaded = f.read()
+        except (ValueError, KeyError, TypeError, OSError, jwt.PyJWTError) as refused:
             print("refused:", refused, flush=True)
             return self.answer(400, {})
-        # A webhook may come twice: compare request_id with those already handled.
-        print(json.dumps(claims), flush=True)  # download signed_doc_url within two minutes
-        self.answer(200, {})
+        self.answer(200, {})  # within two seconds, so before the download
+        download(claims, uploaded)
 
     def answer(self, status, value):
+        body = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", len(body))
         self.end_headers()
-        self.wfile.write(json.dumps(value).encode())
+        self.wfile.write(body)
 
     def log_message(self, *_):
         pass

@@ -1,0 +1,264 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// The files of examples/ci and the README start programs on fixed ports. Tests of them run the
+// commands with ports of their own.
+
+// freePorts returns a replacer of fixed ports.
+func freePorts(t *testing.T, ports ...string) *strings.Replacer {
+	t.Helper()
+	var pairs []string
+	for _, port := range ports {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		_, free, _ := net.SplitHostPort(l.Addr().String())
+		pairs = append(pairs, port, free)
+	}
+	return strings.NewReplacer(pairs...)
+}
+
+// readExample reads a file of the repository into v, with other ports.
+func readExample(t *testing.T, path string, ports *strings.Replacer, v any) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := yaml.NewDecoder(strings.NewReader(ports.Replace(string(text))))
+	d.KnownFields(true)
+	if err := d.Decode(v); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// shell runs a script as CI does, in dir, and ends what it has started in the background. The
+// command signet is this test binary; see TestMain.
+func shell(t *testing.T, dir, script string, env ...string) (out string, err error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-e", "-o", "pipefail", "-c", script)
+	var b bytes.Buffer
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &b, &b
+	cmd.Env = append(os.Environ(), env...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	cmd.WaitDelay = 100 * time.Millisecond
+	t.Cleanup(func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	err = cmd.Wait()
+	if err == exec.ErrWaitDelay { // the background holds the pipe
+		err = nil
+	}
+	return b.String(), err
+}
+
+func writeFile(t *testing.T, path, text string, mode os.FileMode) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type workflow struct {
+	Name        string
+	On          []string
+	Permissions map[string]string
+	Env         map[string]string
+	Jobs        map[string]struct {
+		RunsOn string `yaml:"runs-on"`
+		Steps  []struct {
+			Name, Uses, If, Run string
+			With, Env           map[string]string
+		}
+	}
+}
+
+func variables(m map[string]string) (env []string) {
+	for name, value := range m {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+// TestGitHubExample runs the steps of examples/ci/github.yaml, except those of other authors and
+// the installation.
+func TestGitHubExample(t *testing.T) {
+	const folder = "../../examples/ci/"
+	ports := freePorts(t, "5156", "5157", "4000")
+	var file workflow
+	readExample(t, folder+"github.yaml", ports, &file)
+	dir := t.TempDir()
+	config, err := os.ReadFile(folder + "signet.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(dir, "signet.yaml"), ports.Replace(string(config)), 0o600)
+	writeFile(t, filepath.Join(dir, "test"), `#!/bin/sh
+set -e
+curl --silent --fail "$SIGN_KEYS"
+curl --silent --fail "http://$SIGNET_CONTROL/parties"
+curl --silent -X POST "$SIGN_URL/sign-requests/cancel"
+`, 0o700)
+	tested := false
+	for _, step := range file.Jobs["test"].Steps {
+		if step.Run == "" || step.If != "" || strings.HasPrefix(step.Run, "go install ") {
+			continue
+		}
+		out, err := shell(t, dir, step.Run, append(variables(file.Env), variables(step.Env)...)...)
+		if err != nil {
+			log, _ := os.ReadFile(filepath.Join(dir, "signet.log"))
+			t.Fatalf("%s: %v\n%s\n%s", step.Name, err, out, log)
+		}
+		if step.Name == "Test" {
+			tested = strings.Contains(out, `"keys"`) && strings.Contains(out, "shop") &&
+				strings.Contains(out, "UNAUTHORIZED")
+		}
+	}
+	if !tested {
+		t.Error("the tests of the workflow have not reached the sandbox")
+	}
+}
+
+type compose struct {
+	Services map[string]struct {
+		Image, Command string
+		Environment    map[string]string
+		Volumes, Ports []string
+		HealthCheck    struct {
+			Test, Interval string
+			StartPeriod    string `yaml:"start_period"`
+		} `yaml:"healthcheck"`
+	}
+	Volumes map[string]any
+}
+
+// TestComposeExample runs the command and the health check of examples/ci/compose.yaml.
+func TestComposeExample(t *testing.T) {
+	const token = "0123456789abcdef"
+	ports := freePorts(t, "5156", "5157")
+	var file compose
+	readExample(t, "../../examples/ci/compose.yaml", ports, &file)
+	service := file.Services["signet"]
+	env := []string{"PORT=", "MOCKPASS_PORT="}
+	for name, value := range service.Environment {
+		switch {
+		case name == "SIGNET_CONTROL_TOKEN":
+			if !strings.HasPrefix(value, "${SIGNET_CONTROL_TOKEN:?") {
+				t.Errorf("%s: %s", name, value)
+			}
+			value = token
+		case name == "SIGNET_CONFIG":
+			if !strings.HasPrefix(service.Volumes[0], "./signet.yaml:"+value+":") {
+				t.Errorf("no volume has %s", value)
+			}
+			value, _ = filepath.Abs("../../examples/ci/signet.yaml")
+		}
+		env = append(env, name+"="+value)
+	}
+	command, ok := strings.CutPrefix(
+		service.Command, "go run github.com/signet-sign/signet/cmd/signet@latest ",
+	)
+	if !ok {
+		t.Fatalf("command: %s", service.Command)
+	}
+	dir := t.TempDir()
+	if out, err := shell(t, dir, "signet "+command+" > log 2>&1 &", env...); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	check := service.HealthCheck.Test
+	var out string
+	var err error
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if out, err = shell(t, dir, check, env...); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		log, _ := os.ReadFile(filepath.Join(dir, "log"))
+		t.Fatalf("%s: %v: %s\n%s", check, err, out, log)
+	}
+	parties := "curl --silent --fail http://127.0.0.1:" + ports.Replace("5157") + "/parties"
+	if _, err := shell(t, dir, parties); err == nil {
+		t.Error("the control listener answers without its token")
+	}
+	out, err = shell(t, dir, parties+" -H 'Authorization: Bearer "+token+"'")
+	if err != nil || !strings.Contains(out, "shop") {
+		t.Errorf("with its token: %v: %s", err, out)
+	}
+}
+
+// TestFirstCall types the first call of the README.
+func TestFirstCall(t *testing.T) {
+	needsNode(t)
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(readme), "\n## Your first call\n")
+	_, rest, _ = strings.Cut(rest, "```sh\n")
+	script, _, ok := strings.Cut(rest, "```")
+	script, built := strings.CutPrefix(script, "go build -o signet ./cmd/signet\n")
+	if !ok || !built {
+		t.Fatal("the README has no first call")
+	}
+	dir := t.TempDir()
+	signet, err := exec.LookPath("signet")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples, err := filepath.Abs("../../examples")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{"signet": signet, "examples": examples} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ports := freePorts(t, "5156", "5157", "4000")
+	control := "SIGNET_CONTROL=" + ports.Replace("127.0.0.1:5157")
+	port := ports.Replace("5156")
+	keys := ports.Replace("http://localhost:4000")
+	out, err := shell(
+		t, dir, ports.Replace(script), control, "PORT="+port,
+		"SIGNV3_CLIENT_JWKS_URL="+keys, "SIGNV3_CLIENT_WEBHOOK_URL="+keys,
+	)
+	if err != nil || !strings.Contains(out, `"signing_url":"http://127.0.0.1:`+port+`/sign/`) ||
+		!strings.HasSuffix(out, "\n{}\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// needsNode skips the test if examples/node cannot run, or fails it in CI.
+func needsNode(t *testing.T) {
+	t.Helper()
+	const check = "import '../../examples/node/node_modules/jose/dist/webapi/index.js'; " +
+		"process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)"
+	out, err := exec.Command("node", "--input-type=module", "-e", check).CombinedOutput()
+	switch {
+	case err == nil:
+	case os.Getenv("CI") != "":
+		t.Fatalf("install Node 20 or newer and run web/deps: %v: %s", err, out)
+	default:
+		t.Skipf("needs Node 20 or newer and web/deps: %v", err)
+	}
+}
