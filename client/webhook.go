@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/signet-sign/signet/api"
 )
@@ -79,14 +81,20 @@ func (c *Client) VerifyWebhookToken(ctx context.Context, token string) (*api.Web
 	if !ok {
 		return nil, invalidWebhook("none of the service's keys has signed the token")
 	}
-	var claims api.WebhookClaims
+	var claims struct {
+		api.WebhookClaims
+		Audience jwt.Audience `json:"aud"` // RFC 7519, 4.1.3
+	}
 	if err := json.Unmarshal(payload, &claims); err != nil {
 		return nil, invalidWebhook("the claims are not understood: %w", err)
 	}
-	if err := judgeWebhook(&claims, c.now()); err != nil {
+	if claims.Audience != nil && !slices.Contains(claims.Audience, c.clientID) {
+		return nil, invalidWebhook("it is for another audience")
+	}
+	if err := judgeWebhook(&claims.WebhookClaims, c.now()); err != nil {
 		return nil, invalidWebhook("%w", err)
 	}
-	return &claims, nil
+	return &claims.WebhookClaims, nil
 }
 
 // judgeWebhook checks the claims of a genuine token against the contract and the clock.

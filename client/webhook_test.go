@@ -191,6 +191,9 @@ func TestWebhook(t *testing.T) {
 		"no request":         envelope(s.token(k, "sign-1", map[string]any{"request_id": nil})),
 		"no URL":             envelope(s.token(k, "sign-1", map[string]any{"signed_doc_url": nil})),
 		"a file":             envelope(s.token(k, "sign-1", map[string]any{"signed_doc_url": "file:///etc/passwd"})),
+		"another audience":   envelope(s.token(k, "sign-1", map[string]any{"aud": "rival"})),
+		"other audiences":    envelope(s.token(k, "sign-1", map[string]any{"aud": []string{"a", "b"}})),
+		"no audience":        envelope(s.token(k, "sign-1", map[string]any{"aud": []string{}})),
 		"claims are a list":  envelope(sign(t, k, "sign-1", []int{1})),
 		"alg none":           envelope("eyJhbGciOiJub25lIiwia2lkIjoic2lnbi0xIn0.e30."),
 		"changed afterwards": envelope(strings.Replace(s.token(k, "sign-1", nil), ".", ".e", 1)),
@@ -205,6 +208,11 @@ func TestWebhook(t *testing.T) {
 	for _, d := range []int64{-130, 10} {
 		if _, err := s.receive(envelope(s.token(k, "sign-1", map[string]any{"iat": now + d, "exp": now + d + 120}))); err != nil {
 			t.Errorf("iat %d: %v", d, err)
+		}
+	}
+	for _, audience := range []any{"demo-client", []string{"a", "demo-client"}} {
+		if _, err := s.receive(envelope(s.token(k, "sign-1", map[string]any{"aud": audience}))); err != nil {
+			t.Errorf("aud %v: %v", audience, err)
 		}
 	}
 	r := httptest.NewRequest(http.MethodGet, "/webhook", nil)

@@ -88,7 +88,7 @@ async function webhook(body) {
     clockTolerance: 10,
     requiredClaims: ["iat", "exp"],
   });
-  if (payload.aud !== undefined) throw new Error("it is for another audience");
+  if (payload.aud && ![payload.aud].flat().includes(CLIENT_ID)) throw new Error("not for us");
   const uploaded = await readFile(join(FOLDER, basename(payload.request_id) + ".pdf"));
   return { payload, uploaded };
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/fault"
-	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/webhook"
 )
 
@@ -55,14 +54,11 @@ func (a *App) openFaults() error {
 
 // misbehave puts the faults around what works.
 func (a *App) misbehave(sender *webhook.Sender) {
-	sign := func(claims any) (string, error) {
-		return keydir.SignJWT(sender.Key, sender.KeyID, claims)
-	}
 	next := sender.Client.Transport
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	sender.Client.Transport = a.faults.Webhooks(a.owner, sign, next)
+	sender.Client.Transport = a.faults.Webhooks(a.owner, sender.Key, sender.KeyID, next)
 	a.sign.Timestamper = a.faults.Timestamper(a.sign.Timestamper)
 }
 
@@ -88,6 +84,8 @@ func (a *App) injected(i fault.Injection) {
 	}
 	refusal := api.ErrServerSide
 	switch i.Kind {
+	case fault.Unavailable:
+		rec.Status, refusal = http.StatusServiceUnavailable, api.ErrUnavailable
 	case fault.Error:
 		rec.Status = http.StatusInternalServerError
 	case fault.Reset:

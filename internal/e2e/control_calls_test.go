@@ -4,13 +4,17 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/server/control"
+	"github.com/signet-sign/signet/internal/token"
 )
 
 // get reads a JSON answer of the control listener.
@@ -93,6 +97,42 @@ func TestControlLists(t *testing.T) {
 	do(t, "GET", s.control+"/requests/x?wait=signed", "", "", nil).refusedAs(
 		t, "an unknown request", 404, "NOT_FOUND",
 	)
+}
+
+// TestControlCalls: calls are listed by party, kind and outcome, page by page, also those that name
+// no request.
+func TestControlCalls(t *testing.T) {
+	s, other := startTwo(t)
+	theirs := &sandbox{url: s.url, control: s.control, party: other}
+	in := s.initiate(t)
+	s.upload(t, s.party.Token(token.Initiate), []byte("no PDF"))
+	s.cancel(t, in.RequestID)
+	theirs.initiate(t)
+	mine := "?client_id=" + s.party.ClientID
+	list := func(query string) (calls []calllog.Record) {
+		t.Helper()
+		var page struct{ Calls []calllog.Record }
+		s.get(t, "/calls"+query, &page)
+		return page.Calls
+	}
+	all := list(mine)
+	if len(all) != 3 || all[0].Kind != calllog.Cancel || all[1].RequestID != "" ||
+		!all[1].Refused() || all[1].Token == nil || all[2].RequestID != in.RequestID {
+		t.Fatalf("calls: %+v", all)
+	}
+	for query, want := range map[string]int{
+		"": 4, mine + "&call=initiate": 2, mine + "&refused": 1, mine + "&limit=2": 2,
+		mine + "&before=" + strconv.FormatInt(all[0].ID, 10): 2, "?call=webhook": 0,
+	} {
+		if got := list(query); len(got) != want {
+			t.Errorf("%s: %d calls, want %d", query, len(got), want)
+		}
+	}
+	for _, query := range []string{"?limit=0", "?limit=1001", "?before=yesterday"} {
+		do(t, "GET", s.control+"/calls"+query, "", "", nil).refusedAs(
+			t, query, 400, api.CodeClientSide,
+		)
+	}
 }
 
 // TestInbox: a party without a server has its webhooks received by the control listener.

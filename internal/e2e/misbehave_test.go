@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -56,6 +57,7 @@ func TestFaultsOfCalls(t *testing.T) {
 		{`{"kind":"reset","count":1}`, 0, "created"},
 		{`{"kind":"slow","count":1,"delay":"300ms"}`, 200, "cancelled"},
 		{`{"kind":"answer-lost","count":1}`, 0, "cancelled"},
+		{`{"kind":"unavailable","count":1,"delay":"1500ms"}`, 503, "created"},
 	} {
 		in, unharmed := s.initiate(t), theirs.initiate(t)
 		s.inject(t, strings.Replace(c.rule, "{", `{"client_id":"`+s.party.ClientID+`",`, 1))
@@ -70,6 +72,9 @@ func TestFaultsOfCalls(t *testing.T) {
 		if kind := header.Get("Signet-Fault"); err == nil &&
 			(kind == "" || !strings.Contains(c.rule, kind)) {
 			t.Errorf("%s: the header says %q", c.rule, kind)
+		}
+		if wait := header.Get("Retry-After"); (wait == "2") != (c.status == 503) {
+			t.Errorf("%s: Retry-After: %s", c.rule, wait)
 		}
 		if strings.Contains(c.rule, "slow") && time.Since(begin) < 300*time.Millisecond {
 			t.Errorf("slow took %s", time.Since(begin))
@@ -106,6 +111,19 @@ func TestFaultsOfCalls(t *testing.T) {
 			t.Errorf("download, time %d: %d", i+1, a.status)
 		}
 	}
+	whole := do(t, "GET", link, "", "", nil).body
+	s.inject(t, `{"kind":"download-damaged","count":1,"request_id":"`+signed.RequestID+`"}`)
+	for i, want := range []int{1, 0} {
+		got, differences := do(t, "GET", link, "", "", nil).body, 0
+		for j := range min(len(got), len(whole)) {
+			if got[j] != whole[j] {
+				differences++
+			}
+		}
+		if len(got) != len(whole) || differences != want {
+			t.Errorf("download, time %d: %d bytes of %d differ", i+1, differences, len(got))
+		}
+	}
 	for _, body := range []string{`{"kind":"flood"}`, `{"kind":"slow","delay":"soon"}`, `{`} {
 		do(
 			t, "POST", s.control+"/faults", "", "application/json", strings.NewReader(body),
@@ -114,7 +132,7 @@ func TestFaultsOfCalls(t *testing.T) {
 	var v control.FaultsView
 	a := do(t, "DELETE", s.control+"/faults", "", "", nil)
 	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Rules) != 0 ||
-		len(v.Kinds) != 13 {
+		len(v.Kinds) != 20 {
 		t.Errorf("cleared: %s", a.body)
 	}
 }
@@ -124,10 +142,11 @@ func TestFaultsOfCalls(t *testing.T) {
 func TestFaultsOfWebhooks(t *testing.T) {
 	s := start(t)
 	private := s.party.Key("ES256").Private
-	rp, err := client.New(client.Config{
+	config := client.Config{
 		BaseURL: s.url + "/api/v3", ClientID: s.party.ClientID, Key: private,
 		KeyID: "k", KeysURL: s.url + api.PathKeys,
-	})
+	}
+	rp, err := client.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,6 +163,10 @@ func TestFaultsOfWebhooks(t *testing.T) {
 		{"webhook-forged", []bool{false, true}},
 		{"webhook-wrong-key", []bool{false, true}},
 		{"webhook-expired", []bool{false, true}},
+		{"webhook-unsigned", []bool{false, true}},
+		{"webhook-hmac", []bool{false, true}},
+		{"webhook-own-key", []bool{false, true}},
+		{"webhook-other-audience", []bool{false, true}},
 		{"webhook-doubled", []bool{true, true}},
 		{"webhook-late", []bool{true}},
 	} {
@@ -173,6 +196,22 @@ func TestFaultsOfWebhooks(t *testing.T) {
 		}
 	}
 	before := len(s.party.Webhooks())
+	s.inject(t, `{"kind":"webhook-new-key","count":1}`)
+	s.sign(t)
+	hook, err := s.party.WaitWebhook(t.Context(), before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if genuine(hook) { // its keys are less than a minute old
+		t.Error("a webhook verifies with a key that the client has not fetched")
+	}
+	if rp, err = client.New(config); err != nil {
+		t.Fatal(err)
+	}
+	if !genuine(hook) {
+		t.Error("the new key is not published")
+	}
+	before = len(s.party.Webhooks())
 	s.inject(t, `{"kind":"webhook-lost","count":1}`)
 	lost := s.sign(t)
 	s.advance(t, "1s") // returns when the webhook was handled
@@ -195,7 +234,7 @@ func TestRehearsal(t *testing.T) {
 	})
 	var v control.FaultsView
 	a := do(t, "GET", s.control+"/faults", "", "", nil)
-	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Rules) != 15 {
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Rules) != 22 {
 		t.Fatalf("faults: %s", a.body)
 	}
 	if _, err := app.ParseFaults(`[{kind: error, chance: 1}]`); err == nil {
@@ -203,8 +242,9 @@ func TestRehearsal(t *testing.T) {
 	}
 	c := config(s.party)
 	c.Faults, _ = app.ParseFaults(`[{kind: flood}]`)
-	if _, err := app.OpenSandbox(t.Context(), c, time.Now, func(string) string { return "" }, nil); err == nil ||
-		!strings.Contains(err.Error(), "flood") {
+	if _, err := app.OpenSandbox(
+		t.Context(), c, time.Now, func(string) string { return "" }, slog.New(slog.DiscardHandler),
+	); err == nil || !strings.Contains(err.Error(), "flood") {
 		t.Errorf("an unknown fault: %v", err)
 	}
 	if a := s.upload(t, s.party.Token(token.Initiate), []byte("")); a.status != 500 {

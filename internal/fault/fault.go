@@ -7,6 +7,7 @@
 package fault
 
 import (
+	"crypto/ecdsa"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -25,8 +26,11 @@ const (
 	Slow  Kind = "slow"  // a call is executed after a delay
 	// a call is executed, and the connection closed without an answer
 	AnswerLost Kind = "answer-lost"
+	// a call is answered with 503 and the delay as Retry-After, and not executed
+	Unavailable Kind = "unavailable"
 
 	DownloadExpired Kind = "download-expired" // a download link expires immediately
+	DownloadDamaged Kind = "download-damaged" // a byte of the document is changed
 
 	WebhookLost    Kind = "webhook-lost"    // not sent, and counts as delivered
 	WebhookLate    Kind = "webhook-late"    // sent after a delay
@@ -35,6 +39,15 @@ const (
 	WebhookForged   Kind = "webhook-forged"
 	WebhookExpired  Kind = "webhook-expired"   // sent with a token that has expired
 	WebhookWrongKey Kind = "webhook-wrong-key" // sent with a token signed by another key
+	WebhookUnsigned Kind = "webhook-unsigned"  // sent with a token whose alg is none
+	// sent with a token that the service's public key has "signed" as a shared secret
+	WebhookHMAC Kind = "webhook-hmac"
+	// sent with a token whose header has its key
+	WebhookOwnKey Kind = "webhook-own-key"
+	// sent with a genuine token for another party
+	WebhookOtherAudience Kind = "webhook-other-audience"
+	// sent with a token that is signed by a key that the service has just published
+	WebhookNewKey Kind = "webhook-new-key"
 
 	TSADown     Kind = "tsa-down"     // the timestamp authority does not answer
 	SealingSlow Kind = "sealing-slow" // the timestamp authority answers after a delay
@@ -45,6 +58,8 @@ var kinds = map[Kind]struct{ delayed bool }{
 	Error: {}, Reset: {}, Slow: {true}, AnswerLost: {}, DownloadExpired: {},
 	WebhookLost: {}, WebhookLate: {true}, WebhookDoubled: {}, WebhookForged: {},
 	WebhookExpired: {}, WebhookWrongKey: {}, TSADown: {}, SealingSlow: {true},
+	Unavailable: {true}, DownloadDamaged: {}, WebhookUnsigned: {}, WebhookHMAC: {},
+	WebhookOwnKey: {}, WebhookOtherAudience: {}, WebhookNewKey: {},
 }
 
 // Kinds lists the kinds of faults.
@@ -136,6 +151,8 @@ type Set struct {
 	mu    sync.Mutex
 	rules []*Status
 	rand  *rand.Rand
+	// of WebhookNewKey, published with the keys of the service; nil before the first one
+	newKey *ecdsa.PrivateKey
 }
 
 // NewSet returns a set of these rules. The seed determines the choices of rules with a probability:

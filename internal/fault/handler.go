@@ -1,12 +1,17 @@
 package fault
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"math"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/token"
@@ -26,12 +31,16 @@ func (s *Set) Handler(owner Owner, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		next := next
+		if t.Call == "keys" {
+			next = s.publish(next)
+		}
 		if t.ClientID == "" && t.RequestID != "" {
 			t.ClientID = owner(r.Context(), t.RequestID)
 		}
-		of := []Kind{Error, Reset, Slow, AnswerLost}
+		of := []Kind{Error, Reset, Slow, AnswerLost, Unavailable}
 		if t.Call == "download" {
-			of = append(of, DownloadExpired)
+			of = append(of, DownloadExpired, DownloadDamaged)
 		}
 		rule, ok := s.take(t, of...)
 		if !ok {
@@ -42,6 +51,12 @@ func (s *Set) Handler(owner Owner, next http.Handler) http.Handler {
 		switch rule.Kind {
 		case Error:
 			refuse(w, http.StatusInternalServerError, api.ErrServerSide)
+		case Unavailable:
+			seconds := math.Ceil(time.Duration(rule.Delay).Seconds())
+			w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
+			refuse(w, http.StatusServiceUnavailable, api.ErrUnavailable)
+		case DownloadDamaged:
+			next.ServeHTTP(&damager{ResponseWriter: w}, r)
 		case DownloadExpired:
 			refuse(w, http.StatusForbidden, api.ErrUnauthorized)
 		case Reset:
@@ -56,6 +71,37 @@ func (s *Set) Handler(owner Owner, next http.Handler) http.Handler {
 		}
 	})
 }
+
+// publish adds the key of WebhookNewKey, if there is one, to the JWKS that next answers with.
+func (s *Set) publish(next http.Handler) http.Handler {
+	s.mu.Lock()
+	key := s.newKey
+	s.mu.Unlock()
+	if key == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		published := &collector{header: w.Header()}
+		next.ServeHTTP(published, r)
+		var set jose.JSONWebKeySet
+		if err := json.Unmarshal(published.body.Bytes(), &set); err == nil {
+			set.Keys = append(set.Keys, jose.JSONWebKey{
+				Key: key.Public(), KeyID: newKeyID, Algorithm: string(jose.ES256), Use: "sig",
+			})
+			_ = json.NewEncoder(w).Encode(set)
+		}
+	})
+}
+
+// collector is a ResponseWriter that keeps the body.
+type collector struct {
+	header http.Header
+	body   bytes.Buffer
+}
+
+func (c *collector) Header() http.Header         { return c.header }
+func (c *collector) WriteHeader(int)             {}
+func (c *collector) Write(b []byte) (int, error) { return c.body.Write(b) }
 
 // targetOf returns the target of a request; ok is false if it is not a call of a relying party.
 func targetOf(r *http.Request) (t Target, ok bool) {
@@ -123,6 +169,28 @@ func wait(ctx context.Context, d Duration) bool {
 		return true
 	}
 }
+
+// damaged is the position of the byte that DownloadDamaged changes.
+const damaged = 100
+
+// damager is a ResponseWriter that changes one byte of the body.
+type damager struct {
+	http.ResponseWriter
+	written int
+}
+
+func (d *damager) Write(b []byte) (int, error) {
+	if i := damaged - d.written; i >= 0 && i < len(b) {
+		b = bytes.Clone(b)
+		b[i] ^= 1
+	}
+	n, err := d.ResponseWriter.Write(b)
+	d.written += n
+	return n, err
+}
+
+// Unwrap lets http.ResponseController set the deadlines of the connection.
+func (d *damager) Unwrap() http.ResponseWriter { return d.ResponseWriter }
 
 // discard is a ResponseWriter whose answer is not sent.
 type discard struct {

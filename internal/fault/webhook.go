@@ -3,32 +3,38 @@ package fault
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"net/http"
 	"strings"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/keydir"
 )
 
-// Webhooks injects faults into the webhooks that are sent through next. sign makes a token that
-// verifies with the keys of the service.
+// Webhooks injects faults into the webhooks that are sent through next. key signs the webhooks of
+// the service, which publishes it under keyID.
 func (s *Set) Webhooks(
-	owner Owner, sign func(claims any) (string, error), next http.RoundTripper,
+	owner Owner, key crypto.Signer, keyID string, next http.RoundTripper,
 ) http.RoundTripper {
-	return webhooks{s, owner, sign, next}
+	return webhooks{s, owner, key, keyID, next}
 }
 
 type webhooks struct {
 	set   *Set
 	owner Owner
-	sign  func(claims any) (string, error)
+	key   crypto.Signer
+	keyID string
 	next  http.RoundTripper
 }
 
@@ -55,6 +61,7 @@ func (h webhooks) RoundTrip(r *http.Request) (*http.Response, error) {
 			ClientID: h.owner(r.Context(), claims.RequestID), Token: sent.Token,
 		},
 		WebhookLost, WebhookLate, WebhookDoubled, WebhookForged, WebhookExpired, WebhookWrongKey,
+		WebhookUnsigned, WebhookHMAC, WebhookOwnKey, WebhookOtherAudience, WebhookNewKey,
 	)
 	if !ok {
 		return h.next.RoundTrip(with(r.Context(), r, body))
@@ -67,13 +74,8 @@ func (h webhooks) RoundTrip(r *http.Request) (*http.Response, error) {
 		return delivered(r), nil
 	case WebhookDoubled:
 		h.post(r, body)
-	case WebhookForged:
-		sent.Token, err = forge(sent.Token, claims)
-	case WebhookExpired:
-		claims.Iat, claims.Exp = claims.Iat-3600, claims.Exp-3600
-		sent.Token, err = h.sign(claims)
-	case WebhookWrongKey:
-		sent.Token, err = signWithNewKey(sent.Token, claims)
+	default:
+		sent.Token, err = h.spoil(rule.Kind, sent.Token, claims)
 	}
 	if err != nil {
 		return nil, err
@@ -128,22 +130,76 @@ func forge(jws string, claims api.WebhookClaims) (string, error) {
 	return header + "." + base64.RawURLEncoding.EncodeToString(text) + "." + signature, err
 }
 
-// signWithNewKey signs the claims with a key that is not in the JWKS, under the kid of jws.
-func signWithNewKey(jws string, claims api.WebhookClaims) (string, error) {
+// newKeyID is the kid of the key of WebhookNewKey.
+const newKeyID = "new-key"
+
+// spoil returns the token of a kind of fault that changes the token.
+func (h webhooks) spoil(kind Kind, jws string, claims api.WebhookClaims) (string, error) {
+	switch kind {
+	case WebhookForged:
+		return forge(jws, claims)
+	case WebhookExpired:
+		claims.Iat, claims.Exp = claims.Iat-3600, claims.Exp-3600
+		return keydir.SignJWT(h.key, h.keyID, claims)
+	case WebhookUnsigned:
+		text, err := json.Marshal(claims)
+		return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`)) + "." +
+			base64.RawURLEncoding.EncodeToString(text) + ".", err
+	case WebhookHMAC:
+		der, err := x509.MarshalPKIXPublicKey(h.key.Public())
+		if err != nil {
+			return "", err
+		}
+		public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+		return h.sign(jose.HS256, public, false, claims)
+	case WebhookOtherAudience:
+		return keydir.SignJWT(h.key, h.keyID, struct {
+			api.WebhookClaims
+			Audience string `json:"aud"`
+		}{claims, "another-party"})
+	case WebhookNewKey:
+		key, err := h.set.publishedKey()
+		if err != nil {
+			return "", err
+		}
+		return keydir.SignJWT(key, newKeyID, claims)
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return "", err
 	}
-	var header struct {
-		Kid string `json:"kid"`
-	}
-	part, _, _ := strings.Cut(jws, ".")
-	text, err := base64.RawURLEncoding.DecodeString(part)
-	if err == nil {
-		err = json.Unmarshal(text, &header)
-	}
+	return h.sign(jose.ES256, key, kind == WebhookOwnKey, claims)
+}
+
+// sign signs the claims with another key than that of the service, under its kid; embed puts the
+// public key into the header.
+func (h webhooks) sign(
+	alg jose.SignatureAlgorithm, key any, embed bool, claims api.WebhookClaims,
+) (string, error) {
+	options := (&jose.SignerOptions{EmbedJWK: embed}).WithType("JWT").WithHeader("kid", h.keyID)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, options)
 	if err != nil {
 		return "", err
 	}
-	return keydir.SignJWT(key, header.Kid, claims)
+	text, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	jws, err := signer.Sign(text)
+	if err != nil {
+		return "", err
+	}
+	return jws.CompactSerialize()
+}
+
+// publishedKey returns the key of WebhookNewKey; the first call makes it.
+func (s *Set) publishedKey() (*ecdsa.PrivateKey, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.newKey != nil {
+		return s.newKey, nil
+	}
+	var err error
+	s.newKey, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	return s.newKey, err
 }

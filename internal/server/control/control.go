@@ -70,6 +70,11 @@ func (c *API) routes() []route {
 			c.act,
 		},
 		{"POST /requests/{request_id}/resend", "sends the webhook once more", c.resend},
+		{
+			"GET /calls",
+			"calls of relying parties and webhooks, newest first; parameters client_id, call, refused, before, limit",
+			c.calls,
+		},
 		{"GET /signers", "personas, behaviours, and the queue of signers", c.Signers.show},
 		{
 			"POST /signers",

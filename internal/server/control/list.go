@@ -3,12 +3,14 @@ package control
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/httpx"
@@ -36,12 +38,9 @@ func (c *API) list(w http.ResponseWriter, r *http.Request) error {
 	if f.State != "" && !slices.Contains(request.States(), f.State) {
 		return errNoState
 	}
-	if text := q.Get("limit"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 || n > maxListed {
-			return api.ErrClientSide(`"limit" must be a number from 1 to 1000`)
-		}
-		f.Limit = n
+	var err error
+	if f.Limit, err = limitOf(q, f.Limit); err != nil {
+		return err
 	}
 	page, _, err := c.Requests.List(r.Context(), c.Lister, f)
 	if err != nil {
@@ -52,6 +51,46 @@ func (c *API) list(w http.ResponseWriter, r *http.Request) error {
 		rows = append(rows, RequestRow{r.ID, r.State, r.ClientID, r.DocName, r.CreatedAt})
 	}
 	httpx.WriteJSON(w, http.StatusOK, map[string]any{"requests": rows})
+	return nil
+}
+
+// limitOf returns the parameter limit, or usual without it.
+func limitOf(q url.Values, usual int) (int, error) {
+	text := q.Get("limit")
+	if text == "" {
+		return usual, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxListed {
+		return 0, api.ErrClientSide(`"limit" must be a number from 1 to 1000`)
+	}
+	return n, nil
+}
+
+// calls answers GET /calls with the newest calls first. With the id of the last one as the
+// parameter before, the next answer goes on from there.
+func (c *API) calls(w http.ResponseWriter, r *http.Request) error {
+	q := r.URL.Query()
+	f := calllog.Filter{
+		Party: q.Get("client_id"), Kind: calllog.Kind(q.Get("call")), Refused: q.Has("refused"),
+	}
+	var err error
+	if f.Limit, err = limitOf(q, 100); err != nil {
+		return err
+	}
+	if text := q.Get("before"); text != "" {
+		if f.Before, err = strconv.ParseInt(text, 10, 64); err != nil {
+			return api.ErrClientSide(`"before" must be the id of a call`)
+		}
+	}
+	if err := c.Recorder.Flush(r.Context()); err != nil {
+		return err
+	}
+	list, err := c.CallStore.Calls(r.Context(), f)
+	if err != nil {
+		return err
+	}
+	httpx.WriteJSON(w, http.StatusOK, map[string]any{"calls": append([]calllog.Record{}, list...)})
 	return nil
 }
 
