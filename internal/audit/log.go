@@ -60,7 +60,7 @@ const (
 
 	// atOnce bounds the work of one transaction to a few milliseconds, because changes of requests
 	// may share the transaction.
-	atOnce = 100
+	atOnce = 256
 )
 
 // Run integrates events until ctx ends, and then those that are left.

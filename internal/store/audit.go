@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -49,7 +50,7 @@ func (s *Store) Integrate(
 		if err != nil || len(events) == 0 {
 			return err
 		}
-		tree, err := tx.grow(ctx, size, events)
+		tree, err := tx.grow(ctx, s.dialect, size, events)
 		if err != nil {
 			return err
 		}
@@ -73,15 +74,17 @@ func (s *Store) Integrate(
 
 // pending reads events without a place in the log, in the order in which they get one.
 func (t *tx) pending(ctx context.Context, limit int) (events []pendingEvent, err error) {
-	err = t.conn.rows(
+	err = t.read(
 		ctx,
-		`SELECT request_id, seq, at, kind, detail FROM events WHERE leaf IS NULL
-			ORDER BY request_id, seq LIMIT $1`,
+		`SELECT request_id, seq, at, kind, detail, (
+				SELECT coalesce(max(nth), 0) FROM events AS before
+				WHERE before.request_id = e.request_id AND before.seq < e.seq)
+			FROM events AS e WHERE leaf IS NULL ORDER BY request_id, seq LIMIT $1`,
 		[]any{limit},
 		func(rows *sql.Rows) error {
 			var e pendingEvent
 			var at int64
-			err := rows.Scan(&e.RequestID, &e.seq, &at, &e.Kind, &e.Detail)
+			err := rows.Scan(&e.RequestID, &e.seq, &at, &e.Kind, &e.Detail, &e.Seq)
 			e.At = instant(at)
 			events = append(events, e)
 			return err
@@ -93,20 +96,9 @@ func (t *tx) pending(ctx context.Context, limit int) (events []pendingEvent, err
 	for i := range events {
 		e := &events[i]
 		if i > 0 && events[i-1].RequestID == e.RequestID {
-			before := events[i-1]
-			e.Seq, e.order = before.Seq+1, before.order
-		} else {
-			var last sql.NullInt64
-			err := t.row(
-				ctx,
-				`SELECT nth FROM events WHERE request_id = $1 AND seq < $2 ORDER BY seq DESC LIMIT 1`,
-				[]any{e.RequestID, e.seq}, &last,
-			)
-			if err != nil && !errors.Is(err, sql.ErrNoRows) {
-				return nil, err
-			}
-			e.Seq = last.Int64 + 1
+			e.Seq, e.order = events[i-1].Seq, events[i-1].order
 		}
+		e.Seq++
 		if e.At.After(e.order) {
 			e.order = e.At
 		}
@@ -117,56 +109,102 @@ func (t *tx) pending(ctx context.Context, limit int) (events []pendingEvent, err
 	return events, nil
 }
 
-// grow puts off the writes that append events to a tree with size leaves, and returns the new tree.
-func (t *tx) grow(ctx context.Context, size int64, events []pendingEvent) (tlog.Tree, error) {
-	fresh := map[int64]tlog.Hash{}
-	hashes := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
-		list := make([]tlog.Hash, len(indexes))
-		for i, index := range indexes {
-			h, ok := fresh[index]
-			if !ok {
-				var text string
-				err := t.row(
-					ctx, `SELECT hash FROM audit_hashes WHERE id = $1`, []any{index}, &text,
-				)
-				if err == nil {
-					h, err = tlog.ParseHash(text)
-				}
-				if err != nil {
-					return nil, fmt.Errorf("reading hash %d of the audit log: %w", index, err)
-				}
-				fresh[index] = h
-			}
-			list[i] = h
-		}
-		return list, nil
+// grow defers the writes that append events to a tree with size leaves, and returns the new tree.
+func (t *tx) grow(
+	ctx context.Context, d dialect, size int64, events []pendingEvent,
+) (tlog.Tree, error) {
+	known := map[int64]tlog.Hash{}
+	reader := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+		return t.hashes(ctx, d, known, indexes)
 	})
+	// The root depends on all hashes that new leaves will need, so that they are read at once.
+	if _, err := tlog.TreeHash(size, reader); err != nil {
+		return tlog.Tree{}, err
+	}
+	var hashes, places [][]any
 	for _, e := range events {
 		e.Index = size
 		hash, err := e.Hash()
 		if err != nil {
 			return tlog.Tree{}, err
 		}
-		more, err := tlog.StoredHashesForRecordHash(size, hash, hashes)
+		more, err := tlog.StoredHashesForRecordHash(size, hash, reader)
 		if err != nil {
 			return tlog.Tree{}, err
 		}
 		for i, h := range more {
 			index := tlog.StoredHashIndex(0, size) + int64(i)
-			fresh[index] = h
-			t.must(`INSERT INTO audit_hashes (id, hash) VALUES ($1, $2)`, index, h.String())
+			known[index] = h
+			hashes = append(hashes, []any{index, h.String()})
 		}
-		t.must(
-			`UPDATE events SET leaf = $3, nth = $4 WHERE request_id = $1 AND seq = $2 AND leaf IS NULL`,
-			e.RequestID,
-			e.seq,
-			e.Index,
-			e.Seq,
-		)
+		places = append(places, []any{e.RequestID, e.seq, e.Index, e.Seq})
 		size++
 	}
-	root, err := tlog.TreeHash(size, hashes)
+	err := errors.Join(
+		t.mustMany(
+			len(hashes), `INSERT INTO audit_hashes (id, hash)
+				SELECT CAST(n.value ->> 0 AS BIGINT), n.value ->> 1 FROM `+d.list+` ORDER BY 1`,
+			hashes,
+		),
+		t.mustMany(
+			len(places), `UPDATE events
+				SET leaf = CAST(n.value ->> 2 AS BIGINT), nth = CAST(n.value ->> 3 AS BIGINT)
+				FROM `+d.list+` WHERE request_id = n.value ->> 0
+					AND seq = CAST(n.value ->> 1 AS BIGINT) AND leaf IS NULL`,
+			places,
+		),
+	)
+	if err != nil {
+		return tlog.Tree{}, err
+	}
+	root, err := tlog.TreeHash(size, reader)
 	return tlog.Tree{N: size, Hash: root}, err
+}
+
+// hashes returns hashes of the log's tree, and adds those that it reads to known.
+func (t *tx) hashes(
+	ctx context.Context, d dialect, known map[int64]tlog.Hash, indexes []int64,
+) ([]tlog.Hash, error) {
+	var unknown [][]any
+	for _, i := range indexes {
+		if _, ok := known[i]; !ok {
+			unknown = append(unknown, []any{i})
+		}
+	}
+	if len(unknown) > 0 {
+		ids, err := json.Marshal(unknown)
+		if err != nil {
+			return nil, err
+		}
+		err = t.read(
+			ctx,
+			`SELECT id, hash FROM audit_hashes
+				WHERE id IN (SELECT CAST(n.value ->> 0 AS BIGINT) FROM `+d.list+`)`,
+			[]any{string(ids)},
+			func(rows *sql.Rows) error {
+				var i int64
+				var text string
+				if err := rows.Scan(&i, &text); err != nil {
+					return err
+				}
+				h, err := tlog.ParseHash(text)
+				known[i] = h
+				return err
+			},
+		)
+		if err != nil {
+			return nil, fmt.Errorf("reading hashes of the audit log: %w", err)
+		}
+	}
+	list := make([]tlog.Hash, len(indexes))
+	for n, i := range indexes {
+		h, ok := known[i]
+		if !ok {
+			return nil, fmt.Errorf("the audit log lacks hash %d", i)
+		}
+		list[n] = h
+	}
+	return list, nil
 }
 
 // Pending implements audit.Store.

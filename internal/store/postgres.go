@@ -278,7 +278,7 @@ func (d *pgDatabase) announce(n notification) (statements []statement) {
 	for _, payload := range d.payloads(n) {
 		statements = append(
 			statements,
-			statement{query: `SELECT pg_notify('signet', $1)`, args: []any{payload}},
+			statement{`SELECT pg_notify('signet', $1)`, []any{payload}, anyNumber},
 		)
 	}
 	return statements

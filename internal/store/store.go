@@ -199,12 +199,13 @@ func (r *readers) rows(
 // retry repeats a read after a broken connection. After a restart of the server all connections of
 // the pool are broken.
 func (r *readers) retry(ctx context.Context, read func() (untouched bool, err error)) error {
-	for wait := time.Millisecond; ; wait *= 2 {
+	start, wait := time.Now(), time.Millisecond
+	for ; ; wait = min(2*wait, maxRetryWait) {
 		untouched, err := read()
 		switch {
 		case err == nil || ctx.Err() != nil:
 			return err
-		case !untouched || wait > time.Second || !r.transient(err):
+		case !untouched || time.Since(start) >= retryFor || !r.transient(err):
 			return away(err)
 		}
 		select {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"encoding/json"
 	"errors"
 
 	"github.com/signet-sign/signet/internal/request"
@@ -52,8 +53,11 @@ const (
 type statement struct {
 	query string
 	args  []any
-	one   bool // it must write exactly one row
+	rows  int64 // that it must write, or anyNumber
 }
+
+// anyNumber of rows may be written.
+const anyNumber = -1
 
 // load returns a request of the change's target. The error is sql.ErrNoRows if there is none.
 func (t *tx) load(id string) (row, error) {
@@ -118,12 +122,23 @@ func (t *tx) leave(id string, version int64, e request.Effects) error {
 
 // must defers a write that must change one row.
 func (t *tx) must(query string, args ...any) {
-	t.later = append(t.later, statement{query, args, true})
+	t.later = append(t.later, statement{query, args, 1})
+}
+
+// mustMany defers a write with a JSON array as its argument that must change n rows. One statement
+// for many rows takes a third of the time of as many statements.
+func (t *tx) mustMany(n int, query string, values [][]any) error {
+	list, err := json.Marshal(values)
+	if err != nil {
+		return err
+	}
+	t.later = append(t.later, statement{query, []any{string(list)}, int64(n)})
+	return nil
 }
 
 // put defers a write of any number of rows.
 func (t *tx) put(query string, args ...any) {
-	t.later = append(t.later, statement{query, args, false})
+	t.later = append(t.later, statement{query, args, anyNumber})
 }
 
 // write executes a statement immediately and returns the number of rows that it wrote.

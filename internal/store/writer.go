@@ -70,8 +70,10 @@ const (
 	queueLength = 1024             // callers wait if the queue is full
 	maxBatch    = 512              // bounds how long the first change of a batch waits for the last
 	batchWait   = time.Millisecond // how long callers of a shared commit have to return
-	// how long a transaction is retried after a conflict or a broken connection
-	retryFor = 3 * time.Second
+	// how long a transaction or a read is retried after a conflict or a broken connection, and the
+	// longest wait between two tries
+	retryFor     = 3 * time.Second
+	maxRetryWait = 250 * time.Millisecond
 )
 
 // change is one caller's change.
@@ -239,7 +241,7 @@ func (w *writer) next(last int, until time.Time) bool {
 // settle runs a batch and answers it.
 func (w *writer) settle(batch []*change) {
 	err := w.transact(batch)
-	for start, wait := time.Now(), time.Millisecond; err != nil; wait = min(2*wait, 250*time.Millisecond) {
+	for start, wait := time.Now(), time.Millisecond; err != nil; wait = min(2*wait, maxRetryWait) {
 		again, lost := w.db.transient(err)
 		if lost {
 			w.drop()
@@ -331,7 +333,7 @@ func (w *writer) transact(batch []*change) (err error) {
 		return spoiled{fmt.Errorf("store: writing: %w", err)}
 	}
 	for i, n := range counts {
-		if statements[i].one && n != 1 {
+		if want := statements[i].rows; want != anyNumber && n != want {
 			return spoiled{fmt.Errorf("store: writing: %w", errConflict)}
 		}
 	}
