@@ -18,6 +18,7 @@ type dialect struct {
 	versions  string // counts the tables of the schema's version: 0 in a new database
 	clock     string // reads the server's clock in microseconds since 1970; "" if it has none
 	list      string // the items, n.value, of the JSON array $1 in a FROM clause
+	server    string // reads the version of the server and the other fields of Server
 	arrays    bool   // arrays can be bound, so that one statement for many rows saves round trips
 	// columns of requests for text search, with ASCII letters in lower case
 	searched []string
@@ -32,6 +33,7 @@ func sqlite3() dialect {
 		clustered: "WITHOUT ROWID",
 		list:      "json_each($1) AS n",
 		versions:  `SELECT count(*) FROM sqlite_master WHERE name = 'goose_db_version'`,
+		server:    `SELECT sqlite_version(), '', false`, // pragmas says what every connection sets
 		searched: []string{ // SQLite folds ASCII letters only
 			`lower(data ->> '$.doc_name')`, `lower(data ->> '$.signer.name')`, `id`,
 		},
@@ -50,6 +52,10 @@ func postgres() dialect {
 		arrays:     true,
 		versions:   `SELECT count(to_regclass('goose_db_version'))`,
 		clock:      "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+		server: `SELECT current_setting('server_version'),
+			(SELECT coalesce(string_agg(name || ' is off', ', ' ORDER BY name), '') FROM pg_settings
+				WHERE name IN ('synchronous_commit', 'fsync', 'full_page_writes') AND setting = 'off'),
+			current_setting('transaction_read_only') = 'on'`,
 		searched: []string{
 			`lower((data::json ->> 'doc_name') COLLATE "C")`,
 			`lower((data::json #>> '{signer,name}') COLLATE "C")`, `id`,

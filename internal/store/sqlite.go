@@ -32,7 +32,8 @@ var pragmas = []string{
 	"journal_size_limit(67108864)", // truncates a log that has grown
 }
 
-// openSQLite opens the file o.Database, which no other process can open until it is closed.
+// openSQLite opens the file o.Database, which no other process can open until it is closed. With
+// o.Keep it only reads, beside a process that may have it open.
 func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	path, err := filepath.Abs(o.Database)
 	if err != nil {
@@ -55,8 +56,10 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 	if path, err = filepath.EvalSymlinks(path); err != nil {
 		return nil, err
 	}
-	unlock, err := lockFile(path + ".lock")
-	if err != nil {
+	unlock, pragmas := func() error { return nil }, pragmas
+	if o.Keep {
+		pragmas = readOnly(pragmas)
+	} else if unlock, err = lockFile(path + ".lock"); err != nil {
 		return nil, err
 	}
 	undo := []func() error{unlock}
@@ -84,9 +87,7 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 			return nil, fmt.Errorf("releasing leases: %w", err)
 		}
 	}
-	reading, err := sqlitePool(
-		path,
-		append(pragmas[:len(pragmas):len(pragmas)], "query_only(1)")...)
+	reading, err := sqlitePool(path, readOnly(pragmas)...)
 	if err != nil {
 		return nil, err
 	}
@@ -105,6 +106,11 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 		return errors.Join(s.writers.close(), s.readers.close(), writing.Close(), unlock())
 	})
 	return s, nil
+}
+
+// readOnly adds the pragma with which a connection refuses to write.
+func readOnly(pragmas []string) []string {
+	return append(pragmas[:len(pragmas):len(pragmas)], "query_only(1)")
 }
 
 func sqlitePool(path string, pragmas ...string) (*sql.DB, error) {

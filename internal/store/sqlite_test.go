@@ -70,6 +70,47 @@ func TestSQLiteBelongsToOneProcess(t *testing.T) {
 	openSQLite(t, link)
 }
 
+// TestSQLiteKeep checks that a database can be read beside the process that uses it, and that this
+// reader cannot write.
+func TestSQLiteKeep(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "signet.db")
+	s, err := store.Open(t.Context(), store.Options{Database: path, Kind: store.Service})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if _, err := s.Record(t.Context(), "fact", "before", false); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := store.Open(
+		t.Context(), store.Options{Database: path, Kind: store.AnyKind, Keep: true},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reader.Record(t.Context(), "fact", "from the reader", true); err == nil {
+		t.Error("the reader has written")
+	}
+	if _, err := s.Record(t.Context(), "fact", "after", true); err != nil {
+		t.Error(err)
+	}
+	if got, err := reader.Recorded(t.Context(), "fact"); got != "after" || err != nil {
+		t.Errorf("the reader reads %q, %v", got, err)
+	}
+	if found, err := reader.Server(t.Context()); err != nil || found.Losing != "" ||
+		found.ReadOnly || !strings.HasPrefix(found.Version, "SQLite 3.") {
+		t.Errorf("the server is %+v, %v", found, err)
+	}
+	if err := reader.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := store.Open(t.Context(), store.Options{Database: path, Kind: store.Service}); !errors.Is(
+		err, store.ErrInUse,
+	) {
+		t.Errorf("after the reader another service opens it: %v", err)
+	}
+}
+
 func TestSQLiteRefusals(t *testing.T) {
 	dir := t.TempDir()
 	good := filepath.Join(dir, "sandbox.db")

@@ -27,7 +27,8 @@ type Options struct {
 	Kind Kind
 
 	// Keep leaves the schema as it is, and the jobs that a process has claimed: for tools that only
-	// read. An older schema may lack what a method reads.
+	// read. They may open a SQLite file beside the process that uses it, and cannot write to it. An
+	// older schema may lack what a method reads.
 	Keep bool
 
 	next *next // for tests
