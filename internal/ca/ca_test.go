@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/big"
 	"os"
 	"os/exec"
@@ -637,5 +638,43 @@ func TestPoliciesAreReadByAll(t *testing.T) {
 				t.Errorf("%s: %d: %v", policy, n, err)
 			}
 		}
+	}
+}
+
+// TestKeep checks that Open with Keep opens an authority, and creates nothing that it lacks.
+func TestKeep(t *testing.T) {
+	now := noon
+	create := options()
+	create.Now = func() time.Time { return now }
+	o := create
+	o.Keep = true
+	files := func(dir string) int {
+		list, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	empty := t.TempDir()
+	if _, err := Open(empty, o); !errors.Is(err, fs.ErrNotExist) || files(empty) > 0 {
+		t.Errorf("of an empty folder: %v, and it has %d files", err, files(empty))
+	}
+	dir := t.TempDir()
+	if _, err := Open(dir, create); err != nil {
+		t.Fatal(err)
+	}
+	have := files(dir)
+	now = now.AddDate(9, 0, 0) // when the time-stamping unit gets a successor
+	if _, err := Open(dir, o); err != nil || files(dir) != have {
+		t.Errorf("it opens with %v and makes %d files", err, files(dir)-have)
+	}
+	if _, err := Open(dir, create); err != nil || files(dir) == have {
+		t.Errorf("without Keep there is no successor: %v", err)
+	}
+	if err := os.Remove(filepath.Join(dir, "ocsp.crt")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir, o); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("without a certificate: %v", err)
 	}
 }

@@ -58,8 +58,11 @@ type Options struct {
 	// the real service, instead of an HMAC. Any reader of the certificate can then find the UIN by
 	// trying all.
 	PlainHash bool
-	Now       func() time.Time
-	Rand      io.Reader
+	// Keep creates nothing: what is missing is an fs.ErrNotExist, and a time-stamping unit gets no
+	// successor.
+	Keep bool
+	Now  func() time.Time
+	Rand io.Reader
 }
 
 // Authority issues certificates, OCSP responses and CRLs. Its methods may be called concurrently.
@@ -107,6 +110,11 @@ func Open(dir string, o Options) (*Authority, error) {
 		return nil, err
 	}
 	a := &Authority{opts: o}
+	if o.Keep {
+		if _, err := store.Read("signers.secret"); err != nil {
+			return nil, err
+		}
+	}
 	if a.secret, err = store.Secret("signers"); err != nil {
 		return nil, err
 	}
@@ -123,7 +131,7 @@ func Open(dir string, o Options) (*Authority, error) {
 		{"tsa", &a.tsa, &a.root, elliptic.P256(), a.tsaProfile(1)},
 	} {
 		e, err := a.load(store, step.name, step.curve)
-		if errors.Is(err, fs.ErrNotExist) {
+		if errors.Is(err, fs.ErrNotExist) && !o.Keep {
 			e, err = a.create(store, step.name, step.curve, step.parent, step.make)
 		}
 		if err != nil {
@@ -161,7 +169,7 @@ func (a *Authority) succeedTSA(store *keydir.Dir) error {
 		e, err := a.load(store, name, elliptic.P256())
 		if errors.Is(err, fs.ErrNotExist) {
 			now, ends := a.opts.Now(), a.tsa.cert.NotAfter
-			if ends.Sub(now) > successionDue || !a.root.cert.NotAfter.After(ends) ||
+			if a.opts.Keep || ends.Sub(now) > successionDue || !a.root.cert.NotAfter.After(ends) ||
 				!a.root.cert.NotAfter.After(now) {
 				return nil
 			}
