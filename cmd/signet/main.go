@@ -2,6 +2,7 @@
 //
 //	signet sandbox   everything on this machine, for development and tests
 //	signet serve     the service
+//	signet doctor    check the service and what it depends on
 //	signet migrate   migrate the database
 //	signet backup    write an encrypted backup
 //	signet restore   check a backup after restoring it
@@ -52,6 +53,7 @@ func main() {
 type cli struct {
 	Sandbox sandboxCmd `cmd:"" help:"Run everything on this machine, with personas, a demo and a clock that tests can move."`
 	Serve   serveCmd   `cmd:"" help:"Run the service."`
+	Doctor  doctorCmd  `cmd:"" help:"Check the service and everything that it depends on."`
 	Backup  backupCmd  `cmd:"" help:"Write an encrypted backup, also while the service runs."`
 	Restore restoreCmd `cmd:"" help:"Restore a backup, or check what was restored."`
 	Migrate migrateCmd `cmd:"" help:"Migrate the database, or say what a migration would do."`

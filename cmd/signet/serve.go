@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -34,7 +32,10 @@ func (c *serveCmd) Run(env *environment) error {
 	log := obs.NewLogger(env.errs, level)
 	if c.Check {
 		c.File = string(c.ConfigFile)
-		return printFindings(env.out, app.Examine(env.ctx, c.Config, log))
+		if err := printFindings(env.out, app.Examine(env.ctx, c.Config, log)); err != nil {
+			return fmt.Errorf("the service is not fit to start: %w", err)
+		}
+		return nil
 	}
 	c.File, c.Config.Change = string(c.ConfigFile), c.Change
 	a, err := app.Open(env.ctx, c.Config, time.Now, log)
@@ -78,23 +79,4 @@ func reload(args []string, a *app.App, level *slog.LevelVar) error {
 		return err
 	}
 	return level.UnmarshalText([]byte(c.Serve.LogLevel))
-}
-
-// errFindings makes the program end with 1 after the findings were printed.
-var errFindings = errors.New("the service is not fit to start")
-
-// printFindings prints a line for each finding.
-func printFindings(out io.Writer, findings []app.Finding) (err error) {
-	for _, f := range findings {
-		switch {
-		case f.Err != nil:
-			fmt.Fprintf(out, "FAILED  %s: %v\n", f.Check, f.Err)
-			err = errFindings
-		case f.Note != "":
-			fmt.Fprintf(out, "ok      %s: %s\n", f.Check, f.Note)
-		default:
-			fmt.Fprintf(out, "ok      %s\n", f.Check)
-		}
-	}
-	return err
 }

@@ -368,7 +368,7 @@ func (a *App) domain(sandbox bool) error {
 		offset = a.clock.offset
 	}
 	used := &usedStamps{Timestamper: stamps.source}
-	a.openHealth(used)
+	a.health = obs.NewHealth(a.subject(used.check).health()...)
 	var maxDocument int64
 	if sandbox && c.Strictness == strictnessReal {
 		maxDocument = 10_000_000 // docs/contract.md, 14.13
@@ -395,12 +395,10 @@ func (a *App) domain(sandbox bool) error {
 	if err != nil {
 		return err
 	}
-	public := jose.JSONWebKey{Key: key.Public(), Algorithm: string(jose.ES256), Use: "sig"}
-	thumb, err := public.Thumbprint(crypto.SHA256)
+	public, err := webhookJWK(key)
 	if err != nil {
 		return err
 	}
-	public.KeyID = base64.RawURLEncoding.EncodeToString(thumb)
 	jwks, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}})
 	if err != nil {
 		return err
@@ -431,6 +429,14 @@ func (a *App) domain(sandbox bool) error {
 		},
 	}
 	return nil
+}
+
+// webhookJWK returns the public part of the webhook key, as relying parties get it.
+func webhookJWK(key crypto.Signer) (jose.JSONWebKey, error) {
+	public := jose.JSONWebKey{Key: key.Public(), Algorithm: string(jose.ES256), Use: "sig"}
+	thumb, err := public.Thumbprint(crypto.SHA256)
+	public.KeyID = base64.RawURLEncoding.EncodeToString(thumb)
+	return public, err
 }
 
 // edges builds the pages.

@@ -38,6 +38,9 @@ func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) e
 		Calls: a.store, Recorder: a.calls, Audit: a.audit, Streams: a.streams(),
 		Password: a.Config.ConsolePassword,
 	}
+	if a.wall == nil { // the service
+		c.Doctor = a.doctor
+	}
 	if err := a.operatorLogin(c); err != nil {
 		return err
 	}
@@ -55,6 +58,20 @@ func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) e
 		elsewhere.ServeHTTP(w, r)
 	})
 	return nil
+}
+
+// doctor returns the findings of [App.Diagnose] for the console, faults first.
+func (a *App) doctor(ctx context.Context) (list []console.Finding) {
+	for _, f := range a.Diagnose(ctx) {
+		list = append(list, console.Finding{
+			Check: f.Check, Level: string(f.Level), Text: f.Text, Remedy: f.Remedy,
+		})
+	}
+	worse := map[string]int{string(Fault): 0, string(Warning): 1, string(OK): 2}
+	slices.SortStableFunc(list, func(a, b console.Finding) int {
+		return worse[a.Level] - worse[b.Level]
+	})
+	return list
 }
 
 // operatorLogin has operators log in by OpenID Connect, if that is configured.

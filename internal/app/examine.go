@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto"
 	"crypto/elliptic"
 	"crypto/rand"
 	"errors"
@@ -16,162 +17,204 @@ import (
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/keydir"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/store"
 )
-
-// Finding is what came of one look at a service that is not running.
-type Finding struct {
-	Check string // "database"
-	Note  string // what a start would do; may be empty
-	Err   error  // what is wrong, and what to do; nil: nothing
-}
-
-// examination collects findings.
-type examination struct {
-	config   Config
-	log      *slog.Logger
-	findings []Finding
-}
-
-func (e *examination) find(check, note string, err error) {
-	e.findings = append(e.findings, Finding{check, note, err})
-}
 
 // Examine looks at what a start of the service would use. It makes and changes nothing, listens
 // nowhere, and may run beside a running service.
 func Examine(ctx context.Context, c Config, log *slog.Logger) []Finding {
-	e := &examination{config: c, log: log}
-	if e.configuration() {
-		e.parts(ctx)
-	}
-	return e.findings
+	return stopped(&c, log).examine(ctx, atStart)
 }
 
-// configuration reports whether the rest can be looked at.
-func (e *examination) configuration() bool {
-	c := &e.config
-	err := c.complete(e.log)
-	if err == nil {
-		err = c.check()
-	}
-	if err == nil {
-		_, _, err = c.registered()
-	}
-	e.find("configuration", "", err)
-	return err == nil
+// Diagnose makes the checks of [Examine], asks everything that the service depends on, and signs,
+// timestamps and verifies a document of its own, which it does not store. The service may run.
+func Diagnose(ctx context.Context, c Config) []Finding {
+	return stopped(&c, slog.New(slog.DiscardHandler)).examine(ctx, atDoctor)
 }
 
-// parts looks at the database and the folders.
-func (e *examination) parts(ctx context.Context) {
-	c := &e.config
-	db, err := c.openKept(ctx, e.log)
+// Diagnose makes the checks of the function [Diagnose] with the parts of the running service.
+func (a *App) Diagnose(ctx context.Context) []Finding { return a.subject(nil).run(ctx, atDoctor) }
+
+// stopped is a service that does not run in this process.
+func stopped(c *Config, log *slog.Logger) *subject {
+	return &subject{config: c, listen: c.Listen, now: time.Now, log: log, free: documents.FreeSpace}
+}
+
+// examine opens the parts of a service that does not run in this process, and checks it.
+func (s *subject) examine(ctx context.Context, at occasions) []Finding {
+	list := s.configuration()
+	if list[0].Level == Fault {
+		return list
+	}
+	opened := s.open(ctx)
+	defer s.close()
+	return append(append(list, opened...), s.run(ctx, at)...)
+}
+
+// configuration completes and checks the configuration, without which nothing else can be checked.
+func (s *subject) configuration() []Finding {
+	err := s.config.complete(s.log)
+	if err == nil {
+		err = s.config.check()
+	}
+	if err == nil {
+		var parties []party.Party
+		if parties, _, err = s.config.registered(); err == nil {
+			_, err = party.NewRegistry(s.config.policy(0), parties...)
+		}
+	}
+	f := faulty(err, "correct the key that the text names; docs/operating.md describes it", "")
+	f.Check = "configuration"
+	return []Finding{f}
+}
+
+// open opens the database and the documents to read them, as far as they are there.
+func (s *subject) open(ctx context.Context) (list []Finding) {
+	find := func(check string, f Finding) {
+		f.Check = check
+		list = append(list, f)
+	}
+	c := s.config
+	db, err := store.Open(ctx, store.Options{
+		Database: c.databasePath(), Kind: store.AnyKind, Keep: true, Log: s.log,
+	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		none := deployment.None("the new database")
 		_, err = deployment.Check(ctx, none, c.folders()...)
-		e.find("deployment", "a start makes a new one", err)
-		return
-	case errors.Is(err, store.ErrInUse):
-		e.find("database", "a running process uses it, so this one has not looked into it", nil)
-		return
+		find("deployment", faulty(err, deploymentRemedy, "a start makes a new one"))
+		return list
 	case err != nil:
-		e.find("database", "", err)
-		return
+		find("database", faulty(err, databaseRemedy(err), ""))
+		m, _ := s.folder("keys").Mark(ctx) // checkKeys reports the error
+		s.id = m.ID
+		return list
 	}
-	defer func() { _ = db.Close() }()
-	e.find("database", "", nil)
-	note := ""
-	err = db.CheckSchema(ctx)
-	if err != nil {
-		note, err = "a start migrates it: "+err.Error(), nil
+	s.store = db
+	s.clock = &clock{
+		store: db, now: s.now, log: slog.New(slog.DiscardHandler), metric: func(time.Duration) {},
 	}
-	e.find("migrations", note, err)
 	checked, err := deployment.Check(ctx, db, c.folders()...)
-	note = ""
+	s.id = checked.ID
+	text := ""
 	if err == nil && checked.Old {
-		note = "a start gives it an identity"
+		text = "a start gives it an identity"
 	}
-	e.find("deployment", note, err)
+	find("deployment", faulty(err, deploymentRemedy, text))
+	if err != nil || checked.Old {
+		return list
+	}
+	s.documents, err = documents.OpenDir(
+		documents.Options{Path: s.folder("documents").Path, Free: s.free},
+	)
 	if err != nil {
-		return
+		find("documents", faulty(err, "make the folder writable for the service's user", ""))
 	}
-	e.facts(ctx, db)
-	e.documents(ctx)
-	e.keys()
-	k := clock{
-		store: db, now: time.Now, log: slog.New(slog.DiscardHandler),
-		metric: func(time.Duration) {},
-	}
-	if err = k.measure(ctx); err == nil {
-		err = k.check(ctx)
-	}
-	e.find("clock", "", err)
+	return list
 }
 
-// openKept opens the database as it is; fs.ErrNotExist if there is none.
-func (c *Config) openKept(ctx context.Context, log *slog.Logger) (*store.Store, error) {
-	return store.Open(ctx, store.Options{
-		Database: c.databasePath(), Kind: store.AnyKind, Keep: true, Log: log,
-	})
+// close closes what open has opened.
+func (s *subject) close() {
+	if s.store != nil {
+		_ = s.store.Close() // it was only read
+	}
+	if s.documents != nil {
+		_ = s.documents.Close()
+	}
 }
 
-// facts compares the configuration with the deployment's.
-func (e *examination) facts(ctx context.Context, db *store.Store) {
-	root, err := readCertificate(filepath.Join(e.config.Data, "authority", "root.crt"))
-	if err != nil {
-		e.find("authority", "", err)
-		return
+const deploymentRemedy = "correct data or database in the configuration, or mount the folder that is missing"
+
+// databaseRemedy says what to do about a database that cannot be opened.
+func databaseRemedy(err error) string {
+	switch {
+	case errors.Is(err, store.ErrNewerSchema):
+		return "start the newer release that migrated the database"
+	case errors.Is(err, store.ErrOtherKind):
+		return "set data and database to those of the service"
 	}
-	for _, f := range e.config.facts(root) {
-		recorded, err := db.Recorded(ctx, f.key)
-		note := ""
+	return "start the database; check host, port, user, password and name in database, and what the server's pg_hba.conf allows"
+}
+
+// checkFacts compares the configuration with what all nodes of the deployment share.
+func checkFacts(ctx context.Context, s *subject) (list []Finding) {
+	root, err := readCertificate(filepath.Join(s.config.Data, "authority", "root.crt"))
+	if errors.Is(err, fs.ErrNotExist) && s.id == "" {
+		return nil
+	}
+	if err != nil {
+		f := faulty(err, "restore the folder authority from a backup", "")
+		f.Check = "authority"
+		return []Finding{f}
+	}
+	for _, fact := range s.config.facts(root) {
+		recorded, err := s.store.Recorded(ctx, fact.key)
+		text := ""
 		switch {
 		case err != nil:
 		case recorded == "":
-			note = "a start records it"
+			text = "a start records it"
 		default:
-			err = f.against(recorded)
-			if err != nil {
-				err = errors.New(strings.TrimPrefix(err.Error(), f.key+": "))
+			if err = fact.against(recorded); err != nil {
+				err = errors.New(strings.TrimPrefix(err.Error(), fact.key+": "))
 			}
 		}
-		e.find(f.key, note, err)
+		f := faulty(err, "set "+fact.key+" to the deployment's on this node", text)
+		f.Check = fact.key
+		list = append(list, f)
 	}
+	return list
 }
 
-// documents looks whether documents can be stored.
-func (e *examination) documents(ctx context.Context) {
-	d, err := documents.OpenDir(documents.Options{Path: filepath.Join(e.config.Data, "documents")})
-	if err == nil {
-		err = errors.Join(d.Check(ctx), d.Close())
+// checkKeys looks whether all keys can be read. A key that is missing would be made at a start, and
+// what the old one has signed would not be valid any more.
+func checkKeys(ctx context.Context, s *subject) (list []Finding) {
+	err := errors.Join(s.marked(ctx, s.folder("keys")), s.marked(ctx, s.folder("authority")))
+	if err != nil {
+		return []Finding{faulty(err, "mount the folder that the other nodes use", "")}
 	}
-	e.find("documents", "", err)
+	for _, k := range serviceKeys() {
+		path := filepath.Join(s.config.Data, k.folder)
+		_, err := os.Stat(path)
+		if err == nil {
+			_, err = s.config.existingKey(k)
+		}
+		remedy := "restore it from a backup"
+		if errors.Is(err, keydir.ErrPermissions) {
+			remedy = "chmod 600 " + filepath.Join(path, k.name+".key")
+		}
+		if err != nil {
+			err = fmt.Errorf("%w: %s", err, remedy)
+		}
+		f := faulty(err, remedy, "")
+		f.Check = k.folder + "/" + k.name + ".key"
+		list = append(list, f)
+	}
+	return list
 }
 
-// keys looks whether all keys can be read. A key that is missing would be made at a start, and what
-// the old one has signed would not be valid any more.
-func (e *examination) keys() {
-	for _, k := range []struct {
-		folder, name string
-		curve        elliptic.Curve
-	}{
+// serviceKey is a private key of the service.
+type serviceKey struct {
+	folder, name string
+	curve        elliptic.Curve
+}
+
+func serviceKeys() []serviceKey {
+	return []serviceKey{
 		{"keys", "webhook", elliptic.P256()},
 		{"authority", "root", elliptic.P384()},
 		{"authority", "issuing", elliptic.P384()},
 		{"authority", "ocsp", elliptic.P256()},
 		{"authority", "tsa", elliptic.P256()},
-	} {
-		path := filepath.Join(e.config.Data, k.folder)
-		_, err := os.Stat(path)
-		if err == nil {
-			var dir *keydir.Dir
-			if dir, err = keydir.Open(path, rand.Reader); err == nil {
-				_, err = dir.Existing(k.name, k.curve)
-			}
-		}
-		if err != nil {
-			err = fmt.Errorf("%w: restore it from a backup", err)
-		}
-		e.find(k.folder+"/"+k.name+".key", "", err)
 	}
+}
+
+// existingKey reads a key.
+func (c *Config) existingKey(k serviceKey) (crypto.Signer, error) {
+	dir, err := keydir.Open(filepath.Join(c.Data, k.folder), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return dir.Existing(k.name, k.curve)
 }

@@ -5,46 +5,21 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"sync"
 
-	"github.com/signet-sign/signet/internal/deployment"
+	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/pades"
 )
 
-// openHealth sets the checks of what the service requires.
-func (a *App) openHealth(stamps *usedStamps) {
-	marked := func(ctx context.Context, p deployment.Part) error {
-		switch m, err := p.Mark(ctx); {
-		case err != nil:
-			return err
-		case m.ID != a.deployment:
-			return fmt.Errorf("%s is not of this deployment any more: is it mounted?", p)
-		}
-		return nil
+// subject returns the service as its checks see it. stamps may be nil.
+func (a *App) subject(stamps func(context.Context) error) *subject {
+	return &subject{
+		config: &a.Config, listen: a.Addr.String(), now: a.now, log: a.log,
+		free: documents.FreeSpace, running: true,
+		id: a.deployment, store: a.store, documents: a.documents, clock: a.clock, stamps: stamps,
 	}
-	folder := func(name string) deployment.Folder {
-		return deployment.Folder{Name: name, Path: filepath.Join(a.Config.Data, name)}
-	}
-	checks := []obs.Check{
-		{Name: "database", Run: func(ctx context.Context) error { return marked(ctx, a.store) }},
-		{Name: "migrations", Run: a.store.CheckSchema},
-		{Name: "documents", Run: func(ctx context.Context) error {
-			return errors.Join(marked(ctx, folder("documents")), a.documents.Check(ctx))
-		}},
-		{Name: "keys", Run: func(ctx context.Context) error {
-			_, err := a.keys.Read("webhook.key")
-			return errors.Join(marked(ctx, folder("keys")), marked(ctx, folder("authority")), err)
-		}},
-		// Only sealing depends on it.
-		{Name: "timestamps", Optional: true, Run: stamps.check},
-	}
-	if a.clock != nil {
-		checks = append(checks, obs.Check{Name: "clock", Run: a.clock.check})
-	}
-	a.health = obs.NewHealth(checks...)
 }
 
 // quiet returns a logger that says once a minute that the database or the disk is unavailable.

@@ -18,6 +18,7 @@ import (
 // stamps is the source of timestamps, and of the evidence that keeps them verifiable for decades.
 type stamps struct {
 	source   pades.Timestamper
+	external []*tsa.Client // what source asks, in this order; empty with the built-in authority
 	evidence pades.EvidenceSource
 	roots    *x509.CertPool      // of timestamps
 	known    []*x509.Certificate // roots, which timestamp tokens may omit
@@ -25,9 +26,11 @@ type stamps struct {
 
 // newStamps selects the built-in authority or external ones. ours is the evidence about the
 // certificates of this authority. Its root stays trusted for timestamps in both cases, because
-// documents signed before a switch have its timestamps.
+// documents signed before a switch have its timestamps. ours has all evidence about certificates of
+// the issuers in also, too.
 func newStamps(
 	c *Config, authority *ca.Authority, ours pades.EvidenceSource, now func() time.Time,
+	also ...*x509.Certificate,
 ) (stamps, error) {
 	s := stamps{evidence: ours, roots: authority.Roots()}
 	if len(c.TSAURLs) == 0 {
@@ -61,16 +64,15 @@ func newStamps(
 	client := &http.Client{}
 	var list tsa.Alternatives
 	for _, u := range c.TSAURLs {
-		list = append(
-			list,
-			&tsa.Client{
-				URL: u, HTTP: client, Policy: c.TSAPolicy, Roots: external, Now: now,
-				Rand: rand.Reader,
-			},
-		)
+		one := &tsa.Client{
+			URL: u, HTTP: client, Policy: c.TSAPolicy, Roots: external, Now: now, Rand: rand.Reader,
+		}
+		list, s.external = append(list, one), append(s.external, one)
 	}
 	s.source = list
-	s.evidence = sources{ours, &tsa.Fetcher{HTTP: client, Now: now, Skip: authority.Chain()}}
+	s.evidence = sources{ours, &tsa.Fetcher{
+		HTTP: client, Now: now, Skip: append(authority.Chain(), also...),
+	}}
 	return s, nil
 }
 

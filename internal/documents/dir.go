@@ -79,7 +79,7 @@ func OpenDir(o Options) (_ *Dir, err error) {
 	}
 	d := &Dir{root: root, now: o.Now, free: o.Free, fault: o.Fault}
 	if d.free == nil {
-		d.free = freeSpace
+		d.free = FreeSpace
 	}
 	if d.now == nil {
 		d.now = time.Now

@@ -4,8 +4,8 @@ package documents
 
 import "golang.org/x/sys/unix"
 
-// freeSpace is how many bytes this process may still write to the file system of a path.
-func freeSpace(path string) (uint64, error) {
+// FreeSpace returns how many bytes this process may still write to the file system of a path.
+func FreeSpace(path string) (uint64, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(path, &s); err != nil {
 		return 0, err

@@ -2,8 +2,8 @@ package documents
 
 import "golang.org/x/sys/windows"
 
-// freeSpace is how many bytes this process may still write to the file system of a path.
-func freeSpace(path string) (free uint64, err error) {
+// FreeSpace returns how many bytes this process may still write to the file system of a path.
+func FreeSpace(path string) (free uint64, err error) {
 	name, err := windows.UTF16PtrFromString(path)
 	if err == nil {
 		err = windows.GetDiskFreeSpaceEx(name, &free, nil, nil)

@@ -184,6 +184,8 @@ func TestOperators(t *testing.T) {
 		{"POST", "/console/requests/x/resend", 403, allowed, allowed},
 		{"POST", "/console/requests/x/seal", 403, allowed, allowed},
 		{"POST", "/console/requests/x/abort", 403, allowed, allowed},
+		{"GET", "/console/doctor", allowed, allowed, allowed},
+		{"POST", "/console/doctor", 403, allowed, allowed},
 		{"POST", "/console/parties/test", 403, allowed, allowed},
 		{"POST", "/console/party/x/test", 403, allowed, allowed},
 		{"POST", "/console/parties", 403, 403, allowed},
@@ -202,6 +204,21 @@ func TestOperators(t *testing.T) {
 			if want == allowed && (got == 401 || got == 403) || want != allowed && got != want {
 				t.Errorf("%s %s: %d, want %d", test.method, test.path, got, want)
 			}
+		}
+	}
+
+	if page := viewer.do("GET", "/console/doctor", nil).body; strings.Contains(
+		page, "Run the checks",
+	) {
+		t.Error("a viewer is offered to run the checks")
+	}
+	found := desk.do("POST", "/console/doctor", nil)
+	for _, want := range []string{
+		"Run the checks again", "signed, timestamped and verified a test document of level B-LTA",
+		"Something does not work", "console login", "To mend it:",
+	} {
+		if !strings.Contains(found.body, want) {
+			t.Errorf("%d: the findings lack %q", found.status, want)
 		}
 	}
 

@@ -29,7 +29,7 @@ type Role int
 const (
 	NoRole   Role = iota
 	Viewer        // see everything but evidence and the audit log
-	Operator      // act on requests, take evidence and the audit log, and test relying parties
+	Operator      // act on requests, take evidence and the audit log, run tests and checks
 	Admin         // change relying parties, and end sessions
 )
 
@@ -53,7 +53,7 @@ func needs(r *http.Request) Role {
 		return Operator
 	case read, r.URL.Path == "/console/logout":
 		return Viewer
-	case strings.HasPrefix(r.URL.Path, "/console/requests/"), last == "test":
+	case strings.HasPrefix(r.URL.Path, "/console/requests/"), last == "test", last == doctorPath:
 		return Operator
 	}
 	return Admin

@@ -61,6 +61,10 @@ type Console struct {
 	// Audit is the log that holds the events of all trails.
 	Audit *audit.Log
 
+	// Doctor checks the service and everything that it depends on, faults first. It is nil in a
+	// sandbox.
+	Doctor func(ctx context.Context) []Finding
+
 	// Streams notify open pages of changes.
 	Streams httpx.Streams
 
@@ -108,6 +112,10 @@ const auditFile = "audit.jsonl"
 // pageTimeout bounds the queries and calls of one page, such as a search through years of requests.
 const pageTimeout = 15 * time.Second
 
+// doctorTimeout bounds the checks of the service. Each call to another server has a bound of its
+// own.
+const doctorTimeout = 2 * time.Minute
+
 // Handler serves everything below [Base]. It has to be mounted beside the kit's /static/, and
 // inside http.CrossOriginProtection, because browsers send the password with cross-site posts too.
 func (c *Console) Handler() http.Handler {
@@ -127,6 +135,8 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /console/calls", c.handle(c.calls))
 	mux.HandleFunc("GET /console/calls/{id}", c.handle(c.call))
 	c.partyRoutes(mux)
+	mux.HandleFunc("GET /console/"+doctorPath, c.doctor(false))
+	mux.HandleFunc("POST /console/"+doctorPath, c.doctor(true))
 	mux.HandleFunc("GET /console/sessions", c.handle(c.listSessions))
 	mux.HandleFunc("POST /console/sessions/end", c.handle(c.endSession))
 	mux.HandleFunc("POST /console/logout", c.handle(c.logout))

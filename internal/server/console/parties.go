@@ -334,7 +334,7 @@ func (c *Console) checks(p *party.Party, d party.Diagnosis) []Check {
 func keyCheck(d party.Diagnosis) Check {
 	check := Check{Name: "jwks", Tone: "good"}
 	if d.KeysErr != nil {
-		check.Tone, check.Text = "bad", plainError(d.KeysErr)
+		check.Tone, check.Text = "bad", PlainError(d.KeysErr)
 		return check
 	}
 	usable := 0
@@ -374,7 +374,7 @@ const expiring = 14 * 24 * time.Hour
 func (c *Console) webhookCheck(d party.Diagnosis) Check {
 	check := Check{Name: "webhook", Tone: "good"}
 	if d.WebhookErr != nil {
-		check.Tone, check.Text = "bad", plainError(d.WebhookErr)
+		check.Tone, check.Text = "bad", PlainError(d.WebhookErr)
 		if d.Webhook.Addr != "" {
 			check.More = []string{"connected to " + d.Webhook.Addr + "; the TLS handshake failed"}
 		}

@@ -14,9 +14,9 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 )
 
-// plainError says in words what an error of a connection means and what to do about it, and has the
+// PlainError says in words what an error of a connection means and what to do about it, and has the
 // text of any other error without secrets of URLs.
-func plainError(err error) string {
+func PlainError(err error) string {
 	var (
 		dns       *net.DNSError
 		timeout   net.Error

@@ -68,7 +68,7 @@ func TestPlainError(t *testing.T) {
 		{&net.DNSError{Name: "shop.example", IsNotFound: true}, "shop.example is not known"},
 		{errors.New("odd"), "odd"},
 	} {
-		got := plainError(test.err)
+		got := PlainError(test.err)
 		if !strings.Contains(got, test.want) {
 			t.Errorf("%v: %q, want %q", test.err, got, test.want)
 		}

@@ -428,6 +428,36 @@ func galleryConsole(now time.Time) []Sample {
 			Row: signed.Row, Verdict: sampleVerdict("intact/product_lta.pdf").Verdict,
 		}},
 		{"console-request-cancelled", 200, cancelled},
+		{"console-doctor", 200, console.Doctor{May: true}},
+		{"console-doctor-viewer", 200, console.Doctor{}},
+		{"console-doctor-fine", 200, console.Doctor{
+			May: true, Ran: true,
+			Findings: []console.Finding{{Check: "configuration", Level: "ok"}},
+		}},
+		{"console-doctor-findings", 200, console.Doctor{
+			May: true, Ran: true, Findings: []console.Finding{
+				{
+					Check: "timestamps", Level: "fault",
+					Text:   "tsa.example.com: The server refuses the connection. Check that it runs and that the port is right.",
+					Remedy: "check tsa_urls and the firewall; tsa_roots needs the root of the authority's certificate, and tsa_policy a policy that it has",
+				},
+				{
+					Check: "relying party harbour-lane-housing-cooperative", Level: "warning",
+					Text:   "the certificate of its webhook ends on 2026-12-03",
+					Remedy: "let the relying party renew it",
+				},
+				{Check: "configuration", Level: "ok"},
+				{
+					Check: "database server",
+					Level: "ok",
+					Text:  "PostgreSQL 15.14, 412µs for a query",
+				},
+				{
+					Check: "signature", Level: "ok",
+					Text: "signed, timestamped and verified a test document of level B-LTA in 142ms",
+				},
+			},
+		}},
 		{"console-logged-out", 200, console.LoggedOut{}},
 		{"console-sessions", 200, console.SessionsPage{
 			Login: true, Name: "ops@example.com", Role: "admin", LoggedIn: true, MayEnd: true,

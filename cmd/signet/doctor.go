@@ -1,0 +1,64 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/signet-sign/signet/internal/app"
+)
+
+// doctorCmd checks a service and everything that it depends on.
+type doctorCmd struct {
+	configured
+	JSON bool `help:"Print the findings as JSON." name:"json"`
+}
+
+func (c *doctorCmd) Run(env *environment) error {
+	c.File = string(c.ConfigFile)
+	findings := app.Diagnose(env.ctx, c.Config)
+	if !c.JSON {
+		return printFindings(env.out, findings)
+	}
+	e := json.NewEncoder(env.out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return errors.Join(e.Encode(findings), faults(findings))
+}
+
+// printFindings prints a table of the findings, with the remedies below them. The error tells the
+// number of faults.
+func printFindings(out io.Writer, findings []app.Finding) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, f := range findings {
+		line := string(f.Level) + "\t" + f.Check
+		if f.Text != "" {
+			line += "\t" + strings.ReplaceAll(f.Text, "\n", "; ")
+		}
+		fmt.Fprintln(table, line)
+		if f.Remedy != "" {
+			fmt.Fprintf(table, "\t\tremedy: %s\n", f.Remedy)
+		}
+	}
+	return errors.Join(table.Flush(), faults(findings))
+}
+
+// faults returns an error if there is a fault.
+func faults(findings []app.Finding) error {
+	n := 0
+	for _, f := range findings {
+		if f.Level == app.Fault {
+			n++
+		}
+	}
+	switch n {
+	case 0:
+		return nil
+	case 1:
+		return errors.New("1 fault")
+	}
+	return fmt.Errorf("%d faults", n)
+}

@@ -1,0 +1,230 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/signet-sign/signet/internal/deployment"
+	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/obs"
+	"github.com/signet-sign/signet/internal/store"
+)
+
+// Level says how serious a finding is.
+type Level string
+
+// The levels.
+const (
+	OK      Level = "ok"
+	Warning Level = "warning" // the service works, and will not for long or not for everyone
+	Fault   Level = "fault"   // the service does not work
+)
+
+// Finding is what a check has found. It contains no secret.
+type Finding struct {
+	Check  string `json:"check"` // "database"
+	Level  Level  `json:"level"`
+	Text   string `json:"text,omitempty"`   // what is so
+	Remedy string `json:"remedy,omitempty"` // what to do; empty if OK
+}
+
+func ok(format string, args ...any) Finding {
+	return Finding{Level: OK, Text: fmt.Sprintf(format, args...)}
+}
+
+func warning(remedy, format string, args ...any) Finding {
+	return Finding{Level: Warning, Text: fmt.Sprintf(format, args...), Remedy: remedy}
+}
+
+// faulty returns a fault if err is not nil, and otherwise OK with text.
+func faulty(err error, remedy, text string) Finding {
+	if err != nil {
+		return Finding{Level: Fault, Text: err.Error(), Remedy: remedy}
+	}
+	return Finding{Level: OK, Text: text}
+}
+
+// subject is a service that is checked, or the parts of one that does not run.
+type subject struct {
+	config    *Config
+	now       func() time.Time
+	log       *slog.Logger
+	listen    string // address of the public listener
+	free      func(path string) (bytes uint64, err error)
+	running   bool   // it is the service of this process
+	id        string // identity of the deployment; "" if it is not known
+	store     *store.Store
+	documents *documents.Dir
+	clock     *clock                          // nil in a sandbox
+	stamps    func(ctx context.Context) error // of the last timestamp
+}
+
+// folder returns a folder of the data.
+func (s *subject) folder(name string) deployment.Folder {
+	return deployment.Folder{Name: name, Path: filepath.Join(s.config.Data, name)}
+}
+
+// marked checks that a part is of the deployment.
+func (s *subject) marked(ctx context.Context, p deployment.Part) error {
+	switch m, err := p.Mark(ctx); {
+	case err != nil:
+		return err
+	case m.ID != s.id:
+		return fmt.Errorf("%s is not of this deployment any more: is it mounted?", p)
+	}
+	return nil
+}
+
+// occasions are the occasions on which a check is made.
+type occasions int
+
+const (
+	atReadiness occasions = 1 << iota // GET /readyz, often: cheap, and nothing leaves the machine
+	atStart                           // signet serve --check
+	atDoctor                          // signet doctor, and the console: calls others, and signs
+
+	always = atReadiness | atStart | atDoctor
+)
+
+// needs are the parts without which a check is not made.
+type needs int
+
+const (
+	needsIdentity needs = 1 << iota // of a deployment that has one
+	needsStore
+	needsDocuments
+	needsClock
+	needsStamps
+)
+
+// check is one of the checks of a service.
+type check struct {
+	name     string // of its findings, unless they have others
+	at       occasions
+	needs    needs
+	optional bool // a service is ready in spite of a fault
+	run      func(ctx context.Context, s *subject) []Finding
+}
+
+// checks are all checks of an open service, in the order of their findings.
+func checks() []check {
+	one := func(run func(context.Context, *subject) Finding) func(context.Context, *subject) []Finding {
+		return func(ctx context.Context, s *subject) []Finding { return []Finding{run(ctx, s)} }
+	}
+	return []check{
+		{"database", always, needsStore, false, one(checkDatabase)},
+		{"migrations", always, needsStore, false, one(checkSchema)},
+		{"facts", atStart | atDoctor, needsStore, false, checkFacts},
+		{"documents", always, needsDocuments, false, one(checkDocuments)},
+		{"keys", always, needsIdentity, false, checkKeys},
+		{"clock", always, needsClock, false, one(checkClock)},
+		{"timestamps", atReadiness, needsStamps, true, one(checkLastStamp)},
+		{"database server", atDoctor, needsStore, false, one(checkServer)},
+		{"disk", atDoctor, 0, false, one(checkDisk)},
+		{"certificates", atDoctor, needsIdentity, false, checkCertificates},
+		{"timestamps", atDoctor, needsIdentity, false, checkAuthorities},
+		{"signature", atDoctor, needsIdentity, false, one(checkSignature)},
+		{"login", atDoctor, 0, false, checkLogin},
+		{"exposure", atDoctor, 0, false, checkExposure},
+		{"proxy", atDoctor, needsIdentity, false, checkProxy},
+		{"relying party", atDoctor, 0, false, checkParties},
+	}
+}
+
+// possible reports whether the subject has the parts that a check needs.
+func (c check) possible(s *subject) bool {
+	return (c.needs&needsIdentity == 0 || s.id != "") &&
+		(c.needs&needsStore == 0 || s.store != nil) &&
+		(c.needs&needsDocuments == 0 || s.documents != nil) &&
+		(c.needs&needsClock == 0 || s.clock != nil) &&
+		(c.needs&needsStamps == 0 || s.stamps != nil)
+}
+
+// findings makes the check, and names its findings.
+func (c check) findings(ctx context.Context, s *subject) []Finding {
+	list := c.run(ctx, s)
+	for i := range list {
+		if list[i].Check == "" {
+			list[i].Check = c.name
+		}
+	}
+	return list
+}
+
+// run makes the checks of an occasion one after the other.
+func (s *subject) run(ctx context.Context, at occasions) (list []Finding) {
+	for _, c := range checks() {
+		if c.at&at != 0 && c.possible(s) {
+			list = append(list, c.findings(ctx, s)...)
+		}
+	}
+	return list
+}
+
+// health returns the checks of the readiness.
+func (s *subject) health() (list []obs.Check) {
+	for _, c := range checks() {
+		if c.at&atReadiness == 0 || !c.possible(s) {
+			continue
+		}
+		list = append(list, obs.Check{
+			Name: c.name, Optional: c.optional, Run: func(ctx context.Context) error {
+				var errs []error
+				for _, f := range c.findings(ctx, s) {
+					if f.Level == Fault {
+						errs = append(errs, errors.New(f.Text))
+					}
+				}
+				return errors.Join(errs...)
+			},
+		})
+	}
+	return list
+}
+
+func checkDatabase(ctx context.Context, s *subject) Finding {
+	return faulty(
+		s.marked(ctx, s.store), "start the database, and set database to the one of the deployment",
+		"",
+	)
+}
+
+func checkSchema(ctx context.Context, s *subject) Finding {
+	err := s.store.CheckSchema(ctx)
+	if err != nil && !s.running {
+		return ok("a start migrates it: %v", err)
+	}
+	return faulty(err, "restart the service, which migrates the database", "")
+}
+
+func checkDocuments(ctx context.Context, s *subject) Finding {
+	return faulty(
+		errors.Join(s.marked(ctx, s.folder("documents")), s.documents.Check(ctx)),
+		"mount the folder, make it writable for the service's user, or free space on its disk", "",
+	)
+}
+
+func checkLastStamp(ctx context.Context, s *subject) Finding {
+	return faulty(s.stamps(ctx), "run signet doctor, which asks each timestamp authority", "")
+}
+
+func checkClock(ctx context.Context, s *subject) Finding {
+	if !s.running {
+		if err := s.clock.measure(ctx); err != nil {
+			return faulty(err, "start the database", "")
+		}
+	}
+	const remedy = "synchronise the clocks of this machine and of the database's, as by chrony"
+	offset := s.clock.offset()
+	if err := s.clock.check(ctx); err != nil || offset.Abs() < clockWarn {
+		return faulty(err, remedy, "")
+	}
+	return warning(
+		remedy, "the clock of this node is ahead of the database's by %s",
+		offset.Round(time.Millisecond),
+	)
+}

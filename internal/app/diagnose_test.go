@@ -1,0 +1,548 @@
+package app
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/store/pgtest"
+	"github.com/signet-sign/signet/pades/tsa"
+)
+
+// clinic is a healthy service and what it depends on.
+type clinic struct {
+	*testing.T
+	config   Config
+	now      func() time.Time
+	free     func(path string) (uint64, error)
+	provider *httptest.Server
+	stamps   *httptest.Server
+	party    *partytest.Party
+}
+
+// The secrets of a clinic, which no finding may contain.
+const (
+	clinicSecret = "kR3vN8tYq2wXz5LmHs7P"
+	clinicQuery  = "hook-secret-9f2c"
+)
+
+func newClinic(t *testing.T, database string) *clinic {
+	t.Helper()
+	c := &clinic{T: t, now: time.Now, free: documents.FreeSpace, party: partytest.Start(t)}
+
+	mux := http.NewServeMux()
+	c.provider = httptest.NewServer(mux)
+	t.Cleanup(c.provider.Close)
+	answer := func(path string, v any) {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			_ = json.NewEncoder(w).Encode(v)
+		})
+	}
+	answer("/.well-known/openid-configuration", map[string]any{
+		"issuer": c.provider.URL, "authorization_endpoint": c.provider.URL + "/authorize",
+		"token_endpoint": c.provider.URL + "/token", "jwks_uri": c.provider.URL + "/keys",
+	})
+	answer("/keys", json.RawMessage(`{"keys":[{"kty":"EC"}]}`))
+	answer("/empty/keys", json.RawMessage(`{"keys":[]}`))
+	answer("/empty/.well-known/openid-configuration", map[string]any{
+		"issuer":                 c.provider.URL + "/empty",
+		"authorization_endpoint": c.provider.URL + "/authorize",
+		"token_endpoint":         c.provider.URL + "/token",
+		"jwks_uri":               c.provider.URL + "/empty/keys",
+	})
+	mux.HandleFunc("/token", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		id, secret, _ := r.BasicAuth()
+		why := "invalid_grant"
+		if id != "signet" || secret != clinicSecret {
+			why = "invalid_client"
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": why})
+	})
+
+	roots := c.startStamps()
+	p := c.party.Registration()
+	c.config = serviceConfig(t, database)
+	c.config.PublicURL = "https://sign.test"
+	c.config.OIDCIssuer, c.config.OIDCClientID = c.provider.URL, "signet"
+	c.config.OIDCClientSecret = clinicSecret
+	c.config.AllowPrivate = true
+	c.config.TSAURLs, c.config.TSARoots = List{c.stamps.URL}, roots
+	c.config.Parties = PartyList{{
+		ClientID: p.ClientID, Name: p.Name, JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL,
+		WebhookURL: p.WebhookURL + "?key=" + clinicQuery,
+	}}
+	return c
+}
+
+// startStamps starts an external timestamp authority, and returns the file with its root.
+func (c *clinic) startStamps() (roots string) {
+	mux := http.NewServeMux()
+	c.stamps = httptest.NewServer(mux)
+	c.Cleanup(c.stamps.Close)
+	authority, err := ca.Open(c.TempDir(), ca.Options{
+		Name: "Stamps", BaseURL: c.stamps.URL, Now: time.Now, Rand: rand.Reader,
+	})
+	if err != nil {
+		c.Fatal(err)
+	}
+	key, chain := authority.TSA()
+	unit, err := tsa.New(tsa.Config{
+		Key: key, Chain: chain, Policy: ca.TimestampPolicy, Accuracy: time.Second, Now: time.Now,
+		Rand: rand.Reader,
+	})
+	if err != nil {
+		c.Fatal(err)
+	}
+	mux.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
+		query, err := io.ReadAll(r.Body)
+		if err != nil {
+			c.Error(err)
+		}
+		response, _ := unit.Respond(r.Context(), query) // a refusal is a response too
+		w.Header().Set("Content-Type", "application/timestamp-reply")
+		_, _ = w.Write(response)
+	})
+	mux.HandleFunc("GET "+ca.PathRootCRL, func(w http.ResponseWriter, _ *http.Request) {
+		crl, err := authority.RootCRL()
+		if err != nil {
+			c.Error(err)
+		}
+		_, _ = w.Write(crl)
+	})
+	return write(
+		c.T,
+		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority.Root().Raw})),
+		0o644,
+	)
+}
+
+// start starts the service, and stops it unless it is to run on.
+func (c *clinic) start(running bool) *App {
+	c.Helper()
+	a, err := Open(c.Context(), c.config, c.now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		c.Fatal(err)
+	}
+	stop := runService(c.T, a)
+	if !running {
+		if err := stop(); err != nil {
+			c.Fatal(err)
+		}
+	}
+	return a
+}
+
+// diagnose returns the findings that are not OK.
+func (c *clinic) diagnose() (bad []Finding) {
+	c.Helper()
+	config := c.config
+	s := &subject{
+		config: &config, listen: config.Listen, now: c.now, free: c.free,
+		log: slog.New(slog.DiscardHandler),
+	}
+	list := s.examine(c.Context(), atDoctor)
+	text, err := json.Marshal(list)
+	if err != nil {
+		c.Fatal(err)
+	}
+	for _, secret := range []string{clinicSecret, clinicQuery, strong} {
+		if strings.Contains(string(text), secret) {
+			c.Errorf("a secret is in %s", text)
+		}
+	}
+	for _, f := range list {
+		if f.Level != OK && !strings.Contains(f.Remedy, "allow_private") { // the servers are local
+			bad = append(bad, f)
+		}
+		if f.Level != OK && (f.Text == "" || f.Remedy == "") {
+			c.Errorf("no text or no remedy: %+v", f)
+		}
+	}
+	return bad
+}
+
+// expect expects a finding whose text and remedy contain these words.
+func (c *clinic) expect(found []Finding, level Level, check, text, remedy string) {
+	c.Helper()
+	for _, f := range found {
+		if f.Level == level && f.Check == check && strings.Contains(f.Text, text) &&
+			strings.Contains(f.Remedy, remedy) {
+			return
+		}
+	}
+	c.Errorf("no %s of %s with %q and the remedy %q among %+v", level, check, text, remedy, found)
+}
+
+// TestDiagnose plants one mistake at a time into a healthy service that is stopped, and expects
+// the finding that names it and the remedy.
+func TestDiagnose(t *testing.T) {
+	data := func(c *clinic, parts ...string) string {
+		return filepath.Join(append([]string{c.config.Data}, parts...)...)
+	}
+	must := func(c *clinic, err error) {
+		c.Helper()
+		if err != nil {
+			c.Fatal(err)
+		}
+	}
+	away := func(name string) func(*clinic) {
+		return func(c *clinic) {
+			must(c, os.Rename(data(c, name), data(c, name)+"-away"))
+			must(c, os.Mkdir(data(c, name), 0o700))
+		}
+	}
+	later := func(years int) func(*clinic) {
+		return func(c *clinic) { c.now = func() time.Time { return time.Now().AddDate(years, 0, -5) } }
+	}
+	server := func(c *clinic, h http.HandlerFunc) string {
+		s := httptest.NewServer(h)
+		c.Cleanup(s.Close)
+		return s.URL
+	}
+	for _, test := range []struct {
+		name                string
+		plant               func(c *clinic)
+		level               Level
+		check, text, remedy string
+	}{
+		{"nothing", func(*clinic) {}, OK, "", "", ""},
+		{
+			"no data folder", func(c *clinic) { c.config.Data = "" },
+			Fault, "configuration", "data: a folder is needed", "correct the key",
+		},
+		{
+			"no address", func(c *clinic) { c.config.Listen = "" },
+			Fault, "configuration", "listen: an address is needed", "correct the key",
+		},
+		{
+			"plain public URL", func(c *clinic) { c.config.PublicURL = "http://sign.test" },
+			Fault, "configuration", "public_url: documents and logins would cross", "correct",
+		},
+		{
+			"allowed risk",
+			func(c *clinic) { c.config.StaticQR, c.config.Unsafe = true, List{"static_qr"} },
+			Warning, "exposure", "static_qr is unsafe", "remove the key",
+		},
+		{
+			"weak password", func(c *clinic) { c.config.ConsolePassword = "passwordpassword" },
+			Fault, "configuration", "console_password: it is easy to guess", "correct the key",
+		},
+		{
+			"secret's file away", func(c *clinic) { c.config.MetricsTokenFile = "/nonexistent" },
+			Fault, "configuration", "metrics_token_file: open /nonexistent", "correct the key",
+		},
+		{
+			"another database",
+			func(c *clinic) { c.config.Database = "mysql://root:" + strong + "@db/signet" },
+			Fault, "configuration", "postgres://", "correct the key",
+		},
+		{
+			"metrics for all", func(c *clinic) { c.config.Control = "0.0.0.0:0" },
+			Warning, "exposure", "/metrics on 0.0.0.0:0 is open", "set metrics_token",
+		},
+		{
+			"public URL of another deployment",
+			func(c *clinic) { c.config.PublicURL = "https://other.test" },
+			Fault, "public_url", "https://sign.test for the deployment", "set public_url",
+		},
+		{
+			"no database file", func(c *clinic) { must(c, os.Remove(data(c, "signet.db"))) },
+			Fault, "deployment", "is new, and the documents folder", "correct data or database",
+		},
+		{
+			"database of garbage", func(c *clinic) {
+				must(c, os.WriteFile(data(c, "signet.db"), []byte("not a database, but a text\n"), 0o600))
+			},
+			Fault, "database", "not a database", "database",
+		},
+		{
+			"documents not mounted", away("documents"),
+			Fault, "deployment", "documents folder", "mount the folder",
+		},
+		{
+			"authority not mounted", away("authority"),
+			Fault, "deployment", "authority folder", "mount the folder",
+		},
+		{
+			"key lost", func(c *clinic) { must(c, os.Remove(data(c, "keys", "webhook.key"))) },
+			Fault, "keys/webhook.key", "no such file", "restore it from a backup",
+		},
+		{
+			"key for all",
+			func(c *clinic) { must(c, os.Chmod(data(c, "authority", "root.key"), 0o644)) },
+			Fault, "authority/root.key", "accessible to group or others", "chmod 600",
+		},
+		{
+			"key of another authority", func(c *clinic) {
+				from := filepath.Join(c.TempDir(), "authority")
+				_, err := ca.Open(from, ca.Options{
+					Name: "Signet", BaseURL: "https://sign.test", Now: time.Now, Rand: rand.Reader,
+				})
+				must(c, err)
+				for _, name := range []string{"issuing.key", "issuing.crt"} {
+					must(c, os.Rename(filepath.Join(from, name), data(c, "authority", name)))
+				}
+			},
+			Fault, "signature", "issuing was not issued by the authority beside it", "keys",
+		},
+		{
+			"certificate ends soon", later(10), Warning, "certificates", "issuing until",
+			"successor",
+		},
+		{
+			"certificate has ended", later(11), Fault, "certificates", "issuing until", "successor",
+		},
+		{
+			"disk almost full", func(c *clinic) {
+				c.free = func(string) (uint64, error) { return 100 << 20, nil }
+			},
+			Warning, "disk", "0.1 GiB are free", "free space",
+		},
+		{
+			"disk full", func(c *clinic) {
+				c.free = func(string) (uint64, error) { return 1 << 20, nil }
+			},
+			Fault, "documents", "1 MiB are free", "free space on its disk",
+		},
+		{
+			"no timestamp authority", func(c *clinic) { c.stamps.Close() },
+			Fault, "timestamps", "refuses the connection", "tsa_urls",
+		},
+		{
+			"another root", func(c *clinic) {
+				c.config.TSARoots = data(c, "authority", "root.crt")
+			},
+			Fault, "timestamps", "127.0.0.1", "tsa_roots",
+		},
+		{
+			"unknown policy", func(c *clinic) { c.config.TSAPolicy = "1.2.3.4" },
+			Fault, "timestamps", "127.0.0.1", "tsa_policy",
+		},
+		{
+			"one of two timestamp authorities", func(c *clinic) {
+				c.config.TSAURLs = append(c.config.TSAURLs, "http://127.0.0.1:1/")
+			},
+			Warning, "timestamps", "127.0.0.1:1: The server refuses the connection", "tsa_urls",
+		},
+		{
+			"no provider", func(c *clinic) { c.config.OIDCIssuer = "" },
+			Warning, "login", "no signer can log in", "set oidc_issuer",
+		},
+		{
+			"no client", func(c *clinic) { c.config.OIDCClientID = "" },
+			Fault, "login", "knows no client", "set oidc_client_id",
+		},
+		{
+			"provider away", func(c *clinic) { c.provider.Close() },
+			Fault, "login", "refuses the connection", "oidc_issuer",
+		},
+		{
+			"other spelling of the issuer", func(c *clinic) { c.config.OIDCIssuer += "/" },
+			Fault, "login", "issuer", "as the provider writes it",
+		},
+		{
+			"provider without keys", func(c *clinic) { c.config.OIDCIssuer += "/empty" },
+			Fault, "login", "there is none", "oidc_issuer",
+		},
+		{
+			"other client secret", func(c *clinic) { c.config.OIDCClientSecret = strong },
+			Fault, "login", "does not accept the client", "oidc_client_secret",
+		},
+		{
+			"operators' client", func(c *clinic) {
+				c.config.ConsoleOIDCIssuer, c.config.ConsoleOIDCClientID = c.provider.URL, "console"
+				c.config.ConsoleURL, c.config.ConsoleRoles = "https://console.test", List{"a=admin"}
+			},
+			Fault, "console login", "does not accept the client", "console_oidc_client_id",
+		},
+		{
+			"no relying party", func(c *clinic) { c.config.Parties = nil },
+			Warning, "relying party", "there is none", "register one",
+		},
+		{
+			"no JWKS", func(c *clinic) { c.config.Parties[0].JWKSURL = server(c, http.NotFound) },
+			Fault, "relying party ID", "answered 404", "correct jwks_url",
+		},
+		{
+			"JWKS without a key", func(c *clinic) {
+				c.config.Parties[0].JWKSURL = server(c, func(w http.ResponseWriter, _ *http.Request) {
+					_, _ = io.WriteString(w, `{"keys":[]}`)
+				})
+			},
+			Fault, "relying party ID", "no usable key", "publish its keys",
+		},
+		{
+			"private addresses", func(c *clinic) { c.config.AllowPrivate = false },
+			Fault, "configuration", "the scheme is not https", "correct",
+		},
+		{
+			"webhook away", func(c *clinic) {
+				c.config.Parties[0].WebhookURL = "http://127.0.0.1:1/?key=" + clinicQuery
+			},
+			Fault, "relying party ID", "its webhook: The server refuses", "correct webhook_url",
+		},
+		{
+			"webhook of an unknown authority", func(c *clinic) {
+				s := httptest.NewTLSServer(http.NotFoundHandler())
+				c.Cleanup(s.Close)
+				c.config.Parties[0].WebhookURL = s.URL
+			},
+			Fault, "relying party ID", "authority that this machine does not trust", "webhook_url",
+		},
+		{
+			"broken registration", func(c *clinic) {
+				c.config.Parties[0].JWKSURL = strings.Replace(c.config.Parties[0].JWKSURL, "//", "//user@", 1)
+			},
+			Fault, "relying party ID", "user information", "correct its registration",
+		},
+		{
+			"port of another program", func(c *clinic) {
+				c.config.Listen = strings.TrimPrefix(server(c, http.NotFound), "http://")
+			},
+			Fault, "listen", "another program answers", "set listen",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			c := newClinic(t, "")
+			c.start(false)
+			test.plant(c)
+			found := c.diagnose()
+			if test.check == "" {
+				if len(found) > 0 {
+					t.Errorf("%+v", found)
+				}
+				return
+			}
+			id := c.party.ClientID
+			c.expect(
+				found, test.level, strings.Replace(test.check, "ID", id, 1), test.text, test.remedy,
+			)
+		})
+	}
+}
+
+// TestDiagnosePostgres plants mistakes that concern the database's server.
+func TestDiagnosePostgres(t *testing.T) {
+	cluster := pgtest.Cluster{Durable: true}
+	t.Cleanup(cluster.Stop)
+	database := cluster.Database(t)
+	c := newClinic(t, database)
+	c.start(false)
+	if found := c.diagnose(); len(found) > 0 {
+		t.Errorf("a healthy service: %+v", found)
+	}
+	for _, test := range []struct {
+		database string
+		level    Level
+		check    string
+		text     string
+		remedy   string
+	}{
+		{database + "&synchronous_commit=off", Fault, "database server", "synchronous_commit is off", "set it to on"},
+		{database + "&default_transaction_read_only=on", Fault, "database server", "takes no changes", "target_session_attrs"},
+		{strings.Replace(database, "/test1", "/test9", 1), Fault, "database", "does not exist", "name in database"},
+		{"postgres://signet:" + strong + "@127.0.0.1:1/signet", Fault, "database", "refused", "start the database"},
+		{cluster.Database(t), Fault, "deployment", "folder", "correct data or database"},
+	} {
+		c.config.Database = test.database
+		c.expect(c.diagnose(), test.level, test.check, test.text, test.remedy)
+	}
+	c.config.Database = database
+	for ahead, level := range map[time.Duration]Level{2 * time.Second: Warning, -6 * time.Second: Fault} {
+		c.now = func() time.Time { return time.Now().Add(ahead) }
+		c.expect(c.diagnose(), level, "clock", "ahead of the database's by", "chrony")
+	}
+}
+
+// TestDiagnoseRunning examines a service that runs, by its own findings and from outside. Then the
+// proxy in front of it makes mistakes.
+func TestDiagnoseRunning(t *testing.T) {
+	c := newClinic(t, "")
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.config.Listen = free.Addr().String()
+	free.Close()
+	var proxy http.Handler = http.NotFoundHandler()
+	public := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		proxy.ServeHTTP(w, r)
+	}))
+	defer public.Close()
+	c.config.PublicURL = public.URL
+	a := c.start(true)
+	proxy = a.public()
+	for name, list := range map[string][]Finding{
+		"itself":  a.Diagnose(t.Context()),
+		"outside": c.diagnose(),
+	} {
+		for _, f := range list {
+			if f.Level != OK && f.Check != "exposure" {
+				t.Errorf("%s: %+v", name, f)
+			}
+		}
+	}
+	proxy = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength > 1<<20 {
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			return
+		}
+		a.public().ServeHTTP(w, r)
+	})
+	c.expect(c.diagnose(), Fault, "public_url", "413", "client_max_body_size 10m")
+	proxy = http.NotFoundHandler()
+	c.expect(c.diagnose(), Fault, "public_url", "another program", "let the proxy lead to listen")
+	public.Close()
+	c.expect(c.diagnose(), Fault, "public_url", "refuses the connection", "check DNS, the proxy")
+}
+
+// TestExamineChangesNothing checks that neither an examination nor a diagnosis changes a file.
+func TestExamineChangesNothing(t *testing.T) {
+	c := newClinic(t, "")
+	c.start(false)
+	before := tree(t, c.config.Data)
+	Examine(t.Context(), c.config, slog.New(slog.DiscardHandler))
+	c.diagnose()
+	for path, was := range before {
+		if is := tree(t, c.config.Data)[path]; is != was {
+			t.Errorf("%s was %q", path, was)
+		}
+	}
+	if n := len(tree(t, c.config.Data)); n != len(before) {
+		t.Errorf("%d files, before %d", n, len(before))
+	}
+}
+
+// tree returns the contents of all files below a folder.
+func tree(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(folder, func(path string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		files[path] = string(text)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
