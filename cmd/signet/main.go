@@ -14,6 +14,7 @@
 //	signet keys      make and serve a relying party's keys
 //	signet locate    find places for signatures in a PDF
 //	signet webhook   receive and check webhooks
+//	signet conform   judge a server by the rules of the contract
 //
 // Every key of the configuration (see internal/app.Config) is a flag, an environment variable with
 // the prefix SIGNET_, or a line of the YAML file that --config names; flags take precedence, then
@@ -65,6 +66,7 @@ type cli struct {
 	Keys    keysCmd    `cmd:"" help:"Make and serve the keys of a relying party."`
 	Locate  locateCmd  `cmd:"" help:"Find places for signatures in a PDF, by a text or by hand."`
 	Webhook webhookCmd `cmd:"" help:"Receive and check webhooks."`
+	Conform conformCmd `cmd:"" help:"Judge a Sign V3 server by the rules of docs/contract.md."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 

@@ -51,17 +51,26 @@ func (o output) print(w io.Writer, v any, text string) error {
 	return out.Encode(v)
 }
 
-func (c caller) client() (*client.Client, error) {
-	text, err := os.ReadFile(c.Key)
+// readKey reads a private key. id replaces the kid that it has, unless it is empty.
+func readKey(file, id string) (client.Key, error) {
+	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return client.Key{}, err
 	}
 	key, err := client.ParseKey(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.Key, err)
+		return client.Key{}, fmt.Errorf("%s: %w", file, err)
 	}
-	if c.KeyID != "" {
-		key.ID = c.KeyID
+	if id != "" {
+		key.ID = id
+	}
+	return key, nil
+}
+
+func (c caller) client() (*client.Client, error) {
+	key, err := readKey(c.Key, c.KeyID)
+	if err != nil {
+		return nil, err
 	}
 	return client.New(client.Config{
 		BaseURL: c.BaseURL, ClientID: c.ClientID, Key: key.Signer, KeyID: key.ID,

@@ -45,6 +45,13 @@ func (r *Recorder) Take() []Exchange {
 	return taken
 }
 
+// Exchanges returns the exchanges since the last Take, and keeps them.
+func (r *Recorder) Exchanges() []Exchange {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.exchanges)
+}
+
 func (r *Recorder) add(e Exchange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/signet-sign/signet/internal/conform"
+	"github.com/signet-sign/signet/internal/conform/report"
+)
+
+// conformCmd judges a server.
+type conformCmd struct {
+	caller
+	output
+	KeysURL       string     `help:"JWKS of the server. Default: /.well-known/keys.json on its host."                     name:"keys-url"        env:"SIGNET_KEYS_URL"      placeholder:"URL"`
+	OtherClientID string     `help:"Client id of a second party, which must not see the first one's requests."            name:"other-client-id"                            placeholder:"ID"`
+	OtherKey      string     `help:"Private key of the second party."                                                     name:"other-key"                                  placeholder:"FILE"    type:"existingfile"`
+	Control       string     `help:"Control listener of a sandbox, which signs and lets time pass."                                                                         placeholder:"URL"`
+	ControlToken  string     `help:"Token of the control listener."                                                       name:"control-token"   env:"SIGNET_CONTROL_TOKEN" placeholder:"TOKEN"`
+	SignByGet     bool       `help:"A GET of the signing URL signs, as in MockPass and with --auto-sign-on-get."          name:"sign-by-get"`
+	WebhookListen string     `help:"Address that the party's webhook URL leads to. A GET there has the JWKS of the keys." name:"webhook-listen"                             placeholder:"ADDR"`
+	Wait          bool       `help:"Wait two minutes for the end of a link, if there is no control listener."`
+	Rule          []string   `help:"Judge these rules or sections only, such as 6 or 2.3.5."                                                                                placeholder:"NUMBER"`
+	JUnit         string     `help:"Write the report as JUnit XML, too."                                                  name:"junit"                                      placeholder:"FILE"`
+	Plant         string     `help:"Change the server's answers by a planted mistake, to see that its rule fails."                                                          placeholder:"MISTAKE"`
+	Plants        plantsFlag `help:"Print the planted mistakes and their rules."`
+}
+
+// Help says what the exit status means.
+func (*conformCmd) Help() string {
+	return "The exit status is 0 if no rule fails, and 1 if one does. A rule that cannot be judged does not fail."
+}
+
+func (c *conformCmd) Run(env *environment) error {
+	config, err := c.config()
+	if err != nil {
+		return err
+	}
+	if c.WebhookListen != "" {
+		if config.Webhooks, err = net.Listen("tcp", c.WebhookListen); err != nil {
+			return err
+		}
+	}
+	r, err := conform.Judge(env.ctx, config)
+	if err != nil {
+		return err
+	}
+	return writeReport(env, r, c.JSON, c.JUnit)
+}
+
+func (c *conformCmd) config() (conform.Config, error) {
+	config := conform.Config{
+		BaseURL: c.BaseURL, KeysURL: c.KeysURL, Control: c.Control, ControlToken: c.ControlToken,
+		SignByGet: c.SignByGet, Wait: c.Wait, Rules: c.Rule,
+		Party: conform.Party{ClientID: c.ClientID},
+	}
+	var err error
+	if config.Party.Key, err = readKey(c.Key, c.KeyID); err != nil {
+		return config, err
+	}
+	if (c.OtherClientID == "") != (c.OtherKey == "") {
+		return config, errors.New("a second party needs --other-client-id and --other-key")
+	}
+	if c.OtherKey != "" {
+		config.Other = &conform.Party{ClientID: c.OtherClientID}
+		if config.Other.Key, err = readKey(c.OtherKey, ""); err != nil {
+			return config, err
+		}
+	}
+	if c.Plant != "" {
+		all := conform.Mistakes()
+		i := slices.IndexFunc(all, func(m conform.Mistake) bool { return m.Name == c.Plant })
+		if i < 0 {
+			return config, fmt.Errorf("no mistake is called %q; --plants prints all", c.Plant)
+		}
+		config.Mistake = &all[i]
+		if c.Rule == nil {
+			config.Rules = []string{all[i].Rule}
+		}
+	}
+	return config, nil
+}
+
+// plantsFlag prints the planted mistakes instead of running the command, as --help does.
+type plantsFlag bool
+
+// BeforeApply prints and exits.
+func (plantsFlag) BeforeApply(k *kong.Kong) error {
+	for _, m := range conform.Mistakes() {
+		fmt.Fprintf(k.Stdout, "%-8s %s\n", m.Rule, m.Name)
+	}
+	k.Exit(0)
+	return nil
+}
+
+// writeReport writes a report as a table or as JSON, and to a file as JUnit XML if it has a name.
+// The error is an exitStatus if a rule fails.
+func writeReport(env *environment, r *report.Report, asJSON bool, junit string) error {
+	write := r.WriteTable
+	if asJSON {
+		write = r.WriteJSON
+	}
+	if err := write(env.out); err != nil {
+		return err
+	}
+	if junit != "" {
+		f, err := os.Create(junit)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(r.WriteJUnit(f), f.Close()); err != nil {
+			return err
+		}
+	}
+	if r.Count(report.Fail) > 0 {
+		return exitStatus(1)
+	}
+	return nil
+}

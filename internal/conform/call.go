@@ -1,0 +1,404 @@
+package conform
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/asn1"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/cryptosigner"
+	"github.com/google/uuid"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/client"
+)
+
+// call is a call of the API before it is made. Edits change it.
+type call struct {
+	name         string // for reasons
+	v30          bool   // the claims are those of V3.0
+	method, path string // below the base
+	header       http.Header
+	body         []byte
+
+	jose    map[jose.HeaderKey]any // further members of the token's header
+	claims  map[string]any
+	key     client.Key
+	noKeyID bool
+	payload func([]byte) []byte         // changes the claims as JSON
+	finish  func(string) string         // changes the token
+	send    func(token string) []string // the values of Authorization
+}
+
+// edit changes a call.
+type edit func(*call)
+
+func claim(name string, value any) edit { return func(c *call) { c.claims[name] = value } }
+func without(name string) edit          { return func(c *call) { delete(c.claims, name) } }
+func member(name string, value any) edit {
+	return func(c *call) { c.jose[jose.HeaderKey(name)] = value }
+}
+func header(name, value string) edit     { return func(c *call) { c.header.Set(name, value) } }
+func noHeader(name string) edit          { return func(c *call) { c.header.Del(name) } }
+func body(b []byte) edit                 { return func(c *call) { c.body = b } }
+func path(p string) edit                 { return func(c *call) { c.path = p } }
+func key(k client.Key) edit              { return func(c *call) { c.key = k } }
+func payload(f func([]byte) []byte) edit { return func(c *call) { c.payload = f } }
+func finish(f func(string) string) edit  { return func(c *call) { c.finish = f } }
+
+// authorization replaces what the token is sent as.
+func authorization(f func(token string) []string) edit { return func(c *call) { c.send = f } }
+
+// token sends a token that was made before.
+func token(compact string) edit {
+	return authorization(func(string) []string { return []string{compact} })
+}
+
+// times sets iat and exp to seconds from now.
+func times(iat, exp int64) edit {
+	return func(c *call) {
+		now := time.Now().Unix()
+		c.claims["iat"], c.claims["exp"] = now+iat, now+exp
+	}
+}
+
+func (j *judge) newCall(name, method, path string, claims map[string]any) *call {
+	now := time.Now().Unix()
+	c := &call{
+		name: name, method: method, path: path, claims: claims, key: j.Party.Key,
+		header: http.Header{}, jose: map[jose.HeaderKey]any{jose.HeaderType: "JWT"},
+	}
+	claims["iat"], claims["exp"], claims["jti"] = now, now+api.TokenLifetime, uuid.NewString()
+	return c
+}
+
+func (c *call) edited(edits []edit) *call {
+	for _, f := range edits {
+		f(c)
+	}
+	return c
+}
+
+// maker makes a call of one kind.
+type maker func(edits ...edit) *call
+
+// box is where the documents of this package are signed.
+var box = map[string]any{"page": 1, "x": 0.1, "y": 0.1}
+
+// initiate is an ordinary call of initiate.
+func (j *judge) initiate(edits ...edit) *call {
+	claims := map[string]any{"client_id": j.Party.ClientID, "doc_name": "Conformance.pdf"}
+	if j.v30 {
+		claims["page"], claims["x"], claims["y"] = box["page"], box["x"], box["y"]
+	} else {
+		claims["sign_locations"] = []any{box}
+	}
+	c := j.newCall("initiate", http.MethodPost, api.PathRequest, claims)
+	c.v30 = j.v30
+	c.header.Set("Content-Type", "application/octet-stream")
+	c.body = document{}.bytes()
+	return c.edited(edits)
+}
+
+// resultOf makes calls of result for a request.
+func (j *judge) resultOf(r *request) maker {
+	return func(edits ...edit) *call {
+		path := api.PathResult
+		if j.v30 {
+			path = api.PathResult0
+		}
+		return j.newCall(
+			"result", http.MethodGet,
+			strings.Replace(path, "{request_id}", url.PathEscape(r.RequestID), 1),
+			map[string]any{"exchange_code": r.ExchangeCode},
+		).edited(edits)
+	}
+}
+
+// cancelOf makes calls of cancel for an id.
+func (j *judge) cancelOf(id string) maker {
+	return func(edits ...edit) *call {
+		c := j.newCall("cancel", http.MethodPost, api.PathCancel, map[string]any{
+			"client_id": j.Party.ClientID, "client_request": j.Party.ClientID, "request_id": id,
+		})
+		c.header.Set("Content-Type", "application/json")
+		return c.edited(edits)
+	}
+}
+
+// unknownID is the id of no request.
+func unknownID() string { return api.RequestIDPrefix + uuid.Must(uuid.NewV7()).String() }
+
+// compact makes the token of a call.
+func (c *call) compact() (string, error) {
+	text, err := json.Marshal(c.claims)
+	if err != nil {
+		return "", err
+	}
+	if c.payload != nil {
+		text = c.payload(text)
+	}
+	jwk := jose.JSONWebKey{Key: cryptosigner.Opaque(c.key.Signer), KeyID: c.key.ID}
+	if c.noKeyID {
+		jwk.KeyID = ""
+	}
+	algorithms := cryptosigner.Opaque(c.key.Signer).Algs()
+	signer, err := jose.NewSigner(
+		jose.SigningKey{Algorithm: algorithms[0], Key: jwk},
+		&jose.SignerOptions{ExtraHeaders: c.jose},
+	)
+	if err != nil {
+		return "", err
+	}
+	jws, err := signer.Sign(text)
+	if err != nil {
+		return "", err
+	}
+	compact, err := jws.CompactSerialize()
+	if err == nil && c.finish != nil {
+		compact = c.finish(compact)
+	}
+	return compact, err
+}
+
+// answer is the answer to a call.
+type answer struct {
+	call   string
+	status int
+	header http.Header
+	body   []byte
+}
+
+// String says in a reason what the answer is.
+func (a *answer) String() string {
+	switch code := a.code(); {
+	case code != "":
+		return fmt.Sprintf("%d %s / %s", a.status, code, a.member("error_description"))
+	case a.status < 300 && len(a.body) == 0:
+		return fmt.Sprintf("%d without a body", a.status)
+	case a.status < 300:
+		return fmt.Sprintf("%d with a body of %d bytes", a.status, len(a.body))
+	}
+	return fmt.Sprintf("%d without an error of the API", a.status)
+}
+
+// members are the members of the JSON object that the body is. Their names are compared to the
+// letter.
+func (a *answer) members() map[string]json.RawMessage {
+	var object map[string]json.RawMessage
+	_ = json.Unmarshal(a.body, &object) // nil if it is no object
+	return object
+}
+
+// member is a member that is a string.
+func (a *answer) member(name string) string {
+	var text string
+	_ = json.Unmarshal(a.members()[name], &text) // "" if it is none
+	return text
+}
+
+func (a *answer) code() string { return a.member("error") }
+
+// do makes a call.
+func (j *judge) do(ctx context.Context, c *call) (*answer, error) {
+	compact, err := c.compact()
+	if err != nil {
+		return nil, fmt.Errorf("%s: make a token: %w", c.name, err)
+	}
+	r, err := http.NewRequestWithContext(ctx, c.method, j.BaseURL+c.path, bytes.NewReader(c.body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header = c.header
+	r.Header["Authorization"] = []string{compact}
+	if c.send != nil {
+		r.Header["Authorization"] = c.send(compact)
+	}
+	return j.roundTrip(c.name, r)
+}
+
+func (j *judge) roundTrip(name string, r *http.Request) (*answer, error) {
+	resp, err := j.http.Do(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: no answer: %w", name, err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%s: no answer: %w", name, err)
+	}
+	return &answer{name, resp.StatusCode, resp.Header, text}, nil
+}
+
+// variant is one way to make a call.
+type variant struct {
+	name  string
+	edits []edit
+}
+
+func with(name string, edits ...edit) variant { return variant{name, edits} }
+
+// check is what the answer must be; its error says what it is instead.
+type check func(*answer) error
+
+// each makes a call in several ways and checks each answer.
+func (j *judge) each(ctx context.Context, what maker, is check, variants ...variant) error {
+	for _, v := range variants {
+		a, err := j.do(ctx, what(v.edits...))
+		if err == nil {
+			err = is(a)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", v.name, err)
+		}
+	}
+	return nil
+}
+
+// refusedAs wants a refusal with a code; the status and the form are rules of their own.
+func refusedAs(code string) check {
+	return func(a *answer) error {
+		if a.code() != code {
+			return fmt.Errorf("%s is answered %s, not %s", a.call, a, code)
+		}
+		return nil
+	}
+}
+
+// refusedWith wants a refusal whose text is fixed too.
+func refusedWith(want *api.Error) check {
+	return func(a *answer) error {
+		if a.status != http.StatusBadRequest || a.code() != want.Code ||
+			a.member("error_description") != want.Description {
+			return fmt.Errorf(
+				"%s is answered %s, not 400 %s / %s", a.call, a, want.Code, want.Description,
+			)
+		}
+		return nil
+	}
+}
+
+// accepted wants the status 200.
+func accepted(a *answer) error {
+	if a.status != http.StatusOK {
+		return fmt.Errorf("%s is answered %s, not 200", a.call, a)
+	}
+	return nil
+}
+
+// refused wants any refusal, for rules whose code is a rule of its own (docs/contract.md, 3.7.1).
+func refused(a *answer) error {
+	if a.status < 400 || a.status > 499 {
+		return fmt.Errorf("%s is answered %s, not refused", a.call, a)
+	}
+	return nil
+}
+
+// authentic wants what result is answered if its token is authentic. That an unsigned request has
+// no result is a rule of its own (docs/contract.md, 5.3.1).
+func authentic(a *answer) error {
+	if a.status != http.StatusOK && a.code() != api.CodeNotSigned {
+		return fmt.Errorf("%s is answered %s, not 200 or %s", a.call, a, api.CodeNotSigned)
+	}
+	return nil
+}
+
+// noRecord wants what an authentic cancel of an unknown id is answered.
+var noRecord = refusedWith(api.ErrNoRecord)
+
+// refusesTokens wants initiate and result to take each token for not authentic.
+func (j *judge) refusesTokens(ctx context.Context, variants ...variant) error {
+	open, err := j.openRequest(ctx)
+	if err != nil {
+		return err
+	}
+	unauthorized := refusedAs(api.CodeUnauthorized)
+	if err := j.each(ctx, j.initiate, unauthorized, variants...); err != nil {
+		return err
+	}
+	return j.each(ctx, j.resultOf(open), unauthorized, variants...)
+}
+
+// acceptsTokens wants initiate and result to take each token for authentic.
+func (j *judge) acceptsTokens(ctx context.Context, variants ...variant) error {
+	open, err := j.openRequest(ctx)
+	if err != nil {
+		return err
+	}
+	if err := j.each(ctx, j.initiate, accepted, variants...); err != nil {
+		return err
+	}
+	return j.each(ctx, j.resultOf(open), authentic, variants...)
+}
+
+// unsigned makes a token with the algorithm none.
+func unsigned(compact string) string {
+	return segment([]byte(`{"alg":"none","typ":"JWT"}`)) +
+		"." + strings.Split(compact, ".")[1] + "."
+}
+
+// foreignKey makes a key that the server does not know, under the kid of the party's.
+func (j *judge) foreignKey() (client.Key, error) {
+	key, err := client.GenerateKey()
+	key.ID = j.Party.Key.ID
+	return key, err
+}
+
+// sharedSecret signs with HS256 and the public key as the secret, which a verifier accepts that
+// lets the token choose the algorithm.
+func (j *judge) sharedSecret(compact string) string {
+	der, err := x509.MarshalPKIXPublicKey(j.Party.Key.Signer.Public())
+	if err != nil {
+		return ""
+	}
+	public := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
+	signer, err := jose.NewSigner(
+		jose.SigningKey{
+			Algorithm: jose.HS256, Key: jose.JSONWebKey{Key: public, KeyID: j.Party.Key.ID},
+		}, nil,
+	)
+	if err != nil {
+		return ""
+	}
+	claims, _ := base64.RawURLEncoding.DecodeString(strings.Split(compact, ".")[1])
+	jws, err := signer.Sign(claims)
+	if err != nil {
+		return ""
+	}
+	text, _ := jws.CompactSerialize()
+	return text
+}
+
+// inDER writes r and s of the signature as ASN.1, as most libraries return them.
+func inDER(compact string) string {
+	parts := strings.Split(compact, ".")
+	raw, _ := base64.RawURLEncoding.DecodeString(parts[2])
+	half := len(raw) / 2
+	der, err := asn1.Marshal(struct{ R, S *big.Int }{
+		new(big.Int).SetBytes(raw[:half]), new(big.Int).SetBytes(raw[half:]),
+	})
+	if err != nil {
+		return ""
+	}
+	return parts[0] + "." + parts[1] + "." + segment(der)
+}
+
+// changed changes the claims after they were signed.
+func changed(compact string) string {
+	parts := strings.Split(compact, ".")
+	claims, _ := base64.RawURLEncoding.DecodeString(parts[1])
+	return parts[0] + "." + segment(append([]byte(" "), claims...)) + "." + parts[2]
+}
+
+func segment(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }

@@ -1,0 +1,200 @@
+package conform_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/client"
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/conform"
+	"github.com/signet-sign/signet/internal/conform/report"
+)
+
+// sandbox is a running sandbox with two parties.
+type sandbox struct {
+	config conform.Config // without Webhooks
+	hooks  string         // address of the first party's webhook URL
+}
+
+// start runs a sandbox until the test ends.
+func start(t *testing.T) *sandbox {
+	t.Helper()
+	l := listen(t, "127.0.0.1:0")
+	s := &sandbox{hooks: l.Addr().String()}
+	l.Close()
+	c := app.SandboxDefaults()
+	c.Listen, c.Control, c.Data = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
+	c.AutoSignOnGet = true
+	s.config.Other = new(conform.Party)
+	for i, p := range []*conform.Party{&s.config.Party, s.config.Other} {
+		key, err := client.GenerateKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		*p = conform.Party{ClientID: []string{"shop", "bank"}[i], Key: key}
+		text, err := client.JWKS(key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var jwks map[string]any
+		if err := json.Unmarshal(text, &jwks); err != nil {
+			t.Fatal(err)
+		}
+		registered := app.Party{
+			ClientID: p.ClientID, Name: p.ClientID, RedirectURL: "http://127.0.0.1/back?a=b",
+			JWKS: jwks,
+		}
+		if i == 0 {
+			registered.WebhookURL = "http://" + s.hooks + "/webhook"
+		}
+		c.Parties = append(c.Parties, registered)
+	}
+	log := slog.New(slog.DiscardHandler)
+	a, err := app.OpenSandbox(t.Context(), c, time.Now, func(string) string { return "" }, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	s.config.BaseURL = a.Config.PublicURL + api.BasePath
+	s.config.Control = "http://" + a.Control.String()
+	s.config.SignByGet = true
+	return s
+}
+
+func listen(t *testing.T, address string) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// judge judges the sandbox, and receives its webhooks.
+func (s *sandbox) judge(t *testing.T, config conform.Config) *report.Report {
+	t.Helper()
+	config.Webhooks = listen(t, s.hooks)
+	r, err := conform.Judge(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestSandbox: Signet's own sandbox passes every rule.
+func TestSandbox(t *testing.T) {
+	s := start(t)
+	r := s.judge(t, s.config)
+	var b bytes.Buffer
+	if err := r.WriteTable(&b); err != nil {
+		t.Fatal(err)
+	}
+	if r.Count(report.Pass) != len(r.Verdicts) || len(r.Verdicts) < 80 {
+		t.Errorf("%s", b.String())
+	}
+	if name := os.Getenv("CONFORM_TABLE"); name != "" {
+		os.WriteFile(name, b.Bytes(), 0o600)
+	}
+}
+
+// TestMistakes: each planted mistake is found by its rule, which says what is wrong and shows the
+// exchange.
+func TestMistakes(t *testing.T) {
+	s := start(t)
+	names := map[string]bool{}
+	for _, m := range conform.Mistakes() {
+		if names[m.Name] {
+			t.Errorf("two mistakes have the name %s", m.Name)
+		}
+		names[m.Name] = true
+		if testing.Short() && strings.HasPrefix(m.Rule, "7.1.") { // attempts are seconds apart
+			continue
+		}
+		config := s.config
+		config.Rules, config.Mistake = []string{m.Rule}, &m
+		r := s.judge(t, config)
+		if v := r.Verdicts[0]; len(r.Verdicts) != 1 || v.Outcome != report.Fail || v.Reason == "" ||
+			len(v.Evidence) == 0 {
+			t.Errorf(
+				"%s: %s %s: %s, with %d exchanges", m.Name, m.Rule, v.Outcome, v.Reason,
+				len(v.Evidence),
+			)
+		} else {
+			t.Logf("%s: %s: %s", m.Name, m.Rule, v.Reason)
+		}
+	}
+	if len(names) < 50 {
+		t.Errorf("only %d mistakes", len(names))
+	}
+}
+
+// TestAlone: without a control listener, a signer and a receiver nothing fails, and the rules that
+// need one of them cannot be told.
+func TestAlone(t *testing.T) {
+	s := start(t)
+	r, err := conform.Judge(t.Context(), conform.Config{
+		BaseURL: s.config.BaseURL, Party: s.config.Party,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unknown := map[string]bool{}
+	for _, v := range r.Verdicts {
+		if v.Outcome == report.Fail || (v.Outcome == report.CannotTell) != (v.Reason != "") {
+			t.Errorf("%s: %s: %s", v.Rule, v.Outcome, v.Reason)
+		}
+		unknown[v.Rule] = v.Outcome == report.CannotTell
+	}
+	for _, rule := range []string{"3.3.4", "4.4.1", "5.2.1", "5.3.2", "6.2.2", "6.2.6", "7.1.4"} {
+		if !unknown[rule] {
+			t.Errorf("%s is judged", rule)
+		}
+	}
+	for _, rule := range []string{"2.3.5", "3.2.4", "5.3.1", "5.3.4", "6.2.1", "6.2.5", "8.2.1"} {
+		if unknown[rule] {
+			t.Errorf("%s is not judged", rule)
+		}
+	}
+}
+
+// TestSetUp: a server that refuses an ordinary call is not judged.
+func TestSetUp(t *testing.T) {
+	s := start(t)
+	foreign, err := client.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*conform.Config){
+		"another key":  func(c *conform.Config) { c.Party.Key = foreign },
+		"another path": func(c *conform.Config) { c.BaseURL += "/v4" },
+		"no server":    func(c *conform.Config) { c.BaseURL = "http://127.0.0.1:1/api/v3" },
+	} {
+		config := s.config
+		change(&config)
+		if _, err := conform.Judge(t.Context(), config); !errors.Is(err, conform.ErrSetUp) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	config := s.config
+	config.Rules = []string{"99"}
+	if _, err := conform.Judge(t.Context(), config); err == nil {
+		t.Error("a rule that does not exist is judged")
+	}
+}

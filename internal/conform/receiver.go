@@ -1,0 +1,160 @@
+package conform
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/signet-sign/signet/client"
+	"github.com/signet-sign/signet/internal/conform/report"
+)
+
+// receiver is the party's webhook URL, and its JWKS URL too.
+type receiver struct {
+	server *http.Server
+
+	mu      sync.Mutex
+	plans   map[string][]reply // for the next webhooks, by request id
+	arrived []arrival
+	wake    chan struct{} // closed and replaced when a webhook arrives
+}
+
+// reply is how the receiver answers one webhook; the zero reply is 204 at once.
+type reply struct {
+	status   int
+	after    time.Duration
+	location string
+}
+
+// arrival is a request that arrived at the webhook URL.
+type arrival struct {
+	at        time.Time
+	method    string
+	path      string
+	header    http.Header
+	body      []byte
+	token     string
+	requestID string // that the token names, which is not verified here
+	recorder  *report.Recorder
+}
+
+// receive serves on l until close.
+func receive(l net.Listener, mistake *Mistake, keys []client.Key) (*receiver, error) {
+	jwks, err := client.JWKSHandler(keys...)
+	if err != nil {
+		return nil, err
+	}
+	r := &receiver{plans: map[string][]reply{}, wake: make(chan struct{})}
+	hooks := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		recorder := new(report.Recorder)
+		recorder.Handler(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			r.serve(w, req, recorder)
+		})).ServeHTTP(w, req)
+	}))
+	if mistake != nil && mistake.webhook != nil {
+		hooks = mistake.webhook(hooks)
+	}
+	r.server = &http.Server{
+		ReadHeaderTimeout: 10 * time.Second,
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if req.Method == http.MethodGet && req.URL.Path != redirected {
+				jwks.ServeHTTP(w, req)
+				return
+			}
+			hooks.ServeHTTP(w, req)
+		}),
+	}
+	go func() { _ = r.server.Serve(l) }()
+	return r, nil
+}
+
+func (r *receiver) close() { _ = r.server.Close() }
+
+// redirected is where webhooks are redirected to that must not be followed.
+const redirected = "/redirected"
+
+func (r *receiver) serve(w http.ResponseWriter, req *http.Request, recorder *report.Recorder) {
+	text, _ := io.ReadAll(req.Body) // the recorder has read it
+	a := arrival{
+		at: time.Now(), method: req.Method, path: req.URL.Path, header: req.Header, body: text,
+		recorder: recorder,
+	}
+	var envelope struct {
+		Token string `json:"token"`
+	}
+	if json.Unmarshal(text, &envelope) == nil {
+		a.token = envelope.Token
+	}
+	if parts := strings.Split(a.token, "."); len(parts) == 3 {
+		var claims struct {
+			RequestID string `json:"request_id"`
+		}
+		payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
+		_ = json.Unmarshal(payload, &claims)
+		a.requestID = claims.RequestID
+	}
+	answer := r.note(a)
+	time.Sleep(answer.after)
+	if answer.location != "" {
+		w.Header().Set("Location", answer.location)
+	}
+	if answer.status == 0 {
+		answer.status = http.StatusNoContent
+	}
+	w.WriteHeader(answer.status)
+}
+
+// note keeps an arrival and returns the planned reply.
+func (r *receiver) note(a arrival) (next reply) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if plan := r.plans[a.requestID]; len(plan) > 0 {
+		next, r.plans[a.requestID] = plan[0], plan[1:]
+	}
+	r.arrived = append(r.arrived, a)
+	close(r.wake)
+	r.wake = make(chan struct{})
+	return next
+}
+
+// plan sets the replies to the next webhooks of a request.
+func (r *receiver) plan(requestID string, replies ...reply) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.plans[requestID] = replies
+}
+
+// await returns what arrived for a request when there are n webhooks, or less after a time. What
+// names no request counts too, because the server's mistake may be there.
+func (r *receiver) await(
+	ctx context.Context, requestID string, n int, within time.Duration,
+) ([]arrival, error) {
+	late := time.After(within)
+	for {
+		var list []arrival
+		r.mu.Lock()
+		for _, a := range r.arrived {
+			if a.requestID == requestID || a.requestID == "" {
+				list = append(list, a)
+			}
+		}
+		wake := r.wake
+		r.mu.Unlock()
+		if len(list) >= n {
+			return list, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-late:
+			return list, nil
+		case <-wake:
+		}
+	}
+}

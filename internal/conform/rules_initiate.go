@@ -1,0 +1,532 @@
+package conform
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/client"
+)
+
+// initiateRules are those of docs/contract.md, 2.4, 3.1, 3.2 and 3.4.
+func initiateRules() []rule {
+	return []rule{
+		{"2.4.1", observed, "request_id is signv3- and a UUID of version 7", judgeRequestID},
+		{"2.4.2", decided, "A request_id is compared byte for byte", judgeRequestIDCase},
+		{"2.4.3", observed, "exchange_code is a UUID of version 4", judgeExchangeCode},
+		{"3.1.1", page, "The body is the PDF, as application/octet-stream", judgeUpload},
+		{"3.1.2", observed, "Another Content-Type, or none, is refused", judgeUploadType},
+		{"3.1.5", decided, "A Content-Encoding is refused", judgeUploadEncoding},
+		{"3.2.1", page, "client_id is required, and is the caller's", judgeClientID},
+		{"3.2.2", page, "doc_name is required", judgeDocName},
+		{"3.2.3", decided, "doc_name has 1 to 255 characters that can be shown", judgeDocNameText},
+		{"3.2.4", page, "sign_locations has 1 to 20 places", judgeLocations},
+		{"3.2.5", observed, "x, y and page are one place, as in V3.0", judgeLocationOfV30},
+		{"3.2.6", page, "x and y are from 0 to below 1, with at most 4 decimals", judgeFractions},
+		{"3.2.7", page, "page is an integer from 1, in any spelling", judgePage},
+		{"3.2.8", decided, "No two places are equal", judgeEqualLocations},
+		{"3.2.10", decided, "A claim that is null is refused", judgeNull},
+		{"3.4.1", observed, "signer_uin_hash is SHA-256 in hexadecimal digits", judgeHash},
+		{"3.4.2", decided, "Any other signer_uin_hash is refused", judgeHashRefused},
+		{"3.6.1", page, "The answer has signing_url, request_id and exchange_code", judgeInitiated},
+		{
+			"3.7.1",
+			decided,
+			"A refusal is 400 CLIENT_SIDE_ERROR with a description",
+			judgeInitiateRefusal,
+		},
+	}
+}
+
+// locations replaces all places. One place is written as V3.0 writes it if the server knows no
+// more.
+func locations(list ...map[string]any) edit {
+	return func(c *call) {
+		for _, name := range []string{"x", "y", "page"} {
+			delete(c.claims, name)
+		}
+		if c.v30 && len(list) == 1 {
+			maps.Copy(c.claims, list[0])
+			return
+		}
+		c.claims["sign_locations"] = list
+	}
+}
+
+func place(page, x, y any) map[string]any { return map[string]any{"page": page, "x": x, "y": y} }
+
+func judgeRequestID(ctx context.Context, j *judge) error {
+	r, err := j.newRequest(ctx)
+	if err != nil {
+		return err
+	}
+	text, ok := strings.CutPrefix(r.RequestID, api.RequestIDPrefix)
+	if id, err := uuid.Parse(text); !ok || err != nil || id.Version() != 7 || id.String() != text {
+		return fmt.Errorf("request_id is %q", r.RequestID)
+	}
+	return nil
+}
+
+func judgeRequestIDCase(ctx context.Context, j *judge) error {
+	r, err := j.cancellable(ctx)
+	if err != nil {
+		return err
+	}
+	err = j.each(ctx, j.cancelOf(strings.ToUpper(r.RequestID)), noRecord, with("in upper case"))
+	if err != nil {
+		return err
+	}
+	return j.each(ctx, j.cancelOf(r.RequestID), accepted, with("as it is"))
+}
+
+func judgeExchangeCode(ctx context.Context, j *judge) error {
+	r, err := j.newRequest(ctx)
+	if err != nil {
+		return err
+	}
+	if id, err := uuid.Parse(r.ExchangeCode); err != nil || id.Version() != 4 {
+		return fmt.Errorf("exchange_code has %d characters and is none", len(r.ExchangeCode))
+	}
+	return nil
+}
+
+func judgeUpload(ctx context.Context, j *judge) error {
+	if err := j.each(ctx, j.initiate, accepted, with("a PDF")); err != nil {
+		return err
+	}
+	return j.each(ctx, j.initiate, refused, with("no body", body(nil)))
+}
+
+func judgeUploadType(ctx context.Context, j *judge) error {
+	const name = "Content-Type"
+	err := j.each(ctx, j.initiate, refused,
+		with("none", noHeader(name)), with("JSON", header(name, "application/json")),
+		with("application/pdf", header(name, "application/pdf")),
+	)
+	if err != nil {
+		return err
+	}
+	return j.each(ctx, j.initiate, accepted,
+		with("with a parameter", header(name, "Application/Octet-Stream; charset=binary")),
+	)
+}
+
+func judgeUploadEncoding(ctx context.Context, j *judge) error {
+	return j.each(ctx, j.initiate, refused, with("gzip", header("Content-Encoding", "gzip")))
+}
+
+func judgeClientID(ctx context.Context, j *judge) error {
+	return j.each(ctx, j.initiate, refusedAs(api.CodeUnauthorized),
+		with("no client_id", without("client_id")),
+		with("an unknown client_id", claim("client_id", uuid.NewString())),
+		with("a number", claim("client_id", 7)),
+	)
+}
+
+func judgeDocName(ctx context.Context, j *judge) error {
+	return j.each(ctx, j.initiate, refused,
+		with("no doc_name", without("doc_name")), with("empty", claim("doc_name", "")),
+		with("a number", claim("doc_name", 7)),
+	)
+}
+
+func judgeDocNameText(ctx context.Context, j *judge) error {
+	err := j.each(ctx, j.initiate, accepted,
+		with("255 characters", claim("doc_name", strings.Repeat("字", 255))),
+		with("joiners", claim("doc_name", "می\u200cخواهم 👨\u200d👩\u200d👧.pdf")),
+	)
+	if err != nil {
+		return err
+	}
+	return j.each(ctx, j.initiate, refused,
+		with("256 characters", claim("doc_name", strings.Repeat("x", 256))),
+		with("a line break", claim("doc_name", "a\nb.pdf")),
+		with("bidirectional override", claim("doc_name", "a\u202efdp.exe")),
+		with("white space only", claim("doc_name", "   ")),
+	)
+}
+
+func judgeLocations(ctx context.Context, j *judge) error {
+	many := func(n int) (list []map[string]any) {
+		for i := range n {
+			list = append(list, place(1, 0.05+0.4*float64(i%2), float64(2+9*(i/2))/100))
+		}
+		return list
+	}
+	wide := place(1, 0.1, 0.1)
+	wide["width"], wide["height"] = 0.2, 0.1
+	err := j.each(ctx, j.initiate, accepted,
+		with("1", locations(box)), with("20", locations(many(20)...)),
+		with("further members", locations(wide)),
+	)
+	if err != nil {
+		return err
+	}
+	return j.each(ctx, j.initiate, refused,
+		with("absent", func(c *call) { locations()(c); delete(c.claims, "sign_locations") }),
+		with("empty", locations([]map[string]any{}...)), with("21", locations(many(21)...)),
+		with("an object", claim("sign_locations", box)),
+		with("no y", locations(map[string]any{"page": 1, "x": 0.1})),
+	)
+}
+
+func judgeLocationOfV30(ctx context.Context, j *judge) error {
+	return j.each(ctx, j.initiate, accepted, with("V3.0",
+		without("sign_locations"), claim("page", 1), claim("x", 0.1), claim("y", 0.1),
+	))
+}
+
+func judgeFractions(ctx context.Context, j *judge) error {
+	raw := func(text string) json.RawMessage { return json.RawMessage(text) }
+	err := j.each(ctx, j.initiate, accepted,
+		with("0", locations(place(1, 0, 0))), with("0.1234", locations(place(1, 0.1234, 0.1))),
+		with("1e-1", locations(place(1, raw("1e-1"), raw("0.10000")))),
+	)
+	if err != nil {
+		return err
+	}
+	return j.each(ctx, j.initiate, refused,
+		with("1", locations(place(1, 1, 0.1))), with("-0.1", locations(place(1, 0.1, -0.1))),
+		with("5 decimals", locations(place(1, raw("0.12345"), 0.1))),
+		with("a string", locations(place(1, "0.1", 0.1))),
+	)
+}
+
+func judgePage(ctx context.Context, j *judge) error {
+	err := j.each(
+		ctx, j.initiate, accepted, with("1.0", locations(place(json.RawMessage("1.0"), 0.1, 0.1))),
+	)
+	if err != nil {
+		return err
+	}
+	return j.each(ctx, j.initiate, refused,
+		with("0", locations(place(0, 0.1, 0.1))), with("1.5", locations(place(1.5, 0.1, 0.1))),
+		with("a string", locations(place("1", 0.1, 0.1))),
+		with("page 2 of 1", locations(place(2, 0.1, 0.1))),
+	)
+}
+
+func judgeEqualLocations(ctx context.Context, j *judge) error {
+	return j.each(ctx, j.initiate, refused, with("one place twice", locations(box, box)))
+}
+
+func judgeNull(ctx context.Context, j *judge) error {
+	return j.each(ctx, j.initiate, refused,
+		with("doc_name", claim("doc_name", nil)),
+		with("signer_uin_hash", claim("signer_uin_hash", nil)),
+		with("sign_locations", claim("sign_locations", nil)),
+	)
+}
+
+func judgeHash(ctx context.Context, j *judge) error {
+	hash := client.HashUIN(signer)
+	return j.each(ctx, j.initiate, accepted,
+		with("lower case", claim("signer_uin_hash", hash)),
+		with("upper case", claim("signer_uin_hash", strings.ToUpper(hash))),
+	)
+}
+
+func judgeHashRefused(ctx context.Context, j *judge) error {
+	return j.each(ctx, j.initiate, refused,
+		with("the NRIC", claim("signer_uin_hash", signer)),
+		with("empty", claim("signer_uin_hash", "")),
+		with("63 digits", claim("signer_uin_hash", client.HashUIN(signer)[1:])),
+	)
+}
+
+func judgeInitiated(ctx context.Context, j *judge) error {
+	a, err := j.do(ctx, j.initiate())
+	if err != nil {
+		return err
+	}
+	if err := accepted(a); err != nil {
+		return err
+	}
+	return hasMembers(a.body, "signing_url", "request_id", "exchange_code")
+}
+
+// hasMembers wants an object with exactly these members, the first ones strings that are not empty.
+func hasMembers(text []byte, names ...string) error {
+	var object map[string]json.RawMessage
+	if err := json.Unmarshal(text, &object); err != nil {
+		return errors.New("it is no JSON object")
+	}
+	for _, name := range names {
+		if _, ok := object[name]; !ok {
+			return fmt.Errorf("the member %s is missing", name)
+		}
+	}
+	for name, value := range object {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("there is a further member %q", name)
+		}
+		if bytes.Equal(value, []byte(`""`)) || bytes.Equal(value, []byte("null")) {
+			return fmt.Errorf("the member %s is empty", name)
+		}
+	}
+	return nil
+}
+
+func judgeInitiateRefusal(ctx context.Context, j *judge) error {
+	return j.each(ctx, j.initiate, func(a *answer) error {
+		if a.status != http.StatusBadRequest || a.code() != api.CodeClientSide ||
+			a.member("error_description") == "" {
+			return fmt.Errorf("initiate is answered %s", a)
+		}
+		return nil
+	},
+		with("no doc_name", without("doc_name")), with("no PDF", body([]byte("text"))),
+		with("a box off the page", locations(place(1, 0.9, 0.9))),
+	)
+}
+
+// documentRules are those of docs/contract.md, 3.5 and 3.8.
+func documentRules() []rule {
+	refuses := func(variants ...variant) func(context.Context, *judge) error {
+		return func(ctx context.Context, j *judge) error {
+			return j.each(ctx, j.initiate, refused, variants...)
+		}
+	}
+	pdf := func(d document) edit { return body(d.bytes()) }
+	whole := document{}.bytes()
+	return []rule{
+		{"3.5.1", page, "A document has less than 10 MiB", refuses(
+			with("10 MiB", pdf(document{size: api.MaxDocumentBytes})),
+		)},
+		{"3.5.2", decided, "A document is a PDF that can be read whole", refuses(
+			with("text", body([]byte("This is no PDF."))),
+			with("half of a PDF", body(whole[:len(whole)/2])),
+			with(
+				"bytes after the end", body(slices.Concat(whole, bytes.Repeat([]byte("x"), 2000))),
+			),
+		)},
+		{"3.5.3", page, "A document is not encrypted", refuses(
+			with("encrypted", pdf(document{trailer: encryption})),
+		)},
+		{"3.5.4", page, "A document is no hybrid-reference file", refuses(
+			with("hybrid", pdf(document{hybrid: true})),
+		)},
+		{"3.5.6", page, "No visible signature lies under a requested box", judgeBoxOnSignature},
+		{"3.5.7", page, "A page is at least as large as the box", refuses(
+			with(
+				"a page of 200 x 50 pt", pdf(document{width: 200, height: 50}),
+				locations(place(1, 0, 0)),
+			),
+		)},
+		{"3.5.9", decided, "A document has no content that executes", refuses(
+			with(
+				"JavaScript",
+				pdf(document{catalog: "/OpenAction << /S /JavaScript /JS (app.alert\\(1\\)) >>"}),
+			),
+		)},
+		{"3.8.3", observed, "The whole box is on the page", refuses(
+			with("too far right", locations(place(1, 0.7, 0.1))),
+			with("too high", locations(place(1, 0.1, 0.95))),
+		)},
+		{"3.8.4", decided, "Boxes of one request do not overlap", refuses(
+			with("overlap", locations(box, place(1, 0.2, 0.12))),
+		)},
+	}
+}
+
+func judgeBoxOnSignature(ctx context.Context, j *judge) error {
+	file, err := j.download(ctx)
+	if err != nil {
+		return err
+	}
+	return j.each(ctx, j.initiate, refused, with("the same box again", body(file)))
+}
+
+// signerRules are those of docs/contract.md, 3.3 and 4.
+func signerRules() []rule {
+	return []rule{
+		{
+			"3.3.2",
+			page,
+			"Only the person of signer_uin_hash can open a document",
+			judgeIntendedSigner,
+		},
+		{"3.3.3", page, "A request is locked to the first person who opens it", judgeFirstPerson},
+		{"3.3.4", page, "A request can be signed for 30 minutes", judgeRequestLifetime},
+		{"3.3.5", page, "A signed document can be initiated again", judgeNextSigner},
+		{"4.2.3", page, "A signer who rejects may proceed again", judgeReject},
+		{"4.3.2", decided, "A sign session ends after 180 seconds", judgeSessionEnd},
+		{
+			"4.3.3",
+			decided,
+			"A session that began before the end may complete after it",
+			judgeLateSession,
+		},
+		{
+			"4.4.1",
+			page,
+			"The way back is the redirect URL with request_id and status",
+			judgeWayBack,
+		},
+		{"4.5.1", observed, "The uploaded bytes stay as they are", judgeAppended},
+	}
+}
+
+// refusesStep wants a step of a person to be refused.
+func (j *judge) refusesStep(ctx context.Context, r *request, as, step string) error {
+	switch err := j.act(ctx, r, as, step); err.(type) {
+	case nil:
+		return fmt.Errorf("the person may %s", step)
+	case unknownError:
+		return err
+	default:
+		return nil
+	}
+}
+
+func judgeIntendedSigner(ctx context.Context, j *judge) error {
+	r, err := j.newRequest(ctx, claim("signer_uin_hash", client.HashUIN(signer)))
+	if err != nil {
+		return err
+	}
+	if err := j.refusesStep(ctx, r, another, "open"); err != nil {
+		return err
+	}
+	return j.act(ctx, r, signer, "open")
+}
+
+func judgeFirstPerson(ctx context.Context, j *judge) error {
+	r, err := j.newRequest(ctx)
+	if err != nil {
+		return err
+	}
+	if err := j.act(ctx, r, another, "open"); err != nil {
+		return err
+	}
+	return j.refusesStep(ctx, r, signer, "open")
+}
+
+func judgeRequestLifetime(ctx context.Context, j *judge) error {
+	r, err := j.newRequest(ctx)
+	if err != nil {
+		return err
+	}
+	for _, step := range []struct {
+		age  time.Duration
+		code string
+	}{{29 * time.Minute, api.CodeNotSigned}, {2 * time.Minute, api.CodeExpired}} {
+		if err := j.age(ctx, r, step.age); err != nil {
+			return err
+		}
+		if err := j.each(ctx, j.resultOf(r), refusedAs(step.code), with("after "+step.age.String())); err != nil {
+			return err
+		}
+	}
+	return j.refusesStep(ctx, r, signer, "open")
+}
+
+func judgeNextSigner(ctx context.Context, j *judge) error {
+	file, err := j.download(ctx)
+	if err != nil {
+		return err
+	}
+	return j.each(ctx, j.initiate, accepted,
+		with("another box", body(file), locations(place(1, 0.1, 0.5))),
+	)
+}
+
+func judgeReject(ctx context.Context, j *judge) error {
+	r, err := j.newRequest(ctx)
+	if err != nil {
+		return err
+	}
+	return j.act(ctx, r, signer, "open", "proceed", "reject", "proceed")
+}
+
+func judgeSessionEnd(ctx context.Context, j *judge) error {
+	r, err := j.newRequest(ctx)
+	if err != nil {
+		return err
+	}
+	if err := j.act(ctx, r, signer, "open", "proceed"); err != nil {
+		return err
+	}
+	active := refusedAs(api.CodeActiveSession)
+	if err := j.age(ctx, r, 170*time.Second); err != nil {
+		return err
+	}
+	if err := j.each(ctx, j.cancelOf(r.RequestID), active, with("after 170 s")); err != nil {
+		return err
+	}
+	if err := j.age(ctx, r, 11*time.Second); err != nil {
+		return err
+	}
+	return j.each(ctx, j.cancelOf(r.RequestID), accepted, with("after 181 s"))
+}
+
+func judgeLateSession(ctx context.Context, j *judge) error {
+	r, err := j.newRequest(ctx)
+	if err != nil {
+		return err
+	}
+	if err := j.act(ctx, r, signer, "open"); err != nil {
+		return err
+	}
+	if err := j.age(ctx, r, 29*time.Minute); err != nil {
+		return err
+	}
+	if err := j.act(ctx, r, signer, "proceed"); err != nil {
+		return err
+	}
+	if err := j.age(ctx, r, 90*time.Second); err != nil {
+		return err
+	}
+	return j.act(ctx, r, signer, "approve")
+}
+
+func judgeWayBack(ctx context.Context, j *judge) error {
+	if !j.SignByGet {
+		return cannotTell("only a browser comes back: no GET of the signing URL signs")
+	}
+	r, err := j.newRequest(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := j.get(ctx, r.SigningURL)
+	if err != nil {
+		return err
+	}
+	to, err := http.NewRequest(http.MethodGet, a.header.Get("Location"), http.NoBody)
+	if err != nil || a.status < 300 || a.status > 399 || to.URL.Host == "" {
+		return fmt.Errorf(
+			"the GET of the signing URL is answered %d and redirects nowhere", a.status,
+		)
+	}
+	query := to.URL.Query()
+	for name, want := range map[string]string{
+		api.ParamRequestID: r.RequestID, api.ParamStatus: api.StatusSuccess,
+	} {
+		if got := query[name]; len(got) != 1 || got[0] != want {
+			return fmt.Errorf("the parameter %s is %q, not %q", name, got, want)
+		}
+	}
+	return nil
+}
+
+func judgeAppended(ctx context.Context, j *judge) error {
+	file, err := j.download(ctx)
+	if err != nil {
+		return err
+	}
+	if before := j.signed.document; !bytes.HasPrefix(file, before) || len(file) == len(before) {
+		return fmt.Errorf(
+			"the signed document does not begin with the %d bytes uploaded", len(before),
+		)
+	}
+	return nil
+}

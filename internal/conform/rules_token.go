@@ -1,0 +1,386 @@
+package conform
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/client"
+)
+
+// tokenRules are those of docs/contract.md, 2.1 to 2.3.
+func tokenRules() []rule {
+	return []rule{
+		{"2.1.1", page, "Authorization holds one compact JWS and nothing else", judgeAuthorization},
+		{"2.1.2", observed, "A prefix Bearer is refused", judgeBearer},
+		{"2.1.3", decided, "Two Authorization headers are refused", judgeTwoHeaders},
+		{"2.1.4", decided, "A token of more than 16 KiB is refused", judgeLongToken},
+		{"2.2.1", page, "The RP's key has signed the token", judgeSignature},
+		{
+			"2.2.2",
+			page,
+			"alg is one of elliptic curves: not none, not a shared secret",
+			judgeAlgorithm,
+		},
+		{"2.2.3", page, "kid is required and names a key of the JWKS", judgeKeyID},
+		{"2.2.4", observed, "The signature is r and s, not DER", judgeSignatureForm},
+		{"2.2.5", observed, "typ is absent, JWT or JOSE", judgeType},
+		{
+			"2.2.6",
+			decided,
+			"A header with a key or an extension is refused, others are ignored",
+			judgeHeader,
+		},
+		{"2.2.7", decided, "The claims are one JSON object without doubled names", judgeObject},
+		{"2.2.8", observed, "Every defect has the same answer on every call", judgeSameAnswer},
+		{"2.2.9", decided, "Only authentic callers learn about arguments", judgeOrder},
+		{"2.3.1", page, "iat and exp are required", judgeTimesRequired},
+		{"2.3.2", page, "exp is after iat, by at most 120 seconds", judgeLifetime},
+		{"2.3.3", decided, "A token is refused after exp, and if iat is ahead", judgeClock},
+		{"2.3.4", page, "Times are seconds, with a fraction or without", judgeSeconds},
+		{"2.3.5", page, "jti is a UUID, good once on initiate and result", judgeJTI},
+		{"2.3.6", decided, "A refused initiate uses up its jti", judgeSpentJTI},
+		{"2.3.7", observed, "A claim that the call has no rule for is ignored", judgeFurtherClaims},
+		{
+			"2.3.8",
+			decided,
+			"Claims of other calls are ignored, and do not replace its own",
+			judgeOtherClaims,
+		},
+		{"2.3.9", decided, "nbf is optional and at most 10 seconds ahead", judgeNotBefore},
+		{"2.3.10", observed, "aud, if present, names this server", judgeAudience},
+	}
+}
+
+func judgeAuthorization(ctx context.Context, j *judge) error {
+	return j.refusesTokens(
+		ctx,
+		with("no header", authorization(func(string) []string { return nil })),
+		with(
+			"two parts", finish(func(t string) string { return t[:strings.LastIndexByte(t, '.')] }),
+		),
+		with("a word", token("token")),
+		with("JSON serialisation", finish(func(t string) string {
+			p := strings.Split(t, ".")
+			return fmt.Sprintf(`{"protected":%q,"payload":%q,"signature":%q}`, p[0], p[1], p[2])
+		})),
+	)
+}
+
+func judgeBearer(ctx context.Context, j *judge) error {
+	return j.refusesTokens(
+		ctx, with("Bearer", finish(func(t string) string { return "Bearer " + t })),
+	)
+}
+
+func judgeTwoHeaders(ctx context.Context, j *judge) error {
+	return j.refusesTokens(ctx,
+		with("two headers", authorization(func(t string) []string { return []string{t, t} })),
+	)
+}
+
+func judgeLongToken(ctx context.Context, j *judge) error {
+	return j.refusesTokens(ctx, with("17 KiB", claim("padding", strings.Repeat("x", 13<<10))))
+}
+
+func judgeSignature(ctx context.Context, j *judge) error {
+	foreign, err := j.foreignKey()
+	if err != nil {
+		return err
+	}
+	return j.refusesTokens(
+		ctx,
+		with("another key under this kid", key(foreign)),
+		with("claims changed after signing", finish(changed)),
+		with(
+			"no signature",
+			finish(func(t string) string { return t[:strings.LastIndexByte(t, '.')+1] }),
+		),
+	)
+}
+
+func judgeAlgorithm(ctx context.Context, j *judge) error {
+	return j.refusesTokens(ctx,
+		with("alg none", finish(unsigned)), with("alg HS256", finish(j.sharedSecret)),
+	)
+}
+
+func judgeKeyID(ctx context.Context, j *judge) error {
+	unknown := j.Party.Key
+	unknown.ID = "unknown-" + uuid.NewString()
+	return j.refusesTokens(ctx,
+		with("no kid", func(c *call) { c.noKeyID = true }), with("an unknown kid", key(unknown)),
+	)
+}
+
+func judgeSignatureForm(ctx context.Context, j *judge) error {
+	return j.refusesTokens(ctx, with("DER", finish(inDER)))
+}
+
+func judgeType(ctx context.Context, j *judge) error {
+	err := j.acceptsTokens(ctx,
+		with("no typ", func(c *call) { delete(c.jose, "typ") }), with("jwt", member("typ", "jwt")),
+		with("JOSE", member("typ", "JOSE")),
+	)
+	if err != nil {
+		return err
+	}
+	return j.refusesTokens(ctx, with("dpop+jwt", member("typ", "dpop+jwt")))
+}
+
+func judgeHeader(ctx context.Context, j *judge) error {
+	foreign, err := j.foreignKey()
+	if err != nil {
+		return err
+	}
+	set, err := client.JWKS(foreign)
+	if err != nil {
+		return err
+	}
+	var jwks struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(set, &jwks); err != nil {
+		return err
+	}
+	if err := j.refusesTokens(ctx,
+		with("jwk", key(foreign), member("jwk", jwks.Keys[0])),
+		with("jku", member("jku", "https://keys.invalid/jwks")),
+		with("x5c", member("x5c", []string{"AAAA"})),
+		with("crit", member("crit", []string{"exp"})),
+	); err != nil {
+		return err
+	}
+	return j.acceptsTokens(ctx, with("x5t", member("x5t", "AAAA")))
+}
+
+func judgeObject(ctx context.Context, j *judge) error {
+	return j.refusesTokens(ctx,
+		with("an array", payload(func(p []byte) []byte { return []byte("[" + string(p) + "]") })),
+		with("no JSON", payload(func(p []byte) []byte { return p[:len(p)-1] })),
+		with("a doubled name", payload(func(p []byte) []byte {
+			return append([]byte(`{"iat":0,`), p[1:]...)
+		})),
+		with("not UTF-8", payload(func(p []byte) []byte {
+			return append([]byte("{\"note\":\"\xff\","), p[1:]...)
+		})),
+	)
+}
+
+func judgeSameAnswer(ctx context.Context, j *judge) error {
+	foreign, err := j.foreignKey()
+	if err != nil {
+		return err
+	}
+	open, err := j.openRequest(ctx)
+	if err != nil {
+		return err
+	}
+	var first *answer
+	calls := []maker{j.initiate, j.resultOf(open)}
+	if j.cancels {
+		calls = append(calls, j.cancelOf(open.RequestID))
+	}
+	for _, what := range calls {
+		for _, v := range []variant{
+			with("no token", authorization(func(string) []string { return nil })),
+			with("another key", key(foreign)), with("alg none", finish(unsigned)),
+			with("no exp", without("exp")), with("an expired token", times(-200, -90)),
+		} {
+			a, err := j.do(ctx, what(v.edits...))
+			if err != nil {
+				return err
+			}
+			if first == nil {
+				first = a
+			}
+			if a.code() != api.CodeUnauthorized || a.status != first.status ||
+				!bytes.Equal(a.body, first.body) {
+				return fmt.Errorf(
+					"%s: %s is answered %s, and %s %s", v.name, a.call, a, first.call, first,
+				)
+			}
+		}
+	}
+	return nil
+}
+
+func judgeOrder(ctx context.Context, j *judge) error {
+	foreign, err := j.foreignKey()
+	if err != nil {
+		return err
+	}
+	unauthorized := refusedAs(api.CodeUnauthorized)
+	err = j.each(ctx, j.initiate, unauthorized,
+		with("no doc_name, another key", without("doc_name"), key(foreign)),
+		with("no PDF, another key", body([]byte("text")), key(foreign)),
+	)
+	if err != nil || !j.cancels {
+		return err
+	}
+	return j.each(
+		ctx, j.cancelOf(unknownID()), unauthorized,
+		with("an unknown id, another key", key(foreign)),
+	)
+}
+
+func judgeTimesRequired(ctx context.Context, j *judge) error {
+	return j.refusesTokens(ctx, with("no iat", without("iat")), with("no exp", without("exp")))
+}
+
+func judgeLifetime(ctx context.Context, j *judge) error {
+	if err := j.acceptsTokens(ctx, with("120 s", times(0, 120))); err != nil {
+		return err
+	}
+	return j.refusesTokens(ctx,
+		with("121 s", times(0, 121)), with("an hour", times(0, 3600)),
+		with("exp before iat", times(60, 30)),
+	)
+}
+
+func judgeClock(ctx context.Context, j *judge) error {
+	err := j.acceptsTokens(
+		ctx, with("iat 5 s ahead", times(5, 60)), with("exp in 10 s", times(-100, 10)),
+	)
+	if err != nil {
+		return err
+	}
+	return j.refusesTokens(ctx,
+		with("exp 5 s ago", times(-60, -5)), with("iat 60 s ahead", times(60, 120)),
+	)
+}
+
+func judgeSeconds(ctx context.Context, j *judge) error {
+	now := time.Now()
+	at := func(iat, exp any) []edit { return []edit{claim("iat", iat), claim("exp", exp)} }
+	err := j.acceptsTokens(ctx,
+		with("fractions", at(float64(now.UnixMilli())/1000, float64(now.UnixMilli())/1000+100)...),
+		with("written .0", at(
+			json.RawMessage(fmt.Sprintf("%d.0", now.Unix())),
+			json.RawMessage(fmt.Sprintf("%d.0", now.Unix()+100)),
+		)...),
+	)
+	if err != nil {
+		return err
+	}
+	return j.refusesTokens(ctx,
+		with("milliseconds", at(now.UnixMilli(), now.UnixMilli()+100_000)...),
+		with("strings", at(fmt.Sprint(now.Unix()), fmt.Sprint(now.Unix()+100))...),
+	)
+}
+
+func judgeJTI(ctx context.Context, j *judge) error {
+	err := j.refusesTokens(ctx,
+		with("no jti", without("jti")), with("a jti that is no UUID", claim("jti", "token-1")),
+	)
+	if err != nil {
+		return err
+	}
+	open, err := j.openRequest(ctx)
+	if err != nil {
+		return err
+	}
+	unauthorized := refusedAs(api.CodeUnauthorized)
+	same := claim("jti", uuid.NewString())
+	if err := j.each(ctx, j.initiate, accepted, with("a jti", same)); err != nil {
+		return err
+	}
+	again := []variant{
+		with("the jti again", same), with("the jti again, in another token", same, times(-1, 60)),
+	}
+	if err := j.each(ctx, j.initiate, unauthorized, again...); err != nil {
+		return err
+	}
+	if err := j.each(ctx, j.resultOf(open), unauthorized, again[1]); err != nil {
+		return err
+	}
+	same = claim("jti", uuid.NewString())
+	err = j.each(ctx, j.resultOf(open), authentic, with("a jti", same))
+	if err != nil {
+		return err
+	}
+	return j.each(
+		ctx, j.resultOf(open), unauthorized,
+		with("the jti again, in another token", same, times(-1, 60)),
+	)
+}
+
+func judgeSpentJTI(ctx context.Context, j *judge) error {
+	same := claim("jti", uuid.NewString())
+	err := j.each(ctx, j.initiate, refused, with("no doc_name", same, without("doc_name")))
+	if err != nil {
+		return err
+	}
+	return j.each(ctx, j.initiate, refusedAs(api.CodeUnauthorized), with("its jti again", same))
+}
+
+func judgeFurtherClaims(ctx context.Context, j *judge) error {
+	return j.acceptsTokens(
+		ctx,
+		with(
+			"iss, sub and others", claim("iss", "x"), claim("sub", "y"),
+			claim("scope", []string{"z"}),
+		),
+		with(
+			"URLs",
+			claim("webhook_url", "https://x.invalid/"),
+			claim("redirect_url", "https://x.invalid/"),
+		),
+	)
+}
+
+func judgeOtherClaims(ctx context.Context, j *judge) error {
+	open, err := j.openRequest(ctx)
+	if err != nil {
+		return err
+	}
+	all := []edit{claim("request_id", open.RequestID), claim("client_request", j.Party.ClientID)}
+	if err := j.acceptsTokens(ctx, with("claims of cancel", all...)); err != nil {
+		return err
+	}
+	// A token of cancel without what result needs.
+	compact, err := j.cancelOf(open.RequestID)().compact()
+	if err != nil {
+		return err
+	}
+	return j.each(
+		ctx, j.resultOf(open), refusedAs(api.CodeUnauthorized),
+		with("a token of cancel", token(compact)),
+	)
+}
+
+func judgeNotBefore(ctx context.Context, j *judge) error {
+	now := time.Now().Unix()
+	if err := j.acceptsTokens(ctx, with("nbf now", claim("nbf", now))); err != nil {
+		return err
+	}
+	return j.refusesTokens(ctx, with("nbf 60 s ahead", claim("nbf", now+60)))
+}
+
+func judgeAudience(ctx context.Context, j *judge) error {
+	err := j.acceptsTokens(ctx, with("the base URL", claim("aud", j.BaseURL)))
+	if err != nil {
+		return err
+	}
+	return j.refusesTokens(
+		ctx,
+		with("another server", claim("aud", "https://other.invalid/api/v3")),
+	)
+}
+
+// claimsOf decodes the claims of a token that is not verified here.
+func claimsOf(compact string) map[string]json.RawMessage {
+	var claims map[string]json.RawMessage
+	if parts := strings.Split(compact, "."); len(parts) == 3 {
+		text, _ := base64.RawURLEncoding.DecodeString(parts[1])
+		_ = json.Unmarshal(text, &claims) // nil if it is no object
+	}
+	return claims
+}
