@@ -406,11 +406,12 @@ func (a *App) domain(sandbox bool) error {
 	sender := &webhook.Sender{
 		Requests: a.sign, Parties: a.parties, Client: safehttp.NewClient(c.policy(webhook.Timeout)),
 		Key: key, KeyID: public.KeyID, Now: a.now, Log: a.log, Ladder: c.WebhookLadder,
-		Calls: a.calls,
+		Calls: a.calls, Accepted: a.metrics.Announced,
 	}
 	if a.faults != nil {
 		a.misbehave(sender)
 	}
+	a.metrics.Watch(a.reading)
 	a.worker = request.NewWorker(a.sign, a.counted(sender.Deliver))
 
 	a.apiBases = []string{api.BasePath}
@@ -422,7 +423,7 @@ func (a *App) domain(sandbox bool) error {
 		}),
 		Keys: jwks, Unauthorized: c.UnauthorizedStatus, Explain: sandbox,
 		Tolerant: sandbox && c.Strictness != strictnessReal, Calls: a.calls,
-		Log: a.log,
+		Log: a.log, Refused: a.metrics.Refused,
 		Limits: rpapi.Limits{
 			Rate: c.RatePerParty, PartyUploads: c.UploadsPerParty, Uploads: c.Uploads,
 			PartyBytes: int64(c.UploadMiBPerParty) << 20, Bytes: int64(c.UploadMiB) << 20,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/obs"
@@ -20,6 +21,24 @@ func (a *App) subject(stamps func(context.Context) error) *subject {
 		free: documents.FreeSpace, running: true,
 		id: a.deployment, store: a.store, documents: a.documents, clock: a.clock, stamps: stamps,
 	}
+}
+
+// reading reads the metrics that are not counted.
+func (a *App) reading(ctx context.Context) obs.Reading {
+	r := obs.Reading{Ready: a.health.Report(ctx).Checks, Certificates: map[string]time.Time{}}
+	r.Parsing, r.Waiting = a.sign.Parsing()
+	for role, cert := range a.authority.Certificates() {
+		r.Certificates[role] = cert.NotAfter
+	}
+	r.Free, _ = documents.FreeSpace(a.subject(nil).folder("documents").Path)
+	// else the check of the database fails
+	if queues, err := a.store.Backlog(ctx, a.now()); err == nil {
+		r.Queue = map[string]obs.Queue{}
+		for kind, q := range queues {
+			r.Queue[string(kind)] = obs.Queue{Jobs: q.Jobs, Oldest: q.Oldest}
+		}
+	}
+	return r
 }
 
 // quiet returns a logger that says once a minute that the database or the disk is unavailable.

@@ -276,3 +276,10 @@ func (a *Authority) Roots() *x509.CertPool {
 func (a *Authority) TSA() (crypto.Signer, []*x509.Certificate) {
 	return a.tsa.key, []*x509.Certificate{a.tsa.cert, a.root.cert}
 }
+
+// Certificates returns the authority's own certificates by role: root, issuing, ocsp and tsa.
+func (a *Authority) Certificates() map[string]*x509.Certificate {
+	return map[string]*x509.Certificate{
+		"root": a.root.cert, "issuing": a.issuing.cert, "ocsp": a.ocsp.cert, "tsa": a.tsa.cert,
+	}
+}

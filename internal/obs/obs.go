@@ -28,6 +28,8 @@ type Metrics struct {
 	stalled  prometheus.Counter
 	strays   *prometheus.CounterVec
 	clock    prometheus.Gauge
+	refusals *prometheus.CounterVec
+	webhooks prometheus.Histogram
 }
 
 // Names of the metrics that [Metrics.Snapshot] reads.
@@ -74,8 +76,25 @@ func NewMetrics() *Metrics {
 		Name: "signet_clock_offset_seconds",
 		Help: "How far the clock of this node is ahead of the database's.",
 	})
+	m.refusals = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "signet_refusals_total",
+		Help: "Refused calls of relying parties, by call, error code and the check that failed.",
+	}, []string{"call", "code", "check"})
+	m.webhooks = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name:    "signet_webhook_age_seconds",
+		Help:    "Time from the signed document to the webhook that the relying party accepted.",
+		Buckets: []float64{.1, .5, 1, 2.5, 5, 10, 60, 600, 3600, 6 * 3600, 24 * 3600},
+	})
+	for _, outcome := range []string{"ok", "error"} { // so that the first error is an increase
+		m.fetches.WithLabelValues(outcome)
+	}
+	for _, outcome := range []string{"kept", "discarded", "deleted"} {
+		m.strays.WithLabelValues(outcome)
+	}
+	m.Recorded(0, 0)
 	m.registry.MustRegister(
-		m.http, m.fetches, m.jobs, m.calls, m.sealing, m.stalled, m.strays, m.clock,
+		m.http, m.fetches, m.jobs, m.calls, m.sealing, m.stalled, m.strays, m.clock, m.refusals,
+		m.webhooks,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -104,6 +123,14 @@ func (m *Metrics) Stalled() { m.stalled.Inc() }
 func (m *Metrics) Strays(outcome string, n int) {
 	m.strays.WithLabelValues(outcome).Add(float64(n))
 }
+
+// Refused counts a refused call of a relying party. check is the check that failed, or "".
+func (m *Metrics) Refused(call, code, check string) {
+	m.refusals.WithLabelValues(call, code, check).Inc()
+}
+
+// Announced measures a webhook that was accepted.
+func (m *Metrics) Announced(after time.Duration) { m.webhooks.Observe(after.Seconds()) }
 
 // ClockOffset sets how far the clock of this node is ahead of the database's.
 func (m *Metrics) ClockOffset(d time.Duration) { m.clock.Set(d.Seconds()) }

@@ -16,6 +16,12 @@ type Job struct {
 	LastError string    `json:"last_error,omitempty"`
 }
 
+// Backlog is the jobs of one kind that no worker has claimed although they are due.
+type Backlog struct {
+	Jobs   int
+	Oldest time.Duration // how long the oldest has been due
+}
+
 // JobKind is the kind of a job, which selects its handler.
 type JobKind string
 

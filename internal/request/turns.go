@@ -83,6 +83,21 @@ func (t *turns) release(party string) {
 	}
 }
 
+// Parsing returns how many documents are parsed now, and how many wait for that. A hostile one can
+// take 100 MiB of memory.
+func (s *Service) Parsing() (running, waiting int) {
+	t := s.parsing
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, n := range t.held {
+		running += n
+	}
+	for _, list := range t.waiting {
+		waiting += len(list)
+	}
+	return running, waiting
+}
+
 // remove removes a waiting call from the lists.
 func (t *turns) remove(party string, i int) {
 	t.waiting[party] = slices.Delete(t.waiting[party], i, i+1)

@@ -109,6 +109,31 @@ func (s *Store) settle(ctx context.Context, settled []request.Settlement) error 
 	})
 }
 
+// Backlog returns the backlog of each kind of job.
+func (s *Store) Backlog(
+	ctx context.Context, now time.Time,
+) (map[request.JobKind]request.Backlog, error) {
+	all := map[request.JobKind]request.Backlog{}
+	for _, kind := range []request.JobKind{
+		request.JobSeal, request.JobWebhook, request.JobRenew, request.JobPurge,
+	} {
+		var b request.Backlog
+		var oldest int64
+		// by the index outbox_ready, which also has the jobs of the years to come
+		err := s.readers.row(
+			ctx, `SELECT count(*), coalesce(min(ready_at), $2) FROM outbox
+				WHERE kind = $1 AND status = 'pending' AND ready_at <= $2`,
+			[]any{string(kind), now.UnixMicro()}, &b.Jobs, &oldest,
+		)
+		if err != nil {
+			return nil, fmt.Errorf("counting jobs: %w", err)
+		}
+		b.Oldest = now.Sub(instant(oldest))
+		all[kind] = b
+	}
+	return all, nil
+}
+
 // Jobs implements request.Outbox.
 func (s *Store) Jobs(ctx context.Context, requestID string) ([]request.Job, error) {
 	if !isText(requestID) {

@@ -54,6 +54,10 @@ type Sender struct {
 	Log    *slog.Logger
 	Ladder bool              // continue after the contract's three attempts
 	Calls  *calllog.Recorder // records attempts with their tokens; may be nil
+
+	// Accepted, if not nil, is called with the time between the signed document and a webhook that
+	// the receiver accepted.
+	Accepted func(after time.Duration)
 }
 
 // Deliver makes one attempt and sets when the next is due. Any answer but 2xx is a failure
@@ -176,6 +180,9 @@ func (s *Sender) attempt(
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return resp.StatusCode, clientID, fmt.Errorf("the receiver answered %d", resp.StatusCode)
+	}
+	if s.Accepted != nil && r.Signed != nil {
+		s.Accepted(s.Now().Sub(r.Signed.At))
 	}
 	return resp.StatusCode, clientID, nil
 }

@@ -48,6 +48,7 @@ func (a *API) recorded(
 			}
 			j.Refuse(w, r, explained(err, diagnosis))
 			c.noteRefusal(r, kind, diagnosis, err)
+			a.count(kind, diagnosis, err)
 		}
 		if a.Calls.Wants(err != nil) && !c.aside {
 			a.record(w, r, kind, c, j.Status, time.Since(begin), diagnosis, err)
@@ -68,6 +69,19 @@ func (c *call) noteRefusal(
 		e.Reason = string(diagnosis.Check)
 	}
 	security.Note(r.Context(), e)
+}
+
+// count counts a refusal.
+func (a *API) count(kind calllog.Kind, diagnosis *calllog.Diagnosis, err error) {
+	if a.Refused == nil {
+		return
+	}
+	check := ""
+	if diagnosis != nil {
+		check = string(diagnosis.Check)
+	}
+	refusal, _ := httpx.Refusal(err)
+	a.Refused(string(kind), refusal.Code, check)
 }
 
 // NoAnswer is the error code of a call whose caller closed the connection.

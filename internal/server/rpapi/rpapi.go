@@ -38,6 +38,10 @@ type API struct {
 	// add a header that says why a token was refused; only for the sandbox
 	Explain bool
 	Calls   *calllog.Recorder // of calls and their answers; nil records none
+
+	// Refused, if not nil, is called for each refused call with its kind, its error code and the
+	// check that failed, or "".
+	Refused func(call, code, check string)
 	Log     *slog.Logger
 
 	// Tolerant accepts, with a warning in a header, what the real service may refuse

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -17,6 +18,7 @@ var outboxTests = []test{
 	{name: "kinds", run: claimKinds},
 	{name: "lease runs out", run: leaseRunsOut},
 	{name: "retry", run: retry},
+	{name: "backlog", run: backlog},
 	{name: "failed and tried again", run: failedAndAgain},
 	{name: "settle twice", run: settleTwice},
 	{name: "settle several", run: settleSeveral},
@@ -254,4 +256,27 @@ func claimWithoutSharing(t *testing.T, stores ...*suite) {
 			t.Errorf("job %d was claimed %d times", id, c)
 		}
 	}
+}
+
+// backlog counts the jobs that are due and not claimed.
+func backlog(t *testing.T, s *suite, _ Harness) {
+	s.leave(1, start)
+	s.leave(2, start.Add(time.Second))
+	s.leave(3, start.Add(time.Hour))
+	store, ok := s.Store.(interface {
+		Backlog(context.Context, time.Time) (map[request.JobKind]request.Backlog, error)
+	})
+	if !ok {
+		t.Skip("the store has no backlog")
+	}
+	expect := func(want request.Backlog) {
+		t.Helper()
+		got, err := store.Backlog(t.Context(), start.Add(time.Minute))
+		if err != nil || got[request.JobWebhook] != want || got[request.JobSeal].Jobs != 0 {
+			t.Errorf("%+v, %v; want %+v", got, err, want)
+		}
+	}
+	expect(request.Backlog{Jobs: 2, Oldest: time.Minute})
+	s.claim(start, time.Hour, 1)
+	expect(request.Backlog{Jobs: 1, Oldest: 59 * time.Second})
 }
