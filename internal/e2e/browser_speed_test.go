@@ -2,12 +2,14 @@ package e2e_test
 
 import (
 	"context"
+	"math"
 	"os"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 )
 
@@ -20,33 +22,33 @@ func TestSpeed(t *testing.T) {
 	}
 	s := start(t)
 	in := s.initiate(t)
-	slow := func(b *browser) {
-		err := chromedp.Do(
-			b.ctx,
-			chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-				if _, err := cdp.Call(ctx, target, network.Enable, network.EnableParams{}); err != nil {
-					return err
-				}
-				if _, err := cdp.Call(ctx, target, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
-					MatchedNetworkConditions: []*network.Conditions{{Latency: 150, DownloadThroughput: 1.6e6 / 8, UploadThroughput: 750e3 / 8}},
-				}); err != nil {
-					return err
-				}
-				_, err := cdp.Call(
-					ctx, target, emulation.SetCPUThrottlingRate,
-					emulation.SetCPUThrottlingRateParams{Rate: 4},
-				)
-				return err
-			}),
-		)
-		if err != nil {
+	call := func(b *browser, f func(ctx context.Context, target *chromedp.Target) error) {
+		t.Helper()
+		if err := chromedp.Do(b.ctx, chromedp.Func(f)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for name, page := range map[string]string{"landing": in.SigningURL, "phone": s.url + "/phone/", "scan": s.url + "/phone/scan"} {
+	slow := func(b *browser) {
+		call(b, func(ctx context.Context, target *chromedp.Target) error {
+			if _, err := cdp.Call(ctx, target, network.Enable, network.EnableParams{}); err != nil {
+				return err
+			}
+			if _, err := cdp.Call(ctx, target, network.EmulateNetworkConditionsByRule, network.EmulateNetworkConditionsByRuleParams{
+				MatchedNetworkConditions: []*network.Conditions{{Latency: 150, DownloadThroughput: 1.6e6 / 8, UploadThroughput: 750e3 / 8}},
+			}); err != nil {
+				return err
+			}
+			_, err := cdp.Call(
+				ctx, target, emulation.SetCPUThrottlingRate,
+				emulation.SetCPUThrottlingRateParams{Rate: 4},
+			)
+			return err
+		})
+	}
+	for name, url := range map[string]string{"landing": in.SigningURL, "phone": s.url + "/phone/", "scan": s.url + "/phone/scan"} {
 		b := newBrowser(t, 390, 844)
 		slow(b)
-		b.open(page)
+		b.open(url)
 		b.until("loading", `document.readyState === "complete"`)
 		// The scripts are modules: they have run when the document's content counts as loaded.
 		t.Logf("%s: %s", name, b.read(`(() => {
@@ -59,34 +61,61 @@ func TestSpeed(t *testing.T) {
 	}
 
 	// The page of the document, with and without the viewer in the browser's cache, where the
-	// landing page puts it.
+	// landing page puts it. The best of three is the least disturbed by other programs.
 	for _, cached := range []bool{true, false} {
-		b := newBrowser(t, 390, 844)
-		b.open(s.initiate(t).SigningURL)
-		b.press("Log in")
-		b.press("TAN XIAO HUI")
-		b.until("drawing the first page", `document.querySelector(".sheet.drawn")`)
-		page := b.location().String()
-		b.open("about:blank")
-		if !cached {
-			err := chromedp.Do(
-				b.ctx,
-				chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
-					_, err := cdp.Call(ctx, target, network.ClearBrowserCache, cdp.Empty{})
-					return err
-				}),
+		best := math.Inf(1)
+		var report string
+		for range 3 {
+			b := newBrowser(t, 390, 844)
+			b.open(s.initiate(t).SigningURL)
+			b.press("Log in")
+			b.press("TAN XIAO HUI")
+			b.until("drawing the first page", `document.querySelector(".sheet.drawn")`)
+			url := b.location().String()
+			b.open("about:blank")
+			slow(b)
+			call(b, noteFirstPage)
+			if !cached {
+				call(b, clearCache)
+			}
+			b.open(url)
+			b.until("drawing the first page", `performance.getEntriesByName("first page")[0]`)
+			drawn, err := eval[float64](
+				b,
+				`performance.getEntriesByName("first page")[0].startTime`,
 			)
 			if err != nil {
 				t.Fatal(err)
 			}
+			if drawn < best {
+				best = drawn
+				report = b.read(`(() => {
+					const n = performance.getEntriesByType("navigation")[0];
+					const bytes = [n, ...performance.getEntriesByType("resource")].reduce((sum, e) => sum + e.transferSize, 0);
+					return "interactive " + Math.round(n.domContentLoadedEventEnd) + " ms, " + bytes + " bytes";
+				})()`)
+			}
 		}
-		slow(b)
-		b.open(page)
-		b.until("drawing the first page", `document.querySelector(".sheet.drawn")`)
-		t.Logf("document, viewer cached %t: %s", cached, b.read(`(() => {
-			const n = performance.getEntriesByType("navigation")[0];
-			const bytes = [n, ...performance.getEntriesByType("resource")].reduce((sum, e) => sum + e.transferSize, 0);
-			return "interactive " + Math.round(n.domContentLoadedEventEnd) + " ms, first page drawn by " + Math.round(performance.now()) + " ms, " + bytes + " bytes";
-		})()`))
+		t.Logf("document, viewer cached %t: first page drawn by %.0f ms, %s", cached, best, report)
 	}
+}
+
+// noteFirstPage makes every page of a browser mark the time at which the first page of its document
+// is drawn.
+func noteFirstPage(ctx context.Context, target *chromedp.Target) error {
+	_, err := cdp.Call(
+		ctx, target, page.AddScriptToEvaluateOnNewDocument,
+		page.AddScriptToEvaluateOnNewDocumentParams{Source: `
+			new MutationObserver((_, observer) => {
+				if (!document.querySelector(".sheet.drawn")) return;
+				performance.mark("first page");
+				observer.disconnect();
+			}).observe(document, { subtree: true, childList: true, attributeFilter: ["class"] });`},
+	)
+	return err
+}
+
+func clearCache(ctx context.Context, target *chromedp.Target) error {
+	_, err := cdp.Call(ctx, target, network.ClearBrowserCache, cdp.Empty{})
+	return err
 }

@@ -4,6 +4,7 @@
 import { bytes, post, Refusal, Unreachable } from "./lib/api";
 import { check, Mismatch } from "./lib/check";
 import { left } from "./lib/countdown";
+import { showDocument } from "./lib/document";
 import { decode, enrolled, type PhoneKey, sign, supported } from "./lib/key";
 import { Live, type State } from "./lib/live";
 import { assertOwner, Unverified } from "./lib/verify";
@@ -135,7 +136,7 @@ class Approval {
     if (this.shown) return;
     this.shown = true;
     const file = this.file;
-    void import("./viewer").then((v) => v.openViewer(root, file)).catch(() => undefined); // the viewer says so itself
+    void showDocument(root, file).catch(() => undefined); // the viewer says so itself
   }
 
   /** A signer who came from the portal in this browser is led back to it, which knows how it went. */

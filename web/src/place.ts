@@ -2,6 +2,7 @@
 // result is the claim sign_locations. Nothing leaves the browser until the form is sent.
 
 import { boxHeight, boxWidth } from "./lib/appearance";
+import { showDocument } from "./lib/document";
 import { announce, find, findAll, text } from "./lib/page";
 
 interface Box {
@@ -65,8 +66,7 @@ export function startPlacing(form: HTMLFormElement): void {
       const y = 1 - (e.clientY - area.top) / area.height - boxHeight / height / 2;
       add(sheet, x, y).element.focus();
     });
-    const { openViewer } = await import("./viewer");
-    await openViewer(root, bytes);
+    await showDocument(root, bytes);
   };
   const add = (sheet: HTMLElement, x: number, y: number): Box => {
     const element = document.createElement("button");

@@ -3,6 +3,7 @@
 
 import { rotateCode } from "./lib/code";
 import { countDown } from "./lib/countdown";
+import { showDocument } from "./lib/document";
 import { formUnderway, guardForms } from "./lib/forms";
 import { Live, type State } from "./lib/live";
 import { menus } from "./lib/menu";
@@ -75,7 +76,7 @@ async function showDocuments(): Promise<void> {
   const review = find("[data-review]");
   if (review) {
     const root = find("[data-viewer]", review);
-    if (root) await startReview(review, () => load(root));
+    if (root) await startReview(review, () => showDocument(root));
     return;
   }
   const button = find("[data-show-document]");
@@ -94,7 +95,7 @@ async function showDocuments(): Promise<void> {
       return;
     }
     button.textContent = text("hide");
-    viewer ??= load(root);
+    viewer ??= showDocument(root);
     viewer.catch(() => undefined);
     box.scrollIntoView({ block: "start" });
   });
@@ -158,17 +159,9 @@ async function check(form: HTMLFormElement, file: File): Promise<void> {
   const root = box && find("[data-viewer]", box);
   if (!box || !root || !bytes) return;
   box.hidden = false;
-  const viewer = await load(root, new Uint8Array(bytes));
+  const viewer = await showDocument(root, new Uint8Array(bytes));
   viewer.onPlace = (i) => {
     const places = JSON.parse(root.dataset["places"] ?? "[]") as { signature: number }[];
     document.getElementById(`signature-${places[i]?.signature}`)?.scrollIntoView({ block: "center" });
   };
-}
-
-async function load(root: HTMLElement, bytes?: Uint8Array): Promise<Viewer> {
-  // The worker is as large as the viewer: it comes at the same time and not after it.
-  const worker = root.dataset["workerUrl"];
-  if (worker) void fetch(worker).catch(() => undefined);
-  const { openViewer } = await import("./viewer");
-  return openViewer(root, bytes);
 }

@@ -47,7 +47,7 @@ export function startScan(root: HTMLElement): void {
       video.srcObject = stream;
       show(true);
       await video.play();
-      const read = await reader();
+      const read = await reader(root);
       while (wanted) {
         const found = await read(video).catch(() => null);
         if (!wanted) return;
@@ -97,13 +97,13 @@ function follow(root: HTMLElement, found: string): boolean {
 }
 
 /** The browser's own reader if it has one, else ours, which is fetched now. */
-async function reader(): Promise<Reader> {
+async function reader(root: HTMLElement): Promise<Reader> {
   const own = (globalThis as { BarcodeDetector?: DetectorClass }).BarcodeDetector;
   if (own && (await own.getSupportedFormats().catch((): string[] => [])).includes("qr_code")) {
     const detector = new own({ formats: ["qr_code"] });
     return async (video) => (await detector.detect(video))[0]?.rawValue ?? null;
   }
-  const { decode } = await import("./decode");
+  const { decode } = (await import(root.dataset["decoderUrl"] ?? "")) as typeof import("./decode");
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d", { willReadFrequently: true });
   return (video) => {

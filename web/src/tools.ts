@@ -166,7 +166,7 @@ function addSearch(root: HTMLElement, viewer: Viewer, pdf: PDFDocumentProxy, pag
   };
   const load = async (): Promise<Search> => {
     Object.assign(globalThis, { pdfjsLib: pdfjs });
-    const { Search } = await import("./search");
+    const { Search } = (await import(root.dataset["searchUrl"] ?? "")) as typeof import("./search");
     return new Search(pdf, page, (n, matches, current) => void viewer.showMatches(n, matches, current), report);
   };
   const run = async (previous = false): Promise<void> => {

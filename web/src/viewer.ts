@@ -28,14 +28,9 @@ const zooms = [0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4]; // times "fit to width"
 const readable = 1.2; // CSS pixels a point: text of 10 pt is 12 px high
 
 /** Opens the document that root names, or these very bytes, which stay the caller's. */
-export async function openViewer(root: HTMLElement, bytes?: Uint8Array): Promise<Viewer> {
-  const viewer = new Viewer(root, bytes);
-  try {
-    await viewer.open();
-  } catch (e) {
-    viewer.fail();
-    throw e;
-  }
+export async function openViewer(root: HTMLElement, worker: Worker, bytes?: Uint8Array): Promise<Viewer> {
+  const viewer = new Viewer(root, worker, bytes);
+  await viewer.open();
   return viewer;
 }
 
@@ -102,6 +97,7 @@ export class Viewer {
 
   constructor(
     private readonly root: HTMLElement,
+    private readonly worker: Worker,
     private readonly bytes?: Uint8Array,
   ) {
     const pages = find("[data-viewer-pages]", root);
@@ -114,7 +110,7 @@ export class Viewer {
   async open(): Promise<void> {
     const data = this.root.dataset;
     const absolute = (path: string | undefined): string => new URL(path ?? "", location.href).href;
-    pdfjs.GlobalWorkerOptions.workerSrc = absolute(data["workerUrl"]);
+    pdfjs.GlobalWorkerOptions.workerPort = this.worker;
     const loading = pdfjs.getDocument({
       ...(this.bytes ? { data: this.bytes.slice() } : { url: absolute(data["documentUrl"]) }),
       cMapUrl: absolute(data["cmapsUrl"]),
@@ -130,15 +126,21 @@ export class Viewer {
     loading.onProgress = ({ loaded, total }: { loaded: number; total: number }) => {
       if (wait && total > 0) wait.textContent = `${Math.min(100, Math.floor((loaded / total) * 100))}%`;
     };
+    performance.mark("a-getdoc");
     this.pdf = await loading.promise;
+    performance.mark("b-loaded");
     const first = await this.pdf.getPage(1);
+    performance.mark("c-page1");
     const size = displayed(first);
     for (let n = 1; n <= this.pdf.numPages; n++) this.sheets.push(new Sheet(n, size.width, size.height));
     find("[data-viewer-wait]", this.root)?.remove();
     this.pages.append(...this.sheets.map((s) => s.element));
     this.layout();
+    performance.mark("d-layout");
     this.tools();
+    performance.mark("e-tools");
     this.observe();
+    performance.mark("f-observe");
     // A browser may empty the canvases of a page that it kept in the background.
     const again = (): void => {
       if (document.visibilityState === "visible") this.restore();
@@ -152,13 +154,6 @@ export class Viewer {
       const sheet = this.sheets[n - 1];
       if (sheet) await this.measure(sheet);
     }
-  }
-
-  fail(): void {
-    find("[data-viewer-wait]", this.root)?.remove();
-    this.pages.hidden = true;
-    const box = find("[data-viewer-failed]", this.root);
-    if (box) box.hidden = false;
   }
 
   /** Scrolls to a place and resolves to true when its page has been drawn. */
@@ -510,7 +505,9 @@ export class Viewer {
       viewport,
       transform: [canvas.width / viewport.width, 0, 0, canvas.height / viewport.height, 0, 0],
     });
+    performance.mark("g-render");
     await sheet.task.promise;
+    performance.mark("h-rendered");
     if (!filled(canvas)) throw new Error("viewer: an empty canvas");
     find(".sheet-failed", sheet.element)?.remove();
     sheet.element.classList.remove("failed");
@@ -518,6 +515,7 @@ export class Viewer {
     sheet.canvas = canvas;
     sheet.element.prepend(canvas);
     sheet.element.classList.add("drawn");
+    performance.mark("i-drawn");
     sheet.drawnAt = scale;
     if (!sheet.layer) sheet.text = this.addText(sheet, page, scale); // the picture does not wait for it
   }

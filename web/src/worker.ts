@@ -28,12 +28,6 @@ async function keep(): Promise<void> {
   const html = await answer.clone().text();
   const parts = [...html.matchAll(/(?:src|href)="(\/static\/[^"]+)"/g)].map((m) => m[1] ?? "");
   await cache.addAll(parts);
-  // Scripts import chunks, which the page does not name.
-  for (const part of parts.filter((p) => p.endsWith(".js"))) {
-    const script = await (await cache.match(part))?.text();
-    const chunks = [...(script ?? "").matchAll(/from\s*"\.\/([^"]+\.js)"/g)].map((m) => `/static/${m[1] ?? ""}`);
-    await cache.addAll(chunks);
-  }
   await cache.put(page, answer);
 }
 

@@ -143,7 +143,7 @@ func (p Approve) EnrolURL() string { return "/phone/enrol?next=" + url.QueryEsca
 func (p Approve) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "phone_approve", Title: "phone.approve.title", Shell: ui.ShellPhone,
-		Script: "phone", Login: true, Viewer: true, Waiting: p.Account.Waiting,
+		Script: "phone", Login: true, Waiting: p.Account.Waiting,
 	}
 }
 

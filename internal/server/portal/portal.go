@@ -217,7 +217,7 @@ func (p *Portal) pageOf(
 	return Document{
 		Summary: s, Live: live, Signer: p.account(r.Context(), person, req.ID), Places: places,
 		Sketch: sketch, Background: p.Requests.Background, Warnings: req.Warnings,
-		Ended: string(req.Outcome),
+		Size: req.Document.Size, Ended: string(req.Outcome),
 	}
 }
 

@@ -139,6 +139,5 @@ type Verify struct {
 func (p Verify) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "verify", Title: "verify.title", Shell: ui.ShellPortal, Script: "portal",
-		Viewer: true,
 	}
 }

@@ -27,7 +27,7 @@ type Landing struct {
 func (p Landing) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "landing", Title: "landing.title", Args: []any{p.Document}, Shell: ui.ShellPortal,
-		Script: "portal", Live: p.Follow(p.Live), Targets: p.Targets(), Login: true, Warm: true,
+		Script: "portal", Live: p.Follow(p.Live), Targets: p.Targets(), Login: true,
 	}
 }
 
@@ -47,6 +47,8 @@ type Document struct {
 	ui.Summary
 	Live   httpx.Live
 	Signer ui.Person
+	// Size is the length of the document in bytes.
+	Size int64
 	// Places lists the signature locations in the order of review.
 	Places []Place
 	// Sketch is the signer's name as the places will show it.
@@ -69,12 +71,21 @@ func (p Document) PlacesJSON() (string, error) {
 	return string(b), err
 }
 
+// readWhole is the length in bytes up to which the viewer reads a document with one request, and
+// beyond it by ranges (the default of pdf.js: twice the length of a range).
+const readWhole = 128 << 10
+
 func (p Document) Meta() ui.Meta {
+	var beside string
+	// A larger document would take the network from the viewer, which needs only parts of it.
+	if p.Size <= readWhole {
+		beside = p.DocumentURL()
+	}
 	return ui.Meta{
 		Template: "document", Title: "document.title", Args: []any{p.Document},
 		Shell:  ui.ShellPortal,
 		Script: "portal", Login: true, Waiting: p.Signer.Waiting, Live: p.Follow(p.Live),
-		Viewer: true, Eager: true,
+		Viewer: true, Document: beside,
 		Targets: p.Targets(),
 	}
 }
@@ -169,7 +180,7 @@ func (p Signed) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "signed", Title: "signed.title", Args: []any{p.Document}, Shell: ui.ShellPortal,
 		Script: "portal", Login: true, Waiting: p.Signer.Waiting, Live: p.Follow(p.Live),
-		Viewer: true, Targets: p.Targets(),
+		Targets: p.Targets(),
 	}
 }
 

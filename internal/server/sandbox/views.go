@@ -92,7 +92,7 @@ type DemoPlace struct {
 func (p DemoPlace) Meta() ui.Meta {
 	return ui.Meta{
 		Template: "demo_place", Title: "place.title", Shell: ui.ShellDemo, Script: "demo",
-		English: true, Viewer: true,
+		English: true,
 	}
 }
 

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -29,10 +28,9 @@ type assets struct {
 }
 
 type asset struct {
-	data []byte
-	kind string // media type
-
-	imports []string // URLs of the chunks that a script imports statically
+	data   []byte
+	kind   string // media type
+	brotli []byte // made by web/build; nil if it made none
 
 	once    sync.Once
 	gzipped []byte // nil if gzip does not make it smaller
@@ -56,27 +54,23 @@ func openAssets() (*assets, error) {
 		if name == "manifest.json" {
 			return nil
 		}
-		kind := mediaType(name)
-		if kind == "" {
-			return fmt.Errorf("%s: no media type for this extension", p)
-		}
 		data, err := distFiles.ReadFile(p)
 		if err != nil {
 			return err
+		}
+		if original, ok := strings.CutSuffix(name, ".br"); ok { // it is walked before
+			a.files[original].brotli = data
+			return nil
+		}
+		kind := mediaType(name)
+		if kind == "" {
+			return fmt.Errorf("%s: no media type for this extension", p)
 		}
 		a.files[name] = &asset{data: data, kind: kind}
 		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("web: %w", err)
-	}
-	for name, f := range a.files {
-		if path.Ext(name) != ".js" || strings.Contains(name, "/") {
-			continue
-		}
-		for _, chunk := range staticImports(f.data) {
-			f.imports = append(f.imports, staticPrefix+chunk)
-		}
 	}
 	for logical, file := range a.names {
 		if strings.HasSuffix(file, "/") {
@@ -91,34 +85,6 @@ func openAssets() (*assets, error) {
 	return a, nil
 }
 
-// staticImports returns the chunks that a script imports, in the one form that the bundler writes.
-// It looks only at the statements around possible names of chunks, because the viewer has two
-// million bytes.
-func staticImports(script []byte) (chunks []string) {
-	importStatement := regexp.MustCompile(`^import(?:\{[^}]*\}from)?"\./([A-Za-z0-9_-]+\.js)"`)
-	for at := 0; ; {
-		i := bytes.Index(script[at:], []byte(`"./`))
-		if i < 0 {
-			return chunks
-		}
-		at += i
-		statement := script[bytes.LastIndexAny(script[:at], ";\n")+1:]
-		if m := importStatement.FindSubmatch(statement); m != nil {
-			chunks = append(chunks, string(m[1]))
-		}
-		at++
-	}
-}
-
-// imports returns the chunks that the script with a logical name imports statically. A page that
-// preloads them saves a round trip.
-func (a *assets) imports(name string) []string {
-	if f := a.files[a.names[name]]; f != nil {
-		return f.imports
-	}
-	return nil
-}
-
 // url returns the URL of an asset by its logical name. An unknown name is a mistake in this
 // package; its URL answers 404, which the gallery test detects.
 func (a *assets) url(name string) string {
@@ -127,15 +93,6 @@ func (a *assets) url(name string) string {
 		file = name
 	}
 	return staticPrefix + file
-}
-
-func (a *assets) viewer() *viewerRef {
-	return &viewerRef{
-		Worker: a.url("pdf.worker.js"),
-		CMaps:  a.url("cmaps"),
-		Fonts:  a.url("standard_fonts"),
-		Wasm:   a.url("wasm"),
-	}
 }
 
 // Static serves the bundle below /static/: GET and HEAD, immutable, compressed if that makes it
@@ -161,7 +118,10 @@ func (k *Kit) Static() http.Handler {
 			)
 		}
 		data := f.data
-		if gz := f.compressed(); gz != nil && acceptsGzip(r) {
+		if f.brotli != nil && accepts(r, "br") {
+			h.Set("Content-Encoding", "br")
+			data = f.brotli
+		} else if gz := f.compressed(); gz != nil && accepts(r, "gzip") {
 			h.Set("Content-Encoding", "gzip")
 			data = gz
 		}
@@ -207,13 +167,14 @@ func (f *asset) compressed() []byte {
 	return f.gzipped
 }
 
-func acceptsGzip(r *http.Request) bool {
+// accepts says whether the client takes a coding for the whole file.
+func accepts(r *http.Request, name string) bool {
 	if r.Header.Get("Range") != "" {
 		return false
 	}
 	for part := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
 		coding, params, _ := strings.Cut(strings.TrimSpace(part), ";")
-		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
+		if strings.EqualFold(strings.TrimSpace(coding), name) {
 			return strings.ReplaceAll(params, " ", "") != "q=0"
 		}
 	}

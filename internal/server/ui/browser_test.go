@@ -37,6 +37,8 @@ type site struct {
 	kit   *ui.Kit
 	pages map[string]Sample // below /gallery/
 
+	missing string // path of a file of the bundle that is not served
+
 	mu       sync.Mutex
 	live     map[string]any // answer of every state and events URL
 	changed  chan struct{}
@@ -145,7 +147,13 @@ func newSite(t *testing.T) *site {
 		s.pages[p.Name] = p
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /static/", s.kit.Static())
+	mux.HandleFunc("GET /static/", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == s.missing {
+			http.NotFound(w, r)
+			return
+		}
+		s.kit.Static().ServeHTTP(w, r)
+	})
 	mux.Handle("GET /logos/{file}", ui.Logos(slog.New(slog.DiscardHandler), sampleLogo))
 	mux.HandleFunc("GET /gallery/{name}", func(w http.ResponseWriter, r *http.Request) {
 		p, ok := s.pages[r.PathValue("name")]

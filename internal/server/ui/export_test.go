@@ -2,7 +2,6 @@ package ui
 
 import (
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -40,16 +39,12 @@ func (k *Kit) TemplateSets() []Templates {
 	return append([]Templates{{Files: templateFiles}}, k.options.Templates...)
 }
 
-// AssetImports are the URLs of the chunks that a script cannot start without, and how many the
-// script itself names.
-func (k *Kit) AssetImports(name string) (imports []string, named int) {
-	f := k.assets.files[k.assets.names[name]]
-	return f.imports, strings.Count(string(f.data), `"./chunk-`)
-}
-
 // AssetWeight is the size of a file of the bundle on the wire.
 func (k *Kit) AssetWeight(file string) int {
 	f := k.assets.files[file]
+	if f.brotli != nil {
+		return len(f.brotli)
+	}
 	if gz := f.compressed(); gz != nil {
 		return len(gz)
 	}

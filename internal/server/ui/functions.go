@@ -25,6 +25,7 @@ func pageName(file string) (string, bool) {
 //	ms               a time in Unix milliseconds, for scripts
 //	minutes END NOW  whole minutes left, rounded up, never negative
 //	add A B          sum
+//	asset NAME       URL of a file of the bundle
 //	dict K V ...     map, to pass several values to a part
 func (k *Kit) functions(l *language) template.FuncMap {
 	return template.FuncMap{
@@ -52,8 +53,9 @@ func (k *Kit) functions(l *language) template.FuncMap {
 			}
 			return int((left + time.Minute - 1) / time.Minute)
 		},
-		"add":  func(a, b int) int { return a + b },
-		"dict": dict,
+		"add":   func(a, b int) int { return a + b },
+		"asset": k.assets.url,
+		"dict":  dict,
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -93,23 +92,19 @@ type view struct {
 	Style     string
 	More      string // the style sheet of the shell, or ""
 	Script    string
-	Imports   []string // chunks that Script imports
+	Viewer    bool   // Script shows a PDF at once
+	Document  string // URL of that PDF if it is to load beside the viewer, or ""
 	Icon      string
 	TouchIcon string
 	Manifest  string
 	Live      *LiveRef
 	Waiting   *Waiting
-	Viewer    *viewerRef
-	Warm      string // URLs to prefetch, separated by spaces, or ""
 	Strings   string // JSON of the messages that the page's script needs
 	Language  *language
 	Switch    []languageLink
 	Sandbox   bool
 	Now       time.Time
 }
-
-// viewerRef holds the URLs of the viewer's parts.
-type viewerRef struct{ Worker, CMaps, Fonts, Wasm string }
 
 // Render writes the page with its headers. If a template fails, Render returns the error before it
 // writes anything, so that the caller can answer with an error page. It also returns errors of the
@@ -136,6 +131,8 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 		Style:     k.assets.url("app.css"),
 		Icon:      k.assets.url("icon.svg"),
 		TouchIcon: k.assets.url("icon-180.png"),
+		Viewer:    m.Viewer,
+		Document:  m.Document,
 		Live:      m.Live,
 		Waiting:   m.Waiting,
 		Language:  lang,
@@ -145,7 +142,6 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 	}
 	if m.Script != "" {
 		v.Script = k.assets.url(m.Script + ".js")
-		v.Imports = k.assets.imports(m.Script + ".js")
 		v.Strings = lang.strings
 	}
 	if m.Shell == ShellPhone {
@@ -156,15 +152,6 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 	}
 	if m.English {
 		v.Switch = nil
-	}
-	if m.Viewer {
-		v.Viewer = k.assets.viewer()
-	}
-	if m.Eager {
-		v.Imports = append(slices.Clone(v.Imports), k.assets.url("viewer.js"))
-	}
-	if m.Warm {
-		v.Warm = k.assets.url("viewer.js") + " " + k.assets.url("pdf.worker.js")
 	}
 	var body bytes.Buffer
 	if err := tmpl.ExecuteTemplate(&body, "layout", v); err != nil {

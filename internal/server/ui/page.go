@@ -31,9 +31,8 @@ type Meta struct {
 	Shell    Shell    // frame around the content
 	Script   string   // entry point of the page's browser code, or ""
 	Live     *LiveRef // what the page follows, or nil
-	Viewer   bool     // the page shows a PDF
-	Eager    bool     // the page shows it at once
-	Warm     bool     // a later page shows one
+	Viewer   bool     // the page shows a PDF at once
+	Document string   // URL of that PDF if it is to load beside the viewer, or ""
 	English  bool     // the page is in English for every browser
 	Targets  []string // URLs on other origins that a form's answer may redirect to
 	Login    bool     // a form's answer may redirect to the identity provider

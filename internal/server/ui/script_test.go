@@ -2,6 +2,7 @@ package ui_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"net/http"
@@ -1221,7 +1222,7 @@ func TestStatic(t *testing.T) {
 		w.Header().Get("Content-Encoding") != "" {
 		t.Errorf("%s: %d %v", style, w.Code, w.Header())
 	}
-	if w := get(style, "Accept-Encoding", "br, gzip;q=0.5"); w.Header().Get(
+	if w := get(style, "Accept-Encoding", "zstd, gzip;q=0.5"); w.Header().Get(
 		"Content-Encoding",
 	) != "gzip" ||
 		w.Body.Len() > 10_000 {
@@ -1238,23 +1239,102 @@ func TestStatic(t *testing.T) {
 	}
 }
 
-// TestImports: a page names every chunk that its script starts with, so that they load together.
-func TestImports(t *testing.T) {
-	k := newKit(t)
-	for _, name := range []string{"portal.js", "phone.js"} {
-		imports, n := k.AssetImports(name)
-		if n == 0 || len(imports) != n {
-			t.Errorf("%s has %d chunks, found %v", name, n, imports)
+// TestBrotli compares every script and style sheet as a browser gets it, in its Brotli form, with
+// what a client without compression gets.
+func TestBrotli(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	do(t, ctx, chromedp.Navigate(s.page("landing-intended")))
+	for _, name := range s.kit.AssetNames() {
+		if !strings.HasSuffix(name, ".js") && !strings.HasSuffix(name, ".css") {
+			continue
 		}
-		for _, url := range imports {
-			checkAsset(t, k, url)
+		r := httptest.NewRequest("GET", "/static/"+name, nil)
+		w := httptest.NewRecorder()
+		s.kit.Static().ServeHTTP(w, r)
+		got := eval[string](
+			t,
+			ctx,
+			fmt.Sprintf(`fetch("/static/%s", { cache: "reload" }).then(async (a) => {
+			const digest = await crypto.subtle.digest("SHA-256", await a.arrayBuffer());
+			return a.headers.get("Content-Encoding") + " " + new Uint8Array(digest).toHex();
+		})`, name),
+		)
+		if want := fmt.Sprintf("br %x", sha256.Sum256(w.Body.Bytes())); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
 		}
 	}
-	if page := render(t, k, Gallery()[0], "", nil).Body.String(); strings.Count(
-		page,
-		`<link rel="modulepreload" href="/static/chunk-`,
-	) == 0 {
-		t.Error("the page names no chunks")
+}
+
+// TestFirstPageSoon follows what the page of a document loads: the worker, the viewer and a small
+// document come beside each other, each once, and what was loaded ahead is used.
+func TestFirstPageSoon(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	complaints := watchConsole(ctx)
+	do(t, ctx,
+		chromedp.Navigate(s.page("document")),
+		eventually(`document.querySelector(".sheet.drawn") !== null`),
+		chromedp.Sleep(4*time.Second), // the browser complains of what it loaded ahead in vain
+	)
+	type loaded struct {
+		Name       string
+		Start, End float64
+	}
+	all := eval[[]loaded](t, ctx, `performance.getEntriesByType("resource").map((e) =>
+		({ Name: new URL(e.name).pathname, Start: e.startTime, End: e.responseEnd }))`)
+	find := func(part string) loaded {
+		var found []loaded
+		for _, l := range all {
+			if strings.Contains(l.Name, part) {
+				found = append(found, l)
+			}
+		}
+		if len(found) != 1 {
+			t.Fatalf("%s: loaded %d times in %v", part, len(found), all)
+		}
+		return found[0]
+	}
+	script, viewer, document := find("/portal-"), find("/viewer-"), find("/document.pdf")
+	find("/pdf.worker-")
+	if viewer.Start > script.End || document.Start > script.End {
+		t.Errorf("viewer and document wait for the script of the page: %v", all)
+	}
+	complaints.check(t)
+	for _, size := range []int64{128 << 10, 128<<10 + 1} {
+		sample := s.pages["document"]
+		d := sample.Page.(portal.Document)
+		d.Size = size
+		sample.Page = d
+		ahead := strings.Contains(
+			render(
+				t,
+				s.kit,
+				sample,
+				"",
+				nil,
+			).Body.String(),
+			`as="fetch" crossorigin href="`+d.DocumentURL()+`"`,
+		)
+		if ahead != (size == 128<<10) {
+			t.Errorf("a document of %d bytes is loaded ahead: %t", size, ahead)
+		}
+	}
+}
+
+// TestBrokenViewer withholds a part of the viewer: the page says that the document cannot be shown,
+// and offers it in another window.
+func TestBrokenViewer(t *testing.T) {
+	for _, part := range []string{"viewer.js", "pdf.worker.js"} {
+		s := newSite(t)
+		s.missing = s.kit.AssetURL(part)
+		do(t, openBrowser(t),
+			chromedp.Navigate(s.page("document")),
+			eventually(`!document.querySelector("[data-viewer-failed]").hidden &&
+				document.querySelector("[data-viewer-wait]") === null &&
+				document.querySelector("[data-viewer-pages]").hidden &&
+				!document.querySelector("[data-read-fallback]").hidden`),
+		)
 	}
 }
 
