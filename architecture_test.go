@@ -69,9 +69,11 @@ var imports = map[string]string{
 	"internal/conform/report": "internal/calllog internal/party",
 	"internal/conform":        "api client internal/conform/report",
 
+	"internal/conform/relyingparty": "api internal/calllog internal/conform/report internal/fault internal/token",
+
 	// wiring: sees everything
 	"internal/app": "*",
-	"cmd/signet":   "api client internal/app internal/audit internal/conform internal/conform/report internal/obs internal/server/httpx internal/token pades pades/pdf",
+	"cmd/signet":   "api client internal/app internal/audit internal/conform internal/conform/relyingparty internal/conform/report internal/obs internal/server/httpx internal/token pades pades/pdf",
 }
 
 // confined are modules that one package alone may use, so that they can be replaced in one place.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
 // The files of examples/ci and the README start programs on fixed ports. Tests of them run the
@@ -52,7 +54,7 @@ func readExample(t *testing.T, path string, ports *strings.Replacer, v any) {
 // command signet is this test binary; see TestMain.
 func shell(t *testing.T, dir, script string, env ...string) (out string, err error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-e", "-o", "pipefail", "-c", script)
 	var b bytes.Buffer
@@ -253,6 +255,54 @@ func TestFirstCall(t *testing.T) {
 	if err != nil || !strings.Contains(out, `"signing_url":"http://127.0.0.1:`+port+`/sign/`) ||
 		!strings.HasSuffix(out, "\n{}\n") {
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// TestExamplesConform has conform-rp judge the examples. W11 takes a minute, and is left out.
+func TestExamplesConform(t *testing.T) {
+	for name, program := range map[string]string{
+		"node":   "node examples/node/shop.mjs",
+		"python": "/usr/bin/python3 examples/python/shop.py",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if name == "node" {
+				needsNode(t)
+			} else if err := exec.Command("/usr/bin/python3", "-c", "import jwt, cryptography").Run(); err != nil {
+				if os.Getenv("CI") != "" {
+					t.Fatal("install python3-jwt and python3-cryptography: ", err)
+				}
+				t.Skip("needs python3-jwt and python3-cryptography: ", err)
+			}
+			dir := t.TempDir()
+			examples, err := filepath.Abs("../../examples")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Symlink(examples, filepath.Join(dir, "examples")); err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, filepath.Join(dir, "lease.pdf"), string(pdftest.Minimal()), 0o600)
+			ports := freePorts(t, "5156", "5157", "4000")
+			out, err := shell(t, dir, strings.ReplaceAll(ports.Replace(`
+export CLIENT_ID=shop KEY_FILE=key.pem
+export SIGN_URL=http://127.0.0.1:5156/api/v3 SIGN_KEYS=http://127.0.0.1:5156/.well-known/keys.json
+signet keys new -o key.pem
+PROGRAM serve 127.0.0.1 4000 > webhooks.log &
+signet conform-rp --listen 127.0.0.1:5156 --control 127.0.0.1:5157 --patience 5s \
+	--jwks-url http://127.0.0.1:4000/jwks --webhook-url http://127.0.0.1:4000/webhook \
+	--rule K,T,C,B,D,W1,W2,W3,W4,W5,W6,W7,W8,W9,W10 --junit report.xml \
+	--initiate 'PROGRAM initiate lease.pdf' --cancel 'PROGRAM cancel $REQUEST_ID' \
+	--handled 'grep -c "\"request_id\": *\"$REQUEST_ID" webhooks.log'
+`), "PROGRAM", program))
+			if err != nil || !strings.Contains(out, "shop: 33 pass, 0 fail, 3 cannot tell") {
+				t.Errorf("%v\n%s", err, out)
+			}
+			junit, err := os.ReadFile(filepath.Join(dir, "report.xml"))
+			if err != nil || !bytes.Contains(junit, []byte(`tests="36" failures="0" skipped="3"`)) {
+				t.Errorf("JUnit: %v %.200s", err, junit)
+			}
+		})
 	}
 }
 

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/conform/relyingparty"
+	"github.com/signet-sign/signet/internal/obs"
+)
+
+// conformRPCmd judges a relying party.
+type conformRPCmd struct {
+	output
+	ClientID    string        `help:"Client id of the relying party."                                                                         name:"client-id"    default:"shop"`
+	JWKSURL     string        `help:"Its JWKS."                                                                                               name:"jwks-url"     default:"http://localhost:4000/jwks"    placeholder:"URL"`
+	WebhookURL  string        `help:"Its webhook URL; empty if it has none."                                                                  name:"webhook-url"  default:"http://localhost:4000/webhook" placeholder:"URL"`
+	RedirectURL string        `help:"Its redirect URL; empty if no page is there."                                                            name:"redirect-url"                                         placeholder:"URL"`
+	Initiate    string        `help:"Shell command that has it initiate."                                                                                                                                 placeholder:"COMMAND"`
+	Cancel      string        `help:"Shell command that has it cancel $REQUEST_ID."                                                                                                                       placeholder:"COMMAND"`
+	Handled     string        `help:"Shell command that prints how often it has handled $REQUEST_ID as signed."                                                                                           placeholder:"COMMAND"`
+	Rotate      string        `help:"Shell command that has it use another key."                                                                                                                          placeholder:"COMMAND"`
+	Listen      string        `help:"Address of the service that it calls."                                                                                       default:"127.0.0.1:5156"                placeholder:"ADDR"`
+	Control     string        `help:"Address of the sandbox's control listener."                                                                                  default:"127.0.0.1:5157"                placeholder:"ADDR"`
+	Patience    time.Duration `help:"How long it may take for a download or a result call."                                                                       default:"10s"`
+	KeysPause   time.Duration `help:"Time before the service changes its key."                                                                name:"keys-pause"   default:"61s"`
+	Rule        []string      `help:"Judge these rules only, such as W2."                                                                                                                                 placeholder:"ID"`
+	JUnit       string        `help:"Write the report as JUnit XML, too."                                                                     name:"junit"                                                placeholder:"FILE"`
+	Plant       string        `help:"Judge a planted relying party that makes a mistake instead; list prints all mistakes, right makes none."                                                             placeholder:"MISTAKE"`
+}
+
+// Help says how the commands are run.
+func (*conformRPCmd) Help() string {
+	return "The relying party runs already and calls the service at --listen; a sandbox is the service. " +
+		"The commands run in sh with SIGN_URL (base of the API), SIGN_KEYS (the service's JWKS) and REQUEST_ID, " +
+		"and fail with an exit status if the call did not succeed. " +
+		"The exit status is 0 if no rule fails, and 1 if one does. A rule that cannot be judged does not fail."
+}
+
+func (c *conformRPCmd) Run(env *environment) (err error) {
+	if c.Plant == "list" {
+		for _, m := range relyingparty.Mistakes {
+			fmt.Fprintf(env.out, "%-4s %s\n", m.Rule, m.Name)
+		}
+		return nil
+	}
+	if c.Plant == "" && (c.Initiate == "" || c.Cancel == "") {
+		return errors.New("--initiate and --cancel are needed")
+	}
+	config := relyingparty.Config{
+		ClientID: c.ClientID, JWKSURL: c.JWKSURL, RedirectURL: c.RedirectURL,
+		WebhookURL: c.WebhookURL, Patience: c.Patience, KeysPause: c.KeysPause, Rules: c.Rule,
+	}
+	var planted *relyingparty.Planted
+	if c.Plant != "" {
+		planted, err = relyingparty.Plant(
+			strings.TrimPrefix(c.Plant, "right"), c.ClientID, c.Patience*3/2,
+		)
+		if err != nil {
+			return err
+		}
+		defer planted.Close()
+		config.JWKSURL, config.RedirectURL = planted.JWKSURL, planted.RedirectURL
+		config.WebhookURL = planted.WebhookURL
+	}
+	sandbox, stop, err := c.start(env, config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	base := sandbox.Config.PublicURL
+	config.Control = "http://" + sandbox.Control.String()
+	if planted == nil {
+		vars := []string{"SIGN_URL=" + base + api.BasePath, "SIGN_KEYS=" + base + api.PathKeys}
+		config.Initiate, config.Cancel = shellAction(c.Initiate, vars), shellAction(c.Cancel, vars)
+		config.Handled, config.Rotate = shellAction(c.Handled, vars), shellAction(c.Rotate, vars)
+	} else {
+		sample, err := fetchBody(env.ctx, base+"/demo/sample.pdf")
+		if err != nil {
+			return err
+		}
+		planted.Use(base+api.BasePath, base+api.PathKeys, sample)
+		config.Initiate, config.Cancel = planted.Initiate, planted.Cancel
+		config.Handled, config.Rotate = planted.Handled, planted.Rotate
+	}
+	r, err := relyingparty.Judge(env.ctx, config)
+	if err != nil {
+		return err
+	}
+	return writeReport(env, r, c.JSON, c.JUnit)
+}
+
+// start runs a sandbox in which the relying party is registered.
+func (c *conformRPCmd) start(
+	env *environment, party relyingparty.Config,
+) (a *app.App, stop func() error, err error) {
+	config := app.SandboxDefaults()
+	config.Listen, config.Control = c.Listen, c.Control
+	config.Parties = app.PartyList{{
+		ClientID: party.ClientID, Name: party.ClientID, JWKSURL: party.JWKSURL,
+		WebhookURL:  party.WebhookURL,
+		RedirectURL: cmp.Or(party.RedirectURL, "http://localhost/"),
+	}}
+	level := new(slog.LevelVar)
+	level.Set(slog.LevelError) // what else there is to say stands in the report
+	none := func(string) string { return "" }
+	a, err = app.OpenSandbox(env.ctx, config, time.Now, none, obs.NewLogger(env.errs, level))
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithCancel(env.ctx)
+	done := make(chan error, 1)
+	go func() { done <- a.Run(ctx) }()
+	return a, func() error {
+		cancel()
+		return <-done
+	}, nil
+}
+
+// actionTime bounds a command of conform-rp.
+const actionTime = 5 * time.Minute
+
+// shellAction returns the action that runs a command; nil if there is none. Its error has the last
+// line that the command wrote to standard error.
+func shellAction(command string, vars []string) relyingparty.Action {
+	if command == "" {
+		return nil
+	}
+	return func(ctx context.Context, requestID string) (string, error) {
+		ctx, cancel := context.WithTimeout(ctx, actionTime)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "sh", "-c", command)
+		cmd.Env = append(append(os.Environ(), vars...), "REQUEST_ID="+requestID)
+		var out, errs bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &out, &errs
+		err := cmd.Run()
+		if lines := strings.Split(strings.TrimSpace(errs.String()), "\n"); err != nil {
+			err = fmt.Errorf("%w: %.200s", err, lines[len(lines)-1])
+		}
+		return out.String(), err
+	}
+}
+
+// fetchBody returns the body at a URL.
+func fetchBody(ctx context.Context, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s: %s", url, resp.Status)
+	}
+	return io.ReadAll(resp.Body)
+}

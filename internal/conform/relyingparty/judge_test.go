@@ -1,0 +1,126 @@
+package relyingparty_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/conform/relyingparty"
+	"github.com/signet-sign/signet/internal/conform/report"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
+	"github.com/signet-sign/signet/signettest"
+)
+
+const patience = 2 * time.Second
+
+// plant returns a planted party that is registered in a sandbox of its own, and what judges it.
+func plant(t *testing.T, mistake string) relyingparty.Config {
+	t.Helper()
+	p, err := relyingparty.Plant(mistake, "planted", patience*3/2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sandbox := signettest.Start(t, signettest.Party{
+		ClientID: "planted", JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL,
+		WebhookURL: p.WebhookURL,
+	})
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	p.Use(sandbox.BaseURL, sandbox.URL+api.PathKeys, pdftest.Minimal())
+	return relyingparty.Config{
+		Control: sandbox.Control, ClientID: "planted", JWKSURL: p.JWKSURL,
+		RedirectURL: p.RedirectURL, WebhookURL: p.WebhookURL,
+		Initiate: p.Initiate, Cancel: p.Cancel, Handled: p.Handled, Rotate: p.Rotate,
+		Patience: patience, KeysPause: time.Millisecond,
+	}
+}
+
+func judge(t *testing.T, c relyingparty.Config) map[string]report.Verdict {
+	t.Helper()
+	r, err := relyingparty.Judge(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]report.Verdict{}
+	for _, v := range r.Verdicts {
+		found[v.Rule] = v
+	}
+	return found
+}
+
+// TestRight: a party that follows the rules passes all of them.
+func TestRight(t *testing.T) {
+	t.Parallel()
+	found := judge(t, plant(t, ""))
+	if len(found) != 37 {
+		t.Errorf("%d verdicts", len(found))
+	}
+	for _, v := range found {
+		if v.Outcome != report.Pass {
+			t.Errorf("%s %s: %s: %s\n%v", v.Rule, v.Title, v.Outcome, v.Reason, v.Evidence)
+		}
+	}
+}
+
+// TestMistakes: each planted mistake fails its rules, with evidence.
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	if n := len(relyingparty.Mistakes); n < 20 {
+		t.Errorf("%d mistakes", n)
+	}
+	seen := map[string]bool{}
+	together := make(chan struct{}, 8) // most of the time they wait
+	t.Run("all", func(t *testing.T) {
+		for _, m := range relyingparty.Mistakes {
+			if seen[m.Name] {
+				t.Errorf("%s stands twice", m.Name)
+			}
+			seen[m.Name] = true
+			t.Run(m.Name, func(t *testing.T) {
+				t.Parallel()
+				together <- struct{}{}
+				defer func() { <-together }()
+				c := plant(t, m.Name)
+				c.Rules = append(slices.Clone(m.Also), m.Rule)
+				if strings.HasPrefix(m.Rule, "T") { // judged by the calls of the others
+					c.Rules = append(c.Rules, "C1", "C2", "C3")
+				}
+				found := judge(t, c)
+				for _, rule := range append(slices.Clone(m.Also), m.Rule) {
+					v := found[rule]
+					if v.Outcome != report.Fail || v.Reason == "" {
+						t.Errorf("%s %s: %s: %s", v.Rule, v.Title, v.Outcome, v.Reason)
+					}
+					if v.Outcome == report.Fail && len(v.Evidence) == 0 && rule != "B1" {
+						t.Errorf("%s has no evidence", rule)
+					}
+				}
+			})
+		}
+	})
+}
+
+// TestUnknown: what cannot be seen is not judged.
+func TestUnknown(t *testing.T) {
+	t.Parallel()
+	c := plant(t, "no signature check")
+	c.Handled, c.Rotate, c.RedirectURL, c.WebhookURL = nil, nil, "", ""
+	c.Rules = []string{"K5", "W2", "W9", "W10", "B1", "D3"}
+	for id, v := range judge(t, c) {
+		if v.Outcome != report.CannotTell || v.Reason == "" {
+			t.Errorf("%s: %s: %s", id, v.Outcome, v.Reason)
+		}
+	}
+	if _, err := relyingparty.Plant("nonsense", "planted", 0); err == nil {
+		t.Error("an unknown mistake is planted")
+	}
+	c.Rules = []string{"X1"}
+	if _, err := relyingparty.Judge(t.Context(), c); err == nil {
+		t.Error("an unknown rule is accepted")
+	}
+}
