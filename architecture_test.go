@@ -66,10 +66,13 @@ var imports = map[string]string{
 	"internal/server/sandbox":  "api client internal/keydir pades/pdf internal/server/httpx internal/server/ui internal/signer",
 
 	// judges, which are clients
-	"internal/conform/report": "internal/calllog internal/party",
-	"internal/conform":        "api client internal/conform/report",
-
+	"internal/conform/report":       "internal/calllog internal/party",
+	"internal/conform":              "api client internal/conform/report",
 	"internal/conform/relyingparty": "api internal/calllog internal/conform/report internal/fault internal/token",
+
+	// maker of api/vectors
+	"internal/vectors":          "api client internal/party internal/party/partytest internal/request internal/safehttp internal/server/portal internal/token",
+	"internal/vectors/generate": "internal/vectors",
 
 	// wiring: sees everything
 	"internal/app": "*",

@@ -180,6 +180,26 @@ var table = map[Action]map[State]cell{
 	},
 }
 
+// Cell is a cell of the table for readers outside the package. It has neither To nor Refusal if the
+// action cannot happen in the state.
+type Cell struct {
+	State   State
+	Action  Action
+	To      State // the next state, which may be the same
+	Refusal *api.Error
+}
+
+// Cells returns all cells of the table, by action and state in the order of doc.go.
+func Cells() (all []Cell) {
+	for _, a := range actions {
+		for _, s := range states {
+			c := table[a][s]
+			all = append(all, Cell{State: s, Action: a, To: c.to, Refusal: c.refuse})
+		}
+	}
+	return all
+}
+
 // endSession is the row of the two actions by which people end a session without a signature.
 var endSession = map[State]cell{
 	StateCreated:   refuse(api.ErrNoActiveSession),
