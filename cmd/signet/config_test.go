@@ -83,6 +83,8 @@ func sample(t *testing.T, field reflect.StructField) (text string, value any) {
 		return "407", uint64(407)
 	case int:
 		return "407", 407
+	case *bool:
+		return "true", new(true)
 	case *int:
 		return "407", new(407)
 	case *time.Duration:

@@ -6,6 +6,7 @@
 //	signet migrate   migrate the database
 //	signet backup    write an encrypted backup
 //	signet restore   check a backup after restoring it
+//	signet documents rotate the key of encrypted documents
 //	signet verify    check the signatures of PDFs
 //	signet ltv renew renew archived PDFs
 //	signet audit     export the audit log, and check exports and evidence
@@ -59,6 +60,7 @@ type cli struct {
 	Backup    backupCmd    `cmd:"" help:"Write an encrypted backup, also while the service runs."`
 	Restore   restoreCmd   `cmd:"" help:"Restore a backup, or check what was restored."`
 	Migrate   migrateCmd   `cmd:"" help:"Migrate the database, or say what a migration would do."`
+	Documents documentsCmd `cmd:"" help:"Rotate the key under which the keys of stored documents are wrapped."`
 	Verify    verifyCmd    `cmd:"" help:"Check the signatures of PDFs."`
 	LTV       ltvCmd       `cmd:"" help:"Renew documents that are kept for decades."                                             name:"ltv"`
 	Audit     auditCmd     `cmd:"" help:"Export the audit log, and check exports and evidence."`

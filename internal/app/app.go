@@ -47,6 +47,7 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
 	"github.com/signet-sign/signet/internal/token"
+	"github.com/signet-sign/signet/internal/vault"
 	"github.com/signet-sign/signet/internal/webhook"
 )
 
@@ -83,9 +84,10 @@ type App struct {
 
 	keys       *keydir.Dir
 	store      *store.Store
-	deployment string // its identity
-	clock      *clock // nil in the sandbox
-	documents  *documents.Dir
+	deployment string         // its identity
+	clock      *clock         // nil in the sandbox
+	files      *documents.Dir // where documents are stored
+	documents  *vault.Vault   // over files
 	authority  *ca.Authority
 	parties    *party.Registry
 	configured []party.Party
@@ -186,11 +188,12 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return err
 	}
-	a.store, a.documents, err = c.openParts(ctx, store.Options{Kind: kind, Now: a.now, Log: a.log})
+	p, err := c.openParts(ctx, store.Options{Kind: kind, Now: a.now, Log: a.log})
 	if err != nil {
 		return err
 	}
-	a.closers = append(a.closers, a.store.Close, a.documents.Close)
+	a.store, a.files, a.documents = p.store, p.files, p.vault
+	a.closers = append(a.closers, p.Close)
 	mark, err := a.store.Mark(ctx)
 	if err != nil {
 		return err

@@ -55,16 +55,16 @@ func ExportAudit(ctx context.Context, c Config, log *slog.Logger, w io.Writer) (
 	if c.Data == "" {
 		return errors.New("data: a folder is needed")
 	}
-	db, docs, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
+	p, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, docs.Close(), db.Close()) }()
+	defer func() { err = errors.Join(err, p.Close()) }()
 	keys, err := keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader)
 	if err != nil {
 		return err
 	}
-	l, err := openAudit(ctx, &c, db, keys, log)
+	l, err := openAudit(ctx, &c, p.store, keys, log)
 	if err != nil {
 		return err
 	}

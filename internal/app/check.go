@@ -120,6 +120,13 @@ func checks() []check {
 		{"migrations", always, needsStore, false, one(checkSchema)},
 		{"facts", atStart | atDoctor, needsStore, false, checkFacts},
 		{"documents", always, needsDocuments, false, one(checkDocuments)},
+		{
+			"document keys",
+			atStart | atDoctor,
+			needsStore | needsIdentity,
+			false,
+			one(checkDocumentKeys),
+		},
 		{"keys", always, needsIdentity, false, checkKeys},
 		{"clock", always, needsClock, false, one(checkClock)},
 		{"timestamps", atReadiness, needsStamps, true, one(checkLastStamp)},
@@ -206,6 +213,18 @@ func checkDocuments(ctx context.Context, s *subject) Finding {
 		errors.Join(s.marked(ctx, s.folder("documents")), s.documents.Check(ctx)),
 		"mount the folder, make it writable for the service's user, or free space on its disk", "",
 	)
+}
+
+// checkDocumentKeys looks whether the keys of encrypted documents can be unwrapped.
+func checkDocumentKeys(ctx context.Context, s *subject) Finding {
+	if s.store.CheckSchema(ctx) != nil {
+		return ok("the database has none yet")
+	}
+	v, err := s.config.openVault(ctx, &parts{store: s.store}, store.Options{Now: s.now, Log: s.log})
+	if err == nil {
+		err = v.Check(ctx)
+	}
+	return faulty(err, "restore the keys folder from a backup", "")
 }
 
 func checkLastStamp(ctx context.Context, s *subject) Finding {

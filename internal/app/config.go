@@ -162,9 +162,9 @@ type Config struct {
 	UploadMiB         int `yaml:"upload_mib"           help:"MiB of all uploads in progress; 0: no limit."                 default:"1024" name:"upload-mib"`
 
 	// Limits of the public listener in one process; 0 is no limit. Connections beyond them are
-	// closed at once; trusted_proxies have only the limit of all. An event stream tells an open page
-	// of changes; a page without one asks every few seconds.
-	Connections           int `yaml:"connections"             help:"Connections to the public listener; 0: no limit."   default:"8192"`
+	// closed at once; trusted_proxies have only the limit of all. An event stream tells an open
+	// page of changes; a page without one asks every few seconds.
+	Connections           int `yaml:"connections"             help:"Connections to the public listener; 0: no limit."  default:"8192"`
 	ConnectionsPerAddress int `yaml:"connections_per_address" help:"Connections of one client address; 0: no limit."   default:"512"`
 	StreamsPerAddress     int `yaml:"streams_per_address"     help:"Event streams of one client address; 0: no limit." default:"128"`
 
@@ -252,6 +252,12 @@ type Config struct {
 	// read. Without, the document shows unchanged between the strokes. Documents that claim PDF/A
 	// get none.
 	SignatureBackground bool `yaml:"signature_background" help:"Lighten the document below visible signatures."`
+
+	// Encrypt documents before they are stored, each with its own key, which is deleted with the
+	// document. Documents that are stored already stay as they are, and readable. Empty encrypts if
+	// this release or a later one has made the database. A release before this one cannot read
+	// encrypted documents.
+	EncryptDocuments *bool `yaml:"encrypt_documents" help:"Encrypt stored documents (default: if this release or a later one has made the database)." placeholder:"true|false"`
 
 	// Name of the authority in certificates: "Signet" gives "Signet Root CA".
 	AuthorityName string `yaml:"authority_name" help:"Name of the certificate authority." default:"Signet"`

@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -15,8 +16,10 @@ import (
 
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/internal/vault"
 )
 
 // folders returns the parts of the deployment that are folders.
@@ -35,23 +38,31 @@ func (c *Config) databasePath() string {
 	return filepath.Join(c.Data, "signet.db")
 }
 
-// openParts opens the database and the documents, unless the parts belong to different deployments.
-func (c *Config) openParts(ctx context.Context, o store.Options) (
-	_ *store.Store, _ *documents.Dir, err error,
-) {
+// parts are the parts of a deployment that hold its data.
+type parts struct {
+	store *store.Store
+	files *documents.Dir // as they are stored
+	vault *vault.Vault   // the documents in them
+}
+
+func (p *parts) Close() error { return errors.Join(p.files.Close(), p.store.Close()) }
+
+// openParts opens the database and the documents, unless the parts belong to different deployments,
+// or documents could not be decrypted.
+func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err error) {
 	o.Database = c.databasePath()
 	if c.Database == "" {
 		if _, err := os.Stat(o.Database); errors.Is(err, fs.ErrNotExist) {
 			// A database that does not match the other parts is not created.
 			none := deployment.None("the SQLite database " + o.Database)
 			if _, err := deployment.Check(ctx, none, c.folders()...); err != nil {
-				return nil, nil, err
+				return nil, err
 			}
 		}
 	}
 	db, err := store.Open(ctx, o)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -60,20 +71,32 @@ func (c *Config) openParts(ctx context.Context, o store.Options) (
 	}()
 	checked, err := deployment.Check(ctx, db, c.folders()...)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	born := checked.ID == ""
-	docs, err := documents.OpenDir(
+	files, err := documents.OpenDir(
 		documents.Options{Path: filepath.Join(c.Data, "documents"), Now: o.Now},
 	)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
+	}
+	p := &parts{store: db, files: files}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, files.Close())
+		}
+	}()
+	if p.vault, err = c.openVault(ctx, p, o); err != nil {
+		return nil, err
 	}
 	if checked.Old {
-		err = related(ctx, db, docs)
+		err = related(ctx, db, p.vault)
 	}
 	if err = cmp.Or(err, checked.Adopt(ctx)); err != nil {
-		return nil, nil, errors.Join(err, docs.Close())
+		return nil, err
+	}
+	if err := p.vault.Check(ctx); err != nil {
+		return nil, err
 	}
 	if born && o.Kind == store.Service {
 		o.Log.Info(
@@ -81,12 +104,36 @@ func (c *Config) openParts(ctx context.Context, o store.Options) (
 			"deployment", checked.ID, "new", !checked.Old,
 		)
 	}
-	return db, docs, nil
+	return p, nil
+}
+
+// wrappingKeys is the name of the keys in the keys folder under which those of documents are
+// wrapped.
+const wrappingKeys = "documents"
+
+// openVault returns the vault over the files of p.
+func (c *Config) openVault(ctx context.Context, p *parts, o store.Options) (*vault.Vault, error) {
+	keys, err := keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	encrypt := c.EncryptDocuments
+	if encrypt == nil {
+		recorded, err := p.store.Recorded(ctx, "encrypt_documents")
+		if err != nil {
+			return nil, err
+		}
+		encrypt = new(recorded == "true")
+	}
+	return vault.New(vault.Options{
+		Documents: p.files, Keys: p.store, Wrapper: keys.Wrapping(wrappingKeys), Plain: !*encrypt,
+		Now: o.Now, Log: o.Log,
+	}), nil
 }
 
 // related checks that a folder has one of the newest documents that a database knows. It accepts
 // any folder if the database knows none.
-func related(ctx context.Context, db *store.Store, docs *documents.Dir) error {
+func related(ctx context.Context, db *store.Store, docs request.Documents) error {
 	const newest = 20
 	signed, err := db.List(ctx, request.Filter{State: request.StateSigned, Limit: newest})
 	if err != nil || len(signed) == 0 {

@@ -19,7 +19,7 @@ func (a *App) subject(stamps func(context.Context) error) *subject {
 	return &subject{
 		config: &a.Config, listen: a.Addr.String(), now: a.now, log: a.log,
 		free: documents.FreeSpace, running: true,
-		id: a.deployment, store: a.store, documents: a.documents, clock: a.clock, stamps: stamps,
+		id: a.deployment, store: a.store, documents: a.files, clock: a.clock, stamps: stamps,
 	}
 }
 

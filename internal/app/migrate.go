@@ -18,11 +18,11 @@ func Migrate(ctx context.Context, c Config, log *slog.Logger) error {
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return err
 	}
-	db, docs, err := c.openParts(ctx, store.Options{Kind: store.Service, Now: time.Now, Log: log})
+	p, err := c.openParts(ctx, store.Options{Kind: store.Service, Now: time.Now, Log: log})
 	if err != nil {
 		return err
 	}
-	return errors.Join(docs.Close(), db.Close())
+	return p.Close()
 }
 
 // ReadSchema tells where the schema of the service's database is, and changes nothing.

@@ -15,7 +15,6 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/audit"
-	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/store"
@@ -35,11 +34,12 @@ func CheckRestored(
 	if err := c.findDatabase(); err != nil {
 		return n, err
 	}
-	db, docs, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
+	p, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
 	if err != nil {
 		return n, err
 	}
-	defer func() { err = errors.Join(err, docs.Close(), db.Close()) }()
+	defer func() { err = errors.Join(err, p.Close()) }()
+	db, docs := p.store, p.vault
 	find := func(id, format string, args ...any) {
 		n.Findings++
 		report(id, fmt.Sprintf(format, args...))
@@ -120,7 +120,7 @@ func recordedDocuments(r *request.Request) (list []request.Document) {
 }
 
 // openDocument reads a document and compares it with its record.
-func openDocument(ctx context.Context, docs *documents.Dir, d request.Document) error {
+func openDocument(ctx context.Context, docs request.Documents, d request.Document) error {
 	f, err := docs.Open(ctx, d.Key)
 	if err != nil {
 		return err
@@ -156,7 +156,7 @@ func checkTrail(r *request.Request, events []request.Event) error {
 
 // findUnknown finds the documents of requests that the database does not know.
 func findUnknown(
-	ctx context.Context, db *store.Store, docs *documents.Dir,
+	ctx context.Context, db *store.Store, docs request.Documents,
 	find func(id, format string, args ...any),
 ) error {
 	all := time.Now().AddDate(100, 0, 0) // for the clock of any machine

@@ -46,7 +46,8 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	finish(func() error {
 		return server.Serve(
-			taking, a.bounded(a.listener), a.front(obs.Observe(a.public(), a.log, a.metrics)), grace, a.log,
+			taking, a.bounded(a.listener), a.front(obs.Observe(a.public(), a.log, a.metrics)),
+			grace, a.log,
 		)
 	})
 	finish(func() error { return a.worker.Run(taking) })
@@ -72,6 +73,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return a.forget(rest) })
 	g.Go(func() error { return a.security.Run(rest) })
+	g.Go(func() error { return a.documents.Run(rest) })
 	g.Go(func() error { return a.audit.Run(rest) })
 	g.Go(func() error { return a.parties.Run(rest, a.log) })
 	return errors.Join(g.Wait(), a.Close())

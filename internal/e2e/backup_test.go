@@ -140,7 +140,7 @@ func TestBackup(t *testing.T) {
 	}
 	_, found := check()
 	for id, wants := range map[string][]string{
-		ids[0]: {"its SHA-256 differs", "the request is signed, and no line says so"},
+		ids[0]: {"decrypt", "the request is signed, and no line says so"},
 		ids[1]: {"no such file"},
 	} {
 		for _, want := range wants {

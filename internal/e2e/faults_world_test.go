@@ -11,10 +11,12 @@ import (
 
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
+	"github.com/signet-sign/signet/internal/vault"
 	"github.com/signet-sign/signet/pades/tsa"
 )
 
@@ -24,7 +26,8 @@ type world struct {
 	*request.Service
 	worker *request.Worker
 	store  *store.Store
-	docs   *documents.Dir
+	docs   *vault.Vault
+	files  *documents.Dir // of docs
 	phones *control.SoftPhones
 }
 
@@ -32,6 +35,7 @@ type world struct {
 type worldOptions struct {
 	dir      string // of a world that outlives its process
 	database string // empty: a file in dir
+	plain    bool   // documents are not encrypted, as by releases before 0.2.0
 	fault    func(point string)
 	store    func(request.Store) request.Store
 	outbox   func(request.Outbox) request.Outbox
@@ -52,12 +56,21 @@ func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.docs, err = documents.OpenDir(documents.Options{Path: filepath.Join(o.dir, "documents"), Fault: o.fault, Now: o.now}); err != nil {
-		return nil, errors.Join(err, w.store.Close())
-	}
 	if o.now == nil {
 		o.now = time.Now
 	}
+	if w.files, err = documents.OpenDir(documents.Options{Path: filepath.Join(o.dir, "documents"), Fault: o.fault, Now: o.now}); err != nil {
+		return nil, errors.Join(err, w.store.Close())
+	}
+	keys, err := keydir.Open(filepath.Join(o.dir, "keys"), rand.Reader)
+	if err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	w.docs = vault.New(vault.Options{
+		Documents: w.files, Keys: w.store, Wrapper: keys.Wrapping("documents"), Plain: o.plain,
+		Now: o.now,
+		Log: slog.New(slog.DiscardHandler),
+	})
 	authority, err := ca.Open(filepath.Join(o.dir, "authority"), ca.Options{
 		Name: "Test", Sandbox: true, BaseURL: "http://127.0.0.1/pki", Now: o.now, Rand: rand.Reader,
 	})
@@ -96,7 +109,7 @@ func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 	return w, nil
 }
 
-func (w *world) close() error { return errors.Join(w.store.Close(), w.docs.Close()) }
+func (w *world) close() error { return errors.Join(w.store.Close(), w.files.Close()) }
 
 func wrap[T any](v T, with func(T) T) T {
 	if with == nil {

@@ -65,8 +65,9 @@ func testMigrateFirst(t *testing.T, driver, database string, dialect *strings.Re
 	clock := new(control.Clock)
 	announced := map[string]int{}
 	o := worldOptions{
-		dir: t.TempDir(),
-		now: clock.Now,
+		dir:   t.TempDir(),
+		now:   clock.Now,
+		plain: true,
 		deliver: func(_ context.Context, job *request.Job) []request.Event {
 			announced[job.RequestID]++
 			job.Finish()

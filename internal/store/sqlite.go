@@ -30,6 +30,7 @@ var pragmas = []string{
 	// quantile
 	"wal_autocheckpoint(4000)",
 	"journal_size_limit(67108864)", // truncates a log that has grown
+	"secure_delete(1)",             // overwrites what is deleted, such as the keys of documents
 }
 
 // openSQLite opens the file o.Database, which no other process can open until it is closed. With

@@ -13,6 +13,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/token"
+	"github.com/signet-sign/signet/internal/vault"
 )
 
 // Options are the options of [Open].
@@ -81,8 +82,8 @@ var ErrInUse = errors.New("the database is in use by another process")
 var ErrUncertain = request.ErrUncertain
 
 // Store stores everything except documents. It implements request.Store, request.Watcher,
-// request.Outbox, signer.Store, token.Replay, party.Store and calllog.Store. All methods may be
-// called concurrently, but not from within an Update's change.
+// request.Outbox, signer.Store, token.Replay, party.Store, calllog.Store and vault.Keys. All
+// methods may be called concurrently, but not from within an Update's change.
 type Store struct {
 	dialect dialect
 	schema  int64 // version that Open made
@@ -100,6 +101,7 @@ var (
 	_ token.Replay    = (*Store)(nil)
 
 	_ party.Store = (*Store)(nil)
+	_ vault.Keys  = (*Store)(nil)
 )
 
 // Open opens the database, migrates its schema, and releases the jobs that a process which died had

@@ -37,6 +37,7 @@ type options struct {
 	uploads  int
 	only     string
 	profile  string
+	plain    bool
 	dir      string
 }
 
@@ -60,7 +61,9 @@ func main() {
 		"requests that are stored beside those that are used, for all measures",
 	)
 	flag.IntVar(
-		&o.exact, "exact", 2_000,
+		&o.exact,
+		"exact",
+		2_000,
 		"requests that are cancelled three times each over 64 connections; 20000 for the full check",
 	)
 	flag.IntVar(&o.pages, "pages", 1_000, "open pages that wait for an event")
@@ -76,6 +79,7 @@ func main() {
 		&o.dir, "dir", "",
 		"folder for the data; default: a temporary one, on the disk that is measured",
 	)
+	flag.BoolVar(&o.plain, "plain", false, "store documents without encryption, to compare")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()

@@ -43,6 +43,7 @@ type settings struct {
 	Key      string // the party's ES256 key, uncompressed point, hex
 	Database string
 	Party    app.Party
+	Plain    bool // documents are not encrypted
 }
 
 func serve(kind string) error {
@@ -112,7 +113,7 @@ func serveSignet(ctx context.Context, s settings) error {
 		Parties:         app.PartyList{s.Party},
 		SessionLifetime: 3 * time.Minute, UnauthorizedStatus: 400, AllowPrivate: true,
 		OIDCUINClaim: "uin", OIDCNameClaim: "name", SignatureLevel: "B-LTA", AuthorityName: "Load",
-		LogLevel: "error",
+		LogLevel: "error", EncryptDocuments: new(!s.Plain),
 	}, time.Now, log)
 	if err != nil {
 		return err

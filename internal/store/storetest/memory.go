@@ -15,6 +15,7 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/vault"
 )
 
 // Memory is the reference: a store that forgets everything when it is closed. One change at a time,
@@ -34,6 +35,7 @@ type Memory struct {
 	purposes    map[[2]string]string // that UseFor has recorded
 	parties     parties
 	calls       []calllog.Record // newest first
+	keys        []vault.Key
 	lastCall    int64
 	closed      bool
 

@@ -1,7 +1,7 @@
 // Package storetest is what every store must do: [Run] holds a store against the contracts of
 // request.Store, request.Lister, request.Watcher, request.Outbox, signer.Store, token.Replay,
-// party.Store, party.KeyStore and calllog.Store, and against what several of them promise together.
-// Start at [Run].
+// party.Store, party.KeyStore, calllog.Store and vault.Keys, and against what several of them
+// promise together. Start at [Run].
 //
 // [Memory] is the reference: the same promises without a disk, for reading and for tests that need
 // no durability. The package knows nothing of SQL; what only a database can do wrong (crashes,
@@ -20,6 +20,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/token"
+	"github.com/signet-sign/signet/internal/vault"
 )
 
 // Store is all that a store does.
@@ -33,6 +34,7 @@ type Store interface {
 	party.Store
 	party.KeyStore
 	calllog.Store
+	vault.Keys
 
 	// ForgetUsed drops the used ids of tokens that had to be kept until a time before now.
 	ForgetUsed(ctx context.Context, now time.Time) (n int64, err error)
@@ -67,6 +69,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		{"parties", partyTests},
 		{"keys", keyTests},
 		{"calls", callTests},
+		{"document keys", documentKeyTests},
 		{"durability", durabilityTests},
 		{"nodes", nodeTests},
 	}

@@ -1,0 +1,25 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/signet-sign/signet/internal/app"
+)
+
+// documentsCmd is the commands for stored documents.
+type documentsCmd struct {
+	Rotate rotateCmd `cmd:"" help:"Make a new key under which the keys of documents are wrapped."`
+}
+
+// rotateCmd makes a new wrapping key, also while the service runs.
+type rotateCmd struct{ configured }
+
+// Run prints the name of the new key.
+func (c *rotateCmd) Run(env *environment) error {
+	name, err := app.RotateDocumentKey(c.Config)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(env.out, name)
+	return err
+}
