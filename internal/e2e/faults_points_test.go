@@ -82,9 +82,9 @@ type faultyOutbox struct {
 }
 
 func (o faultyOutbox) Claim(
-	ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, limit int,
+	ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, q request.Quota,
 ) ([]request.Job, error) {
-	jobs, err := o.Outbox.Claim(ctx, kind, now, lease, limit)
+	jobs, err := o.Outbox.Claim(ctx, kind, now, lease, q)
 	if len(jobs) > 0 {
 		o.p.at("outbox: " + string(kind) + " claimed")
 	}

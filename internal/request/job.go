@@ -7,6 +7,7 @@ import "time"
 type Job struct {
 	ID        int64     `json:"id"`
 	RequestID string    `json:"request_id"`
+	ClientID  string    `json:"-"` // the request's relying party; set by the store
 	Kind      JobKind   `json:"kind"`
 	Status    JobStatus `json:"status"`
 	Attempts  int       `json:"attempts"` // claims so far

@@ -26,14 +26,14 @@ type purgeWorld struct {
 }
 
 func (w *purgeWorld) Claim(
-	_ context.Context, kind JobKind, now time.Time, _ time.Duration, limit int,
+	_ context.Context, kind JobKind, now time.Time, _ time.Duration, q Quota,
 ) ([]Job, error) {
 	if kind != JobPurge || w.leased {
 		return nil, nil
 	}
 	w.leased = true
 	due := slices.DeleteFunc(slices.Clone(w.jobs), func(j Job) bool { return j.DueAt.After(now) })
-	return due[:min(limit, len(due))], nil
+	return due[:min(q.Jobs, len(due))], nil
 }
 
 func (w *purgeWorld) Settle(_ context.Context, settled ...Settlement) error {

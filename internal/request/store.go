@@ -61,10 +61,10 @@ type Watcher interface {
 // Outbox keeps the jobs that changes add: work that must happen after the commit, also after a
 // crash.
 type Outbox interface {
-	// Claim leases up to limit pending jobs of a kind that are due at now, earliest first, and
+	// Claim leases pending jobs of a kind that are due at now, earliest first within the quota, and
 	// counts the attempt. No other claim gets them before now+lease, by the clock of the caller.
 	Claim(
-		ctx context.Context, kind JobKind, now time.Time, lease time.Duration, limit int,
+		ctx context.Context, kind JobKind, now time.Time, lease time.Duration, q Quota,
 	) ([]Job, error)
 
 	// Settle writes the outcomes of claimed jobs, each with its events in one transaction, and ends
@@ -78,6 +78,21 @@ type Outbox interface {
 	// Ready is signalled when a job of a kind that wakes the worker may have been added on any
 	// node. Several signals may be merged.
 	Ready() <-chan struct{}
+}
+
+// Quota bounds a claim.
+type Quota struct {
+	Jobs int // at most so many jobs
+	// If it is not 0, the jobs are divided among the relying parties that have due ones, and those
+	// of one party, together with its Running ones, are at most so many.
+	PerParty int
+	Running  map[string]int // by client id
+}
+
+// Of returns how many of the jobs that are left a party may have, if so many parties, itself
+// included, have not had theirs.
+func (q Quota) Of(clientID string, left, parties int) int {
+	return max(0, min(q.PerParty-q.Running[clientID], (left+parties-1)/parties))
 }
 
 // Settlement is the outcome of a claimed job.

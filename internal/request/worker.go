@@ -23,19 +23,21 @@ type Worker struct {
 	handlers map[JobKind]lane
 	log      *slog.Logger
 
-	mu      sync.Mutex    // held during a pass
-	running map[int64]Job // jobs running in this process, as last claimed
-	lanes   map[JobKind]int
-	done    chan struct{} // a job has ended
+	mu      sync.Mutex                 // held during a pass
+	running map[int64]Job              // jobs running in this process, as last claimed
+	lanes   map[JobKind]map[string]int // numbers of running jobs by client id
+	done    chan struct{}              // a job has ended
 
 	purging sync.Mutex // one batch at a time
 }
 
 // lane is a handler and how many of its jobs may run at the same time, so that slow webhooks never
-// delay sealing.
+// delay sealing, and those of one relying party, so that a receiver that does not answer never
+// delays the webhooks of others.
 type lane struct {
-	handle Handler
-	width  int
+	handle   Handler
+	width    int
+	perParty int
 }
 
 // lease is how long a claim of a job holds, far longer than any handler takes. If the process dies,
@@ -61,12 +63,12 @@ func NewWorker(s *Service, deliver Handler) *Worker {
 		service: s,
 		log:     s.Log,
 		handlers: map[JobKind]lane{
-			JobSeal:    {s.Seal, 4},
-			JobWebhook: {deliver, 64},
-			JobRenew:   {s.Renew, 1}, // it is not urgent
+			JobSeal:    {s.Seal, 4, 3},
+			JobWebhook: {deliver, 64, 32},
+			JobRenew:   {s.Renew, 1, 1}, // it is not urgent
 		},
 		running: map[int64]Job{},
-		lanes:   map[JobKind]int{},
+		lanes:   map[JobKind]map[string]int{JobSeal: {}, JobWebhook: {}, JobRenew: {}},
 		done:    make(chan struct{}, 1),
 	}
 }
@@ -148,7 +150,9 @@ func (w *Worker) purges(ctx context.Context) {
 func (w *Worker) purge(ctx context.Context) (n int, err error) {
 	w.purging.Lock()
 	defer w.purging.Unlock()
-	jobs, err := w.service.Outbox.Claim(ctx, JobPurge, w.service.now(), lease, purgeAtOnce)
+	jobs, err := w.service.Outbox.Claim(
+		ctx, JobPurge, w.service.now(), lease, Quota{Jobs: purgeAtOnce},
+	)
 	if err != nil || len(jobs) == 0 {
 		return 0, err
 	}
@@ -198,11 +202,15 @@ func (w *Worker) pass(ctx, jobs context.Context) (found int, err error) {
 	}
 	err = errors.Join(err, w.service.countDownloads(ctx, now))
 	for kind, lane := range w.handlers {
-		free := lane.width - w.lanes[kind]
-		if free <= 0 {
+		running := w.lanes[kind]
+		q := Quota{Jobs: lane.width, PerParty: lane.perParty, Running: running}
+		for _, n := range running {
+			q.Jobs -= n
+		}
+		if q.Jobs <= 0 {
 			continue
 		}
-		claimed, claimErr := w.service.Outbox.Claim(ctx, kind, now, lease, free)
+		claimed, claimErr := w.service.Outbox.Claim(ctx, kind, now, lease, q)
 		err = errors.Join(err, claimErr)
 		for _, job := range claimed {
 			_, again := w.running[job.ID]
@@ -210,7 +218,7 @@ func (w *Worker) pass(ctx, jobs context.Context) (found int, err error) {
 			if again {
 				continue // the goroutine that runs it finds the new claim at its end
 			}
-			w.lanes[kind]++
+			running[job.ClientID]++
 			found++
 			go w.do(jobs, lane.handle, job)
 		}
@@ -237,7 +245,10 @@ func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
 		latest := w.running[job.ID]
 		if latest.Lease.Equal(job.Lease) || ctx.Err() != nil {
 			delete(w.running, job.ID)
-			w.lanes[job.Kind]--
+			running := w.lanes[job.Kind]
+			if running[job.ClientID]--; running[job.ClientID] == 0 {
+				delete(running, job.ClientID)
+			}
 			w.mu.Unlock()
 			break
 		}

@@ -21,7 +21,7 @@ type eagerOutbox struct {
 func (o *eagerOutbox) Due(context.Context, time.Time, int) ([]string, error) { return nil, nil }
 
 func (o *eagerOutbox) Claim(
-	_ context.Context, kind JobKind, now time.Time, lease time.Duration, _ int,
+	_ context.Context, kind JobKind, now time.Time, lease time.Duration, _ Quota,
 ) ([]Job, error) {
 	if kind != o.job.Kind || o.job.Status != JobPending || o.job.Lease.After(now) {
 		return nil, nil
@@ -69,7 +69,7 @@ func TestRetryAtOnce(t *testing.T) {
 	if attempts != 3 || o.job.Attempts != 3 || o.job.Status != JobDone || o.lost != 0 {
 		t.Errorf("%d attempts, %d records lost, the job is %+v", attempts, o.lost, o.job)
 	}
-	if o.worker.busy() || o.worker.lanes[JobWebhook] != 0 {
+	if o.worker.busy() || len(o.worker.lanes[JobWebhook]) != 0 {
 		t.Errorf("still under way: %v, %v", o.worker.running, o.worker.lanes)
 	}
 }

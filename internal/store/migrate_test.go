@@ -51,7 +51,9 @@ func TestPurgesBecomeJobs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = s.Close() }()
-	jobs, err := s.Claim(t.Context(), request.JobPurge, time.UnixMicro(2), time.Minute, 10)
+	jobs, err := s.Claim(
+		t.Context(), request.JobPurge, time.UnixMicro(2), time.Minute, request.Quota{Jobs: 10},
+	)
 	if err != nil || len(jobs) != 2 || jobs[0].RequestID != "a" || jobs[1].RequestID != "b" ||
 		!jobs[1].DueAt.Equal(time.UnixMicro(2)) {
 		t.Errorf("claimed %+v, %v", jobs, err)

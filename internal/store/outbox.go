@@ -12,41 +12,84 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-const jobColumns = `id, request_id, kind, status, attempts, due_at, lease, payload, last_error`
+const jobColumns = `id, request_id, client_id, kind, status, attempts, due_at, lease, payload, last_error`
+
+// Due jobs. The second condition is that of the index by party, which leaves out purges, because a
+// purge never waits for a relying party.
+const (
+	dueJobs        = `kind = $1 AND status = 'pending' AND ready_at <= $2`
+	dueJobsByParty = dueJobs + ` AND kind <> 'purge' AND client_id = $5`
+	pendingByParty = `kind = $1 AND status = 'pending' AND kind <> 'purge'`
+)
+
+// dueParties selects the parties that have due jobs, the earliest first. It reads a row or two for
+// each party that has pending ones, however many these are.
+const dueParties = `WITH RECURSIVE parties (client_id) AS (
+		SELECT min(client_id) FROM outbox WHERE ` + pendingByParty + `
+		UNION ALL
+		SELECT (SELECT min(client_id) FROM outbox WHERE ` + pendingByParty + ` AND client_id > p.client_id)
+		FROM parties AS p WHERE p.client_id IS NOT NULL),
+	firsts (client_id, first) AS (
+		SELECT p.client_id, (
+			SELECT min(ready_at) FROM outbox WHERE ` + pendingByParty + ` AND client_id = p.client_id)
+		FROM parties AS p WHERE p.client_id IS NOT NULL)
+	SELECT client_id FROM firsts WHERE first <= $2 ORDER BY first, client_id`
 
 // Claim implements request.Outbox. A claim that finds nothing costs one read.
 func (s *Store) Claim(
-	ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, limit int,
+	ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, q request.Quota,
 ) ([]request.Job, error) {
-	if limit <= 0 {
+	if q.Jobs <= 0 {
 		return nil, nil
 	}
+	due := []any{string(kind), now.UnixMicro()}
 	var one int
-	err := s.readers.row(
-		ctx,
-		`SELECT 1 FROM outbox WHERE kind = $1 AND status = 'pending' AND ready_at <= $2 LIMIT 1`,
-		[]any{string(kind), now.UnixMicro()},
-		&one,
-	)
+	err := s.readers.row(ctx, `SELECT 1 FROM outbox WHERE `+dueJobs+` LIMIT 1`, due, &one)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("looking for jobs: %w", err)
 	}
+	var parties []string
+	if q.PerParty != 0 {
+		err := s.readers.rows(ctx, dueParties, due, func(rows *sql.Rows) error {
+			var clientID string
+			err := rows.Scan(&clientID)
+			parties = append(parties, clientID)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("looking for jobs: %w", err)
+		}
+	}
 	// Rounded up, because the lease must not end early.
 	until := now.Add(lease + time.Microsecond - 1).UnixMicro()
 	var jobs []request.Job
-	err = s.writers.do(ctx, target{}, func(ctx context.Context, tx *tx) error {
-		jobs = nil
+	claim := func(ctx context.Context, tx *tx, where string, n int, more ...any) error {
 		err := tx.writeRows(ctx, `WITH picked AS (
-				SELECT id FROM outbox WHERE kind = $1 AND status = 'pending' AND ready_at <= $2
-				ORDER BY ready_at, id LIMIT $3`+s.dialect.skipLocked+`)
+				SELECT id FROM outbox WHERE `+where+` ORDER BY ready_at, id LIMIT $3`+s.dialect.skipLocked+`)
 			UPDATE outbox SET attempts = attempts + 1, lease = $4, ready_at = $4
 			WHERE id IN (SELECT id FROM picked) RETURNING `+jobColumns,
-			[]any{string(kind), now.UnixMicro(), limit, until}, collect(&jobs))
+			append([]any{string(kind), now.UnixMicro(), n, until}, more...), collect(&jobs))
 		if err != nil {
 			return fmt.Errorf("claiming jobs: %w", err)
+		}
+		return nil
+	}
+	err = s.writers.do(ctx, target{}, func(ctx context.Context, tx *tx) error {
+		jobs = nil
+		if q.PerParty == 0 {
+			return claim(ctx, tx, dueJobs, q.Jobs)
+		}
+		for i, clientID := range parties {
+			n := q.Of(clientID, q.Jobs-len(jobs), len(parties)-i)
+			if n == 0 {
+				continue
+			}
+			if err := claim(ctx, tx, dueJobsByParty, n, clientID); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -99,7 +142,7 @@ func (s *Store) settle(ctx context.Context, settled []request.Settlement) error 
 			if counts[i] == 0 {
 				continue
 			}
-			if err := tx.leave(st.Job.RequestID, 0, request.Effects{Events: st.Events}); err != nil {
+			if err := tx.leave(st.Job.RequestID, st.Job.ClientID, 0, request.Effects{Events: st.Events}); err != nil {
 				return err
 			}
 			tx.told.jobs = tx.told.jobs ||
@@ -157,7 +200,8 @@ func collect(jobs *[]request.Job) func(*sql.Rows) error {
 		var j request.Job
 		var due, lease int64
 		err := rows.Scan(
-			&j.ID, &j.RequestID, &j.Kind, &j.Status, &j.Attempts, &due, &lease, &j.Payload,
+			&j.ID, &j.RequestID, &j.ClientID, &j.Kind, &j.Status, &j.Attempts, &due, &lease,
+			&j.Payload,
 			&j.LastError,
 		)
 		j.DueAt, j.Lease = instant(due), instant(lease)

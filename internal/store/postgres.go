@@ -175,10 +175,10 @@ var pgMany = map[string]string{
 		WHERE r.id = n.id AND r.version = n.old RETURNING r.id`,
 	insertEvent: `INSERT INTO events (request_id, seq, at, kind, detail)
 		SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[]) RETURNING request_id`,
-	insertJob: `INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
-		SELECT n.id, n.kind, n.status, n.attempts, n.due, n.due, 0, n.payload, n.error
-		FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::bigint[], $6::text[], $7::text[])
-			AS n (id, kind, status, attempts, due, payload, error) RETURNING request_id`,
+	insertJob: `INSERT INTO outbox (request_id, client_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
+		SELECT n.id, n.client, n.kind, n.status, n.attempts, n.due, n.due, 0, n.payload, n.error
+		FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::text[], $8::text[])
+			AS n (id, client, kind, status, attempts, due, payload, error) RETURNING request_id`,
 	settleJob: `UPDATE outbox AS o SET status = n.status, due_at = n.due, ready_at = n.due, lease = 0, payload = n.payload, last_error = n.error
 		FROM unnest($1::bigint[], $2::text[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[])
 			AS n (id, request_id, lease, status, due, payload, error)

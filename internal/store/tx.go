@@ -43,8 +43,8 @@ const (
 	insertEvent   = `INSERT INTO events (request_id, seq, at, kind, detail) VALUES ($1, $2, $3, $4, $5)`
 	followEvent   = `INSERT INTO events (request_id, seq, at, kind, detail)
 		VALUES ($1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE request_id = $1), $2, $3, $4)`
-	insertJob = `INSERT INTO outbox (request_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
-		VALUES ($1, $2, $3, $4, $5, $5, 0, $6, $7)`
+	insertJob = `INSERT INTO outbox (request_id, client_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
+		VALUES ($1, $2, $3, $4, $5, $6, $6, 0, $7, $8)`
 	settleJob = `UPDATE outbox SET status = $4, due_at = $5, ready_at = $5, lease = 0, payload = $6, last_error = $7
 		WHERE id = $1 AND request_id = $2 AND lease = $3`
 )
@@ -95,7 +95,7 @@ const lineBits = 16
 //
 // Lines of the trail have ascending numbers with gaps: those of a change begin with the request's
 // new version, which saves a query; others follow the last line.
-func (t *tx) leave(id string, version int64, e request.Effects) error {
+func (t *tx) leave(id, clientID string, version int64, e request.Effects) error {
 	for i, e := range e.Events {
 		detail, err := encodeDetail(e.Detail)
 		if err != nil {
@@ -112,7 +112,8 @@ func (t *tx) leave(id string, version int64, e request.Effects) error {
 	for _, j := range e.Jobs {
 		t.told.jobs = t.told.jobs || j.Kind.Wakes()
 		t.must(
-			insertJob, id, string(j.Kind), string(j.Status), int64(j.Attempts), micros(j.DueAt),
+			insertJob, id, clientID, string(j.Kind), string(j.Status), int64(j.Attempts),
+			micros(j.DueAt),
 			text(j.Payload), text(j.LastError),
 		)
 	}

@@ -305,7 +305,10 @@ func TestPostgresTrailOrder(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	jobs, err := s.Claim(t.Context(), request.JobWebhook, plainRequest(2).CreatedAt, time.Minute, 1)
+	jobs, err := s.Claim(
+		t.Context(), request.JobWebhook, plainRequest(2).CreatedAt, time.Minute,
+		request.Quota{Jobs: 1},
+	)
 	if err != nil || len(jobs) != 1 {
 		t.Fatalf("claimed %v, %v", jobs, err)
 	}

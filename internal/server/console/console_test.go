@@ -287,7 +287,7 @@ func TestResend(t *testing.T) {
 	}
 	// A webhook that was accepted can be sent again, but not while an attempt runs.
 	w.post(t, "/console/requests/"+id+"/resend", nil)
-	if claimed, err := w.store.Claim(t.Context(), request.JobWebhook, w.Now(), time.Minute, 1); err != nil ||
+	if claimed, err := w.store.Claim(t.Context(), request.JobWebhook, w.Now(), time.Minute, request.Quota{Jobs: 1}); err != nil ||
 		len(claimed) != 1 {
 		t.Fatal(claimed, err)
 	}

@@ -173,7 +173,7 @@ func (m *Memory) write(rec *record, r *request.Request, e request.Effects) error
 	rec.due, _ = r.DueAt()
 	m.append(rec, r.ID, e.Events)
 	for _, j := range e.Jobs {
-		j.ID, j.RequestID = int64(len(m.jobs)+1), r.ID
+		j.ID, j.RequestID, j.ClientID = int64(len(m.jobs)+1), r.ID, r.ClientID
 		m.jobs = append(m.jobs, j)
 		if j.Kind.Wakes() {
 			signal(m.ready)
@@ -283,22 +283,48 @@ func (m *Memory) pending(kind request.JobKind) []*request.Job {
 
 // Claim implements request.Outbox.
 func (m *Memory) Claim(
-	ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, limit int,
+	ctx context.Context, kind request.JobKind, now time.Time, lease time.Duration, q request.Quota,
 ) ([]request.Job, error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	var jobs []request.Job
-	for _, j := range m.pending(kind) {
-		if len(jobs) >= limit || claimable(*j).After(now) {
-			break
+	due := slices.DeleteFunc(
+		m.pending(kind), func(j *request.Job) bool { return claimable(*j).After(now) },
+	)
+	var parties []string
+	for _, j := range due {
+		if !slices.Contains(parties, j.ClientID) {
+			parties = append(parties, j.ClientID)
 		}
-		j.Attempts++
-		j.Lease = now.Add(lease)
-		jobs = append(jobs, *j)
 	}
+	if q.PerParty == 0 {
+		parties = []string{""}
+	}
+	var jobs []request.Job
+	for i, party := range parties {
+		n := q.Jobs - len(jobs)
+		if q.PerParty != 0 {
+			n = q.Of(party, n, len(parties)-i)
+		}
+		for _, j := range due {
+			if n <= 0 {
+				break
+			}
+			if q.PerParty != 0 && j.ClientID != party {
+				continue
+			}
+			n--
+			j.Attempts++
+			j.Lease = now.Add(lease)
+			jobs = append(jobs, *j)
+		}
+	}
+	slices.SortFunc(
+		jobs,
+		func(a, b request.Job) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) },
+	)
 	return jobs, nil
 }
 

@@ -16,6 +16,7 @@ var outboxTests = []test{
 	{name: "claim and settle", run: claimAndSettle},
 	{name: "order and limit", run: claimOrder},
 	{name: "kinds", run: claimKinds},
+	{name: "shares of relying parties", run: claimShares},
 	{name: "lease runs out", run: leaseRunsOut},
 	{name: "retry", run: retry},
 	{name: "backlog", run: backlog},
@@ -44,7 +45,8 @@ func claimAndSettle(t *testing.T, s *suite, _ Harness) {
 	}
 	job := jobs[0]
 	want := request.Job{
-		ID: job.ID, RequestID: r.ID, Kind: request.JobWebhook, Status: request.JobPending,
+		ID: job.ID, RequestID: r.ID, ClientID: r.ClientID, Kind: request.JobWebhook,
+		Status:   request.JobPending,
 		Attempts: 1,
 		DueAt:    start, Lease: start.Add(time.Minute),
 	}
@@ -95,9 +97,64 @@ func claimOrder(t *testing.T, s *suite, _ Harness) {
 func claimKinds(t *testing.T, s *suite, _ Harness) {
 	s.leave(1, start)
 	for _, kind := range []request.JobKind{request.JobSeal, "another"} {
-		jobs, err := s.Claim(t.Context(), kind, start.Add(time.Hour), time.Minute, 10)
+		jobs, err := s.Claim(
+			t.Context(),
+			kind,
+			start.Add(time.Hour),
+			time.Minute,
+			request.Quota{Jobs: 10},
+		)
 		if err != nil || len(jobs) != 0 {
 			t.Errorf("Claim(%s) = %+v, %v; the only job is of another kind", kind, jobs, err)
+		}
+	}
+}
+
+// claimShares: the jobs of one party leave room for those of others, however many and old they are.
+func claimShares(t *testing.T, s *suite, _ Harness) {
+	parties := []string{
+		"hangs", "hangs", "hangs", "hangs", "hangs", "hangs", "quick", "slow", "slow", "slow",
+	}
+	for i, clientID := range parties {
+		r := sample(i)
+		r.ClientID = clientID
+		s.create(r)
+		s.update(r.ID, func(*request.Request) (e request.Effects, err error) {
+			e.Enqueue(request.JobWebhook, start.Add(time.Duration(i)*time.Second))
+			return e, nil
+		})
+	}
+	for _, claim := range []struct {
+		q    request.Quota
+		want map[string]int
+	}{
+		{request.Quota{Jobs: 0, PerParty: 2}, map[string]int{}},
+		{request.Quota{Jobs: 2, PerParty: 2}, map[string]int{"hangs": 1, "quick": 1}},
+		{
+			request.Quota{Jobs: 8, PerParty: 3, Running: map[string]int{"hangs": 1, "quick": 1}},
+			map[string]int{"hangs": 2, "slow": 3},
+		},
+		{
+			request.Quota{Jobs: 8, PerParty: 3, Running: map[string]int{"hangs": 3}},
+			map[string]int{},
+		},
+		{request.Quota{Jobs: 8}, map[string]int{"hangs": 3}},
+	} {
+		jobs, err := s.Claim(
+			t.Context(), request.JobWebhook, start.Add(time.Minute), time.Hour, claim.q,
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[string]int{}
+		for i, j := range jobs {
+			got[j.ClientID]++
+			if i > 0 && j.DueAt.Before(jobs[i-1].DueAt) {
+				t.Errorf("claim of %+v: jobs are not in the order in which they are due", claim.q)
+			}
+		}
+		if diff := cmp.Diff(claim.want, got); diff != "" {
+			t.Errorf("claim of %+v (-want +got):\n%s", claim.q, diff)
 		}
 	}
 }
@@ -233,7 +290,9 @@ func claimWithoutSharing(t *testing.T, stores ...*suite) {
 	together(12, func(i int) {
 		s := stores[i%len(stores)]
 		for range n {
-			jobs, err := s.Claim(t.Context(), request.JobWebhook, start, time.Hour, 3)
+			jobs, err := s.Claim(
+				t.Context(), request.JobWebhook, start, time.Hour, request.Quota{Jobs: 3},
+			)
 			if err != nil {
 				t.Errorf("Claim: %v", err)
 			}

@@ -62,7 +62,10 @@ func createWithEffects(t *testing.T, s *suite, _ Harness) {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
 	wantJobs := []request.Job{
-		{RequestID: r.ID, Kind: request.JobWebhook, Status: request.JobPending, DueAt: at},
+		{
+			RequestID: r.ID, ClientID: r.ClientID, Kind: request.JobWebhook,
+			Status: request.JobPending, DueAt: at,
+		},
 	}
 	if diff := cmp.Diff(wantJobs, s.jobs(r.ID), cmpopts.IgnoreFields(request.Job{}, "ID")); diff != "" {
 		t.Errorf("jobs (-want +got):\n%s", diff)

@@ -164,7 +164,7 @@ func (s *suite) jobs(id string) []request.Job {
 
 func (s *suite) claim(now time.Time, lease time.Duration, limit int) []request.Job {
 	s.t.Helper()
-	jobs, err := s.Claim(s.t.Context(), request.JobWebhook, now, lease, limit)
+	jobs, err := s.Claim(s.t.Context(), request.JobWebhook, now, lease, request.Quota{Jobs: limit})
 	if err != nil {
 		s.t.Fatalf("Claim: %v", err)
 	}
