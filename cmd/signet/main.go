@@ -14,7 +14,7 @@
 //	signet token     make and explain tokens
 //	signet keys      make and serve a relying party's keys
 //	signet locate    find places for signatures in a PDF
-//	signet webhook   receive and check webhooks
+//	signet webhook   receive, check and send webhooks
 //	signet conform   judge a server by the rules of the contract
 //	signet conform-rp judge a relying party
 //
@@ -68,7 +68,7 @@ type cli struct {
 	Token     tokenCmd     `cmd:"" help:"Make and explain the tokens that authorise calls."`
 	Keys      keysCmd      `cmd:"" help:"Make and serve the keys of a relying party."`
 	Locate    locateCmd    `cmd:"" help:"Find places for signatures in a PDF, by a text or by hand."`
-	Webhook   webhookCmd   `cmd:"" help:"Receive and check webhooks."`
+	Webhook   webhookCmd   `cmd:"" help:"Receive, check and send webhooks."`
 	Conform   conformCmd   `cmd:"" help:"Judge a Sign V3 server by the rules of docs/contract.md."`
 	ConformRP conformRPCmd `cmd:"" help:"Judge a relying party: its calls, its webhooks, its keys."                              name:"conform-rp"`
 	Version   versionCmd   `cmd:"" help:"Print the version."`

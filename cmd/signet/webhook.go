@@ -14,10 +14,11 @@ import (
 	"github.com/signet-sign/signet/client"
 )
 
-// webhookCmd receives and checks webhooks.
+// webhookCmd receives, checks and sends webhooks.
 type webhookCmd struct {
 	Listen webhookListenCmd `cmd:"" help:"Receive webhooks and print them."`
 	Verify webhookVerifyCmd `cmd:"" help:"Check the token of a webhook."`
+	Send   webhookSendCmd   `cmd:"" help:"Send a webhook to a relying party, to try it out."`
 }
 
 // signedBy says whose webhooks are genuine.
