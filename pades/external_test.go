@@ -129,7 +129,7 @@ func TestExternalAuthorities(t *testing.T) {
 		)
 		return p, append(bytes.Clone(doc), appended...), err
 	}
-	fetcher := func() *tsa.Fetcher { return &tsa.Fetcher{HTTP: &http.Client{}, Now: time.Now, Skip: w.ca.Chain()} }
+	fetcher := func() *tsa.Fetcher { return &tsa.Fetcher{HTTP: &http.Client{}, Now: time.Now, Skip: w.ca.Chain} }
 	away := func(w http.ResponseWriter, _ *http.Request, _ func()) {
 		http.Error(w, "away", http.StatusServiceUnavailable)
 	}

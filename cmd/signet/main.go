@@ -9,6 +9,7 @@
 //	signet documents rotate the key of encrypted documents
 //	signet verify    check the signatures of PDFs
 //	signet ltv renew renew archived PDFs
+//	signet ca        make, rotate and revoke the authority's certificates
 //	signet audit     export the audit log, and check exports and evidence
 //	signet request   make a relying party's calls
 //	signet token     make and explain tokens
@@ -63,6 +64,7 @@ type cli struct {
 	Documents documentsCmd `cmd:"" help:"Rotate the key under which the keys of stored documents are wrapped."`
 	Verify    verifyCmd    `cmd:"" help:"Check the signatures of PDFs."`
 	LTV       ltvCmd       `cmd:"" help:"Renew documents that are kept for decades."                                             name:"ltv"`
+	CA        caCmd        `cmd:"" help:"Make, show, rotate and revoke the certificates of the authority."                       name:"ca"`
 	Audit     auditCmd     `cmd:"" help:"Export the audit log, and check exports and evidence."`
 	Request   requestCmd   `cmd:"" help:"Make the calls of a relying party: initiate, status, watch, result, download, cancel."`
 	Token     tokenCmd     `cmd:"" help:"Make and explain the tokens that authorise calls."`

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"net"
 	"net/http"
@@ -54,6 +56,7 @@ func TestScripts(t *testing.T) {
 			"expand":    expand,
 			"remember":  remember,
 			"act":       act,
+			"serial":    serial,
 		},
 	})
 }
@@ -162,6 +165,26 @@ func remember(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s is not a string", args[1])
 	}
 	ts.Setenv(args[2], value)
+}
+
+// serial FILE NAME sets a variable to the serial number, in hexadecimal digits, of the first
+// issuing CA in a file.
+func serial(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 || neg {
+		ts.Fatalf("usage: serial FILE NAME")
+	}
+	for block, rest := pem.Decode([]byte(ts.ReadFile(args[0]))); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		ts.Check(err)
+		if strings.Contains(cert.Subject.CommonName, "Issuing CA") {
+			ts.Setenv(args[1], cert.SerialNumber.Text(16))
+			return
+		}
+	}
+	ts.Fatalf("%s has no issuing CA", args[0])
 }
 
 // act ID STEP makes a persona's software phone take a step.

@@ -39,7 +39,6 @@ import (
 	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/login"
-	"github.com/signet-sign/signet/internal/server/pki"
 	"github.com/signet-sign/signet/internal/server/portal"
 	"github.com/signet-sign/signet/internal/server/rpapi"
 	"github.com/signet-sign/signet/internal/server/security"
@@ -213,13 +212,9 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 		return err
 	}
 	sandbox := kind == store.Sandbox
-	a.authority, err = ca.Open(filepath.Join(c.Data, "authority"), ca.Options{
-		Name: c.AuthorityName, Sandbox: sandbox, BaseURL: c.PublicURL + pki.Base,
-		Validity: c.SignerValidity, PlainHash: c.SignerSerial == "compat",
-		Now: a.now, Rand: rand.Reader,
-	})
+	a.authority, err = ca.Open(c.authorityFolder(), c.authorityOptions(sandbox, a.now))
 	if err != nil {
-		return err
+		return explainAuthority(err)
 	}
 	if !sandbox {
 		if err := a.recordFacts(ctx); err != nil {
@@ -382,7 +377,7 @@ func (a *App) domain(sandbox bool) error {
 		ClockOffset: offset,
 		Store:       a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents,
 		Timestamper: used, Revocation: stamps.evidence, Level: c.level(),
-		Chain: a.authority.Chain(), Roots: a.authority.Roots(), TSARoots: stamps.roots,
+		Chain: a.chainOf, Roots: a.authority.Roots(), TSARoots: stamps.roots,
 		Known: stamps.known,
 		Now:   a.now, Rand: rand.Reader,
 		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime,

@@ -41,13 +41,14 @@ func openArchive(c Config, now func() time.Time) (*Archive, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: no authority: %w", err)
 	}
-	// The old certificates of the authority contain the URL.
-	base := ""
-	if points := issuing.CRLDistributionPoints; len(points) > 0 {
+	// The old certificates of the authority contain URL and name. Those of a root on another
+	// machine need not; without its key nothing is issued here that would contain them.
+	base, label, sandbox := "http://localhost", "Signet", false
+	if points := issuing.CRLDistributionPoints; !ca.Offline(dir) && len(points) > 0 {
 		base = strings.TrimSuffix(points[0], ca.PathRootCRL)
+		name := strings.Join(issuing.Subject.Organization, " ")
+		label, sandbox = strings.CutSuffix(name, " SANDBOX")
 	}
-	name := strings.Join(issuing.Subject.Organization, " ")
-	label, sandbox := strings.CutSuffix(name, " SANDBOX")
 	authority, err := ca.Open(
 		dir, ca.Options{Name: label, Sandbox: sandbox, BaseURL: base, Now: now, Rand: rand.Reader},
 	)

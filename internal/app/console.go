@@ -19,13 +19,6 @@ import (
 // consoleRoutes mounts the operators' console. At the listener's root, start answers browsers and
 // elsewhere all other clients.
 func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) error {
-	_, stamps := a.authority.TSA()
-	certificates := a.authority.Chain()
-	for _, c := range stamps {
-		if !slices.ContainsFunc(certificates, c.Equal) {
-			certificates = append(certificates, c)
-		}
-	}
 	c := &console.Console{
 		Requests: a.sign, Lister: a.store, Parties: a.parties,
 		Diagnose: party.Diagnoser{Policy: a.Config.policy(5 * time.Second)},
@@ -34,8 +27,9 @@ func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) e
 			Rand: rand.Reader,
 		},
 		Keys: a.partyKeys, PublicURL: a.Config.PublicURL,
-		Kit: a.kit, Now: a.now, Log: a.log, Certificates: certificates, Metrics: a.consoleMetrics,
-		Calls: a.store, Recorder: a.calls, Audit: a.audit, Streams: a.streams(),
+		Kit: a.kit, Now: a.now, Log: a.log, Certificates: a.authority.Certificates,
+		Metrics: a.consoleMetrics,
+		Calls:   a.store, Recorder: a.calls, Audit: a.audit, Streams: a.streams(),
 		Password: a.Config.ConsolePassword,
 	}
 	if a.wall == nil { // the service

@@ -302,10 +302,11 @@ func TestDiagnose(t *testing.T) {
 		},
 		{
 			"certificate ends soon", later(10), Warning, "certificates", "issuing until",
-			"successor",
+			"ca rotate --part issuing",
 		},
 		{
-			"certificate has ended", later(11), Fault, "certificates", "issuing until", "successor",
+			"certificate has ended", later(11), Fault, "certificates", "issuing until",
+			"ca rotate --part issuing",
 		},
 		{
 			"disk almost full", func(c *clinic) {

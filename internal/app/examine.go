@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/keydir"
@@ -174,7 +175,7 @@ func checkKeys(ctx context.Context, s *subject) (list []Finding) {
 	if err != nil {
 		return []Finding{faulty(err, "mount the folder that the other nodes use", "")}
 	}
-	for _, k := range serviceKeys() {
+	for _, k := range s.config.serviceKeys() {
 		path := filepath.Join(s.config.Data, k.folder)
 		_, err := os.Stat(path)
 		if err == nil {
@@ -200,14 +201,20 @@ type serviceKey struct {
 	curve        elliptic.Curve
 }
 
-func serviceKeys() []serviceKey {
-	return []serviceKey{
+// serviceKeys returns the keys that a deployment has from its beginning.
+func (c *Config) serviceKeys() []serviceKey {
+	list := []serviceKey{
 		{"keys", "webhook", elliptic.P256()},
-		{"authority", "root", elliptic.P384()},
 		{"authority", "issuing", elliptic.P384()},
 		{"authority", "ocsp", elliptic.P256()},
-		{"authority", "tsa", elliptic.P256()},
 	}
+	if !ca.Offline(c.authorityFolder()) {
+		list = append(
+			list, serviceKey{"authority", "root", elliptic.P384()},
+			serviceKey{"authority", "tsa", elliptic.P256()},
+		)
+	}
+	return list
 }
 
 // existingKey reads a key.

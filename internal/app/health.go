@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/internal/request"
@@ -27,8 +29,11 @@ func (a *App) subject(stamps func(context.Context) error) *subject {
 func (a *App) reading(ctx context.Context) obs.Reading {
 	r := obs.Reading{Ready: a.health.Report(ctx).Checks, Certificates: map[string]time.Time{}}
 	r.Parsing, r.Waiting = a.sign.Parsing()
-	for role, cert := range a.authority.Certificates() {
-		r.Certificates[role] = cert.NotAfter
+	for _, c := range a.authority.List() {
+		role, _, _ := strings.Cut(c.Name, "-")
+		if c.State != ca.StateRevoked && c.NotAfter.After(r.Certificates[role]) {
+			r.Certificates[role] = c.NotAfter
+		}
 	}
 	r.Free, _ = documents.FreeSpace(a.subject(nil).folder("documents").Path)
 	// else the check of the database fails

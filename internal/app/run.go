@@ -71,6 +71,7 @@ func (a *App) Run(ctx context.Context) error {
 	if a.clock != nil {
 		g.Go(func() error { return a.clock.run(rest) })
 	}
+	g.Go(func() error { return a.followAuthority(rest) })
 	g.Go(func() error { return a.forget(rest) })
 	g.Go(func() error { return a.security.Run(rest) })
 	g.Go(func() error { return a.documents.Run(rest) })

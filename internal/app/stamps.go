@@ -4,10 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/signet-sign/signet/internal/ca"
@@ -34,14 +36,9 @@ func newStamps(
 ) (stamps, error) {
 	s := stamps{evidence: ours, roots: authority.Roots()}
 	if len(c.TSAURLs) == 0 {
-		key, chain := authority.TSA()
-		own, err := tsa.New(
-			tsa.Config{
-				Key: key, Chain: chain, Policy: ca.TimestampPolicy, Accuracy: time.Second, Now: now,
-				Rand: rand.Reader,
-			},
-		)
+		own := &ownStamps{authority: authority, now: now}
 		s.source = own
+		_, err := own.unit()
 		return s, err
 	}
 	text, err := os.ReadFile(c.TSARoots)
@@ -71,9 +68,61 @@ func newStamps(
 	}
 	s.source = list
 	s.evidence = sources{ours, &tsa.Fetcher{
-		HTTP: client, Now: now, Skip: append(authority.Chain(), also...),
+		HTTP: client, Now: now,
+		Skip: func() []*x509.Certificate { return append(authority.Certificates(), also...) },
 	}}
 	return s, nil
+}
+
+// ownStamps are timestamps of the built-in authority. They use the newest time-stamping unit, which
+// may change while the service runs.
+type ownStamps struct {
+	authority *ca.Authority
+	now       func() time.Time
+
+	mu   sync.Mutex
+	cert *x509.Certificate // of made
+	made *tsa.Authority
+}
+
+func (s *ownStamps) unit() (*tsa.Authority, error) {
+	key, chain := s.authority.TSA()
+	if key == nil {
+		return nil, errors.New(
+			"the authority has no time-stamping unit: install its certificate (signet ca csr --part tsa), or set tsa_urls",
+		)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.made != nil && s.cert.Equal(chain[0]) {
+		return s.made, nil
+	}
+	unit, err := tsa.New(tsa.Config{
+		Key: key, Chain: chain, Policy: ca.TimestampPolicy, Accuracy: time.Second, Now: s.now,
+		Rand: rand.Reader,
+	})
+	if err == nil {
+		s.made, s.cert = unit, chain[0]
+	}
+	return unit, err
+}
+
+// Timestamp implements pades.Timestamper.
+func (s *ownStamps) Timestamp(ctx context.Context, imprint []byte) ([]byte, error) {
+	unit, err := s.unit()
+	if err != nil {
+		return nil, err
+	}
+	return unit.Timestamp(ctx, imprint)
+}
+
+// TokenSize returns the largest number of bytes that a token can have.
+func (s *ownStamps) TokenSize() int {
+	unit, err := s.unit()
+	if err != nil {
+		return 0 // Timestamp fails
+	}
+	return unit.TokenSize()
 }
 
 // sources combines several sources of evidence.

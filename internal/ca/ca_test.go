@@ -68,7 +68,7 @@ func (r record) Revoked(context.Context) ([]Revoked, error) {
 	for k, s := range r {
 		if !s.RevokedAt.IsZero() {
 			n, _ := new(big.Int).SetString(k, 10)
-			out = append(out, Revoked{n, s.RevokedAt, s.Reason})
+			out = append(out, Revoked{Serial: n, At: s.RevokedAt, Reason: s.Reason})
 		}
 	}
 	return out, nil
@@ -93,7 +93,7 @@ func TestOpenIsStable(t *testing.T) {
 		t.Error("a real authority opens as a sandbox")
 	}
 	sandbox := open(t, t.TempDir(), o)
-	for _, c := range append(sandbox.Chain(), sandbox.tsa.cert, sandbox.ocsp.cert) {
+	for _, c := range append(sandbox.Chain(), sandbox.parts.Load().tsa.cert, sandbox.parts.Load().issuers[0].ocsp.cert) {
 		if !strings.Contains(c.Subject.CommonName, "SANDBOX") {
 			t.Errorf("%q does not say SANDBOX", c.Subject.CommonName)
 		}
@@ -339,7 +339,8 @@ func TestLintCatches(t *testing.T) {
 		spoil(&bad)
 		bad.PublicKey = &key.PublicKey
 		der, err := x509.CreateCertificate(
-			rand.Reader, &bad, a.issuing.cert, &key.PublicKey, a.issuing.key,
+			rand.Reader, &bad, a.parts.Load().issuers[0].cert, &key.PublicKey,
+			a.parts.Load().issuers[0].key,
 		)
 		if err != nil {
 			continue // the standard library refused first
@@ -354,10 +355,10 @@ func TestLintCatches(t *testing.T) {
 				p.critical = append(p.critical, e.Id)
 			}
 		}
-		if lint(c, p, a.issuing.cert) != nil {
+		if lint(c, p, a.parts.Load().issuers[0].cert) != nil {
 			t.Fatal("lint refuses the good certificate")
 		}
-		if lint(parsed, p, a.issuing.cert) == nil {
+		if lint(parsed, p, a.parts.Load().issuers[0].cert) == nil {
 			t.Errorf("%s: lint sees nothing", name)
 		}
 	}
@@ -564,7 +565,7 @@ func TestServedRevocationDataIsBackdated(t *testing.T) {
 		t.Fatal(err)
 	}
 	answer("the answer served", der, served)
-	if der, err = a.CRL(t.Context(), known); err != nil {
+	if der, err = a.CRL(t.Context(), "issuing", known); err != nil {
 		t.Fatal(err)
 	}
 	list("the list served", der, served)
@@ -591,7 +592,7 @@ func TestCRLIsReused(t *testing.T) {
 	}
 	crl := func(revoked ...Revoked) []byte {
 		t.Helper()
-		der, err := a.CRL(t.Context(), listed(revoked))
+		der, err := a.CRL(t.Context(), "issuing", listed(revoked))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,7 +7,9 @@
 //	│   └── signers (P-256, the key is on the signer's phone)
 //	└── time-stamping unit
 //
-// Start at [Open] in open.go, then [Authority.IssueSigner] in issue.go. Every certificate is built
+// Start at [Open] in open.go, then [Authority.IssueSigner] in issue.go. [Authority.Rotate] adds
+// issuing CAs, responders and units beside the old ones; parts.go says which are used. The root's
+// key may be on another machine; see offline.go. Every certificate is built
 // twice: first signed by a temporary key and checked against its profile (lint.go), then signed by
 // the real key. The signed bytes of the two must be equal. So a certificate that violates its
 // profile is never issued.

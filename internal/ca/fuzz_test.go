@@ -10,8 +10,8 @@ import (
 // of this authority gets a successful one.
 func FuzzOCSP(f *testing.F) {
 	a := open(f, f.TempDir(), options())
-	for _, issuer := range []entity{a.issuing, a.root} {
-		request, err := ocsp.CreateRequest(a.ocsp.cert, issuer.cert, nil)
+	for _, issuer := range []entity{a.parts.Load().issuers[0].entity, a.parts.Load().root} {
+		request, err := ocsp.CreateRequest(a.parts.Load().issuers[0].ocsp.cert, issuer.cert, nil)
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -61,7 +61,11 @@ func (a *Authority) IssueSigner(s Subject, pub *ecdsa.PublicKey) (*x509.Certific
 	if err != nil {
 		return nil, fmt.Errorf("ca: %w", err)
 	}
-	t, err := a.base(subject, pub, a.opts.Validity, a.issuing.cert)
+	issuer, err := a.current()
+	if err != nil {
+		return nil, err
+	}
+	t, err := a.base(subject, pub, a.opts.Validity, issuer.cert)
 	if err != nil {
 		return nil, fmt.Errorf("ca: %w", err)
 	}
@@ -72,10 +76,14 @@ func (a *Authority) IssueSigner(s Subject, pub *ecdsa.PublicKey) (*x509.Certific
 	t.KeyUsage = signerKeyUsage
 	t.Policies = []x509.OID{policy}
 	t.OCSPServer = []string{a.opts.BaseURL + PathOCSP}
-	t.IssuingCertificateURL = []string{a.opts.BaseURL + PathIssuing}
-	t.CRLDistributionPoints = []string{a.opts.BaseURL + PathIssuingCRL}
+	t.IssuingCertificateURL = []string{
+		a.opts.BaseURL + "/" + numbered("issuing", issuer.n) + ".cer",
+	}
+	t.CRLDistributionPoints = []string{
+		a.opts.BaseURL + "/" + numbered("issuing", issuer.n) + ".crl",
+	}
 	cert, err := a.issue(
-		profile{t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr}}, a.issuing,
+		profile{t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr}}, issuer.entity,
 	)
 	if err != nil {
 		return nil, fmt.Errorf("ca: %w", err)

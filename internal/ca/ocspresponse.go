@@ -35,11 +35,14 @@ type singleResponse struct {
 // golang.org/x/crypto/ocsp sets producedAt from the machine's clock, truncated to the minute. That
 // is earlier than the timestamp whose evidence the response becomes, and the sandbox has a clock of
 // its own, so this package has its own encoder.
-func (a *Authority) signOCSP(s singleResponse) ([]byte, error) {
+func (a *Authority) signOCSP(responder entity, s singleResponse) ([]byte, error) {
 	explicit := func(n uint8) cbasn1.Tag { return cbasn1.Tag(n).Constructed().ContextSpecific() }
 	var b cryptobyte.Builder
 	b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // ResponseData
-		b.AddASN1(explicit(1), func(b *cryptobyte.Builder) { b.AddBytes(a.ocsp.cert.RawSubject) })
+		b.AddASN1(
+			explicit(1),
+			func(b *cryptobyte.Builder) { b.AddBytes(responder.cert.RawSubject) },
+		)
 		b.AddASN1GeneralizedTime(s.producedAt)
 		b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) {
 			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { // SingleResponse
@@ -70,7 +73,7 @@ func (a *Authority) signOCSP(s singleResponse) ([]byte, error) {
 		return nil, err
 	}
 	digest := sha256.Sum256(tbs)
-	sig, err := a.ocsp.key.Sign(a.opts.Rand, digest[:], crypto.SHA256)
+	sig, err := responder.key.Sign(a.opts.Rand, digest[:], crypto.SHA256)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +86,9 @@ func (a *Authority) signOCSP(s singleResponse) ([]byte, error) {
 		)
 		b.AddASN1BitString(sig)
 		b.AddASN1(explicit(0), func(b *cryptobyte.Builder) {
-			b.AddASN1(cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddBytes(a.ocsp.cert.Raw) })
+			b.AddASN1(
+				cbasn1.SEQUENCE, func(b *cryptobyte.Builder) { b.AddBytes(responder.cert.Raw) },
+			)
 		})
 	})
 	inner, err := basic.Bytes()

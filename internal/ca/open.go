@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/signet-sign/signet/internal/keydir"
@@ -32,7 +33,8 @@ const (
 )
 
 // Paths below Options.BaseURL that certificates refer to. An HTTP server answers them with
-// [Authority.OCSP], [Authority.CRL] and the certificates.
+// [Authority.OCSP], [Authority.RootCRL], [Authority.CRL] and the certificates. The files of the
+// n-th issuing CA, after the first, have its number: "/issuing-2.crl".
 const (
 	PathOCSP       = "/ocsp"
 	PathRootCRL    = "/root.crl"
@@ -67,26 +69,59 @@ type Options struct {
 
 // Authority issues certificates, OCSP responses and CRLs. Its methods may be called concurrently.
 type Authority struct {
-	opts                     Options
-	root, issuing, ocsp, tsa entity
-	secret                   []byte // of the hashes in signers' certificates
+	opts   Options
+	store  *keydir.Dir
+	secret []byte // of the hashes in signers' certificates
+
+	parts   atomic.Pointer[parts]
+	reading sync.Mutex
 
 	mu   sync.Mutex
-	made [2]madeCRL // the newest of the root and of the issuing CA
+	made map[string]madeCRL // the newest of each CA, by its subject key identifier
 }
 
-type entity struct {
-	cert *x509.Certificate
-	key  crypto.Signer
-}
-
-// Open loads the authority from dir. On first use it creates the keys and certificates.
+// Open loads the authority from dir. On first use it creates the keys and certificates, unless
+// [PrepareOffline] was there before; then the error is [ErrIncomplete] until [Install] was called.
 //
 // Each step leaves either nothing or a complete file, in an order in which no certificate exists
 // without its key. The next Open completes the work of a process that crashed, and two processes
 // that open the same new directory use the same authority. A certificate without its key is an
 // error, because a new key could not replace the old one.
 func Open(dir string, o Options) (*Authority, error) {
+	a, err := prepare(dir, o)
+	if err != nil {
+		return nil, err
+	}
+	if o.Keep {
+		if _, err := a.store.Read("signers.secret"); err != nil {
+			return nil, err
+		}
+	}
+	if a.secret, err = a.store.Secret("signers"); err != nil {
+		return nil, err
+	}
+	offline, err := a.offline()
+	if err != nil {
+		return nil, err
+	}
+	if !offline && !o.Keep {
+		if err := a.createAll(); err != nil {
+			return nil, err
+		}
+	}
+	if err := a.Reload(); err != nil {
+		return nil, err
+	}
+	if !o.Keep {
+		if err := a.succeedTSA(); err != nil {
+			return nil, fmt.Errorf("ca: %w", err)
+		}
+	}
+	return a, nil
+}
+
+// prepare checks the options and opens the directory.
+func prepare(dir string, o Options) (*Authority, error) {
 	if o.Now == nil || o.Rand == nil {
 		return nil, errors.New("ca: Now and Rand are required")
 	}
@@ -109,15 +144,12 @@ func Open(dir string, o Options) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Authority{opts: o}
-	if o.Keep {
-		if _, err := store.Read("signers.secret"); err != nil {
-			return nil, err
-		}
-	}
-	if a.secret, err = store.Secret("signers"); err != nil {
-		return nil, err
-	}
+	return &Authority{opts: o, store: store, made: map[string]madeCRL{}}, nil
+}
+
+// createAll creates the keys and certificates that are missing.
+func (a *Authority) createAll() error {
+	var root, issuing entity
 	for _, step := range []struct {
 		name   string
 		into   *entity
@@ -125,89 +157,67 @@ func Open(dir string, o Options) (*Authority, error) {
 		curve  elliptic.Curve
 		make   func(*ecdsa.PublicKey) (profile, error)
 	}{
-		{"root", &a.root, nil, elliptic.P384(), a.rootProfile},
-		{"issuing", &a.issuing, &a.root, elliptic.P384(), a.issuingProfile},
-		{"ocsp", &a.ocsp, &a.issuing, elliptic.P256(), a.ocspProfile},
-		{"tsa", &a.tsa, &a.root, elliptic.P256(), a.tsaProfile(1)},
+		{"root", &root, nil, elliptic.P384(), a.rootProfile},
+		{"issuing", &issuing, &root, elliptic.P384(), a.issuingProfile(&root, 1)},
+		{"ocsp", new(entity), &issuing, elliptic.P256(), a.ocspProfile(&issuing, 1)},
+		{"tsa", new(entity), &root, elliptic.P256(), a.tsaProfile(&root, 1)},
 	} {
-		e, err := a.load(store, step.name, step.curve)
-		if errors.Is(err, fs.ErrNotExist) && !o.Keep {
-			e, err = a.create(store, step.name, step.curve, step.parent, step.make)
+		e, _, err := a.load(step.name, step.curve)
+		if errors.Is(err, fs.ErrNotExist) {
+			e, err = a.create(step.name, step.curve, step.parent, step.make)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("ca: %s: %w", step.name, err)
-		}
-		parent := e
-		if step.parent != nil {
-			parent = *step.parent
-		}
-		if err := e.cert.CheckSignatureFrom(parent.cert); err != nil {
-			return nil, fmt.Errorf(
-				"ca: %s was not issued by the authority beside it: %w", step.name, err,
-			)
-		}
-		if strings.Contains(e.cert.Subject.CommonName, sandboxMark) != o.Sandbox {
-			return nil, fmt.Errorf(
-				"ca: %s: %q and Sandbox=%v do not go together", step.name,
-				e.cert.Subject.CommonName, o.Sandbox,
-			)
+			return fmt.Errorf("ca: %s: %w", step.name, err)
 		}
 		*step.into = e
 	}
-	if err := a.succeedTSA(store); err != nil {
-		return nil, fmt.Errorf("ca: %w", err)
-	}
-	return a, nil
+	return nil
 }
 
-// succeedTSA loads the newest time-stamping unit, and creates the next one when its certificate has
-// less than successionDue left. Archived documents can only be renewed by a unit that is valid for
+// succeedTSA creates the next time-stamping unit when the certificate of the newest one has less
+// than successionDue left. Archived documents can only be renewed by a unit that is valid for
 // longer than the previous one.
-func (a *Authority) succeedTSA(store *keydir.Dir) error {
-	for n := 2; ; n++ {
-		name := fmt.Sprintf("tsa-%d", n)
-		e, err := a.load(store, name, elliptic.P256())
-		if errors.Is(err, fs.ErrNotExist) {
-			now, ends := a.opts.Now(), a.tsa.cert.NotAfter
-			if a.opts.Keep || ends.Sub(now) > successionDue || !a.root.cert.NotAfter.After(ends) ||
-				!a.root.cert.NotAfter.After(now) {
-				return nil
-			}
-			e, err = a.create(store, name, elliptic.P256(), &a.root, a.tsaProfile(n))
+func (a *Authority) succeedTSA() error {
+	for {
+		p := a.parts.Load()
+		if p.root.key == nil || p.tsa.cert == nil {
+			return nil
 		}
-		if err == nil {
-			err = e.cert.CheckSignatureFrom(a.root.cert)
+		now, ends := a.opts.Now(), p.tsa.cert.NotAfter
+		if ends.Sub(now) > successionDue || !p.root.cert.NotAfter.After(ends) ||
+			!p.root.cert.NotAfter.After(now) {
+			return nil
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+		if _, err := a.Rotate(PartTSA); err != nil {
+			return err
 		}
-		a.tsa = e
 	}
 }
 
-// load returns fs.ErrNotExist only if there is no certificate.
-func (a *Authority) load(store *keydir.Dir, name string, curve elliptic.Curve) (entity, error) {
-	data, err := store.Read(name + ".crt")
+// load reads an entity and the certificates that follow its own in the file. The error is
+// fs.ErrNotExist only if there is no certificate.
+func (a *Authority) load(name string, curve elliptic.Curve) (entity, []*x509.Certificate, error) {
+	data, err := a.store.Read(name + ".crt")
 	if err != nil {
-		return entity{}, err
+		return entity{}, nil, err
 	}
-	key, err := store.Existing(name, curve)
+	key, err := a.store.Existing(name, curve)
 	if errors.Is(err, fs.ErrNotExist) {
-		return entity{}, errors.New(
+		return entity{}, nil, errors.New(
 			"the certificate is there but its key is not; restore the key from a backup",
 		)
 	}
 	if err != nil {
-		return entity{}, err
+		return entity{}, nil, err
 	}
 	return pair(data, key)
 }
 
 func (a *Authority) create(
-	store *keydir.Dir, name string, curve elliptic.Curve, parent *entity,
+	name string, curve elliptic.Curve, parent *entity,
 	makeProfile func(*ecdsa.PublicKey) (profile, error),
 ) (entity, error) {
-	key, err := store.Signer(name, curve)
+	key, err := a.store.Signer(name, curve)
 	if err != nil {
 		return entity{}, err
 	}
@@ -229,57 +239,51 @@ func (a *Authority) create(
 	}
 	// Another process may have stored its certificate first. It is for the same key, because the
 	// key file was created before.
-	data, err := store.Create(
-		name+".crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}),
-	)
+	data, err := a.store.Create(name+".crt", encodeCertificates(cert))
 	if err != nil {
 		return entity{}, err
 	}
-	return pair(data, key)
+	e, _, err := pair(data, key)
+	return e, err
 }
 
-func pair(data []byte, key crypto.Signer) (entity, error) {
-	block, _ := pem.Decode(data)
-	if block == nil || block.Type != "CERTIFICATE" {
-		return entity{}, errors.New("not a PEM certificate")
+func encodeCertificates(certs ...*x509.Certificate) (text []byte) {
+	for _, c := range certs {
+		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
 	}
-	cert, err := x509.ParseCertificate(block.Bytes)
+	return text
+}
+
+// parseCertificates parses PEM that contains certificates only.
+func parseCertificates(data []byte) (certs []*x509.Certificate, err error) {
+	for {
+		block, rest := pem.Decode(data)
+		if block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			return nil, fmt.Errorf("a PEM block of type %s", block.Type)
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		certs, data = append(certs, cert), rest
+	}
+	if len(certs) == 0 {
+		return nil, errors.New("not a PEM certificate")
+	}
+	return certs, nil
+}
+
+func pair(data []byte, key crypto.Signer) (entity, []*x509.Certificate, error) {
+	certs, err := parseCertificates(data)
 	if err != nil {
-		return entity{}, err
+		return entity{}, nil, err
 	}
-	pub, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	pub, ok := certs[0].PublicKey.(*ecdsa.PublicKey)
 	if !ok || !pub.Equal(key.Public()) {
-		return entity{}, errors.New("certificate and key do not belong together")
+		return entity{}, nil, errors.New("certificate and key do not belong together")
 	}
-	return entity{cert: cert, key: key}, nil
-}
-
-// Chain returns the certificates that follow a signer's: issuing CA, root.
-func (a *Authority) Chain() []*x509.Certificate {
-	return []*x509.Certificate{a.issuing.cert, a.root.cert}
-}
-
-// Root returns the trust anchor.
-func (a *Authority) Root() *x509.Certificate { return a.root.cert }
-
-// Issuing returns the CA that issues signers' certificates.
-func (a *Authority) Issuing() *x509.Certificate { return a.issuing.cert }
-
-// Roots returns a pool that contains only the trust anchor.
-func (a *Authority) Roots() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.root.cert)
-	return pool
-}
-
-// TSA returns the key of the time-stamping unit and its certificate chain, leaf first.
-func (a *Authority) TSA() (crypto.Signer, []*x509.Certificate) {
-	return a.tsa.key, []*x509.Certificate{a.tsa.cert, a.root.cert}
-}
-
-// Certificates returns the authority's own certificates by role: root, issuing, ocsp and tsa.
-func (a *Authority) Certificates() map[string]*x509.Certificate {
-	return map[string]*x509.Certificate{
-		"root": a.root.cert, "issuing": a.issuing.cert, "ocsp": a.ocsp.cert, "tsa": a.tsa.cert,
-	}
+	return entity{cert: certs[0], key: key}, certs[1:], nil
 }

@@ -126,12 +126,29 @@ func (a *Authority) rootProfile(pub *ecdsa.PublicKey) (profile, error) {
 	return profile{t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr}}, nil
 }
 
-func (a *Authority) issuingProfile(pub *ecdsa.PublicKey) (profile, error) {
-	subject, err := a.serviceName("Issuing CA 1")
-	if err != nil {
-		return profile{}, err
+// makeProfile returns the profile of a certificate for a key.
+type makeProfile func(*ecdsa.PublicKey) (profile, error)
+
+// issuingName returns the name of the n-th issuing CA.
+func (a *Authority) issuingName(n int) ([]byte, error) {
+	return a.serviceName(fmt.Sprintf("Issuing CA %d", n))
+}
+
+// issuingProfile returns the profile of the n-th issuing CA.
+func (a *Authority) issuingProfile(root *entity, n int) makeProfile {
+	return func(pub *ecdsa.PublicKey) (profile, error) {
+		subject, err := a.issuingName(n)
+		if err != nil {
+			return profile{}, err
+		}
+		return a.issuingProfileOf(root, subject, pub)
 	}
-	t, err := a.base(subject, pub, issuingLife, a.root.cert)
+}
+
+func (a *Authority) issuingProfileOf(
+	root *entity, subject []byte, pub *ecdsa.PublicKey,
+) (profile, error) {
+	t, err := a.base(subject, pub, issuingLife, root.cert)
 	if err != nil {
 		return profile{}, err
 	}
@@ -141,48 +158,68 @@ func (a *Authority) issuingProfile(pub *ecdsa.PublicKey) (profile, error) {
 	return profile{t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr}}, nil
 }
 
-func (a *Authority) ocspProfile(pub *ecdsa.PublicKey) (profile, error) {
-	subject, err := a.serviceName("OCSP Responder 1")
-	if err != nil {
-		return profile{}, err
-	}
-	t, err := a.base(subject, pub, serviceLife, a.issuing.cert)
-	if err != nil {
-		return profile{}, err
-	}
-	t.KeyUsage = x509.KeyUsageDigitalSignature
-	t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning}
-	// Without nocheck a verifier must check the responder's certificate for revocation, with the
-	// same responder (RFC 6960, 4.2.2.2.1).
-	t.ExtraExtensions = []pkix.Extension{{Id: oidOCSPNoCheck, Value: derNull}}
-	return profile{t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr}}, nil
-}
-
-// tsaProfile returns the profile of the n-th time-stamping unit.
-func (a *Authority) tsaProfile(n int) func(*ecdsa.PublicKey) (profile, error) {
+// ocspProfile returns the profile of the n-th OCSP responder.
+func (a *Authority) ocspProfile(issuing *entity, n int) makeProfile {
 	return func(pub *ecdsa.PublicKey) (profile, error) {
-		subject, err := a.serviceName(fmt.Sprintf("Time Stamping Unit %d", n))
+		subject, err := a.serviceName(fmt.Sprintf("OCSP Responder %d", n))
 		if err != nil {
 			return profile{}, err
 		}
-		t, err := a.base(subject, pub, serviceLife, a.root.cert)
+		t, err := a.base(subject, pub, serviceLife, issuing.cert)
 		if err != nil {
 			return profile{}, err
 		}
 		t.KeyUsage = x509.KeyUsageDigitalSignature
-		// RFC 3161, 2.3: the extended key usage is critical and the only one. The standard library
-		// would write it as not critical.
-		eku, err := asn1.Marshal([]asn1.ObjectIdentifier{oidTimeStamping})
+		t.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageOCSPSigning}
+		// Without nocheck a verifier must check the responder's certificate for revocation, with
+		// the same responder (RFC 6960, 4.2.2.2.1).
+		t.ExtraExtensions = []pkix.Extension{{Id: oidOCSPNoCheck, Value: derNull}}
+		return profile{t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr}}, nil
+	}
+}
+
+// tsaName returns the name of the n-th time-stamping unit.
+func (a *Authority) tsaName(n int) ([]byte, error) {
+	return a.serviceName(fmt.Sprintf("Time Stamping Unit %d", n))
+}
+
+// tsaProfile returns the profile of the n-th time-stamping unit.
+func (a *Authority) tsaProfile(root *entity, n int) makeProfile {
+	return func(pub *ecdsa.PublicKey) (profile, error) {
+		subject, err := a.tsaName(n)
 		if err != nil {
 			return profile{}, err
 		}
-		t.ExtraExtensions = []pkix.Extension{{Id: oidExtKeyUsage, Critical: true, Value: eku}}
-		t.CRLDistributionPoints = []string{a.opts.BaseURL + PathRootCRL}
-		t.IssuingCertificateURL = []string{a.opts.BaseURL + PathRootCert}
-		return profile{
-			t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr, oidExtKeyUsage},
-		}, nil
+		return a.tsaProfileOf(root, subject, pub)
 	}
+}
+
+func (a *Authority) tsaProfileOf(
+	root *entity, subject []byte, pub *ecdsa.PublicKey,
+) (profile, error) {
+	t, err := a.base(subject, pub, serviceLife, root.cert)
+	if err != nil {
+		return profile{}, err
+	}
+	t.KeyUsage = x509.KeyUsageDigitalSignature
+	// RFC 3161, 2.3: the extended key usage is critical and the only one. The standard library
+	// would write it as not critical.
+	eku, err := timestampUsage()
+	if err != nil {
+		return profile{}, err
+	}
+	t.ExtraExtensions = []pkix.Extension{eku}
+	t.CRLDistributionPoints = []string{a.opts.BaseURL + PathRootCRL}
+	t.IssuingCertificateURL = []string{a.opts.BaseURL + PathRootCert}
+	return profile{
+		t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr, oidExtKeyUsage},
+	}, nil
+}
+
+// timestampUsage returns the extended key usage of a time-stamping unit.
+func timestampUsage() (pkix.Extension, error) {
+	der, err := asn1.Marshal([]asn1.ObjectIdentifier{oidTimeStamping})
+	return pkix.Extension{Id: oidExtKeyUsage, Critical: true, Value: der}, err
 }
 
 // newSerial returns 127 random bits with the top one set: positive, always 16 octets, and below the

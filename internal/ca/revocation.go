@@ -34,6 +34,8 @@ type Status struct {
 	RevokedAt time.Time
 	// Reason is a CRLReason (RFC 5280, 5.3.1).
 	Reason int
+	// Issuer is the authority key identifier of the certificate; nil if any issuing CA may answer.
+	Issuer []byte
 }
 
 // Revoked is one line of a CRL.
@@ -41,6 +43,9 @@ type Revoked struct {
 	Serial *big.Int
 	At     time.Time
 	Reason int
+	// Issuer is the authority key identifier of the certificate; nil puts the line into the list
+	// of every issuing CA.
+	Issuer []byte
 }
 
 // Revocations is the record of issued and revoked certificates, kept by the caller. Answers must
@@ -53,39 +58,49 @@ type Revocations interface {
 	Revoked(ctx context.Context) ([]Revoked, error)
 }
 
-// OCSP answers one DER OCSP request about a certificate of the issuing CA. It always returns a DER
-// response to send; the error is for the log. Unknown serial numbers are answered "unknown", never
-// "good".
+// OCSP answers one DER OCSP request about a certificate of one of the issuing CAs. It always
+// returns a DER response to send; the error is for the log. Unknown serial numbers are answered
+// "unknown", never "good".
 func (a *Authority) OCSP(ctx context.Context, request []byte, r Revocations) ([]byte, error) {
 	req, err := ocsp.ParseRequest(request)
 	if err != nil {
 		return ocsp.MalformedRequestErrorResponse, fmt.Errorf("ca: ocsp: %w", err)
 	}
-	if !a.issuedHere(req) {
-		return ocsp.UnauthorizedErrorResponse, errors.New(
-			"ca: ocsp: question about another authority's certificate",
-		)
+	issuer, err := a.asked(req)
+	if err != nil {
+		return ocsp.UnauthorizedErrorResponse, err
 	}
-	der, err := a.answer(ctx, req.SerialNumber, req.HashAlgorithm, r, backdate)
+	der, err := a.answer(ctx, issuer, req.SerialNumber, req.HashAlgorithm, r, backdate)
 	if err != nil {
 		return ocsp.InternalErrorErrorResponse, err
 	}
 	return der, nil
 }
 
-// issuedHere compares name and key hash of the request with the issuing CA's.
-func (a *Authority) issuedHere(req *ocsp.Request) bool {
-	if req.HashAlgorithm != crypto.SHA1 && req.HashAlgorithm != crypto.SHA256 {
-		return false
+// asked returns the issuing CA that a request names by its hashes. Another node may have made it a
+// moment ago.
+func (a *Authority) asked(req *ocsp.Request) (*issuer, error) {
+	for range 2 {
+		for _, i := range a.parts.Load().issuers {
+			name, key, err := i.hashes(req.HashAlgorithm)
+			if err == nil && bytes.Equal(req.IssuerNameHash, name) &&
+				bytes.Equal(req.IssuerKeyHash, key) {
+				return i, nil
+			}
+		}
+		if err := a.Reload(); err != nil {
+			return nil, err
+		}
 	}
-	name, key, err := a.issuerHashes(req.HashAlgorithm)
-	return err == nil && bytes.Equal(req.IssuerNameHash, name) &&
-		bytes.Equal(req.IssuerKeyHash, key)
+	return nil, errors.New("ca: ocsp: question about another authority's certificate")
 }
 
-// issuerHashes returns the two hashes by which a CertID names the issuing CA.
-func (a *Authority) issuerHashes(f crypto.Hash) (name, key []byte, err error) {
-	in := cryptobyte.String(a.issuing.cert.RawSubjectPublicKeyInfo)
+// hashes returns the two hashes by which a CertID names the issuing CA.
+func (i *issuer) hashes(f crypto.Hash) (name, key []byte, err error) {
+	if f != crypto.SHA1 && f != crypto.SHA256 {
+		return nil, nil, fmt.Errorf("ca: the hash %v is not supported", f)
+	}
+	in := cryptobyte.String(i.cert.RawSubjectPublicKeyInfo)
 	var spki cryptobyte.String
 	var bits asn1.BitString
 	if !in.ReadASN1(&spki, cbasn1.SEQUENCE) || !spki.SkipASN1(cbasn1.SEQUENCE) ||
@@ -93,7 +108,7 @@ func (a *Authority) issuerHashes(f crypto.Hash) (name, key []byte, err error) {
 		return nil, nil, errors.New("ca: unreadable public key")
 	}
 	h := f.New()
-	h.Write(a.issuing.cert.RawSubject)
+	h.Write(i.cert.RawSubject)
 	name = h.Sum(nil)
 	h.Reset()
 	h.Write(bits.RightAlign())
@@ -102,21 +117,25 @@ func (a *Authority) issuerHashes(f crypto.Hash) (name, key []byte, err error) {
 
 // answer signs the status that is known now.
 func (a *Authority) answer(
-	ctx context.Context, serial *big.Int, hash crypto.Hash, r Revocations, since time.Duration,
+	ctx context.Context, by *issuer, serial *big.Int, hash crypto.Hash, r Revocations,
+	since time.Duration,
 ) ([]byte, error) {
-	s := Status{Known: serial.Cmp(a.ocsp.cert.SerialNumber) == 0}
+	s := Status{Known: serial.Cmp(by.ocsp.cert.SerialNumber) == 0}
 	if !s.Known {
 		var err error
 		if s, err = r.Status(ctx, serial); err != nil {
 			return nil, fmt.Errorf("ca: ocsp: %w", err)
 		}
+		if s.Issuer != nil && !bytes.Equal(s.Issuer, by.cert.SubjectKeyId) {
+			s = Status{} // another issuing CA issued it
+		}
 	}
-	name, key, err := a.issuerHashes(hash)
+	name, key, err := by.hashes(hash)
 	if err != nil {
 		return nil, err
 	}
 	now := a.opts.Now().UTC().Truncate(time.Second)
-	der, err := a.signOCSP(singleResponse{
+	der, err := a.signOCSP(by.ocsp, singleResponse{
 		serial: serial, nameHash: name, keyHash: key, hash: hash, status: s, producedAt: now,
 		thisUpdate: now.Add(-since), nextUpdate: now.Add(ocspLife),
 	})
@@ -126,27 +145,61 @@ func (a *Authority) answer(
 	return der, nil
 }
 
-// CRL returns the DER CRL of the issuing CA. Its number is the time in milliseconds, which grows
-// without a counter that a crash could lose. As the answers of [Authority.OCSP], it has the present
-// revocations but begins a minute ago, because verifiers choose the time of validation before they
-// ask, and refuse a CRL that begins after it.
-func (a *Authority) CRL(ctx context.Context, r Revocations) ([]byte, error) {
-	return a.issuingCRL(ctx, r, backdate)
+// CRL returns the DER CRL of the issuing CA with a file name: "issuing", "issuing-2". The error
+// is fs.ErrNotExist if there is none. The number of the list is the time in milliseconds, which
+// grows without a counter that a crash could lose. As the answers of [Authority.OCSP], it has the
+// present revocations but begins a minute ago, because verifiers choose the time of validation
+// before they ask, and refuse a CRL that begins after it.
+func (a *Authority) CRL(ctx context.Context, name string, r Revocations) ([]byte, error) {
+	i, err := a.named(name)
+	if err != nil {
+		return nil, err
+	}
+	return a.issuingCRL(ctx, i, r, backdate)
 }
 
 func (a *Authority) issuingCRL(
-	ctx context.Context, r Revocations, since time.Duration,
+	ctx context.Context, by *issuer, r Revocations, since time.Duration,
 ) ([]byte, error) {
 	revoked, err := r.Revoked(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("ca: crl: %w", err)
 	}
-	return a.crl(&a.made[1], a.issuing, revoked, since)
+	revoked = slices.DeleteFunc(slices.Clone(revoked), func(r Revoked) bool {
+		return r.Issuer != nil && !bytes.Equal(r.Issuer, by.cert.SubjectKeyId)
+	})
+	return a.crl(by.entity, revoked, since)
 }
 
-// RootCRL returns the root's CRL. The list is empty, because the authority never revokes its own
-// certificates; after a compromise the whole directory has to be replaced.
-func (a *Authority) RootCRL() ([]byte, error) { return a.crl(&a.made[0], a.root, nil, backdate) }
+// RootCRL returns the root's CRL, with the issuing CAs that [Authority.RevokeIssuing] has revoked.
+// If the root's key is not here, it is the newest list that [Install] was given.
+func (a *Authority) RootCRL() ([]byte, error) { return a.rootCRL(backdate) }
+
+func (a *Authority) rootCRL(since time.Duration) ([]byte, error) {
+	p := a.parts.Load()
+	stored := p.listOf(p.root.cert)
+	if p.root.key != nil {
+		var revoked []Revoked
+		if stored != nil {
+			revoked = entries(stored)
+		}
+		return a.crl(p.root, revoked, since)
+	}
+	if stored == nil {
+		return nil, errors.New("ca: crl: there is no list of the root")
+	}
+	return stored.Raw, nil
+}
+
+// entries returns the lines of a list.
+func entries(list *x509.RevocationList) (lines []Revoked) {
+	for _, e := range list.RevokedCertificateEntries {
+		lines = append(
+			lines, Revoked{Serial: e.SerialNumber, At: e.RevocationTime, Reason: e.ReasonCode},
+		)
+	}
+	return lines
+}
 
 // madeCRL is a CRL and what it was made from.
 type madeCRL struct {
@@ -158,19 +211,31 @@ type madeCRL struct {
 // crl returns the list as of now, beginning earlier by since. Within a second it returns the same
 // list if the contents are the same: each signed document contains a list, and each list costs two
 // operations on P-384.
-func (a *Authority) crl(
-	made *madeCRL, issuer entity, revoked []Revoked, since time.Duration,
-) ([]byte, error) {
+func (a *Authority) crl(by entity, revoked []Revoked, since time.Duration) ([]byte, error) {
 	now := a.opts.Now().UTC()
 	from := now.Truncate(time.Second).Add(-since)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	name := string(by.cert.SubjectKeyId)
+	made := a.made[name]
 	if made.from.Equal(from) && slices.EqualFunc(made.revoked, revoked, Revoked.equal) {
 		return made.der, nil
 	}
+	der, err := a.signList(by, revoked, big.NewInt(now.UnixMilli()), from, crlLife)
+	if err != nil {
+		return nil, err
+	}
+	a.made[name] = madeCRL{from, slices.Clone(revoked), der}
+	return der, nil
+}
+
+// signList signs a list that begins at from and ends after the given time from now.
+func (a *Authority) signList(
+	by entity, revoked []Revoked, number *big.Int, from time.Time, life time.Duration,
+) ([]byte, error) {
 	list := &x509.RevocationList{
-		Number: big.NewInt(now.UnixMilli()), ThisUpdate: from,
-		NextUpdate:         now.Truncate(time.Second).Add(crlLife),
+		Number: number, ThisUpdate: from,
+		NextUpdate:         a.opts.Now().UTC().Truncate(time.Second).Add(life),
 		SignatureAlgorithm: signatureAlgUsed,
 	}
 	for _, e := range revoked {
@@ -181,11 +246,10 @@ func (a *Authority) crl(
 			},
 		)
 	}
-	der, err := x509.CreateRevocationList(a.opts.Rand, list, issuer.cert, issuer.key)
+	der, err := x509.CreateRevocationList(a.opts.Rand, list, by.cert, by.key)
 	if err != nil {
 		return nil, fmt.Errorf("ca: crl: %w", err)
 	}
-	*made = madeCRL{from, slices.Clone(revoked), der}
 	return der, nil
 }
 
@@ -201,32 +265,41 @@ func (r Revoked) equal(o Revoked) bool {
 func (a *Authority) Evidence(
 	ctx context.Context, certs []*x509.Certificate, r Revocations,
 ) (responses, crls [][]byte, err error) {
-	signers, ours := false, false
+	p := a.parts.Load()
+	var lists []*issuer // whose CRLs are needed
+	ours := false
 	for _, cert := range certs {
-		switch {
-		case issued(cert, a.issuing.cert):
-			response, err := a.answer(ctx, cert.SerialNumber, crypto.SHA1, r, 0)
+		if by := a.issuerOf(cert); by != nil {
+			response, err := a.answer(ctx, by, cert.SerialNumber, crypto.SHA1, r, 0)
 			if err != nil {
 				return nil, nil, err
 			}
-			responses, signers = append(responses, response), true
-		case issued(cert, a.root.cert):
+			responses, ours = append(responses, response), true
+			if !slices.Contains(lists, by) {
+				lists = append(lists, by)
+			}
+		} else if issued(cert, p.root.cert) {
 			ours = true
 		}
 	}
-	if signers {
-		crl, err := a.issuingCRL(ctx, r, 0)
+	for _, by := range lists {
+		crl, err := a.issuingCRL(ctx, by, r, 0)
 		if err != nil {
 			return nil, nil, err
 		}
 		crls = append(crls, crl)
 	}
-	if signers || ours {
-		crl, err := a.crl(&a.made[0], a.root, nil, 0)
+	if ours {
+		crl, err := a.rootCRL(0)
 		if err != nil {
 			return nil, nil, err
 		}
 		crls = append(crls, crl)
+		for _, l := range p.lists { // of CAs between the root and the issuing CA
+			if !bytes.Equal(l.RawIssuer, p.root.cert.RawSubject) {
+				crls = append(crls, l.Raw)
+			}
+		}
 	}
 	return responses, crls, nil
 }

@@ -96,7 +96,7 @@ func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 		Outbox: wrap[request.Outbox](w.store, o.outbox), Watcher: w.store,
 		Documents:   wrap[request.Documents](w.docs, o.docs),
 		Timestamper: wrap[request.Timestamper](stamps, o.stamps), Revocation: signers,
-		Chain: authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(), Now: o.now,
+		Chain: authority.ChainOf, Roots: authority.Roots(), TSARoots: authority.Roots(), Now: o.now,
 		Rand:      rand.Reader,
 		PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), Sandbox: true,
 		Log: slog.New(slog.DiscardHandler),

@@ -169,25 +169,14 @@ func (d *Dir) Create(file string, data []byte) ([]byte, error) {
 	if !plain(file) {
 		return nil, ErrName
 	}
-	// os.CreateTemp uses mode 0600. A crash leaves at most a temporary file that is never read.
-	tmp, err := os.CreateTemp(d.path, ".new-*")
+	tmp, err := d.write(file, data)
 	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
+		return nil, err
 	}
-	defer os.Remove(tmp.Name())
-	_, err = tmp.Write(data)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return nil, fmt.Errorf("keys: %s: %w", file, err)
-	}
+	defer os.Remove(tmp)
 	// A hard link, unlike a rename, fails if the name exists, so two processes that start together
 	// use the same key.
-	err = os.Link(tmp.Name(), filepath.Join(d.path, file))
+	err = os.Link(tmp, filepath.Join(d.path, file))
 	lost := errors.Is(err, fs.ErrExist)
 	if err != nil && !lost {
 		return nil, fmt.Errorf("keys: %s: %w", file, err)
@@ -199,6 +188,67 @@ func (d *Dir) Create(file string, data []byte) ([]byte, error) {
 		return d.Read(file)
 	}
 	return data, nil
+}
+
+// Replace writes the file completely or not at all, whether it exists or not. It is for public
+// data, such as a CRL: of two concurrent calls, the content of one remains.
+func (d *Dir) Replace(file string, data []byte) error {
+	if !plain(file) {
+		return ErrName
+	}
+	tmp, err := d.write(file, data)
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, filepath.Join(d.path, file)); err != nil {
+		return errors.Join(fmt.Errorf("keys: %s: %w", file, err), os.Remove(tmp))
+	}
+	if err := syncDir(d.path); err != nil {
+		return fmt.Errorf("keys: %w", err)
+	}
+	return nil
+}
+
+// write writes data to a temporary file, which is on disk, and returns its path.
+func (d *Dir) write(file string, data []byte) (path string, err error) {
+	// os.CreateTemp uses mode 0600. A crash leaves at most a temporary file that is never read.
+	tmp, err := os.CreateTemp(d.path, ".new-*")
+	if err != nil {
+		return "", fmt.Errorf("keys: %w", err)
+	}
+	_, err = tmp.Write(data)
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return "", errors.Join(fmt.Errorf("keys: %s: %w", file, err), os.Remove(tmp.Name()))
+	}
+	return tmp.Name(), nil
+}
+
+// List returns the files, sorted by name. A file that is removed at the same time may be missing.
+func (d *Dir) List() (files []fs.FileInfo, err error) {
+	entries, err := os.ReadDir(d.path)
+	if err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
+	}
+	for _, e := range entries {
+		if !plain(e.Name()) {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("keys: %w", err)
+		}
+		files = append(files, info)
+	}
+	return files, nil
 }
 
 func plain(file string) bool {

@@ -44,7 +44,7 @@ func (s *Service) Challenge(
 	if err := r.scan(sessionID, phone, s.now()); err != nil {
 		return nil, err
 	}
-	if err := r.outlasts(cert); err != nil {
+	if _, err := s.chain(r, cert); err != nil {
 		return nil, err
 	}
 	if r.Session.Prepared == nil {
@@ -128,16 +128,17 @@ func (r *Request) scan(sessionID string, phone signer.Phone, now time.Time) erro
 // certificate ends earlier gets no new session.
 const sealing = 5 * time.Minute
 
-// outlasts checks that the phone's certificate will still be valid when the signature gets its
-// timestamp. Otherwise the release gate would refuse the signature after the signer has seen it
-// accepted.
-func (r *Request) outlasts(cert *x509.Certificate) error {
+// chain returns the certificates from the phone's to the root. It checks that the phone's will
+// still be valid when the signature gets its timestamp, and that none above it was revoked.
+// Otherwise the release gate would refuse the signature after the signer has seen it accepted.
+func (s *Service) chain(r *Request, cert *x509.Certificate) ([]*x509.Certificate, error) {
 	if cert.NotAfter.Before(r.Session.EndsAt.Add(sealing)) {
-		return api.ErrPhoneNotEnrolled.Because(
+		return nil, api.ErrPhoneNotEnrolled.Because(
 			"the phone's certificate ends on %s", cert.NotAfter.UTC().Format(time.RFC3339),
 		)
 	}
-	return nil
+	above, err := s.Chain(cert)
+	return append([]*x509.Certificate{cert}, above...), err
 }
 
 // prepare writes the increment first and its record second. If two phones scan at the same time,
@@ -155,6 +156,10 @@ func (s *Service) prepare(
 		return nil, err
 	}
 	defer turn.end()
+	chain, err := s.chain(r, cert)
+	if err != nil {
+		return nil, err
+	}
 	p, err := pades.Prepare(original, original.Size(), pades.Options{
 		Locations:  locations(r.Locations),
 		FieldName:  r.ID,
@@ -162,7 +167,7 @@ func (s *Service) prepare(
 		SignedAt:   s.now().In(Singapore()),
 		Sandbox:    s.Sandbox,
 		Background: s.Background,
-		Room:       pades.Room(append([]*x509.Certificate{cert}, s.Chain...), s.Timestamper),
+		Room:       pades.Room(chain, s.Timestamper),
 		Rand:       s.Rand,
 		Limits:     s.PDFLimits,
 	})
@@ -290,7 +295,7 @@ func (s *Service) ApproveVerified(
 		if r.Session.Prepared == nil || !checked { // or it was prepared after the check
 			return e, errNotAsked
 		}
-		if err := r.outlasts(cert); err != nil {
+		if _, err := s.chain(r, cert); err != nil {
 			return e, err
 		}
 		r.State = table[ActApprove][r.State].to

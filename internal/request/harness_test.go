@@ -121,7 +121,7 @@ func newWorld(t testing.TB) *world {
 	w.Service = request.New(request.Config{
 		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: w.docs, Timestamper: stamps,
 		Revocation: w.signers,
-		Chain:      authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(),
+		Chain:      authority.ChainOf, Roots: authority.Roots(), TSARoots: authority.Roots(),
 		Now: w.clock.Now, Rand: rand.Reader, PublicURL: "http://sign.test",
 		LinkSecret: make([]byte, 32), Sandbox: true, Log: log,
 	})

@@ -211,8 +211,12 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDocument, erro
 		return nil, err
 	}
 	defer turn.end()
+	above, err := s.Chain(cert)
+	if err != nil {
+		return nil, err
+	}
 	o := pades.SealOptions{
-		Chain:       append([]*x509.Certificate{cert}, s.Chain...),
+		Chain:       append([]*x509.Certificate{cert}, above...),
 		Timestamper: stamping{s.Timestamper, turn}, Known: s.Known,
 		NoDocumentTimestamp: s.Level < pades.LevelLTA, TimestampField: r.ID + "-timestamp",
 		Rand: s.Rand, Limits: s.PDFLimits, Memo: s.memo,

@@ -39,9 +39,11 @@ type Config struct {
 	Revocation  pades.EvidenceSource // revocation data for levels from B-LT
 	Level       pades.Level          // of signed documents: B-T, B-LT or B-LTA; 0: B-LTA
 
-	Chain    []*x509.Certificate // above a phone's certificate: issuing CA first, root last
-	Roots    *x509.CertPool      // that phones' certificates chain to
-	TSARoots *x509.CertPool      // that the Timestamper's tokens chain to
+	// Chain returns the certificates above a phone's: issuing CA first, root last. The error is
+	// [api.ErrPhoneNotEnrolled] if one of them was revoked.
+	Chain    func(cert *x509.Certificate) ([]*x509.Certificate, error)
+	Roots    *x509.CertPool // that phones' certificates chain to
+	TSARoots *x509.CertPool // that the Timestamper's tokens chain to
 	// to complete the chains of an external Timestamper; may be empty
 	Known []*x509.Certificate
 

@@ -225,7 +225,14 @@ func (s *Service) Status(ctx context.Context, serial *big.Int) (ca.Status, error
 	if phone.Waiting(s.Now()) { // its certificate was not published
 		return ca.Status{}, nil
 	}
-	return ca.Status{Known: true, RevokedAt: phone.RevokedAt, Reason: reasonKeyCompromise}, nil
+	cert, err := x509.ParseCertificate(phone.Certificate)
+	if err != nil {
+		return ca.Status{}, err
+	}
+	return ca.Status{
+		Known: true, RevokedAt: phone.RevokedAt, Reason: reasonKeyCompromise,
+		Issuer: cert.AuthorityKeyId,
+	}, nil
 }
 
 // Revoked returns the certificates of all revoked phones.
@@ -242,6 +249,7 @@ func (s *Service) Revoked(ctx context.Context) ([]ca.Revoked, error) {
 		}
 		list[i] = ca.Revoked{
 			Serial: cert.SerialNumber, At: p.RevokedAt, Reason: reasonKeyCompromise,
+			Issuer: cert.AuthorityKeyId,
 		}
 	}
 	return list, nil

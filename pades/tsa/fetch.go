@@ -42,8 +42,8 @@ const (
 type Fetcher struct {
 	HTTP *http.Client
 	Now  func() time.Time
-	// Skip are authorities whose certificates another source covers.
-	Skip []*x509.Certificate
+	// Skip returns authorities whose certificates another source covers; nil: none.
+	Skip func() []*x509.Certificate
 
 	memo  cms.Memo
 	mu    sync.Mutex
@@ -62,10 +62,14 @@ type fetched struct {
 func (f *Fetcher) Evidence(
 	ctx context.Context, certs []*x509.Certificate,
 ) (responses, crls [][]byte, err error) {
+	var skip []*x509.Certificate
+	if f.Skip != nil {
+		skip = f.Skip()
+	}
 	for _, c := range certs {
 		issuer := f.issuerOf(c, certs)
 		if issuer == nil || issuer.Equal(c) ||
-			slices.ContainsFunc(f.Skip, func(s *x509.Certificate) bool { return f.issued(c, s) }) {
+			slices.ContainsFunc(skip, func(s *x509.Certificate) bool { return f.issued(c, s) }) {
 			continue
 		}
 		got, err := f.about(ctx, c, issuer)

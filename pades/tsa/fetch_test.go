@@ -116,7 +116,7 @@ func TestFetcher(t *testing.T) {
 		err != nil {
 		t.Errorf("asked %d times, %v", asked, err)
 	}
-	f.Skip = authority.Chain()
+	f.Skip = authority.Chain
 	if r, l, err := fetch(append(unit, signer)...); r != 0 || l != 0 || err != nil {
 		t.Errorf("skipped: %d responses, %d lists, %v", r, l, err)
 	}

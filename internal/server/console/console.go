@@ -47,8 +47,8 @@ type Console struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 
-	// Certificates are the authorities' certificates, to check evidence with.
-	Certificates []*x509.Certificate
+	// Certificates returns the authorities' certificates, to check evidence with.
+	Certificates func() []*x509.Certificate
 
 	// Metrics returns the present values of the metrics.
 	Metrics func() (Metrics, error)

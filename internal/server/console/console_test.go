@@ -416,8 +416,8 @@ func TestEvidence(t *testing.T) {
 			w.holdsNoSecret(t, id, text)
 		}
 	}
-	if authorities != 1+len(w.Certificates) {
-		t.Errorf("%d certificates, want %d", authorities, 1+len(w.Certificates))
+	if authorities != 1+len(w.Certificates()) {
+		t.Errorf("%d certificates, want %d", authorities, 1+len(w.Certificates()))
 	}
 	r := w.request(t, id)
 	if fmt.Sprintf("%x", sha256.Sum256([]byte(files["signed.pdf"]))) != fmt.Sprintf(

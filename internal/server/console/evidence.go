@@ -92,7 +92,7 @@ func (c *Console) bundle(
 	if a := e.Request.Approval; a != nil && e.Signed != nil {
 		b.pem("certificates/signer.pem", a.Certificate)
 	}
-	for i, cert := range c.Certificates {
+	for i, cert := range c.Certificates() {
 		b.pem(fmt.Sprintf("certificates/%d-%s.pem", i+1, fileName(cert)), cert.Raw)
 	}
 	b.file("README.txt", strings.NewReader(readme(e)))

@@ -91,7 +91,7 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	service := request.New(request.Config{
 		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: docs, Timestamper: stamps,
 		Revocation: signers,
-		Chain:      authority.Chain(), Roots: authority.Roots(), TSARoots: authority.Roots(),
+		Chain:      authority.ChainOf, Roots: authority.Roots(), TSARoots: authority.Roots(),
 		Now: clock, Rand: rand.Reader, PublicURL: "http://sign.test", LinkSecret: make([]byte, 32),
 		Sandbox: true, Log: log,
 	})
@@ -126,7 +126,7 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 		Keys:      party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy), Now: clock}),
 		PublicURL: "http://sign.test",
 		Kit:       kit, Now: clock, Log: log,
-		Certificates: append(authority.Chain(), chain[0]),
+		Certificates: authority.Certificates,
 		Metrics: func() (console.Metrics, error) {
 			return console.Metrics{
 				Routes:   []console.Route{{Route: "GET /sign/{request_id}", N: 12, Refused: 3}},

@@ -82,11 +82,16 @@ func (s *SoftPhones) enrol(ctx context.Context, p signer.Person) (*softPhone, er
 }
 
 // lasts reports whether the phone's certificate is valid now and until the end of the longest
-// session. A certificate that was issued before the clock was set back is not valid yet.
+// session, and its issuing CA is not revoked. A certificate that was issued before the clock was
+// set back is not valid yet.
 func (s *SoftPhones) lasts(ph signer.Phone) bool {
 	cert, err := x509.ParseCertificate(ph.Certificate)
 	now := s.Signers.Now()
-	return err == nil && !cert.NotBefore.After(now) && cert.NotAfter.After(now.Add(40*time.Minute))
+	if err != nil || cert.NotBefore.After(now) || !cert.NotAfter.After(now.Add(40*time.Minute)) {
+		return false
+	}
+	_, err = s.Signers.Authority.ChainOf(cert)
+	return err == nil
 }
 
 // session returns the id of the open session of a request, as the phone gets it from the QR code.

@@ -8,9 +8,12 @@ package pki
 import (
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/http"
+	"strings"
 
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/server/httpx"
@@ -32,15 +35,12 @@ const maxOCSP = 4 << 10
 // Routes adds the paths that package ca writes into certificates.
 func (p *PKI) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+Base+ca.PathRootCert, cert(p.Authority.Root()))
-	mux.HandleFunc("GET "+Base+ca.PathIssuing, cert(p.Authority.Issuing()))
 	mux.HandleFunc("GET "+Base+ca.PathRootCRL, func(w http.ResponseWriter, r *http.Request) {
 		der, err := p.Authority.RootCRL()
 		p.answer(w, r, "application/pkix-crl", der, err)
 	})
-	mux.HandleFunc("GET "+Base+ca.PathIssuingCRL, func(w http.ResponseWriter, r *http.Request) {
-		der, err := p.Authority.CRL(r.Context(), p.Revocations)
-		p.answer(w, r, "application/pkix-crl", der, err)
-	})
+	// The files of issuing CAs, which may be added while the service runs.
+	mux.HandleFunc("GET "+Base+"/{file}", p.issuing)
 	mux.HandleFunc("POST "+Base+ca.PathOCSP, func(w http.ResponseWriter, r *http.Request) {
 		request, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxOCSP))
 		if err != nil {
@@ -67,6 +67,27 @@ func (p *PKI) Routes(mux *http.ServeMux) {
 	)
 }
 
+// issuing answers the certificate or the CRL of an issuing CA.
+func (p *PKI) issuing(w http.ResponseWriter, r *http.Request) {
+	file := r.PathValue("file")
+	if name, ok := strings.CutSuffix(file, ".crl"); ok {
+		der, err := p.Authority.CRL(r.Context(), name, p.Revocations)
+		if errors.Is(err, fs.ErrNotExist) {
+			http.NotFound(w, r)
+			return
+		}
+		p.answer(w, r, "application/pkix-crl", der, err)
+		return
+	}
+	name, ok := strings.CutSuffix(file, ".cer")
+	c, err := p.Authority.IssuingNamed(name)
+	if !ok || err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	cert(c)(w, r)
+}
+
 func (p *PKI) ocsp(w http.ResponseWriter, r *http.Request, request []byte) {
 	der, err := p.Authority.OCSP(r.Context(), request, p.Revocations)
 	if err != nil {
@@ -82,7 +103,7 @@ func (p *PKI) answer(w http.ResponseWriter, r *http.Request, kind string, der []
 		return
 	}
 	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Cache-Control", "public, max-age=300")
+	w.Header().Set("Cache-Control", "public, max-age=30")
 	w.Write(der)
 }
 

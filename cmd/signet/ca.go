@@ -1,0 +1,207 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/obs"
+)
+
+// caCmd is the commands for the authority.
+type caCmd struct {
+	Init    caInitCmd    `cmd:"" help:"Create a deployment with its authority, as the first start does."`
+	Show    caShowCmd    `cmd:"" help:"List the authority's certificates."`
+	Rotate  caRotateCmd  `cmd:"" help:"Create the next issuing CA, OCSP responder or time-stamping unit."`
+	CSR     caCSRCmd     `cmd:"" help:"Print certificate requests for a root on another machine."         name:"csr"`
+	Sign    caSignCmd    `cmd:"" help:"On the root's machine: sign requests, and the root's CRL."`
+	Install caInstallCmd `cmd:"" help:"Install what the root's machine has signed."`
+	Revoke  caRevokeCmd  `cmd:"" help:"Revoke a certificate."`
+}
+
+type caInitCmd struct {
+	OfflineRoot bool   `help:"Create no root: print requests for one on another machine."`
+	Output      string `help:"File for the requests; default: the standard output."       placeholder:"FILE"`
+
+	configured
+}
+
+func (c *caInitCmd) Run(env *environment) error {
+	log := obs.NewLogger(env.errs, slog.LevelInfo)
+	requests, err := app.InitAuthority(env.ctx, c.Config, c.OfflineRoot, log)
+	if err != nil {
+		return err
+	}
+	if c.OfflineRoot {
+		return writeNew(env.out, c.Output, requests)
+	}
+	return printAuthority(env.out, c.Config)
+}
+
+// writeNew writes to a file that must not exist, or to out if there is no name.
+func writeNew(out io.Writer, name string, text []byte) error {
+	if name == "" {
+		_, err := out.Write(text)
+		return err
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close())
+}
+
+type caShowCmd struct{ configured }
+
+func (c *caShowCmd) Run(env *environment) error { return printAuthority(env.out, c.Config) }
+
+func printAuthority(out io.Writer, c app.Config) error {
+	certs, listEnd, err := app.ShowAuthority(c)
+	if err != nil {
+		return err
+	}
+	for _, cert := range certs {
+		printCertificate(out, cert)
+	}
+	if !listEnd.IsZero() {
+		fmt.Fprintf(
+			out, "The root's key is on another machine. Its CRL ends on %s.\n",
+			listEnd.UTC().Format(time.DateOnly),
+		)
+	}
+	return nil
+}
+
+func printCertificate(out io.Writer, c app.AuthorityCertificate) {
+	fmt.Fprintf(
+		out, "%-10s %s, serial %s, until %s: %s\n", c.Name, c.Subject.CommonName,
+		c.SerialNumber.Text(16), c.NotAfter.UTC().Format(time.DateOnly), c.State,
+	)
+}
+
+type caRotateCmd struct {
+	Part string `help:"What to create: issuing, ocsp or tsa." default:"issuing" enum:"issuing,ocsp,tsa"`
+
+	configured
+}
+
+func (c *caRotateCmd) Run(env *environment) error {
+	made, err := app.RotateAuthority(c.Config, c.Part)
+	for _, cert := range made {
+		printCertificate(env.out, cert)
+	}
+	return err
+}
+
+type caCSRCmd struct {
+	Part   []string `help:"What to request: issuing, tsa."                       default:"issuing" enum:"issuing,tsa"`
+	Output string   `help:"File for the requests; default: the standard output."                                      placeholder:"FILE"`
+
+	configured
+}
+
+func (c *caCSRCmd) Run(env *environment) error {
+	requests, err := app.AuthorityRequests(c.Config, c.Part)
+	if err != nil {
+		return err
+	}
+	return writeNew(env.out, c.Output, requests)
+}
+
+type caSignCmd struct {
+	Requests  string   `arg:"" optional:"" help:"File with requests; without it only the root's CRL is signed." type:"existingfile"`
+	Root      string   `                   help:"Folder of the root's key, which is created on first use."                          required:"" placeholder:"DIR"`
+	PublicURL string   `                   help:"Public URL of the service, for the certificates."                                  required:"" placeholder:"URL"    name:"public-url"`
+	Name      string   `                   help:"Name of the authority, for a new root."                                                                                               default:"Signet"`
+	Revoke    []string `                   help:"Serial numbers of issuing CAs to revoke."                                                      placeholder:"SERIAL"`
+	Reason    string   `                   help:"Reason of the revocation."                                                                     placeholder:"REASON"                   default:"unspecified"`
+	Output    string   `                   help:"File for certificates and CRL; default: the standard output."                                  placeholder:"FILE"`
+}
+
+func (c *caSignCmd) Run(env *environment) error {
+	var requests []byte
+	var err error
+	if c.Requests != "" {
+		if requests, err = os.ReadFile(c.Requests); err != nil {
+			return err
+		}
+	}
+	var revoke []*big.Int
+	for _, text := range c.Revoke {
+		serial, err := parseSerial(text)
+		if err != nil {
+			return err
+		}
+		revoke = append(revoke, serial)
+	}
+	text, signed, err := app.SignRequests(c.Root, c.Name, c.PublicURL, requests, revoke, c.Reason)
+	if err != nil {
+		return err
+	}
+	printCertificates(env.errs, "signed", signed)
+	return writeNew(env.out, c.Output, text)
+}
+
+func printCertificates(out io.Writer, what string, certs []*x509.Certificate) {
+	for _, cert := range certs {
+		fmt.Fprintf(
+			out, "%s %s, serial %s, until %s\n", what, cert.Subject.CommonName,
+			cert.SerialNumber.Text(16), cert.NotAfter.UTC().Format(time.DateOnly),
+		)
+	}
+}
+
+// parseSerial parses a serial number in hexadecimal digits, with or without colons.
+func parseSerial(text string) (*big.Int, error) {
+	serial, ok := new(big.Int).SetString(strings.ReplaceAll(text, ":", ""), 16)
+	if !ok || serial.Sign() <= 0 {
+		return nil, fmt.Errorf("serial number %q: it must be hexadecimal", text)
+	}
+	return serial, nil
+}
+
+type caInstallCmd struct {
+	File string `arg:"" help:"Certificates and CRLs, PEM." type:"existingfile"`
+
+	configured
+}
+
+func (c *caInstallCmd) Run(env *environment) error {
+	text, err := os.ReadFile(c.File)
+	if err != nil {
+		return err
+	}
+	certs, err := app.InstallAuthority(c.Config, text)
+	if err != nil {
+		return err
+	}
+	printCertificates(env.out, "installed", certs)
+	return printAuthority(env.out, c.Config)
+}
+
+type caRevokeCmd struct {
+	Serial string `help:"Serial number of the certificate, hexadecimal."                                                                                            required:"" placeholder:"SERIAL"`
+	Reason string `help:"Reason of RFC 5280: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation or privilegeWithdrawn." required:"" placeholder:"REASON"`
+
+	configured
+}
+
+func (c *caRevokeCmd) Run(env *environment) error {
+	serial, err := parseSerial(c.Serial)
+	if err != nil {
+		return err
+	}
+	if err := app.RevokeIssuing(c.Config, serial, c.Reason); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(env.out, "revoked %s: %s\n", serial.Text(16), c.Reason)
+	return err
+}

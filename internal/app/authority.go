@@ -1,0 +1,274 @@
+package app
+
+import (
+	"context"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/big"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/keydir"
+	"github.com/signet-sign/signet/internal/server/pki"
+	"github.com/signet-sign/signet/internal/store"
+)
+
+func (c *Config) authorityFolder() string { return filepath.Join(c.Data, "authority") }
+
+func (c *Config) authorityOptions(sandbox bool, now func() time.Time) ca.Options {
+	return ca.Options{
+		Name: c.AuthorityName, Sandbox: sandbox, BaseURL: c.PublicURL + pki.Base,
+		Validity: c.SignerValidity, PlainHash: c.SignerSerial == "compat",
+		Now: now, Rand: rand.Reader,
+	}
+}
+
+// explainAuthority adds what the operator can do to an error of package ca.
+func explainAuthority(err error) error {
+	switch {
+	case errors.Is(err, ca.ErrIncomplete):
+		return fmt.Errorf(
+			"%w: have the root sign the requests of signet ca csr, then signet ca install", err,
+		)
+	case errors.Is(err, ca.ErrOffline):
+		return fmt.Errorf("%w: signet ca csr, then signet ca install", err)
+	}
+	return err
+}
+
+// chainOf returns the certificates above a phone's certificate.
+func (a *App) chainOf(cert *x509.Certificate) ([]*x509.Certificate, error) {
+	chain, err := a.authority.ChainOf(cert)
+	if errors.Is(err, ca.ErrIssuerRevoked) {
+		return nil, api.ErrPhoneNotEnrolled.Because("%w", err)
+	}
+	return chain, err
+}
+
+// followEvery is how often a node looks for new certificates and lists of the authority. It is less
+// than the time that a new issuing CA waits before it issues.
+const followEvery = 10 * time.Second
+
+// listWarning is how long before the end of the root's CRL the log warns.
+const listWarning = 30 * 24 * time.Hour
+
+// followAuthority takes up what other processes change in the authority's folder, until ctx ends.
+func (a *App) followAuthority(ctx context.Context) error {
+	tick := time.NewTicker(followEvery)
+	defer tick.Stop()
+	known := a.authority.List()
+	var warned time.Time
+	for {
+		if err := a.authority.Reload(); err != nil {
+			a.log.Error("reading the authority's folder", "err", err)
+		}
+		known = a.logAuthority(known)
+		if end := a.authority.ListEnd(); !end.IsZero() && a.now().After(end.Add(-listWarning)) &&
+			time.Since(warned) > 24*time.Hour {
+			warned = time.Now()
+			a.log.Warn(
+				"the root's CRL ends: have the root sign the next one, then signet ca install",
+				"ends", end,
+			)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// logAuthority logs what differs from what is known, and returns what there is.
+func (a *App) logAuthority(known []ca.Listed) []ca.Listed {
+	list := a.authority.List()
+	for _, c := range list {
+		if !slices.ContainsFunc(known, func(k ca.Listed) bool {
+			return k.Equal(c.Certificate) && k.State == c.State
+		}) {
+			a.log.Info(
+				"the authority has changed", "certificate", c.Subject.CommonName, "state",
+				string(c.State), "serial", c.SerialNumber.Text(16), "ends", c.NotAfter,
+			)
+		}
+	}
+	return list
+}
+
+// InitAuthority creates the deployment with its authority, as the first start of the service does.
+// With offline it creates no root, and returns the requests for its first certificates, PEM.
+func InitAuthority(
+	ctx context.Context, c Config, offline bool, log *slog.Logger,
+) (requests []byte, err error) {
+	if err := c.complete(log); err != nil {
+		return nil, err
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"root.crt", "issuing.key"} {
+		_, err := os.Stat(filepath.Join(c.authorityFolder(), name))
+		if err == nil {
+			return nil, fmt.Errorf("%s has an authority: it has %s", c.authorityFolder(), name)
+		}
+	}
+	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+		return nil, err
+	}
+	p, err := c.openParts(ctx, store.Options{Kind: store.Service, Now: time.Now, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	keys, err := keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := keys.Signer("webhook", elliptic.P256()); err != nil {
+		return nil, err
+	}
+	o := c.authorityOptions(false, time.Now)
+	if offline {
+		return ca.PrepareOffline(c.authorityFolder(), o)
+	}
+	_, err = ca.Open(c.authorityFolder(), o)
+	return nil, err
+}
+
+// authorityExists returns an error if the data folder has no authority.
+func (c *Config) authorityExists() error {
+	if c.Data == "" {
+		return errors.New("data: the folder with the authority is needed")
+	}
+	if c.PublicURL == "" {
+		return errors.New("public_url: it is needed, because it stands in certificates")
+	}
+	if _, err := os.Stat(filepath.Join(c.authorityFolder(), "issuing.key")); err != nil {
+		return fmt.Errorf("data: no authority: %w", err)
+	}
+	return nil
+}
+
+// openAuthority opens the authority of a data folder, beside a running service or without one.
+func (c *Config) openAuthority() (*ca.Authority, error) {
+	if err := c.authorityExists(); err != nil {
+		return nil, err
+	}
+	// A sandbox's authority can be looked at and rotated, too.
+	sandbox := false
+	if root, err := readCertificate(filepath.Join(c.authorityFolder(), "root.crt")); err == nil {
+		sandbox = ca.IsSandbox(root)
+	}
+	o := c.authorityOptions(sandbox, time.Now)
+	o.Keep = true
+	a, err := ca.Open(c.authorityFolder(), o)
+	return a, explainAuthority(err)
+}
+
+// AuthorityCertificate is a certificate of the authority and what it is used for.
+type AuthorityCertificate struct {
+	Name  string // of its files: "issuing-2"
+	State string // "in use", "waiting until 10:00:00Z", "replaced", "revoked", "ended"
+	*x509.Certificate
+}
+
+func described(list []ca.Listed) (certs []AuthorityCertificate) {
+	for _, l := range list {
+		state := string(l.State)
+		if l.State == ca.StateWaiting {
+			state += " until " + l.From.UTC().Format(time.RFC3339)
+		}
+		certs = append(certs, AuthorityCertificate{l.Name, state, l.Certificate})
+	}
+	return certs
+}
+
+// ShowAuthority lists the certificates of the authority, and when the CRL of a root on another
+// machine ends.
+func ShowAuthority(c Config) (certs []AuthorityCertificate, listEnd time.Time, err error) {
+	a, err := c.openAuthority()
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return described(a.List()), a.ListEnd(), nil
+}
+
+// RotateAuthority creates the next certificate of a part: issuing, ocsp or tsa. Running nodes take
+// it up.
+func RotateAuthority(c Config, part string) ([]AuthorityCertificate, error) {
+	a, err := c.openAuthority()
+	if err != nil {
+		return nil, err
+	}
+	made, err := a.Rotate(ca.Part(part))
+	if err != nil {
+		return nil, explainAuthority(err)
+	}
+	return slices.DeleteFunc(described(a.List()), func(c AuthorityCertificate) bool {
+		return !slices.ContainsFunc(made, c.Equal)
+	}), nil
+}
+
+// AuthorityRequests returns PKCS #10 requests, PEM, for the next issuing CA or time-stamping unit.
+func AuthorityRequests(c Config, parts []string) ([]byte, error) {
+	if err := c.authorityExists(); err != nil {
+		return nil, err
+	}
+	var which []ca.Part
+	for _, p := range parts {
+		which = append(which, ca.Part(p))
+	}
+	return ca.Requests(c.authorityFolder(), c.authorityOptions(false, time.Now), which...)
+}
+
+// SignRequests signs the requests of [AuthorityRequests] with the root in a folder, which it makes
+// on first use. It returns what [InstallAuthority] takes, and the new certificates. It adds the
+// issuing CAs with these serial numbers to the root's CRL.
+func SignRequests(
+	folder, name, publicURL string, requests []byte, revoke []*big.Int, reason string,
+) ([]byte, []*x509.Certificate, error) {
+	code, err := ca.ParseReason(reason)
+	if err != nil {
+		return nil, nil, err
+	}
+	var lines []ca.Revoked
+	for _, serial := range revoke {
+		lines = append(lines, ca.Revoked{Serial: serial, At: time.Now(), Reason: code})
+	}
+	c := Config{AuthorityName: name, PublicURL: publicURL}
+	return ca.SignRequests(folder, c.authorityOptions(false, time.Now), requests, lines...)
+}
+
+// InstallAuthority stores what the root's machine has signed, and returns the certificates for this
+// deployment's keys.
+func InstallAuthority(c Config, text []byte) ([]*x509.Certificate, error) {
+	if err := c.authorityExists(); err != nil {
+		return nil, err
+	}
+	return ca.Install(c.authorityFolder(), c.authorityOptions(false, time.Now), text)
+}
+
+// RevokeIssuing puts an issuing CA into the root's CRL, which running nodes take up.
+func RevokeIssuing(c Config, serial *big.Int, reason string) error {
+	code, err := ca.ParseReason(reason)
+	if err != nil {
+		return err
+	}
+	a, err := c.openAuthority()
+	if err != nil {
+		return err
+	}
+	err = a.RevokeIssuing(serial, code)
+	if errors.Is(err, ca.ErrOffline) {
+		return fmt.Errorf("%w: signet ca sign --revoke there, then signet ca install", err)
+	}
+	return err
+}
