@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -81,41 +82,65 @@ func (c *Config) personas() (shown []sandbox.Persona, played []control.Persona, 
 	return shown, played, nil
 }
 
-// signOnGet answers a GET of a signing URL by a program as MockPass does: it has the document
-// signed and redirects to the relying party. Browsers, which accept text/html, see the page.
-func (a *App) signOnGet(signers *control.Signers, next http.Handler) http.Handler {
+// signOnGet answers a GET of a signing URL by a program as MockPass does. Browsers see the page.
+func (a *App) signOnGet(next http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/", next)
 	mux.HandleFunc("GET /sign/{request_id}", func(w http.ResponseWriter, r *http.Request) {
-		id := r.PathValue("request_id")
-		req, err := a.sign.Get(r.Context(), id)
-		if strings.Contains(r.Header.Get("Accept"), "text/html") || err != nil {
+		if isBrowser(r) || !a.signNow(w, r, r.PathValue("request_id")) {
 			next.ServeHTTP(w, r)
-			return
 		}
-		if err := signers.Play(r.Context(), id, control.Plan{}); err != nil {
-			a.log.WarnContext(
-				r.Context(), "an automatic signer was refused", "request_id", id, "err", err,
-			)
-		}
-		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
-			if req, err = a.sign.Get(r.Context(), id); err != nil || !sealing(req) {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		if err != nil {
-			next.ServeHTTP(w, r)
-			return
-		}
-		rp, err := a.parties.Party(r.Context(), req.ClientID)
-		if err != nil {
-			next.ServeHTTP(w, r)
-			return
-		}
-		http.Redirect(w, r, returnURL(rp, req), http.StatusFound)
 	})
 	return mux
+}
+
+// mockSign serves MockPass's signing URL, for scripts that make it of a request id themselves. A
+// browser gets to the page.
+func (a *App) mockSign(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != mockBase+"/sign" || r.Method != http.MethodGet {
+			next.ServeHTTP(w, r)
+			return
+		}
+		id := r.URL.Query().Get("request_id")
+		if isBrowser(r) || !a.signNow(w, r, id) {
+			http.Redirect(w, r, "/sign/"+url.PathEscape(id), http.StatusFound)
+		}
+	})
+}
+
+// isBrowser reports whether a person sees the answer.
+func isBrowser(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// signNow has the document of a request signed and redirects to the relying party. It reports
+// whether it has answered; it has not if there is no such request.
+func (a *App) signNow(w http.ResponseWriter, r *http.Request, id string) bool {
+	req, err := a.sign.Get(r.Context(), id)
+	if err != nil {
+		return false
+	}
+	if err := a.automatic.Play(r.Context(), id, control.Plan{}); err != nil {
+		a.log.WarnContext(
+			r.Context(), "an automatic signer was refused", "request_id", id, "err", err,
+		)
+	}
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		if req, err = a.sign.Get(r.Context(), id); err != nil || !sealing(req) {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err != nil {
+		return false
+	}
+	rp, err := a.parties.Party(r.Context(), req.ClientID)
+	if err != nil {
+		return false
+	}
+	http.Redirect(w, r, returnURL(rp, req), http.StatusFound)
+	return true
 }
 
 // sealing reports whether the document is being finished.

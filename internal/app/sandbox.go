@@ -171,7 +171,7 @@ func (a *App) openSandbox(
 	mux.Handle("GET /{$}", start)
 	a.handler = mux
 	if c.AutoSignOnGet {
-		a.handler = a.signOnGet(a.automatic, mux)
+		a.handler = a.signOnGet(mux)
 	}
 	public, err := url.Parse(c.PublicURL)
 	if err != nil {

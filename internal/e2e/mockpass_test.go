@@ -159,3 +159,43 @@ func TestRelyingPartyIsDown(t *testing.T) {
 		t.Errorf("after an hour the keys were fetched %d times", n-fetches)
 	}
 }
+
+// TestMockPassSigningURL: a GET of MockPass's signing URL signs and goes back, as in MockPass; a
+// browser gets to the page, and so does a GET without a known id.
+func TestMockPassSigningURL(t *testing.T) {
+	s := start(t)
+	get := func(id, accept string) (status int, to string) {
+		t.Helper()
+		r, err := http.NewRequest(http.MethodGet, s.url+"/sign-v3/sign?request_id="+id, http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Accept", accept)
+		resp, err := http.DefaultTransport.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		return resp.StatusCode, resp.Header.Get("Location")
+	}
+	id := s.initiate(t).RequestID
+	if status, to := get(id, "text/html,*/*"); status != http.StatusFound || to != "/sign/"+id {
+		t.Errorf("a browser: %d, to %s", status, to)
+	}
+	if got := s.view(t, id).State; got != "created" {
+		t.Errorf("after the browser it is %s", got)
+	}
+	back := s.party.URL() + "/redirect?request_id=" + id + "&status=success"
+	if status, to := get(id, "*/*"); status != http.StatusFound || to != back {
+		t.Errorf("a program: %d, to %s", status, to)
+	}
+	if got := s.view(t, id).State; got != "signed" {
+		t.Errorf("after the program it is %s", got)
+	}
+	if status, to := get("x%2Fy", "*/*"); status != http.StatusFound || to != "/sign/x%2Fy" {
+		t.Errorf("an unknown id: %d, to %s", status, to)
+	}
+	if a := do(t, http.MethodPost, s.url+"/sign-v3/sign", "", "", nil); a.status != http.StatusNotFound {
+		t.Errorf("POST: %d", a.status)
+	}
+}
