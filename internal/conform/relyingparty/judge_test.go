@@ -1,6 +1,10 @@
 package relyingparty_test
 
 import (
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -103,6 +107,34 @@ func TestMistakes(t *testing.T) {
 			})
 		}
 	})
+}
+
+// TestStarting: a party that is being started is waited for.
+func TestStarting(t *testing.T) {
+	t.Parallel()
+	c := plant(t, "")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	target, err := url.Parse(c.JWKSURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.JWKSURL, c.Rules = "http://"+address+"/jwks", []string{"K1"}
+	server := &http.Server{Addr: address, Handler: httputil.NewSingleHostReverseProxy(
+		&url.URL{Scheme: target.Scheme, Host: target.Host},
+	)}
+	later := time.AfterFunc(patience/2, func() { _ = server.ListenAndServe() })
+	t.Cleanup(func() {
+		later.Stop()
+		server.Close()
+	})
+	if v := judge(t, c)["K1"]; v.Outcome != report.Pass {
+		t.Errorf("%s: %s", v.Outcome, v.Reason)
+	}
 }
 
 // TestUnknown: what cannot be seen is not judged.
