@@ -61,6 +61,8 @@ func TestCheck(t *testing.T) {
 		post(c{name: "Bearer refused", token: "Bearer " + initiate, body: "%PDF", status: 400, answer: unauthorized}),
 		post(c{name: "no token", body: "%PDF", status: 200, answer: initiated, wrong: "Authorization"}),
 		post(c{name: "token of another call", token: cancel, body: "%PDF", status: 200, answer: initiated, wrong: "doc_name"}),
+		post(c{name: "no place", token: rp.Token(token.Initiate, partytest.NoClaim("sign_locations")), body: "%PDF", status: 200, answer: initiated, wrong: "missing"}),
+		end(c{name: "no client", token: rp.Token(token.Cancel, partytest.NoClaim("client_id"), partytest.NoClaim("client_request")), status: 200, wrong: "missing"}),
 		post(c{name: "no body", token: initiate, status: 200, answer: initiated, wrong: "value is required"}),
 		post(c{name: "status 201", token: initiate, body: "%PDF", status: 201, answer: initiated, wrong: "status is not supported"}),
 		post(c{name: "missing member", token: initiate, body: "%PDF", status: 200, answer: `{"signing_url":"https://a.example/","request_id":"1"}`, wrong: "exchange_code"}),
