@@ -71,6 +71,12 @@ func (c *auditVerifyCmd) Run(env *environment) error {
 		fmt.Fprintf(
 			env.out, "%s: VALID: %d events, of a log with %d\n", name, report.Events, report.Size,
 		)
+		if report.Erased > 0 {
+			fmt.Fprintf(
+				env.out, "  %d of them were erased, as later events of the log say\n",
+				report.Erased,
+			)
+		}
 		if c.Key == "" {
 			fmt.Fprintf(
 				env.out,

@@ -17,7 +17,8 @@ type line struct {
 
 	Index *int64 `json:"index,omitempty"`
 	Hash  string `json:"hash,omitempty"` // of the leaf, base64
-	// Event is the leaf, byte for byte. Evidence omits it if it contains a secret.
+	// Event is the leaf, byte for byte. It is omitted if it was erased, and in evidence if it
+	// contains a secret.
 	Event json.RawMessage `json:"event,omitempty"`
 	// Proof is the inclusion proof (RFC 6962) for the checkpoint at the end of the file, in
 	// evidence; null in a file with all leaves.
@@ -39,7 +40,7 @@ func newEncoder(w io.Writer) encoder {
 // leaf writes the line of an entry with its hash in the log; proof is nil if there is none.
 func (e encoder) leaf(n Entry, hash tlog.Hash, shown bool, proof *[]tlog.Hash, until int64) error {
 	l := line{Index: &n.Index, Hash: hash.String(), Proof: proof, Until: until}
-	if shown {
+	if shown && n.Kind != KindErased {
 		var err error
 		if l.Event, err = n.Leaf(); err != nil {
 			return err
@@ -86,8 +87,8 @@ func (l *Log) Export(ctx context.Context, w io.Writer) error {
 // page bounds how much of the log is read at once.
 const page = 1000
 
-// leaves writes the leaves from an index to the next checkpoint's size. It omits those that the
-// store lacks; Verify reports them.
+// leaves writes the leaves from an index to the next checkpoint's size. Of those that the store
+// lacks it writes the hash; Verify reports the ones that no erasure names.
 func (l *Log) leaves(ctx context.Context, e encoder, from, size int64) error {
 	for from < size {
 		entries, err := l.Store.Entries(ctx, from, int(min(page, size-from)))
@@ -100,14 +101,14 @@ func (l *Log) leaves(ctx context.Context, e encoder, from, size int64) error {
 		if err != nil {
 			return err
 		}
-		from = last + 1
-		for _, entry := range entries {
-			i := tlog.StoredHashIndex(0, entry.Index) - first
-			if entry.Index > last {
-				break
+		for ; from <= last; from++ {
+			entry := Entry{Index: from, Kind: KindErased}
+			if len(entries) > 0 && entries[0].Index == from {
+				entry, entries = entries[0], entries[1:]
 			}
+			i := tlog.StoredHashIndex(0, from) - first
 			if i >= int64(len(hashes)) {
-				return fmt.Errorf("the audit log lacks the hash of leaf %d", entry.Index)
+				return fmt.Errorf("the audit log lacks the hash of leaf %d", from)
 			}
 			if err := e.leaf(entry, hashes[i], true, nil, size); err != nil {
 				return err

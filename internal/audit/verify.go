@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
@@ -25,7 +27,8 @@ type Trust struct {
 // Report is the result of [Verify].
 type Report struct {
 	Key      string // key that checkpoints were verified with
-	Events   int    // in the file
+	Events   int    // in the file, with those that were erased
+	Erased   int    // events whose text was erased, as a later event of the log says
 	Size     int64  // leaves of the log at the newest checkpoint
 	Evidence bool   // the file contains events of one request, with proofs
 
@@ -51,7 +54,7 @@ func problem(line int, format string, args ...any) *Problem {
 // the sequence of indexes. If hashes and indexes were adapted, the next checkpoint does not match,
 // and the problem names the first line after the previous checkpoint.
 func Verify(file io.Reader, trust Trust) (*Report, error) {
-	v := &verification{report: &Report{Key: trust.Key}}
+	v := &verification{report: &Report{Key: trust.Key}, missing: map[int64]int{}}
 	if trust.Key != "" {
 		key, err := parseKey(trust.Key)
 		if err != nil {
@@ -95,14 +98,18 @@ type verification struct {
 	key    note.Verifier
 	n      int // lines read
 
-	hashes  []tlog.Hash // stored hashes of the leaves so far, in a file with all leaves
-	leaves  int64
-	first   int       // line of the first leaf after the last checkpoint; 0: none
-	until   []int64   // what the leaves after the last checkpoint say of the next one
-	ended   bool      // after the checkpoint of evidence
-	root    tlog.Hash // of that checkpoint
-	proven  []proven  // leaves of evidence, to be checked at the end
-	trailed event     // the last event of evidence whose text is present
+	hashes []tlog.Hash // stored hashes of the leaves so far, in a file with all leaves
+	leaves int64
+	first  int       // line of the first leaf after the last checkpoint; 0: none
+	until  []int64   // what the leaves after the last checkpoint say of the next one
+	ended  bool      // after the checkpoint of evidence
+	root   tlog.Hash // of that checkpoint
+
+	// lines of the leaves without an event that no erasure has named, by index
+	missing map[int64]int
+
+	proven  []proven // leaves of evidence, to be checked at the end
+	trailed event    // the last event of evidence whose text is present
 }
 
 // proven is a leaf with its proof.
@@ -180,14 +187,16 @@ func (v *verification) leaf(l line) *Problem {
 		return problem(v.n, "it is of another kind of file than the lines before, and was added")
 	}
 	v.report.Evidence = evidence
-	if len(l.Event) == 0 && !evidence {
-		return problem(v.n, "its event was removed")
-	}
 	if !evidence && *l.Index != v.leaves {
 		return v.misplaced(*l.Index, v.leaves)
 	}
 	if len(l.Event) > 0 && tlog.RecordHash(l.Event) != hash {
 		return problem(v.n, "the event differs from its hash, and was changed")
+	}
+	if !evidence {
+		if p := v.erase(l); p != nil {
+			return p
+		}
 	}
 	v.report.Events++
 	if v.first == 0 {
@@ -211,6 +220,37 @@ func (v *verification) leaf(l line) *Problem {
 	}
 	v.hashes = append(v.hashes, more...)
 	v.leaves++
+	return nil
+}
+
+// erase notes a leaf without an event as missing, and those that the event erases as erased.
+func (v *verification) erase(l line) *Problem {
+	if len(l.Event) == 0 {
+		v.missing[*l.Index] = v.n
+		return nil
+	}
+	var e event
+	if err := json.Unmarshal(l.Event, &e); err != nil {
+		return problem(v.n, "%v", err)
+	}
+	if e.RequestID != ErasureTrail || e.Kind != KindErasure {
+		return nil
+	}
+	spans, err := parseErasure(e.Detail)
+	if err != nil {
+		return problem(v.n, "%v", err)
+	}
+	for _, s := range spans {
+		if s.last >= *l.Index {
+			return problem(v.n, "it erases event %d, which is not before it", s.last)
+		}
+		for i := s.first; i <= s.last; i++ {
+			if v.missing[i] != 0 {
+				delete(v.missing, i)
+				v.report.Erased++
+			}
+		}
+	}
 	return nil
 }
 
@@ -328,6 +368,11 @@ func (v *verification) end() *Problem {
 		return problem(1, "the file is empty")
 	case v.first != 0:
 		return problem(v.first, "no checkpoint covers the events from here on")
+	case len(v.missing) > 0:
+		return problem(
+			slices.Min(slices.Collect(maps.Values(v.missing))),
+			"its event was removed, and no later event says that it was erased",
+		)
 	}
 	return nil
 }
