@@ -35,16 +35,17 @@ var imports = map[string]string{
 	"pades":               "pades/cms pades/pdf pades/tsa",
 
 	// domain
-	"internal/audit":    "",
-	"internal/safehttp": "",
-	"internal/party":    "internal/safehttp",
-	"internal/token":    "api internal/party",
-	"internal/calllog":  "api internal/party internal/token",
-	"internal/signer":   "api internal/ca pades/cms",
-	"internal/request":  "api pades/cms pades pades/pdf internal/signer",
+	"internal/audit":     "",
+	"internal/safehttp":  "",
+	"internal/party":     "internal/safehttp",
+	"internal/token":     "api internal/party",
+	"internal/calllog":   "api internal/party internal/token",
+	"internal/signer":    "api internal/ca pades/cms",
+	"internal/request":   "api pades/cms pades pades/pdf internal/signer",
+	"internal/retention": "internal/request internal/signer",
 
 	// storage
-	"internal/store":     "api internal/audit internal/deployment internal/party internal/token internal/calllog internal/request internal/signer internal/vault",
+	"internal/store":     "api internal/audit internal/deployment internal/party internal/token internal/calllog internal/request internal/retention internal/signer internal/vault",
 	"internal/documents": "internal/request",
 	"internal/vault":     "internal/request",
 

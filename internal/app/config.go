@@ -277,6 +277,16 @@ type Config struct {
 	// B-LTA gets another timestamp.
 	RenewBefore time.Duration `yaml:"renew_before" help:"How long before their timestamp ends stored documents are renewed." default:"2160h"`
 
+	// How many days are kept, after their end: signed requests; expired and cancelled ones; each
+	// with trail, calls and documents; phones whose certificates have ended or that were removed;
+	// changes of relying parties by operators; and records of calls. 0 is without an end. The
+	// sandbox keeps everything but calls.
+	RetainSignedDays   int `yaml:"retain_signed_days"   help:"Days to keep signed requests; 0: no end."                       default:"2557"`
+	RetainUnsignedDays int `yaml:"retain_unsigned_days" help:"Days to keep expired and cancelled requests; 0: no end."        default:"365"`
+	RetainPhonesDays   int `yaml:"retain_phones_days"   help:"Days to keep phones after their end; 0: no end."                default:"730"`
+	RetainChangesDays  int `yaml:"retain_changes_days"  help:"Days to keep operators' changes of relying parties; 0: no end." default:"2557"`
+	RetainCallsDays    int `yaml:"retain_calls_days"    help:"Days to keep records of calls; 0: no end."                      default:"90"`
+
 	// How a stop waits. On SIGTERM the service is not ready any more; if a load balancer has asked
 	// GET /readyz within the last minute it goes on for DrainDelay, so that the load balancer
 	// notices. Then it takes nothing new, and lets uploads, other calls and sealings finish for up
@@ -502,6 +512,12 @@ func (c *Config) check() error {
 	}
 	if n := c.RatePerPerson; n != nil && *n < 0 {
 		return fmt.Errorf("rate_per_person %d: it must not be negative", *n)
+	}
+	if min(
+		c.RetainSignedDays, c.RetainUnsignedDays, c.RetainPhonesDays, c.RetainChangesDays,
+		c.RetainCallsDays,
+	) < 0 {
+		return errors.New("the retain_*_days must not be negative")
 	}
 	if c.RenewBefore < 0 {
 		return fmt.Errorf("renew_before %s: it must not be negative", c.RenewBefore)

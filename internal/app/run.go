@@ -73,6 +73,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	g.Go(func() error { return a.followAuthority(rest) })
 	g.Go(func() error { return a.forget(rest) })
+	g.Go(func() error { return a.sweeper().Run(rest) })
 	g.Go(func() error { return a.security.Run(rest) })
 	g.Go(func() error { return a.documents.Run(rest) })
 	g.Go(func() error { return a.audit.Run(rest) })
@@ -83,7 +84,7 @@ func (a *App) Run(ctx context.Context) error {
 // defaultStopTimeout is Config.StopTimeout where it is 0.
 const defaultStopTimeout = 60 * time.Second
 
-// forget removes the records of tokens that have expired, and old records of calls.
+// forget removes the records of tokens that have expired.
 func (a *App) forget(ctx context.Context) error {
 	tick := time.NewTicker(10 * time.Minute)
 	defer tick.Stop()
@@ -94,9 +95,6 @@ func (a *App) forget(ctx context.Context) error {
 		case <-tick.C:
 			if _, err := a.store.ForgetUsed(ctx, a.earliest()); err != nil && ctx.Err() == nil {
 				a.log.Warn("forgetting used tokens", "err", err)
-			}
-			if err := a.calls.Forget(ctx); err != nil && ctx.Err() == nil {
-				a.log.Warn("forgetting calls", "err", err)
 			}
 		}
 	}

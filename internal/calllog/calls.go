@@ -88,8 +88,7 @@ type Limits struct {
 	Request, RequestUnauthenticated int
 	Party, PartyUnauthenticated     int
 
-	All int           // in total
-	Age time.Duration // maximum age
+	All int // in total
 }
 
 // DefaultLimits are the program's limits. A record takes at most 1 to 4 KiB, and usually a third of
@@ -97,7 +96,7 @@ type Limits struct {
 var DefaultLimits = Limits{
 	Request: 100, RequestUnauthenticated: 20,
 	Party: 10_000, PartyUnauthenticated: 500,
-	All: 200_000, Age: 90 * 24 * time.Hour,
+	All: 200_000,
 }
 
 // OfRequest returns the records of a request's calls, oldest first and never nil. It first flushes

@@ -258,14 +258,3 @@ func (r *Recorder) read(ctx context.Context, e entry) (rec Record, ok bool) {
 	}
 	return rec, limiter.AllowN(rec.At, 1)
 }
-
-// Forget removes records that are too old or too many. It should be called regularly.
-func (r *Recorder) Forget(ctx context.Context) error {
-	if r == nil {
-		return nil
-	}
-	_, err := r.config.Store.ForgetCalls(
-		ctx, r.config.Now().Add(-r.config.Limits.Age), r.config.Limits.All,
-	)
-	return err
-}

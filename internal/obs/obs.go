@@ -27,6 +27,7 @@ type Metrics struct {
 	sealing  prometheus.Histogram
 	stalled  prometheus.Counter
 	strays   *prometheus.CounterVec
+	erased   *prometheus.CounterVec
 	clock    prometheus.Gauge
 	refusals *prometheus.CounterVec
 	webhooks prometheus.Histogram
@@ -72,6 +73,10 @@ func NewMetrics() *Metrics {
 		Name: "signet_stray_documents_total",
 		Help: "Documents of requests that are not in the database, by what a sweep did with them.",
 	}, []string{"outcome"})
+	m.erased = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "signet_erased_rows_total",
+		Help: "Rows that were erased because they were kept for long enough, by table.",
+	}, []string{"table"})
 	m.clock = prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "signet_clock_offset_seconds",
 		Help: "How far the clock of this node is ahead of the database's.",
@@ -94,7 +99,7 @@ func NewMetrics() *Metrics {
 	m.Recorded(0, 0)
 	m.registry.MustRegister(
 		m.http, m.fetches, m.jobs, m.calls, m.sealing, m.stalled, m.strays, m.clock, m.refusals,
-		m.webhooks,
+		m.webhooks, m.erased,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -131,6 +136,9 @@ func (m *Metrics) Refused(call, code, check string) {
 
 // Announced measures a webhook that was accepted.
 func (m *Metrics) Announced(after time.Duration) { m.webhooks.Observe(after.Seconds()) }
+
+// Erased counts rows of a table that were kept for long enough.
+func (m *Metrics) Erased(table string, n int) { m.erased.WithLabelValues(table).Add(float64(n)) }
 
 // ClockOffset sets how far the clock of this node is ahead of the database's.
 func (m *Metrics) ClockOffset(d time.Duration) { m.clock.Set(d.Seconds()) }

@@ -67,7 +67,7 @@ func (x *explorer) check(s state, id int32) {
 // strays.
 func (x *explorer) over(s state) bool {
 	r := x.requests.get(s.request) // not as it stands: it has to be written down
-	return r.State.final() && s.purges == 0 && s.jobs == [2]jobSlot{} && s.under == [2]underway{}
+	return r.State.Final() && s.purges == 0 && s.jobs == [2]jobSlot{} && s.under == [2]underway{}
 }
 
 // clean reports that nothing is stored but what the request needs.

@@ -16,14 +16,19 @@ const purgeRetry = 10 * time.Second
 
 // Purge runs jobs of the kind JobPurge, which every change to a final state adds. It deletes the
 // stored documents that the requests no longer need: all of a cancelled or expired request, and all
-// except the signed document of a signed one. The deletions share their flushes to disk. Purge
-// returns the outcomes of the jobs, in their order. It may run again, also on several nodes at
-// once.
+// except the signed document of a signed one. Those of a request that was erased go to the trash.
+// The deletions share their flushes to disk. Purge returns the outcomes of the jobs, in their
+// order. It may run again, also on several nodes at once.
 func (s *Service) Purge(ctx context.Context, jobs []Job) []Settlement {
+	settled := make([]Settlement, len(jobs))
 	unneeded := make([][]string, len(jobs))
 	failed := make([]error, len(jobs))
 	for i, job := range jobs {
-		unneeded[i], failed[i] = s.unneeded(ctx, job.RequestID)
+		unneeded[i], settled[i].Drop, failed[i] = s.unneeded(ctx, job.RequestID)
+		if settled[i].Drop && failed[i] == nil {
+			failed[i] = s.Documents.Discard(ctx, unneeded[i]...)
+			unneeded[i] = nil
+		}
 	}
 	if s.Documents.Delete(ctx, slices.Concat(unneeded...)...) != nil {
 		for i := range jobs { // one at a time, so that only the one that fails is retried
@@ -31,7 +36,6 @@ func (s *Service) Purge(ctx context.Context, jobs []Job) []Settlement {
 		}
 	}
 	now := s.now()
-	settled := make([]Settlement, len(jobs))
 	for i, job := range jobs {
 		switch {
 		case failed[i] != nil:
@@ -42,6 +46,7 @@ func (s *Service) Purge(ctx context.Context, jobs []Job) []Settlement {
 				)
 			}
 			job.Retry(now.Add(purgeRetry), failed[i])
+			settled[i].Drop = false
 		default:
 			job.Finish()
 			if n := len(unneeded[i]); n > 0 {
@@ -55,30 +60,35 @@ func (s *Service) Purge(ctx context.Context, jobs []Job) []Settlement {
 	return settled
 }
 
-// unneeded lists the stored documents that a request does not need.
-func (s *Service) unneeded(ctx context.Context, id string) ([]string, error) {
+// unneeded lists the stored documents that a request does not need, all if it is unknown.
+func (s *Service) unneeded(
+	ctx context.Context, id string,
+) (list []string, unknown bool, err error) {
+	// The documents are listed first, because an upload stores its document before the record.
 	keys, err := s.Documents.Keys(ctx, id)
+	if err != nil {
+		return nil, false, err
+	}
+	r, err := s.Store.Get(ctx, id)
+	if errors.Is(err, api.ErrNoRecord) {
+		return keys, true, nil
+	}
 	if err != nil || len(keys) == 0 {
-		return nil, err
+		return nil, false, err
 	}
-	var needed []string
-	switch r, err := s.Store.Get(ctx, id); {
-	case err == nil:
-		if needed = r.Keys(); r.State.Signed() && !slices.Contains(keys, r.Signed.Key) {
-			// The database may be restored from a backup, and the stored document be a renewed one.
-			return nil, fmt.Errorf("the record names %s, which is not stored", r.Signed.Key)
-		}
-		unknown, err := s.unknownSigned(ctx, r, keys)
-		if err != nil {
-			return nil, err
-		}
-		needed = append(needed, unknown...)
-	case !errors.Is(err, api.ErrNoRecord):
-		return nil, err
+	needed := r.Keys()
+	if r.State.Signed() && !slices.Contains(keys, r.Signed.Key) {
+		// The database may be restored from a backup, and the stored document be a renewed one.
+		return nil, false, fmt.Errorf("the record names %s, which is not stored", r.Signed.Key)
 	}
+	kept, err := s.unknownSigned(ctx, r, keys)
+	if err != nil {
+		return nil, false, err
+	}
+	needed = append(needed, kept...)
 	return slices.DeleteFunc(
 		keys, func(key string) bool { return slices.Contains(needed, key) },
-	), nil
+	), false, nil
 }
 
 // unknownSigned lists the signed documents of a request that the database says was never approved,
@@ -116,8 +126,9 @@ func (s *Service) unknownSigned(
 const (
 	strayAge      = time.Hour      // younger documents may belong to an upload in progress
 	strayDatabase = 24 * time.Hour // a younger database discards none
-	strayShare    = 100            // a sweep discards one in this many stored requests, at least one
-	trashAge      = 7 * 24 * time.Hour
+	// a sweep discards one in this many stored requests, at least one
+	strayShare = 100
+	trashAge   = 7 * 24 * time.Hour
 )
 
 // Outcomes for stray documents; see [Config].
@@ -153,11 +164,17 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 			return err
 		}
 		r, err := s.Store.Get(ctx, id)
-		unknown := errors.Is(err, api.ErrNoRecord)
-		if !unknown && (err != nil || !r.State.final()) {
+		if !errors.Is(err, api.ErrNoRecord) && (err != nil || !r.State.Final()) {
 			continue // an operation may be about to name what is stored
 		}
-		strays, err := s.unneeded(ctx, id)
+		strays, unknown, err := s.unneeded(ctx, id)
+		if err == nil && unknown {
+			// of a request that was erased
+			var jobs []Job
+			if jobs, err = s.Outbox.Jobs(ctx, id); len(jobs) > 0 {
+				continue
+			}
+		}
 		switch {
 		case err != nil:
 		case !unknown:
@@ -213,7 +230,7 @@ func (s *Service) emptyTrash(ctx context.Context) error {
 	keys, err := s.Documents.Discarded(ctx, s.now().Add(-trashAge))
 	for _, key := range keys {
 		id, _, _ := strings.Cut(key, "/")
-		s.Log.Warn(
+		s.Log.Info(
 			"deleting a document that has been in the trash for a week",
 			"request_id", id, "key", key,
 		)

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signet-sign/signet/api"
 )
 
 // purgeWorld is a store, an outbox and documents of which only what purges need is there.
@@ -22,7 +25,8 @@ type purgeWorld struct {
 	requests  map[string]*Request
 	stored    map[string][]string
 	broken    string // a key that cannot be deleted
-	batches   int    // calls of Delete
+	trash     []string
+	batches   int // calls of Delete
 }
 
 func (w *purgeWorld) Claim(
@@ -42,6 +46,9 @@ func (w *purgeWorld) Settle(_ context.Context, settled ...Settlement) error {
 }
 
 func (w *purgeWorld) Get(_ context.Context, id string) (*Request, error) {
+	if w.requests[id] == nil {
+		return nil, api.ErrNoRecord
+	}
 	return w.requests[id], nil
 }
 
@@ -59,6 +66,27 @@ func (w *purgeWorld) Delete(_ context.Context, keys ...string) error {
 		w.stored[id] = slices.DeleteFunc(w.stored[id], func(k string) bool { return k == key })
 	}
 	return nil
+}
+
+func (w *purgeWorld) Discard(_ context.Context, keys ...string) error {
+	w.trash = append(w.trash, keys...)
+	return w.Delete(context.Background(), keys...)
+}
+
+// What the sweep for strays asks for.
+func (w *purgeWorld) Requests(context.Context, time.Time) ([]string, error) {
+	return slices.Sorted(maps.Keys(w.stored)), nil
+}
+func (w *purgeWorld) CreatedAt(context.Context) (time.Time, error)           { return dawn, nil }
+func (w *purgeWorld) Discarded(context.Context, time.Time) ([]string, error) { return nil, nil }
+func (w *purgeWorld) DeleteDiscarded(context.Context, ...string) error       { return nil }
+func (w *purgeWorld) Jobs(_ context.Context, requestID string) (of []Job, _ error) {
+	for _, j := range w.jobs {
+		if j.RequestID == requestID {
+			of = append(of, j)
+		}
+	}
+	return of, nil
 }
 
 func newPurgeWorld() (*purgeWorld, *Worker) {
@@ -112,6 +140,31 @@ func TestPurgesShareOneDeletion(t *testing.T) {
 			s.Job.Status != JobDone {
 			t.Errorf("%s ended with %+v", s.Job.RequestID, s)
 		}
+	}
+}
+
+// TestPurgeOfAnErasedRequest: its documents go to the trash, also the signed one, and the job
+// leaves nothing. The sweep for strays, which may come first, leaves them to the job.
+func TestPurgeOfAnErasedRequest(t *testing.T) {
+	w, worker := newPurgeWorld()
+	var log strings.Builder
+	worker.service.Log = slog.New(slog.NewTextHandler(&log, nil))
+	w.add("gone", StateSigned, dawn, "gone/signed-a", "gone/prepared")
+	w.add("here", StateSigned, dawn, "here/signed")
+	delete(w.requests, "gone")
+	if err := worker.service.PurgeStrays(t.Context()); err != nil || log.Len() > 0 ||
+		len(w.trash) > 0 {
+		t.Errorf("the sweep for strays: %v, trash %v, log %s", err, w.trash, &log)
+	}
+	if n, err := worker.purge(t.Context()); n != 2 || err != nil {
+		t.Fatalf("purge = %d, %v", n, err)
+	}
+	if want := []string{"gone/signed-a", "gone/prepared"}; !slices.Equal(w.trash, want) {
+		t.Errorf("trash: %v, want %v", w.trash, want)
+	}
+	gone, here := w.settled[0], w.settled[1]
+	if !gone.Drop || len(gone.Events) > 0 || gone.Job.Status != JobDone || here.Drop {
+		t.Errorf("settled: %+v", w.settled)
 	}
 }
 

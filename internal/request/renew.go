@@ -191,7 +191,7 @@ func (s *Service) rewrite(
 	switch {
 	case len(ours.Problems) > 0:
 		return nil, fmt.Errorf("%w: %w", errGate, ours.Err())
-	case !bytes.Equal(ours.Signer.Raw, r.Approval.Certificate) || ours.Level.String() != r.Signed.Level:
+	case !r.Approval.certified(ours.Signer.Raw) || ours.Level.String() != r.Signed.Level:
 		return nil, fmt.Errorf("%w: another signature than the one on record", errGate)
 	case !doc.Until.After(r.Signed.Until):
 		return nil, fmt.Errorf("%w: it holds until %s only", errGate, doc.Until)

@@ -27,10 +27,11 @@ type Request struct {
 	CreatedAt time.Time
 	ExpiresAt time.Time
 
-	Document    Document
-	Warnings    []string       // kinds of content (pades.FindingCode) that the signer is warned of
-	Signer      *signer.Person // who opened it; no other person may
-	Session     *Session       // in state session; kept in sealing
+	Document Document
+	Warnings []string // kinds of content (pades.FindingCode) that the signer is warned of
+	// who opened it, and no other person may; nil, too, if the person was forgotten
+	Signer      *signer.Person
+	Session     *Session // in state session; kept in sealing
 	Approval    *Approval
 	Signed      *SignedDocument
 	CancelledAt time.Time
@@ -108,9 +109,10 @@ type Prepared struct {
 // Approval is the phone's answer. It is written in the transaction that ends the signer's part, so
 // that any process can seal the document and no signer is asked twice.
 type Approval struct {
-	SessionID   string
-	PhoneID     string
-	Certificate []byte // DER, of the phone's key
+	SessionID string
+	PhoneID   string
+	// DER, of the phone's key; its SHA-256 if the signer was forgotten
+	Certificate []byte
 	Signature   []byte // DER ECDSA over SHA-256 of the signed attributes
 	At          time.Time
 	SealBy      time.Time // end of the time for sealing; see sealBy
@@ -144,7 +146,10 @@ const (
 
 // SignerInfo returns the wire form of the signer of a signed request.
 func (r *Request) SignerInfo() api.SignerInfo {
-	uin := r.Signer.UIN
+	var uin string
+	if r.Signer != nil {
+		uin = r.Signer.UIN
+	}
 	return api.SignerInfo{
 		SignerName:          r.Signed.Name,
 		SignerPartialUINFIN: uin[max(0, len(uin)-4):],

@@ -43,7 +43,9 @@ func (s *Service) Resend(ctx context.Context, id, by string) error {
 		// If a worker claims the job now, Settle does not change it, and the worker sends the
 		// webhook.
 		return s.Outbox.Settle(
-			ctx, Settlement{job, []Event{{At: now, Kind: EventResent, Detail: Detail{By: by}}}},
+			ctx, Settlement{
+				Job: job, Events: []Event{{At: now, Kind: EventResent, Detail: Detail{By: by}}},
+			},
 		)
 	}
 	return ErrNoWebhookYet

@@ -252,7 +252,8 @@ func (s State) MayAnnounce() bool { return traitsOf[s].signed }
 // KeepsUpload reports whether the uploaded document and the prepared one are needed.
 func (s State) KeepsUpload() bool { return traitsOf[s].upload }
 
-func (s State) final() bool { return traitsOf[s].final }
+// Final reports whether the request is over: only a cancel of an expired one changes it.
+func (s State) Final() bool { return traitsOf[s].final }
 
 // ForSigner returns the state that signers see. For them a stalled request is one that is being
 // sealed.

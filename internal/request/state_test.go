@@ -114,7 +114,7 @@ func TestTraits(t *testing.T) {
 	} {
 		got := row{
 			s.InSession(), s.Approved(), s.Signed(), s.MayLogin(), s.MayAnnounce(), s.KeepsUpload(),
-			s.final(), "",
+			s.Final(), "",
 		}
 		r := &Request{State: s, ExpiresAt: expires, Session: &Session{EndsAt: ends}}
 		if at, ok := r.DueAt(); ok {
@@ -143,7 +143,8 @@ func TestOnlyTheTableDecides(t *testing.T) {
 	fset := token.NewFileSet()
 	seen := 0
 	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") ||
+			strings.HasSuffix(path, "_test.go") ||
 			path == filepath.Join("..", "request", "state.go") ||
 			strings.Contains(path, "storetest") {
 			return err

@@ -99,6 +99,9 @@ func (q Quota) Of(clientID string, left, parties int) int {
 type Settlement struct {
 	Job    Job     // Status, DueAt, Payload and LastError are written; Lease is that of the claim
 	Events []Event // added to the request's trail
+
+	// Drop removes the job, of a request that was erased, and adds no events.
+	Drop bool
 }
 
 // Documents keeps bytes under keys of the form "<request id>/<name>". All methods may run

@@ -235,7 +235,7 @@ func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
 		w.mu.Lock()
 		job.Lease = w.running[job.ID].Lease
 		w.mu.Unlock()
-		if err := w.settle(ctx, Settlement{job, events}); err != nil {
+		if err := w.settle(ctx, Settlement{Job: job, Events: events}); err != nil {
 			w.log.Error(
 				"recording a job", "job", job.ID, "kind", job.Kind, "request_id", job.RequestID,
 				"err", err,

@@ -142,6 +142,10 @@ func (s *Store) settle(ctx context.Context, settled []request.Settlement) error 
 			if counts[i] == 0 {
 				continue
 			}
+			if st.Drop {
+				tx.put(`DELETE FROM outbox WHERE id = $1`, st.Job.ID)
+				continue
+			}
 			if err := tx.leave(st.Job.RequestID, st.Job.ClientID, 0, request.Effects{Events: st.Events}); err != nil {
 				return err
 			}

@@ -17,14 +17,7 @@ func (s *Store) ChangePhones(
 	ctx context.Context, uin string,
 	change func(phones []signer.Phone) ([]signer.Phone, []signer.Event, error),
 ) error {
-	key := "phones " + uin
-	err := s.writers.do(ctx, target{key: key}, func(ctx context.Context, tx *tx) error {
-		if lock := s.dialect.lockText; lock != "" {
-			ignore := func(*sql.Rows) error { return nil }
-			if err := tx.read(ctx, lock, []any{key}, ignore); err != nil {
-				return err
-			}
-		}
+	err := s.changePerson(ctx, uin, func(ctx context.Context, tx *tx) error {
 		var have []signer.Phone
 		err := tx.read(ctx, selectPhones+phonesOf, []any{uin}, collectPhones(&have))
 		if err != nil {
@@ -76,6 +69,28 @@ func (s *Store) ChangePhones(
 		return fmt.Errorf("changing phones: %w", err)
 	}
 	return nil
+}
+
+// changePerson makes a change to the phones of a person, while no other one does.
+func (s *Store) changePerson(
+	ctx context.Context, uin string, change func(ctx context.Context, tx *tx) error,
+) error {
+	key := "phones " + uin
+	return s.writers.do(ctx, target{key: key}, func(ctx context.Context, tx *tx) error {
+		if err := s.lock(ctx, tx, key); err != nil {
+			return err
+		}
+		return change(ctx, tx)
+	})
+}
+
+// lock locks a text until the end of the transaction.
+func (s *Store) lock(ctx context.Context, tx *tx, text string) error {
+	if s.dialect.lockText == "" {
+		return nil
+	}
+	ignore := func(*sql.Rows) error { return nil }
+	return tx.read(ctx, s.dialect.lockText, []any{text}, ignore)
 }
 
 const (

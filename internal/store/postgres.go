@@ -60,6 +60,12 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 		node: node, writing: writing, timeout: cmp.Or(o.ServerTimeout, 10*time.Second),
 	}
 	s.writers = newWriters(atOnce, db, s.hub, o.Fault)
+	s.compact = func(ctx context.Context) error {
+		_, err := writing.ExecContext(
+			ctx, `VACUUM requests, events, outbox, phones, phone_events, calls`,
+		)
+		return err
+	}
 	s.close = sync.OnceValue(func() error {
 		return errors.Join(s.writers.close(), listening.close(), s.readers.close(), writing.Close())
 	})

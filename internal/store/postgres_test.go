@@ -42,7 +42,8 @@ func TestPostgres(t *testing.T) {
 			t,
 			url,
 			`DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') FROM pg_tables
-			WHERE schemaname = 'public' AND tablename NOT IN ('meta', 'goose_db_version')); END $$`,
+			WHERE schemaname = 'public' AND tablename NOT IN ('meta', 'goose_db_version'));
+			UPDATE meta SET value = '0' WHERE key = 'audit_size'; DELETE FROM meta WHERE key = 'swept_at'; END $$`,
 		)
 		return storetest.Harness{
 			Open:    func(t *testing.T) storetest.Store { return openPostgres(t, url) },

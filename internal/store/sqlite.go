@@ -24,6 +24,7 @@ var pragmas = []string{
 	// the outbox has a foreign key from the first schema; the migration 0006_trail.postgres.sql
 	// says why it is not checked
 	"foreign_keys(0)",
+	"secure_delete(1)",   // overwrites what is deleted with zeros
 	"cache_size(-32000)", // KiB
 	"temp_store(MEMORY)",
 	// in pages; one commit in hundreds copies the log into the database, too few to affect the 99 %
@@ -101,6 +102,10 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 		hub: newHub(),
 	}
 	s.writers = newWriters(1, sqliteDatabase{writing}, s.hub, o.Fault)
+	s.compact = func(ctx context.Context) error {
+		_, err := writing.ExecContext(ctx, `VACUUM; PRAGMA wal_checkpoint(TRUNCATE)`)
+		return err
+	}
 	s.close = sync.OnceValue(func() error {
 		// The last connection to close copies the log into the database. Only then may another
 		// process open it.

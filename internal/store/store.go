@@ -90,6 +90,7 @@ type Store struct {
 	writers *writers
 	readers *readers
 	hub     *hub
+	compact func(context.Context) error
 	close   func() error // once
 }
 

@@ -89,7 +89,8 @@ func (c *Console) bundle(
 		b.file("signed.pdf", io.NewSectionReader(e.Signed, 0, e.Signed.Size()))
 		b.json("verification.json", e.Report)
 	}
-	if a := e.Request.Approval; a != nil && e.Signed != nil {
+	// no certificate if the signer was forgotten
+	if a := e.Request.Approval; a != nil && e.Signed != nil && e.Request.Signer != nil {
 		b.pem("certificates/signer.pem", a.Certificate)
 	}
 	for i, cert := range c.Certificates() {

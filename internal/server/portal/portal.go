@@ -364,7 +364,8 @@ func (p *Portal) leave(w http.ResponseWriter, r *http.Request) error {
 	}
 	status := api.StatusCancelled
 	// A person without access gets no status parameter (docs/contract.md, 4.2.1).
-	if req.State.Signed() && (!loggedIn || person.UIN == req.Signer.UIN) {
+	if req.State.Signed() &&
+		(!loggedIn || req.Signer != nil && person.UIN == req.Signer.UIN) {
 		status = api.StatusSuccess
 	}
 	if err := p.Login.End(w, r, path(id)); err != nil {

@@ -37,6 +37,7 @@ type Memory struct {
 	calls       []calllog.Record // newest first
 	keys        []vault.Key
 	lastCall    int64
+	swept       time.Time // the latest sweep that was claimed
 	closed      bool
 
 	ready    chan struct{}
@@ -346,6 +347,10 @@ func (m *Memory) Settle(ctx context.Context, settled ...request.Settlement) erro
 		}
 		j.Status, j.DueAt, j.Payload, j.LastError = job.Status, job.DueAt, job.Payload, job.LastError
 		j.Lease = time.Time{}
+		if s.Drop {
+			*j = request.Job{}
+			continue
+		}
 		if j.Status == request.JobPending && j.Kind.Wakes() {
 			signal(m.ready)
 		}

@@ -1,7 +1,7 @@
 // Package storetest is what every store must do: [Run] holds a store against the contracts of
 // request.Store, request.Lister, request.Watcher, request.Outbox, signer.Store, token.Replay,
-// party.Store, party.KeyStore, calllog.Store and vault.Keys, and against what several of them
-// promise together. Start at [Run].
+// party.Store, party.KeyStore, calllog.Store, vault.Keys and retention.Store, and against what
+// several of them promise together. Start at [Run].
 //
 // [Memory] is the reference: the same promises without a disk, for reading and for tests that need
 // no durability. The package knows nothing of SQL; what only a database can do wrong (crashes,
@@ -18,6 +18,7 @@ import (
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/retention"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/internal/vault"
@@ -35,6 +36,7 @@ type Store interface {
 	party.KeyStore
 	calllog.Store
 	vault.Keys
+	retention.Store
 
 	// ForgetUsed drops the used ids of tokens that had to be kept until a time before now.
 	ForgetUsed(ctx context.Context, now time.Time) (n int64, err error)
@@ -70,6 +72,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		{"keys", keyTests},
 		{"calls", callTests},
 		{"document keys", documentKeyTests},
+		{"retention", retentionTests},
 		{"durability", durabilityTests},
 		{"nodes", nodeTests},
 	}

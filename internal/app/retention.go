@@ -1,0 +1,71 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/keydir"
+	"github.com/signet-sign/signet/internal/retention"
+	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/store"
+)
+
+// sweeper returns what erases old rows. A sandbox, whose clock can be moved by years, keeps
+// everything but calls.
+func (a *App) sweeper() *retention.Sweeper {
+	c := &a.Config
+	days := func(n int) time.Duration { return time.Duration(n) * 24 * time.Hour }
+	policy := retention.Policy{Calls: days(c.RetainCallsDays), MaxCalls: calllog.DefaultLimits.All}
+	if a.wall == nil { // the service
+		policy.Signed, policy.Unsigned = days(c.RetainSignedDays), days(c.RetainUnsignedDays)
+		policy.Phones, policy.Changes = days(c.RetainPhonesDays), days(c.RetainChangesDays)
+	}
+	return &retention.Sweeper{
+		Store: a.store, Policy: policy, Now: a.now, Log: a.log, Erased: a.metrics.Erased,
+	}
+}
+
+// ErrNoUIN is the error for a text that is no NRIC or FIN.
+var ErrNoUIN = errors.New("it is not an NRIC or FIN")
+
+// ForgetPerson removes the identifiers of a person from the database of a deployment; see
+// [retention.Forget]. by is the operator who does so. It needs a SQLite database for itself.
+func ForgetPerson(
+	ctx context.Context, c Config, uin, by string, log *slog.Logger,
+) (done retention.Forgotten, err error) {
+	if uin = signer.Normalize(uin); !signer.ValidUIN(uin) {
+		return done, ErrNoUIN
+	}
+	if err := c.readSecrets(); err != nil {
+		return done, err
+	}
+	if c.Data == "" {
+		return done, errors.New("data: a folder is needed")
+	}
+	p, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	keys, err := keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader)
+	if err != nil {
+		return done, err
+	}
+	l, err := openAudit(ctx, &c, p.store, keys, log)
+	if err != nil {
+		return done, err
+	}
+	if err := l.Integrate(ctx); err != nil {
+		return done, err
+	}
+	now := func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+	if done, err = retention.Forget(ctx, p.store, uin, by, now, rand.Reader); err != nil {
+		return done, err
+	}
+	return done, errors.Join(l.Integrate(ctx), p.store.Compact(ctx))
+}

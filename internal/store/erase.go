@@ -1,0 +1,185 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/retention"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+var _ retention.Store = (*Store)(nil)
+
+// ClaimSweep implements retention.Store. A claim in the future is that of a clock that was wrong.
+func (s *Store) ClaimSweep(
+	ctx context.Context, now time.Time, every time.Duration,
+) (claimed bool, err error) {
+	err = s.writers.do(ctx, target{key: "meta"}, func(ctx context.Context, tx *tx) error {
+		n, err := tx.write(
+			ctx,
+			`INSERT INTO meta (key, value) VALUES ('swept_at', $1)
+				ON CONFLICT (key) DO UPDATE SET value = excluded.value
+				WHERE CAST(meta.value AS BIGINT) NOT BETWEEN $2 AND $3`,
+			strconv.FormatInt(micros(now), 10), micros(now.Add(-every))+1, micros(now.Add(every)),
+		)
+		claimed = n == 1
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("claiming a sweep: %w", err)
+	}
+	return claimed, nil
+}
+
+// EraseRequests implements retention.Store.
+func (s *Store) EraseRequests(
+	ctx context.Context, ids []string, now time.Time, may func(*request.Request) bool,
+) (n int, err error) {
+	t := target{key: audit.ErasureTrail, requests: ids}
+	err = s.writers.do(ctx, t, func(ctx context.Context, tx *tx) error {
+		n = 0
+		var leaves []int64
+		for _, id := range ids {
+			stored, err := tx.load(id)
+			if errors.Is(err, sql.ErrNoRows) {
+				continue
+			}
+			r, err := decode(stored.version, []byte(stored.data), err)
+			if err != nil {
+				return err
+			}
+			if !may(r) {
+				continue
+			}
+			idle, err := s.idle(ctx, tx, id)
+			if err != nil {
+				return err
+			}
+			trail, pending, err := tx.leavesOf(ctx, id)
+			if err != nil {
+				return err
+			}
+			if !idle || pending {
+				continue
+			}
+			leaves = append(leaves, trail...)
+			n++
+			tx.must(`DELETE FROM requests WHERE id = $1 AND version = $2`, id, stored.version)
+			tx.eraseTrail(id)
+			tx.put(`DELETE FROM outbox WHERE request_id = $1`, id)
+			tx.put(`DELETE FROM calls WHERE request_id = $1`, id)
+			var e request.Effects
+			e.Enqueue(request.JobPurge, now)
+			if err := tx.leave(id, r.ClientID, 0, e); err != nil {
+				return err
+			}
+		}
+		return s.noteErasure(ctx, tx, now, leaves)
+	})
+	return n, err
+}
+
+// idle reports whether a request has no pending job but renewals that are not claimed. It locks
+// these, so that no worker claims one in the meantime.
+func (s *Store) idle(ctx context.Context, tx *tx, id string) (bool, error) {
+	var pending, free int
+	err := tx.row(
+		ctx, `SELECT count(*) FROM outbox WHERE request_id = $1 AND status = 'pending'`, []any{id},
+		&pending,
+	)
+	if err != nil || pending == 0 {
+		return err == nil, err
+	}
+	err = tx.read(
+		ctx,
+		`SELECT id FROM outbox WHERE request_id = $1 AND status = 'pending' AND kind = 'renew'
+			AND lease = 0`+s.dialect.skipLocked,
+		[]any{id},
+		func(*sql.Rows) error { free++; return nil },
+	)
+	return free == pending, err
+}
+
+// leavesOf returns the indexes of a trail in the audit log, and whether an event has none yet.
+func (t *tx) leavesOf(ctx context.Context, trail string) (leaves []int64, pending bool, err error) {
+	err = t.read(
+		ctx, `SELECT leaf FROM events WHERE request_id = $1`, []any{trail},
+		func(rows *sql.Rows) error {
+			var leaf sql.NullInt64
+			err := rows.Scan(&leaf)
+			leaves, pending = append(leaves, leaf.Int64), pending || !leaf.Valid
+			return err
+		},
+	)
+	return leaves, pending, err
+}
+
+// eraseTrail defers the deletion of the events of a trail. One that another change of the same
+// transaction adds is not in the log yet, and stays.
+func (t *tx) eraseTrail(trail string) {
+	t.put(`DELETE FROM events WHERE request_id = $1 AND leaf IS NOT NULL`, trail)
+}
+
+// noteErasure defers the event that names erased leaves. Erasures of all nodes have one trail,
+// which it locks.
+func (s *Store) noteErasure(ctx context.Context, tx *tx, now time.Time, leaves []int64) error {
+	if len(leaves) == 0 {
+		return nil
+	}
+	if err := s.lock(ctx, tx, audit.ErasureTrail); err != nil {
+		return err
+	}
+	detail, err := audit.Erasure(leaves)
+	if err != nil {
+		return err
+	}
+	tx.must(followEvent, audit.ErasureTrail, micros(now), audit.KindErasure, detail)
+	return nil
+}
+
+// PhonesAfter implements retention.Store.
+func (s *Store) PhonesAfter(ctx context.Context, id string, limit int) ([]signer.Phone, error) {
+	return s.phones(ctx, `WHERE id > $1 ORDER BY id LIMIT $2`, id, limit)
+}
+
+// ErasePhone implements retention.Store.
+func (s *Store) ErasePhone(
+	ctx context.Context, p signer.Phone, now time.Time, may func(signer.Phone) bool,
+) (erased bool, err error) {
+	err = s.changePerson(ctx, p.UIN, func(ctx context.Context, tx *tx) error {
+		erased = false
+		var stored []signer.Phone
+		err := tx.read(ctx, selectPhones+`WHERE id = $1`, []any{p.ID}, collectPhones(&stored))
+		if err != nil || len(stored) == 0 || stored[0].UIN != p.UIN || !may(stored[0]) {
+			return err
+		}
+		erased = true
+		tx.put(`DELETE FROM phones WHERE id = $1`, p.ID)
+		tx.put(`DELETE FROM phone_events WHERE uin = $1 AND phone_id = $2`, p.UIN, p.ID)
+		return nil
+	})
+	return erased, err
+}
+
+// EraseChanges implements retention.Store.
+func (s *Store) EraseChanges(
+	ctx context.Context, before, now time.Time, limit int,
+) (n int, err error) {
+	err = s.writers.do(ctx, target{key: partiesTopic}, func(ctx context.Context, tx *tx) error {
+		erased, err := tx.write(
+			ctx,
+			`DELETE FROM party_changes WHERE id IN (
+				SELECT id FROM party_changes WHERE at < $1 ORDER BY id LIMIT $2)`,
+			micros(before), limit,
+		)
+		n = int(erased)
+		return err
+	})
+	return n, err
+}

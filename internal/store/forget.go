@@ -1,0 +1,177 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/retention"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+var _ retention.People = (*Store)(nil)
+
+// ForgetRequest implements retention.People.
+func (s *Store) ForgetRequest(
+	ctx context.Context, id string, now time.Time,
+	change func(*request.Request) (request.Effects, error), reveals func(text string) bool,
+) error {
+	return s.writers.do(ctx, aRequest(id), func(ctx context.Context, tx *tx) error {
+		before, err := tx.load(id)
+		r, err := decode(before.version, []byte(before.data), err)
+		if err != nil {
+			return err
+		}
+		e, err := change(r)
+		if err != nil {
+			return err
+		}
+		var jobs int
+		err = tx.row(
+			ctx,
+			`SELECT count(*) FROM outbox WHERE request_id = $1 AND status = 'pending'
+				AND kind NOT IN ('renew', 'purge')`,
+			[]any{id}, &jobs,
+		)
+		if err == nil && jobs > 0 {
+			err = fmt.Errorf("%w: it has jobs to do", request.ErrInProgress)
+		}
+		if err != nil {
+			return err
+		}
+		after, err := encode(r)
+		if err != nil {
+			return err
+		}
+		if err := s.eraseEvents(ctx, tx, id, now, reveals); err != nil {
+			return err
+		}
+		// the payload of a renewal is a number
+		tx.put(
+			`UPDATE outbox SET last_error = '', payload = CASE kind WHEN 'renew' THEN payload ELSE '' END
+				WHERE request_id = $1`,
+			id,
+		)
+		tx.put(`DELETE FROM calls WHERE request_id = $1`, id)
+		return tx.leave(id, r.ClientID, tx.update(id, before, after), e)
+	})
+}
+
+// eraseEvents defers the erasure of the events of a request whose detail reveals a person. They
+// keep their numbers, and their indexes in the audit log.
+func (s *Store) eraseEvents(
+	ctx context.Context, tx *tx, id string, now time.Time, reveals func(text string) bool,
+) error {
+	var leaves []int64
+	err := tx.read(
+		ctx, `SELECT seq, leaf, detail FROM events WHERE request_id = $1`, []any{id},
+		func(rows *sql.Rows) error {
+			var seq int64
+			var leaf sql.NullInt64
+			var detail string
+			err := rows.Scan(&seq, &leaf, &detail)
+			if err != nil || !reveals(detail) {
+				return err
+			}
+			if !leaf.Valid {
+				return errors.New("an event is not in the audit log yet; try again")
+			}
+			leaves = append(leaves, leaf.Int64)
+			tx.must(
+				`UPDATE events SET kind = $3, detail = '' WHERE request_id = $1 AND seq = $2`, id,
+				seq, audit.KindErased,
+			)
+			return nil
+		},
+	)
+	if err != nil {
+		return err
+	}
+	return s.noteErasure(ctx, tx, now, leaves)
+}
+
+// ForgetPhones implements retention.People.
+func (s *Store) ForgetPhones(
+	ctx context.Context, uin string, forget func(*signer.Phone) error,
+) (n int, err error) {
+	err = s.changePerson(ctx, uin, func(ctx context.Context, tx *tx) error {
+		var phones []signer.Phone
+		err := tx.read(ctx, selectPhones+phonesOf, []any{uin}, collectPhones(&phones))
+		if err != nil {
+			return err
+		}
+		for _, p := range phones {
+			if err := forget(&p); err != nil {
+				return err
+			}
+			tx.must(
+				`UPDATE phones SET uin = $2, name = $3, certificate = $4, revoked_at = $5,
+					credential = '' WHERE id = $1`,
+				p.ID, p.UIN, p.Name, base64.StdEncoding.EncodeToString(p.Certificate),
+				micros(p.RevokedAt),
+			)
+		}
+		tx.put(`DELETE FROM phone_events WHERE uin = $1`, uin)
+		n = len(phones)
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("forgetting phones: %w", err)
+	}
+	return n, nil
+}
+
+// ForgetCallsOf implements retention.People. It removes the records in parts.
+func (s *Store) ForgetCallsOf(
+	ctx context.Context, reveals func(text string) bool,
+) (n int, err error) {
+	const page = 500
+	for last, more := int64(0), true; more; {
+		var found []int64
+		more = false
+		err := s.readers.rows(
+			ctx, `SELECT id, data FROM calls WHERE id > $1 ORDER BY id LIMIT $2`, []any{last, page},
+			func(rows *sql.Rows) error {
+				var data string
+				more = true
+				err := rows.Scan(&last, &data)
+				if err == nil && reveals(data) {
+					found = append(found, last)
+				}
+				return err
+			},
+		)
+		if err != nil {
+			return n, fmt.Errorf("forgetting calls: %w", err)
+		}
+		if len(found) == 0 {
+			continue
+		}
+		err = s.writers.do(ctx, target{}, func(_ context.Context, tx *tx) error {
+			for _, id := range found {
+				tx.put(`DELETE FROM calls WHERE id = $1`, id)
+			}
+			return nil
+		})
+		if err != nil {
+			return n, fmt.Errorf("forgetting calls: %w", err)
+		}
+		n += len(found)
+	}
+	return n, nil
+}
+
+// Compact rewrites a SQLite database, so that nothing is left in the file of what was deleted or
+// overwritten, also by a release that did not overwrite it with zeros. In PostgreSQL it vacuums the
+// tables with personal data. It delays other changes.
+func (s *Store) Compact(ctx context.Context) error {
+	if err := s.compact(ctx); err != nil {
+		return fmt.Errorf("compacting the database: %w", err)
+	}
+	return nil
+}
