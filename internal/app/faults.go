@@ -88,6 +88,8 @@ func (a *App) injected(i fault.Injection) {
 		rec.Status, refusal = http.StatusServiceUnavailable, api.ErrUnavailable
 	case fault.Error:
 		rec.Status = http.StatusInternalServerError
+	case fault.ResultFailed:
+		rec.Status, refusal = http.StatusBadRequest, fault.ErrRequestFailed
 	case fault.Reset:
 	case fault.DownloadExpired:
 		rec.Status, refusal = http.StatusForbidden, api.ErrUnauthorized

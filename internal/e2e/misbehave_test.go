@@ -2,7 +2,9 @@ package e2e_test
 
 import (
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -111,6 +113,13 @@ func TestFaultsOfCalls(t *testing.T) {
 			t.Errorf("download, time %d: %d", i+1, a.status)
 		}
 	}
+	s.inject(t, `{"kind":"result-failed","count":1,"request_id":"`+signed.RequestID+`"}`)
+	if got := s.resultOutsideTheDescription(t, signed); got != "400 REQUEST_FAILED" {
+		t.Errorf("result: %s", got)
+	}
+	if a := s.result(t, signed); a.status != http.StatusOK {
+		t.Errorf("result, the second time: %d %s", a.status, a.body)
+	}
 	whole := do(t, "GET", link, "", "", nil).body
 	s.inject(t, `{"kind":"download-damaged","count":1,"request_id":"`+signed.RequestID+`"}`)
 	for i, want := range []int{1, 0} {
@@ -132,7 +141,7 @@ func TestFaultsOfCalls(t *testing.T) {
 	var v control.FaultsView
 	a := do(t, "DELETE", s.control+"/faults", "", "", nil)
 	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Rules) != 0 ||
-		len(v.Kinds) != 20 {
+		len(v.Kinds) != 22 {
 		t.Errorf("cleared: %s", a.body)
 	}
 }
@@ -196,6 +205,27 @@ func TestFaultsOfWebhooks(t *testing.T) {
 		}
 	}
 	before := len(s.party.Webhooks())
+	s.inject(t, `{"kind":"webhook-reordered","count":1,"delay":"1m"}`)
+	first, second := s.sign(t).RequestID, s.sign(t).RequestID
+	for i, want := range []string{second, first} {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		hook, err := s.party.WaitWebhook(ctx, before+i)
+		cancel()
+		if err != nil {
+			t.Fatalf("webhook-reordered: webhook %d: %v", i+1, err)
+		}
+		if id := requestOf(hook); id != want || !genuine(hook) {
+			t.Errorf("webhook-reordered: webhook %d is for %s, not %s", i+1, id, want)
+		}
+	}
+	before += 2
+	s.inject(t, `{"kind":"webhook-reordered","count":1,"delay":"100ms"}`)
+	alone := s.sign(t).RequestID
+	if hook, err := s.party.WaitWebhook(t.Context(), before); err != nil ||
+		requestOf(hook) != alone {
+		t.Errorf("webhook-reordered, alone: %v", err)
+	}
+	before++
 	s.inject(t, `{"kind":"webhook-new-key","count":1}`)
 	s.sign(t)
 	hook, err := s.party.WaitWebhook(t.Context(), before)
@@ -223,6 +253,17 @@ func TestFaultsOfWebhooks(t *testing.T) {
 	}
 }
 
+// requestOf is the request that a webhook's token names.
+func requestOf(hook partytest.Webhook) string {
+	parts := strings.Split(hook.Token, ".")
+	var claims api.WebhookClaims
+	text, err := base64.RawURLEncoding.DecodeString(parts[len(parts)/2])
+	if err != nil || json.Unmarshal(text, &claims) != nil {
+		return ""
+	}
+	return claims.RequestID
+}
+
 // TestRehearsal: with a low rate of every fault, a client that tries again gets its document
 // signed.
 func TestRehearsal(t *testing.T) {
@@ -234,7 +275,7 @@ func TestRehearsal(t *testing.T) {
 	})
 	var v control.FaultsView
 	a := do(t, "GET", s.control+"/faults", "", "", nil)
-	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Rules) != 22 {
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Rules) != 23 {
 		t.Fatalf("faults: %s", a.body)
 	}
 	if _, err := app.ParseFaults(`[{kind: error, chance: 1}]`); err == nil {
@@ -250,6 +291,30 @@ func TestRehearsal(t *testing.T) {
 	if a := s.upload(t, s.party.Token(token.Initiate), []byte("")); a.status != 500 {
 		t.Errorf("the first call: %d", a.status)
 	}
+}
+
+// resultOutsideTheDescription is the status and code of a result call whose answer the API's
+// description does not have.
+func (s *sandbox) resultOutsideTheDescription(t *testing.T, in api.Initiated) string {
+	t.Helper()
+	path := strings.Replace(api.PathResult, "{request_id}", in.RequestID, 1)
+	r, err := http.NewRequest(http.MethodGet, s.url+api.BasePath+path, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", s.party.Token(
+		token.Result, partytest.Claim("exchange_code", in.ExchangeCode),
+	))
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var refusal api.Error
+	if err := json.NewDecoder(resp.Body).Decode(&refusal); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d %s", resp.StatusCode, refusal.Code)
 }
 
 // status is that of a GET whose answer the API's description does not have.

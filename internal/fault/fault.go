@@ -29,12 +29,17 @@ const (
 	// a call is answered with 503 and the delay as Retry-After, and not executed
 	Unavailable Kind = "unavailable"
 
+	// a result call is answered with [ErrRequestFailed]
+	ResultFailed Kind = "result-failed"
+
 	DownloadExpired Kind = "download-expired" // a download link expires immediately
 	DownloadDamaged Kind = "download-damaged" // a byte of the document is changed
 
 	WebhookLost    Kind = "webhook-lost"    // not sent, and counts as delivered
 	WebhookLate    Kind = "webhook-late"    // sent after a delay
 	WebhookDoubled Kind = "webhook-doubled" // sent twice
+	// sent after the next webhook to the party, or after a delay if there is none
+	WebhookReordered Kind = "webhook-reordered"
 	// sent with a changed claim, so that the signature is wrong
 	WebhookForged   Kind = "webhook-forged"
 	WebhookExpired  Kind = "webhook-expired"   // sent with a token that has expired
@@ -60,6 +65,7 @@ var kinds = map[Kind]struct{ delayed bool }{
 	WebhookExpired: {}, WebhookWrongKey: {}, TSADown: {}, SealingSlow: {true},
 	Unavailable: {true}, DownloadDamaged: {}, WebhookUnsigned: {}, WebhookHMAC: {},
 	WebhookOwnKey: {}, WebhookOtherAudience: {}, WebhookNewKey: {},
+	WebhookReordered: {true}, ResultFailed: {},
 }
 
 // Kinds lists the kinds of faults.
@@ -117,9 +123,13 @@ func (r *Rule) check() error {
 	return nil
 }
 
-// Rehearsal returns rules that inject a low rate of every fault.
+// Rehearsal returns rules that inject a low rate of every fault but ResultFailed, after which a
+// relying party would not ask again.
 func Rehearsal() (rules []Rule) {
 	for _, kind := range Kinds() {
+		if kind == ResultFailed {
+			continue
+		}
 		rules = append(rules, Rule{Kind: kind, Probability: 0.03})
 	}
 	return rules
@@ -153,6 +163,7 @@ type Set struct {
 	rand  *rand.Rand
 	// of WebhookNewKey, published with the keys of the service; nil before the first one
 	newKey *ecdsa.PrivateKey
+	held   map[string][]held // webhooks of WebhookReordered, by client id
 }
 
 // NewSet returns a set of these rules. The seed determines the choices of rules with a probability:

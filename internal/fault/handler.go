@@ -20,6 +20,10 @@ import (
 // Header is the header that names the fault in an answer.
 const Header = "Signet-Fault"
 
+// ErrRequestFailed is an answer to a result call that relying parties know and no public page
+// describes (docs/contract.md, 14.34).
+var ErrRequestFailed = &api.Error{Code: "REQUEST_FAILED", Description: "Sign request has failed"}
+
 // Owner returns the client id of a request, or "".
 type Owner func(ctx context.Context, requestID string) string
 
@@ -42,6 +46,9 @@ func (s *Set) Handler(owner Owner, next http.Handler) http.Handler {
 		if t.Call == "download" {
 			of = append(of, DownloadExpired, DownloadDamaged)
 		}
+		if t.Call == "result" {
+			of = append(of, ResultFailed)
+		}
 		rule, ok := s.take(t, of...)
 		if !ok {
 			next.ServeHTTP(w, r)
@@ -55,6 +62,8 @@ func (s *Set) Handler(owner Owner, next http.Handler) http.Handler {
 			seconds := math.Ceil(time.Duration(rule.Delay).Seconds())
 			w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
 			refuse(w, http.StatusServiceUnavailable, api.ErrUnavailable)
+		case ResultFailed:
+			refuse(w, http.StatusBadRequest, ErrRequestFailed)
 		case DownloadDamaged:
 			next.ServeHTTP(&damager{ResponseWriter: w}, r)
 		case DownloadExpired:

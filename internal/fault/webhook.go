@@ -55,14 +55,18 @@ func (h webhooks) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	clientID := h.owner(r.Context(), claims.RequestID)
 	rule, ok := h.set.take(
 		Target{
-			Call: "webhook", RequestID: claims.RequestID,
-			ClientID: h.owner(r.Context(), claims.RequestID), Token: sent.Token,
+			Call: "webhook", RequestID: claims.RequestID, ClientID: clientID, Token: sent.Token,
 		},
-		WebhookLost, WebhookLate, WebhookDoubled, WebhookForged, WebhookExpired, WebhookWrongKey,
+		WebhookLost, WebhookLate, WebhookReordered, WebhookDoubled, WebhookForged, WebhookExpired,
+		WebhookWrongKey,
 		WebhookUnsigned, WebhookHMAC, WebhookOwnKey, WebhookOtherAudience, WebhookNewKey,
 	)
+	if rule.Kind != WebhookReordered {
+		defer h.set.release(clientID)
+	}
 	if !ok {
 		return h.next.RoundTrip(with(r.Context(), r, body))
 	}
@@ -71,6 +75,9 @@ func (h webhooks) RoundTrip(r *http.Request) (*http.Response, error) {
 		return delivered(r), nil
 	case WebhookLate:
 		time.AfterFunc(time.Duration(rule.Delay), func() { h.post(r, body) })
+		return delivered(r), nil
+	case WebhookReordered:
+		h.set.hold(clientID, time.Duration(rule.Delay), func() { h.post(r, body) })
 		return delivered(r), nil
 	case WebhookDoubled:
 		h.post(r, body)
@@ -84,6 +91,34 @@ func (h webhooks) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return h.next.RoundTrip(with(r.Context(), r, body))
+}
+
+// held is a webhook that waits for the next one to the same party.
+type held struct {
+	timer *time.Timer // sends it if none comes
+	send  func()
+}
+
+func (s *Set) hold(clientID string, most time.Duration, send func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held == nil {
+		s.held = map[string][]held{}
+	}
+	s.held[clientID] = append(s.held[clientID], held{time.AfterFunc(most, send), send})
+}
+
+// release sends what hold has kept for the party and its timer has not sent.
+func (s *Set) release(clientID string) {
+	s.mu.Lock()
+	list := s.held[clientID]
+	delete(s.held, clientID)
+	s.mu.Unlock()
+	for _, h := range list {
+		if h.timer.Stop() {
+			go h.send()
+		}
+	}
 }
 
 // post sends the body as a request of its own, whose answer does not count.
