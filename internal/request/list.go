@@ -22,6 +22,12 @@ type Lister interface {
 	// Count counts the requests that match f by state, ignoring Limit and Before. A state without
 	// requests is missing.
 	Count(ctx context.Context, f Filter) (map[State]int, error)
+
+	// Timeline counts the requests that were created in each of n steps of time from a time on, by
+	// state.
+	Timeline(
+		ctx context.Context, from time.Time, step time.Duration, n int,
+	) ([]map[State]int, error)
 }
 
 // Filter selects requests. A zero field does not restrict.

@@ -75,6 +75,9 @@ type Outbox interface {
 	// Jobs returns all jobs of a request, oldest first.
 	Jobs(ctx context.Context, requestID string) ([]Job, error)
 
+	// Failed returns up to limit jobs of a kind that failed, newest first, and the number of all.
+	Failed(ctx context.Context, kind JobKind, limit int) (jobs []Job, all int, err error)
+
 	// Ready is signalled when a job of a kind that wakes the worker may have been added on any
 	// node. Several signals may be merged.
 	Ready() <-chan struct{}

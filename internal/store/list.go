@@ -7,6 +7,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/signet-sign/signet/internal/request"
 )
@@ -87,6 +88,40 @@ func (s *Store) Count(ctx context.Context, f request.Filter) (map[request.State]
 	)
 	if err != nil {
 		return nil, fmt.Errorf("counting requests: %w", err)
+	}
+	return counts, nil
+}
+
+// Timeline implements request.Lister. It reads the index by state and time.
+func (s *Store) Timeline(
+	ctx context.Context, from time.Time, step time.Duration, n int,
+) ([]map[request.State]int, error) {
+	counts := make([]map[request.State]int, n)
+	for i := range counts {
+		counts[i] = map[request.State]int{}
+	}
+	var parts []string
+	for _, state := range request.States() {
+		parts = append(parts, `SELECT state, (created_at - $1) / $3 AS step, count(*) FROM requests
+			WHERE state = '`+string(state)+`' AND created_at >= $1 AND created_at < $2 GROUP BY state, step`)
+	}
+	args := []any{micros(from), micros(from.Add(time.Duration(n) * step)), step.Microseconds()}
+	err := s.readers.rows(
+		ctx,
+		strings.Join(parts, " UNION ALL "),
+		args,
+		func(rows *sql.Rows) error {
+			var state request.State
+			var i, count int
+			err := rows.Scan(&state, &i, &count)
+			if err == nil {
+				counts[i][state] = count
+			}
+			return err
+		},
+	)
+	if err != nil {
+		return nil, fmt.Errorf("counting requests by time: %w", err)
 	}
 	return counts, nil
 }

@@ -199,6 +199,24 @@ func (s *Store) Jobs(ctx context.Context, requestID string) ([]request.Job, erro
 	return jobs, nil
 }
 
+// Failed implements request.Outbox.
+func (s *Store) Failed(
+	ctx context.Context, kind request.JobKind, limit int,
+) (jobs []request.Job, all int, err error) {
+	const failed = ` FROM outbox WHERE kind = $1 AND status = 'failed'`
+	err = s.readers.row(ctx, `SELECT count(*)`+failed, []any{string(kind)}, &all)
+	if err == nil && all > 0 && limit > 0 {
+		err = s.readers.rows(
+			ctx, `SELECT `+jobColumns+failed+` ORDER BY id DESC LIMIT $2`,
+			[]any{string(kind), limit}, collect(&jobs),
+		)
+	}
+	if err != nil {
+		return nil, 0, fmt.Errorf("reading failed jobs: %w", err)
+	}
+	return jobs, all, nil
+}
+
 func collect(jobs *[]request.Job) func(*sql.Rows) error {
 	return func(rows *sql.Rows) error {
 		var j request.Job

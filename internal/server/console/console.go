@@ -132,6 +132,8 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /console/requests/{request_id}/signatures", c.handle(c.signatures))
 	mux.HandleFunc("GET /console/requests/{request_id}/"+evidenceFile, c.handle(c.evidence))
 	mux.HandleFunc("GET /console/"+auditFile, c.handle(c.exportAudit))
+	mux.HandleFunc("GET /console/webhooks", c.handle(c.webhooks))
+	mux.HandleFunc("POST /console/webhooks/resend", c.handle(c.resendAll))
 	mux.HandleFunc("GET /console/calls", c.handle(c.calls))
 	mux.HandleFunc("GET /console/calls/{id}", c.handle(c.call))
 	c.partyRoutes(mux)

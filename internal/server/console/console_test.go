@@ -298,6 +298,44 @@ func TestResend(t *testing.T) {
 	w.post(t, "/console/requests/signv3-unknown/resend", nil).has(t, 404)
 }
 
+// TestWebhooks checks the page of the webhooks that were not delivered: the overview leads to it,
+// and a post makes those of one party or of all due.
+func TestWebhooks(t *testing.T) {
+	w := newWorld(t)
+	w.get(t, "/console/webhooks").has(t, 200, "Every webhook was delivered")
+	if page := w.get(t, "/console/"); strings.Contains(page.body, "Needs attention") {
+		t.Error("a new service needs attention")
+	}
+	w.webhookErr = errors.New("the receiver answered 503")
+	first, second := w.in(t, request.StateSigned), w.in(t, request.StateSigned)
+	w.webhookErr = nil
+	w.get(t, "/console/").has(
+		t, 200, "Needs attention", `href="/console/webhooks">2 webhooks were not delivered`,
+	)
+	w.get(t, "/console/webhooks").has(
+		t, 200, first, second, "the receiver answered 503", "Send these 2 again",
+	)
+	w.get(t, "/console/webhooks?party=other").has(t, 200, "Every webhook was delivered")
+	w.post(t, "/console/webhooks/resend", url.Values{"party": {"other"}})
+	if _, all, err := w.store.Failed(t.Context(), request.JobWebhook, 0); err != nil || all != 2 {
+		t.Fatalf("%d webhooks failed, %v, want 2: none is of the party", all, err)
+	}
+	done := w.post(t, "/console/webhooks/resend", url.Values{"party": {""}})
+	if done.status != http.StatusSeeOther {
+		t.Fatalf("status %d", done.status)
+	}
+	w.get(t, done.header.Get("Location")).has(t, 200, "2 webhooks are due now.")
+	if err := w.worker.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{first, second} {
+		w.get(t, "/console/requests/"+id).has(t, 200, "Webhook requested again")
+	}
+	if _, all, err := w.store.Failed(t.Context(), request.JobWebhook, 0); err != nil || all != 0 {
+		t.Errorf("%d webhooks failed, %v", all, err)
+	}
+}
+
 // TestSealAgain checks that operators can seal an approved document at once or discard the
 // signature, that the page offers both only in these states, and that the trail names the operator.
 func TestSealAgain(t *testing.T) {

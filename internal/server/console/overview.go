@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"time"
@@ -28,6 +29,12 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page.Sealing, page.SealedOf, page.SealedMedian = sealing(signed)
+	if err := c.attention(r.Context(), &page); err != nil {
+		return err
+	}
+	if page.Timeline, err = c.recentHours(r.Context()); err != nil {
+		return err
+	}
 	m, err := c.Metrics()
 	if err != nil {
 		return err
@@ -48,6 +55,55 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 	page.Webhooks = Scaled(page.Webhooks)
 	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
 	return nil
+}
+
+// attention lists what an operator should look at.
+func (c *Console) attention(ctx context.Context, page *Overview) error {
+	_, failed, err := c.Requests.Outbox.Failed(ctx, request.JobWebhook, 0)
+	if err != nil {
+		return err
+	}
+	if failed > 0 {
+		page.Attention = append(
+			page.Attention, Attention{"console.attention.webhooks", failed, "/console/webhooks"},
+		)
+	}
+	for _, s := range page.States {
+		if s.State == string(request.StateStalled) && s.N > 0 {
+			page.Attention = append(
+				page.Attention, Attention{"console.attention.stalled", s.N, s.URL},
+			)
+		}
+	}
+	return nil
+}
+
+// hours is the number of hours that the overview's timeline shows.
+const hours = 24
+
+// recentHours counts the requests of the last hours by what became of them.
+func (c *Console) recentHours(ctx context.Context) ([]Hour, error) {
+	from := c.Now().Truncate(time.Hour).Add((1 - hours) * time.Hour)
+	counts, err := c.Lister.Timeline(ctx, from, time.Hour, hours)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Hour, len(counts))
+	for i, byState := range counts {
+		h := Hour{At: from.Add(time.Duration(i) * time.Hour)}
+		for state, n := range byState {
+			switch state {
+			case request.StateSigned:
+				h.Signed += n
+			case request.StateCancelled, request.StateExpired:
+				h.Ended += n
+			default:
+				h.Open += n
+			}
+		}
+		list[i] = h
+	}
+	return ScaledHours(list), nil
 }
 
 // sealingBars returns the chart of the metrics' sealing times, or nil if the program has sealed

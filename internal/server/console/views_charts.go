@@ -11,8 +11,10 @@ import (
 // Overview is the console's first page: counters and charts. A chart is a table that the server
 // draws, with a bar in each row.
 type Overview struct {
-	States []State // without "all"
-	Total  int
+	Attention []Attention // what an operator should look at
+	Timeline  []Hour      // the last hours, oldest first
+	States    []State     // without "all"
+	Total     int
 	// Webhooks are the attempts by outcome; Routes are the busiest routes. Both count since the
 	// process started.
 	Webhooks []Bar
@@ -28,6 +30,75 @@ type Overview struct {
 
 func (p Overview) Meta() ui.Meta {
 	return consoleMeta("console_overview", "console.overview.title")
+}
+
+// Attention is a number of things that an operator should look at: the message with the key Label,
+// and the page that lists them.
+type Attention struct {
+	Label string
+	N     int
+	URL   string
+}
+
+// Hour counts the requests that were created in an hour by what became of them: signed; cancelled
+// or expired; or neither yet.
+type Hour struct {
+	At                  time.Time
+	Signed, Ended, Open int
+	signed, ended, open float64 // heights of at most 100 together
+}
+
+// All is the number of all requests.
+func (h Hour) All() int { return h.Signed + h.Ended + h.Open }
+
+// ScaledHours sets the heights of the columns so that the highest has the full height.
+func ScaledHours(list []Hour) []Hour {
+	most := 0
+	for _, h := range list {
+		most = max(most, h.All())
+	}
+	for i := range list {
+		h := &list[i]
+		h.signed, h.ended, h.open = share(uint64(h.Signed), uint64(most)),
+			share(uint64(h.Ended), uint64(most)), share(uint64(h.Open), uint64(most))
+	}
+	return list
+}
+
+// Part is one part of a column: an SVG rectangle from the top.
+type Part struct {
+	Class string
+	y, h  float64
+}
+
+// Y returns where the part begins.
+func (p Part) Y() string { return width(p.y) }
+
+// H returns its height.
+func (p Part) H() string { return width(p.h) }
+
+// Parts returns the column from its foot.
+func (h Hour) Parts() (parts []Part) {
+	foot := 100.0
+	for _, p := range []Part{
+		{Class: "bar-signed", h: h.signed},
+		{Class: "bar-ended", h: h.ended},
+		{Class: "bar-open", h: h.open},
+	} {
+		if foot -= p.h; p.h > 0 {
+			p.y = foot
+			parts = append(parts, p)
+		}
+	}
+	return parts
+}
+
+// Requested is the number of requests of the timeline.
+func (p Overview) Requested() (n int) {
+	for _, h := range p.Timeline {
+		n += h.All()
+	}
+	return n
 }
 
 // StateBars returns the states as a chart.

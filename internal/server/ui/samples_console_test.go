@@ -236,8 +236,23 @@ func galleryConsole(now time.Time) []Sample {
 	)
 	cancelled.Answer = &console.Answer{Done: "console.cancel.done"}
 
+	var hours []console.Hour
+	for i := range 24 {
+		h := console.Hour{At: now.Truncate(time.Hour).Add(time.Duration(i-23) * time.Hour)}
+		if i > 7 && i < 21 { // the working day
+			h.Signed, h.Ended = 9*min(i-7, 21-i), (i*7)%5
+		}
+		if i == 23 {
+			h.Open = 12
+		}
+		hours = append(hours, h)
+	}
 	overview := console.Overview{
-		States: states, Total: 1993,
+		States: states, Total: 1993, Timeline: console.ScaledHours(hours),
+		Attention: []console.Attention{
+			{Label: "console.attention.webhooks", N: 4, URL: "/console/webhooks"},
+			{Label: "console.attention.stalled", N: 1, URL: "/console/requests?state=stalled"},
+		},
 		Webhooks: console.Scaled([]console.Bar{
 			{Label: "console.webhooks.done", Tone: "good", N: 1811},
 			{Label: "console.webhooks.pending", Tone: "busy", N: 57},
@@ -428,6 +443,13 @@ func galleryConsole(now time.Time) []Sample {
 			Row: signed.Row, Verdict: sampleVerdict("intact/product_lta.pdf").Verdict,
 		}},
 		{"console-request-cancelled", 200, cancelled},
+		{"console-webhooks", 200, console.Webhooks{
+			All: 2, Sent: 3, Parties: list.Parties, Rows: []console.FailedWebhook{
+				{Row: signed.Row, Attempts: 3, Error: "the receiver answered 503"},
+				{Row: signed.Row, Attempts: 12, Error: "context deadline exceeded"},
+			},
+		}},
+		{"console-webhooks-none", 200, console.Webhooks{}},
 		{"console-doctor", 200, console.Doctor{May: true}},
 		{"console-doctor-viewer", 200, console.Doctor{}},
 		{"console-doctor-fine", 200, console.Doctor{

@@ -15,6 +15,7 @@ import (
 var listTests = []test{
 	{name: "order and pages", run: listPages},
 	{name: "filters", run: listFilters},
+	{name: "timeline", run: timeline},
 	{name: "whole requests", run: listWhole},
 	{name: "odd text", run: listOddText},
 }
@@ -101,6 +102,34 @@ func listPages(t *testing.T, s *suite, _ Harness) {
 	}
 	if got := s.list(request.Filter{}); len(got) != 0 {
 		t.Errorf("a page of none: %v", got)
+	}
+}
+
+// timeline counts requests at the edges of the steps.
+func timeline(t *testing.T, s *suite, _ Harness) {
+	for i, after := range []time.Duration{
+		-time.Microsecond, 0, time.Hour - time.Microsecond, time.Hour,
+		3*time.Hour - time.Microsecond,
+		3 * time.Hour,
+	} {
+		r := sample(i)
+		r.CreatedAt = start.Add(after)
+		if i == 2 {
+			r.State = request.StateSigned
+		}
+		s.create(r)
+	}
+	got, err := s.Timeline(t.Context(), start, time.Hour, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []map[request.State]int{
+		{request.StateCreated: 1, request.StateSigned: 1},
+		{request.StateCreated: 1},
+		{request.StateCreated: 1},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("timeline (-want +got):\n%s", diff)
 	}
 }
 

@@ -359,6 +359,26 @@ func (m *Memory) Settle(ctx context.Context, settled ...request.Settlement) erro
 	return nil
 }
 
+// Failed implements request.Outbox.
+func (m *Memory) Failed(
+	ctx context.Context, kind request.JobKind, limit int,
+) (jobs []request.Job, all int, err error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer unlock()
+	for _, j := range slices.Backward(m.jobs) {
+		if j.Kind != kind || j.Status != request.JobFailed {
+			continue
+		}
+		if all++; len(jobs) < limit {
+			jobs = append(jobs, j)
+		}
+	}
+	return jobs, all, nil
+}
+
 // Jobs implements request.Outbox.
 func (m *Memory) Jobs(ctx context.Context, requestID string) ([]request.Job, error) {
 	unlock, err := m.hold(ctx)

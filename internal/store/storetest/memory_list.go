@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/signet-sign/signet/internal/request"
 )
@@ -43,6 +44,21 @@ func (m *Memory) Count(ctx context.Context, f request.Filter) (map[request.State
 	counts := map[request.State]int{}
 	for _, r := range found {
 		counts[r.State]++
+	}
+	return counts, nil
+}
+
+// Timeline implements request.Lister.
+func (m *Memory) Timeline(
+	ctx context.Context, from time.Time, step time.Duration, n int,
+) (counts []map[request.State]int, err error) {
+	for i := range n {
+		begin := from.Add(time.Duration(i) * step)
+		count, err := m.Count(ctx, request.Filter{From: begin, To: begin.Add(step)})
+		if err != nil {
+			return nil, err
+		}
+		counts = append(counts, count)
 	}
 	return counts, nil
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -213,6 +214,25 @@ func failedAndAgain(t *testing.T, s *suite, _ Harness) {
 	job := s.claim(start, time.Minute, 1)[0]
 	job.Fail(errors.New("no"))
 	s.settle(job)
+	other := s.leave(2, start)
+	second := s.claim(start, time.Minute, 1)[0]
+	second.Fail(errors.New("no"))
+	s.settle(second)
+	for limit, want := range [][]string{nil, {other.ID}, {other.ID, r.ID}, {other.ID, r.ID}} {
+		failed, all, err := s.Failed(t.Context(), request.JobWebhook, limit)
+		var got []string
+		for _, j := range failed {
+			got = append(got, j.RequestID)
+		}
+		if err != nil || all != 2 || !slices.Equal(got, want) {
+			t.Errorf("Failed(%d) = %v, %d, %v, want %v of 2", limit, got, all, err, want)
+		}
+	}
+	if failed, all, err := s.Failed(t.Context(), request.JobSeal, 5); len(failed) != 0 ||
+		all != 0 ||
+		err != nil {
+		t.Errorf("failed jobs of another kind: %+v, %d, %v", failed, all, err)
+	}
 	if jobs := s.claim(start.Add(time.Hour), time.Minute, 1); len(jobs) != 0 {
 		t.Fatalf("a failed job was claimed: %+v", jobs)
 	}
