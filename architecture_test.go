@@ -46,7 +46,7 @@ var imports = map[string]string{
 
 	// storage
 	"internal/store":     "api internal/audit internal/deployment internal/party internal/token internal/calllog internal/request internal/retention internal/signer internal/vault",
-	"internal/documents": "internal/request",
+	"internal/documents": "internal/deployment internal/request",
 	"internal/vault":     "internal/request",
 
 	// edges
@@ -85,6 +85,7 @@ var imports = map[string]string{
 var confined = map[string]string{
 	"modernc.org/sqlite":                  "internal/store",
 	"filippo.io/age":                      "internal/app internal/vault",
+	"github.com/minio/minio-go":           "internal/documents",
 	"github.com/jackc/pgx":                "internal/store",
 	"github.com/pressly/goose":            "internal/store",
 	"github.com/coreos/go-oidc":           "internal/server/login",

@@ -83,10 +83,10 @@ type App struct {
 
 	keys       *keydir.Dir
 	store      *store.Store
-	deployment string         // its identity
-	clock      *clock         // nil in the sandbox
-	files      *documents.Dir // where documents are stored
-	documents  *vault.Vault   // over files
+	deployment string          // its identity
+	clock      *clock          // nil in the sandbox
+	files      documents.Store // where documents are stored
+	documents  *vault.Vault    // over files
 	authority  *ca.Authority
 	parties    *party.Registry
 	configured []party.Party

@@ -18,7 +18,8 @@ import (
 
 // Backup writes everything of a deployment, encrypted to age recipients ("age1..."), as a tar
 // archive: a snapshot of the SQLite database, then the documents, the keys and the authority. The
-// service may run. A PostgreSQL database is not in it; it has to be backed up before.
+// service may run. A PostgreSQL database and a bucket with the documents are not in it; back up the
+// database first and the bucket last.
 func Backup(ctx context.Context, c Config, recipients []string, out io.Writer) (err error) {
 	if err := c.findDatabase(); err != nil {
 		return err
@@ -37,7 +38,11 @@ func Backup(ctx context.Context, c Config, recipients []string, out io.Writer) (
 			return err
 		}
 	}
-	for _, folder := range []string{"documents", "keys", "authority"} {
+	folders := []string{"documents", "keys", "authority"}
+	if c.Documents != "" {
+		folders = folders[1:]
+	}
+	for _, folder := range folders {
 		if err := addFolder(ctx, archive, c.Data, folder); err != nil {
 			return fmt.Errorf("backing up %s: %w", folder, err)
 		}

@@ -58,7 +58,7 @@ type subject struct {
 	running   bool   // it is the service of this process
 	id        string // identity of the deployment; "" if it is not known
 	store     *store.Store
-	documents *documents.Dir
+	documents documents.Store
 	clock     *clock                          // nil in a sandbox
 	stamps    func(ctx context.Context) error // of the last timestamp
 }
@@ -208,10 +208,11 @@ func checkSchema(ctx context.Context, s *subject) Finding {
 	return faulty(err, "restart the service, which migrates the database", "")
 }
 
+const documentsRemedy = "mount the folder, make it writable for the service's user, or free space on its disk; of a bucket correct documents and its credentials"
+
 func checkDocuments(ctx context.Context, s *subject) Finding {
 	return faulty(
-		errors.Join(s.marked(ctx, s.folder("documents")), s.documents.Check(ctx)),
-		"mount the folder, make it writable for the service's user, or free space on its disk", "",
+		errors.Join(s.marked(ctx, s.documents), s.documents.Check(ctx)), documentsRemedy, "",
 	)
 }
 

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server"
@@ -99,6 +100,18 @@ type Config struct {
 	// Database URL: postgres://… ; empty means SQLite in Data.
 	Database     string `yaml:"database"      help:"PostgreSQL URL; empty is SQLite in the data folder." placeholder:"URL"  secret:""`
 	DatabaseFile string `yaml:"database_file" help:"File with the PostgreSQL URL."                       placeholder:"FILE"`
+
+	// Bucket of an S3 object store for the documents; empty is the folder documents in Data. The
+	// URL is s3://BUCKET/PREFIX with these parameters: endpoint=https://HOST of a store that is not
+	// AWS's, region=NAME, sse=AES256 or sse=aws:kms&kms_key_id=ID for encryption by the store. The
+	// service only.
+	Documents string `yaml:"documents" help:"Bucket for documents; empty is the data folder." placeholder:"s3://BUCKET/PREFIX?..."`
+
+	// Access key id, a colon and secret access key for the bucket. Empty means the environment
+	// (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY), the shared file of credentials
+	// (AWS_SHARED_CREDENTIALS_FILE, AWS_PROFILE), and, on AWS, the role of the machine.
+	DocumentsCredentials     string `yaml:"documents_credentials"      help:"Credentials for the bucket, as ID:SECRET." placeholder:"ID:SECRET" secret:""`
+	DocumentsCredentialsFile string `yaml:"documents_credentials_file" help:"File with the credentials for the bucket." placeholder:"FILE"`
 
 	// Relying parties, in addition to those that operators register in the console. A flag or
 	// environment variable has the same list as YAML text.
@@ -521,6 +534,11 @@ func (c *Config) check() error {
 	}
 	if c.RenewBefore < 0 {
 		return fmt.Errorf("renew_before %s: it must not be negative", c.RenewBefore)
+	}
+	if c.Documents != "" {
+		if _, err := documents.ParseLocation(c.Documents); err != nil {
+			return fmt.Errorf("documents: %w", err)
+		}
 	}
 	if n := len(c.ConsolePassword); n > 0 && n < console.MinPassword {
 		return fmt.Errorf("console_password: it must have at least %d bytes", console.MinPassword)

@@ -22,12 +22,35 @@ import (
 	"github.com/signet-sign/signet/internal/vault"
 )
 
-// folders returns the parts of the deployment that are folders.
-func (c *Config) folders() (parts []deployment.Part) {
+// folders returns the parts of the deployment beside the database: documents, which may be in a
+// bucket, keys and authority.
+func (c *Config) folders(ctx context.Context) (list []deployment.Part, err error) {
 	for _, name := range []string{"documents", "keys", "authority"} {
-		parts = append(parts, deployment.Folder{Name: name, Path: filepath.Join(c.Data, name)})
+		list = append(list, deployment.Folder{Name: name, Path: filepath.Join(c.Data, name)})
 	}
-	return parts
+	if c.Documents != "" {
+		list[0], err = c.openBucket(ctx)
+	}
+	return list, err
+}
+
+func (c *Config) openBucket(ctx context.Context) (*documents.S3, error) {
+	at, err := documents.ParseLocation(c.Documents)
+	if err != nil {
+		return nil, fmt.Errorf("documents: %w", err)
+	}
+	return documents.OpenS3(
+		ctx, documents.S3Options{Location: at, Credentials: c.DocumentsCredentials},
+	)
+}
+
+// openDocuments opens the bucket or the folder, which it makes.
+func (c *Config) openDocuments(ctx context.Context, o documents.Options) (documents.Store, error) {
+	if c.Documents != "" {
+		return c.openBucket(ctx)
+	}
+	o.Path = filepath.Join(c.Data, "documents")
+	return documents.OpenDir(o)
 }
 
 // databasePath returns the URL of the PostgreSQL database, or the path of the SQLite file.
@@ -41,8 +64,8 @@ func (c *Config) databasePath() string {
 // parts are the parts of a deployment that hold its data.
 type parts struct {
 	store *store.Store
-	files *documents.Dir // as they are stored
-	vault *vault.Vault   // the documents in them
+	files documents.Store // as they are stored
+	vault *vault.Vault    // the documents in them
 }
 
 func (p *parts) Close() error { return errors.Join(p.files.Close(), p.store.Close()) }
@@ -51,11 +74,15 @@ func (p *parts) Close() error { return errors.Join(p.files.Close(), p.store.Clos
 // or documents could not be decrypted.
 func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err error) {
 	o.Database = c.databasePath()
+	folders, err := c.folders(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if c.Database == "" {
 		if _, err := os.Stat(o.Database); errors.Is(err, fs.ErrNotExist) {
 			// A database that does not match the other parts is not created.
 			none := deployment.None("the SQLite database " + o.Database)
-			if _, err := deployment.Check(ctx, none, c.folders()...); err != nil {
+			if _, err := deployment.Check(ctx, none, folders...); err != nil {
 				return nil, err
 			}
 		}
@@ -69,14 +96,12 @@ func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err 
 			err = errors.Join(err, db.Close())
 		}
 	}()
-	checked, err := deployment.Check(ctx, db, c.folders()...)
+	checked, err := deployment.Check(ctx, db, folders...)
 	if err != nil {
 		return nil, err
 	}
 	born := checked.ID == ""
-	files, err := documents.OpenDir(
-		documents.Options{Path: filepath.Join(c.Data, "documents"), Now: o.Now},
-	)
+	files, err := c.openDocuments(ctx, documents.Options{Now: o.Now})
 	if err != nil {
 		return nil, err
 	}
@@ -131,8 +156,8 @@ func (c *Config) openVault(ctx context.Context, p *parts, o store.Options) (*vau
 	}), nil
 }
 
-// related checks that a folder has one of the newest documents that a database knows. It accepts
-// any folder if the database knows none.
+// related checks that documents are stored of which a database knows them as the newest. It accepts
+// any if the database knows none.
 func related(ctx context.Context, db *store.Store, docs request.Documents) error {
 	const newest = 20
 	signed, err := db.List(ctx, request.Filter{State: request.StateSigned, Limit: newest})
@@ -148,7 +173,7 @@ func related(ctx context.Context, db *store.Store, docs request.Documents) error
 		}
 	}
 	return fmt.Errorf(
-		"%w: the documents folder has none of the %d documents that were signed last: correct data or database in the configuration, or restore the folder",
+		"%w: of the %d documents that were signed last none is stored: correct data, documents or database in the configuration, or restore them",
 		deployment.ErrMixed,
 		len(signed),
 	)

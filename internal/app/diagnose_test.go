@@ -262,7 +262,8 @@ func TestDiagnose(t *testing.T) {
 		},
 		{
 			"no database file", func(c *clinic) { must(c, os.Remove(data(c, "signet.db"))) },
-			Fault, "deployment", "is new, and the documents folder", "correct data or database",
+			Fault, "deployment", "is new, and the documents folder",
+			"correct data, documents or database",
 		},
 		{
 			"database of garbage", func(c *clinic) {
@@ -459,7 +460,7 @@ func TestDiagnosePostgres(t *testing.T) {
 		{database + "&default_transaction_read_only=on", Fault, "database server", "takes no changes", "target_session_attrs"},
 		{strings.Replace(database, "/test1", "/test9", 1), Fault, "database", "does not exist", "name in database"},
 		{"postgres://signet:" + strong + "@127.0.0.1:1/signet", Fault, "database", "refused", "start the database"},
-		{cluster.Database(t), Fault, "deployment", "folder", "correct data or database"},
+		{cluster.Database(t), Fault, "deployment", "folder", "correct data, documents or database"},
 	} {
 		c.config.Database = test.database
 		c.expect(c.diagnose(), test.level, test.check, test.text, test.remedy)

@@ -77,13 +77,18 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 		list = append(list, f)
 	}
 	c := s.config
+	folders, err := c.folders(ctx)
+	if err != nil {
+		find("documents", faulty(err, documentsRemedy, ""))
+		return list
+	}
 	db, err := store.Open(ctx, store.Options{
 		Database: c.databasePath(), Kind: store.AnyKind, Keep: true, Log: s.log,
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		none := deployment.None("the new database")
-		_, err = deployment.Check(ctx, none, c.folders()...)
+		_, err = deployment.Check(ctx, none, folders...)
 		find("deployment", faulty(err, deploymentRemedy, "a start makes a new one"))
 		return list
 	case err != nil:
@@ -96,7 +101,7 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 	s.clock = &clock{
 		store: db, now: s.now, log: slog.New(slog.DiscardHandler), metric: func(time.Duration) {},
 	}
-	checked, err := deployment.Check(ctx, db, c.folders()...)
+	checked, err := deployment.Check(ctx, db, folders...)
 	s.id = checked.ID
 	text := ""
 	if err == nil && checked.Old {
@@ -106,11 +111,9 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 	if err != nil || checked.Old {
 		return list
 	}
-	s.documents, err = documents.OpenDir(
-		documents.Options{Path: s.folder("documents").Path, Free: s.free},
-	)
+	s.documents, err = c.openDocuments(ctx, documents.Options{Free: s.free})
 	if err != nil {
-		find("documents", faulty(err, "make the folder writable for the service's user", ""))
+		find("documents", faulty(err, documentsRemedy, ""))
 	}
 	return list
 }
@@ -125,7 +128,7 @@ func (s *subject) close() {
 	}
 }
 
-const deploymentRemedy = "correct data or database in the configuration, or mount the folder that is missing"
+const deploymentRemedy = "correct data, documents or database in the configuration, or mount the folder that is missing"
 
 // databaseRemedy says what to do about a database that cannot be opened.
 func databaseRemedy(err error) string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -35,7 +36,11 @@ func (a *App) reading(ctx context.Context) obs.Reading {
 			r.Certificates[role] = c.NotAfter
 		}
 	}
-	r.Free, _ = documents.FreeSpace(a.subject(nil).folder("documents").Path)
+	folder := filepath.Join(a.Config.Data, "documents")
+	if a.Config.Documents != "" {
+		folder = a.Config.Data // for the other parts
+	}
+	r.Free, _ = documents.FreeSpace(folder)
 	// else the check of the database fails
 	if queues, err := a.store.Backlog(ctx, a.now()); err == nil {
 		r.Queue = map[string]obs.Queue{}

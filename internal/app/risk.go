@@ -13,6 +13,8 @@ import (
 
 	"github.com/trustelem/zxcvbn"
 	"go.yaml.in/yaml/v4"
+
+	"github.com/signet-sign/signet/internal/documents"
 )
 
 // A risk is a setting that [Open] refuses unless [Config.Unsafe] names its key.
@@ -110,6 +112,26 @@ func risks() []risk {
 				return weak(cmp.Or(password, u.Query().Get("password")))
 			},
 			"set a random password, as by openssl rand -hex 24",
+		},
+		{
+			"documents",
+			func(c *Config) string {
+				at, err := documents.ParseLocation(c.Documents)
+				if err != nil || at.Endpoint.Scheme != "http" ||
+					isLoopback(at.Endpoint.Hostname()) {
+					return ""
+				}
+				return "documents would cross the network in clear text"
+			},
+			"set an https:// endpoint",
+		},
+		{
+			"documents_credentials",
+			func(c *Config) string {
+				_, secret, _ := strings.Cut(c.DocumentsCredentials, ":")
+				return weak(secret)
+			},
+			"let the object store make a random one",
 		},
 		{
 			"static_qr",

@@ -120,6 +120,20 @@ func TestRisks(t *testing.T) {
 			[]change{func(c *Config) { c.OIDCClientSecret = strong }},
 		},
 		{
+			"documents", "https://",
+			[]change{func(c *Config) { c.Documents = "s3://b?endpoint=http://s3.test:9000" }},
+			[]change{
+				func(c *Config) { c.Documents = "s3://b?endpoint=http://127.0.0.1:9000" },
+				func(c *Config) { c.Documents = "s3://b/p?endpoint=https://s3.test" },
+				func(c *Config) { c.Documents = "s3://b" },
+			},
+		},
+		{
+			"documents_credentials", "random",
+			[]change{func(c *Config) { c.DocumentsCredentials = "minioadmin:minioadmin" }},
+			[]change{func(c *Config) { c.DocumentsCredentials = "signet:" + strong }},
+		},
+		{
 			"database", "random",
 			[]change{
 				func(c *Config) { c.Database = "postgres://signet:signet@db.test/signet" },

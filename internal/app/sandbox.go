@@ -91,6 +91,9 @@ func (a *App) openSandbox(
 	if c.Control == "" {
 		c.Control = SandboxControl
 	}
+	if c.Documents != "" {
+		return errors.New("documents: a sandbox keeps them in its data folder, by its own clock")
+	}
 	if n := len(c.ControlToken); n > 0 && n < control.MinToken {
 		return fmt.Errorf("control_token: it must have at least %d bytes", control.MinToken)
 	}

@@ -1,8 +1,9 @@
 // Package deployment prevents the parts of different deployments from being used together. A
 // deployment has a random identity, which its first start writes into each of its parts: the
-// database and the folders with the documents, the keys and the authority. Every start compares
-// them with [Check] before it uses any of them. So a node with the database of one deployment and
-// the folder of another one, or with a folder whose file system is not mounted, does not run.
+// database, and the folders with the documents (or their bucket), the keys and the authority. Every
+// start compares them with [Check] before it uses any of them. So a node with the database of one
+// deployment and the folder of another one, or with a folder whose file system is not mounted, does
+// not run.
 //
 // The package does not know the contents of the parts. Packages store, documents, keydir and ca do.
 package deployment
@@ -83,7 +84,7 @@ func check(ctx context.Context, database Part, folders []Part) (Checked, error) 
 		switch {
 		case m.ID != "" && c.ID != "" && m.ID != c.ID:
 			return Checked{}, fmt.Errorf(
-				"%w: %s is of deployment %s, and %s of %s: correct data or database in the configuration",
+				"%w: %s is of deployment %s, and %s of %s: correct data, documents or database in the configuration",
 				ErrMixed,
 				source,
 				c.ID,
@@ -92,7 +93,7 @@ func check(ctx context.Context, database Part, folders []Part) (Checked, error) 
 			)
 		case m.ID == "" && of.ID != "":
 			return Checked{}, fmt.Errorf(
-				"%w: %s is of deployment %s, and %s has no identity: mount the folder that the other nodes use, or restore it; if its content is lost for good, write the identity into %s",
+				"%w: %s is of deployment %s, and %s has no identity: mount the folder, or set documents to the bucket, that the other nodes use, or restore it; if its content is lost for good, write the identity into %s",
 				ErrMixed,
 				database,
 				of.ID,
@@ -106,7 +107,7 @@ func check(ctx context.Context, database Part, folders []Part) (Checked, error) 
 			)
 		case of.ID == "" && !m.Used && of.Used:
 			return Checked{}, fmt.Errorf(
-				"%w: %s has been in use, and %s is empty: mount the folder that the other nodes use, or restore it",
+				"%w: %s has been in use, and %s is empty: mount the folder, or set documents to the bucket, that the other nodes use, or restore it",
 				ErrMixed,
 				database,
 				f,

@@ -52,7 +52,7 @@ func TestCheck(t *testing.T) {
 		},
 		{
 			name: "another folder", database: in(a), documents: in(a), keys: in(b),
-			refused: "the database is of deployment A, and the keys of B: correct data",
+			refused: "the database is of deployment A, and the keys of B: correct data, documents or database",
 		},
 		{
 			name: "folders of two, and a new database", documents: in(a), keys: in(b),

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/request"
 )
 
@@ -48,15 +49,14 @@ func FaultPoints() []string {
 	return []string{FaultReceived, FaultPlaced, FaultFlushed, FaultDeleted}
 }
 
-// Dir keeps documents in a directory. It implements request.Documents.
+// Dir keeps documents in a directory. It implements [Store].
 type Dir struct {
+	deployment.Folder
 	root  *os.Root
 	now   func() time.Time
 	free  func(path string) (uint64, error)
 	fault func(string)
 }
-
-var _ request.Documents = (*Dir)(nil)
 
 const (
 	// folder of incomplete documents; not the name of a shard, which has two characters
@@ -77,7 +77,10 @@ func OpenDir(o Options) (_ *Dir, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening documents: %w", err)
 	}
-	d := &Dir{root: root, now: o.Now, free: o.Free, fault: o.Fault}
+	d := &Dir{
+		Folder: deployment.Folder{Name: "documents", Path: o.Path},
+		root:   root, now: o.Now, free: o.Free, fault: o.Fault,
+	}
 	if d.free == nil {
 		d.free = FreeSpace
 	}

@@ -153,40 +153,33 @@ func TestDirCrash(t *testing.T) {
 			if _, err := d.Put(t.Context(), "r/a", strings.NewReader(old)); err != nil {
 				t.Fatal(err)
 			}
-			child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestDirCrash$")
-			child.Env = append(os.Environ(), "BLOB_CRASH_PATH="+path, "BLOB_CRASH_POINT="+point)
-			if out, err := child.CombinedOutput(); err == nil ||
-				!strings.Contains(err.Error(), "killed") {
-				t.Fatalf("the child was not killed: %v\n%s", err, out)
-			}
+			runKilled(t, "BLOB_CRASH_PATH="+path, "BLOB_CRASH_POINT="+point)
 			want := map[string]string{
 				documents.FaultReceived: old, documents.FaultPlaced: strings.Repeat("new", 2000),
 				documents.FaultFlushed: strings.Repeat("new", 2000), documents.FaultDeleted: "",
 			}[point]
 			d = open(t, documents.Options{Path: path})
-			got := ""
-			b, err := d.Open(t.Context(), "r/a")
-			if err == nil {
-				defer func() { _ = b.Close() }()
-				data := make([]byte, b.Size())
-				if _, err := b.ReadAt(data, 0); err != nil {
-					t.Fatal(err)
-				}
-				got = string(data)
-			}
-			if got != want {
-				t.Errorf(
-					"after the crash the document has %d bytes (%v), want %d", len(got), err,
-					len(want),
-				)
+			if got := read(t, d, "r/a"); got != want {
+				t.Errorf("after the crash the document has %d bytes, want %d", len(got), len(want))
 			}
 		})
 	}
 }
 
-// crash is the child: it dies at point.
-func crash(t *testing.T, path, point string) {
-	d := open(t, documents.Options{Path: path, Fault: func(p string) {
+// runKilled runs this test in a process of its own, which must be killed.
+func runKilled(t *testing.T, environment ...string) {
+	t.Helper()
+	name, _, _ := strings.Cut(t.Name(), "/")
+	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+name+"$")
+	child.Env = append(os.Environ(), environment...)
+	if out, err := child.CombinedOutput(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Fatalf("the child was not killed: %v\n%s", err, out)
+	}
+}
+
+// killAt returns a function that kills this process when it is called with point.
+func killAt(t *testing.T, point string) func(string) {
+	return func(p string) {
 		if p == point {
 			self, err := os.FindProcess(os.Getpid())
 			if err == nil {
@@ -195,7 +188,30 @@ func crash(t *testing.T, path, point string) {
 			t.Log(err)
 			select {} // the signal is on its way
 		}
-	}})
+	}
+}
+
+// read returns the bytes of a document; "" if it is missing.
+func read(t *testing.T, d request.Documents, key string) string {
+	t.Helper()
+	b, err := d.Open(t.Context(), key)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close() }()
+	data := make([]byte, b.Size())
+	if _, err := b.ReadAt(data, 0); err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// crash is the child: it dies at point.
+func crash(t *testing.T, path, point string) {
+	d := open(t, documents.Options{Path: path, Fault: killAt(t, point)})
 	if _, err := d.Put(t.Context(), "r/a", strings.NewReader(strings.Repeat("new", 2000))); err != nil {
 		t.Fatal(err)
 	}

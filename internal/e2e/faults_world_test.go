@@ -27,15 +27,16 @@ type world struct {
 	worker *request.Worker
 	store  *store.Store
 	docs   *vault.Vault
-	files  *documents.Dir // of docs
+	files  documents.Store // of docs
 	phones *control.SoftPhones
 }
 
 // worldOptions say what a world is made of. Nil wraps change nothing.
 type worldOptions struct {
-	dir      string // of a world that outlives its process
-	database string // empty: a file in dir
-	plain    bool   // documents are not encrypted, as by releases before 0.2.0
+	dir      string          // of a world that outlives its process
+	database string          // empty: a file in dir
+	bucket   documents.Store // nil: a folder in dir
+	plain    bool            // documents are not encrypted, as by releases before 0.2.0
 	fault    func(point string)
 	store    func(request.Store) request.Store
 	outbox   func(request.Outbox) request.Outbox
@@ -59,7 +60,12 @@ func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 	if o.now == nil {
 		o.now = time.Now
 	}
-	if w.files, err = documents.OpenDir(documents.Options{Path: filepath.Join(o.dir, "documents"), Fault: o.fault, Now: o.now}); err != nil {
+	if w.files = o.bucket; w.files == nil {
+		w.files, err = documents.OpenDir(documents.Options{
+			Path: filepath.Join(o.dir, "documents"), Fault: o.fault, Now: o.now,
+		})
+	}
+	if err != nil {
 		return nil, errors.Join(err, w.store.Close())
 	}
 	keys, err := keydir.Open(filepath.Join(o.dir, "keys"), rand.Reader)

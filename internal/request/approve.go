@@ -2,6 +2,7 @@ package request
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/subtle"
@@ -160,7 +161,8 @@ func (s *Service) prepare(
 	if err != nil {
 		return nil, err
 	}
-	p, err := pades.Prepare(original, original.Size(), pades.Options{
+	parsed := &reading{Blob: original}
+	p, err := pades.Prepare(parsed, original.Size(), pades.Options{
 		Locations:  locations(r.Locations),
 		FieldName:  r.ID,
 		SignerName: r.Signer.Name,
@@ -171,7 +173,7 @@ func (s *Service) prepare(
 		Rand:       s.Rand,
 		Limits:     s.PDFLimits,
 	})
-	if err != nil {
+	if err := cmp.Or(parsed.failure(), err); err != nil {
 		return nil, fmt.Errorf("preparing the signature: %w", err)
 	}
 	// The phone would sign other bytes than those on record.

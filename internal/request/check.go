@@ -46,14 +46,15 @@ func (s *Service) CheckSigned(ctx context.Context, id string) (*pades.Report, er
 		if !r.State.Signed() {
 			return nil, api.ErrNoRecord
 		}
+		var report *pades.Report
 		signed, err := s.Documents.Open(ctx, r.Signed.Key)
+		if err == nil {
+			report, err = s.verify(ctx, r.ClientID, signed)
+			err = errors.Join(err, signed.Close())
+		}
 		if errors.Is(err, fs.ErrNotExist) && !again {
 			continue // it was renewed after the read above
 		}
-		if err != nil {
-			return nil, err
-		}
-		report, err := s.verify(ctx, r.ClientID, signed)
-		return report, errors.Join(err, signed.Close())
+		return report, err
 	}
 }

@@ -106,7 +106,11 @@ func (s *Service) receive(
 		return nil, nil, err
 	}
 	defer stored.Close()
-	in, err := pades.Inspect(ctx, stored, size, locs, s.PDFLimits)
+	parsed := &reading{Blob: stored}
+	in, err := pades.Inspect(ctx, parsed, size, locs, s.PDFLimits)
+	if failure := parsed.failure(); failure != nil {
+		return nil, nil, failure
+	}
 	if err != nil {
 		return nil, nil, refusalOf(err)
 	}

@@ -43,9 +43,9 @@ type Store interface {
 // while the database was committing, and the outcome cannot be found out. Read before you retry.
 var ErrUncertain = errors.New("the outcome of the change is not known")
 
-// ErrAway is the error of everything that needs the database while it does not answer. A change may
-// have happened if the error is an [ErrUncertain], too.
-var ErrAway = errors.New("the database does not answer")
+// ErrAway is the error of everything that needs the database or the object store while it does not
+// answer. A change may have happened if the error is an [ErrUncertain], too.
+var ErrAway = errors.New("the storage does not answer")
 
 // ErrNoRoom is the refusal of an upload for which the disk has no room.
 var ErrNoRoom = errors.New("the disk is nearly full")
@@ -115,8 +115,9 @@ type Documents interface {
 	// the new bytes. A new key may have a part of the bytes if the machine dies.
 	Put(ctx context.Context, key string, r io.Reader) (size int64, err error)
 
-	// Open returns random access to a document. The error is fs.ErrNotExist for a missing key. An
-	// open document stays readable after its key is deleted.
+	// Open returns random access to a document while ctx lasts. The error is fs.ErrNotExist for a
+	// missing key. After its key is replaced or deleted an open document has the bytes that it had,
+	// or, in a store on another machine, reads may fail with fs.ErrNotExist.
 	Open(ctx context.Context, key string) (Blob, error)
 
 	// Keys returns the keys of a request's documents, in order.
@@ -129,12 +130,11 @@ type Documents interface {
 	// Requests returns the ids of requests that have a stored document older than before.
 	Requests(ctx context.Context, before time.Time) ([]string, error)
 
-	// Discard moves keys to the trash, where only Discarded finds them. It ignores missing ones.
 	// Room returns [ErrNoRoom] if an upload must not be stored because the disk is nearly full.
 	// What is left is for sealing.
 	Room(ctx context.Context) error
 
-	// Discard moves keys to the trash, where only Discarded finds them; missing ones are no error.
+	// Discard moves keys to the trash, where only Discarded finds them. It ignores missing ones.
 	Discard(ctx context.Context, keys ...string) error
 
 	// Discarded lists the keys that were discarded before a time, in order.

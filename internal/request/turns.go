@@ -181,14 +181,18 @@ func (u asking) Evidence(
 }
 
 // verify verifies a stored document of a party. The error is errGate if the document cannot be
-// read; other errors do not depend on the document.
+// parsed; other errors do not depend on the document.
 func (s *Service) verify(ctx context.Context, party string, b Blob) (*pades.Report, error) {
 	turn, err := s.takeTurn(ctx, party)
 	if err != nil {
 		return nil, err
 	}
 	defer turn.end()
-	report, err := pades.Verify(b, b.Size(), s.trust())
+	parsed := &reading{Blob: b}
+	report, err := pades.Verify(parsed, b.Size(), s.trust())
+	if failure := parsed.failure(); failure != nil {
+		return nil, failure
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errGate, err)
 	}

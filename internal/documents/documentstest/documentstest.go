@@ -35,6 +35,7 @@ func Run(t *testing.T, fresh func(t *testing.T) request.Documents) {
 		{"put with its context over", putContext},
 		{"missing", missing},
 		{"open outlives delete and replace", openOutlives},
+		{"open and large while it is replaced and deleted", openLarge},
 		{"keys", keys},
 		{"delete", remove},
 		{"invalid keys", invalidKeys},
@@ -214,6 +215,31 @@ func openOutlives(s *suite) {
 	if err != nil || string(got) != "first" {
 		s.t.Errorf("an open document became %q, %v", got, err)
 	}
+}
+
+// openLarge checks that an open document never changes: reads give the old bytes, or none.
+func openLarge(s *suite) {
+	old := bytes.Repeat([]byte("old"), 1<<20)
+	s.put(id+"/a", string(old))
+	before, err := s.Open(s.t.Context(), id+"/a")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = before.Close() }()
+	unchanged := func() {
+		s.t.Helper()
+		got := make([]byte, len(old))
+		_, err := before.ReadAt(got, 0)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) || err == nil && !bytes.Equal(got, old) {
+			s.t.Errorf("ReadAt: %v, other bytes: %t", err, !bytes.Equal(got, old))
+		}
+	}
+	s.put(id+"/a", strings.Repeat("new", 1<<20))
+	unchanged()
+	if err := s.Delete(s.t.Context(), id+"/a"); err != nil {
+		s.t.Fatal(err)
+	}
+	unchanged()
 }
 
 func keys(s *suite) {

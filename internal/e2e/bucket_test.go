@@ -1,0 +1,312 @@
+package e2e_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"filippo.io/age"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/documents/s3test"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/server/control"
+	"github.com/signet-sign/signet/internal/store/pgtest"
+	"github.com/signet-sign/signet/internal/token"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
+)
+
+// TestBucket runs two nodes on PostgreSQL and a bucket, and stops the object store under them.
+// Uploads are answered 503 with Retry-After, the nodes are not ready and say why, the log has a
+// line or two, and everything works when the store is back. The data folder never has documents.
+func TestBucket(t *testing.T) {
+	var cluster pgtest.Cluster
+	t.Cleanup(cluster.Stop)
+	server := s3test.Start(t)
+	party := partytest.Start(t)
+	c := config(party)
+	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
+	c.Database, c.Unsafe = cluster.Database(t), app.List{"database"}
+	c.Documents, c.DocumentsCredentials = server.Bucket(t), server.Credentials
+	c.Control = "127.0.0.1:0"
+	var log lockedBuffer
+	var bases, controls []string
+	for range 2 {
+		a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.NewTextHandler(&log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- a.Run(ctx) }()
+		defer func() {
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}()
+		bases = append(bases, "http://"+a.Addr.String())
+		controls = append(controls, "http://"+a.Control.String())
+	}
+	initiate := func(base string) answer {
+		return do(
+			t, "POST", base+api.BasePath+api.PathRequest, party.Token(token.Initiate),
+			"application/octet-stream", bytes.NewReader(pdftest.Minimal()),
+		)
+	}
+	ready := func(base string, status int, want string) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+			got := do(t, "GET", base+"/readyz", "", "", nil)
+			if got.status == status && strings.Contains(got.body, want) {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("/readyz: %d %s; want %d %s", got.status, got.body, status, want)
+			}
+		}
+	}
+	got := initiate(bases[0])
+	var in struct {
+		RequestID string `json:"request_id"`
+	}
+	if err := json.Unmarshal([]byte(got.body), &in); err != nil || in.RequestID == "" {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	ready(controls[0], http.StatusOK, `"documents":{"ok":true}`)
+	cancel := do(
+		t, "POST", bases[1]+api.BasePath+api.PathCancel,
+		party.Token(token.Cancel, partytest.Claim("request_id", in.RequestID)), "", nil,
+	)
+	if cancel.status != http.StatusOK {
+		t.Errorf("cancel on the other node: %d %s", cancel.status, cancel.body)
+	}
+	server.Stop()
+	log.reset()
+	if got := initiate(bases[0]); got.status != http.StatusServiceUnavailable ||
+		got.header.Get("Retry-After") == "" || !strings.Contains(got.body, "SERVICE_UNAVAILABLE") {
+		t.Errorf("initiate: %d, %v: %s", got.status, got.header, got.body)
+	}
+	ready(controls[1], http.StatusServiceUnavailable, "connection refused")
+	text := log.String()
+	if n := strings.Count(text, "connection refused"); n < 1 || n > 3 {
+		t.Errorf("%d lines tell of it:\n%s", n, text)
+	}
+	_, secret, _ := strings.Cut(server.Credentials, ":")
+	if strings.Contains(text, secret) {
+		t.Errorf("the log has the secret:\n%s", text)
+	}
+	server.Resume(t)
+	ready(controls[1], http.StatusOK, "documents")
+	if got := initiate(bases[1]); got.status != http.StatusOK {
+		t.Errorf("the store is back, and initiate is answered %d %s", got.status, got.body)
+	}
+	if left, err := os.ReadDir(filepath.Join(c.Data, "documents")); err == nil {
+		t.Errorf("the data folder has documents: %v", left)
+	}
+}
+
+// TestBucketOfAnother starts nodes with a bucket, or without one, that is not the deployment's.
+// Each is refused, and signet serve --check says the same.
+func TestBucketOfAnother(t *testing.T) {
+	server := s3test.Start(t)
+	base := app.Config{
+		Listen: "127.0.0.1:0", PublicURL: "https://sign.test", Data: t.TempDir(),
+		SessionLifetime: 3 * time.Minute, UnauthorizedStatus: 400, AuthorityName: "Signet",
+		Documents: server.Bucket(t), DocumentsCredentials: server.Credentials,
+	}
+	open := func(c app.Config) error {
+		a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
+		if err == nil {
+			err = a.Close()
+		}
+		return err
+	}
+	for range 2 {
+		if err := open(base); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, f := range app.Examine(t.Context(), base, slog.New(slog.DiscardHandler)) {
+		if f.Level == app.Fault {
+			t.Errorf("%s: %s", f.Check, f.Text)
+		}
+	}
+	for name, test := range map[string]struct {
+		edit func(*app.Config)
+		want string
+	}{
+		"no documents line":  {func(c *app.Config) { c.Documents = "" }, "the documents folder"},
+		"empty bucket":       {func(c *app.Config) { c.Documents = server.Bucket(t) }, "has no identity"},
+		"another deployment": {func(c *app.Config) { c.Data = t.TempDir() }, "is new, and the documents bucket"},
+		"missing bucket": {
+			func(c *app.Config) { c.Documents = strings.Replace(c.Documents, "s3://", "s3://x", 1) },
+			"bucket does not exist",
+		},
+		"wrong secret": {func(c *app.Config) { c.DocumentsCredentials += "x" }, "signature"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := base
+			test.edit(&c)
+			if err := open(c); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+			found := ""
+			for _, f := range app.Examine(t.Context(), c, slog.New(slog.DiscardHandler)) {
+				if f.Level == app.Fault {
+					found += f.Text
+				}
+			}
+			if !strings.Contains(found, test.want) {
+				t.Errorf("the check finds %q, want %q", found, test.want)
+			}
+		})
+	}
+}
+
+// TestBucketBackup backs up a deployment whose documents are in a bucket, restores it, and has it
+// checked with the bucket, from which a document is missing then.
+func TestBucketBackup(t *testing.T) {
+	ctx := t.Context()
+	server := s3test.Start(t)
+	c := app.Config{
+		Data: t.TempDir(), Documents: server.Bucket(t), DocumentsCredentials: server.Credentials,
+		Listen: "127.0.0.1:0", PublicURL: "https://sign.test", SessionLifetime: 3 * time.Minute,
+		UnauthorizedStatus: 400, AuthorityName: "Signet", AllowPrivate: true,
+	}
+	party := partytest.Start(t)
+	c.Parties = config(party).Parties
+	a, err := app.Open(ctx, c, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	running, stop := context.WithCancel(ctx)
+	done := make(chan error, 1)
+	go func() { done <- a.Run(running) }()
+	got := do(
+		t, "POST", "http://"+a.Addr.String()+api.BasePath+api.PathRequest,
+		party.Token(token.Initiate), "application/octet-stream", bytes.NewReader(pdftest.Minimal()),
+	)
+	stop()
+	if err := <-done; err != nil || got.status != http.StatusOK {
+		t.Fatalf("%v, %d %s", err, got.status, got.body)
+	}
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var backup bytes.Buffer
+	if err := app.Backup(ctx, c, []string{identity.Recipient().String()}, &backup); err != nil {
+		t.Fatal(err)
+	}
+	restored := c
+	restored.Data = filepath.Join(t.TempDir(), "data")
+	if err := app.Restore(restored, strings.NewReader(identity.String()), &backup); err != nil {
+		t.Fatal(err)
+	}
+	check := func(want app.Checked) {
+		t.Helper()
+		found := ""
+		n, err := app.CheckRestored(
+			ctx, restored, slog.New(slog.DiscardHandler),
+			func(id, finding string) { found += finding },
+		)
+		if err != nil || n != want {
+			t.Errorf("%+v, %v, %q; want %+v", n, err, found, want)
+		}
+	}
+	check(app.Checked{Requests: 1, Documents: 1})
+	bucket := openBucket(t, c.Documents, server.Credentials)
+	ids, err := bucket.Requests(ctx, time.Now().Add(time.Hour))
+	if err != nil || len(ids) != 1 {
+		t.Fatalf("%q, %v", ids, err)
+	}
+	keys, err := bucket.Keys(ctx, ids[0])
+	if err := cmp.Or(err, bucket.Delete(ctx, keys...)); err != nil {
+		t.Fatal(err)
+	}
+	check(app.Checked{Requests: 1, Documents: 1, Findings: 1})
+}
+
+func openBucket(t *testing.T, location, credentials string) *documents.S3 {
+	t.Helper()
+	at, err := documents.ParseLocation(location)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := documents.OpenS3(
+		t.Context(), documents.S3Options{Location: at, Credentials: credentials},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// TestBucketStrays: stray documents in a bucket go to its trash by the rules of the folder, one in
+// a sweep of few, and are deleted after a week. A whole journey works in a bucket, too.
+func TestBucketStrays(t *testing.T) {
+	ctx := t.Context()
+	server := s3test.Start(t)
+	clock := new(control.Clock)
+	bucket := openBucket(t, server.Bucket(t), server.Credentials)
+	w, err := openWorld(ctx, worldOptions{dir: t.TempDir(), bucket: bucket, now: clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = w.close() }()
+	in, err := w.Initiate(ctx, request.Application{
+		ClientID: shop, DocName: "a.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
+	}, bytes.NewReader(pdftest.Minimal()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = w.Open(ctx, in.RequestID, signerAlice)
+	if err == nil {
+		_, err = w.Proceed(ctx, in.RequestID, signerAlice)
+	}
+	err = cmp.Or(err, w.phones.Approve(ctx, in.RequestID, signerAlice), w.worker.Drain(ctx))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		key := fmt.Sprintf("signv3-%s/document", idAt(clock.Now().Add(time.Minute), i))
+		if _, err := bucket.Put(ctx, key, strings.NewReader("%PDF")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sweep := func(after time.Duration, stored, discarded int) {
+		t.Helper()
+		clock.Advance(after)
+		if err := w.PurgeStrays(ctx); err != nil {
+			t.Fatal(err)
+		}
+		ids, err := bucket.Requests(ctx, clock.Now())
+		if err != nil || len(ids) != stored {
+			t.Errorf("%d requests are stored, want %d: %v", len(ids), stored, err)
+		}
+		keys, err := bucket.Discarded(ctx, clock.Now())
+		if err != nil || len(keys) != discarded {
+			t.Errorf("%d documents are in the trash, want %d: %v", len(keys), discarded, err)
+		}
+	}
+	sweep(2*time.Hour, 4, 0) // the database is not a day old
+	sweep(23*time.Hour, 3, 1)
+	sweep(time.Hour, 2, 2)
+	sweep(8*24*time.Hour, 1, 0)
+	if report, err := w.CheckSigned(ctx, in.RequestID); err != nil || report.Err() != nil {
+		t.Errorf("the signed document: %v, %+v", err, report)
+	}
+}

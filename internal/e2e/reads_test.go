@@ -1,0 +1,118 @@
+package e2e_test
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
+)
+
+// failingReads are documents of which one read fails, as of an object store that stops answering.
+type failingReads struct {
+	request.Documents
+	fail int // number of the read that fails, from 0; -1 is none
+	n    int // reads so far
+}
+
+func (d *failingReads) Open(ctx context.Context, key string) (request.Blob, error) {
+	b, err := d.Documents.Open(ctx, key)
+	return failingBlob{b, d}, err
+}
+
+type failingBlob struct {
+	request.Blob
+	docs *failingReads
+}
+
+func (b failingBlob) ReadAt(p []byte, off int64) (int, error) {
+	b.docs.n++
+	if b.docs.n-1 == b.docs.fail {
+		return 0, fmt.Errorf("%w: injected", request.ErrAway)
+	}
+	return b.Blob.ReadAt(p, off)
+}
+
+// TestReadFails fails each read of a document in turn. A failure is never taken for a mistake in
+// the document: an upload is not refused as an invalid PDF, and sealing goes on later.
+func TestReadFails(t *testing.T) {
+	docs := &failingReads{fail: -1}
+	w, err := openWorld(t.Context(), worldOptions{
+		dir:  t.TempDir(),
+		docs: func(d request.Documents) request.Documents { docs.Documents = d; return docs },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = w.close() }()
+	ctx := t.Context()
+	var id string
+	// each runs an operation once for each of its reads, with that read failing.
+	each := func(name string, operation func() error) {
+		t.Helper()
+		for docs.fail = 0; ; docs.fail++ {
+			docs.n = 0
+			err := operation()
+			if docs.n <= docs.fail { // all its reads have failed once
+				if err != nil {
+					t.Fatalf("%s, without a failure: %v", name, err)
+				}
+				if docs.fail < 5 {
+					t.Errorf("%s reads %d times only", name, docs.n)
+				}
+				docs.fail = -1
+				return
+			}
+			if !errors.Is(err, request.ErrAway) {
+				t.Errorf("%s, with its read %d failing: %v", name, docs.fail, err)
+			}
+		}
+	}
+	each("initiate", func() error {
+		in, err := w.Initiate(ctx, request.Application{
+			ClientID: shop, DocName: "a.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
+		}, bytes.NewReader(pdftest.Minimal()))
+		if err == nil {
+			id = in.RequestID
+		}
+		return err
+	})
+	_, err = w.Open(ctx, id, signerAlice)
+	if err == nil {
+		_, err = w.Proceed(ctx, id, signerAlice)
+	}
+	if err := cmp.Or(err, w.phones.Approve(ctx, id, signerAlice)); err != nil {
+		t.Fatal(err)
+	}
+	for docs.fail = 0; ; docs.fail++ {
+		docs.n = 0
+		jobs, err := w.store.Jobs(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Seal(ctx, &jobs[0])
+		r, err := w.Get(ctx, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.State == request.StateSigned {
+			break
+		}
+		if r.State != request.StateSealing || jobs[0].Status != request.JobPending {
+			t.Fatalf("with read %d failing: %s, job %s", docs.fail, r.State, jobs[0].Status)
+		}
+	}
+	if docs.n > docs.fail || docs.fail < 10 {
+		t.Errorf("signed with read %d of %d failing", docs.fail, docs.n)
+	}
+	docs.fail = -1
+	each("check", func() error {
+		_, err := w.CheckSigned(ctx, id)
+		return err
+	})
+}
