@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/signet-sign/signet/internal/audit"
@@ -16,8 +18,19 @@ import (
 	"github.com/signet-sign/signet/internal/store"
 )
 
+// auditKey is the name of the audit log's key in Config.Change.
+const auditKey = "audit_key"
+
+// errAuditKey is the error for a keys folder that lacks the key of the audit log in the database.
+var errAuditKey = errors.New(
+	"the file audit.secret in the keys folder is not the key of the audit log in the database: restore it from a backup; " +
+		"or, if it is lost, stop all nodes and start one with --change " + auditKey +
+		", which signs the log with another key",
+)
+
 // openAudit returns the audit log of a deployment. Its name is made of the public URL's host when
-// the log begins, and never changes.
+// the log begins, and never changes. The error is an errAuditKey if the log's key is lost, unless
+// the configuration changes it.
 func openAudit(
 	ctx context.Context, c *Config, db *store.Store, keys *keydir.Dir, log *slog.Logger,
 ) (*audit.Log, error) {
@@ -35,6 +48,17 @@ func openAudit(
 			return nil, err
 		}
 	}
+	newest, err := db.Newest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	change := slices.Contains(c.Change, auditKey)
+	if newest.Size > 0 && !change {
+		// A key that is made now could not continue the log.
+		if _, err := keys.Read("audit.secret"); errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w: it is missing", errAuditKey)
+		}
+	}
 	seed, err := keys.Secret("audit")
 	if err != nil {
 		return nil, err
@@ -42,6 +66,18 @@ func openAudit(
 	signer, err := audit.NewSigner(origin, seed)
 	if err != nil {
 		return nil, err
+	}
+	if newest.Size > 0 && signer.Check(newest.Note) != nil {
+		if !change {
+			return nil, fmt.Errorf("%w: it is another key", errAuditKey)
+		}
+		if err := db.ReplaceCheckpoints(ctx, signer.Checkpoint); err != nil {
+			return nil, err
+		}
+		log.Warn(
+			"the audit log has another key, and its earlier checkpoints are gone", "key",
+			signer.Key(),
+		)
 	}
 	return &audit.Log{Store: db, Signer: signer, Log: log}, nil
 }

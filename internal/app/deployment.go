@@ -211,9 +211,11 @@ func (a *App) recordFacts(ctx context.Context) error {
 	facts := a.Config.facts(a.authority.Root())
 	var errs []error
 	for _, key := range a.Config.Change {
-		if !slices.ContainsFunc(facts, func(f fact) bool { return f.key == key }) {
+		if key != auditKey &&
+			!slices.ContainsFunc(facts, func(f fact) bool { return f.key == key }) {
 			errs = append(errs, fmt.Errorf(
-				"--change %s: it can name public_url, signature_level and authority", key,
+				"--change %s: it can name public_url, signature_level, authority and %s", key,
+				auditKey,
 			))
 		}
 	}

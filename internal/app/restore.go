@@ -92,6 +92,10 @@ func checkAudit(
 		return nil
 	}
 	l, err := openAudit(ctx, c, db, keys, log)
+	if errors.Is(err, errAuditKey) {
+		find("", "audit log: %v", err)
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -55,6 +55,16 @@ func (s *Signer) Checkpoint(t tlog.Tree) (string, error) {
 	return string(msg), nil
 }
 
+// Check returns an error unless the signer's key has signed a checkpoint.
+func (s *Signer) Check(checkpoint string) error {
+	key, err := parseKey(s.key)
+	if err != nil {
+		return err
+	}
+	_, err = openCheckpoint(checkpoint, key)
+	return err
+}
+
 // openCheckpoint returns the tree of a checkpoint that the key has signed.
 func openCheckpoint(msg string, key note.Verifier) (tlog.Tree, error) {
 	n, err := note.Open([]byte(msg), note.VerifierList(key))

@@ -8,11 +8,18 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
+// The trails of the log that are not of a request have these prefixes before the id of a phone and
+// the client id of a relying party. [ErasureTrail] is one more.
+const (
+	PhoneTrail = "phone/"
+	PartyTrail = "party/"
+)
+
 // Entry is an event of a trail with its index in the log.
 type Entry struct {
-	Index     int64 // of the leaf, from 0
-	RequestID string
-	Seq       int64 // of the event in its trail, from 1 without gaps
+	Index     int64  // of the leaf, from 0
+	RequestID string // or the name of another trail
+	Seq       int64  // of the event in its trail, from 1 without gaps
 	At        time.Time
 	Kind      string
 	Detail    string // JSON, as it is stored, or empty

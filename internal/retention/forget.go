@@ -35,9 +35,10 @@ type People interface {
 	) error
 
 	// ForgetPhones calls forget for every phone of a person, writes the result, and erases the
-	// phones' events. It returns the number of phones.
+	// phones' events. It adds an event that names the operator to the phones' trails in the audit
+	// log, which name no person. It returns the number of phones.
 	ForgetPhones(
-		ctx context.Context, uin string, forget func(*signer.Phone) error,
+		ctx context.Context, uin, by string, now time.Time, forget func(*signer.Phone) error,
 	) (n int, err error)
 
 	// ForgetCallsOf erases the records of calls that reveal a person, and returns how many.
@@ -102,7 +103,7 @@ func Forget(
 	}
 
 	reveals := revealing(p, names)
-	done.Phones, err = s.ForgetPhones(ctx, p.UIN, func(phone *signer.Phone) error {
+	done.Phones, err = s.ForgetPhones(ctx, p.UIN, by, now(), func(phone *signer.Phone) error {
 		return phone.Forget(now(), random)
 	})
 	if err != nil {

@@ -72,6 +72,44 @@ func (s *Store) Integrate(
 	return n, nil
 }
 
+// ReplaceCheckpoints replaces all checkpoints by one of the whole log, for a log with another key.
+func (s *Store) ReplaceCheckpoints(
+	ctx context.Context, sign func(tlog.Tree) (checkpoint string, err error),
+) error {
+	err := s.writers.do(ctx, target{key: "audit log"}, func(ctx context.Context, tx *tx) error {
+		var value string
+		err := tx.row(
+			ctx, `SELECT value FROM meta WHERE key = 'audit_size'`+s.dialect.skipLocked, nil,
+			&value,
+		)
+		if err != nil {
+			return err
+		}
+		size, err := strconv.ParseInt(value, 10, 64)
+		if err != nil {
+			return err
+		}
+		reader := tlog.HashReaderFunc(func(indexes []int64) ([]tlog.Hash, error) {
+			return tx.hashes(ctx, s.dialect, map[int64]tlog.Hash{}, indexes)
+		})
+		root, err := tlog.TreeHash(size, reader)
+		if err != nil {
+			return err
+		}
+		checkpoint, err := sign(tlog.Tree{N: size, Hash: root})
+		if err != nil {
+			return err
+		}
+		tx.put(`DELETE FROM audit_checkpoints`)
+		tx.must(`INSERT INTO audit_checkpoints (size, note) VALUES ($1, $2)`, size, checkpoint)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("replacing the checkpoints of the audit log: %w", err)
+	}
+	return nil
+}
+
 // pending reads events without a place in the log, in the order in which they get one.
 func (t *tx) pending(ctx context.Context, limit int) (events []pendingEvent, err error) {
 	err = t.read(

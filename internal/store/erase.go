@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -159,27 +161,93 @@ func (s *Store) ErasePhone(
 		if err != nil || len(stored) == 0 || stored[0].UIN != p.UIN || !may(stored[0]) {
 			return err
 		}
+		trail := audit.PhoneTrail + p.ID
+		leaves, pending, err := tx.leavesOf(ctx, trail)
+		if err != nil || pending {
+			return err
+		}
 		erased = true
+		tx.eraseTrail(trail)
 		tx.put(`DELETE FROM phones WHERE id = $1`, p.ID)
 		tx.put(`DELETE FROM phone_events WHERE uin = $1 AND phone_id = $2`, p.UIN, p.ID)
-		return nil
+		return s.noteErasure(ctx, tx, now, leaves)
 	})
 	return erased, err
 }
 
-// EraseChanges implements retention.Store.
+// EraseChanges implements retention.Store. Of a change in the audit log the text is erased; the
+// trail of a relying party that exists goes on.
 func (s *Store) EraseChanges(
 	ctx context.Context, before, now time.Time, limit int,
 ) (n int, err error) {
 	err = s.writers.do(ctx, target{key: partiesTopic}, func(ctx context.Context, tx *tx) error {
-		erased, err := tx.write(
-			ctx,
-			`DELETE FROM party_changes WHERE id IN (
-				SELECT id FROM party_changes WHERE at < $1 ORDER BY id LIMIT $2)`,
-			micros(before), limit,
+		n = 0
+		parties := map[string]bool{}
+		err := tx.read(
+			ctx, `SELECT id, client_id FROM party_changes WHERE at < $1 ORDER BY id LIMIT $2`,
+			[]any{micros(before), limit},
+			func(rows *sql.Rows) error {
+				var id int64
+				var clientID string
+				err := rows.Scan(&id, &clientID)
+				tx.put(`DELETE FROM party_changes WHERE id = $1`, id)
+				parties[clientID] = true
+				n++
+				return err
+			},
 		)
-		n = int(erased)
-		return err
+		var leaves []int64
+		for _, clientID := range slices.Sorted(maps.Keys(parties)) {
+			if err != nil {
+				break
+			}
+			var some []int64
+			some, err = tx.eraseTexts(
+				ctx, audit.PartyTrail+clientID,
+				func(at time.Time, _ string) bool { return at.Before(before) },
+			)
+			leaves = append(leaves, some...)
+		}
+		if err != nil {
+			return err
+		}
+		return s.noteErasure(ctx, tx, now, leaves)
 	})
 	return n, err
+}
+
+// errPending is the error for an event that cannot be erased yet.
+var errPending = errors.New("an event is not in the audit log yet; try again")
+
+// eraseTexts defers the erasure of the texts of those events of a trail for which a holds, and
+// returns their leaves. The events keep their numbers and their indexes in the audit log.
+func (t *tx) eraseTexts(
+	ctx context.Context, trail string, a func(at time.Time, detail string) bool,
+) (leaves []int64, err error) {
+	err = t.read(
+		ctx,
+		`SELECT seq, leaf, at, detail FROM events WHERE request_id = $1 AND kind <> $2`,
+		[]any{trail, audit.KindErased},
+		func(rows *sql.Rows) error {
+			var seq, at int64
+			var leaf sql.NullInt64
+			var detail string
+			err := rows.Scan(&seq, &leaf, &at, &detail)
+			if err != nil || !a(instant(at), detail) {
+				return err
+			}
+			if !leaf.Valid {
+				return errPending
+			}
+			leaves = append(leaves, leaf.Int64)
+			t.must(
+				`UPDATE events SET kind = $3, detail = '' WHERE request_id = $1 AND seq = $2`,
+				trail,
+				seq,
+				audit.KindErased,
+			)
+			return nil
+		},
+	)
+	return leaves, err
 }

@@ -6,9 +6,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"database/sql"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +25,7 @@ import (
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/retention"
 	"github.com/signet-sign/signet/internal/signer"
@@ -585,5 +588,90 @@ func TestCompact(t *testing.T) {
 	}
 	if there() {
 		t.Error("the deleted text is still in the file")
+	}
+}
+
+func TestOtherTrailsSQLite(t *testing.T) {
+	testOtherTrails(t, openSQLite(t, filepath.Join(t.TempDir(), "a.db")))
+}
+
+func TestOtherTrailsPostgres(t *testing.T) {
+	testOtherTrails(t, openPostgres(t, cluster.Database(t)))
+}
+
+// testOtherTrails: enrolments and removals of phones and changes of relying parties are in the
+// audit log, without the person, and are erased with what they tell of.
+func testOtherTrails(t *testing.T, s *store.Store) {
+	l := auditOf(t, s, "sign.test/audit")
+	authority, err := ca.Open(t.TempDir(), ca.Options{
+		Name: "Test", BaseURL: "https://sign.test/pki", Now: func() time.Time { return eraseOld },
+		Rand: rand.Reader, Validity: day,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann := signer.Person{UIN: "S8979373D", Name: "Tan Xiao Hui"}
+	phone := enrolling{s, authority, eraseOld}.enrol(t, ann, "Ann's telephone")
+	err = s.ChangePhones(
+		t.Context(), ann.UIN, func(phones []signer.Phone) ([]signer.Phone, []signer.Event, error) {
+			phones[0].RevokedAt = eraseOld
+			return phones, []signer.Event{
+				{PhoneID: phone.ID, At: eraseOld, Kind: signer.EventRemoved},
+			}, nil
+		},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := party.Party{ClientID: "shop", Name: "Shop", JWKSURL: "https://shop.test/jwks"}
+	change := func(kind party.ChangeKind, at time.Time, edits ...party.Edit) party.Change {
+		return party.Change{ClientID: "shop", At: at, By: "Mei Lin", Kind: kind, Edits: edits}
+	}
+	edit := party.Edit{Field: "jwks_url", From: "https://shop.test/jwks", To: "https://evil.test/"}
+	for _, err := range []error{
+		s.AddParty(t.Context(), p, change(party.ChangeRegistered, eraseOld)),
+		s.ChangeParty(t.Context(), p, 1, change(party.ChangeEdited, eraseOld, edit)),
+		s.RenewKeys(t.Context(), "shop", change(party.ChangeKeysRenewed, eraseNow)),
+		l.Integrate(t.Context()),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	sum := sha256.Sum256(phone.Certificate)
+	file := string(exported(t, l))
+	for _, want := range []string{
+		`"request_id":"phone/` + phone.ID + `","seq":1`, `"kind":"enrolled"`,
+		hex.EncodeToString(sum[:]),
+		`"request_id":"phone/` + phone.ID + `","seq":2`, `"kind":"removed"`,
+		`"request_id":"party/shop","seq":3`, `"by":"Mei Lin"`, "https://evil.test/",
+	} {
+		if !strings.Contains(file, want) {
+			t.Errorf("the audit log has no %s", want)
+		}
+	}
+	for _, mark := range []string{ann.UIN, ann.Name, ann.Hash(), "telephone"} {
+		if strings.Contains(file, mark) {
+			t.Errorf("the audit log names a person: %s", mark)
+		}
+	}
+
+	sweeper := ninety(s)
+	sweeper.Policy.Phones, sweeper.Policy.Changes = 90*day, 90*day
+	erased, err := sweeper.Sweep(t.Context())
+	if err != nil || erased[retention.Phones] != 1 || erased[retention.Changes] != 2 {
+		t.Fatalf("erased %v, %v", erased, err)
+	}
+	err = s.RenewKeys(t.Context(), "shop", change(party.ChangeKeysRenewed, eraseNow))
+	if err := errors.Join(err, l.Integrate(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	after := exported(t, l)
+	if r := verified(t, after, audit.Trust{Key: l.Signer.Key()}); r.Erased != 4 {
+		t.Errorf("%d events were erased, want 4", r.Erased)
+	}
+	if strings.Contains(string(after), "phone/") || strings.Contains(string(after), "evil.test") ||
+		!strings.Contains(string(after), `"request_id":"party/shop","seq":4`) {
+		t.Errorf("the log after the sweep:\n%s", after)
 	}
 }

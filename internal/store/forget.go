@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"time"
 
@@ -48,7 +47,13 @@ func (s *Store) ForgetRequest(
 		if err != nil {
 			return err
 		}
-		if err := s.eraseEvents(ctx, tx, id, now, reveals); err != nil {
+		leaves, err := tx.eraseTexts(
+			ctx, id, func(_ time.Time, detail string) bool { return reveals(detail) },
+		)
+		if err != nil {
+			return err
+		}
+		if err := s.noteErasure(ctx, tx, now, leaves); err != nil {
 			return err
 		}
 		// the payload of a renewal is a number
@@ -62,43 +67,14 @@ func (s *Store) ForgetRequest(
 	})
 }
 
-// eraseEvents defers the erasure of the events of a request whose detail reveals a person. They
-// keep their numbers, and their indexes in the audit log.
-func (s *Store) eraseEvents(
-	ctx context.Context, tx *tx, id string, now time.Time, reveals func(text string) bool,
-) error {
-	var leaves []int64
-	err := tx.read(
-		ctx, `SELECT seq, leaf, detail FROM events WHERE request_id = $1`, []any{id},
-		func(rows *sql.Rows) error {
-			var seq int64
-			var leaf sql.NullInt64
-			var detail string
-			err := rows.Scan(&seq, &leaf, &detail)
-			if err != nil || !reveals(detail) {
-				return err
-			}
-			if !leaf.Valid {
-				return errors.New("an event is not in the audit log yet; try again")
-			}
-			leaves = append(leaves, leaf.Int64)
-			tx.must(
-				`UPDATE events SET kind = $3, detail = '' WHERE request_id = $1 AND seq = $2`, id,
-				seq, audit.KindErased,
-			)
-			return nil
-		},
-	)
-	if err != nil {
-		return err
-	}
-	return s.noteErasure(ctx, tx, now, leaves)
-}
-
 // ForgetPhones implements retention.People.
 func (s *Store) ForgetPhones(
-	ctx context.Context, uin string, forget func(*signer.Phone) error,
+	ctx context.Context, uin, by string, now time.Time, forget func(*signer.Phone) error,
 ) (n int, err error) {
+	leaf, err := encodeOperatorLeaf(text(by), "")
+	if err != nil {
+		return 0, err
+	}
 	err = s.changePerson(ctx, uin, func(ctx context.Context, tx *tx) error {
 		var phones []signer.Phone
 		err := tx.read(ctx, selectPhones+phonesOf, []any{uin}, collectPhones(&phones))
@@ -114,6 +90,10 @@ func (s *Store) ForgetPhones(
 					credential = '' WHERE id = $1`,
 				p.ID, p.UIN, p.Name, base64.StdEncoding.EncodeToString(p.Certificate),
 				micros(p.RevokedAt),
+			)
+			tx.must(
+				followEvent, audit.PhoneTrail+p.ID, micros(now), string(request.EventForgotten),
+				leaf,
 			)
 		}
 		tx.put(`DELETE FROM phone_events WHERE uin = $1`, uin)

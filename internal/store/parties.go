@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/party"
 )
 
@@ -188,7 +189,14 @@ func (s *Store) changeParties(
 	if !isText(c.ClientID) {
 		return party.ErrUnknown
 	}
+	leaf, err := encodeOperatorLeaf(text(c.By), edits)
+	if err != nil {
+		return err
+	}
 	return s.writers.do(ctx, target{key: partiesTopic}, func(ctx context.Context, tx *tx) error {
+		if err := s.lock(ctx, tx, partiesTopic); err != nil {
+			return err
+		}
 		if err := change(ctx, tx); err != nil {
 			return fmt.Errorf("changing a relying party: %w", err)
 		}
@@ -201,6 +209,7 @@ func (s *Store) changeParties(
 			string(c.Kind),
 			edits,
 		)
+		tx.must(followEvent, audit.PartyTrail+c.ClientID, micros(c.At), string(c.Kind), leaf)
 		return nil
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/signer"
 )
 
@@ -31,6 +32,7 @@ func (s *Store) ChangePhones(
 		if err != nil {
 			return err
 		}
+		enrolled := map[string][]byte{} // certificates by id
 		for _, p := range changed {
 			// This writes immediately, because the next change of the transaction may be for the
 			// same person.
@@ -42,6 +44,7 @@ func (s *Store) ChangePhones(
 				p.ID, text(p.Name), micros(p.ActiveAt), micros(p.RevokedAt), credential,
 			}
 			if !known[p.ID] {
+				enrolled[p.ID] = p.Certificate
 				query, args = insertPhone, []any{
 					p.ID, p.UIN, p.Serial, text(p.Name),
 					base64.StdEncoding.EncodeToString(p.Certificate), micros(p.EnrolledAt),
@@ -61,7 +64,12 @@ func (s *Store) ChangePhones(
 			if err != nil {
 				return err
 			}
+			leaf, err := encodePhoneLeaf(e.Detail, enrolled[e.PhoneID])
+			if err != nil {
+				return err
+			}
 			tx.put(insertPhoneEvent, uin, e.PhoneID, micros(e.At), string(e.Kind), detail)
+			tx.must(followEvent, audit.PhoneTrail+e.PhoneID, micros(e.At), string(e.Kind), leaf)
 		}
 		return nil
 	})

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -289,6 +291,42 @@ func encodePhoneDetail(d signer.Detail) (string, error) {
 	b, err := json.Marshal(phoneDetailRow{rowVersion, phoneDetailMembers(d)})
 	if err != nil {
 		return "", fmt.Errorf("encoding an event of a phone: %w", err)
+	}
+	return string(b), nil
+}
+
+// phoneLeafRow is events.detail of an event of a phone. It has no name, because the audit log names
+// no person. The certificate, by its hash, is evidence of whose phone it is.
+type phoneLeafRow struct {
+	phoneDetailRow
+	Certificate string `json:"certificate_sha256,omitempty"`
+}
+
+func encodePhoneLeaf(d signer.Detail, certificate []byte) (string, error) {
+	d.Name = ""
+	row := phoneLeafRow{phoneDetailRow: phoneDetailRow{rowVersion, phoneDetailMembers(d)}}
+	if certificate != nil {
+		sum := sha256.Sum256(certificate)
+		row.Certificate = hex.EncodeToString(sum[:])
+	}
+	b, err := json.Marshal(row)
+	if err != nil {
+		return "", fmt.Errorf("encoding an event of a phone: %w", err)
+	}
+	return string(b), nil
+}
+
+// operatorLeafRow is events.detail of what an operator did to a relying party or a phone.
+type operatorLeafRow struct {
+	V     int             `json:"v,omitempty"`
+	By    string          `json:"by"`
+	Edits json.RawMessage `json:"edits,omitempty"` // party_changes.edits
+}
+
+func encodeOperatorLeaf(by, edits string) (string, error) {
+	b, err := json.Marshal(operatorLeafRow{rowVersion, by, json.RawMessage(edits)})
+	if err != nil {
+		return "", fmt.Errorf("encoding a change of a relying party: %w", err)
 	}
 	return string(b), nil
 }
