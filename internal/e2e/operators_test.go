@@ -182,6 +182,7 @@ func TestOperators(t *testing.T) {
 		{"GET", "/console/audit.jsonl", 403, allowed, allowed},
 		{"POST", "/console/requests/x/cancel", 403, allowed, allowed},
 		{"POST", "/console/requests/x/resend", 403, allowed, allowed},
+		{"POST", "/console/webhooks/resend", 403, allowed, allowed},
 		{"POST", "/console/requests/x/seal", 403, allowed, allowed},
 		{"POST", "/console/requests/x/abort", 403, allowed, allowed},
 		{"GET", "/console/doctor", allowed, allowed, allowed},

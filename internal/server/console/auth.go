@@ -53,7 +53,8 @@ func needs(r *http.Request) Role {
 		return Operator
 	case read, r.URL.Path == "/console/logout":
 		return Viewer
-	case strings.HasPrefix(r.URL.Path, "/console/requests/"), last == "test", last == doctorPath:
+	case strings.HasPrefix(r.URL.Path, "/console/requests/"),
+		r.URL.Path == "/console/webhooks/resend", last == "test", last == doctorPath:
 		return Operator
 	}
 	return Admin
