@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/signet-sign/signet/internal/party/partytest"
 )
 
 const folder = "../../api/vectors"
@@ -163,5 +166,48 @@ func TestJudges(t *testing.T) {
 		if webhooks.judge(v) == nil {
 			t.Errorf("%s: the opposite passes", v.Name)
 		}
+	}
+}
+
+// TestPython: an independent implementation, with PyJWT, judges webhooks and signatures as the
+// files say, and notices a file that says otherwise.
+func TestPython(t *testing.T) {
+	const python = "/usr/bin/python3" // Debian's, which sees Debian's packages
+	if err := exec.Command(python, "-c", "import jwt, cryptography").Run(); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("install python3-jwt and python3-cryptography: ", err)
+		}
+		t.Skip("needs python3-jwt and python3-cryptography: ", err)
+	}
+	judge := func(folder string) string {
+		t.Helper()
+		out, err := exec.Command(python, "testdata/judge.py", folder).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		return string(out)
+	}
+	if out := judge(folder); out != "" {
+		t.Errorf("Python judges otherwise:\n%s", out)
+	}
+
+	var tokens tokenFile
+	read(t, "tokens.json", &tokens)
+	var webhooks webhookFile
+	read(t, "webhooks.json", &webhooks)
+	tokens.Tokens[0].Authorization = changed(partytest.Key{}, tokens.Tokens[0].Authorization)
+	webhooks.Webhooks[0].Accepted = false
+	other := t.TempDir()
+	for name, content := range map[string]any{"tokens.json": tokens, "webhooks.json": webhooks} {
+		text, err := json.Marshal(content)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(other, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out := judge(other); out != "webhook ordinary\ntoken initiate: ordinary\n" {
+		t.Errorf("Python says of changed files:\n%s", out)
 	}
 }
