@@ -36,6 +36,7 @@ var imports = map[string]string{
 
 	// domain
 	"internal/audit":     "",
+	"internal/operator":  "",
 	"internal/safehttp":  "",
 	"internal/party":     "internal/safehttp",
 	"internal/token":     "api internal/party",
@@ -45,7 +46,7 @@ var imports = map[string]string{
 	"internal/retention": "internal/request internal/signer",
 
 	// storage
-	"internal/store":     "api internal/audit internal/deployment internal/party internal/token internal/calllog internal/request internal/retention internal/signer internal/vault",
+	"internal/store":     "api internal/audit internal/deployment internal/operator internal/party internal/token internal/calllog internal/request internal/retention internal/signer internal/vault",
 	"internal/documents": "internal/deployment internal/request",
 	"internal/vault":     "internal/request",
 
@@ -63,7 +64,7 @@ var imports = map[string]string{
 	"internal/server/rpapi":    "api internal/token internal/calllog internal/server/httpx internal/server/security internal/request internal/server/limit",
 	"internal/server/portal":   "api pades internal/party internal/server/login internal/server/httpx internal/server/ui internal/request internal/signer internal/server/limit",
 	"internal/server/phone":    "api internal/party internal/server/login internal/server/httpx internal/server/security internal/server/ui internal/request internal/signer internal/server/limit",
-	"internal/server/console":  "api internal/audit internal/party internal/calllog internal/safehttp internal/server/httpx internal/server/security internal/server/ui internal/request",
+	"internal/server/console":  "api internal/audit internal/operator internal/party internal/calllog internal/safehttp internal/server/httpx internal/server/security internal/server/ui internal/request",
 	"internal/server/control":  "api internal/calllog internal/fault internal/party internal/server/httpx internal/request internal/signer",
 	"internal/server/sandbox":  "api client internal/keydir pades/pdf internal/server/httpx internal/server/ui internal/signer",
 

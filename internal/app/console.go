@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/internal/operator"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/console"
@@ -31,6 +32,7 @@ func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) e
 		Metrics: a.consoleMetrics,
 		Calls:   a.store, Recorder: a.calls, Audit: a.audit, Streams: a.streams(),
 		Password: a.Config.ConsolePassword,
+		Sessions: &operator.Sessions{Store: a.store, Now: a.now},
 	}
 	if a.wall == nil { // the service
 		c.Doctor = a.doctor

@@ -271,12 +271,55 @@ func TestOperators(t *testing.T) {
 	}
 }
 
+// TestOperatorSessionsSurvive: a session holds after a restart, and what ended before it does not.
+func TestOperatorSessionsSurvive(t *testing.T) {
+	provider := newOperatorProvider(t)
+	control := freeAddr(t)
+	c := config(partytest.Start(t))
+	c.Control, c.PublicURL, c.Data, c.AllowPrivate = control, "https://sign.test", t.TempDir(), true
+	c.ConsoleOIDCIssuer, c.ConsoleOIDCClientID = provider.URL, "console"
+	c.ConsoleURL, c.ConsoleRoleClaim = "http://"+control, "groups"
+	c.ConsoleRoles = app.List{"audit=viewer"}
+	stop := running(t, c)
+	login := func(name string) *operator {
+		t.Helper()
+		provider.claims = map[string]any{"sub": name, "email": name, "groups": "audit"}
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := &operator{t, "http://" + control, http.Client{Jar: jar}}
+		if got := o.do("GET", "/console/", nil); got.status != http.StatusOK {
+			t.Fatalf("login: %d", got.status)
+		}
+		o.client.CheckRedirect = func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}
+		return o
+	}
+	stays, leaves := login("ann"), login("bob")
+	u, _ := url.Parse(stays.control)
+	cookies := leaves.client.Jar.Cookies(u)
+	leaves.do("POST", "/console/logout", nil)
+	leaves.client.Jar.SetCookies(u, cookies)
+	stop()
+	running(t, c)
+	page := stays.do("GET", "/console/sessions", nil)
+	if page.status != http.StatusOK || !strings.Contains(page.body, "ann") ||
+		strings.Contains(page.body, "bob") {
+		t.Errorf("after the restart: %d %s", page.status, page.body)
+	}
+	if got := leaves.do("GET", "/console/sessions", nil); got.status != http.StatusSeeOther {
+		t.Errorf("a session that was ended before the restart: %d", got.status)
+	}
+}
+
 // running runs the service until the test ends.
-func running(t *testing.T, c app.Config) {
+func running(t *testing.T, c app.Config) (stop func()) {
 	t.Helper()
 	a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	runApp(t, a)
+	return runApp(t, a)
 }

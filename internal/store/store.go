@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/signet-sign/signet/internal/operator"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/signer"
@@ -103,6 +104,8 @@ var (
 
 	_ party.Store = (*Store)(nil)
 	_ vault.Keys  = (*Store)(nil)
+
+	_ operator.Store = (*Store)(nil)
 )
 
 // Open opens the database, migrates its schema, and releases the jobs that a process which died had

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
 	"net/http"
 	"path"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/signet-sign/signet/internal/operator"
+	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/security"
 )
 
@@ -65,9 +68,9 @@ type operatorKey struct{}
 
 // who is the operator of a request.
 type who struct {
-	name    string
-	role    Role
-	session *session // nil without a login by OpenID Connect
+	name     string
+	role     Role
+	loggedIn bool // by OpenID Connect
 }
 
 func operatorOf(ctx context.Context) who {
@@ -92,15 +95,19 @@ func (c *Console) Guard(next http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(c.Password))
 	turn := make(chan struct{}, 1)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if s, ok := c.sessionOf(r); ok {
-			c.serveAs(w, r, who{s.Name, s.Role, s}, "oidc", next)
+		switch s, err := c.sessionOf(r); {
+		case err == nil:
+			c.serveAs(w, r, who{s.Name, ParseRole(s.Role), true}, "oidc", next)
+			return
+		case !errors.Is(err, operator.ErrNoSession):
+			c.Kit.Error(w, r, httpx.Fault(w, r, c.Log, "reading an operator's session", err), "")
 			return
 		}
 		user, password, ok := r.BasicAuth()
 		got := sha256.Sum256([]byte(password))
 		if c.Password != "" && ok && subtle.ConstantTimeCompare(got[:], want[:]) == 1 &&
 			operatorName(user) != "" {
-			c.serveAs(w, r, who{operatorName(user), Admin, nil}, "password", next)
+			c.serveAs(w, r, who{operatorName(user), Admin, false}, "password", next)
 			return
 		}
 		if password != "" {

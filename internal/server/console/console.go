@@ -26,6 +26,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/operator"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/httpx"
@@ -80,7 +81,8 @@ type Console struct {
 	RoleClaim string
 	Roles     map[string]Role
 
-	sessions sessions
+	// Sessions are those that Accept begins, on all nodes.
+	Sessions *operator.Sessions
 }
 
 // Login sends an operator's browser to the identity provider. Package login implements it.

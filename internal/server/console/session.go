@@ -1,107 +1,19 @@
 package console
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
-	"sync"
-	"time"
 
+	"github.com/signet-sign/signet/internal/operator"
 	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/security"
 )
 
-// Limits of a session: it ends after an hour without a request, and eight hours after its login.
-const (
-	sessionIdle = time.Hour
-	sessionLife = 8 * time.Hour
-)
-
 // sessionCookie is sent to the whole control listener, whose /metrics the session opens too.
 const sessionCookie = "signet_console"
-
-// session is one login of an operator.
-type session struct {
-	Subject string // at the provider
-	Name    string
-	Role    Role
-	Begun   time.Time
-	Seen    time.Time // time of the newest request
-	Address string    // of the login
-	Browser string    // user agent of the login
-}
-
-// sessions are the sessions of this process, by the SHA-256 of their secrets. A restart ends them;
-// the provider's own session then logs an operator in without a question.
-type sessions struct {
-	mu   sync.Mutex
-	list map[[sha256.Size]byte]*session
-}
-
-// add begins a session and returns its secret.
-func (s *sessions) add(new session) (secret string) {
-	secret = rand.Text()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.list == nil {
-		s.list = map[[sha256.Size]byte]*session{}
-	}
-	s.list[sha256.Sum256([]byte(secret))] = &new
-	return secret
-}
-
-// find returns a copy of the session with the secret, and notes that it was used.
-func (s *sessions) find(secret string, now time.Time) (session, bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.expire(now)
-	found, ok := s.list[sha256.Sum256([]byte(secret))]
-	if !ok {
-		return session{}, false
-	}
-	found.Seen = now
-	return *found, true
-}
-
-// all returns the sessions by the names that [sessions.end] takes.
-func (s *sessions) all(now time.Time) map[string]session {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.expire(now)
-	all := make(map[string]session, len(s.list))
-	for id, one := range s.list {
-		all[sessionName(id)] = *one
-	}
-	return all
-}
-
-// end ends the session with this name, if there is one.
-func (s *sessions) end(name string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id := range s.list {
-		if sessionName(id) == name {
-			delete(s.list, id)
-		}
-	}
-}
-
-func (s *sessions) expire(now time.Time) {
-	for id, one := range s.list {
-		if now.Sub(one.Seen) >= sessionIdle || now.Sub(one.Begun) >= sessionLife {
-			delete(s.list, id)
-		}
-	}
-}
-
-// sessionName is the name of a session on pages. It opens nothing: only the secret does.
-func sessionName(id [sha256.Size]byte) string { return hex.EncodeToString(id[:8]) }
 
 // Accept begins the session of an operator whom the identity provider has logged in (package login,
 // Config.Accept). The role is the highest that the claim gives; an operator without one is refused.
@@ -126,13 +38,15 @@ func (c *Console) Accept(
 	if role == NoRole || operatorName(name) == "" {
 		return errors.New("the claim " + c.RoleClaim + " gives the operator no role")
 	}
-	now := c.Now()
 	address, _, _ := net.SplitHostPort(r.RemoteAddr)
-	secret := c.sessions.add(session{
-		Subject: subject, Name: operatorName(name), Role: role, Begun: now, Seen: now,
-		Address: address, Browser: operatorName(r.UserAgent()),
+	secret, err := c.Sessions.Begin(r.Context(), operator.Session{
+		Subject: subject, Name: operatorName(name), Role: role.String(), Address: address,
+		Browser: operatorName(r.UserAgent()),
 	})
-	http.SetCookie(w, httpx.NewCookie(sessionCookie, secret, "/", c.URL, sessionLife))
+	if err != nil {
+		return err
+	}
+	http.SetCookie(w, httpx.NewCookie(sessionCookie, secret, "/", c.URL, operator.Life))
 	http.Redirect(w, r, returnTo, http.StatusSeeOther)
 	return nil
 }
@@ -158,17 +72,19 @@ func (c *Console) LoginFailed(w http.ResponseWriter, r *http.Request, status int
 	c.Kit.Error(w, r, status, "")
 }
 
-// sessionOf returns the session of a request.
-func (c *Console) sessionOf(r *http.Request) (*session, bool) {
+// sessionOf returns the session of a request. The error is operator.ErrNoSession if there is none.
+func (c *Console) sessionOf(r *http.Request) (operator.Session, error) {
+	err := operator.ErrNoSession
 	if c.Login == nil {
-		return nil, false
+		return operator.Session{}, err
 	}
 	for _, cookie := range r.CookiesNamed(httpx.CookieName(sessionCookie, "/", c.URL)) {
-		if s, ok := c.sessions.find(cookie.Value, c.Now()); ok {
-			return &s, true
+		var s operator.Session
+		if s, err = c.Sessions.Find(r.Context(), cookie.Value); err == nil {
+			return s, nil
 		}
 	}
-	return nil, false
+	return operator.Session{}, err
 }
 
 // login is GET /console/login: it sends the browser to the identity provider.
@@ -185,25 +101,30 @@ func loginURL(next string) string { return "/console/login?next=" + url.QueryEsc
 // logout ends the operator's own session.
 func (c *Console) logout(w http.ResponseWriter, r *http.Request) error {
 	for _, cookie := range r.CookiesNamed(httpx.CookieName(sessionCookie, "/", c.URL)) {
-		c.sessions.end(sessionName(sha256.Sum256([]byte(cookie.Value))))
+		if err := c.Sessions.Leave(r.Context(), cookie.Value); err != nil {
+			return err
+		}
 	}
 	http.SetCookie(w, httpx.NewCookie(sessionCookie, "", "/", c.URL, -1))
 	c.Kit.Show(w, r, c.Log, http.StatusOK, LoggedOut{})
 	return nil
 }
 
-// listSessions shows the sessions of this process.
+// listSessions shows the sessions of all nodes.
 func (c *Console) listSessions(w http.ResponseWriter, r *http.Request) error {
 	me := operatorOf(r.Context())
 	page := SessionsPage{Login: c.Login != nil, Name: me.name, Role: me.role.String()}
-	page.LoggedIn, page.MayEnd = me.session != nil, me.role >= Admin
-	for id, s := range c.sessions.all(c.Now()) {
+	page.LoggedIn, page.MayEnd = me.loggedIn, me.role >= Admin
+	all, err := c.Sessions.All(r.Context())
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
 		page.Sessions = append(page.Sessions, SessionRow{
-			ID: id, Name: s.Name, Role: s.Role.String(), Begun: s.Begun, Seen: s.Seen,
+			ID: s.Label(), Name: s.Name, Role: s.Role, Begun: s.Begun, Seen: s.Seen,
 			Address: s.Address, Browser: s.Browser,
 		})
 	}
-	slices.SortFunc(page.Sessions, func(a, b SessionRow) int { return b.Seen.Compare(a.Seen) })
 	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
 	return nil
 }
@@ -211,7 +132,9 @@ func (c *Console) listSessions(w http.ResponseWriter, r *http.Request) error {
 // endSession ends a session, of any operator.
 func (c *Console) endSession(w http.ResponseWriter, r *http.Request) error {
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	c.sessions.end(r.PostFormValue("session"))
+	if err := c.Sessions.End(r.Context(), r.PostFormValue("session")); err != nil {
+		return err
+	}
 	http.Redirect(w, r, "/console/sessions", http.StatusSeeOther)
 	return nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/operator"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/request"
@@ -124,6 +125,7 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 			Registry: parties, Store: w.store, Policy: policy, Now: clock, Rand: rand.Reader,
 		},
 		Keys:      party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy), Now: clock}),
+		Sessions:  &operator.Sessions{Store: w.store, Now: clock},
 		PublicURL: "http://sign.test",
 		Kit:       kit, Now: clock, Log: log,
 		Certificates: authority.Certificates,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/operator"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/signer"
@@ -36,6 +37,7 @@ type Memory struct {
 	parties     parties
 	calls       []calllog.Record // newest first
 	keys        []vault.Key
+	sessions    []operator.Session
 	lastCall    int64
 	swept       time.Time // the latest sweep that was claimed
 	closed      bool

@@ -1,7 +1,7 @@
 // Package storetest is what every store must do: [Run] holds a store against the contracts of
 // request.Store, request.Lister, request.Watcher, request.Outbox, signer.Store, token.Replay,
-// party.Store, party.KeyStore, calllog.Store, vault.Keys and retention.Store, and against what
-// several of them promise together. Start at [Run].
+// party.Store, party.KeyStore, calllog.Store, operator.Store, vault.Keys and retention.Store, and
+// against what several of them promise together. Start at [Run].
 //
 // [Memory] is the reference: the same promises without a disk, for reading and for tests that need
 // no durability. The package knows nothing of SQL; what only a database can do wrong (crashes,
@@ -16,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/operator"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/retention"
@@ -37,6 +38,7 @@ type Store interface {
 	calllog.Store
 	vault.Keys
 	retention.Store
+	operator.Store
 
 	// ForgetUsed drops the used ids of tokens that had to be kept until a time before now.
 	ForgetUsed(ctx context.Context, now time.Time) (n int64, err error)
@@ -73,6 +75,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		{"calls", callTests},
 		{"document keys", documentKeyTests},
 		{"retention", retentionTests},
+		{"operators", operatorTests},
 		{"durability", durabilityTests},
 		{"nodes", nodeTests},
 	}
