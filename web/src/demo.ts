@@ -2,17 +2,24 @@
 
 import { menus } from "./lib/menu";
 import { copyButtons } from "./lib/copy";
-import { guardForms } from "./lib/forms";
-import { find } from "./lib/page";
+import { guardForms, release } from "./lib/forms";
+import { find, showLost } from "./lib/page";
 import { startPlacing } from "./place";
+import { upload } from "./lib/upload";
 
-guardForms();
-copyButtons();
 menus();
+copyButtons();
 watchRequest();
-chooseUpload();
-const placing = find<HTMLFormElement>("[data-place-form]");
-if (placing) startPlacing(placing);
+start();
+
+/** Makes what is in main work. */
+function start(): void {
+  guardForms();
+  chooseUpload();
+  sendUploads();
+  const placing = find<HTMLFormElement>("[data-place-form]");
+  if (placing) startPlacing(placing);
+}
 
 function watchRequest(): void {
   const card = find("[data-demo-request]");
@@ -43,4 +50,34 @@ function chooseUpload(): void {
   file.addEventListener("change", () => {
     if (file.files?.length) upload.checked = true;
   });
+}
+
+/** Sends a chosen file from the page, so that it can say how much has been sent. */
+function sendUploads(): void {
+  const form = find<HTMLFormElement>("[data-demo-form], [data-place-form]");
+  const file = form && find<HTMLInputElement>("input[type=file]", form);
+  const chosen = form && find<HTMLInputElement>("input[name=source][value=upload]", form);
+  if (!form || !file || !chosen) return;
+  form.addEventListener("submit", (e) => {
+    if (!chosen.checked || !file.files?.length) return;
+    e.preventDefault();
+    void send(form);
+  });
+}
+
+async function send(form: HTMLFormElement): Promise<void> {
+  const answer = await upload(form).catch(() => null);
+  showLost(answer === null);
+  if (answer && answer.url !== form.action) {
+    location.assign(answer.url); // of the request that was made
+    return;
+  }
+  const refused = answer && find("main", answer.page);
+  if (!refused) {
+    release(form);
+    return;
+  }
+  find("main")?.replaceWith(refused);
+  start();
+  scrollTo({ top: 0 });
 }

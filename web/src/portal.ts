@@ -4,10 +4,11 @@
 import { rotateCode } from "./lib/code";
 import { countDown } from "./lib/countdown";
 import { showDocument } from "./lib/document";
-import { formUnderway, guardForms } from "./lib/forms";
+import { formUnderway, guardForms, release } from "./lib/forms";
 import { Live, type State } from "./lib/live";
 import { menus } from "./lib/menu";
 import { announce, find, findAll, memory, showLost, text } from "./lib/page";
+import { upload } from "./lib/upload";
 import { startReview } from "./review";
 import type { Viewer } from "./viewer";
 
@@ -137,16 +138,13 @@ function checkDocuments(): void {
 }
 
 async function check(form: HTMLFormElement, file: File): Promise<void> {
-  const [answer, bytes] = await Promise.all([fetch(form.action, { method: "POST", body: new FormData(form) }), file.arrayBuffer()]).catch(
-    () => [null, null] as const,
-  );
-  const page = answer && new DOMParser().parseFromString(await answer.text(), "text/html");
+  const [answer, bytes] = await Promise.all([upload(form), file.arrayBuffer()]).catch(() => [null, null] as const);
+  const page = answer?.page;
   const result = page && find("[data-verify]", page);
   const old = find("[data-verify]");
   if (!result || !old) {
     showLost(true);
-    delete form.dataset["sent"];
-    for (const busy of findAll(".busy", form)) busy.classList.remove("busy");
+    release(form);
     return;
   }
   showLost(false);

@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/big"
 	"net/http"
@@ -38,6 +39,7 @@ type site struct {
 	pages map[string]Sample // below /gallery/
 
 	missing string // path of a file of the bundle that is not served
+	refuse  bool   // the demo refuses documents
 
 	mu       sync.Mutex
 	live     map[string]any // answer of every state and events URL
@@ -190,7 +192,21 @@ func newSite(t *testing.T) *site {
 		func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
 	)
 	mux.HandleFunc("POST /verify", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
 		if err := s.kit.Render(w, r, 200, s.pages["verify-passed"].Page); err != nil {
+			t.Error(err)
+		}
+	})
+	mux.HandleFunc("POST /demo/requests", func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		s.mu.Lock()
+		refuse := s.refuse
+		s.mu.Unlock()
+		if !refuse {
+			http.Redirect(w, r, "/gallery/demo-request", http.StatusSeeOther)
+			return
+		}
+		if err := s.kit.Render(w, r, 400, s.pages["demo-home-refused"].Page); err != nil {
 			t.Error(err)
 		}
 	})

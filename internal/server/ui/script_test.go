@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -855,6 +856,59 @@ func TestDownloadInPerCent(t *testing.T) {
 		eventually(part+` >= 50 && `+part+` < 100`),
 		eventually(`document.querySelector(".sheet.drawn") !== null`),
 	)
+}
+
+// TestUploadInPerCent sends a file over a slow network: the page says how much of it has been sent,
+// and shows the answer. On the demo a request that was made is the next page, and a refusal is
+// shown on the same page, whose form can be sent again.
+func TestUploadInPerCent(t *testing.T) {
+	s := newSite(t)
+	file := filepath.Join(t.TempDir(), "large.pdf")
+	if err := os.WriteFile(file, testPDF(500), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := openBrowser(t)
+	slow := func(ctx context.Context, target *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, target, network.Enable, network.EnableParams{}); err != nil {
+			return err
+		}
+		_, err := cdp.Call(
+			ctx, target, network.EmulateNetworkConditionsByRule,
+			network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{{
+				DownloadThroughput: -1, UploadThroughput: float64(info.Size()) / 3, // bytes a second
+			}}},
+		)
+		return err
+	}
+	const part = `parseInt(document.querySelector(".upload-part")?.textContent)`
+	sent := func(field, button string) {
+		t.Helper()
+		do(t, ctx,
+			chromedp.SetUploadFiles(chromedp.CSS(field), []string{file}),
+			chromedp.Func(slow),
+			click(button),
+			eventually(part+` > 0 && `+part+` < 100 && document.querySelector("form progress").value === `+part),
+		)
+	}
+	do(t, ctx, window(390, 844, false), chromedp.Navigate(s.page("verify")))
+	sent("#verify-file", "[data-verify-form] button")
+	do(t, ctx, eventually(`document.querySelector("[data-verified]")?.hidden === false`))
+
+	do(t, ctx, chromedp.Navigate(s.page("demo-home")))
+	s.mu.Lock()
+	s.refuse = true
+	s.mu.Unlock()
+	sent("#demo-file", "[data-demo-form] button[type=submit]")
+	do(t, ctx, eventually(`document.querySelector("main [role=alert]") !== null && location.pathname === "/gallery/demo-home"`))
+	s.mu.Lock()
+	s.refuse = false
+	s.mu.Unlock()
+	sent("#demo-file", "[data-demo-form] button[type=submit]")
+	do(t, ctx, eventually(`location.pathname === "/gallery/demo-request"`))
 }
 
 // TestPrint shows that a page on paper has no controls, is not cut at the edge of a window that

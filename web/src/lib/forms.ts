@@ -23,9 +23,12 @@ export function guardForms(): void {
   }
   addEventListener("pageshow", () => {
     leaving = 0;
-    for (const form of findAll<HTMLFormElement>("form[data-sent]")) {
-      delete form.dataset["sent"];
-      for (const b of findAll(".busy", form)) b.classList.remove("busy");
-    }
+    findAll<HTMLFormElement>("form[data-sent]").forEach(release);
   });
+}
+
+/** Lets a form be sent again. */
+export function release(form: HTMLFormElement): void {
+  delete form.dataset["sent"];
+  for (const b of findAll(".busy", form)) b.classList.remove("busy");
 }
