@@ -325,6 +325,10 @@ type Party struct {
 	JWKS        map[string]any `yaml:"jwks"`
 	RedirectURL string         `yaml:"redirect_url"`
 	WebhookURL  string         `yaml:"webhook_url"` // may be empty
+	// Signers may save and print the document before they sign it.
+	AllowDownload bool `yaml:"allow_download"`
+	// Signers proceed to sign only when they have seen every page; the trail says so.
+	RequireAllPages bool `yaml:"require_all_pages"`
 	// PNG, JPEG or WebP file, shown to signers from this origin; may be empty
 	Logo string `yaml:"logo"`
 }
@@ -387,6 +391,7 @@ func (c *Config) registered() (parties []party.Party, logos []party.Logo, err er
 		list[i] = party.Party{
 			ClientID: p.ClientID, Name: p.Name,
 			JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL, WebhookURL: p.WebhookURL,
+			AllowDownload: p.AllowDownload, RequireAllPages: p.RequireAllPages,
 		}
 		if len(p.JWKS) > 0 {
 			jwks, err := json.Marshal(p.JWKS)

@@ -53,7 +53,7 @@ func TestBackup(t *testing.T) {
 	}
 	_, err = w.Open(ctx, ids[0], signerAlice)
 	if err == nil {
-		_, err = w.Proceed(ctx, ids[0], signerAlice)
+		_, err = w.Proceed(ctx, ids[0], signerAlice, request.SeenUnasked)
 	}
 	if err = cmp.Or(err, w.phones.Approve(ctx, ids[0], signerAlice), w.worker.Drain(ctx)); err != nil {
 		t.Fatal(err)

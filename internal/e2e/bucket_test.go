@@ -275,7 +275,7 @@ func TestBucketStrays(t *testing.T) {
 	}
 	_, err = w.Open(ctx, in.RequestID, signerAlice)
 	if err == nil {
-		_, err = w.Proceed(ctx, in.RequestID, signerAlice)
+		_, err = w.Proceed(ctx, in.RequestID, signerAlice, request.SeenUnasked)
 	}
 	err = cmp.Or(err, w.phones.Approve(ctx, in.RequestID, signerAlice), w.worker.Drain(ctx))
 	if err != nil {

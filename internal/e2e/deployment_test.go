@@ -220,7 +220,7 @@ func TestRestoreOlderDatabase(t *testing.T) {
 		t.Helper()
 		_, err := w.Open(ctx, id, signerAlice)
 		if err == nil {
-			_, err = w.Proceed(ctx, id, signerAlice)
+			_, err = w.Proceed(ctx, id, signerAlice, request.SeenUnasked)
 		}
 		if err = cmp.Or(err, w.phones.Approve(ctx, id, signerAlice), w.worker.Drain(ctx)); err != nil {
 			t.Fatal(err)

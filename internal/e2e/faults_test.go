@@ -96,7 +96,7 @@ func journey(ctx context.Context, w *world, p *points, told func(...string)) err
 		return func() error { _, err := w.Open(ctx, id, signerAlice); return err }
 	}
 	proceed := func(id string) func() error {
-		return func() error { _, err := w.Proceed(ctx, id, signerAlice); return err }
+		return func() error { _, err := w.Proceed(ctx, id, signerAlice, request.SeenUnasked); return err }
 	}
 	cancel := func(id string) func() error { return func() error { return w.Cancel(ctx, shop, id) } }
 	work := func() error { return w.worker.Drain(ctx) }

@@ -93,7 +93,7 @@ func testMigrateFirst(t *testing.T, driver, database string, dialect *strings.Re
 		}
 	}
 	open := func(id string) error { _, err := w.Open(ctx, id, signerAlice); return err }
-	proceed := func(id string) error { _, err := w.Proceed(ctx, id, signerAlice); return err }
+	proceed := func(id string) error { _, err := w.Proceed(ctx, id, signerAlice, request.SeenUnasked); return err }
 	approve := func(id string) error { return w.phones.Approve(ctx, id, signerAlice) }
 	cancel := func(id string) error { return w.Cancel(ctx, shop, id) }
 	bring("signed", open, proceed, approve)

@@ -104,7 +104,7 @@ func (n *domainNode) call(ctx context.Context, in call, r *api.Initiated) (outco
 	case "open":
 		_, err = n.Open(ctx, r.RequestID, p)
 	case "proceed":
-		_, err = n.Proceed(ctx, r.RequestID, p)
+		_, err = n.Proceed(ctx, r.RequestID, p, request.SeenUnasked)
 	case "approve":
 		err = n.phones.Approve(ctx, r.RequestID, p)
 	case "reject":

@@ -24,6 +24,9 @@ type Party struct {
 	// where the service sends the signed document; if empty, the party gets it with the result
 	WebhookURL string
 
+	AllowDownload   bool // signers may save and print the document before they sign it
+	RequireAllPages bool // signers proceed to sign only when they have seen every page
+
 	// Disabled makes the service refuse the party's calls. Its requests continue: signers can sign,
 	// and webhooks are sent.
 	Disabled bool
@@ -54,6 +57,8 @@ const (
 	FieldJWKS     Field = "jwks_url"
 	FieldRedirect Field = "redirect_url"
 	FieldWebhook  Field = "webhook_url"
+	FieldDownload Field = "allow_download"
+	FieldAllPages Field = "require_all_pages"
 )
 
 // Problems returns what is wrong with the registration, by field. It judges addresses by the policy

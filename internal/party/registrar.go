@@ -258,5 +258,15 @@ func edits(from, to Party) (list []Edit) {
 	secret(FieldJWKS, from.JWKSURL, to.JWKSURL)
 	secret(FieldRedirect, from.RedirectURL, to.RedirectURL)
 	secret(FieldWebhook, from.WebhookURL, to.WebhookURL)
+	text(FieldDownload, yes(from.AllowDownload), yes(to.AllowDownload))
+	text(FieldAllPages, yes(from.RequireAllPages), yes(to.RequireAllPages))
 	return list
+}
+
+// yes returns the text of a setting, which is empty if it is off.
+func yes(on bool) string {
+	if on {
+		return "yes"
+	}
+	return ""
 }

@@ -142,7 +142,7 @@ func TestWarned(t *testing.T) {
 		if _, err := w.Open(t.Context(), in.RequestID, alice); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := w.Proceed(t.Context(), in.RequestID, alice); err != nil {
+		if _, err := w.Proceed(t.Context(), in.RequestID, alice, request.SeenUnasked); err != nil {
 			t.Fatal(err)
 		}
 		events, err := w.store.Events(t.Context(), in.RequestID)

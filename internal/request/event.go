@@ -45,6 +45,7 @@ type Detail struct {
 	Phone     string `json:"phone,omitempty"`     // the phone's id
 	Places    string `json:"places,omitempty"`    // signature boxes of the document
 	SHA256    string `json:"sha256,omitempty"`    // of the signed document, in hexadecimal
+	Seen      string `json:"seen,omitempty"`      // where the signer saw every page, see [Seen]
 	Size      string `json:"size,omitempty"`      // of the document, in bytes
 	State     string `json:"state,omitempty"`     // in which the request was
 	Status    string `json:"status,omitempty"`    // that the receiver answered with

@@ -522,7 +522,7 @@ func (w *world) operations(scope scope) []*operation {
 					if w.plant.anyPerson {
 						p = people[0]
 					}
-					_, err := s.Proceed(ctx, id, p)
+					_, err := s.Proceed(ctx, id, p, SeenUnasked)
 					return err
 				},
 			},

@@ -186,7 +186,7 @@ func (w *world) in(t testing.TB, state request.State) *api.Initiated {
 		w.clock.advance(31 * time.Minute)
 		return r
 	}
-	_, err = w.Proceed(t.Context(), r.RequestID, alice)
+	_, err = w.Proceed(t.Context(), r.RequestID, alice, request.SeenUnasked)
 	do(err)
 	if state == request.StateSession {
 		return r

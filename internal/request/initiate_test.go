@@ -81,7 +81,7 @@ func TestOtherDocument(t *testing.T) {
 	if _, err := w.Open(t.Context(), r.RequestID, alice); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Proceed(t.Context(), r.RequestID, alice); err != nil {
+	if _, err := w.Proceed(t.Context(), r.RequestID, alice, request.SeenUnasked); err != nil {
 		t.Fatal(err)
 	}
 	var other bytes.Buffer

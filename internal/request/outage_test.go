@@ -157,7 +157,7 @@ func TestAbort(t *testing.T) {
 		if got := w.state(t, in.RequestID); got != request.StateLocked {
 			t.Errorf("aborted, the request is %s", got)
 		}
-		if _, err := w.Proceed(t.Context(), in.RequestID, alice); err != nil {
+		if _, err := w.Proceed(t.Context(), in.RequestID, alice, request.SeenUnasked); err != nil {
 			t.Error(err)
 		}
 		if err := w.approve(t.Context(), in.RequestID, alice); err != nil {

@@ -11,11 +11,23 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
+// Seen is where the signer says to have seen every page of the document.
+type Seen string
+
+// The places. A page of the portal asks for it if the relying party requires it.
+const (
+	SeenUnasked   Seen = ""
+	SeenViewer    Seen = "viewer"    // in the viewer, which showed each page
+	SeenElsewhere Seen = "elsewhere" // in another window, as the signer declares
+)
+
 // Proceed starts a sign session after the signer pressed Proceed to Sign. A QR code may then be
 // shown ([Service.Code]), and the relying party cannot cancel until the session ends. Proceeding
 // again starts a new session, and the old QR code stops working. After the request's own end, the
 // new session ends when the old one would have.
-func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Request, error) {
+func (s *Service) Proceed(
+	ctx context.Context, id string, p signer.Person, seen Seen,
+) (*Request, error) {
 	secret, err := s.secret()
 	if err != nil {
 		return nil, err
@@ -45,6 +57,7 @@ func (s *Service) Proceed(ctx context.Context, id string, p signer.Person) (*Req
 		}
 		detail := authDetail(p)
 		detail.EndsAt = r.Session.EndsAt.Format(time.RFC3339)
+		detail.Seen = string(seen)
 		detail.WarnedOf = strings.Join(r.Warnings, ", ")
 		e.record(now, EventProceeded, detail)
 		session = r.Clone()

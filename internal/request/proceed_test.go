@@ -16,7 +16,7 @@ func TestProceedCannotHoldOffForEver(t *testing.T) {
 	r := w.in(t, request.StateLocked)
 	w.clock.advance(30*time.Minute - time.Second)
 	for range 4 {
-		if _, err := w.Proceed(t.Context(), r.RequestID, alice); err != nil {
+		if _, err := w.Proceed(t.Context(), r.RequestID, alice, request.SeenUnasked); err != nil {
 			t.Fatal(err)
 		}
 		if got := code(w.Cancel(t.Context(), shop, r.RequestID)); got != api.CodeActiveSession {

@@ -113,7 +113,7 @@ func TestRaceCancelProceed(t *testing.T) {
 		r := w.in(t, request.StateLocked)
 		codes := together(
 			func() error { return w.Cancel(t.Context(), shop, r.RequestID) },
-			func() error { _, err := w.Proceed(t.Context(), r.RequestID, alice); return err },
+			func() error { _, err := w.Proceed(t.Context(), r.RequestID, alice, request.SeenUnasked); return err },
 		)
 		state := w.state(t, r.RequestID)
 		switch [2]string(codes) {
@@ -215,8 +215,14 @@ func TestRaceProceedProceed(t *testing.T) {
 		r := w.in(t, request.StateLocked)
 		sessions := make([]*request.Request, 2)
 		codes := together(
-			func() (err error) { sessions[0], err = w.Proceed(t.Context(), r.RequestID, alice); return err },
-			func() (err error) { sessions[1], err = w.Proceed(t.Context(), r.RequestID, alice); return err },
+			func() (err error) {
+				sessions[0], err = w.Proceed(t.Context(), r.RequestID, alice, request.SeenUnasked)
+				return err
+			},
+			func() (err error) {
+				sessions[1], err = w.Proceed(t.Context(), r.RequestID, alice, request.SeenUnasked)
+				return err
+			},
 		)
 		if count(codes, "") != 2 {
 			t.Errorf("answers %q", codes)

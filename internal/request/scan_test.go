@@ -147,7 +147,7 @@ func TestCodeIsNotTheSession(t *testing.T) {
 		}
 	}
 	// A session that starts over has other codes.
-	if _, err := w.Proceed(t.Context(), id, alice); err != nil {
+	if _, err := w.Proceed(t.Context(), id, alice, request.SeenUnasked); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Scan(t.Context(), id, value); !errors.Is(err, request.ErrStaleCode) {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/request"
 )
 
 // TestHourOfAccess: the hour begins when the document is signed, not when it was asked for or
@@ -17,7 +18,7 @@ func TestHourOfAccess(t *testing.T) {
 	if _, err := w.Open(t.Context(), in.RequestID, alice); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Proceed(t.Context(), in.RequestID, alice); err != nil {
+	if _, err := w.Proceed(t.Context(), in.RequestID, alice, request.SeenUnasked); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.approve(t.Context(), in.RequestID, alice); err != nil {

@@ -64,7 +64,7 @@ func TestEveryCell(t *testing.T) {
 		{
 			"proceed",
 			func(ctx context.Context, r *api.Initiated) error {
-				_, err := w.Proceed(ctx, r.RequestID, alice)
+				_, err := w.Proceed(ctx, r.RequestID, alice, request.SeenUnasked)
 				return err
 			},
 			[8]want{
@@ -76,7 +76,7 @@ func TestEveryCell(t *testing.T) {
 		{
 			"proceed by another person",
 			func(ctx context.Context, r *api.Initiated) error {
-				_, err := w.Proceed(ctx, r.RequestID, bob)
+				_, err := w.Proceed(ctx, r.RequestID, bob, request.SeenUnasked)
 				return err
 			},
 			[8]want{

@@ -15,7 +15,7 @@ import (
 // watchers. No request has this id.
 const partiesTopic = "parties"
 
-const partyColumns = `client_id, version, name, jwks_url, redirect_url, webhook_url, disabled, logo, created_at, changed_at`
+const partyColumns = `client_id, version, name, jwks_url, redirect_url, webhook_url, disabled, logo, created_at, changed_at, allow_download, require_all_pages`
 
 // WatchParties implements party.Store.
 func (s *Store) WatchParties() (changed <-chan struct{}, stop func()) {
@@ -72,11 +72,12 @@ func (s *Store) registrations(
 		args,
 		func(rows *sql.Rows) error {
 			var r party.Registration
-			var disabled, created, changed int64
+			var disabled, created, changed, download, all int64
 			err := rows.Scan(
 				&r.ClientID, &r.Version, &r.Name, &r.JWKSURL, &r.RedirectURL, &r.WebhookURL,
-				&disabled, &r.Logo, &created, &changed,
+				&disabled, &r.Logo, &created, &changed, &download, &all,
 			)
+			r.AllowDownload, r.RequireAllPages = download != 0, all != 0
 			r.Disabled, r.CreatedAt, r.ChangedAt = disabled != 0, instant(created), instant(changed)
 			list = append(list, r)
 			return err
@@ -93,7 +94,7 @@ func (s *Store) AddParty(ctx context.Context, p party.Party, c party.Change) err
 	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
 		n, err := tx.write(
 			ctx,
-			`INSERT INTO parties (`+partyColumns+`, picture) VALUES ($1, 1, $2, $3, $4, $5, $6, '', $7, $7, '')
+			`INSERT INTO parties (`+partyColumns+`, picture) VALUES ($1, 1, $2, $3, $4, $5, $6, '', $7, $7, $8, $9, '')
 			ON CONFLICT (client_id) DO NOTHING`,
 			p.ClientID,
 			p.Name,
@@ -102,6 +103,8 @@ func (s *Store) AddParty(ctx context.Context, p party.Party, c party.Change) err
 			p.WebhookURL,
 			bit(p.Disabled),
 			micros(c.At),
+			bit(p.AllowDownload),
+			bit(p.RequireAllPages),
 		)
 		if err == nil && n == 0 {
 			return party.ErrExists
@@ -118,7 +121,7 @@ func (s *Store) ChangeParty(
 		n, err := tx.write(
 			ctx,
 			`UPDATE parties SET version = version + 1, name = $3, jwks_url = $4, redirect_url = $5, webhook_url = $6,
-			disabled = $7, changed_at = $8 WHERE client_id = $1 AND version = $2`,
+			disabled = $7, changed_at = $8, allow_download = $9, require_all_pages = $10 WHERE client_id = $1 AND version = $2`,
 			p.ClientID,
 			version,
 			p.Name,
@@ -127,6 +130,8 @@ func (s *Store) ChangeParty(
 			p.WebhookURL,
 			bit(p.Disabled),
 			micros(c.At),
+			bit(p.AllowDownload),
+			bit(p.RequireAllPages),
 		)
 		return tx.missed(ctx, p.ClientID, n, err)
 	})

@@ -235,6 +235,7 @@ type detailMembers struct {
 	Phone         string `json:"phone,omitempty"`
 	Places        string `json:"places,omitempty"`
 	SHA256        string `json:"sha256,omitempty"`
+	Seen          string `json:"seen,omitempty"`
 	Size          string `json:"size,omitempty"`
 	State         string `json:"state,omitempty"`
 	Status        string `json:"status,omitempty"`

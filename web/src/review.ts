@@ -1,5 +1,5 @@
 // The panel of signature places: "Proceed to Sign" opens when each place has been
-// looked at on the page.
+// looked at on the page, and each page if the relying party requires it.
 
 import { announce, find, findAll, memory, text } from "./lib/page";
 import type { Viewer } from "./viewer";
@@ -16,16 +16,24 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
   const elsewhere = find<HTMLInputElement>("[data-read-document]", root);
   const key = `signet.reviewed:${root.dataset["review"] ?? ""}:${items.length}`;
   const todo = hint?.textContent ?? "";
-  const reviewed = new Set<number>();
+  const all = root.dataset["allPages"] !== undefined;
+  const pagesCount = find("[data-pages-count]", root);
+  const declared = find<HTMLInputElement>("[data-proceed] input[name=seen]", root);
+  const nextLabel = next?.textContent ?? "";
+  let pages = 0; // of the document, once it is open
+  const seen = remembered(`${key}:pages`);
+  const blank = new Set<number>(); // pages that this browser cannot draw
+  const reviewed = remembered(key);
   const undrawn = new Set<number>(); // places whose page this browser cannot draw
-  for (const part of (memory.get(key) ?? "").split(",")) {
-    const i = Number(part);
-    if (part !== "" && i >= 0 && i < items.length) reviewed.add(i);
-  }
   let viewer: Viewer | null = null;
   let failed = false;
 
   const nextPlace = (): number => (failed ? -1 : items.findIndex((_, i) => !reviewed.has(i) && !undrawn.has(i)));
+
+  const nextPage = (): number => {
+    for (let n = 1; !failed && n <= pages; n++) if (!seen.has(n) && !blank.has(n)) return n;
+    return 0;
+  };
 
   const show = (): void => {
     items.forEach((item, i) => {
@@ -37,10 +45,16 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     if (counter) counter.textContent = text("panel.count", reviewed.size, items.length);
     if (bar) bar.value = reviewed.size;
     // A document that this browser cannot draw must not strand the signer: read it in another window, say so, go on.
-    if (fallback) fallback.hidden = !failed && undrawn.size === 0;
-    const complete = reviewed.size === items.length || elsewhere?.checked === true;
+    if (fallback) fallback.hidden = !failed && undrawn.size + blank.size === 0;
+    if (pagesCount && pages > 0) pagesCount.textContent = text("panel.pages", seen.size, pages);
+    const read = !all || (pages > 0 && seen.size === pages);
+    const complete = (reviewed.size === items.length && read) || elsewhere?.checked === true;
+    if (declared) declared.value = read ? "viewer" : "elsewhere";
     const onNext = next !== null && next === document.activeElement;
-    if (next) next.hidden = complete || nextPlace() < 0;
+    if (next) {
+      next.hidden = complete || (nextPlace() < 0 && nextPage() === 0);
+      next.textContent = nextPlace() < 0 && nextPage() > 0 ? text("panel.unseen") : nextLabel;
+    }
     if (proceed) proceed.disabled = !complete;
     if (hint) hint.textContent = complete ? text("panel.ready") : todo;
     root.classList.toggle("complete", complete);
@@ -56,7 +70,7 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     memory.set(key, [...reviewed].join(","));
     show();
     const seen = text("place.reviewed", i + 1, items[i]?.dataset["page"] ?? "");
-    const rest = reviewed.size === items.length ? text("panel.ready") : text("panel.count", reviewed.size, items.length);
+    const rest = proceed?.disabled === false ? text("panel.ready") : text("panel.count", reviewed.size, items.length);
     announce(text("panel.progress", seen, rest));
   };
 
@@ -97,11 +111,21 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
   };
   viewer.covered.forEach(viewer.onCovered);
   viewer.mark(reviewed);
+  if (all) {
+    pages = viewer.watchPages((page, drawn) => {
+      (drawn ? seen : blank).add(page);
+      memory.set(`${key}:pages`, [...seen].join(","));
+      show();
+      announce(text("panel.pages", seen.size, pages));
+    });
+    show();
+  }
   if (next) {
     next.disabled = false;
     next.addEventListener("click", () => {
       const i = nextPlace();
       if (i >= 0) void visit(i);
+      else if (nextPage() > 0) void viewer?.goToPage(nextPage());
     });
   }
   previous?.addEventListener("click", () => {
@@ -114,4 +138,9 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     if (i >= 0 && i < items.length) void visit(i);
   });
   if (early >= 0) void visit(early);
+}
+
+/** The numbers that an earlier page of this document kept. */
+function remembered(key: string): Set<number> {
+  return new Set((memory.get(key) ?? "").split(",").filter(Boolean).map(Number));
 }

@@ -229,6 +229,27 @@ export class Viewer {
     if (zoom) this.redraw();
   }
 
+  /**
+   * Calls seen once for each page that was in view, half of it or half a window, and has been drawn, or cannot be. Returns the
+   * number of pages.
+   */
+  watchPages(seen: (page: number, drawn: boolean) => void): number {
+    const observer = new IntersectionObserver(
+      (entries) => {
+        for (const { target, intersectionRatio, intersectionRect, rootBounds } of entries) {
+          if (intersectionRatio < 0.5 && intersectionRect.height < (rootBounds?.height ?? 0) / 2) continue;
+          const sheet = this.sheets[Number((target as HTMLElement).dataset["sheet"]) - 1];
+          if (!sheet) continue;
+          observer.unobserve(target);
+          void this.drawn(sheet).then((drawn) => seen(sheet.number, drawn));
+        }
+      },
+      { root: this.pages, threshold: [0.01, 0.1, 0.2, 0.3, 0.4, 0.5] },
+    );
+    for (const sheet of this.sheets) observer.observe(sheet.element);
+    return this.sheets.length;
+  }
+
   /** Shows which places have been reviewed. */
   mark(reviewed: ReadonlySet<number>): void {
     for (const sheet of this.sheets) {

@@ -80,7 +80,8 @@ func (c *Console) partyView(p *party.Party) Party {
 	return Party{
 		Party: ui.Party{Name: p.Name, LogoURL: ui.LogoURL(p.Logo)}, ClientID: p.ClientID,
 		JWKSURL: jwks, RedirectURL: party.ShownURL(p.RedirectURL),
-		WebhookURL: party.ShownURL(p.WebhookURL),
+		WebhookURL:    party.ShownURL(p.WebhookURL),
+		AllowDownload: p.AllowDownload, RequireAllPages: p.RequireAllPages,
 		Configured: c.Parties.Configured(p.ClientID), Disabled: p.Disabled,
 	}
 }

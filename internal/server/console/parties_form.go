@@ -198,7 +198,9 @@ func (c *Console) readForm(
 	f.typed = party.Party{
 		ClientID: field(party.FieldClientID), Name: field(party.FieldName),
 		JWKSURL: field(party.FieldJWKS), RedirectURL: field(party.FieldRedirect),
-		WebhookURL: field(party.FieldWebhook),
+		WebhookURL:      field(party.FieldWebhook),
+		AllowDownload:   field(party.FieldDownload) != "",
+		RequireAllPages: field(party.FieldAllPages) != "",
 	}
 	if id != "" {
 		f.typed.ClientID = id
@@ -276,6 +278,10 @@ func (c *Console) renderForm(
 	add(party.FieldJWKS, f.typed.JWKSURL, f.saved.JWKSURL, true)
 	add(party.FieldRedirect, f.typed.RedirectURL, f.saved.RedirectURL, true)
 	add(party.FieldWebhook, f.typed.WebhookURL, f.saved.WebhookURL, false)
+	page.Options = []Option{
+		{string(party.FieldDownload), f.typed.AllowDownload},
+		{string(party.FieldAllPages), f.typed.RequireAllPages},
+	}
 	if edit != nil {
 		edit(&page)
 	}

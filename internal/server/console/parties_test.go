@@ -243,20 +243,39 @@ func TestEdit(t *testing.T) {
 		t, w.post(t, own+"/edit", typed), "Saved.", "Quay &amp; Co",
 		"<del>"+rp.Registration().Name+"</del>", "<ins>Quay &amp; Co</ins>",
 	)
+	typed.Set("allow_download", "yes")
+	typed.Set("require_all_pages", "yes")
+	typed.Set("version", "2")
+	w.done(
+		t, w.post(t, own+"/edit", typed), "Saved.", "Signers must see every page", "<ins>yes</ins>",
+	)
+	if got := w.found(t, rp.ClientID); !got.AllowDownload || !got.RequireAllPages {
+		t.Errorf("saved %+v: the settings are off", got)
+	}
+	if edit := w.get(t, own+"/edit").body; strings.Count(edit, `value="yes" checked`) != 2 {
+		t.Error("the form shows other settings")
+	}
+	typed.Del("allow_download")
+	typed.Del("require_all_pages")
+	typed.Set("version", "3")
+	w.done(t, w.post(t, own+"/edit", typed), "Saved.")
+	if got := w.found(t, rp.ClientID); got.AllowDownload || got.RequireAllPages {
+		t.Errorf("saved %+v: the settings are on", got)
+	}
 	if got := w.found(t, rp.ClientID); got.Name != "Quay & Co" ||
 		!strings.HasSuffix(got.WebhookURL, "?token=hook-secret") {
 		t.Errorf("saved %+v: the hidden query is lost, or the name is not saved", got)
 	}
 
 	// A masked query does not move to another host.
-	moved := form(rp.Registration(), "webhook_url", "http://other.example/hook?…", "version", "2")
+	moved := form(rp.Registration(), "webhook_url", "http://other.example/hook?…", "version", "4")
 	w.post(t, own+"/edit", moved).has(
 		t,
 		422,
 		"Enter the query after the ? in full",
 		`id="e-webhook_url"`,
 	)
-	w.post(t, own+"/edit", form(rp.Registration(), "jwks_url", "", "version", "2")).has(
+	w.post(t, own+"/edit", form(rp.Registration(), "jwks_url", "", "version", "4")).has(
 		t,
 		422,
 		"Enter a URL.",

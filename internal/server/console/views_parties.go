@@ -40,6 +40,8 @@ func PartyURL(clientID, action string) string {
 type Party struct {
 	ui.Party
 	ClientID, JWKSURL, RedirectURL, WebhookURL string
+
+	AllowDownload, RequireAllPages bool
 	// in the configuration, so the console cannot change it
 	Configured           bool
 	Disabled             bool // its calls are refused
@@ -112,11 +114,18 @@ type PartyForm struct {
 	ClientID string
 	Name     string // saved name of a party that is changed
 	Fields   []Field
+	Options  []Option
 	Checks   []Check
 	// Problem is a sentence that says why nothing was saved, or "".
 	Problem string
 	// Anyway offers to save in spite of failed checks.
 	Anyway bool
+}
+
+// Option is a setting that is on or off.
+type Option struct {
+	Name string
+	On   bool
 }
 
 // Field is a field of a form.

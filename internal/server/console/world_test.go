@@ -190,7 +190,7 @@ func (w *world) in(t *testing.T, state request.State) string {
 	if state == request.StateLocked {
 		return r.RequestID
 	}
-	_, err = w.Requests.Proceed(t.Context(), r.RequestID, alice)
+	_, err = w.Requests.Proceed(t.Context(), r.RequestID, alice, request.SeenUnasked)
 	do(err)
 	if state == request.StateSession {
 		return r.RequestID

@@ -251,7 +251,7 @@ func (p *player) open(ctx context.Context) error {
 }
 
 func (p *player) proceed(ctx context.Context) error {
-	_, err := p.requests().Proceed(ctx, p.id, p.person)
+	_, err := p.requests().Proceed(ctx, p.id, p.person, request.SeenUnasked)
 	return err
 }
 

@@ -150,7 +150,7 @@ func (s *SoftPhones) act(ctx context.Context, id string, p signer.Person, do str
 		_, err := s.Requests.Open(ctx, id, p)
 		return err
 	case "proceed":
-		_, err := s.Requests.Proceed(ctx, id, p)
+		_, err := s.Requests.Proceed(ctx, id, p, request.SeenUnasked)
 		return err
 	case "approve":
 		return s.Approve(ctx, id, p)

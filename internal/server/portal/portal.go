@@ -108,6 +108,8 @@ func (p *Portal) handle(h func(w http.ResponseWriter, r *http.Request) error) ht
 		switch {
 		case errors.Is(err, api.ErrNoRecord):
 			p.Kit.Show(w, r, p.Log, http.StatusNotFound, LinkInvalid{})
+		case errors.Is(err, errUnread):
+			http.Redirect(w, r, path(r.PathValue("request_id"))+"?review", http.StatusSeeOther)
 		case errors.Is(err, api.ErrTooManyRequests):
 			p.Kit.Error(w, r, http.StatusTooManyRequests, "")
 		case errors.As(err, &refusal) && r.Method == http.MethodPost:
@@ -162,14 +164,18 @@ func (p *Portal) page(w http.ResponseWriter, r *http.Request) error {
 			}
 		}
 	}
-	p.Kit.Show(w, r, p.Log, http.StatusOK, p.pageOf(r, req, s, person, loggedIn))
+	page, err := p.pageOf(r, req, s, person, loggedIn)
+	if err != nil {
+		return err
+	}
+	p.Kit.Show(w, r, p.Log, http.StatusOK, page)
 	return nil
 }
 
 // pageOf returns the page of a state.
 func (p *Portal) pageOf(
 	r *http.Request, req *request.Request, s ui.Summary, person signer.Person, loggedIn bool,
-) ui.Page {
+) (ui.Page, error) {
 	live := httpx.LiveOf(req)
 	var account *ui.Person
 	if loggedIn {
@@ -177,34 +183,40 @@ func (p *Portal) pageOf(
 	}
 	switch req.State.Refusal(request.ActOpen) {
 	case api.ErrCancelled:
-		return Cancelled{Summary: s, At: req.CancelledAt, Signer: account}
+		return Cancelled{Summary: s, At: req.CancelledAt, Signer: account}, nil
 	case api.ErrExpired:
-		return Expired{Summary: s, Live: live, Signer: account}
+		return Expired{Summary: s, Live: live, Signer: account}, nil
 	case api.ErrAlreadySigned:
 		if !loggedIn {
-			return AlreadySigned{Summary: s, SignedAt: req.Signed.At, CanLogin: true}
+			return AlreadySigned{Summary: s, SignedAt: req.Signed.At, CanLogin: true}, nil
 		}
-		return p.signedPage(r.Context(), req, s, live, person)
+		return p.signedPage(r.Context(), req, s, live, person), nil
 	}
 	if !loggedIn {
 		return Landing{
 			Summary: s, Live: live, Intended: req.SignerHash != "", Places: len(req.Locations),
-		}
+		}, nil
 	}
 	switch {
 	case req.State.InSession():
-		return p.codePage(r.Context(), req, s, live, person)
+		return p.codePage(r.Context(), req, s, live, person), nil
 	case req.State.Approved():
 		return Sealing{
 			Summary: s, Live: live, Signer: p.account(r.Context(), person, req.ID),
 			Delayed: !req.Approval.NextTry.IsZero(),
-		}
+		}, nil
 	}
-	if req.Outcome != "" && req.Outcome != request.OutcomeLeft && !r.URL.Query().Has("review") {
+	rp, err := p.Parties.Party(r.Context(), req.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	// Who must see every page says so on the page of the document, each time.
+	if req.Outcome != "" && !rp.RequireAllPages && req.Outcome != request.OutcomeLeft &&
+		!r.URL.Query().Has("review") {
 		return SessionEnded{
 			Summary: s, Live: live, Signer: p.account(r.Context(), person, req.ID),
 			Outcome: string(req.Outcome),
-		}
+		}, nil
 	}
 	places := make([]Place, len(req.Locations))
 	for i, l := range req.Locations {
@@ -218,7 +230,8 @@ func (p *Portal) pageOf(
 		Summary: s, Live: live, Signer: p.account(r.Context(), person, req.ID), Places: places,
 		Sketch: sketch, Background: p.Requests.Background, Warnings: req.Warnings,
 		Size: req.Document.Size, Ended: string(req.Outcome),
-	}
+		Download: rp.AllowDownload, AllPages: rp.RequireAllPages,
+	}, nil
 }
 
 func (p *Portal) codePage(
@@ -277,10 +290,35 @@ func (p *Portal) proceed(w http.ResponseWriter, r *http.Request) error {
 		if err := p.People.Admit(w, limit.Sessions, person.UIN); err != nil {
 			return err
 		}
-		_, err := p.Requests.Proceed(ctx, id, person)
+		seen, err := p.seen(ctx, r, id)
+		if err != nil {
+			return err
+		}
+		_, err = p.Requests.Proceed(ctx, id, person, seen)
 		return err
 	})
 }
+
+// seen returns where the signer saw every page. If the relying party requires it and the form does
+// not say so, it returns errUnread.
+func (p *Portal) seen(ctx context.Context, r *http.Request, id string) (request.Seen, error) {
+	req, err := p.Requests.Get(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	rp, err := p.Parties.Party(ctx, req.ClientID)
+	if err != nil || !rp.RequireAllPages {
+		return request.SeenUnasked, err
+	}
+	switch seen := request.Seen(r.PostFormValue("seen")); seen {
+	case request.SeenViewer, request.SeenElsewhere:
+		return seen, nil
+	}
+	return "", errUnread
+}
+
+// errUnread is the refusal of a signer who has not seen every page.
+var errUnread = errors.New("the signer has not seen every page")
 
 // leaveSession serves POST /sign/{request_id}/leave-session, which returns from the QR code to the
 // document.
@@ -404,10 +442,19 @@ func (p *Portal) document(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	defer doc.Close()
-	httpx.ServePDF(
-		w, r, doc,
-		httpx.PDF{Name: req.DocName, ModTime: req.CreatedAt, SHA256: req.Document.SHA256},
-	)
+	save := r.URL.Query().Has("download")
+	if save {
+		rp, err := p.Parties.Party(r.Context(), req.ClientID)
+		if err != nil {
+			return err
+		}
+		if !rp.AllowDownload {
+			return api.ErrNoAccess
+		}
+	}
+	httpx.ServePDF(w, r, doc, httpx.PDF{
+		Name: req.DocName, ModTime: req.CreatedAt, SHA256: req.Document.SHA256, Attachment: save,
+	})
 	return nil
 }
 

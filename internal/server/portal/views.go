@@ -57,6 +57,10 @@ type Document struct {
 	Warnings []string
 	// Background says that the places lighten what is below them.
 	Background bool
+	// Download says that the signer may save and print the document.
+	Download bool
+	// AllPages says that the signer must see every page.
+	AllPages bool
 	// Ended is how the last sign session ended: rejected, timed_out, left, failed, or "" if there
 	// was none. It is shown above the document.
 	Ended string

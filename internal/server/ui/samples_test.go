@@ -110,6 +110,10 @@ func Gallery() []Sample {
 				Waiting: sampleWaiting(now, req.Path("stop-phone")),
 			}, Places: places, Sketch: sketch,
 		}},
+		{"document-all-pages", 200, portal.Document{
+			Summary: req, Live: live("locked"), Signer: signer, Places: places[:1], Sketch: sketch,
+			Download: true, AllPages: true,
+		}},
 		{"verify", 200, portal.Verify{}},
 		{"verify-busy", 429, portal.Verify{Failure: "verify.busy"}},
 		{"verify-unreadable", 422, portal.Verify{

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -458,6 +459,52 @@ func TestPreviousPlace(t *testing.T) {
 	)
 }
 
+// TestAllPages goes through a document of which every page must be seen: the button leads to the
+// places and then to the pages that were not seen, signing opens with the last of them, and the
+// form says where they were seen. The page remembers them. A document that is read in another
+// window is declared so.
+func TestAllPages(t *testing.T) {
+	s := newSite(t)
+	s.pdf = testPDF(6)
+	ctx := openBrowser(t)
+	const open = `!document.querySelector("[data-proceed] button").disabled`
+	const seen = `document.querySelector("[data-proceed] input[name=seen]").value`
+	const count = `document.querySelector("[data-pages-count]").textContent`
+	do(
+		t,
+		ctx,
+		window(390, 844, false),
+		chromedp.Navigate(s.page("document-all-pages")),
+		eventually(`!document.querySelector("[data-next-place]").disabled`),
+		click("[data-next-place]"),
+		eventually(`document.querySelectorAll(".place.done").length === 1`),
+		eventually(
+			`document.querySelector("[data-next-place]").textContent === "Go to the next unseen page"`,
+		),
+	)
+	for range 6 {
+		if eval[bool](t, ctx, open) {
+			break
+		}
+		if eval[bool](t, ctx, `/^6 of 6/.test(`+count+`)`) {
+			t.Fatal("signing is closed although every page was seen")
+		}
+		before := eval[string](t, ctx, count)
+		do(t, ctx, click("[data-next-place]"), eventually(count+` !== `+strconv.Quote(before)))
+	}
+	do(t, ctx, eventually(open+` && `+count+` === "6 of 6 pages seen" && `+seen+` === "viewer"`))
+	do(t, ctx, chromedp.Reload(), eventually(open+` && `+seen+` === "viewer"`))
+
+	s.leave(t, ctx)
+	s.pdf = []byte("not a PDF")
+	do(t, ctx,
+		chromedp.Navigate(s.page("document-all-pages")),
+		eventually(`!document.querySelector("[data-viewer-failed]").hidden`),
+		click("[data-read-document]"),
+		eventually(open+` && `+seen+` === "elsewhere"`),
+	)
+}
+
 // TestUnreadableDocument shows that a document which cannot be drawn does not
 // strand the signer.
 func TestUnreadableDocument(t *testing.T) {
@@ -877,21 +924,30 @@ func TestUploadInPerCent(t *testing.T) {
 			return err
 		}
 		_, err := cdp.Call(
-			ctx, target, network.EmulateNetworkConditionsByRule,
-			network.EmulateNetworkConditionsByRuleParams{MatchedNetworkConditions: []*network.Conditions{{
-				DownloadThroughput: -1, UploadThroughput: float64(info.Size()) / 3, // bytes a second
-			}}},
+			ctx,
+			target,
+			network.EmulateNetworkConditionsByRule,
+			network.EmulateNetworkConditionsByRuleParams{
+				MatchedNetworkConditions: []*network.Conditions{{
+					// bytes a second
+					DownloadThroughput: -1, UploadThroughput: float64(info.Size()) / 3,
+				}},
+			},
 		)
 		return err
 	}
 	const part = `parseInt(document.querySelector(".upload-part")?.textContent)`
 	sent := func(field, button string) {
 		t.Helper()
-		do(t, ctx,
+		do(
+			t,
+			ctx,
 			chromedp.SetUploadFiles(chromedp.CSS(field), []string{file}),
 			chromedp.Func(slow),
 			click(button),
-			eventually(part+` > 0 && `+part+` < 100 && document.querySelector("form progress").value === `+part),
+			eventually(
+				part+` > 0 && `+part+` < 100 && document.querySelector("form progress").value === `+part,
+			),
 		)
 	}
 	do(t, ctx, window(390, 844, false), chromedp.Navigate(s.page("verify")))
@@ -903,7 +959,13 @@ func TestUploadInPerCent(t *testing.T) {
 	s.refuse = true
 	s.mu.Unlock()
 	sent("#demo-file", "[data-demo-form] button[type=submit]")
-	do(t, ctx, eventually(`document.querySelector("main [role=alert]") !== null && location.pathname === "/gallery/demo-home"`))
+	do(
+		t,
+		ctx,
+		eventually(
+			`document.querySelector("main [role=alert]") !== null && location.pathname === "/gallery/demo-home"`,
+		),
+	)
 	s.mu.Lock()
 	s.refuse = false
 	s.mu.Unlock()

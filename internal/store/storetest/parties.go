@@ -60,7 +60,7 @@ func (s *suite) registration(id string) party.Registration {
 
 func addParties(t *testing.T, s *suite, _ Harness) {
 	a, b := aParty("a"), aParty("b")
-	b.WebhookURL, b.Disabled = "", true
+	b.WebhookURL, b.Disabled, b.AllowDownload = "", true, true
 	s.register(b, a)
 	want := []party.Registration{
 		{Party: a, Version: 1, CreatedAt: start, ChangedAt: start},
@@ -92,6 +92,7 @@ func changeParty(t *testing.T, s *suite, _ Harness) {
 	p := aParty("a")
 	s.register(p, aParty("b"))
 	p.Name, p.JWKSURL, p.RedirectURL, p.WebhookURL, p.Disabled = "New", "https://new.example/j", "https://new.example/r", "", true
+	p.AllowDownload, p.RequireAllPages = true, true
 	if err := s.ChangeParty(t.Context(), p, 1, did(p, party.ChangeEdited, time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -103,13 +104,15 @@ func changeParty(t *testing.T, s *suite, _ Harness) {
 	}
 	for _, version := range []int64{0, 1, 3} {
 		if err := s.ChangeParty(t.Context(), aParty("a"), version, did(p, party.ChangeEdited, 0)); !errors.Is(
-			err, party.ErrChanged,
+			err,
+			party.ErrChanged,
 		) {
 			t.Errorf("version %d: %v", version, err)
 		}
 	}
 	if err := s.ChangeParty(t.Context(), aParty("x"), 1, did(aParty("x"), party.ChangeEdited, 0)); !errors.Is(
-		err, party.ErrUnknown,
+		err,
+		party.ErrUnknown,
 	) {
 		t.Errorf("an unknown party: %v", err)
 	}
@@ -170,7 +173,8 @@ func changeLogo(t *testing.T, s *suite, _ Harness) {
 		t.Errorf("with a logo: %+v", got)
 	}
 	if err := s.ChangeLogo(t.Context(), "a", 1, second, did(aParty("a"), party.ChangeLogo, 0)); !errors.Is(
-		err, party.ErrChanged,
+		err,
+		party.ErrChanged,
 	) {
 		t.Errorf("an old version: %v", err)
 	}
