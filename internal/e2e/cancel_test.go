@@ -181,8 +181,11 @@ func TestCancelLeavesNothing(t *testing.T) {
 
 // TestCancelIsSeen checks that an open portal page and a waiting phone show a cancel within a
 // second.
-func TestCancelIsSeen(t *testing.T) {
-	s := start(t)
+func TestCancelIsSeen(t *testing.T) { seesCancel(t, start(t)) }
+
+// seesCancel follows a request by its event stream until it is cancelled.
+func seesCancel(t *testing.T, s *sandbox) {
+	t.Helper()
 	in := s.initiate(t)
 	states := make(chan string, 16)
 	ctx, cancel := context.WithCancel(t.Context())

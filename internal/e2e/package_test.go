@@ -186,7 +186,8 @@ func TestPackage(t *testing.T) {
 	}
 	write(string(text)+"log_level: warn\n", "etc/signet/signet.yaml")
 	install("0.2.0")
-	if now, err := os.ReadFile(config); err != nil || !strings.HasSuffix(string(now), "log_level: warn\n") {
+	if now, err := os.ReadFile(config); err != nil ||
+		!strings.HasSuffix(string(now), "log_level: warn\n") {
 		t.Errorf("after the upgrade the configuration is %q, %v", now, err)
 	}
 	serve()

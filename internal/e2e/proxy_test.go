@@ -1,0 +1,318 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/token"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
+)
+
+// front is a proxy that runs with the sample of its configuration in deploy/proxy.
+type front struct {
+	*testing.T
+	addr  string // localhost:port
+	dir   string
+	roots *x509.CertPool
+	log   bytes.Buffer
+	// the first node, and what answers in place of the others
+	nodes [3]string
+	// whether each node is ready; only haproxy asks
+	ready  [3]atomic.Bool
+	health [3]*httptest.Server
+}
+
+func newFront(t *testing.T) *front {
+	t.Helper()
+	_, port, err := net.SplitHostPort(freeAddr(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &front{T: t, addr: "localhost:" + port, dir: t.TempDir(), roots: x509.NewCertPool()}
+	if err := os.Chmod(filepath.Dir(f.dir), 0o755); err != nil { // for a worker of nginx
+		t.Fatal(err)
+	}
+	for i := range f.nodes {
+		f.nodes[i] = freeAddr(t) // refuses connections
+		f.health[i] = httptest.NewServer(http.HandlerFunc(
+			func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path != "/readyz" || !f.ready[i].Load() {
+					w.WriteHeader(http.StatusServiceUnavailable)
+				}
+			}))
+		t.Cleanup(f.health[i].Close)
+	}
+	f.certificate()
+	return f
+}
+
+// certificate writes signet.crt, signet.key and signet.pem.
+func (f *front) certificate() {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		DNSNames: []string{"localhost"},
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		f.Fatal(err)
+	}
+	crt := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+	f.roots.AppendCertsFromPEM(crt)
+	for name, text := range map[string][]byte{
+		"signet.crt": crt, "signet.key": private, "signet.pem": append(crt, private...),
+	} {
+		if err := os.WriteFile(filepath.Join(f.dir, name), text, 0o600); err != nil {
+			f.Fatal(err)
+		}
+	}
+}
+
+// configuration writes the sample with the addresses and paths of this test.
+func (f *front) configuration(sample string, replace ...string) (path string) {
+	f.Helper()
+	text, err := os.ReadFile("../../deploy/proxy/" + sample)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for i := 0; i < len(replace); i += 2 {
+		if !bytes.Contains(text, []byte(replace[i])) {
+			f.Errorf("%s does not have %q", sample, replace[i])
+		}
+	}
+	path = filepath.Join(f.dir, sample)
+	if err := os.WriteFile(path, []byte(strings.NewReplacer(replace...).Replace(string(text))), 0o600); err != nil {
+		f.Fatal(err)
+	}
+	return path
+}
+
+// run starts the proxy, and waits until it answers.
+func (f *front) run(program string, args ...string) (stop func()) {
+	f.Helper()
+	c := exec.Command(program, args...)
+	c.Stdout, c.Stderr = &f.log, &f.log
+	if err := c.Start(); err != nil {
+		f.Fatal(err)
+	}
+	stop = func() {
+		_ = c.Process.Signal(os.Interrupt)
+		_ = c.Wait()
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		conn, err := net.Dial("tcp", f.addr)
+		if err == nil {
+			conn.Close()
+			return stop
+		}
+		if time.Now().After(deadline) {
+			stop()
+			f.Fatalf("%s does not listen: %s", program, &f.log)
+		}
+	}
+}
+
+// haproxy runs haproxy with the present nodes.
+func (f *front) haproxy(path string) (stop func()) {
+	f.Helper()
+	replace := []string{
+		"bind :443 ssl crt /etc/haproxy/signet.pem",
+		"bind " + strings.Replace(f.addr, "localhost", "127.0.0.1", 1) +
+			" ssl crt " + filepath.Join(f.dir, "signet.pem"),
+	}
+	for i, name := range []string{"node1", "node2", "node3"} {
+		_, port, err := net.SplitHostPort(strings.TrimPrefix(f.health[i].URL, "http://"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		replace = append(replace, name+":8080", f.nodes[i]+" port "+port)
+	}
+	return f.run(path, "-db", "-f", f.configuration("haproxy.cfg", replace...))
+}
+
+// nginx runs nginx with the present nodes.
+func (f *front) nginx(path string) (stop func()) {
+	f.Helper()
+	replace := []string{
+		"listen 443 ", "listen " + strings.Replace(f.addr, "localhost", "127.0.0.1", 1) + " ",
+		"/etc/nginx/", f.dir + "/", "/var/log/nginx/", f.dir + "/",
+	}
+	for i, name := range []string{"node1", "node2", "node3"} {
+		replace = append(replace, name+":8080", f.nodes[i])
+	}
+	return f.run(
+		path, "-p", f.dir, "-c", f.configuration("nginx.conf", replace...), "-g",
+		"daemon off; pid "+f.dir+"/pid;",
+	)
+}
+
+// trust makes the test's calls trust the proxy's certificate.
+func (f *front) trust() {
+	old := http.DefaultTransport
+	trusting := old.(*http.Transport).Clone()
+	trusting.TLSClientConfig = &tls.Config{RootCAs: f.roots}
+	trusting.ForceAttemptHTTP2 = true
+	http.DefaultTransport = trusting
+	f.Cleanup(func() {
+		http.DefaultTransport = old
+		trusting.CloseIdleConnections()
+	})
+}
+
+// TestProxies makes the journey of a relying party and of a signer through haproxy and nginx, with
+// the samples of their configurations. Of three nodes one refuses connections; one accepts them and
+// is not ready, which only haproxy notices.
+func TestProxies(t *testing.T) {
+	for _, test := range []struct {
+		program, debian string
+		run             func(f *front, path string) (stop func())
+		asksReadiness   bool
+	}{
+		{"haproxy", "haproxy", (*front).haproxy, true},
+		{"nginx", "nginx-light", (*front).nginx, false},
+	} {
+		t.Run(test.program, func(t *testing.T) {
+			path := tool(t, test.program, test.debian)
+			if path == "" {
+				return
+			}
+			f := newFront(t)
+			f.trust()
+			s := start(t, func(c *app.Config) {
+				c.PublicURL, c.TrustedProxies = "https://"+f.addr, app.List{"127.0.0.1"}
+			})
+			f.nodes[0] = s.app.Addr.String()
+			f.ready[0].Store(true)
+			f.ready[1].Store(true)
+			if test.asksReadiness {
+				broken := httptest.NewServer(http.HandlerFunc(
+					func(w http.ResponseWriter, r *http.Request) {
+						t.Errorf("a node that is not ready gets %s %s", r.Method, r.URL.Path)
+					}))
+				defer broken.Close()
+				f.nodes[2] = strings.TrimPrefix(broken.URL, "http://")
+			}
+			stop := test.run(f, path)
+			defer stop()
+			if test.asksReadiness {
+				time.Sleep(2500 * time.Millisecond) // the first checks
+			}
+
+			big := pdftest.New(
+				pdftest.Object(900, pdftest.Stream("", strings.Repeat("x", 1_500_000))),
+			)
+			var in api.Initiated
+			a := s.upload(t, s.party.Token(token.Initiate), big)
+			if err := json.Unmarshal([]byte(a.body), &in); err != nil || a.status != http.StatusOK {
+				t.Fatalf("an upload of %d bytes: %d %s", len(big), a.status, a.body)
+			}
+			if signed := s.signedPDF(t, in); !bytes.HasPrefix(signed, big) {
+				t.Errorf("the signed document has %d bytes", len(signed))
+			}
+			for range 6 { // each node is in turn
+				seesCancel(t, s)
+			}
+			page := s.visitor(t).get(t, s.initiate(t).SigningURL)
+			page.shows(t, http.StatusOK, "Log in")
+			if page.header.Get("Strict-Transport-Security") == "" {
+				t.Error("the page has no Strict-Transport-Security")
+			}
+			stop()
+			for _, name := range []string{"signet.log", "signet-error.log"} {
+				if log, err := os.ReadFile(filepath.Join(f.dir, name)); err == nil {
+					f.log.Write(log)
+				}
+			}
+			if !strings.Contains(f.log.String(), "POST") {
+				t.Errorf("the log has no calls: %s", &f.log)
+			}
+			if strings.Contains(f.log.String(), in.RequestID) {
+				t.Errorf("the log has URLs: %s", &f.log)
+			}
+		})
+	}
+}
+
+// TestProxyHeaders checks that neither proxy passes on what a client says of its own address.
+func TestProxyHeaders(t *testing.T) {
+	for program, run := range map[string]func(*front, string) func(){
+		"haproxy": (*front).haproxy, "nginx": (*front).nginx,
+	} {
+		t.Run(program, func(t *testing.T) {
+			path := tool(t, program, program)
+			if path == "" {
+				return
+			}
+			f := newFront(t)
+			f.trust()
+			echo := httptest.NewServer(http.HandlerFunc(
+				func(w http.ResponseWriter, r *http.Request) {
+					_ = json.NewEncoder(w).Encode(map[string][]string{
+						"x": r.Header.Values("X-Forwarded-For"), "f": r.Header.Values("Forwarded"),
+						"host": {r.Host},
+					})
+				}))
+			defer echo.Close()
+			for i := range f.nodes {
+				f.nodes[i] = strings.TrimPrefix(echo.URL, "http://")
+				f.ready[i].Store(true)
+			}
+			defer run(f, path)()
+			r, err := http.NewRequestWithContext(
+				context.Background(),
+				"GET",
+				"https://"+f.addr+"/",
+				nil,
+			)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("X-Forwarded-For", "192.0.2.1")
+			r.Header.Set("Forwarded", "for=192.0.2.1")
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := `{"f":null,"host":["` + f.addr + `"],"x":["127.0.0.1"]}`
+			if got := strings.TrimSpace(string(body)); got != want {
+				t.Errorf("the node gets %s, want %s", got, want)
+			}
+		})
+	}
+}
