@@ -38,7 +38,9 @@ func (c *auditExportCmd) Run(env *environment) (err error) {
 		defer func() { err = errors.Join(err, f.Close()) }()
 		out = f
 	}
-	return app.ExportAudit(env.ctx, c.Config, obs.NewLogger(env.errs, slog.LevelWarn), out)
+	return app.ExportAudit(
+		env.ctx, c.Config, obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat), out,
+	)
 }
 
 // auditVerifyCmd checks files. It ends with status 1 if one of them is not what the log has signed.

@@ -34,7 +34,7 @@ type caInitCmd struct {
 }
 
 func (c *caInitCmd) Run(env *environment) error {
-	log := obs.NewLogger(env.errs, slog.LevelInfo)
+	log := obs.NewLogger(env.errs, slog.LevelInfo, c.LogFormat)
 	requests, err := app.InitAuthority(env.ctx, c.Config, c.OfflineRoot, log)
 	if err != nil {
 		return err

@@ -115,7 +115,9 @@ func (c *conformRPCmd) start(
 	level := new(slog.LevelVar)
 	level.Set(slog.LevelError) // what else there is to say stands in the report
 	none := func(string) string { return "" }
-	a, err = app.OpenSandbox(env.ctx, config, time.Now, none, obs.NewLogger(env.errs, level))
+	a, err = app.OpenSandbox(
+		env.ctx, config, time.Now, none, obs.NewLogger(env.errs, level, config.LogFormat),
+	)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -154,7 +154,9 @@ func (c *sandboxCmd) Run(env *environment) error {
 	// The terminal of the sandbox was closed.
 	ctx, stop := signal.NotifyContext(env.ctx, syscall.SIGHUP)
 	defer stop()
-	a, err := app.OpenSandbox(ctx, c.Config, time.Now, env.getenv, obs.NewLogger(env.errs, level))
+	a, err := app.OpenSandbox(
+		ctx, c.Config, time.Now, env.getenv, obs.NewLogger(env.errs, level, c.LogFormat),
+	)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ func (c *personForgetCmd) Run(env *environment) error {
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	log := obs.NewLogger(env.errs, slog.LevelWarn)
+	log := obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat)
 	done, err := app.ForgetPerson(env.ctx, c.Config, uin, c.By, log)
 	if err != nil {
 		return err

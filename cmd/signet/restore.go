@@ -37,7 +37,7 @@ func (c *restoreCmd) Run(env *environment) error {
 		}
 	}
 	n, err := app.CheckRestored(
-		env.ctx, c.Config, obs.NewLogger(env.errs, slog.LevelWarn),
+		env.ctx, c.Config, obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat),
 		func(requestID, finding string) {
 			fmt.Fprintln(env.out, strings.TrimSpace(requestID+" "+finding))
 		},

@@ -29,7 +29,7 @@ func (c *serveCmd) Run(env *environment) error {
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
 		return err
 	}
-	log := obs.NewLogger(env.errs, level)
+	log := obs.NewLogger(env.errs, level, c.LogFormat)
 	if c.Check {
 		c.File = string(c.ConfigFile)
 		if err := printFindings(env.out, app.Examine(env.ctx, c.Config, log)); err != nil {

@@ -421,7 +421,7 @@ func (a *App) domain(sandbox bool) error {
 		}),
 		Keys: jwks, Unauthorized: c.UnauthorizedStatus, Explain: sandbox,
 		Tolerant: sandbox && c.Strictness != strictnessReal, Calls: a.calls,
-		Log: a.log, Refused: a.metrics.Refused,
+		Log: a.log, Answered: a.answered,
 		Limits: rpapi.Limits{
 			Rate: c.RatePerParty, PartyUploads: c.UploadsPerParty, Uploads: c.Uploads,
 			PartyBytes: int64(c.UploadMiBPerParty) << 20, Bytes: int64(c.UploadMiB) << 20,

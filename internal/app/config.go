@@ -307,7 +307,11 @@ type Config struct {
 	DrainDelay  time.Duration `yaml:"drain_delay"  help:"Serve for so long after the readiness has ended."         default:"5s"`
 	StopTimeout time.Duration `yaml:"stop_timeout" help:"Let calls and sealings finish for so long before a stop." default:"60s"`
 
-	// debug, info, warn or error.
+	// Form of the lines of the log: text (key=value) or json.
+	LogFormat string `yaml:"log_format" help:"Form of the log's lines: text or json." default:"text" enum:"text,json,"`
+
+	// debug, info, warn or error. With debug each HTTP request has a line, with the relying party,
+	// the sign request and the outcome of a call.
 	LogLevel string `yaml:"log_level" help:"debug, info, warn or error." default:"info" enum:"debug,info,warn,error"`
 }
 

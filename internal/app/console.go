@@ -5,16 +5,19 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/internal/operator"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/login"
+	"github.com/signet-sign/signet/internal/server/rpapi"
 )
 
 // consoleRoutes mounts the operators' console. At the listener's root, start answers browsers and
@@ -140,6 +143,21 @@ func (a *App) consoleMetrics() (console.Metrics, error) {
 		m.Routes = append(m.Routes, route)
 	}
 	return m, nil
+}
+
+// answered counts a refused call of a relying party, and adds to the log what the call came to.
+func (a *App) answered(ctx context.Context, answer rpapi.Answer) {
+	outcome := answer.Code
+	if outcome == "" {
+		outcome = "accepted"
+	} else {
+		a.metrics.Refused(string(answer.Call), answer.Code, answer.Check)
+	}
+	obs.Note(
+		ctx, slog.String("call", string(answer.Call)), slog.String("party", answer.Party),
+		slog.String("request_id", answer.RequestID), slog.String("outcome", outcome),
+		slog.String("check", answer.Check),
+	)
 }
 
 // counted returns a handler of jobs that also measures them.

@@ -154,19 +154,29 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// NewLogger returns a logger that writes text lines of at least level to w. The level may change
-// while the program runs.
-func NewLogger(w io.Writer, level slog.Leveler) *slog.Logger {
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}))
+// FormatJSON is the format of a log with one JSON object a line.
+const FormatJSON = "json"
+
+// NewLogger returns a logger that writes lines of at least level to w, as JSON or else as text. The
+// level may change while the program runs. Lines of a request have what [Note] has noted of it.
+func NewLogger(w io.Writer, level slog.Leveler, format string) *slog.Logger {
+	options := &slog.HandlerOptions{Level: level}
+	if format == FormatJSON {
+		return slog.New(inCall{slog.NewJSONHandler(w, options)})
+	}
+	return slog.New(inCall{slog.NewTextHandler(w, options)})
 }
 
-// Observe logs and measures every request that next answers.
+// Observe logs and measures every request that next answers, and gives it a trace id.
 func Observe(next http.Handler, log *slog.Logger, m *Metrics) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		begin := time.Now()
+		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
-		next.ServeHTTP(rec, r)
-		took := time.Since(begin)
+		inner := r.WithContext(begin(r))
+		next.ServeHTTP(rec, inner)
+		took := time.Since(start)
+		r.Pattern = inner.Pattern // for what is around this handler
+		r.SetPathValue("request_id", inner.PathValue("request_id"))
 		route := r.Pattern // set by the ServeMux
 		if route == "" {
 			route = "none"
@@ -178,7 +188,7 @@ func Observe(next http.Handler, log *slog.Logger, m *Metrics) http.Handler {
 		method := methodOf(r)
 		m.http.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
 		log.LogAttrs(
-			r.Context(), slog.LevelDebug, "http", slog.String("route", route),
+			inner.Context(), slog.LevelDebug, "http", slog.String("route", route),
 			slog.String("method", method), slog.Int("status", status), slog.Duration("took", took),
 		)
 	})

@@ -76,7 +76,7 @@ func TestMethods(t *testing.T) {
 func TestNewLogger(t *testing.T) {
 	var out bytes.Buffer
 	level := new(slog.LevelVar)
-	log := obs.NewLogger(&out, level)
+	log := obs.NewLogger(&out, level, "")
 	level.Set(slog.LevelWarn)
 	log.Info("quiet")
 	log.Warn("loud")

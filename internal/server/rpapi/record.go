@@ -1,6 +1,7 @@
 package rpapi
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"time"
@@ -48,8 +49,8 @@ func (a *API) recorded(
 			}
 			j.Refuse(w, r, explained(err, diagnosis))
 			c.noteRefusal(r, kind, diagnosis, err)
-			a.count(kind, diagnosis, err)
 		}
+		a.tell(r, kind, c, diagnosis, err)
 		if a.Calls.Wants(err != nil) && !c.aside {
 			a.record(w, r, kind, c, j.Status, time.Since(begin), diagnosis, err)
 		}
@@ -71,17 +72,34 @@ func (c *call) noteRefusal(
 	security.Note(r.Context(), e)
 }
 
-// count counts a refusal.
-func (a *API) count(kind calllog.Kind, diagnosis *calllog.Diagnosis, err error) {
-	if a.Refused == nil {
+// Answer is what a call came to.
+type Answer struct {
+	Call      calllog.Kind
+	Party     string // client id; "" if the call did not prove it
+	RequestID string // "" if it has none
+	Code      string // of a refusal; "" if the call was accepted
+	Check     string // that failed; "" if it is not known
+}
+
+// tell calls Answered.
+func (a *API) tell(
+	r *http.Request, kind calllog.Kind, c call, diagnosis *calllog.Diagnosis, err error,
+) {
+	if a.Answered == nil {
 		return
 	}
-	check := ""
-	if diagnosis != nil {
-		check = string(diagnosis.Check)
+	answer := Answer{Call: kind, RequestID: cmp.Or(r.PathValue("request_id"), c.requestID)}
+	if c.authentic {
+		answer.Party = c.party
 	}
-	refusal, _ := httpx.Refusal(err)
-	a.Refused(string(kind), refusal.Code, check)
+	if err != nil {
+		refusal, _ := httpx.Refusal(err)
+		answer.Code = refusal.Code
+	}
+	if diagnosis != nil {
+		answer.Check = string(diagnosis.Check)
+	}
+	a.Answered(r.Context(), answer)
 }
 
 // NoAnswer is the error code of a call whose caller closed the connection.

@@ -39,10 +39,9 @@ type API struct {
 	Explain bool
 	Calls   *calllog.Recorder // of calls and their answers; nil records none
 
-	// Refused, if not nil, is called for each refused call with its kind, its error code and the
-	// check that failed, or "".
-	Refused func(call, code, check string)
-	Log     *slog.Logger
+	// Answered, if not nil, is called after each call.
+	Answered func(ctx context.Context, a Answer)
+	Log      *slog.Logger
 
 	// Tolerant accepts, with a warning in a header, what the real service may refuse
 	// (docs/contract.md, 14.13 and 14.23). Only the sandbox sets it.
@@ -76,6 +75,7 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
 	if err != nil {
 		return err
 	}
+	c.party, c.requestID = claims.ClientID, claims.RequestID
 	c.check = calllog.CheckRate
 	if err := a.admit(w, claims.ClientID); err != nil {
 		return err
@@ -116,6 +116,7 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, c *call) (err err
 	if err != nil {
 		return err
 	}
+	c.party = rp.ClientID
 	c.check = calllog.CheckRate
 	if err := a.admit(w, rp.ClientID); err != nil {
 		return err
