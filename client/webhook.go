@@ -105,6 +105,8 @@ func judgeWebhook(claims *api.WebhookClaims, now time.Time) error {
 		return errors.New("request_type is not " + api.RequestTypeSignedDocURL)
 	case claims.RequestID == "":
 		return errors.New("request_id is missing")
+	case claims.Exp >= 1e11: // the year 5138
+		return errors.New("iat and exp are no seconds since 1970")
 	case claims.Iat <= 0 || claims.Exp <= claims.Iat:
 		return errors.New("iat or exp is missing, or they do not fit together")
 	case now.After(ends.Add(clockSkew)):

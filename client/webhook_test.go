@@ -204,6 +204,11 @@ func TestWebhook(t *testing.T) {
 		}
 	}
 	s.wantFetches(1) // the forged ones came within the minute
+	millis := map[string]any{"iat": now * 1000, "exp": now*1000 + 120_000}
+	if _, err := s.receive(envelope(s.token(k, "sign-1", millis))); err == nil ||
+		!strings.Contains(err.Error(), "no seconds since 1970") {
+		t.Errorf("milliseconds: %v", err)
+	}
 	// On the edge.
 	for _, d := range []int64{-130, 10} {
 		if _, err := s.receive(envelope(s.token(k, "sign-1", map[string]any{"iat": now + d, "exp": now + d + 120}))); err != nil {
