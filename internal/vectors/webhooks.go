@@ -20,7 +20,8 @@ import (
 type webhookFile struct {
 	About    string          `json:"about"`
 	Now      int64           `json:"now"`
-	JWKS     json.RawMessage `json:"jwks"` // of the service
+	ClientID string          `json:"client_id"` // of the relying party
+	JWKS     json.RawMessage `json:"jwks"`      // of the service
 	Webhooks []webhookVector `json:"webhooks"`
 }
 
@@ -43,7 +44,7 @@ func makeWebhooks() (any, error) {
 	f := &webhookFile{
 		About: "Bodies that arrive at a relying party's webhook URL at the time now, to be verified " +
 			"with the service's JWKS.",
-		Now: now, JWKS: partytest.JWKS(key.JWK()),
+		Now: now, ClientID: clientID, JWKS: partytest.JWKS(key.JWK()),
 	}
 	claim, header := partytest.Claim, partytest.Header
 	for _, c := range []struct {
@@ -54,6 +55,9 @@ func makeWebhooks() (any, error) {
 	}{
 		{true, "ordinary", nil, nil},
 		{true, "a further claim", claim("status", "signed"), nil},
+		{true, "aud is this party", claim("aud", clientID), nil},
+		{true, "aud is a list with this party", claim("aud", []string{"another", clientID}), nil},
+		{false, "aud is another party", claim("aud", "another"), nil},
 		{true, "a further member", nil, func(t string) string { return `{"token":"` + t + `","id":1}` }},
 		{true, "without signer_info, of V3.0", partytest.NoClaim("signer_info"), nil},
 		{true, "ended 10 s ago, by a clock that is ahead", times(now-130, now-10), nil},
@@ -121,7 +125,7 @@ func (f *webhookFile) judge(v webhookVector) error {
 		return err
 	}
 	receiver, err := client.New(client.Config{
-		BaseURL: publicURL + api.BasePath, ClientID: clientID, Key: key.Signer, KeyID: key.ID,
+		BaseURL: publicURL + api.BasePath, ClientID: f.ClientID, Key: key.Signer, KeyID: key.ID,
 		Now:        func() time.Time { return time.Unix(f.Now, 0) },
 		HTTPClient: &http.Client{Transport: keys(f.JWKS)},
 	})

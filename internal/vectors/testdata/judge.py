@@ -23,12 +23,14 @@ def verified(token, keys):
     return jwt.decode(token, key, algorithms=[alg], options=unjudged)
 
 
-def genuine(body, keys, now):
+def genuine(body, keys, now, client_id):
     try:
         claims = verified(json.loads(body)["token"], keys)
         iat, exp = claims["iat"], claims["exp"]
+        audience = claims.get("aud", client_id)
         return (
-            claims["request_type"] == "signed_doc_url"
+            client_id in (audience if isinstance(audience, list) else [audience])
+            and claims["request_type"] == "signed_doc_url"
             and bool(claims["request_id"])
             and claims["signed_doc_url"].startswith(("https://", "http://"))
             and iat < exp
@@ -43,7 +45,7 @@ with open(folder + "/webhooks.json", encoding="utf-8") as file:
     webhooks = json.load(file)
 keys = keys_of(webhooks["jwks"])
 for vector in webhooks["webhooks"]:
-    if genuine(vector["body"], keys, webhooks["now"]) != vector["accepted"]:
+    if genuine(vector["body"], keys, webhooks["now"], webhooks["client_id"]) != vector["accepted"]:
         print("webhook", vector["name"])
 
 with open(folder + "/tokens.json", encoding="utf-8") as file:
