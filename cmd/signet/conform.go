@@ -17,18 +17,17 @@ import (
 type conformCmd struct {
 	caller
 	output
-	KeysURL       string     `help:"JWKS of the server. Default: /.well-known/keys.json on its host."                     name:"keys-url"        env:"SIGNET_KEYS_URL"      placeholder:"URL"`
-	OtherClientID string     `help:"Client id of a second party, which must not see the first one's requests."            name:"other-client-id"                            placeholder:"ID"`
-	OtherKey      string     `help:"Private key of the second party."                                                     name:"other-key"                                  placeholder:"FILE"    type:"existingfile"`
-	Control       string     `help:"Control listener of a sandbox, which signs and lets time pass."                                                                         placeholder:"URL"`
-	ControlToken  string     `help:"Token of the control listener."                                                       name:"control-token"   env:"SIGNET_CONTROL_TOKEN" placeholder:"TOKEN"`
-	SignByGet     bool       `help:"A GET of the signing URL signs, as in MockPass and with --auto-sign-on-get."          name:"sign-by-get"`
-	WebhookListen string     `help:"Address that the party's webhook URL leads to. A GET there has the JWKS of the keys." name:"webhook-listen"                             placeholder:"ADDR"`
-	Wait          bool       `help:"Wait two minutes for the end of a link, if there is no control listener."`
-	Rule          []string   `help:"Judge these rules or sections only, such as 6 or 2.3.5."                                                                                placeholder:"NUMBER"`
-	JUnit         string     `help:"Write the report as JUnit XML, too."                                                  name:"junit"                                      placeholder:"FILE"`
-	Plant         string     `help:"Change the server's answers by a planted mistake, to see that its rule fails."                                                          placeholder:"MISTAKE"`
-	Plants        plantsFlag `help:"Print the planted mistakes and their rules."`
+	KeysURL       string   `help:"JWKS of the server. Default: /.well-known/keys.json on its host."                                        name:"keys-url"        env:"SIGNET_KEYS_URL"      placeholder:"URL"`
+	OtherClientID string   `help:"Client id of a second party, which must not see the first one's requests."                               name:"other-client-id"                            placeholder:"ID"`
+	OtherKey      string   `help:"Private key of the second party."                                                                        name:"other-key"                                  placeholder:"FILE"    type:"existingfile"`
+	Control       string   `help:"Control listener of a sandbox, which signs and lets time pass."                                                                                            placeholder:"URL"`
+	ControlToken  string   `help:"Token of the control listener."                                                                          name:"control-token"   env:"SIGNET_CONTROL_TOKEN" placeholder:"TOKEN"`
+	SignByGet     bool     `help:"A GET of the signing URL signs, as in MockPass and with --auto-sign-on-get."                             name:"sign-by-get"`
+	WebhookListen string   `help:"Address that the party's webhook URL leads to. A GET there has the JWKS of the keys."                    name:"webhook-listen"                             placeholder:"ADDR"`
+	Wait          bool     `help:"Wait two minutes for the end of a link, if there is no control listener."`
+	Rule          []string `help:"Judge these rules or sections only, such as 6 or 2.3.5."                                                                                                   placeholder:"NUMBER"`
+	JUnit         string   `help:"Write the report as JUnit XML, too."                                                                     name:"junit"                                      placeholder:"FILE"`
+	Plant         plant    `help:"Change the server's answers by a planted mistake, to see that its rule fails; list prints all mistakes."                                                   placeholder:"MISTAKE"`
 }
 
 // Help says what the exit status means.
@@ -74,9 +73,11 @@ func (c *conformCmd) config() (conform.Config, error) {
 	}
 	if c.Plant != "" {
 		all := conform.Mistakes()
-		i := slices.IndexFunc(all, func(m conform.Mistake) bool { return m.Name == c.Plant })
+		i := slices.IndexFunc(
+			all, func(m conform.Mistake) bool { return m.Name == string(c.Plant) },
+		)
 		if i < 0 {
-			return config, fmt.Errorf("no mistake is called %q; --plants prints all", c.Plant)
+			return config, fmt.Errorf("no mistake is called %q; --plant list prints all", c.Plant)
 		}
 		config.Mistake = &all[i]
 		if c.Rule == nil {
@@ -86,11 +87,14 @@ func (c *conformCmd) config() (conform.Config, error) {
 	return config, nil
 }
 
-// plantsFlag prints the planted mistakes instead of running the command, as --help does.
-type plantsFlag bool
+// plant is the name of a planted mistake.
+type plant string
 
-// BeforeApply prints and exits.
-func (plantsFlag) BeforeApply(k *kong.Kong) error {
+// BeforeApply prints the mistakes and exits, as --help does, if the name is list.
+func (plant) BeforeApply(k *kong.Kong, ctx *kong.Context, path *kong.Path) error {
+	if ctx.FlagValue(path.Flag) != plant("list") {
+		return nil
+	}
 	for _, m := range conform.Mistakes() {
 		fmt.Fprintf(k.Stdout, "%-8s %s\n", m.Rule, m.Name)
 	}
