@@ -467,7 +467,7 @@ func (a *App) edges(sandbox bool) error {
 		PublicURL: c.PublicURL, Log: a.log,
 	}
 	a.login, err = login.New(login.Config{
-		People: a.people,
+		People: a.people, Failures: c.failures(sandbox),
 		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
 		UINClaim: c.OIDCUINClaim, NameClaim: c.OIDCNameClaim,
 		ACRValues: c.OIDCACRValues, MaxAge: c.OIDCMaxAge,

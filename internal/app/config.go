@@ -19,6 +19,7 @@ import (
 	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/pades"
 )
 
@@ -185,6 +186,12 @@ type Config struct {
 	// is no limit, which is the sandbox's default, whose personas many tests share. Beyond it the
 	// answer is 429.
 	RatePerPerson *int `yaml:"rate_per_person" help:"Logins, enrolments and sign sessions of one person per minute; 0: no limit (default: sandbox 0, service 20)." placeholder:"NUMBER"`
+
+	// How many logins from one client address, or IPv6 network of 64 bits, may fail in a minute:
+	// logins of signers at the identity provider, and those of operators, with wrong passwords of
+	// the console, each. Beyond it no login from there is judged, and the answer is 429. 0 is no
+	// limit, which is the sandbox's default.
+	FailedLoginsPerAddress *int `yaml:"failed_logins_per_address" help:"Failed logins from one client address per minute; 0: no limit (default: sandbox 0, service 30)." placeholder:"NUMBER"`
 
 	// Allow JWKS and webhook URLs with plain http, any port, and private addresses, for relying
 	// parties on an organisation's own network. Always on in the sandbox.
@@ -457,6 +464,17 @@ func (c *Config) ratePerPerson(sandbox bool) int {
 	return 20
 }
 
+// failures returns limits of failed logins.
+func (c *Config) failures(sandbox bool) *limit.Failures {
+	switch {
+	case c.FailedLoginsPerAddress != nil:
+		return &limit.Failures{PerMinute: *c.FailedLoginsPerAddress}
+	case sandbox:
+		return nil
+	}
+	return &limit.Failures{PerMinute: 30}
+}
+
 // phoneLimit is PhoneLimit with its default.
 func (c *Config) phoneLimit(sandbox bool) int {
 	switch {
@@ -531,6 +549,9 @@ func (c *Config) check() error {
 		return errors.New(
 			"connections, connections_per_address and streams_per_address must not be negative",
 		)
+	}
+	if n := c.FailedLoginsPerAddress; n != nil && *n < 0 {
+		return fmt.Errorf("failed_logins_per_address %d: it must not be negative", *n)
 	}
 	if n := c.RatePerPerson; n != nil && *n < 0 {
 		return fmt.Errorf("rate_per_person %d: it must not be negative", *n)

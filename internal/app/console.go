@@ -34,7 +34,7 @@ func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) e
 		Kit: a.kit, Now: a.now, Log: a.log, Certificates: a.authority.Certificates,
 		Metrics: a.consoleMetrics,
 		Calls:   a.store, Recorder: a.calls, Audit: a.audit, Streams: a.streams(),
-		Password: a.Config.ConsolePassword,
+		Password: a.Config.ConsolePassword, Failures: a.Config.failures(a.wall != nil),
 		Sessions: &operator.Sessions{Store: a.store, Now: a.now},
 	}
 	if a.wall == nil { // the service
@@ -95,12 +95,16 @@ func (a *App) operatorLogin(c *console.Console) (err error) {
 	c.Login, err = login.New(login.Config{
 		Issuer: config.ConsoleOIDCIssuer, ClientID: config.ConsoleOIDCClientID,
 		ClientSecret: config.ConsoleOIDCClientSecret,
+		Failures:     c.Failures,
 		PublicURL:    config.ConsoleURL, Callback: "/console/login/callback", Secret: secret,
 		Now: a.now, Log: a.log, Ended: a.store, Accept: c.Accept,
 		Failed: func(w http.ResponseWriter, r *http.Request, _ string, why login.Failure) {
 			status := http.StatusForbidden
-			if why == login.Unavailable {
+			switch why {
+			case login.Unavailable:
 				status = http.StatusServiceUnavailable
+			case login.TooMany:
+				status = http.StatusTooManyRequests
 			}
 			c.LoginFailed(w, r, status)
 		},

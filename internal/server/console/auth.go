@@ -104,6 +104,14 @@ func (c *Console) Guard(next http.Handler) http.Handler {
 			return
 		}
 		user, password, ok := r.BasicAuth()
+		if password != "" && c.Failures.Blocked(w, r.RemoteAddr) {
+			security.Note(r.Context(), security.Event{
+				Action: security.ConsoleLogin, Method: "password",
+				Reason: "too many wrong passwords from this address", Failed: true,
+			})
+			http.Error(w, "Too many wrong passwords. Wait a minute.", http.StatusTooManyRequests)
+			return
+		}
 		got := sha256.Sum256([]byte(password))
 		if c.Password != "" && ok && subtle.ConstantTimeCompare(got[:], want[:]) == 1 &&
 			operatorName(user) != "" {
@@ -118,6 +126,7 @@ func (c *Console) Guard(next http.Handler) http.Handler {
 			}
 			time.Sleep(penalty)
 			<-turn
+			c.Failures.Count(r.RemoteAddr)
 			security.Note(r.Context(), security.Event{
 				Action: security.ConsoleLogin, Actor: operatorName(user), Method: "password",
 				Reason: "wrong name or password", Failed: true,

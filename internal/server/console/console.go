@@ -30,6 +30,7 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
@@ -72,6 +73,9 @@ type Console struct {
 	// Password is the password of all operators, who are admins with it. If it is empty and Login
 	// is nil the console requires none, which is allowed only on a loopback listener.
 	Password string
+
+	// Failures limits wrong passwords from one address; nil: no limit.
+	Failures *limit.Failures
 
 	// Login, if not nil, logs operators in by OpenID Connect; its Config.Accept is
 	// [Console.Accept]. RoleClaim is the claim with the names of an operator's groups or roles, and

@@ -27,6 +27,7 @@ import (
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/pades"
 )
@@ -592,6 +593,37 @@ func TestPassword(t *testing.T) {
 	if last := events[len(events)-1]; last.Kind != request.EventResent ||
 		last.Detail.By != "MeiLin" {
 		t.Errorf("the trail says %+v", last)
+	}
+}
+
+// TestWrongPasswords: after some wrong passwords no password from that address is judged, and those
+// from others are.
+func TestWrongPasswords(t *testing.T) {
+	const password = "correct horse battery"
+	w := newWorld(t, func(c *console.Console) {
+		c.Password, c.Failures = password, &limit.Failures{PerMinute: 2}
+	})
+	for i, step := range []struct {
+		address, password string
+		want              int
+	}{
+		{"192.0.2.1:1", "wrong", 401},
+		{"192.0.2.1:2", password, 200},
+		{"192.0.2.1:3", "wrong", 401},
+		{"192.0.2.1:4", "wrong", 429},
+		{"192.0.2.1:5", password, 429},
+		{"192.0.2.2:1", "wrong", 401},
+		{"192.0.2.2:1", password, 200},
+	} {
+		r := httptest.NewRequest("GET", "/console/", nil)
+		r.RemoteAddr = step.address
+		r.SetBasicAuth("mei", step.password)
+		got := w.do(t, r)
+		if got.status != step.want || (got.header.Get("Retry-After") != "") != (step.want == 429) {
+			t.Errorf(
+				"%d: %+v: %d, Retry-After %q", i, step, got.status, got.header.Get("Retry-After"),
+			)
+		}
 	}
 }
 

@@ -38,3 +38,11 @@ func (r *Rates) Allow(key string, limit rate.Limit, burst int) bool {
 	}
 	return b.Allow()
 }
+
+// Spent reports whether Allow would refuse the key now. It counts nothing.
+func (r *Rates) Spent(key string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	b := r.buckets[key]
+	return b != nil && b.Tokens() < 1
+}

@@ -56,7 +56,8 @@ type Config struct {
 
 	Ended Ended
 
-	People *limit.People // limits the logins of one person; nil: no limit
+	People   *limit.People   // limits the logins of one person; nil: no limit
+	Failures *limit.Failures // limits failed logins from one address; nil: no limit
 
 	// Accept takes the claims of the ID token after a login, and answers. If it is nil, the person
 	// whom the claims name is logged in. An error is a failed login.
@@ -257,11 +258,17 @@ func (l *Login) begin(
 
 func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 	security.Note(r.Context(), security.Event{Action: security.Login, Method: "oidc"})
+	if l.c.Failures.Blocked(w, r.RemoteAddr) {
+		security.Note(r.Context(), security.Event{Reason: api.CodeTooManyRequests, Failed: true})
+		l.c.Failed(w, r, "", TooMany)
+		return
+	}
 	q := r.URL.Query()
 	a := attempt{State: q.Get("state")}
 	c, err := r.Cookie(l.name(attemptCookie(a.State), l.c.Callback))
 	if err != nil || !l.seal.open(c.Value, "attempt", &a) || a.State != q.Get("state") ||
 		l.c.Now().Unix() >= a.Ends {
+		l.c.Failures.Count(r.RemoteAddr)
 		security.Note(r.Context(), security.Event{Reason: "no attempt of this browser"})
 		l.c.Failed(w, r, "", Failed)
 		return
@@ -293,6 +300,7 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 			l.unavailable(w, r, a.ReturnTo)
 			return
 		}
+		l.c.Failures.Count(r.RemoteAddr)
 		security.Note(r.Context(), security.Event{Reason: "the provider's answer is not valid"})
 		l.c.Failed(w, r, a.ReturnTo, Failed)
 		return

@@ -19,6 +19,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/signer"
 )
@@ -582,5 +583,31 @@ func TestCallbackWithoutAttempt(t *testing.T) {
 	l.mux.ServeHTTP(httptest.NewRecorder(), r)
 	if got := l.failed[len(l.failed)-1]; got != "" {
 		t.Errorf("a late answer: %q", got)
+	}
+}
+
+// TestFailedCallbacks: after some callbacks that failed, no callback from that address is judged.
+func TestFailedCallbacks(t *testing.T) {
+	c := newClient(t, func(config *login.Config) {
+		config.Issuer = "https://idp.example"
+		config.Failures = &limit.Failures{PerMinute: 2}
+	})
+	for i, step := range []struct {
+		address string
+		blocked bool
+	}{
+		{"192.0.2.1:1", false},
+		{"192.0.2.1:2", false},
+		{"192.0.2.1:3", true},
+		{"192.0.2.1:4", true},
+		{"192.0.2.2:1", false},
+	} {
+		r := httptest.NewRequest("GET", "/login/callback?state=guessed&code=guessed", nil)
+		r.RemoteAddr = step.address
+		w := httptest.NewRecorder()
+		c.mux.ServeHTTP(w, r)
+		if got := w.Header().Get("Retry-After"); (got == "30") != step.blocked {
+			t.Errorf("callback %d: %d, Retry-After %q", i, w.Code, got)
+		}
 	}
 }
