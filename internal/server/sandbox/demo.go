@@ -23,6 +23,7 @@ import (
 type Demo struct {
 	config   DemoConfig
 	client   *client.Client
+	calls    *http.Client // records calls of the API
 	jwks     []byte
 	requests demoRequests
 }
@@ -80,10 +81,11 @@ func NewDemo(config DemoConfig) (*Demo, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Demo{config: config, client: c, jwks: jwks}, nil
+	return &Demo{config: config, client: c, calls: &calls, jwks: jwks}, nil
 }
 
-// Routes adds the demo below /demo. Its forms rely on the server's cross-origin protection.
+// Routes adds the demo below /demo, and the reference of the API. Their forms rely on the server's
+// cross-origin protection.
 func (d *Demo) Routes(mux *http.ServeMux) {
 	mux.Handle("GET /demo", http.RedirectHandler(demoHome, http.StatusFound))
 	mux.HandleFunc("GET /demo/{$}", d.home)
@@ -95,6 +97,11 @@ func (d *Demo) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /demo/requests/{id}/result", d.with(d.result))
 	mux.HandleFunc("GET /demo/requests/{id}/signed.pdf", d.with(d.signed))
 	mux.HandleFunc("GET "+demoSamplePath, d.sample)
+	mux.HandleFunc("GET "+ReferencePath, d.reference)
+	mux.HandleFunc("POST "+ReferencePath+"/{operation}", d.try)
+	mux.Handle( // a page with an answer that is loaded again
+		"GET "+ReferencePath+"/{operation}", http.RedirectHandler(ReferencePath, http.StatusFound),
+	)
 	mux.HandleFunc("GET /demo/token", d.token)
 	mux.HandleFunc("GET "+DemoRedirectPath, d.back)
 	mux.HandleFunc("GET "+DemoJWKSPath, d.keys)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,6 +31,13 @@ func (r *demoRecord) add(x Exchange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.calls = append([]Exchange{x}, r.calls...)
+}
+
+// all returns the calls since the last take.
+func (r *demoRecord) all() []Exchange {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.calls)
 }
 
 // take returns the calls since the last take.

@@ -13,11 +13,12 @@ import (
 // Start is the sandbox's first page: what there is, where, and a first call to paste into a
 // terminal.
 type Start struct {
-	DemoURL, PhoneURL, ConsoleURL string
-	Addresses                     []Address
-	FirstCall, CancelCall         string   // lines of a shell
-	Environment                   []string // NAME=value, of the party that variables describe
-	Personas                      []PersonaChoice
+	DemoURL, ReferenceURL, PhoneURL, ConsoleURL string
+	Addresses                                   []Address
+	FirstCall, CancelCall                       string // lines of a shell
+	// NAME=value, of the party that variables describe
+	Environment []string
+	Personas    []PersonaChoice
 }
 
 // Address is a URL with the message that names it.
@@ -45,7 +46,8 @@ curl -s -X POST ` + publicURL + `/api/v3` + api.PathRequest + ` \
 TOKEN=$(curl -s "` + publicURL + `/demo/token?cancel=$ID")
 curl -i -X POST ` + publicURL + `/api/v3` + api.PathCancel + ` -H "Authorization: $TOKEN"`
 	return Start{
-		DemoURL: publicURL + demoHome, PhoneURL: publicURL + "/phone/",
+		DemoURL: publicURL + demoHome, ReferenceURL: publicURL + ReferencePath,
+		PhoneURL:   publicURL + "/phone/",
 		ConsoleURL: controlURL + "/console/",
 		Addresses: []Address{
 			{"start.api", publicURL + "/api/v3"},

@@ -81,7 +81,7 @@ func TestMessages(t *testing.T) {
 
 // operatorOnly are the pages for developers, which stay English.
 func operatorOnly(key string) bool {
-	for _, prefix := range []string{"demo.", "start.", "place.", "personas.", "state.", "code.sandbox", "console."} {
+	for _, prefix := range []string{"demo.", "start.", "reference.", "place.", "personas.", "state.", "code.sandbox", "console."} {
 		if strings.HasPrefix(key, prefix) {
 			return true
 		}

@@ -345,6 +345,17 @@ func gallerySandbox(now time.Time) []Sample {
 			CreatedAt: now.Add(-2 * time.Hour),
 		},
 	}
+	reference, err := sandbox.NewReference("http://127.0.0.1:5156")
+	if err != nil {
+		panic(err)
+	}
+	for i := range reference.Groups[0].Operations[:2] {
+		op := &reference.Groups[0].Operations[i]
+		op.Form = &sandbox.ReferenceForm{
+			Action: "/reference/" + op.ID, Claims: `{"request_id": "signv3-1"}`, RequestID: "signv3-1",
+		}
+		op.Made = &refused
+	}
 	home := sandbox.DemoHome{
 		Action: "/demo/requests", Party: party, Personas: personas, Placings: placings,
 	}
@@ -367,6 +378,7 @@ func gallerySandbox(now time.Time) []Sample {
 				"SIGNV3_CLIENT_JWKS_URL=http://localhost:4000/jwks",
 			}, sandbox.Personas(),
 		)},
+		{"reference", 200, reference},
 		{"demo-place", 200, sandbox.DemoPlace{
 			Action: "/demo/requests", SampleURL: "/sign/a/document.pdf", Personas: personas,
 		}},
