@@ -102,6 +102,15 @@ type Config struct {
 	Database     string `yaml:"database"      help:"PostgreSQL URL; empty is SQLite in the data folder." placeholder:"URL"  secret:""`
 	DatabaseFile string `yaml:"database_file" help:"File with the PostgreSQL URL."                       placeholder:"FILE"`
 
+	// Password for Database and DatabaseListen, which must then have none.
+	DatabasePassword     string `yaml:"database_password"      help:"Password for the PostgreSQL URLs."               placeholder:"PASSWORD" secret:""`
+	DatabasePasswordFile string `yaml:"database_password_file" help:"File with the password for the PostgreSQL URLs." placeholder:"FILE"`
+
+	// URL of the same database past a pooler in transaction mode, through which Database leads. A
+	// few connections are made to it, for LISTEN and migrations.
+	DatabaseListen     string `yaml:"database_listen"      help:"PostgreSQL URL past a pooler in transaction mode." placeholder:"URL"  secret:""`
+	DatabaseListenFile string `yaml:"database_listen_file" help:"File with the PostgreSQL URL past a pooler."       placeholder:"FILE"`
+
 	// Bucket of an S3 object store for the documents; empty is the folder documents in Data. The
 	// URL is s3://BUCKET/PREFIX with these parameters: endpoint=https://HOST of a store that is not
 	// AWS's, region=NAME, sse=AES256 or sse=aws:kms&kms_key_id=ID for encryption by the store. The
@@ -499,10 +508,18 @@ func (c *Config) check() error {
 			"public_url %q: it must be a scheme, a host and perhaps a port, such as https://sign.example.com",
 			c.PublicURL,
 		)
-	case c.Database != "" && !strings.HasPrefix(c.Database, "postgres://") && !strings.HasPrefix(c.Database, "postgresql://"):
+	case c.Database != "" && !isPostgres(c.Database):
 		// The value may contain a password.
 		return errors.New(
 			"database: it must be a URL that begins with postgres://; without the key the database is SQLite, in the data folder",
+		)
+	case c.DatabaseListen != "" && (c.Database == "" || !isPostgres(c.DatabaseListen)):
+		return errors.New(
+			"database_listen: it must be a URL that begins with postgres://, beside the one in database",
+		)
+	case c.DatabasePassword != "" && (c.Database == "" || passwordIn(c.Database) != "" || passwordIn(c.DatabaseListen) != ""):
+		return errors.New(
+			"database_password: it belongs to a URL in database that has no password itself",
 		)
 	case c.OIDCIssuer != "" && !isIssuer(c.OIDCIssuer):
 		return fmt.Errorf(

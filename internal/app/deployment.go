@@ -10,9 +10,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/documents"
@@ -56,9 +58,44 @@ func (c *Config) openDocuments(ctx context.Context, o documents.Options) (docume
 // databasePath returns the URL of the PostgreSQL database, or the path of the SQLite file.
 func (c *Config) databasePath() string {
 	if c.Database != "" {
-		return c.Database
+		return c.withPassword(c.Database)
 	}
 	return filepath.Join(c.Data, "signet.db")
+}
+
+// sessionURL returns the URL of the PostgreSQL database past a pooler; "" if there is none.
+func (c *Config) sessionURL() string {
+	if c.DatabaseListen == "" {
+		return ""
+	}
+	return c.withPassword(c.DatabaseListen)
+}
+
+func isPostgres(database string) bool {
+	return strings.HasPrefix(database, "postgres://") ||
+		strings.HasPrefix(database, "postgresql://")
+}
+
+// withPassword adds database_password to a URL.
+func (c *Config) withPassword(database string) string {
+	u, err := url.Parse(database)
+	if c.DatabasePassword == "" || err != nil {
+		return database // the store refuses a URL that is none
+	}
+	q := u.Query()
+	q.Set("password", c.DatabasePassword)
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// passwordIn returns the password in the URL of a database; "" if there is none.
+func passwordIn(database string) string {
+	u, err := url.Parse(database)
+	if err != nil {
+		return ""
+	}
+	password, _ := u.User.Password()
+	return cmp.Or(password, u.Query().Get("password"))
 }
 
 // parts are the parts of a deployment that hold its data.
@@ -73,7 +110,7 @@ func (p *parts) Close() error { return errors.Join(p.files.Close(), p.store.Clos
 // openParts opens the database and the documents, unless the parts belong to different deployments,
 // or documents could not be decrypted.
 func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err error) {
-	o.Database = c.databasePath()
+	o.Database, o.Session = c.databasePath(), c.sessionURL()
 	folders, err := c.folders(ctx)
 	if err != nil {
 		return nil, err

@@ -83,7 +83,8 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 		return list
 	}
 	db, err := store.Open(ctx, store.Options{
-		Database: c.databasePath(), Kind: store.AnyKind, Keep: true, Log: s.log,
+		Database: c.databasePath(), Session: c.sessionURL(), Kind: store.AnyKind, Keep: true,
+		Log: s.log,
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

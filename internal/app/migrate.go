@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -30,7 +31,7 @@ func ReadSchema(ctx context.Context, c Config) (store.Schema, error) {
 	if err := c.findDatabase(); err != nil {
 		return store.Schema{}, err
 	}
-	return store.ReadSchema(ctx, c.databasePath())
+	return store.ReadSchema(ctx, cmp.Or(c.sessionURL(), c.databasePath()))
 }
 
 // findDatabase reads the secrets and checks what names the database.

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -103,15 +102,18 @@ func risks() []risk {
 		},
 		{
 			"database",
-			func(c *Config) string {
-				u, err := url.Parse(c.Database)
-				if err != nil {
-					return ""
-				}
-				password, _ := u.User.Password()
-				return weak(cmp.Or(password, u.Query().Get("password")))
-			},
+			func(c *Config) string { return weak(passwordIn(c.Database)) },
 			"set a random password, as by openssl rand -hex 24",
+		},
+		{
+			"database_listen",
+			func(c *Config) string { return weak(passwordIn(c.DatabaseListen)) },
+			"set a random password, as by openssl rand -hex 24",
+		},
+		{
+			"database_password",
+			func(c *Config) string { return weak(c.DatabasePassword) },
+			"set a random one, as by openssl rand -hex 24",
 		},
 		{
 			"documents",

@@ -134,6 +134,22 @@ func TestRisks(t *testing.T) {
 			[]change{func(c *Config) { c.DocumentsCredentials = "signet:" + strong }},
 		},
 		{
+			"database_listen", "random",
+			[]change{func(c *Config) {
+				c.Database, c.DatabaseListen = "postgres:///a", "postgres://signet:signet@db.test/a"
+			}},
+			[]change{
+				func(c *Config) { c.Database, c.DatabaseListen = "postgres:///a", "postgres:///a" },
+			},
+		},
+		{
+			"database_password", "random",
+			[]change{
+				func(c *Config) { c.Database, c.DatabasePassword = "postgres:///a", "postgres" },
+			},
+			[]change{func(c *Config) { c.Database, c.DatabasePassword = "postgres:///a", strong }},
+		},
+		{
 			"database", "random",
 			[]change{
 				func(c *Config) { c.Database = "postgres://signet:signet@db.test/signet" },

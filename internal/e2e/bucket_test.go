@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -28,9 +29,10 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// TestBucket runs two nodes on PostgreSQL and a bucket, and stops the object store under them.
-// Uploads are answered 503 with Retry-After, the nodes are not ready and say why, the log has a
-// line or two, and everything works when the store is back. The data folder never has documents.
+// TestBucket runs two nodes on PostgreSQL behind PgBouncer and a bucket, and stops the object store
+// under them. Uploads are answered 503 with Retry-After, the nodes are not ready and say why, the
+// log has a line or two, and everything works when the store is back. The data folder never has
+// documents.
 func TestBucket(t *testing.T) {
 	var cluster pgtest.Cluster
 	t.Cleanup(cluster.Stop)
@@ -38,7 +40,8 @@ func TestBucket(t *testing.T) {
 	party := partytest.Start(t)
 	c := config(party)
 	c.Data, c.PublicURL, c.AllowPrivate = t.TempDir(), "https://sign.test", true
-	c.Database, c.Unsafe = cluster.Database(t), app.List{"database"}
+	c.DatabaseListen, c.Unsafe = cluster.Database(t), app.List{"database"}
+	c.Database, c.DatabasePassword = cluster.Pooler(t, c.DatabaseListen), rand.Text()
 	c.Documents, c.DocumentsCredentials = server.Bucket(t), server.Credentials
 	c.Control = "127.0.0.1:0"
 	var log lockedBuffer

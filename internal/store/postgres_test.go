@@ -38,19 +38,25 @@ func TestPostgres(t *testing.T) {
 	url := cluster.Database(t)
 	openPostgres(t, url) // makes the tables
 	storetest.Run(t, func(t *testing.T) storetest.Harness {
-		ask(
-			t,
-			url,
-			`DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') FROM pg_tables
-			WHERE schemaname = 'public' AND tablename NOT IN ('meta', 'goose_db_version'));
-			UPDATE meta SET value = '0' WHERE key = 'audit_size'; DELETE FROM meta WHERE key = 'swept_at'; END $$`,
-		)
+		truncate(t, url)
 		return storetest.Harness{
 			Open:    func(t *testing.T) storetest.Store { return openPostgres(t, url) },
 			Durable: true,
 			Shared:  true,
 		}
 	})
+}
+
+// truncate empties all tables of a database.
+func truncate(t testing.TB, url string) {
+	t.Helper()
+	ask(
+		t,
+		url,
+		`DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(quote_ident(tablename), ', ') FROM pg_tables
+		WHERE schemaname = 'public' AND tablename NOT IN ('meta', 'goose_db_version'));
+		UPDATE meta SET value = '0' WHERE key = 'audit_size'; DELETE FROM meta WHERE key = 'swept_at'; END $$`,
+	)
 }
 
 // ask runs a statement on a connection of its own.

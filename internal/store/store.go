@@ -24,6 +24,11 @@ type Options struct {
 	// any number of processes may share.
 	Database string
 
+	// Session is another URL of the same PostgreSQL database, for what needs a session: LISTEN and
+	// the lock of a migration. With it Database may lead through a pooler that gives each
+	// transaction another connection; no statement is prepared there. Empty is Database.
+	Session string
+
 	// Kind is the kind of program. The first one to open a database sets its kind; another kind is
 	// refused with [ErrOtherKind].
 	Kind Kind
@@ -140,6 +145,7 @@ func (s *Store) Close() error { return s.close() }
 // readers are connections for reading, with prepared statements.
 type readers struct {
 	db        *sql.DB
+	pooled    bool             // no statement is prepared
 	transient func(error) bool // a retry may succeed
 
 	mu     sync.RWMutex
@@ -176,6 +182,9 @@ func (r *readers) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 // row reads one row into dest. The error is sql.ErrNoRows if there is none.
 func (r *readers) row(ctx context.Context, query string, args []any, dest ...any) error {
 	return r.retry(ctx, func() (bool, error) {
+		if r.pooled {
+			return true, r.db.QueryRowContext(ctx, query, args...).Scan(dest...)
+		}
 		stmt, err := r.stmt(ctx, query)
 		if err != nil {
 			return true, err
@@ -189,11 +198,7 @@ func (r *readers) rows(
 	ctx context.Context, query string, args []any, scan func(*sql.Rows) error,
 ) error {
 	return r.retry(ctx, func() (bool, error) {
-		stmt, err := r.stmt(ctx, query)
-		if err != nil {
-			return true, err
-		}
-		rows, err := stmt.QueryContext(ctx, args...)
+		rows, err := r.query(ctx, query, args)
 		if err != nil {
 			return true, err
 		}
@@ -201,6 +206,17 @@ func (r *readers) rows(
 		err = each(rows, func(rows *sql.Rows) error { untouched = false; return scan(rows) })
 		return untouched, err
 	})
+}
+
+func (r *readers) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
+	if r.pooled {
+		return r.db.QueryContext(ctx, query, args...)
+	}
+	stmt, err := r.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return stmt.QueryContext(ctx, args...)
 }
 
 // retry repeats a read after a broken connection. After a restart of the server all connections of

@@ -174,9 +174,14 @@ func (t *tx) read(
 
 // row reads one row into dest. The error is sql.ErrNoRows if there is none.
 func (t *tx) row(ctx context.Context, query string, args []any, dest ...any) error {
-	stmt, err := t.conn.stmt(ctx, query)
-	if err == nil {
-		err = stmt.QueryRowContext(ctx, args...).Scan(dest...)
+	var err error
+	if t.conn.pooled {
+		err = t.conn.QueryRowContext(ctx, query, args...).Scan(dest...)
+	} else {
+		var stmt *sql.Stmt
+		if stmt, err = t.conn.stmt(ctx, query); err == nil {
+			err = stmt.QueryRowContext(ctx, args...).Scan(dest...)
+		}
 	}
 	t.touched = t.touched || err != nil && !errors.Is(err, sql.ErrNoRows)
 	return err
@@ -188,6 +193,7 @@ type conn struct {
 	stmts       map[string]*sql.Stmt
 	transaction string // PostgreSQL's id of the transaction
 	lost        bool   // the connection broke during a commit
+	pooled      bool   // no statement is prepared
 }
 
 func newConn(ctx context.Context, db *sql.DB) (*conn, error) {
@@ -210,11 +216,15 @@ func (c *conn) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 }
 
 func (c *conn) exec(ctx context.Context, query string, args ...any) (n int64, err error) {
-	stmt, err := c.stmt(ctx, query)
-	if err != nil {
-		return 0, err
+	var result sql.Result
+	if c.pooled {
+		result, err = c.ExecContext(ctx, query, args...)
+	} else {
+		var stmt *sql.Stmt
+		if stmt, err = c.stmt(ctx, query); err == nil {
+			result, err = stmt.ExecContext(ctx, args...)
+		}
 	}
-	result, err := stmt.ExecContext(ctx, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -225,11 +235,16 @@ func (c *conn) exec(ctx context.Context, query string, args ...any) (n int64, er
 func (c *conn) rows(
 	ctx context.Context, query string, args []any, scan func(*sql.Rows) error,
 ) error {
-	stmt, err := c.stmt(ctx, query)
-	if err != nil {
-		return err
+	var rows *sql.Rows
+	var err error
+	if c.pooled {
+		rows, err = c.QueryContext(ctx, query, args...)
+	} else {
+		var stmt *sql.Stmt
+		if stmt, err = c.stmt(ctx, query); err == nil {
+			rows, err = stmt.QueryContext(ctx, args...)
+		}
 	}
-	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
 		return err
 	}
