@@ -17,9 +17,9 @@ func TestDatabaseURLs(t *testing.T) {
 	}{
 		{database: hosts, wantDatabase: hosts},
 		{
-			database: "postgres://signet@pool/signet", listen: hosts, password: "a&b=c/d",
-			wantDatabase: "postgres://signet@pool/signet?password=a%26b%3Dc%2Fd",
-			wantListen:   "postgres://signet@db1:5432,db2:5432/signet?password=a%26b%3Dc%2Fd&target_session_attrs=read-write",
+			database: "postgres://signet@pool/signet", listen: hosts, password: "a&b=c/d +",
+			wantDatabase: "postgres://signet@pool/signet?password=a%26b%3Dc%2Fd%20%2B",
+			wantListen:   hosts + "&password=a%26b%3Dc%2Fd%20%2B",
 		},
 		{password: "secret", refused: "database_password"},
 		{database: "postgres://signet:secret@db/signet", password: "secret", refused: "database_password"},

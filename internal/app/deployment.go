@@ -82,9 +82,9 @@ func (c *Config) withPassword(database string) string {
 	if c.DatabasePassword == "" || err != nil {
 		return database // the store refuses a URL that is none
 	}
-	q := u.Query()
-	q.Set("password", c.DatabasePassword)
-	u.RawQuery = q.Encode()
+	// In the URL of a database a plus sign is no space, as in libpq.
+	parameter := "password=" + strings.ReplaceAll(url.QueryEscape(c.DatabasePassword), "+", "%20")
+	u.RawQuery = strings.Trim(u.RawQuery+"&"+parameter, "&")
 	return u.String()
 }
 

@@ -25,6 +25,7 @@ import (
 // Cluster is one server. The zero value is ready for use. TestMain calls Stop at the end.
 type Cluster struct {
 	Durable bool // flush to disk, as a real server does, for measurements; set before the first use
+	TLS     *TLS // not nil: set before the first use, which fills it
 
 	mu     sync.Mutex
 	bin    string // folder of the server's programs
@@ -103,6 +104,9 @@ func (c *Cluster) Stop() {
 
 func (c *Cluster) url(database string) string {
 	q := url.Values{"host": {c.dir}, "user": {"postgres"}}
+	if c.TLS != nil {
+		q.Set("port", c.TLS.Port)
+	}
 	return (&url.URL{Scheme: "postgres", Path: "/" + database, RawQuery: q.Encode()}).String()
 }
 
@@ -135,6 +139,11 @@ func (c *Cluster) create() error {
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
+	if c.TLS != nil {
+		if err := c.secure(); err != nil {
+			return err
+		}
+	}
 	return c.start()
 }
 
@@ -163,9 +172,9 @@ func (c *Cluster) start() error {
 		fsync = "on"
 	}
 	c.server = exec.CommandContext(context.Background(), "/bin/sh", "-c", watch, "sh",
-		filepath.Join(c.bin, "postgres"), "-D", filepath.Join(c.dir, "data"), "-k", c.dir, "-c",
-		"listen_addresses=",
+		filepath.Join(c.bin, "postgres"), "-D", filepath.Join(c.dir, "data"), "-k", c.dir,
 		"-c", "fsync="+fsync, "-c", "max_connections=300", "-c", "logging_collector=off")
+	c.server.Args = append(c.server.Args, c.TLS.network()...)
 	c.server.Dir, c.server.SysProcAttr = c.dir, c.attributes()
 	leash, err := c.server.StdinPipe()
 	if err != nil {
