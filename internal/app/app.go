@@ -78,6 +78,7 @@ type App struct {
 	wall    func() time.Time
 	log     *slog.Logger
 	metrics *obs.Metrics
+	tracer  *obs.Tracer // nil if there is no collector
 	health  *obs.Health
 	stop    chan struct{} // closed when a stop begins
 
@@ -184,6 +185,10 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 		return err
 	}
 
+	if c.OTLPEndpoint != "" {
+		a.tracer = obs.NewTracer(strings.TrimRight(c.OTLPEndpoint, "/"), a.log)
+	}
+
 	if err := os.MkdirAll(c.Data, 0o700); err != nil {
 		return err
 	}
@@ -246,8 +251,9 @@ func (a *App) openParties(ctx context.Context) error {
 	}
 	a.configured = configured
 	keys := party.KeysConfig{
-		Client: safehttp.NewClient(c.policy(0)), Now: a.now, RefetchUnknownKid: c.RefetchUnknownKid,
-		OnFetch: func(f party.Fetch) { a.metrics.Fetched(f.Err) }, Store: a.store, Log: a.log,
+		Client: a.traced(safehttp.NewClient(c.policy(0))), Now: a.now,
+		RefetchUnknownKid: c.RefetchUnknownKid,
+		OnFetch:           func(f party.Fetch) { a.metrics.Fetched(f.Err) }, Store: a.store, Log: a.log,
 	}
 	switch {
 	case a.wall == nil: // the service
@@ -402,8 +408,9 @@ func (a *App) domain(sandbox bool) error {
 		return err
 	}
 	sender := &webhook.Sender{
-		Requests: a.sign, Parties: a.parties, Client: safehttp.NewClient(c.policy(webhook.Timeout)),
-		Key: key, KeyID: public.KeyID, Now: a.now, Log: a.log, Ladder: c.WebhookLadder,
+		Requests: a.sign, Parties: a.parties,
+		Client: a.traced(safehttp.NewClient(c.policy(webhook.Timeout))),
+		Key:    key, KeyID: public.KeyID, Now: a.now, Log: a.log, Ladder: c.WebhookLadder,
 		Calls: a.calls, Accepted: a.metrics.Announced,
 	}
 	if a.faults != nil {
@@ -471,7 +478,8 @@ func (a *App) edges(sandbox bool) error {
 		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
 		UINClaim: c.OIDCUINClaim, NameClaim: c.OIDCNameClaim,
 		ACRValues: c.OIDCACRValues, MaxAge: c.OIDCMaxAge,
-		PublicURL: c.PublicURL, Secret: cookies, Transport: roundTripper(a.toProvider), Now: a.now,
+		PublicURL: c.PublicURL, Secret: cookies,
+		Transport: a.tracedTransport(roundTripper(a.toProvider)), Now: a.now,
 		Log:    a.log,
 		Failed: a.portal.LoginFailed, Ended: a.store,
 	})
@@ -482,6 +490,19 @@ func (a *App) edges(sandbox bool) error {
 		return nil
 	})
 	return err
+}
+
+// traced makes a client pass traces on, if there is a collector.
+func (a *App) traced(c *http.Client) *http.Client {
+	c.Transport = a.tracedTransport(c.Transport)
+	return c
+}
+
+func (a *App) tracedTransport(next http.RoundTripper) http.RoundTripper {
+	if a.tracer == nil {
+		return next
+	}
+	return a.tracer.Client(next)
 }
 
 // listen opens the listener whose address a key of the configuration has.

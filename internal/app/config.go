@@ -323,6 +323,10 @@ type Config struct {
 	DrainDelay  time.Duration `yaml:"drain_delay"  help:"Serve for so long after the readiness has ended."         default:"5s"`
 	StopTimeout time.Duration `yaml:"stop_timeout" help:"Let calls and sealings finish for so long before a stop." default:"60s"`
 
+	// Base URL of a collector of traces, by OTLP over HTTP, such as http://127.0.0.1:4318. Empty
+	// means that no traces are made, and that calls to others have no traceparent.
+	OTLPEndpoint string `yaml:"otlp_endpoint" name:"otlp-endpoint" help:"Collector of traces (OTLP over HTTP); empty: none." placeholder:"URL"`
+
 	// Form of the lines of the log: text (key=value) or json.
 	LogFormat string `yaml:"log_format" help:"Form of the log's lines: text or json." default:"text" enum:"text,json,"`
 
@@ -525,6 +529,11 @@ func (c *Config) check() error {
 		return fmt.Errorf(
 			"oidc_issuer %q: it must be an https URL without user, query and fragment, such as https://login.example.com",
 			c.OIDCIssuer,
+		)
+	case c.OTLPEndpoint != "" && !isIssuer(c.OTLPEndpoint):
+		return fmt.Errorf(
+			"otlp_endpoint %q: it must be a URL with http or https, such as http://127.0.0.1:4318",
+			c.OTLPEndpoint,
 		)
 	case !slices.Contains([]string{"", "documented", strictnessReal}, c.Strictness):
 		return fmt.Errorf("strictness %q: it must be documented or real", c.Strictness)

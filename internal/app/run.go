@@ -46,7 +46,8 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	finish(func() error {
 		return server.Serve(
-			taking, a.bounded(a.listener), a.front(obs.Observe(a.public(), a.log, a.metrics)),
+			taking, a.bounded(a.listener),
+			a.front(obs.Observe(a.public(), a.log, a.metrics, a.tracer)),
 			grace, a.log,
 		)
 	})
@@ -65,6 +66,7 @@ func (a *App) Run(ctx context.Context) error {
 		})
 	}
 	g.Go(func() error { return a.calls.Run(rest) })
+	g.Go(func() error { return a.tracer.Run(rest) })
 	if a.automatic != nil {
 		g.Go(func() error { return a.automatic.Run(taking) })
 	}

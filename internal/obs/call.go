@@ -2,8 +2,6 @@ package obs
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -12,6 +10,8 @@ import (
 
 // call is what the log tells of one HTTP request in each of its lines.
 type call struct {
+	trace, span, parent string // ids in hexadecimal; parent is the caller's span, or ""
+
 	mu    sync.Mutex
 	attrs []slog.Attr
 }
@@ -21,32 +21,31 @@ type callKey struct{}
 
 // begin returns a context for the request, whose lines in the log have its trace id: the one of the
 // caller's traceparent (W3C Trace Context), or a new one.
-func begin(r *http.Request) context.Context {
-	trace := traceID(r.Header.Get("Traceparent"))
-	if trace == "" {
-		id := make([]byte, 16)
-		_, _ = rand.Read(id) // never fails
-		trace = hex.EncodeToString(id)
+func begin(r *http.Request) (context.Context, *call) {
+	c := &call{span: randomID(8)}
+	c.trace, c.parent = parseTraceparent(r.Header.Get("Traceparent"))
+	if c.trace == "" {
+		c.trace = randomID(16)
 	}
-	return context.WithValue(
-		r.Context(), callKey{}, &call{attrs: []slog.Attr{slog.String("trace", trace)}},
-	)
+	c.attrs = []slog.Attr{slog.String("trace", c.trace)}
+	return context.WithValue(r.Context(), callKey{}, c), c
 }
 
-// traceID returns the trace id of a traceparent of version 00; "" if it is not valid.
-func traceID(traceparent string) string {
-	parts := strings.Split(traceparent, "-")
+// parseTraceparent returns the ids of trace and span in a traceparent of version 00; "" if it is
+// not valid.
+func parseTraceparent(text string) (trace, span string) {
+	parts := strings.Split(text, "-")
 	if len(parts) != 4 || parts[0] != "00" || len(parts[1]) != 32 || len(parts[2]) != 16 ||
 		len(parts[3]) != 2 ||
 		strings.Trim(parts[1], "0") == "" || strings.Trim(parts[2], "0") == "" {
-		return ""
+		return "", ""
 	}
 	for _, part := range parts {
 		if strings.Trim(part, "0123456789abcdef") != "" {
-			return ""
+			return "", ""
 		}
 	}
-	return parts[1]
+	return parts[1], parts[2]
 }
 
 // Note adds attributes to the later lines of the request that ctx belongs to. Attributes that are

@@ -34,7 +34,7 @@ func TestNote(t *testing.T) {
 			obs.Note(r.Context(), slog.String("party", "shop"), slog.String("check", ""))
 			log.With("more", 1).WarnContext(r.Context(), "after")
 		})
-		h := obs.Observe(mux, log, obs.NewMetrics())
+		h := obs.Observe(mux, log, obs.NewMetrics(), nil)
 		r := httptest.NewRequest("GET", "/x/1", nil)
 		r.Header.Set("Traceparent", test.traceparent)
 		h.ServeHTTP(httptest.NewRecorder(), r)

@@ -167,12 +167,14 @@ func NewLogger(w io.Writer, level slog.Leveler, format string) *slog.Logger {
 	return slog.New(inCall{slog.NewTextHandler(w, options)})
 }
 
-// Observe logs and measures every request that next answers, and gives it a trace id.
-func Observe(next http.Handler, log *slog.Logger, m *Metrics) http.Handler {
+// Observe logs and measures every request that next answers, gives it a trace id, and makes a span
+// of it. t may be nil.
+func Observe(next http.Handler, log *slog.Logger, m *Metrics, t *Tracer) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
-		inner := r.WithContext(begin(r))
+		ctx, c := begin(r)
+		inner := r.WithContext(ctx)
 		next.ServeHTTP(rec, inner)
 		took := time.Since(start)
 		r.Pattern = inner.Pattern // for what is around this handler
@@ -186,6 +188,9 @@ func Observe(next http.Handler, log *slog.Logger, m *Metrics) http.Handler {
 			status = http.StatusOK
 		}
 		method := methodOf(r)
+		if t != nil {
+			t.add(c.server(route, status, start, start.Add(took)))
+		}
 		m.http.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
 		log.LogAttrs(
 			inner.Context(), slog.LevelDebug, "http", slog.String("route", route),

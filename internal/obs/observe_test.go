@@ -28,6 +28,7 @@ func TestObserve(t *testing.T) {
 	)
 	h := obs.Observe(
 		mux, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), m,
+		nil,
 	)
 	for _, call := range []string{"GET /sign/SECRET?c=SECRET", "POST /teapot", "GET /SECRET"} {
 		method, target, _ := strings.Cut(call, " ")
@@ -62,7 +63,7 @@ func TestObserve(t *testing.T) {
 // TestMethods: what a client makes up as a method must not make metrics grow.
 func TestMethods(t *testing.T) {
 	m := obs.NewMetrics()
-	h := obs.Observe(http.NotFoundHandler(), slog.New(slog.DiscardHandler), m)
+	h := obs.Observe(http.NotFoundHandler(), slog.New(slog.DiscardHandler), m, nil)
 	for _, method := range []string{"MADEUP1", "MADEUP2"} {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "/", nil))
 	}

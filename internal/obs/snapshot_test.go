@@ -20,7 +20,7 @@ func TestSnapshot(t *testing.T) {
 			w.WriteHeader(http.StatusInternalServerError)
 		}
 	})
-	h := Observe(mux, slog.New(slog.DiscardHandler), m)
+	h := Observe(mux, slog.New(slog.DiscardHandler), m, nil)
 	for _, path := range []string{"/a/1", "/a/2", "/a/bad", "/a/broken", "/nowhere"} {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", path, nil))
 	}
