@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -207,6 +208,7 @@ func Mistakes() []Mistake {
 			}
 		}), nil},
 		{"cancels-in-a-session", "6.2.2", spoil(cancels(api.CodeActiveSession)), nil},
+		{"cancels-while-sealing", "6.2.2", cancelsLater, nil},
 		{"names-the-session-otherwise", "6.2.2", spoil(func(e *exchange) {
 			if e.code() == api.CodeActiveSession {
 				e.set("error", "ACTIVE_SESSION")
@@ -389,6 +391,17 @@ func cancels(code string) func(*exchange) {
 			e.succeed()
 		}
 	}
+}
+
+// cancelsLater answers the third refusal for a session, and later ones, as if the cancel had taken
+// effect: the first two are for a request whose signer has not approved yet.
+func cancelsLater(next http.RoundTripper) http.RoundTripper {
+	var refused atomic.Int32
+	return spoil(func(e *exchange) {
+		if e.code() == api.CodeActiveSession && refused.Add(1) > 2 {
+			e.succeed()
+		}
+	})(next)
 }
 
 // forEver serves each document again that its URL was once answered with.

@@ -27,7 +27,12 @@ func cancelRules() []rule {
 		{"6.1.4", page, "request_id names the request; a missing one is unknown", judgeCancelNoID},
 		{"6.1.5", page, "No jti is asked for, and a token may be sent again", judgeCancelJTI},
 		{"6.2.1", page, "200 with an empty body: an active or expired request", judgeCancel},
-		{"6.2.2", page, "ACTIVE_SESSION_ONGOING during a sign session", judgeCancelSession},
+		{
+			"6.2.2",
+			page,
+			"ACTIVE_SESSION_ONGOING while the signer signs or the document is sealed",
+			judgeCancelSession,
+		},
 		{"6.2.3", page, "DOCUMENT_ALREADY_SIGNED after the signature", judgeCancelSigned},
 		{"6.2.4", page, "REQUEST_ALREADY_CANCELLED at the second time", judgeCancelTwice},
 		{"6.2.5", page, "No record found: a malformed or unknown id", judgeCancelUnknown},
@@ -170,13 +175,31 @@ func judgeCancelSession(ctx context.Context, j *judge) error {
 		return err
 	}
 	active := refusedWith(api.ErrActiveSession)
-	if err := j.each(ctx, j.cancelOf(r.RequestID), active, with("once"), with("again")); err != nil {
+	if err := j.each(
+		ctx, j.cancelOf(r.RequestID), active, with("in a session"), with("again"),
+	); err != nil {
 		return err
 	}
 	if err := j.act(ctx, r, signer, "leave"); err != nil {
 		return err
 	}
-	return j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("after the session"))
+	if err := j.each(
+		ctx, j.cancelOf(r.RequestID), cancelled, with("after the session"),
+	); err != nil {
+		return err
+	}
+	if r, err = j.sealing(ctx); err != nil {
+		return err
+	}
+	if err := j.each(ctx, j.cancelOf(r.RequestID), active, with("being sealed")); err != nil {
+		return err
+	}
+	if err := j.waitSigned(ctx, r); err != nil {
+		return err
+	}
+	return j.each(
+		ctx, j.cancelOf(r.RequestID), refusedWith(api.ErrAlreadySigned), with("after sealing"),
+	)
 }
 
 func judgeCancelSigned(ctx context.Context, j *judge) error {

@@ -311,7 +311,19 @@ func judgeNotSigned(ctx context.Context, j *judge) error {
 	if err := j.act(ctx, r, signer, "proceed"); err != nil {
 		return err
 	}
-	return j.each(ctx, j.resultOf(r), notSigned, with("session"))
+	if err := j.each(ctx, j.resultOf(r), notSigned, with("session")); err != nil {
+		return err
+	}
+	if r, err = j.sealing(ctx); err != nil {
+		return err
+	}
+	if err := j.each(ctx, j.resultOf(r), notSigned, with("being sealed")); err != nil {
+		return err
+	}
+	if err := j.waitSigned(ctx, r); err != nil {
+		return err
+	}
+	return j.each(ctx, j.resultOf(r), accepted, with("after sealing"))
 }
 
 func judgeExpired(ctx context.Context, j *judge) error {

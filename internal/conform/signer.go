@@ -79,9 +79,7 @@ func (j *judge) sign(ctx context.Context, r *request) error {
 		if err := j.act(ctx, r, signer, "open", "proceed", "approve"); err != nil {
 			return cannotTell("the request could not be signed: %v", err)
 		}
-		return j.control(
-			ctx, http.MethodGet, "/requests/"+r.RequestID+"?wait=signed&timeout=30s", nil,
-		)
+		return j.waitSigned(ctx, r)
 	case j.SignByGet:
 		if _, err := j.get(ctx, r.SigningURL); err != nil {
 			return err
@@ -101,6 +99,30 @@ func (j *judge) sign(ctx context.Context, r *request) error {
 		return cannotTell("the GET of the signing URL did not sign the document")
 	}
 	return cannotTell("no person signs: the control listener of a sandbox would")
+}
+
+// sealing makes a request that the signer has approved and whose document is being finished, for
+// two seconds.
+func (j *judge) sealing(ctx context.Context) (*request, error) {
+	r, err := j.newRequest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.needControl("makes sealing slow"); err != nil {
+		return nil, err
+	}
+	slow := map[string]any{"kind": "sealing-slow", "count": 1, "delay": "2s"}
+	if err := j.control(ctx, http.MethodPost, "/faults", slow); err != nil {
+		return nil, cannotTell("sealing cannot be made slow: %v", err)
+	}
+	return r, j.act(ctx, r, signer, "open", "proceed", "approve")
+}
+
+// waitSigned waits until a request that was approved is signed.
+func (j *judge) waitSigned(ctx context.Context, r *request) error {
+	return j.control(
+		ctx, http.MethodGet, "/requests/"+r.RequestID+"?wait=signed&timeout=30s", nil,
+	)
 }
 
 // get fetches a URL of the server without a token.
