@@ -973,6 +973,29 @@ func TestUploadInPerCent(t *testing.T) {
 	do(t, ctx, eventually(`location.pathname === "/gallery/demo-request"`))
 }
 
+// TestBannerIsOneLine: the banner of the sandbox takes one line of a phone's screen in every
+// language.
+func TestBannerIsOneLine(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	for _, tag := range s.kit.Tags() {
+		do(
+			t,
+			ctx,
+			window(390, 844, false),
+			chromedp.Navigate(s.URL+"/gallery/landing-intended?lang="+tag),
+		)
+		lines := eval[float64](t, ctx, `(() => {
+			const text = document.createRange();
+			text.selectNodeContents(document.querySelector(".banner"));
+			return new Set([...text.getClientRects()].map((r) => Math.round(r.top))).size;
+		})()`)
+		if lines != 1 {
+			t.Errorf("%s: %v lines", tag, lines)
+		}
+	}
+}
+
 // TestPrint shows that a page on paper has no controls, is not cut at the edge of a window that
 // scrolls, and fits the width of A4.
 func TestPrint(t *testing.T) {
