@@ -3,6 +3,7 @@
 //
 //	go run ./internal/e2e/load
 //	go run ./internal/e2e/load -database postgres://... -seconds 5 -rounds 5
+//	go run ./internal/e2e/load -documents s3://bucket/prefix?endpoint=http://127.0.0.1:9000
 //	go run ./internal/e2e/load -exact 20000 -stored 1000000
 //
 // Absolute numbers of a shared machine mean little, so each is set against a server that does the
@@ -28,6 +29,7 @@ import (
 // options are the command line's.
 type options struct {
 	database string
+	bucket   string
 	seconds  time.Duration
 	rounds   int
 	conns    int
@@ -52,6 +54,10 @@ func main() {
 	var o options
 	flag.StringVar(
 		&o.database, "database", "", "URL of an empty PostgreSQL database; default: SQLite",
+	)
+	flag.StringVar(
+		&o.bucket, "documents", "",
+		"location of an empty bucket, with credentials in the environment; default: a folder",
 	)
 	flag.DurationVar(&o.seconds, "seconds", 2*time.Second, "length of one run")
 	flag.IntVar(&o.rounds, "rounds", 3, "rounds; medians are printed")

@@ -47,7 +47,7 @@ func newBench(ctx context.Context, o options, dir string) (*bench, error) {
 		return nil, err
 	}
 	b.settings = settings{
-		Key: hex.EncodeToString(key), Database: o.database, Plain: o.plain,
+		Key: hex.EncodeToString(key), Database: o.database, Documents: o.bucket, Plain: o.plain,
 		Party: app.Party{
 			ClientID: r.ClientID, Name: r.Name, JWKSURL: r.JWKSURL, RedirectURL: r.RedirectURL,
 		},

@@ -42,8 +42,10 @@ type settings struct {
 	Dir      string
 	Key      string // the party's ES256 key, uncompressed point, hex
 	Database string
-	Party    app.Party
-	Plain    bool // documents are not encrypted
+	// location of a bucket; empty is a folder
+	Documents string
+	Party     app.Party
+	Plain     bool // documents are not encrypted
 }
 
 func serve(kind string) error {
@@ -110,6 +112,7 @@ func serveSignet(ctx context.Context, s settings) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	a, err := app.Open(ctx, app.Config{
 		Listen: s.Listen, PublicURL: "http://" + s.Listen, Data: s.Dir, Database: s.Database,
+		Documents:       s.Documents,
 		Parties:         app.PartyList{s.Party},
 		SessionLifetime: 3 * time.Minute, UnauthorizedStatus: 400, AllowPrivate: true,
 		OIDCUINClaim: "uin", OIDCNameClaim: "name", SignatureLevel: "B-LTA", AuthorityName: "Load",
