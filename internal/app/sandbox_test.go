@@ -215,3 +215,19 @@ func TestMockAddress(t *testing.T) {
 		}
 	}
 }
+
+// TestSandboxRefusesBucket: a sandbox goes by a clock that can be moved, and a bucket does not.
+func TestSandboxRefusesBucket(t *testing.T) {
+	c := SandboxDefaults()
+	c.Listen, c.Control, c.Data = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()
+	c.Documents = "s3://bucket"
+	a, err := OpenSandbox(
+		t.Context(), c, time.Now, func(string) string { return "" }, slog.New(slog.DiscardHandler),
+	)
+	if err == nil {
+		err = errors.Join(errors.New("opened"), a.Close())
+	}
+	if !strings.Contains(err.Error(), "documents: a sandbox keeps them in its data folder") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -270,6 +270,53 @@ func TestS3Misbehaves(t *testing.T) {
 	}
 }
 
+// TestS3Refuses: what the store refuses says which kind of failure it is. Only what may succeed
+// later is tried again.
+func TestS3Refuses(t *testing.T) {
+	server := s3test.Start(t)
+	for _, test := range []struct {
+		status   int
+		code     string
+		want     error
+		requests int32
+	}{
+		{http.StatusForbidden, "AccessDenied", request.ErrAway, 1},
+		{http.StatusNotFound, "NoSuchBucket", request.ErrAway, 1},
+		{http.StatusBadRequest, "InvalidArgument", request.ErrAway, 1},
+		{http.StatusForbidden, "QuotaExceeded", request.ErrNoRoom, 1},
+		{http.StatusInsufficientStorage, "XMinioStorageFull", request.ErrNoRoom, 4},
+		{http.StatusConflict, "OperationAborted", request.ErrAway, 4},
+		{http.StatusTooManyRequests, "SlowDown", request.ErrAway, 4},
+	} {
+		var requests atomic.Int32
+		location := server.Via(
+			t,
+			server.Bucket(t),
+			func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
+				requests.Add(1)
+				w.WriteHeader(test.status)
+				_, _ = fmt.Fprintf(
+					w, "<Error><Code>%s</Code><Message>no</Message></Error>", test.code,
+				)
+			},
+		)
+		s := openS3(t, location, documents.S3Options{Credentials: server.Credentials})
+		_, err := s.Put(t.Context(), "r/a", strings.NewReader("x"))
+		if !errors.Is(err, test.want) {
+			t.Errorf("%d %s: %v, want %v", test.status, test.code, err, test.want)
+		}
+		if n := requests.Load(); n != test.requests {
+			t.Errorf("%d %s: %d requests, want %d", test.status, test.code, n, test.requests)
+		}
+		if _, err := s.Open(t.Context(), "r/a"); errors.Is(err, fs.ErrNotExist) {
+			t.Errorf(
+				"%d %s: Open says that the document does not exist: %v", test.status, test.code,
+				err,
+			)
+		}
+	}
+}
+
 // TestS3NotFresh: a store that answers with what an object was before is not ready.
 func TestS3NotFresh(t *testing.T) {
 	server := s3test.Start(t)
