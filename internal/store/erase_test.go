@@ -553,6 +553,12 @@ func TestForgetInProgress(t *testing.T) {
 	}
 }
 
+func TestCompactPostgres(t *testing.T) {
+	if err := openPostgres(t, cluster.Database(t)).Compact(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestCompact: after it the file of a database has nothing of what was deleted before deleted data
 // were overwritten.
 func TestCompact(t *testing.T) {
