@@ -224,3 +224,28 @@ func sources(t *testing.T, endings ...string) func(func(string) bool) {
 		}
 	}
 }
+
+// TestGuide checks that the tests and scripts that docs/operating.md names as those that follow its
+// procedures exist.
+func TestGuide(t *testing.T) {
+	text, err := os.ReadFile("docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]bool{}
+	for name := range declared(t) {
+		tests[name[strings.LastIndexByte(name, '.')+1:]] = true
+	}
+	n := 0
+	for _, name := range regexp.MustCompile("`(Test[A-Z]\\w+|guide-[a-z-]+)`").FindAllString(string(text), -1) {
+		n++
+		name = strings.Trim(name, "`")
+		script := "cmd/signet/testdata/script/" + name + ".txtar"
+		if _, err := os.Stat(script); err != nil && !tests[name] {
+			t.Errorf("there is no %s", name)
+		}
+	}
+	if n < 8 {
+		t.Errorf("the guide names %d tests", n)
+	}
+}

@@ -132,6 +132,7 @@ func checks() []check {
 		{"timestamps", atReadiness, needsStamps, true, one(checkLastStamp)},
 		{"database server", atDoctor, needsStore, false, one(checkServer)},
 		{"disk", atDoctor, 0, false, one(checkDisk)},
+		{"owner", atDoctor, needsIdentity, false, one(checkOwner)},
 		{"certificates", atDoctor, needsIdentity, false, checkCertificates},
 		{"timestamps", atDoctor, needsIdentity, false, checkAuthorities},
 		{"signature", atDoctor, needsIdentity, false, one(checkSignature)},

@@ -30,6 +30,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/server/pki"
@@ -85,6 +86,44 @@ func checkDisk(_ context.Context, s *subject) Finding {
 	default:
 		return ok("%s", text)
 	}
+}
+
+// checkOwner looks for files of the data folder that another user owns, as after a command of root.
+// The service, which is the user that owns the folder, cannot read them.
+func checkOwner(_ context.Context, s *subject) Finding {
+	data := s.config.Data
+	info, err := os.Stat(data)
+	if err != nil {
+		return faulty(err, "make the folder in data, or correct data", "")
+	}
+	want, known := owner(info)
+	var others []string
+	for _, folder := range []string{"", "keys", "authority", "documents"} {
+		entries, err := os.ReadDir(filepath.Join(data, folder))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return faulty(err, "give the folder to the service's user", "")
+		}
+		for _, e := range entries {
+			info, err := e.Info()
+			if err != nil {
+				continue // it was removed in the meantime
+			}
+			if uid, ok := owner(info); known && ok && uid != want {
+				others = append(others, filepath.Join(folder, e.Name()))
+			}
+		}
+	}
+	if len(others) == 0 {
+		return ok("all files in %s have the owner of the folder", data)
+	}
+	return faulty(
+		fmt.Errorf(
+			"%d files in %s have another owner than the folder, such as %s", len(others), data,
+			others[0],
+		),
+		"chown -R the folder to the service's user",
+		"",
+	)
 }
 
 // checkCertificates looks when the certificates of the authority end.
@@ -346,6 +385,18 @@ func checkExposure(_ context.Context, s *subject) (list []Finding) {
 			"/metrics on %s is open to every machine of the network", c.Control,
 		))
 	}
+	if c.Control == "" {
+		list = append(list, warning(
+			"set control to a loopback address, such as 127.0.0.1:8081",
+			"there is no control listener, and so no /readyz, no metrics and no console",
+		))
+	}
+	if strings.HasPrefix(c.PublicURL, "https://") && len(c.TrustedProxies) == 0 {
+		list = append(list, warning(
+			"set trusted_proxies to the addresses of the proxy that ends TLS",
+			"limits and security events take the proxy's address for that of every client",
+		))
+	}
 	for _, r := range risks() {
 		if why := r.found(c); why != "" { // a start would refuse it without unsafe
 			list = append(list, warning(r.remedy, "%s is unsafe: %s", r.key, why))
@@ -391,6 +442,13 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 		return list
 	case !ours:
 		find("listen", ok("no program has %s: the service does not run", s.listen))
+		if _, err := s.serves(ctx, client, "http://"+dialable(s.config.Control), ""); err == nil &&
+			s.config.Control != "" {
+			find("control", faulty(
+				fmt.Errorf("another program answers on %s", s.config.Control),
+				"stop that program, or set control to another address", "",
+			))
+		}
 		return list
 	}
 	find("listen", ok("the service runs"))
@@ -539,16 +597,17 @@ func (s *subject) checkParty(ctx context.Context, p *party.Party) (list []Findin
 	d := party.Diagnoser{Policy: s.config.policy(callTimeout)}.Diagnose(ctx, p)
 	if err := cmp.Or(d.KeysErr, noKey(d)); err != nil {
 		find(faulty(
-			fmt.Errorf("its JWKS: %w", shown(err)),
-			"correct jwks_url, or let the relying party publish its keys there: its calls are refused",
-			"",
+			fmt.Errorf("its JWKS: %w", shown(err)), orPrivate(
+				err,
+				"correct jwks_url, or let the relying party publish its keys there: its calls are refused",
+			), "",
 		))
 	}
 	switch {
 	case d.WebhookErr != nil:
 		find(faulty(
-			fmt.Errorf("its webhook: %w", shown(d.WebhookErr)),
-			"correct webhook_url, or let the relying party start its receiver", "",
+			fmt.Errorf("its webhook: %w", shown(d.WebhookErr)), orPrivate(d.WebhookErr,
+				"correct webhook_url, or let the relying party start its receiver"), "",
 		))
 	case d.Webhook.TLS != "" && d.Webhook.NotAfter.Sub(s.now()) < renewedSoon:
 		find(warning(
@@ -560,6 +619,14 @@ func (s *subject) checkParty(ctx context.Context, p *party.Party) (list []Findin
 		find(ok("%d usable keys, and its webhook's host answers", len(d.Keys)))
 	}
 	return list
+}
+
+// orPrivate returns the remedy for a URL of a relying party.
+func orPrivate(err error, remedy string) string {
+	if errors.Is(err, safehttp.ErrAddress) || errors.Is(err, safehttp.ErrURL) {
+		return "correct the URL, or set allow_private if the relying party is on this network"
+	}
+	return remedy
 }
 
 // noKey returns an error if a JWKS that was fetched has no key to verify a token with.

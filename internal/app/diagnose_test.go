@@ -80,7 +80,7 @@ func newClinic(t *testing.T, database string) *clinic {
 	c.config.PublicURL = "https://sign.test"
 	c.config.OIDCIssuer, c.config.OIDCClientID = c.provider.URL, "signet"
 	c.config.OIDCClientSecret = clinicSecret
-	c.config.AllowPrivate = true
+	c.config.AllowPrivate, c.config.TrustedProxies = true, List{"10.0.0.1"}
 	c.config.TSAURLs, c.config.TSARoots = List{c.stamps.URL}, roots
 	c.config.Parties = PartyList{{
 		ClientID: p.ClientID, Name: p.Name, JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL,
@@ -166,7 +166,7 @@ func (c *clinic) diagnose() (bad []Finding) {
 		}
 	}
 	for _, f := range list {
-		if f.Level != OK && !strings.Contains(f.Remedy, "allow_private") { // the servers are local
+		if f.Level != OK && !strings.Contains(f.Remedy, "remove allow_private") { // the servers are local
 			bad = append(bad, f)
 		}
 		if f.Level != OK && (f.Text == "" || f.Remedy == "") {
@@ -254,6 +254,38 @@ func TestDiagnose(t *testing.T) {
 		{
 			"metrics for all", func(c *clinic) { c.config.Control = "0.0.0.0:0" },
 			Warning, "exposure", "/metrics on 0.0.0.0:0 is open", "set metrics_token",
+		},
+		{
+			"no control listener", func(c *clinic) { c.config.Control = "" },
+			Warning, "exposure", "no /readyz", "set control",
+		},
+		{
+			"proxy that is not trusted", func(c *clinic) { c.config.TrustedProxies = nil },
+			Warning, "exposure", "address for that of every client", "set trusted_proxies",
+		},
+		{
+			"control of another program", func(c *clinic) {
+				c.config.Control = strings.TrimPrefix(server(c, http.NotFound), "http://")
+			},
+			Fault, "control", "another program answers", "set control",
+		},
+		{
+			"file of another user", func(c *clinic) {
+				if os.Getuid() != 0 {
+					c.Skip("only root can give a file away")
+				}
+				must(c, os.Chown(data(c, "keys", "links.secret"), 12345, -1))
+			},
+			Fault, "owner", "1 files in", "chown -R",
+		},
+		{
+			"JWKS at a private address", func(c *clinic) {
+				c.config.AllowPrivate = false
+				p := &c.config.Parties[0]
+				p.JWKSURL, p.RedirectURL = "https://localhost/jwks", "https://rp.test/"
+				p.WebhookURL = ""
+			},
+			Fault, "relying party ID", "its JWKS", "set allow_private",
 		},
 		{
 			"public URL of another deployment",
