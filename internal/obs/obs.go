@@ -1,4 +1,5 @@
-// Package obs has the logs and metrics of the running program. Start at [NewMetrics] and [Observe].
+// Package obs has the logs, metrics and traces of the running program. Start at [NewMetrics] and
+// [Observe].
 //
 // Logs and metrics contain the patterns of routes ("/sign/{request_id}") and never paths, which
 // contain secrets (a session's id, a download link's signature). Package console shows some metrics
