@@ -79,6 +79,11 @@ type Config struct {
 	ConsoleRoleClaim            string `yaml:"console_role_claim"              help:"Claim with the groups or roles of operators."                                                                                                        default:"roles"`
 	ConsoleRoles                List   `yaml:"console_roles"                   help:"Role that each value of the claim gives: VALUE=viewer|operator|admin." placeholder:"VALUE=ROLE,..."`
 
+	// A change of a relying party's URLs, among them that of its keys, waits until a second admin
+	// approves it. It needs ConsoleOIDCIssuer and no ConsolePassword, with which each admin could
+	// have any name. Registering a new party, disabling and enabling need one admin.
+	ConsoleFourEyes bool `yaml:"console_four_eyes" help:"A second admin approves changes of relying parties' URLs."`
+
 	// Bearer token that opens /metrics. With a console the console's login opens it too; with
 	// neither /metrics is open.
 	MetricsToken     string `yaml:"metrics_token"      help:"Bearer token that opens /metrics."        placeholder:"TOKEN" secret:""`
@@ -603,6 +608,11 @@ func (c *Config) check() error {
 		if err := c.checkConsoleLogin(); err != nil {
 			return err
 		}
+	}
+	if c.ConsoleFourEyes && (c.ConsoleOIDCIssuer == "" || c.ConsolePassword != "") {
+		return errors.New(
+			"console_four_eyes: it needs console_oidc_issuer and no console_password, which tell admins apart",
+		)
 	}
 	if c.ConsolePassword != "" && c.Control == "" {
 		return errors.New(

@@ -28,7 +28,7 @@ func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) e
 		Diagnose: party.Diagnoser{Policy: a.Config.policy(5 * time.Second)},
 		Registrar: &party.Registrar{
 			Registry: a.parties, Store: a.store, Policy: a.Config.policy(0), Now: a.now,
-			Rand: rand.Reader,
+			Rand: rand.Reader, FourEyes: a.Config.ConsoleFourEyes,
 		},
 		Keys: a.partyKeys, PublicURL: a.Config.PublicURL,
 		Kit: a.kit, Now: a.now, Log: a.log, Certificates: a.authority.Certificates,

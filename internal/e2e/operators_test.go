@@ -314,6 +314,95 @@ func TestOperatorSessionsSurvive(t *testing.T) {
 	}
 }
 
+// TestFourEyes: with console_four_eyes a change of a party's URLs is in force after another admin
+// has approved it in the console, and the party's trail names both.
+func TestFourEyes(t *testing.T) {
+	provider := newOperatorProvider(t)
+	control := freeAddr(t)
+	c := config(partytest.Start(t))
+	c.Control, c.PublicURL, c.Data, c.AllowPrivate = control, "https://sign.test", t.TempDir(), true
+	c.ConsoleOIDCIssuer, c.ConsoleOIDCClientID = provider.URL, "console"
+	c.ConsoleURL, c.ConsoleRoleClaim, c.ConsoleFourEyes = "http://"+control, "groups", true
+	c.ConsoleRoles = app.List{"it=admin", "desk=operator"}
+	running(t, c)
+	login := func(sub, name, group string) *operator {
+		t.Helper()
+		provider.claims = map[string]any{"sub": sub, "email": name, "groups": group}
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := &operator{t, "http://" + control, http.Client{Jar: jar}}
+		if got := o.do("GET", "/console/", nil); got.status != http.StatusOK {
+			t.Fatalf("login: %d", got.status)
+		}
+		return o
+	}
+	ann, bob := login("1", "ann@example.test", "it"), login("2", "bob@example.test", "it")
+	renamed := login("1", "ann under another name", "it")
+	desk := login("3", "desk@example.test", "desk")
+	form := url.Values{
+		"client_id": {"pair"}, "name": {"Pair"}, "jwks_url": {"http://127.0.0.1:1/old"},
+		"redirect_url": {"http://127.0.0.1:1/back"}, "anyway": {"1"},
+	}
+	if got := ann.do("POST", "/console/parties", form); got.status != http.StatusOK {
+		t.Fatalf("registering: %d %s", got.status, got.body)
+	}
+	form.Set("version", "1")
+	form.Set("jwks_url", "http://127.0.0.1:1/new")
+	proposed := ann.do("POST", "/console/party/pair/edit", form)
+	id := regexp.MustCompile(`name="proposal" value="(\d+)"`).FindStringSubmatch(proposed.body)
+	if id == nil || !strings.Contains(proposed.body, "Another admin has to approve it") ||
+		strings.Contains(proposed.body, "/approve") {
+		t.Fatalf("proposing: %d %s", proposed.status, proposed.body)
+	}
+	const own = "Another admin has to approve the change that you have proposed"
+	for name, test := range map[string]struct {
+		by     *operator
+		id     string
+		status int
+		text   string
+	}{
+		"the same admin":             {ann, id[1], http.StatusConflict, own},
+		"the same under other names": {renamed, id[1], http.StatusConflict, own},
+		"an operator":                {desk, id[1], http.StatusForbidden, ""},
+		"another proposal":           {bob, "1", http.StatusConflict, "was replaced, decided or withdrawn"},
+	} {
+		got := test.by.do("POST", "/console/party/pair/approve", url.Values{"proposal": {test.id}})
+		if got.status != test.status || !strings.Contains(got.body, test.text) {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+	}
+	page := bob.do("GET", "/console/party/pair", nil).body
+	if !strings.Contains(page, "It takes effect when you approve it") ||
+		!strings.Contains(
+			page,
+			"<del>http://127.0.0.1:1/old</del> <ins>http://127.0.0.1:1/new</ins>",
+		) {
+		t.Errorf("the other admin sees %s", page)
+	}
+	got := bob.do("POST", "/console/party/pair/approve", url.Values{"proposal": {id[1]}})
+	_, trail, _ := strings.Cut(got.body, "changes-title")
+	approved := strings.Index(
+		trail, "Proposed change approved</strong> <span class=\"quiet breakable\">bob@",
+	)
+	asked := strings.Index(trail, "Change proposed</strong> <span class=\"quiet breakable\">ann@")
+	if got.status != http.StatusOK || approved < 0 || asked < approved ||
+		strings.Contains(got.body, "proposal-title") {
+		t.Errorf("approving: %d %s", got.status, got.body)
+	}
+	if edit := bob.do("GET", "/console/party/pair/edit", nil).body; !strings.Contains(
+		edit, `value="http://127.0.0.1:1/new"`,
+	) {
+		t.Error("the approved change is not in force")
+	}
+	c.ConsolePassword = "correct horse battery staple 7"
+	if a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler)); err == nil {
+		_ = a.Close()
+		t.Error("console_four_eyes is accepted with a password that all admins share")
+	}
+}
+
 // running runs the service until the test ends.
 func running(t *testing.T, c app.Config) (stop func()) {
 	t.Helper()

@@ -48,6 +48,16 @@ type Store interface {
 	// RenewKeys adds one to the renewals of a party's keys. The party may be a configured one.
 	RenewKeys(ctx context.Context, clientID string, c Change) error
 
+	// ProposeParty stores a proposed change in the place of the party's older one. Errors are those
+	// of ChangeParty. ChangeParty and RemoveParty delete the proposed change of their party.
+	ProposeParty(ctx context.Context, p Proposal, c Change) error
+
+	// Proposal returns the proposed change of a party, or ErrNoProposal.
+	Proposal(ctx context.Context, clientID string) (Proposal, error)
+
+	// RejectParty deletes the change that was proposed at a time; ErrNoProposal if there is none.
+	RejectParty(ctx context.Context, clientID string, at time.Time, c Change) error
+
 	// PartyChanges lists the newest changes of a party, the latest first.
 	PartyChanges(ctx context.Context, clientID string, limit int) ([]Change, error)
 
@@ -80,6 +90,9 @@ const (
 	ChangeEnabled     ChangeKind = "enabled"
 	ChangeRemoved     ChangeKind = "removed"
 	ChangeKeysRenewed ChangeKind = "keys_renewed"
+	ChangeProposed    ChangeKind = "proposed"
+	ChangeApproved    ChangeKind = "approved"
+	ChangeRejected    ChangeKind = "rejected"
 )
 
 // Edit is the old and the new value of a field, as operators may see them: with URLs whose queries
@@ -106,6 +119,9 @@ type Registrar struct {
 	Policy   safehttp.Policy // policy that parties are registered under
 	Now      func() time.Time
 	Rand     io.Reader
+
+	// FourEyes makes a change of a party's URLs wait for a second operator ([Registrar.Propose]).
+	FourEyes bool
 }
 
 // Invalid is what is wrong with a registration, by field.
@@ -140,7 +156,7 @@ func (r *Registrar) Register(ctx context.Context, by string, p Party) error {
 }
 
 // Edit changes the name and URLs of a party to those of p, if the party still has that version.
-// Errors are those of Register and of [Store].ChangeParty.
+// Errors are those of Register and of [Store].ChangeParty, and ErrFourEyes.
 func (r *Registrar) Edit(ctx context.Context, by string, version int64, p Party) error {
 	if found := p.Problems(r.Policy); len(found) > 0 {
 		return Invalid(found)
@@ -148,6 +164,9 @@ func (r *Registrar) Edit(ctx context.Context, by string, version int64, p Party)
 	old, err := r.managed(ctx, p.ClientID, version)
 	if err != nil {
 		return err
+	}
+	if r.NeedsApproval(old.Party, p) {
+		return ErrFourEyes
 	}
 	p.Disabled = old.Disabled
 	c := r.change(p.ClientID, by, ChangeEdited)

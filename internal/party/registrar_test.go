@@ -51,6 +51,65 @@ func shop(id string) party.Party {
 	}
 }
 
+// TestFourEyes: a change of URLs needs another operator than the one who proposed it, and applies
+// as it was shown.
+func TestFourEyes(t *testing.T) {
+	ctx := t.Context()
+	o := newOperated(t)
+	o.FourEyes = true
+	refused := func(err, want error) {
+		t.Helper()
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	refused(o.Register(ctx, "mei", shop("a")), nil)
+	p := shop("a")
+	p.Name = "Shop & Sons"
+	refused(o.Edit(ctx, "mei", 1, p), nil) // a name alone
+	for _, u := range []*string{&p.JWKSURL, &p.RedirectURL, &p.WebhookURL} {
+		was := *u
+		*u += "&x"
+		refused(o.Edit(ctx, "mei", 2, p), party.ErrFourEyes)
+		*u = was
+	}
+	p.JWKSURL = "https://shop.example/jwks2"
+	bad := p
+	bad.WebhookURL = "https://"
+	if err := o.Propose(ctx, "mei", "1", 2, bad); !errors.As(err, new(party.Invalid)) {
+		t.Errorf("an invalid proposal: %v", err)
+	}
+	refused(o.Propose(ctx, "mei", "1", 1, p), party.ErrChanged)
+	refused(o.Propose(ctx, "mei", "1", 2, p), nil)
+	first := o.now
+	o.now = o.now.Add(time.Minute)
+	p.JWKSURL = "https://shop.example/jwks3"
+	refused(o.Propose(ctx, "mei", "1", 2, p), nil)
+	// replaced since it was shown
+	refused(o.Approve(ctx, "lin", "2", "a", first), party.ErrNoProposal)
+	refused(o.Approve(ctx, "mei", "1", "a", o.now), party.ErrOwnProposal)
+	refused(o.Approve(ctx, "another name", "1", "a", o.now), party.ErrOwnProposal)
+	refused(o.Approve(ctx, "no login", "", "a", o.now), party.ErrOwnProposal)
+	if got := o.found(t, "a").JWKSURL; got != shop("a").JWKSURL {
+		t.Errorf("before the approval the JWKS URL is %s", got)
+	}
+	refused(o.Approve(ctx, "lin", "2", "a", o.now), nil)
+	if got := o.found(t, "a"); got.JWKSURL != p.JWKSURL || got.Name != p.Name {
+		t.Errorf("after the approval: %+v", got)
+	}
+	refused(o.Approve(ctx, "lin", "2", "a", o.now), party.ErrNoProposal)
+	p.RedirectURL = "https://shop.example/other"
+	refused(o.Propose(ctx, "mei", "1", 3, p), nil)
+	refused(o.Reject(ctx, "lin", "a", o.now), nil)
+	refused(o.Approve(ctx, "lin", "2", "a", o.now), party.ErrNoProposal)
+	changes, err := o.store.PartyChanges(ctx, "a", 3)
+	if err != nil || changes[2].Kind != party.ChangeApproved || changes[2].By != "lin" ||
+		len(changes[2].Edits) != 1 || changes[1].By != "mei" ||
+		changes[0].Kind != party.ChangeRejected {
+		t.Errorf("the trail is %+v, %v", changes, err)
+	}
+}
+
 // found is the party as calls find it.
 func (o *operated) found(t *testing.T, id string) party.Party {
 	t.Helper()

@@ -118,6 +118,9 @@ func (s *Store) ChangeParty(
 	ctx context.Context, p party.Party, version int64, c party.Change,
 ) error {
 	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
+		if err := tx.dropProposal(ctx, p.ClientID); err != nil {
+			return err
+		}
 		n, err := tx.write(
 			ctx,
 			`UPDATE parties SET version = version + 1, name = $3, jwks_url = $4, redirect_url = $5, webhook_url = $6,
@@ -161,6 +164,9 @@ func (s *Store) RemoveParty(
 	ctx context.Context, clientID string, version int64, c party.Change,
 ) error {
 	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
+		if err := tx.dropProposal(ctx, clientID); err != nil {
+			return err
+		}
 		n, err := tx.write(ctx, `DELETE FROM parties WHERE client_id = $1 AND version = $2
 			AND NOT EXISTS (SELECT 1 FROM requests WHERE client_id = $1)`, clientID, version)
 		if err = tx.missed(ctx, clientID, n, err); errors.Is(err, party.ErrChanged) {

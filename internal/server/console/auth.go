@@ -68,9 +68,9 @@ type operatorKey struct{}
 
 // who is the operator of a request.
 type who struct {
-	name     string
-	role     Role
-	loggedIn bool // by OpenID Connect
+	name    string
+	role    Role
+	subject string // at the identity provider; "" without a login by OpenID Connect
 }
 
 func operatorOf(ctx context.Context) who {
@@ -97,7 +97,7 @@ func (c *Console) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch s, err := c.sessionOf(r); {
 		case err == nil:
-			c.serveAs(w, r, who{s.Name, ParseRole(s.Role), true}, "oidc", next)
+			c.serveAs(w, r, who{s.Name, ParseRole(s.Role), s.Subject}, "oidc", next)
 			return
 		case !errors.Is(err, operator.ErrNoSession):
 			c.Kit.Error(w, r, httpx.Fault(w, r, c.Log, "reading an operator's session", err), "")
@@ -115,7 +115,7 @@ func (c *Console) Guard(next http.Handler) http.Handler {
 		got := sha256.Sum256([]byte(password))
 		if c.Password != "" && ok && subtle.ConstantTimeCompare(got[:], want[:]) == 1 &&
 			operatorName(user) != "" {
-			c.serveAs(w, r, who{operatorName(user), Admin, false}, "password", next)
+			c.serveAs(w, r, who{operatorName(user), Admin, ""}, "password", next)
 			return
 		}
 		if password != "" {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"slices"
 	"strconv"
 	"time"
@@ -29,6 +30,8 @@ func (c *Console) partyRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /console/party/{client_id}/edit", c.handle(c.save))
 	mux.HandleFunc("POST /console/party/{client_id}/keys", c.handle(c.renewKeys))
 	mux.HandleFunc("POST /console/party/{client_id}/logo", c.handle(c.logo))
+	mux.HandleFunc("POST /console/party/{client_id}/approve", c.handle(c.decide))
+	mux.HandleFunc("POST /console/party/{client_id}/reject", c.handle(c.decide))
 	mux.HandleFunc(
 		"POST /console/party/{client_id}/logo-remove",
 		c.change("logo-remove", func(ctx context.Context, by, id string, version int64) error {
@@ -93,7 +96,8 @@ func (c *Console) party(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page.Done = doneKey(
-		r, "registered", "edited", "logo", "logo-remove", "disable", "enable", "keys",
+		r, "registered", "edited", "logo", "logo-remove", "disable", "enable", "keys", "proposed",
+		"approve", "reject",
 	)
 	c.Kit.Show(w, r, c.Log, http.StatusOK, *page)
 	return nil
@@ -126,14 +130,51 @@ func (c *Console) aboutParty(ctx context.Context, id string) (*PartyPage, *party
 		return nil, nil, err
 	}
 	for _, change := range changes {
-		line := Change{At: change.At, By: change.By, Kind: string(change.Kind)}
-		for _, e := range change.Edits {
-			line.Edits = append(line.Edits, Edit{Field: string(e.Field), From: e.From, To: e.To})
+		page.Changes = append(page.Changes, Change{
+			At: change.At, By: change.By, Kind: string(change.Kind),
+			Edits: shownEdits(change.Edits),
+		})
+	}
+	switch proposed, edits, err := c.Registrar.Proposal(ctx, id); {
+	case err == nil:
+		page.Proposal = &Proposal{
+			ID: proposed.At.UnixMicro(), By: proposed.By, At: proposed.At, Edits: shownEdits(edits),
+			Own:   proposed.Subject == operatorOf(ctx).subject,
+			Stale: proposed.Version != page.Version,
 		}
-		page.Changes = append(page.Changes, line)
+	case !errors.Is(err, party.ErrNoProposal):
+		return nil, nil, err
 	}
 	page.Keys = c.cachedKeys(p)
 	return page, p, nil
+}
+
+func shownEdits(edits []party.Edit) (list []Edit) {
+	for _, e := range edits {
+		list = append(list, Edit{Field: string(e.Field), From: e.From, To: e.To})
+	}
+	return list
+}
+
+// decide approves or rejects the proposed change that the operator saw.
+func (c *Console) decide(w http.ResponseWriter, r *http.Request) (err error) {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	id, decision, me := r.PathValue("client_id"), path.Base(r.URL.Path), operatorOf(r.Context())
+	seen, _ := strconv.ParseInt(r.PostFormValue("proposal"), 10, 64) // 0 is no proposal
+	if decision == "approve" {
+		err = c.Registrar.Approve(r.Context(), me.name, me.subject, id, time.UnixMicro(seen))
+	} else {
+		err = c.Registrar.Reject(r.Context(), me.name, id, time.UnixMicro(seen))
+	}
+	if err != nil {
+		return c.partyRefused(w, r, id, err)
+	}
+	c.Log.InfoContext(
+		r.Context(), "proposed change of a relying party decided in the console", "client_id", id,
+		"decision", decision, "by", me.name,
+	)
+	c.partyDone(w, r, id, decision)
+	return nil
 }
 
 func (c *Console) cachedKeys(p *party.Party) *Keys {
@@ -304,6 +345,8 @@ func partyRefusal(err error) string {
 		{party.ErrChanged, "Nothing was changed: another operator has changed the relying party. This page shows its present state."},
 		{party.ErrInUse, "It has sign requests, so it cannot be removed. Disable it to refuse new ones."},
 		{party.ErrEnabled, "Disable it before you remove it."},
+		{party.ErrNoProposal, "Nothing was changed: the proposed change was replaced, decided or withdrawn. This page shows the present state."},
+		{party.ErrOwnProposal, "Another admin has to approve the change that you have proposed."},
 		{party.ErrConfigured, "It is registered in the configuration, so it is changed there."},
 	} {
 		if errors.Is(err, refusal.err) {

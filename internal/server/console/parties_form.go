@@ -107,7 +107,13 @@ func (c *Console) save(w http.ResponseWriter, r *http.Request) error {
 	case c.warned(w, r, f, &p):
 		return nil
 	}
-	err = c.Registrar.Edit(r.Context(), c.operator(r), f.version, p)
+	done := "edited"
+	if me := operatorOf(r.Context()); c.Registrar.NeedsApproval(f.saved, p) {
+		done = "proposed"
+		err = c.Registrar.Propose(r.Context(), me.name, me.subject, f.version, p)
+	} else {
+		err = c.Registrar.Edit(r.Context(), me.name, f.version, p)
+	}
 	if errors.Is(err, party.ErrChanged) { // another operator saved it after the check above
 		return c.conflict(w, r, id)
 	}
@@ -115,10 +121,10 @@ func (c *Console) save(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	c.Log.InfoContext(
-		r.Context(), "relying party changed from the console", "client_id", id, "change", "edit",
+		r.Context(), "relying party changed from the console", "client_id", id, "change", done,
 		"by", c.operator(r),
 	)
-	c.partyDone(w, r, id, "edited")
+	c.partyDone(w, r, id, done)
 	return nil
 }
 

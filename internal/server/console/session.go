@@ -114,7 +114,7 @@ func (c *Console) logout(w http.ResponseWriter, r *http.Request) error {
 func (c *Console) listSessions(w http.ResponseWriter, r *http.Request) error {
 	me := operatorOf(r.Context())
 	page := SessionsPage{Login: c.Login != nil, Name: me.name, Role: me.role.String()}
-	page.LoggedIn, page.MayEnd = me.loggedIn, me.role >= Admin
+	page.LoggedIn, page.MayEnd = me.subject != "", me.role >= Admin
 	all, err := c.Sessions.All(r.Context())
 	if err != nil {
 		return err

@@ -65,6 +65,8 @@ type PartyPage struct {
 	// Keys is this node's cached JWKS of the party, or nil.
 	Keys    *Keys
 	Changes []Change // newest first
+	// Proposal is the change that waits for a second operator, or nil.
+	Proposal *Proposal
 	// Done is the key of the success message of the form that redirected here. Problem is a
 	// sentence that says why an action was refused. Both may be "".
 	Done, Problem string
@@ -103,6 +105,16 @@ type Change struct {
 	By    string
 	Kind  string // a party.ChangeKind
 	Edits []Edit
+}
+
+// Proposal is a change that waits for a second operator.
+type Proposal struct {
+	ID    int64 // which a post to approve or reject names
+	By    string
+	At    time.Time
+	Edits []Edit
+	Own   bool // the operator who looks has proposed it
+	Stale bool // it is for an older version of the party
 }
 
 // Edit is the old and the new value of one field.

@@ -328,7 +328,14 @@ func galleryConsole(now time.Time) []Sample {
 			Ignored: []string{"keys[3]: use is not sig"}, FetchedAt: ago(20 * time.Minute),
 			Until: now.Add(40 * time.Minute),
 		},
+		Proposal: &console.Proposal{
+			ID: 1, By: "mei.lin", At: ago(10 * time.Minute), Edits: []console.Edit{{
+				Field: "jwks_url", From: "https://harbour-lane.example/jwks.json",
+				To: "https://keys.harbour-lane.example/2026/jwks.json",
+			}},
+		},
 		Changes: []console.Change{
+			{At: ago(10 * time.Minute), By: "mei.lin", Kind: "proposed"},
 			{At: ago(20 * time.Minute), By: "mei.lin", Kind: "keys_renewed"},
 			{At: ago(26 * time.Hour), By: "mei.lin", Kind: "edited", Edits: []console.Edit{
 				{

@@ -64,6 +64,7 @@ func NewMemory() *Memory {
 		parties: parties{
 			registered: map[string]party.Registration{}, pictures: map[string][]byte{},
 			epochs: map[string]int64{}, keys: map[string]party.StoredKeys{},
+			proposals: map[string]party.Proposal{},
 		},
 		ready:    make(chan struct{}, 1),
 		watchers: map[string]map[chan struct{}]bool{},

@@ -17,6 +17,7 @@ type parties struct {
 	epochs     map[string]int64
 	changes    []party.Change
 	keys       map[string]party.StoredKeys // by client id
+	proposals  map[string]party.Proposal   // by client id
 }
 
 // partiesTopic is what the parties are called where requests have their ids.
@@ -76,6 +77,7 @@ func (m *Memory) ChangeParty(
 	return m.changeParty(ctx, p.ClientID, version, c, func(r *party.Registration) error {
 		p.Logo, p.KeysEpoch = r.Logo, 0
 		r.Party = p
+		delete(m.parties.proposals, p.ClientID)
 		return nil
 	})
 }
@@ -103,6 +105,7 @@ func (m *Memory) RemoveParty(
 		}
 		delete(m.parties.registered, clientID)
 		delete(m.parties.pictures, clientID)
+		delete(m.parties.proposals, clientID)
 		return nil
 	})
 }
@@ -110,6 +113,48 @@ func (m *Memory) RemoveParty(
 // RenewKeys implements party.Store.
 func (m *Memory) RenewKeys(ctx context.Context, clientID string, c party.Change) error {
 	return m.changeParties(ctx, c, func() error { m.parties.epochs[clientID]++; return nil })
+}
+
+// ProposeParty implements party.Store.
+func (m *Memory) ProposeParty(ctx context.Context, p party.Proposal, c party.Change) error {
+	return m.changeParties(ctx, c, func() error {
+		switch r, ok := m.parties.registered[p.ClientID]; {
+		case !ok:
+			return party.ErrUnknown
+		case r.Version != p.Version:
+			return party.ErrChanged
+		}
+		p.At = p.At.Truncate(time.Microsecond).UTC()
+		m.parties.proposals[p.ClientID] = p
+		return nil
+	})
+}
+
+// Proposal implements party.Store.
+func (m *Memory) Proposal(ctx context.Context, clientID string) (party.Proposal, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return party.Proposal{}, err
+	}
+	defer unlock()
+	p, ok := m.parties.proposals[clientID]
+	if !ok {
+		return party.Proposal{}, party.ErrNoProposal
+	}
+	return p, nil
+}
+
+// RejectParty implements party.Store.
+func (m *Memory) RejectParty(
+	ctx context.Context, clientID string, at time.Time, c party.Change,
+) error {
+	return m.changeParties(ctx, c, func() error {
+		if p, ok := m.parties.proposals[clientID]; !ok || !p.At.Equal(at) {
+			return party.ErrNoProposal
+		}
+		delete(m.parties.proposals, clientID)
+		return nil
+	})
 }
 
 // changeParty changes or removes a party of one version.

@@ -20,6 +20,7 @@ var partyTests = []test{
 	{name: "remove", run: removeParty},
 	{name: "renew keys", run: renewKeys},
 	{name: "trail", run: partyTrail},
+	{name: "proposals", run: proposals},
 	{name: "watch", run: watchParties},
 	{name: "strange ids", run: strangeParties},
 }
@@ -345,5 +346,76 @@ func nodesParty(t *testing.T, a *suite, h Harness) {
 	}
 	if _, epochs, err := b.Registrations(t.Context()); err != nil || epochs["a"] != 1 {
 		t.Errorf("the other node knows %v, %v", epochs, err)
+	}
+}
+
+func proposals(t *testing.T, s *suite, _ Harness) {
+	ctx := t.Context()
+	a := aParty("a")
+	s.register(a, aParty("b"))
+	first := party.Proposal{
+		Party: a, Version: 1, By: "Mei Lin", Subject: "1234", At: start.Add(time.Minute).UTC(),
+	}
+	first.JWKSURL, first.WebhookURL = "https://a.example/new?b=c", ""
+	first.AllowDownload, first.RequireAllPages = true, true
+	propose := func(p party.Proposal, want error) {
+		t.Helper()
+		err := s.ProposeParty(ctx, p, did(p.Party, party.ChangeProposed, time.Minute))
+		if !errors.Is(err, want) {
+			t.Errorf("ProposeParty: %v, want %v", err, want)
+		}
+	}
+	has := func(want party.Proposal, wantErr error) {
+		t.Helper()
+		got, err := s.Proposal(ctx, "a")
+		if diff := cmp.Diff(want, got); !errors.Is(err, wantErr) || diff != "" {
+			t.Errorf("Proposal: %v (-want +got):\n%s", err, diff)
+		}
+	}
+	none := party.Proposal{}
+	has(none, party.ErrNoProposal)
+	propose(first, nil)
+	has(first, nil)
+	stale, unknown := first, first
+	stale.Version, unknown.Party = 2, aParty("x")
+	propose(stale, party.ErrChanged)
+	propose(unknown, party.ErrUnknown)
+	has(first, nil)
+	second := first
+	second.RedirectURL, second.At = "https://a.example/other", first.At.Add(time.Microsecond)
+	propose(second, nil)
+	has(second, nil)
+	reject := func(at time.Time, want error) {
+		t.Helper()
+		err := s.RejectParty(ctx, "a", at, did(a, party.ChangeRejected, time.Minute))
+		if !errors.Is(err, want) {
+			t.Errorf("RejectParty: %v, want %v", err, want)
+		}
+	}
+	reject(first.At, party.ErrNoProposal)
+	has(second, nil)
+	reject(second.At, nil)
+	has(none, party.ErrNoProposal)
+	reject(second.At, party.ErrNoProposal)
+
+	propose(first, nil)
+	if err := s.ChangeParty(ctx, a, 1, did(a, party.ChangeEdited, time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	has(none, party.ErrNoProposal) // it was for another version
+	first.Version = 2
+	propose(first, nil)
+	if err := s.RemoveParty(ctx, "a", 2, did(a, party.ChangeRemoved, time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	has(none, party.ErrNoProposal)
+	changes, err := s.PartyChanges(ctx, "a", 50)
+	var kinds []string
+	for _, c := range changes {
+		kinds = append(kinds, string(c.Kind))
+	}
+	if want := "[removed proposed edited proposed rejected proposed proposed registered]"; err != nil ||
+		fmt.Sprint(kinds) != want {
+		t.Errorf("trail %v, %v; want %s", kinds, err, want)
 	}
 }

@@ -1,0 +1,95 @@
+package party
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Proposal is a change of a party that waits for a second operator. A party has one at most.
+type Proposal struct {
+	Party             // as it is to be, but for logo and Disabled
+	Version int64     // of the party that the operator saw
+	By      string    // the operator's user name
+	Subject string    // the operator's subject at the identity provider
+	At      time.Time // names the proposal among those of the party
+}
+
+// Errors of refused proposals and approvals.
+var (
+	ErrFourEyes    = errors.New("the change needs a second operator")
+	ErrNoProposal  = errors.New("the relying party has no such proposed change")
+	ErrOwnProposal = errors.New("the operator has proposed the change")
+)
+
+// NeedsApproval reports whether a change from old to p needs a second operator: with FourEyes, if a
+// URL differs. The keys of a party are those at its JWKS URL.
+func (r *Registrar) NeedsApproval(old, p Party) bool {
+	return r.FourEyes && (old.JWKSURL != p.JWKSURL || old.RedirectURL != p.RedirectURL ||
+		old.WebhookURL != p.WebhookURL)
+}
+
+// Propose stores the change to p for a second operator, in the place of an older proposal. subject
+// is the operator's at the identity provider. Errors are those of [Registrar.Edit].
+func (r *Registrar) Propose(
+	ctx context.Context, by, subject string, version int64, p Party,
+) error {
+	if found := p.Problems(r.Policy); len(found) > 0 {
+		return Invalid(found)
+	}
+	old, err := r.managed(ctx, p.ClientID, version)
+	if err != nil {
+		return err
+	}
+	c := r.change(p.ClientID, by, ChangeProposed)
+	c.Edits = edits(old.Party, p)
+	// The time is stored in microseconds.
+	return r.Store.ProposeParty(ctx, Proposal{
+		Party: p, Version: version, By: by, Subject: subject, At: c.At.Truncate(time.Microsecond),
+	}, c)
+}
+
+// Proposal returns the proposed change of a party, and the edits that it makes, as operators may
+// see them. The error is ErrNoProposal if there is none.
+func (r *Registrar) Proposal(ctx context.Context, clientID string) (Proposal, []Edit, error) {
+	p, err := r.Store.Proposal(ctx, clientID)
+	if err != nil {
+		return Proposal{}, nil, err
+	}
+	old, err := r.Store.Registration(ctx, clientID)
+	return p, edits(old.Party, p.Party), err
+}
+
+// Approve makes the change that another operator proposed at a time. The error is ErrOwnProposal if
+// subject proposed it, ErrNoProposal if it is not the party's proposal any more, or one of those of
+// [Registrar.Edit].
+func (r *Registrar) Approve(
+	ctx context.Context, by, subject, clientID string, at time.Time,
+) error {
+	p, shown, err := r.Proposal(ctx, clientID)
+	switch {
+	case err != nil:
+		return err
+	case !p.At.Equal(at):
+		return ErrNoProposal
+	case p.Subject == subject || subject == "":
+		return ErrOwnProposal
+	}
+	if found := p.Problems(r.Policy); len(found) > 0 {
+		return Invalid(found)
+	}
+	old, err := r.managed(ctx, clientID, p.Version)
+	if err != nil {
+		return err
+	}
+	p.Disabled = old.Disabled
+	c := r.change(clientID, by, ChangeApproved)
+	c.Edits = shown
+	return r.then(ctx, r.Store.ChangeParty(ctx, p.Party, p.Version, c))
+}
+
+// Reject removes the change that an operator proposed at a time, who may be the one that rejects
+// it.
+func (r *Registrar) Reject(ctx context.Context, by, clientID string, at time.Time) error {
+	return r.Store.RejectParty(ctx, clientID, at, r.change(clientID, by, ChangeRejected))
+}
