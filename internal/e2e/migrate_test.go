@@ -261,6 +261,9 @@ func makeFirst(t *testing.T, from, to *sql.DB, dialect *strings.Replacer) {
 			case table.name == "meta" && (row[0] == "created_at" || row[0] == "audit_size"):
 				// the first schema did not have it
 				continue
+			case table.name == "events" && !strings.HasPrefix(row[0].(string), "signv3-"):
+				// the first release did not log changes of phones and relying parties
+				continue
 			// no one planned renewals, or knew when they are due
 			case table.name == "outbox" && row[1] == string(request.JobRenew):
 				continue

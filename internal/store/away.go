@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
@@ -16,7 +17,15 @@ func away(err error) error {
 	if err == nil || errors.Is(err, request.ErrAway) || !isAway(err) {
 		return err
 	}
-	return fmt.Errorf("%w: %w", request.ErrAway, err)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%w: %w", request.ErrAway, err)
+	}
+	// The socket of a server that is stopped does not exist. A caller must not take that for a
+	// missing document.
+	if errors.Is(err, ErrUncertain) {
+		return fmt.Errorf("%w: %w: %v", request.ErrAway, ErrUncertain, err)
+	}
+	return fmt.Errorf("%w: %v", request.ErrAway, err)
 }
 
 func isAway(err error) bool {
