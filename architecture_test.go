@@ -64,7 +64,7 @@ var imports = map[string]string{
 	"internal/server/rpapi":    "api internal/token internal/calllog internal/server/httpx internal/server/security internal/request internal/server/limit",
 	"internal/server/portal":   "api pades internal/party internal/server/login internal/server/httpx internal/server/ui internal/request internal/signer internal/server/limit",
 	"internal/server/phone":    "api internal/party internal/server/login internal/server/httpx internal/server/security internal/server/ui internal/request internal/signer internal/server/limit",
-	"internal/server/console":  "api internal/audit internal/operator internal/party internal/calllog internal/safehttp internal/server/httpx internal/server/security internal/server/ui internal/request internal/server/limit",
+	"internal/server/console":  "api internal/audit internal/ca internal/operator internal/party internal/calllog internal/safehttp internal/server/httpx internal/server/security internal/server/ui internal/request internal/server/limit internal/signer",
 	"internal/server/control":  "api internal/calllog internal/fault internal/party internal/server/httpx internal/request internal/signer",
 	"internal/server/sandbox":  "api client internal/keydir pades/pdf internal/server/httpx internal/server/ui internal/signer",
 

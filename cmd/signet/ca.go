@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -12,7 +13,9 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/obs"
+	"github.com/signet-sign/signet/pades"
 )
 
 // caCmd is the commands for the authority.
@@ -20,10 +23,11 @@ type caCmd struct {
 	Init    caInitCmd    `cmd:"" help:"Create a deployment with its authority, as the first start does."`
 	Show    caShowCmd    `cmd:"" help:"List the authority's certificates."`
 	Rotate  caRotateCmd  `cmd:"" help:"Create the next issuing CA, OCSP responder or time-stamping unit."`
-	CSR     caCSRCmd     `cmd:"" help:"Print certificate requests for a root on another machine."         name:"csr"`
+	CSR     caCSRCmd     `cmd:"" help:"Print certificate requests for a root on another machine."            name:"csr"`
 	Sign    caSignCmd    `cmd:"" help:"On the root's machine: sign requests, and the root's CRL."`
 	Install caInstallCmd `cmd:"" help:"Install what the root's machine has signed."`
-	Revoke  caRevokeCmd  `cmd:"" help:"Revoke a certificate."`
+	Revoke  caRevokeCmd  `cmd:"" help:"Revoke a certificate of a signer or of an issuing CA."`
+	Issued  caIssuedCmd  `cmd:"" help:"List the certificates that were issued, or look for those of a file."`
 }
 
 type caInitCmd struct {
@@ -190,6 +194,7 @@ func (c *caInstallCmd) Run(env *environment) error {
 type caRevokeCmd struct {
 	Serial string `help:"Serial number of the certificate, hexadecimal."                                                                                            required:"" placeholder:"SERIAL"`
 	Reason string `help:"Reason of RFC 5280: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation or privilegeWithdrawn." required:"" placeholder:"REASON"`
+	By     string `help:"Who revokes it, for the audit log."                                                                                                                    placeholder:"NAME"   default:"command line"`
 
 	configured
 }
@@ -199,9 +204,109 @@ func (c *caRevokeCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := app.RevokeIssuing(c.Config, serial, c.Reason); err != nil {
+	log := obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat)
+	err = app.RevokeCertificate(env.ctx, c.Config, serial, c.Reason, c.By, log)
+	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(env.out, "revoked %s: %s\n", serial.Text(16), c.Reason)
 	return err
+}
+
+type caIssuedCmd struct {
+	Certificate string `help:"Look for the certificates of this file: PEM, DER, or the signers of a PDF. Ends with status 1 if one of them was not issued here." placeholder:"FILE" type:"existingfile"`
+
+	configured
+}
+
+func (c *caIssuedCmd) Run(env *environment) error {
+	log := obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat)
+	if c.Certificate != "" {
+		return c.look(env, log)
+	}
+	return app.IssuedCertificates(
+		env.ctx, c.Config, nil, log,
+		func(cert audit.Certificate) error { return printIssued(env.out, cert) },
+	)
+}
+
+func printIssued(out io.Writer, c audit.Certificate) error {
+	leaf, state := "not in the log yet", ""
+	if c.Leaf >= 0 {
+		leaf = fmt.Sprintf("leaf %d", c.Leaf)
+	}
+	if !c.RevokedAt.IsZero() {
+		state = fmt.Sprintf(
+			", revoked %s: %s", c.RevokedAt.UTC().Format(time.RFC3339), app.ReasonName(c.Reason),
+		)
+	}
+	_, err := fmt.Fprintf(
+		out, "%s %-7s %s sha256 %s, %s%s\n", c.IssuedAt.UTC().Format(time.RFC3339), c.Kind,
+		c.Serial, c.SHA256, leaf, state,
+	)
+	return err
+}
+
+// look looks for certificates in the register.
+func (c *caIssuedCmd) look(env *environment, log *slog.Logger) error {
+	text, err := os.ReadFile(c.Certificate)
+	if err != nil {
+		return err
+	}
+	certs, err := signersOf(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Certificate, err)
+	}
+	missing := false
+	for _, cert := range certs {
+		serial := cert.SerialNumber.Text(16)
+		want := audit.NewCertificate(serial, "", cert.Raw, time.Time{}).SHA256
+		found := false
+		err := app.IssuedCertificates(
+			env.ctx, c.Config, cert.SerialNumber, log,
+			func(issued audit.Certificate) error {
+				if issued.SHA256 != want {
+					return nil
+				}
+				found = true
+				return printIssued(env.out, issued)
+			},
+		)
+		if err != nil {
+			return err
+		}
+		if !found {
+			missing = true
+			fmt.Fprintf(
+				env.out, "NOT ISSUED HERE: %s, serial %s, sha256 %s\n", cert.Subject.CommonName,
+				serial, want,
+			)
+		}
+	}
+	if missing {
+		return exitStatus(1)
+	}
+	return nil
+}
+
+// signersOf returns the certificates of a file: of a PDF those of the signers, else all.
+func signersOf(text []byte) (certs []*x509.Certificate, err error) {
+	if !bytes.HasPrefix(text, []byte("%PDF-")) {
+		if certs, err := pades.ParseCertificates(text); err == nil {
+			return certs, nil
+		}
+		return x509.ParseCertificates(text)
+	}
+	report, err := pades.Verify(
+		bytes.NewReader(text), int64(len(text)), pades.VerifyOptions{Now: time.Now()},
+	)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range report.Signatures {
+		if s.Signer != nil && !s.DocumentTimestamp {
+			certs = append(certs, s.Signer)
+		}
+	}
+	return certs, nil
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -57,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"remember":  remember,
 			"act":       act,
 			"serial":    serial,
+			"waitlog":   waitlog,
 		},
 	})
 }
@@ -185,6 +187,22 @@ func serial(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s has no issuing CA", args[0])
+}
+
+// waitlog PATTERN COMMAND... runs a command until its output matches.
+func waitlog(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 || neg {
+		ts.Fatalf("usage: waitlog PATTERN COMMAND...")
+	}
+	pattern := regexp.MustCompile(args[0])
+	var out string
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		ts.Check(ts.Exec(args[1], args[2:]...))
+		if out = ts.ReadFile("stdout"); pattern.MatchString(out) {
+			return
+		}
+	}
+	ts.Fatalf("no %s in %s", args[0], out)
 }
 
 // act ID STEP makes a persona's software phone take a step.

@@ -7,17 +7,21 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/server/pki"
+	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
 )
 
@@ -65,12 +69,20 @@ func (a *App) followAuthority(ctx context.Context) error {
 	tick := time.NewTicker(followEvery)
 	defer tick.Stop()
 	known := a.authority.List()
-	var warned time.Time
+	var warned, recorded time.Time
 	for {
 		if err := a.authority.Reload(); err != nil {
 			a.log.Error("reading the authority's folder", "err", err)
 		}
-		known = a.logAuthority(known)
+		var changed bool
+		known, changed = a.logAuthority(known)
+		if changed || time.Since(recorded) > time.Hour {
+			if err := a.recordCertificates(ctx); err != nil && ctx.Err() == nil {
+				a.log.Error("recording the issued certificates", "err", err)
+			} else {
+				recorded = time.Now()
+			}
+		}
 		if end := a.authority.ListEnd(); !end.IsZero() && a.now().After(end.Add(-listWarning)) &&
 			time.Since(warned) > 24*time.Hour {
 			warned = time.Now()
@@ -87,20 +99,44 @@ func (a *App) followAuthority(ctx context.Context) error {
 	}
 }
 
+// recordCertificates adds the authority's own certificates to the register of issued certificates,
+// and those of phones that a release without the register has enrolled.
+func (a *App) recordCertificates(ctx context.Context) error {
+	var own []audit.Certificate
+	for _, c := range a.authority.List() {
+		kind, _, _ := strings.Cut(c.Name, "-")
+		own = append(own, audit.NewCertificate(c.SerialNumber.Text(16), kind, c.Raw, c.NotBefore))
+	}
+	if err := a.store.RecordCertificates(ctx, own, a.now()); err != nil {
+		return err
+	}
+	for {
+		const atOnce = 100
+		list, err := a.store.UnrecordedPhones(ctx, atOnce)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		if err := a.store.RecordCertificates(ctx, list, a.now()); err != nil {
+			return err
+		}
+	}
+}
+
 // logAuthority logs what differs from what is known, and returns what there is.
-func (a *App) logAuthority(known []ca.Listed) []ca.Listed {
-	list := a.authority.List()
+func (a *App) logAuthority(known []ca.Listed) (list []ca.Listed, changed bool) {
+	list = a.authority.List()
 	for _, c := range list {
 		if !slices.ContainsFunc(known, func(k ca.Listed) bool {
 			return k.Equal(c.Certificate) && k.State == c.State
 		}) {
+			changed = true
 			a.log.Info(
 				"the authority has changed", "certificate", c.Subject.CommonName, "state",
 				string(c.State), "serial", c.SerialNumber.Text(16), "ends", c.NotAfter,
 			)
 		}
 	}
-	return list
+	return list, changed
 }
 
 // InitAuthority creates the deployment with its authority, as the first start of the service does.
@@ -256,19 +292,85 @@ func InstallAuthority(c Config, text []byte) ([]*x509.Certificate, error) {
 	return ca.Install(c.authorityFolder(), c.authorityOptions(false, time.Now), text)
 }
 
-// RevokeIssuing puts an issuing CA into the root's CRL, which running nodes take up.
-func RevokeIssuing(c Config, serial *big.Int, reason string) error {
+// RevokeCertificate revokes a certificate: that of an issuing CA by the root's CRL, which running
+// nodes take up, and that of a signer in the database. operator is for the audit log.
+func RevokeCertificate(
+	ctx context.Context, c Config, serial *big.Int, reason, operator string, log *slog.Logger,
+) error {
 	code, err := ca.ParseReason(reason)
 	if err != nil {
+		return err
+	}
+	if err := c.readSecrets(); err != nil {
 		return err
 	}
 	a, err := c.openAuthority()
 	if err != nil {
 		return err
 	}
-	err = a.RevokeIssuing(serial, code)
-	if errors.Is(err, ca.ErrOffline) {
+	switch err := a.RevokeIssuing(serial, code); {
+	case errors.Is(err, ca.ErrOffline):
 		return fmt.Errorf("%w: signet ca sign --revoke there, then signet ca install", err)
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	p, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
+	if errors.Is(err, store.ErrInUse) {
+		return fmt.Errorf("%w: revoke the certificate in the console of the running service", err)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.Close()) }()
+	signers := &signer.Service{Store: p.store, Authority: a, Now: time.Now, Log: log}
+	err = signers.RevokeCertificate(ctx, serial.Text(16), code, operator)
+	if errors.Is(err, signer.ErrNoPhone) {
+		return fmt.Errorf(
+			"no issuing CA and no signer has a certificate with the serial number %s",
+			serial.Text(16),
+		)
 	}
 	return err
 }
+
+// IssuedCertificates calls show for each certificate that the authority has issued, newest first,
+// or for the one with a serial number. It may run beside the service.
+func IssuedCertificates(
+	ctx context.Context, c Config, serial *big.Int, log *slog.Logger,
+	show func(audit.Certificate) error,
+) error {
+	if err := c.findDatabase(); err != nil {
+		return err
+	}
+	db, err := store.Open(ctx, store.Options{
+		Database: c.databasePath(), Kind: store.AnyKind, Keep: true, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }() // it was only read
+	wanted := ""
+	if serial != nil {
+		wanted = serial.Text(16)
+	}
+	var after audit.Certificate
+	for {
+		const page = 500
+		list, err := db.Certificates(ctx, after, wanted, page)
+		if err != nil {
+			return err
+		}
+		for _, one := range list {
+			if err := show(one); err != nil {
+				return err
+			}
+		}
+		if len(list) < page {
+			return nil
+		}
+		after = list[len(list)-1]
+	}
+}
+
+// ReasonName returns the name of a CRLReason (RFC 5280, 5.3.1).
+func ReasonName(code int) string { return ca.ReasonName(code) }

@@ -70,12 +70,19 @@ func (a *Authority) OCSP(ctx context.Context, request []byte, r Revocations) ([]
 	if err != nil {
 		return ocsp.UnauthorizedErrorResponse, err
 	}
-	der, err := a.answer(ctx, issuer, req.SerialNumber, req.HashAlgorithm, r, backdate)
+	der, known, err := a.answer(ctx, issuer, req.SerialNumber, req.HashAlgorithm, r, backdate)
 	if err != nil {
 		return ocsp.InternalErrorErrorResponse, err
 	}
+	if !known {
+		return der, fmt.Errorf("%w: %s", ErrNotIssued, req.SerialNumber.Text(16))
+	}
 	return der, nil
 }
+
+// ErrNotIssued is the error for the log if a client asks for the status of a certificate that was
+// not issued here. If the certificate exists, its issuing CA's key was stolen.
+var ErrNotIssued = errors.New("ca: ocsp: question about a certificate that was not issued here")
 
 // asked returns the issuing CA that a request names by its hashes. Another node may have made it a
 // moment ago.
@@ -115,16 +122,15 @@ func (i *issuer) hashes(f crypto.Hash) (name, key []byte, err error) {
 	return name, h.Sum(nil), nil
 }
 
-// answer signs the status that is known now.
+// answer signs the status that is known now, and reports whether the certificate is.
 func (a *Authority) answer(
 	ctx context.Context, by *issuer, serial *big.Int, hash crypto.Hash, r Revocations,
 	since time.Duration,
-) ([]byte, error) {
+) (der []byte, known bool, err error) {
 	s := Status{Known: serial.Cmp(by.ocsp.cert.SerialNumber) == 0}
 	if !s.Known {
-		var err error
 		if s, err = r.Status(ctx, serial); err != nil {
-			return nil, fmt.Errorf("ca: ocsp: %w", err)
+			return nil, false, fmt.Errorf("ca: ocsp: %w", err)
 		}
 		if s.Issuer != nil && !bytes.Equal(s.Issuer, by.cert.SubjectKeyId) {
 			s = Status{} // another issuing CA issued it
@@ -132,17 +138,17 @@ func (a *Authority) answer(
 	}
 	name, key, err := by.hashes(hash)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	now := a.opts.Now().UTC().Truncate(time.Second)
-	der, err := a.signOCSP(by.ocsp, singleResponse{
+	der, err = a.signOCSP(by.ocsp, singleResponse{
 		serial: serial, nameHash: name, keyHash: key, hash: hash, status: s, producedAt: now,
 		thisUpdate: now.Add(-since), nextUpdate: now.Add(ocspLife),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("ca: ocsp: %w", err)
+		return nil, false, fmt.Errorf("ca: ocsp: %w", err)
 	}
-	return der, nil
+	return der, s.Known, nil
 }
 
 // CRL returns the DER CRL of the issuing CA with a file name: "issuing", "issuing-2". The error
@@ -270,7 +276,7 @@ func (a *Authority) Evidence(
 	ours := false
 	for _, cert := range certs {
 		if by := a.issuerOf(cert); by != nil {
-			response, err := a.answer(ctx, by, cert.SerialNumber, crypto.SHA1, r, 0)
+			response, _, err := a.answer(ctx, by, cert.SerialNumber, crypto.SHA1, r, 0)
 			if err != nil {
 				return nil, nil, err
 			}

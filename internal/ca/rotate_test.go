@@ -37,7 +37,7 @@ func answerOf(
 		t.Fatal(err)
 	}
 	der, err := a.OCSP(t.Context(), request, r)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrNotIssued) {
 		t.Fatal(err)
 	}
 	response, err := ocsp.ParseResponseForCert(der, c, issuer)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -98,10 +99,15 @@ func listJob(j *request.Job) fields {
 }
 
 func listPhone(p *signer.Phone) fields {
-	return fields{
+	f := fields{
 		"id": p.ID, "uin": p.UIN, "serial": p.Serial, "name": p.Name, "certificate": p.Certificate,
 		"enrolled": p.EnrolledAt, "revoked": p.RevokedAt,
-	}.compact()
+	}
+	// keyCompromise was the only reason of the first releases, whose listings lack it.
+	if !p.RevokedAt.IsZero() && p.RevokedReason != 1 {
+		f["reason"] = strconv.Itoa(p.RevokedReason)
+	}
+	return f.compact()
 }
 
 func listRegistration(r *party.Registration) fields {

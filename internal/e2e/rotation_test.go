@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -167,7 +168,9 @@ func TestRotateAuthority(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := app.RevokeIssuing(c, old.SerialNumber, "cACompromise"); err != nil {
+	if err := app.RevokeCertificate(
+		t.Context(), c, old.SerialNumber, "cACompromise", "", slog.New(slog.DiscardHandler),
+	); err != nil {
 		t.Fatal(err)
 	}
 	for node := range nodes {

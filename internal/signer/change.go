@@ -1,6 +1,7 @@
 package signer
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/sha256"
@@ -37,8 +38,8 @@ func (s *Service) change(
 	}
 	for _, e := range events {
 		s.Log.InfoContext(
-			ctx, "phone "+string(e.Kind), "phone", e.PhoneID, "by", e.Detail.By,
-			"active_at", e.Detail.ActiveAt,
+			ctx, "phone "+string(e.Kind), "phone", e.PhoneID,
+			"by", cmp.Or(e.Detail.By, e.Detail.Operator), "active_at", e.Detail.ActiveAt,
 		)
 	}
 	return nil
@@ -103,7 +104,7 @@ func (s *Service) Revoke(ctx context.Context, p Person, phoneID string) error {
 			if phone.Waiting(now) {
 				e.Kind = EventStopped
 			}
-			phone.RevokedAt = now
+			phone.RevokedAt, phone.RevokedReason = now, reasonKeyCompromise
 			return e, nil
 		},
 	)
@@ -119,11 +120,41 @@ func (s *Service) Stop(ctx context.Context, p Person, phoneID string) error {
 			if !phone.Waiting(now) {
 				return Event{}, ErrNoPhone
 			}
-			phone.RevokedAt = now
+			phone.RevokedAt, phone.RevokedReason = now, reasonKeyCompromise
 			return Event{Kind: EventStopped}, nil
 		},
 	)
 }
+
+// RevokeCertificate revokes the phone of the certificate with a serial number in lower-case hex,
+// for an operator. reason is a CRLReason (RFC 5280, 5.3.1). The error is [ErrNoPhone] if no phone
+// has the certificate, and [ErrRevoked] if it is revoked.
+func (s *Service) RevokeCertificate(
+	ctx context.Context, serial string, reason int, operator string,
+) error {
+	found, err := s.Store.PhoneBySerial(ctx, serial)
+	if err != nil {
+		return err
+	}
+	err = s.changeOne(
+		ctx,
+		Person{UIN: found.UIN},
+		found.ID,
+		func(phone *Phone, _ []Phone, now time.Time) (Event, error) {
+			phone.RevokedAt, phone.RevokedReason = now, reason
+			return Event{
+				Kind: EventRevoked, Detail: Detail{Operator: operator, Reason: reason},
+			}, nil
+		},
+	)
+	if errors.Is(err, ErrNoPhone) {
+		return ErrRevoked
+	}
+	return err
+}
+
+// ErrRevoked is the error for a certificate that is revoked already.
+var ErrRevoked = errors.New("the certificate is revoked")
 
 // approvalPrefix begins what a phone signs to approve another one. Neither DER nor an enrolment
 // challenge begins with it.

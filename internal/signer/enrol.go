@@ -230,7 +230,7 @@ func (s *Service) Status(ctx context.Context, serial *big.Int) (ca.Status, error
 		return ca.Status{}, err
 	}
 	return ca.Status{
-		Known: true, RevokedAt: phone.RevokedAt, Reason: reasonKeyCompromise,
+		Known: true, RevokedAt: phone.RevokedAt, Reason: phone.RevokedReason,
 		Issuer: cert.AuthorityKeyId,
 	}, nil
 }
@@ -248,7 +248,7 @@ func (s *Service) Revoked(ctx context.Context) ([]ca.Revoked, error) {
 			return nil, err
 		}
 		list[i] = ca.Revoked{
-			Serial: cert.SerialNumber, At: p.RevokedAt, Reason: reasonKeyCompromise,
+			Serial: cert.SerialNumber, At: p.RevokedAt, Reason: p.RevokedReason,
 			Issuer: cert.AuthorityKeyId,
 		}
 	}

@@ -86,6 +86,9 @@ type Phone struct {
 	EnrolledAt  time.Time
 	ActiveAt    time.Time // when it may sign first; zero if it may since its enrolment
 	RevokedAt   time.Time
+
+	// RevokedReason is why it was revoked: a CRLReason (RFC 5280, 5.3.1).
+	RevokedReason int
 }
 
 // Active reports whether the phone may sign at a time.
@@ -112,6 +115,8 @@ type Detail struct {
 	ACR      string    // how the person logged in who set up, approved or ended it
 	AMR      string
 	AuthTime time.Time
+	Operator string // who revoked the certificate
+	Reason   int    // why: a CRLReason (RFC 5280, 5.3.1)
 }
 
 // EventKind names what happened.
@@ -123,6 +128,7 @@ const (
 	EventApproved EventKind = "approved" // detail: By
 	EventStopped  EventKind = "stopped"  // while it waited
 	EventRemoved  EventKind = "removed"
+	EventRevoked  EventKind = "revoked" // detail: Operator, Reason
 )
 
 // Store keeps phones. Changes are durable when a method returns. All methods may be called

@@ -89,3 +89,13 @@ func NextRelease(o Options, script string, oldest int64) Options {
 	o.next = &next{script, oldest}
 	return o
 }
+
+// ForgetCertificates empties the register of issued certificates, as an old release leaves it.
+func (s *Store) ForgetCertificates(ctx context.Context) error {
+	return s.writers.do(
+		ctx, target{key: "certificates"}, func(ctx context.Context, tx *tx) error {
+			_, err := tx.write(ctx, `DELETE FROM certificates`)
+			return err
+		},
+	)
+}

@@ -11,7 +11,7 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-const phoneColumns = `id, uin, serial, name, certificate, enrolled_at, active_at, revoked_at, credential`
+const phoneColumns = `id, uin, serial, name, certificate, enrolled_at, active_at, revoked_at, revoked_reason, credential`
 
 // ChangePhones implements signer.Store.
 func (s *Store) ChangePhones(
@@ -42,13 +42,14 @@ func (s *Store) ChangePhones(
 			}
 			query, args := updatePhone, []any{
 				p.ID, text(p.Name), micros(p.ActiveAt), micros(p.RevokedAt), credential,
+				p.RevokedReason,
 			}
 			if !known[p.ID] {
 				enrolled[p.ID] = p.Certificate
 				query, args = insertPhone, []any{
 					p.ID, p.UIN, p.Serial, text(p.Name),
 					base64.StdEncoding.EncodeToString(p.Certificate), micros(p.EnrolledAt),
-					micros(p.ActiveAt), micros(p.RevokedAt), credential,
+					micros(p.ActiveAt), micros(p.RevokedAt), p.RevokedReason, credential,
 				}
 			}
 			n, err := tx.write(ctx, query, args...)
@@ -57,6 +58,13 @@ func (s *Store) ChangePhones(
 			}
 			if n == 0 {
 				return errors.New("the id or serial number of a new phone is taken")
+			}
+			if known[p.ID] {
+				continue
+			}
+			cert := audit.NewCertificate(p.Serial, audit.KindSigner, p.Certificate, p.EnrolledAt)
+			if _, err := tx.register(ctx, cert); err != nil {
+				return err
 			}
 		}
 		for _, e := range events {
@@ -104,9 +112,9 @@ func (s *Store) lock(ctx context.Context, tx *tx, text string) error {
 const (
 	selectPhones = `SELECT ` + phoneColumns + ` FROM phones `
 	phonesOf     = `WHERE uin = $1 ORDER BY enrolled_at, id`
-	insertPhone  = `INSERT INTO phones (` + phoneColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+	insertPhone  = `INSERT INTO phones (` + phoneColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		ON CONFLICT DO NOTHING`
-	updatePhone      = `UPDATE phones SET name = $2, active_at = $3, revoked_at = $4, credential = $5 WHERE id = $1`
+	updatePhone      = `UPDATE phones SET name = $2, active_at = $3, revoked_at = $4, credential = $5, revoked_reason = $6 WHERE id = $1`
 	insertPhoneEvent = `INSERT INTO phone_events (uin, phone_id, at, kind, detail)
 		VALUES ($1, $2, $3, $4, $5)`
 )
@@ -185,10 +193,13 @@ func collectPhones(list *[]signer.Phone) func(*sql.Rows) error {
 		var credential []byte
 		err := rows.Scan(
 			&p.ID, &p.UIN, &p.Serial, &p.Name, &certificate, &enrolled, &active, &revoked,
-			&credential,
+			&p.RevokedReason, &credential,
 		)
 		if err != nil {
 			return err
+		}
+		if revoked == 0 {
+			p.RevokedReason = 0
 		}
 		p.EnrolledAt, p.ActiveAt, p.RevokedAt = instant(enrolled), instant(active), instant(revoked)
 		if p.Certificate, err = base64.StdEncoding.DecodeString(certificate); err != nil {

@@ -283,6 +283,8 @@ type phoneDetailMembers struct {
 	ACR      string    `json:"acr,omitempty"`
 	AMR      string    `json:"amr,omitempty"`
 	AuthTime time.Time `json:"auth_time,omitzero"`
+	Operator string    `json:"operator,omitempty"`
+	Reason   int       `json:"reason,omitempty"`
 }
 
 func encodePhoneDetail(d signer.Detail) (string, error) {

@@ -32,6 +32,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/ui"
+	"github.com/signet-sign/signet/internal/signer"
 )
 
 // Console serves the operators' pages.
@@ -51,6 +52,10 @@ type Console struct {
 
 	// Certificates returns the authorities' certificates, to check evidence with.
 	Certificates func() []*x509.Certificate
+
+	// Issued is the register of issued certificates; Signers revokes them.
+	Issued  audit.Certificates
+	Signers *signer.Service
 
 	// Metrics returns the present values of the metrics.
 	Metrics func() (Metrics, error)
@@ -145,6 +150,8 @@ func (c *Console) Handler() http.Handler {
 	c.partyRoutes(mux)
 	mux.HandleFunc("GET /console/"+doctorPath, c.doctor(false))
 	mux.HandleFunc("POST /console/"+doctorPath, c.doctor(true))
+	mux.HandleFunc("GET /console/certificates", c.handle(c.certificates))
+	mux.HandleFunc("POST /console/certificates/revoke", c.handle(c.revokeCertificate))
 	mux.HandleFunc("GET /console/sessions", c.handle(c.listSessions))
 	mux.HandleFunc("POST /console/sessions/end", c.handle(c.endSession))
 	mux.HandleFunc("POST /console/logout", c.handle(c.logout))

@@ -128,7 +128,7 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 		Sessions:  &operator.Sessions{Store: w.store, Now: clock},
 		PublicURL: "http://sign.test",
 		Kit:       kit, Now: clock, Log: log,
-		Certificates: authority.Certificates,
+		Certificates: authority.Certificates, Issued: w.store, Signers: signers,
 		Metrics: func() (console.Metrics, error) {
 			return console.Metrics{
 				Routes:   []console.Route{{Route: "GET /sign/{request_id}", N: 12, Refused: 3}},

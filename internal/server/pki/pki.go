@@ -91,7 +91,11 @@ func (p *PKI) issuing(w http.ResponseWriter, r *http.Request) {
 func (p *PKI) ocsp(w http.ResponseWriter, r *http.Request, request []byte) {
 	der, err := p.Authority.OCSP(r.Context(), request, p.Revocations)
 	if err != nil {
-		p.Log.InfoContext(r.Context(), "OCSP request", "err", err)
+		level := slog.LevelInfo
+		if errors.Is(err, ca.ErrNotIssued) {
+			level = slog.LevelWarn
+		}
+		p.Log.Log(r.Context(), level, "OCSP request", "err", err)
 	}
 	p.answer(w, r, "application/ocsp-response", der, nil)
 }

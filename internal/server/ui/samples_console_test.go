@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/ui"
@@ -485,6 +486,29 @@ func galleryConsole(now time.Time) []Sample {
 					Check: "signature", Level: "ok",
 					Text: "signed, timestamped and verified a test document of level B-LTA in 142ms",
 				},
+			},
+		}},
+		{"console-certificates", 200, console.CertificatesPage{
+			MayRevoke: true, Notice: "revoked", Reasons: []string{"unspecified", "keyCompromise"},
+			Certificates: []console.CertificateRow{
+				{
+					Certificate: audit.Certificate{
+						Serial: "54f3c1a9e8d2b7406c5f1e2d3a4b5c6d", Kind: "signer",
+						IssuedAt: ago(time.Hour),
+					},
+					Signer: true,
+				},
+				{
+					Certificate: audit.Certificate{
+						Serial: "43f3c1a9e8d2b7406c5f1e2d3a4b5c6d", Kind: "signer",
+						IssuedAt: ago(3 * time.Hour), RevokedAt: ago(time.Minute), Reason: 1,
+					},
+					Signer: true, Why: "keyCompromise",
+				},
+				{Certificate: audit.Certificate{
+					Serial: "7f12c1a9e8d2b7406c5f1e2d3a4b5c6d", Kind: "issuing",
+					IssuedAt: ago(48 * time.Hour),
+				}},
 			},
 		}},
 		{"console-logged-out", 200, console.LoggedOut{}},

@@ -98,8 +98,11 @@ func revokePhone(t *testing.T, s *suite, _ Harness) {
 	a, b := phone("a", "S8979373D", 0), phone("b", "S8979373D", time.Second)
 	s.add(a, b, phone("c", "S8116474F", 0))
 	b.RevokedAt, a.RevokedAt = start.Add(time.Hour), start.Add(2*time.Hour)
+	b.RevokedReason = 4
 	for _, p := range []signer.Phone{b, a} {
-		s.changePhone(p.UIN, p.ID, func(q *signer.Phone) { q.RevokedAt = p.RevokedAt })
+		s.changePhone(p.UIN, p.ID, func(q *signer.Phone) {
+			q.RevokedAt, q.RevokedReason = p.RevokedAt, p.RevokedReason
+		})
 	}
 	list, err := s.RevokedPhones(t.Context())
 	if err != nil {
@@ -136,7 +139,8 @@ func phoneEvents(t *testing.T, s *suite, _ Harness) {
 	}
 	want := []signer.Event{
 		event("a", signer.EventEnrolled, signer.Detail{Name: "Ah Kow’s phone", ActiveAt: start}),
-		event("b", signer.EventEnrolled, signer.Detail{}), event("a", signer.EventStopped, signer.Detail{By: "b"}),
+		event("b", signer.EventEnrolled, signer.Detail{}),
+		event("a", signer.EventStopped, signer.Detail{By: "b"}),
 	}
 	if err := s.addPhone(phone("a", "S8979373D", 0), want[0]); err != nil {
 		t.Fatal(err)

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/base64"
+	"fmt"
+	"time"
+
+	"github.com/signet-sign/signet/internal/audit"
+)
+
+var _ audit.Certificates = (*Store)(nil)
+
+const insertCertificate = `INSERT INTO certificates (serial, kind, sha256, issued_at)
+	VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`
+
+// RecordCertificates implements audit.Certificates.
+func (s *Store) RecordCertificates(
+	ctx context.Context, list []audit.Certificate, now time.Time,
+) error {
+	err := s.writers.do(ctx, target{key: "certificates"}, func(ctx context.Context, tx *tx) error {
+		for _, c := range list {
+			added, err := tx.register(ctx, c)
+			if err != nil {
+				return err
+			}
+			if !added {
+				continue
+			}
+			detail, err := c.Detail()
+			if err != nil {
+				return err
+			}
+			tx.must(
+				followEvent, audit.CertificateTrail+c.Serial, micros(now), audit.EventRecorded,
+				detail,
+			)
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("recording certificates: %w", err)
+	}
+	return nil
+}
+
+// register adds a certificate to the register, and reports whether it was not there.
+func (t *tx) register(ctx context.Context, c audit.Certificate) (added bool, err error) {
+	n, err := t.write(ctx, insertCertificate, c.Serial, c.Kind, c.SHA256, micros(c.IssuedAt))
+	return n > 0, err
+}
+
+// UnrecordedPhones implements audit.Certificates.
+func (s *Store) UnrecordedPhones(
+	ctx context.Context, limit int,
+) (list []audit.Certificate, err error) {
+	const query = `SELECT serial, certificate, enrolled_at FROM phones
+		WHERE NOT EXISTS (SELECT 1 FROM certificates c WHERE c.serial = phones.serial)
+		ORDER BY enrolled_at, id LIMIT $1`
+	err = s.readers.rows(ctx, query, []any{limit}, func(rows *sql.Rows) error {
+		var serial, text string
+		var enrolled int64
+		if err := rows.Scan(&serial, &text, &enrolled); err != nil {
+			return err
+		}
+		der, err := base64.StdEncoding.DecodeString(text)
+		list = append(list, audit.NewCertificate(serial, audit.KindSigner, der, instant(enrolled)))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading certificates: %w", err)
+	}
+	return list, nil
+}
+
+// Certificates implements audit.Certificates.
+func (s *Store) Certificates(
+	ctx context.Context, after audit.Certificate, serial string, limit int,
+) (list []audit.Certificate, err error) {
+	const query = `SELECT c.serial, c.kind, c.sha256, c.issued_at,
+			coalesce(p.revoked_at, 0), coalesce(p.revoked_reason, 0), coalesce(r.leaf, e.leaf, -1)
+		FROM certificates c LEFT JOIN phones p ON p.serial = c.serial
+			LEFT JOIN events r ON r.request_id = '` + audit.CertificateTrail + `' || c.serial AND r.seq = 1
+			LEFT JOIN events e ON e.request_id = '` + audit.PhoneTrail + `' || p.id AND e.seq = 1
+		WHERE (c.issued_at, c.serial) < ($1, $2) AND ($3 = '' OR c.serial = $3)
+		ORDER BY c.issued_at DESC, c.serial DESC LIMIT $4`
+	if after.IssuedAt.IsZero() {
+		after.IssuedAt = time.Now().AddDate(100, 0, 0) // for the clock of any machine
+	}
+	err = s.readers.rows(
+		ctx, query, []any{micros(after.IssuedAt), after.Serial, serial, limit},
+		func(rows *sql.Rows) error {
+			var c audit.Certificate
+			var issued, revoked int64
+			err := rows.Scan(&c.Serial, &c.Kind, &c.SHA256, &issued, &revoked, &c.Reason, &c.Leaf)
+			c.IssuedAt, c.RevokedAt = instant(issued), instant(revoked)
+			if c.RevokedAt.IsZero() {
+				c.Reason = 0
+			}
+			list = append(list, c)
+			return err
+		},
+	)
+	if err != nil {
+		return nil, fmt.Errorf("reading certificates: %w", err)
+	}
+	return list, nil
+}
