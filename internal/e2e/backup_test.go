@@ -157,6 +157,9 @@ func execute(ctx context.Context, file, statement string) error {
 	if err != nil {
 		return err
 	}
-	_, err = db.ExecContext(ctx, statement)
+	db.SetMaxOpenConns(1) // so that the wait for a service that is writing is for the statement
+	if _, err = db.ExecContext(ctx, `PRAGMA busy_timeout = 10000`); err == nil {
+		_, err = db.ExecContext(ctx, statement)
+	}
 	return errors.Join(err, db.Close())
 }
