@@ -154,7 +154,7 @@ func TestColumnsKeepEveryField(t *testing.T) {
 	gotPhone, err := s.Phone(t.Context(), phone.ID)
 	check(phone, gotPhone, err)
 
-	r := &request.Request{ID: "id", State: request.StateCreated}
+	r := &request.Request{ID: "id", ClientID: "party", State: request.StateCreated}
 	e := filled[request.Effects](t)
 	e.Ticket = request.Ticket{}
 	for i := range e.Events {
@@ -167,7 +167,8 @@ func TestColumnsKeepEveryField(t *testing.T) {
 	check(e.Events, events, err)
 	jobs, err := s.Jobs(t.Context(), r.ID)
 	for i := range e.Jobs { // a new job has no lease
-		e.Jobs[i].ID, e.Jobs[i].RequestID, e.Jobs[i].Lease = int64(i+1), r.ID, time.Time{}
+		j := &e.Jobs[i]
+		j.ID, j.RequestID, j.ClientID, j.Lease = int64(i+1), r.ID, r.ClientID, time.Time{}
 	}
 	check(e.Jobs, jobs, err)
 
