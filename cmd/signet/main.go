@@ -11,6 +11,7 @@
 //	signet ltv renew renew archived PDFs
 //	signet ca        make, rotate and revoke the authority's certificates
 //	signet person    remove the identifiers of a person
+//	signet secret    rotate the secrets of cookies, links and enrolments
 //	signet audit     export the audit log, and check exports and evidence
 //	signet request   make a relying party's calls
 //	signet token     make and explain tokens
@@ -67,6 +68,7 @@ type cli struct {
 	LTV       ltvCmd       `cmd:"" help:"Renew documents that are kept for decades."                                             name:"ltv"`
 	CA        caCmd        `cmd:"" help:"Make, show, rotate and revoke the certificates of the authority."                       name:"ca"`
 	Person    personCmd    `cmd:"" help:"Answer a person's request for deletion."`
+	Secret    secretCmd    `cmd:"" help:"Rotate the secrets of cookies, links, enrolments and the console."`
 	Audit     auditCmd     `cmd:"" help:"Export the audit log, and check exports and evidence."`
 	Request   requestCmd   `cmd:"" help:"Make the calls of a relying party: initiate, status, watch, result, download, cancel."`
 	Token     tokenCmd     `cmd:"" help:"Make and explain the tokens that authorise calls."`

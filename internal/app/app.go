@@ -253,7 +253,8 @@ func (a *App) openParties(ctx context.Context) error {
 	keys := party.KeysConfig{
 		Client: a.traced(safehttp.NewClient(c.policy(0))), Now: a.now,
 		RefetchUnknownKid: c.RefetchUnknownKid,
-		OnFetch:           func(f party.Fetch) { a.metrics.Fetched(f.Err) }, Store: a.store, Log: a.log,
+		OnFetch:           func(f party.Fetch) { a.metrics.Fetched(f.Err) }, Store: a.store,
+		Log: a.log,
 	}
 	switch {
 	case a.wall == nil: // the service
@@ -337,11 +338,11 @@ func (a *App) verification() signer.Verification {
 // domain builds signers, requests and the worker.
 func (a *App) domain(sandbox bool) error {
 	c := &a.Config
-	linkSecret, err := a.keys.Secret("links")
+	links, err := a.keys.Ring("links", secretOverlap)
 	if err != nil {
 		return err
 	}
-	enrolSecret, err := a.keys.Secret("enrolment")
+	enrolment, err := a.keys.Ring("enrolment", secretOverlap)
 	if err != nil {
 		return err
 	}
@@ -351,7 +352,7 @@ func (a *App) domain(sandbox bool) error {
 	}
 	a.signers = &signer.Service{
 		Verifier: verifier,
-		Store:    a.store, Authority: a.authority, ChallengeSecret: enrolSecret,
+		Store:    a.store, Authority: a.authority, ChallengeSecrets: enrolment.Secrets,
 		Replay: a.store, Delay: c.phoneDelay(sandbox), Limit: c.phoneLimit(sandbox), Now: a.now,
 		Rand: rand.Reader, Log: a.log,
 	}
@@ -386,7 +387,7 @@ func (a *App) domain(sandbox bool) error {
 		Chain: a.chainOf, Roots: a.authority.Roots(), TSARoots: stamps.roots,
 		Known: stamps.known,
 		Now:   a.now, Rand: rand.Reader,
-		PublicURL: c.PublicURL, LinkSecret: linkSecret, SessionLifetime: c.SessionLifetime,
+		PublicURL: c.PublicURL, LinkSecrets: links.Secrets, SessionLifetime: c.SessionLifetime,
 		RenewBefore:   c.RenewBefore,
 		RefuseContent: refused, WarnContent: warned, SealTimeout: c.SealTimeout,
 		Stalled:    a.metrics.Stalled,
@@ -462,7 +463,11 @@ func (a *App) edges(sandbox bool) error {
 	}); err != nil {
 		return err
 	}
-	cookies, err := a.keys.Secret("cookies")
+	persons, err := a.keys.Secret("cookies")
+	if err != nil {
+		return err
+	}
+	cookies, err := a.keys.Ring("cookies", cookieOverlap)
 	if err != nil {
 		return err
 	}
@@ -478,13 +483,13 @@ func (a *App) edges(sandbox bool) error {
 		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
 		UINClaim: c.OIDCUINClaim, NameClaim: c.OIDCNameClaim,
 		ACRValues: c.OIDCACRValues, MaxAge: c.OIDCMaxAge,
-		PublicURL: c.PublicURL, Secret: cookies,
+		PublicURL: c.PublicURL, Secrets: cookies.Secrets,
 		Transport: a.tracedTransport(roundTripper(a.toProvider)), Now: a.now,
 		Log:    a.log,
 		Failed: a.portal.LoginFailed, Ended: a.store,
 	})
 	a.portal.Login = a.login
-	a.security = &security.Log{Log: a.log, Secret: cookies, Now: time.Now}
+	a.security = &security.Log{Log: a.log, Secret: persons, Now: time.Now}
 	a.closers = append(a.closers, func() error {
 		a.security.Flush(context.Background())
 		return nil

@@ -85,7 +85,7 @@ func (a *App) operatorLogin(c *console.Console) (err error) {
 			"console_password is for the first start: remove it once operators log in by OpenID Connect",
 		)
 	}
-	secret, err := a.keys.Secret("console")
+	secret, err := a.keys.Ring("console", secretOverlap)
 	if err != nil {
 		return err
 	}
@@ -97,8 +97,9 @@ func (a *App) operatorLogin(c *console.Console) (err error) {
 		Issuer: config.ConsoleOIDCIssuer, ClientID: config.ConsoleOIDCClientID,
 		ClientSecret: config.ConsoleOIDCClientSecret,
 		Failures:     c.Failures,
-		PublicURL:    config.ConsoleURL, Callback: "/console/login/callback", Secret: secret,
-		Now: a.now, Log: a.log, Ended: a.store, Accept: c.Accept,
+		PublicURL:    config.ConsoleURL, Callback: "/console/login/callback",
+		Secrets: secret.Secrets,
+		Now:     a.now, Log: a.log, Ended: a.store, Accept: c.Accept,
 		Failed: func(w http.ResponseWriter, r *http.Request, _ string, why login.Failure) {
 			status := http.StatusForbidden
 			switch why {

@@ -356,7 +356,8 @@ func (s *subject) checkProvider(ctx context.Context, key string, c login.Config)
 			errors.New("the provider knows no client"), fmt.Sprintf("set %s_client_id", key), "",
 		)
 	}
-	c.Secret, c.Now = make([]byte, 32), s.now // no cookie is made
+	// no cookie is made
+	c.Secrets, c.Now = func() [][]byte { return [][]byte{make([]byte, 32)} }, s.now
 	l, err := login.New(c)
 	if err != nil {
 		return faulty(err, "", "")

@@ -94,8 +94,9 @@ func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 		return nil, errors.Join(err, w.close())
 	}
 	signers := &signer.Service{
-		Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32),
-		Replay: w.store, Now: o.now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		Store: w.store, Authority: authority,
+		ChallengeSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} },
+		Replay:           w.store, Now: o.now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 	w.Service = request.New(request.Config{
 		Store:  wrap[request.Store](w.store, o.store),
@@ -103,8 +104,9 @@ func openWorld(ctx context.Context, o worldOptions) (*world, error) {
 		Documents:   wrap[request.Documents](w.docs, o.docs),
 		Timestamper: wrap[request.Timestamper](stamps, o.stamps), Revocation: signers,
 		Chain: authority.ChainOf, Roots: authority.Roots(), TSARoots: authority.Roots(), Now: o.now,
-		Rand:      rand.Reader,
-		PublicURL: "http://sign.test", LinkSecret: make([]byte, 32), Sandbox: true,
+		Rand:        rand.Reader,
+		PublicURL:   "http://sign.test",
+		LinkSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} }, Sandbox: true,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	w.phones = &control.SoftPhones{Requests: w.Service, Signers: signers, Rand: rand.Reader}

@@ -6,8 +6,8 @@
 // a file completely or not at all and never overwrites one. The file survives a power loss after
 // Create returns.
 //
-// The package does not rotate, encrypt or export keys. It never has the key of a signer, which only
-// the signer's phone has; package signer certifies it.
+// [Ring] is a secret that can be rotated. The package does not encrypt or export keys. It never has
+// the key of a signer, which only the signer's phone has; package signer certifies it.
 package keydir
 
 import (

@@ -399,7 +399,8 @@ func newExploreWorld(t *testing.T) (*world, *Request) {
 	w.service = New(Config{
 		Store: w, Documents: w, Timestamper: &stampsOnce{stamps, w.now, map[string][]byte{}},
 		Chain: authority.ChainOf, Roots: authority.Roots(), TSARoots: authority.Roots(),
-		Now: w.now, Rand: w, PublicURL: "http://sign.test", LinkSecret: make([]byte, 32),
+		Now: w.now, Rand: w, PublicURL: "http://sign.test",
+		LinkSecrets:     func() [][]byte { return [][]byte{make([]byte, 32)} },
 		SessionLifetime: sessionTime * tick, Level: pades.LevelT,
 		SealTimeout: 1, // the first attempt that fails is the last one
 		Log:         slog.New(slog.DiscardHandler),

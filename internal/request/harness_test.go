@@ -115,15 +115,16 @@ func newWorld(t testing.TB) *world {
 	)
 	must(err)
 	w.signers = &signer.Service{
-		Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32),
-		Replay: w.store, Now: w.clock.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		Store: w.store, Authority: authority,
+		ChallengeSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} },
+		Replay:           w.store, Now: w.clock.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 	w.Service = request.New(request.Config{
 		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: w.docs, Timestamper: stamps,
 		Revocation: w.signers,
 		Chain:      authority.ChainOf, Roots: authority.Roots(), TSARoots: authority.Roots(),
 		Now: w.clock.Now, Rand: rand.Reader, PublicURL: "http://sign.test",
-		LinkSecret: make([]byte, 32), Sandbox: true, Log: log,
+		LinkSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} }, Sandbox: true, Log: log,
 	})
 	w.worker = request.NewWorker(
 		w.Service,

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,7 +23,7 @@ func (s *Service) linkSince(id string, at time.Time) (url string, exp time.Time)
 	exp = at.UTC().Truncate(time.Second).Add(api.URLLifetime * time.Second)
 	return fmt.Sprintf(
 		"%s/documents/%s?expires=%d&signature=%s", s.PublicURL, id, exp.Unix(),
-		s.linkMAC(id, exp.Unix()),
+		linkMAC(s.LinkSecrets()[0], id, exp.Unix()),
 	), exp
 }
 
@@ -32,7 +33,7 @@ func (s *Service) Follow(
 	ctx context.Context, id, expires, signature string,
 ) (*Request, Blob, error) {
 	exp, err := strconv.ParseInt(expires, 10, 64)
-	if err != nil || !equal(signature, s.linkMAC(id, exp)) {
+	if err != nil || !s.isLink(id, exp, signature) {
 		return nil, nil, api.ErrUnauthorized.Because("not a link of ours")
 	}
 	if s.now().After(time.Unix(exp, 0)) {
@@ -57,8 +58,15 @@ func (s *Service) Follow(
 	}
 }
 
-func (s *Service) linkMAC(id string, exp int64) string {
-	m := hmac.New(sha256.New, s.LinkSecret)
+// isLink reports whether a signature was made with one of the secrets.
+func (s *Service) isLink(id string, exp int64, signature string) bool {
+	return slices.ContainsFunc(s.LinkSecrets(), func(secret []byte) bool {
+		return equal(signature, linkMAC(secret, id, exp))
+	})
+}
+
+func linkMAC(secret []byte, id string, exp int64) string {
+	m := hmac.New(sha256.New, secret)
 	fmt.Fprintf(m, "signet document link\n%s\n%d", id, exp)
 	return base64.RawURLEncoding.EncodeToString(m.Sum(nil))
 }

@@ -55,8 +55,10 @@ type Config struct {
 	ClockOffset func() time.Duration
 
 	// scheme and host at which browsers and relying parties reach the service; no trailing slash
-	PublicURL       string
-	LinkSecret      []byte        // 32 bytes; authenticates download links
+	PublicURL string
+	// LinkSecrets returns secrets of 32 bytes that authenticate download links: the one to use
+	// first, then others that are accepted.
+	LinkSecrets     func() [][]byte
 	SessionLifetime time.Duration // of a sign session (docs/contract.md, 14.9); 0: 180 s
 	// the end of its newest timestamp a document is renewed; 0: DefaultRenewBefore
 	RenewBefore time.Duration

@@ -45,7 +45,8 @@ func newPeople(t *testing.T) *people {
 	}
 	store := storetest.NewMemory()
 	w.Service = &signer.Service{
-		Store: store, Authority: authority, ChallengeSecret: make([]byte, 32), Replay: store,
+		Store: store, Authority: authority,
+		ChallengeSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} }, Replay: store,
 		Delay: 24 * time.Hour, Limit: 3, Now: clock, Rand: rand.Reader,
 		Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}

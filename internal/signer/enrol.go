@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -27,16 +28,18 @@ import (
 
 // Service enrols phones and looks them up.
 type Service struct {
-	Store           Store
-	Authority       *ca.Authority
-	ChallengeSecret []byte        // 32 bytes; authenticates enrolment challenges
-	Replay          Replay        // records the challenges that were answered
-	Delay           time.Duration // after which a further phone may sign without an approval
-	Limit           int           // of a person's phones that can sign or wait; 0: none
-	Verifier        *Verifier     // nil: no phone has a credential
-	Now             func() time.Time
-	Rand            io.Reader
-	Log             *slog.Logger
+	Store     Store
+	Authority *ca.Authority
+	// ChallengeSecrets returns secrets of 32 bytes that authenticate enrolment challenges: the one
+	// to use first, then others that are accepted.
+	ChallengeSecrets func() [][]byte
+	Replay           Replay        // records the challenges that were answered
+	Delay            time.Duration // after which a further phone may sign without an approval
+	Limit            int           // of a person's phones that can sign or wait; 0: none
+	Verifier         *Verifier     // nil: no phone has a credential
+	Now              func() time.Time
+	Rand             io.Reader
+	Log              *slog.Logger
 }
 
 // Replay records that a value was used, on all nodes and across restarts. Package store implements
@@ -70,11 +73,11 @@ func (s *Service) Challenge(p Person) ([]byte, error) {
 	if _, err := io.ReadFull(s.Rand, b[len(b)-16:]); err != nil {
 		return nil, err
 	}
-	return append(b, s.mac(p, b)...), nil
+	return append(b, mac(s.ChallengeSecrets()[0], p, b)...), nil
 }
 
-func (s *Service) mac(p Person, body []byte) []byte {
-	m := hmac.New(sha256.New, s.ChallengeSecret)
+func mac(secret []byte, p Person, body []byte) []byte {
+	m := hmac.New(sha256.New, secret)
 	fmt.Fprintf(m, "%s\n", p.UIN)
 	m.Write(body)
 	return m.Sum(nil)
@@ -171,8 +174,10 @@ func (s *Service) checkProof(p Person, pub *ecdsa.PublicKey, challenge, proof []
 	if len(challenge) != challengeLen || !strings.HasPrefix(string(challenge), challengePrefix) {
 		return fmt.Errorf("the challenge has not the form of one")
 	}
-	body, mac := challenge[:challengeLen-sha256.Size], challenge[challengeLen-sha256.Size:]
-	if !hmac.Equal(mac, s.mac(p, body)) {
+	body, sum := challenge[:challengeLen-sha256.Size], challenge[challengeLen-sha256.Size:]
+	if !slices.ContainsFunc(s.ChallengeSecrets(), func(secret []byte) bool {
+		return hmac.Equal(sum, mac(secret, p, body))
+	}) {
 		return fmt.Errorf("the challenge was not made for this person")
 	}
 	if end := binary.BigEndian.Uint64(body[len(challengePrefix):]); s.Now().Unix() > int64(end) {

@@ -82,7 +82,8 @@ func TestEnrolment(t *testing.T) {
 	}
 	store := storetest.NewMemory()
 	s := &signer.Service{
-		Store: store, Authority: authority, ChallengeSecret: make([]byte, 32), Replay: store,
+		Store: store, Authority: authority,
+		ChallengeSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} }, Replay: store,
 		Now: func() time.Time { return now }, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -220,7 +221,8 @@ func TestProofOnce(t *testing.T) {
 	}
 	node := func(s *store.Store) *signer.Service {
 		return &signer.Service{
-			Store: s, Authority: authority, ChallengeSecret: make([]byte, 32), Replay: s,
+			Store: s, Authority: authority,
+			ChallengeSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} }, Replay: s,
 			Now: time.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 		}
 	}

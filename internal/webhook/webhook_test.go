@@ -68,11 +68,11 @@ func newBench(t *testing.T, webhookURL string) *bench {
 	b.Sender = &webhook.Sender{
 		Requests: request.New(
 			request.Config{
-				Store:      oneRequest{r: b.request},
-				Now:        now,
-				PublicURL:  "https://sign.example",
-				LinkSecret: make([]byte, 32),
-				Log:        log,
+				Store:       oneRequest{r: b.request},
+				Now:         now,
+				PublicURL:   "https://sign.example",
+				LinkSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} },
+				Log:         log,
 			},
 		),
 		Parties: b.party, Client: http.DefaultClient, Key: key, KeyID: "k", Now: now, Log: log,

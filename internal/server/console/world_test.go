@@ -86,15 +86,17 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	)
 	must(err)
 	signers := &signer.Service{
-		Store: w.store, Authority: authority, ChallengeSecret: make([]byte, 32),
-		Replay: w.store, Now: clock, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		Store: w.store, Authority: authority,
+		ChallengeSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} },
+		Replay:           w.store, Now: clock, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}
 	service := request.New(request.Config{
 		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: docs, Timestamper: stamps,
 		Revocation: signers,
 		Chain:      authority.ChainOf, Roots: authority.Roots(), TSARoots: authority.Roots(),
-		Now: clock, Rand: rand.Reader, PublicURL: "http://sign.test", LinkSecret: make([]byte, 32),
-		Sandbox: true, Log: log,
+		Now: clock, Rand: rand.Reader, PublicURL: "http://sign.test",
+		LinkSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} },
+		Sandbox:     true, Log: log,
 	})
 	w.phones = &control.SoftPhones{Requests: service, Signers: signers, Rand: rand.Reader}
 	w.worker = request.NewWorker(service, w.deliver)

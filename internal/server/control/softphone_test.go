@@ -31,7 +31,8 @@ func TestSoftPhoneWhileClockMoves(t *testing.T) {
 	}
 	store := storetest.NewMemory()
 	phones := &SoftPhones{Rand: rand.Reader, Signers: &signer.Service{
-		Store: store, Authority: authority, ChallengeSecret: make([]byte, 32), Replay: store,
+		Store: store, Authority: authority,
+		ChallengeSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} }, Replay: store,
 		Now: now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	}}
 	ph, err := phones.of(t.Context(), signer.Person{UIN: "S8979373D", Name: "Tan Mei Ling"})

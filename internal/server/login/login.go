@@ -48,7 +48,9 @@ type Config struct {
 	MaxAge    time.Duration // since the person logged in at the provider; 0: any
 
 	PublicURL string
-	Secret    []byte            // 32 bytes; seals the cookies
+	// Secrets returns secrets of 32 bytes that seal the cookies: the one to use first, then others
+	// that are accepted.
+	Secrets   func() [][]byte
 	Transport http.RoundTripper // reaches the provider; nil is http.DefaultTransport
 	Wait      time.Duration     // for the provider in one login, and for each call; 0 is 5 s
 	Now       func() time.Time
@@ -88,7 +90,7 @@ const namespace = "ended logins"
 // Login is the OIDC client.
 type Login struct {
 	c    Config
-	seal sealer
+	seal sealers
 
 	provider *provider
 }
@@ -121,11 +123,13 @@ func New(c Config) (*Login, error) {
 	if c.Callback == "" {
 		c.Callback = "/login/callback"
 	}
-	s, err := newSealer(c.Secret)
+	_, err := newSealer(c.Secrets()[0])
 	if c.Wait == 0 {
 		c.Wait = defaultWait
 	}
-	return &Login{c: c, seal: s, provider: newProvider(c.Issuer, c.Transport, c.Wait, c.Now)}, err
+	return &Login{
+		c: c, seal: sealers(c.Secrets), provider: newProvider(c.Issuer, c.Transport, c.Wait, c.Now),
+	}, err
 }
 
 // Routes adds the callback.

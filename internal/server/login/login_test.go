@@ -124,10 +124,10 @@ func newClient(t *testing.T, edit func(*login.Config)) *client {
 	c := &client{now: time.Now(), mux: http.NewServeMux()}
 	config := login.Config{
 		ClientID: "signet", ClientSecret: "hush", PublicURL: "https://sign.example",
-		Secret: bytes.Repeat([]byte{7}, 32),
-		Now:    func() time.Time { return c.now },
-		Log:    slog.New(slog.NewTextHandler(&c.log, nil)),
-		Ended:  &ended{}, Failed: func(w http.ResponseWriter, _ *http.Request, returnTo string, why login.Failure) {
+		Secrets: func() [][]byte { return [][]byte{bytes.Repeat([]byte{7}, 32)} },
+		Now:     func() time.Time { return c.now },
+		Log:     slog.New(slog.NewTextHandler(&c.log, nil)),
+		Ended:   &ended{}, Failed: func(w http.ResponseWriter, _ *http.Request, returnTo string, why login.Failure) {
 			status := http.StatusForbidden
 			switch why {
 			case login.Denied:
@@ -435,7 +435,9 @@ func TestCookies(t *testing.T) {
 	forged := *c
 	forged.Value = forged.Value[:len(forged.Value)-2] + "AA"
 	other := newClient(
-		t, func(config *login.Config) { config.Secret = bytes.Repeat([]byte{8}, 32) },
+		t, func(config *login.Config) {
+			config.Secrets = func() [][]byte { return [][]byte{bytes.Repeat([]byte{8}, 32)} }
+		},
 	)
 	for name, check := range map[string]bool{
 		"changed":        has(l.Person(with([]*http.Cookie{&forged}), "/sign/1")),
@@ -486,7 +488,9 @@ func TestSeal(t *testing.T) {
 	if l.Seal("phone", "id") == sealed {
 		t.Error("sealing is not random")
 	}
-	if _, err := login.New(login.Config{Secret: []byte("short")}); err == nil {
+	if _, err := login.New(login.Config{
+		Secrets: func() [][]byte { return [][]byte{[]byte("short")} },
+	}); err == nil {
 		t.Error("a short secret is taken")
 	}
 }

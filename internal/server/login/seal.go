@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"slices"
 )
 
 // sealer encrypts and authenticates the contents of cookies (AES-256-GCM, random nonce). It also
@@ -40,6 +41,24 @@ func (s sealer) open(text, purpose string, v any) bool {
 	n := s.aead.NonceSize()
 	plain, err := s.aead.Open(nil, b[:n], b[n:], []byte(purpose))
 	return err == nil && json.Unmarshal(plain, v) == nil
+}
+
+// sealers seals with the first of its secrets, and opens with all.
+type sealers func() [][]byte
+
+func (s sealers) seal(purpose string, v any) string {
+	one, err := newSealer(s()[0])
+	if err != nil {
+		panic(err) // New has checked the length
+	}
+	return one.seal(purpose, v)
+}
+
+func (s sealers) open(text, purpose string, v any) bool {
+	return slices.ContainsFunc(s(), func(secret []byte) bool {
+		one, err := newSealer(secret)
+		return err == nil && one.open(text, purpose, v)
+	})
 }
 
 // Seal seals v for a cookie with a purpose of the edges'. Open opens it.
