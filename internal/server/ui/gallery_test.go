@@ -353,7 +353,7 @@ func TestFocus(t *testing.T) {
 					`document.querySelector(".skip").focus(); window.stops = [document.activeElement]`,
 				),
 			)...)
-		for range 60 {
+		for range 300 { // the page reference has about a hundred stops
 			do(t, ctx, chromedp.KeyEvent("\t"))
 			said := eval[string](
 				t,
