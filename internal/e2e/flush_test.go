@@ -134,7 +134,7 @@ func underStrace(t *testing.T) systemCalls {
 	)
 	return systemCalls{
 		[]string{
-			strace, "-f", "--seccomp-bpf", "-qq", "-yy", "-s", "80", "-o", path, "-e",
+			strace, "-f", "--seccomp-bpf", "-qq", "-yy", "-s", "4200", "-o", path, "-e",
 			"trace=" + calls,
 		},
 		path,
@@ -194,6 +194,7 @@ type disk struct {
 	placed    map[string]bool        // documents, by path
 	pending   map[string]pendingCall // by thread
 	asked     map[string]string      // by connection: what was read since the last answer
+	logged    string                 // what was written to the database's log since the last commit
 	counts    map[string]int
 }
 
@@ -265,8 +266,10 @@ func (d *disk) begin(text string) {
 	case slices.Contains(unknown, name) && (strings.Contains(text, "/documents/") || strings.Contains(text, "signet.db-wal")):
 		d.fault("line %d: the model of the disk does not know %s", d.now, text)
 	case (name == "fsync" || name == "fdatasync") && isLog(path):
+		// Commits about other requests, and of the audit log, may come at any time.
 		d.counts["commits"]++
-		d.flushed("a commit", isDocument)
+		d.flushed("a commit", d.isRecorded)
+		d.logged = ""
 	case name == "unlinkat" && isDocument(path) && !strings.Contains(text, "AT_REMOVEDIR"):
 		d.flushed("the removal of a document", isLog)
 	case strings.HasPrefix(name, "renameat"):
@@ -293,6 +296,22 @@ func (d *disk) begin(text string) {
 			func(path string) bool { return isDocument(path) || isLog(path) },
 		)
 	}
+}
+
+// isRecorded reports whether a document, or one in a folder, is named by what the next commit makes
+// durable.
+func (d *disk) isRecorded(path string) bool {
+	if !isDocument(path) {
+		return false
+	}
+	for document := range d.placed {
+		name := filepath.Base(filepath.Dir(document)) + "/" + filepath.Base(document)
+		if (document == path || strings.HasPrefix(document, path+"/")) &&
+			strings.Contains(d.logged, name) {
+			return true
+		}
+	}
+	return false
 }
 
 func (d *disk) fault(format string, args ...any) {
@@ -323,6 +342,9 @@ func (d *disk) call(text string, since int) {
 	case "write", "pwrite64", "ftruncate":
 		if strings.HasPrefix(path, "/") {
 			d.unflushed[path] = d.now
+		}
+		if isLog(path) {
+			d.logged += text
 		}
 	case "read":
 		if m := bytesRead.FindStringSubmatch(text); m != nil && strings.HasPrefix(path, "TCP:") {
