@@ -267,11 +267,42 @@ func fill(part *bytes.Buffer, r io.Reader) error {
 	return nil
 }
 
+// body is the body of one request. The transport may read it after the call has failed, when the
+// buffer already has another document; close prevents that.
+type body struct {
+	mu     sync.Mutex
+	r      *bytes.Reader
+	closed bool
+}
+
+func newBody(text []byte) *body { return &body{r: bytes.NewReader(text)} }
+
+func (b *body) Read(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, os.ErrClosed
+	}
+	return b.r.Read(p)
+}
+
+func (b *body) Seek(offset int64, whence int) (int64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.r.Seek(offset, whence)
+}
+
+func (b *body) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+}
+
 func (s *S3) put(ctx context.Context, object string, text []byte, o minio.PutObjectOptions) error {
 	return retry(ctx, func() error {
-		_, err := s.core.Client.PutObject(
-			ctx, s.at.Bucket, object, bytes.NewReader(text), int64(len(text)), o,
-		)
+		b := newBody(text)
+		defer b.close()
+		_, err := s.core.Client.PutObject(ctx, s.at.Bucket, object, b, int64(len(text)), o)
 		return err
 	})
 }
@@ -304,9 +335,11 @@ func (s *S3) putParts(
 	for part.Len() > 0 {
 		var done minio.ObjectPart
 		err := retry(ctx, func() (err error) {
+			b := newBody(part.Bytes())
+			defer b.close()
 			done, err = s.core.PutObjectPart(
-				ctx, s.at.Bucket, object, upload, len(sent)+1, bytes.NewReader(part.Bytes()),
-				int64(part.Len()), minio.PutObjectPartOptions{},
+				ctx, s.at.Bucket, object, upload, len(sent)+1, b, int64(part.Len()),
+				minio.PutObjectPartOptions{},
 			)
 			return err
 		})

@@ -62,7 +62,7 @@ func (v stateVector) judge() error {
 		}
 		table[c.State][c.Action] = c
 	}
-	state := request.StateCreated
+	state := request.States()[0] // in which a request begins
 	for _, a := range v.Path {
 		c := table[state][a]
 		if c.To == "" {

@@ -92,10 +92,10 @@ func (c *Console) recentHours(ctx context.Context) ([]Hour, error) {
 	for i, byState := range counts {
 		h := Hour{At: from.Add(time.Duration(i) * time.Hour)}
 		for state, n := range byState {
-			switch state {
-			case request.StateSigned:
+			switch {
+			case state.Signed():
 				h.Signed += n
-			case request.StateCancelled, request.StateExpired:
+			case state.Final():
 				h.Ended += n
 			default:
 				h.Open += n
