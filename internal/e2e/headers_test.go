@@ -35,7 +35,7 @@ func routes(t *testing.T) (paths []string) {
 		"api.PathResult": api.PathResult, "api.PathResult0": api.PathResult0,
 		"api.PathKeys": api.PathKeys, "api.PathOpenAPI": api.PathOpenAPI,
 		"a.KeysAlias": "/sign-v3/jwks", "evidenceFile": "evidence.zip", "auditFile": "audit.jsonl",
-		"doctorPath": "doctor",
+		"doctorPath": "doctor", "ReferencePath": demo.ReferencePath,
 	}
 	constant := regexp.MustCompile(`(?m)^(?:const|\t)\s*(\w*Path) += "(/[^"]*)"`)
 	literal := regexp.MustCompile(`"(?:GET|POST) (/[^"]*)"`)

@@ -228,8 +228,7 @@ func openLarge(s *suite) {
 	defer func() { _ = before.Close() }()
 	unchanged := func() {
 		s.t.Helper()
-		got := make([]byte, len(old))
-		_, err := before.ReadAt(got, 0)
+		got, err := io.ReadAll(io.NewSectionReader(before, 0, before.Size()))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) || err == nil && !bytes.Equal(got, old) {
 			s.t.Errorf("ReadAt: %v, other bytes: %t", err, !bytes.Equal(got, old))
 		}

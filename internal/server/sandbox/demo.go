@@ -99,7 +99,8 @@ func (d *Demo) Routes(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+demoSamplePath, d.sample)
 	mux.HandleFunc("GET "+ReferencePath, d.reference)
 	mux.HandleFunc("POST "+ReferencePath+"/{operation}", d.try)
-	mux.Handle( // a page with an answer that is loaded again
+	// for a page with an answer that is loaded again
+	mux.Handle(
 		"GET "+ReferencePath+"/{operation}", http.RedirectHandler(ReferencePath, http.StatusFound),
 	)
 	mux.HandleFunc("GET /demo/token", d.token)

@@ -979,6 +979,8 @@ func TestBannerIsOneLine(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
 	for _, tag := range s.kit.Tags() {
+		s.leave(t, ctx)
+		s.stateOf("landing-intended") // in another state the page would leave by itself
 		do(
 			t,
 			ctx,
