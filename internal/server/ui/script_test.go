@@ -1385,6 +1385,7 @@ func TestStatic(t *testing.T) {
 func TestBrotli(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
+	s.stateOf("landing-intended") // in another state the page would leave by itself
 	do(t, ctx, chromedp.Navigate(s.page("landing-intended")))
 	for _, name := range s.kit.AssetNames() {
 		if !strings.HasSuffix(name, ".js") && !strings.HasSuffix(name, ".css") {
