@@ -19,8 +19,7 @@ const (
 // rules are all rules in the order of the report.
 var rules = []rule{
 	{
-		"K1",
-		page,
+		"K1", page,
 		"the JWKS is there within 3 s, without a redirect, in at most 64 KiB (8.1.5, 8.1.7)",
 	},
 	{"K2", page, "each key of the JWKS has use sig (8.1.2)"},
@@ -35,8 +34,7 @@ var rules = []rule{
 	{"T5", decided, "the clock is right: iat is not ahead, exp not over (2.3.3)"},
 	{"T6", page, "jti is a UUID (2.3.5)"},
 	{
-		"T7",
-		page,
+		"T7", page,
 		"each initiate, and each result call, has a token of its own, tried again or not (2.3.5)",
 	},
 	{"T8", observed, "the exchange code is in tokens of result calls only (2.4.3)"},
@@ -45,8 +43,7 @@ var rules = []rule{
 	{"C2", page, "an initiate that failed is tried again or reported (2.5.4)"},
 	{"C3", page, "a cancel is accepted and reported (6.2.1)"},
 	{
-		"C4",
-		page,
+		"C4", page,
 		"a cancel whose answer was lost succeeds: the second answer is no failure (6.2.4)",
 	},
 	{"C5", page, "a cancel during a sign session is not taken for done (6.2.2)"},
@@ -72,8 +69,7 @@ var rules = []rule{
 	{"D1", page, "the document is downloaded within two minutes (5.2.3)"},
 	{"D2", page, "a request whose download failed is not taken for done (5.4.2)"},
 	{
-		"D3",
-		observed,
+		"D3", observed,
 		"a document that does not begin with the uploaded bytes is not stored (4.5.1)",
 	},
 }

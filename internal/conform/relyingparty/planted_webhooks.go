@@ -1,0 +1,224 @@
+package relyingparty
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/signet-sign/signet/api"
+)
+
+// webhook receives a webhook, answers, and downloads afterwards.
+func (p *Planted) webhook(w http.ResponseWriter, r *http.Request) {
+	var body api.Webhook
+	if json.NewDecoder(io.LimitReader(r.Body, 64<<10)).Decode(&body) != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	claims, err := p.verify(r.Context(), body.Token)
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	if p.makes("slow answer to webhooks") {
+		time.Sleep(answerTime + 300*time.Millisecond)
+	}
+	begun := p.begin(claims.RequestID)
+	w.WriteHeader(http.StatusNoContent)
+	if begun {
+		p.working.Go(func() { p.fetch(claims.RequestID, claims.SignedDocURL) })
+	}
+}
+
+// begin reports whether the caller is to download the document of a request.
+func (p *Planted) begin(id string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.requests[id]
+	if r == nil || r.begun && !p.makes("webhooks not de-duplicated") {
+		return false
+	}
+	r.begun = true
+	return true
+}
+
+// serviceKeys returns the service's keys; again fetches them in any case.
+func (p *Planted) serviceKeys(ctx context.Context, again bool) (*jose.JSONWebKeySet, error) {
+	p.mu.Lock()
+	set := p.service
+	p.mu.Unlock()
+	if set != nil && (!again || p.makes("service's keys never fetched again")) {
+		return set, nil
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.keysURL, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := p.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	set = new(jose.JSONWebKeySet)
+	if err := json.NewDecoder(resp.Body).Decode(set); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.service = set
+	return set, nil
+}
+
+// verify returns the claims of a webhook's token.
+func (p *Planted) verify(ctx context.Context, compact string) (*api.WebhookClaims, error) {
+	payload, err := p.payload(ctx, compact)
+	if err != nil {
+		return nil, err
+	}
+	var claims struct {
+		api.WebhookClaims
+		Audience any `json:"aud"`
+	}
+	if err := json.Unmarshal(payload, &claims); err != nil {
+		return nil, err
+	}
+	expired := time.Now().Unix() > claims.Exp+10
+	if expired && !p.makes("expiry not checked") {
+		return nil, errors.New("it has expired")
+	}
+	if claims.Audience != nil && claims.Audience != p.id && !p.makes("audience not checked") {
+		return nil, errors.New("it is for another audience")
+	}
+	return &claims.WebhookClaims, nil
+}
+
+// payload returns the verified payload of a token.
+func (p *Planted) payload(ctx context.Context, compact string) ([]byte, error) {
+	var header struct {
+		Alg, Kid string
+		JWK      *jose.JSONWebKey
+	}
+	parts := strings.Split(compact, ".")
+	if len(parts) != 3 {
+		return nil, errors.New("it is no compact JWS")
+	}
+	text, err := base64.RawURLEncoding.DecodeString(parts[0])
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, &header); err != nil {
+		return nil, err
+	}
+	if p.makes("no signature check") || header.Alg == "none" && p.makes("alg none accepted") {
+		return base64.RawURLEncoding.DecodeString(parts[1])
+	}
+	alg := jose.ES256
+	if header.Alg == "HS256" && p.makes("public key taken for a secret") {
+		alg = jose.HS256
+	}
+	jws, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{alg})
+	if err != nil {
+		return nil, err
+	}
+	if header.JWK != nil && p.makes("key of the header trusted") {
+		return jws.Verify(header.JWK)
+	}
+	set, err := p.serviceKeys(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	keys := set.Key(header.Kid)
+	if len(keys) == 0 {
+		if set, err = p.serviceKeys(ctx, true); err != nil {
+			return nil, err
+		}
+		if keys = set.Key(header.Kid); len(keys) == 0 {
+			return nil, errors.New("the kid is unknown")
+		}
+	}
+	if alg == jose.HS256 {
+		der, err := x509.MarshalPKIXPublicKey(keys[0].Key)
+		if err != nil {
+			return nil, err
+		}
+		return jws.Verify(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	}
+	return jws.Verify(keys[0].Key)
+}
+
+// back is the page at the redirect URL.
+func (p *Planted) back(w http.ResponseWriter, r *http.Request) {
+	id := r.URL.Query().Get("request_id")
+	_, _ = io.WriteString(w, "Thank you.")
+	if p.makes("lost webhook not noticed") {
+		return
+	}
+	if p.makes("redirect trusted") {
+		p.count(id)
+		return
+	}
+	p.mu.Lock()
+	known := p.requests[id] != nil && !p.requests[id].begun
+	p.mu.Unlock()
+	if known {
+		p.working.Go(func() {
+			if link := p.result(id); link != "" && p.begin(id) {
+				p.fetch(id, link)
+			}
+		})
+	}
+}
+
+// fetch downloads the document of a request, by the link of the webhook, and by that of the result
+// if the first one does not work.
+func (p *Planted) fetch(id, link string) {
+	if p.makes("late download") {
+		time.Sleep(p.late)
+	}
+	if p.makes("failed download taken for done") {
+		_, _ = p.get(link)
+		p.count(id)
+		return
+	}
+	for range 2 {
+		doc, err := p.get(link)
+		if err == nil && (bytes.HasPrefix(doc, p.pdf) || p.makes("document not checked")) {
+			p.count(id)
+			return
+		}
+		if link = p.result(id); link == "" {
+			return
+		}
+	}
+}
+
+func (p *Planted) get(link string) ([]byte, error) {
+	resp, err := p.http.Get(link)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, errors.New(resp.Status)
+	}
+	return io.ReadAll(resp.Body)
+}
+
+// count counts a request as handled.
+func (p *Planted) count(id string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := p.requests[id]; r != nil {
+		r.handled++
+	}
+}
