@@ -74,7 +74,7 @@ func times(iat, exp any) partytest.Edit {
 func tokenCases(foreign partytest.Key) []tokenCase {
 	claim, noClaim := partytest.Claim, partytest.NoClaim
 	header, noHeader := partytest.Header, partytest.NoHeader
-	good := []tokenCase{
+	cases := []tokenCase{
 		{name: "ordinary", calls: everyCall},
 		{name: "no typ", calls: initiate, edit: noHeader("typ")},
 		{name: "typ jwt", calls: initiate, edit: header("typ", "jwt")},
@@ -84,36 +84,30 @@ func tokenCases(foreign partytest.Key) []tokenCase {
 		{name: "exp now", calls: everyCall, edit: times(now-100, now)},
 		{name: "120 s", calls: everyCall, edit: times(now, now+120)},
 		{
-			name:  "fractions",
-			calls: everyCall,
-			edit:  times(number("1759999999.5"), number("1760000119.5")),
+			name: "fractions", calls: everyCall,
+			edit: times(number("1759999999.5"), number("1760000119.5")),
 		},
 		{
-			name:  "times written .0",
-			calls: everyCall,
-			edit:  times(number("1760000000.0"), number("1760000120.0")),
+			name: "times written .0", calls: everyCall,
+			edit: times(number("1760000000.0"), number("1760000120.0")),
 		},
 		{
-			name:  "times with an exponent",
-			calls: everyCall,
-			edit:  times(number("1.76e9"), number("176000012E1")),
+			name: "times with an exponent", calls: everyCall,
+			edit: times(number("1.76e9"), number("176000012E1")),
 		},
 		{name: "nbf 10 s ahead", calls: everyCall, edit: claim("nbf", now+10)},
 		{
-			name:  "aud is the service's URL",
-			calls: everyCall,
-			edit:  claim("aud", publicURL+"/api/v3"),
+			name: "aud is the service's URL", calls: everyCall,
+			edit: claim("aud", publicURL+"/api/v3"),
 		},
 		{
-			name:  "aud is a list with its host",
-			calls: everyCall,
-			edit:  claim("aud", []string{"other.example", "sign.example"}),
+			name: "aud is a list with its host", calls: everyCall,
+			edit: claim("aud", []string{"other.example", "sign.example"}),
 		},
 		{name: "further claims", calls: everyCall, edit: claim("scope", []string{"a", "b"})},
 		{
-			name:  "a jti in upper case",
-			calls: singleUse,
-			edit:  claim("jti", strings.ToUpper(fixedUUID("upper"))),
+			name: "a jti in upper case", calls: singleUse,
+			edit: claim("jti", strings.ToUpper(fixedUUID("upper"))),
 		},
 		{name: "a jti that is no UUID", calls: cancel, edit: claim("jti", "1")},
 		{name: "no jti", calls: cancel, edit: noClaim("jti")},
@@ -126,203 +120,155 @@ func tokenCases(foreign partytest.Key) []tokenCase {
 		{name: "the same token again", calls: result, after: "result: ordinary"},
 		{name: "the same token again", calls: cancel, after: "cancel: ordinary"},
 	}
-	refused := func(check token.Check, cases ...tokenCase) []tokenCase {
-		for i := range cases {
-			cases[i].check = check
-		}
-		return cases
-	}
 	cutAt := func(n int) func(partytest.Key, string) string {
 		return func(_ partytest.Key, t string) string {
 			return strings.Join(strings.Split(t, ".")[:n], ".")
 		}
 	}
-	return append(good, joined(
-		refused(
-			token.CheckAuthorization,
-			tokenCase{
+	for _, refused := range []struct {
+		check token.Check
+		cases []tokenCase
+	}{
+		{token.CheckAuthorization, []tokenCase{
+			{
 				name: "empty", calls: everyCall,
 				text: func(partytest.Key, string) string { return "" },
 			},
-			tokenCase{
+			{
 				name: "Bearer", calls: everyCall,
 				text: func(_ partytest.Key, t string) string { return "Bearer " + t },
 			},
-			tokenCase{
+			{
 				name: "white space at the end", calls: everyCall,
 				text: func(_ partytest.Key, t string) string { return t + " " },
 			},
-			tokenCase{name: "two parts", calls: everyCall, text: cutAt(2)},
-			tokenCase{
+			{name: "two parts", calls: everyCall, text: cutAt(2)},
+			{
 				name: "padding", calls: everyCall,
 				text: func(_ partytest.Key, t string) string { return t + "==" },
 			},
-		),
-		refused(
-			token.CheckHeader,
-			tokenCase{
-				name: "alg none", calls: everyCall, edit: header("alg", "none"), text: unsigned,
-			},
-			tokenCase{
-				name: "alg none with a signature", calls: everyCall, edit: header("alg", "none"),
-			},
-			tokenCase{
+		}},
+		{token.CheckHeader, []tokenCase{
+			{name: "alg none", calls: everyCall, edit: header("alg", "none"), text: unsigned},
+			{name: "alg none with a signature", calls: everyCall, edit: header("alg", "none")},
+			{
 				name: "alg HS256 with the public key as the secret", calls: everyCall,
 				edit: header("alg", "HS256"), text: sharedSecret,
 			},
-			tokenCase{name: "alg RS256", calls: everyCall, edit: header("alg", "RS256")},
-			tokenCase{name: "alg in lower case", calls: everyCall, edit: header("alg", "es256")},
-			tokenCase{name: "no kid", calls: everyCall, edit: noHeader("kid")},
-			tokenCase{name: "typ dpop+jwt", calls: everyCall, edit: header("typ", "dpop+jwt")},
-			tokenCase{name: "jwk", calls: everyCall, edit: func(d *partytest.Draft) {
+			{name: "alg RS256", calls: everyCall, edit: header("alg", "RS256")},
+			{name: "alg in lower case", calls: everyCall, edit: header("alg", "es256")},
+			{name: "no kid", calls: everyCall, edit: noHeader("kid")},
+			{name: "typ dpop+jwt", calls: everyCall, edit: header("typ", "dpop+jwt")},
+			{name: "jwk", calls: everyCall, edit: func(d *partytest.Draft) {
 				d.Key = foreign
 				d.Header["jwk"] = foreign.JWK()
 			}},
-			tokenCase{
-				name:  "jku",
-				calls: everyCall,
-				edit:  header("jku", "https://other.example/jwks"),
-			},
-			tokenCase{name: "crit", calls: everyCall, edit: header("crit", []string{"exp"})},
-		),
-		refused(
-			token.CheckForm,
-			tokenCase{name: "signature in DER", calls: everyCall, text: inDER},
-			tokenCase{
-				name: "ES384 with a key of ES256", calls: everyCall, edit: header("alg", "ES384"),
-			},
-		),
-		refused(
-			token.CheckPayload,
-			tokenCase{name: "a doubled claim", calls: everyCall, edit: func(d *partytest.Draft) {
+			{name: "jku", calls: everyCall, edit: header("jku", "https://other.example/jwks")},
+			{name: "crit", calls: everyCall, edit: header("crit", []string{"exp"})},
+		}},
+		{token.CheckForm, []tokenCase{
+			{name: "signature in DER", calls: everyCall, text: inDER},
+			{name: "ES384 with a key of ES256", calls: everyCall, edit: header("alg", "ES384")},
+		}},
+		{token.CheckPayload, []tokenCase{
+			{name: "a doubled claim", calls: everyCall, edit: func(d *partytest.Draft) {
 				d.Claims["nested"] = json.RawMessage(`{"a":1,"a":2}`)
 			}},
-			tokenCase{
+			{
 				name:  "nested 9 deep",
 				calls: everyCall,
 				edit: claim("nested", json.RawMessage(
 					strings.Repeat("[", 8)+strings.Repeat("]", 8),
 				)),
 			},
-		),
-		refused(
-			token.CheckClaims,
-			tokenCase{name: "no iat", calls: everyCall, edit: noClaim("iat")},
-			tokenCase{name: "no exp", calls: everyCall, edit: noClaim("exp")},
-			tokenCase{
-				name: "times as strings", calls: everyCall, edit: times("1760000000", "1760000120"),
-			},
-			tokenCase{
-				name: "milliseconds", calls: everyCall, edit: times(now*1000, now*1000+120_000),
-			},
-			tokenCase{name: "no jti", calls: singleUse, edit: noClaim("jti")},
-			tokenCase{
-				name: "a jti that is no UUID", calls: singleUse, edit: claim("jti", "token-1"),
-			},
-			tokenCase{
+		}},
+		{token.CheckClaims, []tokenCase{
+			{name: "no iat", calls: everyCall, edit: noClaim("iat")},
+			{name: "no exp", calls: everyCall, edit: noClaim("exp")},
+			{name: "times as strings", calls: everyCall, edit: times("1760000000", "1760000120")},
+			{name: "milliseconds", calls: everyCall, edit: times(now*1000, now*1000+120_000)},
+			{name: "no jti", calls: singleUse, edit: noClaim("jti")},
+			{name: "a jti that is no UUID", calls: singleUse, edit: claim("jti", "token-1")},
+			{
 				name: "a jti without hyphens", calls: singleUse,
 				edit: claim("jti", strings.ReplaceAll(fixedUUID("h"), "-", "")),
 			},
-			tokenCase{name: "no client_id", calls: initiate, edit: noClaim("client_id")},
-			tokenCase{name: "client_id is a number", calls: initiate, edit: claim("client_id", 7)},
-			tokenCase{
+			{name: "no client_id", calls: initiate, edit: noClaim("client_id")},
+			{name: "client_id is a number", calls: initiate, edit: claim("client_id", 7)},
+			{
 				name: "neither client_id nor client_request", calls: cancel,
 				edit: noClaim("client_id"),
 			},
-			tokenCase{
+			{
 				name: "client_request differs", calls: cancel,
 				edit: claim("client_request", "another"),
 			},
-			tokenCase{name: "no exchange_code", calls: result, edit: noClaim("exchange_code")},
-			tokenCase{name: "nbf is a string", calls: everyCall, edit: claim("nbf", "now")},
-		),
-		refused(
-			token.CheckTimes,
-			tokenCase{name: "121 s", calls: everyCall, edit: times(now, now+121)},
-			tokenCase{
-				name: "120.001 s", calls: everyCall, edit: times(now, number("1760000120.001")),
+			{name: "no exchange_code", calls: result, edit: noClaim("exchange_code")},
+			{name: "nbf is a string", calls: everyCall, edit: claim("nbf", "now")},
+		}},
+		{token.CheckTimes, []tokenCase{
+			{name: "121 s", calls: everyCall, edit: times(now, now+121)},
+			{name: "120.001 s", calls: everyCall, edit: times(now, number("1760000120.001"))},
+			{name: "exp is iat", calls: everyCall, edit: times(now, now)},
+			{name: "exp a second ago", calls: everyCall, edit: times(now-60, now-1)},
+			{name: "iat 11 s ahead", calls: everyCall, edit: times(now+11, now+100)},
+			{name: "nbf 11 s ahead", calls: everyCall, edit: claim("nbf", now+11)},
+		}},
+		{token.CheckAudience, []tokenCase{
+			{
+				name: "aud is another service", calls: everyCall,
+				edit: claim("aud", "https://other.example"),
 			},
-			tokenCase{name: "exp is iat", calls: everyCall, edit: times(now, now)},
-			tokenCase{name: "exp a second ago", calls: everyCall, edit: times(now-60, now-1)},
-			tokenCase{name: "iat 11 s ahead", calls: everyCall, edit: times(now+11, now+100)},
-			tokenCase{name: "nbf 11 s ahead", calls: everyCall, edit: claim("nbf", now+11)},
-		),
-		refused(
-			token.CheckAudience,
-			tokenCase{
-				name:  "aud is another service",
-				calls: everyCall,
-				edit:  claim("aud", "https://other.example"),
-			},
-			tokenCase{name: "aud is a number", calls: everyCall, edit: claim("aud", 7)},
-		),
-		refused(
-			token.CheckParty,
-			tokenCase{
-				name: "an unknown client_id", calls: initiate, edit: claim("client_id", "another"),
-			},
-			tokenCase{
-				name: "another party's client_id", calls: result,
-				edit: claim("client_id", "another"),
-			},
-		),
-		refused(
-			token.CheckKey,
-			tokenCase{
-				name: "an unknown kid", calls: everyCall, edit: header("kid", "vectors-unknown"),
-			},
-			tokenCase{
+			{name: "aud is a number", calls: everyCall, edit: claim("aud", 7)},
+		}},
+		{token.CheckParty, []tokenCase{
+			{name: "an unknown client_id", calls: initiate, edit: claim("client_id", "another")},
+			{name: "another party's client_id", calls: result, edit: claim("client_id", "another")},
+		}},
+		{token.CheckKey, []tokenCase{
+			{name: "an unknown kid", calls: everyCall, edit: header("kid", "vectors-unknown")},
+			{
 				name: "the kid in another case", calls: everyCall,
 				edit: header("kid", "VECTORS-ES256"),
 			},
-		),
-		refused(
-			token.CheckSignature,
-			tokenCase{
+		}},
+		{token.CheckSignature, []tokenCase{
+			{
 				name: "another key", calls: everyCall,
 				edit: func(d *partytest.Draft) { d.Key = foreign },
 			},
-			tokenCase{name: "claims changed after signing", calls: everyCall, text: changed},
-		),
-		refused(
-			token.CheckJTI,
-			tokenCase{name: "the same token again", calls: initiate, after: "initiate: ordinary"},
-			tokenCase{
+			{name: "claims changed after signing", calls: everyCall, text: changed},
+		}},
+		{token.CheckJTI, []tokenCase{
+			{name: "the same token again", calls: initiate, after: "initiate: ordinary"},
+			{
 				name: "its jti in another token", calls: result, edit: times(now-1, now+60),
 				after: "result: ordinary",
 			},
-			tokenCase{
+			{
 				name: "the jti of an initiate", calls: result,
 				edit: claim("jti", fixedUUID("initiate: ordinary")), after: "initiate: ordinary",
 			},
-		),
-		refused(
-			token.CheckArguments,
-			tokenCase{name: "no doc_name", calls: initiate, edit: noClaim("doc_name")},
-			tokenCase{name: "no sign_locations", calls: initiate, edit: noClaim("sign_locations")},
-			tokenCase{
-				name: "signer_uin_hash is null", calls: initiate,
-				edit: claim("signer_uin_hash", nil),
-			},
-			tokenCase{
+		}},
+		{token.CheckArguments, []tokenCase{
+			{name: "no doc_name", calls: initiate, edit: noClaim("doc_name")},
+			{name: "no sign_locations", calls: initiate, edit: noClaim("sign_locations")},
+			{name: "signer_uin_hash is null", calls: initiate, edit: claim("signer_uin_hash", nil)},
+			{
 				name: "signer_uin_hash is an NRIC", calls: initiate,
 				edit: claim("signer_uin_hash", "S8979373D"),
 			},
-			tokenCase{name: "no request_id", calls: cancel, edit: noClaim("request_id")},
-			tokenCase{name: "request_id is null", calls: cancel, edit: claim("request_id", nil)},
-			tokenCase{
-				name: "request_id has a slash", calls: cancel,
-				edit: claim("request_id", "signv3-/x"),
-			},
-		),
-	)...)
-}
-
-func joined(lists ...[]tokenCase) (all []tokenCase) {
-	for _, list := range lists {
-		all = append(all, list...)
+			{name: "no request_id", calls: cancel, edit: noClaim("request_id")},
+			{name: "request_id is null", calls: cancel, edit: claim("request_id", nil)},
+			{name: "request_id has a slash", calls: cancel, edit: claim("request_id", "signv3-/x")},
+		}},
+	} {
+		for _, c := range refused.cases {
+			c.check = refused.check
+			cases = append(cases, c)
+		}
 	}
-	return all
+	return cases
 }
 
 // inDER writes the signature as ASN.1, as most libraries return it.
