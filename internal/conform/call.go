@@ -201,12 +201,8 @@ func (a *answer) members() map[string]json.RawMessage {
 	return object
 }
 
-// member is a member that is a string.
-func (a *answer) member(name string) string {
-	var text string
-	_ = json.Unmarshal(a.members()[name], &text) // "" if it is none
-	return text
-}
+// member is a member that is a string, or "".
+func (a *answer) member(name string) string { return text(a.members()[name]) }
 
 func (a *answer) code() string { return a.member("error") }
 
@@ -402,3 +398,19 @@ func changed(compact string) string {
 }
 
 func segment(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
+
+// claimsOf decodes the claims of a token that is not verified here.
+func claimsOf(compact string) map[string]json.RawMessage {
+	var claims map[string]json.RawMessage
+	if parts := strings.Split(compact, "."); len(parts) == 3 {
+		text, _ := base64.RawURLEncoding.DecodeString(parts[1])
+		_ = json.Unmarshal(text, &claims) // nil if it is no object
+	}
+	return claims
+}
+
+// text is a JSON value that is a string, or "".
+func text(v json.RawMessage) (s string) {
+	_ = json.Unmarshal(v, &s)
+	return s
+}

@@ -243,10 +243,8 @@ func Mistakes() []Mistake {
 		}), nil},
 		{"takes-two-cancels", "11.2", spoil(cancels(api.CodeAlreadyCancelled)), nil},
 		{
-			"sends-no-retry-after",
-			"12.1",
-			spoil(func(e *exchange) { e.header.Del("Retry-After") }),
-			nil,
+			"sends-no-retry-after", "12.1",
+			spoil(func(e *exchange) { e.header.Del("Retry-After") }), nil,
 		},
 	}
 }
@@ -317,12 +315,6 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 // code is the error of the answer, or "".
 func (e *exchange) code() string { return (&answer{body: e.body}).code() }
-
-// text is a member that is a string, or "".
-func text(v json.RawMessage) (s string) {
-	_ = json.Unmarshal(v, &s)
-	return s
-}
 
 // time is a claim that is a number, or 0.
 func (e *exchange) time(name string) (n float64) {

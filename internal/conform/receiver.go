@@ -2,15 +2,14 @@ package conform
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"io"
 	"net"
 	"net/http"
-	"strings"
 	"sync"
 	"time"
 
+	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
 	"github.com/signet-sign/signet/internal/conform/report"
 )
@@ -80,26 +79,14 @@ func (r *receiver) close() { _ = r.server.Close() }
 const redirected = "/redirected"
 
 func (r *receiver) serve(w http.ResponseWriter, req *http.Request, recorder *report.Recorder) {
-	text, _ := io.ReadAll(req.Body) // the recorder has read it
-	a := arrival{
-		at: time.Now(), method: req.Method, path: req.URL.Path, header: req.Header, body: text,
+	body, _ := io.ReadAll(req.Body) // the recorder has read it
+	var envelope api.Webhook
+	_ = json.Unmarshal(body, &envelope) // without a token if it is not understood
+	answer := r.note(arrival{
+		at: time.Now(), method: req.Method, path: req.URL.Path, header: req.Header, body: body,
+		token: envelope.Token, requestID: text(claimsOf(envelope.Token)["request_id"]),
 		recorder: recorder,
-	}
-	var envelope struct {
-		Token string `json:"token"`
-	}
-	if json.Unmarshal(text, &envelope) == nil {
-		a.token = envelope.Token
-	}
-	if parts := strings.Split(a.token, "."); len(parts) == 3 {
-		var claims struct {
-			RequestID string `json:"request_id"`
-		}
-		payload, _ := base64.RawURLEncoding.DecodeString(parts[1])
-		_ = json.Unmarshal(payload, &claims)
-		a.requestID = claims.RequestID
-	}
-	answer := r.note(a)
+	})
 	time.Sleep(answer.after)
 	if answer.location != "" {
 		w.Header().Set("Location", answer.location)

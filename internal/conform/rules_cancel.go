@@ -19,17 +19,14 @@ func cancelRules() []rule {
 		{"6.1.1", page, "The body of a cancel is not read", judgeCancelBody},
 		{"6.1.2", page, "Content-Type is application/json, or absent", judgeCancelType},
 		{
-			"6.1.3",
-			page,
-			"client_id or client_request names the RP, and both agree",
+			"6.1.3", page, "client_id or client_request names the RP, and both agree",
 			judgeCancelParty,
 		},
 		{"6.1.4", page, "request_id names the request; a missing one is unknown", judgeCancelNoID},
 		{"6.1.5", page, "No jti is asked for, and a token may be sent again", judgeCancelJTI},
 		{"6.2.1", page, "200 with an empty body: an active or expired request", judgeCancel},
 		{
-			"6.2.2",
-			page,
+			"6.2.2", page,
 			"ACTIVE_SESSION_ONGOING while the signer signs or the document is sealed",
 			judgeCancelSession,
 		},
@@ -37,9 +34,7 @@ func cancelRules() []rule {
 		{"6.2.4", page, "REQUEST_ALREADY_CANCELLED at the second time", judgeCancelTwice},
 		{"6.2.5", page, "No record found: a malformed or unknown id", judgeCancelUnknown},
 		{
-			"6.2.6",
-			page,
-			"Another party's request has the answer of an unknown one",
+			"6.2.6", page, "Another party's request has the answer of an unknown one",
 			judgeCancelOther,
 		},
 		{"6.3.1", page, "After the 200 the request cannot be opened or signed", judgeCancelHolds},
@@ -158,15 +153,6 @@ func judgeCancel(ctx context.Context, j *judge) error {
 		return err
 	}
 	return j.each(ctx, j.cancelOf(expired.RequestID), cancelled, with("expired"))
-}
-
-// inSession makes a request with a sign session.
-func (j *judge) inSession(ctx context.Context) (*request, error) {
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return r, j.act(ctx, r, signer, "open", "proceed")
 }
 
 func judgeCancelSession(ctx context.Context, j *judge) error {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -40,9 +41,7 @@ func initiateRules() []rule {
 		{"3.4.2", decided, "Any other signer_uin_hash is refused", judgeHashRefused},
 		{"3.6.1", page, "The answer has signing_url, request_id and exchange_code", judgeInitiated},
 		{
-			"3.7.1",
-			decided,
-			"A refusal is 400 CLIENT_SIDE_ERROR with a description",
+			"3.7.1", decided, "A refusal is 400 CLIENT_SIDE_ERROR with a description",
 			judgeInitiateRefusal,
 		},
 	}
@@ -61,6 +60,11 @@ func locations(list ...map[string]any) edit {
 		}
 		c.claims["sign_locations"] = list
 	}
+}
+
+// locationOfV30 names one place as V3.0 does.
+var locationOfV30 = []edit{
+	without("sign_locations"), claim("page", 1), claim("x", 0.1), claim("y", 0.1),
 }
 
 func place(page, x, y any) map[string]any { return map[string]any{"page": page, "x": x, "y": y} }
@@ -181,9 +185,7 @@ func judgeLocations(ctx context.Context, j *judge) error {
 }
 
 func judgeLocationOfV30(ctx context.Context, j *judge) error {
-	return j.each(ctx, j.initiate, accepted, with("V3.0",
-		without("sign_locations"), claim("page", 1), claim("x", 0.1), claim("y", 0.1),
-	))
+	return j.each(ctx, j.initiate, accepted, with("V3.0", locationOfV30...))
 }
 
 func judgeFractions(ctx context.Context, j *judge) error {
@@ -245,10 +247,11 @@ func judgeHashRefused(ctx context.Context, j *judge) error {
 }
 
 func judgeInitiated(ctx context.Context, j *judge) error {
-	a, err := j.do(ctx, j.initiate())
-	if err != nil {
-		return err
-	}
+	return j.each(ctx, j.initiate, initiated, with("an ordinary call"))
+}
+
+// initiated wants the answer to an initiate that succeeded.
+func initiated(a *answer) error {
 	if err := accepted(a); err != nil {
 		return err
 	}
@@ -351,9 +354,7 @@ func judgeBoxOnSignature(ctx context.Context, j *judge) error {
 func signerRules() []rule {
 	return []rule{
 		{
-			"3.3.2",
-			page,
-			"Only the person of signer_uin_hash can open a document",
+			"3.3.2", page, "Only the person of signer_uin_hash can open a document",
 			judgeIntendedSigner,
 		},
 		{"3.3.3", page, "A request is locked to the first person who opens it", judgeFirstPerson},
@@ -362,15 +363,11 @@ func signerRules() []rule {
 		{"4.2.3", page, "A signer who rejects may proceed again", judgeReject},
 		{"4.3.2", decided, "A sign session ends after 180 seconds", judgeSessionEnd},
 		{
-			"4.3.3",
-			decided,
-			"A session that began before the end may complete after it",
+			"4.3.3", decided, "A session that began before the end may complete after it",
 			judgeLateSession,
 		},
 		{
-			"4.4.1",
-			page,
-			"The way back is the redirect URL with request_id and status",
+			"4.4.1", page, "The way back is the redirect URL with request_id and status",
 			judgeWayBack,
 		},
 		{"4.5.1", observed, "The uploaded bytes stay as they are", judgeAppended},
@@ -423,7 +420,8 @@ func judgeRequestLifetime(ctx context.Context, j *judge) error {
 		if err := j.age(ctx, r, step.age); err != nil {
 			return err
 		}
-		if err := j.each(ctx, j.resultOf(r), refusedAs(step.code), with("after "+step.age.String())); err != nil {
+		err := j.each(ctx, j.resultOf(r), refusedAs(step.code), with("after "+step.age.String()))
+		if err != nil {
 			return err
 		}
 	}
@@ -449,11 +447,8 @@ func judgeReject(ctx context.Context, j *judge) error {
 }
 
 func judgeSessionEnd(ctx context.Context, j *judge) error {
-	r, err := j.newRequest(ctx)
+	r, err := j.inSession(ctx)
 	if err != nil {
-		return err
-	}
-	if err := j.act(ctx, r, signer, "open", "proceed"); err != nil {
 		return err
 	}
 	active := refusedAs(api.CodeActiveSession)
@@ -501,13 +496,13 @@ func judgeWayBack(ctx context.Context, j *judge) error {
 	if err != nil {
 		return err
 	}
-	to, err := http.NewRequest(http.MethodGet, a.header.Get("Location"), http.NoBody)
-	if err != nil || a.status < 300 || a.status > 399 || to.URL.Host == "" {
+	to, err := url.Parse(a.header.Get("Location"))
+	if err != nil || a.status < 300 || a.status > 399 || to.Host == "" {
 		return fmt.Errorf(
 			"the GET of the signing URL is answered %d and redirects nowhere", a.status,
 		)
 	}
-	query := to.URL.Query()
+	query := to.Query()
 	for name, want := range map[string]string{
 		api.ParamRequestID: r.RequestID, api.ParamStatus: api.StatusSuccess,
 	} {

@@ -1,9 +1,7 @@
 package conform
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"mime"
@@ -18,15 +16,11 @@ func otherRules() []rule {
 		{"2.5.1", page, "A refusal is JSON with error and error_description", judgeRefusalForm},
 		{"2.5.2", page, "A refusal that the pages name has status 400", judgeRefusalStatus},
 		{
-			"2.5.3",
-			observed,
-			"An authentication failure is UNAUTHORIZED with its fixed text",
+			"2.5.3", observed, "An authentication failure is UNAUTHORIZED with its fixed text",
 			judgeUnauthorized,
 		},
 		{
-			"2.6.1",
-			decided,
-			"A path that is no call's is 404 in JSON, without redirects",
+			"2.6.1", decided, "A path that is no call's is 404 in JSON, without redirects",
 			judgePaths,
 		},
 		{"2.6.2", decided, "Another method is 405 in JSON, with Allow", judgeMethods},
@@ -162,16 +156,5 @@ func judgeOrigin(ctx context.Context, j *judge) error {
 }
 
 func judgeAnswerOfV30(ctx context.Context, j *judge) error {
-	a, err := j.do(ctx, j.initiate(
-		without("sign_locations"), claim("page", 1), claim("x", 0.1), claim("y", 0.1),
-	))
-	if err != nil {
-		return err
-	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(a.body, &object); err != nil ||
-		bytes.Contains(a.body, []byte("null")) {
-		return fmt.Errorf("initiate is answered %s", a)
-	}
-	return hasMembers(a.body, "signing_url", "request_id", "exchange_code")
+	return j.each(ctx, j.initiate, initiated, with("V3.0", locationOfV30...))
 }

@@ -22,31 +22,23 @@ func resultRules() []rule {
 	return []rule{
 		{"5.1.1", page, "signed-doc of V3.2 and signed_doc of V3.0 are one call", judgeResultPaths},
 		{
-			"5.1.2",
-			page,
-			"The token need not name the RP; another's client_id is refused",
+			"5.1.2", page, "The token need not name the RP; another's client_id is refused",
 			judgeResultParty,
 		},
 		{"5.1.3", page, "exchange_code is required, and is the request's", judgeResultCode},
 		{
-			"5.1.4",
-			decided,
-			"An unknown request_id is an authentication failure",
+			"5.1.4", decided, "An unknown request_id is an authentication failure",
 			judgeResultUnknown,
 		},
 		{"5.1.5", observed, "Content-Type has no effect", judgeResultType},
 		{"5.1.6", decided, "The same token gets the same answer again", judgeResultRepeated},
 		{"5.2.1", page, "The answer has signed_doc_url, signer_info and exp", judgeResultMembers},
 		{
-			"5.2.2",
-			page,
-			"signer_info has the name, 4 characters of the NRIC and the time",
+			"5.2.2", page, "signer_info has the name, 4 characters of the NRIC and the time",
 			judgeSignerInfo,
 		},
 		{
-			"5.2.3",
-			page,
-			"exp is two minutes after the answer; each call gives a new link",
+			"5.2.3", page, "exp is two minutes after the answer; each call gives a new link",
 			judgeResultExp,
 		},
 		{"5.3.1", page, "DOCUMENT_NOT_SIGNED before the signature", judgeNotSigned},
@@ -54,16 +46,12 @@ func resultRules() []rule {
 		{"5.3.3", page, "SIGNED_ACCESS_EXPIRED an hour after the signature", judgeAccessExpired},
 		{"5.3.4", observed, "REQUEST_CANCELLED after a cancel", judgeCancelledResult},
 		{
-			"5.4.1",
-			page,
-			"The link is fetched without a token, whole, in part or by HEAD",
+			"5.4.1", page, "The link is fetched without a token, whole, in part or by HEAD",
 			judgeDownload,
 		},
 		{"5.4.2", decided, "A link that is over or changed is 403 UNAUTHORIZED", judgeLinkEnd},
 		{
-			"5.4.4",
-			decided,
-			"The file is a PDF, an attachment, and not cached",
+			"5.4.4", decided, "The file is a PDF, an attachment, and not cached",
 			judgeDownloadHeaders,
 		},
 	}
@@ -204,13 +192,8 @@ func judgeResultRepeated(ctx context.Context, j *judge) error {
 	if err != nil {
 		return err
 	}
-	return j.each(
-		ctx,
-		j.resultOf(other),
-		refusedAs(api.CodeUnauthorized),
-		with("its jti for another request",
-			claim("jti", c.claims["jti"]),
-		),
+	return j.each(ctx, j.resultOf(other), refusedAs(api.CodeUnauthorized),
+		with("its jti for another request", claim("jti", c.claims["jti"])),
 	)
 }
 

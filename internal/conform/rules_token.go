@@ -3,7 +3,6 @@ package conform
 import (
 	"bytes"
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -24,18 +23,14 @@ func tokenRules() []rule {
 		{"2.1.4", decided, "A token of more than 16 KiB is refused", judgeLongToken},
 		{"2.2.1", page, "The RP's key has signed the token", judgeSignature},
 		{
-			"2.2.2",
-			page,
-			"alg is one of elliptic curves: not none, not a shared secret",
+			"2.2.2", page, "alg is one of elliptic curves: not none, not a shared secret",
 			judgeAlgorithm,
 		},
 		{"2.2.3", page, "kid is required and names a key of the JWKS", judgeKeyID},
 		{"2.2.4", observed, "The signature is r and s, not DER", judgeSignatureForm},
 		{"2.2.5", observed, "typ is absent, JWT or JOSE", judgeType},
 		{
-			"2.2.6",
-			decided,
-			"A header with a key or an extension is refused, others are ignored",
+			"2.2.6", decided, "A header with a key or an extension is refused, others are ignored",
 			judgeHeader,
 		},
 		{"2.2.7", decided, "The claims are one JSON object without doubled names", judgeObject},
@@ -49,9 +44,7 @@ func tokenRules() []rule {
 		{"2.3.6", decided, "A refused initiate uses up its jti", judgeSpentJTI},
 		{"2.3.7", observed, "A claim that the call has no rule for is ignored", judgeFurtherClaims},
 		{
-			"2.3.8",
-			decided,
-			"Claims of other calls are ignored, and do not replace its own",
+			"2.3.8", decided, "Claims of other calls are ignored, and do not replace its own",
 			judgeOtherClaims,
 		},
 		{"2.3.9", decided, "nbf is optional and at most 10 seconds ahead", judgeNotBefore},
@@ -373,14 +366,4 @@ func judgeAudience(ctx context.Context, j *judge) error {
 		ctx,
 		with("another server", claim("aud", "https://other.invalid/api/v3")),
 	)
-}
-
-// claimsOf decodes the claims of a token that is not verified here.
-func claimsOf(compact string) map[string]json.RawMessage {
-	var claims map[string]json.RawMessage
-	if parts := strings.Split(compact, "."); len(parts) == 3 {
-		text, _ := base64.RawURLEncoding.DecodeString(parts[1])
-		_ = json.Unmarshal(text, &claims) // nil if it is no object
-	}
-	return claims
 }

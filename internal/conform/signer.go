@@ -101,6 +101,15 @@ func (j *judge) sign(ctx context.Context, r *request) error {
 	return cannotTell("no person signs: the control listener of a sandbox would")
 }
 
+// inSession makes a request with a sign session.
+func (j *judge) inSession(ctx context.Context) (*request, error) {
+	r, err := j.newRequest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return r, j.act(ctx, r, signer, "open", "proceed")
+}
+
 // sealing makes a request that the signer has approved and whose document is being finished, for
 // two seconds.
 func (j *judge) sealing(ctx context.Context) (*request, error) {
