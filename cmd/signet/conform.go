@@ -16,23 +16,26 @@ import (
 // conformCmd judges a server.
 type conformCmd struct {
 	caller
-	output
-	KeysURL       string   `help:"JWKS of the server. Default: /.well-known/keys.json on its host."                                        name:"keys-url"        env:"SIGNET_KEYS_URL"      placeholder:"URL"`
-	OtherClientID string   `help:"Client id of a second party, which must not see the first one's requests."                               name:"other-client-id"                            placeholder:"ID"`
-	OtherKey      string   `help:"Private key of the second party."                                                                        name:"other-key"                                  placeholder:"FILE"    type:"existingfile"`
-	Control       string   `help:"Control listener of a sandbox, which signs and lets time pass."                                                                                            placeholder:"URL"`
-	ControlToken  string   `help:"Token of the control listener."                                                                          name:"control-token"   env:"SIGNET_CONTROL_TOKEN" placeholder:"TOKEN"`
-	SignByGet     bool     `help:"A GET of the signing URL signs, as in MockPass and with --auto-sign-on-get."                             name:"sign-by-get"`
-	WebhookListen string   `help:"Address that the party's webhook URL leads to. A GET there has the JWKS of the keys."                    name:"webhook-listen"                             placeholder:"ADDR"`
+	reportOutput
+	KeysURL       string   `help:"JWKS of the server. Default: /.well-known/keys.json on its host." placeholder:"URL"`
+	OtherClientID string   `help:"Client id of a party that must not see the first one's requests." placeholder:"ID"`
+	OtherKey      string   `help:"Private key of that party." placeholder:"FILE" type:"existingfile"`
+	Control       string   `help:"Control listener of a sandbox, which signs and lets time pass." placeholder:"URL"`
+	ControlToken  string   `help:"Token of the control listener." placeholder:"TOKEN"`
+	SignByGet     bool     `help:"A GET of the signing URL signs, as in MockPass and with --auto-sign-on-get."`
+	WebhookListen string   `help:"Address behind the party's webhook URL. A GET there has the JWKS." placeholder:"ADDR"`
 	Wait          bool     `help:"Wait two minutes for the end of a link, if there is no control listener."`
-	Rule          []string `help:"Judge these rules or sections only, such as 6 or 2.3.5."                                                                                                   placeholder:"NUMBER"`
-	JUnit         string   `help:"Write the report as JUnit XML, too."                                                                     name:"junit"                                      placeholder:"FILE"`
-	Plant         plant    `help:"Change the server's answers by a planted mistake, to see that its rule fails; list prints all mistakes."                                                   placeholder:"MISTAKE"`
+	Rule          []string `help:"Judge these rules or sections only, such as 6 or 2.3.5." placeholder:"NUMBER"`
+	Plant         plant    `help:"Plant a mistake before the server; list prints all mistakes." placeholder:"MISTAKE"`
 }
+
+// judgedHelp says what the exit status of a judge means.
+const judgedHelp = "The exit status is 0 if no rule fails, and 1 if one does. " +
+	"A rule that cannot be judged does not fail."
 
 // Help says what the exit status means.
 func (*conformCmd) Help() string {
-	return "The exit status is 0 if no rule fails, and 1 if one does. A rule that cannot be judged does not fail."
+	return judgedHelp
 }
 
 func (c *conformCmd) Run(env *environment) error {
@@ -49,7 +52,7 @@ func (c *conformCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	return writeReport(env, r, c.JSON, c.JUnit)
+	return c.write(env, r)
 }
 
 func (c *conformCmd) config() (conform.Config, error) {
@@ -102,18 +105,24 @@ func (plant) BeforeApply(k *kong.Kong, ctx *kong.Context, path *kong.Path) error
 	return nil
 }
 
-// writeReport writes a report as a table or as JSON, and to a file as JUnit XML if it has a name.
-// The error is an exitStatus if a rule fails.
-func writeReport(env *environment, r *report.Report, asJSON bool, junit string) error {
+// reportOutput says how a report is written.
+type reportOutput struct {
+	output
+	JUnit string `help:"Write the report as JUnit XML, too." name:"junit" placeholder:"FILE"`
+}
+
+// write writes a report as a table or as JSON, and to the file as JUnit XML. The error is an
+// exitStatus if a rule fails.
+func (o *reportOutput) write(env *environment, r *report.Report) error {
 	write := r.WriteTable
-	if asJSON {
+	if o.JSON {
 		write = r.WriteJSON
 	}
 	if err := write(env.out); err != nil {
 		return err
 	}
-	if junit != "" {
-		f, err := os.Create(junit)
+	if o.JUnit != "" {
+		f, err := os.Create(o.JUnit)
 		if err != nil {
 			return err
 		}

@@ -22,30 +22,31 @@ import (
 
 // conformRPCmd judges a relying party.
 type conformRPCmd struct {
-	output
-	ClientID    string        `help:"Client id of the relying party."                                                                         name:"client-id"    default:"shop"`
-	JWKSURL     string        `help:"Its JWKS."                                                                                               name:"jwks-url"     default:"http://localhost:4000/jwks"    placeholder:"URL"`
-	WebhookURL  string        `help:"Its webhook URL; empty if it has none."                                                                  name:"webhook-url"  default:"http://localhost:4000/webhook" placeholder:"URL"`
-	RedirectURL string        `help:"Its redirect URL; empty if no page is there."                                                            name:"redirect-url"                                         placeholder:"URL"`
-	Initiate    string        `help:"Shell command that has it initiate."                                                                                                                                 placeholder:"COMMAND"`
-	Cancel      string        `help:"Shell command that has it cancel $REQUEST_ID."                                                                                                                       placeholder:"COMMAND"`
-	Handled     string        `help:"Shell command that prints how often it has handled $REQUEST_ID as signed."                                                                                           placeholder:"COMMAND"`
-	Rotate      string        `help:"Shell command that has it use another key."                                                                                                                          placeholder:"COMMAND"`
-	Listen      string        `help:"Address of the service that it calls."                                                                                       default:"127.0.0.1:5156"                placeholder:"ADDR"`
-	Control     string        `help:"Address of the sandbox's control listener."                                                                                  default:"127.0.0.1:5157"                placeholder:"ADDR"`
-	Patience    time.Duration `help:"How long it may take for a download or a result call."                                                                       default:"10s"`
-	KeysPause   time.Duration `help:"Time before the service changes its key."                                                                name:"keys-pause"   default:"61s"`
-	Rule        []string      `help:"Judge these rules only, such as W2."                                                                                                                                 placeholder:"ID"`
-	JUnit       string        `help:"Write the report as JUnit XML, too."                                                                     name:"junit"                                                placeholder:"FILE"`
-	Plant       string        `help:"Judge a planted relying party that makes a mistake instead; list prints all mistakes, right makes none."                                                             placeholder:"MISTAKE"`
+	reportOutput
+
+	ClientID    string `help:"Client id of the relying party." default:"shop"`
+	JWKSURL     string `help:"Its JWKS." name:"jwks-url" default:"http://localhost:4000/jwks" placeholder:"URL"`
+	WebhookURL  string `help:"Its webhook URL, if any." default:"http://localhost:4000/webhook" placeholder:"URL"`
+	RedirectURL string `help:"Its redirect URL; empty if no page is there." placeholder:"URL"`
+	Initiate    string `help:"Shell command that has it initiate." placeholder:"COMMAND"`
+	Cancel      string `help:"Shell command that has it cancel $REQUEST_ID." placeholder:"COMMAND"`
+	Handled     string `help:"Shell command that prints how often it has handled $REQUEST_ID." placeholder:"COMMAND"`
+	Rotate      string `help:"Shell command that has it use another key." placeholder:"COMMAND"`
+	Listen      string `help:"Address of the service that it calls." default:"127.0.0.1:5156" placeholder:"ADDR"`
+	Control     string `help:"Address of the control listener." default:"127.0.0.1:5157" placeholder:"ADDR"`
+	Plant       string `help:"Judge a planted party; list prints its mistakes, right makes none." placeholder:"MISTAKE"`
+
+	Patience  time.Duration `help:"How long it may take for a download or a result call." default:"10s"`
+	KeysPause time.Duration `help:"Time before the service changes its key." default:"61s"`
+	Rule      []string      `help:"Judge these rules only, such as W2." placeholder:"ID"`
 }
 
 // Help says how the commands are run.
 func (*conformRPCmd) Help() string {
-	return "The relying party runs already and calls the service at --listen; a sandbox is the service. " +
-		"The commands run in sh with SIGN_URL (base of the API), SIGN_KEYS (the service's JWKS) and REQUEST_ID, " +
-		"and fail with an exit status if the call did not succeed. " +
-		"The exit status is 0 if no rule fails, and 1 if one does. A rule that cannot be judged does not fail."
+	return "The relying party runs already and calls the service at --listen; a sandbox is the " +
+		"service. The commands run in sh with SIGN_URL (base of the API), SIGN_KEYS (the service's " +
+		"JWKS) and REQUEST_ID, and fail with an exit status if the call did not succeed. " +
+		judgedHelp
 }
 
 func (c *conformRPCmd) Run(env *environment) (err error) {
@@ -98,7 +99,7 @@ func (c *conformRPCmd) Run(env *environment) (err error) {
 	if err != nil {
 		return err
 	}
-	return writeReport(env, r, c.JSON, c.JUnit)
+	return c.write(env, r)
 }
 
 // start runs a sandbox in which the relying party is registered.
@@ -130,8 +131,11 @@ func (c *conformRPCmd) start(
 	}, nil
 }
 
-// actionTime bounds a command of conform-rp.
-const actionTime = 5 * time.Minute
+const (
+	actionTime = 5 * time.Minute // of a command of conform-rp, at most
+	// outputDelay is how long to read the output of what a command has left in the background.
+	outputDelay = time.Second
+)
 
 // shellAction returns the action that runs a command; nil if there is none. Its error has the last
 // line that the command wrote to standard error.
@@ -146,7 +150,11 @@ func shellAction(command string, vars []string) relyingparty.Action {
 		cmd.Env = append(append(os.Environ(), vars...), "REQUEST_ID="+requestID)
 		var out, errs bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &out, &errs
+		cmd.WaitDelay = outputDelay
 		err := cmd.Run()
+		if errors.Is(err, exec.ErrWaitDelay) {
+			err = nil // the command has succeeded
+		}
 		if lines := strings.Split(strings.TrimSpace(errs.String()), "\n"); err != nil {
 			err = fmt.Errorf("%w: %.200s", err, lines[len(lines)-1])
 		}

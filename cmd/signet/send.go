@@ -22,19 +22,21 @@ import (
 type webhookSendCmd struct {
 	output
 	URL       string        `arg:"" help:"Webhook URL of the relying party."`
-	As        string        `       help:"What to send: genuine, or, to be refused, forged (signed by another key), expired or unsigned." default:"genuine"        enum:"genuine,forged,expired,unsigned"`
-	Listen    string        `       help:"Address where the JWKS is, at every path, and the document."                                    default:"127.0.0.1:4002"                                        placeholder:"ADDR"`
-	Key       string        `       help:"Private key on P-256. Default: a new one."                                                                                                                      placeholder:"FILE" type:"existingfile"`
-	KeyID     string        `       help:"kid of the key in the JWKS. Default: the JWK's, or the thumbprint."                                                                                             placeholder:"KID"                      name:"key-id"`
-	RequestID string        `       help:"Request that was signed. Default: a new id."                                                                                                                    placeholder:"ID"`
-	Document  string        `       help:"PDF that the link leads to."                                                                                                                                    placeholder:"FILE" type:"existingfile"`
-	Signer    string        `       help:"Name of the signer."                                                                            default:"TAN XIAO HUI"                                          placeholder:"NAME"`
-	Serve     time.Duration `       help:"How long to serve JWKS and document after the answer."                                          default:"0s"                                                    placeholder:"TIME"`
+	As        string        `help:"What to send: ${enum}." default:"genuine" enum:"genuine,forged,expired,unsigned"`
+	Listen    string        `help:"Address of the JWKS and the document." default:"127.0.0.1:4002" placeholder:"ADDR"`
+	Key       string        `help:"Private key on P-256. Default: a new one." placeholder:"FILE" type:"existingfile"`
+	KeyID     string        `help:"kid of the key. Default: the JWK's, or the thumbprint." placeholder:"KID"`
+	RequestID string        `help:"Request that was signed. Default: a new id." placeholder:"ID"`
+	Document  string        `help:"PDF that the link leads to." placeholder:"FILE" type:"existingfile"`
+	Signer    string        `help:"Name of the signer." default:"TAN XIAO HUI" placeholder:"NAME"`
+	Serve     time.Duration `help:"How long to serve both after the answer." default:"0s" placeholder:"TIME"`
 }
 
 // Help says what the exit status means.
 func (*webhookSendCmd) Help() string {
-	return "The exit status is 0 if a genuine webhook is answered with 2xx within 2 seconds, or another one is refused."
+	return "All but a genuine webhook are to be refused; a forged one is signed by a key that is not " +
+		"in the JWKS. The JWKS is at every path of --listen. The exit status is 0 if a genuine webhook " +
+		"is answered with 2xx within 2 seconds, or another one is refused."
 }
 
 // sent is the answer to a webhook.
