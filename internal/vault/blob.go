@@ -37,13 +37,14 @@ const small = 16 << 10
 
 // ReadAt implements request.Blob.
 func (b *blob) ReadAt(p []byte, off int64) (n int, err error) {
-	if off >= b.size || len(p) == 0 {
-		if len(p) == 0 {
-			return 0, nil
-		}
+	switch {
+	case off < 0:
+		return 0, errors.New("reading a document: negative offset")
+	case len(p) == 0:
+		return 0, nil
+	case off >= b.size:
 		return 0, io.EOF
-	}
-	if len(p) > small {
+	case len(p) > small:
 		n, err = b.plain.ReadAt(p, off)
 		return n, b.failed(err)
 	}

@@ -82,7 +82,12 @@ func (v *Vault) rewrap(ctx context.Context) error {
 		}
 		v.log.Info(
 			"no document needs this wrapping key any more; keep it for backups of the database that do",
-			"key", name, "newest", newest, "documents", n,
+			"key",
+			name,
+			"newest",
+			newest,
+			"documents",
+			n,
 		)
 	}
 	return errors.Join(failed...)
@@ -126,11 +131,6 @@ func (v *Vault) deleteSpare(ctx context.Context) error {
 	if err != nil || len(documents) == 0 {
 		return err
 	}
-	// for the clock of any machine
-	discarded, err := v.Documents.Discarded(ctx, v.now().AddDate(100, 0, 0))
-	if err != nil {
-		return err
-	}
 	var spare []string
 	for _, d := range documents {
 		f, err := v.Documents.Open(ctx, d)
@@ -138,15 +138,23 @@ func (v *Vault) deleteSpare(ctx context.Context) error {
 		case err == nil:
 			err = f.Close()
 		case errors.Is(err, fs.ErrNotExist):
-			if !slices.Contains(discarded, d) {
-				spare = append(spare, d)
-			}
+			spare = append(spare, d)
 			err = nil
 		}
 		if err != nil {
 			return err
 		}
 	}
+	if len(spare) == 0 {
+		return nil
+	}
+	// The trash is listed last, because another node may have moved a document there since. The
+	// time is for the clock of any machine.
+	discarded, err := v.Documents.Discarded(ctx, v.now().AddDate(100, 0, 0))
+	if err != nil {
+		return err
+	}
+	spare = slices.DeleteFunc(spare, func(d string) bool { return slices.Contains(discarded, d) })
 	if len(spare) == 0 {
 		return nil
 	}

@@ -172,7 +172,7 @@ func (v *Vault) Open(ctx context.Context, document string) (_ request.Blob, err 
 	keys, err := v.keys.DocumentKeys(ctx, document)
 	switch encrypted := string(head) == intro; {
 	case err != nil:
-		return nil, err
+		return nil, fmt.Errorf("reading the keys: %w", notMissing(err))
 	case len(keys) == 0 && encrypted:
 		return nil, fmt.Errorf("%w: %w", ErrNoKey, fs.ErrNotExist)
 	case len(keys) == 0:
@@ -200,10 +200,19 @@ func (v *Vault) Open(ctx context.Context, document string) (_ request.Blob, err 
 func (v *Vault) unwrap(ctx context.Context, k Key) ([]byte, error) {
 	fileKey, err := v.wrapper.Unwrap(ctx, k.WrappedBy, k.Wrapped, k.context())
 	if err != nil {
-		// An fs.ErrNotExist of the wrapping key would be taken for one of the document.
-		return nil, fmt.Errorf("unwrapping the key: %v", err)
+		return nil, fmt.Errorf("unwrapping the key: %w", notMissing(err))
 	}
 	return fileKey, nil
+}
+
+// notMissing returns an error of the database or of the wrapping keys. If it is an fs.ErrNotExist,
+// such as that of a server's socket, only the text is left, because callers would take it for a
+// document that does not exist.
+func notMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New(err.Error())
+	}
+	return err
 }
 
 // identity is an age.Identity that finds the file key by the id in the stanza.

@@ -184,6 +184,11 @@ func TestReads(t *testing.T) {
 		if b.Size() != int64(size) {
 			t.Errorf("Size = %d, want %d", b.Size(), size)
 		}
+		for _, n := range []int{1, 20_000} {
+			if _, err := b.ReadAt(make([]byte, n), -1); err == nil || errors.Is(err, io.EOF) {
+				t.Errorf("ReadAt(%d, -1) of %d: %v", n, size, err)
+			}
+		}
 		for range 300 {
 			off := r.IntN(size + 10)
 			p := make([]byte, r.IntN([]int{2, 600, 40_000, 200_000}[r.IntN(4)]))
@@ -372,6 +377,25 @@ func TestKeyNotStored(t *testing.T) {
 	}
 }
 
+// lost is a store of keys whose server's socket does not exist.
+type lost struct{ vault.Keys }
+
+func (lost) DocumentKeys(context.Context, string) ([]vault.Key, error) {
+	return nil, fmt.Errorf("dial unix /run/db: %w", fs.ErrNotExist)
+}
+
+// TestDatabaseLost: without the database a document is not taken for one that does not exist.
+func TestDatabaseLost(t *testing.T) {
+	w := newWorld(t, false, storetest.NewMemory())
+	w.put("r/a", "text")
+	w.keys = lost{w.keys}
+	w.open(false)
+	if _, err := w.read("r/a"); err == nil || errors.Is(err, fs.ErrNotExist) ||
+		!strings.Contains(err.Error(), "/run/db") {
+		t.Errorf("Open: %v", err)
+	}
+}
+
 // TestMixed: documents from before encryption was turned on stay readable, and encrypted ones after
 // it was turned off.
 func TestMixed(t *testing.T) {
@@ -481,4 +505,28 @@ func TestSweepSpare(t *testing.T) {
 		}
 	}
 	w.holds("stray/a", "text")
+}
+
+// moving is a store of files that another node moves to the trash when one of them is opened.
+type moving struct{ request.Documents }
+
+func (m moving) Open(ctx context.Context, document string) (request.Blob, error) {
+	if err := m.Discard(ctx, document); err != nil {
+		return nil, err
+	}
+	return m.Documents.Open(ctx, document)
+}
+
+// TestSweepDiscarded: a sweep keeps the key of a document that goes to the trash at the same time.
+func TestSweepDiscarded(t *testing.T) {
+	w := newWorld(t, false, storetest.NewMemory())
+	w.put("stray/a", "text")
+	w.now = w.now.Add(2 * time.Hour)
+	w.Documents = moving{w.Documents}
+	if err := w.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if keys, err := w.keys.DocumentKeys(t.Context(), "stray/a"); err != nil || len(keys) != 1 {
+		t.Errorf("%d keys are left, %v; want 1", len(keys), err)
+	}
 }
