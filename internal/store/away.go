@@ -3,7 +3,6 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"github.com/jackc/pgx/v5/pgconn"
 	"modernc.org/sqlite"
@@ -17,14 +16,11 @@ func away(err error) error {
 	if err == nil || errors.Is(err, request.ErrAway) || !isAway(err) {
 		return err
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%w: %w", request.ErrAway, err)
-	}
-	// The socket of a server that is stopped does not exist. A caller must not take that for a
-	// missing document.
 	if errors.Is(err, ErrUncertain) {
 		return fmt.Errorf("%w: %w: %v", request.ErrAway, ErrUncertain, err)
 	}
+	// The cause is not wrapped: the socket of a server that is stopped does not exist, and a caller
+	// must not take that fs.ErrNotExist for a missing document.
 	return fmt.Errorf("%w: %v", request.ErrAway, err)
 }
 
