@@ -24,14 +24,14 @@ var pragmas = []string{
 	// the outbox has a foreign key from the first schema; the migration 0006_trail.postgres.sql
 	// says why it is not checked
 	"foreign_keys(0)",
-	"secure_delete(1)",   // overwrites what is deleted with zeros
 	"cache_size(-32000)", // KiB
 	"temp_store(MEMORY)",
 	// in pages; one commit in hundreds copies the log into the database, too few to affect the 99 %
 	// quantile
 	"wal_autocheckpoint(4000)",
 	"journal_size_limit(67108864)", // truncates a log that has grown
-	"secure_delete(1)",             // overwrites what is deleted, such as the keys of documents
+	// overwrites what is deleted with zeros, such as keys of documents
+	"secure_delete(1)",
 }
 
 // openSQLite opens the file o.Database, which no other process can open until it is closed. With
