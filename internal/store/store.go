@@ -157,12 +157,17 @@ func newReaders(db *sql.DB, transient func(error) bool) *readers {
 	return &readers{db: db, transient: transient, stmts: map[string]*sql.Stmt{}}
 }
 
-func (r *readers) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+func (r *readers) stmt(ctx context.Context, query string) (stmt, error) {
 	r.mu.RLock()
 	stmt, closed := r.stmts[query], r.closed
 	r.mu.RUnlock()
-	if stmt != nil || closed {
-		return stmt, closedError(closed)
+	switch {
+	case closed:
+		return nil, ErrClosed
+	case r.pooled:
+		return unprepared{r.db, query}, nil
+	case stmt != nil:
+		return stmt, nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -182,9 +187,6 @@ func (r *readers) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 // row reads one row into dest. The error is sql.ErrNoRows if there is none.
 func (r *readers) row(ctx context.Context, query string, args []any, dest ...any) error {
 	return r.retry(ctx, func() (bool, error) {
-		if r.pooled {
-			return true, r.db.QueryRowContext(ctx, query, args...).Scan(dest...)
-		}
 		stmt, err := r.stmt(ctx, query)
 		if err != nil {
 			return true, err
@@ -198,7 +200,11 @@ func (r *readers) rows(
 	ctx context.Context, query string, args []any, scan func(*sql.Rows) error,
 ) error {
 	return r.retry(ctx, func() (bool, error) {
-		rows, err := r.query(ctx, query, args)
+		stmt, err := r.stmt(ctx, query)
+		if err != nil {
+			return true, err
+		}
+		rows, err := stmt.QueryContext(ctx, args...)
 		if err != nil {
 			return true, err
 		}
@@ -206,17 +212,6 @@ func (r *readers) rows(
 		err = each(rows, func(rows *sql.Rows) error { untouched = false; return scan(rows) })
 		return untouched, err
 	})
-}
-
-func (r *readers) query(ctx context.Context, query string, args []any) (*sql.Rows, error) {
-	if r.pooled {
-		return r.db.QueryContext(ctx, query, args...)
-	}
-	stmt, err := r.stmt(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return stmt.QueryContext(ctx, args...)
 }
 
 // retry repeats a read after a broken connection. After a restart of the server all connections of
@@ -254,13 +249,6 @@ func (r *readers) close() error {
 		}
 	}
 	return errors.Join(append(errs, r.db.Close())...)
-}
-
-func closedError(closed bool) error {
-	if closed {
-		return ErrClosed
-	}
-	return nil
 }
 
 func each(rows *sql.Rows, scan func(*sql.Rows) error) error {

@@ -174,14 +174,9 @@ func (t *tx) read(
 
 // row reads one row into dest. The error is sql.ErrNoRows if there is none.
 func (t *tx) row(ctx context.Context, query string, args []any, dest ...any) error {
-	var err error
-	if t.conn.pooled {
-		err = t.conn.QueryRowContext(ctx, query, args...).Scan(dest...)
-	} else {
-		var stmt *sql.Stmt
-		if stmt, err = t.conn.stmt(ctx, query); err == nil {
-			err = stmt.QueryRowContext(ctx, args...).Scan(dest...)
-		}
+	stmt, err := t.conn.stmt(ctx, query)
+	if err == nil {
+		err = stmt.QueryRowContext(ctx, args...).Scan(dest...)
 	}
 	t.touched = t.touched || err != nil && !errors.Is(err, sql.ErrNoRows)
 	return err
@@ -204,7 +199,39 @@ func newConn(ctx context.Context, db *sql.DB) (*conn, error) {
 	return &conn{Conn: c, stmts: map[string]*sql.Stmt{}}, nil
 }
 
-func (c *conn) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
+// stmt is a query to run: a prepared *sql.Stmt, or one that is not prepared.
+type stmt interface {
+	ExecContext(ctx context.Context, args ...any) (sql.Result, error)
+	QueryContext(ctx context.Context, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, args ...any) *sql.Row
+}
+
+// unprepared is a query that is sent as a whole each time.
+type unprepared struct {
+	on interface {
+		ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+		QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+		QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	}
+	query string
+}
+
+func (u unprepared) ExecContext(ctx context.Context, args ...any) (sql.Result, error) {
+	return u.on.ExecContext(ctx, u.query, args...)
+}
+
+func (u unprepared) QueryContext(ctx context.Context, args ...any) (*sql.Rows, error) {
+	return u.on.QueryContext(ctx, u.query, args...)
+}
+
+func (u unprepared) QueryRowContext(ctx context.Context, args ...any) *sql.Row {
+	return u.on.QueryRowContext(ctx, u.query, args...)
+}
+
+func (c *conn) stmt(ctx context.Context, query string) (stmt, error) {
+	if c.pooled {
+		return unprepared{c.Conn, query}, nil
+	}
 	if stmt := c.stmts[query]; stmt != nil {
 		return stmt, nil
 	}
@@ -216,15 +243,11 @@ func (c *conn) stmt(ctx context.Context, query string) (*sql.Stmt, error) {
 }
 
 func (c *conn) exec(ctx context.Context, query string, args ...any) (n int64, err error) {
-	var result sql.Result
-	if c.pooled {
-		result, err = c.ExecContext(ctx, query, args...)
-	} else {
-		var stmt *sql.Stmt
-		if stmt, err = c.stmt(ctx, query); err == nil {
-			result, err = stmt.ExecContext(ctx, args...)
-		}
+	stmt, err := c.stmt(ctx, query)
+	if err != nil {
+		return 0, err
 	}
+	result, err := stmt.ExecContext(ctx, args...)
 	if err != nil {
 		return 0, err
 	}
@@ -235,16 +258,11 @@ func (c *conn) exec(ctx context.Context, query string, args ...any) (n int64, er
 func (c *conn) rows(
 	ctx context.Context, query string, args []any, scan func(*sql.Rows) error,
 ) error {
-	var rows *sql.Rows
-	var err error
-	if c.pooled {
-		rows, err = c.QueryContext(ctx, query, args...)
-	} else {
-		var stmt *sql.Stmt
-		if stmt, err = c.stmt(ctx, query); err == nil {
-			rows, err = stmt.QueryContext(ctx, args...)
-		}
+	stmt, err := c.stmt(ctx, query)
+	if err != nil {
+		return err
 	}
+	rows, err := stmt.QueryContext(ctx, args...)
 	if err != nil {
 		return err
 	}
