@@ -19,7 +19,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/documents/documentstest"
 	"github.com/signet-sign/signet/internal/documents/s3test"
@@ -520,48 +519,6 @@ func TestS3Encryption(t *testing.T) {
 	}
 }
 
-// TestS3Identity: of starts at the same time one gives the bucket its identity. Prefixes are apart.
-func TestS3Identity(t *testing.T) {
-	server := s3test.Start(t)
-	o := documents.S3Options{Credentials: server.Credentials}
-	location := server.Bucket(t)
-	s := openS3(t, location, o)
-	marked := func(s *documents.S3, want deployment.Mark) {
-		t.Helper()
-		if got, err := s.Mark(t.Context()); err != nil || got != want {
-			t.Errorf("Mark = %+v, %v; want %+v", got, err, want)
-		}
-	}
-	marked(s, deployment.Mark{})
-	if _, err := s.Put(t.Context(), "r/a", strings.NewReader("x")); err != nil {
-		t.Fatal(err)
-	}
-	marked(s, deployment.Mark{Used: true})
-	ids := make([]string, 8)
-	var all sync.WaitGroup
-	for i := range ids {
-		all.Go(func() {
-			var err error
-			if ids[i], err = s.Adopt(t.Context(), fmt.Sprint("id-", i)); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	if unique := slices.Compact(slices.Clone(ids)); len(unique) != 1 || ids[0] == "" {
-		t.Errorf("identities %q", ids)
-	}
-	marked(s, deployment.Mark{ID: ids[0], Used: true})
-	marked(openS3(t, strings.Replace(location, "/test?", "/test2?", 1), o), deployment.Mark{})
-	if name := s.String(); !strings.Contains(name, "/test/deployment") {
-		t.Errorf("the part is %q", name)
-	}
-	lost := openS3(t, strings.Replace(location, "s3://", "s3://not-", 1), o)
-	if _, err := lost.Mark(t.Context()); err == nil || errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("Mark of a missing bucket: %v", err)
-	}
-}
-
 // TestS3Credentials takes credentials from each place. Wrong ones are refused, and no error has a
 // secret.
 func TestS3Credentials(t *testing.T) {
@@ -625,37 +582,5 @@ func TestS3Credentials(t *testing.T) {
 				t.Errorf("the error has a secret: %v", err)
 			}
 		})
-	}
-}
-
-func TestParseLocation(t *testing.T) {
-	for text, want := range map[string]string{
-		"s3://bucket":  "s3://bucket",
-		"s3://bucket/": "s3://bucket",
-		"s3://bucket/a/b.c/?region=ap-southeast-1":       "s3://bucket/a/b.c",
-		"s3://bucket/a?endpoint=https://s3.test:9000":    "s3://bucket/a",
-		"s3://bucket/a?sse=aws:kms&kms_key_id=1":         "s3://bucket/a",
-		"http://bucket/a":                                "",
-		"s3:///a":                                        "",
-		"bucket":                                         "",
-		"s3://id:secret@bucket/a":                        "",
-		"s3://bucket/a/../b":                             "",
-		"s3://bucket/a//b":                               "",
-		"s3://bucket/a b":                                "",
-		"s3://bucket?endpont=https://s3.test":            "",
-		"s3://bucket?endpoint=s3.test":                   "",
-		"s3://bucket?endpoint=https://s3.test/path":      "",
-		"s3://bucket?endpoint=https://id:secret@s3.test": "",
-		"s3://bucket?sse=rot13":                          "",
-		"s3://bucket?kms_key_id=1":                       "",
-		"s3://bucket?sse=AES256&kms_key_id=1":            "",
-	} {
-		got, err := documents.ParseLocation(text)
-		if (err == nil) != (want != "") || err == nil && got.String() != want {
-			t.Errorf("ParseLocation(%q) = %v, %v; want %q", text, got, err, want)
-		}
-		if err != nil && strings.Contains(err.Error(), "secret@") {
-			t.Errorf("the error has the secret: %v", err)
-		}
 	}
 }
