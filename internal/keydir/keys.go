@@ -115,24 +115,38 @@ func parseEC(file string, data []byte, curve elliptic.Curve) (crypto.Signer, err
 
 // Secret returns the 32 bytes with that name (file <name>.secret), and creates them on first use.
 func (d *Dir) Secret(name string) ([]byte, error) {
+	secret, err := d.existingSecret(name)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return secret, err
+	}
+	if err := d.createSecret(name); err != nil {
+		return nil, err
+	}
+	return d.existingSecret(name)
+}
+
+// existingSecret is Secret, but never creates one. The error wraps fs.ErrNotExist if there is none.
+func (d *Dir) existingSecret(name string) ([]byte, error) {
 	file := name + ".secret"
 	data, err := d.Read(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		fresh := make([]byte, SecretSize)
-		if _, err := io.ReadFull(d.rand, fresh); err != nil {
-			return nil, fmt.Errorf("keys: %s: %w", file, err)
-		}
-		data, err = d.Create(file, fresh)
-		if err != nil {
-			return nil, err
-		}
-	} else if err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if len(data) != SecretSize {
 		return nil, fmt.Errorf("keys: %s: %d bytes instead of %d", file, len(data), SecretSize)
 	}
 	return data, nil
+}
+
+// createSecret creates a secret, unless another process has created it first.
+func (d *Dir) createSecret(name string) error {
+	file := name + ".secret"
+	fresh := make([]byte, SecretSize)
+	if _, err := io.ReadFull(d.rand, fresh); err != nil {
+		return fmt.Errorf("keys: %s: %w", file, err)
+	}
+	_, err := d.Create(file, fresh)
+	return err
 }
 
 // Read returns the content of a file that Create made. It refuses files that other users can read.

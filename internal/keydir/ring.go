@@ -3,7 +3,6 @@ package keydir
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"sync"
 	"time"
@@ -51,20 +50,14 @@ func (d *Dir) Rotate(name string) error {
 		return err
 	}
 	for n := 2; ; n++ {
-		file := fmt.Sprintf("%s-%d.secret", name, n)
-		_, err := d.Read(file)
-		if err == nil {
-			continue
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
+		next := fmt.Sprintf("%s-%d", name, n)
+		_, err := d.Read(next + ".secret")
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return d.createSecret(next)
+		case err != nil:
 			return err
 		}
-		fresh := make([]byte, SecretSize)
-		if _, err := io.ReadFull(d.rand, fresh); err != nil {
-			return fmt.Errorf("keys: %s: %w", file, err)
-		}
-		_, err = d.Create(file, fresh)
-		return err
 	}
 }
 
@@ -102,7 +95,7 @@ func (r *Ring) load() ([][]byte, error) {
 		if !ok {
 			continue
 		}
-		secret, err := r.dir.Secret(name)
+		secret, err := r.dir.existingSecret(name)
 		if err != nil {
 			return nil, err
 		}

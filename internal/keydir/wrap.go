@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
-	"errors"
 	"fmt"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,9 +48,9 @@ func (w *Wrapping) Rotate() (string, error) {
 
 // highest returns the number of the newest wrapping key, or 0.
 func (w *Wrapping) highest() (highest int, err error) {
-	files, err := os.ReadDir(w.dir.path)
+	files, err := w.dir.List()
 	if err != nil {
-		return 0, fmt.Errorf("keys: %w", err)
+		return 0, err
 	}
 	for _, f := range files {
 		name, secret := strings.CutSuffix(f.Name(), ".secret")
@@ -122,18 +120,13 @@ func (w *Wrapping) aead(name string) (cipher.AEAD, error) {
 	if !strings.HasPrefix(name, w.name+"-") {
 		return nil, fmt.Errorf("keys: %.40q is no wrapping key of %s", name, w.name)
 	}
-	secret, err := w.dir.Read(name + ".secret")
+	secret, err := w.dir.existingSecret(name)
 	if err != nil {
 		return nil, err
 	}
-	if len(secret) != SecretSize {
-		return nil, fmt.Errorf(
-			"keys: %s.secret: %d bytes instead of %d", name, len(secret), SecretSize,
-		)
-	}
 	block, err := aes.NewCipher(secret)
 	if err != nil {
-		return nil, errors.New("keys: " + name + ".secret: " + err.Error())
+		return nil, fmt.Errorf("keys: %s.secret: %w", name, err)
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
 	if err == nil {

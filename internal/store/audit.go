@@ -31,18 +31,10 @@ func (s *Store) Integrate(
 ) (n int, err error) {
 	err = s.writers.do(ctx, target{key: "audit log"}, func(ctx context.Context, tx *tx) error {
 		n = 0
-		var value string
-		err := tx.row(
-			ctx, `SELECT value FROM meta WHERE key = 'audit_size'`+s.dialect.skipLocked, nil,
-			&value,
-		)
+		size, err := tx.lockLog(ctx, s.dialect)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil // another process integrates
 		}
-		if err != nil {
-			return err
-		}
-		size, err := strconv.ParseInt(value, 10, 64)
 		if err != nil {
 			return err
 		}
@@ -61,7 +53,7 @@ func (s *Store) Integrate(
 		tx.must(`INSERT INTO audit_checkpoints (size, note) VALUES ($1, $2)`, tree.N, checkpoint)
 		tx.must(
 			`UPDATE meta SET value = $1 WHERE key = 'audit_size' AND value = $2`,
-			strconv.FormatInt(tree.N, 10), value,
+			strconv.FormatInt(tree.N, 10), strconv.FormatInt(size, 10),
 		)
 		n = len(events)
 		return nil
@@ -77,15 +69,7 @@ func (s *Store) ReplaceCheckpoints(
 	ctx context.Context, sign func(tlog.Tree) (checkpoint string, err error),
 ) error {
 	err := s.writers.do(ctx, target{key: "audit log"}, func(ctx context.Context, tx *tx) error {
-		var value string
-		err := tx.row(
-			ctx, `SELECT value FROM meta WHERE key = 'audit_size'`+s.dialect.skipLocked, nil,
-			&value,
-		)
-		if err != nil {
-			return err
-		}
-		size, err := strconv.ParseInt(value, 10, 64)
+		size, err := tx.lockLog(ctx, s.dialect)
 		if err != nil {
 			return err
 		}
@@ -108,6 +92,16 @@ func (s *Store) ReplaceCheckpoints(
 		return fmt.Errorf("replacing the checkpoints of the audit log: %w", err)
 	}
 	return nil
+}
+
+// lockLog locks the log until the end of the transaction and returns its size. The error is
+// sql.ErrNoRows if another process has locked it.
+func (t *tx) lockLog(ctx context.Context, d dialect) (size int64, err error) {
+	err = t.row(
+		ctx, `SELECT CAST(value AS BIGINT) FROM meta WHERE key = 'audit_size'`+d.skipLocked, nil,
+		&size,
+	)
+	return size, err
 }
 
 // pending reads events without a place in the log, in the order in which they get one.

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/signet-sign/signet/internal/audit"
@@ -81,15 +82,18 @@ func (s *Store) Certificates(
 	const query = `SELECT c.serial, c.kind, c.sha256, c.issued_at,
 			coalesce(p.revoked_at, 0), coalesce(p.revoked_reason, 0), coalesce(r.leaf, e.leaf, -1)
 		FROM certificates c LEFT JOIN phones p ON p.serial = c.serial
-			LEFT JOIN events r ON r.request_id = '` + audit.CertificateTrail + `' || c.serial AND r.seq = 1
-			LEFT JOIN events e ON e.request_id = '` + audit.PhoneTrail + `' || p.id AND e.seq = 1
+			LEFT JOIN events r
+				ON r.request_id = '` + audit.CertificateTrail + `' || c.serial AND r.seq = 1
+			LEFT JOIN events e
+				ON e.request_id = '` + audit.PhoneTrail + `' || p.id AND e.seq = 1
 		WHERE (c.issued_at, c.serial) < ($1, $2) AND ($3 = '' OR c.serial = $3)
 		ORDER BY c.issued_at DESC, c.serial DESC LIMIT $4`
+	before := micros(after.IssuedAt)
 	if after.IssuedAt.IsZero() {
-		after.IssuedAt = time.Now().AddDate(100, 0, 0) // for the clock of any machine
+		before = math.MaxInt64
 	}
 	err = s.readers.rows(
-		ctx, query, []any{micros(after.IssuedAt), after.Serial, serial, limit},
+		ctx, query, []any{before, after.Serial, serial, limit},
 		func(rows *sql.Rows) error {
 			var c audit.Certificate
 			var issued, revoked int64

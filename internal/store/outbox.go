@@ -146,7 +146,8 @@ func (s *Store) settle(ctx context.Context, settled []request.Settlement) error 
 				tx.put(`DELETE FROM outbox WHERE id = $1`, st.Job.ID)
 				continue
 			}
-			if err := tx.leave(st.Job.RequestID, st.Job.ClientID, 0, request.Effects{Events: st.Events}); err != nil {
+			e := request.Effects{Events: st.Events}
+			if err := tx.leave(st.Job.RequestID, st.Job.ClientID, 0, e); err != nil {
 				return err
 			}
 			tx.told.jobs = tx.told.jobs ||

@@ -15,7 +15,8 @@ import (
 // watchers. No request has this id.
 const partiesTopic = "parties"
 
-const partyColumns = `client_id, version, name, jwks_url, redirect_url, webhook_url, disabled, logo, created_at, changed_at, allow_download, require_all_pages`
+const partyColumns = `client_id, version, name, jwks_url, redirect_url, webhook_url, disabled, logo,
+	created_at, changed_at, allow_download, require_all_pages`
 
 // WatchParties implements party.Store.
 func (s *Store) WatchParties() (changed <-chan struct{}, stop func()) {
@@ -94,7 +95,8 @@ func (s *Store) AddParty(ctx context.Context, p party.Party, c party.Change) err
 	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
 		n, err := tx.write(
 			ctx,
-			`INSERT INTO parties (`+partyColumns+`, picture) VALUES ($1, 1, $2, $3, $4, $5, $6, '', $7, $7, $8, $9, '')
+			`INSERT INTO parties (`+partyColumns+`, picture)
+			VALUES ($1, 1, $2, $3, $4, $5, $6, '', $7, $7, $8, $9, '')
 			ON CONFLICT (client_id) DO NOTHING`,
 			p.ClientID,
 			p.Name,
@@ -123,8 +125,9 @@ func (s *Store) ChangeParty(
 		}
 		n, err := tx.write(
 			ctx,
-			`UPDATE parties SET version = version + 1, name = $3, jwks_url = $4, redirect_url = $5, webhook_url = $6,
-			disabled = $7, changed_at = $8, allow_download = $9, require_all_pages = $10 WHERE client_id = $1 AND version = $2`,
+			`UPDATE parties SET version = version + 1, name = $3, jwks_url = $4, redirect_url = $5,
+			webhook_url = $6, disabled = $7, changed_at = $8, allow_download = $9,
+			require_all_pages = $10 WHERE client_id = $1 AND version = $2`,
 			p.ClientID,
 			version,
 			p.Name,
@@ -148,7 +151,8 @@ func (s *Store) ChangeLogo(
 	return s.changeParties(ctx, c, func(ctx context.Context, tx *tx) error {
 		n, err := tx.write(
 			ctx,
-			`UPDATE parties SET version = version + 1, logo = $3, picture = $4, changed_at = $5 WHERE client_id = $1 AND version = $2`,
+			`UPDATE parties SET version = version + 1, logo = $3, picture = $4, changed_at = $5
+			WHERE client_id = $1 AND version = $2`,
 			clientID,
 			version,
 			l.Name,
@@ -248,7 +252,8 @@ func (s *Store) PartyChanges(
 	if !isText(clientID) {
 		return nil, nil
 	}
-	const query = `SELECT client_id, at, operator, kind, edits FROM party_changes WHERE client_id = $1 ORDER BY id DESC LIMIT $2`
+	const query = `SELECT client_id, at, operator, kind, edits FROM party_changes WHERE client_id = $1
+		ORDER BY id DESC LIMIT $2`
 	err = s.readers.rows(ctx, query, []any{clientID, limit}, func(rows *sql.Rows) error {
 		var c party.Change
 		var at int64

@@ -11,7 +11,8 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-const phoneColumns = `id, uin, serial, name, certificate, enrolled_at, active_at, revoked_at, revoked_reason, credential`
+const phoneColumns = `id, uin, serial, name, certificate, enrolled_at, active_at, revoked_at,
+	revoked_reason, credential`
 
 // ChangePhones implements signer.Store.
 func (s *Store) ChangePhones(
@@ -100,21 +101,13 @@ func (s *Store) changePerson(
 	})
 }
 
-// lock locks a text until the end of the transaction.
-func (s *Store) lock(ctx context.Context, tx *tx, text string) error {
-	if s.dialect.lockText == "" {
-		return nil
-	}
-	ignore := func(*sql.Rows) error { return nil }
-	return tx.read(ctx, s.dialect.lockText, []any{text}, ignore)
-}
-
 const (
 	selectPhones = `SELECT ` + phoneColumns + ` FROM phones `
 	phonesOf     = `WHERE uin = $1 ORDER BY enrolled_at, id`
 	insertPhone  = `INSERT INTO phones (` + phoneColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 		ON CONFLICT DO NOTHING`
-	updatePhone      = `UPDATE phones SET name = $2, active_at = $3, revoked_at = $4, credential = $5, revoked_reason = $6 WHERE id = $1`
+	updatePhone = `UPDATE phones SET name = $2, active_at = $3, revoked_at = $4, credential = $5,
+		revoked_reason = $6 WHERE id = $1`
 	insertPhoneEvent = `INSERT INTO phone_events (uin, phone_id, at, kind, detail)
 		VALUES ($1, $2, $3, $4, $5)`
 )

@@ -10,7 +10,8 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 )
 
-const proposalColumns = `client_id, version, operator, subject, at, name, jwks_url, redirect_url, webhook_url, allow_download, require_all_pages`
+const proposalColumns = `client_id, version, operator, subject, at, name, jwks_url, redirect_url,
+	webhook_url, allow_download, require_all_pages`
 
 // ProposeParty implements party.Store.
 func (s *Store) ProposeParty(ctx context.Context, p party.Proposal, c party.Change) error {

@@ -38,14 +38,18 @@ type row struct {
 
 // The writes of every change. Indexes of columns that an UPDATE does not name cost nothing.
 const (
-	insertRequest = `INSERT INTO requests (id, client_id, state, version, created_at, due_at, data) VALUES ($1, $2, $3, $4, $5, $6, $7)`
-	updateRequest = `UPDATE requests SET state = $3, version = $4, due_at = $5, data = $6 WHERE id = $1 AND version = $2`
-	insertEvent   = `INSERT INTO events (request_id, seq, at, kind, detail) VALUES ($1, $2, $3, $4, $5)`
-	followEvent   = `INSERT INTO events (request_id, seq, at, kind, detail)
+	insertRequest = `INSERT INTO requests (id, client_id, state, version, created_at, due_at, data)
+		VALUES ($1, $2, $3, $4, $5, $6, $7)`
+	updateRequest = `UPDATE requests SET state = $3, version = $4, due_at = $5, data = $6
+		WHERE id = $1 AND version = $2`
+	insertEvent = `INSERT INTO events (request_id, seq, at, kind, detail) VALUES ($1, $2, $3, $4, $5)`
+	followEvent = `INSERT INTO events (request_id, seq, at, kind, detail)
 		VALUES ($1, (SELECT coalesce(max(seq), 0) + 1 FROM events WHERE request_id = $1), $2, $3, $4)`
-	insertJob = `INSERT INTO outbox (request_id, client_id, kind, status, attempts, due_at, ready_at, lease, payload, last_error)
+	insertJob = `INSERT INTO outbox (request_id, client_id, kind, status, attempts, due_at, ready_at,
+			lease, payload, last_error)
 		VALUES ($1, $2, $3, $4, $5, $6, $6, 0, $7, $8)`
-	settleJob = `UPDATE outbox SET status = $4, due_at = $5, ready_at = $5, lease = 0, payload = $6, last_error = $7
+	settleJob = `UPDATE outbox SET status = $4, due_at = $5, ready_at = $5, lease = 0, payload = $6,
+			last_error = $7
 		WHERE id = $1 AND request_id = $2 AND lease = $3`
 )
 
@@ -180,6 +184,15 @@ func (t *tx) row(ctx context.Context, query string, args []any, dest ...any) err
 	}
 	t.touched = t.touched || err != nil && !errors.Is(err, sql.ErrNoRows)
 	return err
+}
+
+// lock locks a text until the end of the transaction.
+func (s *Store) lock(ctx context.Context, tx *tx, text string) error {
+	if s.dialect.lockText == "" {
+		return nil
+	}
+	ignore := func(*sql.Rows) error { return nil }
+	return tx.read(ctx, s.dialect.lockText, []any{text}, ignore)
 }
 
 // conn is a writer's connection, with its prepared statements.
