@@ -2,22 +2,13 @@ package app
 
 import (
 	"context"
-	"crypto"
-	"crypto/elliptic"
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
-	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/documents"
-	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/store"
 )
@@ -130,102 +121,3 @@ func (s *subject) close() {
 }
 
 const deploymentRemedy = "correct data, documents or database in the configuration, or mount the folder that is missing"
-
-// databaseRemedy says what to do about a database that cannot be opened.
-func databaseRemedy(err error) string {
-	switch {
-	case errors.Is(err, store.ErrNewerSchema):
-		return "start the newer release that migrated the database"
-	case errors.Is(err, store.ErrOtherKind):
-		return "set data and database to those of the service"
-	}
-	return "start the database; check host, port, user, password and name in database, and what the server's pg_hba.conf allows"
-}
-
-// checkFacts compares the configuration with what all nodes of the deployment share.
-func checkFacts(ctx context.Context, s *subject) (list []Finding) {
-	root, err := readCertificate(filepath.Join(s.config.Data, "authority", "root.crt"))
-	if errors.Is(err, fs.ErrNotExist) && s.id == "" {
-		return nil
-	}
-	if err != nil {
-		f := faulty(err, "restore the folder authority from a backup", "")
-		f.Check = "authority"
-		return []Finding{f}
-	}
-	for _, fact := range s.config.facts(root) {
-		recorded, err := s.store.Recorded(ctx, fact.key)
-		text := ""
-		switch {
-		case err != nil:
-		case recorded == "":
-			text = "a start records it"
-		default:
-			if err = fact.against(recorded); err != nil {
-				err = errors.New(strings.TrimPrefix(err.Error(), fact.key+": "))
-			}
-		}
-		f := faulty(err, "set "+fact.key+" to the deployment's on this node", text)
-		f.Check = fact.key
-		list = append(list, f)
-	}
-	return list
-}
-
-// checkKeys looks whether all keys can be read. A key that is missing would be made at a start, and
-// what the old one has signed would not be valid any more.
-func checkKeys(ctx context.Context, s *subject) (list []Finding) {
-	err := errors.Join(s.marked(ctx, s.folder("keys")), s.marked(ctx, s.folder("authority")))
-	if err != nil {
-		return []Finding{faulty(err, "mount the folder that the other nodes use", "")}
-	}
-	for _, k := range s.config.serviceKeys() {
-		path := filepath.Join(s.config.Data, k.folder)
-		_, err := os.Stat(path)
-		if err == nil {
-			_, err = s.config.existingKey(k)
-		}
-		remedy := "restore it from a backup"
-		if errors.Is(err, keydir.ErrPermissions) {
-			remedy = "chmod 600 " + filepath.Join(path, k.name+".key")
-		}
-		if err != nil {
-			err = fmt.Errorf("%w: %s", err, remedy)
-		}
-		f := faulty(err, remedy, "")
-		f.Check = k.folder + "/" + k.name + ".key"
-		list = append(list, f)
-	}
-	return list
-}
-
-// serviceKey is a private key of the service.
-type serviceKey struct {
-	folder, name string
-	curve        elliptic.Curve
-}
-
-// serviceKeys returns the keys that a deployment has from its beginning.
-func (c *Config) serviceKeys() []serviceKey {
-	list := []serviceKey{
-		{"keys", "webhook", elliptic.P256()},
-		{"authority", "issuing", elliptic.P384()},
-		{"authority", "ocsp", elliptic.P256()},
-	}
-	if !ca.Offline(c.authorityFolder()) {
-		list = append(
-			list, serviceKey{"authority", "root", elliptic.P384()},
-			serviceKey{"authority", "tsa", elliptic.P256()},
-		)
-	}
-	return list
-}
-
-// existingKey reads a key.
-func (c *Config) existingKey(k serviceKey) (crypto.Signer, error) {
-	dir, err := keydir.Open(filepath.Join(c.Data, k.folder), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	return dir.Existing(k.name, k.curve)
-}

@@ -1,0 +1,266 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+
+	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/server/login"
+)
+
+const (
+	renewedSoon = 14 * 24 * time.Hour // before the end of a TLS certificate
+	callTimeout = 10 * time.Second    // of a call to another server
+)
+
+// checkLogin asks the OpenID providers of signers and of operators.
+func checkLogin(ctx context.Context, s *subject) (list []Finding) {
+	c := s.config
+	if c.OIDCIssuer == "" {
+		list = append(list, warning("set oidc_issuer", "no signer can log in"))
+	} else {
+		list = append(list, s.checkProvider(ctx, "oidc", login.Config{
+			Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
+			PublicURL: c.PublicURL,
+		}))
+	}
+	if c.ConsoleOIDCIssuer != "" {
+		f := s.checkProvider(ctx, "console_oidc", login.Config{
+			Issuer: c.ConsoleOIDCIssuer, ClientID: c.ConsoleOIDCClientID,
+			ClientSecret: c.ConsoleOIDCClientSecret, PublicURL: c.ConsoleURL,
+			Callback: "/console/login/callback",
+		})
+		f.Check = "console login"
+		list = append(list, f)
+	}
+	return list
+}
+
+func (s *subject) checkProvider(ctx context.Context, key string, c login.Config) Finding {
+	if c.ClientID == "" {
+		return faulty(
+			errors.New("the provider knows no client"), fmt.Sprintf("set %s_client_id", key), "",
+		)
+	}
+	// no cookie is made
+	c.Secrets, c.Now = func() [][]byte { return [][]byte{make([]byte, 32)} }, s.now
+	l, err := login.New(c)
+	if err != nil {
+		return faulty(err, "", "")
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err = l.Check(ctx)
+	remedy := fmt.Sprintf(
+		"set %s_issuer to the issuer as the provider writes it, and let this machine reach it", key,
+	)
+	if errors.Is(err, login.ErrClient) {
+		remedy = fmt.Sprintf(
+			"set %[1]s_client_id, and %[1]s_client_secret or its file, to those of the provider",
+			key,
+		)
+	}
+	return faulty(shown(err), remedy, host(c.Issuer)+" answers, and accepts the client")
+}
+
+// checkExposure finds what is open to others.
+func checkExposure(_ context.Context, s *subject) (list []Finding) {
+	c := s.config
+	if c.Control != "" && !isLoopback(hostOf(c.Control)) && !c.console() && c.MetricsToken == "" {
+		list = append(list, warning(
+			"set metrics_token, or a loopback address as control",
+			"/metrics on %s is open to every machine of the network", c.Control,
+		))
+	}
+	if c.Control == "" {
+		list = append(list, warning(
+			"set control to a loopback address, such as 127.0.0.1:8081",
+			"there is no control listener, and so no /readyz, no metrics and no console",
+		))
+	}
+	if strings.HasPrefix(c.PublicURL, "https://") && len(c.TrustedProxies) == 0 {
+		list = append(list, warning(
+			"set trusted_proxies to the addresses of the proxy that ends TLS",
+			"limits and security events take the proxy's address for that of every client",
+		))
+	}
+	for _, r := range risks() {
+		if why := r.found(c); why != "" { // a start would refuse it without unsafe
+			list = append(list, warning(r.remedy, "%s is unsafe: %s", r.key, why))
+		}
+	}
+	if c.AllowPrivate {
+		list = append(list, warning(
+			"remove allow_private unless all relying parties are on this network",
+			"JWKS and webhooks of relying parties may lead to private addresses",
+		))
+	}
+	return list
+}
+
+// checkProxy looks what answers at the listener's address and at the public URL.
+func checkProxy(ctx context.Context, s *subject) (list []Finding) {
+	key, err := s.config.existingKey(s.config.serviceKeys()[0])
+	if err != nil {
+		return nil // checkKeys reports it
+	}
+	public, err := webhookJWK(key)
+	if err != nil {
+		return nil
+	}
+	client := &http.Client{
+		Timeout:       callTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			DisableKeepAlives: true, Proxy: nil, ExpectContinueTimeout: callTimeout,
+		},
+	}
+	find := func(check string, f Finding) {
+		f.Check = check
+		list = append(list, f)
+	}
+	ours, err := s.serves(ctx, client, "http://"+dialable(s.listen), public.KeyID)
+	switch {
+	case !ours && err == nil:
+		find("listen", faulty(
+			fmt.Errorf("another program answers on %s", s.listen),
+			"stop that program, or set listen to another address", "",
+		))
+		return list
+	case !ours:
+		find("listen", ok("no program has %s: the service does not run", s.listen))
+		if _, err := s.serves(ctx, client, "http://"+dialable(s.config.Control), ""); err == nil &&
+			s.config.Control != "" {
+			find("control", faulty(
+				fmt.Errorf("another program answers on %s", s.config.Control),
+				"stop that program, or set control to another address", "",
+			))
+		}
+		return list
+	}
+	find("listen", ok("the service runs"))
+
+	ours, err = s.serves(ctx, client, s.config.PublicURL, public.KeyID)
+	switch {
+	case err != nil:
+		find("public_url", faulty(
+			shown(err), "check DNS, the proxy and its certificate, and let this machine reach it",
+			"",
+		))
+		return list
+	case !ours:
+		find("public_url", faulty(
+			errors.New("another program, or another deployment, answers there"),
+			"let the proxy lead to listen, and DNS to the proxy", "",
+		))
+		return list
+	}
+	find("public_url", ok("the service answers there"))
+	if f := checkUploads(ctx, client, s.config.PublicURL); f.Level != "" {
+		find("public_url", f)
+	}
+	if f := s.checkEnd(ctx); f.Level != "" {
+		find("public_url", f)
+	}
+	return list
+}
+
+// dialable is the address at which this machine reaches a listener.
+func dialable(listen string) string {
+	host, port, _ := net.SplitHostPort(listen)
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// serves reports whether the service with this webhook key answers at a base URL.
+func (s *subject) serves(
+	ctx context.Context, client *http.Client, base, keyID string,
+) (bool, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, base+api.PathKeys, nil)
+	if err != nil {
+		return false, err
+	}
+	resp, err := client.Do(r)
+	if err != nil {
+		return false, err
+	}
+	defer resp.Body.Close()
+	var set jose.JSONWebKeySet
+	err = json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(&set)
+	return err == nil && len(set.Key(keyID)) > 0, nil
+}
+
+// checkUploads announces an upload that nginx refuses by default.
+func checkUploads(ctx context.Context, client *http.Client, base string) (f Finding) {
+	const size = 9 << 20
+	r, err := http.NewRequestWithContext(
+		ctx, http.MethodPost, base+api.BasePath+api.PathRequest, io.LimitReader(zeros{}, size),
+	)
+	if err != nil {
+		return f
+	}
+	r.ContentLength = size
+	r.Header.Set("Expect", "100-continue") // the body is sent if the proxy wants it
+	resp, err := client.Do(r)
+	if err != nil {
+		return f // the service does not want the body, because there is no token
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusRequestEntityTooLarge {
+		return faulty(
+			errors.New("the proxy refuses an upload of 9 MiB (413)"),
+			"let it pass bodies of 10 MiB (nginx: client_max_body_size 10m)", "",
+		)
+	}
+	return f
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) {
+	clear(b)
+	return len(b), nil
+}
+
+// checkEnd looks when the certificate of the public URL ends.
+func (s *subject) checkEnd(ctx context.Context) (f Finding) {
+	policy := s.config.policy(callTimeout)
+	policy.AllowPrivate = true // the operator chose the URL
+	found, err := policy.Reach(ctx, s.config.PublicURL)
+	if err != nil || found.TLS == "" || found.NotAfter.Sub(s.now()) > renewedSoon {
+		return f
+	}
+	return warning(
+		"renew it", "its certificate ends on %s", found.NotAfter.UTC().Format(time.DateOnly),
+	)
+}
+
+// shown returns an error with the text that the console shows for it; nil for nil.
+func shown(err error) error {
+	if err == nil {
+		return nil
+	}
+	return errors.New(console.PlainError(err))
+}
+
+// host returns the host of a URL, whose path and query may be secret.
+func host(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "(not a URL)"
+	}
+	return u.Host
+}

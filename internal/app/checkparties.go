@@ -1,0 +1,102 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/safehttp"
+)
+
+// checkParties fetches the keys of each relying party, and connects to its webhook's host.
+func checkParties(ctx context.Context, s *subject) []Finding {
+	configured, _, err := s.config.registered()
+	if err != nil {
+		return nil // as the configuration's check says
+	}
+	registry, err := party.NewRegistry(s.config.policy(0), configured...)
+	if err == nil && s.store != nil {
+		err = registry.Open(ctx, s.store)
+	}
+	if err != nil {
+		return []Finding{faulty(err, databaseRemedy(err), "")}
+	}
+	parties := registry.All()
+	found := make([][]Finding, len(parties))
+	var all errgroup.Group
+	all.SetLimit(8)
+	for i, p := range parties {
+		all.Go(func() error {
+			found[i] = s.checkParty(ctx, p)
+			return nil
+		})
+	}
+	_ = all.Wait()
+	if len(parties) == 0 {
+		return []Finding{warning("register one in the console or in parties", "there is none")}
+	}
+	return slices.Concat(found...)
+}
+
+func (s *subject) checkParty(ctx context.Context, p *party.Party) (list []Finding) {
+	find := func(f Finding) {
+		f.Check = "relying party " + p.ClientID
+		list = append(list, f)
+	}
+	if p.Problem != nil {
+		find(faulty(shown(p.Problem), "correct its registration: its calls are refused", ""))
+		return list
+	}
+	if p.Disabled {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	d := party.Diagnoser{Policy: s.config.policy(callTimeout)}.Diagnose(ctx, p)
+	if err := cmp.Or(d.KeysErr, noKey(d)); err != nil {
+		find(faulty(
+			fmt.Errorf("its JWKS: %w", shown(err)), orPrivate(
+				err,
+				"correct jwks_url, or let the relying party publish its keys there: its calls are refused",
+			), "",
+		))
+	}
+	switch {
+	case d.WebhookErr != nil:
+		find(faulty(
+			fmt.Errorf("its webhook: %w", shown(d.WebhookErr)), orPrivate(d.WebhookErr,
+				"correct webhook_url, or let the relying party start its receiver"), "",
+		))
+	case d.Webhook.TLS != "" && d.Webhook.NotAfter.Sub(s.now()) < renewedSoon:
+		find(warning(
+			"let the relying party renew it", "the certificate of its webhook ends on %s",
+			d.Webhook.NotAfter.UTC().Format(time.DateOnly),
+		))
+	}
+	if len(list) == 0 {
+		find(ok("%d usable keys, and its webhook's host answers", len(d.Keys)))
+	}
+	return list
+}
+
+// orPrivate returns the remedy for a URL of a relying party.
+func orPrivate(err error, remedy string) string {
+	if errors.Is(err, safehttp.ErrAddress) || errors.Is(err, safehttp.ErrURL) {
+		return "correct the URL, or set allow_private if the relying party is on this network"
+	}
+	return remedy
+}
+
+// noKey returns an error if a JWKS that was fetched has no key to verify a token with.
+func noKey(d party.Diagnosis) error {
+	if slices.ContainsFunc(d.Keys, func(k party.KeyInfo) bool { return !k.Twice }) {
+		return nil
+	}
+	return errors.New("it has no usable key")
+}

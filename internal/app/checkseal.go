@@ -1,0 +1,174 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	_ "embed"
+	"errors"
+	"fmt"
+	"math/big"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/server/pki"
+	"github.com/signet-sign/signet/pades"
+)
+
+func checkLastStamp(ctx context.Context, s *subject) Finding {
+	return faulty(s.stamps(ctx), "run signet doctor, which asks each timestamp authority", "")
+}
+
+const stampRemedy = "check tsa_urls and the firewall; tsa_roots needs the root of the authority's certificate, and tsa_policy a policy that it has"
+
+// checkAuthorities takes a timestamp from each external authority.
+func checkAuthorities(ctx context.Context, s *subject) (list []Finding) {
+	if len(s.config.TSAURLs) == 0 {
+		return []Finding{ok("the built-in authority")}
+	}
+	authority, err := s.authority()
+	if err != nil {
+		return nil // checkSignature reports it
+	}
+	all, err := newStamps(s.config, authority, serviceEvidence{authority}, s.now)
+	if err != nil {
+		return []Finding{faulty(err, stampRemedy, "")}
+	}
+	digest := sha256.Sum256(testDocument)
+	failed := 0
+	for _, client := range all.external {
+		begin := time.Now()
+		_, err := client.Timestamp(ctx, digest[:])
+		f := faulty(shown(err), stampRemedy, fmt.Sprintf("answered in %s", since(begin)))
+		f.Text = host(client.URL) + ": " + f.Text
+		if err != nil {
+			failed++
+		}
+		list = append(list, f)
+	}
+	if failed < len(list) { // another one answers
+		for i := range list {
+			if list[i].Level == Fault {
+				list[i].Level = Warning
+			}
+		}
+	}
+	return list
+}
+
+// testDocument is what checkSignature signs.
+//
+//go:embed test.pdf
+var testDocument []byte
+
+// checkSignature signs, timestamps and verifies a document at the level of the configuration. The
+// signer's certificate is of an authority that exists for this check only, because the deployment's
+// authority certifies persons.
+func checkSignature(ctx context.Context, s *subject) Finding {
+	begin := time.Now()
+	level, err := s.sign(ctx)
+	return faulty(
+		shown(err),
+		"the findings on keys, certificates and timestamps say what is wrong",
+		fmt.Sprintf(
+			"signed, timestamped and verified a test document of level %s in %s", level,
+			since(begin),
+		),
+	)
+}
+
+func (s *subject) sign(ctx context.Context) (level pades.Level, err error) {
+	authority, err := s.authority()
+	if err != nil {
+		return level, err
+	}
+	dir, err := os.MkdirTemp("", "signet-doctor-*")
+	if err != nil {
+		return level, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	other, err := ca.Open(dir, ca.Options{
+		Name: "Signet doctor", BaseURL: s.config.PublicURL + pki.Base, Now: s.now,
+		Rand: rand.Reader,
+	})
+	if err != nil {
+		return level, err
+	}
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return level, err
+	}
+	cert, err := other.IssueSigner(
+		ca.Subject{UIN: "S0000001I", Name: "Signet doctor"}, &key.PublicKey,
+	)
+	if err != nil {
+		return level, err
+	}
+	all, err := newStamps(
+		s.config, authority, sources{serviceEvidence{authority}, valid{other}}, s.now,
+		other.Chain()...,
+	)
+	if err != nil {
+		return level, err
+	}
+	original := bytes.NewReader(testDocument)
+	p, err := pades.Prepare(original, original.Size(), pades.Options{
+		Locations: []pades.Location{{Page: 1, X: 0.1, Y: 0.5}}, FieldName: "doctor",
+		SignerName: cert.Subject.CommonName, SignedAt: s.now(), Rand: rand.Reader,
+	})
+	if err != nil {
+		return level, err
+	}
+	digest := sha256.Sum256(p.SignedAttributes(cert))
+	signature, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
+	if err != nil {
+		return level, err
+	}
+	o := pades.SealOptions{
+		Chain: append([]*x509.Certificate{cert}, other.Chain()...), Timestamper: all.source,
+		Known: all.known, NoDocumentTimestamp: s.config.level() < pades.LevelLTA,
+		TimestampField: "doctor-timestamp", Rand: rand.Reader,
+	}
+	if s.config.level() > pades.LevelT {
+		o.Evidence = all.evidence
+	}
+	appended, level, err := pades.Seal(ctx, original, p, signature, o)
+	if err != nil {
+		return level, err
+	}
+	signed := bytes.NewReader(slices.Concat(testDocument, appended))
+	report, err := pades.Verify(signed, signed.Size(), pades.VerifyOptions{
+		Roots: other.Roots(), TSARoots: all.roots, Now: s.now(),
+	})
+	if err != nil {
+		return level, err
+	}
+	return level, report.Meets(pades.Expectation{
+		Prepared: p, Certificate: cert, Level: s.config.level(),
+	})
+}
+
+// valid is the evidence about the certificates of an authority that has revoked none.
+type valid struct{ *ca.Authority }
+
+func (v valid) Evidence(
+	ctx context.Context, certs []*x509.Certificate,
+) (responses, crls [][]byte, err error) {
+	return v.Authority.Evidence(ctx, certs, noneRevoked{})
+}
+
+type noneRevoked struct{}
+
+func (noneRevoked) Status(context.Context, *big.Int) (ca.Status, error) {
+	return ca.Status{Known: true}, nil
+}
+
+func (noneRevoked) Revoked(context.Context) ([]ca.Revoked, error) { return nil, nil }
+
+func since(begin time.Time) time.Duration { return time.Since(begin).Round(time.Millisecond) }
