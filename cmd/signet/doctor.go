@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +13,7 @@ import (
 // doctorCmd checks a service and everything that it depends on.
 type doctorCmd struct {
 	configured
-	JSON bool `help:"Print the findings as JSON." name:"json"`
+	output
 }
 
 func (c *doctorCmd) Run(env *environment) error {
@@ -23,10 +22,7 @@ func (c *doctorCmd) Run(env *environment) error {
 	if !c.JSON {
 		return printFindings(env.out, findings)
 	}
-	e := json.NewEncoder(env.out)
-	e.SetIndent("", "  ")
-	e.SetEscapeHTML(false)
-	return errors.Join(e.Encode(findings), faults(findings))
+	return errors.Join(c.print(env.out, findings, ""), faults(findings))
 }
 
 // printFindings prints a table of the findings, with the remedies below them. The error tells the

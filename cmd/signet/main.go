@@ -1,25 +1,25 @@
 // Signet is a self-hosted document-signing service with the Sign V3 API.
 //
-//	signet sandbox   everything on this machine, for development and tests
-//	signet serve     the service
-//	signet doctor    check the service and what it depends on
-//	signet migrate   migrate the database
-//	signet backup    write an encrypted backup
-//	signet restore   check a backup after restoring it
-//	signet documents rotate the key of encrypted documents
-//	signet verify    check the signatures of PDFs
-//	signet ltv renew renew archived PDFs
-//	signet ca        make, rotate and revoke the authority's certificates
-//	signet person    remove the identifiers of a person
-//	signet secret    rotate the secrets of cookies, links and enrolments
-//	signet audit     export the audit log, and check exports and evidence
-//	signet request   make a relying party's calls
-//	signet token     make and explain tokens
-//	signet keys      make and serve a relying party's keys
-//	signet locate    find places for signatures in a PDF
-//	signet webhook   receive, check and send webhooks
-//	signet conform   judge a server by the rules of the contract
-//	signet conform-rp judge a relying party
+//	signet sandbox     everything on this machine, for development and tests
+//	signet serve       the service
+//	signet doctor      check the service and what it depends on
+//	signet migrate     migrate the database
+//	signet backup      write an encrypted backup
+//	signet restore     check a backup after restoring it
+//	signet documents   rotate the key of encrypted documents
+//	signet verify      check the signatures of PDFs
+//	signet ltv renew   renew archived PDFs
+//	signet ca          make, rotate and revoke the authority's certificates
+//	signet person      remove the identifiers of a person
+//	signet secret      rotate the secrets of cookies, links and enrolments
+//	signet audit       export the audit log, and check exports and evidence
+//	signet request     make a relying party's calls
+//	signet token       make and explain tokens
+//	signet keys        make and serve a relying party's keys
+//	signet locate      find places for signatures in a PDF
+//	signet webhook     receive, check and send webhooks
+//	signet conform     judge a server by the rules of the contract
+//	signet conform-rp  judge a relying party
 //
 // Every key of the configuration (see internal/app.Config) is a flag, an environment variable with
 // the prefix SIGNET_, or a line of the YAML file that --config names; flags take precedence, then

@@ -23,9 +23,9 @@ const auditKey = "audit_key"
 
 // errAuditKey is the error for a keys folder that lacks the key of the audit log in the database.
 var errAuditKey = errors.New(
-	"the file audit.secret in the keys folder is not the key of the audit log in the database: restore it from a backup; " +
-		"or, if it is lost, stop all nodes and start one with --change " + auditKey +
-		", which signs the log with another key",
+	"the file audit.secret in the keys folder is not the key of the audit log in the database: " +
+		"restore it from a backup; or, if it is lost, stop all nodes and start one with --change " +
+		auditKey + ", which signs the log with another key",
 )
 
 // openAudit returns the audit log of a deployment. Its name is made of the public URL's host when
@@ -82,31 +82,43 @@ func openAudit(
 	return &audit.Log{Store: db, Signer: signer, Log: log}, nil
 }
 
+// openLog opens the parts of a deployment and its audit log, with all events that its database
+// holds. It needs the SQLite database for itself.
+func openLog(ctx context.Context, c *Config, log *slog.Logger) (_ *parts, _ *audit.Log, err error) {
+	if err := c.readSecrets(); err != nil {
+		return nil, nil, err
+	}
+	if c.Data == "" {
+		return nil, nil, errors.New("data: a folder is needed")
+	}
+	p, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.Close())
+		}
+	}()
+	keys, err := keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := openAudit(ctx, c, p.store, keys, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	return p, l, l.Integrate(ctx)
+}
+
 // ExportAudit writes the audit log of a deployment, with all events that its database holds. It
 // needs the SQLite database for itself.
 func ExportAudit(ctx context.Context, c Config, log *slog.Logger, w io.Writer) (err error) {
-	if err := c.readSecrets(); err != nil {
-		return err
-	}
-	if c.Data == "" {
-		return errors.New("data: a folder is needed")
-	}
-	p, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
+	p, l, err := openLog(ctx, &c, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	keys, err := keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader)
-	if err != nil {
-		return err
-	}
-	l, err := openAudit(ctx, &c, p.store, keys, log)
-	if err != nil {
-		return err
-	}
-	if err := l.Integrate(ctx); err != nil {
-		return err
-	}
 	if err := l.Export(ctx, w); err != nil {
 		return fmt.Errorf("exporting the audit log: %w", err)
 	}

@@ -296,7 +296,7 @@ func InstallAuthority(c Config, text []byte) ([]*x509.Certificate, error) {
 // nodes take up, and that of a signer in the database. operator is for the audit log.
 func RevokeCertificate(
 	ctx context.Context, c Config, serial *big.Int, reason, operator string, log *slog.Logger,
-) error {
+) (err error) {
 	code, err := ca.ParseReason(reason)
 	if err != nil {
 		return err

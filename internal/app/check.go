@@ -121,10 +121,7 @@ func checks() []check {
 		{"facts", atStart | atDoctor, needsStore, false, checkFacts},
 		{"documents", always, needsDocuments, false, one(checkDocuments)},
 		{
-			"document keys",
-			atStart | atDoctor,
-			needsStore | needsIdentity,
-			false,
+			"document keys", atStart | atDoctor, needsStore | needsIdentity, false,
 			one(checkDocumentKeys),
 		},
 		{"keys", always, needsIdentity, false, checkKeys},

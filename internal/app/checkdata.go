@@ -18,6 +18,7 @@ const (
 	slowQuery = 50 * time.Millisecond
 )
 
+// checkDatabase looks whether the database answers, and is the one of the deployment.
 func checkDatabase(ctx context.Context, s *subject) Finding {
 	return faulty(
 		s.marked(ctx, s.store), "start the database, and set database to the one of the deployment",
@@ -25,6 +26,7 @@ func checkDatabase(ctx context.Context, s *subject) Finding {
 	)
 }
 
+// checkSchema looks whether the database has the schema of this program.
 func checkSchema(ctx context.Context, s *subject) Finding {
 	err := s.store.CheckSchema(ctx)
 	if err != nil && !s.running {
@@ -41,9 +43,11 @@ func databaseRemedy(err error) string {
 	case errors.Is(err, store.ErrOtherKind):
 		return "set data and database to those of the service"
 	}
-	return "start the database; check host, port, user, password and name in database, and what the server's pg_hba.conf allows"
+	return "start the database; check host, port, user, password and name in database, and what " +
+		"the server's pg_hba.conf allows"
 }
 
+// checkServer looks whether the database takes changes, keeps them, and answers soon.
 func checkServer(ctx context.Context, s *subject) Finding {
 	server, err := s.store.Server(ctx)
 	text := fmt.Sprintf(
@@ -99,8 +103,10 @@ func checkFacts(ctx context.Context, s *subject) (list []Finding) {
 	return list
 }
 
-const documentsRemedy = "mount the folder, make it writable for the service's user, or free space on its disk; of a bucket correct documents and its credentials"
+const documentsRemedy = "mount the folder, make it writable for the service's user, or free space on " +
+	"its disk; of a bucket correct documents and its credentials"
 
+// checkDocuments looks whether documents can be stored beside those of the deployment.
 func checkDocuments(ctx context.Context, s *subject) Finding {
 	return faulty(
 		errors.Join(s.marked(ctx, s.documents), s.documents.Check(ctx)), documentsRemedy, "",
@@ -109,6 +115,9 @@ func checkDocuments(ctx context.Context, s *subject) Finding {
 
 // checkDocumentKeys looks whether the keys of encrypted documents can be unwrapped.
 func checkDocumentKeys(ctx context.Context, s *subject) Finding {
+	if _, err := s.config.existing("keys"); err != nil {
+		return faulty(err, "restore the keys folder from a backup", "")
+	}
 	if s.store.CheckSchema(ctx) != nil {
 		return ok("the database has none yet")
 	}
@@ -119,6 +128,7 @@ func checkDocumentKeys(ctx context.Context, s *subject) Finding {
 	return faulty(err, "restore the keys folder from a backup", "")
 }
 
+// checkDisk looks how much space is free for the data folder.
 func checkDisk(_ context.Context, s *subject) Finding {
 	path := s.config.Data
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
@@ -175,6 +185,7 @@ func checkOwner(_ context.Context, s *subject) Finding {
 	)
 }
 
+// checkClock compares the clock of this machine with the database's.
 func checkClock(ctx context.Context, s *subject) Finding {
 	if !s.running {
 		if err := s.clock.measure(ctx); err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -68,7 +67,7 @@ func (c *Config) serviceKeys() []serviceKey {
 
 // existingKey reads a key.
 func (c *Config) existingKey(k serviceKey) (crypto.Signer, error) {
-	dir, err := keydir.Open(filepath.Join(c.Data, k.folder), rand.Reader)
+	dir, err := c.existing(k.folder)
 	if err != nil {
 		return nil, err
 	}

@@ -140,8 +140,11 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 		return list
 	case !ours:
 		find("listen", ok("no program has %s: the service does not run", s.listen))
-		if _, err := s.serves(ctx, client, "http://"+dialable(s.config.Control), ""); err == nil &&
-			s.config.Control != "" {
+		if s.config.Control == "" {
+			return list
+		}
+		_, err = s.serves(ctx, client, "http://"+dialable(s.config.Control), "")
+		if err == nil {
 			find("control", faulty(
 				fmt.Errorf("another program answers on %s", s.config.Control),
 				"stop that program, or set control to another address", "",

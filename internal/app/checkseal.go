@@ -21,11 +21,13 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
+// checkLastStamp looks whether the last use of a timestamp authority succeeded.
 func checkLastStamp(ctx context.Context, s *subject) Finding {
 	return faulty(s.stamps(ctx), "run signet doctor, which asks each timestamp authority", "")
 }
 
-const stampRemedy = "check tsa_urls and the firewall; tsa_roots needs the root of the authority's certificate, and tsa_policy a policy that it has"
+const stampRemedy = "check tsa_urls and the firewall; tsa_roots needs the root of the authority's " +
+	"certificate, and tsa_policy a policy that it has"
 
 // checkAuthorities takes a timestamp from each external authority.
 func checkAuthorities(ctx context.Context, s *subject) (list []Finding) {

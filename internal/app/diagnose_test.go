@@ -4,8 +4,10 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -546,30 +548,55 @@ func TestDiagnoseRunning(t *testing.T) {
 	c.expect(c.diagnose(), Fault, "public_url", "refuses the connection", "check DNS, the proxy")
 }
 
-// TestExamineChangesNothing checks that neither an examination nor a diagnosis changes a file.
+// TestExamineChangesNothing checks that neither an examination nor a diagnosis changes a file or
+// makes one, not even a folder that is missing. The database of a running service may change.
 func TestExamineChangesNothing(t *testing.T) {
-	c := newClinic(t, "")
-	c.start(false)
-	before := tree(t, c.config.Data)
-	Examine(t.Context(), c.config, slog.New(slog.DiscardHandler))
-	c.diagnose()
-	for path, was := range before {
-		if is := tree(t, c.config.Data)[path]; is != was {
-			t.Errorf("%s was %q", path, was)
+	for _, running := range []bool{false, true} {
+		for _, missing := range []string{"", "keys", "authority", "documents"} {
+			t.Run(fmt.Sprintf("running %t, without %q", running, missing), func(t *testing.T) {
+				c := newClinic(t, "")
+				a := c.start(running)
+				if missing != "" {
+					if err := os.RemoveAll(filepath.Join(c.config.Data, missing)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				before := tree(t, c.config.Data)
+				if running {
+					a.Diagnose(t.Context())
+				} else {
+					Examine(t.Context(), c.config, slog.New(slog.DiscardHandler))
+					c.diagnose()
+				}
+				after := tree(t, c.config.Data)
+				if running {
+					clear := func(files map[string]string) {
+						for path := range files {
+							files[path] = ""
+						}
+					}
+					clear(before)
+					clear(after)
+				}
+				if !maps.Equal(before, after) {
+					t.Errorf("%q became %q", before, after)
+				}
+			})
 		}
-	}
-	if n := len(tree(t, c.config.Data)); n != len(before) {
-		t.Errorf("%d files, before %d", n, len(before))
 	}
 }
 
-// tree returns the contents of all files below a folder.
+// tree returns the contents of all files below a folder; a folder has none.
 func tree(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
 	err := filepath.WalkDir(folder, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+		if err != nil {
 			return err
+		}
+		if d.IsDir() {
+			files[path] = ""
+			return nil
 		}
 		text, err := os.ReadFile(path)
 		files[path] = string(text)

@@ -120,4 +120,5 @@ func (s *subject) close() {
 	}
 }
 
-const deploymentRemedy = "correct data, documents or database in the configuration, or mount the folder that is missing"
+const deploymentRemedy = "correct data, documents or database in the configuration, or mount the " +
+	"folder that is missing"

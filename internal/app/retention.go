@@ -5,14 +5,11 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"github.com/signet-sign/signet/internal/calllog"
-	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/retention"
 	"github.com/signet-sign/signet/internal/signer"
-	"github.com/signet-sign/signet/internal/store"
 )
 
 // sweeper returns what erases old rows. A sandbox, whose clock can be moved by years, keeps
@@ -41,28 +38,11 @@ func ForgetPerson(
 	if uin = signer.Normalize(uin); !signer.ValidUIN(uin) {
 		return done, ErrNoUIN
 	}
-	if err := c.readSecrets(); err != nil {
-		return done, err
-	}
-	if c.Data == "" {
-		return done, errors.New("data: a folder is needed")
-	}
-	p, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
+	p, l, err := openLog(ctx, &c, log)
 	if err != nil {
 		return done, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	keys, err := keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader)
-	if err != nil {
-		return done, err
-	}
-	l, err := openAudit(ctx, &c, p.store, keys, log)
-	if err != nil {
-		return done, err
-	}
-	if err := l.Integrate(ctx); err != nil {
-		return done, err
-	}
 	now := func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 	if done, err = retention.Forget(ctx, p.store, uin, by, now, rand.Reader); err != nil {
 		return done, err

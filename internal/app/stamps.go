@@ -89,7 +89,8 @@ func (s *ownStamps) unit() (*tsa.Authority, error) {
 	key, chain := s.authority.TSA()
 	if key == nil {
 		return nil, errors.New(
-			"the authority has no time-stamping unit: install its certificate (signet ca csr --part tsa), or set tsa_urls",
+			"the authority has no time-stamping unit: install its certificate " +
+				"(signet ca csr --part tsa), or set tsa_urls",
 		)
 	}
 	s.mu.Lock()
@@ -150,7 +151,7 @@ func (c *Config) checkTSA() error {
 		}
 	}
 	if len(c.TSAURLs) > 0 && c.TSARoots == "" {
-		return fmt.Errorf(
+		return errors.New(
 			"tsa_roots: it is needed with tsa_urls, because not every authority may be believed",
 		)
 	}

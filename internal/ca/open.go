@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -139,6 +140,11 @@ func prepare(dir string, o Options) (*Authority, error) {
 	}
 	if o.Validity < time.Hour {
 		return nil, errors.New("ca: Validity is below one hour")
+	}
+	if o.Keep {
+		if _, err := os.Stat(dir); err != nil {
+			return nil, err
+		}
 	}
 	store, err := keydir.Open(dir, o.Rand)
 	if err != nil {
