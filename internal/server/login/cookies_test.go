@@ -1,0 +1,139 @@
+package login_test
+
+import (
+	"bytes"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/internal/server/login"
+	"github.com/signet-sign/signet/internal/signer"
+)
+
+func with(cookies []*http.Cookie) *http.Request {
+	r := httptest.NewRequest("GET", "/", nil)
+	for _, c := range cookies {
+		r.AddCookie(c)
+	}
+	return r
+}
+
+// TestCookies: sealed, for one scope, for a time, and marked for the transport that there is.
+func TestCookies(t *testing.T) {
+	l := newClient(t, func(*login.Config) {})
+	w := httptest.NewRecorder()
+	p := signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}
+	l.Set(w, p, "/sign/1")
+	c := w.Result().Cookies()[0]
+	if c.Name != "__Secure-signet_sign" || !c.HttpOnly || !c.Secure ||
+		c.SameSite != http.SameSiteLaxMode ||
+		c.Path != "/sign/1" {
+		t.Errorf("cookie %+v", c)
+	}
+	if who, ok := l.Person(with([]*http.Cookie{c}), "/sign/1"); !ok || who != p {
+		t.Errorf("%+v %v", who, ok)
+	}
+	for _, scope := range []string{"/sign/2", "/sign", "/phone", ""} {
+		renamed := *c
+		for _, name := range []string{"__Secure-signet_sign", "__Secure-signet_phone", "__Secure-signet_"} {
+			renamed.Name = name
+			if _, ok := l.Person(with([]*http.Cookie{&renamed}), scope); ok {
+				t.Errorf("it is good for %q as %s, too", scope, name)
+			}
+		}
+	}
+	forged := *c
+	forged.Value = forged.Value[:len(forged.Value)-2] + "AA"
+	other := newClient(
+		t, func(config *login.Config) {
+			config.Secrets = func() [][]byte { return [][]byte{bytes.Repeat([]byte{8}, 32)} }
+		},
+	)
+	for name, check := range map[string]bool{
+		"changed":        has(l.Person(with([]*http.Cookie{&forged}), "/sign/1")),
+		"another secret": has(other.Person(with([]*http.Cookie{c}), "/sign/1")),
+		"not sealed":     has(l.Person(with([]*http.Cookie{{Name: c.Name, Value: "e30"}}), "/sign/1")),
+	} {
+		if check {
+			t.Errorf("a cookie is taken that is %s", name)
+		}
+	}
+	// Two of a name, as other paths of the host may set them: the right one is found.
+	if _, ok := l.Person(with([]*http.Cookie{&forged, c}), "/sign/1"); !ok {
+		t.Error("a second cookie of the name hides the right one")
+	}
+	l.now = l.now.Add(login.Lifetime + time.Second)
+	if _, ok := l.Person(with([]*http.Cookie{c}), "/sign/1"); ok {
+		t.Error("a login does not end")
+	}
+
+	plain := newClient(t, func(config *login.Config) { config.PublicURL = "http://127.0.0.1:5156" })
+	w = httptest.NewRecorder()
+	plain.Set(w, p, "/phone")
+	if w.Result().Cookies()[0].Secure {
+		t.Error("a Secure cookie on http would not come back")
+	}
+}
+
+func has(_ signer.Person, ok bool) bool { return ok }
+
+// TestSeal: what one purpose sealed does not open for another.
+func TestSeal(t *testing.T) {
+	l := newClient(t, func(*login.Config) {})
+	sealed := l.Seal("phone", "id")
+	var got string
+	if !l.Open(sealed, "phone", &got) || got != "id" {
+		t.Errorf("opened %q", got)
+	}
+	for _, text := range []string{"", "x", sealed + "A", sealed[1:], strings.ToUpper(sealed)} {
+		if l.Open(text, "phone", &got) {
+			t.Errorf("%q opens", text)
+		}
+	}
+	for _, purpose := range []string{"", "identity", "attempt", "edge phone"} {
+		if l.Open(sealed, purpose, &got) {
+			t.Errorf("it opens for %q", purpose)
+		}
+	}
+	if l.Seal("phone", "id") == sealed {
+		t.Error("sealing is not random")
+	}
+	if _, err := login.New(login.Config{
+		Secrets: func() [][]byte { return [][]byte{[]byte("short")} },
+	}); err == nil {
+		t.Error("a short secret is taken")
+	}
+}
+
+// TestSealedBefore opens cookies that an earlier program sealed. The values never change: a cookie
+// of a new form is added to them.
+func TestSealedBefore(t *testing.T) {
+	l := newClient(t, func(config *login.Config) { config.PublicURL = "http://127.0.0.1:5156" })
+	l.now = time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	identity := &http.Cookie{
+		Name: "signet_sign",
+		Value: "qpIeYQRJ0MAm5V1F_u29VNtAmbze3Et3cJ-IdqqAmsoKW552Wim4HDVai556C2Zh2TAocaQYzVBthjhnY5tF" +
+			"24GQW1vlykoF7oOvfK89ULSn1Xx-CPqfCCse4dPVhod-481RL6kJ0HawGN-vWluwgHJLmjsoLO-khn5A_ocX" +
+			"YadSm-eCEKRlAcqjWjl0n7if3V0",
+	}
+	who, ok := l.Person(with([]*http.Cookie{identity}), "/sign/1")
+	if want := (signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}); !ok || who != want {
+		t.Errorf("the login is of %+v, %v", who, ok)
+	}
+	grant := &http.Cookie{
+		Name: "signet_session",
+		Value: "ZYIhAzbwSiwGO74raxQ7PSCGGRI6M_K2kR8mil2stRyeyESbxhiL-sXtyEqNA7SibpygiMozB4KEdFDMOSfj" +
+			"WS7TzIGdqPHAJWWV",
+	}
+	g, ok := l.GrantOf(with([]*http.Cookie{grant}), "1")
+	if want := (login.Grant{Request: "1", Session: "session", Here: true}); !ok || g != want {
+		t.Errorf("the grant is %+v, %v", g, ok)
+	}
+	var phone string
+	const sealed = "9DEkHnHWOynJOEvfwRW7YUs0yQArQJ6hkFpTCw9prj5qi7_LLBU2Pg"
+	if ok := l.Open(sealed, "phone", &phone); !ok || phone != "0193-phone" {
+		t.Errorf("the phone is %q, %v", phone, ok)
+	}
+}
