@@ -1,0 +1,155 @@
+package console_test
+
+import (
+	"encoding/csv"
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/internal/request"
+)
+
+var rowLink = regexp.MustCompile(`class="cell-document"><a href="/console/requests/([^"]+)"`)
+
+// rows returns the ids on a page of the list.
+func rows(a answer) (ids []string) {
+	for _, m := range rowLink.FindAllStringSubmatch(a.body, -1) {
+		ids = append(ids, m[1])
+	}
+	return ids
+}
+
+func TestListPages(t *testing.T) {
+	w := newWorld(t)
+	start := w.Now()
+	for i := range 120 {
+		state := request.StateCreated
+		if i%2 == 1 {
+			state = request.StateCancelled
+		}
+		err := w.store.Create(t.Context(), &request.Request{
+			ID: fmt.Sprintf("signv3-01959a3c-0000-7000-8000-%012d", i), ClientID: w.shop.ClientID,
+			State: state, DocName: "lease.pdf",
+			CreatedAt: start.Add(time.Duration(i) * time.Second), ExpiresAt: start.Add(time.Hour),
+		}, request.Effects{})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	link := regexp.MustCompile(`href="([^"]+)" rel="(next|prev)"`)
+	// follow reads the pages from a path on, as far as there are links of that kind.
+	follow := func(path, rel string) (all []string, last string) {
+		for last = ""; path != ""; {
+			page := w.get(t, path)
+			page.has(t, 200)
+			part := rows(page)
+			if rel == "prev" {
+				all = append(part, all...)
+			} else {
+				all = append(all, part...)
+			}
+			last, path = path, ""
+			for _, m := range link.FindAllStringSubmatch(page.body, -1) {
+				if m[2] == rel {
+					path = strings.ReplaceAll(m[1], "&amp;", "&")
+				}
+			}
+		}
+		return all, last
+	}
+	for query, want := range map[string]int{
+		"": 120, "?state=cancelled": 60, "?q=LEASE&party=" + w.shop.ClientID: 120,
+		"?order=oldest": 120, "?order=oldest&state=created": 60,
+	} {
+		all, last := follow("/console/requests"+query, "next")
+		if len(all) != want {
+			t.Errorf("%q: %d requests on all pages, want %d", query, len(all), want)
+		}
+		for i := 1; i < len(all); i++ {
+			if (all[i] > all[i-1]) != strings.Contains(query, "oldest") {
+				t.Errorf("%q: %s after %s", query, all[i], all[i-1])
+			}
+		}
+		if back, _ := follow(last, "prev"); !slices.Equal(back, all) {
+			t.Errorf("%q: backwards %d requests, forwards %d", query, len(back), len(all))
+		}
+		file := w.get(t, strings.Replace("/console/requests"+query, "requests", "requests.csv", 1))
+		file.has(t, 200, "request_id,state,client_id,document,signer,created_at,expires_at")
+		lines, err := csv.NewReader(strings.NewReader(file.body)).ReadAll()
+		if err != nil || len(lines) != want+1 || lines[1][0] != all[0] ||
+			lines[want][0] != all[want-1] {
+			t.Errorf("%q: a file of %d lines, %v", query, len(lines), err)
+		}
+	}
+}
+
+// TestFormulaInFile: a name that begins like a formula is text in a spreadsheet.
+func TestFormulaInFile(t *testing.T) {
+	w := newWorld(t)
+	for i, name := range []string{`=HYPERLINK("http://x.example")`, "+1", "-1", "@SUM(1)", "lease"} {
+		err := w.store.Create(t.Context(), &request.Request{
+			ID: fmt.Sprintf("signv3-01959a3c-0000-7000-8000-%012d", i), ClientID: w.shop.ClientID,
+			State: request.StateCreated, DocName: name, CreatedAt: w.Now(), ExpiresAt: w.Now(),
+		}, request.Effects{})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := w.get(t, "/console/requests.csv")
+	file.has(
+		t,
+		200,
+		`"'=HYPERLINK(""http://x.example"")"`,
+		",'+1,",
+		",'-1,",
+		",'@SUM(1),",
+		",lease,",
+	)
+}
+
+func TestListFilters(t *testing.T) {
+	w := newWorld(t)
+	created, session := w.in(t, request.StateCreated), w.in(t, request.StateSession)
+	all := w.get(t, "/console/requests")
+	all.has(t, 200, "lease.pdf", "•••••373D", "TAN XIAO HUI", "data-follow", `lang="en"`)
+	if got := rows(all); len(got) != 2 {
+		t.Errorf("rows %v", got)
+	}
+	for query, want := range map[string][]string{
+		"state=session":                      {session},
+		"state=nonsense":                     {session, created},
+		"q=" + created:                       {created},
+		"q=LeAsE&state=created":              {created},
+		"q=xiao":                             {session}, // the signer's name
+		"q=" + created[len(created)-12:]:     {created},
+		"party=rival":                        nil,
+		"from=2026-03-02&to=2026-03-02":      {session, created}, // the day in Singapore
+		"from=2026-03-03":                    nil,
+		"to=2026-03-01":                      nil,
+		"before=nonsense":                    {session, created},
+		"party=" + url.QueryEscape("' OR 1"): nil,
+	} {
+		got := rows(w.get(t, "/console/requests?"+query))
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: %v, want %v", query, got, want)
+		}
+	}
+	if strings.Contains(w.get(t, "/console/requests?q=lease").body, "state-n") ||
+		!strings.Contains(all.body, "state-n") {
+		t.Error("a search counts what no index can count, or the list does not count")
+	}
+	w.get(t, "/console/requests?from=yesterday").has(t, 200, "The date is not valid")
+	w.get(t, "/console/requests?party=%3Cscript%3Ealert(1)%3C/script%3E").has(
+		t, 200, "&lt;script&gt;alert(1)",
+	)
+
+	// The list shows an expired request as expired before a worker has stored the change.
+	w.advance(31 * time.Minute)
+	if got := rows(w.get(t, "/console/requests?state=created")); len(got) != 0 {
+		t.Errorf("an expired request is listed as created: %v", got)
+	}
+}
