@@ -285,8 +285,8 @@ func (c *Console) renderForm(
 	add(party.FieldRedirect, f.typed.RedirectURL, f.saved.RedirectURL, true)
 	add(party.FieldWebhook, f.typed.WebhookURL, f.saved.WebhookURL, false)
 	page.Options = []Option{
-		{string(party.FieldDownload), f.typed.AllowDownload},
-		{string(party.FieldAllPages), f.typed.RequireAllPages},
+		{Name: string(party.FieldDownload), On: f.typed.AllowDownload},
+		{Name: string(party.FieldAllPages), On: f.typed.RequireAllPages},
 	}
 	if edit != nil {
 		edit(&page)
@@ -294,7 +294,7 @@ func (c *Console) renderForm(
 	c.Kit.Show(w, r, c.Log, status, page)
 }
 
-// besideSaved adds the saved value to each field that differs from it.
+// besideSaved adds the saved value to each field and setting that differs from it.
 func (f *partyForm) besideSaved(page *PartyForm) {
 	saved := map[string]string{
 		string(party.FieldName):     f.saved.Name,
@@ -309,6 +309,20 @@ func (f *partyForm) besideSaved(page *PartyForm) {
 			if now == "" {
 				field.Saved = "(none)"
 			}
+		}
+	}
+	on := map[string]bool{
+		string(party.FieldDownload): f.saved.AllowDownload,
+		string(party.FieldAllPages): f.saved.RequireAllPages,
+	}
+	for i := range page.Options {
+		option := &page.Options[i]
+		switch now := on[option.Name]; {
+		case option.On == now:
+		case now:
+			option.Saved = "yes"
+		default:
+			option.Saved = "no"
 		}
 	}
 }

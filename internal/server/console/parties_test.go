@@ -255,6 +255,9 @@ func TestEdit(t *testing.T) {
 	if edit := w.get(t, own+"/edit").body; strings.Count(edit, `value="yes" checked`) != 2 {
 		t.Error("the form shows other settings")
 	}
+	w.post(t, own+"/edit", form(rp.Registration(), "allow_download", "yes", "version", "2")).has(
+		t, 409, `id="s-require_all_pages">Saved by another operator: yes`,
+	)
 	typed.Del("allow_download")
 	typed.Del("require_all_pages")
 	typed.Set("version", "3")
@@ -285,7 +288,11 @@ func TestEdit(t *testing.T) {
 	// An operator who opened the form before that save sees what was saved beside the submitted
 	// values, and may save again.
 	late := w.post(
-		t, own+"/edit", form(rp.Registration(), "name", "Late", "webhook_url", "", "version", "1"),
+		t, own+"/edit",
+		form(
+			rp.Registration(), "name", "Late", "webhook_url", "", "allow_download", "yes",
+			"version", "1",
+		),
 	)
 	late.has(
 		t,
@@ -294,8 +301,10 @@ func TestEdit(t *testing.T) {
 		"Saved by another operator",
 		"Quay &amp; Co",
 		`id="s-webhook_url"`,
+		`id="s-allow_download">Saved by another operator: no`,
 	)
 	if strings.Contains(late.body, `id="s-jwks_url"`) ||
+		strings.Contains(late.body, `id="s-require_all_pages"`) ||
 		strings.Contains(late.body, "hook-secret") ||
 		late.value(t, "name") != "Late" {
 		t.Error("a field that agrees is marked, a secret shown, or the typing lost")

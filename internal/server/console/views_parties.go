@@ -136,8 +136,9 @@ type PartyForm struct {
 
 // Option is a setting that is on or off.
 type Option struct {
-	Name string
-	On   bool
+	Name  string
+	On    bool
+	Saved string // "yes" or "no" if another operator saved the other setting, or ""
 }
 
 // Field is a field of a form.

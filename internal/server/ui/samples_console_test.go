@@ -384,6 +384,7 @@ func galleryConsole(now time.Time) []Sample {
 		}
 		return all
 	}
+	options := []console.Option{{Name: "allow_download"}, {Name: "require_all_pages", On: true}}
 	wrong := console.PartyForm{
 		Fields: append(
 			[]console.Field{
@@ -402,15 +403,19 @@ func galleryConsole(now time.Time) []Sample {
 				},
 				console.Field{Name: "webhook_url"},
 			)...),
-		Problem: "Nothing was saved. Correct the marked fields.",
+		Options: options, Problem: "Nothing was saved. Correct the marked fields.",
 	}
 	edit := console.PartyForm{
-		Version: 4, ClientID: party.ClientID, Name: party.Name, Fields: fields(), Checks: checks,
+		Version: 4, ClientID: party.ClientID, Name: party.Name, Fields: fields(), Options: options,
+		Checks: checks,
 	}
 	conflict := edit
 	conflict.Checks, conflict.Fields = nil, fields(
 		console.Field{Name: "name", Value: "Harbour Lane", Required: true, Saved: party.Name},
 	)
+	conflict.Options = []console.Option{
+		{Name: "allow_download", Saved: "yes"}, {Name: "require_all_pages", On: true},
+	}
 	conflict.Problem = "Nothing was saved: another operator has changed the relying party since you began. Fields that differ show the saved value. Save again to replace it."
 	signed.Events[0].Call = initiated
 	calls := console.Calls{
