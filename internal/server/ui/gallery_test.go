@@ -155,36 +155,6 @@ const broken = `{
 	document.dispatchEvent(new Event("visibilitychange"));
 }`
 
-// stateOf keeps the live state what the page was rendered from.
-func (s *site) stateOf(name string) {
-	state := map[string]any{"state": "locked", "scanned": false, "session_ends_at": 0}
-	for _, p := range Gallery() {
-		if m := p.Page.Meta(); p.Name == name && m.Live != nil {
-			state = map[string]any{
-				"state": m.Live.State, "scanned": m.Live.Scanned,
-				"session_ends_at": m.Live.SessionEndsMillis(),
-			}
-		}
-	}
-	if name == "phone-approve" || name == "phone-approve-warned" || name == "phone-enrol-session" {
-		state["state"] = "session"
-		state["session_ends_at"] = GalleryTime().Add(168 * time.Second).UnixMilli()
-	}
-	s.set(state)
-}
-
-// page is the URL of a sample, in the language that PAGE_LANG names.
-func (s *site) page(name string) string {
-	return s.URL + "/gallery/" + name + "?lang=" + os.Getenv("PAGE_LANG")
-}
-
-// leave closes the page in the tab and forgets what it remembered: it would
-// follow the next page's state otherwise.
-func (s *site) leave(t *testing.T, ctx context.Context) {
-	t.Helper()
-	do(t, ctx, script(`try { sessionStorage.clear() } catch { }`), chromedp.Navigate("about:blank"))
-}
-
 // TestGalleryScreenshots draws every page at two widths, light and dark, into the
 // folder that GALLERY names, with an index.html that shows them all. It is for
 // looking at; run it as
@@ -214,14 +184,12 @@ func TestGalleryScreenshots(t *testing.T) {
 			width, height int64
 		}{{390, 844}, {1280, 800}} {
 			for _, dark := range []bool{false, true} {
-				s.leave(t, ctx)
-				s.stateOf(p.page)
 				scheme := "light"
 				if dark {
 					scheme = "dark"
 				}
 				actions := []step{
-					window(w.width, w.height, dark), chromedp.Navigate(s.page(p.page)),
+					window(w.width, w.height, dark), s.open(p.page),
 				}
 				if strings.HasPrefix(p.page, "document") {
 					actions = append(
@@ -297,9 +265,7 @@ func TestReflow(t *testing.T) {
 		}
 		for _, lang := range languages {
 			t.Setenv("PAGE_LANG", lang)
-			s.leave(t, ctx)
-			s.stateOf(p.page)
-			do(t, ctx, append([]step{chromedp.Navigate(s.page(p.page))}, p.prepare...)...)
+			do(t, ctx, append([]step{s.open(p.page)}, p.prepare...)...)
 			wide := eval[string](
 				t,
 				ctx,
@@ -328,9 +294,7 @@ func TestFocus(t *testing.T) {
 			strings.HasPrefix(p.name, "demo-") {
 			continue
 		}
-		s.leave(t, ctx)
-		s.stateOf(p.page)
-		actions := []step{chromedp.Navigate(s.page(p.page))}
+		actions := []step{s.open(p.page)}
 		if strings.HasPrefix(p.page, "document") {
 			actions = append(
 				actions,
@@ -417,10 +381,8 @@ func TestAxe(t *testing.T) {
 			continue
 		}
 		for _, look := range mine {
-			s.leave(t, ctx)
-			s.stateOf(p.page)
 			actions := []step{
-				window(look.width, 800, look.dark), chromedp.Navigate(s.page(p.page)),
+				window(look.width, 800, look.dark), s.open(p.page),
 			}
 			do(t, ctx, append(actions, p.prepare...)...)
 			for _, v := range axe(t, ctx, string(rules)) {

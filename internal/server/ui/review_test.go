@@ -1,0 +1,304 @@
+package ui_test
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+
+	"github.com/signet-sign/signet/internal/server/portal"
+)
+
+// TestReview goes through the signature places of a document whose pages are
+// plain, rotated and cropped: each box is where the contract says, and signing
+// opens with the last of them.
+func TestReview(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	said := watchConsole(ctx)
+	do(t, ctx, window(1280, 800, false), s.open("document"),
+		eventually(`!document.querySelector("[data-next-place]").disabled`))
+
+	if !eval[bool](t, ctx, `document.querySelector("[data-proceed] button").disabled`) {
+		t.Error("signing is open before any place was reviewed")
+	}
+
+	// The displayed pages: A4, A4 turned, crop box 500 x 650.
+	sizes := [][2]float64{{595.28, 841.89}, {841.89, 595.28}, {500, 650}}
+	var document portal.Document
+	for _, p := range Gallery() {
+		if p.Name == "document" {
+			document = p.Page.(portal.Document)
+		}
+	}
+	for i, place := range document.Places {
+		do(t, ctx, click("[data-next-place]"),
+			eventually(`document.querySelectorAll(".place.done").length == `+string(rune('1'+i))),
+			eventually(`document.querySelector(".place-box.current") !== null`))
+		got := eval[[]float64](t, ctx, `(() => {
+			const box = document.querySelector(".place-box.current").getBoundingClientRect();
+			const page = document.querySelector(".place-box.current").closest(".sheet").getBoundingClientRect();
+			return [(box.left-page.left)/page.width, (page.bottom-box.bottom)/page.height,
+				box.width/page.width, box.height/page.height, page.width/page.height,
+				box.top >= 0 && box.bottom <= innerHeight ? 1 : 0];
+		})()`)
+		w, h := sizes[i][0], sizes[i][1]
+		for n, want := range []float64{place.X, place.Y, 220.5 / w, 60 / h, w / h, 1} {
+			if math.Abs(got[n]-want) > 0.002 {
+				t.Errorf("place %d: value %d is %.4f, want %.4f", i, n, got[n], want)
+			}
+		}
+	}
+	do(
+		t,
+		ctx,
+		eventually(`!document.querySelector("[data-proceed] button").disabled`),
+		eventually(
+			`[...document.querySelectorAll(".textLayer")].some(l => l.textContent.includes("Clause 7."))`,
+		),
+	)
+
+	// The box shows what the signature will say, where it will say it, and no more than fits.
+	preview := eval[[]string](
+		t,
+		ctx,
+		`[...document.querySelectorAll(".place-box.current text")].map(e => e.textContent)`,
+	)
+	if got := strings.Join(preview, "|"); got != "Digitally signed with Signet|SANDBOX|Date and time of signing" {
+		t.Errorf("the box says %s", got)
+	}
+	// The name is outlines, which the server has drawn.
+	name := eval[[]float64](t, ctx, `(() => {
+		const b = document.querySelector(".place-box.current .appearance-name").getBBox();
+		return [b.x, b.x + b.width, b.height];
+	})()`)
+	if name[0] < 50 || name[1] < 100 || name[1] > 220.5 || name[2] < 5 {
+		t.Errorf("the name is drawn from %.1f to %.1f pt, %.1f pt high", name[0], name[1], name[2])
+	}
+	if wide := eval[float64](t, ctx, `Math.max(...[...document.querySelectorAll(".place-box.current text")].map(e => { const b = e.getBBox(); return b.x + b.width }))`); wide > 220.5 {
+		t.Errorf("the box's text reaches to %.1f pt", wide)
+	}
+
+	// A reload forgets nothing.
+	do(
+		t,
+		ctx,
+		chromedp.Reload(),
+		eventually(`!document.querySelector("[data-proceed] button").disabled`),
+	)
+
+	// Zoom by keyboard, and the pages are drawn again.
+	const width = `document.querySelector(".sheet").getBoundingClientRect().width`
+	do(t, ctx, eventually(`document.querySelector(".sheet.drawn canvas") !== null`))
+	before := eval[float64](t, ctx, width)
+	do(t, ctx, chromedp.Focus(chromedp.CSS("[data-viewer-pages]")), chromedp.KeyEvent("+"))
+	// the page hears of the key when it can
+	do(t, ctx, eventually(fmt.Sprintf("%s > %f", width, before+1)))
+	said.check(t)
+}
+
+// TestPanel shows that the progress bar and the buttons of the review page stay in the window for
+// any number of places and any length of names, and that the list shows the place that was visited
+// last.
+func TestPanel(t *testing.T) {
+	s := newSite(t)
+	s.pdf = testPDF(20)
+	ctx := openBrowser(t)
+	sample := s.pages["document"].Page.(portal.Document)
+	for _, names := range []string{"short", "long"} {
+		if names == "long" {
+			sample.Party.Name = strings.Repeat("Harbour Lane Housing Co-operative ", 4)[:120]
+			sample.Document = longName
+			sample.Ended = "timed_out"
+		}
+		for _, n := range []int{1, 3, 20} {
+			sample.Places = nil
+			for i := range n {
+				sample.Places = append(sample.Places, portal.Place{Page: i + 1, X: 0.12, Y: 0.2})
+			}
+			s.pages["panel"] = Sample{"panel", 200, sample}
+			for _, size := range [][2]int64{{1280, 720}, {1280, 900}, {1920, 1080}} {
+				t.Run(
+					fmt.Sprintf("%s names, %d places, %dx%d", names, n, size[0], size[1]),
+					func(t *testing.T) {
+						do(
+							t,
+							ctx,
+							window(size[0], size[1], false),
+							s.open("panel"),
+							eventually(`!document.querySelector("[data-next-place]").disabled`),
+						)
+						if bar := eval[float64](t, ctx, `document.querySelector(".panel-bar").getBoundingClientRect().height`); bar < 4 {
+							t.Errorf("the progress bar is %g px high", bar)
+						}
+						if hidden := eval[string](t, ctx, `[...document.querySelectorAll(".panel-bar, .panel-actions .button")].filter(e => e.checkVisibility()).filter(e => {
+						const r = e.getBoundingClientRect();
+						const at = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
+						return r.top < 0 || r.bottom > innerHeight || r.right > innerWidth || !e.contains(at);
+					}).map(e => e.innerText || e.className).join(", ")`); hidden != "" {
+							t.Errorf("not in the window: %s", hidden)
+						}
+						do(
+							t,
+							ctx,
+							eventually(
+								`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`,
+							),
+						)
+						if !eval[bool](t, ctx, `(() => {
+						const list = document.querySelector(".panel-list").getBoundingClientRect();
+						const last = [...document.querySelectorAll(".place")].pop().getBoundingClientRect();
+						return last.height >= 44 && last.top >= list.top && last.bottom <= list.bottom;
+					})()`) {
+							t.Error("the list does not show the last place")
+						}
+					},
+				)
+			}
+		}
+	}
+}
+
+// TestPlaceOverText shows that the panel tells the signer which places lie over the text of the
+// page, and only those, and that the page shows through a place.
+func TestPlaceOverText(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	sample := s.pages["document"].Page.(portal.Document)
+	sample.Places = []portal.Place{
+		{Page: 1, X: 0.3, Y: 0.6}, {Page: 1, X: 0.3, Y: 0.1}, {Page: 2, X: 0.5, Y: 0.3},
+	}
+	s.pages["over"] = Sample{"over", 200, sample}
+	do(
+		t,
+		ctx,
+		window(1280, 800, false),
+		s.open("over"),
+		eventually(
+			`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`,
+		),
+		eventually(
+			`document.querySelectorAll(".place.covers").length > 0`,
+		),
+		chromedp.Sleep(200*time.Millisecond),
+	)
+	if got := strings.Join(eval[[]string](t, ctx, `[...document.querySelectorAll(".place-page")].map(e => e.textContent)`), "|"); got != "Page 1, over text|Page 1|Page 2, over text" {
+		t.Errorf("the panel says %s", got)
+	}
+	if got := eval[string](t, ctx, `getComputedStyle(document.querySelector(".place-box")).backgroundColor`); got != "rgba(0, 0, 0, 0)" {
+		t.Errorf("behind the preview is %s", got)
+	}
+}
+
+// TestPreviousPlace goes back to a place by the button and by the keys.
+func TestPreviousPlace(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	const at = `[...document.querySelectorAll(".place")].findIndex(e => e.hasAttribute("aria-current"))`
+	do(
+		t,
+		ctx,
+		window(390, 844, false),
+		s.open("document"),
+		eventually(`!document.querySelector("[data-next-place]").disabled`),
+		click("[data-next-place]"),
+		eventually(
+			`document.querySelectorAll(".place.done").length === 1 && document.querySelector("[data-previous-place]").disabled`,
+		),
+		click("[data-next-place]"),
+		eventually(`document.querySelectorAll(".place.done").length === 2`),
+		click("[data-previous-place]"),
+		eventually(
+			at+` === 0 && document.querySelector('[data-sheet="1"] .place-box.current') !== null`,
+		),
+		chromedp.Focus(chromedp.CSS("[data-viewer-pages]")),
+		chromedp.KeyEvent("n"),
+		eventually(at+` === 1`),
+		chromedp.KeyEvent("n"),
+		eventually(at+` === 2`),
+		chromedp.KeyEvent("p"),
+		eventually(at+` === 1`),
+	)
+}
+
+// TestAllPages goes through a document of which every page must be seen: the button leads to the
+// places and then to the pages that were not seen, signing opens with the last of them, and the
+// form says where they were seen. The page remembers them. A document that is read in another
+// window is declared so.
+func TestAllPages(t *testing.T) {
+	s := newSite(t)
+	s.pdf = testPDF(6)
+	ctx := openBrowser(t)
+	const open = `!document.querySelector("[data-proceed] button").disabled`
+	const seen = `document.querySelector("[data-proceed] input[name=seen]").value`
+	const count = `document.querySelector("[data-pages-count]").textContent`
+	do(
+		t,
+		ctx,
+		window(390, 844, false),
+		s.open("document-all-pages"),
+		eventually(`!document.querySelector("[data-next-place]").disabled`),
+		click("[data-next-place]"),
+		eventually(`document.querySelectorAll(".place.done").length === 1`),
+		eventually(
+			`document.querySelector("[data-next-place]").textContent === "Go to the next unseen page"`,
+		),
+	)
+	for range 6 {
+		if eval[bool](t, ctx, open) {
+			break
+		}
+		if eval[bool](t, ctx, `/^6 of 6/.test(`+count+`)`) {
+			t.Fatal("signing is closed although every page was seen")
+		}
+		before := eval[string](t, ctx, count)
+		do(t, ctx, click("[data-next-place]"), eventually(count+` !== `+strconv.Quote(before)))
+	}
+	do(t, ctx, eventually(open+` && `+count+` === "6 of 6 pages seen" && `+seen+` === "viewer"`))
+	do(t, ctx, chromedp.Reload(), eventually(open+` && `+seen+` === "viewer"`))
+
+	s.pdf = []byte("not a PDF")
+	do(t, ctx,
+		s.open("document-all-pages"),
+		eventually(`!document.querySelector("[data-viewer-failed]").hidden`),
+		click("[data-read-document]"),
+		eventually(open+` && `+seen+` === "elsewhere"`),
+	)
+}
+
+// TestReviewByKeyboard: the places are reviewed and signing is reached with the keyboard alone, and
+// each step is announced.
+func TestReviewByKeyboard(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	do(t, ctx, window(1280, 800, false), s.open("document"),
+		eventually(`!document.querySelector("[data-next-place]").disabled`),
+		chromedp.Focus(chromedp.CSS("[data-next-place]")))
+	const said = `document.querySelector("#announce").textContent`
+	for _, want := range []string{
+		"Signature 1, page 1: reviewed. 1 of 3 reviewed",
+		"Signature 2, page 2: reviewed. 2 of 3 reviewed",
+		"Signature 3, page 3: reviewed. All places are reviewed. You can proceed to sign.",
+	} {
+		do(t, ctx, chromedp.KeyEvent("\r"), eventually(said+` === "`+want+`"`))
+	}
+	do(
+		t,
+		ctx,
+		eventually(`document.activeElement === document.querySelector("[data-proceed] button")`),
+	)
+
+	// What is reviewed can be told without colours, and heard, on a phone too.
+	do(
+		t,
+		ctx,
+		window(390, 844, false),
+		eventually(`[...document.querySelectorAll(".place")].every(p =>
+		p.querySelector(".place-number .icon").checkVisibility() && !p.querySelector(".place-number span").checkVisibility() &&
+		getComputedStyle(p.querySelector(".place-state")).display !== "none" && p.innerText.includes("Reviewed"))`),
+	)
+}

@@ -1,0 +1,457 @@
+package ui_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// TestReadableOnPhone shows that the document has half of a phone's window, that going to a place
+// zooms to it so that its text can be read and all of it is in view, and that what can be touched
+// is 44 px high or wide.
+func TestReadableOnPhone(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	do(t, ctx, window(390, 844, false), s.open("document"),
+		eventually(`!document.querySelector("[data-next-place]").disabled`))
+	if part := eval[float64](t, ctx, `document.querySelector("[data-viewer-pages]").clientHeight / innerHeight`); part < 0.5 {
+		t.Errorf("the document has %.0f %% of the window", part*100)
+	}
+	if !eval[bool](
+		t,
+		ctx,
+		`(bar => bar.scrollWidth <= bar.clientWidth)(document.querySelector(".viewer-bar"))`,
+	) {
+		t.Error("the tools do not fit")
+	}
+	// A place is a target of its own, larger than it is drawn: what is hit 22 px above and below
+	// its middle.
+	if small := eval[string](t, ctx, `[...document.querySelectorAll("a, button, summary, input")].filter(e => e.checkVisibility() && !e.matches(".skip")).filter(e => {
+		e.scrollIntoView({block: "center", inline: "center"});
+		const r = e.getBoundingClientRect(), x = r.left + r.width / 2, y = r.top + r.height / 2;
+		return [[0, -21], [0, 21], [-21, 0], [21, 0]].some(([dx, dy]) => !e.contains(document.elementFromPoint(x + dx, y + dy)));
+	}).map(e => e.innerText || e.getAttribute("aria-label") || e.className).join(", ")`); small != "" {
+		t.Errorf("smaller than 44 px: %s", small)
+	}
+	for i := range 3 {
+		do(
+			t,
+			ctx,
+			click("[data-next-place]"),
+			eventually(fmt.Sprintf(`document.querySelectorAll(".place.done").length === %d`, i+1)),
+		)
+		got := eval[[]float64](t, ctx, `(() => {
+			const box = document.querySelector(".place-box.current"), sheet = box.closest(".sheet"), b = box.getBoundingClientRect();
+			const view = document.querySelector("[data-viewer-pages]").getBoundingClientRect(), canvas = sheet.querySelector("canvas");
+			return [b.width / 220.5 * 10, b.left - view.left, view.right - b.right, b.top - view.top, view.bottom - b.bottom,
+				canvas.width / sheet.getBoundingClientRect().width];
+		})()`)
+		// text of 10 pt, four distances, pixels of the canvas a pixel
+		for n, least := range []float64{12, 0, 0, 0, 0, 0.99} {
+			if got[n] < least {
+				t.Errorf("place %d: value %d is %.2f, want %.2f at least", i+1, n, got[n], least)
+			}
+		}
+	}
+}
+
+// TestPinch shows that two fingers zoom the pages within the viewer and leave the rest of the
+// window as it is, that the point between the fingers stays between them, and that the page is
+// drawn again for its new size.
+func TestPinch(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	do(
+		t,
+		ctx,
+		window(390, 844, false),
+		s.open("document"),
+		eventually(
+			`!document.querySelector("[data-next-place]").disabled && document.querySelector('[data-sheet="1"].drawn') !== null`,
+		),
+	)
+	const look = `(r => [r.width, (195 - r.left) / r.width, (400 - r.top) / r.width])(document.querySelector('[data-sheet="1"]').getBoundingClientRect())`
+	before := eval[[]float64](t, ctx, look)
+	do(t, ctx, chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		touch := func(kind input.DispatchTouchEventType, apart float64) error {
+			var points []*input.TouchPoint
+			if kind != "touchEnd" {
+				points = []*input.TouchPoint{
+					{X: 195 - apart, Y: 400, ID: new(1.0)}, {X: 195 + apart, Y: 400, ID: new(2.0)},
+				}
+			}
+			_, err := cdp.Call(
+				ctx, target, input.DispatchTouchEvent,
+				input.DispatchTouchEventParams{Type: kind, TouchPoints: points},
+			)
+			return err
+		}
+		if err := touch("touchStart", 40); err != nil {
+			return err
+		}
+		for apart := 45.0; apart <= 100; apart += 5 {
+			if err := touch("touchMove", apart); err != nil {
+				return err
+			}
+		}
+		return touch("touchEnd", 0)
+	}))
+	do(
+		t,
+		ctx,
+		eventually(
+			`(e => e.querySelector("canvas").width >= Math.floor(e.getBoundingClientRect().width) && e.getBoundingClientRect().width > 700)(document.querySelector('[data-sheet="1"]'))`,
+		),
+	)
+	after := eval[[]float64](t, ctx, look)
+	if grown := after[0] / before[0]; grown < 2.2 || grown > 2.6 {
+		t.Errorf("the page is %.2f times as large, the fingers 2.5 times as far apart", grown)
+	}
+	if math.Abs(after[1]-before[1]) > 0.02 || math.Abs(after[2]-before[2]) > 0.02 {
+		t.Errorf("between the fingers is the point %.3f, and was %.3f", after[1:], before[1:])
+	}
+	if !eval[bool](
+		t,
+		ctx,
+		`visualViewport.scale === 1 && document.documentElement.scrollWidth <= innerWidth &&
+		document.querySelector("[data-next-place]").getBoundingClientRect().bottom < innerHeight`,
+	) {
+		t.Error("the buttons have left the window")
+	}
+}
+
+// inView says that a page has been drawn and that its top, or this part of its height, is at the
+// top of the viewer.
+func inView(number int, height float64) step {
+	return eventually(
+		fmt.Sprintf(
+			`(sheet => sheet.classList.contains("drawn") && (r => Math.abs(r.top + %f * r.height - document.querySelector("[data-viewer-pages]").getBoundingClientRect().top - 8) < 3)
+		(sheet.getBoundingClientRect()))(document.querySelector('[data-sheet="%d"]'))`,
+			height,
+			number,
+		),
+	)
+}
+
+// TestFindTheWay goes through a long document by number, by thumbnail, by outline and by search, on
+// a desktop and on a phone.
+func TestFindTheWay(t *testing.T) {
+	s := newSite(t)
+	s.pdf = testPDF(40)
+	ctx := openBrowser(t)
+	said := watchConsole(ctx)
+	for _, width := range []int64{1280, 390} {
+		do(t, ctx, window(width, 844, false), s.open("document"),
+			eventually(`!document.querySelector("[data-next-place]").disabled`))
+		const number = `document.querySelector("[data-viewer-page]")`
+		do(
+			t,
+			ctx,
+			script(number+`.focus(); `+number+`.select()`),
+			chromedp.KeyEvent("25\r"),
+			inView(25, 0),
+		)
+		do(t, ctx, script(number+`.blur()`))
+		do(
+			t,
+			ctx,
+			click("[data-viewer-side-button]"),
+			eventually(
+				`document.querySelector('[data-thumbnail="25"].drawn[aria-current]') !== null &&
+			document.querySelectorAll(".thumbnail").length === 40 && !document.querySelector("[data-viewer-outline]").hidden`,
+			),
+		)
+		if n := eval[int](t, ctx, `document.querySelectorAll(".thumbnail.drawn").length`); n > 30 {
+			t.Errorf("%d of 40 thumbnails are drawn, though they are not in view", n)
+		}
+		do(
+			t,
+			ctx,
+			click(`[data-thumbnail="27"]`),
+			inView(27, 0),
+			eventually(number+`.value === "27"`),
+		)
+		if open := eval[bool](t, ctx, `document.querySelector("[data-viewer-side]").checkVisibility()`); open != (width > 640) {
+			t.Errorf("the pages' list is open: %t", open)
+		}
+		if width < 640 {
+			do(t, ctx, click("[data-viewer-side-button]"))
+		}
+		do(
+			t,
+			ctx,
+			script(
+				`[...document.querySelectorAll(".viewer-outline button")].find(e => e.innerText === "Schedule").click()`,
+			),
+			inView(3, 300.0/650),
+		)
+
+		do(
+			t,
+			ctx,
+			script(`document.querySelector("[data-viewer-pages]").focus()`),
+			script(
+				`document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key: "f", ctrlKey: true, bubbles: true}))`,
+			),
+			eventually(`document.activeElement.matches("[data-viewer-search] input")`),
+		)
+		const found = `document.querySelector("[data-viewer-found]").textContent`
+		const seen = `(m => m !== null && (r => r.width > 20 && r.top > 0 && r.bottom < innerHeight && r.left >= 0 && r.right <= innerWidth)(m.getBoundingClientRect()))`
+		do(t, ctx, chromedp.KeyEvent("agreement, PAGE 33"), eventually(found+` === "1 of 1"`),
+			eventually(seen+`(document.querySelector('[data-sheet="33"] .found.current'))`))
+		do(
+			t,
+			ctx,
+			script(`document.querySelector("[data-viewer-search] input").select()`),
+			chromedp.KeyEvent("clause 7."),
+			eventually(found+` === "33 of 40"`),
+			chromedp.KeyEvent("\r"),
+			eventually(found+` === "34 of 40"`),
+			eventually(seen+`(document.querySelector('[data-sheet="34"] .found.current'))`),
+			click("[data-viewer-found-previous]"),
+			click("[data-viewer-found-previous]"),
+			eventually(found+` === "32 of 40"`),
+			script(
+				`document.querySelector("[data-viewer-search] input").select()`,
+			),
+			chromedp.KeyEvent("nowhere"),
+			eventually(found+` === "Not found"`),
+			chromedp.KeyEvent("\x1b"),
+			eventually(
+				`document.querySelectorAll(".found").length === 0 && document.activeElement.matches("[data-viewer-search-button]")`,
+			),
+		)
+	}
+	said.check(t)
+}
+
+// TestUnreadableDocument shows that a document which cannot be drawn does not
+// strand the signer.
+func TestUnreadableDocument(t *testing.T) {
+	s := newSite(t)
+	s.pdf = []byte("not a PDF")
+	ctx := openBrowser(t)
+	do(t, ctx, s.open("document"),
+		eventually(`!document.querySelector("[data-viewer-failed]").hidden`),
+		click("[data-read-document]"),
+		eventually(`!document.querySelector("[data-proceed] button").disabled`))
+}
+
+// smallCanvas makes a browser of one without memory for canvases of more than n pixels: it leaves
+// them empty, or has no context.
+func smallCanvas(n int) step {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(
+			ctx,
+			target,
+			page.AddScriptToEvaluateOnNewDocument,
+			page.AddScriptToEvaluateOnNewDocumentParams{
+				Source: fmt.Sprintf(`{
+				const real = HTMLCanvasElement.prototype.getContext;
+				HTMLCanvasElement.prototype.getContext = function (...a) {
+					return this.width * this.height > %d ? null : real.apply(this, a);
+				};
+			}`, n),
+			},
+		)
+		return err
+	})
+}
+
+// TestLittleMemory: a page for which the memory does not suffice is drawn less sharp; one that
+// cannot be drawn at all says so and keeps the buttons usable, also on a phone.
+func TestLittleMemory(t *testing.T) {
+	t.Run("some", func(t *testing.T) {
+		s := newSite(t)
+		ctx := openBrowser(t)
+		do(
+			t,
+			ctx,
+			window(1280, 800, false),
+			smallCanvas(1_000_000),
+			s.open("document"),
+			eventually(`document.querySelector('[data-sheet="1"].drawn canvas') !== null`),
+		)
+		if n := eval[int](t, ctx, `(c => c.width * c.height)(document.querySelector('[data-sheet="1"] canvas'))`); n > 1_000_000 ||
+			n < 900_000 {
+			t.Errorf("the page is drawn with %d pixels", n)
+		}
+		if white := eval[bool](t, ctx, `(c => c.getContext("2d").getImageData(0, 0, c.width, c.height).data.every(v => v === 255))(document.querySelector('[data-sheet="1"] canvas'))`); white {
+			t.Error("the page is blank")
+		}
+	})
+	t.Run("none", func(t *testing.T) {
+		s := newSite(t)
+		ctx := openBrowser(t)
+		do(
+			t,
+			ctx,
+			window(390, 844, false),
+			smallCanvas(0),
+			s.open("document"),
+			eventually(`!document.querySelector("[data-next-place]").disabled`),
+		)
+		do(
+			t,
+			ctx,
+			eventually(
+				`(next => { next.click(); return !next.checkVisibility() })(document.querySelector("[data-next-place]"))`,
+			),
+			eventually(
+				`document.querySelector('[data-sheet="1"] .sheet-failed')?.innerText.includes("Page 1 cannot be shown here") &&
+				document.querySelector('[data-sheet="1"] .sheet-failed a').checkVisibility()`,
+			),
+			eventually(`document.querySelector("[data-read-document]").checkVisibility()`),
+		)
+		const open = `(b => !b.disabled && b.checkVisibility())(document.querySelector("[data-proceed] button"))`
+		if eval[bool](t, ctx, open) {
+			t.Error("signing is open although nothing was read")
+		}
+		do(t, ctx, click("[data-read-document]"), eventually(open))
+	})
+}
+
+// TestLongDocument: pages far from view give their memory back, and are drawn again when the person
+// returns.
+func TestLongDocument(t *testing.T) {
+	s := newSite(t)
+	s.pdf = testPDF(40)
+	ctx := openBrowser(t)
+	do(t, ctx, window(1280, 800, false), s.open("document"))
+	const first = `document.querySelector('[data-sheet="1"]')`
+	do(t, ctx, eventually(first+`?.classList.contains("drawn")`))
+	most := 0
+	for n := 1; n <= 40; n++ {
+		sheet := fmt.Sprintf(`document.querySelector('[data-sheet="%d"]')`, n)
+		do(
+			t,
+			ctx,
+			script(sheet+`.scrollIntoView()`),
+			eventually(sheet+`.classList.contains("drawn")`),
+		)
+		most = max(
+			most,
+			eval[int](
+				t,
+				ctx,
+				`[...document.querySelectorAll("canvas")].reduce((n, c) => n + c.width * c.height, 0)`,
+			),
+		)
+	}
+	if most > 20_000_000 {
+		t.Errorf("the canvases take %d pixels", most)
+	}
+	if eval[bool](
+		t,
+		ctx,
+		first+`.classList.contains("drawn") || `+first+`.querySelector("canvas") !== null`,
+	) {
+		t.Error("the first page is still drawn")
+	}
+	if label := eval[string](t, ctx, `getComputedStyle(`+first+`, "::before").content`); label != `"Page 1"` {
+		t.Errorf("a page that is not drawn shows %s", label)
+	}
+	do(
+		t,
+		ctx,
+		script(first+`.scrollIntoView()`),
+		eventually(first+`.querySelector("canvas") !== null`),
+	)
+
+	// The browser emptied the canvases while the page was in the background.
+	do(
+		t,
+		ctx,
+		script(`for (const c of document.querySelectorAll("canvas")) c.width = c.width`),
+		script(`document.dispatchEvent(new Event("visibilitychange"))`),
+		eventually(
+			`(c => c.getContext("2d").getImageData(0, 0, 1, 1).data[3] === 255)(`+first+`.querySelector("canvas"))`,
+		),
+	)
+}
+
+// TestSelectText: the text of a page can be selected with the mouse.
+func TestSelectText(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	const line = `[...document.querySelectorAll('[data-sheet="1"] .textLayer span')].find(s => s.textContent.includes("Clause 7."))`
+	do(
+		t,
+		ctx,
+		window(1280, 800, false),
+		s.open("document"),
+		eventually(line+` !== undefined`),
+	)
+	at := eval[[]float64](
+		t,
+		ctx,
+		`(r => [r.left, r.right, r.top + r.height / 2])(`+line+`.getBoundingClientRect())`,
+	)
+	do(t, ctx, drag(at[0]+1, at[2], at[1]-1, at[2]))
+	if got := eval[string](t, ctx, `getSelection().toString()`); !strings.Contains(
+		got,
+		"The parties agree to what is written",
+	) {
+		t.Errorf("selected: %q", got)
+	}
+}
+
+// drag presses, moves and releases the mouse.
+func drag(x0, y0, x1, y1 float64) step {
+	return chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		for _, e := range []input.DispatchMouseEventParams{
+			{Type: "mousePressed", X: x0, Y: y0, Button: "left", ClickCount: 1},
+			{Type: "mouseMoved", X: (x0 + x1) / 2, Y: (y0 + y1) / 2, Button: "left"},
+			{Type: "mouseMoved", X: x1, Y: y1, Button: "left"},
+			{Type: "mouseReleased", X: x1, Y: y1, Button: "left", ClickCount: 1},
+		} {
+			if _, err := cdp.Call(ctx, target, input.DispatchMouseEvent, e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// TestDownloadInPerCent shows how much of a document has come while it is being fetched.
+func TestDownloadInPerCent(t *testing.T) {
+	s := newSite(t)
+	s.pdf, s.slow = testPDF(400), 150*time.Millisecond
+	ctx := openBrowser(t)
+	const part = `parseInt(document.querySelector("[data-viewer-part]")?.textContent)`
+	do(
+		t,
+		ctx,
+		window(390, 844, false),
+		s.open("document"),
+		eventually(
+			part+` >= 10`,
+		),
+		eventually(part+` >= 50 && `+part+` < 100`),
+		eventually(`document.querySelector(".sheet.drawn") !== null`),
+	)
+}
+
+// TestBrokenViewer withholds a part of the viewer: the page says that the document cannot be shown,
+// and offers it in another window.
+func TestBrokenViewer(t *testing.T) {
+	for _, part := range []string{"viewer.js", "pdf.worker.js"} {
+		s := newSite(t)
+		s.missing = s.kit.AssetURL(part)
+		do(t, openBrowser(t),
+			s.open("document"),
+			eventually(`!document.querySelector("[data-viewer-failed]").hidden &&
+				document.querySelector("[data-viewer-wait]") === null &&
+				document.querySelector("[data-viewer-pages]").hidden &&
+				!document.querySelector("[data-read-fallback]").hidden`),
+		)
+	}
+}
