@@ -7,6 +7,7 @@ import { find, showLost } from "./lib/page";
 import { startPlacing } from "./place";
 import { upload } from "./lib/upload";
 
+guardForms();
 menus();
 copyButtons();
 watchRequest();
@@ -14,7 +15,6 @@ start();
 
 /** Makes what is in main work. */
 function start(): void {
-  guardForms();
   chooseUpload();
   sendUploads();
   const placing = find<HTMLFormElement>("[data-place-form]");

@@ -149,7 +149,6 @@ async function check(form: HTMLFormElement, file: File): Promise<void> {
   }
   showLost(false);
   old.replaceWith(result);
-  guardForms();
   checkDocuments();
   scrollTo({ top: 0 });
   announce(find("h1", result)?.textContent ?? "");

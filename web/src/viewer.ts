@@ -126,21 +126,15 @@ export class Viewer {
     loading.onProgress = ({ loaded, total }: { loaded: number; total: number }) => {
       if (wait && total > 0) wait.textContent = `${Math.min(100, Math.floor((loaded / total) * 100))}%`;
     };
-    performance.mark("a-getdoc");
     this.pdf = await loading.promise;
-    performance.mark("b-loaded");
     const first = await this.pdf.getPage(1);
-    performance.mark("c-page1");
     const size = displayed(first);
     for (let n = 1; n <= this.pdf.numPages; n++) this.sheets.push(new Sheet(n, size.width, size.height));
     find("[data-viewer-wait]", this.root)?.remove();
     this.pages.append(...this.sheets.map((s) => s.element));
     this.layout();
-    performance.mark("d-layout");
     this.tools();
-    performance.mark("e-tools");
     this.observe();
-    performance.mark("f-observe");
     // A browser may empty the canvases of a page that it kept in the background.
     const again = (): void => {
       if (document.visibilityState === "visible") this.restore();
@@ -526,9 +520,7 @@ export class Viewer {
       viewport,
       transform: [canvas.width / viewport.width, 0, 0, canvas.height / viewport.height, 0, 0],
     });
-    performance.mark("g-render");
     await sheet.task.promise;
-    performance.mark("h-rendered");
     if (!filled(canvas)) throw new Error("viewer: an empty canvas");
     find(".sheet-failed", sheet.element)?.remove();
     sheet.element.classList.remove("failed");
@@ -536,7 +528,6 @@ export class Viewer {
     sheet.canvas = canvas;
     sheet.element.prepend(canvas);
     sheet.element.classList.add("drawn");
-    performance.mark("i-drawn");
     sheet.drawnAt = scale;
     if (!sheet.layer) sheet.text = this.addText(sheet, page, scale); // the picture does not wait for it
   }

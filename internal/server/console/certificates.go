@@ -3,6 +3,7 @@ package console
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/signet-sign/signet/internal/audit"
@@ -80,8 +81,7 @@ func (c *Console) revokeCertificate(w http.ResponseWriter, r *http.Request) erro
 	case err != nil:
 		return err
 	}
-	http.Redirect(
-		w, r, "/console/certificates?serial="+serial+"&notice="+notice, http.StatusSeeOther,
-	)
+	q := url.Values{"serial": {serial}, "notice": {notice}}
+	http.Redirect(w, r, consoleURL(q, "certificates"), http.StatusSeeOther)
 	return nil
 }

@@ -48,6 +48,7 @@ func (c *Console) webhooks(w http.ResponseWriter, r *http.Request) error {
 func (c *Console) resendAll(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
 	defer cancel()
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	party := r.PostFormValue("party")
 	jobs, _, err := c.Requests.Outbox.Failed(ctx, request.JobWebhook, resendAtOnce)
 	if err != nil {

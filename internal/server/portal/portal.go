@@ -210,7 +210,7 @@ func (p *Portal) pageOf(
 	if err != nil {
 		return nil, err
 	}
-	// Who must see every page says so on the page of the document, each time.
+	// A signer who must see every page declares so on the document's page, before each session.
 	if req.Outcome != "" && !rp.RequireAllPages && req.Outcome != request.OutcomeLeft &&
 		!r.URL.Query().Has("review") {
 		return SessionEnded{

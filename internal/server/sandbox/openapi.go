@@ -32,8 +32,8 @@ type (
 		}
 	}
 	pathItem struct {
-		Parameters      []parameter
-		Get, Post, Head *operation
+		Parameters []parameter
+		Get, Post  *operation
 	}
 	operation struct {
 		OperationID string `yaml:"operationId"`

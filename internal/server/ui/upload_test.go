@@ -45,6 +45,8 @@ func TestUploadInPerCent(t *testing.T) {
 		)
 		return err
 	}
+	// another click sends nothing more
+	const again = `(form => { form.requestSubmit(); return form.querySelectorAll("progress").length })(document.querySelector("form:has(progress)"))`
 	const part = `parseInt(document.querySelector(".upload-part")?.textContent)`
 	sent := func(field, button string) {
 		t.Helper()
@@ -58,6 +60,9 @@ func TestUploadInPerCent(t *testing.T) {
 				part+` > 0 && `+part+` < 100 && document.querySelector("form progress").value === `+part,
 			),
 		)
+		if n := eval[int](t, ctx, again); n != 1 {
+			t.Errorf("the form is being sent %d times", n)
+		}
 	}
 	do(t, ctx, window(390, 844, false), s.open("verify"))
 	sent("#verify-file", "[data-verify-form] button")

@@ -7,20 +7,22 @@ export function formUnderway(): boolean {
   return Date.now() - leaving < 8000;
 }
 
-/** Lets a form be sent once, and says that something is going on. */
+/** Lets each form of the page, also one that comes later, be sent once, and says that something is going on. */
 export function guardForms(): void {
-  for (const form of findAll<HTMLFormElement>("form[method=post]")) {
-    form.addEventListener("submit", (e) => {
-      if (form.dataset["sent"]) {
-        e.preventDefault();
-        return;
-      }
-      form.dataset["sent"] = "1";
-      leaving = Date.now();
-      e.submitter?.classList.add("busy");
-      announce(text("working"));
-    });
-  }
+  const guard = (e: SubmitEvent): void => {
+    const form = e.target;
+    if (!(form instanceof HTMLFormElement) || form.method !== "post") return;
+    if (form.dataset["sent"]) {
+      e.preventDefault();
+      e.stopPropagation(); // a script that sends the form must not hear of it either
+      return;
+    }
+    form.dataset["sent"] = "1";
+    leaving = Date.now();
+    e.submitter?.classList.add("busy");
+    announce(text("working"));
+  };
+  document.addEventListener("submit", guard, { capture: true });
   addEventListener("pageshow", () => {
     leaving = 0;
     findAll<HTMLFormElement>("form[data-sent]").forEach(release);
