@@ -78,11 +78,10 @@ func TestConsoleOfTheSandbox(t *testing.T) {
 			t.Errorf("the request's page shows %s", secret)
 		}
 	}
-	if got := browse(t, "GET", s.control+"/metrics"); !strings.Contains(
-		got.body, "signet_sealing_duration_seconds_count 1",
-	) {
-		t.Error("the metrics do not show the sealing")
-	}
+	waitFor(t, "the sealing in the metrics", func() bool { // it is counted after its commit
+		got := browse(t, "GET", s.control+"/metrics")
+		return strings.Contains(got.body, "signet_sealing_duration_seconds_count 1")
+	})
 	other := s.initiate(t)
 	if got := browse(t, "POST", s.control+"/console/requests/"+other.RequestID+"/cancel"); got.status != http.StatusSeeOther {
 		t.Errorf("cancel: %d", got.status)
