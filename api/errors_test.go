@@ -6,8 +6,8 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// TestStatus: every refusal has status 400 but for faults of the service and calls that are too
-// many.
+// TestStatus checks that every refusal has status 400, except faults of the service and too many
+// calls.
 func TestStatus(t *testing.T) {
 	for _, e := range []*api.Error{
 		api.ErrUnauthorized, api.ErrNoRecord, api.ErrClientSide("x"), api.ErrActiveSession,

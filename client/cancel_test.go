@@ -115,8 +115,8 @@ func TestCancelWhenIdleWithoutToken(t *testing.T) {
 	}
 }
 
-// TestMovedClock: a pause is over when the client's own clock says so, as in a sandbox whose clock
-// a test moves, and also when that clock stands still.
+// TestMovedClock checks that a pause is over when the client's own clock says so, as in a sandbox
+// whose clock a test moves, and also when that clock stands still.
 func TestMovedClock(t *testing.T) {
 	const active = `{"error":"ACTIVE_SESSION_ONGOING","error_description":"x"}`
 	for name, advance := range map[string]time.Duration{"moved": 3 * time.Minute, "still": 0} {
@@ -147,7 +147,8 @@ func TestMovedClock(t *testing.T) {
 	}
 }
 
-// TestLostAnswers: cancel and result ask again when an answer is lost, and initiate does not.
+// TestLostAnswers checks that cancel and result ask again when an answer is lost, and initiate does
+// not.
 func TestLostAnswers(t *testing.T) {
 	const cancelled = `{"error":"REQUEST_ALREADY_CANCELLED","error_description":"x"}`
 	synctest.Test(t, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/signet-sign/signet/client"
 )
 
-// TestExplanation: the error has what the sandbox says about a refusal, each thing once.
+// TestExplanation checks that the error has what the sandbox says about a refusal, each thing once.
 func TestExplanation(t *testing.T) {
 	for _, c := range []struct{ body, header, want string }{
 		{

@@ -89,7 +89,7 @@ func TestParseKeyRefuses(t *testing.T) {
 	}
 }
 
-// TestKeyRoundTrip: a generated key can be written, read, and served beside another.
+// TestKeyRoundTrip checks that a generated key can be written, read, and served beside another.
 func TestKeyRoundTrip(t *testing.T) {
 	first, err := client.GenerateKey()
 	if err != nil {

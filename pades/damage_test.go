@@ -10,7 +10,7 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// TestInspectRefusesDamage: an object that readers have to guess at shows one
+// TestInspectRefusesDamage checks that an object that readers have to guess at shows one
 // thing to the signer and another to others, if the document uses it.
 func TestInspectRefusesDamage(t *testing.T) {
 	const text = "BT /F1 9 Tf 9 9 Td (Pay 5) Tj ET % (Pay 500) Tj ET"

@@ -6,8 +6,8 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// TestLayers: optional content that is not the same on the screen and in print is told from layers
-// that are.
+// TestLayers checks that optional content that is not the same on the screen and in print is told
+// from layers that are.
 func TestLayers(t *testing.T) {
 	for _, c := range []struct {
 		name, usage, config string

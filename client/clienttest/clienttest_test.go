@@ -13,7 +13,7 @@ import (
 	"github.com/signet-sign/signet/client/clienttest"
 )
 
-// TestWebhookHandler: the handler takes what is genuine once, and refuses the rest.
+// TestWebhookHandler checks that the handler takes what is genuine once, and refuses the rest.
 func TestWebhookHandler(t *testing.T) {
 	signer := clienttest.Start(t)
 	key, err := client.GenerateKey()
@@ -63,7 +63,7 @@ func TestWebhookHandler(t *testing.T) {
 	}
 }
 
-// TestTogether: two webhooks of one request that come at once are handled once.
+// TestTogether checks that two webhooks of one request that come at once are handled once.
 func TestTogether(t *testing.T) {
 	signer := clienttest.Start(t)
 	key, err := client.GenerateKey()

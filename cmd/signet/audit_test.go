@@ -14,7 +14,8 @@ import (
 	"github.com/signet-sign/signet/internal/store"
 )
 
-// TestAuditVerify: the command names the first line that was changed, and ends with status 1.
+// TestAuditVerify checks that the command names the first line that was changed, and ends with
+// status 1.
 func TestAuditVerify(t *testing.T) {
 	dir := t.TempDir()
 	db, err := store.Open(t.Context(), store.Options{

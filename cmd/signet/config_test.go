@@ -121,7 +121,7 @@ func parseServe(t *testing.T, args ...string) app.Config {
 	return c.Serve.Config
 }
 
-// TestUnknownKeys: an unknown key is refused in the file and as a flag.
+// TestUnknownKeys checks that an unknown key is refused in the file and as a flag.
 func TestUnknownKeys(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "signet.yaml")
 	if err := os.WriteFile(file, []byte("oidcuin_claim: sub\n"), 0o600); err != nil {
@@ -138,8 +138,8 @@ func TestUnknownKeys(t *testing.T) {
 	}
 }
 
-// TestEverySecret: the key of each secret has a sibling that names its file, and no other key has
-// one.
+// TestEverySecret checks that the key of each secret has a sibling that names its file, and no
+// other key has one.
 func TestEverySecret(t *testing.T) {
 	secrets, files := map[string]bool{}, map[string]bool{}
 	for _, field := range reflect.VisibleFields(reflect.TypeFor[app.Config]()) {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestShellAction: an action has the variables, its error has the last line, and it ends with its
-// command, although a process in the background keeps the output open.
+// TestShellAction checks that an action has the variables, its error has the last line, and it ends
+// with its command, although a process in the background keeps the output open.
 func TestShellAction(t *testing.T) {
 	began := time.Now()
 	act := shellAction(`echo "$SIGN_URL $REQUEST_ID"; sleep 20 &`, []string{"SIGN_URL=http://a"})

@@ -134,8 +134,8 @@ data: %s
 	}
 }
 
-// TestSandboxHangup: a sandbox whose terminal is closed stops as it does at Ctrl-C, and deletes its
-// temporary data.
+// TestSandboxHangup checks that a sandbox whose terminal is closed stops as it does at Ctrl-C, and
+// deletes its temporary data.
 func TestSandboxHangup(t *testing.T) {
 	tmp := t.TempDir()
 	cmd := exec.CommandContext(

@@ -170,7 +170,7 @@ func TestGeneratedTypeScript(t *testing.T) {
 	}
 }
 
-// TestRedocly: every component is used, and the document follows the recommended rules.
+// TestRedocly checks that every component is used, and the document follows the recommended rules.
 func TestRedocly(t *testing.T) {
 	bin := npm(t)
 	cmd := exec.CommandContext(t.Context(), bin+"/redocly", "lint", "--format", "json", document)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestRemoveAbandoned: the folders of sandboxes that were killed go; those of running and starting
-// ones, and of other programs, stay.
+// TestRemoveAbandoned checks that the folders of sandboxes that were killed go; those of running
+// and starting ones, and of other programs, stay.
 func TestRemoveAbandoned(t *testing.T) {
 	dir := t.TempDir()
 	old := time.Now().Add(-2 * startTime)

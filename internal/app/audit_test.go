@@ -17,8 +17,8 @@ import (
 	"github.com/signet-sign/signet/internal/store"
 )
 
-// TestAuditKeyIsLost: the service does not continue its audit log with another key, unless the
-// operator says so. The log is then valid under the other key.
+// TestAuditKeyIsLost checks that the service does not continue its audit log with another key,
+// unless the operator says so. The log is then valid under the other key.
 func TestAuditKeyIsLost(t *testing.T) {
 	dir, ctx := t.TempDir(), t.Context()
 	file := filepath.Join(dir, "keys", "audit.secret")

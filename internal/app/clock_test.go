@@ -20,8 +20,8 @@ func serviceConfig(t *testing.T, database string) Config {
 	}
 }
 
-// TestClock: a node measures how far its clock is from the database's. From one second on it warns,
-// once a minute, and from five on it is not ready.
+// TestClock checks that a node measures how far its clock is from the database's. From one second
+// on it warns, once a minute, and from five on it is not ready.
 func TestClock(t *testing.T) {
 	var cluster pgtest.Cluster
 	t.Cleanup(cluster.Stop)
@@ -70,7 +70,7 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// TestClockOfSQLite: there is one clock only.
+// TestClockOfSQLite checks that SQLite has no second clock to compare with.
 func TestClockOfSQLite(t *testing.T) {
 	now := func() time.Time { return time.Now().Add(time.Hour) }
 	a, err := Open(t.Context(), serviceConfig(t, ""), now, slog.New(slog.DiscardHandler))

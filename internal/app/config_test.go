@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestDefaults: what the documentation decides holds unless an operator configures something else,
-// on the command line as in SandboxDefaults.
+// TestDefaults checks that what the documentation decides holds unless an operator configures
+// something else, on the command line as in SandboxDefaults.
 func TestDefaults(t *testing.T) {
 	c := SandboxDefaults()
 	if c.SessionLifetime != 180*time.Second || c.UnauthorizedStatus != http.StatusBadRequest ||

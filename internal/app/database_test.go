@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestDatabaseURLs: the password goes into both URLs, and what cannot be meant is refused without
-// showing it.
+// TestDatabaseURLs checks that the password goes into both URLs, and what cannot be meant is
+// refused without showing it.
 func TestDatabaseURLs(t *testing.T) {
 	const hosts = "postgres://signet@db1:5432,db2:5432/signet?target_session_attrs=read-write"
 	for _, test := range []struct {

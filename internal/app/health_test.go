@@ -115,7 +115,8 @@ func TestReadiness(t *testing.T) {
 		{"documents", "is it mounted?", documentsAway, documentsBack},
 		{"keys", "is it mounted?", keysAway, keysBack},
 		{"keys", "is it mounted?", authorityAway, authorityBack},
-		// A measurement is wrong by up to half a round trip: half a second on each side is room for it.
+		// A measurement is wrong by up to half a round trip: half a second on each side is room for
+		// it.
 		{"clock", "ahead of the database's by 6", skew(6500 * time.Millisecond), skew(0)},
 		{
 			"migrations", "this program needs",
@@ -156,8 +157,8 @@ func TestReadiness(t *testing.T) {
 	resp.Body.Close()
 }
 
-// TestStop: a service that is told to stop is not ready first, and serves on for the load balancer.
-// Then it takes nothing new, and a call that is under way has its time to finish.
+// TestStop checks that a service that is told to stop is not ready first, and serves on for the
+// load balancer. Then it takes nothing new, and a call that is under way has its time to finish.
 func TestStop(t *testing.T) {
 	c := serviceConfig(t, "")
 	c.DrainDelay, c.StopTimeout = time.Second, 20*time.Second

@@ -13,8 +13,8 @@ import (
 	"github.com/signet-sign/signet/internal/store/pgtest"
 )
 
-// TestRetention: a running service erases a request that was kept for long enough, with its
-// document, which is in the trash then, and keeps a younger one.
+// TestRetention checks that a running service erases a request that was kept for long enough, with
+// its document, which is in the trash then, and keeps a younger one.
 func TestRetention(t *testing.T) {
 	var cluster pgtest.Cluster
 	t.Cleanup(cluster.Stop)
@@ -74,7 +74,8 @@ func TestRetention(t *testing.T) {
 	}
 }
 
-// TestSandboxKeeps: a sandbox, whose clock tests move by years, erases records of calls only.
+// TestSandboxKeeps checks that a sandbox, whose clock tests move by years, erases records of calls
+// only.
 func TestSandboxKeeps(t *testing.T) {
 	a := &App{Config: Config{
 		RetainSignedDays: 1, RetainUnsignedDays: 1, RetainPhonesDays: 1, RetainChangesDays: 1,

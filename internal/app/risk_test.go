@@ -35,8 +35,8 @@ func write(t *testing.T, text string, mode os.FileMode) string {
 	return path
 }
 
-// TestRisks: a start is refused for each risk, with its key and what to do, and the key in Unsafe
-// allows this one and logs it.
+// TestRisks checks that a start is refused for each risk, with its key and what to do, and the key
+// in Unsafe allows this one and logs it.
 func TestRisks(t *testing.T) {
 	secrets := func(mode os.FileMode) string {
 		return write(t, "listen: 127.0.0.1:0\noidc_client_secret: "+strong+"\n", mode)
@@ -245,7 +245,7 @@ func keysOfRisks() (keys List) {
 	return keys
 }
 
-// TestManyRisks: one start names all risks, and a key in Unsafe that allows nothing.
+// TestManyRisks checks that one start names all risks, and a key in Unsafe that allows nothing.
 func TestManyRisks(t *testing.T) {
 	c := safe()
 	c.StaticQR, c.LenientTokens, c.Unsafe = true, true, List{"data"}
@@ -267,7 +267,7 @@ func operators(change func(*Config)) func(*Config) {
 	}
 }
 
-// TestMistakes: what cannot work is refused by its key, and Unsafe does not allow it.
+// TestMistakes checks that what cannot work is refused by its key, and Unsafe does not allow it.
 func TestMistakes(t *testing.T) {
 	for _, test := range []struct {
 		name, key string
@@ -324,8 +324,8 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// TestReadSecrets: a secret is the text of the file that its second key names, which may be in the
-// folder of systemd's credentials.
+// TestReadSecrets checks that a secret is the text of the file that its second key names, which may
+// be in the folder of systemd's credentials.
 func TestReadSecrets(t *testing.T) {
 	t.Setenv("CREDENTIALS_DIRECTORY", t.TempDir())
 	for _, f := range new(Config).secretFiles() {

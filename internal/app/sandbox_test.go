@@ -73,7 +73,7 @@ func TestReachable(t *testing.T) {
 	}
 }
 
-// TestServeLocally: a handler of this process answers like a server.
+// TestServeLocally checks that a handler of this process answers like a server.
 func TestServeLocally(t *testing.T) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -100,7 +100,7 @@ func TestServeLocally(t *testing.T) {
 	}
 }
 
-// TestRegistered: a party without a name is shown by its id.
+// TestRegistered checks that a party without a name is shown by its id.
 func TestRegistered(t *testing.T) {
 	list, err := ParseParties(
 		"[{client_id: a, jwks_url: j, redirect_url: r, webhook_url: w}, {client_id: b, name: B}]",
@@ -126,8 +126,8 @@ func TestRegistered(t *testing.T) {
 	}
 }
 
-// TestConfiguredLogo: the configuration names a file, and a bad one is found before anything
-// starts.
+// TestConfiguredLogo checks that the configuration names a file, and a bad one is found before
+// anything starts.
 func TestConfiguredLogo(t *testing.T) {
 	var drawn bytes.Buffer
 	if err := png.Encode(&drawn, image.NewGray(image.Rect(0, 0, 8, 8))); err != nil {
@@ -150,7 +150,7 @@ func TestConfiguredLogo(t *testing.T) {
 	}
 }
 
-// TestEarliest: a token id is kept until no clock takes the token any more.
+// TestEarliest checks that a token id is kept until no clock takes the token any more.
 func TestEarliest(t *testing.T) {
 	wall := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
 	at := func(ahead time.Duration) func() time.Time {
@@ -216,7 +216,8 @@ func TestMockAddress(t *testing.T) {
 	}
 }
 
-// TestSandboxRefusesBucket: a sandbox goes by a clock that can be moved, and a bucket does not.
+// TestSandboxRefusesBucket checks that a sandbox goes by a clock that can be moved, and a bucket
+// does not.
 func TestSandboxRefusesBucket(t *testing.T) {
 	c := SandboxDefaults()
 	c.Listen, c.Control, c.Data = "127.0.0.1:0", "127.0.0.1:0", t.TempDir()

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/crypto/ocsp"
 )
 
-// FuzzOCSP: each request gets an answer that clients can read, and only a request for a certificate
-// of this authority gets a successful one.
+// FuzzOCSP checks that each request gets an answer that clients can read, and only a request for a
+// certificate of this authority gets a successful one.
 func FuzzOCSP(f *testing.F) {
 	a := open(f, f.TempDir(), options())
 	for _, issuer := range []entity{a.parts.Load().issuers[0].entity, a.parts.Load().root} {

@@ -61,8 +61,8 @@ func TestIssueSigner(t *testing.T) {
 	}
 }
 
-// TestSerialNumber: the UIN cannot be found from a certificate by trying all, unless the authority
-// is told to use the real service's form.
+// TestSerialNumber checks that the UIN cannot be found from a certificate by trying all, unless the
+// authority is told to use the real service's form.
 func TestSerialNumber(t *testing.T) {
 	key, dir := phone(t), t.TempDir()
 	for _, plain := range []bool{false, true} {

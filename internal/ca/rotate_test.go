@@ -143,8 +143,8 @@ func (r issuersOf) Revoked(ctx context.Context) ([]Revoked, error) {
 	return list, err
 }
 
-// TestRotateAfterACrash: a rotation that ended in the middle is not used, and the next call
-// completes it.
+// TestRotateAfterACrash checks that a rotation that ended in the middle is not used, and the next
+// call completes it.
 func TestRotateAfterACrash(t *testing.T) {
 	o, now := clocked()
 	whole := t.TempDir()
@@ -188,7 +188,8 @@ func TestRotateAfterACrash(t *testing.T) {
 	}
 }
 
-// TestRotateServices: the responder and the time-stamping unit change, and the certificates stay.
+// TestRotateServices checks that the responder and the time-stamping unit change, and the
+// certificates stay.
 func TestRotateServices(t *testing.T) {
 	o, _ := clocked()
 	a := open(t, t.TempDir(), o)

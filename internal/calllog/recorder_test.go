@@ -79,7 +79,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// TestWho: whose call it is, as proven and as claimed.
+// TestWho checks whose call it is, as proven and as claimed.
 func TestWho(t *testing.T) {
 	const id = "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332"
 	for _, test := range []struct {
@@ -120,8 +120,8 @@ func TestWho(t *testing.T) {
 	}
 }
 
-// TestGarbage: strangers fill neither memory nor disk, and take nothing from authentic calls or
-// from each other's parties.
+// TestGarbage checks that strangers fill neither memory nor disk, and take nothing from authentic
+// calls or from each other's parties.
 func TestGarbage(t *testing.T) {
 	b := newBench(Refused)
 	junk := strings.Repeat("A", 1<<20)
@@ -174,7 +174,7 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-// TestRate: one party's flood takes nothing from another party.
+// TestRate checks that one party's flood takes nothing from another party.
 func TestRate(t *testing.T) {
 	b := newBench(All)
 	total := 0

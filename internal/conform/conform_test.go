@@ -110,8 +110,8 @@ func TestSandbox(t *testing.T) {
 	}
 }
 
-// TestMistakes: each planted mistake is found by its rule, which says what is wrong and shows the
-// exchange.
+// TestMistakes checks that each planted mistake is found by its rule, which says what is wrong and
+// shows the exchange.
 func TestMistakes(t *testing.T) {
 	s := start(t)
 	names := map[string]bool{}
@@ -152,8 +152,8 @@ func (s *sandbox) plant(t *testing.T, m conform.Mistake) {
 	}
 }
 
-// TestAlone: without a control listener, a signer and a receiver nothing fails, and the rules that
-// need one of them cannot be told.
+// TestAlone checks that without a control listener, a signer and a receiver nothing fails, and the
+// rules that need one of them cannot be told.
 func TestAlone(t *testing.T) {
 	s := start(t)
 	r, err := conform.Judge(t.Context(), conform.Config{
@@ -181,7 +181,7 @@ func TestAlone(t *testing.T) {
 	}
 }
 
-// TestSetUp: a server that refuses an ordinary call is not judged.
+// TestSetUp checks that a server that refuses an ordinary call is not judged.
 func TestSetUp(t *testing.T) {
 	s := start(t)
 	foreign, err := client.GenerateKey()

@@ -26,7 +26,8 @@ func (p *part) Adopt(_ context.Context, id string) (string, error) {
 	return p.mark.ID, nil
 }
 
-// TestCheck: parts of one deployment are accepted, others are refused with the part and what to do.
+// TestCheck checks that parts of one deployment are accepted, others are refused with the part and
+// what to do.
 func TestCheck(t *testing.T) {
 	const a, b = "A", "B"
 	in, used := func(id string) Mark { return Mark{ID: id, Used: true} }, Mark{Used: true}
@@ -103,7 +104,8 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestCheckDuringABirth: another node writes all identities while this one looks at the parts.
+// TestCheckDuringABirth checks that another node writes all identities while this one looks at the
+// parts.
 func TestCheckDuringABirth(t *testing.T) {
 	database := &part{name: "the database"}
 	keys := &part{"the keys", Mark{ID: "A", Used: true}}
@@ -123,7 +125,7 @@ func (b bornLater) Mark(context.Context) (Mark, error) {
 	return m, nil
 }
 
-// TestAdoptAtOnce: two starts adopt one identity, or one of them is refused.
+// TestAdoptAtOnce checks that two starts adopt one identity, or one of them is refused.
 func TestAdoptAtOnce(t *testing.T) {
 	ctx := t.Context()
 	shared := Folder{"keys", filepath.Join(t.TempDir(), "keys")}

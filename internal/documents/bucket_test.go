@@ -14,7 +14,8 @@ import (
 	"github.com/signet-sign/signet/internal/documents/s3test"
 )
 
-// TestS3Identity: of starts at the same time one gives the bucket its identity. Prefixes are apart.
+// TestS3Identity checks that of starts at the same time one gives the bucket its identity. Prefixes
+// are apart.
 func TestS3Identity(t *testing.T) {
 	server := s3test.Start(t)
 	o := documents.S3Options{Credentials: server.Credentials}

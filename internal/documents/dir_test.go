@@ -236,8 +236,8 @@ func BenchmarkPut1MB(b *testing.B) {
 	}
 }
 
-// TestRoom: uploads are refused while the disk is nearly full, and what is stored all the same has
-// the room that they left.
+// TestRoom checks that uploads are refused while the disk is nearly full, and what is stored all
+// the same has the room that they left.
 func TestRoom(t *testing.T) {
 	var free uint64
 	d, err := documents.OpenDir(documents.Options{

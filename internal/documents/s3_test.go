@@ -269,8 +269,8 @@ func TestS3Misbehaves(t *testing.T) {
 	}
 }
 
-// TestS3Refuses: what the store refuses says which kind of failure it is. Only what may succeed
-// later is tried again.
+// TestS3Refuses checks that what the store refuses says which kind of failure it is. Only what may
+// succeed later is tried again.
 func TestS3Refuses(t *testing.T) {
 	server := s3test.Start(t)
 	for _, test := range []struct {
@@ -316,7 +316,7 @@ func TestS3Refuses(t *testing.T) {
 	}
 }
 
-// TestS3NotFresh: a store that answers with what an object was before is not ready.
+// TestS3NotFresh checks that a store that answers with what an object was before is not ready.
 func TestS3NotFresh(t *testing.T) {
 	server := s3test.Start(t)
 	location := server.Via(
@@ -470,7 +470,7 @@ func TestS3Requests(t *testing.T) {
 	count("check again", func() error { return s.Check(ctx) })
 }
 
-// TestS3Encryption: the store is told to encrypt each object that is written.
+// TestS3Encryption checks that the store is told to encrypt each object that is written.
 func TestS3Encryption(t *testing.T) {
 	server := s3test.Start(t)
 	for parameters, want := range map[string]string{

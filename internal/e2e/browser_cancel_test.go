@@ -79,9 +79,9 @@ func TestCancelOnEveryScreen(t *testing.T) {
 	})
 }
 
-// TestCancelOnEveryPhoneScreen: while the session lives a cancel is refused and no screen of the
-// phone changes; when it has ended the cancel is in time, and each screen that is about the request
-// says so by itself.
+// TestCancelOnEveryPhoneScreen checks that while the session lives a cancel is refused and no
+// screen of the phone changes; when it has ended the cancel is in time, and each screen that is
+// about the request says so by itself.
 func TestCancelOnEveryPhoneScreen(t *testing.T) {
 	s := start(t)
 	desk := newBrowser(t, 1280, 900)

@@ -40,8 +40,8 @@ func (b *browser) enrol(s *sandbox) {
 	b.sees("This phone is ready")
 }
 
-// TestCodeCannotBeRelayed: a code is good while it is shown; a picture of it, or the address it led
-// to, takes no one in.
+// TestCodeCannotBeRelayed checks that a code is good while it is shown; a picture of it, or the
+// address it led to, takes no one in.
 func TestCodeCannotBeRelayed(t *testing.T) {
 	s := start(t)
 	desk := newBrowser(t, 1280, 900)
@@ -158,8 +158,8 @@ func TestReload(t *testing.T) {
 	second.sees("Approved with another phone")
 }
 
-// TestOpenOnThisDevice: on a phone there is nothing to scan. The portal's browser is let in without
-// a code, and comes back.
+// TestOpenOnThisDevice checks that on a phone there is nothing to scan. The portal's browser is let
+// in without a code, and comes back.
 func TestOpenOnThisDevice(t *testing.T) {
 	s := start(t)
 	b := newBrowser(t, 390, 844)
@@ -258,8 +258,8 @@ func TestPhones(t *testing.T) {
 	})`)
 }
 
-// TestApproveFurtherPhone: a new phone waits until the person approves it on another one. A browser
-// that has the key of a phone approves its successor itself.
+// TestApproveFurtherPhone checks that a new phone waits until the person approves it on another
+// one. A browser that has the key of a phone approves its successor itself.
 func TestApproveFurtherPhone(t *testing.T) {
 	s := start(t, guarded)
 	own := newBrowser(t, 390, 844)
@@ -316,7 +316,8 @@ func TestApproveFurtherPhone(t *testing.T) {
 	late.shot("limit")
 }
 
-// TestOffline: the phone's app can be installed, opens without a connection, and says so.
+// TestOffline checks that the phone's app can be installed, opens without a connection, and says
+// so.
 func TestOffline(t *testing.T) {
 	s := start(t)
 	b := newBrowser(t, 390, 844)
@@ -346,8 +347,8 @@ func TestOffline(t *testing.T) {
 	b.shot("offline")
 }
 
-// TestCameraScan: the app reads a code with the camera, which it asks for when the person presses
-// and not before.
+// TestCameraScan checks that the app reads a code with the camera, which it asks for when the
+// person presses and not before.
 func TestCameraScan(t *testing.T) {
 	s := start(t, func(c *app.Config) { c.StaticQR = true })
 	desk := newBrowser(t, 1280, 900)

@@ -253,8 +253,8 @@ func TestJourney(t *testing.T) {
 	}
 }
 
-// TestViewerIsAtHand: what the page of the document needs is fetched while the person reads the
-// landing page.
+// TestViewerIsAtHand checks that what the page of the document needs is fetched while the person
+// reads the landing page.
 func TestViewerIsAtHand(t *testing.T) {
 	s := start(t)
 	b := newBrowser(t, 390, 844)
@@ -404,7 +404,7 @@ func TestPreviewIsWhatIsSigned(t *testing.T) {
 	}
 }
 
-// TestNegativePages: one page for each way in which there is nothing to sign.
+// TestNegativePages checks one page for each way in which there is nothing to sign.
 func TestNegativePages(t *testing.T) {
 	s := start(t)
 	b := newBrowser(t, 390, 844)
@@ -436,8 +436,8 @@ func TestNegativePages(t *testing.T) {
 	other.shot("already-signed")
 }
 
-// TestLanguageStays: a language that was chosen once stays through the login, the document, the
-// code, the phone and the offline page, and the pages say which it is.
+// TestLanguageStays checks that a language that was chosen once stays through the login, the
+// document, the code, the phone and the offline page, and the pages say which it is.
 func TestLanguageStays(t *testing.T) {
 	s := start(t)
 	b := newBrowser(t, 390, 844)

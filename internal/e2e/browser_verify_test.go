@@ -136,8 +136,8 @@ func (b *browser) attack(script string) string {
 	return out
 }
 
-// TestUserVerification: the phone asks for its owner's fingerprint, face or PIN for exactly one
-// signature, and nothing else than the answer to that is accepted.
+// TestUserVerification checks that the phone asks for its owner's fingerprint, face or PIN for
+// exactly one signature, and nothing else than the answer to that is accepted.
 func TestUserVerification(t *testing.T) {
 	s := start(t, verifying(t, "preferred"))
 	desk := newBrowser(t, 1280, 900)
@@ -266,8 +266,8 @@ func checkAssertion(t *testing.T, s *sandbox, id, toBeSigned string) {
 	t.Error("no approval in the trail")
 }
 
-// TestUserVerificationRequired: a device that cannot verify its owner is not set up, and a phone
-// that was set up before does not sign.
+// TestUserVerificationRequired checks that a device that cannot verify its owner is not set up, and
+// a phone that was set up before does not sign.
 func TestUserVerificationRequired(t *testing.T) {
 	s := start(t, verifying(t, "required"))
 	without := newBrowser(t, 390, 844)
@@ -306,8 +306,8 @@ func TestUserVerificationRequired(t *testing.T) {
 	s.settled(t, id, "signed")
 }
 
-// TestUserVerificationPreferred: a phone that cannot verify its owner signs, and the trail does not
-// say that it did. Phones of before need a credential once it is required.
+// TestUserVerificationPreferred checks that a phone that cannot verify its owner signs, and the
+// trail does not say that it did. Phones of before need a credential once it is required.
 func TestUserVerificationPreferred(t *testing.T) {
 	s := start(t, verifying(t, "preferred"))
 	p, desk := enrolled(t, s, alice), s.visitor(t)

@@ -258,8 +258,9 @@ func openBucket(t *testing.T, location, credentials string) *documents.S3 {
 	return s
 }
 
-// TestBucketStrays: stray documents in a bucket go to its trash by the rules of the folder, one in
-// a sweep of few, and are deleted after a week. A whole journey works in a bucket, too.
+// TestBucketStrays checks that stray documents in a bucket go to its trash by the rules of the
+// folder, one in a sweep of few, and are deleted after a week. A whole journey works in a bucket,
+// too.
 func TestBucketStrays(t *testing.T) {
 	ctx := t.Context()
 	server := s3test.Start(t)

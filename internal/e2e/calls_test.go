@@ -28,8 +28,8 @@ func (s *sandbox) calls(t testing.TB, id string) []calllog.Record {
 	return v.Calls
 }
 
-// TestCallsOfARequest: every call of a journey leaves a record, right away, with its token and the
-// reason that it does not hear.
+// TestCallsOfARequest checks that every call of a journey leaves a record, right away, with its
+// token and the reason that it does not hear.
 func TestCallsOfARequest(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)
@@ -165,8 +165,8 @@ func TestCallsOfARequest(t *testing.T) {
 	}
 }
 
-// TestCallsFlood: garbage of strangers, who even know a request's id and its party's, leaves
-// little, and takes no record away.
+// TestCallsFlood checks that garbage of strangers, who even know a request's id and its party's,
+// leaves little, and takes no record away.
 func TestCallsFlood(t *testing.T) {
 	s, other := startTwo(t)
 	in := s.initiate(t)
@@ -224,7 +224,8 @@ func TestCallsFlood(t *testing.T) {
 	}
 }
 
-// TestCallsOff: a service records refusals only, unless it is told to record all or nothing.
+// TestCallsOff checks that a service records refusals only, unless it is told to record all or
+// nothing.
 func TestCallsOff(t *testing.T) {
 	for mode, want := range map[string]string{"none": "", "refused": "cancel ", "all": "initiate cancel cancel "} {
 		s := start(t, func(c *app.Config) { c.RecordCalls = mode })
@@ -242,7 +243,7 @@ func TestCallsOff(t *testing.T) {
 	}
 }
 
-// TestCallsOfNobody: what names no request of ours is recorded all the same, also when the program
+// TestCallsOfNobody checks that calls without a known request are recorded, also when the program
 // stops at once.
 func TestCallsOfNobody(t *testing.T) {
 	s := start(t)

@@ -31,8 +31,8 @@ func (s *sandbox) moved(t testing.TB, body string) (now time.Time, frozen bool) 
 	return v.Now, v.Frozen
 }
 
-// TestClockOfRequest: two relying parties with clocks of their own share a sandbox; the time of one
-// request or party moves, and no other.
+// TestClockOfRequest checks that two relying parties with clocks of their own share a sandbox; the
+// time of one request or party moves, and no other.
 func TestClockOfRequest(t *testing.T) {
 	s, other := startTwo(t)
 	s.party.Now, other.Now = time.Now, time.Now
@@ -107,8 +107,8 @@ func TestClockOfSandbox(t *testing.T) {
 	}
 }
 
-// TestClockInParallel: two jobs move the time of their requests as often as they like, and each
-// sees its own only.
+// TestClockInParallel checks that two jobs move the time of their requests as often as they like,
+// and each sees its own only.
 func TestClockInParallel(t *testing.T) {
 	s, other := startTwo(t)
 	s.party.Now, other.Now = time.Now, time.Now

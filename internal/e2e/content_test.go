@@ -13,8 +13,8 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// TestWarnings: the signer sees what the document contains that a viewer may show or not, before
-// Proceed and on the phone, in each language; the evidence has it too.
+// TestWarnings checks that the signer sees what the document contains that a viewer may show or
+// not, before Proceed and on the phone, in each language; the evidence has it too.
 func TestWarnings(t *testing.T) {
 	s := start(t)
 	initiate := func(s *sandbox, pdf []byte) (in api.Initiated) {

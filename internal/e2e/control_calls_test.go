@@ -49,7 +49,8 @@ func TestControlExplains(t *testing.T) {
 	do(t, "GET", s.control+"/dance", "", "", nil).refusedAs(t, "an unknown call", 404, "NOT_FOUND")
 }
 
-// TestControlLists: requests are listed by party and state, and a call waits for a state.
+// TestControlLists checks that requests are listed by party and state, and a call waits for a
+// state.
 func TestControlLists(t *testing.T) {
 	s, other := startTwo(t)
 	theirs := &sandbox{url: s.url, control: s.control, party: other}
@@ -99,8 +100,8 @@ func TestControlLists(t *testing.T) {
 	)
 }
 
-// TestControlCalls: calls are listed by party, kind and outcome, page by page, also those that name
-// no request.
+// TestControlCalls checks that calls are listed by party, kind and outcome, page by page, also
+// those that name no request.
 func TestControlCalls(t *testing.T) {
 	s, other := startTwo(t)
 	theirs := &sandbox{url: s.url, control: s.control, party: other}
@@ -135,7 +136,7 @@ func TestControlCalls(t *testing.T) {
 	}
 }
 
-// TestInbox: a party without a server has its webhooks received by the control listener.
+// TestInbox checks that a party without a server has its webhooks received by the control listener.
 func TestInbox(t *testing.T) {
 	s := start(t)
 	hook := "/webhooks/script"
@@ -167,7 +168,8 @@ func TestInbox(t *testing.T) {
 	}
 }
 
-// TestReset: the sandbox is as at the start, but for its requests; and a party's problem is told.
+// TestReset checks that a reset restores everything but requests; and that a party's problem is
+// reported.
 func TestReset(t *testing.T) {
 	s := start(t, func(c *app.Config) {
 		bad := c.Parties[0]
@@ -207,7 +209,8 @@ func TestReset(t *testing.T) {
 	}
 }
 
-// TestControlToken: with a token the control listener may be reachable, and answers who has it.
+// TestControlToken checks that a control listener with a token may be reachable, and answers only
+// those who have it.
 func TestControlToken(t *testing.T) {
 	const secret = "0123456789abcdef"
 	s := start(t, func(c *app.Config) { c.Control, c.ControlToken = "0.0.0.0:0", secret })

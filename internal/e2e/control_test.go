@@ -89,8 +89,8 @@ func TestControl(t *testing.T) {
 	}
 }
 
-// TestForeignHost: no listener of a sandbox answers a page of the internet whose name was made to
-// resolve to this machine.
+// TestForeignHost checks that no listener of a sandbox answers a page of the internet whose name
+// was made to resolve to this machine.
 func TestForeignHost(t *testing.T) {
 	s := start(t)
 	for _, url := range []string{

@@ -325,7 +325,8 @@ func (p *process) checkSigned(t *testing.T, in api.Initiated) {
 	}
 }
 
-// TestReplayAfterRestart: a token that was used before the program died is refused after it.
+// TestReplayAfterRestart checks that a token that was used before the program died is refused after
+// it.
 func TestReplayAfterRestart(t *testing.T) {
 	p := newProcess(t)
 	p.start(t)
@@ -403,7 +404,7 @@ func TestGracefulStop(t *testing.T) {
 	p.start(t)
 }
 
-// TestSandboxDataIsNotForService: the service refuses a sandbox's database.
+// TestSandboxDataIsNotForService checks that the service refuses a sandbox's database.
 func TestSandboxDataIsNotForService(t *testing.T) {
 	p := newProcess(t)
 	p.start(t)

@@ -140,8 +140,8 @@ func TestDeployment(t *testing.T) {
 	})
 }
 
-// TestDeploymentOfGolden: a deployment of a release without identities gets one, but not with the
-// folders of another one, or with folders that are gone.
+// TestDeploymentOfGolden checks that a deployment of a release without identities gets one, but not
+// with the folders of another one, or with folders that are gone.
 func TestDeploymentOfGolden(t *testing.T) {
 	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
 		check := func(c *goldenCopy, data string) error {

@@ -13,8 +13,8 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// TestDiagnostics: a refusal names its diagnosis, which lists the checks and says what to do, on
-// the control listener and in the console.
+// TestDiagnostics checks that a refusal names its diagnosis, which lists the checks and says what
+// to do, on the control listener and in the console.
 func TestDiagnostics(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)

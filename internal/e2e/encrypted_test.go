@@ -17,8 +17,8 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// TestDocumentsAreEncrypted: no file has a part of a document, downloads are as without encryption,
-// and a cancelled request's document cannot be read from a copy of its file.
+// TestDocumentsAreEncrypted checks that no file has a part of a document, downloads are as without
+// encryption, and a cancelled request's document cannot be read from a copy of its file.
 func TestDocumentsAreEncrypted(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)
@@ -105,8 +105,8 @@ func TestDocumentsAreEncrypted(t *testing.T) {
 	}
 }
 
-// TestDamagedDocument: a download of a document whose file or key is not what it was gives an error
-// of the table and no byte of a document.
+// TestDamagedDocument checks that a download of a document whose file or key is not what it was
+// gives an error of the table and no byte of a document.
 func TestDamagedDocument(t *testing.T) {
 	for name, damage := range map[string]func(t *testing.T, s *sandbox, file, other string){
 		"changed": func(t *testing.T, _ *sandbox, file, _ string) {
@@ -168,7 +168,7 @@ func TestDamagedDocument(t *testing.T) {
 	}
 }
 
-// TestPlainDocuments: encrypt_documents: false stores documents as they are.
+// TestPlainDocuments checks that encrypt_documents: false stores documents as they are.
 func TestPlainDocuments(t *testing.T) {
 	s := start(t, func(c *app.Config) { c.EncryptDocuments = new(false) })
 	in := s.initiate(t)

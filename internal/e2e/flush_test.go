@@ -82,7 +82,8 @@ func TestFlushed(t *testing.T) {
 	)
 }
 
-// TestFlushedReplacement: a document that takes the place of another is on disk before it does.
+// TestFlushedReplacement checks that a document that takes the place of another is on disk before
+// it does.
 func TestFlushedReplacement(t *testing.T) {
 	if path := os.Getenv("FLUSH_PATH"); path != "" {
 		replace(t, path)

@@ -41,7 +41,7 @@ func (p *phone) approves(t *testing.T, id string) answer {
 	}, nil)
 }
 
-// TestFurtherPhone: a thief of a login gets a phone that cannot sign, which the
+// TestFurtherPhone checks that a thief of a login gets a phone that cannot sign, which the
 // person's phones and logins announce and stop.
 func TestFurtherPhone(t *testing.T) {
 	s := start(t, guarded)
@@ -107,7 +107,7 @@ func TestFurtherPhone(t *testing.T) {
 	}
 }
 
-// TestFurtherPhoneApproved: the person's phone approves the new one, or the delay ends.
+// TestFurtherPhoneApproved checks that the person's phone approves the new one, or the delay ends.
 func TestFurtherPhoneApproved(t *testing.T) {
 	s := start(t, guarded)
 	own := enrolled(t, s, alice)

@@ -10,8 +10,8 @@ import (
 	"github.com/signet-sign/signet/internal/audit"
 )
 
-// TestGoldenAudit: all events of an old database come into the audit log, which is the same at the
-// next export.
+// TestGoldenAudit checks that all events of an old database come into the audit log, which is the
+// same at the next export.
 func TestGoldenAudit(t *testing.T) {
 	eachGolden(t, func(t *testing.T, open func(testing.TB) *goldenCopy) {
 		g := open(t)

@@ -180,7 +180,8 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// TestSecureCookies: with an https public URL the cookies have the prefix that binds them to it.
+// TestSecureCookies checks that with an https public URL the cookies have the prefix that binds
+// them to it.
 func TestSecureCookies(t *testing.T) {
 	s := start(t, func(c *app.Config) { c.PublicURL = "https://127.0.0.1" })
 	for path, prefix := range map[string]string{
@@ -196,8 +197,8 @@ func TestSecureCookies(t *testing.T) {
 	}
 }
 
-// TestEnrolledBeforePrefix: a phone whose cookie has the name of version 0.1.0, without a prefix,
-// is still enrolled.
+// TestEnrolledBeforePrefix checks that a phone whose cookie has the name of version 0.1.0, without
+// a prefix, is still enrolled.
 func TestEnrolledBeforePrefix(t *testing.T) {
 	old := start(t)
 	value := enrolled(t, old, alice).cookie(t)

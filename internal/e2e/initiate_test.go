@@ -487,7 +487,7 @@ func TestTokensOfOtherCalls(t *testing.T) {
 	}
 }
 
-// TestTokenIDs: a jti is a UUID, and good once for initiate and result together.
+// TestTokenIDs checks that a jti is a UUID, and good once for initiate and result together.
 func TestTokenIDs(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)
@@ -538,8 +538,8 @@ func TestTokenIDs(t *testing.T) {
 	}
 }
 
-// TestRefusedUploadIsHeard: a client that sends all before it listens, as many do, still gets to
-// read why it was refused.
+// TestRefusedUploadIsHeard checks that a client that sends all before it listens, as many do, still
+// gets to read why it was refused.
 func TestRefusedUploadIsHeard(t *testing.T) {
 	s := start(t)
 	body := filled(8 << 20)

@@ -15,8 +15,8 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// TestRestartWithNewKeys: a relying party that is restarted with new keys, under a new kid or the
-// old one, can call the sandbox at once.
+// TestRestartWithNewKeys checks that a relying party that is restarted with new keys, under a new
+// kid or the old one, can call the sandbox at once.
 func TestRestartWithNewKeys(t *testing.T) {
 	s := start(t)
 	s.initiate(t)
@@ -46,7 +46,7 @@ func TestRestartWithNewKeys(t *testing.T) {
 	}
 }
 
-// TestKeysInConfiguration: a party without a server has its keys in the configuration.
+// TestKeysInConfiguration checks that a party without a server has its keys in the configuration.
 func TestKeysInConfiguration(t *testing.T) {
 	rp := partytest.Start(t)
 	var keys []string

@@ -10,8 +10,8 @@ import (
 	phoneapi "github.com/signet-sign/signet/internal/server/phone"
 )
 
-// TestLimitsOfAPerson: a person logs in, enrols and begins sign sessions so often in a minute, and
-// then gets a page or an answer with 429; another person does not notice.
+// TestLimitsOfAPerson checks that a person logs in, enrols and begins sign sessions so often in a
+// minute, and then gets a page or an answer with 429; another person does not notice.
 func TestLimitsOfAPerson(t *testing.T) {
 	rp := partytest.Start(t)
 	c := config(rp)
@@ -67,7 +67,7 @@ func TestLimitsOfAPerson(t *testing.T) {
 	a.refusedAs(t, "a third enrolment", 429, "TOO_MANY_REQUESTS")
 }
 
-// TestLimitOfStreams: a client has so many event streams. Closing one makes room.
+// TestLimitOfStreams checks that a client has so many event streams. Closing one makes room.
 func TestLimitOfStreams(t *testing.T) {
 	rp := partytest.Start(t)
 	c := config(rp)

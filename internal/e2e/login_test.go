@@ -306,7 +306,7 @@ func withPersona(q url.Values) url.Values {
 	return form
 }
 
-// TestLoginScope: a login holds for one request, or for the phone, and nothing else.
+// TestLoginScope checks that a login holds for one request, or for the phone, and nothing else.
 func TestLoginScope(t *testing.T) {
 	s := start(t)
 	one, two := s.initiate(t), s.initiate(t)
@@ -343,7 +343,7 @@ func TestLoginScope(t *testing.T) {
 	v.get(t, one.SigningURL).shows(t, 200, "The time to sign has passed")
 }
 
-// TestCrossOrigin: no other site's page acts in a browser's name.
+// TestCrossOrigin checks that no other site's page acts in a browser's name.
 func TestCrossOrigin(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)

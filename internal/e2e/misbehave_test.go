@@ -46,7 +46,8 @@ func (s *sandbox) tryCancel(t testing.TB, id string) (status int, header http.He
 	return resp.StatusCode, resp.Header, nil
 }
 
-// TestFaultsOfCalls: each fault of a call is seen by the client, and leaves the state that it says.
+// TestFaultsOfCalls checks that each fault of a call is seen by the client, and leaves the state
+// that it says.
 func TestFaultsOfCalls(t *testing.T) {
 	s, other := startTwo(t)
 	theirs := &sandbox{url: s.url, control: s.control, party: other}
@@ -146,8 +147,8 @@ func TestFaultsOfCalls(t *testing.T) {
 	}
 }
 
-// TestFaultsOfWebhooks: a careful receiver refuses what is not genuine and gets the true webhook at
-// the next attempt.
+// TestFaultsOfWebhooks checks that a careful receiver refuses what is not genuine and gets the true
+// webhook at the next attempt.
 func TestFaultsOfWebhooks(t *testing.T) {
 	s := start(t)
 	private := s.party.Key("ES256").Private
@@ -264,8 +265,8 @@ func requestOf(hook partytest.Webhook) string {
 	return claims.RequestID
 }
 
-// TestRehearsal: with a low rate of every fault, a client that tries again gets its document
-// signed.
+// TestRehearsal checks that with a low rate of every fault, a client that tries again gets its
+// document signed.
 func TestRehearsal(t *testing.T) {
 	s := start(t, func(c *app.Config) {
 		c.Rehearsal, c.FaultSeed = true, 5

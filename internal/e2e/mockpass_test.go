@@ -160,8 +160,8 @@ func TestRelyingPartyIsDown(t *testing.T) {
 	}
 }
 
-// TestMockPassSigningURL: a GET of MockPass's signing URL signs and goes back, as in MockPass; a
-// browser gets to the page, and so does a GET without a known id.
+// TestMockPassSigningURL checks that a GET of MockPass's signing URL signs and goes back, as in
+// MockPass; a browser gets to the page, and so does a GET without a known id.
 func TestMockPassSigningURL(t *testing.T) {
 	s := start(t)
 	get := func(id, accept string) (status int, to string) {

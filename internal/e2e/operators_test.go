@@ -129,8 +129,8 @@ func (o *operator) do(method, path string, form url.Values) answer {
 	return answer{resp.StatusCode, resp.Header, string(body)}
 }
 
-// TestOperators: operators log in by OpenID Connect, and their claims give them roles. Sessions are
-// listed and can be ended. The console's login or a token opens the metrics.
+// TestOperators checks that operators log in by OpenID Connect, and their claims give them roles.
+// Sessions are listed and can be ended. The console's login or a token opens the metrics.
 func TestOperators(t *testing.T) {
 	const metricsToken = "uW4pX8qLz0RsTf6Y"
 	provider := newOperatorProvider(t)
@@ -271,7 +271,8 @@ func TestOperators(t *testing.T) {
 	}
 }
 
-// TestOperatorSessionsSurvive: a session holds after a restart, and what ended before it does not.
+// TestOperatorSessionsSurvive checks that a session holds after a restart, and what ended before it
+// does not.
 func TestOperatorSessionsSurvive(t *testing.T) {
 	provider := newOperatorProvider(t)
 	control := freeAddr(t)
@@ -314,8 +315,8 @@ func TestOperatorSessionsSurvive(t *testing.T) {
 	}
 }
 
-// TestFourEyes: with console_four_eyes a change of a party's URLs is in force after another admin
-// has approved it in the console, and the party's trail names both.
+// TestFourEyes checks that with console_four_eyes a change of a party's URLs is in force after
+// another admin has approved it in the console, and the party's trail names both.
 func TestFourEyes(t *testing.T) {
 	provider := newOperatorProvider(t)
 	control := freeAddr(t)

@@ -180,7 +180,7 @@ func (s *sandbox) uploadLogo(t testing.TB, path, version string) answer {
 	return do(t, "POST", s.control+path, "", form.FormDataContentType(), &body)
 }
 
-// TestPartiesSurvive: what operators registered is there after a restart, and a kill.
+// TestPartiesSurvive checks that what operators registered is there after a restart, and a kill.
 func TestPartiesSurvive(t *testing.T) {
 	p := newProcess(t)
 	p.start(t)
@@ -192,7 +192,8 @@ func TestPartiesSurvive(t *testing.T) {
 	s.as(shop).initiate(t)
 }
 
-// TestPartiesOnTwoNodes: what is done in the console of one node is in force on the other.
+// TestPartiesOnTwoNodes checks that what is done in the console of one node is in force on the
+// other.
 func TestPartiesOnTwoNodes(t *testing.T) {
 	var cluster pgtest.Cluster
 	t.Cleanup(cluster.Stop)
@@ -261,8 +262,8 @@ func TestPartiesOnTwoNodes(t *testing.T) {
 	}
 }
 
-// TestMistakeOfOneParty: a registration that is not valid refuses the calls of its party, says why,
-// and leaves the others alone.
+// TestMistakeOfOneParty checks that a registration that is not valid refuses the calls of its
+// party, says why, and leaves the others alone.
 func TestMistakeOfOneParty(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(*app.Party)
@@ -296,7 +297,7 @@ func TestMistakeOfOneParty(t *testing.T) {
 	}
 }
 
-// TestConfiguredLogo: a configured party has its logo, too.
+// TestConfiguredLogo checks that a configured party has its logo, too.
 func TestConfiguredLogo(t *testing.T) {
 	file := t.TempDir() + "/logo.png"
 	var drawn bytes.Buffer

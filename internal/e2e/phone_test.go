@@ -168,8 +168,8 @@ func (a answer) refusedAs(t testing.TB, what string, status int, code string) {
 	}
 }
 
-// TestPhoneEnrols: a key gets a certificate by proof of possession, for the person who has logged
-// in.
+// TestPhoneEnrols checks that a key gets a certificate by proof of possession, for the person who
+// has logged in.
 func TestPhoneEnrols(t *testing.T) {
 	s := start(t)
 	p := enrolled(t, s, alice)
@@ -235,7 +235,7 @@ func TestPhoneEnrols(t *testing.T) {
 	bad.call(t, "api/enrol", ok, nil).refusedAs(t, "an old challenge", 400, "SIGNATURE_INVALID")
 }
 
-// TestPhoneSigns: what is shown, what is signed, and an approval that is sent twice.
+// TestPhoneSigns checks what is shown, what is signed, and an approval that is sent twice.
 func TestPhoneSigns(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t, places(1, 0.1, 0.1, 1, 0.5, 0.5))
@@ -312,7 +312,7 @@ func TestPhoneSigns(t *testing.T) {
 	}
 }
 
-// TestPhoneRefusals: who may not sign, and what is no longer to be signed.
+// TestPhoneRefusals checks who may not sign, and what is no longer to be signed.
 func TestPhoneRefusals(t *testing.T) {
 	s := start(t)
 	p, desk := enrolled(t, s, alice), s.visitor(t)
@@ -423,9 +423,9 @@ func TestPhoneRefusals(t *testing.T) {
 	})
 }
 
-// TestLateApproval: the signer compares digits while the session ends and the relying party
-// cancels. The phone hears of it at once, and an approval that comes all the same is refused and
-// noted.
+// TestLateApproval checks that the signer compares digits while the session ends and the relying
+// party cancels. The phone hears of it at once, and an approval that comes all the same is refused
+// and noted.
 func TestLateApproval(t *testing.T) {
 	s := start(t)
 	in := s.initiate(t)

@@ -34,7 +34,7 @@ func openssl(t *testing.T, dir string, args ...string) string {
 	return string(out)
 }
 
-// TestRevocation: what CRL and OCSP say of a phone before and after its owner removes it, as
+// TestRevocation checks what CRL and OCSP say of a phone before and after its owner removes it, as
 // OpenSSL reads it.
 func TestRevocation(t *testing.T) {
 	s := start(t)
@@ -157,8 +157,8 @@ func TestRevocation(t *testing.T) {
 	}
 }
 
-// TestShortLivedCertificates: certificates live as long as the configuration says, phones enrol
-// again, and what was signed stays valid.
+// TestShortLivedCertificates checks that certificates live as long as the configuration says,
+// phones enrol again, and what was signed stays valid.
 func TestShortLivedCertificates(t *testing.T) {
 	s := start(t, func(c *app.Config) { c.SignerValidity = time.Hour })
 	phone := enrolled(t, s, alice)

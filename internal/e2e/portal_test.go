@@ -157,8 +157,8 @@ func TestLogOut(t *testing.T) {
 	})
 }
 
-// TestWayBack: the browser comes back to the registered URL, with its query, the request and how it
-// went.
+// TestWayBack checks that the browser comes back to the registered URL, with its query, the request
+// and how it went.
 func TestWayBack(t *testing.T) {
 	s := start(t, func(c *app.Config) {
 		c.Parties[0].RedirectURL += "?shop=7&status=theirs&a=1;b=%zz&request_id=theirs&flag"

@@ -8,9 +8,9 @@ import (
 	"github.com/signet-sign/signet/internal/app"
 )
 
-// TestAllPages: the signer of a party that requires it proceeds only with a form that says where
-// every page was seen, also for a further session, and the trail says it. Other parties' signers
-// are not asked.
+// TestAllPages checks that the signer of a party that requires it proceeds only with a form that
+// says where every page was seen, also for a further session, and the trail says it. Other parties'
+// signers are not asked.
 func TestAllPages(t *testing.T) {
 	s := start(t, func(c *app.Config) { c.Parties[0].RequireAllPages = true })
 	in := s.initiate(t)
@@ -49,7 +49,8 @@ func TestAllPages(t *testing.T) {
 	}
 }
 
-// TestDownloadUnsigned: the document can be saved before it is signed if the party allows it.
+// TestDownloadUnsigned checks that the document can be saved before it is signed if the party
+// allows it.
 func TestDownloadUnsigned(t *testing.T) {
 	for _, allowed := range []bool{false, true} {
 		s := start(t, func(c *app.Config) { c.Parties[0].AllowDownload = allowed })

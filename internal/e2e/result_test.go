@@ -107,7 +107,7 @@ func TestResultByState(t *testing.T) {
 	})
 }
 
-// TestResultAuthentication: who may ask.
+// TestResultAuthentication checks who may ask.
 func TestResultAuthentication(t *testing.T) {
 	s, other := startTwo(t)
 	in := s.sign(t)
@@ -210,7 +210,8 @@ func TestResult(t *testing.T) {
 	}
 }
 
-// TestResultRepeated: the GET that a proxy sends again gets the same bytes, also 60 seconds later.
+// TestResultRepeated checks that the GET that a proxy sends again gets the same bytes, also 60
+// seconds later.
 func TestResultRepeated(t *testing.T) {
 	s := start(t)
 	in, other := s.sign(t), s.sign(t)

@@ -41,8 +41,8 @@ func securityEvents(t *testing.T, log string) (events []securityEvent) {
 	return events
 }
 
-// TestSecurityEvents: logins, enrolments, approvals, removals and refused tokens are in the log
-// with who, how and from where; 200 failures of one client are two lines.
+// TestSecurityEvents checks that logins, enrolments, approvals, removals and refused tokens are in
+// the log with who, how and from where; 200 failures of one client are two lines.
 func TestSecurityEvents(t *testing.T) {
 	rp := partytest.Start(t)
 	c := config(rp)
@@ -155,7 +155,7 @@ func TestSecurityEvents(t *testing.T) {
 	}
 }
 
-// TestConsoleSecurityEvents: what operators do, and refused passwords, are in the log.
+// TestConsoleSecurityEvents checks that what operators do, and refused passwords, are in the log.
 func TestConsoleSecurityEvents(t *testing.T) {
 	const password = "a password of some length"
 	log := new(lockedLog)

@@ -43,7 +43,8 @@ func (s *sandbox) kinds(t testing.TB, id string) (kinds []string) {
 	return kinds
 }
 
-// TestBehaviours: each behaviour leaves the state and the trail that a person would leave.
+// TestBehaviours checks that each behaviour leaves the state and the trail that a person would
+// leave.
 func TestBehaviours(t *testing.T) {
 	s := start(t)
 	for do, want := range map[control.Behaviour]struct {
@@ -101,7 +102,8 @@ func TestBehaviours(t *testing.T) {
 	}
 }
 
-// TestSignerQueue: the signers of new requests take their plans from the queue, each party its own.
+// TestSignerQueue checks that the signers of new requests take their plans from the queue, each
+// party its own.
 func TestSignerQueue(t *testing.T) {
 	s, other := startTwo(t)
 	theirs := &sandbox{url: s.url, control: s.control, party: other}
@@ -127,8 +129,8 @@ func TestSignerQueue(t *testing.T) {
 	}
 }
 
-// TestAutoSign: personas of a file sign by themselves, and a script that was written for MockPass
-// gets its redirect.
+// TestAutoSign checks that personas of a file sign by themselves, and a script that was written for
+// MockPass gets its redirect.
 func TestAutoSign(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "personas.yaml")
 	text := `

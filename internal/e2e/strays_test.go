@@ -137,7 +137,7 @@ func idAt(at time.Time, i int) uuid.UUID {
 	return u
 }
 
-// TestStraysOfASmallStore: of few requests one is deleted in a sweep.
+// TestStraysOfASmallStore checks that one stray of a few requests is deleted in a sweep.
 func TestStraysOfASmallStore(t *testing.T) {
 	clock := new(control.Clock)
 	dir := t.TempDir()
@@ -206,8 +206,8 @@ func TestStraysOfABackup(t *testing.T) {
 	}
 }
 
-// TestStraysInTheTrash: a stray document is in the trash for a week, and every step is logged and
-// counted. A signed one stays where it is.
+// TestStraysInTheTrash checks that a stray document is in the trash for a week, and every step is
+// logged and counted. A signed one stays where it is.
 func TestStraysInTheTrash(t *testing.T) {
 	ctx := t.Context()
 	clock := new(control.Clock)

@@ -12,7 +12,8 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// TestOpenAPIIsServed: sandbox and service serve the document that is built into the program.
+// TestOpenAPIIsServed checks that sandbox and service serve the document that is built into the
+// program.
 func TestOpenAPIIsServed(t *testing.T) {
 	s := start(t)
 	for name, url := range map[string]string{"sandbox": s.url, "service": "http://" + serve(t, s.party, "").Addr.String()} {
@@ -26,7 +27,7 @@ func TestOpenAPIIsServed(t *testing.T) {
 	}
 }
 
-// TestContractVersion: anyone who follows a newer contract changes this, the document's first row
+// TestContractVersion must change with the contract, together with this, the document's first row
 // of versions, and what is new.
 func TestContractVersion(t *testing.T) {
 	if api.Version != "3.2" {
@@ -74,8 +75,9 @@ func TestForeignOrigin(t *testing.T) {
 	}
 }
 
-// TestCancelContentType: a body is never looked at, not even one that claims to be JSON and is not.
-// What clients send by default is accepted with a warning, but not where the service is strict.
+// TestCancelContentType checks that a body is never read, not even one that claims to be JSON and
+// is not. What clients send by default is accepted with a warning, but not where the service is
+// strict.
 func TestCancelContentType(t *testing.T) {
 	s, strict := start(t), start(t, func(c *app.Config) { c.Strictness = "real" })
 	const byDefault = 300 // 200 with a warning; 400 of the strict one
@@ -136,8 +138,8 @@ func TestCancelContentType(t *testing.T) {
 	}
 }
 
-// TestStrictness: the strict sandbox refuses what the real service may refuse, and the other one
-// accepts it with a warning.
+// TestStrictness checks that the strict sandbox refuses what the real service may refuse, and the
+// other one accepts it with a warning.
 func TestStrictness(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		s := start(t, func(c *app.Config) {

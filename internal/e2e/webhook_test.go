@@ -175,8 +175,8 @@ func TestWebhook(t *testing.T) {
 	}
 }
 
-// TestWebhookRetry: a failed attempt is made again two seconds later, with the same token, and an
-// answer ends it.
+// TestWebhookRetry checks that a failed attempt is made again two seconds later, with the same
+// token, and an answer ends it.
 func TestWebhookRetry(t *testing.T) {
 	s := start(t)
 	s.party.AnswerWebhooks(func(n int) int { return []int{500, 404, 204, 204}[min(n, 3)] })
@@ -211,8 +211,8 @@ func TestWebhookRetry(t *testing.T) {
 	}
 }
 
-// TestWebhookGivesUp: three attempts, and then the failure stays to be seen; the result call still
-// works.
+// TestWebhookGivesUp checks that three attempts are made, and then the failure stays visible; the
+// result call still works.
 func TestWebhookGivesUp(t *testing.T) {
 	s := start(t)
 	s.party.AnswerWebhooks(func(int) int { return 503 })
@@ -231,7 +231,7 @@ func TestWebhookGivesUp(t *testing.T) {
 	}
 }
 
-// TestWebhookTimeout: an answer that takes more than two seconds is none.
+// TestWebhookTimeout checks that an answer that takes more than two seconds is none.
 func TestWebhookTimeout(t *testing.T) {
 	s := start(t)
 	release := make(chan struct{})
@@ -314,7 +314,8 @@ func TestNoWebhook(t *testing.T) {
 	}
 }
 
-// TestWebhookAfterKill: the program dies between two attempts, and the next one makes the rest.
+// TestWebhookAfterKill checks that if the program dies between two attempts, its successor makes
+// the rest.
 func TestWebhookAfterKill(t *testing.T) {
 	p := newProcess(t)
 	answer := atomic.Int64{}

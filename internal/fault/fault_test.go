@@ -20,7 +20,7 @@ func newSet(t *testing.T, seed uint64, rules ...Rule) (*Set, *[]Injection) {
 	return s, &injected
 }
 
-// TestRules: a rule applies as often, and to those calls, that it says.
+// TestRules checks that a rule applies as often, and to those calls, that it says.
 func TestRules(t *testing.T) {
 	s, injected := newSet(t, 1,
 		Rule{Kind: Error, Count: 2, ClientID: "shop"},
@@ -56,7 +56,7 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// TestSeed: a seed repeats the choices, and they have the probability of the rule.
+// TestSeed checks that a seed repeats the choices, and they have the probability of the rule.
 func TestSeed(t *testing.T) {
 	choices := func(seed uint64) string {
 		s, _ := newSet(t, seed, Rule{Kind: Error, Probability: 0.3})
@@ -101,7 +101,8 @@ func TestRuleRefused(t *testing.T) {
 	}
 }
 
-// TestTargets: the call, the party and the request are read from a request without verifying it.
+// TestTargets checks that the call, the party and the request are read from a request without
+// verifying it.
 func TestTargets(t *testing.T) {
 	// client_id shop, request_id r1
 	const claims = "eyJjbGllbnRfaWQiOiJzaG9wIiwicmVxdWVzdF9pZCI6InIxIn0"
@@ -151,7 +152,7 @@ func TestTimestamper(t *testing.T) {
 	}
 }
 
-// TestOtherRequests: pages are not touched.
+// TestOtherRequests checks that faults leave pages alone.
 func TestOtherRequests(t *testing.T) {
 	s, _ := newSet(t, 1, Rule{Kind: Error})
 	h := s.Handler(

@@ -11,8 +11,8 @@ import (
 	"github.com/signet-sign/signet/internal/obs"
 )
 
-// TestObserve: routes by their pattern, never by what was asked for, in the log and in the metrics;
-// and the connection stays in reach for those who stream.
+// TestObserve checks that the log and the metrics name routes by their pattern, never by the path
+// of a request; and the connection stays in reach for those who stream.
 func TestObserve(t *testing.T) {
 	var log bytes.Buffer
 	m := obs.NewMetrics()
@@ -60,7 +60,7 @@ func TestObserve(t *testing.T) {
 	}
 }
 
-// TestMethods: what a client makes up as a method must not make metrics grow.
+// TestMethods checks that invented methods do not make the metrics grow.
 func TestMethods(t *testing.T) {
 	m := obs.NewMetrics()
 	h := obs.Observe(http.NotFoundHandler(), slog.New(slog.DiscardHandler), m, nil)

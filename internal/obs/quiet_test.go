@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// TestQuiet: of the lines of one outage one a minute is written, whichever logger has them.
+// TestQuiet checks that one line a minute is written of an outage, whichever logger writes it.
 func TestQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var out bytes.Buffer

@@ -476,8 +476,8 @@ func TestRefetchUnknownKid(t *testing.T) {
 	fetches(4)
 }
 
-// TestRefetchFailed: a party that was restarted with another key under the old kid is understood at
-// once, and a forged signature costs at most one fetch in a while.
+// TestRefetchFailed checks that a party that was restarted with another key under the old kid is
+// understood at once, and a forged signature costs at most one fetch in a while.
 func TestRefetchFailed(t *testing.T) {
 	b := newKeyBench(
 		t,
@@ -515,7 +515,7 @@ func TestRefetchFailed(t *testing.T) {
 	wantCause(t, b.cancel(), "does not verify")
 }
 
-// TestOffered: the reason of a refusal names the cached keys and their age.
+// TestOffered checks that the reason of a refusal names the cached keys and their age.
 func TestOffered(t *testing.T) {
 	b := newKeyBench(t, nil)
 	keys := make([]map[string]any, 7)
@@ -533,7 +533,7 @@ func TestOffered(t *testing.T) {
 	)
 }
 
-// TestClockSetBack: keys that were fetched at a time to come are not used.
+// TestClockSetBack checks that keys that were fetched at a time to come are not used.
 func TestClockSetBack(t *testing.T) {
 	b := newKeyBench(t, nil)
 	for _, step := range []time.Duration{0, 365 * 24 * time.Hour, -365 * 24 * time.Hour} {
@@ -547,7 +547,7 @@ func TestClockSetBack(t *testing.T) {
 	}
 }
 
-// TestKeysInConfiguration: a configured set is used without a fetch.
+// TestKeysInConfiguration checks that a configured set is used without a fetch.
 func TestKeysInConfiguration(t *testing.T) {
 	b := newKeyBench(t, func(c *party.KeysConfig) { c.RefetchUnknownKid = true })
 	b.renewable.JWKSURL, b.renewable.JWKS = "", string(partytest.JWKS(b.party.Key("ES256").JWK()))
@@ -745,8 +745,8 @@ func TestKeySets(t *testing.T) {
 	}
 }
 
-// TestCached: an operator sees what is cached, since when and until when, and which key was used; a
-// renewal starts afresh and remembers the use of the keys that stay.
+// TestCached checks that an operator sees what is cached, since when and until when, and which key
+// was used; a renewal starts afresh and remembers the use of the keys that stay.
 func TestCached(t *testing.T) {
 	b := newKeyBench(t, nil)
 	if _, ok := b.keys.Cached(b.registered()); ok {
@@ -808,8 +808,9 @@ func TestCached(t *testing.T) {
 	}
 }
 
-// TestStoredKeys: a process that starts while the party's endpoint is down uses the stored keys for
-// what is left of their hour, but not after the keys were renewed or the URL has changed.
+// TestStoredKeys checks that a process that starts while the party's endpoint is down uses the
+// stored keys for what is left of their hour, but not after the keys were renewed or the URL has
+// changed.
 func TestStoredKeys(t *testing.T) {
 	saved := storetest.NewMemory()
 	withStore := func(c *party.KeysConfig) { c.Store, c.Tries = saved, 1 }

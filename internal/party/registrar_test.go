@@ -51,8 +51,8 @@ func shop(id string) party.Party {
 	}
 }
 
-// TestFourEyes: a change of URLs needs another operator than the one who proposed it, and applies
-// as it was shown.
+// TestFourEyes checks that a change of URLs needs another operator than the one who proposed it,
+// and applies as it was shown.
 func TestFourEyes(t *testing.T) {
 	ctx := t.Context()
 	o := newOperated(t)
@@ -256,8 +256,8 @@ func TestNewClientID(t *testing.T) {
 	}
 }
 
-// TestConfigurationGoesFirst: a party that was registered by hand and then put into the file is the
-// file's.
+// TestConfigurationGoesFirst checks that a party that was registered by hand and then put into the
+// file is the file's.
 func TestConfigurationGoesFirst(t *testing.T) {
 	o := newOperated(t)
 	if err := o.Register(t.Context(), "mei", shop("a")); err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// TestAge: time acts on a request that was made older as if the clock had been moved, and on no
-// other.
+// TestAge checks that time acts on a request that was made older as if the clock had been moved,
+// and on no other.
 func TestAge(t *testing.T) {
 	w := newWorld(t)
 	state := func(id string) request.State {
@@ -68,7 +68,7 @@ func TestAge(t *testing.T) {
 	}
 }
 
-// TestAgeJobs: what is to be tried again later is due earlier.
+// TestAgeJobs checks that what is to be tried again later is due earlier.
 func TestAgeJobs(t *testing.T) {
 	w := newWorld(t)
 	r := w.in(t, request.StateSession)

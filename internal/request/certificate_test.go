@@ -9,8 +9,9 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// TestEndedCertificate: a phone whose certificate ends before the document would be stamped is
-// asked to enrol again, and not told that it has signed. Enrolled again, the same person signs.
+// TestEndedCertificate checks that a phone whose certificate ends before the document would be
+// stamped is asked to enrol again, and not told that it has signed. Enrolled again, the same person
+// signs.
 func TestEndedCertificate(t *testing.T) {
 	w := newWorld(t)
 	ph, err := w.phoneOf(t.Context(), alice)

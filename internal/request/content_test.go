@@ -121,7 +121,7 @@ func TestParseContent(t *testing.T) {
 	}
 }
 
-// TestWarned: the trail says of what the signer was warned before a sign session.
+// TestWarned checks that the trail says of what the signer was warned before a sign session.
 func TestWarned(t *testing.T) {
 	w := newWorld(t)
 	w.WarnContent = request.DefaultWarnedContent

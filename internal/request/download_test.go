@@ -9,8 +9,8 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// TestDownloadedOnManyNodes: of many uses of a link on two nodes at once one writes a line, and
-// each node counts its others.
+// TestDownloadedOnManyNodes checks that of many uses of a link on two nodes at once one writes a
+// line, and each node counts its others.
 func TestDownloadedOnManyNodes(t *testing.T) {
 	w := newWorld(t)
 	id := w.in(t, request.StateSigned).RequestID

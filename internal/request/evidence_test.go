@@ -8,8 +8,8 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// TestEvidenceMeetsRenewal: a document that takes another's place while its evidence is collected
-// is looked up once more.
+// TestEvidenceMeetsRenewal checks that a document that takes another's place while its evidence is
+// collected is looked up once more.
 func TestEvidenceMeetsRenewal(t *testing.T) {
 	w := newWorld(t)
 	in := w.in(t, request.StateSigned)

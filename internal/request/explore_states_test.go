@@ -44,7 +44,7 @@ type underway struct {
 	key           int16 // of what it has put
 }
 
-// told is what people were told and rely on.
+// told is the information that persons received and rely on.
 type told struct {
 	cancels  uint8 // answers 200 to a cancel
 	opened   uint8 // 1: Alice, 2: Bob was let in

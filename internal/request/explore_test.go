@@ -88,7 +88,7 @@ func (x *explorer) findExits() {
 	ends := make([]bool, len(x.all))
 	var todo []int32
 	for i, s := range x.all {
-		// which waits for people
+		// which waits for persons
 		if x.over(s) && x.clean(s) || x.at(s.now, s.request).State == StateStalled {
 			ends[i] = true
 			todo = append(todo, int32(i))
@@ -109,7 +109,7 @@ func (x *explorer) findExits() {
 	}
 }
 
-// story tells how a state is reached.
+// story describes how a state is reached.
 func (x *explorer) story(id int32) string {
 	var steps []string
 	for i := id; i > 0; i = x.parent[i] {

@@ -68,7 +68,7 @@ type world struct {
 	run run // the operation that runs
 }
 
-// plant are bugs that are no cell of the table.
+// plant names bugs that are no cell of the table.
 type plant struct {
 	blindStore  bool // a store that writes what it computed from an old read
 	lazyStore   bool // a store that answers before the change is on disk
@@ -81,10 +81,10 @@ type plant struct {
 	oldReads    bool // a clock that stands still for reads
 }
 
-// heldAnswer is what a phone has signed: the answer to a challenge.
+// heldAnswer is a phone's signed answer to a challenge.
 type heldAnswer struct{ session, signature string }
 
-// intern gives equal values one number, from 1.
+// intern gives equal values the same number, from 1.
 type intern[T any] struct {
 	ids map[string]int16
 	all []T
@@ -206,7 +206,7 @@ func (w *world) Update(_ context.Context, _ string, change func(*Request) (Effec
 	if w.plant.blindStore {
 		from = w.run.read
 	}
-	// a store may call it again after a conflict: nothing may come of the first time
+	// a store may call it again after a conflict, so the first call must have no effect
 	_, _ = change(from.Clone())
 	r := from.Clone()
 	e, err := change(r)
@@ -252,7 +252,7 @@ func (w *world) settlePurge() error {
 }
 
 func (w *world) Put(_ context.Context, key string, r io.Reader) (int64, error) {
-	// first, because the writer must come to an end before the world goes on
+	// first, because the writer must end before the world continues
 	b, err := io.ReadAll(r)
 	if w.run.out.paused != 0 || w.run.step == 0 {
 		return 0, w.run.pause(1)
@@ -547,7 +547,7 @@ func (w *world) operations(scope scope) []*operation {
 					return err
 				}
 				digest := sha256.Sum256(c.ToBeSigned)
-				// RFC 6979: the same again is the same
+				// RFC 6979: the same input gives the same signature
 				sig, err := p.key.Sign(nil, digest[:], crypto.SHA256)
 				w.run.out.answer = w.answers.id(
 					session.ID+string(sig), heldAnswer{session.ID, string(sig)},
@@ -585,7 +585,7 @@ func (s *stampsOnce) Timestamp(ctx context.Context, imprint []byte) (token []byt
 	return token, err
 }
 
-// noStamps is an authority that is away for good.
+// noStamps is a timestamp authority that never answers.
 type noStamps struct{}
 
 func (noStamps) Timestamp(context.Context, []byte) ([]byte, error) {

@@ -24,7 +24,7 @@ import (
 	"github.com/signet-sign/signet/pades/tsa"
 )
 
-// The people and parties of the tests.
+// The persons and relying parties of the tests.
 var (
 	alice = signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"}
 	bob   = signer.Person{UIN: "S8116474F", Name: "LIM CHENG HAO"}
@@ -295,7 +295,7 @@ func (w *world) approve(ctx context.Context, id string, p signer.Person) error {
 	return w.send(ctx, a)
 }
 
-// reject scans nothing: rejecting needs the session and the phone.
+// reject needs the session and the phone, but no scan.
 func (w *world) reject(ctx context.Context, id string, p signer.Person) error {
 	r, err := w.Get(ctx, id)
 	if err != nil {
@@ -312,7 +312,7 @@ func (w *world) reject(ctx context.Context, id string, p signer.Person) error {
 	return w.Reject(ctx, id, session, ph.Phone)
 }
 
-// state is where the request stands.
+// state returns the state of the request.
 func (w *world) state(t testing.TB, id string) request.State {
 	t.Helper()
 	r, err := w.Get(t.Context(), id)

@@ -74,7 +74,7 @@ func TestInitiateHashesOnTheWay(t *testing.T) {
 	}
 }
 
-// TestOtherDocument: what is signed is what was received and hashed, or nothing.
+// TestOtherDocument checks that what is signed is what was received and hashed, or nothing.
 func TestOtherDocument(t *testing.T) {
 	w := newWorld(t)
 	r := w.initiate(t)

@@ -7,8 +7,8 @@ import (
 	"github.com/signet-sign/signet/pades"
 )
 
-// TestLevels: the document that becomes visible has the level that was promised, and the record
-// says so.
+// TestLevels checks that the document that becomes visible has the level that was promised, and the
+// record says so.
 func TestLevels(t *testing.T) {
 	for _, level := range []pades.Level{pades.LevelT, pades.LevelLT, pades.LevelLTA} {
 		t.Run(level.String(), func(t *testing.T) {

@@ -16,9 +16,9 @@ import (
 	"github.com/signet-sign/signet/internal/store"
 )
 
-// TestOutage: while no timestamp authority answers, an approved document is tried again at growing
-// distances, across restarts, and cancel says when. The document is sealed when the authority is
-// back.
+// TestOutage checks that while no timestamp authority answers, an approved document is tried again
+// at growing distances, across restarts, and cancel says when. The document is sealed when the
+// authority is back.
 func TestOutage(t *testing.T) {
 	w := newWorld(t)
 	in := w.in(t, request.StateSealing)
@@ -57,8 +57,9 @@ func TestOutage(t *testing.T) {
 	w.audited(t, in.RequestID, request.EventSealFailed, 0)
 }
 
-// TestStalled: at the bound the request is stalled, with an alarm in the log and a line of the
-// trail, however the clock came there, and nothing but an operator or the relying party ends it.
+// TestStalled checks that at the bound the request is stalled, with an alarm in the log and a line
+// of the trail, however the clock came there, and nothing but an operator or the relying party ends
+// it.
 func TestStalled(t *testing.T) {
 	for name, steps := range map[string][]time.Duration{
 		"step by step":  {time.Hour, 11 * time.Hour, 12*time.Hour - 2*time.Second, 2 * time.Second},
@@ -108,8 +109,8 @@ func TestStalled(t *testing.T) {
 	}
 }
 
-// TestStalledCancel: the relying party can end a stalled request. Its documents go, and the phone's
-// answer sent again is refused.
+// TestStalledCancel checks that the relying party can end a stalled request. Its documents go, and
+// the phone's answer sent again is refused.
 func TestStalledCancel(t *testing.T) {
 	w := newWorld(t)
 	in := w.in(t, request.StateSession)
@@ -143,8 +144,8 @@ func TestStalledCancel(t *testing.T) {
 	}
 }
 
-// TestAbort: an operator's abort lets the signer sign again, and the cancel succeed. A seal that is
-// under way then does not count.
+// TestAbort checks that an operator's abort lets the signer sign again, and the cancel succeed. A
+// seal that is under way then does not count.
 func TestAbort(t *testing.T) {
 	w := newWorld(t)
 	in := w.in(t, request.StateSealing)

@@ -9,7 +9,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// TestProceedCannotHoldOffForEver: starting over again and again keeps the relying party from
+// TestProceedCannotHoldOffForEver checks that starting over repeatedly keeps the relying party from
 // cancelling for one session beyond the request's end, and no longer.
 func TestProceedCannotHoldOffForEver(t *testing.T) {
 	w := newWorld(t)
@@ -32,7 +32,8 @@ func TestProceedCannotHoldOffForEver(t *testing.T) {
 	}
 }
 
-// TestStraysOfFinishedRequests: bytes that come late for a request that is over do not stay.
+// TestStraysOfFinishedRequests checks that bytes that come late for a request that is over do not
+// stay.
 func TestStraysOfFinishedRequests(t *testing.T) {
 	w := newWorld(t)
 	over, open := w.in(t, request.StateCancelled), w.in(t, request.StateLocked)

@@ -114,8 +114,8 @@ func (w *purgeWorld) add(id string, state State, due time.Time, keys ...string) 
 	w.stored[id] = keys
 }
 
-// TestPurgesShareOneDeletion: the deletions of many requests are one call, and what is signed
-// stays.
+// TestPurgesShareOneDeletion checks that the deletions of many requests are one call, and what is
+// signed stays.
 func TestPurgesShareOneDeletion(t *testing.T) {
 	w, worker := newPurgeWorld()
 	w.add("a", StateCancelled, dawn, "a/original", "a/prepared")
@@ -143,8 +143,9 @@ func TestPurgesShareOneDeletion(t *testing.T) {
 	}
 }
 
-// TestPurgeOfAnErasedRequest: its documents go to the trash, also the signed one, and the job
-// leaves nothing. The sweep for strays, which may come first, leaves them to the job.
+// TestPurgeOfAnErasedRequest checks that the documents of an erased request go to the trash, also
+// the signed one, and the job leaves nothing. The sweep for strays, which may come first, leaves
+// them to the job.
 func TestPurgeOfAnErasedRequest(t *testing.T) {
 	w, worker := newPurgeWorld()
 	var log strings.Builder
@@ -168,8 +169,8 @@ func TestPurgeOfAnErasedRequest(t *testing.T) {
 	}
 }
 
-// TestPurgeOfABrokenDocument: one document that cannot be deleted holds up no other, and is tried
-// again.
+// TestPurgeOfABrokenDocument checks that one document that cannot be deleted holds up no other, and
+// is tried again.
 func TestPurgeOfABrokenDocument(t *testing.T) {
 	w, worker := newPurgeWorld()
 	w.broken = "bad/original"
@@ -189,8 +190,8 @@ func TestPurgeOfABrokenDocument(t *testing.T) {
 	}
 }
 
-// TestPurgeWithoutRecord: purges that cannot be settled stay leased, and do not count as done, so
-// that the worker pauses.
+// TestPurgeWithoutRecord checks that purges that cannot be settled stay leased, and do not count as
+// done, so that the worker pauses.
 func TestPurgeWithoutRecord(t *testing.T) {
 	w, worker := newPurgeWorld()
 	w.settleErr = errors.New("the disk is full")

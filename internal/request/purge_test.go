@@ -13,8 +13,8 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// TestPurgeFails: a request whose documents cannot be listed is put off and told of in the log, and
-// its neighbour is done.
+// TestPurgeFails checks that a request whose documents cannot be listed is put off and told of in
+// the log, and its neighbour is done.
 func TestPurgeFails(t *testing.T) {
 	w := newWorld(t)
 	var log bytes.Buffer
@@ -49,7 +49,8 @@ func (u unlisted) Keys(ctx context.Context, id string) ([]string, error) {
 	return u.Documents.Keys(ctx, id)
 }
 
-// TestJobsDoNotWaitForTheSweep: jobs are done while all that is stored is looked at.
+// TestJobsDoNotWaitForTheSweep checks that jobs are done during a sweep of everything that is
+// stored.
 func TestJobsDoNotWaitForTheSweep(t *testing.T) {
 	w := newWorld(t)
 	in := w.in(t, request.StateSealing)
@@ -82,7 +83,8 @@ func (e endless) Requests(ctx context.Context, _ time.Time) ([]string, error) {
 	return nil, ctx.Err()
 }
 
-// TestStraysBehindAnother: what cannot be listed keeps no other stray.
+// TestStraysBehindAnother checks that documents that cannot be listed do not keep other strays from
+// deletion.
 func TestStraysBehindAnother(t *testing.T) {
 	w := newWorld(t)
 	in := []string{

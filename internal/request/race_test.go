@@ -281,7 +281,7 @@ func TestRaceFirstViewer(t *testing.T) {
 	})
 }
 
-// TestTwoSealings: of two workers that seal one request at a time, one wins.
+// TestTwoSealings checks that one of two workers that seal the same request wins.
 func TestTwoSealings(t *testing.T) {
 	w := newWorld(t)
 	in := w.in(t, request.StateSealing)

@@ -109,8 +109,8 @@ func (w *world) due(t *testing.T) (*api.Initiated, *request.Request, []byte) {
 	return in, r, doc
 }
 
-// TestRenew: a stored document gets a further timestamp before its newest one's certificate ends,
-// again and again; the old bytes are deleted, the record of the signature stays.
+// TestRenew checks that a stored document gets a further timestamp before its newest one's
+// certificate ends, again and again; the old bytes are deleted, the record of the signature stays.
 func TestRenew(t *testing.T) {
 	w := newWorld(t)
 	in, before, doc := w.due(t)
@@ -146,7 +146,8 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// TestLevelsBelowAreNotRenewed: they have no document timestamp that would end.
+// TestLevelsBelowAreNotRenewed checks that documents below B-LTA, which have no document timestamp,
+// are not renewed.
 func TestLevelsBelowAreNotRenewed(t *testing.T) {
 	for _, level := range []pades.Level{pades.LevelT, pades.LevelLT} {
 		w := newWorld(t)
@@ -157,8 +158,8 @@ func TestLevelsBelowAreNotRenewed(t *testing.T) {
 	}
 }
 
-// TestRenewRetries: as long as there is no timestamp the document stays as it is, the job comes
-// again at growing distances, the trail tells of it, and in the end it is done.
+// TestRenewRetries checks that as long as there is no timestamp the document stays as it is, the
+// job comes again at growing distances, the trail tells of it, and in the end it is done.
 func TestRenewRetries(t *testing.T) {
 	w := newWorld(t)
 	in, _, doc := w.due(t)
@@ -193,13 +194,13 @@ func TestRenewRetries(t *testing.T) {
 	}
 }
 
-// away is an authority that does not answer.
+// away is a timestamp authority that does not answer.
 type away struct{}
 
 func (away) Timestamp(context.Context, []byte) ([]byte, error) { return nil, errors.New("away") }
 
-// TestRenewOnTwoNodes: attempts that run at the same time leave one whole document, on record, and
-// nothing else; those that ask for it during the renewal get the old or the new one.
+// TestRenewOnTwoNodes checks that attempts that run at the same time leave one whole document, on
+// record, and nothing else; those that ask for it during the renewal get the old or the new one.
 func TestRenewOnTwoNodes(t *testing.T) {
 	w := newWorld(t)
 	in, _, doc := w.due(t)
@@ -254,8 +255,8 @@ func TestRenewOnTwoNodes(t *testing.T) {
 	w.audited(t, in.RequestID, request.EventRenewed, 1)
 }
 
-// TestRenewSurvivesCrashes: a process that dies at any step of the way leaves a document that can
-// be read, and what it leaves half done neither counts nor stays.
+// TestRenewSurvivesCrashes checks that a process that dies at any step of the way leaves a document
+// that can be read, and what it leaves half done neither counts nor stays.
 func TestRenewSurvivesCrashes(t *testing.T) {
 	for step := range 6 {
 		w := newWorld(t)
@@ -287,7 +288,7 @@ func TestRenewSurvivesCrashes(t *testing.T) {
 	}
 }
 
-// mortal does so many things and then nothing any more, not even to clean up.
+// mortal does a number of operations and then fails all others, as a killed process would.
 type mortal struct {
 	request.Documents
 	left int
@@ -327,7 +328,8 @@ func (m *mortal) Delete(ctx context.Context, keys ...string) error {
 	return m.Documents.Delete(ctx, keys...)
 }
 
-// TestRenewGate: bytes that changed on the way to the disk do not take the document's place.
+// TestRenewGate checks that bytes that changed on the way to the disk do not take the document's
+// place.
 func TestRenewGate(t *testing.T) {
 	w := newWorld(t)
 	in, _, doc := w.due(t)
@@ -348,7 +350,7 @@ func TestRenewGate(t *testing.T) {
 	}
 }
 
-// forgetful flips a bit in the middle of what it stores.
+// forgetful flips a bit in the middle of each document that it stores.
 type forgetful struct{ request.Documents }
 
 func (f forgetful) Put(ctx context.Context, key string, r io.Reader) (int64, error) {
@@ -360,8 +362,8 @@ func (f forgetful) Put(ctx context.Context, key string, r io.Reader) (int64, err
 	return f.Documents.Put(ctx, key, bytes.NewReader(b))
 }
 
-// TestRenewAmongStrays: a sweep for strays while a document is renewed takes neither the old bytes
-// nor the new ones.
+// TestRenewAmongStrays checks that a sweep for strays while a document is renewed takes neither the
+// old bytes nor the new ones.
 func TestRenewAmongStrays(t *testing.T) {
 	w := newWorld(t)
 	in, _, _ := w.due(t)
@@ -379,7 +381,7 @@ func TestRenewAmongStrays(t *testing.T) {
 	w.audited(t, in.RequestID, request.EventRenewFailed, 0)
 }
 
-// swept sweeps after everything that is stored.
+// swept lists all stored documents, and sweeps them.
 type swept struct {
 	request.Documents
 	sweep func()
@@ -391,9 +393,9 @@ func (s swept) Put(ctx context.Context, key string, r io.Reader) (int64, error) 
 	return n, err
 }
 
-// TestRenewFindsOutWhen: the job of a document that was signed before renewals were planned, and
-// whose record does not say how long it holds, is due at once, finds out, and renews when the time
-// has come.
+// TestRenewFindsOutWhen checks that the job of a document that was signed before renewals were
+// planned, and whose record does not say how long it holds, is due at once, finds out, and renews
+// when the time has come.
 func TestRenewFindsOutWhen(t *testing.T) {
 	w := newWorld(t)
 	in := w.in(t, request.StateSigned)

@@ -14,7 +14,8 @@ import (
 	"github.com/signet-sign/signet/internal/signer"
 )
 
-// TestCodeRotates: a code is honoured while it is the present one or one of the two before it.
+// TestCodeRotates checks that a code is honoured while it is the present one or one of the two
+// before it.
 func TestCodeRotates(t *testing.T) {
 	w := newWorld(t)
 	id := w.in(t, request.StateSession).RequestID
@@ -66,9 +67,9 @@ func TestCodeRotates(t *testing.T) {
 	}
 }
 
-// TestCodeOfAnotherClock: a code is scanned on another node, at once and two seconds later. A node
-// that knows its offset honours the code as long as the one that has shown it; one that does not
-// know it takes codes of the next two seconds.
+// TestCodeOfAnotherClock checks that a code is scanned on another node, at once and two seconds
+// later. A node that knows its offset honours the code as long as the one that has shown it; one
+// that does not know it takes codes of the next two seconds.
 func TestCodeOfAnotherClock(t *testing.T) {
 	for _, test := range []struct {
 		ahead    time.Duration // of the node that scans
@@ -109,7 +110,7 @@ func TestCodeOfAnotherClock(t *testing.T) {
 	}
 }
 
-// TestCodeIsNotTheSession: what a code carries opens nothing but the scan.
+// TestCodeIsNotTheSession checks that what a code carries opens nothing but the scan.
 func TestCodeIsNotTheSession(t *testing.T) {
 	w := newWorld(t)
 	id := w.in(t, request.StateSession).RequestID
@@ -155,7 +156,7 @@ func TestCodeIsNotTheSession(t *testing.T) {
 	}
 }
 
-// TestScanWithoutSession: each state has its own answer.
+// TestScanWithoutSession checks that each state has its own answer.
 func TestScanWithoutSession(t *testing.T) {
 	for state, want := range map[request.State]string{
 		request.StateCreated: api.CodeNoActiveSession, request.StateLocked: api.CodeNoActiveSession,
@@ -192,8 +193,8 @@ func TestStaticCode(t *testing.T) {
 	}
 }
 
-// TestPreparedDocument: a phone can hash what it is asked to sign, and finds the uploaded document
-// at its beginning.
+// TestPreparedDocument checks that a phone can hash what it is asked to sign, and finds the
+// uploaded document at its beginning.
 func TestPreparedDocument(t *testing.T) {
 	w := newWorld(t)
 	id := w.in(t, request.StateSession).RequestID

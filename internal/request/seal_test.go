@@ -9,8 +9,8 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// TestHourOfAccess: the hour begins when the document is signed, not when it was asked for or
-// approved.
+// TestHourOfAccess checks that the hour begins when the document is signed, not when it was asked
+// for or approved.
 func TestHourOfAccess(t *testing.T) {
 	w := newWorld(t)
 	in := w.initiate(t)

@@ -10,8 +10,8 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// TestHangingReceiver: the webhooks of a party whose receiver does not answer take at most half of
-// what runs at once, so those of another party are sent immediately.
+// TestHangingReceiver checks that the webhooks of a party whose receiver does not answer take at
+// most half of what runs at once, so those of another party are sent immediately.
 func TestHangingReceiver(t *testing.T) {
 	w := newWorld(t)
 	const hanging, quick = 100, 5

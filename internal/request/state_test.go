@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// text is a cell as doc.go writes it.
+// text returns a cell in the form of doc.go.
 func (c cell) text() string {
 	switch {
 	case c.refuse != nil && c.logged:
@@ -29,7 +29,7 @@ func (c cell) text() string {
 	return "-"
 }
 
-// docTable is the table as doc.go has to show it.
+// docTable returns the table in the form that doc.go must show.
 func docTable() string {
 	rows := [][]string{{""}}
 	for _, s := range states {

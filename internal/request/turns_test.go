@@ -127,8 +127,8 @@ func TestTurnIsGivenUpForCalls(t *testing.T) {
 	}
 }
 
-// TestVerifyGivenUp: a wait for a slot that is given up, as when a node stops, says nothing about
-// the document. The release gate would discard an approved signature for good.
+// TestVerifyGivenUp checks that giving up the wait for a slot, as a node does when it stops, is no
+// verdict on the document. The release gate would discard an approved signature for good.
 func TestVerifyGivenUp(t *testing.T) {
 	s := &Service{parsing: newTurns()}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -36,8 +36,8 @@ func (u *uncertain) Update(
 	return u.outcome(u.Store.Update(ctx, id, change))
 }
 
-// TestUncertainOutcome: when it is not known whether a record names new bytes, they stay, and a
-// further attempt finds everything in order.
+// TestUncertainOutcome checks that when it is not known whether a record names new bytes, they
+// stay, and a further attempt finds everything in order.
 func TestUncertainOutcome(t *testing.T) {
 	t.Run("initiate", func(t *testing.T) {
 		w := newWorld(t)

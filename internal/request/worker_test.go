@@ -44,8 +44,8 @@ func (o *eagerOutbox) Settle(ctx context.Context, settled ...Settlement) error {
 	return err
 }
 
-// TestRetryAtOnce: a job that is claimed again before its last attempt is off the books is done,
-// and not left until the lease of that claim runs out.
+// TestRetryAtOnce checks that a job that is claimed again before its last attempt is off the books
+// is done, and not left until the lease of that claim runs out.
 func TestRetryAtOnce(t *testing.T) {
 	o := &eagerOutbox{job: Job{ID: 1, RequestID: "r", Kind: JobWebhook, Status: JobPending}}
 	s := New(

@@ -21,8 +21,8 @@ const day = 24 * time.Hour
 
 // What a sweep erases is tested by storetest, with every kind of store.
 
-// TestRun: of two nodes one sweeps, once an hour, and tells of it in one line of the log and by the
-// counters.
+// TestRun checks that one of two nodes sweeps, once an hour, and reports it in one line of the log
+// and in the counters.
 func TestRun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := storetest.NewMemory()
@@ -96,7 +96,7 @@ func (failing) List(context.Context, request.Filter) ([]*request.Request, error)
 	return nil, errors.New("out of order")
 }
 
-// TestSweepContinues: after an error with one table a sweep continues with the others.
+// TestSweepContinues checks that after an error with one table a sweep continues with the others.
 func TestSweepContinues(t *testing.T) {
 	s := storetest.NewMemory()
 	err := s.AddCalls(

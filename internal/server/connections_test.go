@@ -10,8 +10,8 @@ import (
 	"github.com/signet-sign/signet/internal/server/limit"
 )
 
-// TestConnections: an address has so many connections, and a trusted proxy more; what is beyond is
-// closed at once, and a connection that ends makes room.
+// TestConnections checks that an address has so many connections, and a trusted proxy more; what is
+// beyond is closed at once, and a connection that ends makes room.
 func TestConnections(t *testing.T) {
 	loopback := []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 	for name, test := range map[string]struct {

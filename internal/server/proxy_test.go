@@ -8,8 +8,8 @@ import (
 	"github.com/signet-sign/signet/internal/server"
 )
 
-// TestProxied: the client's address is the one that the nearest trusted proxy names, and no client
-// can name another.
+// TestProxied checks that the client's address is the one that the nearest trusted proxy names, and
+// no client can name another.
 func TestProxied(t *testing.T) {
 	trusted, err := server.ParseProxies([]string{"10.0.0.0/8", "2001:db8::1"})
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// TestLimits: a request that is malformed, or has too many headers, never reaches the handler.
+// TestLimits checks that a request that is malformed, or has too many headers, never reaches the
+// handler.
 func TestLimits(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -52,8 +53,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestServeStops: a call that ends within the grace is answered. One that does not is cut off, and
-// Serve returns only after its handler, which may still use what is closed next.
+// TestServeStops checks that a call that ends within the grace is answered. One that does not is
+// cut off, and Serve returns only after its handler, which may still use what is closed next.
 func TestServeStops(t *testing.T) {
 	const grace = 500 * time.Millisecond
 	for _, test := range []struct {

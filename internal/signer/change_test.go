@@ -124,7 +124,8 @@ var (
 	bob   = signer.Person{UIN: "S8116474F", Name: "LIM CHENG HAO"}
 )
 
-// TestFurtherPhone: a login alone gets no further phone that can sign before the delay is over.
+// TestFurtherPhone checks that a login alone gets no further phone that can sign before the delay
+// is over.
 func TestFurtherPhone(t *testing.T) {
 	w := newPeople(t)
 	first, bobs := w.enrol(alice), w.enrol(bob)
@@ -230,8 +231,8 @@ func TestFurtherPhone(t *testing.T) {
 	}
 }
 
-// TestPhoneLimit: phones that can sign or wait count, and not those whose certificate has ended,
-// whose keys approve their successors.
+// TestPhoneLimit checks that phones that can sign or wait count, and not those whose certificate
+// has ended, whose keys approve their successors.
 func TestPhoneLimit(t *testing.T) {
 	w := newPeople(t)
 	first := w.enrol(alice)
@@ -276,7 +277,7 @@ func TestPhoneEventsTellTheLogin(t *testing.T) {
 	}
 }
 
-// TestPhoneFailure: a change that is not written is not logged.
+// TestPhoneFailure checks that a change that is not written is not logged.
 func TestPhoneFailure(t *testing.T) {
 	w := newPeople(t)
 	phone := w.enrol(alice)

@@ -198,8 +198,8 @@ func TestEnrolment(t *testing.T) {
 	}
 }
 
-// TestProofOnce: of many enrolments with one challenge, on two nodes and after a restart, one
-// succeeds.
+// TestProofOnce checks that of many enrolments with one challenge, on two nodes and after a
+// restart, one succeeds.
 func TestProofOnce(t *testing.T) {
 	authority, err := ca.Open(t.TempDir(), ca.Options{
 		Name: "Test", BaseURL: "http://localhost/pki", Now: time.Now, Rand: rand.Reader,

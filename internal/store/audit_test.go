@@ -81,8 +81,8 @@ func TestAuditPostgres(t *testing.T) {
 	testAudit(t, openPostgres(t, url), openPostgres(t, url), openPostgres(t, url))
 }
 
-// testAudit: events that many nodes write, while all of them integrate, come into one log: each
-// once, those of a request in their order.
+// testAudit checks that events that many nodes write, while all of them integrate, come into one
+// log: each once, those of a request in their order.
 func testAudit(t *testing.T, nodes ...*store.Store) {
 	ctx, stop := context.WithCancel(t.Context())
 	var running, writing sync.WaitGroup
@@ -292,8 +292,8 @@ func TestAuditTampering(t *testing.T) {
 	}
 }
 
-// TestAuditEveryByte: no byte of an export or of evidence can be changed unnoticed, if the key is
-// known from elsewhere.
+// TestAuditEveryByte checks that no byte of an export or of evidence can be changed unnoticed, if
+// the key is known from elsewhere.
 func TestAuditEveryByte(t *testing.T) {
 	_, _, l := grownLog(t)
 	var evidence bytes.Buffer
@@ -396,8 +396,8 @@ func resealed(t testing.TB, lines []string, signer *audit.Signer) []string {
 	return lines
 }
 
-// TestAuditOfATamperedDatabase: a row that is changed or deleted in the database, behind the
-// program's back, is found in the next export and in the next evidence.
+// TestAuditOfATamperedDatabase checks that a row that is changed or deleted in the database, behind
+// the program's back, is found in the next export and in the next evidence.
 func TestAuditOfATamperedDatabase(t *testing.T) {
 	for name, statement := range map[string]string{
 		"changed":       `UPDATE events SET kind = 'expired' WHERE leaf = 4`,

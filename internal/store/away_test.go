@@ -10,8 +10,8 @@ import (
 	"github.com/signet-sign/signet/internal/store/pgtest"
 )
 
-// TestAwayIsNotMissing: without a server its socket does not exist, which must not be taken for a
-// document that does not exist.
+// TestAwayIsNotMissing checks that without a server its socket does not exist, which must not be
+// taken for a document that does not exist.
 func TestAwayIsNotMissing(t *testing.T) {
 	own := new(pgtest.Cluster)
 	t.Cleanup(own.Stop)

@@ -21,7 +21,8 @@ func TestCertificatesPostgres(t *testing.T) {
 	testCertificates(t, openPostgres(t, cluster.Database(t)))
 }
 
-// testCertificates: each certificate is in the register once and has its events in the audit log.
+// testCertificates checks that each certificate is in the register once and has its events in the
+// audit log.
 func testCertificates(t *testing.T, s *store.Store) {
 	at := time.Date(2026, 3, 14, 9, 26, 53, 0, time.UTC)
 	change := func(p signer.Phone, events ...signer.Event) {

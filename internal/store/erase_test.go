@@ -65,8 +65,8 @@ func TestErasureSQLite(t *testing.T) {
 }
 func TestErasurePostgres(t *testing.T) { testErasure(t, "pgx", cluster.Database(t)) }
 
-// testErasure: the audit log is valid after a sweep, with the checkpoints from before, and an event
-// that is missing without an erasure is found.
+// testErasure checks that the audit log is valid after a sweep, with the checkpoints from before,
+// and an event that is missing without an erasure is found.
 func testErasure(t *testing.T, driver, database string) {
 	s, err := store.Open(t.Context(), store.Options{Database: database, Kind: store.Sandbox})
 	if err != nil {
@@ -164,8 +164,8 @@ func TestEraseCrashSQLite(t *testing.T) {
 }
 func TestEraseCrashPostgres(t *testing.T) { testEraseCrash(t, cluster.Database(t)) }
 
-// testEraseCrash: after a crash in the middle of a sweep each request is there as a whole or not at
-// all, then with the job for its documents, and the audit log is valid.
+// testEraseCrash checks that after a crash in the middle of a sweep each request is there as a
+// whole or not at all, then with the job for its documents, and the audit log is valid.
 func testEraseCrash(t *testing.T, database string) {
 	const total = 150
 	var l *audit.Log
@@ -254,8 +254,8 @@ func TestOtherTrailsPostgres(t *testing.T) {
 	testOtherTrails(t, openPostgres(t, cluster.Database(t)))
 }
 
-// testOtherTrails: enrolments and removals of phones and changes of relying parties are in the
-// audit log, without the person, and are erased with what they tell of.
+// testOtherTrails checks that enrolments and removals of phones and changes of relying parties are
+// in the audit log, without the person, and are erased with what they tell of.
 func testOtherTrails(t *testing.T, s *store.Store) {
 	l := auditOf(t, s, "sign.test/audit")
 	authority, err := ca.Open(t.TempDir(), ca.Options{

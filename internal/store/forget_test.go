@@ -174,8 +174,9 @@ func TestForgetPostgres(t *testing.T) {
 	})
 }
 
-// testForget: nothing in the database names a person who was forgotten, everything of another
-// person is as it was, and the audit log is valid. stored is all that the closed database holds.
+// testForget checks that nothing in the database names a person who was forgotten, everything of
+// another person is as it was, and the audit log is valid. stored is all that the closed database
+// holds.
 func testForget(t *testing.T, database string, stored func() string) {
 	open := func() (*store.Store, *audit.Log) {
 		s, err := store.Open(t.Context(), store.Options{Database: database, Kind: store.Sandbox})
@@ -287,8 +288,8 @@ func testForget(t *testing.T, database string, stored func() string) {
 	}
 }
 
-// TestForgetInProgress: a person with a request in progress is not forgotten, nor one whose signed
-// document the relying party may still fetch or is still to hear of.
+// TestForgetInProgress checks that a person with a request in progress is not forgotten, nor one
+// whose signed document the relying party may still fetch or is still to hear of.
 func TestForgetInProgress(t *testing.T) {
 	for name, change := range map[string]func(r *request.Request, e *request.Effects){
 		"locked": func(r *request.Request, _ *request.Effects) {
@@ -333,8 +334,8 @@ func TestCompactPostgres(t *testing.T) {
 	}
 }
 
-// TestCompact: after it the file of a database has nothing of what was deleted before deleted data
-// were overwritten.
+// TestCompact checks that after it the file of a database has nothing of what was deleted before
+// deleted data were overwritten.
 func TestCompact(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	if err := openSQLite(t, path).Close(); err != nil {

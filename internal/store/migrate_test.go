@@ -9,8 +9,8 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// TestPurgesBecomeJobs: purges that the version before has left behind are jobs after the
-// migration.
+// TestPurgesBecomeJobs checks that purges that the version before has left behind are jobs after
+// the migration.
 func TestPurgesBecomeJobs(t *testing.T) {
 	path := t.TempDir() + "/a.db"
 	db, err := sqlitePool(path, pragmas...)
@@ -60,7 +60,8 @@ func TestPurgesBecomeJobs(t *testing.T) {
 	}
 }
 
-// TestMigrationNumbers: no two migrations of a dialect have one number, and none is left out.
+// TestMigrationNumbers checks that no two migrations of a dialect have one number, and none is left
+// out.
 func TestMigrationNumbers(t *testing.T) {
 	for _, d := range []dialect{sqlite3(), postgres()} {
 		scripts, err := loadScripts(d)

@@ -108,7 +108,7 @@ func TestNextRelease(t *testing.T) {
 	}
 }
 
-// TestReadSchema: a new database has everything pending, and reading leaves it as it is.
+// TestReadSchema checks that a new database has everything pending, and reading leaves it as it is.
 func TestReadSchema(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.db")
 	for _, database := range []string{file, cluster.Database(t)} {

@@ -72,8 +72,8 @@ func TestPoolerNodes(t *testing.T) {
 	all.Wait()
 }
 
-// TestPoolerNeedsSession: without the second URL a pooler is refused with a reason, instead of
-// losing what other nodes tell.
+// TestPoolerNeedsSession checks that without the second URL a pooler is refused with a reason,
+// instead of losing what other nodes tell.
 func TestPoolerNeedsSession(t *testing.T) {
 	url := cluster.Database(t)
 	s, err := store.Open(t.Context(), store.Options{

@@ -190,8 +190,8 @@ func (u *tunnel) lose() {
 	}
 }
 
-// TestPostgresSilence: connections over which nothing comes any more are given up, before the
-// transaction and in the middle of it, and the change is made once.
+// TestPostgresSilence checks that connections over which nothing comes any more are given up,
+// before the transaction and in the middle of it, and the change is made once.
 func TestPostgresSilence(t *testing.T) {
 	u, url := openTunnel(t, cluster.Database(t))
 	var point atomic.Value
@@ -235,8 +235,7 @@ func TestPostgresSilence(t *testing.T) {
 	}
 }
 
-// TestPostgresIdle: how long a server may take to answer says nothing about a connection on which
-// nothing is asked.
+// TestPostgresIdle checks that the time limit of an answer does not end an idle connection.
 func TestPostgresIdle(t *testing.T) {
 	const timeout = 100 * time.Millisecond
 	s, err := store.Open(
@@ -395,8 +394,8 @@ func TestPostgresCommitCutOff(t *testing.T) {
 	}
 }
 
-// TestPostgresMissedNotifications: watchers learn of what another node changed while this node did
-// not listen.
+// TestPostgresMissedNotifications checks that watchers learn of what another node changed while
+// this node did not listen.
 func TestPostgresMissedNotifications(t *testing.T) {
 	url := cluster.Database(t)
 	a, b := openPostgres(t, url), openPostgres(t, url)

@@ -89,8 +89,8 @@ func TestPostgresIsDurable(t *testing.T) {
 	}
 }
 
-// TestPostgresPlans: with many rows, the writers find theirs by an index, whether the server plans
-// for the arguments or for any.
+// TestPostgresPlans checks that with many rows, the writers find theirs by an index, whether the
+// server plans for the arguments or for any.
 func TestPostgresPlans(t *testing.T) {
 	url := cluster.Database(t)
 	openPostgres(t, url)

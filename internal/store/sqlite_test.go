@@ -40,12 +40,12 @@ func TestSQLite(t *testing.T) {
 	})
 }
 
-// only is a change without effects.
+// only returns a change without effects.
 func only(change func(*request.Request) error) func(*request.Request) (request.Effects, error) {
 	return func(r *request.Request) (request.Effects, error) { return request.Effects{}, change(r) }
 }
 
-// rename is a small change.
+// rename returns a small change.
 func rename(name string) func(*request.Request) (request.Effects, error) {
 	return only(func(r *request.Request) error { r.DocName = name; return nil })
 }
@@ -184,8 +184,8 @@ func TestSQLiteIsPrivate(t *testing.T) {
 	}
 }
 
-// TestSQLiteSurvivesGoexit: a change that calls t.FailNow, or anything else that ends the
-// goroutine, must not hang the store.
+// TestSQLiteSurvivesGoexit checks that a change that ends its goroutine, for example by t.FailNow,
+// does not hang the store.
 func TestSQLiteSurvivesGoexit(t *testing.T) {
 	s := openSQLite(t, filepath.Join(t.TempDir(), "a.db"))
 	if err := s.Create(t.Context(), plainRequest(1), request.Effects{}); err != nil {
@@ -275,8 +275,8 @@ func TestSQLiteSharesCommits(t *testing.T) {
 	}
 }
 
-// TestSQLiteIdleDoesNotWait: one caller after another pays for its commit and for nothing else.
-// Inside the bubble the clock stands still unless a goroutine sleeps.
+// TestSQLiteIdleDoesNotWait checks that one caller after another pays for its commit and for
+// nothing else. Inside the bubble the clock stands still unless a goroutine sleeps.
 func TestSQLiteIdleDoesNotWait(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	synctest.Test(t, func(t *testing.T) {
@@ -304,8 +304,8 @@ func TestSQLiteIdleDoesNotWait(t *testing.T) {
 	})
 }
 
-// TestSQLiteCallsAreWrittenOnce: a caller that goes away while old records are dropped is not told
-// that the new one is lost, because it is written.
+// TestSQLiteCallsAreWrittenOnce checks that a caller that goes away while old records are dropped
+// is not told that the new one is lost, because it is written.
 func TestSQLiteCallsAreWrittenOnce(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -72,8 +72,9 @@ func TestPostgresWritesOverNothing(t *testing.T) {
 	testWritesOverNothing(t, openPostgres(t, cluster.Database(t)))
 }
 
-// testWritesOverNothing: behind the locks there is a second guard. A write names the version of the
-// row that it replaces, and if the row has another one, nothing of the change happens.
+// testWritesOverNothing checks that behind the locks there is a second guard. A write names the
+// version of the row that it replaces, and if the row has another one, nothing of the change
+// happens.
 func testWritesOverNothing(t *testing.T, s *store.Store) {
 	r := plainRequest(0)
 	if err := s.Create(t.Context(), r, request.Effects{}); err != nil {
@@ -132,9 +133,9 @@ func TestPostgresRefusesAWrite(t *testing.T) {
 	testRefusesAWrite(t, s)
 }
 
-// testRefusesAWrite: a write that the database refuses fails that change, alone or in company, and
-// so does an error after a change has written. Nothing of either is left, and those that share the
-// transaction lose nothing.
+// testRefusesAWrite checks that a write that the database refuses fails that change, alone or in
+// company, and so does an error after a change has written. Nothing of either is left, and those
+// that share the transaction lose nothing.
 func testRefusesAWrite(t *testing.T, s *store.Store) {
 	const innocent, refused, late, written, end = 0, 2, 4, 6, 8
 	for i := range end {
@@ -204,8 +205,9 @@ func testRefusesAWrite(t *testing.T, s *store.Store) {
 	}
 }
 
-// TestPostgresNodesTakeTurns: a change on one node waits for that of the same request on another
-// before it decides, instead of finding out afterwards that it has decided upon what is no more.
+// TestPostgresNodesTakeTurns checks that a change on one node waits for that of the same request on
+// another before it decides, instead of finding out afterwards that it has decided upon what is no
+// more.
 func TestPostgresNodesTakeTurns(t *testing.T) {
 	url := cluster.Database(t)
 	a, b := openPostgres(t, url), openPostgres(t, url)
@@ -242,8 +244,8 @@ func TestPostgresNodesTakeTurns(t *testing.T) {
 	}
 }
 
-// TestPostgresTwoAtOnce: a change is made durable while another one is being decided, but no change
-// of the same request is.
+// TestPostgresTwoAtOnce checks that a change is made durable while another one is being decided,
+// but no change of the same request is.
 func TestPostgresTwoAtOnce(t *testing.T) {
 	s := openPostgres(t, cluster.Database(t))
 	other := 1
@@ -291,8 +293,8 @@ func TestPostgresTwoAtOnce(t *testing.T) {
 	}
 }
 
-// TestPostgresTrailOrder: lines that are written with one statement stand in the order of their
-// changes, whether they are numbered by a request's version or follow what is there.
+// TestPostgresTrailOrder checks that lines that are written with one statement stand in the order
+// of their changes, whether they are numbered by a request's version or follow what is there.
 func TestPostgresTrailOrder(t *testing.T) {
 	s := openPostgres(t, cluster.Database(t))
 	if err := s.Create(t.Context(), plainRequest(2), request.Effects{}); err != nil {

@@ -11,7 +11,8 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// TestFailedCheck: each refusal names its check, and the check that it names is one of the call's.
+// TestFailedCheck checks that each refusal names its check, and the check that it names is one of
+// the call's.
 func TestFailedCheck(t *testing.T) {
 	b := newBench(t)
 	for _, c := range refusedEdits(b) {
@@ -38,7 +39,8 @@ func TestFailedCheck(t *testing.T) {
 	}
 }
 
-// TestAdvise: the usual mistakes are told from each other, and the advice quotes no value.
+// TestAdvise checks that the usual mistakes are told from each other, and the advice quotes no
+// value.
 func TestAdvise(t *testing.T) {
 	b := newBench(t)
 	good := b.party.Token(token.Initiate)

@@ -322,7 +322,7 @@ func TestCancelOfWhatIsNoID(t *testing.T) {
 	}
 }
 
-// TestPagesAccepted: a whole number counts in every spelling.
+// TestPagesAccepted checks that a whole number counts in every spelling.
 func TestPagesAccepted(t *testing.T) {
 	b := newBench(t)
 	for text, want := range map[string]int{"1": 1, "1.0": 1, "12.000": 12, "1e2": 100, "0.3E1": 3, "999999999": 999999999} {
@@ -339,7 +339,7 @@ func TestPagesAccepted(t *testing.T) {
 	}
 }
 
-// TestNamesAccepted: names of all scripts, and their length in characters.
+// TestNamesAccepted checks names of all scripts, whose length counts in characters.
 func TestNamesAccepted(t *testing.T) {
 	b := newBench(t)
 	for _, name := range []string{

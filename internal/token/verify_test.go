@@ -83,7 +83,7 @@ func wantRefusal(t *testing.T, err error, cause, jws string) {
 }
 
 // wantNothingOf checks that an error holds neither a part of the token nor a claim that identifies
-// or opens something.
+// a person or gives access.
 func wantNothingOf(t *testing.T, err error, jws string) {
 	t.Helper()
 	text := err.Error()
@@ -183,7 +183,7 @@ func TestAcceptedClaims(t *testing.T) {
 	}
 }
 
-// TestTolerated is what strictness must not refuse.
+// TestTolerated checks what strictness must not refuse.
 func TestTolerated(t *testing.T) {
 	b := newBench(t)
 	cases := []struct {
@@ -711,8 +711,9 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestTokenOfAnotherCall: a token that lacks what a call asks for is refused by it, and one that
-// has the claims of all calls is good for each, with its jti for one of initiate and result.
+// TestTokenOfAnotherCall checks that a token that lacks what a call asks for is refused by it, and
+// one that has the claims of all calls is good for each, with its jti for one of initiate and
+// result.
 func TestTokenOfAnotherCall(t *testing.T) {
 	b := newBench(t)
 	for made, wants := range map[token.Call]map[token.Call]error{
@@ -751,7 +752,7 @@ func newVerifierLike(b *bench) *bench {
 	return &c
 }
 
-// TestNotBefore: a token is refused more than 10 s before its nbf.
+// TestNotBefore checks that a token is refused more than 10 s before its nbf.
 func TestNotBefore(t *testing.T) {
 	b := newBench(t)
 	for _, call := range callsOf {
@@ -772,7 +773,7 @@ func TestNotBefore(t *testing.T) {
 	}
 }
 
-// TestAudience: a token that names its audience is refused unless it names this service.
+// TestAudience checks that a token that names its audience is refused unless it names this service.
 func TestAudience(t *testing.T) {
 	b := newBench(t)
 	local := newBench(
@@ -893,9 +894,9 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestResultRepeated: the token of a result call is good again for the same request while it lives,
-// and tells when it was first used. For another request, in another token, or after another use,
-// its jti is used up.
+// TestResultRepeated checks that the token of a result call is good again for the same request
+// while it lives, and tells when it was first used. For another request, in another token, or after
+// another use, its jti is used up.
 func TestResultRepeated(t *testing.T) {
 	b := newBench(t)
 	result := func(jws, request string) (*token.Claims, error) {
@@ -1054,8 +1055,8 @@ func (brokenParties) Party(context.Context, string) (*party.Party, error) {
 	return nil, errors.New("database is away")
 }
 
-// TestDisabled: all calls of a disabled party are refused, with a reason for the log, and cost it
-// no jti.
+// TestDisabled checks that all calls of a disabled party are refused, with a reason for the log,
+// and cost it no jti.
 func TestDisabled(t *testing.T) {
 	rp := partytest.Start(t)
 	registered := rp.Registration()

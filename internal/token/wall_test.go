@@ -7,7 +7,7 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// TestWallClock: with a second clock a token is in time if it is in time by either.
+// TestWallClock checks that with a second clock a token is in time if it is in time by either.
 func TestWallClock(t *testing.T) {
 	wall := epoch
 	two := newBench(t, func(c *token.VerifierConfig) { c.Wall = func() time.Time { return wall } })

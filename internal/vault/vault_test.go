@@ -146,7 +146,8 @@ func TestVault(t *testing.T) {
 	}
 }
 
-// TestFileTellsNothing: neither the file nor a change of its length gives a part of the document.
+// TestFileTellsNothing checks that neither the file nor a change of its length gives a part of the
+// document.
 func TestFileTellsNothing(t *testing.T) {
 	w := newWorld(t, false, storetest.NewMemory())
 	text := "%PDF-1.7\n" + strings.Repeat("TENANCY AGREEMENT between Mei and Ravi\n", 5000)
@@ -167,7 +168,8 @@ func TestFileTellsNothing(t *testing.T) {
 	}
 }
 
-// TestReads: each range of a document is as in the text, for the parser and for downloads.
+// TestReads checks that each range of a document is as in the text, for the parser and for
+// downloads.
 func TestReads(t *testing.T) {
 	w := newWorld(t, false, storetest.NewMemory())
 	r := mathrand.New(mathrand.NewPCG(1, 2))
@@ -206,7 +208,8 @@ func TestReads(t *testing.T) {
 	}
 }
 
-// TestFlippedBit: a change of any bit of a file is found, at the latest when the part is read.
+// TestFlippedBit checks that a change of any bit of a file is found, at the latest when the part is
+// read.
 func TestFlippedBit(t *testing.T) {
 	w := newWorld(t, false, storetest.NewMemory())
 	w.put("r/a", strings.Repeat("0123456789abcdef", 10_000)) // three chunks
@@ -252,7 +255,8 @@ func TestFlippedBit(t *testing.T) {
 	}
 }
 
-// TestSwap: a file in another document's place is found, whatever of the key's row goes with it.
+// TestSwap checks that a file in another document's place is found, whatever of the key's row goes
+// with it.
 func TestSwap(t *testing.T) {
 	ctx := t.Context()
 	w := newWorld(t, false, storetest.NewMemory())
@@ -286,8 +290,8 @@ func TestSwap(t *testing.T) {
 	w.holds("r/a", "text a")
 }
 
-// TestDelete: what is deleted cannot be read from a copy of its file. What is discarded can, until
-// the trash is emptied.
+// TestDelete checks that what is deleted cannot be read from a copy of its file. What is discarded
+// can, until the trash is emptied.
 func TestDelete(t *testing.T) {
 	ctx := t.Context()
 	w := newWorld(t, false, storetest.NewMemory())
@@ -339,8 +343,8 @@ type broken struct{ request.Documents }
 
 func (broken) Delete(context.Context, ...string) error { return errors.New("broken") }
 
-// TestDeleteOrder: the key is deleted before the file, so that a crash between the two leaves
-// nothing that can be read.
+// TestDeleteOrder checks that the key is deleted before the file, so that a crash between the two
+// leaves nothing that can be read.
 func TestDeleteOrder(t *testing.T) {
 	w := newWorld(t, false, storetest.NewMemory())
 	w.put("r/a", "text")
@@ -358,7 +362,7 @@ type refusing struct{ vault.Keys }
 
 func (refusing) AddDocumentKey(context.Context, vault.Key) error { return request.ErrAway }
 
-// TestKeyNotStored: without its key a document is not stored, and the old one stays.
+// TestKeyNotStored checks that without its key a document is not stored, and the old one stays.
 func TestKeyNotStored(t *testing.T) {
 	w := newWorld(t, false, storetest.NewMemory())
 	w.put("r/a", "old")
@@ -384,7 +388,8 @@ func (lost) DocumentKeys(context.Context, string) ([]vault.Key, error) {
 	return nil, fmt.Errorf("dial unix /run/db: %w", fs.ErrNotExist)
 }
 
-// TestDatabaseLost: without the database a document is not taken for one that does not exist.
+// TestDatabaseLost checks that without the database a document is not taken for one that does not
+// exist.
 func TestDatabaseLost(t *testing.T) {
 	w := newWorld(t, false, storetest.NewMemory())
 	w.put("r/a", "text")
@@ -396,8 +401,8 @@ func TestDatabaseLost(t *testing.T) {
 	}
 }
 
-// TestMixed: documents from before encryption was turned on stay readable, and encrypted ones after
-// it was turned off.
+// TestMixed checks that documents from before encryption was turned on stay readable, and encrypted
+// ones after it was turned off.
 func TestMixed(t *testing.T) {
 	w := newWorld(t, true, storetest.NewMemory())
 	w.put("r/old", "%PDF old")
@@ -417,8 +422,8 @@ func TestMixed(t *testing.T) {
 	w.holds("r/like", encrypted)
 }
 
-// TestRotate: after a rotation new keys are under the new wrapping key, and a sweep wraps the old
-// ones again, so that the old wrapping key can go.
+// TestRotate checks that after a rotation new keys are under the new wrapping key, and a sweep
+// wraps the old ones again, so that the old wrapping key can go.
 func TestRotate(t *testing.T) {
 	ctx := t.Context()
 	w := newWorld(t, false, storetest.NewMemory())
@@ -450,8 +455,8 @@ func TestRotate(t *testing.T) {
 	w.holds("r0/c", "after the sweep")
 }
 
-// TestWrappingKeyMissing: without the wrapping key, or with another one, a start is refused and no
-// document is read, and nothing takes the place of the missing key.
+// TestWrappingKeyMissing checks that without the wrapping key, or with another one, a start is
+// refused and no document is read, and nothing takes the place of the missing key.
 func TestWrappingKeyMissing(t *testing.T) {
 	ctx := t.Context()
 	w := newWorld(t, false, storetest.NewMemory())
@@ -481,8 +486,8 @@ func TestWrappingKeyMissing(t *testing.T) {
 	w.holds("r/a", "text")
 }
 
-// TestSweepSpare: a sweep deletes the keys that a crash has left without a document, when they are
-// old enough that no Put can be under way, and no others.
+// TestSweepSpare checks that a sweep deletes the keys that a crash has left without a document,
+// when they are old enough that no Put can be under way, and no others.
 func TestSweepSpare(t *testing.T) {
 	ctx := t.Context()
 	w := newWorld(t, false, storetest.NewMemory())
@@ -517,7 +522,8 @@ func (m moving) Open(ctx context.Context, document string) (request.Blob, error)
 	return m.Documents.Open(ctx, document)
 }
 
-// TestSweepDiscarded: a sweep keeps the key of a document that goes to the trash at the same time.
+// TestSweepDiscarded checks that a sweep keeps the key of a document that goes to the trash at the
+// same time.
 func TestSweepDiscarded(t *testing.T) {
 	w := newWorld(t, false, storetest.NewMemory())
 	w.put("stray/a", "text")

@@ -15,7 +15,7 @@ import (
 
 const folder = "../../api/vectors"
 
-// TestFiles: the committed files are what the generator makes, and there are no others.
+// TestFiles checks that the committed files are what the generator makes, and there are no others.
 func TestFiles(t *testing.T) {
 	files, err := Files()
 	if err != nil {
@@ -61,7 +61,7 @@ func read(t *testing.T, name string, into any) {
 	}
 }
 
-// TestCode: the code judges each committed vector as the file says.
+// TestCode checks that the code judges each committed vector as the file says.
 func TestCode(t *testing.T) {
 	var tokens tokenFile
 	read(t, "tokens.json", &tokens)
@@ -131,7 +131,7 @@ func TestCode(t *testing.T) {
 	}
 }
 
-// TestJudges: a vector that says otherwise than the code is noticed.
+// TestJudges checks that a vector that says otherwise than the code is noticed.
 func TestJudges(t *testing.T) {
 	var tokens tokenFile
 	read(t, "tokens.json", &tokens)
@@ -169,8 +169,8 @@ func TestJudges(t *testing.T) {
 	}
 }
 
-// TestPython: an independent implementation, with PyJWT, judges webhooks and signatures as the
-// files say, and notices a file that says otherwise.
+// TestPython checks that an independent implementation, with PyJWT, judges webhooks and signatures
+// as the files say, and notices a file that says otherwise.
 func TestPython(t *testing.T) {
 	const python = "/usr/bin/python3" // Debian's, which sees Debian's packages
 	if err := exec.Command(python, "-c", "import jwt, cryptography").Run(); err != nil {

@@ -102,7 +102,7 @@ func receiver(t *testing.T, status int) (url string, tokens func() []string) {
 	return s.URL, func() []string { return got }
 }
 
-// TestContractsTries: three attempts, two seconds apart, one token.
+// TestContractsTries checks that there are three attempts, two seconds apart, with one token.
 func TestContractsTries(t *testing.T) {
 	url, tokens := receiver(t, 500)
 	b := newBench(t, url)
@@ -173,7 +173,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestErrorsHideTheURL: a webhook URL may hold a secret, and errors are shown.
+// TestErrorsHideTheURL checks that a webhook URL may hold a secret, and errors are shown.
 func TestErrorsHideTheURL(t *testing.T) {
 	b := newBench(t, "http://127.0.0.1:1/hook?key=SECRET")
 	job := &request.Job{RequestID: "signv3-1", Status: request.JobPending}
@@ -186,8 +186,8 @@ func TestErrorsHideTheURL(t *testing.T) {
 	}
 }
 
-// TestNothingToSend: a missing URL is not a failure, nor is a stop, and only a signed request is
-// announced.
+// TestNothingToSend checks that a missing URL is not a failure, nor is a stop, and only a signed
+// request is announced.
 func TestNothingToSend(t *testing.T) {
 	b := newBench(t, "")
 	job := &request.Job{RequestID: "signv3-1", Status: request.JobPending}
@@ -214,8 +214,8 @@ func TestNothingToSend(t *testing.T) {
 	}
 }
 
-// TestPayloads: an attempt repeats the token that an earlier one has left in the job, as the first
-// release wrote it, and makes a fresh one if it cannot read the payload.
+// TestPayloads checks that an attempt repeats the token that an earlier one has left in the job, as
+// the first release wrote it, and makes a fresh one if it cannot read the payload.
 func TestPayloads(t *testing.T) {
 	url, tokens := receiver(t, 500)
 	b := newBench(t, url)

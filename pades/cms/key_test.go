@@ -14,7 +14,7 @@ import (
 	"golang.org/x/crypto/ocsp"
 )
 
-// TestExpensiveKeys: certificates with keys that take seconds to use are not
+// TestExpensiveKeys checks that certificates with keys that take seconds to use are not
 // taken from a document, whichever way they come.
 func TestExpensiveKeys(t *testing.T) {
 	ca := ecKey(t, elliptic.P256())

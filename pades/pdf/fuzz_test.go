@@ -9,7 +9,7 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// FuzzOpen: no input panics or takes memory out of proportion; every error is a
+// FuzzOpen checks that no input panics or takes memory out of proportion; every error is a
 // Refusal; and a document that can be signed reads the same afterwards.
 func FuzzOpen(f *testing.F) {
 	for _, c := range pdftest.Cases() {

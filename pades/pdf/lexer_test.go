@@ -161,7 +161,7 @@ func TestEditDict(t *testing.T) {
 	}
 }
 
-// FuzzValue: what is parsed is what Raw says, and editing a dictionary with no
+// FuzzValue checks that what is parsed is what Raw says, and editing a dictionary with no
 // change keeps every key and value.
 func FuzzValue(f *testing.F) {
 	for _, s := range []string{

@@ -148,7 +148,7 @@ func TestTrailer(t *testing.T) {
 	}
 }
 
-// TestSharedAnnotations: the new annotation appears on its page only, behind
+// TestSharedAnnotations checks that the new annotation appears on its page only, behind
 // what was there.
 func TestSharedAnnotations(t *testing.T) {
 	d := open(t, pdftest.New(pdftest.Pages(2), pdftest.SharedAnnots()))
@@ -180,7 +180,7 @@ func TestSharedAnnotations(t *testing.T) {
 	}
 }
 
-// TestSeparateAnnotations: what stands inside /Annots becomes an object, on all
+// TestSeparateAnnotations checks that what stands inside /Annots becomes an object, on all
 // pages, in its place and as it is spelled. Where that cannot be, all stays.
 func TestSeparateAnnotations(t *testing.T) {
 	many := "<< >> " + strings.Repeat("<< /Subtype /Link >> ", pdf.MaxSeparated-2)
@@ -315,7 +315,7 @@ func TestForm(t *testing.T) {
 	}
 }
 
-// TestNextNumber: the first new number is above both /Size and all entries.
+// TestNextNumber checks that the first new number is above both /Size and all entries.
 func TestNextNumber(t *testing.T) {
 	small := bytes.Replace(pdftest.Minimal(), []byte("/Size 14"), []byte("/Size 2 "), 1)
 	large := bytes.Replace(pdftest.Minimal(), []byte("/Size 14"), []byte("/Size 99"), 1)
@@ -326,7 +326,7 @@ func TestNextNumber(t *testing.T) {
 	}
 }
 
-// TestLimits: each limit refuses with its own reason.
+// TestLimits checks that each limit refuses with its own reason.
 func TestLimits(t *testing.T) {
 	file := pdftest.New(pdftest.Pages(20), pdftest.Tree(2), pdftest.ObjectStreams())
 	twice := pdftest.Update(file, pdftest.Revision{})
@@ -349,7 +349,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestReadError: a fault of the reader is not a refusal.
+// TestReadError checks that a fault of the reader is not a refusal.
 func TestReadError(t *testing.T) {
 	file := pdftest.Minimal()
 	_, err := pdf.Open(bytes.NewReader(file[:500]), int64(len(file)), pdf.Limits{})

@@ -58,7 +58,7 @@ func judge(t *testing.T, c relyingparty.Config) map[string]report.Verdict {
 	return found
 }
 
-// TestRight: a party that follows the rules passes all of them.
+// TestRight checks that a party that follows the rules passes all of them.
 func TestRight(t *testing.T) {
 	t.Parallel()
 	found := judge(t, plant(t, ""))
@@ -72,7 +72,7 @@ func TestRight(t *testing.T) {
 	}
 }
 
-// TestMistakes: each planted mistake fails its rules, with evidence.
+// TestMistakes checks that each planted mistake fails its rules, with evidence.
 func TestMistakes(t *testing.T) {
 	t.Parallel()
 	if n := len(relyingparty.Mistakes); n < 20 {
@@ -124,7 +124,7 @@ func testMistake(t *testing.T, m relyingparty.Mistake) {
 	}
 }
 
-// TestStarting: a party that is being started is waited for.
+// TestStarting checks that a party that is being started is waited for.
 func TestStarting(t *testing.T) {
 	t.Parallel()
 	c := plant(t, "")
@@ -152,7 +152,7 @@ func TestStarting(t *testing.T) {
 	}
 }
 
-// TestUnknown: what cannot be seen is not judged.
+// TestUnknown checks that what cannot be seen is not judged.
 func TestUnknown(t *testing.T) {
 	t.Parallel()
 	c := plant(t, "no signature check")

@@ -32,7 +32,8 @@ func sample() *report.Report {
 	}
 }
 
-// TestTable: the table has a line for each rule, the reasons, the evidence of failures and totals.
+// TestTable checks that the table has a line for each rule, the reasons, the evidence of failures
+// and totals.
 func TestTable(t *testing.T) {
 	var b strings.Builder
 	if err := sample().WriteTable(&b); err != nil {
@@ -52,7 +53,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestJSON: the JSON has the totals and every verdict with its evidence.
+// TestJSON checks that the JSON has the totals and every verdict with its evidence.
 func TestJSON(t *testing.T) {
 	var b strings.Builder
 	if err := sample().WriteJSON(&b); err != nil {
@@ -72,7 +73,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// TestJUnit: a failed rule is a failure, and one that cannot be judged is skipped.
+// TestJUnit checks that a failed rule is a failure, and one that cannot be judged is skipped.
 func TestJUnit(t *testing.T) {
 	var b strings.Builder
 	if err := sample().WriteJUnit(&b); err != nil {
@@ -107,8 +108,8 @@ func TestJUnit(t *testing.T) {
 	}
 }
 
-// TestRecorder: both directions are recorded, the parties see what was sent, and the record holds
-// none of the secrets.
+// TestRecorder checks that both directions are recorded, the parties see what was sent, and the
+// record holds none of the secrets.
 func TestRecorder(t *testing.T) {
 	const (
 		token  = "eyJhbGciOiJFUzI1NiJ9.eyJjbGllbnRfaWQiOiJzaG9wIiwiZXhjaGFuZ2VfY29kZSI6IlMzQ1JFVCJ9.c2lnbmF0dXJlLWJ5dGVz"
@@ -165,7 +166,8 @@ func TestRecorder(t *testing.T) {
 	}
 }
 
-// TestRecorderOther: bodies that are neither JSON nor PDF, and calls without an answer.
+// TestRecorderOther checks the records of bodies that are neither JSON nor PDF, and calls without
+// an answer.
 func TestRecorderOther(t *testing.T) {
 	bodies := [][]byte{nil, {0xff, 0xfe}, bytes.Repeat([]byte("a"), 2000)}
 	wants := []string{"", "(2 bytes)", strings.Repeat("a", 1000) + "…"}

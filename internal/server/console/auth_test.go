@@ -58,8 +58,8 @@ func TestPassword(t *testing.T) {
 	}
 }
 
-// TestWrongPasswords: after some wrong passwords no password from that address is judged, and those
-// from others are.
+// TestWrongPasswords checks that after some wrong passwords no password from that address is
+// judged, and those from others are.
 func TestWrongPasswords(t *testing.T) {
 	const password = "correct horse battery"
 	w := newWorld(t, func(c *console.Console) {

@@ -87,7 +87,7 @@ func TestListPages(t *testing.T) {
 	}
 }
 
-// TestFormulaInFile: a name that begins like a formula is text in a spreadsheet.
+// TestFormulaInFile checks that a spreadsheet takes a name that begins like a formula for text.
 func TestFormulaInFile(t *testing.T) {
 	w := newWorld(t)
 	for i, name := range []string{`=HYPERLINK("http://x.example")`, "+1", "-1", "@SUM(1)", "lease"} {

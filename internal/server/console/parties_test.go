@@ -466,8 +466,8 @@ func TestLogo(t *testing.T) {
 	}
 }
 
-// TestSaveInSpiteOfTest: a party whose URLs do not work is saved only after the operator was told
-// why they do not, new or changed.
+// TestSaveInSpiteOfTest checks that a party whose URLs do not work is saved only after the operator
+// was told why they do not, new or changed.
 func TestSaveInSpiteOfTest(t *testing.T) {
 	w := newWorld(t)
 	rp, own := w.newcomer(t)

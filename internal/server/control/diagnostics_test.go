@@ -9,8 +9,8 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// TestPrintRefusal: a terminal shows the call, the reason and the remedy; what is not a terminal
-// gets no colours.
+// TestPrintRefusal checks that a terminal shows the call, the reason and the remedy; what is not a
+// terminal gets no colours.
 func TestPrintRefusal(t *testing.T) {
 	r := calllog.Record{
 		At: time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC), Kind: calllog.Cancel, Party: "shop",

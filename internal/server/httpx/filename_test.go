@@ -70,7 +70,7 @@ func FuzzFileName(f *testing.F) {
 	})
 }
 
-// TestDownloadName: the header of a download holds the safe name.
+// TestDownloadName checks that the header of a download holds the safe name.
 func TestDownloadName(t *testing.T) {
 	for in, want := range map[string]string{
 		"con":                `attachment; filename=_con.pdf`,

@@ -64,7 +64,7 @@ func TestPeople(t *testing.T) {
 	}
 }
 
-// TestManyKeys: keys that are no longer used do not stay.
+// TestManyKeys checks that unused keys do not stay.
 func TestManyKeys(t *testing.T) {
 	var r limit.Rates
 	r.Allow("busy", 1e-9, 1)

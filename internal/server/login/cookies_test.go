@@ -20,7 +20,8 @@ func with(cookies []*http.Cookie) *http.Request {
 	return r
 }
 
-// TestCookies: sealed, for one scope, for a time, and marked for the transport that there is.
+// TestCookies checks that a cookie is sealed, holds for one scope and a limited time, and has the
+// attributes of its transport.
 func TestCookies(t *testing.T) {
 	l := newClient(t, func(*login.Config) {})
 	w := httptest.NewRecorder()
@@ -79,7 +80,7 @@ func TestCookies(t *testing.T) {
 
 func has(_ signer.Person, ok bool) bool { return ok }
 
-// TestSeal: what one purpose sealed does not open for another.
+// TestSeal checks that what one purpose sealed does not open for another.
 func TestSeal(t *testing.T) {
 	l := newClient(t, func(*login.Config) {})
 	sealed := l.Seal("phone", "id")

@@ -276,7 +276,8 @@ func TestCallbackWithoutAttempt(t *testing.T) {
 	}
 }
 
-// TestFailedCallbacks: after some callbacks that failed, no callback from that address is judged.
+// TestFailedCallbacks checks that after some callbacks that failed, no callback from that address
+// is judged.
 func TestFailedCallbacks(t *testing.T) {
 	c := newClient(t, func(config *login.Config) {
 		config.Issuer = "https://idp.example"

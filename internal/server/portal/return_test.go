@@ -7,8 +7,8 @@ import (
 	"github.com/signet-sign/signet/internal/server/portal"
 )
 
-// TestReturnURL: what the registered URL says stays as it is, and the two parameters follow it
-// once.
+// TestReturnURL checks that what the registered URL says stays as it is, and the two parameters
+// follow it once.
 func TestReturnURL(t *testing.T) {
 	const added = "request_id=signv3-1&status=success"
 	for registered, want := range map[string]string{

@@ -16,7 +16,7 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// answer is what the service answered.
+// answer is an answer of the service.
 type answer struct {
 	*http.Response
 	body string
@@ -83,8 +83,8 @@ func post(t *testing.T, addr, jws string) answer {
 	return u.answer(t)
 }
 
-// TestStalledUpload: an upload that was fast and stalls is cut off after one window, however much
-// it has announced.
+// TestStalledUpload checks that an upload that was fast and stalls is cut off after one window,
+// however much it has announced.
 func TestStalledUpload(t *testing.T) {
 	addr, rp, _ := server(
 		t, func(a *rpapi.API) { a.SlowestUpload, a.UploadWindow = 1000, 300*time.Millisecond },
@@ -100,7 +100,7 @@ func TestStalledUpload(t *testing.T) {
 	}
 }
 
-// TestSteadyUpload: an upload that keeps up the rate may take many windows.
+// TestSteadyUpload checks that an upload that keeps up the rate may take many windows.
 func TestSteadyUpload(t *testing.T) {
 	addr, rp, _ := server(
 		t, func(a *rpapi.API) { a.SlowestUpload, a.UploadWindow = 100, 500*time.Millisecond },
@@ -117,8 +117,8 @@ func TestSteadyUpload(t *testing.T) {
 	}
 }
 
-// TestTokenOpensOneUpload: while an upload is in progress its token opens no other, and the refusal
-// does not harm the first.
+// TestTokenOpensOneUpload checks that while an upload is in progress its token opens no other, and
+// the refusal does not harm the first.
 func TestTokenOpensOneUpload(t *testing.T) {
 	addr, rp, _ := server(t, nil)
 	jws := rp.Token(token.Initiate)
@@ -139,7 +139,8 @@ func TestTokenOpensOneUpload(t *testing.T) {
 	}
 }
 
-// TestUploadLimits: a party has so many uploads and bytes in progress, and all parties together.
+// TestUploadLimits checks that a party has so many uploads and bytes in progress, and all parties
+// together.
 func TestUploadLimits(t *testing.T) {
 	for name, test := range map[string]struct {
 		limits rpapi.Limits
@@ -183,7 +184,8 @@ func TestUploadLimits(t *testing.T) {
 	}
 }
 
-// TestRate: a party has its calls per second; calls that are not authentic do not count as its own.
+// TestRate checks that a party has its calls per second; calls that are not authentic do not count
+// as its own.
 func TestRate(t *testing.T) {
 	other := partytest.Start(t)
 	addr, rp, _ := server(t, func(a *rpapi.API) { a.Limits.Rate = 1 }, other.Registration())
@@ -230,9 +232,9 @@ func claims(rp *partytest.Party) []byte {
 	)
 }
 
-// TestUnauthenticatedBody: the service does not wait for the body of a call whose token it refuses,
-// while it reads those of others. A single one is read, so that the caller gets its answer:
-// e2e.TestRefusedUploadIsHeard.
+// TestUnauthenticatedBody checks that the service does not wait for the body of a call whose token
+// it refuses, while it reads those of others. A single one is read, so that the caller gets its
+// answer: e2e.TestRefusedUploadIsHeard.
 func TestUnauthenticatedBody(t *testing.T) {
 	addr, _, _ := server(t, nil)
 	for range 16 {

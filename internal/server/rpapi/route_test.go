@@ -13,8 +13,8 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 )
 
-// TestRoutes: a path or a method that is not a call's is answered in JSON, with the reason in the
-// sandbox.
+// TestRoutes checks that a path or a method that is not a call's is answered in JSON, with the
+// reason in the sandbox.
 func TestRoutes(t *testing.T) {
 	const id = "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332"
 	page := http.HandlerFunc(

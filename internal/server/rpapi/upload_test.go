@@ -64,8 +64,8 @@ func server(
 	return strings.TrimPrefix(s.URL, "http://"), rp, folder
 }
 
-// TestSlowUpload: who sends less than the least is cut off, is told so, and leaves nothing on the
-// disk.
+// TestSlowUpload checks that a client below the minimum rate is cut off, is told so, and leaves
+// nothing on the disk.
 func TestSlowUpload(t *testing.T) {
 	for name, length := range map[string]string{"announced": "Content-Length: 1000", "chunked": "Transfer-Encoding: chunked"} {
 		t.Run(name, func(t *testing.T) {
@@ -117,7 +117,8 @@ func TestSlowUpload(t *testing.T) {
 	}
 }
 
-// TestExpectContinue: who asks before sending is refused at once, and sends nothing.
+// TestExpectContinue checks that a client that asks before sending is refused at once, and sends
+// nothing.
 func TestExpectContinue(t *testing.T) {
 	addr, _, _ := server(t, nil)
 	conn, err := net.Dial("tcp", addr)
@@ -166,8 +167,8 @@ func (brokenReplay) Used(context.Context, string, string) (bool, error) {
 	return false, errors.New("the disk is full")
 }
 
-// TestServerSideError: a fault of the service has one answer, which does not tell the cause, and
-// the log has the cause.
+// TestServerSideError checks that a fault of the service has one answer, which does not tell the
+// cause, and the log has the cause.
 func TestServerSideError(t *testing.T) {
 	rp := partytest.Start(t)
 	policy := safehttp.Policy{AllowPrivate: true}
@@ -198,8 +199,8 @@ func TestServerSideError(t *testing.T) {
 	}
 }
 
-// TestUnavailable: while the database or the disk is away a call is refused with 503, and the
-// caller is told when to try again.
+// TestUnavailable checks that while the database or the disk is away a call is refused with 503,
+// and the caller is told when to try again.
 func TestUnavailable(t *testing.T) {
 	full, err := documents.OpenDir(documents.Options{
 		Path: t.TempDir(), Free: func(string) (uint64, error) { return 1 << 20, nil },

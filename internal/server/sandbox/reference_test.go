@@ -9,7 +9,8 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// TestReference: the page has every call of the document, with its claims, members and examples.
+// TestReference checks that the page has every call of the document, with its claims, members and
+// examples.
 func TestReference(t *testing.T) {
 	b := newBench(t)
 	b.page(
@@ -43,8 +44,8 @@ func TestReference(t *testing.T) {
 	}
 }
 
-// TestReferenceCalls: a form makes the call and shows it, and the next forms are about the request
-// that it made.
+// TestReferenceCalls checks that a form makes the call and shows it, and the next forms are about
+// the request that it made.
 func TestReferenceCalls(t *testing.T) {
 	b := newBench(t)
 	try := func(operation string, form url.Values, texts ...string) {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestManyAddresses: failures from more addresses than the log keeps apart are a bounded number of
-// lines, and none is lost from the numbers.
+// TestManyAddresses checks that failures from more addresses than the log keeps apart are a bounded
+// number of lines, and none is lost from the numbers.
 func TestManyAddresses(t *testing.T) {
 	var out bytes.Buffer
 	now := time.Date(2026, 3, 2, 9, 30, 0, 0, time.UTC)
@@ -56,7 +56,7 @@ func TestManyAddresses(t *testing.T) {
 	}
 }
 
-// TestPrintable: a client cannot forge lines or fill the log with its User-Agent.
+// TestPrintable checks that a client cannot forge lines or fill the log with its User-Agent.
 func TestPrintable(t *testing.T) {
 	if got := printable("a\nmsg=security\x1b[0m\xff"+strings.Repeat("é", 200), 21); got != "amsg=security[0mééé"[:len("amsg=security[0m")+4] {
 		t.Errorf("%q", got)

@@ -11,9 +11,9 @@ import (
 	"github.com/signet-sign/signet/internal/server/console"
 )
 
-// TestConsoleFollows: a request's page brings itself up to date when its stream says so, without a
-// reload, tells a screen reader, adds what is new, leaves open what is open, and stops when told
-// to.
+// TestConsoleFollows checks that a request's page brings itself up to date when its stream says so,
+// without a reload, tells a screen reader, adds what is new, leaves open what is open, and stops
+// when told to.
 func TestConsoleFollows(t *testing.T) {
 	k := newKit(t)
 	var signed atomic.Bool
@@ -96,8 +96,8 @@ func TestConsoleFollows(t *testing.T) {
 	said.check(t)
 }
 
-// TestCopy: the button beside a text puts exactly that text on the clipboard and says so, also in a
-// part of the page that came later.
+// TestCopy checks that the button beside a text puts exactly that text on the clipboard and says
+// so, also in a part of the page that came later.
 func TestCopy(t *testing.T) {
 	k := newKit(t)
 	mux := http.NewServeMux()

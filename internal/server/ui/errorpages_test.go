@@ -9,8 +9,8 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// TestErrorPages: a browser gets each plain error as a page in its language, with the status and
-// Allow of the error, and a way back; a program gets the text.
+// TestErrorPages checks that a browser gets each plain error as a page in its language, with the
+// status and Allow of the error, and a way back; a program gets the text.
 func TestErrorPages(t *testing.T) {
 	kit, err := ui.New(ui.Options{})
 	if err != nil {

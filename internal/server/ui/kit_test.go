@@ -263,7 +263,8 @@ func TestNextPath(t *testing.T) {
 	}
 }
 
-// TestRetry: after an error that may pass there is a way on, to a page and on our own origin.
+// TestRetry checks that after an error that may pass there is a way on, to a page and on our own
+// origin.
 func TestRetry(t *testing.T) {
 	k := newKit(t)
 	for _, test := range []struct {

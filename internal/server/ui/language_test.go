@@ -14,7 +14,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
-// TestMessages: every message that a template names exists in English, every
+// TestMessages checks that every message that a template names exists in English, every
 // message of another language exists in English with the same arguments, and none
 // is missing.
 func TestMessages(t *testing.T) {
@@ -141,7 +141,7 @@ func TestLanguageSwitchKeepsTheQuery(t *testing.T) {
 	}
 }
 
-// TestDates: a time is written as the language writes it.
+// TestDates checks that a time is written as the language writes it.
 func TestDates(t *testing.T) {
 	k := newKit(t)
 	at := time.Date(2026, 3, 9, 14, 4, 5, 0, request.Singapore())

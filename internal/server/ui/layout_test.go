@@ -9,8 +9,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestBannerIsOneLine: the banner of the sandbox takes one line of a phone's screen in every
-// language.
+// TestBannerIsOneLine checks that the banner of the sandbox takes one line of a phone's screen in
+// every language.
 func TestBannerIsOneLine(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)

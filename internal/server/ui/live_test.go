@@ -11,8 +11,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// TestLive: a page reloads when its state is no longer the one it was rendered from, by the stream
-// alone and by polling alone, and not before.
+// TestLive checks that a page reloads when its state is no longer the one it was rendered from, by
+// the stream alone and by polling alone, and not before.
 func TestLive(t *testing.T) {
 	ctx := openBrowser(t)
 	for _, test := range []struct {
@@ -179,7 +179,8 @@ func TestScanned(t *testing.T) {
 		document.querySelector("[data-when=waiting]").hidden`))
 }
 
-// TestCodeIsRenewed: the page shows each next code, and veils one that it could not renew.
+// TestCodeIsRenewed checks that the page shows each next code, and veils one that it could not
+// renew.
 func TestCodeIsRenewed(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)

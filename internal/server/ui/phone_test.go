@@ -95,7 +95,7 @@ func TestPhone(t *testing.T) {
 	}
 }
 
-// TestPhoneHearsOfTheSeal: a phone that has approved says how it went on.
+// TestPhoneHearsOfTheSeal checks that a phone that has approved says how it went on.
 func TestPhoneHearsOfTheSeal(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
@@ -213,7 +213,7 @@ func TestPhoneTooLate(t *testing.T) {
 	}
 }
 
-// TestPhoneChecks: the phone signs what it hashed itself, and refuses everything else.
+// TestPhoneChecks checks that the phone signs what it hashed itself, and refuses everything else.
 func TestPhoneChecks(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)

@@ -270,8 +270,8 @@ func TestAllPages(t *testing.T) {
 	)
 }
 
-// TestReviewByKeyboard: the places are reviewed and signing is reached with the keyboard alone, and
-// each step is announced.
+// TestReviewByKeyboard checks that the places are reviewed and signing is reached with the keyboard
+// alone, and each step is announced.
 func TestReviewByKeyboard(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)

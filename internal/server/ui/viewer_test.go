@@ -266,8 +266,8 @@ func smallCanvas(n int) step {
 	})
 }
 
-// TestLittleMemory: a page for which the memory does not suffice is drawn less sharp; one that
-// cannot be drawn at all says so and keeps the buttons usable, also on a phone.
+// TestLittleMemory checks that a page for which the memory does not suffice is drawn less sharp;
+// one that cannot be drawn at all says so and keeps the buttons usable, also on a phone.
 func TestLittleMemory(t *testing.T) {
 	t.Run("some", func(t *testing.T) {
 		s := newSite(t)
@@ -319,8 +319,8 @@ func TestLittleMemory(t *testing.T) {
 	})
 }
 
-// TestLongDocument: pages far from view give their memory back, and are drawn again when the person
-// returns.
+// TestLongDocument checks that pages far from view give their memory back, and are drawn again when
+// the person returns.
 func TestLongDocument(t *testing.T) {
 	s := newSite(t)
 	s.pdf = testPDF(40)
@@ -378,7 +378,7 @@ func TestLongDocument(t *testing.T) {
 	)
 }
 
-// TestSelectText: the text of a page can be selected with the mouse.
+// TestSelectText checks that the text of a page can be selected with the mouse.
 func TestSelectText(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
