@@ -91,7 +91,8 @@ func headroom(lim pdf.Limits) pdf.Limits {
 func rehearse(d *pdf.Document, locs []Location) error {
 	u := pdf.NewUpdate(d)
 	trial := Options{
-		Locations: locs, FieldName: "trial", SignedAt: time.Unix(0, 0), rehearsal: true,
+		Locations: locs, FieldName: "trial", SignedAt: time.Unix(0, 0), Certify: true,
+		rehearsal: true,
 	}
 	if _, err := draft(u, d, trial); err != nil {
 		return err

@@ -56,6 +56,11 @@ type Options struct {
 	// Background lightens the page below the box, so that the box and text below it can be read. It
 	// has no effect in a document that claims PDF/A, which restricts transparency.
 	Background bool
+	// Certify makes the signature a certification that allows forms to be filled in and further
+	// signatures (ISO 32000-2, 12.8.2.2, DocMDP with /P 2). The fields of the document are locked,
+	// so only new ones can be signed. It has no effect in a document that has signatures or /Perms,
+	// or fields that cannot be locked.
+	Certify bool
 	// Rand is the source of the second half of the file identifier.
 	Rand   io.Reader
 	Limits pdf.Limits
@@ -152,18 +157,11 @@ func draft(u *pdf.Update, d *pdf.Document, o Options) (hole, error) {
 	if err := declare(u, d); err != nil {
 		return hole{}, err
 	}
-	locked, err := lockedFields(d)
+	sig := u.Alloc()
+	lock, reference, err := restrict(u, d, sig, o.Certify)
 	if err != nil {
 		return hole{}, err
 	}
-	var lock pdf.Ref
-	var reference string
-	if len(locked) > 0 {
-		if lock, reference, err = writeLock(u, d.Root(), locked); err != nil {
-			return hole{}, err
-		}
-	}
-	sig := u.Alloc()
 	if err := addFields(u, d, sig, lock, places, names, o); err != nil {
 		return hole{}, err
 	}

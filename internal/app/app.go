@@ -392,7 +392,8 @@ func (a *App) domain(sandbox bool) error {
 		RefuseContent: refused, WarnContent: warned, SealTimeout: c.SealTimeout,
 		Stalled:    a.metrics.Stalled,
 		Strays:     a.metrics.Strays,
-		StaticCode: c.StaticQR, Sandbox: sandbox, Background: c.SignatureBackground, Log: a.log,
+		StaticCode: c.StaticQR, Sandbox: sandbox, Background: c.SignatureBackground,
+		Certify: c.Certify, Log: a.log,
 		Sealed: a.metrics.Sealed,
 	})
 

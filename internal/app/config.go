@@ -287,6 +287,11 @@ type Config struct {
 	// get none.
 	SignatureBackground bool `yaml:"signature_background" help:"Lighten the document below visible signatures."`
 
+	// The first signature of a document without signatures certifies it (DocMDP with /P 2): readers
+	// object to changes other than further signatures and archive data. Readers disagree whether a
+	// later signer may then add a new field (finding certified-new-field).
+	Certify bool `yaml:"certify" help:"Certify documents that have no signature yet."`
+
 	// Encrypt documents before they are stored, each with its own key, which is deleted with the
 	// document. Documents that are stored already stay as they are, and readable. Empty encrypts if
 	// this release or a later one has made the database. A release before this one cannot read

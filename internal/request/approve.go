@@ -169,6 +169,7 @@ func (s *Service) prepare(
 		SignedAt:   s.now().In(Singapore()),
 		Sandbox:    s.Sandbox,
 		Background: s.Background,
+		Certify:    s.Certify,
 		Room:       pades.Room(chain, s.Timestamper),
 		Rand:       s.Rand,
 		Limits:     s.PDFLimits,

@@ -40,3 +40,31 @@ func TestLevels(t *testing.T) {
 		})
 	}
 }
+
+// TestCertify: with Certify, the first signature of a document certifies it.
+func TestCertify(t *testing.T) {
+	for _, certify := range []bool{false, true} {
+		w := newWorld(t)
+		w.Certify = certify
+		r := w.in(t, request.StateSigned)
+		got, err := w.Get(t.Context(), r.RequestID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := w.docs.Open(t.Context(), got.Signed.Key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer doc.Close()
+		report, err := pades.Verify(
+			doc, doc.Size(),
+			pades.VerifyOptions{Roots: w.Roots, TSARoots: w.TSARoots, Now: w.clock.Now()},
+		)
+		if err != nil || report.Err() != nil {
+			t.Fatal(err, report.Err())
+		}
+		if certified := report.Signatures[0].Permissions.DocMDP == 2; certified != certify {
+			t.Errorf("certified %v, want %v", certified, certify)
+		}
+	}
+}

@@ -67,6 +67,7 @@ type Config struct {
 	StaticCode bool
 	Sandbox    bool       // signatures say SANDBOX
 	Background bool       // signatures lighten what is below them
+	Certify    bool       // the first signature of a document certifies it
 	PDFLimits  pdf.Limits // zero: the defaults
 	// RefuseContent are the findings for which an upload is refused; may be nil.
 	RefuseContent []pades.FindingCode
