@@ -161,6 +161,33 @@ func TestArchitecture(t *testing.T) {
 	}
 }
 
+// TestLayout checks that the layout in README.md names every folder of the first two levels.
+func TestLayout(t *testing.T) {
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, layout, _ := strings.Cut(string(text), "## Layout")
+	layout, _, _ = strings.Cut(layout, "## ")
+	var folders []string
+	for _, parent := range []string{".", "internal"} {
+		entries, err := os.ReadDir(parent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range entries {
+			if e.IsDir() && !strings.HasPrefix(e.Name(), ".") && e.Name() != "artifacts" {
+				folders = append(folders, e.Name()+"/")
+			}
+		}
+	}
+	for _, folder := range folders {
+		if !strings.Contains(layout, folder) {
+			t.Errorf("README.md: the layout does not name %s", folder)
+		}
+	}
+}
+
 // avoided are words that comments, messages and documentation do not use. CONTRIBUTING.md lists
 // them with their replacements.
 var avoided = regexp.MustCompile(
