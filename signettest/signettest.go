@@ -181,6 +181,36 @@ func (s *Sandbox) Age(ctx context.Context, requestID string, d time.Duration) er
 	)
 }
 
+// Freeze stops the clock of one request, or makes it go on from its time. While it is stopped
+// nothing expires; [Sandbox.Age] moves it.
+func (s *Sandbox) Freeze(ctx context.Context, requestID string, stop bool) error {
+	in := map[string]any{"freeze": stop, "request_id": requestID}
+	return s.call(ctx, http.MethodPost, "/clock", in, nil)
+}
+
+// SetTime sets the clock of one request to a time. By the clock of a request its end and the end of
+// its session, which [Sandbox.Ends] returns, stay the same.
+func (s *Sandbox) SetTime(ctx context.Context, requestID string, at time.Time) error {
+	in := map[string]any{"set": at, "request_id": requestID}
+	return s.call(ctx, http.MethodPost, "/clock", in, nil)
+}
+
+// Ends returns the end of a request, and the end of its session, which is zero if there is none.
+func (s *Sandbox) Ends(ctx context.Context, requestID string) (end, session time.Time, err error) {
+	var v struct {
+		End     time.Time `json:"expires_at"`
+		Session time.Time `json:"session_ends_at"`
+	}
+	err = s.call(ctx, http.MethodGet, "/requests/"+requestID, nil, &v)
+	return v.End, v.Session, err
+}
+
+// ResetTime makes the clock of one request show the sandbox's time again.
+func (s *Sandbox) ResetTime(ctx context.Context, requestID string) error {
+	in := map[string]any{"reset": true, "request_id": requestID}
+	return s.call(ctx, http.MethodPost, "/clock", in, nil)
+}
+
 // Advance moves the clock of the whole sandbox and returns after all jobs that became due have run.
 func (s *Sandbox) Advance(ctx context.Context, d time.Duration) error {
 	return s.call(ctx, http.MethodPost, "/clock", map[string]string{"advance": d.String()}, nil)

@@ -152,6 +152,36 @@ func TestRelyingParty(t *testing.T) {
 		t.Error(err)
 	}
 
+	// At the exact end of a session a cancel is accepted.
+	bound := initiate()
+	if err := errors.Join(
+		sandbox.Freeze(ctx, bound.RequestID, true),
+		sandbox.Act(ctx, bound.RequestID, signettest.Signer, "open", "proceed"),
+	); err != nil {
+		t.Fatal(err)
+	}
+	end, session, err := sandbox.Ends(ctx, bound.RequestID)
+	if err != nil || session.IsZero() || !session.Before(end) {
+		t.Fatalf("the request ends at %s, its session at %s: %v", end, session, err)
+	}
+	if err := sandbox.SetTime(ctx, bound.RequestID, session.Add(-time.Microsecond)); err != nil {
+		t.Fatal(err)
+	}
+	if err := shop.Cancel(ctx, bound.RequestID); !errors.Is(err, api.ErrActiveSession) {
+		t.Errorf("cancel before the end of the session: %v", err)
+	}
+	if err := sandbox.SetTime(ctx, bound.RequestID, session); err != nil {
+		t.Fatal(err)
+	}
+	if err := shop.Cancel(ctx, bound.RequestID); err != nil {
+		t.Errorf("cancel at the end of the session: %v", err)
+	}
+	if err := errors.Join(
+		sandbox.ResetTime(ctx, bound.RequestID), sandbox.Freeze(ctx, bound.RequestID, false),
+	); err != nil {
+		t.Error(err)
+	}
+
 	cancelled, other := initiate(), initiate()
 	if err := sandbox.Age(ctx, cancelled.RequestID, 31*time.Minute); err != nil {
 		t.Fatal(err)

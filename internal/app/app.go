@@ -106,6 +106,7 @@ type App struct {
 	calls       *calllog.Recorder
 	rpapi       *rpapi.API
 	automatic   *control.Signers // of a sandbox; else nil
+	clocks      *control.Clocks  // of a sandbox; else nil
 	faults      *fault.Set       // of a sandbox; else nil
 	apiBases    []string         // base paths of the calls
 	ownHost     string           // host that requests to the public listener must name; "" for any
@@ -378,8 +379,12 @@ func (a *App) domain(sandbox bool) error {
 	if sandbox && c.Strictness == strictnessReal {
 		maxDocument = 10_000_000 // docs/contract.md, 14.13
 	}
+	var clocks request.Clocks
+	if sandbox {
+		clocks = a.clocks
+	}
 	a.sign = request.New(request.Config{
-		MaxDocument: maxDocument,
+		MaxDocument: maxDocument, Clocks: clocks,
 		Initiated:   a.initiated,
 		ClockOffset: offset,
 		Store:       a.store, Outbox: a.store, Watcher: a.store, Documents: a.documents,

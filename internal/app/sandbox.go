@@ -19,6 +19,7 @@ import (
 
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/control"
@@ -61,7 +62,7 @@ func OpenSandbox(
 	log *slog.Logger,
 ) (*App, error) {
 	clock := &control.Clock{Base: now}
-	a := &App{Config: c, now: clock.Now, wall: now, log: log}
+	a := &App{Config: c, now: clock.Now, wall: now, log: log, clocks: new(control.Clocks)}
 	if err := a.openSandbox(ctx, clock, getenv); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -185,7 +186,7 @@ func (a *App) openSandbox(
 	controlMux := http.NewServeMux()
 	api := (&control.API{
 		Requests: a.sign, Lister: a.store, Phones: phones, Signers: a.automatic, Faults: a.faults,
-		Clock: clock,
+		Clock: clock, Clocks: a.clocks,
 		Drain: a.worker.Drain, Log: a.log, Recorder: a.calls, CallStore: a.store,
 		Parties: a.parties, Keys: a.partyKeys,
 	}).Handler()
@@ -243,10 +244,11 @@ func (a *App) ShowRefusals(w io.Writer, colour bool) {
 	}
 }
 
-// initiated tells the automatic signers of a new request.
-func (a *App) initiated(id string) {
+// initiated tells the clocks and the automatic signers of a sandbox of a new request.
+func (a *App) initiated(r *request.Request) {
 	if a.automatic != nil {
-		a.automatic.Arrived(id)
+		a.clocks.Arrived(r)
+		a.automatic.Arrived(r.ID)
 	}
 }
 

@@ -28,7 +28,8 @@ func TestControl(t *testing.T) {
 			t.Fatalf("%s: %v", text, err)
 		}
 		want := []string{
-			"calls", "client_id", "events", "expires_at", "jobs", "request_id", "session_ends_at",
+			"calls", "client_id", "clock", "events", "expires_at", "jobs", "request_id",
+			"session_ends_at",
 			"signer", "state",
 		}
 		if got := slices.Sorted(maps.Keys(v)); !slices.Equal(got, want) {

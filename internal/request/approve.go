@@ -197,7 +197,7 @@ func (s *Service) prepare(
 	}
 	var prepared *Request
 	err = s.update(ctx, r.ID, func(r *Request, now time.Time) (e Effects, err error) {
-		if err := r.scan(sessionID, phone, now); err != nil {
+		if err := r.scan(sessionID, phone, s.now()); err != nil {
 			return e, err
 		}
 		if r.Session.Prepared == nil {
@@ -285,7 +285,7 @@ func (s *Service) ApproveVerified(
 			bytes.Equal(a.Signature, der) {
 			return e, nil
 		}
-		if err := r.scan(sessionID, phone, now); err != nil {
+		if err := r.scan(sessionID, phone, s.now()); err != nil {
 			if table[ActApprove][r.State].logged {
 				refused = err
 				e.record(

@@ -73,7 +73,7 @@ func (s *Service) Initiate(
 		return nil, err
 	}
 	if s.Initiated != nil {
-		s.Initiated(id)
+		s.Initiated(r)
 	}
 	return &api.Initiated{
 		SigningURL:   s.PublicURL + "/sign/" + id,

@@ -104,9 +104,8 @@ func (s *Service) List(
 		page = page[:limit]
 		next = CursorAt(page[limit-1])
 	}
-	now := s.now()
 	for _, r := range page {
-		r.settle(now)
+		r.settle(s.NowOf(r.ID))
 	}
 	page = slices.DeleteFunc(
 		page, func(r *Request) bool { return f.State != "" && r.State != f.State },

@@ -63,7 +63,7 @@ func (s *Service) SignedDocument(
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := r.resultAt(s.now()); err != nil {
+	if err := r.resultAt(s.NowOf(id)); err != nil {
 		return nil, nil, err
 	}
 	b, err := s.Documents.Open(ctx, r.Signed.Key)
@@ -71,7 +71,7 @@ func (s *Service) SignedDocument(
 }
 
 // Available reports whether the signed document may still be fetched.
-func (s *Service) Available(r *Request) bool { return r.resultAt(s.now()) == nil }
+func (s *Service) Available(r *Request) bool { return r.resultAt(s.NowOf(r.ID)) == nil }
 
 // actBy checks that p is the signer, and then whether the table allows the action.
 func (r *Request) actBy(p signer.Person, action Action) (cell, error) {

@@ -48,10 +48,10 @@ func (s *Service) Renew(ctx context.Context, job *Job) []Event {
 	case errors.As(err, &early): // done before a crash, or RenewBefore was reduced
 		until, err = early.Until, nil
 	case errors.Is(err, errOvertaken):
-		job.Retry(s.now().Add(renewBackoff[0]), err) // and then it is not due
+		job.Retry(s.NowOf(job.RequestID).Add(renewBackoff[0]), err) // and then it is not due
 		return nil
 	case ctx.Err() != nil: // the process stops
-		job.Retry(s.now(), err)
+		job.Retry(s.NowOf(job.RequestID), err)
 		return nil
 	}
 	if err == nil {
@@ -73,10 +73,10 @@ func (s *Service) Renew(ctx context.Context, job *Job) []Event {
 	} else {
 		s.Log.Error("ALARM: a signed document cannot be renewed", "request_id", job.RequestID, "failures", failures, "err", err)
 	}
-	job.Retry(s.now().Add(wait), err)
+	job.Retry(s.NowOf(job.RequestID).Add(wait), err)
 	return []Event{
 		{
-			At:     s.now(),
+			At:     s.NowOf(job.RequestID),
 			Kind:   EventRenewFailed,
 			Detail: Detail{Failures: job.Payload, Error: err.Error()},
 		},

@@ -39,7 +39,7 @@ func (s *Service) Resend(ctx context.Context, id, by string) error {
 		if job.Lease.After(now) {
 			return ErrWebhookOnWire
 		}
-		job.Status, job.DueAt = JobPending, now
+		job.Status, job.DueAt = JobPending, s.NowOf(id)
 		// If a worker claims the job now, Settle does not change it, and the worker sends the
 		// webhook.
 		return s.Outbox.Settle(

@@ -27,7 +27,7 @@ func (s *Service) ResultSince(
 	if subtle.ConstantTimeCompare(exchangeHash(exchangeCode), r.ExchangeHash) != 1 {
 		return nil, api.ErrUnauthorized.Because("the exchange code is not this request's")
 	}
-	if err := r.resultAt(s.now()); err != nil {
+	if err := r.resultAt(s.NowOf(id)); err != nil {
 		return nil, err
 	}
 	if err := s.note(ctx, id, EventResult); err != nil {

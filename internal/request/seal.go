@@ -41,13 +41,13 @@ func (s *Service) Seal(ctx context.Context, job *Job) []Event {
 	r, err := s.Store.Get(ctx, job.RequestID)
 	switch {
 	case err != nil:
-		job.Retry(s.now().Add(sealRecordWait), err)
+		job.Retry(s.NowOf(job.RequestID).Add(sealRecordWait), err)
 		return nil
 	case table[ActSeal][r.State].to == "": // done before a crash, or by another process
 		job.Finish()
 		return nil
 	// another job retries earlier, or a crash prevented this one from waiting
-	case r.Approval.NextTry.After(s.now()):
+	case r.Approval.NextTry.After(s.NowOf(r.ID)):
 		job.Retry(r.Approval.NextTry, errors.New("the next attempt is not due"))
 		return nil
 	}
@@ -55,7 +55,7 @@ func (s *Service) Seal(ctx context.Context, job *Job) []Event {
 	case err == nil:
 		job.Finish()
 	case ctx.Err() != nil: // the process stops, which is not a failure
-		job.Retry(s.now(), err)
+		job.Retry(s.NowOf(r.ID), err)
 	default:
 		s.sealFailed(ctx, r, job, err)
 	}
@@ -91,7 +91,7 @@ func (s *Service) sealFailed(ctx context.Context, tried *Request, job *Job, caus
 	})
 	switch {
 	case err != nil:
-		job.Retry(s.now().Add(sealRecordWait), errors.Join(cause, err))
+		job.Retry(s.NowOf(job.RequestID).Add(sealRecordWait), errors.Join(cause, err))
 	case stalled:
 		s.Log.Error(
 			"ALARM: a document that was approved cannot be sealed", "request_id", tried.ID, "err",

@@ -50,6 +50,9 @@ type Config struct {
 	Now  func() time.Time
 	Rand io.Reader
 
+	// Clocks, if set, are the clocks of single requests, in a sandbox.
+	Clocks Clocks
+
 	// ClockOffset, if set, returns how far Now is ahead of the clock that all nodes share, as
 	// measured last. QR codes change by that clock.
 	ClockOffset func() time.Duration
@@ -81,8 +84,8 @@ type Config struct {
 	// api.MaxDocumentBytes.
 	MaxDocument int64
 
-	// Initiated, if set, is called with the id of each new request.
-	Initiated func(id string)
+	// Initiated, if set, is called with each new request, before the relying party has its answer.
+	Initiated func(*Request)
 
 	// Stalled, if set, is called for each document that could not be sealed in time.
 	Stalled func()
@@ -126,7 +129,7 @@ func (s *Service) Get(ctx context.Context, id string) (*Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.settle(s.now())
+	r.settle(s.NowOf(id))
 	return r, nil
 }
 
@@ -136,7 +139,7 @@ func (s *Service) update(
 ) error {
 	return s.Store.Update(ctx, id, func(r *Request) (Effects, error) {
 		// Read in the transaction, so that changes are in the order of their times.
-		now := s.now()
+		now := s.NowOf(id)
 		e := r.settle(now)
 		more, err := change(r, now)
 		e.add(more)

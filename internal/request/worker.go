@@ -51,6 +51,9 @@ const poll = 200 * time.Millisecond
 // for each would cost more than the work, so one pass finds the jobs of many changes.
 const minInterval = 20 * time.Millisecond
 
+// dueAtOnce is how many changes by time a pass applies.
+const dueAtOnce = 256
+
 // Documents are deleted in batches, so that the deletions of a second share their flushes.
 const (
 	purgeEvery  = time.Second
@@ -188,11 +191,18 @@ func (w *Worker) pass(ctx, jobs context.Context) (found int, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.service.now()
-	ids, err := w.service.Store.Due(ctx, now, 256)
+	ids, err := w.service.Store.Due(ctx, now, w.atOnce())
 	if err != nil {
 		return 0, err
 	}
 	for _, id := range ids {
+		switch due, dueErr := w.service.isDue(ctx, id); {
+		case dueErr != nil:
+			err = errors.Join(err, dueErr)
+			continue
+		case !due:
+			continue
+		}
 		if settleErr := w.service.update(ctx, id, func(*Request, time.Time) (Effects, error) { return Effects{}, nil }); settleErr != nil {
 			// continue, so that one bad row does not stop the others
 			err = errors.Join(err, settleErr)
@@ -226,6 +236,15 @@ func (w *Worker) pass(ctx, jobs context.Context) (found int, err error) {
 	return found, err
 }
 
+// atOnce returns how many changes by time a pass may find: some, and those that wait for a stopped
+// clock.
+func (w *Worker) atOnce() int {
+	if w.service.Clocks == nil {
+		return dueAtOnce
+	}
+	return dueAtOnce + w.service.Clocks.Count()
+}
+
 // do runs a job. The job may be claimed again while it runs, because a clock was moved beyond its
 // lease; then the outcome is recorded under the new claim. If it is claimed again after its outcome
 // was recorded, it runs again.
@@ -235,6 +254,7 @@ func (w *Worker) do(ctx context.Context, handle Handler, job Job) {
 		w.mu.Lock()
 		job.Lease = w.running[job.ID].Lease
 		w.mu.Unlock()
+		job.DueAt = w.service.due(job.RequestID, job.DueAt)
 		if err := w.settle(ctx, Settlement{Job: job, Events: events}); err != nil {
 			w.log.Error(
 				"recording a job", "job", job.ID, "kind", job.Kind, "request_id", job.RequestID,

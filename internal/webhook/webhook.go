@@ -78,7 +78,7 @@ func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event 
 		job.Finish()
 		return nil
 	case ctx.Err() != nil: // the process stops; another process will retry
-		job.Retry(s.Now(), err)
+		job.Retry(s.Requests.NowOf(job.RequestID), err)
 		return nil
 	default:
 		detail.Error = err.Error()
@@ -86,14 +86,14 @@ func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event 
 			detail.Status = fmt.Sprint(status)
 		}
 		if wait, ok := s.next(job.Attempts); ok {
-			job.Retry(s.Now().Add(wait), err)
+			job.Retry(s.Requests.NowOf(job.RequestID).Add(wait), err)
 		} else {
 			job.Fail(err)
 			s.Log.Warn("a webhook was not delivered", "request_id", job.RequestID, "attempts", job.Attempts, "err", err)
 		}
 	}
 	return []request.Event{
-		{At: s.Now().UTC().Truncate(time.Microsecond), Kind: request.EventWebhook, Detail: detail},
+		{At: s.Requests.NowOf(job.RequestID), Kind: request.EventWebhook, Detail: detail},
 	}
 }
 
@@ -182,7 +182,7 @@ func (s *Sender) attempt(
 		return resp.StatusCode, clientID, fmt.Errorf("the receiver answered %d", resp.StatusCode)
 	}
 	if s.Accepted != nil && r.Signed != nil {
-		s.Accepted(s.Now().Sub(r.Signed.At))
+		s.Accepted(s.Requests.NowOf(r.ID).Sub(r.Signed.At))
 	}
 	return resp.StatusCode, clientID, nil
 }

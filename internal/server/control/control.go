@@ -31,6 +31,7 @@ type API struct {
 	Signers  *Signers
 	Faults   *fault.Set
 	Clock    *Clock
+	Clocks   *Clocks
 	Drain    func(ctx context.Context) error // runs all jobs that are due
 	Log      *slog.Logger
 
@@ -82,10 +83,10 @@ func (c *API) routes() []route {
 			c.Signers.plan,
 		},
 		{"DELETE /signers", "empties the queue", c.Signers.clear},
-		{"GET /clock", "the sandbox's time", c.clock},
+		{"GET /clock", "the sandbox's time; parameter request_id or client_id: theirs", c.clock},
 		{
 			"POST /clock",
-			`lets time pass: {"advance": "31m", "request_id": "..."}; or set, freeze, reset`,
+			`moves the clock of a request: {"advance": "31m", "request_id": "..."}; or of a party or the sandbox; or set, freeze, reset`,
 			c.moveClock,
 		},
 		{"GET /faults", "what goes wrong on purpose", c.faults},
@@ -108,7 +109,7 @@ func (c *API) routes() []route {
 			c.received,
 		},
 		{"DELETE /webhooks/{client_id}", "forgets them", c.clearReceived},
-		{"POST /reset", "clock, faults, queue and received webhooks as at the start", c.reset},
+		{"POST /reset", "clocks, faults, queue and received webhooks as at the start", c.reset},
 	}
 }
 
@@ -155,6 +156,7 @@ type RequestView struct {
 	RequestID     string        `json:"request_id"`
 	State         request.State `json:"state"`
 	ClientID      string        `json:"client_id"`
+	Clock         ClockView     `json:"clock"` // the request's, which the next two times are by
 	ExpiresAt     time.Time     `json:"expires_at"`
 	SessionEndsAt *time.Time    `json:"session_ends_at"` // null if there is no session
 	// NRIC or FIN; null if no person has opened it
@@ -174,11 +176,14 @@ func (c *API) show(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return notFound(err)
 	}
+	clock := c.Clocks.of(req.ID)
 	v := RequestView{
-		RequestID: req.ID, State: req.State, ClientID: req.ClientID, ExpiresAt: req.ExpiresAt,
+		RequestID: req.ID, State: req.State, ClientID: req.ClientID,
+		Clock: clock.view(c.now()), ExpiresAt: req.ExpiresAt.Add(clock.ahead),
 	}
 	if req.State.InSession() {
-		v.SessionEndsAt = &req.Session.EndsAt
+		ends := req.Session.EndsAt.Add(clock.ahead)
+		v.SessionEndsAt = &ends
 	}
 	if req.Signer != nil {
 		v.Signer = &req.Signer.UIN
@@ -212,116 +217,6 @@ func (c *API) act(w http.ResponseWriter, r *http.Request) error {
 		return notFound(err)
 	}
 	return c.show(w, r)
-}
-
-// ClockView is the sandbox's clock as the control listener shows it.
-type ClockView struct {
-	Now    time.Time `json:"now"`
-	Frozen bool      `json:"frozen"`
-}
-
-func (c *API) clock(w http.ResponseWriter, r *http.Request) error {
-	now, frozen := c.Clock.State()
-	httpx.WriteJSON(w, http.StatusOK, ClockView{now.UTC(), frozen})
-	return nil
-}
-
-// ClockChange is the body of POST /clock. It has one of the first four members.
-type ClockChange struct {
-	Advance string    `json:"advance"` // a duration such as "31m"
-	Set     time.Time `json:"set"`     // RFC 3339; not before the machine's time
-	Freeze  *bool     `json:"freeze"`  // stop the clock, or make it run
-	Reset   bool      `json:"reset"`   // show the machine's time again
-
-	// With Advance, RequestID or ClientID makes this request or all requests of this party older
-	// and leaves the clock unchanged. The duration may then be negative.
-	RequestID string `json:"request_id"`
-	ClientID  string `json:"client_id"`
-}
-
-// maxAdvance is the largest step of the clock.
-const maxAdvance = 10 * 365 * 24 * time.Hour
-
-// change checks a change of the clock and makes it.
-func (c *API) change(ctx context.Context, in ClockChange) error {
-	n := 0
-	for _, given := range []bool{in.Advance != "", !in.Set.IsZero(), in.Freeze != nil, in.Reset} {
-		if given {
-			n++
-		}
-	}
-	scoped := in.RequestID != "" || in.ClientID != ""
-	switch {
-	case n != 1:
-		return api.ErrClientSide(`the body must have one of "advance", "set", "freeze" and "reset"`)
-	case scoped && in.Advance == "":
-		return api.ErrClientSide(
-			`the time of a request or party can be advanced; "set", "freeze" and "reset" are for the whole sandbox`,
-		)
-	case in.RequestID != "" && in.ClientID != "":
-		return api.ErrClientSide(`the body must not have both "request_id" and "client_id"`)
-	case in.Freeze != nil:
-		c.Clock.Freeze(*in.Freeze)
-		return nil
-	case in.Reset:
-		c.Clock.Reset()
-		return nil
-	case !in.Set.IsZero():
-		if err := c.Clock.Set(in.Set); err != nil {
-			return api.ErrClientSide(err.Error())
-		}
-		return nil
-	}
-	d, err := time.ParseDuration(in.Advance)
-	if err != nil || d.Abs() > maxAdvance || d < 0 && !scoped {
-		return api.ErrClientSide(
-			`"advance" must be a duration such as "31m"; only the time of a request or party goes back`,
-		)
-	}
-	switch {
-	case in.RequestID != "":
-		return notFound(c.Requests.Age(ctx, in.RequestID, d))
-	case in.ClientID != "":
-		return c.ageAll(ctx, in.ClientID, d)
-	}
-	c.Clock.Advance(d)
-	return nil
-}
-
-// ageAll makes all requests of a party older.
-func (c *API) ageAll(ctx context.Context, clientID string, d time.Duration) error {
-	f := request.Filter{ClientID: clientID, Limit: 100}
-	for {
-		page, next, err := c.Requests.List(ctx, c.Lister, f)
-		if err != nil {
-			return err
-		}
-		for _, r := range page {
-			if err := c.Requests.Age(ctx, r.ID, d); err != nil {
-				return err
-			}
-		}
-		if next.IsZero() {
-			return nil
-		}
-		f.Before = next
-	}
-}
-
-// moveClock changes the clock or the age of requests, and returns after all jobs that became due
-// have run.
-func (c *API) moveClock(w http.ResponseWriter, r *http.Request) error {
-	var in ClockChange
-	if err := httpx.ReadJSON(w, r, &in); err != nil {
-		return err
-	}
-	if err := c.change(r.Context(), in); err != nil {
-		return err
-	}
-	if err := c.Drain(r.Context()); err != nil {
-		return err
-	}
-	return c.clock(w, r)
 }
 
 // notFound returns err with codeNotFound if it is about an unknown id.

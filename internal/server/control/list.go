@@ -177,10 +177,13 @@ func (c *API) parties(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// reset lets the clock show the machine's time, removes all faults, and empties the queue of
+// reset lets all clocks show the machine's time, removes all faults, and empties the queue of
 // signers and the inbox. Requests stay.
-func (c *API) reset(w http.ResponseWriter, _ *http.Request) error {
+func (c *API) reset(w http.ResponseWriter, r *http.Request) error {
 	c.Clock.Reset()
+	if err := c.resetClocks(r.Context()); err != nil {
+		return err
+	}
 	c.Faults.Clear()
 	c.Signers.empty()
 	c.inbox.mu.Lock()
