@@ -56,7 +56,7 @@ func run(web, dist string) error {
 	if err := os.MkdirAll(dist, 0o755); err != nil {
 		return err
 	}
-	for _, step := range []func() error{b.scripts, b.icons, b.viewer, b.reader, b.compress} {
+	for _, step := range []func() error{b.brotli, b.scripts, b.icons, b.viewer, b.reader, b.compress} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -68,6 +68,13 @@ func run(web, dist string) error {
 	return os.WriteFile(filepath.Join(dist, "manifest.json"), append(manifest, '\n'), 0o644)
 }
 
+const target = api.ES2022
+
+// engines are the oldest browsers that the scripts must run in.
+var engines = []api.Engine{
+	{Name: api.EngineSafari, Version: "15.4"}, {Name: api.EngineChrome, Version: "98"},
+}
+
 // scripts bundles the entry points and the style sheets. Each script is whole, so that a page needs
 // one request for it: what two of them share is small, and is in both. The viewer, its search and
 // the QR code reader are loaded by their URLs when they are needed.
@@ -76,22 +83,21 @@ func (b *build) scripts() error {
 		AbsWorkingDir: b.src,
 		EntryPoints: []string{
 			"portal.ts", "phone.ts", "worker.ts", "demo.ts", "console.ts", "viewer.ts", "search.ts",
-			"decode.ts", "styles/app.css", "styles/console.css",
+			"pdf.worker.ts", "decode.ts", "styles/app.css", "styles/console.css",
 		},
-		Outdir:     b.dist,
-		EntryNames: "[name]-[hash]",
-		Bundle:     true,
-		Format:     api.FormatESModule,
-		Target:     api.ES2022,
-		Engines: []api.Engine{
-			{Name: api.EngineSafari, Version: "15.4"}, {Name: api.EngineChrome, Version: "98"},
-		},
+		Outdir:            b.dist,
+		EntryNames:        "[name]-[hash]",
+		Bundle:            true,
+		Format:            api.FormatESModule,
+		Target:            target,
+		Engines:           engines,
 		MinifyWhitespace:  true,
 		MinifyIdentifiers: true,
 		MinifySyntax:      true,
 		LegalComments:     api.LegalCommentsInline,
 		Charset:           api.CharsetUTF8,
 		Metafile:          true,
+		Plugins:           []api.Plugin{b.plugin()},
 		Write:             true,
 		LogLevel:          api.LogLevelWarning,
 	})
@@ -139,13 +145,12 @@ func (b *build) icons() error {
 	return b.hashed("phone.webmanifest", []byte(text))
 }
 
-// viewer copies what pdf.js loads at run time. The worker is copied as published;
-// fonts, character maps and decoders sit in a folder named after the version,
-// because pdf.js puts their names together itself. The WebAssembly decoders stay
-// out: the pages' policy does not allow them, and the script forms do the same.
+// viewer copies what pdf.js loads at run time: fonts, character maps and decoders sit in a folder
+// named after the version, because pdf.js puts their names together itself. The WebAssembly
+// decoders stay out: the pages' policy does not allow them, and the script forms do the same.
 func (b *build) viewer() error {
-	pdfjs := filepath.Join(b.modules, "pdfjs-dist")
-	raw, err := os.ReadFile(filepath.Join(pdfjs, "package.json"))
+	published := filepath.Join(b.modules, "pdfjs-dist")
+	raw, err := os.ReadFile(filepath.Join(published, "package.json"))
 	if err != nil {
 		return fmt.Errorf("%w (run npm ci in web)", err)
 	}
@@ -155,25 +160,18 @@ func (b *build) viewer() error {
 	if err := json.Unmarshal(raw, &pkg); err != nil {
 		return err
 	}
-	worker, err := os.ReadFile(filepath.Join(pdfjs, "legacy", "build", "pdf.worker.min.mjs"))
-	if err != nil {
-		return err
-	}
-	if err := b.hashed("pdf.worker.js", worker); err != nil {
-		return err
-	}
 	base := "pdfjs-" + pkg.Version
 	for folder, keep := range map[string]func(string) bool{
 		"cmaps":          func(n string) bool { return strings.HasSuffix(n, ".bcmap") },
 		"standard_fonts": func(n string) bool { return strings.HasSuffix(n, ".pfb") || strings.HasSuffix(n, ".ttf") },
 		"wasm":           func(n string) bool { return strings.HasSuffix(n, "_nowasm_fallback.js") },
 	} {
-		if err := b.copyFolder(filepath.Join(pdfjs, folder), base+"/"+folder, keep); err != nil {
+		if err := b.copyFolder(filepath.Join(published, folder), base+"/"+folder, keep); err != nil {
 			return err
 		}
 		b.names[folder] = base + "/" + folder + "/"
 	}
-	data, err := os.ReadFile(filepath.Join(pdfjs, "LICENSE"))
+	data, err := os.ReadFile(filepath.Join(published, "LICENSE"))
 	if err != nil {
 		return err
 	}

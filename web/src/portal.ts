@@ -12,11 +12,11 @@ import { upload } from "./lib/upload";
 import { startReview } from "./review";
 import type { Viewer } from "./viewer";
 
+void showDocuments(); // first: the worker and the viewer take longest
 guardForms();
 menus();
 follow();
 rotateCode();
-void showDocuments();
 checkDocuments();
 warm();
 

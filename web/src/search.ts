@@ -1,5 +1,5 @@
 // Search over all pages, by the find controller of pdf.js: it reads the text of every page, with or without accents, ligatures and
-// hyphens, and says where the matches are. It takes pdf.js from a global variable, which must be there before this module loads.
+// hyphens, and says where the matches are.
 
 import { EventBus, PDFFindController } from "pdfjs-dist/legacy/web/pdf_viewer.mjs";
 import type { PDFDocumentProxy } from "pdfjs-dist";

@@ -1,6 +1,5 @@
 // What helps to find one's way in a long document: a page by its number, thumbnails, the outline, and search.
 
-import * as pdfjs from "pdfjs-dist/legacy/build/pdf.min.mjs";
 import type { PDFDocumentProxy } from "pdfjs-dist";
 import { find, findAll, text } from "./lib/page";
 import type { Report, Search } from "./search";
@@ -165,7 +164,6 @@ function addSearch(root: HTMLElement, viewer: Viewer, pdf: PDFDocumentProxy, pag
     else count.textContent = text(busy ? "search.busy" : "search.none");
   };
   const load = async (): Promise<Search> => {
-    Object.assign(globalThis, { pdfjsLib: pdfjs });
     const { Search } = (await import(root.dataset["searchUrl"] ?? "")) as typeof import("./search");
     return new Search(pdf, page, (n, matches, current) => void viewer.showMatches(n, matches, current), report);
   };

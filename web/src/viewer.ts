@@ -1,7 +1,7 @@
 // The PDF viewer: every page, drawn when it comes near, with selectable text and
 // the signature places on top. pdf.js does the reading and the drawing.
 
-import * as pdfjs from "pdfjs-dist/legacy/build/pdf.min.mjs";
+import * as pdfjs from "pdfjs-dist/legacy/build/pdf.mjs";
 import type { PDFDocumentProxy, PDFPageProxy, RenderTask } from "pdfjs-dist";
 import { appearance, boxHeight, boxWidth } from "./lib/appearance";
 import { find, findAll, text } from "./lib/page";
@@ -133,6 +133,7 @@ export class Viewer {
     find("[data-viewer-wait]", this.root)?.remove();
     this.pages.append(...this.sheets.map((s) => s.element));
     this.layout();
+    if (this.sheets[0]) void this.draw(this.sheets[0]); // the observer would begin a frame later
     this.tools();
     this.observe();
     // A browser may empty the canvases of a page that it kept in the background.

@@ -68,3 +68,17 @@ func testPDF(n int) []byte {
 	)
 	return b.Bytes()
 }
+
+// brotliPDF is a document whose text is compressed with the filter BrotliDecode. It has no table of
+// objects, which pdf.js then finds itself.
+const brotliPDF = `%PDF-1.7
+1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj
+2 0 obj<</Type/Pages/Kids[3 0 R]/Count 1>>endobj
+3 0 obj<</Type/Page/Parent 2 0 R/MediaBox[0 0 842 842]/Resources<</Font<</F 4 0 R>>>>/Contents 5 0 R>>endobj
+4 0 obj<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>endobj
+5 0 obj<</Length 111/Filter[/ASCIIHexDecode/BrotliDecode]>>stream
+1b5c00c804bef796ea8bff27c7b06e23a40bd104b00127e801f53438de26d98ee7be4c3934e1471d6276e14ba420b280d8633166e2cf36>
+endstream endobj
+trailer<</Size 6/Root 1 0 R>>
+%%EOF
+`

@@ -455,3 +455,13 @@ func TestBrokenViewer(t *testing.T) {
 		)
 	}
 }
+
+// TestBrotliDocument shows a document with the filter BrotliDecode, whose decoder is a script of
+// its own.
+func TestBrotliDocument(t *testing.T) {
+	s := newSite(t)
+	s.pdf = []byte(brotliPDF)
+	do(t, openBrowser(t), s.open("document"),
+		eventually(`document.querySelector(".textLayer")?.textContent ===
+			"This is the government information available at the university"`))
+}
