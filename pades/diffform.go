@@ -441,13 +441,48 @@ func (c *differ) signature(f pdf.FormField) error {
 	} else if why != "" {
 		return c.overlay(f, "the signature field %q was added: %s", f.Name, why)
 	}
+	text := fmt.Sprintf("a signature was added in field %q", f.Name)
+	if below, err := c.below(fields[i]); err != nil {
+		return err
+	} else if below != "" {
+		text += fmt.Sprintf(", over the form field %q", below)
+	}
 	c.add(
 		Change{
-			Kind: ChangeSignature, Field: f.Name, Object: f.Ref.Num, Page: page,
-			Text: fmt.Sprintf("a signature was added in field %q", f.Name),
+			Kind: ChangeSignature, Field: f.Name, Object: f.Ref.Num, Page: page, Text: text,
 		},
 	)
 	return nil
+}
+
+// below returns the name of a form field of the signed revision that the box of a new signature
+// covers, "" if there is none.
+func (c *differ) below(box pdf.SignatureField) (name string, err error) {
+	if !c.isNew(box.Ref) {
+		return "", nil
+	}
+	fields, err := c.old.FormFields()
+	if err != nil {
+		return "", err
+	}
+	for _, f := range fields {
+		if f.Type == "Sig" {
+			continue
+		}
+		widgets, err := c.old.Locate(f.Widgets)
+		if err != nil {
+			return "", err
+		}
+		for _, w := range widgets {
+			for _, b := range box.Widgets {
+				if shownWidget(w) && shownWidget(b) && w.Page == b.Page &&
+					overlap(w.Display, b.Display) {
+					return f.Name, nil
+				}
+			}
+		}
+	}
+	return "", nil
 }
 
 // covers says why the box of a later signature must not be at its place: over an earlier one, or

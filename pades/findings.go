@@ -31,6 +31,10 @@ const (
 	// FindCertified: the author's certification allows to sign, and a place has no empty signature
 	// field. Readers disagree whether a new field is allowed.
 	FindCertified FindingCode = "certified-new-field"
+	// FindOverField: a place of the signature covers a form field of a document that has
+	// signatures. The box changes what the earlier signers saw, and another value of the field
+	// changes what is seen at the place.
+	FindOverField FindingCode = "box-over-field"
 	// optional content that is not the same on the screen and in print
 	FindPrintContent FindingCode = "differs-in-print"
 )
@@ -89,6 +93,11 @@ func findings(ctx context.Context, d *pdf.Document, locs []Location) ([]Finding,
 	if err := fillEmpty(d, places); err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(fields, pdf.SignatureField.Signed) {
+		if err := f.coveredFields(places); err != nil {
+			return nil, err
+		}
+	}
 	permissions, err := d.Permissions()
 	if err != nil {
 		return nil, err
@@ -99,6 +108,33 @@ func findings(ctx context.Context, d *pdf.Document, locs []Location) ([]Finding,
 		}
 	}
 	return f.list, f.objects(ctx, locs)
+}
+
+// coveredFields looks for form fields that are no signature fields below the new boxes.
+func (f *finder) coveredFields(places []placed) error {
+	fields, err := f.doc.FormFields()
+	if err != nil {
+		return err
+	}
+	var refs []pdf.Ref
+	for _, field := range fields {
+		if field.Type != "Sig" {
+			refs = append(refs, field.Widgets...)
+		}
+	}
+	widgets, err := f.doc.Locate(refs)
+	if err != nil {
+		return err
+	}
+	for i, p := range places {
+		for _, w := range widgets {
+			if p.field == nil && shownWidget(w) && w.Page == p.page.Number &&
+				overlap(w.Display, p.display) {
+				f.add(FindOverField, fmt.Sprintf("sign_locations[%d]", i))
+			}
+		}
+	}
+	return nil
 }
 
 // objects looks at every object, also at those that nothing refers to yet, for

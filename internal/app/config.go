@@ -274,9 +274,10 @@ type Config struct {
 	SealTimeout time.Duration `yaml:"seal_timeout" help:"How long to retry sealing an approved document." default:"24h"`
 
 	// Kinds of content of an upload, separated by commas, or none: javascript, launch, open-action,
-	// additional-action, rich-media, external-stream, differs-in-print, embedded-file, portfolio,
-	// optional-content, hidden-annotation, xfa, empty-signature-field, certified-new-field. With
-	// one of RefuseContent the upload is refused; by default these are the first seven, which
+	// additional-action, rich-media, external-stream, differs-in-print, box-over-field,
+	// embedded-file, portfolio, optional-content, hidden-annotation, xfa, empty-signature-field,
+	// certified-new-field. With one of RefuseContent the upload is refused; by default these are
+	// the first eight, which
 	// execute or change what is seen. Those of WarnContent the signer is shown before Proceed and
 	// on the phone; by default they are the rest. What is found stands in the trail in any case.
 	RefuseContent string `yaml:"refuse_content" help:"Kinds of content with which an upload is refused, separated by commas; none: no kind." placeholder:"KIND,..."`

@@ -13,7 +13,7 @@ import (
 // opened, printed or clicked. With it two people could sign and read different things.
 var DefaultRefusedContent = []pades.FindingCode{
 	pades.FindJavaScript, pades.FindLaunch, pades.FindOpenAction, pades.FindAction,
-	pades.FindRichMedia, pades.FindExternalStream, pades.FindPrintContent,
+	pades.FindRichMedia, pades.FindExternalStream, pades.FindPrintContent, pades.FindOverField,
 }
 
 // DefaultWarnedContent is the other content that viewers may or may not show.
@@ -37,6 +37,7 @@ var contentNames = map[pades.FindingCode]string{
 	pades.FindEmptySignature:  "empty signature fields",
 	pades.FindCertified:       "an author's certification without an empty signature field at the place",
 	pades.FindExternalStream:  "content that is in another file",
+	pades.FindOverField:       "a form field below a place of the signature, beside earlier signatures",
 	pades.FindPrintContent:    "layers that are not the same on the screen and in print",
 }
 

@@ -3,6 +3,7 @@ package request_test
 import (
 	"bytes"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -58,6 +59,7 @@ func TestRefusedContent(t *testing.T) {
 		),
 	}
 	w := newWorld(t)
+	docs[pades.FindOverField] = signedForm(t, w)
 	upload := func(doc []byte) (string, error) {
 		a := request.Application{
 			ClientID: shop, DocName: "lease.pdf",
@@ -102,6 +104,38 @@ func TestRefusedContent(t *testing.T) {
 			}
 		}
 	}
+}
+
+// signedForm returns a signed document with a form field at the place of TestRefusedContent.
+func signedForm(t *testing.T, w *world) []byte {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	form := pdftest.New(pdftest.IndirectForm(
+		pdftest.Field{Name: "amount", Page: 1, Rect: "[100 100 200 120]", Type: "Tx"},
+	))
+	in, err := w.Initiate(t.Context(), request.Application{
+		ClientID: shop, DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.6}},
+	}, bytes.NewReader(form))
+	must(err)
+	_, err = w.Open(t.Context(), in.RequestID, alice)
+	must(err)
+	_, err = w.Proceed(t.Context(), in.RequestID, alice, request.SeenUnasked)
+	must(err)
+	must(w.approve(t.Context(), in.RequestID, alice))
+	must(w.worker.Drain(t.Context()))
+	r, err := w.Get(t.Context(), in.RequestID)
+	must(err)
+	signed, err := w.docs.Open(t.Context(), r.Signed.Key)
+	must(err)
+	defer signed.Close()
+	doc, err := io.ReadAll(io.NewSectionReader(signed, 0, signed.Size()))
+	must(err)
+	return doc
 }
 
 func TestParseContent(t *testing.T) {

@@ -48,20 +48,27 @@ type Widget struct {
 // the field tree.
 func (d *Document) SignatureFields() ([]SignatureField, error) {
 	var out []SignatureField
+	var refs []Ref
 	err := d.walkFields(func(f field) error {
 		if f.terminal && f.kind == "Sig" {
-			s := SignatureField{Name: f.name, Ref: f.ref, Value: f.value}
-			for _, w := range f.widgets {
-				s.Widgets = append(s.Widgets, Widget{Ref: w})
-			}
-			out = append(out, s)
+			refs = append(refs, f.widgets...)
+			out = append(out, SignatureField{
+				Name: f.name, Ref: f.ref, Value: f.value, Widgets: make([]Widget, len(f.widgets)),
+			})
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return out, d.locateWidgets(out)
+	widgets, err := d.Locate(refs)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range out {
+		widgets = widgets[copy(f.Widgets, widgets):]
+	}
+	return out, nil
 }
 
 // FieldNames returns the full names of all fields, also of those that only
@@ -238,47 +245,46 @@ func (w *fieldWalk) split(f *field, kids []Object) (below []Object, err error) {
 	return below, nil
 }
 
-// locateWidgets sets the places of widgets. A widget is on the page whose /Annots lists it, because
+// Locate returns the places of widgets. A widget is on the page whose /Annots lists it, because
 // viewers show it there. /P is only the widget's claim.
-func (d *Document) locateWidgets(fields []SignatureField) error {
-	if len(fields) == 0 {
-		return nil
+func (d *Document) Locate(refs []Ref) ([]Widget, error) {
+	if len(refs) == 0 {
+		return nil, nil
 	}
 	on, err := d.annotationPages()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	byRef := make(map[Ref]int, len(d.pages))
 	for _, p := range d.pages {
 		byRef[p.Ref] = p.Number
 	}
-	for _, f := range fields {
-		for i := range f.Widgets {
-			w := &f.Widgets[i]
-			o, err := d.Load(w.Ref)
-			if err != nil {
-				return err
-			}
-			w.Page = on[w.Ref.Num]
-			if w.Page == 0 {
-				p, _ := o.Get("P").Ref()
-				w.Page = byRef[p]
-			}
-			flags, err := d.Get(o, "F")
-			if err != nil {
-				return err
-			}
-			v, _ := flags.Int()
-			w.Flags = int(v)
-			if w.Rect, _, err = d.Rect(o.Get("Rect")); err != nil {
-				return err
-			}
-			if w.Page > 0 {
-				w.Display = d.pages[w.Page-1].ToDisplay(w.Rect)
-			}
+	widgets := make([]Widget, len(refs))
+	for i, ref := range refs {
+		o, err := d.Load(ref)
+		if err != nil {
+			return nil, err
 		}
+		w := Widget{Ref: ref, Page: on[ref.Num]}
+		if w.Page == 0 {
+			p, _ := o.Get("P").Ref()
+			w.Page = byRef[p]
+		}
+		flags, err := d.Get(o, "F")
+		if err != nil {
+			return nil, err
+		}
+		v, _ := flags.Int()
+		w.Flags = int(v)
+		if w.Rect, _, err = d.Rect(o.Get("Rect")); err != nil {
+			return nil, err
+		}
+		if w.Page > 0 {
+			w.Display = d.pages[w.Page-1].ToDisplay(w.Rect)
+		}
+		widgets[i] = w
 	}
-	return nil
+	return widgets, nil
 }
 
 // annotationPages maps the object numbers of all annotations to the first page
