@@ -3,7 +3,7 @@
 
 import { rotateCode } from "./lib/code";
 import { countDown } from "./lib/countdown";
-import { showDocument } from "./lib/document";
+import { showDocument, showPlaces } from "./lib/document";
 import { formUnderway, guardForms, release } from "./lib/forms";
 import { Live, type State } from "./lib/live";
 import { menus } from "./lib/menu";
@@ -87,11 +87,10 @@ async function showDocuments(): Promise<void> {
   const label = button.innerHTML;
   let viewer: Promise<Viewer> | null = null;
   button.setAttribute("aria-expanded", "false");
-  button.addEventListener("click", (e) => {
-    e.preventDefault();
-    box.hidden = !box.hidden;
-    button.setAttribute("aria-expanded", String(!box.hidden));
-    if (box.hidden) {
+  const open = (yes: boolean): void => {
+    box.hidden = !yes;
+    button.setAttribute("aria-expanded", String(yes));
+    if (!yes) {
       button.innerHTML = label;
       return;
     }
@@ -99,17 +98,39 @@ async function showDocuments(): Promise<void> {
     viewer ??= showDocument(root);
     viewer.catch(() => undefined);
     box.scrollIntoView({ block: "start" });
+  };
+  button.addEventListener("click", (e) => {
+    e.preventDefault();
+    open(box.hidden === true);
+  });
+  const places = find("[data-signed-places]");
+  const list = places && find("[data-places]", places);
+  if (!places || !list) return;
+  const go = (page: number): void => {
+    open(true);
+    void viewer?.then((v) => v.goToPage(page)).catch(() => undefined);
+  };
+  whenIdle(() => {
+    showPlaces(root, list, go).then(
+      () => (places.hidden = false),
+      () => undefined, // the page says the number of places
+    );
   });
 }
 
 /** Fetches, while the person reads, what the next page needs. */
 function warm(): void {
   const urls = find("[data-warm]")?.dataset["warm"]?.split(" ") ?? [];
-  const { connection } = navigator as { connection?: { saveData?: boolean } };
-  if (urls.length === 0 || connection?.saveData) return;
-  const go = (): void => {
+  if (urls.length === 0) return;
+  whenIdle(() => {
     for (const url of urls) void fetch(url, { priority: "low" }).catch(() => undefined);
-  };
+  });
+}
+
+/** Runs what loads more than the page needs, after the page, unless the person saves data. */
+function whenIdle(go: () => void): void {
+  const { connection } = navigator as { connection?: { saveData?: boolean } };
+  if (connection?.saveData) return;
   if (document.readyState === "complete") setTimeout(go, 300);
   else addEventListener("load", () => setTimeout(go, 300));
 }

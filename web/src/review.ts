@@ -58,7 +58,7 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     if (proceed) proceed.disabled = !complete;
     if (hint) hint.textContent = complete ? text("panel.ready") : todo;
     root.classList.toggle("complete", complete);
-    viewer?.mark(reviewed);
+    viewer?.mark(reviewed, all ? seen : null);
     // The focus goes to what took the place of the button that is gone.
     if (onNext && next.hidden) (complete ? proceed : elsewhere)?.focus();
   };
@@ -110,7 +110,7 @@ export async function startReview(root: HTMLElement, load: () => Promise<Viewer>
     items[i]?.classList.add("covers");
   };
   viewer.covered.forEach(viewer.onCovered);
-  viewer.mark(reviewed);
+  viewer.mark(reviewed, all ? seen : null);
   if (all) {
     pages = viewer.watchPages((page, drawn) => {
       (drawn ? seen : blank).add(page);

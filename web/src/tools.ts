@@ -3,9 +3,8 @@
 import type { PDFDocumentProxy } from "pdfjs-dist";
 import { find, findAll, text } from "./lib/page";
 import type { Report, Search } from "./search";
+import { addThumbnails } from "./thumbnails";
 import type { Viewer } from "./viewer";
-
-const thumbnailWidth = 104; // CSS pixels
 
 export function addTools(root: HTMLElement, viewer: Viewer, pdf: PDFDocumentProxy): void {
   const number = find<HTMLInputElement>("[data-viewer-page]", root);
@@ -38,9 +37,13 @@ function addSide(root: HTMLElement, viewer: Viewer, pdf: PDFDocumentProxy): (pag
   let current = 1;
   const mark = (page: number): void => {
     current = page;
-    for (const item of findAll("[aria-current]", list)) item.removeAttribute("aria-current");
+    for (const item of findAll("[aria-current]", list)) {
+      item.removeAttribute("aria-current");
+      item.tabIndex = -1;
+    }
     const item = find(`[data-thumbnail="${page}"]`, list);
     item?.setAttribute("aria-current", "page");
+    if (item) item.tabIndex = 0;
     if (!side.hidden && item) list.scrollTop = item.offsetTop - (list.clientHeight - item.offsetHeight) / 2;
   };
   // On a phone it lies over the pages, which cannot be reached then.
@@ -56,7 +59,7 @@ function addSide(root: HTMLElement, viewer: Viewer, pdf: PDFDocumentProxy): (pag
     cover();
     if (!yes) return;
     if (list.childElementCount === 0) {
-      addThumbnails(list, pdf, go);
+      viewer.onMark = addThumbnails(list, viewer, pdf, go);
       void addOutline(side, pdf, go).catch(() => undefined); // a document without an outline that can be read has none
     }
     mark(current);
@@ -78,43 +81,6 @@ function addSide(root: HTMLElement, viewer: Viewer, pdf: PDFDocumentProxy): (pag
 }
 
 type Go = (page: number, height?: number) => void;
-
-function addThumbnails(list: HTMLElement, pdf: PDFDocumentProxy, go: Go): void {
-  let queue = Promise.resolve(); // one at a time: the page that is read comes first
-  const observer = new IntersectionObserver(
-    (entries) => {
-      for (const { isIntersecting, target } of entries) {
-        if (!isIntersecting) continue;
-        observer.unobserve(target);
-        queue = queue.then(() => draw(target as HTMLElement)).catch(() => undefined);
-      }
-    },
-    { root: list, rootMargin: "50% 0px" },
-  );
-  const draw = async (item: HTMLElement): Promise<void> => {
-    const page = await pdf.getPage(Number(item.dataset["thumbnail"]));
-    const whole = page.getViewport({ scale: 1 });
-    const viewport = page.getViewport({ scale: (thumbnailWidth * Math.min(2, devicePixelRatio || 1)) / whole.width });
-    const canvas = document.createElement("canvas");
-    canvas.width = Math.max(1, Math.floor(viewport.width));
-    canvas.height = Math.max(1, Math.floor(viewport.height));
-    await page.render({ canvas, viewport }).promise;
-    item.prepend(canvas);
-    item.classList.add("drawn");
-  };
-  for (let n = 1; n <= pdf.numPages; n++) {
-    const item = document.createElement("button");
-    item.type = "button";
-    item.className = "thumbnail";
-    item.dataset["thumbnail"] = String(n);
-    const label = document.createElement("span");
-    label.textContent = text("page.name", n);
-    item.append(label);
-    item.addEventListener("click", () => go(n));
-    list.append(item);
-    observer.observe(item);
-  }
-}
 
 type Outline = Awaited<ReturnType<PDFDocumentProxy["getOutline"]>>;
 

@@ -2,14 +2,16 @@
 // the signature places on top. pdf.js does the reading and the drawing.
 
 import * as pdfjs from "pdfjs-dist/legacy/build/pdf.mjs";
-import type { PDFDocumentProxy, PDFPageProxy, RenderTask } from "pdfjs-dist";
+import type { PDFDocumentProxy, PDFPageProxy } from "pdfjs-dist";
 import { appearance, boxHeight, boxWidth } from "./lib/appearance";
 import { find, findAll, text } from "./lib/page";
 import { onPinch } from "./lib/pinch";
 import type { Match } from "./search";
+import { displayed, Sheet } from "./sheet";
+import { drawThumbnail, makeThumbnail } from "./thumbnails";
 import { addTools } from "./tools";
 
-interface Place {
+export interface Place {
   page: number;
   x: number;
   y: number;
@@ -27,53 +29,6 @@ const lastTry = 1_000_000; // of a canvas, when the memory did not suffice for a
 const zooms = [0.5, 0.75, 1, 1.25, 1.5, 2, 3, 4]; // times "fit to width"
 const readable = 1.2; // CSS pixels a point: text of 10 pt is 12 px high
 
-/** Opens the document that root names, or these very bytes, which stay the caller's. */
-export async function openViewer(root: HTMLElement, worker: Worker, bytes?: Uint8Array): Promise<Viewer> {
-  const viewer = new Viewer(root, worker, bytes);
-  await viewer.open();
-  return viewer;
-}
-
-/** One page's place in the document. */
-class Sheet {
-  readonly element = document.createElement("div");
-  width = 0; // points of the displayed page
-  height = 0;
-  page: PDFPageProxy | null = null;
-  canvas: HTMLCanvasElement | null = null;
-  layer: HTMLElement | null = null;
-  text: Promise<pdfjs.TextLayer | null> | null = null; // null if the page has not been drawn, or has no text that can be read
-  task: RenderTask | null = null;
-  drawnAt = 0; // scale of the canvas, 0 if none
-  drawing: Promise<void> | null = null;
-  boxes = new Map<number, HTMLButtonElement>();
-
-  /** Pixels of the canvas. */
-  get pixels(): number {
-    return this.canvas ? this.canvas.width * this.canvas.height : 0;
-  }
-
-  constructor(
-    readonly number: number,
-    width: number,
-    height: number,
-  ) {
-    this.resize(width, height);
-    this.element.className = "sheet";
-    this.element.dataset["sheet"] = String(number);
-    this.element.setAttribute("role", "group");
-    this.element.setAttribute("aria-label", text("page.name", number));
-  }
-
-  /** Takes the size in points. The style sheet makes pixels of it with the width that all pages have. */
-  resize(width: number, height: number): void {
-    this.width = width;
-    this.height = height;
-    this.element.style.setProperty("--page-width", String(width));
-    this.element.style.setProperty("--page-height", String(height));
-  }
-}
-
 export class Viewer {
   /** Called when a place on the page is clicked. */
   onPlace: (index: number) => void = () => undefined;
@@ -83,8 +38,14 @@ export class Viewer {
   /** Called when another page is in the middle of the window. */
   onPage: (number: number) => void = () => undefined;
 
+  readonly places: Place[];
+  /** What mark was told last, and onMark is called for. */
+  reviewed: ReadonlySet<number> = new Set();
+  seen: ReadonlySet<number> | null = null;
+  onMark: () => void = () => undefined;
+
   private readonly pages: HTMLElement;
-  private readonly places: Place[];
+  private loading: pdfjs.PDFDocumentLoadingTask | null = null;
   private sheets: Sheet[] = [];
   private pdf: PDFDocumentProxy | null = null;
   private zoom = 1;
@@ -107,11 +68,13 @@ export class Viewer {
     this.places = places ? (JSON.parse(places) as Place[]) : [];
   }
 
-  async open(): Promise<void> {
+  /** Reads the document that root names, or the bytes, which stay the caller's. */
+  private load(): Promise<PDFDocumentProxy> {
+    if (this.loading) return this.loading.promise;
     const data = this.root.dataset;
     const absolute = (path: string | undefined): string => new URL(path ?? "", location.href).href;
     pdfjs.GlobalWorkerOptions.workerPort = this.worker;
-    const loading = pdfjs.getDocument({
+    this.loading = pdfjs.getDocument({
       ...(this.bytes ? { data: this.bytes.slice() } : { url: absolute(data["documentUrl"]) }),
       cMapUrl: absolute(data["cmapsUrl"]),
       cMapPacked: true,
@@ -123,10 +86,14 @@ export class Viewer {
       verbosity: 0,
     });
     const wait = find("[data-viewer-part]", this.root);
-    loading.onProgress = ({ loaded, total }: { loaded: number; total: number }) => {
+    this.loading.onProgress = ({ loaded, total }: { loaded: number; total: number }) => {
       if (wait && total > 0) wait.textContent = `${Math.min(100, Math.floor((loaded / total) * 100))}%`;
     };
-    this.pdf = await loading.promise;
+    return this.loading.promise;
+  }
+
+  async open(): Promise<void> {
+    this.pdf = await this.load();
     const first = await this.pdf.getPage(1);
     const size = displayed(first);
     for (let n = 1; n <= this.pdf.numPages; n++) this.sheets.push(new Sheet(n, size.width, size.height));
@@ -245,8 +212,21 @@ export class Viewer {
     return this.sheets.length;
   }
 
-  /** Shows which places have been reviewed. */
-  mark(reviewed: ReadonlySet<number>): void {
+  /** Draws the pages of a document that is not open, those with these places. A click goes to the page. */
+  async drawPlaces(list: HTMLElement, places: Place[], go: (page: number) => void): Promise<void> {
+    const pdf = await this.load();
+    for (const page of new Set(places.map((p) => p.page))) {
+      const item = makeThumbnail(page, go);
+      await drawThumbnail(item, pdf, page, places);
+      list.append(item);
+    }
+  }
+
+  /** Shows which places have been reviewed and, unless null, which pages have been seen. */
+  mark(reviewed: ReadonlySet<number>, seen: ReadonlySet<number> | null): void {
+    this.reviewed = reviewed;
+    this.seen = seen;
+    this.onMark();
     for (const sheet of this.sheets) {
       for (const [i, box] of sheet.boxes) {
         box.classList.toggle("done", reviewed.has(i));
@@ -585,13 +565,6 @@ function covers(box: HTMLElement, lines: HTMLElement[]): boolean {
     const rim = Math.min(r.width, r.height) / 5;
     return r.left + rim < b.right && r.right - rim > b.left && r.top + rim < b.bottom && r.bottom - rim > b.top;
   });
-}
-
-/** The displayed page in points: crop box, rotation applied, without UserUnit. */
-function displayed(page: PDFPageProxy): { width: number; height: number } {
-  const [x0 = 0, y0 = 0, x1 = 0, y1 = 0] = page.view;
-  const turned = page.rotate % 180 !== 0;
-  return turned ? { width: y1 - y0, height: x1 - x0 } : { width: x1 - x0, height: y1 - y0 };
 }
 
 /** Whether anything is on a canvas: pdf.js begins with a white page, and a browser without memory for it leaves nothing at all. */

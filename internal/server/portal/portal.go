@@ -218,20 +218,25 @@ func (p *Portal) pageOf(
 			Outcome: string(req.Outcome),
 		}, nil
 	}
-	places := make([]Place, len(req.Locations))
-	for i, l := range req.Locations {
-		places[i] = Place{Page: l.Page, X: l.X, Y: l.Y}
-	}
 	sketch, err := pades.SketchName(person.Name)
 	if err != nil { // the places then show no name until they are signed
 		p.Log.ErrorContext(r.Context(), "drawing the name", "request_id", req.ID, "err", err)
 	}
 	return Document{
-		Summary: s, Live: live, Signer: p.account(r.Context(), person, req.ID), Places: places,
+		Summary: s, Live: live, Signer: p.account(r.Context(), person, req.ID),
+		Places: placesOf(req),
 		Sketch: sketch, Background: p.Requests.Background, Warnings: req.Warnings,
 		Size: req.Document.Size, Ended: string(req.Outcome),
 		Download: rp.AllowDownload, AllPages: rp.RequireAllPages,
 	}, nil
+}
+
+func placesOf(req *request.Request) []Place {
+	places := make([]Place, len(req.Locations))
+	for i, l := range req.Locations {
+		places[i] = Place{Page: l.Page, X: l.X, Y: l.Y}
+	}
+	return places
 }
 
 func (p *Portal) codePage(
@@ -259,7 +264,7 @@ func (p *Portal) signedPage(
 ) ui.Page {
 	page := Signed{
 		Summary: s, Live: live, Signer: p.account(ctx, person, req.ID),
-		SignedAt: req.Signed.At, Level: req.Signed.Level, Places: len(req.Locations),
+		SignedAt: req.Signed.At, Level: req.Signed.Level, Places: placesOf(req),
 		Available: p.Requests.Available(req),
 	}
 	if cert, err := x509.ParseCertificate(req.Approval.Certificate); err == nil {

@@ -70,8 +70,10 @@ type Document struct {
 func (p Document) DocumentURL() string { return p.Path("document.pdf") }
 
 // PlacesJSON returns Places as JSON for the viewer.
-func (p Document) PlacesJSON() (string, error) {
-	b, err := json.Marshal(p.Places)
+func (p Document) PlacesJSON() (string, error) { return placesJSON(p.Places) }
+
+func placesJSON(places []Place) (string, error) {
+	b, err := json.Marshal(places)
 	return string(b), err
 }
 
@@ -162,7 +164,7 @@ type Signed struct {
 	// Level is the PAdES level, such as "PAdES B-T".
 	Level       string
 	Certificate ui.Certificate
-	Places      int
+	Places      []Place // where the document was signed
 	// Available says that the signed document can be downloaded from /sign/{id}/signed.pdf.
 	Available bool
 }
@@ -179,6 +181,9 @@ func (p Signed) LevelText() string {
 
 // SignedURL returns the URL of the signed PDF.
 func (p Signed) SignedURL() string { return p.Path("signed.pdf") }
+
+// PlacesJSON returns Places as JSON for the thumbnails.
+func (p Signed) PlacesJSON() (string, error) { return placesJSON(p.Places) }
 
 func (p Signed) Meta() ui.Meta {
 	return ui.Meta{

@@ -25,7 +25,9 @@ type shot struct {
 func shots() []shot {
 	var all []shot
 	for _, s := range Gallery() {
-		if s.Name != "phone-approve" && s.Name != "phone-approve-warned" {
+		switch s.Name {
+		case "phone-approve", "phone-approve-warned", "signed": // below, when they are complete
+		default:
 			all = append(all, shot{name: s.Name, page: s.Name})
 		}
 	}
@@ -50,6 +52,12 @@ func shots() []shot {
 		}},
 		shot{"document-search", "document", []step{
 			drawn, click("[data-viewer-search-button]"), chromedp.KeyEvent("clause 16"), eventually(`document.querySelectorAll(".found.current").length > 0`),
+		}},
+		shot{"document-pages-seen", "document-all-pages", []step{
+			drawn, click("[data-viewer-side-button]"), eventually(`document.querySelectorAll(".thumbnail.drawn .thumbnail-state").length > 1`),
+		}},
+		shot{"signed", "signed", []step{
+			eventually(`document.querySelectorAll(".signed-places .thumbnail.drawn").length === 3`),
 		}},
 		shot{"signed-viewer", "signed", []step{click("[data-show-document]"), drawn}},
 		shot{"phone-enrol-done", "phone-enrol", []step{

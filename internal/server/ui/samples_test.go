@@ -72,7 +72,7 @@ func Gallery() []Sample {
 	}
 	signed := portal.Signed{
 		Summary: req, Live: live("signed"), Signer: signer, SignedAt: now.Add(-40 * time.Second),
-		Level: "PAdES B-LTA", Certificate: cert, Places: 3, Available: true,
+		Level: "PAdES B-LTA", Certificate: cert, Places: places, Available: true,
 	}
 	signedGone := signed
 	signedGone.Available = false

@@ -1,0 +1,100 @@
+// Small pictures of pages, with the places on them.
+
+import type { PDFDocumentProxy } from "pdfjs-dist";
+import { boxHeight, boxWidth } from "./lib/appearance";
+import { find, findAll, text } from "./lib/page";
+import type { Place, Viewer } from "./viewer";
+
+const width = 104; // CSS pixels
+
+/** Puts the picture of a page, and its places, into an element. */
+export async function drawThumbnail(item: HTMLElement, pdf: PDFDocumentProxy, number: number, places: Place[]): Promise<void> {
+  const page = await pdf.getPage(number);
+  const whole = page.getViewport({ scale: 1 / page.userUnit }); // in points, as the measures of a place
+  const viewport = page.getViewport({ scale: (width * Math.min(2, devicePixelRatio || 1)) / whole.width / page.userUnit });
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, Math.floor(viewport.width));
+  canvas.height = Math.max(1, Math.floor(viewport.height));
+  await page.render({ canvas, viewport }).promise;
+  const picture = document.createElement("span");
+  picture.className = "thumbnail-page";
+  picture.append(canvas);
+  places.forEach((place, i) => {
+    if (place.page !== number) return;
+    const mark = document.createElement("span");
+    mark.className = "thumbnail-place";
+    mark.dataset["thumbnailPlace"] = String(i);
+    mark.style.setProperty("left", `${place.x * 100}%`);
+    mark.style.setProperty("bottom", `${place.y * 100}%`);
+    mark.style.setProperty("width", `${(place.width ?? boxWidth / whole.width) * 100}%`);
+    mark.style.setProperty("height", `${(place.height ?? boxHeight / whole.height) * 100}%`);
+    picture.append(mark);
+  });
+  item.prepend(picture);
+  item.classList.add("drawn");
+}
+
+/** Makes an element for a page that can be drawn and clicked. */
+export function makeThumbnail(number: number, go: (page: number) => void): HTMLButtonElement {
+  const item = document.createElement("button");
+  item.type = "button";
+  item.className = "thumbnail";
+  item.dataset["thumbnail"] = String(number);
+  const label = document.createElement("span");
+  label.className = "thumbnail-label";
+  label.textContent = text("page.name", number);
+  item.append(label);
+  item.addEventListener("click", () => go(number));
+  return item;
+}
+
+/** Fills a list with all pages, each drawn when it comes into view. The function that it returns shows the present marks of the viewer. */
+export function addThumbnails(list: HTMLElement, viewer: Viewer, pdf: PDFDocumentProxy, go: (page: number) => void): () => void {
+  const show = (item: HTMLElement): void => {
+    const { reviewed, seen } = viewer;
+    for (const mark of findAll("[data-thumbnail-place]", item)) {
+      mark.classList.toggle("done", reviewed.has(Number(mark.dataset["thumbnailPlace"])));
+    }
+    if (!seen) return;
+    const number = Number(item.dataset["thumbnail"]);
+    item.classList.toggle("unseen", !seen.has(number));
+    let state = find(".thumbnail-state", item);
+    if (!state) {
+      state = document.createElement("span");
+      state.className = "thumbnail-state";
+      item.append(state);
+    }
+    state.textContent = text(seen.has(number) ? "page.seen" : "page.unseen");
+  };
+  let queue = Promise.resolve(); // one at a time: the page that is read comes first
+  const observer = new IntersectionObserver(
+    (entries) => {
+      for (const { isIntersecting, target } of entries) {
+        if (!isIntersecting) continue;
+        observer.unobserve(target);
+        const item = target as HTMLElement;
+        queue = queue
+          .then(() => drawThumbnail(item, pdf, Number(item.dataset["thumbnail"]), viewer.places))
+          .then(() => show(item))
+          .catch(() => undefined);
+      }
+    },
+    { root: list, rootMargin: "50% 0px" },
+  );
+  for (let n = 1; n <= pdf.numPages; n++) {
+    const item = makeThumbnail(n, go);
+    item.tabIndex = -1; // the current page is the way in, and arrows lead on
+    show(item);
+    list.append(item);
+    observer.observe(item);
+  }
+  list.addEventListener("keydown", (e) => {
+    const from = Number((e.target as HTMLElement).dataset["thumbnail"]);
+    const to = { ArrowDown: from + 1, ArrowRight: from + 1, ArrowUp: from - 1, ArrowLeft: from - 1, Home: 1, End: pdf.numPages }[e.key];
+    const item = find<HTMLButtonElement>(`[data-thumbnail="${to}"]`, list);
+    if (!item) return;
+    e.preventDefault();
+    item.focus();
+  });
+  return () => findAll(".thumbnail", list).forEach(show);
+}
