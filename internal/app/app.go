@@ -8,6 +8,7 @@ import (
 	"crypto"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -24,6 +25,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"golang.org/x/crypto/acme/autocert"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/audit"
@@ -72,6 +74,7 @@ type App struct {
 	Config  Config
 	Addr    net.Addr // of the public listener
 	Control net.Addr // of the control listener; nil if there is none
+	HTTP    net.Addr // of the listener that leads to https; nil if there is none
 
 	now func() time.Time
 	// the machine's clock, in a sandbox, whose own clock can be moved; nil in the service
@@ -116,6 +119,10 @@ type App struct {
 
 	listener, controlListener net.Listener
 	handler, controlHandler   http.Handler
+	tls                       *tls.Config       // nil if a proxy ends TLS
+	acme                      *autocert.Manager // obtains the certificate, or nil
+	httpListener              net.Listener      // leads to https, or nil
+	httpHandler               http.Handler
 	closers                   []func() error
 }
 
@@ -183,6 +190,9 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 		c.PublicURL = "http://" + a.Addr.String()
 	}
 	if err := c.check(); err != nil {
+		return err
+	}
+	if err := a.openTLS(); err != nil {
 		return err
 	}
 

@@ -135,6 +135,7 @@ func checks() []check {
 		{"signature", atDoctor, needsIdentity, false, one(checkSignature)},
 		{"login", atDoctor, 0, false, checkLogin},
 		{"exposure", atDoctor, 0, false, checkExposure},
+		{"tls", atStart | atDoctor, 0, false, checkTLS},
 		{"proxy", atDoctor, needsIdentity, false, checkProxy},
 		{"relying party", atDoctor, 0, false, checkParties},
 	}

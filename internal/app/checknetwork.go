@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,7 +90,7 @@ func checkExposure(_ context.Context, s *subject) (list []Finding) {
 			"there is no control listener, and so no /readyz, no metrics and no console",
 		))
 	}
-	if strings.HasPrefix(c.PublicURL, "https://") && len(c.TrustedProxies) == 0 {
+	if strings.HasPrefix(c.PublicURL, "https://") && !c.endsTLS() && len(c.TrustedProxies) == 0 {
 		list = append(list, warning(
 			"set trusted_proxies to the addresses of the proxy that ends TLS",
 			"limits and security events take the proxy's address for that of every client",
@@ -130,7 +131,15 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 		f.Check = check
 		list = append(list, f)
 	}
-	ours, err := s.serves(ctx, client, "http://"+dialable(s.listen), public.KeyID)
+	// Whose listener this is, its key says; its certificate is for another name.
+	local := *client
+	local.Transport = &http.Transport{
+		DisableKeepAlives: true, Proxy: nil, TLSClientConfig: &tls.Config{InsecureSkipVerify: true},
+	}
+	if u, err := url.Parse(s.config.PublicURL); err == nil { // for which an ACME certificate is
+		local.Transport.(*http.Transport).TLSClientConfig.ServerName = u.Hostname()
+	}
+	ours, err := s.serves(ctx, &local, scheme(s.config.endsTLS())+dialable(s.listen), public.KeyID)
 	switch {
 	case !ours && err == nil:
 		find("listen", faulty(
@@ -143,7 +152,7 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 		if s.config.Control == "" {
 			return list
 		}
-		_, err = s.serves(ctx, client, "http://"+dialable(s.config.Control), "")
+		_, err = s.serves(ctx, &local, scheme(s.config.ControlTLS)+dialable(s.config.Control), "")
 		if err == nil {
 			find("control", faulty(
 				fmt.Errorf("another program answers on %s", s.config.Control),
@@ -177,6 +186,13 @@ func checkProxy(ctx context.Context, s *subject) (list []Finding) {
 		find("public_url", f)
 	}
 	return list
+}
+
+func scheme(tls bool) string {
+	if tls {
+		return "https://"
+	}
+	return "http://"
 }
 
 // dialable is the address at which this machine reaches a listener.

@@ -99,6 +99,28 @@ type Config struct {
 	// Headers from elsewhere are ignored.
 	TrustedProxies List `yaml:"trusted_proxies" help:"Addresses or networks of the proxies in front." placeholder:"CIDR,..."`
 
+	// TLS without a proxy: files with the certificate, followed by its chain, and with its private
+	// key, both PEM. They are read again when they change. With ControlTLS the control listener
+	// uses them too.
+	TLSCertificate string `yaml:"tls_certificate" name:"tls-certificate" help:"File with the TLS certificate and its chain." placeholder:"FILE"`
+	TLSKey         string `yaml:"tls_key"         name:"tls-key"         help:"File with the key of the TLS certificate."    placeholder:"FILE"`
+	ControlTLS     bool   `yaml:"control_tls"     name:"control-tls"     help:"TLS on the control listener too."`
+
+	// TLS without a proxy, with a certificate for the host of PublicURL that an ACME authority
+	// issues (RFC 8555): the URL of its directory, such as
+	// https://acme-v02.api.letsencrypt.org/directory. Setting it agrees to the authority's terms.
+	// The authority connects to port 443 of the host, which must lead to Listen (tls-alpn-01, RFC
+	// 8737), or to port 80, which must lead to ListenHTTP (http-01). The key and the certificate
+	// are in the folder acme of Data. ACMEEmail is the address for the authority's messages, and
+	// ACMERoots a PEM file with the roots that the directory's own certificate may have instead of
+	// those of the system.
+	ACMEDirectory string `yaml:"acme_directory" name:"acme-directory" help:"Directory of an ACME authority for the TLS certificate." placeholder:"URL"`
+	ACMEEmail     string `yaml:"acme_email"     name:"acme-email"     help:"Address for messages of the ACME authority."             placeholder:"ADDRESS"`
+	ACMERoots     string `yaml:"acme_roots"     name:"acme-roots"     help:"PEM file with roots for the ACME directory."             placeholder:"FILE"`
+
+	// Address of a listener, usually port 80, that sends browsers to PublicURL. With TLS only.
+	ListenHTTP string `yaml:"listen_http" name:"listen-http" help:"Address that leads browsers to https." placeholder:"ADDR"`
+
 	// Folder for the database, documents and keys. Back it up as a whole. Sandbox: a temporary
 	// folder by default.
 	Data string `yaml:"data" help:"Folder for database, documents and keys." placeholder:"DIR"`
@@ -578,6 +600,9 @@ func (c *Config) check() error {
 	}
 	if n := c.PhoneLimit; n != nil && *n < 0 {
 		return fmt.Errorf("phone_limit %d: it must not be negative", *n)
+	}
+	if err := c.checkTLS(); err != nil {
+		return err
 	}
 	if _, err := server.ParseProxies(c.TrustedProxies); err != nil {
 		return fmt.Errorf("trusted_proxies: %w", err)

@@ -29,12 +29,13 @@ func risks() []risk {
 		{
 			"control",
 			func(c *Config) string {
-				if !c.console() || c.Control == "" || isLoopback(hostOf(c.Control)) {
+				if !c.console() || c.Control == "" || c.ControlTLS ||
+					isLoopback(hostOf(c.Control)) {
 					return ""
 				}
 				return "operators' passwords and sessions would cross the network in clear text"
 			},
-			"set a loopback address, and let a proxy that ends TLS lead there",
+			"set a loopback address, and let a proxy that ends TLS lead there, or set control_tls",
 		},
 		{
 			"public_url",
@@ -155,6 +156,7 @@ func risks() []risk {
 			},
 			"remove the key, and let the relying parties send exp and a jti that is used once",
 		},
+		{"tls_key", func(c *Config) string { return worldReadable(c.TLSKey) }, "chmod 600"},
 		{
 			"config",
 			func(c *Config) string {

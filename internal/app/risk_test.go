@@ -161,6 +161,11 @@ func TestRisks(t *testing.T) {
 			},
 		},
 		{
+			"tls_key", "chmod",
+			[]change{func(c *Config) { c.TLSKey = write(t, "key", 0o644) }},
+			[]change{func(c *Config) { c.TLSKey = write(t, "key", 0o640) }},
+		},
+		{
 			"static_qr", "remove the key", []change{func(c *Config) { c.StaticQR = true }}, nil,
 		},
 		{
@@ -296,6 +301,26 @@ func TestMistakes(t *testing.T) {
 		{"nowhere for operators", "console_oidc_issuer", operators(func(c *Config) {
 			c.Control = ""
 		})},
+		{"no TLS key", "tls_certificate", func(c *Config) { c.TLSCertificate = "tls.crt" }},
+		{"no TLS certificate", "tls_certificate", func(c *Config) { c.TLSKey = "tls.key" }},
+		{"no such certificate", "tls_certificate", func(c *Config) {
+			c.TLSCertificate, c.TLSKey = "/nonexistent", "/nonexistent"
+		}},
+		{"two certificates", "tls_certificate", func(c *Config) {
+			c.TLSCertificate, c.TLSKey, c.ACMEDirectory = "a", "b", "https://acme.test"
+		}},
+		{"TLS for http", "public_url", func(c *Config) {
+			c.TLSCertificate, c.TLSKey, c.PublicURL = "a", "b", "http://localhost"
+		}},
+		{"ACME by http", "acme_directory", func(c *Config) { c.ACMEDirectory = "http://acme.test" }},
+		{"ACME for an address", "acme_directory", func(c *Config) {
+			c.ACMEDirectory, c.PublicURL = "https://acme.test", "https://192.0.2.1"
+		}},
+		{"roots without ACME", "acme_email and acme_roots", func(c *Config) { c.ACMERoots = "file" }},
+		{"no such roots", "acme_roots", func(c *Config) {
+			c.ACMEDirectory, c.ACMERoots = "https://acme.test", "/nonexistent"
+		}},
+		{"http without TLS", "listen_http", func(c *Config) { c.ListenHTTP = "127.0.0.1:0" }},
 		{"two places", "console_password", func(c *Config) {
 			c.ConsolePassword, c.ConsolePasswordFile = strong, "file"
 		}},

@@ -46,7 +46,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	finish(func() error {
 		return server.Serve(
-			taking, a.bounded(a.listener),
+			taking, a.secure(a.bounded(a.listener)),
 			a.front(obs.Observe(a.public(), a.log, a.metrics, a.tracer)),
 			grace, a.log,
 		)
@@ -57,10 +57,22 @@ func (a *App) Run(ctx context.Context) error {
 		endRest()
 		return nil
 	})
+	if a.httpListener != nil {
+		finish(func() error {
+			return server.Serve(taking, a.bounded(a.httpListener), a.httpHandler, grace, a.log)
+		})
+	}
+	if a.acme != nil {
+		g.Go(func() error { return a.obtain(taking) })
+	}
 	if a.controlListener != nil {
+		l := a.controlListener
+		if a.Config.ControlTLS {
+			l = a.secure(l)
+		}
 		g.Go(func() error {
 			return server.Serve(
-				rest, a.controlListener,
+				rest, l,
 				a.front(a.kit.ErrorPages(server.Protect(a.controlHandler))), time.Second, a.log,
 			)
 		})
@@ -116,7 +128,7 @@ func (a *App) earliest() time.Time {
 // Close closes what Open opened. Run calls it at its end.
 func (a *App) Close() error {
 	var err error
-	for _, l := range []net.Listener{a.listener, a.controlListener} {
+	for _, l := range []net.Listener{a.listener, a.controlListener, a.httpListener} {
 		if l != nil {
 			_ = l.Close() // no error if its server has closed it
 		}

@@ -1,0 +1,220 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/acme"
+	"golang.org/x/crypto/acme/autocert"
+
+	"github.com/signet-sign/signet/internal/server"
+)
+
+// endsTLS reports whether the public listener ends TLS itself.
+func (c *Config) endsTLS() bool { return c.TLSCertificate != "" || c.ACMEDirectory != "" }
+
+// checkTLS returns an error for keys that cannot work together.
+func (c *Config) checkTLS() error {
+	u, err := url.Parse(c.PublicURL)
+	if err != nil {
+		return err
+	}
+	directory, _ := url.Parse(c.ACMEDirectory)
+	switch {
+	case (c.TLSCertificate == "") != (c.TLSKey == ""):
+		return errors.New("tls_certificate and tls_key: each needs the other")
+	case c.TLSCertificate != "" && c.ACMEDirectory != "":
+		return errors.New("tls_certificate and acme_directory: only one of them can be set")
+	case c.endsTLS() && u.Scheme != "https":
+		return errors.New("public_url: it must begin with https:// with a TLS certificate")
+	case c.ACMEDirectory != "" && (directory == nil || directory.Scheme != "https" || directory.Host == ""):
+		return fmt.Errorf("acme_directory %q: it must be an https URL", c.ACMEDirectory)
+	case c.ACMEDirectory != "" && (net.ParseIP(u.Hostname()) != nil || !strings.Contains(u.Hostname(), ".")):
+		return fmt.Errorf(
+			"acme_directory: the host of public_url, %s, is no name that an authority certifies",
+			u.Hostname(),
+		)
+	case c.ACMEDirectory == "" && (c.ACMEEmail != "" || c.ACMERoots != ""):
+		return errors.New("acme_email and acme_roots: they are for acme_directory")
+	case !c.endsTLS() && (c.ListenHTTP != "" || c.ControlTLS):
+		return errors.New(
+			"listen_http and control_tls: they need tls_certificate or acme_directory",
+		)
+	}
+	return nil
+}
+
+// endingTLS is how long before the end of the TLS certificate checkTLS warns.
+const endingTLS = 14 * 24 * time.Hour
+
+// checkTLS looks whether the files of the TLS certificate can be used for the public URL, and how
+// long. (That the certificate of an ACME authority can be used shows when the public URL answers.)
+func checkTLS(_ context.Context, s *subject) []Finding {
+	c := s.config
+	if c.TLSCertificate == "" || c.TLSKey == "" {
+		return nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.TLSCertificate, c.TLSKey)
+	if err != nil {
+		return []Finding{faulty(
+			err, "let tls_certificate and tls_key name a certificate and its key, both in PEM", "",
+		)}
+	}
+	const remedy = "install a certificate for the host of public_url"
+	u, err := url.Parse(c.PublicURL)
+	if err == nil {
+		err = pair.Leaf.VerifyHostname(u.Hostname())
+	}
+	if err != nil {
+		return []Finding{faulty(err, remedy, "")}
+	}
+	text := "until " + pair.Leaf.NotAfter.UTC().Format(time.DateOnly)
+	switch left := pair.Leaf.NotAfter.Sub(s.now()); {
+	case left <= 0:
+		return []Finding{faulty(fmt.Errorf("%s: it has ended", text), remedy, "")}
+	case left < endingTLS:
+		return []Finding{warning(remedy, "%s: it ends soon", text)}
+	}
+	return []Finding{ok("%s", text)}
+}
+
+// openTLS reads the certificate, or prepares its issuance, and opens the listener that leads to
+// https.
+func (a *App) openTLS() (err error) {
+	c := &a.Config
+	if !c.endsTLS() {
+		return nil
+	}
+	a.tls = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	toHTTPS := http.Handler(http.HandlerFunc(a.toHTTPS))
+	if c.TLSCertificate != "" {
+		files, err := server.OpenCertificateFiles(c.TLSCertificate, c.TLSKey, a.log)
+		if err != nil {
+			return fmt.Errorf("tls_certificate: %w", err)
+		}
+		a.tls.GetCertificate = files.Get
+	} else {
+		if a.acme, err = c.newACME(); err != nil {
+			return err
+		}
+		a.tls.GetCertificate = a.acme.GetCertificate
+		a.tls.NextProtos = append(a.tls.NextProtos, acme.ALPNProto)
+		toHTTPS = withoutPort(a.acme.HTTPHandler(toHTTPS))
+	}
+	if c.ListenHTTP != "" {
+		a.httpHandler = toHTTPS
+		if a.httpListener, err = listen("listen_http", c.ListenHTTP); err != nil {
+			return err
+		}
+		a.HTTP = a.httpListener.Addr()
+	}
+	return nil
+}
+
+// newACME returns the client of the ACME authority. It does not contact the authority.
+func (c *Config) newACME() (*autocert.Manager, error) {
+	u, err := url.Parse(c.PublicURL)
+	if err != nil {
+		return nil, err
+	}
+	client := &http.Client{Timeout: 30 * time.Second}
+	if c.ACMERoots != "" {
+		text, err := os.ReadFile(c.ACMERoots)
+		if err != nil {
+			return nil, fmt.Errorf("acme_roots: %w", err)
+		}
+		roots := x509.NewCertPool()
+		if !roots.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("acme_roots: %s has no certificate in PEM", c.ACMERoots)
+		}
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	}
+	return &autocert.Manager{
+		Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(filepath.Join(c.Data, "acme")),
+		HostPolicy: autocert.HostWhitelist(u.Hostname()), Email: c.ACMEEmail,
+		Client: &acme.Client{
+			DirectoryURL: c.ACMEDirectory, HTTPClient: client, UserAgent: "signet",
+		},
+	}, nil
+}
+
+// obtain obtains the certificate before the first handshake needs it, and logs why it cannot. Later
+// the manager renews it.
+func (a *App) obtain(ctx context.Context) error {
+	for {
+		done := make(chan error, 1)
+		// The call takes up to five minutes, whatever ctx is.
+		go func() { done <- a.obtainOnce() }()
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-done:
+			if err == nil {
+				return nil
+			}
+			a.log.Error("the ACME authority issues no TLS certificate", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Minute): // the manager remembers a failure for as long
+		}
+	}
+}
+
+func (a *App) obtainOnce() error {
+	u, err := url.Parse(a.Config.PublicURL)
+	if err != nil {
+		return err
+	}
+	pair, err := a.acme.GetCertificate(&tls.ClientHelloInfo{
+		ServerName: u.Hostname(), SupportedCurves: []tls.CurveID{tls.CurveP256},
+		CipherSuites:     []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
+		SignatureSchemes: []tls.SignatureScheme{tls.ECDSAWithP256AndSHA256},
+	})
+	if err != nil {
+		return err
+	}
+	a.log.Info("TLS certificate", "host", u.Hostname(), "ends", pair.Leaf.NotAfter)
+	return nil
+}
+
+// withoutPort takes the port from the Host header, in which the authority's client has one if the
+// listener's port is not 80.
+func withoutPort(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if host, _, err := net.SplitHostPort(r.Host); err == nil {
+			r.Host = host
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// secure ends TLS on a listener if the configuration has a certificate.
+func (a *App) secure(l net.Listener) net.Listener {
+	if a.tls == nil {
+		return l
+	}
+	return tls.NewListener(l, a.tls)
+}
+
+// toHTTPS sends browsers to the public URL. Other requests are refused: their senders must not get
+// used to sending tokens and documents in clear text.
+func (a *App) toHTTPS(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close")
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		http.Error(w, "use "+a.Config.PublicURL, http.StatusForbidden)
+		return
+	}
+	http.Redirect(w, r, a.Config.PublicURL+r.URL.RequestURI(), http.StatusMovedPermanently)
+}

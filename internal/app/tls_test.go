@@ -1,0 +1,72 @@
+package app
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestCheckTLS plants mistakes in the files of the TLS certificate.
+func TestCheckTLS(t *testing.T) {
+	now := time.Now()
+	pair := func(host string, ends time.Time) (certificate, key string) {
+		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		template := &x509.Certificate{
+			SerialNumber: big.NewInt(1), DNSNames: []string{host}, NotAfter: ends,
+		}
+		der, err := x509.CreateCertificate(
+			rand.Reader, template, template, private.Public(), private,
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+		if err != nil {
+			t.Fatal(err)
+		}
+		encode := func(kind string, der []byte) string {
+			return write(t, string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})), 0o600)
+		}
+		return encode("CERTIFICATE", der), encode("PRIVATE KEY", pkcs8)
+	}
+	check := func(certificate, key string) Finding {
+		s := &subject{now: time.Now, config: &Config{
+			PublicURL: "https://sign.test:8443", TLSCertificate: certificate, TLSKey: key,
+		}}
+		return checkTLS(t.Context(), s)[0]
+	}
+	_, otherKey := pair("sign.test", now.AddDate(1, 0, 0))
+	for _, test := range []struct {
+		host  string
+		ends  time.Time
+		key   string // instead of its own
+		level Level
+		text  string
+	}{
+		{"sign.test", now.AddDate(1, 0, 0), "", OK, "until "},
+		{"sign.test", now.AddDate(0, 0, 10), "", Warning, "ends soon"},
+		{"sign.test", now.AddDate(0, 0, -1), "", Fault, "has ended"},
+		{"other.test", now.AddDate(1, 0, 0), "", Fault, "other.test"},
+		{"sign.test", now.AddDate(1, 0, 0), otherKey, Fault, "does not match"},
+		{"sign.test", now.AddDate(1, 0, 0), "/nonexistent", Fault, "no such file"},
+	} {
+		certificate, key := pair(test.host, test.ends)
+		if test.key != "" {
+			key = test.key
+		}
+		f := check(certificate, key)
+		if f.Level != test.level || !strings.Contains(f.Text, test.text) ||
+			(f.Remedy == "") != (f.Level == OK) {
+			t.Errorf("%+v: %+v", test, f)
+		}
+	}
+}
