@@ -6,12 +6,14 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/fault"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/webhook"
 )
 
@@ -41,7 +43,7 @@ func (a *App) openFaults() error {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	set, err := fault.NewSet(seed, a.injected, rules...)
+	set, err := fault.NewSet(seed, a.now, a.injected, rules...)
 	if err != nil {
 		return fmt.Errorf("faults: %w", err)
 	}
@@ -59,7 +61,20 @@ func (a *App) misbehave(sender *webhook.Sender) {
 		next = http.DefaultTransport
 	}
 	sender.Client.Transport = a.faults.Webhooks(a.owner, sender.Key, sender.KeyID, next)
-	a.sign.Timestamper = a.faults.Timestamper(a.sign.Timestamper)
+	a.sign.Timestamper = a.faults.Timestamper(sealed, a.sign.Timestamper)
+	a.sign.Silent = a.faults.Silent
+	a.sign.Hang = func(r *request.Request, sessionID string) time.Duration {
+		return a.faults.Session(r.ClientID, r.ID, sessionID)
+	}
+}
+
+// sealed returns the relying party and the request that a timestamp is for.
+func sealed(ctx context.Context) (clientID, requestID string) {
+	r := request.Sealed(ctx)
+	if r == nil {
+		return "", ""
+	}
+	return r.ClientID, r.ID
 }
 
 // owner implements fault.Owner.

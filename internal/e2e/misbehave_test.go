@@ -142,7 +142,7 @@ func TestFaultsOfCalls(t *testing.T) {
 	var v control.FaultsView
 	a := do(t, "DELETE", s.control+"/faults", "", "", nil)
 	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Rules) != 0 ||
-		len(v.Kinds) != 22 {
+		len(v.Kinds) != 23 {
 		t.Errorf("cleared: %s", a.body)
 	}
 }
@@ -196,6 +196,9 @@ func TestFaultsOfWebhooks(t *testing.T) {
 			cancel()
 			if err != nil {
 				t.Fatalf("%s: webhook %d: %v", c.kind, i+1, err)
+			}
+			if got := hook.Header.Get("Signet-Fault"); i == 0 && got != c.kind {
+				t.Errorf("%s: the header of the webhook names %q", c.kind, got)
 			}
 			if got := genuine(hook); got != want {
 				t.Errorf("%s: webhook %d is genuine: %v", c.kind, i+1, got)
@@ -265,6 +268,74 @@ func requestOf(hook partytest.Webhook) string {
 	return claims.RequestID
 }
 
+// TestFaultOfSession checks that a session hangs, and a cancel is refused, until its delay is over,
+// and that the phone's answer does not arrive unless the faults are removed.
+func TestFaultOfSession(t *testing.T) {
+	s := start(t)
+	s.party.Now = time.Now
+	in, other := s.initiate(t), s.initiate(t)
+	s.inject(t, `{"kind":"session-hangs","count":1,"delay":"20m","request_id":"`+in.RequestID+`"}`)
+	for _, in := range []api.Initiated{other, in} {
+		s.must(t, in.RequestID, alice, "open", "proceed")
+	}
+	s.must(t, other.RequestID, alice, "approve")
+	for _, do := range []string{"approve", "reject"} {
+		s.act(t, in.RequestID, alice, do).refusedAs(t, do, 503, api.CodeUnavailable)
+	}
+	age := func(d string) {
+		t.Helper()
+		s.moved(t, fmt.Sprintf(`{"advance":%q,"request_id":%q}`, d, in.RequestID))
+	}
+	age("19m")
+	if a := s.cancel(t, in.RequestID); !a.is(
+		400, api.CodeActiveSession, api.ErrActiveSession.Description,
+	) {
+		t.Errorf("cancel: %d %s", a.status, a.body)
+	}
+	age("1m")
+	if got := s.view(t, in.RequestID).State; got != "locked" {
+		t.Errorf("after the delay it is %s", got)
+	}
+	s.must(t, in.RequestID, alice, "proceed", "reject")
+
+	s.inject(t, `{"kind":"session-hangs"}`)
+	s.must(t, in.RequestID, alice, "proceed")
+	s.act(t, in.RequestID, alice, "approve").refusedAs(t, "approve", 503, api.CodeUnavailable)
+	var v control.FaultsView
+	a := do(t, "DELETE", s.control+"/faults", "", "", nil)
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Recent) != 2 ||
+		v.Recent[0].Kind != "session-hangs" || v.Recent[0].RequestID != in.RequestID ||
+		v.Recent[0].ClientID != s.party.ClientID {
+		t.Errorf("injected faults: %s", a.body)
+	}
+	s.must(t, in.RequestID, alice, "approve")
+	s.settled(t, in.RequestID, "signed")
+}
+
+// TestFaultsOfSealing checks that faults of the timestamp authority are for the party or request
+// that they name.
+func TestFaultsOfSealing(t *testing.T) {
+	s := start(t)
+	s.party.Now = time.Now
+	in, other := s.initiate(t), s.initiate(t)
+	s.inject(t, `{"kind":"tsa-down","request_id":"`+in.RequestID+`"}`)
+	for _, in := range []api.Initiated{in, other} {
+		s.must(t, in.RequestID, alice, "open", "proceed", "approve")
+	}
+	s.settled(t, other.RequestID, "signed")
+	if got := s.view(t, in.RequestID).State; got != "sealing" {
+		t.Errorf("without a timestamp authority it is %s", got)
+	}
+	if a := s.cancel(t, in.RequestID); !a.is(
+		400, api.CodeActiveSession, api.ErrActiveSession.Description,
+	) {
+		t.Errorf("cancel: %d %s", a.status, a.body)
+	}
+	do(t, "DELETE", s.control+"/faults", "", "", nil)
+	s.moved(t, fmt.Sprintf(`{"advance":"1m","request_id":%q}`, in.RequestID))
+	s.settled(t, in.RequestID, "signed")
+}
+
 // TestRehearsal checks that with a low rate of every fault, a client that tries again gets its
 // document signed.
 func TestRehearsal(t *testing.T) {
@@ -276,7 +347,7 @@ func TestRehearsal(t *testing.T) {
 	})
 	var v control.FaultsView
 	a := do(t, "GET", s.control+"/faults", "", "", nil)
-	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Rules) != 23 {
+	if err := json.Unmarshal([]byte(a.body), &v); err != nil || len(v.Rules) != 24 {
 		t.Fatalf("faults: %s", a.body)
 	}
 	if _, err := app.ParseFaults(`[{kind: error, chance: 1}]`); err == nil {

@@ -54,19 +54,24 @@ const (
 	// sent with a token that is signed by a key that the service has just published
 	WebhookNewKey Kind = "webhook-new-key"
 
+	// a sign session lasts for the delay at least, and phones do not answer in it
+	SessionHangs Kind = "session-hangs"
+
 	TSADown     Kind = "tsa-down"     // the timestamp authority does not answer
 	SealingSlow Kind = "sealing-slow" // the timestamp authority answers after a delay
 )
 
-// kinds has an entry for each kind, which says whether the kind has a delay.
-var kinds = map[Kind]struct{ delayed bool }{
-	Error: {}, Reset: {}, Slow: {true}, AnswerLost: {}, DownloadExpired: {},
-	WebhookLost: {}, WebhookLate: {true}, WebhookDoubled: {}, WebhookForged: {},
-	WebhookExpired: {}, WebhookWrongKey: {}, TSADown: {}, SealingSlow: {true},
-	Unavailable: {true}, DownloadDamaged: {}, WebhookUnsigned: {}, WebhookHMAC: {},
-	WebhookOwnKey: {}, WebhookOtherAudience: {}, WebhookNewKey: {},
-	WebhookReordered: {true}, ResultFailed: {},
+// kinds has the usual delay of each kind; 0: the kind has none.
+var kinds = map[Kind]time.Duration{
+	Error: 0, Reset: 0, Slow: someDelay, AnswerLost: 0, Unavailable: someDelay, ResultFailed: 0,
+	DownloadExpired: 0, DownloadDamaged: 0,
+	WebhookLost: 0, WebhookLate: someDelay, WebhookDoubled: 0, WebhookReordered: someDelay,
+	WebhookForged: 0, WebhookExpired: 0, WebhookWrongKey: 0, WebhookUnsigned: 0, WebhookHMAC: 0,
+	WebhookOwnKey: 0, WebhookOtherAudience: 0, WebhookNewKey: 0,
+	SessionHangs: time.Hour, TSADown: 0, SealingSlow: someDelay,
 }
+
+const someDelay = 5 * time.Second
 
 // Kinds lists the kinds of faults.
 func Kinds() []Kind { return slices.Sorted(maps.Keys(kinds)) }
@@ -80,10 +85,10 @@ type Rule struct {
 	Probability float64 `json:"probability,omitempty" yaml:"probability"` // up to 1; 0 is 1
 	// of injections; 0 is any number
 	Count int      `json:"count,omitempty"       yaml:"count"`
-	Delay Duration `json:"delay,omitzero"        yaml:"delay"` // 0 is 5 s
+	Delay Duration `json:"delay,omitzero"        yaml:"delay"` // 0 is 5 s; an hour for SessionHangs
 
 	// Only for calls of this kind (initiate, cancel, result, download, keys), this relying party
-	// and this request. Faults of the timestamp authority are for all.
+	// and this request.
 	Call      string `json:"call,omitempty"       yaml:"call"`
 	ClientID  string `json:"client_id,omitempty"  yaml:"client_id"`
 	RequestID string `json:"request_id,omitempty" yaml:"request_id"`
@@ -117,8 +122,8 @@ func (r *Rule) check() error {
 	if r.Probability == 0 {
 		r.Probability = 1
 	}
-	if kinds[r.Kind].delayed && r.Delay == 0 {
-		r.Delay = Duration(5 * time.Second)
+	if r.Delay == 0 {
+		r.Delay = Duration(kinds[r.Kind])
 	}
 	return nil
 }
@@ -130,14 +135,18 @@ func Rehearsal() (rules []Rule) {
 		if kind == ResultFailed {
 			continue
 		}
-		rules = append(rules, Rule{Kind: kind, Probability: 0.03})
+		rule := Rule{Kind: kind, Probability: 0.03}
+		if kind == SessionHangs {
+			rule.Delay = Duration(5 * time.Minute) // and then the signer may try again
+		}
+		rules = append(rules, rule)
 	}
 	return rules
 }
 
 // Target is a call that a fault may be injected into.
 type Target struct {
-	Call                string // one of calls, or "webhook" or "sealing"
+	Call                string // one of calls, or "webhook", "session" or "sealing"
 	ClientID, RequestID string // "" if not known
 	Token               string // of the call; may be empty, is not verified
 }
@@ -148,6 +157,18 @@ type Injection struct {
 	Target
 }
 
+// Recent is an injection as [Set.Recent] lists it.
+type Recent struct {
+	At        time.Time `json:"at"`
+	Kind      Kind      `json:"kind"`
+	Call      string    `json:"call"`
+	ClientID  string    `json:"client_id,omitempty"`
+	RequestID string    `json:"request_id,omitempty"`
+}
+
+// maxRecent is how many injections a Set remembers.
+const maxRecent = 50
+
 // Status is a rule and how often it was applied.
 type Status struct {
 	Rule
@@ -157,6 +178,7 @@ type Status struct {
 // Set is the rules in force. It is safe for concurrent use.
 type Set struct {
 	injected func(Injection)
+	now      func() time.Time
 
 	mu    sync.Mutex
 	rules []*Status
@@ -164,12 +186,16 @@ type Set struct {
 	// of WebhookNewKey, published with the keys of the service; nil before the first one
 	newKey *ecdsa.PrivateKey
 	held   map[string][]held // webhooks of WebhookReordered, by client id
+	silent map[string]bool   // ids of sessions in which phones do not answer
+	recent []Recent          // oldest first
 }
 
 // NewSet returns a set of these rules. The seed determines the choices of rules with a probability:
 // the same calls in the same order get the same faults. injected is called for each injection.
-func NewSet(seed uint64, injected func(Injection), rules ...Rule) (*Set, error) {
-	s := &Set{injected: injected, rand: rand.New(rand.NewPCG(seed, 0))}
+func NewSet(
+	seed uint64, now func() time.Time, injected func(Injection), rules ...Rule,
+) (*Set, error) {
+	s := &Set{injected: injected, now: now, rand: rand.New(rand.NewPCG(seed, 0))}
 	for _, r := range rules {
 		if err := s.Add(r); err != nil {
 			return nil, err
@@ -189,11 +215,20 @@ func (s *Set) Add(r Rule) error {
 	return nil
 }
 
-// Clear removes all rules.
+// Clear removes all rules. In sessions that hang phones answer again.
 func (s *Set) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rules = nil
+	s.rules, s.silent = nil, nil
+}
+
+// Recent lists the newest injections, the newest first.
+func (s *Set) Recent() []Recent {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := slices.Clone(s.recent)
+	slices.Reverse(list)
+	return list
 }
 
 // Rules lists the rules, the oldest first.
@@ -215,6 +250,10 @@ func (s *Set) take(t Target, of ...Kind) (rule Rule, ok bool) {
 		if ok = slices.Contains(of, r.Kind) && r.applies(t) && s.rand.Float64() < r.Probability; ok {
 			r.Injected++
 			rule = r.Rule
+			s.recent = append(s.recent, Recent{
+				s.now().UTC(), rule.Kind, t.Call, t.ClientID, t.RequestID,
+			})
+			s.recent = s.recent[max(0, len(s.recent)-maxRecent):]
 			break
 		}
 	}

@@ -13,7 +13,7 @@ import (
 func newSet(t *testing.T, seed uint64, rules ...Rule) (*Set, *[]Injection) {
 	t.Helper()
 	var injected []Injection
-	s, err := NewSet(seed, func(i Injection) { injected = append(injected, i) }, rules...)
+	s, err := NewSet(seed, time.Now, func(i Injection) { injected = append(injected, i) }, rules...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,10 +135,12 @@ func (stamps) Timestamp(context.Context, []byte) ([]byte, error) { return []byte
 
 func TestTimestamper(t *testing.T) {
 	s, _ := newSet(t, 1,
-		Rule{Kind: TSADown, Count: 1},
+		Rule{Kind: TSADown, RequestID: "r2"},
+		Rule{Kind: TSADown, Count: 1, ClientID: "shop", RequestID: "r1"},
 		Rule{Kind: SealingSlow, Count: 1, Delay: Duration(50 * time.Millisecond)},
 	)
-	authority := s.Timestamper(stamps{})
+	of := func(context.Context) (string, string) { return "shop", "r1" }
+	authority := s.Timestamper(of, stamps{})
 	if _, err := authority.Timestamp(t.Context(), nil); !errors.Is(err, errDown) {
 		t.Errorf("down: %v", err)
 	}

@@ -10,11 +10,17 @@ type Timestamper interface {
 	Timestamp(ctx context.Context, imprint []byte) (token []byte, err error)
 }
 
-// Timestamper injects faults into the timestamps of next.
-func (s *Set) Timestamper(next Timestamper) Timestamper { return timestamper{s, next} }
+// Timestamper injects faults into the timestamps of next. of returns the relying party and the
+// request that a timestamp is for, or "".
+func (s *Set) Timestamper(
+	of func(ctx context.Context) (clientID, requestID string), next Timestamper,
+) Timestamper {
+	return timestamper{s, of, next}
+}
 
 type timestamper struct {
 	set  *Set
+	of   func(ctx context.Context) (clientID, requestID string)
 	next Timestamper
 }
 
@@ -22,7 +28,9 @@ var errDown = errors.New("injected fault: the timestamp authority does not answe
 
 // Timestamp implements Timestamper.
 func (t timestamper) Timestamp(ctx context.Context, imprint []byte) ([]byte, error) {
-	rule, ok := t.set.take(Target{Call: "sealing"}, TSADown, SealingSlow)
+	target := Target{Call: "sealing"}
+	target.ClientID, target.RequestID = t.of(ctx)
+	rule, ok := t.set.take(target, TSADown, SealingSlow)
 	switch {
 	case ok && rule.Kind == TSADown:
 		return nil, errDown

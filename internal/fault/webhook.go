@@ -70,6 +70,8 @@ func (h webhooks) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !ok {
 		return h.next.RoundTrip(with(r.Context(), r, body))
 	}
+	r = r.Clone(r.Context())
+	r.Header.Set(Header, string(rule.Kind))
 	switch rule.Kind {
 	case WebhookLost:
 		return delivered(r), nil

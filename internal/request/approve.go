@@ -42,7 +42,7 @@ func (s *Service) Challenge(
 	if err != nil {
 		return nil, err
 	}
-	if err := r.scan(sessionID, phone, s.now()); err != nil {
+	if err := s.scan(r, sessionID, phone); err != nil {
 		return nil, err
 	}
 	if _, err := s.chain(r, cert); err != nil {
@@ -77,7 +77,7 @@ func (s *Service) PreparedDocument(
 	if err != nil {
 		return nil, err
 	}
-	if err := r.scan(sessionID, phone, s.now()); err != nil {
+	if err := s.scan(r, sessionID, phone); err != nil {
 		return nil, err
 	}
 	if r.Session.Prepared == nil {
@@ -108,8 +108,8 @@ func (s *Service) PreparedDocument(
 // errNotAsked refuses a phone that signs or reads the document before it has got its challenge.
 var errNotAsked = api.ErrNoActiveSession.Because("the phone has not asked what to sign")
 
-// scan checks that phone may take part in the session.
-func (r *Request) scan(sessionID string, phone signer.Phone, now time.Time) error {
+// scan checks that phone may take part in r's session.
+func (s *Service) scan(r *Request, sessionID string, phone signer.Phone) error {
 	if _, err := r.actBy(signer.Person{UIN: phone.UIN}, ActApprove); err != nil {
 		return err
 	}
@@ -119,11 +119,18 @@ func (r *Request) scan(sessionID string, phone signer.Phone, now time.Time) erro
 	if !phone.RevokedAt.IsZero() {
 		return api.ErrPhoneNotEnrolled.Because("the phone was revoked")
 	}
-	if !phone.Active(now) {
+	if !phone.Active(s.now()) {
 		return api.ErrPhoneWaiting
+	}
+	if s.silent(sessionID) {
+		return errSilent
 	}
 	return nil
 }
+
+func (s *Service) silent(sessionID string) bool { return s.Silent != nil && s.Silent(sessionID) }
+
+var errSilent = api.ErrUnavailable.Because("injected fault: phones do not answer")
 
 // sealing is the time for sealing a document while a timestamp authority answers. A phone whose
 // certificate ends earlier gets no new session.
@@ -197,7 +204,7 @@ func (s *Service) prepare(
 	}
 	var prepared *Request
 	err = s.update(ctx, r.ID, func(r *Request, now time.Time) (e Effects, err error) {
-		if err := r.scan(sessionID, phone, s.now()); err != nil {
+		if err := s.scan(r, sessionID, phone); err != nil {
 			return e, err
 		}
 		if r.Session.Prepared == nil {
@@ -285,7 +292,7 @@ func (s *Service) ApproveVerified(
 			bytes.Equal(a.Signature, der) {
 			return e, nil
 		}
-		if err := r.scan(sessionID, phone, s.now()); err != nil {
+		if err := s.scan(r, sessionID, phone); err != nil {
 			if table[ActApprove][r.State].logged {
 				refused = err
 				e.record(
@@ -327,6 +334,9 @@ func (s *Service) Reject(ctx context.Context, id, sessionID string, phone signer
 			return Effects{}, api.ErrNoActiveSession.Because(
 				"the session was replaced by a newer one",
 			)
+		}
+		if s.silent(sessionID) {
+			return Effects{}, errSilent
 		}
 		return r.endSession(ActReject, OutcomeRejected, now), nil
 	})

@@ -36,13 +36,17 @@ func (s *Service) Proceed(
 	if err != nil {
 		return nil, err
 	}
+	lifetime, err := s.sessionLifetime(ctx, id, p, secret)
+	if err != nil {
+		return nil, err
+	}
 	var session *Request
 	err = s.update(ctx, id, func(r *Request, now time.Time) (e Effects, err error) {
 		c, err := r.actBy(p, ActProceed)
 		if err != nil {
 			return e, err
 		}
-		ends := now.Add(s.SessionLifetime)
+		ends := now.Add(lifetime)
 		if r.State.InSession() && !now.Before(r.ExpiresAt) {
 			// A session may outlast the request, once. Starting again must not prevent a cancel for
 			// ever.
@@ -64,6 +68,23 @@ func (s *Service) Proceed(
 		return e, nil
 	})
 	return session, err
+}
+
+// sessionLifetime returns how long a new session lasts.
+func (s *Service) sessionLifetime(
+	ctx context.Context, id string, p signer.Person, sessionID string,
+) (time.Duration, error) {
+	if s.Hang == nil {
+		return s.SessionLifetime, nil
+	}
+	r, err := s.Get(ctx, id)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := r.actBy(p, ActProceed); err != nil {
+		return 0, err
+	}
+	return max(s.SessionLifetime, s.Hang(r, sessionID)), nil
 }
 
 // Leave ends the session because the signer leaves the QR page.

@@ -217,7 +217,7 @@ func (s *Service) finish(ctx context.Context, r *Request) (*SignedDocument, erro
 	}
 	o := pades.SealOptions{
 		Chain:       append([]*x509.Certificate{cert}, above...),
-		Timestamper: stamping{s.Timestamper, turn}, Known: s.Known,
+		Timestamper: stamping{s.Timestamper, turn, r}, Known: s.Known,
 		NoDocumentTimestamp: s.Level < pades.LevelLTA, TimestampField: r.ID + "-timestamp",
 		Rand: s.Rand, Limits: s.PDFLimits, Memo: s.memo,
 	}

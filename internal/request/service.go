@@ -50,6 +50,12 @@ type Config struct {
 	Now  func() time.Time
 	Rand io.Reader
 
+	// Hang, if set, is called when a sign session starts. It returns how long the session lasts at
+	// least. Silent, if set, reports whether phones do not answer in a session. Both are a fault of
+	// the sandbox.
+	Hang   func(r *Request, sessionID string) (least time.Duration)
+	Silent func(sessionID string) bool
+
 	// Clocks, if set, are the clocks of single requests, in a sandbox.
 	Clocks Clocks
 

@@ -145,15 +145,25 @@ func (t *turn) without(ctx context.Context, call func() error) error {
 // stamping is a Timestamper that holds no slot during its calls, which may take long.
 type stamping struct {
 	pades.Timestamper
-	turn *turn
+	turn    *turn
+	request *Request
 }
 
 func (s stamping) Timestamp(ctx context.Context, imprint []byte) (token []byte, err error) {
 	err = s.turn.without(ctx, func() error {
-		token, err = s.Timestamper.Timestamp(ctx, imprint)
+		token, err = s.Timestamper.Timestamp(context.WithValue(ctx, sealed{}, s.request), imprint)
 		return err
 	})
 	return token, err
+}
+
+// sealed is the key of the request in the context of its timestamps.
+type sealed struct{}
+
+// Sealed returns the request whose document a [Timestamper] is asked for, or nil.
+func Sealed(ctx context.Context) *Request {
+	r, _ := ctx.Value(sealed{}).(*Request)
+	return r
 }
 
 // TokenSize makes stamping a pades.TokenSizer.

@@ -12,10 +12,14 @@ import (
 type FaultsView struct {
 	Rules []fault.Status `json:"rules"` // that apply, the first one first
 	Kinds []fault.Kind   `json:"kinds"` // that there are
+
+	Recent []fault.Recent `json:"recent"` // newest injections, the newest first
 }
 
 func (c *API) faults(w http.ResponseWriter, _ *http.Request) error {
-	httpx.WriteJSON(w, http.StatusOK, FaultsView{c.Faults.Rules(), fault.Kinds()})
+	httpx.WriteJSON(w, http.StatusOK, FaultsView{
+		c.Faults.Rules(), fault.Kinds(), append([]fault.Recent{}, c.Faults.Recent()...),
+	})
 	return nil
 }
 
