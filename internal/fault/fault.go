@@ -76,6 +76,9 @@ const someDelay = 5 * time.Second
 // Kinds lists the kinds of faults.
 func Kinds() []Kind { return slices.Sorted(maps.Keys(kinds)) }
 
+// Calls lists the calls that rules can be for.
+func Calls() []string { return slices.Clone(calls) }
+
 // calls are the calls that rules can be for.
 var calls = []string{"initiate", "cancel", "result", "download", "keys"}
 
@@ -171,6 +174,7 @@ const maxRecent = 50
 
 // Status is a rule and how often it was applied.
 type Status struct {
+	ID int `json:"id"` // for Remove
 	Rule
 	Injected int `json:"injected"`
 }
@@ -182,6 +186,7 @@ type Set struct {
 
 	mu    sync.Mutex
 	rules []*Status
+	added int // number of rules ever added
 	rand  *rand.Rand
 	// of WebhookNewKey, published with the keys of the service; nil before the first one
 	newKey *ecdsa.PrivateKey
@@ -211,7 +216,8 @@ func (s *Set) Add(r Rule) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.rules = append(s.rules, &Status{Rule: r})
+	s.added++
+	s.rules = append(s.rules, &Status{ID: s.added, Rule: r})
 	return nil
 }
 
@@ -220,6 +226,15 @@ func (s *Set) Clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rules, s.silent = nil, nil
+}
+
+// Remove removes the rule with an id, and reports whether there was one.
+func (s *Set) Remove(id int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.rules)
+	s.rules = slices.DeleteFunc(s.rules, func(r *Status) bool { return r.ID == id })
+	return len(s.rules) < n
 }
 
 // Recent lists the newest injections, the newest first.

@@ -50,6 +50,9 @@ func TestRules(t *testing.T) {
 		len(*injected) != 4 {
 		t.Errorf("rules %+v, injections %+v", got, *injected)
 	}
+	if s.Remove(3) || !s.Remove(1) || len(s.Rules()) != 1 || s.Rules()[0].ID != 2 {
+		t.Errorf("without the first rule: %+v", s.Rules())
+	}
 	s.Clear()
 	if _, ok := s.take(Target{RequestID: "r1", Call: "cancel"}, Slow); ok || len(s.Rules()) != 0 {
 		t.Error("rules after Clear")

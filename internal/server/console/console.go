@@ -10,9 +10,9 @@
 // pages show each refusal unchanged. Package party changes relying parties, and package calllog
 // records calls.
 //
-// No page and no bundle contains an NRIC or its hash, a session id, an exchange code, a link's
-// signature, a token, or the query of a registered URL: see evidence.go, scrub.go and package
-// calllog.
+// No page and no bundle contains an NRIC of a signer or its hash, a session id, an exchange code, a
+// link's signature, a token, or the query of a registered URL: see evidence.go, scrub.go and
+// package calllog.
 package console
 
 import (
@@ -71,6 +71,9 @@ type Console struct {
 	// Doctor checks the service and everything that it depends on, faults first. It is nil in a
 	// sandbox.
 	Doctor func(ctx context.Context) []Finding
+
+	// Control makes a call of the sandbox's control listener. It is nil in the service.
+	Control func(*http.Request) (*http.Response, error)
 
 	// Streams notify open pages of changes.
 	Streams httpx.Streams
@@ -148,6 +151,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /console/calls", c.handle(c.calls))
 	mux.HandleFunc("GET /console/calls/{id}", c.handle(c.call))
 	c.partyRoutes(mux)
+	c.controlRoutes(mux)
 	mux.HandleFunc("GET /console/"+doctorPath, c.doctor(false))
 	mux.HandleFunc("POST /console/"+doctorPath, c.doctor(true))
 	mux.HandleFunc("GET /console/certificates", c.handle(c.certificates))

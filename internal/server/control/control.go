@@ -92,6 +92,7 @@ func (c *API) routes() []route {
 		{"GET /faults", "what goes wrong on purpose", c.faults},
 		{"POST /faults", `adds a fault: {"kind": "answer-lost", "count": 1}`, c.addFault},
 		{"DELETE /faults", "removes all faults", c.clearFaults},
+		{"DELETE /faults/{id}", "removes one", c.removeFault},
 		{"GET /parties", "relying parties, their problems and their cached keys", c.parties},
 		{
 			"GET /diagnostics/{id}",

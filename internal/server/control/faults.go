@@ -2,6 +2,7 @@ package control
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/fault"
@@ -12,13 +13,15 @@ import (
 type FaultsView struct {
 	Rules []fault.Status `json:"rules"` // that apply, the first one first
 	Kinds []fault.Kind   `json:"kinds"` // that there are
+	Calls []string       `json:"calls"` // that a rule can be for
 
 	Recent []fault.Recent `json:"recent"` // newest injections, the newest first
 }
 
 func (c *API) faults(w http.ResponseWriter, _ *http.Request) error {
 	httpx.WriteJSON(w, http.StatusOK, FaultsView{
-		c.Faults.Rules(), fault.Kinds(), append([]fault.Recent{}, c.Faults.Recent()...),
+		c.Faults.Rules(), fault.Kinds(), fault.Calls(),
+		append([]fault.Recent{}, c.Faults.Recent()...),
 	})
 	return nil
 }
@@ -36,5 +39,13 @@ func (c *API) addFault(w http.ResponseWriter, r *http.Request) error {
 
 func (c *API) clearFaults(w http.ResponseWriter, r *http.Request) error {
 	c.Faults.Clear()
+	return c.faults(w, r)
+}
+
+func (c *API) removeFault(w http.ResponseWriter, r *http.Request) error {
+	id, err := strconv.Atoi(r.PathValue("id"))
+	if err != nil || !c.Faults.Remove(id) {
+		return &api.Error{Code: codeNotFound, Description: "No such fault"}
+	}
 	return c.faults(w, r)
 }

@@ -37,6 +37,36 @@ func galleryConsole(now time.Time) []Sample {
 			CreatedAt: at, ExpiresAt: at.Add(30 * time.Minute), Signer: signer,
 		}
 	}
+	signers := console.Signers{
+		Personas: []console.Persona{
+			{UIN: "S8979373D", Name: "TAN XIAO HUI", Behaviour: "approve"},
+			{UIN: "S8116474F", Name: "LIM CHENG HAO", Behaviour: "reject"},
+		},
+		Behaviours: []string{"approve", "leave", "reject"},
+		Queue: []console.Plan{
+			{Do: "reject"}, {As: "S8979373D", Do: "phone-offline", ClientID: "harbour-lane"}, {},
+		},
+	}
+	faults := console.Faults{
+		Rules: []console.Fault{
+			{ID: 1, Kind: "answer-lost", Probability: 1, Count: 1, Call: "cancel", Injected: 1},
+			{
+				ID:          4,
+				Kind:        "slow",
+				Probability: 0.1,
+				Delay:       "3s",
+				ClientID:    "harbour-lane",
+				Injected:    12,
+			},
+			{ID: 5, Kind: "session-hangs", Probability: 1, Delay: "1h0m0s", RequestID: id(2)},
+		},
+		Kinds: []string{"answer-lost", "session-hangs", "slow"},
+		Calls: []string{"initiate", "cancel", "result"},
+		Recent: []console.Injected{
+			{At: ago(time.Minute), Kind: "answer-lost", Call: "cancel", RequestID: id(1)},
+			{At: ago(time.Hour), Kind: "slow", Call: "keys", ClientID: "harbour-lane"},
+		},
+	}
 	list := console.Requests{
 		States: append(
 			[]console.State{{N: 1993, URL: console.Filter{}.URL(), Current: true}},
@@ -517,6 +547,33 @@ func galleryConsole(now time.Time) []Sample {
 			},
 		}},
 		{"console-logged-out", 200, console.LoggedOut{}},
+		{"console-clock", 200, console.ClockPage{
+			Clock: console.Clock{Now: now}, Parties: list.Parties,
+		}},
+		{"console-clock-request", 200, console.ClockPage{
+			Clock: console.Clock{Now: now, Frozen: true}, Parties: list.Parties, RequestID: id(1),
+			Done: true,
+		}},
+		{"console-clock-refused", 422, console.ClockPage{
+			Clock: console.Clock{Now: now}, Parties: list.Parties, ClientID: "harbour-lane",
+			Problem: `"advance" must be a duration such as "31m"; only the time of a request or party goes back`,
+		}},
+		{"console-personas", 200, console.PersonasPage{Signers: signers, Parties: list.Parties}},
+		{"console-personas-refused", 422, console.PersonasPage{
+			Signers: console.Signers{Personas: signers.Personas, Behaviours: signers.Behaviours},
+			Parties: list.Parties, Plan: console.Plan{As: "S1234567A", Do: "reject"},
+			Problem: `"as" must be an NRIC or FIN with the right check letter`,
+		}},
+		{
+			"console-faults",
+			200,
+			console.FaultsPage{Faults: faults, Parties: list.Parties, Done: true},
+		},
+		{"console-faults-none", 422, console.FaultsPage{
+			Faults:  console.Faults{Kinds: faults.Kinds, Calls: faults.Calls},
+			Parties: list.Parties, Kind: "slow", Delay: "soon",
+			Problem: "The body is not the JSON of this call",
+		}},
 		{"console-sessions", 200, console.SessionsPage{
 			Login: true, Name: "ops@example.com", Role: "admin", LoggedIn: true, MayEnd: true,
 			Sessions: []console.SessionRow{

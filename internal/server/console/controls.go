@@ -1,0 +1,265 @@
+package console
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/signet-sign/signet/api"
+)
+
+// controlRoutes mounts the pages of the sandbox's controls. Each page shows the answer to a call of
+// the control listener, and each form makes one, so a page can do what the call can and no more.
+func (c *Console) controlRoutes(mux *http.ServeMux) {
+	if c.Control == nil {
+		return
+	}
+	mux.HandleFunc("GET /console/clock", c.handle(c.clock))
+	mux.HandleFunc("POST /console/clock", c.handle(c.moveClock))
+	mux.HandleFunc("GET /console/personas", c.handle(c.personas))
+	mux.HandleFunc("POST /console/personas", c.handle(c.planSigner))
+	mux.HandleFunc("POST /console/personas/clear", c.handle(c.clearSigners))
+	mux.HandleFunc("GET /console/faults", c.handle(c.faults))
+	mux.HandleFunc("POST /console/faults", c.handle(c.addFault))
+	mux.HandleFunc("POST /console/faults/remove", c.handle(c.removeFault))
+}
+
+// control makes a call of the control listener and reads its answer into out. A refusal is an
+// [api.Error].
+func (c *Console) control(r *http.Request, method, path string, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return err
+	}
+	call, err := http.NewRequestWithContext(
+		r.Context(), method, "http://localhost"+path, bytes.NewReader(body),
+	)
+	if err != nil {
+		return err
+	}
+	call.Header.Set("Content-Type", "application/json")
+	answer, err := c.Control(call)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		refusal := new(api.Error)
+		if err := json.NewDecoder(answer.Body).Decode(refusal); err != nil || refusal.Code == "" {
+			return fmt.Errorf("%s %s: status %d", method, path, answer.StatusCode)
+		}
+		return refusal
+	}
+	return json.NewDecoder(answer.Body).Decode(out)
+}
+
+// controlled shows the page again with what was wrong, or redirects to it after a success.
+func (c *Console) controlled(
+	w http.ResponseWriter, r *http.Request, err error, q url.Values, page string,
+	again func(problem string) error,
+) error {
+	refusal, refused := err.(*api.Error) // not a wrapped one, which is about something else
+	switch {
+	case refused:
+		return again(refusal.Description)
+	case err != nil:
+		return err
+	}
+	c.Log.InfoContext(
+		r.Context(), "sandbox changed from the console", "page", page, "by", c.operator(r),
+	)
+	http.Redirect(w, r, consoleURL(q, page), http.StatusSeeOther)
+	return nil
+}
+
+// clockScope is whose clock a page shows.
+func clockScope(values url.Values) (requestID, clientID string, q url.Values) {
+	requestID, clientID = strings.TrimSpace(values.Get("request_id")), values.Get("client_id")
+	q = url.Values{}
+	if requestID != "" {
+		q.Set("request_id", requestID)
+	} else if clientID != "" {
+		q.Set("client_id", clientID)
+	}
+	return requestID, clientID, q
+}
+
+func (c *Console) clock(w http.ResponseWriter, r *http.Request) error {
+	return c.showClock(w, r, r.URL.Query(), "")
+}
+
+func (c *Console) showClock(
+	w http.ResponseWriter, r *http.Request, values url.Values, problem string,
+) error {
+	requestID, clientID, q := clockScope(values)
+	page := ClockPage{
+		RequestID: requestID, Parties: c.partyChoices(clientID), ClientID: clientID,
+		Problem: problem, Done: r.URL.Query().Has("done"),
+	}
+	if requestID != "" {
+		page.ClientID = ""
+	}
+	err := c.control(r, http.MethodGet, "/clock?"+q.Encode(), nil, &page.Clock)
+	if refusal, refused := err.(*api.Error); refused && requestID != "" { // an unknown request
+		page.Problem, page.RequestID = refusal.Description, ""
+		err = c.control(r, http.MethodGet, "/clock", nil, &page.Clock)
+	}
+	if err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if page.Problem != "" {
+		status = http.StatusUnprocessableEntity
+	}
+	c.Kit.Show(w, r, c.Log, status, page)
+	return nil
+}
+
+func (c *Console) moveClock(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	if err := r.ParseForm(); err != nil {
+		return err
+	}
+	requestID, clientID, q := clockScope(r.PostForm)
+	change := map[string]any{}
+	if requestID != "" {
+		change["request_id"] = requestID
+	} else if clientID != "" {
+		change["client_id"] = clientID
+	}
+	switch do := r.PostForm.Get("do"); do {
+	case "advance", "set":
+		change[do] = strings.TrimSpace(r.PostForm.Get(do))
+	case "freeze", "run":
+		change["freeze"] = do == "freeze"
+	case "reset":
+		change["reset"] = true
+	}
+	var moved Clock
+	err := c.control(r, http.MethodPost, "/clock", change, &moved)
+	q.Set("done", "1")
+	return c.controlled(w, r, err, q, "clock", func(problem string) error {
+		return c.showClock(w, r, r.PostForm, problem)
+	})
+}
+
+func (c *Console) personas(w http.ResponseWriter, r *http.Request) error {
+	return c.showPersonas(w, r, "")
+}
+
+func (c *Console) showPersonas(w http.ResponseWriter, r *http.Request, problem string) error {
+	page := PersonasPage{
+		Plan: Plan{
+			As: r.PostForm.Get("as"), Do: r.PostForm.Get("do"),
+			ClientID: r.PostForm.Get("client_id"),
+		},
+		RequestID: r.PostForm.Get("request_id"),
+		Problem:   problem, Done: r.URL.Query().Has("done"),
+	}
+	page.Parties = c.partyChoices(page.ClientID)
+	if err := c.control(r, http.MethodGet, "/signers", nil, &page.Signers); err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if problem != "" {
+		status = http.StatusUnprocessableEntity
+	}
+	c.Kit.Show(w, r, c.Log, status, page)
+	return nil
+}
+
+func (c *Console) planSigner(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	plan := map[string]string{}
+	for _, name := range []string{"as", "do", "client_id", "request_id"} {
+		plan[name] = strings.TrimSpace(r.PostFormValue(name))
+	}
+	err := c.control(r, http.MethodPost, "/signers", plan, new(Signers))
+	return c.controlled(
+		w,
+		r,
+		err,
+		url.Values{"done": {"1"}},
+		"personas",
+		func(problem string) error {
+			return c.showPersonas(w, r, problem)
+		},
+	)
+}
+
+func (c *Console) clearSigners(w http.ResponseWriter, r *http.Request) error {
+	err := c.control(r, http.MethodDelete, "/signers", nil, new(Signers))
+	return c.controlled(
+		w,
+		r,
+		err,
+		url.Values{"done": {"1"}},
+		"personas",
+		func(problem string) error {
+			return c.showPersonas(w, r, problem)
+		},
+	)
+}
+
+func (c *Console) faults(w http.ResponseWriter, r *http.Request) error {
+	return c.showFaults(w, r, "")
+}
+
+func (c *Console) showFaults(w http.ResponseWriter, r *http.Request, problem string) error {
+	page := FaultsPage{
+		Kind: r.PostForm.Get("kind"), Count: r.PostForm.Get("count"),
+		Probability: r.PostForm.Get("probability"), Delay: r.PostForm.Get("delay"),
+		Call: r.PostForm.Get("call"), ClientID: r.PostForm.Get("client_id"),
+		RequestID: r.PostForm.Get("request_id"), Problem: problem, Done: r.URL.Query().Has("done"),
+	}
+	page.Parties = c.partyChoices(page.ClientID)
+	if err := c.control(r, http.MethodGet, "/faults", nil, &page.Faults); err != nil {
+		return err
+	}
+	status := http.StatusOK
+	if problem != "" {
+		status = http.StatusUnprocessableEntity
+	}
+	c.Kit.Show(w, r, c.Log, status, page)
+	return nil
+}
+
+func (c *Console) addFault(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	rule := map[string]any{}
+	for _, name := range []string{"kind", "call", "client_id", "request_id", "delay"} {
+		if value := strings.TrimSpace(r.PostFormValue(name)); value != "" {
+			rule[name] = value
+		}
+	}
+	// A number that cannot be read is sent as it is, and refused.
+	for _, name := range []string{"count", "probability"} {
+		if value := strings.TrimSpace(r.PostFormValue(name)); value != "" {
+			rule[name] = json.Number(value)
+			if _, err := strconv.ParseFloat(value, 64); err != nil {
+				rule[name] = value
+			}
+		}
+	}
+	err := c.control(r, http.MethodPost, "/faults", rule, new(Faults))
+	return c.controlled(w, r, err, url.Values{"done": {"1"}}, "faults", func(problem string) error {
+		return c.showFaults(w, r, problem)
+	})
+}
+
+// removeFault removes the fault that the form names, or all.
+func (c *Console) removeFault(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	path := "/faults"
+	if id := r.PostFormValue("id"); id != "" {
+		path += "/" + url.PathEscape(id)
+	}
+	err := c.control(r, http.MethodDelete, path, nil, new(Faults))
+	return c.controlled(w, r, err, url.Values{"done": {"1"}}, "faults", func(problem string) error {
+		return c.showFaults(w, r, problem)
+	})
+}
