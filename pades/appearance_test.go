@@ -115,7 +115,7 @@ func TestFontsAreEmbeddedSubsets(t *testing.T) {
 }
 
 func TestSubsetIsASmallSoundFont(t *testing.T) {
-	fonts, err := FontsFor("")
+	fonts, err := FontsFor("", "")
 	must(t, err)
 	s := newSubset(fonts.Bold[0])
 	single := func(r rune) glyph {
@@ -246,7 +246,7 @@ func TestNamesOfSingapore(t *testing.T) {
 		"陈大文":       {"陈", "大", "文"},
 		"தேவி DEVI": {"தே", "வி", " ", "D", "E", "V", "I"},
 	} {
-		fonts, err := FontsFor(name)
+		fonts, err := FontsFor(name, "")
 		must(t, err)
 		var got []string
 		for _, g := range set(fonts.Bold, name).pieces {
@@ -261,7 +261,7 @@ func TestNamesOfSingapore(t *testing.T) {
 			t.Errorf("%q: %q", name, got)
 		}
 	}
-	fonts, err := FontsFor("கெ")
+	fonts, err := FontsFor("கெ", "")
 	must(t, err)
 	g := set(fonts.Bold, "கெ").pieces[0]
 	ka, sign := mustGlyph(t, fonts.Bold[1], 'க'), mustGlyph(t, fonts.Bold[1], '\u0bc6')
@@ -274,7 +274,7 @@ func TestNamesOfSingapore(t *testing.T) {
 func FuzzName(f *testing.F) {
 	f.Add("கொண்டு 陈 ா்ெொ")
 	f.Fuzz(func(t *testing.T, name string) {
-		fonts, err := FontsFor(name)
+		fonts, err := FontsFor(name, "")
 		must(t, err)
 		var ts typesetter
 		b, at := layOut(newParagraph(fonts.Bold, name))

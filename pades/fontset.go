@@ -25,7 +25,7 @@ type Fonts struct {
 // faceFiles are the faces of fonts/README.md: bold where there is a bold one,
 // because the name is.
 //
-//go:embed fonts/*.ttf.gz fonts/*.ttf.bz2
+//go:embed fonts/*.ttf.gz fonts/*.ttf.bz2 fonts/regions.bin
 var faceFiles embed.FS
 
 // latin replaces Go Bold in a name with a letter that Go Bold lacks, so that the name has one
@@ -90,9 +90,10 @@ func scriptTable(name string) *unicode.RangeTable {
 }
 
 // FontsFor returns the faces for a name: the Go fonts, which have the letters of Western and
-// Central Europe, Greek and Cyrillic, and the other faces that the name requires. A character that
+// Central Europe, Greek and Cyrillic, and the other faces that the name requires. Han characters
+// get the forms of the region that the name shows, or else of the preferred one. A character that
 // no face has is drawn as its code.
-func FontsFor(name string) (*Fonts, error) {
+func FontsFor(name string, preferred HanForms) (*Fonts, error) {
 	regular, err := ParseFace("GoRegular", goregular.TTF)
 	if err != nil {
 		return nil, err
@@ -102,6 +103,9 @@ func FontsFor(name string) (*Fonts, error) {
 		return nil, err
 	}
 	fonts := &Fonts{Regular: []*Face{regular}, Bold: []*Face{bold}}
+	if err := fonts.addRegion(name, preferred); err != nil {
+		return nil, err
+	}
 	// Characters that several scripts share come last, because a face of the script may have them.
 	var letters, shared []rune
 	for _, r := range visible(name) {
@@ -142,6 +146,26 @@ func FontsFor(name string) (*Fonts, error) {
 		}
 	}
 	return fonts, nil
+}
+
+// addRegion adds the face with the regional forms of the Han characters of a name, if it has one of
+// them.
+func (f *Fonts) addRegion(name string, preferred HanForms) error {
+	if !strings.ContainsFunc(name, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
+		return nil
+	}
+	region, err := hanRegionOf(name, preferred)
+	if err != nil || region.file == "" {
+		return err
+	}
+	face, err := loadFace(region.file)
+	if err != nil {
+		return err
+	}
+	if strings.ContainsFunc(name, func(r rune) bool { _, ok := face.glyph(r); return ok }) {
+		f.Bold = append(f.Bold, face)
+	}
+	return nil
 }
 
 // face returns the face for a character of a name, or nil if none has it.

@@ -63,6 +63,10 @@ var names = []struct{ script, name string }{
 	{"Hangul", "김철수 뷁"},
 	{"Japanese", "髙橋さくら ヶ丘"},
 	{"Han", "陈大文 陳美玲 㐂㑇"},
+	{"Han, traditional", "陳翔直骨令角"},
+	{"Han, Japanese", "翔直骨令角さん"},
+	{"Han, Korean", "김상 翔直骨令角"},
+	{"Han, simplified", "陈翔直骨令角"},
 	{"Han, supplementary planes", "𠮷田 𪚥 𫝀 𬺰 𡃁"},
 	{"Emoji", "Ada 😀 👩‍💻 🇸🇬"},
 	{"No face", "𓀀 and 𰻝"},
@@ -191,7 +195,7 @@ func TestNamesHaveGlyphs(t *testing.T) {
 	const golden = "testdata/names.txt"
 	var got strings.Builder
 	for _, n := range names {
-		fonts, err := FontsFor(n.name)
+		fonts, err := FontsFor(n.name, "")
 		must(t, err)
 		block, _ := layOut(newParagraph(fonts.Bold, n.name))
 		fmt.Fprintf(&got, "%s: %.2f pt\n", n.script, block.size)
@@ -252,7 +256,7 @@ func compareSketches(t *testing.T, sheet *image.Gray) {
 	t.Helper()
 	number := regexp.MustCompile(`[MLQZ]|-?[0-9.]+`)
 	for i, n := range names {
-		s, err := SketchName(n.name)
+		s, err := SketchName(n.name, "")
 		must(t, err)
 		scale := float32(namesDPI) / 72
 		raster := vector.NewRasterizer(boxPixels.X, boxPixels.Y)

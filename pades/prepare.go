@@ -66,7 +66,10 @@ type Options struct {
 	Limits pdf.Limits
 	// Room is the space for the CMS message in bytes, see the function Room; 0 means [Reserved].
 	Room int
-	// Fonts are those of the box; nil means FontsFor the name.
+	// HanForms is the region whose forms the Han characters of SignerName get if the name itself
+	// does not show one; empty means HanSimplified.
+	HanForms HanForms
+	// Fonts are those of the box; nil means FontsFor the name and HanForms.
 	Fonts *Fonts
 
 	// rehearsal omits what is the same for every document: the drawing and the space for the
@@ -333,7 +336,7 @@ func drawings(u *pdf.Update, d *pdf.Document, rotations []int, o Options) (map[i
 	fonts := o.Fonts
 	if fonts == nil {
 		var err error
-		if fonts, err = FontsFor(o.SignerName); err != nil {
+		if fonts, err = FontsFor(o.SignerName, o.HanForms); err != nil {
 			return nil, err
 		}
 	}

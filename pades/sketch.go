@@ -20,9 +20,9 @@ type Sketch struct {
 	HeadY, TimeY float64
 }
 
-// SketchName lays out a name as [Prepare] does.
-func SketchName(name string) (Sketch, error) {
-	fonts, err := FontsFor(name)
+// SketchName lays out a name as [Prepare] does with the same HanForms.
+func SketchName(name string, preferred HanForms) (Sketch, error) {
+	fonts, err := FontsFor(name, preferred)
 	if err != nil {
 		return Sketch{}, err
 	}

@@ -50,6 +50,7 @@ import (
 	"github.com/signet-sign/signet/internal/token"
 	"github.com/signet-sign/signet/internal/vault"
 	"github.com/signet-sign/signet/internal/webhook"
+	"github.com/signet-sign/signet/pades"
 )
 
 // Tune sets how the Go runtime collects garbage, unless the environment sets it (GOGC, GOMEMLIMIT).
@@ -408,7 +409,7 @@ func (a *App) domain(sandbox bool) error {
 		Stalled:    a.metrics.Stalled,
 		Strays:     a.metrics.Strays,
 		StaticCode: c.StaticQR, Sandbox: sandbox, Background: c.SignatureBackground,
-		Certify: c.Certify, Log: a.log,
+		Certify: c.Certify, HanForms: pades.HanForms(c.HanForms), Log: a.log,
 		Sealed: a.metrics.Sealed,
 	})
 

@@ -310,6 +310,11 @@ type Config struct {
 	// get none.
 	SignatureBackground bool `yaml:"signature_background" help:"Lighten the document below visible signatures."`
 
+	// The region whose forms the Han characters of signers' names have in visible signatures:
+	// zh-Hans (mainland China, Singapore), zh-Hant (Taiwan, Hong Kong), ja or ko. A name that shows
+	// its region, by kana, Hangul or characters that only one region uses, has that region's.
+	HanForms string `yaml:"han_forms" help:"Forms of Han characters in names: zh-Hans, zh-Hant, ja or ko." default:"zh-Hans" enum:"zh-Hans,zh-Hant,ja,ko"`
+
 	// The first signature of a document without signatures certifies it (DocMDP with /P 2): readers
 	// object to changes other than further signatures and archive data. Readers disagree whether a
 	// later signer may then add a new field (finding certified-new-field).

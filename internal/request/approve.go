@@ -177,6 +177,7 @@ func (s *Service) prepare(
 		Sandbox:    s.Sandbox,
 		Background: s.Background,
 		Certify:    s.Certify,
+		HanForms:   s.HanForms,
 		Room:       pades.Room(chain, s.Timestamper),
 		Rand:       s.Rand,
 		Limits:     s.PDFLimits,

@@ -74,10 +74,11 @@ type Config struct {
 	SealTimeout time.Duration // for which sealing is tried; 0: DefaultSealTimeout
 	// never change a session's QR code; for tests, because a picture of it can be forwarded
 	StaticCode bool
-	Sandbox    bool       // signatures say SANDBOX
-	Background bool       // signatures lighten what is below them
-	Certify    bool       // the first signature of a document certifies it
-	PDFLimits  pdf.Limits // zero: the defaults
+	Sandbox    bool           // signatures say SANDBOX
+	Background bool           // signatures lighten what is below them
+	HanForms   pades.HanForms // of signers' names; see pades.Options
+	Certify    bool           // the first signature of a document certifies it
+	PDFLimits  pdf.Limits     // zero: the defaults
 	// RefuseContent are the findings for which an upload is refused; may be nil.
 	RefuseContent []pades.FindingCode
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Makes the faces of this folder from the packages that README.md names.
 
-    /usr/bin/python3 subset.py NOTO HANA SC.ttf KR.ttf EMOJI.ttf
+    /usr/bin/python3 subset.py NOTO HANA SC.ttf KR.ttf EMOJI.ttf JP.ttf TC.ttf
 
 NOTO and HANA are the folders with the fonts of Debian's fonts-noto-core and fonts-hanazono; the
 others are the Bold faces of @expo-google-fonts. It needs Debian's python3-fonttools.
 """
 import bz2, gzip, io, os, sys
 from fontTools import subset
+from fontTools.ttLib import TTFont
 from fontTools.ttLib.scaleUpem import scale_upem
 
 BLOCK = 0x400  # characters in a file that hardly a name needs
@@ -50,7 +51,40 @@ def make(path, name, em, pack, unicodes=None, shapes=False):
     print(name, len(data))
 
 
-def main(noto, hana, sc, kr, emoji):
+# The national character sets whose characters have forms of their own, by the codec.
+REGIONS = {"zh-Hans": "gb2312", "zh-Hant": "big5", "ja": "cp932", "ko": "euc_kr"}
+URO = range(0x4E00, 0xA000)
+
+
+def national(codec):
+    def has(code):
+        try:
+            return len(chr(code).encode(codec)) == 2
+        except UnicodeError:
+            return False
+    return {code for code in URO if has(code)}
+
+
+def different(path, sc, codes):
+    """The characters that the face of a region draws otherwise than that of mainland China."""
+    def outline(font, code):
+        name = font.getBestCmap().get(code)
+        return name and [list(part) for part in font["glyf"][name].getCoordinates(font["glyf"])[:2]]
+    ours, base = TTFont(path), TTFont(sc)
+    return {c for c in codes if outline(ours, c) and outline(ours, c) != outline(base, c)}
+
+
+def regions(sc, kr, jp, tc):
+    """Writes the forms of the regions, and their character sets: a bit for each of URO."""
+    sets = {region: national(codec) for region, codec in REGIONS.items()}
+    with open("regions.bin", "wb") as f:
+        for codes in sets.values():
+            f.write(bytes(sum(1 << bit for bit in range(8) if first + bit in codes) for first in URO[::8]))
+    for path, name, region in (jp, "NotoSansJP", "ja"), (tc, "NotoSansTC", "zh-Hant"), (kr, "NotoSansKRHan", "ko"):
+        make(path, name + "-Bold", 256, "gz", different(path, sc, sets[region]))
+
+
+def main(noto, hana, sc, kr, emoji, jp, tc):
     make(noto + "/NotoSans-Bold.ttf", "NotoSans-Bold", 1000, "gz", shapes=True)
     for script in SCRIPTS:
         for style in ("Bold", "Regular"):
@@ -70,6 +104,7 @@ def main(noto, hana, sc, kr, emoji):
             make(sc, f"NotoSansSC{first:04X}-Bold", 256, "bz2", block)
     for first in range(0x20000, 0x2EC00, BLOCK):
         make(hana + "/HanaMinB.ttf", f"SignetHan{first:X}", 128, "bz2", range(first, first + BLOCK))
+    regions(sc, kr, jp, tc)
 
 
 main(*sys.argv[1:])

@@ -218,7 +218,7 @@ func (p *Portal) pageOf(
 			Outcome: string(req.Outcome),
 		}, nil
 	}
-	sketch, err := pades.SketchName(person.Name)
+	sketch, err := pades.SketchName(person.Name, p.Requests.HanForms)
 	if err != nil { // the places then show no name until they are signed
 		p.Log.ErrorContext(r.Context(), "drawing the name", "request_id", req.ID, "err", err)
 	}

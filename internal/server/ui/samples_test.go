@@ -43,7 +43,7 @@ func Gallery() []Sample {
 	long.Party.LogoURL = ui.LogoURL("sample")
 	long.Document = "Supplementary_deed_of_undertaking_and_indemnity_(schedule_4)_final-final_v12_2026-03-09_for_signature.pdf"
 	signer := ui.Person{Name: "Tan Mei Lin", Hint: "•••••373D"}
-	sketch, err := pades.SketchName(signer.Name)
+	sketch, err := pades.SketchName(signer.Name, "")
 	if err != nil {
 		panic(err)
 	}
