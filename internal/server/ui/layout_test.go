@@ -2,11 +2,15 @@ package ui_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+
+	"github.com/signet-sign/signet/internal/server/portal"
+	"github.com/signet-sign/signet/internal/server/ui"
 )
 
 // TestBannerIsOneLine checks that the banner of the sandbox takes one line of a phone's screen in
@@ -24,6 +28,45 @@ func TestBannerIsOneLine(t *testing.T) {
 		})()`)
 		if lines != 1 {
 			t.Errorf("%s: %v lines", tag, lines)
+		}
+	}
+}
+
+// TestLongNames checks, in every language, that a signer and a relying party with names of 120
+// characters leave each button of a phone's page one or two lines of whole words, and that the page
+// names the document.
+func TestLongNames(t *testing.T) {
+	s := newSite(t)
+	ctx := openBrowser(t)
+	person := ui.Person{Name: strings.Repeat("Muhammad Nur Hakim Bin Abdul Rahman ", 4)[:120]}
+	about := s.pages["document"].Page.(portal.Document).Summary
+	about.Party.Name = strings.Repeat("Harbour Lane Housing Co-operative ", 4)[:120]
+	about.Document = longName
+	code := s.pages["code"].Page.(portal.SigningCode)
+	code.Summary, code.Signer = about, person
+	expired := s.pages["expired-signer"].Page.(portal.Expired)
+	expired.Summary, expired.Signer = about, &person
+	ended := s.pages["ended-timed-out"].Page.(portal.SessionEnded)
+	ended.Summary, ended.Signer = about, person
+	for name, page := range map[string]ui.Page{"code": code, "expired-signer": expired, "ended-timed-out": ended} {
+		s.pages[name] = Sample{name, 200, page}
+		for _, tag := range s.kit.Tags() {
+			t.Setenv("PAGE_LANG", tag)
+			do(t, ctx, window(390, 844, false), s.open(name))
+			if high := eval[string](t, ctx, `[...document.querySelectorAll(".button")].filter(e => e.checkVisibility() && e.offsetHeight > 70)
+				.map(e => e.innerText + " " + e.offsetHeight).join(", ")`); high != "" {
+				t.Errorf("%s, %s: higher than two lines: %s", name, tag, high)
+			}
+			if !eval[bool](
+				t,
+				ctx,
+				`document.querySelector("main").innerText.includes("`+longName+`") && document.documentElement.scrollWidth <= innerWidth`,
+			) {
+				t.Errorf(
+					"%s, %s: the page does not name the document, or is wider than the window",
+					name, tag,
+				)
+			}
 		}
 	}
 }
