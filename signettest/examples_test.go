@@ -44,6 +44,20 @@ func TestNodeExample(t *testing.T) {
 	testExample(t, "node", "../examples/node/shop.mjs")
 }
 
+// TestJavaExample runs examples/java against the sandbox.
+func TestJavaExample(t *testing.T) {
+	needs(t, "install a JDK, 17 or newer", "javac", "--release", "17", "--version")
+	classes := t.TempDir() // compiled once: java Shop.java compiles it for each command
+	out, err := exec.Command(
+		"javac", "--release", "17", "-Xlint:all", "-Werror", "-d", classes,
+		"../examples/java/Shop.java",
+	).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	testExample(t, "java", "-cp", classes, "Shop")
+}
+
 // needs skips the test if a command fails, or fails it in CI, where everything is installed.
 func needs(t *testing.T, remedy string, command ...string) {
 	t.Helper()
