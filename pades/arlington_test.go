@@ -34,7 +34,7 @@ func TestArlington(t *testing.T) {
 	for name, doc := range map[string][]byte{"plain": pdftest.Minimal(), "tagged, with a form": pdftest.New(tagged...)} {
 		t.Run(name, func(t *testing.T) {
 			o := w.options(Location{1, 0.1, 0.1}, Location{1, 0.1, 0.5})
-			o.SignerName, o.Background = "陈大文 TAN", true
+			o.SignerName, o.Background, o.Certify = "陈大文 TAN", true, true
 			out, _ := w.extended(t, doc, o, true)
 			d, err := pdf.Open(bytes.NewReader(out), int64(len(out)), pdf.Limits{})
 			must(t, err)
@@ -43,6 +43,7 @@ func TestArlington(t *testing.T) {
 			m.check(m.get(d.Catalog(), "AcroForm"), "InteractiveForm")
 			m.check(m.get(d.Catalog(), "Extensions"), "Extensions")
 			m.check(m.get(d.Catalog(), "Extensions", "ESIC"), "DevExtensions")
+			m.check(m.get(d.Catalog(), "Perms"), "Permissions")
 			dss := m.get(d.Catalog(), "DSS")
 			m.check(dss, "DSS")
 			for _, entry := range m.get(dss, "VRI").Entries() {
@@ -101,8 +102,11 @@ func (m *arlington) field(f pdf.SignatureField) {
 	m.check(m.get(sig, "Prop_Build"), "SignatureBuildPropDict")
 	m.check(m.get(sig, "Prop_Build", "App"), "SignatureBuildDataAppDict")
 	for _, reference := range m.get(sig, "Reference").Elements() {
-		m.check(m.resolve(reference), "SignatureReferenceFieldMDP")
-		m.check(m.get(field, "Lock"), "SigFieldLock")
+		reference = m.resolve(reference)
+		m.check(reference, "SignatureReference"+reference.Get("TransformMethod").Name())
+	}
+	if lock := m.get(field, "Lock"); !lock.IsNull() {
+		m.check(lock, "SigFieldLock")
 	}
 	form := m.get(field, "AP", "N")
 	m.check(form, "XObjectFormType1")

@@ -418,8 +418,8 @@ var attacks = map[string]func(*victim) []byte{
 	},
 }
 
-// TestAttacks plays every attack on a document at each level: each must
-// end in a refusal, a failed report, or a report that the record refutes.
+// TestAttacks makes every attack on a document at each level. Each must end in a refusal, a failed
+// report, or a report that does not meet the record.
 func TestAttacks(t *testing.T) {
 	w := newWorld(t)
 	bt, p := w.signed(t, attackBase(), w.options(Location{1, 0.1, 0.1}))

@@ -102,8 +102,8 @@ func (b both) Evidence(
 	return append(responses, r...), append(crls, l...), err
 }
 
-// A document is sealed with the second authority whatever is wrong with the
-// first, and not at all when both fail.
+// TestExternalAuthorities seals a document with the second authority if the first fails in any way,
+// and does not seal it if both fail.
 func TestExternalAuthorities(t *testing.T) {
 	w, first, second, liar := newWorld(t), newForeign(t), newForeign(t), newForeign(t)
 	roots, trusted := first.ca.Roots(), w.ca.Roots()

@@ -9,9 +9,9 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// FuzzSeal holds Inspect to its word: a document that it accepts can be prepared
-// and sealed, and the result passes the gate. A failure after the approval would
-// leave a signer with a signature that no one can deliver.
+// FuzzSeal checks that every document that Inspect accepts can be prepared and sealed, and that the
+// result passes the release gate. A failure after the approval would leave the signer with a
+// signature that cannot be delivered.
 func FuzzSeal(f *testing.F) {
 	for _, c := range pdftest.Cases() {
 		if len(c.PDF) < 64<<10 {

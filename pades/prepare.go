@@ -393,7 +393,7 @@ func (h hole) close(
 	update := u.Bytes()
 	at := h.contents - size
 	if update[at] != '<' || update[at+h.size-1] != '>' {
-		return nil, errors.New("pades: the hole is misplaced")
+		return nil, errors.New("pades: the placeholder is misplaced")
 	}
 	p.Before, p.After = bytes.Clone(update[:at]), bytes.Clone(update[at+h.size:])
 	if seen == nil {

@@ -13,7 +13,7 @@ import (
 	"github.com/signet-sign/signet/pades/tsa"
 )
 
-// renewal is a world that grows old.
+// renewal sets the world's clock to now, and returns the options of a renewal at that time.
 func (w *world) renewal(t *testing.T, dir string, now time.Time) RenewOptions {
 	t.Helper()
 	w.now = func() time.Time { return now }
@@ -45,8 +45,8 @@ func (w *world) renewal(t *testing.T, dir string, now time.Time) RenewOptions {
 	}
 }
 
-// A document of today is renewed before the timestamp's certificate ends, and
-// is valid long after; one that no one renewed is not.
+// TestRenew renews a document before its timestamp's certificate ends. It is valid long after that
+// end; without a renewal it is not.
 func TestRenew(t *testing.T) {
 	w := newWorld(t)
 	dir := t.TempDir()
@@ -121,9 +121,8 @@ func TestRenew(t *testing.T) {
 	}
 }
 
-// A document that another person has signed before, under an authority that we do not know, is
-// renewed for the sake of our own signature when that is allowed for; and not when the newest time
-// stamp itself is no good.
+// TestRenewBesideOthers renews a document with an earlier signature under an unknown authority.
+// That needs the option Others, and a newest timestamp that is valid.
 func TestRenewBesideOthers(t *testing.T) {
 	w, other := newWorld(t), newWorld(t)
 	dir := t.TempDir()

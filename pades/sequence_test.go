@@ -21,8 +21,8 @@ import (
 	"github.com/signet-sign/signet/pades/pdf/pdftest"
 )
 
-// Five people sign one document one after the other, each in a request of its
-// own: every earlier signature stays valid, and its bytes stay where they are.
+// TestFiveSigners signs one document five times, each time by another person in a new request.
+// Every earlier signature stays valid, and its bytes keep their offsets.
 func TestFiveSigners(t *testing.T) {
 	w := newWorld(t)
 	for _, doc := range [][]byte{pdftest.Minimal(), pdftest.New(pdftest.XrefStream())} {
@@ -57,9 +57,9 @@ func TestFiveSigners(t *testing.T) {
 	}
 }
 
-// The first signature makes objects of annotations that have none, on all pages,
-// because some verifiers take every later field for a forbidden change otherwise.
-// After a signature, whose it may be, they are left alone.
+// TestInlineAnnotations checks that the first signature makes objects of annotations that are
+// written inside /Annots, on all pages, because some verifiers otherwise take every later field for
+// a forbidden change. A document with a signature, also by another program, keeps them.
 func TestInlineAnnotations(t *testing.T) {
 	w := newWorld(t)
 	inline := func(doc []byte) (n int) {
@@ -108,9 +108,9 @@ func TestInlineAnnotations(t *testing.T) {
 	}
 }
 
-// Verifiers may want revocation data that was made after the signature
-// (ETSI EN 319 102-1, 5.2.5.4). Ours is, for the signer's chain and the time
-// stamp's, to the second, in which both are given.
+// TestEvidenceFollowsTheTimestamp checks that revocation data for the signer's chain and the
+// timestamp's is not older than the signature, in whole seconds. Verifiers may require that (ETSI
+// EN 319 102-1, 5.2.5.4).
 func TestEvidenceFollowsTheTimestamp(t *testing.T) {
 	w := newWorld(t)
 	at := w.now().Truncate(time.Second)
@@ -149,12 +149,12 @@ func TestEvidenceFollowsTheTimestamp(t *testing.T) {
 	}
 }
 
-// A release check takes 10000; a daily run takes a sample.
+// flips is 10000 for a release check; the default is a sample.
 var flips = flag.Int("flips", 200, "offsets at which TestFlippedBits flips a bit")
 
-// No flipped bit goes unnoticed. In the message of the last timestamp, which
-// nothing covers, a bit may be part of a certificate that we have anyway; then
-// all that was signed must still be what it was.
+// TestFlippedBits flips single bits; the verifier must report each. In the message of the last
+// timestamp, which no signature covers, a bit may be part of a certificate that is also elsewhere
+// in the file. The signed content must then be unchanged.
 func TestFlippedBits(t *testing.T) {
 	w := newWorld(t)
 	doc, p := w.extended(
@@ -189,7 +189,8 @@ func TestFlippedBits(t *testing.T) {
 	t.Logf("%d of %d flips were without effect", inert, *flips)
 }
 
-// 50 MB, 500 pages, 20 places: memory follows the update, not the file.
+// TestMemoryOfALargeDocument signs 50 MB with 500 pages and 20 places. Memory depends on the
+// update, not on the file.
 func TestMemoryOfALargeDocument(t *testing.T) {
 	if testing.Short() {
 		t.Skip("writes 50 MB")

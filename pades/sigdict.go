@@ -112,7 +112,7 @@ func (s *signature) read(d *pdf.Document) error {
 	}
 	if br[1] != at || br[2] != at+int64(len(raw)) {
 		return bad(
-			"the hole from %d to %d is not /Contents, which is from %d to %d", br[1], br[2], at,
+			"the gap from %d to %d is not /Contents, which is from %d to %d", br[1], br[2], at,
 			at+int64(len(raw)),
 		)
 	}

@@ -151,8 +151,8 @@ func TestTaggedDocumentsStayTagged(t *testing.T) {
 	}
 }
 
-// Where the document says nothing about its language, neither does the timestamp's field say
-// anything in one.
+// TestTimestampFieldWithoutLanguage checks that a document without /Lang gets a timestamp field
+// without a description.
 func TestTimestampFieldWithoutLanguage(t *testing.T) {
 	w := newWorld(t)
 	for catalog, want := range map[string]string{"/Lang (de)": "Document timestamp", "": ""} {
@@ -171,7 +171,8 @@ func TestTimestampFieldWithoutLanguage(t *testing.T) {
 	}
 }
 
-// Damage in a structure tree is no reason not to sign, nor is a tree too large.
+// TestDamagedStructureIsLeftAlone signs documents with damaged and very large structure trees. It
+// does not change the trees.
 func TestDamagedStructureIsLeftAlone(t *testing.T) {
 	w := newWorld(t)
 	var many bytes.Buffer

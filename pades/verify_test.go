@@ -70,8 +70,8 @@ func (r revokedAt) Evidence(
 	return r.w.ca.Evidence(ctx, certs, r)
 }
 
-// A certificate that was revoked before the signature spoils it; one that was
-// revoked later does not.
+// TestVerifyRevocation verifies signatures whose certificate was revoked before and after they were
+// made. Only the first fails.
 func TestVerifyRevocation(t *testing.T) {
 	w := newWorld(t)
 	out, _ := w.signed(t, pdftest.Minimal(), w.options(Location{1, 0.1, 0.1}))
@@ -92,7 +92,7 @@ func TestVerifyRevocation(t *testing.T) {
 		t.Errorf("revoked after: %v, level %v", r.Err(), r.Signatures[0].Level)
 	}
 
-	// A careless program writes such evidence into the file; we still read it.
+	// Another program may write such evidence into the file; the verifier reads it.
 	d, err := pdf.Open(bytes.NewReader(out), int64(len(out)), pdf.Limits{})
 	must(t, err)
 	s, err := newest(d, subFilterCAdES)
@@ -177,7 +177,8 @@ func TestLaterSignatureMustNotCover(t *testing.T) {
 	}
 }
 
-// PAdES forbids the signing-time attribute, and a signature without /M.
+// TestVerifyProfile checks what PAdES forbids: a signing-time attribute, and a signature without
+// /M.
 func TestVerifyProfile(t *testing.T) {
 	w := newWorld(t)
 	doc := pdftest.Minimal()

@@ -215,7 +215,7 @@ func write(t testing.TB, dir, name string, data []byte) string {
 	return p
 }
 
-// openssl is the second opinion in both directions.
+// TestOpenSSLVerifiesOurs has openssl verify a message of this package.
 func TestOpenSSLVerifiesOurs(t *testing.T) {
 	needProgram(t, "openssl", "openssl")
 	key := ecKey(t, elliptic.P256())

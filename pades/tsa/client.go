@@ -156,13 +156,13 @@ func (c *Client) check(token, imprint []byte, nonce *big.Int) error {
 		return err
 	}
 	if t.Nonce == nil || t.Nonce.Cmp(nonce) != 0 {
-		return errors.New("tsa: the answer belongs to another question")
+		return errors.New("tsa: the answer has the nonce of another request")
 	}
 	if c.Policy != "" && t.Policy.String() != c.Policy {
 		return fmt.Errorf("tsa: policy %s instead of %s", t.Policy, c.Policy)
 	}
 	if d := t.Time.Sub(c.Now()).Abs(); d > maxSkew {
-		return fmt.Errorf("tsa: its clock and ours differ by %s", d.Round(time.Second))
+		return fmt.Errorf("tsa: its clock differs from the local clock by %s", d.Round(time.Second))
 	}
 	return nil
 }

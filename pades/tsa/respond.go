@@ -47,7 +47,7 @@ func (a *Authority) Respond(ctx context.Context, request []byte) ([]byte, error)
 		return refusal(why), err
 	}
 	if q.policy != nil && !bytes.Equal(q.policy, a.policy) {
-		return refusal(unacceptedPolicy), errors.New("tsa: another policy is asked for")
+		return refusal(unacceptedPolicy), errors.New("tsa: the request asks for another policy")
 	}
 	token, err := a.stamp(q)
 	if err != nil {

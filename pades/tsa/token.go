@@ -21,7 +21,7 @@ import (
 // Errors of [Token.Check].
 var (
 	ErrMalformed = errors.New("tsa: malformed time stamp")
-	ErrImprint   = errors.New("tsa: the time stamp is over something else")
+	ErrImprint   = errors.New("tsa: the time stamp is not over this data")
 	ErrUntrusted = errors.New("tsa: the time-stamping certificate is not trusted")
 	ErrPurpose   = errors.New("tsa: the certificate is not for time stamps alone")
 )

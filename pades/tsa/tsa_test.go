@@ -271,7 +271,7 @@ func mustRequest(t testing.TB, c *Client, imprint []byte) []byte {
 	return b
 }
 
-// openssl asks, we answer, openssl checks.
+// TestOpenSSLAsksUs answers a request that openssl makes, and has openssl check the answer.
 func TestOpenSSLAsksUs(t *testing.T) {
 	if _, err := exec.LookPath("openssl"); err != nil {
 		if os.Getenv("CI") != "" {
