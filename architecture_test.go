@@ -30,6 +30,7 @@ var imports = map[string]string{
 	"internal/keydir":     "",
 	"pades/pdf":           "",
 	"internal/ca":         "internal/keydir",
+	"internal/pkcs11":     "internal/keydir",
 	"internal/deployment": "internal/keydir",
 	"pades/tsa":           "pades/cms",
 	"pades":               "pades/cms pades/pdf pades/tsa",
@@ -85,7 +86,8 @@ var imports = map[string]string{
 // confined are modules that few packages may use, so that they can be replaced in one place.
 var confined = map[string]string{
 	"modernc.org/sqlite":                  "internal/store",
-	"filippo.io/age":                      "internal/app internal/vault",
+	"filippo.io/age":                      "internal/app internal/keydir internal/vault",
+	"github.com/ThalesGroup/crypto11":     "internal/pkcs11",
 	"github.com/minio/minio-go":           "internal/documents",
 	"github.com/jackc/pgx":                "internal/store",
 	"github.com/pressly/goose":            "internal/store",
@@ -98,7 +100,7 @@ var confined = map[string]string{
 }
 
 // testOnly are packages that only tests import.
-var testOnly = []string{"internal/e2e", "internal/apitest", "test"}
+var testOnly = []string{"internal/e2e", "internal/apitest", "internal/pkcs11/softhsm", "test"}
 
 func TestArchitecture(t *testing.T) {
 	out, err := exec.Command(

@@ -11,7 +11,7 @@
 //	signet ltv renew   renew archived PDFs
 //	signet ca          make, rotate and revoke the authority's certificates
 //	signet person      remove the identifiers of a person
-//	signet secret      rotate the secrets of cookies, links and enrolments
+//	signet secret      rotate secrets, encrypt keys and secrets
 //	signet audit       export the audit log, and check exports and evidence
 //	signet request     make a relying party's calls
 //	signet token       make and explain tokens
@@ -65,10 +65,10 @@ type cli struct {
 	Migrate   migrateCmd   `cmd:"" help:"Migrate the database, or say what a migration would do."`
 	Documents documentsCmd `cmd:"" help:"Rotate the key under which the keys of stored documents are wrapped."`
 	Verify    verifyCmd    `cmd:"" help:"Check the signatures of PDFs."`
-	LTV       ltvCmd       `cmd:"" help:"Renew documents that are kept for decades."                                             name:"ltv"`
-	CA        caCmd        `cmd:"" help:"Make, show, rotate and revoke the certificates of the authority."                       name:"ca"`
+	LTV       ltvCmd       `cmd:"" help:"Renew documents that are kept for decades."                                                  name:"ltv"`
+	CA        caCmd        `cmd:"" help:"Make, show, rotate and revoke the certificates of the authority."                            name:"ca"`
 	Person    personCmd    `cmd:"" help:"Answer a person's request for deletion."`
-	Secret    secretCmd    `cmd:"" help:"Rotate the secrets of cookies, links, enrolments and the console."`
+	Secret    secretCmd    `cmd:"" help:"Rotate the secrets of cookies, links, enrolments and the console; encrypt keys and secrets."`
 	Audit     auditCmd     `cmd:"" help:"Export the audit log, and check exports and evidence."`
 	Request   requestCmd   `cmd:"" help:"Make the calls of a relying party: initiate, status, watch, result, download, cancel."`
 	Token     tokenCmd     `cmd:"" help:"Make and explain the tokens that authorise calls."`
@@ -76,7 +76,7 @@ type cli struct {
 	Locate    locateCmd    `cmd:"" help:"Find places for signatures in a PDF, by a text or by hand."`
 	Webhook   webhookCmd   `cmd:"" help:"Receive, check and send webhooks."`
 	Conform   conformCmd   `cmd:"" help:"Judge a Sign V3 server by the rules of docs/contract.md."`
-	ConformRP conformRPCmd `cmd:"" help:"Judge a relying party: its calls, its webhooks, its keys."                              name:"conform-rp"`
+	ConformRP conformRPCmd `cmd:"" help:"Judge a relying party: its calls, its webhooks, its keys."                                   name:"conform-rp"`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 

@@ -32,8 +32,13 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script: what a person sees of the program on the command line.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+	testscript.Run(t, scripts("testdata/script"))
+}
+
+// scripts are the scripts of a folder.
+func scripts(dir string) testscript.Params {
+	return testscript.Params{
+		Dir: dir,
 		Setup: func(env *testscript.Env) error {
 			// Ports of this script's own. Another process may take them in between, which has not
 			// been seen yet.
@@ -60,7 +65,7 @@ func TestScripts(t *testing.T) {
 			"serial":    serial,
 			"waitlog":   waitlog,
 		},
-	})
+	}
 }
 
 // alive ADDR waits until the program answers there.

@@ -18,7 +18,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -208,7 +207,7 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	if err != nil {
 		return err
 	}
-	a.store, a.files, a.documents = p.store, p.files, p.vault
+	a.store, a.files, a.documents, a.keys = p.store, p.files, p.vault, p.keys
 	a.closers = append(a.closers, p.Close)
 	mark, err := a.store.Mark(ctx)
 	if err != nil {
@@ -222,14 +221,11 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 			return err
 		}
 	}
-	if a.keys, err = keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader); err != nil {
-		return err
-	}
 	if a.audit, err = openAudit(ctx, c, a.store, a.keys, a.log); err != nil {
 		return err
 	}
 	sandbox := kind == store.Sandbox
-	a.authority, err = ca.Open(c.authorityFolder(), c.authorityOptions(sandbox, a.now))
+	a.authority, err = c.openCA(a.keys, c.authorityOptions(sandbox, a.now))
 	if err != nil {
 		return explainAuthority(err)
 	}

@@ -2,14 +2,12 @@ package app
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -100,11 +98,7 @@ func openLog(ctx context.Context, c *Config, log *slog.Logger) (_ *parts, _ *aud
 			err = errors.Join(err, p.Close())
 		}
 	}()
-	keys, err := keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader)
-	if err != nil {
-		return nil, nil, err
-	}
-	l, err := openAudit(ctx, c, p.store, keys, log)
+	l, err := openAudit(ctx, c, p.store, p.keys, log)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -19,7 +19,6 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/ca"
-	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/server/pki"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
@@ -164,18 +163,15 @@ func InitAuthority(
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
-	keys, err := keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := keys.Signer("webhook", elliptic.P256()); err != nil {
+	if _, err := p.keys.Signer("webhook", elliptic.P256()); err != nil {
 		return nil, err
 	}
 	o := c.authorityOptions(false, time.Now)
 	if offline {
+		o.Protection = p.keys.Protection()
 		return ca.PrepareOffline(c.authorityFolder(), o)
 	}
-	_, err = ca.Open(c.authorityFolder(), o)
+	_, err = c.openCA(p.keys, o)
 	return nil, err
 }
 
@@ -205,7 +201,11 @@ func (c *Config) openAuthority() (*ca.Authority, error) {
 	}
 	o := c.authorityOptions(sandbox, time.Now)
 	o.Keep = true
-	a, err := ca.Open(c.authorityFolder(), o)
+	keys, err := c.existingKeys()
+	if err != nil {
+		return nil, err
+	}
+	a, err := c.openCA(keys, o)
 	return a, explainAuthority(err)
 }
 
@@ -262,7 +262,13 @@ func AuthorityRequests(c Config, parts []string) ([]byte, error) {
 	for _, p := range parts {
 		which = append(which, ca.Part(p))
 	}
-	return ca.Requests(c.authorityFolder(), c.authorityOptions(false, time.Now), which...)
+	keys, err := c.existingKeys()
+	if err != nil {
+		return nil, err
+	}
+	o := c.authorityOptions(false, time.Now)
+	o.Protection = keys.Protection()
+	return ca.Requests(c.authorityFolder(), o, which...)
 }
 
 // SignRequests signs the requests of [AuthorityRequests] with the root in a folder, which it makes
@@ -289,7 +295,13 @@ func InstallAuthority(c Config, text []byte) ([]*x509.Certificate, error) {
 	if err := c.authorityExists(); err != nil {
 		return nil, err
 	}
-	return ca.Install(c.authorityFolder(), c.authorityOptions(false, time.Now), text)
+	keys, err := c.existingKeys()
+	if err != nil {
+		return nil, err
+	}
+	o := c.authorityOptions(false, time.Now)
+	o.Protection = keys.Protection()
+	return ca.Install(c.authorityFolder(), o, text)
 }
 
 // RevokeCertificate revokes a certificate: that of an issuing CA by the root's CRL, which running

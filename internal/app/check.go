@@ -10,6 +10,7 @@ import (
 
 	"github.com/signet-sign/signet/internal/deployment"
 	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/internal/store"
 )
@@ -59,6 +60,7 @@ type subject struct {
 	id        string // identity of the deployment; "" if it is not known
 	store     *store.Store
 	documents documents.Store
+	keys      *keydir.Dir                     // nil until it is opened
 	clock     *clock                          // nil in a sandbox
 	stamps    func(ctx context.Context) error // of the last timestamp
 }

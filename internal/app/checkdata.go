@@ -115,13 +115,16 @@ func checkDocuments(ctx context.Context, s *subject) Finding {
 
 // checkDocumentKeys looks whether the keys of encrypted documents can be unwrapped.
 func checkDocumentKeys(ctx context.Context, s *subject) Finding {
-	if _, err := s.config.existing("keys"); err != nil {
+	keys, err := s.openKeys()
+	if err != nil {
 		return faulty(err, "restore the keys folder from a backup", "")
 	}
 	if s.store.CheckSchema(ctx) != nil {
 		return ok("the database has none yet")
 	}
-	v, err := s.config.openVault(ctx, &parts{store: s.store}, store.Options{Now: s.now, Log: s.log})
+	v, err := s.config.openVault(
+		ctx, &parts{store: s.store, keys: keys}, store.Options{Now: s.now, Log: s.log},
+	)
 	if err == nil {
 		err = v.Check(ctx)
 	}

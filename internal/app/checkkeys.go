@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -27,7 +28,7 @@ func checkKeys(ctx context.Context, s *subject) (list []Finding) {
 		path := filepath.Join(s.config.Data, k.folder)
 		_, err := os.Stat(path)
 		if err == nil {
-			_, err = s.config.existingKey(k)
+			_, err = s.existingKey(k)
 		}
 		remedy := "restore it from a backup"
 		if errors.Is(err, keydir.ErrPermissions) {
@@ -65,13 +66,31 @@ func (c *Config) serviceKeys() []serviceKey {
 	return list
 }
 
+// openKeys opens the keys folder once, and does not make one.
+func (s *subject) openKeys() (_ *keydir.Dir, err error) {
+	if s.keys == nil {
+		s.keys, err = s.config.existingKeys()
+		return s.keys, err
+	}
+	_, err = os.Stat(filepath.Join(s.config.Data, "keys"))
+	return s.keys, err
+}
+
 // existingKey reads a key.
-func (c *Config) existingKey(k serviceKey) (crypto.Signer, error) {
-	dir, err := c.existing(k.folder)
+func (s *subject) existingKey(k serviceKey) (crypto.Signer, error) {
+	keys, err := s.openKeys()
 	if err != nil {
 		return nil, err
 	}
-	return dir.Existing(k.name, k.curve)
+	path := filepath.Join(s.config.Data, k.folder)
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	dir, err := keydir.Open(path, rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	return dir.With(keys.Protection()).Existing(k.name, k.curve)
 }
 
 // endingSoon is how long before the end of a certificate of the authority checkCertificates warns.
@@ -130,5 +149,9 @@ func (s *subject) authority() (*ca.Authority, error) {
 	c := s.config
 	o := c.authorityOptions(false, s.now)
 	o.Keep = true
-	return ca.Open(c.authorityFolder(), o)
+	keys, err := s.openKeys()
+	if err != nil {
+		return nil, err
+	}
+	return c.openCA(keys, o)
 }

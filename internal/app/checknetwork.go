@@ -112,7 +112,7 @@ func checkExposure(_ context.Context, s *subject) (list []Finding) {
 
 // checkProxy looks what answers at the listener's address and at the public URL.
 func checkProxy(ctx context.Context, s *subject) (list []Finding) {
-	key, err := s.config.existingKey(s.config.serviceKeys()[0])
+	key, err := s.existingKey(s.config.serviceKeys()[0])
 	if err != nil {
 		return nil // checkKeys reports it
 	}

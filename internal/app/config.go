@@ -125,6 +125,18 @@ type Config struct {
 	// folder by default.
 	Data string `yaml:"data" help:"Folder for database, documents and keys." placeholder:"DIR"`
 
+	// Where private keys and secrets are. Empty or file: means files in Data, which KeysPassword
+	// encrypts if it is set. pkcs11:token=LABEL?module-path=FILE means a token, such as a hardware
+	// security module, whose PIN is KeysPassword: it makes the private keys and signs with them,
+	// and encrypts the secrets, which stay in files. It needs a program that was built with the tag
+	// pkcs11.
+	Keys string `yaml:"keys" help:"Where keys are: file:, or pkcs11:token=LABEL?module-path=FILE." placeholder:"URI"`
+
+	// Password of at least 16 bytes under which the files with keys and secrets are encrypted, or
+	// PIN of the token. It is lost with everything that it protects.
+	KeysPassword     string `yaml:"keys_password"      help:"Password of the files with keys, or PIN of the token." placeholder:"PASSWORD" secret:""`
+	KeysPasswordFile string `yaml:"keys_password_file" help:"File with the password of the keys."                   placeholder:"FILE"`
+
 	// Database URL: postgres://… ; empty means SQLite in Data.
 	Database     string `yaml:"database"      help:"PostgreSQL URL; empty is SQLite in the data folder." placeholder:"URL"  secret:""`
 	DatabaseFile string `yaml:"database_file" help:"File with the PostgreSQL URL."                       placeholder:"FILE"`
@@ -644,6 +656,9 @@ func (c *Config) check() error {
 		if err := c.checkConsoleLogin(); err != nil {
 			return err
 		}
+	}
+	if err := c.checkKeys(c.KeysPassword); err != nil {
+		return err
 	}
 	if c.ConsoleFourEyes && (c.ConsoleOIDCIssuer == "" || c.ConsolePassword != "") {
 		return errors.New(

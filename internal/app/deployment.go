@@ -3,7 +3,6 @@ package app
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -101,11 +100,14 @@ func passwordIn(database string) string {
 // parts are the parts of a deployment that hold its data.
 type parts struct {
 	store *store.Store
+	keys  *keydir.Dir     // nil until it is opened
 	files documents.Store // as they are stored
 	vault *vault.Vault    // the documents in them
 }
 
-func (p *parts) Close() error { return errors.Join(p.files.Close(), p.store.Close()) }
+func (p *parts) Close() error {
+	return errors.Join(p.files.Close(), p.store.Close(), p.keys.Protection().Close())
+}
 
 // openParts opens the database and the documents, unless the parts belong to different deployments,
 // or documents could not be decrypted.
@@ -148,6 +150,14 @@ func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err 
 			err = errors.Join(err, files.Close())
 		}
 	}()
+	if p.keys, err = c.openKeys(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.keys.Protection().Close())
+		}
+	}()
 	if p.vault, err = c.openVault(ctx, p, o); err != nil {
 		return nil, err
 	}
@@ -175,10 +185,6 @@ const wrappingKeys = "documents"
 
 // openVault returns the vault over the files of p.
 func (c *Config) openVault(ctx context.Context, p *parts, o store.Options) (*vault.Vault, error) {
-	keys, err := keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader)
-	if err != nil {
-		return nil, err
-	}
 	encrypt := c.EncryptDocuments
 	if encrypt == nil {
 		recorded, err := p.store.Recorded(ctx, "encrypt_documents")
@@ -188,7 +194,7 @@ func (c *Config) openVault(ctx context.Context, p *parts, o store.Options) (*vau
 		encrypt = new(recorded == "true")
 	}
 	return vault.New(vault.Options{
-		Documents: p.files, Keys: p.store, Wrapper: keys.Wrapping(wrappingKeys), Plain: !*encrypt,
+		Documents: p.files, Keys: p.store, Wrapper: p.keys.Wrapping(wrappingKeys), Plain: !*encrypt,
 		Now: o.Now, Log: o.Log,
 	}), nil
 }

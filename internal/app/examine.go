@@ -118,6 +118,9 @@ func (s *subject) close() {
 	if s.documents != nil {
 		_ = s.documents.Close()
 	}
+	if s.keys != nil {
+		_ = s.keys.Protection().Close()
+	}
 }
 
 const deploymentRemedy = "correct data, documents or database in the configuration, or mount the " +

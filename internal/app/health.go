@@ -22,7 +22,8 @@ func (a *App) subject(stamps func(context.Context) error) *subject {
 	return &subject{
 		config: &a.Config, listen: a.Addr.String(), now: a.now, log: a.log,
 		free: documents.FreeSpace, running: true,
-		id: a.deployment, store: a.store, documents: a.files, clock: a.clock, stamps: stamps,
+		id: a.deployment, store: a.store, documents: a.files, keys: a.keys, clock: a.clock,
+		stamps: stamps,
 	}
 }
 

@@ -3,13 +3,11 @@ package app
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -71,20 +69,18 @@ func CheckRestored(
 		}
 		f.Before = request.CursorAt(page[len(page)-1])
 	}
-	return n, errors.Join(checkAudit(ctx, &c, db, log, find), findUnknown(ctx, db, docs, find))
+	return n, errors.Join(
+		checkAudit(ctx, &c, db, p.keys, log, find), findUnknown(ctx, db, docs, find),
+	)
 }
 
 // checkAudit compares the trails with the audit log, if there is one.
 func checkAudit(
-	ctx context.Context, c *Config, db *store.Store, log *slog.Logger,
+	ctx context.Context, c *Config, db *store.Store, keys *keydir.Dir, log *slog.Logger,
 	find func(id, format string, args ...any),
 ) error {
 	newest, err := db.Newest(ctx)
 	if err != nil || newest.Size == 0 {
-		return err
-	}
-	keys, err := keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader)
-	if err != nil {
 		return err
 	}
 	if _, err := keys.Read("audit.secret"); err != nil {

@@ -117,6 +117,16 @@ func risks() []risk {
 			"set a random one, as by openssl rand -hex 24",
 		},
 		{
+			"keys_password",
+			func(c *Config) string {
+				if c.Keys != "" && c.Keys != "file:" {
+					return "" // a PIN, whose guesses the token counts
+				}
+				return weak(c.KeysPassword)
+			},
+			"set a random one, as by openssl rand -base64 24",
+		},
+		{
 			"documents",
 			func(c *Config) string {
 				at, err := documents.ParseLocation(c.Documents)

@@ -134,6 +134,14 @@ func TestRisks(t *testing.T) {
 			[]change{func(c *Config) { c.DocumentsCredentials = "signet:" + strong }},
 		},
 		{
+			"keys_password", "random",
+			[]change{func(c *Config) { c.KeysPassword = "passwordpassword" }},
+			[]change{
+				func(c *Config) { c.KeysPassword = strong },
+				func(c *Config) { c.Keys, c.KeysPassword = "pkcs11:token=a?module-path=/m", "1234" },
+			},
+		},
+		{
 			"database_listen", "random",
 			[]change{func(c *Config) {
 				c.Database, c.DatabaseListen = "postgres:///a", "postgres://signet:signet@db.test/a"

@@ -1,16 +1,11 @@
 package app
 
 import (
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/signet-sign/signet/internal/keydir"
 )
 
 // How long a secret is accepted after its successor is in use. Links, challenges and logins live
@@ -27,32 +22,21 @@ func RotateSecret(c Config, name string) error {
 	if !slices.Contains(names, name) {
 		return fmt.Errorf("secret %q: it must be one of %s", name, strings.Join(names, ", "))
 	}
-	keys, err := c.existing("keys")
+	keys, err := c.existingKeys()
 	if err != nil {
 		return err
 	}
-	return keys.Rotate(name)
+	return errors.Join(keys.Rotate(name), keys.Protection().Close())
 }
 
 // RotateDocumentKey makes a new key in the keys folder, under which the keys of documents are to be
 // wrapped, and returns its name. Running nodes use it from their next sweep on, within an hour, and
 // wrap the keys under older ones again.
-func RotateDocumentKey(c Config) (string, error) {
-	keys, err := c.existing("keys")
+func RotateDocumentKey(c Config) (name string, err error) {
+	keys, err := c.existingKeys()
 	if err != nil {
 		return "", err
 	}
+	defer func() { err = errors.Join(err, keys.Protection().Close()) }()
 	return keys.Wrapping(wrappingKeys).Rotate()
-}
-
-// existing opens the folder of keys with that name below the data folder, and does not make one.
-func (c *Config) existing(folder string) (*keydir.Dir, error) {
-	if c.Data == "" {
-		return nil, errors.New("data: a folder is needed")
-	}
-	path := filepath.Join(c.Data, folder)
-	if _, err := os.Stat(path); err != nil {
-		return nil, err
-	}
-	return keydir.Open(path, rand.Reader)
 }

@@ -58,6 +58,10 @@ func PrepareOffline(dir string, o Options) ([]byte, error) {
 			)
 		}
 	}
+	// It makes what needs no certificate, so that Open with Keep works after Install.
+	if _, err := a.store.Secret("signers"); err != nil {
+		return nil, err
+	}
 	if _, err := a.store.Create(offlineMark, []byte("ca csr, ca install\n")); err != nil {
 		return nil, err
 	}

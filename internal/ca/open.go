@@ -64,8 +64,10 @@ type Options struct {
 	// Keep creates nothing: what is missing is an fs.ErrNotExist, and a time-stamping unit gets no
 	// successor.
 	Keep bool
-	Now  func() time.Time
-	Rand io.Reader
+	// Protection is that of the keys and secrets in the directory; nil is none.
+	Protection *keydir.Protection
+	Now        func() time.Time
+	Rand       io.Reader
 }
 
 // Authority issues certificates, OCSP responses and CRLs. Its methods may be called concurrently.
@@ -150,7 +152,7 @@ func prepare(dir string, o Options) (*Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Authority{opts: o, store: store, made: map[string]madeCRL{}}, nil
+	return &Authority{opts: o, store: store.With(o.Protection), made: map[string]madeCRL{}}, nil
 }
 
 // createAll creates the keys and certificates that are missing.

@@ -6,8 +6,9 @@
 // a file completely or not at all and never overwrites one. The file survives a power loss after
 // Create returns.
 //
-// [Ring] is a secret that can be rotated. The package does not encrypt or export keys. It never has
-// the key of a signer, which only the signer's phone has; package signer certifies it.
+// [Ring] is a secret that can be rotated. [Dir.With] encrypts secrets under a key of a [Provider];
+// private keys are encrypted too, or they are in a [Module]. The package never has the key of a
+// signer, which only the signer's phone has; package signer certifies it.
 package keydir
 
 import (
@@ -42,8 +43,9 @@ var (
 // Dir is a directory of keys. Several goroutines and processes may call its methods concurrently:
 // the first to create a file succeeds, and all others load that file.
 type Dir struct {
-	path string
-	rand io.Reader
+	path       string
+	rand       io.Reader
+	protection *Protection // nil: keys and secrets are in plain files
 }
 
 // Open returns the directory at path. It creates it with mode 0700 if needed. Secrets are read from
@@ -67,22 +69,21 @@ func (d *Dir) Signer(name string, curve elliptic.Curve) (crypto.Signer, error) {
 	file := name + ".key"
 	data, err := d.Read(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		key, err := ecdsa.GenerateKey(curve, d.rand)
+		fresh, err := d.newKey(file, curve)
 		if err != nil {
-			return nil, fmt.Errorf("keys: %s: %w", file, err)
+			return nil, err
 		}
-		der, err := x509.MarshalPKCS8PrivateKey(key)
-		if err != nil {
-			return nil, fmt.Errorf("keys: %s: %w", file, err)
+		data, err = d.Create(file, fresh)
+		if err == nil && !bytes.Equal(data, fresh) { // another process was first
+			err = d.discard(fresh)
 		}
-		data, err = d.Create(file, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 		if err != nil {
 			return nil, err
 		}
 	} else if err != nil {
 		return nil, err
 	}
-	return parseEC(file, data, curve)
+	return d.key(file, data, curve)
 }
 
 // Existing returns the EC key with that name and never creates one. The error wraps fs.ErrNotExist
@@ -93,12 +94,12 @@ func (d *Dir) Existing(name string, curve elliptic.Curve) (crypto.Signer, error)
 	if err != nil {
 		return nil, err
 	}
-	return parseEC(name+".key", data, curve)
+	return d.key(name+".key", data, curve)
 }
 
 func parseEC(file string, data []byte, curve elliptic.Curve) (crypto.Signer, error) {
 	block, rest := pem.Decode(data)
-	if block == nil || block.Type != "PRIVATE KEY" || len(bytes.TrimSpace(rest)) > 0 {
+	if block == nil || block.Type != typePlain || len(bytes.TrimSpace(rest)) > 0 {
 		return nil, fmt.Errorf("keys: %s: not one PKCS#8 PEM block", file)
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
@@ -132,6 +133,9 @@ func (d *Dir) existingSecret(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if data, err = d.protection.open(file, data); err != nil {
+		return nil, err
+	}
 	if len(data) != SecretSize {
 		return nil, fmt.Errorf("keys: %s: %d bytes instead of %d", file, len(data), SecretSize)
 	}
@@ -145,7 +149,11 @@ func (d *Dir) createSecret(name string) error {
 	if _, err := io.ReadFull(d.rand, fresh); err != nil {
 		return fmt.Errorf("keys: %s: %w", file, err)
 	}
-	_, err := d.Create(file, fresh)
+	text, err := d.protect(file, fresh)
+	if err != nil {
+		return err
+	}
+	_, err = d.Create(file, text)
 	return err
 }
 
