@@ -76,9 +76,10 @@ type Filter struct {
 	RequestID string
 	Party     string
 	Kind      Kind
-	Refused   bool  // only refused calls
-	Before    int64 // only records with a smaller ID
-	Limit     int   // at most this many; none if it is below 1
+	Refused   bool   // only refused calls
+	Code      string // of the refusal
+	Before    int64  // only records with a smaller ID
+	Limit     int    // at most this many; none if it is below 1
 }
 
 // Limits bound what is kept. Unauthenticated calls have limits of their own.

@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"reflect"
 	"slices"
 	"strconv"
@@ -269,6 +270,16 @@ func listGolden(ctx context.Context, s *store.Store, g *golden) (fields, error) 
 		shelves[name] = each(list, func(c *calllog.Record) int64 { return c.ID })
 	}
 	all["calls of"] = shelves
+	for _, r := range records {
+		if !r.Refused() {
+			continue
+		}
+		found, err := s.Calls(ctx, calllog.Filter{Code: r.Error, Limit: 10_000})
+		l.note(err)
+		if !slices.ContainsFunc(found, func(f calllog.Record) bool { return f.ID == r.ID }) {
+			l.note(fmt.Errorf("call %d is not found by its code", r.ID))
+		}
+	}
 
 	var unused []string
 	for client, ids := range g.JTIs {

@@ -44,14 +44,15 @@ func (s *Store) AddCalls(
 		for i := range records {
 			r := &records[i]
 			tx.put(
-				`INSERT INTO calls (at, party, authentic, request_id, kind, refused, data)
-				VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+				`INSERT INTO calls (at, party, authentic, request_id, kind, refused, code, data)
+				VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 				micros(r.At),
 				r.Party,
 				bit(r.Authentic),
 				r.RequestID,
 				string(r.Kind),
 				bit(r.Refused()),
+				r.Error,
 				texts[i],
 			)
 			if r.RequestID != "" && !slices.Contains(tx.told.requests, r.RequestID) {
@@ -110,7 +111,8 @@ func (s *Store) clear(ctx context.Context, sh shelf) error {
 
 // Calls implements calllog.Store.
 func (s *Store) Calls(ctx context.Context, f calllog.Filter) (list []calllog.Record, err error) {
-	if !isText(f.RequestID) || !isText(f.Party) || !isText(string(f.Kind)) || f.Limit < 1 {
+	if !isText(f.RequestID) || !isText(f.Party) || !isText(string(f.Kind)) || !isText(f.Code) ||
+		f.Limit < 1 {
 		return nil, nil
 	}
 	before := int64(math.MaxInt64)
@@ -130,6 +132,9 @@ func (s *Store) Calls(ctx context.Context, f calllog.Filter) (list []calllog.Rec
 	}
 	if f.Kind != "" {
 		q.where += ` AND kind = ` + q.bind(string(f.Kind))
+	}
+	if f.Code != "" { // the second condition lets the database use the index
+		q.where += ` AND code = ` + q.bind(f.Code) + ` AND code <> ''`
 	}
 	if f.Refused {
 		q.where += ` AND refused = 1`

@@ -6,12 +6,13 @@ import (
 
 	"github.com/pressly/goose/v3"
 
+	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// TestPurgesBecomeJobs checks that purges that the version before has left behind are jobs after
-// the migration.
-func TestPurgesBecomeJobs(t *testing.T) {
+// openFrom opens a database that had the schema of a version, and rows that a statement added then.
+func openFrom(t *testing.T, version int64, statement string) *Store {
+	t.Helper()
 	path := t.TempDir() + "/a.db"
 	db, err := sqlitePool(path, pragmas...)
 	if err != nil {
@@ -23,22 +24,14 @@ func TestPurgesBecomeJobs(t *testing.T) {
 		t.Fatal(err)
 	}
 	provider, err := goose.NewProvider(
-		d.goose,
-		db,
-		nil,
-		goose.WithGoMigrations(
-			steps...),
-		goose.WithDisableGlobalRegistry(true),
-		goose.WithLogger(goose.NopLogger()),
+		d.goose, db, nil, goose.WithGoMigrations(steps...),
+		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()),
 	)
 	if err == nil {
-		_, err = provider.UpTo(t.Context(), 6)
+		_, err = provider.UpTo(t.Context(), version)
 	}
 	if err == nil {
-		_, err = db.ExecContext(
-			t.Context(),
-			`INSERT INTO purges (due_at, request_id) VALUES (2, 'b'), (1, 'a'), (9, 'later')`,
-		)
+		_, err = db.ExecContext(t.Context(), statement)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -50,13 +43,40 @@ func TestPurgesBecomeJobs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = s.Close() }()
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// TestPurgesBecomeJobs checks that purges that the version before has left behind are jobs after
+// the migration.
+func TestPurgesBecomeJobs(t *testing.T) {
+	s := openFrom(
+		t, 6, `INSERT INTO purges (due_at, request_id) VALUES (2, 'b'), (1, 'a'), (9, 'later')`,
+	)
 	jobs, err := s.Claim(
 		t.Context(), request.JobPurge, time.UnixMicro(2), time.Minute, request.Quota{Jobs: 10},
 	)
 	if err != nil || len(jobs) != 2 || jobs[0].RequestID != "a" || jobs[1].RequestID != "b" ||
 		!jobs[1].DueAt.Equal(time.UnixMicro(2)) {
 		t.Errorf("claimed %+v, %v", jobs, err)
+	}
+}
+
+// TestOldCallsHaveCodes checks that calls from before the column are found by their code.
+func TestOldCallsHaveCodes(t *testing.T) {
+	s := openFrom(
+		t,
+		21,
+		`INSERT INTO calls (at, party, authentic, request_id, kind, refused, data) VALUES
+		(1, '', 0, '', 'cancel', 1, '{"v":1,"at":"2026-03-09T06:04:00Z","kind":"cancel","error":"UNAUTHORIZED"}'),
+		(2, '', 0, '', 'cancel', 1, '{"v":1,"at":"2026-03-09T06:04:00Z","kind":"cancel","error":"REQUEST_EXPIRED"}'),
+		(3, '', 0, '', 'cancel', 0, '{"v":1,"at":"2026-03-09T06:04:00Z","kind":"cancel"}')`,
+	)
+	for code, want := range map[string]int{"UNAUTHORIZED": 1, "REQUEST_EXPIRED": 1, "OTHER": 0, "": 3} {
+		list, err := s.Calls(t.Context(), calllog.Filter{Code: code, Limit: 9})
+		if err != nil || len(list) != want {
+			t.Errorf("%s: %d calls, %v", code, len(list), err)
+		}
 	}
 }
 

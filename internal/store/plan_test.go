@@ -141,6 +141,11 @@ func TestSQLitePlans(t *testing.T) {
 			"calls_refused (refused=? AND id<?)",
 		},
 		{
+			`SELECT id, data FROM calls WHERE id < $1 AND code = $2 AND code <> ''
+				ORDER BY id DESC LIMIT $3`,
+			"calls_by_code (code=? AND id<?)",
+		},
+		{
 			`SELECT id FROM calls WHERE party = $1 AND authentic = $2
 				ORDER BY id DESC LIMIT 1 OFFSET $3`,
 			"COVERING INDEX calls_by_party",

@@ -77,6 +77,7 @@ func (m *Memory) Calls(ctx context.Context, f calllog.Filter) (list []calllog.Re
 			f.Party != "" && c.Party != f.Party,
 			f.Kind != "" && c.Kind != f.Kind,
 			f.Refused && !c.Refused(),
+			f.Code != "" && c.Error != f.Code,
 			f.Before > 0 && c.ID >= f.Before:
 			continue
 		}
