@@ -12,6 +12,7 @@ import (
 	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/obs"
+	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/store"
 )
 
@@ -44,7 +45,7 @@ func warning(remedy, format string, args ...any) Finding {
 // faulty returns a fault if err is not nil, and otherwise OK with text.
 func faulty(err error, remedy, text string) Finding {
 	if err != nil {
-		return Finding{Level: Fault, Text: err.Error(), Remedy: remedy}
+		return Finding{Level: Fault, Text: console.PlainText(err.Error()), Remedy: remedy}
 	}
 	return Finding{Level: OK, Text: text}
 }

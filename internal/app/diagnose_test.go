@@ -168,7 +168,8 @@ func (c *clinic) diagnose() (bad []Finding) {
 		}
 	}
 	for _, f := range list {
-		if f.Level != OK && !strings.Contains(f.Remedy, "remove allow_private") { // the servers are local
+		// the servers are local
+		if f.Level != OK && !strings.Contains(f.Remedy, "remove allow_private") {
 			bad = append(bad, f)
 		}
 		if f.Level != OK && (f.Text == "" || f.Remedy == "") {
@@ -493,7 +494,7 @@ func TestDiagnosePostgres(t *testing.T) {
 		{database + "&synchronous_commit=off", Fault, "database server", "synchronous_commit is off", "set it to on"},
 		{database + "&default_transaction_read_only=on", Fault, "database server", "takes no changes", "target_session_attrs"},
 		{strings.Replace(database, "/test1", "/test9", 1), Fault, "database", "does not exist", "name in database"},
-		{"postgres://signet:" + strong + "@127.0.0.1:1/signet", Fault, "database", "refused", "start the database"},
+		{"postgres://signet:" + strong + "@127.0.0.1:1/signet", Fault, "database", "refuses the connection", "start the database"},
 		{cluster.Database(t), Fault, "deployment", "folder", "correct data, documents or database"},
 	} {
 		c.config.Database = test.database

@@ -102,7 +102,7 @@ func TestBucket(t *testing.T) {
 		got.header.Get("Retry-After") == "" || !strings.Contains(got.body, "SERVICE_UNAVAILABLE") {
 		t.Errorf("initiate: %d, %v: %s", got.status, got.header, got.body)
 	}
-	ready(controls[1], http.StatusServiceUnavailable, "connection refused")
+	ready(controls[1], http.StatusServiceUnavailable, "The server refuses the connection")
 	text := log.String()
 	if n := strings.Count(text, "connection refused"); n < 1 || n > 3 {
 		t.Errorf("%d lines tell of it:\n%s", n, text)

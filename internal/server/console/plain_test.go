@@ -15,6 +15,26 @@ import (
 	"time"
 )
 
+// TestPlainText reads errors as jobs, trails and records of calls keep them.
+func TestPlainText(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                "",
+		"the receiver answered 503":       "the receiver answered 503",
+		"cancel: claim exp: 3600 s after": "cancel: claim exp: 3600 s after",
+		"dial tcp 127.0.0.1:1: connect: connection refused": "The server refuses the connection. Check that it runs and that the port is right.",
+		"context deadline exceeded":                         "The server did not answer in time. Check the address and the firewall between.",
+		`timestamp: Post "https://tsa.example/?key=1": dial tcp: lookup tsa.example on 127.0.0.53:53: no such host`:               "timestamp: The host name is not known. Check how it is spelled.",
+		`keys: Get "https://rp.example/jwks": tls: failed to verify certificate: x509: certificate signed by unknown authority`:   "keys: The server's certificate is from an authority that this machine does not trust.",
+		`opening document: Get "https://s3.example/b?X-Amz-Signature=s": EOF`:                                                     "opening document: The server closed the connection before it answered. Look into its log.",
+		"failed to connect to `user=signet database=signet`: 10.0.0.7:5432 (db): dial error: dial tcp 10.0.0.7:5432: i/o timeout": "failed to connect to `user=signet database=signet`: 10.0.0.7:5432 (db): dial error: The server did not answer in time. Check the address and the firewall between.",
+		`Get "https://rp.example/jwks?secret=1": something else`:                                                                  `Get "https://rp.example/jwks?…": something else`,
+	} {
+		if got := PlainText(text); got != want {
+			t.Errorf("%q\n\tis %q,\n\twant %q", text, got, want)
+		}
+	}
+}
+
 // TestPlainError makes each kind of failed connection, and reads what the operator is told.
 func TestPlainError(t *testing.T) {
 	get := func(u string, client *http.Client) error {

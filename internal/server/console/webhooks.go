@@ -36,7 +36,7 @@ func (c *Console) webhooks(w http.ResponseWriter, r *http.Request) error {
 			continue
 		}
 		page.Rows = append(page.Rows, FailedWebhook{
-			Row: c.row(r.Context(), req), Attempts: j.Attempts, Error: j.LastError,
+			Row: c.row(r.Context(), req), Attempts: j.Attempts, Error: PlainText(j.LastError),
 		})
 	}
 	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
