@@ -179,6 +179,7 @@ func TestOperators(t *testing.T) {
 		{"GET", "/console/sessions", allowed, allowed, allowed},
 		{"GET", "/metrics", allowed, allowed, allowed},
 		{"GET", "/console/requests/x/evidence.zip", 403, allowed, allowed},
+		{"GET", "/console/requests/x/document.pdf", 403, allowed, allowed},
 		{"GET", "/console/audit.jsonl", 403, allowed, allowed},
 		{"POST", "/console/requests/x/cancel", 403, allowed, allowed},
 		{"POST", "/console/requests/x/resend", 403, allowed, allowed},

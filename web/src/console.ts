@@ -1,8 +1,10 @@
 // The operators' console: brings the parts of a page that change up to date, until the operator says not to.
 
 import { copyButtons } from "./lib/copy";
+import { showDocument } from "./lib/document";
 import { guardForms } from "./lib/forms";
 import { announce, find, findAll, memory } from "./lib/page";
+import { chooseZone, localTimes } from "./lib/times";
 
 const every = 4000;
 const remembered = "signet-console-still";
@@ -79,6 +81,7 @@ async function tick(choice: HTMLInputElement): Promise<void> {
     const answer = await fetch(location.href, { cache: "no-store" });
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    localTimes(fresh);
     const before = state(document);
     // What appears for the first time, such as the signed document, goes where it stands on the fresh page.
     for (const part of findAll("section[id]", fresh)) {
@@ -109,6 +112,33 @@ function state(page: Document): string {
   return page.querySelector("[data-follow-state]")?.textContent?.trim() ?? "";
 }
 
+/** Shows the document when the operator asks for it, because each look is recorded. It is fetched once and whole. */
+function showOnRequest(): void {
+  const button = find<HTMLButtonElement>("[data-show-document]");
+  const box = find("#shown-document");
+  const failed = find("#document-failed");
+  const root = box && find("[data-viewer]", box);
+  if (!button || !box || !root) return;
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    button.disabled = true;
+    box.hidden = false;
+    if (failed) failed.hidden = true;
+    void (async () => {
+      const answer = await fetch(root.dataset["documentUrl"] ?? "", { cache: "no-store" });
+      if (!answer.ok) throw new Error(`status ${answer.status}`);
+      await showDocument(root, new Uint8Array(await answer.arrayBuffer()));
+      button.hidden = true;
+    })().catch(() => {
+      box.hidden = true;
+      button.disabled = false;
+      if (failed) failed.hidden = false;
+    });
+  });
+}
+
 guardForms();
+showOnRequest();
 copyButtons();
+chooseZone();
 follow();

@@ -31,8 +31,8 @@ type Role int
 // The roles.
 const (
 	NoRole   Role = iota
-	Viewer        // see everything but evidence and the audit log
-	Operator      // act on requests, take evidence and the audit log, run tests and checks
+	Viewer        // see everything but documents, evidence and the audit log
+	Operator      // see these too, act on requests, run tests and checks
 	Admin         // change relying parties, and end sessions
 )
 
@@ -52,7 +52,7 @@ func (r Role) String() string {
 func needs(r *http.Request) Role {
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	switch last := path.Base(r.URL.Path); {
-	case read && (last == evidenceFile || last == auditFile):
+	case read && recorded(last):
 		return Operator
 	case read, r.URL.Path == "/console/logout":
 		return Viewer
@@ -61,6 +61,11 @@ func needs(r *http.Request) Role {
 		return Operator
 	}
 	return Admin
+}
+
+// recorded reports whether reading a file is recorded, and needs more than the role of a viewer.
+func recorded(file string) bool {
+	return file == evidenceFile || file == documentFile || file == auditFile
 }
 
 // operatorKey is the key of the operator in the context of a request.
@@ -156,8 +161,7 @@ func (c *Console) Guard(next http.Handler) http.Handler {
 func (c *Console) serveAs(
 	w http.ResponseWriter, r *http.Request, operator who, method string, next http.Handler,
 ) {
-	if file := path.Base(r.URL.Path); r.Method != http.MethodGet || file == evidenceFile ||
-		file == auditFile {
+	if r.Method != http.MethodGet || recorded(path.Base(r.URL.Path)) {
 		security.Note(r.Context(), security.Event{
 			Action: security.Console, Actor: operator.name, Method: method,
 		})

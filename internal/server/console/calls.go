@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/api"
@@ -21,8 +22,10 @@ func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
 	page := Calls{
 		Filter: CallFilter{
 			Party: q.Get("party"), Kind: q.Get("call"), Refused: q.Get("refused") != "",
+			Code: strings.ToUpper(strings.TrimSpace(q.Get("code"))),
 		},
 		Recorded: string(c.Recorder.Mode()),
+		Codes:    refusalCodes(),
 		Kinds:    []ui.Choice{{Label: "All"}},
 	}
 	f := &page.Filter
@@ -37,8 +40,9 @@ func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	list, err := c.Calls.Calls(r.Context(), calllog.Filter{
-		Party: f.Party, Kind: calllog.Kind(f.Kind), Refused: f.Refused, Before: before,
-		Limit: pageSize + 1,
+		Party: f.Party, Kind: calllog.Kind(f.Kind), Refused: f.Refused, Code: f.Code,
+		Before: before,
+		Limit:  pageSize + 1,
 	})
 	if err != nil {
 		return err
@@ -64,6 +68,17 @@ func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
 	page.Parties = c.partyChoices(f.Party)
 	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
 	return nil
+}
+
+// refusalCodes are the codes that the list can be searched for: those of the relying parties'
+// calls, and that of a webhook.
+func refusalCodes() []string {
+	return []string{
+		api.CodeUnauthorized, api.CodeClientSide, api.CodeActiveSession, api.CodeAlreadySigned,
+		api.CodeAlreadyCancelled, api.CodeNotSigned, api.CodeExpired, api.CodeCancelled,
+		api.CodeSignedAccessExpired, api.CodeTooManyRequests, api.CodeServerSide,
+		api.CodeUnavailable, "NOT_DELIVERED",
+	}
 }
 
 // call shows one call.
@@ -104,7 +119,7 @@ func (c *Console) shownCall(ctx context.Context, r calllog.Record) Call {
 		ID: r.ID, At: r.At, Took: r.Took, Kind: string(r.Kind), ClientID: r.Party,
 		Claimed: r.Claimed, Authentic: r.Authentic, By: r.By,
 		RequestID: r.RequestID, Attempt: r.Attempt, Status: r.Status, Code: r.Error,
-		Description: r.Description, Reason: r.Reason,
+		Description: PlainText(r.Description), Reason: PlainText(r.Reason),
 	}
 	if r.Diagnosis != nil {
 		out.Remedy = r.Diagnosis.Remedy
@@ -145,13 +160,12 @@ func (c *Console) tokenTimes(claims json.RawMessage, at time.Time) (out []Detail
 			continue
 		}
 		when := time.Unix(int64(seconds), 0)
-		text := when.In(c.Kit.Location()).Format("2 Jan 2006, 15:04:05") + ", "
-		if d := when.Sub(at).Round(time.Millisecond); d < 0 {
-			text += Took(-d) + " before the call"
-		} else {
-			text += Took(d) + " after the call"
+		text := " after the call"
+		d := when.Sub(at).Round(time.Millisecond)
+		if d < 0 {
+			d, text = -d, " before the call"
 		}
-		out = append(out, Detail{Name: claim.name, Value: text})
+		out = append(out, Detail{Name: claim.name, At: when, Value: Took(d) + text})
 	}
 	return out
 }

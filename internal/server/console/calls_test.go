@@ -119,6 +119,9 @@ func TestCallsPages(t *testing.T) {
 		"call=initiate&party=" + w.shop.ClientID:  1,
 		"refused=1&party=" + w.shop.ClientID:      50,
 		"party=who-is-this":                       0,
+		"code=client_side_error":                  50,
+		"code=UNAUTHORIZED":                       0,
+		"code=CLIENT_SIDE_ERROR&call=initiate":    1,
 		"party=" + url.QueryEscape("' OR 1=1 --"): 0,
 		"call=nonsense&before=junk":               50,
 	} {

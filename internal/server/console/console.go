@@ -120,6 +120,9 @@ type Sealing struct {
 // evidenceFile is the last segment of the evidence's path.
 const evidenceFile = "evidence.zip"
 
+// documentFile is the last segment of the document's path.
+const documentFile = "document.pdf"
+
 // auditFile is the last segment of the path of the audit log.
 const auditFile = "audit.jsonl"
 
@@ -145,6 +148,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("POST /console/requests/{request_id}/abort", c.handle(c.abort))
 	mux.HandleFunc("GET /console/requests/{request_id}/signatures", c.handle(c.signatures))
 	mux.HandleFunc("GET /console/requests/{request_id}/"+evidenceFile, c.handle(c.evidence))
+	mux.HandleFunc("GET /console/requests/{request_id}/"+documentFile, c.handle(c.document))
 	mux.HandleFunc("GET /console/"+auditFile, c.handle(c.exportAudit))
 	mux.HandleFunc("GET /console/webhooks", c.handle(c.webhooks))
 	mux.HandleFunc("POST /console/webhooks/resend", c.handle(c.resendAll))

@@ -184,7 +184,7 @@ func (c *Console) cachedKeys(p *party.Party) *Keys {
 	}
 	keys := &Keys{Ignored: cached.Ignored, FetchedAt: cached.FetchedAt, Until: cached.Until}
 	if cached.Err != nil {
-		keys.Failed = party.ShownText(cached.Err.Error())
+		keys.Failed = PlainError(cached.Err)
 	}
 	for _, k := range cached.Keys {
 		keys.Keys = append(

@@ -79,6 +79,21 @@ func (c *Console) signatures(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// document sends the document, signed or as uploaded, and records that in the trail. It is sent
+// whole, so that one look is one record.
+func (c *Console) document(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("request_id")
+	doc, req, err := c.Requests.Show(r.Context(), id, c.operator(r))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = doc.Close() }()
+	c.Log.InfoContext(r.Context(), "document shown", "request_id", id, "by", c.operator(r))
+	r.Header.Del("Range")
+	httpx.ServePDF(w, r, doc, httpx.PDF{Name: req.DocName})
+	return nil
+}
+
 // cancel cancels the request in its relying party's name.
 func (c *Console) cancel(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("request_id")
@@ -172,8 +187,12 @@ func (c *Console) about(ctx context.Context, id string) (*Request, error) {
 		Row: c.row(ctx, r), ClientID: r.ClientID, Intended: r.SignerHash != "",
 		Outcome:     string(r.Outcome),
 		CancelledAt: r.CancelledAt, File: file(r.Document), Signatures: r.Document.Signatures,
+		MayRead: r.HasDocument() && operatorOf(ctx).role >= Operator,
 	}
-	for _, l := range r.Locations {
+	for i, l := range r.Locations {
+		if !r.State.Signed() { // a signed document shows them itself
+			page.Marks = append(page.Marks, Mark{l.Page, l.X, l.Y, i + 1})
+		}
 		page.Places = append(page.Places, fmt.Sprintf("page %d at %.4g, %.4g", l.Page, l.X, l.Y))
 	}
 	if r.State.InSession() {
@@ -190,7 +209,7 @@ func (c *Console) about(ctx context.Context, id string) (*Request, error) {
 	for _, j := range scrubbedJobs(jobs) {
 		job := Job{
 			Kind: string(j.Kind), Status: string(j.Status), Attempts: j.Attempts,
-			LastError: j.LastError, Running: j.Lease.After(c.Now()),
+			LastError: PlainText(j.LastError), Running: j.Lease.After(c.Now()),
 		}
 		if j.Status == request.JobPending {
 			job.DueAt = j.DueAt
@@ -225,21 +244,28 @@ func (c *Console) timelineEvent(r *request.Request, e request.Event) Event {
 		Tone: tone(e),
 	}
 	for name, text := range e.Detail.Members() {
-		value := *text
+		value, when := *text, time.Time{}
 		switch name {
 		case "assertion":
 			continue // for machines; it is in the evidence
 		case "ends_at":
 			if at, err := time.Parse(time.RFC3339, value); err == nil {
-				value = at.In(c.Kit.Location()).Format("15:04:05")
+				value, when = "", at
 			}
+		case "error", "reason":
+			value = PlainText(value)
+		case "seen":
+			value = map[request.Seen]string{
+				request.SeenViewer:    "every page, in the viewer",
+				request.SeenElsewhere: "every page elsewhere, as the signer declares",
+			}[request.Seen(value)]
 		case "size":
 			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
 				value = File{Size: n}.Bytes()
 			}
 		}
-		if value != "" {
-			out.Detail = append(out.Detail, Detail{Name: name, Value: value})
+		if value != "" || !when.IsZero() {
+			out.Detail = append(out.Detail, Detail{Name: name, Value: value, At: when})
 		}
 	}
 	return out

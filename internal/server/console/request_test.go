@@ -27,7 +27,7 @@ func TestRequestPage(t *testing.T) {
 		"Scanned by a phone",
 		"Approved on the phone",
 		"Webhook attempt",
-		"https://rp.example/hook?…",
+		"The server refuses the connection.",
 		"Given up",
 		"TAN XIAO HUI",
 		"•••••373D",

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	_ "time/tzdata" // for zones that the machine does not know
 
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/ui"
@@ -74,16 +75,26 @@ func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 	page.Filter = Filter{
 		State: q.Get("state"), Party: q.Get("party"), From: q.Get("from"), To: q.Get("to"),
 		Text: strings.TrimSpace(q.Get("q")), OldestFirst: q.Get("order") == "oldest",
+		Zone: q.Get("zone"),
 	}
 	f := &page.Filter
 	if !slices.Contains(request.States(), request.State(f.State)) {
 		f.State = ""
 	}
+	zone := c.Kit.Location()
+	if f.Zone != "" {
+		chosen, err := time.LoadLocation(f.Zone)
+		if err != nil || f.Zone == "Local" {
+			f.Zone = ""
+		} else {
+			zone = chosen
+		}
+	}
 	date := func(field *string) (day time.Time) {
 		if *field == "" {
 			return day
 		}
-		day, err := time.ParseInLocation(time.DateOnly, *field, c.Kit.Location())
+		day, err := time.ParseInLocation(time.DateOnly, *field, zone)
 		if err != nil {
 			*field, page.Problem = "", "The date is not valid, so it was ignored."
 		}
@@ -105,25 +116,32 @@ func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 	return page, filter
 }
 
+// countTimeout bounds the count of a search. No index has the states of a relying party's requests
+// or a text, so the database reads every request that the other filters leave.
+const countTimeout = 500 * time.Millisecond
+
 // states returns the list's states, "all" first, with the number of requests that match the
-// filter's times. If the filter has a relying party or a text there are no numbers: no index has
-// them, and counting would read every matching request.
+// filter's relying party, text and times. There are no numbers if counting them takes too long.
 func (c *Console) states(ctx context.Context, asked Filter, f request.Filter) ([]State, error) {
-	costly := f.ClientID != "" || f.Text != ""
-	counts := map[request.State]int{}
-	if !costly {
-		var err error
-		if counts, err = c.Lister.Count(ctx, request.Filter{From: f.From, To: f.To}); err != nil {
-			return nil, err
-		}
+	short, cancel := ctx, func() {}
+	if f.ClientID != "" || f.Text != "" {
+		short, cancel = context.WithTimeout(ctx, countTimeout)
+	}
+	defer cancel()
+	counts, err := c.Lister.Count(short, request.Filter{
+		ClientID: f.ClientID, Text: f.Text, From: f.From, To: f.To,
+	})
+	uncounted := err != nil && ctx.Err() == nil && errors.Is(short.Err(), context.DeadlineExceeded)
+	if err != nil && !uncounted {
+		return nil, err
 	}
 	current := asked.State
 	asked.State = ""
-	list := []State{{URL: asked.URL(), Current: current == "", Uncounted: costly}}
+	list := []State{{URL: asked.URL(), Current: current == "", Uncounted: uncounted}}
 	for _, s := range request.States() {
 		asked.State = string(s)
 		list = append(list, State{
-			State: string(s), N: counts[s], Uncounted: costly, URL: asked.URL(),
+			State: string(s), N: counts[s], Uncounted: uncounted, URL: asked.URL(),
 			Current: current == string(s),
 		})
 		list[0].N += counts[s]

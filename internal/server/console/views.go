@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -41,19 +42,20 @@ type Requests struct {
 // Filter holds the values of the filters' fields.
 type Filter struct {
 	State, Party, From, To, Text string
+	Zone                         string // of the days From and To; "": that of the service
 	OldestFirst                  bool
 }
 
 // Any reports whether a filter is set.
 func (f Filter) Any() bool {
-	f.OldestFirst = false
+	f.OldestFirst, f.Zone = false, ""
 	return f != Filter{}
 }
 
 // Query returns the filter as a query of [Requests].
 func (f Filter) Query() url.Values {
 	q := url.Values{}
-	for name, value := range map[string]string{"state": f.State, "party": f.Party, "from": f.From, "to": f.To, "q": f.Text} {
+	for name, value := range map[string]string{"state": f.State, "party": f.Party, "from": f.From, "to": f.To, "q": f.Text, "zone": f.Zone} {
 		if value != "" {
 			q.Set(name, value)
 		}
@@ -119,10 +121,14 @@ type Request struct {
 	File          File
 	Signatures    int      // number of signatures in the uploaded document
 	Places        []string // for example "page 1 at 0.10, 0.25"
-	Signed        *Signed
-	Events        []Event // oldest first
-	Jobs          []Job
-	CanResend     bool
+	// MayRead says that there is a document that the operator may see; Marks are the places on it
+	// that are not signed.
+	MayRead   bool
+	Marks     []Mark
+	Signed    *Signed
+	Events    []Event // oldest first
+	Jobs      []Job
+	CanResend bool
 	// Answer is the outcome of the action that redirected here, or nil.
 	Answer *Answer
 	// Follow makes the page update itself. It is false after a form.
@@ -150,6 +156,26 @@ func (p Request) ResendURL() string { return RequestURL(p.ID, "resend") }
 
 // EventsURL is the stream of the request's changes.
 func (p Request) EventsURL() string { return RequestURL(p.ID, "events") }
+
+// DocumentURL is the document. Reading it adds an event to the trail.
+func (p Request) DocumentURL() string { return RequestURL(p.ID, documentFile) }
+
+// MarksJSON returns Marks as JSON for the viewer.
+func (p Request) MarksJSON() (string, error) {
+	if len(p.Marks) == 0 {
+		return "", nil
+	}
+	b, err := json.Marshal(p.Marks)
+	return string(b), err
+}
+
+// Mark is a place for a signature on a page, as the viewer takes it.
+type Mark struct {
+	Page   int     `json:"page"` // from 1
+	X      float64 `json:"x"`
+	Y      float64 `json:"y"`
+	Number int     `json:"signature"`
+}
 
 // EvidenceURL is the ZIP file of evidence.
 func (p Request) EvidenceURL() string { return RequestURL(p.ID, "evidence.zip") }
@@ -231,8 +257,11 @@ func (e Event) Label() string {
 // Offset returns Since with a unit.
 func (e Event) Offset() string { return "+" + Took(e.Since) }
 
-// Detail is one detail of an event.
-type Detail struct{ Name, Value string }
+// Detail is one detail of an event or a token: a time, a text, or both.
+type Detail struct {
+	Name, Value string
+	At          time.Time
+}
 
 // Label returns the name with spaces between its words.
 func (d Detail) Label() string { return strings.ReplaceAll(d.Name, "_", " ") }

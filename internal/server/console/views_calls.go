@@ -15,6 +15,7 @@ import (
 type Calls struct {
 	Filter              CallFilter
 	Kinds, Parties      []ui.Choice // "" first
+	Codes               []string    // of refusals
 	Rows                []Call
 	NewestURL, OlderURL string // "" if there is no such page
 	// Recorded says which calls are recorded: none, refused or all.
@@ -27,6 +28,7 @@ func (p Calls) Meta() ui.Meta { return consoleMeta("console_calls", "console.cal
 // CallFilter holds the values of the filters' fields.
 type CallFilter struct {
 	Party, Kind string
+	Code        string // of the refusal
 	Refused     bool
 }
 
@@ -41,6 +43,9 @@ func (f CallFilter) Query() url.Values {
 	}
 	if f.Kind != "" {
 		q.Set("call", f.Kind)
+	}
+	if f.Code != "" {
+		q.Set("code", f.Code)
 	}
 	if f.Refused {
 		q.Set("refused", "1")

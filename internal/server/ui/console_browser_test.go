@@ -133,3 +133,55 @@ func TestCopy(t *testing.T) {
 	)
 	said.check(t)
 }
+
+// TestShownDocument checks that the page of a request fetches its document once, when the operator
+// asks for it, says so if that fails, and can then be asked again.
+func TestShownDocument(t *testing.T) {
+	k := newKit(t)
+	var fetched, refuse atomic.Int32
+	refuse.Store(1)
+	mux := http.NewServeMux()
+	mux.Handle("GET /static/", k.Static())
+	mux.HandleFunc(
+		"GET /console/requests/{id}/document.pdf",
+		func(w http.ResponseWriter, r *http.Request) {
+			fetched.Add(1)
+			if refuse.Add(-1) >= 0 {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			w.Header().Set("Content-Type", "application/pdf")
+			_, _ = w.Write(testPDF(3))
+		},
+	)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		p := console.Request{
+			Row:     console.Row{ID: "a", Party: "Shop", Document: "lease.pdf", State: "session"},
+			MayRead: true, Marks: []console.Mark{{Page: 2, X: 0.1, Y: 0.2, Number: 1}},
+		}
+		if err := k.Render(w, r, 200, p); err != nil {
+			t.Error(err)
+		}
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	ctx := openBrowser(t)
+	do(
+		t, ctx, window(1280, 800, false), chromedp.Navigate(server.URL),
+		eventually(`document.querySelector("[data-show-document]").checkVisibility()`),
+	)
+	if n := fetched.Load(); n != 0 {
+		t.Errorf("%d fetches before the operator asks", n)
+	}
+	do(
+		t, ctx, click("[data-show-document]"),
+		eventually(`document.querySelector("#document-failed").checkVisibility()`),
+		click("[data-show-document]"),
+		eventually(`document.querySelectorAll(".sheet.drawn").length > 0`),
+		eventually(`document.querySelectorAll("[data-sheet='2'] .place-box").length === 1`),
+		eventually(`!document.querySelector("#document-failed").checkVisibility()`),
+	)
+	if n := fetched.Load(); n != 2 {
+		t.Errorf("%d fetches, want one that failed and one", n)
+	}
+}

@@ -24,7 +24,7 @@ func TestConsoleWords(t *testing.T) {
 		request.EventCancelled, request.EventPurged,
 		request.EventWebhook, request.EventResent, request.EventResult, request.EventDownloaded,
 		request.EventDownloadedAgain,
-		request.EventEvidence, request.EventForgotten, request.EventErased,
+		request.EventEvidence, request.EventShown, request.EventForgotten, request.EventErased,
 	} {
 		if english["console.event."+string(kind)] == "" {
 			t.Errorf("no words for the event %s", kind)

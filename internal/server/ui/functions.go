@@ -20,7 +20,8 @@ func pageName(file string) (string, bool) {
 //	tn KEY N         message KEY.one or KEY.other, {0} = N
 //	time, date       a time in the format of the page's language
 //	stamp            a time to the second, as a signature shows it
-//	exact            a time to the millisecond, for the console
+//	exact            a time to the second, for the console
+//	zone             the zone of these times
 //	iso              a time for datetime attributes
 //	ms               a time in Unix milliseconds, for scripts
 //	minutes END NOW  whole minutes left, rounded up, never negative
@@ -38,8 +39,9 @@ func (k *Kit) functions(l *language) template.FuncMap {
 		"clock": func(t time.Time) string { return l.date(t.In(k.options.Location), "date.clock") },
 		"date":  func(t time.Time) string { return l.date(t.In(k.options.Location), "date.day") },
 		"exact": func(t time.Time) string {
-			return t.In(k.options.Location).Format("2 Jan 2006, 15:04:05.000")
+			return t.In(k.options.Location).Format("2 Jan 2006, 15:04:05")
 		},
+		"zone": k.options.Location.String,
 		"iso": func(t time.Time) string {
 			return t.UTC().Format(time.RFC3339)
 		},

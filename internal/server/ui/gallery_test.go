@@ -59,6 +59,10 @@ func shots() []shot {
 		shot{"signed", "signed", []step{
 			eventually(`document.querySelectorAll(".signed-places .thumbnail.drawn").length === 3`),
 		}},
+		shot{"console-request-document", "console-request-refused", []step{
+			click("[data-show-document]"), drawn,
+			eventually(`document.querySelectorAll(".place-box").length == 2`),
+		}},
 		shot{"signed-viewer", "signed", []step{click("[data-show-document]"), drawn}},
 		shot{"phone-enrol-done", "phone-enrol", []step{
 			click(

@@ -59,12 +59,14 @@ func galleryConsole(now time.Time) []Sample {
 				Injected:    12,
 			},
 			{ID: 5, Kind: "session-hangs", Probability: 1, Delay: "1h0m0s", RequestID: id(2)},
+			{ID: 6, Kind: "answer-lost", Probability: 1},
 		},
 		Kinds: []string{"answer-lost", "session-hangs", "slow"},
 		Calls: []string{"initiate", "cancel", "result"},
 		Recent: []console.Injected{
 			{At: ago(time.Minute), Kind: "answer-lost", Call: "cancel", RequestID: id(1)},
 			{At: ago(time.Hour), Kind: "slow", Call: "keys", ClientID: "harbour-lane"},
+			{At: ago(2 * time.Hour), Kind: "slow", Call: "keys"},
 		},
 	}
 	list := console.Requests{
@@ -108,7 +110,11 @@ func galleryConsole(now time.Time) []Sample {
 			Seq: seq, At: ago(10 * time.Minute).Add(after), Since: after, Kind: kind, Tone: tone,
 		}
 		for i := 0; i+1 < len(detail); i += 2 {
-			e.Detail = append(e.Detail, console.Detail{Name: detail[i], Value: detail[i+1]})
+			d := console.Detail{Name: detail[i], Value: detail[i+1]}
+			if d.Name == "ends_at" {
+				d.Value, d.At = "", e.At.Add(3*time.Minute)
+			}
+			e.Detail = append(e.Detail, d)
 		}
 		return e
 	}
@@ -128,13 +134,11 @@ func galleryConsole(now time.Time) []Sample {
 				Signature: "64 bytes, not kept",
 				Times: []console.Detail{
 					{
-						Name:  "iat",
-						Value: issued.Format("2 Jan 2006, 15:04:05") + ", 1 s before the call",
+						Name: "iat", At: issued, Value: "1 s before the call",
 					},
 					{
-						Name: "exp",
-						Value: issued.Add(2*time.Minute).Format("2 Jan 2006, 15:04:05") +
-							", 1 min 59 s after the call",
+						Name: "exp", At: issued.Add(2 * time.Minute),
+						Value: "1 min 59 s after the call",
 					},
 				},
 			},
@@ -212,14 +216,14 @@ func galleryConsole(now time.Time) []Sample {
 		Events: []console.Event{
 			event(1, 0, "initiated", "", "pages", "7", "places", "2", "size", "180 KiB"),
 			event(2, 41200*time.Millisecond, "opened", ""),
-			event(3, 70*time.Second, "proceeded", "busy", "ends_at", "13:58:10"),
+			event(3, 70*time.Second, "proceeded", "busy", "ends_at", ""),
 			alone(inSession),
 			alone(forged),
 			event(4, 75*time.Second, "session_ended", "bad", "outcome", "rejected"),
 			event(
 				5, 82*time.Second, "approve_refused", "bad", "phone", "f0b3c1", "state", "locked",
 			),
-			event(6, 90*time.Second, "proceeded", "busy", "ends_at", "13:58:30"),
+			event(6, 90*time.Second, "proceeded", "busy", "ends_at", ""),
 			event(7, 96*time.Second, "scanned", "busy", "phone", "f0b3c1"),
 			event(8, 104*time.Second, "approved", "good", "phone", "f0b3c1"),
 			event(9, 104180*time.Millisecond, "signed", "good", "sha256", digest),
@@ -240,17 +244,20 @@ func galleryConsole(now time.Time) []Sample {
 				LastError: "the time-stamp authority does not answer",
 			},
 		},
-		CanResend: true, Follow: true,
+		CanResend: true, Follow: true, MayRead: true,
 	}
 	signed.CreatedAt, signed.ExpiresAt = ago(10*time.Minute), ago(-20*time.Minute)
 	signed.Signed.At = signed.CreatedAt.Add(104180 * time.Millisecond)
 	refused := console.Request{
 		Row:      row(2, "session", "Tenancy agreement, unit 03-07.pdf", signer),
 		ClientID: "harbour-lane", SessionEndsAt: now.Add(2 * time.Minute),
-		File: signed.File, Places: signed.Places,
+		File: signed.File, Places: signed.Places, MayRead: true,
+		Marks: []console.Mark{
+			{Page: 1, X: 0.12, Y: 0.18, Number: 1}, {Page: 3, X: 0.55, Y: 0.08, Number: 2},
+		},
 		Events: []console.Event{
 			signed.Events[0], event(2, 8*time.Minute, "opened", ""),
-			event(3, 9*time.Minute, "proceeded", "busy", "ends_at", "14:06:00"),
+			event(3, 9*time.Minute, "proceeded", "busy", "ends_at", ""),
 		},
 		Answer: &console.Answer{
 			Code:        "ACTIVE_SESSION_ONGOING",
@@ -261,6 +268,7 @@ func galleryConsole(now time.Time) []Sample {
 	refused.CreatedAt, refused.ExpiresAt = signed.CreatedAt, signed.ExpiresAt
 	cancelled := refused
 	cancelled.State, cancelled.SessionEndsAt, cancelled.CancelledAt = "cancelled", time.Time{}, now
+	cancelled.MayRead, cancelled.Marks = false, nil
 	cancelled.Events = append(
 		refused.Events[:2:2],
 		event(3, 10*time.Minute, "cancelled", "bad", "by", "MeiLin", "from", "locked"),
@@ -449,6 +457,7 @@ func galleryConsole(now time.Time) []Sample {
 	conflict.Problem = "Nothing was saved: another operator has changed the relying party since you began. Fields that differ show the saved value. Save again to replace it."
 	signed.Events[0].Call = initiated
 	calls := console.Calls{
+		Codes:    []string{"UNAUTHORIZED", "ACTIVE_SESSION_ONGOING"},
 		Recorded: "all", Parties: list.Parties, Follow: true, OlderURL: "/console/calls?before=1",
 		Kinds: []ui.Choice{
 			{"", "All"},

@@ -168,6 +168,7 @@ func newSite(t *testing.T) *site {
 	})
 	mux.HandleFunc("GET /sign/{id}/document.pdf", s.document)
 	mux.HandleFunc("GET /sign/{id}/signed.pdf", s.document)
+	mux.HandleFunc("GET /console/requests/{id}/document.pdf", s.document)
 	mux.HandleFunc("GET /sign/{id}/events", s.events)
 	mux.HandleFunc("GET /sign/{id}/state", s.state)
 	mux.HandleFunc("GET /sign/{id}/code", s.code)
