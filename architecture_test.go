@@ -80,7 +80,7 @@ var imports = map[string]string{
 
 	// wiring: sees everything
 	"internal/app": "*",
-	"cmd/signet":   "api client internal/app internal/audit internal/conform internal/conform/relyingparty internal/conform/report internal/keydir internal/obs internal/server/httpx internal/token pades pades/pdf",
+	"cmd/signet":   "api client internal/app internal/audit internal/conform internal/conform/relyingparty internal/conform/report internal/keydir internal/obs internal/server/console internal/server/httpx internal/token pades pades/pdf",
 }
 
 // confined are modules that few packages may use, so that they can be replaced in one place.

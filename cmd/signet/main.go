@@ -10,6 +10,7 @@
 //	signet verify      check the signatures of PDFs
 //	signet ltv renew   renew archived PDFs
 //	signet ca          make, rotate and revoke the authority's certificates
+//	signet party       manage relying parties beside the running service
 //	signet person      remove the identifiers of a person
 //	signet secret      rotate secrets, encrypt keys and secrets
 //	signet audit       export the audit log, and check exports and evidence
@@ -68,6 +69,7 @@ type cli struct {
 	LTV       ltvCmd       `cmd:"" help:"Renew documents that are kept for decades."                                                  name:"ltv"`
 	CA        caCmd        `cmd:"" help:"Make, show, rotate and revoke the certificates of the authority."                            name:"ca"`
 	Person    personCmd    `cmd:"" help:"Answer a person's request for deletion."`
+	Party     partyCmd     `cmd:"" help:"Manage the relying parties of a running service."`
 	Secret    secretCmd    `cmd:"" help:"Rotate the secrets of cookies, links, enrolments and the console; encrypt keys and secrets."`
 	Audit     auditCmd     `cmd:"" help:"Export the audit log, and check exports and evidence."`
 	Request   requestCmd   `cmd:"" help:"Make the calls of a relying party: initiate, status, watch, result, download, cancel."`

@@ -199,6 +199,12 @@ func TestOperators(t *testing.T) {
 		{"POST", "/console/party/x/enable", 403, 403, allowed},
 		{"POST", "/console/party/x/remove", 403, 403, allowed},
 		{"POST", "/console/requests/../parties", 403, 403, allowed},
+		{"GET", "/console/api/parties", allowed, allowed, allowed},
+		{"POST", "/console/api/parties", 403, 403, allowed},
+		{"PUT", "/console/api/parties/x", 403, 403, allowed},
+		{"POST", "/console/api/parties/x/disable", 403, 403, allowed},
+		{"POST", "/console/api/parties/x/enable", 403, 403, allowed},
+		{"POST", "/console/api/parties/x/keys", 403, 403, allowed},
 		{"POST", "/console/sessions/end", 403, 403, allowed},
 	} {
 		for o, want := range map[*operator]int{viewer: test.viewer, desk: test.desk, admin: test.adminIs} {
@@ -403,6 +409,89 @@ func TestFourEyes(t *testing.T) {
 		_ = a.Close()
 		t.Error("console_four_eyes is accepted with a password that all admins share")
 	}
+}
+
+// TestOperatorToken checks that an operator's session gives a token for the API, which has the
+// session's role and end, and that a change by the API waits for a second operator too.
+func TestOperatorToken(t *testing.T) {
+	provider := newOperatorProvider(t)
+	control := freeAddr(t)
+	shop := partytest.Start(t)
+	c := config(shop)
+	c.Control, c.PublicURL, c.Data, c.AllowPrivate = control, "https://sign.test", t.TempDir(), true
+	c.ConsoleOIDCIssuer, c.ConsoleOIDCClientID = provider.URL, "console"
+	c.ConsoleURL, c.ConsoleRoleClaim, c.ConsoleFourEyes = "http://"+control, "groups", true
+	c.ConsoleRoles = app.List{"it=admin", "audit=viewer"}
+	running(t, c)
+	token := func(name, group string) string {
+		t.Helper()
+		provider.claims = map[string]any{"sub": name, "email": name, "groups": group}
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o := &operator{t, "http://" + control, http.Client{Jar: jar}}
+		o.do("GET", "/console/", nil)
+		page := o.do("POST", "/console/sessions/token", nil)
+		found := regexp.MustCompile(`<code>([A-Z2-7]{26})</code>`).FindStringSubmatch(page.body)
+		if found == nil || page.header.Get("Cache-Control") != "no-store" {
+			t.Fatalf("the token's page: %d %s", page.status, page.body)
+		}
+		return found[1]
+	}
+	call := func(token, method, path, body string) answer {
+		t.Helper()
+		return do(
+			t, method, "http://"+control+"/console/api/parties"+path, "Bearer "+token,
+			"application/json", strings.NewReader(body),
+		)
+	}
+	expect := func(a answer, status int, texts ...string) {
+		t.Helper()
+		for _, text := range texts {
+			if a.status != status || !strings.Contains(a.body, text) {
+				t.Errorf("%d %s, want %d %s", a.status, a.body, status, text)
+			}
+		}
+	}
+	ann, viewer := token("ann@example.test", "it"), token("vic@example.test", "audit")
+	jwks := shop.URL() + "/jwks.json"
+	body := func(jwks, name, version string) string {
+		return `{"client_id": "pair", "name": "` + name + `", "jwks_url": "` + jwks +
+			`", "redirect_url": "http://127.0.0.1:1/?key=s3cret", "version": ` + version + `}`
+	}
+	expect(call("wrong", "GET", "", ""), 401, `"error":"LOGIN_REQUIRED"`)
+	expect(call(viewer, "GET", "", ""), 200, shop.ClientID)
+	expect(call(viewer, "POST", "", body(jwks, "Pair", "0")), 403, `"error":"ROLE_TOO_LOW"`)
+	expect(call(ann, "POST", "", body(jwks, "Pair", "0")), 201, `"registered"`)
+	expect(call(ann, "PUT", "/pair", body(jwks, "Pair", "7")), 409, `"error":"PARTY_CHANGED"`)
+
+	// A new query of a URL is a change of the URL.
+	other := strings.ReplaceAll(body(jwks, "Pair", "1"), "s3cret", "0ther")
+	expect(call(ann, "PUT", "/pair?dry_run", other), 200, `"proposed"`, "another query")
+	if a := call(ann, "GET", "/pair", ""); strings.Contains(a.body, "proposed_by") {
+		t.Error("a dry run proposes the change")
+	}
+	expect(call(ann, "PUT", "/pair", other), 202, `"proposed"`)
+	expect(call(ann, "PUT", "/pair", other), 202, `"proposed"`)
+	about := call(viewer, "GET", "/pair", "")
+	expect(
+		about,
+		200,
+		`"proposed_by":"ann@example.test"`,
+		`"by":"ann@example.test","kind":"registered"`,
+		`"version":1`,
+	)
+	if strings.Contains(about.body, "s3cret") || strings.Contains(about.body, "0ther") ||
+		strings.Count(about.body, `"kind":"proposed"`) != 1 {
+		t.Errorf("a query is shown, or the same proposal is stored twice: %s", about.body)
+	}
+	hidden := strings.ReplaceAll(body(jwks, "Twin", "1"), "key=s3cret", "…")
+	expect(call(ann, "PUT", "/pair", hidden), 200, `"edited"`, "Twin")
+	expect(call(ann, "POST", "/pair/disable", `{"version": 2}`), 200, `"disabled"`)
+	expect(call(ann, "POST", "/pair/enable", `{"version": 2}`), 409, `"PARTY_CHANGED"`)
+	expect(call(ann, "POST", "/pair/keys", ""), 200, `"kid":`)
+	expect(call(ann, "GET", "/pair/none", ""), 400, "No such call")
 }
 
 // running runs the service until the test ends.

@@ -71,7 +71,8 @@ type Sessions struct {
 }
 
 // Begin begins a session and returns its secret. It sets the session's ID and times, and deletes
-// the sessions that are over.
+// the sessions that are over. A time in Begun stays, so that a session that an operator begins with
+// another one does not outlive it.
 func (s *Sessions) Begin(ctx context.Context, one Session) (secret string, err error) {
 	all, err := s.Store.OperatorSessions(ctx)
 	if err != nil {
@@ -88,7 +89,10 @@ func (s *Sessions) Begin(ctx context.Context, one Session) (secret string, err e
 		return "", err
 	}
 	secret = rand.Text()
-	one.ID, one.Begun, one.Seen = sessionID(secret), now, now
+	one.ID, one.Seen = sessionID(secret), now
+	if one.Begun.IsZero() {
+		one.Begun = now
+	}
 	return secret, s.Store.AddOperatorSession(ctx, one)
 }
 

@@ -46,6 +46,18 @@ func TestSessions(t *testing.T) {
 	finds(ann, true)
 	finds("", false)
 	finds(ann+"x", false)
+	// A session that begins with another one ends with it.
+	late, err := s.Begin(ctx, operator.Session{Begun: now.Add(time.Second - operator.Life)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	finds(late, true)
+	now = now.Add(time.Second)
+	finds(late, false)
+	now = now.Add(-time.Second)
+	if err := s.Leave(ctx, late); err != nil {
+		t.Fatal(err)
+	}
 	stored, err := db.OperatorSessions(ctx)
 	if err != nil || len(stored) != 2 {
 		t.Fatalf("%v, %v", stored, err)

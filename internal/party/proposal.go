@@ -42,7 +42,7 @@ func (r *Registrar) Propose(
 		return err
 	}
 	c := r.change(p.ClientID, by, ChangeProposed)
-	c.Edits = edits(old.Party, p)
+	c.Edits = Edits(old.Party, p)
 	// The time is stored in microseconds.
 	return r.Store.ProposeParty(ctx, Proposal{
 		Party: p, Version: version, By: by, Subject: subject, At: c.At.Truncate(time.Microsecond),
@@ -57,7 +57,7 @@ func (r *Registrar) Proposal(ctx context.Context, clientID string) (Proposal, []
 		return Proposal{}, nil, err
 	}
 	old, err := r.Store.Registration(ctx, clientID)
-	return p, edits(old.Party, p.Party), err
+	return p, Edits(old.Party, p.Party), err
 }
 
 // Approve makes the change that another operator proposed at a time. The error is ErrOwnProposal if

@@ -151,7 +151,7 @@ func (r *Registrar) Register(ctx context.Context, by string, p Party) error {
 		return ErrConfigured
 	}
 	c := r.change(p.ClientID, by, ChangeRegistered)
-	c.Edits = edits(Party{}, p)
+	c.Edits = Edits(Party{}, p)
 	return r.then(ctx, r.Store.AddParty(ctx, p, c))
 }
 
@@ -170,7 +170,7 @@ func (r *Registrar) Edit(ctx context.Context, by string, version int64, p Party)
 	}
 	p.Disabled = old.Disabled
 	c := r.change(p.ClientID, by, ChangeEdited)
-	if c.Edits = edits(old.Party, p); len(c.Edits) == 0 {
+	if c.Edits = Edits(old.Party, p); len(c.Edits) == 0 {
 		return nil
 	}
 	return r.then(ctx, r.Store.ChangeParty(ctx, p, version, c))
@@ -256,8 +256,8 @@ func (r *Registrar) then(ctx context.Context, err error) error {
 	return nil
 }
 
-// edits returns the fields that differ, for the trail.
-func edits(from, to Party) (list []Edit) {
+// Edits returns the fields that differ, for the trail.
+func Edits(from, to Party) (list []Edit) {
 	text := func(f Field, a, b string) {
 		if a != b {
 			list = append(list, Edit{f, a, b})

@@ -54,7 +54,7 @@ func needs(r *http.Request) Role {
 	switch last := path.Base(r.URL.Path); {
 	case read && recorded(last):
 		return Operator
-	case read, r.URL.Path == "/console/logout":
+	case read, r.URL.Path == "/console/logout", r.URL.Path == "/console/sessions/token":
 		return Viewer
 	case strings.HasPrefix(r.URL.Path, "/console/requests/"),
 		r.URL.Path == "/console/webhooks/resend", last == "test", last == doctorPath:
@@ -75,7 +75,8 @@ type operatorKey struct{}
 type who struct {
 	name    string
 	role    Role
-	subject string // at the identity provider; "" without a login by OpenID Connect
+	subject string    // at the identity provider; "" without a login by OpenID Connect
+	begun   time.Time // the login; zero without a session
 }
 
 func operatorOf(ctx context.Context) who {
@@ -89,7 +90,8 @@ func operatorOf(ctx context.Context) who {
 // operator returns the name of the operator who made the request.
 func (c *Console) operator(r *http.Request) string { return operatorOf(r.Context()).name }
 
-// Guard answers for operators only. They have a session (session.go), or the password by HTTP Basic
+// Guard answers for operators only. They have a session (session.go), whose secret is a cookie or a
+// bearer token (RFC 6750), or the password by HTTP Basic
 // authentication (RFC 7617) with a user name of their choice, which the trail records. All
 // operators share one password, so that user name proves nothing, and everyone who has it is an
 // admin.
@@ -102,10 +104,10 @@ func (c *Console) Guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch s, err := c.sessionOf(r); {
 		case err == nil:
-			c.serveAs(w, r, who{s.Name, ParseRole(s.Role), s.Subject}, "oidc", next)
+			c.serveAs(w, r, who{s.Name, ParseRole(s.Role), s.Subject, s.Begun}, "oidc", next)
 			return
 		case !errors.Is(err, operator.ErrNoSession):
-			c.Kit.Error(w, r, httpx.Fault(w, r, c.Log, "reading an operator's session", err), "")
+			c.refuse(w, r, httpx.Fault(w, r, c.Log, "reading an operator's session", err), "")
 			return
 		}
 		user, password, ok := r.BasicAuth()
@@ -114,13 +116,13 @@ func (c *Console) Guard(next http.Handler) http.Handler {
 				Action: security.ConsoleLogin, Method: "password",
 				Reason: "too many wrong passwords from this address", Failed: true,
 			})
-			http.Error(w, "Too many wrong passwords. Wait a minute.", http.StatusTooManyRequests)
+			c.refuse(w, r, http.StatusTooManyRequests, "Too many wrong passwords. Wait a minute.")
 			return
 		}
 		got := sha256.Sum256([]byte(password))
 		if c.Password != "" && ok && subtle.ConstantTimeCompare(got[:], want[:]) == 1 &&
 			operatorName(user) != "" {
-			c.serveAs(w, r, who{operatorName(user), Admin, ""}, "password", next)
+			c.serveAs(w, r, who{name: operatorName(user), role: Admin}, "password", next)
 			return
 		}
 		if password != "" {
@@ -149,12 +151,26 @@ func (c *Console) Guard(next http.Handler) http.Handler {
 			return
 		}
 		h.Set("WWW-Authenticate", `Basic realm="Signet console", charset="UTF-8"`)
-		http.Error(
+		c.refuse(
 			w,
-			"Log in with a name of your choice, which the trail will show, and the console's password.",
+			r,
 			http.StatusUnauthorized,
+			"Log in with a name of your choice, which the trail will show, and the console's password.",
 		)
 	})
+}
+
+// refuse answers a request that does not reach its handler: a call of the API with JSON, others
+// with the text, or with a page if there is none.
+func (c *Console) refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
+	switch {
+	case strings.HasPrefix(r.URL.Path, apiBase):
+		httpx.WriteJSON(w, status, guardError(status))
+	case text != "":
+		http.Error(w, text, status)
+	default:
+		c.Kit.Error(w, r, status, "")
+	}
 }
 
 // serveAs answers the request of an operator whose role allows it.
@@ -168,7 +184,7 @@ func (c *Console) serveAs(
 	}
 	if need := needs(r); operator.role < need {
 		security.Note(r.Context(), security.Event{Reason: "the role is " + operator.role.String()})
-		c.Kit.Error(w, r, http.StatusForbidden, "")
+		c.refuse(w, r, http.StatusForbidden, "")
 		return
 	}
 	inner := r.WithContext(context.WithValue(r.Context(), operatorKey{}, operator))

@@ -156,11 +156,13 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /console/calls/{id}", c.handle(c.call))
 	c.partyRoutes(mux)
 	c.controlRoutes(mux)
+	c.apiRoutes(mux)
 	mux.HandleFunc("GET /console/"+doctorPath, c.doctor(false))
 	mux.HandleFunc("POST /console/"+doctorPath, c.doctor(true))
 	mux.HandleFunc("GET /console/certificates", c.handle(c.certificates))
 	mux.HandleFunc("POST /console/certificates/revoke", c.handle(c.revokeCertificate))
 	mux.HandleFunc("GET /console/sessions", c.handle(c.listSessions))
+	mux.HandleFunc("POST /console/sessions/token", c.handle(c.beginToken))
 	mux.HandleFunc("POST /console/sessions/end", c.handle(c.endSession))
 	mux.HandleFunc("POST /console/logout", c.handle(c.logout))
 	mux.HandleFunc(

@@ -216,19 +216,9 @@ func (c *Console) diagnose(ctx context.Context, p *party.Party) []Check {
 // that the page shows the result.
 func (c *Console) renewKeys(w http.ResponseWriter, r *http.Request) error {
 	id := r.PathValue("client_id")
-	if err := c.Registrar.RenewKeys(r.Context(), c.operator(r), id); err != nil {
+	if _, err := c.fetchKeys(r.Context(), c.operator(r), id); err != nil {
 		return err
 	}
-	p, err := c.Parties.Party(r.Context(), id)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
-	defer cancel()
-	_ = c.Keys.Fetch(ctx, p) // the page shows the result
-	c.Log.InfoContext(
-		r.Context(), "keys renewed from the console", "client_id", id, "by", c.operator(r),
-	)
 	c.partyDone(w, r, id, "keys")
 	return nil
 }

@@ -212,19 +212,30 @@ func (c *Console) readForm(
 		f.typed.ClientID = id
 	}
 	p = f.typed
+	unmask(&p, f.saved, f.errors)
+	return f, p, nil
+}
+
+// unmask replaces each URL of p that shows a saved one without its query by the saved one. It sets
+// the error of a field whose hidden query is not saved.
+func unmask(p *party.Party, saved party.Party, problems map[party.Field]string) {
 	for _, u := range []struct {
 		field party.Field
 		typed *string
 		saved string
-	}{{party.FieldJWKS, &p.JWKSURL, f.saved.JWKSURL}, {party.FieldRedirect, &p.RedirectURL, f.saved.RedirectURL}, {party.FieldWebhook, &p.WebhookURL, f.saved.WebhookURL}} {
+	}{
+		{party.FieldJWKS, &p.JWKSURL, saved.JWKSURL},
+		{party.FieldRedirect, &p.RedirectURL, saved.RedirectURL},
+		{party.FieldWebhook, &p.WebhookURL, saved.WebhookURL},
+	} {
 		switch {
 		case u.saved != "" && *u.typed == party.ShownURL(u.saved):
 			*u.typed = u.saved
 		case strings.HasSuffix(*u.typed, "?…"):
-			f.errors[u.field] = "Enter the query after the ? in full, or remove it. The saved query is hidden."
+			problems[u.field] = "Enter the query after the ? in full, or remove it. " +
+				"The saved query is hidden."
 		}
 	}
-	return f, p, nil
 }
 
 // judge sets the errors of the fields, and reports whether there are none.

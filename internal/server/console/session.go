@@ -72,11 +72,15 @@ func (c *Console) LoginFailed(w http.ResponseWriter, r *http.Request, status int
 	c.Kit.Error(w, r, status, "")
 }
 
-// sessionOf returns the session of a request. The error is operator.ErrNoSession if there is none.
+// sessionOf returns the session of a request, whose secret is a bearer token or a cookie. The error
+// is operator.ErrNoSession if there is none.
 func (c *Console) sessionOf(r *http.Request) (operator.Session, error) {
 	err := operator.ErrNoSession
 	if c.Login == nil {
 		return operator.Session{}, err
+	}
+	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		return c.Sessions.Find(r.Context(), token)
 	}
 	for _, cookie := range r.CookiesNamed(httpx.CookieName(sessionCookie, "/", c.URL)) {
 		var s operator.Session
@@ -126,6 +130,30 @@ func (c *Console) listSessions(w http.ResponseWriter, r *http.Request) error {
 		})
 	}
 	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
+	return nil
+}
+
+// beginToken begins a session for the command line, with the operator's role and the end of the
+// operator's own session, and shows its secret.
+func (c *Console) beginToken(w http.ResponseWriter, r *http.Request) error {
+	me := operatorOf(r.Context())
+	if me.begun.IsZero() {
+		c.Kit.Error(w, r, http.StatusConflict, "")
+		return nil
+	}
+	address, _, _ := net.SplitHostPort(r.RemoteAddr)
+	secret, err := c.Sessions.Begin(r.Context(), operator.Session{
+		Subject: me.subject, Name: me.name, Role: me.role.String(), Address: address,
+		Browser: "command line", Begun: me.begun,
+	})
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	c.Kit.Show(
+		w, r, c.Log, http.StatusOK,
+		TokenPage{Token: secret, Role: me.role.String(), Ends: me.begun.Add(operator.Life)},
+	)
 	return nil
 }
 

@@ -33,3 +33,13 @@ type LoggedOut struct{}
 func (p LoggedOut) Meta() ui.Meta {
 	return consoleMeta("console_logged_out", "console.loggedout.title")
 }
+
+// TokenPage shows the secret of a session for the command line, once.
+type TokenPage struct {
+	Token, Role string
+	Ends        time.Time
+}
+
+func (p TokenPage) Meta() ui.Meta {
+	return consoleMeta("console_token", "console.token.title")
+}

@@ -583,6 +583,9 @@ func galleryConsole(now time.Time) []Sample {
 			Parties: list.Parties, Kind: "slow", Delay: "soon",
 			Problem: "The body is not the JSON of this call",
 		}},
+		{"console-token", 200, console.TokenPage{
+			Token: "ABCDEFGHIJKLMNOPQRSTUVWXYZ", Role: "admin", Ends: ago(-7 * time.Hour),
+		}},
 		{"console-sessions", 200, console.SessionsPage{
 			Login: true, Name: "ops@example.com", Role: "admin", LoggedIn: true, MayEnd: true,
 			Sessions: []console.SessionRow{
