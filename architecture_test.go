@@ -60,7 +60,7 @@ var imports = map[string]string{
 	"internal/server/security": "internal/server/limit",
 	"internal/server/httpx":    "api internal/request internal/server/security internal/server/limit",
 	"internal/server/ui":       "pades internal/server/httpx",
-	"internal/server/login":    "api internal/server/httpx internal/server/security internal/signer internal/server/limit",
+	"internal/server/login":    "api internal/keydir internal/server/httpx internal/server/security internal/signer internal/server/limit",
 	"internal/server/pki":      "internal/ca internal/server/httpx",
 	"internal/server/rpapi":    "api internal/token internal/calllog internal/server/httpx internal/server/security internal/request internal/server/limit",
 	"internal/server/portal":   "api pades internal/party internal/server/login internal/server/httpx internal/server/ui internal/request internal/signer internal/server/limit",

@@ -10,22 +10,23 @@ import (
 
 // secretCmd is the commands for the service's secrets and keys.
 type secretCmd struct {
-	Rotate   secretRotateCmd   `cmd:"" help:"Create the next secret of cookies, links, enrolment or console."`
+	Rotate   secretRotateCmd   `cmd:"" help:"Create the next secret of cookies, links, enrolment or console, or the keys for OpenID Connect (oidc)."`
 	Encrypt  secretEncryptCmd  `cmd:"" help:"Encrypt the keys and secrets of a stopped service that are in plain files."`
 	Password secretPasswordCmd `cmd:"" help:"Change the password of encrypted keys and secrets."`
 }
 
 type secretRotateCmd struct {
-	Name string `arg:"" help:"cookies, links, enrolment or console."`
+	Name string `arg:"" help:"cookies, links, enrolment, console or oidc."`
 
 	configured
 }
 
 func (c *secretRotateCmd) Run(env *environment) error {
-	if err := app.RotateSecret(c.Config, c.Name); err != nil {
+	after, err := app.RotateSecret(c.Config, c.Name)
+	if err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(env.out, "the nodes use the next secret of %s in a minute\n", c.Name)
+	_, err = fmt.Fprintf(env.out, "the nodes use the next secret of %s after %s\n", c.Name, after)
 	return err
 }
 

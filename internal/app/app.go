@@ -9,7 +9,6 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,6 +97,7 @@ type App struct {
 	partyKeys  *party.Keys
 	kit        *ui.Kit
 	login      *login.Login
+	clientKeys *login.Keys
 	security   *security.Log
 	audit      *audit.Log
 
@@ -453,10 +453,7 @@ func (a *App) domain(sandbox bool) error {
 
 // webhookJWK returns the public part of the webhook key, as relying parties get it.
 func webhookJWK(key crypto.Signer) (jose.JSONWebKey, error) {
-	public := jose.JSONWebKey{Key: key.Public(), Algorithm: string(jose.ES256), Use: "sig"}
-	thumb, err := public.Thumbprint(crypto.SHA256)
-	public.KeyID = base64.RawURLEncoding.EncodeToString(thumb)
-	return public, err
+	return keydir.PublicJWK(key, "sig", string(jose.ES256))
 }
 
 // edges builds the pages.
@@ -491,16 +488,19 @@ func (a *App) edges(sandbox bool) error {
 		Requests: a.sign, Signers: a.signers, Parties: a.parties, Kit: a.kit, Streams: a.streams(),
 		PublicURL: c.PublicURL, Log: a.log,
 	}
-	a.login, err = login.New(login.Config{
-		People: a.people, Failures: c.failures(sandbox),
-		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
-		UINClaim: c.OIDCUINClaim, NameClaim: c.OIDCNameClaim,
-		ACRValues: c.OIDCACRValues, MaxAge: c.OIDCMaxAge,
-		PublicURL: c.PublicURL, Secrets: cookies.Secrets,
-		Transport: a.tracedTransport(roundTripper(a.toProvider)), Now: a.now,
-		Log:    a.log,
-		Failed: a.portal.LoginFailed, Ended: a.store,
-	})
+	if a.clientKeys, err = clientKeys(a.keys.KeyRing); err != nil {
+		return err
+	}
+	transport, err := providerTransport("oidc_roots", c.OIDCRoots)
+	if err != nil {
+		return err
+	}
+	signers := c.signerLogin(a.clientKeys)
+	signers.People, signers.Failures = a.people, c.failures(sandbox)
+	signers.Secrets, signers.Ended = cookies.Secrets, a.store
+	signers.Transport = a.tracedTransport(a.toProvider(transport))
+	signers.Failed, signers.Now, signers.Log = a.portal.LoginFailed, a.now, a.log
+	a.login, err = login.New(signers)
 	a.portal.Login = a.login
 	a.security = &security.Log{Log: a.log, Secret: persons, Now: time.Now}
 	a.closers = append(a.closers, func() error {
@@ -538,13 +538,4 @@ func listen(key, addr string) (net.Listener, error) {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	return l, nil
-}
-
-// toProvider reaches the identity provider. In a sandbox its calls go directly to the handler, so
-// that they work whatever the public URL is.
-func (a *App) toProvider(r *http.Request) (*http.Response, error) {
-	if strings.HasPrefix(r.URL.String(), a.Config.PublicURL+"/") {
-		return serveLocally(a.handler, r)
-	}
-	return http.DefaultTransport.RoundTrip(r)
 }

@@ -31,28 +31,38 @@ func checkLogin(ctx context.Context, s *subject) (list []Finding) {
 	if c.OIDCIssuer == "" {
 		list = append(list, warning("set oidc_issuer", "no signer can log in"))
 	} else {
-		list = append(list, s.checkProvider(ctx, "oidc", login.Config{
-			Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
-			PublicURL: c.PublicURL,
-		}))
+		list = append(list, s.checkProvider(ctx, "oidc", c.OIDCRoots, c.signerLogin))
 	}
 	if c.ConsoleOIDCIssuer != "" {
-		f := s.checkProvider(ctx, "console_oidc", login.Config{
-			Issuer: c.ConsoleOIDCIssuer, ClientID: c.ConsoleOIDCClientID,
-			ClientSecret: c.ConsoleOIDCClientSecret, PublicURL: c.ConsoleURL,
-			Callback: "/console/login/callback",
-		})
+		f := s.checkProvider(ctx, "console_oidc", c.ConsoleOIDCRoots, c.consoleLogin)
 		f.Check = "console login"
 		list = append(list, f)
 	}
 	return list
 }
 
-func (s *subject) checkProvider(ctx context.Context, key string, c login.Config) Finding {
+func (s *subject) checkProvider(
+	ctx context.Context, key, caFile string, configured func(*login.Keys) login.Config,
+) Finding {
+	dir, err := s.config.existingKeys()
+	if err != nil {
+		return faulty(err, "restore the folder of keys from a backup", "")
+	}
+	defer dir.Protection().Close()
+	keys, err := clientKeys(dir.ExistingKeyRing)
+	if err != nil {
+		return faulty(
+			err, "start the service, which makes its keys for OpenID Connect", "",
+		)
+	}
+	c := configured(keys)
 	if c.ClientID == "" {
 		return faulty(
 			errors.New("the provider knows no client"), fmt.Sprintf("set %s_client_id", key), "",
 		)
+	}
+	if c.Transport, err = providerTransport(key+"_roots", caFile); err != nil {
+		return faulty(err, fmt.Sprintf("set %s_roots to a readable PEM file", key), "")
 	}
 	// no cookie is made
 	c.Secrets, c.Now = func() [][]byte { return [][]byte{make([]byte, 32)} }, s.now
@@ -66,11 +76,26 @@ func (s *subject) checkProvider(ctx context.Context, key string, c login.Config)
 	remedy := fmt.Sprintf(
 		"set %s_issuer to the issuer as the provider writes it, and let this machine reach it", key,
 	)
-	if errors.Is(err, login.ErrClient) {
+	switch {
+	case errors.Is(err, login.ErrClient) && c.ClientSecret == "":
+		remedy = fmt.Sprintf(
+			"set %[1]s_client_id to that of the provider, and register there the JWKS %[2]s, or set %[1]s_client_secret",
+			key,
+			s.config.PublicURL+clientKeysPath,
+		)
+	case errors.Is(err, login.ErrClient):
 		remedy = fmt.Sprintf(
 			"set %[1]s_client_id, and %[1]s_client_secret or its file, to those of the provider",
 			key,
 		)
+	case errors.Is(err, login.ErrRequest):
+		remedy = fmt.Sprintf(
+			"register the redirect URI %s at the provider, and set %s_scopes to scopes of the client",
+			c.PublicURL+c.Callback,
+			key,
+		)
+	case errors.Is(err, login.ErrProfile):
+		remedy = fmt.Sprintf("set %s_profile to what the provider offers", key)
 	}
 	return faulty(shown(err), remedy, host(c.Issuer)+" answers, and accepts the client")
 }

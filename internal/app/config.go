@@ -75,6 +75,10 @@ type Config struct {
 	ConsoleOIDCClientID         string `yaml:"console_oidc_client_id"          help:"Client id at the operators' issuer."                                   placeholder:"ID"             name:"console-oidc-client-id"`
 	ConsoleOIDCClientSecret     string `yaml:"console_oidc_client_secret"      help:"Client secret at the operators' issuer."                               placeholder:"SECRET"         name:"console-oidc-client-secret"      secret:""`
 	ConsoleOIDCClientSecretFile string `yaml:"console_oidc_client_secret_file" help:"File with the client secret at the operators' issuer."                 placeholder:"FILE"           name:"console-oidc-client-secret-file"`
+	ConsoleOIDCScopes           List   `yaml:"console_oidc_scopes"             help:"Scopes to ask for beside openid."                                      placeholder:"SCOPE,..."      name:"console-oidc-scopes"                       default:"profile"`
+	ConsoleOIDCProfile          string `yaml:"console_oidc_profile"            help:"As oidc_profile, for operators: fapi2 or plain."                                                    name:"console-oidc-profile"                      default:""        enum:"fapi2,plain,"`
+	ConsoleOIDCEncrypted        bool   `yaml:"console_oidc_encrypted"          help:"Refuse ID tokens that are not encrypted."                                                           name:"console-oidc-encrypted"`
+	ConsoleOIDCRoots            string `yaml:"console_oidc_roots"              help:"CA certificates for the operators' issuer, PEM."                       placeholder:"FILE"           name:"console-oidc-roots"`
 	ConsoleURL                  string `yaml:"console_url"                     help:"URL under which operators reach the control listener."                 placeholder:"URL"            name:"console-url"`
 	ConsoleRoleClaim            string `yaml:"console_role_claim"              help:"Claim with the groups or roles of operators."                                                                                                        default:"roles"`
 	ConsoleRoles                List   `yaml:"console_roles"                   help:"Role that each value of the claim gives: VALUE=viewer|operator|admin." placeholder:"VALUE=ROLE,..."`
@@ -256,12 +260,28 @@ type Config struct {
 
 	// The organisation's OpenID Connect provider, for signers: an https URL without query and
 	// fragment. Sandbox: its own.
-	OIDCIssuer           string `yaml:"oidc_issuer"             help:"OpenID Connect issuer for signers."       placeholder:"URL"`
-	OIDCClientID         string `yaml:"oidc_client_id"          help:"Client id at the issuer."                 placeholder:"ID"`
-	OIDCClientSecret     string `yaml:"oidc_client_secret"      help:"Client secret at the issuer."             placeholder:"SECRET" secret:""`
-	OIDCClientSecretFile string `yaml:"oidc_client_secret_file" help:"File with the client secret."             placeholder:"FILE"             name:"oidc-client-secret-file"`
-	OIDCUINClaim         string `yaml:"oidc_uin_claim"          help:"Claim with the NRIC or FIN."                                             name:"oidc-uin-claim"          default:"uin"`
-	OIDCNameClaim        string `yaml:"oidc_name_claim"         help:"Claim with the name for the certificate."                                                               default:"name"`
+	OIDCIssuer           string `yaml:"oidc_issuer"             help:"OpenID Connect issuer for signers."                   placeholder:"URL"`
+	OIDCClientID         string `yaml:"oidc_client_id"          help:"Client id at the issuer."                             placeholder:"ID"`
+	OIDCClientSecret     string `yaml:"oidc_client_secret"      help:"Client secret at the issuer."                         placeholder:"SECRET" secret:""`
+	OIDCClientSecretFile string `yaml:"oidc_client_secret_file" help:"File with the client secret."                         placeholder:"FILE"             name:"oidc-client-secret-file"`
+	OIDCUINClaim         string `yaml:"oidc_uin_claim"          help:"Path of the claim with the NRIC or FIN."                                             name:"oidc-uin-claim"          default:"uin"`
+	OIDCNameClaim        string `yaml:"oidc_name_claim"         help:"Path of the claim with the name for the certificate."                                                               default:"name"`
+
+	// Scopes that are asked for beside openid.
+	OIDCScopes List `yaml:"oidc_scopes" name:"oidc-scopes" help:"Scopes to ask for beside openid." default:"profile" placeholder:"SCOPE,..."`
+
+	// Without a client secret the client authenticates by its key (private_key_jwt), if the
+	// provider offers that, and it pushes authorization requests and proves the possession of a key
+	// (DPoP) if the provider offers these. With "fapi2" a provider that lacks one of them is
+	// refused; "plain" does without all.
+	OIDCProfile string `yaml:"oidc_profile" name:"oidc-profile" help:"How much of FAPI 2.0 logins need: fapi2 or plain (default: what the provider offers)." enum:"fapi2,plain," default:""`
+
+	// Refuse ID tokens that are not encrypted for the client.
+	OIDCEncrypted bool `yaml:"oidc_encrypted" name:"oidc-encrypted" help:"Refuse ID tokens that are not encrypted."`
+
+	// PEM file with the CA certificates that the provider's TLS certificate is checked against;
+	// empty is those of the system.
+	OIDCRoots string `yaml:"oidc_roots" name:"oidc-roots" help:"CA certificates for the issuer, PEM." placeholder:"FILE"`
 
 	// Authentication context classes that the provider is asked for, in order of preference
 	// (acr_values). A login with another acr is refused. Empty is any.
@@ -612,6 +632,9 @@ func (c *Config) check() error {
 	if d := c.PhoneDelay; d != nil && (*d < 0 || *d > 720*time.Hour) {
 		return fmt.Errorf("phone_delay %s: it must be between 0 and 720h", *d)
 	}
+	if err := c.checkProfiles(); err != nil {
+		return err
+	}
 	if c.OIDCMaxAge != 0 && c.OIDCMaxAge < time.Second {
 		return fmt.Errorf("oidc_max_age %s: it must be 0 or at least 1s", c.OIDCMaxAge)
 	}
@@ -676,52 +699,6 @@ func (c *Config) check() error {
 
 // console reports whether the service has a console.
 func (c *Config) console() bool { return c.ConsolePassword != "" || c.ConsoleOIDCIssuer != "" }
-
-// checkConsoleLogin finds what the login of operators lacks.
-func (c *Config) checkConsoleLogin() error {
-	u, err := url.Parse(c.ConsoleURL)
-	switch {
-	case !isIssuer(c.ConsoleOIDCIssuer):
-		return fmt.Errorf(
-			"console_oidc_issuer %q: it must be an https URL without user, query and fragment",
-			c.ConsoleOIDCIssuer,
-		)
-	case c.Control == "":
-		return errors.New(
-			"console_oidc_issuer: the console is on the control listener, and there is none (control)",
-		)
-	case c.ConsoleOIDCClientID == "":
-		return errors.New("console_oidc_client_id: it is needed with console_oidc_issuer")
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "":
-		return fmt.Errorf(
-			"console_url %q: it must be a scheme, a host and perhaps a port, such as https://console.example.com",
-			c.ConsoleURL,
-		)
-	}
-	_, err = c.consoleRoles()
-	return err
-}
-
-// consoleRoles is the role that each value of the claim gives.
-func (c *Config) consoleRoles() (map[string]console.Role, error) {
-	roles := map[string]console.Role{}
-	for _, text := range c.ConsoleRoles {
-		i := strings.LastIndexByte(text, '=')
-		if i < 1 || console.ParseRole(text[i+1:]) == console.NoRole {
-			return nil, fmt.Errorf(
-				"console_roles %q: it must be a value of the claim, = and viewer, operator or admin",
-				text,
-			)
-		}
-		roles[text[:i]] = console.ParseRole(text[i+1:])
-	}
-	if len(roles) == 0 {
-		return nil, errors.New(
-			"console_roles: it is needed with console_oidc_issuer: without it no operator has a role",
-		)
-	}
-	return roles, nil
-}
 
 // isIssuer reports whether a text has the form of an issuer (OpenID Connect Core 1.0, section 2).
 // It also accepts http, which [risks] judges.

@@ -95,24 +95,25 @@ func (a *App) operatorLogin(c *console.Console) (err error) {
 	if c.Roles, err = config.consoleRoles(); err != nil {
 		return err
 	}
-	c.Login, err = login.New(login.Config{
-		Issuer: config.ConsoleOIDCIssuer, ClientID: config.ConsoleOIDCClientID,
-		ClientSecret: config.ConsoleOIDCClientSecret,
-		Failures:     c.Failures,
-		PublicURL:    config.ConsoleURL, Callback: "/console/login/callback",
-		Secrets: secret.Secrets,
-		Now:     a.now, Log: a.log, Ended: a.store, Accept: c.Accept,
-		Failed: func(w http.ResponseWriter, r *http.Request, _ string, why login.Failure) {
-			status := http.StatusForbidden
-			switch why {
-			case login.Unavailable:
-				status = http.StatusServiceUnavailable
-			case login.TooMany:
-				status = http.StatusTooManyRequests
-			}
-			c.LoginFailed(w, r, status)
-		},
-	})
+	transport, err := providerTransport("console_oidc_roots", config.ConsoleOIDCRoots)
+	if err != nil {
+		return err
+	}
+	operators := config.consoleLogin(a.clientKeys)
+	operators.Failures, operators.Secrets, operators.Ended = c.Failures, secret.Secrets, a.store
+	operators.Transport, operators.Accept = a.tracedTransport(transport), c.Accept
+	operators.Now, operators.Log = a.now, a.log
+	operators.Failed = func(w http.ResponseWriter, r *http.Request, _ string, why login.Failure) {
+		status := http.StatusForbidden
+		switch why {
+		case login.Unavailable:
+			status = http.StatusServiceUnavailable
+		case login.TooMany:
+			status = http.StatusTooManyRequests
+		}
+		c.LoginFailed(w, r, status)
+	}
+	c.Login, err = login.New(operators)
 	return err
 }
 

@@ -15,18 +15,25 @@ const (
 	cookieOverlap = 366 * 24 * time.Hour
 )
 
-// RotateSecret creates the next secret of cookies, links, enrolment or console. Running nodes use
-// it a minute later.
-func RotateSecret(c Config, name string) error {
-	names := []string{"cookies", "links", "enrolment", "console"}
+// RotateSecret creates the next secret of cookies, links, enrolment or console, or the next keys of
+// the client of OpenID Connect providers (oidc). It returns when running nodes use them.
+func RotateSecret(c Config, name string) (after time.Duration, _ error) {
+	names := []string{"cookies", "links", "enrolment", "console", "oidc"}
 	if !slices.Contains(names, name) {
-		return fmt.Errorf("secret %q: it must be one of %s", name, strings.Join(names, ", "))
+		return 0, fmt.Errorf("secret %q: it must be one of %s", name, strings.Join(names, ", "))
 	}
 	keys, err := c.existingKeys()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return errors.Join(keys.Rotate(name), keys.Protection().Close())
+	after = time.Minute
+	if name == "oidc" {
+		after = clientKeyDelay
+		err = errors.Join(keys.RotateKey(clientKey), keys.RotateKey(encryptionKey))
+	} else {
+		err = keys.Rotate(name)
+	}
+	return after, errors.Join(err, keys.Protection().Close())
 }
 
 // RotateDocumentKey makes a new key in the keys folder, under which the keys of documents are to be

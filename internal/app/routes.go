@@ -31,6 +31,7 @@ func (a *App) routes(mux *http.ServeMux) {
 		PublicURL: a.Config.PublicURL, Log: a.log, Verification: a.verification(),
 	}).Routes(mux)
 	a.login.Routes(mux)
+	mux.Handle("GET "+clientKeysPath, a.clientKeys)
 	(&pki.PKI{Authority: a.authority, Revocations: a.signers, Log: a.log}).Routes(mux)
 	mux.Handle("GET /static/", a.kit.Static())
 	mux.Handle("GET /favicon.ico", a.kit.Favicon())

@@ -2,11 +2,21 @@ package keydir
 
 import (
 	"crypto"
+	"encoding/base64"
 	"encoding/json"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/cryptosigner"
 )
+
+// PublicJWK returns the public part of a key as a JSON Web Key, whose kid is its thumbprint
+// (RFC 7638). use is sig or enc.
+func PublicJWK(key crypto.Signer, use, algorithm string) (jose.JSONWebKey, error) {
+	public := jose.JSONWebKey{Key: key.Public(), Algorithm: algorithm, Use: use}
+	thumb, err := public.Thumbprint(crypto.SHA256)
+	public.KeyID = base64.RawURLEncoding.EncodeToString(thumb)
+	return public, err
+}
 
 // SignJWT returns claims as a compact JWS (RFC 7515): ES256 with a P-256 key, typ JWT, and the key
 // id. The key may be any [crypto.Signer], such as one of a hardware module.

@@ -2,6 +2,7 @@ package login
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,45 +11,54 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// ErrClient is the error of a provider that does not accept the client's id or secret.
-var ErrClient = errors.New("the identity provider does not accept the client")
+var (
+	// ErrClient is the error of a provider that does not accept the client.
+	ErrClient = errors.New("the identity provider does not accept the client")
+	// ErrRequest is the error of a provider that accepts the client, and not its redirect URI, its
+	// scopes or another part of its request.
+	ErrRequest = errors.New("the identity provider does not accept the client's request")
+)
 
-// Check discovers the provider, fetches its keys, and redeems a code that the provider has not
-// issued, to learn whether it accepts the client. No person logs in.
+// Check discovers the provider, compares what it offers with the profile, and fetches its keys. It
+// learns whether the provider accepts the client: it pushes an authorization request, which shows
+// too whether the redirect URI and the scopes are the client's, or redeems a code that the provider
+// has not issued. No person logs in.
 func (l *Login) Check(ctx context.Context) error {
-	conf, provider, err := l.oauth(ctx)
+	p, f, err := l.discover(ctx)
 	if err != nil {
 		return err
 	}
-	var discovered struct {
-		Keys string `json:"jwks_uri"`
-	}
-	if err := provider.Claims(&discovered); err != nil {
-		return fmt.Errorf("reading what the identity provider says of itself: %w", err)
-	}
-	if err := l.checkKeys(ctx, discovered.Keys); err != nil {
+	if err := l.checkKeys(ctx, p.KeysURL); err != nil {
 		return fmt.Errorf("fetching the keys of the identity provider: %w", err)
 	}
-	ctx = context.WithValue(ctx, oauth2.HTTPClient, l.provider.client)
-	for _, style := range []oauth2.AuthStyle{oauth2.AuthStyleInHeader, oauth2.AuthStyleInParams} {
-		conf.Endpoint.AuthStyle = style
-		_, err := conf.Exchange(
-			ctx, "signet-check", oauth2.VerifierOption(oauth2.GenerateVerifier()),
-		)
-		var refused *oauth2.RetrieveError
-		switch {
-		case err == nil:
-			return errors.New(
-				"the identity provider gives a token for a code that it has not issued",
-			)
-		case !errors.As(err, &refused):
-			return fmt.Errorf("asking the identity provider for a token: %w", err)
-		case refused.ErrorCode != "invalid_client" && refused.ErrorCode != "unauthorized_client" &&
-			refused.Response.StatusCode != http.StatusUnauthorized:
-			return nil // the code is refused, and not the client
+	a := attempt{State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier()}
+	var refused *refusal
+	if f.push {
+		_, err := l.push(ctx, p, f, l.authorization(a, ""), &a)
+		if errors.As(err, &refused) && refused.ofClient() {
+			return fmt.Errorf("%w: %w", ErrClient, err)
+		}
+		if refused != nil {
+			return fmt.Errorf("%w: %w", ErrRequest, err)
+		}
+		return err
+	}
+	var key *ecdsa.PrivateKey
+	if f.dpop {
+		if key, _, err = newDPoPKey(); err != nil {
+			return err
 		}
 	}
-	return ErrClient
+	_, err = l.post(ctx, p, f, p.TokenURL, l.redemption("signet-check", a.Verifier), key)
+	switch {
+	case err == nil:
+		return errors.New("the identity provider gives a token for a code that it has not issued")
+	case !errors.As(err, &refused):
+		return fmt.Errorf("asking the identity provider for a token: %w", err)
+	case refused.ofClient():
+		return fmt.Errorf("%w: %w", ErrClient, err)
+	}
+	return nil // the code is refused, and not the client
 }
 
 // checkKeys checks that a provider's key set has a key.

@@ -1,6 +1,7 @@
 // Package login is the OpenID Connect client (authorization code with PKCE) that logs people in to
 // portal and phone, and the cookie that keeps them logged in. It is the same for an organisation's
-// provider and for the sandbox's own.
+// provider and for the sandbox's own. It does what the FAPI 2.0 Security Profile asks of clients,
+// if the provider offers that (file client.go).
 //
 // Start at [Login.Begin]. A login holds for one scope, a path such as "/sign/signv3-…" or "/phone",
 // because another request in the same browser may belong to another person. The cookie is sealed,
@@ -14,7 +15,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
@@ -39,9 +39,13 @@ import (
 type Config struct {
 	Issuer       string
 	ClientID     string
-	ClientSecret string
-	UINClaim     string // claim of the ID token with the NRIC or FIN; default "uin"
-	NameClaim    string // claim with the name for the certificate; default "name"
+	ClientSecret string   // "": the client authenticates by a key, if the provider offers that
+	Scopes       []string // beside openid; nil is profile
+	Profile      Profile
+	Keys         *Keys  // nil: the client has none
+	Encrypted    bool   // an ID token that is not encrypted is refused
+	UINClaim     string // path of the claim with the NRIC or FIN; default "uin"
+	NameClaim    string // path of the claim with the name for the certificate; default "name"
 	// ACRValues are asked for in this order (OpenID Connect Core, section 3.1.2.1, acr_values), and
 	// the ID token has to have one of them; empty: any.
 	ACRValues []string
@@ -71,6 +75,21 @@ type Config struct {
 
 	// Failed answers a request after a failed login. returnTo is the page on which the login began.
 	Failed func(w http.ResponseWriter, r *http.Request, returnTo string, why Failure)
+}
+
+// scopes returns those to ask for, each once.
+func (c *Config) scopes() []string {
+	list := []string{oidc.ScopeOpenID}
+	asked := c.Scopes
+	if asked == nil {
+		asked = []string{"profile"}
+	}
+	for _, scope := range asked {
+		if !slices.Contains(list, scope) {
+			list = append(list, scope)
+		}
+	}
+	return list
 }
 
 // Ended keeps the ids of logins that ended early, for all nodes and across restarts. Package store
@@ -171,6 +190,7 @@ type attempt struct {
 	Scope    string `json:"scope"`
 	ReturnTo string `json:"return_to"`
 	Ends     int64  `json:"ends"`
+	Key      []byte `json:"key,omitempty"` // of DPoP proofs, SEC 1
 }
 
 // Person returns the person who is logged in for scope.
@@ -217,48 +237,43 @@ func (l *Login) Switch(w http.ResponseWriter, r *http.Request, scope, returnTo s
 	if err := l.End(w, r, scope); err != nil {
 		return err
 	}
-	l.begin(w, r, scope, returnTo, oauth2.SetAuthURLParam("prompt", "login"))
+	l.begin(w, r, scope, returnTo, "login")
 	return nil
 }
 
 // Begin sends the browser to the provider. After the login the browser returns to returnTo, a path
 // of this server below scope.
 func (l *Login) Begin(w http.ResponseWriter, r *http.Request, scope, returnTo string) {
-	l.begin(w, r, scope, returnTo)
+	l.begin(w, r, scope, returnTo, "")
 }
 
-func (l *Login) begin(
-	w http.ResponseWriter, r *http.Request, scope, returnTo string,
-	options ...oauth2.AuthCodeOption,
-) {
+func (l *Login) begin(w http.ResponseWriter, r *http.Request, scope, returnTo, prompt string) {
 	ctx, cancel := context.WithTimeout(r.Context(), l.c.Wait)
 	defer cancel()
-	conf, _, err := l.oauth(ctx)
-	if err != nil {
-		l.c.Log.ErrorContext(ctx, "the identity provider cannot be reached", "err", err)
-		l.unavailable(w, r, returnTo)
-		return
-	}
 	a := attempt{
 		State: random(), Nonce: random(), Verifier: oauth2.GenerateVerifier(),
 		Scope: scope, ReturnTo: returnTo, Ends: l.c.Now().Add(attemptLifetime).Unix(),
+	}
+	at, err := l.authorize(ctx, &a, prompt)
+	if err != nil {
+		l.c.Log.ErrorContext(ctx, "no person can log in", "err", err)
+		if l.away(ctx) {
+			l.unavailable(w, r, returnTo)
+			return
+		}
+		l.c.Failed(w, r, returnTo, Failed)
+		return
 	}
 	// Each attempt has its own cookie, so that two tabs can log in at once.
 	http.SetCookie(
 		w,
 		l.cookie(attemptCookie(a.State), l.seal.seal("attempt", a), l.c.Callback, attemptLifetime),
 	)
-	if len(l.c.ACRValues) > 0 {
-		acr := strings.Join(l.c.ACRValues, " ")
-		options = append(options, oauth2.SetAuthURLParam("acr_values", acr))
-	}
-	if l.c.MaxAge > 0 {
-		seconds := strconv.Itoa(int(l.c.MaxAge.Seconds()))
-		options = append(options, oauth2.SetAuthURLParam("max_age", seconds))
-	}
-	options = append(options, oidc.Nonce(a.Nonce), oauth2.S256ChallengeOption(a.Verifier))
-	http.Redirect(w, r, conf.AuthCodeURL(a.State, options...), http.StatusSeeOther)
+	http.Redirect(w, r, at, http.StatusSeeOther)
 }
+
+// away reports whether a call failed because the provider does not answer.
+func (l *Login) away(ctx context.Context) bool { return ctx.Err() != nil || l.provider.paused() }
 
 func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 	security.Note(r.Context(), security.Event{Action: security.Login, Method: "oidc"})
@@ -278,18 +293,22 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.SetCookie(w, l.cookie(attemptCookie(a.State), "", l.c.Callback, -1))
+	issuer := q.Get("iss")
+	if issuer != "" && issuer != l.c.Issuer { // RFC 9207, section 2.4
+		l.c.Log.WarnContext(
+			r.Context(), "login failed: another issuer answers", "iss", short(issuer),
+		)
+		security.Note(r.Context(), security.Event{Reason: "the provider's answer is not valid"})
+		l.c.Failed(w, r, a.ReturnTo, Failed)
+		return
+	}
 	if code := q.Get("error"); code != "" {
-		failure, reason := Failed, "refused by the provider"
-		if code == "access_denied" {
-			failure, reason = Denied, "declined"
-		}
-		security.Note(r.Context(), security.Event{Reason: reason})
-		l.c.Failed(w, r, a.ReturnTo, failure)
+		l.refused(w, r, code, a.ReturnTo)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), l.c.Wait)
 	defer cancel()
-	claims, err := l.exchange(ctx, q.Get("code"), a)
+	claims, err := l.redeem(ctx, q.Get("code"), issuer, a)
 	var p signer.Person
 	if err == nil && l.c.Accept == nil {
 		p, err = l.person(claims)
@@ -299,7 +318,7 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 	}
 	if err != nil {
 		l.c.Log.WarnContext(ctx, "login failed", "err", err)
-		if ctx.Err() != nil || l.provider.paused() {
+		if l.away(ctx) {
 			security.Note(r.Context(), security.Event{Reason: "the provider does not answer"})
 			l.unavailable(w, r, a.ReturnTo)
 			return
@@ -322,6 +341,29 @@ func (l *Login) callback(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, a.ReturnTo, http.StatusSeeOther)
 }
 
+// refused answers a login that the provider has refused (OpenID Connect Core, section 3.1.2.6).
+func (l *Login) refused(w http.ResponseWriter, r *http.Request, code, returnTo string) {
+	if code == "access_denied" {
+		security.Note(r.Context(), security.Event{Reason: "declined"})
+		l.c.Failed(w, r, returnTo, Denied)
+		return
+	}
+	l.c.Log.WarnContext(
+		r.Context(), "login failed: the identity provider refuses it", "error", short(code),
+		"description", short(r.URL.Query().Get("error_description")),
+	)
+	if code == "temporarily_unavailable" || code == "server_error" {
+		security.Note(r.Context(), security.Event{Reason: "the provider does not answer"})
+		l.unavailable(w, r, returnTo)
+		return
+	}
+	security.Note(r.Context(), security.Event{Reason: "refused by the provider"})
+	l.c.Failed(w, r, returnTo, Failed)
+}
+
+// short bounds a text of the provider for the log.
+func short(text string) string { return text[:min(len(text), 300)] }
+
 // unavailable answers while the provider does not answer.
 func (l *Login) unavailable(w http.ResponseWriter, r *http.Request, returnTo string) {
 	w.Header().Set("Retry-After", strconv.Itoa(int(pause.Seconds())))
@@ -337,95 +379,14 @@ func (l *Login) Set(w http.ResponseWriter, p signer.Person, scope string) {
 	http.SetCookie(w, l.cookie(scopeCookie(scope), l.seal.seal("identity", id), scope, Lifetime))
 }
 
-// exchange redeems the provider's code and returns the claims of the ID token (OpenID Connect Core,
-// section 3.1.3).
-func (l *Login) exchange(
-	ctx context.Context, code string, a attempt,
-) (claims map[string]any, err error) {
-	conf, provider, err := l.oauth(ctx)
+// discover returns the provider, and how to talk to it.
+func (l *Login) discover(ctx context.Context) (*discovered, flow, error) {
+	p, err := l.provider.get(ctx)
 	if err != nil {
-		return nil, err
+		return nil, flow{}, err
 	}
-	ctx = oidc.ClientContext(ctx, l.provider.client)
-	token, err := conf.Exchange(ctx, code, oauth2.VerifierOption(a.Verifier))
-	if err != nil {
-		return nil, fmt.Errorf("redeeming the code: %w", err)
-	}
-	raw, ok := token.Extra("id_token").(string)
-	if !ok {
-		return nil, errors.New("the answer holds no ID token")
-	}
-	idToken, err := provider.Verifier(&oidc.Config{ClientID: l.c.ClientID, Now: l.c.Now}).Verify(
-		ctx, raw,
-	)
-	if err != nil {
-		return nil, err
-	}
-	if idToken.Nonce != a.Nonce {
-		return nil, errors.New("the ID token answers another login")
-	}
-	err = idToken.Claims(&claims)
-	return claims, err
-}
-
-// person returns the signer whom the claims name.
-func (l *Login) person(claims map[string]any) (p signer.Person, err error) {
-	uin, _ := claims[l.c.UINClaim].(string)
-	name, _ := claims[l.c.NameClaim].(string)
-	p = signer.Person{UIN: signer.Normalize(uin), Name: strings.TrimSpace(name)}
-	if !signer.ValidUIN(p.UIN) || p.Name == "" {
-		return signer.Person{}, fmt.Errorf(
-			"the ID token lacks a valid %q or a %q", l.c.UINClaim, l.c.NameClaim,
-		)
-	}
-	p.Auth, err = l.authentication(claims)
-	return p, err
-}
-
-// leeway is how much longer ago than MaxAge a person may have logged in, for the steps at the
-// provider after the password, and for clocks.
-const leeway = time.Minute
-
-// authentication reads how the person logged in, and checks it. A provider need not do what
-// acr_values and max_age ask for (OpenID Connect Core, section 3.1.3.7).
-func (l *Login) authentication(claims map[string]any) (a signer.Authentication, _ error) {
-	a.ACR, _ = claims["acr"].(string)
-	methods, _ := claims["amr"].([]any)
-	var amr []string
-	for _, m := range methods {
-		if m, ok := m.(string); ok {
-			amr = append(amr, m)
-		}
-	}
-	a.AMR = strings.Join(amr, " ")
-	if at, ok := claims["auth_time"].(float64); ok {
-		a.At = time.Unix(int64(at), 0).UTC()
-	}
-	if len(l.c.ACRValues) > 0 && !slices.Contains(l.c.ACRValues, a.ACR) {
-		return a, fmt.Errorf("the ID token has the acr %q, which is not configured", a.ACR)
-	}
-	if l.c.MaxAge > 0 {
-		age := l.c.Now().Sub(a.At)
-		if a.At.IsZero() || age > l.c.MaxAge+leeway || age < -leeway {
-			return a, fmt.Errorf(
-				"the ID token has the auth_time %s, which is not within %s", a.At, l.c.MaxAge,
-			)
-		}
-	}
-	return a, nil
-}
-
-func (l *Login) oauth(ctx context.Context) (*oauth2.Config, *oidc.Provider, error) {
-	provider, err := l.provider.get(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	return &oauth2.Config{
-		ClientID: l.c.ClientID, ClientSecret: l.c.ClientSecret,
-		Endpoint:    provider.Endpoint(),
-		RedirectURL: l.c.PublicURL + l.c.Callback,
-		Scopes:      []string{oidc.ScopeOpenID, "profile"},
-	}, provider, nil
+	f, err := l.flow(p)
+	return p, f, err
 }
 
 func (l *Login) cookie(name, value, path string, age time.Duration) *http.Cookie {
@@ -445,6 +406,9 @@ func scopeCookie(scope string) string {
 func attemptCookie(state string) string {
 	return "signet_login_" + url.QueryEscape(state[:min(8, len(state))])
 }
+
+// challenge is the code challenge of a verifier (RFC 7636, section 4.2).
+func challenge(verifier string) string { return oauth2.S256ChallengeFromVerifier(verifier) }
 
 func random() string {
 	b := make([]byte, 16)

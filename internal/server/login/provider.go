@@ -29,6 +29,22 @@ const (
 // errUnavailable is the error of a login while the provider does not answer.
 var errUnavailable = errors.New("the identity provider does not answer")
 
+// discovered is a provider and what it says of itself (OpenID Connect Discovery 1.0, RFC 8414).
+type discovered struct {
+	*oidc.Provider
+
+	Issuer            string   `json:"issuer"`
+	AuthURL           string   `json:"authorization_endpoint"`
+	TokenURL          string   `json:"token_endpoint"`
+	KeysURL           string   `json:"jwks_uri"`
+	PushURL           string   `json:"pushed_authorization_request_endpoint"`
+	RequiresPush      bool     `json:"require_pushed_authorization_requests"`
+	NamesIssuer       bool     `json:"authorization_response_iss_parameter_supported"`
+	AuthMethods       []string `json:"token_endpoint_auth_methods_supported"`
+	DPoPAlgorithms    []string `json:"dpop_signing_alg_values_supported"`
+	IDTokenAlgorithms []string `json:"id_token_signing_alg_values_supported"`
+}
+
 // provider is the OpenID Connect provider as it was discovered. Logins share one discovery, and one
 // fetch of keys (oidc.RemoteKeySet), but each waits for it no longer than its own context.
 type provider struct {
@@ -36,9 +52,9 @@ type provider struct {
 	client *http.Client // through transport
 	transport
 
-	flight     singleflight.Group
-	mu         sync.Mutex
-	discovered *oidc.Provider
+	flight singleflight.Group
+	mu     sync.Mutex
+	known  *discovered
 }
 
 func newProvider(
@@ -48,15 +64,23 @@ func newProvider(
 		next = http.DefaultTransport
 	}
 	p := &provider{issuer: issuer, transport: transport{next: next, now: now}}
-	p.client = &http.Client{Transport: &p.transport, Timeout: wait}
+	p.client = &http.Client{
+		Transport: &p.transport, Timeout: wait,
+		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
+			if via[0].Method == http.MethodPost { // it has the client's authentication
+				return http.ErrUseLastResponse
+			}
+			return nil
+		},
+	}
 	return p
 }
 
 // get returns the provider. It is discovered at the first login, because it may start after this
 // server or be this server.
-func (p *provider) get(ctx context.Context) (*oidc.Provider, error) {
+func (p *provider) get(ctx context.Context) (*discovered, error) {
 	p.mu.Lock()
-	known := p.discovered
+	known := p.known
 	p.mu.Unlock()
 	if known != nil {
 		return known, nil
@@ -64,21 +88,25 @@ func (p *provider) get(ctx context.Context) (*oidc.Provider, error) {
 	found := p.flight.DoChan("", func() (any, error) {
 		// The fetch is for all logins that wait, so it does not end with the first one's context.
 		ctx := oidc.ClientContext(context.Background(), p.client)
-		discovered, err := oidc.NewProvider(ctx, p.issuer)
+		one, err := oidc.NewProvider(ctx, p.issuer)
 		if err != nil {
+			return nil, err
+		}
+		found := &discovered{Provider: one}
+		if err := one.Claims(found); err != nil {
 			return nil, err
 		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.discovered = discovered
-		return discovered, nil
+		p.known = found
+		return found, nil
 	})
 	select {
 	case r := <-found:
 		if r.Err != nil {
 			return nil, fmt.Errorf("discovering the identity provider: %w", r.Err)
 		}
-		return r.Val.(*oidc.Provider), nil
+		return r.Val.(*discovered), nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -108,7 +136,8 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 		_ = resp.Body.Close()
 		resp.Body = io.NopCloser(bytes.NewReader(body))
-		if err == nil && resp.StatusCode >= http.StatusInternalServerError {
+		if err == nil && (resp.StatusCode >= http.StatusInternalServerError ||
+			resp.StatusCode == http.StatusTooManyRequests) {
 			err = fmt.Errorf("the identity provider answered %s", resp.Status)
 		}
 	}
