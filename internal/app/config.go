@@ -297,9 +297,10 @@ type Config struct {
 	UserVerification string `yaml:"user_verification" help:"Verify the phone's owner for each signature: required, preferred or off." default:"preferred" enum:"required,preferred,off"`
 
 	// How long a further phone of a person waits before it can sign, unless one of the person's
-	// phones approves it. The person's phones and logins announce it and can stop it. 0 is no wait.
-	// Empty is 24 hours in the service and 0 in the sandbox.
-	PhoneDelay *time.Duration `yaml:"phone_delay" help:"Wait of a further phone that is not approved (default: sandbox 0, service 24h)." placeholder:"DURATION"`
+	// phones approves it, and how long a phone that its owner removes can still sign. The person's
+	// phones and logins announce both and can stop them. 0 is no wait. Empty is 24 hours in the
+	// service and 0 in the sandbox.
+	PhoneDelay *time.Duration `yaml:"phone_delay" help:"Wait of a further phone that is not approved, and of removals (default: sandbox 0, service 24h)." placeholder:"DURATION"`
 
 	// How many phones of a person can sign or wait at a time; 0 is no limit. Empty is 3 in the
 	// service and 0 in the sandbox.

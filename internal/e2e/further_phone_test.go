@@ -107,6 +107,47 @@ func TestFurtherPhone(t *testing.T) {
 	}
 }
 
+// TestRemovalWaits checks that a removal by a login alone is announced on the phone and after a
+// login at the portal, that the phone signs until then, and that the login stops it, and not the
+// phone alone, which may be stolen.
+func TestRemovalWaits(t *testing.T) {
+	s := start(t, guarded)
+	own := enrolled(t, s, alice)
+	in := s.initiate(t)
+	desk := s.visitor(t)
+	desk.login(t, in, alice)
+	const announced = "is being removed"
+	form := url.Values{"phone_id": {own.id}}
+	page := own.get(t, "/phone/")
+	page.shows(t, 200, "until the end of a waiting time")
+	own.post(t, "/phone/revoke", form).follow(t)
+	for _, path := range []string{"/phone/", "/phone/scan", "/phone/enrol"} {
+		own.get(t, path).shows(t, 200, announced)
+	}
+	desk.get(t, in.SigningURL).shows(t, 200, announced)
+	desk.post(t, "/sign/"+in.RequestID+"/stop-phone", form).follow(t)
+	if strings.Contains(desk.get(t, in.SigningURL).body, announced) {
+		t.Error("a removal that was stopped is announced")
+	}
+
+	own.post(t, "/phone/revoke", form).follow(t)
+	own.post(t, "/phone/switch", nil)
+	own.get(t, "/phone/").shows(t, 200, announced)
+	own.post(t, "/phone/stop", form).follow(t)
+	own.get(t, "/phone/").shows(t, 200, announced) // the phone alone does not stop it
+	desk.proceed(t, in)
+	session := own.scan(t, desk, in)
+	if a := own.call(t, session+"/challenge", nil, nil); a.status != 200 {
+		t.Errorf("a phone that is being removed: %d %s", a.status, a.body)
+	}
+	s.advance(t, "25h")
+	in = s.initiate(t)
+	desk.login(t, in, alice)
+	desk.proceed(t, in)
+	session = own.scan(t, desk, in)
+	own.call(t, session+"/challenge", nil, nil).refusedAs(t, "later", 401, "PHONE_NOT_ENROLLED")
+}
+
 // TestFurtherPhoneApproved checks that the person's phone approves the new one, or the delay ends.
 func TestFurtherPhoneApproved(t *testing.T) {
 	s := start(t, guarded)

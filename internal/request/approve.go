@@ -116,7 +116,7 @@ func (s *Service) scan(r *Request, sessionID string, phone signer.Phone) error {
 	if !equal(r.Session.ID, sessionID) {
 		return api.ErrNoActiveSession.Because("the session was replaced by a newer one")
 	}
-	if !phone.RevokedAt.IsZero() {
+	if phone.Revoked(s.now()) {
 		return api.ErrPhoneNotEnrolled.Because("the phone was revoked")
 	}
 	if !phone.Active(s.now()) {

@@ -56,7 +56,7 @@ func (s *Service) changeOne(
 		p,
 		func(phones []Phone, now time.Time) (changed []Phone, events []Event, _ error) {
 			phone, ok := find(phones, phoneID)
-			if !ok || !phone.RevokedAt.IsZero() {
+			if !ok || phone.Revoked(now) {
 				return nil, nil, ErrNoPhone
 			}
 			e, err := change(&phone, phones, now)
@@ -92,8 +92,10 @@ func (s *Service) Rename(ctx context.Context, p Person, phoneID, name string) er
 	})
 }
 
-// Revoke revokes a phone of p, which may be waiting. Its certificate and its key are not accepted
-// from then on.
+// Revoke revokes a phone of p. A phone that waits is revoked at once. One that can sign is revoked
+// at the end of the delay, because a login alone is not enough to set up a phone beside it either;
+// until then [Service.Keep] stops the removal. Its certificate and its key are not accepted from
+// its revocation on.
 func (s *Service) Revoke(ctx context.Context, p Person, phoneID string) error {
 	return s.changeOne(
 		ctx,
@@ -101,11 +103,36 @@ func (s *Service) Revoke(ctx context.Context, p Person, phoneID string) error {
 		phoneID,
 		func(phone *Phone, _ []Phone, now time.Time) (Event, error) {
 			e := Event{Kind: EventRemoved}
-			if phone.Waiting(now) {
+			switch {
+			case phone.Leaving(now):
+				return Event{}, nil // the delay goes on
+			case phone.Waiting(now):
 				e.Kind = EventStopped
+				phone.RevokedAt = now
+			default:
+				phone.RevokedAt = now.Add(s.Delay)
+				if s.Delay > 0 {
+					e.Detail.ActiveAt = phone.RevokedAt
+				}
 			}
-			phone.RevokedAt, phone.RevokedReason = now, reasonKeyCompromise
+			phone.RevokedReason = reasonKeyCompromise
 			return e, nil
+		},
+	)
+}
+
+// Keep stops the removal of a phone of p; if it is not being removed the error is [ErrNoPhone].
+func (s *Service) Keep(ctx context.Context, p Person, phoneID string) error {
+	return s.changeOne(
+		ctx,
+		p,
+		phoneID,
+		func(phone *Phone, _ []Phone, now time.Time) (Event, error) {
+			if !phone.Leaving(now) {
+				return Event{}, ErrNoPhone
+			}
+			phone.RevokedAt, phone.RevokedReason = time.Time{}, 0
+			return Event{Kind: EventKept}, nil
 		},
 	)
 }
@@ -207,9 +234,11 @@ func checkApproval(approver Phone, phoneID string, proof []byte) error {
 	return nil
 }
 
-// Waiting lists the phones of p that wait.
-func (s *Service) Waiting(ctx context.Context, p Person) ([]Phone, error) {
+// Announced lists the phones of p that wait or are being removed.
+func (s *Service) Announced(ctx context.Context, p Person) ([]Phone, error) {
 	phones, err := s.Store.Phones(ctx, p.UIN)
 	now := s.Now()
-	return slices.DeleteFunc(phones, func(ph Phone) bool { return !ph.Waiting(now) }), err
+	return slices.DeleteFunc(phones, func(ph Phone) bool {
+		return !ph.Waiting(now) && !ph.Leaving(now)
+	}), err
 }

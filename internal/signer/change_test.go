@@ -136,7 +136,7 @@ func TestFurtherPhone(t *testing.T) {
 	if w.active(second.ID) || !second.ActiveAt.Equal(w.now.Add(24*time.Hour)) {
 		t.Fatalf("the second phone can sign from %s, enrolled %s", second.ActiveAt, w.now)
 	}
-	waiting, err := w.Waiting(t.Context(), alice)
+	waiting, err := w.Announced(t.Context(), alice)
 	if err != nil || len(waiting) != 1 || waiting[0].ID != second.ID {
 		t.Errorf("waiting %+v, %v", waiting, err)
 	}
@@ -195,7 +195,11 @@ func TestFurtherPhone(t *testing.T) {
 		if err := w.Revoke(t.Context(), alice, p.ID); err != nil {
 			t.Fatal(err)
 		}
+		if !w.active(p.ID) {
+			t.Error("a login alone ends a phone at once")
+		}
 	}
+	w.now = w.now.Add(24 * time.Hour)
 	fourth := w.enrol(alice)
 	if w.active(fourth.ID) {
 		t.Error("a phone can sign at once after the others were removed")
@@ -286,5 +290,82 @@ func TestPhoneFailure(t *testing.T) {
 	cancel()
 	if err := w.Revoke(ctx, alice, phone.ID); err == nil || w.log.Len() != 0 {
 		t.Errorf("%v, log %s", err, w.log.String())
+	}
+}
+
+// TestRemoval checks that the removal of a phone that can sign is announced for the delay, in which
+// the phone signs and the removal can be stopped, and that the revocation is published after it.
+func TestRemoval(t *testing.T) {
+	w := newPeople(t)
+	phone := w.enrol(alice)
+	cert, err := x509.ParseCertificate(phone.Certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(when string, announced, active, revoked bool) {
+		t.Helper()
+		list, err := w.Announced(t.Context(), alice)
+		if err != nil || (len(list) == 1) != announced || w.active(phone.ID) != active {
+			t.Errorf("%s: announced %v, active %t, %v", when, list, w.active(phone.ID), err)
+		}
+		status, err := w.Status(t.Context(), cert.SerialNumber)
+		crl, err2 := w.Revoked(t.Context())
+		if err != nil || err2 != nil || !status.Known || status.RevokedAt.IsZero() == revoked ||
+			(len(crl) == 1) != revoked {
+			t.Errorf("%s: status %+v, CRL %v, %v, %v", when, status, crl, err, err2)
+		}
+	}
+	step := func(do func(context.Context, signer.Person, string) error, p signer.Person, want error) {
+		t.Helper()
+		if err := do(t.Context(), p, phone.ID); !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	check("at first", false, true, false)
+	step(w.Keep, alice, signer.ErrNoPhone)
+	step(w.Revoke, alice, nil)
+	check("removed", true, true, false)
+	step(w.Keep, bob, signer.ErrNoPhone)
+	step(w.Stop, alice, signer.ErrNoPhone)
+	step(w.Keep, alice, nil)
+	check("kept", false, true, false)
+	step(w.Revoke, alice, nil)
+	w.now = w.now.Add(23 * time.Hour)
+	step(w.Revoke, alice, nil) // does not begin the delay again
+	w.now = w.now.Add(time.Hour - time.Second)
+	check("a second before the end", true, true, false)
+	if _, err := w.tryEnrol(alice); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := w.Announced(t.Context(), alice); err != nil || len(list) != 2 {
+		t.Errorf("announced %v, %v", list, err)
+	}
+	w.now = w.now.Add(time.Second)
+	if w.active(phone.ID) {
+		t.Error("a removed phone signs after the delay")
+	}
+	step(w.Keep, alice, signer.ErrNoPhone)
+	if s, err := w.Status(t.Context(), cert.SerialNumber); err != nil || s.Reason != 1 ||
+		!s.RevokedAt.Equal(w.now) {
+		t.Errorf("the status is %+v, %v", s, err)
+	}
+	want := []string{"enrolled phone", "removed phone", "kept phone", "removed phone", "enrolled "}
+	if got := w.trail(alice, map[string]string{phone.ID: "phone"}); !slices.Equal(got, want) {
+		t.Errorf("trail %q, want %q", got, want)
+	}
+
+	// An operator need not wait, and no phone waits without a delay.
+	w.now = w.now.Add(25 * time.Hour)
+	phone = w.enrol(bob)
+	step(w.Revoke, bob, nil)
+	if err := w.RevokeCertificate(t.Context(), phone.Serial, 1, "ann"); err != nil ||
+		w.active(phone.ID) {
+		t.Errorf("the operator's revocation: %v", err)
+	}
+	w.Delay = 0
+	phone = w.enrol(bob)
+	step(w.Revoke, bob, nil)
+	if w.active(phone.ID) {
+		t.Error("without a delay a phone signs after its removal")
 	}
 }

@@ -34,7 +34,7 @@ type Service struct {
 	// to use first, then others that are accepted.
 	ChallengeSecrets func() [][]byte
 	Replay           Replay        // records the challenges that were answered
-	Delay            time.Duration // after which a further phone may sign without an approval
+	Delay            time.Duration // of further phones, without an approval, and of removals
 	Limit            int           // of a person's phones that can sign or wait; 0: none
 	Verifier         *Verifier     // nil: no phone has a credential
 	Now              func() time.Time
@@ -163,7 +163,7 @@ func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microseco
 func count(phones []Phone, now time.Time) (n int) {
 	for _, p := range phones {
 		cert, err := x509.ParseCertificate(p.Certificate)
-		if p.RevokedAt.IsZero() && (err != nil || now.Before(cert.NotAfter)) {
+		if !p.Revoked(now) && (err != nil || now.Before(cert.NotAfter)) {
 			n++
 		}
 	}
@@ -234,10 +234,11 @@ func (s *Service) Status(ctx context.Context, serial *big.Int) (ca.Status, error
 	if err != nil {
 		return ca.Status{}, err
 	}
-	return ca.Status{
-		Known: true, RevokedAt: phone.RevokedAt, Reason: phone.RevokedReason,
-		Issuer: cert.AuthorityKeyId,
-	}, nil
+	status := ca.Status{Known: true, Issuer: cert.AuthorityKeyId}
+	if phone.Revoked(s.Now()) {
+		status.RevokedAt, status.Reason = phone.RevokedAt, phone.RevokedReason
+	}
+	return status, nil
 }
 
 // Revoked returns the certificates of all revoked phones.
@@ -246,6 +247,8 @@ func (s *Service) Revoked(ctx context.Context) ([]ca.Revoked, error) {
 	if err != nil {
 		return nil, err
 	}
+	now := s.Now()
+	phones = slices.DeleteFunc(phones, func(p Phone) bool { return !p.Revoked(now) })
 	list := make([]ca.Revoked, len(phones))
 	for i, p := range phones {
 		cert, err := x509.ParseCertificate(p.Certificate)

@@ -29,7 +29,7 @@ func (p *Phone) Forget(now time.Time, random io.Reader) error {
 	}
 	p.Certificate, err = x509.CreateCertificate(random, nameless, nameless, key.Public(), key)
 	p.UIN, p.Name, p.Credential = "", "", nil
-	if p.RevokedAt.IsZero() {
+	if !p.Revoked(now) {
 		p.RevokedAt = now
 	}
 	return err

@@ -85,17 +85,26 @@ type Phone struct {
 	Credential  *Credential // nil: the device cannot verify its owner
 	EnrolledAt  time.Time
 	ActiveAt    time.Time // when it may sign first; zero if it may since its enrolment
-	RevokedAt   time.Time
+	// When it was revoked, or will be: the person has removed it, and may still keep it.
+	RevokedAt time.Time
 
 	// RevokedReason is why it was revoked: a CRLReason (RFC 5280, 5.3.1).
 	RevokedReason int
 }
 
 // Active reports whether the phone may sign at a time.
-func (p Phone) Active(now time.Time) bool { return p.RevokedAt.IsZero() && !p.ActiveAt.After(now) }
+func (p Phone) Active(now time.Time) bool { return !p.Revoked(now) && !p.ActiveAt.After(now) }
 
 // Waiting reports whether the phone was neither approved nor stopped, and its delay is not over.
-func (p Phone) Waiting(now time.Time) bool { return p.RevokedAt.IsZero() && p.ActiveAt.After(now) }
+func (p Phone) Waiting(now time.Time) bool { return !p.Revoked(now) && p.ActiveAt.After(now) }
+
+// Revoked reports whether the phone is revoked at a time.
+func (p Phone) Revoked(now time.Time) bool {
+	return !p.RevokedAt.IsZero() && !p.RevokedAt.After(now)
+}
+
+// Leaving reports whether the person has removed the phone, and the delay is not over.
+func (p Phone) Leaving(now time.Time) bool { return p.RevokedAt.After(now) }
 
 // Event is an event of a person's phones. It is written in the transaction of its change, and never
 // changes.
@@ -110,7 +119,7 @@ type Event struct {
 // of event is empty.
 type Detail struct {
 	Name     string    // of the phone when it was enrolled
-	ActiveAt time.Time // when an enrolled phone may sign first, if it waits
+	ActiveAt time.Time // when an enrolled phone may sign first, or a removed one no longer
 	By       string    // the id of the phone that approved
 	ACR      string    // how the person logged in who set up, approved or ended it
 	AMR      string
@@ -127,8 +136,9 @@ const (
 	EventEnrolled EventKind = "enrolled" // detail: Name, ActiveAt
 	EventApproved EventKind = "approved" // detail: By
 	EventStopped  EventKind = "stopped"  // while it waited
-	EventRemoved  EventKind = "removed"
-	EventRevoked  EventKind = "revoked" // detail: Operator, Reason
+	EventRemoved  EventKind = "removed"  // detail: ActiveAt, if it may sign until then
+	EventKept     EventKind = "kept"     // the removal was stopped
+	EventRevoked  EventKind = "revoked"  // detail: Operator, Reason
 )
 
 // Store keeps phones. Changes are durable when a method returns. All methods may be called

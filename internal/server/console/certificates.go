@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/ca"
@@ -49,6 +50,9 @@ func (c *Console) certificates(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	for _, cert := range list {
+		if cert.RevokedAt.After(c.Now()) { // the person removes the phone, and may still keep it
+			cert.RevokedAt = time.Time{}
+		}
 		page.Certificates = append(page.Certificates, CertificateRow{
 			cert, cert.Kind == audit.KindSigner, ca.ReasonName(cert.Reason),
 		})

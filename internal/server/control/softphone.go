@@ -38,7 +38,8 @@ func (s *SoftPhones) of(ctx context.Context, p signer.Person) (*softPhone, error
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if ph := s.phones[p.UIN]; ph != nil {
-		if now, err := s.Signers.Store.Phone(ctx, ph.ID); err == nil && now.RevokedAt.IsZero() &&
+		if now, err := s.Signers.Store.Phone(ctx, ph.ID); err == nil &&
+			!now.Revoked(s.Signers.Now()) &&
 			s.lasts(now) {
 			return ph, nil
 		}

@@ -18,7 +18,10 @@ import (
 
 // home serves GET /phone/: the phones of the person who is logged in.
 func (p *Phone) home(w http.ResponseWriter, r *http.Request) {
-	page := Home{LoginURL: "/phone/login?next=/phone/", Waiting: p.waitingHere(r)}
+	page := Home{
+		LoginURL: "/phone/login?next=/phone/", Waiting: p.waitingHere(r),
+		Delayed: p.Signers.Delay > 0,
+	}
 	if person, ok := p.Login.Person(r, scope); ok {
 		page.Account = &ui.Person{Name: person.Name, Hint: person.Hint()}
 		page.Waiting = p.waiting(r, person.UIN)
@@ -27,18 +30,22 @@ func (p *Phone) home(w http.ResponseWriter, r *http.Request) {
 			p.fail(w, r, err)
 			return
 		}
+		now := p.Signers.Now()
 		for _, ph := range phones {
-			page.Phones = append(page.Phones, view(ph, p.Signers.Now()))
-			if ph.ID == r.URL.Query().Get("removed") && !ph.RevokedAt.IsZero() {
+			page.Phones = append(page.Phones, view(ph, now))
+			if ph.ID == r.URL.Query().Get("removed") && ph.Revoked(now) {
 				page.Removed = ph.Name
 			}
-			if ph.ID == r.URL.Query().Get("renamed") && ph.RevokedAt.IsZero() {
+			if ph.ID == r.URL.Query().Get("renamed") && !ph.Revoked(now) {
 				page.Renamed = ph.Name
 			}
-			if ph.ID == r.URL.Query().Get("stopped") && !ph.RevokedAt.IsZero() {
+			if ph.ID == r.URL.Query().Get("stopped") && ph.Revoked(now) {
 				page.Stopped = ph.Name
 			}
-			if ph.ID == r.URL.Query().Get("approved") && ph.Active(p.Signers.Now()) {
+			if ph.ID == r.URL.Query().Get("stopped") && ph.RevokedAt.IsZero() {
+				page.Kept = ph.Name
+			}
+			if ph.ID == r.URL.Query().Get("approved") && ph.Active(now) {
 				page.Approved = ph.Name
 			}
 		}
@@ -55,9 +62,9 @@ func (p *Phone) account(r *http.Request) *ui.Person {
 	return &ui.Person{Name: person.Name, Hint: person.Hint()}
 }
 
-// waiting announces the phones of a person that wait.
+// waiting announces the phones of a person that wait or are being removed.
 func (p *Phone) waiting(r *http.Request, uin string) *ui.Waiting {
-	phones, err := p.Signers.Waiting(r.Context(), signer.Person{UIN: uin})
+	phones, err := p.Signers.Announced(r.Context(), signer.Person{UIN: uin})
 	if err != nil {
 		p.Log.ErrorContext(r.Context(), "reading the phones that wait", "err", err)
 	}
@@ -68,6 +75,7 @@ func (p *Phone) waiting(r *http.Request, uin string) *ui.Waiting {
 	for _, ph := range phones {
 		w.Phones = append(w.Phones, ui.WaitingPhone{
 			ID: ph.ID, Name: ph.Name, EnrolledAt: ph.EnrolledAt, ActiveAt: ph.ActiveAt,
+			RemovedAt: ph.RevokedAt,
 		})
 	}
 	return w
@@ -87,8 +95,8 @@ func (p *Phone) waitingHere(r *http.Request) *ui.Waiting {
 
 func view(ph signer.Phone, now time.Time) Device {
 	v := Device{
-		ID: ph.ID, Name: ph.Name, EnrolledAt: ph.EnrolledAt, Revoked: !ph.RevokedAt.IsZero(),
-		Waiting: ph.Waiting(now),
+		ID: ph.ID, Name: ph.Name, EnrolledAt: ph.EnrolledAt, Revoked: ph.Revoked(now),
+		Waiting: ph.Waiting(now), Leaving: ph.Leaving(now),
 	}
 	if cert, err := x509.ParseCertificate(ph.Certificate); err == nil {
 		v.Certificate = ui.CertificateOf(cert)
@@ -154,10 +162,11 @@ func (p *Phone) revoke(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// stop serves POST /phone/stop: the form of a phone that waits. A phone that can sign may stop
-// another one without a login.
+// stop serves POST /phone/stop: the form of a phone that waits, or is being removed. A phone that
+// can sign may stop another one without a login, and not a removal: it may be stolen.
 func (p *Phone) stop(w http.ResponseWriter, r *http.Request) {
-	person, ok := p.Login.Person(r, scope)
+	person, loggedIn := p.Login.Person(r, scope)
+	ok := loggedIn
 	if phone, err := p.phone(r); !ok && err == nil {
 		person, ok = signer.Person{UIN: phone.UIN}, true
 	}
@@ -165,6 +174,9 @@ func (p *Phone) stop(w http.ResponseWriter, r *http.Request) {
 	if ok {
 		security.Note(r.Context(), security.Event{Actor: id, Person: person.UIN, Method: "oidc"})
 		err := p.Signers.Stop(r.Context(), person, id)
+		if errors.Is(err, signer.ErrNoPhone) && loggedIn {
+			err = p.Signers.Keep(r.Context(), person, id)
+		}
 		if err != nil && !errors.Is(err, signer.ErrNoPhone) {
 			p.fail(w, r, err)
 			return

@@ -467,7 +467,7 @@ func (p *Phone) phone(r *http.Request) (signer.Phone, error) {
 	if err != nil {
 		return signer.Phone{}, err
 	}
-	if !phone.RevokedAt.IsZero() {
+	if phone.Revoked(p.Signers.Now()) {
 		return signer.Phone{}, api.ErrPhoneNotEnrolled.Because("the phone was revoked")
 	}
 	security.Note(r.Context(), security.Event{Actor: phone.ID, Person: phone.UIN, Method: "phone"})

@@ -22,6 +22,8 @@ type Device struct {
 	Revoked bool
 	// Waiting says that the device cannot approve yet.
 	Waiting bool
+	// Leaving says that it is being removed, and can approve until the announced time.
+	Leaving bool
 }
 
 // Home is the phone's first page. The script recognises and marks this device by its key in
@@ -40,6 +42,10 @@ type Home struct {
 	// Stopped is the name of the phone that was stopped just now, Approved of the one that this
 	// phone approved, or "".
 	Stopped, Approved string
+	// Kept is the name of the phone whose removal was stopped, or "".
+	Kept string
+	// Delayed says that a removal is announced for a time before it is done.
+	Delayed bool
 	// Waiting announces phones that wait, or is nil.
 	Waiting *ui.Waiting
 }

@@ -338,10 +338,13 @@ func (p *Portal) softPhone(
 }
 
 // stopPhone serves POST /sign/{request_id}/stop-phone: the signer did not set up the phone that
-// waits.
+// waits, or keeps the one that is being removed.
 func (p *Portal) stopPhone(w http.ResponseWriter, r *http.Request) error {
 	return p.act(w, r, func(ctx context.Context, _ string, person signer.Person) error {
 		err := p.Signers.Stop(ctx, person, r.PostFormValue("phone_id"))
+		if errors.Is(err, signer.ErrNoPhone) {
+			err = p.Signers.Keep(ctx, person, r.PostFormValue("phone_id"))
+		}
 		if errors.Is(err, signer.ErrNoPhone) {
 			return nil // it is stopped already, or can sign: the page says which
 		}
@@ -546,7 +549,7 @@ func (p *Portal) summary(ctx context.Context, req *request.Request) (ui.Summary,
 // wait.
 func (p *Portal) account(ctx context.Context, person signer.Person, id string) ui.Person {
 	a := ui.Person{Name: person.Name, Hint: person.Hint()}
-	phones, err := p.Signers.Waiting(ctx, person)
+	phones, err := p.Signers.Announced(ctx, person)
 	if err != nil {
 		p.Log.ErrorContext(ctx, "reading the phones that wait", "request_id", id, "err", err)
 	}
@@ -557,6 +560,7 @@ func (p *Portal) account(ctx context.Context, person signer.Person, id string) u
 	for _, ph := range phones {
 		a.Waiting.Phones = append(a.Waiting.Phones, ui.WaitingPhone{
 			ID: ph.ID, Name: ph.Name, EnrolledAt: ph.EnrolledAt, ActiveAt: ph.ActiveAt,
+			RemovedAt: ph.RevokedAt,
 		})
 	}
 	return a

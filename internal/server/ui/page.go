@@ -85,20 +85,25 @@ func (p *Person) WaitingPhones() *Waiting {
 	return p.Waiting
 }
 
-// Waiting announces further phones of a person, which can sign after a delay. Each has a form that
-// posts phone_id to StopURL, and a button that asks this browser's own phone to approve it.
+// Waiting announces further phones of a person, which can sign after a delay, and phones that are
+// being removed. Each has a form that posts phone_id to StopURL, and a further one a button that
+// asks this browser's own phone to approve it.
 type Waiting struct {
 	Phones  []WaitingPhone
 	StopURL string
 }
 
-// WaitingPhone is a phone that was set up and cannot sign yet.
+// WaitingPhone is a phone that was set up and cannot sign yet, or is being removed.
 type WaitingPhone struct {
 	ID         string
 	Name       string
 	EnrolledAt time.Time
 	ActiveAt   time.Time // when it can sign without an approval
+	RemovedAt  time.Time // when it can sign no longer; zero if it is not being removed
 }
+
+// Leaving reports whether the phone is being removed.
+func (p WaitingPhone) Leaving() bool { return !p.RemovedAt.IsZero() }
 
 // Summary is the sign request that a portal page is about.
 type Summary struct {

@@ -212,6 +212,21 @@ func galleryPhone(now time.Time, party ui.Party, cert ui.Certificate) []Sample {
 				ID: "phone-3", Name: "New phone", EnrolledAt: now, Waiting: true, Certificate: cert,
 			}}, phones...), Waiting: sampleWaiting(now, "/phone/stop"),
 		}},
+		{"phone-home-leaving", 200, phone.Home{
+			Account: &person, Delayed: true, Phones: []phone.Device{
+				{
+					ID:          "phone-1",
+					Name:        "Mei's Pixel",
+					EnrolledAt:  now,
+					Certificate: cert,
+					Leaving:     true,
+				},
+				{ID: "phone-4", Name: "Tablet", EnrolledAt: now, Certificate: cert},
+			},
+			Waiting: &ui.Waiting{StopURL: "/phone/stop", Phones: []ui.WaitingPhone{{
+				ID: "phone-1", Name: "Mei's Pixel", RemovedAt: now.Add(23 * time.Hour),
+			}}},
+		}},
 		{"phone-enrol", 200, phone.Enrol{Account: person, Name: "Mei's phone"}},
 		{"phone-enrol-session", 200, phone.Enrol{
 			Account: person, Name: "Mei's phone", Next: "/phone/sign/signv3-0199cc9c",
