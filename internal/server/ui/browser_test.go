@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ import (
 
 // openBrowser starts Chromium. Without it the test fails in CI, where it must be
 // installed, and is skipped elsewhere.
-func openBrowser(t *testing.T) context.Context {
+func openBrowser(t *testing.T, more ...chromedp.ExecAllocatorOption) context.Context {
 	t.Helper()
 	path, err := exec.LookPath("chromium")
 	if err != nil {
@@ -30,6 +31,7 @@ func openBrowser(t *testing.T) context.Context {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU,
 		chromedp.Flag("disable-background-networking", true), chromedp.Flag("lang", "en-SG"))
+	options = append(options, more...)
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
@@ -38,6 +40,33 @@ func openBrowser(t *testing.T) context.Context {
 		t.Fatal(err)
 	}
 	return ctx
+}
+
+// plainFonts has the fonts of fonts-dejavu-core only, whatever else the machine has.
+const plainFonts = `<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig>
+<dir>/usr/share/fonts/truetype/dejavu</dir><cachedir>%s</cachedir>
+<selectfont><rejectfont><glob>*</glob></rejectfont><acceptfont>
+<glob>*/DejaVuSans.ttf</glob><glob>*/DejaVuSans-Bold.ttf</glob>
+<glob>*/DejaVuSansMono.ttf</glob><glob>*/DejaVuSansMono-Bold.ttf</glob>
+</acceptfont></selectfont>
+<alias><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>
+</fontconfig>`
+
+// openPlainBrowser starts Chromium with the same fonts and time zone on every machine.
+func openPlainBrowser(t *testing.T) context.Context {
+	t.Helper()
+	if _, err := os.Stat("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf"); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("the fonts are not installed: apt-get install fonts-dejavu-core")
+		}
+		t.Skip("the fonts are not installed: apt-get install fonts-dejavu-core")
+	}
+	dir := t.TempDir()
+	file := filepath.Join(dir, "fonts.conf")
+	if err := os.WriteFile(file, fmt.Appendf(nil, plainFonts, dir), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return openBrowser(t, chromedp.Env("FONTCONFIG_FILE="+file, "TZ=Asia/Singapore"))
 }
 
 // complaints collects what the browser reports: policy violations, failed loads,

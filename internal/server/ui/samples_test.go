@@ -170,7 +170,8 @@ func Gallery() []Sample {
 	}
 	all = append(all, galleryPhone(now, req.Party, cert)...)
 	all = append(all, gallerySandbox(now)...)
-	return append(all, galleryConsole(now)...)
+	all = append(all, galleryConsole(now)...)
+	return append(all, galleryStates(now)...)
 }
 
 // sampleWaiting announces a phone that was set up an hour ago.

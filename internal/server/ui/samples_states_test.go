@@ -1,0 +1,288 @@
+package ui_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/server/console"
+	"github.com/signet-sign/signet/internal/server/httpx"
+	"github.com/signet-sign/signet/internal/server/phone"
+	"github.com/signet-sign/signet/internal/server/portal"
+	"github.com/signet-sign/signet/internal/server/sandbox"
+	"github.com/signet-sign/signet/internal/server/ui"
+	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/pades"
+)
+
+// longParty is a relying party's name of 120 characters, and hostileName one that a page must not
+// take for markup.
+var (
+	longParty   = strings.Repeat("International Harbour ", 5) + "Co-operative"[:10]
+	hostileName = `<b>"Bobby" & 'Tables'</b><script>alert(1)</script> ‮gpj.exe`
+)
+
+// galleryStates are rare states of pages: those without an optional part, those after an action,
+// and those with long or hostile names. TestGalleryIsComplete names the states that are missing.
+func galleryStates(now time.Time) []Sample {
+	signer := ui.Person{Name: "Tan Mei Lin", Hint: "•••••373D"}
+	bare := ui.Summary{
+		ID: "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332", Party: ui.Party{Name: longParty},
+		Document: longName, ExpiresAt: now.Add(26 * time.Minute),
+	}
+	session := httpx.Live{State: "session", SessionEndsAt: now.Add(168 * time.Second), Seq: 9}
+	unknown := bare
+	unknown.ID, unknown.Party, unknown.Document = "", ui.Party{}, ""
+	nameless := bare
+	nameless.Document = ""
+	revoked := sampleVerdict("intact/product_lta.pdf")
+	verdict := *revoked.Verdict
+	verdict.Signatures = slices.Clone(verdict.Signatures)
+	first := &verdict.Signatures[0]
+	first.Trusted, first.Tone, first.Pages = "verify.revoked", "bad", []int{1, 2, 7}
+	first.Changes = []ui.ChangeVerdict{{Kind: "verify.change.form-fill"}}
+	first.Facts.Signer = nil
+	first.Facts.Problems = []pades.ProblemSummary{{Text: "The certificate was revoked."}}
+	verdict.Tone, verdict.Icon, verdict.Heading, verdict.Text = "bad", "stop", "verify.failed", "verify.failed.text"
+	verdict.Problems = []*pades.Problem{
+		{Err: errors.New("The cross-reference table is damaged: " + hostileName)},
+	}
+	revoked.Verdict = &verdict
+	return slices.Concat([]Sample{
+		{"landing-bare", 200, portal.Landing{Summary: bare, Live: httpx.Live{State: "created"}}},
+		{"document-background", 200, portal.Document{
+			Summary: bare, Live: httpx.Live{State: "locked", Seq: 7}, Signer: signer,
+			Places: []portal.Place{{Page: 1, X: 0.12, Y: 0.18}}, Background: true,
+			Sketch: sketchOf(signer.Name),
+		}},
+		{"code-bare", 200, portal.SigningCode{
+			Summary: bare, Live: session, Signer: signer, QR: sampleQR(), MatchCode: "9736",
+		}},
+		{"signed-bare", 200, portal.Signed{
+			Summary: bare, Live: httpx.Live{State: "signed"}, Signer: signer, SignedAt: now,
+			Available: true,
+		}},
+		{"signed-nameless", 200, portal.Signed{
+			Summary: bare, Live: httpx.Live{State: "signed"}, Signer: signer, SignedAt: now,
+			Level: "PAdES", Certificate: ui.Certificate{Serial: "5f3a90c1d27be84410aa62f09c1be377"},
+			Places: []portal.Place{{Page: 1, X: 0.12, Y: 0.18}},
+		}},
+		{"cancelled-signer", 410, portal.Cancelled{Summary: nameless, At: now, Signer: &signer}},
+		{"already-signed-bare", 200, portal.AlreadySigned{Summary: bare}},
+		{"expired-nameless", 410, portal.Expired{Summary: nameless, Live: httpx.Live{State: "expired"}}},
+		{"login-failed-request", 502, portal.LoginFailed{Summary: ui.Summary{ID: bare.ID}}},
+		{"login-failed-bare", 502, portal.LoginFailed{Summary: unknown}},
+		{"login-failed-retry", 503, portal.LoginFailed{
+			Summary: unknown, Unavailable: true, RetryURL: "/phone/login",
+		}},
+		{"verify-revoked", 200, revoked},
+	}, statesPhone(now), statesSandbox(now), statesConsole(now, &verdict))
+}
+
+func sketchOf(name string) pades.Sketch {
+	sketch, err := pades.SketchName(name, "")
+	if err != nil {
+		panic(err)
+	}
+	return sketch
+}
+
+func statesPhone(now time.Time) []Sample {
+	person := ui.Person{Name: "Tan Mei Lin"}
+	phones := []phone.Device{{ID: "phone-1", Name: hostileName, EnrolledAt: now}}
+	return []Sample{
+		{"phone-home-stopped", 200, phone.Home{
+			Account: &person, Phones: phones, Stopped: hostileName, Approved: "Mei's Pixel",
+		}},
+		{"phone-problem-known", 409, phone.Problem{
+			Code: "REQUEST_CANCELLED", Party: ui.Party{Name: longParty}, Account: &person,
+		}},
+	}
+}
+
+func statesSandbox(now time.Time) []Sample {
+	party := ui.Party{Name: "Demo Relying Party"}
+	personas := []sandbox.PersonaChoice{
+		{ID: "S8979373D", Name: "Tan Mei Lin", Identifier: "S8979373D"},
+	}
+	kept := sandbox.DemoHome{
+		Action: "/demo/requests", Party: party, Personas: personas,
+		Placings: []ui.Choice{{"one", "One place on the last page"}, {"three", "Three places"}},
+		Error:    &sandbox.Exchange{Call: "POST /api/v3/sign-requests", Status: 400, Body: "{}"},
+	}
+	kept.Chosen.Source, kept.Chosen.Places, kept.Chosen.Signer = "upload", "three", "S8979373D"
+	request := sandbox.DemoRequest{
+		ID: "1", Party: party, Document: longName, State: "cancelled", CreatedAt: now,
+		ExpiresAt: now.Add(time.Hour), HomeURL: "/demo/", Returned: "cancelled",
+		Webhooks: []sandbox.WebhookDelivery{{At: now, Claims: "{}"}},
+	}
+	reference, err := sandbox.NewReference("http://127.0.0.1:5156")
+	if err != nil {
+		panic(err)
+	}
+	reference.Groups = reference.Groups[:1]
+	reference.Groups[0].Operations[0].Form = &sandbox.ReferenceForm{
+		Action: "/reference/x", Claims: "{}", Document: true,
+	}
+	return []Sample{
+		{
+			"personas-bare",
+			200,
+			sandbox.PersonaChooser{Action: "/oidc/authorize", Personas: personas},
+		},
+		{"demo-home-kept", 400, kept},
+		{"demo-request-bare", 200, request},
+		{"reference-upload", 200, reference},
+		{"start-bare", 200, sandbox.NewStart(
+			"http://127.0.0.1:5156", "http://127.0.0.1:5157", "/sign-v3", nil,
+			[]sandbox.Persona{{Person: signer.Person{Name: longParty, UIN: "S8979373D"}}},
+		)},
+	}
+}
+
+func statesConsole(now time.Time, verdict *ui.Verdict) []Sample {
+	row := console.Row{
+		ID: "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332", Party: longParty,
+		Document: hostileName + " " + longName, State: "stalled", CreatedAt: now.Add(-time.Hour),
+		ExpiresAt: now.Add(time.Hour), Signer: ui.Person{Name: longParty, Hint: "•••••373D"},
+	}
+	refusal := console.Call{
+		ID: 9, At: now, Kind: "webhook", Party: longParty, ClientID: longParty, Authentic: true,
+		RequestID: row.ID, Attempt: 2, Code: "NOT_DELIVERED",
+		Description: "The webhook was not delivered.",
+		Token:       &console.Token{Problem: "The token is not in compact form."},
+	}
+	accepted := console.Call{
+		ID: 10, At: now, Kind: "result", Party: longParty, ClientID: "harbour-lane",
+		Authentic: true, RequestID: row.ID, Status: 200,
+	}
+	stalled := console.Request{
+		Row: row, ClientID: strings.Repeat("W", 128), Outcome: "failed", SessionEndsAt: now,
+		Scanned: true, File: console.File{Size: 9 << 20, Pages: 2000},
+		Places: slices.Repeat([]string{"page 2000 at 0.12, 0.18"}, 20),
+		Events: []console.Event{
+			{Seq: 1, At: now, Kind: "initiated"},
+			{At: now, Kind: "webhook", Tone: "bad", Call: &refusal},
+			{At: now, Kind: "result", Call: &accepted},
+			{Seq: 2, At: now, Kind: "seal_failed", Tone: "bad", Detail: []console.Detail{
+				{Name: "error", Value: hostileName},
+			}},
+		},
+		Jobs: []console.Job{
+			{Kind: "seal", Status: "pending", Attempts: 8, Running: true},
+			{
+				Kind:      "webhook",
+				Status:    "pending",
+				DueAt:     now.Add(time.Minute),
+				LastError: hostileName,
+			},
+		},
+		Answer: &console.Answer{Code: "CLIENT_SIDE_ERROR", Description: "The job is running."},
+	}
+	unopened := console.Request{Row: row, Places: []string{"page 1 at 0.12, 0.18"}}
+	unopened.State, unopened.Signer = "created", ui.Person{}
+	many := console.Requests{
+		States:  []console.State{{N: 1}, {State: "stalled", N: 1, Current: true}},
+		Filter:  console.Filter{State: "stalled", OldestFirst: true, Zone: "UTC"},
+		Parties: []ui.Choice{{"", "All"}, {"harbour-lane", longParty}},
+		Rows:    slices.Repeat([]console.Row{row}, 3), OrderURL: "/console/requests",
+	}
+	party := console.Party{
+		Party: ui.Party{Name: longParty}, ClientID: strings.Repeat("W", 128),
+		JWKSURL:       "https://" + strings.Repeat("very-long-host-name.", 10) + "example/jwks",
+		RedirectURL:   "https://rp.example/" + strings.Repeat("path/", 30),
+		AllowDownload: true, RequireAllPages: true, Version: 2,
+	}
+	only := party
+	only.RequireAllPages = false
+	pages := party
+	pages.AllowDownload = false
+	proposal := func(own, stale bool) *console.Proposal {
+		return &console.Proposal{
+			ID:    1,
+			By:    longParty,
+			At:    now,
+			Own:   own,
+			Stale: stale,
+			Edits: []console.Edit{
+				{Field: "name", From: "Harbour", To: longParty},
+				{Field: "webhook_url", From: "https://rp.example/hook"},
+				{Field: "redirect_url", To: "https://rp.example/return"},
+			},
+		}
+	}
+	unsaved := console.PartyForm{
+		Version: 4, ClientID: "harbour-lane", Name: longParty, Anyway: true,
+		Problem: "Nothing was saved: a test failed.",
+		Fields:  []console.Field{{Name: "name", Value: longParty, Required: true}},
+		Checks:  []console.Check{{Name: "jwks", Tone: "bad", Text: "The host name is not known."}},
+	}
+	certificate := console.CertificateRow{
+		Certificate: audit.Certificate{Serial: "54f3", Kind: "signer", IssuedAt: now}, Signer: true,
+	}
+	return []Sample{
+		{"console-request-stalled", 400, stalled},
+		{"console-request-unopened", 200, unopened},
+		{"console-requests-long", 200, many},
+		{"console-requests-none", 200, console.Requests{Follow: true}},
+		{"console-call-webhook", 200, console.CallPage{Call: refusal}},
+		{"console-call-accepted", 200, console.CallPage{Call: accepted}},
+		{"console-call-operator", 200, console.CallPage{Call: console.Call{
+			ID: 11, At: now, Kind: "cancel", Party: longParty, ClientID: "harbour-lane",
+			Authentic: true, By: longParty,
+		}}},
+		{"console-calls-old", 200, console.Calls{
+			Recorded: "refused", NewestURL: "/console/calls", Rows: []console.Call{refusal},
+		}},
+		{"console-calls-empty", 200, console.Calls{Recorded: "all"}},
+		{"console-certificates-already", 200, console.CertificatesPage{
+			Notice: "already", Serial: "54f3", Certificates: []console.CertificateRow{certificate},
+		}},
+		{"console-certificates-unknown", 200, console.CertificatesPage{Notice: "unknown"}},
+		{"console-certificates-empty", 200, console.CertificatesPage{}},
+		{"console-doctor-warning", 200, console.Doctor{
+			May: true, Ran: true, Findings: []console.Finding{{
+				Check: "relying party " + longParty, Level: "warning", Text: hostileName,
+			}},
+		}},
+		{"console-overview-since", 200, console.Overview{SealedOf: 1, SealingSince: true}},
+		{
+			"console-party-proposal",
+			200,
+			console.PartyPage{Party: party, Proposal: proposal(false, false)},
+		},
+		{"console-party-proposal-own", 200, console.PartyPage{
+			Party: only, Proposal: proposal(true, false),
+			Keys: &console.Keys{Keys: []console.Key{{Kid: "2026-03", Curve: "P-256", Twice: true}}},
+		}},
+		{"console-party-proposal-stale", 200, console.PartyPage{
+			Party: pages, Proposal: &console.Proposal{By: "mei.lin", At: now, Stale: true},
+			Changes: []console.Change{
+				{At: now, By: longParty, Kind: "edited", Edits: []console.Edit{
+					{Field: "webhook_url", From: "https://rp.example/hook"},
+				}},
+			},
+		}},
+		{"console-party-anyway", 422, unsaved},
+		{
+			"console-party-fresh",
+			200,
+			console.PartyPage{Party: party, Done: "console.party.done.register"},
+		},
+		{"console-sessions-off", 200, console.SessionsPage{Name: "operator", Role: "admin"}},
+		{"console-sessions-viewer", 200, console.SessionsPage{
+			Login: true, Name: longParty, Role: "viewer", LoggedIn: true, Sessions: []console.SessionRow{{
+				ID: "1", Name: longParty, Role: "viewer", Begun: now, Seen: now,
+				Address: "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", Browser: longName,
+			}},
+		}},
+		{"console-signatures-failed", 200, console.Signatures{Row: row, Verdict: verdict}},
+		{"console-webhooks-party", 200, console.Webhooks{
+			All: 1, Party: "harbour-lane", Parties: many.Parties, Rows: []console.FailedWebhook{
+				{Row: row, Attempts: 12, Error: hostileName},
+			},
+		}},
+	}
+}
