@@ -71,7 +71,11 @@ func galleryStates(now time.Time) []Sample {
 		}},
 		{"cancelled-signer", 410, portal.Cancelled{Summary: nameless, At: now, Signer: &signer}},
 		{"already-signed-bare", 200, portal.AlreadySigned{Summary: bare}},
-		{"expired-nameless", 410, portal.Expired{Summary: nameless, Live: httpx.Live{State: "expired"}}},
+		{
+			"expired-nameless",
+			410,
+			portal.Expired{Summary: nameless, Live: httpx.Live{State: "expired"}},
+		},
 		{"login-failed-request", 502, portal.LoginFailed{Summary: ui.Summary{ID: bare.ID}}},
 		{"login-failed-bare", 502, portal.LoginFailed{Summary: unknown}},
 		{"login-failed-retry", 503, portal.LoginFailed{
@@ -95,6 +99,7 @@ func statesPhone(now time.Time) []Sample {
 	return []Sample{
 		{"phone-home-stopped", 200, phone.Home{
 			Account: &person, Phones: phones, Stopped: hostileName, Approved: "Mei's Pixel",
+			Kept: "Old iPhone",
 		}},
 		{"phone-problem-known", 409, phone.Problem{
 			Code: "REQUEST_CANCELLED", Party: ui.Party{Name: longParty}, Account: &person,
