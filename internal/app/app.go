@@ -422,7 +422,7 @@ func (a *App) domain(sandbox bool) error {
 		return err
 	}
 	sender := &webhook.Sender{
-		Requests: a.sign, Parties: a.parties,
+		Requests: a.sign, Parties: a.parties, Receivers: a.store,
 		Client: a.traced(safehttp.NewClient(c.policy(webhook.Timeout))),
 		Key:    key, KeyID: public.KeyID, Now: a.now, Log: a.log, Ladder: c.WebhookLadder,
 		Calls: a.calls, Accepted: a.metrics.Announced,

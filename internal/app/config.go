@@ -254,9 +254,10 @@ type Config struct {
 	// the service. Records are bounded in number and age, and contain no secret.
 	RecordCalls string `yaml:"record_calls" help:"Record calls of relying parties: none, refused or all (default: sandbox all, service refused)." placeholder:"WHICH"`
 
-	// Continue to send a failed webhook for a day after the contract's three attempts, with growing
-	// pauses.
-	WebhookLadder bool `yaml:"webhook_ladder" help:"Keep trying failed webhooks for a day."`
+	// Continue to send a failed webhook for two days after the contract's three attempts, with
+	// growing pauses, for all relying parties. A relying party can also have this setting of its
+	// own. A receiver that fails all the time is called less often, and after five days no more.
+	WebhookLadder bool `yaml:"webhook_ladder" help:"Keep trying failed webhooks for two days."`
 
 	// The organisation's OpenID Connect provider, for signers: an https URL without query and
 	// fragment. Sandbox: its own.
@@ -424,6 +425,8 @@ type Party struct {
 	AllowDownload bool `yaml:"allow_download"`
 	// Signers proceed to sign only when they have seen every page; the trail says so.
 	RequireAllPages bool `yaml:"require_all_pages"`
+	// Continue to send a failed webhook for two days, as webhook_ladder does for all parties.
+	WebhookLadder bool `yaml:"webhook_ladder"`
 	// PNG, JPEG or WebP file, shown to signers from this origin; may be empty
 	Logo string `yaml:"logo"`
 }
@@ -487,6 +490,7 @@ func (c *Config) registered() (parties []party.Party, logos []party.Logo, err er
 			ClientID: p.ClientID, Name: p.Name,
 			JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL, WebhookURL: p.WebhookURL,
 			AllowDownload: p.AllowDownload, RequireAllPages: p.RequireAllPages,
+			WebhookLadder: p.WebhookLadder,
 		}
 		if len(p.JWKS) > 0 {
 			jwks, err := json.Marshal(p.JWKS)

@@ -49,6 +49,16 @@ func (a *App) reading(ctx context.Context) obs.Reading {
 			r.Queue[string(kind)] = obs.Queue{Jobs: q.Jobs, Oldest: q.Oldest}
 		}
 	}
+	if list, err := a.store.Receivers(ctx); err == nil {
+		for _, receiver := range list {
+			switch {
+			case !receiver.PausedAt.IsZero():
+				r.Paused++
+			case !receiver.HeldUntil.IsZero():
+				r.Held++
+			}
+		}
+	}
 	return r
 }
 

@@ -12,6 +12,10 @@ type Reading struct {
 	// Queue is the jobs that wait for a worker, by kind.
 	Queue map[string]Queue
 
+	// Held and Paused are the numbers of relying parties whose webhooks are held because their
+	// receivers fail, and whose webhooks are paused.
+	Held, Paused int
+
 	// Certificates is when the authority's certificates end, by role.
 	Certificates map[string]time.Time
 
@@ -47,6 +51,7 @@ type watch func(ctx context.Context) Reading
 const (
 	queueJobs = iota
 	queueOldest
+	receivers
 	certificateEnd
 	parsing
 	documentsFree
@@ -63,6 +68,9 @@ func descriptions() []*prometheus.Desc {
 		),
 		queueOldest: desc(
 			"queue_oldest_seconds", "How long the oldest of these jobs has waited.", "kind",
+		),
+		receivers: desc(
+			"webhook_receivers", "Relying parties whose webhooks are held or paused.", "state",
 		),
 		certificateEnd: desc(
 			"certificate_end_timestamp_seconds",
@@ -93,6 +101,8 @@ func (w watch) Collect(to chan<- prometheus.Metric) {
 		gauge(queueJobs, float64(q.Jobs), kind)
 		gauge(queueOldest, q.Oldest.Seconds(), kind)
 	}
+	gauge(receivers, float64(r.Held), "held")
+	gauge(receivers, float64(r.Paused), "paused")
 	for role, end := range r.Certificates {
 		gauge(certificateEnd, float64(end.Unix()), role)
 	}

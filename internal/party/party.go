@@ -26,6 +26,7 @@ type Party struct {
 
 	AllowDownload   bool // signers may save and print the document before they sign it
 	RequireAllPages bool // signers proceed to sign only when they have seen every page
+	WebhookLadder   bool // failed webhooks are tried for two days; see [Receiver]
 
 	// Disabled makes the service refuse the party's calls. Its requests continue: signers can sign,
 	// and webhooks are sent.
@@ -59,6 +60,7 @@ const (
 	FieldWebhook  Field = "webhook_url"
 	FieldDownload Field = "allow_download"
 	FieldAllPages Field = "require_all_pages"
+	FieldLadder   Field = "webhook_ladder"
 )
 
 // Problems returns what is wrong with the registration, by field. It judges addresses by the policy

@@ -67,6 +67,8 @@ type Store interface {
 	// WatchParties returns a channel that gets a value within a second after every change on any
 	// node. Several changes may cause one value. stop ends it and may be called twice.
 	WatchParties() (changed <-chan struct{}, stop func())
+
+	Receivers
 }
 
 // Change is a change of a party by an operator.
@@ -93,6 +95,8 @@ const (
 	ChangeProposed    ChangeKind = "proposed"
 	ChangeApproved    ChangeKind = "approved"
 	ChangeRejected    ChangeKind = "rejected"
+	ChangePaused      ChangeKind = "webhooks_paused" // by the service
+	ChangeResumed     ChangeKind = "webhooks_resumed"
 )
 
 // Edit is the old and the new value of a field, as operators may see them: with URLs whose queries
@@ -279,6 +283,7 @@ func Edits(from, to Party) (list []Edit) {
 	secret(FieldWebhook, from.WebhookURL, to.WebhookURL)
 	text(FieldDownload, yes(from.AllowDownload), yes(to.AllowDownload))
 	text(FieldAllPages, yes(from.RequireAllPages), yes(to.RequireAllPages))
+	text(FieldLadder, yes(from.WebhookLadder), yes(to.WebhookLadder))
 	return list
 }
 

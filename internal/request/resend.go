@@ -50,3 +50,32 @@ func (s *Service) Resend(ctx context.Context, id, by string) error {
 	}
 	return ErrNoWebhookYet
 }
+
+// resendAtOnce is the number of webhooks that one transaction makes due.
+const resendAtOnce = 200
+
+// ResendFailed makes the failed webhooks that match the filter due now, the newest first, and
+// returns how many. f.Kind and f.Limit are ignored. The workers' quota keeps those of one party
+// from delaying those of others. It goes on until ctx ends.
+func (s *Service) ResendFailed(ctx context.Context, f FailedFilter, by string) (n int, err error) {
+	f.Kind, f.Limit = JobWebhook, resendAtOnce
+	for {
+		jobs, _, err := s.Outbox.Failed(ctx, f)
+		if err != nil || len(jobs) == 0 {
+			return n, err
+		}
+		settled := make([]Settlement, len(jobs))
+		for i, job := range jobs {
+			now := s.NowOf(job.RequestID)
+			job.Status, job.DueAt = JobPending, now
+			settled[i] = Settlement{
+				Job: job, Events: []Event{{At: now, Kind: EventResent, Detail: Detail{By: by}}},
+			}
+			f.Before = job.ID // those that fail again in the meantime are not among the next
+		}
+		if err := s.Outbox.Settle(ctx, settled...); err != nil {
+			return n, err
+		}
+		n += len(jobs)
+	}
+}

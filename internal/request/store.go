@@ -63,6 +63,9 @@ type Watcher interface {
 type Outbox interface {
 	// Claim leases pending jobs of a kind that are due at now, earliest first within the quota, and
 	// counts the attempt. No other claim gets them before now+lease, by the clock of the caller.
+	// With a quota per party, webhooks of a party whose receiver fails wait for
+	// party.Receiver.HeldUntil. Then one claim gets one of them, and moves that time to the end of
+	// its lease. Claim may return jobs and an error.
 	Claim(
 		ctx context.Context, kind JobKind, now time.Time, lease time.Duration, q Quota,
 	) ([]Job, error)
@@ -75,12 +78,21 @@ type Outbox interface {
 	// Jobs returns all jobs of a request, oldest first.
 	Jobs(ctx context.Context, requestID string) ([]Job, error)
 
-	// Failed returns up to limit jobs of a kind that failed, newest first, and the number of all.
-	Failed(ctx context.Context, kind JobKind, limit int) (jobs []Job, all int, err error)
+	// Failed returns the failed jobs that match the filter, newest first, and the number of all.
+	Failed(ctx context.Context, f FailedFilter) (jobs []Job, all int, err error)
 
 	// Ready is signalled when a job of a kind that wakes the worker may have been added on any
 	// node. Several signals may be merged.
 	Ready() <-chan struct{}
+}
+
+// FailedFilter selects failed jobs.
+type FailedFilter struct {
+	Kind     JobKind
+	ClientID string    // of one relying party; "" of all
+	From, To time.Time // when the last attempt was due; To is not included; zero: no bound
+	Before   int64     // with ids below it; 0: all
+	Limit    int       // at most so many; 0: only count
 }
 
 // Quota bounds a claim.

@@ -33,7 +33,29 @@ const dueParties = `WITH RECURSIVE parties (client_id) AS (
 		SELECT p.client_id, (
 			SELECT min(ready_at) FROM outbox WHERE ` + pendingByParty + ` AND client_id = p.client_id)
 		FROM parties AS p WHERE p.client_id IS NOT NULL)
-	SELECT client_id FROM firsts WHERE first <= $2 ORDER BY first, client_id`
+	SELECT client_id, held FROM (
+		SELECT client_id, first, coalesce((
+			SELECT held_until FROM receivers AS r
+			WHERE $1 = 'webhook' AND r.client_id = firsts.client_id), 0) AS held
+		FROM firsts) AS f
+	WHERE first <= $2 AND held <= $2 ORDER BY first, client_id`
+
+// notHeld leaves out the webhooks of parties whose receivers fail.
+const notHeld = ` AND NOT EXISTS (SELECT 1 FROM receivers AS r
+	WHERE $1 = 'webhook' AND r.client_id = outbox.client_id AND r.held_until <> 0)`
+
+// claim is one call of Claim.
+type claim struct {
+	kind       request.JobKind
+	now, until int64
+	jobs       []request.Job
+	probes     []request.Job // one for each receiver that failed
+}
+
+// args are the arguments of a statement that picks up to n jobs.
+func (c *claim) args(n int, more ...any) []any {
+	return append([]any{string(c.kind), c.now, n, c.until}, more...)
+}
 
 // Claim implements request.Outbox. A claim that finds nothing costs one read.
 func (s *Store) Claim(
@@ -42,7 +64,12 @@ func (s *Store) Claim(
 	if q.Jobs <= 0 {
 		return nil, nil
 	}
-	due := []any{string(kind), now.UnixMicro()}
+	c := claim{
+		kind: kind, now: now.UnixMicro(),
+		// rounded up, because the lease must not end early
+		until: now.Add(lease + time.Microsecond - 1).UnixMicro(),
+	}
+	due := []any{string(kind), c.now}
 	var one int
 	err := s.readers.row(ctx, `SELECT 1 FROM outbox WHERE `+dueJobs+` LIMIT 1`, due, &one)
 	switch {
@@ -51,56 +78,69 @@ func (s *Store) Claim(
 	case err != nil:
 		return nil, fmt.Errorf("looking for jobs: %w", err)
 	}
-	var parties []string
+	var parties, probed []string
 	if q.PerParty != 0 {
 		err := s.readers.rows(ctx, dueParties, due, func(rows *sql.Rows) error {
 			var clientID string
-			err := rows.Scan(&clientID)
-			parties = append(parties, clientID)
+			var held int64
+			err := rows.Scan(&clientID, &held)
+			if held == 0 {
+				parties = append(parties, clientID)
+			} else {
+				probed = append(probed, clientID)
+			}
 			return err
 		})
 		if err != nil {
 			return nil, fmt.Errorf("looking for jobs: %w", err)
 		}
 	}
-	// Rounded up, because the lease must not end early.
-	until := now.Add(lease + time.Microsecond - 1).UnixMicro()
-	var jobs []request.Job
-	claim := func(ctx context.Context, tx *tx, where string, n int, more ...any) error {
-		err := tx.writeRows(ctx, `WITH picked AS (
-				SELECT id FROM outbox WHERE `+where+` ORDER BY ready_at, id LIMIT $3`+s.dialect.skipLocked+`)
-			UPDATE outbox SET attempts = attempts + 1, lease = $4, ready_at = $4
-			WHERE id IN (SELECT id FROM picked) RETURNING `+jobColumns,
-			append([]any{string(kind), now.UnixMicro(), n, until}, more...), collect(&jobs))
+	if q.PerParty == 0 || len(parties) > 0 {
+		err = s.writers.do(ctx, target{}, func(ctx context.Context, tx *tx) error {
+			c.jobs = nil
+			if q.PerParty == 0 {
+				return s.pick(ctx, tx, dueJobs, c.args(q.Jobs), &c.jobs)
+			}
+			for i, clientID := range parties {
+				n := q.Of(clientID, q.Jobs-len(c.jobs), len(parties)-i)
+				if n == 0 {
+					continue
+				}
+				err := s.pick(ctx, tx, dueJobsByParty+notHeld, c.args(n, clientID), &c.jobs)
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 		if err != nil {
-			return fmt.Errorf("claiming jobs: %w", err)
+			return nil, err
 		}
-		return nil
 	}
-	err = s.writers.do(ctx, target{}, func(ctx context.Context, tx *tx) error {
-		jobs = nil
-		if q.PerParty == 0 {
-			return claim(ctx, tx, dueJobs, q.Jobs)
-		}
-		for i, clientID := range parties {
-			n := q.Of(clientID, q.Jobs-len(jobs), len(parties)-i)
-			if n == 0 {
-				continue
-			}
-			if err := claim(ctx, tx, dueJobsByParty, n, clientID); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	if probed = probed[:min(len(probed), q.Jobs-len(c.jobs))]; len(probed) > 0 {
+		err = s.claimProbes(ctx, probed, &c)
 	}
+	jobs := append(c.jobs, c.probes...)
 	slices.SortFunc(
 		jobs,
 		func(a, b request.Job) int { return cmp.Or(a.DueAt.Compare(b.DueAt), cmp.Compare(a.ID, b.ID)) },
 	)
-	return jobs, nil
+	return jobs, err
+}
+
+// pick leases jobs and adds them to the list. The arguments begin with the kind, the time, the
+// number of jobs, and the end of the lease.
+func (s *Store) pick(
+	ctx context.Context, tx *tx, where string, args []any, jobs *[]request.Job,
+) error {
+	err := tx.writeRows(ctx, `WITH picked AS (
+			SELECT id FROM outbox WHERE `+where+` ORDER BY ready_at, id LIMIT $3`+s.dialect.skipLocked+`)
+		UPDATE outbox SET attempts = attempts + 1, lease = $4, ready_at = $4
+		WHERE id IN (SELECT id FROM picked) RETURNING `+jobColumns, args, collect(jobs))
+	if err != nil {
+		return fmt.Errorf("claiming jobs: %w", err)
+	}
+	return nil
 }
 
 // Settle implements request.Outbox. It compares Lease with the stored one, so it also accepts a job
@@ -169,8 +209,7 @@ func (s *Store) Backlog(
 		var oldest int64
 		// by the index outbox_ready, which also has the jobs of the years to come
 		err := s.readers.row(
-			ctx, `SELECT count(*), coalesce(min(ready_at), $2) FROM outbox
-				WHERE kind = $1 AND status = 'pending' AND ready_at <= $2`,
+			ctx, `SELECT count(*), coalesce(min(ready_at), $2) FROM outbox WHERE `+dueJobs+notHeld,
 			[]any{string(kind), now.UnixMicro()}, &b.Jobs, &oldest,
 		)
 		if err != nil {
@@ -202,14 +241,34 @@ func (s *Store) Jobs(ctx context.Context, requestID string) ([]request.Job, erro
 
 // Failed implements request.Outbox.
 func (s *Store) Failed(
-	ctx context.Context, kind request.JobKind, limit int,
+	ctx context.Context, f request.FailedFilter,
 ) (jobs []request.Job, all int, err error) {
-	const failed = ` FROM outbox WHERE kind = $1 AND status = 'failed'`
-	err = s.readers.row(ctx, `SELECT count(*)`+failed, []any{string(kind)}, &all)
-	if err == nil && all > 0 && limit > 0 {
+	failed := ` FROM outbox WHERE kind = $1 AND status = 'failed'`
+	args := []any{string(f.Kind)}
+	where := func(condition string, value any) {
+		args = append(args, value)
+		failed += fmt.Sprintf(" AND "+condition, len(args))
+	}
+	if f.ClientID != "" { // jobs of old versions do not name it
+		where(
+			`(SELECT client_id FROM requests AS r WHERE r.id = request_id) = $%d`,
+			text(f.ClientID),
+		)
+	}
+	if !f.From.IsZero() {
+		where(`due_at >= $%d`, micros(f.From))
+	}
+	if !f.To.IsZero() {
+		where(`due_at < $%d`, micros(f.To))
+	}
+	if f.Before != 0 {
+		where(`id < $%d`, f.Before)
+	}
+	err = s.readers.row(ctx, `SELECT count(*)`+failed, args, &all)
+	if err == nil && all > 0 && f.Limit > 0 {
 		err = s.readers.rows(
-			ctx, `SELECT `+jobColumns+failed+` ORDER BY id DESC LIMIT $2`,
-			[]any{string(kind), limit}, collect(&jobs),
+			ctx, fmt.Sprintf(`SELECT %s%s ORDER BY id DESC LIMIT %d`, jobColumns, failed, f.Limit),
+			args, collect(&jobs),
 		)
 	}
 	if err != nil {

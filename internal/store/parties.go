@@ -16,7 +16,7 @@ import (
 const partiesTopic = "parties"
 
 const partyColumns = `client_id, version, name, jwks_url, redirect_url, webhook_url, disabled, logo,
-	created_at, changed_at, allow_download, require_all_pages`
+	created_at, changed_at, allow_download, require_all_pages, webhook_ladder`
 
 // WatchParties implements party.Store.
 func (s *Store) WatchParties() (changed <-chan struct{}, stop func()) {
@@ -73,12 +73,12 @@ func (s *Store) registrations(
 		args,
 		func(rows *sql.Rows) error {
 			var r party.Registration
-			var disabled, created, changed, download, all int64
+			var disabled, created, changed, download, all, ladder int64
 			err := rows.Scan(
 				&r.ClientID, &r.Version, &r.Name, &r.JWKSURL, &r.RedirectURL, &r.WebhookURL,
-				&disabled, &r.Logo, &created, &changed, &download, &all,
+				&disabled, &r.Logo, &created, &changed, &download, &all, &ladder,
 			)
-			r.AllowDownload, r.RequireAllPages = download != 0, all != 0
+			r.AllowDownload, r.RequireAllPages, r.WebhookLadder = download != 0, all != 0, ladder != 0
 			r.Disabled, r.CreatedAt, r.ChangedAt = disabled != 0, instant(created), instant(changed)
 			list = append(list, r)
 			return err
@@ -96,7 +96,7 @@ func (s *Store) AddParty(ctx context.Context, p party.Party, c party.Change) err
 		n, err := tx.write(
 			ctx,
 			`INSERT INTO parties (`+partyColumns+`, picture)
-			VALUES ($1, 1, $2, $3, $4, $5, $6, '', $7, $7, $8, $9, '')
+			VALUES ($1, 1, $2, $3, $4, $5, $6, '', $7, $7, $8, $9, $10, '')
 			ON CONFLICT (client_id) DO NOTHING`,
 			p.ClientID,
 			p.Name,
@@ -107,6 +107,7 @@ func (s *Store) AddParty(ctx context.Context, p party.Party, c party.Change) err
 			micros(c.At),
 			bit(p.AllowDownload),
 			bit(p.RequireAllPages),
+			bit(p.WebhookLadder),
 		)
 		if err == nil && n == 0 {
 			return party.ErrExists
@@ -127,7 +128,7 @@ func (s *Store) ChangeParty(
 			ctx,
 			`UPDATE parties SET version = version + 1, name = $3, jwks_url = $4, redirect_url = $5,
 			webhook_url = $6, disabled = $7, changed_at = $8, allow_download = $9,
-			require_all_pages = $10 WHERE client_id = $1 AND version = $2`,
+			require_all_pages = $10, webhook_ladder = $11 WHERE client_id = $1 AND version = $2`,
 			p.ClientID,
 			version,
 			p.Name,
@@ -138,6 +139,7 @@ func (s *Store) ChangeParty(
 			micros(c.At),
 			bit(p.AllowDownload),
 			bit(p.RequireAllPages),
+			bit(p.WebhookLadder),
 		)
 		return tx.missed(ctx, p.ClientID, n, err)
 	})
@@ -171,6 +173,7 @@ func (s *Store) RemoveParty(
 		if err := tx.dropProposal(ctx, clientID); err != nil {
 			return err
 		}
+		tx.put(`DELETE FROM receivers WHERE client_id = $1`, clientID)
 		n, err := tx.write(ctx, `DELETE FROM parties WHERE client_id = $1 AND version = $2
 			AND NOT EXISTS (SELECT 1 FROM requests WHERE client_id = $1)`, clientID, version)
 		if err = tx.missed(ctx, clientID, n, err); errors.Is(err, party.ErrChanged) {
@@ -197,16 +200,8 @@ func (s *Store) RenewKeys(ctx context.Context, clientID string, c party.Change) 
 func (s *Store) changeParties(
 	ctx context.Context, c party.Change, change func(context.Context, *tx) error,
 ) error {
-	edits, err := encodeEdits(c.Edits)
-	if err != nil {
-		return err
-	}
 	if !isText(c.ClientID) {
 		return party.ErrUnknown
-	}
-	leaf, err := encodeOperatorLeaf(text(c.By), edits)
-	if err != nil {
-		return err
 	}
 	return s.writers.do(ctx, target{key: partiesTopic}, func(ctx context.Context, tx *tx) error {
 		if err := s.lock(ctx, tx, partiesTopic); err != nil {
@@ -215,18 +210,31 @@ func (s *Store) changeParties(
 		if err := change(ctx, tx); err != nil {
 			return fmt.Errorf("changing a relying party: %w", err)
 		}
-		tx.told.requests = append(tx.told.requests, partiesTopic)
-		tx.put(
-			`INSERT INTO party_changes (client_id, at, operator, kind, edits) VALUES ($1, $2, $3, $4, $5)`,
-			c.ClientID,
-			micros(c.At),
-			text(c.By),
-			string(c.Kind),
-			edits,
-		)
-		tx.must(followEvent, audit.PartyTrail+c.ClientID, micros(c.At), string(c.Kind), leaf)
-		return nil
+		return tx.recordChange(c)
 	})
+}
+
+// recordChange defers the line of the trail of a party's change, and notifies every node.
+func (t *tx) recordChange(c party.Change) error {
+	edits, err := encodeEdits(c.Edits)
+	if err != nil {
+		return err
+	}
+	leaf, err := encodeOperatorLeaf(text(c.By), edits)
+	if err != nil {
+		return err
+	}
+	t.told.requests = append(t.told.requests, partiesTopic)
+	t.put(
+		`INSERT INTO party_changes (client_id, at, operator, kind, edits) VALUES ($1, $2, $3, $4, $5)`,
+		c.ClientID,
+		micros(c.At),
+		text(c.By),
+		string(c.Kind),
+		edits,
+	)
+	t.must(followEvent, audit.PartyTrail+c.ClientID, micros(c.At), string(c.Kind), leaf)
+	return nil
 }
 
 // missed returns why a write of one version of a party changed no row.

@@ -11,7 +11,7 @@ import (
 )
 
 const proposalColumns = `client_id, version, operator, subject, at, name, jwks_url, redirect_url,
-	webhook_url, allow_download, require_all_pages`
+	webhook_url, allow_download, require_all_pages, webhook_ladder`
 
 // ProposeParty implements party.Store.
 func (s *Store) ProposeParty(ctx context.Context, p party.Proposal, c party.Change) error {
@@ -21,10 +21,11 @@ func (s *Store) ProposeParty(ctx context.Context, p party.Proposal, c party.Chan
 		}
 		n, err := tx.write(
 			ctx, `INSERT INTO party_proposals (`+proposalColumns+`)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
 			WHERE EXISTS (SELECT 1 FROM parties WHERE client_id = $1 AND version = $2)`,
 			p.ClientID, p.Version, text(p.By), text(p.Subject), micros(p.At), p.Name, p.JWKSURL,
 			p.RedirectURL, p.WebhookURL, bit(p.AllowDownload), bit(p.RequireAllPages),
+			bit(p.WebhookLadder),
 		)
 		return tx.missed(ctx, p.ClientID, n, err)
 	})
@@ -41,11 +42,11 @@ func (s *Store) Proposal(ctx context.Context, clientID string) (p party.Proposal
 	if !isText(clientID) {
 		return p, party.ErrNoProposal
 	}
-	var at, download, all int64
+	var at, download, all, ladder int64
 	const query = `SELECT ` + proposalColumns + ` FROM party_proposals WHERE client_id = $1`
 	err = s.readers.row(
 		ctx, query, []any{clientID}, &p.ClientID, &p.Version, &p.By, &p.Subject, &at, &p.Name,
-		&p.JWKSURL, &p.RedirectURL, &p.WebhookURL, &download, &all,
+		&p.JWKSURL, &p.RedirectURL, &p.WebhookURL, &download, &all, &ladder,
 	)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -53,7 +54,8 @@ func (s *Store) Proposal(ctx context.Context, clientID string) (p party.Proposal
 	case err != nil:
 		return p, fmt.Errorf("reading a proposed change: %w", err)
 	}
-	p.At, p.AllowDownload, p.RequireAllPages = instant(at), download != 0, all != 0
+	p.At, p.WebhookLadder = instant(at), ladder != 0
+	p.AllowDownload, p.RequireAllPages = download != 0, all != 0
 	return p, nil
 }
 

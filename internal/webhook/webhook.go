@@ -35,8 +35,9 @@ const (
 // tokenLifetime is the lifetime of the token and of the URL in it.
 const tokenLifetime = api.URLLifetime * time.Second
 
-// ladder has the pauses before further attempts, each with a new token, if Sender.Ladder is set. It
-// is an extension for receivers that are down for longer than the contract's attempts take.
+// ladder has the pauses before further attempts, each with a new token, if Sender.Ladder is set or
+// the party has opted in. It is an extension for receivers that are down for longer than the
+// contract's attempts take.
 var ladder = []time.Duration{
 	time.Minute, 5 * time.Minute, 15 * time.Minute, 30 * time.Minute,
 	time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour,
@@ -44,15 +45,16 @@ var ladder = []time.Duration{
 
 // Sender delivers webhooks.
 type Sender struct {
-	Requests *request.Service
-	Parties  party.Parties
+	Requests  *request.Service
+	Parties   party.Parties
+	Receivers party.Receivers
 	// has the policy of package safehttp, follows no redirects, times out after Timeout
 	Client *http.Client
 	Key    crypto.Signer
 	KeyID  string
 	Now    func() time.Time
 	Log    *slog.Logger
-	Ladder bool              // continue after the contract's three attempts
+	Ladder bool              // all parties have opted in to further attempts
 	Calls  *calllog.Recorder // records attempts with their tokens; may be nil
 
 	// Accepted, if not nil, is called with the time between the signed document and a webhook that
@@ -65,10 +67,21 @@ type Sender struct {
 // relying party can recognise a repetition.
 func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event {
 	detail := request.Detail{Attempt: fmt.Sprint(job.Attempts)}
-	begin := time.Now()
-	status, clientID, err := s.attempt(ctx, job)
-	if err == nil || !errors.Is(err, errNoWebhook) && ctx.Err() == nil {
-		s.record(job, clientID, status, time.Since(begin), err)
+	r, rp, err := s.target(ctx, job)
+	further := s.Ladder || rp != nil && rp.WebhookLadder
+	status := 0
+	if err == nil {
+		var receiver party.Receiver
+		if receiver, err = s.receiver(ctx, rp, further); err == nil {
+			begin := time.Now()
+			status, err = s.attempt(ctx, job, r, rp)
+			if err == nil || ctx.Err() == nil {
+				s.record(job, rp.ClientID, status, time.Since(begin), err)
+			}
+			if ctx.Err() == nil && further && (err != nil || receiver.Failed()) {
+				s.follow(ctx, rp, err)
+			}
+		}
 	}
 	switch {
 	case err == nil:
@@ -77,6 +90,9 @@ func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event 
 	case errors.Is(err, errNoWebhook):
 		job.Finish()
 		return nil
+	case errors.Is(err, party.ErrPaused):
+		job.Fail(err)
+		detail = request.Detail{Error: err.Error()}
 	case ctx.Err() != nil: // the process stops; another process will retry
 		job.Retry(s.Requests.NowOf(job.RequestID), err)
 		return nil
@@ -85,7 +101,7 @@ func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event 
 		if status != 0 {
 			detail.Status = fmt.Sprint(status)
 		}
-		if wait, ok := s.next(job.Attempts); ok {
+		if wait, ok := next(job.Attempts, further); ok {
 			job.Retry(s.Requests.NowOf(job.RequestID).Add(wait), err)
 		} else {
 			job.Fail(err)
@@ -96,6 +112,58 @@ func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event 
 		{At: s.Requests.NowOf(job.RequestID), Kind: request.EventWebhook, Detail: detail},
 	}
 }
+
+// receiver returns the receiver of a party. The error is party.ErrPaused if its webhooks are
+// paused. If the party does not have further attempts, what was known of its receiver is forgotten.
+func (s *Sender) receiver(
+	ctx context.Context, rp *party.Party, further bool,
+) (party.Receiver, error) {
+	r, err := s.Receivers.Receiver(ctx, rp.ClientID)
+	switch {
+	case err != nil:
+		return r, err
+	case further && !r.PausedAt.IsZero():
+		return r, party.ErrPaused
+	case !further && r.Failed():
+		return r, s.Receivers.ChangeReceiver(
+			ctx, rp.ClientID,
+			func(r *party.Receiver) (*party.Change, error) { r.Reset(); return nil, nil },
+		)
+	}
+	return r, nil
+}
+
+// follow records the outcome of an attempt for the receiver. The webhook's own outcome does not
+// depend on it.
+func (s *Sender) follow(ctx context.Context, rp *party.Party, outcome error) {
+	paused := false
+	err := s.Receivers.ChangeReceiver(
+		ctx, rp.ClientID, func(r *party.Receiver) (*party.Change, error) {
+			if outcome == nil {
+				r.Reset()
+				return nil, nil
+			}
+			if paused = r.Fail(s.Now()); !paused {
+				return nil, nil
+			}
+			return &party.Change{
+				ClientID: rp.ClientID, At: r.PausedAt, By: pausedBy, Kind: party.ChangePaused,
+			}, nil
+		},
+	)
+	switch {
+	case err != nil:
+		s.Log.Warn("recording how a receiver answers", "client_id", rp.ClientID, "err", err)
+	case paused:
+		s.Log.Error(
+			"webhooks are paused, because the receiver has failed for days", "client_id",
+			rp.ClientID, "err", outcome,
+		)
+	}
+}
+
+// pausedBy is who pauses webhooks in the trail of a party, which otherwise names operators.
+const pausedBy = "Signet"
 
 // record records the attempt with its token.
 func (s *Sender) record(
@@ -118,11 +186,11 @@ func (s *Sender) record(
 const NotDelivered = "NOT_DELIVERED"
 
 // next returns the pause after the given number of attempts; ok is false after the last one.
-func (s *Sender) next(made int) (wait time.Duration, ok bool) {
+func next(made int, further bool) (wait time.Duration, ok bool) {
 	switch i := made - attempts; {
 	case i < 0:
 		return pause, true
-	case s.Ladder && i < len(ladder):
+	case further && i < len(ladder):
 		return ladder[i], true
 	}
 	return 0, false
@@ -130,32 +198,35 @@ func (s *Sender) next(made int) (wait time.Duration, ok bool) {
 
 var errNoWebhook = errors.New("the relying party has no webhook")
 
-// attempt posts the token. It returns status 0 if there was no answer.
-func (s *Sender) attempt(
+// target returns the request of a job and its relying party.
+func (s *Sender) target(
 	ctx context.Context, job *request.Job,
-) (status int, clientID string, err error) {
+) (*request.Request, *party.Party, error) {
 	r, err := s.Requests.Get(ctx, job.RequestID)
 	if err != nil {
-		return 0, "", err
+		return nil, nil, err
 	}
-	clientID = r.ClientID
 	if !r.State.MayAnnounce() {
-		return 0, clientID, fmt.Errorf("the request is %s", r.State)
+		return nil, nil, fmt.Errorf("the request is %s", r.State)
 	}
 	rp, err := s.Parties.Party(ctx, r.ClientID)
-	if err != nil {
-		return 0, clientID, err
+	if err == nil && rp.WebhookURL == "" {
+		err = errNoWebhook
 	}
-	if rp.WebhookURL == "" {
-		return 0, clientID, errNoWebhook
-	}
+	return r, rp, err
+}
+
+// attempt posts the token. It returns status 0 if there was no answer.
+func (s *Sender) attempt(
+	ctx context.Context, job *request.Job, r *request.Request, rp *party.Party,
+) (status int, err error) {
 	jws, err := s.token(job, r)
 	if err != nil {
-		return 0, clientID, err
+		return 0, err
 	}
 	body, err := json.Marshal(api.Webhook{Token: jws})
 	if err != nil {
-		return 0, clientID, err
+		return 0, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, Timeout)
 	defer cancel()
@@ -163,7 +234,7 @@ func (s *Sender) attempt(
 		ctx, http.MethodPost, rp.WebhookURL, bytes.NewReader(body),
 	)
 	if err != nil {
-		return 0, clientID, err
+		return 0, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Signet")
@@ -173,18 +244,18 @@ func (s *Sender) attempt(
 		if wrapped := new(url.Error); errors.As(err, &wrapped) {
 			err = wrapped.Err
 		}
-		return 0, clientID, err
+		return 0, err
 	}
 	defer resp.Body.Close()
 	// Reading the rest allows the connection to be reused.
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return resp.StatusCode, clientID, fmt.Errorf("the receiver answered %d", resp.StatusCode)
+		return resp.StatusCode, fmt.Errorf("the receiver answered %d", resp.StatusCode)
 	}
 	if s.Accepted != nil && r.Signed != nil {
 		s.Accepted(s.Requests.NowOf(r.ID).Sub(r.Signed.At))
 	}
-	return resp.StatusCode, clientID, nil
+	return resp.StatusCode, nil
 }
 
 // envelope is what a job keeps between attempts, in outbox.payload. Envelopes without a version
@@ -207,10 +278,11 @@ func open(payload string) envelope {
 	return e
 }
 
-// token returns the job's token, or a new one if that is about to expire, which happens after the
-// ladder's pauses or a crash.
+// token returns the job's token, or a new one if that is about to expire, as after a crash. Every
+// attempt after the contract's has a new one.
 func (s *Sender) token(job *request.Job, r *request.Request) (string, error) {
-	if e := open(job.Payload); s.Now().Add(tokenLifetime / 2).Before(e.Ends) {
+	if e := open(job.Payload); job.Attempts <= attempts &&
+		s.Now().Add(tokenLifetime/2).Before(e.Ends) {
 		return e.Token, nil
 	}
 	link, exp := s.Requests.Link(r.ID)

@@ -19,6 +19,7 @@ import (
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/signer"
+	"github.com/signet-sign/signet/internal/store/storetest"
 	"github.com/signet-sign/signet/internal/webhook"
 )
 
@@ -45,6 +46,7 @@ type bench struct {
 	now     time.Time
 	request *request.Request
 	party   *oneParty
+	store   *storetest.Memory // of the receivers
 }
 
 func newBench(t *testing.T, webhookURL string) *bench {
@@ -55,7 +57,7 @@ func newBench(t *testing.T, webhookURL string) *bench {
 	}
 	at := time.Date(2026, 1, 15, 12, 0, 0, 0, time.UTC)
 	b := &bench{
-		now: at,
+		now: at, store: storetest.NewMemory(),
 		request: &request.Request{
 			ID: "signv3-1", ClientID: "party", State: request.StateSigned,
 			Signer: &signer.Person{UIN: "S8979373D", Name: "TAN XIAO HUI"},
@@ -75,7 +77,8 @@ func newBench(t *testing.T, webhookURL string) *bench {
 				Log:         log,
 			},
 		),
-		Parties: b.party, Client: http.DefaultClient, Key: key, KeyID: "k", Now: now, Log: log,
+		Parties: b.party, Receivers: b.store, Client: http.DefaultClient, Key: key, KeyID: "k",
+		Now: now, Log: log,
 	}
 	return b
 }
@@ -127,30 +130,145 @@ func TestContractsTries(t *testing.T) {
 }
 
 // TestLadder checks that with the extension a failed webhook is retried for days, with tokens that
-// have not ended.
+// have not ended, a new one for each attempt after the contract's. It is on for all parties, or for
+// those that opted in.
 func TestLadder(t *testing.T) {
-	url, tokens := receiver(t, 503)
-	b := newBench(t, url)
-	b.Ladder = true
-	job := &request.Job{RequestID: "signv3-1", Kind: request.JobWebhook, Status: request.JobPending}
-	var waits []time.Duration
-	for job.Status == request.JobPending && job.Attempts < 100 {
-		b.attempt(job)
-		var claims api.WebhookClaims
-		all := tokens()
-		read(t, all[len(all)-1], &claims)
-		if left := time.Unix(claims.Exp, 0).Sub(b.now); left < time.Minute {
-			t.Errorf("attempt %d sends a token with %s left", job.Attempts, left)
+	for name, optIn := range map[string]func(b *bench){
+		"for all":       func(b *bench) { b.Ladder = true },
+		"for the party": func(b *bench) { b.party.WebhookLadder = true },
+	} {
+		url, tokens := receiver(t, 503)
+		b := newBench(t, url)
+		optIn(b)
+		job := &request.Job{
+			RequestID: "signv3-1", Kind: request.JobWebhook, Status: request.JobPending,
 		}
-		if job.Status == request.JobPending {
-			waits = append(waits, job.DueAt.Sub(b.now))
-			b.now = job.DueAt
+		var waits []time.Duration
+		for job.Status == request.JobPending && job.Attempts < 100 {
+			b.attempt(job)
+			var claims api.WebhookClaims
+			all := tokens()
+			read(t, all[len(all)-1], &claims)
+			if left := time.Unix(claims.Exp, 0).Sub(b.now); left < time.Minute {
+				t.Errorf("%s: attempt %d sends a token with %s left", name, job.Attempts, left)
+			}
+			if job.Status == request.JobPending {
+				waits = append(waits, job.DueAt.Sub(b.now))
+				b.now = job.DueAt
+			}
+		}
+		if len(waits) != 11 || waits[0] != 2*time.Second || waits[2] != time.Minute ||
+			waits[10] != 24*time.Hour ||
+			job.Status != request.JobFailed {
+			t.Errorf("%s: waits %v, then %s", name, waits, job.Status)
+		}
+		// An operator requests it again, twice within a minute.
+		for range 2 {
+			job.Status = request.JobPending
+			b.attempt(job)
+			b.now = b.now.Add(time.Second)
+		}
+		different := map[string]bool{}
+		for _, token := range tokens() {
+			different[token] = true
+		}
+		if len(different) != 12 {
+			t.Errorf(
+				"%s: %d tokens, want one for the contract's attempts and 11", name, len(different),
+			)
 		}
 	}
-	if len(waits) != 11 || waits[0] != 2*time.Second || waits[2] != time.Minute ||
-		waits[10] != 24*time.Hour ||
-		job.Status != request.JobFailed {
-		t.Errorf("waits %v, then %s", waits, job.Status)
+}
+
+// failing returns what the store knows of the party's receiver.
+func (b *bench) failing(t *testing.T) party.Receiver {
+	t.Helper()
+	r, err := b.store.Receiver(t.Context(), "party")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestBreaker checks that failures of a party that opted in are counted, that an accepted webhook
+// forgets them, and that a party that did not opt in has none.
+func TestBreaker(t *testing.T) {
+	answer := http.StatusServiceUnavailable
+	s := httptest.NewServer(
+		http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(answer) }),
+	)
+	defer s.Close()
+	b := newBench(t, s.URL)
+	for range 20 {
+		b.attempt(&request.Job{RequestID: "signv3-1"})
+	}
+	if got := b.failing(t); got.Failed() {
+		t.Errorf("a party that did not opt in: %+v", got)
+	}
+	b.party.WebhookLadder = true
+	for n := 1; n <= 5; n++ {
+		b.attempt(&request.Job{RequestID: "signv3-1"})
+		if got := b.failing(t); got.Failures != n || got.HeldUntil.IsZero() != (n < 5) {
+			t.Errorf("after %d failures: %+v", n, got)
+		}
+	}
+	// What is not the receiver's fault does not count.
+	b.request.State = request.StateCancelled
+	b.attempt(&request.Job{RequestID: "signv3-1"})
+	b.request.State = request.StateSigned
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	b.Deliver(stopped, &request.Job{RequestID: "signv3-1"})
+	if got := b.failing(t); got.Failures != 5 {
+		t.Errorf("after faults that are not the receiver's: %+v", got)
+	}
+	answer = http.StatusNoContent
+	b.attempt(&request.Job{RequestID: "signv3-1"})
+	if got := b.failing(t); got.Failed() || !got.HeldUntil.IsZero() {
+		t.Errorf("after an accepted webhook: %+v", got)
+	}
+	// A party that opts out is not held any more.
+	answer = http.StatusServiceUnavailable
+	for range 5 {
+		b.attempt(&request.Job{RequestID: "signv3-1"})
+	}
+	b.party.WebhookLadder = false
+	b.attempt(&request.Job{RequestID: "signv3-1"})
+	if got := b.failing(t); got.Failed() || !got.HeldUntil.IsZero() {
+		t.Errorf("after the party opted out: %+v", got)
+	}
+}
+
+// TestPause checks that after five days of failures the webhooks of a party fail without an
+// attempt, that the party's trail says so, and that a party that did not opt in is not affected.
+func TestPause(t *testing.T) {
+	url, tokens := receiver(t, 500)
+	b := newBench(t, url)
+	b.party.WebhookLadder = true
+	for range 6 {
+		b.attempt(&request.Job{RequestID: "signv3-1"})
+		b.now = b.now.Add(24 * time.Hour)
+	}
+	sent := len(tokens())
+	job := &request.Job{RequestID: "signv3-1"}
+	events := b.attempt(job)
+	if job.Status != request.JobFailed || job.LastError != party.ErrPaused.Error() ||
+		len(tokens()) != sent || sent != 6 {
+		t.Errorf("while it is paused: %+v, %d attempts", job, len(tokens()))
+	}
+	if len(events) != 1 || events[0].Detail.Attempt != "" ||
+		events[0].Detail.Error != party.ErrPaused.Error() {
+		t.Errorf("events %+v", events)
+	}
+	changes, err := b.store.PartyChanges(t.Context(), "party", 10)
+	if err != nil || len(changes) != 1 || changes[0].Kind != party.ChangePaused ||
+		changes[0].By != "Signet" {
+		t.Errorf("the trail of the party: %+v, %v", changes, err)
+	}
+	b.party.WebhookLadder = false
+	job = &request.Job{RequestID: "signv3-1"}
+	if b.attempt(job); job.Status != request.JobPending || len(tokens()) != sent+1 {
+		t.Errorf("after the party opted out: %+v, %d attempts", job, len(tokens()))
 	}
 }
 

@@ -57,7 +57,7 @@ func needs(r *http.Request) Role {
 	case read, r.URL.Path == "/console/logout", r.URL.Path == "/console/sessions/token":
 		return Viewer
 	case strings.HasPrefix(r.URL.Path, "/console/requests/"),
-		r.URL.Path == "/console/webhooks/resend", last == "test", last == doctorPath:
+		strings.HasPrefix(r.URL.Path, "/console/webhooks/"), last == "test", last == doctorPath:
 		return Operator
 	}
 	return Admin

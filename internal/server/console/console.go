@@ -152,6 +152,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /console/"+auditFile, c.handle(c.exportAudit))
 	mux.HandleFunc("GET /console/webhooks", c.handle(c.webhooks))
 	mux.HandleFunc("POST /console/webhooks/resend", c.handle(c.resendAll))
+	mux.HandleFunc("POST /console/webhooks/resume", c.handle(c.resume))
 	mux.HandleFunc("GET /console/calls", c.handle(c.calls))
 	mux.HandleFunc("GET /console/calls/{id}", c.handle(c.call))
 	c.partyRoutes(mux)

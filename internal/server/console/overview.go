@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 )
 
@@ -59,9 +60,21 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 
 // attention lists what an operator should look at.
 func (c *Console) attention(ctx context.Context, page *Overview) error {
-	_, failed, err := c.Requests.Outbox.Failed(ctx, request.JobWebhook, 0)
+	_, failed, err := c.Requests.Outbox.Failed(ctx, request.FailedFilter{Kind: request.JobWebhook})
 	if err != nil {
 		return err
+	}
+	receivers, err := c.Registrar.Store.Receivers(ctx)
+	if err != nil {
+		return err
+	}
+	receivers = slices.DeleteFunc(
+		receivers, func(r party.Receiver) bool { return r.PausedAt.IsZero() },
+	)
+	if n := len(receivers); n > 0 {
+		page.Attention = append(
+			page.Attention, Attention{"console.attention.paused", n, "/console/webhooks"},
+		)
 	}
 	if failed > 0 {
 		page.Attention = append(

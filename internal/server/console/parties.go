@@ -85,7 +85,8 @@ func (c *Console) partyView(p *party.Party) Party {
 		JWKSURL: jwks, RedirectURL: party.ShownURL(p.RedirectURL),
 		WebhookURL:    party.ShownURL(p.WebhookURL),
 		AllowDownload: p.AllowDownload, RequireAllPages: p.RequireAllPages,
-		Configured: c.Parties.Configured(p.ClientID), Disabled: p.Disabled,
+		WebhookLadder: p.WebhookLadder,
+		Configured:    c.Parties.Configured(p.ClientID), Disabled: p.Disabled,
 	}
 }
 

@@ -207,6 +207,7 @@ func (c *Console) readForm(
 		WebhookURL:      field(party.FieldWebhook),
 		AllowDownload:   field(party.FieldDownload) != "",
 		RequireAllPages: field(party.FieldAllPages) != "",
+		WebhookLadder:   field(party.FieldLadder) != "",
 	}
 	if id != "" {
 		f.typed.ClientID = id
@@ -298,6 +299,7 @@ func (c *Console) renderForm(
 	page.Options = []Option{
 		{Name: string(party.FieldDownload), On: f.typed.AllowDownload},
 		{Name: string(party.FieldAllPages), On: f.typed.RequireAllPages},
+		{Name: string(party.FieldLadder), On: f.typed.WebhookLadder},
 	}
 	if edit != nil {
 		edit(&page)
@@ -325,6 +327,7 @@ func (f *partyForm) besideSaved(page *PartyForm) {
 	on := map[string]bool{
 		string(party.FieldDownload): f.saved.AllowDownload,
 		string(party.FieldAllPages): f.saved.RequireAllPages,
+		string(party.FieldLadder):   f.saved.WebhookLadder,
 	}
 	for i := range page.Options {
 		option := &page.Options[i]

@@ -245,14 +245,17 @@ func TestEdit(t *testing.T) {
 	)
 	typed.Set("allow_download", "yes")
 	typed.Set("require_all_pages", "yes")
+	typed.Set("webhook_ladder", "yes")
 	typed.Set("version", "2")
 	w.done(
-		t, w.post(t, own+"/edit", typed), "Saved.", "Signers must see every page", "<ins>yes</ins>",
+		t, w.post(t, own+"/edit", typed), "Saved.", "Signers must see every page",
+		"Keep trying failed webhooks", "<ins>yes</ins>",
 	)
-	if got := w.found(t, rp.ClientID); !got.AllowDownload || !got.RequireAllPages {
+	if got := w.found(t, rp.ClientID); !got.AllowDownload || !got.RequireAllPages ||
+		!got.WebhookLadder {
 		t.Errorf("saved %+v: the settings are off", got)
 	}
-	if edit := w.get(t, own+"/edit").body; strings.Count(edit, `value="yes" checked`) != 2 {
+	if edit := w.get(t, own+"/edit").body; strings.Count(edit, `value="yes" checked`) != 3 {
 		t.Error("the form shows other settings")
 	}
 	w.post(t, own+"/edit", form(rp.Registration(), "allow_download", "yes", "version", "2")).has(
@@ -260,9 +263,11 @@ func TestEdit(t *testing.T) {
 	)
 	typed.Del("allow_download")
 	typed.Del("require_all_pages")
+	typed.Del("webhook_ladder")
 	typed.Set("version", "3")
 	w.done(t, w.post(t, own+"/edit", typed), "Saved.")
-	if got := w.found(t, rp.ClientID); got.AllowDownload || got.RequireAllPages {
+	if got := w.found(t, rp.ClientID); got.AllowDownload || got.RequireAllPages ||
+		got.WebhookLadder {
 		t.Errorf("saved %+v: the settings are on", got)
 	}
 	if got := w.found(t, rp.ClientID); got.Name != "Quay & Co" ||

@@ -41,7 +41,7 @@ type Party struct {
 	ui.Party
 	ClientID, JWKSURL, RedirectURL, WebhookURL string
 
-	AllowDownload, RequireAllPages bool
+	AllowDownload, RequireAllPages, WebhookLadder bool
 	// in the configuration, so the console cannot change it
 	Configured           bool
 	Disabled             bool // its calls are refused

@@ -1,22 +1,59 @@
 package console
 
-import "github.com/signet-sign/signet/internal/server/ui"
+import (
+	"net/url"
+	"time"
 
-// Webhooks is the page of the webhooks that were not delivered, newest request first. A form posts
-// to /console/webhooks/resend.
+	"github.com/signet-sign/signet/internal/server/ui"
+)
+
+// Webhooks is the page of the webhooks that were not delivered, newest request first, and of the
+// receivers that fail. Forms post to /console/webhooks/resend and /console/webhooks/resume.
 type Webhooks struct {
-	All     int         // of all parties
-	Party   string      // client id of the only party that is shown, or ""
-	Parties []ui.Choice // "" first
-	Rows    []FailedWebhook
-	Sent    int // webhooks that the post before has made due
+	WebhookFilter
+	All       int         // that match the filter
+	Parties   []ui.Choice // "" first
+	Rows      []FailedWebhook
+	Sent      int  // webhooks that the post before has made due
+	Resumed   bool // the post before has resumed a party's webhooks
+	Receivers []Receiver
+}
+
+// WebhookFilter selects failed webhooks by relying party and by the day of their last attempt.
+type WebhookFilter struct {
+	Party    string // client id, or "" for all
+	From, To string // days as YYYY-MM-DD, or ""
+}
+
+// query returns the filter as the page's query.
+func (f WebhookFilter) query() url.Values {
+	q := url.Values{}
+	for name, value := range map[string]string{"party": f.Party, "from": f.From, "to": f.To} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	return q
+}
+
+// Filtered reports whether the filter selects anything.
+func (f WebhookFilter) Filtered() bool { return f != WebhookFilter{} }
+
+// Receiver is a receiver of webhooks that fails.
+type Receiver struct {
+	Party, ClientID string
+	Failures        int
+	Since           time.Time
+	HeldUntil       time.Time // when it is called next; zero if it is paused
+	PausedAt        time.Time // zero if it is not
 }
 
 // FailedWebhook is one webhook.
 type FailedWebhook struct {
 	Row
 	Attempts int
-	Error    string // of the last attempt
+	Error    string    // of the last attempt
+	At       time.Time // when it was due
 }
 
 func (p Webhooks) Meta() ui.Meta {

@@ -6,23 +6,31 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// resendAtOnce is the number of webhooks that the page of failed ones shows, and that one post
-// makes due.
-const resendAtOnce = 200
+// failedShown is the number of failed webhooks that their page shows.
+const failedShown = 200
 
-// webhooks shows the webhooks that were not delivered.
+// webhooks shows the webhooks that were not delivered, and the receivers that fail.
 func (c *Console) webhooks(w http.ResponseWriter, r *http.Request) error {
-	jobs, all, err := c.Requests.Outbox.Failed(r.Context(), request.JobWebhook, resendAtOnce)
+	q := r.URL.Query()
+	page := Webhooks{
+		WebhookFilter: WebhookFilter{Party: q.Get("party"), From: q.Get("from"), To: q.Get("to")},
+		Resumed:       q.Get("resumed") != "",
+	}
+	page.Sent, _ = strconv.Atoi(q.Get("sent"))
+	filter := c.failedFilter(&page.WebhookFilter)
+	filter.Limit = failedShown
+	jobs, all, err := c.Requests.Outbox.Failed(r.Context(), filter)
 	if err != nil {
 		return err
 	}
-	page := Webhooks{All: all, Party: r.URL.Query().Get("party")}
-	page.Sent, _ = strconv.Atoi(r.URL.Query().Get("sent"))
+	page.All = all
 	page.Parties = c.partyChoices(page.Party)
 	for _, j := range jobs {
 		req, err := c.Requests.Get(r.Context(), j.RequestID)
@@ -32,53 +40,83 @@ func (c *Console) webhooks(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		if page.Party != "" && req.ClientID != page.Party {
+		page.Rows = append(page.Rows, FailedWebhook{
+			Row: c.row(r.Context(), req), Attempts: j.Attempts, Error: PlainText(j.LastError), At: j.DueAt,
+		})
+	}
+	receivers, err := c.Registrar.Store.Receivers(r.Context())
+	if err != nil {
+		return err
+	}
+	for _, rec := range receivers {
+		if rec.HeldUntil.IsZero() && rec.PausedAt.IsZero() {
 			continue
 		}
-		page.Rows = append(page.Rows, FailedWebhook{
-			Row: c.row(r.Context(), req), Attempts: j.Attempts, Error: PlainText(j.LastError),
+		page.Receivers = append(page.Receivers, Receiver{
+			Party: c.partyName(r.Context(), rec.ClientID), ClientID: rec.ClientID,
+			Failures: rec.Failures, Since: rec.Since, HeldUntil: rec.HeldUntil,
+			PausedAt: rec.PausedAt,
 		})
 	}
 	c.Kit.Show(w, r, c.Log, http.StatusOK, page)
 	return nil
 }
 
-// resendAll makes the failed webhooks due now: those of one party, or all, the newest first. The
-// workers' quota keeps those of one party from delaying those of others.
+// failedFilter returns the filter of failed webhooks. It empties what it cannot parse.
+func (c *Console) failedFilter(f *WebhookFilter) request.FailedFilter {
+	day := func(text *string) time.Time {
+		at, err := time.ParseInLocation(time.DateOnly, *text, c.Kit.Location())
+		if err != nil {
+			*text = ""
+			return time.Time{}
+		}
+		return at
+	}
+	filter := request.FailedFilter{Kind: request.JobWebhook, ClientID: f.Party, From: day(&f.From)}
+	if to := day(&f.To); !to.IsZero() {
+		filter.To = to.AddDate(0, 0, 1) // includes the last day
+	}
+	return filter
+}
+
+// resendAll makes the failed webhooks due now: those of one party or of a range of days, or all.
 func (c *Console) resendAll(w http.ResponseWriter, r *http.Request) error {
 	ctx, cancel := context.WithTimeout(r.Context(), pageTimeout)
 	defer cancel()
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	party := r.PostFormValue("party")
-	jobs, _, err := c.Requests.Outbox.Failed(ctx, request.JobWebhook, resendAtOnce)
-	if err != nil {
+	asked := WebhookFilter{
+		Party: r.PostFormValue("party"), From: r.PostFormValue("from"), To: r.PostFormValue("to"),
+	}
+	sent, err := c.Requests.ResendFailed(ctx, c.failedFilter(&asked), c.operator(r))
+	if err != nil && (sent == 0 || ctx.Err() == nil) {
 		return err
 	}
-	sent := 0
-	for _, j := range jobs {
-		req, err := c.Requests.Get(ctx, j.RequestID)
-		if err == nil && party != "" && req.ClientID != party {
-			continue
-		}
-		if err == nil {
-			err = c.Requests.Resend(ctx, j.RequestID, c.operator(r))
-		}
-		var refusal *api.Error // another operator or a worker was faster
-		switch {
-		case err == nil:
-			sent++
-		case !errors.As(err, &refusal):
-			return err
-		}
-	}
 	c.Log.InfoContext(
-		ctx, "webhooks requested again from the console", "number", sent, "party", party, "by",
-		c.operator(r),
+		ctx, "webhooks requested again from the console", "number", sent, "party", asked.Party,
+		"by", c.operator(r),
 	)
-	q := url.Values{"sent": {strconv.Itoa(sent)}}
-	if party != "" {
-		q.Set("party", party)
+	q := asked.query()
+	q.Set("sent", strconv.Itoa(sent))
+	http.Redirect(w, r, consoleURL(q, "webhooks"), http.StatusSeeOther)
+	return nil
+}
+
+// resume sends webhooks of a party again that were paused or held.
+func (c *Console) resume(w http.ResponseWriter, r *http.Request) error {
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	clientID := r.PostFormValue("party")
+	err := c.Registrar.ResumeWebhooks(r.Context(), c.operator(r), clientID)
+	switch {
+	case errors.Is(err, party.ErrNotPaused): // the receiver or another operator was faster
+	case err != nil:
+		return err
+	default:
+		c.Log.InfoContext(
+			r.Context(), "webhooks resumed from the console", "client_id", clientID, "by",
+			c.operator(r),
+		)
 	}
+	q := url.Values{"party": {clientID}, "resumed": {"1"}}
 	http.Redirect(w, r, consoleURL(q, "webhooks"), http.StatusSeeOther)
 	return nil
 }

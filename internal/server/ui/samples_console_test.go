@@ -496,9 +496,30 @@ func galleryConsole(now time.Time) []Sample {
 		}},
 		{"console-request-cancelled", 200, cancelled},
 		{"console-webhooks", 200, console.Webhooks{
-			All: 2, Sent: 3, Parties: list.Parties, Rows: []console.FailedWebhook{
-				{Row: signed.Row, Attempts: 3, Error: "the receiver answered 503"},
-				{Row: signed.Row, Attempts: 12, Error: "context deadline exceeded"},
+			All: 412, Sent: 3, Parties: list.Parties, Rows: []console.FailedWebhook{
+				{
+					Row:      signed.Row,
+					Attempts: 3,
+					Error:    "the receiver answered 503",
+					At:       ago(time.Hour),
+				},
+				{
+					Row:      signed.Row,
+					Attempts: 12,
+					Error:    "context deadline exceeded",
+					At:       ago(time.Minute),
+				},
+			},
+			Receivers: []console.Receiver{
+				{
+					Party: "Harbour Lane Housing Co-operative", ClientID: "harbour-lane",
+					Failures: 213, Since: ago(129 * time.Hour), PausedAt: ago(9 * time.Hour),
+				},
+				{
+					Party: "Demo Relying Party", ClientID: "demo", Failures: 9,
+					Since:     ago(time.Hour),
+					HeldUntil: now.Add(8 * time.Minute),
+				},
 			},
 		}},
 		{"console-webhooks-none", 200, console.Webhooks{}},

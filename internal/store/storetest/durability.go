@@ -23,6 +23,7 @@ var nodeTests = []test{
 	{name: "used tokens", run: nodesUse, shared: true},
 	{name: "watch", run: nodesWatch, shared: true},
 	{name: "parties", run: nodesParty, shared: true},
+	{name: "receivers", run: nodesReceiver, shared: true},
 }
 
 func reopen(t *testing.T, s *suite, h Harness) {

@@ -64,7 +64,7 @@ func NewMemory() *Memory {
 		parties: parties{
 			registered: map[string]party.Registration{}, pictures: map[string][]byte{},
 			epochs: map[string]int64{}, keys: map[string]party.StoredKeys{},
-			proposals: map[string]party.Proposal{},
+			proposals: map[string]party.Proposal{}, receivers: map[string]party.Receiver{},
 		},
 		ready:    make(chan struct{}, 1),
 		watchers: map[string]map[chan struct{}]bool{},
@@ -297,10 +297,16 @@ func (m *Memory) Claim(
 	due := slices.DeleteFunc(
 		m.pending(kind), func(j *request.Job) bool { return claimable(*j).After(now) },
 	)
-	var parties []string
+	var parties, probed []string
 	for _, j := range due {
-		if !slices.Contains(parties, j.ClientID) {
-			parties = append(parties, j.ClientID)
+		held := m.parties.receivers[j.ClientID].HeldUntil
+		switch {
+		case kind != request.JobWebhook || held.IsZero():
+			if !slices.Contains(parties, j.ClientID) {
+				parties = append(parties, j.ClientID)
+			}
+		case !held.After(now) && !slices.Contains(probed, j.ClientID):
+			probed = append(probed, j.ClientID)
 		}
 	}
 	if q.PerParty == 0 {
@@ -324,6 +330,18 @@ func (m *Memory) Claim(
 			j.Lease = now.Add(lease)
 			jobs = append(jobs, *j)
 		}
+	}
+	if q.PerParty == 0 {
+		probed = nil
+	}
+	for _, party := range probed[:min(len(probed), q.Jobs-len(jobs))] {
+		i := slices.IndexFunc(due, func(j *request.Job) bool { return j.ClientID == party })
+		due[i].Attempts++
+		due[i].Lease = now.Add(lease)
+		jobs = append(jobs, *due[i])
+		r := m.parties.receivers[party]
+		r.HeldUntil = due[i].Lease
+		m.parties.receivers[party] = r
 	}
 	slices.SortFunc(
 		jobs,
@@ -364,7 +382,7 @@ func (m *Memory) Settle(ctx context.Context, settled ...request.Settlement) erro
 
 // Failed implements request.Outbox.
 func (m *Memory) Failed(
-	ctx context.Context, kind request.JobKind, limit int,
+	ctx context.Context, f request.FailedFilter,
 ) (jobs []request.Job, all int, err error) {
 	unlock, err := m.hold(ctx)
 	if err != nil {
@@ -372,10 +390,13 @@ func (m *Memory) Failed(
 	}
 	defer unlock()
 	for _, j := range slices.Backward(m.jobs) {
-		if j.Kind != kind || j.Status != request.JobFailed {
+		if j.Kind != f.Kind || j.Status != request.JobFailed ||
+			f.ClientID != "" && j.ClientID != f.ClientID || f.Before != 0 && j.ID >= f.Before ||
+			!f.From.IsZero() && j.DueAt.Before(f.From) ||
+			!f.To.IsZero() && !j.DueAt.Before(f.To) {
 			continue
 		}
-		if all++; len(jobs) < limit {
+		if all++; len(jobs) < f.Limit {
 			jobs = append(jobs, j)
 		}
 	}

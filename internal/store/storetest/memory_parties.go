@@ -18,6 +18,7 @@ type parties struct {
 	changes    []party.Change
 	keys       map[string]party.StoredKeys // by client id
 	proposals  map[string]party.Proposal   // by client id
+	receivers  map[string]party.Receiver   // by client id
 }
 
 // partiesTopic is what the parties are called where requests have their ids.
@@ -105,6 +106,7 @@ func (m *Memory) RemoveParty(
 		}
 		delete(m.parties.registered, clientID)
 		delete(m.parties.pictures, clientID)
+		delete(m.parties.receivers, clientID)
 		delete(m.parties.proposals, clientID)
 		return nil
 	})
@@ -190,13 +192,67 @@ func (m *Memory) changeParties(ctx context.Context, c party.Change, change func(
 	if err := change(); err != nil {
 		return err
 	}
+	m.recordChange(c)
+	return nil
+}
+
+func (m *Memory) recordChange(c party.Change) {
 	c.Edits = slices.Clone(c.Edits)
 	c.At = c.At.Truncate(time.Microsecond).UTC()
 	m.parties.changes = append(m.parties.changes, c)
-	m.watching.Lock()
-	defer m.watching.Unlock()
-	for w := range m.watchers[partiesTopic] {
-		signal(w)
+	m.tell(partiesTopic)
+}
+
+// Receiver implements party.Receivers.
+func (m *Memory) Receiver(ctx context.Context, clientID string) (party.Receiver, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return party.Receiver{}, err
+	}
+	defer unlock()
+	r := m.parties.receivers[clientID]
+	r.ClientID = clientID
+	return r, nil
+}
+
+// Receivers implements party.Receivers.
+func (m *Memory) Receivers(ctx context.Context) ([]party.Receiver, error) {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return slices.SortedFunc(
+		maps.Values(m.parties.receivers),
+		func(a, b party.Receiver) int { return cmp.Compare(a.ClientID, b.ClientID) },
+	), nil
+}
+
+// ChangeReceiver implements party.Receivers.
+func (m *Memory) ChangeReceiver(
+	ctx context.Context, clientID string, change func(*party.Receiver) (*party.Change, error),
+) error {
+	unlock, err := m.hold(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	r := m.parties.receivers[clientID]
+	r.ClientID = clientID
+	held := !r.HeldUntil.IsZero()
+	c, err := change(&r)
+	if err != nil {
+		return err
+	}
+	m.parties.receivers[clientID] = r
+	if r == (party.Receiver{ClientID: clientID}) {
+		delete(m.parties.receivers, clientID)
+	}
+	if held && r.HeldUntil.IsZero() {
+		signal(m.ready)
+	}
+	if c != nil {
+		m.recordChange(*c)
 	}
 	return nil
 }

@@ -219,7 +219,9 @@ func failedAndAgain(t *testing.T, s *suite, _ Harness) {
 	second.Fail(errors.New("no"))
 	s.settle(second)
 	for limit, want := range [][]string{nil, {other.ID}, {other.ID, r.ID}, {other.ID, r.ID}} {
-		failed, all, err := s.Failed(t.Context(), request.JobWebhook, limit)
+		failed, all, err := s.Failed(
+			t.Context(), request.FailedFilter{Kind: request.JobWebhook, Limit: limit},
+		)
 		var got []string
 		for _, j := range failed {
 			got = append(got, j.RequestID)
@@ -228,7 +230,31 @@ func failedAndAgain(t *testing.T, s *suite, _ Harness) {
 			t.Errorf("Failed(%d) = %v, %d, %v, want %v of 2", limit, got, all, err, want)
 		}
 	}
-	if failed, all, err := s.Failed(t.Context(), request.JobSeal, 5); len(failed) != 0 ||
+	for name, find := range map[string]struct {
+		f    request.FailedFilter
+		want []string
+	}{
+		"party":         {request.FailedFilter{ClientID: r.ClientID}, []string{other.ID, r.ID}},
+		"another party": {request.FailedFilter{ClientID: "x"}, nil},
+		"from":          {request.FailedFilter{From: start}, []string{other.ID, r.ID}},
+		"from later":    {request.FailedFilter{From: start.Add(time.Microsecond)}, nil},
+		"to":            {request.FailedFilter{To: start}, nil},
+		"to later":      {request.FailedFilter{To: start.Add(time.Microsecond)}, []string{other.ID, r.ID}},
+		"before":        {request.FailedFilter{Before: second.ID}, []string{r.ID}},
+	} {
+		find.f.Kind, find.f.Limit = request.JobWebhook, 2
+		failed, all, err := s.Failed(t.Context(), find.f)
+		var got []string
+		for _, j := range failed {
+			got = append(got, j.RequestID)
+		}
+		if err != nil || all != len(find.want) || !slices.Equal(got, find.want) {
+			t.Errorf("Failed by %s = %v, %d, %v, want %v", name, got, all, err, find.want)
+		}
+	}
+	if failed, all, err := s.Failed(t.Context(), request.FailedFilter{Kind: request.JobSeal, Limit: 5}); len(
+		failed,
+	) != 0 ||
 		all != 0 ||
 		err != nil {
 		t.Errorf("failed jobs of another kind: %+v, %d, %v", failed, all, err)

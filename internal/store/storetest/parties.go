@@ -61,7 +61,7 @@ func (s *suite) registration(id string) party.Registration {
 
 func addParties(t *testing.T, s *suite, _ Harness) {
 	a, b := aParty("a"), aParty("b")
-	b.WebhookURL, b.Disabled, b.AllowDownload = "", true, true
+	b.WebhookURL, b.Disabled, b.AllowDownload, b.WebhookLadder = "", true, true, true
 	s.register(b, a)
 	want := []party.Registration{
 		{Party: a, Version: 1, CreatedAt: start, ChangedAt: start},
@@ -93,7 +93,7 @@ func changeParty(t *testing.T, s *suite, _ Harness) {
 	p := aParty("a")
 	s.register(p, aParty("b"))
 	p.Name, p.JWKSURL, p.RedirectURL, p.WebhookURL, p.Disabled = "New", "https://new.example/j", "https://new.example/r", "", true
-	p.AllowDownload, p.RequireAllPages = true, true
+	p.AllowDownload, p.RequireAllPages, p.WebhookLadder = true, true, true
 	if err := s.ChangeParty(t.Context(), p, 1, did(p, party.ChangeEdited, time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -357,7 +357,7 @@ func proposals(t *testing.T, s *suite, _ Harness) {
 		Party: a, Version: 1, By: "Mei Lin", Subject: "1234", At: start.Add(time.Minute).UTC(),
 	}
 	first.JWKSURL, first.WebhookURL = "https://a.example/new?b=c", ""
-	first.AllowDownload, first.RequireAllPages = true, true
+	first.AllowDownload, first.RequireAllPages, first.WebhookLadder = true, true, true
 	propose := func(p party.Proposal, want error) {
 		t.Helper()
 		err := s.ProposeParty(ctx, p, did(p.Party, party.ChangeProposed, time.Minute))

@@ -1,7 +1,7 @@
 // Package storetest is what every store must do: [Run] holds a store against the contracts of
 // request.Store, request.Lister, request.Watcher, request.Outbox, signer.Store, token.Replay,
-// party.Store, party.KeyStore, calllog.Store, operator.Store, vault.Keys and retention.Store, and
-// against what several of them promise together. Start at [Run].
+// party.Store with party.Receivers, party.KeyStore, calllog.Store, operator.Store, vault.Keys and
+// retention.Store, and against what several of them promise together. Start at [Run].
 //
 // [Memory] is the reference: the same promises without a disk, for reading and for tests that need
 // no durability. The package knows nothing of SQL; what only a database can do wrong (crashes,
@@ -71,6 +71,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		{"phones", phoneTests},
 		{"replay", replayTests},
 		{"parties", partyTests},
+		{"receivers", receiverTests},
 		{"keys", keyTests},
 		{"calls", callTests},
 		{"document keys", documentKeyTests},
