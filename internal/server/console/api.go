@@ -98,6 +98,7 @@ type PartyData struct {
 	WebhookURL      string `json:"webhook_url,omitempty"       yaml:"webhook_url,omitempty"`
 	AllowDownload   bool   `json:"allow_download,omitempty"    yaml:"allow_download,omitempty"`
 	RequireAllPages bool   `json:"require_all_pages,omitempty" yaml:"require_all_pages,omitempty"`
+	WebhookLadder   bool   `json:"webhook_ladder,omitempty" yaml:"webhook_ladder,omitempty"`
 	// Disabled is not read from POST and PUT.
 	Disabled bool `json:"disabled,omitempty"          yaml:"disabled,omitempty"`
 }
@@ -176,6 +177,7 @@ func (d PartyData) party() party.Party {
 		ClientID: d.ClientID, Name: d.Name, JWKSURL: d.JWKSURL, RedirectURL: d.RedirectURL,
 		WebhookURL: d.WebhookURL, AllowDownload: d.AllowDownload,
 		RequireAllPages: d.RequireAllPages,
+		WebhookLadder:   d.WebhookLadder,
 	}
 }
 
@@ -186,6 +188,7 @@ func (c *Console) partyState(p *party.Party, version int64) PartyState {
 			ClientID: v.ClientID, Name: v.Name, JWKSURL: v.JWKSURL, RedirectURL: v.RedirectURL,
 			WebhookURL: v.WebhookURL, AllowDownload: v.AllowDownload,
 			RequireAllPages: v.RequireAllPages, Disabled: v.Disabled,
+			WebhookLadder: v.WebhookLadder,
 		},
 		Configured: v.Configured, Version: version,
 	}
