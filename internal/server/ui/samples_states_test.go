@@ -285,7 +285,7 @@ func statesConsole(now time.Time, verdict *ui.Verdict) []Sample {
 		}},
 		{"console-signatures-failed", 200, console.Signatures{Row: row, Verdict: verdict}},
 		{"console-webhooks-party", 200, console.Webhooks{
-			All: 1, Party: "harbour-lane", Parties: many.Parties, Rows: []console.FailedWebhook{
+			All: 1, WebhookFilter: console.WebhookFilter{Party: "harbour-lane"}, Parties: many.Parties, Rows: []console.FailedWebhook{
 				{Row: row, Attempts: 12, Error: hostileName},
 			},
 		}},
