@@ -77,7 +77,7 @@ func TestTokenJourney(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"cookies", "links", "enrolment"} {
-		if err := app.RotateSecret(c, name); err != nil {
+		if _, err := app.RotateSecret(c, name); err != nil {
 			t.Fatal(err)
 		}
 	}
