@@ -193,6 +193,7 @@ type partyAddCmd struct {
 	WebhookURL      string `       help:"URL that gets the signed document."                                                         placeholder:"URL"`
 	AllowDownload   bool   `       help:"Signers may save the document before they sign it."`
 	RequireAllPages bool   `       help:"Signers sign only when they have seen every page."`
+	WebhookLadder   bool   `       help:"Failed webhooks are tried for two days."`
 }
 
 func (c *partyAddCmd) Run(env *environment) error {
@@ -200,7 +201,7 @@ func (c *partyAddCmd) Run(env *environment) error {
 	err := c.call(env.ctx, http.MethodPost, c.query(), console.PartyData{
 		ClientID: c.ClientID, Name: c.Name, JWKSURL: c.JWKSURL, RedirectURL: c.RedirectURL,
 		WebhookURL: c.WebhookURL, AllowDownload: c.AllowDownload,
-		RequireAllPages: c.RequireAllPages,
+		RequireAllPages: c.RequireAllPages, WebhookLadder: c.WebhookLadder,
 	}, &done)
 	if err != nil {
 		return err
@@ -270,6 +271,7 @@ type partyChangeCmd struct {
 	WebhookURL      *string `       help:"URL that gets the signed document; '' removes it."  placeholder:"URL"`
 	AllowDownload   *bool   `       help:"Signers may save the document before they sign it."                                   negatable:""`
 	RequireAllPages *bool   `       help:"Signers sign only when they have seen every page."                                    negatable:""`
+	WebhookLadder   *bool   `       help:"Failed webhooks are tried for two days."                                              negatable:""`
 }
 
 func (c *partyChangeCmd) Run(env *environment) error {
@@ -284,6 +286,7 @@ func (c *partyChangeCmd) Run(env *environment) error {
 	set(&p.WebhookURL, c.WebhookURL)
 	set(&p.AllowDownload, c.AllowDownload)
 	set(&p.RequireAllPages, c.RequireAllPages)
+	set(&p.WebhookLadder, c.WebhookLadder)
 	var done console.PartyResult
 	err = c.call(env.ctx, http.MethodPut, partyPath(c.ClientID)+c.query(), p, &done)
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 // take for markup.
 var (
 	longParty   = strings.Repeat("International Harbour ", 5) + "Co-operative"[:10]
-	hostileName = `<b>"Bobby" & 'Tables'</b><script>alert(1)</script> \u202egpj.exe`
+	hostileName = `<b>"Bobby" & 'Tables'</b><script>alert(1)</script> ` + "\u202egpj.exe"
 )
 
 // galleryStates are rare states of pages: those without an optional part, those after an action,
