@@ -506,7 +506,7 @@ func galleryConsole(now time.Time) []Sample {
 				{
 					Row:      signed.Row,
 					Attempts: 12,
-					Error:    "context deadline exceeded",
+					Error:    "the server did not answer in time",
 					At:       ago(time.Minute),
 				},
 			},
