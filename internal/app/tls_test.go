@@ -55,7 +55,7 @@ func TestCheckTLS(t *testing.T) {
 		{"sign.test", now.AddDate(1, 0, 0), "", OK, "until "},
 		{"sign.test", now.AddDate(0, 0, 10), "", Warning, "ends soon"},
 		{"sign.test", now.AddDate(0, 0, -1), "", Fault, "has ended"},
-		{"other.test", now.AddDate(1, 0, 0), "", Fault, "other.test"},
+		{"other.test", now.AddDate(1, 0, 0), "", Fault, "another host name"},
 		{"sign.test", now.AddDate(1, 0, 0), otherKey, Fault, "does not match"},
 		{"sign.test", now.AddDate(1, 0, 0), "/nonexistent", Fault, "no such file"},
 	} {
