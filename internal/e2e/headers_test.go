@@ -35,10 +35,11 @@ func routes(t *testing.T) (paths []string) {
 		"api.PathResult": api.PathResult, "api.PathResult0": api.PathResult0,
 		"api.PathKeys": api.PathKeys, "api.PathOpenAPI": api.PathOpenAPI,
 		"a.KeysAlias": "/sign-v3/jwks", "evidenceFile": "evidence.zip", "auditFile": "audit.jsonl",
+		"documentFile": "document.pdf",
 		"doctorPath": "doctor", "ReferencePath": demo.ReferencePath,
 	}
 	constant := regexp.MustCompile(`(?m)^(?:const|\t)\s*(\w*Path) += "(/[^"]*)"`)
-	literal := regexp.MustCompile(`"(?:GET|POST) (/[^"]*)"`)
+	literal := regexp.MustCompile(`"(?:GET|POST|PUT) (/[^"]*)"`)
 	mounted := regexp.MustCompile(`(?:\.|\b)(?:[hH]andle|HandleFunc)\(\s*([^,()]+),\s*([^,\n]*)`)
 	for _, dir := range []string{"../server", "../app"} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
@@ -62,8 +63,8 @@ func routes(t *testing.T) (paths []string) {
 					pattern = strings.TrimSpace(string(m[2]))
 				}
 				if strings.Contains(pattern, " string") || pattern == `method+" "+path` ||
-					pattern == "r.Call" {
-					continue // the function itself, and the routes of a table
+					pattern == "r.Call" || pattern == "pattern" {
+					continue // the function itself, and the routes of tables
 				}
 				var route strings.Builder
 				for part := range strings.SplitSeq(pattern, "+") {

@@ -198,7 +198,7 @@ func statesConsole(now time.Time, verdict *ui.Verdict) []Sample {
 		Party: ui.Party{Name: longParty}, ClientID: strings.Repeat("W", 128),
 		JWKSURL:       "https://" + strings.Repeat("very-long-host-name.", 10) + "example/jwks",
 		RedirectURL:   "https://rp.example/" + strings.Repeat("path/", 30),
-		AllowDownload: true, RequireAllPages: true, Version: 2,
+		AllowDownload: true, RequireAllPages: true, WebhookLadder: true, Version: 2,
 	}
 	only := party
 	only.RequireAllPages = false
@@ -284,8 +284,13 @@ func statesConsole(now time.Time, verdict *ui.Verdict) []Sample {
 			}},
 		}},
 		{"console-signatures-failed", 200, console.Signatures{Row: row, Verdict: verdict}},
+		{"console-webhooks-filtered", 200, console.Webhooks{
+			Parties: many.Parties, WebhookFilter: console.WebhookFilter{From: "2026-03-01"},
+		}},
 		{"console-webhooks-party", 200, console.Webhooks{
-			All: 1, WebhookFilter: console.WebhookFilter{Party: "harbour-lane"}, Parties: many.Parties, Rows: []console.FailedWebhook{
+			All: 1, Resumed: true, Parties: many.Parties, WebhookFilter: console.WebhookFilter{
+				Party: "harbour-lane", From: "2026-03-01", To: "2026-03-09",
+			}, Rows: []console.FailedWebhook{
 				{Row: row, Attempts: 12, Error: hostileName},
 			},
 		}},
