@@ -36,7 +36,7 @@ func routes(t *testing.T) (paths []string) {
 		"api.PathKeys": api.PathKeys, "api.PathOpenAPI": api.PathOpenAPI,
 		"a.KeysAlias": "/sign-v3/jwks", "evidenceFile": "evidence.zip", "auditFile": "audit.jsonl",
 		"documentFile": "document.pdf",
-		"doctorPath": "doctor", "ReferencePath": demo.ReferencePath,
+		"doctorPath":   "doctor", "ReferencePath": demo.ReferencePath,
 	}
 	constant := regexp.MustCompile(`(?m)^(?:const|\t)\s*(\w*Path) += "(/[^"]*)"`)
 	literal := regexp.MustCompile(`"(?:GET|POST|PUT) (/[^"]*)"`)
