@@ -491,7 +491,7 @@ func (a *App) edges(sandbox bool) error {
 	if a.clientKeys, err = clientKeys(a.keys.KeyRing); err != nil {
 		return err
 	}
-	transport, err := providerTransport("oidc_roots", c.OIDCRoots)
+	transport, err := transport("oidc_roots", c.OIDCRoots)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func (s *subject) checkProvider(
 			errors.New("the provider knows no client"), fmt.Sprintf("set %s_client_id", key), "",
 		)
 	}
-	if c.Transport, err = providerTransport(key+"_roots", caFile); err != nil {
+	if c.Transport, err = transport(key+"_roots", caFile); err != nil {
 		return faulty(err, fmt.Sprintf("set %s_roots to a readable PEM file", key), "")
 	}
 	// no cookie is made

@@ -95,7 +95,7 @@ func (a *App) operatorLogin(c *console.Console) (err error) {
 	if c.Roles, err = config.consoleRoles(); err != nil {
 		return err
 	}
-	transport, err := providerTransport("console_oidc_roots", config.ConsoleOIDCRoots)
+	transport, err := transport("console_oidc_roots", config.ConsoleOIDCRoots)
 	if err != nil {
 		return err
 	}

@@ -68,9 +68,9 @@ func (c *Config) consoleLogin(keys *login.Keys) login.Config {
 	}
 }
 
-// providerTransport reaches an OpenID Connect provider whose certificate the CA certificates in a
-// PEM file vouch for, if one is configured with key.
-func providerTransport(key, file string) (http.RoundTripper, error) {
+// transport reaches servers whose certificates the CA certificates in a PEM file vouch for, which
+// key names; without a file, those that the system trusts.
+func transport(key, file string) (http.RoundTripper, error) {
 	if file == "" {
 		return http.DefaultTransport, nil
 	}

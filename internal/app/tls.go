@@ -3,13 +3,11 @@ package app
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -127,23 +125,16 @@ func (c *Config) newACME() (*autocert.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Timeout: 30 * time.Second}
-	if c.ACMERoots != "" {
-		text, err := os.ReadFile(c.ACMERoots)
-		if err != nil {
-			return nil, fmt.Errorf("acme_roots: %w", err)
-		}
-		roots := x509.NewCertPool()
-		if !roots.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("acme_roots: %s has no certificate in PEM", c.ACMERoots)
-		}
-		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}
+	reach, err := transport("acme_roots", c.ACMERoots)
+	if err != nil {
+		return nil, err
 	}
 	return &autocert.Manager{
 		Prompt: autocert.AcceptTOS, Cache: autocert.DirCache(filepath.Join(c.Data, "acme")),
 		HostPolicy: autocert.HostWhitelist(u.Hostname()), Email: c.ACMEEmail,
 		Client: &acme.Client{
-			DirectoryURL: c.ACMEDirectory, HTTPClient: client, UserAgent: "signet",
+			DirectoryURL: c.ACMEDirectory, UserAgent: "signet",
+			HTTPClient: &http.Client{Timeout: 30 * time.Second, Transport: reach},
 		},
 	}, nil
 }

@@ -130,18 +130,9 @@ func TestEvidence(t *testing.T) {
 // goes into documents begins now.
 func TestServedRevocationDataIsBackdated(t *testing.T) {
 	now := time.Now().UTC().Truncate(time.Second)
-	a, err := Open(
-		t.TempDir(),
-		Options{
-			Name:    "Signet",
-			BaseURL: "http://127.0.0.1:1/pki",
-			Now:     func() time.Time { return now },
-			Rand:    rand.Reader,
-		},
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := options()
+	o.Now = func() time.Time { return now }
+	a := open(t, t.TempDir(), o)
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -199,18 +190,9 @@ func TestServedRevocationDataIsBackdated(t *testing.T) {
 // A list serves for a second, as long as it says the same: a revocation is never late by that.
 func TestCRLIsReused(t *testing.T) {
 	now := time.Now().Truncate(time.Second)
-	a, err := Open(
-		t.TempDir(),
-		Options{
-			Name:    "Signet",
-			BaseURL: "http://127.0.0.1:1/pki",
-			Now:     func() time.Time { return now },
-			Rand:    rand.Reader,
-		},
-	)
-	if err != nil {
-		t.Fatal(err)
-	}
+	o := options()
+	o.Now = func() time.Time { return now }
+	a := open(t, t.TempDir(), o)
 	crl := func(revoked ...Revoked) []byte {
 		t.Helper()
 		der, err := a.CRL(t.Context(), "issuing", listed(revoked))

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/server/ui"
 )
 
 // controlRoutes mounts the pages of the sandbox's controls. Each page shows the answer to a call of
@@ -59,21 +60,32 @@ func (c *Console) control(r *http.Request, method, path string, in, out any) err
 
 // controlled shows the page again with what was wrong, or redirects to it after a success.
 func (c *Console) controlled(
-	w http.ResponseWriter, r *http.Request, err error, q url.Values, page string,
-	again func(problem string) error,
+	w http.ResponseWriter, r *http.Request, err error, page string, q url.Values,
+	show func(w http.ResponseWriter, r *http.Request, problem string) error,
 ) error {
 	refusal, refused := err.(*api.Error) // not a wrapped one, which is about something else
 	switch {
 	case refused:
-		return again(refusal.Description)
+		return show(w, r, refusal.Description)
 	case err != nil:
 		return err
 	}
 	c.Log.InfoContext(
 		r.Context(), "sandbox changed from the console", "page", page, "by", c.operator(r),
 	)
+	q.Set("done", "1")
 	http.Redirect(w, r, consoleURL(q, page), http.StatusSeeOther)
 	return nil
+}
+
+// showForm shows a page with its form. problem is what was wrong with the form that was sent, if
+// any.
+func (c *Console) showForm(w http.ResponseWriter, r *http.Request, problem string, page ui.Page) {
+	status := http.StatusOK
+	if problem != "" {
+		status = http.StatusUnprocessableEntity
+	}
+	c.Kit.Show(w, r, c.Log, status, page)
 }
 
 // clockScope is whose clock a page shows.
@@ -89,12 +101,14 @@ func clockScope(values url.Values) (requestID, clientID string, q url.Values) {
 }
 
 func (c *Console) clock(w http.ResponseWriter, r *http.Request) error {
-	return c.showClock(w, r, r.URL.Query(), "")
+	return c.showClock(w, r, "")
 }
 
-func (c *Console) showClock(
-	w http.ResponseWriter, r *http.Request, values url.Values, problem string,
-) error {
+func (c *Console) showClock(w http.ResponseWriter, r *http.Request, problem string) error {
+	values := r.URL.Query()
+	if r.Method == http.MethodPost {
+		values = r.PostForm
+	}
 	requestID, clientID, q := clockScope(values)
 	page := ClockPage{
 		RequestID: requestID, Parties: c.partyChoices(clientID), ClientID: clientID,
@@ -111,11 +125,7 @@ func (c *Console) showClock(
 	if err != nil {
 		return err
 	}
-	status := http.StatusOK
-	if page.Problem != "" {
-		status = http.StatusUnprocessableEntity
-	}
-	c.Kit.Show(w, r, c.Log, status, page)
+	c.showForm(w, r, page.Problem, page)
 	return nil
 }
 
@@ -141,10 +151,7 @@ func (c *Console) moveClock(w http.ResponseWriter, r *http.Request) error {
 	}
 	var moved Clock
 	err := c.control(r, http.MethodPost, "/clock", change, &moved)
-	q.Set("done", "1")
-	return c.controlled(w, r, err, q, "clock", func(problem string) error {
-		return c.showClock(w, r, r.PostForm, problem)
-	})
+	return c.controlled(w, r, err, "clock", q, c.showClock)
 }
 
 func (c *Console) personas(w http.ResponseWriter, r *http.Request) error {
@@ -164,11 +171,7 @@ func (c *Console) showPersonas(w http.ResponseWriter, r *http.Request, problem s
 	if err := c.control(r, http.MethodGet, "/signers", nil, &page.Signers); err != nil {
 		return err
 	}
-	status := http.StatusOK
-	if problem != "" {
-		status = http.StatusUnprocessableEntity
-	}
-	c.Kit.Show(w, r, c.Log, status, page)
+	c.showForm(w, r, problem, page)
 	return nil
 }
 
@@ -179,30 +182,12 @@ func (c *Console) planSigner(w http.ResponseWriter, r *http.Request) error {
 		plan[name] = strings.TrimSpace(r.PostFormValue(name))
 	}
 	err := c.control(r, http.MethodPost, "/signers", plan, new(Signers))
-	return c.controlled(
-		w,
-		r,
-		err,
-		url.Values{"done": {"1"}},
-		"personas",
-		func(problem string) error {
-			return c.showPersonas(w, r, problem)
-		},
-	)
+	return c.controlled(w, r, err, "personas", url.Values{}, c.showPersonas)
 }
 
 func (c *Console) clearSigners(w http.ResponseWriter, r *http.Request) error {
 	err := c.control(r, http.MethodDelete, "/signers", nil, new(Signers))
-	return c.controlled(
-		w,
-		r,
-		err,
-		url.Values{"done": {"1"}},
-		"personas",
-		func(problem string) error {
-			return c.showPersonas(w, r, problem)
-		},
-	)
+	return c.controlled(w, r, err, "personas", url.Values{}, c.showPersonas)
 }
 
 func (c *Console) faults(w http.ResponseWriter, r *http.Request) error {
@@ -220,11 +205,7 @@ func (c *Console) showFaults(w http.ResponseWriter, r *http.Request, problem str
 	if err := c.control(r, http.MethodGet, "/faults", nil, &page.Faults); err != nil {
 		return err
 	}
-	status := http.StatusOK
-	if problem != "" {
-		status = http.StatusUnprocessableEntity
-	}
-	c.Kit.Show(w, r, c.Log, status, page)
+	c.showForm(w, r, problem, page)
 	return nil
 }
 
@@ -246,9 +227,7 @@ func (c *Console) addFault(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	err := c.control(r, http.MethodPost, "/faults", rule, new(Faults))
-	return c.controlled(w, r, err, url.Values{"done": {"1"}}, "faults", func(problem string) error {
-		return c.showFaults(w, r, problem)
-	})
+	return c.controlled(w, r, err, "faults", url.Values{}, c.showFaults)
 }
 
 // removeFault removes the fault that the form names, or all.
@@ -259,7 +238,5 @@ func (c *Console) removeFault(w http.ResponseWriter, r *http.Request) error {
 		path += "/" + url.PathEscape(id)
 	}
 	err := c.control(r, http.MethodDelete, path, nil, new(Faults))
-	return c.controlled(w, r, err, url.Values{"done": {"1"}}, "faults", func(problem string) error {
-		return c.showFaults(w, r, problem)
-	})
+	return c.controlled(w, r, err, "faults", url.Values{}, c.showFaults)
 }
