@@ -20,9 +20,8 @@ const maxValidity = 3 * 8760 * time.Hour
 
 // check returns an error for a configuration that cannot work.
 func (c *Config) check() error {
-	u, err := url.Parse(c.PublicURL)
 	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "":
+	case !isBase(c.PublicURL):
 		return fmt.Errorf(
 			"public_url %q: it must be a scheme, a host and perhaps a port, such as https://sign.example.com",
 			c.PublicURL,
@@ -139,11 +138,20 @@ func (c *Config) check() error {
 		)
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	c.ConsoleURL = strings.TrimRight(c.ConsoleURL, "/")
 	return c.checkTSA()
 }
 
 // console reports whether the service has a console.
 func (c *Config) console() bool { return c.ConsolePassword != "" || c.ConsoleOIDCIssuer != "" }
+
+// isBase reports whether a text is a URL to which paths are appended: a scheme, a host and perhaps
+// a port.
+func isBase(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
+		u.User == nil && strings.Trim(u.Path, "/") == "" && u.RawQuery == ""
+}
 
 // isIssuer reports whether a text has the form of an issuer (OpenID Connect Core 1.0, section 2).
 // It also accepts http, which [risks] judges.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -116,7 +115,6 @@ func (c *Config) checkProfiles() error {
 
 // checkConsoleLogin finds what the login of operators lacks.
 func (c *Config) checkConsoleLogin() error {
-	u, err := url.Parse(c.ConsoleURL)
 	switch {
 	case !isIssuer(c.ConsoleOIDCIssuer):
 		return fmt.Errorf(
@@ -129,13 +127,13 @@ func (c *Config) checkConsoleLogin() error {
 		)
 	case c.ConsoleOIDCClientID == "":
 		return errors.New("console_oidc_client_id: it is needed with console_oidc_issuer")
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Path != "" || u.RawQuery != "":
+	case !isBase(c.ConsoleURL):
 		return fmt.Errorf(
 			"console_url %q: it must be a scheme, a host and perhaps a port, such as https://console.example.com",
 			c.ConsoleURL,
 		)
 	}
-	_, err = c.consoleRoles()
+	_, err := c.consoleRoles()
 	return err
 }
 

@@ -302,6 +302,8 @@ func TestMistakes(t *testing.T) {
 		{"no client of operators", "console_oidc_client_id", operators(func(c *Config) {
 			c.ConsoleOIDCClientID = ""
 		})},
+		{"a path", "console_url", operators(func(c *Config) { c.ConsoleURL = "https://a.test/b" })},
+		{"a user", "public_url", func(c *Config) { c.PublicURL = "https://u:p@sign.test" }},
 		{"no roles", "console_roles", operators(func(c *Config) { c.ConsoleRoles = nil })},
 		{"an unknown role", "console_roles", operators(func(c *Config) {
 			c.ConsoleRoles = List{"staff=root"}

@@ -1,0 +1,186 @@
+package app
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/documents"
+	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/pades/tsa"
+)
+
+// clinic is a healthy service and what it depends on.
+type clinic struct {
+	*testing.T
+	config   Config
+	now      func() time.Time
+	free     func(path string) (uint64, error)
+	provider *httptest.Server
+	stamps   *httptest.Server
+	party    *partytest.Party
+}
+
+// The secrets of a clinic, which no finding may contain.
+const (
+	clinicSecret = "kR3vN8tYq2wXz5LmHs7P"
+	clinicQuery  = "hook-secret-9f2c"
+)
+
+func newClinic(t *testing.T, database string) *clinic {
+	t.Helper()
+	c := &clinic{T: t, now: time.Now, free: documents.FreeSpace, party: partytest.Start(t)}
+
+	mux := http.NewServeMux()
+	c.provider = httptest.NewServer(mux)
+	t.Cleanup(c.provider.Close)
+	answer := func(path string, v any) {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			_ = json.NewEncoder(w).Encode(v)
+		})
+	}
+	answer("/.well-known/openid-configuration", map[string]any{
+		"issuer": c.provider.URL, "authorization_endpoint": c.provider.URL + "/authorize",
+		"token_endpoint": c.provider.URL + "/token", "jwks_uri": c.provider.URL + "/keys",
+	})
+	answer("/keys", json.RawMessage(`{"keys":[{"kty":"EC"}]}`))
+	answer("/empty/keys", json.RawMessage(`{"keys":[]}`))
+	answer("/empty/.well-known/openid-configuration", map[string]any{
+		"issuer":                 c.provider.URL + "/empty",
+		"authorization_endpoint": c.provider.URL + "/authorize",
+		"token_endpoint":         c.provider.URL + "/token",
+		"jwks_uri":               c.provider.URL + "/empty/keys",
+	})
+	mux.HandleFunc("/token", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		id, secret, _ := r.BasicAuth()
+		why := "invalid_grant"
+		if id != "signet" || secret != clinicSecret {
+			why = "invalid_client"
+		}
+		w.WriteHeader(http.StatusBadRequest)
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": why})
+	})
+
+	roots := c.startStamps()
+	p := c.party.Registration()
+	c.config = serviceConfig(t, database)
+	c.config.PublicURL = "https://sign.test"
+	c.config.OIDCIssuer, c.config.OIDCClientID = c.provider.URL, "signet"
+	c.config.OIDCClientSecret = clinicSecret
+	c.config.AllowPrivate, c.config.TrustedProxies = true, List{"10.0.0.1"}
+	c.config.TSAURLs, c.config.TSARoots = List{c.stamps.URL}, roots
+	c.config.Parties = PartyList{{
+		ClientID: p.ClientID, Name: p.Name, JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL,
+		WebhookURL: p.WebhookURL + "?key=" + clinicQuery,
+	}}
+	return c
+}
+
+// startStamps starts an external timestamp authority, and returns the file with its root.
+func (c *clinic) startStamps() (roots string) {
+	mux := http.NewServeMux()
+	c.stamps = httptest.NewServer(mux)
+	c.Cleanup(c.stamps.Close)
+	authority, err := ca.Open(c.TempDir(), ca.Options{
+		Name: "Stamps", BaseURL: c.stamps.URL, Now: time.Now, Rand: rand.Reader,
+	})
+	if err != nil {
+		c.Fatal(err)
+	}
+	key, chain := authority.TSA()
+	unit, err := tsa.New(tsa.Config{
+		Key: key, Chain: chain, Policy: ca.TimestampPolicy, Accuracy: time.Second, Now: time.Now,
+		Rand: rand.Reader,
+	})
+	if err != nil {
+		c.Fatal(err)
+	}
+	mux.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
+		query, err := io.ReadAll(r.Body)
+		if err != nil {
+			c.Error(err)
+		}
+		response, _ := unit.Respond(r.Context(), query) // a refusal is a response too
+		w.Header().Set("Content-Type", "application/timestamp-reply")
+		_, _ = w.Write(response)
+	})
+	mux.HandleFunc("GET "+ca.PathRootCRL, func(w http.ResponseWriter, _ *http.Request) {
+		crl, err := authority.RootCRL()
+		if err != nil {
+			c.Error(err)
+		}
+		_, _ = w.Write(crl)
+	})
+	return write(
+		c.T,
+		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority.Root().Raw})),
+		0o644,
+	)
+}
+
+// start starts the service, and stops it unless it is to run on.
+func (c *clinic) start(running bool) *App {
+	c.Helper()
+	a, err := Open(c.Context(), c.config, c.now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		c.Fatal(err)
+	}
+	stop := runService(c.T, a)
+	if !running {
+		if err := stop(); err != nil {
+			c.Fatal(err)
+		}
+	}
+	return a
+}
+
+// diagnose returns the findings that are not OK.
+func (c *clinic) diagnose() (bad []Finding) {
+	c.Helper()
+	config := c.config
+	s := &subject{
+		config: &config, listen: config.Listen, now: c.now, free: c.free,
+		log: slog.New(slog.DiscardHandler),
+	}
+	list := s.examine(c.Context(), atDoctor)
+	text, err := json.Marshal(list)
+	if err != nil {
+		c.Fatal(err)
+	}
+	for _, secret := range []string{clinicSecret, clinicQuery, strong} {
+		if strings.Contains(string(text), secret) {
+			c.Errorf("a secret is in %s", text)
+		}
+	}
+	for _, f := range list {
+		// the servers are local
+		if f.Level != OK && !strings.Contains(f.Remedy, "remove allow_private") {
+			bad = append(bad, f)
+		}
+		if f.Level != OK && (f.Text == "" || f.Remedy == "") {
+			c.Errorf("no text or no remedy: %+v", f)
+		}
+	}
+	return bad
+}
+
+// expect expects a finding whose text and remedy contain these words.
+func (c *clinic) expect(found []Finding, level Level, check, text, remedy string) {
+	c.Helper()
+	for _, f := range found {
+		if f.Level == level && f.Check == check && strings.Contains(f.Text, text) &&
+			strings.Contains(f.Remedy, remedy) {
+			return
+		}
+	}
+	c.Errorf("no %s of %s with %q and the remedy %q among %+v", level, check, text, remedy, found)
+}
