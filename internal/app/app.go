@@ -78,6 +78,7 @@ type App struct {
 	now func() time.Time
 	// the machine's clock, in a sandbox, whose own clock can be moved; nil in the service
 	wall    func() time.Time
+	free    func(path string) (bytes uint64, err error) // documents.FreeSpace, except in tests
 	log     *slog.Logger
 	metrics *obs.Metrics
 	tracer  *obs.Tracer // nil if there is no collector
@@ -174,6 +175,7 @@ func (c *Config) complete(log *slog.Logger) error {
 func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 	c := &a.Config
 	a.stop = make(chan struct{})
+	a.free = documents.FreeSpace
 	a.metrics = obs.NewMetrics()
 
 	if a.listener, err = listen("listen", c.Listen); err != nil {

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/ca"
-	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/pades/tsa"
 )
@@ -37,7 +36,8 @@ const (
 
 func newClinic(t *testing.T, database string) *clinic {
 	t.Helper()
-	c := &clinic{T: t, now: time.Now, free: documents.FreeSpace, party: partytest.Start(t)}
+	c := &clinic{T: t, now: time.Now, party: partytest.Start(t)}
+	c.free = func(string) (uint64, error) { return 1 << 40, nil }
 
 	mux := http.NewServeMux()
 	c.provider = httptest.NewServer(mux)
@@ -134,6 +134,7 @@ func (c *clinic) start(running bool) *App {
 	if err != nil {
 		c.Fatal(err)
 	}
+	a.free = c.free
 	stop := runService(c.T, a)
 	if !running {
 		if err := stop(); err != nil {

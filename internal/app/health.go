@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/ca"
-	"github.com/signet-sign/signet/internal/documents"
 	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/pades"
@@ -21,7 +20,7 @@ import (
 func (a *App) subject(stamps func(context.Context) error) *subject {
 	return &subject{
 		config: &a.Config, listen: a.Addr.String(), now: a.now, log: a.log,
-		free: documents.FreeSpace, running: true,
+		free: a.free, running: true,
 		id: a.deployment, store: a.store, documents: a.files, keys: a.keys, clock: a.clock,
 		stamps: stamps,
 	}
@@ -41,7 +40,7 @@ func (a *App) reading(ctx context.Context) obs.Reading {
 	if a.Config.Documents != "" {
 		folder = a.Config.Data // for the other parts
 	}
-	r.Free, _ = documents.FreeSpace(folder)
+	r.Free, _ = a.free(folder)
 	// else the check of the database fails
 	if queues, err := a.store.Backlog(ctx, a.now()); err == nil {
 		r.Queue = map[string]obs.Queue{}
