@@ -19,7 +19,8 @@
 		if (s.outlineStyle !== "none" && parseFloat(s.outlineWidth) > 0) found.push("outline " + s.outlineWidth + " " + s.outlineColor);
 		if (!found.length && !before && !replaced.includes(e.tagName)) return "";
 		if (e.tagName === "svg" && !e.closest(".qr")) found.push("drawing " + hash(e.innerHTML.replace(/\s+/g, " ")) + " " + s.color + " " + s.fill + " " + s.stroke);
-		if (s.borderTopLeftRadius !== "0px") found.push("radius " + s.borderTopLeftRadius);
+		// Browsers round a radio button by themselves, by its style or not.
+		if (s.borderTopLeftRadius !== "0px" && !e.matches("[type=radio]")) found.push("radius " + s.borderTopLeftRadius);
 		if (s.opacity !== "1") found.push("opacity " + s.opacity);
 		if (s.transform !== "none") found.push("transform " + s.transform);
 		return found.join("; ") || "drawn";
