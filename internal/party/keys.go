@@ -251,7 +251,7 @@ func (k *Keys) current(ctx context.Context, p *Party) *entry {
 	k.entries[from] = e
 	// All calls that arrive during the fetch wait for it, so it does not end with the context of
 	// the first call.
-	go k.fill(context.WithoutCancel(ctx), p, e, before)
+	go k.fill(context.WithoutCancel(ctx), p, e, before, nil)
 	return e
 }
 
@@ -275,15 +275,7 @@ func (k *Keys) renew(ctx context.Context, p *Party, old *entry) *entry {
 	}
 	e := &entry{done: make(chan struct{})}
 	old.renewal = e
-	go func(ctx context.Context) {
-		k.fill(ctx, p, e, old.set)
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		old.renewal = nil
-		if e.err == nil && k.entries[from] == old {
-			k.entries[from] = e
-		}
-	}(context.WithoutCancel(ctx))
+	go k.fill(context.WithoutCancel(ctx), p, e, old.set, old)
 	return e
 }
 
@@ -306,8 +298,9 @@ func (k *Keys) before(from source) (set *keySet) {
 }
 
 // fill fetches the keys and publishes the outcome. If the fetch fails, the outcome is the stored
-// keys while they are valid. Keys that were there before keep the time of their last use.
-func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet) {
+// keys while they are valid. Keys that were there before keep the time of their last use. If it
+// succeeds, e takes the place of renewed, which may be nil, before a call can see the outcome.
+func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet, renewed *entry) {
 	start := k.config.Now()
 	set, tries, err := k.fetch(ctx, p)
 	now := k.config.Now()
@@ -324,9 +317,6 @@ func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet) {
 	} else {
 		e.until = now.Add(k.config.Penalty)
 	}
-	k.mu.Lock()
-	e.renewable = start.Add(k.config.RefetchGap)
-	k.mu.Unlock()
 
 	if k.config.OnFetch != nil {
 		report := Fetch{ClientID: p.ClientID, Tries: tries, Took: now.Sub(start), Err: err}
@@ -335,7 +325,17 @@ func (k *Keys) fill(ctx context.Context, p *Party, e *entry, before *keySet) {
 		}
 		k.config.OnFetch(report)
 	}
+
+	k.mu.Lock()
+	e.renewable = start.Add(k.config.RefetchGap)
+	if renewed != nil {
+		renewed.renewal = nil
+		if from := sourceOf(p); e.err == nil && k.entries[from] == renewed {
+			k.entries[from] = e
+		}
+	}
 	close(e.done)
+	k.mu.Unlock()
 	if set != nil {
 		k.save(ctx, p, set, start)
 	}

@@ -79,7 +79,7 @@ func newKeyBench(t testing.TB, change func(*party.KeysConfig)) *keyBench {
 	b.renewable.Party = b.party.Registration()
 	config := party.KeysConfig{
 		Client: safehttp.NewClient(policy), Now: b.now,
-		Timeout: 2 * time.Second, Pause: time.Millisecond,
+		Timeout: time.Minute, Pause: time.Millisecond,
 		OnFetch: func(f party.Fetch) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
