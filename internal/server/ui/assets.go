@@ -151,20 +151,20 @@ func (f *asset) compressed() []byte {
 		default:
 			return
 		}
-		var buf bytes.Buffer
-		zw, err := gzip.NewWriterLevel(&buf, gzip.BestCompression)
-		if err != nil {
-			return
+		if gz := compress(f.data); len(gz) < len(f.data) {
+			f.gzipped = gz
 		}
-		if _, err := zw.Write(f.data); err != nil {
-			return
-		}
-		if err := zw.Close(); err != nil || buf.Len() >= len(f.data) {
-			return
-		}
-		f.gzipped = buf.Bytes()
 	})
 	return f.gzipped
+}
+
+// compress returns the gzip form of data.
+func compress(data []byte) []byte {
+	var buf bytes.Buffer
+	zw, _ := gzip.NewWriterLevel(&buf, gzip.BestCompression)
+	_, _ = zw.Write(data) // writing to a buffer does not fail
+	_ = zw.Close()
+	return buf.Bytes()
 }
 
 // accepts says whether the client takes a coding for the whole file.

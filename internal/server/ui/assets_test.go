@@ -1,11 +1,15 @@
 package ui_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -78,23 +82,37 @@ func TestBrotli(t *testing.T) {
 	}
 }
 
-// TestFirstPageSoon follows what the page of a document loads: the worker, the viewer and a small
-// document come beside each other, each once, and what was loaded ahead is used.
+// TestFirstPageSoon follows what the page of a document loads before it draws the first page: seven
+// files within a bound of bytes, in three round trips. The page comes first, then the script with
+// the viewer and a small document, then the worker that the script starts. Each comes once, and
+// what was loaded ahead is used.
 func TestFirstPageSoon(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
 	complaints := watchConsole(ctx)
 	do(t, ctx,
-		s.open("document"),
+		chromedp.Navigate(s.URL+"/gallery/document"), // without a query, as a signer's browser does
 		eventually(`document.querySelector(".sheet.drawn") !== null`),
 		chromedp.Sleep(4*time.Second), // the browser complains of what it loaded ahead in vain
 	)
 	type loaded struct {
 		Name       string
 		Start, End float64
+		Bytes      int // on the wire
 	}
-	all := eval[[]loaded](t, ctx, `performance.getEntriesByType("resource").map((e) =>
-		({ Name: new URL(e.name).pathname, Start: e.startTime, End: e.responseEnd }))`)
+	all := eval[[]loaded](
+		t,
+		ctx,
+		`["navigation", "resource"].flatMap((type) => performance.getEntriesByType(type)).map((e) =>
+		({ Name: new URL(e.name).pathname, Start: e.startTime, End: e.responseEnd, Bytes: e.transferSize }))`,
+	)
+	sum := 0
+	for _, l := range all {
+		sum += l.Bytes
+	}
+	if len(all) > 7 || sum < 250_000 || sum > 310_000 {
+		t.Errorf("%d bytes in %d files: %v", sum, len(all), all)
+	}
 	find := func(part string) loaded {
 		var found []loaded
 		for _, l := range all {
@@ -127,6 +145,43 @@ func TestFirstPageSoon(t *testing.T) {
 		if ahead != (size == 128<<10) {
 			t.Errorf("a document of %d bytes is loaded ahead: %t", size, ahead)
 		}
+	}
+}
+
+// TestCompression has the pages compressed, but for those that show what the URL's query holds.
+func TestCompression(t *testing.T) {
+	k := newKit(t)
+	gzipped := http.Header{"Accept-Encoding": {"br, gzip"}}
+	for _, s := range Gallery() {
+		plain := render(t, k, s, "", nil)
+		w := render(t, k, s, "", gzipped)
+		if w.Header().Get("Content-Encoding") != "gzip" ||
+			w.Header().Get("Content-Length") != strconv.Itoa(w.Body.Len()) ||
+			!strings.Contains(w.Header().Get("Vary"), "Accept-Encoding") {
+			t.Errorf("%s: %v", s.Name, w.Header())
+		}
+		zr, err := gzip.NewReader(w.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page, err := io.ReadAll(zr); err != nil || !bytes.Equal(page, plain.Body.Bytes()) {
+			t.Errorf("%s is another page when it is compressed: %v", s.Name, err)
+		}
+		for what, w := range map[string]*httptest.ResponseRecorder{
+			"not asked for": plain,
+			"with a query":  render(t, k, s, "?lang=en", gzipped),
+		} {
+			if got := w.Header().Get("Content-Encoding"); got != "" {
+				t.Errorf("%s, %s: %s", s.Name, what, got)
+			}
+		}
+	}
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest("POST", "/verify", nil)
+	r.Header = gzipped
+	if err := k.Render(w, r, 200, Gallery()[0].Page); err != nil ||
+		w.Header().Get("Content-Encoding") != "" {
+		t.Errorf("the answer to a form: %v %v", w.Header(), err)
 	}
 }
 

@@ -53,5 +53,5 @@ func (k *Kit) AssetWeight(file string) int {
 
 // PageWeight is the size of a page on the wire.
 func PageWeight(page []byte) int {
-	return len((&asset{kind: "text/html", data: page}).compressed())
+	return len(compress(page))
 }

@@ -165,14 +165,27 @@ func (k *Kit) Render(w http.ResponseWriter, r *http.Request, status int, page Pa
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Language", lang.Tag)
-	h.Set("Content-Length", strconv.Itoa(body.Len()))
-	h.Add("Vary", "Accept-Language, Cookie")
+	h.Add("Vary", "Accept-Encoding, Accept-Language, Cookie")
+	sent := body.Bytes()
+	if compressible(r) {
+		h.Set("Content-Encoding", "gzip")
+		sent = compress(sent)
+	}
+	h.Set("Content-Length", strconv.Itoa(len(sent)))
 	w.WriteHeader(status)
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	_, err = w.Write(body.Bytes())
+	_, err = w.Write(sent)
 	return err
+}
+
+// compressible reports whether a page may be compressed. A page that shows what its URL's query or
+// a form holds must not be: its size would tell another site, which chooses the query, what else
+// the page holds (the attack BREACH).
+func compressible(r *http.Request) bool {
+	get := r.Method == http.MethodGet || r.Method == http.MethodHead
+	return get && r.URL.RawQuery == "" && accepts(r, "gzip")
 }
 
 // Show renders the page and logs an error, for handlers that have no other answer.
