@@ -314,6 +314,26 @@ func TestApproveFurtherPhone(t *testing.T) {
 	late.press("Create")
 	late.sees("You have as many phones as one person may have")
 	late.shot("limit")
+
+	// The phone removes one at once, and then itself.
+	own.open(s.url + "/phone/")
+	own.until("knowing which it is", `document.querySelector("[data-remove-phone]:not([hidden])")`)
+	before, err := eval[int](own, `document.querySelectorAll("[data-remove-phone]").length`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own.until("opening the confirmation", `{
+		document.querySelector(".confirm:has([data-remove-phone]) summary").click();
+		return true;
+	}`)
+	own.sees("with the key of the phone")
+	own.shot("remove")
+	own.press("Remove this phone permanently")
+	own.sees("was removed. It can no longer approve anything")
+	own.until("the end of the removed phone", fmt.Sprintf(
+		`document.querySelectorAll("[data-remove-phone]").length === %d`, before-1,
+	))
+	own.shot("removed")
 }
 
 // TestOffline checks that the phone's app can be installed, opens without a connection, and says

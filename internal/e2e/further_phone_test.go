@@ -41,6 +41,14 @@ func (p *phone) approves(t *testing.T, id string) answer {
 	}, nil)
 }
 
+// removes has one phone remove another, or itself.
+func (p *phone) removes(t *testing.T, id string) answer {
+	t.Helper()
+	return p.call(t, "api/remove-phone", phoneapi.PhoneApproval{
+		PhoneID: id, By: p.id, Proof: p.signature(t, []byte("signet phone removal v1\n"+id)),
+	}, nil)
+}
+
 // TestFurtherPhone checks that a thief of a login gets a phone that cannot sign, which the
 // person's phones and logins announce and stop.
 func TestFurtherPhone(t *testing.T) {
@@ -146,6 +154,56 @@ func TestRemovalWaits(t *testing.T) {
 	desk.proceed(t, in)
 	session = own.scan(t, desk, in)
 	own.call(t, session+"/challenge", nil, nil).refusedAs(t, "later", 401, "PHONE_NOT_ENROLLED")
+}
+
+// TestRemovalByPhone checks that a phone which another one removes can do nothing more at once,
+// also in a sign session that it takes part in, which goes on with the other phone.
+func TestRemovalByPhone(t *testing.T) {
+	s := start(t, guarded)
+	own := enrolled(t, s, alice)
+	lost := furtherPhone(t, s, alice)
+	if a := own.approves(t, lost.id); a.status != 200 {
+		t.Fatalf("approve: %d %s", a.status, a.body)
+	}
+	in, desk := s.initiate(t), s.visitor(t)
+	desk.login(t, in, alice)
+	desk.proceed(t, in)
+	session := lost.scan(t, desk, in)
+	own.scan(t, desk, in)
+	var c phoneapi.SignChallenge
+	if a := lost.call(t, session+"/challenge", nil, &c); a.status != 200 {
+		t.Fatalf("challenge: %d %s", a.status, a.body)
+	}
+	bobs := enrolled(t, s, bob)
+	bobs.removes(t, lost.id).refusedAs(t, "bob's phone removes", 401, "PHONE_NOT_ENROLLED")
+	out := s.visitor(t)
+	stranger := &phone{visitor: out, key: own.key, id: own.id}
+	stranger.removes(t, lost.id).refusedAs(t, "without a login", 401, "LOGIN_REQUIRED")
+	if a := own.removes(t, lost.id); a.status != 200 {
+		t.Fatalf("remove: %d %s", a.status, a.body)
+	}
+	approval := phoneapi.Approval{Signature: lost.approval(t, c)}
+	for _, call := range []string{"/approve", "/challenge", "/reject"} {
+		lost.call(t, session+call, approval, nil).refusedAs(t, call, 401, "PHONE_NOT_ENROLLED")
+	}
+	if page := own.get(t, "/phone/?removed="+lost.id).body; !strings.Contains(
+		page, "was removed",
+	) ||
+		strings.Contains(page, "is being removed") {
+		t.Error("the page of the phones does not say that the phone was removed")
+	}
+	if a := own.call(t, session+"/challenge", nil, &c); a.status != 200 {
+		t.Fatalf("challenge: %d %s", a.status, a.body)
+	}
+	approval = phoneapi.Approval{Signature: own.approval(t, c)}
+	if a := own.call(t, session+"/approve", approval, nil); a.status != 200 {
+		t.Fatalf("approve: %d %s", a.status, a.body)
+	}
+	s.settled(t, in.RequestID, "signed")
+	if a := own.removes(t, own.id); a.status != 200 {
+		t.Errorf("it removes itself: %d %s", a.status, a.body)
+	}
+	own.removes(t, own.id).refusedAs(t, "a removed phone", 401, "PHONE_NOT_ENROLLED")
 }
 
 // TestFurtherPhoneApproved checks that the person's phone approves the new one, or the delay ends.

@@ -94,8 +94,8 @@ func (s *Service) Rename(ctx context.Context, p Person, phoneID, name string) er
 
 // Revoke revokes a phone of p. A phone that waits is revoked at once. One that can sign is revoked
 // at the end of the delay, because a login alone is not enough to set up a phone beside it either;
-// until then [Service.Keep] stops the removal. Its certificate and its key are not accepted from
-// its revocation on.
+// until then [Service.Keep] stops the removal, and [Service.Remove] ends the delay. Its certificate
+// and its key are not accepted from its revocation on.
 func (s *Service) Revoke(ctx context.Context, p Person, phoneID string) error {
 	return s.changeOne(
 		ctx,
@@ -183,9 +183,12 @@ func (s *Service) RevokeCertificate(
 // ErrRevoked is the error for a certificate that is revoked already.
 var ErrRevoked = errors.New("the certificate is revoked")
 
-// approvalPrefix begins what a phone signs to approve another one. Neither DER nor an enrolment
-// challenge begins with it.
-const approvalPrefix = "signet phone approval v1\n"
+// The prefixes of what a phone signs to approve another one, and to remove one. Neither DER nor an
+// enrolment challenge begins with one of them.
+const (
+	approvalPrefix = "signet phone approval v1\n"
+	removalPrefix  = "signet phone removal v1\n"
+)
 
 // Approve ends the wait of a phone of p. proof is the ECDSA/SHA-256 signature, raw r||s or DER, of
 // another phone of p, by, over "signet phone approval v1", a line feed and phoneID. A login alone
@@ -198,11 +201,7 @@ func (s *Service) Approve(ctx context.Context, p Person, phoneID, by string, pro
 		p,
 		phoneID,
 		func(phone *Phone, phones []Phone, now time.Time) (Event, error) {
-			approver, ok := find(phones, by)
-			if !ok || !approver.Active(now) {
-				return Event{}, api.ErrSignatureInvalid.Because("the approving phone cannot sign")
-			}
-			if err := checkApproval(approver, phoneID, proof); err != nil {
+			if err := checkApproval(phones, now, by, approvalPrefix+phoneID, proof); err != nil {
 				return Event{}, api.ErrSignatureInvalid.Because("%w", err)
 			}
 			if !phone.Waiting(now) {
@@ -214,7 +213,37 @@ func (s *Service) Approve(ctx context.Context, p Person, phoneID, by string, pro
 	)
 }
 
-func checkApproval(approver Phone, phoneID string, proof []byte) error {
+// Remove revokes a phone of p at once, also one whose removal waits. proof is the signature, as for
+// [Service.Approve], of a phone of p that can sign, by, over "signet phone removal v1", a line feed
+// and phoneID. A phone may remove itself. The proof is good for one removal only, because a phone
+// that is revoked stays so. The error is [api.ErrSignatureInvalid] if the proof is wrong or its
+// phone cannot sign, and [ErrNoPhone] if the phone is revoked.
+func (s *Service) Remove(ctx context.Context, p Person, phoneID, by string, proof []byte) error {
+	return s.changeOne(
+		ctx,
+		p,
+		phoneID,
+		func(phone *Phone, phones []Phone, now time.Time) (Event, error) {
+			if err := checkApproval(phones, now, by, removalPrefix+phoneID, proof); err != nil {
+				return Event{}, api.ErrSignatureInvalid.Because("%w", err)
+			}
+			e := Event{Kind: EventRemoved, Detail: Detail{By: by}}
+			if phone.Waiting(now) {
+				e.Kind = EventStopped
+			}
+			phone.RevokedAt, phone.RevokedReason = now, reasonKeyCompromise
+			return e, nil
+		},
+	)
+}
+
+// checkApproval checks that proof is the signature over message of one of phones, by, which can
+// sign now.
+func checkApproval(phones []Phone, now time.Time, by, message string, proof []byte) error {
+	approver, ok := find(phones, by)
+	if !ok || !approver.Active(now) {
+		return errors.New("the approving phone cannot sign")
+	}
 	cert, err := x509.ParseCertificate(approver.Certificate)
 	if err != nil {
 		return err
@@ -227,7 +256,7 @@ func checkApproval(approver Phone, phoneID string, proof []byte) error {
 	if err != nil {
 		return err
 	}
-	digest := sha256.Sum256([]byte(approvalPrefix + phoneID))
+	digest := sha256.Sum256([]byte(message))
 	if !ecdsa.VerifyASN1(pub, digest[:], der) {
 		return errors.New("the approval does not verify")
 	}

@@ -97,6 +97,13 @@ func (w *people) approve(p signer.Person, id string, by signer.Phone) error {
 	return w.Approve(w.t.Context(), p, id, by.ID, proof)
 }
 
+// remove has by's key remove a phone.
+func (w *people) remove(p signer.Person, id string, by signer.Phone) error {
+	w.t.Helper()
+	proof := w.sign(w.keys[by.ID], []byte("signet phone removal v1\n"+id))
+	return w.Remove(w.t.Context(), p, id, by.ID, proof)
+}
+
 func (w *people) active(id string) bool {
 	w.t.Helper()
 	phone, err := w.Store.Phone(w.t.Context(), id)
@@ -367,5 +374,83 @@ func TestRemoval(t *testing.T) {
 	step(w.Revoke, bob, nil)
 	if w.active(phone.ID) {
 		t.Error("without a delay a phone signs after its removal")
+	}
+}
+
+// TestRemovalByPhone checks that the key of a phone that can sign removes another phone, or itself,
+// at once, that the proof is for this phone and this act, and that the revocation is published.
+func TestRemovalByPhone(t *testing.T) {
+	w := newPeople(t)
+	first, bobs := w.enrol(alice), w.enrol(bob)
+	second, third := w.enrol(alice), w.enrol(alice)
+	if err := w.approve(alice, second.ID, first); err != nil {
+		t.Fatal(err)
+	}
+	sign := func(by signer.Phone, text string) []byte { return w.sign(w.keys[by.ID], []byte(text)) }
+	removal := "signet phone removal v1\n"
+	for name, err := range map[string]error{
+		"by one that waits":     w.remove(alice, second.ID, third),
+		"by another person's":   w.remove(alice, second.ID, bobs),
+		"of another phone":      w.Remove(t.Context(), alice, second.ID, first.ID, sign(first, removal+third.ID)),
+		"with another key":      w.Remove(t.Context(), alice, second.ID, first.ID, sign(third, removal+second.ID)),
+		"with an approval":      w.Remove(t.Context(), alice, second.ID, first.ID, sign(first, "signet phone approval v1\n"+second.ID)),
+		"without a proof":       w.Remove(t.Context(), alice, second.ID, first.ID, nil),
+		"as an approval":        w.Approve(t.Context(), alice, third.ID, first.ID, sign(first, removal+third.ID)),
+		"by one that waits too": w.remove(alice, third.ID, third),
+	} {
+		if !errors.Is(err, api.ErrSignatureInvalid) || !w.active(second.ID) {
+			t.Errorf("a removal %s: %v, active %t", name, err, w.active(second.ID))
+		}
+	}
+	if err := w.remove(bob, second.ID, bobs); !errors.Is(err, signer.ErrNoPhone) {
+		t.Errorf("bob removes alice's phone: %v", err)
+	}
+
+	// At once, also when the removal by a login waits.
+	if err := w.Revoke(t.Context(), alice, second.ID); err != nil || !w.active(second.ID) {
+		t.Fatalf("%v, active %t", err, w.active(second.ID))
+	}
+	if err := w.remove(alice, second.ID, first); err != nil || w.active(second.ID) {
+		t.Errorf("the removal: %v, active %t", err, w.active(second.ID))
+	}
+	cert, err := x509.ParseCertificate(second.Certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, err := w.Status(t.Context(), cert.SerialNumber)
+	crl, err2 := w.Revoked(t.Context())
+	if err != nil || err2 != nil || !status.RevokedAt.Equal(w.now) || status.Reason != 1 ||
+		len(crl) != 1 || crl[0].Serial.Cmp(cert.SerialNumber) != 0 {
+		t.Errorf("status %+v, CRL %v, %v, %v", status, crl, err, err2)
+	}
+	if err := w.Keep(t.Context(), alice, second.ID); !errors.Is(err, signer.ErrNoPhone) {
+		t.Errorf("a removed phone is kept: %v", err)
+	}
+	if err := w.remove(alice, second.ID, first); !errors.Is(err, signer.ErrNoPhone) {
+		t.Errorf("the same proof again: %v", err)
+	}
+	if err := w.remove(alice, first.ID, second); !errors.Is(err, api.ErrSignatureInvalid) {
+		t.Errorf("a removed phone removes another: %v", err)
+	}
+	if err := w.remove(alice, third.ID, first); err != nil {
+		t.Errorf("of a phone that waits: %v", err)
+	}
+	if err := w.remove(alice, first.ID, first); err != nil || w.active(first.ID) {
+		t.Errorf("of itself: %v, active %t", err, w.active(first.ID))
+	}
+	events, err := w.Store.PhoneEvents(t.Context(), alice.UIN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range events[4:] {
+		got = append(got, string(e.Kind)+" "+e.PhoneID+" by "+e.Detail.By)
+	}
+	want := []string{
+		"removed " + second.ID + " by ", "removed " + second.ID + " by " + first.ID,
+		"stopped " + third.ID + " by " + first.ID, "removed " + first.ID + " by " + first.ID,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("events %q\nwant   %q", got, want)
 	}
 }

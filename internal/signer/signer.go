@@ -120,7 +120,7 @@ type Event struct {
 type Detail struct {
 	Name     string    // of the phone when it was enrolled
 	ActiveAt time.Time // when an enrolled phone may sign first, or a removed one no longer
-	By       string    // the id of the phone that approved
+	By       string    // the id of the phone that approved, or removed
 	ACR      string    // how the person logged in who set up, approved or ended it
 	AMR      string
 	AuthTime time.Time
@@ -135,8 +135,8 @@ type EventKind string
 const (
 	EventEnrolled EventKind = "enrolled" // detail: Name, ActiveAt
 	EventApproved EventKind = "approved" // detail: By
-	EventStopped  EventKind = "stopped"  // while it waited
-	EventRemoved  EventKind = "removed"  // detail: ActiveAt, if it may sign until then
+	EventStopped  EventKind = "stopped"  // while it waited; detail: By, if a phone removed it
+	EventRemoved  EventKind = "removed"  // detail: ActiveAt, if it may sign until then, or By
 	EventKept     EventKind = "kept"     // the removal was stopped
 	EventRevoked  EventKind = "revoked"  // detail: Operator, Reason
 )

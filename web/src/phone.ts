@@ -6,7 +6,7 @@ import { countDown } from "./lib/countdown";
 import { menus } from "./lib/menu";
 import { guardForms } from "./lib/forms";
 import { Refusal } from "./lib/api";
-import { approvePhone, enrolled, forget, type PhoneKey, supported } from "./lib/key";
+import { approvePhone, enrolled, forget, type PhoneKey, removePhone, supported } from "./lib/key";
 import { find, findAll, text } from "./lib/page";
 import { startScan } from "./scan";
 
@@ -24,18 +24,28 @@ void markThisPhone();
 // The app opens without a connection too, and then says so. Where there is no such thing it works all the same.
 void navigator.serviceWorker?.register("/phone/worker.js").catch(() => undefined);
 
-/** A phone that can sign may approve those that wait. */
+/** A phone that can sign may approve those that wait, and remove phones at once. */
 function offerApprovals(key: PhoneKey): void {
-  for (const button of findAll("[data-approve-phone]")) {
-    const id = button.dataset["approvePhone"] ?? "";
-    button.hidden = false;
+  offer("approve", "approved", (id) => approvePhone(key, id));
+  offer("remove", "removed", (id) => removePhone(key, id));
+}
+
+/** Shows the buttons of an act of this phone's key, in place of what a login does. */
+function offer(act: "approve" | "remove", done: string, go: (phoneId: string) => Promise<void>): void {
+  for (const button of findAll<HTMLButtonElement>(`[data-${act}-phone]`)) {
+    const id = button.dataset[`${act}Phone`] ?? "";
+    const place = button.closest("[data-approval]") ?? document;
+    for (const part of findAll("[data-by-login]", place)) part.hidden = true;
+    for (const part of findAll("[data-by-key]", place)) part.hidden = false;
     button.addEventListener("click", () => {
-      approvePhone(key, id).then(
-        () => location.assign(`/phone/?approved=${encodeURIComponent(id)}`),
+      button.disabled = true;
+      go(id).then(
+        () => location.assign(`/phone/?${done}=${encodeURIComponent(id)}`),
         (e: unknown) => {
-          const line = find("[data-waiting-error]", button.closest(".waiting") ?? document);
+          button.disabled = false;
+          const line = find("[data-approval-error]", place);
           if (!line) return;
-          line.textContent = e instanceof Refusal ? text("approve.phone.failed", e.description || e.code) : text("enrol.network");
+          line.textContent = e instanceof Refusal ? text(`${act}.phone.failed`, e.description || e.code) : text("enrol.network");
           line.hidden = false;
         },
       );

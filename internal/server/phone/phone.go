@@ -84,7 +84,11 @@ func (p *Phone) Routes(mux *http.ServeMux) {
 	mux.Handle("POST /phone/api/enrol", security.Acts(security.Enrolment, j.Handle(p.enrol)))
 	mux.Handle(
 		"POST /phone/api/approve-phone",
-		security.Acts(security.PhoneApproval, j.Handle(p.approvePhone)),
+		security.Acts(security.PhoneApproval, j.Handle(p.approvePhone(p.Signers.Approve))),
+	)
+	mux.Handle(
+		"POST /phone/api/remove-phone",
+		security.Acts(security.Removal, j.Handle(p.approvePhone(p.Signers.Remove))),
 	)
 	mux.Handle("POST /phone/sign/{request_id}/challenge", j.Handle(p.challenge))
 	mux.Handle(
@@ -145,11 +149,12 @@ type (
 		Serial      string `json:"serial"`    // hexadecimal
 		NotAfter    int64  `json:"not_after"` // Unix milliseconds
 	}
-	// PhoneApproval is the body of approve-phone: one phone approves another.
+	// PhoneApproval is the body of approve-phone and of remove-phone: one phone approves another,
+	// or removes another or itself.
 	PhoneApproval struct {
-		PhoneID string `json:"phone_id"` // that waits
-		By      string `json:"by"`       // the phone that approves it
-		Proof   string `json:"proof"`    // see [signer.Service.Approve]; raw r||s
+		PhoneID string `json:"phone_id"` // that waits, or is removed
+		By      string `json:"by"`       // the phone that makes the proof
+		Proof   string `json:"proof"`    // see [signer.Service.Approve] and Remove; raw r||s
 	}
 )
 
@@ -261,31 +266,35 @@ func (p *Phone) enrol(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// approvePhone ends the wait of a further phone. It takes the login and the key of a phone that can
-// sign.
-func (p *Phone) approvePhone(w http.ResponseWriter, r *http.Request) error {
-	person, ok := p.Login.Person(r, scope)
-	if !ok {
-		return api.ErrLoginRequired
+// approvePhone returns the handler of a change of a phone that takes the login and the key of a
+// phone that can sign.
+func (p *Phone) approvePhone(
+	change func(ctx context.Context, p signer.Person, phoneID, by string, proof []byte) error,
+) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		person, ok := p.Login.Person(r, scope)
+		if !ok {
+			return api.ErrLoginRequired
+		}
+		var in PhoneApproval
+		if err := httpx.ReadJSON(w, r, &in); err != nil {
+			return err
+		}
+		security.Note(r.Context(), security.Event{Actor: in.By, Person: person.UIN, Method: "oidc"})
+		proof, err := base64.RawURLEncoding.DecodeString(in.Proof)
+		if err != nil {
+			return api.ErrSignatureInvalid.Because("%w", err)
+		}
+		err = change(r.Context(), person, in.PhoneID, in.By, proof)
+		if errors.Is(err, signer.ErrNoPhone) {
+			return api.ErrPhoneNotEnrolled
+		}
+		if err != nil {
+			return err
+		}
+		httpx.WriteJSON(w, http.StatusOK, struct{}{})
+		return nil
 	}
-	var in PhoneApproval
-	if err := httpx.ReadJSON(w, r, &in); err != nil {
-		return err
-	}
-	security.Note(r.Context(), security.Event{Actor: in.By, Person: person.UIN, Method: "oidc"})
-	proof, err := base64.RawURLEncoding.DecodeString(in.Proof)
-	if err != nil {
-		return api.ErrSignatureInvalid.Because("%w", err)
-	}
-	err = p.Signers.Approve(r.Context(), person, in.PhoneID, in.By, proof)
-	if errors.Is(err, signer.ErrNoPhone) {
-		return api.ErrPhoneNotEnrolled
-	}
-	if err != nil {
-		return err
-	}
-	httpx.WriteJSON(w, http.StatusOK, struct{}{})
-	return nil
 }
 
 // publicKey parses a JWK that contains a P-256 public key and nothing else.

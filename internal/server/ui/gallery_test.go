@@ -129,6 +129,14 @@ func shots() []shot {
 				eventually(`document.querySelector(".confirm[open]") !== null`),
 			},
 		},
+		shot{"phone-home-remove-key", "phone-home-leaving", []step{
+			eventually(`document.querySelector("[data-remove-phone]:not([hidden])") !== null`),
+			click(".confirm summary"),
+			eventually(`document.querySelector(".confirm[open]") !== null`),
+			script(`window.fetch = () => Promise.reject(new TypeError())`),
+			click(".confirm [data-remove-phone]"),
+			eventually(`!document.querySelector(".confirm [data-approval-error]").hidden`),
+		}},
 		shot{"phone-scan-denied", "phone-scan", []step{
 			script(
 				`navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "NotAllowedError"))`,

@@ -58,6 +58,12 @@ export async function approvePhone(by: PhoneKey, phoneId: string): Promise<void>
   await post("/phone/api/approve-phone", { phone_id: phoneId, by: by.phoneId, proof: await sign(by, message) });
 }
 
+/** Has a phone removed at once by the key of one that can sign, which may be the same one. */
+export async function removePhone(by: PhoneKey, phoneId: string): Promise<void> {
+  const message = new TextEncoder().encode(`signet phone removal v1\n${phoneId}`);
+  await post("/phone/api/remove-phone", { phone_id: phoneId, by: by.phoneId, proof: await sign(by, message) });
+}
+
 export async function publicKey(record: PhoneKey): Promise<JsonWebKey> {
   const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", record.key.publicKey);
   return { kty: kty ?? "EC", crv: crv ?? "P-256", x: x ?? "", y: y ?? "" };
