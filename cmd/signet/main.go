@@ -164,19 +164,27 @@ func (c *sandboxCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
+	var trust string
+	if root := a.Root(); root != nil {
+		trust = fmt.Sprintf(`
+  TLS root           %s   (phones are to trust it; the first page says how)
+  Its fingerprint    %s
+  Its file           %s   (for programs: CURL_CA_BUNDLE, NODE_EXTRA_CA_CERTS)
+`, root.URL, root.Fingerprint, root.File)
+	}
 	fmt.Fprintf(env.out, `Signet sandbox
 
   Try it             %[1]s/demo/
   API base           %[1]s/api/v3         (also %[1]s/sign-v3, as in MockPass)
   Signet's keys      %[1]s/.well-known/keys.json
-  Console            http://%[2]s/console/
-  Control            http://%[2]s/         (for tests; GET / lists the calls)
+  Console            %[2]s/console/
+  Control            %[2]s/         (for tests; GET / lists the calls)
   Data               %[3]s
   Root certificate   %[3]s/authority/root.crt   (for signet verify --root; keep it with --data DIR)
-
+%[4]s
 Log in as one of the personas; approve on a phone at %[1]s/phone/ or with the persona's software phone.
 Stop with Ctrl-C.
-`, a.Config.PublicURL, a.Control, a.Config.Data)
+`, a.Config.PublicURL, a.ControlURL(), a.Config.Data, trust)
 	a.ShowRefusals(env.out, isTerminal(env.out) && env.getenv("NO_COLOR") == "")
 	return a.Run(ctx)
 }

@@ -41,6 +41,7 @@ import (
 	"github.com/signet-sign/signet/internal/server/login"
 	"github.com/signet-sign/signet/internal/server/portal"
 	"github.com/signet-sign/signet/internal/server/rpapi"
+	"github.com/signet-sign/signet/internal/server/sandbox"
 	"github.com/signet-sign/signet/internal/server/security"
 	"github.com/signet-sign/signet/internal/server/ui"
 	"github.com/signet-sign/signet/internal/signer"
@@ -114,6 +115,7 @@ type App struct {
 	faults      *fault.Set       // of a sandbox; else nil
 	apiBases    []string         // base paths of the calls
 	ownHost     string           // host that requests to the public listener must name; "" for any
+	root        *sandbox.Root    // of a sandbox with Config.TLS; else nil
 	portal      *portal.Portal
 
 	refusals func(calllog.Record) // see ShowRefusals; may be nil
@@ -124,6 +126,7 @@ type App struct {
 	acme                      *autocert.Manager // obtains the certificate, or nil
 	httpListener              net.Listener      // leads to https, or nil
 	httpHandler               http.Handler
+	localListener             net.Listener // without TLS, for a sandbox's own calls, or nil
 	closers                   []func() error
 }
 
@@ -165,6 +168,11 @@ func (c *Config) complete(log *slog.Logger) error {
 			"public_url: it is needed, because it stands in links and certificates",
 		)
 	}
+	if c.TLS {
+		return errors.New(
+			"tls: it is for the sandbox; a service needs tls_certificate or acme_directory",
+		)
+	}
 	if c.Listen == "" {
 		return errors.New("listen: an address is needed, such as 127.0.0.1:8080")
 	}
@@ -189,7 +197,7 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 		a.Control = a.controlListener.Addr()
 	}
 	if c.PublicURL == "" {
-		c.PublicURL = "http://" + a.Addr.String()
+		c.PublicURL = a.listenURL()
 	}
 	if err := c.check(); err != nil {
 		return err

@@ -88,7 +88,8 @@ type Config struct {
 	MetricsTokenFile string `yaml:"metrics_token_file" help:"File with the token that opens /metrics." placeholder:"FILE"`
 
 	// Scheme, host and port at which Listen is reached from outside, without a path. Signing URLs,
-	// download links, QR codes and certificates contain it. Sandbox: http:// and Listen by default.
+	// download links, QR codes and certificates contain it. Sandbox: Listen by default, or
+	// the machine's address in its network if Listen is all addresses.
 	PublicURL string `yaml:"public_url" help:"Public URL of the service." placeholder:"URL"`
 
 	// Addresses or networks (CIDR) of the proxies in front of the listeners, separated by commas as
@@ -103,6 +104,11 @@ type Config struct {
 	TLSCertificate string `yaml:"tls_certificate" name:"tls-certificate" help:"File with the TLS certificate and its chain." placeholder:"FILE"`
 	TLSKey         string `yaml:"tls_key"         name:"tls-key"         help:"File with the key of the TLS certificate."    placeholder:"FILE"`
 	ControlTLS     bool   `yaml:"control_tls"     name:"control-tls"     help:"TLS on the control listener too."`
+
+	// The sandbox only. https with a certificate for all names and addresses of this machine, which
+	// an authority of the sandbox issues. Browsers on phones, which keep keys only for https pages,
+	// are to trust its root: GET /sandbox-root.crt, in Data keys/sandbox-tls.crt.
+	TLS bool `yaml:"tls" help:"Sandbox: https, with a certificate of the sandbox's own authority."`
 
 	// TLS without a proxy, with a certificate for the host of PublicURL that an ACME authority
 	// issues (RFC 8555): the URL of its directory, such as

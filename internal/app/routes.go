@@ -75,7 +75,9 @@ func (a *App) bounded(l net.Listener) net.Listener {
 // security events, and adds the headers for browsers.
 func (a *App) front(h http.Handler) http.Handler {
 	h = server.Proxied(a.security.Observe(h), a.Config.proxies())
-	return server.Headers(h, strings.HasPrefix(a.Config.PublicURL, "https://"))
+	// Browsers remember the header for the host, as localhost, and it is another developer's too.
+	lasting := strings.HasPrefix(a.Config.PublicURL, "https://") && !a.Config.TLS
+	return server.Headers(h, lasting)
 }
 
 // healthRoutes returns the handler of the service's control listener.

@@ -44,13 +44,13 @@ func (a *App) Run(ctx context.Context) error {
 			return run()
 		})
 	}
+	public := a.front(obs.Observe(a.public(), a.log, a.metrics, a.tracer))
 	finish(func() error {
-		return server.Serve(
-			taking, a.secure(a.bounded(a.listener)),
-			a.front(obs.Observe(a.public(), a.log, a.metrics, a.tracer)),
-			grace, a.log,
-		)
+		return server.Serve(taking, a.secure(a.bounded(a.listener)), public, grace, a.log)
 	})
+	if a.localListener != nil {
+		finish(func() error { return server.Serve(taking, a.localListener, public, grace, a.log) })
+	}
 	finish(func() error { return a.worker.Run(taking) })
 	g.Go(func() error {
 		finished.Wait()
@@ -128,7 +128,9 @@ func (a *App) earliest() time.Time {
 // Close closes what Open opened. Run calls it at its end.
 func (a *App) Close() error {
 	var err error
-	for _, l := range []net.Listener{a.listener, a.controlListener, a.httpListener} {
+	for _, l := range []net.Listener{
+		a.listener, a.controlListener, a.httpListener, a.localListener,
+	} {
 		if l != nil {
 			_ = l.Close() // no error if its server has closed it
 		}

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/internal/calllog"
@@ -86,6 +87,13 @@ func (a *App) openSandbox(
 			c.Listen = net.JoinHostPort("127.0.0.1", port)
 		}
 	}
+	if !strings.Contains(c.Listen, ":") { // a host without a port
+		_, port, err := net.SplitHostPort(SandboxListen)
+		if err != nil {
+			return err
+		}
+		c.Listen = net.JoinHostPort(c.Listen, port)
+	}
 	if c.PublicURL == "" {
 		c.PublicURL = getenv("MOCKPASS_SERVER_HOST")
 	}
@@ -121,6 +129,18 @@ func (a *App) openSandbox(
 	if err := a.open(ctx, store.Sandbox); err != nil {
 		return err
 	}
+	local := "http://" + reachable(a.Addr)
+	if a.tls != nil { // whose certificate may be for another name, or of an unknown authority
+		if a.localListener, err = listen("listen", "127.0.0.1:0"); err != nil {
+			return err
+		}
+		local = "http://" + a.localListener.Addr().String()
+	}
+	if c.TLS {
+		if err := a.openLocalTLS(); err != nil {
+			return err
+		}
+	}
 
 	phones := &control.SoftPhones{Requests: a.sign, Signers: a.signers, Rand: rand.Reader}
 	a.automatic = control.NewSigners(played, phones, c.AutoSign, a.log)
@@ -139,8 +159,7 @@ func (a *App) openSandbox(
 	if err != nil {
 		return err
 	}
-	local := "http://" + reachable(a.Addr)
-	controlURL := "http://" + reachable(a.Control)
+	controlURL := a.ControlURL()
 	demo, err := sandbox.NewDemo(sandbox.DemoConfig{
 		PublicURL: c.PublicURL, BaseURL: local + "/api/v3", ClientID: demoClientID, Key: demoKey,
 		Kit: a.kit, Now: a.now, Rand: rand.Reader, Log: a.log,
@@ -169,10 +188,14 @@ func (a *App) openSandbox(
 	a.rpapi.KeysAlias = mockBase + "/jwks"
 	provider.Routes(mux)
 	demo.Routes(mux)
-	start := sandbox.NewStart(
-		c.PublicURL, controlURL, mockBase, mockEnvironment(getenv), people,
-	).Handler(a.kit, a.log)
+	start := sandbox.NewStart(sandbox.StartConfig{
+		PublicURL: c.PublicURL, ControlURL: controlURL, MockBase: mockBase, Root: a.root,
+		Environment: mockEnvironment(getenv), Personas: people,
+	}).Handler(a.kit, a.log)
 	mux.Handle("GET /{$}", start)
+	if a.root != nil {
+		mux.HandleFunc("GET "+localRootPath, a.downloadRoot)
+	}
 	a.handler = mux
 	if c.AutoSignOnGet {
 		a.handler = a.signOnGet(mux)
@@ -240,7 +263,7 @@ func mockParty(getenv func(string) string) party.Party {
 // terminal. It is to be called before Run.
 func (a *App) ShowRefusals(w io.Writer, colour bool) {
 	a.refusals = func(r calllog.Record) {
-		control.PrintRefusal(w, r, "http://"+reachable(a.Control), colour)
+		control.PrintRefusal(w, r, a.ControlURL(), colour)
 	}
 }
 
@@ -274,6 +297,12 @@ func loopback(addr string) error {
 	}
 	return nil
 }
+
+// ControlURL returns the URL at which this machine reaches the control listener.
+func (a *App) ControlURL() string { return scheme(a.Config.ControlTLS) + reachable(a.Control) }
+
+// Root returns the root certificate that phones are to trust; nil without Config.TLS.
+func (a *App) Root() *sandbox.Root { return a.root }
 
 // reachable returns the URL at which this machine reaches its own listener.
 func reachable(addr net.Addr) string {

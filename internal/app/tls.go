@@ -19,7 +19,7 @@ import (
 )
 
 // endsTLS reports whether the public listener ends TLS itself.
-func (c *Config) endsTLS() bool { return c.TLSCertificate != "" || c.ACMEDirectory != "" }
+func (c *Config) endsTLS() bool { return c.TLSCertificate != "" || c.ACMEDirectory != "" || c.TLS }
 
 // checkTLS returns an error for keys that cannot work together.
 func (c *Config) checkTLS() error {
@@ -33,6 +33,8 @@ func (c *Config) checkTLS() error {
 		return errors.New("tls_certificate and tls_key: each needs the other")
 	case c.TLSCertificate != "" && c.ACMEDirectory != "":
 		return errors.New("tls_certificate and acme_directory: only one of them can be set")
+	case c.TLS && (c.TLSCertificate != "" || c.ACMEDirectory != ""):
+		return errors.New("tls: it cannot be set beside tls_certificate or acme_directory")
 	case c.endsTLS() && u.Scheme != "https":
 		return errors.New("public_url: it must begin with https:// with a TLS certificate")
 	case c.ACMEDirectory != "" && (directory == nil || directory.Scheme != "https" || directory.Host == ""):
@@ -46,7 +48,7 @@ func (c *Config) checkTLS() error {
 		return errors.New("acme_email and acme_roots: they are for acme_directory")
 	case !c.endsTLS() && (c.ListenHTTP != "" || c.ControlTLS):
 		return errors.New(
-			"listen_http and control_tls: they need tls_certificate or acme_directory",
+			"listen_http and control_tls: they need tls_certificate or acme_directory, or tls in a sandbox",
 		)
 	}
 	return nil
@@ -95,13 +97,14 @@ func (a *App) openTLS() (err error) {
 	}
 	a.tls = &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	toHTTPS := http.Handler(http.HandlerFunc(a.toHTTPS))
-	if c.TLSCertificate != "" {
+	switch {
+	case c.TLSCertificate != "":
 		files, err := server.OpenCertificateFiles(c.TLSCertificate, c.TLSKey, a.log)
 		if err != nil {
 			return fmt.Errorf("tls_certificate: %w", err)
 		}
 		a.tls.GetCertificate = files.Get
-	} else {
+	case c.ACMEDirectory != "":
 		if a.acme, err = c.newACME(); err != nil {
 			return err
 		}

@@ -19,6 +19,23 @@ type Start struct {
 	// NAME=value, of the party that variables describe
 	Environment []string
 	Personas    []PersonaChoice
+	Root        *Root // nil if the sandbox has none
+}
+
+// Root is the root certificate that browsers are to trust, of a sandbox with TLS.
+type Root struct {
+	File, URL   string
+	Fingerprint string // SHA-256, as phones show it: upper-case hexadecimal, bytes apart
+	PEM         []byte
+}
+
+// StartConfig is what [NewStart] shows.
+type StartConfig struct {
+	PublicURL, ControlURL string // of the listeners
+	MockBase              string // path of the API as MockPass has it
+	Root                  *Root  // nil if the sandbox has no TLS
+	Environment           []string
+	Personas              []Persona
 }
 
 // Address is a URL with the message that names it.
@@ -34,14 +51,17 @@ func (p Start) Meta() ui.Meta {
 	}
 }
 
-// NewStart returns the page. publicURL and controlURL are the listeners' addresses, mock the path
-// of the API as MockPass has it.
-func NewStart(publicURL, controlURL, mock string, environment []string, personas []Persona) Start {
+// NewStart returns the page.
+func NewStart(c StartConfig) Start {
+	publicURL, controlURL := c.PublicURL, c.ControlURL
 	initiate := `TOKEN=$(curl -s ` + publicURL + `/demo/token)
 curl -s -o sample.pdf ` + publicURL + demoSamplePath + `
 curl -s -X POST ` + publicURL + `/api/v3` + api.PathRequest + ` \
   -H "Authorization: $TOKEN" -H "Content-Type: application/octet-stream" \
   --data-binary @sample.pdf`
+	if c.Root != nil {
+		initiate = "export CURL_CA_BUNDLE='" + c.Root.File + "'\n" + initiate
+	}
 	cancel := `ID=signv3-...
 TOKEN=$(curl -s "` + publicURL + `/demo/token?cancel=$ID")
 curl -i -X POST ` + publicURL + `/api/v3` + api.PathCancel + ` -H "Authorization: $TOKEN"`
@@ -51,7 +71,7 @@ curl -i -X POST ` + publicURL + `/api/v3` + api.PathCancel + ` -H "Authorization
 		ConsoleURL: controlURL + "/console/",
 		Addresses: []Address{
 			{"start.api", publicURL + "/api/v3"},
-			{"start.api.mock", publicURL + mock},
+			{"start.api.mock", publicURL + c.MockBase},
 			{"start.keys", publicURL + api.PathKeys},
 			{"start.openapi", publicURL + "/openapi.yaml"},
 			{"start.control", controlURL + "/"},
@@ -59,8 +79,8 @@ curl -i -X POST ` + publicURL + `/api/v3` + api.PathCancel + ` -H "Authorization
 			{"start.signers", controlURL + "/console/personas"},
 			{"start.faults", controlURL + "/console/faults"},
 		},
-		FirstCall: initiate, CancelCall: cancel, Environment: environment,
-		Personas: choices(personas),
+		FirstCall: initiate, CancelCall: cancel, Environment: c.Environment,
+		Personas: choices(c.Personas), Root: c.Root,
 	}
 }
 

@@ -1,7 +1,9 @@
 package ui_test
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -140,10 +142,15 @@ func statesSandbox(now time.Time) []Sample {
 		{"demo-home-kept", 400, kept},
 		{"demo-request-bare", 200, request},
 		{"reference-upload", 200, reference},
-		{"start-bare", 200, sandbox.NewStart(
-			"http://127.0.0.1:5156", "http://127.0.0.1:5157", "/sign-v3", nil,
-			[]sandbox.Persona{{Person: signer.Person{Name: longParty, UIN: "S8979373D"}}},
-		)},
+		{"start-bare", 200, sandbox.NewStart(sandbox.StartConfig{
+			PublicURL: "https://192.0.2.7:5156", ControlURL: "http://127.0.0.1:5157",
+			MockBase: "/sign-v3", Root: &sandbox.Root{
+				File:        "/tmp/signet-sandbox-1234567890/keys/sandbox-tls.crt",
+				URL:         "https://192.0.2.7:5156/sandbox-root.crt",
+				Fingerprint: fmt.Sprintf("% X", sha256.Sum256(nil)),
+			},
+			Personas: []sandbox.Persona{{Person: signer.Person{Name: longParty, UIN: "S8979373D"}}},
+		})},
 	}
 }
 

@@ -388,12 +388,13 @@ func gallerySandbox(now time.Time) []Sample {
 			Fields:      []sandbox.Hidden{{Name: "state", Value: "abc"}},
 			RedirectURL: "http://127.0.0.1:5156/login/callback",
 		}},
-		{"start", 200, sandbox.NewStart(
-			"http://127.0.0.1:5156", "http://127.0.0.1:5157", "/sign-v3", []string{
+		{"start", 200, sandbox.NewStart(sandbox.StartConfig{
+			PublicURL: "http://127.0.0.1:5156", ControlURL: "http://127.0.0.1:5157",
+			MockBase: "/sign-v3", Environment: []string{
 				"SIGNV3_CLIENT_ID=mockpass-sign-v3-client",
 				"SIGNV3_CLIENT_JWKS_URL=http://localhost:4000/jwks",
-			}, sandbox.Personas(),
-		)},
+			}, Personas: sandbox.Personas(),
+		})},
 		{"reference", 200, reference},
 		{"demo-place", 200, sandbox.DemoPlace{
 			Action: "/demo/requests", SampleURL: "/sign/a/document.pdf", Personas: personas,
