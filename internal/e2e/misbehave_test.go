@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -319,10 +320,24 @@ func TestFaultsOfSealing(t *testing.T) {
 	s.party.Now = time.Now
 	in, other := s.initiate(t), s.initiate(t)
 	s.inject(t, `{"kind":"tsa-down","request_id":"`+in.RequestID+`"}`)
+	v := s.visitor(t)
+	v.login(t, in, alice)
 	for _, in := range []api.Initiated{in, other} {
 		s.must(t, in.RequestID, alice, "open", "proceed", "approve")
 	}
 	s.settled(t, other.RequestID, "signed")
+	seen := "" // by the signer, between two attempts
+	for begin := time.Now(); !strings.Contains(seen, "Next attempt at"); time.Sleep(50 * time.Millisecond) {
+		if time.Since(begin) > 20*time.Second {
+			t.Fatalf("the signer's page names no further attempt:\n%s", seen)
+		}
+		seen = v.get(t, "/sign/"+in.RequestID).text()
+	}
+	if live := v.get(t, "/sign/"+in.RequestID+"/state").body; !regexp.MustCompile(
+		`"seal_tries":[1-9]`,
+	).MatchString(live) {
+		t.Errorf("the state has no failed attempt: %s", live)
+	}
 	if got := s.view(t, in.RequestID).State; got != "sealing" {
 		t.Errorf("without a timestamp authority it is %s", got)
 	}

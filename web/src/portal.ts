@@ -27,7 +27,7 @@ function follow(): void {
     countDown(() => undefined);
     return;
   }
-  const rendered = { state: data["liveState"] ?? "", ends: Number(data["liveEnds"] ?? 0) };
+  const rendered = { state: data["liveState"] ?? "", ends: Number(data["liveEnds"] ?? 0), tries: Number(data["liveTries"] ?? 0) };
   let pending = 0;
   const live = new Live(events, data["livePoll"] ?? "", (s) => {
     if (same(rendered, s)) {
@@ -46,8 +46,9 @@ function follow(): void {
   });
 }
 
-function same(rendered: { state: string; ends: number }, s: State): boolean {
+function same(rendered: { state: string; ends: number; tries: number }, s: State): boolean {
   if (s.state !== rendered.state) return false;
+  if (s.state === "sealing") return s.seal_tries === rendered.tries;
   return s.state !== "session" || !rendered.ends || s.session_ends_at === rendered.ends;
 }
 
@@ -56,7 +57,7 @@ const reloadKey = `signet.reload:${location.pathname}`;
 // A page that is rendered from a state which the stream contradicts would reload
 // for ever: each further reload towards the same state waits longer.
 function reloadDelay(s: State): number {
-  const target = `${s.state}/${s.session_ends_at}`;
+  const target = `${s.state}/${s.session_ends_at}/${s.seal_tries}`;
   const [seen, count] = (memory.get(reloadKey) ?? "").split(" ");
   const tries = seen === target ? Number(count) + 1 : 0;
   memory.set(reloadKey, `${target} ${tries}`);

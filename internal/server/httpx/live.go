@@ -19,6 +19,9 @@ func LiveOf(r *request.Request) Live {
 		l.SessionEndsAt = r.Session.EndsAt
 		l.Scanned = r.Session.Prepared != nil
 	}
+	if r.Approval != nil {
+		l.SealTries = r.Approval.Tries
+	}
 	return l
 }
 
@@ -36,6 +39,8 @@ type Live struct {
 	SessionEndsAt time.Time
 	// Scanned says that the phone has opened the session.
 	Scanned bool
+	// SealTries is the number of failed attempts to seal the approved document.
+	SealTries int
 	// Seq grows with every change, so that scripts can discard late answers.
 	Seq int64
 }
@@ -55,8 +60,9 @@ func (l Live) MarshalJSON() ([]byte, error) {
 		Scanned       bool   `json:"scanned"`
 		Outcome       string `json:"outcome"`
 		SessionEndsAt int64  `json:"session_ends_at"`
+		SealTries     int    `json:"seal_tries"`
 		Seq           int64  `json:"seq"`
-	}{l.State, l.Scanned, l.Outcome, l.SessionEndsMillis(), l.Seq})
+	}{l.State, l.Scanned, l.Outcome, l.SessionEndsMillis(), l.SealTries, l.Seq})
 }
 
 // heartbeat is the interval of comments that keep proxies from closing an idle stream.

@@ -201,10 +201,15 @@ func (p *Portal) pageOf(
 	case req.State.InSession():
 		return p.codePage(r.Context(), req, s, live, person), nil
 	case req.State.Approved():
-		return Sealing{
+		sealing := Sealing{
 			Summary: s, Live: live, Signer: p.account(r.Context(), person, req.ID),
-			Delayed: !req.Approval.NextTry.IsZero(),
-		}, nil
+			ApprovedAt: req.Approval.At, Delayed: req.Approval.Tries > 0,
+		}
+		if next := req.Approval.NextTry; req.State == request.StateSealing &&
+			next.After(p.Requests.NowOf(req.ID)) {
+			sealing.NextTry = next
+		}
+		return sealing, nil
 	}
 	rp, err := p.Parties.Party(r.Context(), req.ClientID)
 	if err != nil {

@@ -142,8 +142,12 @@ type Sealing struct {
 	ui.Summary
 	Live   httpx.Live
 	Signer ui.Person
+	// ApprovedAt is the time of the phone's approval.
+	ApprovedAt time.Time
 	// Delayed says that sealing has failed at least once.
 	Delayed bool
+	// NextTry is the time of the next attempt; zero if it is under way, or waits for an operator.
+	NextTry time.Time
 }
 
 func (p Sealing) Meta() ui.Meta {

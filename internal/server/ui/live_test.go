@@ -26,6 +26,7 @@ func TestLive(t *testing.T) {
 		{"document, no stream", "document", false, map[string]any{"state": "cancelled"}},
 		{"code, another session", "code", true, map[string]any{"session_ends_at": 1773036000000}},
 		{"code, approved", "code", true, map[string]any{"state": "sealing"}},
+		{"sealing, a failed attempt", "sealing", true, map[string]any{"seal_tries": 1}},
 		{"sealing, signed, no stream", "sealing", false, map[string]any{"state": "signed"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -70,6 +70,13 @@ func Gallery() []Sample {
 			Summary: req, Live: live("locked"), Signer: signer, Outcome: outcome,
 		}
 	}
+	sealing := func(tries int, next time.Time) portal.Sealing {
+		return portal.Sealing{
+			Summary: req, Signer: signer, ApprovedAt: now.Add(-31 * time.Second),
+			Live:    httpx.Live{State: "sealing", SealTries: tries, Seq: 7},
+			Delayed: tries > 0, NextTry: next,
+		}
+	}
 	signed := portal.Signed{
 		Summary: req, Live: live("signed"), Signer: signer, SignedAt: now.Add(-40 * time.Second),
 		Level: "PAdES B-LTA", Certificate: cert, Places: places, Available: true,
@@ -129,12 +136,9 @@ func Gallery() []Sample {
 		{"code", 200, code},
 		{"code-scanned", 200, codeScanned},
 		{"code-sandbox", 200, codeSandbox},
-		{"sealing", 200, portal.Sealing{Summary: req, Live: live("sealing"), Signer: signer}},
-		{
-			"sealing-delayed",
-			200,
-			portal.Sealing{Summary: req, Live: live("sealing"), Signer: signer, Delayed: true},
-		},
+		{"sealing", 200, sealing(0, time.Time{})},
+		{"sealing-delayed", 200, sealing(6, now.Add(32*time.Second))},
+		{"sealing-stalled", 200, sealing(9, time.Time{})},
 		{"signed", 200, signed},
 		{"signed-gone", 200, signedGone},
 		{"ended-rejected", 200, ended("rejected")},

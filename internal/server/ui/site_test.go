@@ -277,10 +277,12 @@ func (s *site) leave() []step {
 func (s *site) stateOf(name string) map[string]any {
 	state := map[string]any{
 		"state": "locked", "scanned": false, "outcome": "", "session_ends_at": 0,
+		"seal_tries": 0,
 	}
 	if live := s.pages[name].Page.Meta().Live; live != nil {
 		state["state"], state["scanned"] = live.State, live.Scanned
 		state["session_ends_at"] = live.SessionEndsMillis()
+		state["seal_tries"] = live.SealTries
 	}
 	switch name {
 	case "phone-approve", "phone-approve-warned", "phone-enrol-session":

@@ -9,6 +9,7 @@ export interface State {
   scanned: boolean;
   outcome: string;
   session_ends_at: number;
+  seal_tries: number;
   seq: number;
 }
 
