@@ -9,11 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -63,7 +65,9 @@ func OpenSandbox(
 	log *slog.Logger,
 ) (*App, error) {
 	clock := &control.Clock{Base: now}
-	a := &App{Config: c, now: clock.Now, wall: now, log: log, clocks: new(control.Clocks)}
+	a := &App{
+		Config: c, now: clock.Now, wall: now, log: log, clocks: &control.Clocks{Sandbox: clock},
+	}
 	if err := a.openSandbox(ctx, clock, getenv); err != nil {
 		return nil, errors.Join(err, a.Close())
 	}
@@ -119,6 +123,9 @@ func (a *App) openSandbox(
 		}
 		c.Data = dir
 		a.closers = append(a.closers, func() error { return os.RemoveAll(dir) })
+	}
+	if err := a.openClocks(); err != nil {
+		return err
 	}
 	c.AllowPrivate = true
 	secret := rand.Text()
@@ -225,6 +232,35 @@ func (a *App) openSandbox(
 	return nil
 }
 
+// clocksFile is the file of a sandbox's data folder that has its clocks.
+const clocksFile = "clocks.json"
+
+// openClocks sets the clocks as the sandbox before on the same data folder has left them, and has
+// their changes saved.
+func (a *App) openClocks() error {
+	file := filepath.Join(a.Config.Data, clocksFile)
+	text, err := os.ReadFile(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	default:
+		if err := a.clocks.Load(text); err != nil {
+			return fmt.Errorf(
+				"%s: %w; without this file all clocks show the machine's time", file, err,
+			)
+		}
+	}
+	a.clocks.Save = func(text []byte) error {
+		next := file + ".next"
+		if err := os.WriteFile(next, text, 0o600); err != nil {
+			return err
+		}
+		return os.Rename(next, file)
+	}
+	return nil
+}
+
 // mockVariables are MockPass's environment variables of a relying party, each with MockPass's
 // default.
 var mockVariables = []struct{ name, alias, fallback string }{
@@ -270,7 +306,9 @@ func (a *App) ShowRefusals(w io.Writer, colour bool) {
 // initiated tells the clocks and the automatic signers of a sandbox of a new request.
 func (a *App) initiated(r *request.Request) {
 	if a.automatic != nil {
-		a.clocks.Arrived(r)
+		if err := a.clocks.Arrived(r); err != nil {
+			a.log.Error("a new request has its party's clock until the sandbox stops", "err", err)
+		}
 		a.automatic.Arrived(r.ID)
 	}
 }

@@ -3,13 +3,18 @@ package e2e_test
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/internal/app"
+	"github.com/signet-sign/signet/internal/party/partytest"
 	"github.com/signet-sign/signet/internal/server/control"
 )
 
@@ -298,6 +303,81 @@ func TestClockOfSandbox(t *testing.T) {
 				t.Errorf("%s: result: %d %s", c.body, a.status, a.body)
 			}
 		}
+	}
+}
+
+// TestClockAfterRestart checks that all clocks survive a stop of the sandbox and two hours until
+// the next start.
+func TestClockAfterRestart(t *testing.T) {
+	rp := partytest.Start(t)
+	c := config(rp)
+	c.Data = t.TempDir()
+	log := slog.New(slog.DiscardHandler)
+	var off time.Duration // how long the sandbox has been stopped
+	wall := func() time.Time { return time.Now().Add(off) }
+	s := runAt(t, rp, c, wall, nil, log)
+	restart := func() {
+		t.Helper()
+		s.stop()
+		off += 2 * time.Hour
+		s = runAt(t, rp, c, wall, nil, log)
+		rp.Now = wall
+	}
+	rp.Now = wall
+	of := func(in api.Initiated) string { return fmt.Sprintf(`"request_id":%q}`, in.RequestID) }
+	party := fmt.Sprintf(`"client_id":%q}`, rp.ClientID)
+
+	going, stopped := s.initiate(t), s.initiate(t)
+	s.moved(t, `{"freeze":true,`+of(stopped))
+	s.must(t, stopped.RequestID, alice, "open", "proceed")
+	at := s.shown(t, stopped.RequestID).Clock.Now
+	s.moved(t, `{"advance":"48h"}`)
+	restart()
+	for in, want := range map[api.Initiated]string{going: "expired", stopped: "session"} {
+		if got := s.view(t, in.RequestID).State; got != want {
+			t.Errorf("after the restart it is %s, want %s", got, want)
+		}
+	}
+	if v := s.shown(t, stopped.RequestID); !v.Clock.Frozen || !v.Clock.Now.Equal(at) {
+		t.Errorf("the stopped clock shows %+v, and before the restart %s", v.Clock, at)
+	}
+	if d := s.clockOf(t, "").Sub(wall()); (d - 48*time.Hour).Abs() > time.Minute {
+		t.Errorf("the sandbox's clock is %s ahead", d)
+	}
+
+	s.moved(t, `{"freeze":true,`+party)
+	at, _ = s.moved(t, `{"advance":"10m",`+party)
+	early := s.initiate(t)
+	frozen, _ := s.moved(t, `{"freeze":true}`)
+	restart()
+	for _, in := range []api.Initiated{early, s.initiate(t)} {
+		if v := s.shown(t, in.RequestID); !v.Clock.Frozen ||
+			v.Clock.Now.Sub(at).Abs() > time.Second || v.State != "created" {
+			t.Errorf("a request of the party is %s at %+v, not %s", v.State, v.Clock, at)
+		}
+	}
+	if now := s.clockOf(t, ""); !now.Equal(frozen) {
+		t.Errorf("the sandbox's clock shows %s, it was stopped at %s", now, frozen)
+	}
+
+	if a := do(t, "POST", s.control+"/reset", "", "", nil); a.status != http.StatusNoContent {
+		t.Fatalf("reset: %d %s", a.status, a.body)
+	}
+	restart()
+	for _, query := range []string{"", "?client_id=" + rp.ClientID, "?request_id=" + early.RequestID} {
+		if d := s.clockOf(t, query).Sub(wall()); d.Abs() > time.Minute {
+			t.Errorf("%s: %s ahead after a reset", query, d)
+		}
+	}
+
+	s.stop()
+	if err := os.WriteFile(filepath.Join(c.Data, "clocks.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	none := func(string) string { return "" }
+	if _, err := app.OpenSandbox(t.Context(), c, wall, none, log); err == nil ||
+		!strings.Contains(err.Error(), "clocks.json") {
+		t.Errorf("a damaged file of clocks: %v", err)
 	}
 }
 

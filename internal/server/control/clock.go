@@ -103,7 +103,7 @@ type ClockView struct {
 }
 
 func (o ownClock) view(now time.Time) ClockView {
-	return ClockView{o.shows(now).UTC(), !o.stopped.IsZero()}
+	return ClockView{o.shows(now).UTC(), !o.Stopped.IsZero()}
 }
 
 // clock answers GET /clock with the sandbox's clock, or that of the request or party which the
@@ -200,7 +200,12 @@ func (c *API) moveClock(w http.ResponseWriter, r *http.Request) error {
 	if err := httpx.ReadJSON(w, r, &in); err != nil {
 		return err
 	}
-	if err := c.change(r.Context(), in); err != nil {
+	err := c.change(r.Context(), in)
+	// A change that failed may have moved some of a party's clocks.
+	if failed := c.Clocks.save(); err == nil {
+		err = failed
+	}
+	if err != nil {
 		return err
 	}
 	if err := c.Drain(r.Context()); err != nil {

@@ -18,10 +18,16 @@ import (
 // sandbox's time, is ready for use.
 //
 // The store has a request's times by the sandbox's clock: [request.Service.Age] moves them. So
-// Clocks is needed only to know what is stopped, and what a clock shows. It is kept in memory: in a
-// sandbox that is started again, all clocks go and show its time.
+// Clocks is needed only to know what is stopped, and what a clock shows.
 type Clocks struct {
+	Sandbox *Clock // the sandbox's clock, which is saved too; may be nil
+
+	// Save keeps clocks for the next start, which gives them to [Clocks.Load]. May be nil. It is
+	// called after each change.
+	Save func(clocks []byte) error
+
 	moving sync.Mutex // held while clocks are moved
+	saving sync.Mutex // held while clocks are saved
 
 	mu       sync.Mutex
 	requests map[string]ownClock // those that differ from the sandbox's
@@ -31,21 +37,21 @@ type Clocks struct {
 
 // ownClock is a clock relative to the sandbox's.
 type ownClock struct {
-	ahead   time.Duration
-	stopped time.Time // the sandbox's time at which it was stopped; zero if it goes
+	Ahead   time.Duration `json:"ahead"`            // nanoseconds
+	Stopped time.Time     `json:"stopped,omitzero"` // the sandbox's time at which it was stopped
 }
 
 // shows returns the time of the clock while the sandbox's is now.
 func (o ownClock) shows(now time.Time) time.Time {
-	if !o.stopped.IsZero() {
-		now = o.stopped
+	if !o.Stopped.IsZero() {
+		now = o.Stopped
 	}
-	return now.Add(o.ahead)
+	return now.Add(o.Ahead)
 }
 
 // Stopped implements [request.Clocks].
 func (c *Clocks) Stopped(requestID string) (at time.Time, ok bool) {
-	at = c.of(requestID).stopped
+	at = c.of(requestID).Stopped
 	return at, !at.IsZero()
 }
 
@@ -74,10 +80,10 @@ func (c *Clocks) ofParty(clientID string) ownClock {
 func (c *Clocks) put(requestID string, o ownClock) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.requests[requestID].stopped.IsZero() {
+	if !c.requests[requestID].Stopped.IsZero() {
 		c.stopped--
 	}
-	if !o.stopped.IsZero() {
+	if !o.Stopped.IsZero() {
 		c.stopped++
 	}
 	replace(&c.requests, requestID, o)
@@ -103,8 +109,13 @@ func replace(in *map[string]ownClock, key string, o ownClock) {
 }
 
 // Arrived gives a new request the clock of its relying party.
-func (c *Clocks) Arrived(r *request.Request) {
-	c.put(r.ID, c.ofParty(r.ClientID))
+func (c *Clocks) Arrived(r *request.Request) error {
+	o := c.ofParty(r.ClientID)
+	if o == (ownClock{}) {
+		return nil
+	}
+	c.put(r.ID, o)
+	return c.save()
 }
 
 // movement is a change of a clock, which returns how far the clock goes forward by it and whether
@@ -122,7 +133,7 @@ func movementOf(in ClockChange) (movement, error) {
 		}, nil
 	case !in.Set.IsZero():
 		return func(o ownClock, now time.Time) (time.Duration, bool) {
-			return in.Set.Truncate(time.Microsecond).Sub(o.shows(now)), !o.stopped.IsZero()
+			return in.Set.Truncate(time.Microsecond).Sub(o.shows(now)), !o.Stopped.IsZero()
 		}, nil
 	}
 	d, err := time.ParseDuration(in.Advance)
@@ -130,22 +141,22 @@ func movementOf(in ClockChange) (movement, error) {
 		return nil, errAdvance
 	}
 	d = d.Truncate(time.Microsecond)
-	return func(o ownClock, _ time.Time) (time.Duration, bool) { return d, !o.stopped.IsZero() }, nil
+	return func(o ownClock, _ time.Time) (time.Duration, bool) { return d, !o.Stopped.IsZero() }, nil
 }
 
 // moved returns the clock after a change at the sandbox's time now, and by how much the requests
 // that have it become older.
 func (o ownClock) moved(m movement, now time.Time) (after ownClock, older time.Duration) {
 	by, stop := m(o, now)
-	after = ownClock{ahead: o.ahead + by, stopped: o.stopped}
+	after = ownClock{Ahead: o.Ahead + by, Stopped: o.Stopped}
 	older = by
 	switch {
-	case stop && o.stopped.IsZero():
-		after.stopped = now
-	case !stop && !o.stopped.IsZero():
-		stood := now.Sub(o.stopped)
-		after.ahead -= stood
-		after.stopped = time.Time{}
+	case stop && o.Stopped.IsZero():
+		after.Stopped = now
+	case !stop && !o.Stopped.IsZero():
+		stood := now.Sub(o.Stopped)
+		after.Ahead -= stood
+		after.Stopped = time.Time{}
 		older -= stood
 	}
 	return after, older

@@ -180,10 +180,10 @@ func (c *API) show(w http.ResponseWriter, r *http.Request) error {
 	clock := c.Clocks.of(req.ID)
 	v := RequestView{
 		RequestID: req.ID, State: req.State, ClientID: req.ClientID,
-		Clock: clock.view(c.now()), ExpiresAt: req.ExpiresAt.Add(clock.ahead),
+		Clock: clock.view(c.now()), ExpiresAt: req.ExpiresAt.Add(clock.Ahead),
 	}
 	if req.State.InSession() {
-		ends := req.Session.EndsAt.Add(clock.ahead)
+		ends := req.Session.EndsAt.Add(clock.Ahead)
 		v.SessionEndsAt = &ends
 	}
 	if req.Signer != nil {

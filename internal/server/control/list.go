@@ -181,7 +181,11 @@ func (c *API) parties(w http.ResponseWriter, _ *http.Request) error {
 // signers and the inbox. Requests stay.
 func (c *API) reset(w http.ResponseWriter, r *http.Request) error {
 	c.Clock.Reset()
-	if err := c.resetClocks(r.Context()); err != nil {
+	err := c.resetClocks(r.Context())
+	if failed := c.Clocks.save(); err == nil {
+		err = failed
+	}
+	if err != nil {
 		return err
 	}
 	c.Faults.Clear()
