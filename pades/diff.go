@@ -17,17 +17,22 @@ import (
 // must be explained by one of these rules, or it is a change of kind [ChangeOther]:
 //
 //   - archive: the catalog gets a /DSS, or another value of it, made of new objects; a
-//     document timestamp is added in an invisible field (diffstore.go, diffform.go);
+//     document timestamp is added in an invisible field (diffstore.go, diffbox.go);
 //   - metadata: dates and producer of the document information, the catalog's XMP
 //     /Metadata, /Version and /Extensions (this file);
 //   - signature: the form gets a signature field with its widgets, or an empty one gets a
 //     value, and that is a signature which verifies by itself. A field without one would
-//     be an overlay that nothing protects (diffform.go);
-//   - form-fill: a field that is not a signature gets another value and appearance;
-//   - annotation: a page's /Annots gets, loses or changes what is not a form's widget.
+//     be an overlay that nothing protects (diffbox.go);
+//   - form-fill: a field that is not a signature gets another value, and an appearance
+//     for it (diffform.go);
+//   - annotation: a page's /Annots gets, loses or changes what is not a form's widget
+//     (diffpage.go).
 //
 // The first three are allowed unless a permission forbids further signatures. The others
 // are allowed only where a certification grants them (pdf.Permissions).
+//
+// An object may have several uses. What a page draws must not change, even if a rule explains it
+// by another use (differ.shown).
 //
 // Objects that nothing refers to cannot show and need no explanation. That leaves nothing to
 // the attacks known as incremental saving and shadow replacement (Mladenov et al. 2019, 2021)
@@ -94,7 +99,7 @@ func compare(
 	} else if !blank || old.Sections()[0].Offset == now.Sections()[0].Offset {
 		c.add(Change{Kind: ChangeOther, Text: "bytes were appended that are not a revision"})
 	}
-	for _, step := range []func() error{c.refer, c.catalog, c.info, c.pages, c.containers, c.gaps, c.rest} {
+	for _, step := range []func() error{c.refer, c.catalog, c.info, c.pages, c.containers, c.gaps, c.shown, c.ambiguous, c.rest} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -128,7 +133,9 @@ func (c *differ) other(object int, format string, args ...any) {
 func (c *differ) collect() error {
 	for e := range c.now.Entries {
 		before := c.old.Lookup(e.Ref.Num)
-		if e == before {
+		// The object stream itself may have been replaced.
+		moved := e.Kind == pdf.Compressed && c.old.Lookup(e.Container) != c.now.Lookup(e.Container)
+		if e == before && !moved {
 			continue
 		}
 		same, err := c.same(before, e)
@@ -208,51 +215,6 @@ func (c *differ) equal(a, b pdf.Object) (bool, error) {
 	return true, nil
 }
 
-// refer finds the objects of the signed revision that refer to changed ones.
-func (c *differ) refer() error {
-	if len(c.changed) == 0 {
-		return nil
-	}
-	for e := range c.old.Entries {
-		if e.Kind == pdf.Free {
-			continue
-		}
-		o, err := c.old.Load(e.Ref)
-		if skip, err := unreadable(err); err != nil {
-			return err
-		} else if skip {
-			continue
-		}
-		noted := make(map[int]bool)
-		if err := walk(c.old, o, make(map[int]bool), func(r pdf.Ref) bool {
-			if c.changed[r.Num] && !noted[r.Num] {
-				noted[r.Num] = true
-				c.referrers[r.Num] = append(c.referrers[r.Num], e.Ref.Num)
-			}
-			return false
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// gaps finds references in the signed revision to objects that it does not have. They were null
-// when it was signed. An object that is added later with such a number would appear in the signed
-// pages (shadow attack by a dangling reference).
-func (c *differ) gaps() error {
-	for _, num := range slices.Sorted(maps.Keys(c.referrers)) {
-		if !c.isNew(pdf.Ref{Num: num}) {
-			continue
-		}
-		for _, from := range c.referrers[num] {
-			c.other(num, "an object was added to which object %d had referred before", from)
-		}
-		c.explained[num] = true
-	}
-	return nil
-}
-
 // infoKeys are the entries of the document information that programs write when they save (ISO
 // 32000-2, 14.3.3). Those with true may change; the others may only be added.
 var infoKeys = map[string]bool{
@@ -309,9 +271,6 @@ func (c *differ) info() error {
 func (c *differ) catalog() error {
 	old, now := c.old.Catalog(), c.now.Catalog()
 	root := c.now.Root().Num
-	if key, twice := now.AmbiguousKey(); twice {
-		c.other(root, "/%s stands twice in the document catalog", key)
-	}
 	for _, key := range keysOf(old, now) {
 		a, b := old.Get(key), now.Get(key)
 		switch key {
@@ -389,8 +348,7 @@ func (c *differ) metadata(was, is pdf.Object) error {
 	if err != nil {
 		return err
 	}
-	alone := c.isNew(ref) || c.onlyFrom(ref.Num, c.old.Root().Num)
-	if !c.isXMP(o) || !alone {
+	if !c.isXMP(o) || !c.isNew(ref) && !c.usedOnce(ref.Num, c.old.Root().Num) {
 		return nil
 	}
 	if old, _ := was.Ref(); old == ref {
@@ -405,23 +363,6 @@ func (c *differ) isXMP(o pdf.Object) bool {
 		o.Get("Subtype").Name() == "XML"
 }
 
-// onlyFrom reports whether nothing else in the signed revision refers to a changed object.
-func (c *differ) onlyFrom(num, referrer int) bool {
-	return !slices.ContainsFunc(c.referrers[num], func(from int) bool { return from != referrer })
-}
-
-// explainNew explains the new objects that a value reaches through new objects only.
-func (c *differ) explainNew(values ...pdf.Object) error {
-	reached := make(map[int]bool)
-	for _, v := range values {
-		if err := walk(c.now, v, reached, c.isNew); err != nil {
-			return err
-		}
-	}
-	maps.Copy(c.explained, reached)
-	return nil
-}
-
 func keysOf(objects ...pdf.Object) []string {
 	set := make(map[string]bool)
 	for _, o := range objects {
@@ -430,144 +371,6 @@ func keysOf(objects ...pdf.Object) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(set))
-}
-
-// containers explains the new streams that only contain other objects, each of which is judged by
-// itself.
-func (c *differ) containers() error {
-	for num := range c.changed {
-		if c.explained[num] || !c.isNew(pdf.Ref{Num: num}) {
-			continue
-		}
-		o, err := c.now.Load(c.now.Lookup(num).Ref)
-		if skip, err := unreadable(err); err != nil {
-			return err
-		} else if skip || o.Kind() != pdf.Stream {
-			continue
-		}
-		if kind := o.Get("Type").Name(); kind == "XRef" || kind == "ObjStm" {
-			c.explained[num] = true
-		}
-	}
-	return nil
-}
-
-// rest adds a change for every object that no rule explains and that a reader can reach, with the
-// page that shows it.
-func (c *differ) rest() error {
-	var left []int
-	for _, num := range slices.Sorted(maps.Keys(c.changed)) {
-		if !c.explained[num] {
-			left = append(left, num)
-		}
-	}
-	if len(left) == 0 {
-		return nil
-	}
-	on := make(map[int]int) // object: the first page that reaches it
-	reached := make(map[int]bool)
-	pages := make(map[int]bool)
-	for n := 1; n <= c.now.NumPages(); n++ {
-		page, err := c.now.Page(n)
-		if err != nil {
-			return err
-		}
-		pages[page.Ref.Num] = true
-	}
-	for n := 1; n <= c.now.NumPages(); n++ {
-		page, err := c.now.Page(n)
-		if err != nil {
-			return err
-		}
-		on[page.Ref.Num] = n
-		o, err := c.now.Load(page.Ref)
-		if err != nil {
-			return err
-		}
-		if err := c.reach(o, reached, func(r pdf.Ref) bool {
-			if pages[r.Num] || r == parentOf(o) {
-				return false
-			}
-			if on[r.Num] == 0 {
-				on[r.Num] = n
-			}
-			return true
-		}); err != nil {
-			return err
-		}
-	}
-	reached = make(map[int]bool)
-	if err := c.reach(c.now.Trailer(), reached, nil); err != nil {
-		return err
-	}
-	for _, num := range left {
-		if !reached[num] {
-			continue
-		}
-		ch := Change{Kind: ChangeOther, Object: num, Page: on[num], Text: "an object was changed"}
-		switch {
-		case c.isNew(pdf.Ref{Num: num}):
-			ch.Text = "an object was added"
-		case c.now.Lookup(num).Kind == pdf.Free:
-			ch.Text = "an object was removed"
-		}
-		c.add(ch)
-	}
-	return nil
-}
-
-func parentOf(page pdf.Object) pdf.Ref {
-	ref, _ := page.Get("Parent").Ref()
-	return ref
-}
-
-// reach is walk for a file in which some objects may be unreadable.
-func (c *differ) reach(o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool) error {
-	return walkObjects(o, seen, into, func(ref pdf.Ref) (pdf.Object, error) {
-		o, err := c.now.Load(ref)
-		if skip, err := unreadable(err); skip || err != nil {
-			return pdf.Object{}, err
-		}
-		return o, nil
-	})
-}
-
-// walk finds the objects that o refers to, directly or through others for which into is nil or
-// returns true.
-func walk(d *pdf.Document, o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool) error {
-	return walkObjects(o, seen, into, d.Load)
-}
-
-// walkObjects uses an explicit stack, because a hostile file can chain half a million objects.
-func walkObjects(
-	o pdf.Object, seen map[int]bool, into func(pdf.Ref) bool,
-	load func(pdf.Ref) (pdf.Object, error),
-) error {
-	stack := []pdf.Object{o}
-	for len(stack) > 0 {
-		o := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		switch o.Kind() {
-		case pdf.Reference:
-			ref, _ := o.Ref()
-			if seen[ref.Num] || into != nil && !into(ref) {
-				continue
-			}
-			seen[ref.Num] = true
-			target, err := load(ref)
-			if err != nil {
-				return err
-			}
-			stack = append(stack, target)
-		case pdf.Array:
-			stack = append(stack, o.Elements()...)
-		case pdf.Dictionary, pdf.Stream:
-			for _, e := range o.Entries() {
-				stack = append(stack, e)
-			}
-		}
-	}
-	return nil
 }
 
 var errNotArray = errors.New("not an array")
@@ -584,10 +387,10 @@ func list(d *pdf.Document, o pdf.Object) ([]pdf.Object, error) {
 	return slices.DeleteFunc(slices.Clone(o.Elements()), pdf.Object.IsNull), nil
 }
 
-// added compares two lists. It returns the elements that only now has. ok is false if an element of
-// old is missing or in another order. The array's own object is explained; the caller judges the
-// elements.
-func (c *differ) added(a, b pdf.Object) (added []pdf.Object, ok bool, err error) {
+// added compares two lists, which are values in the object owner. It returns the elements that only
+// now has. ok is false if an element of old is missing or in another order. The array's own object
+// is explained if it has no other use; the caller judges the elements.
+func (c *differ) added(a, b pdf.Object, owner int) (added []pdf.Object, ok bool, err error) {
 	old, err := list(c.old, a)
 	if err != nil {
 		return nil, false, ignore(err, errNotArray)
@@ -620,7 +423,7 @@ func (c *differ) added(a, b pdf.Object) (added []pdf.Object, ok bool, err error)
 		}
 	}
 	if ref, indirect := b.Ref(); indirect {
-		if was, _ := a.Ref(); c.isNew(ref) || was == ref {
+		if was, _ := a.Ref(); c.isNew(ref) || was == ref && c.usedOnce(ref.Num, owner) {
 			c.explained[ref.Num] = true
 		}
 	}

@@ -29,11 +29,15 @@ func (c *differ) form(a, b pdf.Object) error {
 		}
 		c.explained[ref.Num] = true
 	}
+	undrawn, err := c.undrawn(old)
+	if err != nil {
+		return err
+	}
 	for _, key := range keysOf(old, now) {
 		x, y := old.Get(key), now.Get(key)
 		switch key {
 		case "Fields":
-			if err := c.fields(x, y); err != nil {
+			if err := c.fields(x, y, owner); err != nil {
 				return err
 			}
 			continue
@@ -43,10 +47,13 @@ func (c *differ) form(a, b pdf.Object) error {
 				continue
 			}
 		case "DA":
-			if x.IsNull() && y.Kind() == pdf.String {
+			if x.IsNull() && y.Kind() == pdf.String && !undrawn {
 				continue
 			}
 		case "DR":
+			if undrawn {
+				break
+			}
 			ok, err := c.resources(x, y, owner)
 			if err != nil {
 				return err
@@ -64,6 +71,40 @@ func (c *differ) form(a, b pdf.Object) error {
 		}
 	}
 	return nil
+}
+
+// undrawn reports whether viewers draw the value of a field of the signed revision themselves, with
+// the /DA and the fonts of the form, because the field has no appearance or /NeedAppearances is
+// true.
+func (c *differ) undrawn(form pdf.Object) (bool, error) {
+	need, err := c.old.Get(form, "NeedAppearances")
+	if err != nil {
+		return false, err
+	}
+	fields, err := c.old.FormFields()
+	if err != nil {
+		return false, err
+	}
+	for _, f := range fields {
+		value, err := c.old.Resolve(f.Value)
+		if err != nil {
+			return false, err
+		}
+		if f.Type != "Tx" && f.Type != "Ch" || value.IsNull() ||
+			value.Kind() == pdf.String && value.Text() == "" {
+			continue
+		}
+		for _, ref := range f.Widgets {
+			o, err := c.old.Load(ref)
+			if err != nil {
+				return false, err
+			}
+			if need.Bool() || o.Get("AP").IsNull() {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // resources reports whether the form's resources, which the appearances of its fields use, only
@@ -123,9 +164,9 @@ func (c *differ) resources(a, b pdf.Object, owner int) (bool, error) {
 	return true, nil
 }
 
-// fields judges the field trees. a and b are their lists of roots.
-func (c *differ) fields(a, b pdf.Object) error {
-	if _, ok, err := c.added(a, b); err != nil {
+// fields judges the field trees. a and b are their lists of roots, which are in the object owner.
+func (c *differ) fields(a, b pdf.Object, owner int) error {
+	if _, ok, err := c.added(a, b, owner); err != nil {
 		return err
 	} else if !ok {
 		c.other(0, "the form's list of fields was changed, not only added to")
@@ -212,18 +253,20 @@ func (c *differ) existing(was, is pdf.FormField) error {
 		}
 	}
 	filled := false
+	value, drawn := false, false // whether the value has changed; whether it had an appearance
 	for _, ref := range objects {
-		if !c.changed[ref.Num] {
-			continue
-		}
 		old, now, err := c.loadBoth(ref)
 		if err != nil {
 			return err
 		}
+		drawn = drawn || !old.Get("AP").IsNull()
+		if !c.changed[ref.Num] {
+			continue
+		}
 		for _, key := range keysOf(old, now) {
 			x, y := old.Get(key), now.Get(key)
 			if key == "Kids" {
-				if _, ok, err := c.added(x, y); err != nil {
+				if _, ok, err := c.added(x, y, ref.Num); err != nil {
 					return err
 				} else if ok {
 					continue // the kids are judged as fields, or as widgets above
@@ -244,6 +287,7 @@ func (c *differ) existing(was, is pdf.FormField) error {
 				continue
 			}
 			filled = true
+			value = value || key == "V" || key == "AS"
 			if err := c.explainOwn(ref.Num, y); err != nil {
 				return err
 			}
@@ -264,6 +308,13 @@ func (c *differ) existing(was, is pdf.FormField) error {
 	switch {
 	case signing:
 		return c.signature(is)
+	case filled && drawn && !value: // such as that of a push button, which has no value
+		c.add(Change{
+			Kind: ChangeOther, Field: is.Name, Object: is.Ref.Num, Page: c.pageOf(is),
+			Text: fmt.Sprintf(
+				"the form field %q was given another appearance without another value", is.Name,
+			),
+		})
 	case filled:
 		c.add(Change{
 			Kind: ChangeFormFilling, Field: is.Name, Object: is.Ref.Num, Page: c.pageOf(is),
@@ -366,294 +417,6 @@ func (c *differ) explainField(f pdf.FormField) error {
 			if c.isNew(pdf.Ref{Num: num}) {
 				c.explained[num] = true
 			}
-		}
-	}
-	return nil
-}
-
-// fieldKeys are the entries that a new signature field and its widget may have. /A and /AA are not
-// among them, because they execute actions.
-var fieldKeys = strings.Fields(
-	"Type Subtype FT T TU Contents Lang V Rect P F AP MK Lock SV NM M H Ff DA DR StructParent Kids Parent BS Border",
-)
-
-// addedSignature judges a new signature field.
-func (c *differ) addedSignature(f pdf.FormField) error {
-	for _, ref := range append([]pdf.Ref{f.Ref}, f.Widgets...) {
-		o, err := c.now.Load(ref)
-		if err != nil {
-			return err
-		}
-		for key := range o.Entries() {
-			if !slices.Contains(fieldKeys, key) {
-				return c.overlay(f, "the signature field %q was added, with /%s", f.Name, key)
-			}
-		}
-		if !c.isNew(ref) || slices.Contains(f.Widgets, ref) && o.Get("Subtype").Name() != "Widget" {
-			return c.overlay(
-				f, "the signature field %q was added, without a widget of its own", f.Name,
-			)
-		}
-	}
-	if err := c.explainField(f); err != nil {
-		return err
-	}
-	return c.signature(f)
-}
-
-// signature judges the value of a signature field that is new or was empty.
-func (c *differ) signature(f pdf.FormField) error {
-	ref, _ := f.Value.Ref()
-	sig, ok := c.later(ref)
-	if !ok || !sig.verified {
-		return c.overlay(
-			f, "the signature field %q was added without a signature that verifies", f.Name,
-		)
-	}
-	fields, err := c.now.SignatureFields()
-	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(fields, func(s pdf.SignatureField) bool { return s.Ref == f.Ref })
-	if i < 0 {
-		return c.overlay(f, "the signature field %q is not in the field tree", f.Name)
-	}
-	page := 0
-	for _, w := range fields[i].Widgets {
-		if !w.Rect.Empty() {
-			page = w.Page
-		}
-	}
-	if sig.DocumentTimestamp {
-		if page > 0 {
-			return c.overlay(f, "the document time stamp in field %q shows on a page", f.Name)
-		}
-		c.add(
-			Change{
-				Kind: ChangeArchive, Field: f.Name, Object: f.Ref.Num,
-				Text: "a document time stamp was added",
-			},
-		)
-		return nil
-	}
-	if why, err := c.covers(fields, i); err != nil {
-		return err
-	} else if why != "" {
-		return c.overlay(f, "the signature field %q was added: %s", f.Name, why)
-	}
-	text := fmt.Sprintf("a signature was added in field %q", f.Name)
-	if below, err := c.below(fields[i]); err != nil {
-		return err
-	} else if below != "" {
-		text += fmt.Sprintf(", over the form field %q", below)
-	}
-	c.add(
-		Change{
-			Kind: ChangeSignature, Field: f.Name, Object: f.Ref.Num, Page: page, Text: text,
-		},
-	)
-	return nil
-}
-
-// below returns the name of a form field of the signed revision that the box of a new signature
-// covers, "" if there is none.
-func (c *differ) below(box pdf.SignatureField) (name string, err error) {
-	if !c.isNew(box.Ref) {
-		return "", nil
-	}
-	fields, err := c.old.FormFields()
-	if err != nil {
-		return "", err
-	}
-	for _, f := range fields {
-		if f.Type == "Sig" {
-			continue
-		}
-		widgets, err := c.old.Locate(f.Widgets)
-		if err != nil {
-			return "", err
-		}
-		for _, w := range widgets {
-			for _, b := range box.Widgets {
-				if shownWidget(w) && shownWidget(b) && w.Page == b.Page &&
-					overlap(w.Display, b.Display) {
-					return f.Name, nil
-				}
-			}
-		}
-	}
-	return "", nil
-}
-
-// covers says why the box of a later signature must not be at its place: over an earlier one, or
-// over so much of the page that it could show another document. A smaller box may cover part of the
-// page; the reader sees that, as on paper. A box that was in the signed revision may be anywhere.
-func (c *differ) covers(fields []pdf.SignatureField, i int) (why string, err error) {
-	if !c.isNew(fields[i].Ref) {
-		return "", nil
-	}
-	for _, w := range fields[i].Widgets {
-		if w.Page == 0 || w.Rect.Empty() {
-			continue
-		}
-		page, err := c.now.Page(w.Page)
-		if err != nil {
-			return "", err
-		}
-		width, height := page.DisplaySize()
-		if w.Display.Width()*w.Display.Height() > width*height/4 {
-			return "it covers more than a quarter of the page", nil
-		}
-		for j, f := range fields {
-			for _, other := range f.Widgets {
-				if i != j && other.Page == w.Page && !c.isNew(f.Ref) &&
-					w.Display.Overlaps(other.Display) {
-					return fmt.Sprintf("it covers the earlier field %q", f.Name), nil
-				}
-			}
-		}
-	}
-	return "", nil
-}
-
-// pages compares the pages. It judges annotations that were added, except the widgets that form has
-// judged.
-func (c *differ) pages() error {
-	if c.old.NumPages() != c.now.NumPages() {
-		c.other(0, "pages were added or removed")
-		return nil
-	}
-	placed := make(map[pdf.Ref]int)
-	for number := 1; number <= c.now.NumPages(); number++ {
-		old, err := c.old.Page(number)
-		if err != nil {
-			return err
-		}
-		now, err := c.now.Page(number)
-		if err != nil {
-			return err
-		}
-		if old.Ref != now.Ref {
-			c.add(
-				Change{
-					Kind: ChangeOther, Page: number, Object: now.Ref.Num,
-					Text: "the page was replaced by another",
-				},
-			)
-			continue
-		}
-		if err := c.page(number, now.Ref, placed); err != nil {
-			return err
-		}
-	}
-	for ref, n := range placed {
-		if n > 1 {
-			c.other(ref.Num, "a widget is on %d pages", n)
-		}
-	}
-	return nil
-}
-
-func (c *differ) page(number int, ref pdf.Ref, placed map[pdf.Ref]int) error {
-	old, now, err := c.loadBoth(ref)
-	if err != nil {
-		return err
-	}
-	if c.changed[ref.Num] {
-		if key, twice := now.AmbiguousKey(); twice {
-			c.add(
-				Change{
-					Kind: ChangeOther, Page: number, Object: ref.Num,
-					Text: "/" + key + " stands twice in the page",
-				},
-			)
-		}
-		for _, key := range keysOf(old, now) {
-			if key == "Annots" || key == "LastModified" && now.Get(key).Kind() == pdf.String {
-				continue
-			}
-			same, err := c.equal(old.Get(key), now.Get(key))
-			if err != nil {
-				return err
-			}
-			if !same {
-				c.add(
-					Change{
-						Kind: ChangeOther, Page: number, Object: ref.Num,
-						Text: "/" + key + " of the page was changed",
-					},
-				)
-			}
-		}
-		c.explained[ref.Num] = true
-	}
-	return c.annotations(number, ref, old.Get("Annots"), now.Get("Annots"), placed)
-}
-
-// annotations judges the annotations of a page that are not widgets of the form.
-func (c *differ) annotations(
-	number int, page pdf.Ref, a, b pdf.Object, placed map[pdf.Ref]int,
-) error {
-	added, kept, err := c.added(a, b)
-	if err != nil {
-		return err
-	}
-	annotation := func(object int, text string) {
-		c.add(Change{Kind: ChangeAnnotation, Page: number, Object: object, Text: text})
-	}
-	if !kept {
-		annotation(0, "annotations were removed or put in another order")
-	}
-	for _, o := range added {
-		ref, _ := o.Ref()
-		if c.widgets[ref] {
-			placed[ref]++
-			continue
-		}
-		target, err := c.now.Resolve(o)
-		if err != nil {
-			return err
-		}
-		if ref.Num != 0 && !c.isNew(ref) || target.Get("Subtype").Name() == "Widget" {
-			c.add(
-				Change{
-					Kind: ChangeOther, Page: number, Object: ref.Num,
-					Text: "an object was added to the page",
-				},
-			)
-		} else {
-			annotation(ref.Num, "an annotation was added")
-		}
-		if err := c.explainNew(o); err != nil {
-			return err
-		}
-	}
-	before, err := list(c.old, a)
-	if err != nil {
-		return ignore(err, errNotArray)
-	}
-	array, _ := a.Ref()
-	for _, o := range before {
-		ref, ok := o.Ref()
-		if !ok || !c.changed[ref.Num] || c.explained[ref.Num] ||
-			c.now.Lookup(ref.Num).Kind == pdf.Free {
-			continue
-		}
-		alone := !slices.ContainsFunc(
-			c.referrers[ref.Num],
-			func(from int) bool { return from != page.Num && from != array.Num },
-		)
-		now, err := c.now.Load(ref)
-		if err != nil {
-			return err
-		}
-		if !alone || now.Get("Subtype").Name() == "Widget" {
-			continue // rest adds it as a change of kind other
-		}
-		annotation(ref.Num, "an annotation was changed")
-		c.explained[ref.Num] = true
-		if err := c.explainNew(now); err != nil {
-			return err
 		}
 	}
 	return nil

@@ -15,9 +15,17 @@ var storeKeys = strings.Fields("Type Certs OCSPs CRLs VRI TU TS")
 // that is added must be new objects.
 func (c *differ) store(dss pdf.Object) error {
 	was := c.old.Catalog().Get("DSS")
+	owner := c.now.Root().Num
+	if ref, ok := dss.Ref(); ok {
+		owner = ref.Num
+	}
 	before, after, err := c.resolveBoth(was, dss)
 	if err != nil {
 		return err
+	}
+	if after.IsNull() && !before.IsNull() {
+		c.other(0, "the revocation data was removed")
+		return nil
 	}
 	own := func(key string) bool { return slices.Contains(storeKeys, key) }
 	if !c.inPlace(was, dss, before, after, own) {
@@ -45,7 +53,7 @@ func (c *differ) store(dss pdf.Object) error {
 		if was, _ := a.Ref(); !ok || was != ref || !c.changed[ref.Num] {
 			continue
 		}
-		added, kept, err := c.added(a, b)
+		added, kept, err := c.added(a, b, owner)
 		if err != nil {
 			return err
 		}

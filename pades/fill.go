@@ -27,6 +27,9 @@ func fillEmpty(d *pdf.Document, places []placed) error {
 	if !slices.ContainsFunc(fields, pdf.SignatureField.Signed) {
 		return nil
 	}
+	if err := leaveRoom(fields, places); err != nil {
+		return err
+	}
 	for _, f := range fields {
 		if f.Signed() {
 			continue
@@ -35,7 +38,8 @@ func fillEmpty(d *pdf.Document, places []placed) error {
 		if err != nil {
 			return err
 		}
-		free := len(f.Widgets) == 1 && dict.Get("Lock").IsNull() && dict.Get("SV").IsNull()
+		free := len(f.Widgets) == 1 && !tooLarge(d, f.Widgets[0]) && dict.Get("Lock").IsNull() &&
+			dict.Get("SV").IsNull()
 		for i, p := range places {
 			if free && p.field == nil && holds(f.Widgets[0], p) {
 				places[i].field = &f
@@ -50,7 +54,11 @@ func fillEmpty(d *pdf.Document, places []placed) error {
 				if shownWidget(w) && w.Page == p.page.Number && overlap(w.Display, p.display) {
 					return &pdf.Refusal{Reason: SignatureOverlap, Detail: fmt.Sprintf(
 						"sign_locations[%d]: the box %s on page %d covers the empty field %q at %s, which earlier signatures protect and which cannot be signed here",
-						i, p.display, w.Page, f.Name, w.Display,
+						i,
+						p.display,
+						w.Page,
+						f.Name,
+						w.Display,
 					)}
 				}
 			}
@@ -58,6 +66,49 @@ func fillEmpty(d *pdf.Document, places []placed) error {
 	}
 	return nil
 }
+
+// The parts of a page that the box of a later signature, and the boxes of all of them together, may
+// cover. With more they could show another document than the earlier signers saw.
+const oneBox, allBoxes = 1. / 4, 1. / 2
+
+// leaveRoom refuses places that cover too much of a page of a document that has signatures.
+func leaveRoom(fields []pdf.SignatureField, places []placed) error {
+	for i, p := range places {
+		width, height := p.page.DisplaySize()
+		var total float64
+		for _, f := range fields {
+			for _, w := range f.Widgets {
+				if f.Signed() && w.Page == p.page.Number {
+					total += area(w.Display)
+				}
+			}
+		}
+		for _, other := range places {
+			if other.page.Number == p.page.Number {
+				total += area(other.display)
+			}
+		}
+		if area(p.display) > oneBox*width*height || total > allBoxes*width*height {
+			return &pdf.Refusal{Reason: BoxCoversPage, Detail: fmt.Sprintf(
+				"sign_locations[%d]: the box %s on page %d, which is shown as %s x %s pt, leaves too little of what the earlier signatures cover",
+				i, p.display, p.page.Number, pdf.Number(width), pdf.Number(height),
+			)}
+		}
+	}
+	return nil
+}
+
+// tooLarge reports whether a widget covers more of its page than a later signature may.
+func tooLarge(d *pdf.Document, w pdf.Widget) bool {
+	page, err := d.Page(w.Page)
+	if err != nil {
+		return false // it is on no page
+	}
+	width, height := page.DisplaySize()
+	return area(w.Display) > oneBox*width*height
+}
+
+func area(r pdf.Rect) float64 { return r.Width() * r.Height() }
 
 // shownWidget reports whether a widget is shown.
 func shownWidget(w pdf.Widget) bool {

@@ -105,3 +105,41 @@ func TestEmptyFieldIsSigned(t *testing.T) {
 		})
 	}
 }
+
+// TestBoxesLeaveRoom places boxes on a small page. The first signer may cover it; a later one would
+// cover what the first has signed.
+func TestBoxesLeaveRoom(t *testing.T) {
+	w := newWorld(t)
+	for name, c := range map[string]struct {
+		width, height float64
+		places        []Location
+		refused       bool
+	}{
+		"one box on a small page":    {230, 140, []Location{{1, 0, 0.5}}, true},
+		"one box on a larger page":   {300, 300, []Location{{1, 0, 0.5}}, false},
+		"two boxes on a larger page": {300, 300, []Location{{1, 0, 0.5}, {1, 0, 0.75}}, false},
+		"four boxes": {
+			300, 310, []Location{{1, 0, 0.2}, {1, 0, 0.4}, {1, 0, 0.6}, {1, 0, 0.8}}, true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := pdftest.New(pdftest.MediaBox(0, 0, c.width, c.height))
+			if _, err := inspect(t, doc, c.places...); err != nil {
+				t.Fatalf("the first signer: %v", err)
+			}
+			first := w.options(Location{1, 0, 0})
+			first.FieldName = "first"
+			signed, _ := w.extended(t, doc, first, true)
+			_, err := inspect(t, signed, c.places...)
+			if c.refused {
+				if pdf.ReasonOf(err) != BoxCoversPage {
+					t.Errorf("%v instead of a refusal", err)
+				}
+				return
+			}
+			must(t, err)
+			signed, _ = w.extended(t, signed, w.options(c.places...), true)
+			must(t, w.verify(t, signed).Err())
+		})
+	}
+}

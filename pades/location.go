@@ -21,6 +21,9 @@ const (
 	NoLocation pdf.Reason = "no-location"
 	// BoxesOverlap means that two of the requested boxes overlap.
 	BoxesOverlap pdf.Reason = "boxes-overlap"
+	// BoxCoversPage means that the requested boxes would cover too much of a page of a document
+	// that has signatures.
+	BoxCoversPage pdf.Reason = "box-covers-page"
 	// SignatureOverlap means that a requested box would cover an existing signature.
 	SignatureOverlap pdf.Reason = "signature-overlap"
 	// PageDimensions means that a page to be signed is larger than viewers can show.
@@ -35,8 +38,14 @@ const (
 // size of the box.
 const maxPage = 14400
 
-// flagHidden and flagNoView are annotation flags that keep a widget off the screen.
-const flagHidden, flagNoView = 2, 32
+// Annotation flags (ISO 32000-2, Table 167). The first two keep a widget off the screen, the others
+// keep its size or direction when the page is zoomed or turned.
+const (
+	flagHidden   = 1 << 1
+	flagNoView   = 1 << 5
+	flagNoZoom   = 1 << 3
+	flagNoRotate = 1 << 4
+)
 
 // placed is a location that was accepted.
 type placed struct {

@@ -74,6 +74,9 @@ func (d *Document) readXref() error {
 	if err != nil {
 		return err
 	}
+	if err := d.checkLinearized(off); err != nil {
+		return err
+	}
 	return d.readSections(off)
 }
 

@@ -68,6 +68,51 @@ func (d *Document) startXref() (int64, error) {
 	return off, nil
 }
 
+// checkLinearized refuses a file that readers open in two ways: if the first object is a
+// linearization dictionary that states the size of the file (ISO 32000-2, Annex F), poppler and
+// pdf.js start with the section behind that object, and others with the one that startxref names. A
+// linearized file that was updated has another size, which makes it an ordinary one.
+func (d *Document) checkLinearized(startxref int64) error {
+	const start = 1024 // the dictionary is within the first bytes (F.3.3)
+	b, _, err := d.src.window(0, start)
+	if err != nil {
+		return err
+	}
+	text := string(b) // b is valid until the next read
+	i := strings.Index(text, "obj")
+	if i < 0 {
+		return nil
+	}
+	_, at := header([]byte(text[:i]))
+	in, err := d.indirectAt(int64(at))
+	if ReasonOf(err) != "" {
+		return nil // an object that readers cannot read either, or no object
+	}
+	if err != nil {
+		return err
+	}
+	size, ok := in.object.Get("L").Int()
+	if in.object.Get("Linearized").IsNull() || !ok || size != d.src.size {
+		return nil
+	}
+	end := strings.Index(text, "endobj")
+	if end < 0 {
+		return refuse(
+			BadXref, "the linearization dictionary has no endobj in the first %d bytes", start,
+		)
+	}
+	p := &parser{src: text[end+len("endobj"):], final: true}
+	p.space()
+	if first := int64(end + len("endobj") + p.pos); first != startxref {
+		return refuse(
+			BadStartXref,
+			"readers of linearized files start with the section at %d, others with the one at %d",
+			first, startxref,
+		)
+	}
+	return nil
+}
+
 // lastBytes is the part of the file in which programs look for startxref and %%EOF.
 const lastBytes = 1024
 

@@ -1,0 +1,192 @@
+package pades
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/signet-sign/signet/pades/pdf"
+)
+
+// fieldKeys are the entries that a new signature field and its widget may have. /A and /AA are not
+// among them, because they execute actions.
+var fieldKeys = strings.Fields(
+	"Type Subtype FT T TU Contents Lang V Rect P F AP MK Lock SV NM M H Ff DA DR StructParent Kids Parent BS Border",
+)
+
+// addedSignature judges a new signature field.
+func (c *differ) addedSignature(f pdf.FormField) error {
+	for _, ref := range append([]pdf.Ref{f.Ref}, f.Widgets...) {
+		o, err := c.now.Load(ref)
+		if err != nil {
+			return err
+		}
+		for key := range o.Entries() {
+			if !slices.Contains(fieldKeys, key) {
+				return c.overlay(f, "the signature field %q was added, with /%s", f.Name, key)
+			}
+		}
+		if !c.isNew(ref) || slices.Contains(f.Widgets, ref) && o.Get("Subtype").Name() != "Widget" {
+			return c.overlay(
+				f, "the signature field %q was added, without a widget of its own", f.Name,
+			)
+		}
+	}
+	if err := c.explainField(f); err != nil {
+		return err
+	}
+	return c.signature(f)
+}
+
+// signature judges the value of a signature field that is new or was empty.
+func (c *differ) signature(f pdf.FormField) error {
+	ref, _ := f.Value.Ref()
+	sig, ok := c.later(ref)
+	if !ok || !sig.verified {
+		return c.overlay(
+			f, "the signature field %q was added without a signature that verifies", f.Name,
+		)
+	}
+	fields, err := c.now.SignatureFields()
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(fields, func(s pdf.SignatureField) bool { return s.Ref == f.Ref })
+	if i < 0 {
+		return c.overlay(f, "the signature field %q is not in the field tree", f.Name)
+	}
+	page := 0
+	for _, w := range fields[i].Widgets {
+		if why, err := c.elsewhere(w); err != nil {
+			return err
+		} else if why != "" {
+			return c.overlay(f, "the signature field %q was added: %s", f.Name, why)
+		}
+		if !w.Rect.Empty() {
+			page = w.Page
+		}
+	}
+	if sig.DocumentTimestamp {
+		if page > 0 {
+			return c.overlay(f, "the document time stamp in field %q shows on a page", f.Name)
+		}
+		c.add(
+			Change{
+				Kind: ChangeArchive, Field: f.Name, Object: f.Ref.Num,
+				Text: "a document time stamp was added",
+			},
+		)
+		return nil
+	}
+	if why, err := c.covers(fields, i); err != nil {
+		return err
+	} else if why != "" {
+		return c.overlay(f, "the signature field %q was added: %s", f.Name, why)
+	}
+	text := fmt.Sprintf("a signature was added in field %q", f.Name)
+	if below, err := c.below(fields[i]); err != nil {
+		return err
+	} else if below != "" {
+		text += fmt.Sprintf(", over the form field %q", below)
+	}
+	c.add(Change{Kind: ChangeSignature, Field: f.Name, Object: f.Ref.Num, Page: page, Text: text})
+	return nil
+}
+
+// below returns the name of a form field of the signed revision that the box of a new signature
+// covers, "" if there is none.
+func (c *differ) below(box pdf.SignatureField) (name string, err error) {
+	if !c.isNew(box.Ref) {
+		return "", nil
+	}
+	fields, err := c.old.FormFields()
+	if err != nil {
+		return "", err
+	}
+	for _, f := range fields {
+		if f.Type == "Sig" {
+			continue
+		}
+		widgets, err := c.old.Locate(f.Widgets)
+		if err != nil {
+			return "", err
+		}
+		for _, w := range widgets {
+			for _, b := range box.Widgets {
+				if shownWidget(w) && shownWidget(b) && w.Page == b.Page &&
+					overlap(w.Display, b.Display) {
+					return f.Name, nil
+				}
+			}
+		}
+	}
+	return "", nil
+}
+
+// elsewhere says why viewers may show a widget at another place than its /Rect.
+func (c *differ) elsewhere(w pdf.Widget) (why string, err error) {
+	o, err := c.now.Load(w.Ref)
+	if err != nil {
+		return "", err
+	}
+	rect, err := c.now.Resolve(o.Get("Rect"))
+	if err != nil {
+		return "", err
+	}
+	if _, ok, err := c.now.Rect(rect); err != nil {
+		return "", err
+	} else if !ok && !(rect.IsNull() && o.Get("AP").IsNull()) {
+		return "its /Rect is not a rectangle", nil
+	}
+	if w.Flags&(flagNoZoom|flagNoRotate) != 0 && shownWidget(w) {
+		return "it does not turn or grow with the page", nil
+	}
+	return "", nil
+}
+
+// covers says why the box of a later signature must not be at its place: over the box of an earlier
+// one, over another field if it is new, or over so much of the page that it could show another
+// document, alone or with the boxes of other later signatures. A smaller box may cover part of the
+// page; the reader sees that, as on paper.
+func (c *differ) covers(fields []pdf.SignatureField, i int) (why string, err error) {
+	old, err := c.old.SignatureFields()
+	if err != nil {
+		return "", err
+	}
+	before := make(map[pdf.Ref]bool) // signed in the older revision
+	for _, f := range old {
+		before[f.Ref] = f.Signed()
+	}
+	for _, w := range fields[i].Widgets {
+		if w.Page == 0 || w.Rect.Empty() {
+			continue
+		}
+		page, err := c.now.Page(w.Page)
+		if err != nil {
+			return "", err
+		}
+		width, height := page.DisplaySize()
+		if tooLarge(c.now, w) {
+			return "it covers more than a quarter of the page", nil
+		}
+		total := 0.0
+		for j, f := range fields {
+			for _, other := range f.Widgets {
+				if other.Page != w.Page {
+					continue
+				}
+				if i != j && (before[f.Ref] || c.isNew(fields[i].Ref) && !c.isNew(f.Ref)) &&
+					w.Display.Overlaps(other.Display) {
+					return fmt.Sprintf("it covers the earlier field %q", f.Name), nil
+				}
+				if f.Signed() && !before[f.Ref] {
+					total += area(other.Display)
+				}
+			}
+		}
+		if total > allBoxes*width*height {
+			return "with other signatures it covers more than half of the page", nil
+		}
+	}
+	return "", nil
+}
