@@ -2,15 +2,12 @@ package token
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/sha256"
-	"crypto/sha512"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
-	"math/big"
+	"slices"
 	"strings"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/signet-sign/signet/internal/party"
 )
@@ -20,30 +17,21 @@ import (
 // than half of it.
 const MaxToken = 16 << 10
 
-// algorithm is how an accepted signature is made.
-type algorithm struct {
-	curve elliptic.Curve
-	hash  func() hash.Hash
-}
-
 // algorithms are the accepted algorithms (docs/contract.md, 2.2.2): those of the elliptic curves
 // that a JWKS may hold. HMAC and "none" must never be among them, because HMAC would use the public
 // key as a secret, and "none" has no key.
-var algorithms = map[string]algorithm{
-	"ES256": {elliptic.P256(), sha256.New}, "ES384": {elliptic.P384(), sha512.New384},
-	"ES512": {elliptic.P521(), sha512.New},
-}
+var algorithms = []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512}
 
-// size is the length of r and of s in a signature, which follow each other (RFC 7518, section 3.4).
-func (a algorithm) size() int { return (a.curve.Params().BitSize + 7) / 8 }
+// signatureSize is the length of a signature: r and s of fixed length, one after the other (RFC
+// 7518, section 3.4).
+var signatureSize = map[jose.SignatureAlgorithm]int{jose.ES256: 64, jose.ES384: 96, jose.ES512: 132}
 
 // token is a compact JWS that is parsed but not verified.
 type token struct {
-	input     string // what is signed: the first two parts
-	signature []byte // of the length that alg has
-	alg       string // one of algorithms
-	kid       string
-	claims    object
+	jws    *jose.JSONWebSignature
+	alg    jose.SignatureAlgorithm
+	kid    string
+	claims object
 }
 
 // parseToken parses the value of an Authorization header. Its errors are causes that quote nothing
@@ -67,19 +55,22 @@ func parseToken(authorization string) (*token, error) {
 	if err := t.readHeader(header); err != nil {
 		return nil, failed(CheckHeader, err)
 	}
-	if t.signature, err = decodeBase64URL(parts[2]); err != nil {
+	signature, err := decodeBase64URL(parts[2])
+	if err != nil {
 		return nil, failed(CheckForm, fmt.Errorf("token signature: %w", err))
 	}
-	if size := 2 * algorithms[t.alg].size(); len(t.signature) != size {
+	if size := signatureSize[t.alg]; len(signature) != size {
 		return nil, failed(CheckForm, fmt.Errorf(
 			"token signature: %s needs r and s in %d bytes (not DER), this has %d", t.alg, size,
-			len(t.signature),
+			len(signature),
 		))
 	}
 	if t.claims, err = ReadPart(parts[1]); err != nil {
 		return nil, failed(CheckPayload, fmt.Errorf("token payload: %w", err))
 	}
-	t.input = authorization[:len(parts[0])+1+len(parts[1])]
+	if t.jws, err = jose.ParseSignedCompact(authorization, algorithms); err != nil {
+		return nil, failed(CheckAuthorization, errors.New("token: not a compact JWS"))
+	}
 	return t, nil
 }
 
@@ -134,11 +125,11 @@ func (t *token) readHeader(header object) error {
 		}
 	}
 
-	var ok bool
-	if t.alg, ok = header.get("alg").Text(); !ok {
+	alg, ok := header.get("alg").Text()
+	if !ok {
 		return errors.New("token header: alg is missing or not a string")
 	}
-	if _, accepted := algorithms[t.alg]; !accepted {
+	if t.alg = jose.SignatureAlgorithm(alg); !slices.Contains(algorithms, t.alg) {
 		return errors.New("token header: alg is not ES256, ES384 or ES512")
 	}
 
@@ -161,12 +152,7 @@ func ordinaryType(typ string) bool {
 // verify checks the signature over exactly the parsed bytes. The key must be on the curve of the
 // token's algorithm.
 func (t *token) verify(public *ecdsa.PublicKey) error {
-	a := algorithms[t.alg]
-	digest := a.hash()
-	_, _ = io.WriteString(digest, t.input)
-	r := new(big.Int).SetBytes(t.signature[:a.size()])
-	s := new(big.Int).SetBytes(t.signature[a.size():])
-	if public.Curve != a.curve || !ecdsa.Verify(public, digest.Sum(nil), r, s) {
+	if _, err := t.jws.Verify(public); err != nil {
 		return errors.New("token signature: does not verify with the key that kid names")
 	}
 	return nil

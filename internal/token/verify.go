@@ -208,12 +208,12 @@ func (v *Verifier) verify(
 // verifySignature checks the signature with the party's key that the token names.
 func (v *Verifier) verifySignature(ctx context.Context, t *token, p *party.Party) error {
 	check := CheckKey
-	key, err := v.config.Keys.Find(ctx, p, t.kid, t.alg)
+	key, err := v.config.Keys.Find(ctx, p, t.kid, string(t.alg))
 	if err == nil {
 		check = CheckSignature
 		err = t.verify(key.Public)
 		if err != nil {
-			if key = v.config.Keys.FindAgain(ctx, p, key, t.alg); key != nil {
+			if key = v.config.Keys.FindAgain(ctx, p, key, string(t.alg)); key != nil {
 				err = t.verify(key.Public)
 			}
 		}
