@@ -356,6 +356,17 @@ func (w *goldenWriter) lastMinutes() {
 	for _, name := range []string{"jwks_url", "redirect_url", "webhook_url"} {
 		moved.Set(name, "https://clinic.invalid/"+name)
 	}
+	for _, option := range []string{
+		"allow_download", "require_all_pages", "webhook_ladder", "allow_private",
+	} {
+		moved.Set(option, "yes")
+	}
+	ca, err := os.ReadFile(filepath.Join(w.dir, "authority", "root.crt"))
+	if err != nil {
+		w.Fatal(err)
+	}
+	moved.Set("ca", string(ca))
+	moved.Set("anyway", "1") // the URLs do not answer
 	moved.Set("version", "7")
 	w.console("party/"+w.Clinic+"/edit", moved)
 	w.Version = 8
