@@ -25,7 +25,7 @@ func TestVerifierTakesTheTokens(t *testing.T) {
 	}
 	verifier := token.NewVerifier(token.VerifierConfig{
 		Parties: registry,
-		Keys:    party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy)}),
+		Keys:    party.NewKeys(party.KeysConfig{Clients: &party.Clients{Policy: policy}}),
 		Replay:  new(partytest.Replay),
 	})
 	var authorization string

@@ -186,22 +186,29 @@ type partyAddCmd struct {
 	operatorCaller
 	partySave
 
-	ClientID        string `arg:"" help:"Client id. Default: a random one."                  optional:""`
-	Name            string `       help:"Name, which signers see."                                       required:""`
-	JWKSURL         string `       help:"URL of the party's keys."                                       required:"" name:"jwks-url" placeholder:"URL"`
-	RedirectURL     string `       help:"URL where signers return to."                                   required:""                 placeholder:"URL"`
-	WebhookURL      string `       help:"URL that gets the signed document."                                                         placeholder:"URL"`
+	ClientID        string `arg:"" help:"Client id. Default: a random one."                      optional:""`
+	Name            string `       help:"Name, which signers see."                                           required:""`
+	JWKSURL         string `       help:"URL of the party's keys."                                           required:"" name:"jwks-url"      placeholder:"URL"`
+	RedirectURL     string `       help:"URL where signers return to."                                       required:""                      placeholder:"URL"`
+	WebhookURL      string `       help:"URL that gets the signed document."                                                                  placeholder:"URL"`
 	AllowDownload   bool   `       help:"Signers may save the document before they sign it."`
 	RequireAllPages bool   `       help:"Signers sign only when they have seen every page."`
 	WebhookLadder   bool   `       help:"Failed webhooks are tried for two days."`
+	AllowPrivate    bool   `       help:"Its JWKS and webhook URLs may be http and private."`
+	PartyCAFile     string `       help:"PEM file of the authorities of its URLs' certificates."                         name:"party-ca-file" placeholder:"FILE" type:"existingfile"`
 }
 
 func (c *partyAddCmd) Run(env *environment) error {
+	ca, err := readCA(c.PartyCAFile)
+	if err != nil {
+		return err
+	}
 	var done console.PartyResult
-	err := c.call(env.ctx, http.MethodPost, c.query(), console.PartyData{
+	err = c.call(env.ctx, http.MethodPost, c.query(), console.PartyData{
 		ClientID: c.ClientID, Name: c.Name, JWKSURL: c.JWKSURL, RedirectURL: c.RedirectURL,
 		WebhookURL: c.WebhookURL, AllowDownload: c.AllowDownload,
 		RequireAllPages: c.RequireAllPages, WebhookLadder: c.WebhookLadder,
+		AllowPrivate: c.AllowPrivate, CA: ca,
 	}, &done)
 	if err != nil {
 		return err
@@ -266,12 +273,14 @@ type partyChangeCmd struct {
 
 	ClientID        string  `arg:"" help:"Client id."`
 	Name            *string `       help:"Name, which signers see."`
-	JWKSURL         *string `       help:"URL of the party's keys."                           placeholder:"URL" name:"jwks-url"`
-	RedirectURL     *string `       help:"URL where signers return to."                       placeholder:"URL"`
-	WebhookURL      *string `       help:"URL that gets the signed document; '' removes it."  placeholder:"URL"`
-	AllowDownload   *bool   `       help:"Signers may save the document before they sign it."                                   negatable:""`
-	RequireAllPages *bool   `       help:"Signers sign only when they have seen every page."                                    negatable:""`
-	WebhookLadder   *bool   `       help:"Failed webhooks are tried for two days."                                              negatable:""`
+	JWKSURL         *string `       help:"URL of the party's keys."                                                placeholder:"URL"  name:"jwks-url"`
+	RedirectURL     *string `       help:"URL where signers return to."                                            placeholder:"URL"`
+	WebhookURL      *string `       help:"URL that gets the signed document; '' removes it."                       placeholder:"URL"`
+	AllowDownload   *bool   `       help:"Signers may save the document before they sign it."                                                              negatable:""`
+	RequireAllPages *bool   `       help:"Signers sign only when they have seen every page."                                                               negatable:""`
+	WebhookLadder   *bool   `       help:"Failed webhooks are tried for two days."                                                                         negatable:""`
+	AllowPrivate    *bool   `       help:"Its JWKS and webhook URLs may be http and private."                                                              negatable:""`
+	PartyCAFile     *string `       help:"PEM file of the authorities of its URLs' certificates; '' removes them." placeholder:"FILE" name:"party-ca-file"`
 }
 
 func (c *partyChangeCmd) Run(env *environment) error {
@@ -287,12 +296,27 @@ func (c *partyChangeCmd) Run(env *environment) error {
 	set(&p.AllowDownload, c.AllowDownload)
 	set(&p.RequireAllPages, c.RequireAllPages)
 	set(&p.WebhookLadder, c.WebhookLadder)
+	set(&p.AllowPrivate, c.AllowPrivate)
+	if c.PartyCAFile != nil {
+		if p.CA, err = readCA(*c.PartyCAFile); err != nil {
+			return err
+		}
+	}
 	var done console.PartyResult
 	err = c.call(env.ctx, http.MethodPut, partyPath(c.ClientID)+c.query(), p, &done)
 	if err != nil {
 		return err
 	}
 	return c.printResult(env.out, done)
+}
+
+// readCA returns the text of a file of certificates; "" for no file.
+func readCA(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(file)
+	return string(text), err
 }
 
 // set sets a value unless its flag is absent.

@@ -35,7 +35,6 @@ import (
 	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
-	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server/control"
 	"github.com/signet-sign/signet/internal/server/limit"
 	"github.com/signet-sign/signet/internal/server/login"
@@ -269,7 +268,7 @@ func (a *App) openParties(ctx context.Context) error {
 	}
 	a.configured = configured
 	keys := party.KeysConfig{
-		Client: a.traced(safehttp.NewClient(c.policy(0))), Now: a.now,
+		Clients: &party.Clients{Policy: c.policy(0), Wrap: a.tracedTransport}, Now: a.now,
 		RefetchUnknownKid: c.RefetchUnknownKid,
 		OnFetch:           func(f party.Fetch) { a.metrics.Fetched(f.Err) }, Store: a.store,
 		Log: a.log,
@@ -433,8 +432,8 @@ func (a *App) domain(sandbox bool) error {
 	}
 	sender := &webhook.Sender{
 		Requests: a.sign, Parties: a.parties, Receivers: a.store,
-		Client: a.traced(safehttp.NewClient(c.policy(webhook.Timeout))),
-		Key:    key, KeyID: public.KeyID, Now: a.now, Log: a.log, Ladder: c.WebhookLadder,
+		Clients: &party.Clients{Policy: c.policy(webhook.Timeout), Wrap: a.tracedTransport},
+		Key:     key, KeyID: public.KeyID, Now: a.now, Log: a.log, Ladder: c.WebhookLadder,
 		Calls: a.calls, Accepted: a.metrics.Announced,
 	}
 	if a.faults != nil {
@@ -521,11 +520,6 @@ func (a *App) edges(sandbox bool) error {
 }
 
 // traced makes a client pass traces on, if there is a collector.
-func (a *App) traced(c *http.Client) *http.Client {
-	c.Transport = a.tracedTransport(c.Transport)
-	return c
-}
-
 func (a *App) tracedTransport(next http.RoundTripper) http.RoundTripper {
 	if a.tracer == nil {
 		return next

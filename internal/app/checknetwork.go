@@ -128,7 +128,7 @@ func checkExposure(_ context.Context, s *subject) (list []Finding) {
 	}
 	if c.AllowPrivate {
 		list = append(list, warning(
-			"remove allow_private unless all relying parties are on this network",
+			"remove allow_private, and set it for the relying parties that are on this network",
 			"JWKS and webhooks of relying parties may lead to private addresses",
 		))
 	}

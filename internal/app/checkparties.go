@@ -3,6 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
@@ -59,9 +60,10 @@ func (s *subject) checkParty(ctx context.Context, p *party.Party) (list []Findin
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	d := party.Diagnoser{Policy: s.config.policy(callTimeout)}.Diagnose(ctx, p)
+	s.checkAuthorities(p, find)
 	if err := cmp.Or(d.KeysErr, noKey(d)); err != nil {
 		find(faulty(
-			fmt.Errorf("its JWKS: %w", shown(err)), orPrivate(
+			fmt.Errorf("its JWKS: %w", shown(err)), networkRemedy(
 				err,
 				"correct jwks_url, or let the relying party publish its keys there: its calls are refused",
 			), "",
@@ -70,7 +72,7 @@ func (s *subject) checkParty(ctx context.Context, p *party.Party) (list []Findin
 	switch {
 	case d.WebhookErr != nil:
 		find(faulty(
-			fmt.Errorf("its webhook: %w", shown(d.WebhookErr)), orPrivate(d.WebhookErr,
+			fmt.Errorf("its webhook: %w", shown(d.WebhookErr)), networkRemedy(d.WebhookErr,
 				"correct webhook_url, or let the relying party start its receiver"), "",
 		))
 	case d.Webhook.TLS != "" && d.Webhook.NotAfter.Sub(s.now()) < renewedSoon:
@@ -85,10 +87,28 @@ func (s *subject) checkParty(ctx context.Context, p *party.Party) (list []Findin
 	return list
 }
 
-// orPrivate returns the remedy for a URL of a relying party.
-func orPrivate(err error, remedy string) string {
-	if errors.Is(err, safehttp.ErrAddress) || errors.Is(err, safehttp.ErrURL) {
-		return "correct the URL, or set allow_private if the relying party is on this network"
+// checkAuthorities looks when the authorities end that are trusted for a relying party's URLs.
+func (s *subject) checkAuthorities(p *party.Party, find func(Finding)) {
+	authorities, _ := p.Authorities() // the configuration and the console refuse others
+	for _, c := range authorities {
+		const remedy = "replace it by the present authority of the relying party"
+		ends := c.NotAfter.UTC().Format(time.DateOnly)
+		switch left := c.NotAfter.Sub(s.now()); {
+		case left < 0:
+			find(faulty(fmt.Errorf("its ca_file: %s ended on %s", c.Subject, ends), remedy, ""))
+		case left < renewedSoon:
+			find(warning(remedy, "its ca_file: %s ends on %s", c.Subject, ends))
+		}
+	}
+}
+
+// networkRemedy returns the remedy for an error of a relying party's URL.
+func networkRemedy(err error, remedy string) string {
+	switch {
+	case errors.Is(err, safehttp.ErrAddress), errors.Is(err, safehttp.ErrURL):
+		return "correct the URL, or set allow_private of the relying party if it is on this network"
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return remedy + "; if its authority is not a public one, set ca_file of the relying party"
 	}
 	return remedy
 }

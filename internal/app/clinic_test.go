@@ -1,11 +1,19 @@
 package app
 
 import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
 	"io"
 	"log/slog"
+	"math/big"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -125,6 +133,44 @@ func (c *clinic) startStamps() (roots string) {
 		string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority.Root().Raw})),
 		0o644,
 	)
+}
+
+// secureServer starts a server with a certificate of an authority of its own that ends in a year,
+// and returns its URL and the file of that authority.
+func (c *clinic) secureServer() (url, ca string) {
+	c.Helper()
+	issue := func(template, parent *x509.Certificate, issuer crypto.Signer) ([]byte, *ecdsa.PrivateKey) {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			c.Fatal(err)
+		}
+		if issuer == nil {
+			issuer = key
+		}
+		template.SerialNumber = big.NewInt(1)
+		template.NotBefore = time.Now().Add(-time.Hour)
+		der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), issuer)
+		if err != nil {
+			c.Fatal(err)
+		}
+		return der, key
+	}
+	root := &x509.Certificate{
+		Subject: pkix.Name{CommonName: "Relying Party CA"}, NotAfter: time.Now().AddDate(1, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	authority, authorityKey := issue(root, root, nil)
+	leaf, key := issue(&x509.Certificate{
+		NotAfter: time.Now().AddDate(10, 0, 0), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}, root, authorityKey)
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.TLS = &tls.Config{
+		Certificates: []tls.Certificate{{Certificate: [][]byte{leaf}, PrivateKey: key}},
+	}
+	s.StartTLS()
+	c.Cleanup(s.Close)
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: authority}
+	return s.URL, write(c.T, string(pem.EncodeToMemory(block)), 0o600)
 }
 
 // start starts the service, and stops it unless it is to run on.

@@ -245,8 +245,9 @@ type Config struct {
 	// limit, which is the sandbox's default.
 	FailedLoginsPerAddress *int `yaml:"failed_logins_per_address" help:"Failed logins from one client address per minute; 0: no limit (default: sandbox 0, service 30)." placeholder:"NUMBER"`
 
-	// Allow JWKS and webhook URLs with plain http, any port, and private addresses, for relying
-	// parties on an organisation's own network. Always on in the sandbox.
+	// Allow JWKS and webhook URLs with plain http, any port, and private addresses, for all relying
+	// parties. A relying party can have this setting of its own, which is better where only some
+	// are on the organisation's own network. Always on in the sandbox.
 	AllowPrivate bool `yaml:"allow_private" help:"Allow http and private addresses for JWKS and webhooks."`
 
 	// Calls of relying parties that the console shows, with their decoded tokens, their answers and
@@ -427,6 +428,11 @@ type Party struct {
 	RequireAllPages bool `yaml:"require_all_pages"`
 	// Continue to send a failed webhook for two days, as webhook_ladder does for all parties.
 	WebhookLadder bool `yaml:"webhook_ladder"`
+	// Allow JWKS and webhook URLs with plain http, any port, and private addresses.
+	AllowPrivate bool `yaml:"allow_private"`
+	// PEM file of the authorities that are trusted for the JWKS and webhook URLs instead of the
+	// system's; may be empty. It is read at the start and at each reload.
+	CAFile string `yaml:"ca_file"`
 	// PNG, JPEG or WebP file, shown to signers from this origin; may be empty
 	Logo string `yaml:"logo"`
 }
@@ -490,7 +496,16 @@ func (c *Config) registered() (parties []party.Party, logos []party.Logo, err er
 			ClientID: p.ClientID, Name: p.Name,
 			JWKSURL: p.JWKSURL, RedirectURL: p.RedirectURL, WebhookURL: p.WebhookURL,
 			AllowDownload: p.AllowDownload, RequireAllPages: p.RequireAllPages,
-			WebhookLadder: p.WebhookLadder,
+			WebhookLadder: p.WebhookLadder, AllowPrivate: p.AllowPrivate,
+		}
+		if p.CAFile != "" {
+			ca, err := os.ReadFile(p.CAFile)
+			if err != nil {
+				return nil, nil, fmt.Errorf("client %s: ca_file: %w", p.ClientID, err)
+			}
+			if list[i].CA = string(ca); list[i].CA == "" {
+				return nil, nil, fmt.Errorf("client %s: ca_file %s is empty", p.ClientID, p.CAFile)
+			}
 		}
 		if len(p.JWKS) > 0 {
 			jwks, err := json.Marshal(p.JWKS)

@@ -4,9 +4,34 @@ import (
 	"fmt"
 	"net/http"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/signet-sign/signet/internal/party"
 )
+
+// TestAuthoritiesOfParty checks that ca_file of a party is read, and that a file without text is
+// refused, because it would mean the system's authorities.
+func TestAuthoritiesOfParty(t *testing.T) {
+	read := func(file string) ([]party.Party, error) {
+		c := Config{Parties: PartyList{{ClientID: "a", CAFile: file, AllowPrivate: true}}}
+		parties, _, err := c.registered()
+		return parties, err
+	}
+	got, err := read(write(t, "a certificate\n", 0o600))
+	if err != nil || got[0].CA != "a certificate\n" || !got[0].AllowPrivate {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for file, why := range map[string]string{
+		"/nonexistent":      "client a: ca_file: open /nonexistent",
+		write(t, "", 0o600): "is empty",
+	} {
+		if _, err := read(file); err == nil || !strings.Contains(err.Error(), why) {
+			t.Errorf("%s: %v, want %q", file, err, why)
+		}
+	}
+}
 
 // TestDefaults checks that what the documentation decides holds unless an operator configures
 // something else, on the command line as in SandboxDefaults.

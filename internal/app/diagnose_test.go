@@ -270,6 +270,44 @@ func TestDiagnose(t *testing.T) {
 			Fault, "relying party ID", "authority that this machine does not trust", "webhook_url",
 		},
 		{
+			"webhook of an unknown authority, remedy", func(c *clinic) {
+				c.config.Parties[0].WebhookURL, _ = c.secureServer()
+			},
+			Fault, "relying party ID", "its webhook", "set ca_file of the relying party",
+		},
+		{
+			"authority of a relying party has ended", func(c *clinic) {
+				p := &c.config.Parties[0]
+				p.WebhookURL, p.CAFile = c.secureServer()
+				c.now = func() time.Time { return time.Now().AddDate(1, 0, 1) }
+			},
+			Fault, "relying party ID", "its ca_file: CN=Relying Party CA ended on",
+			"replace it by the present authority",
+		},
+		{
+			"authority of a relying party ends soon", func(c *clinic) {
+				p := &c.config.Parties[0]
+				p.WebhookURL, p.CAFile = c.secureServer()
+				c.now = func() time.Time { return time.Now().AddDate(1, 0, -5) }
+			},
+			Warning, "relying party ID", "its ca_file: CN=Relying Party CA ends on",
+			"replace it by the present authority",
+		},
+		{
+			"another authority of a relying party", func(c *clinic) {
+				p := &c.config.Parties[0]
+				p.WebhookURL, _ = c.secureServer()
+				_, p.CAFile = c.secureServer()
+			},
+			Fault, "relying party ID", "authority that this machine does not trust", "set ca_file",
+		},
+		{
+			"file without an authority", func(c *clinic) {
+				c.config.Parties[0].CAFile = write(c.T, "no certificate", 0o600)
+			},
+			Fault, "configuration", "CA: it is not certificates", "correct",
+		},
+		{
 			"broken registration", func(c *clinic) {
 				c.config.Parties[0].JWKSURL = strings.Replace(c.config.Parties[0].JWKSURL, "//", "//user@", 1)
 			},

@@ -56,11 +56,10 @@ func (a *App) openFaults() error {
 
 // misbehave puts the faults around what works.
 func (a *App) misbehave(sender *webhook.Sender) {
-	next := sender.Client.Transport
-	if next == nil {
-		next = http.DefaultTransport
+	traced := sender.Clients.Wrap
+	sender.Clients.Wrap = func(next http.RoundTripper) http.RoundTripper {
+		return a.faults.Webhooks(a.owner, sender.Key, sender.KeyID, traced(next))
 	}
-	sender.Client.Transport = a.faults.Webhooks(a.owner, sender.Key, sender.KeyID, next)
 	a.sign.Timestamper = a.faults.Timestamper(sealed, a.sign.Timestamper)
 	a.sign.Silent = a.faults.Silent
 	a.sign.Hang = func(r *request.Request, sessionID string) time.Duration {

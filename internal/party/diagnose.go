@@ -38,7 +38,7 @@ type KeyInfo struct {
 // Diagnose tests each of p's URLs once.
 func (d Diagnoser) Diagnose(ctx context.Context, p *Party) Diagnosis {
 	var found Diagnosis
-	keys := NewKeys(KeysConfig{Client: safehttp.NewClient(d.Policy)})
+	keys := NewKeys(KeysConfig{Clients: &Clients{Policy: d.Policy}})
 	begin := time.Now() // measures a duration, so it is not the sandbox's clock
 	set, err := keys.try(ctx, p)
 	found.KeysIn, found.KeysErr = time.Since(begin), err
@@ -47,7 +47,7 @@ func (d Diagnoser) Diagnose(ctx context.Context, p *Party) Diagnosis {
 	}
 	found.RedirectErr = checkBrowserURL(p.RedirectURL, d.Policy)
 	if p.WebhookURL != "" {
-		found.Webhook, found.WebhookErr = d.Policy.Reach(ctx, p.WebhookURL)
+		found.Webhook, found.WebhookErr = p.Policy(d.Policy).Reach(ctx, p.WebhookURL)
 	}
 	return found
 }

@@ -47,7 +47,7 @@ func (k *Keys) try(ctx context.Context, p *Party) (*keySet, error) {
 	}
 	r.Header.Set("Accept", "application/jwk-set+json, application/json")
 	r.Header.Set("User-Agent", "signet")
-	answer, err := k.config.Client.Do(r)
+	answer, err := k.config.Clients.Of(p).Do(r)
 	if err != nil {
 		return nil, transportError(err)
 	}

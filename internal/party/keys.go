@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
-	"net/http"
 	"strconv"
 	"strings"
 	"sync"
@@ -14,9 +13,8 @@ import (
 // KeysConfig is the configuration of [Keys]. Zero durations and counts mean the numbers of
 // docs/contract.md, 8.1.
 type KeysConfig struct {
-	// Client does the fetches. It has to be made by safehttp.NewClient with the policy that parties
-	// are registered under.
-	Client *http.Client
+	// Clients does the fetches, under the policy that parties are registered under.
+	Clients *Clients
 
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
@@ -78,7 +76,7 @@ type KeyStore interface {
 // StoredKeys are the usable keys of a party's JWKS.
 type StoredKeys struct {
 	ClientID  string
-	URL       string // where they were fetched from
+	URL       string // where they were fetched from, with the party's settings if it has some
 	Epoch     int64  // [Party].KeysEpoch at that time
 	JWKS      []byte // a JWK set (RFC 7517)
 	FetchedAt time.Time
@@ -103,7 +101,7 @@ type source struct {
 	epoch         int64
 }
 
-func sourceOf(p *Party) source { return source{p.ClientID, p.JWKSURL + p.JWKS, p.KeysEpoch} }
+func sourceOf(p *Party) source { return source{p.ClientID, p.origin() + p.JWKS, p.KeysEpoch} }
 
 // entry is one fetch and its outcome.
 type entry struct {
@@ -355,7 +353,7 @@ func (k *Keys) save(ctx context.Context, p *Party, set *keySet, fetched time.Tim
 	text, err := set.marshal()
 	if err == nil {
 		err = k.config.Store.SaveKeys(
-			ctx, StoredKeys{p.ClientID, p.JWKSURL, p.KeysEpoch, text, fetched},
+			ctx, StoredKeys{p.ClientID, p.origin(), p.KeysEpoch, text, fetched},
 		)
 	}
 	if err != nil {
@@ -366,7 +364,8 @@ func (k *Keys) save(ctx context.Context, p *Party, set *keySet, fetched time.Tim
 }
 
 // load returns the stored keys of a party and when they were fetched, if they are valid now:
-// fetched from the party's present URL since its keys were renewed, and within their lifetime.
+// fetched from the party's present URL, with its settings, since its keys were renewed, and within
+// their lifetime.
 func (k *Keys) load(ctx context.Context, p *Party, now time.Time) (*keySet, time.Time) {
 	if k.config.Store == nil || p.JWKS != "" {
 		return nil, time.Time{}
@@ -376,7 +375,7 @@ func (k *Keys) load(ctx context.Context, p *Party, now time.Time) (*keySet, time
 	stored, ok, err := k.config.Store.LoadKeys(ctx, p.ClientID)
 	age := now.Sub(stored.FetchedAt)
 	if err == nil &&
-		(!ok || stored.URL != p.JWKSURL || stored.Epoch != p.KeysEpoch || age < 0 || age >= k.config.Lifetime) {
+		(!ok || stored.URL != p.origin() || stored.Epoch != p.KeysEpoch || age < 0 || age >= k.config.Lifetime) {
 		return nil, time.Time{}
 	}
 	var set *keySet

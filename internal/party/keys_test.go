@@ -78,7 +78,7 @@ func newKeyBench(t testing.TB, change func(*party.KeysConfig)) *keyBench {
 	policy := safehttp.Policy{AllowPrivate: true}
 	b.renewable.Party = b.party.Registration()
 	config := party.KeysConfig{
-		Client: safehttp.NewClient(policy), Now: b.now,
+		Clients: &party.Clients{Policy: policy}, Now: b.now,
 		Timeout: time.Minute, Pause: time.Millisecond,
 		OnFetch: func(f party.Fetch) {
 			b.mu.Lock()
@@ -380,7 +380,7 @@ func TestPrivateAddressRefused(t *testing.T) {
 	// A name that resolves to this machine passes registration and must be stopped when the
 	// connection is made.
 	b := newKeyBench(
-		t, func(c *party.KeysConfig) { c.Client = safehttp.NewClient(safehttp.Policy{}) },
+		t, func(c *party.KeysConfig) { c.Clients = &party.Clients{} },
 	)
 	rp := b.party.Registration()
 	rp.JWKSURL, rp.RedirectURL, rp.WebhookURL = "https://localhost/jwks.json", "https://rp.example/", ""
@@ -809,8 +809,8 @@ func TestCached(t *testing.T) {
 }
 
 // TestStoredKeys checks that a process that starts while the party's endpoint is down uses the
-// stored keys for what is left of their hour, but not after the keys were renewed or the URL has
-// changed.
+// stored keys for what is left of their hour, but not after the keys were renewed, or the URL or
+// the settings for it have changed.
 func TestStoredKeys(t *testing.T) {
 	saved := storetest.NewMemory()
 	withStore := func(c *party.KeysConfig) { c.Store, c.Tries = saved, 1 }
@@ -858,6 +858,12 @@ func TestStoredKeys(t *testing.T) {
 	wantCause(t, n.cancel(), "answered 503")
 	n = restarted(time.Minute)
 	n.renewable.JWKSURL += "?moved"
+	wantCause(t, n.cancel(), "answered 503")
+	n = restarted(time.Minute)
+	n.renewable.AllowPrivate = true
+	wantCause(t, n.cancel(), "answered 503")
+	n = restarted(time.Minute)
+	_, n.renewable.CA = aServer(t, http.NotFound)
 	wantCause(t, n.cancel(), "answered 503")
 
 	// Keys that the endpoint withdraws are gone with the next fetch, stored or not.

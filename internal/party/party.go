@@ -28,6 +28,14 @@ type Party struct {
 	RequireAllPages bool // signers proceed to sign only when they have seen every page
 	WebhookLadder   bool // failed webhooks are tried for two days; see [Receiver]
 
+	// AllowPrivate allows http, any port and private addresses for the JWKS and webhook URLs, as
+	// [safehttp.Policy] does.
+	AllowPrivate bool
+
+	// CA has certificates in PEM, at most 16 KiB: the authorities that are trusted for the JWKS and
+	// webhook URLs instead of the system's. It may be empty.
+	CA string
+
 	// Disabled makes the service refuse the party's calls. Its requests continue: signers can sign,
 	// and webhooks are sent.
 	Disabled bool
@@ -61,10 +69,12 @@ const (
 	FieldDownload Field = "allow_download"
 	FieldAllPages Field = "require_all_pages"
 	FieldLadder   Field = "webhook_ladder"
+	FieldPrivate  Field = "allow_private"
+	FieldCA       Field = "ca"
 )
 
 // Problems returns what is wrong with the registration, by field. It judges addresses by the policy
-// of the client that fetches JWKS and sends webhooks, so that the service can call every party that
+// of the clients that fetch JWKS and send webhooks, so that the service can call every party that
 // it registers. It makes no DNS lookups.
 func (p *Party) Problems(policy safehttp.Policy) map[Field]error {
 	found := map[Field]error{}
@@ -83,11 +93,14 @@ func (p *Party) Problems(policy safehttp.Policy) map[Field]error {
 		)
 	}
 	note(FieldName, CheckDisplayText(p.Name, MaxName))
-	note(FieldJWKS, p.checkKeys(policy))
+	own := p.Policy(policy)
+	note(FieldJWKS, p.checkKeys(own))
 	note(FieldRedirect, checkBrowserURL(p.RedirectURL, policy))
 	if p.WebhookURL != "" {
-		note(FieldWebhook, policy.CheckURL(p.WebhookURL))
+		note(FieldWebhook, own.CheckURL(p.WebhookURL))
 	}
+	_, err := p.Authorities()
+	note(FieldCA, err)
 	for f, u := range map[Field]string{FieldJWKS: p.JWKSURL, FieldRedirect: p.RedirectURL, FieldWebhook: p.WebhookURL} {
 		if len(u) > maxURL {
 			note(f, fmt.Errorf("it is longer than %d bytes", maxURL))
@@ -132,7 +145,7 @@ func (p *Party) Validate(policy safehttp.Policy) error {
 	for _, f := range []struct {
 		field Field
 		words string
-	}{{FieldName, "name"}, {FieldJWKS, "JWKS URL:"}, {FieldRedirect, "redirect URL:"}, {FieldWebhook, "webhook URL:"}} {
+	}{{FieldName, "name"}, {FieldJWKS, "JWKS URL:"}, {FieldRedirect, "redirect URL:"}, {FieldWebhook, "webhook URL:"}, {FieldCA, "CA:"}} {
 		if err := found[f.field]; err != nil {
 			return fmt.Errorf("client %s: %s %w", p.ClientID, f.words, err)
 		}

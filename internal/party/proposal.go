@@ -23,10 +23,10 @@ var (
 )
 
 // NeedsApproval reports whether a change from old to p needs a second operator: with FourEyes, if a
-// URL differs. The keys of a party are those at its JWKS URL.
+// URL differs, or what may answer there. The keys of a party are those at its JWKS URL.
 func (r *Registrar) NeedsApproval(old, p Party) bool {
 	return r.FourEyes && (old.JWKSURL != p.JWKSURL || old.RedirectURL != p.RedirectURL ||
-		old.WebhookURL != p.WebhookURL)
+		old.WebhookURL != p.WebhookURL || old.AllowPrivate != p.AllowPrivate || old.CA != p.CA)
 }
 
 // Propose stores the change to p for a second operator, in the place of an older proposal. subject

@@ -124,7 +124,8 @@ type Registrar struct {
 	Now      func() time.Time
 	Rand     io.Reader
 
-	// FourEyes makes a change of a party's URLs wait for a second operator ([Registrar.Propose]).
+	// FourEyes makes a change of a party's URLs, AllowPrivate or CA wait for a second operator
+	// ([Registrar.Propose]).
 	FourEyes bool
 }
 
@@ -284,6 +285,8 @@ func Edits(from, to Party) (list []Edit) {
 	text(FieldDownload, yes(from.AllowDownload), yes(to.AllowDownload))
 	text(FieldAllPages, yes(from.RequireAllPages), yes(to.RequireAllPages))
 	text(FieldLadder, yes(from.WebhookLadder), yes(to.WebhookLadder))
+	text(FieldPrivate, yes(from.AllowPrivate), yes(to.AllowPrivate))
+	text(FieldCA, ShownCA(from.CA), ShownCA(to.CA))
 	return list
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -51,8 +52,8 @@ func shop(id string) party.Party {
 	}
 }
 
-// TestFourEyes checks that a change of URLs needs another operator than the one who proposed it,
-// and applies as it was shown.
+// TestFourEyes checks that a change of URLs, or of what may answer there, needs another operator
+// than the one who proposed it, and applies as it was shown.
 func TestFourEyes(t *testing.T) {
 	ctx := t.Context()
 	o := newOperated(t)
@@ -73,6 +74,11 @@ func TestFourEyes(t *testing.T) {
 		refused(o.Edit(ctx, "mei", 2, p), party.ErrFourEyes)
 		*u = was
 	}
+	private, trusting := p, p
+	private.AllowPrivate = true
+	_, trusting.CA = aServer(t, http.NotFound)
+	refused(o.Edit(ctx, "mei", 2, private), party.ErrFourEyes)
+	refused(o.Edit(ctx, "mei", 2, trusting), party.ErrFourEyes)
 	p.JWKSURL = "https://shop.example/jwks2"
 	bad := p
 	bad.WebhookURL = "https://"

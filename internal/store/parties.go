@@ -16,7 +16,7 @@ import (
 const partiesTopic = "parties"
 
 const partyColumns = `client_id, version, name, jwks_url, redirect_url, webhook_url, disabled, logo,
-	created_at, changed_at, allow_download, require_all_pages, webhook_ladder`
+	created_at, changed_at, allow_download, require_all_pages, webhook_ladder, allow_private, ca`
 
 // WatchParties implements party.Store.
 func (s *Store) WatchParties() (changed <-chan struct{}, stop func()) {
@@ -73,12 +73,13 @@ func (s *Store) registrations(
 		args,
 		func(rows *sql.Rows) error {
 			var r party.Registration
-			var disabled, created, changed, download, all, ladder int64
+			var disabled, created, changed, download, all, ladder, private int64
 			err := rows.Scan(
 				&r.ClientID, &r.Version, &r.Name, &r.JWKSURL, &r.RedirectURL, &r.WebhookURL,
-				&disabled, &r.Logo, &created, &changed, &download, &all, &ladder,
+				&disabled, &r.Logo, &created, &changed, &download, &all, &ladder, &private, &r.CA,
 			)
 			r.AllowDownload, r.RequireAllPages, r.WebhookLadder = download != 0, all != 0, ladder != 0
+			r.AllowPrivate = private != 0
 			r.Disabled, r.CreatedAt, r.ChangedAt = disabled != 0, instant(created), instant(changed)
 			list = append(list, r)
 			return err
@@ -96,7 +97,7 @@ func (s *Store) AddParty(ctx context.Context, p party.Party, c party.Change) err
 		n, err := tx.write(
 			ctx,
 			`INSERT INTO parties (`+partyColumns+`, picture)
-			VALUES ($1, 1, $2, $3, $4, $5, $6, '', $7, $7, $8, $9, $10, '')
+			VALUES ($1, 1, $2, $3, $4, $5, $6, '', $7, $7, $8, $9, $10, $11, $12, '')
 			ON CONFLICT (client_id) DO NOTHING`,
 			p.ClientID,
 			p.Name,
@@ -108,6 +109,8 @@ func (s *Store) AddParty(ctx context.Context, p party.Party, c party.Change) err
 			bit(p.AllowDownload),
 			bit(p.RequireAllPages),
 			bit(p.WebhookLadder),
+			bit(p.AllowPrivate),
+			p.CA,
 		)
 		if err == nil && n == 0 {
 			return party.ErrExists
@@ -128,7 +131,7 @@ func (s *Store) ChangeParty(
 			ctx,
 			`UPDATE parties SET version = version + 1, name = $3, jwks_url = $4, redirect_url = $5,
 			webhook_url = $6, disabled = $7, changed_at = $8, allow_download = $9,
-			require_all_pages = $10, webhook_ladder = $11 WHERE client_id = $1 AND version = $2`,
+			require_all_pages = $10, webhook_ladder = $11, allow_private = $12, ca = $13 WHERE client_id = $1 AND version = $2`,
 			p.ClientID,
 			version,
 			p.Name,
@@ -140,6 +143,8 @@ func (s *Store) ChangeParty(
 			bit(p.AllowDownload),
 			bit(p.RequireAllPages),
 			bit(p.WebhookLadder),
+			bit(p.AllowPrivate),
+			p.CA,
 		)
 		return tx.missed(ctx, p.ClientID, n, err)
 	})

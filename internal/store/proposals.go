@@ -11,7 +11,7 @@ import (
 )
 
 const proposalColumns = `client_id, version, operator, subject, at, name, jwks_url, redirect_url,
-	webhook_url, allow_download, require_all_pages, webhook_ladder`
+	webhook_url, allow_download, require_all_pages, webhook_ladder, allow_private, ca`
 
 // ProposeParty implements party.Store.
 func (s *Store) ProposeParty(ctx context.Context, p party.Proposal, c party.Change) error {
@@ -21,11 +21,11 @@ func (s *Store) ProposeParty(ctx context.Context, p party.Proposal, c party.Chan
 		}
 		n, err := tx.write(
 			ctx, `INSERT INTO party_proposals (`+proposalColumns+`)
-			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12
+			SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
 			WHERE EXISTS (SELECT 1 FROM parties WHERE client_id = $1 AND version = $2)`,
 			p.ClientID, p.Version, text(p.By), text(p.Subject), micros(p.At), p.Name, p.JWKSURL,
 			p.RedirectURL, p.WebhookURL, bit(p.AllowDownload), bit(p.RequireAllPages),
-			bit(p.WebhookLadder),
+			bit(p.WebhookLadder), bit(p.AllowPrivate), p.CA,
 		)
 		return tx.missed(ctx, p.ClientID, n, err)
 	})
@@ -42,11 +42,11 @@ func (s *Store) Proposal(ctx context.Context, clientID string) (p party.Proposal
 	if !isText(clientID) {
 		return p, party.ErrNoProposal
 	}
-	var at, download, all, ladder int64
+	var at, download, all, ladder, private int64
 	const query = `SELECT ` + proposalColumns + ` FROM party_proposals WHERE client_id = $1`
 	err = s.readers.row(
 		ctx, query, []any{clientID}, &p.ClientID, &p.Version, &p.By, &p.Subject, &at, &p.Name,
-		&p.JWKSURL, &p.RedirectURL, &p.WebhookURL, &download, &all, &ladder,
+		&p.JWKSURL, &p.RedirectURL, &p.WebhookURL, &download, &all, &ladder, &private, &p.CA,
 	)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -55,6 +55,7 @@ func (s *Store) Proposal(ctx context.Context, clientID string) (p party.Proposal
 		return p, fmt.Errorf("reading a proposed change: %w", err)
 	}
 	p.At, p.WebhookLadder = instant(at), ladder != 0
+	p.AllowPrivate = private != 0
 	p.AllowDownload, p.RequireAllPages = download != 0, all != 0
 	return p, nil
 }

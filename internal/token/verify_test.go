@@ -44,7 +44,7 @@ func newBench(t testing.TB, change ...func(*token.VerifierConfig)) *bench {
 		t.Fatal(err)
 	}
 	clock := func() time.Time { return b.now }
-	b.keys = party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy), Now: clock})
+	b.keys = party.NewKeys(party.KeysConfig{Clients: &party.Clients{Policy: policy}, Now: clock})
 	config := token.VerifierConfig{
 		Parties: b.registry, Keys: b.keys, Replay: b.replay, Now: clock,
 		PublicURL: "https://sign.test",
@@ -1070,7 +1070,7 @@ func TestDisabled(t *testing.T) {
 	v := token.NewVerifier(
 		token.VerifierConfig{
 			Parties: registry,
-			Keys:    party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy)}),
+			Keys:    party.NewKeys(party.KeysConfig{Clients: &party.Clients{Policy: policy}}),
 			Replay:  replay,
 		},
 	)

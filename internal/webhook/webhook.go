@@ -25,7 +25,7 @@ import (
 	"github.com/signet-sign/signet/internal/request"
 )
 
-// Numbers of the contract. A client for Sender must time out after Timeout.
+// Numbers of the contract.
 const (
 	Timeout  = 2 * time.Second // of one attempt
 	pause    = 2 * time.Second // between the end of an attempt and the next
@@ -48,14 +48,13 @@ type Sender struct {
 	Requests  *request.Service
 	Parties   party.Parties
 	Receivers party.Receivers
-	// has the policy of package safehttp, follows no redirects, times out after Timeout
-	Client *http.Client
-	Key    crypto.Signer
-	KeyID  string
-	Now    func() time.Time
-	Log    *slog.Logger
-	Ladder bool              // all parties have opted in to further attempts
-	Calls  *calllog.Recorder // records attempts with their tokens; may be nil
+	Clients   *party.Clients
+	Key       crypto.Signer
+	KeyID     string
+	Now       func() time.Time
+	Log       *slog.Logger
+	Ladder    bool              // all parties have opted in to further attempts
+	Calls     *calllog.Recorder // records attempts with their tokens; may be nil
 
 	// Accepted, if not nil, is called with the time between the signed document and a webhook that
 	// the receiver accepted.
@@ -238,7 +237,7 @@ func (s *Sender) attempt(
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Signet")
-	resp, err := s.Client.Do(req)
+	resp, err := s.Clients.Of(rp).Do(req)
 	if err != nil {
 		// The errors of net/http contain the URL, which may contain a secret of the relying party.
 		if wrapped := new(url.Error); errors.As(err, &wrapped) {

@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"encoding/pem"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +19,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store/storetest"
 	"github.com/signet-sign/signet/internal/webhook"
@@ -77,7 +79,8 @@ func newBench(t *testing.T, webhookURL string) *bench {
 				Log:         log,
 			},
 		),
-		Parties: b.party, Receivers: b.store, Client: http.DefaultClient, Key: key, KeyID: "k",
+		Parties: b.party, Receivers: b.store,
+		Clients: &party.Clients{Policy: safehttp.Policy{AllowPrivate: true}}, Key: key, KeyID: "k",
 		Now: now, Log: log,
 	}
 	return b
@@ -103,6 +106,29 @@ func receiver(t *testing.T, status int) (url string, tokens func() []string) {
 	}))
 	t.Cleanup(s.Close)
 	return s.URL, func() []string { return got }
+}
+
+// TestSettingsOfParty checks that a webhook to a private address with a certificate of another
+// authority is sent if the party's settings allow both.
+func TestSettingsOfParty(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer s.Close()
+	authority := string(pem.EncodeToMemory(
+		&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw},
+	))
+	for _, test := range []struct {
+		private bool
+		ca      string
+		sent    bool
+	}{{true, authority, true}, {false, authority, false}, {true, "", false}} {
+		b := newBench(t, s.URL)
+		b.Clients = &party.Clients{}
+		b.party.AllowPrivate, b.party.CA = test.private, test.ca
+		events := b.attempt(&request.Job{RequestID: b.request.ID})
+		if sent := len(events) == 1 && events[0].Detail.Error == ""; sent != test.sent {
+			t.Errorf("private %t, CA %q: %+v", test.private, test.ca, events)
+		}
+	}
 }
 
 // TestContractsTries checks that there are three attempts, two seconds apart, with one token.

@@ -98,7 +98,10 @@ type PartyData struct {
 	WebhookURL      string `json:"webhook_url,omitempty"       yaml:"webhook_url,omitempty"`
 	AllowDownload   bool   `json:"allow_download,omitempty"    yaml:"allow_download,omitempty"`
 	RequireAllPages bool   `json:"require_all_pages,omitempty" yaml:"require_all_pages,omitempty"`
-	WebhookLadder   bool   `json:"webhook_ladder,omitempty" yaml:"webhook_ladder,omitempty"`
+	WebhookLadder   bool   `json:"webhook_ladder,omitempty"    yaml:"webhook_ladder,omitempty"`
+	AllowPrivate    bool   `json:"allow_private,omitempty"     yaml:"allow_private,omitempty"`
+	// certificates in PEM
+	CA string `json:"ca,omitempty"                yaml:"ca,omitempty"`
 	// Disabled is not read from POST and PUT.
 	Disabled bool `json:"disabled,omitempty"          yaml:"disabled,omitempty"`
 }
@@ -177,7 +180,7 @@ func (d PartyData) party() party.Party {
 		ClientID: d.ClientID, Name: d.Name, JWKSURL: d.JWKSURL, RedirectURL: d.RedirectURL,
 		WebhookURL: d.WebhookURL, AllowDownload: d.AllowDownload,
 		RequireAllPages: d.RequireAllPages,
-		WebhookLadder:   d.WebhookLadder,
+		WebhookLadder:   d.WebhookLadder, AllowPrivate: d.AllowPrivate, CA: d.CA,
 	}
 }
 
@@ -188,7 +191,7 @@ func (c *Console) partyState(p *party.Party, version int64) PartyState {
 			ClientID: v.ClientID, Name: v.Name, JWKSURL: v.JWKSURL, RedirectURL: v.RedirectURL,
 			WebhookURL: v.WebhookURL, AllowDownload: v.AllowDownload,
 			RequireAllPages: v.RequireAllPages, Disabled: v.Disabled,
-			WebhookLadder: v.WebhookLadder,
+			WebhookLadder: v.WebhookLadder, AllowPrivate: p.AllowPrivate, CA: p.CA,
 		},
 		Configured: v.Configured, Version: version,
 	}
@@ -327,7 +330,8 @@ func (c *Console) apiEdit(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// apiCheck judges a party that is to be saved, and tests the URLs that differ from old's.
+// apiCheck judges a party that is to be saved, and tests its URLs if calls to them differ from
+// old's.
 func (c *Console) apiCheck(r *http.Request, p *party.Party, old party.Party) error {
 	problems := map[party.Field]string{}
 	if old.ClientID == "" {
@@ -338,7 +342,8 @@ func (c *Console) apiCheck(r *http.Request, p *party.Party, old party.Party) err
 		return invalid(problems)
 	}
 	if r.URL.Query().Has("anyway") ||
-		p.JWKSURL == old.JWKSURL && p.WebhookURL == old.WebhookURL {
+		p.JWKSURL == old.JWKSURL && p.WebhookURL == old.WebhookURL &&
+			p.AllowPrivate == old.AllowPrivate && p.CA == old.CA {
 		return nil
 	}
 	var failed []string

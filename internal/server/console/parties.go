@@ -53,8 +53,9 @@ func (c *Console) partyRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST /console/party/{client_id}/remove", c.change("remove", c.removeParty))
 }
 
-// maxForm bounds the body of a form: three URLs with each byte escaped, and the other fields.
-const maxForm = 32 << 10
+// maxForm bounds the body of a form: three URLs with each byte escaped, certificates, and the other
+// fields.
+const maxForm = 64 << 10
 
 // parties lists the relying parties.
 func (c *Console) parties(w http.ResponseWriter, r *http.Request) error {
@@ -85,8 +86,8 @@ func (c *Console) partyView(p *party.Party) Party {
 		JWKSURL: jwks, RedirectURL: party.ShownURL(p.RedirectURL),
 		WebhookURL:    party.ShownURL(p.WebhookURL),
 		AllowDownload: p.AllowDownload, RequireAllPages: p.RequireAllPages,
-		WebhookLadder: p.WebhookLadder,
-		Configured:    c.Parties.Configured(p.ClientID), Disabled: p.Disabled,
+		WebhookLadder: p.WebhookLadder, AllowPrivate: p.AllowPrivate, CA: party.ShownCA(p.CA),
+		Configured: c.Parties.Configured(p.ClientID), Disabled: p.Disabled,
 	}
 }
 

@@ -208,6 +208,8 @@ func (c *Console) readForm(
 		AllowDownload:   field(party.FieldDownload) != "",
 		RequireAllPages: field(party.FieldAllPages) != "",
 		WebhookLadder:   field(party.FieldLadder) != "",
+		AllowPrivate:    field(party.FieldPrivate) != "",
+		CA:              typedCA(field(party.FieldCA)),
 	}
 	if id != "" {
 		f.typed.ClientID = id
@@ -215,6 +217,15 @@ func (c *Console) readForm(
 	p = f.typed
 	unmask(&p, f.saved, f.errors)
 	return f, p, nil
+}
+
+// typedCA returns the certificates of a form's field in the form of a file. Browsers submit line
+// breaks as CRLF.
+func typedCA(text string) string {
+	if text == "" {
+		return ""
+	}
+	return strings.ReplaceAll(text, "\r\n", "\n") + "\n"
 }
 
 // unmask replaces each URL of p that shows a saved one without its query by the saved one. It sets
@@ -296,9 +307,11 @@ func (c *Console) renderForm(
 	add(party.FieldJWKS, f.typed.JWKSURL, f.saved.JWKSURL, true)
 	add(party.FieldRedirect, f.typed.RedirectURL, f.saved.RedirectURL, true)
 	add(party.FieldWebhook, f.typed.WebhookURL, f.saved.WebhookURL, false)
+	add(party.FieldCA, f.typed.CA, "", false)
 	page.Options = []Option{
 		{Name: string(party.FieldDownload), On: f.typed.AllowDownload},
 		{Name: string(party.FieldAllPages), On: f.typed.RequireAllPages},
+		{Name: string(party.FieldPrivate), On: f.typed.AllowPrivate},
 		{Name: string(party.FieldLadder), On: f.typed.WebhookLadder},
 	}
 	if edit != nil {
@@ -314,6 +327,7 @@ func (f *partyForm) besideSaved(page *PartyForm) {
 		string(party.FieldJWKS):     party.ShownURL(f.saved.JWKSURL),
 		string(party.FieldRedirect): party.ShownURL(f.saved.RedirectURL),
 		string(party.FieldWebhook):  party.ShownURL(f.saved.WebhookURL),
+		string(party.FieldCA):       f.saved.CA,
 	}
 	for i := range page.Fields {
 		field := &page.Fields[i]
@@ -328,6 +342,7 @@ func (f *partyForm) besideSaved(page *PartyForm) {
 		string(party.FieldDownload): f.saved.AllowDownload,
 		string(party.FieldAllPages): f.saved.RequireAllPages,
 		string(party.FieldLadder):   f.saved.WebhookLadder,
+		string(party.FieldPrivate):  f.saved.AllowPrivate,
 	}
 	for i := range page.Options {
 		option := &page.Options[i]

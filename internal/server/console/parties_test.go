@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"bytes"
+	"encoding/pem"
 	"image"
 	"image/png"
 	"mime/multipart"
@@ -246,16 +247,25 @@ func TestEdit(t *testing.T) {
 	typed.Set("allow_download", "yes")
 	typed.Set("require_all_pages", "yes")
 	typed.Set("webhook_ladder", "yes")
+	typed.Set("allow_private", "yes")
+	secure := httptest.NewTLSServer(nil)
+	defer secure.Close()
+	authority := string(pem.EncodeToMemory(
+		&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw},
+	))
+	typed.Set("ca", strings.ReplaceAll(authority, "\n", "\r\n")) // as browsers do
 	typed.Set("version", "2")
 	w.done(
 		t, w.post(t, own+"/edit", typed), "Saved.", "Signers must see every page",
-		"Keep trying failed webhooks", "<ins>yes</ins>",
+		"Keep trying failed webhooks", "<ins>yes</ins>", "Allow http and private addresses.",
+		"Trusted authority: <bdi>O=Acme Co until ", "<ins>O=Acme Co until ",
 	)
 	if got := w.found(t, rp.ClientID); !got.AllowDownload || !got.RequireAllPages ||
-		!got.WebhookLadder {
+		!got.WebhookLadder || !got.AllowPrivate || got.CA != authority {
 		t.Errorf("saved %+v: the settings are off", got)
 	}
-	if edit := w.get(t, own+"/edit").body; strings.Count(edit, `value="yes" checked`) != 3 {
+	if edit := w.get(t, own+"/edit").body; strings.Count(edit, `value="yes" checked`) != 4 ||
+		!strings.Contains(edit, ">-----BEGIN CERTIFICATE-----\n") {
 		t.Error("the form shows other settings")
 	}
 	w.post(t, own+"/edit", form(rp.Registration(), "allow_download", "yes", "version", "2")).has(
@@ -264,10 +274,15 @@ func TestEdit(t *testing.T) {
 	typed.Del("allow_download")
 	typed.Del("require_all_pages")
 	typed.Del("webhook_ladder")
+	typed.Del("allow_private")
+	typed.Set("ca", "no certificate")
+	typed.Set("version", "3")
+	w.post(t, own+"/edit", typed).has(t, 422, "It is not certificates in PEM.", `id="e-ca"`)
+	typed.Del("ca")
 	typed.Set("version", "3")
 	w.done(t, w.post(t, own+"/edit", typed), "Saved.")
 	if got := w.found(t, rp.ClientID); got.AllowDownload || got.RequireAllPages ||
-		got.WebhookLadder {
+		got.WebhookLadder || got.AllowPrivate || got.CA != "" {
 		t.Errorf("saved %+v: the settings are on", got)
 	}
 	if got := w.found(t, rp.ClientID); got.Name != "Quay & Co" ||

@@ -41,7 +41,9 @@ type Party struct {
 	ui.Party
 	ClientID, JWKSURL, RedirectURL, WebhookURL string
 
-	AllowDownload, RequireAllPages, WebhookLadder bool
+	AllowDownload, RequireAllPages, WebhookLadder, AllowPrivate bool
+	// authorities that are trusted for its URLs, as party.ShownCA says; empty: the system's
+	CA string
 	// in the configuration, so the console cannot change it
 	Configured           bool
 	Disabled             bool // its calls are refused
@@ -149,6 +151,9 @@ type Field struct {
 	Required    bool
 	Masked      bool // Value hides a URL's query
 }
+
+// Long reports whether the value has several lines.
+func (f Field) Long() bool { return f.Name == "ca" }
 
 // InputMode returns the inputmode attribute, which selects a phone's keyboard.
 func (f Field) InputMode() string {

@@ -88,7 +88,8 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 	signers := &signer.Service{
 		Store: w.store, Authority: authority,
 		ChallengeSecrets: func() [][]byte { return [][]byte{make([]byte, 32)} },
-		Replay:           w.store, Now: clock, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		Replay:           w.store, Now: clock, Rand: rand.Reader,
+		Log: slog.New(slog.DiscardHandler),
 	}
 	service := request.New(request.Config{
 		Store: w.store, Outbox: w.store, Watcher: w.store, Documents: docs, Timestamper: stamps,
@@ -126,7 +127,7 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 		Registrar: &party.Registrar{
 			Registry: parties, Store: w.store, Policy: policy, Now: clock, Rand: rand.Reader,
 		},
-		Keys:      party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy), Now: clock}),
+		Keys:      party.NewKeys(party.KeysConfig{Clients: &party.Clients{Policy: policy}, Now: clock}),
 		Sessions:  &operator.Sessions{Store: w.store, Now: clock},
 		PublicURL: "http://sign.test",
 		Kit:       kit, Now: clock, Log: log,

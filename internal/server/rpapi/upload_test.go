@@ -51,7 +51,7 @@ func server(
 		),
 		Verifier: token.NewVerifier(token.VerifierConfig{
 			Parties: parties,
-			Keys:    party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy)}),
+			Keys:    party.NewKeys(party.KeysConfig{Clients: &party.Clients{Policy: policy}}),
 			Replay:  new(partytest.Replay),
 		}),
 		Log: log,
@@ -180,7 +180,7 @@ func TestServerSideError(t *testing.T) {
 	h := (&rpapi.API{
 		Verifier: token.NewVerifier(token.VerifierConfig{
 			Parties: parties,
-			Keys:    party.NewKeys(party.KeysConfig{Client: safehttp.NewClient(policy)}),
+			Keys:    party.NewKeys(party.KeysConfig{Clients: &party.Clients{Policy: policy}}),
 			Replay:  brokenReplay{},
 		}),
 		Explain: true, Log: slog.New(slog.NewTextHandler(&log, nil)),

@@ -71,7 +71,7 @@ func TestPartyWords(t *testing.T) {
 			t.Errorf("no words for the change %s", kind)
 		}
 	}
-	for _, field := range []party.Field{party.FieldClientID, party.FieldName, party.FieldJWKS, party.FieldRedirect, party.FieldWebhook} {
+	for _, field := range []party.Field{party.FieldClientID, party.FieldName, party.FieldJWKS, party.FieldRedirect, party.FieldWebhook, party.FieldDownload, party.FieldAllPages, party.FieldLadder, party.FieldPrivate, party.FieldCA} {
 		if english["console.field."+string(field)] == "" ||
 			english["console.hint."+string(field)] == "" {
 			t.Errorf("no words for the field %s", field)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/signet-sign/signet/internal/audit"
@@ -410,19 +411,28 @@ func galleryConsole(now time.Time) []Sample {
 	configured := page
 	configured.Party, configured.Checks, configured.Keys, configured.Changes = quiet, nil, nil, nil
 	configured.Problem = "It is registered in the configuration, so it is changed there."
+	authority := "-----BEGIN CERTIFICATE-----\n" +
+		strings.Repeat("MIIBszCCAVmgAwIBAgIUWvrkXCnOLfQyQ0v0kDq1cGZz7e4wCgYIKoZIzj0EAwIw\n", 8) +
+		"-----END CERTIFICATE-----\n"
 	fields := func(edit ...console.Field) []console.Field {
 		all := []console.Field{
 			{Name: "name", Value: party.Name, Required: true},
 			{Name: "jwks_url", Value: party.JWKSURL, Required: true},
 			{Name: "redirect_url", Value: party.RedirectURL, Required: true},
 			{Name: "webhook_url", Value: party.WebhookURL, Masked: true},
+			{Name: "ca", Value: authority},
 		}
 		for _, e := range edit {
 			all[slices.IndexFunc(all, func(f console.Field) bool { return f.Name == e.Name })] = e
 		}
 		return all
 	}
-	options := []console.Option{{Name: "allow_download"}, {Name: "require_all_pages", On: true}}
+	options := []console.Option{
+		{Name: "allow_download"},
+		{Name: "require_all_pages", On: true},
+		{Name: "allow_private"},
+		{Name: "webhook_ladder", On: true},
+	}
 	wrong := console.PartyForm{
 		Fields: append(
 			[]console.Field{
@@ -440,6 +450,9 @@ func galleryConsole(now time.Time) []Sample {
 					Error:    "The scheme is not https.",
 				},
 				console.Field{Name: "webhook_url"},
+				console.Field{
+					Name: "ca", Value: "harbour-lane.pem", Error: "It is not certificates in PEM.",
+				},
 			)...),
 		Options: options, Problem: "Nothing was saved. Correct the marked fields.",
 	}
@@ -452,7 +465,10 @@ func galleryConsole(now time.Time) []Sample {
 		console.Field{Name: "name", Value: "Harbour Lane", Required: true, Saved: party.Name},
 	)
 	conflict.Options = []console.Option{
-		{Name: "allow_download", Saved: "yes"}, {Name: "require_all_pages", On: true},
+		{Name: "allow_download", Saved: "yes"},
+		{Name: "require_all_pages", On: true},
+		{Name: "allow_private"},
+		{Name: "webhook_ladder", On: true},
 	}
 	conflict.Problem = "Nothing was saved: another operator has changed the relying party since you began. Fields that differ show the saved value. Save again to replace it."
 	signed.Events[0].Call = initiated

@@ -206,11 +206,13 @@ func statesConsole(now time.Time, verdict *ui.Verdict) []Sample {
 		JWKSURL:       "https://" + strings.Repeat("very-long-host-name.", 10) + "example/jwks",
 		RedirectURL:   "https://rp.example/" + strings.Repeat("path/", 30),
 		AllowDownload: true, RequireAllPages: true, WebhookLadder: true, Version: 2,
+		AllowPrivate: true,
+		CA:           "CN=" + hostileName + " until 2030-01-01 (SHA-256 " + strings.Repeat("0f", 32) + ")",
 	}
 	only := party
-	only.RequireAllPages = false
+	only.RequireAllPages, only.CA = false, ""
 	pages := party
-	pages.AllowDownload = false
+	pages.AllowDownload, pages.AllowPrivate = false, false
 	proposal := func(own, stale bool) *console.Proposal {
 		return &console.Proposal{
 			ID:    1,

@@ -62,6 +62,7 @@ func (s *suite) registration(id string) party.Registration {
 func addParties(t *testing.T, s *suite, _ Harness) {
 	a, b := aParty("a"), aParty("b")
 	b.WebhookURL, b.Disabled, b.AllowDownload, b.WebhookLadder = "", true, true, true
+	b.AllowPrivate, b.CA = true, "a certificate\n"
 	s.register(b, a)
 	want := []party.Registration{
 		{Party: a, Version: 1, CreatedAt: start, ChangedAt: start},
@@ -94,6 +95,7 @@ func changeParty(t *testing.T, s *suite, _ Harness) {
 	s.register(p, aParty("b"))
 	p.Name, p.JWKSURL, p.RedirectURL, p.WebhookURL, p.Disabled = "New", "https://new.example/j", "https://new.example/r", "", true
 	p.AllowDownload, p.RequireAllPages, p.WebhookLadder = true, true, true
+	p.AllowPrivate, p.CA = true, "a certificate\n"
 	if err := s.ChangeParty(t.Context(), p, 1, did(p, party.ChangeEdited, time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -358,6 +360,7 @@ func proposals(t *testing.T, s *suite, _ Harness) {
 	}
 	first.JWKSURL, first.WebhookURL = "https://a.example/new?b=c", ""
 	first.AllowDownload, first.RequireAllPages, first.WebhookLadder = true, true, true
+	first.AllowPrivate, first.CA = true, "a certificate\n"
 	propose := func(p party.Proposal, want error) {
 		t.Helper()
 		err := s.ProposeParty(ctx, p, did(p.Party, party.ChangeProposed, time.Minute))
