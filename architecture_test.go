@@ -19,8 +19,9 @@ const module = "github.com/signet-sign/signet"
 // change the picture here and in ARCHITECTURE.md together with the code.
 var imports = map[string]string{
 	// public
-	"api":    "",
-	"client": "api",
+	"api":         "",
+	"client":      "api",
+	"examples/go": "api client",
 
 	// public, and runs the whole program
 	"signettest": "api internal/app",

@@ -216,45 +216,83 @@ func TestComposeExample(t *testing.T) {
 	}
 }
 
-// TestFirstCall types the first call of the README.
-func TestFirstCall(t *testing.T) {
-	needsNode(t)
+// firstCall returns the commands of the README's first call, and for each language, by the folder
+// in examples, those that come before.
+func firstCall(t *testing.T) (calls string, languages map[string]string) {
+	t.Helper()
 	readme, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(readme), "\n## Your first call\n")
-	_, rest, _ = strings.Cut(rest, "```sh\n")
-	script, _, ok := strings.Cut(rest, "```")
-	script, built := strings.CutPrefix(script, "go build -o signet ./cmd/signet\n")
-	if !ok || !built {
-		t.Fatal("the README has no first call")
+	_, section, _ := strings.Cut(string(readme), "\n## Your first call\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	languages = map[string]string{}
+	for block := range strings.SplitSeq(section, "```sh\n") {
+		commands, _, _ := strings.Cut(block, "```")
+		if after, ok := strings.CutPrefix(commands, "go build -o signet ./cmd/signet\n"); ok {
+			calls = after
+		} else if _, path, ok := strings.Cut(commands, ": examples/"); ok {
+			language, _, _ := strings.Cut(path, "/")
+			languages[language] = commands
+		}
 	}
-	dir := t.TempDir()
+	if calls == "" || len(languages) != 4 {
+		t.Fatalf("the README has no first call: %q, %v", calls, languages)
+	}
+	return calls, languages
+}
+
+// TestFirstCall types the first call of the README, in each language. Of the installation of
+// Python's packages it takes the result.
+func TestFirstCall(t *testing.T) {
+	calls, languages := firstCall(t)
 	signet, err := exec.LookPath("signet")
 	if err != nil {
 		t.Fatal(err)
 	}
-	examples, err := filepath.Abs("../../examples")
+	root, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, target := range map[string]string{"signet": signet, "examples": examples} {
-		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ports := freePorts(t, "5156", "5157", "4000")
-	control := "SIGNET_CONTROL=" + ports.Replace("127.0.0.1:5157")
-	port := ports.Replace("5156")
-	keys := ports.Replace("http://localhost:4000")
-	out, err := shell(
-		t, dir, ports.Replace(script), control, "PORT="+port,
-		"SIGNV3_CLIENT_JWKS_URL="+keys, "SIGNV3_CLIENT_WEBHOOK_URL="+keys,
-	)
-	if err != nil || !strings.Contains(out, `"signing_url":"http://127.0.0.1:`+port+`/sign/`) ||
-		!strings.HasSuffix(out, "\n{}\n") {
-		t.Errorf("%v\n%s", err, out)
+	for language, commands := range languages {
+		t.Run(language, func(t *testing.T) {
+			dir := t.TempDir()
+			switch language {
+			case "node":
+				needsNode(t)
+			case "python":
+				needsPython(t)
+				_, commands, _ = strings.Cut(commands, "'PyJWT[crypto]'\n")
+				commands = strings.ReplaceAll(commands, ".venv/bin/python", "/usr/bin/python3")
+			case "go":
+				commands = strings.ReplaceAll(
+					commands, "go build -o shop", "go build -C "+root+" -o "+dir+"/shop",
+				)
+			case "java":
+				needsJava(t)
+			}
+			for name, target := range map[string]string{
+				"signet": signet, "examples": filepath.Join(root, "examples"),
+			} {
+				if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			ports := freePorts(t, "5156", "5157", "4000")
+			port := ports.Replace("5156")
+			keys := ports.Replace("http://localhost:4000")
+			out, err := shell(
+				t, dir, commands+ports.Replace(calls),
+				"SIGNET_CONTROL="+ports.Replace("127.0.0.1:5157"), "PORT="+port,
+				"SIGNV3_CLIENT_JWKS_URL="+keys+"/jwks",
+				"SIGNV3_CLIENT_WEBHOOK_URL="+keys+"/webhook",
+			)
+			if err != nil || !strings.HasSuffix(out, "\n{}\n") ||
+				!strings.Contains(out, `"http://127.0.0.1:`+port+`/sign/`) {
+				log, _ := os.ReadFile(filepath.Join(dir, "sandbox.log"))
+				t.Errorf("%v\n%s\n%s", err, out, log)
+			}
+		})
 	}
 }
 
@@ -263,18 +301,23 @@ func TestExamplesConform(t *testing.T) {
 	for name, program := range map[string]string{
 		"node":   "node examples/node/shop.mjs",
 		"python": "/usr/bin/python3 examples/python/shop.py",
+		"go":     "./shop",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if name == "node" {
-				needsNode(t)
-			} else if err := exec.Command("/usr/bin/python3", "-c", "import jwt, cryptography").Run(); err != nil {
-				if os.Getenv("CI") != "" {
-					t.Fatal("install python3-jwt and python3-cryptography: ", err)
-				}
-				t.Skip("needs python3-jwt and python3-cryptography: ", err)
-			}
 			dir := t.TempDir()
+			switch name {
+			case "node":
+				needsNode(t)
+			case "python":
+				needsPython(t)
+			case "go":
+				shop := filepath.Join(dir, "shop")
+				build := exec.Command("go", "build", "-o", shop, "../../examples/go")
+				if out, err := build.CombinedOutput(); err != nil {
+					t.Fatalf("%v: %s", err, out)
+				}
+			}
 			examples, err := filepath.Abs("../../examples")
 			if err != nil {
 				t.Fatal(err)
@@ -303,6 +346,32 @@ signet conform-rp --listen 127.0.0.1:5156 --control 127.0.0.1:5157 --patience 5s
 				t.Errorf("JUnit: %v %.200s", err, junit)
 			}
 		})
+	}
+}
+
+// needsPython skips the test if examples/python cannot run, or fails it in CI.
+func needsPython(t *testing.T) {
+	t.Helper()
+	err := exec.Command("/usr/bin/python3", "-c", "import jwt, cryptography").Run()
+	switch {
+	case err == nil:
+	case os.Getenv("CI") != "":
+		t.Fatal("install python3-jwt and python3-cryptography: ", err)
+	default:
+		t.Skip("needs python3-jwt and python3-cryptography: ", err)
+	}
+}
+
+// needsJava skips the test if there is no java, or fails it in CI.
+func needsJava(t *testing.T) {
+	t.Helper()
+	_, err := exec.LookPath("java")
+	switch {
+	case err == nil:
+	case os.Getenv("CI") != "":
+		t.Fatal("install a JDK: ", err)
+	default:
+		t.Skip("needs a JDK: ", err)
 	}
 }
 

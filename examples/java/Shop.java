@@ -112,7 +112,7 @@ class Shop {
                 System.err.println(lost);
                 continue;
             }
-            System.out.println(answer.statusCode() + " " + answer.body().strip());
+            System.out.println(answer.body().isBlank() ? "{}" : answer.body().strip());
             String code = String.valueOf(text(answer.body(), "error"));
             if (answer.statusCode() == 200 || code.equals("REQUEST_ALREADY_CANCELLED")) {
                 return true;
