@@ -31,6 +31,7 @@ var imports = map[string]string{
 	"internal/keydir":     "",
 	"pades/pdf":           "",
 	"internal/ca":         "internal/keydir",
+	"internal/kms":        "internal/keydir",
 	"internal/pkcs11":     "internal/keydir",
 	"internal/deployment": "internal/keydir",
 	"pades/tsa":           "pades/cms",

@@ -133,8 +133,11 @@ type Config struct {
 	// encrypts if it is set. pkcs11:token=LABEL?module-path=FILE means a token, such as a hardware
 	// security module, whose PIN is KeysPassword: it makes the private keys and signs with them,
 	// and encrypts the secrets, which stay in files. It needs a program that was built with the tag
-	// pkcs11.
-	Keys string `yaml:"keys" help:"Where keys are: file:, or pkcs11:token=LABEL?module-path=FILE." placeholder:"URI"`
+	// pkcs11. awskms:, cloudkms:, azurekms: and tpmkms: mean the key management service of a cloud
+	// or a TPM, which makes the private keys and signs with them; they need the program signet-kms.
+	// Secrets are encrypted under KeysPassword, or with the key that decryption-key in the URI
+	// names.
+	Keys string `yaml:"keys" help:"Where keys are: file:, pkcs11:…, awskms:…, cloudkms:…, azurekms:… or tpmkms:…" placeholder:"URI"`
 
 	// Password of at least 16 bytes under which the files with keys and secrets are encrypted, or
 	// PIN of the token. It is lost with everything that it protects.

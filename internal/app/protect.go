@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/keydir"
+	"github.com/signet-sign/signet/internal/kms"
 	"github.com/signet-sign/signet/internal/pkcs11"
 )
 
@@ -47,9 +49,15 @@ func (c *Config) checkKeys(password string) error {
 			return fmt.Errorf("keys_password: it must have at least %d bytes", keydir.MinPassword)
 		}
 		return nil
+	case slices.Contains(kms.Schemes, scheme):
+		if err := kms.Check(c.Keys, password); err != nil {
+			return fmt.Errorf("keys %s: %w", c.Keys, err)
+		}
+		return nil
 	case scheme != "pkcs11":
 		return fmt.Errorf(
-			"keys %q: it must be file:, or begin with pkcs11: and name a token", c.Keys,
+			"keys %q: it must be file:, or a URI with the scheme pkcs11, %s",
+			c.Keys, strings.Join(kms.Schemes, ", "),
 		)
 	case password == "":
 		return errors.New("keys_password: it must be the PIN of the token in keys")
@@ -70,15 +78,23 @@ func (c *Config) keyProvider() (keydir.Provider, error) {
 	case err != nil:
 		return nil, err
 	case strings.HasPrefix(c.Keys, "pkcs11:"):
-		m, err := pkcs11.Open(c.Keys, password)
-		if err != nil {
-			return nil, fmt.Errorf("keys %s: %w", c.Keys, err)
-		}
-		return m, nil
+		return opened(c.Keys, password, pkcs11.Open)
+	case c.Keys != "" && c.Keys != "file:":
+		return opened(c.Keys, password, kms.Open)
 	case password != "":
 		return keydir.NewPassword(password, rand.Reader)
 	}
 	return nil, nil
+}
+
+func opened(uri, password string, open func(uri, password string) (keydir.Module, error)) (
+	keydir.Provider, error,
+) {
+	m, err := open(uri, password)
+	if err != nil {
+		return nil, fmt.Errorf("keys %s: %w", uri, err)
+	}
+	return m, nil
 }
 
 // keysPassword returns KeysPassword, or what is in its file if the secrets were not read yet.

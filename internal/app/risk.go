@@ -119,7 +119,7 @@ func risks() []risk {
 		{
 			"keys_password",
 			func(c *Config) string {
-				if c.Keys != "" && c.Keys != "file:" {
+				if strings.HasPrefix(c.Keys, "pkcs11:") {
 					return "" // a PIN, whose guesses the token counts
 				}
 				return weak(c.KeysPassword)

@@ -135,7 +135,10 @@ func TestRisks(t *testing.T) {
 		},
 		{
 			"keys_password", "random",
-			[]change{func(c *Config) { c.KeysPassword = "passwordpassword" }},
+			[]change{
+				func(c *Config) { c.KeysPassword = "passwordpassword" },
+				func(c *Config) { c.Keys, c.KeysPassword = "tpmkms:", "passwordpassword" },
+			},
 			[]change{
 				func(c *Config) { c.KeysPassword = strong },
 				func(c *Config) { c.Keys, c.KeysPassword = "pkcs11:token=a?module-path=/m", "1234" },

@@ -92,6 +92,11 @@ func (p *Password) Sealer(record []byte) (Sealer, error) {
 	if err != nil {
 		return nil, err
 	}
+	return NewSealer(key)
+}
+
+// NewSealer returns the sealer with a key of [SecretSize] bytes.
+func NewSealer(key []byte) (Sealer, error) {
 	block, err := aes.NewCipher(key)
 	if err != nil {
 		return nil, err
@@ -115,6 +120,10 @@ func (s software) Open(sealed, about []byte) ([]byte, error) {
 // on; they need the other password at their next start.
 func (p *Protection) ChangePassword(to *Password) error {
 	from, ok := p.provider.(*Password)
+	if by, has := p.provider.(interface{ Password() *Password }); has {
+		from = by.Password()
+		ok = from != nil
+	}
 	if !ok {
 		return fmt.Errorf("keys: the provider %q has no password in a file", p.provider.Name())
 	}
@@ -129,5 +138,5 @@ func (p *Protection) ChangePassword(to *Password) error {
 	if err != nil {
 		return fmt.Errorf("keys: %s: %w", sealingFile, err)
 	}
-	return p.dir.Replace(sealingFile, encodeSealing(to, record))
+	return p.dir.Replace(sealingFile, encodeSealing(p.provider, record))
 }
