@@ -198,6 +198,11 @@ func (w *world) Get(context.Context, string) (*Request, error) {
 	return w.run.read.Clone(), nil
 }
 
+func (w *world) GetAll(ctx context.Context, ids []string) (map[string]*Request, error) {
+	r, err := w.Get(ctx, ids[0]) // purges are of one request here
+	return map[string]*Request{ids[0]: r}, err
+}
+
 func (w *world) Update(_ context.Context, _ string, change func(*Request) (Effects, error)) error {
 	if w.run.stopped() {
 		return errPaused

@@ -23,11 +23,26 @@ func (s *Service) Purge(ctx context.Context, jobs []Job) []Settlement {
 	settled := make([]Settlement, len(jobs))
 	unneeded := make([][]string, len(jobs))
 	failed := make([]error, len(jobs))
+	// The documents are listed first, because an upload stores its document before the record.
+	keys, ids := make([][]string, len(jobs)), make([]string, len(jobs))
 	for i, job := range jobs {
-		unneeded[i], settled[i].Drop, failed[i] = s.unneeded(ctx, job.RequestID)
-		if settled[i].Drop && failed[i] == nil {
-			failed[i] = s.Documents.Discard(ctx, unneeded[i]...)
-			unneeded[i] = nil
+		ids[i] = job.RequestID
+		keys[i], failed[i] = s.Documents.Keys(ctx, job.RequestID)
+	}
+	requests, err := s.Store.GetAll(ctx, ids)
+	for i, id := range ids {
+		r := requests[id]
+		if err != nil && failed[i] == nil {
+			// one at a time, so that only the one that fails is retried
+			r, failed[i] = s.find(ctx, id)
+		}
+		switch {
+		case failed[i] != nil:
+		case r == nil:
+			settled[i].Drop = true
+			failed[i] = s.Documents.Discard(ctx, keys[i]...)
+		default:
+			unneeded[i], failed[i] = s.unneeded(ctx, r, keys[i])
 		}
 	}
 	if s.Documents.Delete(ctx, slices.Concat(unneeded...)...) != nil {
@@ -60,35 +75,33 @@ func (s *Service) Purge(ctx context.Context, jobs []Job) []Settlement {
 	return settled
 }
 
-// unneeded lists the stored documents that a request does not need, all if it is unknown.
-func (s *Service) unneeded(
-	ctx context.Context, id string,
-) (list []string, unknown bool, err error) {
-	// The documents are listed first, because an upload stores its document before the record.
-	keys, err := s.Documents.Keys(ctx, id)
-	if err != nil {
-		return nil, false, err
-	}
+// find returns a request, or nil if it is unknown.
+func (s *Service) find(ctx context.Context, id string) (*Request, error) {
 	r, err := s.Store.Get(ctx, id)
 	if errors.Is(err, api.ErrNoRecord) {
-		return keys, true, nil
+		return nil, nil
 	}
-	if err != nil || len(keys) == 0 {
-		return nil, false, err
+	return r, err
+}
+
+// unneeded returns those keys of a request's documents that the request does not need.
+func (s *Service) unneeded(ctx context.Context, r *Request, keys []string) ([]string, error) {
+	if len(keys) == 0 {
+		return nil, nil
 	}
 	needed := r.Keys()
 	if r.State.Signed() && !slices.Contains(keys, r.Signed.Key) {
 		// The database may be restored from a backup, and the stored document be a renewed one.
-		return nil, false, fmt.Errorf("the record names %s, which is not stored", r.Signed.Key)
+		return nil, fmt.Errorf("the record names %s, which is not stored", r.Signed.Key)
 	}
 	kept, err := s.unknownSigned(ctx, r, keys)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
 	needed = append(needed, kept...)
 	return slices.DeleteFunc(
 		keys, func(key string) bool { return slices.Contains(needed, key) },
-	), false, nil
+	), nil
 }
 
 // unknownSigned lists the signed documents of a request that the database says was never approved,
@@ -163,21 +176,28 @@ func (s *Service) PurgeStrays(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r, err := s.Store.Get(ctx, id)
-		if !errors.Is(err, api.ErrNoRecord) && (err != nil || !r.State.Final()) {
+		r, err := s.find(ctx, id)
+		if err != nil || r != nil && !r.State.Final() {
 			continue // an operation may be about to name what is stored
 		}
-		strays, unknown, err := s.unneeded(ctx, id)
-		if err == nil && unknown {
-			// of a request that was erased
+		strays, err := s.Documents.Keys(ctx, id)
+		if err == nil {
+			r, err = s.find(ctx, id) // after the documents, as in Purge
+		}
+		switch {
+		case err != nil:
+		case r == nil:
+			// A job deletes the documents of a request that was erased.
 			var jobs []Job
 			if jobs, err = s.Outbox.Jobs(ctx, id); len(jobs) > 0 {
 				continue
 			}
+		default:
+			strays, err = s.unneeded(ctx, r, strays)
 		}
 		switch {
 		case err != nil:
-		case !unknown:
+		case r != nil:
 			err = s.Documents.Delete(ctx, strays...)
 		case slices.ContainsFunc(strays, IsSigned):
 			signed++

@@ -27,7 +27,12 @@ type purgeWorld struct {
 	broken    string // a key that cannot be deleted
 	trash     []string
 	batches   int // calls of Delete
+	reads     int // calls of GetAll
+
+	unreadable string // the id of a request that cannot be read
 }
+
+var errNewer = errors.New("the row was written by a newer version")
 
 func (w *purgeWorld) Claim(
 	_ context.Context, kind JobKind, now time.Time, _ time.Duration, q Quota,
@@ -46,10 +51,27 @@ func (w *purgeWorld) Settle(_ context.Context, settled ...Settlement) error {
 }
 
 func (w *purgeWorld) Get(_ context.Context, id string) (*Request, error) {
+	if id == w.unreadable {
+		return nil, errNewer
+	}
 	if w.requests[id] == nil {
 		return nil, api.ErrNoRecord
 	}
 	return w.requests[id], nil
+}
+
+func (w *purgeWorld) GetAll(ctx context.Context, ids []string) (map[string]*Request, error) {
+	w.reads++
+	all := map[string]*Request{}
+	for _, id := range ids {
+		if id == w.unreadable {
+			return nil, errNewer
+		}
+		if r, err := w.Get(ctx, id); err == nil {
+			all[id] = r
+		}
+	}
+	return all, nil
 }
 
 func (w *purgeWorld) Keys(_ context.Context, id string) ([]string, error) {
@@ -125,8 +147,8 @@ func TestPurgesShareOneDeletion(t *testing.T) {
 	if n, err := worker.purge(t.Context()); n != 3 || err != nil {
 		t.Fatalf("purge = %d, %v", n, err)
 	}
-	if w.batches != 1 {
-		t.Errorf("%d calls of Delete", w.batches)
+	if w.batches != 1 || w.reads != 1 {
+		t.Errorf("%d calls of Delete, %d of GetAll", w.batches, w.reads)
 	}
 	if got := slices.Concat(w.stored["a"], w.stored["b"], w.stored["c"], w.stored["later"]); !slices.Equal(
 		got,
@@ -187,6 +209,29 @@ func TestPurgeOfABrokenDocument(t *testing.T) {
 		bad.Job.LastError == "" ||
 		len(bad.Events) != 0 {
 		t.Errorf("the bad one ended with %+v", bad)
+	}
+}
+
+// TestPurgeOfAnUnreadableRequest checks that a request that cannot be read keeps its documents and
+// its job, and holds up no other.
+func TestPurgeOfAnUnreadableRequest(t *testing.T) {
+	w, worker := newPurgeWorld()
+	w.unreadable = "bad"
+	w.add("good", StateCancelled, dawn, "good/original")
+	w.add("bad", StateCancelled, dawn, "bad/original")
+	w.add("gone", StateCancelled, dawn, "gone/original")
+	delete(w.requests, "gone")
+	if n, err := worker.purge(t.Context()); n != 3 || err != nil {
+		t.Fatalf("purge = %d, %v", n, err)
+	}
+	good, bad, gone := w.settled[0], w.settled[1], w.settled[2]
+	if good.Job.Status != JobDone || len(w.stored["good"]) != 0 || !gone.Drop ||
+		!slices.Equal(w.trash, []string{"gone/original"}) {
+		t.Errorf("the others ended with %+v, %+v, trash %v", good, gone, w.trash)
+	}
+	if bad.Job.Status != JobPending || bad.Drop || bad.Job.LastError != errNewer.Error() ||
+		len(w.stored["bad"]) != 1 {
+		t.Errorf("the bad one ended with %+v, stored %v", bad, w.stored["bad"])
 	}
 }
 

@@ -20,6 +20,9 @@ type Store interface {
 	// Get returns the request as last committed. The caller may change the copy.
 	Get(ctx context.Context, id string) (*Request, error)
 
+	// GetAll returns those requests with the ids that exist, by id, as Get returns each.
+	GetAll(ctx context.Context, ids []string) (map[string]*Request, error)
+
 	// Update reads the request, calls change, and writes the request and the effects that change
 	// returns, in one transaction. No other change to the same request happens in between. If
 	// change returns an error, nothing is written and Update returns that error unchanged. A change

@@ -197,10 +197,10 @@ func (t *tx) grow(
 func (t *tx) hashes(
 	ctx context.Context, d dialect, known map[int64]tlog.Hash, indexes []int64,
 ) ([]tlog.Hash, error) {
-	var unknown [][]any
+	var unknown []int64
 	for _, i := range indexes {
 		if _, ok := known[i]; !ok {
-			unknown = append(unknown, []any{i})
+			unknown = append(unknown, i)
 		}
 	}
 	if len(unknown) > 0 {
@@ -210,8 +210,7 @@ func (t *tx) hashes(
 		}
 		err = t.read(
 			ctx,
-			`SELECT id, hash FROM audit_hashes
-				WHERE id IN (SELECT CAST(n.value ->> 0 AS BIGINT) FROM `+d.list+`)`,
+			`SELECT id, hash FROM audit_hashes WHERE id `+fmt.Sprintf(d.among, "BIGINT"),
 			[]any{string(ids)},
 			func(rows *sql.Rows) error {
 				var i int64

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -57,6 +58,41 @@ func (s *Store) Get(ctx context.Context, id string) (*request.Request, error) {
 		&data,
 	)
 	return decode(version, data, err)
+}
+
+// GetAll implements request.Store.
+func (s *Store) GetAll(ctx context.Context, ids []string) (map[string]*request.Request, error) {
+	texts := []string{}
+	for _, id := range ids {
+		if isText(id) {
+			texts = append(texts, id)
+		}
+	}
+	list, err := json.Marshal(texts)
+	if err != nil {
+		return nil, fmt.Errorf("reading requests: %w", err)
+	}
+	all := map[string]*request.Request{}
+	err = s.readers.rows(
+		ctx,
+		`SELECT id, version, data FROM requests WHERE id `+fmt.Sprintf(s.dialect.among, "TEXT"),
+		[]any{string(list)},
+		func(rows *sql.Rows) error {
+			var id string
+			var version int64
+			var data []byte
+			if err := rows.Scan(&id, &version, &data); err != nil {
+				return err
+			}
+			r, err := decode(version, data, nil)
+			all[id] = r
+			return err
+		},
+	)
+	if err != nil {
+		return nil, fmt.Errorf("reading requests: %w", err)
+	}
+	return all, nil
 }
 
 // Update implements request.Store.

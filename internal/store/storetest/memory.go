@@ -125,6 +125,20 @@ func (m *Memory) Get(ctx context.Context, id string) (*request.Request, error) {
 	return m.requests[id].read()
 }
 
+// GetAll implements request.Store.
+func (m *Memory) GetAll(ctx context.Context, ids []string) (map[string]*request.Request, error) {
+	all := map[string]*request.Request{}
+	for _, id := range ids {
+		switch r, err := m.Get(ctx, id); {
+		case err == nil:
+			all[id] = r
+		case !errors.Is(err, api.ErrNoRecord):
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
 // Update implements request.Store.
 func (m *Memory) Update(
 	ctx context.Context, id string, change func(*request.Request) (request.Effects, error),

@@ -15,6 +15,7 @@ import (
 
 var requestTests = []test{
 	{name: "create and get", run: createAndGet},
+	{name: "get all", run: getAll},
 	{name: "create with effects", run: createWithEffects},
 	{name: "create twice", run: createTwice},
 	{name: "unknown id", run: unknownID},
@@ -41,6 +42,27 @@ func createAndGet(t *testing.T, s *suite, _ Harness) {
 		}
 		if diff := cmp.Diff(r, s.get(r.ID)); diff != "" {
 			t.Errorf("%s changed (-created +got):\n%s", r.ID, diff)
+		}
+	}
+}
+
+func getAll(t *testing.T, s *suite, _ Harness) {
+	first, second := s.create(sample(1)), s.create(signed(2))
+	s.create(sample(3))
+	for _, c := range []struct {
+		ids  []string
+		want map[string]*request.Request
+	}{
+		{nil, map[string]*request.Request{}},
+		{[]string{"unknown"}, map[string]*request.Request{}},
+		{
+			[]string{second.ID, "unknown", "\x00", "\xff", `"`, first.ID, second.ID},
+			map[string]*request.Request{first.ID: first, second.ID: second},
+		},
+	} {
+		got, err := s.GetAll(t.Context(), c.ids)
+		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+			t.Errorf("GetAll(%q): %v (-want +got):\n%s", c.ids, err, diff)
 		}
 	}
 }
