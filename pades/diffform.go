@@ -280,6 +280,9 @@ func (c *differ) existing(was, is pdf.FormField) error {
 				continue
 			}
 			if !slices.Contains(keys, key) {
+				if keys != nil && isDefault(old, key, y) {
+					continue
+				}
 				c.add(Change{
 					Kind: ChangeOther, Field: is.Name, Object: ref.Num, Page: c.pageOf(is),
 					Text: fmt.Sprintf("/%s of the form field %q was changed", key, is.Name),
@@ -322,6 +325,25 @@ func (c *differ) existing(was, is pdf.FormField) error {
 		})
 	}
 	return nil
+}
+
+// isDefault reports whether a value means the same as its absence in the older field. MuPDF and
+// pdf-lib write such values when they fill in a field.
+func isDefault(old pdf.Object, key string, v pdf.Object) bool {
+	if !old.Get(key).IsNull() || !old.Get("Parent").IsNull() {
+		return false
+	}
+	switch key {
+	case "Ff":
+		flags, ok := v.Int()
+		return ok && flags == 0
+	case "TU":
+		return v.Kind() == pdf.String && v.Text() == ""
+	case "BS": // Table 168
+		width, _ := v.Get("W").Number()
+		return old.Get("Border").IsNull() && width == 1 && v.Get("S").Name() == "S"
+	}
+	return false
 }
 
 // explainOwn explains the objects of a field's value: new objects, and changed ones that only the

@@ -235,9 +235,10 @@ func judgePDFCPU(t *testing.T, w *world, files []exhibit) {
 	}
 }
 
-// judgePDFBox expects every field with our signature, and the timestamp, to be
-// valid for PDFBox and Bouncy Castle.
-func judgePDFBox(t *testing.T, files []exhibit) {
+// pdfBox runs a class of testdata/judges with PDFBox and Bouncy Castle, and names on its standard
+// input.
+func pdfBox(t *testing.T, class string, names []string) (output string) {
+	t.Helper()
 	program(t, "javac", "default-jdk-headless")
 	var jars []string
 	for _, name := range []string{"pdfbox2", "fontbox2", "commons-logging", "bcprov", "bcutil", "bcpkix"} {
@@ -252,21 +253,31 @@ func judgePDFBox(t *testing.T, files []exhibit) {
 	}
 	classes := t.TempDir()
 	path := strings.Join(append(jars, classes), ":")
-	if out, err := exec.Command("javac", "-cp", path, "-d", classes, "testdata/judges/PDFBoxJudge.java").CombinedOutput(); err != nil {
+	if out, err := exec.Command("javac", "-cp", path, "-d", classes, "testdata/judges/"+class+".java").CombinedOutput(); err != nil {
 		t.Fatalf("%v:\n%s", err, out)
 	}
-	var names bytes.Buffer
-	for _, f := range files {
-		fmt.Fprintln(&names, f.path)
-	}
 	cmd := exec.CommandContext(
-		t.Context(), "java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx768m", "-cp", path,
-		"PDFBoxJudge",
+		t.Context(), "java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx768m",
+		"-Djava.awt.headless=true", "-cp", path, class,
 	)
-	cmd.Stdin = &names
-	out, err := cmd.Output()
-	must(t, err)
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	cmd.Stdin = strings.NewReader(strings.Join(names, "\n") + "\n")
+	var out, log bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &log
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v:\n%s", err, log.String())
+	}
+	return out.String()
+}
+
+// judgePDFBox expects every field with our signature, and the timestamp, to be
+// valid for PDFBox and Bouncy Castle.
+func judgePDFBox(t *testing.T, files []exhibit) {
+	var names []string
+	for _, f := range files {
+		names = append(names, f.path)
+	}
+	out := pdfBox(t, "PDFBoxJudge", names)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
 	if len(lines) != len(files) {
 		t.Fatalf("%d verdicts about %d files:\n%s", len(lines), len(files), out)
 	}

@@ -275,7 +275,13 @@ func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash
 		return err
 	}
 	out.Digest = messageDigest(sd)
-	if out.Signer, err = sd.Verify(content); err != nil {
+	out.Signer, err = sd.Verify(content)
+	if errors.Is(err, cms.ErrUnbound) {
+		// Common programs write messages without the attribute, which PAdES demands.
+		out.fail(SigConstraintsFailure, "%w", err)
+		out.Signer, err = sd.VerifyUnbound(content)
+	}
+	if err != nil {
 		return out.fault(err)
 	}
 	out.verified = true

@@ -26,6 +26,9 @@ var (
 	ErrAttributes = errors.New(
 		"cms: signed attributes are incomplete or contradict the certificate",
 	)
+	// ErrUnbound means that no signed attribute names the certificate. The message may be valid in
+	// other respects; see [SignedData.VerifyUnbound].
+	ErrUnbound = errors.New("cms: no signing-certificate attribute")
 )
 
 // Verify checks the message against its content and returns the signer's certificate. content
@@ -120,7 +123,7 @@ func (s *SignerInfo) matchESS(cert *x509.Certificate) error {
 	if !v2 {
 		var ok bool
 		if raw, ok = s.signed[OIDSigningCertificate.String()]; !ok {
-			return fmt.Errorf("%w: no signing-certificate", ErrAttributes)
+			return ErrUnbound
 		}
 	}
 	in := cryptobyte.String(raw)
