@@ -67,7 +67,7 @@ func CheckRestored(
 		if len(page) < f.Limit {
 			break
 		}
-		f.Before = request.CursorAt(page[len(page)-1])
+		f.Before = f.CursorAt(page[len(page)-1])
 	}
 	return n, errors.Join(
 		checkAudit(ctx, &c, db, p.keys, log, find), findUnknown(ctx, db, docs, find),

@@ -62,7 +62,8 @@ type Store interface {
 	// what is left of the removal.
 	AddCalls(ctx context.Context, records []Record, limits Limits) error
 
-	// Calls returns up to f.Limit records that match f, newest first: by ID, descending.
+	// Calls returns up to f.Limit records that match f, newest first: by ID, descending; or
+	// ascending if f.After is set.
 	Calls(ctx context.Context, f Filter) ([]Record, error)
 
 	// ForgetCalls removes the records of calls before a time, and the oldest ones beyond keep, and
@@ -79,6 +80,7 @@ type Filter struct {
 	Refused   bool   // only refused calls
 	Code      string // of the refusal
 	Before    int64  // only records with a smaller ID
+	After     int64  // only records with a larger ID
 	Limit     int    // at most this many; none if it is below 1
 }
 

@@ -195,7 +195,7 @@ func listGolden(ctx context.Context, s *store.Store, g *golden) (fields, error) 
 		if i%10 == 5 {
 			find("name "+r.DocName, request.Filter{Text: strings.ToUpper(r.DocName)})
 			find("id "+r.ID, request.Filter{Text: r.ID})
-			find("before "+r.DocName, request.Filter{Before: request.CursorAt(r)})
+			find("before "+r.DocName, request.Filter{Before: request.Filter{}.CursorAt(r)})
 		}
 		rows = append(rows, row)
 	}

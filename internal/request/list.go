@@ -15,8 +15,8 @@ import (
 // committed: an expired request has its old state until a worker has stored the change, which takes
 // a moment. [Service.List] corrects that.
 type Lister interface {
-	// List returns up to f.Limit requests that match f, newest first: by CreatedAt, then by ID,
-	// both descending; or both ascending if f.OldestFirst is set.
+	// List returns up to f.Limit requests that match f, newest first: by the column f.Sort, by
+	// CreatedAt and by ID, all descending; or all ascending if f.OldestFirst is set.
 	List(ctx context.Context, f Filter) ([]*Request, error)
 
 	// Count counts the requests that match f by state, ignoring Limit and Before. A state without
@@ -40,6 +40,7 @@ type Filter struct {
 	// letters match in either case. A whole id is looked up.
 	Text string
 
+	Sort        Sort   // groups the list by a column
 	OldestFirst bool   // the order of the list; else the newest request comes first
 	Limit       int    // at most so many; below 1: none
 	Before      Cursor // only what follows this one in the list
@@ -52,8 +53,30 @@ func (f Filter) ByID() bool {
 		strings.HasPrefix(f.Text, api.RequestIDPrefix)
 }
 
+// Sort is a column by whose values a list is grouped. Each has an index together with CreatedAt.
+type Sort string
+
+// The columns of Sort; "" is none.
+const (
+	SortState  Sort = "state"
+	SortClient Sort = "client_id"
+)
+
+// CursorAt returns r's place in the list of f. r has the state that the store has.
+func (f Filter) CursorAt(r *Request) Cursor {
+	c := Cursor{CreatedAt: r.CreatedAt, ID: r.ID}
+	switch f.Sort {
+	case SortState:
+		c.Group = string(r.State)
+	case SortClient:
+		c.Group = r.ClientID
+	}
+	return c
+}
+
 // Cursor is a place in the list: the last request of the previous page.
 type Cursor struct {
+	Group     string // the value in the column that the list is grouped by
 	CreatedAt time.Time
 	ID        string
 }
@@ -66,7 +89,11 @@ func (c Cursor) String() string {
 	if c.IsZero() {
 		return ""
 	}
-	return strconv.FormatInt(c.CreatedAt.UnixMicro(), 10) + "." + c.ID
+	text := strconv.FormatInt(c.CreatedAt.UnixMicro(), 10) + "." + c.ID
+	if c.Group != "" {
+		text += "." + c.Group
+	}
+	return text
 }
 
 // ParseCursor parses the result of String. The empty string is the beginning of the list.
@@ -74,41 +101,46 @@ func ParseCursor(text string) (Cursor, error) {
 	if text == "" {
 		return Cursor{}, nil
 	}
-	at, id, _ := strings.Cut(text, ".")
+	at, rest, _ := strings.Cut(text, ".")
+	id, group, _ := strings.Cut(rest, ".")
 	us, err := strconv.ParseInt(at, 10, 64)
 	if err != nil || id == "" {
 		return Cursor{}, fmt.Errorf("not a place in the list: %q", text)
 	}
-	return Cursor{CreatedAt: time.UnixMicro(us).UTC(), ID: id}, nil
+	return Cursor{Group: group, CreatedAt: time.UnixMicro(us).UTC(), ID: id}, nil
 }
-
-// CursorAt returns r's place in the list.
-func CursorAt(r *Request) Cursor { return Cursor{r.CreatedAt, r.ID} }
 
 // States returns the states in the order of a request's life.
 func States() []State { return slices.Clone(states) }
 
-// List returns a page of from's list, with each request in its present state. next is where the
-// following page begins, or zero. List leaves out a request whose state in the store is no longer
-// its present one.
-func (s *Service) List(
-	ctx context.Context, from Lister, f Filter,
-) (page []*Request, next Cursor, err error) {
+// Page is a part of a list.
+type Page struct {
+	Requests    []*Request
+	First, Last Cursor // zero if the store has none
+	More        bool   // requests follow
+}
+
+// List returns a page of from's list, with each request in its present state. It leaves out a
+// request if f.State is its state in the store and no longer its present one.
+func (s *Service) List(ctx context.Context, from Lister, f Filter) (Page, error) {
 	limit := f.Limit
 	f.Limit++ // one more shows whether there is a next page
-	page, err = from.List(ctx, f)
+	list, err := from.List(ctx, f)
 	if err != nil {
-		return nil, Cursor{}, err
+		return Page{}, err
 	}
-	if len(page) > limit {
-		page = page[:limit]
-		next = CursorAt(page[limit-1])
+	var page Page
+	if page.More = len(list) > limit; page.More {
+		list = list[:limit]
 	}
-	for _, r := range page {
+	if n := len(list); n > 0 {
+		page.First, page.Last = f.CursorAt(list[0]), f.CursorAt(list[n-1])
+	}
+	for _, r := range list {
 		r.settle(s.NowOf(r.ID))
 	}
-	page = slices.DeleteFunc(
-		page, func(r *Request) bool { return f.State != "" && r.State != f.State },
+	page.Requests = slices.DeleteFunc(
+		list, func(r *Request) bool { return f.State != "" && r.State != f.State },
 	)
-	return page, next, nil
+	return page, nil
 }

@@ -130,7 +130,7 @@ func each(ctx context.Context, from request.Lister, f func(*request.Request)) er
 		if err != nil || len(page) == 0 {
 			return err
 		}
-		filter.Before = request.CursorAt(page[len(page)-1])
+		filter.Before = filter.CursorAt(page[len(page)-1])
 		for _, r := range page {
 			f(r)
 		}

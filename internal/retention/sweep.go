@@ -171,7 +171,7 @@ func (s *sweep) requests(ctx context.Context) error {
 			if len(page) == 0 {
 				break
 			}
-			f.Before = request.CursorAt(page[len(page)-1])
+			f.Before = f.CursorAt(page[len(page)-1])
 			var ids []string
 			for _, r := range page {
 				if may(r) {

@@ -121,6 +121,11 @@ func (s *Store) Calls(ctx context.Context, f calllog.Filter) (list []calllog.Rec
 	}
 	q := search{}
 	q.where = `id < ` + q.bind(before)
+	order := "DESC"
+	if f.After > 0 {
+		q.where += ` AND id > ` + q.bind(f.After)
+		order = "ASC"
+	}
 	if f.ID != 0 {
 		q.where += ` AND id = ` + q.bind(f.ID)
 	}
@@ -139,9 +144,8 @@ func (s *Store) Calls(ctx context.Context, f calllog.Filter) (list []calllog.Rec
 	if f.Refused {
 		q.where += ` AND refused = 1`
 	}
-	query := `SELECT id, data FROM calls WHERE ` + q.where + ` ORDER BY id DESC LIMIT ` + q.bind(
-		f.Limit,
-	)
+	query := `SELECT id, data FROM calls WHERE ` + q.where + ` ORDER BY id ` + order + ` LIMIT ` +
+		q.bind(f.Limit)
 	err = s.readers.rows(ctx, query, q.args, func(rows *sql.Rows) error {
 		var id int64
 		var data []byte

@@ -16,7 +16,7 @@ var _ request.Lister = (*Store)(nil)
 
 // List implements request.Lister. A list without relying party and state is merged from the
 // beginnings of the states' lists. So every list uses an existing index, and writing needs no
-// further one.
+// further one. A list that is grouped by one column and restricted by the other is sorted.
 func (s *Store) List(ctx context.Context, f request.Filter) (page []*request.Request, err error) {
 	q, ok := s.dialect.search(f)
 	if !ok || f.Limit < 1 {
@@ -26,6 +26,9 @@ func (s *Store) List(ctx context.Context, f request.Filter) (page []*request.Req
 	order, follows, edge := "DESC", "<", int64(math.MaxInt64)
 	if f.OldestFirst {
 		order, follows, edge = "ASC", ">", 0
+	}
+	if f.Sort != "" {
+		return s.grouped(ctx, f, q, limit, order, follows)
 	}
 	head := func(where string) string {
 		return `SELECT id, version, created_at, data FROM requests WHERE ` + where +
@@ -50,7 +53,30 @@ func (s *Store) List(ctx context.Context, f request.Filter) (page []*request.Req
 		query = strings.Join(heads, " UNION ALL ") +
 			` ORDER BY created_at ` + order + `, id ` + order + ` LIMIT ` + limit
 	}
-	err = s.readers.rows(ctx, query, q.args, func(rows *sql.Rows) error {
+	return s.listed(ctx, query, q.args)
+}
+
+// grouped returns a page of a list that is grouped by a column.
+func (s *Store) grouped(
+	ctx context.Context, f request.Filter, q search, limit, order, follows string,
+) ([]*request.Request, error) {
+	columns := []string{string(f.Sort), "created_at", "id"}
+	if !f.Before.IsZero() {
+		q.where += fmt.Sprintf(
+			" AND (%s) %s (%s, %s, %s)", strings.Join(columns, ", "), follows,
+			q.bind(f.Before.Group), q.bind(micros(f.Before.CreatedAt)), q.bind(f.Before.ID),
+		)
+	}
+	query := `SELECT id, version, created_at, data FROM requests WHERE ` + q.where + ` ORDER BY ` +
+		strings.Join(columns, " "+order+", ") + ` ` + order + ` LIMIT ` + limit
+	return s.listed(ctx, query, q.args)
+}
+
+// listed reads the requests of a query.
+func (s *Store) listed(
+	ctx context.Context, query string, args []any,
+) (page []*request.Request, err error) {
+	err = s.readers.rows(ctx, query, args, func(rows *sql.Rows) error {
 		var id string
 		var version, created int64
 		var data []byte
@@ -141,7 +167,7 @@ func (q *search) bind(v any) string {
 // search returns the part of f that selects requests, without the order. ok is false if no request
 // can match.
 func (d dialect) search(f request.Filter) (q search, ok bool) {
-	for _, s := range []string{f.ClientID, string(f.State), f.Text, f.Before.ID} {
+	for _, s := range []string{f.ClientID, string(f.State), f.Text, f.Before.ID, f.Before.Group} {
 		if !isText(s) {
 			return q, false
 		}

@@ -126,6 +126,23 @@ func TestSQLitePlans(t *testing.T) {
 			"INTEGER PRIMARY KEY",
 		},
 		{
+			`SELECT id FROM requests WHERE created_at >= $1 AND created_at < $2
+				AND (state, created_at, id) < ($1, $2, $3)
+				ORDER BY state DESC, created_at DESC, id DESC LIMIT 9`,
+			"requests_by_state ((state,created_at)<(?,?))",
+		},
+		{
+			`SELECT id FROM requests WHERE created_at >= $1 AND created_at < $2
+				AND (client_id, created_at, id) < ($1, $2, $3)
+				ORDER BY client_id DESC, created_at DESC, id DESC LIMIT 9`,
+			"requests_by_client ((client_id,created_at)<(?,?))",
+		},
+		{
+			`SELECT id FROM requests WHERE created_at >= $1 AND created_at < $2
+				ORDER BY client_id DESC, created_at DESC, id DESC LIMIT 9`,
+			"requests_by_client",
+		},
+		{
 			`SELECT id, data FROM calls WHERE id < $1 AND party = $2
 				ORDER BY id DESC LIMIT $3`,
 			"calls_by_party (party=? AND id<?)",

@@ -32,31 +32,45 @@ func (c *Console) calls(w http.ResponseWriter, r *http.Request) error {
 	if !slices.Contains(calllog.Kinds(), calllog.Kind(f.Kind)) {
 		f.Kind = ""
 	}
-	before, err := strconv.ParseInt(q.Get("before"), 10, 64)
-	if err != nil || before < 1 {
-		before = 0
+	number := func(name string) int64 {
+		n, err := strconv.ParseInt(q.Get(name), 10, 64)
+		if err != nil {
+			return 0
+		}
+		return max(n, 0)
 	}
+	before, after := number("before"), number("after")
 	if err := c.Recorder.Flush(r.Context()); err != nil {
 		return err
 	}
 	list, err := c.Calls.Calls(r.Context(), calllog.Filter{
 		Party: f.Party, Kind: calllog.Kind(f.Kind), Refused: f.Refused, Code: f.Code,
-		Before: before,
-		Limit:  pageSize + 1,
+		Before: before, After: after,
+		Limit: pageSize + 1,
 	})
 	if err != nil {
 		return err
 	}
-	if len(list) > pageSize {
-		list = list[:pageSize]
-		q := f.Query()
-		q.Set("before", strconv.FormatInt(list[pageSize-1].ID, 10))
-		page.OlderURL = r.URL.Path + "?" + q.Encode()
+	more := len(list) > pageSize
+	list = list[:min(len(list), pageSize)]
+	if after > 0 { // the page before another one is read from its end
+		slices.Reverse(list)
 	}
-	if before > 0 {
+	beside := func(name string, id int64) string {
+		q := f.Query()
+		q.Set(name, strconv.FormatInt(id, 10))
+		return consoleURL(q, "calls")
+	}
+	if len(list) > 0 && (after > 0 || more) {
+		page.OlderURL = beside("before", list[len(list)-1].ID)
+	}
+	if len(list) > 0 && (before > 0 || after > 0 && more) {
+		page.NewerURL = beside("after", list[0].ID)
+	}
+	if before > 0 || after > 0 {
 		page.NewestURL = f.URL()
 	}
-	page.Follow = before == 0
+	page.Follow = before == 0 && after == 0
 	for _, rec := range list {
 		page.Rows = append(page.Rows, c.shownCall(r.Context(), rec))
 	}

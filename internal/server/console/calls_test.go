@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,9 +111,20 @@ func TestCallsPages(t *testing.T) {
 	if older == nil || strings.Contains(first.body, "number 12.") {
 		t.Fatal("there is no second page, or the first has no end")
 	}
-	w.get(t, strings.ReplaceAll(older[1], "&amp;", "&")).has(
-		t, 200, "number 12.", "number 0.", "Newest",
-	)
+	second := w.get(t, strings.ReplaceAll(older[1], "&amp;", "&"))
+	second.has(t, 200, "number 12.", "number 0.", "Newest")
+	newer := regexp.MustCompile(`href="([^"]+)" rel="prev"`).FindStringSubmatch(second.body)
+	if newer == nil {
+		t.Fatal("the second page leads to none before it")
+	}
+	again := w.get(t, strings.ReplaceAll(newer[1], "&amp;", "&"))
+	again.has(t, 200, "number 62.", "number 13.", `rel="next"`)
+	if a, b := callLink.FindAllString(first.body, -1), callLink.FindAllString(again.body, -1); !slices.Equal(
+		a, b,
+	) ||
+		strings.Contains(again.body, `rel="prev"`) {
+		t.Errorf("the page before the second one is not the first one: %v, want %v", b, a)
+	}
 	for query, want := range map[string]int{
 		"call=initiate":                           2,
 		"call=initiate&refused=1":                 1,

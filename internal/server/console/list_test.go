@@ -101,13 +101,17 @@ func TestListPages(t *testing.T) {
 	for query, want := range map[string]int{
 		"": 120, "?state=cancelled": 60, "?q=LEASE&party=" + w.shop.ClientID: 120,
 		"?order=oldest": 120, "?order=oldest&state=created": 60,
+		"?sort=state": 120, "?sort=state&order=oldest": 120, "?sort=party": 120,
+		"?sort=party&state=created&order=oldest": 60, "?sort=nonsense": 120,
 	} {
 		all, last := follow("/console/requests"+query, "next")
 		if len(all) != want {
 			t.Errorf("%q: %d requests on all pages, want %d", query, len(all), want)
 		}
 		for i := 1; i < len(all); i++ {
-			if (all[i] > all[i-1]) != strings.Contains(query, "oldest") {
+			// the other state begins
+			grouped := strings.Contains(query, "sort=state") && i == len(all)/2
+			if (all[i] > all[i-1]) != strings.Contains(query, "oldest") && !grouped {
 				t.Errorf("%q: %s after %s", query, all[i], all[i-1])
 			}
 		}
@@ -120,6 +124,55 @@ func TestListPages(t *testing.T) {
 		if err != nil || len(lines) != want+1 || lines[1][0] != all[0] ||
 			lines[want][0] != all[want-1] {
 			t.Errorf("%q: a file of %d lines, %v", query, len(lines), err)
+		}
+	}
+}
+
+// TestSort follows the heads of the list's columns: the first use sorts by the column, the second
+// turns the order round, and the filters stay.
+func TestSort(t *testing.T) {
+	w := newWorld(t)
+	created, session := w.in(t, request.StateCreated), w.in(t, request.StateSession)
+	head := regexp.MustCompile(
+		`<th[^>]*?(?: aria-sort="(\w+)")?><a class="sort" href="([^"]+)">(\w+)`,
+	)
+	use := func(from answer, name string) answer {
+		t.Helper()
+		for _, m := range head.FindAllStringSubmatch(from.body, -1) {
+			if m[3] == name {
+				return w.get(t, strings.ReplaceAll(m[2], "&amp;", "&"))
+			}
+		}
+		t.Fatalf("no head %s", name)
+		return answer{}
+	}
+	sorted := func(a answer) (all []string) {
+		for _, m := range head.FindAllStringSubmatch(a.body, -1) {
+			if m[1] != "" {
+				all = append(all, m[3]+" "+m[1])
+			}
+		}
+		return all
+	}
+	page := w.get(t, "/console/requests?q=lease")
+	for _, step := range []struct {
+		head, sorted string
+		want         []string
+	}{
+		{"State", "[State descending]", []string{session, created}},
+		{"State", "[State ascending]", []string{created, session}},
+		{"Relying", "[Relying descending]", []string{session, created}},
+		{"Created", "[Created descending]", []string{session, created}},
+		{"Created", "[Created ascending]", []string{created, session}},
+		{"Created", "[Created descending]", []string{session, created}},
+	} {
+		page = use(page, step.head)
+		page.has(t, 200, `name="q" value="lease"`)
+		if got := sorted(page); fmt.Sprint(got) != step.sorted {
+			t.Errorf("%s: %v, want %s", step.head, got, step.sorted)
+		}
+		if got := rows(page); !slices.Equal(got, step.want) {
+			t.Errorf("%s: %v, want %v", step.sorted, got, step.want)
 		}
 	}
 }

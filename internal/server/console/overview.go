@@ -23,13 +23,13 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	page := Overview{States: states[1:], Total: states[0].N, Follow: true}
-	signed, _, err := c.Requests.List(
+	signed, err := c.Requests.List(
 		r.Context(), c.Lister, request.Filter{State: request.StateSigned, Limit: newest},
 	)
 	if err != nil {
 		return err
 	}
-	page.Sealing, page.SealedOf, page.SealedMedian = sealing(signed)
+	page.Sealing, page.SealedOf, page.SealedMedian = sealing(signed.Requests)
 	if err := c.attention(r.Context(), &page); err != nil {
 		return err
 	}

@@ -29,40 +29,37 @@ func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
 	// A page before another one is the head of the list in the opposite order.
 	back := r.URL.Query().Get("back") != ""
 	filter.OldestFirst = filter.OldestFirst != back
-	list, more, err := c.Requests.List(ctx, c.Lister, filter)
+	list, err := c.Requests.List(ctx, c.Lister, filter)
 	switch {
 	case err == nil:
 	case r.Context().Err() == nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
-		page.Problem, page.Follow, list = "The search took too long. Narrow it by relying party or time.", false, nil
+		page.Problem, page.Follow = "The search took too long. Narrow it by relying party or time.", false
 	default:
 		return err
 	}
-	for _, req := range list {
+	for _, req := range list.Requests {
 		page.Rows = append(page.Rows, c.row(r.Context(), req))
 	}
-	other := page.Filter
-	other.OldestFirst = !other.OldestFirst
-	page.OrderURL = other.URL()
 	page.CSVURL = consoleURL(page.Filter.Query(), "requests.csv")
-	if len(list) > 0 {
-		beside := func(at *request.Request, back bool) string {
+	if !list.First.IsZero() {
+		beside := func(at request.Cursor, back bool) string {
 			q := page.Filter.Query()
-			q.Set("before", request.CursorAt(at).String())
+			q.Set("before", at.String())
 			if back {
 				q.Set("back", "1")
 			}
 			return consoleURL(q, "requests")
 		}
 		if back {
-			slices.Reverse(list)
+			list.First, list.Last = list.Last, list.First
 			slices.Reverse(page.Rows)
 		}
-		if !filter.Before.IsZero() && (!back || !more.IsZero()) {
+		if !filter.Before.IsZero() && (!back || list.More) {
 			page.FirstURL = page.Filter.URL()
-			page.PreviousURL = beside(list[0], true)
+			page.PreviousURL = beside(list.First, true)
 		}
-		if back || !more.IsZero() {
-			page.NextURL = beside(list[len(list)-1], false)
+		if back || list.More {
+			page.NextURL = beside(list.Last, false)
 		}
 	}
 	page.Parties = c.partyChoices(page.Filter.Party)
@@ -70,12 +67,15 @@ func (c *Console) requests(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// sorts are the columns by which the list can be grouped, as the query names them.
+var sorts = map[string]request.Sort{"state": request.SortState, "party": request.SortClient}
+
 // asked reads the list's query. It ignores values that it cannot parse, and page.Problem says so.
 func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 	page.Filter = Filter{
 		State: q.Get("state"), Party: q.Get("party"), From: q.Get("from"), To: q.Get("to"),
 		Text: strings.TrimSpace(q.Get("q")), OldestFirst: q.Get("order") == "oldest",
-		Zone: q.Get("zone"),
+		Zone: q.Get("zone"), Sort: sorts[q.Get("sort")],
 	}
 	f := &page.Filter
 	if !slices.Contains(request.States(), request.State(f.State)) {
@@ -102,8 +102,8 @@ func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 	}
 	filter = request.Filter{
 		ClientID: f.Party, State: request.State(f.State), Text: f.Text, Limit: pageSize,
-		OldestFirst: f.OldestFirst,
-		From:        date(&f.From),
+		Sort: f.Sort, OldestFirst: f.OldestFirst,
+		From: date(&f.From),
 	}
 	if to := date(&f.To); !to.IsZero() {
 		filter.To = to.AddDate(0, 0, 1) // includes the last day
@@ -112,7 +112,8 @@ func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 		filter.Before = before
 	}
 	// Only the first page changes. A text search is too expensive to repeat.
-	page.Follow = filter.Before.IsZero() && f.Text == "" && !f.OldestFirst && page.Problem == ""
+	page.Follow = filter.Before.IsZero() && f.Text == "" && !f.OldestFirst && f.Sort == "" &&
+		page.Problem == ""
 	return page, filter
 }
 

@@ -17,7 +17,7 @@ func (c *Console) requestsCSV(w http.ResponseWriter, r *http.Request) error {
 	filter.Limit = csvPage
 	out := csv.NewWriter(w)
 	for first := true; ; first = false {
-		list, next, err := c.Requests.List(r.Context(), c.Lister, filter)
+		list, err := c.Requests.List(r.Context(), c.Lister, filter)
 		if err != nil && first {
 			return err
 		}
@@ -33,7 +33,7 @@ func (c *Console) requestsCSV(w http.ResponseWriter, r *http.Request) error {
 				"expires_at",
 			})
 		}
-		for _, req := range list {
+		for _, req := range list.Requests {
 			signer := ""
 			if req.Signer != nil {
 				signer = req.Signer.Name
@@ -44,10 +44,10 @@ func (c *Console) requestsCSV(w http.ResponseWriter, r *http.Request) error {
 			})
 		}
 		out.Flush()
-		if out.Error() != nil || next.IsZero() {
+		if out.Error() != nil || !list.More {
 			return nil // the client has gone, or all is written
 		}
-		filter.Before = next
+		filter.Before = list.Last
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/ui"
 )
 
@@ -31,8 +32,7 @@ type Requests struct {
 	// FirstURL is the first page, PreviousURL and NextURL are the pages before and after this one;
 	// "" if there is no such page.
 	FirstURL, PreviousURL, NextURL string
-	// OrderURL is the list in the other order, CSVURL the whole list as a file.
-	OrderURL, CSVURL string
+	CSVURL                         string // the whole list as a file
 	// Problem says what is wrong with the filters, or is "".
 	Problem string
 	// Follow makes the page update itself.
@@ -43,12 +43,13 @@ type Requests struct {
 type Filter struct {
 	State, Party, From, To, Text string
 	Zone                         string // of the days From and To; "": that of the service
+	Sort                         request.Sort
 	OldestFirst                  bool
 }
 
 // Any reports whether a filter is set.
 func (f Filter) Any() bool {
-	f.OldestFirst, f.Zone = false, ""
+	f.OldestFirst, f.Sort, f.Zone = false, "", ""
 	return f != Filter{}
 }
 
@@ -60,10 +61,52 @@ func (f Filter) Query() url.Values {
 			q.Set(name, value)
 		}
 	}
+	if f.Sort != "" {
+		q.Set("sort", f.SortName())
+	}
 	if f.OldestFirst {
 		q.Set("order", "oldest")
 	}
 	return q
+}
+
+// SortName returns the name in queries of the column that the list is grouped by, or "".
+func (f Filter) SortName() string {
+	for name, sort := range sorts {
+		if sort == f.Sort {
+			return name
+		}
+	}
+	return ""
+}
+
+// reversed returns the filter in the opposite order.
+func (f Filter) reversed() Filter {
+	f.OldestFirst = !f.OldestFirst
+	return f
+}
+
+// SortURL returns the list sorted by a column: "state", "party", or "" for the time at which a
+// request was created. The column that it is sorted by gets the opposite order.
+func (p Requests) SortURL(column string) string {
+	if p.Sorted(column) != "" {
+		return p.Filter.reversed().URL()
+	}
+	f := p.Filter
+	f.Sort, f.OldestFirst = sorts[column], false
+	return f.URL()
+}
+
+// Sorted returns "ascending" or "descending" for the column that the list is sorted by, and ""
+// for the others.
+func (p Requests) Sorted(column string) string {
+	switch {
+	case sorts[column] != p.Filter.Sort:
+		return ""
+	case p.Filter.OldestFirst:
+		return "ascending"
+	}
+	return "descending"
 }
 
 // URL returns the URL of the list with this filter.

@@ -13,11 +13,13 @@ import (
 
 // Calls is the list of relying parties' calls, the latest first.
 type Calls struct {
-	Filter              CallFilter
-	Kinds, Parties      []ui.Choice // "" first
-	Codes               []string    // of refusals
-	Rows                []Call
-	NewestURL, OlderURL string // "" if there is no such page
+	Filter         CallFilter
+	Kinds, Parties []ui.Choice // "" first
+	Codes          []string    // of refusals
+	Rows           []Call
+	// NewestURL is the first page, NewerURL and OlderURL are the pages beside this one; "" if there
+	// is no such page.
+	NewestURL, NewerURL, OlderURL string
 	// Recorded says which calls are recorded: none, refused or all.
 	Recorded string
 	Follow   bool

@@ -189,19 +189,19 @@ func (c *API) moveParty(ctx context.Context, clientID string, m movement) error 
 	c.Clocks.putParty(clientID, after) // first, for requests that are made now
 	f := request.Filter{ClientID: clientID, Limit: 100}
 	for {
-		page, next, err := c.Requests.List(ctx, c.Lister, f)
+		page, err := c.Requests.List(ctx, c.Lister, f)
 		if err != nil {
 			return err
 		}
-		for _, r := range page {
+		for _, r := range page.Requests {
 			if err := c.moveRequest(ctx, r.ID, m); err != nil {
 				return err
 			}
 		}
-		if next.IsZero() {
+		if !page.More {
 			return nil
 		}
-		f.Before = next
+		f.Before = page.Last
 	}
 }
 

@@ -42,12 +42,12 @@ func (c *API) list(w http.ResponseWriter, r *http.Request) error {
 	if f.Limit, err = limitOf(q, f.Limit); err != nil {
 		return err
 	}
-	page, _, err := c.Requests.List(r.Context(), c.Lister, f)
+	page, err := c.Requests.List(r.Context(), c.Lister, f)
 	if err != nil {
 		return err
 	}
 	rows := []RequestRow{}
-	for _, r := range page {
+	for _, r := range page.Requests {
 		rows = append(rows, RequestRow{r.ID, r.State, r.ClientID, r.DocName, r.CreatedAt})
 	}
 	httpx.WriteJSON(w, http.StatusOK, map[string]any{"requests": rows})

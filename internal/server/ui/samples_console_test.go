@@ -94,8 +94,8 @@ func galleryConsole(now time.Time) []Sample {
 			),
 			row(5, "cancelled", "Lease renewal.pdf", ui.Person{}),
 		},
-		NextURL: "/console/requests?before=1", OrderURL: "/console/requests?order=oldest",
-		CSVURL: "/console/requests.csv", Follow: true,
+		NextURL: "/console/requests?before=1",
+		CSVURL:  "/console/requests.csv", Follow: true,
 	}
 	filtered := list
 	filtered.Filter = console.Filter{Party: "demo", From: "2026-03-01", Text: "lease"}

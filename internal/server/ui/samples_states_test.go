@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/audit"
+	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/console"
 	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/phone"
@@ -196,10 +197,12 @@ func statesConsole(now time.Time, verdict *ui.Verdict) []Sample {
 	unopened := console.Request{Row: row, Places: []string{"page 1 at 0.12, 0.18"}}
 	unopened.State, unopened.Signer = "created", ui.Person{}
 	many := console.Requests{
-		States:  []console.State{{N: 1}, {State: "stalled", N: 1, Current: true}},
-		Filter:  console.Filter{State: "stalled", OldestFirst: true, Zone: "UTC"},
+		States: []console.State{{N: 1}, {State: "stalled", N: 1, Current: true}},
+		Filter: console.Filter{
+			State: "stalled", Sort: request.SortClient, OldestFirst: true, Zone: "UTC",
+		},
 		Parties: []ui.Choice{{"", "All"}, {"harbour-lane", longParty}},
-		Rows:    slices.Repeat([]console.Row{row}, 3), OrderURL: "/console/requests",
+		Rows:    slices.Repeat([]console.Row{row}, 3),
 	}
 	party := console.Party{
 		Party: ui.Party{Name: longParty}, ClientID: strings.Repeat("W", 128),
@@ -248,7 +251,8 @@ func statesConsole(now time.Time, verdict *ui.Verdict) []Sample {
 			Authentic: true, By: longParty,
 		}}},
 		{"console-calls-old", 200, console.Calls{
-			Recorded: "refused", NewestURL: "/console/calls", Rows: []console.Call{refusal},
+			Recorded: "refused", NewestURL: "/console/calls", NewerURL: "/console/calls?after=1",
+			Rows: []console.Call{refusal},
 		}},
 		{"console-calls-empty", 200, console.Calls{Recorded: "all"}},
 		{"console-certificates-already", 200, console.CertificatesPage{

@@ -87,10 +87,47 @@ func listPages(t *testing.T, s *suite, _ Harness) {
 				if len(page) < limit {
 					break
 				}
-				f.Before = request.CursorAt(page[limit-1])
+				f.Before = f.CursorAt(page[limit-1])
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%+v, pages of %d (-want +got):\n%s", f, limit, diff)
+			}
+		}
+	}
+	for _, f := range []request.Filter{
+		{Sort: request.SortState},
+		{Sort: request.SortState, OldestFirst: true},
+		{Sort: request.SortState, ClientID: client},
+		{Sort: request.SortClient},
+		{Sort: request.SortClient, State: states[0]},
+		{Sort: request.SortClient, OldestFirst: true, Text: "tenancy"},
+	} {
+		var all []request.Cursor
+		for f.Limit = 3; ; f.Before = all[len(all)-1] {
+			page, err := s.List(t.Context(), f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range page {
+				all = append(all, f.CursorAt(r))
+			}
+			if len(page) < f.Limit {
+				break
+			}
+		}
+		wanted := n
+		if f.State != "" {
+			wanted = 2
+		}
+		if len(all) != wanted {
+			t.Errorf("%+v: %d requests, want %d", f, len(all), wanted)
+		}
+		key := func(c request.Cursor) string {
+			return fmt.Sprintf("%-50s %d %s", c.Group, c.CreatedAt.UnixMicro(), c.ID)
+		}
+		for i := 1; i < len(all); i++ {
+			if a, b := key(all[i-1]), key(all[i]); a == b || (a < b) != f.OldestFirst {
+				t.Errorf("%+v: %s before %s", f, a, b)
 			}
 		}
 	}
@@ -193,7 +230,7 @@ func listFilters(t *testing.T, s *suite, _ Harness) {
 			t.Errorf("%s: counts %d, lists %d", test.name, total, len(test.want))
 		}
 	}
-	if diff := cmp.Diff(map[request.State]int{request.StateCreated: 4, request.StateSigned: 4}, s.count(request.Filter{Limit: 1, Before: request.CursorAt(sample(1))})); diff != "" {
+	if diff := cmp.Diff(map[request.State]int{request.StateCreated: 4, request.StateSigned: 4}, s.count(request.Filter{Limit: 1, Before: request.Filter{}.CursorAt(sample(1))})); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }

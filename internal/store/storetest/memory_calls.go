@@ -69,9 +69,15 @@ func (m *Memory) Calls(ctx context.Context, f calllog.Filter) (list []calllog.Re
 		return nil, err
 	}
 	defer unlock()
-	for _, c := range m.calls {
+	calls := m.calls
+	if f.After > 0 {
+		calls = slices.Clone(calls)
+		slices.Reverse(calls)
+	}
+	for _, c := range calls {
 		switch {
 		case len(list) >= f.Limit,
+			c.ID <= f.After,
 			f.ID != 0 && c.ID != f.ID,
 			f.RequestID != "" && c.RequestID != f.RequestID,
 			f.Party != "" && c.Party != f.Party,

@@ -20,16 +20,19 @@ func (m *Memory) List(ctx context.Context, f request.Filter) ([]*request.Request
 		if f.OldestFirst {
 			a, b = b, a
 		}
-		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
+		return cmp.Or(
+			cmp.Compare(b.Group, a.Group), b.CreatedAt.Compare(a.CreatedAt),
+			cmp.Compare(b.ID, a.ID),
+		)
 	}
 	slices.SortFunc(
 		found,
-		func(a, b *request.Request) int { return order(request.CursorAt(a), request.CursorAt(b)) },
+		func(a, b *request.Request) int { return order(f.CursorAt(a), f.CursorAt(b)) },
 	)
 	if !f.Before.IsZero() {
 		found = slices.DeleteFunc(
 			found,
-			func(r *request.Request) bool { return order(f.Before, request.CursorAt(r)) >= 0 },
+			func(r *request.Request) bool { return order(f.Before, f.CursorAt(r)) >= 0 },
 		)
 	}
 	return found[:min(max(f.Limit, 0), len(found))], nil
