@@ -85,19 +85,7 @@ func (a *App) openSandbox(
 	if err != nil {
 		return err
 	}
-	if c.Listen == "" {
-		c.Listen = SandboxListen
-		if port := cmp.Or(getenv("MOCKPASS_PORT"), getenv("PORT")); port != "" {
-			c.Listen = net.JoinHostPort("127.0.0.1", port)
-		}
-	}
-	if !strings.Contains(c.Listen, ":") { // a host without a port
-		_, port, err := net.SplitHostPort(SandboxListen)
-		if err != nil {
-			return err
-		}
-		c.Listen = net.JoinHostPort(c.Listen, port)
-	}
+	c.Listen = sandboxListen(c.Listen, getenv)
 	if c.PublicURL == "" {
 		c.PublicURL = getenv("MOCKPASS_SERVER_HOST")
 	}
@@ -230,6 +218,18 @@ func (a *App) openSandbox(
 		a.controlHandler = control.Guard(c.ControlToken, controlMux)
 	}
 	return nil
+}
+
+// sandboxListen returns the address to listen on, of a configuration in which the address or its
+// port may be missing.
+func sandboxListen(addr string, getenv func(string) string) string {
+	if strings.Contains(addr, ":") {
+		return addr
+	}
+	host, port, _ := strings.Cut(SandboxListen, ":")
+	return net.JoinHostPort(
+		cmp.Or(addr, host), cmp.Or(getenv("MOCKPASS_PORT"), getenv("PORT"), port),
+	)
 }
 
 // clocksFile is the file of a sandbox's data folder that has its clocks.

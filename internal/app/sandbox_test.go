@@ -170,6 +170,23 @@ func TestEarliest(t *testing.T) {
 	}
 }
 
+func TestSandboxListen(t *testing.T) {
+	for _, c := range []struct{ addr, mock, port, want string }{
+		{"", "", "", "127.0.0.1:5156"},
+		{"0.0.0.0", "", "", "0.0.0.0:5156"},
+		{"0.0.0.0", "", "3000", "0.0.0.0:3000"},
+		{"", "4000", "3000", "127.0.0.1:4000"},
+		{":80", "4000", "3000", ":80"},
+		{"[::]:80", "4000", "3000", "[::]:80"},
+	} {
+		env := map[string]string{"MOCKPASS_PORT": c.mock, "PORT": c.port}
+		getenv := func(name string) string { return env[name] }
+		if got := sandboxListen(c.addr, getenv); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}
+
 // TestMockAddress: MockPass's variables give the port and the public URL of a sandbox that is told
 // neither.
 func TestMockAddress(t *testing.T) {
