@@ -13,9 +13,10 @@ import (
 
 // restoreCmd restores a backup, and checks that what was restored is complete.
 type restoreCmd struct {
-	Check    bool   `help:"Only compare the database with the documents, and list missing and unknown documents." xor:"what" required:""`
-	From     string `help:"Restore this backup into the data folder, and check it."                               xor:"what" required:"" placeholder:"FILE"`
-	Identity string `help:"File with the age identity that can read the backup."                                                         placeholder:"FILE"`
+	Check    bool     `help:"Only compare the database with the documents, and list missing and unknown documents."                    xor:"what" required:""`
+	From     string   `help:"Restore this backup into the data folder, and check it."                                                  xor:"what" required:"" placeholder:"FILE"`
+	Adopt    []string `help:"Bring back documents that were signed after the backup: audit logs, evidence (ZIP) and signed documents." xor:"what" required:"" placeholder:"FILE"`
+	Identity string   `help:"File with the age identity that can read the backup."                                                                            placeholder:"FILE"`
 
 	configured
 }
@@ -24,6 +25,9 @@ type restoreCmd struct {
 var errIncomplete = errors.New("database and documents do not agree")
 
 func (c *restoreCmd) Run(env *environment) error {
+	if len(c.Adopt) > 0 {
+		return c.adopt(env)
+	}
 	if c.From != "" {
 		if err := c.restore(); err != nil {
 			return err
@@ -50,6 +54,25 @@ func (c *restoreCmd) Run(env *environment) error {
 	)
 	if n.Findings > 0 {
 		return errIncomplete
+	}
+	return nil
+}
+
+// errNotAdopted makes the program exit with status 1 after the reasons were printed.
+var errNotAdopted = errors.New("some documents could not be adopted")
+
+// adopt brings back what the files prove.
+func (c *restoreCmd) adopt(env *environment) error {
+	n, err := app.Adopt(
+		env.ctx, c.Config, obs.NewLogger(env.errs, slog.LevelWarn, c.LogFormat), c.Adopt,
+		func(requestID, outcome string) { fmt.Fprintln(env.out, requestID, outcome) },
+	)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(env.out, "%d adopted, %d not adopted\n", n.Adopted, n.Refused)
+	if n.Refused > 0 {
+		return errNotAdopted
 	}
 	return nil
 }

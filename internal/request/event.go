@@ -33,6 +33,7 @@ type Detail struct {
 	// the operator, or by how much a request was made older
 	By        string `json:"by,omitempty"`
 	Client    string `json:"client,omitempty"`    // class of the downloading client
+	ClientID  string `json:"client_id,omitempty"` // of the relying party that initiated the request
 	Count     string `json:"count,omitempty"`     // of downloads after the first
 	Documents string `json:"documents,omitempty"` // how many were deleted
 	EndsAt    string `json:"ends_at,omitempty"`   // of the session, RFC 3339
@@ -83,7 +84,7 @@ type EventKind string
 
 // The kinds of events.
 const (
-	EventInitiated    EventKind = "initiated"
+	EventInitiated    EventKind = "initiated" // detail: client_id, pages, size, places, findings
 	EventOpened       EventKind = "opened"    // detail: acr, amr, auth_time
 	EventProceeded    EventKind = "proceeded" // detail: acr, amr, auth_time, ends_at
 	EventScanned      EventKind = "scanned"
@@ -101,8 +102,10 @@ const (
 	EventExpired        EventKind = "expired"
 	EventCancelled      EventKind = "cancelled" // detail: from; by, if an operator did it
 	EventPurged         EventKind = "purged"    // detail: documents
-	EventWebhook        EventKind = "webhook"   // one attempt; detail: attempt, status or error
-	EventResult         EventKind = "result"
+	// after the restore of an older database; detail: by
+	EventAdopted EventKind = "adopted"
+	EventWebhook EventKind = "webhook" // one attempt; detail: attempt, status or error
+	EventResult  EventKind = "result"
 
 	// The first use of a link by a class of client, before a byte is sent; detail: client, until.
 	EventDownloaded EventKind = "downloaded"

@@ -47,7 +47,17 @@ func (r *Request) Forget(by string, now time.Time) (e Effects, err error) {
 	if !r.State.Final() || r.resultAt(now) == nil {
 		return e, fmt.Errorf("%s: %w", r.ID, ErrInProgress)
 	}
-	r.Signer, r.SignerHash, r.DocName = nil, "", "document.pdf"
+	r.forget()
+	e.record(now, EventForgotten, Detail{By: by})
+	return e, nil
+}
+
+// forgottenName is the name of a document whose name is not known or was forgotten.
+const forgottenName = "document.pdf"
+
+// forget removes from r what identifies its signer.
+func (r *Request) forget() {
+	r.Signer, r.SignerHash, r.DocName = nil, "", forgottenName
 	if r.Approval != nil && len(r.Approval.Certificate) > sha256.Size {
 		sum := sha256.Sum256(r.Approval.Certificate)
 		r.Approval.Certificate = sum[:]
@@ -55,8 +65,6 @@ func (r *Request) Forget(by string, now time.Time) (e Effects, err error) {
 	if r.Signed != nil {
 		r.Signed.Name = ""
 	}
-	e.record(now, EventForgotten, Detail{By: by})
-	return e, nil
 }
 
 // certified reports whether der is the certificate of the approval.

@@ -62,7 +62,7 @@ func (s *Service) Initiate(
 	e := Effects{Ticket: a.Ticket}
 	detail := Detail{
 		Pages: fmt.Sprint(doc.Pages), Size: fmt.Sprint(doc.Size),
-		Places: fmt.Sprint(len(a.Locations)),
+		Places: fmt.Sprint(len(a.Locations)), ClientID: a.ClientID,
 	}
 	if len(findings) > 0 {
 		detail.Findings = findingsText(findings)

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"errors"
 	"time"
 
 	"github.com/signet-sign/signet/api"
@@ -210,6 +211,19 @@ var endSession = map[State]cell{
 	StateSigned:    refuse(api.ErrAlreadySigned),
 	StateExpired:   refuse(api.ErrExpired),
 	StateCancelled: refuse(api.ErrCancelled),
+}
+
+// adopted returns the state after [Service.Adopt]. Adopting is no action of the table: it repeats
+// what the table has decided in the lost database, from whatever state the restored one has. The
+// zero state is that of a request that is not in it.
+func (s State) adopted() (State, error) {
+	switch s {
+	case StateSigned:
+		return s, ErrAdopted
+	case StateCancelled:
+		return s, errors.New("the request is cancelled in the database")
+	}
+	return StateSigned, nil
 }
 
 // traits are the properties of a request in a state. The predicates below give them names.

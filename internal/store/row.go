@@ -223,6 +223,7 @@ type detailMembers struct {
 	Authenticator string `json:"authenticator,omitempty"`
 	By            string `json:"by,omitempty"`
 	Client        string `json:"client,omitempty"`
+	ClientID      string `json:"client_id,omitempty"`
 	Count         string `json:"count,omitempty"`
 	Documents     string `json:"documents,omitempty"`
 	EndsAt        string `json:"ends_at,omitempty"`

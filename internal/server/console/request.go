@@ -248,6 +248,8 @@ func (c *Console) timelineEvent(r *request.Request, e request.Event) Event {
 		switch name {
 		case "assertion":
 			continue // for machines; it is in the evidence
+		case "client_id":
+			continue // the page shows the relying party
 		case "ends_at":
 			if at, err := time.Parse(time.RFC3339, value); err == nil {
 				value, when = "", at

@@ -21,7 +21,7 @@ func TestConsoleWords(t *testing.T) {
 		request.EventApproveRefused, request.EventSigned, request.EventSealRetried,
 		request.EventSealFailed, request.EventSealAgain, request.EventSealAborted,
 		request.EventRenewed, request.EventRenewFailed, request.EventExpired,
-		request.EventCancelled, request.EventPurged,
+		request.EventCancelled, request.EventPurged, request.EventAdopted,
 		request.EventWebhook, request.EventResent, request.EventResult, request.EventDownloaded,
 		request.EventDownloadedAgain,
 		request.EventEvidence, request.EventShown, request.EventForgotten, request.EventErased,
