@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/signet-sign/signet/internal/store/pgtest"
 )
 
 func TestMain(m *testing.M) {
@@ -33,6 +35,20 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script: what a person sees of the program on the command line.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, scripts("testdata/script"))
+}
+
+// TestPartyPostgres runs the script of signet party on PostgreSQL.
+func TestPartyPostgres(t *testing.T) {
+	var cluster pgtest.Cluster
+	t.Cleanup(cluster.Stop)
+	p := scripts("")
+	p.Files = []string{"testdata/script/party.txtar"}
+	setup, database := p.Setup, cluster.Database(t)
+	p.Setup = func(env *testscript.Env) error {
+		env.Setenv("DATABASE", database)
+		return setup(env)
+	}
+	testscript.Run(t, p)
 }
 
 // scripts are the scripts of a folder.

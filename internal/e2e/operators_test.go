@@ -21,6 +21,7 @@ import (
 
 	"github.com/signet-sign/signet/internal/app"
 	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/store/pgtest"
 )
 
 // operatorProvider is an OpenID Connect provider that logs in, without a question, the operator
@@ -322,9 +323,21 @@ func TestOperatorSessionsSurvive(t *testing.T) {
 	}
 }
 
+// onBoth runs a test on SQLite, whose URL is empty, and on PostgreSQL.
+func onBoth(t *testing.T, test func(t *testing.T, database string)) {
+	t.Run("SQLite", func(t *testing.T) { test(t, "") })
+	t.Run("PostgreSQL", func(t *testing.T) {
+		var cluster pgtest.Cluster
+		t.Cleanup(cluster.Stop)
+		test(t, cluster.Database(t))
+	})
+}
+
 // TestFourEyes checks that with console_four_eyes a change of a party's URLs is in force after
 // another admin has approved it in the console, and the party's trail names both.
-func TestFourEyes(t *testing.T) {
+func TestFourEyes(t *testing.T) { onBoth(t, testFourEyes) }
+
+func testFourEyes(t *testing.T, database string) {
 	provider := newOperatorProvider(t)
 	control := freeAddr(t)
 	c := config(partytest.Start(t))
@@ -332,6 +345,7 @@ func TestFourEyes(t *testing.T) {
 	c.ConsoleOIDCIssuer, c.ConsoleOIDCClientID = provider.URL, "console"
 	c.ConsoleURL, c.ConsoleRoleClaim, c.ConsoleFourEyes = "http://"+control, "groups", true
 	c.ConsoleRoles = app.List{"it=admin", "desk=operator"}
+	c.Database = database
 	running(t, c)
 	login := func(sub, name, group string) *operator {
 		t.Helper()
@@ -413,7 +427,9 @@ func TestFourEyes(t *testing.T) {
 
 // TestOperatorToken checks that an operator's session gives a token for the API, which has the
 // session's role and end, and that a change by the API waits for a second operator too.
-func TestOperatorToken(t *testing.T) {
+func TestOperatorToken(t *testing.T) { onBoth(t, testOperatorToken) }
+
+func testOperatorToken(t *testing.T, database string) {
 	provider := newOperatorProvider(t)
 	control := freeAddr(t)
 	shop := partytest.Start(t)
@@ -422,6 +438,7 @@ func TestOperatorToken(t *testing.T) {
 	c.ConsoleOIDCIssuer, c.ConsoleOIDCClientID = provider.URL, "console"
 	c.ConsoleURL, c.ConsoleRoleClaim, c.ConsoleFourEyes = "http://"+control, "groups", true
 	c.ConsoleRoles = app.List{"it=admin", "audit=viewer"}
+	c.Database = database
 	running(t, c)
 	token := func(name, group string) string {
 		t.Helper()
