@@ -254,6 +254,9 @@ func (s State) InSession() bool { return traitsOf[s].session }
 // sealed.
 func (s State) Approved() bool { return traitsOf[s].approved }
 
+// Sealing reports whether the service attempts to finish the document.
+func (s State) Sealing() bool { return table[ActSeal][s].to != "" }
+
 // Signed reports whether the signed document exists.
 func (s State) Signed() bool { return traitsOf[s].signed }
 

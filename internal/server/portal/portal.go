@@ -205,7 +205,7 @@ func (p *Portal) pageOf(
 			Summary: s, Live: live, Signer: p.account(r.Context(), person, req.ID),
 			ApprovedAt: req.Approval.At, Delayed: req.Approval.Tries > 0,
 		}
-		if next := req.Approval.NextTry; req.State == request.StateSealing &&
+		if next := req.Approval.NextTry; req.State.Sealing() &&
 			next.After(p.Requests.NowOf(req.ID)) {
 			sealing.NextTry = next
 		}
