@@ -2,13 +2,18 @@
 // long-term validation, and verifies them.
 //
 //	Inspect  checks a document before it is signed
-//	Prepare  appends the incremental update with a placeholder for the signature, and returns
-//	         the signed attributes that the signer's key has to sign
+//	Prepare  makes the incremental update with a placeholder for the signature; its
+//	         [Prepared.SignedAttributes] are what the signer's key has to sign
 //	Embed    fills the placeholder: PAdES B-T
 //	Extend   appends revocation data and a document timestamp: B-LTA
 //	Seal     is Embed and Extend in one call
 //	Renew    appends another document timestamp before the newest one ends
 //	Verify   verifies all signatures of a document
+//
+// The signer's key is an ECDSA key and signs with SHA-256; its certificate must be known when the
+// key signs, not when the document is prepared. Messages of other signers may also be RSA and use
+// SHA-384 or SHA-512. Package tsa has sources of timestamps. An [EvidenceSource] is the caller's,
+// for its own certification authority; tsa.Fetcher asks the addresses in certificates.
 //
 // Start at prepare.go to sign, and at verify.go and diff.go to verify. One approval makes one CMS
 // signature. Every visible place is a signature field with that signature as its /V. The original

@@ -17,7 +17,8 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// Timestamper returns verified RFC 3161 tokens over SHA-256 imprints. Calls may be concurrent.
+// Timestamper returns verified RFC 3161 tokens over SHA-256 imprints: imprint is the hash, 32 bytes,
+// and token a DER TimeStampToken. Calls may be concurrent. The sources of package tsa implement it.
 type Timestamper interface {
 	Timestamp(ctx context.Context, imprint []byte) (token []byte, err error)
 }
@@ -32,8 +33,9 @@ var (
 	ErrTooLarge = errors.New("pades: certificates and time stamp do not fit into the reserved room")
 )
 
-// SignedAttributes returns the DER bytes that the signer's key has to sign with SHA-256. They bind
-// the document's digest to this certificate.
+// SignedAttributes returns the DER bytes that the signer's key has to sign with ECDSA and SHA-256:
+// the key signs the SHA-256 of these bytes, not Prepared.Digest. They bind the document's digest to
+// this certificate, and are the same on each call.
 func (p *Prepared) SignedAttributes(cert *x509.Certificate) []byte {
 	return cms.SignedAttributes(cms.OIDData, p.Digest[:], cert)
 }
@@ -63,8 +65,10 @@ func (p *Prepared) verified(cert *x509.Certificate, sig []byte) ([]byte, error) 
 }
 
 // Embed writes the signed document, level B-T, to w: a copy of the original, and the update with
-// the message in its placeholder. chain is the signer's certificate, then its issuers. Embed
-// verifies the signature before it requests the timestamp over it.
+// the message in its placeholder. chain is the signer's certificate, then its issuers; the message
+// contains all of them. signature is that of [Prepared.SignedAttributes] for chain[0], in DER or as
+// r||s. Embed verifies it before it requests the timestamp over it, and fails with ErrSignature. It
+// fails with ErrTooLarge if the message needs more than Options.Room, and with the error of ts.
 //
 // Embed hashes the original while it copies it. If that is not the document that was prepared, it
 // fails with ErrOriginal, and the output is not usable. With the same token the output is the same,

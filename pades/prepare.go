@@ -40,11 +40,12 @@ func Room(chain []*x509.Certificate, ts Timestamper) int {
 	return max(n, 8<<10)
 }
 
-// Options are the options of [Prepare].
+// Options are the options of [Prepare]. Locations, FieldName, SignedAt and Rand are required.
 type Options struct {
+	// Locations are the visible places of the signature, at least one.
 	Locations []Location
-	// FieldName is the name of the first signature field; the others get "-2", "-3" and so on. The
-	// service uses the request's id.
+	// FieldName is the name of the first signature field; the others get "-2", "-3" and so on. A
+	// name that the document has is made unique.
 	FieldName string
 	// SignerName is shown in the box and written to /Name. It should be the name in the
 	// certificate.
@@ -62,7 +63,8 @@ type Options struct {
 	// or fields that cannot be locked.
 	Certify bool
 	// Rand is the source of the second half of the file identifier.
-	Rand   io.Reader
+	Rand io.Reader
+	// Limits bound the work for hostile files; those that are zero have defaults.
 	Limits pdf.Limits
 	// Room is the space for the CMS message in bytes, see the function Room; 0 means [Reserved].
 	Room int

@@ -26,8 +26,9 @@ type VerifyOptions struct {
 	// Roots are the trusted roots of signers, TSARoots those of timestamps; nil trusts none.
 	Roots, TSARoots *x509.CertPool
 	// Now is the time at which signatures without a timestamp are judged, and at which the
-	// certificate of the newest timestamp must be valid.
-	Now    time.Time
+	// certificate of the newest timestamp must be valid. It is required.
+	Now time.Time
+	// Limits bound the work for hostile files; those that are zero have defaults.
 	Limits pdf.Limits
 	// Memo avoids verifying the same certificates again; nil uses a new one.
 	Memo *Memo
@@ -36,11 +37,15 @@ type VerifyOptions struct {
 // Memo caches which certificates and lists were verified, across documents.
 type Memo = cms.Memo
 
-// Verify verifies every signature of a document. Faults of the document are in the report. The
-// error is for files that cannot be opened (*pdf.Refusal) or read.
+// Verify verifies every signature of a document. Faults of the document are in the report, and a
+// document without signatures is no error; see [Report.Err]. The error is for files that cannot be
+// opened (*pdf.Refusal), such as encrypted ones, or read.
 //
-// The rules are stricter than those of common viewers: see signature.read for the form, checkCMS
-// for the message, diff.go for later revisions.
+// The rules are stricter than those of common viewers. A signature must cover a complete revision
+// except for its own /Contents, which holds one message and zeros. The message must name the
+// signer's certificate. Later revisions may add only what the signature allows; see [Change]. Verify
+// fetches nothing: revocation counts if the document contains data about it. docs/signatures.md has
+// all rules.
 func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 	if o.Limits.Work == 0 {
 		o.Limits.Work = verifyWork
