@@ -195,18 +195,18 @@ func (c *differ) same(before, after pdf.Entry) (bool, error) {
 // isNew reports whether the signed revision had no such object.
 func (c *differ) isNew(ref pdf.Ref) bool { return c.old.Lookup(ref.Num).Kind == pdf.Free }
 
-// equal reports whether two values are equivalent. One may be a reference to a value that the other
-// contains directly, or both may be references to equal objects. A new object that replaces an
-// equal one is explained.
-func (c *differ) equal(a, b pdf.Object) (bool, error) {
-	if pdf.Equal(a, b) {
+// equal reports whether two values of a key are equivalent. One may be a reference to a value that
+// the other contains directly, or both may be references to equal objects. A new object that
+// replaces an equal one is explained.
+func (c *differ) equal(key string, a, b pdf.Object) (bool, error) {
+	if pdf.EqualEntry(key, a, b) {
 		return true, nil
 	}
 	x, y, err := c.resolveBoth(a, b)
 	if err != nil {
 		return false, err
 	}
-	if x.Kind() == pdf.Stream || !pdf.Equal(x, y) {
+	if x.Kind() == pdf.Stream || !pdf.EqualEntry(key, x, y) || x.IsNull() && a.Kind() != b.Kind() {
 		return false, nil
 	}
 	if ref, ok := b.Ref(); ok && c.isNew(ref) {
@@ -285,7 +285,7 @@ func (c *differ) catalog() error {
 			}
 			continue
 		}
-		same, err := c.equal(a, b)
+		same, err := c.equal(key, a, b)
 		if err != nil {
 			return err
 		}

@@ -62,7 +62,7 @@ func (c *differ) form(a, b pdf.Object) error {
 				continue
 			}
 		}
-		same, err := c.equal(x, y)
+		same, err := c.equal(key, x, y)
 		if err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (c *differ) resources(a, b pdf.Object, owner int) (bool, error) {
 			return false, err
 		}
 		if !was.IsDict() || !is.IsDict() {
-			if same, err := c.equal(x, y); err != nil || !same && !was.IsNull() {
+			if same, err := c.equal(kind, x, y); err != nil || !same && !was.IsNull() {
 				return false, err
 			}
 			if err := c.explainNew(y); err != nil {
@@ -153,7 +153,7 @@ func (c *differ) resources(a, b pdf.Object, owner int) (bool, error) {
 			return false, nil
 		}
 		for name, v := range was.Entries() {
-			if same, err := c.equal(v, is.Get(name)); err != nil || !same {
+			if same, err := c.equal("", v, is.Get(name)); err != nil || !same {
 				return false, err
 			}
 		}
@@ -272,7 +272,7 @@ func (c *differ) existing(was, is pdf.FormField) error {
 					continue // the kids are judged as fields, or as widgets above
 				}
 			}
-			same, err := c.equal(x, y)
+			same, err := c.equal(key, x, y)
 			if err != nil {
 				return err
 			}

@@ -54,7 +54,7 @@ func (c *differ) page(number int, ref pdf.Ref, placed map[pdf.Ref]int) error {
 			if key == "Annots" || key == "LastModified" && now.Get(key).Kind() == pdf.String {
 				continue
 			}
-			same, err := c.equal(old.Get(key), now.Get(key))
+			same, err := c.equal(key, old.Get(key), now.Get(key))
 			if err != nil {
 				return err
 			}

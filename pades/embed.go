@@ -17,8 +17,9 @@ import (
 	"github.com/signet-sign/signet/pades/pdf"
 )
 
-// Timestamper returns verified RFC 3161 tokens over SHA-256 imprints: imprint is the hash, 32 bytes,
-// and token a DER TimeStampToken. Calls may be concurrent. The sources of package tsa implement it.
+// Timestamper returns verified RFC 3161 tokens over SHA-256 imprints: imprint is the hash, 32
+// bytes, and token a DER TimeStampToken. Calls may be concurrent. The sources of package tsa
+// implement it.
 type Timestamper interface {
 	Timestamp(ctx context.Context, imprint []byte) (token []byte, err error)
 }

@@ -1,6 +1,8 @@
 package pades
 
 import (
+	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -83,5 +85,73 @@ func TestKeysAreProtected(t *testing.T) {
 				t.Errorf("/%s of object %d: %s", key, where, i)
 			}
 		}
+	}
+}
+
+// TestSpellings writes values in a way that some readers take for others: integers as reals, and
+// null for a value that is inherited. The pages differ in the program that is named.
+func TestSpellings(t *testing.T) {
+	w := newWorld(t)
+	widths := "/FirstChar 32 /LastChar 126 /Widths [" + strings.Repeat("900 ", 95) + "]"
+	font := func(entries string) pdftest.Option {
+		return pdftest.Object(
+			pdftest.FontNum, "<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica "+entries+" >>",
+		)
+	}
+	for name, tc := range map[string]struct {
+		document   []pdftest.Option
+		object     int
+		key, value string
+		differs    string
+	}{
+		"rotation": {
+			[]pdftest.Option{pdftest.Rotate(90)}, pdftest.PageNum(1), "Rotate", "90.0", "pdftoppm",
+		},
+		"inherited rotation": {
+			[]pdftest.Option{pdftest.Rotate(90), pdftest.Inherited()},
+			pdftest.PageNum(1), "Rotate", "null", "", // in pdf.js
+		},
+		"inherited rotation by a missing object": {
+			[]pdftest.Option{pdftest.Rotate(90), pdftest.Inherited()},
+			pdftest.PageNum(1), "Rotate", "9999 0 R", "mutool",
+		},
+		"widths": {[]pdftest.Option{font(widths)}, pdftest.FontNum, "FirstChar", "32.0", "pdftoppm"},
+		"encoding": {
+			[]pdftest.Option{font("/Encoding << /Differences [110 /e 111 /v 116 /e] >>")},
+			pdftest.FontNum, "Encoding", "<< /Differences [110.0 /e 111.0 /v 116.0 /e] >>",
+			"mutool",
+		},
+		"hidden annotation": {
+			[]pdftest.Option{
+				shadowPage("", contents+fmt.Sprintf(" /Annots [%d 0 R]", prepared)),
+				pdftest.Object(prepared, fmt.Sprintf(
+					"<< /Type /Annot /Subtype /Stamp /F 2 /Rect [0 0 595 842] /AP << /N %d 0 R >> >>",
+					other,
+				)),
+				pdftest.Object(other, look(cover)),
+			},
+			prepared, "F", "2.0", "pdftoppm",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := shadowed{objects: tc.document}.document()
+			signed := w.signedWith(t, doc, "first", "", "")
+			must(t, w.verify(t, signed).Err())
+			v := newVictim(t, w, signed)
+			body := v.raw(tc.object)
+			if tc.value == "null" || tc.value == "9999 0 R" { // EditDict would leave it out
+				body = strings.TrimSuffix(body, ">>") + fmt.Sprintf("/%s %s >>", tc.key, tc.value)
+			} else {
+				body = v.set(tc.object, pdf.Pair{Key: tc.key, Value: tc.value})
+			}
+			attacked := v.update(map[int]string{tc.object: body})
+			if i, _ := w.verify(t, attacked).Indication(); i != TotalFailed {
+				t.Errorf("%s", i)
+			}
+			if tc.differs != "" &&
+				bytes.Equal(picture(t, tc.differs, signed), picture(t, tc.differs, attacked)) {
+				t.Errorf("%s shows the same", tc.differs)
+			}
+		})
 	}
 }

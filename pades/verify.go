@@ -43,9 +43,9 @@ type Memo = cms.Memo
 //
 // The rules are stricter than those of common viewers. A signature must cover a complete revision
 // except for its own /Contents, which holds one message and zeros. The message must name the
-// signer's certificate. Later revisions may add only what the signature allows; see [Change]. Verify
-// fetches nothing: revocation counts if the document contains data about it. docs/signatures.md has
-// all rules.
+// signer's certificate. Later revisions may add only what the signature allows; see [Change].
+// Verify fetches nothing: revocation counts if the document contains data about it.
+// docs/signatures.md has all rules.
 func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 	if o.Limits.Work == 0 {
 		o.Limits.Work = verifyWork

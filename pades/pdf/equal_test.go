@@ -16,8 +16,14 @@ func TestEqual(t *testing.T) {
 		want bool
 	}{
 		{"[0 0 595 842]", "[ 0  0 595 842 ]", true},
-		{"595", "595.0", true},
-		{"595", "+595.", true},
+		{"595.0", "+595.", true},
+		{"595", "+595", true},
+		{"595", "595.0", false},
+		{"<< /Rect [0 0 595 842] /C [0] >>", "<< /Rect [0 0.0 595. 842] /C [0.0] >>", true},
+		{"<< /UserUnit 2 >>", "<< /UserUnit 2.0 >>", true},
+		{"<< /Rotate 90 >>", "<< /Rotate 90.0 >>", false},
+		{"<< /K << /Rect [/Indexed /DeviceRGB 1] >> >>", "<< /K << /Rect [/Indexed /DeviceRGB 1.0] >> >>", false},
+		{"<< /Rotate null >>", "<< >>", false},
 		{"595", "595.01", false},
 		{"9007199254740993", "9007199254740992", false},
 		{"/Name", "/N#61me", true},
