@@ -47,9 +47,10 @@ var imports = map[string]string{
 	"internal/signer":    "api internal/ca pades/cms",
 	"internal/request":   "api pades/cms pades pades/pdf internal/signer",
 	"internal/retention": "internal/request internal/signer",
+	"internal/person":    "internal/retention internal/signer",
 
 	// storage
-	"internal/store":     "api internal/audit internal/deployment internal/operator internal/party internal/token internal/calllog internal/request internal/retention internal/signer internal/vault",
+	"internal/store":     "api internal/audit internal/deployment internal/operator internal/party internal/person internal/token internal/calllog internal/request internal/retention internal/signer internal/vault",
 	"internal/documents": "internal/deployment internal/request",
 	"internal/vault":     "internal/request",
 
@@ -67,7 +68,7 @@ var imports = map[string]string{
 	"internal/server/rpapi":    "api internal/token internal/calllog internal/server/httpx internal/server/security internal/request internal/server/limit",
 	"internal/server/portal":   "api pades internal/party internal/server/login internal/server/httpx internal/server/ui internal/request internal/signer internal/server/limit",
 	"internal/server/phone":    "api internal/party internal/server/login internal/server/httpx internal/server/security internal/server/ui internal/request internal/signer internal/server/limit",
-	"internal/server/console":  "api internal/audit internal/ca internal/operator internal/party internal/calllog internal/safehttp internal/server/httpx internal/server/security internal/server/ui internal/request internal/server/limit internal/signer",
+	"internal/server/console":  "api internal/audit internal/ca internal/operator internal/party internal/person internal/retention internal/calllog internal/safehttp internal/server/httpx internal/server/security internal/server/ui internal/request internal/server/limit internal/signer",
 	"internal/server/control":  "api internal/calllog internal/fault internal/party internal/server/httpx internal/request internal/signer",
 	"internal/server/sandbox":  "api client internal/keydir pades/pdf internal/server/httpx internal/server/ui internal/signer",
 

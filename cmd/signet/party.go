@@ -37,20 +37,31 @@ type partyCmd struct {
 // operatorCaller says which service is called, and by which operator.
 type operatorCaller struct {
 	output
+	credential
 
-	Console      string `help:"Base URL of the control listener."                       required:"" placeholder:"URL"`
-	TokenFile    string `help:"File with a token from the console's page Sessions."                 placeholder:"FILE" type:"existingfile" xor:"credential"`
-	PasswordFile string `help:"File with the console's password; needs --by."                       placeholder:"FILE" type:"existingfile" xor:"credential"`
-	By           string `help:"Your name with the password, which the trail records."               placeholder:"NAME"`
-	CAFile       string `help:"PEM file of the authority of the console's certificate."             placeholder:"FILE" type:"existingfile"                  name:"ca-file"`
+	Console string `help:"Base URL of the control listener." required:"" placeholder:"URL"`
 }
 
-// callTimeout bounds one call, in which the service may test the URLs of a party.
-const callTimeout = time.Minute
+// credential is that of the operator.
+type credential struct {
+	TokenFile    string `help:"File with a token from the console's page Sessions."     placeholder:"FILE" type:"existingfile" xor:"credential"`
+	PasswordFile string `help:"File with the console's password; needs --by."           placeholder:"FILE" type:"existingfile" xor:"credential"`
+	By           string `help:"Your name with the password, which the trail records."   placeholder:"NAME"`
+	CAFile       string `help:"PEM file of the authority of the console's certificate." placeholder:"FILE" type:"existingfile"                  name:"ca-file"`
+}
 
-// call makes one call of the console's API and decodes its answer.
+// callTimeout bounds one call, in which the service may test the URLs of a party, or look for a
+// person in all requests.
+const callTimeout = 5 * time.Minute
+
+// call makes one call of the console's API for relying parties and decodes its answer.
 func (c *operatorCaller) call(ctx context.Context, method, path string, in, out any) error {
-	base, err := url.Parse(strings.TrimSuffix(c.Console, "/"))
+	return c.callAPI(ctx, c.Console, method, "parties"+path, in, out)
+}
+
+// callAPI makes one call of the API of a console and decodes its answer.
+func (c *credential) callAPI(ctx context.Context, at, method, path string, in, out any) error {
+	base, err := url.Parse(strings.TrimSuffix(at, "/"))
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
 		return errors.New("--console: it is not an http or https URL")
 	}
@@ -70,7 +81,7 @@ func (c *operatorCaller) call(ctx context.Context, method, path string, in, out 
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	r, err := http.NewRequestWithContext(
-		ctx, method, base.String()+console.Base+"api/parties"+path, bytes.NewReader(body),
+		ctx, method, base.String()+console.Base+"api/"+path, bytes.NewReader(body),
 	)
 	if err != nil {
 		return err
@@ -91,7 +102,7 @@ func (c *operatorCaller) call(ctx context.Context, method, path string, in, out 
 	if resp.StatusCode >= 300 {
 		refusal := new(api.Error)
 		if json.Unmarshal(text, refusal) != nil || refusal.Code == "" {
-			return fmt.Errorf("%s answers %s", c.Console, resp.Status)
+			return fmt.Errorf("%s answers %s", at, resp.Status)
 		}
 		return refusal
 	}
@@ -99,7 +110,7 @@ func (c *operatorCaller) call(ctx context.Context, method, path string, in, out 
 }
 
 // authorization returns what adds the operator's credential to a call, or nil if there is none.
-func (c *operatorCaller) authorization(base *url.URL) (func(*http.Request), error) {
+func (c *credential) authorization(base *url.URL) (func(*http.Request), error) {
 	file := cmp.Or(c.TokenFile, c.PasswordFile)
 	if file == "" {
 		return nil, nil
@@ -125,7 +136,7 @@ func (c *operatorCaller) authorization(base *url.URL) (func(*http.Request), erro
 }
 
 // client returns an HTTP client that trusts the authorities of CAFile, and follows no redirect.
-func (c *operatorCaller) client() (*http.Client, error) {
+func (c *credential) client() (*http.Client, error) {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	if c.CAFile != "" {
 		text, err := os.ReadFile(c.CAFile)

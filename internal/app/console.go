@@ -32,7 +32,7 @@ func (a *App) consoleRoutes(mux *http.ServeMux, start, elsewhere http.Handler) e
 		},
 		Keys: a.partyKeys, PublicURL: a.Config.PublicURL,
 		Kit: a.kit, Now: a.now, Log: a.log, Certificates: a.authority.Certificates, Issued: a.store,
-		Signers: a.signers,
+		Signers: a.signers, People: a.personActs(),
 		Metrics: a.consoleMetrics,
 		Calls:   a.store, Recorder: a.calls, Audit: a.audit, Streams: a.streams(),
 		Password: a.Config.ConsolePassword, Failures: a.Config.failures(a.wall != nil),

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/person"
 	"github.com/signet-sign/signet/internal/retention"
 	"github.com/signet-sign/signet/internal/signer"
 )
@@ -27,8 +28,19 @@ func (a *App) sweeper() *retention.Sweeper {
 	}
 }
 
-// ErrNoUIN is the error for a text that is no NRIC or FIN.
-var ErrNoUIN = errors.New("it is not an NRIC or FIN")
+// personActs returns what does the acts of operators for a person while the service runs.
+func (a *App) personActs() *person.Service {
+	return &person.Service{
+		Store: a.store, Signers: a.signers, FourEyes: a.Config.ConsoleFourEyes, Now: a.now,
+		Rand: rand.Reader,
+		Before: func(ctx context.Context) error {
+			return errors.Join(a.calls.Flush(ctx), a.audit.Integrate(ctx))
+		},
+		After: func(ctx context.Context) error {
+			return errors.Join(a.audit.Integrate(ctx), a.store.Overwrite(ctx))
+		},
+	}
+}
 
 // ForgetPerson removes the identifiers of a person from the database of a deployment; see
 // [retention.Forget]. by is the operator who does so. It needs a SQLite database for itself.
@@ -36,7 +48,7 @@ func ForgetPerson(
 	ctx context.Context, c Config, uin, by string, log *slog.Logger,
 ) (done retention.Forgotten, err error) {
 	if uin = signer.Normalize(uin); !signer.ValidUIN(uin) {
-		return done, ErrNoUIN
+		return done, person.ErrNoUIN
 	}
 	p, l, err := openLog(ctx, &c, log)
 	if err != nil {

@@ -150,6 +150,8 @@ func (w *goldenWriter) serve() {
 		w.phone.post(w.T, "/phone/rename", name).follow(w.T)
 		lost := enrolled(w.T, w.s, bob)
 		lost.post(w.T, "/phone/revoke", url.Values{"phone_id": {lost.id}}).follow(w.T)
+		next := furtherPhone(w.T, w.s, bob)
+		w.console("people/lift", url.Values{"phone_id": {next.id}, "reason": {"ticket 12"}})
 		w.shop.AnswerWebhooks(func(int) int { return 503 })
 		signed("signed-past")
 		waitFor(w.T, "a webhook fails", func() bool { return len(w.shop.Webhooks()) > 0 })

@@ -418,6 +418,52 @@ func testFourEyes(t *testing.T, database string) {
 	) {
 		t.Error("the approved change is not in force")
 	}
+	// So does what an admin does for a person.
+	person := url.Values{"uin": {"S8979373D"}, "reason": {"ticket 12"}}
+	const path = "/console/people"
+	if got := desk.do("POST", path+"/forget", person); got.status != http.StatusForbidden {
+		t.Errorf("an operator forgets a person: %d", got.status)
+	}
+	if got := desk.do("GET", path, nil); strings.Contains(got.body, "<input") {
+		t.Errorf("an operator may ask for a person: %s", got.body)
+	}
+	got = ann.do("POST", path+"/forget", person)
+	id = regexp.MustCompile(`name="proposal" value="([-0-9a-f]+)"`).FindStringSubmatch(got.body)
+	if id == nil || !strings.Contains(got.body, "Another admin has to approve it within seven") ||
+		strings.Contains(got.body, path+"/approve") || strings.Contains(got.body, "S8979373D") {
+		t.Fatalf("proposing to forget: %d %s", got.status, got.body)
+	}
+	decide := func(o *operator, what string) answer {
+		return o.do("POST", path+"/"+what, url.Values{"proposal": {id[1]}})
+	}
+	for _, o := range []*operator{ann, renamed} {
+		if got := decide(o, "approve"); got.status != http.StatusForbidden ||
+			!strings.Contains(got.body, "Another admin has to approve") {
+			t.Errorf("approving one's own: %d %s", got.status, got.body)
+		}
+	}
+	if got := decide(desk, "approve"); got.status != http.StatusForbidden {
+		t.Errorf("an operator approves: %d", got.status)
+	}
+	if got := bob.do("GET", path, nil); !strings.Contains(got.body, "Forget •••••373D") ||
+		!strings.Contains(got.body, "ann@example.test") ||
+		!strings.Contains(got.body, "ticket 12") {
+		t.Errorf("the other admin sees %s", got.body)
+	}
+	got = decide(bob, "approve")
+	if !strings.Contains(got.body, "The person is forgotten") ||
+		strings.Contains(got.body, "ticket 12") {
+		t.Errorf("approving: %d %s", got.status, got.body)
+	}
+	if got := decide(bob, "approve"); got.status != http.StatusNotFound {
+		t.Errorf("approving twice: %d", got.status)
+	}
+	got = ann.do("POST", path+"/forget", person)
+	id = regexp.MustCompile(`name="proposal" value="([-0-9a-f]+)"`).FindStringSubmatch(got.body)
+	if got := decide(ann, "reject"); !strings.Contains(got.body, "The proposal is deleted") {
+		t.Errorf("withdrawing: %d %s", got.status, got.body)
+	}
+
 	c.ConsolePassword = "correct horse battery staple 7"
 	if a, err := app.Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler)); err == nil {
 		_ = a.Close()

@@ -35,11 +35,16 @@ type People interface {
 	) error
 
 	// ForgetPhones calls forget for every phone of a person, writes the result, and erases the
-	// phones' events. It adds an event that names the operator to the phones' trails in the audit
-	// log, which name no person. It returns the number of phones.
+	// phones' events and what operators have proposed for the person. In the phones' trails in the
+	// audit log it erases the texts that reveal the person, and adds an event that names the
+	// operator. It returns the number of phones.
 	ForgetPhones(
 		ctx context.Context, uin, by string, now time.Time, forget func(*signer.Phone) error,
+		reveals func(text string) bool,
 	) (n int, err error)
+
+	// CallsOf counts the records of calls that reveal a person.
+	CallsOf(ctx context.Context, reveals func(text string) bool) (n int, err error)
 
 	// ForgetCallsOf erases the records of calls that reveal a person, and returns how many.
 	ForgetCallsOf(ctx context.Context, reveals func(text string) bool) (n int, err error)
@@ -48,77 +53,126 @@ type People interface {
 // Forgotten says how much of a person was found.
 type Forgotten struct{ Requests, Phones, Calls int }
 
-// Forget removes a person's UIN, its hash, names, certificates and credentials from everything that
-// is stored about the person, and revokes the phones. by is the operator, whom the trails name. The
-// requests, their trails and the audit log stay.
-//
-// If a request of the person is in progress the error is a [request.ErrInProgress] that names it,
-// and nothing is changed. After another error, or a crash, some things are forgotten; Forget may
-// run again.
-func Forget(
-	ctx context.Context, s People, uin, by string, now func() time.Time, random io.Reader,
-) (done Forgotten, err error) {
-	p := signer.Person{UIN: signer.Normalize(uin)}
-	phones, err := s.Phones(ctx, p.UIN)
+// ErrRevealing is the error for a name or reason of an operator that reveals the person.
+var ErrRevealing = errors.New("the operator's name or reason names the person, and would stay")
+
+// Found is what is stored about a person.
+type Found struct {
+	Forgotten         // what Forget removes or changes
+	Signed    int     // signed documents, which stay
+	Active    []error // the requests that do not permit Forget now: [request.ErrInProgress]
+}
+
+// Find finds what Forget would remove.
+func Find(
+	ctx context.Context, s People, uin string, now func() time.Time,
+) (found Found, err error) {
+	t, err := find(ctx, s, uin, now)
 	if err != nil {
-		return done, err
+		return found, err
 	}
+	found = Found{
+		Forgotten: Forgotten{Requests: len(t.requests), Phones: t.phones}, Signed: t.signed,
+		Active: t.active,
+	}
+	found.Calls, err = s.CallsOf(ctx, t.reveals)
+	return found, err
+}
+
+// traces are what is stored about a person.
+type traces struct {
+	signer.Person
+	phones   int
+	requests []string // ids
+	signed   int
+	active   []error                // requests in progress
+	reveals  func(text string) bool // whether a text reveals the person
+}
+
+func find(ctx context.Context, s People, uin string, now func() time.Time) (t traces, err error) {
+	t.UIN = signer.Normalize(uin)
+	phones, err := s.Phones(ctx, t.UIN)
+	if err != nil {
+		return t, err
+	}
+	t.phones = len(phones)
 	names := map[string]bool{}
 	for _, phone := range phones {
 		if cert, err := x509.ParseCertificate(phone.Certificate); err == nil {
 			names[cert.Subject.CommonName] = true
 		}
 	}
-	var ids []string
-	var active []error
 	err = each(ctx, s, func(r *request.Request) {
-		if !r.Concerns(p) {
+		if !r.Concerns(t.Person) {
 			return
 		}
-		ids = append(ids, r.ID)
+		t.requests = append(t.requests, r.ID)
 		if r.Signer != nil {
 			names[r.Signer.Name] = true
 		}
 		if r.Signed != nil {
 			names[r.Signed.Name] = true
+			t.signed++
 		}
-		if _, err := r.Forget(by, now()); err != nil {
-			active = append(active, err)
+		if _, err := r.Forget("", now()); err != nil {
+			t.active = append(t.active, err)
 		}
 	})
-	if err = errors.Join(append(active, err)...); err != nil {
-		return done, err
+	if err != nil {
+		return t, err
 	}
-	for _, id := range ids {
+	for _, id := range t.requests {
 		jobs, err := s.Jobs(ctx, id)
 		if err != nil {
-			return done, err
+			return t, err
 		}
 		for _, j := range jobs {
 			if j.Status == request.JobPending &&
 				j.Kind != request.JobRenew && j.Kind != request.JobPurge {
-				return done, fmt.Errorf("%s: %w: job %s", id, request.ErrInProgress, j.Kind)
+				t.active = append(
+					t.active, fmt.Errorf("%s: %w: job %s", id, request.ErrInProgress, j.Kind),
+				)
 			}
 		}
 	}
+	t.reveals = revealing(t.Person, names)
+	return t, nil
+}
 
-	reveals := revealing(p, names)
-	done.Phones, err = s.ForgetPhones(ctx, p.UIN, by, now(), func(phone *signer.Phone) error {
+// Forget removes a person's UIN, its hash, names, certificates and credentials from everything that
+// is stored about the person, and revokes the phones. by is the operator, whom the trails name. The
+// requests, their trails and the audit log stay.
+//
+// If a request of the person is in progress the error is a [request.ErrInProgress] that names it,
+// and nothing is changed. After another error, or a crash, some things are forgotten; Forget may
+// run again. It may run while the service does. The error is [ErrRevealing] if by reveals the
+// person.
+func Forget(
+	ctx context.Context, s People, uin, by string, now func() time.Time, random io.Reader,
+) (done Forgotten, err error) {
+	t, err := find(ctx, s, uin, now)
+	if err = errors.Join(append(t.active, err)...); err != nil {
+		return done, err
+	}
+	if t.reveals(by) {
+		return done, ErrRevealing
+	}
+	done.Phones, err = s.ForgetPhones(ctx, t.UIN, by, now(), func(phone *signer.Phone) error {
 		return phone.Forget(now(), random)
-	})
+	}, t.reveals)
 	if err != nil {
 		return done, err
 	}
-	for _, id := range ids {
+	for _, id := range t.requests {
 		err := s.ForgetRequest(ctx, id, now(), func(r *request.Request) (request.Effects, error) {
 			return r.Forget(by, now())
-		}, reveals)
+		}, t.reveals)
 		if err != nil {
 			return done, fmt.Errorf("forgetting the signer of %s: %w", id, err)
 		}
 		done.Requests++
 	}
-	done.Calls, err = s.ForgetCallsOf(ctx, reveals)
+	done.Calls, err = s.ForgetCallsOf(ctx, t.reveals)
 	return done, err
 }
 

@@ -180,6 +180,32 @@ func (s *Service) RevokeCertificate(
 	return err
 }
 
+// Lift ends the wait of a phone at once, for an operator who says why: a new phone can sign, and
+// one that is being removed is revoked. The error is [ErrNotWaiting] if the phone does neither, and
+// [ErrNoPhone] if p has no such phone.
+func (s *Service) Lift(ctx context.Context, p Person, phoneID, operator, why string) error {
+	return s.changeOne(
+		ctx,
+		p,
+		phoneID,
+		func(phone *Phone, _ []Phone, now time.Time) (Event, error) {
+			e := Event{Kind: EventApproved, Detail: Detail{Operator: operator, Why: why}}
+			switch {
+			case phone.Waiting(now):
+				phone.ActiveAt = now
+			case phone.Leaving(now):
+				e.Kind, phone.RevokedAt = EventRemoved, now
+			default:
+				return Event{}, ErrNotWaiting
+			}
+			return e, nil
+		},
+	)
+}
+
+// ErrNotWaiting is the error for a phone whose wait is over, or which does not wait.
+var ErrNotWaiting = errors.New("the phone does not wait")
+
 // ErrRevoked is the error for a certificate that is revoked already.
 var ErrRevoked = errors.New("the certificate is revoked")
 

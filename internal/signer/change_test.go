@@ -454,3 +454,47 @@ func TestRemovalByPhone(t *testing.T) {
 		t.Errorf("events %q\nwant   %q", got, want)
 	}
 }
+
+// TestLift checks that an operator ends the wait of a new phone and of a removal, and no other
+// phone's, and that the trail has the operator and the reason.
+func TestLift(t *testing.T) {
+	w := newPeople(t)
+	first, second, third := w.enrol(alice), w.enrol(alice), w.enrol(alice)
+	lift := func(p signer.Person, id string) error {
+		return w.Lift(t.Context(), p, id, "ann", "ticket 12")
+	}
+	if err := lift(alice, first.ID); !errors.Is(err, signer.ErrNotWaiting) {
+		t.Errorf("a phone that can sign: %v", err)
+	}
+	if err := lift(bob, second.ID); !errors.Is(err, signer.ErrNoPhone) || w.active(second.ID) {
+		t.Errorf("another person's phone: %v", err)
+	}
+	if err := lift(alice, second.ID); err != nil || !w.active(second.ID) || w.active(third.ID) {
+		t.Errorf("%v, active %t, the other one %t", err, w.active(second.ID), w.active(third.ID))
+	}
+	if err := lift(alice, second.ID); !errors.Is(err, signer.ErrNotWaiting) {
+		t.Errorf("again: %v", err)
+	}
+	if err := w.Revoke(t.Context(), alice, first.ID); err != nil || !w.active(first.ID) {
+		t.Fatalf("%v, active %t", err, w.active(first.ID))
+	}
+	if err := lift(alice, first.ID); err != nil || w.active(first.ID) {
+		t.Errorf("a removal: %v, active %t", err, w.active(first.ID))
+	}
+	if crl, err := w.Revoked(t.Context()); err != nil || len(crl) != 1 || !crl[0].At.Equal(w.now) {
+		t.Errorf("CRL %v, %v", crl, err)
+	}
+	if err := lift(alice, first.ID); !errors.Is(err, signer.ErrNoPhone) {
+		t.Errorf("a revoked phone: %v", err)
+	}
+	events, err := w.Store.PhoneEvents(t.Context(), alice.UIN)
+	if err != nil || len(events) != 6 {
+		t.Fatalf("%d events, %v", len(events), err)
+	}
+	want := signer.Detail{Operator: "ann", Why: "ticket 12"}
+	approved, removed := events[3], events[5]
+	if approved.Kind != signer.EventApproved || approved.Detail != want ||
+		removed.Kind != signer.EventRemoved || removed.Detail != want {
+		t.Errorf("events %+v, %+v", approved, removed)
+	}
+}

@@ -124,8 +124,9 @@ type Detail struct {
 	ACR      string    // how the person logged in who set up, approved or ended it
 	AMR      string
 	AuthTime time.Time
-	Operator string // who revoked the certificate
-	Reason   int    // why: a CRLReason (RFC 5280, 5.3.1)
+	Operator string // who revoked the certificate, or ended a wait
+	Reason   int    // why it was revoked: a CRLReason (RFC 5280, 5.3.1)
+	Why      string // why the operator ended the wait
 }
 
 // EventKind names what happened.
@@ -134,11 +135,12 @@ type EventKind string
 // The kinds of events.
 const (
 	EventEnrolled EventKind = "enrolled" // detail: Name, ActiveAt
-	EventApproved EventKind = "approved" // detail: By
+	EventApproved EventKind = "approved" // detail: By, or Operator and Why
 	EventStopped  EventKind = "stopped"  // while it waited; detail: By, if a phone removed it
-	EventRemoved  EventKind = "removed"  // detail: ActiveAt, if it may sign until then, or By
-	EventKept     EventKind = "kept"     // the removal was stopped
-	EventRevoked  EventKind = "revoked"  // detail: Operator, Reason
+	// detail: ActiveAt, if it may sign until then, or By, or Operator and Why
+	EventRemoved EventKind = "removed"
+	EventKept    EventKind = "kept"    // the removal was stopped
+	EventRevoked EventKind = "revoked" // detail: Operator, Reason
 )
 
 // Store keeps phones. Changes are durable when a method returns. All methods may be called

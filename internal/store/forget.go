@@ -70,6 +70,7 @@ func (s *Store) ForgetRequest(
 // ForgetPhones implements retention.People.
 func (s *Store) ForgetPhones(
 	ctx context.Context, uin, by string, now time.Time, forget func(*signer.Phone) error,
+	reveals func(text string) bool,
 ) (n int, err error) {
 	leaf, err := encodeOperatorLeaf(text(by), "")
 	if err != nil {
@@ -81,10 +82,19 @@ func (s *Store) ForgetPhones(
 		if err != nil {
 			return err
 		}
+		var leaves []int64
 		for _, p := range phones {
 			if err := forget(&p); err != nil {
 				return err
 			}
+			erased, err := tx.eraseTexts(
+				ctx, audit.PhoneTrail+p.ID,
+				func(_ time.Time, detail string) bool { return reveals(detail) },
+			)
+			if err != nil {
+				return err
+			}
+			leaves = append(leaves, erased...)
 			tx.must(
 				`UPDATE phones SET uin = $2, name = $3, certificate = $4, revoked_at = $5,
 					credential = '' WHERE id = $1`,
@@ -97,8 +107,9 @@ func (s *Store) ForgetPhones(
 			)
 		}
 		tx.put(`DELETE FROM phone_events WHERE uin = $1`, uin)
+		tx.put(`DELETE FROM person_proposals WHERE uin = $1`, uin)
 		n = len(phones)
-		return nil
+		return s.noteErasure(ctx, tx, now, leaves)
 	})
 	if err != nil {
 		return 0, fmt.Errorf("forgetting phones: %w", err)
@@ -106,10 +117,40 @@ func (s *Store) ForgetPhones(
 	return n, nil
 }
 
+// CallsOf implements retention.People.
+func (s *Store) CallsOf(
+	ctx context.Context, reveals func(text string) bool,
+) (n int, err error) {
+	err = s.eachCallOf(ctx, reveals, func(ids []int64) error {
+		n += len(ids)
+		return nil
+	})
+	return n, err
+}
+
 // ForgetCallsOf implements retention.People. It removes the records in parts.
 func (s *Store) ForgetCallsOf(
 	ctx context.Context, reveals func(text string) bool,
 ) (n int, err error) {
+	err = s.eachCallOf(ctx, reveals, func(ids []int64) error {
+		err := s.writers.do(ctx, target{}, func(_ context.Context, tx *tx) error {
+			for _, id := range ids {
+				tx.put(`DELETE FROM calls WHERE id = $1`, id)
+			}
+			return nil
+		})
+		if err == nil {
+			n += len(ids)
+		}
+		return err
+	})
+	return n, err
+}
+
+// eachCallOf calls f with the ids of the records of calls that reveal a person, in parts.
+func (s *Store) eachCallOf(
+	ctx context.Context, reveals func(text string) bool, f func(ids []int64) error,
+) error {
 	const page = 500
 	for last, more := int64(0), true; more; {
 		var found []int64
@@ -126,24 +167,14 @@ func (s *Store) ForgetCallsOf(
 				return err
 			},
 		)
+		if err == nil && len(found) > 0 {
+			err = f(found)
+		}
 		if err != nil {
-			return n, fmt.Errorf("forgetting calls: %w", err)
+			return fmt.Errorf("forgetting calls: %w", err)
 		}
-		if len(found) == 0 {
-			continue
-		}
-		err = s.writers.do(ctx, target{}, func(_ context.Context, tx *tx) error {
-			for _, id := range found {
-				tx.put(`DELETE FROM calls WHERE id = $1`, id)
-			}
-			return nil
-		})
-		if err != nil {
-			return n, fmt.Errorf("forgetting calls: %w", err)
-		}
-		n += len(found)
 	}
-	return n, nil
+	return nil
 }
 
 // Compact rewrites a SQLite database, so that nothing is left in the file of what was deleted or
@@ -152,6 +183,16 @@ func (s *Store) ForgetCallsOf(
 func (s *Store) Compact(ctx context.Context) error {
 	if err := s.compact(ctx); err != nil {
 		return fmt.Errorf("compacting the database: %w", err)
+	}
+	return nil
+}
+
+// Overwrite removes what was deleted from the files of a database that is in use. SQLite has
+// overwritten it in the pages; Overwrite copies them into the database and empties the write-ahead
+// log. In PostgreSQL it is [Store.Compact].
+func (s *Store) Overwrite(ctx context.Context) error {
+	if err := s.overwrite(ctx); err != nil {
+		return fmt.Errorf("overwriting what was deleted: %w", err)
 	}
 	return nil
 }

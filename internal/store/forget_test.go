@@ -21,6 +21,7 @@ import (
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/calllog"
+	"github.com/signet-sign/signet/internal/person"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/retention"
 	"github.com/signet-sign/signet/internal/signer"
@@ -196,6 +197,12 @@ func testForget(t *testing.T, database string, stored func() string) {
 	}
 	ann := addSomeone(t, s, l, authority, 1, "S8979373D", "Tan Xiao & 永 Hui")
 	ben := addSomeone(t, s, l, authority, 11, "S8116474F", "Benjamin Goh")
+	for i, p := range []*someone{ann, ben} {
+		lift(t, s, p, fmt.Sprintf("%s has lost telephone no. %d", p.Name, i))
+	}
+	if err := l.Integrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	before, err := s.Newest(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -230,8 +237,8 @@ func testForget(t *testing.T, database string, stored func() string) {
 	}
 	file := exported(t, l)
 	trust := audit.Trust{Key: l.Signer.Key(), Checkpoints: []string{before.Note}}
-	if r := verified(t, file, trust); r.Erased != 2 {
-		t.Errorf("%d events were erased, want the two that had the name", r.Erased)
+	if r := verified(t, file, trust); r.Erased != 3 {
+		t.Errorf("%d events were erased, want the three that had the name", r.Erased)
 	}
 	shown := func(int64) bool { return false }
 	for _, p := range []*someone{ann, ben} {
@@ -255,6 +262,10 @@ func testForget(t *testing.T, database string, stored func() string) {
 				t.Errorf("evidence of %s has %d events of %d", id, r.Events, len(events))
 			}
 		}
+	}
+	proposals, err := s.PersonProposals(t.Context(), time.Time{})
+	if err != nil || len(proposals) != 1 || proposals[0].UIN != ben.UIN {
+		t.Errorf("the proposals are %+v, %v", proposals, err)
 	}
 	phone, err := s.Phone(t.Context(), ann.phone.ID)
 	if err != nil || phone.RevokedAt.IsZero() || phone.Serial != ann.phone.Serial {
@@ -285,6 +296,86 @@ func testForget(t *testing.T, database string, stored func() string) {
 	}
 	if found := has(ben); len(found) != len(ben.marks) {
 		t.Errorf("of another person only the %v are left", found)
+	}
+}
+
+// lift stores that an operator has ended a wait of the person's phone, and that one proposes so.
+func lift(t *testing.T, s *store.Store, p *someone, why string) {
+	t.Helper()
+	err := s.ChangePhones(
+		t.Context(), p.UIN, func([]signer.Phone) ([]signer.Phone, []signer.Event, error) {
+			return nil, []signer.Event{{
+				PhoneID: p.phone.ID, At: eraseOld, Kind: signer.EventApproved,
+				Detail: signer.Detail{Operator: "Mei Lin", Why: why},
+			}}, nil
+		},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.ProposeForPerson(t.Context(), person.Proposal{
+		Act: person.Act{Kind: person.Lift, UIN: p.UIN, PhoneID: p.phone.ID, Reason: why},
+		ID:  "proposal " + p.UIN, By: person.Operator{Name: "Mei Lin", Subject: "1"}, At: eraseOld,
+	}, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestForgetInUse checks that the files of a SQLite database that stays open have nothing that
+// names a person who was forgotten.
+func TestForgetInUse(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	s := openSQLite(t, path)
+	l := auditOf(t, s, "sign.test/audit")
+	authority, err := ca.Open(t.TempDir(), ca.Options{
+		Name: "Test", BaseURL: "https://sign.test/pki", Now: func() time.Time { return eraseOld },
+		Rand: rand.Reader, Validity: 1000 * day,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann := addSomeone(t, s, l, authority, 1, "S8979373D", "Tan Xiao Hui")
+	found := func() (marks []string) {
+		for _, file := range []string{path, path + "-wal"} {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for what, mark := range ann.marks {
+				if bytes.Contains(text, []byte(mark)) {
+					marks = append(marks, file+": "+what)
+				}
+			}
+		}
+		return marks
+	}
+	now := func() time.Time { return eraseNow }
+	here, err := retention.Find(t.Context(), s, ann.UIN, now)
+	want := retention.Forgotten{Requests: 2, Phones: 1, Calls: 2}
+	if err != nil || here.Forgotten != want || here.Signed != 1 || len(here.Active) > 0 {
+		t.Errorf("Find: %+v, %v", here, err)
+	}
+	if len(found()) < len(ann.marks) {
+		t.Fatal("the files do not name the person before")
+	}
+	by := "Mei Lin: Tan Xiao Hui asked for it"
+	_, err = retention.Forget(t.Context(), s, ann.UIN, by, now, rand.Reader)
+	if !errors.Is(err, retention.ErrRevealing) {
+		t.Errorf("a reason that names the person: %v", err)
+	}
+	_, err = retention.Forget(t.Context(), s, ann.UIN, "Mei Lin", now, rand.Reader)
+	if err := errors.Join(err, l.Integrate(t.Context()), s.Overwrite(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	if marks := found(); len(marks) > 0 {
+		t.Errorf("after it the files have %v", marks)
+	}
+}
+
+func TestOverwritePostgres(t *testing.T) {
+	if err := openPostgres(t, cluster.Database(t)).Overwrite(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

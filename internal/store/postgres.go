@@ -75,6 +75,7 @@ func openPostgres(ctx context.Context, o Options) (_ *Store, err error) {
 		)
 		return err
 	}
+	s.overwrite = s.compact
 	s.close = sync.OnceValue(func() error {
 		return errors.Join(s.writers.close(), listening.close(), s.readers.close(), writing.Close())
 	})

@@ -286,6 +286,7 @@ type phoneDetailMembers struct {
 	AuthTime time.Time `json:"auth_time,omitzero"`
 	Operator string    `json:"operator,omitempty"`
 	Reason   int       `json:"reason,omitempty"`
+	Why      string    `json:"why,omitempty"`
 }
 
 func encodePhoneDetail(d signer.Detail) (string, error) {

@@ -106,6 +106,15 @@ func openSQLite(ctx context.Context, o Options) (_ *Store, err error) {
 		_, err := writing.ExecContext(ctx, `VACUUM; PRAGMA wal_checkpoint(TRUNCATE)`)
 		return err
 	}
+	s.overwrite = func(ctx context.Context) error {
+		var busy, frames, copied int
+		const query = `PRAGMA wal_checkpoint(TRUNCATE)`
+		err := writing.QueryRowContext(ctx, query).Scan(&busy, &frames, &copied)
+		if err == nil && busy != 0 {
+			err = errors.New("the write-ahead log is in use")
+		}
+		return err
+	}
 	s.close = sync.OnceValue(func() error {
 		// The last connection to close copies the log into the database. Only then may another
 		// process open it.

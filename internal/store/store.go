@@ -91,13 +91,13 @@ var ErrUncertain = request.ErrUncertain
 // request.Outbox, signer.Store, token.Replay, party.Store, calllog.Store and vault.Keys. All
 // methods may be called concurrently, but not from within an Update's change.
 type Store struct {
-	dialect dialect
-	schema  int64 // version that Open made
-	writers *writers
-	readers *readers
-	hub     *hub
-	compact func(context.Context) error
-	close   func() error // once
+	dialect            dialect
+	schema             int64 // version that Open made
+	writers            *writers
+	readers            *readers
+	hub                *hub
+	compact, overwrite func(context.Context) error
+	close              func() error // once
 }
 
 var (

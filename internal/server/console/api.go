@@ -26,6 +26,10 @@ const (
 	codeExists     = "PARTY_EXISTS"
 	codeConfigured = "PARTY_CONFIGURED"
 	codeChanged    = "PARTY_CHANGED"
+
+	codePersonInvalid = "PERSON_INVALID"
+	codeInProgress    = "REQUEST_IN_PROGRESS"
+	codeNotWaiting    = "PHONE_NOT_WAITING"
 )
 
 var (
@@ -46,9 +50,9 @@ func apiStatus(code string) int {
 		return http.StatusForbidden
 	case codeNotFound:
 		return http.StatusNotFound
-	case codeInvalid, codeTestFailed:
+	case codeInvalid, codeTestFailed, codePersonInvalid:
 		return http.StatusUnprocessableEntity
-	case codeExists, codeConfigured, codeChanged:
+	case codeExists, codeConfigured, codeChanged, codeInProgress, codeNotWaiting:
 		return http.StatusConflict
 	}
 	return api.Status(code)

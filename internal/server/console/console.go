@@ -28,6 +28,7 @@ import (
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/operator"
 	"github.com/signet-sign/signet/internal/party"
+	"github.com/signet-sign/signet/internal/person"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/server/httpx"
 	"github.com/signet-sign/signet/internal/server/limit"
@@ -56,6 +57,9 @@ type Console struct {
 	// Issued is the register of issued certificates; Signers revokes them.
 	Issued  audit.Certificates
 	Signers *signer.Service
+
+	// People does what operators do for a person.
+	People *person.Service
 
 	// Metrics returns the present values of the metrics.
 	Metrics func() (Metrics, error)
@@ -156,6 +160,7 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /console/calls", c.handle(c.calls))
 	mux.HandleFunc("GET /console/calls/{id}", c.handle(c.call))
 	c.partyRoutes(mux)
+	c.peopleRoutes(mux)
 	c.controlRoutes(mux)
 	c.apiRoutes(mux)
 	mux.HandleFunc("GET /console/"+doctorPath, c.doctor(false))

@@ -118,7 +118,7 @@ type facts struct {
 	// IntendedSigner says that the relying party named the signer; otherwise the first person who
 	// opens the request is the signer.
 	IntendedSigner bool           `json:"intended_signer"`
-	Signer         *person        `json:"signer,omitempty"`
+	Signer         *signerRecord  `json:"signer,omitempty"`
 	Places         []api.Location `json:"places"`
 	Document       document       `json:"document"`
 	ApprovedAt     time.Time      `json:"approved_at,omitzero"`
@@ -126,7 +126,7 @@ type facts struct {
 	Signed         *signedRecord  `json:"signed,omitempty"`
 }
 
-type person struct {
+type signerRecord struct {
 	Name       string `json:"name"`
 	PartialUIN string `json:"partial_uin"`
 }
@@ -164,7 +164,7 @@ func (c *Console) factsOf(r *request.Request) facts {
 		},
 	}
 	if r.Signer != nil {
-		f.Signer = &person{r.Signer.Name, r.Signer.Hint()}
+		f.Signer = &signerRecord{r.Signer.Name, r.Signer.Hint()}
 	}
 	if r.Approval != nil {
 		f.ApprovedAt, f.PhoneID = r.Approval.At, r.Approval.PhoneID

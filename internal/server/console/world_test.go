@@ -24,6 +24,7 @@ import (
 	"github.com/signet-sign/signet/internal/operator"
 	"github.com/signet-sign/signet/internal/party"
 	"github.com/signet-sign/signet/internal/party/partytest"
+	"github.com/signet-sign/signet/internal/person"
 	"github.com/signet-sign/signet/internal/request"
 	"github.com/signet-sign/signet/internal/safehttp"
 	"github.com/signet-sign/signet/internal/server/console"
@@ -144,6 +145,13 @@ func newWorld(t *testing.T, edit ...func(*console.Console)) *world {
 		Store: w.store, Mode: calllog.All, Limits: calllog.DefaultLimits, Now: clock, Log: log,
 		Registered: func(_ context.Context, id string) bool { return id == w.shop.ClientID },
 	})
+	w.Console.People = &person.Service{
+		Store: w.store, Signers: signers, Now: clock, Rand: rand.Reader,
+		Before: func(ctx context.Context) error {
+			return errors.Join(w.Recorder.Flush(ctx), w.Audit.Integrate(ctx))
+		},
+		After: w.store.Overwrite,
+	}
 	for _, e := range edit {
 		e(w.Console)
 	}

@@ -39,6 +39,9 @@ type Event struct {
 	Method string // how the actor was authenticated: oidc, phone, token or password
 	Reason string // of a failure: a code or a few fixed words
 	Failed bool   // although the status of the answer is not an error
+
+	// Purpose is why an operator acted for a person, in the operator's words.
+	Purpose string
 }
 
 type key struct{}
@@ -56,6 +59,7 @@ func Note(ctx context.Context, more Event) {
 		{&e.Person, &more.Person},
 		{&e.Method, &more.Method},
 		{&e.Reason, &more.Reason},
+		{&e.Purpose, &more.Purpose},
 	} {
 		if *m.from != "" {
 			*m.to = *m.from
@@ -129,6 +133,7 @@ func (l *Log) write(ctx context.Context, r record, count int) {
 	add("actor", printable(r.Actor, 100))
 	add("person", l.person(r.Person))
 	add("method", r.Method)
+	add("purpose", printable(r.Purpose, 800)) // 200 characters
 	add("address", r.address)
 	add("user_agent", r.userAgent)
 	add("route", r.route)

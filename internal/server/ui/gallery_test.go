@@ -137,6 +137,11 @@ func shots() []shot {
 			click(".confirm [data-remove-phone]"),
 			eventually(`!document.querySelector(".confirm [data-approval-error]").hidden`),
 		}},
+		shot{"console-people-forget", "console-people", []step{
+			click("#phones-title + ul .confirm summary"),
+			click("#forget-title ~ .confirm summary"),
+			eventually(`document.querySelectorAll(".confirm[open]").length === 2`),
+		}},
 		shot{"phone-scan-denied", "phone-scan", []step{
 			script(
 				`navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException("", "NotAllowedError"))`,

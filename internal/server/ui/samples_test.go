@@ -175,6 +175,7 @@ func Gallery() []Sample {
 	all = append(all, galleryPhone(now, req.Party, cert)...)
 	all = append(all, gallerySandbox(now)...)
 	all = append(all, galleryConsole(now)...)
+	all = append(all, galleryPeople(now)...)
 	return append(all, galleryStates(now)...)
 }
 
