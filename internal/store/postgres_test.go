@@ -135,6 +135,30 @@ func TestPostgresPlans(t *testing.T) {
 				t.Errorf("%s, %s:\n%s", statement, mode, plan)
 			}
 		}
+		// By default the server makes five plans for arguments, and then keeps one for any if those
+		// were not cheaper.
+		if _, err := conn.Exec(t.Context(), "SET plan_cache_mode = auto"); err != nil {
+			t.Fatal(err)
+		}
+		short := strings.NewReplacer(
+			"text[]", "'{r1}'", "bigint[]", "'{1}'", "text", "'r1'", "bigint", "1",
+		)
+		for range 20 {
+			_, err := conn.Exec(
+				t.Context(), "EXPLAIN EXECUTE p ("+short.Replace(types)+")",
+				pgx.QueryExecModeSimpleProtocol,
+			)
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		var kept int
+		err := conn.QueryRow(
+			t.Context(), "SELECT generic_plans FROM pg_prepared_statements WHERE name = 'p'",
+		).Scan(&kept)
+		if err != nil || kept < 15 {
+			t.Errorf("%s: of 20 executions %d keep the plan, %v", statement, kept, err)
+		}
 		if _, err := conn.Exec(t.Context(), "DEALLOCATE p"); err != nil {
 			t.Fatal(err)
 		}
