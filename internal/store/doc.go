@@ -3,10 +3,10 @@
 // several.
 //
 // Start at [Open]. Then read in this order: row.go, the stored form of JSON columns; requests.go,
-// how a request is read and changed; writer.go, through which every write goes; sqlite.go and
-// postgres.go, how a transaction runs. [Store] implements request.Store, request.Lister,
-// request.Watcher, request.Outbox, signer.Store, token.Replay, party.Store and calllog.Store.
-// Package storetest tests the contracts of these interfaces.
+// how a request is read and changed; change.go and writer.go, through which every write goes;
+// sqlite.go and postgres.go, how a transaction runs. [Store] implements request.Store,
+// request.Lister, request.Watcher, request.Outbox, signer.Store, token.Replay, party.Store and
+// calllog.Store. Package storetest tests the contracts of these interfaces.
 //
 // # One transaction for many changes
 //

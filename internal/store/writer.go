@@ -4,24 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 )
-
-// writers make changes durable. The hash of a target's key selects the writer of a change, so that
-// two writers never change the same request.
-type writers struct {
-	all []*writer
-
-	mu     sync.RWMutex // held for reading while a change is queued
-	closed bool
-}
 
 // writer makes changes durable, many with one commit. It is one goroutine with one connection and
 // one queue. It takes all queued changes, runs them in one transaction, commits, and answers their
@@ -76,26 +63,6 @@ const (
 	maxRetryWait = 250 * time.Millisecond
 )
 
-// change is one caller's change.
-type change struct {
-	target
-	apply func(ctx context.Context, tx *tx) error
-	taken atomic.Bool // by the writer, which will answer, or by the caller, who gave up before
-	told  notification
-	err   error
-	done  chan error // has capacity for the answer
-}
-
-// target is what a change reads and writes.
-type target struct {
-	// selects the writer; changes with the same key run in the order in which they were queued
-	key      string
-	requests []string // ids of requests that it reads and may change
-}
-
-// aRequest returns the target of a change to one request.
-func aRequest(id string) target { return target{key: id, requests: []string{id}} }
-
 // spoiled is an error after which the whole transaction has to be rolled back.
 type spoiled struct{ error }
 
@@ -104,85 +71,6 @@ func (s spoiled) Unwrap() error { return s.error }
 // errConflict is the error of a write whose row has another version than the one that was read. The
 // locks prevent that.
 var errConflict = errors.New("the row is not of the version that was read")
-
-// newWriters starts n writers.
-func newWriters(n int, db database, h *hub, fault func(string)) *writers {
-	ws := &writers{}
-	for range n {
-		w := &writer{
-			db: db, hub: h, fault: fault, queue: make(chan *change, queueLength),
-			ended: make(chan struct{}),
-		}
-		ws.all = append(ws.all, w)
-		go w.run()
-	}
-	return ws
-}
-
-// of returns the writer of a key.
-func (ws *writers) of(key string) *writer {
-	h := fnv.New32a()
-	_, _ = h.Write([]byte(key))
-	return ws.all[h.Sum32()%uint32(len(ws.all))]
-}
-
-// do makes a change and returns after it is durable, or has failed without effect. If ctx ends
-// before the change has begun, do withdraws it and returns the context's error; nothing was
-// written. If the change has begun, do waits for the outcome, because a commit cannot be withdrawn.
-func (ws *writers) do(
-	ctx context.Context, t target, apply func(ctx context.Context, tx *tx) error,
-) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	c := &change{target: t, apply: apply, done: make(chan error, 1)}
-	if err := ws.enqueue(ctx, c); err != nil {
-		return err
-	}
-	select {
-	case err := <-c.done:
-		return err
-	case <-ctx.Done():
-		if c.taken.CompareAndSwap(false, true) {
-			return ctx.Err()
-		}
-		return <-c.done
-	}
-}
-
-func (ws *writers) enqueue(ctx context.Context, c *change) error {
-	ws.mu.RLock()
-	defer ws.mu.RUnlock()
-	if ws.closed {
-		return ErrClosed
-	}
-	select {
-	case ws.of(c.key).queue <- c:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// close refuses new changes, and returns after the queued ones are done.
-func (ws *writers) close() (err error) {
-	ws.mu.Lock()
-	if !ws.closed {
-		ws.closed = true
-		for _, w := range ws.all {
-			close(w.queue)
-		}
-	}
-	ws.mu.Unlock()
-	for _, w := range ws.all {
-		<-w.ended
-		if w.conn != nil {
-			err = errors.Join(err, w.conn.close())
-			w.conn = nil
-		}
-	}
-	return err
-}
 
 // run runs changes until the queue is closed.
 func (w *writer) run() {
@@ -366,23 +254,4 @@ func (w *writer) drop() {
 		w.conn.discard()
 		w.conn = nil
 	}
-}
-
-// run applies the change. It returns a panic as an error, so that the other changes continue.
-func (c *change) run(ctx context.Context, tx *tx) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("store: panic in a change: %v\n%s", v, debug.Stack())
-		}
-	}()
-	return c.apply(ctx, tx)
-}
-
-func total(batch []*change) notification {
-	var all notification
-	for _, c := range batch {
-		all.requests = append(all.requests, c.told.requests...)
-		all.jobs = all.jobs || c.told.jobs
-	}
-	return all
 }
