@@ -139,6 +139,7 @@ func checks() []check {
 		{"login", atDoctor, 0, false, checkLogin},
 		{"exposure", atDoctor, 0, false, checkExposure},
 		{"tls", atStart | atDoctor, 0, false, checkTLS},
+		{"tls", atDoctor, 0, false, checkACME},
 		{"proxy", atDoctor, needsIdentity, false, checkProxy},
 		{"relying party", atDoctor, 0, false, checkParties},
 	}

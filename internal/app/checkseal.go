@@ -19,6 +19,7 @@ import (
 	"github.com/signet-sign/signet/internal/ca"
 	"github.com/signet-sign/signet/internal/server/pki"
 	"github.com/signet-sign/signet/pades"
+	"github.com/signet-sign/signet/pades/tsa"
 )
 
 // checkLastStamp looks whether the last use of a timestamp authority succeeded.
@@ -47,7 +48,11 @@ func checkAuthorities(ctx context.Context, s *subject) (list []Finding) {
 	for _, client := range all.external {
 		begin := time.Now()
 		_, err := client.Timestamp(ctx, digest[:])
-		f := faulty(shown(err), stampRemedy, fmt.Sprintf("answered in %s", since(begin)))
+		remedy := stampRemedy
+		if errors.Is(err, tsa.ErrClock) {
+			remedy = "set the clock of this machine, by chrony for example; if it is right, use another authority"
+		}
+		f := faulty(shown(err), remedy, fmt.Sprintf("answered in %s", since(begin)))
 		f.Text = host(client.URL) + ": " + f.Text
 		if err != nil {
 			failed++

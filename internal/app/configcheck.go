@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -25,6 +26,13 @@ func (c *Config) check() error {
 		return fmt.Errorf(
 			"public_url %q: it must be a scheme, a host and perhaps a port, such as https://sign.example.com",
 			c.PublicURL,
+		)
+	case c.Data != "" && isFile(c.Data):
+		return fmt.Errorf("data %q: it is a file and must be a folder", c.Data)
+	case c.Control != "" && c.Control == c.Listen && !strings.HasSuffix(c.Control, ":0"):
+		return fmt.Errorf(
+			"control %q: it is the address of listen, and needs one of its own",
+			c.Control,
 		)
 	case c.Database != "" && !isPostgres(c.Database):
 		// The value may contain a password.
@@ -159,4 +167,10 @@ func isIssuer(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" &&
 		u.User == nil && u.RawQuery == "" && !u.ForceQuery && !strings.Contains(text, "#")
+}
+
+// isFile reports whether something other than a folder is at a path.
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
 }

@@ -308,6 +308,97 @@ func TestDiagnose(t *testing.T) {
 			Fault, "configuration", "CA: it is not certificates", "correct",
 		},
 		{
+			"JWKS with RSA keys only", func(c *clinic) {
+				c.config.Parties[0].JWKSURL = server(c, func(w http.ResponseWriter, _ *http.Request) {
+					_, _ = io.WriteString(w, `{"keys":[{"kty":"RSA","kid":"a","n":"AQAB","e":"AQAB"}]}`)
+				})
+			},
+			Fault, "relying party ID", "kty is not EC", "publish its keys",
+		},
+		{
+			"JWKS elsewhere", func(c *clinic) {
+				c.config.Parties[0].JWKSURL = server(c, http.RedirectHandler("/x", 302).ServeHTTP)
+			},
+			Fault, "relying party ID", "redirects are not followed", "correct jwks_url",
+		},
+		{
+			"relying party twice",
+			func(c *clinic) { c.config.Parties = append(c.config.Parties, c.config.Parties[0]) },
+			Fault, "configuration", "registered twice", "correct the key",
+		},
+		{
+			"logo away", func(c *clinic) { c.config.Parties[0].Logo = "/nonexistent.png" },
+			Fault, "configuration", "logo: open /nonexistent.png", "correct the key",
+		},
+		{
+			"public URL with a path",
+			func(c *clinic) { c.config.PublicURL = "https://sign.test/signet" },
+			Fault, "configuration", "public_url \"https://sign.test/signet\"", "correct the key",
+		},
+		{
+			"secret is a folder", func(c *clinic) { c.config.MetricsTokenFile = c.TempDir() },
+			Fault, "configuration", "metrics_token_file: read", "correct the key",
+		},
+		{
+			"secret's file is empty", func(c *clinic) {
+				c.config.OIDCClientSecret = ""
+				c.config.OIDCClientSecretFile = write(c.T, "\n", 0o600)
+			},
+			Fault, "configuration", "is empty", "correct the key",
+		},
+		{
+			"TLS key of another certificate", func(c *clinic) {
+				c.config.TLSCertificate = data(c, "authority", "issuing.crt")
+				c.config.TLSKey = data(c, "authority", "root.key")
+			},
+			Fault, "tls", "private key does not match", "name a certificate and its key",
+		},
+		{
+			"TLS certificate of another host", func(c *clinic) {
+				c.config.TLSCertificate = data(c, "authority", "issuing.crt")
+				c.config.TLSKey = data(c, "authority", "issuing.key")
+			},
+			Fault, "tls", "for another host name", "for the host of public_url",
+		},
+		{
+			"ACME authority away",
+			func(c *clinic) { c.config.ACMEDirectory = "https://127.0.0.1:1/directory" },
+			Fault, "tls", "acme_directory: The server refuses", "check acme_directory",
+		},
+		{
+			"keys of another deployment", func(c *clinic) {
+				other := newClinic(c.T, "")
+				other.start(false)
+				must(c, os.RemoveAll(data(c, "keys")))
+				must(c, os.Rename(data(other, "keys"), data(c, "keys")))
+			},
+			Fault, "deployment", "the keys folder", "correct data",
+		},
+		{
+			"one address for both listeners",
+			func(c *clinic) { c.config.Listen, c.config.Control = "127.0.0.1:1", "127.0.0.1:1" },
+			Fault, "configuration", "it is the address of listen", "correct the key",
+		},
+		{
+			"data is a file", func(c *clinic) { c.config.Data = write(c.T, "", 0o600) },
+			Fault, "configuration", "must be a folder", "correct the key",
+		},
+		{
+			"clock far behind", func(c *clinic) {
+				c.now = func() time.Time { return time.Now().AddDate(0, -1, 0) }
+			},
+			Fault, "timestamps", "differs from the local clock", "set the clock of this machine",
+		},
+		{
+			"proxy by name", func(c *clinic) { c.config.TrustedProxies = List{"haproxy"} },
+			Fault, "configuration", "neither an address nor a network", "correct the key",
+		},
+		{
+			"root is no certificate",
+			func(c *clinic) { c.config.TSARoots = write(c.T, "none", 0o600) },
+			Fault, "timestamps", "malformed certificate", "tsa_roots needs the root",
+		},
+		{
 			"broken registration", func(c *clinic) {
 				c.config.Parties[0].JWKSURL = strings.Replace(c.config.Parties[0].JWKSURL, "//", "//user@", 1)
 			},

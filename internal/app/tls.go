@@ -88,6 +88,31 @@ func checkTLS(_ context.Context, s *subject) []Finding {
 	return []Finding{ok("%s", text)}
 }
 
+// checkACME asks the ACME authority for its directory (RFC 8555, section 7.1.1).
+func checkACME(ctx context.Context, s *subject) []Finding {
+	c := s.config
+	if c.ACMEDirectory == "" {
+		return nil
+	}
+	reach, err := transport("acme_roots", c.ACMERoots)
+	if err == nil {
+		client := acme.Client{
+			DirectoryURL: c.ACMEDirectory,
+			HTTPClient:   &http.Client{Transport: reach, Timeout: callTimeout},
+		}
+		_, err = client.Discover(ctx)
+	}
+	if err != nil {
+		err = fmt.Errorf("acme_directory: %w", shown(err))
+	}
+	return []Finding{faulty(
+		err,
+		"check acme_directory and the firewall; acme_roots needs the root of the authority's own "+
+			"certificate if it is not a public one",
+		"the ACME authority answers",
+	)}
+}
+
 // openTLS reads the certificate, or prepares its issuance, and opens the listener that leads to
 // https.
 func (a *App) openTLS() (err error) {

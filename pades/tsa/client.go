@@ -18,6 +18,9 @@ import (
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
+// ErrClock is the error of a time stamp whose time is more than five minutes from the local clock.
+var ErrClock = errors.New("tsa: its clock differs from the local clock")
+
 const (
 	// clientTimeout is the default of Client.Timeout.
 	clientTimeout = 10 * time.Second
@@ -162,7 +165,7 @@ func (c *Client) check(token, imprint []byte, nonce *big.Int) error {
 		return fmt.Errorf("tsa: policy %s instead of %s", t.Policy, c.Policy)
 	}
 	if d := t.Time.Sub(c.Now()).Abs(); d > maxSkew {
-		return fmt.Errorf("tsa: its clock differs from the local clock by %s", d.Round(time.Second))
+		return fmt.Errorf("%w by %s", ErrClock, d.Round(time.Second))
 	}
 	return nil
 }
