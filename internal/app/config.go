@@ -189,11 +189,11 @@ type Config struct {
 
 	// The sandbox only. Sign each new request after this time, as its intended signer if that is a
 	// persona, else as the first persona, in the way that the persona's behaviour says. 0 means
-	// that people sign.
+	// that people sign. It includes AutoSignOnGet.
 	AutoSign time.Duration `yaml:"auto_sign" help:"Sandbox: sign each new request after this time." placeholder:"2s"`
 
-	// The sandbox only. Sign when a program, and not a browser, GETs the signing URL, and redirect
-	// to the relying party, as MockPass does.
+	// The sandbox only. Sign when a program, and not a browser, GETs the signing URL, send the
+	// webhook, and redirect to the relying party, as MockPass does.
 	AutoSignOnGet bool `yaml:"auto_sign_on_get" help:"Sandbox: sign when a program GETs the signing URL."`
 
 	// Lifetime of a sign session, from Proceed to Sign until it times out without an answer from

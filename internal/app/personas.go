@@ -114,16 +114,21 @@ func isBrowser(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/html")
 }
 
-// signNow has the document of a request signed and redirects to the relying party. It reports
-// whether it has answered; it has not if there is no such request.
+// signNow has the document of a request signed unless it is, and redirects to the relying party
+// after the first attempt of the webhook. It reports whether it has answered; it has not if there
+// is no such request.
 func (a *App) signNow(w http.ResponseWriter, r *http.Request, id string) bool {
 	req, err := a.sign.Get(r.Context(), id)
 	if err != nil {
 		return false
 	}
-	if err := a.automatic.Play(r.Context(), id, control.Plan{}); err != nil {
+	var refused error
+	if !req.State.Approved() {
+		refused = a.automatic.Play(r.Context(), id, control.Plan{})
+	}
+	if refused != nil {
 		a.log.WarnContext(
-			r.Context(), "an automatic signer was refused", "request_id", id, "err", err,
+			r.Context(), "an automatic signer was refused", "request_id", id, "err", refused,
 		)
 	}
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
@@ -131,6 +136,9 @@ func (a *App) signNow(w http.ResponseWriter, r *http.Request, id string) bool {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+	if err == nil {
+		err = a.worker.Drain(r.Context())
 	}
 	if err != nil {
 		return false

@@ -192,7 +192,7 @@ func (a *App) openSandbox(
 		mux.HandleFunc("GET "+localRootPath, a.downloadRoot)
 	}
 	a.handler = mux
-	if c.AutoSignOnGet {
+	if c.AutoSignOnGet || c.AutoSign > 0 {
 		a.handler = a.signOnGet(mux)
 	}
 	public, err := url.Parse(c.PublicURL)

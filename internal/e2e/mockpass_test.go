@@ -6,8 +6,10 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/uuid"
@@ -157,6 +159,36 @@ func TestRelyingPartyIsDown(t *testing.T) {
 	s.initiate(t)
 	if n := s.party.Fetches(); n != fetches+1 {
 		t.Errorf("after an hour the keys were fetched %d times", n-fetches)
+	}
+}
+
+// TestMockPassAutoSign checks that a script that was written for MockPass works with --auto-sign: a
+// GET of the signing URL, before or after the automatic signature, goes back to the relying party
+// when the webhook has arrived.
+func TestMockPassAutoSign(t *testing.T) {
+	s := start(t, func(c *app.Config) { c.AutoSign = 2 * time.Second })
+	for i, wait := range []string{"", "signed"} {
+		in := s.initiate(t)
+		if wait != "" {
+			s.settled(t, in.RequestID, wait)
+		}
+		resp, err := http.DefaultTransport.RoundTrip(
+			httptest.NewRequestWithContext(t.Context(), http.MethodGet, in.SigningURL, nil),
+		)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		back := s.party.URL() + "/redirect?request_id=" + in.RequestID + "&status=success"
+		if to := resp.Header.Get("Location"); resp.StatusCode != http.StatusFound || to != back {
+			t.Errorf("%q: %d, to %s", wait, resp.StatusCode, to)
+		}
+		if n := len(s.party.Webhooks()); n != i+1 {
+			t.Errorf("%q: %d webhooks, want %d", wait, n, i+1)
+		}
+		if a := s.result(t, in); a.status != http.StatusOK {
+			t.Errorf("%q: result: %d %s", wait, a.status, a.body)
+		}
 	}
 }
 
