@@ -84,7 +84,7 @@ func TestCancelContentType(t *testing.T) {
 	for kind, want := range map[string]int{
 		"": 200, "application/json": 200, "Application/JSON; charset=utf-8": 200,
 		"text/plain": byDefault, "application/x-www-form-urlencoded": byDefault,
-		"application/octet-stream": 400, ";;": 400,
+		"application/octet-stream": byDefault, "image/png": 400, ";;": 400,
 	} {
 		if want == byDefault {
 			in := strict.initiate(t)
@@ -169,7 +169,9 @@ func TestStrictness(t *testing.T) {
 			c.Strictness = "real"
 		}
 		other := run(t, rp, c, nil, slog.New(slog.DiscardHandler))
-		if a := other.cancel(t, "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332"); a.is(400, "UNAUTHORIZED", "Unauthorized.") != strict {
+		if a := other.cancel(t, "signv3-0199cc9c-8b7c-70df-b29b-39843a10c332"); a.is(
+			400, "UNAUTHORIZED", "Unauthorized.",
+		) != strict {
 			t.Errorf("strict %v: a key without use: %d %s", strict, a.status, a.body)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"math"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -67,6 +68,12 @@ func (a *API) status(code string) int {
 	return api.Status(code)
 }
 
+// defaultTypes are what HTTP clients send on a cancel unless they are told otherwise, some of them,
+// such as aiohttp, also without a body.
+var defaultTypes = []string{
+	"text/plain", "application/x-www-form-urlencoded", "application/octet-stream",
+}
+
 // cancel serves POST /sign-requests/cancel. The token contains all arguments; the body is ignored
 // (docs/contract.md, 14.23).
 func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
@@ -82,9 +89,8 @@ func (a *API) cancel(w http.ResponseWriter, r *http.Request, c *call) error {
 	}
 	c.check = calllog.CheckContent
 	if ct := r.Header.Get("Content-Type"); ct != "" && !isMediaType(ct, "application/json") {
-		if !a.Tolerant ||
-			!isMediaType(ct, "text/plain") &&
-				!isMediaType(ct, "application/x-www-form-urlencoded") {
+		isDefault := func(kind string) bool { return isMediaType(ct, kind) }
+		if !a.Tolerant || !slices.ContainsFunc(defaultTypes, isDefault) {
 			return api.ErrClientSide("Content-Type must be application/json, or absent")
 		}
 		warn(w, "send Content-Type application/json on cancel, or none")
