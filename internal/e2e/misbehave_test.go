@@ -351,6 +351,38 @@ func TestFaultsOfSealing(t *testing.T) {
 	s.settled(t, in.RequestID, "signed")
 }
 
+// TestFaultOfSlowSealing checks that a client sees the document of the request that the fault names
+// being sealed for its delay, and can neither cancel nor get it; that of another request is not
+// delayed.
+func TestFaultOfSlowSealing(t *testing.T) {
+	s := start(t)
+	s.party.Now = time.Now
+	in, other := s.initiate(t), s.initiate(t)
+	const delay = 3 * time.Second
+	s.inject(t, fmt.Sprintf(
+		`{"kind":"sealing-slow","delay":%q,"request_id":%q}`, delay, in.RequestID,
+	))
+	s.must(t, other.RequestID, alice, "open", "proceed", "approve")
+	s.settled(t, other.RequestID, "signed")
+	s.must(t, in.RequestID, alice, "open", "proceed", "approve")
+	approved := time.Now()
+	if a := s.cancel(t, in.RequestID); !a.is(
+		400, api.CodeActiveSession, api.ErrActiveSession.Description,
+	) {
+		t.Errorf("cancel: %d %s", a.status, a.body)
+	}
+	if a := s.result(t, in); !a.is(400, api.CodeNotSigned, api.ErrNotSigned.Description) {
+		t.Errorf("result: %d %s", a.status, a.body)
+	}
+	s.settled(t, in.RequestID, "signed")
+	if took := time.Since(approved); took < delay-time.Second/2 {
+		t.Errorf("it was signed after %s, the delay is %s", took, delay)
+	}
+	if a := s.result(t, in); a.status != http.StatusOK {
+		t.Errorf("result: %d %s", a.status, a.body)
+	}
+}
+
 // TestRehearsal checks that with a low rate of every fault, a client that tries again gets its
 // document signed.
 func TestRehearsal(t *testing.T) {
