@@ -19,6 +19,9 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 func testCert(t testing.TB, key crypto.Signer, serial int64) *x509.Certificate {
@@ -319,4 +322,31 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestSeveralValues parses attributes with two values, in one attribute and in two.
+func TestSeveralValues(t *testing.T) {
+	value := func(n int64) func(*cryptobyte.Builder) {
+		return func(b *cryptobyte.Builder) { b.AddASN1Int64(n) }
+	}
+	both := attribute(
+		OIDSignatureTimestamp, func(b *cryptobyte.Builder) { value(1)(b); value(2)(b) },
+	)
+	signedTag := cbasn1.Tag(0).Constructed().ContextSpecific()
+	unsignedTag := cbasn1.Tag(1).Constructed().ContextSpecific()
+	for name, attributes := range map[string][][]byte{
+		"one attribute": {both},
+		"two attributes": {
+			attribute(OIDSignatureTimestamp, value(1)), attribute(OIDSignatureTimestamp, value(2)),
+		},
+	} {
+		if _, err := parseAttributes(setOf(signedTag, attributes), signedTag); err == nil {
+			t.Errorf("%s: signed attributes with two values are accepted", name)
+		}
+		out, err := parseAttributes(setOf(unsignedTag, attributes), unsignedTag)
+		if first := out[OIDSignatureTimestamp.String()]; err != nil ||
+			!bytes.Equal(first, []byte{2, 1, 1}) {
+			t.Errorf("%s: unsigned: %x, %v", name, first, err)
+		}
+	}
 }

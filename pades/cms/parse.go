@@ -52,7 +52,7 @@ func (s *SignerInfo) Attribute(oid asn1.ObjectIdentifier) ([]byte, bool) {
 	return v, ok
 }
 
-// Timestamp returns the RFC 3161 token over the signature, if there is one.
+// Timestamp returns the RFC 3161 token over the signature, if there is one; the first of several.
 func (s *SignerInfo) Timestamp() ([]byte, bool) {
 	v, ok := s.unsigned[OIDSignatureTimestamp.String()]
 	return v, ok
@@ -63,7 +63,7 @@ var errMalformed = errors.New("cms: malformed message")
 func malformed(what string) error { return fmt.Errorf("%w: %s", errMalformed, what) }
 
 // Parse decodes a DER ContentInfo that contains SignedData with one SignerInfo. BER that is not
-// DER, trailing bytes and repeated attributes are errors.
+// DER, trailing bytes and repeated signed attributes are errors.
 func Parse(der []byte) (*SignedData, error) {
 	if len(der) > maxMessage {
 		return nil, malformed("too large")
@@ -222,9 +222,11 @@ func (s *SignerInfo) parse(in cryptobyte.String) error {
 	return nil
 }
 
-// parseAttributes parses a SET OF Attribute. It refuses repeated types and multiple values: every
-// attribute used here has exactly one value, and of two values different readers could read
-// different ones. It requires ascending order, because the signature covers the DER encoding.
+// parseAttributes parses a SET OF Attribute. Among signed attributes it refuses repeated types and
+// multiple values: every attribute used here has exactly one value, and of two values different
+// readers could read different ones. It requires ascending order, because the signature covers the
+// DER encoding. Of unsigned attributes it returns the first value: a signature may have several
+// timestamps (EN 319 122-1, 5.3), and anyone can add to these attributes.
 func parseAttributes(in cryptobyte.String, tag cbasn1.Tag) (map[string][]byte, error) {
 	var set cryptobyte.String
 	if !in.ReadASN1(&set, tag) || !in.Empty() || set.Empty() {
@@ -249,11 +251,14 @@ func parseAttributes(in cryptobyte.String, tag cbasn1.Tag) (map[string][]byte, e
 			!attr.Empty() || !values.ReadAnyASN1Element(&value, &t) {
 			return nil, malformed("attribute")
 		}
-		if !values.Empty() {
+		_, dup := out[oid.String()]
+		switch {
+		case signed && !values.Empty():
 			return nil, malformed("attribute with several values")
-		}
-		if _, dup := out[oid.String()]; dup {
+		case signed && dup:
 			return nil, malformed("repeated attribute")
+		case dup:
+			continue
 		}
 		out[oid.String()] = bytes.Clone(value)
 	}
