@@ -20,11 +20,15 @@ const (
 
 // checkDatabase looks whether the database answers, and is the one of the deployment.
 func checkDatabase(ctx context.Context, s *subject) Finding {
-	return faulty(
-		s.marked(ctx, s.store), "start the database, and set database to the one of the deployment",
-		"",
-	)
+	err := s.marked(ctx, s.store)
+	remedy := "start the database, and set database to the one of the deployment"
+	if store.IsDenied(err) {
+		remedy = deniedRemedy
+	}
+	return faulty(err, remedy, "")
 }
+
+const deniedRemedy = "let the role in database own the tables and have CREATE on the schema: it migrates them"
 
 // checkSchema looks whether the database has the schema of this program.
 func checkSchema(ctx context.Context, s *subject) Finding {
@@ -40,6 +44,8 @@ func databaseRemedy(err error) string {
 	switch {
 	case errors.Is(err, store.ErrNewerSchema):
 		return "start the newer release that migrated the database"
+	case store.IsDenied(err):
+		return deniedRemedy
 	case errors.Is(err, store.ErrOtherKind):
 		return "set data and database to those of the service"
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/rand"
+	"database/sql"
 	"fmt"
 	"io"
 	"log/slog"
@@ -456,6 +457,18 @@ func TestDiagnosePostgres(t *testing.T) {
 	} {
 		c.config.Database = test.database
 		c.expect(c.diagnose(), test.level, test.check, test.text, test.remedy)
+	}
+	db, err := sql.Open("pgx", database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.ExecContext(t.Context(), "CREATE ROLE guest LOGIN"); err != nil {
+		t.Fatal(err)
+	}
+	for _, own := range []string{database, cluster.Database(t)} { // with and without tables
+		c.config.Database = own + "&user=guest"
+		c.expect(c.diagnose(), Fault, "database", "permission denied", "CREATE on the schema")
 	}
 	c.config.Database = database
 	for ahead, level := range map[time.Duration]Level{2 * time.Second: Warning, -6 * time.Second: Fault} {

@@ -431,6 +431,12 @@ func pgTransient(err error) bool {
 	return connectionLost(err)
 }
 
+// IsDenied reports whether the database refused a statement because its role lacks a privilege.
+func IsDenied(err error) bool {
+	var answer *pgconn.PgError
+	return errors.As(err, &answer) && answer.Code == "42501"
+}
+
 // connectionLost reports whether err is the end of a connection rather than an answer of the
 // server.
 func connectionLost(err error) bool {
