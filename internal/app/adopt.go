@@ -20,6 +20,7 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/request"
+	"github.com/signet-sign/signet/internal/store"
 	"github.com/signet-sign/signet/internal/vault"
 )
 
@@ -36,6 +37,17 @@ func Adopt(
 	ctx context.Context, c Config, log *slog.Logger, files []string,
 	report func(id, outcome string),
 ) (n Adopted, err error) {
+	// Open would make a new deployment where there is none.
+	if err := c.findDatabase(); err != nil {
+		return n, err
+	}
+	p, err := c.openParts(ctx, store.Options{Kind: store.Service, Now: time.Now, Log: log})
+	if err != nil {
+		return n, err
+	}
+	if err := p.Close(); err != nil {
+		return n, err
+	}
 	c.Listen, c.ListenHTTP = "127.0.0.1:0", "" // nothing is answered
 	if c.Control != "" {
 		c.Control = "127.0.0.1:0"
