@@ -26,6 +26,7 @@ func pageName(file string) (string, bool) {
 //	ms               a time in Unix milliseconds, for scripts
 //	minutes END NOW  whole minutes left, rounded up, never negative
 //	add A B          sum
+//	short NAME       a long name, cut, for texts that the page's full name stands beside
 //	asset NAME       URL of a file of the bundle
 //	dict K V ...     map, to pass several values to a part
 func (k *Kit) functions(l *language) template.FuncMap {
@@ -56,6 +57,7 @@ func (k *Kit) functions(l *language) template.FuncMap {
 			return int((left + time.Minute - 1) / time.Minute)
 		},
 		"add":   func(a, b int) int { return a + b },
+		"short": short,
 		"asset": k.assets.url,
 		"dict":  dict,
 	}
@@ -74,4 +76,20 @@ func dict(pairs ...any) (map[string]any, error) {
 		m[key] = pairs[i+1]
 	}
 	return m, nil
+}
+
+// mostShort is the number of characters of a name that fit a button on a narrow phone.
+const mostShort = 28
+
+// short cuts a name after a word. What a language puts after the name stays to be read.
+func short(name string) string {
+	all := []rune(name)
+	if len(all) <= mostShort {
+		return name
+	}
+	cut := string(all[:mostShort])
+	if i := strings.LastIndexByte(cut, ' '); i > mostShort/2 {
+		cut = cut[:i]
+	}
+	return strings.TrimRight(cut, " ,.-") + "…"
 }

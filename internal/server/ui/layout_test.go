@@ -33,8 +33,8 @@ func TestBannerIsOneLine(t *testing.T) {
 }
 
 // TestLongNames checks, in every language, that a signer and a relying party with names of 120
-// characters leave each button of a phone's page one or two lines of whole words, and that the page
-// names the document.
+// characters leave each button of a phone's page one or two lines of whole words, all of them to be
+// seen, and that the page names the document.
 func TestLongNames(t *testing.T) {
 	s := newSite(t)
 	ctx := openBrowser(t)
@@ -56,6 +56,9 @@ func TestLongNames(t *testing.T) {
 			if high := eval[string](t, ctx, `[...document.querySelectorAll(".button")].filter(e => e.checkVisibility() && e.offsetHeight > 70)
 				.map(e => e.innerText + " " + e.offsetHeight).join(", ")`); high != "" {
 				t.Errorf("%s, %s: higher than two lines: %s", name, tag, high)
+			}
+			if cut := eval[string](t, ctx, `[...document.querySelectorAll(".button-text")].filter(e => e.scrollHeight > e.clientHeight + 1).map(e => e.innerText).join(", ")`); cut != "" {
+				t.Errorf("%s, %s: not all of it is seen: %s", name, tag, cut)
 			}
 			if !eval[bool](
 				t,
