@@ -1,6 +1,7 @@
 package main
 
 import (
+	"html"
 	"os"
 	"path/filepath"
 	"strings"
@@ -89,6 +90,46 @@ func TestDocs(t *testing.T) {
 			if err != nil || !strings.Contains(out, ports.Replace(c.want)) {
 				log, _ := os.ReadFile(filepath.Join(dir, "sandbox.log"))
 				t.Errorf("%v\n%s\n%s\n%s", err, script.String(), out, log)
+			}
+		})
+	}
+}
+
+// TestStartPage types the calls of the sandbox's first page, as they are there to be copied, with
+// and without TLS.
+func TestStartPage(t *testing.T) {
+	for name, flag := range map[string]string{"http": "", "https": "--tls"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			ports := freePorts(t, "5156", "5157")
+			out, err := shell(t, dir, ports.Replace(`
+signet sandbox --listen 127.0.0.1:5156 --control 127.0.0.1:5157 `+flag+` > sandbox.log &
+curl -s --retry 30 --retry-connrefused --retry-delay 1 -o up http://127.0.0.1:5157/isalive
+curl -sk `+name+`://127.0.0.1:5156/
+`))
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			var lines []string // of the page's boxes with lines to copy
+			for _, box := range strings.Split(out, `<div class="lines">`)[1:] {
+				_, box, _ = strings.Cut(box, ` data-copy="`)
+				box, _, _ = strings.Cut(box, `"`)
+				lines = append(lines, html.UnescapeString(box))
+			}
+			if len(lines) < 2 {
+				t.Fatalf("the page has no calls:\n%s", out)
+			}
+			out, err = shell(t, dir, lines[0]+" | tee answer\n"+
+				strings.Replace(
+					lines[1],
+					"ID=signv3-...",
+					`ID=$(sed 's/.*"request_id":"\([^"]*\).*/\1/' answer)`,
+					1,
+				))
+			if err != nil || !strings.Contains(out, `"signing_url":"`+name+`://`) ||
+				!strings.Contains(out, " 200 ") {
+				t.Errorf("%v\n%q\n%s", err, lines[:2], out)
 			}
 		})
 	}
