@@ -172,7 +172,12 @@ func (d *Dir) Put(ctx context.Context, key string, r io.Reader) (size int64, err
 			err = fmt.Errorf("storing a document: %w", err)
 		}
 	}()
-	if size, err = receive(f, contextReader{ctx, r}); err != nil {
+	if w, ok := r.(io.WriterTo); ok {
+		size, err = w.WriteTo(contextWriter{ctx, f})
+	} else {
+		size, err = receive(f, contextReader{ctx, r})
+	}
+	if err != nil {
 		return 0, err
 	}
 	now := d.now()
@@ -406,6 +411,19 @@ func (d *Dir) sync(name string) error {
 type contextReader struct {
 	ctx context.Context //nolint:containedctx // the reader lives only during the call
 	r   io.Reader
+}
+
+// contextWriter fails when the context has ended.
+type contextWriter struct {
+	ctx context.Context //nolint:containedctx // the writer lives only during the call
+	w   io.Writer
+}
+
+func (c contextWriter) Write(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
 }
 
 func (c contextReader) Read(p []byte) (int, error) {

@@ -127,7 +127,8 @@ type Settlement struct {
 type Documents interface {
 	// Put stores the contents of r and replaces the old contents. When it returns nil, they are
 	// complete and durable. If it fails, or the process dies, the key has either all the old or all
-	// the new bytes. A new key may have a part of the bytes if the machine dies.
+	// the new bytes. A new key may have a part of the bytes if the machine dies. If r is an
+	// io.WriterTo, Put may call WriteTo instead of Read.
 	Put(ctx context.Context, key string, r io.Reader) (size int64, err error)
 
 	// Open returns random access to a document while ctx lasts. The error is fs.ErrNotExist for a

@@ -3,6 +3,7 @@ package vault
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -77,35 +78,29 @@ func (v *Vault) Put(ctx context.Context, document string, r io.Reader) (size int
 		}
 		r = begin
 	}
-	counted := &counter{r: r}
-	k := Key{Document: document, ID: rand.Text(), CreatedAt: v.now()}
-	to := &recipient{id: k.ID}
-	encrypted, err := age.EncryptReader(counted, to)
-	if err != nil {
-		return 0, fmt.Errorf("encrypting a document: %w", err)
+	e := &encrypting{
+		plain: &counter{r: r}, to: &recipient{id: rand.Text()}, saved: make(chan struct{}),
 	}
-	k.WrappedBy, k.Wrapped, err = v.wrapper.Wrap(ctx, to.fileKey, k.context())
-	if err != nil {
-		return 0, fmt.Errorf("wrapping a document's key: %w", err)
+	e.save = func() error {
+		k := Key{Document: document, ID: e.to.id, CreatedAt: v.now()}
+		k.WrappedBy, k.Wrapped, err = v.wrapper.Wrap(ctx, e.to.fileKey, k.context())
+		if err != nil {
+			return fmt.Errorf("wrapping a document's key: %w", err)
+		}
+		go func() {
+			defer close(e.saved)
+			e.failed = v.keys.AddDocumentKey(ctx, k)
+		}()
+		return nil
 	}
-	saved := make(chan struct{})
-	var failed error
-	go func() {
-		defer close(saved)
-		failed = v.keys.AddDocumentKey(ctx, k)
-	}()
-	wait := func() error {
-		<-saved
-		return failed
-	}
-	_, err = v.Documents.Put(ctx, document, &finally{encrypted, wait})
-	if failed := wait(); err == nil {
+	_, err = v.Documents.Put(ctx, document, e)
+	if failed := e.wait(); err == nil {
 		err = failed
 	}
 	if err != nil {
 		return 0, err
 	}
-	return counted.n, nil
+	return e.plain.n, nil
 }
 
 // recipient is an age.Recipient whose stanza names the id of the file key, which it keeps for the
@@ -121,10 +116,17 @@ func (r *recipient) Wrap(fileKey []byte) ([]*age.Stanza, error) {
 	return []*age.Stanza{{Type: stanza, Args: []string{r.id}}}, nil
 }
 
-// counter counts the bytes that were read.
+// counter counts the bytes that were read or written.
 type counter struct {
 	r io.Reader
+	w io.Writer
 	n int64
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	c.n += int64(n)
+	return n, err
 }
 
 func (c *counter) Read(p []byte) (int, error) {
@@ -133,20 +135,85 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// finally calls wait at the end of r, whose error is then the one of the read.
-type finally struct {
-	r    io.Reader
-	wait func() error
+// encrypting is the ciphertext of a document. Its end comes after the key is stored, or is the
+// error of storing it.
+type encrypting struct {
+	plain *counter
+	to    *recipient
+	r     io.Reader // after the first Read
+
+	save   func() error  // wraps the key and begins to store it
+	begun  bool          // by save
+	saved  chan struct{} // closed when the key is stored, or failed is set
+	failed error
 }
 
-func (f *finally) Read(p []byte) (int, error) {
-	n, err := f.r.Read(p)
+// begin makes what encrypts, which makes the file's key, and saves the key.
+func (e *encrypting) begin(encrypt func() error) error {
+	if err := encrypt(); err != nil {
+		return fmt.Errorf("encrypting a document: %w", err)
+	}
+	if err := e.save(); err != nil {
+		return err
+	}
+	e.begun = true
+	return nil
+}
+
+// wait returns when the key is stored, or was not to be.
+func (e *encrypting) wait() error {
+	if !e.begun {
+		return nil
+	}
+	<-e.saved
+	if e.failed != nil {
+		return fmt.Errorf("storing a document's key: %w", e.failed)
+	}
+	return nil
+}
+
+// Read implements io.Reader.
+func (e *encrypting) Read(p []byte) (n int, err error) {
+	if e.r == nil {
+		err := e.begin(
+			func() (err error) { e.r, err = age.EncryptReader(e.plain, e.to); return err },
+		)
+		if err != nil {
+			return 0, err
+		}
+	}
+	n, err = e.r.Read(p)
 	if errors.Is(err, io.EOF) {
-		if failed := f.wait(); failed != nil {
-			return n, fmt.Errorf("storing a document's key: %w", failed)
+		if failed := e.wait(); failed != nil {
+			err = failed
 		}
 	}
 	return n, err
+}
+
+// piece is how much WriteTo reads at once. It writes whole pieces, with which the bytes.Buffer of
+// age grows from 9 KiB by doubling to the 80 KiB that it needs at least; pieces of a power of two
+// would make it 128 KiB.
+const piece = 9 << 10
+
+// WriteTo implements io.WriterTo. It takes less memory than Read, for which age holds a chunk of
+// 64 KiB in a buffer of 128 KiB and the caller needs another one.
+func (e *encrypting) WriteTo(w io.Writer) (int64, error) {
+	to := &counter{w: w}
+	var encrypted io.WriteCloser
+	err := e.begin(func() (err error) { encrypted, err = age.Encrypt(to, e.to); return err })
+	buf := make([]byte, piece)
+	for err == nil {
+		var n int
+		n, err = io.ReadFull(e.plain, buf)
+		if _, failed := encrypted.Write(buf[:n]); failed != nil {
+			return to.n, failed
+		}
+	}
+	if !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return to.n, err
+	}
+	return to.n, cmp.Or(encrypted.Close(), e.wait())
 }
 
 // Open implements request.Documents. The error is [ErrNoKey] if the document is encrypted and has

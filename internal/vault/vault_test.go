@@ -12,7 +12,9 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -534,5 +536,57 @@ func TestSweepDiscarded(t *testing.T) {
 	}
 	if keys, err := w.keys.DocumentKeys(t.Context(), "stray/a"); err != nil || len(keys) != 1 {
 		t.Errorf("%d keys are left, %v; want 1", len(keys), err)
+	}
+}
+
+// stopping is a document of which the rest does not come until the test ends.
+type stopping struct {
+	left    int
+	reached chan<- struct{}
+	end     <-chan struct{}
+}
+
+func (s *stopping) Read(p []byte) (int, error) {
+	if s.left <= 0 {
+		s.reached <- struct{}{}
+		<-s.end
+		return 0, errors.New("the test has ended")
+	}
+	n := min(len(p), s.left, 4096) // as from a connection
+	s.left -= n
+	return n, nil
+}
+
+// TestUploadMemory checks that a document that is being stored takes less than 110 KiB.
+func TestUploadMemory(t *testing.T) {
+	w := newWorld(t, false, storetest.NewMemory())
+	const uploads, most = 100, 110 << 10
+	reached, end := make(chan struct{}), make(chan struct{})
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC() // which empties pools
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	var all sync.WaitGroup
+	for i := range uploads {
+		all.Go(func() {
+			r := &stopping{left: 1 << 20, reached: reached, end: end}
+			_, err := w.Put(t.Context(), fmt.Sprintf("%d/original", i), r)
+			if err == nil {
+				t.Error("a document that was interrupted is stored")
+			}
+		})
+	}
+	for range uploads {
+		<-reached
+	}
+	each := int(heap()-before) / uploads
+	close(end)
+	all.Wait()
+	if t.Logf("%d bytes for each", each); each > most {
+		t.Errorf("an upload takes %d bytes, more than %d", each, most)
 	}
 }
