@@ -12,6 +12,7 @@ import (
 type secretCmd struct {
 	Rotate   secretRotateCmd   `cmd:"" help:"Create the next secret of cookies, links, enrolment or console, or the keys for OpenID Connect (oidc)."`
 	Encrypt  secretEncryptCmd  `cmd:"" help:"Encrypt the keys and secrets of a stopped service that are in plain files."`
+	Import   secretImportCmd   `cmd:"" help:"Bring existing keys and secrets into the token that keys names, while nodes run."`
 	Password secretPasswordCmd `cmd:"" help:"Change the password of encrypted keys and secrets."`
 }
 
@@ -48,6 +49,48 @@ func (c *secretEncryptCmd) Run(env *environment) error {
 	return err
 }
 
+type secretImportCmd struct {
+	FromPasswordFile string `help:"File with the password of the present files, if they are encrypted." placeholder:"FILE"`
+	Finish           bool   `help:"Remove the files from which keys were imported."`
+
+	configured
+}
+
+// Help implements kong.HelpProvider.
+func (*secretImportCmd) Help() string {
+	return "keys and keys_password name the token. Back up the data folder first. Nodes with the earlier configuration go on; start each with the new one, and then finish the import."
+}
+
+func (c *secretImportCmd) Run(env *environment) error {
+	verb, do := "imported", func() ([]string, error) {
+		password, err := readPassword(c.FromPasswordFile)
+		if err != nil {
+			return nil, err
+		}
+		return app.ImportKeys(c.Config, password)
+	}
+	if c.Finish {
+		verb, do = "replaced", func() ([]string, error) { return app.FinishImport(c.Config) }
+	}
+	files, err := do()
+	for _, f := range files {
+		fmt.Fprintln(env.out, verb, f)
+	}
+	if err == nil && len(files) == 0 {
+		_, err = fmt.Fprintln(env.out, "there is nothing to import")
+	}
+	return err
+}
+
+// readPassword returns the text of a file without one line break at its end; the name may be empty.
+func readPassword(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(file)
+	return strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r"), err
+}
+
 type secretPasswordCmd struct {
 	NewFile string `help:"File with the new password." required:"" placeholder:"FILE"`
 
@@ -55,11 +98,10 @@ type secretPasswordCmd struct {
 }
 
 func (c *secretPasswordCmd) Run(env *environment) error {
-	text, err := os.ReadFile(c.NewFile)
+	password, err := readPassword(c.NewFile)
 	if err != nil {
 		return err
 	}
-	password := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
 	if err := app.ChangeKeysPassword(c.Config, password); err != nil {
 		return err
 	}

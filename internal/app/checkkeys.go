@@ -24,6 +24,12 @@ func checkKeys(ctx context.Context, s *subject) (list []Finding) {
 	if err != nil {
 		return []Finding{faulty(err, "mount the folder that the other nodes use", "")}
 	}
+	if keys, err := s.openKeys(); err == nil {
+		if err := keys.Protection().Check(); err != nil {
+			err = fmt.Errorf("%s does not answer: %w", s.config.Keys, err)
+			return []Finding{faulty(err, "connect it, and look at its own log", "")}
+		}
+	}
 	for _, k := range s.config.serviceKeys() {
 		path := filepath.Join(s.config.Data, k.folder)
 		_, err := os.Stat(path)

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/signet-sign/signet/internal/kms/kmstest"
 	"github.com/signet-sign/signet/internal/obs"
 	"github.com/signet-sign/signet/internal/store/pgtest"
 )
@@ -54,6 +55,43 @@ func readyz(t *testing.T, a *App) (status int, r obs.Report) {
 	return resp.StatusCode, r
 }
 
+// become waits until the readiness is as wanted.
+func become(t *testing.T, a *App, ready bool) obs.Report {
+	t.Helper()
+	var status int
+	var r obs.Report
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		if status, r = readyz(t, a); r.Ready == ready {
+			break
+		}
+	}
+	if r.Ready != ready || (status == http.StatusOK) != ready {
+		t.Fatalf("status %d, %+v; want ready %t", status, r, ready)
+	}
+	return r
+}
+
+// TestReadinessKMS takes the service that has the keys away. The node says so, and is ready when
+// the service is back.
+func TestReadinessKMS(t *testing.T) {
+	kmstest.Program(t)
+	aws := kmstest.NewAWS(t)
+	c := serviceConfig(t, "")
+	c.Keys = "awskms:region=ap-southeast-1;decryption-key=" + kmstest.DecryptionKey
+	a, err := Open(t.Context(), c, time.Now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	runService(t, a)
+	become(t, a, true)
+	aws.Stop()
+	if keys := become(t, a, false).Checks["keys"]; keys.OK || keys.Why == "" {
+		t.Errorf("keys: %+v", keys)
+	}
+	aws.Start(t)
+	become(t, a, true)
+}
+
 // TestReadiness takes away what a node needs, one thing at a time: the node says that it is not
 // ready, for which thing and why, and is ready when it has the thing again.
 func TestReadiness(t *testing.T) {
@@ -71,17 +109,7 @@ func TestReadiness(t *testing.T) {
 	runService(t, a)
 	become := func(ready bool) obs.Report {
 		t.Helper()
-		var status int
-		var r obs.Report
-		for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-			if status, r = readyz(t, a); r.Ready == ready {
-				break
-			}
-		}
-		if r.Ready != ready || (status == http.StatusOK) != ready {
-			t.Fatalf("status %d, %+v; want ready %t", status, r, ready)
-		}
-		return r
+		return become(t, a, ready)
 	}
 	move := func(name string) (away, back func() error) {
 		from, to := filepath.Join(c.Data, name), filepath.Join(c.Data, name+"-away")

@@ -121,15 +121,69 @@ func EncryptKeys(c Config) ([]string, error) {
 		)
 	}
 	defer p.Close()
-	dirs := []*keydir.Dir{keys}
-	if _, err := os.Stat(c.authorityFolder()); err == nil {
-		authority, err := keydir.Open(c.authorityFolder(), rand.Reader)
+	dirs, err := c.keyDirs()
+	if err != nil {
+		return nil, err
+	}
+	return p.Encrypt(dirs...)
+}
+
+// keyDirs returns the folders with keys as they are on the disk, without protection.
+func (c *Config) keyDirs() (dirs []*keydir.Dir, err error) {
+	for _, path := range []string{filepath.Join(c.Data, "keys"), c.authorityFolder()} {
+		if _, err := os.Stat(path); err != nil {
+			continue
+		}
+		d, err := keydir.Open(path, rand.Reader)
 		if err != nil {
 			return nil, err
 		}
-		dirs = append(dirs, authority)
+		dirs = append(dirs, d)
 	}
-	return p.Encrypt(dirs...)
+	return dirs, nil
+}
+
+// ImportKeys brings the keys and secrets of a deployment under the protection that Keys and
+// KeysPassword say, and returns their files. Nodes with the earlier configuration go on, those with
+// this one use the imported files. password is that of the files; empty if they are plain.
+func ImportKeys(c Config, password string) ([]string, error) {
+	return c.importing(func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error) {
+		var from *keydir.Protection
+		if password != "" {
+			provider, err := keydir.NewPassword(password, rand.Reader)
+			if err != nil {
+				return nil, err
+			}
+			from = keydir.Protect(dirs[0], provider)
+		}
+		return keys.Protection().Import(from, dirs...)
+	})
+}
+
+// FinishImport removes the keys and secrets that [ImportKeys] has imported, and returns their
+// files. No node may have the earlier configuration.
+func FinishImport(c Config) ([]string, error) {
+	return c.importing(func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error) {
+		return keys.Protection().FinishImport(dirs...)
+	})
+}
+
+func (c *Config) importing(
+	do func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error),
+) (files []string, err error) {
+	keys, err := c.existingKeys()
+	if err != nil {
+		return nil, err
+	}
+	if keys.Protection() == nil {
+		return nil, errors.New("keys: it must name the provider into which keys are imported")
+	}
+	defer func() { err = errors.Join(err, keys.Protection().Close()) }()
+	dirs, err := c.keyDirs()
+	if err != nil {
+		return nil, err
+	}
+	return do(keys, dirs)
 }
 
 // ChangeKeysPassword encrypts the key of the protected keys under another password. Running nodes

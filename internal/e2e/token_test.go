@@ -127,3 +127,9 @@ func TestTokenJourney(t *testing.T) {
 		t.Errorf("%d keys in the token, %d sealed secrets, %v", module, sealed, err)
 	}
 }
+
+// TestTokenAway pulls the token out.
+func TestTokenAway(t *testing.T) {
+	uri := softhsm.New(t, "signet")("signet")
+	keysAway(t, []string{"--keys", uri, "--keys-password", softhsm.PIN}, softhsm.Take)
+}

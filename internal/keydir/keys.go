@@ -157,11 +157,22 @@ func (d *Dir) createSecret(name string) error {
 	return err
 }
 
-// Read returns the content of a file that Create made. It refuses files that other users can read.
+// Read returns the content of a file that Create made, or of the key or secret that was imported
+// from it. It refuses files that other users can read.
 func (d *Dir) Read(file string) ([]byte, error) {
 	if !plain(file) {
 		return nil, ErrName
 	}
+	if d.protection != nil && isKey(file) {
+		data, err := d.read(imported(file, d.protection.provider))
+		if !errors.Is(err, fs.ErrNotExist) {
+			return data, err
+		}
+	}
+	return d.read(file)
+}
+
+func (d *Dir) read(file string) ([]byte, error) {
 	f, err := os.Open(filepath.Join(d.path, file))
 	if err != nil {
 		return nil, fmt.Errorf("keys: %w", err)

@@ -107,6 +107,18 @@ func (p *Protection) Close() error {
 	return nil
 }
 
+// Check returns an error if the keys cannot be used for now, because what has them does not answer.
+// p may be nil.
+func (p *Protection) Check() error {
+	if p == nil {
+		return nil
+	}
+	if c, ok := p.provider.(interface{ Check() error }); ok {
+		return c.Check()
+	}
+	return nil
+}
+
 // existing returns the sealer. The error is ErrSealing if it has none yet.
 func (p *Protection) existing() (Sealer, error) {
 	p.mu.Lock()
@@ -128,7 +140,10 @@ func (p *Protection) existing() (Sealer, error) {
 
 // record reads the record of the sealer.
 func (p *Protection) record() ([]byte, error) {
-	data, err := p.dir.Read(sealingFile)
+	data, err := p.dir.Read(imported(sealingFile, p.provider))
+	if errors.Is(err, fs.ErrNotExist) {
+		data, err = p.dir.Read(sealingFile)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrSealing
 	}
@@ -241,9 +256,7 @@ func (d *Dir) newKey(file string, curve elliptic.Curve) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("keys: %s: %w", file, err)
 		}
-		return pem.EncodeToMemory(&pem.Block{
-			Type: typeModule, Headers: map[string]string{providedBy: m.Name()}, Bytes: record,
-		}), nil
+		return encodeModule(m, record), nil
 	}
 	key, err := ecdsa.GenerateKey(curve, d.rand)
 	if err != nil {
@@ -254,6 +267,12 @@ func (d *Dir) newKey(file string, curve elliptic.Curve) ([]byte, error) {
 		return nil, fmt.Errorf("keys: %s: %w", file, err)
 	}
 	return d.protect(file, pem.EncodeToMemory(&pem.Block{Type: typePlain, Bytes: der}))
+}
+
+func encodeModule(m Module, record []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{
+		Type: typeModule, Headers: map[string]string{providedBy: m.Name()}, Bytes: record,
+	})
 }
 
 // discard deletes the key of a file that could not be created from the module that has it.
@@ -363,16 +382,21 @@ func (d *Dir) encrypt(s Sealer, f fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	tmp, err := d.write(f.Name(), text)
+	return d.place(f.Name(), text, f)
+}
+
+// place writes a file with the time of another.
+func (d *Dir) place(file string, text []byte, as fs.FileInfo) error {
+	tmp, err := d.write(file, text)
 	if err != nil {
 		return err
 	}
-	err = os.Chtimes(tmp, f.ModTime(), f.ModTime())
+	err = os.Chtimes(tmp, as.ModTime(), as.ModTime())
 	if err == nil {
-		err = os.Rename(tmp, filepath.Join(d.path, f.Name()))
+		err = os.Rename(tmp, filepath.Join(d.path, file))
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("keys: %s: %w", f.Name(), err), os.Remove(tmp))
+		return errors.Join(fmt.Errorf("keys: %s: %w", file, err), os.Remove(tmp))
 	}
 	return syncDir(d.path)
 }

@@ -22,6 +22,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/signet-sign/signet/internal/keydir"
 )
@@ -67,6 +68,35 @@ type Module struct {
 
 	mu     sync.Mutex
 	public map[string]*ecdsa.PublicKey // by record
+
+	checking sync.Mutex
+	checked  time.Time // of the last check
+	outcome  error
+}
+
+// checkAge is how long the outcome of a check is returned again. A call may cost money.
+const checkAge = 15 * time.Second
+
+// Check asks the service of the keys for a public key that is known already.
+func (m *Module) Check() error {
+	m.checking.Lock()
+	defer m.checking.Unlock()
+	age := checkAge
+	if m.outcome != nil {
+		age = time.Second
+	}
+	if time.Since(m.checked) < age {
+		return m.outcome
+	}
+	m.mu.Lock()
+	record := ""
+	for record = range m.public {
+		break
+	}
+	m.mu.Unlock()
+	m.outcome = m.agent.call("Check", record, &struct{}{})
+	m.checked = time.Now()
+	return m.outcome
 }
 
 // Open starts signet-kms for a URI of go.step.sm/crypto/kms with the scheme awskms, cloudkms,

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/kms/kmstest"
@@ -161,7 +162,14 @@ func TestAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := m.Check(); err != nil {
+		t.Error(err)
+	}
 	aws.Stop()
+	m.checked = time.Time{}
+	if err := m.Check(); err == nil {
+		t.Error("a service that is away passes the check")
+	}
 	sum := sha256.Sum256(nil)
 	if _, err := key.Sign(nil, sum[:], crypto.SHA256); err == nil {
 		t.Error("a key signs without its service")
@@ -171,6 +179,10 @@ func TestAway(t *testing.T) {
 	}
 	aws.Start(t)
 	sign(t, key)
+	m.checked = time.Time{}
+	if err := m.Check(); err != nil {
+		t.Error(err)
+	}
 
 	// The program ends, during a call or between two.
 	p, err := m.agent.running()

@@ -4,16 +4,20 @@ package pkcs11
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/sha512"
 	"errors"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/pkcs11/softhsm"
@@ -155,5 +159,140 @@ func TestSealedFlip(t *testing.T) {
 	}
 	if _, err := s.Open(nil, about); err == nil {
 		t.Error("no bytes are opened")
+	}
+}
+
+// TestPulledOut takes the token away while its keys are in use, and gives it back. The keys are
+// used again without a start.
+func TestPulledOut(t *testing.T) {
+	m := openToken(t, softhsm.New(t, "one")("one"))
+	record, err := m.NewSigner(elliptic.P256())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := m.Signer(record)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealing, err := m.NewSealer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.Sealer(sealing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := s.Seal([]byte("secret"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := sha256.Sum256(nil)
+	give := softhsm.Take(t)
+	if _, err := key.Sign(rand.Reader, digest[:], crypto.SHA256); err == nil {
+		t.Error("a token that is away signs")
+	}
+	if _, err := m.Signer(record); !errors.Is(err, ErrAway) {
+		t.Errorf("a key of a token that is away: %v", err)
+	}
+	if _, err := s.Open(sealed, nil); err == nil {
+		t.Error("a token that is away decrypts")
+	}
+	give()
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		sig, err := key.Sign(rand.Reader, digest[:], crypto.SHA256)
+		if err == nil {
+			if !ecdsa.VerifyASN1(key.Public().(*ecdsa.PublicKey), digest[:], sig) {
+				t.Error("the signature is not valid")
+			}
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the token is back: %v", err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if got, err := s.Open(sealed, nil); err != nil || string(got) != "secret" {
+		t.Errorf("the token is back: %q, %v", got, err)
+	}
+}
+
+// TestImport brings plain keys and those under a password into a token. Until the import is
+// finished, processes with the earlier protection use the same keys.
+func TestImport(t *testing.T) {
+	m := openToken(t, softhsm.New(t, "one")("one"))
+	for _, encrypted := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "keys")
+		raw, err := keydir.Open(path, rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var from *keydir.Protection
+		if encrypted {
+			password, err := keydir.NewPassword("correct horse battery", rand.Reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			from = keydir.Protect(raw, password)
+		}
+		before, after := raw.With(from), raw.With(keydir.Protect(raw, m))
+		read := func(d *keydir.Dir) (keys []*ecdsa.PublicKey, secret []byte) {
+			t.Helper()
+			for name, curve := range map[string]elliptic.Curve{
+				"webhook": elliptic.P256(), "issuing": elliptic.P384(),
+			} {
+				key, err := d.Signer(name, curve)
+				if err != nil {
+					t.Fatal(err)
+				}
+				digest := sha512.Sum384([]byte(name))
+				sig, err := key.Sign(rand.Reader, digest[:], crypto.SHA384)
+				public := key.Public().(*ecdsa.PublicKey)
+				if err != nil || !ecdsa.VerifyASN1(public, digest[:], sig) {
+					t.Errorf("%s: the signature is not valid, %v", name, err)
+				}
+				keys = append(keys, public)
+			}
+			slices.SortFunc(keys, func(a, b *ecdsa.PublicKey) int {
+				return a.Params().BitSize - b.Params().BitSize
+			})
+			secret, err := d.Secret("cookies")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return keys, secret
+		}
+		keys, secret := read(before)
+		same := func(d *keydir.Dir) {
+			t.Helper()
+			again, other := read(d)
+			if !again[0].Equal(keys[0]) || !again[1].Equal(keys[1]) || !bytes.Equal(other, secret) {
+				t.Error("the keys are others")
+			}
+		}
+		if _, err := after.Protection().FinishImport(raw); !errors.Is(
+			err, keydir.ErrNotProtected,
+		) &&
+			err == nil {
+			t.Error("an import is finished that was not made")
+		}
+		files, err := after.Protection().Import(from, raw)
+		if err != nil || len(files) != 3 {
+			t.Fatalf("Import = %q, %v", files, err)
+		}
+		if files, err := after.Protection().Import(from, raw); err != nil || len(files) != 0 {
+			t.Errorf("the second import = %q, %v", files, err)
+		}
+		same(before)
+		same(after)
+		files, err = after.Protection().FinishImport(raw)
+		if err != nil || len(files) != 4 {
+			t.Fatalf("FinishImport = %q, %v", files, err)
+		}
+		same(after)
+		same(raw.With(keydir.Protect(raw, m)))
+		if _, err := before.Existing("webhook", elliptic.P256()); err == nil {
+			t.Error("a finished import leaves the key outside the token")
+		}
 	}
 }

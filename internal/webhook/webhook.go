@@ -65,7 +65,8 @@ type Sender struct {
 // (docs/contract.md, 14.15). The contract's attempts of one job send the same token, so that a
 // relying party can recognise a repetition.
 func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event {
-	detail := request.Detail{Attempt: fmt.Sprint(job.Attempts)}
+	made := attemptsOf(job)
+	detail := request.Detail{Attempt: fmt.Sprint(made)}
 	r, rp, err := s.target(ctx, job)
 	further := s.Ladder || rp != nil && rp.WebhookLadder
 	status := 0
@@ -74,6 +75,10 @@ func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event 
 		if receiver, err = s.receiver(ctx, rp, further); err == nil {
 			begin := time.Now()
 			status, err = s.attempt(ctx, job, r, rp)
+			if errors.Is(err, errKey) {
+				s.wait(job, err)
+				return nil
+			}
 			if err == nil || ctx.Err() == nil {
 				s.record(job, rp.ClientID, status, time.Since(begin), err)
 			}
@@ -100,11 +105,11 @@ func (s *Sender) Deliver(ctx context.Context, job *request.Job) []request.Event 
 		if status != 0 {
 			detail.Status = fmt.Sprint(status)
 		}
-		if wait, ok := next(job.Attempts, further); ok {
+		if wait, ok := next(made, further); ok {
 			job.Retry(s.Requests.NowOf(job.RequestID).Add(wait), err)
 		} else {
 			job.Fail(err)
-			s.Log.Warn("a webhook was not delivered", "request_id", job.RequestID, "attempts", job.Attempts, "err", err)
+			s.Log.Warn("a webhook was not delivered", "request_id", job.RequestID, "attempts", made, "err", err)
 		}
 	}
 	return []request.Event{
@@ -173,7 +178,7 @@ func (s *Sender) record(
 	}
 	rec := calllog.Record{
 		Took: took, Kind: calllog.Webhook, Party: clientID, Authentic: true,
-		RequestID: job.RequestID, Attempt: job.Attempts, Status: status,
+		RequestID: job.RequestID, Attempt: attemptsOf(job), Status: status,
 	}
 	if err != nil {
 		rec.Error, rec.Description = NotDelivered, err.Error()
@@ -263,6 +268,9 @@ type envelope struct {
 	V     int       `json:"v,omitempty"`
 	Token string    `json:"token"`
 	Ends  time.Time `json:"ends"`
+
+	// Waited is how often the job was claimed without an attempt, since the key was away.
+	Waited int `json:"waited,omitempty"`
 }
 
 // envelopeVersion is the version that this program writes, and the newest that it reads.
@@ -277,11 +285,35 @@ func open(payload string) envelope {
 	return e
 }
 
+// attemptsOf returns the number of attempts, with the one that the claim of a job is for.
+func attemptsOf(job *request.Job) int { return job.Attempts - open(job.Payload).Waited }
+
+// errKey is the error if the token cannot be signed. The receiver is not to blame for it.
+var errKey = errors.New("the webhook key does not sign")
+
+// keyWait is the pause after the webhook key did not sign.
+const keyWait = 10 * time.Second
+
+// wait lets a job wait for the webhook key, which may be in a token that is away. The claim does
+// not count as an attempt.
+func (s *Sender) wait(job *request.Job, cause error) {
+	e := open(job.Payload)
+	e.V = envelopeVersion
+	e.Waited++
+	if payload, err := json.Marshal(e); err == nil {
+		job.Payload = string(payload)
+	}
+	job.Retry(s.Requests.NowOf(job.RequestID).Add(keyWait), cause)
+	if e.Waited == 1 {
+		s.Log.Warn("a webhook waits for its key", "request_id", job.RequestID, "err", cause)
+	}
+}
+
 // token returns the job's token, or a new one if that is about to expire, as after a crash. Every
 // attempt after the contract's has a new one.
 func (s *Sender) token(job *request.Job, r *request.Request) (string, error) {
-	if e := open(job.Payload); job.Attempts <= attempts &&
-		s.Now().Add(tokenLifetime/2).Before(e.Ends) {
+	e := open(job.Payload)
+	if attemptsOf(job) <= attempts && s.Now().Add(tokenLifetime/2).Before(e.Ends) {
 		return e.Token, nil
 	}
 	link, exp := s.Requests.Link(r.ID)
@@ -294,9 +326,9 @@ func (s *Sender) token(job *request.Job, r *request.Request) (string, error) {
 		Exp:          exp.Unix(),
 	})
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: %w", errKey, err)
 	}
-	payload, err := json.Marshal(envelope{envelopeVersion, jws, exp})
+	payload, err := json.Marshal(envelope{envelopeVersion, jws, exp, e.Waited})
 	job.Payload = string(payload)
 	return jws, err
 }

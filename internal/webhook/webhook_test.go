@@ -2,11 +2,15 @@ package webhook_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -153,6 +157,44 @@ func TestContractsTries(t *testing.T) {
 	if got := tokens(); len(got) != 3 || got[0] != got[1] || got[1] != got[2] {
 		t.Errorf("%d attempts, or not one token", len(got))
 	}
+}
+
+// TestKeyAway checks that a webhook waits while its key does not sign, and is then sent with all of
+// the contract's attempts.
+func TestKeyAway(t *testing.T) {
+	url, tokens := receiver(t, 500)
+	b := newBench(t, url)
+	key := b.Key
+	b.Key = awayKey{key}
+	job := &request.Job{RequestID: "signv3-1", Kind: request.JobWebhook, Status: request.JobPending}
+	for range 5 {
+		if events := b.attempt(job); len(events) != 0 || job.Status != request.JobPending {
+			t.Errorf("without its key: %s, events %v", job.Status, events)
+		}
+		b.now = job.DueAt
+	}
+	if len(tokens()) != 0 {
+		t.Error("a webhook was sent without its key")
+	}
+	b.Key = key
+	for n := 1; n <= 3; n++ {
+		if events := b.attempt(job); len(events) != 1 ||
+			events[0].Detail.Attempt != fmt.Sprint(n) ||
+			(job.Status == request.JobFailed) != (n == 3) {
+			t.Errorf("attempt %d: %s, %+v", n, job.Status, events)
+		}
+		b.now = job.DueAt
+	}
+	if got := tokens(); len(got) != 3 || got[0] != got[2] {
+		t.Errorf("%d attempts, or not one token", len(got))
+	}
+}
+
+// awayKey is in a token that is away.
+type awayKey struct{ crypto.Signer }
+
+func (awayKey) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
+	return nil, errors.New("the token is away")
 }
 
 // TestLadder checks that with the extension a failed webhook is retried for days, with tokens that

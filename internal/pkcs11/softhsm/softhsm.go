@@ -16,13 +16,39 @@ const PIN = "secret-pin-1234"
 // library is SoftHSM's, as Debian installs it.
 const library = "/usr/lib/softhsm/libsofthsm2.so"
 
+// Take takes all tokens away, as if they were pulled out, and returns a function that gives them
+// back.
+func Take(t *testing.T) (give func()) {
+	t.Helper()
+	config := os.Getenv("SOFTHSM2_CONF")
+	dir := filepath.Join(filepath.Dir(config), "tokens")
+	if err := os.Rename(dir, dir+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		if err := os.Remove(dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(dir+".away", dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // New makes tokens with labels, for this process and those that it starts, and returns a function
 // that gives the URI of each.
 func New(t *testing.T, labels ...string) (uri func(label string) string) {
 	t.Helper()
 	dir := t.TempDir()
-	config := filepath.Join(dir, "softhsm2.conf")
-	text := fmt.Sprintf("directories.tokendir = %s\nlog.level = ERROR\n", dir)
+	config, tokens := filepath.Join(dir, "softhsm2.conf"), filepath.Join(dir, "tokens")
+	if err := os.Mkdir(tokens, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf("directories.tokendir = %s\nlog.level = ERROR\n", tokens)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
