@@ -10,14 +10,14 @@ import (
 
 // secretCmd is the commands for the service's secrets and keys.
 type secretCmd struct {
-	Rotate   secretRotateCmd   `cmd:"" help:"Create the next secret of cookies, links, enrolment or console, or the keys for OpenID Connect (oidc)."`
+	Rotate   secretRotateCmd   `cmd:"" help:"Create the next secret of cookies, links, enrolment or console, or the keys for OpenID Connect (oidc) or webhooks (webhook)."`
 	Encrypt  secretEncryptCmd  `cmd:"" help:"Encrypt the keys and secrets of a stopped service that are in plain files."`
 	Import   secretImportCmd   `cmd:"" help:"Bring existing keys and secrets into the token that keys names, while nodes run."`
 	Password secretPasswordCmd `cmd:"" help:"Change the password of encrypted keys and secrets."`
 }
 
 type secretRotateCmd struct {
-	Name string `arg:"" help:"cookies, links, enrolment, console or oidc."`
+	Name string `arg:"" help:"cookies, links, enrolment, console, oidc or webhook."`
 
 	configured
 }

@@ -6,7 +6,6 @@ package app
 import (
 	"context"
 	"crypto"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
@@ -418,23 +417,16 @@ func (a *App) domain(sandbox bool) error {
 		Sealed: a.metrics.Sealed,
 	})
 
-	key, err := a.keys.Signer("webhook", elliptic.P256())
-	if err != nil {
-		return err
-	}
-	public, err := webhookJWK(key)
-	if err != nil {
-		return err
-	}
-	jwks, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}})
+	keys, err := a.keys.KeyRing(webhookKey, webhookKeyDelay, secretOverlap)
 	if err != nil {
 		return err
 	}
 	sender := &webhook.Sender{
 		Requests: a.sign, Parties: a.parties, Receivers: a.store,
 		Clients: &party.Clients{Policy: c.policy(webhook.Timeout), Wrap: a.tracedTransport},
-		Key:     key, KeyID: public.KeyID, Now: a.now, Log: a.log, Ladder: c.WebhookLadder,
-		Calls: a.calls, Accepted: a.metrics.Announced,
+		Key:     func() crypto.Signer { return keys.Keys()[0] }, Now: a.now, Log: a.log,
+		Ladder: c.WebhookLadder,
+		Calls:  a.calls, Accepted: a.metrics.Announced,
 	}
 	if a.faults != nil {
 		a.misbehave(sender)
@@ -449,7 +441,8 @@ func (a *App) domain(sandbox bool) error {
 			Parties: a.parties, Keys: a.partyKeys, Replay: a.store, Now: a.now,
 			Wall: a.wall, Lenient: c.LenientTokens, PublicURL: c.PublicURL, Local: sandbox,
 		}),
-		Keys: jwks, Unauthorized: c.UnauthorizedStatus, Explain: sandbox,
+		Keys:         func() ([]byte, error) { return webhookJWKS(keys.Keys()) },
+		Unauthorized: c.UnauthorizedStatus, Explain: sandbox,
 		Tolerant: sandbox && c.Strictness != strictnessReal, Calls: a.calls,
 		Log: a.log, Answered: a.answered,
 		Limits: rpapi.Limits{
@@ -458,6 +451,26 @@ func (a *App) domain(sandbox bool) error {
 		},
 	}
 	return nil
+}
+
+// webhookKey is the name of the key that signs webhooks.
+const webhookKey = "webhook"
+
+// webhookKeyDelay is how long a new webhook key is published before it is used. Relying parties
+// keep the JWKS for an hour (docs/contract.md).
+const webhookKeyDelay = 2 * time.Hour
+
+// webhookJWKS returns the public parts of keys as a JWKS.
+func webhookJWKS(keys []crypto.Signer) ([]byte, error) {
+	var set jose.JSONWebKeySet
+	for _, key := range keys {
+		public, err := webhookJWK(key)
+		if err != nil {
+			return nil, err
+		}
+		set.Keys = append(set.Keys, public)
+	}
+	return json.Marshal(set)
 }
 
 // webhookJWK returns the public part of the webhook key, as relying parties get it.

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,7 +97,18 @@ func (s *subject) existingKey(k serviceKey) (crypto.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return dir.With(keys.Protection()).Existing(k.name, k.curve)
+	dir = dir.With(keys.Protection())
+	if k.name != webhookKey {
+		return dir.Existing(k.name, k.curve)
+	}
+	ring, err := dir.ExistingKeyRing(webhookKey, webhookKeyDelay, secretOverlap)
+	if errors.Is(err, fs.ErrNotExist) {
+		return dir.Existing(k.name, k.curve) // whose error names the file
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ring.Keys()[0], nil
 }
 
 // endingSoon is how long before the end of a certificate of the authority checkCertificates warns.

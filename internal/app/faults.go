@@ -58,7 +58,7 @@ func (a *App) openFaults() error {
 func (a *App) misbehave(sender *webhook.Sender) {
 	traced := sender.Clients.Wrap
 	sender.Clients.Wrap = func(next http.RoundTripper) http.RoundTripper {
-		return a.faults.Webhooks(a.owner, sender.Key, sender.KeyID, traced(next))
+		return a.faults.Webhooks(a.owner, sender.Key, traced(next))
 	}
 	a.sign.Timestamper = a.faults.Timestamper(sealed, a.sign.Timestamper)
 	a.sign.Silent = a.faults.Silent

@@ -16,9 +16,10 @@ const (
 )
 
 // RotateSecret creates the next secret of cookies, links, enrolment or console, or the next keys of
-// the client of OpenID Connect providers (oidc). It returns when running nodes use them.
+// the client of OpenID Connect providers (oidc), or of webhooks (webhook). It returns when running
+// nodes use them.
 func RotateSecret(c Config, name string) (after time.Duration, _ error) {
-	names := []string{"cookies", "links", "enrolment", "console", "oidc"}
+	names := []string{"cookies", "links", "enrolment", "console", "oidc", webhookKey}
 	if !slices.Contains(names, name) {
 		return 0, fmt.Errorf("secret %q: it must be one of %s", name, strings.Join(names, ", "))
 	}
@@ -27,10 +28,14 @@ func RotateSecret(c Config, name string) (after time.Duration, _ error) {
 		return 0, err
 	}
 	after = time.Minute
-	if name == "oidc" {
+	switch name {
+	case "oidc":
 		after = clientKeyDelay
 		err = errors.Join(keys.RotateKey(clientKey), keys.RotateKey(encryptionKey))
-	} else {
+	case webhookKey:
+		after = webhookKeyDelay
+		err = keys.RotateKey(webhookKey)
+	default:
 		err = keys.Rotate(name)
 	}
 	return after, errors.Join(err, keys.Protection().Close())

@@ -22,20 +22,23 @@ import (
 	"github.com/signet-sign/signet/internal/keydir"
 )
 
-// Webhooks injects faults into the webhooks that are sent through next. key signs the webhooks of
-// the service, which publishes it under keyID.
+// Webhooks injects faults into the webhooks that are sent through next. key returns the key that
+// signs the webhooks of the service, which publishes it under its thumbprint.
 func (s *Set) Webhooks(
-	owner Owner, key crypto.Signer, keyID string, next http.RoundTripper,
+	owner Owner, key func() crypto.Signer, next http.RoundTripper,
 ) http.RoundTripper {
-	return webhooks{s, owner, key, keyID, next}
+	return webhooks{set: s, owner: owner, current: key, next: next}
 }
 
 type webhooks struct {
-	set   *Set
-	owner Owner
+	set     *Set
+	owner   Owner
+	current func() crypto.Signer
+	next    http.RoundTripper
+
+	// those of the call
 	key   crypto.Signer
 	keyID string
-	next  http.RoundTripper
 }
 
 // lateTimeout bounds the sending of a webhook that is late or doubled.
@@ -43,6 +46,12 @@ const lateTimeout = 10 * time.Second
 
 // RoundTrip implements http.RoundTripper.
 func (h webhooks) RoundTrip(r *http.Request) (*http.Response, error) {
+	h.key = h.current()
+	public, err := keydir.PublicJWK(h.key, "sig", string(jose.ES256))
+	if err != nil {
+		return nil, err
+	}
+	h.keyID = public.KeyID
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err

@@ -18,6 +18,8 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/calllog"
 	"github.com/signet-sign/signet/internal/keydir"
@@ -49,8 +51,7 @@ type Sender struct {
 	Parties   party.Parties
 	Receivers party.Receivers
 	Clients   *party.Clients
-	Key       crypto.Signer
-	KeyID     string
+	Key       func() crypto.Signer // the one to sign with, which is published
 	Now       func() time.Time
 	Log       *slog.Logger
 	Ladder    bool              // all parties have opted in to further attempts
@@ -317,7 +318,12 @@ func (s *Sender) token(job *request.Job, r *request.Request) (string, error) {
 		return e.Token, nil
 	}
 	link, exp := s.Requests.Link(r.ID)
-	jws, err := keydir.SignJWT(s.Key, s.KeyID, api.WebhookClaims{
+	key := s.Key()
+	public, err := keydir.PublicJWK(key, "sig", string(jose.ES256))
+	if err != nil {
+		return "", err
+	}
+	jws, err := keydir.SignJWT(key, public.KeyID, api.WebhookClaims{
 		RequestType:  api.RequestTypeSignedDocURL,
 		SignedDocURL: link,
 		RequestID:    r.ID,

@@ -84,8 +84,9 @@ func newBench(t *testing.T, webhookURL string) *bench {
 			},
 		),
 		Parties: b.party, Receivers: b.store,
-		Clients: &party.Clients{Policy: safehttp.Policy{AllowPrivate: true}}, Key: key, KeyID: "k",
-		Now: now, Log: log,
+		Clients: &party.Clients{Policy: safehttp.Policy{AllowPrivate: true}},
+		Key:     func() crypto.Signer { return key },
+		Now:     now, Log: log,
 	}
 	return b
 }
@@ -165,7 +166,7 @@ func TestKeyAway(t *testing.T) {
 	url, tokens := receiver(t, 500)
 	b := newBench(t, url)
 	key := b.Key
-	b.Key = awayKey{key}
+	b.Key = func() crypto.Signer { return awayKey{key()} }
 	job := &request.Job{RequestID: "signv3-1", Kind: request.JobWebhook, Status: request.JobPending}
 	for range 5 {
 		if events := b.attempt(job); len(events) != 0 || job.Status != request.JobPending {

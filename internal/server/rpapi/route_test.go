@@ -22,7 +22,7 @@ func TestRoutes(t *testing.T) {
 	)
 	for _, explain := range []bool{true, false} {
 		h := (&rpapi.API{
-			Verifier: token.NewVerifier(token.VerifierConfig{}), Keys: []byte(`{"keys":[]}`), KeysAlias: "/sign-v3/jwks",
+			Verifier: token.NewVerifier(token.VerifierConfig{}), Keys: func() ([]byte, error) { return []byte(`{"keys":[]}`), nil }, KeysAlias: "/sign-v3/jwks",
 			Explain: explain, Log: slog.New(slog.DiscardHandler),
 		}).Handler(page, "/api/v3", "/sign-v3")
 		for _, c := range []struct {

@@ -32,7 +32,7 @@ import (
 type API struct {
 	Requests *request.Service
 	Verifier *token.Verifier
-	Keys     []byte // Signet's own JWKS, as served
+	Keys     func() ([]byte, error) // Signet's own JWKS, as served
 	// second path of the keys, for compatibility with MockPass; "" for none
 	KeysAlias    string
 	Unauthorized int // status of UNAUTHORIZED (docs/contract.md, 14.2); 0: 400
@@ -220,9 +220,15 @@ func (a *API) result(w http.ResponseWriter, r *http.Request, c *call) error {
 
 // serveKeys serves GET /.well-known/keys.json.
 func (a *API) serveKeys(w http.ResponseWriter, r *http.Request) {
+	keys, err := a.Keys()
+	if err != nil {
+		a.Log.ErrorContext(r.Context(), "the webhook keys cannot be published", "err", err)
+		http.Error(w, "the keys cannot be read", http.StatusInternalServerError)
+		return
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "public, max-age=3600")
-	w.Write(a.Keys)
+	w.Write(keys)
 }
 
 // serveOpenAPI serves GET /openapi.yaml.
