@@ -29,15 +29,21 @@ type server struct {
 	up   time.Duration // from exec to the first answer
 }
 
-// startServer starts a process of this program as a server, and waits for its first answer.
-func startServer(kind string, s settings) (*server, error) {
+func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	s.Listen = l.Addr().String()
-	if err := l.Close(); err != nil {
-		return nil, err
+	return l.Addr().String(), l.Close()
+}
+
+// startServer starts a process of this program as a server, and waits for its first answer. It
+// chooses the address unless the settings have one.
+func startServer(kind string, s settings) (_ *server, err error) {
+	if s.Listen == "" {
+		if s.Listen, err = freeAddress(); err != nil {
+			return nil, err
+		}
 	}
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -118,7 +124,12 @@ func httpRequest(addr, method, path, token, contentType string, body []byte) []b
 	fmt.Fprintf(
 		&b,
 		"%s %s HTTP/1.1\r\nHost: %s\r\nAuthorization: %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n",
-		method, path, addr, token, contentType, len(body),
+		method,
+		path,
+		addr,
+		token,
+		contentType,
+		len(body),
 	)
 	b.Write(body)
 	return b.Bytes()

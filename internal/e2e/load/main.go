@@ -5,6 +5,7 @@
 //	go run ./internal/e2e/load -database postgres://... -seconds 5 -rounds 5
 //	go run ./internal/e2e/load -documents s3://bucket/prefix?endpoint=http://127.0.0.1:9000
 //	go run ./internal/e2e/load -exact 20000 -stored 1000000
+//	go run ./internal/e2e/load -nodes 3 -database postgres://... -documents s3://...
 //
 // Absolute numbers of a shared machine mean little, so each is set against a server that does the
 // least that any such service must do: answer HTTP, verify the ES256 token, and for a change append
@@ -13,8 +14,12 @@
 // time can be told from the callers'. Everything stays on loopback and in a temporary folder, and
 // ends by itself.
 //
-// Start reading at [bench.all]. servers.go are the processes under test, client.go the callers,
-// measures.go the single measures.
+// With -nodes several nodes share the database and the bucket instead, and what is printed is what
+// each call costs the database: statements, round trips and bytes of its write-ahead log, with the
+// jobs that follow and without what idle nodes use.
+//
+// Start reading at [bench.all], or [measureNodes]. servers.go are the processes under test,
+// client.go the callers, measures.go the single measures.
 package main
 
 import (
@@ -41,6 +46,7 @@ type options struct {
 	profile  string
 	plain    bool
 	dir      string
+	nodes    int
 }
 
 func main() {
@@ -85,6 +91,10 @@ func main() {
 		&o.dir, "dir", "",
 		"folder for the data; default: a temporary one, on the disk that is measured",
 	)
+	flag.IntVar(
+		&o.nodes, "nodes", 0,
+		"measure what calls cost the database with so many nodes, which need -database",
+	)
 	flag.BoolVar(&o.plain, "plain", false, "store documents without encryption, to compare")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -102,6 +112,9 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if o.nodes > 0 {
+		return measureNodes(ctx, o, dir)
+	}
 	b, err := newBench(ctx, o, dir)
 	if err != nil {
 		return err

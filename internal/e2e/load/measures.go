@@ -134,10 +134,15 @@ func (b *bench) cancel(ctx context.Context) ([]row, error) {
 			p99 = append(p99, cancel.at(0.99).Seconds()/durable.at(0.99).Seconds())
 			fmt.Printf(
 				"  round %d, %3d connections: %.0f/s, durable reference %.0f/s, verify alone %.0f/s; CPU %s, verify alone %s; p99 %s, reference %s\n",
-				round+1, conns, cancel.rate(), durable.rate(), plain.rate(),
+				round+1,
+				conns,
+				cancel.rate(),
+				durable.rate(),
+				plain.rate(),
 				(cancel.cpu / time.Duration(cancel.calls)).Round(time.Microsecond),
 				(plain.cpu / time.Duration(plain.calls)).Round(time.Microsecond),
-				cancel.at(0.99).Round(time.Microsecond), durable.at(0.99).Round(time.Microsecond),
+				cancel.at(0.99).Round(time.Microsecond),
+				durable.at(0.99).Round(time.Microsecond),
 			)
 		}
 	}
@@ -177,10 +182,16 @@ func (b *bench) cancel(ctx context.Context) ([]row, error) {
 	return rows, nil
 }
 
+func largeDocument(size int64) ([]byte, error) {
+	var pdf bytes.Buffer
+	err := pdftest.Large(&pdf, size, 3)
+	return pdf.Bytes(), err
+}
+
 // initiate sets uploads of 1 MB against a server that receives, hashes, stores and flushes.
 func (b *bench) initiate(ctx context.Context) ([]row, error) {
-	var pdf bytes.Buffer
-	if err := pdftest.Large(&pdf, 1_000_000, 3); err != nil {
+	pdf, err := largeDocument(1_000_000)
+	if err != nil {
 		return nil, err
 	}
 	const conns = 8
@@ -192,7 +203,7 @@ func (b *bench) initiate(ctx context.Context) ([]row, error) {
 		plain, err := drive(ctx, b.reference, conns, seconds, func(int) []byte {
 			return httpRequest(
 				b.reference.addr, "POST", "/upload", b.party.Token(token.Cancel),
-				"application/octet-stream", pdf.Bytes(),
+				"application/octet-stream", pdf,
 			)
 		})
 		if err != nil {
@@ -201,7 +212,7 @@ func (b *bench) initiate(ctx context.Context) ([]row, error) {
 		o, err := drive(ctx, b.signet, conns, seconds, func(int) []byte {
 			return httpRequest(
 				b.signet.addr, "POST", api.BasePath+api.PathRequest, b.party.Token(token.Initiate),
-				"application/octet-stream", pdf.Bytes(),
+				"application/octet-stream", pdf,
 			)
 		})
 		if err != nil {
@@ -224,7 +235,8 @@ func (b *bench) initiate(ctx context.Context) ([]row, error) {
 		{
 			fmt.Sprintf(
 				"initiate 1 MB / (receive + SHA-256 + file + fdatasync), %d connections, runs of %s",
-				conns, seconds,
+				conns,
+				seconds,
 			),
 			fmt.Sprintf("%.2f", median(rate)),
 			">= 0.9",

@@ -41,16 +41,13 @@ func newBench(ctx context.Context, o options, dir string) (*bench, error) {
 		return nil, err
 	}
 	b := &bench{options: o, dir: dir, party: rp}
-	r := rp.Registration()
 	key, err := rp.Key("ES256").Private.PublicKey.Bytes() // 4, x, y
 	if err != nil {
 		return nil, err
 	}
 	b.settings = settings{
 		Key: hex.EncodeToString(key), Database: o.database, Documents: o.bucket, Plain: o.plain,
-		Party: app.Party{
-			ClientID: r.ClientID, Name: r.Name, JWKSURL: r.JWKSURL, RedirectURL: r.RedirectURL,
-		},
+		Party: registered(rp),
 	}
 	ref := b.settings
 	if ref.Dir, err = b.folder("reference"); err != nil {
@@ -76,6 +73,13 @@ func newBench(ctx context.Context, o options, dir string) (*bench, error) {
 		return nil, errors.Join(err, b.reference.stop())
 	}
 	return b, nil
+}
+
+func registered(p *partytest.Party) app.Party {
+	r := p.Registration()
+	return app.Party{
+		ClientID: r.ClientID, Name: r.Name, JWKSURL: r.JWKSURL, RedirectURL: r.RedirectURL,
+	}
 }
 
 func (b *bench) folder(name string) (string, error) {

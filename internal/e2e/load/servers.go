@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -46,6 +47,11 @@ type settings struct {
 	Documents string
 	Party     app.Party
 	Plain     bool // documents are not encrypted
+	// of the nodes of one deployment; empty: http:// and Listen
+	PublicURL string
+	Issuer    string
+	// encrypts the keys, which are in the database then
+	KeysPassword string
 }
 
 func serve(kind string) error {
@@ -110,14 +116,21 @@ func residentBytes() int64 {
 func serveSignet(ctx context.Context, s settings) error {
 	app.Tune() // as the program does
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	a, err := app.Open(ctx, app.Config{
-		Listen: s.Listen, PublicURL: "http://" + s.Listen, Data: s.Dir, Database: s.Database,
+	c := app.Config{
+		Listen: s.Listen, PublicURL: cmp.Or(s.PublicURL, "http://"+s.Listen), Data: s.Dir,
+		Database:        s.Database,
 		Documents:       s.Documents,
 		Parties:         app.PartyList{s.Party},
 		SessionLifetime: 3 * time.Minute, UnauthorizedStatus: 400, AllowPrivate: true,
 		OIDCUINClaim: "uin", OIDCNameClaim: "name", SignatureLevel: "B-LTA", AuthorityName: "Load",
 		LogLevel: "error", EncryptDocuments: new(!s.Plain),
-	}, time.Now, log)
+	}
+	if s.KeysPassword != "" {
+		c.KeyFiles, c.KeysPassword = "database", s.KeysPassword
+		c.OIDCIssuer, c.OIDCClientID, c.OIDCClientSecret = s.Issuer, issuerClient, issuerSecret
+		c.PhoneDelay, c.PhoneLimit, c.RatePerPerson = new(time.Duration), new(int), new(int)
+	}
+	a, err := app.Open(ctx, c, time.Now, log)
 	if err != nil {
 		return err
 	}
