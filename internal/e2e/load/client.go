@@ -213,6 +213,22 @@ func drive(
 	return o, failed
 }
 
+// once sends one message on a connection of its own, and returns how long the answer took.
+func once(
+	ctx context.Context, addr string, message []byte,
+) (took time.Duration, code string, err error) {
+	c, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = c.Close() }()
+	begin := time.Now()
+	if _, err = c.Write(message); err == nil {
+		code, err = answer(bufio.NewReader(c))
+	}
+	return time.Since(begin), code, err
+}
+
 // answer reads a response and returns its status, with the error's code if there is one.
 func answer(r *bufio.Reader) (string, error) {
 	line, err := r.ReadSlice('\n')

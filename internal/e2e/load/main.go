@@ -5,6 +5,7 @@
 //	go run ./internal/e2e/load -database postgres://... -seconds 5 -rounds 5
 //	go run ./internal/e2e/load -documents s3://bucket/prefix?endpoint=http://127.0.0.1:9000
 //	go run ./internal/e2e/load -exact 20000 -stored 1000000
+//	go run ./internal/e2e/load -month 100000,1000000 -database postgres://...
 //	go run ./internal/e2e/load -nodes 3 -database postgres://... -documents s3://...
 //
 // Absolute numbers of a shared machine mean little, so each is set against a server that does the
@@ -18,8 +19,10 @@
 // each call costs the database: statements, round trips and bytes of its write-ahead log, with the
 // jobs that follow and without what idle nodes use.
 //
-// Start reading at [bench.all], or [measureNodes]. servers.go are the processes under test,
-// client.go the callers, measures.go the single measures.
+// With -month nodes on databases with different numbers of requests are compared, call by call.
+//
+// Start reading at [bench.all], [measureNodes] or [measureMonth]. servers.go are the processes
+// under test, client.go the callers, measures.go the single measures.
 package main
 
 import (
@@ -47,6 +50,7 @@ type options struct {
 	plain    bool
 	dir      string
 	nodes    int
+	month    string
 }
 
 func main() {
@@ -95,6 +99,12 @@ func main() {
 		&o.nodes, "nodes", 0,
 		"measure what calls cost the database with so many nodes, which need -database",
 	)
+	flag.StringVar(
+		&o.month,
+		"month",
+		"",
+		"compare databases with so many requests, such as 100000,1000000, which are made beside -database",
+	)
 	flag.BoolVar(&o.plain, "plain", false, "store documents without encryption, to compare")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -114,6 +124,9 @@ func run(ctx context.Context, o options) error {
 	defer os.RemoveAll(dir)
 	if o.nodes > 0 {
 		return measureNodes(ctx, o, dir)
+	}
+	if o.month != "" {
+		return measureMonth(ctx, o, dir)
 	}
 	b, err := newBench(ctx, o, dir)
 	if err != nil {

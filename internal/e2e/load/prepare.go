@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -93,6 +94,9 @@ func (b *bench) close() {
 	b.party.Close()
 }
 
+// storedExchangeCode is the exchange code of all stored requests.
+const storedExchangeCode = "0f8fad5b-d9cb-469f-a165-70867728950e"
+
 // storeRequests writes requests that no one has opened, as many initiates would have, but for their
 // documents.
 func storeRequests(ctx context.Context, s settings, n int) ([]string, error) {
@@ -104,6 +108,7 @@ func storeRequests(ctx context.Context, s settings, n int) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	exchange := sha256.Sum256([]byte(storedExchangeCode))
 	ids := make([]string, n)
 	now := time.Now().UTC().Truncate(time.Microsecond)
 	var next atomic.Int64
@@ -118,7 +123,7 @@ func storeRequests(ctx context.Context, s settings, n int) ([]string, error) {
 					ID: id, ClientID: s.Party.ClientID, State: request.StateCreated,
 					DocName:      "Agreement.pdf",
 					Locations:    []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
-					ExchangeHash: make([]byte, 32),
+					ExchangeHash: exchange[:],
 					CreatedAt:    now, ExpiresAt: now.Add(24 * time.Hour),
 					Document: request.Document{
 						Key: id + "/original", Size: 100_000, SHA256: make([]byte, 32), Pages: 3,

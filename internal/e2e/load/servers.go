@@ -52,6 +52,9 @@ type settings struct {
 	Issuer    string
 	// encrypts the keys, which are in the database then
 	KeysPassword string
+	// of the control listener, which serves the console; empty: none
+	Control         string
+	ConsolePassword string
 }
 
 func serve(kind string) error {
@@ -125,6 +128,7 @@ func serveSignet(ctx context.Context, s settings) error {
 		OIDCUINClaim: "uin", OIDCNameClaim: "name", SignatureLevel: "B-LTA", AuthorityName: "Load",
 		LogLevel: "error", EncryptDocuments: new(!s.Plain),
 	}
+	c.Control, c.ConsolePassword = s.Control, s.ConsolePassword
 	if s.KeysPassword != "" {
 		c.KeyFiles, c.KeysPassword = "database", s.KeysPassword
 		c.OIDCIssuer, c.OIDCClientID, c.OIDCClientSecret = s.Issuer, issuerClient, issuerSecret
