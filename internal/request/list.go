@@ -19,8 +19,8 @@ type Lister interface {
 	// CreatedAt and by ID, all descending; or all ascending if f.OldestFirst is set.
 	List(ctx context.Context, f Filter) ([]*Request, error)
 
-	// Count counts the requests that match f by state, ignoring Limit and Before. A state without
-	// requests is missing.
+	// Count counts the requests that match f by state, ignoring Before. If f.Limit is not 0 it
+	// stops at so many of each state. A state without requests is missing.
 	Count(ctx context.Context, f Filter) (map[State]int, error)
 
 	// Timeline counts the requests that were created in each of n steps of time from a time on, by

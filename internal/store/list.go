@@ -100,9 +100,23 @@ func (s *Store) Count(ctx context.Context, f request.Filter) (map[request.State]
 	if !ok {
 		return counts, nil
 	}
+	query := `SELECT state, count(*) FROM requests WHERE ` + q.where + ` GROUP BY state`
+	if f.Limit > 0 {
+		limit := q.bind(f.Limit)
+		var heads []string
+		for i, state := range request.States() {
+			heads = append(heads, fmt.Sprintf(
+				`SELECT '%[1]s', count(*) FROM (
+				SELECT 1 FROM requests WHERE state = '%[1]s' AND %[2]s LIMIT %[3]s) AS s%[4]d
+				HAVING count(*) > 0`,
+				state, q.where, limit, i,
+			))
+		}
+		query = strings.Join(heads, " UNION ALL ")
+	}
 	err := s.readers.rows(
 		ctx,
-		`SELECT state, count(*) FROM requests WHERE `+q.where+` GROUP BY state`,
+		query,
 		q.args,
 		func(rows *sql.Rows) error {
 			var state request.State

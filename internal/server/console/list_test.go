@@ -252,3 +252,26 @@ func TestListFilters(t *testing.T) {
 		t.Errorf("an expired request is listed as created: %v", got)
 	}
 }
+
+// fullLister is a Lister in which each state has at least so many requests as a count asks for.
+type fullLister struct{ request.Lister }
+
+func (fullLister) Count(_ context.Context, f request.Filter) (map[request.State]int, error) {
+	return map[request.State]int{request.StateSigned: f.Limit, request.StateCreated: 7}, nil
+}
+
+// TestManyRequests checks that the pages do not count all requests of a state, and say so.
+func TestManyRequests(t *testing.T) {
+	w := newWorld(t, func(c *console.Console) { c.Lister = fullLister{c.Lister} })
+	for path, want := range map[string][]string{
+		"/console/requests": {`class="state-n">10007+<`, `class="state-n">10000+<`, `class="state-n">7<`},
+		"/console/":         {`<strong>10007+</strong>`, `class="chart-n">10000+<`, `class="chart-n">7<`},
+	} {
+		page := w.get(t, path)
+		for _, text := range want {
+			if !strings.Contains(page.body, text) {
+				t.Errorf("%s does not have %s", path, text)
+			}
+		}
+	}
+}

@@ -22,7 +22,7 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := Overview{States: states[1:], Total: states[0].N, Follow: true}
+	page := Overview{States: states[1:], Total: states[0].N, More: states[0].More, Follow: true}
 	signed, err := c.Requests.List(
 		r.Context(), c.Lister, request.Filter{State: request.StateSigned, Limit: newest},
 	)

@@ -121,6 +121,10 @@ func (c *Console) asked(q url.Values) (page Requests, filter request.Filter) {
 // or a text, so the database reads every request that the other filters leave.
 const countTimeout = 500 * time.Millisecond
 
+// countLimit is the most of a state's requests that are counted, so that a page does not become
+// slower with the number of stored requests.
+const countLimit = 10_000
+
 // states returns the list's states, "all" first, with the number of requests that match the
 // filter's relying party, text and times. There are no numbers if counting them takes too long.
 func (c *Console) states(ctx context.Context, asked Filter, f request.Filter) ([]State, error) {
@@ -129,8 +133,12 @@ func (c *Console) states(ctx context.Context, asked Filter, f request.Filter) ([
 		short, cancel = context.WithTimeout(ctx, countTimeout)
 	}
 	defer cancel()
+	limit := 0
+	if f.ClientID == "" && f.Text == "" {
+		limit = countLimit + 1
+	}
 	counts, err := c.Lister.Count(short, request.Filter{
-		ClientID: f.ClientID, Text: f.Text, From: f.From, To: f.To,
+		ClientID: f.ClientID, Text: f.Text, From: f.From, To: f.To, Limit: limit,
 	})
 	uncounted := err != nil && ctx.Err() == nil && errors.Is(short.Err(), context.DeadlineExceeded)
 	if err != nil && !uncounted {
@@ -141,11 +149,16 @@ func (c *Console) states(ctx context.Context, asked Filter, f request.Filter) ([
 	list := []State{{URL: asked.URL(), Current: current == "", Uncounted: uncounted}}
 	for _, s := range request.States() {
 		asked.State = string(s)
+		n, more := counts[s], limit > 0 && counts[s] == limit
+		if more {
+			n = countLimit
+		}
 		list = append(list, State{
-			State: string(s), N: counts[s], Uncounted: uncounted, URL: asked.URL(),
+			State: string(s), N: n, More: more, Uncounted: uncounted, URL: asked.URL(),
 			Current: current == string(s),
 		})
-		list[0].N += counts[s]
+		list[0].N += n
+		list[0].More = list[0].More || more
 	}
 	return list, nil
 }

@@ -116,6 +116,7 @@ func (f Filter) URL() string { return consoleURL(f.Query(), "requests") }
 type State struct {
 	State     string
 	N         int
+	More      bool // there are more than N
 	Uncounted bool // N is not known
 	URL       string
 	Current   bool

@@ -15,6 +15,7 @@ type Overview struct {
 	Timeline  []Hour      // the last hours, oldest first
 	States    []State     // without "all"
 	Total     int
+	More      bool // there are more than Total
 	// Webhooks are the attempts by outcome; Routes are the busiest routes. Both count since the
 	// process started.
 	Webhooks []Bar
@@ -105,7 +106,7 @@ func (p Overview) Requested() (n int) {
 func (p Overview) StateBars() []Bar {
 	bars := make([]Bar, len(p.States))
 	for i, s := range p.States {
-		bars[i] = Bar{State: s.State, URL: s.URL, N: uint64(s.N)}
+		bars[i] = Bar{State: s.State, URL: s.URL, N: uint64(s.N), More: s.More}
 	}
 	return Scaled(bars)
 }
@@ -134,6 +135,7 @@ type Bar struct {
 	URL                string // link of the row, or ""
 	Tone               string // good, bad, busy or ""
 	N                  uint64
+	More               bool    // there are more than N
 	Width              float64 // width of the bar, 0 to 100
 }
 

@@ -18,6 +18,7 @@ var listTests = []test{
 	{name: "timeline", run: timeline},
 	{name: "whole requests", run: listWhole},
 	{name: "odd text", run: listOddText},
+	{name: "count up to a limit", run: countUpTo},
 }
 
 // list returns what the store lists, as the numbers of the samples.
@@ -230,7 +231,7 @@ func listFilters(t *testing.T, s *suite, _ Harness) {
 			t.Errorf("%s: counts %d, lists %d", test.name, total, len(test.want))
 		}
 	}
-	if diff := cmp.Diff(map[request.State]int{request.StateCreated: 4, request.StateSigned: 4}, s.count(request.Filter{Limit: 1, Before: request.Filter{}.CursorAt(sample(1))})); diff != "" {
+	if diff := cmp.Diff(map[request.State]int{request.StateCreated: 4, request.StateSigned: 4}, s.count(request.Filter{Before: request.Filter{}.CursorAt(sample(1))})); diff != "" {
 		t.Errorf("counts (-want +got):\n%s", diff)
 	}
 }
@@ -275,6 +276,30 @@ func listOddText(t *testing.T, s *suite, _ Harness) {
 			if _, err := s.List(t.Context(), f); err != nil {
 				t.Errorf("%+q as a cursor: %v", odd, err)
 			}
+		}
+	}
+}
+
+// countUpTo checks that a count stops at a number of each state.
+func countUpTo(t *testing.T, s *suite, _ Harness) {
+	for i := range 7 {
+		r := sample(i)
+		if i > 4 {
+			r.State = request.StateSigned
+		}
+		s.create(r)
+	}
+	many := sample(0).State
+	for limit, want := range map[int]map[request.State]int{
+		0: {many: 5, request.StateSigned: 2}, 1: {many: 1, request.StateSigned: 1},
+		3: {many: 3, request.StateSigned: 2}, 100: {many: 5, request.StateSigned: 2},
+	} {
+		if d := cmp.Diff(want, s.count(request.Filter{Limit: limit})); d != "" {
+			t.Errorf("limit %d: %s", limit, d)
+		}
+		f := request.Filter{Limit: limit, From: sample(0).CreatedAt.Add(time.Hour)}
+		if got := s.count(f); len(got) != 0 {
+			t.Errorf("limit %d, later ones: %v", limit, got)
 		}
 	}
 }

@@ -46,7 +46,9 @@ func (m *Memory) Count(ctx context.Context, f request.Filter) (map[request.State
 	}
 	counts := map[request.State]int{}
 	for _, r := range found {
-		counts[r.State]++
+		if f.Limit == 0 || counts[r.State] < f.Limit {
+			counts[r.State]++
+		}
 	}
 	return counts, nil
 }
