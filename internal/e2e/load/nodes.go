@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -51,8 +50,7 @@ func measureNodes(ctx context.Context, o options, dir string) (err error) {
 	}
 	defer f.meter.close()
 	s := settings{
-		Dir: dir, Database: o.database, Documents: o.bucket, KeysPassword: rand.Text(),
-		Party: registered(f.party),
+		Dir: dir, Database: o.database, Documents: o.bucket, Party: registered(f.party),
 	}
 	begin := time.Now()
 	ids, err := storeRequests(ctx, s, nodeCancels+o.stored)

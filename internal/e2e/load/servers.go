@@ -50,8 +50,6 @@ type settings struct {
 	// of the nodes of one deployment; empty: http:// and Listen
 	PublicURL string
 	Issuer    string
-	// encrypts the keys, which are in the database then
-	KeysPassword string
 	// of the control listener, which serves the console; empty: none
 	Control         string
 	ConsolePassword string
@@ -129,8 +127,7 @@ func serveSignet(ctx context.Context, s settings) error {
 		LogLevel: "error", EncryptDocuments: new(!s.Plain),
 	}
 	c.Control, c.ConsolePassword = s.Control, s.ConsolePassword
-	if s.KeysPassword != "" {
-		c.KeyFiles, c.KeysPassword = "database", s.KeysPassword
+	if s.Issuer != "" {
 		c.OIDCIssuer, c.OIDCClientID, c.OIDCClientSecret = s.Issuer, issuerClient, issuerSecret
 		c.PhoneDelay, c.PhoneLimit, c.RatePerPerson = new(time.Duration), new(int), new(int)
 	}
