@@ -50,7 +50,7 @@ var imports = map[string]string{
 	"internal/person":    "internal/retention internal/signer",
 
 	// storage
-	"internal/store":     "api internal/audit internal/deployment internal/operator internal/party internal/person internal/token internal/calllog internal/request internal/retention internal/signer internal/vault",
+	"internal/store":     "api internal/audit internal/deployment internal/keydir internal/operator internal/party internal/person internal/token internal/calllog internal/request internal/retention internal/signer internal/vault",
 	"internal/documents": "internal/deployment internal/request",
 	"internal/vault":     "internal/request",
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -46,7 +47,7 @@ func (c *caInitCmd) Run(env *environment) error {
 	if c.OfflineRoot {
 		return writeNew(env.out, c.Output, requests)
 	}
-	return printAuthority(env.out, c.Config)
+	return printAuthority(env.ctx, env.out, c.Config)
 }
 
 // writeNew writes to a file that must not exist, or to out if there is no name.
@@ -65,10 +66,12 @@ func writeNew(out io.Writer, name string, text []byte) error {
 
 type caShowCmd struct{ configured }
 
-func (c *caShowCmd) Run(env *environment) error { return printAuthority(env.out, c.Config) }
+func (c *caShowCmd) Run(env *environment) error {
+	return printAuthority(env.ctx, env.out, c.Config)
+}
 
-func printAuthority(out io.Writer, c app.Config) error {
-	certs, listEnd, err := app.ShowAuthority(c)
+func printAuthority(ctx context.Context, out io.Writer, c app.Config) error {
+	certs, listEnd, err := app.ShowAuthority(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -98,7 +101,7 @@ type caRotateCmd struct {
 }
 
 func (c *caRotateCmd) Run(env *environment) error {
-	made, err := app.RotateAuthority(c.Config, c.Part)
+	made, err := app.RotateAuthority(env.ctx, c.Config, c.Part)
 	for _, cert := range made {
 		printCertificate(env.out, cert)
 	}
@@ -113,7 +116,7 @@ type caCSRCmd struct {
 }
 
 func (c *caCSRCmd) Run(env *environment) error {
-	requests, err := app.AuthorityRequests(c.Config, c.Part)
+	requests, err := app.AuthorityRequests(env.ctx, c.Config, c.Part)
 	if err != nil {
 		return err
 	}
@@ -183,12 +186,12 @@ func (c *caInstallCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	certs, err := app.InstallAuthority(c.Config, text)
+	certs, err := app.InstallAuthority(env.ctx, c.Config, text)
 	if err != nil {
 		return err
 	}
 	printCertificates(env.out, "installed", certs)
-	return printAuthority(env.out, c.Config)
+	return printAuthority(env.ctx, env.out, c.Config)
 }
 
 type caRevokeCmd struct {

@@ -16,7 +16,7 @@ type rotateCmd struct{ configured }
 
 // Run prints the name of the new key.
 func (c *rotateCmd) Run(env *environment) error {
-	name, err := app.RotateDocumentKey(c.Config)
+	name, err := app.RotateDocumentKey(env.ctx, c.Config)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ type secretRotateCmd struct {
 }
 
 func (c *secretRotateCmd) Run(env *environment) error {
-	after, err := app.RotateSecret(c.Config, c.Name)
+	after, err := app.RotateSecret(env.ctx, c.Config, c.Name)
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (*secretEncryptCmd) Help() string {
 }
 
 func (c *secretEncryptCmd) Run(env *environment) error {
-	files, err := app.EncryptKeys(c.Config)
+	files, err := app.EncryptKeys(env.ctx, c.Config)
 	for _, f := range files {
 		fmt.Fprintln(env.out, "encrypted", f)
 	}
@@ -67,10 +67,10 @@ func (c *secretImportCmd) Run(env *environment) error {
 		if err != nil {
 			return nil, err
 		}
-		return app.ImportKeys(c.Config, password)
+		return app.ImportKeys(env.ctx, c.Config, password)
 	}
 	if c.Finish {
-		verb, do = "replaced", func() ([]string, error) { return app.FinishImport(c.Config) }
+		verb, do = "replaced", func() ([]string, error) { return app.FinishImport(env.ctx, c.Config) }
 	}
 	files, err := do()
 	for _, f := range files {
@@ -102,7 +102,7 @@ func (c *secretPasswordCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	if err := app.ChangeKeysPassword(c.Config, password); err != nil {
+	if err := app.ChangeKeysPassword(env.ctx, c.Config, password); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(

@@ -158,8 +158,8 @@ func (c *Config) complete(log *slog.Logger) error {
 	if err := c.readSecrets(); err != nil {
 		return err
 	}
-	if c.Data == "" {
-		return errors.New("data: a folder is needed")
+	if err := c.checkData(); err != nil {
+		return err
 	}
 	if c.PublicURL == "" {
 		return errors.New(
@@ -208,7 +208,7 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 		a.tracer = obs.NewTracer(strings.TrimRight(c.OTLPEndpoint, "/"), a.log)
 	}
 
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+	if err := c.makeData(); err != nil {
 		return err
 	}
 	p, err := c.openParts(ctx, store.Options{Kind: kind, Now: a.now, Log: a.log})
@@ -233,7 +233,7 @@ func (a *App) open(ctx context.Context, kind store.Kind) (err error) {
 		return err
 	}
 	sandbox := kind == store.Sandbox
-	a.authority, err = c.openCA(a.keys, c.authorityOptions(sandbox, a.now))
+	a.authority, err = c.openCA(a.store, a.keys, c.authorityOptions(sandbox, a.now))
 	if err != nil {
 		return explainAuthority(err)
 	}

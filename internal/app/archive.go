@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/pades"
 )
 
@@ -36,20 +37,27 @@ func openArchive(c Config, now func() time.Time) (*Archive, error) {
 	if err := c.checkTSA(); err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(c.Data, "authority")
-	issuing, err := readCertificate(filepath.Join(dir, "issuing.crt"))
+	dir, err := c.directory("authority", nil)
+	var issuing *x509.Certificate
+	if err == nil {
+		issuing, err = certificateIn(dir, "issuing.crt")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("data: no authority: %w", err)
+	}
+	offline, err := ca.Offline(dir)
+	if err != nil {
+		return nil, err
 	}
 	// The old certificates of the authority contain URL and name. Those of a root on another
 	// machine need not; without its key nothing is issued here that would contain them.
 	base, label, sandbox := "http://localhost", "Signet", false
-	if points := issuing.CRLDistributionPoints; !ca.Offline(dir) && len(points) > 0 {
+	if points := issuing.CRLDistributionPoints; !offline && len(points) > 0 {
 		base = strings.TrimSuffix(points[0], ca.PathRootCRL)
 		name := strings.Join(issuing.Subject.Organization, " ")
 		label, sandbox = strings.CutSuffix(name, " SANDBOX")
 	}
-	authority, err := ca.Open(
+	authority, err := ca.OpenIn(
 		dir, ca.Options{Name: label, Sandbox: sandbox, BaseURL: base, Now: now, Rand: rand.Reader},
 	)
 	if err != nil {
@@ -62,8 +70,9 @@ func openArchive(c Config, now func() time.Time) (*Archive, error) {
 	return &Archive{stamps: s, roots: authority.Roots(), now: now}, nil
 }
 
-func readCertificate(file string) (*x509.Certificate, error) {
-	text, err := os.ReadFile(file)
+// certificateIn reads the first certificate of a file.
+func certificateIn(dir *keydir.Dir, file string) (*x509.Certificate, error) {
+	text, err := dir.Read(file)
 	if err != nil {
 		return nil, err
 	}

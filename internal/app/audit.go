@@ -86,8 +86,8 @@ func openLog(ctx context.Context, c *Config, log *slog.Logger) (_ *parts, _ *aud
 	if err := c.readSecrets(); err != nil {
 		return nil, nil, err
 	}
-	if c.Data == "" {
-		return nil, nil, errors.New("data: a folder is needed")
+	if err := c.checkData(); err != nil {
+		return nil, nil, err
 	}
 	p, err := c.openParts(ctx, store.Options{Kind: store.AnyKind, Now: time.Now, Log: log})
 	if err != nil {

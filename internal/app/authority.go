@@ -10,8 +10,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"math/big"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -19,12 +17,11 @@ import (
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/internal/audit"
 	"github.com/signet-sign/signet/internal/ca"
+	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/server/pki"
 	"github.com/signet-sign/signet/internal/signer"
 	"github.com/signet-sign/signet/internal/store"
 )
-
-func (c *Config) authorityFolder() string { return filepath.Join(c.Data, "authority") }
 
 func (c *Config) authorityOptions(sandbox bool, now func() time.Time) ca.Options {
 	return ca.Options{
@@ -149,13 +146,7 @@ func InitAuthority(
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	for _, name := range []string{"root.crt", "issuing.key"} {
-		_, err := os.Stat(filepath.Join(c.authorityFolder(), name))
-		if err == nil {
-			return nil, fmt.Errorf("%s has an authority: it has %s", c.authorityFolder(), name)
-		}
-	}
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+	if err := c.makeData(); err != nil {
 		return nil, err
 	}
 	p, err := c.openParts(ctx, store.Options{Kind: store.Service, Now: time.Now, Log: log})
@@ -163,50 +154,53 @@ func InitAuthority(
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.Close()) }()
+	dir, err := c.makeDirectory("authority", p.store)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{"root.crt", "issuing.key"} {
+		if _, err := dir.Read(name); !errors.Is(err, fs.ErrNotExist) {
+			return nil, errors.Join(
+				err, fmt.Errorf("%s has an authority: it has %s", c.keyFiles(), name),
+			)
+		}
+	}
 	if _, err := p.keys.Signer("webhook", elliptic.P256()); err != nil {
 		return nil, err
 	}
 	o := c.authorityOptions(false, time.Now)
 	if offline {
-		o.Protection = p.keys.Protection()
-		return ca.PrepareOffline(c.authorityFolder(), o)
+		return ca.PrepareOffline(dir.With(p.keys.Protection()), o)
 	}
-	_, err = c.openCA(p.keys, o)
+	_, err = c.openCA(p.store, p.keys, o)
 	return nil, err
 }
 
-// authorityExists returns an error if the data folder has no authority.
-func (c *Config) authorityExists() error {
-	if c.Data == "" {
-		return errors.New("data: the folder with the authority is needed")
+// openAuthority opens the authority of a deployment, beside a running service or without one. Close
+// the access after the authority was used.
+func (c *Config) openAuthority(ctx context.Context) (_ *ca.Authority, _ *keyAccess, err error) {
+	k, err := c.openKeyAccess(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-	if c.PublicURL == "" {
-		return errors.New("public_url: it is needed, because it stands in certificates")
-	}
-	if _, err := os.Stat(filepath.Join(c.authorityFolder(), "issuing.key")); err != nil {
-		return fmt.Errorf("data: no authority: %w", err)
-	}
-	return nil
-}
-
-// openAuthority opens the authority of a data folder, beside a running service or without one.
-func (c *Config) openAuthority() (*ca.Authority, error) {
-	if err := c.authorityExists(); err != nil {
-		return nil, err
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, k.Close())
+		}
+	}()
+	dir, err := k.authority()
+	if err != nil {
+		return nil, nil, err
 	}
 	// A sandbox's authority can be looked at and rotated, too.
 	sandbox := false
-	if root, err := readCertificate(filepath.Join(c.authorityFolder(), "root.crt")); err == nil {
+	if root, err := certificateIn(dir, "root.crt"); err == nil {
 		sandbox = ca.IsSandbox(root)
 	}
 	o := c.authorityOptions(sandbox, time.Now)
 	o.Keep = true
-	keys, err := c.existingKeys()
-	if err != nil {
-		return nil, err
-	}
-	a, err := c.openCA(keys, o)
-	return a, explainAuthority(err)
+	a, err := ca.OpenIn(dir, o)
+	return a, k, explainAuthority(err)
 }
 
 // AuthorityCertificate is a certificate of the authority and what it is used for.
@@ -229,21 +223,33 @@ func described(list []ca.Listed) (certs []AuthorityCertificate) {
 
 // ShowAuthority lists the certificates of the authority, and when the CRL of a root on another
 // machine ends.
-func ShowAuthority(c Config) (certs []AuthorityCertificate, listEnd time.Time, err error) {
-	a, err := c.openAuthority()
+func ShowAuthority(
+	ctx context.Context, c Config,
+) (certs []AuthorityCertificate, listEnd time.Time, err error) {
+	if err := c.readSecrets(); err != nil {
+		return nil, time.Time{}, err
+	}
+	a, k, err := c.openAuthority(ctx)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
+	defer func() { err = errors.Join(err, k.Close()) }()
 	return described(a.List()), a.ListEnd(), nil
 }
 
 // RotateAuthority creates the next certificate of a part: issuing, ocsp or tsa. Running nodes take
 // it up.
-func RotateAuthority(c Config, part string) ([]AuthorityCertificate, error) {
-	a, err := c.openAuthority()
+func RotateAuthority(
+	ctx context.Context, c Config, part string,
+) (_ []AuthorityCertificate, err error) {
+	if err := c.readSecrets(); err != nil {
+		return nil, err
+	}
+	a, k, err := c.openAuthority(ctx)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { err = errors.Join(err, k.Close()) }()
 	made, err := a.Rotate(ca.Part(part))
 	if err != nil {
 		return nil, explainAuthority(err)
@@ -254,21 +260,24 @@ func RotateAuthority(c Config, part string) ([]AuthorityCertificate, error) {
 }
 
 // AuthorityRequests returns PKCS #10 requests, PEM, for the next issuing CA or time-stamping unit.
-func AuthorityRequests(c Config, parts []string) ([]byte, error) {
-	if err := c.authorityExists(); err != nil {
-		return nil, err
-	}
+func AuthorityRequests(ctx context.Context, c Config, parts []string) (_ []byte, err error) {
 	var which []ca.Part
 	for _, p := range parts {
 		which = append(which, ca.Part(p))
 	}
-	keys, err := c.existingKeys()
+	if err := c.readSecrets(); err != nil {
+		return nil, err
+	}
+	k, err := c.openKeyAccess(ctx)
 	if err != nil {
 		return nil, err
 	}
-	o := c.authorityOptions(false, time.Now)
-	o.Protection = keys.Protection()
-	return ca.Requests(c.authorityFolder(), o, which...)
+	defer func() { err = errors.Join(err, k.Close()) }()
+	dir, err := k.authority()
+	if err != nil {
+		return nil, err
+	}
+	return ca.Requests(dir, c.authorityOptions(false, time.Now), which...)
 }
 
 // SignRequests signs the requests of [AuthorityRequests] with the root in a folder, which it makes
@@ -286,22 +295,31 @@ func SignRequests(
 		lines = append(lines, ca.Revoked{Serial: serial, At: time.Now(), Reason: code})
 	}
 	c := Config{AuthorityName: name, PublicURL: publicURL}
-	return ca.SignRequests(folder, c.authorityOptions(false, time.Now), requests, lines...)
+	dir, err := keydir.Open(folder, rand.Reader)
+	if err != nil {
+		return nil, nil, err
+	}
+	return ca.SignRequests(dir, c.authorityOptions(false, time.Now), requests, lines...)
 }
 
 // InstallAuthority stores what the root's machine has signed, and returns the certificates for this
 // deployment's keys.
-func InstallAuthority(c Config, text []byte) ([]*x509.Certificate, error) {
-	if err := c.authorityExists(); err != nil {
+func InstallAuthority(
+	ctx context.Context, c Config, text []byte,
+) (_ []*x509.Certificate, err error) {
+	if err := c.readSecrets(); err != nil {
 		return nil, err
 	}
-	keys, err := c.existingKeys()
+	k, err := c.openKeyAccess(ctx)
 	if err != nil {
 		return nil, err
 	}
-	o := c.authorityOptions(false, time.Now)
-	o.Protection = keys.Protection()
-	return ca.Install(c.authorityFolder(), o, text)
+	defer func() { err = errors.Join(err, k.Close()) }()
+	dir, err := k.authority()
+	if err != nil {
+		return nil, err
+	}
+	return ca.Install(dir, c.authorityOptions(false, time.Now), text)
 }
 
 // RevokeCertificate revokes a certificate: that of an issuing CA by the root's CRL, which running
@@ -316,10 +334,11 @@ func RevokeCertificate(
 	if err := c.readSecrets(); err != nil {
 		return err
 	}
-	a, err := c.openAuthority()
+	a, k, err := c.openAuthority(ctx)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, k.Close()) }()
 	switch err := a.RevokeIssuing(serial, code); {
 	case errors.Is(err, ca.ErrOffline):
 		return fmt.Errorf("%w: signet ca sign --revoke there, then signet ca install", err)

@@ -18,11 +18,16 @@ import (
 
 // Backup writes everything of a deployment, encrypted to age recipients ("age1..."), as a tar
 // archive: a snapshot of the SQLite database, then the documents, the keys and the authority. The
-// service may run. A PostgreSQL database and a bucket with the documents are not in it; back up the
-// database first and the bucket last.
+// service may run. A PostgreSQL database, which may have the keys and the authority, and a bucket
+// with the documents are not in it; back up the database first and the bucket last.
 func Backup(ctx context.Context, c Config, recipients []string, out io.Writer) (err error) {
 	if err := c.findDatabase(); err != nil {
 		return err
+	}
+	if c.Database != "" && c.Documents != "" && c.KeyFiles == inDatabase {
+		return errors.New(
+			"nothing of the deployment is on this machine: back up the database first and then the bucket",
+		)
 	}
 	to, err := age.ParseRecipients(strings.NewReader(strings.Join(recipients, "\n")))
 	if err != nil {
@@ -38,9 +43,12 @@ func Backup(ctx context.Context, c Config, recipients []string, out io.Writer) (
 			return err
 		}
 	}
-	folders := []string{"documents", "keys", "authority"}
-	if c.Documents != "" {
-		folders = folders[1:]
+	var folders []string
+	if c.Documents == "" {
+		folders = append(folders, "documents")
+	}
+	if c.KeyFiles != inDatabase {
+		folders = append(folders, "keys", "authority")
 	}
 	for _, folder := range folders {
 		if err := addFolder(ctx, archive, c.Data, folder); err != nil {
@@ -110,6 +118,9 @@ func addFile(to *tar.Writer, base, name string) error {
 func Restore(c Config, identities, in io.Reader) (err error) {
 	if err := c.findDatabase(); err != nil {
 		return err
+	}
+	if c.Data == "" {
+		return errors.New("data: a folder to restore is needed")
 	}
 	keys, err := age.ParseIdentities(identities)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"time"
 
 	"github.com/signet-sign/signet/internal/deployment"
@@ -64,11 +63,6 @@ type subject struct {
 	keys      *keydir.Dir                     // nil until it is opened
 	clock     *clock                          // nil in a sandbox
 	stamps    func(ctx context.Context) error // of the last timestamp
-}
-
-// folder returns a folder of the data.
-func (s *subject) folder(name string) deployment.Folder {
-	return deployment.Folder{Name: name, Path: filepath.Join(s.config.Data, name)}
 }
 
 // marked checks that a part is of the deployment.

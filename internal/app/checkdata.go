@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -81,12 +82,16 @@ func checkServer(ctx context.Context, s *subject) Finding {
 
 // checkFacts compares the configuration with what all nodes of the deployment share.
 func checkFacts(ctx context.Context, s *subject) (list []Finding) {
-	root, err := readCertificate(filepath.Join(s.config.Data, "authority", "root.crt"))
+	dir, err := s.config.directory("authority", s.store)
+	var root *x509.Certificate
+	if err == nil {
+		root, err = certificateIn(dir, "root.crt")
+	}
 	if errors.Is(err, fs.ErrNotExist) && s.id == "" {
 		return nil
 	}
 	if err != nil {
-		f := faulty(err, "restore the folder authority from a backup", "")
+		f := faulty(err, "restore the authority from a backup", "")
 		f.Check = "authority"
 		return []Finding{f}
 	}
@@ -140,6 +145,9 @@ func checkDocumentKeys(ctx context.Context, s *subject) Finding {
 // checkDisk looks how much space is free for the data folder.
 func checkDisk(_ context.Context, s *subject) Finding {
 	path := s.config.Data
+	if path == "" {
+		return ok("nothing is stored on this machine")
+	}
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		path = filepath.Dir(filepath.Clean(path))
 	}
@@ -160,6 +168,9 @@ func checkDisk(_ context.Context, s *subject) Finding {
 // The service, which is the user that owns the folder, cannot read them.
 func checkOwner(_ context.Context, s *subject) Finding {
 	data := s.config.Data
+	if data == "" {
+		return ok("nothing is stored on this machine")
+	}
 	info, err := os.Stat(data)
 	if err != nil {
 		return faulty(err, "make the folder in data, or correct data", "")

@@ -4,12 +4,10 @@ import (
 	"context"
 	"crypto"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -21,9 +19,14 @@ import (
 // checkKeys looks whether all keys can be read. A key that is missing would be made at a start, and
 // what the old one has signed would not be valid any more.
 func checkKeys(ctx context.Context, s *subject) (list []Finding) {
-	err := errors.Join(s.marked(ctx, s.folder("keys")), s.marked(ctx, s.folder("authority")))
-	if err != nil {
-		return []Finding{faulty(err, "mount the folder that the other nodes use", "")}
+	for _, name := range []string{"keys", "authority"} {
+		part, err := s.config.keyPart(name, s.store)
+		if err == nil {
+			err = s.marked(ctx, part)
+		}
+		if err != nil {
+			return []Finding{faulty(err, "mount the folder that the other nodes use", "")}
+		}
 	}
 	if keys, err := s.openKeys(); err == nil {
 		if err := keys.Protection().Check(); err != nil {
@@ -31,15 +34,15 @@ func checkKeys(ctx context.Context, s *subject) (list []Finding) {
 			return []Finding{faulty(err, "connect it, and look at its own log", "")}
 		}
 	}
-	for _, k := range s.config.serviceKeys() {
-		path := filepath.Join(s.config.Data, k.folder)
-		_, err := os.Stat(path)
-		if err == nil {
-			_, err = s.existingKey(k)
-		}
+	keys, err := s.serviceKeys()
+	if err != nil {
+		return []Finding{faulty(err, "restore the authority from a backup", "")}
+	}
+	for _, k := range keys {
+		_, err := s.existingKey(k)
 		remedy := "restore it from a backup"
 		if errors.Is(err, keydir.ErrPermissions) {
-			remedy = "chmod 600 " + filepath.Join(path, k.name+".key")
+			remedy = "chmod 600 " + filepath.Join(s.config.Data, k.folder, k.name+".key")
 		}
 		if err != nil {
 			err = fmt.Errorf("%w: %s", err, remedy)
@@ -57,29 +60,37 @@ type serviceKey struct {
 	curve        elliptic.Curve
 }
 
+// webhookService is the key that signs webhooks.
+var webhookService = serviceKey{"keys", webhookKey, elliptic.P256()}
+
 // serviceKeys returns the keys that a deployment has from its beginning.
-func (c *Config) serviceKeys() []serviceKey {
+func (s *subject) serviceKeys() ([]serviceKey, error) {
 	list := []serviceKey{
-		{"keys", "webhook", elliptic.P256()},
+		webhookService,
 		{"authority", "issuing", elliptic.P384()},
 		{"authority", "ocsp", elliptic.P256()},
 	}
-	if !ca.Offline(c.authorityFolder()) {
+	dir, err := s.config.directory("authority", s.store)
+	if err != nil {
+		return nil, err
+	}
+	offline, err := ca.Offline(dir)
+	if !offline {
 		list = append(
 			list, serviceKey{"authority", "root", elliptic.P384()},
 			serviceKey{"authority", "tsa", elliptic.P256()},
 		)
 	}
-	return list
+	return list, err
 }
 
-// openKeys opens the keys folder once, and does not make one.
+// openKeys opens the directory of the keys once, and does not make it.
 func (s *subject) openKeys() (_ *keydir.Dir, err error) {
 	if s.keys == nil {
-		s.keys, err = s.config.existingKeys()
+		s.keys, err = s.config.existingKeys(s.store)
 		return s.keys, err
 	}
-	_, err = os.Stat(filepath.Join(s.config.Data, "keys"))
+	_, err = s.config.directory("keys", s.store)
 	return s.keys, err
 }
 
@@ -89,11 +100,7 @@ func (s *subject) existingKey(k serviceKey) (crypto.Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(s.config.Data, k.folder)
-	if _, err := os.Stat(path); err != nil {
-		return nil, err
-	}
-	dir, err := keydir.Open(path, rand.Reader)
+	dir, err := s.config.directory(k.folder, s.store)
 	if err != nil {
 		return nil, err
 	}
@@ -116,15 +123,26 @@ const endingSoon = 90 * 24 * time.Hour
 
 // checkCertificates looks when the certificates of the authority end.
 func checkCertificates(_ context.Context, s *subject) (list []Finding) {
-	dir := filepath.Join(s.config.Data, "authority")
-	files, err := filepath.Glob(filepath.Join(dir, "*.crt"))
+	var files []keydir.File
+	offline := false
+	dir, err := s.config.directory("authority", s.store)
+	if err == nil {
+		files, err = dir.List()
+	}
+	if err == nil {
+		offline, err = ca.Offline(dir)
+	}
 	if err != nil {
-		return []Finding{faulty(err, "", "")}
+		return []Finding{faulty(err, "restore the authority from a backup", "")}
 	}
 	ends := map[string]*x509.Certificate{} // of each role the last to end
 	for _, file := range files {
-		role, _, _ := strings.Cut(strings.TrimSuffix(filepath.Base(file), ".crt"), "-")
-		cert, err := readCertificate(file)
+		name, isCertificate := strings.CutSuffix(file.Name, ".crt")
+		if !isCertificate {
+			continue
+		}
+		role, _, _ := strings.Cut(name, "-")
+		cert, err := certificateIn(dir, file.Name)
 		if err != nil {
 			list = append(list, faulty(err, "restore the file from a backup", ""))
 			continue
@@ -135,13 +153,13 @@ func checkCertificates(_ context.Context, s *subject) (list []Finding) {
 	}
 	for _, role := range []string{"root", "issuing", "ocsp", "tsa"} {
 		cert := ends[role]
-		if cert == nil && role == "tsa" && len(s.config.TSAURLs) > 0 && ca.Offline(dir) {
+		if cert == nil && role == "tsa" && len(s.config.TSAURLs) > 0 && offline {
 			continue
 		}
 		if cert == nil {
 			list = append(list, faulty(
-				fmt.Errorf("there is no certificate of %s in %s", role, dir),
-				"restore the folder authority from a backup", "",
+				fmt.Errorf("the authority has no certificate of %s", role),
+				"restore the authority from a backup", "",
 			))
 			continue
 		}
@@ -171,5 +189,9 @@ func (s *subject) authority() (*ca.Authority, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c.openCA(keys, o)
+	dir, err := c.directory("authority", s.store)
+	if err != nil {
+		return nil, err
+	}
+	return ca.OpenIn(dir.With(keys.Protection()), o)
 }

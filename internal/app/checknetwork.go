@@ -44,7 +44,7 @@ func checkLogin(ctx context.Context, s *subject) (list []Finding) {
 func (s *subject) checkProvider(
 	ctx context.Context, key, caFile string, configured func(*login.Keys) login.Config,
 ) Finding {
-	dir, err := s.config.existingKeys()
+	dir, err := s.config.existingKeys(s.store)
 	if err != nil {
 		return faulty(err, "restore the folder of keys from a backup", "")
 	}
@@ -137,7 +137,7 @@ func checkExposure(_ context.Context, s *subject) (list []Finding) {
 
 // checkProxy looks what answers at the listener's address and at the public URL.
 func checkProxy(ctx context.Context, s *subject) (list []Finding) {
-	key, err := s.existingKey(s.config.serviceKeys()[0])
+	key, err := s.existingKey(webhookService)
 	if err != nil {
 		return nil // checkKeys reports it
 	}

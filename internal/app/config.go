@@ -139,6 +139,11 @@ type Config struct {
 	// names.
 	Keys string `yaml:"keys" help:"Where keys are: file:, pkcs11:…, awskms:…, cloudkms:…, azurekms:… or tpmkms:…" placeholder:"URI"`
 
+	// Where the files with keys and secrets, and those of the authority, are: data, a folder, or
+	// database, which needs PostgreSQL and KeysPassword. Then nodes with a bucket in Documents
+	// share no folder, and need none. It is decided before the first start.
+	KeyFiles string `yaml:"key_files" help:"Where the files with keys and the authority are: data or database." enum:"data,database," default:""`
+
 	// Password of at least 16 bytes under which the files with keys and secrets are encrypted, or
 	// PIN of the token. It is lost with everything that it protects.
 	KeysPassword     string `yaml:"keys_password"      help:"Password of the files with keys, or PIN of the token." placeholder:"PASSWORD" secret:""`

@@ -135,6 +135,9 @@ func (c *Config) check() error {
 	if err := c.checkKeys(c.KeysPassword); err != nil {
 		return err
 	}
+	if err := c.checkKeyFiles(); err != nil {
+		return err
+	}
 	if c.ConsoleFourEyes && (c.ConsoleOIDCIssuer == "" || c.ConsolePassword != "") {
 		return errors.New(
 			"console_four_eyes: it needs console_oidc_issuer and no console_password, which tell admins apart",

@@ -24,15 +24,25 @@ import (
 )
 
 // folders returns the parts of the deployment beside the database: documents, which may be in a
-// bucket, keys and authority.
-func (c *Config) folders(ctx context.Context) (list []deployment.Part, err error) {
-	for _, name := range []string{"documents", "keys", "authority"} {
-		list = append(list, deployment.Folder{Name: name, Path: filepath.Join(c.Data, name)})
+// bucket, keys and authority, which may be in the database. db is nil if there is none yet.
+func (c *Config) folders(ctx context.Context, db *store.Store) (list []deployment.Part, err error) {
+	var documents deployment.Part = deployment.Folder{
+		Name: "documents", Path: filepath.Join(c.Data, "documents"),
 	}
 	if c.Documents != "" {
-		list[0], err = c.openBucket(ctx)
+		if documents, err = c.openBucket(ctx); err != nil {
+			return nil, err
+		}
 	}
-	return list, err
+	keys, err := c.keyPart("keys", db)
+	if err != nil {
+		return nil, err
+	}
+	authority, err := c.keyPart("authority", db)
+	if c.KeyFiles == inDatabase {
+		return []deployment.Part{keys, authority, documents}, err
+	}
+	return []deployment.Part{documents, keys, authority}, err
 }
 
 func (c *Config) openBucket(ctx context.Context) (*documents.S3, error) {
@@ -113,13 +123,13 @@ func (p *parts) Close() error {
 // or documents could not be decrypted.
 func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err error) {
 	o.Database, o.Session = c.databasePath(), c.sessionURL()
-	folders, err := c.folders(ctx)
-	if err != nil {
-		return nil, err
-	}
 	if c.Database == "" {
 		if _, err := os.Stat(o.Database); errors.Is(err, fs.ErrNotExist) {
 			// A database that does not match the other parts is not created.
+			folders, err := c.folders(ctx, nil)
+			if err != nil {
+				return nil, err
+			}
 			none := deployment.None("the SQLite database " + o.Database)
 			if _, err := deployment.Check(ctx, none, folders...); err != nil {
 				return nil, err
@@ -135,6 +145,10 @@ func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err 
 			err = errors.Join(err, db.Close())
 		}
 	}()
+	folders, err := c.folders(ctx, db)
+	if err != nil {
+		return nil, err
+	}
 	checked, err := deployment.Check(ctx, db, folders...)
 	if err != nil {
 		return nil, err
@@ -150,7 +164,7 @@ func (c *Config) openParts(ctx context.Context, o store.Options) (_ *parts, err 
 			err = errors.Join(err, files.Close())
 		}
 	}()
-	if p.keys, err = c.openKeys(); err != nil {
+	if p.keys, err = c.openKeys(db); err != nil {
 		return nil, err
 	}
 	defer func() {

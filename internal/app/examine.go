@@ -68,30 +68,37 @@ func (s *subject) open(ctx context.Context) (list []Finding) {
 		list = append(list, f)
 	}
 	c := s.config
-	folders, err := c.folders(ctx)
-	if err != nil {
-		find("documents", faulty(err, documentsRemedy, ""))
-		return list
-	}
 	db, err := store.Open(ctx, store.Options{
 		Database: c.databasePath(), Session: c.sessionURL(), Kind: store.AnyKind, Keep: true,
 		Log: s.log,
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		folders, err := c.folders(ctx, nil)
+		if err != nil {
+			find("documents", faulty(err, documentsRemedy, ""))
+			return list
+		}
 		none := deployment.None("the new database")
 		_, err = deployment.Check(ctx, none, folders...)
 		find("deployment", faulty(err, deploymentRemedy, "a start makes a new one"))
 		return list
 	case err != nil:
 		find("database", faulty(err, databaseRemedy(err), ""))
-		m, _ := s.folder("keys").Mark(ctx) // checkKeys reports the error
-		s.id = m.ID
+		if part, err := c.keyPart("keys", nil); err == nil {
+			m, _ := part.Mark(ctx) // checkKeys reports the error
+			s.id = m.ID
+		}
 		return list
 	}
 	s.store = db
 	s.clock = &clock{
 		store: db, now: s.now, log: slog.New(slog.DiscardHandler), metric: func(time.Duration) {},
+	}
+	folders, err := c.folders(ctx, db)
+	if err != nil {
+		find("documents", faulty(err, documentsRemedy, ""))
+		return list
 	}
 	checked, err := deployment.Check(ctx, db, folders...)
 	s.id = checked.ID

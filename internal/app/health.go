@@ -40,7 +40,9 @@ func (a *App) reading(ctx context.Context) obs.Reading {
 	if a.Config.Documents != "" {
 		folder = a.Config.Data // for the other parts
 	}
-	r.Free, _ = a.free(folder)
+	if free, err := a.free(folder); folder != "" && err == nil {
+		r.Free = &free
+	}
 	// else the check of the database fails
 	if queues, err := a.store.Backlog(ctx, a.now()); err == nil {
 		r.Queue = map[string]obs.Queue{}

@@ -3,9 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/signet-sign/signet/internal/store"
@@ -16,7 +14,7 @@ func Migrate(ctx context.Context, c Config, log *slog.Logger) error {
 	if err := c.findDatabase(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
+	if err := c.makeData(); err != nil {
 		return err
 	}
 	p, err := c.openParts(ctx, store.Options{Kind: store.Service, Now: time.Now, Log: log})
@@ -39,8 +37,5 @@ func (c *Config) findDatabase() error {
 	if err := c.readSecrets(); err != nil {
 		return err
 	}
-	if c.Data == "" {
-		return errors.New("data: a folder is needed")
-	}
-	return nil
+	return c.checkData()
 }

@@ -1,11 +1,11 @@
 package app
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -13,31 +13,35 @@ import (
 	"github.com/signet-sign/signet/internal/keydir"
 	"github.com/signet-sign/signet/internal/kms"
 	"github.com/signet-sign/signet/internal/pkcs11"
+	"github.com/signet-sign/signet/internal/store"
 )
 
-// openKeys opens the keys folder, which it makes, with the protection of its files. [keydir.Dir]
-// has the protection for the authority's files, too.
-func (c *Config) openKeys() (*keydir.Dir, error) {
-	provider, err := c.keyProvider()
+// openKeys opens the directory of the keys, which it makes, with the protection of its files.
+// [keydir.Dir] has the protection for the authority's files, too.
+func (c *Config) openKeys(db *store.Store) (*keydir.Dir, error) {
+	dir, err := c.makeDirectory("keys", db)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := keydir.Open(filepath.Join(c.Data, "keys"), rand.Reader)
+	return c.protected(dir)
+}
+
+// existingKeys is openKeys, and does not make the directory.
+func (c *Config) existingKeys(db *store.Store) (*keydir.Dir, error) {
+	dir, err := c.directory("keys", db)
+	if err != nil {
+		return nil, err
+	}
+	return c.protected(dir)
+}
+
+// protected returns the directory of the keys with the protection that Keys names.
+func (c *Config) protected(dir *keydir.Dir) (*keydir.Dir, error) {
+	provider, err := c.keyProvider()
 	if err != nil || provider == nil {
 		return dir, err
 	}
 	return dir.With(keydir.Protect(dir, provider)), nil
-}
-
-// existingKeys opens the keys folder, and does not make one.
-func (c *Config) existingKeys() (*keydir.Dir, error) {
-	if c.Data == "" {
-		return nil, errors.New("data: a folder is needed")
-	}
-	if _, err := os.Stat(filepath.Join(c.Data, "keys")); err != nil {
-		return nil, err
-	}
-	return c.openKeys()
 }
 
 // checkKeys returns an error if Keys cannot be a provider.
@@ -70,13 +74,11 @@ func (c *Config) checkKeys(password string) error {
 
 // keyProvider returns the provider that Keys names; nil for plain files. It makes no key.
 func (c *Config) keyProvider() (keydir.Provider, error) {
-	password, err := c.keysPassword()
-	if err == nil {
-		err = c.checkKeys(password)
+	password := c.KeysPassword
+	if err := c.checkKeys(password); err != nil {
+		return nil, err
 	}
 	switch {
-	case err != nil:
-		return nil, err
 	case strings.HasPrefix(c.Keys, "pkcs11:"):
 		return opened(c.Keys, password, pkcs11.Open)
 	case c.Keys != "" && c.Keys != "file:":
@@ -97,30 +99,26 @@ func opened(uri, password string, open func(uri, password string) (keydir.Module
 	return m, nil
 }
 
-// keysPassword returns KeysPassword, or what is in its file if the secrets were not read yet.
-func (c *Config) keysPassword() (string, error) {
-	if c.KeysPassword != "" || c.KeysPasswordFile == "" {
-		return c.KeysPassword, nil
-	}
-	file := Config{KeysPasswordFile: c.KeysPasswordFile}
-	err := file.readSecrets()
-	return file.KeysPassword, err
-}
-
 // EncryptKeys encrypts the keys and secrets of a deployment that are in plain files, as Keys and
 // KeysPassword say, and returns their files. The service must be stopped.
-func EncryptKeys(c Config) ([]string, error) {
-	keys, err := c.existingKeys()
+func EncryptKeys(ctx context.Context, c Config) (_ []string, err error) {
+	if err := c.readSecrets(); err != nil {
+		return nil, err
+	}
+	if c.KeyFiles == inDatabase {
+		return nil, errors.New("key_files: keys in the database are always encrypted")
+	}
+	k, err := c.openKeyAccess(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p := keys.Protection()
+	defer func() { err = errors.Join(err, k.Close()) }()
+	p := k.keys.Protection()
 	if p == nil {
 		return nil, errors.New(
 			"keys_password: it is needed to encrypt keys, as a password or as the PIN of the token in keys",
 		)
 	}
-	defer p.Close()
 	dirs, err := c.keyDirs()
 	if err != nil {
 		return nil, err
@@ -130,11 +128,11 @@ func EncryptKeys(c Config) ([]string, error) {
 
 // keyDirs returns the folders with keys as they are on the disk, without protection.
 func (c *Config) keyDirs() (dirs []*keydir.Dir, err error) {
-	for _, path := range []string{filepath.Join(c.Data, "keys"), c.authorityFolder()} {
-		if _, err := os.Stat(path); err != nil {
+	for _, name := range []string{"keys", "authority"} {
+		d, err := c.directory(name, nil)
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		d, err := keydir.Open(path, rand.Reader)
 		if err != nil {
 			return nil, err
 		}
@@ -146,8 +144,8 @@ func (c *Config) keyDirs() (dirs []*keydir.Dir, err error) {
 // ImportKeys brings the keys and secrets of a deployment under the protection that Keys and
 // KeysPassword say, and returns their files. Nodes with the earlier configuration go on, those with
 // this one use the imported files. password is that of the files; empty if they are plain.
-func ImportKeys(c Config, password string) ([]string, error) {
-	return c.importing(func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error) {
+func ImportKeys(ctx context.Context, c Config, password string) ([]string, error) {
+	return c.importing(ctx, func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error) {
 		var from *keydir.Protection
 		if password != "" {
 			provider, err := keydir.NewPassword(password, rand.Reader)
@@ -162,42 +160,51 @@ func ImportKeys(c Config, password string) ([]string, error) {
 
 // FinishImport removes the keys and secrets that [ImportKeys] has imported, and returns their
 // files. No node may have the earlier configuration.
-func FinishImport(c Config) ([]string, error) {
-	return c.importing(func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error) {
+func FinishImport(ctx context.Context, c Config) ([]string, error) {
+	return c.importing(ctx, func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error) {
 		return keys.Protection().FinishImport(dirs...)
 	})
 }
 
 func (c *Config) importing(
-	do func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error),
+	ctx context.Context, do func(keys *keydir.Dir, dirs []*keydir.Dir) ([]string, error),
 ) (files []string, err error) {
-	keys, err := c.existingKeys()
+	if err := c.readSecrets(); err != nil {
+		return nil, err
+	}
+	if c.KeyFiles == inDatabase {
+		return nil, errors.New("key_files: keys in the database cannot be imported")
+	}
+	k, err := c.openKeyAccess(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if keys.Protection() == nil {
+	defer func() { err = errors.Join(err, k.Close()) }()
+	if k.keys.Protection() == nil {
 		return nil, errors.New("keys: it must name the provider into which keys are imported")
 	}
-	defer func() { err = errors.Join(err, keys.Protection().Close()) }()
 	dirs, err := c.keyDirs()
 	if err != nil {
 		return nil, err
 	}
-	return do(keys, dirs)
+	return do(k.keys, dirs)
 }
 
 // ChangeKeysPassword encrypts the key of the protected keys under another password. Running nodes
 // go on; their configuration has to name it before their next start.
-func ChangeKeysPassword(c Config, password string) error {
-	keys, err := c.existingKeys()
+func ChangeKeysPassword(ctx context.Context, c Config, password string) (err error) {
+	if err := c.readSecrets(); err != nil {
+		return err
+	}
+	k, err := c.openKeyAccess(ctx)
 	if err != nil {
 		return err
 	}
-	p := keys.Protection()
+	defer func() { err = errors.Join(err, k.Close()) }()
+	p := k.keys.Protection()
 	if p == nil {
 		return errors.New("keys_password: the present password is needed")
 	}
-	defer p.Close()
 	to, err := keydir.NewPassword(password, rand.Reader)
 	if err != nil {
 		return err
@@ -205,8 +212,11 @@ func ChangeKeysPassword(c Config, password string) error {
 	return p.ChangePassword(to)
 }
 
-// openCA opens the authority with the protection of its keys.
-func (c *Config) openCA(keys *keydir.Dir, o ca.Options) (*ca.Authority, error) {
-	o.Protection = keys.Protection()
-	return ca.Open(c.authorityFolder(), o)
+// openCA opens the authority, which it makes, with the protection of the keys.
+func (c *Config) openCA(db *store.Store, keys *keydir.Dir, o ca.Options) (*ca.Authority, error) {
+	dir, err := c.makeDirectory("authority", db)
+	if err != nil {
+		return nil, err
+	}
+	return ca.OpenIn(dir.With(keys.Protection()), o)
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -18,37 +19,41 @@ const (
 // RotateSecret creates the next secret of cookies, links, enrolment or console, or the next keys of
 // the client of OpenID Connect providers (oidc), or of webhooks (webhook). It returns when running
 // nodes use them.
-func RotateSecret(c Config, name string) (after time.Duration, _ error) {
+func RotateSecret(ctx context.Context, c Config, name string) (after time.Duration, err error) {
 	names := []string{"cookies", "links", "enrolment", "console", "oidc", webhookKey}
 	if !slices.Contains(names, name) {
 		return 0, fmt.Errorf("secret %q: it must be one of %s", name, strings.Join(names, ", "))
 	}
-	keys, err := c.existingKeys()
+	if err := c.readSecrets(); err != nil {
+		return 0, err
+	}
+	k, err := c.openKeyAccess(ctx)
 	if err != nil {
 		return 0, err
 	}
-	after = time.Minute
+	defer func() { err = errors.Join(err, k.Close()) }()
 	switch name {
 	case "oidc":
-		after = clientKeyDelay
-		err = errors.Join(keys.RotateKey(clientKey), keys.RotateKey(encryptionKey))
+		return clientKeyDelay, errors.Join(
+			k.keys.RotateKey(clientKey), k.keys.RotateKey(encryptionKey),
+		)
 	case webhookKey:
-		after = webhookKeyDelay
-		err = keys.RotateKey(webhookKey)
-	default:
-		err = keys.Rotate(name)
+		return webhookKeyDelay, k.keys.RotateKey(webhookKey)
 	}
-	return after, errors.Join(err, keys.Protection().Close())
+	return time.Minute, k.keys.Rotate(name)
 }
 
 // RotateDocumentKey makes a new key in the keys folder, under which the keys of documents are to be
 // wrapped, and returns its name. Running nodes use it from their next sweep on, within an hour, and
 // wrap the keys under older ones again.
-func RotateDocumentKey(c Config) (name string, err error) {
-	keys, err := c.existingKeys()
+func RotateDocumentKey(ctx context.Context, c Config) (name string, err error) {
+	if err := c.readSecrets(); err != nil {
+		return "", err
+	}
+	k, err := c.openKeyAccess(ctx)
 	if err != nil {
 		return "", err
 	}
-	defer func() { err = errors.Join(err, keys.Protection().Close()) }()
-	return keys.Wrapping(wrappingKeys).Rotate()
+	defer func() { err = errors.Join(err, k.Close()) }()
+	return k.keys.Wrapping(wrappingKeys).Rotate()
 }

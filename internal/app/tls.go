@@ -44,6 +44,8 @@ func (c *Config) checkTLS() error {
 			"acme_directory: the host of public_url, %s, is no name that an authority certifies",
 			u.Hostname(),
 		)
+	case c.ACMEDirectory != "" && c.Data == "":
+		return errors.New("data: a folder is needed for the certificate of acme_directory")
 	case c.ACMEDirectory == "" && (c.ACMEEmail != "" || c.ACMERoots != ""):
 		return errors.New("acme_email and acme_roots: they are for acme_directory")
 	case !c.endsTLS() && (c.ListenHTTP != "" || c.ControlTLS):

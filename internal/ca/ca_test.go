@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signet-sign/signet/internal/keydir"
 )
 
 var noon = time.Date(2026, 3, 1, 4, 0, 0, 0, time.UTC)
@@ -35,6 +37,15 @@ func open(t testing.TB, dir string, o Options) *Authority {
 		t.Fatal(err)
 	}
 	return a
+}
+
+func folder(t testing.TB, path string) *keydir.Dir {
+	t.Helper()
+	dir, err := keydir.Open(path, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }
 
 func phone(t testing.TB) *ecdsa.PrivateKey {

@@ -11,10 +11,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/signet-sign/signet/internal/keydir"
 )
 
 // The root's key may be on another machine, or belong to an organisation's own authority. Then
@@ -31,22 +31,19 @@ const offlineMark = "offline-root"
 const offlineListLife = 366 * 24 * time.Hour
 
 // Offline reports whether the root's key is on another machine.
-func Offline(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, offlineMark))
-	return err == nil
-}
-
-func (a *Authority) offline() (bool, error) {
-	_, err := a.store.Read(offlineMark)
+func Offline(dir *keydir.Dir) (bool, error) {
+	_, err := dir.Read(offlineMark)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
 	return err == nil, err
 }
 
+func (a *Authority) offline() (bool, error) { return Offline(a.store) }
+
 // PrepareOffline makes dir the directory of an authority whose root's key is on another machine,
 // and returns the requests for its first certificates, see [Requests].
-func PrepareOffline(dir string, o Options) ([]byte, error) {
+func PrepareOffline(dir *keydir.Dir, o Options) ([]byte, error) {
 	a, err := prepare(dir, o)
 	if err != nil {
 		return nil, err
@@ -70,7 +67,7 @@ func PrepareOffline(dir string, o Options) ([]byte, error) {
 
 // Requests returns PKCS #10 requests, PEM, for the next issuing CA or time-stamping unit. It
 // creates their keys; until [Install] has the certificates, it returns requests for the same keys.
-func Requests(dir string, o Options, which ...Part) ([]byte, error) {
+func Requests(dir *keydir.Dir, o Options, which ...Part) ([]byte, error) {
 	a, err := prepare(dir, o)
 	if err != nil {
 		return nil, err
@@ -156,7 +153,7 @@ func tsaRequest() ([]pkix.Extension, error) {
 // [Install] takes them. revoke are issuing CAs to add to the CRL. Without requests it only makes
 // the CRL. signed are the new certificates. o.BaseURL is that of the service.
 func SignRequests(
-	dir string, o Options, requests []byte, revoke ...Revoked,
+	dir *keydir.Dir, o Options, requests []byte, revoke ...Revoked,
 ) (text []byte, signed []*x509.Certificate, err error) {
 	a, err := prepare(dir, o)
 	if err != nil {
@@ -229,7 +226,7 @@ func (a *Authority) sign(root entity, block *pem.Block) (*x509.Certificate, erro
 // order. Only a CRL may come alone, to follow one that ends. An issuing CA gets its OCSP responder,
 // and is in use a minute later. A root other than the one that is installed is refused. It returns
 // the certificates for this machine's keys.
-func Install(dir string, o Options, text []byte) ([]*x509.Certificate, error) {
+func Install(dir *keydir.Dir, o Options, text []byte) ([]*x509.Certificate, error) {
 	a, err := prepare(dir, o)
 	if err != nil {
 		return nil, err

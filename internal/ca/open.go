@@ -64,10 +64,8 @@ type Options struct {
 	// Keep creates nothing: what is missing is an fs.ErrNotExist, and a time-stamping unit gets no
 	// successor.
 	Keep bool
-	// Protection is that of the keys and secrets in the directory; nil is none.
-	Protection *keydir.Protection
-	Now        func() time.Time
-	Rand       io.Reader
+	Now  func() time.Time
+	Rand io.Reader
 }
 
 // Authority issues certificates, OCSP responses and CRLs. Its methods may be called concurrently.
@@ -83,14 +81,31 @@ type Authority struct {
 	made map[string]madeCRL // the newest of each CA, by its subject key identifier
 }
 
-// Open loads the authority from dir. On first use it creates the keys and certificates, unless
+// Open loads the authority from the folder dir, whose keys are not protected. See [OpenIn].
+func Open(dir string, o Options) (*Authority, error) {
+	if o.Keep {
+		if _, err := os.Stat(dir); err != nil {
+			return nil, err
+		}
+	}
+	if o.Rand == nil {
+		return nil, errNoSources
+	}
+	files, err := keydir.Open(dir, o.Rand)
+	if err != nil {
+		return nil, err
+	}
+	return OpenIn(files, o)
+}
+
+// OpenIn loads the authority from dir. On first use it creates the keys and certificates, unless
 // [PrepareOffline] was there before; then the error is [ErrIncomplete] until [Install] was called.
 //
 // Each step leaves either nothing or a complete file, in an order in which no certificate exists
 // without its key. The next Open completes the work of a process that crashed, and two processes
 // that open the same new directory use the same authority. A certificate without its key is an
 // error, because a new key could not replace the old one.
-func Open(dir string, o Options) (*Authority, error) {
+func OpenIn(dir *keydir.Dir, o Options) (*Authority, error) {
 	a, err := prepare(dir, o)
 	if err != nil {
 		return nil, err
@@ -123,10 +138,12 @@ func Open(dir string, o Options) (*Authority, error) {
 	return a, nil
 }
 
-// prepare checks the options and opens the directory.
-func prepare(dir string, o Options) (*Authority, error) {
+var errNoSources = errors.New("ca: Now and Rand are required")
+
+// prepare checks the options.
+func prepare(dir *keydir.Dir, o Options) (*Authority, error) {
 	if o.Now == nil || o.Rand == nil {
-		return nil, errors.New("ca: Now and Rand are required")
+		return nil, errNoSources
 	}
 	if n := len([]rune(o.Name)); n == 0 || n > 40 {
 		return nil, errors.New("ca: Name must have 1 to 40 characters")
@@ -143,16 +160,7 @@ func prepare(dir string, o Options) (*Authority, error) {
 	if o.Validity < time.Hour {
 		return nil, errors.New("ca: Validity is below one hour")
 	}
-	if o.Keep {
-		if _, err := os.Stat(dir); err != nil {
-			return nil, err
-		}
-	}
-	store, err := keydir.Open(dir, o.Rand)
-	if err != nil {
-		return nil, err
-	}
-	return &Authority{opts: o, store: store.With(o.Protection), made: map[string]madeCRL{}}, nil
+	return &Authority{opts: o, store: dir, made: map[string]madeCRL{}}, nil
 }
 
 // createAll creates the keys and certificates that are missing.

@@ -82,8 +82,8 @@ func (a *Authority) files() (string, error) {
 	list, err := a.store.List()
 	var b strings.Builder
 	for _, f := range list {
-		if strings.HasSuffix(f.Name(), ".crt") || strings.HasSuffix(f.Name(), ".crl") {
-			fmt.Fprintln(&b, f.Name(), f.Size(), f.ModTime().UnixNano())
+		if strings.HasSuffix(f.Name, ".crt") || strings.HasSuffix(f.Name, ".crl") {
+			fmt.Fprintln(&b, f.Name, f.Size, f.Changed.UnixNano())
 		}
 	}
 	return b.String(), err

@@ -343,7 +343,7 @@ func (g organisation) sign(t *testing.T, request []byte, change func(*x509.Certi
 func TestInstallUnderOrganisation(t *testing.T) {
 	o, now := clocked()
 	dir := t.TempDir()
-	requests, err := PrepareOffline(dir, o)
+	requests, err := PrepareOffline(folder(t, dir), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,14 +368,15 @@ func TestInstallUnderOrganisation(t *testing.T) {
 		"of another key":    append([][]byte{other.sign(t, requests, same)}, all[1:]...),
 		"a key in the file": append([][]byte{pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY"})}, all...),
 	} {
-		if certs, err := Install(dir, o, bytes.Join(parts, nil)); err == nil {
+		if certs, err := Install(folder(t, dir), o, bytes.Join(parts, nil)); err == nil {
 			t.Errorf("%s: %d certificates installed", name, len(certs))
 		}
 		if _, err := Open(dir, o); !errors.Is(err, ErrIncomplete) {
 			t.Errorf("%s: it left something: %v", name, err)
 		}
 	}
-	if certs, err := Install(dir, o, bytes.Join(all, nil)); err != nil || len(certs) != 1 {
+	if certs, err := Install(folder(t, dir), o, bytes.Join(all, nil)); err != nil ||
+		len(certs) != 1 {
 		t.Fatalf("%d certificates, %v", len(certs), err)
 	}
 	a := open(t, dir, o)
@@ -407,15 +408,15 @@ func TestInstallUnderOrganisation(t *testing.T) {
 	}
 
 	// The next one, and a time-stamping unit, without the CAs that are known.
-	next, err := Requests(dir, o, PartIssuing)
+	next, err := Requests(folder(t, dir), o, PartIssuing)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := Requests(dir, o, PartIssuing); err != nil ||
+	if again, err := Requests(folder(t, dir), o, PartIssuing); err != nil ||
 		!bytes.Equal(publicOf(t, again), publicOf(t, next)) {
 		t.Errorf("the second request is for another key (%v)", err)
 	}
-	if _, err := Install(dir, o, append(g.sign(t, next, same), encodeCertificates(g.between)...)); err != nil {
+	if _, err := Install(folder(t, dir), o, append(g.sign(t, next, same), encodeCertificates(g.between)...)); err != nil {
 		t.Fatal(err)
 	}
 	*now = now.Add(2 * takeUp)
@@ -453,15 +454,15 @@ func poolOf(certs ...*x509.Certificate) *x509.CertPool {
 func TestSignRequests(t *testing.T) {
 	o, now := clocked()
 	dir, rootDir := t.TempDir(), t.TempDir()
-	requests, err := PrepareOffline(dir, o)
+	requests, err := PrepareOffline(folder(t, dir), o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, signed, err := SignRequests(rootDir, o, requests)
+	text, signed, err := SignRequests(folder(t, rootDir), o, requests)
 	if err != nil || len(signed) != 2 {
 		t.Fatalf("%d signed, %v", len(signed), err)
 	}
-	if certs, err := Install(dir, o, text); err != nil || len(certs) != 2 {
+	if certs, err := Install(folder(t, dir), o, text); err != nil || len(certs) != 2 {
 		t.Fatalf("%d installed, %v", len(certs), err)
 	}
 	a := open(t, dir, o)
@@ -474,20 +475,20 @@ func TestSignRequests(t *testing.T) {
 	}
 	*now = now.Add(time.Hour)
 	text, _, err = SignRequests(
-		rootDir, o, nil, Revoked{Serial: a.Issuing().SerialNumber, At: *now, Reason: 1},
+		folder(t, rootDir), o, nil, Revoked{Serial: a.Issuing().SerialNumber, At: *now, Reason: 1},
 	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Install(dir, o, text); err != nil {
+	if _, err := Install(folder(t, dir), o, text); err != nil {
 		t.Fatal(err)
 	}
 	// A later list keeps the line, and an older list is not installed over it.
-	if text, _, err = SignRequests(rootDir, o, nil); err != nil {
+	if text, _, err = SignRequests(folder(t, rootDir), o, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, list := range [][]byte{text, encodeList(before)} {
-		if _, err := Install(dir, o, list); err != nil {
+		if _, err := Install(folder(t, dir), o, list); err != nil {
 			t.Fatal(err)
 		}
 		if err := a.Reload(); err != nil {
@@ -497,7 +498,7 @@ func TestSignRequests(t *testing.T) {
 			t.Error("the revoked CA issues")
 		}
 	}
-	if _, _, err := SignRequests(rootDir, o, []byte("nonsense")); err == nil {
+	if _, _, err := SignRequests(folder(t, rootDir), o, []byte("nonsense")); err == nil {
 		t.Error("nonsense is signed")
 	}
 }

@@ -9,6 +9,7 @@
 package deployment
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -76,11 +77,18 @@ func check(ctx context.Context, database Part, folders []Part) (Checked, error) 
 	}
 	c := Checked{ID: of.ID, Old: of.ID == "" && of.Used, parts: append(folders, database)}
 	source := database // of c.ID
-	for _, f := range folders {
-		m, err := f.Mark(ctx)
-		if err != nil {
+	marks := make([]Mark, len(folders))
+	begun := "" // identity of a first start with this database, which has not been completed
+	for i, f := range folders {
+		if marks[i], err = f.Mark(ctx); err != nil {
 			return Checked{}, fmt.Errorf("reading the identity of %s: %w", f, err)
 		}
+		if _, inside := f.(Directory); inside && of.ID == "" && !of.Used {
+			begun = cmp.Or(begun, marks[i].ID)
+		}
+	}
+	for i, f := range folders {
+		m := marks[i]
 		switch {
 		case m.ID != "" && c.ID != "" && m.ID != c.ID:
 			return Checked{}, fmt.Errorf(
@@ -100,7 +108,7 @@ func check(ctx context.Context, database Part, folders []Part) (Checked, error) 
 				f,
 				f,
 			)
-		case of.ID == "" && m.Used && !of.Used:
+		case of.ID == "" && m.Used && !of.Used && (m.ID == "" || m.ID != begun):
 			return Checked{}, fmt.Errorf(
 				"%w: %s is new, and %s has been in use: set database to the one of the deployment",
 				ErrMixed, database, f,
@@ -189,7 +197,43 @@ func (f Folder) Adopt(ctx context.Context, id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := dir.Create(File, []byte(id+"\n"))
+	return Directory{f.Name, dir}.Adopt(ctx, id)
+}
+
+// Directory is a part whose files are in the database. It gets its identity before the parts
+// outside do, so that it tells of a first start that another node has begun.
+type Directory struct {
+	Name string // "keys"
+	Dir  *keydir.Dir
+}
+
+// String implements Part.
+func (d Directory) String() string { return fmt.Sprintf("the %s in the database", d.Name) }
+
+// Mark implements Part.
+func (d Directory) Mark(context.Context) (Mark, error) {
+	files, err := d.Dir.List()
+	if err != nil {
+		return Mark{}, err
+	}
+	var m Mark
+	for _, f := range files {
+		m.Used = m.Used || f.Name != File
+	}
+	text, err := d.Dir.Read(File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return m, nil
+	}
+	m.ID = strings.TrimSpace(string(text))
+	return m, err
+}
+
+// Adopt implements Part.
+func (d Directory) Adopt(ctx context.Context, id string) (string, error) {
+	if m, err := d.Mark(ctx); err != nil || m.ID != "" {
+		return m.ID, err
+	}
+	text, err := d.Dir.Create(File, []byte(id+"\n"))
 	return strings.TrimSpace(string(text)), err
 }
 

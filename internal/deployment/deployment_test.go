@@ -2,11 +2,14 @@ package deployment
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/signet-sign/signet/internal/keydir"
 )
 
 // part is a part in memory.
@@ -173,5 +176,43 @@ func TestFolder(t *testing.T) {
 	}
 	if got, err := f.Mark(ctx); err == nil {
 		t.Errorf("an empty file gives %+v", got)
+	}
+}
+
+// TestDirectory checks a part in the database: it has an identity before the parts outside, so that
+// a start accepts those that another start has given an identity, and no others.
+func TestDirectory(t *testing.T) {
+	ctx := t.Context()
+	files, err := keydir.Open(t.TempDir(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := Directory{"keys", files}
+	if m, err := keys.Mark(ctx); err != nil || m != (Mark{}) {
+		t.Errorf("unused: %+v, %v", m, err)
+	}
+	if id, err := keys.Adopt(ctx, "A"); err != nil || id != "A" {
+		t.Errorf("%q, %v; want A", id, err)
+	}
+	if id, err := keys.Adopt(ctx, "B"); err != nil || id != "A" {
+		t.Errorf("%q, %v; want A again", id, err)
+	}
+	if m, err := keys.Mark(ctx); err != nil || m != (Mark{ID: "A"}) {
+		t.Errorf("adopted: %+v, %v", m, err)
+	}
+	database := &part{name: "the database"}
+	c, err := Check(ctx, database, keys, &part{"the bucket", Mark{ID: "A", Used: true}})
+	if err != nil || c.ID != "A" {
+		t.Errorf("a first start that has not been completed: %+v, %v", c, err)
+	}
+	_, err = Check(ctx, database, keys, &part{"the bucket", Mark{ID: "B", Used: true}})
+	if !errors.Is(err, ErrMixed) {
+		t.Errorf("the bucket of another deployment: %v", err)
+	}
+	if _, err := files.Create("webhook.key", []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := keys.Mark(ctx); err != nil || m != (Mark{"A", true}) {
+		t.Errorf("used: %+v, %v", m, err)
 	}
 }

@@ -49,41 +49,60 @@ func startService(
 	log := slog.New(
 		slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelError + 1}),
 	)
-	idp := http.NewServeMux()
-	server := httptest.NewServer(idp)
-	t.Cleanup(server.Close)
 	_, password, _ := strings.Cut(goldenOperator, ":")
 	c := app.Config{
 		Listen: freeAddr(t), Control: "127.0.0.1:0", Data: data, Database: database,
 		AllowPrivate: true, ConsolePassword: password, AuthorityName: "Signet", LogLevel: "warn",
 		SessionLifetime: 30 * time.Minute, UnauthorizedStatus: 400,
-		OIDCIssuer: server.URL + "/idp", OIDCClientID: "signet",
-		OIDCClientSecret: "quartz-heron-lantern-77",
+		OIDCClientID: providerClient, OIDCClientSecret: providerSecret,
 	}
 	c.PublicURL = "http://" + c.Listen
+	c.OIDCIssuer = startProvider(t, c.PublicURL, s.clock.Now, log)
 	c.Change = []string{"public_url"} // the last run was at another port
 	if edit != nil {
 		edit(&c)
 	}
-	key, keyErr := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	kit, kitErr := ui.New(ui.Options{
-		Now: s.clock.Now, PublicURL: server.URL, LoginURLs: []string{c.PublicURL},
-		Templates: []ui.Templates{personas.Templates()},
-	})
 	a, err := app.Open(t.Context(), c, s.clock.Now, log)
-	if err := errors.Join(keyErr, kitErr, err); err != nil {
+	if err != nil {
 		t.Fatal(err)
 	}
-	(&personas.Provider{
-		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: c.OIDCClientSecret,
-		RedirectURL: c.PublicURL + "/login/callback", Key: key, Kit: kit, Now: s.clock.Now,
-		Log: log, Personas: personas.Personas(),
-	}).Routes(idp)
 	s.sandbox = &sandbox{
 		url: c.PublicURL, control: "http://" + goldenOperator + "@" + a.Control.String(),
 		issuer: c.OIDCIssuer, app: a, stop: runApp(t, a),
 	}
 	return s
+}
+
+// What a service is at the provider of [startProvider].
+const (
+	providerClient = "signet"
+	providerSecret = "quartz-heron-lantern-77"
+)
+
+// startProvider runs an identity provider with the sandbox's personas for the service at a URL, and
+// returns its issuer.
+func startProvider(
+	t *testing.T, publicURL string, now func() time.Time, log *slog.Logger,
+) (issuer string) {
+	t.Helper()
+	idp := http.NewServeMux()
+	server := httptest.NewServer(idp)
+	t.Cleanup(server.Close)
+	key, keyErr := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	kit, kitErr := ui.New(ui.Options{
+		Now: now, PublicURL: server.URL, LoginURLs: []string{publicURL},
+		Templates: []ui.Templates{personas.Templates()},
+	})
+	if err := errors.Join(keyErr, kitErr); err != nil {
+		t.Fatal(err)
+	}
+	issuer = server.URL + "/idp"
+	(&personas.Provider{
+		Issuer: issuer, ClientID: providerClient, ClientSecret: providerSecret,
+		RedirectURL: publicURL + "/login/callback", Key: key, Kit: kit, Now: now,
+		Log: log, Personas: personas.Personas(),
+	}).Routes(idp)
+	return issuer
 }
 
 // of is the service before a relying party.

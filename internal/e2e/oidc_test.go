@@ -218,7 +218,7 @@ func TestFAPI(t *testing.T) {
 			t.Errorf("%s: %d %.300s\n%s", when, status, page, log)
 		}
 	}
-	if _, err := app.RotateSecret(c, "oidc"); err != nil {
+	if _, err := app.RotateSecret(t.Context(), c, "oidc"); err != nil {
 		t.Fatal(err)
 	}
 	for end := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {

@@ -33,9 +33,9 @@ type front struct {
 	log   bytes.Buffer
 	// the first node, and what answers in place of the others
 	nodes [3]string
-	// whether each node is ready; only haproxy asks
-	ready  [3]atomic.Bool
-	health [3]*httptest.Server
+	// whether each node is ready; only haproxy asks, at the addresses in controls
+	ready    [3]atomic.Bool
+	controls [3]string
 }
 
 func newFront(t *testing.T) *front {
@@ -50,13 +50,14 @@ func newFront(t *testing.T) *front {
 	}
 	for i := range f.nodes {
 		f.nodes[i] = freeAddr(t) // refuses connections
-		f.health[i] = httptest.NewServer(http.HandlerFunc(
+		health := httptest.NewServer(http.HandlerFunc(
 			func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path != "/readyz" || !f.ready[i].Load() {
 					w.WriteHeader(http.StatusServiceUnavailable)
 				}
 			}))
-		t.Cleanup(f.health[i].Close)
+		t.Cleanup(health.Close)
+		f.controls[i] = strings.TrimPrefix(health.URL, "http://")
 	}
 	f.certificate()
 	return f
@@ -128,7 +129,7 @@ func (f *front) haproxy(path string) (stop func()) {
 			" ssl crt " + filepath.Join(f.dir, "signet.pem"),
 	}
 	for i, name := range []string{"node1", "node2", "node3"} {
-		_, port, err := net.SplitHostPort(strings.TrimPrefix(f.health[i].URL, "http://"))
+		_, port, err := net.SplitHostPort(f.controls[i])
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -164,6 +165,16 @@ func (f *front) trust() {
 		http.DefaultTransport = old
 		trusting.CloseIdleConnections()
 	})
+}
+
+// oneProtocol returns a transport that speaks HTTP/1.1 only. If a node dies, haproxy refuses the
+// stream of an HTTP/2 call that the node may have answered, and clients send such a call again by
+// themselves.
+func (f *front) oneProtocol() *http.Transport {
+	return &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: f.roots},
+		TLSNextProto:    map[string]func(string, *tls.Conn) http.RoundTripper{},
+	}
 }
 
 // TestProxies makes the journey of a relying party and of a signer through haproxy and nginx, with

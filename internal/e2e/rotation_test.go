@@ -136,7 +136,7 @@ func TestRotateAuthority(t *testing.T) {
 	}
 	c := app.Config{Data: first.data, PublicURL: first.url, AuthorityName: "Signet"}
 	for _, part := range []string{"issuing", "ocsp", "tsa"} {
-		if _, err := app.RotateAuthority(c, part); err != nil {
+		if _, err := app.RotateAuthority(t.Context(), c, part); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -159,7 +159,7 @@ func TestRotateAuthority(t *testing.T) {
 		sign(node, 1-node, bob, "Issuing CA 2") // sealed by either node
 	}
 
-	certs, _, err := app.ShowAuthority(c)
+	certs, _, err := app.ShowAuthority(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
 	}

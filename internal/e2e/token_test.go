@@ -72,16 +72,16 @@ func TestTokenJourney(t *testing.T) {
 		KeysPassword: softhsm.PIN,
 	}
 	for _, part := range []string{"issuing", "ocsp", "tsa"} {
-		if _, err := app.RotateAuthority(c, part); err != nil {
+		if _, err := app.RotateAuthority(t.Context(), c, part); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for _, name := range []string{"cookies", "links", "enrolment"} {
-		if _, err := app.RotateSecret(c, name); err != nil {
+		if _, err := app.RotateSecret(t.Context(), c, name); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := app.RotateDocumentKey(c); err != nil {
+	if _, err := app.RotateDocumentKey(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	for node := range nodes {

@@ -64,7 +64,7 @@ func TestRotateWebhookKey(t *testing.T) {
 		return id
 	}
 	old := kid(0)
-	if _, err := app.RotateSecret(app.Config{Data: first.data}, "webhook"); err != nil {
+	if _, err := app.RotateSecret(t.Context(), app.Config{Data: first.data}, "webhook"); err != nil {
 		t.Fatal(err)
 	}
 	for n := range nodes {

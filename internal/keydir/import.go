@@ -47,12 +47,16 @@ func (p *Protection) Import(from *Protection, dirs ...*Dir) (files []string, err
 		return nil, err
 	}
 	for _, d := range dirs {
+		path, err := d.folder()
+		if err != nil {
+			return files, err
+		}
 		list, err := d.List()
 		if err != nil {
 			return files, err
 		}
 		for _, f := range list {
-			if !isKey(f.Name()) {
+			if !isKey(f.Name) {
 				continue
 			}
 			done, err := p.importFile(s, from, d, f)
@@ -60,7 +64,7 @@ func (p *Protection) Import(from *Protection, dirs ...*Dir) (files []string, err
 				return files, err
 			}
 			if done {
-				files = append(files, filepath.Join(filepath.Base(d.path), f.Name()))
+				files = append(files, filepath.Join(filepath.Base(string(path)), f.Name))
 			}
 		}
 	}
@@ -68,8 +72,12 @@ func (p *Protection) Import(from *Protection, dirs ...*Dir) (files []string, err
 }
 
 // importFile imports one file, unless it is imported already.
-func (p *Protection) importFile(s Sealer, from *Protection, d *Dir, f fs.FileInfo) (bool, error) {
-	file, target := f.Name(), imported(f.Name(), p.provider)
+func (p *Protection) importFile(s Sealer, from *Protection, d *Dir, f File) (bool, error) {
+	file, target := f.Name, imported(f.Name, p.provider)
+	path, err := d.folder()
+	if err != nil {
+		return false, err
+	}
 	if _, err := d.Read(target); !errors.Is(err, fs.ErrNotExist) {
 		return false, err
 	}
@@ -89,7 +97,7 @@ func (p *Protection) importFile(s Sealer, from *Protection, d *Dir, f fs.FileInf
 		if text, err = seal(s, file, text); err != nil {
 			return false, err
 		}
-		return true, d.place(target, text, f)
+		return true, path.replace(target, text, f.Changed)
 	}
 	key, err := parseEC(file, text, elliptic.P256())
 	if err != nil {
@@ -102,7 +110,7 @@ func (p *Protection) importFile(s Sealer, from *Protection, d *Dir, f fs.FileInf
 	if err != nil {
 		return false, fmt.Errorf("keys: %s: %w", file, err)
 	}
-	err = d.place(target, encodeModule(m, record), f)
+	err = path.replace(target, encodeModule(m, record), f.Changed)
 	if err != nil {
 		err = errors.Join(err, m.Discard(record))
 	}
@@ -139,33 +147,37 @@ func importKey(m Module, key *ecdsa.PrivateKey) ([]byte, error) {
 // their names. Processes with the earlier protection cannot use the directories any more.
 func (p *Protection) FinishImport(dirs ...*Dir) (files []string, err error) {
 	suffix := imported("", p.provider)
-	lists := make([][]fs.FileInfo, len(dirs))
+	lists := make([][]File, len(dirs))
 	for i, d := range dirs {
 		if lists[i], err = d.List(); err != nil {
 			return nil, err
 		}
 		for _, f := range lists[i] {
-			if !isKey(f.Name()) {
+			if !isKey(f.Name) {
 				continue
 			}
-			if err := p.has(d, f.Name()); err != nil {
+			if err := p.has(d, f.Name); err != nil {
 				return nil, err
 			}
 		}
 	}
 	for i, d := range dirs {
+		path, err := d.folder()
+		if err != nil {
+			return files, err
+		}
 		for _, f := range lists[i] {
-			file, ok := strings.CutSuffix(f.Name(), suffix)
+			file, ok := strings.CutSuffix(f.Name, suffix)
 			if !ok || !isKey(file) && file != sealingFile {
 				continue
 			}
-			err := os.Rename(filepath.Join(d.path, f.Name()), filepath.Join(d.path, file))
+			err := os.Rename(path.file(f.Name), path.file(file))
 			if err != nil {
 				return files, fmt.Errorf("keys: %w", err)
 			}
-			files = append(files, filepath.Join(filepath.Base(d.path), file))
+			files = append(files, filepath.Join(filepath.Base(string(path)), file))
 		}
-		if err := syncDir(d.path); err != nil {
+		if err := path.sync(); err != nil {
 			return files, fmt.Errorf("keys: %w", err)
 		}
 	}

@@ -1,5 +1,6 @@
-// Package keydir keeps the private keys and secrets of the service in the files of one directory,
-// with mode 0600. It creates them on first use.
+// Package keydir keeps the private keys and secrets of the service in the files of one directory.
+// It creates them on first use. The directory is a folder, whose files have mode 0600, or [Files]
+// that are stored elsewhere, such as in a database.
 //
 // Start at [Dir.Signer] for EC keys (PKCS#8 PEM, returned as crypto.Signer so that a hardware
 // module can replace them) and [Dir.Secret] for symmetric ones. Both use [Dir.Create], which writes
@@ -23,8 +24,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
 )
 
 // SecretSize is the length of a symmetric secret in bytes.
@@ -35,7 +34,7 @@ const maxFile = 64 << 10
 
 var (
 	// ErrPermissions is the error for a key file that others on the machine can read.
-	ErrPermissions = errors.New("keys: file is accessible to group or others; run chmod 600")
+	ErrPermissions = errors.New("file is accessible to group or others; run chmod 600")
 	// ErrName is the error for a file name that would leave the directory.
 	ErrName = errors.New("keys: not a plain file name")
 )
@@ -43,7 +42,7 @@ var (
 // Dir is a directory of keys. Several goroutines and processes may call its methods concurrently:
 // the first to create a file succeeds, and all others load that file.
 type Dir struct {
-	path       string
+	files      Files
 	rand       io.Reader
 	protection *Protection // nil: keys and secrets are in plain files
 }
@@ -51,13 +50,18 @@ type Dir struct {
 // Open returns the directory at path. It creates it with mode 0700 if needed. Secrets are read from
 // rand. The standard library generates EC keys from the system's random source regardless of rand.
 func Open(path string, rand io.Reader) (*Dir, error) {
-	if rand == nil {
-		return nil, errors.New("keys: no source of randomness")
-	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
 	}
-	return &Dir{path: path, rand: rand}, nil
+	return New(folder(path), rand)
+}
+
+// New returns the directory whose files are stored in files.
+func New(files Files, rand io.Reader) (*Dir, error) {
+	if rand == nil {
+		return nil, errors.New("keys: no source of randomness")
+	}
+	return &Dir{files: files, rand: rand}, nil
 }
 
 // Signer returns the EC key with that name (file <name>.key), and creates it on first use. curve
@@ -154,149 +158,5 @@ func (d *Dir) createSecret(name string) error {
 		return err
 	}
 	_, err = d.Create(file, text)
-	return err
-}
-
-// Read returns the content of a file that Create made, or of the key or secret that was imported
-// from it. It refuses files that other users can read.
-func (d *Dir) Read(file string) ([]byte, error) {
-	if !plain(file) {
-		return nil, ErrName
-	}
-	if d.protection != nil && isKey(file) {
-		data, err := d.read(imported(file, d.protection.provider))
-		if !errors.Is(err, fs.ErrNotExist) {
-			return data, err
-		}
-	}
-	return d.read(file)
-}
-
-func (d *Dir) read(file string) ([]byte, error) {
-	f, err := os.Open(filepath.Join(d.path, file))
-	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%w (%s)", ErrPermissions, file)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, fmt.Errorf("keys: %s: %w", file, err)
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("keys: %s: too large", file)
-	}
-	return data, nil
-}
-
-// Create creates the file with this content if it does not exist. It returns the file's content:
-// data, or what another process stored first. If the error is nil, the file and its name are on
-// disk.
-func (d *Dir) Create(file string, data []byte) ([]byte, error) {
-	if !plain(file) {
-		return nil, ErrName
-	}
-	tmp, err := d.write(file, data)
-	if err != nil {
-		return nil, err
-	}
-	defer os.Remove(tmp)
-	// A hard link, unlike a rename, fails if the name exists, so two processes that start together
-	// use the same key.
-	err = os.Link(tmp, filepath.Join(d.path, file))
-	lost := errors.Is(err, fs.ErrExist)
-	if err != nil && !lost {
-		return nil, fmt.Errorf("keys: %s: %w", file, err)
-	}
-	if err := syncDir(d.path); err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
-	}
-	if lost {
-		return d.Read(file)
-	}
-	return data, nil
-}
-
-// Replace writes the file completely or not at all, whether it exists or not. It is for public
-// data, such as a CRL: of two concurrent calls, the content of one remains.
-func (d *Dir) Replace(file string, data []byte) error {
-	if !plain(file) {
-		return ErrName
-	}
-	tmp, err := d.write(file, data)
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(tmp, filepath.Join(d.path, file)); err != nil {
-		return errors.Join(fmt.Errorf("keys: %s: %w", file, err), os.Remove(tmp))
-	}
-	if err := syncDir(d.path); err != nil {
-		return fmt.Errorf("keys: %w", err)
-	}
-	return nil
-}
-
-// write writes data to a temporary file, which is on disk, and returns its path.
-func (d *Dir) write(file string, data []byte) (path string, err error) {
-	// os.CreateTemp uses mode 0600. A crash leaves at most a temporary file that is never read.
-	tmp, err := os.CreateTemp(d.path, ".new-*")
-	if err != nil {
-		return "", fmt.Errorf("keys: %w", err)
-	}
-	_, err = tmp.Write(data)
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return "", errors.Join(fmt.Errorf("keys: %s: %w", file, err), os.Remove(tmp.Name()))
-	}
-	return tmp.Name(), nil
-}
-
-// List returns the files, sorted by name. A file that is removed at the same time may be missing.
-func (d *Dir) List() (files []fs.FileInfo, err error) {
-	entries, err := os.ReadDir(d.path)
-	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
-	}
-	for _, e := range entries {
-		if !plain(e.Name()) {
-			continue
-		}
-		info, err := e.Info()
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, fmt.Errorf("keys: %w", err)
-		}
-		files = append(files, info)
-	}
-	return files, nil
-}
-
-func plain(file string) bool {
-	return file != "" && !strings.HasPrefix(file, ".") && filepath.Base(file) == file &&
-		!strings.ContainsAny(file, `/\`)
-}
-
-func syncDir(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	err = f.Sync()
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
 	return err
 }

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -174,7 +173,7 @@ func (p *Protection) ensure() (Sealer, error) {
 	if !errors.Is(err, ErrSealing) {
 		return s, err
 	}
-	if slices.ContainsFunc(files, func(f fs.FileInfo) bool { return isKey(f.Name()) }) {
+	if slices.ContainsFunc(files, func(f File) bool { return isKey(f.Name) }) {
 		return nil, err
 	}
 	return p.create()
@@ -328,22 +327,25 @@ func isKey(file string) bool {
 	return strings.HasSuffix(file, ".key") || strings.HasSuffix(file, ".secret")
 }
 
-// Encrypt encrypts the plain keys and secrets of directories, and returns their files. It leaves
-// the times of the files as they are, because a [Ring] tells by them which secret to use. The next
-// call completes one that was interrupted. No process may use the directories.
+// Encrypt encrypts the plain keys and secrets of folders, and returns their files. It leaves the
+// times of the files as they are, because a [Ring] tells by them which secret to use. The next call
+// completes one that was interrupted. No process may use the folders.
 func (p *Protection) Encrypt(dirs ...*Dir) (files []string, err error) {
-	plain := map[*Dir][]fs.FileInfo{}
+	plain := map[*Dir][]File{}
 	protected := false
 	for _, d := range dirs {
+		if _, err := d.folder(); err != nil {
+			return nil, err
+		}
 		list, err := d.List()
 		if err != nil {
 			return nil, err
 		}
 		for _, f := range list {
-			if !isKey(f.Name()) {
+			if !isKey(f.Name) {
 				continue
 			}
-			data, err := d.Read(f.Name())
+			data, err := d.Read(f.Name)
 			if err != nil {
 				return nil, err
 			}
@@ -362,41 +364,24 @@ func (p *Protection) Encrypt(dirs ...*Dir) (files []string, err error) {
 		return nil, err
 	}
 	for _, d := range dirs {
+		path, err := d.folder()
+		if err != nil {
+			return files, err
+		}
 		for _, f := range plain[d] {
-			if err := d.encrypt(s, f); err != nil {
+			data, err := d.Read(f.Name)
+			if err != nil {
 				return files, err
 			}
-			files = append(files, filepath.Join(filepath.Base(d.path), f.Name()))
+			text, err := seal(s, f.Name, data)
+			if err != nil {
+				return files, err
+			}
+			if err := path.replace(f.Name, text, f.Changed); err != nil {
+				return files, fmt.Errorf("keys: %s: %w", f.Name, err)
+			}
+			files = append(files, filepath.Join(filepath.Base(string(path)), f.Name))
 		}
 	}
 	return files, nil
-}
-
-// encrypt replaces a plain file.
-func (d *Dir) encrypt(s Sealer, f fs.FileInfo) error {
-	data, err := d.Read(f.Name())
-	if err != nil {
-		return err
-	}
-	text, err := seal(s, f.Name(), data)
-	if err != nil {
-		return err
-	}
-	return d.place(f.Name(), text, f)
-}
-
-// place writes a file with the time of another.
-func (d *Dir) place(file string, text []byte, as fs.FileInfo) error {
-	tmp, err := d.write(file, text)
-	if err != nil {
-		return err
-	}
-	err = os.Chtimes(tmp, as.ModTime(), as.ModTime())
-	if err == nil {
-		err = os.Rename(tmp, filepath.Join(d.path, file))
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("keys: %s: %w", file, err), os.Remove(tmp))
-	}
-	return syncDir(d.path)
 }

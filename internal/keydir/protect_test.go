@@ -74,7 +74,7 @@ func TestPassword(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, f := range list {
-			names = append(names, f.Name())
+			names = append(names, f.Name)
 		}
 		return strings.Join(names, " ")
 	}

@@ -150,7 +150,7 @@ func (r *Ring) load() ([][]byte, error) {
 	}
 	made := map[string]time.Time{}
 	for _, f := range files {
-		made[f.Name()] = f.ModTime()
+		made[f.Name] = f.Changed
 	}
 	var used []byte
 	var others [][]byte

@@ -53,7 +53,7 @@ func (w *Wrapping) highest() (highest int, err error) {
 		return 0, err
 	}
 	for _, f := range files {
-		name, secret := strings.CutSuffix(f.Name(), ".secret")
+		name, secret := strings.CutSuffix(f.Name, ".secret")
 		number, ours := strings.CutPrefix(name, w.name+"-")
 		n, err := strconv.Atoi(number)
 		if secret && ours && err == nil {

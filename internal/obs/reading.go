@@ -23,8 +23,9 @@ type Reading struct {
 	// it.
 	Parsing, Waiting int
 
-	// Free is how many bytes can be stored in the documents folder.
-	Free uint64
+	// Free is how many bytes can be stored in the documents folder; nil if it is not known, or if
+	// nothing is stored on this machine.
+	Free *uint64
 
 	// Ready is the results of the checks of the readiness.
 	Ready map[string]Result
@@ -108,7 +109,9 @@ func (w watch) Collect(to chan<- prometheus.Metric) {
 	}
 	gauge(parsing, float64(r.Parsing), "running")
 	gauge(parsing, float64(r.Waiting), "waiting")
-	gauge(documentsFree, float64(r.Free))
+	if r.Free != nil {
+		gauge(documentsFree, float64(*r.Free))
+	}
 	for check, result := range r.Ready {
 		v := 0.0
 		if result.OK {

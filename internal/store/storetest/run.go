@@ -73,6 +73,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Harness) {
 		{"parties", partyTests},
 		{"receivers", receiverTests},
 		{"keys", keyTests},
+		{"key files", keyFileTests},
 		{"calls", callTests},
 		{"document keys", documentKeyTests},
 		{"retention", retentionTests},
