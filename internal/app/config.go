@@ -140,8 +140,9 @@ type Config struct {
 	Keys string `yaml:"keys" help:"Where keys are: file:, pkcs11:…, awskms:…, cloudkms:…, azurekms:… or tpmkms:…" placeholder:"URI"`
 
 	// Where the files with keys and secrets, and those of the authority, are: data, a folder, or
-	// database, which needs PostgreSQL and KeysPassword. Then nodes with a bucket in Documents
-	// share no folder, and need none. It is decided before the first start.
+	// database, which needs PostgreSQL and keys that are encrypted, by KeysPassword or as Keys
+	// says. Then nodes with a bucket in Documents share no folder, and need none. It is decided
+	// before the first start.
 	KeyFiles string `yaml:"key_files" help:"Where the files with keys and the authority are: data or database." enum:"data,database," default:""`
 
 	// Password of at least 16 bytes under which the files with keys and secrets are encrypted, or
