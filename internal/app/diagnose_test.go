@@ -318,7 +318,7 @@ func TestDiagnose(t *testing.T) {
 		},
 		{
 			"JWKS elsewhere", func(c *clinic) {
-				c.config.Parties[0].JWKSURL = server(c, http.RedirectHandler("/x", 302).ServeHTTP)
+				c.config.Parties[0].JWKSURL = server(c, http.RedirectHandler("/x", http.StatusFound).ServeHTTP)
 			},
 			Fault, "relying party ID", "redirects are not followed", "correct jwks_url",
 		},
