@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // A relying party in Node, with jose.
 //
-//     npm install                   once, in this folder
+//     npm ci                        once, in this folder
 //     shop.mjs serve ADDRESS PORT   serves the public key at /jwks and takes webhooks at /webhook
 //     shop.mjs initiate FILE.pdf    prints the answer: signing_url, request_id, exchange_code
 //     shop.mjs cancel REQUEST_ID    cancels, and tries again while that can help
