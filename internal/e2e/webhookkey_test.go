@@ -46,7 +46,7 @@ func TestRotateWebhookKey(t *testing.T) {
 			t.Fatal(err)
 		}
 		hooks++
-		jws, err := jose.ParseSigned(hook.Token, []jose.SignatureAlgorithm{jose.ES256})
+		jws, err := jose.ParseSignedCompact(hook.Token, []jose.SignatureAlgorithm{jose.ES256})
 		if err != nil {
 			t.Fatal(err)
 		}
