@@ -57,10 +57,12 @@ func startService(
 		OIDCClientID: providerClient, OIDCClientSecret: providerSecret,
 	}
 	c.PublicURL = "http://" + c.Listen
-	c.OIDCIssuer = startProvider(t, c.PublicURL, s.clock.Now, log)
 	c.Change = []string{"public_url"} // the last run was at another port
 	if edit != nil {
 		edit(&c)
+	}
+	if c.OIDCIssuer == "" {
+		c.OIDCIssuer = startProvider(t, c.PublicURL, s.clock.Now, log)
 	}
 	a, err := app.Open(t.Context(), c, s.clock.Now, log)
 	if err != nil {

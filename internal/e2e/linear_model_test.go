@@ -63,7 +63,7 @@ func (s standing) step(in call, out outcome) (next []standing) {
 		s.now[in.node] += in.step
 		return []standing{s}
 	case "restart":
-		s.now[in.node] = 0 // a sandbox's clock is the machine's again
+		s.now[in.node] = in.step // a clock that was saved, perhaps another node's
 		return []standing{s}
 	}
 	add := func(n standing) {

@@ -348,8 +348,9 @@ func (r *recorder) kill(t *testing.T, round int, p *process, number int) (dead i
 	p.kill()
 	dead = r.since()
 	p.start(t)
-	r.addShared(round, call{do: "restart", node: number}, called, outcome{})
-	r.ahead[number] = 0
+	ahead := int(time.Until(clockOf(p.control)()).Round(time.Second) / time.Second)
+	r.addShared(round, call{do: "restart", node: number, step: ahead}, called, outcome{})
+	r.ahead[number] = ahead
 	return dead
 }
 

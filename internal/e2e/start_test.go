@@ -21,7 +21,7 @@ func TestStartPage(t *testing.T) {
 		page := openPage(t, root+"/")
 		lines := regexp.MustCompile(`(?s)<div class="lines"><pre[^>]*><code>(.*?)</code>`).
 			FindAllStringSubmatch(page, -1)
-		if len(lines) != 3 {
+		if len(lines) != 4 {
 			t.Fatalf("%d texts to copy on %s", len(lines), root)
 		}
 		shell := func(text string) []byte {
