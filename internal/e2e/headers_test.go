@@ -35,8 +35,8 @@ func routes(t *testing.T) (paths []string) {
 		"api.PathResult": api.PathResult, "api.PathResult0": api.PathResult0,
 		"api.PathKeys": api.PathKeys, "api.PathOpenAPI": api.PathOpenAPI,
 		"a.KeysAlias": "/sign-v3/jwks", "evidenceFile": "evidence.zip", "auditFile": "audit.jsonl",
-		"documentFile": "document.pdf",
-		"doctorPath":   "doctor", "ReferencePath": demo.ReferencePath,
+		"documentFile": "document.pdf", "localRootPath": "/sandbox-root.crt",
+		"doctorPath": "doctor", "ReferencePath": demo.ReferencePath,
 	}
 	constant := regexp.MustCompile(`(?m)^(?:const|\t)\s*(\w*Path) += "(/[^"]*)"`)
 	literal := regexp.MustCompile(`"(?:GET|POST|PUT) (/[^"]*)"`)

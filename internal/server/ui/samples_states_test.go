@@ -197,7 +197,7 @@ func statesConsole(now time.Time, verdict *ui.Verdict) []Sample {
 	unopened := console.Request{Row: row, Places: []string{"page 1 at 0.12, 0.18"}}
 	unopened.State, unopened.Signer = "created", ui.Person{}
 	many := console.Requests{
-		States: []console.State{{N: 1}, {State: "stalled", N: 1, Current: true}},
+		States: []console.State{{N: 10000, More: true}, {State: "stalled", N: 1, Current: true}},
 		Filter: console.Filter{
 			State: "stalled", Sort: request.SortClient, OldestFirst: true, Zone: "UTC",
 		},
@@ -265,7 +265,10 @@ func statesConsole(now time.Time, verdict *ui.Verdict) []Sample {
 				Check: "relying party " + longParty, Level: "warning", Text: hostileName,
 			}},
 		}},
-		{"console-overview-since", 200, console.Overview{SealedOf: 1, SealingSince: true}},
+		{"console-overview-since", 200, console.Overview{
+			States: []console.State{{State: "signed", N: 10000, More: true}},
+			Total:  10000, More: true, SealedOf: 1, SealingSince: true,
+		}},
 		{
 			"console-party-proposal",
 			200,
