@@ -62,6 +62,9 @@ type appearance struct {
 	at         time.Time
 	sandbox    bool
 	background bool
+	// outlined is for documents that have signatures: nothing is filled that could hide what the
+	// earlier signers signed.
+	outlined bool
 }
 
 // veil is the opacity of the background over the page. Text below the box keeps a contrast of 2 to
@@ -83,7 +86,7 @@ func (a appearance) draw(t *typesetter, fonts *Fonts) []byte {
 		roundedRect(&b, 0, 0, BoxWidth, BoxHeight, 4)
 		b.WriteString("f Q\n")
 	}
-	drawMark(&b, inks.mark)
+	drawMark(&b, inks.mark, a.outlined)
 	fmt.Fprintf(&b, "%s scn\n", inks.quiet)
 	head := set(fonts.Regular, "Digitally signed with ")
 	t.show(&b, head, textX, at.headY, headSize)
@@ -92,7 +95,7 @@ func (a appearance) draw(t *typesetter, fonts *Fonts) []byte {
 	fmt.Fprintf(&b, "%s scn\n", inks.mark)
 	t.show(&b, brand, brandX, at.headY, headSize)
 	if a.sandbox {
-		drawBadge(&b, t, fonts, inks.mark, brandX+brand.width*headSize+5, at.headY)
+		drawBadge(&b, t, fonts, inks.mark, a.outlined, brandX+brand.width*headSize+5, at.headY)
 	}
 	fmt.Fprintf(&b, "%s scn\n", inks.text)
 	for _, l := range name.lines {
@@ -106,19 +109,25 @@ func (a appearance) draw(t *typesetter, fonts *Fonts) []byte {
 }
 
 // drawBadge draws SANDBOX in a frame, so that a print of a sandbox document is recognisable.
-func drawBadge(b *strings.Builder, t *typesetter, fonts *Fonts, ink color, x, headY float64) {
+func drawBadge(
+	b *strings.Builder, t *typesetter, fonts *Fonts, ink color, outlined bool, x, headY float64,
+) {
 	const size, pad = 5.6, 2.6
 	l := set(fonts.Bold, "SANDBOX")
 	w := l.width*size + 2*pad
 	x = min(x, BoxWidth-w-1)
-	fmt.Fprintf(b, "%s scn\n", ink)
+	fmt.Fprintf(b, "%s scn %s SCN 0.7 w\n", ink, ink)
 	roundedRect(b, x, headY-2.3, w, 9, 2)
-	b.WriteString("f\n1 1 1 scn\n")
+	if outlined {
+		b.WriteString("S\n")
+	} else {
+		b.WriteString("f\n1 1 1 scn\n")
+	}
 	t.show(b, l, x+pad, headY+0.2, size)
 }
 
 // drawMark draws the mark: a scalloped seal with a pen stroke in the shape of an S.
-func drawMark(b *strings.Builder, ink color) {
+func drawMark(b *strings.Builder, ink color, outlined bool) {
 	const bumps = 30
 	at := func(r, angle float64) (x, y float64) {
 		return markX + r*math.Cos(angle), markY + r*math.Sin(angle)
@@ -137,10 +146,18 @@ func drawMark(b *strings.Builder, ink color) {
 		x3, y3 := at(valley, from+step)
 		curve(b, x1, y1, x2, y2, x3, y3)
 	}
-	b.WriteString("f\n1 1 1 SCN 0.9 w\n")
+	if outlined {
+		fmt.Fprintf(b, "%s SCN 0.9 w s\n", ink)
+	} else {
+		b.WriteString("f\n1 1 1 SCN 0.9 w\n")
+	}
 	circle(b, markX, markY, markR-4.2)
 	// The S, then the underline of a signature.
-	b.WriteString("S\n2.9 w 1 J 1 j\n")
+	pen := 2.9
+	if outlined {
+		pen = 1.4
+	}
+	fmt.Fprintf(b, "S\n%s w 1 J 1 j\n", pdf.Number(pen))
 	fmt.Fprintf(b, "%s %s m\n", pdf.Number(markX+5.6), pdf.Number(markY+6.6))
 	curve(b, markX+2.6, markY+11.2, markX-6.6, markY+9.8, markX-5.4, markY+4.4)
 	curve(b, markX-4.4, markY-0.2, markX+6.4, markY+1.8, markX+5.6, markY-4.2)

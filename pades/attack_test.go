@@ -335,7 +335,7 @@ var attacks = map[string]func(*victim) []byte{
 		must(v.t, err)
 		sd, err := cms.Parse(s.message)
 		must(v.t, err)
-		token, _ := sd.Signer.Timestamp()
+		token := sd.Signer.Timestamps()[0]
 		message, err := cms.Build(cms.Message{
 			ContentType:      cms.OIDData,
 			Certificates:     append([]*x509.Certificate{other}, v.w.ca.Chain()...),

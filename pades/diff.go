@@ -31,6 +31,8 @@ import (
 // The first three are allowed unless a permission forbids further signatures. The others
 // are allowed only where a certification grants them (pdf.Permissions).
 //
+// What is allowed may hide a part of the page; diffhide.go says which.
+//
 // An object may have several uses. What a page draws must not change, even if a rule explains it
 // by another use (differ.shown).
 //
@@ -50,6 +52,7 @@ type differ struct {
 	// changed object -> objects of the signed revision that refer to it
 	referrers map[int][]int
 	widgets   map[pdf.Ref]bool // judged by form
+	paintings *paintings
 	changes   []Change
 }
 
@@ -72,11 +75,12 @@ func (c *differ) loadBoth(ref pdf.Ref) (old, now pdf.Object, err error) {
 // compare returns the differences between a revision and a later one.
 func compare(
 	old, now *pdf.Document, permissions *pdf.Permissions, later func(pdf.Ref) (*Signature, bool),
+	paintings *paintings,
 ) ([]Change, error) {
 	c := &differ{
 		old: old, now: now, permissions: permissions, later: later,
 		changed: make(map[int]bool), explained: make(map[int]bool), referrers: make(map[int][]int),
-		widgets: make(map[pdf.Ref]bool),
+		widgets: make(map[pdf.Ref]bool), paintings: paintings,
 	}
 	if err := c.collect(); err != nil {
 		return nil, err
@@ -99,7 +103,9 @@ func compare(
 	} else if !blank || old.Sections()[0].Offset == now.Sections()[0].Offset {
 		c.add(Change{Kind: ChangeOther, Text: "bytes were appended that are not a revision"})
 	}
-	for _, step := range []func() error{c.refer, c.catalog, c.info, c.pages, c.containers, c.gaps, c.shown, c.ambiguous, c.rest} {
+	for _, step := range []func() error{
+		c.refer, c.catalog, c.info, c.pages, c.containers, c.gaps, c.shown, c.ambiguous, c.rest,
+	} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -415,7 +421,8 @@ func (c *differ) added(a, b pdf.Object, owner int) (added []pdf.Object, ok bool,
 		case indirect && listed[ref]:
 			ok = false
 			delete(listed, ref) // each is looked up once
-			if i := slices.IndexFunc(old, func(e pdf.Object) bool { return pdf.Equal(e, o) }); i >= 0 {
+			i := slices.IndexFunc(old, func(e pdf.Object) bool { return pdf.Equal(e, o) })
+			if i >= 0 {
 				old = old[i+1:]
 			}
 		default:

@@ -2,7 +2,6 @@ package pades
 
 import (
 	"bytes"
-	"crypto/rand"
 	"crypto/x509"
 	"fmt"
 	"maps"
@@ -116,7 +115,7 @@ func former() []byte {
 		),
 		pdftest.Object(
 			amountLook,
-			pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 100 20]", "BT (100) Tj ET"),
+			pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 100 20]", "BT /Helv 12 Tf 2 6 Td (100) Tj ET"),
 		),
 		pdftest.Object(
 			note, "<< /Type /Annot /Subtype /Text /Rect [200 50 220 70] /Contents (a note) >>",
@@ -148,47 +147,17 @@ func (w *world) signedWith(t *testing.T, doc []byte, name, sig, field string) []
 	t.Helper()
 	d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
 	must(t, err)
-	u := pdf.NewUpdate(d)
-	dict, widget := u.Alloc(), u.Alloc()
-	pairs := []pdf.Pair{
-		{Key: "Type", Value: "/Sig"},
-		{Key: "Filter", Value: "/Adobe.PPKLite"},
-		{Key: "SubFilter", Value: "/" + subFilterCAdES},
-		{Key: "M", Value: "(D:20261125120000Z)"},
-	}
-	if sig != "" {
-		pairs = append(pairs, pdf.Pair{Key: "Reference", Value: sig})
-	}
-	h, err := putSignature(u, dict, Reserved, pairs)
-	must(t, err)
-	page, err := d.Page(1)
-	must(t, err)
 	sigs, err := signatures(d)
 	must(t, err)
 	left := 300 - 150*len(sigs) // beside the box of an earlier signature
-	_, err = u.Put(
-		widget,
-		fmt.Appendf(
-			nil,
-			"<< /Type /Annot /Subtype /Widget /FT /Sig /T (%s) /V %s /P %s /Rect [%d 300 %d 340] /F 132 %s >>",
-			name, dict, page.Ref, left, left+100, field,
-		),
-	)
-	must(t, err)
-	must(t, u.AddFields(widget))
-	must(t, u.AddAnnotations(1, widget))
-	must(t, u.Finish(rand.Reader))
-	p, err := h.close(u, bytes.NewReader(doc), int64(len(doc)), nil)
-	must(t, err)
-	var out bytes.Buffer
-	must(
-		t,
-		Embed(
-			t.Context(), bytes.NewReader(doc), p, w.chain(), w.sign(t, p.SignedAttributes(w.cert)),
-			w.tsa, &out,
-		),
-	)
-	return out.Bytes()
+	var entries []pdf.Pair
+	if sig != "" {
+		entries = append(entries, pdf.Pair{Key: "Reference", Value: sig})
+	}
+	return w.embed(t, doc, prepareOther(
+		t, doc, putField(t, name, fmt.Sprintf("/Rect [%d 300 %d 340] %s", left, left+100, field)),
+		entries...,
+	))
 }
 
 // certify is the /Reference of a certification with an access permission.
@@ -339,7 +308,7 @@ var revisions = map[string]struct {
 				pdf.Pair{Key: "AP", Value: "<< /N 600 0 R >>"},
 			),
 			600: pdftest.Stream(
-				"/Type /XObject /Subtype /Form /BBox [0 0 100 20]", "BT (1000000) Tj ET",
+				"/Type /XObject /Subtype /Form /BBox [0 0 100 20]", "BT /Helv 12 Tf 2 6 Td (1000000) Tj ET",
 			),
 		})
 	}},
@@ -347,7 +316,7 @@ var revisions = map[string]struct {
 		return v.update(map[int]string{
 			amount: v.set(amount, pdf.Pair{Key: "V", Value: "(1000000)"}),
 			amountLook: pdftest.Stream(
-				"/Type /XObject /Subtype /Form /BBox [0 0 100 20]", "BT (1000000) Tj ET",
+				"/Type /XObject /Subtype /Form /BBox [0 0 100 20]", "BT /Helv 12 Tf 2 6 Td (1000000) Tj ET",
 			),
 		})
 	}},

@@ -89,8 +89,41 @@ func (c *differ) signature(f pdf.FormField) error {
 	} else if below != "" {
 		text += fmt.Sprintf(", over the form field %q", below)
 	}
-	c.add(Change{Kind: ChangeSignature, Field: f.Name, Object: f.Ref.Num, Page: page, Text: text})
+	hidden, err := c.hiddenBy(fields[i])
+	if err != nil {
+		return err
+	}
+	text = hiding(text, hidden)
+	if !c.isNew(f.Ref) {
+		hidden = "" // its place was signed
+	}
+	c.add(Change{
+		Kind: ChangeSignature, Field: f.Name, Object: f.Ref.Num, Page: page, Text: text,
+		Hides: hidden,
+	})
 	return nil
+}
+
+// hiddenBy returns the text that the boxes of a signature hide.
+func (c *differ) hiddenBy(f pdf.SignatureField) (string, error) {
+	var all []string
+	for _, w := range f.Widgets {
+		if !shownWidget(w) {
+			continue
+		}
+		o, err := c.now.Load(w.Ref)
+		if err != nil {
+			return "", err
+		}
+		hidden, err := c.hides(w.Page, w.Ref, o)
+		if err != nil {
+			return "", err
+		}
+		if hidden != "" {
+			all = append(all, hidden)
+		}
+	}
+	return strings.Join(all, " "), nil
 }
 
 // below returns the name of a form field of the signed revision that the box of a new signature

@@ -246,6 +246,7 @@ func (c *differ) existing(was, is pdf.FormField) error {
 		// a signature must not change, and nor must a group except for its kids
 		keys = nil
 	}
+	button := is.Type == "Btn" // which has a look for each state; its value selects one
 	objects := []pdf.Ref{is.Ref}
 	for _, w := range is.Widgets {
 		if w != is.Ref {
@@ -279,7 +280,7 @@ func (c *differ) existing(was, is pdf.FormField) error {
 			if same {
 				continue
 			}
-			if !slices.Contains(keys, key) {
+			if !slices.Contains(keys, key) || key == "AP" && button && !x.IsNull() {
 				if keys != nil && isDefault(old, key, y) {
 					continue
 				}
@@ -297,7 +298,7 @@ func (c *differ) existing(was, is pdf.FormField) error {
 		}
 		c.explained[ref.Num] = true
 	}
-	if filled { // the appearance may be rewritten in place
+	if filled && !(button && drawn) { // the appearance may be rewritten in place
 		for _, ref := range objects {
 			o, err := c.now.Load(ref)
 			if err != nil {
@@ -319,6 +320,15 @@ func (c *differ) existing(was, is pdf.FormField) error {
 			),
 		})
 	case filled:
+		if why, err := c.unlike(is); err != nil {
+			return err
+		} else if why != "" {
+			c.add(Change{
+				Kind: ChangeOther, Field: is.Name, Object: is.Ref.Num, Page: c.pageOf(is),
+				Text: fmt.Sprintf("the form field %q %s", is.Name, why),
+			})
+			return nil
+		}
 		c.add(Change{
 			Kind: ChangeFormFilling, Field: is.Name, Object: is.Ref.Num, Page: c.pageOf(is),
 			Text: fmt.Sprintf("the form field %q was filled in", is.Name),
@@ -432,7 +442,8 @@ func (c *differ) explainField(f pdf.FormField) error {
 		if c.isNew(ref) {
 			reached[ref.Num] = true
 		}
-		if err := walk(c.now, o, reached, func(r pdf.Ref) bool { return r != page && c.isNew(r) }); err != nil {
+		err = walk(c.now, o, reached, func(r pdf.Ref) bool { return r != page && c.isNew(r) })
+		if err != nil {
 			return err
 		}
 		for num := range reached {

@@ -83,6 +83,16 @@ func (c *differ) annotations(
 	annotation := func(object int, text string) {
 		c.add(Change{Kind: ChangeAnnotation, Page: number, Object: object, Text: text})
 	}
+	visible := func(ref pdf.Ref, text string, o pdf.Object) error {
+		hidden, err := c.hides(number, ref, o)
+		if err == nil {
+			c.add(Change{
+				Kind: ChangeAnnotation, Page: number, Object: ref.Num, Text: hiding(text, hidden),
+				Hides: hidden,
+			})
+		}
+		return err
+	}
 	other := func(object int, text string) {
 		c.add(Change{Kind: ChangeOther, Page: number, Object: object, Text: text})
 	}
@@ -108,7 +118,10 @@ func (c *differ) annotations(
 		case active:
 			other(ref.Num, "an annotation with an action was added")
 		default:
-			annotation(ref.Num, "an annotation was added")
+			err = visible(ref, "an annotation was added", target)
+		}
+		if err != nil {
+			return err
 		}
 		if err := c.explainNew(o); err != nil {
 			return err
@@ -145,8 +158,8 @@ func (c *differ) annotations(
 			return err
 		} else if active && action {
 			other(ref.Num, "an annotation was given another action")
-		} else {
-			annotation(ref.Num, "an annotation was changed")
+		} else if err := visible(ref, "an annotation was changed", now); err != nil {
+			return err
 		}
 		c.explained[ref.Num] = true
 		if err := c.explainNew(now); err != nil {

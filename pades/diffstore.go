@@ -27,6 +27,12 @@ func (c *differ) store(dss pdf.Object) error {
 		c.other(0, "the revocation data was removed")
 		return nil
 	}
+	if lost, err := c.lost(before, after); err != nil {
+		return err
+	} else if lost {
+		c.other(0, "a part of the revocation data was removed")
+		return nil
+	}
 	own := func(key string) bool { return slices.Contains(storeKeys, key) }
 	if !c.inPlace(was, dss, before, after, own) {
 		c.other(0, "/DSS was replaced by an object that had another use")
@@ -40,7 +46,9 @@ func (c *differ) store(dss pdf.Object) error {
 	if err != nil {
 		return err
 	}
-	anyHash := func(key string) bool { return len(key) == 40 && strings.Trim(key, "0123456789ABCDEFabcdef") == "" }
+	anyHash := func(key string) bool {
+		return len(key) == 40 && strings.Trim(key, "0123456789ABCDEFabcdef") == ""
+	}
 	if !c.inPlace(before.Get("VRI"), after.Get("VRI"), vriBefore, vriAfter, anyHash) {
 		c.other(0, "/VRI was replaced by an object that had another use")
 		return nil
@@ -71,6 +79,60 @@ func (c *differ) store(dss pdf.Object) error {
 		c.add(Change{Kind: ChangeArchive, Text: "revocation data was added"})
 	}
 	return nil
+}
+
+// lost reports whether the later store lacks a certificate, response or list of the older one,
+// which may be what says that a certificate was revoked. It may be in another object.
+func (c *differ) lost(before, after pdf.Object) (bool, error) {
+	for _, key := range []string{"Certs", "OCSPs", "CRLs"} {
+		old, err := list(c.old, before.Get(key))
+		if err != nil {
+			return false, ignore(err, errNotArray)
+		}
+		now, err := list(c.now, after.Get(key))
+		if err != nil {
+			return true, ignore(err, errNotArray)
+		}
+		kept := make(map[pdf.Ref]bool, len(now))
+		for _, o := range now {
+			ref, _ := o.Ref()
+			kept[ref] = !c.changed[ref.Num]
+		}
+		var stored map[string]bool // contents of now
+		for _, o := range old {
+			if ref, _ := o.Ref(); kept[ref] {
+				continue
+			}
+			if stored == nil {
+				stored = make(map[string]bool)
+				for _, o := range now {
+					data, err := storedIn(c.now, o)
+					if err != nil {
+						return false, err
+					}
+					stored[data] = true
+				}
+			}
+			data, err := storedIn(c.old, o)
+			if err != nil || data != "" && !stored[data] {
+				return err == nil, err
+			}
+		}
+	}
+	return false, nil
+}
+
+// storedIn returns the data of an element of a store, "" if it has none.
+func storedIn(d *pdf.Document, o pdf.Object) (string, error) {
+	o, err := d.Resolve(o)
+	if err != nil || o.Kind() != pdf.Stream {
+		return "", err
+	}
+	data, err := d.Decode(o)
+	if pdf.ReasonOf(err) == pdf.UnsupportedFilter || pdf.ReasonOf(err) == pdf.BadStream {
+		return "", nil
+	}
+	return string(data), err
 }
 
 // inPlace explains a dictionary that is the new value of a key: a new or direct one, or the old one

@@ -15,13 +15,15 @@
 // SHA-384 or SHA-512. Package tsa has sources of timestamps. An [EvidenceSource] is the caller's,
 // for its own certification authority; tsa.Fetcher asks the addresses in certificates.
 //
-// Start at prepare.go to sign, and at verify.go and diff.go to verify. One approval makes one CMS
-// signature. Every visible place is a signature field with that signature as its /V. The original
-// bytes are never changed and never held in memory: a [Prepared] contains what was appended and the
-// hash of the original.
+// Start at prepare.go to sign. To verify start at verify.go; message.go judges a signature by
+// itself, revisions.go and diff.go what came after it, evidence.go revocation. One approval makes
+// one CMS signature. Every visible place is a signature field with that signature as its /V. The
+// original bytes are never changed and never held in memory: a [Prepared] contains what was
+// appended and the hash of the original.
 //
-// Package pdf parses PDF syntax, package cms CMS, and package tsa timestamps. This package does not
-// issue certificates, stores nothing, and does not depend on the service that uses it.
+// Package pdf parses PDF syntax, package cms CMS, package tsa timestamps, and package revocation
+// OCSP responses and CRLs. This package does not issue certificates, stores nothing, and does not
+// depend on the service that uses it.
 //
 // Until version 1 of the module, a minor release may change the API; CHANGELOG.md describes the
 // change. The form of signed documents, and the names and codes of [Summary], stay compatible.

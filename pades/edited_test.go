@@ -133,8 +133,10 @@ func TestFilledByOthers(t *testing.T) {
 			pdf.Pair{Key: "AP", Value: fmt.Sprintf("<< /N %d 0 R >>", needle)},
 		)
 		doc := v.update(map[int]string{
-			sum:    strings.TrimSuffix(body, ">>") + tc.more + " >>",
-			needle: pdftest.Stream("/Type /XObject /Subtype /Form /BBox [0 0 200 20]", ""),
+			sum: strings.TrimSuffix(body, ">>") + tc.more + " >>",
+			needle: pdftest.Stream(
+				"/Type /XObject /Subtype /Form /BBox [0 0 200 20]", "BT /Helv 12 Tf (250) Tj ET",
+			),
 		})
 		r := w.verify(t, doc)
 		if filled := r.Err() == nil && r.Signatures[0].Later() == ChangeFormFilling; filled != tc.filled {

@@ -1,20 +1,16 @@
 package pades
 
 import (
-	"bytes"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"time"
 
-	"golang.org/x/crypto/ocsp"
-
 	"github.com/signet-sign/signet/pades/cms"
 	"github.com/signet-sign/signet/pades/pdf"
+	"github.com/signet-sign/signet/pades/revocation"
 )
 
 // evidence is the contents of a document security store (EN 319 142-1, 5.4.2).
@@ -24,7 +20,12 @@ type evidence struct {
 	responses [][]byte // OCSP
 	lists     []*x509.RevocationList
 	memo      *Memo
+	// now is when the evidence is judged; zero accepts statements of any time.
+	now time.Time
 }
+
+// maxSkew is how far clocks of authorities may be ahead.
+const maxSkew = 5 * time.Minute
 
 // maxEvidence bounds each list of a store. Ordinary stores have a few dozen entries.
 const maxEvidence = 1000
@@ -47,11 +48,7 @@ func readDSS(d *pdf.Document, memo *Memo) (*evidence, error) {
 				e.certs = append(e.certs, c)
 			}
 		}},
-		{"OCSPs", func(der []byte) {
-			if cms.CheckResponder(der) == nil {
-				e.responses = append(e.responses, der)
-			}
-		}},
+		{"OCSPs", func(der []byte) { e.responses = append(e.responses, der) }},
 		{"CRLs", func(der []byte) {
 			if l, err := x509.ParseRevocationList(der); err == nil {
 				e.lists = append(e.lists, l)
@@ -105,115 +102,115 @@ func streamData(d *pdf.Document, o pdf.Object) ([]byte, error) {
 
 var (
 	errNoEvidence = errors.New("no revocation data")
-	// errRevoked is the error for a certificate that was revoked when it was used.
-	errRevoked = errors.New("the certificate had been revoked")
+	// errRevoked is what a revokedError wraps.
+	errRevoked = errors.New("revoked")
 )
 
-var oidOCSPNoCheck = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
+// revokedError is the error for a certificate that had been revoked at the time in question.
+type revokedError struct {
+	cert  *x509.Certificate
+	since time.Time
+}
 
-// chain checks that the store contains, for every certificate of a chain except its root, the
-// issuer and revocation data for the given time.
+func (e *revokedError) Error() string {
+	return fmt.Sprintf(
+		"the certificate %q was revoked on %s", e.cert.Subject.CommonName,
+		e.since.UTC().Format(time.RFC3339),
+	)
+}
+
+func (e *revokedError) Unwrap() error { return errRevoked }
+
+// chain checks that no certificate of a chain except its root was revoked at a time, and that the
+// store contains all certificates, and revocation data about them for that time.
 func (e *evidence) chain(chain []*x509.Certificate, at time.Time) error {
+	var missing error
 	for i, c := range chain {
-		if !slices.ContainsFunc(e.certs, c.Equal) {
-			return fmt.Errorf(
+		if missing == nil && !slices.ContainsFunc(e.certs, c.Equal) {
+			missing = fmt.Errorf(
 				"%w: certificate %q is not stored", errNoEvidence, c.Subject.CommonName,
 			)
 		}
 		if i == len(chain)-1 {
 			break // the root is trusted without revocation data
 		}
-		if err := e.status(c, chain[i+1], at); err != nil {
+		err := e.status(c, chain[i+1], at)
+		if errors.Is(err, errRevoked) {
 			return err
 		}
+		if missing == nil {
+			missing = err
+		}
 	}
-	return nil
+	return missing
 }
 
-// status returns nil if an OCSP response or a CRL shows that cert was valid.
+// status returns nil if an OCSP response or a CRL shows that cert was good, and a revokedError with
+// the earliest time if one shows that it was revoked.
 func (e *evidence) status(cert, issuer *x509.Certificate, at time.Time) error {
 	verdict := fmt.Errorf("%w for %q", errNoEvidence, cert.Subject.CommonName)
-	for _, der := range e.responses {
-		// The issuer is nil, because responder checks its signature on the responder's certificate,
-		// with the memo.
-		r, err := ocsp.ParseResponseForCert(der, cert, nil)
-		if err != nil || !e.responder(r, issuer) || !current(r.ThisUpdate, r.NextUpdate, at) {
-			continue
-		}
-		switch r.Status {
-		case ocsp.Good:
-			verdict = nil
-		case ocsp.Revoked:
-			if !r.RevokedAt.After(at) {
-				return fmt.Errorf("%w: %q", errRevoked, cert.Subject.CommonName)
+	var revoked *revokedError
+	for _, s := range e.statements(cert, issuer) {
+		switch {
+		case s.RevokedAt(at):
+			if revoked == nil || s.Since.Before(revoked.since) {
+				revoked = &revokedError{cert, s.Since}
 			}
+		case s.GoodAt(at):
 			verdict = nil
 		}
 	}
-	for _, l := range e.lists {
-		if !bytes.Equal(l.RawIssuer, issuer.RawSubject) ||
-			!current(l.ThisUpdate, l.NextUpdate, at) ||
-			partial(l) ||
-			e.memo.CheckList(l, issuer) != nil {
-			continue
-		}
-		verdict = nil
-		for _, entry := range l.RevokedCertificateEntries {
-			if entry.SerialNumber.Cmp(cert.SerialNumber) == 0 && !entry.RevocationTime.After(at) {
-				return fmt.Errorf("%w: %q", errRevoked, cert.Subject.CommonName)
-			}
-		}
+	if revoked != nil {
+		return revoked
 	}
 	return verdict
 }
 
-// responder checks that the signer of a response is authorised: the issuer itself, or a certificate
-// of the issuer for that purpose (RFC 6960, 4.2.2.2). ParseResponseForCert has checked that a
-// certificate in the response has signed it.
-func (e *evidence) responder(r *ocsp.Response, issuer *x509.Certificate) bool {
-	switch {
-	case r.Certificate == nil:
-		return r.CheckSignatureFrom(issuer) == nil
-	case r.Certificate.Equal(issuer):
-		return true
+// statements returns what the store says about a certificate. A statement from the future proves
+// nothing (RFC 6960, 4.2.2.1).
+func (e *evidence) statements(cert, issuer *x509.Certificate) (out []revocation.Statement) {
+	add := func(s revocation.Statement, err error) {
+		if err == nil && (e.now.IsZero() || !s.ThisUpdate.After(e.now.Add(maxSkew))) {
+			out = append(out, s)
+		}
 	}
-	return slices.Contains(r.Certificate.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) &&
-		e.memo.CheckCertificate(r.Certificate, issuer) == nil &&
-		slices.ContainsFunc(
-			r.Certificate.Extensions,
-			func(x pkix.Extension) bool { return x.Id.Equal(oidOCSPNoCheck) },
-		)
+	for _, der := range e.responses {
+		add(revocation.FromResponse(der, cert, issuer, e.memo))
+	}
+	for _, l := range e.lists {
+		add(revocation.FromList(l, cert, issuer, e.memo))
+	}
+	return out
 }
 
-// current reports whether a statement from thisUpdate to nextUpdate is about the time at or a later
-// one. A certificate that was valid later was valid before.
-func current(thisUpdate, nextUpdate, at time.Time) bool {
-	return !thisUpdate.Before(at) || !nextUpdate.IsZero() && !nextUpdate.Before(at)
-}
-
-// partial reports whether a CRL has a critical extension, such as one that limits it to some
-// certificates. It then proves nothing about other certificates.
-func partial(l *x509.RevocationList) bool {
-	return slices.ContainsFunc(l.Extensions, func(x pkix.Extension) bool { return x.Critical })
+// compromised reports whether the key of the certificate that chain begins with may have been used
+// by others before the time at.
+func (e *evidence) compromised(chain []*x509.Certificate, at time.Time) bool {
+	if len(chain) < 2 {
+		return false
+	}
+	return slices.ContainsFunc(
+		e.statements(chain[0], chain[1]),
+		func(s revocation.Statement) bool { return s.RevokedAt(at) && s.Compromised() },
+	)
 }
 
 // raiseLevels determines whether signatures have level B-T, B-LT or B-LTA.
 func (v *verifier) raiseLevels(sigs []*signature, verdicts map[*signature]*Signature) error {
 	for i, s := range sigs {
 		out := verdicts[s]
-		if len(out.Problems) > 0 || out.StampedAt.IsZero() {
+		err := v.dss.backs(out, v.opts.Now)
+		var revoked *revokedError
+		if errors.As(err, &revoked) {
+			out.revoked(revoked, stampedBefore(sigs[:i], s, verdicts))
+		}
+		if len(out.Problems) > 0 {
 			continue
 		}
 		if out.DocumentTimestamp {
 			out.Level = LevelT
-			continue
 		}
-		err := v.dss.backs(out)
-		if errors.Is(err, errRevoked) {
-			out.fail(Revoked, "%w", err)
-			out.Level = LevelNone
-		}
-		if err != nil {
+		if err != nil || out.DocumentTimestamp || out.StampedAt.IsZero() {
 			continue
 		}
 		out.Level = LevelLT
@@ -230,12 +227,52 @@ func (v *verifier) raiseLevels(sigs []*signature, verdicts map[*signature]*Signa
 			if err != nil && pdf.ReasonOf(err) == "" {
 				return err
 			}
-			if err == nil && then.backs(out) == nil {
+			if err == nil && then.backs(out, v.opts.Now) == nil {
 				out.Level = LevelLTA
 			}
 		}
 	}
 	return nil
+}
+
+// stampedBefore returns the time of the newest valid document timestamp that a signature covers,
+// and than which it must be newer, or the zero time.
+func stampedBefore(
+	earlier []*signature, s *signature, verdicts map[*signature]*Signature,
+) (at time.Time) {
+	for _, e := range earlier {
+		v := verdicts[e]
+		if v.DocumentTimestamp && len(v.Problems) == 0 && s.message != nil &&
+			e.end() <= s.byteRange[1] && v.StampedAt.After(at) {
+			at = v.StampedAt
+		}
+	}
+	return at
+}
+
+// revoked records that a certificate of a signature had been revoked. A timestamp over the
+// signature proves only that it is from before the timestamp, so it may still be from before the
+// revocation (EN 319 102-1, 5.5.4). It is not if a timestamp that it covers is from after it (5.3.4
+// says so of content timestamps), or if it says itself that it is not.
+func (s *Signature) revoked(e *revokedError, after time.Time) {
+	claimed := s.ClaimedAt
+	if s.DocumentTimestamp {
+		claimed = s.StampedAt
+	}
+	if after.After(claimed) {
+		claimed = after
+	}
+	s.Level = LevelNone
+	switch leaf := e.cert.Equal(s.Signer); {
+	case leaf && !claimed.Before(e.since):
+		s.fail(Revoked, "%w", e)
+	case leaf:
+		s.fail(RevokedNoPOE, "%w, and nothing proves that the signature is from before", e)
+	case len(s.stampChain) > 0 && e.cert.Equal(s.stampChain[0]):
+		s.fail(RevokedNoPOE, "time stamp: %w", e)
+	default:
+		s.fail(RevokedCANoPOE, "%w, and nothing proves that the signature is from before", e)
+	}
 }
 
 // evidenceAt reads the evidence of an earlier revision.
@@ -244,13 +281,31 @@ func (v *verifier) evidenceAt(end int64) (*evidence, error) {
 	if err != nil {
 		return nil, err
 	}
-	return readDSS(d, v.opts.Memo)
+	return v.evidence(d)
 }
 
-// backs checks the chains of a signature and of its timestamp.
-func (e *evidence) backs(s *Signature) error {
-	if err := e.chain(s.Chain, s.StampedAt); err != nil {
+// evidence reads the evidence of a revision.
+func (v *verifier) evidence(d *pdf.Document) (*evidence, error) {
+	e, err := readDSS(d, v.opts.Memo)
+	if e != nil {
+		e.now = v.opts.Now
+	}
+	return e, err
+}
+
+// backs checks the chains of a signature and of its timestamp, or its chain at the time now if it
+// has no timestamp.
+func (e *evidence) backs(s *Signature, now time.Time) error {
+	at := s.StampedAt
+	if at.IsZero() {
+		at = now
+	}
+	err := e.chain(s.Chain, at)
+	if errors.Is(err, errRevoked) {
 		return err
 	}
-	return e.chain(s.stampChain, s.StampedAt)
+	if stamp := e.chain(s.stampChain, at); err == nil || errors.Is(stamp, errRevoked) {
+		return stamp
+	}
+	return err
 }

@@ -251,10 +251,11 @@ func (s *signature) chains(
 			return nil, at, err
 		}
 		leaves, found = append(leaves, leaf), slices.Concat(found, sd.Certificates)
-		var ok bool
-		if token, ok = sd.Signer.Timestamp(); !ok {
+		stamps := sd.Signer.Timestamps()
+		if len(stamps) == 0 {
 			return nil, at, errors.New("pades: the signature has no time stamp")
 		}
+		token = stamps[0]
 	}
 	stamp, err := tsa.Parse(token)
 	if err != nil {

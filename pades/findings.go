@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/signet-sign/signet/pades/pdf"
@@ -37,6 +38,15 @@ const (
 	FindOverField FindingCode = "box-over-field"
 	// optional content that is not the same on the screen and in print
 	FindPrintContent FindingCode = "differs-in-print"
+
+	// What a click, a bookmark or another action does; see actionCode.
+	FindChanges       FindingCode = "changes-on-click"
+	FindSubmit        FindingCode = "submit-form"
+	FindReset         FindingCode = "reset-form"
+	FindOtherDocument FindingCode = "other-document"
+	FindOddLink       FindingCode = "unusual-link" // of another scheme than FindWebLink
+	FindWebLink       FindingCode = "web-link"     // to the web, or to an address or number
+	FindMenu          FindingCode = "menu-command"
 )
 
 // Finding is such content. The caller's policy decides whether it is shown to the signer or
@@ -138,16 +148,17 @@ func (f *finder) coveredFields(places []placed) error {
 }
 
 // objects looks at every object, also at those that nothing refers to yet, for
-// three things. Damage, see load. A stream whose data is in another file (ISO 32000-2, Table 5, /F)
-// shows what is not signed. And a reference to an object that does not exist,
+// four things. Damage, see load. A stream whose data is in another file (ISO 32000-2, Table 5, /F)
+// shows what is not signed. A reference to an object that does not exist,
 // under a number that signing would take, would make something of ours appear
-// where there was nothing; that is refused.
+// where there was nothing; that is refused. And actions, see reachable.
 func (f *finder) objects(ctx context.Context, locs []Location) error {
 	u := pdf.NewUpdate(f.doc)
 	if err := spare(u, f.doc, locs...); err != nil {
 		return err
 	}
 	first := u.Alloc().Num
+	actions := make(map[int][]FindingCode) // by the number of the object
 	for e := range f.doc.Entries {
 		if e.Kind == pdf.Free {
 			continue
@@ -166,13 +177,21 @@ func (f *finder) objects(ctx context.Context, locs []Location) error {
 			f.add(FindExternalStream, fmt.Sprintf("object %d", e.Ref.Num))
 		}
 		dangling := 0
-		if err := walk(f.doc, o, nil, func(r pdf.Ref) bool {
-			if r.Num >= first && r.Num < first+spareObjects && !u.Spares(r.Num) {
+		for o := range values(o) {
+			r, ok := o.Ref()
+			if ok && r.Num >= first && r.Num < first+spareObjects && !u.Spares(r.Num) {
 				dangling = r.Num
 			}
-			return false
-		}); err != nil {
-			return err
+			code, err := f.actionCode(o)
+			if err == nil && code == "" {
+				code, err = f.additional(o)
+			}
+			if err != nil {
+				return err
+			}
+			if code != "" && !slices.Contains(actions[e.Ref.Num], code) {
+				actions[e.Ref.Num] = append(actions[e.Ref.Num], code)
+			}
 		}
 		if dangling > 0 {
 			return &pdf.Refusal{Reason: pdf.DanglingReference, Detail: fmt.Sprintf(
@@ -182,7 +201,51 @@ func (f *finder) objects(ctx context.Context, locs []Location) error {
 			)}
 		}
 	}
+	if err := f.reachable(actions); err != nil {
+		return err
+	}
 	return f.damage()
+}
+
+// values yields an object and all that is directly in it.
+func values(o pdf.Object) iter.Seq[pdf.Object] {
+	return func(yield func(pdf.Object) bool) {
+		stack := []pdf.Object{o}
+		for len(stack) > 0 {
+			o := stack[len(stack)-1]
+			stack = stack[:len(stack)-1]
+			if !yield(o) {
+				return
+			}
+			stack = append(stack, o.Elements()...)
+			for _, e := range o.Entries() {
+				stack = append(stack, e)
+			}
+		}
+	}
+}
+
+// reachable adds the actions of objects that the document uses, if there are none of their kind
+// yet. They may hang anywhere: at bookmarks, at fields, behind other actions.
+func (f *finder) reachable(actions map[int][]FindingCode) error {
+	have := func(code FindingCode) bool {
+		return slices.ContainsFunc(f.list, func(found Finding) bool { return found.Code == code })
+	}
+	for num, codes := range actions {
+		if actions[num] = slices.DeleteFunc(codes, have); len(actions[num]) == 0 {
+			delete(actions, num)
+		}
+	}
+	if len(actions) == 0 {
+		return nil
+	}
+	return walk(f.doc, f.doc.Trailer(), make(map[int]bool), func(r pdf.Ref) bool {
+		for _, code := range actions[r.Num] {
+			f.add(code, fmt.Sprintf("object %d", r.Num))
+		}
+		delete(actions, r.Num)
+		return len(actions) > 0
+	})
 }
 
 // load loads an object. It records it as damaged if readers have to guess its value, because they
@@ -285,7 +348,7 @@ func (f *finder) catalog() error {
 		if err != nil {
 			return err
 		}
-		if s.Name() != "GoTo" {
+		if s.Name() != "GoTo" || !open.Get("Next").IsNull() {
 			f.add(FindOpenAction, where)
 		}
 		return f.action(open, where)
@@ -405,29 +468,4 @@ func (f *finder) annotation(a pdf.Object, where string) error {
 		return err
 	}
 	return f.action(action, where)
-}
-
-// action looks at an action and at those that follow it in a chain.
-func (f *finder) action(a pdf.Object, where string) error {
-	for range 8 {
-		if !a.IsDict() {
-			return nil
-		}
-		s, err := f.doc.Get(a, "S")
-		if err != nil {
-			return err
-		}
-		switch s.Name() {
-		case "JavaScript":
-			f.add(FindJavaScript, where)
-		case "Launch":
-			f.add(FindLaunch, where)
-		case "RichMediaExecute", "Rendition", "Movie", "Sound", "GoTo3DView":
-			f.add(FindRichMedia, where)
-		}
-		if a, err = f.doc.Get(a, "Next"); err != nil {
-			return err
-		}
-	}
-	return nil
 }

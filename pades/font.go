@@ -50,7 +50,9 @@ func ParseFace(name string, ttf []byte) (*Face, error) {
 		}
 		f.tables[string(rec[:4])] = ttf[off : off+size]
 	}
-	for table, least := range map[string]int{"head": 54, "hhea": 36, "maxp": 32, "hmtx": 4, "loca": 4, "glyf": 1} {
+	for table, least := range map[string]int{
+		"head": 54, "hhea": 36, "maxp": 32, "hmtx": 4, "loca": 4, "glyf": 1,
+	} {
 		if len(f.tables[table]) < least {
 			return nil, bad
 		}

@@ -66,7 +66,8 @@ func faceList() ([]faceFile, error) {
 		family, _, _ := strings.Cut(e.Name(), "-")
 		script := strings.TrimPrefix(strings.TrimPrefix(family, "NotoSans"), "NotoSerif")
 		number := strings.TrimPrefix(strings.TrimPrefix(script, "SC"), "SignetHan")
-		if first, err := strconv.ParseUint(strings.TrimSuffix(number, ".ttf.bz2"), 16, 32); err == nil {
+		first, err := strconv.ParseUint(strings.TrimSuffix(number, ".ttf.bz2"), 16, 32)
+		if err == nil {
 			const size = 0x400 // characters of a file
 			block := unicode.Range32{Lo: uint32(first), Hi: uint32(first) + size - 1, Stride: 1}
 			list = append(list, faceFile{

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/big"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,49 +43,17 @@ func TestForeignSecondSignature(t *testing.T) {
 		{name: "extensions are taken away", catalog: "5 0 R", changed: true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			d, err := pdf.Open(bytes.NewReader(first), int64(len(first)), pdf.Limits{})
-			must(t, err)
-			u := pdf.NewUpdate(d)
-			sig, field := u.Alloc(), u.Alloc()
-			h, err := putSignature(u, sig, Reserved, []pdf.Pair{
-				{Key: "Type", Value: "/Sig"},
-				{Key: "Filter", Value: "/Adobe.PPKLite"},
-				{Key: "SubFilter", Value: "/" + subFilterCAdES},
-				{Key: "M", Value: "(D:20261125120000Z)"},
+			p := prepareOther(t, first, func(d *pdf.Document, u *pdf.Update, sig pdf.Ref) {
+				putField(t, "other", "/Rect [300 300 400 340] "+tc.field)(d, u, sig)
+				if tc.info != "" {
+					_, err := u.Put(pdf.Ref{Num: pdftest.InfoNum}, []byte("<< "+tc.info+" >>"))
+					must(t, err)
+				}
+				if tc.catalog != "" {
+					must(t, u.SetCatalog("Extensions", tc.catalog))
+				}
 			})
-			must(t, err)
-			page, err := d.Page(1)
-			must(t, err)
-			_, err = u.Put(
-				field,
-				fmt.Appendf(
-					nil,
-					"<< /Type /Annot /Subtype /Widget /FT /Sig /T (other) /V %s /P %s /Rect [300 300 400 340] /F 132 %s >>",
-					sig, page.Ref, tc.field,
-				),
-			)
-			must(t, err)
-			must(t, u.AddFields(field))
-			must(t, u.AddAnnotations(1, field))
-			if tc.info != "" {
-				_, err := u.Put(pdf.Ref{Num: pdftest.InfoNum}, []byte("<< "+tc.info+" >>"))
-				must(t, err)
-			}
-			if tc.catalog != "" {
-				must(t, u.SetCatalog("Extensions", tc.catalog))
-			}
-			must(t, u.Finish(rand.Reader))
-			p, err := h.close(u, bytes.NewReader(first), int64(len(first)), nil)
-			must(t, err)
-			var out bytes.Buffer
-			must(
-				t,
-				Embed(
-					t.Context(), bytes.NewReader(first), p, w.chain(),
-					w.sign(t, p.SignedAttributes(w.cert)), w.tsa, &out,
-				),
-			)
-			report := w.verify(t, out.Bytes())
+			report := w.verify(t, w.embed(t, first, p))
 			if changed := report.Err() != nil; changed != tc.changed ||
 				len(report.Signatures) != 3 {
 				t.Errorf("%d signatures, %v", len(report.Signatures), report.Err())
@@ -209,4 +178,37 @@ func indefinite(t *testing.T, der []byte, depth int) []byte {
 		out = append(out, indefinite(t, element, depth-1)...)
 	}
 	return append(out, 0, 0)
+}
+
+// TestTwoForms verifies documents whose catalog has two forms, as node-signpdf writes one beside
+// a form that stands in the catalog itself. Readers differ in which one counts.
+func TestTwoForms(t *testing.T) {
+	f := newForge(t)
+	const form = 700
+	sign := func(doc []byte) []byte {
+		return putMessage(t, doc, "one", message{by: f.signer})
+	}
+	catalog := func(forms string) []byte {
+		return pdftest.New(pdftest.Catalog(forms), pdftest.Object(form, "<< /Fields [] /SigFlags 3 >>"))
+	}
+	twice := sign(catalog(fmt.Sprintf("/AcroForm << /Fields [] >> /AcroForm %d 0 R", form)))
+	f.expect(t, twice, 0, "")
+	if _, sub := f.verify(twice).Indication(); sub != SigConstraintsFailure {
+		t.Errorf("signed with two forms: %q", sub)
+	}
+	once := sign(catalog(fmt.Sprintf("/AcroForm %d 0 R", form)))
+	must(t, f.verify(once).Err())
+	v := newVictim(t, nil, once)
+	for _, other := range []string{
+		"/AcroForm << /Fields [] >> /AcroForm %d 0 R", "/AcroForm %d 0 R /AcroForm << /Fields [] >>",
+		"/AcroForm %d 0 R /Acro#46orm << /Fields [] >>",
+	} {
+		body := strings.Replace(
+			v.raw(v.root()), fmt.Sprintf("/AcroForm %d 0 R", form), fmt.Sprintf(other, form), 1,
+		)
+		r := f.verify(v.update(map[int]string{v.root(): body}))
+		if i, _ := r.Indication(); i != TotalFailed {
+			t.Errorf("%s: %s", other, i)
+		}
+	}
 }

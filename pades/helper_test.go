@@ -8,10 +8,12 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"fmt"
 	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -99,15 +101,63 @@ func (w *world) signed(t testing.TB, doc []byte, o Options) ([]byte, *Prepared) 
 	t.Helper()
 	p, err := Prepare(bytes.NewReader(doc), int64(len(doc)), o)
 	must(t, err)
+	return w.embed(t, doc, p), p
+}
+
+// embed signs what was prepared and returns the signed file.
+func (w *world) embed(t testing.TB, doc []byte, p *Prepared) []byte {
+	t.Helper()
 	var out bytes.Buffer
-	must(
-		t,
-		Embed(
-			t.Context(), bytes.NewReader(doc), p, w.chain(), w.sign(t, p.SignedAttributes(w.cert)),
-			w.tsa, &out,
-		),
-	)
-	return out.Bytes(), p
+	signature := w.sign(t, p.SignedAttributes(w.cert))
+	must(t, Embed(t.Context(), bytes.NewReader(doc), p, w.chain(), signature, w.tsa, &out))
+	return out.Bytes()
+}
+
+// fieldWriter writes the fields of a signature, and what else comes with them.
+type fieldWriter func(d *pdf.Document, u *pdf.Update, sig pdf.Ref)
+
+// prepareOther prepares a signature as other programs do, without the checks of Prepare. entries
+// are further ones of the signature dictionary, or replace the usual ones.
+func prepareOther(t testing.TB, doc []byte, write fieldWriter, entries ...pdf.Pair) *Prepared {
+	t.Helper()
+	d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
+	must(t, err)
+	u := pdf.NewUpdate(d)
+	sig := u.Alloc()
+	pairs := []pdf.Pair{
+		{Key: "Type", Value: "/Sig"},
+		{Key: "Filter", Value: "/Adobe.PPKLite"},
+		{Key: "SubFilter", Value: "/" + subFilterCAdES},
+		{Key: "M", Value: "(D:20261125120000Z)"},
+	}
+	for _, e := range entries {
+		pairs = slices.DeleteFunc(pairs, func(p pdf.Pair) bool { return p.Key == e.Key })
+		pairs = append(pairs, e)
+	}
+	h, err := putSignature(u, sig, Reserved, pairs)
+	must(t, err)
+	write(d, u, sig)
+	must(t, u.Finish(rand.Reader))
+	p, err := h.close(u, bytes.NewReader(doc), int64(len(doc)), nil)
+	must(t, err)
+	return p
+}
+
+// putField writes a signature field on page 1. entries, which include /Rect, are further ones.
+func putField(t testing.TB, name, entries string) fieldWriter {
+	return func(d *pdf.Document, u *pdf.Update, sig pdf.Ref) {
+		t.Helper()
+		page, err := d.Page(1)
+		must(t, err)
+		widget := u.Alloc()
+		_, err = u.Put(widget, fmt.Appendf(
+			nil, "<< /Type /Annot /Subtype /Widget /FT /Sig /T (%s) /V %s /P %s /F 132 %s >>",
+			name, sig, page.Ref, entries,
+		))
+		must(t, err)
+		must(t, u.AddFields(widget))
+		must(t, u.AddAnnotations(1, widget))
+	}
 }
 
 // good answers that every certificate is known and not revoked.

@@ -17,7 +17,7 @@ func iccProfile() []byte {
 		}
 		return b
 	}
-	text := func(s string) []byte { return append(append([]byte("text"), 0, 0, 0, 0), append([]byte(s), 0)...) }
+	text := func(s string) []byte { return []byte("text\x00\x00\x00\x00" + s + "\x00") }
 	desc := func(s string) []byte {
 		b := append([]byte("desc"), 0, 0, 0, 0)
 		b = binary.BigEndian.AppendUint32(b, uint32(len(s)+1))

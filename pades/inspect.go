@@ -153,7 +153,7 @@ func checkSignatures(d *pdf.Document) (int, error) {
 			if err != nil {
 				return 0, refuse(err.Error())
 			}
-			if _, ok := sd.Signer.Timestamp(); !ok {
+			if len(sd.Signer.Timestamps()) == 0 {
 				return 0, refuse("it has no time stamp")
 			}
 		default:

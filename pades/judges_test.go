@@ -85,7 +85,7 @@ func judgeOpenSSL(t *testing.T, w *world, files []exhibit) {
 				sd, err := cms.Parse(message)
 				must(t, err)
 				stamped = put("signature", sd.Signer.Signature)
-				token, _ = sd.Signer.Timestamp()
+				token = sd.Signer.Timestamps()[0]
 			}
 			if out, err := exec.Command("openssl", "ts", "-verify", "-token_in", "-in", put("token", token), "-data", stamped, "-CAfile", root).CombinedOutput(); err != nil {
 				t.Errorf("%s: openssl ts: %v\n%s", filepath.Base(f.path), err, out)

@@ -346,9 +346,14 @@ func drawings(u *pdf.Update, d *pdf.Document, rotations []int, o Options) (map[i
 	if err != nil {
 		return nil, err
 	}
+	fields, err := d.SignatureFields()
+	if err != nil {
+		return nil, err
+	}
 	return appearance{
 		name: o.SignerName, at: o.SignedAt, sandbox: o.Sandbox,
 		background: o.Background && part == "",
+		outlined:   slices.ContainsFunc(fields, pdf.SignatureField.Signed),
 	}.write(u, fonts, rotations)
 }
 

@@ -136,9 +136,26 @@ func chainEnd(chain []*x509.Certificate) time.Time {
 	return ends
 }
 
-// outlived finds timestamps whose certificate has ended, and that no later timestamp from before
-// that end covers. They may be forged with a key that was lost or broken since. It goes back from
-// now, from timestamp to timestamp.
+// disordered finds document timestamps that are from before a timestamp that they cover (EN 319
+// 102-1, 5.5.4). Authorities' clocks may differ a little.
+func (v *verifier) disordered() {
+	var newest time.Time
+	for _, s := range v.report.Signatures {
+		if s.DocumentTimestamp && !s.StampedAt.IsZero() &&
+			s.StampedAt.Add(maxSkew).Before(newest) {
+			s.fail(
+				TimestampOrderFailure, "the time stamp is from before one of %s, which it covers",
+				newest.UTC().Format(time.RFC3339),
+			)
+		} else if s.StampedAt.After(newest) {
+			newest = s.StampedAt
+		}
+	}
+}
+
+// outlived finds timestamps whose certificate has ended or was revoked because of its key, and that
+// no later timestamp from before covers. They may be forged with a key that was lost or broken
+// since. It goes back from now, from timestamp to timestamp.
 func (v *verifier) outlived(sigs []*signature, verdicts map[*signature]*Signature) {
 	at := v.opts.Now
 	for i := len(sigs) - 1; i >= 0; i-- {
@@ -155,6 +172,14 @@ func (v *verifier) outlived(sigs []*signature, verdicts map[*signature]*Signatur
 				OutOfBoundsNoPOE,
 				"the certificate of the time stamp ended on %s, and no later document time stamp was made before",
 				ends.UTC().Format(time.RFC3339),
+			)
+			out.Level = LevelNone
+			continue
+		}
+		if v.dss.compromised(chain, at) {
+			out.fail(
+				RevokedNoPOE,
+				"the certificate of the time stamp had been revoked because of its key, and no later document time stamp was made before",
 			)
 			out.Level = LevelNone
 			continue

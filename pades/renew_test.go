@@ -60,6 +60,7 @@ func TestRenew(t *testing.T) {
 	doc, p := w.extended(
 		t, pdftest.Minimal(), w.options(Location{1, 0.1, 0.1}, Location{1, 0.1, 0.5}), true,
 	)
+	lt, _ := w.extended(t, pdftest.Minimal(), w.options(Location{1, 0.1, 0.1}), false)
 	_, chain := w.ca.TSA()
 	end := chain[0].NotAfter
 	renew := func(doc []byte, o RenewOptions) ([]byte, error) {
@@ -108,12 +109,8 @@ func TestRenew(t *testing.T) {
 	}
 
 	for name, doc := range map[string][]byte{
-		"B-LT": func() []byte {
-			d, _ := w.extended(t, pdftest.Minimal(), w.options(Location{1, 0.1, 0.1}), false)
-			return d
-		}(),
-		"unsigned": pdftest.Minimal(),
-		"changed":  bytes.Replace(renewed, []byte("/MediaBox"), []byte("/mediaBox"), 1),
+		"B-LT": lt, "unsigned": pdftest.Minimal(),
+		"changed": bytes.Replace(renewed, []byte("/MediaBox"), []byte("/mediaBox"), 1),
 	} {
 		if _, err := renew(doc, late); err == nil || errors.Is(err, ErrNotDue) {
 			t.Errorf("%s: %v", name, err)

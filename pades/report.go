@@ -77,8 +77,8 @@ type Signature struct {
 	WholeFile bool
 	// Permissions are what this signature and the previous ones allow in later revisions.
 	Permissions *pdf.Permissions
-	// Changes are the changes by later revisions (see diff.go). One that is not allowed is a
-	// problem too.
+	// Changes are the changes by later revisions; docs/signatures.md has the rules. One that is not
+	// allowed is a problem too.
 	Changes []Change
 	// Problems are the reasons why the signature is not [TotalPassed].
 	Problems []*Problem
@@ -98,11 +98,12 @@ func (s *Signature) Err() error { return joinProblems(s.Problems) }
 // follows them. It does not depend on the signer.
 func (s *Signature) Intact() bool {
 	return s.verified && !slices.ContainsFunc(s.Problems, func(p *Problem) bool {
-		return p.SubIndication.Failed() && p.SubIndication != Revoked
+		return p.SubIndication.Failed() && !p.SubIndication.aboutCertificate()
 	})
 }
 
-// Trusted reports whether the certificate chains to one of the given roots.
+// Trusted reports whether the certificate chains to one of the given roots at the time of signing.
+// It is true of a revoked certificate too, which is among the Problems.
 func (s *Signature) Trusted() bool { return s.Chain != nil }
 
 // Later returns the most serious kind of change in later revisions: "" for none, or one of

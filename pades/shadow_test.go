@@ -2,7 +2,6 @@ package pades
 
 import (
 	"bytes"
-	"crypto/rand"
 	"fmt"
 	"maps"
 	"os"
@@ -84,24 +83,9 @@ func (v *victim) form(pairs ...pdf.Pair) map[int]string {
 // cosign appends a signature by another world. more writes its fields.
 func (v *victim) cosign(by *world, more func(u *pdf.Update, sig pdf.Ref)) []byte {
 	v.t.Helper()
-	u := pdf.NewUpdate(v.d)
-	sig := u.Alloc()
-	h, err := putSignature(u, sig, Reserved, []pdf.Pair{
-		{Key: "Type", Value: "/Sig"},
-		{Key: "Filter", Value: "/Adobe.PPKLite"},
-		{Key: "SubFilter", Value: "/" + subFilterCAdES},
-		{Key: "M", Value: "(D:20261125120000Z)"},
-	})
-	must(v.t, err)
-	more(u, sig)
-	must(v.t, u.Finish(rand.Reader))
-	doc := bytes.NewReader(v.doc)
-	p, err := h.close(u, doc, doc.Size(), nil)
-	must(v.t, err)
-	var out bytes.Buffer
-	signature := by.sign(v.t, p.SignedAttributes(by.cert))
-	must(v.t, Embed(v.t.Context(), doc, p, by.chain(), signature, by.tsa, &out))
-	return out.Bytes()
+	return by.embed(v.t, v.doc, prepareOther(
+		v.t, v.doc, func(_ *pdf.Document, u *pdf.Update, sig pdf.Ref) { more(u, sig) },
+	))
 }
 
 // putLook writes an appearance that covers what is below it.
@@ -419,6 +403,31 @@ var shadows = map[string]shadowed{
 			return v.update(
 				map[int]string{v.root(): v.set(v.root(), pdf.Pair{Key: "DSS", Value: ""})},
 			)
+		},
+	},
+	"the revocation data is emptied": {
+		objects: []pdftest.Option{
+			pdftest.Catalog(fmt.Sprintf("/DSS << /Certs [%d 0 R] >>", other)),
+			pdftest.Object(other, pdftest.Stream("", "x")),
+		},
+		attack: func(v *victim, _ *world) []byte {
+			return v.update(map[int]string{
+				v.root(): v.set(v.root(), pdf.Pair{Key: "DSS", Value: "<< /Certs [] >>"}),
+			})
+		},
+	},
+	"the revocation data is replaced": {
+		objects: []pdftest.Option{
+			pdftest.Catalog(fmt.Sprintf("/DSS << /Certs [%d 0 R] >>", other)),
+			pdftest.Object(other, pdftest.Stream("", "x")),
+		},
+		attack: func(v *victim, _ *world) []byte {
+			return v.update(map[int]string{
+				v.root(): v.set(
+					v.root(), pdf.Pair{Key: "DSS", Value: fmt.Sprintf("<< /Certs [%d 0 R] >>", needle)},
+				),
+				needle: pdftest.Stream("", "y"),
+			})
 		},
 	},
 	"a length is another object": {

@@ -31,7 +31,9 @@ type part struct {
 }
 
 // simple reports whether the glyph is a single, unmoved glyph of the face.
-func (g glyph) simple() bool { return len(g.parts) == 1 && g.parts[0].dx == 0 && g.parts[0].dy == 0 }
+func (g glyph) simple() bool {
+	return len(g.parts) == 1 && g.parts[0].dx == 0 && g.parts[0].dy == 0
+}
 
 func newSubset(f *Face) *subset { return &subset{face: f, cids: make(map[string]uint16)} }
 
@@ -125,7 +127,10 @@ func (s *subset) font() (ttf []byte, widths []float64, err error) {
 	if elements > 0 {
 		// What a rasterizer reserves for one composite: points, contours, parts, nesting.
 		get := func(at int) int { return int(binary.BigEndian.Uint16(maxp[at:])) }
-		set := func(at, v int) { binary.BigEndian.PutUint16(maxp[at:], uint16(min(max(v, get(at)), math.MaxUint16))) }
+		set := func(at, v int) {
+			v = min(max(v, get(at)), math.MaxUint16)
+			binary.BigEndian.PutUint16(maxp[at:], uint16(v))
+		}
 		set(10, elements*max(get(6), get(10)))
 		set(12, elements*max(get(8), get(12)))
 		set(28, elements)

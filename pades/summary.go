@@ -77,6 +77,7 @@ type ChangeSummary struct {
 	Object  int        `json:"object,omitempty"`
 	Field   string     `json:"field,omitempty"`
 	Text    string     `json:"text"`
+	Hides   string     `json:"hides,omitempty"`
 }
 
 // Summary returns the report as a Summary. A document without a signature is not valid.

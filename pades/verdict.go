@@ -18,7 +18,7 @@ const (
 	// are allowed.
 	TotalPassed Indication = "TOTAL-PASSED"
 	// TotalFailed means that the signed bytes, the signature or a later change is wrong, or that
-	// the certificate was revoked. The document must not be relied on.
+	// the certificate was not valid when it was used. The document must not be relied on.
 	TotalFailed Indication = "TOTAL-FAILED"
 	// Indeterminate means that the available data is not enough for either, for example because no
 	// given root leads to the certificate.
@@ -26,7 +26,7 @@ const (
 )
 
 // SubIndication is the reason why an indication is not [TotalPassed] (EN 319 102-1, tables 5 and
-// 6).
+// 6). The standard has more; docs/signatures.md says why the verifier never gives those.
 type SubIndication string
 
 // Sub-indications of [TotalFailed].
@@ -38,8 +38,14 @@ const (
 	HashFailure SubIndication = "HASH_FAILURE"
 	// SigCryptoFailure means that the signature value does not verify with the certificate's key.
 	SigCryptoFailure SubIndication = "SIG_CRYPTO_FAILURE"
-	// Revoked means that the certificate was revoked before the signature was made.
+	// Revoked means that the certificate was revoked before the time at which the signature itself
+	// says that it was made, or before that of a document timestamp that it covers.
 	Revoked SubIndication = "REVOKED"
+	// Expired means that the certificate ended before the time at which the signature itself says
+	// that it was made.
+	Expired SubIndication = "EXPIRED"
+	// NotYetValid means that a timestamp shows that the signature is older than the certificate.
+	NotYetValid SubIndication = "NOT_YET_VALID"
 )
 
 // Sub-indications of [Indeterminate].
@@ -59,15 +65,28 @@ const (
 	// OutOfBoundsNoPOE means that the certificate was not valid at the time, and no timestamp
 	// proves that the signature was made while it was.
 	OutOfBoundsNoPOE SubIndication = "OUT_OF_BOUNDS_NO_POE"
+	// RevokedNoPOE means that the certificate was revoked, and no timestamp proves that the
+	// signature was made before.
+	RevokedNoPOE SubIndication = "REVOKED_NO_POE"
+	// RevokedCANoPOE means the same of the certificate of an authority in the chain.
+	RevokedCANoPOE SubIndication = "REVOKED_CA_NO_POE"
+	// TimestampOrderFailure means that a timestamp is from before another one that it covers.
+	TimestampOrderFailure SubIndication = "TIMESTAMP_ORDER_FAILURE"
 )
 
 // Failed reports whether the sub-indication belongs to [TotalFailed].
 func (s SubIndication) Failed() bool {
 	switch s {
-	case FormatFailure, HashFailure, SigCryptoFailure, Revoked:
+	case FormatFailure, HashFailure, SigCryptoFailure, Revoked, Expired, NotYetValid:
 		return true
 	}
 	return false
+}
+
+// aboutCertificate reports whether the sub-indication is a failure of the certificate, and says
+// nothing about the signed bytes.
+func (s SubIndication) aboutCertificate() bool {
+	return s == Revoked || s == Expired || s == NotYetValid
 }
 
 // Problem is one reason why a signature, or a document, is not [TotalPassed].
@@ -108,6 +127,8 @@ func joinProblems(problems []*Problem) error {
 func classify(err error) SubIndication {
 	var invalid x509.CertificateInvalidError
 	var unknown x509.UnknownAuthorityError
+	var unhandled x509.UnhandledCriticalExtension
+	var constraint x509.ConstraintViolationError
 	switch {
 	case errors.Is(err, cms.ErrDigest), errors.Is(err, tsa.ErrImprint):
 		return HashFailure
@@ -119,6 +140,8 @@ func classify(err error) SubIndication {
 		return CryptoConstraintsFailure
 	case errors.Is(err, tsa.ErrPurpose):
 		return ChainConstraintsFailure
+	case errors.Is(err, errPremature):
+		return SigConstraintsFailure
 	case errors.As(err, &invalid):
 		switch invalid.Reason {
 		case x509.Expired:
@@ -126,6 +149,8 @@ func classify(err error) SubIndication {
 		case x509.IncompatibleUsage:
 			return ChainConstraintsFailure
 		}
+		return CertificateChainGeneralFailure
+	case errors.As(err, &unhandled), errors.As(err, &constraint):
 		return CertificateChainGeneralFailure
 	case errors.As(err, &unknown), errors.Is(err, tsa.ErrUntrusted):
 		return NoCertificateChainFound
@@ -160,6 +185,9 @@ type Change struct {
 	Field string
 	// Text describes the change.
 	Text string
+	// Hides is the text of the page that an annotation or the box of a signature covers, "…" if it
+	// cannot be told.
+	Hides string
 }
 
 func (c Change) String() string {

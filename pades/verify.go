@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/x509"
 	"encoding"
-	"encoding/asn1"
 	"errors"
 	"fmt"
 	"hash"
@@ -13,12 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/crypto/cryptobyte"
-	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
-
 	"github.com/signet-sign/signet/pades/cms"
 	"github.com/signet-sign/signet/pades/pdf"
-	"github.com/signet-sign/signet/pades/tsa"
 )
 
 // VerifyOptions are the options of [Verify].
@@ -69,13 +64,24 @@ func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 	}
 	v := &verifier{
 		doc: d, opts: o, report: &Report{Size: size}, revisions: make(map[int64]*pdf.Document),
+		paintings: newPaintings(),
 	}
 	if len(sigs) > 0 && d.Trailing() > 0 {
 		v.report.Problems = append(v.report.Problems, &Problem{
 			FormatFailure, fmt.Errorf("%d bytes follow the end of the document", d.Trailing()),
 		})
 	}
-	if v.dss, err = readDSS(d, o.Memo); err != nil {
+	catalog, err := d.Load(d.Root())
+	if err != nil {
+		return nil, err
+	}
+	if key, twice := catalog.AmbiguousKey(); twice && len(sigs) > 0 {
+		v.report.Problems = append(v.report.Problems, &Problem{
+			SigConstraintsFailure,
+			fmt.Errorf("/%s is twice in the document catalog, and readers differ in which one counts", key),
+		})
+	}
+	if v.dss, err = v.evidence(d); err != nil {
 		return nil, err
 	}
 	verdicts := make(map[*signature]*Signature)
@@ -95,6 +101,7 @@ func Verify(r io.ReaderAt, size int64, o VerifyOptions) (*Report, error) {
 	if err := v.checkRevisions(sigs, verdicts); err != nil {
 		return nil, err
 	}
+	v.disordered()
 	v.outlived(sigs, verdicts)
 	if err := v.raiseLevels(sigs, verdicts); err != nil {
 		return nil, err
@@ -117,6 +124,7 @@ type verifier struct {
 	dss       *evidence
 	revisions map[int64]*pdf.Document // by their end; opened on first use
 	states    []state
+	paintings *paintings
 }
 
 // revision opens the document as it was when it ended at end. All revisions share one work budget.
@@ -169,6 +177,9 @@ func (v *verifier) judge(s *signature, out *Signature) error {
 	out.WholeFile = blank
 	out.ClaimedAt = parseDate(s.dict.Get("M").Text())
 	out.DocumentTimestamp = s.subFilter == subFilterStamp
+	if kind := s.dict.Get("Type").Name(); !out.DocumentTimestamp && kind != "" && kind != "Sig" {
+		out.fail(FormatFailure, "/Type is %q instead of Sig", kind)
+	}
 	if filter := s.dict.Get("Filter").Name(); filter != "Adobe.PPKLite" {
 		out.fail(SigConstraintsFailure, "/Filter is %q", filter)
 	}
@@ -213,7 +224,8 @@ func (v *verifier) hash(s *signature, h hash.Hash) error {
 			v.states = append(v.states, state{h.Size(), hole, data})
 		}
 	}
-	if _, err := io.Copy(h, io.NewSectionReader(v.doc.Reader(), s.byteRange[2], s.byteRange[3])); err != nil {
+	_, err := io.Copy(h, io.NewSectionReader(v.doc.Reader(), s.byteRange[2], s.byteRange[3]))
+	if err != nil {
 		return readError{err}
 	}
 	return nil
@@ -245,324 +257,19 @@ func (s *Signature) fault(err error) error {
 	return nil
 }
 
-// detached parses the message. If it is not a detached signature, it returns nil and records the
-// reason in out.
-func (s *signature) detached(out *Signature) (*cms.SignedData, error) {
-	sd, err := cms.Parse(s.message)
-	if err != nil {
-		return nil, out.fault(err)
-	}
-	if sd.Content != nil || !sd.ContentType.Equal(cms.OIDData) {
-		out.fail(FormatFailure, "the message is not a detached signature")
-		return nil, nil
-	}
-	return sd, nil
-}
-
-// checkOlder verifies a signature of the kind before PAdES (ISO 32000-1, 12.8.3.3): its message
-// only, to know whether its field shows what a person signed.
-func (v *verifier) checkOlder(s *signature, out *Signature, content func(hash.Hash) error) error {
-	sd, err := s.detached(out)
-	if sd == nil {
-		return err
-	}
-	if out.Signer, err = sd.VerifyUnbound(content); err != nil {
-		return out.fault(err)
-	}
-	out.Digest, out.verified = messageDigest(sd), true
-	return nil
-}
-
-// checkCMS verifies a person's signature: message, attributes, chain, timestamp.
-func (v *verifier) checkCMS(s *signature, out *Signature, content func(hash.Hash) error) error {
-	sd, err := s.detached(out)
-	if sd == nil {
-		return err
-	}
-	out.Digest = messageDigest(sd)
-	out.Signer, err = sd.Verify(content)
-	if errors.Is(err, cms.ErrUnbound) {
-		// Common programs write messages without the attribute, which PAdES demands.
-		out.fail(SigConstraintsFailure, "%w", err)
-		out.Signer, err = sd.VerifyUnbound(content)
-	}
-	if err != nil {
-		return out.fault(err)
-	}
-	out.verified = true
-	if _, ok := sd.Signer.Attribute(cms.OIDSigningTime); ok {
-		out.fail(SigConstraintsFailure, "the signing-time attribute is not allowed in PAdES")
-	}
-	if out.ClaimedAt.IsZero() {
-		out.fail(SigConstraintsFailure, "/M, the claimed time, is missing")
-	}
-	if why := unfit(out.Signer); why != "" {
-		out.fail(
-			ChainConstraintsFailure, "the signer's certificate is not for signing documents: %s",
-			why,
-		)
-	}
-	at := v.opts.Now
-	if token, ok := sd.Signer.Timestamp(); ok {
-		stamp, err := tsa.Parse(token)
-		if err == nil {
-			out.stampChain, err = stamp.Check(
-				func(h hash.Hash) error { _, err := h.Write(sd.Signer.Signature); return err },
-				v.opts.TSARoots, v.opts.Memo,
-			)
-		}
-		if err != nil {
-			sub := classify(err)
-			if sub.Failed() {
-				// the timestamp proves nothing; the signature may still be valid
-				sub = SigConstraintsFailure
-			}
-			out.fail(sub, "time stamp: %w", err)
-		} else {
-			out.StampedAt, at = stamp.Time, stamp.Time
-		}
-	}
-	if v.opts.Roots == nil {
-		out.fail(NoCertificateChainFound, "no trusted root is given")
-		return nil
-	}
-	out.Chain, err = v.opts.Memo.Chain(
-		out.Signer, slices.Concat(v.dss.certs, sd.Certificates), v.opts.Roots, at,
-		x509.ExtKeyUsageAny,
-	)
-	if err != nil {
-		out.fail(classify(err), "the signer's certificate is not trusted: %w", err)
-		return nil
-	}
-	if len(out.Problems) == 0 {
-		out.Level = LevelB
-		if !out.StampedAt.IsZero() {
-			out.Level = LevelT
-		}
-	}
-	return nil
-}
-
-func (v *verifier) checkDocumentTimestamp(
-	s *signature, out *Signature, content func(hash.Hash) error,
-) error {
-	if kind := s.dict.Get("Type").Name(); kind != typeDocStamp {
-		out.fail(FormatFailure, "/Type is %q instead of DocTimeStamp", kind)
-	}
-	token, err := tsa.Parse(s.message)
-	if err != nil {
-		return out.fault(err)
-	}
-	out.Digest = token.Imprint
-	out.Signer, _ = token.Unit()
-	chain, err := token.Check(content, v.opts.TSARoots, v.opts.Memo)
-	out.verified = err == nil || errors.Is(err, tsa.ErrUntrusted) || errors.Is(err, tsa.ErrPurpose)
-	if err != nil {
-		return out.fault(err)
-	}
-	out.Chain, out.StampedAt = chain, token.Time
-	return nil
-}
-
-// messageDigest returns the attribute's value, nil if it is malformed.
-func messageDigest(sd *cms.SignedData) []byte {
-	raw, _ := sd.Signer.Attribute(cms.OIDMessageDigest)
-	in := cryptobyte.String(raw)
-	var digest cryptobyte.String
-	if !in.ReadASN1(&digest, cbasn1.OCTET_STRING) {
-		return nil
-	}
-	return digest
-}
-
 // parseDate reads a PDF date (ISO 32000-2, 7.9.4) down to the second; the zero
 // time for anything else.
 func parseDate(s string) time.Time {
 	s = strings.TrimPrefix(s, "D:")
 	s = strings.ReplaceAll(s, "'", "")
-	for _, layout := range []string{"20060102150405Z", "20060102150405Z0000", "20060102150405-0700", "20060102150405"} {
+	for _, layout := range []string{
+		"20060102150405Z", "20060102150405Z0000", "20060102150405-0700", "20060102150405",
+	} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.UTC()
 		}
 	}
 	return time.Time{}
-}
-
-// checkRevisions applies the rules on what follows a signature, and finds signatures that were in
-// an earlier revision and are no longer listed. It starts with the newest signature, so that older
-// ones do not use up the work budget, and are judged with its problems known.
-func (v *verifier) checkRevisions(sigs []*signature, verdicts map[*signature]*Signature) error {
-	for _, s := range slices.Backward(sigs) {
-		out := verdicts[s]
-		if s.message == nil {
-			continue // unreadable, which is a problem already
-		}
-		signed, err := v.revision(s.end())
-		if err != nil {
-			if pdf.ReasonOf(err) == "" {
-				return err
-			}
-			out.fail(FormatFailure, "the signed range is not a complete revision: %w", err)
-			continue
-		}
-		if err := v.listed(signed, sigs, s); err != nil {
-			if pdf.ReasonOf(err) == "" && !errors.Is(err, errUnlisted) {
-				return err
-			}
-			out.fail(FormatFailure, "%w", err)
-		}
-		if out.Permissions, err = signed.Permissions(); err != nil {
-			if pdf.ReasonOf(err) == "" {
-				return err
-			}
-			out.fail(FormatFailure, "the permissions cannot be read: %w", err)
-			continue
-		}
-		if out.WholeFile {
-			continue
-		}
-		later := func(ref pdf.Ref) (*Signature, bool) {
-			for _, l := range sigs {
-				if l.ref == ref && l.end() > s.end() {
-					return verdicts[l], true
-				}
-			}
-			return nil, false
-		}
-		changes, err := compare(signed, v.doc, out.Permissions, later)
-		if err != nil {
-			if pdf.ReasonOf(err) == "" {
-				return err
-			}
-			out.fail(FormatFailure, "later revisions cannot be judged: %w", err)
-			continue
-		}
-		out.Changes = changes
-		for _, c := range changes {
-			if !c.Allowed {
-				out.fail(FormatFailure, "changed after signing: %s", c)
-			}
-		}
-		if len(out.Problems) > 0 {
-			out.Level = LevelNone
-		}
-	}
-	return v.lost(sigs)
-}
-
-var errUnlisted = errors.New("the signature is not part of the revision that it signs")
-
-// listed checks that the signature is in a field of its own signed revision. If only a later
-// revision lists it, the signer did not intend that (EAA).
-func (v *verifier) listed(signed *pdf.Document, now []*signature, s *signature) error {
-	then, err := signatures(signed)
-	if err != nil {
-		return err
-	}
-	for _, t := range then {
-		if t.ref != s.ref {
-			if !slices.ContainsFunc(now, func(n *signature) bool { return n.ref == t.ref }) {
-				return fmt.Errorf(
-					"%w: an earlier signature in field %q was removed", errUnlisted,
-					t.fields[0].Name,
-				)
-			}
-			continue
-		}
-		if len(t.fields) != len(s.fields) {
-			return fmt.Errorf("%w: later revisions show it in other fields", errUnlisted)
-		}
-		return nil
-	}
-	return errUnlisted
-}
-
-// maxLookBack bounds the number of earlier revisions that lost opens.
-const maxLookBack = 64
-
-// lost finds signatures of earlier revisions that the newest one does not list.
-func (v *verifier) lost(sigs []*signature) error {
-	for i, section := range v.doc.Sections() {
-		if i == 0 || i > maxLookBack {
-			continue
-		}
-		end, err := endOfRevision(v.doc, section.Offset)
-		if err != nil {
-			return err
-		}
-		// A line break may follow. Revisions that end with a signature were checked by listed.
-		known := slices.ContainsFunc(
-			sigs,
-			func(s *signature) bool { return s.message != nil && s.end() >= end && s.end() <= end+2 },
-		)
-		if end == 0 || known || end+2 >= v.doc.Size() {
-			continue
-		}
-		then, err := v.signaturesAt(end)
-		switch pdf.ReasonOf(err) {
-		case pdf.TooMuchWork:
-			v.history(&historyError{end: end})
-			return nil
-		case "":
-			if err != nil {
-				return err
-			}
-		default:
-			continue // such as the first section of a linearized file
-		}
-		for _, t := range then {
-			if !slices.ContainsFunc(sigs, func(s *signature) bool { return s.ref == t.ref }) {
-				v.history(&historyError{end: end, field: t.fields[0].Name})
-			}
-		}
-	}
-	return nil
-}
-
-func (v *verifier) history(err *historyError) {
-	v.report.Problems = append(v.report.Problems, &Problem{FormatFailure, err})
-}
-
-// signaturesAt returns the signatures of an earlier revision.
-func (v *verifier) signaturesAt(end int64) ([]*signature, error) {
-	d, err := v.doc.Revision(end)
-	if err != nil {
-		return nil, err
-	}
-	return signatures(d)
-}
-
-// historyError is a problem of an earlier revision: a signature that it had and later ones do not
-// or, if field is empty, that it cannot be read.
-type historyError struct {
-	field string
-	end   int64 // of the revision
-}
-
-func (e *historyError) Error() string {
-	if e.field == "" {
-		return fmt.Sprintf(
-			"the revision that ends at %d, and those before, take too much work to look at", e.end,
-		)
-	}
-	return fmt.Sprintf("the signature in field %q was removed by a later revision", e.field)
-}
-
-// endOfRevision returns the offset behind the %%EOF that follows a
-// cross-reference section, 0 if there is none.
-func endOfRevision(d *pdf.Document, section int64) (int64, error) {
-	const chunk = 64 << 10
-	buf := make([]byte, chunk+8)
-	for at := section; at < d.Size(); at += chunk {
-		n, err := d.Reader().ReadAt(buf, at)
-		if err != nil && !errors.Is(err, io.EOF) {
-			return 0, err
-		}
-		if i := strings.Index(string(buf[:n]), "%%EOF"); i >= 0 {
-			return at + int64(i) + 5, nil
-		}
-	}
-	return 0, nil
 }
 
 // blankFrom reports whether only white space follows an offset. Mail gateways append a line break.
@@ -574,38 +281,4 @@ func blankFrom(d *pdf.Document, at int64) (bool, error) {
 		return false, err
 	}
 	return len(rest) <= most && len(bytes.Trim(rest, " \t\r\n\f\x00")) == 0, nil
-}
-
-// documentUsages are the extended key usages with which a certificate may sign documents.
-var documentUsages = []x509.ExtKeyUsage{
-	x509.ExtKeyUsageAny, x509.ExtKeyUsageEmailProtection, x509.ExtKeyUsageClientAuth,
-}
-
-// documentPurposes are those that package x509 does not know: document signing (RFC 9336), and the
-// older ones of Microsoft and Adobe.
-var documentPurposes = []asn1.ObjectIdentifier{
-	{1, 3, 6, 1, 5, 5, 7, 3, 36}, {1, 3, 6, 1, 4, 1, 311, 10, 3, 12}, {1, 2, 840, 113583, 1, 1, 5},
-}
-
-// unfit returns why a certificate must not sign documents, or "". A certificate without key usages
-// is not restricted (RFC 5280, 4.2.1.3 and 4.2.1.12).
-func unfit(c *x509.Certificate) string {
-	if usage := c.KeyUsage; usage != 0 &&
-		usage&(x509.KeyUsageDigitalSignature|x509.KeyUsageContentCommitment) == 0 {
-		return "key usage"
-	}
-	if len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage) == 0 {
-		return ""
-	}
-	for _, u := range c.ExtKeyUsage {
-		if slices.Contains(documentUsages, u) {
-			return ""
-		}
-	}
-	for _, u := range c.UnknownExtKeyUsage {
-		if slices.ContainsFunc(documentPurposes, u.Equal) {
-			return ""
-		}
-	}
-	return "extended key usage"
 }

@@ -118,38 +118,13 @@ func TestVerifyRevocation(t *testing.T) {
 // and without the checks of Prepare.
 func (w *world) rogue(t *testing.T, doc []byte, rect pdf.Rect) []byte {
 	t.Helper()
-	d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
-	must(t, err)
-	u := pdf.NewUpdate(d)
-	page, err := d.Page(1)
-	must(t, err)
-	sig := u.Alloc()
-	must(
-		t,
-		addFields(
-			u, d, sig, pdf.Ref{}, []placed{{page: page, rect: rect}}, []string{"rogue"},
-			w.options(Location{1, 0, 0}),
-		),
-	)
-	h, err := putSignature(u, sig, Reserved, []pdf.Pair{
-		{Key: "Type", Value: "/Sig"},
-		{Key: "Filter", Value: "/Adobe.PPKLite"},
-		{Key: "SubFilter", Value: "/" + subFilterCAdES},
-		{Key: "M", Value: "(D:20260101000000Z)"},
+	p := prepareOther(t, doc, func(d *pdf.Document, u *pdf.Update, sig pdf.Ref) {
+		page, err := d.Page(1)
+		must(t, err)
+		places, o := []placed{{page: page, rect: rect}}, w.options(Location{1, 0, 0})
+		must(t, addFields(u, d, sig, pdf.Ref{}, places, []string{"rogue"}, o))
 	})
-	must(t, err)
-	must(t, u.Finish(rand.Reader))
-	p, err := h.close(u, bytes.NewReader(doc), int64(len(doc)), nil)
-	must(t, err)
-	var out bytes.Buffer
-	must(
-		t,
-		Embed(
-			t.Context(), bytes.NewReader(doc), p, w.chain(), w.sign(t, p.SignedAttributes(w.cert)),
-			w.tsa, &out,
-		),
-	)
-	return out.Bytes()
+	return w.embed(t, doc, p)
 }
 
 // A later signature is welcome, but its box is not a way to repaint the page.
@@ -277,28 +252,4 @@ func (c *counted) ReadAt(p []byte, off int64) (int, error) {
 	n, err := c.Reader.ReadAt(p, off)
 	c.n += int64(n)
 	return n, err
-}
-
-func FuzzVerify(f *testing.F) {
-	w := newWorld(f)
-	out, p := w.extended(f, blank(), w.options(Location{1, 0.1, 0.1}), true)
-	f.Add(out)
-	f.Add(pdftest.Minimal())
-	f.Fuzz(func(t *testing.T, doc []byte) {
-		r, err := Verify(
-			bytes.NewReader(doc), int64(len(doc)),
-			VerifyOptions{Roots: w.ca.Roots(), TSARoots: w.ca.Roots(), Now: time.Now()},
-		)
-		if err != nil {
-			if pdf.ReasonOf(err) == "" {
-				t.Fatalf("%v is not a refusal", err)
-			}
-			return
-		}
-		// Whatever passes the gate begins with the document that was approved.
-		if r.Meets(Expectation{Prepared: p, Certificate: w.cert, Level: LevelT}) == nil &&
-			sha256.Sum256(doc[:p.Size]) != p.SHA256 {
-			t.Fatal("another document passes the gate")
-		}
-	})
 }

@@ -3,8 +3,8 @@
 //
 // It supports signers in other processes. [SignedAttributes] returns the bytes that the signer
 // hashes and signs. When the signature is available, possibly minutes later and in another process,
-// [Build] assembles the message. [Parse] and [SignedData.Verify] read messages and are strict: DER
-// only, every signed attribute at most once, no trailing bytes.
+// [Build] assembles the message. [Parse] and [SignedData.Verify] read messages and are strict: DER,
+// except for the order of attributes, every signed attribute at most once, no trailing bytes.
 //
 // Start at build.go. The package proves only that a message is well formed and was signed by the
 // certificate that it names. Package pades checks chains and revocation; package tsa checks

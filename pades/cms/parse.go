@@ -17,7 +17,7 @@ import (
 const (
 	maxMessage      = 4 << 20
 	maxCertificates = 64
-	maxAttributes   = 64
+	maxAttributes   = 64 // and values
 )
 
 // SignedData is a parsed message with exactly one SignerInfo.
@@ -39,31 +39,32 @@ type SignerInfo struct {
 	signatureAlg     asn1.ObjectIdentifier
 	signatureParams  []byte
 	Signature        []byte
-	signedAttributes []byte // as signed: tag 0x31
-	signed, unsigned map[string][]byte
+	signedAttributes []byte              // as written, with tag 0x31
+	ordered          []byte              // the same in the order of DER
+	signed, unsigned map[string][][]byte // by type
 }
 
-// SignedAttributes returns the DER SET as it was signed.
+// SignedAttributes returns the SET as it is in the message.
 func (s *SignerInfo) SignedAttributes() []byte { return bytes.Clone(s.signedAttributes) }
 
 // Attribute returns the value of a signed attribute, DER with its tag.
 func (s *SignerInfo) Attribute(oid asn1.ObjectIdentifier) ([]byte, bool) {
-	v, ok := s.signed[oid.String()]
-	return v, ok
+	if v := s.signed[oid.String()]; len(v) > 0 {
+		return v[0], true
+	}
+	return nil, false
 }
 
-// Timestamp returns the RFC 3161 token over the signature, if there is one; the first of several.
-func (s *SignerInfo) Timestamp() ([]byte, bool) {
-	v, ok := s.unsigned[OIDSignatureTimestamp.String()]
-	return v, ok
-}
+// Timestamps returns the RFC 3161 tokens over the signature. A signature may have several (EN 319
+// 122-1, 5.3), and anyone can add one.
+func (s *SignerInfo) Timestamps() [][]byte { return s.unsigned[OIDSignatureTimestamp.String()] }
 
 var errMalformed = errors.New("cms: malformed message")
 
 func malformed(what string) error { return fmt.Errorf("%w: %s", errMalformed, what) }
 
-// Parse decodes a DER ContentInfo that contains SignedData with one SignerInfo. BER that is not
-// DER, trailing bytes and repeated signed attributes are errors.
+// Parse decodes a DER ContentInfo that contains SignedData with one SignerInfo. Lengths that are
+// not DER, trailing bytes and repeated signed attributes are errors.
 func Parse(der []byte) (*SignedData, error) {
 	if len(der) > maxMessage {
 		return nil, malformed("too large")
@@ -189,12 +190,14 @@ func (s *SignerInfo) parse(in cryptobyte.String) error {
 	if !in.ReadASN1Element(&attrs, ctx0) {
 		return malformed("no signed attributes")
 	}
-	s.signedAttributes = bytes.Clone(attrs)
-	s.signedAttributes[0] = byte(cbasn1.SET)
+	var elements [][]byte
 	var err error
-	if s.signed, err = parseAttributes(attrs, ctx0); err != nil {
+	if s.signed, elements, err = parseAttributes(attrs, ctx0); err != nil {
 		return err
 	}
+	s.signedAttributes = bytes.Clone(attrs)
+	s.signedAttributes[0] = byte(cbasn1.SET)
+	s.ordered = setOf(cbasn1.SET, elements)
 	if !in.ReadASN1(&sigAlg, cbasn1.SEQUENCE) || !sigAlg.ReadASN1ObjectIdentifier(&s.signatureAlg) {
 		return malformed("signature algorithm")
 	}
@@ -215,52 +218,53 @@ func (s *SignerInfo) parse(in cryptobyte.String) error {
 		return malformed("bytes after the signer info")
 	}
 	if has {
-		if s.unsigned, err = parseAttributes(unsigned, ctx1); err != nil {
+		if s.unsigned, _, err = parseAttributes(unsigned, ctx1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// parseAttributes parses a SET OF Attribute. Among signed attributes it refuses repeated types and
-// multiple values: every attribute used here has exactly one value, and of two values different
-// readers could read different ones. It requires ascending order, because the signature covers the
-// DER encoding. Of unsigned attributes it returns the first value: a signature may have several
-// timestamps (EN 319 122-1, 5.3), and anyone can add to these attributes.
-func parseAttributes(in cryptobyte.String, tag cbasn1.Tag) (map[string][]byte, error) {
+// parseAttributes parses a SET OF Attribute, and returns its elements too. Among signed attributes
+// it refuses repeated types and multiple values: every attribute used here has exactly one value,
+// and of two values different readers could read different ones. The order of attributes has no
+// meaning.
+func parseAttributes(
+	in cryptobyte.String, tag cbasn1.Tag,
+) (out map[string][][]byte, elements [][]byte, err error) {
 	var set cryptobyte.String
 	if !in.ReadASN1(&set, tag) || !in.Empty() || set.Empty() {
-		return nil, malformed("attributes")
+		return nil, nil, malformed("attributes")
 	}
-	out := make(map[string][]byte)
+	out = make(map[string][][]byte)
+	count := 0
 	signed := tag == cbasn1.Tag(0).Constructed().ContextSpecific()
-	var previous []byte
 	for !set.Empty() {
-		var raw, attr, values, value cryptobyte.String
+		var raw, attr, values cryptobyte.String
 		var oid asn1.ObjectIdentifier
-		var t cbasn1.Tag
-		if len(out) == maxAttributes || !set.ReadASN1Element(&raw, cbasn1.SEQUENCE) {
-			return nil, malformed("attribute")
+		if !set.ReadASN1Element(&raw, cbasn1.SEQUENCE) {
+			return nil, nil, malformed("attribute")
 		}
-		if signed && bytes.Compare(previous, raw) >= 0 {
-			return nil, malformed("signed attributes are not in DER order")
-		}
-		previous = raw
+		elements = append(elements, raw)
 		if !raw.ReadASN1(&attr, cbasn1.SEQUENCE) || !attr.ReadASN1ObjectIdentifier(&oid) ||
-			!attr.ReadASN1(&values, cbasn1.SET) ||
-			!attr.Empty() || !values.ReadAnyASN1Element(&value, &t) {
-			return nil, malformed("attribute")
+			!attr.ReadASN1(&values, cbasn1.SET) || !attr.Empty() || values.Empty() {
+			return nil, nil, malformed("attribute")
 		}
-		_, dup := out[oid.String()]
-		switch {
-		case signed && !values.Empty():
-			return nil, malformed("attribute with several values")
-		case signed && dup:
-			return nil, malformed("repeated attribute")
-		case dup:
-			continue
+		id := oid.String()
+		if signed && out[id] != nil {
+			return nil, nil, malformed("repeated attribute")
 		}
-		out[oid.String()] = bytes.Clone(value)
+		for !values.Empty() {
+			var value cryptobyte.String
+			var t cbasn1.Tag
+			if count++; count > maxAttributes || !values.ReadAnyASN1Element(&value, &t) {
+				return nil, nil, malformed("attribute")
+			}
+			out[id] = append(out[id], bytes.Clone(value))
+		}
+		if signed && len(out[id]) > 1 {
+			return nil, nil, malformed("attribute with several values")
+		}
 	}
-	return out, nil
+	return out, elements, nil
 }

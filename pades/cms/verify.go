@@ -5,7 +5,7 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/rsa"
-	"crypto/sha1" // only for the certificate id of old tokens, see matchESS
+	"crypto/sha1" // only for the certificate id of old tokens, see matchCertID
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
@@ -61,12 +61,14 @@ func (d *SignedData) verify(content func(hash.Hash) error, bound bool) (*x509.Ce
 	}
 
 	var ct asn1.ObjectIdentifier
-	v := cryptobyte.String(s.signed[OIDContentType.String()])
+	raw, _ := s.Attribute(OIDContentType)
+	v := cryptobyte.String(raw)
 	if !v.ReadASN1ObjectIdentifier(&ct) || !v.Empty() || !ct.Equal(d.ContentType) {
 		return nil, fmt.Errorf("%w: content-type", ErrAttributes)
 	}
 	var want cryptobyte.String
-	v = cryptobyte.String(s.signed[OIDMessageDigest.String()])
+	raw, _ = s.Attribute(OIDMessageDigest)
+	v = cryptobyte.String(raw)
 	if !v.ReadASN1(&want, cbasn1.OCTET_STRING) || !v.Empty() {
 		return nil, fmt.Errorf("%w: message-digest", ErrAttributes)
 	}
@@ -101,38 +103,62 @@ func (d *SignedData) SignerCertificate() (*x509.Certificate, error) {
 	return nil, errors.New("cms: the signer's certificate is not in the message")
 }
 
-func (d *SignedData) findSigner() *x509.Certificate {
+// findSigner returns the certificate that the message names. Several may have the same key
+// identifier, such as a renewed one for the same key; the signed attribute tells them apart.
+func (d *SignedData) findSigner() (found *x509.Certificate) {
 	for _, c := range d.Certificates {
-		if d.Signer.keyID != nil {
-			if bytes.Equal(c.SubjectKeyId, d.Signer.keyID) {
-				return c
-			}
-		} else if bytes.Equal(c.RawIssuer, d.Signer.issuer) && c.SerialNumber.Cmp(d.Signer.serial) == 0 {
+		if !d.Signer.names(c) {
+			continue
+		}
+		if d.Signer.matchESS(c) == nil {
 			return c
 		}
+		if found == nil {
+			found = c
+		}
+	}
+	return found
+}
+
+func (s *SignerInfo) names(c *x509.Certificate) bool {
+	if s.keyID != nil {
+		return bytes.Equal(c.SubjectKeyId, s.keyID)
+	}
+	return bytes.Equal(c.RawIssuer, s.issuer) && c.SerialNumber.Cmp(s.serial) == 0
+}
+
+// matchESS checks that signing-certificate-v2 and signing-certificate (RFC 3161 tokens before RFC
+// 5816 have only that), whichever are present, name the certificate. Without either, an attacker
+// could replace the certificate by another one for the same key.
+func (s *SignerInfo) matchESS(cert *x509.Certificate) error {
+	found := false
+	for _, oid := range []asn1.ObjectIdentifier{OIDSigningCertificateV2, OIDSigningCertificate} {
+		raw, ok := s.Attribute(oid)
+		if !ok {
+			continue
+		}
+		found = true
+		if err := matchCertID(raw, cert, oid.Equal(OIDSigningCertificateV2)); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return ErrUnbound
 	}
 	return nil
 }
 
-// matchESS checks signing-certificate-v2, or version 1 if only that is present (RFC 3161 tokens
-// before RFC 5816). Without either, an attacker could replace the certificate by another one for
-// the same key.
-func (s *SignerInfo) matchESS(cert *x509.Certificate) error {
+// matchCertID checks the first certificate id of an attribute, which is the signer's, against a
+// certificate.
+func matchCertID(raw []byte, cert *x509.Certificate, v2 bool) error {
 	bad := fmt.Errorf("%w: signing-certificate", ErrAttributes)
-	raw, v2 := s.signed[OIDSigningCertificateV2.String()]
-	if !v2 {
-		var ok bool
-		if raw, ok = s.signed[OIDSigningCertificate.String()]; !ok {
-			return ErrUnbound
-		}
-	}
 	in := cryptobyte.String(raw)
 	var sc, certs, id, sum cryptobyte.String
 	if !in.ReadASN1(&sc, cbasn1.SEQUENCE) || !in.Empty() || !sc.ReadASN1(&certs, cbasn1.SEQUENCE) ||
-		!certs.ReadASN1(&id, cbasn1.SEQUENCE) { // the first one is the signer's
+		!certs.ReadASN1(&id, cbasn1.SEQUENCE) {
 		return bad
 	}
-	var h hash.Hash
+	h := sha1.New() // of version 1; an attack would require a second preimage, not a collision
 	if v2 {
 		alg := OIDSHA256
 		if id.PeekASN1Tag(cbasn1.SEQUENCE) {
@@ -146,8 +172,6 @@ func (s *SignerInfo) matchESS(cert *x509.Certificate) error {
 			return fmt.Errorf("%w: certificate id %s", ErrAlgorithm, alg)
 		}
 		h = f.New()
-	} else {
-		h = sha1.New() // an attack would require a second preimage, not a collision
 	}
 	if !id.ReadASN1(&sum, cbasn1.OCTET_STRING) {
 		return bad
@@ -179,12 +203,27 @@ func readIssuerSerial(in, seq, names *cryptobyte.String) (serial *big.Int, ok bo
 	return serial, ok
 }
 
+// checkSignature checks the signature over the DER encoding of the signed attributes (RFC 5652,
+// 5.4), or over the attributes as they are written, which node-forge signs in an order of its own.
 func (s *SignerInfo) checkSignature(cert *x509.Certificate, digestHash crypto.Hash) error {
+	err := s.checkOver(s.signedAttributes, cert, digestHash)
+	if errors.Is(err, ErrSignature) && !bytes.Equal(s.signedAttributes, s.ordered) {
+		err = s.checkOver(s.ordered, cert, digestHash)
+	}
+	return err
+}
+
+func (s *SignerInfo) checkOver(
+	attributes []byte, cert *x509.Certificate, digestHash crypto.Hash,
+) error {
 	h := digestHash.New()
-	h.Write(s.signedAttributes)
+	h.Write(attributes)
 	digest := h.Sum(nil)
 	switch pub := cert.PublicKey.(type) {
 	case *ecdsa.PublicKey:
+		if bits := pub.Params().BitSize; bits < 256 {
+			return fmt.Errorf("%w: EC key of %d bits", ErrAlgorithm, bits)
+		}
 		if named, ok := ecdsaHash(s.signatureAlg, digestHash); !ok || named != digestHash {
 			return fmt.Errorf("%w: %s with this digest", ErrAlgorithm, s.signatureAlg)
 		}

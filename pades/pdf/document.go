@@ -47,7 +47,9 @@ func open(r io.ReaderAt, size int64, lim Limits, work *int64) (*Document, error)
 		streams: cache[*objectStream]{limit: 16 << 20},
 		loading: make(map[int]bool),
 	}
-	for _, step := range []func() error{d.checkHeader, d.readXref, d.checkXref, d.readCatalog, d.readPages} {
+	for _, step := range []func() error{
+		d.checkHeader, d.readXref, d.checkXref, d.readCatalog, d.readPages,
+	} {
 		if err := step(); err != nil {
 			return nil, err
 		}
@@ -92,10 +94,7 @@ func (d *Document) readCatalog() error {
 	if !catalog.IsDict() {
 		return refuse(NoCatalog, "the document catalog, object %d, is a %s", root.Num, catalog.kind)
 	}
-	if k, dup := catalog.DuplicateKey(); dup {
-		return refuse(DuplicateKey, "/%s in the document catalog", k)
-	}
-	d.root, d.catalog = root, catalog
+	d.root, d.catalog = root, catalog.lastOfEach()
 	return nil
 }
 

@@ -30,7 +30,8 @@ func (u *Update) applyAnnotations() error {
 		if err := u.checkDangling(page.Ref, elems); err != nil {
 			return err
 		}
-		if err := u.Set(page.Ref, "Annots", appendRefs(elems, u.separate[number], u.annots[number])); err != nil {
+		err = u.Set(page.Ref, "Annots", appendRefs(elems, u.separate[number], u.annots[number]))
+		if err != nil {
 			return err
 		}
 	}

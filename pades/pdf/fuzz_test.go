@@ -3,6 +3,7 @@ package pdf_test
 import (
 	"bytes"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/signet-sign/signet/pades/pdf"
@@ -133,4 +134,28 @@ func loadAll(d *pdf.Document) (dangling bool, err error) {
 		walk(o)
 	}
 	return dangling, nil
+}
+
+// FuzzContent demands that operators and operands are read in the order of the data, each once.
+func FuzzContent(f *testing.F) {
+	f.Add([]byte("/Tx BMC q BT /F 12 Tf [(A) -80 <42>] TJ ET Q EMC"))
+	f.Add([]byte("1 beginbfchar <01> <0041> endbfchar"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		at := 0
+		_ = pdf.Content(data, func(operator string, operands []pdf.Object) bool {
+			for _, o := range operands {
+				i := strings.Index(string(data[at:]), o.Raw())
+				if i < 0 {
+					t.Fatalf("%q is not in %q", o.Raw(), data[at:])
+				}
+				at += i + len(o.Raw())
+			}
+			i := strings.Index(string(data[at:]), operator)
+			if operator == "" || i < 0 {
+				t.Fatalf("%q is not in %q", operator, data[at:])
+			}
+			at += i + len(operator)
+			return true
+		})
+	})
 }

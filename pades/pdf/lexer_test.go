@@ -162,11 +162,12 @@ func TestEditDict(t *testing.T) {
 }
 
 // FuzzValue checks that what is parsed is what Raw says, and editing a dictionary with no
-// change keeps every key and value.
+// change keeps every key and value, each once.
 func FuzzValue(f *testing.F) {
 	for _, s := range []string{
 		"<</A 12/B 12 0 R/C(x\\)y)/D<48>/E[true null -1.5]/F/Name>>",
 		"[1 2 3 0 R(a\\\n)]", "/A#2", "<</A<</A<<>>>>>>", "12 0 R", "(\\777\r\n)", "<4>", "% x\n1",
+		"<</A<<>>/A<<>>>>", "<</A 1/B/C/#41 1/C 2>>",
 	} {
 		f.Add(s)
 	}
@@ -190,11 +191,23 @@ func FuzzValue(f *testing.F) {
 				t.Fatal(err)
 			}
 			edited, _, err := parseValue(text)
-			if err != nil || !slices.EqualFunc(o.elems, edited.elems, sameObject) {
+			if err != nil || !slices.EqualFunc(firstOfEach(o), edited.elems, sameObject) {
 				t.Fatalf("%q becomes %q: %v", s, text, err)
 			}
 		}
 	})
+}
+
+// firstOfEach returns the keys and values of a dictionary without those whose key came before.
+func firstOfEach(o Object) (elems []Object) {
+	seen := make(map[string]bool)
+	for i := 0; i < len(o.elems); i += 2 {
+		if key := o.elems[i]; !seen[key.Name()] {
+			seen[key.Name()] = true
+			elems = append(elems, key, o.elems[i+1])
+		}
+	}
+	return elems
 }
 
 func sameObject(a, b Object) bool {

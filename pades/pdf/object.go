@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -167,6 +168,25 @@ func (o Object) DuplicateKey() (key string, found bool) {
 		seen[k] = v.raw
 	}
 	return "", false
+}
+
+// lastOfEach returns a dictionary with the last value of each key, which most readers take (pdf.js,
+// mupdf, PDFBox). Its Raw is that of o.
+func (o Object) lastOfEach() Object {
+	if _, twice := o.DuplicateKey(); !twice {
+		return o
+	}
+	seen := make(map[string]bool)
+	var elems []Object // from the last
+	for i := len(o.elems) - 2; i >= 0; i -= 2 {
+		if name := o.elems[i].Name(); !seen[name] {
+			seen[name] = true
+			elems = append(elems, o.elems[i+1], o.elems[i])
+		}
+	}
+	slices.Reverse(elems)
+	o.elems = elems
+	return o
 }
 
 // AmbiguousKey returns a key that a dictionary in o, at any depth, has twice with

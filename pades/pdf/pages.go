@@ -83,7 +83,10 @@ func (w *pageWalk) node(
 			parent.Num,
 		)
 	}
-	for key, value := range map[string]*Object{"MediaBox": &in.mediaBox, "CropBox": &in.cropBox, "Rotate": &in.rotate, "Resources": &in.resources} {
+	for key, value := range map[string]*Object{
+		"MediaBox": &in.mediaBox, "CropBox": &in.cropBox, "Rotate": &in.rotate,
+		"Resources": &in.resources,
+	} {
 		if v := o.Get(key); !v.IsNull() {
 			*value = v
 		}

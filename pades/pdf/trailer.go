@@ -108,8 +108,8 @@ func (u *Update) trailerEntries(id string) []Pair {
 	pairs := []Pair{{"Size", fmt.Sprint(u.next)}}
 	for key, value := range u.doc.Trailer().Entries() {
 		switch key {
-		case "Size", "Prev", "ID",
-			"Type", "W", "Index", "Length", "Filter", "DecodeParms", "F", "FFilter", "FDecodeParms", "DL":
+		case "Size", "Prev", "ID", "Type", "W", "Index", "Length", "Filter", "DecodeParms", "F",
+			"FFilter", "FDecodeParms", "DL":
 		default:
 			pairs = append(pairs, Pair{key, value.Raw()})
 		}

@@ -5,8 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +17,7 @@ import (
 	"golang.org/x/crypto/ocsp"
 
 	"github.com/signet-sign/signet/pades/cms"
+	"github.com/signet-sign/signet/pades/revocation"
 )
 
 const (
@@ -92,7 +91,8 @@ func (f *Fetcher) issued(c, by *x509.Certificate) bool {
 }
 
 func (f *Fetcher) issuerOf(c *x509.Certificate, certs []*x509.Certificate) *x509.Certificate {
-	if i := slices.IndexFunc(certs, func(by *x509.Certificate) bool { return f.issued(c, by) }); i >= 0 {
+	i := slices.IndexFunc(certs, func(by *x509.Certificate) bool { return f.issued(c, by) })
+	if i >= 0 {
 		return certs[i]
 	}
 	return nil
@@ -154,23 +154,11 @@ func (f *Fetcher) askOCSP(
 	if err != nil {
 		return fetched{}, err
 	}
-	if err := cms.CheckResponder(der); err != nil {
-		return fetched{}, fmt.Errorf("%s: %w", where, err)
-	}
-	r, err := ocsp.ParseResponseForCert(der, c, issuer)
+	r, err := revocation.FromResponse(der, c, issuer, &f.memo)
 	if err != nil {
 		return fetched{}, fmt.Errorf("%s: %w", where, err)
 	}
-	// A responder whose certificate requires revocation data of its own needs more evidence than a
-	// list.
-	if s := r.Certificate; s != nil && !s.Equal(issuer) &&
-		(!slices.Contains(s.ExtKeyUsage, x509.ExtKeyUsageOCSPSigning) ||
-			s.CheckSignatureFrom(issuer) != nil || !slices.ContainsFunc(s.Extensions, func(x pkix.Extension) bool { return x.Id.Equal(oidOCSPNoCheck) })) {
-		return fetched{}, fmt.Errorf(
-			"%s: the responder's certificate is not for OCSP without further checks", where,
-		)
-	}
-	if r.Status == ocsp.Unknown || !f.current(r.ThisUpdate, r.NextUpdate) {
+	if !f.current(r) {
 		return fetched{}, fmt.Errorf(
 			"%s: an answer of %s that says nothing about now", where,
 			r.ThisUpdate.UTC().Format(time.RFC3339),
@@ -179,34 +167,36 @@ func (f *Fetcher) askOCSP(
 	return fetched{ocsp: true, der: der, till: r.NextUpdate}, nil
 }
 
-var oidOCSPNoCheck = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 48, 1, 5}
-
 func (f *Fetcher) loadCRL(
-	ctx context.Context, where string, _, issuer *x509.Certificate,
+	ctx context.Context, where string, c, issuer *x509.Certificate,
 ) (fetched, error) {
 	der, err := f.do(ctx, http.MethodGet, where, nil, maxCRL)
 	if err != nil {
 		return fetched{}, err
 	}
 	l, err := x509.ParseRevocationList(der)
-	if err == nil {
-		err = l.CheckSignatureFrom(issuer)
-	}
 	if err != nil {
 		return fetched{}, fmt.Errorf("%s: %w", where, err)
 	}
-	if !f.current(l.ThisUpdate, l.NextUpdate) {
+	s, err := revocation.FromList(l, c, issuer, &f.memo)
+	if err != nil {
+		return fetched{}, fmt.Errorf("%s: %w", where, err)
+	}
+	if !f.current(s) {
 		return fetched{}, fmt.Errorf(
-			"%s: a list of %s that has ended", where, l.ThisUpdate.UTC().Format(time.RFC3339),
+			"%s: a list of %s that says nothing about now", where,
+			l.ThisUpdate.UTC().Format(time.RFC3339),
 		)
 	}
 	return fetched{der: der, till: l.NextUpdate}, nil
 }
 
-// current rejects an answer without an end, which may be years old.
-func (f *Fetcher) current(from, till time.Time) bool {
+// current rejects a statement that says neither "good" nor "revoked" now, and one without an end,
+// which may be years old.
+func (f *Fetcher) current(s revocation.Statement) bool {
 	now := f.Now()
-	return !from.After(now.Add(maxSkew)) && till.After(now)
+	return (s.GoodAt(now) || s.RevokedAt(now)) && !s.ThisUpdate.After(now.Add(maxSkew)) &&
+		s.NextUpdate.After(now)
 }
 
 // do sends one request, bounded in time and size.

@@ -110,6 +110,22 @@ func (t *Token) parseInfo(der []byte) error {
 		!info.Empty() {
 		return bad("end of TSTInfo")
 	}
+	return checkExtensions(extensions)
+}
+
+// checkExtensions refuses a critical extension (RFC 3161, 2.4.2), because this package knows none.
+func checkExtensions(in cryptobyte.String) error {
+	bad := fmt.Errorf("%w: extensions", ErrMalformed)
+	for !in.Empty() {
+		var x, oid cryptobyte.String
+		var critical bool
+		if !in.ReadASN1(&x, cbasn1.SEQUENCE) || !x.ReadASN1(&oid, cbasn1.OBJECT_IDENTIFIER) {
+			return bad
+		}
+		if x.PeekASN1Tag(cbasn1.BOOLEAN) && !x.ReadASN1Boolean(&critical) || critical {
+			return bad
+		}
+	}
 	return nil
 }
 
@@ -229,8 +245,12 @@ func (t *Token) CheckImprint(
 }
 
 // stampingOnly reports whether the certificate has the extended key usage of RFC 3161, 2.3:
-// critical, and timeStamping only.
+// critical, and timeStamping only; and a key usage, if it has any, with which it may sign.
 func stampingOnly(c *x509.Certificate) bool {
+	const signs = x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment
+	if c.KeyUsage != 0 && c.KeyUsage&signs == 0 {
+		return false
+	}
 	if len(c.ExtKeyUsage) != 1 || c.ExtKeyUsage[0] != x509.ExtKeyUsageTimeStamping ||
 		len(c.UnknownExtKeyUsage) > 0 {
 		return false

@@ -323,11 +323,12 @@ func refusedCases() []Case {
 			Name:    "duplicate-key-catalog",
 			PDF:     New(Catalog("/PageMode /UseNone /PageMode /UseOutlines")),
 			Refused: "duplicate-key",
+			Signing: true,
 		},
 		{
 			Name:    "duplicate-key-escaped",
-			PDF:     New(Catalog("/P#61ges 3 0 R")),
-			Refused: "duplicate-key",
+			PDF:     New(Catalog("/P#61ges 3 0 R")), // the last one counts, a font
+			Refused: "bad-page-tree",
 		},
 		{
 			Name:    "duplicate-key-trailer",

@@ -1,0 +1,240 @@
+package pades
+
+import (
+	"math"
+	"strings"
+
+	"github.com/signet-sign/signet/pades/pdf"
+)
+
+// A canvas is what content streams draw on a page: its characters, and the areas that it paints. It
+// is no picture: it knows where glyphs are, not their outlines, and of an image only where it is
+// transparent. All places are in the user space of the page.
+type canvas struct {
+	d     *pdf.Document
+	chars []letter
+	areas []patch
+	left  int // operators, characters and areas that may still come
+	fonts map[string]*paintFont
+}
+
+// maxPainted bounds the operators, characters and areas of a page or of an appearance, and
+// maxPaintedInAll those of a verification.
+const maxPainted, maxPaintedInAll = 1 << 19, 1 << 22
+
+func newCanvas(d *pdf.Document) *canvas {
+	return &canvas{d: d, left: maxPainted, fonts: make(map[string]*paintFont)}
+}
+
+// paintings are canvases of the current document, which are compared with many revisions.
+type paintings struct {
+	pages map[int]*canvas     // by number
+	boxes map[pdf.Ref]*canvas // annotations
+	left  int                 // of maxPaintedInAll
+	tests int                 // of maxTests
+}
+
+func newPaintings() *paintings {
+	return &paintings{make(map[int]*canvas), make(map[pdf.Ref]*canvas), maxPaintedInAll, maxTests}
+}
+
+// draw returns a canvas on which f has drawn, and which is full if it could not draw all.
+func (p *paintings) draw(d *pdf.Document, f func(*canvas) error) (*canvas, error) {
+	c := newCanvas(d)
+	c.left = min(c.left, p.left)
+	before := c.left
+	err := f(c)
+	p.left -= before - max(c.left, 0)
+	if pdf.ReasonOf(err) != "" {
+		c.left, err = -1, nil
+	}
+	return c, err
+}
+
+// full reports whether there was more to draw than the canvas takes.
+func (c *canvas) full() bool { return c.left < 0 }
+
+// letter is a character. Its box is from 0 to width along x, in ems, where at takes it to the page.
+type letter struct {
+	text   string
+	at     matrix
+	width  float64
+	colour colour
+	clip   *clip
+	unseen bool // drawn as nothing, as the text over a scanned page is
+	below  int  // the number of areas that were painted before
+}
+
+// samples are the points by which a glyph counts as covered, as fractions of its width and ems.
+var samples = [...]point{
+	{0.25, 0.1},
+	{0.5, 0.1},
+	{0.75, 0.1},
+	{0.25, 0.3},
+	{0.5, 0.3},
+	{0.75, 0.3},
+	{0.25, 0.5},
+	{0.5, 0.5},
+	{0.75, 0.5},
+}
+
+func (l letter) point(s point) point { return l.at.apply(s.x*l.width, s.y) }
+
+// patch is a part of the page that is painted.
+type patch struct {
+	path    [][]point
+	evenOdd bool
+	width   float64 // of a line along the path; 0 for what the path encloses
+	clip    *clip
+	bounds  pdf.Rect
+	colour  colour
+	// inside and image are for images: where the unit square is, and which points of it are opaque.
+	inside matrix
+	image  func(x, y float64) bool
+}
+
+// clip is an intersection of areas.
+type clip struct {
+	patch
+	outer *clip
+}
+
+func clipTo(path [][]point, evenOdd bool, outer *clip) *clip {
+	return &clip{patch{path: path, evenOdd: evenOdd}, outer}
+}
+
+func (a *patch) covers(p point) bool {
+	if p.x < a.bounds.X1 || p.x > a.bounds.X2 || p.y < a.bounds.Y1 || p.y > a.bounds.Y2 {
+		return false
+	}
+	for c := a.clip; c != nil; c = c.outer {
+		if !c.contains(p) {
+			return false
+		}
+	}
+	return a.contains(p)
+}
+
+func (a *patch) contains(p point) bool {
+	switch {
+	case a.width > 0:
+		return a.near(p)
+	case a.image != nil:
+		q := a.inside.apply(p.x, p.y)
+		return q.x >= 0 && q.x <= 1 && q.y >= 0 && q.y <= 1 && a.image(q.x, q.y)
+	}
+	winding, crossings := 0, 0
+	for _, sub := range a.path {
+		for i, s := range sub {
+			t := sub[(i+1)%len(sub)]
+			if (s.y <= p.y) == (t.y <= p.y) || p.x >= s.x+(p.y-s.y)/(t.y-s.y)*(t.x-s.x) {
+				continue
+			}
+			crossings++
+			if s.y <= p.y {
+				winding++
+			} else {
+				winding--
+			}
+		}
+	}
+	if a.evenOdd {
+		return crossings%2 == 1
+	}
+	return winding != 0
+}
+
+// near reports whether a line along the path covers a point.
+func (a *patch) near(p point) bool {
+	for _, sub := range a.path {
+		for i := 1; i < len(sub); i++ {
+			s, t := sub[i-1], sub[i]
+			dx, dy := t.x-s.x, t.y-s.y
+			along := 0.0
+			if n := dx*dx + dy*dy; n > 0 {
+				along = min(max(((p.x-s.x)*dx+(p.y-s.y)*dy)/n, 0), 1)
+			}
+			if math.Hypot(p.x-s.x-along*dx, p.y-s.y-along*dy) <= a.width/2 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// page draws the contents of a page.
+func (c *canvas) page(page pdf.Page) error {
+	o, err := c.d.Load(page.Ref)
+	if err != nil {
+		return err
+	}
+	contents, err := c.d.Resolve(o.Get("Contents"))
+	if err != nil {
+		return err
+	}
+	parts := []pdf.Object{contents}
+	if contents.Kind() == pdf.Array {
+		parts = contents.Elements()
+	}
+	var all []byte // an operator may begin in one stream and end in the next
+	for _, part := range parts {
+		if part, err = c.d.Resolve(part); err != nil {
+			return err
+		}
+		if part.Kind() != pdf.Stream {
+			continue
+		}
+		data, err := contentOf(c.d, part)
+		if err != nil {
+			return err
+		}
+		all = append(append(all, data...), '\n')
+	}
+	p := c.painter(page.Resources, identity)
+	return p.run(all)
+}
+
+// annotation draws the appearance of an annotation.
+func (c *canvas) annotation(annot pdf.Object) error {
+	look, err := c.d.Get(annot, "AP")
+	if err != nil {
+		return err
+	}
+	if look, err = c.d.Get(look, "N"); err != nil {
+		return err
+	}
+	if look.IsDict() {
+		state, err := c.d.Get(annot, "AS")
+		if err != nil {
+			return err
+		}
+		if look, err = c.d.Get(look, state.Name()); err != nil {
+			return err
+		}
+	}
+	rect, ok, err := c.d.Rect(annot.Get("Rect"))
+	if err != nil || !ok || look.Kind() != pdf.Stream {
+		return err
+	}
+	box, ok, err := c.d.Rect(look.Get("BBox"))
+	if err != nil || !ok {
+		return err
+	}
+	// ISO 32000-2, 12.5.5, algorithm 8
+	m, err := matrixOf(c.d, look)
+	if err != nil {
+		return err
+	}
+	from := boundsOf([][]point{corners(box, m)}, 0)
+	if !(from.Width() > 0 && from.Height() > 0) {
+		return nil
+	}
+	x, y := rect.Width()/from.Width(), rect.Height()/from.Height()
+	p := c.painter(pdf.Object{}, matrix{x, 0, 0, y, rect.X1 - x*from.X1, rect.Y1 - y*from.Y1})
+	return p.form(look)
+}
+
+// seeThrough reports whether a blend mode leaves dark text below a light paint readable.
+func seeThrough(mode string) bool {
+	return strings.Contains(" Multiply Darken ColorBurn ", " "+mode+" ")
+}

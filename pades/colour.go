@@ -1,0 +1,56 @@
+package pades
+
+import (
+	"math"
+	"strings"
+
+	"github.com/signet-sign/signet/pades/pdf"
+)
+
+// colour is a colour as red, green and blue. The zero value is unknown.
+type colour struct {
+	known bool
+	rgb   [3]float64
+}
+
+func gray(v float64) colour { return colour{true, [3]float64{v, v, v}} }
+
+// like reports whether two colours are hard to tell apart.
+func (c colour) like(d colour) bool {
+	for i := range c.rgb {
+		if math.Abs(c.rgb[i]-d.rgb[i]) >= minDifference {
+			return false
+		}
+	}
+	return c.known && d.known
+}
+
+// colourOf returns the colour for the operands of an operator, by their number.
+func colourOf(n []float64) colour {
+	switch len(n) {
+	case 1:
+		return gray(n[0])
+	case 3:
+		return colour{true, [3]float64(n)}
+	case 4:
+		c := colour{known: true}
+		for i := range c.rgb {
+			c.rgb[i] = 1 - min(1, n[i]+n[3])
+		}
+		return c
+	}
+	return colour{}
+}
+
+// light reports whether a colour is that of paper.
+func (c colour) light() bool {
+	return c.known && math.Min(c.rgb[0], math.Min(c.rgb[1], c.rgb[2])) > 0.9
+}
+
+// firstColour returns the colour that a colour space begins with, as far as it is known here.
+func firstColour(space pdf.Object) colour {
+	if strings.HasPrefix(space.Name(), "Device") {
+		return gray(0)
+	}
+	return colour{}
+}

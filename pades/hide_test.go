@@ -1,0 +1,439 @@
+package pades
+
+import (
+	"bytes"
+	"compress/zlib"
+	"encoding/ascii85"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/signet-sign/signet/pades/pdf"
+	"github.com/signet-sign/signet/pades/pdf/pdftest"
+)
+
+// hideText is the content of the signed page: an hiddenAmount, a line to sign on, white text on a dark
+// bar, text that was white on white, and the text of a scan below its image.
+const hideText = "BT /F1 12 Tf 72 700 Td (Total: SGD 1,000) Tj ET\n" +
+	"BT /F1 12 Tf 72 500 Td (______________________) Tj ET\n" +
+	"0 g 60 600 300 40 re f 1 g BT /F1 12 Tf 72 615 Td (Void) Tj ET 0 g\n" +
+	"1 g BT /F1 12 Tf 72 400 Td (\\\\sn1\\\\) Tj ET 0 g\n" +
+	"q 200 0 0 40 60 300 cm /Im1 Do Q BT 3 Tr /F1 12 Tf 72 315 Td (Scanned) Tj ET 0 Tr\n" +
+	"0 g 60 200 300 40 re f\n"
+
+// The numbers of objects: of the document, and of later revisions.
+const (
+	hideImage = pdftest.FirstFree
+	hideLook  = 9000 + iota
+	hideMore
+	hideMost
+)
+
+// plainImage has one sample.
+const plainImage = "/Type /XObject /Subtype /Image /Width 1 /Height 1 /ColorSpace /DeviceGray /BitsPerComponent 8"
+
+// hideDocument is a document that a first signer signs.
+func hideDocument(more ...pdftest.Option) []byte {
+	return pdftest.New(append([]pdftest.Option{
+		pdftest.Object(pdftest.ContentNum(1), pdftest.Stream("", hideText)),
+		pdftest.Object(hideImage, pdftest.Stream(plainImage, "\xff")),
+		pdftest.Object(pdftest.PageNum(1), fmt.Sprintf(
+			"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Contents %d 0 R /Annots []"+
+				" /Resources << /Font << /F1 %d 0 R >> /XObject << /Im1 %d 0 R >> >> >>",
+			pdftest.PagesNum, pdftest.ContentNum(1), pdftest.FontNum, hideImage,
+		)),
+	}, more...)...)
+}
+
+// laterBox is the box of a later signature.
+type laterBox struct {
+	rect      string // of the amount if empty
+	bbox      string
+	look      string // its content
+	resources string
+	entries   string // of the appearance
+	objects   map[int]string
+	hides     string
+}
+
+const hiddenAmount = "Total: SGD 1,000"
+
+var laterBoxes = map[string]laterBox{
+	"a white area":     {look: "1 g 0 0 200 30 re f", hides: hiddenAmount},
+	"an area of paths": {look: "1 g 0 0 m 200 0 l 200 30 l 0 30 l h f", hides: hiddenAmount},
+	"curves":           {look: "1 g 0 0 m 0 60 200 60 200 0 c f", bbox: "[0 0 200 60]", hides: "otal: SGD 1,000"},
+	"an area with a hole": {
+		look: "1 g 0 0 200 30 re 60 0 140 30 re f*", hides: "Total: S",
+	},
+	"a black area": {look: "0 g 0 0 200 30 re f", hides: hiddenAmount},
+	"an area and other words": {
+		look: "1 g 0 0 200 30 re f 0 g BT /F1 12 Tf 2 10 Td (Total: SGD 9,000) Tj ET", hides: hiddenAmount,
+	},
+	"a thick line": {look: "1 G 30 w 0 15 m 200 15 l S", hides: hiddenAmount},
+	"a shading": {
+		look: "/S sh", hides: hiddenAmount,
+		resources: "/Shading << /S << /ShadingType 2 /ColorSpace /DeviceGray /Coords [0 0 1 0]" +
+			" /Function << /FunctionType 2 /Domain [0 1] /N 1 /C0 [1] /C1 [1] >> >> >>",
+	},
+	"a pattern": {
+		look: "/Pattern cs /P scn 0 0 200 30 re f", hides: hiddenAmount,
+		resources: fmt.Sprintf("/Pattern << /P %d 0 R >>", hideMore),
+		objects: map[int]string{hideMore: pdftest.Stream(
+			"/PatternType 1 /PaintType 1 /TilingType 1 /BBox [0 0 9 9] /XStep 9 /YStep 9 /Resources << >>",
+			"1 g 0 0 9 9 re f",
+		)},
+	},
+	"an image": {
+		look: "200 0 0 30 0 0 cm /I Do", hides: hiddenAmount,
+		resources: fmt.Sprintf("/XObject << /I %d 0 R >>", hideImage),
+	},
+	"an inline image": {
+		look: "200 0 0 30 0 0 cm BI /W 1 /H 1 /BPC 8 /CS /G ID \xff EI", hides: hiddenAmount,
+	},
+	"a stencil": {
+		look: "1 g 200 0 0 30 0 0 cm /I Do", hides: hiddenAmount,
+		resources: fmt.Sprintf("/XObject << /I %d 0 R >>", hideMore),
+		objects: map[int]string{hideMore: pdftest.Stream(
+			"/Subtype /Image /ImageMask true /Width 8 /Height 1 /BitsPerComponent 1", "\x00",
+		)},
+	},
+	"an image with an opaque mask": {
+		look: "200 0 0 30 0 0 cm /I Do", hides: hiddenAmount,
+		resources: fmt.Sprintf("/XObject << /I %d 0 R >>", hideMore),
+		objects: map[int]string{
+			hideMore: pdftest.Stream(plainImage+fmt.Sprintf(" /SMask %d 0 R", hideMost), "\xff"),
+			hideMost: pdftest.Stream(plainImage, "\xff"),
+		},
+	},
+	"an image whose mask cannot be read": {
+		look: "200 0 0 30 0 0 cm /I Do", hides: hiddenAmount,
+		resources: fmt.Sprintf("/XObject << /I %d 0 R >>", hideMore),
+		objects: map[int]string{
+			hideMore: pdftest.Stream(plainImage+fmt.Sprintf(" /SMask %d 0 R", hideMost), "\xff"),
+			hideMost: pdftest.Stream(plainImage+" /Filter /JPXDecode", "\x00"),
+		},
+	},
+	"a form in the form": {
+		look: "/Fm Do", hides: hiddenAmount,
+		resources: fmt.Sprintf("/XObject << /Fm %d 0 R >>", hideMore),
+		objects: map[int]string{hideMore: pdftest.Stream(
+			"/Subtype /Form /BBox [0 0 20 3] /Matrix [10 0 0 10 0 0]", "1 g 0 0 20 3 re f",
+		)},
+	},
+	"a glyph of Type 3": {
+		look: "1 g BT /T 1 Tf (a) Tj ET", hides: hiddenAmount,
+		resources: fmt.Sprintf("/Font << /T %d 0 R >>", hideMore),
+		objects: map[int]string{
+			hideMore: fmt.Sprintf("<< /Type /Font /Subtype /Type3 /FontBBox [0 0 200 30]"+
+				" /FontMatrix [1 0 0 1 0 0] /FirstChar 97 /LastChar 97 /Widths [200]"+
+				" /Encoding << /Differences [97 /a] >> /CharProcs << /a %d 0 R >> >>", hideMost),
+			hideMost: pdftest.Stream("", "200 0 d0 0 0 200 30 re f"),
+		},
+	},
+	"white letters": {
+		look:  "1 g BT /F1 60 Tf 0 0 Td (nnnnn) Tj ET",
+		hides: hiddenAmount,
+	},
+	"multiplied black": {
+		look: "/M gs 0 g 0 0 200 30 re f", hides: hiddenAmount,
+		resources: "/ExtGState << /M << /BM /Multiply >> >>",
+	},
+	"an area in another filter": {
+		look: "31206720302030203230302033302072652066>", entries: "/Filter /ASCIIHexDecode",
+		hides: hiddenAmount,
+	},
+	"an area that cannot be read": {
+		look: "1 g", entries: "/Filter /JBIG2Decode", hides: hiddenAmount,
+	},
+	"one digit":          {rect: "[134 695 142 712]", look: "1 g 0 0 200 30 re f", hides: "1"},
+	"white on black":     {rect: "[60 600 260 640]", look: "0 g 0 0 200 30 re f", hides: "Void"},
+	"the text of a scan": {rect: "[60 300 260 340]", look: "1 g 0 0 200 30 re f", hides: "Scanned"},
+
+	"nothing":              {look: ""},
+	"a frame":              {look: "0 G 1 w 1 1 198 28 re S"},
+	"words over the text":  {look: "BT /F1 8 Tf 2 2 Td (Signed by Ann) Tj ET"},
+	"a light background":   {look: "/L gs 1 g 0 0 200 30 re f", resources: "/ExtGState << /L << /ca 0.7 >> >>"},
+	"a highlighter":        {look: "/M gs 1 1 0 rg 0 0 200 30 re f", resources: "/ExtGState << /M << /BM /Multiply >> >>"},
+	"an area beside it":    {look: "1 g 0 0 200 4 re f"},
+	"an area outside":      {look: "1 g 0 0 2 30 re n 300 0 200 30 re f"},
+	"an area that is cut":  {look: "0 0 200 4 re W n 1 g 0 0 200 30 re f"},
+	"white space":          {rect: "[300 50 500 80]", look: "1 g 0 0 200 30 re f"},
+	"a line to sign on":    {rect: "[60 490 260 520]", look: "1 g 0 0 200 30 re f"},
+	"a mark for a program": {rect: "[60 390 260 420]", look: "1 g 0 0 200 30 re f"},
+	"a transparent image": {
+		look: "200 0 0 30 0 0 cm /I Do", resources: fmt.Sprintf("/XObject << /I %d 0 R >>", hideMore),
+		objects: map[int]string{
+			hideMore: pdftest.Stream(plainImage+fmt.Sprintf(" /SMask %d 0 R", hideMost), "\xff"),
+			hideMost: pdftest.Stream(plainImage, "\x00"),
+		},
+	},
+	"an image without one colour": {
+		look: "200 0 0 30 0 0 cm /I Do", resources: fmt.Sprintf("/XObject << /I %d 0 R >>", hideMore),
+		objects: map[int]string{hideMore: pdftest.Stream(plainImage+" /Mask [255 255]", "\xff")},
+	},
+	"a stencil without ink": {
+		look: "1 g 200 0 0 30 0 0 cm /I Do", resources: fmt.Sprintf("/XObject << /I %d 0 R >>", hideMore),
+		objects: map[int]string{hideMore: pdftest.Stream(
+			"/Subtype /Image /ImageMask true /Width 8 /Height 1 /BitsPerComponent 1", "\xff",
+		)},
+	},
+}
+
+// cosigned adds the signature of a second signer with a box.
+func (b laterBox) cosigned(t *testing.T, w *world, doc []byte) []byte {
+	t.Helper()
+	if b.rect == "" {
+		b.rect = "[60 690 260 720]"
+	}
+	if b.bbox == "" {
+		b.bbox = "[0 0 200 30]"
+	}
+	objects := map[int]string{hideLook: pdftest.Stream(fmt.Sprintf(
+		"/Type /XObject /Subtype /Form /BBox %s /Resources << /Font << /F1 %d 0 R >> %s >> %s",
+		b.bbox, pdftest.FontNum, b.resources, b.entries,
+	), b.look)}
+	if strings.Contains(b.resources, "/Font") {
+		objects[hideLook] = strings.Replace(
+			objects[hideLook], fmt.Sprintf("/Font << /F1 %d 0 R >> ", pdftest.FontNum), "", 1,
+		)
+	}
+	maps.Copy(objects, b.objects)
+	doc = newVictim(t, w, doc).update(objects)
+	return w.embed(t, doc, prepareOther(t, doc, putField(t, "second", fmt.Sprintf(
+		"/Rect %s /AP << /N %d 0 R >>", b.rect, hideLook,
+	))))
+}
+
+// TestHidden lays the boxes of a second trusted signer over the first signer's page. One that hides
+// text leaves the first signature intact and without a verdict, in words that say what it hides and
+// where; others pass. pdftotext and pictures cannot judge this: the text is still there, and a
+// picture differs wherever a box is.
+func TestHidden(t *testing.T) {
+	w := newWorld(t)
+	signed := w.signedWith(t, hideDocument(), "first", "", "")
+	must(t, w.verify(t, signed).Err())
+	for _, name := range slices.Sorted(maps.Keys(laterBoxes)) {
+		b := laterBoxes[name]
+		t.Run(name, func(t *testing.T) {
+			r := w.verify(t, b.cosigned(t, w, signed))
+			expectHidden(t, r, b.hides)
+			if len(r.Signatures) != 2 || r.Signatures[1].Err() != nil {
+				t.Errorf("the second signature: %v", r.Err())
+			}
+		})
+	}
+}
+
+// expectHidden checks the verdict on the first signature.
+func expectHidden(t *testing.T, r *Report, hides string) {
+	t.Helper()
+	s := r.Signatures[0]
+	got := ""
+	for _, c := range s.Changes {
+		got += c.Hides
+		if c.Hides != "" && (c.Page != 1 || !strings.Contains(c.Text, "hide")) {
+			t.Errorf("%q on page %d", c.Text, c.Page)
+		}
+	}
+	if got != hides {
+		t.Errorf("hides %q instead of %q", got, hides)
+	}
+	want, sub := TotalPassed, SubIndication("")
+	if hides != "" {
+		want, sub = Indeterminate, SigConstraintsFailure
+	}
+	if i, why := s.Indication(); i != want || why != sub || !s.Intact() {
+		t.Errorf("%s, %s, intact %t: %v", i, why, s.Intact(), s.Err())
+	}
+}
+
+// TestHiddenWithinASignedField signs an empty field that the first signer signed with its place.
+func TestHiddenWithinASignedField(t *testing.T) {
+	w := newWorld(t)
+	doc := hideDocument(
+		pdftest.Object(pdftest.PageNum(1), fmt.Sprintf(
+			"<< /Type /Page /Parent %d 0 R /MediaBox [0 0 595 842] /Contents %d 0 R /Annots [%d 0 R]"+
+				" /Resources << /Font << /F1 %d 0 R >> /XObject << /Im1 %d 0 R >> >> >>",
+			pdftest.PagesNum, pdftest.ContentNum(1), pdftest.FieldNum(0), pdftest.FontNum, hideImage,
+		)),
+		pdftest.IndirectForm(pdftest.Field{Name: "empty", Page: 1, Rect: "[60 690 260 750]"}),
+	)
+	signed := w.signedWith(t, doc, "first", "", "")
+	must(t, w.verify(t, signed).Err())
+	o := w.options(Location{1, 60. / 595, 690. / 842})
+	o.Background = true
+	out, _ := w.signed(t, signed, o)
+	expectHidden(t, w.verify(t, out), "")
+}
+
+// TestHiddenByAnnotations adds annotations to a document that is certified for them.
+func TestHiddenByAnnotations(t *testing.T) {
+	w := newWorld(t)
+	signed := w.signedWith(t, hideDocument(), "first", certify(3), "")
+	must(t, w.verify(t, signed).Err())
+	const place = "/Type /Annot /Rect [60 690 260 720] "
+	for name, tc := range map[string]struct{ annotation, look, hides string }{
+		"a filled square":    {"/Subtype /Square /IC [1 1 1] " + place, "", hiddenAmount},
+		"an empty square":    {"/Subtype /Square /C [1 0 0] " + place, "", ""},
+		"a stamp":            {"/Subtype /Stamp " + place, "1 g 0 0 200 30 re f", hiddenAmount},
+		"a text":             {"/Subtype /FreeText " + place, "BT /F1 12 Tf 0 0 Td (x) Tj ET", ""},
+		"a text with colour": {"/Subtype /FreeText /C [1 1 0] " + place, "", hiddenAmount},
+		"a highlight": {
+			"/Subtype /Highlight /QuadPoints [60 720 260 720 60 690 260 690] " + place, "", "",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := newVictim(t, w, signed)
+			if tc.look != "" {
+				tc.annotation += fmt.Sprintf(" /AP << /N %d 0 R >>", hideLook)
+			}
+			objects := map[int]string{
+				hideLook: pdftest.Stream("/Subtype /Form /BBox [0 0 200 30]", tc.look),
+				hideMore: "<< " + tc.annotation + " >>",
+			}
+			page := v.raw(pdftest.PageNum(1))
+			objects[pdftest.PageNum(1)] = strings.Replace(
+				page, "/Annots [", fmt.Sprintf("/Annots [%d 0 R ", hideMore), 1,
+			)
+			expectHidden(t, w.verify(t, v.update(objects)), tc.hides)
+		})
+	}
+}
+
+// ascii85Flate writes data as ReportLab writes contents.
+func ascii85Flate(data string) string {
+	var b bytes.Buffer
+	text := ascii85.NewEncoder(&b)
+	z := zlib.NewWriter(text)
+	z.Write([]byte(data))
+	z.Close()
+	text.Close()
+	return b.String() + "~>"
+}
+
+// TestHiddenInPagesOfManyKinds draws the amount with each kind of font and filter.
+func TestHiddenInPagesOfManyKinds(t *testing.T) {
+	w := newWorld(t)
+	white := laterBox{look: "1 g 0 0 200 30 re f"}
+	for name, tc := range map[string]struct {
+		content, entries, font, hides string
+	}{
+		"ASCII85 and Flate": {
+			content: ascii85Flate("BT /F1 12 Tf 72 700 Td (abc) Tj ET"),
+			entries: "/Filter [/ASCII85Decode /FlateDecode]", hides: "abc",
+		},
+		"hexadecimal": {
+			content: fmt.Sprintf("%x>", "BT /F1 12 Tf 72 700 Td (abc) Tj ET"),
+			entries: "/Filter /ASCIIHexDecode", hides: "abc",
+		},
+		"a filter for images": {content: "x", entries: "/Filter /DCTDecode", hides: unknownText},
+		"widths": {
+			content: "BT /F1 12 Tf 72 700 Td (ab) Tj 200 0 Td (c) Tj ET",
+			font:    "/Subtype /TrueType /FirstChar 97 /LastChar 99 /Widths [100 3000 500]", hides: "ab",
+		},
+		"two bytes": {
+			content: "BT /F1 12 Tf 72 700 Td <00410042> Tj ET",
+			font: fmt.Sprintf("/Subtype /Type0 /Encoding /Identity-H /ToUnicode %d 0 R"+
+				" /DescendantFonts [<< /Type /Font /DW 500 /W [65 [600] 66 66 700] >>]", hideImage+1),
+			hides: "AB",
+		},
+		"moved and scaled": {
+			content: "q 2 0 0 2 10 300 cm BT /F1 6 Tf 1 0 0 1 31 200 Tm [(a) -500 (b)] TJ ET Q", hides: "ab",
+		},
+		"upside down": {
+			content: "q -1 0 0 -1 300 1400 cm BT /F1 12 Tf 72 693 Td (ab) Tj ET Q", hides: "ab",
+		},
+		"in a form": {content: "/Im1 Do", hides: "in"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if tc.font == "" {
+				tc.font = "/Subtype /Type1 /BaseFont /Helvetica"
+			}
+			doc := hideDocument(
+				pdftest.Object(pdftest.ContentNum(1), pdftest.Stream(tc.entries, tc.content)),
+				pdftest.Object(pdftest.FontNum, "<< /Type /Font "+tc.font+" >>"),
+				pdftest.Object(hideImage, pdftest.Stream(
+					"/Type /XObject /Subtype /Form /BBox [0 0 99 99] /Matrix [1 0 0 1 70 695]",
+					"BT /F1 9 Tf 2 2 Td (in) Tj ET",
+				)),
+				pdftest.Object(hideImage+1, pdftest.Stream(
+					"", "begincmap 1 beginbfrange <0041> <0042> <0041> endbfrange endcmap",
+				)),
+			)
+			signed := w.signedWith(t, doc, "first", "", "")
+			must(t, w.verify(t, signed).Err())
+			expectHidden(t, w.verify(t, white.cosigned(t, w, signed)), tc.hides)
+		})
+	}
+}
+
+// TestHiddenTakesBoundedWork draws more than is looked at, and nests forms in a loop.
+func TestHiddenTakesBoundedWork(t *testing.T) {
+	w := newWorld(t)
+	white := laterBox{look: "1 g 0 0 200 30 re f"}
+	loop := fmt.Sprintf(
+		"<< /Font << /F1 %d 0 R >> /XObject << /Im1 %d 0 R >> >>", pdftest.FontNum, hideImage,
+	)
+	for name, content := range map[string]string{
+		"operators": string(bytes.Repeat([]byte("q Q "), maxPainted)),
+		"areas":     string(bytes.Repeat([]byte("0 0 9 9 re f "), maxPainted/2)),
+		"forms":     "/Im1 Do",
+	} {
+		t.Run(name, func(t *testing.T) {
+			doc := hideDocument(
+				pdftest.Object(pdftest.ContentNum(1), pdftest.Stream("", content)),
+				pdftest.Object(hideImage, pdftest.Stream(
+					"/Type /XObject /Subtype /Form /BBox [0 0 99 99] /Resources "+loop, "/Im1 Do /Im1 Do",
+				)),
+			)
+			signed := w.signedWith(t, doc, "first", "", "")
+			expectHidden(t, w.verify(t, white.cosigned(t, w, signed)), unknownText)
+		})
+	}
+}
+
+// FuzzPainted draws contents of a page and of a box over it. Nothing may panic, and the work is
+// bounded.
+func FuzzPainted(f *testing.F) {
+	for _, b := range laterBoxes {
+		f.Add([]byte(hideText), []byte(b.look))
+	}
+	f.Add([]byte("q 1e30 0 0 -1e30 0 0 cm BT /F1 1e9 Tf (a) Tj ET /Fm Do Q"), []byte("/Fm Do /Fm Do W n f*"))
+	f.Fuzz(func(t *testing.T, content, look []byte) {
+		form := func(data []byte) string {
+			return pdftest.Stream(fmt.Sprintf("/Type /XObject /Subtype /Form /BBox [0 0 200 30] /Resources"+
+				" << /Font << /F1 %d 0 R >> /XObject << /Im1 %d 0 R /Fm %d 0 R >> >>",
+				pdftest.FontNum, hideImage, hideImage+1,
+			), string(data))
+		}
+		doc := hideDocument(
+			pdftest.Object(pdftest.ContentNum(1), pdftest.Stream("", string(content))),
+			pdftest.Object(hideImage+1, form(look)),
+		)
+		d, err := pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{})
+		must(t, err)
+		c := &differ{old: d, now: d, paintings: newPaintings()}
+		box, err := d.Load(pdf.Ref{Num: pdftest.CatalogNum})
+		must(t, err)
+		body, err := pdf.EditDict(
+			box, pdf.Pair{Key: "Rect", Value: "[60 690 260 720]"},
+			pdf.Pair{Key: "AP", Value: fmt.Sprintf("<< /N %d 0 R >>", hideImage+1)},
+		)
+		must(t, err)
+		doc = pdftest.Update(doc, pdftest.Revision{Objects: map[int]string{pdftest.CatalogNum: body}})
+		if c.now, err = pdf.Open(bytes.NewReader(doc), int64(len(doc)), pdf.Limits{}); err != nil {
+			t.Fatal(err)
+		}
+		if box, err = c.now.Load(pdf.Ref{Num: pdftest.CatalogNum}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err = c.hides(1, pdf.Ref{}, box); err != nil {
+			t.Fatal(err)
+		}
+		if left := c.paintings.left; left < 0 {
+			t.Fatalf("%d more was drawn than is allowed", -left)
+		}
+	})
+}

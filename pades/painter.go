@@ -1,0 +1,461 @@
+package pades
+
+import (
+	"github.com/signet-sign/signet/pades/pdf"
+)
+
+// painter follows the operators of content streams.
+type painter struct {
+	*canvas
+	resources pdf.Object
+	paintState
+	saved []paintState
+	path  [][]point
+	clips int // a W or W* that the next painting operator completes: 1 nonzero, 2 even-odd
+	start matrix
+	line  matrix
+	depth int // of forms in forms
+	err   error
+}
+
+// paintState is what q and Q save.
+type paintState struct {
+	ctm            matrix
+	clip           *clip
+	fill, stroke   colour
+	alpha, alphaS  float64
+	mode           string // of blending
+	lineWidth      float64
+	font           *paintFont
+	size, wide     float64
+	spacing, words float64
+	rise, leading  float64
+	render         int64
+}
+
+// maxForms bounds how deep forms stand in forms.
+const maxForms = 12
+
+// mostly is the opacity from which on a paint hides what is below it. The background of our own
+// boxes (signature_background) has 0.7.
+const mostly = 0.75
+
+func (c *canvas) painter(resources pdf.Object, ctm matrix) *painter {
+	return &painter{canvas: c, resources: resources, paintState: paintState{
+		ctm: ctm, fill: gray(0), stroke: gray(0), alpha: 1, alphaS: 1, lineWidth: 1, wide: 1,
+	}}
+}
+
+// run draws a content stream. Operators that cannot be read end it, as in most readers.
+func (p *painter) run(data []byte) error {
+	_ = pdf.Content(data, func(op string, operands []pdf.Object) bool {
+		p.left--
+		if p.err == nil && !p.full() {
+			p.operator(op, operands)
+		}
+		return p.err == nil && !p.full()
+	})
+	return p.err
+}
+
+func (p *painter) resource(kind, name string) pdf.Object {
+	o := p.resources
+	for _, key := range []string{kind, name} {
+		if p.err == nil {
+			if o, p.err = p.d.Resolve(o); p.err == nil {
+				o, p.err = p.d.Get(o, key)
+			}
+		}
+	}
+	return o
+}
+
+func (p *painter) operator(op string, operands []pdf.Object) {
+	var numbers [6]float64
+	n := numbers[:0]
+	for _, o := range operands {
+		if f, ok := o.Number(); ok && len(n) < len(numbers) {
+			n = append(n, f)
+		}
+	}
+	if len(n) < paintOperands[op] {
+		return
+	}
+	last := pdf.Object{}
+	if len(operands) > 0 {
+		last = operands[len(operands)-1]
+	}
+	switch op {
+	case "q":
+		if len(p.saved) == maxSaved {
+			p.left = -1
+			return
+		}
+		p.saved = append(p.saved, p.paintState)
+	case "Q":
+		if i := len(p.saved) - 1; i >= 0 {
+			p.paintState, p.saved = p.saved[i], p.saved[:i]
+		}
+	case "cm":
+		p.ctm = matrix(n[:6]).then(p.ctm)
+	case "w":
+		p.lineWidth = n[0]
+	case "gs":
+		p.graphics(p.resource("ExtGState", last.Name()))
+	case "g", "rg", "k", "sc", "scn":
+		p.fill = colourOf(n)
+	case "G", "RG", "K", "SC", "SCN":
+		p.stroke = colourOf(n)
+	case "cs":
+		p.fill = firstColour(last)
+	case "CS":
+		p.stroke = firstColour(last)
+	case "m", "l", "c", "v", "y", "h", "re":
+		p.construct(op, n)
+	case "W":
+		p.clips = 1
+	case "W*":
+		p.clips = 2
+	case "f", "F", "f*", "B", "B*", "b", "b*", "s", "S", "n":
+		p.paint(op)
+	case "Do":
+		p.object(p.resource("XObject", last.Name()))
+	case "sh":
+		p.add(patch{path: p.everywhere()}, colour{}, p.alpha)
+	case "EI":
+		p.image(opaque)
+	default:
+		p.text(op, operands, n)
+	}
+}
+
+// paintOperands are the numbers that operators need.
+var paintOperands = map[string]int{
+	"cm": 6, "w": 1, "m": 2, "l": 2, "c": 6, "v": 4, "y": 4, "re": 4,
+	"Tm": 6, "Td": 2, "TD": 2, "TL": 1, "Tz": 1, "Tr": 1, "Tf": 1, "Tc": 1, "Tw": 1, "Ts": 1,
+}
+
+// graphics applies a graphics state dictionary.
+func (p *painter) graphics(o pdf.Object) {
+	get := func(key string) (v pdf.Object) {
+		if p.err == nil {
+			v, p.err = p.d.Get(o, key)
+		}
+		return v
+	}
+	if v, ok := get("ca").Number(); ok {
+		p.alpha = v
+	}
+	if v, ok := get("CA").Number(); ok {
+		p.alphaS = v
+	}
+	if v, ok := get("LW").Number(); ok {
+		p.lineWidth = v
+	}
+	mode := get("BM")
+	if mode.Kind() == pdf.Array && len(mode.Elements()) > 0 {
+		mode = mode.Elements()[0]
+	}
+	if name := mode.Name(); name != "" {
+		p.mode = name
+	}
+	if list := get("Font").Elements(); len(list) == 2 {
+		var font pdf.Object
+		if font, p.err = p.d.Resolve(list[0]); p.err == nil {
+			p.font, p.err = paintFontOf(p.d, font)
+		}
+		p.size, _ = list[1].Number()
+	}
+}
+
+// construct adds to the path. Curves become lines.
+func (p *painter) construct(op string, n []float64) {
+	last := len(p.path) - 1
+	if op == "re" {
+		r := pdf.Rect{X1: n[0], Y1: n[1], X2: n[0] + n[2], Y2: n[1] + n[3]}
+		sub := corners(r, p.ctm)
+		p.path = append(p.path, append(sub, sub[0]))
+		return
+	}
+	if op == "m" {
+		p.path = append(p.path, []point{p.ctm.apply(n[0], n[1])})
+		return
+	}
+	if last < 0 {
+		return
+	}
+	sub := &p.path[last]
+	from := (*sub)[len(*sub)-1]
+	to := func(i int) point { return p.ctm.apply(n[i], n[i+1]) }
+	switch op {
+	case "l":
+		*sub = append(*sub, to(0))
+	case "h":
+		*sub = append(*sub, (*sub)[0])
+	default:
+		var a, b, end point
+		switch op {
+		case "c":
+			a, b, end = to(0), to(2), to(4)
+		case "v":
+			a, b, end = from, to(0), to(2)
+		case "y":
+			a, b, end = to(0), to(2), to(2)
+		}
+		const steps = 6
+		for i := 1; i <= steps; i++ {
+			t := float64(i) / steps
+			u := 1 - t
+			k, l, m, o := u*u*u, 3*u*u*t, 3*u*t*t, t*t*t
+			*sub = append(*sub, point{
+				k*from.x + l*a.x + m*b.x + o*end.x, k*from.y + l*a.y + m*b.y + o*end.y,
+			})
+		}
+		p.left -= steps
+	}
+}
+
+// paint ends the path.
+func (p *painter) paint(op string) {
+	path := p.path
+	p.path = nil
+	if len(path) > 0 {
+		evenOdd := op == "f*" || op == "B*" || op == "b*"
+		switch op {
+		case "f", "F", "f*", "B", "B*", "b", "b*":
+			p.add(patch{path: path, evenOdd: evenOdd}, p.fill, p.alpha)
+		}
+		switch op {
+		case "S", "s", "B", "B*", "b", "b*":
+			if width := p.lineWidth * p.ctm.scale(); width > 0 {
+				p.add(patch{path: path, width: width}, p.stroke, p.alphaS)
+			}
+		}
+	}
+	if p.clips > 0 {
+		p.clip = clipTo(path, p.clips == 2, p.clip)
+	}
+	p.clips = 0
+}
+
+// everywhere is a path around all that a page can have.
+func (p *painter) everywhere() [][]point {
+	const far = 1e6
+	return [][]point{corners(pdf.Rect{X1: -far, Y1: -far, X2: far, Y2: far}, identity)}
+}
+
+// add adds an area if its paint hides what is below it.
+func (p *painter) add(a patch, paint colour, alpha float64) {
+	if alpha < mostly || seeThrough(p.mode) && (!paint.known || !paint.like(gray(0))) {
+		return
+	}
+	a.colour, a.clip = paint, p.clip
+	if a.image == nil {
+		a.bounds = boundsOf(a.path, a.width/2)
+	}
+	p.left--
+	p.areas = append(p.areas, a)
+}
+
+// image adds an image, which fills the unit square. where says which points are opaque.
+func (p *painter) image(where func(x, y float64) bool) {
+	inverse, ok := p.ctm.inverse()
+	if !ok {
+		return
+	}
+	square := [][]point{corners(pdf.Rect{X2: 1, Y2: 1}, p.ctm)}
+	p.add(patch{inside: inverse, image: where, bounds: boundsOf(square, 0)}, colour{}, p.alpha)
+}
+
+func opaque(float64, float64) bool { return true }
+
+// object draws an external object.
+func (p *painter) object(o pdf.Object) {
+	if p.err != nil || o.Kind() != pdf.Stream {
+		return
+	}
+	switch o.Get("Subtype").Name() {
+	case "Image":
+		var where func(x, y float64) bool
+		if where, p.err = opacityOf(p.d, o); p.err == nil {
+			p.image(where)
+		}
+	case "Form":
+		p.err = p.form(o)
+	}
+}
+
+// form draws a form.
+func (p *painter) form(o pdf.Object) error {
+	if p.depth == maxForms {
+		p.left = -1
+		return nil
+	}
+	m, err := matrixOf(p.d, o)
+	if err != nil {
+		return err
+	}
+	box, ok, err := p.d.Rect(o.Get("BBox"))
+	if err != nil {
+		return err
+	}
+	resources, err := p.d.Get(o, "Resources")
+	if err != nil {
+		return err
+	}
+	if !resources.IsDict() {
+		resources = p.resources // as readers do for forms of PDF 1.1
+	}
+	data, err := contentOf(p.d, o)
+	if err != nil {
+		return err
+	}
+	inner := *p
+	inner.depth++
+	inner.saved, inner.path = nil, nil
+	inner.resources = resources
+	inner.ctm = m.then(p.ctm)
+	if ok {
+		inner.clip = clipTo([][]point{corners(box, inner.ctm)}, false, p.clip)
+	}
+	return inner.run(data)
+}
+
+// text follows the operators of texts.
+func (p *painter) text(op string, operands []pdf.Object, n []float64) {
+	last := pdf.Object{}
+	if len(operands) > 0 {
+		last = operands[len(operands)-1]
+	}
+	down := func(x, y float64) {
+		p.line = matrix{1, 0, 0, 1, x, y}.then(p.line)
+		p.start = p.line
+	}
+	switch op {
+	case "BT":
+		p.start, p.line = identity, identity
+	case "Tm":
+		p.start = matrix(n[:6])
+		p.line = p.start
+	case "Td":
+		down(n[0], n[1])
+	case "TD":
+		p.leading = -n[1]
+		down(n[0], n[1])
+	case "TL":
+		p.leading = n[0]
+	case "T*":
+		down(0, -p.leading)
+	case "Tz":
+		p.wide = n[0] / 100
+	case "Tr":
+		p.render = int64(n[0])
+	case "Tc":
+		p.spacing = n[0]
+	case "Tw":
+		p.words = n[0]
+	case "Ts":
+		p.rise = n[0]
+	case "Tf":
+		p.size = n[0]
+		p.font = p.fontNamed(operands[0].Name())
+	case "'":
+		down(0, -p.leading)
+		p.show(last)
+	case "\"":
+		if len(n) >= 2 {
+			p.words, p.spacing = n[0], n[1]
+		}
+		down(0, -p.leading)
+		p.show(last)
+	case "Tj":
+		p.show(last)
+	case "TJ":
+		for _, o := range last.Elements() {
+			if v, ok := o.Number(); ok {
+				p.start = matrix{1, 0, 0, 1, -v / 1000 * p.size * p.wide, 0}.then(p.start)
+			} else {
+				p.show(o)
+			}
+		}
+	}
+}
+
+// fontNamed reads a font once for a canvas.
+func (p *painter) fontNamed(name string) *paintFont {
+	o := p.resource("Font", name)
+	if p.err != nil || !o.IsDict() {
+		return &paintFont{usual: 0.5}
+	}
+	key := o.Raw()
+	f := p.fonts[key]
+	if f == nil {
+		if f, p.err = paintFontOf(p.d, o); p.err == nil {
+			p.fonts[key] = f
+		}
+	}
+	return f
+}
+
+// show draws a text.
+func (p *painter) show(o pdf.Object) {
+	if o.Kind() != pdf.String || p.font == nil || p.err != nil {
+		return
+	}
+	width := max(p.font.width, 1)
+	for codes := o.Bytes(); len(codes) > 0; codes = codes[min(width, len(codes)):] {
+		code := codes[:min(width, len(codes))]
+		advance := p.font.advance(code)
+		at := matrix{p.size * p.wide, 0, 0, p.size, 0, p.rise}.then(p.start).then(p.ctm)
+		fill := p.fill
+		if p.render == 1 {
+			fill = p.stroke
+		}
+		alpha := p.alpha
+		p.left--
+		if p.full() {
+			return
+		}
+		p.chars = append(p.chars, letter{
+			text: p.font.decode(code), at: at, width: advance, colour: fill, clip: p.clip,
+			unseen: p.render == 3 || p.render == 7 || alpha < minOpacity, below: len(p.areas),
+		})
+		if name, ok := p.font.names[code[0]]; ok && p.render != 3 {
+			p.glyph(name, at)
+		}
+		move := advance*p.size + p.spacing
+		if width == 1 && code[0] == ' ' {
+			move += p.words
+		}
+		p.start = matrix{1, 0, 0, 1, move * p.wide, 0}.then(p.start)
+	}
+}
+
+// glyph draws a glyph of a Type 3 font, which is a content stream.
+func (p *painter) glyph(name string, at matrix) {
+	if p.depth == maxForms {
+		p.left = -1
+		return
+	}
+	o, err := p.d.Get(p.font.glyphs, name)
+	if err != nil || o.Kind() != pdf.Stream {
+		p.err = err
+		return
+	}
+	data, err := contentOf(p.d, o)
+	if err != nil {
+		p.err = err
+		return
+	}
+	inner := *p
+	inner.depth++
+	inner.saved, inner.path = nil, nil
+	if inner.resources, err = p.d.Get(p.font.dict, "Resources"); err != nil {
+		p.err = err
+		return
+	}
+	inner.ctm = p.font.matrix.then(at)
+	before := len(p.chars)
+	p.err = inner.run(data)
+	p.chars = p.chars[:min(before, len(p.chars))] // its own texts have been counted
+}
