@@ -178,8 +178,7 @@ func TestTransportAndHandler(t *testing.T) {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = io.WriteString(
-			w,
-			`{"signing_url":"https://sign.example/sign/1","request_id":"1","exchange_code":"2"}`,
+			w, `{"signing_url":"https://sign.example/sign/1","request_id":"1","exchange_code":"2"}`,
 		)
 	})
 	mux.HandleFunc(

@@ -46,7 +46,9 @@ func (d *Document) Check(x Exchange) error {
 		ParamDecoder: decodeParameter,
 		Options: &openapi3filter.Options{
 			IncludeResponseStatus: true, MultiError: true,
-			AuthenticationFunc: func(_ context.Context, in *openapi3filter.AuthenticationInput) error {
+			AuthenticationFunc: func(
+				_ context.Context, in *openapi3filter.AuthenticationInput,
+			) error {
 				_, err := tokenClaims(in.RequestValidationInput.Request.Header)
 				return err
 			},
@@ -198,7 +200,8 @@ func (d *Document) CheckWebhook(method string, header http.Header, body []byte) 
 	if err := json.Unmarshal(body, &v); err != nil {
 		return fmt.Errorf("apitest: webhook: %w", err)
 	}
-	if err := errors.Join(visit(media.Schema.Value, v), undocumented("", v, media.Schema)); err != nil {
+	err := errors.Join(visit(media.Schema.Value, v), undocumented("", v, media.Schema))
+	if err != nil {
 		return fmt.Errorf("apitest: webhook: %w", err)
 	}
 	schema := media.Schema.Value.Properties["token"].Value.ContentSchema.Value

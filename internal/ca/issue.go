@@ -76,12 +76,8 @@ func (a *Authority) IssueSigner(s Subject, pub *ecdsa.PublicKey) (*x509.Certific
 	t.KeyUsage = signerKeyUsage
 	t.Policies = []x509.OID{policy}
 	t.OCSPServer = []string{a.opts.BaseURL + PathOCSP}
-	t.IssuingCertificateURL = []string{
-		a.opts.BaseURL + "/" + numbered("issuing", issuer.n) + ".cer",
-	}
-	t.CRLDistributionPoints = []string{
-		a.opts.BaseURL + "/" + numbered("issuing", issuer.n) + ".crl",
-	}
+	t.IssuingCertificateURL = []string{a.opts.BaseURL + "/" + issuer.name() + ".cer"}
+	t.CRLDistributionPoints = []string{a.opts.BaseURL + "/" + issuer.name() + ".crl"}
 	cert, err := a.issue(
 		profile{t, pub, []asn1.ObjectIdentifier{oidKeyUsage, oidBasicConstr}}, issuer.entity,
 	)
@@ -94,9 +90,10 @@ func (a *Authority) IssueSigner(s Subject, pub *ecdsa.PublicKey) (*x509.Certific
 // signerName builds the subject. The serialNumber is the last four characters of the UIN and a hash
 // of UID and UIN. Only 50,000 UINs end in the same four characters, so an unkeyed hash is reversed
 // by trying all. The hash is therefore an HMAC with a secret of the authority, and only the
-// authority can check whose certificate it is.
+// authority can check whose certificate it is. The UID is another one in each certificate, so that
+// hashes under two secrets differ no more than those under one.
 func (a *Authority) signerName(s Subject, uid string) ([]byte, error) {
-	hash := hmac.New(sha256.New, a.secret)
+	hash := hmac.New(sha256.New, a.secrets.Secrets()[0])
 	if a.opts.PlainHash {
 		hash = sha256.New()
 	}

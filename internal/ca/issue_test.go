@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -18,6 +20,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/signet-sign/signet/internal/keydir"
 )
 
 func TestIssueSigner(t *testing.T) {
@@ -104,6 +108,67 @@ func TestSerialNumber(t *testing.T) {
 		info.Mode().Perm() != 0o600 {
 		t.Errorf("the secret's file: %v, %v", info, err)
 	}
+}
+
+// TestSignersSecretRotates opens an authority on two nodes, and rotates the secret of the hashes in
+// signers' certificates beside them. Both go on with the old one, and then use the next one, without
+// a restart. Certificates of before can still be checked.
+func TestSignersSecretRotates(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	nodes := []*Authority{open(t, dir, options()), open(t, dir, options())}
+	person := Subject{"S8979373D", "TAN AH KOW"}
+	by := func(a *Authority, file string) bool {
+		t.Helper()
+		cert, err := a.IssueSigner(person, &phone(t).PublicKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		uid := attribute(t, cert, oidUID)
+		sum := hmac.New(sha256.New, secret)
+		sum.Write([]byte(uid + person.UIN))
+		return cert.Subject.SerialNumber == "373D "+hex.EncodeToString(sum.Sum(nil))
+	}
+	keys, err := keydir.Open(dir, rand.Reader)
+	if err == nil {
+		err = keys.Rotate("signers")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range append(nodes, open(t, dir, options())) {
+		if !by(a, "signers.secret") {
+			t.Errorf("node %d uses the next secret before all know it", i)
+		}
+	}
+	past := time.Now().Add(-2 * time.Minute)
+	if err := os.Chtimes(filepath.Join(dir, "signers-2.secret"), past, past); err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range nodes {
+		for deadline := time.Now().Add(time.Minute); !by(a, "signers-2.secret"); {
+			if time.Now().After(deadline) {
+				t.Fatalf("node %d does not use the next secret", i)
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+	}
+}
+
+// attribute returns an attribute of a certificate's subject.
+func attribute(t *testing.T, cert *x509.Certificate, oid asn1.ObjectIdentifier) string {
+	t.Helper()
+	for _, name := range cert.Subject.Names {
+		if name.Type.Equal(oid) {
+			return name.Value.(string)
+		}
+	}
+	t.Fatalf("no %v in %v", oid, cert.Subject)
+	return ""
 }
 
 func TestIssueSignerRefuses(t *testing.T) {

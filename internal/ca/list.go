@@ -13,7 +13,7 @@ type Listed struct {
 	*x509.Certificate
 }
 
-// State is what a certificate of the authority is used for now.
+// State says whether a certificate of the authority is in use now.
 type State string
 
 // The states of the authority's certificates.
@@ -32,7 +32,7 @@ func (a *Authority) List() []Listed {
 	list := []Listed{{Name: "root", State: StateInUse, Certificate: p.root.cert}}
 	current, _ := a.current() // nil if all are revoked
 	for _, i := range p.issuers {
-		l := Listed{Name: numbered("issuing", i.n), State: StateReplaced, Certificate: i.cert}
+		l := Listed{Name: i.name(), State: StateReplaced, Certificate: i.cert}
 		switch {
 		case p.revoked(i):
 			l.State = StateRevoked

@@ -279,7 +279,7 @@ func Install(dir *keydir.Dir, o Options, text []byte) ([]*x509.Certificate, erro
 	return mine, nil
 }
 
-// installed is what [Install] was given.
+// installed is the parsed argument of [Install].
 type installed struct {
 	certs []*x509.Certificate
 	lists []*x509.RevocationList

@@ -70,9 +70,9 @@ type Options struct {
 
 // Authority issues certificates, OCSP responses and CRLs. Its methods may be called concurrently.
 type Authority struct {
-	opts   Options
-	store  *keydir.Dir
-	secret []byte // of the hashes in signers' certificates
+	opts    Options
+	store   *keydir.Dir
+	secrets *keydir.Ring // of the hashes in signers' certificates; the first one is for new ones
 
 	parts   atomic.Pointer[parts]
 	reading sync.Mutex
@@ -115,7 +115,7 @@ func OpenIn(dir *keydir.Dir, o Options) (*Authority, error) {
 			return nil, err
 		}
 	}
-	if a.secret, err = a.store.Secret("signers"); err != nil {
+	if a.secrets, err = a.store.Ring("signers", 0); err != nil {
 		return nil, err
 	}
 	offline, err := a.offline()
@@ -171,19 +171,16 @@ func (a *Authority) createAll() error {
 		into   *entity
 		parent *entity // nil for self-signed
 		curve  elliptic.Curve
-		make   func(*ecdsa.PublicKey) (profile, error)
+		make   makeProfile
 	}{
 		{"root", &root, nil, elliptic.P384(), a.rootProfile},
 		{"issuing", &issuing, &root, elliptic.P384(), a.issuingProfile(&root, 1)},
 		{"ocsp", new(entity), &issuing, elliptic.P256(), a.ocspProfile(&issuing, 1)},
 		{"tsa", new(entity), &root, elliptic.P256(), a.tsaProfile(&root, 1)},
 	} {
-		e, _, err := a.load(step.name, step.curve)
-		if errors.Is(err, fs.ErrNotExist) {
-			e, err = a.create(step.name, step.curve, step.parent, step.make)
-		}
+		e, err := a.ensure(step.name, step.curve, step.parent, step.make)
 		if err != nil {
-			return fmt.Errorf("ca: %s: %w", step.name, err)
+			return err
 		}
 		*step.into = e
 	}
@@ -230,8 +227,7 @@ func (a *Authority) load(name string, curve elliptic.Curve) (entity, []*x509.Cer
 }
 
 func (a *Authority) create(
-	name string, curve elliptic.Curve, parent *entity,
-	makeProfile func(*ecdsa.PublicKey) (profile, error),
+	name string, curve elliptic.Curve, parent *entity, profileOf makeProfile,
 ) (entity, error) {
 	key, err := a.store.Signer(name, curve)
 	if err != nil {
@@ -241,7 +237,7 @@ func (a *Authority) create(
 	if !ok {
 		return entity{}, errors.New("not an EC key")
 	}
-	p, err := makeProfile(pub)
+	p, err := profileOf(pub)
 	if err != nil {
 		return entity{}, err
 	}

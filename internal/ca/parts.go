@@ -48,6 +48,8 @@ type issuer struct {
 // ErrIncomplete is the error for a directory whose certificates have not been installed.
 var ErrIncomplete = errors.New("ca: the certificates from the root are not installed")
 
+func (i *issuer) name() string { return numbered("issuing", i.n) }
+
 // numbered returns the file name, without its ending, of the n-th of a kind.
 func numbered(kind string, n int) string {
 	if n == 1 {
@@ -99,18 +101,14 @@ func (a *Authority) read() (*parts, error) {
 		return nil, err
 	}
 	for n := 1; ; n++ {
-		e, above, err := a.load(numbered("issuing", n), elliptic.P384())
+		e, above, err := a.readChain(p, numbered("issuing", n), elliptic.P384())
 		if errors.Is(err, fs.ErrNotExist) {
 			break
 		}
-		i := &issuer{entity: e, n: n, above: append(above, p.root.cert)}
-		if err = a.checked(e, err); err != nil {
-			return nil, fmt.Errorf("%s: %w", numbered("issuing", n), err)
-		}
-		if err := checkChain(numbered("issuing", n), e.cert, i.above); err != nil {
+		if err != nil {
 			return nil, err
 		}
-		p.issuers = append(p.issuers, i)
+		p.issuers = append(p.issuers, &issuer{entity: e, n: n, above: above})
 	}
 	if err := a.readResponders(p); err != nil {
 		return nil, err
@@ -128,19 +126,39 @@ func (a *Authority) read() (*parts, error) {
 		return nil, ErrIncomplete
 	}
 	for n := 1; ; n++ {
-		e, above, err := a.load(numbered("tsa", n), elliptic.P256())
+		name := numbered("tsa", n)
+		e, above, err := a.readChain(p, name, elliptic.P256())
 		if errors.Is(err, fs.ErrNotExist) {
 			return p, nil
 		}
-		above = append(above, p.root.cert)
-		if err = a.checked(e, err); err != nil {
-			return nil, fmt.Errorf("%s: %w", numbered("tsa", n), err)
-		}
-		if err := checkChain(numbered("tsa", n), e.cert, above); err != nil {
+		if err != nil {
 			return nil, err
 		}
-		p.tsa, p.stampName, p.stamps = e, numbered("tsa", n), above
+		p.tsa, p.stampName, p.stamps = e, name, above
 	}
+}
+
+// readChain reads an entity and its chain up to the root. The error is fs.ErrNotExist if there is
+// no certificate.
+func (a *Authority) readChain(
+	p *parts, name string, curve elliptic.Curve,
+) (e entity, above []*x509.Certificate, err error) {
+	e, above, err = a.load(name, curve)
+	if errors.Is(err, fs.ErrNotExist) {
+		return e, nil, err
+	}
+	if err = a.checked(e, err); err != nil {
+		return e, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	above = append(above, p.root.cert)
+	cert := e.cert
+	for _, next := range above {
+		if err := cert.CheckSignatureFrom(next); err != nil {
+			return e, nil, fmt.Errorf("%s was not issued by the authority beside it: %w", name, err)
+		}
+		cert = next
+	}
+	return e, above, nil
 }
 
 // readRoot reads the root, without its key if that is on another machine.
@@ -235,17 +253,6 @@ func IsSandbox(cert *x509.Certificate) bool {
 	return strings.Contains(cert.Subject.CommonName, sandboxMark)
 }
 
-// checkChain checks that each certificate was issued by the next one.
-func checkChain(name string, cert *x509.Certificate, above []*x509.Certificate) error {
-	for _, next := range above {
-		if err := cert.CheckSignatureFrom(next); err != nil {
-			return fmt.Errorf("%s was not issued by the authority beside it: %w", name, err)
-		}
-		cert = next
-	}
-	return nil
-}
-
 // listOf returns the newest stored CRL of a CA; nil if there is none.
 func (p *parts) listOf(ca *x509.Certificate) (newest *x509.RevocationList) {
 	for _, l := range p.lists {
@@ -307,7 +314,7 @@ func (a *Authority) issuerOf(cert *x509.Certificate) *issuer {
 func (a *Authority) named(name string) (*issuer, error) {
 	for range 2 {
 		for _, i := range a.parts.Load().issuers {
-			if numbered("issuing", i.n) == name {
+			if i.name() == name {
 				return i, nil
 			}
 		}

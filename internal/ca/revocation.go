@@ -59,12 +59,12 @@ type Revocations interface {
 }
 
 // OCSP answers one DER OCSP request about a certificate of one of the issuing CAs. It always
-// returns a DER response to send; the error is for the log. Unknown serial numbers are answered
-// "unknown", never "good".
+// returns a DER response to send; the error is for the log, and is [ErrQuestion] if the client made
+// it. Unknown serial numbers are answered "unknown", never "good".
 func (a *Authority) OCSP(ctx context.Context, request []byte, r Revocations) ([]byte, error) {
 	req, err := ocsp.ParseRequest(request)
 	if err != nil {
-		return ocsp.MalformedRequestErrorResponse, fmt.Errorf("ca: ocsp: %w", err)
+		return ocsp.MalformedRequestErrorResponse, fmt.Errorf("%w: %w", ErrQuestion, err)
 	}
 	issuer, err := a.asked(req)
 	if err != nil {
@@ -84,6 +84,9 @@ func (a *Authority) OCSP(ctx context.Context, request []byte, r Revocations) ([]
 // not issued here. If the certificate exists, its issuing CA's key was stolen.
 var ErrNotIssued = errors.New("ca: ocsp: question about a certificate that was not issued here")
 
+// ErrQuestion is the error for a request that is none, or not for this authority.
+var ErrQuestion = errors.New("ca: ocsp: not a question to this authority")
+
 // asked returns the issuing CA that a request names by its hashes. Another node may have made it a
 // moment ago.
 func (a *Authority) asked(req *ocsp.Request) (*issuer, error) {
@@ -99,7 +102,7 @@ func (a *Authority) asked(req *ocsp.Request) (*issuer, error) {
 			return nil, err
 		}
 	}
-	return nil, errors.New("ca: ocsp: question about another authority's certificate")
+	return nil, fmt.Errorf("%w: another authority's certificate", ErrQuestion)
 }
 
 // hashes returns the two hashes by which a CertID names the issuing CA.

@@ -93,20 +93,12 @@ func check(ctx context.Context, database Part, folders []Part) (Checked, error) 
 		case m.ID != "" && c.ID != "" && m.ID != c.ID:
 			return Checked{}, fmt.Errorf(
 				"%w: %s is of deployment %s, and %s of %s: correct data, documents or database in the configuration",
-				ErrMixed,
-				source,
-				c.ID,
-				f,
-				m.ID,
+				ErrMixed, source, c.ID, f, m.ID,
 			)
 		case m.ID == "" && of.ID != "":
 			return Checked{}, fmt.Errorf(
 				"%w: %s is of deployment %s, and %s has no identity: mount the folder, or set documents to the bucket, that the other nodes use, or restore it; if its content is lost for good, write the identity into %s",
-				ErrMixed,
-				database,
-				of.ID,
-				f,
-				f,
+				ErrMixed, database, of.ID, f, f,
 			)
 		case of.ID == "" && m.Used && !of.Used && (m.ID == "" || m.ID != begun):
 			return Checked{}, fmt.Errorf(
@@ -116,9 +108,7 @@ func check(ctx context.Context, database Part, folders []Part) (Checked, error) 
 		case of.ID == "" && !m.Used && of.Used:
 			return Checked{}, fmt.Errorf(
 				"%w: %s has been in use, and %s is empty: mount the folder, or set documents to the bucket, that the other nodes use, or restore it",
-				ErrMixed,
-				database,
-				f,
+				ErrMixed, database, f,
 			)
 		case c.ID == "" && m.ID != "":
 			c.ID, source = m.ID, f

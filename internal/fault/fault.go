@@ -40,11 +40,14 @@ const (
 	WebhookDoubled Kind = "webhook-doubled" // sent twice
 	// sent after the next webhook to the party, or after a delay if there is none
 	WebhookReordered Kind = "webhook-reordered"
-	// sent with a changed claim, so that the signature is wrong
-	WebhookForged   Kind = "webhook-forged"
-	WebhookExpired  Kind = "webhook-expired"   // sent with a token that has expired
-	WebhookWrongKey Kind = "webhook-wrong-key" // sent with a token signed by another key
-	WebhookUnsigned Kind = "webhook-unsigned"  // sent with a token whose alg is none
+	// sent with a changed claim, so that the signature is wrong; every second one has a signature
+	// of zeros, which some libraries took for valid
+	WebhookForged  Kind = "webhook-forged"
+	WebhookExpired Kind = "webhook-expired" // sent with a token that has expired
+	// sent with a token signed by another key; every second one under a kid that is not published
+	WebhookWrongKey Kind = "webhook-wrong-key"
+	// sent with a token whose alg is none; every second one writes it nOnE
+	WebhookUnsigned Kind = "webhook-unsigned"
 	// sent with a token that the service's public key has "signed" as a shared secret
 	WebhookHMAC Kind = "webhook-hmac"
 	// sent with a token whose header has its key
@@ -81,6 +84,19 @@ func Calls() []string { return slices.Clone(calls) }
 
 // calls are the calls that rules can be for.
 var calls = []string{"initiate", "cancel", "result", "download", "keys"}
+
+// callsOf returns the calls that can have a fault.
+func callsOf(k Kind) []string {
+	switch k {
+	case Error, Reset, Slow, AnswerLost, Unavailable:
+		return calls
+	case ResultFailed:
+		return []string{"result"}
+	case DownloadExpired, DownloadDamaged:
+		return []string{"download"}
+	}
+	return nil
+}
 
 // Rule selects a fault and the calls to inject it into.
 type Rule struct {
@@ -121,6 +137,8 @@ func (r *Rule) check() error {
 		return fmt.Errorf("%s: count and delay must not be negative", r.Kind)
 	case r.Call != "" && !slices.Contains(calls, r.Call):
 		return fmt.Errorf("%s: unknown call %q; there are %v", r.Kind, r.Call, calls)
+	case r.Call != "" && !slices.Contains(callsOf(r.Kind), r.Call):
+		return fmt.Errorf("%s: the call %s cannot have this fault", r.Kind, r.Call)
 	}
 	if r.Probability == 0 {
 		r.Probability = 1
@@ -259,12 +277,13 @@ func (s *Set) Rules() []Status {
 
 // take returns the first rule of these kinds that applies to the target, and counts it; ok is false
 // if there is none.
-func (s *Set) take(t Target, of ...Kind) (rule Rule, ok bool) {
+func (s *Set) take(t Target, of ...Kind) (rule Status, ok bool) {
 	s.mu.Lock()
 	for _, r := range s.rules {
-		if ok = slices.Contains(of, r.Kind) && r.applies(t) && s.rand.Float64() < r.Probability; ok {
+		ok = slices.Contains(of, r.Kind) && r.applies(t) && s.rand.Float64() < r.Probability
+		if ok {
 			r.Injected++
-			rule = r.Rule
+			rule = *r
 			s.recent = append(s.recent, Recent{
 				s.now().UTC(), rule.Kind, t.Call, t.ClientID, t.RequestID,
 			})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"math"
 	"net"
 	"net/http"
@@ -57,23 +58,24 @@ func (s *Set) Handler(owner Owner, next http.Handler) http.Handler {
 		w.Header().Set(Header, string(rule.Kind))
 		switch rule.Kind {
 		case Error:
-			refuse(w, http.StatusInternalServerError, api.ErrServerSide)
+			refuse(w, r, http.StatusInternalServerError, api.ErrServerSide)
 		case Unavailable:
 			seconds := math.Ceil(time.Duration(rule.Delay).Seconds())
 			w.Header().Set("Retry-After", strconv.Itoa(int(seconds)))
-			refuse(w, http.StatusServiceUnavailable, api.ErrUnavailable)
+			refuse(w, r, http.StatusServiceUnavailable, api.ErrUnavailable)
 		case ResultFailed:
-			refuse(w, http.StatusBadRequest, ErrRequestFailed)
+			refuse(w, r, http.StatusBadRequest, ErrRequestFailed)
 		case DownloadDamaged:
 			next.ServeHTTP(&damager{ResponseWriter: w}, r)
 		case DownloadExpired:
-			refuse(w, http.StatusForbidden, api.ErrUnauthorized)
+			refuse(w, r, http.StatusForbidden, api.ErrUnauthorized)
 		case Reset:
 			reset(w)
 		case Slow:
-			if wait(r.Context(), rule.Delay) {
-				next.ServeHTTP(w, r)
+			if !wait(r.Context(), rule.Delay) {
+				panic(http.ErrAbortHandler) // without it the HTTP server sends 200
 			}
+			next.ServeHTTP(w, r)
 		case AnswerLost:
 			next.ServeHTTP(discard{w, http.Header{}}, r)
 			panic(http.ErrAbortHandler) // closes the connection
@@ -115,7 +117,8 @@ func (c *collector) Write(b []byte) (int, error) { return c.body.Write(b) }
 // targetOf returns the target of a request; ok is false if it is not a call of a relying party.
 func targetOf(r *http.Request) (t Target, ok bool) {
 	path := r.URL.Path
-	dir, last := path[:strings.LastIndexByte(path, '/')+1], path[strings.LastIndexByte(path, '/')+1:]
+	slash := strings.LastIndexByte(path, '/')
+	dir, last := path[:slash+1], path[slash+1:]
 	switch {
 	case r.Method == http.MethodPost && strings.HasSuffix(path, api.PathCancel):
 		t.Call = "cancel"
@@ -150,7 +153,12 @@ func targetOf(r *http.Request) (t Target, ok bool) {
 	return t, true
 }
 
-func refuse(w http.ResponseWriter, status int, refusal *api.Error) {
+// refuse reads the body before it answers, because many clients write the whole request before they
+// read. A client that waits for "100 Continue" has sent none.
+func refuse(w http.ResponseWriter, r *http.Request, status int, refusal *api.Error) {
+	if r.Header.Get("Expect") == "" {
+		_, _ = io.Copy(io.Discard, r.Body) // the server's timeout bounds it
+	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)

@@ -93,7 +93,8 @@ func (h webhooks) RoundTrip(r *http.Request) (*http.Response, error) {
 	case WebhookDoubled:
 		h.post(r, body)
 	default:
-		sent.Token, err = h.spoil(rule.Kind, sent.Token, claims)
+		second := rule.Injected%2 == 0
+		sent.Token, err = h.spoil(rule.Kind, sent.Token, claims, second)
 	}
 	if err != nil {
 		return nil, err
@@ -167,29 +168,46 @@ func claimsOf(jws string) (claims api.WebhookClaims, err error) {
 	return claims, err
 }
 
-// forge changes a claim and keeps the signature.
-func forge(jws string, claims api.WebhookClaims) (string, error) {
+// forge changes a claim, and keeps the signature or replaces it by zeros.
+func forge(jws string, claims api.WebhookClaims, zeros bool) (string, error) {
 	claims.SignerInfo.SignerName = "FORGED"
 	text, err := json.Marshal(claims)
 	header, rest, _ := strings.Cut(jws, ".")
 	_, signature, _ := strings.Cut(rest, ".")
+	if zeros {
+		signature = strings.Repeat("A", len(signature))
+	}
 	return header + "." + base64.RawURLEncoding.EncodeToString(text) + "." + signature, err
 }
 
-// newKeyID is the kid of the key of WebhookNewKey.
-const newKeyID = "new-key"
+// newKeyID is the kid of the key of WebhookNewKey, unknownKeyID of none.
+const (
+	newKeyID     = "new-key"
+	unknownKeyID = "unknown-key"
+)
 
-// spoil returns the token of a kind of fault that changes the token.
-func (h webhooks) spoil(kind Kind, jws string, claims api.WebhookClaims) (string, error) {
+// expiredAgo is how old the tokens of WebhookExpired are: more than the leeway of any clock.
+const expiredAgo = 300 // seconds
+
+// spoil returns the token of a kind of fault that changes the token; second is for every second one
+// of a rule.
+func (h webhooks) spoil(
+	kind Kind, jws string, claims api.WebhookClaims, second bool,
+) (string, error) {
 	switch kind {
 	case WebhookForged:
-		return forge(jws, claims)
+		return forge(jws, claims, second)
 	case WebhookExpired:
-		claims.Iat, claims.Exp = claims.Iat-3600, claims.Exp-3600
+		claims.Iat, claims.Exp = claims.Iat-expiredAgo, claims.Exp-expiredAgo
 		return keydir.SignJWT(h.key, h.keyID, claims)
 	case WebhookUnsigned:
 		text, err := json.Marshal(claims)
-		return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`)) + "." +
+		alg := "none"
+		if second {
+			alg = "nOnE"
+		}
+		header := `{"alg":"` + alg + `","typ":"JWT"}`
+		return base64.RawURLEncoding.EncodeToString([]byte(header)) + "." +
 			base64.RawURLEncoding.EncodeToString(text) + ".", err
 	case WebhookHMAC:
 		der, err := x509.MarshalPKIXPublicKey(h.key.Public())
@@ -214,6 +232,9 @@ func (h webhooks) spoil(kind Kind, jws string, claims api.WebhookClaims) (string
 	if err != nil {
 		return "", err
 	}
+	if kind == WebhookWrongKey && second {
+		h.keyID = unknownKeyID
+	}
 	return h.sign(jose.ES256, key, kind == WebhookOwnKey, claims)
 }
 
@@ -227,15 +248,7 @@ func (h webhooks) sign(
 	if err != nil {
 		return "", err
 	}
-	text, err := json.Marshal(claims)
-	if err != nil {
-		return "", err
-	}
-	jws, err := signer.Sign(text)
-	if err != nil {
-		return "", err
-	}
-	return jws.CompactSerialize()
+	return keydir.Compact(signer, claims)
 }
 
 // publishedKey returns the key of WebhookNewKey; the first call makes it.

@@ -47,18 +47,11 @@ func (p *Protection) Import(from *Protection, dirs ...*Dir) (files []string, err
 		return nil, err
 	}
 	for _, d := range dirs {
-		path, err := d.folder()
-		if err != nil {
-			return files, err
-		}
-		list, err := d.List()
+		path, list, err := d.existingKeys()
 		if err != nil {
 			return files, err
 		}
 		for _, f := range list {
-			if !isKey(f.Name) {
-				continue
-			}
 			done, err := p.importFile(s, from, d, f)
 			if err != nil {
 				return files, err
@@ -196,4 +189,13 @@ func (p *Protection) has(d *Dir, file string) error {
 	}
 	_, err = p.open(file, data)
 	return err
+}
+
+// CheckProtected returns an error if a file is a key or secret that the protection of the directory
+// does not open.
+func (d *Dir) CheckProtected(file string) error {
+	if !isKey(file) {
+		return nil
+	}
+	return d.protection.has(d, file)
 }

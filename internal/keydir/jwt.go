@@ -31,6 +31,11 @@ func SignJWT(key crypto.Signer, keyID string, claims any) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return Compact(signer, claims)
+}
+
+// Compact returns the compact form of a JWS that signer makes of claims.
+func Compact(signer jose.Signer, claims any) (string, error) {
 	body, err := json.Marshal(claims)
 	if err != nil {
 		return "", err

@@ -120,18 +120,18 @@ func parseEC(file string, data []byte, curve elliptic.Curve) (crypto.Signer, err
 
 // Secret returns the 32 bytes with that name (file <name>.secret), and creates them on first use.
 func (d *Dir) Secret(name string) ([]byte, error) {
-	secret, err := d.existingSecret(name)
+	secret, err := d.ExistingSecret(name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secret, err
 	}
 	if err := d.createSecret(name); err != nil {
 		return nil, err
 	}
-	return d.existingSecret(name)
+	return d.ExistingSecret(name)
 }
 
-// existingSecret is Secret, but never creates one. The error wraps fs.ErrNotExist if there is none.
-func (d *Dir) existingSecret(name string) ([]byte, error) {
+// ExistingSecret is Secret, but never creates one. The error wraps fs.ErrNotExist if there is none.
+func (d *Dir) ExistingSecret(name string) ([]byte, error) {
 	file := name + ".secret"
 	data, err := d.Read(file)
 	if err != nil {

@@ -327,6 +327,16 @@ func isKey(file string) bool {
 	return strings.HasSuffix(file, ".key") || strings.HasSuffix(file, ".secret")
 }
 
+// existingKeys returns the files of the directory's private keys and secrets, in a folder.
+func (d *Dir) existingKeys() (folder, []File, error) {
+	path, err := d.folder()
+	if err != nil {
+		return "", nil, err
+	}
+	list, err := d.List()
+	return path, slices.DeleteFunc(list, func(f File) bool { return !isKey(f.Name) }), err
+}
+
 // Encrypt encrypts the plain keys and secrets of folders, and returns their files. It leaves the
 // times of the files as they are, because a [Ring] tells by them which secret to use. The next call
 // completes one that was interrupted. No process may use the folders.
@@ -334,17 +344,11 @@ func (p *Protection) Encrypt(dirs ...*Dir) (files []string, err error) {
 	plain := map[*Dir][]File{}
 	protected := false
 	for _, d := range dirs {
-		if _, err := d.folder(); err != nil {
-			return nil, err
-		}
-		list, err := d.List()
+		_, list, err := d.existingKeys()
 		if err != nil {
 			return nil, err
 		}
 		for _, f := range list {
-			if !isKey(f.Name) {
-				continue
-			}
 			data, err := d.Read(f.Name)
 			if err != nil {
 				return nil, err

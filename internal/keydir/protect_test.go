@@ -164,7 +164,7 @@ func TestChangePassword(t *testing.T) {
 	}
 }
 
-// TestEncrypt encrypts plain directories, also after an interruption. A ring goes on where it was.
+// TestEncrypt encrypts plain directories, also after an interruption. A ring continues where it was.
 func TestEncrypt(t *testing.T) {
 	plain, path := open(t)
 	other, err := Open(filepath.Join(filepath.Dir(path), "authority"), rand.Reader)

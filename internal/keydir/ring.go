@@ -44,7 +44,7 @@ func (d *Dir) ring(name string, keep time.Duration, now func() time.Time) (*Ring
 		return nil, err
 	}
 	r := &Ring{
-		dir: d, name: name, suffix: ".secret", read: d.existingSecret, delay: ringDelay,
+		dir: d, name: name, suffix: ".secret", read: d.ExistingSecret, delay: ringDelay,
 		keep: keep, now: now,
 	}
 	return r, r.reload()

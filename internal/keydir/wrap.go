@@ -120,7 +120,7 @@ func (w *Wrapping) aead(name string) (cipher.AEAD, error) {
 	if !strings.HasPrefix(name, w.name+"-") {
 		return nil, fmt.Errorf("keys: %.40q is no wrapping key of %s", name, w.name)
 	}
-	secret, err := w.dir.existingSecret(name)
+	secret, err := w.dir.ExistingSecret(name)
 	if err != nil {
 		return nil, err
 	}

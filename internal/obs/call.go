@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// call is what the log tells of one HTTP request in each of its lines.
+// call has the members of each log line of one HTTP request.
 type call struct {
 	trace, span, parent string // ids in hexadecimal; parent is the caller's span, or ""
 

@@ -159,7 +159,8 @@ func (m *Metrics) Handler() http.Handler {
 const FormatJSON = "json"
 
 // NewLogger returns a logger that writes lines of at least level to w, as JSON or else as text. The
-// level may change while the program runs. Lines of a request have what [Note] has noted of it.
+// level may change while the program runs. Lines of a request have the members that [Note] has
+// added.
 func NewLogger(w io.Writer, level slog.Leveler, format string) *slog.Logger {
 	options := &slog.HandlerOptions{Level: level}
 	if format == FormatJSON {

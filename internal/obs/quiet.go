@@ -20,7 +20,7 @@ type quiet struct {
 	*outage
 }
 
-// outage is what the handlers of one log share.
+// outage is the state that the handlers of one log share.
 type outage struct {
 	mu      sync.Mutex
 	last    time.Time // of the line that was passed on last

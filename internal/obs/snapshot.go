@@ -11,7 +11,7 @@ type Snapshot struct {
 	Routes  []Route                      // busiest first
 	Jobs    map[string]map[string]uint64 // kind -> status afterwards -> attempts
 	Fetches map[string]uint64            // outcome -> fetches of relying parties' keys
-	Sealing []Bucket                     // how long sealings took; the last bucket has no upper bound
+	Sealing []Bucket                     // how long sealings took; the last has no upper bound
 }
 
 // Bucket is the number of values of at most UpTo and more than the UpTo of the bucket before.
@@ -63,13 +63,10 @@ func (m *Metrics) Snapshot() (Snapshot, error) {
 				h := metric.GetHistogram()
 				var below uint64 // the metric's counts are cumulative
 				for _, b := range h.GetBucket() {
-					s.Sealing = append(
-						s.Sealing,
-						Bucket{
-							time.Duration(b.GetUpperBound() * float64(time.Second)),
-							b.GetCumulativeCount() - below,
-						},
-					)
+					s.Sealing = append(s.Sealing, Bucket{
+						time.Duration(b.GetUpperBound() * float64(time.Second)),
+						b.GetCumulativeCount() - below,
+					})
 					below = b.GetCumulativeCount()
 				}
 				s.Sealing = append(s.Sealing, Bucket{Count: h.GetSampleCount() - below})

@@ -25,7 +25,7 @@ func Check(uri string) error {
 	return err
 }
 
-// token is what a URI names.
+// token is the token that a URI names.
 type token struct {
 	library       string // path of the C library
 	label, serial string // one of them is set

@@ -9,7 +9,7 @@ import (
 	"github.com/signet-sign/signet/api"
 )
 
-// Kind is what a person starts.
+// Kind is the kind of thing that a person starts.
 type Kind string
 
 // The kinds, which are counted apart.
