@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/signet-sign/signet/client"
@@ -70,9 +71,8 @@ type rule struct {
 	basis  string // the first evidence of the rule
 	title  string
 
-	// judge returns nil if the server follows the rule, an unknownError if that cannot be told, and
-	// otherwise what is wrong.
-	judge func(ctx context.Context, j *judge) error
+	// judge calls j.fail if the server does not follow the rule, or if that cannot be told.
+	judge func(ctx context.Context, j *judge)
 }
 
 // The bases of rules: a page of the public documentation, other public material, or a decision that
@@ -111,7 +111,10 @@ func cannotTell(format string, args ...any) error {
 	return unknownError{fmt.Sprintf(format, args...)}
 }
 
-// judge is what the rules work with.
+// judge is the state that the rules share.
+//
+// A rule is a series of calls and checks. After the first failure the methods that make calls make
+// none and return empty values, so that a rule need not look at the error after each step.
 type judge struct {
 	Config
 	recorder *report.Recorder
@@ -125,6 +128,27 @@ type judge struct {
 	signed *request    // that is signed
 	tried  *deliveries // of webhooks that are not accepted at once
 	shown  []arrival   // that are evidence for the present rule
+
+	mu  sync.Mutex
+	err error // the first failure of the present rule
+}
+
+// fail keeps the failure of the present rule, if err is one and the first: an unknownError if the
+// rule cannot be judged, and otherwise what is wrong.
+func (j *judge) fail(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.err == nil {
+		j.err = err
+	}
+}
+
+func (j *judge) failf(format string, args ...any) { j.fail(fmt.Errorf(format, args...)) }
+
+func (j *judge) failed() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.err != nil
 }
 
 // ErrSetUp is the error of a server that cannot be judged, because it refuses an ordinary call.
@@ -152,9 +176,9 @@ func Judge(ctx context.Context, config Config) (*report.Report, error) {
 			continue
 		}
 		j.recorder.Take()
-		j.shown = nil
+		j.shown, j.err = nil, nil
 		began := time.Now()
-		err := rule.judge(ctx, j)
+		rule.judge(ctx, j)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
@@ -165,10 +189,10 @@ func Judge(ctx context.Context, config Config) (*report.Report, error) {
 		for _, a := range j.shown {
 			v.Evidence = append(v.Evidence, a.recorder.Exchanges()...)
 		}
-		if err != nil {
-			v.Outcome, v.Reason = report.Fail, err.Error()
+		if j.err != nil {
+			v.Outcome, v.Reason = report.Fail, j.err.Error()
 		}
-		if _, unknown := errors.AsType[unknownError](err); unknown {
+		if _, unknown := errors.AsType[unknownError](j.err); unknown {
 			v.Outcome = report.CannotTell
 		}
 		r.Verdicts = append(r.Verdicts, v)
@@ -194,7 +218,9 @@ func newJudge(config Config) (*judge, error) {
 	}
 	j.http = &http.Client{
 		Transport: j.recorder.Transport(transport), Timeout: time.Minute,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
 	}
 	var err error
 	j.sdk, err = client.New(client.Config{
@@ -219,18 +245,15 @@ func newJudge(config Config) (*judge, error) {
 
 // chooseForm finds out whether the server has what the first documentation of V3.0 lacked.
 func (j *judge) chooseForm(ctx context.Context) error {
-	a, err := j.do(ctx, j.cancelOf(unknownID())())
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSetUp, err)
-	}
+	a := j.do(ctx, j.cancelOf(unknownID())())
 	j.cancels = a.code() != "" || a.status != http.StatusNotFound
 	for _, v30 := range []bool{false, true} {
 		j.v30 = v30
-		a, err := j.do(ctx, j.initiate())
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrSetUp, err)
+		a := j.do(ctx, j.initiate())
+		if j.err != nil {
+			return fmt.Errorf("%w: %w", ErrSetUp, j.err)
 		}
-		if a.status == http.StatusOK {
+		if a.succeeded() { // another status than 200 is judged
 			return nil
 		}
 		if v30 {

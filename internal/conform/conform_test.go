@@ -5,8 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -203,5 +206,47 @@ func TestSetUp(t *testing.T) {
 	config.Rules = []string{"99"}
 	if _, err := conform.Judge(t.Context(), config); err == nil {
 		t.Error("a rule that does not exist is judged")
+	}
+}
+
+// TestOddServers judges servers that make requests and answer everything else with nonsense: each
+// rule has an outcome.
+func TestOddServers(t *testing.T) {
+	key, err := client.GenerateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, odd := range map[string]func(w http.ResponseWriter){
+		"nothing":     func(http.ResponseWriter) {},
+		"no answer":   func(http.ResponseWriter) { panic(http.ErrAbortHandler) },
+		"an array":    func(w http.ResponseWriter) { _, _ = io.WriteString(w, "[]") },
+		"wrong types": func(w http.ResponseWriter) { _, _ = io.WriteString(w, `{"error":[],"exp":""}`) },
+		"a failure":   func(w http.ResponseWriter) { w.WriteHeader(http.StatusInternalServerError) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls := 0
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if calls++; strings.HasSuffix(r.URL.Path, api.PathCancel) && calls == 1 {
+					w.WriteHeader(http.StatusNotFound)
+					return
+				}
+				if calls == 2 || calls > 2 && r.URL.Path == api.BasePath+api.PathRequest && calls%2 == 0 {
+					_, _ = io.WriteString(w, `{"signing_url":"http://127.0.0.1:1/","request_id":"x"}`)
+					return
+				}
+				odd(w)
+			}))
+			defer s.Close()
+			r, err := conform.Judge(t.Context(), conform.Config{
+				BaseURL: s.URL + api.BasePath, Party: conform.Party{ClientID: "shop", Key: key},
+				SignByGet: true,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(r.Verdicts) < 80 || r.Count(report.Pass) > len(r.Verdicts)/2 {
+				t.Errorf("%d of %d rules pass", r.Count(report.Pass), len(r.Verdicts))
+			}
+		})
 	}
 }

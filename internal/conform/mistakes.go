@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,8 +31,11 @@ type Mistake struct {
 	webhook   func(http.Handler) http.Handler           // of the receiver; may be nil
 }
 
-// Mistakes returns all planted mistakes, in the order of their rules.
-func Mistakes() []Mistake {
+// Mistakes returns all planted mistakes.
+func Mistakes() []Mistake { return slices.Concat(plainMistakes(), subtleMistakes()) }
+
+// plainMistakes are in the order of their rules.
+func plainMistakes() []Mistake {
 	return []Mistake{
 		{"accepts-bearer", "2.1.2", spoil(accepts(func(e *exchange) bool {
 			return strings.HasPrefix(e.authorization, "Bearer ")

@@ -3,11 +3,9 @@ package conform
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/signet-sign/signet/api"
@@ -45,35 +43,26 @@ func cancelRules() []rule {
 }
 
 // cancelsWith makes a request for each variant and wants its cancel to succeed.
-func (j *judge) cancelsWith(ctx context.Context, variants ...variant) error {
+func (j *judge) cancelsWith(ctx context.Context, variants ...variant) {
 	for _, v := range variants {
-		r, err := j.newRequest(ctx)
-		if err != nil {
-			return err
-		}
-		if err := j.each(ctx, j.cancelOf(r.RequestID), accepted, v); err != nil {
-			return err
-		}
+		r := j.newRequest(ctx)
+		j.each(ctx, j.cancelOf(r.RequestID), accepted, v)
 	}
-	return nil
 }
 
-func judgeCancelBody(ctx context.Context, j *judge) error {
-	return j.cancelsWith(ctx,
+func judgeCancelBody(ctx context.Context, j *judge) {
+	j.cancelsWith(ctx,
 		with("no body"), with("an object", body([]byte("{}"))),
 		with("no JSON", body([]byte("{\xff"))),
 	)
 }
 
-func judgeCancelType(ctx context.Context, j *judge) error {
-	err := j.cancelsWith(ctx,
+func judgeCancelType(ctx context.Context, j *judge) {
+	j.cancelsWith(ctx,
 		with("JSON"), with("none", noHeader("Content-Type")),
 		with("with a parameter", header("Content-Type", "application/json; charset=utf-8")),
 	)
-	if err != nil {
-		return err
-	}
-	return j.each(ctx, j.cancelOf(unknownID()), func(a *answer) error {
+	j.each(ctx, j.cancelOf(unknownID()), func(a *answer) error {
 		if a.code() != api.CodeClientSide ||
 			a.member("error_description") == api.ErrNoRecord.Description {
 			return fmt.Errorf("cancel is answered %s", a)
@@ -82,36 +71,28 @@ func judgeCancelType(ctx context.Context, j *judge) error {
 	}, with("a PDF", header("Content-Type", "application/pdf")))
 }
 
-func judgeCancelParty(ctx context.Context, j *judge) error {
-	err := j.each(ctx, j.cancelOf(unknownID()), noRecord,
+func judgeCancelParty(ctx context.Context, j *judge) {
+	j.each(ctx, j.cancelOf(unknownID()), noRecord,
 		with("client_id", without("client_request")), with("client_request", without("client_id")),
 		with("both"),
 	)
-	if err != nil {
-		return err
-	}
-	return j.each(ctx, j.cancelOf(unknownID()), refusedAs(api.CodeUnauthorized),
+	j.each(ctx, j.cancelOf(unknownID()), refusedAs(api.CodeUnauthorized),
 		with("neither", without("client_id"), without("client_request")),
 		with("two that differ", claim("client_request", "another-party")),
 	)
 }
 
-func judgeCancelNoID(ctx context.Context, j *judge) error {
-	return j.each(ctx, j.cancelOf(""), noRecord,
+func judgeCancelNoID(ctx context.Context, j *judge) {
+	j.each(ctx, j.cancelOf(""), noRecord,
 		with("no request_id", without("request_id")), with("null", claim("request_id", nil)),
 		with("a number", claim("request_id", 7)), with("empty"),
 	)
 }
 
-func judgeCancelJTI(ctx context.Context, j *judge) error {
-	if err := j.cancelsWith(ctx, with("no jti", without("jti"))); err != nil {
-		return err
-	}
-	compact, err := j.cancelOf(unknownID())().compact()
-	if err != nil {
-		return err
-	}
-	return j.each(
+func judgeCancelJTI(ctx context.Context, j *judge) {
+	j.cancelsWith(ctx, with("no jti", without("jti")))
+	compact := j.makeToken(j.cancelOf(unknownID())())
+	j.each(
 		ctx, j.cancelOf(""), noRecord, with("once", token(compact)), with("again", token(compact)),
 	)
 }
@@ -124,113 +105,63 @@ func cancelled(a *answer) error {
 	return nil
 }
 
-func judgeCancel(ctx context.Context, j *judge) error {
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return err
-	}
-	if err := j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("created")); err != nil {
-		return err
-	}
+func judgeCancel(ctx context.Context, j *judge) {
+	r := j.newRequest(ctx)
+	j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("created"))
 	if j.Control == "" { // the other states need a signer or time
-		return nil
+		return
 	}
-	locked, err := j.newRequest(ctx)
-	if err != nil {
-		return err
-	}
-	if err := j.act(ctx, locked, signer, "open"); err != nil {
-		return err
-	}
-	if err := j.each(ctx, j.cancelOf(locked.RequestID), cancelled, with("locked")); err != nil {
-		return err
-	}
-	expired, err := j.newRequest(ctx)
-	if err != nil {
-		return err
-	}
-	if err := j.age(ctx, expired, 31*time.Minute); err != nil {
-		return err
-	}
-	return j.each(ctx, j.cancelOf(expired.RequestID), cancelled, with("expired"))
+	locked := j.newRequest(ctx)
+	j.act(ctx, locked, signer, "open")
+	j.each(ctx, j.cancelOf(locked.RequestID), cancelled, with("locked"))
+	expired := j.newRequest(ctx)
+	j.age(ctx, expired, 31*time.Minute)
+	j.each(ctx, j.resultOf(expired), refusedAs(api.CodeExpired), with("expired"))
+	j.each(ctx, j.cancelOf(expired.RequestID), cancelled, with("expired"))
+	j.each(ctx, j.resultOf(expired), refusedAs(api.CodeCancelled), with("expired and cancelled"))
 }
 
-func judgeCancelSession(ctx context.Context, j *judge) error {
-	r, err := j.inSession(ctx)
-	if err != nil {
-		return err
-	}
+func judgeCancelSession(ctx context.Context, j *judge) {
+	r := j.inSession(ctx)
 	active := refusedWith(api.ErrActiveSession)
-	if err := j.each(
-		ctx, j.cancelOf(r.RequestID), active, with("in a session"), with("again"),
-	); err != nil {
-		return err
-	}
-	if err := j.act(ctx, r, signer, "leave"); err != nil {
-		return err
-	}
-	if err := j.each(
-		ctx, j.cancelOf(r.RequestID), cancelled, with("after the session"),
-	); err != nil {
-		return err
-	}
-	if r, err = j.sealing(ctx); err != nil {
-		return err
-	}
-	if err := j.each(ctx, j.cancelOf(r.RequestID), active, with("being sealed")); err != nil {
-		return err
-	}
-	if err := j.waitSigned(ctx, r); err != nil {
-		return err
-	}
-	return j.each(
+	j.each(ctx, j.cancelOf(r.RequestID), active, with("in a session"), with("again"))
+	j.act(ctx, r, signer, "leave")
+	j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("after the session"))
+	r = j.sealing(ctx)
+	j.each(ctx, j.cancelOf(r.RequestID), active, with("being sealed"))
+	j.waitSigned(ctx, r)
+	j.each(
 		ctx, j.cancelOf(r.RequestID), refusedWith(api.ErrAlreadySigned), with("after sealing"),
 	)
 }
 
-func judgeCancelSigned(ctx context.Context, j *judge) error {
-	r, err := j.signedRequest(ctx)
-	if err != nil {
-		return err
-	}
-	err = j.each(ctx, j.cancelOf(r.RequestID), refusedWith(api.ErrAlreadySigned), with("signed"))
-	if err != nil {
-		return err
-	}
-	return j.each(ctx, j.resultOf(r), accepted, with("after the cancel"))
+func judgeCancelSigned(ctx context.Context, j *judge) {
+	r := j.signedRequest(ctx)
+	j.each(ctx, j.cancelOf(r.RequestID), refusedWith(api.ErrAlreadySigned), with("signed"))
+	j.each(ctx, j.resultOf(r), accepted, with("after the cancel"))
 }
 
-func judgeCancelTwice(ctx context.Context, j *judge) error {
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return err
-	}
-	if err := j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("once")); err != nil {
-		return err
-	}
+func judgeCancelTwice(ctx context.Context, j *judge) {
+	r := j.newRequest(ctx)
+	j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("once"))
 	again := refusedWith(api.ErrAlreadyCancelled)
-	return j.each(
+	j.each(
 		ctx, j.cancelOf(r.RequestID), again, with("the second time"), with("the third time"),
 	)
 }
 
-func judgeCancelUnknown(ctx context.Context, j *judge) error {
+func judgeCancelUnknown(ctx context.Context, j *judge) {
 	for _, id := range []string{unknownID(), "signv3-", "x", "../cancel", unknownID() + " "} {
-		if err := j.each(ctx, j.cancelOf(id), noRecord, with(strconv.Quote(id))); err != nil {
-			return err
-		}
+		j.each(ctx, j.cancelOf(id), noRecord, with(strconv.Quote(id)))
 	}
-	return nil
 }
 
-func judgeCancelOther(ctx context.Context, j *judge) error {
+func judgeCancelOther(ctx context.Context, j *judge) {
 	if j.Other == nil {
-		return cannotTell("no second party is given")
+		j.fail(cannotTell("no second party is given"))
+		return
 	}
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return err
-	}
+	r := j.newRequest(ctx)
 	other := func(edits ...edit) *call {
 		return j.cancelOf(r.RequestID)(append([]edit{
 			claim("client_id", j.Other.ClientID), claim("client_request", j.Other.ClientID),
@@ -239,89 +170,58 @@ func judgeCancelOther(ctx context.Context, j *judge) error {
 	}
 	var bodies [2]*answer
 	for i, edits := range [][]edit{nil, {claim("request_id", unknownID())}} {
-		if bodies[i], err = j.do(ctx, other(edits...)); err != nil {
-			return err
-		}
-		if err := noRecord(bodies[i]); err != nil {
-			return err
-		}
+		bodies[i] = j.do(ctx, other(edits...))
+		j.fail(noRecord(bodies[i]))
 	}
 	if !bytes.Equal(bodies[0].body, bodies[1].body) {
-		return errors.New("the two answers differ")
+		j.failf("the two answers differ")
 	}
-	return j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("by its own party"))
+	j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("by its own party"))
 }
 
-func judgeCancelHolds(ctx context.Context, j *judge) error {
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return err
-	}
-	if err := j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("a new request")); err != nil {
-		return err
-	}
-	if err := j.refusesStep(ctx, r, signer, "open"); err != nil {
-		return err
-	}
-	return j.each(ctx, j.resultOf(r), refusedAs(api.CodeCancelled), with("result"))
+func judgeCancelHolds(ctx context.Context, j *judge) {
+	r := j.newRequest(ctx)
+	j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("a new request"))
+	j.refusesOpen(ctx, r, signer)
+	j.each(ctx, j.resultOf(r), refusedAs(api.CodeCancelled), with("result"))
 }
 
-func judgeCancelSilent(ctx context.Context, j *judge) error {
-	if j.hooks == nil {
-		return cannotTell("no webhooks are received")
+func judgeCancelSilent(ctx context.Context, j *judge) {
+	j.needHooks()
+	r := j.newRequest(ctx)
+	j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("a new request"))
+	if len(j.await(ctx, r, 1, time.Second)) > 0 {
+		j.failf("a webhook arrives")
 	}
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return err
-	}
-	if err := j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("a new request")); err != nil {
-		return err
-	}
-	arrived, err := j.hooks.await(ctx, r.RequestID, 1, time.Second)
-	if err == nil && len(arrived) > 0 {
-		err = errors.New("a webhook arrives")
-	}
-	return err
 }
 
-func judgeCancelRace(ctx context.Context, j *judge) error {
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return err
-	}
-	answers, errs := make([]*answer, 8), make([]error, 8)
-	var wg sync.WaitGroup
-	for i := range answers {
-		wg.Go(func() { answers[i], errs[i] = j.do(ctx, j.cancelOf(r.RequestID)()) })
-	}
-	wg.Wait()
+func judgeCancelRace(ctx context.Context, j *judge) {
+	r := j.newRequest(ctx)
+	answers := together(8, func() *answer { return j.do(ctx, j.cancelOf(r.RequestID)()) })
 	took := 0
-	for i, a := range answers {
+	for _, a := range answers {
 		switch {
-		case errs[i] != nil:
-			return errs[i]
 		case a.status == http.StatusOK:
 			took++
 		case a.code() != api.CodeAlreadyCancelled:
-			return fmt.Errorf("one of 8 cancels is answered %s", a)
+			j.failf("one of 8 cancels is answered %s", a)
 		}
 	}
 	if took != 1 {
-		return fmt.Errorf("%d of 8 cancels at once are answered 200", took)
+		j.failf("%d of 8 cancels at once are answered 200", took)
 	}
-	return nil
 }
 
-func judgeRetryAfter(ctx context.Context, j *judge) error {
-	r, err := j.inSession(ctx)
-	if err != nil {
-		return err
-	}
-	return j.each(ctx, j.cancelOf(r.RequestID), func(a *answer) error {
+func judgeRetryAfter(ctx context.Context, j *judge) {
+	r := j.inSession(ctx)
+	seconds := 0
+	j.each(ctx, j.cancelOf(r.RequestID), func(a *answer) (err error) {
 		text := a.header.Get("Retry-After")
-		if n, err := strconv.Atoi(text); err != nil || n < 1 || n > 180 {
+		if seconds, err = strconv.Atoi(text); err != nil || seconds < 1 || seconds > 180 {
 			return fmt.Errorf("Retry-After is %q", text)
 		}
 		return nil
 	}, with("in a session"))
+	j.age(ctx, r, time.Duration(seconds)*time.Second)
+	j.each(ctx, j.cancelOf(r.RequestID), cancelled, with("after the seconds of Retry-After"))
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/signet-sign/signet/api"
 	"github.com/signet-sign/signet/client"
+	"github.com/signet-sign/signet/pades"
 )
 
 // initiateRules are those of docs/contract.md, 2.4, 3.1, 3.2 and 3.4.
@@ -69,90 +71,73 @@ var locationOfV30 = []edit{
 
 func place(page, x, y any) map[string]any { return map[string]any{"page": page, "x": x, "y": y} }
 
-func judgeRequestID(ctx context.Context, j *judge) error {
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return err
-	}
+func judgeRequestID(ctx context.Context, j *judge) {
+	r := j.newRequest(ctx)
 	text, ok := strings.CutPrefix(r.RequestID, api.RequestIDPrefix)
 	if id, err := uuid.Parse(text); !ok || err != nil || id.Version() != 7 || id.String() != text {
-		return fmt.Errorf("request_id is %q", r.RequestID)
+		j.failf("request_id is %q", r.RequestID)
 	}
-	return nil
 }
 
-func judgeRequestIDCase(ctx context.Context, j *judge) error {
-	r, err := j.cancellable(ctx)
-	if err != nil {
-		return err
-	}
-	err = j.each(ctx, j.cancelOf(strings.ToUpper(r.RequestID)), noRecord, with("in upper case"))
-	if err != nil {
-		return err
-	}
-	return j.each(ctx, j.cancelOf(r.RequestID), accepted, with("as it is"))
+func judgeRequestIDCase(ctx context.Context, j *judge) {
+	r := j.cancellable(ctx)
+	j.each(ctx, j.cancelOf(strings.ToUpper(r.RequestID)), noRecord, with("in upper case"))
+	j.each(ctx, j.cancelOf(r.RequestID), accepted, with("as it is"))
 }
 
-func judgeExchangeCode(ctx context.Context, j *judge) error {
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return err
-	}
+func judgeExchangeCode(ctx context.Context, j *judge) {
+	r := j.newRequest(ctx)
 	if id, err := uuid.Parse(r.ExchangeCode); err != nil || id.Version() != 4 {
-		return fmt.Errorf("exchange_code has %d characters and is none", len(r.ExchangeCode))
+		j.failf("exchange_code has %d characters and is none", len(r.ExchangeCode))
 	}
-	return nil
 }
 
-func judgeUpload(ctx context.Context, j *judge) error {
-	if err := j.each(ctx, j.initiate, accepted, with("a PDF")); err != nil {
-		return err
-	}
-	return j.each(ctx, j.initiate, refused, with("no body", body(nil)))
+func judgeUpload(ctx context.Context, j *judge) {
+	j.each(ctx, j.initiate, accepted, with("a PDF"))
+	j.each(ctx, j.initiate, refused, with("no body", body(nil)))
 }
 
-func judgeUploadType(ctx context.Context, j *judge) error {
+func judgeUploadType(ctx context.Context, j *judge) {
 	const name = "Content-Type"
-	err := j.each(ctx, j.initiate, refused,
+	j.each(ctx, j.initiate, refused,
 		with("none", noHeader(name)), with("JSON", header(name, "application/json")),
 		with("application/pdf", header(name, "application/pdf")),
 	)
-	if err != nil {
-		return err
-	}
-	return j.each(ctx, j.initiate, accepted,
+	j.each(ctx, j.initiate, accepted,
 		with("with a parameter", header(name, "Application/Octet-Stream; charset=binary")),
 	)
 }
 
-func judgeUploadEncoding(ctx context.Context, j *judge) error {
-	return j.each(ctx, j.initiate, refused, with("gzip", header("Content-Encoding", "gzip")))
+func judgeUploadEncoding(ctx context.Context, j *judge) {
+	j.each(ctx, j.initiate, refused, with("gzip", header("Content-Encoding", "gzip")))
 }
 
-func judgeClientID(ctx context.Context, j *judge) error {
-	return j.each(ctx, j.initiate, refusedAs(api.CodeUnauthorized),
+func judgeClientID(ctx context.Context, j *judge) {
+	j.each(ctx, j.initiate, refusedAs(api.CodeUnauthorized),
 		with("no client_id", without("client_id")),
 		with("an unknown client_id", claim("client_id", uuid.NewString())),
 		with("a number", claim("client_id", 7)),
 	)
+	if j.Other != nil {
+		j.each(ctx, j.initiate, refusedAs(api.CodeUnauthorized),
+			with("another party's client_id", claim("client_id", j.Other.ClientID)),
+		)
+	}
 }
 
-func judgeDocName(ctx context.Context, j *judge) error {
-	return j.each(ctx, j.initiate, refused,
+func judgeDocName(ctx context.Context, j *judge) {
+	j.each(ctx, j.initiate, refused,
 		with("no doc_name", without("doc_name")), with("empty", claim("doc_name", "")),
 		with("a number", claim("doc_name", 7)),
 	)
 }
 
-func judgeDocNameText(ctx context.Context, j *judge) error {
-	err := j.each(ctx, j.initiate, accepted,
+func judgeDocNameText(ctx context.Context, j *judge) {
+	j.each(ctx, j.initiate, accepted,
 		with("255 characters", claim("doc_name", strings.Repeat("字", 255))),
 		with("joiners", claim("doc_name", "می\u200cخواهم 👨\u200d👩\u200d👧.pdf")),
 	)
-	if err != nil {
-		return err
-	}
-	return j.each(ctx, j.initiate, refused,
+	j.each(ctx, j.initiate, refused,
 		with("256 characters", claim("doc_name", strings.Repeat("x", 256))),
 		with("a line break", claim("doc_name", "a\nb.pdf")),
 		with("bidirectional override", claim("doc_name", "a\u202efdp.exe")),
@@ -160,7 +145,7 @@ func judgeDocNameText(ctx context.Context, j *judge) error {
 	)
 }
 
-func judgeLocations(ctx context.Context, j *judge) error {
+func judgeLocations(ctx context.Context, j *judge) {
 	many := func(n int) (list []map[string]any) {
 		for i := range n {
 			list = append(list, place(1, 0.05+0.4*float64(i%2), float64(2+9*(i/2))/100))
@@ -169,14 +154,11 @@ func judgeLocations(ctx context.Context, j *judge) error {
 	}
 	wide := place(1, 0.1, 0.1)
 	wide["width"], wide["height"] = 0.2, 0.1
-	err := j.each(ctx, j.initiate, accepted,
+	j.each(ctx, j.initiate, accepted,
 		with("1", locations(box)), with("20", locations(many(20)...)),
 		with("further members", locations(wide)),
 	)
-	if err != nil {
-		return err
-	}
-	return j.each(ctx, j.initiate, refused,
+	j.each(ctx, j.initiate, refused,
 		with("absent", func(c *call) { locations()(c); delete(c.claims, "sign_locations") }),
 		with("empty", locations([]map[string]any{}...)), with("21", locations(many(21)...)),
 		with("an object", claim("sign_locations", box)),
@@ -184,70 +166,64 @@ func judgeLocations(ctx context.Context, j *judge) error {
 	)
 }
 
-func judgeLocationOfV30(ctx context.Context, j *judge) error {
-	return j.each(ctx, j.initiate, accepted, with("V3.0", locationOfV30...))
+func judgeLocationOfV30(ctx context.Context, j *judge) {
+	j.each(ctx, j.initiate, accepted, with("V3.0", locationOfV30...))
 }
 
-func judgeFractions(ctx context.Context, j *judge) error {
+func judgeFractions(ctx context.Context, j *judge) {
 	raw := func(text string) json.RawMessage { return json.RawMessage(text) }
-	err := j.each(ctx, j.initiate, accepted,
+	j.each(ctx, j.initiate, accepted,
 		with("0", locations(place(1, 0, 0))), with("0.1234", locations(place(1, 0.1234, 0.1))),
 		with("1e-1", locations(place(1, raw("1e-1"), raw("0.10000")))),
 	)
-	if err != nil {
-		return err
-	}
-	return j.each(ctx, j.initiate, refused,
+	j.each(ctx, j.initiate, refused,
 		with("1", locations(place(1, 1, 0.1))), with("-0.1", locations(place(1, 0.1, -0.1))),
 		with("5 decimals", locations(place(1, raw("0.12345"), 0.1))),
 		with("a string", locations(place(1, "0.1", 0.1))),
 	)
 }
 
-func judgePage(ctx context.Context, j *judge) error {
-	err := j.each(
+func judgePage(ctx context.Context, j *judge) {
+	j.each(
 		ctx, j.initiate, accepted, with("1.0", locations(place(json.RawMessage("1.0"), 0.1, 0.1))),
 	)
-	if err != nil {
-		return err
-	}
-	return j.each(ctx, j.initiate, refused,
+	j.each(ctx, j.initiate, refused,
 		with("0", locations(place(0, 0.1, 0.1))), with("1.5", locations(place(1.5, 0.1, 0.1))),
 		with("a string", locations(place("1", 0.1, 0.1))),
 		with("page 2 of 1", locations(place(2, 0.1, 0.1))),
 	)
 }
 
-func judgeEqualLocations(ctx context.Context, j *judge) error {
-	return j.each(ctx, j.initiate, refused, with("one place twice", locations(box, box)))
+func judgeEqualLocations(ctx context.Context, j *judge) {
+	j.each(ctx, j.initiate, refused, with("one place twice", locations(box, box)))
 }
 
-func judgeNull(ctx context.Context, j *judge) error {
-	return j.each(ctx, j.initiate, refused,
+func judgeNull(ctx context.Context, j *judge) {
+	j.each(ctx, j.initiate, refused,
 		with("doc_name", claim("doc_name", nil)),
 		with("signer_uin_hash", claim("signer_uin_hash", nil)),
 		with("sign_locations", claim("sign_locations", nil)),
 	)
 }
 
-func judgeHash(ctx context.Context, j *judge) error {
+func judgeHash(ctx context.Context, j *judge) {
 	hash := client.HashUIN(signer)
-	return j.each(ctx, j.initiate, accepted,
+	j.each(ctx, j.initiate, accepted,
 		with("lower case", claim("signer_uin_hash", hash)),
 		with("upper case", claim("signer_uin_hash", strings.ToUpper(hash))),
 	)
 }
 
-func judgeHashRefused(ctx context.Context, j *judge) error {
-	return j.each(ctx, j.initiate, refused,
+func judgeHashRefused(ctx context.Context, j *judge) {
+	j.each(ctx, j.initiate, refused,
 		with("the NRIC", claim("signer_uin_hash", signer)),
 		with("empty", claim("signer_uin_hash", "")),
 		with("63 digits", claim("signer_uin_hash", client.HashUIN(signer)[1:])),
 	)
 }
 
-func judgeInitiated(ctx context.Context, j *judge) error {
-	return j.each(ctx, j.initiate, initiated, with("an ordinary call"))
+func judgeInitiated(ctx context.Context, j *judge) {
+	j.each(ctx, j.initiate, initiated, with("an ordinary call"))
 }
 
 // initiated wants the answer to an initiate that succeeded.
@@ -255,7 +231,18 @@ func initiated(a *answer) error {
 	if err := accepted(a); err != nil {
 		return err
 	}
+	if err := isJSON(a); err != nil {
+		return err
+	}
 	return hasMembers(a.body, "signing_url", "request_id", "exchange_code")
+}
+
+// isJSON wants the media type of JSON.
+func isJSON(a *answer) error {
+	if kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type")); kind != "application/json" {
+		return fmt.Errorf("%s is answered %d with Content-Type %q", a.call, a.status, kind)
+	}
+	return nil
 }
 
 // hasMembers wants an object with exactly these members, the first ones strings that are not empty.
@@ -280,8 +267,8 @@ func hasMembers(text []byte, names ...string) error {
 	return nil
 }
 
-func judgeInitiateRefusal(ctx context.Context, j *judge) error {
-	return j.each(ctx, j.initiate, func(a *answer) error {
+func judgeInitiateRefusal(ctx context.Context, j *judge) {
+	j.each(ctx, j.initiate, func(a *answer) error {
 		if a.status != http.StatusBadRequest || a.code() != api.CodeClientSide ||
 			a.member("error_description") == "" {
 			return fmt.Errorf("initiate is answered %s", a)
@@ -295,9 +282,9 @@ func judgeInitiateRefusal(ctx context.Context, j *judge) error {
 
 // documentRules are those of docs/contract.md, 3.5 and 3.8.
 func documentRules() []rule {
-	refuses := func(variants ...variant) func(context.Context, *judge) error {
-		return func(ctx context.Context, j *judge) error {
-			return j.each(ctx, j.initiate, refused, variants...)
+	refuses := func(variants ...variant) func(context.Context, *judge) {
+		return func(ctx context.Context, j *judge) {
+			j.each(ctx, j.initiate, refused, variants...)
 		}
 	}
 	pdf := func(d document) edit { return body(d.bytes()) }
@@ -342,12 +329,9 @@ func documentRules() []rule {
 	}
 }
 
-func judgeBoxOnSignature(ctx context.Context, j *judge) error {
-	file, err := j.download(ctx)
-	if err != nil {
-		return err
-	}
-	return j.each(ctx, j.initiate, refused, with("the same box again", body(file)))
+func judgeBoxOnSignature(ctx context.Context, j *judge) {
+	file := j.download(ctx)
+	j.each(ctx, j.initiate, refused, with("the same box again", body(file)))
 }
 
 // signerRules are those of docs/contract.md, 3.3 and 4.
@@ -371,157 +355,121 @@ func signerRules() []rule {
 			judgeWayBack,
 		},
 		{"4.5.1", observed, "The uploaded bytes stay as they are", judgeAppended},
+		{"4.5.2", observed, "The signature is PAdES, and the document intact", judgePAdES},
 	}
 }
 
-// refusesStep wants a step of a person to be refused.
-func (j *judge) refusesStep(ctx context.Context, r *request, as, step string) error {
-	switch err := j.act(ctx, r, as, step); err.(type) {
+// refusesOpen requires that a person may not open a request.
+func (j *judge) refusesOpen(ctx context.Context, r *request, as string) {
+	if j.failed() {
+		return
+	}
+	switch err := j.tryAct(ctx, r, as, "open"); err.(type) {
 	case nil:
-		return fmt.Errorf("the person may %s", step)
+		j.failf("the person may open it")
 	case unknownError:
-		return err
-	default:
-		return nil
+		j.fail(err)
 	}
 }
 
-func judgeIntendedSigner(ctx context.Context, j *judge) error {
-	r, err := j.newRequest(ctx, claim("signer_uin_hash", client.HashUIN(signer)))
-	if err != nil {
-		return err
-	}
-	if err := j.refusesStep(ctx, r, another, "open"); err != nil {
-		return err
-	}
-	return j.act(ctx, r, signer, "open")
+func judgeIntendedSigner(ctx context.Context, j *judge) {
+	r := j.newRequest(ctx, claim("signer_uin_hash", client.HashUIN(signer)))
+	j.refusesOpen(ctx, r, another)
+	j.act(ctx, r, signer, "open")
 }
 
-func judgeFirstPerson(ctx context.Context, j *judge) error {
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return err
-	}
-	if err := j.act(ctx, r, another, "open"); err != nil {
-		return err
-	}
-	return j.refusesStep(ctx, r, signer, "open")
+func judgeFirstPerson(ctx context.Context, j *judge) {
+	r := j.newRequest(ctx)
+	j.act(ctx, r, another, "open")
+	j.refusesOpen(ctx, r, signer)
 }
 
-func judgeRequestLifetime(ctx context.Context, j *judge) error {
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return err
-	}
+func judgeRequestLifetime(ctx context.Context, j *judge) {
+	r := j.newRequest(ctx)
 	for _, step := range []struct {
 		age  time.Duration
 		code string
 	}{{29 * time.Minute, api.CodeNotSigned}, {2 * time.Minute, api.CodeExpired}} {
-		if err := j.age(ctx, r, step.age); err != nil {
-			return err
-		}
-		err := j.each(ctx, j.resultOf(r), refusedAs(step.code), with("after "+step.age.String()))
-		if err != nil {
-			return err
-		}
+		j.age(ctx, r, step.age)
+		j.each(ctx, j.resultOf(r), refusedAs(step.code), with("after "+step.age.String()))
 	}
-	return j.refusesStep(ctx, r, signer, "open")
+	j.refusesOpen(ctx, r, signer)
 }
 
-func judgeNextSigner(ctx context.Context, j *judge) error {
-	file, err := j.download(ctx)
-	if err != nil {
-		return err
-	}
-	return j.each(ctx, j.initiate, accepted,
+func judgeNextSigner(ctx context.Context, j *judge) {
+	file := j.download(ctx)
+	j.each(ctx, j.initiate, accepted,
 		with("another box", body(file), locations(place(1, 0.1, 0.5))),
 	)
 }
 
-func judgeReject(ctx context.Context, j *judge) error {
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return err
-	}
-	return j.act(ctx, r, signer, "open", "proceed", "reject", "proceed")
+func judgeReject(ctx context.Context, j *judge) {
+	r := j.newRequest(ctx)
+	j.act(ctx, r, signer, "open", "proceed", "reject", "proceed")
 }
 
-func judgeSessionEnd(ctx context.Context, j *judge) error {
-	r, err := j.inSession(ctx)
-	if err != nil {
-		return err
-	}
+func judgeSessionEnd(ctx context.Context, j *judge) {
+	r := j.inSession(ctx)
 	active := refusedAs(api.CodeActiveSession)
-	if err := j.age(ctx, r, 170*time.Second); err != nil {
-		return err
-	}
-	if err := j.each(ctx, j.cancelOf(r.RequestID), active, with("after 170 s")); err != nil {
-		return err
-	}
-	if err := j.age(ctx, r, 11*time.Second); err != nil {
-		return err
-	}
-	return j.each(ctx, j.cancelOf(r.RequestID), accepted, with("after 181 s"))
+	j.age(ctx, r, 170*time.Second)
+	j.each(ctx, j.cancelOf(r.RequestID), active, with("after 170 s"))
+	j.age(ctx, r, 11*time.Second)
+	j.each(ctx, j.cancelOf(r.RequestID), accepted, with("after 181 s"))
 }
 
-func judgeLateSession(ctx context.Context, j *judge) error {
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return err
-	}
-	if err := j.act(ctx, r, signer, "open"); err != nil {
-		return err
-	}
-	if err := j.age(ctx, r, 29*time.Minute); err != nil {
-		return err
-	}
-	if err := j.act(ctx, r, signer, "proceed"); err != nil {
-		return err
-	}
-	if err := j.age(ctx, r, 90*time.Second); err != nil {
-		return err
-	}
-	return j.act(ctx, r, signer, "approve")
+func judgeLateSession(ctx context.Context, j *judge) {
+	r := j.newRequest(ctx)
+	j.act(ctx, r, signer, "open")
+	j.age(ctx, r, 29*time.Minute)
+	j.act(ctx, r, signer, "proceed")
+	j.age(ctx, r, 90*time.Second)
+	j.act(ctx, r, signer, "approve")
 }
 
-func judgeWayBack(ctx context.Context, j *judge) error {
+func judgeWayBack(ctx context.Context, j *judge) {
 	if !j.SignByGet {
-		return cannotTell("only a browser comes back: no GET of the signing URL signs")
+		j.fail(cannotTell("only a browser comes back: no GET of the signing URL signs"))
+		return
 	}
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return err
-	}
-	a, err := j.get(ctx, r.SigningURL)
-	if err != nil {
-		return err
-	}
+	r := j.newRequest(ctx)
+	a := j.get(ctx, r.SigningURL)
 	to, err := url.Parse(a.header.Get("Location"))
 	if err != nil || a.status < 300 || a.status > 399 || to.Host == "" {
-		return fmt.Errorf(
-			"the GET of the signing URL is answered %d and redirects nowhere", a.status,
-		)
+		j.failf("the GET of the signing URL is answered %d and redirects nowhere", a.status)
+		return
 	}
 	query := to.Query()
 	for name, want := range map[string]string{
 		api.ParamRequestID: r.RequestID, api.ParamStatus: api.StatusSuccess,
 	} {
 		if got := query[name]; len(got) != 1 || got[0] != want {
-			return fmt.Errorf("the parameter %s is %q, not %q", name, got, want)
+			j.failf("the parameter %s is %q, not %q", name, got, want)
 		}
 	}
-	return nil
 }
 
-func judgeAppended(ctx context.Context, j *judge) error {
-	file, err := j.download(ctx)
+func judgeAppended(ctx context.Context, j *judge) {
+	file := j.download(ctx)
+	before := j.signedRequest(ctx).document
+	if !bytes.HasPrefix(file, before) || len(file) == len(before) {
+		j.failf("the signed document does not begin with the %d bytes uploaded", len(before))
+	}
+}
+
+// judgePAdES judges no trust: the roots of the server are not known.
+func judgePAdES(ctx context.Context, j *judge) {
+	file := j.download(ctx)
+	if j.failed() {
+		return
+	}
+	r, err := pades.Verify(
+		bytes.NewReader(file), int64(len(file)), pades.VerifyOptions{Now: time.Now()},
+	)
 	if err != nil {
-		return err
+		j.failf("the document cannot be read: %w", err)
+		return
 	}
-	if before := j.signed.document; !bytes.HasPrefix(file, before) || len(file) == len(before) {
-		return fmt.Errorf(
-			"the signed document does not begin with the %d bytes uploaded", len(before),
-		)
+	if verdict, _ := r.Indication(); verdict == pades.TotalFailed || len(r.Signatures) == 0 {
+		j.failf("the signature is not valid: %w", r.Err())
 	}
-	return nil
 }

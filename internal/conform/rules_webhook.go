@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"mime"
 	"net/http"
 	"slices"
@@ -39,50 +37,53 @@ func webhookRules() []rule {
 }
 
 // aWebhook is the first webhook of the signed request.
-func (j *judge) aWebhook(ctx context.Context) (*arrival, error) {
-	if j.hooks == nil {
-		return nil, cannotTell("no webhooks are received")
-	}
-	r, err := j.signedRequest(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return j.firstWebhook(ctx, r)
+func (j *judge) aWebhook(ctx context.Context) *arrival {
+	j.needHooks()
+	return j.firstWebhook(ctx, j.signedRequest(ctx))
 }
 
 // firstWebhook waits for the first webhook of a request that has just been signed.
-func (j *judge) firstWebhook(ctx context.Context, r *request) (*arrival, error) {
-	list, err := j.hooks.await(ctx, r.RequestID, 1, 10*time.Second)
-	if err != nil {
-		return nil, err
-	}
+func (j *judge) firstWebhook(ctx context.Context, r *request) *arrival {
+	list := j.await(ctx, r, 1, 10*time.Second)
 	if len(list) == 0 {
-		return nil, errors.New("no webhook arrives within 10 s of the signature")
+		j.failf("no webhook arrives within 10 s of the signature")
+		return new(arrival)
 	}
 	j.shown = list[:1]
-	return &list[0], nil
+	return &list[0]
 }
 
-func judgeWebhookSent(ctx context.Context, j *judge) error {
-	a, err := j.aWebhook(ctx)
-	if err == nil && a.method != http.MethodPost {
-		err = fmt.Errorf("the method is %s", a.method)
+func (j *judge) needHooks() {
+	if j.hooks == nil {
+		j.fail(cannotTell("no webhooks are received"))
 	}
-	return err
 }
 
-func judgeWebhookBody(ctx context.Context, j *judge) error {
-	a, err := j.aWebhook(ctx)
-	if err != nil {
-		return err
+// await is [receiver.await] for a request.
+func (j *judge) await(ctx context.Context, r *request, n int, within time.Duration) []arrival {
+	if j.failed() {
+		return nil
 	}
+	list, err := j.hooks.await(ctx, r.RequestID, n, within)
+	j.fail(err)
+	return list
+}
+
+func judgeWebhookSent(ctx context.Context, j *judge) {
+	if a := j.aWebhook(ctx); a.method != http.MethodPost {
+		j.failf("the method is %s", a.method)
+	}
+}
+
+func judgeWebhookBody(ctx context.Context, j *judge) {
+	a := j.aWebhook(ctx)
 	if kind, _, _ := mime.ParseMediaType(a.header.Get("Content-Type")); kind != "application/json" {
-		return fmt.Errorf("Content-Type is %q", a.header.Get("Content-Type"))
+		j.failf("Content-Type is %q", a.header.Get("Content-Type"))
 	}
 	if a.header.Get("Authorization") != "" {
-		return errors.New("there is an Authorization header")
+		j.failf("there is an Authorization header")
 	}
-	return hasMembers(a.body, "token")
+	j.fail(hasMembers(a.body, "token"))
 }
 
 // deliveries are the webhooks of three requests that the receiver answers in different ways, with
@@ -94,19 +95,22 @@ type deliveries struct {
 	err      error
 }
 
-// deliver has three requests signed. All rules share what arrives.
-func (j *judge) deliver(ctx context.Context) (*deliveries, error) {
-	if j.hooks == nil {
-		return nil, cannotTell("no webhooks are received")
+// deliver has three requests signed. All rules share what arrives, and the failure if there is one.
+func (j *judge) deliver(ctx context.Context) *deliveries {
+	j.needHooks()
+	if j.tried == nil && !j.failed() {
+		j.tried = new(deliveries)
+		j.tried.fill(ctx, j)
+		j.tried.err = j.err
 	}
 	if j.tried == nil {
-		j.tried = new(deliveries)
-		j.tried.err = j.tried.fill(ctx, j)
+		return new(deliveries)
 	}
-	return j.tried, j.tried.err
+	j.fail(j.tried.err)
+	return j.tried
 }
 
-func (d *deliveries) fill(ctx context.Context, j *judge) error {
+func (d *deliveries) fill(ctx context.Context, j *judge) {
 	failed := reply{status: http.StatusInternalServerError}
 	all := []struct {
 		arrived *[]arrival
@@ -121,192 +125,142 @@ func (d *deliveries) fill(ctx context.Context, j *judge) error {
 		{&d.slow, 2, []reply{{after: 3 * time.Second}}, nil},
 	}
 	for i := range all {
-		r, err := j.newRequest(ctx)
-		if err != nil {
-			return err
-		}
+		r := j.newRequest(ctx)
 		j.hooks.plan(r.RequestID, all[i].replies...)
-		if err := j.sign(ctx, r); err != nil {
-			return err
-		}
+		j.sign(ctx, r)
 		all[i].request = r
 	}
-	var err error
 	for _, c := range all {
-		if *c.arrived, err = j.hooks.await(ctx, c.request.RequestID, c.want, 15*time.Second); err != nil {
-			return err
-		}
+		j.await(ctx, c.request, c.want, 15*time.Second)
 	}
-	if err := sleep(ctx, 3*time.Second); err != nil { // does a further one come?
-		return err
-	}
+	j.sleep(ctx, 3*time.Second) // does a further one come?
 	for _, c := range all {
-		if *c.arrived, err = j.hooks.await(ctx, c.request.RequestID, 0, 0); err != nil {
-			return err
-		}
+		*c.arrived = j.await(ctx, c.request, 0, 0)
 	}
-	return nil
 }
 
-func judgeWebhookAnswers(ctx context.Context, j *judge) error {
-	d, err := j.deliver(ctx)
-	if err != nil {
-		return err
-	}
+func judgeWebhookAnswers(ctx context.Context, j *judge) {
+	d := j.deliver(ctx)
 	j.shown = slices.Concat(d.accepted, d.slow)
 	if n := len(d.accepted); n != 1 {
-		return fmt.Errorf("answered 202 at once, a webhook arrives %d times", n)
+		j.failf("answered 202 at once, a webhook arrives %d times", n)
 	}
 	if n := len(d.slow); n != 2 {
-		return fmt.Errorf("answered 204 after 3 s and then at once, a webhook arrives %d times", n)
+		j.failf("answered 204 after 3 s and then at once, a webhook arrives %d times", n)
 	}
-	return nil
 }
 
-func judgeWebhookAttempts(ctx context.Context, j *judge) error {
-	d, err := j.deliver(ctx)
-	if err != nil {
-		return err
-	}
+func judgeWebhookAttempts(ctx context.Context, j *judge) {
+	d := j.deliver(ctx)
 	j.shown = d.refused
 	list := slices.DeleteFunc(
 		slices.Clone(d.refused), func(a arrival) bool { return a.path == redirected },
 	)
 	if len(list) != 3 {
-		return fmt.Errorf("%d attempts arrive, not 3", len(list))
+		j.failf("%d attempts arrive, not 3", len(list))
 	}
-	for i := range list[1:] {
-		pause := list[i+1].at.Sub(list[i].at).Round(10 * time.Millisecond)
+	for i := 1; i < len(list); i++ {
+		pause := list[i].at.Sub(list[i-1].at).Round(10 * time.Millisecond)
 		if pause < 1800*time.Millisecond || pause > 5*time.Second {
-			return fmt.Errorf("attempt %d comes %s after the one before, not 2 s", i+2, pause)
+			j.failf("attempt %d comes %s after the one before, not 2 s", i+1, pause)
 		}
 	}
-	return nil
 }
 
-func judgeWebhookAgain(ctx context.Context, j *judge) error {
-	d, err := j.deliver(ctx)
-	if err != nil {
-		return err
-	}
+func judgeWebhookAgain(ctx context.Context, j *judge) {
+	d := j.deliver(ctx)
 	j.shown = d.refused
 	if len(d.refused) < 2 {
-		return cannotTell("there is no second attempt")
+		j.fail(cannotTell("there is no second attempt"))
+		return
 	}
 	for _, a := range d.refused {
 		if a.path == redirected {
-			return fmt.Errorf("the redirect is followed with %s", a.method)
+			j.failf("the redirect is followed with %s", a.method)
 		}
 		if a.token != d.refused[0].token {
-			return errors.New("a later attempt has another token")
+			j.failf("a later attempt has another token")
 		}
 	}
-	return nil
 }
 
-func judgeWebhookToken(ctx context.Context, j *judge) error {
-	a, err := j.aWebhook(ctx)
-	if err != nil {
-		return err
-	}
-	if _, err := j.sdk.VerifyWebhookToken(ctx, a.token); err != nil {
-		return err
-	}
+func judgeWebhookToken(ctx context.Context, j *judge) {
+	a := j.aWebhook(ctx)
+	_, err := j.sdk.VerifyWebhookToken(ctx, a.token)
+	j.fail(err)
 	jws, err := jose.ParseSignedCompact(a.token, []jose.SignatureAlgorithm{jose.ES256})
 	if err != nil {
-		return errors.New("alg is not ES256")
+		j.failf("alg is not ES256")
+		return
 	}
 	header := jws.Signatures[0].Protected
 	if typ := header.ExtraHeaders[jose.HeaderType]; typ != "JWT" || header.KeyID == "" {
-		return fmt.Errorf("typ is %v and kid %q", typ, header.KeyID)
+		j.failf("typ is %v and kid %q", typ, header.KeyID)
 	}
-	return nil
 }
 
-func judgeWebhookClaims(ctx context.Context, j *judge) error {
-	a, err := j.aWebhook(ctx)
-	if err != nil {
-		return err
-	}
+func judgeWebhookClaims(ctx context.Context, j *judge) {
+	a := j.aWebhook(ctx)
 	claims := claimsOf(a.token)
 	text, err := json.Marshal(claims)
-	if err != nil {
-		return err
-	}
-	err = hasMembers(
+	j.fail(err)
+	j.fail(hasMembers(
 		text, "request_type", "signed_doc_url", "request_id", "signer_info", "iat", "exp",
-	)
-	if err != nil {
-		return err
-	}
+	))
 	if !bytes.Equal(claims["request_type"], []byte(`"`+api.RequestTypeSignedDocURL+`"`)) {
-		return fmt.Errorf("request_type is %s", claims["request_type"])
+		j.failf("request_type is %s", claims["request_type"])
 	}
-	if want := `"` + j.signed.RequestID + `"`; string(claims["request_id"]) != want {
-		return fmt.Errorf("request_id is %s, not %s", claims["request_id"], want)
+	if want := `"` + j.signedRequest(ctx).RequestID + `"`; string(claims["request_id"]) != want {
+		j.failf("request_id is %s, not %s", claims["request_id"], want)
 	}
-	return signerInfo(claims["signer_info"], a.at)
+	j.fail(signerInfo(claims["signer_info"], a.at))
 }
 
-func judgeWebhookTimes(ctx context.Context, j *judge) error {
-	if j.hooks == nil {
-		return cannotTell("no webhooks are received")
-	}
-	r, err := j.newRequest(ctx) // of this moment, so that its link is not over
-	if err != nil {
-		return err
-	}
-	if err := j.sign(ctx, r); err != nil {
-		return err
-	}
-	arrived, err := j.firstWebhook(ctx, r)
-	if err != nil {
-		return err
-	}
+func judgeWebhookTimes(ctx context.Context, j *judge) {
+	j.needHooks()
+	r := j.newRequest(ctx) // of this moment, so that its link is not over
+	j.sign(ctx, r)
+	arrived := j.firstWebhook(ctx, r)
 	var claims api.WebhookClaims
 	text, err := json.Marshal(claimsOf(arrived.token))
-	if err != nil {
-		return err
-	}
+	j.fail(err)
 	if err := json.Unmarshal(text, &claims); err != nil {
-		return errors.New("iat and exp are no whole seconds, or another claim has the wrong type")
+		j.failf("iat and exp are no whole seconds, or another claim has the wrong type")
 	}
 	if claims.Exp-claims.Iat != api.URLLifetime {
-		return fmt.Errorf("exp is %d s after iat", claims.Exp-claims.Iat)
+		j.failf("exp is %d s after iat", claims.Exp-claims.Iat)
 	}
 	if off := arrived.at.Sub(time.Unix(claims.Iat, 0)); off.Abs() > 15*time.Second {
-		return fmt.Errorf("iat is %d, not the time of the webhook in seconds", claims.Iat)
+		j.failf("iat is %d, not the time of the webhook in seconds", claims.Iat)
 	}
-	a, err := j.get(ctx, claims.SignedDocURL)
-	if err == nil && !bytes.HasPrefix(a.body, []byte("%PDF-")) {
-		err = fmt.Errorf("the link is answered %d without a PDF", a.status)
+	if a := j.get(ctx, claims.SignedDocURL); !bytes.HasPrefix(a.body, []byte("%PDF-")) {
+		j.failf("the link is answered %d without a PDF", a.status)
 	}
-	return err
 }
 
-func judgeKeys(ctx context.Context, j *judge) error {
+func judgeKeys(ctx context.Context, j *judge) {
 	url := j.KeysURL
 	if url == "" {
 		url = strings.TrimSuffix(j.BaseURL, api.BasePath) + api.PathKeys
 	}
-	a, err := j.get(ctx, url)
-	if err != nil {
-		return err
-	}
-	if err := accepted(a); err != nil {
-		return err
-	}
+	a := j.get(ctx, url)
+	j.fail(accepted(a))
 	var set jose.JSONWebKeySet
 	if err := json.Unmarshal(a.body, &set); err != nil || len(set.Keys) == 0 {
-		return errors.New("it is no JWKS with keys")
+		j.failf("it is no JWKS with keys")
 	}
+	j.fail(isJSON(a))
+	kids := map[string]bool{}
 	for _, k := range set.Keys {
+		if kids[k.KeyID] {
+			j.failf("two keys have the kid %q", k.KeyID)
+		}
+		kids[k.KeyID] = true
 		if !k.IsPublic() || k.KeyID == "" || k.Use != "sig" || k.Algorithm != string(jose.ES256) {
-			return fmt.Errorf("a key has kid %q, use %q, alg %q", k.KeyID, k.Use, k.Algorithm)
+			j.failf("a key has kid %q, use %q, alg %q", k.KeyID, k.Use, k.Algorithm)
 		}
 		if text, err := k.MarshalJSON(); err != nil || !bytes.Contains(text, []byte(`"P-256"`)) {
-			return fmt.Errorf("the key %q is not on P-256", k.KeyID)
+			j.failf("the key %q is not on P-256", k.KeyID)
 		}
 	}
-	return nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -27,120 +26,107 @@ const (
 )
 
 // newRequest makes a request.
-func (j *judge) newRequest(ctx context.Context, edits ...edit) (*request, error) {
+func (j *judge) newRequest(ctx context.Context, edits ...edit) *request {
 	c := j.initiate(edits...)
-	a, err := j.do(ctx, c)
-	if err != nil {
-		return nil, err
-	}
+	a := j.do(ctx, c)
 	r := &request{document: c.body}
-	if err := json.Unmarshal(a.body, &r.Initiated); err != nil || a.status != http.StatusOK ||
-		r.RequestID == "" {
-		return nil, cannotTell("no request could be made: initiate is answered %s", a)
+	err := json.Unmarshal(a.body, &r.Initiated)
+	if err != nil || !a.succeeded() || r.RequestID == "" {
+		j.fail(cannotTell("no request could be made: initiate is answered %s", a))
 	}
-	return r, nil
+	return r
 }
 
 // cancellable makes a request for a rule about cancels that is not one of the call itself.
-func (j *judge) cancellable(ctx context.Context) (*request, error) {
+func (j *judge) cancellable(ctx context.Context) *request {
 	if !j.cancels {
-		return nil, cannotTell("the server has no call cancel")
+		j.fail(cannotTell("the server has no call cancel"))
 	}
 	return j.newRequest(ctx)
 }
 
 // openRequest is a request that stays unsigned. All rules share it.
-func (j *judge) openRequest(ctx context.Context) (r *request, err error) {
-	if j.open == nil {
-		j.open, err = j.newRequest(ctx)
+func (j *judge) openRequest(ctx context.Context) *request {
+	if j.open != nil {
+		return j.open
 	}
-	return j.open, err
+	r := j.newRequest(ctx)
+	if !j.failed() {
+		j.open = r
+	}
+	return r
 }
 
 // signedRequest is a request that is signed. All rules share it.
-func (j *judge) signedRequest(ctx context.Context) (*request, error) {
+func (j *judge) signedRequest(ctx context.Context) *request {
 	if j.signed != nil {
-		return j.signed, nil
+		return j.signed
 	}
-	r, err := j.newRequest(ctx)
-	if err == nil {
-		err = j.sign(ctx, r)
-	}
-	if err == nil {
+	r := j.newRequest(ctx)
+	j.sign(ctx, r)
+	if !j.failed() {
 		j.signed = r
 	}
-	return r, err
+	return r
 }
 
 // sign has a request signed, and waits until it is.
-func (j *judge) sign(ctx context.Context, r *request) error {
+func (j *judge) sign(ctx context.Context, r *request) {
 	switch {
+	case j.failed():
 	case j.Control != "":
-		if err := j.act(ctx, r, signer, "open", "proceed", "approve"); err != nil {
-			return cannotTell("the request could not be signed: %v", err)
+		if err := j.tryAct(ctx, r, signer, "open", "proceed", "approve"); err != nil {
+			j.fail(cannotTell("the request could not be signed: %v", err))
 		}
-		return j.waitSigned(ctx, r)
+		j.waitSigned(ctx, r)
 	case j.SignByGet:
-		if _, err := j.get(ctx, r.SigningURL); err != nil {
-			return err
-		}
+		j.get(ctx, r.SigningURL)
 		for range 50 {
-			a, err := j.do(ctx, j.resultOf(r)())
-			if err != nil {
-				return err
+			if j.do(ctx, j.resultOf(r)()).status == http.StatusOK || j.failed() {
+				return
 			}
-			if a.status == http.StatusOK {
-				return nil
-			}
-			if err := sleep(ctx, 200*time.Millisecond); err != nil {
-				return err
-			}
+			j.sleep(ctx, 200*time.Millisecond)
 		}
-		return cannotTell("the GET of the signing URL did not sign the document")
+		j.fail(cannotTell("the GET of the signing URL did not sign the document"))
+	default:
+		j.fail(cannotTell("no person signs: the control listener of a sandbox would"))
 	}
-	return cannotTell("no person signs: the control listener of a sandbox would")
 }
 
 // inSession makes a request with a sign session.
-func (j *judge) inSession(ctx context.Context) (*request, error) {
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return r, j.act(ctx, r, signer, "open", "proceed")
+func (j *judge) inSession(ctx context.Context) *request {
+	r := j.newRequest(ctx)
+	j.act(ctx, r, signer, "open", "proceed")
+	return r
 }
 
 // sealing makes a request that the signer has approved and whose document is being finished, for
 // two seconds.
-func (j *judge) sealing(ctx context.Context) (*request, error) {
-	r, err := j.newRequest(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := j.needControl("makes sealing slow"); err != nil {
-		return nil, err
-	}
+func (j *judge) sealing(ctx context.Context) *request {
+	r := j.newRequest(ctx)
+	j.needControl("makes sealing slow")
 	slow := map[string]any{"kind": "sealing-slow", "count": 1, "delay": "2s"}
-	if err := j.control(ctx, http.MethodPost, "/faults", slow); err != nil {
-		return nil, cannotTell("sealing cannot be made slow: %v", err)
+	if j.failed() {
+		return r
 	}
-	return r, j.act(ctx, r, signer, "open", "proceed", "approve")
+	if err := j.control(ctx, http.MethodPost, "/faults", slow); err != nil {
+		j.fail(cannotTell("sealing cannot be made slow: %v", err))
+	}
+	j.act(ctx, r, signer, "open", "proceed", "approve")
+	return r
 }
 
 // waitSigned waits until a request that was approved is signed.
-func (j *judge) waitSigned(ctx context.Context, r *request) error {
-	return j.control(
-		ctx, http.MethodGet, "/requests/"+r.RequestID+"?wait=signed&timeout=30s", nil,
-	)
+func (j *judge) waitSigned(ctx context.Context, r *request) {
+	j.steer(ctx, http.MethodGet, "/requests/"+r.RequestID+"?wait=signed&timeout=30s", nil)
 }
 
 // get fetches a URL of the server without a token.
-func (j *judge) get(
-	ctx context.Context, url string, edits ...func(*http.Request),
-) (*answer, error) {
+func (j *judge) get(ctx context.Context, url string, edits ...func(*http.Request)) *answer {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
-		return nil, errors.New("the server's URL is not understood")
+		j.failf("the server's URL is not understood")
+		return new(answer)
 	}
 	for _, f := range edits {
 		f(r)
@@ -148,10 +134,16 @@ func (j *judge) get(
 	return j.roundTrip(r.Method+" "+r.URL.Path, r)
 }
 
-// act makes the sandbox take steps of a person. The error is the refusal of a step.
-func (j *judge) act(ctx context.Context, r *request, as string, steps ...string) error {
-	if err := j.needControl("acts as the signer"); err != nil {
-		return err
+// act makes the sandbox take steps of a person.
+func (j *judge) act(ctx context.Context, r *request, as string, steps ...string) {
+	j.fail(j.tryAct(ctx, r, as, steps...))
+}
+
+// tryAct is act for steps that may be refused. The error is the refusal of one.
+func (j *judge) tryAct(ctx context.Context, r *request, as string, steps ...string) error {
+	j.needControl("acts as the signer")
+	if j.failed() {
+		return nil
 	}
 	for _, step := range steps {
 		err := j.control(
@@ -166,21 +158,23 @@ func (j *judge) act(ctx context.Context, r *request, as string, steps ...string)
 }
 
 // age makes a request older.
-func (j *judge) age(ctx context.Context, r *request, d time.Duration) error {
-	if err := j.needControl("lets time pass"); err != nil {
-		return err
-	}
-	return j.control(
-		ctx, http.MethodPost, "/clock",
-		map[string]string{"advance": d.String(), "request_id": r.RequestID},
-	)
+func (j *judge) age(ctx context.Context, r *request, d time.Duration) {
+	j.needControl("lets time pass")
+	change := map[string]string{"advance": d.String(), "request_id": r.RequestID}
+	j.steer(ctx, http.MethodPost, "/clock", change)
 }
 
-func (j *judge) needControl(does string) error {
+func (j *judge) needControl(does string) {
 	if j.Control == "" {
-		return cannotTell("the control listener of a sandbox, which %s, is not given", does)
+		j.fail(cannotTell("the control listener of a sandbox, which %s, is not given", does))
 	}
-	return nil
+}
+
+// steer makes a call of the control listener, which must succeed.
+func (j *judge) steer(ctx context.Context, method, path string, in any) {
+	if !j.failed() {
+		j.fail(j.control(ctx, method, path, in))
+	}
 }
 
 // control makes a call of the control listener. The error is an *api.Error if the step was refused.
@@ -219,11 +213,13 @@ func (j *judge) control(ctx context.Context, method, path string, in any) error 
 	return refusal
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+func (j *judge) sleep(ctx context.Context, d time.Duration) {
+	if j.failed() {
+		return
+	}
 	select {
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		j.fail(context.Cause(ctx))
 	case <-time.After(d):
-		return nil
 	}
 }

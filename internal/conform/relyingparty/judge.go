@@ -58,7 +58,7 @@ type Config struct {
 	Rules []string
 }
 
-// judge is what the scenarios work with.
+// judge is the state that the scenarios share.
 type judge struct {
 	Config
 	http *http.Client // follows no redirects
@@ -70,7 +70,7 @@ type judge struct {
 	verdicts map[string]report.Verdict
 }
 
-// finding is what a scenario found about a rule.
+// finding is the verdict of a scenario on a rule.
 type finding struct {
 	outcome  report.Outcome
 	reason   string

@@ -66,6 +66,23 @@ var Mistakes = []Mistake{
 	{"late download", "D1", nil},
 	{"failed download taken for done", "D2", nil},
 	{"document not checked", "D3", nil},
+
+	{"bearer in lower case", "T1", []string{"C1"}},
+	{"times in strings", "T3", []string{"C1"}},
+	{"clock behind", "T5", []string{"C1"}},
+	{"jti in braces", "T6", []string{"C1"}},
+	{"key used before it is published", "K5", nil},
+	{"token used again after a lost answer", "T7", nil},
+	{"lost initiate taken for done", "C2", nil},
+	{"cancel given up taken for done", "C5", nil},
+	{"lost cancel taken for done", "C9", nil},
+	{"signature of zeros accepted", "W2", nil},
+	{"link followed before the check", "W2", []string{"W3"}},
+	{"unknown kid accepted", "W3", nil},
+	{"minutes of leeway for the expiry", "W4", nil},
+	{"alg nOnE accepted", "W5", nil},
+	{"doubled webhook refused", "W9", nil},
+	{"webhooks de-duplicated after the download", "W9", nil},
 }
 
 // Planted is a relying party that follows every rule, except for one mistake. It keeps everything
@@ -85,6 +102,7 @@ type Planted struct {
 
 	mu       sync.Mutex
 	keys     []*ecdsa.PrivateKey // published; the first one signs
+	coming   *ecdsa.PrivateKey   // signs, and is not published yet; nil for none
 	jti      string              // that is used again
 	requests map[string]*plantedRequest
 	service  *jose.JSONWebKeySet // nil before it is fetched

@@ -26,6 +26,9 @@ import (
 func (p *Planted) token(call map[string]any) (string, error) {
 	p.mu.Lock()
 	key := p.keys[0]
+	if p.coming != nil {
+		key = p.coming
+	}
 	p.mu.Unlock()
 	now := time.Now().Unix()
 	claims := map[string]any{
@@ -42,6 +45,12 @@ func (p *Planted) token(call map[string]any) (string, error) {
 		claims["exp"] = now + 600
 	case "clock ahead":
 		claims["iat"], claims["exp"] = now+300, now+410
+	case "clock behind":
+		claims["iat"], claims["exp"] = now-300, now-190
+	case "times in strings":
+		claims["iat"], claims["exp"] = strconv.FormatInt(now, 10), strconv.FormatInt(now+110, 10)
+	case "jti in braces":
+		claims["jti"] = "{" + uuid.NewString() + "}"
 	case "jti is a number":
 		claims["jti"] = strconv.FormatInt(time.Now().UnixNano(), 10)
 	case "jti used for every call":
@@ -92,6 +101,9 @@ func (p *Planted) call(
 	if p.makes("Bearer before the token") {
 		token = "Bearer " + token
 	}
+	if p.makes("bearer in lower case") {
+		token = "bearer " + token
+	}
 	req.Header.Set("Authorization", token)
 	if contentType != "" {
 		req.Header.Set("Content-Type", contentType)
@@ -127,7 +139,9 @@ func (p *Planted) Initiate(ctx context.Context, _ string) (string, error) {
 	var a answer
 	token := ""
 	for range 2 { // a second time if the first one was not executed
-		if token == "" || !p.makes("token used again on a retry") {
+		again := p.makes("token used again on a retry") ||
+			p.makes("token used again after a lost answer") && a.status == 0
+		if token == "" || !again {
 			var err error
 			if token, err = p.token(claims); err != nil {
 				return "", err
@@ -135,6 +149,9 @@ func (p *Planted) Initiate(ctx context.Context, _ string) (string, error) {
 		}
 		a = p.call(ctx, http.MethodPost, api.PathRequest, contentType, token, p.pdf)
 		if p.makes("failed initiate taken for done") && a.status >= 500 {
+			return "done", nil
+		}
+		if p.makes("lost initiate taken for done") && a.status == 0 {
 			return "done", nil
 		}
 		if a.status != 0 && a.status < 500 {
@@ -158,7 +175,7 @@ func (p *Planted) Cancel(ctx context.Context, id string) (string, error) {
 		delete(claims, "request_id")
 	}
 	var a answer
-	for range 8 {
+	for try := range 8 {
 		token, err := p.token(claims)
 		if err != nil {
 			return "", err
@@ -171,7 +188,10 @@ func (p *Planted) Cancel(ctx context.Context, id string) (string, error) {
 				!p.makes("second answer of cancel taken for a failure"),
 			a.code == api.CodeActiveSession && p.makes("cancel in a session taken for done"),
 			a.code == api.CodeAlreadySigned && p.makes("refused cancel taken for done"),
-			a.code == api.CodeServerSide && p.makes("failed cancel taken for done"):
+			a.code == api.CodeServerSide && p.makes("failed cancel taken for done"),
+			a.status == 0 && p.makes("lost cancel taken for done"),
+			a.code == api.CodeActiveSession && try > 0 &&
+				p.makes("cancel given up taken for done"):
 			return "cancelled", nil
 		case a.code == api.CodeActiveSession, a.status == 0:
 			if p.makes("polling too fast") {

@@ -49,6 +49,9 @@ func (p *Planted) jwks(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(set)
+	if p.coming != nil {
+		p.keys = append(p.keys, p.coming) // for the next fetch
+	}
 }
 
 // Rotate is the action.
@@ -61,6 +64,10 @@ func (p *Planted) Rotate(context.Context, string) (string, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return "", err
+	}
+	if p.makes("key used before it is published") {
+		p.coming = key
+		return kid(key), nil
 	}
 	p.keys = append(p.keys, key)
 	if p.makes("key replaced without overlap") {

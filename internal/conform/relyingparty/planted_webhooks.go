@@ -25,6 +25,11 @@ func (p *Planted) webhook(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusBadRequest)
 		return
 	}
+	if p.makes("link followed before the check") {
+		if claims := unverified(body.Token); claims.SignedDocURL != "" {
+			_, _ = p.get(claims.SignedDocURL)
+		}
+	}
 	claims, err := p.verify(r.Context(), body.Token)
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
@@ -34,6 +39,10 @@ func (p *Planted) webhook(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(answerTime + 300*time.Millisecond)
 	}
 	begun := p.begin(claims.RequestID)
+	if !begun && p.makes("doubled webhook refused") {
+		w.WriteHeader(http.StatusConflict)
+		return
+	}
 	w.WriteHeader(http.StatusNoContent)
 	if begun {
 		p.working.Go(func() { p.fetch(claims.RequestID, claims.SignedDocURL) })
@@ -45,8 +54,12 @@ func (p *Planted) begin(id string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.requests[id]
-	if r == nil || r.begun && !p.makes("webhooks not de-duplicated") {
+	late := p.makes("webhooks de-duplicated after the download")
+	if r == nil || r.begun && !late && !p.makes("webhooks not de-duplicated") {
 		return false
+	}
+	if late {
+		return r.handled == 0
 	}
 	r.begun = true
 	return true
@@ -92,7 +105,11 @@ func (p *Planted) verify(ctx context.Context, compact string) (*api.WebhookClaim
 	if err := json.Unmarshal(payload, &claims); err != nil {
 		return nil, err
 	}
-	expired := time.Now().Unix() > claims.Exp+10
+	leeway := int64(10)
+	if p.makes("minutes of leeway for the expiry") {
+		leeway = 600
+	}
+	expired := time.Now().Unix() > claims.Exp+leeway
 	if expired && !p.makes("expiry not checked") {
 		return nil, errors.New("it has expired")
 	}
@@ -122,6 +139,11 @@ func (p *Planted) payload(ctx context.Context, compact string) ([]byte, error) {
 	if p.makes("no signature check") || header.Alg == "none" && p.makes("alg none accepted") {
 		return base64.RawURLEncoding.DecodeString(parts[1])
 	}
+	if strings.EqualFold(header.Alg, "none") && header.Alg != "none" &&
+		p.makes("alg nOnE accepted") || p.makes("signature of zeros accepted") &&
+		parts[2] == strings.Repeat("A", 86) {
+		return base64.RawURLEncoding.DecodeString(parts[1])
+	}
 	alg := jose.ES256
 	if header.Alg == "HS256" && p.makes("public key taken for a secret") {
 		alg = jose.HS256
@@ -142,7 +164,10 @@ func (p *Planted) payload(ctx context.Context, compact string) ([]byte, error) {
 		if set, err = p.serviceKeys(ctx, true); err != nil {
 			return nil, err
 		}
-		if keys = set.Key(header.Kid); len(keys) == 0 {
+		if keys = set.Key(header.Kid); len(keys) == 0 && p.makes("unknown kid accepted") {
+			return base64.RawURLEncoding.DecodeString(parts[1])
+		}
+		if len(keys) == 0 {
 			return nil, errors.New("the kid is unknown")
 		}
 	}
@@ -154,6 +179,15 @@ func (p *Planted) payload(ctx context.Context, compact string) ([]byte, error) {
 		return jws.Verify(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 	}
 	return jws.Verify(keys[0].Key)
+}
+
+// unverified returns the claims of a token.
+func unverified(compact string) (claims api.WebhookClaims) {
+	if parts := strings.Split(compact, "."); len(parts) == 3 {
+		text, _ := base64.RawURLEncoding.DecodeString(parts[1])
+		_ = json.Unmarshal(text, &claims) // empty if it is none
+	}
+	return claims
 }
 
 // back is the page at the redirect URL.

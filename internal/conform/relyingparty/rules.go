@@ -74,7 +74,7 @@ var rules = []rule{
 	},
 }
 
-// scenario is what happens to the relying party, and the rules that are judged by it.
+// scenario is a series of events for the relying party, and the rules that are judged by it.
 type scenario struct {
 	rules []string
 	run   func(ctx context.Context, j *judge) ([]finding, error) // a finding for each rule

@@ -56,27 +56,34 @@ func initiateOnce(ctx context.Context, j *judge) ([]finding, error) {
 	return []finding{pass(r.evidence(calllog.Initiate)...)}, err
 }
 
-// initiateFailing: the next initiate is answered 500.
+// initiateFailing: an initiate is answered 500, one does not arrive, and the answer of one is lost.
 func initiateFailing(ctx context.Context, j *judge) ([]finding, error) {
 	if _, err := j.initiate(ctx); err != nil { // so that the fault alone can make it fail
 		return nil, err
 	}
-	if err := j.inject(ctx, fault.Rule{Kind: fault.Error, Call: "initiate", Count: 1}); err != nil {
-		return nil, err
+	var all []report.Exchange
+	for _, kind := range []fault.Kind{fault.Error, fault.Reset, fault.AnswerLost} {
+		err := j.inject(ctx, fault.Rule{Kind: kind, Call: "initiate", Count: 1})
+		if err != nil {
+			return nil, err
+		}
+		_, acted := j.Initiate(ctx, "")
+		made, err := j.newRequests(ctx)
+		if err != nil {
+			return nil, err
+		}
+		evidence, err := j.latest(ctx, calllog.Initiate, 2)
+		if err != nil {
+			return nil, err
+		}
+		if acted == nil && len(made) == 0 {
+			return []finding{
+				fail(evidence, "the party reports success after %s, and there is no request", kind),
+			}, nil
+		}
+		all = append(all, evidence...)
 	}
-	_, acted := j.Initiate(ctx, "")
-	made, err := j.newRequests(ctx)
-	if err != nil {
-		return nil, err
-	}
-	evidence, err := j.latest(ctx, calllog.Initiate, 2)
-	if err != nil {
-		return nil, err
-	}
-	if acted == nil && len(made) == 0 {
-		return []finding{fail(evidence, "the party reports success, and there is no request")}, nil
-	}
-	return []finding{pass(evidence...)}, nil
+	return []finding{pass(all...)}, nil
 }
 
 // cancel has the party cancel a request, and returns its report and the request.
@@ -193,7 +200,7 @@ const (
 	pace   = 950 * time.Millisecond // between two calls; a second, less the jitter of clocks
 )
 
-// retryAfter is what the service asks for in cancelUnavailable.
+// retryAfter is the wait that the service asks for in cancelUnavailable.
 const retryAfter = 3 * time.Second
 
 // cancelUnavailable: the first cancel is answered 503 with Retry-After.
@@ -238,18 +245,25 @@ func cancelSigned(ctx context.Context, j *judge) ([]finding, error) {
 	return []finding{judgeCancel(acted, r)}, err
 }
 
-// cancelFailing: the first cancel is answered 500 and not executed.
-func cancelFailing(ctx context.Context, j *judge) ([]finding, error) {
-	id, err := j.initiate(ctx)
-	if err != nil {
-		return nil, err
+// cancelFailing: the first cancel of a request is answered 500, and that of another one does not
+// arrive. Neither is executed.
+func cancelFailing(ctx context.Context, j *judge) (found []finding, err error) {
+	for _, kind := range []fault.Kind{fault.Error, fault.Reset} {
+		id, err := j.initiate(ctx)
+		if err != nil {
+			return nil, err
+		}
+		err = j.inject(ctx, fault.Rule{Kind: kind, Call: "cancel", Count: 1, RequestID: id})
+		if err != nil {
+			return nil, err
+		}
+		acted, r, err := j.cancel(ctx, id)
+		found = []finding{judgeCancel(acted, r)}
+		if err != nil || found[0].outcome == report.Fail {
+			return found, err
+		}
 	}
-	err = j.inject(ctx, fault.Rule{Kind: fault.Error, Call: "cancel", Count: 1, RequestID: id})
-	if err != nil {
-		return nil, err
-	}
-	acted, r, err := j.cancel(ctx, id)
-	return []finding{judgeCancel(acted, r)}, err
+	return found, nil
 }
 
 // claims are the claims of a call that the rules read.
@@ -301,6 +315,7 @@ func tokens(ctx context.Context, j *judge) ([]finding, error) {
 				check == token.CheckSignature, "%s", c.Reason,
 		)
 		if !readable {
+			verdict(2, c.Token.Claims != nil, "iat or exp is no number")
 			continue
 		}
 		inMilliseconds := got.Iat > milliseconds || got.Exp > milliseconds

@@ -121,6 +121,12 @@ func webhookTwice(ctx context.Context, j *judge) ([]finding, error) {
 	if err := rest(ctx, j.Patience); err != nil {
 		return nil, err
 	}
+	if last := hooked[len(hooked)-1]; !accepted(last) {
+		return []finding{fail(
+			exchanges(hooked), "the second webhook was answered %d, so that it is sent again",
+			last.Status,
+		)}, nil
+	}
 	n, known, err := j.handled(ctx, id)
 	switch {
 	case err != nil:

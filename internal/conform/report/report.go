@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Outcome is what a judge found about a rule.
+// Outcome is the verdict on a rule.
 type Outcome string
 
 // The outcomes.
