@@ -93,7 +93,9 @@ func New(config Config) (*Client, error) {
 	}
 	// A redirect would send the token to another path or host. The API never redirects.
 	direct := *config.HTTPClient
-	direct.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	direct.CheckRedirect = func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}
 	return &Client{
 		base:     strings.TrimRight(config.BaseURL, "/"),
 		clientID: config.ClientID,

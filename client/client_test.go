@@ -120,14 +120,12 @@ func TestCallsOnTheWire(t *testing.T) {
 					w.WriteHeader(200)
 				case r.Method == http.MethodGet:
 					writeJSON(
-						w,
-						200,
+						w, 200,
 						`{"signed_doc_url":"https://sign.example/documents/1","signer_info":{"signer_name":"TAN","signer_partial_uinfin":"373D","signed_at":1773036240123},"exp":1773036360,"new_member":[1]}`,
 					)
 				default:
 					writeJSON(
-						w,
-						201,
+						w, 201,
 						`{"signing_url":"https://sign.example/sign/1","request_id":"signv3-1","exchange_code":"code-1","trace_id":"x"}`,
 					)
 				}
@@ -439,9 +437,7 @@ func TestDocumentSize(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		got, _ = io.Copy(io.Discard, r.Body)
 		writeJSON(
-			w,
-			200,
-			`{"signing_url":"https://a.example/","request_id":"r","exchange_code":"c"}`,
+			w, 200, `{"signing_url":"https://a.example/","request_id":"r","exchange_code":"c"}`,
 		)
 	}))
 	defer server.Close()
@@ -455,8 +451,7 @@ func TestDocumentSize(t *testing.T) {
 	}
 	broken := errors.New("disk")
 	if _, err := c.Initiate(t.Context(), client.Request{}, io.MultiReader(strings.NewReader("%PDF"), failing{broken})); !errors.Is(
-		err,
-		broken,
+		err, broken,
 	) {
 		t.Errorf("broken reader: %v", err)
 	}
@@ -574,10 +569,7 @@ func TestConfig(t *testing.T) {
 		}
 	}
 	if _, err := newClient(t, "http://127.0.0.1:1", func(c *client.Config) { c.Rand = failing{io.ErrNoProgress} }).
-		Result(t.Context(), "r", "c"); !errors.Is(
-		err,
-		io.ErrNoProgress,
-	) {
+		Result(t.Context(), "r", "c"); !errors.Is(err, io.ErrNoProgress) {
 		t.Errorf("without randomness: %v", err)
 	}
 }

@@ -45,5 +45,7 @@
 //
 // The package keeps no state except the service's keys and the requests whose webhooks a
 // [Client.WebhookHandler] has handled, and does not log. Package api has the wire format; package
-// clienttest makes webhooks for tests.
+// clienttest makes webhooks for tests, and package signettest runs a whole service in them.
+//
+// Comments cite the rules of the wire as "docs/contract.md, 6.2", which is a file of this module.
 package client

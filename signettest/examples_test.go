@@ -69,14 +69,30 @@ func needs(t *testing.T, remedy string, command ...string) {
 	}
 }
 
+// zeroLedKey returns a key whose x begins with a zero octet, as 1 in 256 does. Some libraries leave
+// it out of the JWK.
+func zeroLedKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	for {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		public, err := key.PublicKey.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if public[1] == 0 { // after the octet 4
+			return key
+		}
+	}
+}
+
 // testExample runs a program that is a relying party: initiate, a webhook and the download, a
 // forged webhook, and a cancel that waits for the end of a sign session.
 func testExample(t *testing.T, program ...string) {
 	ctx, dir := t.Context(), t.TempDir()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	key := zeroLedKey(t)
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)

@@ -1,13 +1,13 @@
 // Package signettest runs the Signet sandbox inside a relying party's `go test`: real states, real
 // cancel, real signatures. The test acts as the signers and moves the clock. Start at [Start].
 //
-//	sandbox := signettest.Start(t, signettest.Party{ClientID: "shop", JWKSURL: keys.URL, WebhookURL: hook.URL})
-//	shop, err := client.New(client.Config{BaseURL: sandbox.BaseURL, ClientID: "shop", Now: sandbox.Now, …})
-//	request, err := shop.Initiate(ctx, …)
+//	sandbox := signettest.Start(t)
+//	request, err := sandbox.Client().Initiate(ctx, …)
 //	err = sandbox.Act(ctx, request.RequestID, signettest.Signer, "open", "proceed", "approve")
+//	webhook, err := sandbox.TakeWebhook(ctx)
 //
-// The sandbox and its data end with the test. The package contains no client for the API; package
-// client is one.
+// A relying party with a JWKS and a webhook URL of its own is an argument of Start. The sandbox and
+// its data end with the test.
 package signettest
 
 import (
@@ -18,10 +18,12 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
 	"github.com/signet-sign/signet/api"
+	"github.com/signet-sign/signet/client"
 	"github.com/signet-sign/signet/internal/app"
 )
 
@@ -30,6 +32,9 @@ const (
 	Signer  = "S8979373D"
 	Another = "S8116474F"
 )
+
+// ClientID is the client id of the relying party that [Start] registers if it is given none.
+const ClientID = "signettest"
 
 // Party is a relying party under test.
 type Party struct {
@@ -46,14 +51,22 @@ type Sandbox struct {
 	BaseURL string // of the API: URL and "/api/v3"
 	Control string // URL of the control listener
 
-	tb testing.TB
+	tb       testing.TB
+	key      client.Key         // of the party ClientID
+	webhooks chan *http.Request // to the party ClientID
 }
 
-// Start runs a sandbox on free ports of the loopback interface until the test ends.
+// Start runs a sandbox on free ports of the loopback interface until the test ends. Without parties
+// it registers one, [ClientID], with a new key: [Sandbox.Client] and [Sandbox.Key] call for it, and
+// [Sandbox.TakeWebhook] has its webhooks.
 func Start(tb testing.TB, parties ...Party) *Sandbox {
 	tb.Helper()
+	s := &Sandbox{tb: tb, webhooks: make(chan *http.Request, 1000)}
 	c := app.SandboxDefaults()
 	c.Listen, c.Control, c.Data = "127.0.0.1:0", "127.0.0.1:0", tb.TempDir()
+	if len(parties) == 0 {
+		c.Parties = append(c.Parties, s.register())
+	}
 	for _, p := range parties {
 		if p.RedirectURL == "" {
 			p.RedirectURL = "http://127.0.0.1/"
@@ -79,10 +92,90 @@ func Start(tb testing.TB, parties ...Party) *Sandbox {
 			tb.Errorf("signettest: the sandbox ended with: %v", err)
 		}
 	})
-	return &Sandbox{
-		URL: a.Config.PublicURL, BaseURL: a.Config.PublicURL + api.BasePath,
-		Control: "http://" + a.Control.String(), tb: tb,
+	s.URL, s.BaseURL = a.Config.PublicURL, a.Config.PublicURL+api.BasePath
+	s.Control = "http://" + a.Control.String()
+	return s
+}
+
+// register makes the party ClientID, and the server for its webhooks.
+func (s *Sandbox) register() app.Party {
+	key, err := client.GenerateKey()
+	if err != nil {
+		s.tb.Fatalf("signettest: %v", err)
 	}
+	s.key = key
+	text, err := client.JWKS(key)
+	var keys map[string]any
+	if err == nil {
+		err = json.Unmarshal(text, &keys)
+	}
+	if err != nil {
+		s.tb.Fatalf("signettest: %v", err)
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		received := r.Clone(context.Background())
+		received.Body = io.NopCloser(bytes.NewReader(body))
+		select {
+		case s.webhooks <- received:
+		default: // the test takes none
+		}
+	}))
+	s.tb.Cleanup(server.Close)
+	return app.Party{
+		ClientID: ClientID, Name: "signettest", JWKS: keys, RedirectURL: "http://127.0.0.1/",
+		WebhookURL: server.URL,
+	}
+}
+
+// Key returns the key of the party [ClientID], for a relying party that has a client of its own.
+func (s *Sandbox) Key() client.Key {
+	if s.key.Signer == nil {
+		s.tb.Fatal("signettest: Start was given parties, whose keys are theirs")
+	}
+	return s.key
+}
+
+// Client returns a client of the party [ClientID]. It uses the machine's clock.
+func (s *Sandbox) Client() *client.Client {
+	key := s.Key()
+	c, err := client.New(client.Config{
+		BaseURL: s.BaseURL, ClientID: ClientID, Key: key.Signer, KeyID: key.ID,
+	})
+	if err != nil {
+		s.tb.Fatalf("signettest: %v", err)
+	}
+	return c
+}
+
+// TakeWebhook waits for the next webhook to the party [ClientID] and returns it, for a handler
+// under test or [client.Client.VerifyWebhook]. The service has got the answer 200 for it already.
+func (s *Sandbox) TakeWebhook(ctx context.Context) (*http.Request, error) {
+	select {
+	case r := <-s.webhooks:
+		return r, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("no webhook came: %w", context.Cause(ctx))
+	}
+}
+
+// SamplePDF returns the sandbox's sample document, a lease. It fails the test on errors.
+func (s *Sandbox) SamplePDF() []byte {
+	s.tb.Helper()
+	resp, err := http.Get(s.URL + "/demo/sample.pdf")
+	if err != nil {
+		s.tb.Fatalf("signettest: %v", err)
+	}
+	defer resp.Body.Close()
+	document, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK {
+		s.tb.Fatalf("signettest: the sample document: %s, %v", resp.Status, err)
+	}
+	return document
 }
 
 // Act performs a signer's steps, in order: "open", "proceed", "approve", "reject" or "leave". It
@@ -90,7 +183,9 @@ func Start(tb testing.TB, parties ...Party) *Sandbox {
 // signature is accepted; see [Sandbox.WaitSigned].
 func (s *Sandbox) Act(ctx context.Context, requestID, as string, steps ...string) error {
 	for _, step := range steps {
-		if err := s.call(ctx, http.MethodPost, "/requests/"+requestID+"/act", map[string]string{"as": as, "do": step}, nil); err != nil {
+		in := map[string]string{"as": as, "do": step}
+		err := s.call(ctx, http.MethodPost, "/requests/"+requestID+"/act", in, nil)
+		if err != nil {
 			return err
 		}
 	}

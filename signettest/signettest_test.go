@@ -2,6 +2,7 @@ package signettest_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -47,17 +48,12 @@ func TestRelyingParty(t *testing.T) {
 	server := httptest.NewServer(mux)
 	defer server.Close()
 
-	sandbox := signettest.Start(
-		t,
-		signettest.Party{
-			ClientID: "shop", JWKSURL: server.URL + "/jwks", WebhookURL: server.URL + "/webhook",
-		},
-	)
-	shop, err = client.New(
-		client.Config{
-			BaseURL: sandbox.BaseURL, ClientID: "shop", Key: key, KeyID: "key-1",
-		},
-	)
+	sandbox := signettest.Start(t, signettest.Party{
+		ClientID: "shop", JWKSURL: server.URL + "/jwks", WebhookURL: server.URL + "/webhook",
+	})
+	shop, err = client.New(client.Config{
+		BaseURL: sandbox.BaseURL, ClientID: "shop", Key: key, KeyID: "key-1",
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,5 +196,45 @@ func TestRelyingParty(t *testing.T) {
 	}
 	if err := shop.Cancel(ctx, cancelled.RequestID); !client.IsCancelled(err) {
 		t.Errorf("the second cancel: %v", err)
+	}
+}
+
+// TestOwnParty checks the relying party that Start registers: its client, its key and its webhooks.
+func TestOwnParty(t *testing.T) {
+	ctx := t.Context()
+	sandbox := signettest.Start(t)
+	key := sandbox.Key()
+	own, err := client.New(client.Config{
+		BaseURL: sandbox.BaseURL, ClientID: signettest.ClientID, Key: key.Signer, KeyID: key.ID,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, shop := range []*client.Client{sandbox.Client(), own} {
+		request, err := shop.Initiate(ctx, client.Request{
+			DocName: "lease.pdf", Locations: []api.Location{{Page: 1, X: 0.1, Y: 0.1}},
+		}, bytes.NewReader(sandbox.SamplePDF()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sandbox.Sign(ctx, request.RequestID, signettest.Signer, "approve"); err != nil {
+			t.Fatal(err)
+		}
+		webhook, err := sandbox.TakeWebhook(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims, err := shop.VerifyWebhook(ctx, webhook)
+		if err != nil || claims.RequestID != request.RequestID {
+			t.Errorf("the webhook: %+v, %v", claims, err)
+		}
+		if err := shop.Cancel(ctx, request.RequestID); !errors.Is(err, api.ErrAlreadySigned) {
+			t.Errorf("cancel: %v", err)
+		}
+	}
+	none, stop := context.WithTimeout(ctx, 10*time.Millisecond)
+	defer stop()
+	if r, err := sandbox.TakeWebhook(none); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a third webhook: %v, %v", r, err)
 	}
 }

@@ -72,7 +72,7 @@ func (s *Signer) Forged(claims api.WebhookClaims) *http.Request {
 	return s.request(s.forgerKey, claims)
 }
 
-// Expired is a genuine webhook whose two minutes ended an hour before the claims say.
+// Expired is signed as a genuine webhook is, with iat and exp an hour before those of the claims.
 func (s *Signer) Expired(claims api.WebhookClaims) *http.Request {
 	claims.Iat -= 3600
 	claims.Exp -= 3600

@@ -13,23 +13,30 @@ import (
 	"github.com/signet-sign/signet/client/clienttest"
 )
 
-// TestWebhookHandler checks that the handler takes what is genuine once, and refuses the rest.
-func TestWebhookHandler(t *testing.T) {
+// newShop returns a signer, and a relying party that takes its webhooks.
+func newShop(t *testing.T) (*clienttest.Signer, *client.Client) {
+	t.Helper()
 	signer := clienttest.Start(t)
 	key, err := client.GenerateKey()
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.New(client.Config{
+	shop, err := client.New(client.Config{
 		BaseURL: "http://sign.example/api/v3", ClientID: "shop", Key: key.Signer, KeyID: key.ID,
 		KeysURL: signer.KeysURL,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return signer, shop
+}
+
+// TestWebhookHandler checks that the handler takes what is genuine once, and refuses the rest.
+func TestWebhookHandler(t *testing.T) {
+	signer, shop := newShop(t)
 	var handled []string
 	var fail error
-	h := c.WebhookHandler(func(_ context.Context, claims *api.WebhookClaims) error {
+	h := shop.WebhookHandler(func(_ context.Context, claims *api.WebhookClaims) error {
 		handled = append(handled, claims.RequestID)
 		return fail
 	})
@@ -65,20 +72,9 @@ func TestWebhookHandler(t *testing.T) {
 
 // TestTogether checks that two webhooks of one request that come at once are handled once.
 func TestTogether(t *testing.T) {
-	signer := clienttest.Start(t)
-	key, err := client.GenerateKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := client.New(client.Config{
-		BaseURL: "http://sign.example/api/v3", ClientID: "shop", Key: key.Signer, KeyID: key.ID,
-		KeysURL: signer.KeysURL,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	signer, shop := newShop(t)
 	begun, finish := make(chan struct{}), make(chan struct{})
-	h := c.WebhookHandler(func(context.Context, *api.WebhookClaims) error {
+	h := shop.WebhookHandler(func(context.Context, *api.WebhookClaims) error {
 		close(begun) // a second time would panic
 		<-finish
 		return nil

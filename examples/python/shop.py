@@ -11,6 +11,7 @@ The environment: SIGN_URL (base URL of the API), SIGN_KEYS (URL of the service's
 KEY_FILE (private P-256 key, PEM), FOLDER (of documents: ID.pdf as it was uploaded, ID.signed.pdf as
 it was signed).
 """
+import base64
 import http.client
 import http.server
 import json
@@ -110,8 +111,12 @@ def download(claims, uploaded):
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        jwk = json.loads(jwt.algorithms.ECAlgorithm.to_jwk(KEY.public_key()))
-        self.answer(200, {"keys": [jwk | {"kid": KEY_ID, "use": "sig", "alg": "ES256"}]})
+        public = KEY.public_key().public_numbers()
+        # 32 octets each, also with leading zeros (RFC 7518, 6.2.1.2), which PyJWT 2.6 leaves out.
+        x, y = (base64.urlsafe_b64encode(n.to_bytes(32, "big")).decode().rstrip("=")
+                for n in (public.x, public.y))
+        self.answer(200, {"keys": [{"kty": "EC", "crv": "P-256", "x": x, "y": y,
+                                    "kid": KEY_ID, "use": "sig", "alg": "ES256"}]})
 
     def do_POST(self):
         body = self.rfile.read(min(int(self.headers["Content-Length"]), 1 << 16))
