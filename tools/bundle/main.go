@@ -56,7 +56,9 @@ func run(web, dist string) error {
 	if err := os.MkdirAll(dist, 0o755); err != nil {
 		return err
 	}
-	for _, step := range []func() error{b.brotli, b.scripts, b.icons, b.viewer, b.reader, b.compress} {
+	for _, step := range []func() error{
+		b.brotli, b.scripts, b.icons, b.viewer, b.reader, b.compress,
+	} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -166,7 +168,8 @@ func (b *build) viewer() error {
 		"standard_fonts": func(n string) bool { return strings.HasSuffix(n, ".pfb") || strings.HasSuffix(n, ".ttf") },
 		"wasm":           func(n string) bool { return strings.HasSuffix(n, "_nowasm_fallback.js") },
 	} {
-		if err := b.copyFolder(filepath.Join(published, folder), base+"/"+folder, keep); err != nil {
+		err := b.copyFolder(filepath.Join(published, folder), base+"/"+folder, keep)
+		if err != nil {
 			return err
 		}
 		b.names[folder] = base + "/" + folder + "/"

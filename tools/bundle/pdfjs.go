@@ -82,23 +82,27 @@ var moduleComment = regexp.MustCompile(`(?m)^;// (\S+)$`)
 func (b *build) plugin() api.Plugin {
 	return api.Plugin{Name: "pdfjs", Setup: func(p api.PluginBuild) {
 		published := `pdfjs-dist/legacy/(build/pdf(\.worker)?|web/pdf_viewer)\.mjs$`
-		p.OnLoad(api.OnLoadOptions{Filter: published}, func(args api.OnLoadArgs) (api.OnLoadResult, error) {
+		load := func(args api.OnLoadArgs) (api.OnLoadResult, error) {
 			data, err := os.ReadFile(args.Path)
 			if err != nil {
 				return api.OnLoadResult{}, err
 			}
 			text, err := replaceModules(string(data), replaced[filepath.Base(args.Path)])
 			return api.OnLoadResult{Contents: &text}, err
-		})
-		p.OnResolve(api.OnResolveOptions{Filter: "^pdfjs-brotli$"}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
+		}
+		brotli := func(api.OnResolveArgs) (api.OnResolveResult, error) {
 			return api.OnResolveResult{Path: "./" + b.names["brotli.js"], External: true}, nil
-		})
+		}
+		p.OnLoad(api.OnLoadOptions{Filter: published}, load)
+		p.OnResolve(api.OnResolveOptions{Filter: "^pdfjs-brotli$"}, brotli)
 	}}
 }
 
 // brotli writes the decoder of the filter BrotliDecode.
 func (b *build) brotli() error {
-	data, err := os.ReadFile(filepath.Join(b.modules, "pdfjs-dist", "legacy", "build", "pdf.worker.mjs"))
+	data, err := os.ReadFile(
+		filepath.Join(b.modules, "pdfjs-dist", "legacy", "build", "pdf.worker.mjs"),
+	)
 	if err != nil {
 		return fmt.Errorf("%w (run npm ci in web)", err)
 	}
